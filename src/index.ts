@@ -1,0 +1,20 @@
+// What a topology author imports.
+
+export { type DurationMs, hours, millis, minutes, seconds } from './kernel/time.ts'
+export { defineTopology, file } from './topology/builder.ts'
+export { type Description, describe } from './topology/describe.ts'
+export type { Feature, FeatureKit, Kind, Window } from './topology/features.ts'
+export { type Model, onnxModel } from './topology/model.ts'
+export type {
+  Aggregate,
+  FeatureStream,
+  OutputOf,
+  Scored,
+  Sink,
+  SourceOptions,
+  Stream,
+  Table,
+  Topology,
+  TopologyBuilder,
+  WindowEvent,
+} from './topology/stream.ts'

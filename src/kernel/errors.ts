@@ -1,0 +1,114 @@
+// What can go wrong, and what is done about it. One code, one action, no default.
+
+/**
+ * What the worker does about an error:
+ * - `refuse`: do not start; nothing has been consumed
+ * - `dead-letter`: set this record aside, its neighbours go on
+ * - `retry`: try again within a stated budget; nothing is lost meanwhile
+ * - `release`: another worker owns the partition now; drop the task, commit nothing
+ * - `crash`: a bug or a broken promise of the log; stop rather than guess
+ */
+export type Action = 'refuse' | 'dead-letter' | 'retry' | 'release' | 'crash'
+
+const ACTIONS = {
+  // The topology, the configuration or the command line is wrong.
+  TOPOLOGY_INVALID: 'refuse',
+  TOPOLOGY_LOAD: 'refuse',
+  NOT_SUPPORTED: 'refuse',
+  CONFIG_INVALID: 'refuse',
+  GUARANTEE_UNAVAILABLE: 'refuse',
+  TABLE_INVALID: 'refuse',
+  // The model does not fit.
+  MODEL_FILE: 'refuse',
+  MODEL_SHA256: 'refuse',
+  MODEL_LOAD: 'refuse',
+  MODEL_INPUT: 'refuse',
+  MODEL_OUTPUT: 'refuse',
+  MODEL_GOLDEN: 'refuse',
+  MODEL_TOO_SLOW: 'refuse',
+  // Where records live is not as it must be.
+  TOPIC_MISSING: 'refuse',
+  TOPIC_LIMITS: 'refuse',
+  AUTHENTICATION: 'refuse',
+  // One record cannot be scored.
+  TOMBSTONE: 'dead-letter',
+  NULL_KEY: 'dead-letter',
+  RECORD_TOO_LARGE: 'dead-letter',
+  NOT_UTF8: 'dead-letter',
+  JSON_INVALID: 'dead-letter',
+  JSON_DEPTH: 'dead-letter',
+  JSON_FIELDS: 'dead-letter',
+  JSON_PROTO: 'dead-letter',
+  SCHEMA_INVALID: 'dead-letter',
+  KEY_INVALID: 'dead-letter',
+  TIME_INVALID: 'dead-letter',
+  TIME_UNIT: 'dead-letter',
+  FUTURE: 'dead-letter',
+  LATE: 'dead-letter',
+  COLUMN_INVALID: 'dead-letter',
+  FUNCTION_THREW: 'dead-letter',
+  FEATURE_NOT_FINITE: 'dead-letter',
+  SCORE_NOT_FINITE: 'dead-letter',
+  SCORE_FAILED: 'dead-letter',
+  OUTPUT_INVALID: 'dead-letter',
+  OUTPUT_TOO_LARGE: 'dead-letter',
+  // The surroundings.
+  BROKER_UNAVAILABLE: 'retry',
+  COMMIT_FAILED: 'retry',
+  FENCED: 'release',
+  OFFSET_OUT_OF_RANGE: 'crash',
+  GROUP_FAILED: 'crash',
+  STOP_TIMED_OUT: 'crash',
+  INVARIANT: 'crash',
+} as const satisfies Record<string, Action>
+
+/** The name of one kind of error; it decides the {@link Action}. */
+export type Code = keyof typeof ACTIONS
+
+export interface ErrorDetails {
+  /** Where: a file, a step, or `topic-partition@offset`. */
+  readonly where?: string
+  /** What the reader can do about it. */
+  readonly hint?: string
+  readonly cause?: unknown
+}
+
+/** An error with a code. The message says what and with which value, but never carries a payload or a key. */
+export class TidemarkError extends Error {
+  readonly code: Code
+  readonly where: string | undefined
+  readonly hint: string | undefined
+
+  constructor(code: Code, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = 'TidemarkError'
+    this.code = code
+    this.where = details.where
+    this.hint = details.hint
+  }
+
+  get action(): Action {
+    return ACTIONS[this.code]
+  }
+}
+
+/** Several errors found together, so that a reader can mend them in one go. */
+export class Refused extends Error {
+  readonly faults: readonly TidemarkError[]
+
+  constructor(faults: readonly TidemarkError[]) {
+    super(faults.map((f) => `${f.code}: ${f.message}`).join('\n'))
+    this.name = 'Refused'
+    this.faults = faults
+  }
+}
+
+/** Throws {@link Refused} when there is any fault. */
+export function refuseIfAny(faults: readonly TidemarkError[]): void {
+  if (faults.length > 0) throw new Refused(faults)
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

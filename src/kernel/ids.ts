@@ -1,0 +1,11 @@
+// Names that outlive a process.
+
+/** Where a record stands in the log, for people: `payments-3@1041`. */
+export function position(topic: string, partition: number, offset: number): string {
+  return `${topic}-${partition}@${offset}`
+}
+
+/** Unique per output: what a consumer deduplicates by. */
+export function outputId(source: { topic: string; partition: number; offset: number; sink: string }): string {
+  return `${source.topic}/${source.partition}/${source.offset}/${source.sink}`
+}

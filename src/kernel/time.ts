@@ -1,0 +1,29 @@
+// Lengths of time, and what an event time may be.
+
+declare const unit: unique symbol
+/** A length of time in milliseconds. Build with {@link millis}, {@link seconds}, {@link minutes}, {@link hours}. */
+export type DurationMs = number & { readonly [unit]: 'DurationMs' }
+
+export const millis = (n: number): DurationMs => n as DurationMs
+export const seconds = (n: number): DurationMs => (n * 1_000) as DurationMs
+export const minutes = (n: number): DurationMs => (n * 60_000) as DurationMs
+export const hours = (n: number): DurationMs => (n * 3_600_000) as DurationMs
+
+/** Earliest event time that is taken for milliseconds: 1980. Seconds since the epoch stay below it until the year 11,000. */
+export const EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)
+/** First event time that is no longer taken for milliseconds: 2100. Microseconds and nanoseconds lie beyond it. */
+export const LATEST_EVENT_TIME_MS = Date.UTC(2100, 0, 1)
+
+/** `1.5 s`, `12 min`, `3.2 h`: a length of time for people. */
+export function formatDuration(ms: number): string {
+  const abs = Math.abs(ms)
+  if (abs < 1_000) return `${round(ms)} ms`
+  if (abs < 120_000) return `${round(ms / 1_000)} s`
+  if (abs < 7_200_000) return `${round(ms / 60_000)} min`
+  if (abs < 172_800_000) return `${round(ms / 3_600_000)} h`
+  return `${round(ms / 86_400_000)} days`
+}
+
+function round(n: number): string {
+  return Math.abs(n) < 10 ? String(Math.round(n * 10) / 10) : String(Math.round(n))
+}

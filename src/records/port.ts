@@ -1,0 +1,125 @@
+// Where records live. One port, several drivers (memory/, kafka/); one contract suite holds them to it.
+// Offsets are plain numbers: exact up to 2^53, which a partition does not reach.
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface Header {
+  readonly name: string
+  readonly value: Buffer
+}
+
+/** A record as it lies in the log. The buffers belong to the chunk: copy what outlives it. */
+export interface LogRecord {
+  readonly offset: number
+  /** The record's own Kafka timestamp, ms since the epoch. */
+  readonly timestampMs: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly Header[]
+}
+
+/** Records of one partition in log order, read under one assignment. */
+export interface Chunk extends TopicPartition {
+  /** The assignment this was read under; a chunk of an older one is worthless. */
+  readonly epoch: number
+  readonly records: readonly LogRecord[]
+  /** The offset to read next, past the last record and past any gap behind it. */
+  readonly nextOffset: number
+  /** End of the partition when this was read (high watermark): lag = endOffset − nextOffset. */
+  readonly endOffset: number
+}
+
+/** One assignment of a partition to this member. */
+export interface Assignment extends TopicPartition {
+  /** Grows with every assignment of the partition to this process. */
+  readonly epoch: number
+  /** Where reading begins: the committed offset, or the log's start. */
+  readonly nextOffset: number
+  /** What the last commit of this partition left beside its offset; empty if nothing. */
+  readonly metadata: string
+}
+
+/** A record to be written. */
+export interface NewRecord {
+  readonly topic: string
+  /** Taken modulo the topic's partitions; `null`: by the key's murmur2 as Java's default partitioner does (no key: partition 0). */
+  readonly partition: number | null
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly timestampMs: number
+  readonly headers: readonly Header[]
+}
+
+export interface NextOffset extends TopicPartition {
+  readonly epoch: number
+  readonly nextOffset: number
+  /** Under 1 KB. */
+  readonly metadata: string
+}
+
+/** What becomes durable together: outputs and dead letters first, offsets after every one of them is acknowledged. */
+export interface Commit {
+  readonly outputs: readonly NewRecord[]
+  readonly deadLetters: readonly NewRecord[]
+  readonly nextOffsets: readonly NextOffset[]
+}
+
+/** What a driver tells the worker. Handlers must not throw. */
+export interface MemberHandlers {
+  /** Partitions that are new to this member. Their first chunk comes after this returns. */
+  assigned(assignments: readonly Assignment[]): void
+  /** Partitions that are gone: nothing of theirs may be committed from now on. */
+  lost(partitions: readonly TopicPartition[]): void
+  chunk(chunk: Chunk): void
+  /** A partition was read to its end: nothing to fetch at `endOffset`. */
+  caughtUp(partition: TopicPartition, endOffset: number): void
+  /** The member works no more, and why: `BROKER_UNAVAILABLE` when joining again may help, else fatal. */
+  failed(error: Error): void
+}
+
+/** One member of a consumer group. */
+export interface Member {
+  /**
+   * Makes a commit durable. One at a time. Offsets of a partition whose epoch has passed are left out.
+   * @throws TidemarkError `COMMIT_FAILED` or `BROKER_UNAVAILABLE` (nothing of the offsets was committed; outputs may
+   * stand in the log: send all again) · `FENCED` (the group went on without this member)
+   */
+  commit(commit: Commit): Promise<void>
+  /** Stops the flow of chunks of one partition; at most one more may come. */
+  pause(partition: TopicPartition): void
+  resume(partition: TopicPartition): void
+  /** Stops fetching everywhere; commits are still taken. */
+  stopFetching(): void
+  /** Leaves the group at once, so that others take over, and closes the connections. */
+  leave(): Promise<void>
+}
+
+/** What is known of a topic before anything is consumed. */
+export interface TopicInfo {
+  readonly name: string
+  readonly partitions: number
+  /** Largest record batch the topic takes, bytes; `null` when the broker does not tell. */
+  readonly maxMessageBytes: number | null
+  /** `CreateTime`: by the producer. `LogAppendTime`: by the broker. */
+  readonly timestampType: 'CreateTime' | 'LogAppendTime' | null
+  /** How far a record's timestamp may lie after the broker's clock, ms (`message.timestamp.after.max.ms`); `null`: not told. */
+  readonly timestampAfterMaxMs: number | null
+}
+
+export interface JoinOptions {
+  readonly group: string
+  readonly topics: readonly string[]
+  readonly handlers: MemberHandlers
+}
+
+/** A driver: a connection to where records live. */
+export interface Records {
+  /** @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION` */
+  describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
+  /** Joins the group; resolves once the first assignment has been handed over. A partition without a committed offset starts at the log's start. */
+  join(options: JoinOptions): Promise<Member>
+  close(): Promise<void>
+}

@@ -1,0 +1,83 @@
+import type { Code } from '../kernel/errors.ts'
+import type { TopicPartition } from '../records/port.ts'
+
+// What a worker tells whoever watches it: metrics, log, the live line of the demo. Never a payload or a key.
+// At most a few events per chunk, so that watching costs nothing per record.
+
+/** What became of records; in = scored + skipped + late + dead, always. */
+export interface Outcomes {
+  readonly scored: number
+  /** Left out by a `where`. */
+  readonly skipped: number
+  /** Behind the watermark, whatever `onLate` did with them. */
+  readonly late: number
+  /** Dead letters other than late ones. */
+  readonly dead: number
+}
+
+export type WorkerState = 'starting' | 'running' | 'unavailable' | 'stopping' | 'stopped' | 'failed'
+
+export type RuntimeEvent =
+  | { readonly type: 'state'; readonly state: WorkerState; readonly reason?: string }
+  | { readonly type: 'assigned'; readonly topology: string; readonly partition: TopicPartition; readonly nextOffset: number }
+  | { readonly type: 'lost'; readonly topology: string; readonly partition: TopicPartition }
+  | {
+      readonly type: 'consumed'
+      readonly topology: string
+      readonly partition: TopicPartition
+      readonly records: number
+      readonly bytes: number
+      /** End of the partition when the chunk was read. */
+      readonly endOffset: number
+    }
+  | {
+      /** A chunk went through the engine and the model. */
+      readonly type: 'processed'
+      readonly topology: string
+      readonly partition: TopicPartition
+      readonly outcomes: Outcomes
+      /** The first step that keeps windows or scores; the counts are by what it did. */
+      readonly step: string
+      /** −Infinity before the first event. */
+      readonly watermarkMs: number
+      /** The offset after the chunk. */
+      readonly nextOffset: number
+    }
+  | { readonly type: 'step'; readonly topology: string; readonly step: 'decode' | 'engine' | 'score' | 'encode'; readonly durationMs: number }
+  | {
+      readonly type: 'inference'
+      readonly topology: string
+      readonly model: string
+      readonly version: string
+      readonly rows: number
+      readonly durationMs: number
+    }
+  | {
+      readonly type: 'late'
+      readonly topology: string
+      readonly step: string
+      readonly action: 'dead-letter' | 'drop' | 'score'
+      readonly count: number
+    }
+  | {
+      readonly type: 'dead-letter'
+      readonly topology: string
+      /** The topic it goes to. */
+      readonly topic: string
+      readonly step: string
+      readonly code: Code
+      readonly message: string
+      /** Where the record stands: `payments-3@1041`. */
+      readonly at: string
+    }
+  | {
+      readonly type: 'committed'
+      readonly outputs: readonly { readonly topic: string; readonly records: number; readonly bytes: number }[]
+      readonly nextOffsets: readonly { readonly partition: TopicPartition; readonly nextOffset: number }[]
+      readonly durationMs: number
+      /** From the record's own timestamp to its output's acknowledgement, ms: the oldest record of each chunk in the commit. */
+      readonly endToEndMs: readonly number[]
+    }
+  | { readonly type: 'commit-failed'; readonly code: Code; readonly reason: string; readonly nextAttemptMs: number }
+
+export type Observer = (event: RuntimeEvent) => void

@@ -1,0 +1,26 @@
+// What the runtime asks of a model.
+
+/** Scores of a batch: for each output of the model, in the order it was declared, one number a row. */
+export interface Scores {
+  readonly [output: string]: Float64Array
+}
+
+/** A loaded and proven model. */
+export interface Scorer {
+  readonly name: string
+  /** `name@version`, as outputs carry it; `name@version+<8 of sha256>` when the operator chose the file. */
+  readonly label: string
+  readonly sha256: string
+  /** Largest batch that is run at once; longer ones are cut. */
+  readonly maxBatch: number
+  /**
+   * Scores `count` rows of `rows` (row-major float32[count, features], features in the model's order).
+   * The rows may be reused once this resolves. A score that is not finite is returned as it is: the caller decides.
+   * The same row gives the same bits in any batch.
+   *
+   * @throws TidemarkError `SCORE_FAILED` when the run fails as a whole
+   */
+  score(rows: Float32Array, count: number): Promise<Scores>
+  /** Waits for what is running, then frees the sessions. A thread is drained, never terminated: that aborts the process. */
+  close(): Promise<void>
+}

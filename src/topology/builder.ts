@@ -1,0 +1,254 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { TidemarkError } from '../kernel/errors.ts'
+import { type DurationMs, minutes } from '../kernel/time.ts'
+import {
+  type Aggregate,
+  type Definition,
+  type EventFunction,
+  type SinkStep,
+  type SourceDefinition,
+  type Step,
+  type TableDefinition,
+  TOPOLOGY,
+} from './definition.ts'
+import type { Columns, Feature } from './features.ts'
+import { featureSource, recordFeatures } from './features-builder.ts'
+import { type Model, modelDefinition } from './model.ts'
+import type {
+  OutputsOf,
+  SinkOrSinks,
+  SourceOptions,
+  Stream,
+  Table,
+  Topology,
+  TopologyBuilder,
+} from './stream.ts'
+
+/** @default of `maxAhead` */
+const MAX_AHEAD = minutes(5)
+/** @default of `latencyBudget` */
+const LATENCY_BUDGET_MS = 50
+
+/**
+ * Defines what a topology computes. The builder returns its sink or sinks: a forgotten sink is a compile error, and
+ * outputs are typed by topic. Nothing runs here; what comes out is frozen data.
+ *
+ * @throws TidemarkError `TOPOLOGY_INVALID` when the sinks do not come from this builder's one source
+ */
+export function defineTopology<const R extends SinkOrSinks>(
+  name: string,
+  build: (t: TopologyBuilder) => R,
+): Topology<OutputsOf<R>> {
+  const draft = new Draft(name)
+  const returned = build(draft)
+  const sinks = (Array.isArray(returned) ? returned : [returned]) as readonly object[]
+  return draft.finish(sinks)
+}
+
+/** A file of lookup rows, one JSON object a line. */
+export function file(url: URL): { readonly file: URL } {
+  return { file: url }
+}
+
+/** Everything of a step but its place in the graph. */
+type Piece = Step extends infer S ? (S extends Step ? Omit<S, 'then'> : never) : never
+
+/** A step while it is drawn: children are added as the author calls. */
+interface Node {
+  readonly piece: Piece | null
+  readonly children: Node[]
+}
+
+class Draft implements TopologyBuilder {
+  readonly #name: string
+  readonly #root: Node = { piece: null, children: [] }
+  readonly #tables: TableDefinition[] = []
+  readonly #names = new Map<string, number>()
+  readonly #sinks = new Map<object, Node>()
+  #source: SourceDefinition | null = null
+
+  constructor(name: string) {
+    this.#name = name
+  }
+
+  source<S extends StandardSchemaV1>(
+    topic: string,
+    o: SourceOptions<S>,
+  ): Stream<StandardSchemaV1.InferOutput<S>> {
+    if (this.#source !== null) {
+      throw this.#invalid(`a second source, "${topic}", beside "${this.#source.topic}"`, {
+        hint: 'one source per topology: bring the events together in one topic first, or define two topologies',
+      })
+    }
+    const { lag, idleAfter, maxAhead = MAX_AHEAD } = o.watermark
+    this.#source = {
+      topic,
+      schema: o.schema,
+      key: o.key as EventFunction<string>,
+      eventTimeMs: o.eventTimeMs as EventFunction<number>,
+      watermark: { lagMs: lag, idleAfterMs: idleAfter ?? null, maxAheadMs: maxAhead },
+      onLate: o.onLate,
+    }
+    return this.#stream(this.#root) as Stream<StandardSchemaV1.InferOutput<S>>
+  }
+
+  table<S extends StandardSchemaV1>(
+    name: string,
+    o: {
+      schema: S
+      key: (row: StandardSchemaV1.InferOutput<S>) => string
+      from: { readonly file: URL }
+    },
+  ): Table<StandardSchemaV1.InferOutput<S>> {
+    const key = o.key as TableDefinition['key']
+    this.#tables.push({ name, schema: o.schema, key, file: o.from.file })
+    return { name }
+  }
+
+  finish<Out>(sinks: readonly object[]): Topology<Out> {
+    if (this.#source === null) throw this.#invalid('no source: call t.source(topic, …)')
+    const wanted = new Set<Node>()
+    for (const sink of sinks) {
+      const node = this.#sinks.get(sink)
+      if (node === undefined) throw this.#invalid('a returned sink is not one of this topology')
+      wanted.add(node)
+    }
+    const lost = [...this.#sinks.values()].find((node) => !wanted.has(node))
+    if (lost !== undefined) {
+      throw this.#invalid(`sink "${lost.piece?.name}" is not returned from the builder`, {
+        hint: 'return every sink: return [a, b]',
+      })
+    }
+    const definition: Definition = {
+      [TOPOLOGY]: true,
+      name: this.#name,
+      source: this.#source,
+      deadLetterTopic: `${this.#source.topic}.dlq`,
+      tables: this.#tables,
+      then: grow(this.#root, wanted),
+    }
+    return deepFreeze(definition) as Topology<Out>
+  }
+
+  /** Names by what a step is about, so that a new neighbour renames nothing; a number only where two would collide. */
+  #nameOf(base: string): string {
+    const n = (this.#names.get(base) ?? 0) + 1
+    this.#names.set(base, n)
+    return n === 1 ? base : `${base}-${n}`
+  }
+
+  #add(parent: Node, piece: Piece): Node {
+    const node: Node = { piece, children: [] }
+    parent.children.push(node)
+    return node
+  }
+
+  #where(parent: Node, keep: unknown, base = 'where'): Node {
+    const name = this.#nameOf(base)
+    return this.#add(parent, { op: 'where', name, keep: keep as EventFunction<boolean> })
+  }
+
+  #stream(at: Node): unknown {
+    return {
+      where: (keep: unknown) => this.#stream(this.#where(at, keep)),
+      map: (to: EventFunction<unknown>) =>
+        this.#stream(this.#add(at, { op: 'map', name: this.#nameOf('map'), to })),
+      branch: (by: Record<string, EventFunction<boolean>>) => this.#branch(at, by),
+      features: (define: (f: unknown) => Record<string, Feature<never>>) => {
+        const { kit, kinds } = recordFeatures()
+        const features = Object.entries(define(kit)).map(([name, feature]) => ({
+          name,
+          ...featureSource(feature),
+        }))
+        const name = this.#nameOf('features')
+        return this.#featureStream(this.#add(at, { op: 'features', name, kinds, features }))
+      },
+      tumbling: (lengthMs: DurationMs, o?: { grace: DurationMs }) => ({
+        aggregate: (columns: Columns<never>, define: (a: unknown) => Record<string, Aggregate>) => {
+          const piece: Piece = {
+            op: 'tumbling',
+            name: this.#nameOf('tumbling'),
+            lengthMs,
+            graceMs: o?.grace ?? 0,
+            columns: columns as never,
+            aggregates: define(aggregateKit),
+          }
+          return this.#stream(this.#add(at, piece))
+        },
+      }),
+      sink: (topic: string, o?: { key?: EventFunction<string> }) => {
+        const name = this.#nameOf(topic)
+        const sink = Object.freeze({ topic })
+        this.#sinks.set(sink, this.#add(at, { op: 'sink', name, topic, key: o?.key ?? null }))
+        return sink
+      },
+    }
+  }
+
+  #branch(at: Node, by: Record<string, EventFunction<boolean>>): Record<string, unknown> {
+    const conditions = Object.entries(by)
+    const firstHit = (event: unknown) => conditions.findIndex(([, holds]) => holds(event))
+    const branches = conditions.map(([name], i) => [
+      name,
+      this.#stream(this.#where(at, (event: unknown) => firstHit(event) === i, `branch.${name}`)),
+    ])
+    const rest = this.#where(at, (event: unknown) => firstHit(event) === -1, 'branch.rest')
+    return { ...Object.fromEntries(branches), rest: this.#stream(rest) }
+  }
+
+  #featureStream(at: Node): unknown {
+    return {
+      where: (keep: unknown) => this.#featureStream(this.#where(at, keep)),
+      score: (
+        given: Model<readonly string[], unknown>,
+        o: { missing?: 'nan'; latencyBudget?: DurationMs } = {},
+      ) => {
+        const model = modelDefinition(given)
+        const piece: Piece = {
+          op: 'score',
+          name: this.#nameOf(model.name),
+          model,
+          missing: o.missing ?? 'refuse',
+          latencyBudgetMs: o.latencyBudget ?? LATENCY_BUDGET_MS,
+        }
+        return this.#stream(this.#add(at, piece))
+      },
+    }
+  }
+
+  #invalid(what: string, details: { hint?: string } = {}): TidemarkError {
+    return new TidemarkError('TOPOLOGY_INVALID', `topology "${this.#name}": ${what}`, details)
+  }
+}
+
+const aggregateKit = {
+  count: (): Aggregate => ({ of: 'count' }),
+  sum: (column: string): Aggregate => ({ of: 'sum', column, empty: 0 }),
+  max: (column: string): Aggregate => ({ of: 'max', column, empty: Number.NaN }),
+  distinct: (column: string): Aggregate => ({ of: 'distinct', column }),
+}
+
+/** The part of the drawing that leads to a wanted sink. */
+function grow(node: Node, wanted: ReadonlySet<Node>): Step[] {
+  const steps: Step[] = []
+  for (const child of node.children) {
+    if (wanted.has(child)) {
+      steps.push(child.piece as SinkStep)
+      continue
+    }
+    const then = grow(child, wanted)
+    if (then.length > 0) steps.push({ ...child.piece, then } as Step)
+  }
+  return steps
+}
+
+/** Freezes plain objects and arrays; schemas, functions and URLs are the author's. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== Array.prototype) return value
+  if ('~standard' in value) return value
+  Object.freeze(value)
+  for (const inner of Object.values(value)) deepFreeze(inner)
+  return value
+}

@@ -1,0 +1,101 @@
+import {
+  type Aggregate,
+  type Definition,
+  type FeatureDefinition,
+  type Step,
+  stepsOf,
+} from './definition.ts'
+
+/** A topology as plain JSON: what it reads, keeps, computes and writes. Functions appear as their source text. */
+export interface Description {
+  readonly name: string
+  readonly source: {
+    readonly topic: string
+    readonly key: string
+    readonly eventTimeMs: string
+    readonly watermark: { lagMs: number; idleAfterMs: number | null; maxAheadMs: number | 'none' }
+    readonly onLate: string
+  }
+  readonly deadLetterTopic: string
+  readonly tables: readonly { readonly name: string; readonly file: string }[]
+  /** Each step with the names of those it feeds; the source feeds `first`. */
+  readonly first: readonly string[]
+  readonly steps: readonly StepDescription[]
+}
+export interface StepDescription {
+  readonly name: string
+  readonly op: Step['op']
+  readonly detail: Readonly<Record<string, unknown>>
+  readonly feeds: readonly string[]
+}
+
+export function describe(topology: Definition): Description {
+  const { source } = topology
+  return {
+    name: topology.name,
+    source: {
+      topic: source.topic,
+      key: source.key.toString(),
+      eventTimeMs: source.eventTimeMs.toString(),
+      watermark: source.watermark,
+      onLate: source.onLate,
+    },
+    deadLetterTopic: topology.deadLetterTopic,
+    tables: topology.tables.map((t) => ({ name: t.name, file: t.file.pathname })),
+    first: topology.then.map((s) => s.name),
+    steps: [...stepsOf(topology.then)].map((step) => ({
+      name: step.name,
+      op: step.op,
+      detail: detailOf(step),
+      feeds: step.op === 'sink' ? [] : step.then.map((s) => s.name),
+    })),
+  }
+}
+
+function detailOf(step: Step): Record<string, unknown> {
+  switch (step.op) {
+    case 'where':
+      return { keep: step.keep.toString() }
+    case 'map':
+      return { to: step.to.toString() }
+    case 'features':
+      return { features: Object.fromEntries(step.features.map((f) => [f.name, explain(f)])) }
+    case 'score':
+      return {
+        model: `${step.model.name}@${step.model.version}`,
+        sha256: step.model.sha256,
+        features: step.model.features,
+        missing: step.missing,
+        latencyBudgetMs: step.latencyBudgetMs,
+      }
+    case 'tumbling':
+      return {
+        lengthMs: step.lengthMs,
+        graceMs: step.graceMs,
+        aggregates: Object.fromEntries(
+          Object.entries(step.aggregates).map(([name, a]) => [name, explainAggregate(a)]),
+        ),
+      }
+    case 'sink':
+      return { topic: step.topic, key: step.key?.toString() ?? 'of the source' }
+  }
+}
+
+function explain(feature: FeatureDefinition): string {
+  switch (feature.from) {
+    case 'value':
+      return `value ${feature.of.toString()}`
+    case 'rolling':
+      return `${explainAggregate(feature.aggregate)} over the last ${feature.lengthMs} ms`
+    case 'tumbling':
+      return `${explainAggregate(feature.aggregate)} of the ${feature.which} window of ${feature.lengthMs} ms`
+    case 'sinceLast':
+      return `seconds since the last, at most ${feature.capMs ?? 'any'} ms, never: ${feature.never}`
+    case 'lookup':
+      return `${feature.of.toString()} of table ${feature.table}`
+  }
+}
+
+function explainAggregate(aggregate: Aggregate): string {
+  return 'column' in aggregate ? `${aggregate.of}(${aggregate.column})` : `${aggregate.of}()`
+}
