@@ -4,6 +4,7 @@ export { type DurationMs, hours, millis, minutes, seconds } from './kernel/time.
 export { defineTopology, file } from './topology/builder.ts'
 export { type Description, describe } from './topology/describe.ts'
 export type { Feature, FeatureKit, Kind, Window } from './topology/features.ts'
+export type { Table } from './topology/lookup.ts'
 export { type Model, onnxModel } from './topology/model.ts'
 export type {
   Aggregate,
@@ -13,7 +14,6 @@ export type {
   Sink,
   SourceOptions,
   Stream,
-  Table,
   Topology,
   TopologyBuilder,
   WindowEvent,

@@ -3,12 +3,15 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   nowMs(): number
+  /** Milliseconds with fractions since some fixed moment; never goes back. For durations. */
+  elapsedMs(): number
   /** Resolves after `ms`, or at once when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
 export const wallClock: Clock = {
   nowMs: () => Date.now(),
+  elapsedMs: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve()

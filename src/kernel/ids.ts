@@ -6,6 +6,11 @@ export function position(topic: string, partition: number, offset: number): stri
 }
 
 /** Unique per output: what a consumer deduplicates by. */
-export function outputId(source: { topic: string; partition: number; offset: number; sink: string }): string {
+export function outputId(source: {
+  topic: string
+  partition: number
+  offset: number
+  sink: string
+}): string {
   return `${source.topic}/${source.partition}/${source.offset}/${source.sink}`
 }

@@ -18,8 +18,18 @@ export interface Outcomes {
 export type WorkerState = 'starting' | 'running' | 'unavailable' | 'stopping' | 'stopped' | 'failed'
 
 export type RuntimeEvent =
+  | {
+      /** What the operator should know, though it stops nothing. */
+      readonly type: 'note'
+      readonly message: string
+    }
   | { readonly type: 'state'; readonly state: WorkerState; readonly reason?: string }
-  | { readonly type: 'assigned'; readonly topology: string; readonly partition: TopicPartition; readonly nextOffset: number }
+  | {
+      readonly type: 'assigned'
+      readonly topology: string
+      readonly partition: TopicPartition
+      readonly nextOffset: number
+    }
   | { readonly type: 'lost'; readonly topology: string; readonly partition: TopicPartition }
   | {
       readonly type: 'consumed'
@@ -43,7 +53,12 @@ export type RuntimeEvent =
       /** The offset after the chunk. */
       readonly nextOffset: number
     }
-  | { readonly type: 'step'; readonly topology: string; readonly step: 'decode' | 'engine' | 'score' | 'encode'; readonly durationMs: number }
+  | {
+      readonly type: 'step'
+      readonly topology: string
+      readonly step: 'decode' | 'engine' | 'score' | 'encode'
+      readonly durationMs: number
+    }
   | {
       readonly type: 'inference'
       readonly topology: string
@@ -72,12 +87,24 @@ export type RuntimeEvent =
     }
   | {
       readonly type: 'committed'
-      readonly outputs: readonly { readonly topic: string; readonly records: number; readonly bytes: number }[]
-      readonly nextOffsets: readonly { readonly partition: TopicPartition; readonly nextOffset: number }[]
+      readonly outputs: readonly {
+        readonly topic: string
+        readonly records: number
+        readonly bytes: number
+      }[]
+      readonly nextOffsets: readonly {
+        readonly partition: TopicPartition
+        readonly nextOffset: number
+      }[]
       readonly durationMs: number
       /** From the record's own timestamp to its output's acknowledgement, ms: the oldest record of each chunk in the commit. */
       readonly endToEndMs: readonly number[]
     }
-  | { readonly type: 'commit-failed'; readonly code: Code; readonly reason: string; readonly nextAttemptMs: number }
+  | {
+      readonly type: 'commit-failed'
+      readonly code: Code
+      readonly reason: string
+      readonly nextAttemptMs: number
+    }
 
 export type Observer = (event: RuntimeEvent) => void

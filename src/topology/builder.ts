@@ -13,13 +13,13 @@ import {
 } from './definition.ts'
 import type { Columns, Feature } from './features.ts'
 import { featureSource, recordFeatures } from './features-builder.ts'
+import type { Table } from './lookup.ts'
 import { type Model, modelDefinition } from './model.ts'
 import type {
   OutputsOf,
   SinkOrSinks,
   SourceOptions,
   Stream,
-  Table,
   Topology,
   TopologyBuilder,
 } from './stream.ts'

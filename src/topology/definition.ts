@@ -43,13 +43,7 @@ export interface TableDefinition {
 }
 
 /** A step has a name that is unique in its topology and does not change when a neighbour does. */
-export type Step =
-  | WhereStep
-  | MapStep
-  | FeaturesStep
-  | ScoreStep
-  | TumblingStep
-  | SinkStep
+export type Step = WhereStep | MapStep | FeaturesStep | ScoreStep | TumblingStep | SinkStep
 
 interface StepBase {
   readonly name: string
@@ -105,7 +99,12 @@ export interface KindDefinition {
 export type NumberAggregate = 'sum' | 'mean' | 'min' | 'max' | 'std' | 'quantile'
 export type Aggregate =
   | { readonly of: 'count' }
-  | { readonly of: NumberAggregate; readonly column: string; readonly empty: number; readonly q?: number }
+  | {
+      readonly of: NumberAggregate
+      readonly column: string
+      readonly empty: number
+      readonly q?: number
+    }
   | { readonly of: 'distinct'; readonly column: string }
   | { readonly of: 'countWhere'; readonly column: string }
   | { readonly of: 'share'; readonly column: string; readonly empty: number }
@@ -113,8 +112,18 @@ export type Aggregate =
 /** Where one feature's number comes from. `kind` indexes {@link FeaturesStep.kinds}. */
 export type FeatureSource =
   | { readonly from: 'value'; readonly kind: number; readonly of: EventFunction<number> }
-  | { readonly from: 'rolling'; readonly kind: number; readonly lengthMs: number; readonly aggregate: Aggregate }
-  | { readonly from: 'sinceLast'; readonly kind: number; readonly capMs: number | null; readonly never: number }
+  | {
+      readonly from: 'rolling'
+      readonly kind: number
+      readonly lengthMs: number
+      readonly aggregate: Aggregate
+    }
+  | {
+      readonly from: 'sinceLast'
+      readonly kind: number
+      readonly capMs: number | null
+      readonly never: number
+    }
   | {
       readonly from: 'lookup'
       readonly kind: number
@@ -160,7 +169,10 @@ export function outputTopics(definition: Definition): string[] {
 }
 
 /** The same topology over other topics: each logical name in the map is replaced, step names stay. */
-export function withTopics(definition: Definition, actual: ReadonlyMap<string, string>): Definition {
+export function withTopics(
+  definition: Definition,
+  actual: ReadonlyMap<string, string>,
+): Definition {
   const rename = (topic: string) => actual.get(topic) ?? topic
   const renameSteps = (then: readonly Step[]): Step[] =>
     then.map((step) =>
@@ -174,6 +186,13 @@ export function withTopics(definition: Definition, actual: ReadonlyMap<string, s
     deadLetterTopic: rename(definition.deadLetterTopic),
     then: renameSteps(definition.then),
   }
+}
+
+/** The same topology with another future guard. */
+export function withMaxAhead(definition: Definition, maxAheadMs: number | 'none'): Definition {
+  const { source } = definition
+  const watermark = { ...source.watermark, maxAheadMs }
+  return { ...definition, source: { ...source, watermark } }
 }
 
 export function isDefinition(value: unknown): value is Definition {

@@ -1,6 +1,6 @@
 import type { DurationMs } from '../kernel/time.ts'
 import type { Cell } from './definition.ts'
-import type { Table } from './stream.ts'
+import type { Table } from './lookup.ts'
 
 // The words an author writes features with. Types only; features-builder.ts turns the calls into data.
 

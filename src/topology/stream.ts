@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { DurationMs } from '../kernel/time.ts'
 import type { Definition, OnLate } from './definition.ts'
 import type { Columns, Feature, FeatureKit, Named } from './features.ts'
+import type { Table } from './lookup.ts'
 import type { Model } from './model.ts'
 
 // The words an author writes a topology with. Types only; builder.ts turns the calls into data.
@@ -23,12 +24,6 @@ type Undefined<E, Fs> = {
 type Defined<E, Fs> = [Undefined<E, Fs>] extends [never]
   ? unknown
   : { readonly 'undefined for some kinds of event, call .where(isKind) first': Undefined<E, Fs> }
-
-/** A lookup table; `R` is its row. */
-export interface Table<R> {
-  readonly name: string
-  readonly row?: R
-}
 
 /** An event with its features and the model's answer. */
 export interface Scored<E, K extends string, O> {

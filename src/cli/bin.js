@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// Plain JavaScript, so that it starts without a build. In a checkout, which has build.js beside this file, `dist` is
+// brought up to date first; an installed package ships `dist` and leaves build.js out.
+import { existsSync } from 'node:fs'
+
+const build = new URL('./build.js', import.meta.url)
+if (existsSync(build)) {
+  const { buildWhenStale } = await import(build.href)
+  await buildWhenStale()
+}
+const { main } = await import('../../dist/cli/main.js')
+await main(process.argv.slice(2))

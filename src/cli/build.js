@@ -1,0 +1,84 @@
+// Keeps `dist` in step with `src` in a checkout, where install scripts are off and nothing is built after `npm ci`.
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+/** A build that takes less is not worth a line. */
+const SILENT_MS = 500
+
+/**
+ * Compiles `src` of a checkout into `dist` unless `dist` was made from the same files. Starts at the same time do not
+ * disturb each other: each builds aside, then renames file by file, so that a reader finds an old or a new file and
+ * never a part of one.
+ *
+ * @param {string} root the folder with `src`, @default this checkout
+ */
+export async function buildWhenStale(root = fileURLToPath(new URL('../../', import.meta.url))) {
+  const dist = join(root, 'dist')
+  const stamp = join(dist, '.sources')
+  const sources = fingerprint(join(root, 'src'))
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return
+
+  const startedMs = performance.now()
+  const aside = join(dist, `.build-${process.pid}`)
+  const saysSo = setTimeout(() => process.stderr.write('building …'), SILENT_MS)
+  try {
+    await compile(root, aside)
+    moveInto(aside, dist)
+    writeFileSync(`${stamp}-${process.pid}`, sources)
+    renameSync(`${stamp}-${process.pid}`, stamp)
+  } finally {
+    clearTimeout(saysSo)
+    rmSync(aside, { recursive: true, force: true })
+  }
+  const tookMs = performance.now() - startedMs
+  if (tookMs > SILENT_MS) process.stderr.write(` (${(tookMs / 1_000).toFixed(1)} s)\n`)
+}
+
+async function compile(root, outDir) {
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+  const options = ['-p', join(root, 'src'), '--noCheck', '--outDir', outDir]
+  try {
+    await promisify(execFile)(process.execPath, [tsc, ...options])
+  } catch (error) {
+    process.stderr.write(`\n${error.stdout ?? error.message}`)
+    process.exit(1)
+  }
+}
+
+/** Changes when a source file is edited, added or taken away. */
+function fingerprint(src) {
+  const hash = createHash('sha256')
+  for (const file of filesIn(src)) {
+    const { mtimeMs, size } = statSync(join(src, file))
+    hash.update(`${file} ${mtimeMs} ${size}\n`)
+  }
+  return hash.digest('hex')
+}
+
+function moveInto(from, to) {
+  for (const file of filesIn(from)) {
+    mkdirSync(dirname(join(to, file)), { recursive: true })
+    renameSync(join(from, file), join(to, file))
+  }
+}
+
+function filesIn(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort()
+}

@@ -1,0 +1,112 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { KafkaRecords } from '../records/kafka/kafka-records.ts'
+import type { Chunk, Header, LogRecord } from '../records/port.ts'
+import { bytesAsJson } from './bytes.ts'
+import { addSettings, readConfig } from './config.ts'
+import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
+import { readerGone, write } from './output.ts'
+import { count, say } from './print.ts'
+import { untilSignal } from './signals.ts'
+
+interface Flags extends Record<string, unknown> {
+  readonly topic: string
+  readonly from: 'start' | 'end'
+  readonly max: number
+  readonly exit?: true
+  readonly format: string
+}
+
+/** `tidemark consume --topic TOPIC` */
+export function consume(): Command {
+  const command = new Command('consume')
+    .description('write the records of a topic to stdout; commits nothing')
+    .requiredOption('--topic <name>', 'topic to read')
+    .addOption(
+      new Option('--from <place>', 'where to begin').choices(['start', 'end']).default('start'),
+    )
+    .addOption(
+      new Option('--max <n>', 'records to write at most')
+        .argParser(atLeastOne)
+        .default(Number.POSITIVE_INFINITY, 'all'),
+    )
+    .option('-e, --exit', "exit at the topic's end instead of waiting for more")
+    .option(
+      '--format <text>',
+      'value, json, or a pattern: %t topic, %p partition, %o offset, %T timestamp, %k key, %v value',
+      'value',
+    )
+    .action(async (flags: Flags) => {
+      const config = readConfig(KAFKA_SETTINGS, flags)
+      const records = new KafkaRecords(kafkaOptions(config))
+      try {
+        say(`${count(await copy(records, flags))} records`)
+      } finally {
+        await records.close()
+      }
+    })
+  return addSettings(command, KAFKA_SETTINGS)
+}
+
+function atLeastOne(text: string): number {
+  const n = Number(text)
+  if (!Number.isSafeInteger(n) || n < 1) throw new InvalidArgumentError('a whole number above 0')
+  return n
+}
+
+/** Writes records until there are enough, or the topic ends, or the reader of stdout or the user has had enough. */
+async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
+  const { topic, from, max, format } = flags
+  const reader = await records.read({ topic, from, until: flags.exit === true ? 'end' : 'closed' })
+  const ended = untilSignal(readerGone)
+  const closed = ended.promise.then(() => reader.close())
+  let written = 0
+  try {
+    for await (const chunk of reader) {
+      const wanted = chunk.records.slice(0, max - written)
+      const lines = wanted.map((record) => formatRecord(chunk, record, format))
+      written += lines.length
+      await write(Buffer.concat(lines))
+      if (written >= max) break
+    }
+  } finally {
+    ended.dispose()
+    await Promise.race([closed, reader.close()])
+  }
+  return written
+}
+
+const NEWLINE = Buffer.from('\n')
+
+/** One record as a line. */
+export function formatRecord(chunk: Chunk, record: LogRecord, format: string): Buffer {
+  if (format === 'value') return Buffer.concat([record.value ?? Buffer.alloc(0), NEWLINE])
+  const text =
+    format === 'json' ? JSON.stringify(envelope(chunk, record)) : fill(format, chunk, record)
+  return Buffer.from(`${text}\n`)
+}
+
+function envelope({ topic, partition }: Chunk, record: LogRecord) {
+  return {
+    topic,
+    partition,
+    offset: record.offset,
+    timestamp: record.timestampMs,
+    key: bytesAsJson(record.key),
+    value: bytesAsJson(record.value),
+    headers: record.headers.map(({ name, value }: Header) => [name, bytesAsJson(value)]),
+  }
+}
+
+function fill(pattern: string, { topic, partition }: Chunk, record: LogRecord): string {
+  const { offset, timestampMs, key, value } = record
+  const values: Readonly<Record<string, string>> = {
+    '%t': topic,
+    '%p': String(partition),
+    '%o': String(offset),
+    '%T': String(timestampMs),
+    '%k': key?.toString('utf8') ?? '',
+    '%v': value?.toString('utf8') ?? '',
+    '%%': '%',
+  }
+  return pattern.replace(/%[tpoTkv%]/g, (letter) => values[letter] ?? letter)
+}

@@ -1,0 +1,127 @@
+import { Command, Option } from 'commander'
+import { TidemarkError } from '../kernel/errors.ts'
+import { MemoryRecords } from '../records/memory/memory-records.ts'
+import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
+import { startWorker } from '../runtime/worker.ts'
+import { outputTopics } from '../topology/definition.ts'
+import { summaryOf } from './check.ts'
+import { addSettings, readConfig } from './config.ts'
+import { DeadLetterReport } from './dead-letter-report.ts'
+import { PublishingRecords } from './embedded.ts'
+import { feedLines } from './feed.ts'
+import { LineBook } from './line-book.ts'
+import { type InputFile, openInput } from './lines.ts'
+import { readerGone, write } from './output.ts'
+import { prepareFiles } from './prepare-files.ts'
+import { colors, say } from './print.ts'
+import { untilSignal } from './signals.ts'
+import { Tally } from './tally.ts'
+
+const SETTINGS = ['model', 'maxAhead'] as const
+/** As many as a small real topic has; the lines of one key stay in order, those of different keys need not. */
+const PARTITIONS = 6
+const NEWLINE = Buffer.from('\n')
+
+interface Flags extends Record<string, unknown> {
+  readonly input?: string
+  readonly deadLetters?: string
+  readonly sink?: string
+}
+
+/** `tidemark dev FILE < events.ndjson` */
+export function dev(): Command {
+  const command = new Command('dev')
+    .description('score events from stdin or a file in this process; predictions go to stdout')
+    .argument('<file>', 'topology')
+    .addOption(
+      new Option('--input <file>', 'events, one JSON a line or key<TAB>JSON; .gz too (default: stdin)'),
+    )
+    .addOption(new Option('--sink <topic>', 'write only what goes to this topic (default: all)'))
+    .addOption(new Option('--dead-letters <file>', 'keep dead letters as NDJSON (default: only shown)'))
+    .action((file: string, flags: Flags) => start(command, file, flags))
+  return addSettings(command, SETTINGS)
+}
+
+async function start(command: Command, file: string, flags: Flags): Promise<void> {
+  if (flags.input === undefined && process.stdin.isTTY) {
+    command.error(
+      `error: no events: tidemark dev ${file} < events.ndjson, or --input events.ndjson`,
+    )
+  }
+  const config = { ...readConfig(SETTINGS, flags), topic: new Map<string, string>() }
+  const input = flags.input === undefined ? null : await openInput(flags.input)
+  const prepared = await prepareFiles([file], config)
+  try {
+    const topology = prepared.topologies[0] as PreparedTopology
+    checkSink(topology, flags.sink)
+    say(summaryOf(topology))
+    for (const note of prepared.notes) say(`${colors.yellow('!')} ${note}`)
+    await score(prepared, topology, { ...flags, stream: input?.stream ?? process.stdin })
+  } finally {
+    await prepared.close()
+  }
+}
+
+function checkSink({ definition }: PreparedTopology, sink: string | undefined): void {
+  const sinks = outputTopics(definition).filter((topic) => topic !== definition.deadLetterTopic)
+  if (sink === undefined || sinks.includes(sink)) return
+  throw new TidemarkError('CONFIG_INVALID', `the topology has no sink "${sink}"`, {
+    where: '--sink',
+    hint: `its sinks are: ${sinks.join(', ')}`,
+  })
+}
+
+interface Input extends Flags {
+  readonly stream: InputFile['stream']
+}
+
+/** Runs the events through a worker of the real runtime on embedded records. */
+async function score(prepared: Prepared, topology: PreparedTopology, input: Input): Promise<void> {
+  const { source, deadLetterTopic } = topology.definition
+  const records = new MemoryRecords()
+  for (const topic of [source.topic, ...outputTopics(topology.definition)]) {
+    records.createTopic(topic, { partitions: PARTITIONS })
+  }
+  const book = new LineBook()
+  const report = new DeadLetterReport(
+    (p, offset) => book.lineAt(p, offset),
+    input.deadLetters ?? null,
+  )
+  const tally = new Tally()
+  let wake = () => {}
+  const embedded = new PublishingRecords(records, async ({ outputs, deadLetters, nextOffsets }) => {
+    const shown = outputs.filter(({ topic }) => input.sink === undefined || topic === input.sink)
+    await write(
+      Buffer.concat(shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))),
+    )
+    report.add(deadLetters.filter(({ topic }) => topic === deadLetterTopic))
+    for (const { partition, nextOffset } of nextOffsets) book.forget(partition, nextOffset)
+    wake()
+  })
+  const worker = startWorker({
+    prepared,
+    records: embedded,
+    group: 'dev',
+    observer: tally.observer,
+  })
+  const committed = () => new Promise<void>((resolve) => (wake = resolve))
+  const ended = untilSignal(readerGone)
+  const fed = feedLines(input.stream, { source, records, book, committed })
+  try {
+    await Promise.race([
+      fed.then(() => records.settled('dev', source.topic)),
+      ended.promise,
+      worker.done,
+    ])
+  } finally {
+    input.stream.destroy()
+    try {
+      await worker.stop()
+    } finally {
+      ended.dispose()
+      report.close()
+      await embedded.close()
+    }
+  }
+  say(tally.summary())
+}

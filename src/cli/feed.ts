@@ -1,0 +1,58 @@
+import type { Readable } from 'node:stream'
+import { eventKey } from '../codec/identity.ts'
+import { EventDecoder } from '../codec/json.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import type { MemoryRecords } from '../records/memory/memory-records.ts'
+import type { SourceDefinition } from '../topology/definition.ts'
+import type { LineBook } from './line-book.ts'
+import { type Line, linesOf, splitKey } from './lines.ts'
+
+/** Lines that may wait for their commit before more are read. */
+const MAX_IN_FLIGHT = 20_000
+
+export interface Feed {
+  readonly source: SourceDefinition
+  readonly records: MemoryRecords
+  readonly book: LineBook
+  /** Resolves when something has been committed. */
+  readonly committed: () => Promise<void>
+}
+
+/** Puts each line of a stream into the source's topic, as fast as the worker takes them. Resolves at the stream's end. */
+export async function feedLines(stream: Readable, feed: Feed): Promise<void> {
+  const keyOf = lineKeys(feed.source)
+  for await (const lines of linesOf(stream)) {
+    const timestampMs = Date.now()
+    const positions = feed.records.produce(
+      lines.map((line) => ({
+        topic: feed.source.topic,
+        partition: null,
+        ...keyOf(line),
+        timestampMs,
+        headers: [],
+      })),
+    )
+    for (const [i, position] of positions.entries()) {
+      feed.book.add(position, (lines[i] as Line).number)
+    }
+    while (feed.book.inFlight > MAX_IN_FLIGHT) await feed.committed()
+  }
+}
+
+const NO_KEY = Buffer.alloc(0)
+
+/** A line's own key, else the topology's key of its event; a line that is no event has an empty one. */
+function lineKeys(source: SourceDefinition): (line: Line) => { key: Buffer; value: Buffer } {
+  const decoder = new EventDecoder(source)
+  return ({ bytes }) => {
+    const { key, value } = splitKey(bytes)
+    if (key !== null) return { key, value }
+    try {
+      const event = decoder.decode({ key: NO_KEY, value })
+      return { key: Buffer.from(eventKey(source.key, event)), value }
+    } catch (thrown) {
+      if (!(thrown instanceof TidemarkError)) throw thrown
+      return { key: NO_KEY, value }
+    }
+  }
+}

@@ -1,0 +1,71 @@
+// The files that `tidemark init` writes and that are no copies.
+
+export const gitignore = 'node_modules/\n'
+
+export const tsconfig = `{
+  "compilerOptions": {
+    "target": "ES2023",
+    "module": "NodeNext",
+    "strict": true,
+    "noUncheckedIndexedAccess": true,
+    "allowImportingTsExtensions": true,
+    "skipLibCheck": true,
+    "noEmit": true
+  },
+  "include": ["*.ts", "models"]
+}
+`
+
+export const testFile = `import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TopologyDriver } from 'tidemark/testing'
+import topology from './topology.ts'
+
+const payment = {
+  paymentId: 'p-1',
+  cardId: 'card-1',
+  merchantId: 'm-1',
+  category: 'food',
+  country: 'DE',
+  amount: 12.5,
+  paidAt: Date.UTC(2026, 0, 1),
+}
+
+test('a payment gets a probability', async () => {
+  const driver = await TopologyDriver.start(topology)
+  try {
+    await driver.send(payment)
+    const [prediction] = driver.outputs('predictions')
+    assert.equal(prediction?.paymentId, 'p-1')
+    assert.ok(prediction.probability >= 0 && prediction.probability <= 1)
+  } finally {
+    await driver.close()
+  }
+})
+`
+
+/** @param name of the folder */
+export function readme(name: string): string {
+  return `# ${name}
+
+A topology of Tidemark: payments in, 13 rolling features of each card, one score each, predictions out.
+
+\`\`\`
+npm install
+npm run check     # topology and model fit together, without a broker
+npm run dev       # scores sample.ndjson in this process, predictions on stdout
+npm test
+\`\`\`
+
+- \`topology.ts\`: what is computed. Change a window, add a feature; \`npm run check\` says what the model thinks of it.
+- \`payment.ts\`: what an event looks like. Any Standard Schema does.
+- \`models/\`: the ONNX model, and rows with the outputs it must give. For another one:
+  \`npx tidemark model types models/mine.onnx --golden models/mine.golden.json --out models/mine.model.ts\`
+
+On Kafka:
+
+\`\`\`
+npx tidemark run topology.ts --brokers 127.0.0.1:9092
+\`\`\`
+`
+}

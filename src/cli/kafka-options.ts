@@ -1,0 +1,36 @@
+import type { KafkaOptions } from '../records/kafka/options.ts'
+import type { Config } from './config.ts'
+
+/** The settings that decide how brokers are reached. */
+export const KAFKA_SETTINGS = [
+  'brokers',
+  'tls',
+  'tlsCa',
+  'tlsCert',
+  'tlsKey',
+  'saslMechanism',
+  'saslUsername',
+  'saslPassword',
+  'saslPasswordFile',
+] as const
+export type KafkaConfig = Config<(typeof KAFKA_SETTINGS)[number]>
+
+/** Those settings as the Kafka driver takes them. */
+export function kafkaOptions(config: KafkaConfig): KafkaOptions {
+  const { brokers, saslMechanism: mechanism } = config
+  const username = config.saslUsername ?? ''
+  const password = config.saslPasswordFile ?? config.saslPassword ?? ''
+  return {
+    brokers,
+    ...(config.tls ? { tls: tlsOf(config) } : {}),
+    ...(mechanism === null ? {} : { sasl: { mechanism, username, password } }),
+  }
+}
+
+function tlsOf({ tlsCa, tlsCert, tlsKey }: KafkaConfig) {
+  return {
+    ...(tlsCa === null ? {} : { ca: tlsCa }),
+    ...(tlsCert === null ? {} : { cert: tlsCert }),
+    ...(tlsKey === null ? {} : { key: tlsKey }),
+  }
+}

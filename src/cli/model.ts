@@ -1,0 +1,80 @@
+import { writeFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { Command } from 'commander'
+import { Refused } from '../kernel/errors.ts'
+import { type Inspection, inspectModel } from '../scoring/model-file.ts'
+import { modelSource } from '../scoring/model-source.ts'
+import { write } from './output.ts'
+import { say } from './print.ts'
+
+/** `tidemark model inspect|types FILE` */
+export function model(): Command {
+  return new Command('model')
+    .description('look at an ONNX model, or write its definition')
+    .addCommand(inspect())
+    .addCommand(types())
+}
+
+function inspect(): Command {
+  return new Command('inspect')
+    .description('what a model takes and gives, and for what a topology would refuse it')
+    .argument('<file>', 'ONNX model')
+    .option('--golden <file>', 'rows with the outputs they must give')
+    .action(async (file: string, flags: { golden?: string }) => {
+      const inspection = await inspectModel(file, flags.golden)
+      await write(describeModel(inspection))
+      if (inspection.problems.length > 0) throw new Refused(inspection.problems)
+    })
+}
+
+interface TypesFlags {
+  readonly golden?: string
+  readonly features?: string
+  readonly name?: string
+  readonly version: string
+  readonly out?: string
+}
+
+function types(): Command {
+  return new Command('types')
+    .description("write a model's definition, to be imported by a topology")
+    .argument('<file>', 'ONNX model')
+    .option('--golden <file>', "rows with the outputs they must give, and the features' names")
+    .option('--features <a,b,…>', "the features' names, where there is no golden file")
+    .option('--name <name>', "name of the model (default: the file's)")
+    .option('--version <version>', 'version that outputs carry', '1')
+    .option('--out <file>', 'file to write (default: stdout)')
+    .action(async (file: string, flags: TypesFlags) => {
+      const inspection = await inspectModel(file, flags.golden)
+      const source = modelSource(inspection, {
+        name: flags.name ?? basename(file, '.onnx'),
+        version: flags.version,
+        ...(flags.features === undefined ? {} : { features: flags.features.split(',') }),
+        ...(flags.out === undefined ? {} : { folder: dirname(flags.out) }),
+      })
+      if (inspection.problems.length > 0) throw new Refused(inspection.problems)
+      if (flags.out === undefined) {
+        await write(source)
+        return
+      }
+      writeFileSync(flags.out, source)
+      say(`${flags.out} written`)
+    })
+}
+
+function describeModel({ bytes, sha256, ...inspection }: Inspection): string {
+  const tensor = (t: Inspection['inputs'][number]) =>
+    `${t.name}: ${t.type ?? 'no tensor'}[${t.shape.join(', ')}]`
+  const { inputs, outputs, features, suggested } = inspection
+  const lines = [
+    `sha256    ${sha256}`,
+    `bytes     ${bytes}`,
+    ...inputs.map((t) => `input     ${tensor(t)}`),
+    ...outputs.map((t) => `output    ${tensor(t)}`),
+    ...(features === null ? [] : [`features  ${features.join(', ')}`]),
+    ...Object.entries(suggested).map(
+      ([name, at]) => `score     ${name} = ${at.tensor}, column ${at.column}`,
+    ),
+  ]
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,32 @@
+import type { Definition, Step } from '../topology/definition.ts'
+import { plural } from './print.ts'
+
+/**
+ * The way from the source to each sink, one text a sink: `payments → 13 features → card-gbdt@1 → predictions`.
+ *
+ * @param labels how a scoring step's model is called, by the step's name; else as declared
+ */
+export function outline(
+  definition: Definition,
+  labels: ReadonlyMap<string, string> = new Map(),
+): string[] {
+  const ways: string[] = []
+  const follow = (steps: readonly Step[], way: readonly string[]): void => {
+    for (const step of steps) {
+      const next = [...way, ...wordFor(step, labels)]
+      if (step.op === 'sink') ways.push(next.join(' → '))
+      else follow(step.then, next)
+    }
+  }
+  follow(definition.then, [definition.source.topic])
+  return ways
+}
+
+/** What a step is called in an outline; a `map` says nothing to a reader who wants the way. */
+function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
+  if (step.op === 'map') return []
+  if (step.op === 'sink') return [step.topic]
+  if (step.op === 'features') return [plural(step.features.length, 'feature')]
+  if (step.op !== 'score') return [step.name]
+  return [labels.get(step.name) ?? `${step.model.name}@${step.model.version}`]
+}

@@ -1,0 +1,38 @@
+import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
+import { type Prepared, prepare } from '../runtime/prepare.ts'
+import type { Config } from './config.ts'
+import { loadTopologies } from './topology-file.ts'
+
+/** The settings that decide what is prepared. */
+export const PREPARE_SETTINGS = ['topic', 'model', 'maxAhead'] as const
+export type PrepareConfig = Config<(typeof PREPARE_SETTINGS)[number]>
+
+/**
+ * Loads topology files and checks all that can be checked before anything is consumed.
+ *
+ * @throws Refused with the faults of every file, topology, table and model
+ */
+export async function prepareFiles(
+  files: readonly string[],
+  config: PrepareConfig,
+): Promise<Prepared> {
+  const { definitions, faults } = await loadTopologies(files)
+  try {
+    const prepared = await prepare(definitions, {
+      models: config.model,
+      topics: config.topic,
+      ...(config.maxAhead === null ? {} : { maxAhead: config.maxAhead }),
+    })
+    if (faults.length > 0) await prepared.close()
+    refuseIfAny(faults)
+    return prepared
+  } catch (thrown) {
+    if (!(thrown instanceof Refused) || faults.length === 0) throw thrown
+    throw new Refused([...faults, ...thrown.faults.filter((f) => isSure(f) && !faults.includes(f))])
+  }
+}
+
+/** A name that no topology has may be known to the file that did not load. */
+function isSure(fault: TidemarkError): boolean {
+  return fault.code !== 'CONFIG_INVALID'
+}

@@ -1,0 +1,72 @@
+import pc from 'picocolors'
+import { messageOf, Refused, TidemarkError } from '../kernel/errors.ts'
+
+// Text for people. It goes to stderr; stdout carries data only.
+
+/** How text is coloured; picocolors' own shape. */
+export type Colors = ReturnType<typeof pc.createColors>
+
+/** Colours for stderr: only on a terminal, and never under `NO_COLOR`. */
+export const colors: Colors = pc.createColors(
+  process.stderr.isTTY && (process.env['NO_COLOR'] ?? '') === '',
+)
+
+/** Writes a line to stderr. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** `1,234,567` */
+export function count(n: number): string {
+  return n.toLocaleString('en-US')
+}
+
+/** `1 topology`, `2 topologies` */
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : many}`
+}
+
+export interface FailureFormat {
+  readonly colors: Colors
+  /** Adds the stack of an error that has no code. */
+  readonly stack: boolean
+}
+
+/** Every fault of what was thrown, for people: code and message, place, hint. */
+export function describeFailure(thrown: unknown, format: FailureFormat): string {
+  const faults = thrown instanceof Refused ? thrown.faults : [thrown]
+  return faults.map((fault) => describeFault(fault, format)).join('\n')
+}
+
+function describeFault(fault: unknown, { colors: c, stack }: FailureFormat): string {
+  const known = fault instanceof TidemarkError ? fault : null
+  const lines = [`${c.red('✗')} ${c.bold(known?.code ?? 'INVARIANT')}  ${messageOf(fault)}`]
+  if (known?.where !== undefined) lines.push(`  ${c.dim(known.where)}`)
+  const hint = known === null ? 'this is a bug; TIDEMARK_LOG_LEVEL=debug shows where' : known.hint
+  if (hint !== undefined) lines.push(`  hint: ${hint}`)
+  const trace = known === null ? fault : known.cause
+  if (stack && trace instanceof Error) lines.push(c.dim(trace.stack ?? ''))
+  return lines.join('\n')
+}
+
+/** What the process ends with. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** The configuration, a topology or a model is wrong. */
+  refused: 3,
+  /** What is needed from outside is not there. */
+  unreachable: 4,
+  interrupted: 130,
+} as const
+
+const OUTSIDE = new Set(['BROKER_UNAVAILABLE', 'AUTHENTICATION', 'TOPIC_MISSING', 'TOPIC_LIMITS'])
+
+export function exitCodeOf(thrown: unknown): number {
+  const faults = thrown instanceof Refused ? thrown.faults : [thrown]
+  const known = faults.filter((fault) => fault instanceof TidemarkError)
+  if (known.length < faults.length) return EXIT.failed
+  if (known.every((fault) => OUTSIDE.has(fault.code))) return EXIT.unreachable
+  return known.some((fault) => fault.action === 'refuse') ? EXIT.refused : EXIT.failed
+}

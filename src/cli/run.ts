@@ -1,0 +1,127 @@
+import { Command } from 'commander'
+import type { Logger } from 'pino'
+import { createLog } from '../observe/log.ts'
+import { logEvents } from '../observe/log-events.ts'
+import { createMetrics, type MetricsOptions } from '../observe/metrics.ts'
+import { observeAll } from '../observe/observe-all.ts'
+import { KafkaRecords } from '../records/kafka/kafka-records.ts'
+import type { Observer } from '../runtime/events.ts'
+import type { Prepared } from '../runtime/prepare.ts'
+import { startWorker } from '../runtime/worker.ts'
+import { createHealth } from '../serve/health.ts'
+import { type HttpServer, serveHttp } from '../serve/http.ts'
+import { stepsOf } from '../topology/definition.ts'
+import { summaryOf } from './check.ts'
+import { addSettings, type Config, readConfig } from './config.ts'
+import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
+import { PREPARE_SETTINGS, prepareFiles } from './prepare-files.ts'
+import { colors, say } from './print.ts'
+import { untilSignal } from './signals.ts'
+import { packageVersion } from './version.ts'
+
+const SETTINGS = [
+  ...KAFKA_SETTINGS,
+  ...PREPARE_SETTINGS,
+  'group',
+  'guarantee',
+  'httpPort',
+  'httpHost',
+  'logFormat',
+  'logLevel',
+] as const
+type RunConfig = Config<(typeof SETTINGS)[number]>
+
+/** `tidemark run FILE…` */
+export function run(): Command {
+  const command = new Command('run')
+    .description('join a consumer group on Kafka and score until told to stop')
+    .argument('<files...>', 'topologies')
+    .action(async (files: string[], flags: Record<string, unknown>) => {
+      const config = readConfig(SETTINGS, flags)
+      const prepared = await prepareFiles(files, config)
+      try {
+        await work(prepared, config)
+      } finally {
+        await prepared.close()
+      }
+    })
+  return addSettings(command, SETTINGS)
+}
+
+async function work(prepared: Prepared, config: RunConfig): Promise<void> {
+  const log = createLog({ format: config.logFormat })
+  log.level = config.logLevel
+  const watch = await watchers(prepared, config, log)
+  const records = new KafkaRecords({
+    ...kafkaOptions(config),
+    log: (level, message) => log[level](message),
+  })
+  const group = config.group ?? prepared.topologies.map((t) => t.definition.name).join('+')
+  banner(prepared, { config, group, http: watch.http })
+  const worker = startWorker({
+    prepared,
+    records,
+    group,
+    observer: watch.observer,
+    brokers: config.brokers.join(','),
+  })
+  const ended = untilSignal()
+  try {
+    await Promise.race([ended.promise, worker.done])
+    await worker.stop()
+  } finally {
+    ended.dispose()
+    await records.close()
+    await watch.http?.close()
+  }
+}
+
+/** All that looks on: metrics, log, and the HTTP server when it is wanted. */
+async function watchers(
+  prepared: Prepared,
+  { httpHost: host, httpPort: port }: RunConfig,
+  log: Logger,
+): Promise<{ observer: Observer; http: HttpServer | null }> {
+  const metrics = createMetrics({ version: packageVersion(), models: modelsOf(prepared) })
+  const health = createHealth()
+  const logged = logEvents(log, () => Date.now())
+  return {
+    observer: observeAll(metrics.observer, health.observer, logged),
+    http: port === 'off' ? null : await serveHttp({ host, port, health, metrics }),
+  }
+}
+
+function modelsOf({ topologies }: Prepared): MetricsOptions['models'] {
+  return topologies.flatMap(({ definition, scorers }) =>
+    [...stepsOf(definition.then)].flatMap((step) => {
+      const scorer = step.op === 'score' ? scorers.get(step.name) : undefined
+      if (scorer === undefined) return []
+      const version = scorer.label.slice(scorer.name.length + 1)
+      return [{ model: scorer.name, version, sha256: scorer.sha256 }]
+    }),
+  )
+}
+
+interface Start {
+  readonly config: RunConfig
+  readonly group: string
+  readonly http: HttpServer | null
+}
+
+function banner({ topologies, notes }: Prepared, { config, group, http }: Start): void {
+  const { dim, bold, yellow } = colors
+  const line = (name: string, value: string) => say(`  ${dim(name.padEnd(9))}  ${value}`)
+  say(`${bold('tidemark')} ${packageVersion()}`)
+  for (const topology of topologies) {
+    line('topology', summaryOf(topology))
+    for (const { label, sha256 } of topology.scorers.values()) {
+      line('model', `${label}  sha256 ${sha256.slice(0, 12)}…`)
+    }
+    line('by', topology.by)
+  }
+  line('brokers', config.brokers.join(', '))
+  line('group', group)
+  line('guarantee', config.guarantee)
+  line('http', http === null ? 'off' : `http://${http.host}:${http.port}/metrics /livez /readyz`)
+  for (const note of notes) say(`${yellow('!')} ${note}`)
+}

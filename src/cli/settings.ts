@@ -1,0 +1,229 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import type { LogFormat } from '../observe/log.ts'
+
+// Every setting, once: its flag, its environment variable, its key in the config file and its help follow from this
+// table. `httpPort` is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
+
+/** What one origin gave. */
+export interface Given {
+  /** One value, or several of a setting that can be repeated. */
+  readonly values: readonly string[]
+  /** Where relative files start: the config file's folder, else the working directory. */
+  readonly folder: string
+}
+
+export interface Setting<T> {
+  /** What follows the flag. `null`: a switch. */
+  readonly takes: string | null
+  readonly about: string
+  /** In force when no origin gives a value. */
+  readonly fallback: T
+  /** How the help names the fallback, where its value alone would not tell. */
+  readonly fallbackText?: string
+  /** The flag may be repeated; the environment variable is cut at commas. */
+  readonly many?: true
+  /** Not for a command line that others can read, nor for a file in a repository. */
+  readonly environmentOnly?: true
+  /** @throws Error whose message says what is wrong with the value */
+  parse(given: Given): T
+}
+
+export type Guarantee = 'at-least-once'
+export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+export const SETTINGS = {
+  brokers: setting<readonly string[]>({
+    takes: '<host:port,…>',
+    about: 'Kafka brokers to ask first',
+    fallback: ['127.0.0.1:9092'],
+    fallbackText: '127.0.0.1:9092',
+    many: true,
+    parse: ({ values }) => values.flatMap((v) => v.split(',')).map(hostAndPort),
+  }),
+  group: setting<string | null>({
+    takes: '<name>',
+    about: 'consumer group; workers of one group share the partitions',
+    fallback: null,
+    fallbackText: "the topologies' names",
+    parse: one,
+  }),
+  guarantee: setting<Guarantee>({
+    takes: '<name>',
+    about: 'at-least-once, or exactly-once (not built yet)',
+    fallback: 'at-least-once',
+    parse: guarantee,
+  }),
+  topic: setting<ReadonlyMap<string, string>>({
+    takes: '<logical=actual>',
+    about: "the topic to use for a topology's name of it; repeatable",
+    fallback: new Map(),
+    fallbackText: 'as named',
+    many: true,
+    parse: ({ values }) => pairs(values, 'logical=actual'),
+  }),
+  model: setting<ReadonlyMap<string, string>>({
+    takes: '<name=file>',
+    about: 'the ONNX file to use for a model; repeatable',
+    fallback: new Map(),
+    fallbackText: 'as declared',
+    many: true,
+    parse: ({ values, folder }) =>
+      new Map([...pairs(values, 'name=file')].map(([name, file]) => [name, resolve(folder, file)])),
+  }),
+  tls: setting<boolean>({
+    takes: null,
+    about: 'speak TLS to the brokers',
+    fallback: false,
+    parse: (given) => oneOf(given, ['true', 'false']) === 'true',
+  }),
+  tlsCa: pemFile("certificates that the brokers' are checked against", "the system's"),
+  tlsCert: pemFile('own certificate, for brokers that ask for one'),
+  tlsKey: pemFile('key of the own certificate'),
+  saslMechanism: setting<SaslMechanism | null>({
+    takes: '<name>',
+    about: 'plain (over TLS only), scram-sha-256 or scram-sha-512',
+    fallback: null,
+    fallbackText: 'no login',
+    parse: (given) => oneOf(given, ['plain', 'scram-sha-256', 'scram-sha-512']),
+  }),
+  saslUsername: setting<string | null>({
+    takes: '<name>',
+    about: 'user to log in as',
+    fallback: null,
+    parse: one,
+  }),
+  saslPassword: setting<string | null>({
+    takes: '<password>',
+    about: 'password of the user',
+    fallback: null,
+    environmentOnly: true,
+    parse: one,
+  }),
+  saslPasswordFile: setting<string | null>({
+    takes: '<file>',
+    about: 'file with the password; else TIDEMARK_SASL_PASSWORD',
+    fallback: null,
+    parse: (given) => textOf(given).trimEnd(),
+  }),
+  httpPort: setting<number | 'off'>({
+    takes: '<port>',
+    about: 'port of /metrics, /livez and /readyz; 0 takes a free one, off serves none',
+    fallback: 9464,
+    parse: httpPort,
+  }),
+  httpHost: setting<string>({
+    takes: '<address>',
+    about: 'address to serve them on',
+    fallback: '127.0.0.1',
+    parse: one,
+  }),
+  logFormat: setting<LogFormat>({
+    takes: '<name>',
+    about: 'text or json',
+    fallback: process.stderr.isTTY ? 'text' : 'json',
+    fallbackText: 'text on a terminal, else json',
+    parse: (given) => oneOf(given, ['text', 'json']),
+  }),
+  logLevel: setting<LogLevel>({
+    takes: '<name>',
+    about: 'debug, info, warn or error',
+    fallback: 'info',
+    parse: (given) => oneOf(given, ['debug', 'info', 'warn', 'error']),
+  }),
+  maxAhead: setting<'none' | null>({
+    takes: '<none>',
+    about: 'none lets event times be far ahead of the record, for tests and backfills',
+    fallback: null,
+    fallbackText: 'as the topology says',
+    parse: (given) => oneOf(given, ['none']),
+  }),
+} as const
+
+export type SettingName = keyof typeof SETTINGS
+/** A setting's value. */
+export type SettingValue<N extends SettingName> =
+  (typeof SETTINGS)[N] extends Setting<infer T> ? T : never
+
+/** `--http-port` */
+export function flagOf(name: SettingName): string {
+  return `--${words(name).join('-')}`
+}
+
+/** `TIDEMARK_HTTP_PORT` */
+export function variableOf(name: SettingName): string {
+  return `TIDEMARK_${words(name).join('_').toUpperCase()}`
+}
+
+function words(name: SettingName): string[] {
+  return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase())
+}
+
+function setting<T>(s: Setting<T>): Setting<T> {
+  return s
+}
+
+function pemFile(about: string, fallbackText?: string): Setting<string | null> {
+  const text = fallbackText === undefined ? {} : { fallbackText }
+  return { takes: '<file>', about: `${about} (PEM)`, fallback: null, ...text, parse: textOf }
+}
+
+function one({ values }: Given): string {
+  const value = values[0] ?? ''
+  if (values.length > 1) throw new Error(`${values.length} values where one is taken`)
+  if (value === '') throw new Error('is empty')
+  return value
+}
+
+function oneOf<const T extends string>(given: Given, names: readonly T[]): T {
+  const value = one(given)
+  const found = names.find((name) => name === value)
+  if (found === undefined) throw new Error(`"${value}" is not ${names.join(', ')}`)
+  return found
+}
+
+function guarantee(given: Given): Guarantee {
+  const wanted = oneOf(given, ['at-least-once', 'exactly-once'])
+  if (wanted === 'at-least-once') return wanted
+  throw new TidemarkError('GUARANTEE_UNAVAILABLE', 'exactly-once is not built yet', {
+    hint: 'use --guarantee at-least-once: after a crash some outputs appear twice, with the same tidemark-id',
+  })
+}
+
+function hostAndPort(text: string): string {
+  const broker = text.trim()
+  const port = Number(/^(?:[^\s:/]+|\[[\da-fA-F:]+\]):(\d{1,5})$/.exec(broker)?.[1] ?? 0)
+  if (port < 1 || port > 65_535) throw new Error(`"${broker}" is not host:port`)
+  return broker
+}
+
+function httpPort(given: Given): number | 'off' {
+  const value = one(given)
+  if (value === 'off') return 'off'
+  const port = /^\d+$/.test(value) ? Number(value) : Number.NaN
+  if (!(port <= 65_535)) throw new Error(`"${value}" is not a port (0 to 65535) or off`)
+  return port
+}
+
+function pairs(values: readonly string[], shape: string): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const value of values) {
+    const at = value.indexOf('=')
+    const [name, to] = [value.slice(0, at).trim(), value.slice(at + 1).trim()]
+    if (at < 1 || name === '' || to === '') throw new Error(`"${value}" is not ${shape}`)
+    if (found.has(name)) throw new Error(`"${name}" is given twice`)
+    found.set(name, to)
+  }
+  return found
+}
+
+function textOf(given: Given): string {
+  const file = resolve(given.folder, one(given))
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new Error(`cannot read ${file}: ${messageOf(error)}`, { cause: error })
+  }
+}

@@ -1,0 +1,33 @@
+import { EXIT, say } from './print.ts'
+
+export interface Ending {
+  /** Resolves at SIGINT, at SIGTERM, or when the given signal aborts. */
+  readonly promise: Promise<void>
+  /** Stops listening: from then on a signal does what it does without a listener. */
+  dispose(): void
+}
+
+/** Waits for the wish to end. Whoever wishes twice does not want to wait: the process exits at once with 130. */
+export function untilSignal(other?: AbortSignal): Ending {
+  let ending = false
+  let end = () => {}
+  const promise = new Promise<void>((resolve) => (end = resolve))
+  const signalled = (name: NodeJS.Signals) => {
+    if (ending) process.exit(EXIT.interrupted)
+    ending = true
+    say(`${name}: finishing what is in flight; once more to exit at once`)
+    end()
+  }
+  process.on('SIGINT', signalled)
+  process.on('SIGTERM', signalled)
+  if (other?.aborted === true) end()
+  other?.addEventListener('abort', end, { once: true })
+  return {
+    promise,
+    dispose: () => {
+      process.off('SIGINT', signalled)
+      process.off('SIGTERM', signalled)
+      other?.removeEventListener('abort', end)
+    },
+  }
+}

@@ -1,0 +1,33 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import { nameOf } from '../topology/schema.ts'
+
+/**
+ * An output as JSON in UTF-8, as `JSON.stringify` writes it: NaN and the infinities become `null`, fields that are
+ * undefined are left out.
+ *
+ * @throws TidemarkError `OUTPUT_INVALID` for what has no JSON form: undefined, a function, a BigInt, a cycle
+ */
+export function encodeOutput(output: unknown): Buffer {
+  let json: string | undefined
+  try {
+    json = JSON.stringify(output)
+  } catch (thrown) {
+    throw new TidemarkError(
+      'OUTPUT_INVALID',
+      `writing the output as JSON threw ${nameOf(thrown)}`,
+      {
+        hint: 'a BigInt or an object within itself has no JSON form',
+      },
+    )
+  }
+  if (json === undefined) {
+    throw new TidemarkError(
+      'OUTPUT_INVALID',
+      `an output of type ${typeof output} has no JSON form`,
+      {
+        hint: 'map must return an object',
+      },
+    )
+  }
+  return Buffer.from(json)
+}

@@ -1,0 +1,49 @@
+// Sums that carry their own rounding error, so that the float32 made of them does not depend on the order of the terms or
+// on how they were grouped into blocks. TwoSum: Knuth, TAOCP 2, 4.2.2. TwoProduct: Dekker 1971, with Veltkamp's split.
+// Summation: Ogita, Rump, Oishi, "Accurate Sum and Dot Product" (2005), Sum2: as if in twice the precision.
+
+/** 2^27 + 1 splits a float64 into two halves whose products are exact. */
+const SPLITTER = 134_217_729
+
+/** Adds `x` to the pair (value, error) at `at`, `at + 1`. */
+export function addTo(sums: Float64Array, at: number, x: number): void {
+  const before = sums[at] as number
+  const after = before + x
+  const taken = after - before
+  sums[at] = after
+  sums[at + 1] = (sums[at + 1] as number) + (before - (after - taken) + (x - taken))
+}
+
+/** What rounding took from `square = x * x`. */
+export function squareError(x: number, square: number): number {
+  const big = SPLITTER * x
+  const high = big - (big - x)
+  const low = x - high
+  return high * high - square + 2 * high * low + low * low
+}
+
+/**
+ * Population variance from the compensated sums of n values and of their squares: (n·Σx² − (Σx)²) / n², in twice the
+ * precision, since in plain float64 the difference of two large numbers would leave noise, or less than 0.
+ */
+export function variance(n: number, sums: Float64Array, sum: number, squares: number): number {
+  const total = (sums[sum] as number) + (sums[sum + 1] as number)
+  const totalRest = (sums[sum] as number) - total + (sums[sum + 1] as number)
+  const square = (sums[squares] as number) + (sums[squares + 1] as number)
+  const squareRest = (sums[squares] as number) - square + (sums[squares + 1] as number)
+  const left = n * square
+  const leftRest = productError(n, square, left) + n * squareRest
+  const right = total * total
+  const rightRest = squareError(total, right) + 2 * total * totalRest
+  return Math.max(0, (left - right + (leftRest - rightRest)) / (n * n))
+}
+
+function productError(a: number, b: number, product: number): number {
+  const bigA = SPLITTER * a
+  const highA = bigA - (bigA - a)
+  const lowA = a - highA
+  const bigB = SPLITTER * b
+  const highB = bigB - (bigB - b)
+  const lowB = b - highB
+  return highA * highB - product + highA * lowB + lowA * highB + lowA * lowB
+}

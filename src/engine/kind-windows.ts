@@ -1,0 +1,213 @@
+import type { EventFunction, FeaturesStep, KindDefinition } from '../topology/definition.ts'
+import { Dictionary } from './dictionary.ts'
+import { History, type Layout } from './history.ts'
+import { type WindowFeature, WindowWalk } from './window-walk.ts'
+
+// The windows of all keys over the events of one kind.
+
+type ColumnType = 'number' | 'string' | 'boolean'
+
+interface Column {
+  readonly name: string
+  readonly type: ColumnType
+  readonly of: EventFunction<unknown>
+}
+
+/** A column gave something that a window cannot hold. */
+export interface BadCell {
+  readonly column: string
+  readonly wanted: ColumnType
+  readonly got: unknown
+}
+
+interface SinceLast {
+  readonly feature: number
+  readonly capSeconds: number
+  readonly never: number
+}
+
+const COLUMN_TYPE = {
+  sum: 'number',
+  mean: 'number',
+  min: 'number',
+  max: 'number',
+  std: 'number',
+  quantile: 'number',
+  distinct: 'string',
+  countWhere: 'boolean',
+  share: 'boolean',
+} as const satisfies Record<string, ColumnType>
+
+/** How many idle keys are looked at for each event that comes: enough to keep up with new keys, cheap enough not to show. */
+const SWEEP_PER_EVENT = 2
+
+export class KindWindows {
+  readonly #is: KindDefinition['is']
+  readonly #columns: readonly Column[]
+  readonly #layout: Layout
+  readonly #walk: WindowWalk
+  readonly #sinceLast: readonly SinceLast[]
+  /** One for each text column, by its index in {@link #columns}. */
+  readonly #dictionaries: readonly (Dictionary | null)[]
+  readonly #histories = new Map<string, History>()
+  /** What must outlive the windows: the newest event time of keys that have gone silent. */
+  readonly #lastTimes = new Map<string, number>()
+  /** A key is let go when its newest event is this far behind the watermark. */
+  readonly #retentionMs: number
+  /** Must the time of a key's last event outlive all windows? Not where the cap is what `never` says. */
+  readonly #remembersForEver: boolean
+  #sweep: Iterator<[string, History]>
+
+  constructor(step: FeaturesStep, kind: number) {
+    const definition = step.kinds[kind] as KindDefinition
+    this.#is = definition.is
+    this.#columns = columnsOf(step, kind)
+    const columnIndex = new Map(this.#columns.map((c, i) => [c.name, i + 1]))
+    const summed = this.#columns.flatMap((c, i) => (c.type === 'string' ? [] : [i + 1]))
+    const windows = step.features.flatMap((f, feature): WindowFeature[] => {
+      if (f.from !== 'rolling' || f.kind !== kind) return []
+      const column = 'column' in f.aggregate ? (columnIndex.get(f.aggregate.column) as number) : 0
+      return [
+        {
+          lengthMs: f.lengthMs,
+          aggregate: f.aggregate,
+          column,
+          summed: summed.indexOf(column),
+          feature,
+        },
+      ]
+    })
+    this.#sinceLast = step.features.flatMap((f, feature): SinceLast[] => {
+      if (f.from !== 'sinceLast' || f.kind !== kind) return []
+      const capSeconds = f.capMs === null ? Number.POSITIVE_INFINITY : f.capMs / 1_000
+      return [{ feature, capSeconds, never: f.never }]
+    })
+    this.#layout = { columns: this.#columns.length + 1, summed }
+    this.#walk = new WindowWalk(windows, summed)
+    this.#dictionaries = this.#columns.map((c) => (c.type === 'string' ? new Dictionary() : null))
+    const bounded = this.#sinceLast.filter((s) => s.never === s.capSeconds)
+    this.#remembersForEver = bounded.length < this.#sinceLast.length
+    this.#retentionMs = Math.max(this.#walk.longestMs, ...bounded.map((s) => s.capSeconds * 1_000))
+    this.#sweep = this.#histories.entries()
+  }
+
+  /** Keys that hold memory. */
+  get keys(): number {
+    return this.#histories.size + this.#lastTimes.size
+  }
+
+  /** Is the event of this kind? May throw what the author's function throws. */
+  takes(event: unknown): boolean {
+    return this.#is === null || this.#is(event)
+  }
+
+  /** Reads the event's columns into `cells`; gives the first cell that a window cannot hold. */
+  read(event: unknown, cells: unknown[]): BadCell | null {
+    for (let c = 0; c < this.#columns.length; c++) {
+      const { name, type, of } = this.#columns[c] as Column
+      const value = of(event)
+      const fits = type === 'number' ? Number.isFinite(value) : typeof value === type
+      if (!fits) return { column: name, wanted: type, got: value }
+      cells[c] = value
+    }
+    return null
+  }
+
+  /** Enters an event, pruning what the watermark has passed; returns how many events it sees, itself included. */
+  enter(key: string, timeMs: number, watermarkMs: number, cells: readonly unknown[]): number {
+    // Before the event enters: one that stands exactly at the watermark must not be swept away under its own row.
+    this.#sweepOn(watermarkMs)
+    const history = this.#historyOf(key)
+    this.#prune(history, watermarkMs)
+    const at = history.insert(timeMs)
+    for (let c = 0; c < cells.length; c++) {
+      const cell = cells[c]
+      const dictionary = this.#dictionaries[c]
+      history.data[(c + 1) * history.capacity + at] = dictionary
+        ? dictionary.hold(cell as string)
+        : Number(cell)
+    }
+    return at + 1
+  }
+
+  /**
+   * Writes the window features of an event. `entered`: what {@link enter} returned for it, or `null` when it did not
+   * enter (it is of another kind, or late) and sees the events up to its own time.
+   */
+  write(
+    event: { key: string; timeMs: number; watermarkMs: number; entered: number | null },
+    row: Float64Array,
+  ): void {
+    const history = this.#histories.get(event.key) ?? null
+    // What a late event sees depends on the watermark, not on what happens to be still in memory.
+    if (event.entered === null && history !== null) this.#prune(history, event.watermarkMs)
+    const upTo = event.entered ?? history?.after(event.timeMs) ?? 0
+    const floorMs = event.watermarkMs - this.#walk.longestMs
+    this.#walk.write(history, { timeMs: event.timeMs, floorMs, upTo }, row)
+    if (this.#sinceLast.length === 0) return
+    const previous = this.#previous(event.key, history, event.entered === null ? upTo : upTo - 1)
+    for (const { feature, capSeconds, never } of this.#sinceLast) {
+      const elapsed = (event.timeMs - previous) / 1_000
+      // A late event may lie before the newest event that was pruned: what came before it is forgotten.
+      const known = previous !== Number.NEGATIVE_INFINITY && elapsed >= 0
+      row[feature] = known ? Math.min(elapsed, capSeconds) : never
+    }
+  }
+
+  /** Event time of the newest event before index `before`; −Infinity if there was none. */
+  #previous(key: string, history: History | null, before: number): number {
+    if (history === null) return this.#lastTimes.get(key) ?? Number.NEGATIVE_INFINITY
+    return before > history.start ? history.timeAt(before - 1) : history.newestPrunedMs
+  }
+
+  #historyOf(key: string): History {
+    const known = this.#histories.get(key)
+    if (known !== undefined) return known
+    const history = new History(this.#layout, this.#lastTimes.get(key) ?? Number.NEGATIVE_INFINITY)
+    this.#lastTimes.delete(key)
+    this.#histories.set(key, history)
+    return history
+  }
+
+  #prune(history: History, watermarkMs: number): void {
+    history.prune(watermarkMs - this.#walk.longestMs, (index) => {
+      for (let c = 0; c < this.#columns.length; c++) {
+        this.#dictionaries[c]?.release(history.data[(c + 1) * history.capacity + index] as number)
+      }
+    })
+  }
+
+  /** Lets silent keys go, a few at a time. What a row sees does not depend on when. */
+  #sweepOn(watermarkMs: number): void {
+    for (let n = 0; n < SWEEP_PER_EVENT; n++) {
+      const next = this.#sweep.next()
+      if (next.done) {
+        this.#sweep = this.#histories.entries()
+        return
+      }
+      const [key, history] = next.value
+      const newestMs =
+        history.end > history.start ? history.timeAt(history.end - 1) : history.newestPrunedMs
+      if (newestMs > watermarkMs - this.#retentionMs) continue
+      this.#prune(history, watermarkMs)
+      this.#histories.delete(key)
+      if (this.#remembersForEver) this.#lastTimes.set(key, newestMs)
+    }
+  }
+}
+
+/** The columns that some window of this kind uses; how it uses them decides their type. */
+function columnsOf(step: FeaturesStep, kind: number): Column[] {
+  const definition = step.kinds[kind] as KindDefinition
+  const types = new Map<string, ColumnType>()
+  for (const feature of step.features) {
+    if (feature.from !== 'rolling' || feature.kind !== kind) continue
+    const { aggregate } = feature
+    if (aggregate.of !== 'count') types.set(aggregate.column, COLUMN_TYPE[aggregate.of])
+  }
+  return [...types].map(([name, type]) => ({
+    name,
+    type,
+    of: definition.columns[name] as EventFunction<unknown>,
+  }))
+}

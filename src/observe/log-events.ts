@@ -1,0 +1,71 @@
+import type { Logger } from 'pino'
+import type { Code } from '../kernel/errors.ts'
+import type { Observer } from '../runtime/events.ts'
+import { byType, type EventOf } from './by-type.ts'
+
+/** Dead letters of one code that are told one by one in a minute; past them only their count is. */
+const DEAD_LETTERS_PER_MINUTE = 10
+const MINUTE_MS = 60_000
+
+/**
+ * Writes what a worker does to its log: notes, state, partitions, dead letters and failed commits. Dead letters of one
+ * code past the first ten in a minute are told as a count, once the minute is over or the worker stops.
+ */
+export function logEvents(log: Logger, nowMs: () => number): Observer {
+  const deadLetters = new DeadLetterLog(log)
+  const tell = byType({
+    state: (event) => {
+      if (event.state === 'stopped' || event.state === 'failed') deadLetters.tellCounts()
+      logState(log, event)
+    },
+    note: ({ message }) => log.warn(message),
+    assigned: ({ topology, partition, nextOffset }) =>
+      log.info({ topology, ...partition, nextOffset }, 'partition assigned'),
+    lost: ({ topology, partition }) => log.info({ topology, ...partition }, 'partition lost'),
+    'dead-letter': (event) => deadLetters.tell(event, nowMs()),
+    'commit-failed': ({ code, reason, nextAttemptMs }) =>
+      log.warn({ code, reason, nextAttemptMs }, 'commit failed, nothing is lost'),
+  })
+  return (event) => {
+    deadLetters.minuteOver(nowMs())
+    tell(event)
+  }
+}
+
+function logState(log: Logger, event: EventOf<'state'>): void {
+  const level = event.state === 'failed' ? 'error' : event.state === 'unavailable' ? 'warn' : 'info'
+  const reason = event.reason === undefined ? {} : { reason: event.reason }
+  log[level]({ state: event.state, ...reason }, `worker is ${event.state}`)
+}
+
+class DeadLetterLog {
+  readonly #log: Logger
+  readonly #countOf = new Map<Code, number>()
+  #minuteEndsMs = Number.POSITIVE_INFINITY
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  tell(event: EventOf<'dead-letter'>, nowMs: number): void {
+    if (this.#countOf.size === 0) this.#minuteEndsMs = nowMs + MINUTE_MS
+    const { topology, topic, step, code, message, at } = event
+    const count = (this.#countOf.get(code) ?? 0) + 1
+    this.#countOf.set(code, count)
+    if (count > DEAD_LETTERS_PER_MINUTE) return
+    this.#log.warn({ code, reason: message, at, topology, step, topic }, 'dead letter')
+  }
+
+  minuteOver(nowMs: number): void {
+    if (nowMs >= this.#minuteEndsMs) this.tellCounts()
+  }
+
+  tellCounts(): void {
+    for (const [code, count] of this.#countOf) {
+      const untold = count - DEAD_LETTERS_PER_MINUTE
+      if (untold > 0) this.#log.warn({ code, count: untold }, 'more dead letters within a minute')
+    }
+    this.#countOf.clear()
+    this.#minuteEndsMs = Number.POSITIVE_INFINITY
+  }
+}

@@ -1,0 +1,169 @@
+import kafkajs, { type Admin, type ITopicMetadata, type Kafka } from 'kafkajs'
+import { partitionName } from '../partition-name.ts'
+import type { TopicInfo, TopicPartition } from '../port.ts'
+import { within } from './deadline.ts'
+import { fromKafka } from './errors.ts'
+
+/** A topic to be made. */
+export interface TopicSpec {
+  readonly name: string
+  readonly partitions: number
+  /** Copies of each partition. @default 1 */
+  readonly replication?: number
+  /** Topic settings by Kafka's names, such as `max.message.bytes`. */
+  readonly config?: Readonly<Record<string, string>>
+}
+
+/** Where a group stands in a partition, and how far the partition reaches. */
+export interface Standing extends TopicPartition {
+  /** `null` when nothing was committed. */
+  readonly committed: { readonly nextOffset: number; readonly metadata: string } | null
+  readonly lowOffset: number
+  /** End of what a reader of committed records sees. */
+  readonly endOffset: number
+}
+
+const SETTINGS = [
+  'max.message.bytes',
+  'message.timestamp.type',
+  'message.timestamp.after.max.ms',
+] as const
+
+/** Questions to the cluster. Connects when first asked; a connection that failed is not used again. */
+export class KafkaAdmin {
+  readonly #kafka: Kafka
+  #admin: Promise<Admin> | null = null
+
+  constructor(kafka: Kafka) {
+    this.#kafka = kafka
+  }
+
+  /** Missing topics are left out. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
+  async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+    const wanted: ITopicMetadata[] = []
+    for (const name of names) wanted.push(...(await this.#metadata(name)))
+    const settings = await this.#settings(wanted.map(({ name }) => name))
+    return new Map(
+      wanted.map(({ name, partitions }) => {
+        const of = settings.get(name)
+        const type = of?.get('message.timestamp.type')
+        const info: TopicInfo = {
+          name,
+          partitions: partitions.length,
+          maxMessageBytes: numberOf(of?.get('max.message.bytes')),
+          timestampType: type === 'CreateTime' || type === 'LogAppendTime' ? type : null,
+          timestampAfterMaxMs: numberOf(of?.get('message.timestamp.after.max.ms')),
+        }
+        return [name, info]
+      }),
+    )
+  }
+
+  /** Topics that exist already are left as they are. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const topics = specs.map(({ name, partitions, replication = 1, config = {} }) => ({
+      topic: name,
+      numPartitions: partitions,
+      replicationFactor: replication,
+      configEntries: Object.entries(config).map(([entry, value]) => ({ name: entry, value })),
+    }))
+    await this.#ask((admin) => admin.createTopics({ topics, waitForLeaders: true }))
+  }
+
+  /** Where the group stands in every partition of a topic. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
+  async standings(group: string, topic: string): Promise<Map<string, Standing>> {
+    const [offsets, ends] = await this.#ask(async (admin) => [
+      await admin.fetchOffsets({ groupId: group, topics: [topic] }),
+      await admin.fetchTopicOffsets(topic),
+    ])
+    const committed = new Map(offsets[0]?.partitions.map((p) => [p.partition, p]))
+    const standings = ends.map(({ partition, low, high }): Standing => {
+      const { offset = '-1', metadata = null } = committed.get(partition) ?? {}
+      return {
+        topic,
+        partition,
+        committed:
+          Number(offset) < 0 ? null : { nextOffset: Number(offset), metadata: metadata ?? '' },
+        lowOffset: Number(low),
+        endOffset: Number(high),
+      }
+    })
+    return new Map(standings.map((standing) => [partitionName(standing), standing]))
+  }
+
+  async deleteGroup(group: string): Promise<void> {
+    await this.#ask((admin) => admin.deleteGroups([group]))
+  }
+
+  async close(): Promise<void> {
+    const admin = this.#admin
+    this.#admin = null
+    await admin?.then((a) => a.disconnect()).catch(() => {})
+  }
+
+  /** Topic by topic: one that is missing, or of which a partition has no leader, fails the whole question. */
+  async #metadata(name: string): Promise<ITopicMetadata[]> {
+    return this.#ask(async (admin) => {
+      try {
+        const { topics } = await admin.fetchTopicMetadata({ topics: [name] })
+        return topics
+      } catch (error) {
+        if (fromKafka(error, 'BROKER_UNAVAILABLE').code === 'TOPIC_MISSING') return []
+        throw error
+      }
+    })
+  }
+
+  /** Settings by topic; empty when the broker does not let this user read them. */
+  async #settings(names: readonly string[]): Promise<Map<string, Map<string, string>>> {
+    if (names.length === 0) return new Map()
+    const resources = names.map((name) => ({
+      // Through the default export: Node does not see this one among the names of a CommonJS module.
+      type: kafkajs.ConfigResourceTypes.TOPIC,
+      name,
+      configNames: [...SETTINGS],
+    }))
+    return this.#ask(async (admin) => {
+      try {
+        const answer = await admin.describeConfigs({ resources, includeSynonyms: false })
+        return new Map(
+          answer.resources.map(({ resourceName, configEntries }) => [
+            resourceName,
+            new Map(configEntries.map((e) => [e.configName, e.configValue])),
+          ]),
+        )
+      } catch (error) {
+        if (fromKafka(error, 'BROKER_UNAVAILABLE').code === 'AUTHENTICATION') return new Map()
+        throw error
+      }
+    })
+  }
+
+  async #ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
+    try {
+      return await question(await this.#connected())
+    } catch (error) {
+      void this.close()
+      // What the library throws when a broker dies in the middle is not always its own error, so that is what all the rest is.
+      throw fromKafka(error, 'BROKER_UNAVAILABLE')
+    }
+  }
+
+  #connected(): Promise<Admin> {
+    this.#admin ??= (async () => {
+      const admin = this.#kafka.admin()
+      try {
+        await within(5_000, 'connecting', admin.connect())
+      } catch (error) {
+        admin.disconnect().catch(() => {})
+        throw error
+      }
+      return admin
+    })()
+    return this.#admin
+  }
+}
+
+function numberOf(setting: string | undefined): number | null {
+  return setting === undefined ? null : Number(setting)
+}

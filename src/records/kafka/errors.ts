@@ -1,0 +1,101 @@
+import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
+
+// The library's errors, told apart by what can be done about them.
+
+/** What the library's errors carry, through their causes. */
+interface Fault {
+  readonly name?: string
+  /** The broker's error, by the protocol's name. */
+  readonly type?: string
+  /** The operating system's or OpenSSL's error. */
+  readonly code?: unknown
+}
+
+const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boolean }[] = [
+  {
+    code: 'AUTHENTICATION',
+    hint: 'check user, password and mechanism',
+    matches: ({ name, type }) =>
+      name === 'KafkaJSSASLAuthenticationError' ||
+      type === 'SASL_AUTHENTICATION_FAILED' ||
+      type === 'UNSUPPORTED_SASL_MECHANISM',
+  },
+  {
+    code: 'AUTHENTICATION',
+    hint: 'the user lacks a right (ACL) on the topic, the group or the cluster',
+    matches: ({ type }) => type?.endsWith('_AUTHORIZATION_FAILED') ?? false,
+  },
+  {
+    code: 'AUTHENTICATION',
+    hint: 'the TLS handshake failed: check the certificate authority, and that the port speaks TLS',
+    matches: ({ code }) =>
+      typeof code === 'string' && /CERT|^ERR_(TLS|SSL)|^UNABLE_TO_|^EPROTO$/.test(code),
+  },
+  {
+    code: 'FENCED',
+    hint: 'the group went on without this member',
+    matches: ({ type }) => type !== undefined && FENCING.has(type),
+  },
+  {
+    code: 'TOPIC_LIMITS',
+    hint: "see the topic's max.message.bytes and message.timestamp.* settings",
+    matches: ({ type }) => type !== undefined && LIMITS.has(type),
+  },
+  {
+    code: 'TOPIC_MISSING',
+    hint: 'was it deleted?',
+    matches: ({ type }) => type === 'UNKNOWN_TOPIC_OR_PARTITION',
+  },
+  {
+    code: 'GROUP_FAILED',
+    hint: 'records must be uncompressed or gzip: set compression.type of their producer or of the topic',
+    matches: ({ name }) => name === 'KafkaJSNotImplemented',
+  },
+  {
+    code: 'BROKER_UNAVAILABLE',
+    hint: 'is the address right and the broker up?',
+    matches: ({ name }) => name !== undefined && UNREACHABLE.has(name),
+  },
+]
+
+const FENCING = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
+const LIMITS = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_TIMESTAMP',
+  'INVALID_RECORD',
+])
+const UNREACHABLE = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSLockTimeout',
+])
+
+/** The error under its code; `otherwise` is the code of what is not known. */
+export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
+  const chain = causesOf(thrown)
+  for (const fault of chain) if (fault instanceof TidemarkError) return fault
+  const kind = KINDS.find(({ matches }) => chain.some((fault) => matches(fault)))
+  const { code, hint } = kind ?? { code: otherwise, hint: undefined }
+  return new TidemarkError(code, messageOf(thrown), {
+    cause: thrown,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+/** The error, its causes and the errors it gathers, outermost first. */
+function causesOf(thrown: unknown): object[] {
+  const chain: object[] = []
+  const queue: unknown[] = [thrown]
+  for (let at = queue.shift(); at !== undefined && chain.length < 20; at = queue.shift()) {
+    if (typeof at !== 'object' || at === null || chain.includes(at)) continue
+    chain.push(at)
+    const { cause, errors } = at as { cause?: unknown; errors?: unknown }
+    queue.push(cause, ...(Array.isArray(errors) ? (errors as unknown[]) : []))
+  }
+  return chain
+}

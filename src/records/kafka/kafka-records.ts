@@ -1,0 +1,77 @@
+import { Kafka, type KafkaConfig, logLevel } from 'kafkajs'
+import type { JoinOptions, Member, Records, TopicInfo } from '../port.ts'
+import { KafkaAdmin, type TopicSpec } from './admin.ts'
+import { quietLog } from './log.ts'
+import { type Connections, KafkaMember } from './member.ts'
+import { clientConfig, type KafkaOptions } from './options.ts'
+import { KafkaReader, type ReadOptions } from './reader.ts'
+import { KafkaWriter } from './writer.ts'
+
+/** Records on Kafka, at least once. Connects when first used. */
+export class KafkaRecords implements Records {
+  readonly #config: KafkaConfig
+  readonly #admin: KafkaAdmin
+  readonly #members = new Set<KafkaMember>()
+  #epochs = 0
+
+  /** @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS */
+  constructor(options: KafkaOptions) {
+    const logCreator = quietLog(options.log ?? (() => {}))
+    this.#config = { ...clientConfig(options), logLevel: logLevel.WARN, logCreator }
+    this.#admin = new KafkaAdmin(this.#client())
+  }
+
+  describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+    return this.#admin.describeTopics(names)
+  }
+
+  /** Topics that exist already are left as they are. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
+  createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    return this.#admin.createTopics(specs)
+  }
+
+  /**
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` · `OFFSET_OUT_OF_RANGE` for the first
+   * assignment; for a later one the handler `failed` is told · `GROUP_FAILED`
+   */
+  async join(options: JoinOptions): Promise<Member> {
+    const member = new KafkaMember({ ...options, startAt: 'start' }, this.#connections())
+    this.#members.add(member)
+    await member.join()
+    return member
+  }
+
+  /** A writer of its own, to be closed by the caller. */
+  writer(): KafkaWriter {
+    return new KafkaWriter(this.#client(), (names) => this.describeTopics(names))
+  }
+
+  /** Reads a topic beside every group, without committing. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
+  read(options: ReadOptions): Promise<KafkaReader> {
+    return KafkaReader.open(options, this.#connections())
+  }
+
+  /** Leaves every group and closes the connections. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#members].map((member) => member.leave()))
+    await this.#admin.close()
+  }
+
+  #connections(): Connections {
+    return {
+      kafka: this.#client(),
+      admin: this.#admin,
+      writer: this.writer(),
+      nextEpoch: () => {
+        this.#epochs++
+        return this.#epochs
+      },
+      left: (member) => this.#members.delete(member),
+    }
+  }
+
+  /** A client for each purpose: one client's consumers and producers share a table of committed offsets. */
+  #client(): Kafka {
+    return new Kafka(this.#config)
+  }
+}

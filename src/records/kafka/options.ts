@@ -1,0 +1,75 @@
+import type { KafkaConfig } from 'kafkajs'
+import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
+
+// How to reach the brokers, and what is refused before a connection is tried.
+
+export interface KafkaTls {
+  /** PEM. @default the certificate authorities that Node ships */
+  readonly ca?: string
+  /** PEM; with `key`, when brokers ask clients for a certificate. */
+  readonly cert?: string
+  readonly key?: string
+}
+
+export interface KafkaSasl {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  readonly username: string
+  readonly password: string
+}
+
+export interface KafkaOptions {
+  /** `host:port`, at least one. */
+  readonly brokers: readonly string[]
+  /** @default 'tidemark' */
+  readonly clientId?: string
+  /** @default no TLS */
+  readonly tls?: KafkaTls | true
+  /** @default no authentication */
+  readonly sasl?: KafkaSasl
+  /** Told what the client library has to say; never a payload or a key. @default silence */
+  readonly log?: KafkaLog
+}
+
+export type KafkaLog = (level: 'warn' | 'error', message: string) => void
+
+/** The library's own configuration. @throws Refused with `CONFIG_INVALID` */
+export function clientConfig(options: KafkaOptions): KafkaConfig {
+  refuseIfAny(faultsOf(options))
+  const { brokers, clientId = 'tidemark', tls, sasl } = options
+  return {
+    brokers: [...brokers],
+    clientId,
+    ...(tls === undefined ? {} : { ssl: tls === true ? true : { ...tls } }),
+    ...(sasl === undefined ? {} : { sasl: { ...sasl } as NonNullable<KafkaConfig['sasl']> }),
+    connectionTimeout: 2_000,
+    // Says within seconds that no broker is there; whoever uses the driver tries again with a longer view.
+    // All values are given, because the library's own defaults differ under NODE_ENV=test.
+    retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2 },
+  }
+}
+
+function faultsOf({ brokers, tls, sasl }: KafkaOptions): TidemarkError[] {
+  const faults: TidemarkError[] = []
+  if (brokers.length === 0) {
+    faults.push(new TidemarkError('CONFIG_INVALID', 'no broker is named', { hint: 'host:port' }))
+  }
+  for (const broker of brokers) {
+    if (/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(broker)) continue
+    faults.push(
+      new TidemarkError('CONFIG_INVALID', `broker ${JSON.stringify(broker)} is not host:port`),
+    )
+  }
+  if (sasl?.mechanism === 'plain' && tls === undefined) {
+    faults.push(
+      new TidemarkError('CONFIG_INVALID', 'SASL PLAIN without TLS would send the password open', {
+        hint: 'turn TLS on, or use SCRAM',
+      }),
+    )
+  }
+  if (tls !== undefined && tls !== true && (tls.cert === undefined) !== (tls.key === undefined)) {
+    faults.push(
+      new TidemarkError('CONFIG_INVALID', 'a TLS client certificate needs both cert and key'),
+    )
+  }
+  return faults
+}

@@ -1,0 +1,96 @@
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionOf } from '../partitioner.ts'
+import type { LogRecord, NewRecord, TopicInfo, TopicPartition } from '../port.ts'
+
+/** Where a record was appended. */
+export interface Position extends TopicPartition {
+  readonly offset: number
+}
+
+export interface TopicOptions {
+  readonly partitions: number
+  /** Largest record the topic takes, bytes of key, value and headers. @default unbounded */
+  readonly maxMessageBytes?: number
+}
+
+interface Topic {
+  readonly info: TopicInfo
+  /** By partition, then by offset: nothing is ever removed, so the log's start is 0. */
+  readonly partitions: LogRecord[][]
+}
+
+/** Topics and their records. */
+export class MemoryLog {
+  readonly #topics = new Map<string, Topic>()
+
+  createTopic(name: string, options: TopicOptions): void {
+    const { partitions, maxMessageBytes = null } = options
+    if (this.#topics.has(name)) {
+      throw new TidemarkError('CONFIG_INVALID', `topic ${name} exists already`)
+    }
+    this.#topics.set(name, {
+      info: {
+        name,
+        partitions,
+        maxMessageBytes,
+        timestampType: 'CreateTime',
+        timestampAfterMaxMs: null,
+      },
+      partitions: Array.from({ length: partitions }, () => []),
+    })
+  }
+
+  /** `undefined` when there is no such topic. */
+  describe(name: string): TopicInfo | undefined {
+    return this.#topics.get(name)?.info
+  }
+
+  /** @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
+  append(record: NewRecord): Position {
+    const { info, partitions } = this.#topic(record.topic)
+    const bytes = sizeOf(record)
+    if (info.maxMessageBytes !== null && bytes > info.maxMessageBytes) {
+      throw new TidemarkError(
+        'TOPIC_LIMITS',
+        `a record of ${bytes} bytes is over the topic's limit of ${info.maxMessageBytes}`,
+        { where: record.topic },
+      )
+    }
+    const partition = partitionOf(record, info.partitions)
+    const records = partitions[partition] ?? []
+    const { timestampMs, key, value, headers } = record
+    const offset = records.length
+    records.push({ offset, timestampMs, key, value, headers })
+    return { topic: record.topic, partition, offset }
+  }
+
+  /** Records of one partition from an offset on, at most `limit`. @throws TidemarkError `TOPIC_MISSING` */
+  read({ topic, partition, offset }: Position, limit: number): LogRecord[] {
+    return this.#partition(topic, partition).slice(offset, offset + limit)
+  }
+
+  /** The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING` */
+  endOffset({ topic, partition }: TopicPartition): number {
+    return this.#partition(topic, partition).length
+  }
+
+  #partition(topic: string, partition: number): LogRecord[] {
+    const records = this.#topic(topic).partitions[partition]
+    if (records === undefined) {
+      throw new TidemarkError('TOPIC_MISSING', `topic ${topic} has no partition ${partition}`)
+    }
+    return records
+  }
+
+  #topic(name: string): Topic {
+    const topic = this.#topics.get(name)
+    if (topic === undefined) throw new TidemarkError('TOPIC_MISSING', `there is no topic ${name}`)
+    return topic
+  }
+}
+
+function sizeOf({ key, value, headers }: NewRecord): number {
+  let bytes = (key?.length ?? 0) + (value?.length ?? 0)
+  for (const header of headers) bytes += Buffer.byteLength(header.name) + header.value.length
+  return bytes
+}

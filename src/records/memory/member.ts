@@ -1,0 +1,170 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../partition-name.ts'
+import type {
+  Assignment,
+  Commit,
+  JoinOptions,
+  Member,
+  MemberHandlers,
+  TopicPartition,
+} from '../port.ts'
+import type { GroupMember, MemoryGroup } from './group.ts'
+import type { MemoryLog } from './log.ts'
+
+interface Owned extends TopicPartition {
+  readonly epoch: number
+  nextOffset: number
+  paused: boolean
+  /** The end that was last reported as reached. */
+  reportedEnd: number
+}
+
+/** What a member works on. */
+export interface Surroundings {
+  readonly log: MemoryLog
+  readonly group: MemoryGroup
+  /** Records per chunk at most. */
+  readonly chunkRecords: number
+  /** Called after records were appended. */
+  readonly appended: () => void
+}
+
+/** One member of a group: takes turns with the rest of the process, one chunk a partition and turn. */
+export class MemoryMember implements Member, GroupMember {
+  readonly topics: readonly string[]
+  readonly #handlers: MemberHandlers
+  readonly #surroundings: Surroundings
+  readonly #owned = new Map<string, Owned>()
+  #awake = false
+  #fetching = true
+  #over = false
+  #failure: Error | null = null
+  #joined = false
+
+  constructor(options: JoinOptions, surroundings: Surroundings) {
+    this.topics = options.topics
+    this.#handlers = options.handlers
+    this.#surroundings = surroundings
+  }
+
+  /** Enters the group and takes its first assignment. @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
+  async join(): Promise<void> {
+    await nextTurn()
+    this.#surroundings.group.add(this)
+    if (this.#failure !== null) throw this.#failure
+    this.#joined = true
+  }
+
+  async commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
+    await nextTurn()
+    if (this.#over) {
+      throw new TidemarkError(
+        'FENCED',
+        `the member has left group ${this.#surroundings.group.name}`,
+      )
+    }
+    const { log, group, appended } = this.#surroundings
+    try {
+      for (const record of outputs) log.append(record)
+      for (const record of deadLetters) log.append(record)
+    } finally {
+      appended()
+    }
+    for (const next of nextOffsets) {
+      if (this.#owned.get(partitionName(next))?.epoch === next.epoch) group.commit(next)
+    }
+  }
+
+  pause(partition: TopicPartition): void {
+    const owned = this.#owned.get(partitionName(partition))
+    if (owned !== undefined) owned.paused = true
+  }
+
+  resume(partition: TopicPartition): void {
+    const owned = this.#owned.get(partitionName(partition))
+    if (owned === undefined) return
+    owned.paused = false
+    this.wake()
+  }
+
+  stopFetching(): void {
+    this.#fetching = false
+  }
+
+  async leave(): Promise<void> {
+    if (this.#over) return
+    this.#end()
+    await nextTurn()
+  }
+
+  owns(partition: TopicPartition): boolean {
+    return this.#owned.has(partitionName(partition))
+  }
+
+  keepOnly(partitions: readonly TopicPartition[]): void {
+    const kept = new Set(partitions.map(partitionName))
+    const lost = [...this.#owned.values()].filter((o) => !kept.has(partitionName(o)))
+    if (lost.length === 0) return
+    for (const owned of lost) this.#owned.delete(partitionName(owned))
+    this.#handlers.lost(lost.map(({ topic, partition }) => ({ topic, partition })))
+  }
+
+  take(assignments: readonly Assignment[]): void {
+    if (assignments.length === 0) return
+    for (const { topic, partition, epoch, nextOffset } of assignments) {
+      const owned = { topic, partition, epoch, nextOffset, paused: false, reportedEnd: -1 }
+      this.#owned.set(partitionName(owned), owned)
+    }
+    this.#handlers.assigned(assignments)
+    this.wake()
+  }
+
+  fail(error: Error): void {
+    this.#failure = error
+    this.#end()
+    if (this.#joined) this.#handlers.failed(error)
+  }
+
+  wake(): void {
+    if (this.#awake) return
+    this.#awake = true
+    // A turn of its own: timers and sockets get theirs between two chunks.
+    setImmediate(() => {
+      this.#awake = false
+      this.#turn()
+    })
+  }
+
+  #end(): void {
+    this.#over = true
+    this.#owned.clear()
+    this.#surroundings.group.remove(this)
+  }
+
+  #turn(): void {
+    let more = false
+    for (const owned of this.#owned.values()) more = this.#deliver(owned) || more
+    if (more) this.wake()
+  }
+
+  /** Hands over the partition's next chunk; true when there is more behind it. */
+  #deliver(owned: Owned): boolean {
+    if (!this.#fetching || owned.paused) return false
+    const { log, chunkRecords } = this.#surroundings
+    const { topic, partition, epoch } = owned
+    const endOffset = log.endOffset(owned)
+    const records = log.read({ topic, partition, offset: owned.nextOffset }, chunkRecords)
+    const nextOffset = owned.nextOffset + records.length
+    owned.nextOffset = nextOffset
+    if (records.length > 0) {
+      this.#handlers.chunk({ topic, partition, epoch, records, nextOffset, endOffset })
+    }
+    if (nextOffset < endOffset) return true
+    if (owned.reportedEnd < endOffset && this.#owned.get(partitionName(owned)) === owned) {
+      owned.reportedEnd = endOffset
+      this.#handlers.caughtUp({ topic, partition }, endOffset)
+    }
+    return false
+  }
+}

@@ -1,0 +1,157 @@
+import { eventKey } from '../codec/identity.ts'
+import { encodeOutput } from '../codec/output.ts'
+import type { Arrivals } from '../engine/events.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import { outputId } from '../kernel/ids.ts'
+import type { Header, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
+import type { Scorer, Scores } from '../scoring/scorer.ts'
+import type { ScoreStep, SinkStep, Step } from '../topology/definition.ts'
+import { nameOf } from '../topology/schema.ts'
+import { bytesOf } from './dead-letter.ts'
+import type { RecordFault } from './intake.ts'
+import { ID_HEADER } from './provenance.ts'
+
+// From scores to records: what the author does with a score, then JSON, key and headers.
+
+export interface OutputPlace {
+  readonly source: TopicPartition
+  /** Shared by all outputs of the chunk. */
+  readonly headers: readonly Header[]
+  /** Largest batch that a topic takes, bytes. */
+  maxBytes(topic: string): number
+}
+
+/** What came of the events that reached a model or a sink. */
+export interface Produced {
+  readonly outputs: readonly NewRecord[]
+  readonly faults: readonly RecordFault[]
+  /** Offsets of the records that were scored, or that reached a sink without a model. */
+  readonly reached: readonly number[]
+}
+
+/** Follows events that reached a sink without a model. */
+export function followEvents(step: SinkStep, arrivals: Arrivals, from: Following): Produced {
+  const tail = new Tail(from)
+  for (const [i, index] of arrivals.indices.entries()) {
+    const record = from.records[index] as LogRecord
+    tail.run(record, step.name, () => tail.follow([step], arrivals.events[i], record))
+  }
+  return tail
+}
+
+/** Follows scored events through what comes after their model. A score that is not finite is set aside alone. */
+export function followScores(
+  step: ScoreStep,
+  { arrivals, scores, scorer }: { arrivals: Arrivals; scores: Scores; scorer: Scorer },
+  from: Following,
+): Produced {
+  const tail = new Tail(from)
+  const { features } = step.model
+  const outputs = Object.keys(step.model.outputs).map(
+    (name) => [name, scores[name] as Float64Array] as const,
+  )
+  for (const [i, index] of arrivals.indices.entries()) {
+    const record = from.records[index] as LogRecord
+    tail.run(record, step.name, () => {
+      const score: Record<string, number> = {}
+      for (const [name, values] of outputs) {
+        const value = values[i] as number
+        if (!Number.isFinite(value)) {
+          const what = `model ${scorer.label} gave ${value} for "${name}"`
+          throw new TidemarkError('SCORE_NOT_FINITE', what)
+        }
+        score[name] = value
+      }
+      const row: Record<string, number> = {}
+      for (const [f, name] of features.entries()) {
+        row[name] = arrivals.rows[i * features.length + f] as number
+      }
+      const scored = { event: arrivals.events[i], features: row, score, model: scorer.label }
+      tail.follow(step.then, scored, record)
+    })
+  }
+  return tail
+}
+
+export interface Following {
+  /** By the event's index in the chunk. */
+  readonly records: readonly LogRecord[]
+  readonly place: OutputPlace
+}
+
+class Tail implements Produced {
+  readonly outputs: NewRecord[] = []
+  readonly faults: RecordFault[] = []
+  readonly reached: number[] = []
+  readonly #place: OutputPlace
+  /** The step at hand: where a fault happened. */
+  #step = ''
+
+  constructor({ place }: Following) {
+    this.#place = place
+  }
+
+  /** Follows one record from a step on; either all its outputs are kept or none. */
+  run(record: LogRecord, step: string, follow: () => void): void {
+    this.#step = step
+    const before = this.outputs.length
+    try {
+      follow()
+      this.reached.push(record.offset)
+    } catch (error) {
+      if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
+      this.outputs.length = before
+      this.faults.push({ record, step: this.#step, error })
+    }
+  }
+
+  follow(then: readonly Step[], event: unknown, record: LogRecord): void {
+    for (const step of then) {
+      this.#step = step.name
+      switch (step.op) {
+        case 'where':
+          if (this.#ask(step.keep, event)) this.follow(step.then, event, record)
+          break
+        case 'map':
+          this.follow(step.then, this.#ask(step.to, event), record)
+          break
+        case 'sink':
+          this.outputs.push(this.#encode(step, event, record))
+          break
+        default:
+          throw new TidemarkError('INVARIANT', `step "${step.name}" (${step.op}) cannot stand here`)
+      }
+    }
+  }
+
+  #encode(step: SinkStep, event: unknown, record: LogRecord): NewRecord {
+    const { source, headers } = this.#place
+    const id = outputId({ ...source, offset: record.offset, sink: step.name })
+    const output: NewRecord = {
+      topic: step.topic,
+      partition: null,
+      key: step.key === null ? record.key : Buffer.from(eventKey(step.key, event)),
+      value: encodeOutput(event),
+      // The input's, not the event time: a broker refuses or at once expires records whose timestamp is far off.
+      timestampMs: record.timestampMs,
+      headers: [{ name: ID_HEADER, value: Buffer.from(id) }, ...headers],
+    }
+    const max = this.#place.maxBytes(step.topic)
+    const bytes = bytesOf(output)
+    if (bytes > max) {
+      const what = `an output of ${bytes} bytes; topic "${step.topic}" takes ${max}`
+      throw new TidemarkError('OUTPUT_TOO_LARGE', what)
+    }
+    return output
+  }
+
+  /** Calls what the author wrote. */
+  #ask<R>(of: (event: unknown) => R, event: unknown): R {
+    try {
+      return of(event)
+    } catch (thrown) {
+      const what = `step "${this.#step}" threw ${nameOf(thrown)}`
+      throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import { Refused, TidemarkError } from '../kernel/errors.ts'
+import { loadTables } from '../lookup/tables.ts'
+import { loadScorers, type ModelUse } from '../scoring/models.ts'
+import type { Scorer } from '../scoring/scorer.ts'
+import {
+  type Definition,
+  outputTopics,
+  type ScoreStep,
+  stepsOf,
+  withMaxAhead,
+  withTopics,
+} from '../topology/definition.ts'
+import type { Lookup } from '../topology/lookup.ts'
+import { validateTopology } from '../topology/validate.ts'
+import { definitionHash } from './provenance.ts'
+
+// Everything that is checked before anything is consumed. Reads files, needs no broker.
+
+export interface PreparedTopology {
+  /** With the topics that are really read and written. */
+  readonly definition: Definition
+  /** What outputs carry as `tidemark-by`: a short hash over the topology and its models. */
+  readonly by: string
+  /** By the name of the score step. */
+  readonly scorers: ReadonlyMap<string, Scorer>
+  readonly lookup: Lookup
+}
+
+export interface Prepared {
+  readonly topologies: readonly PreparedTopology[]
+  /** What the reader should know, though it stops nothing. */
+  readonly notes: readonly string[]
+  /** Frees the models. */
+  close(): Promise<void>
+}
+
+/** What the operator chose in place of what the author wrote. */
+export interface Choices {
+  /** Model name → ONNX file. */
+  readonly models: ReadonlyMap<string, string>
+  /** Logical topic → the topic to use. */
+  readonly topics: ReadonlyMap<string, string>
+  /** Switches the future guard off. @default the author's */
+  readonly maxAhead?: 'none'
+}
+
+/**
+ * Makes topologies ready to run.
+ *
+ * @throws Refused with every fault of every topology, table and model
+ */
+export async function prepare(
+  definitions: readonly Definition[],
+  choices: Choices,
+): Promise<Prepared> {
+  const models = await loadScorers(definitions.flatMap(modelUses), choices.models)
+  const tables = await Promise.all(definitions.map(loadTables))
+  const faults = [
+    ...definitions.flatMap(validateTopology),
+    ...checkTogether(definitions, choices),
+    ...models.faults,
+    ...tables.flatMap((t) => t.faults),
+  ]
+  const close = async () => {
+    await Promise.all([...models.scorers.values()].map((scorer) => scorer.close()))
+  }
+  if (faults.length > 0) {
+    await close()
+    throw new Refused(faults)
+  }
+  const topologies = definitions.map((definition, i): PreparedTopology => {
+    const scorers = new Map(
+      scoreSteps(definition).map((step) => [
+        step.name,
+        models.scorers.get(useName(definition, step)) as Scorer,
+      ]),
+    )
+    const lookup = tables[i]?.lookup as Lookup
+    const by = definitionHash(definition, scorers)
+    return { definition: chosen(definition, choices), by, scorers, lookup }
+  })
+  return { topologies, notes: models.notes, close }
+}
+
+function chosen(definition: Definition, { topics, maxAhead }: Choices): Definition {
+  const renamed = withTopics(definition, topics)
+  return maxAhead === undefined ? renamed : withMaxAhead(renamed, maxAhead)
+}
+
+function scoreSteps(definition: Definition): ScoreStep[] {
+  return [...stepsOf(definition.then)].filter((s) => s.op === 'score')
+}
+
+function useName(definition: Definition, step: ScoreStep): string {
+  return `${definition.name}/${step.name}`
+}
+
+function modelUses(definition: Definition): ModelUse[] {
+  return scoreSteps(definition).map((step) => ({
+    step: useName(definition, step),
+    model: step.model,
+    missing: step.missing,
+    latencyBudgetMs: step.latencyBudgetMs,
+  }))
+}
+
+/** What only shows when all topologies and the operator's choices are looked at together. */
+function checkTogether(definitions: readonly Definition[], { topics }: Choices): TidemarkError[] {
+  const faults: TidemarkError[] = []
+  const names = new Set<string>()
+  const sources = new Map<string, string>()
+  for (const { name, source } of definitions) {
+    if (names.has(name)) {
+      faults.push(new TidemarkError('TOPOLOGY_INVALID', `two topologies are named "${name}"`))
+    }
+    names.add(name)
+    const other = sources.get(source.topic)
+    if (other !== undefined) {
+      const what = `"${other}" and "${name}" both read "${source.topic}"`
+      const hint = 'a group keeps one offset per partition: run them in two groups'
+      faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint }))
+    }
+    sources.set(source.topic, name)
+  }
+  const known = new Set(definitions.flatMap((d) => [d.source.topic, ...outputTopics(d)]))
+  for (const logical of topics.keys()) {
+    if (known.has(logical)) continue
+    const hint = `it may be one of: ${[...known].join(', ')}`
+    faults.push(
+      new TidemarkError('CONFIG_INVALID', `no topology has a topic "${logical}"`, { hint }),
+    )
+  }
+  return faults
+}

@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto'
+import type { Header } from '../records/port.ts'
+import type { Scorer } from '../scoring/scorer.ts'
+import type { Definition } from '../topology/definition.ts'
+import { describe } from '../topology/describe.ts'
+
+// Where an output comes from, for those who read it.
+
+/** Unique per output: what a consumer deduplicates by. */
+export const ID_HEADER = 'tidemark-id'
+/** Which topology and models made it; the worker's log says what the hash stands for. */
+export const BY_HEADER = 'tidemark-by'
+/** When it was scored, ms since the epoch; the one part of an output that differs when it is made again. */
+export const SCORED_AT_HEADER = 'tidemark-scored-at'
+
+/**
+ * 12 hex digits over what decides an output: the topology as its author wrote it, and the bytes of its models. White
+ * space in functions does not count, since loaders print them differently; nor does where a file lies.
+ */
+export function definitionHash(
+  definition: Definition,
+  scorers: ReadonlyMap<string, Scorer>,
+): string {
+  const { tables, ...description } = describe(definition)
+  const models = [...scorers].map(([step, { label, sha256 }]) => [step, label, sha256])
+  const text = JSON.stringify([description, tables.map((t) => t.name), models])
+  return createHash('sha256')
+    .update(text.replace(/\\[nrt]|\s/g, ''))
+    .digest('hex')
+    .slice(0, 12)
+}
+
+/** The headers that all outputs of a chunk share. */
+export function chunkHeaders(by: string, scoredAtMs: number): readonly Header[] {
+  return [
+    { name: BY_HEADER, value: Buffer.from(by) },
+    { name: SCORED_AT_HEADER, value: Buffer.from(String(scoredAtMs)) },
+  ]
+}

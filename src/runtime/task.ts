@@ -1,0 +1,234 @@
+import { Engine } from '../engine/engine.ts'
+import type { Arrivals, EngineResult } from '../engine/events.ts'
+import type { Clock } from '../kernel/clock.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import { position } from '../kernel/ids.ts'
+import type { Assignment, Chunk, NewRecord, TopicPartition } from '../records/port.ts'
+import type { Scorer } from '../scoring/scorer.ts'
+import { deadLetter } from './dead-letter.ts'
+import type { Observer } from './events.ts'
+import { EventIntake, type Intake, type RecordFault } from './intake.ts'
+import { type Finished, Ledger } from './ledger.ts'
+import { countOutcomes } from './outcomes.ts'
+import { followEvents, followScores, type Produced } from './outputs.ts'
+import type { PreparedTopology } from './prepare.ts'
+import { chunkHeaders } from './provenance.ts'
+
+// One topology on one partition: chunks in, finished work out, in log order.
+
+/** What a task needs of the worker around it. */
+export interface TaskSurroundings {
+  readonly clock: Clock
+  readonly observer: Observer
+  /** Largest batch that a topic takes, bytes. */
+  maxBytes(topic: string): number
+  /** Some chunk is finished, or cannot be: then with the error. */
+  onFinished(error?: unknown): void
+}
+
+export class Task {
+  readonly topology: PreparedTopology
+  readonly partition: TopicPartition
+  readonly epoch: number
+  /** Finished work that is not committed yet. */
+  readonly ledger: Ledger
+  readonly #around: TaskSurroundings
+  readonly #intake: EventIntake
+  readonly #engine: Engine
+  /** The last chunk on its way: the next one finishes after it. */
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(topology: PreparedTopology, assignment: Assignment, around: TaskSurroundings) {
+    this.topology = topology
+    this.partition = { topic: assignment.topic, partition: assignment.partition }
+    this.epoch = assignment.epoch
+    this.ledger = new Ledger()
+    this.#around = around
+    this.#intake = new EventIntake(topology.definition.source)
+    this.#engine = new Engine(topology.definition, topology.lookup)
+  }
+
+  /**
+   * Takes the next chunk. Its events enter the windows before this returns; it is scored while the next one is taken;
+   * chunks finish in the order they came.
+   */
+  take(chunk: Chunk): void {
+    const bytes = chunk.records.reduce((sum, r) => sum + (r.value?.length ?? 0), 0)
+    this.#observe({
+      type: 'consumed',
+      records: chunk.records.length,
+      bytes,
+      endOffset: chunk.endOffset,
+    })
+    this.ledger.open()
+    const intake = this.#timed('decode', () => this.#intake.take(chunk.records))
+    const result = this.#timed('engine', () => this.#engine.process(intake.batch))
+    const scores = Promise.all(result.arrivals.map((arrivals) => this.#score(arrivals)))
+    const before = this.#last
+    this.#last = this.#finishAfter(before, { chunk, intake, result, scores })
+  }
+
+  async #finishAfter(before: Promise<void>, work: Work): Promise<void> {
+    try {
+      const scores = await work.scores
+      await before
+      this.ledger.close(this.#finish(work, scores))
+      this.#around.onFinished()
+    } catch (error) {
+      this.#around.onFinished(error)
+    }
+  }
+
+  async #score(arrivals: Arrivals): Promise<ScoredArrivals> {
+    const { step, indices, rows } = arrivals
+    if (step.op === 'sink') return { arrivals, score: null }
+    const scorer = this.topology.scorers.get(step.name) as Scorer
+    const { clock, observer } = this.#around
+    const startMs = clock.elapsedMs()
+    try {
+      const scores = await scorer.score(rows, indices.length)
+      const durationMs = clock.elapsedMs() - startMs
+      const { name: model, version } = step.model
+      const topology = this.topology.definition.name
+      if (indices.length > 0) {
+        observer({ type: 'inference', topology, model, version, rows: indices.length, durationMs })
+      }
+      return { arrivals, score: { scorer, scores } }
+    } catch (thrown) {
+      if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
+      return { arrivals, score: thrown }
+    }
+  }
+
+  #finish({ chunk, intake, result }: Work, scored: readonly ScoredArrivals[]): Finished {
+    const scoredAtMs = this.#around.clock.nowMs()
+    const place = {
+      source: this.partition,
+      headers: chunkHeaders(this.topology.by, scoredAtMs),
+      maxBytes: this.#around.maxBytes,
+    }
+    const produced = this.#timed('encode', () =>
+      scored.map((s) => follow(s, { records: intake.records, place })),
+    )
+    const faults = firstFaults(intake, result, produced)
+    this.#tell(chunk, { intake, result, produced, faults })
+    return {
+      outputs: produced.flatMap((p) => p.outputs),
+      deadLetters: faults.map((fault) => this.#setAside(fault)),
+      nextOffset: chunk.nextOffset,
+      oldestMs: chunk.records.reduce((ms, r) => Math.min(ms, r.timestampMs), scoredAtMs),
+    }
+  }
+
+  #tell(chunk: Chunk, done: Parameters<typeof countOutcomes>[1]): void {
+    const { onLate } = this.topology.definition.source
+    this.#observe({
+      type: 'processed',
+      outcomes: countOutcomes(chunk.records.length, done),
+      step: this.topology.definition.then[0]?.name ?? '',
+      watermarkMs: done.result.watermarkMs,
+      nextOffset: chunk.nextOffset,
+    })
+    const topology = this.topology.definition.name
+    for (const { step, indices } of done.result.late) {
+      const late = { type: 'late', topology, step, action: onLate, count: indices.length } as const
+      this.#around.observer(late)
+    }
+  }
+
+  #setAside(fault: RecordFault): NewRecord {
+    const { definition } = this.topology
+    const topic = definition.deadLetterTopic
+    const at = position(this.partition.topic, this.partition.partition, fault.record.offset)
+    const { code, message } = fault.error
+    const topology = definition.name
+    this.#around.observer({
+      type: 'dead-letter',
+      topology,
+      topic,
+      step: fault.step,
+      code,
+      message,
+      at,
+    })
+    const maxBytes = this.#around.maxBytes(topic)
+    return deadLetter(fault, { source: this.partition, topology, topic, maxBytes })
+  }
+
+  #timed<R>(step: 'decode' | 'engine' | 'encode', of: () => R): R {
+    const startMs = this.#around.clock.elapsedMs()
+    const result = of()
+    const durationMs = this.#around.clock.elapsedMs() - startMs
+    const topology = this.topology.definition.name
+    this.#around.observer({ type: 'step', topology, step, durationMs })
+    return result
+  }
+
+  #observe(event: PartitionEvent): void {
+    const topology = this.topology.definition.name
+    this.#around.observer({ ...event, topology, partition: this.partition })
+  }
+}
+
+type Told = Extract<Parameters<Observer>[0], { type: 'consumed' | 'processed' }>
+type PartitionEvent = Told extends infer E
+  ? E extends Told
+    ? Omit<E, 'topology' | 'partition'>
+    : never
+  : never
+
+interface Work {
+  readonly chunk: Chunk
+  readonly intake: Intake
+  readonly result: EngineResult
+  readonly scores: Promise<ScoredArrivals[]>
+}
+
+interface ScoredArrivals {
+  readonly arrivals: Arrivals
+  /** `null` for a sink; the error when the whole batch could not be scored. */
+  readonly score:
+    | { readonly scorer: Scorer; readonly scores: Awaited<ReturnType<Scorer['score']>> }
+    | TidemarkError
+    | null
+}
+
+function follow(
+  { arrivals, score }: ScoredArrivals,
+  from: Parameters<typeof followEvents>[2],
+): Produced {
+  const { step } = arrivals
+  if (step.op === 'sink') return followEvents(step, arrivals, from)
+  if (score instanceof TidemarkError) {
+    const faults = arrivals.indices.map((i) => ({
+      record: from.records[i] as RecordFault['record'],
+      step: step.name,
+      error: score,
+    }))
+    return { outputs: [], faults, reached: [] }
+  }
+  if (score === null) throw new TidemarkError('INVARIANT', `step "${step.name}" was not scored`)
+  return followScores(step, { arrivals, ...score }, from)
+}
+
+/** One dead letter a record, for the first thing that went wrong with it; in log order. */
+function firstFaults(
+  intake: Intake,
+  result: EngineResult,
+  produced: readonly Produced[],
+): RecordFault[] {
+  const faults = new Map<number, RecordFault>()
+  const all = [
+    ...intake.faults,
+    ...result.faults.map(({ index, step, error }) => ({
+      record: intake.records[index] as RecordFault['record'],
+      step,
+      error,
+    })),
+    ...produced.flatMap((p) => p.faults),
+  ]
+  for (const fault of all) {
+    if (!faults.has(fault.record.offset)) faults.set(fault.record.offset, fault)
+  }
+  return [...faults.values()].toSorted((a, b) => a.record.offset - b.record.offset)
+}

@@ -1,0 +1,57 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import { formatDuration } from '../kernel/time.ts'
+import type { TopicInfo } from '../records/port.ts'
+import { type Definition, outputTopics } from '../topology/definition.ts'
+
+// What must be true of topics before anything is consumed (PROTOCOL S2).
+
+/** Kafka's default `message.max.bytes`. */
+export const DEFAULT_MAX_BYTES = 1_048_588
+/** Below this not even a dead letter without its value fits. */
+const SMALLEST_MAX_BYTES = 4_096
+
+export interface TopicCheck {
+  readonly faults: readonly TidemarkError[]
+  readonly notes: readonly string[]
+}
+
+/** `brokers`: for the command that makes a missing topic. */
+export function checkTopics(
+  definition: Definition,
+  topics: ReadonlyMap<string, TopicInfo>,
+  brokers: string,
+): TopicCheck {
+  const { source } = definition
+  const known = topics.get(source.topic)
+  const partitions = known?.partitions ?? 6
+  const faults: TidemarkError[] = []
+  for (const name of [source.topic, ...outputTopics(definition)]) {
+    const topic = topics.get(name)
+    if (topic === undefined) {
+      const what = `topic "${name}" does not exist`
+      const hint = `kafka-topics.sh --bootstrap-server ${brokers} --create --topic ${name} --partitions ${partitions}`
+      faults.push(new TidemarkError('TOPIC_MISSING', what, { where: definition.name, hint }))
+    } else if (topic.maxMessageBytes !== null && topic.maxMessageBytes < SMALLEST_MAX_BYTES) {
+      const what = `topic "${name}" takes only ${topic.maxMessageBytes} bytes (max.message.bytes)`
+      faults.push(new TidemarkError('TOPIC_LIMITS', what, { where: definition.name }))
+    }
+  }
+  return { faults, notes: known === undefined ? [] : guardNotes(definition, known) }
+}
+
+/** The future guard trusts the record's timestamp; a producer may set that, unless the topic bounds it. */
+function guardNotes({ name, source }: Definition, topic: TopicInfo): string[] {
+  const { maxAheadMs } = source.watermark
+  if (maxAheadMs === 'none') {
+    return [
+      `${name}: watermark.maxAhead is off: one clock far ahead makes the rest of its partition late`,
+    ]
+  }
+  const after = topic.timestampAfterMaxMs
+  if (topic.timestampType !== 'CreateTime' || (after !== null && after <= maxAheadMs)) return []
+  const bound = after === null ? 'unknown' : after > 1e14 ? 'unbounded' : formatDuration(after)
+  return [
+    `${name}: topic "${topic.name}" takes timestamps from producers (message.timestamp.after.max.ms: ${bound}); ` +
+      `a producer that copies a wrong event time there passes the future guard of ${formatDuration(maxAheadMs)}`,
+  ]
+}

@@ -1,0 +1,218 @@
+import { type Clock, wallClock } from '../kernel/clock.ts'
+import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import type { Member, MemberHandlers, Records, TopicInfo } from '../records/port.ts'
+import { outputTopics } from '../topology/definition.ts'
+import { Committer } from './committer.ts'
+import type { Observer, WorkerState } from './events.ts'
+import type { Prepared } from './prepare.ts'
+import { Tasks } from './tasks.ts'
+import { checkTopics, DEFAULT_MAX_BYTES } from './topics.ts'
+
+// One process of a consumer group: starting → running ⇄ unavailable → stopping → stopped, or failed from anywhere.
+
+/** From {@link Worker.stop} until it gives up. */
+const STOP_WITHIN_MS = 30_000
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 10_000
+
+export interface WorkerOptions {
+  readonly prepared: Prepared
+  readonly records: Records
+  readonly group: string
+  readonly observer: Observer
+  /** The brokers' addresses, for messages. @default '' */
+  readonly brokers?: string
+  /** @default the wall clock */
+  readonly clock?: Clock
+}
+
+export interface Worker {
+  /**
+   * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`, `TOPIC_LIMITS`),
+   * `AUTHENTICATION`, `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `STOP_TIMED_OUT`, or a bug.
+   */
+  readonly done: Promise<void>
+  /** Stops fetching, finishes and commits what is in flight, leaves the group. Resolves or rejects as {@link done} does. */
+  stop(): Promise<void>
+}
+
+/** Starts a worker. While no broker answers it goes on trying, in state `unavailable`. */
+export function startWorker(options: WorkerOptions): Worker {
+  return new GroupWorker(options)
+}
+
+class GroupWorker implements Worker {
+  readonly done: Promise<void>
+  readonly #o: WorkerOptions
+  readonly #clock: Clock
+  readonly #stopping = new AbortController()
+  readonly #waiting = new Set<() => void>()
+  #limits: ReadonlyMap<string, TopicInfo> = new Map()
+  #state: WorkerState | null = null
+  #attempt = 0
+
+  constructor(options: WorkerOptions) {
+    this.#o = options
+    this.#clock = options.clock ?? wallClock
+    this.done = this.#run()
+    // Whoever waits for `done` hears of it; nobody has to.
+    this.done.catch(() => {})
+  }
+
+  stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#changed()
+    return this.done
+  }
+
+  async #run(): Promise<void> {
+    this.#enter('starting')
+    try {
+      while (!this.#stopping.signal.aborted) await this.#tryMembership()
+      this.#enter('stopped')
+    } catch (error) {
+      this.#enter('failed', messageOf(error))
+      throw error
+    }
+  }
+
+  /** One membership of the group, from the topics' check to leaving; returns when it may be tried again. */
+  async #tryMembership(): Promise<void> {
+    try {
+      await this.#checkTopics()
+      await this.#beMember()
+    } catch (error) {
+      if (!(error instanceof TidemarkError) || error.action !== 'retry') throw error
+      const waitMs = Math.min(FIRST_RETRY_MS * 2 ** this.#attempt++, LAST_RETRY_MS)
+      this.#enter('unavailable', `${error.message}; next attempt in ${waitMs / 1_000} s`)
+      await this.#clock.sleep(waitMs, this.#stopping.signal)
+    }
+  }
+
+  async #checkTopics(): Promise<void> {
+    const definitions = this.#o.prepared.topologies.map((t) => t.definition)
+    const names = definitions.flatMap((d) => [d.source.topic, ...outputTopics(d)])
+    this.#limits = await this.#o.records.describeTopics(names)
+    const checks = definitions.map((d) => checkTopics(d, this.#limits, this.#o.brokers ?? ''))
+    refuseIfAny(checks.flatMap((c) => c.faults))
+    if (this.#state !== 'starting') return
+    for (const message of checks.flatMap((c) => c.notes))
+      this.#o.observer({ type: 'note', message })
+  }
+
+  async #beMember(): Promise<void> {
+    let committer: Committer | null = null
+    let failed: { error: unknown } | null = null
+    const fail = (error: unknown) => {
+      failed ??= { error }
+      this.#changed()
+    }
+    const tasks = new Tasks({
+      topologies: this.#o.prepared.topologies,
+      observer: this.#o.observer,
+      clock: this.#clock,
+      maxBytes: (topic) => this.#limits.get(topic)?.maxMessageBytes ?? DEFAULT_MAX_BYTES,
+      onChange: () => {
+        committer?.nudge()
+        this.#changed()
+      },
+      onError: fail,
+    })
+    const member = await this.#o.records.join({
+      group: this.#o.group,
+      topics: this.#o.prepared.topologies.map((t) => t.definition.source.topic),
+      handlers: guarded(tasks, fail),
+    })
+    tasks.joined(member)
+    committer = new Committer({
+      member,
+      tasks: () => tasks.all(),
+      observer: (event) => {
+        if (event.type === 'committed') this.#enter('running')
+        this.#o.observer(event)
+      },
+      clock: this.#clock,
+      onCommitted: (task) => {
+        tasks.adjustFlow(task)
+        this.#changed()
+      },
+    })
+    this.#attempt = 0
+    this.#enter('running')
+    const commits = committer.run().catch(fail)
+    const hasFailed = () => failed !== null
+    await this.#until(() => hasFailed() || this.#stopping.signal.aborted)
+    if (!hasFailed()) await this.#finish(member, tasks, hasFailed)
+    committer.stop()
+    await commits
+    await member.leave()
+    tasks.loseAll()
+    if (failed !== null) throw (failed as { error: unknown }).error
+  }
+
+  /** Brings to an end what has been taken. */
+  async #finish(member: Member, tasks: Tasks, hasFailed: () => boolean): Promise<void> {
+    this.#enter('stopping')
+    member.stopFetching()
+    const giveUp = new AbortController()
+    const inTime = await Promise.race([
+      this.#until(() => tasks.idle || hasFailed()).then(() => true),
+      this.#clock.sleep(STOP_WITHIN_MS - 5_000, giveUp.signal).then(() => false),
+    ])
+    giveUp.abort()
+    if (!inTime) {
+      throw new TidemarkError(
+        'STOP_TIMED_OUT',
+        'what was in flight could not be committed in time',
+        {
+          hint: 'nothing is lost: it is read and scored again by whoever takes over',
+        },
+      )
+    }
+  }
+
+  #enter(state: WorkerState, reason?: string): void {
+    if (state === 'running' && this.#stopping.signal.aborted) return
+    if (state === this.#state && reason === undefined) return
+    this.#state = state
+    this.#o.observer(
+      reason === undefined ? { type: 'state', state } : { type: 'state', state, reason },
+    )
+  }
+
+  #changed(): void {
+    for (const check of [...this.#waiting]) check()
+  }
+
+  #until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = () => {
+        if (!holds()) return
+        this.#waiting.delete(check)
+        resolve()
+      }
+      this.#waiting.add(check)
+      check()
+    })
+  }
+}
+
+/** A handler must not throw into the driver. */
+function guarded(tasks: Tasks, fail: (error: unknown) => void): MemberHandlers {
+  const guard =
+    <A extends unknown[]>(of: (...args: A) => void) =>
+    (...args: A): void => {
+      try {
+        of(...args)
+      } catch (error) {
+        fail(error)
+      }
+    }
+  return {
+    assigned: guard((assignments) => tasks.assigned(assignments)),
+    lost: guard((partitions) => tasks.lost(partitions)),
+    chunk: guard((chunk) => tasks.take(chunk)),
+    caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
+    failed: fail,
+  }
+}

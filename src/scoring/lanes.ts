@@ -1,0 +1,67 @@
+import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import type { Lane } from './batch-scorer.ts'
+import type { Runner } from './runner.ts'
+import { type Cost, dependsOnBatch, measureCost, rowsWithin } from './warm-up.ts'
+
+/** Batches up to this time run where they are: a thread would cost them a fifth more and free little. */
+const INLINE_MS = 0.25
+
+export interface LaneChoice {
+  /** `name@version` for the reader. */
+  readonly label: string
+  readonly where: string
+  readonly latencyBudgetMs: number
+  /** As `sampleRows` makes it. */
+  readonly sample: Float32Array
+  readonly features: number
+  /** Starts the same model on a thread of its own. */
+  readonly startThread: () => Promise<Runner>
+}
+
+/**
+ * Measures a model and decides how large its batches are and where they run: small ones on this thread, longer ones on another,
+ * which is started, warm, only when the largest batch is long. `inline` is closed when no batch is small.
+ *
+ * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD` when the thread does not start
+ */
+export async function chooseLanes(
+  inline: Runner,
+  choice: LaneChoice,
+): Promise<{ lanes: readonly Lane[]; notes: readonly string[] }> {
+  const cost = await measureCost(inline, choice.sample)
+  const notes: string[] = []
+  let rows = rowsWithin(choice.latencyBudgetMs, cost)
+  if (rows === 0) throw tooSlow(cost, choice)
+  if (await dependsOnBatch(inline, choice.sample)) {
+    rows = 1
+    notes.push(
+      `${choice.label} scores a row otherwise in company than alone (dynamic quantisation does), so each row runs alone, which is slow: quantise statically (QDQ)`,
+    )
+  }
+  const inlineRows = Math.min(rows, rowsWithin(INLINE_MS, cost))
+  if (inlineRows === rows) return { lanes: [{ rows, runner: inline }], notes }
+  const thread = { rows, runner: await warmThread(rows, choice) }
+  if (inlineRows > 0) return { lanes: [{ rows: inlineRows, runner: inline }, thread], notes }
+  await inline.close()
+  return { lanes: [thread], notes }
+}
+
+async function warmThread(rows: number, choice: LaneChoice): Promise<Runner> {
+  const { label, where, sample, features, startThread } = choice
+  try {
+    const runner = await startThread()
+    await runner.run(sample.subarray(0, rows * features), rows)
+    return runner
+  } catch (cause) {
+    const message = `${label}: its thread did not start: ${messageOf(cause)}`
+    const hint = 'Is the package built and whole? A thread loads scorer-thread.js from dist.'
+    throw new TidemarkError('MODEL_LOAD', message, { where, hint, cause })
+  }
+}
+
+function tooSlow(cost: Cost, { label, where, latencyBudgetMs }: LaneChoice): TidemarkError {
+  const rowMs = (cost.baseMs + cost.rowMs).toPrecision(2)
+  const message = `${label} takes ${rowMs} ms for one row, the latency budget is ${latencyBudgetMs} ms`
+  const hint = 'Raise latencyBudget of the score step, or use a smaller model.'
+  return new TidemarkError('MODEL_TOO_SLOW', message, { where, hint })
+}

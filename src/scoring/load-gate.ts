@@ -1,0 +1,98 @@
+import { messageOf, Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import type { ModelDefinition } from '../topology/definition.ts'
+import {
+  type Golden,
+  type GoldenCheck,
+  goldenDifferences,
+  goldenFaults,
+  readGolden,
+} from './golden.ts'
+import { loadModel, type ModelBytes, shown } from './model-bytes.ts'
+import { readingOf, SessionRunner } from './runner.ts'
+import { signatureFaults } from './signature.ts'
+import { sampleRows } from './warm-up.ts'
+
+/** A model file that would be a topology's model. */
+export interface Candidate {
+  readonly model: ModelDefinition
+  readonly found: ModelBytes
+  /** What the file's hash must be; `null`: the operator chose the file, any will do. */
+  readonly sha256: string | null
+  readonly golden: URL | null
+  /** For the reader of a fault. */
+  readonly where: string
+}
+
+/** A model that gives what its definition promises, on this thread. */
+export interface Proven {
+  readonly runner: SessionRunner
+  readonly golden: Golden | null
+}
+
+/** Rows of the trial run: more than one, so that a fixed batch shows. */
+const TRIAL_ROWS = 3
+
+/**
+ * Loads a model and holds it against its definition and its golden rows.
+ *
+ * @throws Refused with all faults that can be found together; what only follows from one, such as the scores of a wrong file,
+ * is not asked
+ */
+export async function proveModel(candidate: Candidate): Promise<Proven> {
+  const { model, found, where } = candidate
+  const faults = shaFaults(candidate)
+  const check: GoldenCheck = { model, sha256: faults.length === 0 ? found.sha256 : null, where }
+  const session = await collected(loadModel(found, where), faults)
+  if (session !== null) faults.push(...signatureFaults(model, session, where))
+  const golden = candidate.golden && (await collected(readGolden(candidate.golden, where), faults))
+  if (golden !== null) faults.push(...goldenFaults(golden, check))
+  if (session === null) throw new Refused(faults)
+
+  const runner = new SessionRunner(session, readingOf(model))
+  try {
+    refuseIfAny(faults)
+    refuseIfAny(await trialFaults(runner, golden, check))
+    if (golden !== null) refuseIfAny(await goldenDifferences(golden, runner, check))
+    return { runner, golden }
+  } catch (error) {
+    await runner.close()
+    throw error
+  }
+}
+
+async function trialFaults(
+  runner: SessionRunner,
+  golden: Golden | null,
+  { model, where }: GoldenCheck,
+): Promise<TidemarkError[]> {
+  const features = model.features.length
+  try {
+    await runner.run(sampleRows(features, golden).subarray(0, TRIAL_ROWS * features), TRIAL_ROWS)
+    return []
+  } catch (cause) {
+    const message = `${model.name}@${model.version}: a trial run of ${TRIAL_ROWS} rows: ${messageOf(cause)}`
+    const madeUp =
+      golden === null ? ' These rows were made up: golden rows make a fairer trial.' : ''
+    const hint = `A model takes any number of rows and gives one number a row: export with a dynamic batch axis.${madeUp}`
+    return [new TidemarkError('MODEL_OUTPUT', message, { where, hint, cause })]
+  }
+}
+
+function shaFaults({ model, found, sha256, where }: Candidate): TidemarkError[] {
+  if (sha256 === null || sha256 === found.sha256) return []
+  const message = `${model.name}@${model.version}: ${shown(found.file)} has sha256 ${found.sha256.slice(0, 12)}, the definition says ${sha256.slice(0, 12)}`
+  const hint =
+    'Bring back the file that was meant, or let `tidemark model types` write the definition anew, with a new version.'
+  return [new TidemarkError('MODEL_SHA256', message, { where, hint })]
+}
+
+/** The result, or `null` and one fault more. */
+async function collected<T>(result: Promise<T>, faults: TidemarkError[]): Promise<T | null> {
+  try {
+    return await result
+  } catch (error) {
+    if (!(error instanceof TidemarkError)) throw error
+    faults.push(error)
+    return null
+  }
+}

@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { OnnxSession } from './onnx-session.ts'
+
+/** A model file as it was read: everything that follows is about these bytes, whatever becomes of the file. */
+export interface ModelBytes {
+  readonly file: URL
+  readonly bytes: Buffer
+  /** Lower-case hex. */
+  readonly sha256: string
+}
+
+/** A file's path for people. */
+export function shown(file: URL): string {
+  return file.protocol === 'file:' ? fileURLToPath(file) : file.href
+}
+
+/** @throws TidemarkError `MODEL_FILE` */
+export async function readModel(file: URL, where: string): Promise<ModelBytes> {
+  try {
+    const bytes = await readFile(file)
+    return { file, bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
+  } catch (cause) {
+    throw new TidemarkError(
+      'MODEL_FILE',
+      `the model file ${shown(file)} cannot be read: ${messageOf(cause)}`,
+      {
+        where,
+        hint: "Check the path: a definition's `file` is relative to the file it stands in, --model is relative to here.",
+        cause,
+      },
+    )
+  }
+}
+
+/** @throws TidemarkError `MODEL_LOAD` with what is probably wrong with the file */
+export async function loadModel({ file, bytes }: ModelBytes, where: string): Promise<OnnxSession> {
+  try {
+    return await OnnxSession.load(bytes)
+  } catch (cause) {
+    const { what, hint } = diagnose(bytes, messageOf(cause))
+    throw new TidemarkError('MODEL_LOAD', `${shown(file)} (${bytes.length} bytes) ${what}`, {
+      where,
+      hint,
+      cause,
+    })
+  }
+}
+
+interface Diagnosis {
+  /** Goes on after the file's name. */
+  readonly what: string
+  readonly hint: string
+}
+
+const WHOLE_FILE =
+  'Is it half a file, or another kind of file? Copy it again and compare its size and sha256.'
+
+/** What ONNX Runtime 1.30 says, and what it means. */
+const DIAGNOSES: readonly {
+  readonly pattern: RegExp
+  readonly of: (found: RegExpExecArray) => Diagnosis
+}[] = [
+  {
+    pattern: /protobuf parsing failed/i,
+    of: () => ({ what: 'is not a whole ONNX file', hint: WHOLE_FILE }),
+  },
+  {
+    pattern: /Opset (\d+) is under development[^]*domain (\S+) is till opset (\d+)/,
+    of: ([, asked, domain, newest]) => ({
+      what: `needs opset ${asked} of ${domain}; this ONNX Runtime knows up to ${newest}`,
+      hint: `Export with a lower opset: target_opset=${newest} or less (torch: opset_version).`,
+    }),
+  },
+  {
+    pattern: /IR version:? ?(\d+)[^]*version:? ?(\d+)/i,
+    of: ([, asked, newest]) => ({
+      what: `has IR version ${asked}; this ONNX Runtime reads up to ${newest}`,
+      hint: `Set model.ir_version to ${newest} or less before saving, or export with an older onnx package.`,
+    }),
+  },
+  {
+    pattern: /external data/i,
+    of: () => ({
+      what: 'keeps weights in a second file',
+      hint: 'Save one file: onnx.save(onnx.load(path), path), or torch.onnx.export(..., external_data=False).',
+    }),
+  },
+  {
+    pattern: /(\S+) is not a registered function\/op/,
+    of: ([, operator]) => ({
+      what: `uses the operator ${operator}, which ONNX Runtime does not have`,
+      hint: 'Export with standard operators only (domains ai.onnx, ai.onnx.ml and com.microsoft).',
+    }),
+  },
+]
+
+function diagnose(bytes: Buffer, message: string): Diagnosis {
+  if (bytes.length === 0) return { what: 'is empty', hint: WHOLE_FILE }
+  if (bytes.subarray(0, 40).toString('latin1').startsWith('version https://git-lfs')) {
+    return {
+      what: 'is a Git LFS pointer, not the model',
+      hint: 'Fetch the file itself: git lfs pull.',
+    }
+  }
+  for (const { pattern, of } of DIAGNOSES) {
+    const found = pattern.exec(message)
+    if (found !== null) return of(found)
+  }
+  return {
+    what: `is refused by ONNX Runtime: ${message}`,
+    hint: 'Check it with onnx.checker.check_model(path) and export it again.',
+  }
+}

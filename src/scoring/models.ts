@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { Refused, TidemarkError } from '../kernel/errors.ts'
+import type { ModelDefinition, ScoreStep } from '../topology/definition.ts'
+import { BatchScorer } from './batch-scorer.ts'
+import type { Golden } from './golden.ts'
+import { chooseLanes } from './lanes.ts'
+import { type Candidate, proveModel } from './load-gate.ts'
+import { type ModelBytes, readModel } from './model-bytes.ts'
+import { readingOf } from './runner.ts'
+import type { Scorer } from './scorer.ts'
+import { ThreadRunner } from './thread-runner.ts'
+import { sampleRows } from './warm-up.ts'
+
+/** A step that scores. */
+export interface ModelUse {
+  /** Its name; unique among the uses that are loaded together. */
+  readonly step: string
+  readonly model: ModelDefinition
+  readonly missing: ScoreStep['missing']
+  /** Longest time one batch may take. */
+  readonly latencyBudgetMs: number
+  /** For the reader of a fault. @default the step's name */
+  readonly where?: string
+}
+
+export interface LoadedScorers {
+  /** By step; empty when there are faults. */
+  readonly scorers: ReadonlyMap<string, Scorer>
+  readonly faults: TidemarkError[]
+  /** What the reader should know and can live with. */
+  readonly notes: string[]
+}
+
+/**
+ * Loads and proves the models of all steps, one after the other, so that each is measured undisturbed. `chosen`: files that the
+ * operator puts in the place of a model's own, by model name.
+ *
+ * Faults come all at once, of all models: `MODEL_*`, and `CONFIG_INVALID` for a chosen name that no step uses. With any fault
+ * nothing stays loaded.
+ */
+export async function loadScorers(
+  uses: readonly ModelUse[],
+  chosen: ReadonlyMap<string, string>,
+): Promise<LoadedScorers> {
+  const scorers = new Map<string, Scorer>()
+  const faults = unusedChoices(uses, chosen)
+  const notes: string[] = []
+  for (const use of uses) {
+    try {
+      const loaded = await loadScorer(use, chosen.get(use.model.name) ?? null)
+      scorers.set(use.step, loaded.scorer)
+      notes.push(...loaded.notes)
+    } catch (error) {
+      faults.push(...faultsOf(error))
+    }
+  }
+  if (faults.length === 0) return { scorers, faults, notes }
+  await Promise.all([...scorers.values()].map((scorer) => scorer.close()))
+  return { scorers: new Map(), faults, notes }
+}
+
+function unusedChoices(
+  uses: readonly ModelUse[],
+  chosen: ReadonlyMap<string, string>,
+): TidemarkError[] {
+  const names = new Set(uses.map((use) => use.model.name))
+  const hint = `Models in use: ${[...names].join(', ') || 'none'}.`
+  return [...chosen.keys()]
+    .filter((name) => !names.has(name))
+    .map(
+      (name) => new TidemarkError('CONFIG_INVALID', `no topology uses a model '${name}'`, { hint }),
+    )
+}
+
+function faultsOf(error: unknown): readonly TidemarkError[] {
+  if (error instanceof Refused) return error.faults
+  if (error instanceof TidemarkError) return [error]
+  throw error
+}
+
+/** @throws Refused, TidemarkError */
+async function loadScorer(
+  use: ModelUse,
+  chosenFile: string | null,
+): Promise<{ scorer: Scorer; notes: readonly string[] }> {
+  const { model, latencyBudgetMs } = use
+  const candidate = await candidateOf(use, chosenFile)
+  const { found, where } = candidate
+  const { runner, golden } = await proveModel(candidate)
+  const label = labelOf(candidate)
+  const features = model.features.length
+  const choice = {
+    label,
+    where,
+    latencyBudgetMs,
+    sample: sampleRows(features, golden),
+    features,
+    startThread: () => ThreadRunner.start({ bytes: found.bytes, reading: readingOf(model) }),
+  }
+  try {
+    const { lanes, notes } = await chooseLanes(runner, choice)
+    const outputs = Object.keys(model.outputs)
+    const identity = { name: model.name, label, sha256: found.sha256, features, outputs }
+    const scorer = new BatchScorer(identity, lanes)
+    return { scorer, notes: [...goldenNotes(use, label, golden), ...notes] }
+  } catch (error) {
+    await runner.close()
+    throw error
+  }
+}
+
+function goldenNotes(use: ModelUse, label: string, golden: Golden | null): string[] {
+  if (golden === null)
+    return [
+      `${label} has no golden rows: nothing shows that it scores here as it did where it was trained`,
+    ]
+  if (use.missing === 'nan' || !golden.rows.some(Number.isNaN)) return []
+  return [
+    `${label} was given missing values in its golden rows; here an event with one is a dead letter, unless the step says missing: 'nan'`,
+  ]
+}
+
+async function candidateOf(use: ModelUse, chosenFile: string | null): Promise<Candidate> {
+  const { model } = use
+  const where = use.where ?? use.step
+  const found = await readModel(chosenFile === null ? model.file : pathToFileURL(chosenFile), where)
+  const golden = chosenFile === null ? (model.golden ?? null) : goldenBeside(model, found)
+  return { model, found, sha256: chosenFile === null ? model.sha256 : null, golden, where }
+}
+
+/** Golden rows of a chosen file: those that lie beside it, or the model's own when the bytes are the model's own. */
+function goldenBeside(model: ModelDefinition, { file, sha256 }: ModelBytes): URL | null {
+  const beside = new URL(file.href.replace(/(\.onnx)?$/, '.golden.json'))
+  if (existsSync(beside)) return beside
+  return sha256 === model.sha256 ? (model.golden ?? null) : null
+}
+
+function labelOf({ model, found, sha256 }: Candidate): string {
+  const own = `${model.name}@${model.version}`
+  return sha256 === null ? `${own}+${found.sha256.slice(0, 8)}` : own
+}

@@ -1,0 +1,82 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+
+/** An input or output of a model. */
+export interface TensorInfo {
+  readonly name: string
+  /** `float32`, `int64`, …; `null`: not a tensor (a ZipMap's list of dictionaries). */
+  readonly type: string | null
+  /** A number is fixed, a text is free. Empty when the file does not say. */
+  readonly shape: readonly (number | string)[]
+}
+
+/** The element types that can be read as scores. */
+export const SCORE_TYPES: readonly string[] = ['float32', 'float64', 'int32', 'int64']
+
+export interface OutputTensor {
+  readonly dims: readonly number[]
+  readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array
+}
+
+export interface Feed {
+  readonly input: string
+  /** Row-major float32[count, columns], no longer than that. A SharedArrayBuffer is not taken. */
+  readonly rows: Float32Array
+  readonly count: number
+}
+
+/**
+ * One thread, so that a row gives the same bits in any batch; parallelism is more sessions. Weights in a second file would be
+ * looked for in the working directory and escape the sha256: they are sent where no file can be.
+ */
+const OPTIONS: InferenceSession.SessionOptions = {
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  extra: { session: { model_external_initializers_file_folder_path: '/dev/null' } },
+}
+
+/** A model in ONNX Runtime. `run` blocks the thread it is called on. */
+export class OnnxSession {
+  readonly inputs: readonly TensorInfo[]
+  readonly outputs: readonly TensorInfo[]
+  readonly #session: InferenceSession
+
+  private constructor(session: InferenceSession) {
+    this.#session = session
+    this.inputs = session.inputMetadata.map(tensorInfo)
+    this.outputs = session.outputMetadata.map(tensorInfo)
+  }
+
+  /** @throws Error in ONNX Runtime's words */
+  static async load(bytes: Uint8Array): Promise<OnnxSession> {
+    return new OnnxSession(await InferenceSession.create(bytes, OPTIONS))
+  }
+
+  /**
+   * Runs the model for the outputs named in `fetch`; others, tensor or not, are not looked at.
+   *
+   * @throws Error in ONNX Runtime's words; the whole batch has failed then
+   */
+  async run(feed: Feed, fetch: readonly string[]): Promise<ReadonlyMap<string, OutputTensor>> {
+    const dims = [feed.count, feed.rows.length / feed.count]
+    const feeds = { [feed.input]: new Tensor('float32', feed.rows, dims) }
+    const fetched = await this.#session.run(feeds, fetch)
+    return new Map(
+      fetch.map((name) => {
+        const { dims: shape, data } = fetched[name] as Tensor
+        return [name, { dims: shape, data: data as OutputTensor['data'] }]
+      }),
+    )
+  }
+
+  /** Frees the model. No run may be in flight: it would be rejected. */
+  async release(): Promise<void> {
+    await this.#session.release()
+  }
+}
+
+function tensorInfo(metadata: InferenceSession.ValueMetadata): TensorInfo {
+  const { name } = metadata
+  return metadata.isTensor
+    ? { name, type: metadata.type, shape: metadata.shape }
+    : { name, type: null, shape: [] }
+}

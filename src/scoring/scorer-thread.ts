@@ -1,0 +1,37 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { messageOf } from '../kernel/errors.ts'
+import { OnnxSession } from './onnx-session.ts'
+import { SessionRunner } from './runner.ts'
+import type { Reply, Request, ThreadData } from './thread-runner.ts'
+
+// Entry of a scoring thread: a session of its own, one run at a time. It ends by closing its port, so that the thread runs
+// out of work and exits with 0; ending it from outside in the midst of a run aborts the whole process.
+
+const port = parentPort
+if (port === null) throw new Error('this file is the entry of a worker thread')
+const { bytes, reading } = workerData as ThreadData
+const runner = new SessionRunner(await OnnxSession.load(bytes), reading)
+
+async function score(request: Request & { type: 'run' }): Promise<Reply> {
+  const { buffer, length, count } = request
+  try {
+    const scores = await runner.run(new Float32Array(buffer, 0, length), count)
+    return { buffer, scores }
+  } catch (error) {
+    return { buffer, error: messageOf(error) }
+  }
+}
+
+async function answer(request: Request): Promise<void> {
+  if (request.type === 'close') {
+    await runner.close()
+    port?.close()
+    return
+  }
+  const reply = await score(request)
+  const scores = 'scores' in reply ? reply.scores.map((s) => s.buffer as ArrayBuffer) : []
+  port?.postMessage(reply, [reply.buffer, ...scores])
+}
+
+port.on('message', (request: Request) => void answer(request))
+port.postMessage('ready')

@@ -1,0 +1,108 @@
+import type { Golden } from './golden.ts'
+import type { Runner } from './runner.ts'
+
+/** How long a batch takes: `baseMs + rowMs · rows`. */
+export interface Cost {
+  readonly baseMs: number
+  readonly rowMs: number
+}
+
+/** No batch is larger: from here on a row gets no cheaper. */
+export const LARGEST_BATCH = 2048
+
+const SIZES = [1, 8, 64, 256]
+const RUNS = 5
+/** No further run of a size begins after it, and no larger size is tried when one run takes longer. */
+const SIZE_MS = 20
+/** Rows that are run alone as well as in a batch. */
+const ALONE = 16
+
+/**
+ * Measures the cost of a batch on fresh rows: the same rows again and again are learnt by the processor's branch predictor and
+ * flatter a tree model by a factor of two to four. `sample`: row-major float32[LARGEST_BATCH, features].
+ */
+export async function measureCost(runner: Runner, sample: Float32Array): Promise<Cost> {
+  const width = sample.length / LARGEST_BATCH
+  const points: Point[] = []
+  let next = 0
+  for (const rows of SIZES) {
+    let fastest = Number.POSITIVE_INFINITY
+    const begin = performance.now()
+    for (let run = 0; run < RUNS && performance.now() - begin < SIZE_MS; run++) {
+      if (next + rows > LARGEST_BATCH) next = 0
+      const batch = sample.subarray(next * width, (next + rows) * width)
+      next += rows
+      const start = performance.now()
+      await runner.run(batch, rows)
+      fastest = Math.min(fastest, performance.now() - start)
+    }
+    points.push({ rows, ms: fastest })
+    if (fastest > SIZE_MS) break
+  }
+  return fitCost(points)
+}
+
+interface Point {
+  readonly rows: number
+  readonly ms: number
+}
+
+/** Least squares of the relative errors, neither part below 0; one point goes through the origin. */
+export function fitCost(points: readonly Point[]): Cost {
+  let one = 0
+  let n = 0
+  let nn = 0
+  let t = 0
+  let nt = 0
+  for (const { rows, ms } of points) {
+    const weight = 1 / ms ** 2
+    one += weight
+    n += weight * rows
+    nn += weight * rows ** 2
+    t += weight * ms
+    nt += weight * rows * ms
+  }
+  const determinant = points.length > 1 ? one * nn - n ** 2 : 0
+  const baseMs = determinant > 0 ? (t * nn - n * nt) / determinant : 0
+  const rowMs = (one * nt - n * t) / determinant
+  if (!(baseMs > 0)) return { baseMs: 0, rowMs: nt / nn }
+  return rowMs > 0 ? { baseMs, rowMs } : { baseMs: t / one, rowMs: 0 }
+}
+
+/** How many rows fit into a time, at most {@link LARGEST_BATCH}; 0 when not even one does. */
+export function rowsWithin(ms: number, cost: Cost): number {
+  if (cost.baseMs + cost.rowMs > ms) return 0
+  return Math.min(LARGEST_BATCH, Math.floor((ms - cost.baseMs) / cost.rowMs))
+}
+
+/** Does a row score otherwise in company than alone? Dynamic quantisation does that: its scale spans the batch. */
+export async function dependsOnBatch(runner: Runner, sample: Float32Array): Promise<boolean> {
+  const width = sample.length / LARGEST_BATCH
+  const together = await runner.run(sample.subarray(0, 4 * ALONE * width), 4 * ALONE)
+  for (let row = 0; row < ALONE; row++) {
+    const alone = await runner.run(sample.subarray(row * width, (row + 1) * width), 1)
+    if (alone.some((scores, i) => !Object.is(scores[0], together[i]?.[row]))) return true
+  }
+  return false
+}
+
+/**
+ * {@link LARGEST_BATCH} rows, the same at every start: each number is that of a random golden row in its column, or, without
+ * golden rows, a whole number from 0 to 1023 as a rising power of two spreads them.
+ */
+export function sampleRows(features: number, golden: Golden | null): Float32Array {
+  const random = seeded(1)
+  return Float32Array.from({ length: LARGEST_BATCH * features }, (_, i) => {
+    if (golden === null) return Math.floor(2 ** (random() * 10)) - 1
+    return golden.rows[Math.floor(random() * golden.count) * features + (i % features)] as number
+  })
+}
+
+/** Numbers in [0, 1): the multiplicative generator of Park and Miller (1988). */
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state * 48_271) % 2_147_483_647
+    return (state - 1) / 2_147_483_646
+  }
+}

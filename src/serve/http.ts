@@ -1,0 +1,84 @@
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import { TidemarkError } from '../kernel/errors.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import type { Health } from './health.ts'
+
+export interface HttpOptions {
+  /** @default 127.0.0.1: nobody else on the network reads it */
+  readonly host?: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly health: Health
+  readonly metrics: Pick<Metrics, 'contentType' | 'text'>
+}
+
+export interface HttpServer {
+  readonly host: string
+  /** The port that was taken. */
+  readonly port: number
+  /** Stops listening and drops what is open. */
+  close(): Promise<void>
+}
+
+/**
+ * Serves a worker's `/metrics`, `/livez` and `/readyz`.
+ *
+ * @throws TidemarkError `CONFIG_INVALID` when the address cannot be listened on
+ */
+export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
+  const { host = '127.0.0.1', port } = options
+  const server = createAdaptorServer({ fetch: routes(options).fetch }) as Server
+  await listen(server, host, port)
+  return {
+    host,
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+/** What is answered on each path, without a socket. */
+export function routes({ health, metrics }: Pick<HttpOptions, 'health' | 'metrics'>): Hono {
+  const app = new Hono()
+  app.get('/metrics', async (c) => {
+    return c.body(await metrics.text(), 200, { 'content-type': metrics.contentType })
+  })
+  // An answer at all is the proof: restarting a worker does not bring a broker back.
+  app.get('/livez', (c) => c.json({ live: true }))
+  app.get('/readyz', (c) => {
+    const readiness = health.readiness()
+    return c.json(readiness, readiness.ready ? 200 : 503)
+  })
+  return app
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (thrown: unknown) => reject(cannotListen(thrown, `${host}:${port}`))
+    server.once('error', refuse)
+    try {
+      server.listen(port, host, () => {
+        server.off('error', refuse)
+        resolve()
+      })
+    } catch (thrown) {
+      refuse(thrown)
+    }
+  })
+}
+
+function cannotListen(thrown: unknown, address: string): TidemarkError {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown'
+  const inUse = code === 'EADDRINUSE'
+  const why = inUse ? 'the port is in use' : code
+  return new TidemarkError('CONFIG_INVALID', `cannot serve HTTP on ${address}: ${why}`, {
+    hint: inUse ? 'choose another port; 0 takes any free one' : 'check host and port',
+    cause: thrown,
+  })
+}

@@ -1,0 +1,37 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { z } from 'zod'
+import { EventDecoder } from '../../src/codec/json.ts'
+import { TidemarkError } from '../../src/kernel/errors.ts'
+import type { SourceDefinition } from '../../src/topology/definition.ts'
+
+export const anything = z.unknown()
+
+/** A source whose events have a `key` and a time `at`. */
+export function source(schema: StandardSchemaV1): SourceDefinition {
+  return {
+    topic: 'payments',
+    schema,
+    key: (event) => (event as { key: string }).key,
+    eventTimeMs: (event) => (event as { at: number }).at,
+    watermark: { lagMs: 0, idleAfterMs: null, maxAheadMs: 'none' },
+    onLate: 'dead-letter',
+  }
+}
+
+export function decoded(schema: StandardSchemaV1, value: string): unknown {
+  return new EventDecoder(source(schema)).decode({
+    key: Buffer.from('c-1'),
+    value: Buffer.from(value),
+  })
+}
+
+/** The TidemarkError that a call throws. */
+export function faultOf(call: () => unknown): TidemarkError {
+  try {
+    call()
+  } catch (thrown) {
+    if (thrown instanceof TidemarkError) return thrown
+    throw thrown
+  }
+  throw new Error('nothing was thrown')
+}

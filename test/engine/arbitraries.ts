@@ -1,0 +1,215 @@
+import * as fc from 'fast-check'
+import type {
+  Aggregate,
+  EventFunction,
+  FeatureDefinition,
+  FeatureSource,
+  FeaturesStep,
+  KindDefinition,
+} from '../../src/topology/definition.ts'
+import type { Arrival, NaiveOptions } from './oracle/naive-features.ts'
+
+// Random events and random features steps over them. All of it shrinks towards one event of key `k1`, kind `sale`,
+// amount 0, at START_MS.
+
+/** An event that every step of {@link featuresSteps} can read. */
+interface SampleEvent {
+  readonly kind: 'sale' | 'refund'
+  readonly amount: number
+  readonly shop: string
+  readonly online: boolean
+}
+
+const START_MS = Date.UTC(2026, 0, 1)
+
+/** A features step, what it runs with, and events of one partition in log order. */
+export interface FeatureRun {
+  readonly step: FeaturesStep
+  readonly options: Required<NaiveOptions>
+  readonly events: readonly Arrival[]
+}
+
+/** @param maxEvents enough to fill several blocks of a key's history: 200 */
+export function featureRuns(maxEvents: number): fc.Arbitrary<FeatureRun> {
+  return fc.constantFrom(0, 1, 1_000, 30_000).chain((lagMs) =>
+    record({
+      step: featuresSteps(),
+      options: record({
+        lagMs: fc.constant(lagMs),
+        onLate: fc.constantFrom('dead-letter', 'drop', 'score'),
+        lookup: fc.constant(lookup),
+      }),
+      events: arrivals(lagMs, maxEvents),
+    }),
+  )
+}
+
+/**
+ * Events of one partition in log order, up to three keys. Each is ahead of the newest before it by nothing, single
+ * milliseconds, the lengths of {@link featuresSteps}' windows, or a gap that empties them all; or it is behind it,
+ * within the lag, on its edge or beyond.
+ */
+export function arrivals(lagMs: number, maxEvents: number): fc.Arbitrary<Arrival[]> {
+  const aheadMs = oneOf(
+    [4, fc.nat(20)],
+    [4, fc.nat(2_000)],
+    [2, nearLengths()],
+    [1, fc.nat(300_000)],
+  )
+  const behindMs = oneOf(
+    [4, fc.nat(lagMs)],
+    [2, fc.constantFrom(lagMs, lagMs + 1)],
+    [1, fc.nat(2 * lagMs + 120_000)],
+  )
+  const arrival = record({
+    key: fc.constantFrom('k1', 'k2', 'k3'),
+    stepMs: oneOf([2, aheadMs], [1, behindMs.map((ms) => -ms)]),
+    event: sampleEvents(),
+  })
+  return fc.array(arrival, { minLength: 1, maxLength: maxEvents, size: 'max' }).map((steps) => {
+    let newestMs = START_MS
+    return steps.map(({ key, stepMs, event }) => {
+      const timeMs = newestMs + stepMs
+      newestMs = Math.max(newestMs, timeMs)
+      return { key, timeMs, event }
+    })
+  })
+}
+
+/** Amounts of both signs with equal ones, decimals that are no binary fraction, and rare ones of ±1e7. Never −0. */
+function sampleEvents(): fc.Arbitrary<SampleEvent> {
+  return record({
+    kind: fc.constantFrom('sale', 'refund'),
+    amount: oneOf(
+      [4, fc.integer({ min: -5, max: 5 })],
+      [4, fc.integer({ min: -100_000, max: 100_000 }).map((cents) => cents / 100)],
+      [4, fc.constantFrom(0.1, 0.2, 0.3, -0.1, -0.3, 33.33)],
+      [1, fc.constantFrom(1e7, -1e7)],
+    ),
+    shop: fc.constantFrom('s1', 's2', 's3', 's4', 'süd', ''),
+    online: fc.boolean(),
+  })
+}
+
+/** Frozen steps of one to eight features over one to three kinds, with every aggregate and no tumbling windows. */
+export function featuresSteps(): fc.Arbitrary<FeaturesStep> {
+  return fc.shuffledSubarray(KINDS, { minLength: 1 }).chain((kinds) =>
+    fc
+      .array(featureSources(kinds.length), { minLength: 1, maxLength: 8, size: 'max' })
+      .map((sources) =>
+        Object.freeze({
+          op: 'features',
+          name: 'features',
+          kinds: Object.freeze(kinds),
+          features: Object.freeze(sources.map(named)),
+          then: Object.freeze([]),
+        } as const),
+      ),
+  )
+}
+
+interface Shop {
+  readonly rating: number | null
+}
+
+/** The table behind the lookup features; `s4` and the nameless shop are not in it. */
+const SHOPS: ReadonlyMap<string, Shop> = new Map([
+  ['s1', { rating: 1 }],
+  ['s2', { rating: 0.2 }],
+  ['s3', { rating: null }],
+  ['süd', { rating: -3.5 }],
+])
+
+const lookup = (_table: string): ReadonlyMap<string, unknown> => SHOPS
+
+const LENGTHS_MS = [1, 1_000, 10_000, 60_000] as const
+
+/** Half of the columns pick a field, half compute. */
+const COLUMNS: KindDefinition['columns'] = Object.freeze({
+  amount: on((e) => e.amount),
+  fee: on((e) => e.amount * 0.015 + 0.25),
+  shop: on((e) => e.shop),
+  initial: on((e) => e.shop.slice(0, 1)),
+  online: on((e) => e.online),
+  large: on((e) => e.amount > 3),
+})
+
+const KINDS: KindDefinition[] = [
+  Object.freeze({ is: null, columns: COLUMNS }),
+  Object.freeze({ is: on((e) => e.kind === 'sale'), columns: COLUMNS }),
+  Object.freeze({ is: on((e) => e.kind === 'refund'), columns: COLUMNS }),
+]
+
+/** A function of a sample event as the frozen data has it. */
+function on<R>(of: (event: SampleEvent) => R): EventFunction<R> {
+  return of as EventFunction<R>
+}
+
+function featureSources(kinds: number): fc.Arbitrary<FeatureSource> {
+  const kind = fc.nat(kinds - 1)
+  return oneOf<FeatureSource>(
+    [
+      6,
+      record({
+        from: fc.constant('rolling'),
+        kind,
+        lengthMs: lengths(),
+        aggregate: aggregates(),
+      }),
+    ],
+    [2, record({ from: fc.constant('sinceLast'), kind, capMs: caps(), never: nevers() })],
+    [1, record({ from: fc.constant('value'), kind, of: values() })],
+    [1, record({ from: fc.constant('lookup'), kind, table: fc.constant('shops'), ...lookups })],
+  )
+}
+
+const lengths = () =>
+  oneOf<number>([3, fc.constantFrom(...LENGTHS_MS)], [1, fc.integer({ min: 1, max: 100_000 })])
+const caps = () => fc.constantFrom(null, 1_000, 60_000)
+const nevers = () => fc.constantFrom(0, -1, Number.NaN)
+const values = () =>
+  fc.constantFrom(
+    on((e) => e.amount),
+    on((e) => e.shop.length),
+  )
+const lookups = {
+  key: fc.constant(on((e) => (e.shop === '' ? null : e.shop))),
+  of: fc.constant((row: unknown) => (row as Shop).rating ?? Number.NaN),
+}
+
+function aggregates(): fc.Arbitrary<Aggregate> {
+  const number = fc.constantFrom('amount', 'fee')
+  const text = fc.constantFrom('shop', 'initial')
+  const truth = fc.constantFrom('online', 'large')
+  const empty = fc.constantFrom(Number.NaN, 0, -1)
+  const plain = fc.constantFrom('mean', 'min', 'max', 'std')
+  return oneOf<Aggregate>(
+    [1, record({ of: fc.constant('count') })],
+    [1, record({ of: fc.constant('sum'), column: number, empty: fc.constant(0) })],
+    [4, record({ of: plain, column: number, empty })],
+    [1, record({ of: fc.constant('quantile'), column: number, empty, q: quantiles() })],
+    [1, record({ of: fc.constant('distinct'), column: text })],
+    [1, record({ of: fc.constant('countWhere'), column: truth })],
+    [1, record({ of: fc.constant('share'), column: truth, empty })],
+  )
+}
+
+const quantiles = () => fc.constantFrom(0, 0.25, 0.5, 0.9, 1)
+
+function nearLengths(): fc.Arbitrary<number> {
+  return fc
+    .tuple(fc.constantFrom(...LENGTHS_MS), fc.integer({ min: -1, max: 1 }))
+    .map(([lengthMs, off]) => lengthMs + off)
+}
+
+function named(source: FeatureSource, index: number): FeatureDefinition {
+  return Object.freeze({ name: `f${index}`, ...source })
+}
+
+function oneOf<T>(...choices: readonly (readonly [weight: number, fc.Arbitrary<T>])[]) {
+  return fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })))
+}
+
+function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record<T>(model, { noNullPrototype: true })
+}

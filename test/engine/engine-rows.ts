@@ -1,0 +1,86 @@
+import { Engine } from '../../src/engine/engine.ts'
+import {
+  type Definition,
+  type FeaturesStep,
+  type OnLate,
+  TOPOLOGY,
+} from '../../src/topology/definition.ts'
+import type { Lookup } from '../../src/topology/lookup.ts'
+
+interface Arrival {
+  readonly key: string
+  readonly timeMs: number
+  readonly event: unknown
+}
+
+interface Run {
+  readonly step: FeaturesStep
+  readonly options: { readonly lagMs: number; readonly onLate: OnLate; readonly lookup: Lookup }
+  readonly events: readonly Arrival[]
+}
+
+/** What the engine makes of events given in chunks: for each whether it was late, and its row if it has one. */
+export function engineRows(
+  { step, options, events }: Run,
+  chunk: number,
+): { late: boolean; row: Float32Array | null }[] {
+  const engine = new Engine(topologyAround(step, options), options.lookup)
+  const answers: { late: boolean; row: Float32Array | null }[] = []
+  for (let start = 0; start < events.length; start += chunk) {
+    const part = events.slice(start, start + chunk)
+    const result = engine.process({
+      count: part.length,
+      keys: part.map((e) => e.key),
+      timesMs: Float64Array.from(part, (e) => e.timeMs),
+      recordTimesMs: Float64Array.from(part, (e) => e.timeMs),
+      events: part.map((e) => e.event),
+    })
+    const late = new Set(result.late.flatMap((l) => l.indices))
+    const answersHere = part.map((_, i) => ({
+      late: late.has(i),
+      row: null as Float32Array | null,
+    }))
+    const width = step.features.length
+    for (const { indices, rows } of result.arrivals) {
+      for (const [r, index] of indices.entries()) {
+        const answer = answersHere[index]
+        if (answer) answer.row = rows.slice(r * width, (r + 1) * width)
+      }
+    }
+    answers.push(...answersHere)
+  }
+  return answers
+}
+
+/** A topology of one features step, with a model that takes every feature in the author's order. */
+export function topologyAround(
+  step: FeaturesStep,
+  { lagMs, onLate }: { lagMs: number; onLate: OnLate },
+): Definition {
+  const file = new URL('file:///model.onnx')
+  const features = step.features.map((f) => f.name)
+  const model = { name: 'm', version: '1', file, sha256: '', input: 'x', features, outputs: {} }
+  const score = {
+    op: 'score',
+    name: 'm',
+    model,
+    missing: 'nan',
+    latencyBudgetMs: 1,
+    then: [],
+  } as const
+  return {
+    [TOPOLOGY]: true,
+    name: 'test',
+    source: {
+      topic: 'events',
+      schema: { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } },
+      key: () => '',
+      eventTimeMs: () => 0,
+      watermark: { lagMs, idleAfterMs: null, maxAheadMs: 'none' },
+      onLate,
+    },
+    deadLetterTopic: 'events.dlq',
+    tables: [],
+    then: [{ ...step, then: [score] }],
+  }
+}

@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import {
+  type Definition,
+  type FeaturesStep,
+  stepsOf,
+  type TableDefinition,
+} from '../../../src/topology/definition.ts'
+import { type Answer, compareGolden, type Golden, readGolden } from '../../golden/golden.ts'
+import { type Arrival, naiveFeatures } from './naive-features.ts'
+
+// Two oracles that share no code: the expected files and the naive features step.
+
+const root = new URL('../../golden/', import.meta.url)
+const folders = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+
+describe.each(folders.map((folder) => folder.name))('%s', (name) => {
+  it('has the outcomes and features that the naive oracle computes', async () => {
+    const golden = readGolden(new URL(name, root).pathname)
+    const module = (await import(pathToFileURL(golden.topologyFile).href)) as {
+      default: Definition
+    }
+    const answers = naiveAnswers(module.default, golden)
+    const unscored = golden.expected.map(({ probability: _probability, ...answer }) => answer)
+    expect(compareGolden({ ...golden, expected: unscored }, answers)).toEqual([])
+  })
+})
+
+function naiveAnswers(topology: Definition, golden: Golden): Answer[] {
+  const { source } = topology
+  const step = [...stepsOf(topology.then)].find((s) => s.op === 'features')
+  if (step === undefined) throw new Error('no features step')
+  const tables = new Map(topology.tables.map((table) => [table.name, rowsOf(table)]))
+  const events = golden.lines.map(({ value }) => parse(value, source.schema))
+  const answers: Answer[] = events.map(() => ({ outcome: 'malformed' }))
+  for (let partition = 0; partition < golden.partitions; partition++) {
+    const lines = [...events.keys()].filter(
+      (line) => golden.lines[line]?.partition === partition && events[line] !== undefined,
+    )
+    const arrivals = lines.map((line): Arrival => {
+      const event = events[line]
+      return { key: source.key(event), timeMs: source.eventTimeMs(event), event }
+    })
+    const options = {
+      lagMs: source.watermark.lagMs,
+      onLate: source.onLate,
+      lookup: (table: string) => tables.get(table) ?? new Map<string, unknown>(),
+    }
+    naiveFeatures(step, options, arrivals).forEach(({ row }, i) => {
+      const line = lines[i] ?? -1
+      answers[line] = { ...answerOf(step, row, events[line]), partition }
+    })
+  }
+  return answers
+}
+
+function answerOf(step: FeaturesStep, row: Float32Array | null, event: unknown): Answer {
+  if (row === null) return { outcome: 'late' }
+  const kept = step.then.every((next) => next.op !== 'where' || next.keep(event))
+  return kept ? { outcome: 'scored', features: row } : { outcome: 'skipped' }
+}
+
+function rowsOf(table: TableDefinition): Map<string, unknown> {
+  const lines = readFileSync(table.file, 'utf8').trimEnd().split('\n')
+  const rows = lines.map((line) => parse(line, table.schema))
+  return new Map(rows.map((row) => [table.key(row), row]))
+}
+
+/** `undefined` where the text is not JSON or does not fit. */
+function parse(text: string, schema: Definition['source']['schema']): unknown {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  const result = schema['~standard'].validate(json)
+  if (result instanceof Promise) throw new Error('a schema that answers later')
+  return result.issues === undefined ? result.value : undefined
+}

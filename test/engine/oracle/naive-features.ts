@@ -1,0 +1,172 @@
+import type {
+  Aggregate,
+  Cell,
+  FeatureDefinition,
+  FeaturesStep,
+  KindDefinition,
+  NumberAggregate,
+  OnLate,
+} from '../../../src/topology/definition.ts'
+import { exactSum, exactVariance } from './exact.ts'
+
+// What a features step must give, by looking through everything that ever arrived, again for each event.
+
+/** An event of one partition, as it arrives. */
+export interface Arrival {
+  readonly key: string
+  readonly timeMs: number
+  readonly event: unknown
+}
+
+export interface NaiveOptions {
+  /** Watermark = largest event time − lag. */
+  readonly lagMs: number
+  readonly onLate: OnLate
+  /** The rows of a table by key; needed where the step has lookup features. */
+  readonly lookup?: (table: string) => ReadonlyMap<string, unknown>
+}
+
+export interface NaiveResult {
+  readonly late: boolean
+  /** In the order of `step.features`; `null` for a late event unless `onLate` is `score`. */
+  readonly row: Float32Array | null
+}
+
+/** What one row is computed from. */
+interface Scene {
+  readonly step: FeaturesStep
+  readonly options: NaiveOptions
+  readonly now: Arrival
+  /** Arrivals of the same key that entered the windows before this one, in log order. */
+  readonly earlier: readonly Arrival[]
+  readonly late: boolean
+  /** Before this arrival. It prunes nothing that a punctual event can see. */
+  readonly watermarkMs: number
+}
+
+/**
+ * The answer for each event of one partition, in log order. An event of another kind than a `value` or `lookup`
+ * feature's has NaN there.
+ *
+ * @throws Error for a tumbling feature, which this oracle does not know
+ */
+export function naiveFeatures(
+  step: FeaturesStep,
+  options: NaiveOptions,
+  events: readonly Arrival[],
+): NaiveResult[] {
+  const entered: Arrival[] = []
+  return events.map((now) => {
+    const newestMs = entered.reduce((newest, e) => Math.max(newest, e.timeMs), -Infinity)
+    const watermarkMs = newestMs - options.lagMs
+    const late = now.timeMs < watermarkMs
+    const earlier = entered.filter((e) => e.key === now.key)
+    if (!late) entered.push(now)
+    if (late && options.onLate !== 'score') return { late, row: null }
+    const scene: Scene = { step, options, now, earlier, late, watermarkMs }
+    return { late, row: Float32Array.from(step.features, (f) => featureOf(f, scene)) }
+  })
+}
+
+function featureOf(feature: FeatureDefinition, scene: Scene): number {
+  const kind = kindAt(scene.step, feature.kind)
+  const { event } = scene.now
+  switch (feature.from) {
+    case 'value':
+      return isOf(kind, scene.now) ? feature.of(event) : Number.NaN
+    case 'lookup': {
+      if (!isOf(kind, scene.now)) return Number.NaN
+      const key = feature.key(event)
+      const row = key === null ? undefined : scene.options.lookup?.(feature.table).get(key)
+      return row === undefined ? Number.NaN : feature.of(row)
+    }
+    case 'sinceLast': {
+      const times = rememberedTimes(feature.kind, scene).filter((t) => t <= scene.now.timeMs)
+      if (times.length === 0) return feature.never
+      const sinceMs = scene.now.timeMs - Math.max(...times)
+      return Math.min(sinceMs, feature.capMs ?? Infinity) / 1_000
+    }
+    case 'rolling':
+      return aggregateOf(feature.aggregate, kind, windowOf(feature.kind, feature.lengthMs, scene))
+    case 'tumbling':
+      break
+  }
+  throw new Error(`feature ${feature.name}: this oracle knows no tumbling windows`)
+}
+
+/** The events of a kind in (t − length, t], this one included unless it is late. */
+function windowOf(kind: number, lengthMs: number, scene: Scene): Arrival[] {
+  const { timeMs } = scene.now
+  const afterMs = Math.max(timeMs - lengthMs, prunedUpToMs(kind, scene))
+  const arrived = scene.late ? scene.earlier : [...scene.earlier, scene.now]
+  return arrived.filter(
+    (e) => isOf(kindAt(scene.step, kind), e) && e.timeMs > afterMs && e.timeMs <= timeMs,
+  )
+}
+
+/** Event times that outlive the windows: those not pruned, and of the pruned ones the largest. */
+function rememberedTimes(kind: number, scene: Scene): number[] {
+  const times = scene.earlier.filter((e) => isOf(kindAt(scene.step, kind), e)).map((e) => e.timeMs)
+  const upToMs = prunedUpToMs(kind, scene)
+  const pruned = times.filter((t) => t <= upToMs)
+  const kept = times.filter((t) => t > upToMs)
+  return pruned.length === 0 ? kept : [...kept, Math.max(...pruned)]
+}
+
+/** The newest event time that no punctual event can see any more in the longest window of the kind. */
+function prunedUpToMs(kind: number, scene: Scene): number {
+  const lengths = scene.step.features.map((f) =>
+    f.from === 'rolling' && f.kind === kind ? f.lengthMs : 0,
+  )
+  return scene.watermarkMs - Math.max(...lengths)
+}
+
+function aggregateOf(
+  aggregate: Aggregate,
+  kind: KindDefinition,
+  window: readonly Arrival[],
+): number {
+  if (window.length === 0) return 'empty' in aggregate ? aggregate.empty : 0
+  if (aggregate.of === 'count') return window.length
+  const cells = cellsOf(kind, aggregate.column, window)
+  if (aggregate.of === 'distinct') return new Set(cells).size
+  const trueCells = cells.filter((cell) => cell === true).length
+  if (aggregate.of === 'countWhere') return trueCells
+  if (aggregate.of === 'share') return trueCells / cells.length
+  return OF_NUMBERS[aggregate.of](cells as number[], aggregate.q ?? Number.NaN)
+}
+
+/** Of at least one number. */
+const OF_NUMBERS: Record<NumberAggregate, (numbers: readonly number[], q: number) => number> = {
+  sum: exactSum,
+  mean: (numbers) => exactSum(numbers) / numbers.length,
+  min: (numbers) => Math.min(...numbers),
+  max: (numbers) => Math.max(...numbers),
+  std: (numbers) => Math.sqrt(exactVariance(numbers)),
+  quantile: quantileOf,
+}
+
+/** Linear between the two nearest ranks: position q (n − 1) of the sorted values, counted from 0. */
+function quantileOf(numbers: readonly number[], q: number): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const position = q * (sorted.length - 1)
+  const low = sorted[Math.floor(position)] ?? Number.NaN
+  const high = sorted[Math.ceil(position)] ?? Number.NaN
+  return low + (high - low) * (position - Math.floor(position))
+}
+
+function cellsOf(kind: KindDefinition, column: string, window: readonly Arrival[]): Cell[] {
+  const of = kind.columns[column]
+  if (of === undefined) throw new Error(`no column ${column}`)
+  return window.map((e) => of(e.event))
+}
+
+function isOf(kind: KindDefinition, arrival: Arrival): boolean {
+  return kind.is === null || kind.is(arrival.event)
+}
+
+function kindAt(step: FeaturesStep, index: number): KindDefinition {
+  const kind = step.kinds[index]
+  if (kind === undefined) throw new Error(`no kind ${index}`)
+  return kind
+}

@@ -1,0 +1,54 @@
+import type { Answer, Golden } from './golden.ts'
+
+// From what came out of a run to an answer for each line that went in.
+
+interface Place {
+  readonly partition: number
+  readonly offset: number
+}
+
+/** What came out of a topology with features in its outputs (with-features.ts). */
+export interface Outcome {
+  readonly outputs: readonly (Place & { readonly value: unknown })[]
+  readonly deadLetters: readonly (Place & { readonly code: string })[]
+}
+
+/** `places[n]`: where line n stands in the source. A line that nothing came of was skipped. */
+export function answersOf(
+  golden: Golden,
+  places: readonly Place[],
+  { outputs, deadLetters }: Outcome,
+): Answer[] {
+  const lineAt = new Map(
+    places.map(({ partition, offset }, line) => [`${partition}/${offset}`, line]),
+  )
+  const answers: Answer[] = places.map(({ partition }) => ({ outcome: 'skipped', partition }))
+  const answer = ({ partition, offset }: Place, given: Answer) => {
+    const line = lineAt.get(`${partition}/${offset}`)
+    if (line === undefined)
+      throw new Error(`an output for ${partition}/${offset}, which no line stands at`)
+    if (answers[line]?.outcome !== 'skipped') throw new Error(`line ${line} has two outcomes`)
+    answers[line] = given
+  }
+  for (const output of outputs) answer(output, scoredAnswer(golden, output))
+  for (const letter of deadLetters) {
+    const outcome = letter.code === 'LATE' ? 'late' : 'malformed'
+    answer(letter, { outcome, partition: letter.partition })
+  }
+  return answers
+}
+
+function scoredAnswer(golden: Golden, { partition, value }: Outcome['outputs'][number]): Answer {
+  const { features, probability } = value as {
+    readonly features: Readonly<Record<string, number | null>>
+    readonly probability: number
+  }
+  const row = golden.featureNames.map((name) => features[name] ?? Number.NaN)
+  return { outcome: 'scored', partition, features: row, probability }
+}
+
+/** The place that a `tidemark-id` names: `topic/partition/offset/sink`. */
+export function placeOfId(id: string): Place {
+  const [, partition, offset] = id.split('/')
+  return { partition: Number(partition), offset: Number(offset) }
+}

@@ -1,0 +1,57 @@
+import type { RuntimeEvent } from '../../src/runtime/events.ts'
+
+const topology = 'card-fraud'
+export const partition = { topic: 'payments', partition: 3 }
+
+/** One event of each type. */
+export const samples = {
+  note: { type: 'note', message: 'payments does not bound its timestamps' },
+  state: { type: 'state', state: 'running' },
+  assigned: { type: 'assigned', topology, partition, nextOffset: 100 },
+  lost: { type: 'lost', topology, partition },
+  consumed: { type: 'consumed', topology, partition, records: 10, bytes: 1_500, endOffset: 150 },
+  processed: {
+    type: 'processed',
+    topology,
+    partition,
+    outcomes: { scored: 5, skipped: 2, late: 2, dead: 1 },
+    step: 'features',
+    watermarkMs: 1_731_700_000_500,
+    nextOffset: 110,
+  },
+  step: { type: 'step', topology, step: 'engine', durationMs: 3 },
+  inference: {
+    type: 'inference',
+    topology,
+    model: 'card-gbdt',
+    version: '1',
+    rows: 5,
+    durationMs: 2,
+  },
+  late: { type: 'late', topology, step: 'features', action: 'dead-letter', count: 2 },
+  'dead-letter': {
+    type: 'dead-letter',
+    topology,
+    topic: 'payments.dlq',
+    step: 'decode',
+    code: 'JSON_INVALID',
+    message: 'the value is not JSON',
+    at: 'payments-3@104',
+  },
+  committed: {
+    type: 'committed',
+    outputs: [
+      { topic: 'predictions', records: 5, bytes: 700 },
+      { topic: 'payments.dlq', records: 3, bytes: 90 },
+    ],
+    nextOffsets: [{ partition, nextOffset: 110 }],
+    durationMs: 12,
+    endToEndMs: [40, 2_000],
+  },
+  'commit-failed': {
+    type: 'commit-failed',
+    code: 'COMMIT_FAILED',
+    reason: 'no broker answered',
+    nextAttemptMs: 500,
+  },
+} as const satisfies { [T in RuntimeEvent['type']]: Extract<RuntimeEvent, { type: T }> }

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest'
+import { createMetrics } from '../../src/observe/metrics.ts'
+import type { RuntimeEvent } from '../../src/runtime/events.ts'
+import { partition, samples } from './events.ts'
+
+/** The samples after these events: `name{labels}` without the prefix → number. */
+async function after(...events: readonly RuntimeEvent[]): Promise<Record<string, number>> {
+  const metrics = createMetrics({
+    version: '0.1.0',
+    models: [{ model: 'card-gbdt', version: '1', sha256: 'abc' }],
+  })
+  for (const event of events) metrics.observer(event)
+  const lines = (await metrics.text()).split('\n').filter((l) => l.startsWith('tidemark_'))
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [, name, value] = /^tidemark_(.+) (\S+)$/.exec(line) ?? []
+      return [name, Number(value)]
+    }),
+  )
+}
+
+const of = '{topology="card-fraud",topic="payments",partition="3"}'
+const { assigned, consumed, processed, lost } = samples
+
+test('every event is counted by the names that dashboards know', async () => {
+  const order = [assigned, consumed, processed] as const
+  const { state, step, inference, late, committed } = samples
+  const failed = samples['commit-failed']
+  const events = [state, step, inference, late, samples['dead-letter'], committed, failed]
+  expect(await after(...order, ...events)).toMatchObject({
+    [`records_consumed_total${of}`]: 10,
+    'consumed_bytes_total{topology="card-fraud",topic="payments"}': 1_500,
+    'records_processed_total{topology="card-fraud",step="features",outcome="ok"}': 5,
+    'records_processed_total{topology="card-fraud",step="features",outcome="filtered"}': 2,
+    'records_processed_total{topology="card-fraud",step="features",outcome="late"}': 2,
+    'records_processed_total{topology="card-fraud",step="features",outcome="dead_letter"}': 1,
+    [`consumer_lag_records${of}`]: 40,
+    [`watermark_timestamp_seconds${of}`]: 1_731_700_000.5,
+    'partitions_assigned{topology="card-fraud",topic="payments"}': 1,
+    'step_duration_seconds_sum{topology="card-fraud",step="engine"}': 0.003,
+    'inferences_total{topology="card-fraud",model="card-gbdt",version="1"}': 5,
+    'inference_duration_seconds_sum{topology="card-fraud",model="card-gbdt",version="1"}': 0.002,
+    'inference_batch_records_bucket{le="4",topology="card-fraud",model="card-gbdt"}': 0,
+    'inference_batch_records_bucket{le="8",topology="card-fraud",model="card-gbdt"}': 1,
+    'late_records_total{topology="card-fraud",step="features",action="dead-letter"}': 2,
+    'dead_letters_total{topology="card-fraud",topic="payments.dlq",step="decode",error_class="JSON_INVALID"}': 1,
+    'records_produced_total{topic="predictions"}': 5,
+    'produced_bytes_total{topic="payments.dlq"}': 90,
+    commit_duration_seconds_sum: 0.012,
+    'commits_total{outcome="ok"}': 1,
+    'commits_total{outcome="failed"}': 1,
+    end_to_end_latency_seconds_count: 2,
+    'end_to_end_latency_seconds_bucket{le="0.1"}': 1,
+    [`build_info{version="0.1.0",node="${process.versions.node}"}`]: 1,
+    'model_info{model="card-gbdt",version="1",sha256="abc"}': 1,
+  })
+})
+
+test('lag grows with what is read and falls with what is processed', async () => {
+  const lagAfter = async (...events: RuntimeEvent[]) =>
+    (await after(...events))[`consumer_lag_records${of}`]
+  expect(await lagAfter(assigned)).toBeUndefined()
+  expect(await lagAfter(assigned, consumed)).toBe(50)
+  expect(await lagAfter(assigned, consumed, { ...processed, nextOffset: 150 })).toBe(0)
+})
+
+test('a watermark before the first event is not told', async () => {
+  const silent = { ...processed, watermarkMs: Number.NEGATIVE_INFINITY }
+  expect(await after(assigned, silent)).not.toHaveProperty([`watermark_timestamp_seconds${of}`])
+})
+
+test('a lost partition leaves no lag or watermark behind, whatever is still heard of it', async () => {
+  const values = await after(assigned, consumed, processed, lost, consumed, processed, lost)
+  expect(values).not.toHaveProperty([`consumer_lag_records${of}`])
+  expect(values).not.toHaveProperty([`watermark_timestamp_seconds${of}`])
+  expect(values['partitions_assigned{topology="card-fraud",topic="payments"}']).toBe(0)
+})
+
+test('a partition assigned again is counted once', async () => {
+  const other = { ...assigned, partition: { ...partition, partition: 4 } }
+  const values = await after(assigned, assigned, other)
+  expect(values['partitions_assigned{topology="card-fraud",topic="payments"}']).toBe(2)
+})
+
+test('the process is measured too', async () => {
+  const text = await createMetrics({ version: '0.1.0', models: [] }).text()
+  expect(text).toContain('process_resident_memory_bytes')
+  expect(text).toContain('nodejs_eventloop_lag_p99_seconds')
+})

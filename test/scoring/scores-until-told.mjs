@@ -1,0 +1,32 @@
+// Keeps a threaded scorer busy until SIGTERM, then closes it in the midst of it. Runs on dist, as a worker does.
+import { readFileSync } from 'node:fs'
+import { BatchScorer } from '../../dist/scoring/batch-scorer.js'
+import { ThreadRunner } from '../../dist/scoring/thread-runner.js'
+
+const bytes = readFileSync(new URL('../../topologies/models/card-gbdt.onnx', import.meta.url))
+const reading = { input: 'features', outputs: [{ tensor: 'probability', column: 0 }] }
+const runner = await ThreadRunner.start({ bytes, reading })
+const identity = { name: 'm', label: 'm@1', sha256: '', features: 13, outputs: ['probability'] }
+const scorer = new BatchScorer(identity, [{ rows: 2048, runner }])
+
+const COUNT = 4096
+const rows = Float32Array.from({ length: COUNT * 13 }, (_, i) => (i * 7919) % 1013)
+let given = 0
+let scored = 0
+let told = false
+
+async function scoreUntilTold() {
+  while (!told) {
+    given++
+    await scorer.score(rows, COUNT)
+    scored++
+    if (scored === 10) console.log('busy')
+  }
+}
+
+process.once('SIGTERM', async () => {
+  told = true
+  await scorer.close()
+  console.log(`closed after ${scored} of ${given}`)
+})
+await Promise.all([scoreUntilTold(), scoreUntilTold(), scoreUntilTold()])

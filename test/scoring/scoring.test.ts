@@ -1,0 +1,122 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { BatchScorer } from '../../src/scoring/batch-scorer.ts'
+import { type Golden, readGolden } from '../../src/scoring/golden.ts'
+import { OnnxSession } from '../../src/scoring/onnx-session.ts'
+import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
+import { sampleRows } from '../../src/scoring/warm-up.ts'
+import type { ModelDefinition } from '../../src/topology/definition.ts'
+import { bothRunners, cardModel, FIXTURES, goldenOf } from './support.ts'
+
+/** Scores rows in batches of a size. */
+async function inBatches(runner: Runner, rows: Float32Array, size: number): Promise<Float64Array> {
+  const identity = { name: 'm', label: 'm@1', sha256: '', features: 13, outputs: ['probability'] }
+  const scorer = new BatchScorer(identity, [{ rows: size, runner }])
+  return (await scorer.score(rows, rows.length / 13))['probability'] as Float64Array
+}
+
+describe.each(['card-gbdt', 'card-mlp', 'card-mlp-large', 'card-nan'])('%s', (name) => {
+  let runners: Record<'inline' | 'thread', Runner>
+  let golden: Golden
+  beforeAll(async () => {
+    runners = await bothRunners(cardModel(name))
+    golden = await readGolden(goldenOf(name), 'here')
+  })
+  afterAll(async () => {
+    await runners.inline.close()
+    await runners.thread.close()
+  })
+
+  it.each(['inline', 'thread'] as const)('gives its golden outputs %s', async (where) => {
+    const scores = await inBatches(runners[where], golden.rows, 512)
+    golden.outputs.forEach(([wanted], row) => expect(scores[row]).toBeCloseTo(wanted as number, 6))
+  })
+
+  it('gives the same bits inline and in a thread, in batches of 1, 7 and 512', async () => {
+    const rows = sampleRows(13, golden).subarray(0, 1024 * 13)
+    const expected = await inBatches(runners.inline, rows, 1024)
+    for (const runner of Object.values(runners)) {
+      for (const size of [1, 7, 512]) expect(await inBatches(runner, rows, size)).toEqual(expected)
+    }
+  })
+
+  it('leaves the rows as they were', async () => {
+    const rows = golden.rows.slice()
+    await inBatches(runners.thread, rows, 512)
+    expect(rows).toEqual(golden.rows)
+  })
+})
+
+describe('card-nan', () => {
+  it('gives NaN on exactly its own rows, between finite neighbours', async () => {
+    const model = cardModel('card-nan')
+    const session = await OnnxSession.load(readFileSync(model.file))
+    const runner = new SessionRunner(session, readingOf(model))
+    const { rows } = await readGolden(goldenOf('card-nan'), 'here')
+    const scores = await inBatches(runner, rows, 512)
+    const amounts = [...scores].map((_, row) => rows[row * 13] as number)
+    expect([...scores].map(Number.isNaN)).toEqual(amounts.map((amount) => amount > 150))
+    expect(amounts.some((amount) => amount > 150)).toBe(true)
+    await runner.close()
+  })
+})
+
+describe('a session', () => {
+  it('reads float32, float64, int32 and int64, [N] and [N, columns]', async () => {
+    const model: ModelDefinition = {
+      ...cardModel('every-type'),
+      outputs: {
+        sum: { tensor: 'f32', column: 0 },
+        double: { tensor: 'f64', column: 1 },
+        int: { tensor: 'i32', column: 0 },
+        long: { tensor: 'i64', column: 1 },
+      },
+    }
+    const session = await OnnxSession.load(readFileSync(model.file))
+    const runner = new SessionRunner(session, readingOf(model))
+    const columns = [
+      [2.6, 8],
+      [2.5, Math.fround(4.1)],
+      [0, 3],
+      [2, 4],
+    ].map((column) => Float64Array.from(column))
+    expect(await runner.run(new Float32Array([0.1, 2.5, 3.9, 4.1]), 2)).toEqual(columns)
+    await runner.close()
+  })
+
+  it('takes no weights from the working directory', async () => {
+    const load = `
+      import { OnnxSession } from ${JSON.stringify(new URL('../../dist/scoring/onnx-session.js', import.meta.url).href)}
+      import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+      await OnnxSession.load(readFileSync(new URL('external-data.onnx', ${JSON.stringify(FIXTURES.href)}))).catch((e) => console.log(e.message))`
+    const options = ['--input-type=module', '-e', load]
+    const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: FIXTURES })
+    expect(stdout).toMatch(/External data path does not exist: "\/dev\/null/)
+  })
+})
+
+describe('a threaded scorer', () => {
+  it('closes under load without an abort, after what it was given', {
+    timeout: 30_000,
+  }, async () => {
+    const script = new URL('./scores-until-told.mjs', import.meta.url)
+    const child = spawn(process.execPath, [script.pathname], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let printed = ''
+    child.stdout.setEncoding('utf8')
+    child.stdout.on('data', (text: string) => {
+      if (printed === '') child.kill('SIGTERM')
+      printed += text
+    })
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
+    expect({ code, signal }).toEqual({ code: 0, signal: null })
+    const [, scored, given] = /closed after (\d+) of (\d+)/.exec(printed) ?? []
+    expect(Number(scored)).toBeGreaterThan(0)
+    expect(scored).toBe(given)
+  })
+})

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest'
+import type { TensorInfo } from '../../src/scoring/onnx-session.ts'
+import { signatureFaults } from '../../src/scoring/signature.ts'
+import type { ModelDefinition } from '../../src/topology/definition.ts'
+
+const model: ModelDefinition = {
+  name: 'm',
+  version: '1',
+  file: new URL('file:///m.onnx'),
+  sha256: '',
+  input: 'features',
+  features: ['a', 'b', 'c'],
+  outputs: { score: { tensor: 'score', column: 0 } },
+}
+const input: TensorInfo = { name: 'features', type: 'float32', shape: ['N', 3] }
+const output: TensorInfo = { name: 'score', type: 'float32', shape: ['N', 1] }
+
+function faults(
+  inputs: readonly TensorInfo[],
+  outputs: readonly TensorInfo[] = [output],
+  declared: ModelDefinition['outputs'] = model.outputs,
+) {
+  return signatureFaults({ ...model, outputs: declared }, { inputs, outputs }, 'here')
+}
+
+describe('the signature of a model', () => {
+  it.each<[string, TensorInfo]>([
+    ['a named batch axis', input],
+    ['an unnamed batch axis', { ...input, shape: ['', 3] }],
+    ['a free number of columns', { ...input, shape: ['N', 'F'] }],
+  ])('is accepted with %s', (_, accepted) => {
+    expect(faults([accepted])).toEqual([])
+  })
+
+  it.each<[string, readonly TensorInfo[], RegExp]>([
+    ['two inputs', [input, { ...input, name: 'more' }], /takes 2 inputs \('features', 'more'\)/],
+    ['no input', [], /takes 0 inputs/],
+    ['an input of another name', [{ ...input, name: 'x' }], /input is 'x'.*says 'features'/],
+    ['float64 features', [{ ...input, type: 'float64' }], /is float64, features are float32/],
+    ['an input that is no tensor', [{ ...input, type: null }], /is not a tensor/],
+    ['one row only', [{ ...input, shape: [1, 3] }], /batch is fixed at 1/],
+    ['images', [{ ...input, shape: ['N', 3, 2] }], /has shape \[N, 3, 2\], not \[N, 3\]/],
+    [
+      'fewer features',
+      [{ ...input, shape: ['N', 2] }],
+      /takes 2 features, the topology gives 3: a, b, c/,
+    ],
+  ])('is refused with %s', (_, inputs, message) => {
+    const [fault, ...others] = faults(inputs)
+    expect(fault).toMatchObject({
+      code: 'MODEL_INPUT',
+      where: 'here',
+      hint: expect.stringMatching(/./),
+    })
+    expect(fault?.message).toMatch(message)
+    expect(others).toEqual([])
+  })
+
+  it.each<[string, TensorInfo, number]>([
+    ['[N]', { ...output, shape: ['N'] }, 0],
+    ['the second of two columns', { ...output, shape: ['N', 2] }, 1],
+    ['int64', { ...output, type: 'int64' }, 0],
+    ['a shape that the file does not say', { ...output, shape: [] }, 0],
+    ['a label whose file says [1] and means [N]', { ...output, type: 'int64', shape: [1] }, 0],
+  ])('is accepted with an output of %s', (_, accepted, column) => {
+    expect(faults([input], [accepted], { score: { tensor: 'score', column } })).toEqual([])
+  })
+
+  it.each<[string, TensorInfo, number, RegExp]>([
+    ['another name', { ...output, name: 'other' }, 0, /tensor 'score' is not in the model/],
+    ['a ZipMap', { ...output, type: null, shape: [] }, 0, /list of dictionaries \(ZipMap\)/],
+    ['text', { ...output, type: 'string' }, 0, /is string/],
+    ['too few columns', output, 1, /shape \[N, 1\] and no column 1/],
+    ['one dimension and column 1', { ...output, shape: ['N'] }, 1, /no column 1/],
+    ['a column before the first', output, -1, /no column -1/],
+    ['three dimensions', { ...output, shape: ['N', 1, 1] }, 0, /shape \[N, 1, 1\]/],
+  ])('is refused with an output of %s', (_, refused, column, message) => {
+    const [fault, ...others] = faults([input], [refused], { score: { tensor: 'score', column } })
+    expect(fault).toMatchObject({ code: 'MODEL_OUTPUT', hint: expect.stringMatching(/./) })
+    expect(fault?.message).toMatch(message)
+    expect(others).toEqual([])
+  })
+
+  it('is refused when no output is declared, naming those that are there', () => {
+    expect(faults([input], [output], {})[0]?.hint).toBe("The model gives: 'score'.")
+  })
+
+  it('is refused for all faults at once', () => {
+    const codes = faults([{ name: 'x', type: 'float64', shape: [1, 2] }], []).map((f) => f.code)
+    expect(codes).toEqual([
+      'MODEL_INPUT',
+      'MODEL_INPUT',
+      'MODEL_INPUT',
+      'MODEL_INPUT',
+      'MODEL_OUTPUT',
+    ])
+  })
+})

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { ModelUse } from '../../src/scoring/models.ts'
+import { OnnxSession } from '../../src/scoring/onnx-session.ts'
+import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
+import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
+import type { ModelDefinition } from '../../src/topology/definition.ts'
+
+export const CARD_FEATURES: readonly string[] = [
+  'amount',
+  'secondsSincePrevious',
+  'count5m',
+  'sum5m',
+  'mean5m',
+  'categories5m',
+  'count1h',
+  'sum1h',
+  'max1h',
+  'merchants1h',
+  'count24h',
+  'sum24h',
+  'std24h',
+]
+
+/** The models that are shipped, and those that only tests need. */
+export const SHIPPED = new URL('../../topologies/models/', import.meta.url)
+export const FIXTURES = new URL('../fixtures/models/', import.meta.url)
+
+/** The definition of a card model as its file would have it; `golden`: only if there is such a file. */
+export function cardModel(name: string, other: Partial<ModelDefinition> = {}): ModelDefinition {
+  const folder = name === 'card-gbdt' ? SHIPPED : FIXTURES
+  const file = new URL(`${name}.onnx`, folder)
+  return {
+    name,
+    version: '1',
+    file,
+    sha256: createHash('sha256').update(readFileSync(file)).digest('hex'),
+    input: 'features',
+    features: CARD_FEATURES,
+    outputs: { probability: { tensor: 'probability', column: 0 } },
+    ...other,
+  }
+}
+
+export function goldenOf(name: string): URL {
+  return new URL(`${name}.golden.json`, name === 'card-gbdt' ? SHIPPED : FIXTURES)
+}
+
+export function useOf(model: ModelDefinition, other: Partial<ModelUse> = {}): ModelUse {
+  return { step: 'score', model, missing: 'refuse', latencyBudgetMs: 1_000, ...other }
+}
+
+/** The same model on this thread and on one of its own; the caller closes both. */
+export async function bothRunners(
+  model: ModelDefinition,
+): Promise<Record<'inline' | 'thread', Runner>> {
+  const bytes = readFileSync(model.file)
+  const reading = readingOf(model)
+  return {
+    inline: new SessionRunner(await OnnxSession.load(bytes), reading),
+    thread: await ThreadRunner.start({ bytes, reading }),
+  }
+}

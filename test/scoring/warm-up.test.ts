@@ -1,0 +1,123 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { readGolden } from '../../src/scoring/golden.ts'
+import type { Runner } from '../../src/scoring/runner.ts'
+import {
+  dependsOnBatch,
+  fitCost,
+  LARGEST_BATCH,
+  rowsWithin,
+  sampleRows,
+} from '../../src/scoring/warm-up.ts'
+import { goldenOf } from './support.ts'
+
+const cost = fc.record({
+  baseMs: fc.double({ min: 0.001, max: 10, noNaN: true }),
+  rowMs: fc.double({ min: 0.0001, max: 10, noNaN: true }),
+})
+
+describe('the cost of a batch', () => {
+  it('is found again from exact times', () => {
+    fc.assert(
+      fc.property(cost, ({ baseMs, rowMs }) => {
+        const fit = fitCost([1, 8, 64, 256].map((rows) => ({ rows, ms: baseMs + rowMs * rows })))
+        for (const rows of [1, 256]) {
+          expect(fit.baseMs + fit.rowMs * rows).toBeCloseTo(baseMs + rowMs * rows, 6)
+        }
+      }),
+      { seed: 1 },
+    )
+  })
+
+  it('is proportional to the rows when only one size was measured', () => {
+    expect(fitCost([{ rows: 4, ms: 20 }])).toEqual({ baseMs: 0, rowMs: 5 })
+  })
+
+  it('has no part below nothing, whatever the noise', () => {
+    const times = fc.array(fc.double({ min: 0.001, max: 100, noNaN: true }), {
+      minLength: 4,
+      maxLength: 4,
+    })
+    fc.assert(
+      fc.property(times, (ms) => {
+        const fit = fitCost([1, 8, 64, 256].map((rows, i) => ({ rows, ms: ms[i] as number })))
+        expect(fit.baseMs).toBeGreaterThanOrEqual(0)
+        expect(fit.rowMs).toBeGreaterThanOrEqual(0)
+      }),
+      { seed: 1 },
+    )
+  })
+})
+
+describe('the rows that fit into a time', () => {
+  it('do, and one more would not', () => {
+    fc.assert(
+      fc.property(
+        cost,
+        fc.double({ min: 0.01, max: 100, noNaN: true }),
+        ({ baseMs, rowMs }, ms) => {
+          const rows = rowsWithin(ms, { baseMs, rowMs })
+          const slack = 1e-9 * (ms + 1)
+          if (rows > 0) expect(baseMs + rowMs * rows).toBeLessThanOrEqual(ms + slack)
+          if (rows < LARGEST_BATCH) expect(baseMs + rowMs * (rows + 1)).toBeGreaterThan(ms - slack)
+        },
+      ),
+      { seed: 1 },
+    )
+  })
+
+  it('are no more than the largest batch, even when rows cost nothing', () => {
+    expect(rowsWithin(50, { baseMs: 1, rowMs: 0 })).toBe(LARGEST_BATCH)
+  })
+})
+
+describe('sample rows', () => {
+  it('are the same at every start', () => {
+    expect(sampleRows(3, null)).toEqual(sampleRows(3, null))
+  })
+
+  it('differ from each other', () => {
+    const sample = sampleRows(13, null)
+    const rows = Array.from({ length: LARGEST_BATCH }, (_, i) =>
+      sample.subarray(i * 13, i * 13 + 13).join(),
+    )
+    expect(new Set(rows).size).toBe(LARGEST_BATCH)
+  })
+
+  it('take each column from the golden rows', async () => {
+    const golden = await readGolden(goldenOf('card-gbdt'), 'here')
+    const column = (rows: Float32Array, c: number) =>
+      new Set([...rows].filter((_, i) => i % 13 === c))
+    const sample = sampleRows(13, golden)
+    for (let c = 0; c < 13; c++) {
+      const known = column(golden.rows, c)
+      expect([...column(sample, c)].filter((value) => !known.has(value))).toEqual([])
+    }
+  })
+})
+
+describe('a batch', () => {
+  const runner = (score: (rows: Float32Array, row: number) => number): Runner => ({
+    run: (rows, count) =>
+      Promise.resolve([Float64Array.from({ length: count }, (_, i) => score(rows, i))]),
+    close: () => Promise.resolve(),
+  })
+
+  it('is seen to matter when a score reads other rows', async () => {
+    expect(
+      await dependsOnBatch(
+        runner((rows, i) => (rows[i] as number) / Math.max(...rows)),
+        sampleRows(1, null),
+      ),
+    ).toBe(true)
+  })
+
+  it('does not matter to scores of one row, NaN among them', async () => {
+    expect(
+      await dependsOnBatch(
+        runner((rows, i) => Math.log((rows[i] as number) - 5)),
+        sampleRows(1, null),
+      ),
+    ).toBe(false)
+  })
+})

@@ -1,0 +1,120 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { createMetrics } from '../../src/observe/metrics.ts'
+import type { RuntimeEvent } from '../../src/runtime/events.ts'
+import { createHealth } from '../../src/serve/health.ts'
+import { type HttpServer, routes, serveHttp } from '../../src/serve/http.ts'
+import { samples } from '../observe/events.ts'
+
+const metrics = createMetrics({ version: '0.1.0', models: [] })
+
+/** What the paths of a worker answer after these events. */
+async function ask(path: string, ...events: readonly RuntimeEvent[]) {
+  const health = createHealth()
+  for (const event of events) health.observer(event)
+  const answer = await routes({ health, metrics }).request(path)
+  return { status: answer.status, body: await answer.json() }
+}
+
+const unavailable: RuntimeEvent = {
+  type: 'state',
+  state: 'unavailable',
+  reason: 'no broker answered at 127.0.0.1:9092',
+}
+
+describe('/readyz', () => {
+  test('is 503 before the worker runs', async () => {
+    expect(await ask('/readyz')).toEqual({
+      status: 503,
+      body: { ready: false, state: 'starting', partitions: 0 },
+    })
+  })
+
+  test('is 200 while it runs, with the partitions that it has', async () => {
+    const other = { ...samples.assigned, topology: 'card-minutes' }
+    expect(await ask('/readyz', samples.assigned, samples.assigned, other, samples.state)).toEqual({
+      status: 200,
+      body: { ready: true, state: 'running', partitions: 2 },
+    })
+  })
+
+  test('is 200 when the group gave it no partition', async () => {
+    expect((await ask('/readyz', samples.state)).status).toBe(200)
+    expect(await ask('/readyz', samples.state, samples.assigned, samples.lost)).toEqual({
+      status: 200,
+      body: { ready: true, state: 'running', partitions: 0 },
+    })
+  })
+
+  test('is 503 with the reason when the broker is gone, and without it once it is back', async () => {
+    expect(await ask('/readyz', samples.state, unavailable)).toEqual({
+      status: 503,
+      body: {
+        ready: false,
+        state: 'unavailable',
+        partitions: 0,
+        reason: 'no broker answered at 127.0.0.1:9092',
+      },
+    })
+    expect((await ask('/readyz', unavailable, samples.state)).body).not.toHaveProperty('reason')
+  })
+
+  test.each(['stopping', 'stopped', 'failed'] as const)('is 503 when %s', async (state) => {
+    expect((await ask('/readyz', samples.state, { type: 'state', state })).status).toBe(503)
+  })
+})
+
+test('/livez does not depend on the broker', async () => {
+  expect(await ask('/livez', unavailable)).toEqual({ status: 200, body: { live: true } })
+})
+
+describe('the server', () => {
+  let server: HttpServer | undefined
+  afterEach(() => server?.close())
+
+  const serve = async (port: number) => {
+    server = await serveHttp({ port, health: createHealth(), metrics })
+    return server
+  }
+
+  test('listens on 127.0.0.1, on any free port for 0, and gives the metrics', async () => {
+    const { host, port } = await serve(0)
+    expect(host).toBe('127.0.0.1')
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-type')).toBe(metrics.contentType)
+    expect(await answer.text()).toContain('tidemark_build_info{version="0.1.0"')
+  })
+
+  test('knows no other path', async () => {
+    const { port } = await serve(0)
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404)
+  })
+
+  test('answers no more once it is closed', async () => {
+    const worker = await serve(0)
+    const { port } = worker
+    await (await fetch(`http://127.0.0.1:${port}/livez`)).text()
+    await worker.close()
+    await expect(fetch(`http://127.0.0.1:${port}/livez`)).rejects.toThrow('fetch failed')
+  })
+
+  test('says when the port is in use', async () => {
+    const { port } = await serve(0)
+    await expect(serveHttp({ port, health: createHealth(), metrics })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: `cannot serve HTTP on 127.0.0.1:${port}: the port is in use`,
+      hint: 'choose another port; 0 takes any free one',
+    })
+  })
+
+  test.each([
+    ['a port that is none', { port: 70_000 }, 'ERR_SOCKET_BAD_PORT'],
+    ['an address of another machine', { port: 0, host: '192.0.2.1' }, 'EADDRNOTAVAIL'],
+  ])('refuses %s', async (_, address, why) => {
+    const options = { ...address, health: createHealth(), metrics }
+    await expect(serveHttp(options)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(why),
+    })
+  })
+})

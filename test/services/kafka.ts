@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto'
+import { inject, test } from 'vitest'
+import type { KafkaOptions } from '../../src/records/kafka/options.ts'
+
+// What a test needs of the real Kafka that test/global-setup.ts has started.
+
+/** A broker that tests may use. Its data is thrown away: nothing has to be cleaned up. */
+export interface KafkaService {
+  readonly brokers: string[]
+  /** The same broker over SASL_SSL with SCRAM-SHA-512; `null` where the broker has no such listener. */
+  readonly secure: {
+    readonly brokers: string[]
+    /** PEM file of the certificate authority. */
+    readonly caFile: string
+    readonly username: string
+    readonly password: string
+  } | null
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** `null` when there is no Kafka, or none of the tests uses it. */
+    kafka: KafkaService | null
+  }
+}
+
+/** How long a test on the real Kafka may take, ms. */
+export const KAFKA_TEST_MS = 30_000
+
+const service = inject('kafka')
+
+/** A test on the real Kafka; without one it is skipped, and says so in its name. */
+export function kafkaTest(name: string, fn: (kafka: KafkaService) => Promise<void>): void {
+  if (service === null) test.skip(`${name} (KAFKA: NOT TESTED)`, () => {})
+  else test(name, { timeout: KAFKA_TEST_MS }, () => fn(service))
+}
+
+/** As {@link kafkaTest}, over SASL_SSL. */
+export function secureKafkaTest(
+  name: string,
+  fn: (secure: NonNullable<KafkaService['secure']>) => Promise<void>,
+): void {
+  const secure = service?.secure ?? null
+  if (secure === null) test.skip(`${name} (KAFKA WITH TLS AND SCRAM: NOT TESTED)`, () => {})
+  else test(name, { timeout: KAFKA_TEST_MS }, () => fn(secure))
+}
+
+/** A topic or group name that no other test has. */
+export function freshName(what: string): string {
+  return `${what}-${randomUUID().slice(0, 8)}`
+}
+
+/** Options for a driver on the plain listener. */
+export function plainOptions(kafka: KafkaService): KafkaOptions {
+  return { brokers: kafka.brokers, clientId: 'tidemark-test' }
+}
