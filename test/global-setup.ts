@@ -10,6 +10,7 @@ const USES_KAFKA = 'services/kafka.ts'
 let stop: () => Promise<void> = async () => {}
 
 export async function setup(project: TestProject): Promise<void> {
+  await build()
   project.provide('kafka', null)
   if (!(await usesKafka(project))) return
   const startMs = Date.now()
@@ -31,8 +32,16 @@ export async function teardown(): Promise<void> {
   await stop()
 }
 
+/** Scoring threads and the command line run what is built. */
+async function build(): Promise<void> {
+  const file = new URL('../src/cli/build.js', import.meta.url).href
+  const { buildWhenStale } = (await import(file)) as { buildWhenStale: () => Promise<void> }
+  await buildWhenStale()
+}
+
 async function usesKafka(project: TestProject): Promise<boolean> {
-  const filters = project.vitest.filenamePattern ?? []
-  const { testFiles } = await project.globTestFiles(filters)
+  // The file names given on the command line; without them it is all files that are looked at.
+  const { filenamePattern = [] } = project.vitest as { filenamePattern?: string[] }
+  const { testFiles } = await project.globTestFiles(filenamePattern)
   return testFiles.some((file) => readFileSync(file, 'utf8').includes(USES_KAFKA))
 }

@@ -69,11 +69,15 @@ function fingerprint(src) {
   return hash.digest('hex')
 }
 
+/** Leaves nothing in `to` that is not in `from`, but for files whose name begins with a dot. */
 function moveInto(from, to) {
-  for (const file of filesIn(from)) {
+  const files = filesIn(from)
+  for (const file of files) {
     mkdirSync(dirname(join(to, file)), { recursive: true })
     renameSync(join(from, file), join(to, file))
   }
+  const old = filesIn(to).filter((file) => !file.startsWith('.') && !files.includes(file))
+  for (const file of old) rmSync(join(to, file), { force: true })
 }
 
 function filesIn(folder) {

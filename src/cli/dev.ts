@@ -34,10 +34,15 @@ export function dev(): Command {
     .description('score events from stdin or a file in this process; predictions go to stdout')
     .argument('<file>', 'topology')
     .addOption(
-      new Option('--input <file>', 'events, one JSON a line or key<TAB>JSON; .gz too (default: stdin)'),
+      new Option(
+        '--input <file>',
+        'events, one JSON a line or key<TAB>JSON; .gz too (default: stdin)',
+      ),
     )
     .addOption(new Option('--sink <topic>', 'write only what goes to this topic (default: all)'))
-    .addOption(new Option('--dead-letters <file>', 'keep dead letters as NDJSON (default: only shown)'))
+    .addOption(
+      new Option('--dead-letters <file>', 'keep dead letters as NDJSON (default: only shown)'),
+    )
     .action((file: string, flags: Flags) => start(command, file, flags))
   return addSettings(command, SETTINGS)
 }

@@ -34,12 +34,13 @@ const payment = {
 test('a payment gets a probability', async () => {
   const driver = await TopologyDriver.start(topology)
   try {
-    await driver.send(payment)
+    await driver.pipe([{ key: payment.cardId, value: payment }])
     const [prediction] = driver.outputs('predictions')
-    assert.equal(prediction?.paymentId, 'p-1')
-    assert.ok(prediction.probability >= 0 && prediction.probability <= 1)
+    assert.ok(prediction)
+    assert.equal(prediction.value.paymentId, 'p-1')
+    assert.ok(prediction.value.probability > 0 && prediction.value.probability < 1)
   } finally {
-    await driver.close()
+    await driver.stop()
   }
 })
 `

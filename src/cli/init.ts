@@ -68,7 +68,7 @@ function sample(): string {
 interface OwnManifest {
   readonly version: string
   readonly dependencies: { readonly tsx: string }
-  readonly devDependencies: { readonly zod: string }
+  readonly devDependencies: { readonly zod: string; readonly '@types/node': string }
 }
 
 function manifest(folder: string) {
@@ -88,7 +88,10 @@ function manifest(folder: string) {
       tidemark: isCheckout() ? `file:${PACKAGE}` : own.version,
       zod: own.devDependencies.zod,
     },
-    devDependencies: { tsx: own.dependencies.tsx },
+    devDependencies: {
+      tsx: own.dependencies.tsx,
+      '@types/node': own.devDependencies['@types/node'],
+    },
   }
 }
 

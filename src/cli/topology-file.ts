@@ -91,11 +91,16 @@ function reasonOf(thrown: unknown): string {
 
 function whereOf(thrown: unknown, file: string): string {
   const place = TRANSFORM_ERROR.exec(messageOf(thrown))?.[1]
-  if (place !== undefined) return relative(process.cwd(), place)
+  if (place !== undefined) return shortest(place)
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
   const at =
     linesOf(resolve(file)).exec(stack) ?? linesOf(resolve(file)).exec(checkSyntax(thrown, file))
   return at === null ? file : `${file}:${at[1]}`
+}
+
+function shortest(path: string): string {
+  const fromHere = relative(process.cwd(), path)
+  return fromHere.startsWith('..') ? path : fromHere
 }
 
 function linesOf(path: string): RegExp {

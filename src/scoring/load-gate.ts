@@ -30,7 +30,7 @@ export interface Proven {
 }
 
 /** Rows of the trial run: more than one, so that a fixed batch shows. */
-const TRIAL_ROWS = 3
+const TRIAL_ROWS = 4
 
 /**
  * Loads a model and holds it against its definition and its golden rows.

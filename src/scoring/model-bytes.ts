@@ -97,6 +97,9 @@ const DIAGNOSES: readonly {
   },
 ]
 
+/** The C++ file, line and function that some messages begin with. */
+const SOURCE_PLACE = /^\/\S+:\d+ [^]*?\) (?=[A-Z])/
+
 function diagnose(bytes: Buffer, message: string): Diagnosis {
   if (bytes.length === 0) return { what: 'is empty', hint: WHOLE_FILE }
   if (bytes.subarray(0, 40).toString('latin1').startsWith('version https://git-lfs')) {
@@ -109,8 +112,9 @@ function diagnose(bytes: Buffer, message: string): Diagnosis {
     const found = pattern.exec(message)
     if (found !== null) return of(found)
   }
+  const plain = message.replace(SOURCE_PLACE, '').trim()
   return {
-    what: `is refused by ONNX Runtime: ${message}`,
+    what: `is refused by ONNX Runtime: ${plain}`,
     hint: 'Check it with onnx.checker.check_model(path) and export it again.',
   }
 }

@@ -38,8 +38,8 @@ function threadEntry(): URL {
 }
 
 /**
- * Runs on a thread of its own and leaves this one free. When the thread ends by itself, the run in flight fails, and each
- * later one is refused with `INVARIANT`: a model that cannot be asked any more must stop the worker.
+ * Runs on a thread of its own and leaves this one free. When the thread ends by itself, the run in flight and each later
+ * one fail with `INVARIANT`: a model that cannot be asked any more must stop the worker, not set its rows aside.
  */
 export class ThreadRunner implements Runner {
   readonly #worker: Worker
@@ -64,9 +64,7 @@ export class ThreadRunner implements Runner {
   }
 
   async run(rows: Float32Array, count: number): Promise<Float64Array[]> {
-    if (this.#ended !== null) {
-      throw new TidemarkError('INVARIANT', `the scoring thread has ended: ${this.#ended}`)
-    }
+    if (this.#ended !== null) throw threadEnded(this.#ended)
     if (this.#buffer.byteLength < rows.byteLength) this.#buffer = new ArrayBuffer(rows.byteLength)
     const buffer = this.#buffer
     new Float32Array(buffer).set(rows)
@@ -102,6 +100,10 @@ export class ThreadRunner implements Runner {
 
   #end(reason: string): void {
     this.#ended ??= reason
-    this.#take()?.reject(new Error(`the scoring thread ended: ${reason}`))
+    this.#take()?.reject(threadEnded(reason))
   }
+}
+
+function threadEnded(reason: string): TidemarkError {
+  return new TidemarkError('INVARIANT', `the scoring thread has ended: ${reason}`)
 }

@@ -14,8 +14,8 @@ const SIZES = [1, 8, 64, 256]
 const RUNS = 5
 /** No further run of a size begins after it, and no larger size is tried when one run takes longer. */
 const SIZE_MS = 20
-/** Rows that are run alone as well as in a batch. */
-const ALONE = 16
+/** Pieces in which rows are run that were run together. */
+const PIECES = [1, 2, 3, 5, 7, 1, 2, 3, 5, 7, 13, 15]
 
 /**
  * Measures the cost of a batch on fresh rows: the same rows again and again are learnt by the processor's branch predictor and
@@ -75,13 +75,20 @@ export function rowsWithin(ms: number, cost: Cost): number {
   return Math.min(LARGEST_BATCH, Math.floor((ms - cost.baseMs) / cost.rowMs))
 }
 
-/** Does a row score otherwise in company than alone? Dynamic quantisation does that: its scale spans the batch. */
+/** Does a row score otherwise in another batch? Dynamic quantisation does that: its scale spans the batch. */
 export async function dependsOnBatch(runner: Runner, sample: Float32Array): Promise<boolean> {
   const width = sample.length / LARGEST_BATCH
-  const together = await runner.run(sample.subarray(0, 4 * ALONE * width), 4 * ALONE)
-  for (let row = 0; row < ALONE; row++) {
-    const alone = await runner.run(sample.subarray(row * width, (row + 1) * width), 1)
-    if (alone.some((scores, i) => !Object.is(scores[0], together[i]?.[row]))) return true
+  const all = PIECES.reduce((sum, piece) => sum + piece, 0)
+  const together = await runner.run(sample.subarray(0, all * width), all)
+  let from = 0
+  for (const piece of PIECES) {
+    const to = from + piece
+    const apart = await runner.run(sample.subarray(from * width, to * width), piece)
+    const same = apart.every((scores, i) =>
+      scores.every((score, row) => Object.is(score, together[i]?.[from + row])),
+    )
+    if (!same) return true
+    from = to
   }
   return false
 }

@@ -13,10 +13,10 @@ const COUNT = 4096
 const rows = Float32Array.from({ length: COUNT * 13 }, (_, i) => (i * 7919) % 1013)
 let given = 0
 let scored = 0
-let told = false
+const told = new AbortController()
 
 async function scoreUntilTold() {
-  while (!told) {
+  while (!told.signal.aborted) {
     given++
     await scorer.score(rows, COUNT)
     scored++
@@ -25,7 +25,7 @@ async function scoreUntilTold() {
 }
 
 process.once('SIGTERM', async () => {
-  told = true
+  told.abort()
   await scorer.close()
   console.log(`closed after ${scored} of ${given}`)
 })

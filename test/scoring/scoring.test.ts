@@ -18,6 +18,10 @@ async function inBatches(runner: Runner, rows: Float32Array, size: number): Prom
   return (await scorer.score(rows, rows.length / 13))['probability'] as Float64Array
 }
 
+function near(a = 0, b = 0): boolean {
+  return Object.is(a, b) || Math.abs(a - b) < 1e-6
+}
+
 describe.each(['card-gbdt', 'card-mlp', 'card-mlp-large', 'card-nan'])('%s', (name) => {
   let runners: Record<'inline' | 'thread', Runner>
   let golden: Golden
@@ -32,7 +36,8 @@ describe.each(['card-gbdt', 'card-mlp', 'card-mlp-large', 'card-nan'])('%s', (na
 
   it.each(['inline', 'thread'] as const)('gives its golden outputs %s', async (where) => {
     const scores = await inBatches(runners[where], golden.rows, 512)
-    golden.outputs.forEach(([wanted], row) => expect(scores[row]).toBeCloseTo(wanted as number, 6))
+    const wrong = golden.outputs.filter(([wanted], row) => !near(scores[row], wanted))
+    expect(wrong).toEqual([])
   })
 
   it('gives the same bits inline and in a thread, in batches of 1, 7 and 512', async () => {

@@ -74,7 +74,7 @@ describe('the signature of a model', () => {
     ['one dimension and column 1', { ...output, shape: ['N'] }, 1, /no column 1/],
     ['a column before the first', output, -1, /no column -1/],
     ['three dimensions', { ...output, shape: ['N', 1, 1] }, 0, /shape \[N, 1, 1\]/],
-  ])('is refused with an output of %s', (_, refused, column, message) => {
+  ])('is refused with an output of %s', (...[, refused, column, message]) => {
     const [fault, ...others] = faults([input], [refused], { score: { tensor: 'score', column } })
     expect(fault).toMatchObject({ code: 'MODEL_OUTPUT', hint: expect.stringMatching(/./) })
     expect(fault?.message).toMatch(message)

@@ -29,10 +29,11 @@ export const KAFKA_TEST_MS = 30_000
 
 const service = inject('kafka')
 
-/** A test on the real Kafka; without one it is skipped, and says so in its name. */
+/** A test on the real Kafka; without one it is reported as skipped. */
 export function kafkaTest(name: string, fn: (kafka: KafkaService) => Promise<void>): void {
-  if (service === null) test.skip(`${name} (KAFKA: NOT TESTED)`, () => {})
-  else test(name, { timeout: KAFKA_TEST_MS }, () => fn(service))
+  test(`${name} (Kafka)`, { timeout: KAFKA_TEST_MS }, async ({ skip }) => {
+    await fn(service ?? skip('KAFKA: NOT TESTED'))
+  })
 }
 
 /** As {@link kafkaTest}, over SASL_SSL. */
@@ -40,9 +41,9 @@ export function secureKafkaTest(
   name: string,
   fn: (secure: NonNullable<KafkaService['secure']>) => Promise<void>,
 ): void {
-  const secure = service?.secure ?? null
-  if (secure === null) test.skip(`${name} (KAFKA WITH TLS AND SCRAM: NOT TESTED)`, () => {})
-  else test(name, { timeout: KAFKA_TEST_MS }, () => fn(secure))
+  test(`${name} (Kafka, TLS)`, { timeout: KAFKA_TEST_MS }, async ({ skip }) => {
+    await fn(service?.secure ?? skip('KAFKA WITH TLS AND SCRAM: NOT TESTED'))
+  })
 }
 
 /** A topic or group name that no other test has. */

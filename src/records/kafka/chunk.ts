@@ -27,13 +27,17 @@ function recordOf(message: KafkaMessage): LogRecord {
 const NONE: readonly Header[] = []
 const EMPTY = Buffer.alloc(0)
 
-/** The library groups headers by name; the order between names and a null value (here: empty) are lost. */
+/**
+ * The library groups headers by name, so the order between names and a null value (here: empty) are lost. Where a name is
+ * also one of JavaScript's own, such as `constructor`, it puts that property in front, which is left out here.
+ */
 function headersOf(headers: KafkaMessage['headers']): readonly Header[] {
   if (headers === undefined) return NONE
   const list: Header[] = []
   for (const [name, values] of Object.entries(headers)) {
     for (const value of Array.isArray(values) ? values : [values]) {
-      list.push({ name, value: typeof value === 'string' ? Buffer.from(value) : (value ?? EMPTY) })
+      if (Buffer.isBuffer(value)) list.push({ name, value })
+      else if (value === null) list.push({ name, value: EMPTY })
     }
   }
   return list

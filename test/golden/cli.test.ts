@@ -1,0 +1,156 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
+import { startTidemark, tidemark } from '../services/tidemark.ts'
+import { answersOf, placeOfId } from './answers.ts'
+import { compareGolden, type Golden, readGolden } from './golden.ts'
+
+// The golden folders through the command line: `dev`, and `run` on a real Kafka.
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+/** The golden's topology with its features in the outputs. */
+const withFeatures = (golden: Golden) => here(`./topologies/${basename(golden.topologyFile)}`)
+const guardFlags = (golden: Golden) =>
+  golden.maxAhead === null ? [] : ['--max-ahead', golden.maxAhead]
+const CARDS = ['card-5k', 'card-28h', 'card-edge']
+const FOLDERS = [...CARDS, 'flight-delay']
+const parseLines = (text: string) =>
+  text
+    .split('\n')
+    .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Record<string, unknown>]))
+
+test.each(FOLDERS)('through dev, every line of %s gets its expected answer', async (name) => {
+  const golden = readGolden(here(`./${name}`))
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-'))
+  try {
+    const letters = join(folder, 'dead-letters.ndjson')
+    const stdin = golden.lines.map(({ key, value }) => `${key}\t${value}\n`).join('')
+    const args = ['dev', withFeatures(golden), '--dead-letters', letters, ...guardFlags(golden)]
+    const { code, stdout, stderr } = await tidemark(args, { stdin })
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    // An output names its event, not its line: of two events with one name the first output is the first line's.
+    const places = golden.lines.map(({ partition }, offset) => ({ partition, offset }))
+    const linesOfId = new Map<unknown, number[]>()
+    for (const [line, { value }] of golden.lines.entries()) {
+      const id = /"(?:paymentId|flightId)":"([^"]*)"/.exec(value)?.[1]
+      if (golden.expected[line]?.outcome === 'scored')
+        linesOfId.set(id, [...(linesOfId.get(id) ?? []), line])
+    }
+    const outputs = parseLines(stdout).map((value) => {
+      const line = linesOfId.get(value[golden.idField])?.shift() ?? -1
+      return { ...(places[line] ?? { partition: -1, offset: -1 }), value }
+    })
+    const deadLetters = parseLines(readFileSync(letters, 'utf8')).map((letter) => ({
+      ...(places[(letter['line'] as number) - 1] as (typeof places)[number]),
+      code: letter['code'] as string,
+    }))
+    expect(compareGolden(golden, answersOf(golden, places, { outputs, deadLetters }))).toEqual([])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+for (const name of FOLDERS) {
+  kafkaTest(`through run, every line of ${name} gets its expected answer`, async (kafka) => {
+    const golden = readGolden(here(`./${name}`))
+    const records = new KafkaRecords(plainOptions(kafka))
+    try {
+      const { places, outputs, deadLetters } = await runOnKafka(kafka, records, golden)
+      expect(compareGolden(golden, answersOf(golden, places, { outputs, deadLetters }))).toEqual([])
+    } finally {
+      await records.close()
+    }
+  })
+}
+
+/** Produces the lines, scores them with `tidemark run`, stops it, and reads all it wrote. */
+async function runOnKafka(kafka: KafkaService, records: KafkaRecords, golden: Golden) {
+  const logical = golden.topologyFile.includes('card')
+    ? { source: 'payments', sink: 'predictions' }
+    : { source: 'flights', sink: 'flight-predictions' }
+  const source = freshName(logical.source)
+  const sink = freshName(logical.sink)
+  const dead = freshName(`${logical.source}.dlq`)
+  const { partitions } = golden
+  await records.createTopics([source, sink, dead].map((topic) => ({ name: topic, partitions })))
+  const places = await produce(records, golden, source)
+  const run = startTidemark([
+    'run',
+    withFeatures(golden),
+    ...['--brokers', kafka.brokers.join(','), '--group', freshName('golden')],
+    ...['--topic', `${logical.source}=${source}`, '--topic', `${logical.sink}=${sink}`],
+    ...['--topic', `${logical.source}.dlq=${dead}`, '--guarantee', 'at-least-once'],
+    ...guardFlags(golden),
+  ])
+  const skipped = golden.expected.filter((e) => e.outcome === 'skipped').length
+  const outputs: { partition: number; offset: number; value: unknown }[] = []
+  const deadLetters: { partition: number; offset: number; code: string }[] = []
+  const expectedDead = golden.expected.filter(
+    (e) => e.outcome === 'late' || e.outcome === 'malformed',
+  )
+  for await (const { headers, value } of readUntil(
+    records,
+    sink,
+    golden.lines.length - skipped - expectedDead.length,
+  )) {
+    outputs.push({ ...placeOfId(headers['tidemark-id'] ?? ''), value: JSON.parse(String(value)) })
+  }
+  for await (const { headers } of readUntil(records, dead, expectedDead.length)) {
+    deadLetters.push({
+      partition: Number(headers['__streams.errors.partition']),
+      offset: Number(headers['__streams.errors.offset']),
+      code: headers['tidemark.code'] ?? '',
+    })
+  }
+  run.process.kill('SIGTERM')
+  const { code, stderr } = await run.ended
+  expect({ code, stderr }).toMatchObject({ code: 0 })
+  return { places, outputs, deadLetters }
+}
+
+async function produce(records: KafkaRecords, golden: Golden, topic: string) {
+  const writer = records.writer()
+  try {
+    await writer.send(
+      golden.lines.map(({ key, value, partition }) => ({
+        topic,
+        partition,
+        key: Buffer.from(key),
+        value: Buffer.from(value),
+        timestampMs: Date.now(),
+        headers: [],
+      })),
+    )
+  } finally {
+    await writer.close()
+  }
+  const ends = new Map<number, number>()
+  return golden.lines.map(({ partition }) => {
+    const offset = ends.get(partition) ?? 0
+    ends.set(partition, offset + 1)
+    return { partition, offset }
+  })
+}
+
+/** The first `count` records of a topic. */
+async function* readUntil(records: KafkaRecords, topic: string, count: number) {
+  if (count === 0) return
+  let seen = 0
+  for await (const chunk of await records.read({ topic, from: 'start', until: 'closed' })) {
+    for (const { headers, value } of chunk.records) {
+      yield {
+        value,
+        headers: Object.fromEntries(headers.map((h) => [h.name, String(h.value)])) as Record<
+          string,
+          string
+        >,
+      }
+      seen++
+    }
+    if (seen >= count) return
+  }
+}

@@ -1,0 +1,231 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Kafka, logLevel } from 'kafkajs'
+import { describe, expect, test } from 'vitest'
+import { TidemarkError } from '../../src/kernel/errors.ts'
+import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import type { Chunk, MemberHandlers, TopicPartition } from '../../src/records/port.ts'
+import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
+import { record } from './contract.ts'
+
+// What only a real broker does: compression, transactions, retention; and what happens without one.
+
+async function thrownBy(work: Promise<unknown>): Promise<TidemarkError> {
+  try {
+    await work
+  } catch (error) {
+    if (error instanceof TidemarkError) return error
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
+
+/** Handlers that keep what they hear. */
+function listener() {
+  const heard = {
+    chunks: [] as Chunk[],
+    ends: [] as number[],
+    epochs: [] as number[],
+    failure: new Promise<Error>(() => {}),
+    handlers: null as unknown as MemberHandlers,
+  }
+  heard.failure = new Promise((resolve) => {
+    heard.handlers = {
+      assigned: (assignments) => heard.epochs.push(...assignments.map((a) => a.epoch)),
+      lost: () => {},
+      chunk: (chunk) => heard.chunks.push(chunk),
+      caughtUp: (_: TopicPartition, endOffset) => heard.ends.push(endOffset),
+      failed: resolve,
+    }
+  })
+  return heard
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(5)
+}
+
+async function setUp(kafka: KafkaService, config: Record<string, string> = {}) {
+  const records = new KafkaRecords(plainOptions(kafka))
+  const topic = freshName('topic')
+  await records.createTopics([{ name: topic, partitions: 1, config }])
+  const writer = records.writer()
+  const close = async () => {
+    await writer.close()
+    await records.close()
+  }
+  const library = new Kafka({ brokers: kafka.brokers, logLevel: logLevel.NOTHING })
+  return { records, topic, writer, close, library, group: freshName('group') }
+}
+
+describe('a broker that is not there', () => {
+  const options = { brokers: ['127.0.0.1:1'] }
+
+  test('is told within seconds', async () => {
+    const records = new KafkaRecords(options)
+    const startMs = performance.now()
+    expect((await thrownBy(records.describeTopics(['t']))).code).toBe('BROKER_UNAVAILABLE')
+    const join = records.join({ group: 'g', topics: ['t'], handlers: listener().handlers })
+    expect((await thrownBy(join)).code).toBe('BROKER_UNAVAILABLE')
+    expect((await thrownBy(records.writer().send([record('t')]))).code).toBe('BROKER_UNAVAILABLE')
+    expect(performance.now() - startMs).toBeLessThan(9_000)
+    await records.close()
+  }, 20_000)
+
+  test('is told within seconds when it takes connections but never answers', async () => {
+    const sockets = new Set<Socket>()
+    const mute: Server = createServer((socket) => sockets.add(socket))
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+    const { port } = mute.address() as { port: number }
+    const records = new KafkaRecords({ brokers: [`127.0.0.1:${port}`] })
+    const error = await thrownBy(records.describeTopics(['t']))
+    expect(error.code).toBe('BROKER_UNAVAILABLE')
+    expect(error.message).toContain('5000 ms')
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => mute.close(resolve))
+    await records.close()
+  }, 20_000)
+})
+
+describe('on a real broker', () => {
+  kafkaTest('compressed input that cannot be read ends the member with a hint', async (kafka) => {
+    const { records, topic, writer, group, close } = await setUp(kafka, {
+      'compression.type': 'lz4',
+    })
+    await writer.send([record(topic)])
+    const heard = listener()
+    await records.join({ group, topics: [topic], handlers: heard.handlers })
+    const failure = await heard.failure
+    expect(failure).toMatchObject({ code: 'GROUP_FAILED' })
+    expect((failure as TidemarkError).hint).toContain('compression.type')
+    await close()
+  })
+
+  kafkaTest('gzip input is read', async (kafka) => {
+    const { records, topic, writer, group, close } = await setUp(kafka, {
+      'compression.type': 'gzip',
+    })
+    await writer.send([record(topic), record(topic)])
+    const heard = listener()
+    await records.join({ group, topics: [topic], handlers: heard.handlers })
+    await until(() => heard.ends.includes(2))
+    expect(heard.chunks.flatMap((c) => c.records)).toHaveLength(2)
+    await close()
+  })
+
+  kafkaTest(
+    'records deleted before they were read end the member; its offset stays',
+    async (kafka) => {
+      const { records, topic, writer, group, close, library } = await setUp(kafka)
+      await writer.send([record(topic), record(topic)])
+      const heard = listener()
+      const member = await records.join({ group, topics: [topic], handlers: heard.handlers })
+      await until(() => heard.ends.includes(2))
+      const here = { topic, partition: 0 }
+      const offset = { ...here, epoch: heard.epochs[0] ?? 0, nextOffset: 1, metadata: '' }
+      await member.commit({ outputs: [], deadLetters: [], nextOffsets: [offset] })
+      member.pause(here)
+      await writer.send(Array.from({ length: 5 }, () => record(topic)))
+      const admin = library.admin()
+      await admin.connect()
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '5' }] })
+      member.resume(here)
+      expect(await heard.failure).toMatchObject({
+        code: 'OFFSET_OUT_OF_RANGE',
+        where: `${topic}-0`,
+      })
+      await member.leave()
+      const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+      expect(committed?.partitions[0]?.offset).toBe('1')
+      const again = records.join({ group, topics: [topic], handlers: listener().handlers })
+      const error = await thrownBy(again)
+      expect(error).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+      expect(error.message).toContain('committed offset 1, but the log holds 5 to 7')
+      await admin.disconnect()
+      await close()
+    },
+  )
+
+  kafkaTest(
+    'aborted records are left out, and the end is reached past control records',
+    async (kafka) => {
+      const { records, topic, group, close, library } = await setUp(kafka)
+      const producer = library.producer({
+        transactionalId: freshName('tx'),
+        maxInFlightRequests: 1,
+      })
+      await producer.connect()
+      const heard = listener()
+      await records.join({ group, topics: [topic], handlers: heard.handlers })
+      const write = async (value: string, end: 'commit' | 'abort') => {
+        const transaction = await producer.transaction()
+        await transaction.send({ topic, messages: [{ value }, { value }] })
+        await transaction[end]()
+      }
+      await write('kept', 'commit')
+      await until(() => heard.ends.includes(3))
+      await write('aborted', 'abort')
+      await until(() => heard.ends.includes(6))
+      await write('kept', 'commit')
+      await until(() => heard.ends.includes(9))
+      const values = heard.chunks.flatMap((c) => c.records.map((r) => String(r.value)))
+      expect(values).toEqual(['kept', 'kept', 'kept', 'kept'])
+      expect(heard.chunks.at(-1)?.nextOffset).toBe(9)
+      await producer.disconnect()
+      await close()
+    },
+  )
+
+  kafkaTest("a topic's limits are read, and a record over them is refused", async (kafka) => {
+    const { records, topic, writer, close } = await setUp(kafka, {
+      'max.message.bytes': '2000',
+      'message.timestamp.type': 'LogAppendTime',
+      'message.timestamp.after.max.ms': '60000',
+    })
+    const infos = await records.describeTopics([topic])
+    expect(infos.get(topic)).toEqual({
+      name: topic,
+      partitions: 1,
+      maxMessageBytes: 2_000,
+      timestampType: 'LogAppendTime',
+      timestampAfterMaxMs: 60_000,
+    })
+    const sending = writer.send([record(topic, { value: Buffer.alloc(3_000) })])
+    expect((await thrownBy(sending)).code).toBe('TOPIC_LIMITS')
+    await close()
+  })
+
+  kafkaTest('a handler that throws ends the member', async (kafka) => {
+    const { records, topic, writer, group, close } = await setUp(kafka)
+    await writer.send([record(topic)])
+    const heard = listener()
+    const chunk = () => {
+      throw new Error('handler')
+    }
+    await records.join({ group, topics: [topic], handlers: { ...heard.handlers, chunk } })
+    expect(await heard.failure).toMatchObject({ code: 'INVARIANT', message: 'handler' })
+    await close()
+  })
+
+  kafkaTest(
+    'reading from the end gives what comes afterwards, and leaves no group behind',
+    async (kafka) => {
+      const { records, topic, writer, close, library } = await setUp(kafka)
+      await writer.send([record(topic, { value: Buffer.from('old') })])
+      const reader = await records.read({ topic, from: 'end', until: 'closed' })
+      await writer.send([record(topic, { value: Buffer.from('new') })])
+      const values: string[] = []
+      for await (const chunk of reader) {
+        values.push(...chunk.records.map((r) => String(r.value)))
+        break
+      }
+      expect(values).toEqual(['new'])
+      const admin = library.admin()
+      await admin.connect()
+      const { groups } = await admin.listGroups()
+      await admin.disconnect()
+      expect(groups.filter((g) => g.groupId.startsWith('tidemark-reader-'))).toEqual([])
+      await close()
+    },
+  )
+})

@@ -1,0 +1,39 @@
+import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
+import { type Driver, recordsContract } from './contract.ts'
+
+function open(kafka: KafkaService): Driver {
+  const records = new KafkaRecords(plainOptions(kafka))
+  const writer = records.writer()
+  return {
+    records,
+    createTopic: async (partitions) => {
+      const name = freshName('topic')
+      await records.createTopics([{ name, partitions }])
+      return name
+    },
+    freshGroup: () => freshName('group'),
+    produce: (list) => writer.send(list),
+    read: async (topic) => {
+      const chunks = []
+      const reader = await records.read({ topic, from: 'start', until: 'end' })
+      for await (const chunk of reader) chunks.push(chunk)
+      return chunks.toSorted((a, b) => a.partition - b.partition).flatMap((c) => c.records)
+    },
+    close: async () => {
+      await writer.close()
+      await records.close()
+    },
+  }
+}
+
+recordsContract((name, fn) => {
+  kafkaTest(name, async (kafka) => {
+    const driver = open(kafka)
+    try {
+      await fn(driver)
+    } finally {
+      await driver.close()
+    }
+  })
+})

@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest'
+import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import { type Driver, record, recordsContract } from './contract.ts'
+
+let names = 0
+const fresh = (what: string) => {
+  names++
+  return `${what}-${names}`
+}
+
+function open(): Driver {
+  const records = new MemoryRecords({ chunkRecords: 400 })
+  return {
+    records,
+    createTopic: async (partitions) => {
+      const topic = fresh('topic')
+      records.createTopic(topic, { partitions })
+      return topic
+    },
+    freshGroup: () => fresh('group'),
+    produce: async (list) => {
+      records.produce(list)
+    },
+    read: async (topic) => records.read(topic),
+    close: () => records.close(),
+  }
+}
+
+recordsContract((name, fn) => {
+  test(`${name} (memory)`, async () => {
+    const driver = open()
+    await fn(driver)
+    await driver.close()
+  })
+})
+
+describe('memory records', () => {
+  test('produce says where each record stands', () => {
+    const records = new MemoryRecords()
+    records.createTopic('t', { partitions: 2 })
+    const positions = records.produce([
+      record('t', { partition: 1 }),
+      record('t', { partition: 0 }),
+      record('t', { partition: 1 }),
+    ])
+    expect(positions).toEqual([
+      { topic: 't', partition: 1, offset: 0 },
+      { topic: 't', partition: 0, offset: 0 },
+      { topic: 't', partition: 1, offset: 1 },
+    ])
+    expect(records.endOffset({ topic: 't', partition: 1 })).toBe(2)
+  })
+
+  test('a record over the limit of its topic is refused', () => {
+    const records = new MemoryRecords()
+    records.createTopic('t', { partitions: 1, maxMessageBytes: 10 })
+    expect(() => records.produce([record('t', { value: Buffer.alloc(10) })])).toThrow('limit of 10')
+    expect(records.read('t')).toEqual([])
+  })
+
+  test('a chunk holds as many records as asked for, and other work gets its turn in between', async () => {
+    const records = new MemoryRecords({ chunkRecords: 10 })
+    records.createTopic('t', { partitions: 1 })
+    records.produce(Array.from({ length: 25 }, () => record('t')))
+    const order: string[] = []
+    const done = new Promise<void>((resolve) => {
+      const handlers = {
+        assigned: () => {},
+        lost: () => {},
+        chunk: (chunk: { records: readonly unknown[] }) => {
+          order.push(`chunk of ${chunk.records.length}`)
+          setImmediate(() => order.push('other work'))
+        },
+        caughtUp: () => setImmediate(resolve),
+        failed: () => {},
+      }
+      void records.join({ group: 'g', topics: ['t'], handlers })
+    })
+    await done
+    expect(order.slice(0, 5)).toEqual([
+      'chunk of 10',
+      'other work',
+      'chunk of 10',
+      'other work',
+      'chunk of 5',
+    ])
+    await records.close()
+  })
+})

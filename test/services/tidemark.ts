@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+// The real command line in a process of its own.
+
+const BIN = fileURLToPath(new URL('../../src/cli/bin.js', import.meta.url))
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Running {
+  readonly process: ChildProcess
+  /** What it has written to stderr so far. */
+  stderr(): string
+  /** Resolves when stderr holds the text; rejects when the process ends before. */
+  says(text: string): Promise<void>
+  readonly ended: Promise<Ended>
+}
+
+export interface SpawnOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly stdin?: string | Buffer
+}
+
+/** Starts `tidemark ARGS`; whoever starts it waits for it to end, or ends it. */
+export function startTidemark(args: readonly string[], o: SpawnOptions = {}): Running {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    cwd: o.cwd,
+    env: { ...process.env, NO_COLOR: '1', TIDEMARK_HTTP_PORT: 'off', ...o.env },
+  })
+  let stdout = ''
+  let stderr = ''
+  const waiting = new Set<() => void>()
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+    for (const check of [...waiting]) check()
+  })
+  child.stdin.on('error', () => {})
+  child.stdin.end(o.stdin ?? '')
+  const ended = once(child, 'close').then(([code, signal]): Ended => {
+    for (const check of [...waiting]) check()
+    return { code, signal, stdout, stderr }
+  })
+  const says = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const check = () => {
+        const over = child.exitCode !== null || child.signalCode !== null
+        if (stderr.includes(text)) resolve()
+        else if (over) reject(new Error(`ended without saying "${text}":\n${stderr}`))
+        else return
+        waiting.delete(check)
+      }
+      waiting.add(check)
+      check()
+    })
+  return { process: child, stderr: () => stderr, says, ended }
+}
+
+/** Runs `tidemark ARGS` to its end. */
+export function tidemark(args: readonly string[], o: SpawnOptions = {}): Promise<Ended> {
+  return startTidemark(args, o).ended
+}
