@@ -1,5 +1,4 @@
 // Keeps `dist` in step with `src` in a checkout, where install scripts are off and nothing is built after `npm ci`.
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   existsSync,
@@ -11,10 +10,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { build as esbuild } from 'esbuild'
 
 /** A build that takes less is not worth a line. */
 const SILENT_MS = 500
@@ -36,7 +34,7 @@ export async function buildWhenStale(root = fileURLToPath(new URL('../../', impo
   const aside = join(dist, `.build-${process.pid}`)
   const saysSo = setTimeout(() => process.stderr.write('building …'), SILENT_MS)
   try {
-    await compile(root, aside)
+    await compile(join(root, 'src'), aside)
     moveInto(aside, dist)
     writeFileSync(`${stamp}-${process.pid}`, sources)
     renameSync(`${stamp}-${process.pid}`, stamp)
@@ -48,15 +46,42 @@ export async function buildWhenStale(root = fileURLToPath(new URL('../../', impo
   if (tookMs > SILENT_MS) process.stderr.write(` (${(tookMs / 1_000).toFixed(1)} s)\n`)
 }
 
-async function compile(root, outDir) {
-  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
-  const options = ['-p', join(root, 'src'), '--noCheck', '--outDir', outDir]
+/** Types are stripped, not checked: a start should take a moment. What is published is built by tsc. */
+async function compile(src, outDir) {
+  const entryPoints = filesIn(src)
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(src, file))
+  const options = {
+    outdir: outDir,
+    outbase: src,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+  }
   try {
-    await promisify(execFile)(process.execPath, [tsc, ...options])
+    await esbuild({
+      ...options,
+      entryPoints,
+      bundle: true,
+      plugins: [eachAlone],
+      logLevel: 'silent',
+    })
   } catch (error) {
-    process.stderr.write(`\n${error.stdout ?? error.message}`)
+    process.stderr.write(`\n${error.message}\n`)
     process.exit(1)
   }
+}
+
+/** Bundles no file into another; only makes `./x.ts` the `./x.js` that stands beside it in `dist`. */
+const eachAlone = {
+  name: 'each-alone',
+  setup({ onResolve }) {
+    onResolve({ filter: /.*/ }, ({ kind, path }) =>
+      kind === 'entry-point'
+        ? null
+        : { path: path.replace(/^(\..*)\.ts$/, '$1.js'), external: true },
+    )
+  },
 }
 
 /** Changes when a source file is edited, added or taken away. */

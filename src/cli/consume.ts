@@ -5,7 +5,7 @@ import { bytesAsJson } from './bytes.ts'
 import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { readerGone, write } from './output.ts'
-import { count, say } from './print.ts'
+import { plural, say } from './print.ts'
 import { untilSignal } from './signals.ts'
 
 interface Flags extends Record<string, unknown> {
@@ -39,7 +39,7 @@ export function consume(): Command {
       const config = readConfig(KAFKA_SETTINGS, flags)
       const records = new KafkaRecords(kafkaOptions(config))
       try {
-        say(`${count(await copy(records, flags))} records`)
+        say(plural(await copy(records, flags), 'record'))
       } finally {
         await records.close()
       }
@@ -58,7 +58,10 @@ async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
   const { topic, from, max, format } = flags
   const reader = await records.read({ topic, from, until: flags.exit === true ? 'end' : 'closed' })
   const ended = untilSignal(readerGone)
-  const closed = ended.promise.then(() => reader.close())
+  // Kept, because a second call of close() does not wait for the first.
+  let closing: Promise<void> | null = null
+  const close = () => (closing ??= reader.close())
+  void ended.promise.then(close)
   let written = 0
   try {
     for await (const chunk of reader) {
@@ -70,7 +73,7 @@ async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
     }
   } finally {
     ended.dispose()
-    await Promise.race([closed, reader.close()])
+    await close()
   }
   return written
 }

@@ -67,8 +67,8 @@ function sample(): string {
 
 interface OwnManifest {
   readonly version: string
-  readonly dependencies: { readonly tsx: string }
-  readonly devDependencies: { readonly zod: string; readonly '@types/node': string }
+  readonly dependencies: { readonly tsx: string; readonly zod: string }
+  readonly devDependencies: { readonly '@types/node': string }
 }
 
 function manifest(folder: string) {
@@ -86,7 +86,7 @@ function manifest(folder: string) {
     },
     dependencies: {
       tidemark: isCheckout() ? `file:${PACKAGE}` : own.version,
-      zod: own.devDependencies.zod,
+      zod: own.dependencies.zod,
     },
     devDependencies: {
       tsx: own.dependencies.tsx,

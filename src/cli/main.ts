@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { check } from './check.ts'
 import { consume } from './consume.ts'
+import { demo } from './demo.ts'
 import { dev } from './dev.ts'
 import { graph } from './graph.ts'
 import { init } from './init.ts'
@@ -12,7 +13,7 @@ import { run } from './run.ts'
 import { packageVersion } from './version.ts'
 
 /** In the order of the help page. A command adds itself and what it takes to the program. */
-const COMMANDS = [dev, run, check, graph, produce, consume, init, model]
+const COMMANDS = [demo, dev, run, check, graph, produce, consume, init, model]
 
 /** Runs one command line; sets the exit code and never throws. */
 export async function main(args: readonly string[]): Promise<void> {

@@ -64,7 +64,7 @@ function types(): Command {
 
 function describeModel({ bytes, sha256, ...inspection }: Inspection): string {
   const tensor = (t: Inspection['inputs'][number]) =>
-    `${t.name}: ${t.type ?? 'no tensor'}[${t.shape.join(', ')}]`
+    `${t.name}: ${t.type ?? 'no tensor'}[${t.shape.map((n) => (n === '' ? 'N' : n)).join(', ')}]`
   const { inputs, outputs, features, suggested } = inspection
   const lines = [
     `sha256    ${sha256}`,

@@ -6,10 +6,13 @@ import { messageOf, Refused, TidemarkError } from '../kernel/errors.ts'
 /** How text is coloured; picocolors' own shape. */
 export type Colors = ReturnType<typeof pc.createColors>
 
-/** Colours for stderr: only on a terminal, and never under `NO_COLOR`. */
-export const colors: Colors = pc.createColors(
-  process.stderr.isTTY && (process.env['NO_COLOR'] ?? '') === '',
-)
+/** Colours for stderr. */
+export const colors: Colors = colorsFor(process.stderr)
+
+/** Colours for a stream: only on a terminal, and never under `NO_COLOR`. */
+export function colorsFor(stream: { readonly isTTY: boolean }): Colors {
+  return pc.createColors(stream.isTTY && (process.env['NO_COLOR'] ?? '') === '')
+}
 
 /** Writes a line to stderr. */
 export function say(line: string): void {

@@ -1,24 +1,27 @@
+import type { Readable } from 'node:stream'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { wallClock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { NewRecord } from '../records/port.ts'
 import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { type Line, linesOf, openInput, splitKey } from './lines.ts'
-import { say } from './print.ts'
+import { Pace } from './pace.ts'
 import { Progress } from './progress.ts'
 import { untilSignal } from './signals.ts'
 
-/** Records of one request to the brokers. */
-const BATCH = 1_000
-
-interface Flags extends Record<string, unknown> {
+/** What becomes of a line. */
+export interface LineFlags {
   readonly topic: string
+  /** Field that is the key of a line without one; without it such a line has no key. */
   readonly key?: string
+  /** Field with the event time, ms since the epoch. */
   readonly time?: string
-  readonly speed: number
   readonly timestamps: 'now' | 'event'
+}
+
+interface Flags extends LineFlags, Record<string, unknown> {
+  readonly speed: number
 }
 
 /** `tidemark produce FILE --topic TOPIC` */
@@ -69,87 +72,61 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   const ended = untilSignal()
   void ended.promise.then(() => pace.stop())
   try {
-    let batch: NewRecord[] = []
-    const flush = async () => {
+    for await (const batch of batchesOf({ file, stream: input.stream }, flags, pace)) {
       await writer.send(batch)
       sent += batch.length
-      batch = []
     }
-    for await (const lines of linesOf(input.stream)) {
-      for (const line of lines) {
-        const { record, timeMs } = recordOf(line, file, flags)
-        if (timeMs !== null && pace.isEarly(timeMs)) {
-          await flush()
-          await pace.wait(timeMs)
-        }
-        if (pace.stopped) break
-        batch.push(record)
-        if (batch.length >= BATCH) await flush()
-      }
-      if (pace.stopped) break
-      // A stream's piece ends here: what it held goes out before the next is waited for.
-      await flush()
-    }
-    await flush()
   } finally {
     progress.end()
     ended.dispose()
     await writer.close()
     await records.close()
   }
-  say(`${flags.topic}: ${sent} records written`)
 }
 
-/** Plays event times in real time. */
-class Pace {
-  readonly #speed: number
-  readonly #stop = new AbortController()
-  #first: { eventMs: number; realMs: number } | null = null
-
-  /** @param speed milliseconds of event time in one of real time; infinite: nothing is ever early */
-  constructor(speed: number) {
-    this.#speed = speed
-  }
-
-  get stopped(): boolean {
-    return this.#stop.signal.aborted
-  }
-
-  stop(): void {
-    this.#stop.abort()
-  }
-
-  isEarly(eventMs: number): boolean {
-    return this.#earlyByMs(eventMs) > 0
-  }
-
-  wait(eventMs: number): Promise<void> {
-    return wallClock.sleep(this.#earlyByMs(eventMs), this.#stop.signal)
-  }
-
-  #earlyByMs(eventMs: number): number {
-    this.#first ??= { eventMs, realMs: wallClock.elapsedMs() }
-    const dueMs = this.#first.realMs + (eventMs - this.#first.eventMs) / this.#speed
-    return dueMs - wallClock.elapsedMs()
+/** The records of a file in its order, each batch when its time has come. */
+export async function* batchesOf(
+  input: { readonly file: string; readonly stream: Readable },
+  flags: LineFlags,
+  pace: Pace,
+): AsyncGenerator<NewRecord[]> {
+  for await (const lines of linesOf(input.stream)) {
+    let batch: NewRecord[] = []
+    for (const line of lines) {
+      const event = eventOf(line, `${input.file}:${line.number}`, flags)
+      if (event.timeMs !== null && pace.earlyByMs(event.timeMs) > 0) {
+        if (batch.length > 0) yield batch
+        batch = []
+        await pace.wait(event.timeMs)
+      }
+      if (pace.stopped) return
+      batch.push(recordOf(event, flags))
+    }
+    yield batch
   }
 }
 
-interface Timed {
-  readonly record: NewRecord
+interface LineEvent {
+  readonly key: Buffer | null
+  readonly value: Buffer
   /** The event time; `null` when it is not asked for. */
   readonly timeMs: number | null
 }
 
-function recordOf({ number, bytes }: Line, file: string, flags: Flags): Timed {
+function eventOf({ bytes }: Line, where: string, { key, time }: LineFlags): LineEvent {
   const { key: own, value } = splitKey(bytes)
-  const where = `${file}:${number}`
-  const needsFields = flags.time !== undefined || (own === null && flags.key !== undefined)
-  const fields = needsFields ? fieldsOf(value, where) : {}
-  const key = own ?? (flags.key === undefined ? null : keyOf(fields[flags.key], flags.key, where))
-  const timeMs = flags.time === undefined ? null : timeOf(fields[flags.time], flags.time, where)
-  const timestampMs = flags.timestamps === 'event' && timeMs !== null ? timeMs : wallClock.nowMs()
-  const record = { topic: flags.topic, partition: null, key, value, timestampMs, headers: [] }
-  return { record, timeMs }
+  const needsKey = own === null && key !== undefined
+  const fields = needsKey || time !== undefined ? fieldsOf(value, where) : {}
+  return {
+    key: needsKey ? keyOf(fields[key], key, where) : own,
+    value,
+    timeMs: time === undefined ? null : timeOf(fields[time], time, where),
+  }
+}
+
+function recordOf({ key, value, timeMs }: LineEvent, { topic, timestamps }: LineFlags): NewRecord {
+  const timestampMs = timestamps === 'event' && timeMs !== null ? timeMs : Date.now()
+  return { topic, partition: null, key, value, timestampMs, headers: [] }
 }
 
 function fieldsOf(value: Buffer, where: string): Readonly<Record<string, unknown>> {

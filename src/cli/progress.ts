@@ -1,4 +1,4 @@
-import { count, say } from './print.ts'
+import { count, plural, say } from './print.ts'
 
 const BAR_WIDTH = 30
 const REDRAW_MS = 100
@@ -24,11 +24,11 @@ export class Progress {
     this.#timer = setInterval(show, this.#isTerminal ? REDRAW_MS : LINE_EVERY_MS)
   }
 
-  /** Ends it with a line of its own. */
+  /** Ends it with a line of how much it was. */
   end(): void {
     clearInterval(this.#timer)
     if (this.#isTerminal) process.stderr.write('\r\x1b[K')
-    say(this.#text())
+    say(this.#amount())
   }
 
   #draw(): void {
@@ -38,9 +38,13 @@ export class Progress {
   }
 
   #text(): string {
-    const { records, share } = this.#position()
+    return `${Math.round(this.#position().share * 100)} %  ${this.#amount()}`
+  }
+
+  #amount(): string {
+    const { records } = this.#position()
     const seconds = (performance.now() - this.#startMs) / 1_000
     const rate = count(Math.round(records / Math.max(seconds, 0.001)))
-    return `${Math.round(share * 100)} %  ${count(records)} records  ${rate}/s  ${seconds.toFixed(1)} s`
+    return `${plural(records, 'record')}  ${rate}/s  ${seconds.toFixed(1)} s`
   }
 }

@@ -7,15 +7,19 @@ export interface Ending {
   dispose(): void
 }
 
-/** Waits for the wish to end. Whoever wishes twice does not want to wait: the process exits at once with 130. */
-export function untilSignal(other?: AbortSignal): Ending {
+/**
+ * Waits for the wish to end. Whoever wishes twice does not want to wait: the process exits at once with 130.
+ *
+ * @param tell says that the wish was heard, @default to stderr
+ */
+export function untilSignal(other?: AbortSignal, tell: (line: string) => void = say): Ending {
   let ending = false
   let end = () => {}
   const promise = new Promise<void>((resolve) => (end = resolve))
   const signalled = (name: NodeJS.Signals) => {
     if (ending) process.exit(EXIT.interrupted)
     ending = true
-    say(`${name}: finishing what is in flight; once more to exit at once`)
+    tell(`${name}: finishing what is in flight; once more to exit at once`)
     end()
   }
   process.on('SIGINT', signalled)

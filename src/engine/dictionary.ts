@@ -8,11 +8,6 @@ export class Dictionary {
   readonly #holders: number[] = []
   readonly #free: number[] = []
 
-  /** Numbers given out are below this. */
-  get limit(): number {
-    return this.#texts.length
-  }
-
   hold(text: string): number {
     const known = this.#ids.get(text)
     if (known !== undefined) {

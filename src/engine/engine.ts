@@ -111,25 +111,23 @@ class Run {
     }
   }
 
+  /** What a step of the author's makes of each event; `null` leaves it out. */
   #each(
     step: string,
     candidates: readonly Candidate[],
     then: (c: Candidate) => Candidate | null,
   ): Candidate[] {
-    return candidates.flatMap((candidate) => {
+    const goOn: Candidate[] = []
+    for (const candidate of candidates) {
       try {
-        return then(candidate) ?? []
-      } catch (thrown) {
-        this.fault(
-          candidate.index,
-          step,
-          new TidemarkError('FUNCTION_THREW', `step "${step}" threw ${nameOf(thrown)}`, {
-            cause: thrown,
-          }),
-        )
-        return []
+        const next = then(candidate)
+        if (next !== null) goOn.push(next)
+      } catch (cause) {
+        const what = `step "${step}" threw ${nameOf(cause)}`
+        this.fault(candidate.index, step, new TidemarkError('FUNCTION_THREW', what, { cause }))
       }
-    })
+    }
+    return goOn
   }
 }
 

@@ -50,9 +50,11 @@ export class FeatureRows {
   readonly #paths: readonly Path[]
   /** The features of the event at hand, in the author's order, before they are rounded to float32. */
   readonly #row: Float64Array
+  /** The rest of what is known of the event at hand: its columns by kind, how many events it sees by kind, its kinds, its models. */
   readonly #cells: unknown[][]
   readonly #entered: (number | null)[]
   readonly #isKind: boolean[]
+  readonly #reaches: boolean[]
 
   constructor(step: FeaturesStep, onLate: OnLate, lookup: Lookup) {
     this.#step = step
@@ -71,6 +73,7 @@ export class FeatureRows {
     this.#cells = step.kinds.map(() => [])
     this.#entered = step.kinds.map(() => null)
     this.#isKind = step.kinds.map(() => false)
+    this.#reaches = this.#paths.map(() => false)
   }
 
   /** Keys that hold memory, over all kinds. */
@@ -103,73 +106,81 @@ export class FeatureRows {
   #take(candidate: Candidate, open: readonly OpenArrivals[]): TidemarkError | null {
     if (candidate.late && this.#onLate === 'drop') return null
     if (candidate.late && this.#onLate === 'dead-letter') return lateError(candidate)
-    let reached: readonly boolean[]
+    let reachesAny: boolean
     try {
-      const error = this.#readColumns(candidate.event)
-      if (error !== null) return error
-      reached = this.#paths.map((path) => path.conditions.every((c) => c.keep(candidate.event)))
-      if (reached.some(Boolean)) this.#readOwn(candidate.event)
-    } catch (thrown) {
-      return new TidemarkError(
-        'FUNCTION_THREW',
-        `a function of the topology threw ${nameOf(thrown)}`,
-        {
-          cause: thrown,
-        },
-      )
+      const badColumn = this.#readColumns(candidate.event)
+      if (badColumn !== null) return badColumn
+      reachesAny = this.#findModels(candidate.event)
+      const badFeature = reachesAny ? this.#readOwn(candidate.event) : null
+      if (badFeature !== null) return badFeature
+    } catch (cause) {
+      const what = `a function of the topology threw ${nameOf(cause)}`
+      return new TidemarkError('FUNCTION_THREW', what, { cause })
     }
     // From here on nothing of the author's runs: an event enters all its windows or none.
     this.#enter(candidate)
-    if (!reached.some(Boolean)) return null
-    for (const [k, kind] of this.#kinds.entries()) {
-      kind.write({ ...candidate, entered: this.#entered[k] as number | null }, this.#row)
+    if (!reachesAny) return null
+    for (let k = 0; k < this.#kinds.length; k++) {
+      this.#kinds[k]?.write(candidate, this.#entered[k] ?? null, this.#row)
     }
-    let error: TidemarkError | null = null
-    for (const [p, path] of this.#paths.entries()) {
-      if (reached[p]) error = this.#copyRow(candidate, path, open[p] as OpenArrivals) ?? error
+    let first: TidemarkError | null = null
+    for (let p = 0; p < this.#paths.length; p++) {
+      if (!this.#reaches[p]) continue
+      const error = this.#copyRow(candidate, this.#paths[p] as Path, open[p] as OpenArrivals)
+      first ??= error
     }
-    return error
+    return first
   }
 
   #readColumns(event: unknown): TidemarkError | null {
-    for (const [k, kind] of this.#kinds.entries()) {
-      this.#isKind[k] = kind.takes(event)
-      const bad = this.#isKind[k] ? kind.read(event, this.#cells[k] as unknown[]) : null
+    for (let k = 0; k < this.#kinds.length; k++) {
+      const kind = this.#kinds[k] as KindWindows
+      const isKind = kind.takes(event)
+      this.#isKind[k] = isKind
+      const bad = isKind ? kind.read(event, this.#cells[k] as unknown[]) : null
       if (bad === null) continue
-      const got = typeof bad.got === 'number' ? String(bad.got) : typeof bad.got
-      return new TidemarkError(
-        'COLUMN_INVALID',
-        `column "${bad.column}" must be a ${bad.wanted}, got ${got}`,
-      )
+      const what = `column "${bad.column}" must be a ${bad.wanted}, got ${kindOf(bad.got)}`
+      return new TidemarkError('COLUMN_INVALID', what)
     }
     return null
   }
 
-  #readOwn(event: unknown): void {
-    for (const feature of this.#own) {
-      if (!this.#isKind[feature.kind]) {
-        this.#row[feature.at] = Number.NaN
-      } else if (feature.from === 'value') {
-        this.#row[feature.at] = feature.of(event)
-      } else {
-        const key = feature.key(event)
-        const row = key === null ? undefined : this.#lookup(feature.table).get(key)
-        this.#row[feature.at] = row === undefined ? Number.NaN : feature.of(row)
-      }
+  /** Notes which models the event reaches; is there any? */
+  #findModels(event: unknown): boolean {
+    let any = false
+    for (let p = 0; p < this.#paths.length; p++) {
+      const reaches = (this.#paths[p] as Path).conditions.every((c) => c.keep(event))
+      this.#reaches[p] = reaches
+      any ||= reaches
     }
+    return any
+  }
+
+  #readOwn(event: unknown): TidemarkError | null {
+    for (const feature of this.#own) {
+      const value: unknown = this.#isKind[feature.kind] ? this.#valueOf(feature, event) : Number.NaN
+      if (typeof value !== 'number') {
+        // A typed array would make 0 of null and 12 of '12'.
+        const what = `feature "${feature.name}" must be a number, got ${kindOf(value)}`
+        return new TidemarkError('COLUMN_INVALID', what)
+      }
+      this.#row[feature.at] = value
+    }
+    return null
+  }
+
+  #valueOf(feature: OwnFeature, event: unknown): unknown {
+    if (feature.from === 'value') return feature.of(event)
+    const key = feature.key(event)
+    const row = key === null ? undefined : this.#lookup(feature.table).get(key)
+    return row === undefined ? Number.NaN : feature.of(row)
   }
 
   #enter(candidate: Candidate): void {
-    for (const [k, kind] of this.#kinds.entries()) {
-      this.#entered[k] =
-        this.#isKind[k] && !candidate.late
-          ? kind.enter(
-              candidate.key,
-              candidate.timeMs,
-              candidate.watermarkMs,
-              this.#cells[k] as unknown[],
-            )
-          : null
+    for (let k = 0; k < this.#kinds.length; k++) {
+      const enters = this.#isKind[k] && !candidate.late
+      const cells = this.#cells[k] as unknown[]
+      this.#entered[k] = enters ? (this.#kinds[k] as KindWindows).enter(candidate, cells) : null
     }
   }
 
@@ -181,14 +192,9 @@ export class FeatureRows {
       const value = into.rows[base + c] as number
       if (Number.isFinite(value) || (Number.isNaN(value) && step.missing === 'nan')) continue
       const name = step.model.features[c] as string
-      const hint = Number.isNaN(value)
-        ? `.score(model, { missing: 'nan' }) lets a missing value reach the model`
-        : undefined
-      return new TidemarkError(
-        'FEATURE_NOT_FINITE',
-        `feature "${name}" is ${value}`,
-        hint ? { hint } : {},
-      )
+      const hint = `.score(model, { missing: 'nan' }) lets a missing value reach the model`
+      const details = Number.isNaN(value) ? { hint } : {}
+      return new TidemarkError('FEATURE_NOT_FINITE', `feature "${name}" is ${value}`, details)
     }
     into.indices.push(candidate.index)
     into.events.push(candidate.event)
@@ -201,6 +207,12 @@ function lateError({ timeMs, watermarkMs }: Candidate): TidemarkError {
     'LATE',
     `event time ${timeMs} is ${watermarkMs - timeMs} ms behind the watermark ${watermarkMs}`,
   )
+}
+
+/** What a value is, for a message; not the value, which may be a payload's, but NaN and the infinities say what is wrong. */
+function kindOf(value: unknown): string {
+  if (value === null || (typeof value === 'number' && !Number.isFinite(value))) return String(value)
+  return typeof value
 }
 
 /** Every model behind a features step, with the conditions on the way. */

@@ -52,7 +52,9 @@ export class History {
   after(timeMs: number): number {
     let low = this.start
     let high = this.end
-    if (low < high && (this.data[high - 1] as number) <= timeMs) return high
+    // Mostly an event is the newest of its key, and none is to be pruned.
+    if (low === high || (this.data[low] as number) > timeMs) return low
+    if ((this.data[high - 1] as number) <= timeMs) return high
     while (low < high) {
       const middle = (low + high) >>> 1
       if ((this.data[middle] as number) <= timeMs) low = middle + 1
@@ -77,18 +79,14 @@ export class History {
     return at
   }
 
-  /** Drops the events at or before `floorMs`; `onDrop` sees each index before it goes. */
-  prune(floorMs: number, onDrop: (index: number) => void): void {
-    while (this.start < this.end && (this.data[this.start] as number) <= floorMs) {
-      onDrop(this.start)
-      this.newestPrunedMs = Math.max(this.newestPrunedMs, this.data[this.start] as number)
-      this.start++
-    }
-    if (this.start === this.end) {
-      this.start = 0
-      this.end = 0
-      this.sealed = 0
-    }
+  /** Drops the events before index `upTo`, of which there is at least one. */
+  prune(upTo: number): void {
+    this.newestPrunedMs = Math.max(this.newestPrunedMs, this.timeAt(upTo - 1))
+    this.start = upTo
+    if (this.start < this.end) return
+    this.start = 0
+    this.end = 0
+    this.sealed = 0
   }
 
   /** Makes the summaries of full blocks that have none. */

@@ -20,6 +20,13 @@ export interface BadCell {
   readonly got: unknown
 }
 
+/** When an event of a key came, and the watermark it met. */
+interface Moment {
+  readonly key: string
+  readonly timeMs: number
+  readonly watermarkMs: number
+}
+
 interface SinceLast {
   readonly feature: number
   readonly capSeconds: number
@@ -114,7 +121,7 @@ export class KindWindows {
   }
 
   /** Enters an event, pruning what the watermark has passed; returns how many events it sees, itself included. */
-  enter(key: string, timeMs: number, watermarkMs: number, cells: readonly unknown[]): number {
+  enter({ key, timeMs, watermarkMs }: Moment, cells: readonly unknown[]): number {
     // Before the event enters: one that stands exactly at the watermark must not be swept away under its own row.
     this.#sweepOn(watermarkMs)
     const history = this.#historyOf(key)
@@ -134,30 +141,34 @@ export class KindWindows {
    * Writes the window features of an event. `entered`: what {@link enter} returned for it, or `null` when it did not
    * enter (it is of another kind, or late) and sees the events up to its own time.
    */
-  write(
-    event: { key: string; timeMs: number; watermarkMs: number; entered: number | null },
-    row: Float64Array,
-  ): void {
-    const history = this.#histories.get(event.key) ?? null
+  write({ key, timeMs, watermarkMs }: Moment, entered: number | null, row: Float64Array): void {
+    const history = this.#histories.get(key) ?? null
     // What a late event sees depends on the watermark, not on what happens to be still in memory.
-    if (event.entered === null && history !== null) this.#prune(history, event.watermarkMs)
-    const upTo = event.entered ?? history?.after(event.timeMs) ?? 0
-    const floorMs = event.watermarkMs - this.#walk.longestMs
-    this.#walk.write(history, { timeMs: event.timeMs, floorMs, upTo }, row)
+    if (entered === null && history !== null) this.#prune(history, watermarkMs)
+    const upTo = entered ?? history?.after(timeMs) ?? 0
+    const floorMs = watermarkMs - this.#walk.longestMs
+    this.#walk.write(history, { timeMs, floorMs, upTo }, row)
     if (this.#sinceLast.length === 0) return
-    const previous = this.#previous(event.key, history, event.entered === null ? upTo : upTo - 1)
+    const before = entered === null ? upTo : upTo - 1
+    const previousMs = this.#remembered(this.#previousMs(key, history, before), watermarkMs)
     for (const { feature, capSeconds, never } of this.#sinceLast) {
-      const elapsed = (event.timeMs - previous) / 1_000
+      const elapsed = (timeMs - previousMs) / 1_000
       // A late event may lie before the newest event that was pruned: what came before it is forgotten.
-      const known = previous !== Number.NEGATIVE_INFINITY && elapsed >= 0
+      const known = previousMs !== Number.NEGATIVE_INFINITY && elapsed >= 0
       row[feature] = known ? Math.min(elapsed, capSeconds) : never
     }
   }
 
   /** Event time of the newest event before index `before`; −Infinity if there was none. */
-  #previous(key: string, history: History | null, before: number): number {
+  #previousMs(key: string, history: History | null, before: number): number {
     if (history === null) return this.#lastTimes.get(key) ?? Number.NEGATIVE_INFINITY
     return before > history.start ? history.timeAt(before - 1) : history.newestPrunedMs
+  }
+
+  /** A time that may be swept away counts as forgotten, swept or not. */
+  #remembered(previousMs: number, watermarkMs: number): number {
+    const kept = this.#remembersForEver || previousMs > watermarkMs - this.#retentionMs
+    return kept ? previousMs : Number.NEGATIVE_INFINITY
   }
 
   #historyOf(key: string): History {
@@ -170,11 +181,17 @@ export class KindWindows {
   }
 
   #prune(history: History, watermarkMs: number): void {
-    history.prune(watermarkMs - this.#walk.longestMs, (index) => {
-      for (let c = 0; c < this.#columns.length; c++) {
-        this.#dictionaries[c]?.release(history.data[(c + 1) * history.capacity + index] as number)
+    const upTo = history.after(watermarkMs - this.#walk.longestMs)
+    if (upTo === history.start) return
+    for (let c = 0; c < this.#dictionaries.length; c++) {
+      const dictionary = this.#dictionaries[c]
+      if (!dictionary) continue
+      const column = (c + 1) * history.capacity
+      for (let i = history.start; i < upTo; i++) {
+        dictionary.release(history.data[column + i] as number)
       }
-    })
+    }
+    history.prune(upTo)
   }
 
   /** Lets silent keys go, a few at a time. What a row sees does not depend on when. */

@@ -24,7 +24,7 @@ export function deadLetter(
   { record, step, error }: RecordFault,
   place: DeadLetterPlace,
 ): NewRecord {
-  const kept = record.headers.filter((h) => !h.name.startsWith(STREAMS) && !h.name.startsWith(OWN))
+  const kept = record.headers.filter((h) => !isReserved(h.name))
   const reason = [
     header(`${STREAMS}exception`, 'TidemarkError'),
     header(`${STREAMS}message`, `${error.code}: ${error.message}`),
@@ -45,23 +45,34 @@ export function deadLetter(
     timestampMs: record.timestampMs,
     headers: [...kept, ...reason],
   }
-  return bytesOf(whole) <= place.maxBytes ? whole : withoutValue(whole, place.maxBytes)
+  return fitted(whole, place.maxBytes)
 }
 
-/** Too large for the topic: what the value was, instead of the value; and without foreign headers if those are too much. */
-function withoutValue(record: NewRecord, maxBytes: number): NewRecord {
-  const { value } = record
-  if (value === null) return record
-  const omitted = [
-    header(`${OWN}value.omitted`, 'true'),
-    header(`${OWN}value.size`, String(value.length)),
-    header(`${OWN}value.sha256`, createHash('sha256').update(value).digest('hex')),
-  ]
-  const small = { ...record, value: null, headers: [...record.headers, ...omitted] }
-  if (bytesOf(small) <= maxBytes) return small
-  const own = small.headers.filter((h) => h.name.startsWith(STREAMS) || h.name.startsWith(OWN))
-  const key = small.key !== null && small.key.length > maxBytes / 2 ? null : small.key
-  return { ...small, key, headers: own }
+/** Too large for the topic: leaves out the value, then the foreign headers, then the key, and says so. */
+function fitted(record: NewRecord, maxBytes: number): NewRecord {
+  if (bytesOf(record) <= maxBytes) return record
+  const { value, headers, key } = record
+  if (value !== null) {
+    const what = [
+      header(`${OWN}value.omitted`, 'true'),
+      header(`${OWN}value.size`, String(value.length)),
+      header(`${OWN}value.sha256`, createHash('sha256').update(value).digest('hex')),
+    ]
+    return fitted({ ...record, value: null, headers: [...headers, ...what] }, maxBytes)
+  }
+  const own = headers.filter((h) => isReserved(h.name))
+  if (own.length < headers.length) {
+    const what = header(`${OWN}headers.omitted`, String(headers.length - own.length))
+    return fitted({ ...record, headers: [...own, what] }, maxBytes)
+  }
+  if (key === null) return record
+  const what = header(`${OWN}key.omitted`, 'true')
+  return { ...record, key: null, headers: [...own, what] }
+}
+
+/** Headers that say why; an incoming one of such a name is not kept, so that none can be forged. */
+function isReserved(name: string): boolean {
+  return name.startsWith(STREAMS) || name.startsWith(OWN)
 }
 
 /** About what a record takes in a batch, bytes; never less. */

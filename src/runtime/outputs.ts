@@ -18,7 +18,7 @@ export interface OutputPlace {
   /** Shared by all outputs of the chunk. */
   readonly headers: readonly Header[]
   /** Largest batch that a topic takes, bytes. */
-  maxBytes(topic: string): number
+  readonly maxBytes: (topic: string) => number
 }
 
 /** What came of the events that reached a model or a sink. */
@@ -118,7 +118,9 @@ class Tail implements Produced {
         case 'sink':
           this.outputs.push(this.#encode(step, event, record))
           break
-        default:
+        case 'features':
+        case 'score':
+        case 'tumbling':
           throw new TidemarkError('INVARIANT', `step "${step.name}" (${step.op}) cannot stand here`)
       }
     }

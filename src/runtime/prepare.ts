@@ -55,9 +55,11 @@ export async function prepare(
 ): Promise<Prepared> {
   const models = await loadScorers(definitions.flatMap(modelUses), choices.models)
   const tables = await Promise.all(definitions.map(loadTables))
+  const chosen = definitions.map((definition) => withChoices(definition, choices))
   const faults = [
-    ...definitions.flatMap(validateTopology),
-    ...checkTogether(definitions, choices),
+    ...chosen.flatMap(validateTopology),
+    ...checkTogether(chosen),
+    ...unknownTopics(definitions, choices),
     ...models.faults,
     ...tables.flatMap((t) => t.faults),
   ]
@@ -77,12 +79,12 @@ export async function prepare(
     )
     const lookup = tables[i]?.lookup as Lookup
     const by = definitionHash(definition, scorers)
-    return { definition: chosen(definition, choices), by, scorers, lookup }
+    return { definition: chosen[i] as Definition, by, scorers, lookup }
   })
   return { topologies, notes: models.notes, close }
 }
 
-function chosen(definition: Definition, { topics, maxAhead }: Choices): Definition {
+function withChoices(definition: Definition, { topics, maxAhead }: Choices): Definition {
   const renamed = withTopics(definition, topics)
   return maxAhead === undefined ? renamed : withMaxAhead(renamed, maxAhead)
 }
@@ -104,8 +106,8 @@ function modelUses(definition: Definition): ModelUse[] {
   }))
 }
 
-/** What only shows when all topologies and the operator's choices are looked at together. */
-function checkTogether(definitions: readonly Definition[], { topics }: Choices): TidemarkError[] {
+/** What only shows when all topologies are looked at together, over the topics that they really read. */
+function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
   const faults: TidemarkError[] = []
   const names = new Set<string>()
   const sources = new Map<string, string>()
@@ -122,13 +124,15 @@ function checkTogether(definitions: readonly Definition[], { topics }: Choices):
     }
     sources.set(source.topic, name)
   }
-  const known = new Set(definitions.flatMap((d) => [d.source.topic, ...outputTopics(d)]))
-  for (const logical of topics.keys()) {
-    if (known.has(logical)) continue
-    const hint = `it may be one of: ${[...known].join(', ')}`
-    faults.push(
-      new TidemarkError('CONFIG_INVALID', `no topology has a topic "${logical}"`, { hint }),
-    )
-  }
   return faults
+}
+
+function unknownTopics(definitions: readonly Definition[], { topics }: Choices): TidemarkError[] {
+  const known = new Set(definitions.flatMap((d) => [d.source.topic, ...outputTopics(d)]))
+  const hint = `it may be one of: ${[...known].join(', ')}`
+  return [...topics.keys()]
+    .filter((logical) => !known.has(logical))
+    .map((logical) => {
+      return new TidemarkError('CONFIG_INVALID', `no topology has a topic "${logical}"`, { hint })
+    })
 }

@@ -23,7 +23,7 @@ export function definitionHash(
 ): string {
   const { tables, ...description } = describe(definition)
   const models = [...scorers].map(([step, { label, sha256 }]) => [step, label, sha256])
-  const text = JSON.stringify([description, tables.map((t) => t.name), models])
+  const text = JSON.stringify([description, tables.map((t) => [t.name, t.key]), models])
   return createHash('sha256')
     .update(text.replace(/\\[nrt]|\s/g, ''))
     .digest('hex')

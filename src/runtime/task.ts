@@ -5,6 +5,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Assignment, Chunk, NewRecord, TopicPartition } from '../records/port.ts'
 import type { Scorer } from '../scoring/scorer.ts'
+import { type Definition, stepsOf } from '../topology/definition.ts'
 import { deadLetter } from './dead-letter.ts'
 import type { Observer } from './events.ts'
 import { EventIntake, type Intake, type RecordFault } from './intake.ts'
@@ -21,9 +22,11 @@ export interface TaskSurroundings {
   readonly clock: Clock
   readonly observer: Observer
   /** Largest batch that a topic takes, bytes. */
-  maxBytes(topic: string): number
-  /** Some chunk is finished, or cannot be: then with the error. */
-  onFinished(error?: unknown): void
+  readonly maxBytes: (topic: string) => number
+  /** Some chunk is finished. */
+  onFinished(): void
+  /** A chunk could not be finished; those after it will not be either. */
+  onFailed(error: unknown): void
 }
 
 export class Task {
@@ -35,6 +38,8 @@ export class Task {
   readonly #around: TaskSurroundings
   readonly #intake: EventIntake
   readonly #engine: Engine
+  /** The step that outcomes are told of. */
+  readonly #step: string
   /** The last chunk on its way: the next one finishes after it. */
   #last: Promise<void> = Promise.resolve()
 
@@ -46,37 +51,35 @@ export class Task {
     this.#around = around
     this.#intake = new EventIntake(topology.definition.source)
     this.#engine = new Engine(topology.definition, topology.lookup)
+    this.#step = decisiveStep(topology.definition)
   }
 
   /**
    * Takes the next chunk. Its events enter the windows before this returns; it is scored while the next one is taken;
-   * chunks finish in the order they came.
+   * chunks finish in the order they came. What cannot be finished holds up all that follows: no offset passes it.
    */
   take(chunk: Chunk): void {
-    const bytes = chunk.records.reduce((sum, r) => sum + (r.value?.length ?? 0), 0)
-    this.#observe({
-      type: 'consumed',
-      records: chunk.records.length,
-      bytes,
-      endOffset: chunk.endOffset,
-    })
     this.ledger.open()
-    const intake = this.#timed('decode', () => this.#intake.take(chunk.records))
-    const result = this.#timed('engine', () => this.#engine.process(intake.batch))
-    const scores = Promise.all(result.arrivals.map((arrivals) => this.#score(arrivals)))
-    const before = this.#last
-    this.#last = this.#finishAfter(before, { chunk, intake, result, scores })
+    this.#last = this.#finishAfter(this.#last, this.#begin(chunk))
+    this.#last.catch((error) => this.#around.onFailed(error))
   }
 
-  async #finishAfter(before: Promise<void>, work: Work): Promise<void> {
-    try {
-      const scores = await work.scores
-      await before
-      this.ledger.close(this.#finish(work, scores))
-      this.#around.onFinished()
-    } catch (error) {
-      this.#around.onFinished(error)
-    }
+  /** Up to the windows at once, then to the scores. */
+  async #begin(chunk: Chunk): Promise<Work> {
+    const { records, endOffset } = chunk
+    const bytes = records.reduce((sum, r) => sum + (r.value?.length ?? 0), 0)
+    this.#observe({ type: 'consumed', records: records.length, bytes, endOffset })
+    const intake = this.#timed('decode', () => this.#intake.take(records))
+    const result = this.#timed('engine', () => this.#engine.process(intake.batch))
+    const scored = await Promise.all(result.arrivals.map((arrivals) => this.#score(arrivals)))
+    return { chunk, intake, result, scored }
+  }
+
+  async #finishAfter(before: Promise<void>, begun: Promise<Work>): Promise<void> {
+    const work = await begun
+    await before
+    this.ledger.close(this.#finish(work))
+    this.#around.onFinished()
   }
 
   async #score(arrivals: Arrivals): Promise<ScoredArrivals> {
@@ -100,7 +103,7 @@ export class Task {
     }
   }
 
-  #finish({ chunk, intake, result }: Work, scored: readonly ScoredArrivals[]): Finished {
+  #finish({ chunk, intake, result, scored }: Work): Finished {
     const scoredAtMs = this.#around.clock.nowMs()
     const place = {
       source: this.partition,
@@ -125,7 +128,7 @@ export class Task {
     this.#observe({
       type: 'processed',
       outcomes: countOutcomes(chunk.records.length, done),
-      step: this.topology.definition.then[0]?.name ?? '',
+      step: this.#step,
       watermarkMs: done.result.watermarkMs,
       nextOffset: chunk.nextOffset,
     })
@@ -181,7 +184,7 @@ interface Work {
   readonly chunk: Chunk
   readonly intake: Intake
   readonly result: EngineResult
-  readonly scores: Promise<ScoredArrivals[]>
+  readonly scored: readonly ScoredArrivals[]
 }
 
 interface ScoredArrivals {
@@ -209,6 +212,12 @@ function follow(
   }
   if (score === null) throw new TidemarkError('INVARIANT', `step "${step.name}" was not scored`)
   return followScores(step, { arrivals, ...score }, from)
+}
+
+/** The first step that keeps windows, or else writes. */
+function decisiveStep({ then }: Definition): string {
+  const steps = [...stepsOf(then)]
+  return (steps.find((s) => s.op === 'features') ?? steps.find((s) => s.op === 'sink'))?.name ?? ''
 }
 
 /** One dead letter a record, for the first thing that went wrong with it; in log order. */

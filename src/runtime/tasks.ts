@@ -1,5 +1,6 @@
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { partitionName } from '../records/partition-name.ts'
 import type { Assignment, Chunk, Member, TopicPartition } from '../records/port.ts'
 import type { Observer } from './events.ts'
 import type { PreparedTopology } from './prepare.ts'
@@ -16,7 +17,7 @@ export interface TasksOptions {
   readonly topologies: readonly PreparedTopology[]
   readonly observer: Observer
   readonly clock: Clock
-  maxBytes(topic: string): number
+  readonly maxBytes: (topic: string) => number
   /** Something changed: a chunk is finished, a task came or went. */
   onChange(): void
   onError(error: unknown): void
@@ -58,9 +59,10 @@ export class Tasks {
         clock: this.#o.clock,
         observer: this.#o.observer,
         maxBytes: this.#o.maxBytes,
-        onFinished: (error) => (error === undefined ? this.#o.onChange() : this.#o.onError(error)),
+        onFinished: () => this.#o.onChange(),
+        onFailed: (error) => this.#o.onError(error),
       })
-      this.#tasks.set(nameOf(assignment), task)
+      this.#tasks.set(partitionName(assignment), task)
       const { partition } = task
       const { name } = topology.definition
       this.#o.observer({
@@ -76,9 +78,9 @@ export class Tasks {
   /** Drops tasks with all they had pending. */
   lost(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
-      const task = this.#tasks.get(nameOf(partition))
+      const task = this.#tasks.get(partitionName(partition))
       if (task === undefined) continue
-      this.#tasks.delete(nameOf(partition))
+      this.#tasks.delete(partitionName(partition))
       this.#paused.delete(task)
       const topology = task.topology.definition.name
       this.#o.observer({ type: 'lost', topology, partition: task.partition })
@@ -93,7 +95,7 @@ export class Tasks {
 
   /** Hands a chunk to its task; one of an older assignment is worthless. */
   take(chunk: Chunk): void {
-    const task = this.#tasks.get(nameOf(chunk))
+    const task = this.#tasks.get(partitionName(chunk))
     if (task === undefined || task.epoch !== chunk.epoch) return
     task.take(chunk)
     this.adjustFlow(task)
@@ -101,14 +103,16 @@ export class Tasks {
 
   /** A partition was read to its end: its lag is known though nothing came. */
   caughtUp(partition: TopicPartition, endOffset: number): void {
-    const topology = this.#tasks.get(nameOf(partition))?.topology.definition.name
+    const topology = this.#tasks.get(partitionName(partition))?.topology.definition.name
     if (topology === undefined) return
     this.#o.observer({ type: 'consumed', topology, partition, records: 0, bytes: 0, endOffset })
   }
 
   /** Stops or starts the flow to a task by what it has on its way. */
   adjustFlow(task: Task): void {
-    if (this.#member === null) return
+    // A task that was lost while its commit was on the way must not stop its successor's flow.
+    const isCurrent = this.#tasks.get(partitionName(task.partition)) === task
+    if (this.#member === null || !isCurrent) return
     const { inFlight } = task.ledger
     if (inFlight >= MAX_IN_FLIGHT && !this.#paused.has(task)) {
       this.#paused.add(task)
@@ -123,8 +127,4 @@ export class Tasks {
   get idle(): boolean {
     return [...this.#tasks.values()].every((task) => task.ledger.inFlight === 0)
   }
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}-${partition}`
 }

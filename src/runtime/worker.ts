@@ -1,5 +1,6 @@
 import { type Clock, wallClock } from '../kernel/clock.ts'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { formatDuration } from '../kernel/time.ts'
 import type { Member, MemberHandlers, Records, TopicInfo } from '../records/port.ts'
 import { outputTopics } from '../topology/definition.ts'
 import { Committer } from './committer.ts'
@@ -10,8 +11,10 @@ import { checkTopics, DEFAULT_MAX_BYTES } from './topics.ts'
 
 // One process of a consumer group: starting → running ⇄ unavailable → stopping → stopped, or failed from anywhere.
 
-/** From {@link Worker.stop} until it gives up. */
-const STOP_WITHIN_MS = 30_000
+/** Together 30 s: what a container is given between SIGTERM and SIGKILL. */
+const FINISH_WITHIN_MS = 25_000
+const LAST_COMMIT_WITHIN_MS = 2_000
+const LEAVE_WITHIN_MS = 3_000
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 10_000
 
@@ -49,6 +52,8 @@ class GroupWorker implements Worker {
   readonly #waiting = new Set<() => void>()
   #limits: ReadonlyMap<string, TopicInfo> = new Map()
   #state: WorkerState | null = null
+  /** Have the notes about the topics been told? */
+  #isNoted = false
   #attempt = 0
 
   constructor(options: WorkerOptions) {
@@ -95,7 +100,8 @@ class GroupWorker implements Worker {
     this.#limits = await this.#o.records.describeTopics(names)
     const checks = definitions.map((d) => checkTopics(d, this.#limits, this.#o.brokers ?? ''))
     refuseIfAny(checks.flatMap((c) => c.faults))
-    if (this.#state !== 'starting') return
+    if (this.#isNoted) return
+    this.#isNoted = true
     for (const message of checks.flatMap((c) => c.notes))
       this.#o.observer({ type: 'note', message })
   }
@@ -142,11 +148,14 @@ class GroupWorker implements Worker {
     const commits = committer.run().catch(fail)
     const hasFailed = () => failed !== null
     await this.#until(() => hasFailed() || this.#stopping.signal.aborted)
-    if (!hasFailed()) await this.#finish(member, tasks, hasFailed)
-    committer.stop()
-    await commits
-    await member.leave()
-    tasks.loseAll()
+    try {
+      if (!hasFailed()) await this.#finish(member, tasks, hasFailed)
+    } finally {
+      committer.stop()
+      await this.#atMost(LAST_COMMIT_WITHIN_MS, commits)
+      await this.#atMost(LEAVE_WITHIN_MS, member.leave())
+      tasks.loseAll()
+    }
     if (failed !== null) throw (failed as { error: unknown }).error
   }
 
@@ -154,21 +163,21 @@ class GroupWorker implements Worker {
   async #finish(member: Member, tasks: Tasks, hasFailed: () => boolean): Promise<void> {
     this.#enter('stopping')
     member.stopFetching()
+    const isDone = () => tasks.idle || hasFailed()
+    await this.#atMost(FINISH_WITHIN_MS, this.#until(isDone))
+    if (isDone()) return
+    throw new TidemarkError(
+      'STOP_TIMED_OUT',
+      `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`,
+      { hint: 'nothing is lost: it is read and scored again by whoever takes over' },
+    )
+  }
+
+  /** Waits for some work, but not longer. */
+  async #atMost(ms: number, work: Promise<void>): Promise<void> {
     const giveUp = new AbortController()
-    const inTime = await Promise.race([
-      this.#until(() => tasks.idle || hasFailed()).then(() => true),
-      this.#clock.sleep(STOP_WITHIN_MS - 5_000, giveUp.signal).then(() => false),
-    ])
+    await Promise.race([work, this.#clock.sleep(ms, giveUp.signal)])
     giveUp.abort()
-    if (!inTime) {
-      throw new TidemarkError(
-        'STOP_TIMED_OUT',
-        'what was in flight could not be committed in time',
-        {
-          hint: 'nothing is lost: it is read and scored again by whoever takes over',
-        },
-      )
-    }
   }
 
   #enter(state: WorkerState, reason?: string): void {

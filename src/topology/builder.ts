@@ -63,7 +63,7 @@ class Draft implements TopologyBuilder {
   readonly #name: string
   readonly #root: Node = { piece: null, children: [] }
   readonly #tables: TableDefinition[] = []
-  readonly #names = new Map<string, number>()
+  readonly #names = new Set<string>()
   readonly #sinks = new Map<object, Node>()
   #source: SourceDefinition | null = null
 
@@ -84,8 +84,8 @@ class Draft implements TopologyBuilder {
     this.#source = {
       topic,
       schema: o.schema,
-      key: o.key as EventFunction<string>,
-      eventTimeMs: o.eventTimeMs as EventFunction<number>,
+      key: o.key,
+      eventTimeMs: o.eventTimeMs,
       watermark: { lagMs: lag, idleAfterMs: idleAfter ?? null, maxAheadMs: maxAhead },
       onLate: o.onLate,
     }
@@ -100,8 +100,7 @@ class Draft implements TopologyBuilder {
       from: { readonly file: URL }
     },
   ): Table<StandardSchemaV1.InferOutput<S>> {
-    const key = o.key as TableDefinition['key']
-    this.#tables.push({ name, schema: o.schema, key, file: o.from.file })
+    this.#tables.push({ name, schema: o.schema, key: o.key, file: o.from.file })
     return { name }
   }
 
@@ -132,9 +131,10 @@ class Draft implements TopologyBuilder {
 
   /** Names by what a step is about, so that a new neighbour renames nothing; a number only where two would collide. */
   #nameOf(base: string): string {
-    const n = (this.#names.get(base) ?? 0) + 1
-    this.#names.set(base, n)
-    return n === 1 ? base : `${base}-${n}`
+    let name = base
+    for (let n = 2; this.#names.has(name); n++) name = `${base}-${n}`
+    this.#names.add(name)
+    return name
   }
 
   #add(parent: Node, piece: Piece): Node {
@@ -143,8 +143,8 @@ class Draft implements TopologyBuilder {
     return node
   }
 
-  #where(parent: Node, keep: unknown, base = 'where'): Node {
-    const name = this.#nameOf(base)
+  #where(parent: Node, keep: unknown): Node {
+    const name = this.#nameOf('where')
     return this.#add(parent, { op: 'where', name, keep: keep as EventFunction<boolean> })
   }
 
@@ -186,14 +186,22 @@ class Draft implements TopologyBuilder {
   }
 
   #branch(at: Node, by: Record<string, EventFunction<boolean>>): Record<string, unknown> {
-    const conditions = Object.entries(by)
-    const firstHit = (event: unknown) => conditions.findIndex(([, holds]) => holds(event))
-    const branches = conditions.map(([name], i) => [
-      name,
-      this.#stream(this.#where(at, (event: unknown) => firstHit(event) === i, `branch.${name}`)),
-    ])
-    const rest = this.#where(at, (event: unknown) => firstHit(event) === -1, 'branch.rest')
-    return { ...Object.fromEntries(branches), rest: this.#stream(rest) }
+    if (Object.hasOwn(by, 'rest')) {
+      throw this.#invalid('a branch named "rest"', {
+        hint: 'rest is what no branch takes: give it another name',
+      })
+    }
+    const conditions = Object.values(by)
+    const streams = [...Object.keys(by), 'rest'].map((branch, i) => {
+      const name = this.#nameOf(`branch.${branch}`)
+      const noneOf = conditions.slice(0, i)
+      const is = conditions[i] ?? null
+      const keep = (event: unknown) =>
+        !noneOf.some((holds) => holds(event)) && (is === null || is(event))
+      const node = this.#add(at, { op: 'where', name, keep, branch: { noneOf, is } })
+      return [branch, this.#stream(node)]
+    })
+    return Object.fromEntries(streams)
   }
 
   #featureStream(at: Node): unknown {
@@ -242,9 +250,9 @@ function grow(node: Node, wanted: ReadonlySet<Node>): Step[] {
   return steps
 }
 
-/** Freezes plain objects and arrays; schemas, functions and URLs are the author's. */
+/** Freezes plain objects and arrays, also within frozen ones; schemas, functions and URLs are the author's. */
 function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  if (typeof value !== 'object' || value === null) return value
   const prototype = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== Array.prototype) return value
   if ('~standard' in value) return value

@@ -51,6 +51,11 @@ interface StepBase {
 export interface WhereStep extends StepBase {
   readonly op: 'where'
   readonly keep: EventFunction<boolean>
+  /** What a branch's `keep` is made of: the conditions before it, of which none holds, and its own; `null` for the rest. */
+  readonly branch?: {
+    readonly noneOf: readonly EventFunction<boolean>[]
+    readonly is: EventFunction<boolean> | null
+  }
   readonly then: readonly Step[]
 }
 export interface MapStep extends StepBase {

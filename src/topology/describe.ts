@@ -1,7 +1,9 @@
 import {
   type Aggregate,
   type Definition,
+  type EventFunction,
   type FeatureDefinition,
+  type FeaturesStep,
   type Step,
   stepsOf,
 } from './definition.ts'
@@ -17,7 +19,7 @@ export interface Description {
     readonly onLate: string
   }
   readonly deadLetterTopic: string
-  readonly tables: readonly { readonly name: string; readonly file: string }[]
+  readonly tables: readonly { readonly name: string; readonly key: string; readonly file: string }[]
   /** Each step with the names of those it feeds; the source feeds `first`. */
   readonly first: readonly string[]
   readonly steps: readonly StepDescription[]
@@ -41,7 +43,11 @@ export function describe(topology: Definition): Description {
       onLate: source.onLate,
     },
     deadLetterTopic: topology.deadLetterTopic,
-    tables: topology.tables.map((t) => ({ name: t.name, file: t.file.pathname })),
+    tables: topology.tables.map((t) => ({
+      name: t.name,
+      key: t.key.toString(),
+      file: t.file.pathname,
+    })),
     first: topology.then.map((s) => s.name),
     steps: [...stepsOf(topology.then)].map((step) => ({
       name: step.name,
@@ -55,11 +61,19 @@ export function describe(topology: Definition): Description {
 function detailOf(step: Step): Record<string, unknown> {
   switch (step.op) {
     case 'where':
-      return { keep: step.keep.toString() }
+      return step.branch === undefined
+        ? { keep: step.keep.toString() }
+        : { noneOf: step.branch.noneOf.map(String), keep: step.branch.is?.toString() ?? 'the rest' }
     case 'map':
       return { to: step.to.toString() }
     case 'features':
-      return { features: Object.fromEntries(step.features.map((f) => [f.name, explain(f)])) }
+      return {
+        kinds: step.kinds.map(({ is, columns }) => ({
+          is: is?.toString() ?? 'every event',
+          columns: texts(columns),
+        })),
+        features: Object.fromEntries(step.features.map((f) => [f.name, explain(f, step)])),
+      }
     case 'score':
       return {
         model: `${step.model.name}@${step.model.version}`,
@@ -72,6 +86,7 @@ function detailOf(step: Step): Record<string, unknown> {
       return {
         lengthMs: step.lengthMs,
         graceMs: step.graceMs,
+        columns: texts(step.columns),
         aggregates: Object.fromEntries(
           Object.entries(step.aggregates).map(([name, a]) => [name, explainAggregate(a)]),
         ),
@@ -81,21 +96,31 @@ function detailOf(step: Step): Record<string, unknown> {
   }
 }
 
-function explain(feature: FeatureDefinition): string {
+function texts(functions: Readonly<Record<string, EventFunction<unknown>>>) {
+  return Object.fromEntries(Object.entries(functions).map(([name, of]) => [name, of.toString()]))
+}
+
+function explain(feature: FeatureDefinition, { kinds }: FeaturesStep): string {
+  const kind = kinds.length === 1 ? '' : ` of kind ${feature.kind}`
   switch (feature.from) {
     case 'value':
-      return `value ${feature.of.toString()}`
+      return `value ${feature.of.toString()}${kind}`
     case 'rolling':
-      return `${explainAggregate(feature.aggregate)} over the last ${feature.lengthMs} ms`
+      return `${explainAggregate(feature.aggregate)} over the last ${feature.lengthMs} ms${kind}`
     case 'tumbling':
-      return `${explainAggregate(feature.aggregate)} of the ${feature.which} window of ${feature.lengthMs} ms`
-    case 'sinceLast':
-      return `seconds since the last, at most ${feature.capMs ?? 'any'} ms, never: ${feature.never}`
+      return `${explainAggregate(feature.aggregate)} of the ${feature.which} window of ${feature.lengthMs} ms${kind}`
+    case 'sinceLast': {
+      const cap = feature.capMs === null ? '' : `, at most ${feature.capMs} ms`
+      return `seconds since the last${kind}${cap}, never: ${feature.never}`
+    }
     case 'lookup':
-      return `${feature.of.toString()} of table ${feature.table}`
+      return `${feature.of.toString()} of table ${feature.table} at ${feature.key.toString()}${kind}`
   }
 }
 
 function explainAggregate(aggregate: Aggregate): string {
-  return 'column' in aggregate ? `${aggregate.of}(${aggregate.column})` : `${aggregate.of}()`
+  if (aggregate.of === 'count') return 'count()'
+  const q = aggregate.of === 'quantile' ? `, ${aggregate.q}` : ''
+  const empty = 'empty' in aggregate && aggregate.of !== 'sum' ? `, empty: ${aggregate.empty}` : ''
+  return `${aggregate.of}(${aggregate.column}${q}${empty})`
 }

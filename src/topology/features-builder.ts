@@ -28,8 +28,8 @@ export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition
 }
 
 /** The data behind a feature that a kit gave out. */
-export function featureSource(feature: Feature<never>): FeatureSource {
-  return feature as unknown as FeatureSource
+export function featureSource(made: Feature<never>): FeatureSource {
+  return made as unknown as FeatureSource
 }
 
 function buildKind(kind: number, definition: KindDefinition): Kind<never, never> {

@@ -56,7 +56,7 @@ class Listener implements MemberHandlers {
   readonly losses: TopicPartition[] = []
   readonly chunks: Chunk[] = []
   readonly ends: { partition: TopicPartition; endOffset: number }[] = []
-  readonly failures: Error[] = []
+  #failure: Error | null = null
 
   assigned(assignments: readonly Assignment[]): void {
     this.assignments.push(...assignments)
@@ -75,7 +75,15 @@ class Listener implements MemberHandlers {
   }
 
   failed(error: Error): void {
-    this.failures.push(error)
+    this.#failure = error
+  }
+
+  /** Resolves as soon as the condition holds. @throws what the member failed with; the test's time limit ends a wait in vain */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      if (this.#failure !== null) throw this.#failure
+      await sleep(5)
+    }
   }
 
   values(partition = 0): string[] {
@@ -89,11 +97,6 @@ class Listener implements MemberHandlers {
     if (found === undefined) throw new Error(`partition ${partition} was not assigned`)
     return found
   }
-}
-
-/** Resolves as soon as the condition holds; the test's own time limit ends a wait in vain. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(5)
 }
 
 /** Where members of a test meet. */
@@ -144,7 +147,7 @@ function readingTests(test: DefineTest): void {
     await driver.produce(numbered(topic, 0, 2_500))
     const heard = new Listener()
     const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
-    await until(() => heard.values().length === 2_500)
+    await heard.until(() => heard.values().length === 2_500)
     expect(heard.values()).toEqual(numbered(topic, 0, 2_500).map((r) => String(r.value)))
     let expected = 0
     for (const chunk of heard.chunks) {
@@ -173,7 +176,7 @@ function readingTests(test: DefineTest): void {
     ])
     const heard = new Listener()
     const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
-    await until(() => heard.values().length === 2)
+    await heard.until(() => heard.values().length === 2)
     const records = heard.chunks.flatMap((chunk) => chunk.records)
     expect(records).toEqual([
       { offset: 0, timestampMs: AT, key: null, value: Buffer.from('1'), headers },
@@ -189,9 +192,9 @@ function readingTests(test: DefineTest): void {
     const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
     const reported = (partition: number, endOffset: number) =>
       heard.ends.some((e) => e.partition.partition === partition && e.endOffset === endOffset)
-    await until(() => reported(0, 3) && reported(1, 0))
+    await heard.until(() => reported(0, 3) && reported(1, 0))
     await driver.produce(numbered(topic, 1, 2))
-    await until(() => reported(1, 2))
+    await heard.until(() => reported(1, 2))
     expect(heard.values(1)).toEqual(['0', '1'])
     await member.leave()
   })
@@ -205,11 +208,11 @@ function readingTests(test: DefineTest): void {
     for (let round = 1; round <= 3; round++) {
       // The other partition shows that records are flowing meanwhile.
       await driver.produce([...numbered(topic, 0, 10), ...numbered(topic, 1, 1)])
-      await until(() => heard.values(1).length === round)
+      await heard.until(() => heard.values(1).length === round)
     }
     expect(heard.chunks.filter((c) => c.partition === 0).length).toBeLessThanOrEqual(1)
     member.resume(paused)
-    await until(() => heard.values(0).length === 30)
+    await heard.until(() => heard.values(0).length === 30)
     const offsets = heard.chunks
       .filter((c) => c.partition === 0)
       .flatMap((c) => c.records.map((r) => r.offset))
@@ -233,13 +236,13 @@ function committingTests(test: DefineTest): void {
     const first = new Listener()
     const one = await join({ driver, group, topic }, first)
     expect(first.assignment()).toMatchObject({ nextOffset: 0, metadata: '' })
-    await until(() => first.values().length === 5)
+    await first.until(() => first.values().length === 5)
     await commitOffsets(one, next(first.assignment(), 3, '{"note":"ü"}'))
     await one.leave()
     const second = new Listener()
     const two = await join({ driver, group, topic }, second)
     expect(second.assignment()).toMatchObject({ nextOffset: 3, metadata: '{"note":"ü"}' })
-    await until(() => second.values().length === 2)
+    await second.until(() => second.values().length === 2)
     expect(second.values()).toEqual(['3', '4'])
     expect(second.assignment().epoch).toBeGreaterThan(first.assignment().epoch)
     await two.leave()
@@ -254,7 +257,7 @@ function committingTests(test: DefineTest): void {
     await driver.produce(numbered(topic, 0, 1))
     const heard = new Listener()
     const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
-    await until(() => heard.values().length === 1)
+    await heard.until(() => heard.values().length === 1)
     await member.commit({
       outputs: [...numbered(outputs, 0, 1_500), ...numbered(outputs, 1, 3)],
       deadLetters: [record(letters, { value: Buffer.from('dead') })],
@@ -273,7 +276,7 @@ function committingTests(test: DefineTest): void {
     await driver.produce(numbered(topic, 0, 2))
     const heard = new Listener()
     const member = await join({ driver, group, topic }, heard)
-    await until(() => heard.values().length === 2)
+    await heard.until(() => heard.values().length === 2)
     const commit = { deadLetters: [], nextOffsets: [next(heard.assignment(), 2)] }
     const failing = member.commit({ ...commit, outputs: [record(`${topic}-absent`)] })
     expect(await codeOf(failing)).toBe('TOPIC_MISSING')
@@ -293,7 +296,7 @@ function committingTests(test: DefineTest): void {
     await driver.produce([record(topic, { partition: null, key: null })])
     const heard = new Listener()
     const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
-    await until(() => heard.chunks.flatMap((c) => c.records).length === keys.length + 1)
+    await heard.until(() => heard.chunks.flatMap((c) => c.records).length === keys.length + 1)
     for (const chunk of heard.chunks) {
       for (const { key } of chunk.records) {
         expect(chunk.partition).toBe(partitionOf({ partition: null, key }, 5))
@@ -308,7 +311,7 @@ function committingTests(test: DefineTest): void {
     await driver.produce(numbered(topic, 0, 2))
     const heard = new Listener()
     const member = await join({ driver, group, topic }, heard)
-    await until(() => heard.values().length === 2)
+    await heard.until(() => heard.values().length === 2)
     await commitOffsets(member, next(heard.assignment(), 1_000))
     await member.leave()
     const later = new Listener()
@@ -324,12 +327,12 @@ function committingTests(test: DefineTest): void {
     await driver.produce(numbered(topic, 0, 1))
     const heard = new Listener()
     const member = await join({ driver, group, topic }, heard)
-    await until(() => heard.values().length === 1)
+    await heard.until(() => heard.values().length === 1)
     await member.leave()
     expect(await codeOf(commitOffsets(member, next(heard.assignment(), 1)))).toBe('FENCED')
     const other = new Listener()
     const two = await join({ driver, group, topic }, other)
-    await until(() => other.values().length === 1)
+    await other.until(() => other.values().length === 1)
     expect(heard.values()).toEqual(['0'])
     await two.leave()
   })
@@ -340,7 +343,7 @@ function committingTests(test: DefineTest): void {
     await driver.produce(numbered(topic, 0, 1))
     const heard = new Listener()
     const member = await join({ driver, group, topic }, heard)
-    await until(() => heard.values().length === 1)
+    await heard.until(() => heard.values().length === 1)
     member.stopFetching()
     await driver.produce(numbered(topic, 0, 1))
     await commitOffsets(member, next(heard.assignment(), 1))
@@ -360,10 +363,10 @@ function rebalancingTests(test: DefineTest): void {
     await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
     const [first, second] = [new Listener(), new Listener()]
     const one = await join({ driver, group, topic }, first)
-    await until(() => first.values(0).length === 4 && first.values(1).length === 4)
+    await first.until(() => first.values(0).length === 4 && first.values(1).length === 4)
     const [of0, of1] = [first.assignment(0), first.assignment(1)]
     const two = await join({ driver, group, topic }, second)
-    await until(() => first.losses.length === 1 && second.assignments.length === 1)
+    await first.until(() => first.losses.length === 1 && second.assignments.length === 1)
     const moved = second.assignments[0]?.partition
     expect(first.losses).toEqual([{ topic, partition: moved }])
     await commitOffsets(one, next(of0, 4, 'one'), next(of1, 4, 'one'))
@@ -382,16 +385,16 @@ function rebalancingTests(test: DefineTest): void {
     await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
     const [first, second] = [new Listener(), new Listener()]
     const one = await join({ driver, group, topic }, first)
-    await until(() => first.values(0).length === 4 && first.values(1).length === 4)
+    await first.until(() => first.values(0).length === 4 && first.values(1).length === 4)
     const two = await join({ driver, group, topic }, second)
-    await until(() => first.losses.length === 1 && second.chunks.length > 0)
+    await first.until(() => first.losses.length === 1 && second.chunks.length > 0)
     const moved = second.assignments[0]?.partition ?? 0
     const kept = 1 - moved
     // Nothing was committed: the one that moved begins anew, the one that stayed does not.
     expect(second.values(moved)).toEqual(['0', '1', '2', '3'])
     await driver.produce(numbered(topic, kept, 2))
-    await until(() => first.values(kept).length > 4)
-    await until(() => first.ends.some((e) => e.endOffset === 6))
+    await first.until(() => first.values(kept).length > 4)
+    await first.until(() => first.ends.some((e) => e.endOffset === 6))
     expect(first.values(kept)).toEqual(['0', '1', '2', '3', '0', '1'])
     expect(first.assignments.filter((a) => a.partition === kept)).toHaveLength(1)
     await two.leave()
@@ -405,16 +408,16 @@ function rebalancingTests(test: DefineTest): void {
     const [first, second] = [new Listener(), new Listener()]
     const one = await join({ driver, group, topic }, first)
     const two = await join({ driver, group, topic }, second)
-    await until(() => first.losses.length === 1 && second.assignments.length === 1)
+    await first.until(() => first.losses.length === 1 && second.assignments.length === 1)
     const moved = second.assignments[0]?.partition ?? 0
-    await until(() => second.values(moved).length === 4)
+    await second.until(() => second.values(moved).length === 4)
     await commitOffsets(two, next(second.assignment(moved), 3, 'two'))
     await two.leave()
-    await until(() => first.assignments.length === 3)
+    await first.until(() => first.assignments.length === 3)
     const back = first.assignment(moved)
     expect(back).toMatchObject({ nextOffset: 3, metadata: 'two' })
     expect(back.epoch).toBeGreaterThan(second.assignment(moved).epoch)
-    await until(() => first.values(moved).at(-1) === '3')
+    await first.until(() => first.values(moved).at(-1) === '3')
     // Under the epoch that has passed nothing is committed.
     await commitOffsets(one, { ...next(back, 4), epoch: back.epoch - 1 })
     await one.leave()

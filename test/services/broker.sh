@@ -116,7 +116,7 @@ runs() { # the pid is ours only while its command line names our properties
 
 stop() { # stop DIR
   local dir=$1 pid
-  pid=$(cat "$dir/pid" 2>/dev/null) || return 0
+  pid=$(cat "$dir/pid" 2>/dev/null) || { rm -rf "$dir"; return; }
   if [ -e "$classes" ]; then # nothing in DIR is worth an orderly end
     if runs "$pid" "$dir"; then kill -KILL "$pid"; fi
   else

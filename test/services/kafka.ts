@@ -25,7 +25,7 @@ declare module 'vitest' {
 }
 
 /** How long a test on the real Kafka may take, ms. */
-export const KAFKA_TEST_MS = 30_000
+const KAFKA_TEST_MS = 30_000
 
 const service = inject('kafka')
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
@@ -14,7 +14,7 @@ export interface Ended {
 }
 
 export interface Running {
-  readonly process: ChildProcess
+  readonly process: ChildProcessWithoutNullStreams
   /** What it has written to stderr so far. */
   stderr(): string
   /** Resolves when stderr holds the text; rejects when the process ends before. */
@@ -25,7 +25,8 @@ export interface Running {
 export interface SpawnOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-  readonly stdin?: string | Buffer
+  /** What it finds on stdin; `null` leaves stdin open. @default nothing */
+  readonly stdin?: string | Buffer | null
 }
 
 /** Starts `tidemark ARGS`; whoever starts it waits for it to end, or ends it. */
@@ -45,7 +46,7 @@ export function startTidemark(args: readonly string[], o: SpawnOptions = {}): Ru
     for (const check of [...waiting]) check()
   })
   child.stdin.on('error', () => {})
-  child.stdin.end(o.stdin ?? '')
+  if (o.stdin !== null) child.stdin.end(o.stdin ?? '')
   const ended = once(child, 'close').then(([code, signal]): Ended => {
     for (const check of [...waiting]) check()
     return { code, signal, stdout, stderr }

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type ITopicMetadata, type Kafka } from 'kafkajs'
+import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
 import type { TopicInfo, TopicPartition } from '../port.ts'
 import { within } from './deadline.ts'
@@ -67,7 +69,9 @@ export class KafkaAdmin {
       replicationFactor: replication,
       configEntries: Object.entries(config).map(([entry, value]) => ({ name: entry, value })),
     }))
-    await this.#ask((admin) => admin.createTopics({ topics, waitForLeaders: true }))
+    // The library's own wait for leaders fails when the broker that it asks has not heard of the new topic yet.
+    await this.#ask((admin) => admin.createTopics({ topics, waitForLeaders: false }))
+    for (const { name } of specs) await this.#visible(name)
   }
 
   /** Where the group stands in every partition of a topic. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
@@ -91,6 +95,14 @@ export class KafkaAdmin {
     return new Map(standings.map((standing) => [partitionName(standing), standing]))
   }
 
+  /** Where each partition of a topic ends, by partition name. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
+  async endOffsets(topic: string): Promise<Map<string, number>> {
+    const ends = await this.#ask((admin) => admin.fetchTopicOffsets(topic))
+    return new Map(
+      ends.map(({ partition, high }) => [partitionName({ topic, partition }), Number(high)]),
+    )
+  }
+
   async deleteGroup(group: string): Promise<void> {
     await this.#ask((admin) => admin.deleteGroups([group]))
   }
@@ -98,7 +110,15 @@ export class KafkaAdmin {
   async close(): Promise<void> {
     const admin = this.#admin
     this.#admin = null
-    await admin?.then((a) => a.disconnect()).catch(() => {})
+    if (admin !== null) await disconnect(admin)
+  }
+
+  async #visible(name: string): Promise<void> {
+    for (let attempt = 0; attempt < 100; attempt++) {
+      if ((await this.#metadata(name)).length > 0) return
+      await sleep(50)
+    }
+    throw new TidemarkError('BROKER_UNAVAILABLE', `topic ${name} was made but has not turned up`)
   }
 
   /** Topic by topic: one that is missing, or of which a partition has no leader, fails the whole question. */
@@ -139,13 +159,22 @@ export class KafkaAdmin {
     })
   }
 
-  async #ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
+  /** @param idle the connection was there before; once it has failed, the question is asked again on a fresh one */
+  async #ask<T>(
+    question: (admin: Admin) => Promise<T>,
+    idle: boolean = this.#admin !== null,
+  ): Promise<T> {
+    const asked = this.#connected()
     try {
-      return await question(await this.#connected())
+      return await question(await asked)
     } catch (error) {
-      void this.close()
+      if (this.#admin === asked) this.#admin = null
+      void disconnect(asked)
       // What the library throws when a broker dies in the middle is not always its own error, so that is what all the rest is.
-      throw fromKafka(error, 'BROKER_UNAVAILABLE')
+      const known = fromKafka(error, 'BROKER_UNAVAILABLE')
+      // A connection that has been idle may be dead without having been told; a fresh one shows whether the broker is.
+      if (idle && known.code === 'BROKER_UNAVAILABLE') return this.#ask(question, false)
+      throw known
     }
   }
 
@@ -161,6 +190,16 @@ export class KafkaAdmin {
       return admin
     })()
     return this.#admin
+  }
+}
+
+/** Ends a connection, or an attempt at one, whatever state it is in. */
+async function disconnect(connecting: Promise<Admin>): Promise<void> {
+  try {
+    const admin = await connecting
+    await within(5_000, 'disconnecting', admin.disconnect())
+  } catch {
+    // It is of no use any more, connected or not.
   }
 }
 

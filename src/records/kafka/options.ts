@@ -3,7 +3,7 @@ import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 
 // How to reach the brokers, and what is refused before a connection is tried.
 
-export interface KafkaTls {
+interface KafkaTls {
   /** PEM. @default the certificate authorities that Node ships */
   readonly ca?: string
   /** PEM; with `key`, when brokers ask clients for a certificate. */

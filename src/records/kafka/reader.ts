@@ -61,9 +61,8 @@ export class KafkaReader implements AsyncIterable<Chunk> {
 
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
   static async open(options: ReadOptions, connections: Connections): Promise<KafkaReader> {
-    const group = `tidemark-reader-${randomUUID()}`
-    const standings = await connections.admin.standings(group, options.topic)
-    const ends = new Map([...standings].map(([name, { endOffset }]) => [name, endOffset]))
+    const group = `tidemark-reader-${options.topic}-${randomUUID()}`
+    const ends = await connections.admin.endOffsets(options.topic)
     const reader = new KafkaReader(options, connections, { group, ends })
     await reader.#member.join()
     return reader

@@ -43,9 +43,15 @@ export class KafkaWriter {
   }
 
   async close(): Promise<void> {
-    const producer = this.#producer
+    const connecting = this.#producer
     this.#producer = null
-    await producer?.then((p) => p.disconnect()).catch(() => {})
+    if (connecting === null) return
+    try {
+      const producer = await connecting
+      await within(5_000, 'disconnecting', producer.disconnect())
+    } catch {
+      // Every send has been answered or given up: there is nothing left to wait for.
+    }
   }
 
   async #learn(records: readonly NewRecord[]): Promise<void> {

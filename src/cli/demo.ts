@@ -1,0 +1,168 @@
+import { fileURLToPath } from 'node:url'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { wallClock } from '../kernel/clock.ts'
+import { observeAll } from '../observe/observe-all.ts'
+import { MemoryRecords } from '../records/memory/memory-records.ts'
+import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
+import { startWorker } from '../runtime/worker.ts'
+import { outputTopics } from '../topology/definition.ts'
+import { Board } from './demo/board.ts'
+import { Figures } from './demo/figures.ts'
+import { type DemoRecord, readFlights } from './demo/flights.ts'
+import { paced, spanMs } from './demo/pace.ts'
+import { Screen } from './demo/screen.ts'
+import { ending, opening } from './demo/story.ts'
+import { deadLetterLine, departureLine, landingLine, statusLine } from './demo/text.ts'
+import { PublishingRecords } from './embedded.ts'
+import { outline } from './outline.ts'
+import { readerGone } from './output.ts'
+import { prepareFiles } from './prepare-files.ts'
+import { colors, colorsFor, say } from './print.ts'
+import { untilSignal } from './signals.ts'
+import { Tally } from './tally.ts'
+
+const TOPOLOGY = new URL('../../topologies/flight-delay.ts', import.meta.url)
+const PARTITIONS = 3
+const SECONDS = 45
+/** From one shown departure to the next, at least, when it takes {@link SECONDS}. */
+const SHOWN_EVERY_S = 0.5
+
+/** `tidemark demo` */
+export function demo(): Command {
+  return new Command('demo')
+    .description('real flights, scored in this process as they leave; no Kafka, no Docker')
+    .addOption(
+      new Option('--seconds <n>', 'how long it takes; 0: as fast as it goes')
+        .argParser(parseSeconds)
+        .default(SECONDS),
+    )
+    .action(({ seconds }: { seconds: number }) => start(seconds))
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (!(seconds >= 0 && Number.isFinite(seconds)) || text.trim() === '') {
+    throw new InvalidArgumentError('a number of seconds, 0 or more')
+  }
+  return seconds
+}
+
+async function start(seconds: number): Promise<void> {
+  const asWritten = { model: new Map(), topic: new Map(), maxAhead: null }
+  const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)], asWritten)
+  try {
+    const topology = prepared.topologies[0] as PreparedTopology
+    const flights = readFlights()
+    say(
+      opening(
+        { records: flights.length, seconds, topology: outline(topology.definition).join() },
+        colors,
+      ),
+    )
+    await new Demo({ prepared, topology, flights, seconds }).run()
+  } finally {
+    await prepared.close()
+  }
+}
+
+interface Setup {
+  readonly prepared: Prepared
+  readonly topology: PreparedTopology
+  readonly flights: readonly DemoRecord[]
+  readonly seconds: number
+}
+
+/** What the topology writes for each departure. */
+interface Prediction {
+  readonly flightId: string
+  readonly probability: number
+}
+
+/** Plays the flights to a worker of the real runtime on embedded records, and shows what it does. */
+class Demo {
+  readonly #setup: Setup
+  readonly #records = new MemoryRecords()
+  readonly #figures = new Figures(wallClock)
+  readonly #tally = new Tally()
+  readonly #board: Board
+  readonly #screen: Screen
+  #nowMs: number
+
+  constructor(setup: Setup) {
+    this.#setup = setup
+    const { flights, topology, seconds } = setup
+    this.#nowMs = flights[0]?.timestampMs ?? 0
+    this.#screen = new Screen((columns) =>
+      statusLine(this.#figures.standing(), this.#nowMs, columns),
+    )
+    const c = colorsFor(process.stdout)
+    this.#board = new Board({
+      everyMs: (spanMs(flights) / (seconds === 0 ? SECONDS : seconds)) * SHOWN_EVERY_S,
+      onDeparture: (departure, chance) => this.#screen.print(departureLine(departure, chance, c)),
+      onLanding: (landing, verdict) => this.#screen.print(landingLine(landing, verdict, c)),
+    })
+    const { definition } = topology
+    for (const topic of [definition.source.topic, ...outputTopics(definition)]) {
+      this.#records.createTopic(topic, { partitions: PARTITIONS })
+    }
+  }
+
+  /** Until the last flight, or until somebody wants it to end. */
+  async run(): Promise<void> {
+    const { prepared, topology } = this.#setup
+    const startMs = wallClock.elapsedMs()
+    const ended = untilSignal(readerGone, (line) => this.#screen.note(line))
+    const stop = new AbortController()
+    const worker = startWorker({
+      prepared,
+      records: new PublishingRecords(this.#records, async ({ outputs }) => {
+        for (const { value } of outputs) {
+          const { flightId, probability } = JSON.parse(String(value)) as Prediction
+          this.#board.predict(flightId, probability)
+        }
+      }),
+      group: 'demo',
+      observer: observeAll(this.#figures.observer, this.#tally.observer, (event) => {
+        if (event.type === 'dead-letter') this.#screen.note(deadLetterLine(event, colors))
+      }),
+    })
+    try {
+      const { topic } = topology.definition.source
+      const played = this.#play(stop.signal).then(() => this.#records.settled('demo', topic))
+      await Promise.race([played, ended.promise, worker.done])
+    } finally {
+      stop.abort()
+      try {
+        await worker.stop()
+      } finally {
+        this.#screen.end()
+        ended.dispose()
+        await this.#records.close()
+      }
+    }
+    const tookMs = wallClock.elapsedMs() - startMs
+    const { verdicts } = this.#board
+    say(ending({ figures: this.#figures, tally: this.#tally.summary(), verdicts, tookMs }, colors))
+  }
+
+  async #play(signal: AbortSignal): Promise<void> {
+    const { flights, seconds, topology } = this.#setup
+    const { topic } = topology.definition.source
+    for await (const due of paced(flights, { seconds, clock: wallClock, signal })) {
+      for (const { event, timestampMs } of due) {
+        if (event !== null) this.#board.add(event)
+        this.#nowMs = timestampMs
+      }
+      this.#records.produce(
+        due.map(({ key, value, timestampMs }) => ({
+          topic,
+          partition: null,
+          key,
+          value,
+          timestampMs,
+          headers: [],
+        })),
+      )
+    }
+  }
+}

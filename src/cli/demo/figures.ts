@@ -1,0 +1,136 @@
+import type { Clock } from '../../kernel/clock.ts'
+import type { Observer, RuntimeEvent } from '../../runtime/events.ts'
+
+/** The rate is that of the last seconds. */
+const RATE_OVER_MS = 2_000
+
+/** How the worker stands at a moment. */
+export interface Standing {
+  /** Records a second, of late. */
+  readonly perSecond: number
+  /** Of the partition that is furthest behind; −Infinity before its first event. */
+  readonly watermarkMs: number
+  /** Records that are not processed yet. */
+  readonly lag: number
+  readonly predictions: number
+  readonly deadLetters: number
+  readonly batchMs: Percentiles
+}
+
+/** Nearest rank; NaN of nothing. */
+export interface Percentiles {
+  readonly p50: number
+  readonly p99: number
+}
+
+/** Rows of the batches that were scored. */
+export interface Batches {
+  readonly smallest: number
+  readonly largest: number
+  readonly mean: number
+}
+
+interface Partition {
+  endOffset: number
+  nextOffset: number
+  watermarkMs: number
+}
+
+/** Gathers a worker's figures from what it tells. */
+export class Figures {
+  readonly #clock: Clock
+  readonly #partitions = new Map<number, Partition>()
+  readonly #batchMs: number[] = []
+  readonly #batchRows: number[] = []
+  readonly #recent: { atMs: number; records: number }[] = []
+  #records = 0
+  #predictions = 0
+  #deadLetters = 0
+  #chunksOpen = 0
+  #busySinceMs = 0
+  #busyMs = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  readonly observer: Observer = (event) => {
+    if (event.type === 'consumed') this.#consumed(event)
+    if (event.type === 'processed') this.#processed(event)
+    if (event.type === 'dead-letter') this.#deadLetters++
+    if (event.type !== 'inference') return
+    this.#batchMs.push(event.durationMs)
+    this.#batchRows.push(event.rows)
+  }
+
+  standing(): Standing {
+    const partitions = [...this.#partitions.values()]
+    return {
+      perSecond: this.#rate(),
+      watermarkMs: Math.min(...partitions.map((p) => p.watermarkMs)),
+      lag: partitions.reduce((sum, p) => sum + p.endOffset - p.nextOffset, 0),
+      predictions: this.#predictions,
+      deadLetters: this.#deadLetters,
+      batchMs: this.batchMs,
+    }
+  }
+
+  get records(): number {
+    return this.#records
+  }
+
+  get predictions(): number {
+    return this.#predictions
+  }
+
+  /** Records a second of the time when there was any to process. */
+  get perBusySecond(): number {
+    return this.#records / (Math.max(this.#busyMs, 1) / 1_000)
+  }
+
+  /** How long one batch took in the model. */
+  get batchMs(): Percentiles {
+    const sorted = this.#batchMs.toSorted((a, b) => a - b)
+    const rank = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN
+    return { p50: rank(0.5), p99: rank(0.99) }
+  }
+
+  get batches(): Batches {
+    const rows = this.#batchRows.toSorted((a, b) => a - b)
+    const [smallest = 0] = rows
+    const largest = rows.at(-1) ?? 0
+    return { smallest, largest, mean: this.#predictions / Math.max(rows.length, 1) }
+  }
+
+  #consumed({ partition, records, endOffset }: Told<'consumed'>): void {
+    this.#partition(partition.partition).endOffset = endOffset
+    this.#records += records
+    if (records === 0) return
+    if (this.#chunksOpen === 0) this.#busySinceMs = this.#clock.elapsedMs()
+    this.#chunksOpen++
+  }
+
+  #processed({ partition, outcomes, watermarkMs, nextOffset }: Told<'processed'>): void {
+    Object.assign(this.#partition(partition.partition), { watermarkMs, nextOffset })
+    this.#predictions += outcomes.scored
+    this.#chunksOpen--
+    if (this.#chunksOpen === 0) this.#busyMs += this.#clock.elapsedMs() - this.#busySinceMs
+  }
+
+  #partition(number: number): Partition {
+    const fresh = { endOffset: 0, nextOffset: 0, watermarkMs: Number.NEGATIVE_INFINITY }
+    const partition = this.#partitions.get(number) ?? fresh
+    this.#partitions.set(number, partition)
+    return partition
+  }
+
+  #rate(): number {
+    const now = { atMs: this.#clock.elapsedMs(), records: this.#records }
+    this.#recent.push(now)
+    while (now.atMs - (this.#recent[0]?.atMs ?? now.atMs) > RATE_OVER_MS) this.#recent.shift()
+    const then = this.#recent[0] ?? now
+    return (now.records - then.records) / Math.max((now.atMs - then.atMs) / 1_000, 0.001)
+  }
+}
+
+type Told<T extends RuntimeEvent['type']> = Extract<RuntimeEvent, { type: T }>

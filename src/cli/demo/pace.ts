@@ -1,0 +1,41 @@
+import type { Clock } from '../../kernel/clock.ts'
+import type { DemoRecord } from './flights.ts'
+
+/** Often enough to look like a stream. */
+const TICK_MS = 20
+/** Records handed out in one go at most; between two the worker gets its turn. */
+const PIECE = 500
+
+export interface PaceOptions {
+  /** How long all records take; 0: as fast as they are taken. */
+  readonly seconds: number
+  readonly clock: Clock
+  /** Ends it early. */
+  readonly signal: AbortSignal
+}
+
+/** Hands out records when their time has come, all times shortened by one factor. They must be in order of time. */
+export async function* paced(
+  records: readonly DemoRecord[],
+  { seconds, clock, signal }: PaceOptions,
+): AsyncGenerator<readonly DemoRecord[]> {
+  const startMs = clock.elapsedMs()
+  const shortened = spanMs(records) / (seconds * 1_000)
+  const isDue = ({ timestampMs }: DemoRecord) => {
+    const eventMs = timestampMs - (records[0]?.timestampMs ?? 0)
+    return seconds === 0 || eventMs <= (clock.elapsedMs() - startMs) * shortened
+  }
+  for (let next = 0; next < records.length && !signal.aborted; ) {
+    const waiting = records.slice(next, next + PIECE)
+    const early = waiting.findIndex((record) => !isDue(record))
+    const due = early === -1 ? waiting : waiting.slice(0, early)
+    if (due.length > 0) yield due
+    next += due.length
+    await clock.sleep(seconds === 0 ? 0 : TICK_MS, signal)
+  }
+}
+
+/** From the first record to the last, ms. */
+export function spanMs(records: readonly DemoRecord[]): number {
+  return (records.at(-1)?.timestampMs ?? 0) - (records[0]?.timestampMs ?? 0)
+}

@@ -1,0 +1,154 @@
+import { basename, resolve } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { Command } from 'commander'
+import { Engine } from '../../src/engine/engine.ts'
+import type { Arrivals } from '../../src/engine/events.ts'
+import type { LogRecord } from '../../src/records/port.ts'
+import { EventIntake } from '../../src/runtime/intake.ts'
+import { followScores } from '../../src/runtime/outputs.ts'
+import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
+import { chunkHeaders } from '../../src/runtime/provenance.ts'
+import type { Scorer } from '../../src/scoring/scorer.ts'
+import type { ScoreStep } from '../../src/topology/definition.ts'
+import { build } from './build.ts'
+import { figure, machine } from './figures.ts'
+import { paymentRecords } from './input.ts'
+
+// The way of an event through one task, without Kafka: what each stage costs, and what a key holds. One process, one
+// partition. One JSON line on stdout.
+//   npx tsx test/bench/hot-path.ts [--events 300000] [--model FILE]
+
+const CHUNK = 2_000
+/** Up to there code is being compiled; it is run and not counted. */
+const WARM_UP = 0.2
+const SOURCE = { topic: 'payments', partition: 0 }
+
+const STAGES = ['decode', 'engine', 'score', 'outputs'] as const
+
+/** Sums what each stage takes: user and system time of the process, which other work on the machine leaves as it is. */
+class Stopwatch {
+  micros = { decode: 0, engine: 0, score: 0, outputs: 0 }
+  #last = 0
+
+  start(): void {
+    this.#last = cpuMicros()
+  }
+
+  /** What has passed since the start, or the lap before, is this stage's. */
+  lap(stage: (typeof STAGES)[number]): void {
+    const now = cpuMicros()
+    this.micros[stage] += now - this.#last
+    this.#last = now
+  }
+
+  clear(): void {
+    this.micros = { decode: 0, engine: 0, score: 0, outputs: 0 }
+  }
+}
+
+/** Of all threads: what the collector and a scoring thread do counts for the stage in which they do it. */
+function cpuMicros(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+
+/** The stages of a task, one after the other. */
+class Path {
+  readonly engine: Engine
+  readonly #topology: PreparedTopology
+  readonly #watch: Stopwatch
+  readonly #intake: EventIntake
+
+  constructor(topology: PreparedTopology, watch: Stopwatch) {
+    this.engine = new Engine(topology.definition, topology.lookup)
+    this.#topology = topology
+    this.#watch = watch
+    this.#intake = new EventIntake(topology.definition.source)
+  }
+
+  /** The number of outputs. */
+  async take(chunk: readonly LogRecord[]): Promise<number> {
+    const { by, scorers } = this.#topology
+    this.#watch.start()
+    const { batch, records } = this.#intake.take(chunk)
+    this.#watch.lap('decode')
+    const [arrivals] = this.engine.process(batch).arrivals as [Arrivals]
+    this.#watch.lap('engine')
+    const step = arrivals.step as ScoreStep
+    const scorer = scorers.get(step.name) as Scorer
+    const scores = await scorer.score(arrivals.rows, arrivals.indices.length)
+    this.#watch.lap('score')
+    const place = { source: SOURCE, headers: chunkHeaders(by, Date.now()), maxBytes: () => 1e6 }
+    const { outputs } = followScores(step, { arrivals, scores, scorer }, { records, place })
+    this.#watch.lap('outputs')
+    return outputs.length
+  }
+}
+
+async function prepareCards(model: string): Promise<Prepared> {
+  await build()
+  const { default: definition } = await import('../../topologies/card-fraud.ts')
+  const models = new Map([['card-gbdt', resolve(model)]])
+  return prepare([definition], { models, topics: new Map() })
+}
+
+/** The first payments as they would be read from a log. */
+function readPayments(count: number): LogRecord[] {
+  return paymentRecords(SOURCE.topic, count)
+    .next(count)
+    .map(({ timestampMs, key, value, headers }, offset) => ({
+      offset,
+      timestampMs,
+      key,
+      value,
+      headers,
+    }))
+}
+
+/** Bytes in use after a collection: the heap, and buffers outside it. */
+function collector(): () => number {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  return () => {
+    gc()
+    const { heapUsed, external } = process.memoryUsage()
+    return heapUsed + external
+  }
+}
+
+async function measure(events: number, model: string): Promise<object> {
+  const prepared = await prepareCards(model)
+  const records = readPayments(events)
+  const bytesInUse = collector()
+  const bytesBefore = bytesInUse()
+  const watch = new Stopwatch()
+  const path = new Path(prepared.topologies[0] as PreparedTopology, watch)
+  let counted = 0
+  let outputs = 0
+  for (let from = 0; from < events; from += CHUNK) {
+    const chunk = records.slice(from, from + CHUNK)
+    outputs += await path.take(chunk)
+    if (from < WARM_UP * events) watch.clear()
+    else counted += chunk.length
+  }
+  const bytes = bytesInUse() - bytesBefore
+  const { keys } = path.engine
+  await prepared.close()
+  const perEvent = STAGES.map((stage) => [stage, figure(watch.micros[stage] / counted, 2)])
+  const sum = STAGES.reduce((all, stage) => all + watch.micros[stage], 0)
+  return {
+    outputs,
+    cpuMicrosPerEvent: { ...Object.fromEntries(perEvent), sum: figure(sum / counted, 2) },
+    keys,
+    bytesPerKey: figure(bytes / keys, 0),
+  }
+}
+
+const command = new Command('hot-path.ts')
+  .option('--events <n>', 'payments', Number, 300_000)
+  .option('--model <file>', 'ONNX file to score with', 'topologies/models/card-gbdt.onnx')
+  .parse()
+const { events, model } = command.opts<{ events: number; model: string }>()
+const figures = await measure(events, model)
+console.log(JSON.stringify({ events, model: basename(model), ...figures, machine: machine() }))

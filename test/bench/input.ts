@@ -1,0 +1,29 @@
+import { splitKey } from '../../src/cli/lines.ts'
+import type { NewRecord } from '../../src/records/port.ts'
+import { paymentLines } from './payments.ts'
+
+const SEED = 1
+
+/** Payments to be written, in the order of the stream. */
+export interface PaymentRecords {
+  /** The next ones, with the time of this call as their own timestamp. Fewer when the stream ends. */
+  next(count: number): NewRecord[]
+}
+
+/** The first `count` of the stream of seed 1. */
+export function paymentRecords(topic: string, count: number): PaymentRecords {
+  const lines = paymentLines(count, SEED)
+  return {
+    next: (wanted) => {
+      const timestampMs = Date.now()
+      const records: NewRecord[] = []
+      while (records.length < wanted) {
+        const line = lines.next()
+        if (line.done === true) break
+        const { key, value } = splitKey(Buffer.from(line.value))
+        records.push({ topic, partition: null, key, value, timestampMs, headers: [] })
+      }
+      return records
+    },
+  }
+}

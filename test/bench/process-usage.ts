@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+// What a process and those it started have used, from /proc.
+
+/** `USER_HZ`: the unit of times in /proc, the same on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100
+
+export interface Usage {
+  /** User and system time of all threads, also of those that have ended. */
+  readonly cpuSeconds: number
+  /** Each process at its largest, summed. */
+  readonly peakRssBytes: number
+}
+
+/** The usage of a process and of those below it that are alive; `null` where there is no /proc, or the process is gone. */
+export function usageOf(pid: number): Usage | null {
+  try {
+    const used = treeOf(pid).map((of) => ({
+      ticks: cpuTicks(readFileSync(`/proc/${of}/stat`, 'utf8')),
+      peakRssBytes: peakRssBytes(readFileSync(`/proc/${of}/status`, 'utf8')),
+    }))
+    return {
+      cpuSeconds: used.reduce((sum, { ticks }) => sum + ticks, 0) / TICKS_PER_SECOND,
+      peakRssBytes: used.reduce((sum, of) => sum + of.peakRssBytes, 0),
+    }
+  } catch {
+    return null
+  }
+}
+
+/** User and system time in `/proc/PID/stat`, ticks. The name before them may hold spaces and brackets. */
+export function cpuTicks(stat: string): number {
+  const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return Number(afterName[11]) + Number(afterName[12])
+}
+
+/** The largest resident size in `/proc/PID/status`. */
+export function peakRssBytes(status: string): number {
+  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1_024
+}
+
+function treeOf(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
+      .split(' ')
+      .filter((child) => child !== ''),
+  )
+  return [pid, ...children.flatMap((child) => treeOf(Number(child)))]
+}

@@ -1,0 +1,182 @@
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { tidemark } from '../services/tidemark.ts'
+import { folderWith } from './folder.ts'
+import { PROCESS_TEST_MS, ROOT } from './paths.ts'
+
+const TOPOLOGY = 'topologies/card-fraud.ts'
+
+describe('tidemark check', { timeout: PROCESS_TEST_MS }, () => {
+  test('says in a line what a topology does, and ends with 0', async () => {
+    expect(await tidemark(['check', TOPOLOGY])).toMatchObject({
+      code: 0,
+      stdout:
+        '✓ card-fraud  payments → 13 features → card-gbdt@1 → predictions  (dead letters: payments.dlq)\n',
+      stderr: '',
+    })
+  })
+
+  test('takes the topics and the model that the operator chose', async () => {
+    const model = 'card-gbdt=test/fixtures/models/card-gbdt-v2.onnx'
+    const { code, stdout } = await tidemark([
+      'check',
+      TOPOLOGY,
+      '--topic',
+      'payments=p',
+      '--model',
+      model,
+    ])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/p → 13 features → card-gbdt@1\+[0-9a-f]{8} → predictions/)
+  })
+
+  test('tells every fault of the choices and the model at once, and ends with 3', async () => {
+    const { code, stdout, stderr } = await tidemark([
+      'check',
+      TOPOLOGY,
+      '--model=card-gbdt=test/fixtures/models/card-12-inputs.onnx',
+      '--model=other=x.onnx',
+      '--topic=other=x',
+    ])
+    expect([code, stdout]).toEqual([3, ''])
+    expect(codesIn(stderr)).toEqual(['CONFIG_INVALID', 'CONFIG_INVALID', 'MODEL_INPUT'])
+    expect(stderr).toContain('payments, predictions, payments.dlq')
+  })
+
+  test('tells for every file why it cannot be loaded, with the line', async () => {
+    const folder = folderWith({
+      'package.json': '{"type":"module"}',
+      'typescript.ts': 'const a: number = 1\nconst b = = 2\n',
+      'javascript.mjs': 'const a = 1\nconst b = = 2\n',
+      'throws.ts': '\nthrow new Error("of the author")\n',
+      'nothing.ts': 'export const x = 1\n',
+      'number.ts': 'export default 7\n',
+      'package.ts': "import 'not-installed'\n",
+    })
+    const files = [
+      'typescript.ts',
+      'javascript.mjs',
+      'throws.ts',
+      'nothing.ts',
+      'number.ts',
+      'package.ts',
+    ]
+    const { code, stderr } = await tidemark(['check', ...files, 'missing.ts'], { cwd: folder })
+    expect(code).toBe(3)
+    expect(stderr.replaceAll(folder, '…')).toBe(`✗ TOPOLOGY_LOAD  Unexpected "="
+  typescript.ts:2:10
+✗ TOPOLOGY_LOAD  Unexpected token '='
+  javascript.mjs:2
+✗ TOPOLOGY_LOAD  of the author
+  throws.ts:2
+✗ TOPOLOGY_LOAD  has no default export
+  nothing.ts
+  hint: write: export default defineTopology('name', (t) => …)
+✗ TOPOLOGY_LOAD  exports a value of type number by default, not a topology
+  number.ts
+  hint: write: export default defineTopology('name', (t) => …)
+✗ TOPOLOGY_LOAD  Cannot find package 'not-installed' imported from …/package.ts
+  package.ts
+  hint: npm install not-installed, in the folder of the topology
+✗ TOPOLOGY_LOAD  there is no such file
+  missing.ts
+`)
+  })
+
+  test('checks the files that load beside those that do not', async () => {
+    const model = '--model=card-gbdt=test/fixtures/models/card-12-inputs.onnx'
+    const { code, stderr } = await tidemark(['check', TOPOLOGY, 'missing.ts', model])
+    expect(code).toBe(3)
+    expect(codesIn(stderr)).toEqual(['TOPOLOGY_LOAD', 'MODEL_INPUT'])
+  })
+
+  test("tells what the author's builder calls were refused for, with its code", async () => {
+    const folder = folderWith({
+      'package.json': '{"type":"module"}',
+      'twice.ts': `import { defineTopology } from ${JSON.stringify(join(ROOT, 'dist/index.js'))}
+export default defineTopology('twice', () => [])`,
+    })
+    const { code, stderr } = await tidemark(['check', 'twice.ts'], { cwd: folder })
+    expect(code).toBe(3)
+    expect(stderr).toContain('✗ TOPOLOGY_INVALID  topology "twice": no source')
+    expect(stderr).toContain('\n  twice.ts\n')
+  })
+})
+
+describe('tidemark graph', { timeout: PROCESS_TEST_MS }, () => {
+  test('writes Mermaid, or everything as JSON', async () => {
+    const [drawn, described] = await Promise.all([
+      tidemark(['graph', TOPOLOGY]),
+      tidemark(['graph', TOPOLOGY, '--format', 'json']),
+    ])
+    expect(drawn.stdout).toMatch(/^flowchart LR\n {2}source\[\["payments"\]\]\n/)
+    expect(JSON.parse(described.stdout)).toMatchObject({ name: 'card-fraud', first: ['features'] })
+  })
+})
+
+describe('tidemark model', { timeout: PROCESS_TEST_MS }, () => {
+  test('types writes the definition that a topology imports', async () => {
+    const model = 'topologies/models/card-gbdt'
+    const { code, stdout } = await tidemark([
+      'model',
+      'types',
+      `${model}.onnx`,
+      '--golden',
+      `${model}.golden.json`,
+      '--version',
+      '7',
+    ])
+    expect(code).toBe(0)
+    expect(stdout).toContain('export const cardGbdt = onnxModel({')
+    expect(stdout).toContain("version: '7'")
+    expect(stdout).toContain("'secondsSincePrevious'")
+  })
+
+  test('inspect shows a model that cannot be used, says why, and ends with 3', async () => {
+    const { code, stdout, stderr } = await tidemark([
+      'model',
+      'inspect',
+      'test/fixtures/models/card-gbdt-zipmap.onnx',
+    ])
+    expect(code).toBe(3)
+    expect(stdout).toContain('input     features: float32[N, 13]')
+    expect(codesIn(stderr)).toEqual(['MODEL_OUTPUT'])
+    expect(stderr).toContain('ZipMap')
+  })
+})
+
+describe('the command line', { timeout: PROCESS_TEST_MS }, () => {
+  test.each([
+    [['nonsense'], "unknown command 'nonsense'"],
+    [['check'], "missing required argument 'files'"],
+    [['check', TOPOLOGY, '--nonsense'], "unknown option '--nonsense'"],
+    [['produce', 'f', '--topic', 't', '--speed', '0'], 'a number above 0, or max'],
+    [['produce', 'f', '--topic', 't', '--speed', '2'], 'need --time FIELD'],
+    [['consume', '--topic', 't', '--max', '1.5'], 'a whole number above 0'],
+  ])('%j is a usage error: 2, and why on stderr', async (args, why) => {
+    const { code, stdout, stderr } = await tidemark(args)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(why)
+  })
+
+  test('--help and --version go to stdout and end with 0', async () => {
+    const [help, version] = await Promise.all([
+      tidemark(['run', '--help']),
+      tidemark(['--version']),
+    ])
+    expect([help.code, help.stderr, version.code]).toEqual([0, '', 0])
+    expect(help.stdout).toContain('--sasl-mechanism')
+    expect(help.stdout).not.toContain('--sasl-password <')
+    expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  })
+
+  test('no broker: 4', async () => {
+    const { code, stderr } = await tidemark(['consume', '--topic', 't', '--brokers', '127.0.0.1:1'])
+    expect(code).toBe(4)
+    expect(stderr).toContain('✗ BROKER_UNAVAILABLE')
+  })
+})
+
+function codesIn(stderr: string): string[] {
+  return [...stderr.matchAll(/^✗ ([A-Z_]+) /gm)].map((match) => match[1] as string)
+}

@@ -1,0 +1,149 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { readConfig } from '../../src/cli/config.ts'
+import { KAFKA_SETTINGS, kafkaOptions } from '../../src/cli/kafka-options.ts'
+import { SETTINGS, type SettingName } from '../../src/cli/settings.ts'
+import { Refused } from '../../src/kernel/errors.ts'
+import { folderWith } from './folder.ts'
+
+const ALL = Object.keys(SETTINGS) as SettingName[]
+
+function faultsOf(read: () => unknown) {
+  try {
+    read()
+  } catch (thrown) {
+    if (thrown instanceof Refused) return thrown.faults
+    throw thrown
+  }
+  throw new Error('nothing was refused')
+}
+
+const listOf = (read: () => unknown) =>
+  faultsOf(read).map(({ code, where, message }) => `${code} ${where}: ${message}`)
+
+test('a flag beats the environment, the environment the file, the file the fallback', () => {
+  const config = { httpPort: 4, httpHost: 'of-file', logLevel: 'warn', group: 'of-file' }
+  const folder = folderWith({ 'tidemark.config.json': JSON.stringify(config) })
+  const env = { TIDEMARK_HTTP_PORT: '3', TIDEMARK_HTTP_HOST: 'of-env', TIDEMARK_LOG_LEVEL: 'error' }
+  const flags = { httpPort: '2', group: 'of-flag' }
+  const names = ['httpPort', 'httpHost', 'logLevel', 'group', 'guarantee'] as const
+  expect(readConfig(names, flags, { env, folder })).toEqual({
+    httpPort: 2,
+    httpHost: 'of-env',
+    logLevel: 'error',
+    group: 'of-flag',
+    guarantee: 'at-least-once',
+  })
+})
+
+test('a map is given as repeated flags, as a list in the environment, as an object in the file', () => {
+  const actual = new Map([
+    ['payments', 'prod.payments'],
+    ['predictions', 'prod.predictions'],
+  ])
+  const folder = folderWith({
+    'tidemark.config.json': JSON.stringify({ topic: Object.fromEntries(actual) }),
+    'nothing/here': '',
+  })
+  const list = [...actual].map(([name, topic]) => `${name}=${topic}`)
+  const elsewhere = join(folder, 'nothing')
+  const inEnv = { env: { TIDEMARK_TOPIC: list.join(', ') }, folder: elsewhere }
+  expect(readConfig(['topic'], { topic: list }, { env: {}, folder: elsewhere }).topic).toEqual(
+    actual,
+  )
+  expect(readConfig(['topic'], {}, inEnv).topic).toEqual(actual)
+  expect(readConfig(['topic'], {}, { env: {}, folder }).topic).toEqual(actual)
+})
+
+test('a relative file in the config file starts at its folder, on the command line at the working directory', () => {
+  const folder = folderWith({ 'deep/own.json': JSON.stringify({ model: { m: 'm.onnx' } }) })
+  const around = { env: {}, folder }
+  const inFile = readConfig(['model'], { config: 'deep/own.json' }, around)
+  expect(inFile.model.get('m')).toBe(join(folder, 'deep/m.onnx'))
+  const onLine = readConfig(['model'], { model: ['m=m.onnx'] }, around)
+  expect(onLine.model.get('m')).toBe(join(folder, 'm.onnx'))
+})
+
+test('every fault is told at once, with where it comes from', () => {
+  const folder = folderWith({
+    'tidemark.config.json': JSON.stringify({ brokers: 'nowhere', portt: 1, group: { a: [] } }),
+  })
+  const env = { TIDEMARK_HTTP_PORT: '70000', TIDEMARK_LOG_FORMAT: 'xml' }
+  const flags = { guarantee: 'exactly-once', topic: ['a=b', 'a=c'], tlsCa: 'none.pem' }
+  const file = join(folder, 'tidemark.config.json')
+  const pem = join(folder, 'none.pem')
+  expect(listOf(() => readConfig(ALL, flags, { env, folder }))).toEqual([
+    `CONFIG_INVALID ${file}: there is no setting "portt"`,
+    `CONFIG_INVALID ${file}, group: takes text, a number, true or false, or a list or an object of text`,
+    `CONFIG_INVALID ${file}, brokers: "nowhere" is not host:port`,
+    'GUARANTEE_UNAVAILABLE --guarantee: exactly-once is not built yet',
+    'CONFIG_INVALID --topic: "a" is given twice',
+    `CONFIG_INVALID --tls-ca: cannot read ${pem}: ENOENT: no such file or directory, open '${pem}'`,
+    'CONFIG_INVALID TIDEMARK_HTTP_PORT: "70000" is not a port (0 to 65535) or off',
+    'CONFIG_INVALID TIDEMARK_LOG_FORMAT: "xml" is not text, json',
+  ])
+})
+
+test('a config file that is named must exist, one that is not need not', () => {
+  const folder = folderWith({})
+  expect(readConfig(['group'], {}, { env: {}, folder })).toEqual({ group: null })
+  expect(listOf(() => readConfig(['group'], { config: 'own.json' }, { env: {}, folder }))).toEqual([
+    expect.stringMatching(/^CONFIG_INVALID .*own\.json: ENOENT/),
+  ])
+})
+
+test('a config file is a JSON object', () => {
+  const folder = folderWith({ 'tidemark.config.json': '["group"]' })
+  const [fault] = faultsOf(() => readConfig(['group'], {}, { env: {}, folder }))
+  expect(fault?.message).toBe('is not a JSON object')
+})
+
+test('exactly-once is refused with what to use instead', () => {
+  const flags = { guarantee: 'exactly-once' }
+  const [fault] = faultsOf(() => readConfig(['guarantee'], flags, { env: {}, folder: '/' }))
+  expect(fault?.hint).toContain('--guarantee at-least-once')
+})
+
+test('settings that do not go together are refused together', () => {
+  const folder = folderWith({ 'cert.pem': 'CERT' })
+  const flags = { saslMechanism: 'plain', tlsCert: 'cert.pem' }
+  expect(listOf(() => readConfig(KAFKA_SETTINGS, flags, { env: {}, folder }))).toEqual([
+    'CONFIG_INVALID --sasl-mechanism: plain sends the password as it is, so it needs TLS',
+    'CONFIG_INVALID --sasl-username: a login needs a user',
+    'CONFIG_INVALID --sasl-password-file: a login needs a password',
+    'CONFIG_INVALID --tls-cert: a certificate is given but TLS is off',
+    'CONFIG_INVALID --tls-cert, --tls-key: a certificate and its key go together',
+  ])
+})
+
+test('the password comes from the environment or a file, never from a flag or the config file', () => {
+  const folder = folderWith({
+    'tidemark.config.json': JSON.stringify({ saslPassword: 'open secret' }),
+    password: 'of the file\n',
+  })
+  const flags = {
+    saslMechanism: 'plain',
+    saslUsername: 'u',
+    tls: true,
+    saslPassword: 'open secret',
+  }
+  const refused = faultsOf(() => readConfig(KAFKA_SETTINGS, flags, { env: {}, folder }))
+  expect(refused.map((f) => f.message)).toEqual([
+    'there is no setting "saslPassword"',
+    'a login needs a password',
+  ])
+  expect(refused.map((f) => `${f.message}${f.hint}`).join()).not.toContain('open secret')
+
+  const elsewhere = join(folder, '..')
+  const passwordOf = (env: Record<string, string>) =>
+    kafkaOptions(readConfig(KAFKA_SETTINGS, flags, { env, folder: elsewhere })).sasl?.password
+  expect(passwordOf({ TIDEMARK_SASL_PASSWORD: 'of the environment' })).toBe('of the environment')
+  expect(passwordOf({ TIDEMARK_SASL_PASSWORD_FILE: join(folder, 'password') })).toBe('of the file')
+})
+
+test('the Kafka driver gets what the settings say', () => {
+  const folder = folderWith({ 'ca.pem': 'CA' })
+  const flags = { brokers: ['a:1,b:2'], tls: true, tlsCa: 'ca.pem' }
+  const options = kafkaOptions(readConfig(KAFKA_SETTINGS, flags, { env: {}, folder }))
+  expect(options).toEqual({ brokers: ['a:1', 'b:2'], tls: { ca: 'CA' } })
+})

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { formatRecord } from '../../src/cli/consume.ts'
+import type { LogRecord } from '../../src/records/port.ts'
+
+const record: LogRecord = {
+  offset: 7,
+  timestampMs: 1_700_000_000_000,
+  key: Buffer.from('k'),
+  value: Buffer.from([0xff, 0x00]),
+  headers: [{ name: 'h', value: Buffer.from('x') }],
+}
+const chunk = { topic: 't', partition: 3, epoch: 1, records: [record], nextOffset: 8, endOffset: 8 }
+const line = (format: string, of: LogRecord = record) => formatRecord(chunk, of, format)
+
+test('value writes the bytes as they are', () => {
+  expect(line('value')).toEqual(Buffer.from([0xff, 0x00, 0x0a]))
+})
+
+test('json writes the whole record; bytes that are no text as base64', () => {
+  expect(JSON.parse(line('json').toString())).toEqual({
+    topic: 't',
+    partition: 3,
+    offset: 7,
+    timestamp: 1_700_000_000_000,
+    key: 'k',
+    value: { base64: '/wA=' },
+    headers: [['h', 'x']],
+  })
+  const tombstone = { ...record, key: null, value: null }
+  expect(JSON.parse(line('json', tombstone).toString())).toMatchObject({ key: null, value: null })
+})
+
+test('a pattern is filled in once, so that what a record holds is never taken for a pattern', () => {
+  const tricky = { ...record, key: Buffer.from('%v'), value: Buffer.from('$&') }
+  expect(line('%t-%p@%o %T %k=%v 100%% %x', tricky).toString()).toBe(
+    't-3@7 1700000000000 %v=$& 100% %x\n',
+  )
+})

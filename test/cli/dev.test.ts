@@ -1,0 +1,144 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+import { tidemark } from '../services/tidemark.ts'
+import { folderWith } from './folder.ts'
+import { PROCESS_TEST_MS, ROOT } from './paths.ts'
+import { start } from './start.ts'
+
+const TOPOLOGY = join(ROOT, 'topologies/card-fraud.ts')
+const timeout = { timeout: PROCESS_TEST_MS }
+const sample = readFileSync(join(ROOT, 'topologies/samples/payments.tsv'), 'utf8')
+const lines = sample.trimEnd().split('\n')
+const values = lines.map((line) => line.slice(line.indexOf('\t') + 1))
+
+interface Prediction {
+  readonly paymentId: string
+  readonly probability: number
+}
+
+const parse = (ndjson: string) =>
+  ndjson
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Prediction)
+
+const byId = (predictions: readonly Prediction[]) =>
+  new Map(predictions.map((p) => [p.paymentId, p.probability]))
+
+test('every event of stdin has its prediction on stdout, and stderr adds up', timeout, async () => {
+  const { code, stdout, stderr } = await tidemark(['dev', TOPOLOGY], { stdin: sample })
+  expect(code).toBe(0)
+  const tally = /^([\d,]+) in = (\d+) scored \+ (\d+) skipped \+ (\d+) late \+ (\d+) dead$/m
+  const [read, scored, skipped, late, dead] = (tally.exec(stderr) ?? []).slice(1).map(Number)
+  expect(read).toBe(lines.length)
+  expect((scored ?? 0) + (skipped ?? 0) + (late ?? 0) + (dead ?? 0)).toBe(read)
+  expect(parse(stdout)).toHaveLength(scored ?? -1)
+})
+
+test(
+  "a line without a key is scored by the topology's own key, from a file or from .gz",
+  timeout,
+  async () => {
+    const folder = folderWith({ 'bare.ndjson': values.join('\n') })
+    const zipped = join(folder, 'bare.ndjson.gz')
+    writeFileSync(zipped, gzipSync(values.join('\n')))
+    const [keyed, bare, unzipped] = await Promise.all([
+      tidemark(['dev', TOPOLOGY], { stdin: sample }),
+      tidemark(['dev', TOPOLOGY, '--input', join(folder, 'bare.ndjson')]),
+      tidemark(['dev', TOPOLOGY, '--input', zipped]),
+    ])
+    expect(byId(parse(bare.stdout))).toEqual(byId(parse(keyed.stdout)))
+    expect(byId(parse(unzipped.stdout))).toEqual(byId(parse(keyed.stdout)))
+  },
+)
+
+test(
+  'a dead letter is shown with its line and kept with its reason and its bytes',
+  timeout,
+  async () => {
+    const folder = folderWith({})
+    const file = join(folder, 'dead.ndjson')
+    const bad = Buffer.concat([
+      Buffer.from(`${values[0]}\n\nnot json\nk\t`),
+      Buffer.from([0xff, 0xfe]),
+      Buffer.from('\nk\t{"paymentId":1}\n'),
+    ])
+    const args = ['dev', TOPOLOGY, '--dead-letters', file]
+    const { code, stdout, stderr } = await tidemark(args, { stdin: bad })
+    expect(code).toBe(0)
+    expect(parse(stdout)).toHaveLength(1)
+    expect(stderr).toContain('✗ line 3  JSON_INVALID  the value is not JSON\n')
+    expect(stderr).toContain('4 in = 1 scored + 0 skipped + 0 late + 3 dead\n')
+    const kept = readFileSync(file, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown)
+    expect(kept).toHaveLength(3)
+    expect(kept).toEqual(
+      expect.arrayContaining([
+        {
+          line: 3,
+          code: 'JSON_INVALID',
+          step: 'decode',
+          message: 'the value is not JSON',
+          key: '',
+          value: 'not json',
+        },
+        {
+          line: 4,
+          code: 'NOT_UTF8',
+          step: 'decode',
+          message: 'the value is not UTF-8',
+          key: 'k',
+          value: { base64: '//4=' },
+        },
+        expect.objectContaining({ line: 5, code: 'SCHEMA_INVALID', value: '{"paymentId":1}' }),
+      ]),
+    )
+  },
+)
+
+test('only the first dead letters are shown', timeout, async () => {
+  const { stderr } = await tidemark(['dev', TOPOLOGY], { stdin: 'x\n'.repeat(25) })
+  expect(stderr.match(/^✗ line/gm)).toHaveLength(10)
+  expect(stderr).toContain('  and 15 more; --dead-letters FILE keeps them all\n')
+})
+
+test('--max-ahead none takes events that are far in the future', timeout, async () => {
+  const future = JSON.stringify({
+    ...(JSON.parse(values[0] ?? '') as object),
+    paidAt: 4_000_000_000_000,
+  })
+  const guarded = await tidemark(['dev', TOPOLOGY], { stdin: future })
+  expect(guarded.stderr).toContain('✗ line 1  FUTURE')
+  const open = await tidemark(['dev', TOPOLOGY, '--max-ahead', 'none'], { stdin: future })
+  expect(open.stderr).toContain('1 in = 1 scored')
+})
+
+test('predictions come while the input goes on; SIGINT ends it with 0', timeout, async () => {
+  const run = start(['dev', TOPOLOGY], { stdin: null })
+  run.process.stdin.write(`${lines[0]}\n`)
+  await new Promise((resolve) => run.process.stdout.once('data', resolve))
+  run.process.kill('SIGINT')
+  const { code, stdout, stderr } = await run.ended
+  expect(code).toBe(0)
+  expect(parse(stdout)).toHaveLength(1)
+  expect(stderr).toContain('1 in = 1 scored')
+})
+
+test('a reader of stdout that has had enough ends it quietly', timeout, async () => {
+  const many = sample.repeat(40)
+  const run = start(['dev', TOPOLOGY, '--max-ahead', 'none'], { stdin: many })
+  run.process.stdout.once('data', () => run.process.stdout.destroy())
+  const { code, stderr } = await run.ended
+  expect(code).toBe(0)
+  expect(stderr).not.toContain('EPIPE')
+})
+
+test('an unknown sink is refused with the sinks there are', timeout, async () => {
+  const { code, stderr } = await tidemark(['dev', TOPOLOGY, '--sink', 'x'], { stdin: sample })
+  expect(code).toBe(3)
+  expect(stderr).toContain('its sinks are: predictions')
+})

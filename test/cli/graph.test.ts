@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { mermaid } from '../../src/cli/mermaid.ts'
+import { outline } from '../../src/cli/outline.ts'
+import { describe } from '../../src/topology/describe.ts'
+import cardFraud from '../../topologies/card-fraud.ts'
+import flightDelay from '../../topologies/flight-delay.ts'
+
+test('an outline names what an event passes, with the model as it is loaded', () => {
+  expect(outline(cardFraud)).toEqual(['payments → 13 features → card-gbdt@1 → predictions'])
+  expect(outline(cardFraud, new Map([['card-gbdt', 'card-gbdt@1+0a1b2c3d']]))).toEqual([
+    'payments → 13 features → card-gbdt@1+0a1b2c3d → predictions',
+  ])
+})
+
+test('an outline has a line for each sink', () => {
+  const [features] = cardFraud.then
+  const sink = { op: 'sink', name: 'raw', topic: 'raw', key: null } as const
+  const both = { ...cardFraud, then: [sink, ...(features === undefined ? [] : [features])] }
+  expect(outline(both)).toEqual([
+    'payments → raw',
+    'payments → 13 features → card-gbdt@1 → predictions',
+  ])
+})
+
+test('a graph runs from the source to the sink; late events and dead letters leave it on dashed lines', () => {
+  expect(mermaid(describe(cardFraud))).toBe(
+    `flowchart LR
+  source[["payments"]]
+  step1["features: 13"]
+  step2(["card-gbdt@1"])
+  step3["map"]
+  step4[["predictions"]]
+  deadLetters[["payments.dlq"]]
+  source --> step1
+  step1 --> step2
+  step2 --> step3
+  step3 --> step4
+  source -. malformed .-> deadLetters
+  step1 -. late .-> deadLetters
+  step2 -. not finite .-> deadLetters`,
+  )
+})
+
+test('a graph shows tables and conditions, and where dropped events go', () => {
+  const source = { ...flightDelay.source, onLate: 'drop' } as const
+  const text = mermaid(describe({ ...flightDelay, source }))
+  expect(text).toContain('table1[("planes")]')
+  expect(text).toContain('step2{"where"}')
+  expect(text).toContain('step1 -. late .-> step1Dropped(("dropped"))')
+})
+
+test('a name with a quotation mark does not break a graph', () => {
+  const named = { ...describe(cardFraud), deadLetterTopic: 'a "b"' }
+  expect(mermaid(named)).toContain('deadLetters[["a #quot;b#quot;"]]')
+})

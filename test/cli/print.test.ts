@@ -1,0 +1,63 @@
+import pc from 'picocolors'
+import { expect, test } from 'vitest'
+import { describeFailure, exitCodeOf, plural } from '../../src/cli/print.ts'
+import { type Code, Refused, TidemarkError } from '../../src/kernel/errors.ts'
+
+const plain = { colors: pc.createColors(false), stack: false }
+const input = new TidemarkError(
+  'MODEL_INPUT',
+  'model "m" takes 12 features, the topology gives 13',
+  {
+    where: 'topologies/card-fraud.ts',
+    hint: 'train it on these features',
+  },
+)
+
+test('every fault is shown with its place and its hint', () => {
+  const other = new TidemarkError('TOPIC_MISSING', 'topic "t" does not exist')
+  expect(describeFailure(new Refused([input, other]), plain)).toBe(
+    [
+      '✗ MODEL_INPUT  model "m" takes 12 features, the topology gives 13',
+      '  topologies/card-fraud.ts',
+      '  hint: train it on these features',
+      '✗ TOPIC_MISSING  topic "t" does not exist',
+    ].join('\n'),
+  )
+})
+
+test('an error without a code is a bug; its stack is shown when wanted', () => {
+  const bug = new TypeError('x is not a function')
+  expect(describeFailure(bug, plain)).toBe(
+    '✗ INVARIANT  x is not a function\n  hint: this is a bug; TIDEMARK_LOG_LEVEL=debug shows where',
+  )
+  expect(describeFailure(bug, { ...plain, stack: true })).toContain('print.test.ts')
+})
+
+test('colours only when they are asked for', () => {
+  expect(describeFailure(input, { ...plain, colors: pc.createColors(true) })).toContain('\x1b[31m✗')
+})
+
+test.each<[string, unknown, number]>([
+  ['a bug', new Error('x'), 1],
+  ['a group that failed', fault('GROUP_FAILED'), 1],
+  ['a wrong configuration', fault('CONFIG_INVALID'), 3],
+  ['a model that does not fit', new Refused([fault('MODEL_INPUT'), fault('MODEL_SHA256')]), 3],
+  ['no broker', fault('BROKER_UNAVAILABLE'), 4],
+  ['a login that is refused', fault('AUTHENTICATION'), 4],
+  ['missing topics', new Refused([fault('TOPIC_MISSING'), fault('TOPIC_MISSING')]), 4],
+  [
+    'a missing topic and a wrong model',
+    new Refused([fault('TOPIC_MISSING'), fault('MODEL_FILE')]),
+    3,
+  ],
+])('%s ends with its exit code', (_, thrown, code) => {
+  expect(exitCodeOf(thrown)).toBe(code)
+})
+
+function fault(code: Code): TidemarkError {
+  return new TidemarkError(code, 'x')
+}
+
+test('numbers of things read as people say them', () => {
+  expect([plural(1, 'record'), plural(12_345, 'record')]).toEqual(['1 record', '12,345 records'])
+})

@@ -1,0 +1,82 @@
+import { Readable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { Pace } from '../../src/cli/pace.ts'
+import { batchesOf, type LineFlags } from '../../src/cli/produce.ts'
+import type { Clock } from '../../src/kernel/clock.ts'
+import type { NewRecord } from '../../src/records/port.ts'
+
+/** A clock that only sleeping moves. */
+function virtualClock(): Clock {
+  let nowMs = 1_000
+  return {
+    nowMs: () => nowMs,
+    elapsedMs: () => nowMs,
+    sleep: async (ms) => {
+      nowMs += Math.max(ms, 0)
+    },
+  }
+}
+
+const flags: LineFlags = { topic: 't', timestamps: 'now' }
+
+async function recordsOf(text: string, given: Partial<LineFlags>): Promise<NewRecord[]> {
+  const input = { file: 'f', stream: Readable.from([Buffer.from(text)]) }
+  const records: NewRecord[] = []
+  for await (const batch of batchesOf(input, { ...flags, ...given }, new Pace(Infinity))) {
+    records.push(...batch)
+  }
+  return records
+}
+
+test('a line is keyed by what stands before its tab, else by the field that --key names', async () => {
+  const records = await recordsOf('k1\t{"id":"x"}\n{"id":"k2"}\n', { key: 'id' })
+  expect(records.map(({ key, value }) => [String(key), String(value)])).toEqual([
+    ['k1', '{"id":"x"}'],
+    ['k2', '{"id":"k2"}'],
+  ])
+  expect((await recordsOf('{"id":"k2"}', {})).map((r) => r.key)).toEqual([null])
+})
+
+test('--timestamps event gives a record the time of its event', async () => {
+  const given = { time: 'at', timestamps: 'event' } as const
+  expect((await recordsOf('{"at":1700000000000}', given))[0]?.timestampMs).toBe(1_700_000_000_000)
+})
+
+test.each([
+  ['not JSON', { key: 'id' }, 'the line is not a JSON object'],
+  ['{"id":7}', { key: 'id' }, 'field "id" is no text'],
+  ['{"at":"noon"}', { time: 'at' }, 'field "at" is no integer'],
+])(
+  '%j without the field that is needed is refused with its place',
+  async (line, given, message) => {
+    const input = `k\t{"at":1}\n${line}`
+    await expect(recordsOf(input, given)).rejects.toMatchObject({ where: 'f:2', message })
+  },
+)
+
+test('--speed plays event times that many times faster, in order, early ones not before they are due', async () => {
+  const clock = virtualClock()
+  const pace = new Pace(10, clock)
+  const times = [5_000, 5_000, 4_000, 15_000, 15_500]
+  const stream = Readable.from([Buffer.from(times.map((at) => `k\t{"at":${at}}`).join('\n'))])
+  const batches: [number, number][] = []
+  for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {
+    batches.push([clock.elapsedMs() - 1_000, batch.length])
+  }
+  expect(batches).toEqual([
+    [0, 3],
+    [1_000, 1],
+    [1_050, 1],
+  ])
+})
+
+test('a pace that is stopped hands out nothing more', async () => {
+  const pace = new Pace(1, virtualClock())
+  const stream = Readable.from([Buffer.from('k\t{"at":1}\nk\t{"at":99}\n')])
+  const sizes: number[] = []
+  for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {
+    sizes.push(batch.length)
+    pace.stop()
+  }
+  expect(sizes).toEqual([1])
+})

@@ -1,0 +1,44 @@
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { expect, test } from 'vitest'
+import { PROCESS_TEST_MS } from './paths.ts'
+import { start } from './start.ts'
+
+const TOPOLOGY = 'topologies/card-fraud.ts'
+
+/** An address where nobody listens: one that was listened on a moment ago. */
+async function deadAddress(): Promise<string> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return `127.0.0.1:${port}`
+}
+
+test('without a broker run says so, lives, is not ready, goes on trying, and ends with 0 when told', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  const brokers = await deadAddress()
+  const args = ['run', TOPOLOGY, '--brokers', brokers, '--http-port', '0', '--log-format', 'text']
+  const run = start(args)
+  await run.says('worker is unavailable')
+  expect(run.stderr()).toContain(`ECONNREFUSED ${brokers}; next attempt in`)
+  const http = /http:\/\/[\d.]+:\d+/.exec(run.stderr())?.[0]
+  const ready = await fetch(`${http}/readyz`)
+  expect(ready.status).toBe(503)
+  expect(await ready.json()).toMatchObject({ ready: false, state: 'unavailable' })
+  expect((await fetch(`${http}/livez`)).status).toBe(200)
+  run.process.kill('SIGTERM')
+  expect((await run.ended).code).toBe(0)
+})
+
+test('the banner says what runs where', { timeout: PROCESS_TEST_MS }, async () => {
+  const run = start(['run', TOPOLOGY, '--brokers', await deadAddress(), '--topic', 'payments=p'])
+  await run.says('http')
+  run.process.kill('SIGTERM')
+  const { stderr } = await run.ended
+  expect(stderr).toMatch(/topology +card-fraud {2}p → 13 features → card-gbdt@1 → predictions/)
+  expect(stderr).toMatch(/model +card-gbdt@1 {2}sha256 [0-9a-f]{12}…/)
+  expect(stderr).toMatch(/group +card-fraud\n/)
+  expect(stderr).toMatch(/guarantee +at-least-once\n/)
+})

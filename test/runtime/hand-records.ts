@@ -1,0 +1,147 @@
+import { TidemarkError } from '../../src/kernel/errors.ts'
+import type {
+  Commit,
+  JoinOptions,
+  LogRecord,
+  Member,
+  MemberHandlers,
+  Records,
+  TopicInfo,
+  TopicPartition,
+} from '../../src/records/port.ts'
+
+// Records whose every move the test makes: assignments, chunks, losses, and how each commit ends.
+
+/** A commit on its way. */
+interface PendingCommit {
+  readonly commit: Commit
+  readonly succeed: () => void
+  readonly fail: (error: Error) => void
+}
+
+export class HandRecords implements Records {
+  /** Answers to describeTopics, one after the other; the last one stays. An error is thrown. */
+  readonly answers: (Error | readonly TopicInfo[])[]
+  readonly members: HandMember[] = []
+  #waiting: (() => void)[] = []
+
+  constructor(...answers: (Error | readonly TopicInfo[])[]) {
+    this.answers = answers.length > 0 ? answers : [TOPICS]
+  }
+
+  async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+    const answer = (this.answers.length > 1 ? this.answers.shift() : this.answers[0]) ?? []
+    if (answer instanceof Error) throw answer
+    return new Map(answer.filter((t) => names.includes(t.name)).map((t) => [t.name, t]))
+  }
+
+  async join(options: JoinOptions): Promise<Member> {
+    const member = new HandMember(options)
+    this.members.push(member)
+    for (const check of this.#waiting.splice(0)) check()
+    return member
+  }
+
+  /** The n-th member, once it has joined. */
+  async member(n = 0): Promise<HandMember> {
+    for (;;) {
+      const member = this.members[n]
+      if (member === undefined) {
+        await new Promise<void>((resolve) => this.#waiting.push(resolve))
+        continue
+      }
+      // The worker goes on when `join` has resolved.
+      await new Promise((resolve) => setImmediate(resolve))
+      return member
+    }
+  }
+
+  async close(): Promise<void> {}
+}
+
+export class HandMember implements Member {
+  readonly options: JoinOptions
+  readonly handlers: MemberHandlers
+  /** What was asked of it, in order. */
+  readonly calls: string[] = []
+  readonly #commits: PendingCommit[] = []
+  #waiting: (() => void)[] = []
+
+  constructor(options: JoinOptions) {
+    this.options = options
+    this.handlers = options.handlers
+  }
+
+  assign(epoch: number, partition = 0, nextOffset = 0): void {
+    this.handlers.assigned([{ topic: 'events', partition, epoch, nextOffset, metadata: '' }])
+  }
+
+  lose(partition = 0): void {
+    this.handlers.lost([{ topic: 'events', partition }])
+  }
+
+  /** Hands over a chunk read under an epoch. */
+  give(epoch: number, records: readonly LogRecord[], partition = 0): void {
+    const nextOffset = (records.at(-1)?.offset ?? -1) + 1
+    const chunk = { topic: 'events', partition, epoch, records, nextOffset, endOffset: nextOffset }
+    this.handlers.chunk(chunk)
+  }
+
+  commit(commit: Commit): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#commits.push({ commit, succeed: resolve, fail: reject })
+      for (const check of this.#waiting.splice(0)) check()
+    })
+  }
+
+  /** The next commit that the worker makes, made or to come. */
+  async nextCommit(): Promise<PendingCommit> {
+    while (this.#commits.length === 0) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+    return this.#commits.shift() as PendingCommit
+  }
+
+  /** Is no commit made? Asked after everything that is due has run. */
+  async commitsNothing(): Promise<boolean> {
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+    return this.#commits.length === 0
+  }
+
+  pause({ partition }: TopicPartition): void {
+    this.calls.push(`pause ${partition}`)
+  }
+
+  resume({ partition }: TopicPartition): void {
+    this.calls.push(`resume ${partition}`)
+  }
+
+  stopFetching(): void {
+    this.calls.push('stopFetching')
+  }
+
+  async leave(): Promise<void> {
+    this.calls.push('leave')
+  }
+}
+
+export function topic(name: string, other: Partial<TopicInfo> = {}): TopicInfo {
+  return {
+    name,
+    partitions: 6,
+    maxMessageBytes: 1_048_588,
+    timestampType: 'CreateTime',
+    timestampAfterMaxMs: 60_000,
+    ...other,
+  }
+}
+
+export const TOPICS: readonly TopicInfo[] = ['events', 'scores', 'events.dlq'].map((name) =>
+  topic(name),
+)
+
+export const commitFailed = (): TidemarkError =>
+  new TidemarkError('COMMIT_FAILED', 'the broker did not answer')
+
+export const noBroker = (): TidemarkError =>
+  new TidemarkError('BROKER_UNAVAILABLE', 'no broker answers')

@@ -1,0 +1,83 @@
+import { defineTopology, seconds } from 'tidemark'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Refused } from '../../src/kernel/errors.ts'
+import { type Choices, prepare } from '../../src/runtime/prepare.ts'
+import type { Definition } from '../../src/topology/definition.ts'
+
+/** A topology that copies one topic to another. */
+function copy(name: string, from: string, to: string): Definition {
+  return defineTopology(name, (t) =>
+    t
+      .source(from, {
+        schema: z.object({ k: z.string(), at: z.number() }),
+        key: (e) => e.k,
+        eventTimeMs: (e) => e.at,
+        watermark: { lag: seconds(0) },
+        onLate: 'drop',
+      })
+      .sink(to),
+  )
+}
+
+function choices(
+  topics: Record<string, string> = {},
+  models: Record<string, string> = {},
+): Choices {
+  return { topics: new Map(Object.entries(topics)), models: new Map(Object.entries(models)) }
+}
+
+async function faultsOf(definitions: readonly Definition[], chosen = choices()) {
+  const refused = (await prepare(definitions, chosen).catch((e: unknown) => e)) as Refused
+  return refused.faults.map((f) => `${f.code} ${f.message}`)
+}
+
+describe('refused before a broker is asked', () => {
+  test('two topologies on one source', async () => {
+    expect(await faultsOf([copy('a', 'in', 'x'), copy('b', 'in', 'y')])).toEqual([
+      'NOT_SUPPORTED "a" and "b" both read "in"',
+    ])
+  })
+
+  test('two that only the operator has put on one source', async () => {
+    const chosen = choices({ other: 'in' })
+    expect(await faultsOf([copy('a', 'in', 'x'), copy('b', 'other', 'y')], chosen)).toEqual([
+      'NOT_SUPPORTED "a" and "b" both read "in"',
+    ])
+  })
+
+  test('two of one name', async () => {
+    expect(await faultsOf([copy('a', 'in', 'x'), copy('a', 'other', 'y')])).toEqual([
+      'TOPOLOGY_INVALID two topologies are named "a"',
+    ])
+  })
+
+  test('an output that the operator has put on the source', async () => {
+    expect(await faultsOf([copy('a', 'in', 'x')], choices({ x: 'in' }))).toEqual([
+      'TOPOLOGY_INVALID sink "in" is the source: its outputs would come back as events',
+    ])
+  })
+
+  test('names of topics and models that no topology has, all at once', async () => {
+    const chosen = choices({ nope: 't', x: 'y' }, { gbdt: 'file.onnx' })
+    const faults = await faultsOf([copy('a', 'in', 'x')], chosen)
+    expect(faults).toContain('CONFIG_INVALID no topology has a topic "nope"')
+    expect(faults).toContain("CONFIG_INVALID no topology uses a model 'gbdt'")
+    expect(faults).toHaveLength(2)
+  })
+})
+
+test('what runs has the chosen topics; the hash of its outputs is that of the topology as written', async () => {
+  const plain = await prepare([copy('a', 'in', 'x')], choices())
+  const renamed = await prepare([copy('a', 'in', 'x')], choices({ in: 'in-2', x: 'x-2' }))
+  const definition = renamed.topologies[0]?.definition
+  expect(definition?.source.topic).toBe('in-2')
+  expect(definition?.then).toMatchObject([{ op: 'sink', name: 'x', topic: 'x-2' }])
+  expect(definition?.deadLetterTopic).toBe('in.dlq')
+  expect(renamed.topologies[0]?.by).toBe(plain.topologies[0]?.by)
+})
+
+test('the future guard is switched off where the operator says so', async () => {
+  const { topologies } = await prepare([copy('a', 'in', 'x')], { ...choices(), maxAhead: 'none' })
+  expect(topologies[0]?.definition.source.watermark.maxAheadMs).toBe('none')
+})

@@ -1,0 +1,163 @@
+import { onnxModel, seconds } from 'tidemark'
+import { z } from 'zod'
+import type { Clock } from '../../src/kernel/clock.ts'
+import type { LogRecord, NewRecord } from '../../src/records/port.ts'
+import type { Observer, RuntimeEvent } from '../../src/runtime/events.ts'
+import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'
+import type { Scorer, Scores } from '../../src/scoring/scorer.ts'
+import { defineTopology } from '../../src/topology/builder.ts'
+import { type Definition, stepsOf } from '../../src/topology/definition.ts'
+
+// A small topology with a model that is no model, so that a test says what scores are and when they come.
+
+export const START_MS = Date.UTC(2026, 0, 1)
+
+const model = onnxModel({
+  name: 'm',
+  version: '1',
+  file: new URL('file:///m.onnx'),
+  sha256: '00',
+  input: 'x',
+  features: ['amount', 'sum'],
+  outputs: { p: { tensor: 'p', column: 0 } },
+})
+
+const Event = z.object({ key: z.string(), at: z.number(), amount: z.number() })
+
+/** `events` → amount, sum of 10 s → model → `scores`; negative amounts are not scored. */
+export const scored = defineTopology('scored', (t) =>
+  t
+    .source('events', {
+      schema: Event,
+      key: (e) => e.key,
+      eventTimeMs: (e) => e.at,
+      watermark: { lag: seconds(1) },
+      onLate: 'dead-letter',
+    })
+    .features((f) => {
+      const events = f.events({ amount: (e) => e.amount })
+      return { amount: events.value('amount'), sum: events.rolling(seconds(10)).sum('amount') }
+    })
+    .where((e) => e.amount >= 0)
+    .score(model)
+    .map((s) => ({ amount: s.event.amount, sum: s.features.sum, p: s.score.p }))
+    .sink('scores'),
+)
+
+/** What a score is asked for: the amounts of the batch. */
+type Answer = (amounts: readonly number[]) => Promise<readonly number[]> | readonly number[]
+
+/** Scores by a function of the rows' amounts. @default the amount */
+export function scorer(answer: Answer = (amounts) => amounts): Scorer {
+  return {
+    name: 'm',
+    label: 'm@1',
+    sha256: 'ab'.repeat(32),
+    maxBatch: 1_000,
+    score: async (rows, count): Promise<Scores> => {
+      const amounts = Array.from({ length: count }, (_, i) => rows[i * 2] as number)
+      return { p: Float64Array.from(await answer(amounts)) }
+    },
+    close: async () => {},
+  }
+}
+
+export function preparedTopology(
+  definition: Definition = scored,
+  by: Scorer = scorer(),
+): PreparedTopology {
+  const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'score')
+  const scorers = new Map(steps.map((step) => [step.name, by]))
+  return { definition, by: '0123456789ab', scorers, lookup: () => new Map() }
+}
+
+export function prepared(by: Scorer = scorer(), definition: Definition = scored): Prepared {
+  return { topologies: [preparedTopology(definition, by)], notes: [], close: async () => {} }
+}
+
+/** A record of `events` whose event is `n` ms after the start, unless told otherwise. */
+export function record(
+  offset: number,
+  { amount = offset, value, headers = [] }: Partial<LogRecord> & { amount?: number } = {},
+): LogRecord {
+  const at = START_MS + offset
+  const json = Buffer.from(JSON.stringify({ key: 'k', at, amount }))
+  const key = Buffer.from('k')
+  return { offset, timestampMs: at, key, value: value === undefined ? json : value, headers }
+}
+
+/** One field of each output, such as its amount. */
+export function valuesOf(outputs: readonly NewRecord[], field: string): unknown[] {
+  return outputs.map((o) => (JSON.parse(String(o.value)) as Record<string, unknown>)[field])
+}
+
+export function headerOf(from: Pick<NewRecord, 'headers'>, name: string): string | undefined {
+  return from.headers.find((h) => h.name === name)?.value.toString()
+}
+
+/** Keeps what a worker tells, and waits for it. */
+export class Watch {
+  readonly events: RuntimeEvent[] = []
+  #waiting: (() => void)[] = []
+
+  readonly observer: Observer = (event) => {
+    this.events.push(event)
+    for (const check of this.#waiting.splice(0)) check()
+  }
+
+  of<T extends RuntimeEvent['type']>(type: T): Extract<RuntimeEvent, { type: T }>[] {
+    return this.events.filter((e) => e.type === type) as Extract<RuntimeEvent, { type: T }>[]
+  }
+
+  get states(): string[] {
+    return this.of('state').map((e) => e.state)
+  }
+
+  async until(holds: (watch: Watch) => boolean): Promise<void> {
+    while (!holds(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+}
+
+/** A clock that moves when told. */
+export class HandClock implements Clock {
+  /** How long was slept, sleep by sleep. */
+  readonly slept: number[] = []
+  #nowMs = START_MS
+  readonly #sleepers = new Set<{ untilMs: number; wake: () => void }>()
+  #waiting: (() => void)[] = []
+
+  nowMs(): number {
+    return this.#nowMs
+  }
+
+  elapsedMs(): number {
+    return this.#nowMs
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    this.slept.push(ms)
+    for (const check of this.#waiting.splice(0)) check()
+    if (signal?.aborted || ms <= 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#sleepers.delete(sleeper)
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      const sleeper = { untilMs: this.#nowMs + ms, wake }
+      this.#sleepers.add(sleeper)
+      signal?.addEventListener('abort', wake, { once: true })
+    })
+  }
+
+  advance(ms: number): void {
+    this.#nowMs += ms
+    for (const { untilMs, wake } of [...this.#sleepers]) if (untilMs <= this.#nowMs) wake()
+  }
+
+  /** Resolves when somebody has slept, or begun to, for so long. */
+  async asleepFor(ms: number): Promise<void> {
+    while (!this.slept.includes(ms))
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+}

@@ -1,0 +1,215 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { wallClock } from '../../src/kernel/clock.ts'
+import { TidemarkError } from '../../src/kernel/errors.ts'
+import type { LogRecord } from '../../src/records/port.ts'
+import { Task } from '../../src/runtime/task.ts'
+import type { Scorer } from '../../src/scoring/scorer.ts'
+import type { Definition } from '../../src/topology/definition.ts'
+import {
+  headerOf,
+  preparedTopology,
+  record,
+  START_MS,
+  scored,
+  scorer,
+  valuesOf,
+  Watch,
+} from './support.ts'
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+interface Setting {
+  readonly by?: Scorer
+  readonly maxBytes?: number
+  readonly definition?: Definition
+}
+
+/** A task of partition 3 and what it tells. */
+function taskWith({ by = scorer(), maxBytes = 1_000_000, definition = scored }: Setting = {}) {
+  const watch = new Watch()
+  const errors: unknown[] = []
+  let finished: () => void = () => {}
+  const assignment = { topic: 'events', partition: 3, epoch: 1, nextOffset: 0, metadata: '' }
+  const task = new Task(preparedTopology(definition, by), assignment, {
+    clock: wallClock,
+    observer: watch.observer,
+    maxBytes: () => maxBytes,
+    onFinished: () => finished(),
+    onFailed: (error) => errors.push(error),
+  })
+  const take = (...records: LogRecord[]) => {
+    const nextOffset = (records.at(-1)?.offset ?? -1) + 1
+    task.take({ topic: 'events', partition: 3, epoch: 1, records, nextOffset, endOffset: 99 })
+  }
+  /** Until so many chunks are finished. */
+  const closed = async (count: number) => {
+    while (task.ledger.closed.length < count) {
+      await new Promise<void>((resolve) => {
+        finished = resolve
+      })
+    }
+    return task.ledger.closed
+  }
+  /** All that came of one chunk. */
+  const all = async (...records: LogRecord[]) => {
+    take(...records)
+    const [chunk] = await closed(1)
+    const { outputs = [], deadLetters = [] } = chunk ?? {}
+    const codes = deadLetters.map((d) => headerOf(d, 'tidemark.code'))
+    return { outputs, deadLetters, codes, outcomes: watch.of('processed')[0]?.outcomes }
+  }
+  return { task, take, closed, all, watch, errors }
+}
+
+/** A scorer that answers batch by batch when told; a batch is named by its first amount. */
+function gated() {
+  const gates = new Map<number, { open: () => void; refuse: (error: Error) => void }>()
+  const by = scorer(
+    (amounts) =>
+      new Promise((resolve, reject) => {
+        gates.set(amounts[0] ?? -1, { open: () => resolve(amounts), refuse: reject })
+      }),
+  )
+  return {
+    by,
+    gate: (amount: number) => gates.get(amount) as NonNullable<ReturnType<typeof gates.get>>,
+  }
+}
+
+const malformed = (offset: number) => record(offset, { value: Buffer.from('{') })
+
+describe('chunks finish in log order (PROTOCOL C3)', () => {
+  test('also when a later one is scored first', async () => {
+    const { by, gate } = gated()
+    const { task, take, closed } = taskWith({ by })
+    take(record(1))
+    take(record(2))
+    gate(2).open()
+    await turn()
+    expect(task.ledger.closed).toEqual([])
+    expect(task.ledger.inFlight).toBe(2)
+    gate(1).open()
+    const chunks = await closed(2)
+    expect(chunks.map((c) => c.nextOffset)).toEqual([2, 3])
+    expect(chunks.flatMap((c) => valuesOf(c.outputs, 'p'))).toEqual([1, 2])
+  })
+
+  test('dead letters of a later one wait for the scores of an earlier one', async () => {
+    const { by, gate } = gated()
+    const { task, take, closed } = taskWith({ by })
+    take(record(1))
+    take(malformed(2))
+    gate(-1)?.open()
+    await turn()
+    expect(task.ledger.closed).toEqual([])
+    gate(1).open()
+    const chunks = await closed(2)
+    expect(chunks.map((c) => c.deadLetters.length)).toEqual([0, 1])
+  })
+
+  test('one that cannot be finished holds up all that follow', async () => {
+    const { by, gate } = gated()
+    const { task, take, errors } = taskWith({ by })
+    take(record(1))
+    take(record(2))
+    gate(2).open()
+    gate(1).refuse(new TypeError('a bug'))
+    await turn()
+    expect(errors[0]).toBeInstanceOf(TypeError)
+    expect(task.ledger.closed).toEqual([])
+  })
+
+  test('the windows of a later one see the events of an earlier one that is not scored yet', async () => {
+    const { by, gate } = gated()
+    const { take, closed } = taskWith({ by })
+    take(record(1))
+    take(record(2))
+    gate(2).open()
+    gate(1).open()
+    const chunks = await closed(2)
+    expect(chunks.flatMap((c) => valuesOf(c.outputs, 'sum'))).toEqual([1, 3])
+  })
+})
+
+describe('a score that cannot be used', () => {
+  test('sets its own row aside, its neighbours are scored', async () => {
+    const by = scorer((amounts) => amounts.map((a) => (a === 2 ? Number.NaN : a)))
+    const { outputs, deadLetters, codes } = await taskWith({ by }).all(
+      record(1),
+      record(2),
+      record(3),
+    )
+    expect(valuesOf(outputs, 'p')).toEqual([1, 3])
+    expect(codes).toEqual(['SCORE_NOT_FINITE'])
+    expect(headerOf(deadLetters[0] as never, '__streams.errors.offset')).toBe('2')
+    expect(headerOf(deadLetters[0] as never, 'tidemark.stage')).toBe('m')
+  })
+
+  test('of a batch that failed as a whole sets all its rows aside', async () => {
+    const by = scorer(() => Promise.reject(new TidemarkError('SCORE_FAILED', 'm@1 failed')))
+    const { outputs, codes, outcomes } = await taskWith({ by }).all(record(1), record(2))
+    expect(outputs).toEqual([])
+    expect(codes).toEqual(['SCORE_FAILED', 'SCORE_FAILED'])
+    expect(outcomes).toEqual({ scored: 0, skipped: 0, late: 0, dead: 2 })
+  })
+})
+
+describe('an output', () => {
+  test('that its topic does not take is a dead letter, its neighbours are written', async () => {
+    const long = record(2)
+    const key = Buffer.alloc(900, 'k')
+    const { outputs, codes } = await taskWith({ maxBytes: 1_000 }).all(record(1), { ...long, key })
+    expect(valuesOf(outputs, 'amount')).toEqual([1])
+    expect(codes).toEqual(['OUTPUT_TOO_LARGE'])
+  })
+
+  test('has the key and the timestamp of its record, and headers that say where it comes from', async () => {
+    const { outputs } = await taskWith().all(record(7), record(8))
+    expect(outputs.map((o) => [String(o.key), o.timestampMs])).toEqual([
+      ['k', START_MS + 7],
+      ['k', START_MS + 8],
+    ])
+    expect(outputs.map((o) => headerOf(o, 'tidemark-id'))).toEqual([
+      'events/3/7/scores',
+      'events/3/8/scores',
+    ])
+    expect(headerOf(outputs[0] as never, 'tidemark-by')).toBe('0123456789ab')
+    expect(Number(headerOf(outputs[0] as never, 'tidemark-scored-at'))).toBeGreaterThan(START_MS)
+  })
+})
+
+test('outcomes are told of the first step that keeps windows', async () => {
+  const { all, watch } = taskWith()
+  await all(record(1))
+  expect(watch.of('processed').map((p) => [p.step, p.nextOffset, p.watermarkMs])).toEqual([
+    ['features', 2, START_MS + 1 - 1_000],
+  ])
+})
+
+test('in = scored + skipped + late + dead, and each record is one output, one dead letter or neither', async () => {
+  const kinds = fc.constantFrom('good', 'skipped', 'late', 'malformed', 'nan', 'tombstone')
+  const by = scorer((amounts) => amounts.map((a) => (a === 13 ? Number.NaN : a)))
+  const of = (kind: string, offset: number): LogRecord => {
+    if (kind === 'malformed') return malformed(offset)
+    if (kind === 'tombstone') return record(offset, { value: null })
+    if (kind === 'skipped') return record(offset, { amount: -1 })
+    if (kind === 'nan') return record(offset, { amount: 13 })
+    const at = kind === 'late' ? START_MS - 60_000 : START_MS + offset
+    const value = Buffer.from(JSON.stringify({ key: 'k', at, amount: 1 }))
+    return record(offset, { value })
+  }
+  const property = fc.asyncProperty(fc.array(kinds, { maxLength: 30 }), async (chosen) => {
+    // The first event sets the watermark that late ones are behind.
+    const records = ['good', ...chosen].map(of)
+    const { outputs, deadLetters, codes, outcomes } = await taskWith({ by }).all(...records)
+    const { scored: good = 0, skipped = 0, late = 0, dead = 0 } = outcomes ?? {}
+    expect(good + skipped + late + dead).toBe(records.length)
+    expect(outputs).toHaveLength(good)
+    expect(good).toBe(1 + chosen.filter((k) => k === 'good').length)
+    expect(late).toBe(codes.filter((c) => c === 'LATE').length)
+    expect(deadLetters).toHaveLength(late + dead)
+    expect(skipped).toBe(chosen.filter((k) => k === 'skipped').length)
+  })
+  await fc.assert(property, { numRuns: 100 })
+})

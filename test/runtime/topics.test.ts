@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest'
+import type { TopicInfo } from '../../src/records/port.ts'
+import { checkTopics } from '../../src/runtime/topics.ts'
+import { withMaxAhead } from '../../src/topology/definition.ts'
+import { TOPICS } from './hand-records.ts'
+import { scored } from './support.ts'
+
+const DAY_MS = 86_400_000
+
+function check(
+  events: Partial<TopicInfo>,
+  definition = scored as Parameters<typeof checkTopics>[0],
+) {
+  const topics = TOPICS.map((t) => (t.name === 'events' ? { ...t, ...events } : t))
+  return checkTopics(definition, new Map(topics.map((t) => [t.name, t])), 'kafka:9092')
+}
+
+describe('a note about message.timestamp.after.max.ms is given', () => {
+  test.each([
+    ['when the bound is wider than the future guard', { timestampAfterMaxMs: DAY_MS }, '24 h'],
+    ['when there is no bound', { timestampAfterMaxMs: 9_223_372_036_854_776_000 }, 'unbounded'],
+    ['when the broker does not tell', { timestampAfterMaxMs: null }, 'unknown'],
+  ])('%s', (_, events, bound) => {
+    const { notes, faults } = check(events)
+    expect(faults).toEqual([])
+    expect(notes).toEqual([
+      `scored: topic "events" takes timestamps from producers (message.timestamp.after.max.ms: ${bound}); ` +
+        'a producer that copies a wrong event time there passes the future guard of 5 min',
+    ])
+  })
+})
+
+describe('no such note is given', () => {
+  test.each([
+    ['when the bound is as narrow as the guard', { timestampAfterMaxMs: 300_000 }],
+    [
+      'when the broker sets the timestamps',
+      { timestampType: 'LogAppendTime', timestampAfterMaxMs: null } as const,
+    ],
+  ])('%s', (_, events) => {
+    expect(check(events).notes).toEqual([])
+  })
+})
+
+test('that the future guard is off is said', () => {
+  const { notes } = check({}, withMaxAhead(scored, 'none'))
+  expect(notes).toEqual([
+    'scored: watermark.maxAhead is off: one clock far ahead makes the rest of its partition late',
+  ])
+})
+
+test('a topic that does not even take a dead letter without its value is refused', () => {
+  const { faults } = check({ maxMessageBytes: 4_095 })
+  expect(faults.map((f) => [f.code, f.message])).toEqual([
+    ['TOPIC_LIMITS', 'topic "events" takes only 4095 bytes (max.message.bytes)'],
+  ])
+  expect(check({ maxMessageBytes: 4_096 }).faults).toEqual([])
+})

@@ -1,0 +1,186 @@
+import { describe, expect, test } from 'vitest'
+import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
+import { startWorker } from '../../src/runtime/worker.ts'
+import { commitFailed, HandRecords, noBroker, TOPICS, topic } from './hand-records.ts'
+import { HandClock, prepared, record, Watch } from './support.ts'
+
+function started(records: HandRecords) {
+  const watch = new Watch()
+  const clock = new HandClock()
+  const options = { prepared: prepared(), records, group: 'g', brokers: 'kafka:9092', clock }
+  return { worker: startWorker({ ...options, observer: watch.observer }), watch, clock }
+}
+
+/** Runs with one chunk whose commit is on its way. */
+async function committing() {
+  const records = new HandRecords()
+  const { worker, watch, clock } = started(records)
+  const member = await records.member()
+  member.assign(1)
+  member.give(1, [record(0)])
+  return { worker, watch, clock, member, pending: await member.nextCommit() }
+}
+
+describe('stop', () => {
+  test('finishes and commits what is in flight, then leaves', async () => {
+    const { worker, watch, member, pending, clock } = await committing()
+    member.give(1, [record(1)])
+    const stopped = worker.stop()
+    expect(await member.commitsNothing()).toBe(true)
+    expect(member.calls).toEqual(['stopFetching'])
+    pending.succeed()
+    await clock.asleepFor(10)
+    clock.advance(10)
+    const last = await member.nextCommit()
+    expect(last.commit.nextOffsets[0]?.nextOffset).toBe(2)
+    expect(member.calls).toEqual(['stopFetching'])
+    last.succeed()
+    await stopped
+    expect(member.calls).toEqual(['stopFetching', 'leave'])
+    expect(watch.states).toEqual(['starting', 'running', 'stopping', 'stopped'])
+  })
+
+  test('with nothing in flight leaves at once', async () => {
+    const records = new HandRecords()
+    const { worker } = started(records)
+    const member = await records.member()
+    await worker.stop()
+    expect(member.calls).toEqual(['stopFetching', 'leave'])
+  })
+
+  test('goes on trying a commit that failed', async () => {
+    const { worker, member, pending, clock } = await committing()
+    const stopped = worker.stop()
+    pending.fail(commitFailed())
+    await clock.asleepFor(100)
+    clock.advance(100)
+    ;(await member.nextCommit()).succeed()
+    await stopped
+    expect(member.calls).toEqual(['stopFetching', 'leave'])
+  })
+
+  test('gives up after 25 s, says so, and leaves all the same', async () => {
+    const { worker, watch, member, clock } = await committing()
+    const stopped = worker.stop()
+    await clock.asleepFor(25_000)
+    clock.advance(25_000)
+    await clock.asleepFor(2_000)
+    clock.advance(2_000)
+    await expect(stopped).rejects.toMatchObject({ code: 'STOP_TIMED_OUT' })
+    expect(member.calls).toEqual(['stopFetching', 'leave'])
+    expect(watch.states.at(-1)).toBe('failed')
+  })
+
+  test('while no broker answers ends the waiting', async () => {
+    const { worker, watch, clock } = started(new HandRecords(noBroker()))
+    await clock.asleepFor(500)
+    await worker.stop()
+    expect(watch.states).toEqual(['starting', 'unavailable', 'stopped'])
+  })
+})
+
+describe('without a broker', () => {
+  test('a worker goes on trying, after waits that double up to 10 s, and runs when one answers', async () => {
+    const outage = Array.from({ length: 7 }, noBroker)
+    const records = new HandRecords(...outage, TOPICS)
+    const { worker, watch, clock } = started(records)
+    const waits = [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]
+    for (const [n, wait] of waits.entries()) {
+      await watch.until(() => watch.of('state').length === n + 2)
+      clock.advance(wait)
+    }
+    await watch.until(() => watch.states.at(-1) === 'running')
+    expect(clock.slept).toEqual(waits)
+    expect(watch.of('state')[1]).toEqual({
+      type: 'state',
+      state: 'unavailable',
+      reason: 'no broker answers; next attempt in 0.5 s',
+    })
+    await worker.stop()
+  })
+
+  test('what is to be known of the topics is told once, when they are known', async () => {
+    const loose = TOPICS.map((t) => ({ ...t, timestampAfterMaxMs: null }))
+    const records = new HandRecords(noBroker(), loose)
+    const { worker, watch, clock } = started(records)
+    await clock.asleepFor(500)
+    clock.advance(500)
+    const member = await records.member(0)
+    member.handlers.failed(noBroker())
+    await clock.asleepFor(500)
+    await watch.until(() => watch.states.at(-1) === 'unavailable')
+    clock.advance(1_000)
+    await records.member(1)
+    expect(watch.of('note')).toHaveLength(1)
+    await worker.stop()
+  })
+
+  test('a membership that broke is begun anew, and its pending work is not carried over', async () => {
+    const records = new HandRecords()
+    const { worker, watch, clock } = started(records)
+    const first = await records.member(0)
+    first.assign(1)
+    first.give(1, [record(0)])
+    const pending = await first.nextCommit()
+    first.handlers.failed(noBroker())
+    pending.fail(noBroker())
+    await watch.until(() => watch.states.at(-1) === 'unavailable')
+    expect(first.calls).toEqual(['leave'])
+    clock.advance(500)
+    const second = await records.member(1)
+    expect(await second.commitsNothing()).toBe(true)
+    expect(watch.states).toEqual(['starting', 'running', 'unavailable', 'running'])
+    await worker.stop()
+  })
+})
+
+describe('before anything is consumed', () => {
+  test('every topic that is missing is refused, each with the command that makes it', async () => {
+    const records = new HandRecords([topic('events', { partitions: 12 })])
+    const { worker, watch } = started(records)
+    const refused = (await worker.done.catch((error: unknown) => error)) as Refused
+    expect(refused).toBeInstanceOf(Refused)
+    expect(refused.faults.map((f) => [f.code, f.hint])).toEqual(
+      ['scores', 'events.dlq'].map((name) => [
+        'TOPIC_MISSING',
+        `kafka-topics.sh --bootstrap-server kafka:9092 --create --topic ${name} --partitions 12`,
+      ]),
+    )
+    expect(records.members).toEqual([])
+    expect(watch.states).toEqual(['starting', 'failed'])
+  })
+})
+
+describe('what ends a worker', () => {
+  test('is told by done, after it has left the group', async () => {
+    const records = new HandRecords()
+    const { worker, watch } = started(records)
+    const member = await records.member()
+    member.handlers.failed(new TidemarkError('OFFSET_OUT_OF_RANGE', 'the log begins at 9'))
+    await expect(worker.done).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+    expect(member.calls).toEqual(['leave'])
+    expect(watch.of('state').at(-1)).toMatchObject({
+      state: 'failed',
+      reason: 'the log begins at 9',
+    })
+  })
+
+  test('never comes out of a handler into the driver', async () => {
+    const records = new HandRecords()
+    const { worker } = started(records)
+    const { handlers } = await records.member()
+    const assignment = { topic: 'other', partition: 0, epoch: 1, nextOffset: 0, metadata: '' }
+    expect(() => handlers.assigned([assignment])).not.toThrow()
+    await expect(worker.done).rejects.toMatchObject({ code: 'INVARIANT' })
+  })
+})
+
+test('a partition that was read to its end tells how far the log reaches', async () => {
+  const records = new HandRecords()
+  const { worker, watch } = started(records)
+  const member = await records.member()
+  member.assign(1)
+  member.handlers.caughtUp({ topic: 'events', partition: 0 }, 41)
+  expect(watch.of('consumed')).toMatchObject([{ topology: 'scored', records: 0, endOffset: 41 }])
+  await worker.stop()
+})

@@ -1,0 +1,244 @@
+import { defineTopology, hours, minutes, onnxModel, seconds } from 'tidemark'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Definition, FeatureDefinition, FeaturesStep } from '../../src/topology/definition.ts'
+import type { TopologyBuilder } from '../../src/topology/stream.ts'
+import { validateTopology } from '../../src/topology/validate.ts'
+import cardFraud from '../../topologies/card-fraud.ts'
+import flightDelay from '../../topologies/flight-delay.ts'
+
+const MODEL = {
+  name: 'm',
+  version: '1',
+  file: new URL('file:///m.onnx'),
+  sha256: '00',
+  input: 'x',
+  outputs: { p: { tensor: 'p', column: 0 } },
+}
+
+function events(t: TopologyBuilder) {
+  return t.source('in', {
+    schema: z.object({ k: z.string(), at: z.number(), amount: z.number(), shop: z.string() }),
+    key: (e) => e.k,
+    eventTimeMs: (e) => e.at,
+    watermark: { lag: seconds(1) },
+    onLate: 'drop',
+  })
+}
+
+const good = defineTopology('test', (t) => {
+  const Shop = z.object({ id: z.string() })
+  t.table('shops', { schema: Shop, key: (s) => s.id, from: { file: new URL('file:///shops') } })
+  return events(t)
+    .features((f) => {
+      const all = f.events({ amount: (e) => e.amount, shop: (e) => e.shop })
+      const hour = all.rolling(hours(1))
+      return {
+        value: all.value('amount'),
+        sum: hour.sum('amount'),
+        shops: hour.distinct('shop'),
+      }
+    })
+    .score(onnxModel({ ...MODEL, features: ['value', 'sum', 'shops'] }))
+    .map((s) => s.score)
+    .sink('out')
+})
+
+function faultsOf(definition: Definition): string[] {
+  return validateTopology(definition).map((f) => `${f.code} ${f.where}: ${f.message}`)
+}
+
+/** The good topology with another source. */
+function sourced(other: object, watermark: object = {}): Definition {
+  const { source } = good
+  return {
+    ...good,
+    source: { ...source, ...other, watermark: { ...source.watermark, ...watermark } },
+  }
+}
+
+/** The good topology with one more feature, that its model takes. */
+function featured(feature: object): Definition {
+  const step = good.then[0] as FeaturesStep
+  const name = 'more'
+  const then = step.then.map((s) => {
+    if (s.op !== 'score') return s
+    return { ...s, model: { ...s.model, features: [...s.model.features, name] } }
+  })
+  const features = [...step.features, { name, kind: 0, ...feature } as FeatureDefinition]
+  return { ...good, then: [{ ...step, features, then }] }
+}
+
+const window = (aggregate: object, lengthMs = 1_000) => ({ from: 'rolling', lengthMs, aggregate })
+
+test.each([
+  ['card-fraud', cardFraud],
+  ['flight-delay', flightDelay],
+  ['the one that each fault here is made of', good],
+])('%s has no fault', (_, topology) => {
+  expect(faultsOf(topology)).toEqual([])
+})
+
+describe('each fault is found', () => {
+  test.each<[string, Definition, string]>([
+    [
+      'a name that is no name',
+      { ...good, name: 'a b' },
+      'TOPOLOGY_INVALID a b/: name "a b" must match /^[a-zA-Z0-9._-]{1,200}$/',
+    ],
+    [
+      'a negative lag',
+      sourced({}, { lagMs: -1 }),
+      'TOPOLOGY_INVALID test/in: watermark.lag -1 must not be negative',
+    ],
+    [
+      'no lag',
+      sourced({}, { lagMs: undefined }),
+      'TOPOLOGY_INVALID test/in: watermark.lag undefined must not be negative',
+    ],
+    [
+      'a future guard that is no number',
+      sourced({}, { maxAheadMs: Number.NaN }),
+      'TOPOLOGY_INVALID test/in: watermark.maxAhead NaN must not be negative',
+    ],
+    [
+      'idleAfter, which does nothing yet',
+      sourced({}, { idleAfterMs: 1 }),
+      'NOT_SUPPORTED test/in: watermark.idleAfter does nothing yet',
+    ],
+    [
+      'an unknown onLate',
+      sourced({ onLate: 'ignore' }),
+      'TOPOLOGY_INVALID test/in: onLate "ignore" must be one of dead-letter, drop, score',
+    ],
+    [
+      'a topic that Kafka does not take',
+      { ...good, deadLetterTopic: 'dead letters' },
+      'TOPOLOGY_INVALID test/dead letters: topic "dead letters" must match /^[a-zA-Z0-9._-]{1,200}$/',
+    ],
+    [
+      'outputs into the source',
+      sourced({ topic: 'out' }),
+      'TOPOLOGY_INVALID test/out: sink "out" is the source: its outputs would come back as events',
+    ],
+    [
+      'outputs among the dead letters',
+      { ...good, deadLetterTopic: 'out' },
+      'TOPOLOGY_INVALID test/out: sink "out" is the dead-letter topic',
+    ],
+    [
+      'dead letters into the source',
+      { ...good, deadLetterTopic: 'in' },
+      'TOPOLOGY_INVALID test/in: the dead-letter topic is the source: dead letters would come back',
+    ],
+    [
+      'two tables of one name',
+      { ...good, tables: [...good.tables, ...good.tables] },
+      'TOPOLOGY_INVALID test/shops: two tables are named "shops"',
+    ],
+    [
+      'the event time as a feature',
+      featured({ from: 'value', of: (e: { at: number }) => e.at }),
+      'TOPOLOGY_INVALID test/features.more: "at" is the event time: a float32 holds it only to the nearest 131 s',
+    ],
+    [
+      'the value of a column that is not there',
+      featured({ from: 'value', of: undefined }),
+      'TOPOLOGY_INVALID test/features.more: value() of a column that is not there',
+    ],
+    [
+      'a window over a column that is not there, even where every object has one',
+      featured(window({ of: 'sum', column: 'constructor', empty: 0 })),
+      'TOPOLOGY_INVALID test/features.more: there is no column "constructor"',
+    ],
+    [
+      'a column used as text and as a number',
+      featured(window({ of: 'distinct', column: 'amount' })),
+      'TOPOLOGY_INVALID test/features.more: column "amount" is used as a number and as a text',
+    ],
+    [
+      'a column used as a number and as a condition',
+      featured(window({ of: 'share', column: 'amount', empty: 0 })),
+      'TOPOLOGY_INVALID test/features.more: column "amount" is used as a number and as a condition',
+    ],
+    [
+      'a window of no length',
+      featured(window({ of: 'count' }, 0)),
+      'TOPOLOGY_INVALID test/features.more: window length 0 ms must be a whole number above 0',
+    ],
+    [
+      'a window of half a millisecond',
+      featured(window({ of: 'count' }, 0.5)),
+      'TOPOLOGY_INVALID test/features.more: window length 0.5 ms must be a whole number above 0',
+    ],
+    [
+      'a quantile that is none',
+      featured(window({ of: 'quantile', column: 'amount', empty: 0, q: 95 })),
+      'TOPOLOGY_INVALID test/features.more: quantile 95 must lie between 0 and 1',
+    ],
+    [
+      'a cap of nothing',
+      featured({ from: 'sinceLast', capMs: 0, never: 0 }),
+      'TOPOLOGY_INVALID test/features.more: cap 0 must be more than 0',
+    ],
+    [
+      'a foreign table',
+      featured({ from: 'lookup', table: 'planes' }),
+      'TOPOLOGY_INVALID test/features.more: table "planes" is not one of this topology',
+    ],
+    [
+      'a tumbling window as a feature',
+      featured({ from: 'tumbling', which: 'current', lengthMs: 1, aggregate: { of: 'count' } }),
+      'NOT_SUPPORTED test/features.more: tumbling windows cannot run yet',
+    ],
+  ])('%s', (_, definition, fault) => {
+    expect(faultsOf(definition)).toEqual([fault])
+  })
+
+  test('features that are not those of the model, either way', () => {
+    const step = good.then[0] as FeaturesStep
+    const features = step.features.map((f) => (f.name === 'sum' ? { ...f, name: 'total' } : f))
+    expect(faultsOf({ ...good, then: [{ ...step, features }] })).toEqual([
+      'TOPOLOGY_INVALID test/m: model m needs sum',
+      'TOPOLOGY_INVALID test/m: model m does not take total',
+    ])
+  })
+
+  test('a latency budget of nothing', () => {
+    const step = good.then[0] as FeaturesStep
+    const then = step.then.map((s) => (s.op === 'score' ? { ...s, latencyBudgetMs: 0 } : s))
+    expect(faultsOf({ ...good, then: [{ ...step, then }] })).toEqual([
+      'TOPOLOGY_INVALID test/m: latencyBudget 0 must be more than 0',
+    ])
+  })
+
+  test('windows over scores', () => {
+    const count = onnxModel({ ...MODEL, features: ['count'] })
+    const twice = defineTopology('twice', (t) =>
+      events(t)
+        .features((f) => ({ count: f.events({}).rolling(minutes(1)).count() }))
+        .score(count)
+        .features((f) => ({ count: f.events({}).rolling(minutes(1)).count() }))
+        .score(count)
+        .sink('out'),
+    )
+    expect(faultsOf(twice)).toEqual(['NOT_SUPPORTED twice/features-2: windows over scores'])
+  })
+})
+
+test('every fault is told at once', () => {
+  const tumbling = defineTopology('a b', (t) =>
+    events(t)
+      .tumbling(minutes(1))
+      .aggregate({ amount: (e) => e.amount }, (a) => ({ spent: a.sum('amount') }))
+      .sink('out'),
+  )
+  const { source } = tumbling
+  const watermark = { ...source.watermark, lagMs: -1, idleAfterMs: 1_000 }
+  expect(faultsOf({ ...tumbling, source: { ...source, watermark } })).toEqual([
+    expect.stringContaining('TOPOLOGY_INVALID a b/: name "a b" must match'),
+    'TOPOLOGY_INVALID a b/in: watermark.lag -1 must not be negative',
+    'NOT_SUPPORTED a b/in: watermark.idleAfter does nothing yet',
+    'NOT_SUPPORTED a b/tumbling: tumbling windows cannot run yet',
+  ])
+})
