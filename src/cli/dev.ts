@@ -100,7 +100,10 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
       Buffer.concat(shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))),
     )
     report.add(deadLetters.filter(({ topic }) => topic === deadLetterTopic))
-    for (const { partition, nextOffset } of nextOffsets) book.forget(partition, nextOffset)
+    for (const { topic, partition, nextOffset } of nextOffsets) {
+      book.forget(partition, nextOffset)
+      records.deleteBefore({ topic, partition, offset: nextOffset })
+    }
     wake()
   })
   const worker = startWorker({

@@ -88,9 +88,8 @@ interface Course {
 }
 
 /**
- * Looks on until every event has an output or a dead letter. The outputs are counted by where their partitions end and
- * not by reading them: a reader takes CPU from the worker, and what it has read
- * says how far the reader is.
+ * Looks on until every event has an output or a dead letter. Outputs are counted by where their partitions end and not by
+ * reading them: a reader takes CPU from the worker, and what it has read says how far the reader is.
  */
 async function follow(stage: Stage, worker: BenchWorker, events: number): Promise<Course> {
   const startMs = performance.now()

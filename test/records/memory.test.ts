@@ -86,4 +86,32 @@ describe('memory records', () => {
     ])
     await records.close()
   })
+
+  test('after records are deleted the log starts behind them, and a group that was before is refused', async () => {
+    const records = new MemoryRecords()
+    records.createTopic('t', { partitions: 1 })
+    records.produce(Array.from({ length: 5 }, () => record('t')))
+    records.deleteBefore({ topic: 't', partition: 0, offset: 3 })
+    expect(records.read('t').map((r) => r.offset)).toEqual([3, 4])
+    expect(records.endOffset({ topic: 't', partition: 0 })).toBe(5)
+    const starts: number[] = []
+    const handlers = {
+      assigned: (assignments: readonly { nextOffset: number }[]) =>
+        starts.push(...assignments.map((a) => a.nextOffset)),
+      lost: () => {},
+      chunk: () => {},
+      caughtUp: () => {},
+      failed: () => {},
+    }
+    const member = await records.join({ group: 'g', topics: ['t'], handlers })
+    expect(starts).toEqual([3])
+    const next = { topic: 't', partition: 0, epoch: 1, nextOffset: 4, metadata: '' }
+    await member.commit({ outputs: [], deadLetters: [], nextOffsets: [next] })
+    await member.leave()
+    records.deleteBefore({ topic: 't', partition: 0, offset: 5 })
+    await expect(records.join({ group: 'g', topics: ['t'], handlers })).rejects.toMatchObject({
+      code: 'OFFSET_OUT_OF_RANGE',
+    })
+    await records.close()
+  })
 })

@@ -114,12 +114,16 @@ export class MemoryGroup {
   }
 
   #assignmentOf(partition: TopicPartition): Assignment {
-    const { nextOffset, metadata } = this.committed(partition) ?? { nextOffset: 0, metadata: '' }
+    const start = this.#log.startOffset(partition)
     const end = this.#log.endOffset(partition)
-    if (nextOffset > end) {
+    const { nextOffset, metadata } = this.committed(partition) ?? {
+      nextOffset: start,
+      metadata: '',
+    }
+    if (nextOffset < start || nextOffset > end) {
       throw new TidemarkError(
         'OFFSET_OUT_OF_RANGE',
-        `group ${this.name} committed offset ${nextOffset}, but the log ends at ${end}`,
+        `group ${this.name} committed offset ${nextOffset}, but the log goes from ${start} to ${end}`,
         {
           where: position(partition.topic, partition.partition, nextOffset),
           hint: 'the topic was made anew or the offset was set by hand: use another group, or set its offset into the log',

@@ -15,8 +15,13 @@ export interface TopicOptions {
 
 interface Topic {
   readonly info: TopicInfo
-  /** By partition, then by offset: nothing is ever removed, so the log's start is 0. */
-  readonly partitions: LogRecord[][]
+  readonly partitions: readonly Partition[]
+}
+
+interface Partition {
+  /** Offset of the first record that is kept. */
+  start: number
+  records: LogRecord[]
 }
 
 /** Topics and their records. */
@@ -36,7 +41,7 @@ export class MemoryLog {
         timestampType: 'CreateTime',
         timestampAfterMaxMs: null,
       },
-      partitions: Array.from({ length: partitions }, () => []),
+      partitions: Array.from({ length: partitions }, () => ({ start: 0, records: [] })),
     })
   }
 
@@ -47,7 +52,7 @@ export class MemoryLog {
 
   /** @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
   append(record: NewRecord): Position {
-    const { info, partitions } = this.#topic(record.topic)
+    const { info } = this.#topic(record.topic)
     const bytes = sizeOf(record)
     if (info.maxMessageBytes !== null && bytes > info.maxMessageBytes) {
       throw new TidemarkError(
@@ -57,29 +62,45 @@ export class MemoryLog {
       )
     }
     const partition = partitionOf(record, info.partitions)
-    const records = partitions[partition] ?? []
+    const { start, records } = this.#partition(record.topic, partition)
     const { timestampMs, key, value, headers } = record
-    const offset = records.length
+    const offset = start + records.length
     records.push({ offset, timestampMs, key, value, headers })
     return { topic: record.topic, partition, offset }
   }
 
   /** Records of one partition from an offset on, at most `limit`. @throws TidemarkError `TOPIC_MISSING` */
   read({ topic, partition, offset }: Position, limit: number): LogRecord[] {
-    return this.#partition(topic, partition).slice(offset, offset + limit)
+    const { start, records } = this.#partition(topic, partition)
+    const from = Math.max(0, offset - start)
+    return records.slice(from, from + limit)
   }
 
   /** The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING` */
   endOffset({ topic, partition }: TopicPartition): number {
-    return this.#partition(topic, partition).length
+    const { start, records } = this.#partition(topic, partition)
+    return start + records.length
   }
 
-  #partition(topic: string, partition: number): LogRecord[] {
-    const records = this.#topic(topic).partitions[partition]
-    if (records === undefined) {
+  /** The offset of the first record that is kept. @throws TidemarkError `TOPIC_MISSING` */
+  startOffset({ topic, partition }: TopicPartition): number {
+    return this.#partition(topic, partition).start
+  }
+
+  /** Deletes the records before an offset: the log starts there. @throws TidemarkError `TOPIC_MISSING` */
+  deleteBefore({ topic, partition, offset }: Position): void {
+    const kept = this.#partition(topic, partition)
+    if (offset <= kept.start) return
+    kept.records = kept.records.slice(offset - kept.start)
+    kept.start = offset
+  }
+
+  #partition(topic: string, partition: number): Partition {
+    const found = this.#topic(topic).partitions[partition]
+    if (found === undefined) {
       throw new TidemarkError('TOPIC_MISSING', `topic ${topic} has no partition ${partition}`)
     }
-    return records
+    return found
   }
 
   #topic(name: string): Topic {

@@ -52,6 +52,11 @@ export class MemoryRecords implements Records {
     )
   }
 
+  /** Deletes what a partition holds before an offset. @throws TidemarkError `TOPIC_MISSING` */
+  deleteBefore(position: Position): void {
+    this.#log.deleteBefore(position)
+  }
+
   /** The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING` */
   endOffset(partition: TopicPartition): number {
     return this.#log.endOffset(partition)

@@ -1,0 +1,83 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { addTo, squareError, variance } from '../../src/engine/compensated.ts'
+import {
+  addSummary,
+  addValue,
+  clearSummary,
+  SQUARES,
+  SUM,
+  SUMMARY,
+} from '../../src/engine/history.ts'
+import { exactSum, exactVariance } from './oracle/exact.ts'
+
+const amounts = fc.oneof(
+  fc.integer({ min: -100_000, max: 100_000 }).map((cents) => cents / 100),
+  fc.constantFrom(0.1, 0.2, 33.33, 1e7, -1e7, 1e12, -1e12),
+)
+const lists = fc.array(amounts, { minLength: 1, maxLength: 100 })
+
+/** Sums of the values, summed up in groups of a size. */
+function summaryOf(values: readonly number[], group: number): Float64Array {
+  const whole = new Float64Array(SUMMARY)
+  const part = new Float64Array(SUMMARY)
+  clearSummary(whole, 0)
+  for (let start = 0; start < values.length; start += group) {
+    clearSummary(part, 0)
+    for (const value of values.slice(start, start + group)) addValue(part, 0, value)
+    addSummary(whole, 0, part, 0)
+  }
+  return whole
+}
+
+const total = (sums: Float64Array, at: number) => (sums[at] as number) + (sums[at + 1] as number)
+
+describe('as float32, in any grouping, equal to what exact arithmetic gives', () => {
+  test('a sum', () => {
+    fc.assert(
+      fc.property(lists, fc.integer({ min: 1, max: 64 }), (values, group) => {
+        const sum = total(summaryOf(values, group), SUM)
+        expect(Math.fround(sum)).toBe(Math.fround(exactSum(values)))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('a standard deviation', () => {
+    fc.assert(
+      fc.property(lists, fc.integer({ min: 1, max: 64 }), (values, group) => {
+        const std = Math.sqrt(variance(values.length, summaryOf(values, group), SUM, SQUARES))
+        const exact = Math.sqrt(exactVariance(values))
+        // Equal values are left to min and max: of their sums a rest in the 30th digit remains.
+        fc.pre(exact > 0)
+        expect(Math.fround(std)).toBe(Math.fround(exact))
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+test('what a plain sum loses is kept', () => {
+  const sums = new Float64Array(2)
+  for (const value of [1e16, 1, -1e16]) addTo(sums, 0, value)
+  expect(1e16 + 1 - 1e16).toBe(0)
+  expect(total(sums, 0)).toBe(1)
+})
+
+test('a square and its error are the square exactly', () => {
+  fc.assert(
+    fc.property(fc.maxSafeInteger(), (x) => {
+      const square = x * x
+      expect(BigInt(square) + BigInt(squareError(x, square))).toBe(BigInt(x) ** 2n)
+    }),
+  )
+})
+
+test('a variance is never negative', () => {
+  fc.assert(
+    fc.property(amounts, fc.integer({ min: 1, max: 200 }), (value, count) => {
+      const same = Array.from({ length: count }, () => value)
+      expect(variance(count, summaryOf(same, 7), SUM, SQUARES)).toBeGreaterThanOrEqual(0)
+    }),
+  )
+})

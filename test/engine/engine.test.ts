@@ -1,0 +1,370 @@
+import { describe, expect, test } from 'vitest'
+import { Engine } from '../../src/engine/engine.ts'
+import type { Definition, FeaturesStep, OnLate, Step } from '../../src/topology/definition.ts'
+import { topologyAround } from './engine-rows.ts'
+
+const T = Date.UTC(2026, 0, 1)
+const DAY_MS = 86_400_000
+
+type Feature = FeaturesStep['features'][number] extends infer F
+  ? F extends FeaturesStep['features'][number]
+    ? Omit<F, 'name' | 'kind'>
+    : never
+  : never
+
+interface Sale {
+  readonly amount?: unknown
+  readonly shop?: unknown
+  readonly skip?: boolean
+}
+
+const amountOf = (e: unknown) => (e as Sale).amount as number
+const count: Feature = { from: 'rolling', lengthMs: 10_000, aggregate: { of: 'count' } }
+const sum: Feature = {
+  from: 'rolling',
+  lengthMs: 10_000,
+  aggregate: { of: 'sum', column: 'amount', empty: 0 },
+}
+const sinceLast = (capMs: number | null, never: number): Feature => ({
+  from: 'sinceLast',
+  capMs,
+  never,
+})
+
+interface Options {
+  readonly onLate?: OnLate
+  readonly lagMs?: number
+  readonly maxAheadMs?: number | 'none'
+}
+
+/** A topology of one features step with a model that takes them all. */
+function topology(features: readonly Feature[], options: Options = {}): Definition {
+  const { onLate = 'dead-letter', lagMs = 0, maxAheadMs = 'none' } = options
+  const step: FeaturesStep = {
+    op: 'features',
+    name: 'features',
+    kinds: [{ is: null, columns: { amount: amountOf, shop: (e) => (e as Sale).shop as string } }],
+    features: features.map((f, i) => ({ name: `f${i}`, kind: 0, ...f })),
+    then: [],
+  }
+  const around = topologyAround(step, { lagMs, onLate })
+  const watermark = { ...around.source.watermark, maxAheadMs }
+  return { ...around, source: { ...around.source, watermark } }
+}
+
+type Arrival = readonly [key: string, atMs: number, event?: Sale]
+
+/** Takes events, their times relative to T, and tells what came of each: its row, its fault's code, or nothing. */
+function run(engine: Engine, events: readonly Arrival[]) {
+  const timesMs = Float64Array.from(events, ([, atMs]) => T + atMs)
+  const result = engine.process({
+    count: events.length,
+    keys: events.map(([key]) => key),
+    timesMs,
+    recordTimesMs: Float64Array.from(events, () => T),
+    events: events.map(([, , event = { amount: 1, shop: 's' }]) => event),
+  })
+  const told: (number[] | string | null)[] = events.map(() => null)
+  for (const { indices, rows } of result.arrivals) {
+    const width = rows.length / indices.length
+    for (const [r, index] of indices.entries()) {
+      told[index] = [...rows.subarray(r * width, (r + 1) * width)]
+    }
+  }
+  for (const { index, error } of result.faults) told[index] = error.code
+  return { told, result }
+}
+
+function told(features: readonly Feature[], events: readonly Arrival[], options: Options = {}) {
+  return run(new Engine(topology(features, options), () => new Map()), events).told
+}
+
+describe('a rolling window (t − W, t]', () => {
+  test('leaves out what is exactly W old, and holds what is 1 ms younger', () => {
+    expect(
+      told(
+        [count],
+        [
+          ['a', 0],
+          ['a', 9_999],
+          ['a', 10_000],
+          ['a', 10_001],
+        ],
+      ),
+    ).toEqual([[1], [2], [2], [3]])
+  })
+
+  test('holds earlier arrivals of the same time, the event itself among them', () => {
+    expect(
+      told(
+        [count],
+        [
+          ['a', 5],
+          ['a', 5],
+          ['a', 5],
+        ],
+      ),
+    ).toEqual([[1], [2], [3]])
+  })
+
+  test('of an event out of order ends at its own time, and later events see it', () => {
+    const events: Arrival[] = [
+      ['a', 0, { amount: 1 }],
+      ['a', 500, { amount: 2 }],
+      ['a', 200, { amount: 4 }],
+      ['a', 600, { amount: 8 }],
+    ]
+    expect(told([sum], events, { lagMs: 1_000 })).toEqual([[1], [3], [5], [15]])
+  })
+
+  test('is kept by key', () => {
+    expect(
+      told(
+        [count],
+        [
+          ['a', 0],
+          ['b', 0],
+          ['a', 1],
+        ],
+      ),
+    ).toEqual([[1], [1], [2]])
+  })
+})
+
+describe('a late event', () => {
+  const events: Arrival[] = [
+    ['a', 1_000],
+    ['a', 0],
+    ['a', 1_500],
+  ]
+
+  test('is set aside, once, and enters no window', () => {
+    expect(told([count], events)).toEqual([[1], 'LATE', [2]])
+  })
+
+  test('is only counted where onLate is drop', () => {
+    const engine = new Engine(topology([count], { onLate: 'drop' }), () => new Map())
+    const { told: rows, result } = run(engine, events)
+    expect(rows).toEqual([[1], null, [2]])
+    expect(result.late).toEqual([{ step: 'features', indices: [1] }])
+  })
+
+  test('is scored on the windows as they are where onLate is score, and enters none', () => {
+    const more: Arrival[] = [
+      ['a', 0],
+      ['a', 1_000],
+      ['a', 500],
+      ['a', 1_500],
+    ]
+    expect(told([count], more, { onLate: 'score' })).toEqual([[1], [2], [1], [3]])
+  })
+})
+
+test('an event too far ahead of its record is set aside, moves no watermark and enters no window', () => {
+  const engine = new Engine(topology([count], { maxAheadMs: 60_000 }), () => new Map())
+  const events: Arrival[] = [
+    ['a', 0],
+    ['a', 60_001],
+    ['a', 1],
+  ]
+  expect(run(engine, events).told).toEqual([[1], 'FUTURE', [2]])
+  expect(engine.watermarkMs).toBe(T + 1)
+})
+
+describe('an event that cannot be read enters no window', () => {
+  const own = (of: (e: unknown) => unknown): Feature => ({ from: 'value', of: of as never })
+  const distinct: Feature = {
+    from: 'rolling',
+    lengthMs: 10_000,
+    aggregate: { of: 'distinct', column: 'shop' },
+  }
+
+  test.each<[string, Sale, string]>([
+    ['text where a number is wanted', { amount: '12', shop: 's' }, 'COLUMN_INVALID'],
+    ['NaN in a column', { amount: Number.NaN, shop: 's' }, 'COLUMN_INVALID'],
+    ['nothing in a column', { shop: 's' }, 'COLUMN_INVALID'],
+    ['a number where text is wanted', { amount: 1, shop: 7 }, 'COLUMN_INVALID'],
+  ])('%s', (_, event, code) => {
+    const all: Arrival[] = [
+      ['a', 0],
+      ['a', 1, event],
+      ['a', 2],
+    ]
+    expect(told([sum, distinct], all)).toEqual([[1, 1], code, [2, 1]])
+  })
+
+  test.each<[string, (e: unknown) => unknown, string]>([
+    ['null, which would become 0', () => null, 'COLUMN_INVALID'],
+    ['text, which would become its number', () => '12', 'COLUMN_INVALID'],
+    [
+      'an error',
+      () => {
+        throw new Error('no')
+      },
+      'FUNCTION_THREW',
+    ],
+  ])('a feature of its own that gives %s', (_, of, code) => {
+    const features = [own((e) => ((e as Sale).skip ? of(e) : 0)), count]
+    const all: Arrival[] = [
+      ['a', 0],
+      ['a', 1, { skip: true }],
+      ['a', 2],
+    ]
+    expect(told(features, all)).toEqual([[0, 1], code, [0, 2]])
+  })
+
+  test('the message names the column and not what it holds', () => {
+    const engine = new Engine(topology([sum, distinct]), () => new Map())
+    const { result } = run(engine, [
+      ['a', 0, { amount: 'secret', shop: 's' }],
+      ['a', 0, { amount: 1, shop: 4417 }],
+      ['a', 0, { amount: Number.POSITIVE_INFINITY, shop: 's' }],
+    ])
+    expect(result.faults.map((f) => f.error.message)).toEqual([
+      'column "amount" must be a number, got string',
+      'column "shop" must be a string, got number',
+      'column "amount" must be a number, got Infinity',
+    ])
+  })
+})
+
+test('a missing value reaches only a model that takes it', () => {
+  const nan: Feature = { from: 'value', of: () => Number.NaN }
+  const definition = topology([nan])
+  const strict = definition.then.map((step) =>
+    step.op === 'features'
+      ? { ...step, then: step.then.map((s) => ({ ...s, missing: 'refuse' }) as Step) }
+      : step,
+  )
+  expect(run(new Engine(definition, () => new Map()), [['a', 0]]).told).toEqual([[Number.NaN]])
+  const refusing = new Engine({ ...definition, then: strict }, () => new Map())
+  expect(run(refusing, [['a', 0]]).told).toEqual(['FEATURE_NOT_FINITE'])
+})
+
+test('each model behind the windows gets the events its way lets through, in its own order of features', () => {
+  const definition = topology([count, sum])
+  const step = definition.then[0] as FeaturesStep
+  const score = step.then[0] as Extract<Step, { op: 'score' }>
+  const model = { ...score.model, features: ['f1', 'f0'] }
+  const second: Step = { ...score, name: 'second', model }
+  const keep = (e: unknown) => amountOf(e) > 1
+  const where: Step = { op: 'where', name: 'where', keep, then: [second] }
+  const engine = new Engine(
+    { ...definition, then: [{ ...step, then: [score, where] }] },
+    () => new Map(),
+  )
+  const { result } = run(engine, [
+    ['a', 0, { amount: 1 }],
+    ['a', 1, { amount: 5 }],
+  ])
+  expect(result.arrivals.map((a) => [a.step.name, a.indices, [...a.rows]])).toEqual([
+    ['m', [0, 1], [1, 1, 2, 6]],
+    ['second', [1], [6, 2]],
+  ])
+})
+
+test('what a where leaves out before the windows enters none, but moves the watermark', () => {
+  const definition = topology([count])
+  const keep = (e: unknown) => (e as Sale).skip !== true
+  const then: Step[] = [{ op: 'where', name: 'where', keep, then: definition.then }]
+  const engine = new Engine({ ...definition, then }, () => new Map())
+  const events: Arrival[] = [
+    ['a', 0],
+    ['a', 500, { skip: true }],
+    ['a', 400],
+    ['a', 600],
+  ]
+  expect(run(engine, events).told).toEqual([[1], null, 'LATE', [2]])
+})
+
+test('a step of the author that throws sets aside its event alone, under its name', () => {
+  const definition = topology([count])
+  const to = (e: unknown) => {
+    if ((e as Sale).skip) throw new TypeError('no')
+    return e
+  }
+  const then: Step[] = [{ op: 'map', name: 'map', to, then: definition.then }]
+  const engine = new Engine({ ...definition, then }, () => new Map())
+  const { told: rows, result } = run(engine, [
+    ['a', 0],
+    ['a', 1, { skip: true }],
+    ['a', 2],
+  ])
+  expect(rows).toEqual([[1], 'FUNCTION_THREW', [2]])
+  expect(result.faults.map((f) => [f.step, f.error.message])).toEqual([
+    ['map', 'step "map" threw TypeError'],
+  ])
+})
+
+describe('keys that have gone silent', () => {
+  /** A hundred keys at T, then enough events of another key later for all of them to be looked at. */
+  function afterSilence(features: readonly Feature[], silentMs: number): Engine {
+    const engine = new Engine(topology(features), () => new Map())
+    run(
+      engine,
+      Array.from({ length: 100 }, (_, i): Arrival => [`k${i}`, 0]),
+    )
+    run(
+      engine,
+      Array.from({ length: 200 }, (): Arrival => ['x', silentMs]),
+    )
+    return engine
+  }
+
+  test('leave memory when the watermark has passed their windows', () => {
+    expect(afterSilence([count], 9_999).keys).toBe(101)
+    expect(afterSilence([count], 10_000).keys).toBe(1)
+  })
+
+  test('leave it when the watermark has passed the cap of secondsSinceLast that is also its never', () => {
+    expect(afterSilence([count, sinceLast(60_000, 60)], 59_999).keys).toBe(101)
+    expect(afterSilence([count, sinceLast(60_000, 60)], 60_000).keys).toBe(1)
+  })
+
+  test('are remembered for ever where secondsSinceLast has no cap, or another never', () => {
+    for (const since of [sinceLast(null, 0), sinceLast(60_000, 0), sinceLast(60_000, Number.NaN)]) {
+      const engine = afterSilence([count, since], 60_000)
+      expect(engine.keys).toBe(101)
+      const cap = since.from === 'sinceLast' ? (since.capMs ?? 2 * DAY_MS) : 0
+      expect(run(engine, [['k7', 2 * DAY_MS]]).told).toEqual([[1, cap / 1_000]])
+    }
+  })
+})
+
+describe('secondsSinceLast', () => {
+  test('is never for a first event, 0 for one of the same time, and at most the cap', () => {
+    const events: Arrival[] = [
+      ['a', 0],
+      ['a', 0],
+      ['a', 1_500],
+      ['a', 2 * DAY_MS],
+    ]
+    expect(told([sinceLast(DAY_MS, -1)], events)).toEqual([[-1], [0], [1.5], [86_400]])
+  })
+
+  test('of an event out of order is since the newest before it', () => {
+    const events: Arrival[] = [
+      ['a', 0],
+      ['a', 5_000],
+      ['a', 2_000],
+      ['a', 6_000],
+    ]
+    expect(told([sinceLast(null, -1), count], events, { lagMs: 10_000 })).toEqual([
+      [-1, 1],
+      [5, 2],
+      [2, 2],
+      [1, 4],
+    ])
+  })
+
+  test('of a late event does not depend on whether its key has been swept away already', () => {
+    const bounded = [sinceLast(60_000, 60)]
+    const lateAfter = (others: number): Arrival[] => [
+      ['a', 0],
+      ...Array.from({ length: others }, (): Arrival => ['x', 60_000]),
+      ['a', 30_000],
+    ]
+    const last = [1, 2, 20].map((n) => told(bounded, lateAfter(n), { onLate: 'score' }).at(-1))
+    expect(last).toEqual([[60], [60], [60]])
+  })
+})
