@@ -6,7 +6,7 @@ import type { LogRecord } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 
 /** The step that a record which is no event has failed at. */
-export const DECODE = 'decode'
+const DECODE = 'decode'
 
 /** A record that cannot go on, and why. */
 export interface RecordFault {

@@ -15,16 +15,18 @@ export interface Finished {
  * is lost (PROTOCOL C1, C3).
  */
 export class Ledger {
-  #open = 0
-  #closed: Finished[] = []
+  /** Sizes of the chunks that are taken and not committed, in log order. */
+  readonly #sizes: number[] = []
+  readonly #closed: Finished[] = []
+  #bytes = 0
 
-  /** A chunk has been taken. */
-  open(): void {
-    this.#open++
+  /** A chunk of this size has been taken. */
+  open(bytes: number): void {
+    this.#sizes.push(bytes)
+    this.#bytes += bytes
   }
 
   close(finished: Finished): void {
-    this.#open--
     this.#closed.push(finished)
   }
 
@@ -35,11 +37,17 @@ export class Ledger {
 
   /** The first `count` of {@link closed} are committed. */
   committed(count: number): void {
-    this.#closed = this.#closed.slice(count)
+    this.#closed.splice(0, count)
+    for (const bytes of this.#sizes.splice(0, count)) this.#bytes -= bytes
   }
 
   /** Chunks that are taken and not committed. */
   get inFlight(): number {
-    return this.#open + this.#closed.length
+    return this.#sizes.length
+  }
+
+  /** Their size together. */
+  get bytesInFlight(): number {
+    return this.#bytes
   }
 }

@@ -13,7 +13,7 @@ import { ID_HEADER } from './provenance.ts'
 
 // From scores to records: what the author does with a score, then JSON, key and headers.
 
-export interface OutputPlace {
+interface OutputPlace {
   readonly source: TopicPartition
   /** Shared by all outputs of the chunk. */
   readonly headers: readonly Header[]

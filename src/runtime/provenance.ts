@@ -9,9 +9,9 @@ import { describe } from '../topology/describe.ts'
 /** Unique per output: what a consumer deduplicates by. */
 export const ID_HEADER = 'tidemark-id'
 /** Which topology and models made it; the worker's log says what the hash stands for. */
-export const BY_HEADER = 'tidemark-by'
+const BY_HEADER = 'tidemark-by'
 /** When it was scored, ms since the epoch; the one part of an output that differs when it is made again. */
-export const SCORED_AT_HEADER = 'tidemark-scored-at'
+const SCORED_AT_HEADER = 'tidemark-scored-at'
 
 /**
  * 12 hex digits over what decides an output: the topology as its author wrote it, and the bytes of its models. White

@@ -59,7 +59,7 @@ export class Task {
    * chunks finish in the order they came. What cannot be finished holds up all that follows: no offset passes it.
    */
   take(chunk: Chunk): void {
-    this.ledger.open()
+    this.ledger.open(weightOf(chunk))
     this.#last = this.#finishAfter(this.#last, this.#begin(chunk))
     this.#last.catch((error) => this.#around.onFailed(error))
   }
@@ -67,7 +67,7 @@ export class Task {
   /** Up to the windows at once, then to the scores. */
   async #begin(chunk: Chunk): Promise<Work> {
     const { records, endOffset } = chunk
-    const bytes = records.reduce((sum, r) => sum + (r.value?.length ?? 0), 0)
+    const bytes = valueBytes(chunk)
     this.#observe({ type: 'consumed', records: records.length, bytes, endOffset })
     const intake = this.#timed('decode', () => this.#intake.take(records))
     const result = this.#timed('engine', () => this.#engine.process(intake.batch))
@@ -171,6 +171,17 @@ export class Task {
     const topology = this.topology.definition.name
     this.#around.observer({ ...event, topology, partition: this.partition })
   }
+}
+
+/** About what an event and its output weigh beside the record's bytes. */
+const EVENT_BYTES = 200
+
+function valueBytes({ records }: Chunk): number {
+  return records.reduce((sum, r) => sum + (r.value?.length ?? 0), 0)
+}
+
+function weightOf(chunk: Chunk): number {
+  return valueBytes(chunk) + EVENT_BYTES * chunk.records.length
 }
 
 type Told = Extract<Parameters<Observer>[0], { type: 'consumed' | 'processed' }>

@@ -8,10 +8,13 @@ import { Task } from './task.ts'
 
 // The tasks of a worker as the group assigns them, and the flow of chunks to each.
 
-/** Chunks of one task that may be on their way; beyond that its partition is paused, never buffered without bound. */
-const MAX_IN_FLIGHT = 4
-/** It flows again when so few are left. */
-const RESUME_AT = 2
+/**
+ * What one task may have on its way, bytes; beyond that its partition is paused, never buffered without bound. Bytes, not
+ * chunks: under light load chunks are a few records, and a pause costs more than they do.
+ */
+const PAUSE_AT = 4 * 1024 * 1024
+/** It flows again when so little is left. */
+const RESUME_AT = PAUSE_AT / 2
 
 export interface TasksOptions {
   readonly topologies: readonly PreparedTopology[]
@@ -113,11 +116,11 @@ export class Tasks {
     // A task that was lost while its commit was on the way must not stop its successor's flow.
     const isCurrent = this.#tasks.get(partitionName(task.partition)) === task
     if (this.#member === null || !isCurrent) return
-    const { inFlight } = task.ledger
-    if (inFlight >= MAX_IN_FLIGHT && !this.#paused.has(task)) {
+    const { bytesInFlight } = task.ledger
+    if (bytesInFlight >= PAUSE_AT && !this.#paused.has(task)) {
       this.#paused.add(task)
       this.#member.pause(task.partition)
-    } else if (inFlight <= RESUME_AT && this.#paused.has(task)) {
+    } else if (bytesInFlight <= RESUME_AT && this.#paused.has(task)) {
       this.#paused.delete(task)
       this.#member.resume(task.partition)
     }

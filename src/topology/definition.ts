@@ -58,7 +58,7 @@ export interface WhereStep extends StepBase {
   }
   readonly then: readonly Step[]
 }
-export interface MapStep extends StepBase {
+interface MapStep extends StepBase {
   readonly op: 'map'
   readonly to: EventFunction<unknown>
   readonly then: readonly Step[]
@@ -79,7 +79,7 @@ export interface ScoreStep extends StepBase {
   readonly latencyBudgetMs: number
   readonly then: readonly Step[]
 }
-export interface TumblingStep extends StepBase {
+interface TumblingStep extends StepBase {
   readonly op: 'tumbling'
   readonly lengthMs: number
   readonly graceMs: number

@@ -97,7 +97,7 @@ export interface WindowEvent {
 export interface Aggregate<V> {
   readonly value?: V
 }
-export interface AggregateKit<C> {
+interface AggregateKit<C> {
   count(): Aggregate<number>
   sum(column: Named<C, number>): Aggregate<number>
   max(column: Named<C, number>): Aggregate<number | null>

@@ -75,14 +75,14 @@ function run(engine: Engine, events: readonly Arrival[]) {
   return { told, result }
 }
 
-function told(features: readonly Feature[], events: readonly Arrival[], options: Options = {}) {
+function tell(features: readonly Feature[], events: readonly Arrival[], options: Options = {}) {
   return run(new Engine(topology(features, options), () => new Map()), events).told
 }
 
 describe('a rolling window (t − W, t]', () => {
   test('leaves out what is exactly W old, and holds what is 1 ms younger', () => {
     expect(
-      told(
+      tell(
         [count],
         [
           ['a', 0],
@@ -96,7 +96,7 @@ describe('a rolling window (t − W, t]', () => {
 
   test('holds earlier arrivals of the same time, the event itself among them', () => {
     expect(
-      told(
+      tell(
         [count],
         [
           ['a', 5],
@@ -114,12 +114,12 @@ describe('a rolling window (t − W, t]', () => {
       ['a', 200, { amount: 4 }],
       ['a', 600, { amount: 8 }],
     ]
-    expect(told([sum], events, { lagMs: 1_000 })).toEqual([[1], [3], [5], [15]])
+    expect(tell([sum], events, { lagMs: 1_000 })).toEqual([[1], [3], [5], [15]])
   })
 
   test('is kept by key', () => {
     expect(
-      told(
+      tell(
         [count],
         [
           ['a', 0],
@@ -139,7 +139,7 @@ describe('a late event', () => {
   ]
 
   test('is set aside, once, and enters no window', () => {
-    expect(told([count], events)).toEqual([[1], 'LATE', [2]])
+    expect(tell([count], events)).toEqual([[1], 'LATE', [2]])
   })
 
   test('is only counted where onLate is drop', () => {
@@ -156,7 +156,7 @@ describe('a late event', () => {
       ['a', 500],
       ['a', 1_500],
     ]
-    expect(told([count], more, { onLate: 'score' })).toEqual([[1], [2], [1], [3]])
+    expect(tell([count], more, { onLate: 'score' })).toEqual([[1], [2], [1], [3]])
   })
 })
 
@@ -190,7 +190,7 @@ describe('an event that cannot be read enters no window', () => {
       ['a', 1, event],
       ['a', 2],
     ]
-    expect(told([sum, distinct], all)).toEqual([[1, 1], code, [2, 1]])
+    expect(tell([sum, distinct], all)).toEqual([[1, 1], code, [2, 1]])
   })
 
   test.each<[string, (e: unknown) => unknown, string]>([
@@ -210,7 +210,7 @@ describe('an event that cannot be read enters no window', () => {
       ['a', 1, { skip: true }],
       ['a', 2],
     ]
-    expect(told(features, all)).toEqual([[0, 1], code, [0, 2]])
+    expect(tell(features, all)).toEqual([[0, 1], code, [0, 2]])
   })
 
   test('the message names the column and not what it holds', () => {
@@ -339,7 +339,7 @@ describe('secondsSinceLast', () => {
       ['a', 1_500],
       ['a', 2 * DAY_MS],
     ]
-    expect(told([sinceLast(DAY_MS, -1)], events)).toEqual([[-1], [0], [1.5], [86_400]])
+    expect(tell([sinceLast(DAY_MS, -1)], events)).toEqual([[-1], [0], [1.5], [86_400]])
   })
 
   test('of an event out of order is since the newest before it', () => {
@@ -349,7 +349,7 @@ describe('secondsSinceLast', () => {
       ['a', 2_000],
       ['a', 6_000],
     ]
-    expect(told([sinceLast(null, -1), count], events, { lagMs: 10_000 })).toEqual([
+    expect(tell([sinceLast(null, -1), count], events, { lagMs: 10_000 })).toEqual([
       [-1, 1],
       [5, 2],
       [2, 2],
@@ -364,7 +364,7 @@ describe('secondsSinceLast', () => {
       ...Array.from({ length: others }, (): Arrival => ['x', 60_000]),
       ['a', 30_000],
     ]
-    const last = [1, 2, 20].map((n) => told(bounded, lateAfter(n), { onLate: 'score' }).at(-1))
+    const last = [1, 2, 20].map((n) => tell(bounded, lateAfter(n), { onLate: 'score' }).at(-1))
     expect(last).toEqual([[60], [60], [60]])
   })
 })

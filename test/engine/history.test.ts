@@ -49,7 +49,7 @@ const moves = fc.array(
   fc.oneof(
     { weight: 12, arbitrary: fc.record({ aheadMs: fc.integer({ min: 0, max: 3 }) }) },
     { weight: 2, arbitrary: fc.record({ aheadMs: fc.integer({ min: -40, max: -1 }) }) },
-    { weight: 2, arbitrary: fc.record({ keepMs: fc.nat(200) }) },
+    { weight: 1, arbitrary: fc.record({ keepMs: fc.integer({ min: 0, max: 400 }) }) },
     { weight: 2, arbitrary: fc.record({ seal: fc.constant(true) }) },
   ),
   { minLength: 1, maxLength: 800, size: 'max' },
@@ -62,16 +62,16 @@ describe('a history against a plain sorted list', () => {
       fc.property(moves, (all) => {
         const history = new History(LAYOUT, Number.NEGATIVE_INFINITY)
         let plain: { timeMs: number; value: number }[] = []
+        const places: [at: number, expected: number][] = []
         let newestMs = 1_000
         let prunedMs = Number.NEGATIVE_INFINITY
         for (const [value, move] of all.entries()) {
           if ('aheadMs' in move) {
             const timeMs = newestMs + move.aheadMs
             newestMs = Math.max(newestMs, timeMs)
-            const at = enter(history, timeMs, value)
             const before = plain.filter((e) => e.timeMs <= timeMs)
+            places.push([enter(history, timeMs, value) - history.start, before.length])
             plain = [...before, { timeMs, value }, ...plain.filter((e) => e.timeMs > timeMs)]
-            expect(at - history.start).toBe(before.length)
           } else if ('keepMs' in move) {
             const floorMs = newestMs - move.keepMs
             const gone = plain.filter((e) => e.timeMs <= floorMs)
@@ -82,6 +82,7 @@ describe('a history against a plain sorted list', () => {
           expect(history.newestPrunedMs).toBe(prunedMs)
         }
         expect(eventsOf(history)).toEqual(plain)
+        expect(places.filter(([at, expected]) => at !== expected)).toEqual([])
         history.seal()
         const blocks = sealedBlocks(history)
         seals += blocks.length
@@ -90,7 +91,7 @@ describe('a history against a plain sorted list', () => {
       { numRuns: 150 },
     )
     // Else the blocks were never looked at.
-    expect(seals).toBeGreaterThan(50)
+    expect(seals).toBeGreaterThan(20)
   })
 
   test('finds where the events up to a time end', () => {

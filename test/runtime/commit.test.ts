@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import type { NewRecord } from '../../src/records/port.ts'
+import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import { commitFailed, type HandMember, HandRecords } from './hand-records.ts'
@@ -150,10 +150,16 @@ describe('a task that was lost', () => {
 
 describe('backpressure', () => {
   const give = (member: HandMember, epoch: number, offsets: readonly number[]) => {
-    for (const offset of offsets) member.give(epoch, [record(offset)])
+    for (const offset of offsets) member.give(epoch, [large(record(offset))])
+  }
+  /** The same record, 1 MiB of it. */
+  const large = (small: LogRecord): LogRecord => {
+    const value = Buffer.alloc(1024 * 1024, ' ')
+    small.value?.copy(value)
+    return { ...small, value }
   }
 
-  test('pauses a partition with four chunks on their way, and resumes it at two', async () => {
+  test('pauses a partition with 4 MiB on their way, and resumes it at 2 MiB', async () => {
     const { member, clock } = await joined()
     member.assign(1)
     give(member, 1, [0])

@@ -12,7 +12,8 @@ import { type Definition, stepsOf } from '../../src/topology/definition.ts'
 
 export const START_MS = Date.UTC(2026, 0, 1)
 
-const model = onnxModel({
+/** Takes an amount and a sum. */
+export const model = onnxModel({
   name: 'm',
   version: '1',
   file: new URL('file:///m.onnx'),

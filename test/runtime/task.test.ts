@@ -1,5 +1,7 @@
 import * as fc from 'fast-check'
+import { defineTopology, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { LogRecord } from '../../src/records/port.ts'
@@ -8,6 +10,7 @@ import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import {
   headerOf,
+  model,
   preparedTopology,
   record,
   START_MS,
@@ -177,6 +180,39 @@ describe('an output', () => {
     expect(headerOf(outputs[0] as never, 'tidemark-by')).toBe('0123456789ab')
     expect(Number(headerOf(outputs[0] as never, 'tidemark-scored-at'))).toBeGreaterThan(START_MS)
   })
+})
+
+/** Every event to a model and to the sink `all`; what comes of the model to `first`, then to `second`. */
+const twoWays = defineTopology('two-ways', (t) => {
+  const events = t.source('events', {
+    schema: z.object({ key: z.string(), at: z.number(), amount: z.number() }),
+    key: (e) => e.key,
+    eventTimeMs: (e) => e.at,
+    watermark: { lag: seconds(1) },
+    onLate: 'dead-letter',
+  })
+  const scores = events
+    .features((f) => ({
+      amount: f.events({}).value((e) => e.amount),
+      sum: f.events({}).value(() => 0),
+    }))
+    .score(model)
+  const first = scores.sink('first')
+  const second = scores.sink('second', { key: (s) => (s.score.p > 1 ? 'shop' : '') })
+  return [events.sink('all'), first, second]
+})
+
+test('behind a model a record writes all its outputs or none; another way of it goes on', async () => {
+  const { outputs, codes, outcomes } = await taskWith({ definition: twoWays }).all(
+    record(1),
+    record(2),
+  )
+  expect(new Set(outputs.map((o) => headerOf(o, 'tidemark-id')))).toEqual(
+    new Set(['events/3/1/all', 'events/3/2/all', 'events/3/2/first', 'events/3/2/second']),
+  )
+  expect(outputs).toHaveLength(4)
+  expect(codes).toEqual(['KEY_INVALID'])
+  expect(outcomes).toEqual({ scored: 1, skipped: 0, late: 0, dead: 1 })
 })
 
 test('outcomes are told of the first step that keeps windows', async () => {

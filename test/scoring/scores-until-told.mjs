@@ -24,9 +24,11 @@ async function scoreUntilTold() {
   }
 }
 
-process.once('SIGTERM', async () => {
+async function close() {
   told.abort()
   await scorer.close()
   console.log(`closed after ${scored} of ${given}`)
-})
+}
+
+process.once('SIGTERM', () => void close())
 await Promise.all([scoreUntilTold(), scoreUntilTold(), scoreUntilTold()])

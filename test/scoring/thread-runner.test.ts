@@ -24,7 +24,9 @@ const data = { bytes: new Uint8Array(0), reading: { input: 'features', outputs: 
 describe('a scoring thread that ends by itself', () => {
   it('fails the run in flight and later ones with INVARIANT, and closes', async () => {
     const runner = await ThreadRunner.start(data)
-    await expect(runner.run(new Float32Array(2), 1)).rejects.toThrow(/thread has ended: out of memory/)
+    await expect(runner.run(new Float32Array(2), 1)).rejects.toThrow(
+      /thread has ended: out of memory/,
+    )
     await expect(runner.run(new Float32Array(2), 1)).rejects.toMatchObject({
       code: 'INVARIANT',
       message: expect.stringContaining('out of memory'),
