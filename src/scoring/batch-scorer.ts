@@ -18,9 +18,31 @@ export interface Identity {
   readonly outputs: readonly string[]
 }
 
+/** What one caller wants scored. */
+interface Request {
+  readonly rows: Float32Array
+  readonly count: number
+  /** One array for each output, filled piece by piece. */
+  readonly scores: readonly Float64Array[]
+  readonly resolve: () => void
+  readonly reject: (error: TidemarkError) => void
+  /** Rows that have been given to a run. */
+  given: number
+  /** Rows that have come back. */
+  scored: number
+}
+
+/** Rows of one request within a batch. */
+interface Piece {
+  readonly request: Request
+  readonly from: number
+  readonly count: number
+}
+
 /**
- * Cuts batches into pieces and gives each to the first lane that takes its size. `lanes`: at least one, the smallest first;
- * the last one's size is `maxBatch`. A lane runs one piece at a time, in the order they came.
+ * Runs what is there: rows that came while a run was in flight go together into the next one, whoever sent them, up to
+ * `maxBatch`. Never waits for more. A batch goes to the first lane that takes its size; a lane runs one at a time. `lanes`: at
+ * least one, the smallest first; the last one's size is `maxBatch`.
  */
 export class BatchScorer implements Scorer {
   readonly name: string
@@ -28,8 +50,12 @@ export class BatchScorer implements Scorer {
   readonly sha256: string
   readonly maxBatch: number
   readonly #identity: Identity
-  readonly #lanes: readonly Queue[]
-  #closing: Promise<unknown> | null = null
+  readonly #lanes: readonly Lane[]
+  readonly #busy = new Set<Lane>()
+  readonly #waiting: Request[] = []
+  #waitingRows = 0
+  #idle: (() => void) | null = null
+  #closing: Promise<void> | null = null
 
   constructor(identity: Identity, lanes: readonly Lane[]) {
     this.name = identity.name
@@ -37,81 +63,122 @@ export class BatchScorer implements Scorer {
     this.sha256 = identity.sha256
     this.maxBatch = Math.max(...lanes.map((lane) => lane.rows))
     this.#identity = identity
-    this.#lanes = lanes.map((lane) => new Queue(lane))
+    this.#lanes = lanes
   }
 
   async score(rows: Float32Array, count: number): Promise<Scores> {
-    if (this.#closing !== null)
+    if (this.#closing !== null) {
       throw new TidemarkError('INVARIANT', `${this.label} was asked after its close`)
-    const pieces = await Promise.all(this.#pieces(rows, count))
+    }
     const { outputs } = this.#identity
-    return Object.fromEntries(
-      outputs.map((name, i) => [
-        name,
-        join(
-          pieces.map((p) => p[i] as Float64Array),
-          count,
-        ),
-      ]),
-    )
-  }
-
-  async close(): Promise<void> {
-    this.#closing ??= Promise.all(this.#lanes.map((lane) => lane.close()))
-    await this.#closing
-  }
-
-  *#pieces(rows: Float32Array, count: number): Generator<Promise<Float64Array[]>> {
-    const { features } = this.#identity
-    for (let from = 0; from < count; from += this.maxBatch) {
-      const to = Math.min(from + this.maxBatch, count)
-      yield this.#run(rows.subarray(from * features, to * features), to - from)
+    const scores = outputs.map(() => new Float64Array(count))
+    if (count > 0) {
+      await new Promise<void>((resolve, reject) => {
+        this.#waiting.push({ rows, count, scores, resolve, reject, given: 0, scored: 0 })
+        this.#waitingRows += count
+        this.#dispatch()
+      })
     }
+    return Object.fromEntries(outputs.map((name, i) => [name, scores[i] as Float64Array]))
   }
 
-  async #run(rows: Float32Array, count: number): Promise<Float64Array[]> {
-    const lane = this.#lanes.find((l) => count <= l.rows) as Queue
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (this.#busy.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve
+      })
+    }
+    await Promise.all(this.#lanes.map(({ runner }) => runner.close()))
+  }
+
+  /** Starts what can be started. */
+  #dispatch(): void {
+    while (this.#waitingRows > 0) {
+      const count = Math.min(this.#waitingRows, this.maxBatch)
+      const lane = this.#lanes.find(({ rows }) => count <= rows) as Lane
+      if (this.#busy.has(lane)) return
+      this.#busy.add(lane)
+      void this.#run(lane, this.#take(count), count)
+    }
+    if (this.#busy.size === 0) this.#idle?.()
+  }
+
+  /** The next rows, of as many requests as it takes. */
+  #take(count: number): Piece[] {
+    const pieces: Piece[] = []
+    this.#waitingRows -= count
+    for (let left = count; left > 0; ) {
+      const request = this.#waiting[0] as Request
+      const piece = {
+        request,
+        from: request.given,
+        count: Math.min(left, request.count - request.given),
+      }
+      pieces.push(piece)
+      left -= piece.count
+      request.given += piece.count
+      if (request.given === request.count) this.#waiting.shift()
+    }
+    return pieces
+  }
+
+  async #run(lane: Lane, pieces: readonly Piece[], count: number): Promise<void> {
     try {
-      return await lane.run(rows, count)
+      const scores = await lane.runner.run(this.#rowsOf(pieces, count), count)
+      this.#handOut(pieces, scores)
     } catch (error) {
-      if (error instanceof TidemarkError) throw error
-      const message = `${this.label} failed on a batch of ${count}: ${messageOf(error)}`
-      throw new TidemarkError('SCORE_FAILED', message, { cause: error })
+      const failure = this.#failure(error, count)
+      for (const { request } of pieces) this.#fail(request, failure)
+    } finally {
+      this.#busy.delete(lane)
+      this.#dispatch()
     }
   }
-}
 
-/** First in, first out, one at a time. */
-class Queue {
-  readonly rows: number
-  readonly #runner: Runner
-  #last: Promise<unknown> = Promise.resolve()
-
-  constructor(lane: Lane) {
-    this.rows = lane.rows
-    this.#runner = lane.runner
+  #rowsOf(pieces: readonly Piece[], count: number): Float32Array {
+    const { features } = this.#identity
+    const rowsOf = ({ request, from, count: rows }: Piece) =>
+      request.rows.subarray(from * features, (from + rows) * features)
+    const [first] = pieces
+    if (first !== undefined && pieces.length === 1) return rowsOf(first)
+    const batch = new Float32Array(count * features)
+    let at = 0
+    for (const piece of pieces) {
+      batch.set(rowsOf(piece), at)
+      at += piece.count * features
+    }
+    return batch
   }
 
-  run(rows: Float32Array, count: number): Promise<Float64Array[]> {
-    const result = this.#last.then(() => this.#runner.run(rows, count))
-    this.#last = result.catch(() => undefined)
-    return result
+  #handOut(pieces: readonly Piece[], scores: readonly Float64Array[]): void {
+    let at = 0
+    for (const { request, from, count } of pieces) {
+      for (const [i, output] of scores.entries()) {
+        request.scores[i]?.set(output.subarray(at, at + count), from)
+      }
+      at += count
+      request.scored += count
+      if (request.scored === request.count) request.resolve()
+    }
   }
 
-  async close(): Promise<void> {
-    await this.#last
-    await this.#runner.close()
+  /** What of the request still waits is not run any more. */
+  #fail(request: Request, failure: TidemarkError): void {
+    if (this.#waiting[0] === request) {
+      this.#waiting.shift()
+      this.#waitingRows -= request.count - request.given
+    }
+    request.reject(failure)
   }
-}
 
-function join(pieces: readonly Float64Array[], count: number): Float64Array {
-  const [first] = pieces
-  if (first !== undefined && pieces.length === 1) return first
-  const whole = new Float64Array(count)
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
+  #failure(error: unknown, count: number): TidemarkError {
+    if (error instanceof TidemarkError) return error
+    const message = `${this.label} failed on a batch of ${count}: ${messageOf(error)}`
+    return new TidemarkError('SCORE_FAILED', message, { cause: error })
   }
-  return whole
 }

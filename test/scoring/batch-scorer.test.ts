@@ -77,6 +77,50 @@ describe('a batch scorer', () => {
     expect(large.lines).toEqual(['run 2', 'ran 2', 'run 3', 'ran 3'])
   })
 
+  it('runs what came meanwhile together, and gives each caller its own scores', async () => {
+    const runner = new Diary()
+    const one = scorer({ rows: 4, runner })
+    const all = [
+      one.score(rowsOf(1), 1),
+      one.score(rowsOf(2), 1),
+      one.score(rowsOf(3, 4), 2),
+      one.score(rowsOf(5, 6, 7), 3),
+    ]
+    await runner.letAllGo()
+    const scores = (await Promise.all(all)).map((s) => [...(s['score'] as Float64Array)])
+    expect(scores).toEqual([[1], [2], [3, 4], [5, 6, 7]])
+    expect(runner.lines).toEqual(['run 1', 'ran 1', 'run 4', 'ran 4', 'run 2', 'ran 2'])
+  })
+
+  it('a run that fails fails all its callers, whatever of theirs still waits, and nobody else', async () => {
+    let runs = 0
+    const runner: Runner = {
+      run: (rows, count) => {
+        runs++
+        if (rows[0] === 2) return Promise.reject(new Error('no'))
+        return Promise.resolve([
+          Float64Array.from({ length: count }, (_, i) => rows[2 * i] as number),
+        ])
+      },
+      close: () => Promise.resolve(),
+    }
+    const one = scorer({ rows: 2, runner })
+    const all = [
+      one.score(rowsOf(1), 1),
+      one.score(rowsOf(2), 1),
+      one.score(rowsOf(3, 4, 5), 3),
+      one.score(rowsOf(6), 1),
+    ]
+    const settledAll = await Promise.allSettled(all)
+    expect(settledAll.map((s) => s.status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'fulfilled',
+    ])
+    expect(runs).toBe(3)
+  })
+
   it('fails a batch whose run failed with SCORE_FAILED, and goes on', async () => {
     let broken = true
     const runner: Runner = {
