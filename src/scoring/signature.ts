@@ -105,7 +105,7 @@ function* outputFaults(model: ModelDefinition, outputs: readonly TensorInfo[]): 
       yield {
         code,
         message: `${what} is not in the model`,
-        hint: `The model gives: ${names(outputs)}.`,
+        hint: `The model gives: ${names(outputs)}.${zipMapsAmong(outputs)}`,
       }
     } else if (output.type === null) {
       yield {
@@ -128,6 +128,13 @@ function* outputFaults(model: ModelDefinition, outputs: readonly TensorInfo[]): 
       }
     }
   }
+}
+
+/** The tensor that is missed may be what a ZipMap has made dictionaries of. */
+function zipMapsAmong(outputs: readonly TensorInfo[]): string {
+  const zipMaps = outputs.filter((o) => o.type === null)
+  if (zipMaps.length === 0) return ''
+  return ` ${names(zipMaps)} is a list of dictionaries (ZipMap), not a tensor. ${ZIPMAP}`
 }
 
 /** As far as the file says; a trial run decides the rest. */

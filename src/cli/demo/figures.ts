@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { Observer, RuntimeEvent } from '../../runtime/events.ts'
 
-/** The rate is that of the last seconds. */
+/** The rate is that of so much time at least, or of the time since it was last asked for. */
 const RATE_OVER_MS = 2_000
 
 /** How the worker stands at a moment. */
@@ -127,7 +127,7 @@ export class Figures {
   #rate(): number {
     const now = { atMs: this.#clock.elapsedMs(), records: this.#records }
     this.#recent.push(now)
-    while (now.atMs - (this.#recent[0]?.atMs ?? now.atMs) > RATE_OVER_MS) this.#recent.shift()
+    while (now.atMs - (this.#recent[1]?.atMs ?? now.atMs) >= RATE_OVER_MS) this.#recent.shift()
     const then = this.#recent[0] ?? now
     return (now.records - then.records) / Math.max((now.atMs - then.atMs) / 1_000, 0.001)
   }

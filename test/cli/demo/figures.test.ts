@@ -74,14 +74,24 @@ describe('the figures', () => {
     expect(figures.perBusySecond).toBe(500)
   })
 
+  test('that are asked for rarely give the rate since they were last asked for', () => {
+    const { figures, clock } = figuresAt()
+    figures.standing()
+    for (let n = 1; n <= 3; n++) {
+      figures.observer(consumed(0, 500, 500 * n))
+      clock.nowMs += 5_000
+      expect(figures.standing().perSecond).toBe(100)
+    }
+  })
+
   test('take the rate of the last two seconds', () => {
     const { figures, clock } = figuresAt()
     figures.standing()
     figures.observer(consumed(0, 1_000, 1_000))
     clock.nowMs = 2_500
     figures.standing()
-    figures.observer(consumed(0, 100, 1_100))
-    clock.nowMs = 3_500
+    figures.observer(consumed(0, 200, 1_200))
+    clock.nowMs = 4_500
     expect(figures.standing().perSecond).toBe(100)
   })
 
