@@ -3,6 +3,7 @@ import type { JoinOptions, Member, Records, TopicInfo } from '../port.ts'
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { quietLog } from './log.ts'
 import { type Connections, KafkaMember } from './member.ts'
+import { silenceNegativeTimeouts } from './negative-timeouts.ts'
 import { clientConfig, type KafkaOptions } from './options.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 import { KafkaWriter } from './writer.ts'
@@ -16,6 +17,7 @@ export class KafkaRecords implements Records {
 
   /** @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS */
   constructor(options: KafkaOptions) {
+    silenceNegativeTimeouts()
     const logCreator = quietLog(options.log ?? (() => {}))
     this.#config = { ...clientConfig(options), logLevel: logLevel.WARN, logCreator }
     this.#admin = new KafkaAdmin(this.#client())
