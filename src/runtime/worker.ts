@@ -134,8 +134,12 @@ class GroupWorker implements Worker {
       member,
       tasks: () => tasks.all(),
       observer: (event) => {
-        if (event.type === 'committed') this.#enter('running')
         this.#o.observer(event)
+        if (event.type === 'committed') this.#enter('running')
+        const away = event.type === 'commit-failed' && event.code === 'BROKER_UNAVAILABLE'
+        if (away && failed === null && this.#state === 'running') {
+          this.#enter('unavailable', event.reason)
+        }
       },
       clock: this.#clock,
       onCommitted: (task) => {

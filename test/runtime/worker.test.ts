@@ -115,6 +115,23 @@ describe('without a broker', () => {
     await worker.stop()
   })
 
+  test('while no broker takes a commit the worker is unavailable, once; a commit that succeeds ends it', async () => {
+    const records = new HandRecords()
+    const { worker, watch, clock } = started(records)
+    const member = await records.member(0)
+    member.assign(1)
+    member.give(1, [record(0)])
+    for (const waitMs of [100, 200]) {
+      ;(await member.nextCommit()).fail(noBroker())
+      await clock.asleepFor(waitMs)
+      clock.advance(waitMs)
+    }
+    expect(watch.states).toEqual(['starting', 'running', 'unavailable'])
+    ;(await member.nextCommit()).succeed()
+    await watch.until(() => watch.states.at(-1) === 'running')
+    await worker.stop()
+  })
+
   test('a membership that broke is begun anew, and its pending work is not carried over', async () => {
     const records = new HandRecords()
     const { worker, watch, clock } = started(records)
