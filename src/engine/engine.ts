@@ -5,8 +5,8 @@ import { formatDuration } from '../kernel/time.ts'
 import { type Definition, type FeaturesStep, type Step, stepsOf } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { nameOf } from '../topology/schema.ts'
-import type { Arrivals, EngineResult, EventBatch, Fault, LateEvents } from './events.ts'
-import { type Candidate, FeatureRows } from './feature-rows.ts'
+import type { Arrivals, EngineResult, EventBatch, Fault, Flow, LateEvents } from './events.ts'
+import { FeatureRows } from './feature-rows.ts'
 import { Watermark } from './watermark.ts'
 
 /** The state of one task: the watermark and the windows of one topology on one partition. */
@@ -36,21 +36,18 @@ export class Engine {
   /** Takes the events of the next chunk, in log order. */
   process(batch: EventBatch): EngineResult {
     const run = new Run(this.#featureRows)
-    const candidates: Candidate[] = []
+    const { keys, events, timesMs } = batch
+    const indices: number[] = []
+    const watermarksMs = new Float64Array(batch.count)
     for (let index = 0; index < batch.count; index++) {
-      const timeMs = batch.timesMs[index] as number
+      const timeMs = timesMs[index] as number
       const recordTimeMs = batch.recordTimesMs[index] as number
-      const watermarkMs = this.#watermark.nowMs
-      const arrival = this.#watermark.admit(timeMs, recordTimeMs)
-      if (arrival === 'future') {
+      watermarksMs[index] = this.#watermark.nowMs
+      if (this.#watermark.admit(timeMs, recordTimeMs) === 'future') {
         run.fault(index, this.#definition.source.topic, futureError(timeMs, recordTimeMs))
-        continue
-      }
-      const key = batch.keys[index] as string
-      const event = batch.events[index]
-      candidates.push({ index, key, timeMs, watermarkMs, late: arrival === 'late', event })
+      } else indices.push(index)
     }
-    run.follow(this.#definition.then, candidates)
+    run.follow(this.#definition.then, { indices, events, keys, timesMs, watermarksMs })
     const { arrivals, late } = run
     return { arrivals, late, faults: [...run.faults.values()], watermarkMs: this.#watermark.nowMs }
   }
@@ -72,38 +69,36 @@ class Run {
     if (!this.faults.has(index)) this.faults.set(index, { index, step, error })
   }
 
-  follow(then: readonly Step[], candidates: readonly Candidate[]): void {
+  follow(then: readonly Step[], flow: Flow): void {
     for (const step of then) {
       switch (step.op) {
-        case 'where':
-          this.follow(
-            step.then,
-            this.#each(step.name, candidates, (c) => (step.keep(c.event) ? c : null)),
-          )
+        case 'where': {
+          const indices = this.#each(step.name, flow, (event) => step.keep(event))
+          this.follow(step.then, { ...flow, indices })
           break
-        case 'map':
-          this.follow(
-            step.then,
-            this.#each(step.name, candidates, (c) => ({ ...c, event: step.to(c.event) })),
-          )
+        }
+        case 'map': {
+          const events: unknown[] = new Array(flow.events.length)
+          const indices = this.#each(step.name, flow, (event, index) => {
+            events[index] = step.to(event)
+            return true
+          })
+          this.follow(step.then, { ...flow, indices, events })
           break
+        }
         case 'features': {
-          const { arrivals, late } = (this.#featureRows.get(step) as FeatureRows).run(
-            candidates,
-            this.fault,
-          )
+          const featureRows = this.#featureRows.get(step) as FeatureRows
+          const { arrivals, late } = featureRows.run(flow, this.fault)
           this.arrivals.push(...arrivals)
           if (late.length > 0) this.late.push({ step: step.name, indices: late })
           break
         }
-        case 'sink':
-          this.arrivals.push({
-            step,
-            indices: candidates.map((c) => c.index),
-            events: candidates.map((c) => c.event),
-            rows: NO_ROWS,
-          })
+        case 'sink': {
+          const { indices } = flow
+          const events = indices.map((index) => flow.events[index])
+          this.arrivals.push({ step, indices, events, rows: NO_ROWS })
           break
+        }
         case 'score':
         case 'tumbling':
           throw new TidemarkError('INVARIANT', `step "${step.name}" (${step.op}) cannot stand here`)
@@ -111,23 +106,21 @@ class Run {
     }
   }
 
-  /** What a step of the author's makes of each event; `null` leaves it out. */
+  /** Calls a step of the author's for each event; the indices of those for which it holds. */
   #each(
     step: string,
-    candidates: readonly Candidate[],
-    then: (c: Candidate) => Candidate | null,
-  ): Candidate[] {
-    const goOn: Candidate[] = []
-    for (const candidate of candidates) {
+    { indices, events }: Flow,
+    holds: (event: unknown, index: number) => boolean,
+  ): number[] {
+    return indices.filter((index) => {
       try {
-        const next = then(candidate)
-        if (next !== null) goOn.push(next)
+        return holds(events[index], index)
       } catch (cause) {
         const what = `step "${step}" threw ${nameOf(cause)}`
-        this.fault(candidate.index, step, new TidemarkError('FUNCTION_THREW', what, { cause }))
+        this.fault(index, step, new TidemarkError('FUNCTION_THREW', what, { cause }))
+        return false
       }
-    }
-    return goOn
+    })
   }
 }
 

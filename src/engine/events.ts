@@ -13,6 +13,18 @@ export interface EventBatch {
   readonly events: readonly unknown[]
 }
 
+/** Events of a chunk on their way through the steps. */
+export interface Flow {
+  /** Those that are on this way, in log order; the columns below are by index. */
+  readonly indices: readonly number[]
+  /** What each has become on the way. */
+  readonly events: readonly unknown[]
+  readonly keys: readonly string[]
+  readonly timesMs: Float64Array
+  /** As it was when each arrived; an event before it is late. */
+  readonly watermarksMs: Float64Array
+}
+
 /** Events that have reached a model, with their rows, or a sink, without. In log order. */
 export interface Arrivals {
   readonly step: ScoreStep | SinkStep

@@ -8,20 +8,16 @@ import type {
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { nameOf } from '../topology/schema.ts'
-import type { Arrivals } from './events.ts'
-import { KindWindows } from './kind-windows.ts'
+import type { Arrivals, Flow } from './events.ts'
+import { KindWindows, type Moment } from './kind-windows.ts'
 
 // One features step: enters events into the windows and writes the rows of those that reach a model.
 
 /** An event as it stands before a features step. */
-export interface Candidate {
+interface Candidate extends Moment {
   readonly index: number
-  readonly key: string
-  readonly timeMs: number
-  /** As it was when the event arrived. */
-  readonly watermarkMs: number
-  readonly late: boolean
   readonly event: unknown
+  readonly late: boolean
 }
 
 /** A model and the conditions before it. */
@@ -50,9 +46,7 @@ export class FeatureRows {
   readonly #paths: readonly Path[]
   /** The features of the event at hand, in the author's order, before they are rounded to float32. */
   readonly #row: Float64Array
-  /** The rest of what is known of the event at hand: its columns by kind, how many events it sees by kind, its kinds, its models. */
-  readonly #cells: unknown[][]
-  readonly #entered: (number | null)[]
+  /** The rest of what is known of the event at hand: its kinds, its models. */
   readonly #isKind: boolean[]
   readonly #reaches: boolean[]
 
@@ -70,8 +64,6 @@ export class FeatureRows {
       order: path.step.model.features.map((name) => names.indexOf(name)),
     }))
     this.#row = new Float64Array(step.features.length)
-    this.#cells = step.kinds.map(() => [])
-    this.#entered = step.kinds.map(() => null)
     this.#isKind = step.kinds.map(() => false)
     this.#reaches = this.#paths.map(() => false)
   }
@@ -83,18 +75,19 @@ export class FeatureRows {
 
   /** Takes events in log order. `fault` is told of each that cannot go on. */
   run(
-    candidates: readonly Candidate[],
+    flow: Flow,
     fault: (index: number, step: string, error: TidemarkError) => void,
   ): { arrivals: Arrivals[]; late: number[] } {
     const late: number[] = []
     const open = this.#paths.map((path): OpenArrivals => {
-      const rows = new Float32Array(candidates.length * path.order.length)
+      const rows = new Float32Array(flow.indices.length * path.order.length)
       return { indices: [], events: [], rows }
     })
-    for (const candidate of candidates) {
-      if (candidate.late) late.push(candidate.index)
+    for (const index of flow.indices) {
+      const candidate = candidateOf(flow, index)
+      if (candidate.late) late.push(index)
       const error = this.#take(candidate, open)
-      if (error !== null) fault(candidate.index, this.#step.name, error)
+      if (error !== null) fault(index, this.#step.name, error)
     }
     const arrivals = this.#paths.map(({ step, order }, p) => {
       const { indices, events, rows } = open[p] as OpenArrivals
@@ -104,24 +97,25 @@ export class FeatureRows {
   }
 
   #take(candidate: Candidate, open: readonly OpenArrivals[]): TidemarkError | null {
-    if (candidate.late && this.#onLate === 'drop') return null
-    if (candidate.late && this.#onLate === 'dead-letter') return lateError(candidate)
+    const { event, late } = candidate
+    if (late && this.#onLate === 'drop') return null
+    if (late && this.#onLate === 'dead-letter') return lateError(candidate)
     let reachesAny: boolean
     try {
-      const badColumn = this.#readColumns(candidate.event)
+      const badColumn = this.#readColumns(event)
       if (badColumn !== null) return badColumn
-      reachesAny = this.#findModels(candidate.event)
-      const badFeature = reachesAny ? this.#readOwn(candidate.event) : null
+      reachesAny = this.#findModels(event)
+      const badFeature = reachesAny ? this.#readOwn(event) : null
       if (badFeature !== null) return badFeature
     } catch (cause) {
       const what = `a function of the topology threw ${nameOf(cause)}`
       return new TidemarkError('FUNCTION_THREW', what, { cause })
     }
     // From here on nothing of the author's runs: an event enters all its windows or none.
-    this.#enter(candidate)
-    if (!reachesAny) return null
+    const row = reachesAny ? this.#row : null
     for (let k = 0; k < this.#kinds.length; k++) {
-      this.#kinds[k]?.write(candidate, this.#entered[k] ?? null, this.#row)
+      const enters = (this.#isKind[k] as boolean) && !late
+      if (enters || row !== null) this.#kinds[k]?.take(candidate, enters, row)
     }
     let first: TidemarkError | null = null
     for (let p = 0; p < this.#paths.length; p++) {
@@ -137,7 +131,7 @@ export class FeatureRows {
       const kind = this.#kinds[k] as KindWindows
       const isKind = kind.takes(event)
       this.#isKind[k] = isKind
-      const bad = isKind ? kind.read(event, this.#cells[k] as unknown[]) : null
+      const bad = isKind ? kind.read(event) : null
       if (bad === null) continue
       const what = `column "${bad.column}" must be a ${bad.wanted}, got ${kindOf(bad.got)}`
       return new TidemarkError('COLUMN_INVALID', what)
@@ -176,14 +170,6 @@ export class FeatureRows {
     return row === undefined ? Number.NaN : feature.of(row)
   }
 
-  #enter(candidate: Candidate): void {
-    for (let k = 0; k < this.#kinds.length; k++) {
-      const enters = this.#isKind[k] && !candidate.late
-      const cells = this.#cells[k] as unknown[]
-      this.#entered[k] = enters ? (this.#kinds[k] as KindWindows).enter(candidate, cells) : null
-    }
-  }
-
   #copyRow(candidate: Candidate, path: Path, into: OpenArrivals): TidemarkError | null {
     const { order, step } = path
     const base = into.indices.length * order.length
@@ -200,6 +186,13 @@ export class FeatureRows {
     into.events.push(candidate.event)
     return null
   }
+}
+
+function candidateOf({ events, keys, timesMs, watermarksMs }: Flow, index: number): Candidate {
+  const timeMs = timesMs[index] as number
+  const watermarkMs = watermarksMs[index] as number
+  const key = keys[index] as string
+  return { index, key, timeMs, watermarkMs, late: timeMs < watermarkMs, event: events[index] }
 }
 
 function lateError({ timeMs, watermarkMs }: Candidate): TidemarkError {

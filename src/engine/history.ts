@@ -1,4 +1,5 @@
 import { addTo, squareError } from './compensated.ts'
+import type { Slabs } from './slabs.ts'
 
 // The events of one key and kind that a window may still see: one buffer, in columns, sorted by (event time, arrival).
 // Column 0 is the event time. Full blocks of events have summaries, so that a long window is a few additions.
@@ -22,10 +23,13 @@ export interface Layout {
   readonly columns: number
   /** The columns that windows sum or take extremes of. */
   readonly summed: readonly number[]
+  /** Where their numbers lie. */
+  readonly slabs: Slabs
 }
 
 export class History {
-  /** Column c of event i is at `c * capacity + i`. Live events are start ≤ i < end. */
+  readonly key: string
+  /** Column c of event i is at `column(c) + i`. Live events are start ≤ i < end. */
   data: Float64Array
   capacity = FIRST_CAPACITY
   start = 0
@@ -37,15 +41,29 @@ export class History {
   /** Event time of the newest event that has been pruned; −Infinity if none. */
   newestPrunedMs: number
   readonly #layout: Layout
+  /** Where in `data` its numbers begin. */
+  #base: number
 
-  constructor(layout: Layout, newestPrunedMs: number) {
-    this.#layout = layout
-    this.data = new Float64Array(layout.columns * FIRST_CAPACITY)
+  constructor(layout: Layout, key: string, newestPrunedMs: number) {
+    const slab = layout.slabs.take(layout.columns * FIRST_CAPACITY)
+    this.key = key
+    this.data = slab.page
     this.newestPrunedMs = newestPrunedMs
+    this.#layout = layout
+    this.#base = slab.at
+  }
+
+  column(c: number): number {
+    return this.#base + c * this.capacity
   }
 
   timeAt(index: number): number {
-    return this.data[index] as number
+    return this.data[this.#base + index] as number
+  }
+
+  /** Event time of the newest event, pruned or not; −Infinity if there was none. */
+  get newestMs(): number {
+    return this.end > this.start ? this.timeAt(this.end - 1) : this.newestPrunedMs
   }
 
   /** The index after the last live event with time ≤ `timeMs`. */
@@ -53,11 +71,11 @@ export class History {
     let low = this.start
     let high = this.end
     // Mostly an event is the newest of its key, and none is to be pruned.
-    if (low === high || (this.data[low] as number) > timeMs) return low
-    if ((this.data[high - 1] as number) <= timeMs) return high
+    if (low === high || this.timeAt(low) > timeMs) return low
+    if (this.timeAt(high - 1) <= timeMs) return high
     while (low < high) {
       const middle = (low + high) >>> 1
-      if ((this.data[middle] as number) <= timeMs) low = middle + 1
+      if (this.timeAt(middle) <= timeMs) low = middle + 1
       else high = middle
     }
     return low
@@ -69,14 +87,20 @@ export class History {
     const at = this.after(timeMs)
     if (at < this.end) {
       for (let c = 0; c < this.#layout.columns; c++) {
-        const base = c * this.capacity
-        this.data.copyWithin(base + at + 1, base + at, base + this.end)
+        const column = this.column(c)
+        this.data.copyWithin(column + at + 1, column + at, column + this.end)
       }
       this.sealed = Math.min(this.sealed, Math.floor(at / BLOCK))
     }
-    this.data[at] = timeMs
+    this.data[this.#base + at] = timeMs
     this.end++
     return at
+  }
+
+  /** Gives its room back; it must not be used any more. */
+  free(): void {
+    const { columns, slabs } = this.#layout
+    slabs.giveBack({ page: this.data, at: this.#base }, columns * this.capacity)
   }
 
   /** Drops the events before index `upTo`, of which there is at least one. */
@@ -104,8 +128,8 @@ export class History {
       for (let s = 0; s < summed.length; s++) {
         const at = block * size + s * SUMMARY
         clearSummary(this.summaries, at)
-        const base = (summed[s] as number) * this.capacity + block * BLOCK
-        for (let i = base; i < base + BLOCK; i++)
+        const first = this.column(summed[s] as number) + block * BLOCK
+        for (let i = first; i < first + BLOCK; i++)
           addValue(this.summaries, at, this.data[i] as number)
       }
     }
@@ -117,13 +141,18 @@ export class History {
     const shift = this.sealed > 0 ? this.start - (this.start % BLOCK) : this.start
     const inPlace = shift * 4 >= this.capacity
     const capacity = inPlace ? this.capacity : this.capacity * 2
-    const data = inPlace ? this.data : new Float64Array(this.#layout.columns * capacity)
-    for (let c = 0; c < this.#layout.columns; c++) {
-      const from = c * this.capacity
-      data.set(this.data.subarray(from + shift, from + this.end), c * capacity)
+    const { columns, slabs } = this.#layout
+    const to = inPlace ? { page: this.data, at: this.#base } : slabs.take(columns * capacity)
+    for (let c = 0; c < columns; c++) {
+      const from = this.column(c) + shift
+      const into = to.at + c * capacity
+      // Number by number: most histories are short, and a view of each column costs more than its numbers.
+      for (let i = 0; i < this.end - shift; i++) to.page[into + i] = this.data[from + i] as number
     }
+    if (!inPlace) this.free()
     if (this.summaries !== null && shift > 0 && this.sealed > 0) this.#shiftSummaries(shift / BLOCK)
-    this.data = data
+    this.data = to.page
+    this.#base = to.at
     this.capacity = capacity
     this.start -= shift
     this.end -= shift

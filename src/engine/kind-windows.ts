@@ -1,6 +1,7 @@
 import type { EventFunction, FeaturesStep, KindDefinition } from '../topology/definition.ts'
 import { Dictionary } from './dictionary.ts'
 import { History, type Layout } from './history.ts'
+import { Slabs } from './slabs.ts'
 import { type WindowFeature, WindowWalk } from './window-walk.ts'
 
 // The windows of all keys over the events of one kind.
@@ -21,7 +22,7 @@ export interface BadCell {
 }
 
 /** When an event of a key came, and the watermark it met. */
-interface Moment {
+export interface Moment {
   readonly key: string
   readonly timeMs: number
   readonly watermarkMs: number
@@ -56,6 +57,8 @@ export class KindWindows {
   readonly #sinceLast: readonly SinceLast[]
   /** One for each text column, by its index in {@link #columns}. */
   readonly #dictionaries: readonly (Dictionary | null)[]
+  /** Of the event at hand, by column. */
+  readonly #cells: unknown[] = []
   readonly #histories = new Map<string, History>()
   /** What must outlive the windows: the newest event time of keys that have gone silent. */
   readonly #lastTimes = new Map<string, number>()
@@ -63,7 +66,7 @@ export class KindWindows {
   readonly #retentionMs: number
   /** Must the time of a key's last event outlive all windows? Not where the cap is what `never` says. */
   readonly #remembersForEver: boolean
-  #sweep: Iterator<[string, History]>
+  #sweep = this.#histories.values()
 
   constructor(step: FeaturesStep, kind: number) {
     const definition = step.kinds[kind] as KindDefinition
@@ -89,13 +92,12 @@ export class KindWindows {
       const capSeconds = f.capMs === null ? Number.POSITIVE_INFINITY : f.capMs / 1_000
       return [{ feature, capSeconds, never: f.never }]
     })
-    this.#layout = { columns: this.#columns.length + 1, summed }
+    this.#layout = { columns: this.#columns.length + 1, summed, slabs: new Slabs() }
     this.#walk = new WindowWalk(windows, summed)
     this.#dictionaries = this.#columns.map((c) => (c.type === 'string' ? new Dictionary() : null))
     const bounded = this.#sinceLast.filter((s) => s.never === s.capSeconds)
     this.#remembersForEver = bounded.length < this.#sinceLast.length
     this.#retentionMs = Math.max(this.#walk.longestMs, ...bounded.map((s) => s.capSeconds * 1_000))
-    this.#sweep = this.#histories.entries()
   }
 
   /** Keys that hold memory. */
@@ -108,48 +110,34 @@ export class KindWindows {
     return this.#is === null || this.#is(event)
   }
 
-  /** Reads the event's columns into `cells`; gives the first cell that a window cannot hold. */
-  read(event: unknown, cells: unknown[]): BadCell | null {
+  /** Reads the event's columns; gives the first cell that a window cannot hold. */
+  read(event: unknown): BadCell | null {
     for (let c = 0; c < this.#columns.length; c++) {
       const { name, type, of } = this.#columns[c] as Column
       const value = of(event)
       const fits = type === 'number' ? Number.isFinite(value) : typeof value === type
       if (!fits) return { column: name, wanted: type, got: value }
-      cells[c] = value
+      this.#cells[c] = value
     }
     return null
   }
 
-  /** Enters an event, pruning what the watermark has passed; returns how many events it sees, itself included. */
-  enter({ key, timeMs, watermarkMs }: Moment, cells: readonly unknown[]): number {
-    // Before the event enters: one that stands exactly at the watermark must not be swept away under its own row.
-    this.#sweepOn(watermarkMs)
-    const history = this.#historyOf(key)
-    this.#prune(history, watermarkMs)
-    const at = history.insert(timeMs)
-    for (let c = 0; c < cells.length; c++) {
-      const cell = cells[c]
-      const dictionary = this.#dictionaries[c]
-      history.data[(c + 1) * history.capacity + at] = dictionary
-        ? dictionary.hold(cell as string)
-        : Number(cell)
-    }
-    return at + 1
-  }
-
   /**
-   * Writes the window features of an event. `entered`: what {@link enter} returned for it, or `null` when it did not
-   * enter (it is of another kind, or late) and sees the events up to its own time.
+   * Takes an event: enters it, with the columns that were read last, and writes its window features into `row`; or only one
+   * of both. An event that does not enter (it is of another kind, or late) sees the events up to its own time.
    */
-  write({ key, timeMs, watermarkMs }: Moment, entered: number | null, row: Float64Array): void {
-    const history = this.#histories.get(key) ?? null
-    // What a late event sees depends on the watermark, not on what happens to be still in memory.
-    if (entered === null && history !== null) this.#prune(history, watermarkMs)
-    const upTo = entered ?? history?.after(timeMs) ?? 0
+  take(moment: Moment, enters: boolean, row: Float64Array | null): void {
+    const { key, timeMs, watermarkMs } = moment
+    // Before the event enters: one that stands exactly at the watermark must not be swept away under its own row.
+    if (enters) this.#sweepOn(watermarkMs)
+    const history = enters ? this.#historyOf(key) : (this.#histories.get(key) ?? null)
+    // What an event sees depends on the watermark, not on what happens to be still in memory.
+    if (history !== null) this.#prune(history, watermarkMs)
+    const before = enters ? this.#enter(history as History, timeMs) : (history?.after(timeMs) ?? 0)
+    if (row === null) return
     const floorMs = watermarkMs - this.#walk.longestMs
-    this.#walk.write(history, { timeMs, floorMs, upTo }, row)
+    this.#walk.write(history, { timeMs, floorMs, upTo: enters ? before + 1 : before }, row)
     if (this.#sinceLast.length === 0) return
-    const before = entered === null ? upTo : upTo - 1
     const previousMs = this.#remembered(this.#previousMs(key, history, before), watermarkMs)
     for (const { feature, capSeconds, never } of this.#sinceLast) {
       const elapsed = (timeMs - previousMs) / 1_000
@@ -157,6 +145,17 @@ export class KindWindows {
       const known = previousMs !== Number.NEGATIVE_INFINITY && elapsed >= 0
       row[feature] = known ? Math.min(elapsed, capSeconds) : never
     }
+  }
+
+  /** How many events it stands behind. */
+  #enter(history: History, timeMs: number): number {
+    const at = history.insert(timeMs)
+    for (let c = 0; c < this.#columns.length; c++) {
+      const cell = this.#cells[c]
+      history.data[history.column(c + 1) + at] =
+        this.#dictionaries[c]?.hold(cell as string) ?? Number(cell)
+    }
+    return at
   }
 
   /** Event time of the newest event before index `before`; −Infinity if there was none. */
@@ -174,7 +173,8 @@ export class KindWindows {
   #historyOf(key: string): History {
     const known = this.#histories.get(key)
     if (known !== undefined) return known
-    const history = new History(this.#layout, this.#lastTimes.get(key) ?? Number.NEGATIVE_INFINITY)
+    const lastMs = this.#lastTimes.get(key) ?? Number.NEGATIVE_INFINITY
+    const history = new History(this.#layout, key, lastMs)
     this.#lastTimes.delete(key)
     this.#histories.set(key, history)
     return history
@@ -186,7 +186,7 @@ export class KindWindows {
     for (let c = 0; c < this.#dictionaries.length; c++) {
       const dictionary = this.#dictionaries[c]
       if (!dictionary) continue
-      const column = (c + 1) * history.capacity
+      const column = history.column(c + 1)
       for (let i = history.start; i < upTo; i++) {
         dictionary.release(history.data[column + i] as number)
       }
@@ -197,18 +197,16 @@ export class KindWindows {
   /** Lets silent keys go, a few at a time. What a row sees does not depend on when. */
   #sweepOn(watermarkMs: number): void {
     for (let n = 0; n < SWEEP_PER_EVENT; n++) {
-      const next = this.#sweep.next()
-      if (next.done) {
-        this.#sweep = this.#histories.entries()
+      const { done, value: history } = this.#sweep.next()
+      if (done === true) {
+        this.#sweep = this.#histories.values()
         return
       }
-      const [key, history] = next.value
-      const newestMs =
-        history.end > history.start ? history.timeAt(history.end - 1) : history.newestPrunedMs
-      if (newestMs > watermarkMs - this.#retentionMs) continue
+      if (history.newestMs > watermarkMs - this.#retentionMs) continue
       this.#prune(history, watermarkMs)
-      this.#histories.delete(key)
-      if (this.#remembersForEver) this.#lastTimes.set(key, newestMs)
+      this.#histories.delete(history.key)
+      if (this.#remembersForEver) this.#lastTimes.set(history.key, history.newestMs)
+      history.free()
     }
   }
 }

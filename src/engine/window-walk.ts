@@ -111,7 +111,7 @@ export class WindowWalk {
 
   #addEvent(history: History, index: number): void {
     for (let s = 0; s < this.#summed.length; s++) {
-      const column = (this.#summed[s] as number) * history.capacity
+      const column = history.column(this.#summed[s] as number)
       addValue(this.#sums, s * SUMMARY, history.data[column + index] as number)
     }
   }
@@ -153,7 +153,7 @@ export class WindowWalk {
       this.#walk = 0
     }
     this.#walk++
-    const base = column * history.capacity
+    const base = history.column(column)
     let distinct = 0
     for (let i = base + from; i < base + to; i++) {
       const id = history.data[i] as number
@@ -178,7 +178,7 @@ function quantile(
   column: number,
   { from, to, q }: { from: number; to: number; q: number },
 ): number {
-  const base = column * history.capacity
+  const base = history.column(column)
   const values = history.data.slice(base + from, base + to).sort()
   const rank = q * (values.length - 1)
   const below = Math.floor(rank)

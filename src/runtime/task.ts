@@ -67,8 +67,14 @@ export class Task {
   /** Up to the windows at once, then to the scores. */
   async #begin(chunk: Chunk): Promise<Work> {
     const { records, endOffset } = chunk
-    const bytes = valueBytes(chunk)
-    this.#observe({ type: 'consumed', records: records.length, bytes, endOffset })
+    this.#around.observer({
+      type: 'consumed',
+      topology: this.topology.definition.name,
+      partition: this.partition,
+      records: records.length,
+      bytes: valueBytes(chunk),
+      endOffset,
+    })
     const intake = this.#timed('decode', () => this.#intake.take(records))
     const result = this.#timed('engine', () => this.#engine.process(intake.batch))
     const scored = await Promise.all(result.arrivals.map((arrivals) => this.#score(arrivals)))
@@ -124,18 +130,19 @@ export class Task {
   }
 
   #tell(chunk: Chunk, done: Parameters<typeof countOutcomes>[1]): void {
-    const { onLate } = this.topology.definition.source
-    this.#observe({
+    const { name: topology, source } = this.topology.definition
+    this.#around.observer({
       type: 'processed',
+      topology,
+      partition: this.partition,
       outcomes: countOutcomes(chunk.records.length, done),
       step: this.#step,
       watermarkMs: done.result.watermarkMs,
       nextOffset: chunk.nextOffset,
     })
-    const topology = this.topology.definition.name
     for (const { step, indices } of done.result.late) {
-      const late = { type: 'late', topology, step, action: onLate, count: indices.length } as const
-      this.#around.observer(late)
+      const action = source.onLate
+      this.#around.observer({ type: 'late', topology, step, action, count: indices.length })
     }
   }
 
@@ -166,11 +173,6 @@ export class Task {
     this.#around.observer({ type: 'step', topology, step, durationMs })
     return result
   }
-
-  #observe(event: PartitionEvent): void {
-    const topology = this.topology.definition.name
-    this.#around.observer({ ...event, topology, partition: this.partition })
-  }
 }
 
 /** About what an event and its output weigh beside the record's bytes. */
@@ -183,13 +185,6 @@ function valueBytes({ records }: Chunk): number {
 function weightOf(chunk: Chunk): number {
   return valueBytes(chunk) + EVENT_BYTES * chunk.records.length
 }
-
-type Told = Extract<Parameters<Observer>[0], { type: 'consumed' | 'processed' }>
-type PartitionEvent = Told extends infer E
-  ? E extends Told
-    ? Omit<E, 'topology' | 'partition'>
-    : never
-  : never
 
 interface Work {
   readonly chunk: Chunk

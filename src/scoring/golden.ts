@@ -30,7 +30,7 @@ export async function readGolden(file: URL, where: string): Promise<Golden> {
   } catch (cause) {
     throw new TidemarkError('MODEL_GOLDEN', `golden rows ${shown(file)}: ${messageOf(cause)}`, {
       where,
-      hint: 'A golden file is JSON: { "features": [names], "output": tensor, "inputs": [[number or null]], "outputs": [[number or null]] }.',
+      hint: 'a golden file is JSON: { "features": [names], "output": tensor, "inputs": [[number or null]], "outputs": [[number or null]] }',
       cause,
     })
   }
@@ -38,17 +38,17 @@ export async function readGolden(file: URL, where: string): Promise<Golden> {
 
 function parseGolden(json: unknown): Golden {
   const { features, sha256, output, inputs, outputs } = (json ?? {}) as Record<string, unknown>
-  if (!isArrayOf(features, isText)) throw new Error("'features' is not a list of names")
-  if (!Array.isArray(inputs) || inputs.length === 0) throw new Error("'inputs' holds no rows")
+  if (!isArrayOf(features, isText)) throw new Error('"features" is not a list of names')
+  if (!Array.isArray(inputs) || inputs.length === 0) throw new Error('"inputs" holds no rows')
   if (!Array.isArray(outputs) || outputs.length !== inputs.length) {
-    throw new Error(`'outputs' does not hold ${inputs.length} rows, as 'inputs' does`)
+    throw new Error(`"outputs" does not hold ${inputs.length} rows, as "inputs" does`)
   }
   const rows = new Float32Array(inputs.length * features.length)
   inputs.forEach((input: unknown, i) => {
-    const row = numbers(input, `row ${i} of 'inputs'`)
+    const row = numbers(input, `row ${i} of "inputs"`)
     if (row.length !== features.length)
       throw new Error(
-        `row ${i} of 'inputs' has ${row.length} numbers for ${features.length} features`,
+        `row ${i} of "inputs" has ${row.length} numbers for ${features.length} features`,
       )
     rows.set(row, i * features.length)
   })
@@ -59,7 +59,7 @@ function parseGolden(json: unknown): Golden {
     rows,
     count: inputs.length,
     outputs: outputs.map((row: unknown, i) =>
-      numbers(Array.isArray(row) ? row : [row], `row ${i} of 'outputs'`),
+      numbers(Array.isArray(row) ? row : [row], `row ${i} of "outputs"`),
     ),
   }
 }
@@ -96,13 +96,13 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
       fault(
         check,
         `its features are not the model's: ${difference}`,
-        'Names and order decide which number the model reads: write both with `tidemark model types`.',
+        'names and order decide which number the model reads: write both with `tidemark model types`',
       ),
     )
   }
   if (golden.sha256 !== null && sha256 !== null && golden.sha256 !== sha256) {
     const message = `it is of a file with sha256 ${golden.sha256.slice(0, 12)}, this one has ${sha256.slice(0, 12)}`
-    faults.push(fault(check, message, 'Ship a model together with its own golden file.'))
+    faults.push(fault(check, message, 'ship a model together with its own golden file'))
   }
   const compared = comparedOutputs(golden, model)
   if (compared.length === 0) {
@@ -110,8 +110,8 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
     faults.push(
       fault(
         check,
-        `its output '${golden.output}' is none of the tensors declared: ${tensors.join(', ')}`,
-        "Name the tensor as 'output' in the golden file.",
+        `its output "${golden.output}" is none of the tensors declared: ${tensors.join(', ')}`,
+        'name the tensor as "output" in the golden file',
       ),
     )
   }
@@ -121,8 +121,8 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
       faults.push(
         fault(
           check,
-          `row ${short} of its outputs has no column ${column}, which '${name}' is`,
-          'Write whole rows of the tensor.',
+          `row ${short} of its outputs has no column ${column}, which "${name}" is`,
+          'write whole rows of the tensor',
         ),
       )
   }
@@ -157,7 +157,7 @@ export async function goldenDifferences(
     fault(
       check,
       message,
-      'It is another model, or its features or outputs are declared in another order. Compare with the runtime that wrote the golden file.',
+      'another model, or features or outputs in another order? compare with the runtime that wrote the golden file',
     ),
   ]
 }
@@ -193,7 +193,7 @@ function comparedOutputs(
 function firstDifference(golden: readonly string[], model: readonly string[]): string | null {
   for (let i = 0; i < Math.max(golden.length, model.length); i++) {
     if (golden[i] !== model[i]) {
-      return `the first difference is at ${i + 1}, '${golden[i] ?? 'nothing'}' for '${model[i] ?? 'nothing'}'`
+      return `the first difference is at ${i + 1}, "${golden[i] ?? 'nothing'}" for "${model[i] ?? 'nothing'}"`
     }
   }
   return null

@@ -1,5 +1,6 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { Lane } from './batch-scorer.ts'
+import { columnToSortBy, sortedBy } from './row-order.ts'
 import type { Runner } from './runner.ts'
 import { type Cost, dependsOnBatch, measureCost, rowsWithin } from './warm-up.ts'
 
@@ -14,13 +15,14 @@ export interface LaneChoice {
   /** As `sampleRows` makes it. */
   readonly sample: Float32Array
   readonly features: number
-  /** Starts the same model on a thread of its own. */
-  readonly startThread: () => Promise<Runner>
+  /** Starts the same model on a thread of its own, which sorts its rows by a column, or does not. */
+  readonly startThread: (sortBy: number | null) => Promise<Runner>
 }
 
 /**
- * Measures a model and decides how large its batches are and where they run: small ones on this thread, longer ones on another,
- * which is started, warm, only when the largest batch is long. `inline` is closed when no batch is small.
+ * Measures a model and decides how large its batches are, in which order their rows go in, and where they run: small ones on
+ * this thread, longer ones on another, which is started, warm, only when the largest batch is long. `inline` is closed when no
+ * batch is small.
  *
  * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD` when the thread does not start
  */
@@ -38,23 +40,29 @@ export async function chooseLanes(
       `${choice.label} scores a row otherwise in company than alone (dynamic quantisation does), so each row runs alone, which is slow: quantise statically (QDQ)`,
     )
   }
+  // Sizes are those of unsorted rows, which take longer: the budget holds all the more.
+  const sortBy = rows === 1 ? null : await columnToSortBy(inline, choice.sample, cost)
+  const here = sortedBy(sortBy, inline)
   const inlineRows = Math.min(rows, rowsWithin(INLINE_MS, cost))
-  if (inlineRows === rows) return { lanes: [{ rows, runner: inline }], notes }
-  const thread = { rows, runner: await warmThread(rows, choice) }
-  if (inlineRows > 0) return { lanes: [{ rows: inlineRows, runner: inline }, thread], notes }
+  if (inlineRows === rows) return { lanes: [{ rows, runner: here }], notes }
+  const thread = { rows, runner: await warmThread({ rows, sortBy }, choice) }
+  if (inlineRows > 0) return { lanes: [{ rows: inlineRows, runner: here }, thread], notes }
   await inline.close()
   return { lanes: [thread], notes }
 }
 
-async function warmThread(rows: number, choice: LaneChoice): Promise<Runner> {
+async function warmThread(
+  { rows, sortBy }: { rows: number; sortBy: number | null },
+  choice: LaneChoice,
+): Promise<Runner> {
   const { label, where, sample, features, startThread } = choice
   try {
-    const runner = await startThread()
+    const runner = await startThread(sortBy)
     await runner.run(sample.subarray(0, rows * features), rows)
     return runner
   } catch (cause) {
     const message = `${label}: its thread did not start: ${messageOf(cause)}`
-    const hint = 'Is the package built and whole? A thread loads scorer-thread.js from dist.'
+    const hint = 'is the package built and whole? a thread loads scorer-thread.js from dist'
     throw new TidemarkError('MODEL_LOAD', message, { where, hint, cause })
   }
 }
@@ -62,6 +70,6 @@ async function warmThread(rows: number, choice: LaneChoice): Promise<Runner> {
 function tooSlow(cost: Cost, { label, where, latencyBudgetMs }: LaneChoice): TidemarkError {
   const rowMs = (cost.baseMs + cost.rowMs).toPrecision(2)
   const message = `${label} takes ${rowMs} ms for one row, the latency budget is ${latencyBudgetMs} ms`
-  const hint = 'Raise latencyBudget of the score step, or use a smaller model.'
+  const hint = 'raise latencyBudget of the score step, or use a smaller model'
   return new TidemarkError('MODEL_TOO_SLOW', message, { where, hint })
 }

@@ -72,8 +72,8 @@ async function trialFaults(
   } catch (cause) {
     const message = `${model.name}@${model.version}: a trial run of ${TRIAL_ROWS} rows: ${messageOf(cause)}`
     const madeUp =
-      golden === null ? ' These rows were made up: golden rows make a fairer trial.' : ''
-    const hint = `A model takes any number of rows and gives one number a row: export with a dynamic batch axis.${madeUp}`
+      golden === null ? '; these rows were made up: golden rows make a fairer trial' : ''
+    const hint = `a model takes any number of rows and gives one number a row: export with a dynamic batch axis${madeUp}`
     return [new TidemarkError('MODEL_OUTPUT', message, { where, hint, cause })]
   }
 }
@@ -82,7 +82,7 @@ function shaFaults({ model, found, sha256, where }: Candidate): TidemarkError[] 
   if (sha256 === null || sha256 === found.sha256) return []
   const message = `${model.name}@${model.version}: ${shown(found.file)} has sha256 ${found.sha256.slice(0, 12)}, the definition says ${sha256.slice(0, 12)}`
   const hint =
-    'Bring back the file that was meant, or let `tidemark model types` write the definition anew, with a new version.'
+    'bring back the file that was meant, or let `tidemark model types` write the definition anew, with a new version'
   return [new TidemarkError('MODEL_SHA256', message, { where, hint })]
 }
 

@@ -28,7 +28,7 @@ export async function readModel(file: URL, where: string): Promise<ModelBytes> {
       `the model file ${shown(file)} cannot be read: ${messageOf(cause)}`,
       {
         where,
-        hint: "Check the path: a definition's `file` is relative to the file it stands in, --model is relative to here.",
+        hint: "check the path: a definition's `file` is relative to the file it stands in, --model is relative to here",
         cause,
       },
     )
@@ -56,7 +56,7 @@ interface Diagnosis {
 }
 
 const WHOLE_FILE =
-  'Is it half a file, or another kind of file? Copy it again and compare its size and sha256.'
+  'half a file, or another kind of file? copy it again and compare its size and sha256'
 
 /** What ONNX Runtime 1.30 says, and what it means. */
 const DIAGNOSES: readonly {
@@ -71,28 +71,28 @@ const DIAGNOSES: readonly {
     pattern: /Opset (\d+) is under development[^]*domain (\S+) is till opset (\d+)/,
     of: ([, asked, domain, newest]) => ({
       what: `needs opset ${asked} of ${domain}; this ONNX Runtime knows up to ${newest}`,
-      hint: `Export with a lower opset: target_opset=${newest} or less (torch: opset_version).`,
+      hint: `export with a lower opset: target_opset=${newest} or less (torch: opset_version)`,
     }),
   },
   {
     pattern: /IR version:? ?(\d+)[^]*version:? ?(\d+)/i,
     of: ([, asked, newest]) => ({
       what: `has IR version ${asked}; this ONNX Runtime reads up to ${newest}`,
-      hint: `Set model.ir_version to ${newest} or less before saving, or export with an older onnx package.`,
+      hint: `set model.ir_version to ${newest} or less before saving, or export with an older onnx package`,
     }),
   },
   {
     pattern: /external data/i,
     of: () => ({
       what: 'keeps weights in a second file',
-      hint: 'Save one file: onnx.save(onnx.load(path), path), or torch.onnx.export(..., external_data=False).',
+      hint: 'save one file: onnx.save(onnx.load(path), path), or torch.onnx.export(..., external_data=False)',
     }),
   },
   {
     pattern: /(\S+) is not a registered function\/op/,
     of: ([, operator]) => ({
       what: `uses the operator ${operator}, which ONNX Runtime does not have`,
-      hint: 'Export with standard operators only (domains ai.onnx, ai.onnx.ml and com.microsoft).',
+      hint: 'export with standard operators only (domains ai.onnx, ai.onnx.ml and com.microsoft)',
     }),
   },
 ]
@@ -105,7 +105,7 @@ function diagnose(bytes: Buffer, message: string): Diagnosis {
   if (bytes.subarray(0, 40).toString('latin1').startsWith('version https://git-lfs')) {
     return {
       what: 'is a Git LFS pointer, not the model',
-      hint: 'Fetch the file itself: git lfs pull.',
+      hint: 'fetch the file itself: git lfs pull',
     }
   }
   for (const { pattern, of } of DIAGNOSES) {
@@ -115,6 +115,6 @@ function diagnose(bytes: Buffer, message: string): Diagnosis {
   const plain = message.replace(SOURCE_PLACE, '').trim()
   return {
     what: `is refused by ONNX Runtime: ${plain}`,
-    hint: 'Check it with onnx.checker.check_model(path) and export it again.',
+    hint: 'check it with onnx.checker.check_model(path) and export it again',
   }
 }

@@ -26,7 +26,7 @@ export function modelSource(inspection: Inspection, choice: SourceChoice): strin
   if (Object.keys(suggested).length === 0) {
     throw new TidemarkError('MODEL_OUTPUT', 'no output of the model can be a score', {
       where: file,
-      hint: inspection.problems[0]?.hint ?? 'A score is a tensor of numbers, [N] or [N, columns].',
+      hint: inspection.problems[0]?.hint ?? 'a score is a tensor of numbers, [N] or [N, columns]',
     })
   }
   const folder = choice.folder ?? dirname(file)
@@ -58,7 +58,7 @@ function featuresOf(
   if (names === null) {
     throw new TidemarkError('CONFIG_INVALID', 'the names of the features are not in a model file', {
       where: file,
-      hint: 'Give a golden file, --golden FILE, or the names in the order of the columns, --features a,b,c.',
+      hint: 'give a golden file, --golden FILE, or the names in the order of the columns, --features a,b,c',
     })
   }
   const columns = inputs[0]?.shape[1]
@@ -66,7 +66,7 @@ function featuresOf(
     throw new TidemarkError(
       'CONFIG_INVALID',
       `${names.length} features are named, the model takes ${columns}`,
-      { where: file, hint: `Named: ${names.join(', ')}.` },
+      { where: file, hint: `named: ${names.join(', ')}` },
     )
   }
   return names

@@ -65,11 +65,11 @@ function unusedChoices(
   chosen: ReadonlyMap<string, string>,
 ): TidemarkError[] {
   const names = new Set(uses.map((use) => use.model.name))
-  const hint = `Models in use: ${[...names].join(', ') || 'none'}.`
+  const hint = `models in use: ${[...names].join(', ') || 'none'}`
   return [...chosen.keys()]
     .filter((name) => !names.has(name))
     .map(
-      (name) => new TidemarkError('CONFIG_INVALID', `no topology uses a model '${name}'`, { hint }),
+      (name) => new TidemarkError('CONFIG_INVALID', `no topology uses a model "${name}"`, { hint }),
     )
 }
 
@@ -96,7 +96,8 @@ async function loadScorer(
     latencyBudgetMs,
     sample: sampleRows(features, golden),
     features,
-    startThread: () => ThreadRunner.start({ bytes: found.bytes, reading: readingOf(model) }),
+    startThread: (sortBy: number | null) =>
+      ThreadRunner.start({ bytes: found.bytes, reading: readingOf(model), sortBy }),
   }
   try {
     const { lanes, notes } = await chooseLanes(runner, choice)

@@ -53,7 +53,7 @@ export class SessionRunner implements Runner {
       if (!fits(output, column, feed.count)) {
         const shape = `[${output.dims.join(', ')}]`
         throw new Error(
-          `tensor '${tensor}' has shape ${shape} for ${feed.count} rows: no column ${column} with a number a row`,
+          `tensor "${tensor}" has shape ${shape} for ${feed.count} rows: no column ${column} with a number a row`,
         )
       }
       const columns = output.dims[1] ?? 1

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../kernel/errors.ts'
 import { OnnxSession } from './onnx-session.ts'
+import { sortedBy } from './row-order.ts'
 import { SessionRunner } from './runner.ts'
 import type { Reply, Request, ThreadData } from './thread-runner.ts'
 
@@ -9,8 +10,8 @@ import type { Reply, Request, ThreadData } from './thread-runner.ts'
 
 const port = parentPort
 if (port === null) throw new Error('this file is the entry of a worker thread')
-const { bytes, reading } = workerData as ThreadData
-const runner = new SessionRunner(await OnnxSession.load(bytes), reading)
+const { bytes, reading, sortBy } = workerData as ThreadData
+const runner = sortedBy(sortBy, new SessionRunner(await OnnxSession.load(bytes), reading))
 
 async function score(request: Request & { type: 'run' }): Promise<Reply> {
   const { buffer, length, count } = request

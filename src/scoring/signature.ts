@@ -9,9 +9,9 @@ export interface Signature {
 }
 
 const FREE_BATCH =
-  "Export with a dynamic batch axis: skl2onnx FloatTensorType([None, n]), torch dynamic_axes={'<input>': {0: 'N'}}."
+  "export with a dynamic batch axis: skl2onnx FloatTensorType([None, n]), torch dynamic_axes={'<input>': {0: 'N'}}"
 const ZIPMAP =
-  "Export without ZipMap: skl2onnx convert_sklearn(..., options={'zipmap': False}), onnxmltools convert_lightgbm(..., zipmap=False) (convert_xgboost alike)."
+  "export without ZipMap: skl2onnx convert_sklearn(..., options={'zipmap': False}), onnxmltools convert_lightgbm(..., zipmap=False) (convert_xgboost alike)"
 
 /** Everything in which a model file differs from its definition: `MODEL_INPUT` and `MODEL_OUTPUT`, each with a hint. */
 export function signatureFaults(
@@ -39,24 +39,24 @@ function* inputFaults(model: ModelDefinition, inputs: readonly TensorInfo[]): Ge
     yield {
       code,
       message,
-      hint: 'Export with all features as columns of one input, float32[N, features].',
+      hint: 'export with all features as columns of one input, float32[N, features]',
     }
     return
   }
   if (input.name !== model.input) {
-    const message = `the model's input is '${input.name}', the definition says '${model.input}'`
+    const message = `the model's input is "${input.name}", the definition says "${model.input}"`
     yield {
       code,
       message,
-      hint: `Write input: '${input.name}', or let \`tidemark model types\` write the definition.`,
+      hint: `write input: '${input.name}', or let \`tidemark model types\` write the definition`,
     }
   }
   if (input.type !== 'float32') {
-    const message = `input '${input.name}' is ${input.type ?? 'not a tensor'}, features are float32`
+    const message = `input "${input.name}" is ${input.type ?? 'not a tensor'}, features are float32`
     yield {
       code,
       message,
-      hint: 'Export with float32: skl2onnx FloatTensorType, torch model.float().',
+      hint: 'export with float32: skl2onnx FloatTensorType, torch model.float()',
     }
   }
   yield* shapeFaults(model, input)
@@ -64,13 +64,13 @@ function* inputFaults(model: ModelDefinition, inputs: readonly TensorInfo[]): Ge
 
 function* shapeFaults(model: ModelDefinition, input: TensorInfo): Generator<Fault> {
   const code = 'MODEL_INPUT'
-  const shape = `input '${input.name}' has shape ${shapeOf(input)}`
+  const shape = `input "${input.name}" has shape ${shapeOf(input)}`
   const given = model.features.length
   if (input.shape.length !== 2) {
     yield {
       code,
       message: `${shape}, not [N, ${given}]`,
-      hint: `Export with one row an event: [N, ${given}].`,
+      hint: `export with one row an event: [N, ${given}]`,
     }
     return
   }
@@ -87,7 +87,7 @@ function* shapeFaults(model: ModelDefinition, input: TensorInfo): Generator<Faul
     yield {
       code,
       message,
-      hint: 'Is it the file of this model? Else train it on these features, in this order.',
+      hint: 'is it the file of this model? else train it on these features, in this order',
     }
   }
 }
@@ -96,16 +96,16 @@ function* outputFaults(model: ModelDefinition, outputs: readonly TensorInfo[]): 
   const code = 'MODEL_OUTPUT'
   const declared = Object.entries(model.outputs)
   if (declared.length === 0) {
-    yield { code, message: 'no output is declared', hint: `The model gives: ${names(outputs)}.` }
+    yield { code, message: 'no output is declared', hint: `the model gives ${names(outputs)}` }
   }
   for (const [name, { tensor, column }] of declared) {
     const output = outputs.find((o) => o.name === tensor)
-    const what = `output '${name}': tensor '${tensor}'`
+    const what = `output "${name}": tensor "${tensor}"`
     if (output === undefined) {
       yield {
         code,
         message: `${what} is not in the model`,
-        hint: `The model gives: ${names(outputs)}.${zipMapsAmong(outputs)}`,
+        hint: `the model gives ${names(outputs)}${zipMapsAmong(outputs)}`,
       }
     } else if (output.type === null) {
       yield {
@@ -117,14 +117,14 @@ function* outputFaults(model: ModelDefinition, outputs: readonly TensorInfo[]): 
       yield {
         code,
         message: `${what} is ${output.type}`,
-        hint: `A score is one of ${SCORE_TYPES.join(', ')}.`,
+        hint: `a score is one of ${SCORE_TYPES.join(', ')}`,
       }
     } else if (!hasColumn(output, column)) {
       const message = `${what} has shape ${shapeOf(output)} and no column ${column}`
       yield {
         code,
         message,
-        hint: 'Columns count from 0; a tensor is [N] (column 0) or [N, columns].',
+        hint: 'columns count from 0; a tensor is [N] (column 0) or [N, columns]',
       }
     }
   }
@@ -134,7 +134,7 @@ function* outputFaults(model: ModelDefinition, outputs: readonly TensorInfo[]): 
 function zipMapsAmong(outputs: readonly TensorInfo[]): string {
   const zipMaps = outputs.filter((o) => o.type === null)
   if (zipMaps.length === 0) return ''
-  return ` ${names(zipMaps)} is a list of dictionaries (ZipMap), not a tensor. ${ZIPMAP}`
+  return `; ${names(zipMaps)} is a list of dictionaries (ZipMap), not a tensor: ${ZIPMAP}`
 }
 
 /** As far as the file says; a trial run decides the rest. */
@@ -145,7 +145,7 @@ function hasColumn({ shape }: TensorInfo, column: number): boolean {
 }
 
 function names(tensors: readonly TensorInfo[]): string {
-  return tensors.map((t) => `'${t.name}'`).join(', ') || 'nothing'
+  return tensors.map((t) => `"${t.name}"`).join(', ') || 'nothing'
 }
 
 function shapeOf({ shape }: TensorInfo): string {

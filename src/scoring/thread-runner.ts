@@ -7,6 +7,8 @@ import type { Reading, Runner } from './runner.ts'
 export interface ThreadData {
   readonly bytes: Uint8Array
   readonly reading: Reading
+  /** The column its rows are sorted by; `null`: none. */
+  readonly sortBy: number | null
 }
 
 /** To the thread. `buffer` is handed over, and comes back with the reply: its first `length` float32 are the rows. */

@@ -1,13 +1,27 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { BLOCK, History, MAX, MIN, SQUARES, SUM, SUMMARY } from '../../src/engine/history.ts'
+import {
+  BLOCK,
+  History,
+  type Layout,
+  MAX,
+  MIN,
+  SQUARES,
+  SUM,
+  SUMMARY,
+} from '../../src/engine/history.ts'
+import { Slabs } from '../../src/engine/slabs.ts'
 
-const LAYOUT = { columns: 2, summed: [1] }
+const LAYOUT = { columns: 2, summed: [1], slabs: new Slabs() }
+
+function newHistory(layout: Layout = LAYOUT): History {
+  return new History(layout, 'a key', Number.NEGATIVE_INFINITY)
+}
 
 /** Enters an event with one value. */
 function enter(history: History, timeMs: number, value: number): number {
   const at = history.insert(timeMs)
-  history.data[history.capacity + at] = value
+  history.data[history.column(1) + at] = value
   return at
 }
 
@@ -20,7 +34,7 @@ function pruneTo(history: History, floorMs: number): void {
 function eventsOf(history: History): { timeMs: number; value: number }[] {
   return Array.from({ length: history.end - history.start }, (_, i) => ({
     timeMs: history.timeAt(history.start + i),
-    value: history.data[history.capacity + history.start + i] as number,
+    value: history.data[history.column(1) + history.start + i] as number,
   }))
 }
 
@@ -28,7 +42,7 @@ function eventsOf(history: History): { timeMs: number; value: number }[] {
 function sealedBlocks(history: History) {
   const blocks: { kept: number[]; fresh: number[] }[] = []
   for (let block = Math.ceil(history.start / BLOCK); block < history.sealed; block++) {
-    const base = history.capacity + block * BLOCK
+    const base = history.column(1) + block * BLOCK
     const values = [...history.data.subarray(base, base + BLOCK)]
     const of = (offset: number) => history.summaries?.[block * SUMMARY + offset] as number
     blocks.push({
@@ -60,7 +74,7 @@ describe('a history against a plain sorted list', () => {
     let seals = 0
     fc.assert(
       fc.property(moves, (all) => {
-        const history = new History(LAYOUT, Number.NEGATIVE_INFINITY)
+        const history = newHistory()
         let plain: { timeMs: number; value: number }[] = []
         const places: [at: number, expected: number][] = []
         let newestMs = 1_000
@@ -98,7 +112,7 @@ describe('a history against a plain sorted list', () => {
     const times = fc.array(fc.nat(50), { maxLength: 60 })
     fc.assert(
       fc.property(times, fc.integer({ min: -1, max: 51 }), (all, timeMs) => {
-        const history = new History(LAYOUT, Number.NEGATIVE_INFINITY)
+        const history = newHistory()
         for (const time of all) enter(history, time, 0)
         expect(history.after(timeMs)).toBe(all.filter((t) => t <= timeMs).length)
       }),
@@ -107,13 +121,13 @@ describe('a history against a plain sorted list', () => {
 })
 
 test('events of equal time stand in the order they came', () => {
-  const history = new History(LAYOUT, Number.NEGATIVE_INFINITY)
+  const history = newHistory()
   for (const [value, timeMs] of [5, 7, 5, 7, 5].entries()) enter(history, timeMs, value)
   expect(eventsOf(history).map((e) => e.value)).toEqual([0, 2, 4, 1, 3])
 })
 
 test('an event between those of a sealed block unseals it and what follows, not what is before', () => {
-  const history = new History(LAYOUT, Number.NEGATIVE_INFINITY)
+  const history = newHistory()
   for (let i = 0; i < 4 * BLOCK; i++) enter(history, i * 10, i)
   history.seal()
   expect(history.sealed).toBe(4)
@@ -122,7 +136,7 @@ test('an event between those of a sealed block unseals it and what follows, not 
 })
 
 test('a window that slides over thousands of events takes the room of those it holds', () => {
-  const history = new History(LAYOUT, Number.NEGATIVE_INFINITY)
+  const history = newHistory()
   for (let i = 0; i < 20_000; i++) {
     pruneTo(history, i - 100)
     enter(history, i, i)
@@ -134,7 +148,7 @@ test('a window that slides over thousands of events takes the room of those it h
 })
 
 test('without summed columns nothing is sealed', () => {
-  const history = new History({ columns: 2, summed: [] }, Number.NEGATIVE_INFINITY)
+  const history = newHistory({ columns: 2, summed: [], slabs: new Slabs() })
   for (let i = 0; i < 2 * BLOCK; i++) enter(history, i, i)
   history.seal()
   expect([history.sealed, history.summaries]).toEqual([0, null])

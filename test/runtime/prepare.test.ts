@@ -62,7 +62,7 @@ describe('refused before a broker is asked', () => {
     const chosen = choices({ nope: 't', x: 'y' }, { gbdt: 'file.onnx' })
     const faults = await faultsOf([copy('a', 'in', 'x')], chosen)
     expect(faults).toContain('CONFIG_INVALID no topology has a topic "nope"')
-    expect(faults).toContain("CONFIG_INVALID no topology uses a model 'gbdt'")
+    expect(faults).toContain('CONFIG_INVALID no topology uses a model "gbdt"')
     expect(faults).toHaveLength(2)
   })
 })

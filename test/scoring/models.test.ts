@@ -142,7 +142,7 @@ describe('a model is refused', () => {
       /train it on these/,
     ],
     ['card-batch1', {}, 'MODEL_INPUT', /batch is fixed at 1/, /dynamic batch axis/],
-    ['card-f64', {}, 'MODEL_INPUT', /is float64/, /Export with float32/],
+    ['card-f64', {}, 'MODEL_INPUT', /is float64/, /export with float32/],
     [
       'card-gbdt-zipmap',
       { outputs: probabilities },
@@ -152,7 +152,7 @@ describe('a model is refused', () => {
     ],
     ['card-truncated', {}, 'MODEL_LOAD', /6263 bytes\) is not a whole ONNX file/, /half a file/],
     ['card-opset99', {}, 'MODEL_LOAD', /needs opset 99 of ai\.onnx/, /lower opset/],
-    ['external-data', twoFeatures, 'MODEL_LOAD', /weights in a second file/, /Save one file/],
+    ['external-data', twoFeatures, 'MODEL_LOAD', /weights in a second file/, /save one file/],
     [
       'unknown-operator',
       twoFeatures,
@@ -164,7 +164,7 @@ describe('a model is refused', () => {
       'one-for-all',
       twoFeatures,
       'MODEL_OUTPUT',
-      /trial run of 4 rows: tensor 'score' has shape \[\]/,
+      /trial run of 4 rows: tensor "score" has shape \[\]/,
       /one number a row/,
     ],
   ])(
@@ -266,25 +266,25 @@ describe('golden rows', () => {
     [
       'two features are swapped',
       { features: swapped },
-      /first difference is at 3, 'sum5m' for 'count5m'/,
+      /first difference is at 3, "sum5m" for "count5m"/,
     ],
     ['they are of another file', { sha256: 'ab'.repeat(32) }, /of a file with sha256 abababababab/],
     [
       'they are of no output that is declared',
       { output: 'label' },
-      /'label' is none of the tensors declared: probability/,
+      /"label" is none of the tensors declared: probability/,
     ],
     [
       'a row is too short',
       { inputs: [[1]], outputs: [[1]] },
-      /row 0 of 'inputs' has 1 numbers for 13/,
+      /row 0 of "inputs" has 1 numbers for 13/,
     ],
     ['there are none', { inputs: [], outputs: [] }, /holds no rows/],
     ['outputs are missing', { outputs: [[1]] }, /does not hold 200 rows/],
     [
       'an output is text',
       { outputs: outputsOf('card-gbdt').with(3, ['high']) },
-      /row 3 of 'outputs' is not a list of numbers/,
+      /row 3 of "outputs" is not a list of numbers/,
     ],
     [
       'one output differs',
@@ -353,7 +353,7 @@ describe('a model file that the operator chose', () => {
   it('is refused for a name that no step uses, naming those in use', async () => {
     const { faults } = await load([useOf(own)], new Map([['card-gdbt', 'x.onnx']]))
     expect(faults).toEqual([
-      expect.objectContaining({ code: 'CONFIG_INVALID', hint: 'Models in use: card-gbdt.' }),
+      expect.objectContaining({ code: 'CONFIG_INVALID', hint: 'models in use: card-gbdt' }),
     ])
   })
 })

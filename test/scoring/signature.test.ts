@@ -33,9 +33,9 @@ describe('the signature of a model', () => {
   })
 
   it.each<[string, readonly TensorInfo[], RegExp]>([
-    ['two inputs', [input, { ...input, name: 'more' }], /takes 2 inputs \('features', 'more'\)/],
+    ['two inputs', [input, { ...input, name: 'more' }], /takes 2 inputs \("features", "more"\)/],
     ['no input', [], /takes 0 inputs/],
-    ['an input of another name', [{ ...input, name: 'x' }], /input is 'x'.*says 'features'/],
+    ['an input of another name', [{ ...input, name: 'x' }], /input is "x".*says "features"/],
     ['float64 features', [{ ...input, type: 'float64' }], /is float64, features are float32/],
     ['an input that is no tensor', [{ ...input, type: null }], /is not a tensor/],
     ['one row only', [{ ...input, shape: [1, 3] }], /batch is fixed at 1/],
@@ -67,7 +67,7 @@ describe('the signature of a model', () => {
   })
 
   it.each<[string, TensorInfo, number, RegExp]>([
-    ['another name', { ...output, name: 'other' }, 0, /tensor 'score' is not in the model/],
+    ['another name', { ...output, name: 'other' }, 0, /tensor "score" is not in the model/],
     ['a ZipMap', { ...output, type: null, shape: [] }, 0, /list of dictionaries \(ZipMap\)/],
     ['text', { ...output, type: 'string' }, 0, /is string/],
     ['too few columns', output, 1, /shape \[N, 1\] and no column 1/],
@@ -82,7 +82,7 @@ describe('the signature of a model', () => {
   })
 
   it('is refused when no output is declared, naming those that are there', () => {
-    expect(faults([input], [output], {})[0]?.hint).toBe("The model gives: 'score'.")
+    expect(faults([input], [output], {})[0]?.hint).toBe('the model gives "score"')
   })
 
   it('is refused for all faults at once', () => {

@@ -58,6 +58,6 @@ export async function bothRunners(
   const reading = readingOf(model)
   return {
     inline: new SessionRunner(await OnnxSession.load(bytes), reading),
-    thread: await ThreadRunner.start({ bytes, reading }),
+    thread: await ThreadRunner.start({ bytes, reading, sortBy: null }),
   }
 }

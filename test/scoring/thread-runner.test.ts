@@ -19,7 +19,8 @@ vi.mock('node:worker_threads', async () => {
   return { Worker }
 })
 
-const data = { bytes: new Uint8Array(0), reading: { input: 'features', outputs: [] } }
+const reading = { input: 'features', outputs: [] }
+const data = { bytes: new Uint8Array(0), reading, sortBy: null }
 
 describe('a scoring thread that ends by itself', () => {
   it('fails the run in flight and later ones with INVARIANT, and closes', async () => {

@@ -4,7 +4,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
 import type { TopicInfo, TopicPartition } from '../port.ts'
 import { within } from './deadline.ts'
-import { fromKafka } from './errors.ts'
+import { fromKafka, isSettling } from './errors.ts'
 
 /** A topic to be made. */
 export interface TopicSpec {
@@ -166,7 +166,7 @@ export class KafkaAdmin {
   ): Promise<T> {
     const asked = this.#connected()
     try {
-      return await question(await asked)
+      return await whenSettled(async () => question(await asked))
     } catch (error) {
       if (this.#admin === asked) this.#admin = null
       void disconnect(asked)
@@ -190,6 +190,18 @@ export class KafkaAdmin {
       return admin
     })()
     return this.#admin
+  }
+}
+
+/** Asks again, for about 5 s, while the broker says that a leader or a coordinator is only about to be one. */
+async function whenSettled<T>(question: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await question()
+    } catch (error) {
+      if (attempt === 50 || !isSettling(error)) throw error
+      await sleep(100)
+    }
   }
 }
 

@@ -75,6 +75,19 @@ const UNREACHABLE = new Set([
   'KafkaJSLockTimeout',
 ])
 
+/** A topic that was just made, or a broker that was just started: the same question will soon have an answer. */
+const SETTLING = new Set([
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+])
+
+export function isSettling(thrown: unknown): boolean {
+  return causesOf(thrown).some(({ type }) => type !== undefined && SETTLING.has(type))
+}
+
 /** The error under its code; `otherwise` is the code of what is not known. */
 export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
   const chain = causesOf(thrown)
@@ -88,8 +101,8 @@ export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
 }
 
 /** The error, its causes and the errors it gathers, outermost first. */
-function causesOf(thrown: unknown): object[] {
-  const chain: object[] = []
+function causesOf(thrown: unknown): Fault[] {
+  const chain: Fault[] = []
   const queue: unknown[] = [thrown]
   for (let at = queue.shift(); at !== undefined && chain.length < 20; at = queue.shift()) {
     if (typeof at !== 'object' || at === null || chain.includes(at)) continue

@@ -1,0 +1,59 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type Slab, Slabs } from '../../src/engine/slabs.ts'
+
+/** Of a few sizes, one of them larger than a slab may be; now and then one of those taken is given back. */
+const moves = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: fc.record({ size: fc.constantFrom(8, 16, 1_000, 1_024, 1_025) }) },
+    { weight: 2, arbitrary: fc.record({ giveBack: fc.nat() }) },
+  ),
+  { minLength: 1, maxLength: 200, size: 'max' },
+)
+
+function numbersIn({ page, at }: Slab, size: number): Set<number> {
+  return new Set(page.subarray(at, at + size))
+}
+
+describe('slabs', () => {
+  test('that are held at the same time never share a number', () => {
+    fc.assert(
+      fc.property(moves, (all) => {
+        const slabs = new Slabs()
+        const held: { slab: Slab; size: number; mark: number }[] = []
+        for (const [mark, move] of all.entries()) {
+          if ('size' in move) {
+            const slab = slabs.take(move.size)
+            slab.page.fill(mark, slab.at, slab.at + move.size)
+            held.push({ slab, size: move.size, mark })
+          } else if (held.length > 0) {
+            const [{ slab, size }] = held.splice(move.giveBack % held.length, 1) as [
+              (typeof held)[0],
+            ]
+            slab.page.fill(-1, slab.at, slab.at + size)
+            slabs.giveBack(slab, size)
+          }
+        }
+        for (const { slab, size, mark } of held) {
+          expect(slab.at + size).toBeLessThanOrEqual(slab.page.length)
+          expect(numbersIn(slab, size)).toEqual(new Set([mark]))
+        }
+      }),
+    )
+  })
+
+  test('of a size that was given back are taken again before there is more room', () => {
+    const slabs = new Slabs()
+    const places = new Set<string>()
+    const pages: Float64Array[] = []
+    for (let round = 0; round < 1_000; round++) {
+      const two = [slabs.take(64), slabs.take(64)]
+      for (const slab of two) {
+        if (!pages.includes(slab.page)) pages.push(slab.page)
+        places.add(`${pages.indexOf(slab.page)}@${slab.at}`)
+        slabs.giveBack(slab, 64)
+      }
+    }
+    expect(places.size).toBe(2)
+  })
+})

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest'
+import type { Arrivals } from '../../src/engine/events.ts'
+import { followScores } from '../../src/runtime/outputs.ts'
+import type { ScoreStep } from '../../src/topology/definition.ts'
+import { model, record, scorer } from './support.ts'
+
+const PLACE = { source: { topic: 'events', partition: 3 }, headers: [], maxBytes: () => 1_000_000 }
+
+/** What a map behind a model is given for two events, and keeps. */
+function scoredEvents(): unknown[] {
+  const given: unknown[] = []
+  const map = { op: 'map', name: 'map', to: (s: unknown) => given.push(s), then: [] } as const
+  const step = { op: 'score', name: 'm', model, then: [map] } as unknown as ScoreStep
+  const events = ['first', 'second']
+  const arrivals: Arrivals = { step, indices: [0, 2], events, rows: Float32Array.of(1, 2.5, 3, 4) }
+  const scores = { p: Float64Array.of(0.25, 0.5) }
+  const records = [record(7), record(8), record(9)]
+  followScores(step, { arrivals, scores, scorer: scorer() }, { records, place: PLACE })
+  return given
+}
+
+test('each event goes on with its own features, score and model, as plain fields', () => {
+  expect(scoredEvents()).toStrictEqual([
+    { event: 'first', features: { amount: 1, sum: 2.5 }, score: { p: 0.25 }, model: 'm@1' },
+    { event: 'second', features: { amount: 3, sum: 4 }, score: { p: 0.5 }, model: 'm@1' },
+  ])
+})
+
+test("the features stand in the model's order", () => {
+  const [first] = scoredEvents() as { features: object }[]
+  expect(Object.keys(first?.features ?? {})).toEqual(model.features)
+})
