@@ -6,6 +6,7 @@ export const tsconfig = `{
   "compilerOptions": {
     "target": "ES2023",
     "module": "NodeNext",
+    "types": ["node"],
     "strict": true,
     "noUncheckedIndexedAccess": true,
     "allowImportingTsExtensions": true,

@@ -5,9 +5,15 @@ import { nameOf } from '../topology/schema.ts'
  * An output as JSON in UTF-8, as `JSON.stringify` writes it: NaN and the infinities become `null`, fields that are
  * undefined are left out.
  *
- * @throws TidemarkError `OUTPUT_INVALID` for what has no JSON form: undefined, a function, a BigInt, a cycle
+ * @throws TidemarkError `OUTPUT_INVALID` for what has no JSON form: undefined, a function, a BigInt, a cycle, a promise
  */
 export function encodeOutput(output: unknown): Buffer {
+  if (output instanceof Promise) {
+    // JSON would make {} of it.
+    output.catch(() => undefined)
+    const hint = 'functions of a topology answer at once: no async'
+    throw new TidemarkError('OUTPUT_INVALID', 'an output is a promise', { hint })
+  }
   let json: string | undefined
   try {
     json = JSON.stringify(output)

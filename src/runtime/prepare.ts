@@ -53,7 +53,11 @@ export async function prepare(
   definitions: readonly Definition[],
   choices: Choices,
 ): Promise<Prepared> {
-  const models = await loadScorers(definitions.flatMap(modelUses), choices.models)
+  // A model is known by its topology's name: of two of one name, which are refused below, the first is loaded.
+  const distinct = definitions.filter(
+    ({ name }, i) => definitions.findIndex((d) => d.name === name) === i,
+  )
+  const models = await loadScorers(distinct.flatMap(modelUses), choices.models)
   const tables = await Promise.all(definitions.map(loadTables))
   const chosen = definitions.map((definition) => withChoices(definition, choices))
   const faults = [

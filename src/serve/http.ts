@@ -78,7 +78,9 @@ function cannotListen(thrown: unknown, address: string): TidemarkError {
   const inUse = code === 'EADDRINUSE'
   const why = inUse ? 'the port is in use' : code
   return new TidemarkError('CONFIG_INVALID', `cannot serve HTTP on ${address}: ${why}`, {
-    hint: inUse ? 'choose another port; 0 takes any free one' : 'check host and port',
+    hint: inUse
+      ? 'choose another with --http-port; 0 takes any free one, off serves none'
+      : 'check host and port',
     cause: thrown,
   })
 }

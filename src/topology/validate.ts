@@ -30,6 +30,14 @@ export function validateTopology(definition: Definition): TidemarkError[] {
 }
 
 function checkSource({ source }: Definition, report: Report): void {
+  for (const name of ['key', 'eventTimeMs'] as const) {
+    if (typeof source[name] !== 'function') {
+      report(source.topic, `${name} must be a function of the event, got ${typeof source[name]}`)
+    }
+  }
+  if (typeof source.schema?.['~standard']?.validate !== 'function') {
+    report(source.topic, 'schema must be a Standard Schema (zod, valibot, arktype, …)')
+  }
   const { lagMs, idleAfterMs, maxAheadMs } = source.watermark
   if (!(lagMs >= 0)) report(source.topic, `watermark.lag ${lagMs} must not be negative`)
   if (maxAheadMs !== 'none' && !(maxAheadMs >= 0)) {

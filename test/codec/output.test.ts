@@ -25,6 +25,7 @@ test.each([
   ['a symbol', Symbol('s')],
   ['a BigInt', { n: 1n }],
   ['a cycle', cycle],
+  ['a promise', Promise.resolve({ n: 1 })],
 ])('%s has no JSON form', (_, output) => {
   const fault = faultOf(() => encodeOutput(output))
   expect([fault.code, fault.action]).toEqual(['OUTPUT_INVALID', 'dead-letter'])

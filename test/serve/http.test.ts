@@ -103,7 +103,7 @@ describe('the server', () => {
     await expect(serveHttp({ port, health: createHealth(), metrics })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: `cannot serve HTTP on 127.0.0.1:${port}: the port is in use`,
-      hint: 'choose another port; 0 takes any free one',
+      hint: 'choose another with --http-port; 0 takes any free one, off serves none',
     })
   })
 

@@ -107,6 +107,21 @@ describe('each fault is found', () => {
       'NOT_SUPPORTED test/in: watermark.idleAfter does nothing yet',
     ],
     [
+      'a key that is no function',
+      sourced({ key: 'k' as never }),
+      'TOPOLOGY_INVALID test/in: key must be a function of the event, got string',
+    ],
+    [
+      'no event time',
+      sourced({ eventTimeMs: undefined as never }),
+      'TOPOLOGY_INVALID test/in: eventTimeMs must be a function of the event, got undefined',
+    ],
+    [
+      'a schema that is none',
+      sourced({ schema: {} as never }),
+      'TOPOLOGY_INVALID test/in: schema must be a Standard Schema (zod, valibot, arktype, …)',
+    ],
+    [
       'an unknown onLate',
       sourced({ onLate: 'ignore' }),
       'TOPOLOGY_INVALID test/in: onLate "ignore" must be one of dead-letter, drop, score',
