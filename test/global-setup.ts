@@ -5,7 +5,7 @@ import { startKafka } from './services/start-kafka.ts'
 // Starts a real Kafka before the tests, if one of the tests that are about to run uses it.
 
 /** The import by which a test says that it needs Kafka. */
-const USES_KAFKA = 'services/kafka.ts'
+const USES_KAFKA = /services\/(own-)?kafka\.ts/
 
 let stop: () => Promise<void> = async () => {}
 
@@ -43,5 +43,5 @@ async function usesKafka(project: TestProject): Promise<boolean> {
   // The file names given on the command line; without them it is all files that are looked at.
   const { filenamePattern = [] } = project.vitest as { filenamePattern?: string[] }
   const { testFiles } = await project.globTestFiles(filenamePattern)
-  return testFiles.some((file) => readFileSync(file, 'utf8').includes(USES_KAFKA))
+  return testFiles.some((file) => USES_KAFKA.test(readFileSync(file, 'utf8')))
 }

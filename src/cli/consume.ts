@@ -58,10 +58,7 @@ async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
   const { topic, from, max, format } = flags
   const reader = await records.read({ topic, from, until: flags.exit === true ? 'end' : 'closed' })
   const ended = untilSignal(readerGone)
-  // Kept, because a second call of close() does not wait for the first.
-  let closing: Promise<void> | null = null
-  const close = () => (closing ??= reader.close())
-  void ended.promise.then(close)
+  void ended.promise.then(() => reader.close())
   let written = 0
   try {
     for await (const chunk of reader) {
@@ -73,7 +70,7 @@ async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
     }
   } finally {
     ended.dispose()
-    await close()
+    await reader.close()
   }
   return written
 }

@@ -2,10 +2,9 @@ import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { wallClock } from '../kernel/clock.ts'
 import { observeAll } from '../observe/observe-all.ts'
-import { MemoryRecords } from '../records/memory/memory-records.ts'
+import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
-import { outputTopics } from '../topology/definition.ts'
 import { Board } from './demo/board.ts'
 import { Figures } from './demo/figures.ts'
 import { type DemoRecord, readFlights } from './demo/flights.ts'
@@ -13,7 +12,7 @@ import { paced, spanMs } from './demo/pace.ts'
 import { Screen } from './demo/screen.ts'
 import { ending, opening } from './demo/story.ts'
 import { deadLetterLine, departureLine, landingLine, statusLine } from './demo/text.ts'
-import { PublishingRecords } from './embedded.ts'
+import { embeddedRecords, PublishingRecords } from './embedded.ts'
 import { outline } from './outline.ts'
 import { readerGone } from './output.ts'
 import { prepareFiles } from './prepare-files.ts'
@@ -81,7 +80,7 @@ interface Prediction {
 /** Plays the flights to a worker of the real runtime on embedded records, and shows what it does. */
 class Demo {
   readonly #setup: Setup
-  readonly #records = new MemoryRecords()
+  readonly #records: MemoryRecords
   readonly #figures = new Figures(wallClock)
   readonly #tally = new Tally()
   readonly #board: Board
@@ -101,10 +100,7 @@ class Demo {
       onDeparture: (departure, chance) => this.#screen.print(departureLine(departure, chance, c)),
       onLanding: (landing, verdict) => this.#screen.print(landingLine(landing, verdict, c)),
     })
-    const { definition } = topology
-    for (const topic of [definition.source.topic, ...outputTopics(definition)]) {
-      this.#records.createTopic(topic, { partitions: PARTITIONS })
-    }
+    this.#records = embeddedRecords(topology.definition, PARTITIONS)
   }
 
   /** Until the last flight, or until somebody wants it to end. */

@@ -1,19 +1,18 @@
 import { Command, Option } from 'commander'
 import { TidemarkError } from '../kernel/errors.ts'
-import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { outputTopics } from '../topology/definition.ts'
-import { summaryOf } from './check.ts'
 import { addSettings, readConfig } from './config.ts'
 import { DeadLetterReport } from './dead-letter-report.ts'
-import { PublishingRecords } from './embedded.ts'
+import { embeddedRecords, PublishingRecords } from './embedded.ts'
 import { feedLines } from './feed.ts'
 import { LineBook } from './line-book.ts'
 import { type InputFile, openInput } from './lines.ts'
+import { summaryOf } from './outline.ts'
 import { readerGone, write } from './output.ts'
 import { prepareFiles } from './prepare-files.ts'
-import { colors, say } from './print.ts'
+import { say, sayNotes } from './print.ts'
 import { untilSignal } from './signals.ts'
 import { Tally } from './tally.ts'
 
@@ -60,7 +59,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     const topology = prepared.topologies[0] as PreparedTopology
     checkSink(topology, flags.sink)
     say(summaryOf(topology))
-    for (const note of prepared.notes) say(`${colors.yellow('!')} ${note}`)
+    sayNotes(prepared.notes)
     await score(prepared, topology, { ...flags, stream: input?.stream ?? process.stdin })
   } finally {
     await prepared.close()
@@ -83,10 +82,7 @@ interface Input extends Flags {
 /** Runs the events through a worker of the real runtime on embedded records. */
 async function score(prepared: Prepared, topology: PreparedTopology, input: Input): Promise<void> {
   const { source, deadLetterTopic } = topology.definition
-  const records = new MemoryRecords()
-  for (const topic of [source.topic, ...outputTopics(topology.definition)]) {
-    records.createTopic(topic, { partitions: PARTITIONS })
-  }
+  const records = embeddedRecords(topology.definition, PARTITIONS)
   const book = new LineBook()
   const report = new DeadLetterReport(
     (p, offset) => book.lineAt(p, offset),

@@ -1,5 +1,15 @@
-import type { MemoryRecords } from '../records/memory/memory-records.ts'
+import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Commit, JoinOptions, Member, Records, TopicInfo } from '../records/port.ts'
+import { type Definition, outputTopics } from '../topology/definition.ts'
+
+/** Records in this process, with every topic that a topology reads or writes. */
+export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {
+  const records = new MemoryRecords()
+  for (const topic of [definition.source.topic, ...outputTopics(definition)]) {
+    records.createTopic(topic, { partitions })
+  }
+  return records
+}
 
 /**
  * Embedded records whose outputs and dead letters go to `publish` in place of a topic. The offsets are committed once

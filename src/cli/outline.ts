@@ -1,5 +1,14 @@
+import type { PreparedTopology } from '../runtime/prepare.ts'
 import type { Definition, Step } from '../topology/definition.ts'
 import { plural } from './print.ts'
+
+/** `card-fraud  payments → 13 features → card-gbdt@1 → predictions  (dead letters: payments.dlq)` */
+export function summaryOf({ definition, scorers }: PreparedTopology): string {
+  const labels = new Map([...scorers].map(([step, scorer]) => [step, scorer.label]))
+  const ways = outline(definition, labels)
+  const between = `\n  ${' '.repeat(definition.name.length + 2)}`
+  return `${definition.name}  ${ways.join(between)}  (dead letters: ${definition.deadLetterTopic})`
+}
 
 /**
  * The way from the source to each sink, one text a sink: `payments → 13 features → card-gbdt@1 → predictions`.

@@ -19,6 +19,11 @@ export function say(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
+/** Says what the reader should know, though it stops nothing. */
+export function sayNotes(notes: readonly string[]): void {
+  for (const note of notes) say(`${colors.yellow('!')} ${note}`)
+}
+
 /** `1,234,567` */
 export function count(n: number): string {
   return n.toLocaleString('en-US')

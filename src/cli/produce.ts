@@ -144,11 +144,14 @@ function fieldsOf(value: Buffer, where: string): Readonly<Record<string, unknown
 
 function keyOf(value: unknown, field: string, where: string): Buffer {
   if (typeof value === 'string') return Buffer.from(value)
-  throw new TidemarkError('CONFIG_INVALID', `field "${field}" is no text`, { where, hint: '--key' })
+  throw new TidemarkError('CONFIG_INVALID', `field "${field}" is no text`, {
+    where,
+    hint: 'it is the field of --key',
+  })
 }
 
 function timeOf(value: unknown, field: string, where: string): number {
   if (Number.isSafeInteger(value)) return value as number
   const message = `field "${field}" is no integer`
-  throw new TidemarkError('CONFIG_INVALID', message, { where, hint: '--time' })
+  throw new TidemarkError('CONFIG_INVALID', message, { where, hint: 'it is the field of --time' })
 }

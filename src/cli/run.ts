@@ -11,12 +11,12 @@ import { startWorker } from '../runtime/worker.ts'
 import { createHealth } from '../serve/health.ts'
 import { type HttpServer, serveHttp } from '../serve/http.ts'
 import { stepsOf } from '../topology/definition.ts'
-import { summaryOf } from './check.ts'
 import { addSettings, type Config, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
+import { summaryOf } from './outline.ts'
 import { PREPARE_SETTINGS, prepareFiles } from './prepare-files.ts'
-import { colors, say } from './print.ts'
-import { untilSignal } from './signals.ts'
+import { colors, say, sayNotes } from './print.ts'
+import { type Ending, untilSignal } from './signals.ts'
 import { packageVersion } from './version.ts'
 
 const SETTINGS = [
@@ -38,18 +38,24 @@ export function run(): Command {
     .argument('<files...>', 'topologies')
     .action(async (files: string[], flags: Record<string, unknown>) => {
       const config = readConfig(SETTINGS, flags)
-      const prepared = await prepareFiles(files, config)
+      // Before the models are loaded: a container's first process drops a signal that nobody listens to.
+      const ended = untilSignal()
       try {
-        await work(prepared, config)
+        const prepared = await prepareFiles(files, config)
+        try {
+          if (!ended.hasCome) await work(prepared, config, ended)
+        } finally {
+          await prepared.close()
+        }
       } finally {
-        await prepared.close()
+        ended.dispose()
       }
     })
   return addSettings(command, SETTINGS)
 }
 
-async function work(prepared: Prepared, config: RunConfig): Promise<void> {
-  const log = createLog({ format: config.logFormat })
+async function work(prepared: Prepared, config: RunConfig, ended: Ending): Promise<void> {
+  const log = createLog({ format: config.logFormat, colors })
   log.level = config.logLevel
   const watch = await watchers(prepared, config, log)
   const records = new KafkaRecords({
@@ -65,12 +71,10 @@ async function work(prepared: Prepared, config: RunConfig): Promise<void> {
     observer: watch.observer,
     brokers: config.brokers.join(','),
   })
-  const ended = untilSignal()
   try {
     await Promise.race([ended.promise, worker.done])
     await worker.stop()
   } finally {
-    ended.dispose()
     await records.close()
     await watch.http?.close()
   }
@@ -109,7 +113,7 @@ interface Start {
 }
 
 function banner({ topologies, notes }: Prepared, { config, group, http }: Start): void {
-  const { dim, bold, yellow } = colors
+  const { dim, bold } = colors
   const line = (name: string, value: string) => say(`  ${dim(name.padEnd(9))}  ${value}`)
   say(`${bold('tidemark')} ${packageVersion()}`)
   for (const topology of topologies) {
@@ -123,5 +127,5 @@ function banner({ topologies, notes }: Prepared, { config, group, http }: Start)
   line('group', group)
   line('guarantee', config.guarantee)
   line('http', http === null ? 'off' : `http://${http.host}:${http.port}/metrics /livez /readyz`)
-  for (const note of notes) say(`${yellow('!')} ${note}`)
+  sayNotes(notes)
 }

@@ -3,6 +3,8 @@ import { EXIT, say } from './print.ts'
 export interface Ending {
   /** Resolves at SIGINT, at SIGTERM, or when the given signal aborts. */
   readonly promise: Promise<void>
+  /** Has it come? */
+  readonly hasCome: boolean
   /** Stops listening: from then on a signal does what it does without a listener. */
   dispose(): void
 }
@@ -13,12 +15,15 @@ export interface Ending {
  * @param tell says that the wish was heard, @default to stderr
  */
 export function untilSignal(other?: AbortSignal, tell: (line: string) => void = say): Ending {
-  let ending = false
-  let end = () => {}
-  const promise = new Promise<void>((resolve) => (end = resolve))
+  let isSignalled = false
+  const ending = new AbortController()
+  const promise = new Promise<void>((resolve) => {
+    ending.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  const end = () => ending.abort()
   const signalled = (name: NodeJS.Signals) => {
-    if (ending) process.exit(EXIT.interrupted)
-    ending = true
+    if (isSignalled) process.exit(EXIT.interrupted)
+    isSignalled = true
     tell(`${name}: finishing what is in flight; once more to exit at once`)
     end()
   }
@@ -28,6 +33,9 @@ export function untilSignal(other?: AbortSignal, tell: (line: string) => void = 
   other?.addEventListener('abort', end, { once: true })
   return {
     promise,
+    get hasCome() {
+      return ending.signal.aborted
+    },
     dispose: () => {
       process.off('SIGINT', signalled)
       process.off('SIGTERM', signalled)

@@ -124,11 +124,17 @@ class GroupWorker implements Worker {
       },
       onError: fail,
     })
-    const member = await this.#o.records.join({
+    const joining = this.#o.records.join({
       group: this.#o.group,
       topics: this.#o.prepared.topologies.map((t) => t.definition.source.topic),
       handlers: guarded(tasks, fail),
     })
+    const member = await this.#unlessStopping(joining)
+    if (member === null) {
+      // The group may not be ready before another member's session has passed. Nothing was taken: nothing is waited for.
+      joining.then((late) => late.leave()).catch(() => {})
+      return
+    }
     tasks.joined(member)
     committer = new Committer({
       member,
@@ -175,6 +181,17 @@ class GroupWorker implements Worker {
       `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`,
       { hint: 'nothing is lost: it is read and scored again by whoever takes over' },
     )
+  }
+
+  /** What some work gives; `null` once the worker is told to stop. */
+  #unlessStopping<T>(work: Promise<T>): Promise<T | null> {
+    const { signal } = this.#stopping
+    return new Promise((resolve, reject) => {
+      const give = () => resolve(null)
+      if (signal.aborted) give()
+      signal.addEventListener('abort', give, { once: true })
+      void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', give))
+    })
   }
 
   /** Waits for some work, but not longer. */

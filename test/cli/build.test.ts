@@ -10,8 +10,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { folderWith } from './folder.ts'
-import { PROCESS_TEST_MS, ROOT } from './paths.ts'
+import { PROCESS_TEST_MS } from '../services/tidemark-in-test.ts'
+import { folderWith } from '../support/folder.ts'
+import { ROOT } from '../support/paths.ts'
 
 /** A checkout with one module, the real bin.js and the real build.js. */
 function checkout(): string {

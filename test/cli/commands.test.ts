@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { tidemark } from '../services/tidemark.ts'
-import { folderWith } from './folder.ts'
-import { PROCESS_TEST_MS, ROOT } from './paths.ts'
+import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
+import { folderWith } from '../support/folder.ts'
+import { ROOT } from '../support/paths.ts'
 
 const TOPOLOGY = 'topologies/card-fraud.ts'
 

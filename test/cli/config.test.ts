@@ -4,7 +4,7 @@ import { readConfig } from '../../src/cli/config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from '../../src/cli/kafka-options.ts'
 import { SETTINGS, type SettingName } from '../../src/cli/settings.ts'
 import { Refused } from '../../src/kernel/errors.ts'
-import { folderWith } from './folder.ts'
+import { folderWith } from '../support/folder.ts'
 
 const ALL = Object.keys(SETTINGS) as SettingName[]
 

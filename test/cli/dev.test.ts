@@ -2,10 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { tidemark } from '../services/tidemark.ts'
-import { folderWith } from './folder.ts'
-import { PROCESS_TEST_MS, ROOT } from './paths.ts'
-import { start } from './start.ts'
+import { PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
+import { folderWith } from '../support/folder.ts'
+import { ROOT } from '../support/paths.ts'
 
 const TOPOLOGY = join(ROOT, 'topologies/card-fraud.ts')
 const timeout = { timeout: PROCESS_TEST_MS }

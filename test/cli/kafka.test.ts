@@ -2,9 +2,14 @@ import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
-import { freshName, kafkaTest, plainOptions, secureKafkaTest } from '../services/kafka.ts'
-import { tidemark } from '../services/tidemark.ts'
-import { start } from './start.ts'
+import {
+  freshName,
+  freshTopics,
+  kafkaTest,
+  plainOptions,
+  secureKafkaTest,
+} from '../services/kafka.ts'
+import { httpOf, start, tidemark } from '../services/tidemark-in-test.ts'
 
 // The commands that speak to a broker, on a real one.
 
@@ -13,36 +18,35 @@ const SAMPLE = 'topologies/samples/payments.tsv'
 const SAMPLE_LINES = readFileSync(SAMPLE, 'utf8').trimEnd().split('\n').length
 
 /** New topics for card-fraud, and the flags that choose them. */
-async function freshTopics(options: KafkaOptions) {
-  const names = ['payments', 'predictions', 'payments.dlq'] as const
-  const topics = names.map((name) => [name, freshName(name)] as const)
+async function cardTopics(options: KafkaOptions) {
   const records = new KafkaRecords(options)
-  await records.createTopics(topics.map(([, name]) => ({ name, partitions: 6 })))
-  await records.close()
-  const flags = topics.flatMap(([logical, actual]) => ['--topic', `${logical}=${actual}`])
-  return { topics: new Map<string, string>(topics), flags }
+  try {
+    return await freshTopics(records, ['payments', 'predictions', 'payments.dlq'], 6)
+  } finally {
+    await records.close()
+  }
 }
 
 kafkaTest(
   'produce, run and consume carry events to predictions; run is ready and serves',
   async (kafka) => {
-    const { topics, flags } = await freshTopics(plainOptions(kafka))
+    const { topics, flags } = await cardTopics(plainOptions(kafka))
     const brokers = ['--brokers', kafka.brokers.join(',')]
-    const into = ['--topic', topics.get('payments') as string]
+    const into = ['--topic', topics.payments]
     const produced = await tidemark(['produce', SAMPLE, ...into, ...brokers])
     expect(produced).toMatchObject({ code: 0, stdout: '' })
     expect(produced.stderr).toMatch(new RegExp(`^${SAMPLE_LINES} records `, 'm'))
 
     const group = ['--group', freshName('group')]
     const run = start(['run', TOPOLOGY, ...brokers, ...flags, ...group, '--http-port', '0'])
-    const from = ['--topic', topics.get('predictions') as string]
+    const from = ['--topic', topics.predictions]
     const consumed = await tidemark(['consume', ...from, '--max', '400', ...brokers])
     expect(consumed).toMatchObject({ code: 0, stderr: '400 records\n' })
     const predictions = consumed.stdout.trimEnd().split('\n')
     expect(predictions).toHaveLength(400)
     expect(JSON.parse(predictions[0] ?? '')).toMatchObject({ model: 'card-gbdt@1' })
 
-    const http = /http:\/\/[\d.]+:\d+/.exec(run.stderr())?.[0]
+    const http = await httpOf(run)
     expect((await fetch(`${http}/readyz`)).status).toBe(200)
     expect(await (await fetch(`${http}/metrics`)).text()).toContain(
       'tidemark_records_consumed_total',
@@ -55,7 +59,7 @@ kafkaTest(
 kafkaTest(
   'a topic that does not exist ends run with 4 and the command that makes it',
   async (kafka) => {
-    const { flags } = await freshTopics(plainOptions(kafka))
+    const { flags } = await cardTopics(plainOptions(kafka))
     const missing = freshName('missing')
     const chosen = flags.map((flag) =>
       flag.startsWith('payments=') ? `payments=${missing}` : flag,
@@ -77,9 +81,9 @@ secureKafkaTest(
       tls: { ca: readFileSync(caFile, 'utf8') },
       sasl: { mechanism: 'scram-sha-512', username, password },
     }
-    const { topics } = await freshTopics(options)
+    const { topics } = await cardTopics(options)
     const flags = [
-      ...['--topic', topics.get('payments') as string, '--brokers', secure.brokers.join(',')],
+      ...['--topic', topics.payments, '--brokers', secure.brokers.join(',')],
       ...['--tls', '--tls-ca', caFile],
       ...['--sasl-mechanism', 'scram-sha-512', '--sasl-username', username],
     ]

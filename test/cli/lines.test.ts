@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { array, assert, asyncProperty, constantFrom } from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Line, linesOf, openInput, splitKey } from '../../src/cli/lines.ts'
-import { folderWith } from './folder.ts'
+import { folderWith } from '../support/folder.ts'
 
 async function collect(stream: Readable): Promise<[number, string][]> {
   const lines: Line[] = []

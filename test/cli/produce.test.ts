@@ -2,20 +2,8 @@ import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { Pace } from '../../src/cli/pace.ts'
 import { batchesOf, type LineFlags } from '../../src/cli/produce.ts'
-import type { Clock } from '../../src/kernel/clock.ts'
 import type { NewRecord } from '../../src/records/port.ts'
-
-/** A clock that only sleeping moves. */
-function virtualClock(): Clock {
-  let nowMs = 1_000
-  return {
-    nowMs: () => nowMs,
-    elapsedMs: () => nowMs,
-    sleep: async (ms) => {
-      nowMs += Math.max(ms, 0)
-    },
-  }
-}
+import { sleeplessClock } from '../support/clocks.ts'
 
 const flags: LineFlags = { topic: 't', timestamps: 'now' }
 
@@ -55,7 +43,7 @@ test.each([
 )
 
 test('--speed plays event times that many times faster, in order, early ones not before they are due', async () => {
-  const clock = virtualClock()
+  const clock = sleeplessClock()
   const pace = new Pace(10, clock)
   const times = [5_000, 5_000, 4_000, 15_000, 15_500]
   const stream = Readable.from([Buffer.from(times.map((at) => `k\t{"at":${at}}`).join('\n'))])
@@ -71,7 +59,7 @@ test('--speed plays event times that many times faster, in order, early ones not
 })
 
 test('a pace that is stopped hands out nothing more', async () => {
-  const pace = new Pace(1, virtualClock())
+  const pace = new Pace(1, sleeplessClock())
   const stream = Readable.from([Buffer.from('k\t{"at":1}\nk\t{"at":99}\n')])
   const sizes: number[] = []
   for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {

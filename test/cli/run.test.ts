@@ -1,8 +1,10 @@
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { PROCESS_TEST_MS } from './paths.ts'
-import { start } from './start.ts'
+import { httpOf, PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
+import { folderWith } from '../support/folder.ts'
+import { ROOT } from '../support/paths.ts'
 
 const TOPOLOGY = 'topologies/card-fraud.ts'
 
@@ -23,13 +25,26 @@ test('without a broker run says so, lives, is not ready, goes on trying, and end
   const run = start(args)
   await run.says('worker is unavailable')
   expect(run.stderr()).toContain(`ECONNREFUSED ${brokers}; next attempt in`)
-  const http = /http:\/\/[\d.]+:\d+/.exec(run.stderr())?.[0]
+  const http = await httpOf(run)
   const ready = await fetch(`${http}/readyz`)
   expect(ready.status).toBe(503)
   expect(await ready.json()).toMatchObject({ ready: false, state: 'unavailable' })
   expect((await fetch(`${http}/livez`)).status).toBe(200)
   run.process.kill('SIGTERM')
   expect((await run.ended).code).toBe(0)
+})
+
+test('told to stop while it is still loading, run ends with 0 and joins nothing', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  const folder = folderWith({
+    'package.json': '{"type":"module"}',
+    'stops.ts': `export { default } from ${JSON.stringify(join(ROOT, TOPOLOGY))}
+process.kill(process.pid, 'SIGTERM')`,
+  })
+  const { code, stderr } = await tidemark(['run', join(folder, 'stops.ts')])
+  expect(code).toBe(0)
+  expect(stderr).toBe('SIGTERM: finishing what is in flight; once more to exit at once\n')
 })
 
 test('the banner says what runs where', { timeout: PROCESS_TEST_MS }, async () => {

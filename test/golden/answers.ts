@@ -1,3 +1,5 @@
+import type { LogRecord } from '../../src/records/port.ts'
+import { headerOf } from '../support/headers.ts'
 import type { Answer, Golden } from './golden.ts'
 
 // From what came out of a run to an answer for each line that went in.
@@ -45,6 +47,14 @@ function scoredAnswer(golden: Golden, { partition, value }: Outcome['outputs'][n
   }
   const row = golden.featureNames.map((name) => features[name] ?? Number.NaN)
   return { outcome: 'scored', partition, features: row, probability }
+}
+
+/** The place of the record that an output or a dead letter answers. */
+export function placeOf(answer: Pick<LogRecord, 'headers'>): Place {
+  const id = headerOf(answer, 'tidemark-id')
+  if (id !== undefined) return placeOfId(id)
+  const number = (name: string) => Number(headerOf(answer, `__streams.errors.${name}`))
+  return { partition: number('partition'), offset: number('offset') }
 }
 
 /** The place that a `tidemark-id` names: `topic/partition/offset/sink`. */

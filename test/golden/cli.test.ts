@@ -1,12 +1,19 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
-import { startTidemark, tidemark } from '../services/tidemark.ts'
-import { answersOf, placeOfId } from './answers.ts'
+import {
+  freshName,
+  freshTopics,
+  type KafkaService,
+  kafkaTest,
+  plainOptions,
+} from '../services/kafka.ts'
+import { start, tidemark } from '../services/tidemark-in-test.ts'
+import { folderWith } from '../support/folder.ts'
+import { headerOf } from '../support/headers.ts'
+import { answersOf, placeOf } from './answers.ts'
 import { compareGolden, type Golden, readGolden } from './golden.ts'
 
 // The golden folders through the command line: `dev`, and `run` on a real Kafka.
@@ -25,33 +32,28 @@ const parseLines = (text: string) =>
 
 test.each(FOLDERS)('through dev, every line of %s gets its expected answer', async (name) => {
   const golden = readGolden(here(`./${name}`))
-  const folder = mkdtempSync(join(tmpdir(), 'tidemark-'))
-  try {
-    const letters = join(folder, 'dead-letters.ndjson')
-    const stdin = golden.lines.map(({ key, value }) => `${key}\t${value}\n`).join('')
-    const args = ['dev', withFeatures(golden), '--dead-letters', letters, ...guardFlags(golden)]
-    const { code, stdout, stderr } = await tidemark(args, { stdin })
-    expect({ code, stderr }).toMatchObject({ code: 0 })
-    // An output names its event, not its line: of two events with one name the first output is the first line's.
-    const places = golden.lines.map(({ partition }, offset) => ({ partition, offset }))
-    const linesOfId = new Map<unknown, number[]>()
-    for (const [line, { value }] of golden.lines.entries()) {
-      const id = /"(?:paymentId|flightId)":"([^"]*)"/.exec(value)?.[1]
-      if (golden.expected[line]?.outcome === 'scored')
-        linesOfId.set(id, [...(linesOfId.get(id) ?? []), line])
-    }
-    const outputs = parseLines(stdout).map((value) => {
-      const line = linesOfId.get(value[golden.idField])?.shift() ?? -1
-      return { ...(places[line] ?? { partition: -1, offset: -1 }), value }
-    })
-    const deadLetters = parseLines(readFileSync(letters, 'utf8')).map((letter) => ({
-      ...(places[(letter['line'] as number) - 1] as (typeof places)[number]),
-      code: letter['code'] as string,
-    }))
-    expect(compareGolden(golden, answersOf(golden, places, { outputs, deadLetters }))).toEqual([])
-  } finally {
-    rmSync(folder, { recursive: true })
+  const letters = join(folderWith({}), 'dead-letters.ndjson')
+  const stdin = golden.lines.map(({ key, value }) => `${key}\t${value}\n`).join('')
+  const args = ['dev', withFeatures(golden), '--dead-letters', letters, ...guardFlags(golden)]
+  const { code, stdout, stderr } = await tidemark(args, { stdin })
+  expect({ code, stderr }).toMatchObject({ code: 0 })
+  // An output names its event, not its line: of two events with one name the first output is the first line's.
+  const places = golden.lines.map(({ partition }, offset) => ({ partition, offset }))
+  const linesOfId = new Map<unknown, number[]>()
+  for (const [line, { value }] of golden.lines.entries()) {
+    const id = /"(?:paymentId|flightId)":"([^"]*)"/.exec(value)?.[1]
+    if (golden.expected[line]?.outcome === 'scored')
+      linesOfId.set(id, [...(linesOfId.get(id) ?? []), line])
   }
+  const outputs = parseLines(stdout).map((value) => {
+    const line = linesOfId.get(value[golden.idField])?.shift() ?? -1
+    return { ...(places[line] ?? { partition: -1, offset: -1 }), value }
+  })
+  const deadLetters = parseLines(readFileSync(letters, 'utf8')).map((letter) => ({
+    ...(places[(letter['line'] as number) - 1] as (typeof places)[number]),
+    code: letter['code'] as string,
+  }))
+  expect(compareGolden(golden, answersOf(golden, places, { outputs, deadLetters }))).toEqual([])
 })
 
 for (const name of FOLDERS) {
@@ -72,18 +74,15 @@ async function runOnKafka(kafka: KafkaService, records: KafkaRecords, golden: Go
   const logical = golden.topologyFile.includes('card')
     ? { source: 'payments', sink: 'predictions' }
     : { source: 'flights', sink: 'flight-predictions' }
-  const source = freshName(logical.source)
-  const sink = freshName(logical.sink)
-  const dead = freshName(`${logical.source}.dlq`)
-  const { partitions } = golden
-  await records.createTopics([source, sink, dead].map((topic) => ({ name: topic, partitions })))
+  const names = [logical.source, logical.sink, `${logical.source}.dlq`] as const
+  const { topics, flags } = await freshTopics(records, names, golden.partitions)
+  const [source = '', sink = '', dead = ''] = names.map((name) => topics[name])
   const places = await produce(records, golden, source)
-  const run = startTidemark([
+  const run = start([
     'run',
     withFeatures(golden),
     ...['--brokers', kafka.brokers.join(','), '--group', freshName('golden')],
-    ...['--topic', `${logical.source}=${source}`, '--topic', `${logical.sink}=${sink}`],
-    ...['--topic', `${logical.source}.dlq=${dead}`, '--guarantee', 'at-least-once'],
+    ...[...flags, '--guarantee', 'at-least-once'],
     ...guardFlags(golden),
   ])
   const skipped = golden.expected.filter((e) => e.outcome === 'skipped').length
@@ -92,19 +91,12 @@ async function runOnKafka(kafka: KafkaService, records: KafkaRecords, golden: Go
   const expectedDead = golden.expected.filter(
     (e) => e.outcome === 'late' || e.outcome === 'malformed',
   )
-  for await (const { headers, value } of readUntil(
-    records,
-    sink,
-    golden.lines.length - skipped - expectedDead.length,
-  )) {
-    outputs.push({ ...placeOfId(headers['tidemark-id'] ?? ''), value: JSON.parse(String(value)) })
+  const expectedOutputs = golden.lines.length - skipped - expectedDead.length
+  for await (const record of readUntil(records, sink, expectedOutputs)) {
+    outputs.push({ ...placeOf(record), value: JSON.parse(String(record.value)) })
   }
-  for await (const { headers } of readUntil(records, dead, expectedDead.length)) {
-    deadLetters.push({
-      partition: Number(headers['__streams.errors.partition']),
-      offset: Number(headers['__streams.errors.offset']),
-      code: headers['tidemark.code'] ?? '',
-    })
+  for await (const record of readUntil(records, dead, expectedDead.length)) {
+    deadLetters.push({ ...placeOf(record), code: headerOf(record, 'tidemark.code') ?? '' })
   }
   run.process.kill('SIGTERM')
   const { code, stderr } = await run.ended
@@ -141,14 +133,8 @@ async function* readUntil(records: KafkaRecords, topic: string, count: number) {
   if (count === 0) return
   let seen = 0
   for await (const chunk of await records.read({ topic, from: 'start', until: 'closed' })) {
-    for (const { headers, value } of chunk.records) {
-      yield {
-        value,
-        headers: Object.fromEntries(headers.map((h) => [h.name, String(h.value)])) as Record<
-          string,
-          string
-        >,
-      }
+    for (const record of chunk.records) {
+      yield record
       seen++
     }
     if (seen >= count) return

@@ -7,19 +7,11 @@ import { startWorker } from '../../src/runtime/worker.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { withFeatures } from '../golden/with-features.ts'
 import { badBetweenGood, featuresOfGood, type Sent } from '../runtime/bad-input.ts'
-import { headerOf, Watch } from '../runtime/support.ts'
-import { freshName, kafkaTest, plainOptions } from '../services/kafka.ts'
+import { Watch } from '../runtime/support.ts'
+import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
+import { headerOf } from '../support/headers.ts'
 
 // Bad records between good ones, through a real Kafka: the input topic takes 25 MB, the dead-letter topic what is usual.
-
-/** Everything in a topic of one partition. */
-async function readAll(records: KafkaRecords, topic: string): Promise<LogRecord[]> {
-  const found: LogRecord[] = []
-  for await (const chunk of await records.read({ topic, from: 'start', until: 'end' })) {
-    found.push(...chunk.records)
-  }
-  return found
-}
 
 /** Runs the worker until the group has committed everything that was sent. */
 async function throughKafka(records: KafkaRecords, sent: readonly Sent[]) {
@@ -47,8 +39,8 @@ async function throughKafka(records: KafkaRecords, sent: readonly Sent[]) {
   await Promise.race([allCommitted, worker.done])
   await worker.stop()
   await prepared.close()
-  const letters = await readAll(records, deadLetters)
-  return { letters, outputs: await readAll(records, topics.predictions) }
+  const letters = await readTopic(records, deadLetters)
+  return { letters, outputs: await readTopic(records, topics.predictions) }
 }
 
 kafkaTest(

@@ -1,21 +1,20 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { LoadedTables } from '../../src/lookup/tables.ts'
 import { loadTables } from '../../src/lookup/tables.ts'
 import { defineTopology, file } from '../../src/topology/builder.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { source } from '../codec/source.ts'
+import { folderWith } from '../support/folder.ts'
 
 let folder: string
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tidemark-tables-'))
+beforeEach(() => {
+  folder = folderWith({})
 })
-afterAll(() => rm(folder, { recursive: true }))
 
 const Plane = z.object({ tailnum: z.string(), seats: z.number() })
 
@@ -32,7 +31,7 @@ function topologyOver(files: Readonly<Record<string, URL>>): Definition {
 
 async function load(name: string, content: string | Buffer): Promise<LoadedTables> {
   const path = join(folder, name)
-  await writeFile(path, content)
+  writeFileSync(path, content)
   return loadTables(topologyOver({ planes: pathToFileURL(path) }))
 }
 

@@ -1,18 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect } from 'vitest'
-import { TidemarkError } from '../../src/kernel/errors.ts'
 import { partitionOf } from '../../src/records/partitioner.ts'
 import type {
   Assignment,
-  Chunk,
   LogRecord,
   Member,
-  MemberHandlers,
   NewRecord,
   NextOffset,
   Records,
-  TopicPartition,
 } from '../../src/records/port.ts'
+import { thrownBy } from '../support/thrown.ts'
+import { Listener, record } from './listener.ts'
 
 // What every driver promises. Run by one test file per driver.
 
@@ -31,72 +28,10 @@ type DefineTest = (name: string, fn: (driver: Driver) => Promise<void>) => void
 
 const AT = 1_700_000_000_000
 
-/** A record with defaults that do not matter to the test. */
-export function record(topic: string, fields: Partial<NewRecord> = {}): NewRecord {
-  return {
-    topic,
-    partition: 0,
-    key: Buffer.from('k'),
-    value: Buffer.from('v'),
-    timestampMs: AT,
-    headers: [],
-    ...fields,
-  }
-}
-
 function numbered(topic: string, partition: number, count: number): NewRecord[] {
   return Array.from({ length: count }, (_, i) =>
     record(topic, { partition, value: Buffer.from(`${i}`) }),
   )
-}
-
-/** Keeps what a driver says, and lets a test wait for it. */
-class Listener implements MemberHandlers {
-  readonly assignments: Assignment[] = []
-  readonly losses: TopicPartition[] = []
-  readonly chunks: Chunk[] = []
-  readonly ends: { partition: TopicPartition; endOffset: number }[] = []
-  #failure: Error | null = null
-
-  assigned(assignments: readonly Assignment[]): void {
-    this.assignments.push(...assignments)
-  }
-
-  lost(partitions: readonly TopicPartition[]): void {
-    this.losses.push(...partitions)
-  }
-
-  chunk(chunk: Chunk): void {
-    this.chunks.push(chunk)
-  }
-
-  caughtUp(partition: TopicPartition, endOffset: number): void {
-    this.ends.push({ partition, endOffset })
-  }
-
-  failed(error: Error): void {
-    this.#failure = error
-  }
-
-  /** Resolves as soon as the condition holds. @throws what the member failed with; the test's time limit ends a wait in vain */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      if (this.#failure !== null) throw this.#failure
-      await sleep(5)
-    }
-  }
-
-  values(partition = 0): string[] {
-    return this.chunks
-      .filter((chunk) => chunk.partition === partition)
-      .flatMap((chunk) => chunk.records.map((r) => String(r.value)))
-  }
-
-  assignment(partition = 0): Assignment {
-    const found = this.assignments.findLast((a) => a.partition === partition)
-    if (found === undefined) throw new Error(`partition ${partition} was not assigned`)
-    return found
-  }
 }
 
 /** Where members of a test meet. */
@@ -106,8 +41,15 @@ interface Meeting {
   readonly topic: string
 }
 
-function join({ driver, group, topic }: Meeting, handlers: MemberHandlers): Promise<Member> {
-  return driver.records.join({ group, topics: [topic], handlers })
+/** A member that has joined, and what it hears. */
+async function join({
+  driver,
+  group,
+  topic,
+}: Meeting): Promise<{ member: Member; heard: Listener }> {
+  const heard = new Listener()
+  const member = await driver.records.join({ group, topics: [topic], handlers: heard })
+  return { member, heard }
 }
 
 function next(assignment: Assignment, nextOffset: number, metadata = ''): NextOffset {
@@ -117,15 +59,6 @@ function next(assignment: Assignment, nextOffset: number, metadata = ''): NextOf
 
 function commitOffsets(member: Member, ...nextOffsets: NextOffset[]): Promise<void> {
   return member.commit({ outputs: [], deadLetters: [], nextOffsets })
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    return error instanceof TidemarkError ? error.code : String(error)
-  }
-  return 'no error'
 }
 
 /** The whole contract. `test` runs each part of it on a fresh driver. */
@@ -145,8 +78,7 @@ function readingTests(test: DefineTest): void {
   test('records of a partition come in log order, without a gap', async (driver) => {
     const topic = await driver.createTopic(1)
     await driver.produce(numbered(topic, 0, 2_500))
-    const heard = new Listener()
-    const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
+    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
     await heard.until(() => heard.values().length === 2_500)
     expect(heard.values()).toEqual(numbered(topic, 0, 2_500).map((r) => String(r.value)))
     let expected = 0
@@ -174,8 +106,7 @@ function readingTests(test: DefineTest): void {
       record(topic, { key: null, value: Buffer.from('1'), headers }),
       record(topic, { value: null, timestampMs: AT + 7 }),
     ])
-    const heard = new Listener()
-    const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
+    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
     await heard.until(() => heard.values().length === 2)
     const records = heard.chunks.flatMap((chunk) => chunk.records)
     expect(records).toEqual([
@@ -188,21 +119,17 @@ function readingTests(test: DefineTest): void {
   test('a partition read to its end is reported, also an empty one and again after more', async (driver) => {
     const topic = await driver.createTopic(2)
     await driver.produce(numbered(topic, 0, 3))
-    const heard = new Listener()
-    const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
-    const reported = (partition: number, endOffset: number) =>
-      heard.ends.some((e) => e.partition.partition === partition && e.endOffset === endOffset)
-    await heard.until(() => reported(0, 3) && reported(1, 0))
+    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
+    await heard.until(() => heard.hasReached(3) && heard.hasReached(0, 1))
     await driver.produce(numbered(topic, 1, 2))
-    await heard.until(() => reported(1, 2))
+    await heard.until(() => heard.hasReached(2, 1))
     expect(heard.values(1)).toEqual(['0', '1'])
     await member.leave()
   })
 
   test('pause stops a partition after at most one chunk, resume goes on without a gap', async (driver) => {
     const topic = await driver.createTopic(2)
-    const heard = new Listener()
-    const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
+    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
     const paused = heard.assignment(0)
     member.pause(paused)
     for (let round = 1; round <= 3; round++) {
@@ -233,14 +160,12 @@ function committingTests(test: DefineTest): void {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 5))
-    const first = new Listener()
-    const one = await join({ driver, group, topic }, first)
+    const { member: one, heard: first } = await join({ driver, group, topic })
     expect(first.assignment()).toMatchObject({ nextOffset: 0, metadata: '' })
     await first.until(() => first.values().length === 5)
     await commitOffsets(one, next(first.assignment(), 3, '{"note":"ü"}'))
     await one.leave()
-    const second = new Listener()
-    const two = await join({ driver, group, topic }, second)
+    const { member: two, heard: second } = await join({ driver, group, topic })
     expect(second.assignment()).toMatchObject({ nextOffset: 3, metadata: '{"note":"ü"}' })
     await second.until(() => second.values().length === 2)
     expect(second.values()).toEqual(['3', '4'])
@@ -255,8 +180,7 @@ function committingTests(test: DefineTest): void {
       await driver.createTopic(1),
     ]
     await driver.produce(numbered(topic, 0, 1))
-    const heard = new Listener()
-    const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
+    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
     await heard.until(() => heard.values().length === 1)
     await member.commit({
       outputs: [...numbered(outputs, 0, 1_500), ...numbered(outputs, 1, 3)],
@@ -274,15 +198,13 @@ function committingTests(test: DefineTest): void {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 2))
-    const heard = new Listener()
-    const member = await join({ driver, group, topic }, heard)
+    const { member, heard } = await join({ driver, group, topic })
     await heard.until(() => heard.values().length === 2)
     const commit = { deadLetters: [], nextOffsets: [next(heard.assignment(), 2)] }
     const failing = member.commit({ ...commit, outputs: [record(`${topic}-absent`)] })
-    expect(await codeOf(failing)).toBe('TOPIC_MISSING')
+    expect((await thrownBy(failing)).code).toBe('TOPIC_MISSING')
     await member.leave()
-    const later = new Listener()
-    const again = await join({ driver, group, topic }, later)
+    const { member: again, heard: later } = await join({ driver, group, topic })
     expect(later.assignment().nextOffset).toBe(0)
     await again.leave()
   })
@@ -294,8 +216,7 @@ function committingTests(test: DefineTest): void {
       keys.map((key) => record(topic, { partition: null, key: Buffer.from(key) })),
     )
     await driver.produce([record(topic, { partition: null, key: null })])
-    const heard = new Listener()
-    const member = await join({ driver, group: driver.freshGroup(), topic }, heard)
+    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
     await heard.until(() => heard.chunks.flatMap((c) => c.records).length === keys.length + 1)
     for (const chunk of heard.chunks) {
       for (const { key } of chunk.records) {
@@ -309,29 +230,28 @@ function committingTests(test: DefineTest): void {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 2))
-    const heard = new Listener()
-    const member = await join({ driver, group, topic }, heard)
+    const { member, heard } = await join({ driver, group, topic })
     await heard.until(() => heard.values().length === 2)
     await commitOffsets(member, next(heard.assignment(), 1_000))
     await member.leave()
     const later = new Listener()
-    expect(await codeOf(join({ driver, group, topic }, later))).toBe('OFFSET_OUT_OF_RANGE')
+    const attempt = () => driver.records.join({ group, topics: [topic], handlers: later })
+    expect((await thrownBy(attempt())).code).toBe('OFFSET_OUT_OF_RANGE')
     expect(later.assignments).toEqual([])
     // The failed attempt has not moved the offset.
-    expect(await codeOf(join({ driver, group, topic }, later))).toBe('OFFSET_OUT_OF_RANGE')
+    expect((await thrownBy(attempt())).code).toBe('OFFSET_OUT_OF_RANGE')
   })
 
   test('after leaving, a commit is refused as fenced and nothing more is heard', async (driver) => {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 1))
-    const heard = new Listener()
-    const member = await join({ driver, group, topic }, heard)
+    const { member, heard } = await join({ driver, group, topic })
     await heard.until(() => heard.values().length === 1)
     await member.leave()
-    expect(await codeOf(commitOffsets(member, next(heard.assignment(), 1)))).toBe('FENCED')
-    const other = new Listener()
-    const two = await join({ driver, group, topic }, other)
+    const late = commitOffsets(member, next(heard.assignment(), 1))
+    expect((await thrownBy(late)).code).toBe('FENCED')
+    const { member: two, heard: other } = await join({ driver, group, topic })
     await other.until(() => other.values().length === 1)
     expect(heard.values()).toEqual(['0'])
     await two.leave()
@@ -341,16 +261,14 @@ function committingTests(test: DefineTest): void {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 1))
-    const heard = new Listener()
-    const member = await join({ driver, group, topic }, heard)
+    const { member, heard } = await join({ driver, group, topic })
     await heard.until(() => heard.values().length === 1)
     member.stopFetching()
     await driver.produce(numbered(topic, 0, 1))
     await commitOffsets(member, next(heard.assignment(), 1))
     await member.leave()
     expect(heard.values()).toEqual(['0'])
-    const later = new Listener()
-    const again = await join({ driver, group, topic }, later)
+    const { member: again, heard: later } = await join({ driver, group, topic })
     expect(later.assignment().nextOffset).toBe(1)
     await again.leave()
   })
@@ -361,19 +279,18 @@ function rebalancingTests(test: DefineTest): void {
     const topic = await driver.createTopic(2)
     const group = driver.freshGroup()
     await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
-    const [first, second] = [new Listener(), new Listener()]
-    const one = await join({ driver, group, topic }, first)
+    const { member: one, heard: first } = await join({ driver, group, topic })
     await first.until(() => first.values(0).length === 4 && first.values(1).length === 4)
     const [of0, of1] = [first.assignment(0), first.assignment(1)]
-    const two = await join({ driver, group, topic }, second)
-    await first.until(() => first.losses.length === 1 && second.assignments.length === 1)
+    const { member: two, heard: second } = await join({ driver, group, topic })
+    await first.until(() => first.losses.length === 1)
+    await second.until(() => second.assignments.length === 1)
     const moved = second.assignments[0]?.partition
     expect(first.losses).toEqual([{ topic, partition: moved }])
     await commitOffsets(one, next(of0, 4, 'one'), next(of1, 4, 'one'))
     await one.leave()
     await two.leave()
-    const third = new Listener()
-    const three = await join({ driver, group, topic }, third)
+    const { member: three, heard: third } = await join({ driver, group, topic })
     const offsets = [0, 1].map((p) => third.assignment(p).nextOffset)
     expect(offsets).toEqual(moved === 0 ? [0, 4] : [4, 0])
     await three.leave()
@@ -383,18 +300,18 @@ function rebalancingTests(test: DefineTest): void {
     const topic = await driver.createTopic(2)
     const group = driver.freshGroup()
     await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
-    const [first, second] = [new Listener(), new Listener()]
-    const one = await join({ driver, group, topic }, first)
+    const { member: one, heard: first } = await join({ driver, group, topic })
     await first.until(() => first.values(0).length === 4 && first.values(1).length === 4)
-    const two = await join({ driver, group, topic }, second)
-    await first.until(() => first.losses.length === 1 && second.chunks.length > 0)
+    const { member: two, heard: second } = await join({ driver, group, topic })
+    await first.until(() => first.losses.length === 1)
+    await second.until(() => second.chunks.length > 0)
     const moved = second.assignments[0]?.partition ?? 0
     const kept = 1 - moved
     // Nothing was committed: the one that moved begins anew, the one that stayed does not.
     expect(second.values(moved)).toEqual(['0', '1', '2', '3'])
     await driver.produce(numbered(topic, kept, 2))
     await first.until(() => first.values(kept).length > 4)
-    await first.until(() => first.ends.some((e) => e.endOffset === 6))
+    await first.until(() => first.hasReached(6, kept))
     expect(first.values(kept)).toEqual(['0', '1', '2', '3', '0', '1'])
     expect(first.assignments.filter((a) => a.partition === kept)).toHaveLength(1)
     await two.leave()
@@ -405,10 +322,10 @@ function rebalancingTests(test: DefineTest): void {
     const topic = await driver.createTopic(2)
     const group = driver.freshGroup()
     await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
-    const [first, second] = [new Listener(), new Listener()]
-    const one = await join({ driver, group, topic }, first)
-    const two = await join({ driver, group, topic }, second)
-    await first.until(() => first.losses.length === 1 && second.assignments.length === 1)
+    const { member: one, heard: first } = await join({ driver, group, topic })
+    const { member: two, heard: second } = await join({ driver, group, topic })
+    await first.until(() => first.losses.length === 1)
+    await second.until(() => second.assignments.length === 1)
     const moved = second.assignments[0]?.partition ?? 0
     await second.until(() => second.values(moved).length === 4)
     await commitOffsets(two, next(second.assignment(moved), 3, 'two'))
@@ -421,8 +338,7 @@ function rebalancingTests(test: DefineTest): void {
     // Under the epoch that has passed nothing is committed.
     await commitOffsets(one, { ...next(back, 4), epoch: back.epoch - 1 })
     await one.leave()
-    const third = new Listener()
-    const three = await join({ driver, group, topic }, third)
+    const { member: three, heard: third } = await join({ driver, group, topic })
     expect(third.assignment(moved).nextOffset).toBe(3)
     await three.leave()
   })

@@ -1,49 +1,13 @@
-import { createServer, type Server, type Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { createServer } from 'node:net'
 import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, test } from 'vitest'
-import { TidemarkError } from '../../src/kernel/errors.ts'
+import type { TidemarkError } from '../../src/kernel/errors.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { Chunk, MemberHandlers, TopicPartition } from '../../src/records/port.ts'
 import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
-import { record } from './contract.ts'
+import { thrownBy } from '../support/thrown.ts'
+import { Listener, record } from './listener.ts'
 
 // What only a real broker does: compression, transactions, retention; and what happens without one.
-
-async function thrownBy(work: Promise<unknown>): Promise<TidemarkError> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof TidemarkError) return error
-    throw error
-  }
-  throw new Error('nothing was thrown')
-}
-
-/** Handlers that keep what they hear. */
-function listener() {
-  const heard = {
-    chunks: [] as Chunk[],
-    ends: [] as number[],
-    epochs: [] as number[],
-    failure: new Promise<Error>(() => {}),
-    handlers: null as unknown as MemberHandlers,
-  }
-  heard.failure = new Promise((resolve) => {
-    heard.handlers = {
-      assigned: (assignments) => heard.epochs.push(...assignments.map((a) => a.epoch)),
-      lost: () => {},
-      chunk: (chunk) => heard.chunks.push(chunk),
-      caughtUp: (_: TopicPartition, endOffset) => heard.ends.push(endOffset),
-      failed: resolve,
-    }
-  })
-  return heard
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(5)
-}
 
 async function setUp(kafka: KafkaService, config: Record<string, string> = {}) {
   const records = new KafkaRecords(plainOptions(kafka))
@@ -65,25 +29,29 @@ describe('a broker that is not there', () => {
     const records = new KafkaRecords(options)
     const startMs = performance.now()
     expect((await thrownBy(records.describeTopics(['t']))).code).toBe('BROKER_UNAVAILABLE')
-    const join = records.join({ group: 'g', topics: ['t'], handlers: listener().handlers })
+    const join = records.join({ group: 'g', topics: ['t'], handlers: new Listener() })
     expect((await thrownBy(join)).code).toBe('BROKER_UNAVAILABLE')
     expect((await thrownBy(records.writer().send([record('t')]))).code).toBe('BROKER_UNAVAILABLE')
     expect(performance.now() - startMs).toBeLessThan(9_000)
     await records.close()
   }, 20_000)
 
-  test('is told within seconds when it takes connections but never answers', async () => {
-    const sockets = new Set<Socket>()
-    const mute: Server = createServer((socket) => sockets.add(socket))
+  test('is told within seconds when it never answers; closing ends what is still asked', async () => {
+    const hungUp: Promise<unknown>[] = []
+    const mute = createServer((socket) => {
+      socket.resume().on('error', () => {})
+      hungUp.push(new Promise((resolve) => socket.once('close', resolve)))
+    })
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
     const { port } = mute.address() as { port: number }
     const records = new KafkaRecords({ brokers: [`127.0.0.1:${port}`] })
     const error = await thrownBy(records.describeTopics(['t']))
     expect(error.code).toBe('BROKER_UNAVAILABLE')
     expect(error.message).toContain('5000 ms')
-    for (const socket of sockets) socket.destroy()
-    await new Promise((resolve) => mute.close(resolve))
     await records.close()
+    expect(hungUp).not.toEqual([])
+    await Promise.all(hungUp)
+    await new Promise((resolve) => mute.close(resolve))
   }, 20_000)
 })
 
@@ -93,9 +61,9 @@ describe('on a real broker', () => {
       'compression.type': 'lz4',
     })
     await writer.send([record(topic)])
-    const heard = listener()
-    await records.join({ group, topics: [topic], handlers: heard.handlers })
-    const failure = await heard.failure
+    const heard = new Listener()
+    await records.join({ group, topics: [topic], handlers: heard })
+    const failure = await heard.fails()
     expect(failure).toMatchObject({ code: 'GROUP_FAILED' })
     expect((failure as TidemarkError).hint).toContain('compression.type')
     await close()
@@ -106,9 +74,9 @@ describe('on a real broker', () => {
       'compression.type': 'gzip',
     })
     await writer.send([record(topic), record(topic)])
-    const heard = listener()
-    await records.join({ group, topics: [topic], handlers: heard.handlers })
-    await until(() => heard.ends.includes(2))
+    const heard = new Listener()
+    await records.join({ group, topics: [topic], handlers: heard })
+    await heard.until(() => heard.hasReached(2))
     expect(heard.chunks.flatMap((c) => c.records)).toHaveLength(2)
     await close()
   })
@@ -118,11 +86,11 @@ describe('on a real broker', () => {
     async (kafka) => {
       const { records, topic, writer, group, close, library } = await setUp(kafka)
       await writer.send([record(topic), record(topic)])
-      const heard = listener()
-      const member = await records.join({ group, topics: [topic], handlers: heard.handlers })
-      await until(() => heard.ends.includes(2))
+      const heard = new Listener()
+      const member = await records.join({ group, topics: [topic], handlers: heard })
+      await heard.until(() => heard.hasReached(2))
       const here = { topic, partition: 0 }
-      const offset = { ...here, epoch: heard.epochs[0] ?? 0, nextOffset: 1, metadata: '' }
+      const offset = { ...heard.assignment(), nextOffset: 1 }
       await member.commit({ outputs: [], deadLetters: [], nextOffsets: [offset] })
       member.pause(here)
       await writer.send(Array.from({ length: 5 }, () => record(topic)))
@@ -132,14 +100,14 @@ describe('on a real broker', () => {
       await admin.fetchTopicOffsets(topic)
       await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '5' }] })
       member.resume(here)
-      expect(await heard.failure).toMatchObject({
+      expect(await heard.fails()).toMatchObject({
         code: 'OFFSET_OUT_OF_RANGE',
         where: `${topic}-0`,
       })
       await member.leave()
       const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
       expect(committed?.partitions[0]?.offset).toBe('1')
-      const again = records.join({ group, topics: [topic], handlers: listener().handlers })
+      const again = records.join({ group, topics: [topic], handlers: new Listener() })
       const error = await thrownBy(again)
       expect(error).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
       expect(error.message).toContain('committed offset 1, but the log holds 5 to 7')
@@ -157,21 +125,20 @@ describe('on a real broker', () => {
         maxInFlightRequests: 1,
       })
       await producer.connect()
-      const heard = listener()
-      await records.join({ group, topics: [topic], handlers: heard.handlers })
+      const heard = new Listener()
+      await records.join({ group, topics: [topic], handlers: heard })
       const write = async (value: string, end: 'commit' | 'abort') => {
         const transaction = await producer.transaction()
         await transaction.send({ topic, messages: [{ value }, { value }] })
         await transaction[end]()
       }
       await write('kept', 'commit')
-      await until(() => heard.ends.includes(3))
+      await heard.until(() => heard.hasReached(3))
       await write('aborted', 'abort')
-      await until(() => heard.ends.includes(6))
+      await heard.until(() => heard.hasReached(6))
       await write('kept', 'commit')
-      await until(() => heard.ends.includes(9))
-      const values = heard.chunks.flatMap((c) => c.records.map((r) => String(r.value)))
-      expect(values).toEqual(['kept', 'kept', 'kept', 'kept'])
+      await heard.until(() => heard.hasReached(9))
+      expect(heard.values()).toEqual(['kept', 'kept', 'kept', 'kept'])
       expect(heard.chunks.at(-1)?.nextOffset).toBe(9)
       await producer.disconnect()
       await close()
@@ -197,15 +164,45 @@ describe('on a real broker', () => {
     await close()
   })
 
+  kafkaTest('closing gives up a join for which the group is not ready', async (kafka) => {
+    const { records, topic, writer, group, close, library } = await setUp(kafka)
+    await writer.send([record(topic)])
+    // A member that is busy with a record keeps the others waiting.
+    const busy = library.consumer({ groupId: group })
+    await busy.connect()
+    await busy.subscribe({ topics: [topic], fromBeginning: true })
+    let release = () => {}
+    const released = new Promise<void>((resolve) => (release = resolve))
+    const taken = new Promise<void>((resolve) => {
+      const eachMessage = () => {
+        resolve()
+        return released
+      }
+      void busy.run({ eachMessage })
+    })
+    await taken
+    const joining = thrownBy(records.join({ group, topics: [topic], handlers: new Listener() }))
+    const admin = library.admin()
+    await admin.connect()
+    for (let state = ''; state !== 'PreparingRebalance'; ) {
+      const { groups } = await admin.describeGroups([group])
+      state = groups[0]?.state ?? ''
+    }
+    await close()
+    expect((await joining).code).toBe('FENCED')
+    release()
+    await admin.disconnect()
+    await busy.disconnect()
+  })
+
   kafkaTest('a handler that throws ends the member', async (kafka) => {
     const { records, topic, writer, group, close } = await setUp(kafka)
     await writer.send([record(topic)])
-    const heard = listener()
-    const chunk = () => {
+    const heard = new Listener(() => {
       throw new Error('handler')
-    }
-    await records.join({ group, topics: [topic], handlers: { ...heard.handlers, chunk } })
-    expect(await heard.failure).toMatchObject({ code: 'INVARIANT', message: 'handler' })
+    })
+    await records.join({ group, topics: [topic], handlers: heard })
+    expect(await heard.fails()).toMatchObject({ code: 'INVARIANT', message: 'handler' })
     await close()
   })
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Request, requestsOf, unanswered } from '../../src/records/kafka/requests.ts'
 import type { NewRecord, TopicInfo } from '../../src/records/port.ts'
-import { record } from './contract.ts'
+import { record } from './listener.ts'
 
 function topics(...infos: [name: string, partitions: number, maxMessageBytes?: number][]) {
   return new Map(

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
+import { Refused } from '../../src/kernel/errors.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions, KafkaSasl } from '../../src/records/kafka/options.ts'
-import type { Assignment, MemberHandlers } from '../../src/records/port.ts'
 import { freshName, type KafkaService, secureKafkaTest } from '../services/kafka.ts'
-import { record } from './contract.ts'
+import { thrownBy } from '../support/thrown.ts'
+import { Listener, record } from './listener.ts'
 
 type Secure = NonNullable<KafkaService['secure']>
 
@@ -18,34 +18,12 @@ function options(secure: Secure, sasl: Partial<KafkaSasl> = {}): KafkaOptions {
   }
 }
 
-async function errorOf(work: Promise<unknown>): Promise<TidemarkError> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof TidemarkError) return error
-  }
-  throw new Error('no TidemarkError was thrown')
-}
-
 /** Joins and waits for the first record, which keeps the assignment that it came under. */
 async function joinAndRead(records: KafkaRecords, group: string, topic: string) {
-  let assignment: Assignment | undefined
-  let read: (value: string) => void = () => {}
-  const value = new Promise<string>((resolve) => {
-    read = resolve
-  })
-  const handlers: MemberHandlers = {
-    assigned: ([first]) => {
-      assignment = first
-    },
-    lost: () => {},
-    chunk: (chunk) => read(String(chunk.records[0]?.value)),
-    caughtUp: () => {},
-    failed: (error) => read(error.message),
-  }
-  const member = await records.join({ group, topics: [topic], handlers })
-  if (assignment === undefined) throw new Error('nothing was assigned')
-  return { member, assignment, value }
+  const heard = new Listener()
+  const member = await records.join({ group, topics: [topic], handlers: heard })
+  await heard.until(() => heard.chunks.length > 0)
+  return { member, assignment: heard.assignment(), value: heard.values()[0] }
 }
 
 describe('security', () => {
@@ -57,41 +35,34 @@ describe('security', () => {
     await writer.send([record(topic, { value: Buffer.from('secret') }), record(topic)])
     await writer.close()
     const first = await joinAndRead(records, group, topic)
-    expect(await first.value).toBe('secret')
+    expect(first.value).toBe('secret')
     const next = { ...first.assignment, nextOffset: 1, metadata: 'm' }
     await first.member.commit({ outputs: [record(topic)], deadLetters: [], nextOffsets: [next] })
     await first.member.leave()
     const second = await joinAndRead(records, group, topic)
     expect(second.assignment).toMatchObject({ nextOffset: 1, metadata: 'm' })
-    expect(await second.value).toBe('v')
+    expect(second.value).toBe('v')
     await second.member.leave()
     await records.close()
   })
 
   secureKafkaTest('a wrong password is told as such, at once', async (secure) => {
     const records = new KafkaRecords(options(secure, { password: 'wrong' }))
-    expect((await errorOf(records.describeTopics(['t']))).code).toBe('AUTHENTICATION')
-    const handlers: MemberHandlers = {
-      assigned: () => {},
-      lost: () => {},
-      chunk: () => {},
-      caughtUp: () => {},
-      failed: () => {},
-    }
-    const join = records.join({ group: 'g', topics: ['t'], handlers })
-    expect((await errorOf(join)).code).toBe('AUTHENTICATION')
+    expect((await thrownBy(records.describeTopics(['t']))).code).toBe('AUTHENTICATION')
+    const join = records.join({ group: 'g', topics: ['t'], handlers: new Listener() })
+    expect((await thrownBy(join)).code).toBe('AUTHENTICATION')
     await records.close()
   })
 
   secureKafkaTest('a mechanism that the broker does not offer is told as such', async (secure) => {
     const records = new KafkaRecords(options(secure, { mechanism: 'scram-sha-256' }))
-    expect((await errorOf(records.describeTopics(['t']))).code).toBe('AUTHENTICATION')
+    expect((await thrownBy(records.describeTopics(['t']))).code).toBe('AUTHENTICATION')
     await records.close()
   })
 
   secureKafkaTest('a broker whose certificate is not trusted is refused', async (secure) => {
     const records = new KafkaRecords({ ...options(secure), tls: true })
-    const error = await errorOf(records.describeTopics(['t']))
+    const error = await thrownBy(records.describeTopics(['t']))
     expect(error.code).toBe('AUTHENTICATION')
     expect(error.hint).toContain('certificate')
     await records.close()

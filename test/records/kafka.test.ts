@@ -1,5 +1,11 @@
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
+import {
+  freshName,
+  type KafkaService,
+  kafkaTest,
+  plainOptions,
+  readTopic,
+} from '../services/kafka.ts'
 import { type Driver, recordsContract } from './contract.ts'
 
 function open(kafka: KafkaService): Driver {
@@ -14,12 +20,7 @@ function open(kafka: KafkaService): Driver {
     },
     freshGroup: () => freshName('group'),
     produce: (list) => writer.send(list),
-    read: async (topic) => {
-      const chunks = []
-      const reader = await records.read({ topic, from: 'start', until: 'end' })
-      for await (const chunk of reader) chunks.push(chunk)
-      return chunks.toSorted((a, b) => a.partition - b.partition).flatMap((c) => c.records)
-    },
+    read: (topic) => readTopic(records, topic),
     close: async () => {
       await writer.close()
       await records.close()

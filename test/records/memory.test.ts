@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import { type Driver, record, recordsContract } from './contract.ts'
+import { type Driver, recordsContract } from './contract.ts'
+import { Listener, record } from './listener.ts'
 
 let names = 0
 const fresh = (what: string) => {
@@ -63,20 +64,13 @@ describe('memory records', () => {
     records.createTopic('t', { partitions: 1 })
     records.produce(Array.from({ length: 25 }, () => record('t')))
     const order: string[] = []
-    const done = new Promise<void>((resolve) => {
-      const handlers = {
-        assigned: () => {},
-        lost: () => {},
-        chunk: (chunk: { records: readonly unknown[] }) => {
-          order.push(`chunk of ${chunk.records.length}`)
-          setImmediate(() => order.push('other work'))
-        },
-        caughtUp: () => setImmediate(resolve),
-        failed: () => {},
-      }
-      void records.join({ group: 'g', topics: ['t'], handlers })
+    const heard = new Listener((chunk) => {
+      order.push(`chunk of ${chunk.records.length}`)
+      setImmediate(() => order.push('other work'))
     })
-    await done
+    await records.join({ group: 'g', topics: ['t'], handlers: heard })
+    await heard.until(() => heard.hasReached(25))
+    await new Promise((resolve) => setImmediate(resolve))
     expect(order.slice(0, 5)).toEqual([
       'chunk of 10',
       'other work',
@@ -94,22 +88,16 @@ describe('memory records', () => {
     records.deleteBefore({ topic: 't', partition: 0, offset: 3 })
     expect(records.read('t').map((r) => r.offset)).toEqual([3, 4])
     expect(records.endOffset({ topic: 't', partition: 0 })).toBe(5)
-    const starts: number[] = []
-    const handlers = {
-      assigned: (assignments: readonly { nextOffset: number }[]) =>
-        starts.push(...assignments.map((a) => a.nextOffset)),
-      lost: () => {},
-      chunk: () => {},
-      caughtUp: () => {},
-      failed: () => {},
-    }
-    const member = await records.join({ group: 'g', topics: ['t'], handlers })
-    expect(starts).toEqual([3])
-    const next = { topic: 't', partition: 0, epoch: 1, nextOffset: 4, metadata: '' }
+    const heard = new Listener()
+    const member = await records.join({ group: 'g', topics: ['t'], handlers: heard })
+    expect(heard.assignments.map((a) => a.nextOffset)).toEqual([3])
+    const next = { ...heard.assignment(), nextOffset: 4 }
     await member.commit({ outputs: [], deadLetters: [], nextOffsets: [next] })
     await member.leave()
     records.deleteBefore({ topic: 't', partition: 0, offset: 5 })
-    await expect(records.join({ group: 'g', topics: ['t'], handlers })).rejects.toMatchObject({
+    await expect(
+      records.join({ group: 'g', topics: ['t'], handlers: heard }),
+    ).rejects.toMatchObject({
       code: 'OFFSET_OUT_OF_RANGE',
     })
     await records.close()

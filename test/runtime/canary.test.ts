@@ -8,7 +8,8 @@ import { observeAll } from '../../src/observe/observe-all.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { outputTopics } from '../../src/topology/definition.ts'
-import { headerOf, prepared, START_MS, scorer, Watch } from './support.ts'
+import { headerOf } from '../support/headers.ts'
+import { prepared, START_MS, scorer, Watch } from './support.ts'
 
 // A text and a number that stand in every key, value and header, and in whatever an author's function throws.
 

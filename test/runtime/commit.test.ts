@@ -3,15 +3,16 @@ import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
+import { HandClock } from '../support/clocks.ts'
 import { commitFailed, type HandMember, HandRecords } from './hand-records.ts'
-import { HandClock, prepared, record, scorer, valuesOf, Watch } from './support.ts'
+import { prepared, record, START_MS, scorer, valuesOf, Watch } from './support.ts'
 
 // A worker on records whose every move the test makes.
 
 async function joined(by: Scorer = scorer()) {
   const records = new HandRecords()
   const watch = new Watch()
-  const clock = new HandClock()
+  const clock = new HandClock(START_MS)
   const options = { prepared: prepared(by), records, group: 'g', clock }
   const worker = startWorker({ ...options, observer: watch.observer })
   return { worker, watch, clock, member: await records.member() }

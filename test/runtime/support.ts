@@ -1,6 +1,6 @@
 import { onnxModel, seconds } from 'tidemark'
 import { z } from 'zod'
-import type { Clock } from '../../src/kernel/clock.ts'
+import type { EventOf } from '../../src/observe/by-type.ts'
 import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import type { Observer, RuntimeEvent } from '../../src/runtime/events.ts'
 import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'
@@ -92,10 +92,6 @@ export function valuesOf(outputs: readonly NewRecord[], field: string): unknown[
   return outputs.map((o) => (JSON.parse(String(o.value)) as Record<string, unknown>)[field])
 }
 
-export function headerOf(from: Pick<NewRecord, 'headers'>, name: string): string | undefined {
-  return from.headers.find((h) => h.name === name)?.value.toString()
-}
-
 /** Keeps what a worker tells, and waits for it. */
 export class Watch {
   readonly events: RuntimeEvent[] = []
@@ -106,8 +102,8 @@ export class Watch {
     for (const check of this.#waiting.splice(0)) check()
   }
 
-  of<T extends RuntimeEvent['type']>(type: T): Extract<RuntimeEvent, { type: T }>[] {
-    return this.events.filter((e) => e.type === type) as Extract<RuntimeEvent, { type: T }>[]
+  of<T extends RuntimeEvent['type']>(type: T): EventOf<T>[] {
+    return this.events.filter((e) => e.type === type) as EventOf<T>[]
   }
 
   get states(): string[] {
@@ -116,49 +112,5 @@ export class Watch {
 
   async until(holds: (watch: Watch) => boolean): Promise<void> {
     while (!holds(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-  }
-}
-
-/** A clock that moves when told. */
-export class HandClock implements Clock {
-  /** How long was slept, sleep by sleep. */
-  readonly slept: number[] = []
-  #nowMs = START_MS
-  readonly #sleepers = new Set<{ untilMs: number; wake: () => void }>()
-  #waiting: (() => void)[] = []
-
-  nowMs(): number {
-    return this.#nowMs
-  }
-
-  elapsedMs(): number {
-    return this.#nowMs
-  }
-
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    this.slept.push(ms)
-    for (const check of this.#waiting.splice(0)) check()
-    if (signal?.aborted || ms <= 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#sleepers.delete(sleeper)
-        signal?.removeEventListener('abort', wake)
-        resolve()
-      }
-      const sleeper = { untilMs: this.#nowMs + ms, wake }
-      this.#sleepers.add(sleeper)
-      signal?.addEventListener('abort', wake, { once: true })
-    })
-  }
-
-  advance(ms: number): void {
-    this.#nowMs += ms
-    for (const { untilMs, wake } of [...this.#sleepers]) if (untilMs <= this.#nowMs) wake()
-  }
-
-  /** Resolves when somebody has slept, or begun to, for so long. */
-  async asleepFor(ms: number): Promise<void> {
-    while (!this.slept.includes(ms))
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 }

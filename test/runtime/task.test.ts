@@ -8,8 +8,8 @@ import type { LogRecord } from '../../src/records/port.ts'
 import { Task } from '../../src/runtime/task.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { Definition } from '../../src/topology/definition.ts'
+import { headerOf } from '../support/headers.ts'
 import {
-  headerOf,
   model,
   preparedTopology,
   record,

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
+import { HandClock } from '../support/clocks.ts'
 import { commitFailed, HandRecords, noBroker, TOPICS, topic } from './hand-records.ts'
-import { HandClock, prepared, record, Watch } from './support.ts'
+import { prepared, record, START_MS, Watch } from './support.ts'
 
 function started(records: HandRecords) {
   const watch = new Watch()
-  const clock = new HandClock()
+  const clock = new HandClock(START_MS)
   const options = { prepared: prepared(), records, group: 'g', brokers: 'kafka:9092', clock }
   return { worker: startWorker({ ...options, observer: watch.observer }), watch, clock }
 }
@@ -46,6 +47,20 @@ describe('stop', () => {
     const member = await records.member()
     await worker.stop()
     expect(member.calls).toEqual(['stopFetching', 'leave'])
+  })
+
+  test('does not wait for a group that is not ready', async () => {
+    const records = new HandRecords()
+    const asked = new Promise<void>((resolve) => {
+      records.join = () => {
+        resolve()
+        return new Promise(() => {})
+      }
+    })
+    const { worker, watch } = started(records)
+    await asked
+    await worker.stop()
+    expect(watch.states).toEqual(['starting', 'stopped'])
   })
 
   test('goes on trying a commit that failed', async () => {

@@ -1,21 +1,20 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { Code } from '../../src/kernel/errors.ts'
 import { readGolden } from '../../src/scoring/golden.ts'
 import { type LoadedScorers, loadScorers, type ModelUse } from '../../src/scoring/models.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import { sampleRows } from '../../src/scoring/warm-up.ts'
 import type { ModelDefinition } from '../../src/topology/definition.ts'
+import { folderWith } from '../support/folder.ts'
 import { CARD_FEATURES, cardModel, FIXTURES, goldenOf, useOf } from './support.ts'
 
 let folder: string
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tidemark-models-'))
+beforeEach(() => {
+  folder = folderWith({})
 })
-afterAll(() => rmSync(folder, { recursive: true }))
 
 const NONE = new Map<string, string>()
 

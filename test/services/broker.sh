@@ -4,6 +4,10 @@
 #   broker.sh start DIR PLAIN_PORT CONTROLLER_PORT SECURE_PORT
 #       fetches the jars once, writes everything else into DIR and starts the broker; does not wait until it is ready.
 #       PLAIN_PORT: no security. SECURE_PORT: SASL_SSL, SCRAM-SHA-512, user and password "tidemark", CA in DIR/ca.pem
+#   broker.sh halt DIR
+#       stops it in order; what it holds stays in DIR
+#   broker.sh resume DIR
+#       starts it again on what it held, at the same ports; does not wait until it is ready
 #   broker.sh stop DIR
 #       stops it and deletes DIR
 #
@@ -96,41 +100,50 @@ P
 }
 
 start() { # start DIR PLAIN_PORT CONTROLLER_PORT SECURE_PORT
-  local dir=$1 archive
+  local dir=$1
   fetch
   mkdir -p "$dir"
   certificates "$dir"
   properties "$@" >"$dir/broker.properties"
-  # A class archive halves the start. The first broker writes it when it stops, the later ones read it.
-  if [ -e "$classes" ]; then archive=-XX:SharedArchiveFile=$classes; else archive=-XX:ArchiveClassesAtExit=$dir/classes.jsa; fi
   java "${jvm[@]}" kafka.tools.StorageTool format -t "$(head -c 16 /dev/urandom | base64 | tr '+/' 'AA' | tr -d =)" \
     -c "$dir/broker.properties" --add-scram 'SCRAM-SHA-512=[name=tidemark,password=tidemark]' >"$dir/format.log" 2>&1 ||
     { tail -n 3 "$dir/format.log" >&2; die "formatting the broker's log failed"; }
-  setsid java "$archive" "${jvm[@]}" kafka.Kafka "$dir/broker.properties" >"$dir/broker.log" 2>&1 </dev/null &
+  launch "$dir"
+}
+
+launch() { # launch DIR
+  local dir=$1 archive
+  # A class archive halves the start. The first broker writes it when it stops, the later ones read it.
+  if [ -e "$classes" ]; then archive=-XX:SharedArchiveFile=$classes; else archive=-XX:ArchiveClassesAtExit=$dir/classes.jsa; fi
+  setsid java "$archive" "${jvm[@]}" kafka.Kafka "$dir/broker.properties" >>"$dir/broker.log" 2>&1 </dev/null &
   echo $! >"$dir/pid"
 }
 
 runs() { # the pid is ours only while its command line names our properties
-  [ -r "/proc/$1/cmdline" ] && tr '\0' '\n' <"/proc/$1/cmdline" | grep -qxF "$2/broker.properties"
+  [ -r "/proc/$1/cmdline" ] && tr '\0' '\n' <"/proc/$1/cmdline" | grep -xF "$2/broker.properties" >/dev/null
+}
+
+end() { # end DIR SIGNAL; kills it when that takes more than 15 s
+  local dir=$1 pid
+  pid=$(cat "$dir/pid" 2>/dev/null) || return 0
+  if runs "$pid" "$dir"; then kill "-$2" "$pid"; fi
+  for _ in $(seq 150); do runs "$pid" "$dir" || return 0; sleep 0.1; done
+  kill -KILL "$pid"
+  while runs "$pid" "$dir"; do sleep 0.1; done
 }
 
 stop() { # stop DIR
-  local dir=$1 pid
-  pid=$(cat "$dir/pid" 2>/dev/null) || { rm -rf "$dir"; return; }
-  if [ -e "$classes" ]; then # nothing in DIR is worth an orderly end
-    if runs "$pid" "$dir"; then kill -KILL "$pid"; fi
-  else
-    if runs "$pid" "$dir"; then kill -TERM "$pid"; fi
-    for _ in $(seq 150); do runs "$pid" "$dir" || break; sleep 0.1; done
-    if runs "$pid" "$dir"; then kill -KILL "$pid"; fi
-    if [ -e "$dir/classes.jsa" ]; then mv -f "$dir/classes.jsa" "$classes"; fi
-  fi
-  for _ in $(seq 50); do runs "$pid" "$dir" || break; sleep 0.1; done
+  local dir=$1
+  # Nothing in DIR is worth an orderly end, but for a class archive that nobody has written yet.
+  if [ -e "$classes" ]; then end "$dir" KILL; else end "$dir" TERM; fi
+  if [ -e "$dir/classes.jsa" ]; then mv -f "$dir/classes.jsa" "$classes"; fi
   rm -rf "$dir"
 }
 
 case ${1:-} in
 start) [ $# = 5 ] || die "start wants DIR and three ports"; shift; start "$@" ;;
-stop) [ $# = 2 ] || die "stop wants DIR"; shift; stop "$@" ;;
+halt) [ $# = 2 ] || die "halt wants DIR"; end "$2" TERM ;;
+resume) [ $# = 2 ] || die "resume wants DIR"; launch "$2" ;;
+stop) [ $# = 2 ] || die "stop wants DIR"; stop "$2" ;;
 *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { inject, test } from 'vitest'
+import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
+import type { LogRecord } from '../../src/records/port.ts'
 
 // What a test needs of the real Kafka that test/global-setup.ts has started.
 
@@ -54,4 +56,24 @@ export function freshName(what: string): string {
 /** Options for a driver on the plain listener. */
 export function plainOptions(kafka: KafkaService): KafkaOptions {
   return { brokers: kafka.brokers, clientId: 'tidemark-test' }
+}
+
+/** New topics for those that a topology names, and the flags of `run` that choose them. */
+export async function freshTopics<N extends string>(
+  records: KafkaRecords,
+  names: readonly N[],
+  partitions: number,
+): Promise<{ topics: Readonly<Record<N, string>>; flags: string[] }> {
+  const entries = names.map((name) => [name, freshName(name)] as const)
+  await records.createTopics(entries.map(([, name]) => ({ name, partitions })))
+  const flags = entries.flatMap(([logical, actual]) => ['--topic', `${logical}=${actual}`])
+  return { topics: Object.fromEntries(entries) as Record<N, string>, flags }
+}
+
+/** What stands in a topic, each partition in order, one after the other. */
+export async function readTopic(records: KafkaRecords, topic: string): Promise<LogRecord[]> {
+  const chunks = []
+  const reader = await records.read({ topic, from: 'start', until: 'end' })
+  for await (const chunk of reader) chunks.push(chunk)
+  return chunks.toSorted((a, b) => a.partition - b.partition).flatMap((c) => c.records)
 }

@@ -16,6 +16,14 @@ export interface RunningKafka {
   readonly stop: () => Promise<void>
 }
 
+/** One that can be gone for a while. */
+export interface OwnKafka extends RunningKafka {
+  /** Stops it in order; it keeps what it holds. */
+  readonly halt: () => void
+  /** Starts it again where it was; resolves when it answers. */
+  readonly resume: () => Promise<void>
+}
+
 const IMAGE = 'apache/kafka:4.1.0'
 
 /** @throws Error that says for each way why it cannot be had */
@@ -88,7 +96,8 @@ function containerEnvironment(port: number): Record<string, string> {
   }
 }
 
-async function startFromMaven(): Promise<RunningKafka> {
+/** A broker from Maven's jars. @throws Error when Java or Maven is missing and cannot be installed */
+export async function startFromMaven(): Promise<OwnKafka> {
   const script = join(import.meta.dirname, 'broker.sh')
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-kafka-'))
   const [plain = 0, controller = 0, secure = 0] = await freePorts(3)
@@ -113,7 +122,14 @@ async function startFromMaven(): Promise<RunningKafka> {
     await stop()
     throw error
   }
-  return { service, way: `Java, ${dir}`, stop }
+  const halt = () => {
+    run('halt', dir)
+  }
+  const resume = async () => {
+    run('resume', dir)
+    await ready({ brokers: service.brokers }, 60_000)
+  }
+  return { service, way: `Java, ${dir}`, stop, halt, resume }
 }
 
 /** Resolves when the broker answers, and takes groups. */

@@ -65,8 +65,3 @@ export function startTidemark(args: readonly string[], o: SpawnOptions = {}): Ru
     })
   return { process: child, stderr: () => stderr, says, ended }
 }
-
-/** Runs `tidemark ARGS` to its end. */
-export function tidemark(args: readonly string[], o: SpawnOptions = {}): Promise<Ended> {
-  return startTidemark(args, o).ended
-}

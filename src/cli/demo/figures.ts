@@ -1,5 +1,6 @@
 import type { Clock } from '../../kernel/clock.ts'
-import type { Observer, RuntimeEvent } from '../../runtime/events.ts'
+import type { EventOf } from '../../observe/by-type.ts'
+import type { Observer } from '../../runtime/events.ts'
 
 /** The rate is that of so much time at least, or of the time since it was last asked for. */
 const RATE_OVER_MS = 2_000
@@ -102,7 +103,7 @@ export class Figures {
     return { smallest, largest, mean: this.#predictions / Math.max(rows.length, 1) }
   }
 
-  #consumed({ partition, records, endOffset }: Told<'consumed'>): void {
+  #consumed({ partition, records, endOffset }: EventOf<'consumed'>): void {
     this.#partition(partition.partition).endOffset = endOffset
     this.#records += records
     if (records === 0) return
@@ -110,7 +111,7 @@ export class Figures {
     this.#chunksOpen++
   }
 
-  #processed({ partition, outcomes, watermarkMs, nextOffset }: Told<'processed'>): void {
+  #processed({ partition, outcomes, watermarkMs, nextOffset }: EventOf<'processed'>): void {
     Object.assign(this.#partition(partition.partition), { watermarkMs, nextOffset })
     this.#predictions += outcomes.scored
     this.#chunksOpen--
@@ -132,5 +133,3 @@ export class Figures {
     return (now.records - then.records) / Math.max((now.atMs - then.atMs) / 1_000, 0.001)
   }
 }
-
-type Told<T extends RuntimeEvent['type']> = Extract<RuntimeEvent, { type: T }>

@@ -1,4 +1,5 @@
 import type { Clock } from '../../kernel/clock.ts'
+import { Pace } from '../pace.ts'
 import type { DemoRecord } from './flights.ts'
 
 /** Often enough to look like a stream. */
@@ -19,15 +20,10 @@ export async function* paced(
   records: readonly DemoRecord[],
   { seconds, clock, signal }: PaceOptions,
 ): AsyncGenerator<readonly DemoRecord[]> {
-  const startMs = clock.elapsedMs()
-  const shortened = spanMs(records) / (seconds * 1_000)
-  const isDue = ({ timestampMs }: DemoRecord) => {
-    const eventMs = timestampMs - (records[0]?.timestampMs ?? 0)
-    return seconds === 0 || eventMs <= (clock.elapsedMs() - startMs) * shortened
-  }
+  const pace = new Pace(spanMs(records) / (seconds * 1_000), clock)
   for (let next = 0; next < records.length && !signal.aborted; ) {
     const waiting = records.slice(next, next + PIECE)
-    const early = waiting.findIndex((record) => !isDue(record))
+    const early = waiting.findIndex(({ timestampMs }) => pace.earlyByMs(timestampMs) > 0)
     const due = early === -1 ? waiting : waiting.slice(0, early)
     if (due.length > 0) yield due
     next += due.length

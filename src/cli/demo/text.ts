@@ -1,4 +1,4 @@
-import type { RuntimeEvent } from '../../runtime/events.ts'
+import type { EventOf } from '../../observe/by-type.ts'
 import { type Colors, count } from '../print.ts'
 import type { Standing } from './figures.ts'
 import type { Departure, FlightEvent, Landing } from './flights.ts'
@@ -45,10 +45,7 @@ function delay(minutes: number): string {
 }
 
 /** `✗ dead letter  JSON_INVALID  the value is not JSON` */
-export function deadLetterLine(
-  { code, message, at }: Extract<RuntimeEvent, { type: 'dead-letter' }>,
-  c: Colors,
-): string {
+export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>, c: Colors): string {
   return `${c.red('✗')} dead letter ${at}  ${c.bold(code)}\n  ${c.dim(message)}`
 }
 

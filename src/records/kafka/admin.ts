@@ -2,27 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type ITopicMetadata, type Kafka } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
-import type { TopicInfo, TopicPartition } from '../port.ts'
-import { within } from './deadline.ts'
-import { fromKafka, isSettling } from './errors.ts'
+import type { TopicInfo } from '../port.ts'
+import type { Standing } from '../standing.ts'
+import { connected, disconnect } from './connection.ts'
+import { fromKafka } from './errors.ts'
+import { whenSettled } from './waiting.ts'
 
 /** A topic to be made. */
 export interface TopicSpec {
   readonly name: string
   readonly partitions: number
-  /** Copies of each partition. @default 1 */
-  readonly replication?: number
   /** Topic settings by Kafka's names, such as `max.message.bytes`. */
   readonly config?: Readonly<Record<string, string>>
-}
-
-/** Where a group stands in a partition, and how far the partition reaches. */
-export interface Standing extends TopicPartition {
-  /** `null` when nothing was committed. */
-  readonly committed: { readonly nextOffset: number; readonly metadata: string } | null
-  readonly lowOffset: number
-  /** End of what a reader of committed records sees. */
-  readonly endOffset: number
 }
 
 const SETTINGS = [
@@ -63,10 +54,10 @@ export class KafkaAdmin {
 
   /** Topics that exist already are left as they are. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
-    const topics = specs.map(({ name, partitions, replication = 1, config = {} }) => ({
+    const topics = specs.map(({ name, partitions, config = {} }) => ({
       topic: name,
       numPartitions: partitions,
-      replicationFactor: replication,
+      replicationFactor: 1,
       configEntries: Object.entries(config).map(([entry, value]) => ({ name: entry, value })),
     }))
     // The library's own wait for leaders fails when the broker that it asks has not heard of the new topic yet.
@@ -118,7 +109,7 @@ export class KafkaAdmin {
       if ((await this.#metadata(name)).length > 0) return
       await sleep(50)
     }
-    throw new TidemarkError('BROKER_UNAVAILABLE', `topic ${name} was made but has not turned up`)
+    throw new TidemarkError('BROKER_UNAVAILABLE', `topic "${name}" was made but has not turned up`)
   }
 
   /** Topic by topic: one that is missing, or of which a partition has no leader, fails the whole question. */
@@ -179,39 +170,8 @@ export class KafkaAdmin {
   }
 
   #connected(): Promise<Admin> {
-    this.#admin ??= (async () => {
-      const admin = this.#kafka.admin()
-      try {
-        await within(5_000, 'connecting', admin.connect())
-      } catch (error) {
-        admin.disconnect().catch(() => {})
-        throw error
-      }
-      return admin
-    })()
+    this.#admin ??= connected(this.#kafka.admin())
     return this.#admin
-  }
-}
-
-/** Asks again, for about 5 s, while the broker says that a leader or a coordinator is only about to be one. */
-async function whenSettled<T>(question: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await question()
-    } catch (error) {
-      if (attempt === 50 || !isSettling(error)) throw error
-      await sleep(100)
-    }
-  }
-}
-
-/** Ends a connection, or an attempt at one, whatever state it is in. */
-async function disconnect(connecting: Promise<Admin>): Promise<void> {
-  try {
-    const admin = await connecting
-    await within(5_000, 'disconnecting', admin.disconnect())
-  } catch {
-    // It is of no use any more, connected or not.
   }
 }
 

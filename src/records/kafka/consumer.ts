@@ -1,11 +1,17 @@
-import type { ConsumerConfig, Offsets, PartitionOffset } from 'kafkajs'
-import { TidemarkError } from '../../kernel/errors.ts'
-import { position } from '../../kernel/ids.ts'
+import {
+  type Cluster,
+  type Consumer,
+  type ConsumerConfig,
+  type Kafka,
+  type Offsets,
+  PartitionAssigners,
+  type PartitionOffset,
+} from 'kafkajs'
 import type { NextOffset } from '../port.ts'
-import type { Standing } from './admin.ts'
 
-/** How the library's consumer is set up. */
-export const CONSUMER_LIMITS = {
+// The library's consumer as a member uses it.
+
+const LIMITS = {
   sessionTimeout: 30_000,
   rebalanceTimeout: 60_000,
   // A rebalance is noticed by the next heartbeat only.
@@ -28,6 +34,26 @@ export const CONSUMER_LIMITS = {
   },
 } satisfies Partial<ConsumerConfig>
 
+/** A consumer of a group, not connected yet, and the cluster that it will speak to. */
+export function consumerOf(
+  kafka: Kafka,
+  groupId: string,
+): { consumer: Consumer; cluster: Cluster } {
+  let cluster: Cluster | undefined
+  const consumer = kafka.consumer({
+    groupId,
+    ...LIMITS,
+    partitionAssigners: [
+      // The one place where the library hands out a consumer's cluster; the assigner is its own default.
+      (config) => {
+        cluster = config.cluster
+        return PartitionAssigners.roundRobin(config)
+      },
+    ],
+  })
+  return { consumer, cluster: cluster as unknown as Cluster }
+}
+
 /** What a commit sends: the library passes `metadata` on, which its type leaves out. */
 export function offsetsRequest(nextOffsets: readonly NextOffset[]): Offsets {
   const byTopic = new Map<string, (PartitionOffset & { metadata: string })[]>()
@@ -37,34 +63,4 @@ export function offsetsRequest(nextOffsets: readonly NextOffset[]): Offsets {
     byTopic.set(topic, partitions)
   }
   return { topics: [...byTopic].map(([topic, partitions]) => ({ topic, partitions })) }
-}
-
-/**
- * Where reading begins: at the committed offset, else at the given end of the log.
- * @throws TidemarkError `OFFSET_OUT_OF_RANGE`: what was committed is not in the log
- */
-export function startOf(
-  standing: Standing,
-  group: string,
-  otherwise: 'start' | 'end',
-): { nextOffset: number; metadata: string } {
-  const { topic, partition, committed, lowOffset, endOffset } = standing
-  if (committed === null) {
-    return { nextOffset: otherwise === 'start' ? lowOffset : endOffset, metadata: '' }
-  }
-  const { nextOffset } = committed
-  if (nextOffset < lowOffset || nextOffset > endOffset) {
-    throw new TidemarkError(
-      'OFFSET_OUT_OF_RANGE',
-      `group ${group} committed offset ${nextOffset}, but the log holds ${lowOffset} to ${endOffset}`,
-      {
-        where: position(topic, partition, nextOffset),
-        hint:
-          nextOffset > endOffset
-            ? "the topic was made anew or the offset was set by hand: use another group, or set the group's offset into the log"
-            : "records expired before they were read: set the group's offset into the log (their results are lost)",
-      },
-    )
-  }
-  return committed
 }

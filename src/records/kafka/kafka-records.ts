@@ -1,25 +1,34 @@
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs'
 import type { JoinOptions, Member, Records, TopicInfo } from '../port.ts'
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
+import { FormerMembers } from './former-members.ts'
 import { quietLog } from './log.ts'
 import { type Connections, KafkaMember } from './member.ts'
 import { silenceNegativeTimeouts } from './negative-timeouts.ts'
 import { clientConfig, type KafkaOptions } from './options.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
+import { Sockets } from './sockets.ts'
 import { KafkaWriter } from './writer.ts'
 
 /** Records on Kafka, at least once. Connects when first used. */
 export class KafkaRecords implements Records {
   readonly #config: KafkaConfig
   readonly #admin: KafkaAdmin
+  readonly #sockets = new Sockets()
   readonly #members = new Set<KafkaMember>()
+  readonly #formerMembers = new FormerMembers()
   #epochs = 0
 
   /** @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS */
   constructor(options: KafkaOptions) {
     silenceNegativeTimeouts()
     const logCreator = quietLog(options.log ?? (() => {}))
-    this.#config = { ...clientConfig(options), logLevel: logLevel.WARN, logCreator }
+    this.#config = {
+      ...clientConfig(options),
+      socketFactory: this.#sockets.factory,
+      logLevel: logLevel.WARN,
+      logCreator,
+    }
     this.#admin = new KafkaAdmin(this.#client())
   }
 
@@ -53,10 +62,11 @@ export class KafkaRecords implements Records {
     return KafkaReader.open(options, this.#connections())
   }
 
-  /** Leaves every group and closes the connections. */
+  /** Leaves every group, ends what is still asked and closes the connections; takes 10 s at most. */
   async close(): Promise<void> {
     await Promise.all([...this.#members].map((member) => member.leave()))
     await this.#admin.close()
+    this.#sockets.close()
   }
 
   #connections(): Connections {
@@ -64,6 +74,7 @@ export class KafkaRecords implements Records {
       kafka: this.#client(),
       admin: this.#admin,
       writer: this.writer(),
+      formerMembers: this.#formerMembers,
       nextEpoch: () => {
         this.#epochs++
         return this.#epochs

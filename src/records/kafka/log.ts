@@ -18,6 +18,8 @@ const KNOWN = [
   /^Failed to connect to (seed )?broker/,
   // Handed to whoever runs the member as its failure.
   /^Crash: /,
+  // Closing the driver ends what the library still waits for.
+  /: the driver is closed$/,
 ]
 
 /** The same line is told again after this time: while a broker is away, it comes several times a second. */

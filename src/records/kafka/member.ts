@@ -1,5 +1,6 @@
 import type {
   Batch,
+  Cluster,
   Consumer,
   ConsumerCrashEvent,
   ConsumerEndBatchProcessEvent,
@@ -18,12 +19,14 @@ import type {
   NextOffset,
   TopicPartition,
 } from '../port.ts'
+import { type Standing, type StartAt, startOf } from '../standing.ts'
 import type { KafkaAdmin } from './admin.ts'
 import { chunkOf } from './chunk.ts'
-import { CONSUMER_LIMITS, offsetsRequest, startOf } from './consumer.ts'
-import { within } from './deadline.ts'
+import { consumerOf, offsetsRequest } from './consumer.ts'
 import { fromKafka } from './errors.ts'
+import type { FormerMembers } from './former-members.ts'
 import { type Owned, Positions } from './positions.ts'
+import { within } from './waiting.ts'
 import type { KafkaWriter } from './writer.ts'
 
 /** What a member works with; the writer becomes its own. */
@@ -31,17 +34,16 @@ export interface Connections {
   readonly kafka: Kafka
   readonly admin: KafkaAdmin
   readonly writer: KafkaWriter
+  readonly formerMembers: FormerMembers
   readonly nextEpoch: () => number
   /** Called when the member has left. */
   readonly left: (member: KafkaMember) => void
 }
 
-/** Where a partition without a committed offset starts. */
-export type StartAt = 'start' | 'end'
-
 /** One member of a consumer group. It never throws into the library. */
 export class KafkaMember implements Member {
   readonly #consumer: Consumer
+  readonly #cluster: Cluster
   readonly #connections: Connections
   readonly #group: string
   readonly #topics: readonly string[]
@@ -63,8 +65,10 @@ export class KafkaMember implements Member {
     this.#handlers = options.handlers
     this.#startAt = options.startAt
     this.#positions = new Positions(connections.nextEpoch)
-    this.#consumer = connections.kafka.consumer({ groupId: options.group, ...CONSUMER_LIMITS })
-    const { events } = this.#consumer
+    const { consumer, cluster } = consumerOf(connections.kafka, options.group)
+    this.#consumer = consumer
+    this.#cluster = cluster
+    const { events } = consumer
     this.#consumer.on(events.GROUP_JOIN, (event) => this.#safely(() => this.#onGroupJoin(event)))
     this.#consumer.on(events.REBALANCING, () => {
       this.#rejoining = true
@@ -87,14 +91,15 @@ export class KafkaMember implements Member {
     joined.catch(() => {})
     try {
       await within(5_000, 'connecting', this.#consumer.connect())
+      await this.#connections.formerMembers.takeOut(this.#group, this.#cluster)
       await this.#consumer.subscribe({ topics: [...this.#topics], fromBeginning: true })
-      await this.#consumer.run({
+      const running = this.#consumer.run({
         autoCommit: false,
         // A batch that was fetched under an older assignment must not move the position of the new one.
         eachBatchAutoResolve: false,
         eachBatch: async (payload) => this.#safely(() => this.#onBatch(payload)),
       })
-      await joined
+      await Promise.all([running, joined])
     } catch (error) {
       await this.leave()
       throw fromKafka(error, 'BROKER_UNAVAILABLE')
@@ -102,7 +107,7 @@ export class KafkaMember implements Member {
   }
 
   async commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
-    if (this.#over) throw new TidemarkError('FENCED', `the member has left group ${this.#group}`)
+    if (this.#over) throw this.#hasLeft()
     await this.#connections.writer.send(outputs)
     await this.#connections.writer.send(deadLetters)
     const owned = nextOffsets.filter((next) => this.#positions.get(next)?.epoch === next.epoch)
@@ -131,6 +136,7 @@ export class KafkaMember implements Member {
 
   leave(): Promise<void> {
     this.#over = true
+    this.#joining?.reject(this.#hasLeft())
     this.#leaving ??= this.#close()
     return this.#leaving
   }
@@ -192,7 +198,7 @@ export class KafkaMember implements Member {
   /** Looks up where the partitions begin, hands them over and lets them flow. */
   async #start(added: readonly Owned[]): Promise<void> {
     if (added.length === 0) return
-    const standings = new Map<string, Parameters<typeof startOf>[0]>()
+    const standings = new Map<string, Standing>()
     for (const topic of new Set(added.map((owned) => owned.topic))) {
       const ofTopic = await this.#connections.admin.standings(this.#group, topic)
       for (const [name, standing] of ofTopic) standings.set(name, standing)
@@ -278,9 +284,15 @@ export class KafkaMember implements Member {
   /** Ends the member and says why: to whoever waits for `join`, later to its handlers. */
   #fail(error: TidemarkError): void {
     if (this.#over) return
-    void this.leave()
+    const { memberId } = this.#positions
+    if (memberId !== null) this.#connections.formerMembers.add(this.#group, memberId)
     if (this.#joining === null) this.#handlers.failed(error)
     else this.#joining.reject(error)
+    void this.leave()
+  }
+
+  #hasLeft(): TidemarkError {
+    return new TidemarkError('FENCED', `the member has left group "${this.#group}"`)
   }
 }
 

@@ -28,6 +28,11 @@ export class Positions {
     this.#nextEpoch = nextEpoch
   }
 
+  /** By which the group knows the member; `null` before the first assignment. */
+  get memberId(): string | null {
+    return this.#memberId
+  }
+
   get(partition: TopicPartition): Owned | undefined {
     return this.#owned.get(partitionName(partition))
   }

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { partitionName } from '../partition-name.ts'
 import type { Chunk, TopicPartition } from '../port.ts'
-import type { Connections } from './member.ts'
-import { KafkaMember } from './member.ts'
+import type { StartAt } from '../standing.ts'
+import { type Connections, KafkaMember } from './member.ts'
 
 export interface ReadOptions {
   readonly topic: string
   /** Where to begin in each partition. */
-  readonly from: 'start' | 'end'
+  readonly from: StartAt
   /** `end`: up to where the log ended when reading began (records that come meanwhile may be among them). */
   readonly until: 'end' | 'closed'
 }
@@ -15,7 +15,7 @@ export interface ReadOptions {
 /** Reads a topic without committing, in a group of its own that is deleted afterwards. Iterate once. */
 export class KafkaReader implements AsyncIterable<Chunk> {
   /** By partition name: where the log ended when reading began. */
-  readonly endOffsets: ReadonlyMap<string, number>
+  readonly #endOffsets: ReadonlyMap<string, number>
   readonly #member: KafkaMember
   readonly #connections: Connections
   readonly #group: string
@@ -24,7 +24,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
   /** Partitions that have not been read to the end. */
   readonly #unread: Set<string>
   #failure: Error | null = null
-  #closed = false
+  #closing: Promise<void> | null = null
   #wake: () => void = () => {}
 
   private constructor(
@@ -35,7 +35,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     this.#connections = connections
     this.#until = until
     this.#group = opened.group
-    this.endOffsets = opened.ends
+    this.#endOffsets = opened.ends
     this.#unread = new Set(from === 'end' ? [] : opened.ends.keys())
     this.#member = new KafkaMember(
       {
@@ -79,7 +79,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
           continue
         }
         if (this.#failure !== null) throw this.#failure
-        if (this.#closed || (this.#until === 'end' && this.#unread.size === 0)) return
+        if (this.#closing !== null || (this.#until === 'end' && this.#unread.size === 0)) return
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
@@ -89,10 +89,14 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     }
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
+  /** Ends the iteration as well. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
     this.#wake()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     await this.#member.leave()
     // A group left behind is only clutter: brokers forget it after `offsets.retention.minutes`.
     await this.#connections.admin.deleteGroup(this.#group).catch(() => {})
@@ -108,7 +112,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
 
   #reached(partition: TopicPartition, nextOffset: number): void {
     const name = partitionName(partition)
-    if (nextOffset < (this.endOffsets.get(name) ?? 0)) return
+    if (nextOffset < (this.#endOffsets.get(name) ?? 0)) return
     this.#unread.delete(name)
     this.#wake()
   }

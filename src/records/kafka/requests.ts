@@ -51,7 +51,7 @@ export function* requestsOf(
     shares.set(share, { records: count + 1, bytes: taken + bytes })
     requestBytes += bytes
     const messages = byTopic.get(record.topic)
-    const message = messageOf(record, partition)
+    const message = libraryMessage(record, partition)
     if (messages === undefined) byTopic.set(record.topic, [message])
     else messages.push(message)
   }
@@ -78,7 +78,10 @@ function topicMessages(byTopic: ReadonlyMap<string, Message[]>): Request {
   return [...byTopic].map(([topic, messages]) => ({ topic, messages }))
 }
 
-function messageOf({ key, value, timestampMs, headers }: NewRecord, partition: number): Message {
+function libraryMessage(
+  { key, value, timestampMs, headers }: NewRecord,
+  partition: number,
+): Message {
   const message = { key, value, partition, timestamp: String(timestampMs) }
   return headers.length === 0 ? message : { ...message, headers: headersOf(headers) }
 }

@@ -1,7 +1,7 @@
 import type { Kafka, Producer } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { NewRecord, TopicInfo } from '../port.ts'
-import { within } from './deadline.ts'
+import { connected, disconnect } from './connection.ts'
 import { fromKafka } from './errors.ts'
 import { type Request, requestsOf, unanswered } from './requests.ts'
 
@@ -43,15 +43,9 @@ export class KafkaWriter {
   }
 
   async close(): Promise<void> {
-    const connecting = this.#producer
+    const producer = this.#producer
     this.#producer = null
-    if (connecting === null) return
-    try {
-      const producer = await connecting
-      await within(5_000, 'disconnecting', producer.disconnect())
-    } catch {
-      // Every send has been answered or given up: there is nothing left to wait for.
-    }
+    if (producer !== null) await disconnect(producer)
   }
 
   async #learn(records: readonly NewRecord[]): Promise<void> {
@@ -62,7 +56,7 @@ export class KafkaWriter {
     for (const topic of unknown) {
       const info = described.get(topic)
       if (info === undefined) {
-        throw new TidemarkError('TOPIC_MISSING', `there is no topic ${topic}`)
+        throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
       }
       this.#topics.set(topic, info)
     }
@@ -85,8 +79,8 @@ export class KafkaWriter {
   }
 
   #connected(): Promise<Producer> {
-    this.#producer ??= (async () => {
-      const producer = this.#kafka.producer({
+    this.#producer ??= connected(
+      this.#kafka.producer({
         idempotent: true,
         allowAutoTopicCreation: false,
         createPartitioner:
@@ -95,15 +89,8 @@ export class KafkaWriter {
             message.partition ?? 0,
         // About 10 s: a leader election passes, and a broker that is gone is told.
         retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000 },
-      })
-      try {
-        await within(5_000, 'connecting', producer.connect())
-      } catch (error) {
-        producer.disconnect().catch(() => {})
-        throw error
-      }
-      return producer
-    })()
+      }),
+    )
     return this.#producer
   }
 }

@@ -1,14 +1,7 @@
-import { TidemarkError } from '../../kernel/errors.ts'
-import { position } from '../../kernel/ids.ts'
 import { partitionName } from '../partition-name.ts'
 import type { Assignment, NextOffset, TopicPartition } from '../port.ts'
+import { type Committed, startOf } from '../standing.ts'
 import type { MemoryLog } from './log.ts'
-
-/** What a group has committed for a partition. */
-export interface Committed {
-  readonly nextOffset: number
-  readonly metadata: string
-}
 
 /** What a group asks of a member. */
 export interface GroupMember {
@@ -114,23 +107,14 @@ export class MemoryGroup {
   }
 
   #assignmentOf(partition: TopicPartition): Assignment {
-    const start = this.#log.startOffset(partition)
-    const end = this.#log.endOffset(partition)
-    const { nextOffset, metadata } = this.committed(partition) ?? {
-      nextOffset: start,
-      metadata: '',
+    const standing = {
+      ...partition,
+      committed: this.committed(partition),
+      lowOffset: this.#log.startOffset(partition),
+      endOffset: this.#log.endOffset(partition),
     }
-    if (nextOffset < start || nextOffset > end) {
-      throw new TidemarkError(
-        'OFFSET_OUT_OF_RANGE',
-        `group ${this.name} committed offset ${nextOffset}, but the log goes from ${start} to ${end}`,
-        {
-          where: position(partition.topic, partition.partition, nextOffset),
-          hint: 'the topic was made anew or the offset was set by hand: use another group, or set its offset into the log',
-        },
-      )
-    }
+    const start = startOf(standing, this.name, 'start')
     this.#epochs++
-    return { ...partition, epoch: this.#epochs, nextOffset, metadata }
+    return { ...partition, ...start, epoch: this.#epochs }
   }
 }

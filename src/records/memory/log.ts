@@ -31,7 +31,7 @@ export class MemoryLog {
   createTopic(name: string, options: TopicOptions): void {
     const { partitions, maxMessageBytes = null } = options
     if (this.#topics.has(name)) {
-      throw new TidemarkError('CONFIG_INVALID', `topic ${name} exists already`)
+      throw new TidemarkError('CONFIG_INVALID', `topic "${name}" exists already`)
     }
     this.#topics.set(name, {
       info: {
@@ -98,14 +98,16 @@ export class MemoryLog {
   #partition(topic: string, partition: number): Partition {
     const found = this.#topic(topic).partitions[partition]
     if (found === undefined) {
-      throw new TidemarkError('TOPIC_MISSING', `topic ${topic} has no partition ${partition}`)
+      throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" has no partition ${partition}`)
     }
     return found
   }
 
   #topic(name: string): Topic {
     const topic = this.#topics.get(name)
-    if (topic === undefined) throw new TidemarkError('TOPIC_MISSING', `there is no topic ${name}`)
+    if (topic === undefined) {
+      throw new TidemarkError('TOPIC_MISSING', `topic "${name}" does not exist`)
+    }
     return topic
   }
 }

@@ -59,10 +59,8 @@ export class MemoryMember implements Member, GroupMember {
   async commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
     await nextTurn()
     if (this.#over) {
-      throw new TidemarkError(
-        'FENCED',
-        `the member has left group ${this.#surroundings.group.name}`,
-      )
+      const { name } = this.#surroundings.group
+      throw new TidemarkError('FENCED', `the member has left group "${name}"`)
     }
     const { log, group, appended } = this.#surroundings
     try {

@@ -7,7 +7,8 @@ import type {
   TopicInfo,
   TopicPartition,
 } from '../port.ts'
-import { type Committed, MemoryGroup } from './group.ts'
+import type { Committed } from '../standing.ts'
+import { MemoryGroup } from './group.ts'
 import { MemoryLog, type Position, type TopicOptions } from './log.ts'
 import { MemoryMember } from './member.ts'
 

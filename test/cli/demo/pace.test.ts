@@ -1,21 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { type DemoRecord, readFlights } from '../../../src/cli/demo/flights.ts'
 import { paced } from '../../../src/cli/demo/pace.ts'
-import type { Clock } from '../../../src/kernel/clock.ts'
+import { sleeplessClock } from '../../support/clocks.ts'
 
 const flights = readFlights()
-
-/** A clock that moves on when somebody sleeps, a minimum so that time passes at all. */
-function virtualClock(): Clock {
-  let nowMs = 1_000
-  return {
-    nowMs: () => nowMs,
-    elapsedMs: () => nowMs,
-    sleep: async (ms) => {
-      nowMs += ms
-    },
-  }
-}
 
 interface Played {
   readonly records: readonly DemoRecord[]
@@ -24,7 +12,7 @@ interface Played {
 }
 
 async function play(seconds: number, until = Number.POSITIVE_INFINITY): Promise<Played[]> {
-  const clock = virtualClock()
+  const clock = sleeplessClock()
   const startMs = clock.elapsedMs()
   const stop = new AbortController()
   const played: Played[] = []

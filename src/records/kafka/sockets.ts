@@ -1,0 +1,36 @@
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { ISocketFactory } from 'kafkajs'
+
+/**
+ * The sockets of one driver. The library keeps one open, and with it the process alive, for as long as it waits for an
+ * answer, be it for minutes; so whoever closes the driver ends them from here.
+ */
+export class Sockets {
+  readonly #open = new Set<Socket>()
+  #closed = false
+
+  /** For the library's configuration; opens them as the library's own factory does. */
+  readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+    if (this.#closed) throw closed()
+    const name = isIP(host) === 0 ? { servername: host } : {}
+    const socket = ssl
+      ? connectTls({ host, port, ...name, ...ssl }, onConnect)
+      : connectPlain({ host, port }, onConnect)
+    socket.setKeepAlive(true, 60_000)
+    this.#open.add(socket)
+    socket.once('close', () => this.#open.delete(socket))
+    return socket
+  }
+
+  /** Ends every socket; from now on none is opened. */
+  close(): void {
+    this.#closed = true
+    // With an error, because the library takes no notice of a mere end from this side.
+    for (const socket of this.#open) socket.destroy(closed())
+  }
+}
+
+function closed(): Error {
+  return new Error('the driver is closed')
+}

@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect } from 'vitest'
+import { ownKafkaTest } from '../services/own-kafka.ts'
+import { httpOf } from '../services/tidemark-in-test.ts'
+import { CardFraud, unanswered } from './card-fraud.ts'
+
+// A broker that is gone for a while, in the middle of a worker's work.
+
+const EVENTS = 50_000
+
+ownKafkaTest(
+  'a worker outlives its broker: alive throughout, unavailable while it is gone, then it goes on without loss',
+  async (kafka) => {
+    const cards = await CardFraud.on(kafka.service)
+    try {
+      await cards.send(EVENTS, 1)
+      const run = cards.run('--http-port', '0')
+      const http = await httpOf(run)
+      // The first chunks are through the model; thousands of events are on their way.
+      await run.says('"msg":"dead letter"')
+
+      kafka.halt()
+      await untilState(http, 'unavailable')
+      await kafka.resume()
+      const backMs = performance.now()
+      await untilState(http, 'running')
+      // Its former self's session in the group lasts 30 s.
+      expect(performance.now() - backMs).toBeLessThan(20_000)
+
+      await cards.send(EVENTS, 2)
+      await cards.allCommitted()
+      run.process.kill('SIGTERM')
+      expect(await run.ended).toMatchObject({ code: 0, signal: null })
+      expect(unanswered(cards.ends, await cards.answered())).toEqual([])
+    } finally {
+      await cards.close()
+    }
+  },
+)
+
+/** Asks a worker until it is in a state; it must live, and be ready only when it runs. */
+async function untilState(http: string, wanted: string): Promise<void> {
+  for (let state = ''; state !== wanted; await sleep(50)) {
+    const [live, ready] = await Promise.all([fetch(`${http}/livez`), fetch(`${http}/readyz`)])
+    state = ((await ready.json()) as { state: string }).state
+    expect(live.status).toBe(200)
+    expect(ready.status).toBe(state === 'running' ? 200 : 503)
+  }
+}

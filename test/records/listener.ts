@@ -1,0 +1,101 @@
+import type {
+  Assignment,
+  Chunk,
+  MemberHandlers,
+  NewRecord,
+  TopicPartition,
+} from '../../src/records/port.ts'
+
+const AT = 1_700_000_000_000
+
+/** A record with defaults that do not matter to the test. */
+export function record(topic: string, fields: Partial<NewRecord> = {}): NewRecord {
+  return {
+    topic,
+    partition: 0,
+    key: Buffer.from('k'),
+    value: Buffer.from('v'),
+    timestampMs: AT,
+    headers: [],
+    ...fields,
+  }
+}
+
+/** Keeps what a driver says, and lets a test wait for it. */
+export class Listener implements MemberHandlers {
+  readonly assignments: Assignment[] = []
+  readonly losses: TopicPartition[] = []
+  readonly chunks: Chunk[] = []
+  readonly ends: { partition: TopicPartition; endOffset: number }[] = []
+  failure: Error | null = null
+  readonly #onChunk: (chunk: Chunk) => void
+  #waiting: (() => void)[] = []
+
+  /** @param onChunk what else is done with each chunk, such as throwing */
+  constructor(onChunk: (chunk: Chunk) => void = () => {}) {
+    this.#onChunk = onChunk
+  }
+
+  assigned(assignments: readonly Assignment[]): void {
+    this.assignments.push(...assignments)
+    this.#heard()
+  }
+
+  lost(partitions: readonly TopicPartition[]): void {
+    this.losses.push(...partitions)
+    this.#heard()
+  }
+
+  chunk(chunk: Chunk): void {
+    this.#onChunk(chunk)
+    this.chunks.push(chunk)
+    this.#heard()
+  }
+
+  caughtUp(partition: TopicPartition, endOffset: number): void {
+    this.ends.push({ partition, endOffset })
+    this.#heard()
+  }
+
+  failed(error: Error): void {
+    this.failure = error
+    this.#heard()
+  }
+
+  /** Resolves as soon as the condition holds. @throws what the member failed with; the test's time limit ends a wait in vain */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      if (this.failure !== null) throw this.failure
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  /** What the member fails with. */
+  async fails(): Promise<Error> {
+    await this.until(() => this.failure !== null)
+    return this.failure as Error
+  }
+
+  values(partition = 0): string[] {
+    return this.chunks
+      .filter((chunk) => chunk.partition === partition)
+      .flatMap((chunk) => chunk.records.map((r) => String(r.value)))
+  }
+
+  assignment(partition = 0): Assignment {
+    const found = this.assignments.findLast((a) => a.partition === partition)
+    if (found === undefined) throw new Error(`partition ${partition} was not assigned`)
+    return found
+  }
+
+  /** Was a partition read to its end there? */
+  hasReached(endOffset: number, partition = 0): boolean {
+    return this.ends.some(
+      (end) => end.partition.partition === partition && end.endOffset === endOffset,
+    )
+  }
+
+  #heard(): void {
+    for (const check of this.#waiting.splice(0)) check()
+  }
+}

@@ -1,0 +1,25 @@
+import { onTestFinished } from 'vitest'
+import { type Ended, type Running, type SpawnOptions, startTidemark } from './tidemark.ts'
+
+/** How long a test that starts processes may take, ms: they may have to build first, on a busy machine. */
+export const PROCESS_TEST_MS = 60_000
+
+/** Starts `tidemark ARGS`; it does not outlive the test, however that ends. */
+export function start(args: readonly string[], options?: SpawnOptions): Running {
+  const running = startTidemark(args, options)
+  onTestFinished(() => {
+    running.process.kill('SIGKILL')
+  })
+  return running
+}
+
+/** Runs `tidemark ARGS` to its end. */
+export function tidemark(args: readonly string[], options?: SpawnOptions): Promise<Ended> {
+  return start(args, options).ended
+}
+
+/** Where a worker serves, `http://127.0.0.1:9464`, once it has said so. */
+export async function httpOf(run: Running): Promise<string> {
+  await run.says('/readyz')
+  return /http:\/\/[\d.]+:\d+/.exec(run.stderr())?.[0] ?? ''
+}
