@@ -10,8 +10,9 @@ export type Colors = ReturnType<typeof pc.createColors>
 export const colors: Colors = colorsFor(process.stderr)
 
 /** Colours for a stream: only on a terminal, and never under `NO_COLOR`. */
-export function colorsFor(stream: { readonly isTTY: boolean }): Colors {
-  return pc.createColors(stream.isTTY && (process.env['NO_COLOR'] ?? '') === '')
+export function colorsFor(stream: { readonly isTTY?: boolean }): Colors {
+  // `isTTY` is undefined on a pipe, and picocolors would then decide by itself: in colour wherever CI is set.
+  return pc.createColors(stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '')
 }
 
 /** Writes a line to stderr. */
