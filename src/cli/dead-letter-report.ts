@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { NewRecord } from '../records/port.ts'
+import { reasonOf } from '../runtime/dead-letter.ts'
 import { bytesAsJson } from './bytes.ts'
 import { colors, say } from './print.ts'
 
@@ -27,14 +28,14 @@ export class DeadLetterReport {
 
   add(records: readonly NewRecord[]): void {
     for (const record of records) {
-      const reason = this.#reasonOf(record)
+      const { at, code, step, message } = reasonOf(record.headers)
+      const line = this.#lineOf(at.partition, at.offset)
       this.#count++
       if (this.#count <= SHOWN) {
-        const { line, code, message } = reason
         say(`${colors.red('✗')} line ${line}  ${colors.bold(code)}  ${message}`)
       }
       const { key, value } = record
-      const kept = { ...reason, key: bytesAsJson(key), value: bytesAsJson(value) }
+      const kept = { line, code, step, message, key: bytesAsJson(key), value: bytesAsJson(value) }
       if (this.#file !== null) writeSync(this.#file, `${JSON.stringify(kept)}\n`)
     }
   }
@@ -46,17 +47,6 @@ export class DeadLetterReport {
       say(`  and ${hidden} more${hint}`)
     }
     if (this.#file !== null) closeSync(this.#file)
-  }
-
-  #reasonOf({ headers }: NewRecord) {
-    const text = (name: string) => String(headers.find((h) => h.name === name)?.value ?? '')
-    const number = (name: string) => Number(text(`__streams.errors.${name}`))
-    return {
-      line: this.#lineOf(number('partition'), number('offset')),
-      code: text('tidemark.code'),
-      step: text('tidemark.stage'),
-      message: text('tidemark.message'),
-    }
   }
 }
 

@@ -49,13 +49,23 @@ export function describeFailure(thrown: unknown, format: FailureFormat): string 
 
 function describeFault(fault: unknown, { colors: c, stack }: FailureFormat): string {
   const known = fault instanceof TidemarkError ? fault : null
-  const lines = [`${c.red('✗')} ${c.bold(known?.code ?? 'INVARIANT')}  ${messageOf(fault)}`]
+  const system = systemCodeOf(fault)
+  const code = known?.code ?? system ?? 'INVARIANT'
+  const lines = [`${c.red('✗')} ${c.bold(code)}  ${messageOf(fault)}`]
   if (known?.where !== undefined) lines.push(`  ${c.dim(known.where)}`)
-  const hint = known === null ? 'this is a bug; TIDEMARK_LOG_LEVEL=debug shows where' : known.hint
+  const hint = known === null && system === null ? BUG : known?.hint
   if (hint !== undefined) lines.push(`  hint: ${hint}`)
   const trace = known === null ? fault : known.cause
   if (stack && trace instanceof Error) lines.push(c.dim(trace.stack ?? ''))
   return lines.join('\n')
+}
+
+const BUG = 'this is a bug; TIDEMARK_LOG_LEVEL=debug shows where'
+
+/** `ENOENT` and the like: the operating system has refused something, such as a path. */
+function systemCodeOf(fault: unknown): string | null {
+  const isSystems = fault instanceof Error && 'syscall' in fault && 'code' in fault
+  return isSystems && typeof fault.code === 'string' ? fault.code : null
 }
 
 /** What the process ends with. */

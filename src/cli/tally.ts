@@ -1,23 +1,16 @@
-import type { Observer, Outcomes } from '../runtime/events.ts'
+import type { Observer } from '../runtime/events.ts'
+import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
 import { count } from './print.ts'
 
 /** Counts what a worker takes in and what becomes of it. */
 export class Tally {
-  readonly #outcomes: { -readonly [K in keyof Outcomes]: Outcomes[K] } = {
-    scored: 0,
-    skipped: 0,
-    late: 0,
-    dead: 0,
-  }
+  #outcomes = NO_OUTCOMES
   #consumed = 0
 
   readonly observer: Observer = (event) => {
     if (event.type === 'consumed') this.#consumed += event.records
     if (event.type !== 'processed') return
-    this.#outcomes.scored += event.outcomes.scored
-    this.#outcomes.skipped += event.outcomes.skipped
-    this.#outcomes.late += event.outcomes.late
-    this.#outcomes.dead += event.outcomes.dead
+    this.#outcomes = addOutcomes(this.#outcomes, event.outcomes)
   }
 
   /** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead` */

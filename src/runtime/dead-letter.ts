@@ -48,6 +48,27 @@ export function deadLetter(
   return fitted(whole, place.maxBytes)
 }
 
+/** Why a record was set aside and where it stood, read back from a dead letter's headers. */
+export interface Reason {
+  readonly code: string
+  readonly step: string
+  readonly message: string
+  readonly at: { readonly partition: number; readonly offset: number }
+}
+
+export function reasonOf(headers: readonly Header[]): Reason {
+  const text = (name: string) => String(headers.find((h) => h.name === name)?.value ?? '')
+  return {
+    code: text(`${OWN}code`),
+    step: text(`${OWN}stage`),
+    message: text(`${OWN}message`),
+    at: {
+      partition: Number(text(`${STREAMS}partition`)),
+      offset: Number(text(`${STREAMS}offset`)),
+    },
+  }
+}
+
 /** Too large for the topic: leaves out the value, then the foreign headers, then the key, and says so. */
 function fitted(record: NewRecord, maxBytes: number): NewRecord {
   if (bytesOf(record) <= maxBytes) return record

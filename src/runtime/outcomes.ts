@@ -3,6 +3,17 @@ import type { Outcomes } from './events.ts'
 import type { Intake, RecordFault } from './intake.ts'
 import type { Produced } from './outputs.ts'
 
+export const NO_OUTCOMES: Outcomes = { scored: 0, skipped: 0, late: 0, dead: 0 }
+
+export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
+  return {
+    scored: a.scored + b.scored,
+    skipped: a.skipped + b.skipped,
+    late: a.late + b.late,
+    dead: a.dead + b.dead,
+  }
+}
+
 /**
  * What became of the records of a chunk; each counts once. Late comes first, so that a late event is late whatever
  * `onLate` made of it; then dead; then scored; what is left was skipped.

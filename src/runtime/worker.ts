@@ -1,3 +1,4 @@
+import { Changes } from '../kernel/changes.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
@@ -49,7 +50,7 @@ class GroupWorker implements Worker {
   readonly #o: WorkerOptions
   readonly #clock: Clock
   readonly #stopping = new AbortController()
-  readonly #waiting = new Set<() => void>()
+  readonly #changes = new Changes()
   #limits: ReadonlyMap<string, TopicInfo> = new Map()
   #state: WorkerState | null = null
   /** Have the notes about the topics been told? */
@@ -66,7 +67,7 @@ class GroupWorker implements Worker {
 
   stop(): Promise<void> {
     this.#stopping.abort()
-    this.#changed()
+    this.#changes.tell()
     return this.done
   }
 
@@ -111,7 +112,7 @@ class GroupWorker implements Worker {
     let failed: { error: unknown } | null = null
     const fail = (error: unknown) => {
       failed ??= { error }
-      this.#changed()
+      this.#changes.tell()
     }
     const tasks = new Tasks({
       topologies: this.#o.prepared.topologies,
@@ -120,7 +121,7 @@ class GroupWorker implements Worker {
       maxBytes: (topic) => this.#limits.get(topic)?.maxMessageBytes ?? DEFAULT_MAX_BYTES,
       onChange: () => {
         committer?.nudge()
-        this.#changed()
+        this.#changes.tell()
       },
       onError: fail,
     })
@@ -150,14 +151,14 @@ class GroupWorker implements Worker {
       clock: this.#clock,
       onCommitted: (task) => {
         tasks.adjustFlow(task)
-        this.#changed()
+        this.#changes.tell()
       },
     })
     this.#attempt = 0
     this.#enter('running')
     const commits = committer.run().catch(fail)
     const hasFailed = () => failed !== null
-    await this.#until(() => hasFailed() || this.#stopping.signal.aborted)
+    await this.#changes.until(() => hasFailed() || this.#stopping.signal.aborted)
     try {
       if (!hasFailed()) await this.#finish(member, tasks, hasFailed)
     } finally {
@@ -174,7 +175,7 @@ class GroupWorker implements Worker {
     this.#enter('stopping')
     member.stopFetching()
     const isDone = () => tasks.idle || hasFailed()
-    await this.#atMost(FINISH_WITHIN_MS, this.#until(isDone))
+    await this.#atMost(FINISH_WITHIN_MS, this.#changes.until(isDone))
     if (isDone()) return
     throw new TidemarkError(
       'STOP_TIMED_OUT',
@@ -208,22 +209,6 @@ class GroupWorker implements Worker {
     this.#o.observer(
       reason === undefined ? { type: 'state', state } : { type: 'state', state, reason },
     )
-  }
-
-  #changed(): void {
-    for (const check of [...this.#waiting]) check()
-  }
-
-  #until(holds: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!holds()) return
-        this.#waiting.delete(check)
-        resolve()
-      }
-      this.#waiting.add(check)
-      check()
-    })
   }
 }
 

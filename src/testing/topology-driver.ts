@@ -1,6 +1,8 @@
 import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { LogRecord } from '../records/port.ts'
+import { reasonOf } from '../runtime/dead-letter.ts'
 import type { Outcomes } from '../runtime/events.ts'
+import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
 import { type Choices, type Prepared, prepare } from '../runtime/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { outputTopics } from '../topology/definition.ts'
@@ -56,7 +58,7 @@ export class TopologyDriver<Out> {
   readonly #records: MemoryRecords
   readonly #worker: Worker
   readonly #partitions: number
-  readonly #outcomes = { scored: 0, skipped: 0, late: 0, dead: 0 }
+  #outcomes = NO_OUTCOMES
 
   constructor(topology: Topology<Out>, prepared: Prepared, partitions: number) {
     this.#topology = topology
@@ -71,7 +73,8 @@ export class TopologyDriver<Out> {
       records: this.#records,
       group: GROUP,
       observer: (event) => {
-        if (event.type === 'processed') this.#count(event.outcomes)
+        if (event.type !== 'processed') return
+        this.#outcomes = addOutcomes(this.#outcomes, event.outcomes)
       },
     })
   }
@@ -118,16 +121,8 @@ export class TopologyDriver<Out> {
   /** What was set aside so far, partition by partition, each in order. */
   deadLetters(): SetAside[] {
     return this.#read(this.#topology.deadLetterTopic).map(({ partition, record }) => {
-      const output = outputOf(record, partition)
-      const { headers } = output
-      const source = {
-        partition: Number(headers['__streams.errors.partition']),
-        offset: Number(headers['__streams.errors.offset']),
-      }
-      const code = headers['tidemark.code'] ?? ''
-      const step = headers['tidemark.stage'] ?? ''
-      const message = headers['tidemark.message'] ?? ''
-      return { ...output, value: record.value, code, step, message, source }
+      const { at, ...reason } = reasonOf(record.headers)
+      return { ...outputOf(record, partition), value: record.value, ...reason, source: at }
     })
   }
 
@@ -140,13 +135,6 @@ export class TopologyDriver<Out> {
     await this.#worker.stop()
     await this.#records.close()
     await this.#prepared.close()
-  }
-
-  #count(outcomes: Outcomes): void {
-    this.#outcomes.scored += outcomes.scored
-    this.#outcomes.skipped += outcomes.skipped
-    this.#outcomes.late += outcomes.late
-    this.#outcomes.dead += outcomes.dead
   }
 
   #read(topic: string): { partition: number; record: LogRecord }[] {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import pc from 'picocolors'
 import { expect, test } from 'vitest'
 import { describeFailure, exitCodeOf, plural } from '../../src/cli/print.ts'
@@ -31,6 +32,17 @@ test('an error without a code is a bug; its stack is shown when wanted', () => {
     '✗ INVARIANT  x is not a function\n  hint: this is a bug; TIDEMARK_LOG_LEVEL=debug shows where',
   )
   expect(describeFailure(bug, { ...plain, stack: true })).toContain('print.test.ts')
+})
+
+test('what the operating system refuses is no bug', () => {
+  const thrown = (() => {
+    try {
+      return readFileSync('README.md/nothing')
+    } catch (error) {
+      return error
+    }
+  })()
+  expect(describeFailure(thrown, plain)).toMatch(/^✗ ENOTDIR {2}ENOTDIR: not a directory[^\n]*$/)
 })
 
 test('colours only when they are asked for', () => {

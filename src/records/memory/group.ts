@@ -1,3 +1,4 @@
+import { Changes } from '../../kernel/changes.ts'
 import { partitionName } from '../partition-name.ts'
 import type { Assignment, NextOffset, TopicPartition } from '../port.ts'
 import { type Committed, startOf } from '../standing.ts'
@@ -23,7 +24,7 @@ export class MemoryGroup {
   readonly #log: MemoryLog
   readonly #members: GroupMember[] = []
   readonly #committed = new Map<string, Committed>()
-  readonly #waiting = new Set<() => void>()
+  readonly #commits = new Changes()
   #epochs = 0
 
   constructor(name: string, log: MemoryLog) {
@@ -38,15 +39,7 @@ export class MemoryGroup {
       Array.from({ length: partitions }, (_, partition) => ({ topic, partition })).every(
         (p) => (this.committed(p)?.nextOffset ?? 0) >= this.#log.endOffset(p),
       )
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!holds()) return
-        this.#waiting.delete(check)
-        resolve()
-      }
-      this.#waiting.add(check)
-      check()
-    })
+    return this.#commits.until(holds)
   }
 
   add(member: GroupMember): void {
@@ -64,7 +57,7 @@ export class MemoryGroup {
   commit(next: NextOffset): void {
     const { nextOffset, metadata } = next
     this.#committed.set(partitionName(next), { nextOffset, metadata })
-    for (const check of [...this.#waiting]) check()
+    this.#commits.tell()
   }
 
   /** `null` when nothing was committed yet. */

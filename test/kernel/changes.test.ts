@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { Changes } from '../../src/kernel/changes.ts'
+
+test('who waits hears of it when it holds, not before, and all who wait do', async () => {
+  const changes = new Changes()
+  const heard: number[] = []
+  let n = 0
+  const all = [1, 2, 2].map((wanted) =>
+    changes.until(() => n >= wanted).then(() => heard.push(wanted)),
+  )
+  for (n = 1; n <= 2; n++) {
+    changes.tell()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(heard).toEqual([1, 2, 2].filter((wanted) => wanted <= n))
+  }
+  await Promise.all(all)
+})
+
+test('what holds already is not waited for', async () => {
+  await new Changes().until(() => true)
+})
