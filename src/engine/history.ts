@@ -1,4 +1,5 @@
 import { addTo, squareError } from './compensated.ts'
+import type { Dictionary } from './dictionary.ts'
 import type { Slabs } from './slabs.ts'
 
 // The events of one key and kind that a window may still see: one buffer, in columns, sorted by (event time, arrival).
@@ -23,6 +24,8 @@ export interface Layout {
   readonly columns: number
   /** The columns that windows sum or take extremes of. */
   readonly summed: readonly number[]
+  /** The columns that hold texts, as numbers of a dictionary. */
+  readonly texts: readonly { readonly column: number; readonly dictionary: Dictionary }[]
   /** Where their numbers lie. */
   readonly slabs: Slabs
 }
@@ -81,8 +84,14 @@ export class History {
     return low
   }
 
-  /** Makes room for an event behind those of the same time, and returns its index; the caller fills its columns. */
-  insert(timeMs: number): number {
+  /** Event time of the newest live event at or before a time; −Infinity if there is none. */
+  latestUpTo(timeMs: number): number {
+    const after = this.after(timeMs)
+    return after > this.start ? this.timeAt(after - 1) : Number.NEGATIVE_INFINITY
+  }
+
+  /** Enters an event behind those of the same time; `cells`: its columns after the time. */
+  insert(timeMs: number, cells: ArrayLike<number>): void {
     if (this.end === this.capacity) this.#makeRoom()
     const at = this.after(timeMs)
     if (at < this.end) {
@@ -93,8 +102,10 @@ export class History {
       this.sealed = Math.min(this.sealed, Math.floor(at / BLOCK))
     }
     this.data[this.#base + at] = timeMs
+    for (let c = 1; c < this.#layout.columns; c++) {
+      this.data[this.column(c) + at] = cells[c - 1] as number
+    }
     this.end++
-    return at
   }
 
   /** Gives its room back; it must not be used any more. */
@@ -103,8 +114,14 @@ export class History {
     slabs.giveBack({ page: this.data, at: this.#base }, columns * this.capacity)
   }
 
-  /** Drops the events before index `upTo`, of which there is at least one. */
-  prune(upTo: number): void {
+  /** Drops the events at or before a time. */
+  prune(cutMs: number): void {
+    const upTo = this.after(cutMs)
+    if (upTo === this.start) return
+    for (const { column, dictionary } of this.#layout.texts) {
+      const base = this.column(column)
+      for (let i = this.start; i < upTo; i++) dictionary.release(this.data[base + i] as number)
+    }
     this.newestPrunedMs = Math.max(this.newestPrunedMs, this.timeAt(upTo - 1))
     this.start = upTo
     if (this.start < this.end) return

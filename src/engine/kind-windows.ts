@@ -59,6 +59,8 @@ export class KindWindows {
   readonly #dictionaries: readonly (Dictionary | null)[]
   /** Of the event at hand, by column. */
   readonly #cells: unknown[] = []
+  /** The same as numbers. */
+  readonly #numbers: Float64Array
   readonly #histories = new Map<string, History>()
   /** What must outlive the windows: the newest event time of keys that have gone silent. */
   readonly #lastTimes = new Map<string, number>()
@@ -92,9 +94,13 @@ export class KindWindows {
       const capSeconds = f.capMs === null ? Number.POSITIVE_INFINITY : f.capMs / 1_000
       return [{ feature, capSeconds, never: f.never }]
     })
-    this.#layout = { columns: this.#columns.length + 1, summed, slabs: new Slabs() }
-    this.#walk = new WindowWalk(windows, summed)
     this.#dictionaries = this.#columns.map((c) => (c.type === 'string' ? new Dictionary() : null))
+    const texts = this.#dictionaries.flatMap((dictionary, i) =>
+      dictionary === null ? [] : [{ column: i + 1, dictionary }],
+    )
+    this.#layout = { columns: this.#columns.length + 1, summed, texts, slabs: new Slabs() }
+    this.#walk = new WindowWalk(windows, this.#layout)
+    this.#numbers = new Float64Array(this.#columns.length)
     const bounded = this.#sinceLast.filter((s) => s.never === s.capSeconds)
     this.#remembersForEver = bounded.length < this.#sinceLast.length
     this.#retentionMs = Math.max(this.#walk.longestMs, ...bounded.map((s) => s.capSeconds * 1_000))
@@ -132,13 +138,14 @@ export class KindWindows {
     if (enters) this.#sweepOn(watermarkMs)
     const history = enters ? this.#historyOf(key) : (this.#histories.get(key) ?? null)
     // What an event sees depends on the watermark, not on what happens to be still in memory.
-    if (history !== null) this.#prune(history, watermarkMs)
-    const before = enters ? this.#enter(history as History, timeMs) : (history?.after(timeMs) ?? 0)
-    if (row === null) return
     const floorMs = watermarkMs - this.#walk.longestMs
-    this.#walk.write(history, { timeMs, floorMs, upTo: enters ? before + 1 : before }, row)
+    history?.prune(floorMs)
+    const seenMs = this.#sinceLast.length === 0 ? 0 : this.#previousMs(key, history, timeMs)
+    if (enters) this.#enter(history as History, timeMs)
+    if (row === null) return
+    this.#walk.write(history, { timeMs, floorMs }, row)
     if (this.#sinceLast.length === 0) return
-    const previousMs = this.#remembered(this.#previousMs(key, history, before), watermarkMs)
+    const previousMs = this.#remembered(seenMs, watermarkMs)
     for (const { feature, capSeconds, never } of this.#sinceLast) {
       const elapsed = (timeMs - previousMs) / 1_000
       // A late event may lie before the newest event that was pruned: what came before it is forgotten.
@@ -147,21 +154,19 @@ export class KindWindows {
     }
   }
 
-  /** How many events it stands behind. */
-  #enter(history: History, timeMs: number): number {
-    const at = history.insert(timeMs)
+  #enter(history: History, timeMs: number): void {
     for (let c = 0; c < this.#columns.length; c++) {
       const cell = this.#cells[c]
-      history.data[history.column(c + 1) + at] =
-        this.#dictionaries[c]?.hold(cell as string) ?? Number(cell)
+      this.#numbers[c] = this.#dictionaries[c]?.hold(cell as string) ?? Number(cell)
     }
-    return at
+    history.insert(timeMs, this.#numbers)
   }
 
-  /** Event time of the newest event before index `before`; −Infinity if there was none. */
-  #previousMs(key: string, history: History | null, before: number): number {
+  /** Event time of the newest event that came before one at `timeMs` which is about to enter; −Infinity if there was none. */
+  #previousMs(key: string, history: History | null, timeMs: number): number {
     if (history === null) return this.#lastTimes.get(key) ?? Number.NEGATIVE_INFINITY
-    return before > history.start ? history.timeAt(before - 1) : history.newestPrunedMs
+    const latestMs = history.latestUpTo(timeMs)
+    return latestMs === Number.NEGATIVE_INFINITY ? history.newestPrunedMs : latestMs
   }
 
   /** A time that may be swept away counts as forgotten, swept or not. */
@@ -180,20 +185,6 @@ export class KindWindows {
     return history
   }
 
-  #prune(history: History, watermarkMs: number): void {
-    const upTo = history.after(watermarkMs - this.#walk.longestMs)
-    if (upTo === history.start) return
-    for (let c = 0; c < this.#dictionaries.length; c++) {
-      const dictionary = this.#dictionaries[c]
-      if (!dictionary) continue
-      const column = history.column(c + 1)
-      for (let i = history.start; i < upTo; i++) {
-        dictionary.release(history.data[column + i] as number)
-      }
-    }
-    history.prune(upTo)
-  }
-
   /** Lets silent keys go, a few at a time. What a row sees does not depend on when. */
   #sweepOn(watermarkMs: number): void {
     for (let n = 0; n < SWEEP_PER_EVENT; n++) {
@@ -203,7 +194,7 @@ export class KindWindows {
         return
       }
       if (history.newestMs > watermarkMs - this.#retentionMs) continue
-      this.#prune(history, watermarkMs)
+      history.prune(watermarkMs - this.#walk.longestMs)
       this.#histories.delete(history.key)
       if (this.#remembersForEver) this.#lastTimes.set(history.key, history.newestMs)
       history.free()

@@ -6,6 +6,7 @@ import {
   BLOCK,
   clearSummary,
   type History,
+  type Layout,
   MAX,
   MIN,
   SQUARES,
@@ -45,7 +46,7 @@ export class WindowWalk {
   #seen = new Uint32Array(1024)
   #walk = 0
 
-  constructor(features: readonly WindowFeature[], summed: readonly number[]) {
+  constructor(features: readonly WindowFeature[], { summed }: Pick<Layout, 'summed'>) {
     const lengths = [...new Set(features.map((f) => f.lengthMs))].toSorted((a, b) => a - b)
     this.#windows = lengths.map((lengthMs) => ({
       lengthMs,
@@ -60,24 +61,45 @@ export class WindowWalk {
   }
 
   /**
-   * Writes the value of every window feature for an event at `timeMs` that sees the events before index `upTo`, none of
-   * them at or before `floorMs` (what the watermark has pruned is gone, whatever is still in memory).
+   * Writes the value of every feature over the last `lengthMs` up to an event at `timeMs`: (timeMs − lengthMs, timeMs], and
+   * nothing at or before `floorMs` (what the watermark has pruned is gone, whatever is still in memory).
    */
   write(
     history: History | null,
-    at: { timeMs: number; floorMs: number; upTo: number },
+    at: { readonly timeMs: number; readonly floorMs: number },
     row: Float64Array,
   ): void {
-    for (let s = 0; s < this.#summed.length; s++) clearSummary(this.#sums, s * SUMMARY)
-    history?.seal()
-    let from = at.upTo
+    const upTo = this.#begin(history, at.timeMs)
+    let from = upTo
     for (const window of this.#windows) {
       if (history !== null)
         from = this.#extend(history, from, Math.max(at.timeMs - window.lengthMs, at.floorMs))
       for (const feature of window.features) {
-        row[feature.feature] = this.#value(feature, history, from, at.upTo)
+        row[feature.feature] = this.#value(feature, history, from, upTo)
       }
     }
+  }
+
+  /** Writes the value of every feature over the events in (afterMs, upToMs], whatever its own length. */
+  writeRange(
+    history: History | null,
+    range: { readonly afterMs: number; readonly upToMs: number },
+    row: Float64Array,
+  ): void {
+    const upTo = this.#begin(history, range.upToMs)
+    const from = history === null ? upTo : this.#extend(history, upTo, range.afterMs)
+    for (const { features } of this.#windows) {
+      for (const feature of features) {
+        row[feature.feature] = this.#value(feature, history, from, upTo)
+      }
+    }
+  }
+
+  /** Clears the sums; where a walk from `timeMs` back begins. */
+  #begin(history: History | null, timeMs: number): number {
+    for (let s = 0; s < this.#summed.length; s++) clearSummary(this.#sums, s * SUMMARY)
+    history?.seal()
+    return history?.after(timeMs) ?? 0
   }
 
   /** Adds the events before `from` that are after `edgeMs`, by whole blocks where it can; returns the first one's index. */

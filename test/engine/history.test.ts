@@ -12,23 +12,15 @@ import {
 } from '../../src/engine/history.ts'
 import { Slabs } from '../../src/engine/slabs.ts'
 
-const LAYOUT = { columns: 2, summed: [1], slabs: new Slabs() }
+const LAYOUT: Layout = { columns: 2, summed: [1], texts: [], slabs: new Slabs() }
 
 function newHistory(layout: Layout = LAYOUT): History {
   return new History(layout, 'a key', Number.NEGATIVE_INFINITY)
 }
 
 /** Enters an event with one value. */
-function enter(history: History, timeMs: number, value: number): number {
-  const at = history.insert(timeMs)
-  history.data[history.column(1) + at] = value
-  return at
-}
-
-/** Drops what is at or before a time, as windows do. */
-function pruneTo(history: History, floorMs: number): void {
-  const upTo = history.after(floorMs)
-  if (upTo > history.start) history.prune(upTo)
+function enter(history: History, timeMs: number, value: number): void {
+  history.insert(timeMs, [value])
 }
 
 function eventsOf(history: History): { timeMs: number; value: number }[] {
@@ -76,7 +68,7 @@ describe('a history against a plain sorted list', () => {
       fc.property(moves, (all) => {
         const history = newHistory()
         let plain: { timeMs: number; value: number }[] = []
-        const places: [at: number, expected: number][] = []
+        const latest: [found: number, expected: number][] = []
         let newestMs = 1_000
         let prunedMs = Number.NEGATIVE_INFINITY
         for (const [value, move] of all.entries()) {
@@ -84,19 +76,23 @@ describe('a history against a plain sorted list', () => {
             const timeMs = newestMs + move.aheadMs
             newestMs = Math.max(newestMs, timeMs)
             const before = plain.filter((e) => e.timeMs <= timeMs)
-            places.push([enter(history, timeMs, value) - history.start, before.length])
+            latest.push([
+              history.latestUpTo(timeMs),
+              before.at(-1)?.timeMs ?? Number.NEGATIVE_INFINITY,
+            ])
+            enter(history, timeMs, value)
             plain = [...before, { timeMs, value }, ...plain.filter((e) => e.timeMs > timeMs)]
           } else if ('keepMs' in move) {
             const floorMs = newestMs - move.keepMs
             const gone = plain.filter((e) => e.timeMs <= floorMs)
             prunedMs = Math.max(prunedMs, ...gone.map((e) => e.timeMs))
             plain = plain.slice(gone.length)
-            pruneTo(history, floorMs)
+            history.prune(floorMs)
           } else history.seal()
           expect(history.newestPrunedMs).toBe(prunedMs)
         }
         expect(eventsOf(history)).toEqual(plain)
-        expect(places.filter(([at, expected]) => at !== expected)).toEqual([])
+        expect(latest.filter(([found, expected]) => found !== expected)).toEqual([])
         history.seal()
         const blocks = sealedBlocks(history)
         seals += blocks.length
@@ -138,7 +134,7 @@ test('an event between those of a sealed block unseals it and what follows, not 
 test('a window that slides over thousands of events takes the room of those it holds', () => {
   const history = newHistory()
   for (let i = 0; i < 20_000; i++) {
-    pruneTo(history, i - 100)
+    history.prune(i - 100)
     enter(history, i, i)
     history.seal()
   }
@@ -148,7 +144,7 @@ test('a window that slides over thousands of events takes the room of those it h
 })
 
 test('without summed columns nothing is sealed', () => {
-  const history = newHistory({ columns: 2, summed: [], slabs: new Slabs() })
+  const history = newHistory({ columns: 2, summed: [], texts: [], slabs: new Slabs() })
   for (let i = 0; i < 2 * BLOCK; i++) enter(history, i, i)
   history.seal()
   expect([history.sealed, history.summaries]).toEqual([0, null])
