@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
-import type { Chunk, Header, LogRecord } from '../records/port.ts'
+import type { Chunk, From, Header, LogRecord } from '../records/port.ts'
 import { bytesAsJson } from './bytes.ts'
 import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
@@ -10,7 +10,7 @@ import { untilSignal } from './signals.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly topic: string
-  readonly from: 'start' | 'end'
+  readonly from: From
   readonly max: number
   readonly exit?: true
   readonly format: string
@@ -22,7 +22,9 @@ export function consume(): Command {
     .description('write the records of a topic to stdout; commits nothing')
     .requiredOption('--topic <name>', 'topic to read')
     .addOption(
-      new Option('--from <place>', 'where to begin').choices(['start', 'end']).default('start'),
+      new Option('--from <place>', 'where to begin')
+        .choices(['earliest', 'latest'])
+        .default('earliest'),
     )
     .addOption(
       new Option('--max <n>', 'records to write at most')

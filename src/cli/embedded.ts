@@ -1,5 +1,5 @@
 import { MemoryRecords } from '../records/memory/memory-records.ts'
-import type { Commit, JoinOptions, Member, Records, TopicInfo } from '../records/port.ts'
+import type { Commit, JoinOptions, Member, Records, Standing, TopicInfo } from '../records/port.ts'
 import { type Definition, outputTopics } from '../topology/definition.ts'
 
 /** Records in this process, with every topic that a topology reads or writes. */
@@ -26,6 +26,10 @@ export class PublishingRecords implements Records {
 
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     return this.#inner.describeTopics(names)
+  }
+
+  standings(group: string, topic: string): Promise<readonly Standing[]> {
+    return this.#inner.standings(group, topic)
   }
 
   async join(options: JoinOptions): Promise<Member> {

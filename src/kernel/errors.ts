@@ -54,6 +54,7 @@ const ACTIONS = {
   OUTPUT_TOO_LARGE: 'dead-letter',
   // The surroundings.
   BROKER_UNAVAILABLE: 'retry',
+  REBALANCING: 'retry',
   COMMIT_FAILED: 'retry',
   FENCED: 'release',
   OFFSET_OUT_OF_RANGE: 'crash',

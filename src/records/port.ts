@@ -36,10 +36,12 @@ export interface Chunk extends TopicPartition {
 export interface Assignment extends TopicPartition {
   /** Grows with every assignment of the partition to this process. */
   readonly epoch: number
-  /** Where reading begins: the committed offset, or the log's start. */
+  /** What comes next of what nobody has finished: the committed offset, or without one the end of the log that was asked for. */
   readonly nextOffset: number
-  /** What the last commit of this partition left beside its offset; empty if nothing. */
-  readonly metadata: string
+  /** What the last commit of this partition left beside its offset; `null` when the group has none. */
+  readonly metadata: string | null
+  /** Offset of the first record that the log still holds. */
+  readonly lowOffset: number
 }
 
 /** A record to be written. */
@@ -69,8 +71,11 @@ export interface Commit {
 
 /** What a driver tells the worker. Handlers must not throw. */
 export interface MemberHandlers {
-  /** Partitions that are new to this member. Their first chunk comes after this returns. */
-  assigned(assignments: readonly Assignment[]): void
+  /**
+   * A partition that is new to this member. Its first chunk comes after this returns.
+   * @returns where reading begins: `lowOffset` to `nextOffset`, which may be before what was committed, to replay it
+   */
+  assigned(assignment: Assignment): number
   /** Partitions that are gone: nothing of theirs may be committed from now on. */
   lost(partitions: readonly TopicPartition[]): void
   chunk(chunk: Chunk): void
@@ -84,7 +89,8 @@ export interface MemberHandlers {
 export interface Member {
   /**
    * Makes a commit durable. One at a time. Offsets of a partition whose epoch has passed are left out.
-   * @throws TidemarkError `COMMIT_FAILED` or `BROKER_UNAVAILABLE` (nothing of the offsets was committed; outputs may
+   * @throws TidemarkError `REBALANCING` (nothing was written: the group is dealing out its partitions anew, assemble it again
+   * after that) · `COMMIT_FAILED` or `BROKER_UNAVAILABLE` (nothing of the offsets was committed; outputs may
    * stand in the log: send all again) · `FENCED` (the group went on without this member)
    */
   commit(commit: Commit): Promise<void>
@@ -107,11 +113,32 @@ export interface TopicInfo {
   readonly timestampType: 'CreateTime' | 'LogAppendTime' | null
   /** How far a record's timestamp may lie after the broker's clock, ms (`message.timestamp.after.max.ms`); `null`: not told. */
   readonly timestampAfterMaxMs: number | null
+  /** Does the broker remove records that a later one of the same key replaces (`cleanup.policy`)? `null`: not told. */
+  readonly isCompacted: boolean | null
 }
+
+/** What a group has committed for a partition. */
+export interface Committed {
+  readonly nextOffset: number
+  readonly metadata: string
+}
+
+/** Where a group stands in a partition, and how far the partition reaches. */
+export interface Standing extends TopicPartition {
+  /** `null` when nothing was committed. */
+  readonly committed: Committed | null
+  readonly lowOffset: number
+  /** End of what a reader of committed records sees. */
+  readonly endOffset: number
+}
+
+/** The end of the log at which a partition without a committed offset begins. */
+export type From = 'earliest' | 'latest'
 
 export interface JoinOptions {
   readonly group: string
   readonly topics: readonly string[]
+  readonly from: From
   readonly handlers: MemberHandlers
 }
 
@@ -119,7 +146,12 @@ export interface JoinOptions {
 export interface Records {
   /** @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION` */
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
-  /** Joins the group; resolves once the first assignment has been handed over. A partition without a committed offset starts at the log's start. */
+  /**
+   * Where a group stands in every partition of a topic, in their order. Joins nothing.
+   * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `TOPIC_MISSING`
+   */
+  standings(group: string, topic: string): Promise<readonly Standing[]>
+  /** Joins the group; resolves once the first assignment has been handed over. */
   join(options: JoinOptions): Promise<Member>
   close(): Promise<void>
 }

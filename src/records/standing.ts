@@ -1,37 +1,25 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
-import type { TopicPartition } from './port.ts'
+import type { Assignment, From, Standing } from './port.ts'
 
-/** What a group has committed for a partition. */
-export interface Committed {
-  readonly nextOffset: number
-  readonly metadata: string
-}
-
-/** Where a group stands in a partition, and how far the partition reaches. */
-export interface Standing extends TopicPartition {
-  /** `null` when nothing was committed. */
-  readonly committed: Committed | null
-  readonly lowOffset: number
-  /** End of what a reader of committed records sees. */
-  readonly endOffset: number
-}
-
-/** The end of the log at which a partition without a committed offset begins. */
-export type StartAt = 'start' | 'end'
+// Where a group begins to read a partition.
 
 /**
- * Where a group begins to read: at the committed offset, else at the given end of the log.
+ * At the committed offset, else at the given end of the log.
  *
  * @throws TidemarkError `OFFSET_OUT_OF_RANGE`: what was committed is not in the log
  */
-export function startOf(standing: Standing, group: string, otherwise: StartAt): Committed {
+export function startOf(
+  standing: Standing,
+  group: string,
+  from: From,
+): Pick<Assignment, 'nextOffset' | 'metadata' | 'lowOffset'> {
   const { topic, partition, committed, lowOffset, endOffset } = standing
   if (committed === null) {
-    return { nextOffset: otherwise === 'start' ? lowOffset : endOffset, metadata: '' }
+    return { nextOffset: from === 'earliest' ? lowOffset : endOffset, metadata: null, lowOffset }
   }
-  const { nextOffset } = committed
-  if (lowOffset <= nextOffset && nextOffset <= endOffset) return committed
+  const { nextOffset, metadata } = committed
+  if (lowOffset <= nextOffset && nextOffset <= endOffset) return { nextOffset, metadata, lowOffset }
   throw new TidemarkError(
     'OFFSET_OUT_OF_RANGE',
     `group "${group}" committed offset ${nextOffset}, but the log holds ${lowOffset} to ${endOffset}`,
@@ -42,5 +30,16 @@ export function startOf(standing: Standing, group: string, otherwise: StartAt): 
           ? "the topic was made anew or the offset was set by hand: use another group, or set the group's offset into the log"
           : "records expired before they were read: set the group's offset into the log (their results are lost)",
     },
+  )
+}
+
+/** The offset from which a handler wants to read, as it was given. @throws TidemarkError `INVARIANT`: none that it may choose */
+export function chosenStart(assignment: Assignment, chosen: number): number {
+  const { topic, partition, lowOffset, nextOffset } = assignment
+  if (Number.isInteger(chosen) && lowOffset <= chosen && chosen <= nextOffset) return chosen
+  throw new TidemarkError(
+    'INVARIANT',
+    `reading was to begin at ${chosen}, which is not within ${lowOffset} to ${nextOffset}`,
+    { where: position(topic, partition, nextOffset) },
   )
 }

@@ -49,33 +49,30 @@ export class Tasks {
     for (const task of this.#tasks.values()) this.adjustFlow(task)
   }
 
-  assigned(assignments: readonly Assignment[]): void {
-    for (const assignment of assignments) {
-      const topology = this.#byTopic.get(assignment.topic)
-      if (topology === undefined) {
-        throw new TidemarkError(
-          'INVARIANT',
-          `assigned "${assignment.topic}", which no topology reads`,
-        )
-      }
-      const task = new Task(topology, assignment, {
-        clock: this.#o.clock,
-        observer: this.#o.observer,
-        maxBytes: this.#o.maxBytes,
-        onFinished: () => this.#o.onChange(),
-        onFailed: (error) => this.#o.onError(error),
-      })
-      this.#tasks.set(partitionName(assignment), task)
-      const { partition } = task
-      const { name } = topology.definition
-      this.#o.observer({
-        type: 'assigned',
-        topology: name,
-        partition,
-        nextOffset: assignment.nextOffset,
-      })
+  /** @returns where reading begins */
+  assigned(assignment: Assignment): number {
+    const { topic, nextOffset } = assignment
+    const topology = this.#byTopic.get(topic)
+    if (topology === undefined) {
+      throw new TidemarkError('INVARIANT', `assigned "${topic}", which no topology reads`)
     }
+    const task = new Task(topology, assignment, {
+      clock: this.#o.clock,
+      observer: this.#o.observer,
+      maxBytes: this.#o.maxBytes,
+      onFinished: () => this.#o.onChange(),
+      onFailed: (error) => this.#o.onError(error),
+    })
+    this.#tasks.set(partitionName(assignment), task)
+    const { partition } = task
+    this.#o.observer({
+      type: 'assigned',
+      topology: topology.definition.name,
+      partition,
+      nextOffset,
+    })
     this.#o.onChange()
+    return nextOffset
   }
 
   /** Drops tasks with all they had pending. */

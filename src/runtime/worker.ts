@@ -128,6 +128,7 @@ class GroupWorker implements Worker {
     const joining = this.#o.records.join({
       group: this.#o.group,
       topics: this.#o.prepared.topologies.map((t) => t.definition.source.topic),
+      from: 'earliest',
       handlers: guarded(tasks, fail),
     })
     const member = await this.#unlessStopping(joining)
@@ -224,7 +225,14 @@ function guarded(tasks: Tasks, fail: (error: unknown) => void): MemberHandlers {
       }
     }
   return {
-    assigned: guard((assignments) => tasks.assigned(assignments)),
+    assigned: (assignment) => {
+      try {
+        return tasks.assigned(assignment)
+      } catch (error) {
+        fail(error)
+        return assignment.nextOffset
+      }
+    },
     lost: guard((partitions) => tasks.lost(partitions)),
     chunk: guard((chunk) => tasks.take(chunk)),
     caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),

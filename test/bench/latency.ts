@@ -37,7 +37,7 @@ export async function latency(stage: Stage, options: LatencyOptions): Promise<La
   const worker = stage.startWorker()
   await worker.during(worker.ready())
   // After the worker has its partitions: a broker that has just started does not answer every group at once.
-  const read = (topic: string) => records.read({ topic, from: 'start', until: 'closed' })
+  const read = (topic: string) => records.read({ topic, from: 'earliest', until: 'closed' })
   const predictions = await read(topics.predictions)
   const deadLetters = await read(topics.deadLetters)
   const arrivals = new Arrivals(sentMs)

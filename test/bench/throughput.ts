@@ -162,7 +162,7 @@ function difference(from: number | null | undefined, to: number | null | undefin
 }
 
 async function keepOutputs({ records, topics }: Stage, file: string): Promise<void> {
-  const reader = await records.read({ topic: topics.predictions, from: 'start', until: 'end' })
+  const reader = await records.read({ topic: topics.predictions, from: 'earliest', until: 'end' })
   await pipeline(async function* lines() {
     for await (const chunk of reader) {
       yield chunk.records.map(({ value }) => `${String(value)}\n`).join('')

@@ -132,7 +132,7 @@ async function produce(records: KafkaRecords, golden: Golden, topic: string) {
 async function* readUntil(records: KafkaRecords, topic: string, count: number) {
   if (count === 0) return
   let seen = 0
-  for await (const chunk of await records.read({ topic, from: 'start', until: 'closed' })) {
+  for await (const chunk of await records.read({ topic, from: 'earliest', until: 'closed' })) {
     for (const record of chunk.records) {
       yield record
       seen++

@@ -2,6 +2,7 @@ import { describe, expect } from 'vitest'
 import { partitionOf } from '../../src/records/partitioner.ts'
 import type {
   Assignment,
+  From,
   LogRecord,
   Member,
   NewRecord,
@@ -39,16 +40,16 @@ interface Meeting {
   readonly driver: Driver
   readonly group: string
   readonly topic: string
+  /** @default 'earliest' */
+  readonly from?: From
 }
 
 /** A member that has joined, and what it hears. */
-async function join({
-  driver,
-  group,
-  topic,
-}: Meeting): Promise<{ member: Member; heard: Listener }> {
-  const heard = new Listener()
-  const member = await driver.records.join({ group, topics: [topic], handlers: heard })
+async function join(
+  { driver, group, topic, from = 'earliest' }: Meeting,
+  heard = new Listener(),
+): Promise<{ member: Member; heard: Listener }> {
+  const member = await driver.records.join({ group, topics: [topic], from, handlers: heard })
   return { member, heard }
 }
 
@@ -147,6 +148,78 @@ function readingTests(test: DefineTest): void {
     await member.leave()
   })
 
+  test('without a commit a partition begins at the end of the log that was asked for', async (driver) => {
+    const topic = await driver.createTopic(1)
+    await driver.produce(numbered(topic, 0, 3))
+    const { member, heard } = await join({
+      driver,
+      group: driver.freshGroup(),
+      topic,
+      from: 'latest',
+    })
+    expect(heard.assignment()).toMatchObject({ nextOffset: 3, metadata: null, lowOffset: 0 })
+    await heard.until(() => heard.hasReached(3))
+    await driver.produce(numbered(topic, 0, 1))
+    await heard.until(() => heard.hasReached(4))
+    expect(heard.values()).toEqual(['0'])
+    await member.leave()
+  })
+
+  test('reading begins where the handler says, also before what was committed', async (driver) => {
+    const topic = await driver.createTopic(1)
+    const group = driver.freshGroup()
+    await driver.produce(numbered(topic, 0, 5))
+    const { member: one, heard: first } = await join({ driver, group, topic })
+    await first.until(() => first.values().length === 5)
+    await commitOffsets(one, next(first.assignment(), 4))
+    await one.leave()
+    const replaying = new Listener(
+      () => {},
+      () => 2,
+    )
+    const { member: two, heard: second } = await join({ driver, group, topic }, replaying)
+    expect(second.assignment()).toMatchObject({ nextOffset: 4, lowOffset: 0 })
+    await second.until(() => second.hasReached(5))
+    expect(second.values()).toEqual(['2', '3', '4'])
+    await two.leave()
+  })
+
+  for (const start of [-1, 4]) {
+    test(`reading cannot begin at ${start} of 0 to 3`, async (driver) => {
+      const topic = await driver.createTopic(1)
+      await driver.produce(numbered(topic, 0, 3))
+      const heard = new Listener(
+        () => {},
+        () => start,
+      )
+      const joining = join({ driver, group: driver.freshGroup(), topic, from: 'latest' }, heard)
+      expect((await thrownBy(joining)).code).toBe('INVARIANT')
+      expect(heard.chunks).toEqual([])
+    })
+  }
+
+  test('standings say how far the group and the log are, without joining', async (driver) => {
+    const topic = await driver.createTopic(2)
+    const group = driver.freshGroup()
+    await driver.produce(numbered(topic, 1, 3))
+    const nothing = [
+      { topic, partition: 0, committed: null, lowOffset: 0, endOffset: 0 },
+      { topic, partition: 1, committed: null, lowOffset: 0, endOffset: 3 },
+    ]
+    expect(await driver.records.standings(group, topic)).toEqual(nothing)
+    const { member, heard } = await join({ driver, group, topic })
+    await heard.until(() => heard.values(1).length === 3)
+    await commitOffsets(member, next(heard.assignment(1), 2, 'm'))
+    const committed = { nextOffset: 2, metadata: 'm' }
+    expect(await driver.records.standings(group, topic)).toEqual([
+      nothing[0],
+      { ...nothing[1], committed },
+    ])
+    await member.leave()
+    const absent = driver.records.standings(group, `${topic}-absent`)
+    expect((await thrownBy(absent)).code).toBe('TOPIC_MISSING')
+  })
+
   test('a topic that is not there is not described, and one that is, is', async (driver) => {
     const topic = await driver.createTopic(3)
     const described = await driver.records.describeTopics([topic, `${topic}-absent`])
@@ -161,7 +234,7 @@ function committingTests(test: DefineTest): void {
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 5))
     const { member: one, heard: first } = await join({ driver, group, topic })
-    expect(first.assignment()).toMatchObject({ nextOffset: 0, metadata: '' })
+    expect(first.assignment()).toMatchObject({ nextOffset: 0, metadata: null })
     await first.until(() => first.values().length === 5)
     await commitOffsets(one, next(first.assignment(), 3, '{"note":"ü"}'))
     await one.leave()
@@ -235,7 +308,8 @@ function committingTests(test: DefineTest): void {
     await commitOffsets(member, next(heard.assignment(), 1_000))
     await member.leave()
     const later = new Listener()
-    const attempt = () => driver.records.join({ group, topics: [topic], handlers: later })
+    const attempt = () =>
+      driver.records.join({ group, topics: [topic], from: 'earliest', handlers: later })
     expect((await thrownBy(attempt())).code).toBe('OFFSET_OUT_OF_RANGE')
     expect(later.assignments).toEqual([])
     // The failed attempt has not moved the offset.

@@ -29,7 +29,12 @@ describe('a broker that is not there', () => {
     const records = new KafkaRecords(options)
     const startMs = performance.now()
     expect((await thrownBy(records.describeTopics(['t']))).code).toBe('BROKER_UNAVAILABLE')
-    const join = records.join({ group: 'g', topics: ['t'], handlers: new Listener() })
+    const join = records.join({
+      group: 'g',
+      topics: ['t'],
+      from: 'earliest',
+      handlers: new Listener(),
+    })
     expect((await thrownBy(join)).code).toBe('BROKER_UNAVAILABLE')
     expect((await thrownBy(records.writer().send([record('t')]))).code).toBe('BROKER_UNAVAILABLE')
     expect(performance.now() - startMs).toBeLessThan(9_000)
@@ -62,7 +67,7 @@ describe('on a real broker', () => {
     })
     await writer.send([record(topic)])
     const heard = new Listener()
-    await records.join({ group, topics: [topic], handlers: heard })
+    await records.join({ group, topics: [topic], from: 'earliest', handlers: heard })
     const failure = await heard.fails()
     expect(failure).toMatchObject({ code: 'GROUP_FAILED' })
     expect((failure as TidemarkError).hint).toContain('compression.type')
@@ -75,7 +80,7 @@ describe('on a real broker', () => {
     })
     await writer.send([record(topic), record(topic)])
     const heard = new Listener()
-    await records.join({ group, topics: [topic], handlers: heard })
+    await records.join({ group, topics: [topic], from: 'earliest', handlers: heard })
     await heard.until(() => heard.hasReached(2))
     expect(heard.chunks.flatMap((c) => c.records)).toHaveLength(2)
     await close()
@@ -87,10 +92,15 @@ describe('on a real broker', () => {
       const { records, topic, writer, group, close, library } = await setUp(kafka)
       await writer.send([record(topic), record(topic)])
       const heard = new Listener()
-      const member = await records.join({ group, topics: [topic], handlers: heard })
+      const member = await records.join({
+        group,
+        topics: [topic],
+        from: 'earliest',
+        handlers: heard,
+      })
       await heard.until(() => heard.hasReached(2))
       const here = { topic, partition: 0 }
-      const offset = { ...heard.assignment(), nextOffset: 1 }
+      const offset = { ...heard.assignment(), nextOffset: 1, metadata: '' }
       await member.commit({ outputs: [], deadLetters: [], nextOffsets: [offset] })
       member.pause(here)
       await writer.send(Array.from({ length: 5 }, () => record(topic)))
@@ -107,7 +117,12 @@ describe('on a real broker', () => {
       await member.leave()
       const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
       expect(committed?.partitions[0]?.offset).toBe('1')
-      const again = records.join({ group, topics: [topic], handlers: new Listener() })
+      const again = records.join({
+        group,
+        topics: [topic],
+        from: 'earliest',
+        handlers: new Listener(),
+      })
       const error = await thrownBy(again)
       expect(error).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
       expect(error.message).toContain('committed offset 1, but the log holds 5 to 7')
@@ -126,7 +141,7 @@ describe('on a real broker', () => {
       })
       await producer.connect()
       const heard = new Listener()
-      await records.join({ group, topics: [topic], handlers: heard })
+      await records.join({ group, topics: [topic], from: 'earliest', handlers: heard })
       const write = async (value: string, end: 'commit' | 'abort') => {
         const transaction = await producer.transaction()
         await transaction.send({ topic, messages: [{ value }, { value }] })
@@ -158,6 +173,7 @@ describe('on a real broker', () => {
       maxMessageBytes: 2_000,
       timestampType: 'LogAppendTime',
       timestampAfterMaxMs: 60_000,
+      isCompacted: false,
     })
     const sending = writer.send([record(topic, { value: Buffer.alloc(3_000) })])
     expect((await thrownBy(sending)).code).toBe('TOPIC_LIMITS')
@@ -181,7 +197,9 @@ describe('on a real broker', () => {
       void busy.run({ eachMessage })
     })
     await taken
-    const joining = thrownBy(records.join({ group, topics: [topic], handlers: new Listener() }))
+    const joining = thrownBy(
+      records.join({ group, topics: [topic], from: 'earliest', handlers: new Listener() }),
+    )
     const admin = library.admin()
     await admin.connect()
     for (let state = ''; state !== 'PreparingRebalance'; ) {
@@ -201,7 +219,7 @@ describe('on a real broker', () => {
     const heard = new Listener(() => {
       throw new Error('handler')
     })
-    await records.join({ group, topics: [topic], handlers: heard })
+    await records.join({ group, topics: [topic], from: 'earliest', handlers: heard })
     expect(await heard.fails()).toMatchObject({ code: 'INVARIANT', message: 'handler' })
     await close()
   })
@@ -211,7 +229,7 @@ describe('on a real broker', () => {
     async (kafka) => {
       const { records, topic, writer, close, library } = await setUp(kafka)
       await writer.send([record(topic, { value: Buffer.from('old') })])
-      const reader = await records.read({ topic, from: 'end', until: 'closed' })
+      const reader = await records.read({ topic, from: 'latest', until: 'closed' })
 
       await writer.send([record(topic, { value: Buffer.from('new') })])
       const values: string[] = []

@@ -12,6 +12,7 @@ function topics(...infos: [name: string, partitions: number, maxMessageBytes?: n
         maxMessageBytes,
         timestampType: 'CreateTime',
         timestampAfterMaxMs: null,
+        isCompacted: false,
       }
       return [name, info]
     }),

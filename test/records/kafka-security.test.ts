@@ -21,7 +21,7 @@ function options(secure: Secure, sasl: Partial<KafkaSasl> = {}): KafkaOptions {
 /** Joins and waits for the first record, which keeps the assignment that it came under. */
 async function joinAndRead(records: KafkaRecords, group: string, topic: string) {
   const heard = new Listener()
-  const member = await records.join({ group, topics: [topic], handlers: heard })
+  const member = await records.join({ group, topics: [topic], from: 'earliest', handlers: heard })
   await heard.until(() => heard.chunks.length > 0)
   return { member, assignment: heard.assignment(), value: heard.values()[0] }
 }
@@ -49,7 +49,12 @@ describe('security', () => {
   secureKafkaTest('a wrong password is told as such, at once', async (secure) => {
     const records = new KafkaRecords(options(secure, { password: 'wrong' }))
     expect((await thrownBy(records.describeTopics(['t']))).code).toBe('AUTHENTICATION')
-    const join = records.join({ group: 'g', topics: ['t'], handlers: new Listener() })
+    const join = records.join({
+      group: 'g',
+      topics: ['t'],
+      from: 'earliest',
+      handlers: new Listener(),
+    })
     expect((await thrownBy(join)).code).toBe('AUTHENTICATION')
     await records.close()
   })

@@ -29,16 +29,25 @@ export class Listener implements MemberHandlers {
   readonly ends: { partition: TopicPartition; endOffset: number }[] = []
   failure: Error | null = null
   readonly #onChunk: (chunk: Chunk) => void
+  readonly #startAt: (assignment: Assignment) => number
   #waiting: (() => void)[] = []
 
-  /** @param onChunk what else is done with each chunk, such as throwing */
-  constructor(onChunk: (chunk: Chunk) => void = () => {}) {
+  /**
+   * @param onChunk what else is done with each chunk, such as throwing
+   * @param startAt where reading begins
+   */
+  constructor(
+    onChunk: (chunk: Chunk) => void = () => {},
+    startAt: (assignment: Assignment) => number = ({ nextOffset }) => nextOffset,
+  ) {
     this.#onChunk = onChunk
+    this.#startAt = startAt
   }
 
-  assigned(assignments: readonly Assignment[]): void {
-    this.assignments.push(...assignments)
+  assigned(assignment: Assignment): number {
+    this.assignments.push(assignment)
     this.#heard()
+    return this.#startAt(assignment)
   }
 
   lost(partitions: readonly TopicPartition[]): void {

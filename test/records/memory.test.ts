@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import type { Member } from '../../src/records/port.ts'
+import { thrownBy } from '../support/thrown.ts'
 import { type Driver, recordsContract } from './contract.ts'
 import { Listener, record } from './listener.ts'
 
@@ -68,7 +70,7 @@ describe('memory records', () => {
       order.push(`chunk of ${chunk.records.length}`)
       setImmediate(() => order.push('other work'))
     })
-    await records.join({ group: 'g', topics: ['t'], handlers: heard })
+    await records.join({ group: 'g', topics: ['t'], from: 'earliest', handlers: heard })
     await heard.until(() => heard.hasReached(25))
     await new Promise((resolve) => setImmediate(resolve))
     expect(order.slice(0, 5)).toEqual([
@@ -89,17 +91,100 @@ describe('memory records', () => {
     expect(records.read('t').map((r) => r.offset)).toEqual([3, 4])
     expect(records.endOffset({ topic: 't', partition: 0 })).toBe(5)
     const heard = new Listener()
-    const member = await records.join({ group: 'g', topics: ['t'], handlers: heard })
+    const member = await records.join({
+      group: 'g',
+      topics: ['t'],
+      from: 'earliest',
+      handlers: heard,
+    })
     expect(heard.assignments.map((a) => a.nextOffset)).toEqual([3])
-    const next = { ...heard.assignment(), nextOffset: 4 }
+    const next = { ...heard.assignment(), nextOffset: 4, metadata: '' }
     await member.commit({ outputs: [], deadLetters: [], nextOffsets: [next] })
     await member.leave()
     records.deleteBefore({ topic: 't', partition: 0, offset: 5 })
     await expect(
-      records.join({ group: 'g', topics: ['t'], handlers: heard }),
+      records.join({ group: 'g', topics: ['t'], from: 'earliest', handlers: heard }),
     ).rejects.toMatchObject({
       code: 'OFFSET_OUT_OF_RANGE',
     })
     await records.close()
   })
+
+  test('deleting records that were not read yet ends the member', async () => {
+    const records = new MemoryRecords({ chunkRecords: 1 })
+    records.createTopic('t', { partitions: 1 })
+    records.produce([record('t'), record('t'), record('t')])
+    const heard = new Listener(() => records.deleteBefore({ topic: 't', partition: 0, offset: 2 }))
+    await records.join({ group: 'g', topics: ['t'], from: 'earliest', handlers: heard })
+    expect(await heard.fails()).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE', where: 't-0@1' })
+    await records.close()
+  })
+
+  test('with a topic go its records and what groups have committed for it', async () => {
+    const { records, member } = await halfDone()
+    await member.leave()
+    records.deleteTopic('t')
+    expect(records.committed('g', { topic: 't', partition: 0 })).toBeNull()
+    expect(await records.describeTopics(['t'])).toEqual(new Map())
+    records.createTopic('t', { partitions: 1, isCompacted: true })
+    expect(records.read('t')).toEqual([])
+    expect((await records.describeTopics(['t'])).get('t')?.isCompacted).toBe(true)
+  })
+
+  test('a topic that is deleted under a member ends it', async () => {
+    const { records, heard } = await halfDone()
+    records.deleteTopic('t')
+    expect(await heard.fails()).toMatchObject({ code: 'TOPIC_MISSING' })
+  })
+
+  test('a crashed member hears and commits nothing more, and its partitions are free', async () => {
+    const { records, heard, member } = await halfDone()
+    const committing = commitOf(member, heard, 4)
+    records.crash()
+    expect((await thrownBy(committing)).code).toBe('FENCED')
+    records.produce([record('t')])
+    const { heard: next } = await reading(records)
+    await next.until(() => next.hasReached(5))
+    expect(next.assignment()).toMatchObject({ nextOffset: 2, metadata: 'half' })
+    expect(heard.chunks.flatMap((c) => c.records)).toHaveLength(4)
+    expect(heard.losses).toEqual([])
+    await records.close()
+  })
+
+  test('a clone goes on from what its original holds, and neither changes the other', async () => {
+    const { records, heard, member } = await halfDone()
+    const clone = records.clone()
+    records.produce([record('t')])
+    await commitOf(member, heard, 3)
+    clone.deleteBefore({ topic: 't', partition: 0, offset: 1 })
+    expect(records.read('t').map((r) => r.offset)).toEqual([0, 1, 2, 3, 4])
+    expect(clone.read('t').map((r) => r.offset)).toEqual([1, 2, 3])
+    expect(records.committed('g', { topic: 't', partition: 0 })?.nextOffset).toBe(3)
+    const { heard: there } = await reading(clone)
+    await there.until(() => there.hasReached(4))
+    expect(there.assignment()).toMatchObject({ nextOffset: 2, metadata: 'half', lowOffset: 1 })
+    await Promise.all([records.close(), clone.close()])
+  })
 })
+
+/** A member that has read all 4 records of `t`, of which 2 are committed. */
+async function halfDone() {
+  const records = new MemoryRecords()
+  records.createTopic('t', { partitions: 1 })
+  records.produce(Array.from({ length: 4 }, () => record('t')))
+  const { heard, member } = await reading(records)
+  await heard.until(() => heard.hasReached(4))
+  await commitOf(member, heard, 2)
+  return { records, heard, member }
+}
+
+async function reading(records: MemoryRecords) {
+  const heard = new Listener()
+  const join = { group: 'g', topics: ['t'], from: 'earliest', handlers: heard } as const
+  return { heard, member: await records.join(join) }
+}
+
+function commitOf(member: Member, heard: Listener, nextOffset: number): Promise<void> {
+  const next = { ...heard.assignment(), nextOffset, metadata: 'half' }
+  return member.commit({ outputs: [], deadLetters: [], nextOffsets: [next] })
+}

@@ -6,6 +6,7 @@ import type {
   Member,
   MemberHandlers,
   Records,
+  Standing,
   TopicInfo,
   TopicPartition,
 } from '../../src/records/port.ts'
@@ -33,6 +34,10 @@ export class HandRecords implements Records {
     const answer = (this.answers.length > 1 ? this.answers.shift() : this.answers[0]) ?? []
     if (answer instanceof Error) throw answer
     return new Map(answer.filter((t) => names.includes(t.name)).map((t) => [t.name, t]))
+  }
+
+  async standings(): Promise<readonly Standing[]> {
+    return []
   }
 
   async join(options: JoinOptions): Promise<Member> {
@@ -72,8 +77,10 @@ export class HandMember implements Member {
     this.handlers = options.handlers
   }
 
-  assign(epoch: number, partition = 0, nextOffset = 0): void {
-    this.handlers.assigned([{ topic: 'events', partition, epoch, nextOffset, metadata: '' }])
+  /** @returns where the worker wants to begin */
+  assign(epoch: number, partition = 0, nextOffset = 0): number {
+    const place = { topic: 'events', partition, epoch }
+    return this.handlers.assigned({ ...place, nextOffset, metadata: null, lowOffset: 0 })
   }
 
   lose(partition = 0): void {
@@ -132,6 +139,7 @@ export function topic(name: string, other: Partial<TopicInfo> = {}): TopicInfo {
     maxMessageBytes: 1_048_588,
     timestampType: 'CreateTime',
     timestampAfterMaxMs: 60_000,
+    isCompacted: false,
     ...other,
   }
 }

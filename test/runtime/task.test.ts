@@ -33,7 +33,14 @@ function taskWith({ by = scorer(), maxBytes = 1_000_000, definition = scored }: 
   const watch = new Watch()
   const errors: unknown[] = []
   let finished: () => void = () => {}
-  const assignment = { topic: 'events', partition: 3, epoch: 1, nextOffset: 0, metadata: '' }
+  const assignment = {
+    topic: 'events',
+    partition: 3,
+    epoch: 1,
+    nextOffset: 0,
+    metadata: null,
+    lowOffset: 0,
+  }
   const task = new Task(preparedTopology(definition, by), assignment, {
     clock: wallClock,
     observer: watch.observer,

@@ -201,8 +201,15 @@ describe('what ends a worker', () => {
     const records = new HandRecords()
     const { worker } = started(records)
     const { handlers } = await records.member()
-    const assignment = { topic: 'other', partition: 0, epoch: 1, nextOffset: 0, metadata: '' }
-    expect(() => handlers.assigned([assignment])).not.toThrow()
+    const assignment = {
+      topic: 'other',
+      partition: 0,
+      epoch: 1,
+      nextOffset: 0,
+      metadata: null,
+      lowOffset: 0,
+    }
+    expect(() => handlers.assigned(assignment)).not.toThrow()
     await expect(worker.done).rejects.toMatchObject({ code: 'INVARIANT' })
   })
 })

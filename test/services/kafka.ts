@@ -73,7 +73,7 @@ export async function freshTopics<N extends string>(
 /** What stands in a topic, each partition in order, one after the other. */
 export async function readTopic(records: KafkaRecords, topic: string): Promise<LogRecord[]> {
   const chunks = []
-  const reader = await records.read({ topic, from: 'start', until: 'end' })
+  const reader = await records.read({ topic, from: 'earliest', until: 'end' })
   for await (const chunk of reader) chunks.push(chunk)
   return chunks.toSorted((a, b) => a.partition - b.partition).flatMap((c) => c.records)
 }

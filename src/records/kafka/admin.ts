@@ -2,8 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type ITopicMetadata, type Kafka } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
-import type { TopicInfo } from '../port.ts'
-import type { Standing } from '../standing.ts'
+import type { Standing, TopicInfo } from '../port.ts'
 import { connected, disconnect } from './connection.ts'
 import { fromKafka } from './errors.ts'
 import { whenSettled } from './waiting.ts'
@@ -20,6 +19,7 @@ const SETTINGS = [
   'max.message.bytes',
   'message.timestamp.type',
   'message.timestamp.after.max.ms',
+  'cleanup.policy',
 ] as const
 
 /** Questions to the cluster. Connects when first asked; a connection that failed is not used again. */
@@ -46,6 +46,7 @@ export class KafkaAdmin {
           maxMessageBytes: numberOf(of?.get('max.message.bytes')),
           timestampType: type === 'CreateTime' || type === 'LogAppendTime' ? type : null,
           timestampAfterMaxMs: numberOf(of?.get('message.timestamp.after.max.ms')),
+          isCompacted: of?.get('cleanup.policy')?.split(',').includes('compact') ?? null,
         }
         return [name, info]
       }),
@@ -65,8 +66,8 @@ export class KafkaAdmin {
     for (const { name } of specs) await this.#visible(name)
   }
 
-  /** Where the group stands in every partition of a topic. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
-  async standings(group: string, topic: string): Promise<Map<string, Standing>> {
+  /** Where the group stands in every partition of a topic, in their order. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
+  async standings(group: string, topic: string): Promise<Standing[]> {
     const [offsets, ends] = await this.#ask(async (admin) => [
       await admin.fetchOffsets({ groupId: group, topics: [topic] }),
       await admin.fetchTopicOffsets(topic),
@@ -83,7 +84,7 @@ export class KafkaAdmin {
         endOffset: Number(high),
       }
     })
-    return new Map(standings.map((standing) => [partitionName(standing), standing]))
+    return standings.sort((a, b) => a.partition - b.partition)
   }
 
   /** Where each partition of a topic ends, by partition name. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */

@@ -1,5 +1,5 @@
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs'
-import type { JoinOptions, Member, Records, TopicInfo } from '../port.ts'
+import type { JoinOptions, Member, Records, Standing, TopicInfo } from '../port.ts'
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { FormerMembers } from './former-members.ts'
 import { quietLog } from './log.ts'
@@ -41,12 +41,16 @@ export class KafkaRecords implements Records {
     return this.#admin.createTopics(specs)
   }
 
+  standings(group: string, topic: string): Promise<readonly Standing[]> {
+    return this.#admin.standings(group, topic)
+  }
+
   /**
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` · `OFFSET_OUT_OF_RANGE` for the first
    * assignment; for a later one the handler `failed` is told · `GROUP_FAILED`
    */
   async join(options: JoinOptions): Promise<Member> {
-    const member = new KafkaMember({ ...options, startAt: 'start' }, this.#connections())
+    const member = new KafkaMember(options, this.#connections())
     this.#members.add(member)
     await member.join()
     return member

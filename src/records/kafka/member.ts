@@ -13,13 +13,15 @@ import { partitionName } from '../partition-name.ts'
 import type {
   Assignment,
   Commit,
+  From,
   JoinOptions,
   Member,
   MemberHandlers,
   NextOffset,
+  Standing,
   TopicPartition,
 } from '../port.ts'
-import { type Standing, type StartAt, startOf } from '../standing.ts'
+import { chosenStart, startOf } from '../standing.ts'
 import type { KafkaAdmin } from './admin.ts'
 import { chunkOf } from './chunk.ts'
 import { consumerOf, offsetsRequest } from './consumer.ts'
@@ -48,7 +50,7 @@ export class KafkaMember implements Member {
   readonly #group: string
   readonly #topics: readonly string[]
   readonly #handlers: MemberHandlers
-  readonly #startAt: StartAt
+  readonly #from: From
   readonly #positions: Positions
   #commitOffsets: EachBatchPayload['commitOffsetsIfNecessary'] | null = null
   /** Between the end of one generation and the assignment of the next. */
@@ -58,12 +60,12 @@ export class KafkaMember implements Member {
   #leaving: Promise<void> | null = null
   #joining: { resolve: () => void; reject: (error: Error) => void } | null = null
 
-  constructor(options: JoinOptions & { startAt: StartAt }, connections: Connections) {
+  constructor(options: JoinOptions, connections: Connections) {
     this.#connections = connections
     this.#group = options.group
     this.#topics = options.topics
     this.#handlers = options.handlers
-    this.#startAt = options.startAt
+    this.#from = options.from
     this.#positions = new Positions(connections.nextEpoch)
     const { consumer, cluster } = consumerOf(connections.kafka, options.group)
     this.#consumer = consumer
@@ -201,33 +203,31 @@ export class KafkaMember implements Member {
     const standings = new Map<string, Standing>()
     for (const topic of new Set(added.map((owned) => owned.topic))) {
       const ofTopic = await this.#connections.admin.standings(this.#group, topic)
-      for (const [name, standing] of ofTopic) standings.set(name, standing)
+      for (const standing of ofTopic) standings.set(partitionName(standing), standing)
     }
     if (this.#over) return
     // Another rebalance may have taken some of them away meanwhile.
     const still = added.filter((owned) => this.#positions.holds(owned))
-    const caughtUp: { owned: Owned; endOffset: number }[] = []
-    const assignments: Assignment[] = []
+    const starts: { owned: Owned; assignment: Assignment; endOffset: number }[] = []
     for (const owned of still) {
       const standing = standings.get(partitionName(owned))
       if (standing === undefined) {
         throw new TidemarkError('TOPIC_MISSING', `${partitionName(owned)} is not there`)
       }
-      const start = startOf(standing, this.#group, this.#startAt)
-      owned.nextOffset = start.nextOffset
       const { topic, partition, epoch } = owned
-      assignments.push({ topic, partition, epoch, ...start })
-      if (start.nextOffset === standing.endOffset) {
-        caughtUp.push({ owned, endOffset: standing.endOffset })
-      }
+      const start = startOf(standing, this.#group, this.#from)
+      const assignment = { topic, partition, epoch, ...start }
+      starts.push({ owned, assignment, endOffset: standing.endOffset })
     }
-    if (assignments.length > 0) this.#handlers.assigned(assignments)
-    for (const owned of still) {
+    for (const { owned, assignment } of starts) {
+      owned.nextOffset = chosenStart(assignment, this.#handlers.assigned(assignment))
       owned.started = true
       this.#seek(owned)
       if (!owned.paused && this.#fetching) this.#consumer.resume(ofLibrary(owned))
     }
-    for (const { owned, endOffset } of caughtUp) this.#caughtUp(owned, endOffset)
+    for (const { owned, endOffset } of starts) {
+      if (owned.nextOffset === endOffset) this.#caughtUp(owned, endOffset)
+    }
   }
 
   #onBatch(payload: EachBatchPayload): void {

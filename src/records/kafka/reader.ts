@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { partitionName } from '../partition-name.ts'
-import type { Chunk, TopicPartition } from '../port.ts'
-import type { StartAt } from '../standing.ts'
+import type { Chunk, From, TopicPartition } from '../port.ts'
 import { type Connections, KafkaMember } from './member.ts'
 
 export interface ReadOptions {
   readonly topic: string
   /** Where to begin in each partition. */
-  readonly from: StartAt
+  readonly from: From
   /** `end`: up to where the log ended when reading began (records that come meanwhile may be among them). */
   readonly until: 'end' | 'closed'
 }
@@ -36,15 +35,16 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     this.#until = until
     this.#group = opened.group
     this.#endOffsets = opened.ends
-    this.#unread = new Set(from === 'end' ? [] : opened.ends.keys())
+    this.#unread = new Set(from === 'latest' ? [] : opened.ends.keys())
     this.#member = new KafkaMember(
       {
         group: this.#group,
         topics: [topic],
-        startAt: from,
+        from,
         handlers: {
-          assigned: (assignments) => {
-            for (const a of assignments) this.#reached(a, a.nextOffset)
+          assigned: (assignment) => {
+            this.#reached(assignment, assignment.nextOffset)
+            return assignment.nextOffset
           },
           lost: () => {},
           chunk: (chunk) => this.#take(chunk),

@@ -1,20 +1,23 @@
 import { Changes } from '../../kernel/changes.ts'
 import { partitionName } from '../partition-name.ts'
-import type { Assignment, NextOffset, TopicPartition } from '../port.ts'
-import { type Committed, startOf } from '../standing.ts'
+import type { Assignment, Committed, From, NextOffset, Standing, TopicPartition } from '../port.ts'
+import { startOf } from '../standing.ts'
 import type { MemoryLog } from './log.ts'
 
 /** What a group asks of a member. */
 export interface GroupMember {
   readonly topics: readonly string[]
+  readonly from: From
   owns(partition: TopicPartition): boolean
   /** Gives up what is not in the list. */
   keepOnly(partitions: readonly TopicPartition[]): void
-  take(assignments: readonly Assignment[]): void
+  take(assignment: Assignment): void
   /** Takes the member out of the group and says why: to whoever joins it, later to its handlers. */
   fail(error: Error): void
   /** There may be new records. */
   wake(): void
+  /** Ends the member without a word to anybody. */
+  crash(): void
   leave(): Promise<void>
 }
 
@@ -65,6 +68,37 @@ export class MemoryGroup {
     return this.#committed.get(partitionName(partition)) ?? null
   }
 
+  /** Where the group stands in a partition. @throws TidemarkError `TOPIC_MISSING` */
+  standing({ topic, partition }: TopicPartition): Standing {
+    return {
+      topic,
+      partition,
+      committed: this.committed({ topic, partition }),
+      lowOffset: this.#log.lowOffset({ topic, partition }),
+      endOffset: this.#log.endOffset({ topic, partition }),
+    }
+  }
+
+  /** Forgets what was committed for a topic. */
+  forget(topic: string): void {
+    const partitions = this.#log.describe(topic)?.partitions ?? 0
+    for (let partition = 0; partition < partitions; partition++) {
+      this.#committed.delete(partitionName({ topic, partition }))
+    }
+  }
+
+  /** A group of the same name and with the same offsets on another log, without members. */
+  copy(log: MemoryLog): MemoryGroup {
+    const copy = new MemoryGroup(this.name, log)
+    for (const [name, committed] of this.#committed) copy.#committed.set(name, committed)
+    return copy
+  }
+
+  /** Every member stops as if its process had died: nothing is told, nothing committed. */
+  crash(): void {
+    for (const member of this.#members.splice(0)) member.crash()
+  }
+
   /** Every member leaves. */
   async close(): Promise<void> {
     await Promise.all([...this.#members].map((member) => member.leave()))
@@ -90,7 +124,7 @@ export class MemoryGroup {
     for (const [member, partitions] of deal) {
       const added = partitions.filter((p) => !member.owns(p))
       try {
-        member.take(added.map((p) => this.#assignmentOf(p)))
+        for (const partition of added) member.take(this.#assignmentOf(partition, member.from))
       } catch (error) {
         // The dealing starts anew without the member; what follows here would be a deal of yesterday.
         member.fail(error as Error)
@@ -99,14 +133,8 @@ export class MemoryGroup {
     }
   }
 
-  #assignmentOf(partition: TopicPartition): Assignment {
-    const standing = {
-      ...partition,
-      committed: this.committed(partition),
-      lowOffset: this.#log.startOffset(partition),
-      endOffset: this.#log.endOffset(partition),
-    }
-    const start = startOf(standing, this.name, 'start')
+  #assignmentOf(partition: TopicPartition, from: From): Assignment {
+    const start = startOf(this.standing(partition), this.name, from)
     this.#epochs++
     return { ...partition, ...start, epoch: this.#epochs }
   }

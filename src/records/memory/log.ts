@@ -11,6 +11,8 @@ export interface TopicOptions {
   readonly partitions: number
   /** Largest record the topic takes, bytes of key, value and headers. @default unbounded */
   readonly maxMessageBytes?: number
+  /** What the topic says of itself; nothing is ever compacted. @default false */
+  readonly isCompacted?: boolean
 }
 
 interface Topic {
@@ -20,7 +22,7 @@ interface Topic {
 
 interface Partition {
   /** Offset of the first record that is kept. */
-  start: number
+  lowOffset: number
   records: LogRecord[]
 }
 
@@ -29,7 +31,7 @@ export class MemoryLog {
   readonly #topics = new Map<string, Topic>()
 
   createTopic(name: string, options: TopicOptions): void {
-    const { partitions, maxMessageBytes = null } = options
+    const { partitions, maxMessageBytes = null, isCompacted = false } = options
     if (this.#topics.has(name)) {
       throw new TidemarkError('CONFIG_INVALID', `topic "${name}" exists already`)
     }
@@ -40,9 +42,29 @@ export class MemoryLog {
         maxMessageBytes,
         timestampType: 'CreateTime',
         timestampAfterMaxMs: null,
+        isCompacted,
       },
-      partitions: Array.from({ length: partitions }, () => ({ start: 0, records: [] })),
+      partitions: Array.from({ length: partitions }, () => ({ lowOffset: 0, records: [] })),
     })
+  }
+
+  /** @throws TidemarkError `TOPIC_MISSING` */
+  deleteTopic(name: string): void {
+    this.#topic(name)
+    this.#topics.delete(name)
+  }
+
+  /** Another log with the same topics and records, which neither of the two changes. */
+  copy(): MemoryLog {
+    const copy = new MemoryLog()
+    for (const [name, { info, partitions }] of this.#topics) {
+      const copied = partitions.map(({ lowOffset, records }) => ({
+        lowOffset,
+        records: [...records],
+      }))
+      copy.#topics.set(name, { info, partitions: copied })
+    }
+    return copy
   }
 
   /** `undefined` when there is no such topic. */
@@ -62,37 +84,37 @@ export class MemoryLog {
       )
     }
     const partition = partitionOf(record, info.partitions)
-    const { start, records } = this.#partition(record.topic, partition)
+    const { lowOffset, records } = this.#partition(record.topic, partition)
     const { timestampMs, key, value, headers } = record
-    const offset = start + records.length
+    const offset = lowOffset + records.length
     records.push({ offset, timestampMs, key, value, headers })
     return { topic: record.topic, partition, offset }
   }
 
   /** Records of one partition from an offset on, at most `limit`. @throws TidemarkError `TOPIC_MISSING` */
   read({ topic, partition, offset }: Position, limit: number): LogRecord[] {
-    const { start, records } = this.#partition(topic, partition)
-    const from = Math.max(0, offset - start)
+    const { lowOffset, records } = this.#partition(topic, partition)
+    const from = Math.max(0, offset - lowOffset)
     return records.slice(from, from + limit)
   }
 
   /** The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING` */
   endOffset({ topic, partition }: TopicPartition): number {
-    const { start, records } = this.#partition(topic, partition)
-    return start + records.length
+    const { lowOffset, records } = this.#partition(topic, partition)
+    return lowOffset + records.length
   }
 
   /** The offset of the first record that is kept. @throws TidemarkError `TOPIC_MISSING` */
-  startOffset({ topic, partition }: TopicPartition): number {
-    return this.#partition(topic, partition).start
+  lowOffset({ topic, partition }: TopicPartition): number {
+    return this.#partition(topic, partition).lowOffset
   }
 
   /** Deletes the records before an offset: the log starts there. @throws TidemarkError `TOPIC_MISSING` */
   deleteBefore({ topic, partition, offset }: Position): void {
     const kept = this.#partition(topic, partition)
-    if (offset <= kept.start) return
-    kept.records = kept.records.slice(offset - kept.start)
-    kept.start = offset
+    if (offset <= kept.lowOffset) return
+    kept.records = kept.records.slice(offset - kept.lowOffset)
+    kept.lowOffset = offset
   }
 
   #partition(topic: string, partition: number): Partition {

@@ -1,14 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
+import { position } from '../../kernel/ids.ts'
 import { partitionName } from '../partition-name.ts'
 import type {
   Assignment,
   Commit,
+  From,
   JoinOptions,
   Member,
   MemberHandlers,
   TopicPartition,
 } from '../port.ts'
+import { chosenStart } from '../standing.ts'
 import type { GroupMember, MemoryGroup } from './group.ts'
 import type { MemoryLog } from './log.ts'
 
@@ -33,6 +36,7 @@ export interface Surroundings {
 /** One member of a group: takes turns with the rest of the process, one chunk a partition and turn. */
 export class MemoryMember implements Member, GroupMember {
   readonly topics: readonly string[]
+  readonly from: From
   readonly #handlers: MemberHandlers
   readonly #surroundings: Surroundings
   readonly #owned = new Map<string, Owned>()
@@ -44,6 +48,7 @@ export class MemoryMember implements Member, GroupMember {
 
   constructor(options: JoinOptions, surroundings: Surroundings) {
     this.topics = options.topics
+    this.from = options.from
     this.#handlers = options.handlers
     this.#surroundings = surroundings
   }
@@ -108,13 +113,11 @@ export class MemoryMember implements Member, GroupMember {
     this.#handlers.lost(lost.map(({ topic, partition }) => ({ topic, partition })))
   }
 
-  take(assignments: readonly Assignment[]): void {
-    if (assignments.length === 0) return
-    for (const { topic, partition, epoch, nextOffset } of assignments) {
-      const owned = { topic, partition, epoch, nextOffset, paused: false, reportedEnd: -1 }
-      this.#owned.set(partitionName(owned), owned)
-    }
-    this.#handlers.assigned(assignments)
+  take(assignment: Assignment): void {
+    const { topic, partition, epoch } = assignment
+    const owned = { topic, partition, epoch, nextOffset: 0, paused: false, reportedEnd: -1 }
+    this.#owned.set(partitionName(owned), owned)
+    owned.nextOffset = chosenStart(assignment, this.#handlers.assigned(assignment))
     this.wake()
   }
 
@@ -122,6 +125,11 @@ export class MemoryMember implements Member, GroupMember {
     this.#failure = error
     this.#end()
     if (this.#joined) this.#handlers.failed(error)
+  }
+
+  crash(): void {
+    this.#over = true
+    this.#owned.clear()
   }
 
   wake(): void {
@@ -142,7 +150,11 @@ export class MemoryMember implements Member, GroupMember {
 
   #turn(): void {
     let more = false
-    for (const owned of this.#owned.values()) more = this.#deliver(owned) || more
+    try {
+      for (const owned of this.#owned.values()) more = this.#deliver(owned) || more
+    } catch (error) {
+      this.fail(error as Error)
+    }
     if (more) this.wake()
   }
 
@@ -152,6 +164,13 @@ export class MemoryMember implements Member, GroupMember {
     const { log, chunkRecords } = this.#surroundings
     const { topic, partition, epoch } = owned
     const endOffset = log.endOffset(owned)
+    if (owned.nextOffset < log.lowOffset(owned)) {
+      throw new TidemarkError(
+        'OFFSET_OUT_OF_RANGE',
+        'records were deleted from the log before they were read',
+        { where: position(topic, partition, owned.nextOffset) },
+      )
+    }
     const records = log.read({ topic, partition, offset: owned.nextOffset }, chunkRecords)
     const nextOffset = owned.nextOffset + records.length
     owned.nextOffset = nextOffset

@@ -1,13 +1,15 @@
+import { TidemarkError } from '../../kernel/errors.ts'
 import type {
+  Committed,
   JoinOptions,
   LogRecord,
   Member,
   NewRecord,
   Records,
+  Standing,
   TopicInfo,
   TopicPartition,
 } from '../port.ts'
-import type { Committed } from '../standing.ts'
 import { MemoryGroup } from './group.ts'
 import { MemoryLog, type Position, type TopicOptions } from './log.ts'
 import { MemoryMember } from './member.ts'
@@ -20,16 +22,32 @@ export interface MemoryRecordsOptions {
 /** Records in this process: topics, groups and rebalances as on Kafka, without a broker. Gone with the process. */
 export class MemoryRecords implements Records {
   readonly #chunkRecords: number
-  readonly #log = new MemoryLog()
+  readonly #log: MemoryLog
   readonly #groups = new Map<string, MemoryGroup>()
 
-  constructor(options: MemoryRecordsOptions = {}) {
+  constructor(options: MemoryRecordsOptions = {}, log = new MemoryLog()) {
     this.#chunkRecords = options.chunkRecords ?? 500
+    this.#log = log
+  }
+
+  /** The same topics, records and committed offsets once more, without members: from here on both go their own ways. */
+  clone(): MemoryRecords {
+    const log = this.#log.copy()
+    const clone = new MemoryRecords({ chunkRecords: this.#chunkRecords }, log)
+    for (const [name, group] of this.#groups) clone.#groups.set(name, group.copy(log))
+    return clone
   }
 
   /** @throws TidemarkError `CONFIG_INVALID`: the topic exists already */
   createTopic(name: string, options: TopicOptions): void {
     this.#log.createTopic(name, options)
+  }
+
+  /** Deletes a topic and what groups have committed for it, as a broker does. @throws TidemarkError `TOPIC_MISSING` */
+  deleteTopic(name: string): void {
+    for (const group of this.#groups.values()) group.forget(name)
+    this.#log.deleteTopic(name)
+    this.#wake()
   }
 
   /** Appends in the order given and says where each record stands. @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
@@ -82,6 +100,17 @@ export class MemoryRecords implements Records {
     return known
   }
 
+  async standings(group: string, topic: string): Promise<readonly Standing[]> {
+    const info = this.#log.describe(topic)
+    if (info === undefined) {
+      throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
+    }
+    const of = this.#group(group)
+    return Array.from({ length: info.partitions }, (_, partition) =>
+      of.standing({ topic, partition }),
+    )
+  }
+
   /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the handler `failed` is told */
   async join(options: JoinOptions): Promise<Member> {
     const group = this.#group(options.group)
@@ -93,6 +122,14 @@ export class MemoryRecords implements Records {
     })
     await member.join()
     return member
+  }
+
+  /**
+   * Every member stops as if its process had died: it hears nothing more, commits nothing more (`FENCED`), and leaves
+   * nothing but what it had committed. The records stay, for others to join.
+   */
+  crash(): void {
+    for (const group of this.#groups.values()) group.crash()
   }
 
   async close(): Promise<void> {
