@@ -1,80 +1,186 @@
 // The pure heart: events of one partition in, rows for the models out. Synchronous; no clock, no I/O, no chance.
 
 import { TidemarkError } from '../kernel/errors.ts'
-import { formatDuration } from '../kernel/time.ts'
-import { type Definition, type FeaturesStep, type Step, stepsOf } from '../topology/definition.ts'
+import {
+  type Definition,
+  type FeaturesStep,
+  type Step,
+  stepsOf,
+  type TumblingStep,
+} from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
-import { nameOf } from '../topology/schema.ts'
-import type { Arrivals, EngineResult, EventBatch, Fault, Flow, LateEvents } from './events.ts'
+import type {
+  Arrivals,
+  EngineResult,
+  EventBatch,
+  Fault,
+  Flow,
+  LateEvents,
+  WindowResult,
+} from './events.ts'
+import { futureError, threw } from './faults.ts'
 import { FeatureRows } from './feature-rows.ts'
-import { Watermark } from './watermark.ts'
+import { type StateLimits, StateUse } from './state-limits.ts'
+import { TumblingWindows } from './tumbling-windows.ts'
+import { Watermark, type WatermarkParts } from './watermark.ts'
+
+/** Keys that are looked at for expiry after a chunk, beside twice as many as it had events. */
+const SWEEP = 1_000
+
+export interface EngineOptions {
+  readonly lookup: Lookup
+  /** @default none */
+  readonly limits?: StateLimits
+}
+
+/** `live`: with rows and results · `replay`: only the windows are kept, nothing comes out. */
+export type Mode = 'live' | 'replay'
+
+/** Results of a chunk in bounded pieces, in order, and at the end what is left. Nothing else may be asked of the engine before. */
+export type Pieces = Generator<readonly Arrivals[], EngineResult>
+
+/** What steps keep between events. */
+interface State {
+  readonly featureRows: ReadonlyMap<FeaturesStep, FeatureRows>
+  readonly tumbling: ReadonlyMap<TumblingStep, TumblingWindows>
+}
 
 /** The state of one task: the watermark and the windows of one topology on one partition. */
 export class Engine {
   readonly #definition: Definition
   readonly #watermark: Watermark
-  readonly #featureRows: ReadonlyMap<FeaturesStep, FeatureRows>
+  readonly #state: State
+  readonly #use: StateUse
 
-  constructor(definition: Definition, lookup: Lookup) {
+  constructor(definition: Definition, { lookup, limits = NO_LIMITS }: EngineOptions) {
+    const { onLate } = definition.source
+    const use = new StateUse(limits)
+    const steps = [...stepsOf(definition.then)]
     this.#definition = definition
     this.#watermark = new Watermark(definition.source)
-    const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'features')
-    this.#featureRows = new Map(
-      steps.map((step) => [step, new FeatureRows(step, definition.source.onLate, lookup)]),
-    )
+    this.#use = use
+    this.#state = {
+      featureRows: new Map(
+        steps
+          .filter((step) => step.op === 'features')
+          .map((step) => [step, new FeatureRows(step, onLate, { lookup, use })]),
+      ),
+      tumbling: new Map(
+        steps
+          .filter((step) => step.op === 'tumbling')
+          .map((step) => [step, new TumblingWindows(step, onLate === 'dead-letter', use)]),
+      ),
+    }
   }
 
   get watermarkMs(): number {
     return this.#watermark.nowMs
   }
 
+  /** Kept beside an offset, it brings the watermark of that offset back. */
+  get watermarkParts(): WatermarkParts {
+    return this.#watermark.parts
+  }
+
+  /** Begins at an offset where the watermark was this. */
+  restoreWatermark(parts: WatermarkParts): void {
+    this.#watermark.restore(parts)
+  }
+
   /** Keys that hold memory. */
   get keys(): number {
-    return [...this.#featureRows.values()].reduce((sum, rows) => sum + rows.keys, 0)
+    return this.#use.keys
+  }
+
+  /** Bytes that the windows held after the last chunk, about. */
+  get bytes(): number {
+    return this.#use.bytes
+  }
+
+  /** When the next tumbling window closes, by the watermark; +Infinity when none is open. */
+  get nextEndMs(): number {
+    const ends = [...this.#state.tumbling.values()].map((windows) => windows.nextEndMs)
+    return Math.min(Number.POSITIVE_INFINITY, ...ends)
   }
 
   /** Takes the events of the next chunk, in log order. */
-  process(batch: EventBatch): EngineResult {
-    const run = new Run(this.#featureRows)
+  *process(batch: EventBatch, mode: Mode = 'live'): Pieces {
+    const run = new Run(this.#state, mode)
     const { keys, events, timesMs } = batch
     const indices: number[] = []
     const watermarksMs = new Float64Array(batch.count)
     for (let index = 0; index < batch.count; index++) {
       const timeMs = timesMs[index] as number
       const recordTimeMs = batch.recordTimesMs[index] as number
-      watermarksMs[index] = this.#watermark.nowMs
       if (this.#watermark.admit(timeMs, recordTimeMs) === 'future') {
         run.fault(index, this.#definition.source.topic, futureError(timeMs, recordTimeMs))
       } else indices.push(index)
+      watermarksMs[index] = this.#watermark.nowMs
     }
-    run.follow(this.#definition.then, { indices, events, keys, timesMs, watermarksMs })
-    const { arrivals, late } = run
-    return { arrivals, late, faults: [...run.faults.values()], watermarkMs: this.#watermark.nowMs }
+    const flow = { indices, events, keys, timesMs, watermarksMs, windows: null }
+    yield* run.follow(this.#definition.then, flow)
+    this.#settle(batch.count)
+    return run.result(this.#watermark.nowMs)
+  }
+
+  /** A silent partition's time passes: windows close that the watermark has reached. */
+  *advance(idleMs: number, mode: Mode = 'live'): Pieces {
+    const run = new Run(this.#state, mode)
+    this.#watermark.advance(idleMs)
+    yield* run.pass(this.#definition.then, this.#watermark.nowMs)
+    this.#settle(0)
+    return run.result(this.#watermark.nowMs)
+  }
+
+  #settle(events: number): void {
+    const { featureRows, tumbling } = this.#state
+    let bytes = 0
+    for (const rows of featureRows.values()) {
+      rows.sweep(SWEEP + 2 * events)
+      bytes += rows.bytes
+    }
+    for (const windows of tumbling.values()) bytes += windows.bytes
+    this.#use.bytes = bytes
   }
 }
 
 /** One chunk on its way through the steps. */
 class Run {
-  readonly arrivals: Arrivals[] = []
-  readonly late: LateEvents[] = []
-  /** By event: the first fault decides, an event is set aside once. */
-  readonly faults = new Map<number, Fault>()
-  readonly #featureRows: ReadonlyMap<FeaturesStep, FeatureRows>
+  readonly #state: State
+  readonly #mode: Mode
+  #arrivals: Arrivals[] = []
+  readonly #late: LateEvents[] = []
+  readonly #windowed: number[] = []
+  readonly #closed = new Map<string, number>()
+  /** By what it befell: the first fault decides, an event is set aside once. */
+  readonly #faults = new Map<number | WindowResult, Fault>()
 
-  constructor(featureRows: ReadonlyMap<FeaturesStep, FeatureRows>) {
-    this.#featureRows = featureRows
+  constructor(state: State, mode: Mode) {
+    this.#state = state
+    this.#mode = mode
   }
 
-  readonly fault = (index: number, step: string, error: TidemarkError): void => {
-    if (!this.faults.has(index)) this.faults.set(index, { index, step, error })
+  result(watermarkMs: number): EngineResult {
+    return {
+      arrivals: this.#arrivals,
+      faults: [...this.#faults.values()],
+      late: this.#late,
+      windowed: this.#windowed,
+      closed: this.#closed,
+      watermarkMs,
+    }
   }
 
-  follow(then: readonly Step[], flow: Flow): void {
+  fault(of: number | WindowResult, step: string, error: TidemarkError): void {
+    if (!this.#faults.has(of)) this.#faults.set(of, { of, step, error })
+  }
+
+  *follow(then: readonly Step[], flow: Flow): Generator<readonly Arrivals[], void> {
     for (const step of then) {
       switch (step.op) {
         case 'where': {
           const indices = this.#each(step.name, flow, (event) => step.keep(event))
-          this.follow(step.then, { ...flow, indices })
+          yield* this.follow(step.then, { ...flow, indices })
           break
         }
         case 'map': {
@@ -83,56 +189,115 @@ class Run {
             events[index] = step.to(event)
             return true
           })
-          this.follow(step.then, { ...flow, indices, events })
+          yield* this.follow(step.then, { ...flow, indices, events })
           break
         }
-        case 'features': {
-          const featureRows = this.#featureRows.get(step) as FeatureRows
-          const { arrivals, late } = featureRows.run(flow, this.fault)
-          this.arrivals.push(...arrivals)
-          if (late.length > 0) this.late.push({ step: step.name, indices: late })
+        case 'features':
+          this.#enterFeatures(step, flow)
           break
-        }
+        case 'tumbling':
+          yield* this.#enterTumbling(step, flow)
+          break
         case 'sink': {
-          const { indices } = flow
+          if (this.#mode === 'replay') break
+          const { indices, windows } = flow
           const events = indices.map((index) => flow.events[index])
-          this.arrivals.push({ step, indices, events, rows: NO_ROWS })
+          this.#arrivals.push({ step, indices, windows, events, rows: NO_ROWS })
           break
         }
         case 'score':
-        case 'tumbling':
           throw new TidemarkError('INVARIANT', `step "${step.name}" (${step.op}) cannot stand here`)
       }
     }
   }
 
+  /** Lets tumbling windows close that no event has closed. */
+  *pass(then: readonly Step[], watermarkMs: number): Generator<readonly Arrivals[], void> {
+    for (const step of then) {
+      if (step.op === 'tumbling') {
+        const windows = this.#state.tumbling.get(step) as TumblingWindows
+        yield* this.#followResults(step, (run) => windows.pass(watermarkMs, run))
+      } else if (step.op === 'where' || step.op === 'map') yield* this.pass(step.then, watermarkMs)
+    }
+  }
+
+  #enterFeatures(step: FeaturesStep, flow: Flow): void {
+    const featureRows = this.#state.featureRows.get(step) as FeatureRows
+    const { arrivals, late } = featureRows.run(flow, {
+      fault: (index, error) => this.fault(subjectOf(flow, index), step.name, error),
+      isWanted: this.#mode === 'live',
+    })
+    if (this.#mode === 'live') this.#arrivals.push(...arrivals)
+    if (late.length > 0) this.#late.push({ step: step.name, indices: late })
+  }
+
+  *#enterTumbling(step: TumblingStep, flow: Flow): Generator<readonly Arrivals[], void> {
+    const windows = this.#state.tumbling.get(step) as TumblingWindows
+    yield* this.#followResults(step, (run) => windows.take(flow, run))
+  }
+
+  /** The results of windows go on as a stream of their own, piece by piece. */
+  *#followResults(
+    step: TumblingStep,
+    resultsOf: (run: Parameters<TumblingWindows['take']>[1]) => Generator<readonly WindowResult[]>,
+  ): Generator<readonly Arrivals[], void> {
+    const outcome = { entered: this.#windowed, late: [] as number[], closed: 0 }
+    const results = resultsOf({
+      fault: (index, error) => this.fault(index, step.name, error),
+      outcome,
+      isWanted: this.#mode === 'live' || keepsWindows(step.then),
+    })
+    let isFirst = true
+    for (const piece of results) {
+      if (!isFirst) yield this.#arrivals.splice(0)
+      isFirst = false
+      yield* this.follow(step.then, flowOf(piece))
+    }
+    if (outcome.late.length > 0) this.#late.push({ step: step.name, indices: outcome.late })
+    if (outcome.closed > 0) {
+      this.#closed.set(step.name, (this.#closed.get(step.name) ?? 0) + outcome.closed)
+    }
+  }
+
   /** Calls a step of the author's for each event; the indices of those for which it holds. */
-  #each(
-    step: string,
-    { indices, events }: Flow,
-    holds: (event: unknown, index: number) => boolean,
-  ): number[] {
-    return indices.filter((index) => {
+  #each(step: string, flow: Flow, holds: (event: unknown, index: number) => boolean): number[] {
+    return flow.indices.filter((index) => {
       try {
-        return holds(events[index], index)
+        return holds(flow.events[index], index)
       } catch (cause) {
-        const what = `step "${step}" threw ${nameOf(cause)}`
-        this.fault(index, step, new TidemarkError('FUNCTION_THREW', what, { cause }))
+        this.fault(subjectOf(flow, index), step, threw(cause, step))
         return false
       }
     })
   }
 }
 
+const NO_LIMITS: StateLimits = {
+  maxKeys: Number.POSITIVE_INFINITY,
+  maxBytes: Number.POSITIVE_INFINITY,
+}
 const NO_ROWS = new Float32Array(0)
 
-function futureError(timeMs: number, recordTimeMs: number): TidemarkError {
-  const ahead = formatDuration(timeMs - recordTimeMs)
-  return new TidemarkError(
-    'FUTURE',
-    `event time ${timeMs} is ${ahead} after its record's own timestamp ${recordTimeMs}`,
-    {
-      hint: 'a producer with a wrong clock? watermark.maxAhead says how far ahead an event may be',
-    },
-  )
+/** What is set aside when an event of a flow cannot go on: an early result is an answer to its event, a final one is its own. */
+function subjectOf({ windows }: Flow, index: number): number | WindowResult {
+  const window = windows?.[index]
+  if (window === undefined) return index
+  return window.isFinal ? window : (window.cause as number)
+}
+
+/** Results of windows as events: each at its window's last millisecond, which no later one is behind. */
+function flowOf(windows: readonly WindowResult[]): Flow {
+  const timesMs = Float64Array.from(windows, (w) => w.endMs - 1)
+  return {
+    indices: windows.map((_, index) => index),
+    events: windows.map((w) => w.event),
+    keys: windows.map((w) => w.key),
+    timesMs,
+    watermarksMs: timesMs,
+    windows,
+  }
+}
+
+function keepsWindows(then: readonly Step[]): boolean {
+  return [...stepsOf(then)].some((step) => step.op === 'features')
 }

@@ -13,30 +13,47 @@ export interface EventBatch {
   readonly events: readonly unknown[]
 }
 
-/** Events of a chunk on their way through the steps. */
+/** What a tumbling window comes to. */
+export interface WindowResult {
+  readonly key: string
+  readonly startMs: number
+  readonly endMs: number
+  /** The one result of a window that has closed; else one of an event that has entered it. */
+  readonly isFinal: boolean
+  /** The event that closed or entered it, by its index in the chunk; `null`: time has passed without an event. */
+  readonly cause: number | null
+  /** As the steps that follow see it. */
+  readonly event: Readonly<Record<string, unknown>>
+}
+
+/** Events on their way through the steps. */
 export interface Flow {
-  /** Those that are on this way, in log order; the columns below are by index. */
+  /** Those that are on this way, in order; the columns below are by index. */
   readonly indices: readonly number[]
   /** What each has become on the way. */
   readonly events: readonly unknown[]
   readonly keys: readonly string[]
   readonly timesMs: Float64Array
-  /** As it was when each arrived; an event before it is late. */
+  /** Once each had arrived; an event before it is late. */
   readonly watermarksMs: Float64Array
+  /** The windows they are results of; `null`: they are the chunk's own events. */
+  readonly windows: readonly WindowResult[] | null
 }
 
-/** Events that have reached a model, with their rows, or a sink, without. In log order. */
+/** Events that have reached a model, with their rows, or a sink, without. In order. */
 export interface Arrivals {
   readonly step: ScoreStep | SinkStep
+  /** Indices in the chunk, or in `windows`. */
   readonly indices: readonly number[]
+  readonly windows: readonly WindowResult[] | null
   readonly events: readonly unknown[]
   /** Row-major float32[indices, features] in the model's order; empty for a sink. */
   readonly rows: Float32Array
 }
 
-/** An event that cannot go on. */
+/** An event of the chunk, by its index, or a window's result, that cannot go on. */
 export interface Fault {
-  readonly index: number
+  readonly of: number | WindowResult
   readonly step: string
   readonly error: TidemarkError
 }
@@ -48,9 +65,14 @@ export interface LateEvents {
 }
 
 export interface EngineResult {
+  /** What has not been given in earlier pieces. */
   readonly arrivals: readonly Arrivals[]
   readonly faults: readonly Fault[]
   readonly late: readonly LateEvents[]
+  /** Indices of events that entered a tumbling window. */
+  readonly windowed: readonly number[]
+  /** Windows that closed, by the step that kept them. */
+  readonly closed: ReadonlyMap<string, number>
   /** ms since the epoch, after the last event; −Infinity before the first. */
   readonly watermarkMs: number
 }

@@ -7,9 +7,10 @@ import type {
   WhereStep,
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
-import { nameOf } from '../topology/schema.ts'
 import type { Arrivals, Flow } from './events.ts'
+import { badColumn, kindOf, lateError, threw } from './faults.ts'
 import { KindWindows, type Moment } from './kind-windows.ts'
+import type { StateUse } from './state-limits.ts'
 
 // One features step: enters events into the windows and writes the rows of those that reach a model.
 
@@ -34,11 +35,17 @@ interface OpenArrivals {
   rows: Float32Array
 }
 
+export interface FeatureRun {
+  /** Told of each event that cannot go on. */
+  readonly fault: (index: number, error: TidemarkError) => void
+  /** Does somebody want the rows? Else events only enter the windows. */
+  readonly isWanted: boolean
+}
+
 /** The numbers that come from the event itself or from a table. */
 type OwnFeature = Extract<FeatureDefinition, { from: 'value' | 'lookup' }> & { readonly at: number }
 
 export class FeatureRows {
-  readonly #step: FeaturesStep
   readonly #onLate: OnLate
   readonly #lookup: Lookup
   readonly #kinds: readonly KindWindows[]
@@ -49,12 +56,19 @@ export class FeatureRows {
   /** The rest of what is known of the event at hand: its kinds, its models. */
   readonly #isKind: boolean[]
   readonly #reaches: boolean[]
+  readonly #use: StateUse
+  /** That of the events it has taken: those of windows lag behind the source's. */
+  #watermarkMs = Number.NEGATIVE_INFINITY
 
-  constructor(step: FeaturesStep, onLate: OnLate, lookup: Lookup) {
-    this.#step = step
+  constructor(
+    step: FeaturesStep,
+    onLate: OnLate,
+    { lookup, use }: { lookup: Lookup; use: StateUse },
+  ) {
     this.#onLate = onLate
     this.#lookup = lookup
-    this.#kinds = step.kinds.map((_, kind) => new KindWindows(step, kind))
+    this.#use = use
+    this.#kinds = step.kinds.map((_, kind) => new KindWindows(step, kind, use))
     this.#own = step.features.flatMap((f, at) =>
       f.from === 'value' || f.from === 'lookup' ? [{ ...f, at }] : [],
     )
@@ -68,55 +82,95 @@ export class FeatureRows {
     this.#reaches = this.#paths.map(() => false)
   }
 
-  /** Keys that hold memory, over all kinds. */
-  get keys(): number {
-    return this.#kinds.reduce((sum, kind) => sum + kind.keys, 0)
+  /** Bytes that the windows hold. */
+  get bytes(): number {
+    return this.#kinds.reduce((sum, kind) => sum + kind.bytes, 0)
   }
 
-  /** Takes events in log order. `fault` is told of each that cannot go on. */
-  run(
-    flow: Flow,
-    fault: (index: number, step: string, error: TidemarkError) => void,
-  ): { arrivals: Arrivals[]; late: number[] } {
+  /** Lets go keys that the watermark has left behind, looking at no more than `most` of each kind. */
+  sweep(most: number): void {
+    for (const kind of this.#kinds) kind.sweep(this.#watermarkMs, most)
+  }
+
+  /** Takes events in log order. */
+  run(flow: Flow, { fault, isWanted }: FeatureRun): { arrivals: Arrivals[]; late: number[] } {
+    this.#watermarkMs = Math.max(this.#watermarkMs, flow.watermarksMs.at(-1) ?? this.#watermarkMs)
     const late: number[] = []
     const open = this.#paths.map((path): OpenArrivals => {
-      const rows = new Float32Array(flow.indices.length * path.order.length)
+      const rows = new Float32Array(isWanted ? flow.indices.length * path.order.length : 0)
       return { indices: [], events: [], rows }
     })
     for (const index of flow.indices) {
       const candidate = candidateOf(flow, index)
       if (candidate.late) late.push(index)
-      const error = this.#take(candidate, open)
-      if (error !== null) fault(index, this.#step.name, error)
+      const error = this.#take(candidate, isWanted ? open : null)
+      if (error !== null) fault(index, error)
     }
     const arrivals = this.#paths.map(({ step, order }, p) => {
       const { indices, events, rows } = open[p] as OpenArrivals
-      return { step, indices, events, rows: rows.subarray(0, indices.length * order.length) }
+      const written = rows.subarray(0, indices.length * order.length)
+      return { step, indices, windows: flow.windows, events, rows: written }
     })
     return { arrivals, late }
   }
 
-  #take(candidate: Candidate, open: readonly OpenArrivals[]): TidemarkError | null {
-    const { event, late } = candidate
+  /** @param open `null`: it only enters the windows */
+  #take(candidate: Candidate, open: readonly OpenArrivals[] | null): TidemarkError | null {
+    const { late } = candidate
     if (late && this.#onLate === 'drop') return null
-    if (late && this.#onLate === 'dead-letter') return lateError(candidate)
-    let reachesAny: boolean
-    try {
-      const badColumn = this.#readColumns(event)
-      if (badColumn !== null) return badColumn
-      reachesAny = this.#findModels(event)
-      const badFeature = reachesAny ? this.#readOwn(event) : null
-      if (badFeature !== null) return badFeature
-    } catch (cause) {
-      const what = `a function of the topology threw ${nameOf(cause)}`
-      return new TidemarkError('FUNCTION_THREW', what, { cause })
+    if (late && this.#onLate === 'dead-letter') {
+      return lateError(candidate.timeMs, candidate.watermarkMs)
     }
-    // From here on nothing of the author's runs: an event enters all its windows or none.
+    const bad = this.#readColumns(candidate.event)
+    if (bad !== null) return bad
+    const full = late ? null : this.#use.refusal(this.#newKeys(candidate.key))
+    if (full !== null) return full
+    // What the windows hold depends on the columns alone, never on a table, a model or a condition before one: so it enters
+    // also when its own row comes to nothing.
+    const unfit = open === null ? null : this.#readOwnRow(candidate.event)
+    const reachesAny = open !== null && unfit === null && this.#reaches.includes(true)
     const row = reachesAny ? this.#row : null
     for (let k = 0; k < this.#kinds.length; k++) {
       const enters = (this.#isKind[k] as boolean) && !late
       if (enters || row !== null) this.#kinds[k]?.take(candidate, enters, row)
     }
+    return reachesAny ? this.#copyRows(candidate, open) : unfit
+  }
+
+  /** Keys that would be new if the event entered. */
+  #newKeys(key: string): number {
+    let keys = 0
+    for (let k = 0; k < this.#kinds.length; k++) {
+      if (this.#isKind[k] && !this.#kinds[k]?.has(key)) keys++
+    }
+    return keys
+  }
+
+  #readColumns(event: unknown): TidemarkError | null {
+    try {
+      for (let k = 0; k < this.#kinds.length; k++) {
+        const kind = this.#kinds[k] as KindWindows
+        const isKind = kind.takes(event)
+        this.#isKind[k] = isKind
+        const bad = isKind ? kind.read(event) : null
+        if (bad !== null) return badColumn(bad)
+      }
+      return null
+    } catch (cause) {
+      return threw(cause)
+    }
+  }
+
+  /** Which models the event reaches, and what of their rows is its own. */
+  #readOwnRow(event: unknown): TidemarkError | null {
+    try {
+      return this.#findModels(event) ? this.#readOwn(event) : null
+    } catch (cause) {
+      return threw(cause)
+    }
+  }
+
+  #copyRows(candidate: Candidate, open: readonly OpenArrivals[]): TidemarkError | null {
     let first: TidemarkError | null = null
     for (let p = 0; p < this.#paths.length; p++) {
       if (!this.#reaches[p]) continue
@@ -124,19 +178,6 @@ export class FeatureRows {
       first ??= error
     }
     return first
-  }
-
-  #readColumns(event: unknown): TidemarkError | null {
-    for (let k = 0; k < this.#kinds.length; k++) {
-      const kind = this.#kinds[k] as KindWindows
-      const isKind = kind.takes(event)
-      this.#isKind[k] = isKind
-      const bad = isKind ? kind.read(event) : null
-      if (bad === null) continue
-      const what = `column "${bad.column}" must be a ${bad.wanted}, got ${kindOf(bad.got)}`
-      return new TidemarkError('COLUMN_INVALID', what)
-    }
-    return null
   }
 
   /** Notes which models the event reaches; is there any? */
@@ -193,19 +234,6 @@ function candidateOf({ events, keys, timesMs, watermarksMs }: Flow, index: numbe
   const watermarkMs = watermarksMs[index] as number
   const key = keys[index] as string
   return { index, key, timeMs, watermarkMs, late: timeMs < watermarkMs, event: events[index] }
-}
-
-function lateError({ timeMs, watermarkMs }: Candidate): TidemarkError {
-  return new TidemarkError(
-    'LATE',
-    `event time ${timeMs} is ${watermarkMs - timeMs} ms behind the watermark ${watermarkMs}`,
-  )
-}
-
-/** What a value is, for a message; not the value, which may be a payload's, but NaN and the infinities say what is wrong. */
-function kindOf(value: unknown): string {
-  if (value === null || (typeof value === 'number' && !Number.isFinite(value))) return String(value)
-  return typeof value
 }
 
 /** Every model behind a features step, with the conditions on the way. */

@@ -64,6 +64,11 @@ export class History {
     return this.data[this.#base + index] as number
   }
 
+  /** Live events. */
+  get size(): number {
+    return this.end - this.start
+  }
+
   /** Event time of the newest event, pruned or not; −Infinity if there was none. */
   get newestMs(): number {
     return this.end > this.start ? this.timeAt(this.end - 1) : this.newestPrunedMs

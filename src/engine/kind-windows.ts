@@ -1,27 +1,15 @@
-import type { EventFunction, FeaturesStep, KindDefinition } from '../topology/definition.ts'
-import { Dictionary } from './dictionary.ts'
-import { History, type Layout } from './history.ts'
-import { Slabs } from './slabs.ts'
-import { type WindowFeature, WindowWalk } from './window-walk.ts'
+import { startOfWindow } from '../kernel/time.ts'
+import type { Aggregate, FeaturesStep, KindDefinition } from '../topology/definition.ts'
+import { type BadCell, EventColumns } from './columns.ts'
+import { Expiry } from './expiry.ts'
+import { History } from './history.ts'
+import { LastClosed } from './last-closed.ts'
+import type { StateUse } from './state-limits.ts'
+import { WindowWalk } from './window-walk.ts'
 
 // The windows of all keys over the events of one kind.
 
-type ColumnType = 'number' | 'string' | 'boolean'
-
-interface Column {
-  readonly name: string
-  readonly type: ColumnType
-  readonly of: EventFunction<unknown>
-}
-
-/** A column gave something that a window cannot hold. */
-export interface BadCell {
-  readonly column: string
-  readonly wanted: ColumnType
-  readonly got: unknown
-}
-
-/** When an event of a key came, and the watermark it met. */
+/** When an event of a key came, and the watermark once it had. */
 export interface Moment {
   readonly key: string
   readonly timeMs: number
@@ -34,81 +22,87 @@ interface SinceLast {
   readonly never: number
 }
 
-const COLUMN_TYPE = {
-  sum: 'number',
-  mean: 'number',
-  min: 'number',
-  max: 'number',
-  std: 'number',
-  quantile: 'number',
-  distinct: 'string',
-  countWhere: 'boolean',
-  share: 'boolean',
-} as const satisfies Record<string, ColumnType>
+/** Tumbling windows of one length, up to the event at hand. */
+interface Current {
+  readonly lengthMs: number
+  readonly walk: WindowWalk
+}
 
-/** How many idle keys are looked at for each event that comes: enough to keep up with new keys, cheap enough not to show. */
-const SWEEP_PER_EVENT = 2
+interface Aggregated {
+  readonly feature: number
+  readonly lengthMs: number
+  readonly aggregate: Aggregate
+}
 
 export class KindWindows {
   readonly #is: KindDefinition['is']
-  readonly #columns: readonly Column[]
-  readonly #layout: Layout
-  readonly #walk: WindowWalk
+  readonly #columns: EventColumns
+  readonly #rolling: WindowWalk
+  readonly #current: readonly Current[]
+  readonly #lastClosed: readonly LastClosed[]
   readonly #sinceLast: readonly SinceLast[]
-  /** One for each text column, by its index in {@link #columns}. */
-  readonly #dictionaries: readonly (Dictionary | null)[]
-  /** Of the event at hand, by column. */
-  readonly #cells: unknown[] = []
-  /** The same as numbers. */
-  readonly #numbers: Float64Array
+  readonly #use: StateUse
   readonly #histories = new Map<string, History>()
   /** What must outlive the windows: the newest event time of keys that have gone silent. */
   readonly #lastTimes = new Map<string, number>()
-  /** A key is let go when its newest event is this far behind the watermark. */
-  readonly #retentionMs: number
   /** Must the time of a key's last event outlive all windows? Not where the cap is what `never` says. */
   readonly #remembersForEver: boolean
-  #sweep = this.#histories.values()
+  /** A key is let go when its newest event is this far behind the watermark. */
+  readonly #retentionMs: number
+  readonly #expiry: Expiry
 
-  constructor(step: FeaturesStep, kind: number) {
+  constructor(step: FeaturesStep, kind: number, use: StateUse) {
     const definition = step.kinds[kind] as KindDefinition
+    const rolling: Aggregated[] = []
+    const current: Aggregated[] = []
+    const lastClosed: Aggregated[] = []
+    const sinceLast: SinceLast[] = []
+    for (const [feature, f] of step.features.entries()) {
+      if (f.kind !== kind) continue
+      if (f.from === 'rolling') rolling.push({ ...f, feature })
+      else if (f.from === 'tumbling')
+        (f.which === 'current' ? current : lastClosed).push({ ...f, feature })
+      else if (f.from === 'sinceLast') {
+        const capSeconds = f.capMs === null ? Number.POSITIVE_INFINITY : f.capMs / 1_000
+        sinceLast.push({ feature, capSeconds, never: f.never })
+      }
+    }
+    const all = [...rolling, ...current, ...lastClosed]
     this.#is = definition.is
-    this.#columns = columnsOf(step, kind)
-    const columnIndex = new Map(this.#columns.map((c, i) => [c.name, i + 1]))
-    const summed = this.#columns.flatMap((c, i) => (c.type === 'string' ? [] : [i + 1]))
-    const windows = step.features.flatMap((f, feature): WindowFeature[] => {
-      if (f.from !== 'rolling' || f.kind !== kind) return []
-      const column = 'column' in f.aggregate ? (columnIndex.get(f.aggregate.column) as number) : 0
-      return [
-        {
-          lengthMs: f.lengthMs,
-          aggregate: f.aggregate,
-          column,
-          summed: summed.indexOf(column),
-          feature,
-        },
-      ]
-    })
-    this.#sinceLast = step.features.flatMap((f, feature): SinceLast[] => {
-      if (f.from !== 'sinceLast' || f.kind !== kind) return []
-      const capSeconds = f.capMs === null ? Number.POSITIVE_INFINITY : f.capMs / 1_000
-      return [{ feature, capSeconds, never: f.never }]
-    })
-    this.#dictionaries = this.#columns.map((c) => (c.type === 'string' ? new Dictionary() : null))
-    const texts = this.#dictionaries.flatMap((dictionary, i) =>
-      dictionary === null ? [] : [{ column: i + 1, dictionary }],
+    this.#columns = new EventColumns(
+      definition.columns,
+      all.map((a) => a.aggregate),
     )
-    this.#layout = { columns: this.#columns.length + 1, summed, texts, slabs: new Slabs() }
-    this.#walk = new WindowWalk(windows, this.#layout)
-    this.#numbers = new Float64Array(this.#columns.length)
-    const bounded = this.#sinceLast.filter((s) => s.never === s.capSeconds)
-    this.#remembersForEver = bounded.length < this.#sinceLast.length
-    this.#retentionMs = Math.max(this.#walk.longestMs, ...bounded.map((s) => s.capSeconds * 1_000))
+    this.#rolling = this.#walkOver(rolling)
+    this.#current = byLength(current).map(([lengthMs, of]) => ({
+      lengthMs,
+      walk: this.#walkOver(of),
+    }))
+    this.#lastClosed = byLength(lastClosed).map(([lengthMs, of]) => {
+      const walk = this.#walkOver(of.map((a, at) => ({ ...a, feature: at })))
+      return new LastClosed(
+        lengthMs,
+        walk,
+        of.map((a) => a.feature),
+      )
+    })
+    this.#sinceLast = sinceLast
+    const bounded = sinceLast.filter((s) => s.never === s.capSeconds)
+    this.#remembersForEver = bounded.length < sinceLast.length
+    this.#retentionMs = Math.max(
+      0,
+      ...all.map((a) => a.lengthMs),
+      ...bounded.map((s) => s.capSeconds * 1_000),
+    )
+    this.#expiry = new Expiry(this.#retentionMs)
+    this.#use = use
   }
 
-  /** Keys that hold memory. */
-  get keys(): number {
-    return this.#histories.size + this.#lastTimes.size
+  /** Bytes that the windows hold. */
+  get bytes(): number {
+    const { slabs } = this.#columns.layout
+    const kept = this.#lastClosed.reduce((sum, l) => sum + l.size, 0) + this.#lastTimes.size
+    return slabs.bytes + KEY_BYTES * this.#histories.size + KEPT_BYTES * kept
   }
 
   /** Is the event of this kind? May throw what the author's function throws. */
@@ -118,14 +112,12 @@ export class KindWindows {
 
   /** Reads the event's columns; gives the first cell that a window cannot hold. */
   read(event: unknown): BadCell | null {
-    for (let c = 0; c < this.#columns.length; c++) {
-      const { name, type, of } = this.#columns[c] as Column
-      const value = of(event)
-      const fits = type === 'number' ? Number.isFinite(value) : typeof value === type
-      if (!fits) return { column: name, wanted: type, got: value }
-      this.#cells[c] = value
-    }
-    return null
+    return this.#columns.read(event)
+  }
+
+  /** Does it hold memory for the key? */
+  has(key: string): boolean {
+    return this.#histories.has(key) || this.#lastTimes.has(key)
   }
 
   /**
@@ -134,32 +126,57 @@ export class KindWindows {
    */
   take(moment: Moment, enters: boolean, row: Float64Array | null): void {
     const { key, timeMs, watermarkMs } = moment
-    // Before the event enters: one that stands exactly at the watermark must not be swept away under its own row.
-    if (enters) this.#sweepOn(watermarkMs)
-    const history = enters ? this.#historyOf(key) : (this.#histories.get(key) ?? null)
+    const history = enters ? this.#historyOf(key, timeMs) : (this.#histories.get(key) ?? null)
     // What an event sees depends on the watermark, not on what happens to be still in memory.
-    const floorMs = watermarkMs - this.#walk.longestMs
-    history?.prune(floorMs)
+    if (history !== null) this.#passTime(history, watermarkMs)
     const seenMs = this.#sinceLast.length === 0 ? 0 : this.#previousMs(key, history, timeMs)
-    if (enters) this.#enter(history as History, timeMs)
+    if (enters) history?.insert(timeMs, this.#columns.take())
     if (row === null) return
-    this.#walk.write(history, { timeMs, floorMs }, row)
+    const floorMs = watermarkMs - this.#rolling.longestMs
+    this.#rolling.write(history, { timeMs, floorMs }, row)
+    for (const { lengthMs, walk } of this.#current) {
+      const startMs = startOfWindow(Math.max(timeMs, watermarkMs), lengthMs)
+      walk.writeRange(history, { afterMs: startMs - 1, upToMs: timeMs }, row)
+    }
+    for (const lastClosed of this.#lastClosed) lastClosed.write(key, row)
+    this.#writeSinceLast(moment, seenMs, row)
+  }
+
+  /** Lets go keys that the watermark has left behind, looking at no more than `most`. */
+  sweep(watermarkMs: number, most: number): void {
+    this.#expiry.sweep(watermarkMs, most, (history) => {
+      this.#passTime(history, watermarkMs)
+      this.#histories.delete(history.key)
+      if (this.#remembersForEver) this.#lastTimes.set(history.key, history.newestMs)
+      else this.#use.keys--
+      history.free()
+    })
+  }
+
+  /** Drops what the watermark has passed; the values of closed windows are taken first. */
+  #passTime(history: History, watermarkMs: number): void {
+    let cutMs = watermarkMs - this.#rolling.longestMs
+    for (const { lengthMs } of this.#current) {
+      cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lengthMs) - 1)
+    }
+    for (const lastClosed of this.#lastClosed) {
+      lastClosed.close(history, watermarkMs)
+      cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lastClosed.lengthMs) - 1)
+    }
+    history.prune(cutMs)
+  }
+
+  #writeSinceLast({ timeMs, watermarkMs }: Moment, seenMs: number, row: Float64Array): void {
     if (this.#sinceLast.length === 0) return
-    const previousMs = this.#remembered(seenMs, watermarkMs)
+    // A time that may be swept away counts as forgotten, swept or not.
+    const isKept = this.#remembersForEver || seenMs > watermarkMs - this.#retentionMs
+    const previousMs = isKept ? seenMs : Number.NEGATIVE_INFINITY
     for (const { feature, capSeconds, never } of this.#sinceLast) {
       const elapsed = (timeMs - previousMs) / 1_000
       // A late event may lie before the newest event that was pruned: what came before it is forgotten.
       const known = previousMs !== Number.NEGATIVE_INFINITY && elapsed >= 0
       row[feature] = known ? Math.min(elapsed, capSeconds) : never
     }
-  }
-
-  #enter(history: History, timeMs: number): void {
-    for (let c = 0; c < this.#columns.length; c++) {
-      const cell = this.#cells[c]
-      this.#numbers[c] = this.#dictionaries[c]?.hold(cell as string) ?? Number(cell)
-    }
-    history.insert(timeMs, this.#numbers)
   }
 
   /** Event time of the newest event that came before one at `timeMs` which is about to enter; −Infinity if there was none. */
@@ -169,51 +186,36 @@ export class KindWindows {
     return latestMs === Number.NEGATIVE_INFINITY ? history.newestPrunedMs : latestMs
   }
 
-  /** A time that may be swept away counts as forgotten, swept or not. */
-  #remembered(previousMs: number, watermarkMs: number): number {
-    const kept = this.#remembersForEver || previousMs > watermarkMs - this.#retentionMs
-    return kept ? previousMs : Number.NEGATIVE_INFINITY
-  }
-
-  #historyOf(key: string): History {
+  #historyOf(key: string, timeMs: number): History {
     const known = this.#histories.get(key)
     if (known !== undefined) return known
     const lastMs = this.#lastTimes.get(key) ?? Number.NEGATIVE_INFINITY
-    const history = new History(this.#layout, key, lastMs)
-    this.#lastTimes.delete(key)
+    const history = new History(this.#columns.layout, key, lastMs)
+    if (!this.#lastTimes.delete(key)) this.#use.keys++
     this.#histories.set(key, history)
+    this.#expiry.file(history, timeMs)
     return history
   }
 
-  /** Lets silent keys go, a few at a time. What a row sees does not depend on when. */
-  #sweepOn(watermarkMs: number): void {
-    for (let n = 0; n < SWEEP_PER_EVENT; n++) {
-      const { done, value: history } = this.#sweep.next()
-      if (done === true) {
-        this.#sweep = this.#histories.values()
-        return
-      }
-      if (history.newestMs > watermarkMs - this.#retentionMs) continue
-      history.prune(watermarkMs - this.#walk.longestMs)
-      this.#histories.delete(history.key)
-      if (this.#remembersForEver) this.#lastTimes.set(history.key, history.newestMs)
-      history.free()
-    }
+  #walkOver(features: readonly Aggregated[]): WindowWalk {
+    const windows = features.map((f) =>
+      this.#columns.windowFeature(f.aggregate, f.lengthMs, f.feature),
+    )
+    return new WindowWalk(windows, this.#columns.layout)
   }
 }
 
-/** The columns that some window of this kind uses; how it uses them decides their type. */
-function columnsOf(step: FeaturesStep, kind: number): Column[] {
-  const definition = step.kinds[kind] as KindDefinition
-  const types = new Map<string, ColumnType>()
-  for (const feature of step.features) {
-    if (feature.from !== 'rolling' || feature.kind !== kind) continue
-    const { aggregate } = feature
-    if (aggregate.of !== 'count') types.set(aggregate.column, COLUMN_TYPE[aggregate.of])
+/** About what a key takes beside its numbers: its name, its place in a map, its history. Measured in test/bench. */
+const KEY_BYTES = 250
+/** About what is left of a key that has gone silent. */
+const KEPT_BYTES = 120
+
+function byLength(features: readonly Aggregated[]): [number, Aggregated[]][] {
+  const groups = new Map<number, Aggregated[]>()
+  for (const feature of features) {
+    const group = groups.get(feature.lengthMs)
+    if (group === undefined) groups.set(feature.lengthMs, [feature])
+    else group.push(feature)
   }
-  return [...types].map(([name, type]) => ({
-    name,
-    type,
-    of: definition.columns[name] as EventFunction<unknown>,
-  }))
+  return [...groups]
 }

@@ -19,8 +19,15 @@ export class Slabs {
   readonly #free = new Map<number, Slab[]>()
   #page = new Float64Array(0)
   #used = 0
+  #held = 0
+
+  /** Bytes of the slabs that are taken. */
+  get bytes(): number {
+    return this.#held * 8
+  }
 
   take(size: number): Slab {
+    this.#held += size
     if (size > LARGEST) return { page: new Float64Array(size), at: 0 }
     const free = this.#free.get(size)?.pop()
     if (free !== undefined) return free
@@ -35,6 +42,7 @@ export class Slabs {
 
   /** The slab may be taken by others from now on. */
   giveBack(slab: Slab, size: number): void {
+    this.#held -= size
     if (size > LARGEST) return
     const free = this.#free.get(size)
     if (free === undefined) this.#free.set(size, [slab])

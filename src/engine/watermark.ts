@@ -2,6 +2,14 @@ import type { SourceDefinition } from '../topology/definition.ts'
 
 export type Arrival = 'on-time' | 'late' | 'future'
 
+/** −Infinity for what has not been. */
+export interface WatermarkParts {
+  /** Largest event time seen, ms since the epoch. */
+  readonly newestMs: number
+  /** How far idleness has moved the watermark, ms since the epoch. */
+  readonly idleMs: number
+}
+
 /**
  * The watermark of one partition: the largest event time seen minus the lag. It never goes back and is derived from the
  * log alone, so a replay calls the same events late.
@@ -9,6 +17,10 @@ export type Arrival = 'on-time' | 'late' | 'future'
 export class Watermark {
   readonly #lagMs: number
   readonly #maxAheadMs: number
+  /** Largest event time seen. */
+  #newestMs = Number.NEGATIVE_INFINITY
+  /** How far idleness has moved it. */
+  #idleMs = Number.NEGATIVE_INFINITY
   #nowMs = Number.NEGATIVE_INFINITY
 
   constructor(source: Pick<SourceDefinition, 'watermark'>) {
@@ -22,6 +34,23 @@ export class Watermark {
     return this.#nowMs
   }
 
+  /** What it is derived from: kept beside an offset, it brings the watermark of that offset back. */
+  get parts(): WatermarkParts {
+    return { newestMs: this.#newestMs, idleMs: this.#idleMs }
+  }
+
+  /** Goes on from parts that were kept. */
+  restore({ newestMs, idleMs }: WatermarkParts): void {
+    this.#newestMs = newestMs
+    this.advance(idleMs)
+  }
+
+  /** A silent partition's time passes. */
+  advance(idleMs: number): void {
+    this.#idleMs = Math.max(this.#idleMs, idleMs)
+    this.#nowMs = Math.max(this.#newestMs - this.#lagMs, this.#idleMs)
+  }
+
   /**
    * Judges an event by the watermark as it stands, then moves it. Exactly at the watermark is on time. An event too far
    * ahead of its own record's timestamp moves nothing: one broken clock must not make the rest of the partition late.
@@ -29,7 +58,10 @@ export class Watermark {
   admit(eventTimeMs: number, recordTimestampMs: number): Arrival {
     if (eventTimeMs - recordTimestampMs > this.#maxAheadMs) return 'future'
     if (eventTimeMs < this.#nowMs) return 'late'
-    this.#nowMs = Math.max(this.#nowMs, eventTimeMs - this.#lagMs)
+    if (eventTimeMs > this.#newestMs) {
+      this.#newestMs = eventTimeMs
+      this.#nowMs = Math.max(this.#nowMs, eventTimeMs - this.#lagMs)
+    }
     return 'on-time'
   }
 }

@@ -29,6 +29,8 @@ const ACTIONS = {
   // Where records live is not as it must be.
   TOPIC_MISSING: 'refuse',
   TOPIC_LIMITS: 'refuse',
+  TOPIC_COMPACTED: 'refuse',
+  TOPIC_CHANGED: 'refuse',
   AUTHENTICATION: 'refuse',
   // One record cannot be scored.
   TOMBSTONE: 'dead-letter',
@@ -46,6 +48,7 @@ const ACTIONS = {
   FUTURE: 'dead-letter',
   LATE: 'dead-letter',
   COLUMN_INVALID: 'dead-letter',
+  STATE_LIMIT: 'dead-letter',
   FUNCTION_THREW: 'dead-letter',
   FEATURE_NOT_FINITE: 'dead-letter',
   SCORE_NOT_FINITE: 'dead-letter',

@@ -14,6 +14,11 @@ export const EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)
 /** First event time that is no longer taken for milliseconds: 2100. Microseconds and nanoseconds lie beyond it. */
 export const LATEST_EVENT_TIME_MS = Date.UTC(2100, 0, 1)
 
+/** Start of the aligned window [start, start + length) that a time falls in. */
+export function startOfWindow(timeMs: number, lengthMs: number): number {
+  return Math.floor(timeMs / lengthMs) * lengthMs
+}
+
 /** `1.5 s`, `12 min`, `3.2 h`: a length of time for people. */
 export function formatDuration(ms: number): string {
   const abs = Math.abs(ms)

@@ -16,6 +16,7 @@ import { featureSource, recordFeatures } from './features-builder.ts'
 import type { Table } from './lookup.ts'
 import { type Model, modelDefinition } from './model.ts'
 import type {
+  Emit,
   OutputsOf,
   SinkOrSinks,
   SourceOptions,
@@ -163,13 +164,14 @@ class Draft implements TopologyBuilder {
         const name = this.#nameOf('features')
         return this.#featureStream(this.#add(at, { op: 'features', name, kinds, features }))
       },
-      tumbling: (lengthMs: DurationMs, o?: { grace: DurationMs }) => ({
+      tumbling: (lengthMs: DurationMs, o: { grace?: DurationMs; emit?: Emit } = {}) => ({
         aggregate: (columns: Columns<never>, define: (a: unknown) => Record<string, Aggregate>) => {
           const piece: Piece = {
             op: 'tumbling',
             name: this.#nameOf('tumbling'),
             lengthMs,
-            graceMs: o?.grace ?? 0,
+            graceMs: o.grace ?? 0,
+            emit: o.emit ?? 'final',
             columns: columns as never,
             aggregates: define(aggregateKit),
           }

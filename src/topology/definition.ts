@@ -79,10 +79,12 @@ export interface ScoreStep extends StepBase {
   readonly latencyBudgetMs: number
   readonly then: readonly Step[]
 }
-interface TumblingStep extends StepBase {
+export interface TumblingStep extends StepBase {
   readonly op: 'tumbling'
   readonly lengthMs: number
   readonly graceMs: number
+  /** `early`: also a result for each event that enters. */
+  readonly emit: 'final' | 'early'
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
   readonly aggregates: Readonly<Record<string, Aggregate>>
   readonly then: readonly Step[]

@@ -56,16 +56,25 @@ export interface Stream<E> {
   features<Fs extends Record<string, Feature<never>>>(
     define: (f: FeatureKit<E>) => Fs,
   ): FeatureStream<E, Fs>
-  /** Aligned windows of each key as a stream of their own, one event for each window that closes. */
-  tumbling(
+  /**
+   * Aligned windows [start, end) of each key as a stream of their own: one event for each window, once the watermark has passed
+   * its end and the grace, in the order (end, key).
+   *
+   * `grace`: how long after its end a window still takes events, @default 0. `emit: 'early'`: also a result for each event that
+   * enters, with `isFinal: false`; no windows can be kept over those.
+   */
+  tumbling<M extends Emit = 'final'>(
     length: DurationMs,
-    o?: { grace: DurationMs },
+    o?: { grace?: DurationMs; emit?: M },
   ): {
     aggregate<C extends Columns<E>, R extends Record<string, Aggregate<unknown>>>(
       columns: C,
       define: (a: AggregateKit<C>) => R,
     ): Stream<
-      WindowEvent & { readonly [K in keyof R]: R[K] extends Aggregate<infer V> ? V : never }
+      WindowEvent &
+        (M extends 'early' ? { readonly isFinal: boolean } : unknown) & {
+          readonly [K in keyof R]: R[K] extends Aggregate<infer V> ? V : never
+        }
     >
   }
   /** Writes each event as JSON. Key: the source's, unless given. */
@@ -87,6 +96,9 @@ export interface FeatureStream<E, Fs> {
     o?: { missing?: 'nan'; latencyBudget?: DurationMs },
   ): Stream<Scored<E, keyof Fs & string, O>>
 }
+
+/** When a tumbling window says something: once it has closed, or also for each event that enters. */
+export type Emit = 'final' | 'early'
 
 /** Event time of the derived stream: `windowEndMs − 1`; its key is the window's. */
 export interface WindowEvent {

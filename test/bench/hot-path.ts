@@ -11,6 +11,7 @@ import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime
 import { chunkHeaders } from '../../src/runtime/provenance.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
+import { whole } from '../engine/whole.ts'
 import { build } from './build.ts'
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
@@ -61,7 +62,7 @@ class Path {
   readonly #intake: EventIntake
 
   constructor(topology: PreparedTopology, watch: Stopwatch) {
-    this.engine = new Engine(topology.definition, topology.lookup)
+    this.engine = new Engine(topology.definition, topology)
     this.#topology = topology
     this.#watch = watch
     this.#intake = new EventIntake(topology.definition.source)
@@ -73,7 +74,7 @@ class Path {
     this.#watch.start()
     const { batch, records } = this.#intake.take(chunk)
     this.#watch.lap('decode')
-    const [arrivals] = this.engine.process(batch).arrivals as [Arrivals]
+    const [arrivals] = whole(this.engine.process(batch)).arrivals as [Arrivals]
     this.#watch.lap('engine')
     const step = arrivals.step as ScoreStep
     const scorer = scorers.get(step.name) as Scorer

@@ -6,6 +6,7 @@ import {
   TOPOLOGY,
 } from '../../src/topology/definition.ts'
 import type { Lookup } from '../../src/topology/lookup.ts'
+import { whole } from './whole.ts'
 
 interface Arrival {
   readonly key: string
@@ -24,17 +25,19 @@ export function engineRows(
   { step, options, events }: Run,
   chunk: number,
 ): { late: boolean; row: Float32Array | null }[] {
-  const engine = new Engine(topologyAround(step, options), options.lookup)
+  const engine = new Engine(topologyAround(step, options), { lookup: options.lookup })
   const answers: { late: boolean; row: Float32Array | null }[] = []
   for (let start = 0; start < events.length; start += chunk) {
     const part = events.slice(start, start + chunk)
-    const result = engine.process({
-      count: part.length,
-      keys: part.map((e) => e.key),
-      timesMs: Float64Array.from(part, (e) => e.timeMs),
-      recordTimesMs: Float64Array.from(part, (e) => e.timeMs),
-      events: part.map((e) => e.event),
-    })
+    const result = whole(
+      engine.process({
+        count: part.length,
+        keys: part.map((e) => e.key),
+        timesMs: Float64Array.from(part, (e) => e.timeMs),
+        recordTimesMs: Float64Array.from(part, (e) => e.timeMs),
+        events: part.map((e) => e.event),
+      }),
+    )
     const late = new Set(result.late.flatMap((l) => l.indices))
     const answersHere = part.map((_, i) => ({
       late: late.has(i),

@@ -1,0 +1,60 @@
+import { startOfWindow } from '../kernel/time.ts'
+import type { History } from './history.ts'
+import type { WindowWalk } from './window-walk.ts'
+
+interface ClosedWindow {
+  readonly startMs: number
+  readonly values: Float64Array
+}
+
+/**
+ * For each key the newest window that the watermark has closed and that held an event, of whatever age. Its values are
+ * taken before its events are pruned; a closed window changes no more, since a late event enters none.
+ */
+export class LastClosed {
+  readonly lengthMs: number
+  readonly #walk: WindowWalk
+  /** Where in a row each value goes. */
+  readonly #features: readonly number[]
+  readonly #byKey = new Map<string, ClosedWindow>()
+  /** Of a key that had no window yet. */
+  readonly #none: Float64Array
+
+  /** @param walk writes the values in the order of `features` */
+  constructor(lengthMs: number, walk: WindowWalk, features: readonly number[]) {
+    this.lengthMs = lengthMs
+    this.#walk = walk
+    this.#features = features
+    this.#none = this.#valuesOf(null, 0)
+  }
+
+  /** Windows that are remembered. */
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  /** Takes note of the newest window of a key that the watermark has closed. */
+  close(history: History, watermarkMs: number): void {
+    const openMs = startOfWindow(watermarkMs, this.lengthMs)
+    const newestMs = history.latestUpTo(openMs - 1)
+    if (newestMs === Number.NEGATIVE_INFINITY) return
+    const startMs = startOfWindow(newestMs, this.lengthMs)
+    const known = this.#byKey.get(history.key)
+    if (known !== undefined && known.startMs >= startMs) return
+    this.#byKey.set(history.key, { startMs, values: this.#valuesOf(history, startMs) })
+  }
+
+  write(key: string, row: Float64Array): void {
+    const values = this.#byKey.get(key)?.values ?? this.#none
+    for (let f = 0; f < this.#features.length; f++) {
+      row[this.#features[f] as number] = values[f] as number
+    }
+  }
+
+  #valuesOf(history: History | null, startMs: number): Float64Array {
+    const values = new Float64Array(this.#features.length)
+    const range = { afterMs: startMs - 1, upToMs: startMs + this.lengthMs - 1 }
+    this.#walk.writeRange(history, range, values)
+    return values
+  }
+}

@@ -1,0 +1,34 @@
+import { TidemarkError } from '../kernel/errors.ts'
+
+/** How much the windows of one task may hold. */
+export interface StateLimits {
+  /** Keys, over all steps. */
+  readonly maxKeys: number
+  readonly maxBytes: number
+}
+
+/** What the windows of one task hold, and whether there is room for more. */
+export class StateUse {
+  readonly #limits: StateLimits
+  /** Keys that hold memory. */
+  keys = 0
+  /** As of the last chunk. */
+  bytes = 0
+
+  constructor(limits: StateLimits) {
+    this.#limits = limits
+  }
+
+  /** Why an event may not enter; `null` when it may. */
+  refusal(newKeys: number): TidemarkError | null {
+    const { maxKeys, maxBytes } = this.#limits
+    if (this.bytes < maxBytes && (newKeys === 0 || this.keys + newKeys <= maxKeys)) return null
+    const what =
+      this.bytes >= maxBytes
+        ? `the windows of this task hold ${this.bytes} bytes, the limit is ${maxBytes}`
+        : `the windows of this task hold ${this.keys} keys, the limit is ${maxKeys}`
+    return new TidemarkError('STATE_LIMIT', what, {
+      hint: 'more partitions make smaller tasks; --max-keys and --max-state-bytes say how much one may hold',
+    })
+  }
+}

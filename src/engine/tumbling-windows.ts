@@ -1,0 +1,203 @@
+import type { TidemarkError } from '../kernel/errors.ts'
+import { startOfWindow } from '../kernel/time.ts'
+import type { TumblingStep } from '../topology/definition.ts'
+import { EventColumns } from './columns.ts'
+import type { Flow, WindowResult } from './events.ts'
+import { badColumn, lateError, threw } from './faults.ts'
+import { History } from './history.ts'
+import type { StateUse } from './state-limits.ts'
+import { WindowWalk } from './window-walk.ts'
+
+// One tumbling step: the open windows of all keys. A key's events lie in one buffer; a window is a range of it.
+
+/** Results that are given in one piece. */
+const PIECE = 1_000
+/** About what a key takes beside its numbers. */
+const KEY_BYTES = 250
+
+export interface TumblingOutcome {
+  /** Indices of events that entered a window. */
+  readonly entered: number[]
+  readonly late: number[]
+  /** Windows that closed. */
+  closed: number
+}
+
+/** `fault` is told of each event that cannot go on. */
+export interface TumblingRun {
+  readonly fault: (index: number, error: TidemarkError) => void
+  readonly outcome: TumblingOutcome
+  /** Does somebody want the results? Else windows only open and close. */
+  readonly isWanted: boolean
+}
+
+export class TumblingWindows {
+  readonly #step: TumblingStep
+  readonly #setsLateAside: boolean
+  readonly #use: StateUse
+  readonly #columns: EventColumns
+  readonly #walk: WindowWalk
+  readonly #names: readonly string[]
+  readonly #row: Float64Array
+  readonly #histories = new Map<string, History>()
+  /** The keys of each window that is open, by its end. */
+  readonly #open = new Map<number, History[]>()
+  /** The ends of open windows, in order. */
+  readonly #ends: number[] = []
+
+  constructor(step: TumblingStep, setsLateAside: boolean, use: StateUse) {
+    const aggregates = Object.values(step.aggregates)
+    this.#step = step
+    this.#setsLateAside = setsLateAside
+    this.#use = use
+    this.#columns = new EventColumns(step.columns, aggregates)
+    this.#walk = new WindowWalk(
+      aggregates.map((a, at) => this.#columns.windowFeature(a, step.lengthMs, at)),
+      this.#columns.layout,
+    )
+    this.#names = Object.keys(step.aggregates)
+    this.#row = new Float64Array(aggregates.length)
+  }
+
+  /** Bytes that the windows hold. */
+  get bytes(): number {
+    return this.#columns.layout.slabs.bytes + KEY_BYTES * this.#histories.size
+  }
+
+  /** The end of the window that closes next; +Infinity when none is open. */
+  get nextEndMs(): number {
+    return (this.#ends[0] ?? Number.POSITIVE_INFINITY) + this.#step.graceMs
+  }
+
+  /**
+   * Takes events in log order and gives results in pieces, in the order in which they came about: before an event enters, the
+   * windows that its watermark has passed close by (end, key).
+   */
+  *take(flow: Flow, run: TumblingRun): Generator<readonly WindowResult[]> {
+    const { indices, watermarksMs } = flow
+    let results: WindowResult[] = []
+    let next = 0
+    // Also an event that some step before has kept back moves the watermark.
+    for (let index = 0; index < watermarksMs.length; index++) {
+      for (const result of this.#close(watermarksMs[index] as number, index, run)) {
+        results.push(result)
+        if (results.length < PIECE) continue
+        yield results
+        results = []
+      }
+      if (indices[next] !== index) continue
+      next++
+      const result = this.#enter(flow, index, run)
+      if (result !== null) results.push(result)
+    }
+    if (results.length > 0) yield results
+  }
+
+  /** Closes what a watermark has passed that no event has moved. */
+  *pass(watermarkMs: number, run: TumblingRun): Generator<readonly WindowResult[]> {
+    let results: WindowResult[] = []
+    for (const result of this.#close(watermarkMs, null, run)) {
+      results.push(result)
+      if (results.length < PIECE) continue
+      yield results
+      results = []
+    }
+    if (results.length > 0) yield results
+  }
+
+  *#close(watermarkMs: number, cause: number | null, run: TumblingRun): Generator<WindowResult> {
+    while (this.nextEndMs <= watermarkMs) {
+      const endMs = this.#ends.shift() as number
+      const histories = this.#open.get(endMs) as History[]
+      this.#open.delete(endMs)
+      histories.sort(byKey)
+      for (const history of histories) {
+        run.outcome.closed++
+        if (run.isWanted) yield this.#result(history, { endMs, isFinal: true, cause })
+        // Windows close in the order of their ends, so whatever is older has been told.
+        history.prune(endMs - 1)
+        if (history.size > 0) continue
+        this.#histories.delete(history.key)
+        this.#use.keys--
+        history.free()
+      }
+    }
+  }
+
+  #enter(flow: Flow, index: number, run: TumblingRun): WindowResult | null {
+    const { lengthMs, graceMs, emit } = this.#step
+    const key = flow.keys[index] as string
+    const timeMs = flow.timesMs[index] as number
+    const watermarkMs = flow.watermarksMs[index] as number
+    const startMs = startOfWindow(timeMs, lengthMs)
+    const endMs = startMs + lengthMs
+    if (endMs + graceMs <= watermarkMs) {
+      run.outcome.late.push(index)
+      if (this.#setsLateAside) run.fault(index, lateError(timeMs, watermarkMs))
+      return null
+    }
+    const error =
+      this.#read(flow.events[index]) ?? this.#use.refusal(this.#histories.has(key) ? 0 : 1)
+    if (error !== null) {
+      run.fault(index, error)
+      return null
+    }
+    const history = this.#historyOf(key)
+    if (history.latestUpTo(endMs - 1) < startMs) this.#openWindow(endMs, history)
+    history.insert(timeMs, this.#columns.take())
+    run.outcome.entered.push(index)
+    if (emit === 'final' || !run.isWanted) return null
+    return this.#result(history, { endMs, isFinal: false, cause: index })
+  }
+
+  #read(event: unknown): TidemarkError | null {
+    try {
+      const bad = this.#columns.read(event)
+      return bad === null ? null : badColumn(bad)
+    } catch (cause) {
+      return threw(cause)
+    }
+  }
+
+  #historyOf(key: string): History {
+    const known = this.#histories.get(key)
+    if (known !== undefined) return known
+    const history = new History(this.#columns.layout, key, Number.NEGATIVE_INFINITY)
+    this.#histories.set(key, history)
+    this.#use.keys++
+    return history
+  }
+
+  #openWindow(endMs: number, history: History): void {
+    const open = this.#open.get(endMs)
+    if (open !== undefined) {
+      open.push(history)
+      return
+    }
+    this.#open.set(endMs, [history])
+    let at = this.#ends.length
+    while (at > 0 && (this.#ends[at - 1] as number) > endMs) at--
+    this.#ends.splice(at, 0, endMs)
+  }
+
+  #result(
+    history: History,
+    { endMs, isFinal, cause }: Pick<WindowResult, 'endMs' | 'isFinal' | 'cause'>,
+  ): WindowResult {
+    const { key } = history
+    const startMs = endMs - this.#step.lengthMs
+    this.#walk.writeRange(history, { afterMs: startMs - 1, upToMs: endMs - 1 }, this.#row)
+    const event: Record<string, unknown> = { key, windowStartMs: startMs, windowEndMs: endMs }
+    if (this.#step.emit === 'early') event['isFinal'] = isFinal
+    for (let a = 0; a < this.#names.length; a++) {
+      const value = this.#row[a] as number
+      event[this.#names[a] as string] = Number.isNaN(value) ? null : value
+    }
+    return { key, startMs, endMs, isFinal, cause, event }
+  }
+}
+
+/** By UTF-16 code units, on every machine alike. */
+function byKey(a: History, b: History): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0
+}
