@@ -14,3 +14,14 @@ export function outputId(source: {
 }): string {
   return `${source.topic}/${source.partition}/${source.offset}/${source.sink}`
 }
+
+/** The same for the result of a window that has closed: whichever event closed it. */
+export function windowId(source: {
+  topic: string
+  partition: number
+  sink: string
+  key: string
+  startMs: number
+}): string {
+  return `${source.topic}/${source.partition}/${source.sink}/${source.key}/${source.startMs}`
+}

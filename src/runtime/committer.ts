@@ -1,12 +1,12 @@
 import type { Clock } from '../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { Commit, Member, NewRecord } from '../records/port.ts'
+import type { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
-import type { Finished } from './ledger.ts'
-import type { Task } from './task.ts'
+import type { Gathered } from './ledger.ts'
 
-// Commits for all tasks of a worker. One is in flight while the next is gathered. Every commit, and every attempt of it, is
-// assembled from the tasks as they are now: what a lost task had pending is its new owner's to publish (PROTOCOL C1).
+// Commits for all partitions of a worker. One is in flight while the next is gathered. Every commit, and every attempt of it,
+// is assembled from the partitions as they are now: what a lost one had pending is its new owner's to publish (PROTOCOL C1).
 
 /** Shortest and longest time from the start of one commit to the start of the next. */
 const PACE_MS = { shortest: 10, longest: 100 }
@@ -15,20 +15,22 @@ const RECORDS_PER_MS = 100
 /** Most records in one commit, so that a first one after an outage does not take minutes. */
 const MAX_RECORDS = 20_000
 const FIRST_RETRY_MS = 100
+/** Nothing is wrong then: it is over in a moment. */
+const WHILE_REBALANCING_MS = 50
 const LAST_RETRY_MS = 10_000
 
 export interface CommitterOptions {
   readonly member: Member
-  readonly tasks: () => Iterable<Task>
+  readonly partitions: () => Iterable<AssignedPartition>
   readonly observer: Observer
   readonly clock: Clock
-  /** Something of this task was committed. */
-  onCommitted(task: Task): void
+  /** Something of this partition was committed. */
+  onCommitted(partition: AssignedPartition): void
 }
 
 interface Segment {
-  readonly task: Task
-  readonly finished: readonly Finished[]
+  readonly of: AssignedPartition
+  readonly gathered: Gathered
 }
 
 export class Committer {
@@ -82,9 +84,9 @@ export class Committer {
       return 0
     }
     this.#attempt = 0
-    for (const { task, finished } of segments) {
-      task.ledger.committed(finished.length)
-      this.#o.onCommitted(task)
+    for (const { of, gathered } of segments) {
+      of.ledger.committed(gathered)
+      this.#o.onCommitted(of)
     }
     this.#tell(segments, commit, this.#o.clock.elapsedMs() - startMs)
     return commit.outputs.length + commit.deadLetters.length + segments.length
@@ -92,15 +94,12 @@ export class Committer {
 
   #gather(): Segment[] {
     const segments: Segment[] = []
-    let records = 0
-    for (const task of this.#o.tasks()) {
-      const finished: Finished[] = []
-      for (const chunk of task.ledger.closed) {
-        if (records >= MAX_RECORDS) break
-        records += chunk.outputs.length + chunk.deadLetters.length
-        finished.push(chunk)
-      }
-      if (finished.length > 0) segments.push({ task, finished })
+    let room = MAX_RECORDS
+    for (const of of this.#o.partitions()) {
+      const gathered = room > 0 ? of.ledger.gather(room) : null
+      if (gathered === null) continue
+      segments.push({ of, gathered })
+      for (const piece of gathered.pieces) room -= piece.outputs.length + piece.deadLetters.length
     }
     return segments
   }
@@ -109,6 +108,11 @@ export class Committer {
     if (!(error instanceof TidemarkError)) throw error
     // Another owner has the partitions, or will: the assignment that follows says which tasks are left.
     if (error.action !== 'retry' && error.action !== 'release') throw error
+    if (error.code === 'REBALANCING') {
+      await this.#o.clock.sleep(WHILE_REBALANCING_MS, this.#stop.signal)
+      this.nudge()
+      return
+    }
     const nextAttemptMs = Math.min(FIRST_RETRY_MS * 2 ** this.#attempt++, LAST_RETRY_MS)
     const { code } = error
     this.#o.observer({ type: 'commit-failed', code, reason: messageOf(error), nextAttemptMs })
@@ -126,21 +130,24 @@ export class Committer {
         nextOffset,
       })),
       durationMs,
-      endToEndMs: segments.flatMap((s) => s.finished.map((f) => nowMs - f.oldestMs)),
+      endToEndMs: segments.flatMap((s) =>
+        s.gathered.pieces.flatMap((p) => (p.oldestMs === null ? [] : [nowMs - p.oldestMs])),
+      ),
     })
   }
 }
 
 function assemble(segments: readonly Segment[]): Commit {
+  const pieces = segments.flatMap((s) => s.gathered.pieces)
   return {
-    outputs: segments.flatMap((s) => s.finished.flatMap((f) => f.outputs)),
-    deadLetters: segments.flatMap((s) => s.finished.flatMap((f) => f.deadLetters)),
-    nextOffsets: segments.map(({ task, finished }) => ({
-      ...task.partition,
-      epoch: task.epoch,
-      nextOffset: (finished.at(-1) as Finished).nextOffset,
-      metadata: '',
-    })),
+    outputs: pieces.flatMap((p) => p.outputs),
+    deadLetters: pieces.flatMap((p) => p.deadLetters),
+    nextOffsets: segments.flatMap(({ of, gathered: { last } }) => {
+      if (last === null) return []
+      const { partition, epoch } = of
+      const { nextOffset } = last
+      return [{ ...partition, epoch, nextOffset, metadata: of.metadata(last) }]
+    }),
   }
 }
 

@@ -4,9 +4,11 @@ import type { TopicPartition } from '../records/port.ts'
 // What a worker tells whoever watches it: metrics, log, the live line of the demo. Never a payload or a key.
 // At most a few events per chunk, so that watching costs nothing per record.
 
-/** What became of records; in = scored + skipped + late + dead, always. */
+/** What became of records; in = scored + windowed + skipped + late + dead, always. */
 export interface Outcomes {
   readonly scored: number
+  /** Entered a tumbling window, and came to no output of their own. */
+  readonly windowed: number
   /** Left out by a `where`. */
   readonly skipped: number
   /** Behind the watermark, whatever `onLate` did with them. */
@@ -30,6 +32,26 @@ export type RuntimeEvent =
       readonly partition: TopicPartition
       readonly nextOffset: number
     }
+  | {
+      /** A task reads again, without output, what its windows need: once before the first record, then after each chunk. */
+      readonly type: 'restoring'
+      readonly topology: string
+      readonly partition: TopicPartition
+      readonly fromOffset: number
+      /** Where it has got to. */
+      readonly nextOffset: number
+      /** Where output begins. */
+      readonly toOffset: number
+      /** Why it reads more than it would have to; `null` when it does not. */
+      readonly reason: string | null
+    }
+  | {
+      readonly type: 'restored'
+      readonly topology: string
+      readonly partition: TopicPartition
+      readonly records: number
+      readonly durationMs: number
+    }
   | { readonly type: 'lost'; readonly topology: string; readonly partition: TopicPartition }
   | {
       readonly type: 'consumed'
@@ -48,8 +70,13 @@ export type RuntimeEvent =
       readonly outcomes: Outcomes
       /** The first step that keeps windows or scores; the counts are by what it did. */
       readonly step: string
+      /** Tumbling windows that closed, by the step that kept them. */
+      readonly closed: ReadonlyMap<string, number>
       /** −Infinity before the first event. */
       readonly watermarkMs: number
+      /** What the windows hold. */
+      readonly keys: number
+      readonly bytes: number
       /** The offset after the chunk. */
       readonly nextOffset: number
     }

@@ -1,6 +1,6 @@
 import { eventKey, eventTimeMs } from '../codec/identity.ts'
 import { EventDecoder } from '../codec/json.ts'
-import type { EventBatch } from '../engine/events.ts'
+import type { EventBatch, WindowResult } from '../engine/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { LogRecord } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
@@ -11,6 +11,8 @@ const DECODE = 'decode'
 /** A record that cannot go on, and why. */
 export interface RecordFault {
   readonly record: LogRecord
+  /** The closed window whose result it is that cannot go on; `null`: the record itself. */
+  readonly window: WindowResult | null
   readonly step: string
   readonly error: TidemarkError
 }
@@ -50,7 +52,7 @@ export class EventIntake {
         decoded.push(record)
       } catch (thrown) {
         if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
-        faults.push({ record, step: DECODE, error: thrown })
+        faults.push({ record, window: null, step: DECODE, error: thrown })
       }
     }
     const batch = { count: decoded.length, keys, timesMs, recordTimesMs, events }

@@ -1,13 +1,19 @@
 import type { EngineResult } from '../engine/events.ts'
 import type { Outcomes } from './events.ts'
 import type { Intake, RecordFault } from './intake.ts'
-import type { Produced } from './outputs.ts'
 
-export const NO_OUTCOMES: Outcomes = { scored: 0, skipped: 0, late: 0, dead: 0 }
+export const NO_OUTCOMES: Outcomes = {
+  scored: 0,
+  windowed: 0,
+  skipped: 0,
+  late: 0,
+  dead: 0,
+}
 
 export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
   return {
     scored: a.scored + b.scored,
+    windowed: a.windowed + b.windowed,
     skipped: a.skipped + b.skipped,
     late: a.late + b.late,
     dead: a.dead + b.dead,
@@ -16,29 +22,29 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
 
 /**
  * What became of the records of a chunk; each counts once. Late comes first, so that a late event is late whatever
- * `onLate` made of it; then dead; then scored; what is left was skipped.
+ * `onLate` made of it; then dead; then scored; then in a tumbling window; what is left was skipped.
  */
 export function countOutcomes(
   records: number,
   done: {
     readonly intake: Intake
     readonly result: EngineResult
-    readonly produced: readonly Produced[]
+    /** Offsets of the records that were scored, or that reached a sink without a model. */
+    readonly reached: readonly number[]
     readonly faults: readonly RecordFault[]
   },
 ): Outcomes {
-  const late = new Set(
-    done.result.late.flatMap(({ indices }) =>
-      indices.map((i) => done.intake.records[i]?.offset as number),
-    ),
-  )
-  const counted = new Set(late)
+  const counted = new Set<number>()
   const countNew = (offsets: Iterable<number>): number => {
     const before = counted.size
     for (const offset of offsets) counted.add(offset)
     return counted.size - before
   }
-  const dead = countNew(done.faults.map((f) => f.record.offset))
-  const scored = countNew(done.produced.flatMap((p) => p.reached))
-  return { scored, skipped: records - counted.size, late: late.size, dead }
+  const offsetsOf = (indices: readonly number[]) =>
+    indices.map((i) => done.intake.records[i]?.offset as number)
+  const late = countNew(done.result.late.flatMap(({ indices }) => offsetsOf(indices)))
+  const dead = countNew(done.faults.filter((f) => f.window === null).map((f) => f.record.offset))
+  const scored = countNew(done.reached)
+  const windowed = countNew(offsetsOf(done.result.windowed))
+  return { scored, windowed, skipped: records - counted.size, late, dead }
 }

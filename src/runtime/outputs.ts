@@ -1,8 +1,8 @@
 import { eventKey } from '../codec/identity.ts'
 import { encodeOutput } from '../codec/output.ts'
-import type { Arrivals } from '../engine/events.ts'
+import type { Arrivals, Fault, WindowResult } from '../engine/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import { outputId } from '../kernel/ids.ts'
+import { outputId, windowId } from '../kernel/ids.ts'
 import type { Header, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
 import type { Scorer, Scores } from '../scoring/scorer.ts'
 import type { ScoreStep, SinkStep, Step } from '../topology/definition.ts'
@@ -15,6 +15,8 @@ import { ID_HEADER } from './provenance.ts'
 
 interface OutputPlace {
   readonly source: TopicPartition
+  /** The offset reached and the time, ms since the epoch, for results of windows that no event has closed. */
+  readonly idle: { readonly offset: number; readonly timestampMs: number }
   /** Shared by all outputs of the chunk. */
   readonly headers: readonly Header[]
   /** Largest batch that a topic takes, bytes. */
@@ -25,7 +27,7 @@ interface OutputPlace {
 export interface Produced {
   readonly outputs: readonly NewRecord[]
   readonly faults: readonly RecordFault[]
-  /** Offsets of the records that were scored, or that reached a sink without a model. */
+  /** Offsets of the records that were scored, or that reached a sink without a model; those in windows are not among them. */
   readonly reached: readonly number[]
 }
 
@@ -91,54 +93,54 @@ export interface Following {
   readonly place: OutputPlace
 }
 
+/** What an output is made of: a record, or a window's result and the record that brought it about. */
+interface Origin {
+  readonly record: LogRecord
+  readonly window: WindowResult | null
+}
+
 class Tail implements Produced {
   readonly outputs: NewRecord[] = []
   readonly faults: RecordFault[] = []
   readonly reached: number[] = []
-  readonly #records: readonly LogRecord[]
-  readonly #place: OutputPlace
+  readonly #from: Following
   /** The step at hand: where a fault happened. */
   #step = ''
 
-  constructor({ records, place }: Following) {
-    this.#records = records
-    this.#place = place
+  constructor(from: Following) {
+    this.#from = from
   }
 
   /** Follows all that arrived; of each event either all outputs are kept or none. `eventAt` may throw what sets one aside. */
-  followAll(
-    { step, indices }: Arrivals,
-    then: readonly Step[],
-    eventAt: (i: number) => unknown,
-  ): this {
-    for (let i = 0; i < indices.length; i++) {
-      const record = this.#records[indices[i] as number] as LogRecord
+  followAll(arrivals: Arrivals, then: readonly Step[], eventAt: (i: number) => unknown): this {
+    for (let i = 0; i < arrivals.indices.length; i++) {
+      const origin = originOf(arrivals, i, this.#from)
       const before = this.outputs.length
-      this.#step = step.name
+      this.#step = arrivals.step.name
       try {
-        this.#follow(then, eventAt(i), record)
-        this.reached.push(record.offset)
+        this.#follow(then, eventAt(i), origin)
+        if (origin.window === null) this.reached.push(origin.record.offset)
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
         this.outputs.length = before
-        this.faults.push({ record, step: this.#step, error })
+        this.faults.push(faultOf(origin, this.#step, error))
       }
     }
     return this
   }
 
-  #follow(then: readonly Step[], event: unknown, record: LogRecord): void {
+  #follow(then: readonly Step[], event: unknown, origin: Origin): void {
     for (const step of then) {
       this.#step = step.name
       switch (step.op) {
         case 'where':
-          if (this.#ask(step.keep, event)) this.#follow(step.then, event, record)
+          if (this.#ask(step.keep, event)) this.#follow(step.then, event, origin)
           break
         case 'map':
-          this.#follow(step.then, this.#ask(step.to, event), record)
+          this.#follow(step.then, this.#ask(step.to, event), origin)
           break
         case 'sink':
-          this.outputs.push(this.#encode(step, event, record))
+          this.outputs.push(this.#encode(step, event, origin))
           break
         case 'features':
         case 'score':
@@ -148,21 +150,25 @@ class Tail implements Produced {
     }
   }
 
-  #encode(step: SinkStep, event: unknown, record: LogRecord): NewRecord {
-    const { source, headers } = this.#place
+  #encode(step: SinkStep, event: unknown, { record, window }: Origin): NewRecord {
+    const { source, headers } = this.#from.place
     const { topic, partition } = source
     // Written out: `{ ...source, offset, sink }` alone takes 1 µs, half of what all the rest of an output costs.
-    const id = outputId({ topic, partition, offset: record.offset, sink: step.name })
+    const id =
+      window?.isFinal === true
+        ? windowId({ topic, partition, sink: step.name, key: window.key, startMs: window.startMs })
+        : outputId({ topic, partition, offset: record.offset, sink: step.name })
+    const ownKey = window === null ? record.key : Buffer.from(window.key)
     const output: NewRecord = {
       topic: step.topic,
       partition: null,
-      key: step.key === null ? record.key : Buffer.from(eventKey(step.key, event)),
+      key: step.key === null ? ownKey : Buffer.from(eventKey(step.key, event)),
       value: encodeOutput(event),
       // The input's, not the event time: a broker refuses or at once expires records whose timestamp is far off.
       timestampMs: record.timestampMs,
       headers: [{ name: ID_HEADER, value: Buffer.from(id) }, ...headers],
     }
-    const max = this.#place.maxBytes(step.topic)
+    const max = this.#from.place.maxBytes(step.topic)
     const bytes = bytesOf(output)
     if (bytes > max) {
       const what = `an output of ${bytes} bytes; topic "${step.topic}" takes ${max}`
@@ -180,4 +186,42 @@ class Tail implements Produced {
       throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
     }
   }
+}
+
+function originOf({ indices, windows }: Arrivals, i: number, from: Following): Origin {
+  const index = indices[i] as number
+  if (windows === null) return { record: from.records[index] as LogRecord, window: null }
+  const window = windows[index] as WindowResult
+  return { record: causeOf(window, from), window }
+}
+
+/** The record that brought a window's result about. */
+function causeOf({ cause }: WindowResult, { records, place }: Following): LogRecord {
+  if (cause !== null) return records[cause] as LogRecord
+  return { ...place.idle, key: null, value: null, headers: [] }
+}
+
+/** A closed window's result is set aside by itself; all else is its record's fault. */
+function faultOf({ record, window }: Origin, step: string, error: TidemarkError): RecordFault {
+  if (window?.isFinal !== true) return { record, window: null, step, error }
+  const key = Buffer.from(window.key)
+  return {
+    record: { ...record, key, value: encodeOutput(window.event), headers: [] },
+    window,
+    step,
+    error,
+  }
+}
+
+/** What the engine could not let go on, as the fault of a record or a window. */
+export function engineFault({ of, step, error }: Fault, from: Following): RecordFault {
+  if (typeof of !== 'number') return faultOf({ record: causeOf(of, from), window: of }, step, error)
+  return faultOf({ record: from.records[of] as LogRecord, window: null }, step, error)
+}
+
+/** All that arrived at a model, set aside for one reason. */
+export function setAll(arrivals: Arrivals, error: TidemarkError, from: Following): RecordFault[] {
+  return arrivals.indices.map((_, i) =>
+    faultOf(originOf(arrivals, i, from), arrivals.step.name, error),
+  )
 }

@@ -10,8 +10,10 @@ import {
   withMaxAhead,
   withTopics,
 } from '../topology/definition.ts'
+import { restartNotes } from '../topology/horizon.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { validateTopology } from '../topology/validate.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { definitionHash } from './provenance.ts'
 
 // Everything that is checked before anything is consumed. Reads files, needs no broker.
@@ -21,6 +23,8 @@ export interface PreparedTopology {
   readonly definition: Definition
   /** What outputs carry as `tidemark-by`: a short hash over the topology and its models. */
   readonly by: string
+  /** Hash of what decides its windows. */
+  readonly fingerprint: string
   /** By the name of the score step. */
   readonly scorers: ReadonlyMap<string, Scorer>
   readonly lookup: Lookup
@@ -83,9 +87,11 @@ export async function prepare(
     )
     const lookup = tables[i]?.lookup as Lookup
     const by = definitionHash(definition, scorers)
-    return { definition: chosen[i] as Definition, by, scorers, lookup }
+    const fingerprint = fingerprintOf(definition)
+    return { definition: chosen[i] as Definition, by, fingerprint, scorers, lookup }
   })
-  return { topologies, notes: models.notes, close }
+  const notes = [...models.notes, ...chosen.flatMap(restartNotes)]
+  return { topologies, notes, close }
 }
 
 function withChoices(definition: Definition, { topics, maxAhead }: Choices): Definition {
@@ -110,23 +116,26 @@ function modelUses(definition: Definition): ModelUse[] {
   }))
 }
 
+/** A commit's metadata has room for what a restart needs to know of so many. */
+const MOST_ON_ONE_SOURCE = 16
+
 /** What only shows when all topologies are looked at together, over the topics that they really read. */
 function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
   const faults: TidemarkError[] = []
   const names = new Set<string>()
-  const sources = new Map<string, string>()
-  for (const { name, source } of definitions) {
+  for (const { name } of definitions) {
     if (names.has(name)) {
       faults.push(new TidemarkError('TOPOLOGY_INVALID', `two topologies are named "${name}"`))
     }
     names.add(name)
-    const other = sources.get(source.topic)
-    if (other !== undefined) {
-      const what = `"${other}" and "${name}" both read "${source.topic}"`
-      const hint = 'a group keeps one offset per partition: run them in two groups'
-      faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint }))
-    }
-    sources.set(source.topic, name)
+  }
+  const sources = definitions.map((d) => d.source.topic)
+  for (const topic of new Set(sources)) {
+    const readers = sources.filter((t) => t === topic).length
+    if (readers <= MOST_ON_ONE_SOURCE) continue
+    const what = `${readers} topologies read "${topic}", a worker can run ${MOST_ON_ONE_SOURCE}`
+    const hint = 'run some of them in another group'
+    faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint }))
   }
   return faults
 }

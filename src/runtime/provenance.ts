@@ -12,6 +12,8 @@ export const ID_HEADER = 'tidemark-id'
 const BY_HEADER = 'tidemark-by'
 /** When it was scored, ms since the epoch; the one part of an output that differs when it is made again. */
 const SCORED_AT_HEADER = 'tidemark-scored-at'
+/** On outputs whose windows may lack events that are no longer in the log. */
+const WARMING_HEADER = 'tidemark-warming'
 
 /**
  * 12 hex digits over what decides an output: the topology as its author wrote it, and the bytes of its models. White
@@ -31,9 +33,10 @@ export function definitionHash(
 }
 
 /** The headers that all outputs of a chunk share. */
-export function chunkHeaders(by: string, scoredAtMs: number): readonly Header[] {
-  return [
+export function chunkHeaders(by: string, scoredAtMs: number, isWarming = false): readonly Header[] {
+  const headers = [
     { name: BY_HEADER, value: Buffer.from(by) },
     { name: SCORED_AT_HEADER, value: Buffer.from(String(scoredAtMs)) },
   ]
+  return isWarming ? [...headers, { name: WARMING_HEADER, value: Buffer.from('true') }] : headers
 }

@@ -1,15 +1,18 @@
+import type { StateLimits } from '../engine/state-limits.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import { partitionName } from '../records/partition-name.ts'
 import type { Assignment, Chunk, Member, TopicPartition } from '../records/port.ts'
+import { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
 import type { PreparedTopology } from './prepare.ts'
-import { Task } from './task.ts'
+import { checkPartitions } from './restart-plan.ts'
 
 // The tasks of a worker as the group assigns them, and the flow of chunks to each.
 
 /**
- * What one task may have on its way, bytes; beyond that its partition is paused, never buffered without bound. Bytes, not
+ * What one partition may have on its way, bytes; beyond that it is paused, never buffered without bound. Bytes, not
  * chunks: under light load chunks are a few records, and a pause costs more than they do.
  */
 const PAUSE_AT = 4 * 1024 * 1024
@@ -20,7 +23,11 @@ export interface TasksOptions {
   readonly topologies: readonly PreparedTopology[]
   readonly observer: Observer
   readonly clock: Clock
+  /** What the windows of all tasks may hold together; each gets an equal share. */
+  readonly limits: StateLimits
   readonly maxBytes: (topic: string) => number
+  /** Partitions of a source. */
+  readonly partitions: (topic: string) => number
   /** Something changed: a chunk is finished, a task came or went. */
   onChange(): void
   onError(error: unknown): void
@@ -28,103 +35,143 @@ export interface TasksOptions {
 
 export class Tasks {
   readonly #o: TasksOptions
-  readonly #byTopic: ReadonlyMap<string, PreparedTopology>
-  readonly #tasks = new Map<string, Task>()
-  readonly #paused = new Set<Task>()
+  readonly #byTopic: ReadonlyMap<string, readonly PreparedTopology[]>
+  readonly #partitions = new Map<string, AssignedPartition>()
+  readonly #paused = new Set<AssignedPartition>()
+  /** One task's share. */
+  readonly #share: { maxKeys: number; maxBytes: number }
   #member: Member | null = null
 
   constructor(options: TasksOptions) {
     this.#o = options
-    this.#byTopic = new Map(options.topologies.map((t) => [t.definition.source.topic, t]))
+    this.#byTopic = byTopic(options.topologies)
+    this.#share = { ...options.limits }
   }
 
-  /** The tasks that this worker owns now. */
-  all(): Iterable<Task> {
-    return this.#tasks.values()
+  /** The partitions that this worker owns now. */
+  all(): Iterable<AssignedPartition> {
+    return this.#partitions.values()
   }
 
   /** From here on the flow can be stopped. */
   joined(member: Member): void {
     this.#member = member
-    for (const task of this.#tasks.values()) this.adjustFlow(task)
+    for (const partition of this.#partitions.values()) this.adjustFlow(partition)
   }
 
-  /** @returns where reading begins */
+  /**
+   * @returns where reading begins
+   * @throws TidemarkError `TOPIC_CHANGED`
+   */
   assigned(assignment: Assignment): number {
-    const { topic, nextOffset } = assignment
-    const topology = this.#byTopic.get(topic)
-    if (topology === undefined) {
-      throw new TidemarkError('INVARIANT', `assigned "${topic}", which no topology reads`)
+    const topologies = this.#byTopic.get(assignment.topic)
+    if (topologies === undefined) {
+      throw new TidemarkError(
+        'INVARIANT',
+        `assigned "${assignment.topic}", which no topology reads`,
+      )
     }
-    const task = new Task(topology, assignment, {
+    const partitions = this.#o.partitions(assignment.topic)
+    // One that was not there when the worker started: keys have moved to it.
+    checkPartitions(assignment, partitions, Math.max(partitions, assignment.partition + 1))
+    const name = partitionName(assignment)
+    const assigned = new AssignedPartition(topologies, assignment, {
       clock: this.#o.clock,
       observer: this.#o.observer,
+      limits: this.#share,
+      partitions,
       maxBytes: this.#o.maxBytes,
       onFinished: () => this.#o.onChange(),
+      onFlow: () => this.#adjust(name),
       onFailed: (error) => this.#o.onError(error),
     })
-    this.#tasks.set(partitionName(assignment), task)
-    const { partition } = task
-    this.#o.observer({
-      type: 'assigned',
-      topology: topology.definition.name,
-      partition,
-      nextOffset,
-    })
+    this.#partitions.set(name, assigned)
+    this.#divide()
     this.#o.onChange()
-    return nextOffset
+    return assigned.startOffset
   }
 
   /** Drops tasks with all they had pending. */
   lost(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
-      const task = this.#tasks.get(partitionName(partition))
-      if (task === undefined) continue
-      this.#tasks.delete(partitionName(partition))
-      this.#paused.delete(task)
-      const topology = task.topology.definition.name
-      this.#o.observer({ type: 'lost', topology, partition: task.partition })
+      const name = partitionName(partition)
+      const assigned = this.#partitions.get(name)
+      if (assigned === undefined) continue
+      this.#partitions.delete(name)
+      this.#paused.delete(assigned)
+      assigned.drop()
+      for (const { topology } of assigned.tasks) {
+        const { partition: of } = assigned
+        this.#o.observer({ type: 'lost', topology: topology.definition.name, partition: of })
+      }
     }
+    this.#divide()
     this.#o.onChange()
   }
 
   /** Drops all tasks. */
   loseAll(): void {
-    this.lost([...this.#tasks.values()].map((task) => task.partition))
+    this.lost([...this.#partitions.values()].map((assigned) => assigned.partition))
   }
 
-  /** Hands a chunk to its task; one of an older assignment is worthless. */
+  /** Hands a chunk to its tasks; one of an older assignment is worthless. */
   take(chunk: Chunk): void {
-    const task = this.#tasks.get(partitionName(chunk))
-    if (task === undefined || task.epoch !== chunk.epoch) return
-    task.take(chunk)
-    this.adjustFlow(task)
+    const assigned = this.#partitions.get(partitionName(chunk))
+    if (assigned === undefined || assigned.epoch !== chunk.epoch) return
+    assigned.take(chunk)
+    this.adjustFlow(assigned)
   }
 
   /** A partition was read to its end: its lag is known though nothing came. */
   caughtUp(partition: TopicPartition, endOffset: number): void {
-    const topology = this.#tasks.get(partitionName(partition))?.topology.definition.name
-    if (topology === undefined) return
-    this.#o.observer({ type: 'consumed', topology, partition, records: 0, bytes: 0, endOffset })
+    this.#partitions.get(partitionName(partition))?.caughtUp(endOffset)
   }
 
-  /** Stops or starts the flow to a task by what it has on its way. */
-  adjustFlow(task: Task): void {
-    // A task that was lost while its commit was on the way must not stop its successor's flow.
-    const isCurrent = this.#tasks.get(partitionName(task.partition)) === task
+  /** The input is at its end: every window that is open closes. Resolves when they have; the results are committed later. */
+  async closeWindows(): Promise<void> {
+    const all = [...this.#partitions.values()]
+    await Promise.all(all.map((assigned) => assigned.pass(() => LATEST_EVENT_TIME_MS)))
+  }
+
+  /** Stops or starts the flow to a partition by what it has on its way. */
+  adjustFlow(assigned: AssignedPartition): void {
+    // One that was lost while its commit was on the way must not stop its successor's flow.
+    const { partition } = assigned
+    const isCurrent = this.#partitions.get(partitionName(partition)) === assigned
     if (this.#member === null || !isCurrent) return
-    const { bytesInFlight } = task.ledger
-    if (bytesInFlight >= PAUSE_AT && !this.#paused.has(task)) {
-      this.#paused.add(task)
-      this.#member.pause(task.partition)
-    } else if (bytesInFlight <= RESUME_AT && this.#paused.has(task)) {
-      this.#paused.delete(task)
-      this.#member.resume(task.partition)
+    const { bytesInFlight } = assigned
+    if (bytesInFlight >= PAUSE_AT && !this.#paused.has(assigned)) {
+      this.#paused.add(assigned)
+      this.#member.pause(partition)
+    } else if (bytesInFlight <= RESUME_AT && this.#paused.has(assigned)) {
+      this.#paused.delete(assigned)
+      this.#member.resume(partition)
     }
   }
 
   /** Is everything that was taken committed? */
-  get idle(): boolean {
-    return [...this.#tasks.values()].every((task) => task.ledger.inFlight === 0)
+  get isIdle(): boolean {
+    return [...this.#partitions.values()].every((assigned) => assigned.isIdle)
   }
+
+  #adjust(name: string): void {
+    const assigned = this.#partitions.get(name)
+    if (assigned !== undefined) this.adjustFlow(assigned)
+  }
+
+  #divide(): void {
+    const tasks = [...this.#partitions.values()].reduce((sum, p) => sum + p.tasks.length, 0)
+    const { maxKeys, maxBytes } = this.#o.limits
+    this.#share.maxKeys = Math.floor(maxKeys / Math.max(tasks, 1))
+    this.#share.maxBytes = Math.floor(maxBytes / Math.max(tasks, 1))
+  }
+}
+
+function byTopic(topologies: readonly PreparedTopology[]): Map<string, PreparedTopology[]> {
+  const groups = new Map<string, PreparedTopology[]>()
+  for (const topology of topologies) {
+    const { topic } = topology.definition.source
+    groups.set(topic, [...(groups.get(topic) ?? []), topology])
+  }
+  return groups
 }

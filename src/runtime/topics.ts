@@ -36,6 +36,12 @@ export function checkTopics(
       faults.push(new TidemarkError('TOPIC_LIMITS', what, { where: definition.name }))
     }
   }
+  if (known?.isCompacted === true) {
+    const what = `topic "${known.name}" is compacted (cleanup.policy): the broker deletes records that windows need`
+    const hint =
+      'read a topic with cleanup.policy=delete; a compacted one holds the newest record of each key only'
+    faults.push(new TidemarkError('TOPIC_COMPACTED', what, { where: definition.name, hint }))
+  }
   return { faults, notes: known === undefined ? [] : guardNotes(definition, known) }
 }
 

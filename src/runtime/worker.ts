@@ -1,12 +1,16 @@
+import type { StateLimits } from '../engine/state-limits.ts'
 import { Changes } from '../kernel/changes.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { Member, MemberHandlers, Records, TopicInfo } from '../records/port.ts'
+import type { From, Member, MemberHandlers, Records, TopicInfo } from '../records/port.ts'
 import { outputTopics } from '../topology/definition.ts'
 import { Committer } from './committer.ts'
 import type { Observer, WorkerState } from './events.ts'
+import { limitsOfMachine } from './machine-limits.ts'
 import type { Prepared } from './prepare.ts'
+import { unpackNote } from './restart-note.ts'
+import { checkPartitions } from './restart-plan.ts'
 import { Tasks } from './tasks.ts'
 import { checkTopics, DEFAULT_MAX_BYTES } from './topics.ts'
 
@@ -26,18 +30,24 @@ export interface WorkerOptions {
   readonly observer: Observer
   /** The brokers' addresses, for messages. @default '' */
   readonly brokers?: string
+  /** Where a group that has committed nothing begins. @default 'earliest' */
+  readonly from?: From
+  /** What the windows of all tasks may hold. @default what this machine can hold */
+  readonly limits?: StateLimits
   /** @default the wall clock */
   readonly clock?: Clock
 }
 
 export interface Worker {
   /**
-   * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`, `TOPIC_LIMITS`),
-   * `AUTHENTICATION`, `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `STOP_TIMED_OUT`, or a bug.
+   * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`, `TOPIC_LIMITS`,
+   * `TOPIC_COMPACTED`, `TOPIC_CHANGED`), `AUTHENTICATION`, `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `STOP_TIMED_OUT`, or a bug.
    */
   readonly done: Promise<void>
   /** Stops fetching, finishes and commits what is in flight, leaves the group. Resolves or rejects as {@link done} does. */
   stop(): Promise<void>
+  /** The input is at its end: every tumbling window that is open closes. Resolves when the results are committed. */
+  closeWindows(): Promise<void>
 }
 
 /** Starts a worker. While no broker answers it goes on trying, in state `unavailable`. */
@@ -53,6 +63,7 @@ class GroupWorker implements Worker {
   readonly #changes = new Changes()
   #limits: ReadonlyMap<string, TopicInfo> = new Map()
   #state: WorkerState | null = null
+  #tasks: Tasks | null = null
   /** Have the notes about the topics been told? */
   #isNoted = false
   #attempt = 0
@@ -69,6 +80,13 @@ class GroupWorker implements Worker {
     this.#stopping.abort()
     this.#changes.tell()
     return this.done
+  }
+
+  async closeWindows(): Promise<void> {
+    const tasks = this.#tasks
+    if (tasks === null) return
+    await tasks.closeWindows()
+    await Promise.race([this.#changes.until(() => tasks.isIdle), this.done])
   }
 
   async #run(): Promise<void> {
@@ -101,10 +119,29 @@ class GroupWorker implements Worker {
     this.#limits = await this.#o.records.describeTopics(names)
     const checks = definitions.map((d) => checkTopics(d, this.#limits, this.#o.brokers ?? ''))
     refuseIfAny(checks.flatMap((c) => c.faults))
+    await this.#checkCommits(new Set(definitions.map((d) => d.source.topic)))
     if (this.#isNoted) return
     this.#isNoted = true
     for (const message of checks.flatMap((c) => c.notes))
       this.#o.observer({ type: 'note', message })
+  }
+
+  /** What the group has committed must be of these very topics. */
+  async #checkCommits(sources: ReadonlySet<string>): Promise<void> {
+    for (const topic of sources) {
+      for (const { partition, committed } of await this.#o.records.standings(
+        this.#o.group,
+        topic,
+      )) {
+        const note = committed === null ? null : unpackNote(committed.metadata)
+        if (note !== null)
+          checkPartitions({ topic, partition }, note.partitions, this.#partitionsOf(topic))
+      }
+    }
+  }
+
+  #partitionsOf(topic: string): number {
+    return this.#limits.get(topic)?.partitions ?? 0
   }
 
   async #beMember(): Promise<void> {
@@ -118,6 +155,8 @@ class GroupWorker implements Worker {
       topologies: this.#o.prepared.topologies,
       observer: this.#o.observer,
       clock: this.#clock,
+      limits: this.#o.limits ?? limitsOfMachine(),
+      partitions: (topic) => this.#partitionsOf(topic),
       maxBytes: (topic) => this.#limits.get(topic)?.maxMessageBytes ?? DEFAULT_MAX_BYTES,
       onChange: () => {
         committer?.nudge()
@@ -125,10 +164,11 @@ class GroupWorker implements Worker {
       },
       onError: fail,
     })
+    this.#tasks = tasks
     const joining = this.#o.records.join({
       group: this.#o.group,
-      topics: this.#o.prepared.topologies.map((t) => t.definition.source.topic),
-      from: 'earliest',
+      topics: [...new Set(this.#o.prepared.topologies.map((t) => t.definition.source.topic))],
+      from: this.#o.from ?? 'earliest',
       handlers: guarded(tasks, fail),
     })
     const member = await this.#unlessStopping(joining)
@@ -140,7 +180,7 @@ class GroupWorker implements Worker {
     tasks.joined(member)
     committer = new Committer({
       member,
-      tasks: () => tasks.all(),
+      partitions: () => tasks.all(),
       observer: (event) => {
         this.#o.observer(event)
         if (event.type === 'committed') this.#enter('running')
@@ -150,8 +190,8 @@ class GroupWorker implements Worker {
         }
       },
       clock: this.#clock,
-      onCommitted: (task) => {
-        tasks.adjustFlow(task)
+      onCommitted: (partition) => {
+        tasks.adjustFlow(partition)
         this.#changes.tell()
       },
     })
@@ -175,7 +215,7 @@ class GroupWorker implements Worker {
   async #finish(member: Member, tasks: Tasks, hasFailed: () => boolean): Promise<void> {
     this.#enter('stopping')
     member.stopFetching()
-    const isDone = () => tasks.idle || hasFailed()
+    const isDone = () => tasks.isIdle || hasFailed()
     await this.#atMost(FINISH_WITHIN_MS, this.#changes.until(isDone))
     if (isDone()) return
     throw new TidemarkError(

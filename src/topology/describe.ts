@@ -86,6 +86,7 @@ function detailOf(step: Step): Record<string, unknown> {
       return {
         lengthMs: step.lengthMs,
         graceMs: step.graceMs,
+        emit: step.emit,
         columns: texts(step.columns),
         aggregates: Object.fromEntries(
           Object.entries(step.aggregates).map(([name, a]) => [name, explainAggregate(a)]),

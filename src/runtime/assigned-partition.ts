@@ -1,0 +1,259 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import { position } from '../kernel/ids.ts'
+import type { Assignment, Chunk, LogRecord, TopicPartition } from '../records/port.ts'
+import { IdleClock } from './idle-clock.ts'
+import { Entry, Ledger } from './ledger.ts'
+import type { PreparedTopology } from './prepare.ts'
+import { markOf, packNote, type RecordMark, type RestartNote } from './restart-note.ts'
+import { noteOf, planRestart, type RestartPlan } from './restart-plan.ts'
+import { Task, type TaskSurroundings } from './task.ts'
+
+// One assignment of a partition: a task for each topology that reads it, and the ledger they share, since a group keeps one
+// offset a partition. First it reads again what windows need, then it goes on where the group had come to.
+
+/** About what an event and its output weigh beside the record's bytes. */
+const EVENT_BYTES = 200
+
+export interface PartitionSurroundings extends TaskSurroundings {
+  /** Of the topic. */
+  readonly partitions: number
+  /** So much more, or less, is on its way. */
+  onFlow(): void
+}
+
+export class AssignedPartition {
+  readonly partition: TopicPartition
+  readonly epoch: number
+  readonly ledger = new Ledger()
+  readonly tasks: readonly Task[]
+  /** Where reading begins. */
+  readonly startOffset: number
+  readonly #around: PartitionSurroundings
+  readonly #plans: readonly RestartPlan[]
+  /** What the group has finished; output begins here. */
+  readonly #committedOffset: number
+  readonly #note: RestartNote | null
+  readonly #startedMs: number
+  readonly #idle: IdleClock | null
+  #restoredRecords = 0
+  /** Size of what is read again and not taken yet. */
+  #replayBytes = 0
+  #isRestoring = true
+  /** How far it has been read again. */
+  #position: number
+  #nextOffset: number
+  #lastRecord: RecordMark | null
+
+  /** @throws TidemarkError `TOPIC_CHANGED` */
+  constructor(
+    topologies: readonly PreparedTopology[],
+    assignment: Assignment,
+    around: PartitionSurroundings,
+  ) {
+    const { topic, partition, epoch, nextOffset, lowOffset, metadata } = assignment
+    const note = noteOf(assignment)
+    this.partition = { topic, partition }
+    this.epoch = epoch
+    this.#around = around
+    this.#committedOffset = nextOffset
+    this.#note = note
+    this.#lastRecord = note?.lastRecord ?? null
+    this.#nextOffset = nextOffset
+    this.#plans = topologies.map((topology) => planRestart(topology, assignment, note))
+    this.tasks = topologies.map(
+      (topology, i) =>
+        new Task(
+          topology,
+          { partition: this.partition, plan: this.#plans[i] as RestartPlan },
+          around,
+        ),
+    )
+    const offsets = this.#plans.map((plan) => plan.from.offset)
+    // The last record before the committed offset is always read again: it shows that the log is still the same.
+    const start = Math.min(nextOffset, ...offsets, this.#lastRecord?.offset ?? nextOffset)
+    this.startOffset = Math.max(start, lowOffset)
+    this.#position = this.startOffset
+    this.#startedMs = around.clock.elapsedMs()
+    this.#idle = this.#idleClock(topologies)
+    this.#begin(metadata)
+  }
+
+  /** Does it still read again what its windows need? */
+  get isRestoring(): boolean {
+    return this.#isRestoring
+  }
+
+  /** Size of what is on its way. */
+  get bytesInFlight(): number {
+    return this.ledger.bytesInFlight + this.#replayBytes
+  }
+
+  /** Is nothing of it on its way to a commit? */
+  get isIdle(): boolean {
+    return this.ledger.isEmpty
+  }
+
+  take(chunk: Chunk): void {
+    const at = this.#committedOffset
+    if (!this.#isRestoring) this.#live(chunk)
+    else if (chunk.nextOffset <= at) this.#replay(chunk)
+    else {
+      const before = chunk.records.filter((r) => r.offset < at)
+      this.#replay({ ...chunk, records: before, nextOffset: at })
+      this.#live({ ...chunk, records: chunk.records.filter((r) => r.offset >= at) })
+    }
+  }
+
+  /** It was read to its end. */
+  caughtUp(endOffset: number): void {
+    // Offsets without records, such as those of markers, may lie before the committed one.
+    if (this.#isRestoring && endOffset >= this.#committedOffset) this.#restored()
+    for (const { topology } of this.tasks) {
+      const { name } = topology.definition
+      this.#around.observer({ ...this.#consumed(name), records: 0, bytes: 0, endOffset })
+    }
+    this.#idle?.caughtUp()
+  }
+
+  /** Time has passed without a record, up to a watermark for each task; windows close. Resolves when they have. */
+  async pass(untilMs: (task: Task) => number): Promise<void> {
+    const entry = this.#open(this.#nextOffset, 0)
+    await Promise.all(this.tasks.map((task) => task.pass(untilMs(task), entry)))
+  }
+
+  /** It is lost, with all it had on its way. */
+  drop(): void {
+    this.#idle?.stop()
+    for (const task of this.tasks) task.drop()
+  }
+
+  /** What stands beside an offset that is committed. */
+  metadata({ notes, lastRecord }: Entry): string {
+    return packNote({ partitions: this.#around.partitions, lastRecord, topologies: notes })
+  }
+
+  #begin(metadata: string | null): void {
+    for (const { topology } of this.tasks) {
+      const { name } = topology.definition
+      const nextOffset = this.#committedOffset
+      this.#around.observer({
+        type: 'assigned',
+        topology: name,
+        partition: this.partition,
+        nextOffset,
+      })
+    }
+    if (this.startOffset >= this.#committedOffset) this.#restored()
+    else this.#tellRestoring(this.startOffset)
+    // Where a group begins is settled before anything is read: else a worker that follows begins at another end of the log.
+    if (metadata === null) void this.pass(() => Number.NEGATIVE_INFINITY)
+  }
+
+  #live(chunk: Chunk): void {
+    const bytes = valueBytes(chunk)
+    const { records, nextOffset, endOffset } = chunk
+    this.#idle?.came()
+    const last = records.at(-1)
+    if (last !== undefined) this.#lastRecord = markOf(last)
+    this.#nextOffset = nextOffset
+    const entry = this.#open(nextOffset, bytes + EVENT_BYTES * records.length)
+    for (const task of this.tasks) {
+      const { name } = task.topology.definition
+      const read = { ...this.#consumed(name), records: records.length, bytes, endOffset }
+      this.#around.observer(read)
+      task.take(chunk, entry)
+    }
+  }
+
+  #open(nextOffset: number, bytes: number): Entry {
+    const lastRecord = this.#lastRecord
+    const entry = new Entry({ nextOffset, bytes, lastRecord, tasks: this.tasks.length })
+    this.ledger.open(entry)
+    return entry
+  }
+
+  #replay(chunk: Chunk): void {
+    this.#checkLastRecord(chunk)
+    const bytes = valueBytes(chunk)
+    this.#replayBytes += bytes
+    this.#restoredRecords += chunk.records.length
+    const taken = Promise.all(this.tasks.map((task) => task.replay(chunk)))
+    void taken.then(() => {
+      this.#replayBytes -= bytes
+      this.#around.onFlow()
+    })
+    this.#tellRestoring(chunk.nextOffset)
+    if (chunk.nextOffset >= this.#committedOffset) this.#restored()
+  }
+
+  /** @throws TidemarkError `TOPIC_CHANGED`: another record stands where the last one before the committed offset stood */
+  #checkLastRecord(chunk: Chunk): void {
+    const mark = this.#note?.lastRecord ?? null
+    const passes = mark !== null && this.#position <= mark.offset && mark.offset < chunk.nextOffset
+    this.#position = chunk.nextOffset
+    if (!passes) return
+    const record = chunk.records.find((r) => r.offset === mark.offset)
+    if (record !== undefined && markOf(record).checksum === mark.checksum) return
+    const { topic, partition } = this.partition
+    throw new TidemarkError(
+      'TOPIC_CHANGED',
+      'another record stands here than when this group committed: the topic was made anew',
+      {
+        where: position(topic, partition, mark.offset),
+        hint: 'let another group read it (--group), or delete this one: what it has committed is of a log that is gone',
+      },
+    )
+  }
+
+  #restored(): void {
+    this.#isRestoring = false
+    const replayed = this.tasks.map((task) => task.replayed(this.#committedOffset))
+    if (this.startOffset >= this.#committedOffset) return
+    void Promise.all(replayed).then(() => {
+      const { clock, observer } = this.#around
+      for (const { topology } of this.tasks) {
+        observer({
+          type: 'restored',
+          topology: topology.definition.name,
+          partition: this.partition,
+          records: this.#restoredRecords,
+          durationMs: clock.elapsedMs() - this.#startedMs,
+        })
+      }
+    })
+  }
+
+  #tellRestoring(nextOffset: number): void {
+    for (const [i, { topology }] of this.tasks.entries()) {
+      const { from, reason } = this.#plans[i] as RestartPlan
+      this.#around.observer({
+        type: 'restoring',
+        topology: topology.definition.name,
+        partition: this.partition,
+        fromOffset: from.offset,
+        nextOffset,
+        toOffset: this.#committedOffset,
+        reason,
+      })
+    }
+  }
+
+  #consumed(topology: string) {
+    return { type: 'consumed', topology, partition: this.partition } as const
+  }
+
+  #idleClock(topologies: readonly PreparedTopology[]): IdleClock | null {
+    const after = topologies.flatMap(({ definition }, i) => {
+      const { idleAfterMs } = definition.source.watermark
+      return idleAfterMs === null ? [] : [{ task: this.tasks[i] as Task, idleAfterMs }]
+    })
+    if (after.length === 0) return null
+    return new IdleClock(after, this.#around.clock, (untilMs) =>
+      this.pass((task) => untilMs.get(task) ?? Number.NEGATIVE_INFINITY),
+    )
+  }
+}
+
+function valueBytes({ records }: { readonly records: readonly LogRecord[] }): number {
+  return records.reduce((sum, r) => sum + (r.value?.length ?? 0), 0)
+}

@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Definition, FeaturesStep, Step } from '../topology/definition.ts'
+import { describe, type StepDescription } from '../topology/describe.ts'
+import { horizonOf } from '../topology/horizon.ts'
+
+/**
+ * 12 hex digits over what decides a topology's windows, and nothing else (PROTOCOL S4): source, schema, and the steps that
+ * keep windows with those before them. A model, a table or a sink may change without the windows being made anew. Functions
+ * count by their source text without white space; what they capture is not seen.
+ */
+export function fingerprintOf(definition: Definition): string {
+  const { source, steps } = describe(definition)
+  const { topic: _, ...asRead } = source
+  const keeping = new Set(keepers(definition.then).map((step) => step.name))
+  const text = JSON.stringify([
+    asRead,
+    schemaOf(definition.source.schema),
+    steps.filter((step) => keeping.has(step.name)).map((step) => stateOf(step, definition)),
+    horizonOf(definition).lengthMs,
+  ])
+  return createHash('sha256')
+    .update(text.replace(/\\[nrt]|\s/g, ''))
+    .digest('hex')
+    .slice(0, 12)
+}
+
+/** The steps that keep windows, and those on the way to them. */
+function keepers(then: readonly Step[]): Step[] {
+  return then.flatMap((step) => {
+    if (step.op === 'sink') return []
+    const behind = keepers(step.then)
+    const keeps = step.op === 'features' || step.op === 'tumbling'
+    return keeps || behind.length > 0 ? [step, ...behind] : behind
+  })
+}
+
+/** Of a features step only what is over windows counts, whatever it is called. */
+function stateOf({ name, op, detail }: StepDescription, definition: Definition): unknown {
+  if (op !== 'features') return [op, detail]
+  const step = keepers(definition.then).find((s) => s.name === name) as FeaturesStep
+  const overWindows = step.features.filter((f) => f.from !== 'value' && f.from !== 'lookup')
+  const texts = detail['features'] as Readonly<Record<string, string>>
+  return [op, detail['kinds'], overWindows.map((f) => texts[f.name]).toSorted()]
+}
+
+/** A schema as far as it can be told: as JSON Schema where its library gives that, else by the library's name. */
+function schemaOf(schema: StandardSchemaV1): unknown {
+  const standard = schema['~standard'] as StandardSchemaV1.Props & {
+    readonly jsonSchema?: { input(o: { target: string }): unknown }
+  }
+  try {
+    return standard.jsonSchema?.input({ target: 'draft-2020-12' }) ?? standard.vendor
+  } catch {
+    return standard.vendor
+  }
+}

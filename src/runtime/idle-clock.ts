@@ -1,0 +1,70 @@
+import type { Clock } from '../kernel/clock.ts'
+import type { Task } from './task.ts'
+
+/** A task whose topology lets a silent partition's time pass, and after how long a silence. */
+interface Waiting {
+  readonly task: Task
+  readonly idleAfterMs: number
+}
+
+/**
+ * Moves the watermark of a silent partition: when it has been read to its end and no record has come for `idleAfter`, its
+ * event time passes as the wall clock does, counted from the last record. Steps are made only when a window closes by them.
+ */
+export class IdleClock {
+  readonly #waiting: readonly Waiting[]
+  readonly #clock: Clock
+  readonly #pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>
+  readonly #stop = new AbortController()
+  #silence = new AbortController()
+  #lastRecordMs: number
+
+  /** @param pass is told how far each task's watermark has come */
+  constructor(
+    waiting: readonly Waiting[],
+    clock: Clock,
+    pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>,
+  ) {
+    this.#waiting = waiting
+    this.#clock = clock
+    this.#pass = pass
+    this.#lastRecordMs = clock.elapsedMs()
+  }
+
+  /** Records have come. */
+  came(): void {
+    this.#lastRecordMs = this.#clock.elapsedMs()
+    this.#silence.abort()
+  }
+
+  /** There are no more for now. */
+  caughtUp(): void {
+    this.#silence.abort()
+    this.#silence = new AbortController()
+    void this.#wait(AbortSignal.any([this.#silence.signal, this.#stop.signal]))
+  }
+
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  async #wait(signal: AbortSignal): Promise<void> {
+    const lastMs = this.#lastRecordMs
+    for (;;) {
+      const dueMs = Math.min(...this.#waiting.map(dueIn))
+      if (dueMs === Number.POSITIVE_INFINITY) return
+      await this.#clock.sleep(lastMs + dueMs - this.#clock.elapsedMs(), signal)
+      if (signal.aborted) return
+      const elapsedMs = this.#clock.elapsedMs() - lastMs
+      const due = this.#waiting.filter((w) => dueIn(w) <= elapsedMs)
+      if (due.length === 0) continue
+      const until = due.map(({ task }) => [task, task.logWatermarkMs + elapsedMs] as const)
+      await this.#pass(new Map(until))
+    }
+  }
+}
+
+/** How long after the last record the next window of a task closes, ms; +Infinity when none is open. */
+function dueIn({ task, idleAfterMs }: Waiting): number {
+  return Math.max(idleAfterMs, task.nextEndMs - task.logWatermarkMs)
+}

@@ -1,0 +1,37 @@
+import type { WatermarkParts } from '../engine/watermark.ts'
+import type { ReplayPoint } from './restart-note.ts'
+
+/** Points per horizon: a replay is longer than it must be by at most one part in so many. */
+const PARTS = 64
+
+/**
+ * A sparse index of a task's past: offsets with the newest event time before each. Of those before which no event can be in
+ * a window any more only the newest is kept (rule 19 of the checkpoint model: newest event time + horizon ≤ watermark).
+ */
+export class ReplayPoints {
+  readonly #horizonMs: number
+  readonly #points: ReplayPoint[]
+
+  constructor(horizonMs: number, first: ReplayPoint) {
+    this.#horizonMs = horizonMs
+    this.#points = [first]
+  }
+
+  /** A chunk with records begins here. */
+  pass(offset: number, parts: WatermarkParts): void {
+    const { newestMs } = this.#points.at(-1) as ReplayPoint
+    // From −Infinity every time is far.
+    if (parts.newestMs - newestMs < this.#horizonMs / PARTS || parts.newestMs === newestMs) return
+    this.#points.push({ offset, ...parts })
+  }
+
+  /** Where a replay must begin to have the windows as they are at a watermark. */
+  at(watermarkMs: number): ReplayPoint {
+    for (;;) {
+      const next = this.#points[1]
+      if (next === undefined || next.newestMs + this.#horizonMs > watermarkMs) break
+      this.#points.shift()
+    }
+    return this.#points[0] as ReplayPoint
+  }
+}
