@@ -79,6 +79,7 @@ function detailOf(step: Step): Record<string, unknown> {
         model: `${step.model.name}@${step.model.version}`,
         sha256: step.model.sha256,
         features: step.model.features,
+        outputs: step.model.outputs,
         missing: step.missing,
         latencyBudgetMs: step.latencyBudgetMs,
       }

@@ -18,6 +18,18 @@ function withFeatures(change: (step: FeaturesStep) => Partial<FeaturesStep>): De
   return { ...scored, then }
 }
 
+function readFrom(column: number): Definition {
+  const outputs = { p: { tensor: 'p', column } }
+  const changed = (step: Step): Step => {
+    if (step.op === 'sink') return step
+    const then = step.then.map(changed)
+    return step.op === 'score'
+      ? { ...step, then, model: { ...step.model, outputs } }
+      : { ...step, then }
+  }
+  return { ...scored, then: scored.then.map(changed) }
+}
+
 const hash = definitionHash(scored, scorers)
 
 test('tidemark-by is 12 hex digits, the same each time', () => {
@@ -50,6 +62,7 @@ describe('it changes with', () => {
       'which events a kind takes',
       withFeatures(({ kinds }) => ({ kinds: kinds.map((k) => ({ ...k, is: () => true })) })),
     ],
+    ['the column that a score is read from', readFrom(1)],
     ['the watermark', { ...scored, source: { ...scored.source, onLate: 'drop' } }],
   ])('%s', (_, definition) => {
     expect(definitionHash(definition, scorers)).not.toBe(hash)

@@ -144,6 +144,7 @@ test('a description shows everything that decides an output', () => {
           model: 'm@2',
           sha256: 'ab',
           features: ['amount'],
+          outputs: { p: { tensor: 'p', column: 0 } },
           missing: 'nan',
           latencyBudgetMs: 50,
         },
