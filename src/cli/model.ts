@@ -72,9 +72,10 @@ function describeModel({ bytes, sha256, ...inspection }: Inspection): string {
     ...inputs.map((t) => `input     ${tensor(t)}`),
     ...outputs.map((t) => `output    ${tensor(t)}`),
     ...(features === null ? [] : [`features  ${features.join(', ')}`]),
-    ...Object.entries(suggested).map(
-      ([name, at]) => `score     ${name} = ${at.tensor}, column ${at.column}`,
-    ),
+    ...Object.entries(suggested).map(([name, { tensor: of, column, columns }]) => {
+      const which = columns === undefined ? `column ${column}` : `columns ${columns.join(', ')}`
+      return `score     ${name} = ${of}, ${which}`
+    }),
   ]
   return `${lines.join('\n')}\n`
 }

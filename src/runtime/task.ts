@@ -3,20 +3,13 @@ import { Engine, type Pieces } from '../engine/engine.ts'
 import type { Arrivals, EngineResult } from '../engine/events.ts'
 import type { StateLimits } from '../engine/state-limits.ts'
 import type { Clock } from '../kernel/clock.ts'
-import { TidemarkError } from '../kernel/errors.ts'
-import { position } from '../kernel/ids.ts'
-import type { Chunk, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
-import type { Scorer } from '../scoring/scorer.ts'
-import { type Definition, stepsOf } from '../topology/definition.ts'
+import type { Chunk, TopicPartition } from '../records/port.ts'
 import { horizonOf } from '../topology/horizon.ts'
-import { deadLetter } from './dead-letter.ts'
 import type { Observer } from './events.ts'
-import { EventIntake, type Intake, type RecordFault } from './intake.ts'
+import { type ChunkEnd, type Finishable, Finishing } from './finishing.ts'
+import { EventIntake, type Intake } from './intake.ts'
 import type { Entry } from './ledger.ts'
-import { countOutcomes } from './outcomes.ts'
-import { engineFault, type Following, followEvents, followScores, setAll } from './outputs.ts'
 import type { PreparedTopology } from './prepare.ts'
-import { chunkHeaders } from './provenance.ts'
 import { ReplayPoints } from './replay-points.ts'
 import type { TopologyNote } from './restart-note.ts'
 import type { RestartPlan } from './restart-plan.ts'
@@ -51,15 +44,13 @@ interface Work {
 
 export class Task {
   readonly topology: PreparedTopology
-  readonly partition: TopicPartition
   readonly #around: TaskSurroundings
   readonly #intake: EventIntake
   readonly #engine: Engine
   readonly #points: ReplayPoints
   readonly #plan: RestartPlan
   readonly #horizonMs: number
-  /** The step that outcomes are told of. */
-  readonly #step: string
+  readonly #finishing: Finishing
   readonly #inbox: Work[] = []
   #isWorking = false
   #isOver = false
@@ -75,15 +66,14 @@ export class Task {
   ) {
     const { definition, lookup } = topology
     this.topology = topology
-    this.partition = partition
     this.#around = around
+    this.#finishing = new Finishing(topology, partition, around)
     this.#intake = new EventIntake(definition.source)
     this.#engine = new Engine(definition, { lookup, limits: around.limits })
     this.#engine.restoreWatermark(plan.from)
     this.#horizonMs = horizonOf(definition).lengthMs
     this.#points = new ReplayPoints(this.#horizonMs, plan.from)
     this.#plan = plan
-    this.#step = decisiveStep(definition)
     this.#wholeFromMs = plan.isCut ? null : Number.NEGATIVE_INFINITY
   }
 
@@ -165,7 +155,16 @@ export class Task {
       work.idleMs === undefined
         ? this.#engine.process(intake.batch, mode)
         : this.#engine.advance(work.idleMs, mode)
-    const begun: Begun = { work, intake, pieces, isWarming, reached: [] }
+    const { nextOffset } = work.chunk
+    const begun: Begun = {
+      entry: work.entry,
+      pieces,
+      intake,
+      records,
+      nextOffset,
+      isWarming,
+      reached: [],
+    }
     const step = this.#timed('engine', () => pieces.next())
     if (step.done === true) {
       this.#end(begun, step.value)
@@ -180,7 +179,7 @@ export class Task {
     for (;;) {
       this.#finishInOrder(begun, arrivals, null)
       await nextTurn()
-      await begun.work.entry?.room(MOST_PIECES)
+      await begun.entry?.room(MOST_PIECES)
       if (this.#isOver) return
       const step = this.#timed('engine', () => begun.pieces.next())
       if (step.done === true) {
@@ -192,124 +191,27 @@ export class Task {
   }
 
   #end(begun: Begun, result: EngineResult): void {
-    if (begun.work.entry === null) return
-    const note: TopologyNote = {
-      fingerprint: this.topology.fingerprint,
-      from: this.#points.at(this.#engine.watermarkMs),
-      idleMs: this.#engine.watermarkParts.idleMs,
-    }
-    const { keys, bytes } = this.#engine
+    const { keys, bytes, watermarkParts, watermarkMs } = this.#engine
+    const { fingerprint } = this.topology
+    const note = { fingerprint, from: this.#points.at(watermarkMs), idleMs: watermarkParts.idleMs }
     this.#finishInOrder(begun, result.arrivals, { result, note, keys, bytes })
   }
 
-  #finishInOrder(begun: Begun, arrivals: readonly Arrivals[], end: ChunkEnd | null): void {
-    if (begun.work.entry === null) return
-    const scored = Promise.all(arrivals.map((a) => this.#score(a)))
-    this.#last = this.#finishAfter(this.#last, scored, { begun, end })
-    this.#last.catch((error) => this.#around.onFailed(error))
-  }
-
-  async #finishAfter(
-    before: Promise<void>,
-    scored: Promise<ScoredArrivals[]>,
-    { begun, end }: { begun: Begun; end: ChunkEnd | null },
-  ): Promise<void> {
-    const arrived = await scored
-    await before
-    if (this.#isOver) return
-    this.#finish(begun, arrived, end)
-    this.#around.onFinished()
-  }
-
-  async #score(arrivals: Arrivals): Promise<ScoredArrivals> {
-    const { step, indices, rows } = arrivals
-    if (step.op === 'sink') return { arrivals, score: null }
-    const scorer = this.topology.scorers.get(step.name) as Scorer
-    const { clock, observer } = this.#around
-    const startMs = clock.elapsedMs()
-    try {
-      const scores = await scorer.score(rows, indices.length)
-      const durationMs = clock.elapsedMs() - startMs
-      const { name: model, version } = step.model
-      const topology = this.topology.definition.name
-      if (indices.length > 0) {
-        observer({ type: 'inference', topology, model, version, rows: indices.length, durationMs })
-      }
-      return { arrivals, score: { scorer, scores } }
-    } catch (thrown) {
-      if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
-      return { arrivals, score: thrown }
-    }
-  }
-
-  #finish(begun: Begun, scored: readonly ScoredArrivals[], end: ChunkEnd | null): void {
-    const { work, intake, isWarming } = begun
-    const { records, nextOffset } = work.chunk
-    const entry = work.entry as Entry
-    const scoredAtMs = this.#around.clock.nowMs()
-    const place = {
-      source: this.partition,
-      headers: chunkHeaders(this.topology.by, scoredAtMs, isWarming),
-      idle: { offset: nextOffset, timestampMs: scoredAtMs },
-      maxBytes: this.#around.maxBytes,
-    }
-    const from = { records: intake.records, place }
-    const produced = this.#timed('encode', () => scored.map((s) => follow(s, from)))
-    for (const { reached } of produced) begun.reached.push(...reached)
-    const faults = firstFaults([
-      ...(end === null ? [] : intake.faults),
-      ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
-      ...produced.flatMap((p) => p.faults),
-    ])
-    entry.pieces.push({
-      outputs: produced.flatMap((p) => p.outputs),
-      deadLetters: faults.map((fault) => this.#setAside(fault)),
-      oldestMs: records.length === 0 ? null : oldestOf(records, scoredAtMs),
+  #finishInOrder(begun: Begun, arrivals: readonly Arrivals[], end: TaskEnd | null): void {
+    const { entry } = begun
+    if (entry === null) return
+    const scored = Promise.all(arrivals.map((a) => this.#finishing.score(a)))
+    const finished = this.#last.then(async () => {
+      const arrived = await scored
+      if (this.#isOver) return
+      entry.pieces.push(this.#finishing.finish(begun, arrived, end))
+      if (end !== null) entry.done(this.topology.definition.name, end.note)
+      this.#around.onFinished()
     })
-    if (end === null) return
-    entry.done(this.topology.definition.name, end.note)
-    this.#tell(begun, faults, end)
-  }
-
-  #tell(begun: Begun, faults: readonly RecordFault[], { result, keys, bytes }: ChunkEnd): void {
-    const { name: topology, source } = this.topology.definition
-    const { records, nextOffset } = begun.work.chunk
-    const { intake, reached } = begun
-    this.#around.observer({
-      type: 'processed',
-      topology,
-      partition: this.partition,
-      outcomes: countOutcomes(records.length, { intake, result, reached, faults }),
-      step: this.#step,
-      closed: result.closed,
-      watermarkMs: result.watermarkMs,
-      nextOffset,
-      keys,
-      bytes,
-    })
-    for (const { step, indices } of result.late) {
-      const action = source.onLate
-      this.#around.observer({ type: 'late', topology, step, action, count: indices.length })
-    }
-  }
-
-  #setAside(fault: RecordFault): NewRecord {
-    const { definition } = this.topology
-    const topic = definition.deadLetterTopic
-    const at = position(this.partition.topic, this.partition.partition, fault.record.offset)
-    const { code, message } = fault.error
-    const topology = definition.name
-    this.#around.observer({
-      type: 'dead-letter',
-      topology,
-      topic,
-      step: fault.step,
-      code,
-      message,
-      at,
-    })
-    const maxBytes = this.#around.maxBytes(topic)
-    return deadLetter(fault, { source: this.partition, topology, topic, maxBytes })
+    // It may fail before its turn has come.
+    scored.catch((error) => this.#around.onFailed(error))
+    finished.catch((error) => this.#around.onFailed(error))
+    this.#last = finished
   }
 
   /** What was lost with the start of the log may still be missing from windows until a horizon after its first event. */
@@ -323,7 +225,7 @@ export class Task {
     return this.#wholeFromMs === null || this.#engine.watermarkMs < this.#wholeFromMs
   }
 
-  #timed<R>(step: 'decode' | 'engine' | 'encode', of: () => R): R {
+  #timed<R>(step: 'decode' | 'engine', of: () => R): R {
     const startMs = this.#around.clock.elapsedMs()
     const result = of()
     const durationMs = this.#around.clock.elapsedMs() - startMs
@@ -334,59 +236,12 @@ export class Task {
 }
 
 /** A chunk that has entered the engine. */
-interface Begun {
-  readonly work: Work
-  readonly intake: Intake
+interface Begun extends Finishable {
+  /** `null`: nothing comes of it. */
+  readonly entry: Entry | null
   readonly pieces: Pieces
-  readonly isWarming: boolean
-  /** Offsets of the records that were scored or written, so far. */
-  readonly reached: number[]
 }
 
-/** What is known when the last event of a chunk has been taken. */
-interface ChunkEnd {
-  readonly result: EngineResult
+interface TaskEnd extends ChunkEnd {
   readonly note: TopologyNote
-  readonly keys: number
-  readonly bytes: number
-}
-
-interface ScoredArrivals {
-  readonly arrivals: Arrivals
-  /** `null` for a sink; the error when the whole batch could not be scored. */
-  readonly score:
-    | { readonly scorer: Scorer; readonly scores: Awaited<ReturnType<Scorer['score']>> }
-    | TidemarkError
-    | null
-}
-
-function follow({ arrivals, score }: ScoredArrivals, from: Following) {
-  const { step } = arrivals
-  if (step.op === 'sink') return followEvents(step, arrivals, from)
-  if (score instanceof TidemarkError) {
-    return { outputs: [], faults: setAll(arrivals, score, from), reached: [] }
-  }
-  if (score === null) throw new TidemarkError('INVARIANT', `step "${step.name}" was not scored`)
-  return followScores(step, { arrivals, ...score }, from)
-}
-
-function oldestOf(records: readonly LogRecord[], nowMs: number): number {
-  return records.reduce((ms, r) => Math.min(ms, r.timestampMs), nowMs)
-}
-
-/** The first step that keeps windows, or else writes. */
-function decisiveStep({ then }: Definition): string {
-  const steps = [...stepsOf(then)]
-  const keeps = steps.find((s) => s.op === 'features' || s.op === 'tumbling')
-  return (keeps ?? steps.find((s) => s.op === 'sink'))?.name ?? ''
-}
-
-/** One dead letter a record, for the first thing that went wrong with it, and one a window; in log order. */
-function firstFaults(all: readonly RecordFault[]): RecordFault[] {
-  const first = new Map<unknown, RecordFault>()
-  for (const fault of all) {
-    const of = fault.window ?? fault.record.offset
-    if (!first.has(of)) first.set(of, fault)
-  }
-  return [...first.values()].toSorted((a, b) => a.record.offset - b.record.offset)
 }

@@ -14,15 +14,15 @@ export interface Identity {
   readonly label: string
   readonly sha256: string
   readonly features: number
-  /** In the order they were declared. */
-  readonly outputs: readonly string[]
+  /** Numbers that a run gives for each row. */
+  readonly columns: number
 }
 
 /** What one caller wants scored. */
 interface Request {
   readonly rows: Float32Array
   readonly count: number
-  /** One array for each output, filled piece by piece. */
+  /** One array for each column, filled piece by piece. */
   readonly scores: readonly Float64Array[]
   readonly resolve: () => void
   readonly reject: (error: TidemarkError) => void
@@ -70,8 +70,8 @@ export class BatchScorer implements Scorer {
     if (this.#closing !== null) {
       throw new TidemarkError('INVARIANT', `${this.label} was asked after its close`)
     }
-    const { outputs } = this.#identity
-    const scores = outputs.map(() => new Float64Array(count))
+    const { columns } = this.#identity
+    const scores = Array.from({ length: columns }, () => new Float64Array(count))
     if (count > 0) {
       await new Promise<void>((resolve, reject) => {
         this.#waiting.push({ rows, count, scores, resolve, reject, given: 0, scored: 0 })
@@ -79,7 +79,7 @@ export class BatchScorer implements Scorer {
         this.#dispatch()
       })
     }
-    return Object.fromEntries(outputs.map((name, i) => [name, scores[i] as Float64Array]))
+    return scores
   }
 
   close(): Promise<void> {
@@ -158,8 +158,8 @@ export class BatchScorer implements Scorer {
   #handOut(pieces: readonly Piece[], scores: readonly Float64Array[]): void {
     let at = 0
     for (const { request, from, count } of pieces) {
-      for (const [i, output] of scores.entries()) {
-        request.scores[i]?.set(output.subarray(at, at + count), from)
+      for (const [i, column] of scores.entries()) {
+        request.scores[i]?.set(column.subarray(at, at + count), from)
       }
       at += count
       request.scored += count

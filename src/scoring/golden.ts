@@ -1,27 +1,30 @@
 import { readFile } from 'node:fs/promises'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
-import type { ModelDefinition } from '../topology/definition.ts'
 import { shown } from './model-bytes.ts'
-import type { Runner } from './runner.ts'
 
 /** Rows and the outputs they gave where the model was trained. Missing values are NaN. */
 export interface Golden {
   readonly features: readonly string[]
   /** Of the model that gave the outputs; `null`: the file does not say. */
   readonly sha256: string | null
-  /** The tensor the outputs were read from; `null`: the file does not say. */
-  readonly output: string | null
   /** Row-major, one column a feature. */
   readonly rows: Float32Array
   readonly count: number
-  /** A row of the tensor for each row. */
-  readonly outputs: readonly (readonly number[])[]
+  readonly outputs: GoldenOutputs
 }
 
-/** Largest difference from a golden output that is taken for another machine's rounding. */
-const TOLERANCE = 1e-4
-/** Rows that are run at once. */
-const BATCH = 256
+/** What each row gave: a row of one tensor, or every score by its name, as `scoreColumns` name them. */
+type GoldenOutputs =
+  | {
+      readonly of: 'tensor'
+      /** `null`: the file does not say. */
+      readonly tensor: string | null
+      readonly rows: readonly (readonly number[])[]
+    }
+  | { readonly of: 'scores'; readonly rows: readonly ReadonlyMap<string, number>[] }
+
+const FORMAT =
+  'a golden file is JSON: { "features": [names], "inputs": [[number or null]], "output": tensor, "outputs": [[number or null]] }; or without "output", and each of "outputs" what the score is: { "probability": number, "risk": { "low": number, … } }'
 
 /** @throws TidemarkError `MODEL_GOLDEN` when the file cannot be read or is not a golden file */
 export async function readGolden(file: URL, where: string): Promise<Golden> {
@@ -30,7 +33,7 @@ export async function readGolden(file: URL, where: string): Promise<Golden> {
   } catch (cause) {
     throw new TidemarkError('MODEL_GOLDEN', `golden rows ${shown(file)}: ${messageOf(cause)}`, {
       where,
-      hint: 'a golden file is JSON: { "features": [names], "output": tensor, "inputs": [[number or null]], "outputs": [[number or null]] }',
+      hint: FORMAT,
       cause,
     })
   }
@@ -55,13 +58,32 @@ function parseGolden(json: unknown): Golden {
   return {
     features,
     sha256: isText(sha256) ? sha256.toLowerCase() : null,
-    output: isText(output) ? output : null,
     rows,
     count: inputs.length,
-    outputs: outputs.map((row: unknown, i) =>
-      numbers(Array.isArray(row) ? row : [row], `row ${i} of "outputs"`),
-    ),
+    outputs: parseOutputs(outputs, isText(output) ? output : null),
   }
+}
+
+/** All rows are written as the first one is. */
+function parseOutputs(rows: readonly unknown[], tensor: string | null): GoldenOutputs {
+  const what = (i: number) => `row ${i} of "outputs"`
+  if (isObject(rows[0])) return { of: 'scores', rows: rows.map((row, i) => scores(row, what(i))) }
+  const listed = rows.map((row, i) => numbers(Array.isArray(row) ? row : [row], what(i)))
+  return { of: 'tensor', tensor, rows: listed }
+}
+
+function scores(row: unknown, what: string): Map<string, number> {
+  if (!isObject(row)) throw new Error(`${what} is no object, as row 0 is`)
+  const named = Object.entries(row).flatMap(([name, value]) =>
+    isObject(value)
+      ? Object.entries(value).map(([column, v]) => [`${name}.${column}`, v] as const)
+      : [[name, value] as const],
+  )
+  const values = numbers(
+    named.map(([, value]) => value),
+    what,
+  )
+  return new Map(named.map(([name], i) => [name, values[i] as number]))
 }
 
 function numbers(list: unknown, what: string): number[] {
@@ -70,131 +92,14 @@ function numbers(list: unknown, what: string): number[] {
   return list.map((value) => value ?? Number.NaN)
 }
 
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 function isText(value: unknown): value is string {
   return typeof value === 'string'
 }
 
 function isArrayOf<T>(list: unknown, is: (value: unknown) => value is T): list is T[] {
   return Array.isArray(list) && list.every(is)
-}
-
-/** What a golden file is checked against. */
-export interface GoldenCheck {
-  readonly model: ModelDefinition
-  /** Of the model file; `null`: it is the wrong file, and the golden rows need not say so once more. */
-  readonly sha256: string | null
-  readonly where: string
-}
-
-/** Whether the golden rows are of this model at all, before anything is run. */
-export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[] {
-  const { model, sha256 } = check
-  const faults: TidemarkError[] = []
-  const difference = firstDifference(golden.features, model.features)
-  if (difference !== null) {
-    faults.push(
-      fault(
-        check,
-        `its features are not the model's: ${difference}`,
-        'names and order decide which number the model reads: write both with `tidemark model types`',
-      ),
-    )
-  }
-  if (golden.sha256 !== null && sha256 !== null && golden.sha256 !== sha256) {
-    const message = `it is of a file with sha256 ${golden.sha256.slice(0, 12)}, this one has ${sha256.slice(0, 12)}`
-    faults.push(fault(check, message, 'ship a model together with its own golden file'))
-  }
-  const compared = comparedOutputs(golden, model)
-  if (compared.length === 0) {
-    const tensors = Object.values(model.outputs).map((o) => o.tensor)
-    faults.push(
-      fault(
-        check,
-        `its output "${golden.output}" is none of the tensors declared: ${tensors.join(', ')}`,
-        'name the tensor as "output" in the golden file',
-      ),
-    )
-  }
-  for (const { name, column } of compared) {
-    const short = golden.outputs.findIndex((row) => row.length <= column)
-    if (short >= 0)
-      faults.push(
-        fault(
-          check,
-          `row ${short} of its outputs has no column ${column}, which "${name}" is`,
-          'write whole rows of the tensor',
-        ),
-      )
-  }
-  return faults
-}
-
-/** Runs the golden rows. `runner` gives the outputs of the model in the order they are declared. */
-export async function goldenDifferences(
-  golden: Golden,
-  runner: Runner,
-  check: GoldenCheck,
-): Promise<TidemarkError[]> {
-  const compared = comparedOutputs(golden, check.model)
-  const width = golden.features.length
-  const wrong: string[] = []
-  for (let from = 0; from < golden.count; from += BATCH) {
-    const to = Math.min(from + BATCH, golden.count)
-    const scores = await runner.run(golden.rows.subarray(from * width, to * width), to - from)
-    for (let row = from; row < to; row++) {
-      const expected = golden.outputs[row] as readonly number[]
-      for (const { name, index, column } of compared) {
-        const got = scores[index]?.[row - from] as number
-        const wanted = expected[column] as number
-        if (!close(got, wanted))
-          wrong.push(`row ${row} gives ${name} = ${got}, golden is ${wanted}`)
-      }
-    }
-  }
-  if (wrong.length === 0) return []
-  const message = `${wrong.length} of ${golden.count * compared.length} outputs differ by more than ${TOLERANCE}; ${wrong[0]}`
-  return [
-    fault(
-      check,
-      message,
-      'another model, or features or outputs in another order? compare with the runtime that wrote the golden file',
-    ),
-  ]
-}
-
-function close(a: number, b: number): boolean {
-  return Object.is(a, b) || Math.abs(a - b) <= TOLERANCE
-}
-
-function fault({ model, where }: GoldenCheck, message: string, hint: string): TidemarkError {
-  return new TidemarkError(
-    'MODEL_GOLDEN',
-    `golden rows of ${model.name}@${model.version}: ${message}`,
-    { where, hint },
-  )
-}
-
-/** The declared outputs that the golden outputs speak of, with their place among the declared. */
-function comparedOutputs(
-  golden: Golden,
-  model: ModelDefinition,
-): { name: string; index: number; column: number }[] {
-  const declared = Object.entries(model.outputs).map(([name, { tensor, column }], index) => ({
-    name,
-    tensor,
-    index,
-    column,
-  }))
-  const only = new Set(declared.map((o) => o.tensor)).size === 1 ? declared[0]?.tensor : undefined
-  const tensor = golden.output ?? only
-  return declared.filter((o) => o.tensor === tensor)
-}
-
-function firstDifference(golden: readonly string[], model: readonly string[]): string | null {
-  for (let i = 0; i < Math.max(golden.length, model.length); i++) {
-    if (golden[i] !== model[i]) {
-      return `the first difference is at ${i + 1}, "${golden[i] ?? 'nothing'}" for "${model[i] ?? 'nothing'}"`
-    }
-  }
-  return null
 }

@@ -1,12 +1,7 @@
 import { messageOf, Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/definition.ts'
-import {
-  type Golden,
-  type GoldenCheck,
-  goldenDifferences,
-  goldenFaults,
-  readGolden,
-} from './golden.ts'
+import { type Golden, readGolden } from './golden.ts'
+import { type GoldenCheck, goldenDifferences, goldenFaults } from './golden-check.ts'
 import { loadModel, type ModelBytes, shown } from './model-bytes.ts'
 import { readingOf, SessionRunner } from './runner.ts'
 import { signatureFaults } from './signature.ts'
@@ -73,7 +68,7 @@ async function trialFaults(
     const message = `${model.name}@${model.version}: a trial run of ${TRIAL_ROWS} rows: ${messageOf(cause)}`
     const madeUp =
       golden === null ? '; these rows were made up: golden rows make a fairer trial' : ''
-    const hint = `a model takes any number of rows and gives one number a row: export with a dynamic batch axis${madeUp}`
+    const hint = `a model takes any number of rows and gives its numbers for each: export with a dynamic batch axis${madeUp}`
     return [new TidemarkError('MODEL_OUTPUT', message, { where, hint, cause })]
   }
 }

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Refused, type TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/definition.ts'
-import { readGolden } from './golden.ts'
+import { type Golden, readGolden } from './golden.ts'
 import { type Candidate, proveModel } from './load-gate.ts'
 import { loadModel, readModel } from './model-bytes.ts'
 import { SCORE_TYPES, type TensorInfo } from './onnx-session.ts'
@@ -40,14 +40,14 @@ export async function inspectModel(file: string, goldenFile?: string): Promise<I
   await session.release()
   const goldenUrl = goldenFile === undefined ? null : pathToFileURL(goldenFile)
   const golden = goldenUrl && (await readGolden(goldenUrl, file))
-  const suggested = suggestOutputs(outputs)
+  const suggested = suggestOutputs(outputs, golden)
   const model: ModelDefinition = {
     name: basename(file, '.onnx'),
     version: '?',
     file: found.file,
     sha256: found.sha256,
     input: inputs[0]?.name ?? '',
-    features: golden?.features ?? placeholders(inputs[0]),
+    features: golden?.features ?? placeholders('f', columnsOf(inputs[0])),
     outputs: { ...suggested, ...unreadable(outputs) },
   }
   const candidate = { model, found, sha256: null, golden: goldenUrl, where: file }
@@ -65,26 +65,32 @@ export async function inspectModel(file: string, goldenFile?: string): Promise<I
 }
 
 /**
- * Which scores a model probably gives. A float tensor [N] or [N, 1] is one, by its own name; [N, 2] is a classifier's pair, of
- * which column 1 is the `probability`; [N, n] is one a column, numbered from 0. A whole-number tensor (a label) only counts
- * when there is nothing else.
+ * Which scores a model probably gives, each by the name of its tensor: [N] or [N, 1] is one number, of [N, n] all columns are
+ * named as the golden scores name them, else `c0`, `c1`, …. Taken are the tensors that golden scores name, else all float ones,
+ * else, when there is nothing but whole numbers, the first.
  */
-export function suggestOutputs(outputs: readonly TensorInfo[]): Outputs {
-  const isFloat = ({ type }: TensorInfo) => type === 'float32' || type === 'float64'
-  const floats = outputs.filter(isFloat)
-  const rest = outputs.filter((o) => o.type !== null && SCORE_TYPES.includes(o.type))
-  const tensors = floats.length > 0 ? floats : rest.slice(0, 1)
-  const suggested: Record<string, Outputs[string]> = {}
-  for (const { name, shape } of tensors) {
-    const columns = typeof shape[1] === 'number' ? shape[1] : 1
-    if (columns === 1) suggested[name] = { tensor: name, column: 0 }
-    else if (columns === 2)
-      suggested['probability' in suggested ? name : 'probability'] = { tensor: name, column: 1 }
-    else
-      for (let column = 0; column < columns; column++)
-        suggested[`${name}${column}`] = { tensor: name, column }
-  }
-  return suggested
+export function suggestOutputs(outputs: readonly TensorInfo[], golden: Golden | null): Outputs {
+  const readable = outputs.filter((o) => o.type !== null && SCORE_TYPES.includes(o.type))
+  const named = readable.filter((o) => goldenColumns(o.name, golden) !== null)
+  const floats = readable.filter(({ type }) => type === 'float32' || type === 'float64')
+  const tensors = [named, floats, readable.slice(0, 1)].find((some) => some.length > 0) ?? []
+  return Object.fromEntries(tensors.map((o) => [o.name, suggestOutput(o, golden)]))
+}
+
+function suggestOutput({ name, shape }: TensorInfo, golden: Golden | null): Outputs[string] {
+  const width = typeof shape[1] === 'number' ? shape[1] : 1
+  if (width === 1) return { tensor: name, column: 0 }
+  const columns = goldenColumns(name, golden)
+  return { tensor: name, columns: columns?.length === width ? columns : placeholders('c', width) }
+}
+
+/** The columns that golden scores name of an output, none when it is one number; `null`: they do not name it. */
+function goldenColumns(output: string, golden: Golden | null): string[] | null {
+  if (golden?.outputs.of !== 'scores') return null
+  const names = [...(golden.outputs.rows[0]?.keys() ?? [])]
+  const columns = names.filter((name) => name.startsWith(`${output}.`))
+  if (columns.length === 0 && !names.includes(output)) return null
+  return columns.map((name) => name.slice(output.length + 1))
 }
 
 /** Outputs that are no tensors, declared so that the gate says how to export without. */
@@ -93,9 +99,13 @@ function unreadable(outputs: readonly TensorInfo[]): Outputs {
   return Object.fromEntries(broken.map(({ name }) => [name, { tensor: name, column: 0 }]))
 }
 
-function placeholders(input: TensorInfo | undefined): string[] {
+function columnsOf(input: TensorInfo | undefined): number {
   const columns = input?.shape[1]
-  return Array.from({ length: typeof columns === 'number' ? columns : 0 }, (_, i) => `f${i}`)
+  return typeof columns === 'number' ? columns : 0
+}
+
+function placeholders(letter: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${letter}${i}`)
 }
 
 async function problemsOf(candidate: Candidate): Promise<readonly TidemarkError[]> {

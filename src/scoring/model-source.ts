@@ -30,24 +30,28 @@ export function modelSource(inspection: Inspection, choice: SourceChoice): strin
     })
   }
   const folder = choice.folder ?? dirname(file)
+  const model: Source = {
+    name: quoted(choice.name),
+    version: quoted(choice.version),
+    file: urlOf(file, folder),
+    sha256: quoted(sha256),
+    input: quoted(inputs[0]?.name ?? ''),
+    features: featuresOf(inspection, choice).map(quoted),
+    outputs: outputsOf(suggested),
+    ...(goldenFile === null ? {} : { golden: urlOf(goldenFile, folder) }),
+  }
+  return `${headOf(inspection)}
+import { onnxModel } from 'tidemark'
+
+export const ${camelCase(choice.name)} = onnxModel(${broken(model, '')})
+`
+}
+
+function headOf({ file, goldenFile, suggested }: Inspection): string {
   const golden = goldenFile === null ? '' : ` --golden ${goldenFile}`
-  const lines = [
-    `// Written by \`tidemark model types ${file}${golden}\`; do not edit.`,
-    "import { onnxModel } from 'tidemark'",
-    '',
-    `export const ${camelCase(choice.name)} = onnxModel({`,
-    `  name: ${quoted(choice.name)},`,
-    `  version: ${quoted(choice.version)},`,
-    `  file: ${urlOf(file, folder)},`,
-    `  sha256: ${quoted(sha256)},`,
-    `  input: ${quoted(inputs[0]?.name ?? '')},`,
-    listOf('features', '[]', featuresOf(inspection, choice).map(quoted)),
-    listOf('outputs', '{}', outputsOf(suggested)),
-    ...(goldenFile === null ? [] : [`  golden: ${urlOf(goldenFile, folder)},`]),
-    '})',
-    '',
-  ]
-  return lines.join('\n')
+  const madeUp = Object.values(suggested).some((output) => output.columns?.[0] === 'c0')
+  const yours = madeUp ? 'name the columns c0, c1, … and edit nothing else' : 'do not edit'
+  return `// Written by \`tidemark model types ${file}${golden}\`; ${yours}.`
 }
 
 function featuresOf(
@@ -72,19 +76,50 @@ function featuresOf(
   return names
 }
 
-function outputsOf(outputs: Outputs): string[] {
-  return Object.entries(outputs).map(([name, { tensor, column }]) => {
-    return `${propertyName(name)}: { tensor: ${quoted(tensor)}, column: ${column} }`
-  })
+function outputsOf(outputs: Outputs): Source {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, { tensor, column, columns }]): [string, Source] => [
+      name,
+      columns === undefined
+        ? { tensor: quoted(tensor), column: String(column) }
+        : { tensor: quoted(tensor), columns: columns.map(quoted) },
+    ]),
+  )
 }
 
-/** A property on one line if it fits, else an item a line. */
-function listOf(name: string, brackets: '[]' | '{}', items: readonly string[]): string {
-  const [open, end] = brackets
-  const space = brackets === '{}' ? ' ' : ''
-  const line = `  ${name}: ${open}${space}${items.join(', ')}${space}${end},`
-  if (line.length <= LINE) return line
-  return [`  ${name}: ${open}`, ...items.map((item) => `    ${item},`), `  ${end},`].join('\n')
+/** Text of an expression, or a list or object of such. */
+type Source = string | readonly Source[] | { readonly [property: string]: Source }
+
+/** On one line if it fits behind what stands there already, else an item a line, as the formatter has it. */
+function written(source: Source, before: string): string {
+  const line = flat(source)
+  if (typeof source === 'string' || before.length + line.length + 1 <= LINE) return line
+  return broken(source, /^ */.exec(before)?.[0] ?? '')
+}
+
+function flat(source: Source): string {
+  if (typeof source === 'string') return source
+  if (isList(source)) return `[${source.map(flat).join(', ')}]`
+  const properties = Object.entries(source).map(
+    ([name, of]) => `${propertyName(name)}: ${flat(of)}`,
+  )
+  return `{ ${properties.join(', ')} }`
+}
+
+function broken(source: Exclude<Source, string>, indent: string): string {
+  const inner = `${indent}  `
+  if (isList(source)) {
+    return `[\n${source.map((item) => `${inner}${written(item, inner)},\n`).join('')}${indent}]`
+  }
+  const properties = Object.entries(source).map(([name, of]) => {
+    const start = `${inner}${propertyName(name)}: `
+    return `${start}${written(of, start)},\n`
+  })
+  return `{\n${properties.join('')}${indent}}`
+}
+
+function isList(source: Exclude<Source, string>): source is readonly Source[] {
+  return Array.isArray(source)
 }
 
 function urlOf(file: string, folder: string): string {

@@ -8,6 +8,7 @@ import { chooseLanes } from './lanes.ts'
 import { type Candidate, proveModel } from './load-gate.ts'
 import { type ModelBytes, readModel } from './model-bytes.ts'
 import { readingOf } from './runner.ts'
+import { scoreColumns } from './score-columns.ts'
 import type { Scorer } from './scorer.ts'
 import { ThreadRunner } from './thread-runner.ts'
 import { sampleRows } from './warm-up.ts'
@@ -101,8 +102,8 @@ async function loadScorer(
   }
   try {
     const { lanes, notes } = await chooseLanes(runner, choice)
-    const outputs = Object.keys(model.outputs)
-    const identity = { name: model.name, label, sha256: found.sha256, features, outputs }
+    const columns = scoreColumns(model.outputs).length
+    const identity = { name: model.name, label, sha256: found.sha256, features, columns }
     const scorer = new BatchScorer(identity, lanes)
     return { scorer, notes: [...goldenNotes(use, label, golden), ...notes] }
   } catch (error) {

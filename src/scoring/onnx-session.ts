@@ -10,11 +10,12 @@ export interface TensorInfo {
 }
 
 /** The element types that can be read as scores. */
-export const SCORE_TYPES: readonly string[] = ['float32', 'float64', 'int32', 'int64']
+export const SCORE_TYPES: readonly string[] = ['float32', 'float64', 'int32', 'int64', 'bool']
 
 export interface OutputTensor {
   readonly dims: readonly number[]
-  readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array
+  /** A bool is 0 or 1 in a Uint8Array. */
+  readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array
 }
 
 export interface Feed {

@@ -1,12 +1,13 @@
 import type { ModelDefinition } from '../topology/definition.ts'
 import type { OnnxSession, OutputTensor } from './onnx-session.ts'
+import { type ScoreColumn, scoreColumns } from './score-columns.ts'
 import { shortestFloat32 } from './shortest-float32.ts'
 
 /** Where a batch runs: on this thread or on another. */
 export interface Runner {
   /**
    * Scores one batch: `rows` is row-major float32[count, features], `count` at least 1. Gives one array of `count` numbers for
-   * each output, in the order they were declared. The next call may only come when this one has settled.
+   * each of the model's `scoreColumns`. The next call may only come when this one has settled.
    *
    * @throws Error when the run fails; the whole batch has failed then
    */
@@ -16,13 +17,10 @@ export interface Runner {
 }
 
 /** What is fed to a model and read from it. Plain data: it goes to threads. */
-export interface Reading {
-  readonly input: string
-  readonly outputs: readonly { readonly tensor: string; readonly column: number }[]
-}
+export type Reading = Pick<ModelDefinition, 'input' | 'outputs'>
 
-export function readingOf(model: ModelDefinition): Reading {
-  return { input: model.input, outputs: Object.values(model.outputs) }
+export function readingOf({ input, outputs }: ModelDefinition): Reading {
+  return { input, outputs }
 }
 
 /**
@@ -36,28 +34,24 @@ const ROW_MULTIPLE = 4
 /** Runs on the calling thread, which it blocks meanwhile. */
 export class SessionRunner implements Runner {
   readonly #session: OnnxSession
-  readonly #reading: Reading
+  readonly #input: string
+  readonly #columns: readonly ScoreColumn[]
   readonly #tensors: readonly string[]
 
-  constructor(session: OnnxSession, reading: Reading) {
+  constructor(session: OnnxSession, { input, outputs }: Reading) {
     this.#session = session
-    this.#reading = reading
-    this.#tensors = [...new Set(reading.outputs.map((o) => o.tensor))]
+    this.#input = input
+    this.#columns = scoreColumns(outputs)
+    this.#tensors = [...new Set(this.#columns.map((c) => c.tensor))]
   }
 
   async run(rows: Float32Array, count: number): Promise<Float64Array[]> {
-    const feed = { input: this.#reading.input, ...padded(rows, count) }
+    const feed = { input: this.#input, ...padded(rows, count) }
     const tensors = await this.#session.run(feed, this.#tensors)
-    return this.#reading.outputs.map(({ tensor, column }) => {
-      const output = tensors.get(tensor) as OutputTensor
-      if (!fits(output, column, feed.count)) {
-        const shape = `[${output.dims.join(', ')}]`
-        throw new Error(
-          `tensor "${tensor}" has shape ${shape} for ${feed.count} rows: no column ${column} with a number a row`,
-        )
-      }
-      const columns = output.dims[1] ?? 1
-      return readColumn(output, { column, columns, count })
+    return this.#columns.map((column) => {
+      const output = tensors.get(column.tensor) as OutputTensor
+      refuseMisfit(output, column, feed.count)
+      return readColumn(output, column.column, count)
     })
   }
 
@@ -77,22 +71,39 @@ function padded(rows: Float32Array, count: number): { rows: Float32Array; count:
   return { rows: more, count: whole }
 }
 
-function fits({ dims }: OutputTensor, column: number, count: number): boolean {
+/** What the file left open: are there as many rows and columns as were asked for? */
+function refuseMisfit(
+  { dims }: OutputTensor,
+  { tensor, column, width }: ScoreColumn,
+  count: number,
+): void {
   const [rows, columns = 1] = dims
-  return dims.length <= 2 && rows === count && column < columns
+  const fits = width === null ? column < columns : columns === width
+  if (dims.length <= 2 && rows === count && fits) return
+  const shape = `tensor "${tensor}" has shape [${dims.join(', ')}] for ${count} rows`
+  const missed =
+    width === null ? `no column ${column} with a number a row` : `not the ${width} columns named`
+  throw new Error(`${shape}: ${missed}`)
 }
 
-function readColumn(
-  { data }: OutputTensor,
-  { column, columns, count }: { column: number; columns: number; count: number },
-): Float64Array {
+function readColumn({ dims, data }: OutputTensor, column: number, count: number): Float64Array {
+  const columns = dims[1] ?? 1
   const scores = new Float64Array(count)
   if (data instanceof Float32Array) {
     for (let row = 0; row < count; row++) {
       scores[row] = shortestFloat32(data[row * columns + column] as number)
     }
+  } else if (data instanceof BigInt64Array) {
+    for (let row = 0; row < count; row++) {
+      scores[row] = exactOrInfinite(Number(data[row * columns + column]))
+    }
   } else {
-    for (let row = 0; row < count; row++) scores[row] = Number(data[row * columns + column])
+    for (let row = 0; row < count; row++) scores[row] = data[row * columns + column] as number
   }
   return scores
+}
+
+/** A whole number so large that it may have been rounded is no score: an infinite one is set aside. */
+function exactOrInfinite(x: number): number {
+  return Number.isSafeInteger(x) ? x : x * Number.POSITIVE_INFINITY
 }

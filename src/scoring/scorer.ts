@@ -1,9 +1,7 @@
 // What the runtime asks of a model.
 
-/** Scores of a batch: for each output of the model, in the order it was declared, one number a row. */
-export interface Scores {
-  readonly [output: string]: Float64Array
-}
+/** Scores of a batch: one number a row for each of the model's `scoreColumns`, in their order. */
+export type Scores = readonly Float64Array[]
 
 /** A loaded and proven model. */
 export interface Scorer {

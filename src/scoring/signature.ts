@@ -1,6 +1,7 @@
 import { type Code, TidemarkError } from '../kernel/errors.ts'
-import type { ModelDefinition } from '../topology/definition.ts'
+import type { ModelDefinition, OutputDefinition } from '../topology/definition.ts'
 import { SCORE_TYPES, type TensorInfo } from './onnx-session.ts'
+import { scoreColumns } from './score-columns.ts'
 
 /** What a model file says about its inputs and outputs. */
 export interface Signature {
@@ -12,6 +13,9 @@ const FREE_BATCH =
   "export with a dynamic batch axis: skl2onnx FloatTensorType([None, n]), torch dynamic_axes={'<input>': {0: 'N'}}"
 const ZIPMAP =
   "export without ZipMap: skl2onnx convert_sklearn(..., options={'zipmap': False}), onnxmltools convert_lightgbm(..., zipmap=False) (convert_xgboost alike)"
+
+const LABELS =
+  "a score is a number. Read the probabilities, one name a class: { tensor, columns: ['low', 'high'] }; or train on whole-number labels (scikit-learn: y = LabelEncoder().fit_transform(y)) and export again"
 
 /** Everything in which a model file differs from its definition: `MODEL_INPUT` and `MODEL_OUTPUT`, each with a hint. */
 export function signatureFaults(
@@ -98,36 +102,50 @@ function* outputFaults(model: ModelDefinition, outputs: readonly TensorInfo[]): 
   if (declared.length === 0) {
     yield { code, message: 'no output is declared', hint: `the model gives ${names(outputs)}` }
   }
-  for (const [name, { tensor, column }] of declared) {
-    const output = outputs.find((o) => o.name === tensor)
-    const what = `output "${name}": tensor "${tensor}"`
-    if (output === undefined) {
-      yield {
-        code,
-        message: `${what} is not in the model`,
-        hint: `the model gives ${names(outputs)}${zipMapsAmong(outputs)}`,
-      }
-    } else if (output.type === null) {
-      yield {
-        code,
-        message: `${what} is a list of dictionaries (ZipMap), not a tensor`,
-        hint: ZIPMAP,
-      }
-    } else if (!SCORE_TYPES.includes(output.type)) {
-      yield {
-        code,
-        message: `${what} is ${output.type}`,
-        hint: `a score is one of ${SCORE_TYPES.join(', ')}`,
-      }
-    } else if (!hasColumn(output, column)) {
-      const message = `${what} has shape ${shapeOf(output)} and no column ${column}`
-      yield {
-        code,
-        message,
-        hint: 'columns count from 0; a tensor is [N] (column 0) or [N, columns]',
-      }
-    }
+  for (const [name, output] of declared) {
+    const wrong = outputFault(output, outputs)
+    if (wrong === null) continue
+    yield { code, message: `output "${name}": ${wrong.message}`, hint: wrong.hint }
   }
+  for (const name of namedTwice(model)) {
+    const message = `two scores are named "${name}"`
+    yield { code, message, hint: 'give each column a name of its own' }
+  }
+}
+
+function outputFault(
+  { tensor, column, columns }: OutputDefinition,
+  outputs: readonly TensorInfo[],
+): Omit<Fault, 'code'> | null {
+  const output = outputs.find((o) => o.name === tensor)
+  const what = `tensor "${tensor}"`
+  if (output === undefined) {
+    const hint = `the model gives ${names(outputs)}${zipMapsAmong(outputs)}`
+    return { message: `${what} is not in the model`, hint }
+  }
+  if (output.type === null) {
+    return { message: `${what} is a list of dictionaries (ZipMap), not a tensor`, hint: ZIPMAP }
+  }
+  if (!SCORE_TYPES.includes(output.type)) {
+    const hint = output.type === 'string' ? LABELS : `a score is one of ${SCORE_TYPES.join(', ')}`
+    return { message: `${what} is ${output.type}`, hint }
+  }
+  const shape = `${what} has shape ${shapeOf(output)}`
+  if (columns === undefined) {
+    if (hasColumn(output, column)) return null
+    const hint = 'columns count from 0; a tensor is [N] (column 0) or [N, columns]'
+    return { message: `${shape} and no column ${column}`, hint }
+  }
+  const width = widthOf(output)
+  if (columns.length > 0 && (width === null || width === columns.length)) return null
+  const has = width === null ? '' : `, ${width} columns`
+  const hint = "name every column, in the tensor's order, or read one: { tensor, column }"
+  return { message: `${shape}${has}; ${columns.length} are named: ${columns.join(', ')}`, hint }
+}
+
+function namedTwice({ outputs }: ModelDefinition): Set<string> {
+  const scores = scoreColumns(outputs).map((c) => c.name)
+  return new Set(scores.filter((name, i) => scores.indexOf(name) !== i))
 }
 
 /** The tensor that is missed may be what a ZipMap has made dictionaries of. */
@@ -138,10 +156,16 @@ function zipMapsAmong(outputs: readonly TensorInfo[]): string {
 }
 
 /** As far as the file says; a trial run decides the rest. */
-function hasColumn({ shape }: TensorInfo, column: number): boolean {
+function hasColumn(output: TensorInfo, column: number): boolean {
+  const width = widthOf(output) ?? Number.POSITIVE_INFINITY
+  return Number.isInteger(column) && column >= 0 && column < width
+}
+
+/** How many columns a tensor has; `null` when the file does not say. One of another rank has none. */
+function widthOf({ shape }: TensorInfo): number | null {
+  if (shape.length > 2) return 0
   const columns = shape.length === 1 ? 1 : shape[1]
-  const known = typeof columns === 'number' ? columns : Number.POSITIVE_INFINITY
-  return shape.length <= 2 && Number.isInteger(column) && column >= 0 && column < known
+  return typeof columns === 'number' ? columns : null
 }
 
 function names(tensors: readonly TensorInfo[]): string {

@@ -147,6 +147,11 @@ export type FeatureSource =
     }
 export type FeatureDefinition = { readonly name: string } & FeatureSource
 
+/** Where an output of a model is: in one column of a tensor, counted from 0, or in all its columns, named in their order. */
+export type OutputDefinition =
+  | { readonly tensor: string; readonly column: number; readonly columns?: never }
+  | { readonly tensor: string; readonly columns: readonly string[]; readonly column?: never }
+
 export interface ModelDefinition {
   readonly name: string
   readonly version: string
@@ -156,7 +161,8 @@ export interface ModelDefinition {
   /** Name of the one input tensor, float32[N, features]. */
   readonly input: string
   readonly features: readonly string[]
-  readonly outputs: Readonly<Record<string, { readonly tensor: string; readonly column: number }>>
+  /** By the name a topology reads them by. */
+  readonly outputs: Readonly<Record<string, OutputDefinition>>
   /** Rows and the outputs they must give, checked at start. */
   readonly golden?: URL
 }

@@ -7,15 +7,20 @@ export interface Model<F extends readonly string[], O> {
   readonly outputs: O
 }
 
-type Outputs = Record<string, { readonly tensor: string; readonly column: number }>
-
 /**
  * Declares a model. `tidemark model types FILE --golden FILE` writes the call for you.
  *
- * `features`: the columns of the input tensor, float32[N, features], in order. `outputs`: which tensor and column each
- * score is; a tensor is [N] or [N, columns]. `golden`: rows with the outputs they must give at every start.
+ * `features`: the columns of the input tensor, float32[N, features], in order. `golden`: rows with the outputs they must give
+ * at every start.
+ *
+ * `outputs`: where each score is, in a tensor [N] or [N, columns] of float32, float64, int32, int64 or bool.
+ * `p: { tensor, column: 1 }` is one number, `s.score.p`; `risk: { tensor, columns: ['low', 'high'] }` names every column of its
+ * tensor, `s.score.risk.low`. An int64 beyond ±(2^53 − 1) has no number of its own: its event is a dead letter `SCORE_NOT_FINITE`.
  */
-export function onnxModel<const F extends readonly string[], const O extends Outputs>(m: {
+export function onnxModel<
+  const F extends readonly string[],
+  const O extends ModelDefinition['outputs'],
+>(m: {
   name: string
   version: string
   file: URL

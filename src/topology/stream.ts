@@ -25,13 +25,18 @@ type Defined<E, Fs> = [Undefined<E, Fs>] extends [never]
   ? unknown
   : { readonly 'undefined for some kinds of event, call .where(isKind) first': Undefined<E, Fs> }
 
+/** A number, or one for each named column. */
+type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string)[] }
+  ? { readonly [K in C]: number }
+  : number
+
 /** An event with its features and the model's answer. */
 export interface Scored<E, K extends string, O> {
   readonly event: E
   /** The numbers the model saw, as float32. */
   readonly features: Readonly<Record<K, number>>
   /** Each output of the model; a float32 is given as the shortest decimal that rounds to it. */
-  readonly score: { readonly [P in keyof O]: number }
+  readonly score: { readonly [P in keyof O]: ScoreOf<O[P]> }
   /** `name@version` */
   readonly model: string
 }

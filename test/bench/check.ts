@@ -14,7 +14,10 @@ const TOLERANCE = 1e-6
 const ROWS_PER_BATCH = 10_000
 
 /** What the models of the card topology have in common. */
-const READING = { input: 'features', outputs: [{ tensor: 'probability', column: 0 }] }
+const READING = {
+  input: 'features',
+  outputs: { probability: { tensor: 'probability', column: 0 } },
+}
 
 /** An output that must be there once. */
 export interface Expected {

@@ -9,6 +9,7 @@ import { EventIntake } from '../../src/runtime/intake.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
 import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
 import { chunkHeaders } from '../../src/runtime/provenance.ts'
+import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
 import { whole } from '../engine/whole.ts'
@@ -60,6 +61,7 @@ class Path {
   readonly #topology: PreparedTopology
   readonly #watch: Stopwatch
   readonly #intake: EventIntake
+  #reader: ScoreReader | null = null
 
   constructor(topology: PreparedTopology, watch: Stopwatch) {
     this.engine = new Engine(topology.definition, topology)
@@ -81,7 +83,9 @@ class Path {
     const scores = await scorer.score(arrivals.rows, arrivals.indices.length)
     this.#watch.lap('score')
     const place = { source: SOURCE, headers: chunkHeaders(by, Date.now()), maxBytes: () => 1e6 }
-    const { outputs } = followScores(step, { arrivals, scores, scorer }, { records, place })
+    this.#reader ??= new ScoreReader(step, scorer.label)
+    const from = { records, place }
+    const { outputs } = followScores(step, { arrivals, scores, reader: this.#reader }, from)
     this.#watch.lap('outputs')
     return outputs.length
   }

@@ -132,6 +132,18 @@ describe('tidemark model', { timeout: PROCESS_TEST_MS }, () => {
     expect(stdout).toContain("'secondsSincePrevious'")
   })
 
+  test('inspect shows types and columns', async () => {
+    const { code, stdout } = await tidemark(['model', 'inspect', 'test/fixtures/models/risk.onnx'])
+    expect(code).toBe(0)
+    expect(stdout).toContain(`
+output    risk: float32[N, 3]
+output    label: int64[N]
+output    name: string[N]
+output    sure: bool[N]
+score     risk = risk, columns c0, c1, c2
+`)
+  })
+
   test('inspect shows a model that cannot be used, says why, and ends with 3', async () => {
     const { code, stdout, stderr } = await tidemark([
       'model',

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Arrivals } from '../../src/engine/events.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
+import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
 import { model, record, scorer } from './support.ts'
 
@@ -13,9 +14,10 @@ function scoredEvents(): unknown[] {
   const step = { op: 'score', name: 'm', model, then: [map] } as unknown as ScoreStep
   const events = ['first', 'second']
   const arrivals: Arrivals = { step, indices: [0, 2], events, rows: Float32Array.of(1, 2.5, 3, 4) }
-  const scores = { p: Float64Array.of(0.25, 0.5) }
+  const scores = [Float64Array.of(0.25, 0.5)]
+  const reader = new ScoreReader(step, scorer().label)
   const records = [record(7), record(8), record(9)]
-  followScores(step, { arrivals, scores, scorer: scorer() }, { records, place: PLACE })
+  followScores(step, { arrivals, scores, reader }, { records, place: PLACE })
   return given
 }
 

@@ -35,10 +35,7 @@ function settled(): Promise<void> {
 }
 
 function scorer(...lanes: Lane[]): BatchScorer {
-  return new BatchScorer(
-    { name: 'm', label: 'm@1', sha256: '', features: 2, outputs: ['score'] },
-    lanes,
-  )
+  return new BatchScorer({ name: 'm', label: 'm@1', sha256: '', features: 2, columns: 1 }, lanes)
 }
 
 function rowsOf(...firsts: number[]): Float32Array {
@@ -50,14 +47,14 @@ describe('a batch scorer', () => {
     const runner = new Diary()
     const scores = scorer({ rows: 2, runner }).score(rowsOf(1, 2, 3, 4, 5), 5)
     await runner.letAllGo()
-    expect([...((await scores)['score'] as Float64Array)]).toEqual([1, 2, 3, 4, 5])
+    expect([...((await scores)[0] as Float64Array)]).toEqual([1, 2, 3, 4, 5])
     expect(runner.lines).toEqual(['run 2', 'ran 2', 'run 2', 'ran 2', 'run 1', 'ran 1'])
   })
 
   it('runs nothing for an empty batch', async () => {
     const runner = new Diary()
     const scores = await scorer({ rows: 2, runner }).score(new Float32Array(0), 0)
-    expect(scores).toEqual({ score: new Float64Array(0) })
+    expect(scores).toEqual([new Float64Array(0)])
     expect(runner.lines).toEqual([])
   })
 
@@ -87,7 +84,7 @@ describe('a batch scorer', () => {
       one.score(rowsOf(5, 6, 7), 3),
     ]
     await runner.letAllGo()
-    const scores = (await Promise.all(all)).map((s) => [...(s['score'] as Float64Array)])
+    const scores = (await Promise.all(all)).map((s) => [...(s[0] as Float64Array)])
     expect(scores).toEqual([[1], [2], [3, 4], [5, 6, 7]])
     expect(runner.lines).toEqual(['run 1', 'ran 1', 'run 4', 'ran 4', 'run 2', 'ran 2'])
   })
@@ -134,7 +131,7 @@ describe('a batch scorer', () => {
       message: 'm@1 failed on a batch of 2: no',
     })
     broken = false
-    expect(await one.score(rowsOf(1), 1)).toEqual({ score: new Float64Array(1) })
+    expect(await one.score(rowsOf(1), 1)).toEqual([new Float64Array(1)])
   })
 
   it('closes after what runs and what waits, and takes nothing more', async () => {

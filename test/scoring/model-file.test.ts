@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import type { Golden } from '../../src/scoring/golden.ts'
 import { inspectModel, suggestOutputs } from '../../src/scoring/model-file.ts'
 import { modelSource } from '../../src/scoring/model-source.ts'
 import { CARD_FEATURES, FIXTURES, SHIPPED } from './support.ts'
@@ -58,26 +59,51 @@ describe('the outputs suggested', () => {
     shape,
   })
 
-  it('are column 1 of a pair, by the name probability, and not the label beside it', () => {
-    expect(
-      suggestOutputs([tensor('label', 'int64', 'N'), tensor('probabilities', 'float32', 'N', 2)]),
-    ).toEqual({
-      probability: { tensor: 'probabilities', column: 1 },
+  const pair = [tensor('label', 'int64', 'N'), tensor('probabilities', 'float32', 'N', 2)]
+
+  it('are all columns of a tensor, numbered, and not the label beside it', () => {
+    expect(suggestOutputs(pair, null)).toEqual({
+      probabilities: { tensor: 'probabilities', columns: ['c0', 'c1'] },
     })
   })
 
-  it('are every column of several, numbered', () => {
-    expect(suggestOutputs([tensor('p', 'float32', 'N', 3)])).toEqual({
-      p0: { tensor: 'p', column: 0 },
-      p1: { tensor: 'p', column: 1 },
-      p2: { tensor: 'p', column: 2 },
+  it('are one number for one column', () => {
+    const tensors = [tensor('a', 'float32', 'N', 1), tensor('b', 'float64', 'N')]
+    expect(suggestOutputs(tensors, null)).toEqual({
+      a: { tensor: 'a', column: 0 },
+      b: { tensor: 'b', column: 0 },
     })
   })
 
   it('are the label when there is nothing else', () => {
-    expect(suggestOutputs([tensor('label', 'int64', 1), tensor('zip', null)])).toEqual({
+    const tensors = [
+      tensor('label', 'int64', 1),
+      tensor('zip', null),
+      tensor('name', 'string', 'N'),
+    ]
+    expect(suggestOutputs(tensors, null)).toEqual({ label: { tensor: 'label', column: 0 } })
+  })
+
+  const goldenWith = (row: Readonly<Record<string, number>>): Golden => ({
+    features: ['a'],
+    sha256: null,
+    rows: new Float32Array(1),
+    count: 1,
+    outputs: { of: 'scores', rows: [new Map(Object.entries(row))] },
+  })
+
+  it('are what golden scores name, by their names', () => {
+    const golden = goldenWith({ label: 0, 'probabilities.good': 0.9, 'probabilities.bad': 0.1 })
+    expect(suggestOutputs(pair, golden)).toEqual({
       label: { tensor: 'label', column: 0 },
+      probabilities: { tensor: 'probabilities', columns: ['good', 'bad'] },
     })
+  })
+
+  it('do not take names that are too few, or of other outputs', () => {
+    const numbered = { probabilities: { tensor: 'probabilities', columns: ['c0', 'c1'] } }
+    expect(suggestOutputs(pair, goldenWith({ 'probabilities.good': 1 }))).toEqual(numbered)
+    expect(suggestOutputs(pair, goldenWith({ 'other.good': 1, 'other.bad': 0 }))).toEqual(numbered)
   })
 })
 
@@ -107,6 +133,32 @@ describe('the source of a model', () => {
     expect(source).toContain("features: ['a', 'b'],")
     expect(source).toContain(`outputs: { 'it\\'s': { tensor: 'a"b', column: 0 } },`)
     expect(source).not.toContain('golden')
+  })
+
+  it('names columns for the reader to rename, one a line where they are many', async () => {
+    const inspection = await inspectModel(join(fixtures, 'risk.onnx'))
+    const choice = { name: 'risk', version: '1', features: ['a', 'b'] }
+    const source = modelSource(inspection, choice)
+    expect(source).toMatch(/`; name the columns c0, c1, … and edit nothing else\.\n/)
+    expect(source).toContain(
+      "\n  outputs: { risk: { tensor: 'risk', columns: ['c0', 'c1', 'c2'] } },\n",
+    )
+    const columns = Array.from({ length: 3 }, (_, i) => `${'long'.repeat(8)}${i}`)
+    const suggested = { risk: { tensor: 'risk', columns } }
+    const long = modelSource({ ...inspection, suggested }, choice)
+    expect(long).toMatch(/`; do not edit\.\n/)
+    expect(long).toContain(`
+  outputs: {
+    risk: {
+      tensor: 'risk',
+      columns: [
+        '${columns[0]}',
+        '${columns[1]}',
+        '${columns[2]}',
+      ],
+    },
+  },
+`)
   })
 
   it('is refused without the names of the features, saying how to give them', async () => {

@@ -55,6 +55,10 @@ describe('a good model', () => {
         },
       },
     ],
+    [
+      'card-gbdt-2col',
+      { outputs: { card: { tensor: 'probabilities', columns: ['genuine', 'suspicious'] } } },
+    ],
   ])('passes with its golden rows: %s', async (name, other) => {
     const { faults, notes, scorers } = await load([
       useOf(cardModel(name, { golden: goldenOf(name), ...other })),
@@ -77,8 +81,8 @@ describe('a good model', () => {
     const { scorers } = await loadScorers([useOf(model)], NONE)
     const scores = await scorers.get('score')?.score(new Float32Array(26), 2)
     await scorers.get('score')?.close()
-    expect(Object.keys(scores ?? {})).toEqual(['probability', 'label'])
-    expect([...(scores?.['label'] ?? [])]).toEqual([0, 0])
+    expect(scores?.map((column) => column.length)).toEqual([2, 2])
+    expect([...(scores?.[1] ?? [])]).toEqual([0, 0])
   })
 
   it('gives long batches, which leave this thread, the scores of short ones', async () => {
@@ -86,11 +90,11 @@ describe('a good model', () => {
     const rows = sampleRows(13, golden).subarray(0, 2000 * 13)
     const { scorers } = await loadScorers([useOf(cardModel('card-gbdt'))], NONE)
     const scorer = scorers.get('score') as Scorer
-    const together = (await scorer.score(rows, 2000))['probability']
+    const together = (await scorer.score(rows, 2000))[0]
     const apart: number[] = []
     for (let row = 0; row < 2000; row += 20) {
       const scores = await scorer.score(rows.subarray(row * 13, (row + 20) * 13), 20)
-      apart.push(...(scores['probability'] ?? []))
+      apart.push(...(scores[0] ?? []))
     }
     await scorer.close()
     expect(together).toEqual(Float64Array.from(apart))
@@ -128,6 +132,10 @@ function outputsOf(name: string): unknown[] {
   return (JSON.parse(readFileSync(goldenOf(name), 'utf8')) as { outputs: unknown[] }).outputs
 }
 
+const riskOf = (outputs: ModelDefinition['outputs']): Partial<ModelDefinition> => ({
+  features: ['a', 'b'],
+  outputs,
+})
 const probabilities = { probability: { tensor: 'probabilities', column: 1 } }
 const twoFeatures = { features: ['a', 'b'], outputs: { score: { tensor: 'score', column: 0 } } }
 
@@ -160,11 +168,32 @@ describe('a model is refused', () => {
       /standard operators/,
     ],
     [
+      'risk',
+      riskOf({ name: { tensor: 'name', column: 0 } }),
+      'MODEL_OUTPUT',
+      /output "name": tensor "name" is string/,
+      /whole-number labels/,
+    ],
+    [
+      'risk',
+      riskOf({ risk: { tensor: 'risk', columns: ['low', 'high'] } }),
+      'MODEL_OUTPUT',
+      /shape \[N, 3\], 3 columns; 2 are named: low, high/,
+      /name every column/,
+    ],
+    [
+      'unsaid-columns',
+      riskOf({ risk: { tensor: 'risk', columns: ['low', 'high'] } }),
+      'MODEL_OUTPUT',
+      /trial run of 4 rows: tensor "risk" has shape \[4, 3\] for 4 rows: not the 2 columns named/,
+      /numbers for each/,
+    ],
+    [
       'one-for-all',
       twoFeatures,
       'MODEL_OUTPUT',
       /trial run of 4 rows: tensor "score" has shape \[\]/,
-      /one number a row/,
+      /numbers for each/,
     ],
   ])(
     'for what is wrong with %s, with what to do',
@@ -368,6 +397,6 @@ describe('a model whose scores depend on the rest of the batch', () => {
     ])
     const together = await scorer?.score(new Float32Array([1, 2, 3, 4]), 2)
     await scorer?.close()
-    expect([...(together?.['score'] ?? [])]).toEqual([1, 1])
+    expect([...(together?.[0] ?? [])]).toEqual([1, 1])
   })
 })

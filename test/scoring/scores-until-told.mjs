@@ -4,9 +4,12 @@ import { BatchScorer } from '../../dist/scoring/batch-scorer.js'
 import { ThreadRunner } from '../../dist/scoring/thread-runner.js'
 
 const bytes = readFileSync(new URL('../../topologies/models/card-gbdt.onnx', import.meta.url))
-const reading = { input: 'features', outputs: [{ tensor: 'probability', column: 0 }] }
+const reading = {
+  input: 'features',
+  outputs: { probability: { tensor: 'probability', column: 0 } },
+}
 const runner = await ThreadRunner.start({ bytes, reading, sortBy: null })
-const identity = { name: 'm', label: 'm@1', sha256: '', features: 13, outputs: ['probability'] }
+const identity = { name: 'm', label: 'm@1', sha256: '', features: 13, columns: 1 }
 const scorer = new BatchScorer(identity, [{ rows: 2048, runner }])
 
 const COUNT = 4096

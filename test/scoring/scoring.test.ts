@@ -13,9 +13,15 @@ import { bothRunners, cardModel, FIXTURES, goldenOf } from './support.ts'
 
 /** Scores rows in batches of a size. */
 async function inBatches(runner: Runner, rows: Float32Array, size: number): Promise<Float64Array> {
-  const identity = { name: 'm', label: 'm@1', sha256: '', features: 13, outputs: ['probability'] }
+  const identity = { name: 'm', label: 'm@1', sha256: '', features: 13, columns: 1 }
   const scorer = new BatchScorer(identity, [{ rows: size, runner }])
-  return (await scorer.score(rows, rows.length / 13))['probability'] as Float64Array
+  return (await scorer.score(rows, rows.length / 13))[0] as Float64Array
+}
+
+/** The golden outputs of a file that gives rows of one tensor. */
+function tensorRows({ outputs }: Golden): readonly (readonly number[])[] {
+  if (outputs.of !== 'tensor') throw new Error('these golden rows are scores by name')
+  return outputs.rows
 }
 
 function near(a = 0, b = 0): boolean {
@@ -36,7 +42,7 @@ describe.each(['card-gbdt', 'card-mlp', 'card-mlp-large', 'card-nan'])('%s', (na
 
   it.each(['inline', 'thread'] as const)('gives its golden outputs %s', async (where) => {
     const scores = await inBatches(runners[where], golden.rows, 512)
-    const wrong = golden.outputs.filter(([wanted], row) => !near(scores[row], wanted))
+    const wrong = tensorRows(golden).filter(([wanted], row) => !near(scores[row], wanted))
     expect(wrong).toEqual([])
   })
 
@@ -70,6 +76,60 @@ describe('card-nan', () => {
 })
 
 describe('a session', () => {
+  /** Runs one model; each column is one of the arrays that come back. */
+  async function run(
+    name: string,
+    outputs: ModelDefinition['outputs'],
+    rows: readonly number[],
+  ): Promise<number[][]> {
+    const model = cardModel(name, { outputs })
+    const runner = new SessionRunner(
+      await OnnxSession.load(readFileSync(model.file)),
+      readingOf(model),
+    )
+    const columns = await runner.run(Float32Array.from(rows), rows.length / 2)
+    await runner.close()
+    return columns.map((column) => [...column])
+  }
+
+  it('reads all columns of a tensor in order, each once for every row', async () => {
+    const outputs: ModelDefinition['outputs'] = {
+      whole: { tensor: 'i32', columns: ['a', 'b'] },
+      second: { tensor: 'f64', column: 1 },
+      both: { tensor: 'i64', columns: ['b', 'a'] },
+    }
+    const [a, b] = [
+      [1, 3, 5, 7, 9],
+      [2, 4, 6, 8, 10],
+    ]
+    expect(await run('every-type', outputs, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])).toEqual([
+      a,
+      b,
+      b,
+      a,
+      b,
+    ])
+  })
+
+  it('reads a label and a condition as numbers', async () => {
+    const outputs: ModelDefinition['outputs'] = {
+      label: { tensor: 'label', column: 0 },
+      sure: { tensor: 'sure', columns: ['yes'] },
+    }
+    expect(await run('risk', outputs, [0, 0, 0, 5, 5, 0.1])).toEqual([
+      [0, 1, 0],
+      [0, 1, 1],
+    ])
+  })
+
+  it('gives a whole number that float64 cannot hold as infinite, the largest it can as it is', async () => {
+    const rows = [2 ** 53, -(2 ** 53), 2 ** 53 - 2 ** 29, -(2 ** 62)]
+    expect(await run('every-type', { l: { tensor: 'i64', columns: ['a', 'b'] } }, rows)).toEqual([
+      [Number.POSITIVE_INFINITY, 2 ** 53 - 2 ** 29],
+      [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY],
+    ])
+  })
+
   it('reads float32, float64, int32 and int64, [N] and [N, columns]', async () => {
     const model: ModelDefinition = {
       ...cardModel('every-type'),

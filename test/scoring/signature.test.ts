@@ -81,6 +81,55 @@ describe('the signature of a model', () => {
     expect(others).toEqual([])
   })
 
+  const three: TensorInfo = { ...output, shape: ['N', 3] }
+  const named = (...columns: string[]): ModelDefinition['outputs'] => ({
+    risk: { tensor: 'score', columns },
+  })
+
+  it.each<[string, TensorInfo, string[]]>([
+    ['every one of three', three, ['low', 'mid', 'high']],
+    ['the one of [N]', { ...output, shape: ['N'] }, ['only']],
+    ['the one of [N, 1]', output, ['only']],
+    ['as many as the file leaves open', { ...output, shape: ['N', 'C'] }, ['low', 'high']],
+    ['flags', { ...three, type: 'bool' }, ['low', 'mid', 'high']],
+  ])('is accepted with columns named: %s', (_, accepted, columns) => {
+    expect(faults([input], [accepted], named(...columns))).toEqual([])
+  })
+
+  it.each<[string, TensorInfo, string[], RegExp]>([
+    [
+      'fewer names than columns',
+      three,
+      ['low', 'high'],
+      /^m@1: output "risk": tensor "score" has shape \[N, 3\], 3 columns; 2 are named: low, high$/,
+    ],
+    ['more names than columns', output, ['low', 'high'], /shape \[N, 1\], 1 columns; 2 are named/],
+    [
+      'names for [N]',
+      { ...output, shape: ['N'] },
+      ['a', 'b'],
+      /shape \[N\], 1 columns; 2 are named/,
+    ],
+    [
+      'names for three dimensions',
+      { ...output, shape: ['N', 3, 1] },
+      ['a', 'b', 'c'],
+      /0 columns; 3/,
+    ],
+    ['no name', { ...output, shape: ['N', 'C'] }, [], /shape \[N, C\]; 0 are named/],
+    ['a name twice', three, ['low', 'low', 'high'], /two scores are named "risk\.low"/],
+  ])('is refused with columns named wrongly: %s', (...[, tensor, columns, message]) => {
+    const [fault, ...others] = faults([input], [tensor], named(...columns))
+    expect(fault).toMatchObject({ code: 'MODEL_OUTPUT', hint: expect.stringMatching(/./) })
+    expect(fault?.message).toMatch(message)
+    expect(others).toEqual([])
+  })
+
+  it('is refused with text labels, saying how to do without them', () => {
+    const [fault] = faults([input], [{ ...output, type: 'string' }])
+    expect(fault?.hint).toMatch(/one name a class: \{ tensor, columns: .*LabelEncoder/)
+  })
+
   it('is refused when no output is declared, naming those that are there', () => {
     expect(faults([input], [output], {})[0]?.hint).toBe('the model gives "score"')
   })

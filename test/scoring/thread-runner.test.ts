@@ -19,7 +19,7 @@ vi.mock('node:worker_threads', async () => {
   return { Worker }
 })
 
-const reading = { input: 'features', outputs: [] }
+const reading = { input: 'features', outputs: {} }
 const data = { bytes: new Uint8Array(0), reading, sortBy: null }
 
 describe('a scoring thread that ends by itself', () => {

@@ -1,0 +1,194 @@
+import type { Arrivals, EngineResult } from '../engine/events.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import { position } from '../kernel/ids.ts'
+import type { LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
+import type { Scorer, Scores } from '../scoring/scorer.ts'
+import { type Definition, stepsOf } from '../topology/definition.ts'
+import { deadLetter } from './dead-letter.ts'
+import type { Intake, RecordFault } from './intake.ts'
+import type { Piece } from './ledger.ts'
+import { countOutcomes } from './outcomes.ts'
+import { engineFault, type Following, followEvents, followScores, setAll } from './outputs.ts'
+import type { PreparedTopology } from './prepare.ts'
+import { chunkHeaders } from './provenance.ts'
+import { ScoreReader } from './score-reader.ts'
+import type { TaskSurroundings } from './task.ts'
+
+// From what the engine gave to what is written: scores, outputs, dead letters, and what is told of them.
+
+/** Events that reached a model or a sink, with the model's answer. */
+export interface ScoredArrivals {
+  readonly arrivals: Arrivals
+  /** `null` for a sink; the error when the whole batch could not be scored. */
+  readonly score: { readonly reader: ScoreReader; readonly scores: Scores } | TidemarkError | null
+}
+
+/** A chunk of which some or all is to be finished. */
+export interface Finishable {
+  readonly intake: Intake
+  readonly nextOffset: number
+  readonly records: readonly LogRecord[]
+  /** May its windows lack events that are no longer in the log? */
+  readonly isWarming: boolean
+  /** Offsets of the records that were scored or written, so far. */
+  readonly reached: number[]
+}
+
+/** What is known when the last event of a chunk has been taken. */
+export interface ChunkEnd {
+  readonly result: EngineResult
+  readonly keys: number
+  readonly bytes: number
+}
+
+export class Finishing {
+  readonly #topology: PreparedTopology
+  readonly #partition: TopicPartition
+  readonly #around: TaskSurroundings
+  /** By the name of the score step. */
+  readonly #readers: ReadonlyMap<string, ScoreReader>
+  /** The step that outcomes are told of. */
+  readonly #step: string
+
+  constructor(topology: PreparedTopology, partition: TopicPartition, around: TaskSurroundings) {
+    this.#topology = topology
+    this.#partition = partition
+    this.#around = around
+    this.#readers = scoreReaders(topology)
+    this.#step = decisiveStep(topology.definition)
+  }
+
+  async score(arrivals: Arrivals): Promise<ScoredArrivals> {
+    const { step, indices, rows } = arrivals
+    if (step.op === 'sink') return { arrivals, score: null }
+    const scorer = this.#topology.scorers.get(step.name) as Scorer
+    const { clock, observer } = this.#around
+    const startMs = clock.elapsedMs()
+    try {
+      const scores = await scorer.score(rows, indices.length)
+      const durationMs = clock.elapsedMs() - startMs
+      const { name: model, version } = step.model
+      const topology = this.#topology.definition.name
+      if (indices.length > 0) {
+        observer({ type: 'inference', topology, model, version, rows: indices.length, durationMs })
+      }
+      return { arrivals, score: { reader: this.#readers.get(step.name) as ScoreReader, scores } }
+    } catch (thrown) {
+      if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
+      return { arrivals, score: thrown }
+    }
+  }
+
+  /** @param end `null`: more of the chunk is to come */
+  finish(chunk: Finishable, scored: readonly ScoredArrivals[], end: ChunkEnd | null): Piece {
+    const { intake, records, nextOffset, isWarming } = chunk
+    const { clock, maxBytes } = this.#around
+    const scoredAtMs = clock.nowMs()
+    const place = {
+      source: this.#partition,
+      headers: chunkHeaders(this.#topology.by, scoredAtMs, isWarming),
+      idle: { offset: nextOffset, timestampMs: scoredAtMs },
+      maxBytes,
+    }
+    const from = { records: intake.records, place }
+    const produced = this.#timed(() => scored.map((s) => follow(s, from)))
+    for (const { reached } of produced) chunk.reached.push(...reached)
+    const faults = firstFaults([
+      ...(end === null ? [] : intake.faults),
+      ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
+      ...produced.flatMap((p) => p.faults),
+    ])
+    const deadLetters = faults.map((fault) => this.#setAside(fault))
+    if (end !== null) this.#tell(chunk, faults, end)
+    return {
+      outputs: produced.flatMap((p) => p.outputs),
+      deadLetters,
+      oldestMs: records.length === 0 ? null : oldestOf(records, scoredAtMs),
+    }
+  }
+
+  #tell(
+    chunk: Finishable,
+    faults: readonly RecordFault[],
+    { result, keys, bytes }: ChunkEnd,
+  ): void {
+    const { name: topology, source } = this.#topology.definition
+    const { intake, records, reached, nextOffset } = chunk
+    this.#around.observer({
+      type: 'processed',
+      topology,
+      partition: this.#partition,
+      outcomes: countOutcomes(records.length, { intake, result, reached, faults }),
+      step: this.#step,
+      closed: result.closed,
+      watermarkMs: result.watermarkMs,
+      nextOffset,
+      keys,
+      bytes,
+    })
+    for (const { step, indices } of result.late) {
+      const action = source.onLate
+      this.#around.observer({ type: 'late', topology, step, action, count: indices.length })
+    }
+  }
+
+  #setAside(fault: RecordFault): NewRecord {
+    const { name: topology, deadLetterTopic: topic } = this.#topology.definition
+    const { topic: from, partition } = this.#partition
+    const at = position(from, partition, fault.record.offset)
+    const { code, message } = fault.error
+    const { step } = fault
+    this.#around.observer({ type: 'dead-letter', topology, topic, step, code, message, at })
+    const maxBytes = this.#around.maxBytes(topic)
+    return deadLetter(fault, { source: this.#partition, topology, topic, maxBytes })
+  }
+
+  #timed<R>(of: () => R): R {
+    const { clock, observer } = this.#around
+    const startMs = clock.elapsedMs()
+    const result = of()
+    const durationMs = clock.elapsedMs() - startMs
+    observer({ type: 'step', topology: this.#topology.definition.name, step: 'encode', durationMs })
+    return result
+  }
+}
+
+function follow({ arrivals, score }: ScoredArrivals, from: Following) {
+  const { step } = arrivals
+  if (step.op === 'sink') return followEvents(step, arrivals, from)
+  if (score instanceof TidemarkError) {
+    return { outputs: [], faults: setAll(arrivals, score, from), reached: [] }
+  }
+  if (score === null) throw new TidemarkError('INVARIANT', `step "${step.name}" was not scored`)
+  return followScores(step, { arrivals, ...score }, from)
+}
+
+function scoreReaders({ definition, scorers }: PreparedTopology): Map<string, ScoreReader> {
+  const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'score')
+  return new Map(
+    steps.map((step) => {
+      return [step.name, new ScoreReader(step, (scorers.get(step.name) as Scorer).label)]
+    }),
+  )
+}
+
+function oldestOf(records: readonly LogRecord[], nowMs: number): number {
+  return records.reduce((ms, r) => Math.min(ms, r.timestampMs), nowMs)
+}
+
+/** The first step that keeps windows, or else writes. */
+function decisiveStep({ then }: Definition): string {
+  const steps = [...stepsOf(then)]
+  const keeps = steps.find((s) => s.op === 'features' || s.op === 'tumbling')
+  return (keeps ?? steps.find((s) => s.op === 'sink'))?.name ?? ''
+}
+
+/** One dead letter a record, for the first thing that went wrong with it, and one a window; in log order. */
+function firstFaults(all: readonly RecordFault[]): RecordFault[] {
+  const first = new Map<unknown, RecordFault>()
+  for (const fault of all) {
+    const of = fault.window ?? fault.record.offset
+    if (!first.has(of)) first.set(of, fault)
+  }
+  return [...first.values()].toSorted((a, b) => a.record.offset - b.record.offset)
+}

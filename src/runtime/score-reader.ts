@@ -1,0 +1,89 @@
+import type { Arrivals } from '../engine/events.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import { type ScoreColumn, scoreColumns } from '../scoring/score-columns.ts'
+import type { Scores } from '../scoring/scorer.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+
+/** What follows a model is given for each event. */
+interface Scored {
+  readonly event: unknown
+  readonly features: Readonly<Record<string, number>>
+  readonly score: Score
+  /** `name@version` */
+  readonly model: string
+}
+
+type Score = Record<string, number | Record<string, number>>
+
+/**
+ * Makes plain events of a scored batch's rows; one for each step, since all its events have the same fields. They are copied from
+ * a template, then filled: an output costs 2.0 µs so, and 2.8 when 13 fields are added one by one. (A template is of halves,
+ * since an object whose fields are whole numbers is made anew for the first fraction.)
+ */
+export class ScoreReader {
+  readonly label: string
+  readonly #features: readonly string[]
+  readonly #columns: readonly ScoreColumn[]
+  readonly #outputs: readonly Output[]
+  readonly #noFeatures: Readonly<Record<string, number>>
+  readonly #noScore: Readonly<Score>
+
+  /** `label`: who scores, as outputs carry it. */
+  constructor({ model }: ScoreStep, label: string) {
+    this.label = label
+    this.#features = model.features
+    this.#columns = scoreColumns(model.outputs)
+    this.#outputs = Object.entries(model.outputs).map(([name, { columns }]) => {
+      return { name, columns: columns ?? null, template: template(columns ?? []) }
+    })
+    this.#noFeatures = template(model.features)
+    this.#noScore = template(Object.keys(model.outputs))
+  }
+
+  /** @throws TidemarkError `SCORE_NOT_FINITE` */
+  read(i: number, { events, rows }: Arrivals, scores: Scores): Scored {
+    const score = this.#score(i, scores)
+    return { event: events[i], features: this.#featuresOf(i, rows), score, model: this.label }
+  }
+
+  #score(i: number, scores: Scores): Score {
+    const score = { ...this.#noScore }
+    let at = 0
+    for (const { name, columns, template: none } of this.#outputs) {
+      if (columns === null) {
+        score[name] = this.#value(at++, i, scores)
+        continue
+      }
+      const named = { ...none }
+      for (const column of columns) named[column] = this.#value(at++, i, scores)
+      score[name] = named
+    }
+    return score
+  }
+
+  #value(column: number, i: number, scores: Scores): number {
+    const value = scores[column]?.[i] as number
+    if (Number.isFinite(value)) return value
+    const what = `model ${this.label} gave ${value} for "${this.#columns[column]?.name}"`
+    throw new TidemarkError('SCORE_NOT_FINITE', what)
+  }
+
+  #featuresOf(i: number, rows: Float32Array): Record<string, number> {
+    const names = this.#features
+    const features = { ...this.#noFeatures }
+    const base = i * names.length
+    for (let f = 0; f < names.length; f++) features[names[f] as string] = rows[base + f] as number
+    return features
+  }
+}
+
+interface Output {
+  readonly name: string
+  /** `null`: the output is one number. */
+  readonly columns: readonly string[] | null
+  readonly template: Readonly<Record<string, number>>
+}
+
+function template(names: readonly string[]): Record<string, number> {
+  return Object.fromEntries(names.map((name) => [name, 0.5]))
+}
