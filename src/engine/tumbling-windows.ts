@@ -15,7 +15,7 @@ const PIECE = 1_000
 /** About what a key takes beside its numbers. */
 const KEY_BYTES = 250
 
-export interface TumblingOutcome {
+interface TumblingOutcome {
   /** Indices of events that entered a window. */
   readonly entered: number[]
   readonly late: number[]

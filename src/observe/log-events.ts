@@ -1,11 +1,13 @@
 import type { Logger } from 'pino'
 import type { Code } from '../kernel/errors.ts'
+import { formatDuration } from '../kernel/time.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf } from './by-type.ts'
 
 /** Dead letters of one code that are told one by one in a minute; past them only their count is. */
 const DEAD_LETTERS_PER_MINUTE = 10
 const MINUTE_MS = 60_000
+const PROGRESS_EVERY_MS = 5_000
 
 /**
  * Writes what a worker does to its log: notes, state, partitions, dead letters and failed commits. Dead letters of one
@@ -13,6 +15,7 @@ const MINUTE_MS = 60_000
  */
 export function logEvents(log: Logger, nowMs: () => number): Observer {
   const deadLetters = new DeadLetterLog(log)
+  const restores = new RestoreLog(log)
   const tell = byType({
     state: (event) => {
       if (event.state === 'stopped' || event.state === 'failed') deadLetters.tellCounts()
@@ -21,6 +24,11 @@ export function logEvents(log: Logger, nowMs: () => number): Observer {
     note: ({ message }) => log.warn(message),
     assigned: ({ topology, partition, nextOffset }) =>
       log.info({ topology, ...partition, nextOffset }, 'partition assigned'),
+    restoring: (event) => restores.tell(event, nowMs()),
+    restored: ({ topology, partition, records, durationMs }) => {
+      const took = formatDuration(durationMs)
+      log.info({ topology, ...partition, records, took }, 'windows restored')
+    },
     lost: ({ topology, partition }) => log.info({ topology, ...partition }, 'partition lost'),
     'dead-letter': (event) => deadLetters.tell(event, nowMs()),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>
@@ -36,6 +44,31 @@ function logState(log: Logger, event: EventOf<'state'>): void {
   const level = event.state === 'failed' ? 'error' : event.state === 'unavailable' ? 'warn' : 'info'
   const reason = event.reason === undefined ? {} : { reason: event.reason }
   log[level]({ state: event.state, ...reason }, `worker is ${event.state}`)
+}
+
+/** Restores: their beginning, and every 5 s how far they are. */
+class RestoreLog {
+  readonly #log: Logger
+  readonly #toldMs = new Map<string, number>()
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  tell({ topology, partition, ...at }: EventOf<'restoring'>, nowMs: number): void {
+    const id = JSON.stringify([topology, partition])
+    const { fromOffset, nextOffset, toOffset, reason } = at
+    const where = { topology, ...partition }
+    if (nextOffset <= fromOffset) {
+      this.#toldMs.set(id, nowMs)
+      const range = { ...where, fromOffset, toOffset }
+      if (reason === null) this.#log.info(range, 'restoring windows from the log')
+      else this.#log.warn({ ...range, reason }, 'restoring windows from further back')
+    } else if (nowMs - (this.#toldMs.get(id) ?? nowMs) >= PROGRESS_EVERY_MS) {
+      this.#toldMs.set(id, nowMs)
+      this.#log.info({ ...where, nextOffset, toOffset }, 'still restoring windows')
+    }
+  }
 }
 
 class DeadLetterLog {

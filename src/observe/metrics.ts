@@ -28,9 +28,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   describeBuild(registry, options)
-  const observers = [recordMetrics, inferenceMetrics, partitionMetrics, commitMetrics].map((of) =>
-    of(registry),
-  )
+  const observers = [
+    recordMetrics,
+    inferenceMetrics,
+    partitionMetrics,
+    restoreMetrics,
+    commitMetrics,
+  ].map((of) => of(registry))
   return {
     observer: (event) => {
       for (const observe of observers) observe(event)
@@ -101,6 +105,10 @@ function recordMetrics(registry: Registry): Observer {
     'step',
     'error_class',
   ])
+  const closed = counter('windows_closed_total', 'Tumbling windows that closed', [
+    'topology',
+    'step',
+  ])
   const duration = histogram('step_duration_seconds', {
     help: 'Time that one step takes over one chunk',
     buckets: SHORT,
@@ -111,8 +119,10 @@ function recordMetrics(registry: Registry): Observer {
       consumed.inc({ topology, topic, partition }, read.records)
       bytes.inc({ topology, topic }, read.bytes)
     },
-    processed: ({ topology, step, outcomes }) => {
+    processed: ({ topology, step, outcomes, closed: windows }) => {
+      for (const [keeper, count] of windows) closed.inc({ topology, step: keeper }, count)
       processed.inc({ topology, step, outcome: 'ok' }, outcomes.scored)
+      processed.inc({ topology, step, outcome: 'windowed' }, outcomes.windowed)
       processed.inc({ topology, step, outcome: 'filtered' }, outcomes.skipped)
       processed.inc({ topology, step, outcome: 'late' }, outcomes.late)
       processed.inc({ topology, step, outcome: 'dead_letter' }, outcomes.dead)
@@ -163,6 +173,8 @@ function partitionMetrics(registry: Registry): Observer {
     'Event time before which no event is expected, since the epoch',
     ofPartition,
   )
+  const keys = gauge('state_keys', 'Keys that windows hold', ofPartition)
+  const bytes = gauge('state_bytes', 'Bytes that windows hold, about', ofPartition)
   const assigned = gauge('partitions_assigned', 'Partitions that this worker reads', [
     'topology',
     'topic',
@@ -188,7 +200,7 @@ function partitionMetrics(registry: Registry): Observer {
       if (!progressOf.delete(JSON.stringify(labels))) return
       assigned.dec({ topology: labels.topology, topic: labels.topic })
       lag.remove(labels)
-      watermark.remove(labels)
+      for (const of of [watermark, keys, bytes]) of.remove(labels)
     },
     consumed: (event) =>
       ifAssigned(event, (progress) => {
@@ -197,12 +209,41 @@ function partitionMetrics(registry: Registry): Observer {
     processed: (event) =>
       ifAssigned(event, (progress, labels) => {
         progress.nextOffset = event.nextOffset
+        keys.set(labels, event.keys)
+        bytes.set(labels, event.bytes)
         if (Number.isFinite(event.watermarkMs)) watermark.set(labels, event.watermarkMs / 1_000)
       }),
   })
 }
 
-type OfPartition = EventOf<'assigned' | 'lost' | 'consumed' | 'processed'>
+function restoreMetrics(registry: Registry): Observer {
+  const { counter, gauge, histogram } = maker(registry)
+  const ofPartition = ['topology', 'topic', 'partition'] as const
+  const left = gauge('restore_left_records', 'Offsets still to be read again', ofPartition)
+  const restored = counter('restored_records_total', 'Records read again for the windows', [
+    'topology',
+    'topic',
+  ])
+  const duration = histogram('restore_duration_seconds', {
+    help: 'Time until the windows of a partition were whole again',
+    buckets: DELAY,
+    labelNames: ['topology'],
+  })
+  return byType({
+    restoring: (event) => left.set(labelsOf(event), event.toOffset - event.nextOffset),
+    restored: (event) => {
+      const { topology, topic } = labelsOf(event)
+      left.remove(labelsOf(event))
+      restored.inc({ topology, topic }, event.records)
+      duration.observe({ topology }, event.durationMs / 1_000)
+    },
+    lost: (event) => left.remove(labelsOf(event)),
+  })
+}
+
+type OfPartition = EventOf<
+  'assigned' | 'lost' | 'consumed' | 'processed' | 'restoring' | 'restored'
+>
 type Labels = ReturnType<typeof labelsOf>
 
 function labelsOf({ topology, partition: { topic, partition } }: OfPartition) {

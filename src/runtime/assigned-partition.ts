@@ -6,7 +6,8 @@ import { Entry, Ledger } from './ledger.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { markOf, packNote, type RecordMark, type RestartNote } from './restart-note.ts'
 import { noteOf, planRestart, type RestartPlan } from './restart-plan.ts'
-import { Task, type TaskSurroundings } from './task.ts'
+import { Task } from './task.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 
 // One assignment of a partition: a task for each topology that reads it, and the ledger they share, since a group keeps one
 // offset a partition. First it reads again what windows need, then it goes on where the group had come to.
@@ -177,13 +178,15 @@ export class AssignedPartition {
     const bytes = valueBytes(chunk)
     this.#replayBytes += bytes
     this.#restoredRecords += chunk.records.length
-    const taken = Promise.all(this.tasks.map((task) => task.replay(chunk)))
-    void taken.then(() => {
-      this.#replayBytes -= bytes
-      this.#around.onFlow()
-    })
+    void this.#replayTasks(chunk, bytes)
     this.#tellRestoring(chunk.nextOffset)
     if (chunk.nextOffset >= this.#committedOffset) this.#restored()
+  }
+
+  async #replayTasks(chunk: Chunk, bytes: number): Promise<void> {
+    await Promise.all(this.tasks.map((task) => task.replay(chunk)))
+    this.#replayBytes -= bytes
+    this.#around.onFlow()
   }
 
   /** @throws TidemarkError `TOPIC_CHANGED`: another record stands where the last one before the committed offset stood */
@@ -207,20 +210,22 @@ export class AssignedPartition {
 
   #restored(): void {
     this.#isRestoring = false
-    const replayed = this.tasks.map((task) => task.replayed(this.#committedOffset))
+    void this.#endRestore()
+  }
+
+  async #endRestore(): Promise<void> {
+    await Promise.all(this.tasks.map((task) => task.replayed(this.#committedOffset)))
     if (this.startOffset >= this.#committedOffset) return
-    void Promise.all(replayed).then(() => {
-      const { clock, observer } = this.#around
-      for (const { topology } of this.tasks) {
-        observer({
-          type: 'restored',
-          topology: topology.definition.name,
-          partition: this.partition,
-          records: this.#restoredRecords,
-          durationMs: clock.elapsedMs() - this.#startedMs,
-        })
-      }
-    })
+    const { clock, observer } = this.#around
+    for (const { topology } of this.tasks) {
+      observer({
+        type: 'restored',
+        topology: topology.definition.name,
+        partition: this.partition,
+        records: this.#restoredRecords,
+        durationMs: clock.elapsedMs() - this.#startedMs,
+      })
+    }
   }
 
   #tellRestoring(nextOffset: number): void {

@@ -41,7 +41,8 @@ function stateOf({ name, op, detail }: StepDescription, definition: Definition):
   const step = keepers(definition.then).find((s) => s.name === name) as FeaturesStep
   const overWindows = step.features.filter((f) => f.from !== 'value' && f.from !== 'lookup')
   const texts = detail['features'] as Readonly<Record<string, string>>
-  return [op, detail['kinds'], overWindows.map((f) => texts[f.name]).toSorted()]
+  const windows = new Set(overWindows.map((f) => texts[f.name] as string))
+  return [op, detail['kinds'], [...windows].toSorted(byCodeUnits)]
 }
 
 /** A schema as far as it can be told: as JSON Schema where its library gives that, else by the library's name. */
@@ -54,4 +55,8 @@ function schemaOf(schema: StandardSchemaV1): unknown {
   } catch {
     return standard.vendor
   }
+}
+
+function byCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -12,7 +12,7 @@ import { engineFault, type Following, followEvents, followScores, setAll } from 
 import type { PreparedTopology } from './prepare.ts'
 import { chunkHeaders } from './provenance.ts'
 import { ScoreReader } from './score-reader.ts'
-import type { TaskSurroundings } from './task.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 
 // From what the engine gave to what is written: scores, outputs, dead letters, and what is told of them.
 

@@ -1,36 +1,21 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Engine, type Pieces } from '../engine/engine.ts'
 import type { Arrivals, EngineResult } from '../engine/events.ts'
-import type { StateLimits } from '../engine/state-limits.ts'
-import type { Clock } from '../kernel/clock.ts'
 import type { Chunk, TopicPartition } from '../records/port.ts'
 import { horizonOf } from '../topology/horizon.ts'
-import type { Observer } from './events.ts'
-import { type ChunkEnd, type Finishable, Finishing } from './finishing.ts'
+import { type ChunkEnd, type Finishable, Finishing, type ScoredArrivals } from './finishing.ts'
 import { EventIntake, type Intake } from './intake.ts'
 import type { Entry } from './ledger.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { ReplayPoints } from './replay-points.ts'
 import type { TopologyNote } from './restart-note.ts'
 import type { RestartPlan } from './restart-plan.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 
 // One topology on one partition: chunks in, finished work out, in log order.
 
 /** Pieces of one chunk that may wait to be written. */
 const MOST_PIECES = 8
-
-/** What a task needs of the worker around it. */
-export interface TaskSurroundings {
-  readonly clock: Clock
-  readonly observer: Observer
-  readonly limits: StateLimits
-  /** Largest batch that a topic takes, bytes. */
-  readonly maxBytes: (topic: string) => number
-  /** Some of a chunk is finished. */
-  onFinished(): void
-  /** A chunk could not be finished; those after it will not be either. */
-  onFailed(error: unknown): void
-}
 
 /** A chunk, and the entry of the ledger that waits for it. */
 interface Work {
@@ -201,17 +186,22 @@ export class Task {
     const { entry } = begun
     if (entry === null) return
     const scored = Promise.all(arrivals.map((a) => this.#finishing.score(a)))
-    const finished = this.#last.then(async () => {
-      const arrived = await scored
-      if (this.#isOver) return
+    this.#last = this.#finishAfter(this.#last, scored, (arrived) => {
       entry.pieces.push(this.#finishing.finish(begun, arrived, end))
       if (end !== null) entry.done(this.topology.definition.name, end.note)
-      this.#around.onFinished()
     })
-    // It may fail before its turn has come.
-    scored.catch((error) => this.#around.onFailed(error))
-    finished.catch((error) => this.#around.onFailed(error))
-    this.#last = finished
+    this.#last.catch((error) => this.#around.onFailed(error))
+  }
+
+  async #finishAfter(
+    before: Promise<void>,
+    scored: Promise<ScoredArrivals[]>,
+    finish: (arrived: readonly ScoredArrivals[]) => void,
+  ): Promise<void> {
+    const [arrived] = await Promise.all([scored, before])
+    if (this.#isOver) return
+    finish(arrived)
+    this.#around.onFinished()
   }
 
   /** What was lost with the start of the log may still be missing from windows until a horizon after its first event. */

@@ -1,10 +1,12 @@
-import type { Observer, WorkerState } from '../runtime/events.ts'
+import type { Observer, RuntimeEvent, WorkerState } from '../runtime/events.ts'
 
 interface Readiness {
   readonly ready: boolean
   readonly state: WorkerState
   /** Partitions assigned now, of every topology. */
   readonly partitions: number
+  /** Those of them that read again what their windows need. */
+  readonly restoring: number
   /** Why it is in this state, where that was told. */
   readonly reason?: string
 }
@@ -15,11 +17,12 @@ export interface Health {
 }
 
 /**
- * Follows a worker's state. Ready means running. A worker runs once the group has given it its partitions, be they
+ * Follows a worker's state. Ready means running, with no windows to be restored. A worker runs once the group has given it its partitions, be they
  * none: one that stands by for others is ready, and stays so while the group rebalances.
  */
 export function createHealth(): Health {
   const partitions = new Set<string>()
+  const restoring = new Set<string>()
   let state: WorkerState = 'starting'
   let reason: string | undefined
   return {
@@ -27,18 +30,27 @@ export function createHealth(): Health {
       if (event.type === 'state') {
         state = event.state
         reason = event.reason
-      } else if (event.type === 'assigned' || event.type === 'lost') {
-        const { topic, partition } = event.partition
-        const id = JSON.stringify([event.topology, topic, partition])
-        if (event.type === 'assigned') partitions.add(id)
-        else partitions.delete(id)
+      } else if (event.type === 'assigned') partitions.add(idOf(event))
+      else if (event.type === 'restoring') restoring.add(idOf(event))
+      else if (event.type === 'restored') restoring.delete(idOf(event))
+      else if (event.type === 'lost') {
+        partitions.delete(idOf(event))
+        restoring.delete(idOf(event))
       }
     },
     readiness: () => ({
-      ready: state === 'running',
+      ready: state === 'running' && restoring.size === 0,
       state,
       partitions: partitions.size,
+      restoring: restoring.size,
       ...(reason === undefined ? {} : { reason }),
     }),
   }
+}
+
+function idOf({
+  topology,
+  partition,
+}: Extract<RuntimeEvent, { type: 'assigned' | 'lost' | 'restoring' | 'restored' }>): string {
+  return JSON.stringify([topology, partition.topic, partition.partition])
 }

@@ -82,7 +82,12 @@ class Path {
     const scorer = scorers.get(step.name) as Scorer
     const scores = await scorer.score(arrivals.rows, arrivals.indices.length)
     this.#watch.lap('score')
-    const place = { source: SOURCE, headers: chunkHeaders(by, Date.now()), maxBytes: () => 1e6 }
+    const place = {
+      source: SOURCE,
+      idle: { offset: 0, timestampMs: 0 },
+      headers: chunkHeaders(by, Date.now()),
+      maxBytes: () => 1e6,
+    }
     this.#reader ??= new ScoreReader(step, scorer.label)
     const from = { records, place }
     const { outputs } = followScores(step, { arrivals, scores, reader: this.#reader }, from)

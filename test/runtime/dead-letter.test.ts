@@ -25,7 +25,7 @@ const source: LogRecord = {
 
 function setAside(record: Partial<LogRecord>, maxBytes = place.maxBytes) {
   return deadLetter(
-    { record: { ...source, ...record }, step: 'decode', error },
+    { record: { ...source, ...record }, window: null, step: 'decode', error },
     { ...place, maxBytes },
   )
 }

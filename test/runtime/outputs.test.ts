@@ -5,7 +5,12 @@ import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
 import { model, record, scorer } from './support.ts'
 
-const PLACE = { source: { topic: 'events', partition: 3 }, headers: [], maxBytes: () => 1_000_000 }
+const PLACE = {
+  source: { topic: 'events', partition: 3 },
+  idle: { offset: 0, timestampMs: 0 },
+  headers: [],
+  maxBytes: () => 1_000_000,
+}
 
 /** What a map behind a model is given for two events, and keeps. */
 function scoredEvents(): unknown[] {
@@ -13,7 +18,13 @@ function scoredEvents(): unknown[] {
   const map = { op: 'map', name: 'map', to: (s: unknown) => given.push(s), then: [] } as const
   const step = { op: 'score', name: 'm', model, then: [map] } as unknown as ScoreStep
   const events = ['first', 'second']
-  const arrivals: Arrivals = { step, indices: [0, 2], events, rows: Float32Array.of(1, 2.5, 3, 4) }
+  const arrivals: Arrivals = {
+    step,
+    indices: [0, 2],
+    windows: null,
+    events,
+    rows: Float32Array.of(1, 2.5, 3, 4),
+  }
   const scores = [Float64Array.of(0.25, 0.5)]
   const reader = new ScoreReader(step, scorer().label)
   const records = [record(7), record(8), record(9)]

@@ -33,16 +33,11 @@ async function faultsOf(definitions: readonly Definition[], chosen = choices()) 
 }
 
 describe('refused before a broker is asked', () => {
-  test('two topologies on one source', async () => {
-    expect(await faultsOf([copy('a', 'in', 'x'), copy('b', 'in', 'y')])).toEqual([
-      'NOT_SUPPORTED "a" and "b" both read "in"',
-    ])
-  })
-
-  test('two that only the operator has put on one source', async () => {
+  test('more topologies on one source than a commit can tell of', async () => {
+    const many = Array.from({ length: 16 }, (_, i) => copy(`t${i}`, 'in', `out${i}`))
     const chosen = choices({ other: 'in' })
-    expect(await faultsOf([copy('a', 'in', 'x'), copy('b', 'other', 'y')], chosen)).toEqual([
-      'NOT_SUPPORTED "a" and "b" both read "in"',
+    expect(await faultsOf([...many, copy('one-more', 'other', 'y')], chosen)).toEqual([
+      'NOT_SUPPORTED 17 topologies read "in", a worker can run 16',
     ])
   })
 

@@ -12,6 +12,7 @@ const step = { op: 'score', name: 'm' } as ScoreStep
 const arrivals: Arrivals = {
   step,
   indices: [0, 1],
+  windows: null,
   events: ['first', 'second'],
   rows: new Float32Array(4),
 }

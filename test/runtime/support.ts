@@ -69,7 +69,7 @@ export function preparedTopology(
 ): PreparedTopology {
   const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'score')
   const scorers = new Map(steps.map((step) => [step.name, by]))
-  return { definition, by: '0123456789ab', scorers, lookup: () => new Map() }
+  return { definition, by: '0123456789ab', fingerprint: 'f', scorers, lookup: () => new Map() }
 }
 
 export function prepared(by: Scorer = scorer(), definition: Definition = scored): Prepared {

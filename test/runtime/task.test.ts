@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { LogRecord } from '../../src/records/port.ts'
-import { Task } from '../../src/runtime/task.ts'
+import { AssignedPartition } from '../../src/runtime/assigned-partition.ts'
+import type { Entry } from '../../src/runtime/ledger.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { headerOf } from '../support/headers.ts'
@@ -38,28 +39,35 @@ function taskWith({ by = scorer(), maxBytes = 1_000_000, definition = scored }: 
     partition: 3,
     epoch: 1,
     nextOffset: 0,
-    metadata: null,
+    metadata: '',
     lowOffset: 0,
   }
-  const task = new Task(preparedTopology(definition, by), assignment, {
+  const partition = new AssignedPartition([preparedTopology(definition, by)], assignment, {
     clock: wallClock,
     observer: watch.observer,
+    limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
+    partitions: 6,
     maxBytes: () => maxBytes,
     onFinished: () => finished(),
+    onFlow: () => {},
     onFailed: (error) => errors.push(error),
   })
+  const { ledger } = partition
   const take = (...records: LogRecord[]) => {
     const nextOffset = (records.at(-1)?.offset ?? -1) + 1
-    task.take({ topic: 'events', partition: 3, epoch: 1, records, nextOffset, endOffset: 99 })
+    partition.take({ topic: 'events', partition: 3, epoch: 1, records, nextOffset, endOffset: 99 })
   }
+  /** The chunks that could be committed now. */
+  const done = () =>
+    (ledger.gather(Number.POSITIVE_INFINITY)?.from ?? []).map((f) => wholeOf(f.entry))
   /** Until so many chunks are finished. */
   const closed = async (count: number) => {
-    while (task.ledger.closed.length < count) {
+    while (done().length < count) {
       await new Promise<void>((resolve) => {
         finished = resolve
       })
     }
-    return task.ledger.closed
+    return done()
   }
   /** All that came of one chunk. */
   const all = async (...records: LogRecord[]) => {
@@ -69,7 +77,15 @@ function taskWith({ by = scorer(), maxBytes = 1_000_000, definition = scored }: 
     const codes = deadLetters.map((d) => headerOf(d, 'tidemark.code'))
     return { outputs, deadLetters, codes, outcomes: watch.of('processed')[0]?.outcomes }
   }
-  return { task, take, closed, all, watch, errors }
+  return { ledger, take, done, closed, all, watch, errors }
+}
+
+function wholeOf({ pieces, nextOffset }: Entry) {
+  return {
+    outputs: pieces.flatMap((p) => p.outputs),
+    deadLetters: pieces.flatMap((p) => p.deadLetters),
+    nextOffset,
+  }
 }
 
 /** A scorer that answers batch by batch when told; a batch is named by its first amount. */
@@ -92,13 +108,12 @@ const malformed = (offset: number) => record(offset, { value: Buffer.from('{') }
 describe('chunks finish in log order (PROTOCOL C3)', () => {
   test('also when a later one is scored first', async () => {
     const { by, gate } = gated()
-    const { task, take, closed } = taskWith({ by })
+    const { take, done, closed } = taskWith({ by })
     take(record(1))
     take(record(2))
     gate(2).open()
     await turn()
-    expect(task.ledger.closed).toEqual([])
-    expect(task.ledger.inFlight).toBe(2)
+    expect(done()).toEqual([])
     gate(1).open()
     const chunks = await closed(2)
     expect(chunks.map((c) => c.nextOffset)).toEqual([2, 3])
@@ -107,12 +122,12 @@ describe('chunks finish in log order (PROTOCOL C3)', () => {
 
   test('dead letters of a later one wait for the scores of an earlier one', async () => {
     const { by, gate } = gated()
-    const { task, take, closed } = taskWith({ by })
+    const { take, done, closed } = taskWith({ by })
     take(record(1))
     take(malformed(2))
     gate(-1)?.open()
     await turn()
-    expect(task.ledger.closed).toEqual([])
+    expect(done()).toEqual([])
     gate(1).open()
     const chunks = await closed(2)
     expect(chunks.map((c) => c.deadLetters.length)).toEqual([0, 1])
@@ -120,14 +135,14 @@ describe('chunks finish in log order (PROTOCOL C3)', () => {
 
   test('one that cannot be finished holds up all that follow', async () => {
     const { by, gate } = gated()
-    const { task, take, errors } = taskWith({ by })
+    const { take, done, errors } = taskWith({ by })
     take(record(1))
     take(record(2))
     gate(2).open()
     gate(1).refuse(new TypeError('a bug'))
     await turn()
     expect(errors[0]).toBeInstanceOf(TypeError)
-    expect(task.ledger.closed).toEqual([])
+    expect(done()).toEqual([])
   })
 
   test('the windows of a later one see the events of an earlier one that is not scored yet', async () => {
@@ -161,7 +176,7 @@ describe('a score that cannot be used', () => {
     const { outputs, codes, outcomes } = await taskWith({ by }).all(record(1), record(2))
     expect(outputs).toEqual([])
     expect(codes).toEqual(['SCORE_FAILED', 'SCORE_FAILED'])
-    expect(outcomes).toEqual({ scored: 0, skipped: 0, late: 0, dead: 2 })
+    expect(outcomes).toEqual({ scored: 0, windowed: 0, skipped: 0, late: 0, dead: 2 })
   })
 })
 
@@ -219,7 +234,7 @@ test('behind a model a record writes all its outputs or none; another way of it 
   )
   expect(outputs).toHaveLength(4)
   expect(codes).toEqual(['KEY_INVALID'])
-  expect(outcomes).toEqual({ scored: 1, skipped: 0, late: 0, dead: 1 })
+  expect(outcomes).toEqual({ scored: 1, windowed: 0, skipped: 0, late: 0, dead: 1 })
 })
 
 test('outcomes are told of the first step that keeps windows', async () => {

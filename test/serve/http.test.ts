@@ -25,7 +25,7 @@ describe('/readyz', () => {
   test('is 503 before the worker runs', async () => {
     expect(await ask('/readyz')).toEqual({
       status: 503,
-      body: { ready: false, state: 'starting', partitions: 0 },
+      body: { ready: false, state: 'starting', partitions: 0, restoring: 0 },
     })
   })
 
@@ -33,7 +33,7 @@ describe('/readyz', () => {
     const other = { ...samples.assigned, topology: 'card-minutes' }
     expect(await ask('/readyz', samples.assigned, samples.assigned, other, samples.state)).toEqual({
       status: 200,
-      body: { ready: true, state: 'running', partitions: 2 },
+      body: { ready: true, state: 'running', partitions: 2, restoring: 0 },
     })
   })
 
@@ -41,7 +41,7 @@ describe('/readyz', () => {
     expect((await ask('/readyz', samples.state)).status).toBe(200)
     expect(await ask('/readyz', samples.state, samples.assigned, samples.lost)).toEqual({
       status: 200,
-      body: { ready: true, state: 'running', partitions: 0 },
+      body: { ready: true, state: 'running', partitions: 0, restoring: 0 },
     })
   })
 
@@ -52,6 +52,7 @@ describe('/readyz', () => {
         ready: false,
         state: 'unavailable',
         partitions: 0,
+        restoring: 0,
         reason: 'no broker answered at 127.0.0.1:9092',
       },
     })

@@ -11,15 +11,18 @@ function consumed(partition: number, records: number, endOffset: number): Runtim
 
 function processed(partition: number, nextOffset: number, watermarkMs: number): RuntimeEvent {
   const at = { topic: 'flights', partition }
-  const outcomes = { scored: 2, skipped: 0, late: 0, dead: 0 }
+  const outcomes = { scored: 2, windowed: 0, skipped: 0, late: 0, dead: 0 }
   return {
     type: 'processed',
     topology,
     partition: at,
     outcomes,
     step: 's',
+    closed: new Map(),
     watermarkMs,
     nextOffset,
+    keys: 0,
+    bytes: 0,
   }
 }
 
