@@ -1,0 +1,198 @@
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import type { Commit, JoinOptions, Member, Records } from '../../src/records/port.ts'
+import type { RuntimeEvent } from '../../src/runtime/events.ts'
+import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
+import { startWorker, type Worker } from '../../src/runtime/worker.ts'
+import { type Definition, outputTopics } from '../../src/topology/definition.ts'
+import { headerOf } from '../support/headers.ts'
+import { answersOf, placeOf } from './answers.ts'
+import { compareGolden, type Golden, readGolden } from './golden.ts'
+
+// Restarts at 200 offsets of a golden input: what comes out must be what one uninterrupted run gives (PROTOCOL, "State").
+
+const GROUP = 'golden'
+const TIMEOUT_MS = 120_000
+const RESTARTS = 200
+/** Lines that are scored after each crash; every tenth time all that are left. */
+const LINES_AFTER = 150
+const EVERY_TO_THE_END = 25
+
+interface Case {
+  readonly golden: Golden
+  readonly prepared: Prepared
+  readonly definition: Definition
+}
+
+async function caseOf(name: string): Promise<Case> {
+  const golden = readGolden(fileURLToPath(new URL(`./${name}`, import.meta.url)))
+  const { default: topology } = (await import(golden.topologyFile)) as { default: Definition }
+  const guard = golden.maxAhead === null ? {} : { maxAhead: golden.maxAhead }
+  const prepared = await prepare([topology], { models: new Map(), topics: new Map(), ...guard })
+  return { golden, prepared, definition: topology }
+}
+
+function freshRecords({ golden, definition }: Case): MemoryRecords {
+  const records = new MemoryRecords({ chunkRecords: 40 })
+  for (const topic of [definition.source.topic, ...outputTopics(definition)]) {
+    records.createTopic(topic, { partitions: golden.partitions })
+  }
+  return records
+}
+
+function produce(records: MemoryRecords, of: Case, from: number, to: number): void {
+  const { topic } = of.definition.source
+  records.produce(
+    of.golden.lines.slice(from, to).map(({ key, value }, i) => ({
+      topic,
+      partition: null,
+      key: Buffer.from(key),
+      value: Buffer.from(value),
+      timestampMs: 1_000 + from + i,
+      headers: [],
+    })),
+  )
+}
+
+function start(of: Case, records: Records, seen: RuntimeEvent[] = []): Worker {
+  const { prepared } = of
+  return startWorker({ prepared, records, group: GROUP, observer: (e) => seen.push(e) })
+}
+
+async function settled(of: Case, records: MemoryRecords, worker: Worker): Promise<void> {
+  await Promise.race([records.settled(GROUP, of.definition.source.topic), worker.done])
+}
+
+/** What differs from the expected answers to the first lines. An output that came twice must be the same twice. */
+function differences(of: Case, records: MemoryRecords, lines: number): string[] {
+  const { golden, definition } = of
+  const [sink, dlq] = outputTopics(definition) as [string, string]
+  const outputs = new Map<string, { partition: number; offset: number; value: unknown }>()
+  const texts = new Map<string, string>()
+  const wrong: string[] = []
+  for (const record of records.read(sink)) {
+    const id = headerOf(record, 'tidemark-id') as string
+    const text = String(record.value)
+    if ((texts.get(id) ?? text) !== text) wrong.push(`${id} came twice, and differs`)
+    texts.set(id, text)
+    outputs.set(id, { ...placeOf(record), value: JSON.parse(text) })
+  }
+  const deadLetters = new Map<string, { partition: number; offset: number; code: string }>()
+  for (const record of records.read(dlq)) {
+    const place = placeOf(record)
+    const code = headerOf(record, 'tidemark.code') as string
+    deadLetters.set(`${place.partition}/${place.offset}`, { ...place, code })
+  }
+  const ends = new Map<number, number>()
+  const places = golden.lines.slice(0, lines).map(({ partition }) => {
+    const offset = ends.get(partition) ?? 0
+    ends.set(partition, offset + 1)
+    return { partition, offset }
+  })
+  const part = { ...golden, expected: golden.expected.slice(0, lines) }
+  const done = { outputs: [...outputs.values()], deadLetters: [...deadLetters.values()] }
+  return [...wrong, ...compareGolden(part, answersOf(part, places, done))]
+}
+
+/** Records whose next commit is cut off: before anything is written, or between outputs and offsets. */
+class Crashing implements Records {
+  readonly inner: MemoryRecords
+  readonly #at: 'before outputs' | 'before offsets'
+  #onCrash: (left: MemoryRecords) => void = () => {}
+  #commits = 0
+
+  constructor(inner: MemoryRecords, at: 'before outputs' | 'before offsets') {
+    this.inner = inner
+    this.#at = at
+  }
+
+  /** What is left after the crash. */
+  readonly left = new Promise<MemoryRecords>((resolve) => {
+    this.#onCrash = resolve
+  })
+
+  describeTopics: Records['describeTopics'] = (names) => this.inner.describeTopics(names)
+  standings: Records['standings'] = (group, topic) => this.inner.standings(group, topic)
+
+  async join(options: JoinOptions): Promise<Member> {
+    const member = await this.inner.join(options)
+    const commit = async (whole: Commit) => {
+      // The first few go through, so that a crash meets work of several chunks.
+      if (++this.#commits < 2) return member.commit(whole)
+      if (this.#at === 'before offsets') await member.commit({ ...whole, nextOffsets: [] })
+      this.#onCrash(this.inner.clone())
+      this.inner.crash()
+      throw new Error('crashed')
+    }
+    return {
+      commit,
+      pause: (p) => member.pause(p),
+      resume: (p) => member.resume(p),
+      stopFetching: () => member.stopFetching(),
+      leave: () => member.leave(),
+    }
+  }
+
+  close(): Promise<void> {
+    return this.inner.close()
+  }
+}
+
+describe.each(['card-28h', 'flight-delay'])('%s', (name) => {
+  let of: Case
+  beforeAll(async () => {
+    of = await caseOf(name)
+  })
+  afterAll(() => of.prepared.close())
+
+  test(`stopped and started again at ${RESTARTS} offsets, one after the other, gives what one run gives`, async () => {
+    const { golden } = of
+    const records = freshRecords(of)
+    const seen: RuntimeEvent[] = []
+    const step = Math.ceil(golden.lines.length / RESTARTS)
+    for (let line = 0; line < golden.lines.length; line += step) {
+      produce(records, of, line, line + step)
+      const worker = start(of, records, seen)
+      await settled(of, records, worker)
+      await worker.stop()
+    }
+    expect(differences(of, records, golden.lines.length)).toEqual([])
+    // It has been restored again and again, from the log.
+    expect(seen.filter((e) => e.type === 'restored').length).toBeGreaterThan(RESTARTS)
+  }, TIMEOUT_MS)
+
+  test(`crashed at ${RESTARTS} offsets, before or between outputs and offsets, the next worker goes on as one run does`, async () => {
+    const { golden } = of
+    const main = freshRecords(of)
+    const step = Math.ceil(golden.lines.length / RESTARTS)
+    const worker = start(of, main)
+    const failed: string[] = []
+    let crashes = 0
+    for (let line = 0; line + 2 * step < golden.lines.length; line += step) {
+      produce(main, of, line, line + step)
+      await settled(of, main, worker)
+      crashes++
+      const crashing = new Crashing(
+        main.clone(),
+        crashes % 2 === 0 ? 'before outputs' : 'before offsets',
+      )
+      produce(crashing.inner, of, line + step, line + 2 * step)
+      const dying = start(of, crashing)
+      const left = await crashing.left
+      await expect(dying.done).rejects.toThrow()
+      const from = line + 2 * step
+      const isLong = crashes % EVERY_TO_THE_END === 0
+      const to = Math.min(golden.lines.length, isLong ? golden.lines.length : from + LINES_AFTER)
+      produce(left, of, from, to)
+      const next = start(of, left)
+      await settled(of, left, next)
+      await next.stop()
+      const wrong = differences(of, left, to)
+      if (wrong.length > 0) failed.push(`after line ${line + step}: ${wrong[0]}`)
+    }
+    await worker.stop()
+    expect(crashes).toBeGreaterThanOrEqual(RESTARTS - 3)
+    expect(failed).toEqual([])
+  }, TIMEOUT_MS)
+})
