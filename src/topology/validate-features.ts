@@ -1,5 +1,11 @@
 import type { Code } from '../kernel/errors.ts'
-import type { Aggregate, Definition, FeatureDefinition, FeaturesStep } from './definition.ts'
+import type {
+  Aggregate,
+  Definition,
+  FeatureDefinition,
+  FeaturesStep,
+  TumblingStep,
+} from './definition.ts'
 import { stepsOf } from './definition.ts'
 import { pickedField } from './picked-field.ts'
 
@@ -16,8 +22,16 @@ export function checkFeatures(definition: Definition, step: FeaturesStep, report
         checkValue(definition, feature, tell)
         break
       case 'rolling':
-        checkRolling(feature, { step, columnUses }, tell)
+      case 'tumbling': {
+        const { kind, lengthMs, aggregate } = feature
+        checkLength(lengthMs, tell)
+        checkAggregate(
+          aggregate,
+          { kind, columns: step.kinds[kind]?.columns ?? {}, columnUses },
+          tell,
+        )
         break
+      }
       case 'sinceLast':
         if (feature.capMs !== null && !(feature.capMs > 0)) {
           tell(`cap ${feature.capMs} must be more than 0`)
@@ -27,12 +41,6 @@ export function checkFeatures(definition: Definition, step: FeaturesStep, report
         if (!definition.tables.some((t) => t.name === feature.table)) {
           tell(`table "${feature.table}" is not one of this topology`)
         }
-        break
-      case 'tumbling':
-        tell('tumbling windows cannot run yet', {
-          code: 'NOT_SUPPORTED',
-          hint: 'use rolling windows until they can',
-        })
         break
     }
   }
@@ -55,20 +63,26 @@ function checkValue({ source }: Definition, { of }: FeatureFrom<'value'>, tell: 
   })
 }
 
-/** `columnUses`: how each column was used before, since one column has one type. */
-function checkRolling(
-  { kind, lengthMs, aggregate }: FeatureFrom<'rolling'>,
-  { step, columnUses }: { step: FeaturesStep; columnUses: Map<string, string> },
+function checkLength(lengthMs: number, tell: Tell): void {
+  if (Number.isInteger(lengthMs) && lengthMs > 0) return
+  tell(`window length ${lengthMs} ms must be a whole number above 0`)
+}
+
+interface Columns {
+  readonly kind: number
+  readonly columns: Readonly<Record<string, unknown>>
+  /** How each column was used before, since one column has one type. */
+  readonly columnUses: Map<string, string>
+}
+
+function checkAggregate(
+  aggregate: Aggregate,
+  { kind, columns, columnUses }: Columns,
   tell: Tell,
 ): void {
-  if (!(Number.isInteger(lengthMs) && lengthMs > 0)) {
-    tell(`window length ${lengthMs} ms must be a whole number above 0`)
-  }
   if (aggregate.of === 'count') return
   const { column } = aggregate
-  if (!Object.hasOwn(step.kinds[kind]?.columns ?? {}, column)) {
-    tell(`there is no column "${column}"`)
-  }
+  if (!Object.hasOwn(columns, column)) tell(`there is no column "${column}"`)
   const use = useOf(aggregate)
   const before = columnUses.get(`${kind}.${column}`) ?? use
   columnUses.set(`${kind}.${column}`, before)
@@ -76,6 +90,25 @@ function checkRolling(
   if (aggregate.of === 'quantile') {
     const q = aggregate.q ?? Number.NaN
     if (!(q >= 0 && q <= 1)) tell(`quantile ${q} must lie between 0 and 1`)
+  }
+}
+
+/** Fields that every result of a tumbling window has. */
+const OF_EVERY_WINDOW = ['key', 'windowStartMs', 'windowEndMs', 'isFinal']
+
+/** Faults of one tumbling step. */
+export function checkTumbling(step: TumblingStep, report: Report): void {
+  const { name, lengthMs, graceMs, columns, aggregates, emit } = step
+  const columnUses = new Map<string, string>()
+  checkLength(lengthMs, (what) => report(name, what))
+  if (!(Number.isInteger(graceMs) && graceMs >= 0)) {
+    report(name, `grace ${graceMs} ms must be a whole number, not negative`)
+  }
+  if (emit !== 'final' && emit !== 'early') report(name, `emit "${emit}" must be final or early`)
+  for (const [field, aggregate] of Object.entries(aggregates)) {
+    const tell: Tell = (what, o) => report(`${name}.${field}`, what, o)
+    if (OF_EVERY_WINDOW.includes(field)) tell(`every result has a field "${field}" already`)
+    checkAggregate(aggregate, { kind: 0, columns, columnUses }, tell)
   }
 }
 

@@ -1,6 +1,13 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import { type Definition, type OnLate, type Step, stepsOf } from './definition.ts'
-import { checkFeatures, type Report } from './validate-features.ts'
+import {
+  type Definition,
+  type FeatureDefinition,
+  type OnLate,
+  type Step,
+  stepsOf,
+  type TumblingStep,
+} from './definition.ts'
+import { checkFeatures, checkTumbling, type Report } from './validate-features.ts'
 
 // What types cannot see, and what they would have seen: a topology is run without having been compiled. Every fault at once,
 // before anything is read or consumed.
@@ -22,6 +29,7 @@ export function validateTopology(definition: Definition): TidemarkError[] {
   checkPlaces(definition, report)
   for (const step of stepsOf(definition.then)) {
     if (step.op === 'features') checkFeatures(definition, step, report)
+    if (step.op === 'tumbling') checkTumbling(step, report)
     if (step.op === 'score' && !(step.latencyBudgetMs > 0)) {
       report(step.name, `latencyBudget ${step.latencyBudgetMs} must be more than 0`)
     }
@@ -46,11 +54,8 @@ function checkSource({ source }: Definition, report: Report): void {
   if (!ON_LATE.includes(source.onLate)) {
     report(source.topic, `onLate "${source.onLate}" must be one of ${ON_LATE.join(', ')}`)
   }
-  if (idleAfterMs !== null) {
-    report(source.topic, 'watermark.idleAfter does nothing yet', {
-      code: 'NOT_SUPPORTED',
-      hint: 'it closes tumbling windows of silent partitions; rolling windows do not need it',
-    })
+  if (idleAfterMs !== null && !(idleAfterMs > 0)) {
+    report(source.topic, `watermark.idleAfter ${idleAfterMs} must be more than 0`)
   }
 }
 
@@ -80,24 +85,43 @@ function checkTables({ tables }: Definition, report: Report): void {
   }
 }
 
-/** Refuses what the engine does not do (yet), instead of doing something else in silence. */
+/** What has become of the source's events at some place of the graph. */
+interface Place {
+  readonly scored: boolean
+  /** The tumbling step whose results they are. */
+  readonly results: TumblingStep | null
+}
+
+/** Refuses what the engine does not do, instead of doing something else in silence. */
 function checkPlaces(definition: Definition, report: Report): void {
-  const walk = (then: readonly Step[], scored: boolean) => {
+  const walk = (then: readonly Step[], place: Place) => {
     for (const step of then) {
-      if (step.op === 'tumbling') {
-        report(step.name, 'tumbling windows cannot run yet', {
-          code: 'NOT_SUPPORTED',
-          hint: 'use rolling windows until they can',
-        })
-      }
-      if (step.op === 'features' && scored) {
-        report(step.name, 'windows over scores', {
-          code: 'NOT_SUPPORTED',
-          hint: 'write the scores to a topic and read it in a second topology',
-        })
-      }
-      if (step.op !== 'sink') walk(step.then, scored || step.op === 'score')
+      checkPlace(step, place, report)
+      if (step.op === 'sink') continue
+      const results = step.op === 'tumbling' ? step : place.results
+      walk(step.then, { scored: place.scored || step.op === 'score', results })
     }
   }
-  walk(definition.then, false)
+  walk(definition.then, { scored: false, results: null })
+}
+
+function checkPlace(step: Step, { scored, results }: Place, report: Report): void {
+  if (step.op !== 'tumbling' && step.op !== 'features') return
+  const notSupported = (what: string, of: string) =>
+    report(step.name, what, {
+      code: 'NOT_SUPPORTED',
+      hint: `write ${of} to a topic and read it in a second topology`,
+    })
+  if (scored) notSupported('windows over scores', 'the scores')
+  if (step.op === 'tumbling' && results !== null) {
+    notSupported('tumbling windows over tumbling windows', 'the results')
+  }
+  const overWindows = step.op === 'features' && step.features.some(keepsWindow)
+  if (overWindows && results?.emit === 'early') {
+    notSupported('windows over early results, which come again and again', 'the final results')
+  }
+}
+
+function keepsWindow({ from }: FeatureDefinition): boolean {
+  return from !== 'value' && from !== 'lookup'
 }

@@ -1,7 +1,12 @@
 import { defineTopology, hours, minutes, onnxModel, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { Definition, FeatureDefinition, FeaturesStep } from '../../src/topology/definition.ts'
+import type {
+  Definition,
+  FeatureDefinition,
+  FeaturesStep,
+  TumblingStep,
+} from '../../src/topology/definition.ts'
 import type { TopologyBuilder } from '../../src/topology/stream.ts'
 import { validateTopology } from '../../src/topology/validate.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
@@ -102,9 +107,9 @@ describe('each fault is found', () => {
       'TOPOLOGY_INVALID test/in: watermark.maxAhead NaN must not be negative',
     ],
     [
-      'idleAfter, which does nothing yet',
-      sourced({}, { idleAfterMs: 1 }),
-      'NOT_SUPPORTED test/in: watermark.idleAfter does nothing yet',
+      'an idleAfter of nothing',
+      sourced({}, { idleAfterMs: 0 }),
+      'TOPOLOGY_INVALID test/in: watermark.idleAfter 0 must be more than 0',
     ],
     [
       'a key that is no function',
@@ -202,9 +207,9 @@ describe('each fault is found', () => {
       'TOPOLOGY_INVALID test/features.more: table "planes" is not one of this topology',
     ],
     [
-      'a tumbling window as a feature',
-      featured({ from: 'tumbling', which: 'current', lengthMs: 1, aggregate: { of: 'count' } }),
-      'NOT_SUPPORTED test/features.more: tumbling windows cannot run yet',
+      'a tumbling window of nothing as a feature',
+      featured({ from: 'tumbling', which: 'current', lengthMs: 0, aggregate: { of: 'count' } }),
+      'TOPOLOGY_INVALID test/features.more: window length 0 ms must be a whole number above 0',
     ],
   ])('%s', (_, definition, fault) => {
     expect(faultsOf(definition)).toEqual([fault])
@@ -241,19 +246,81 @@ describe('each fault is found', () => {
   })
 })
 
+describe('a fault of tumbling windows is found', () => {
+  const step: TumblingStep = {
+    op: 'tumbling',
+    name: 'tumbling',
+    lengthMs: 60_000,
+    graceMs: 0,
+    emit: 'final',
+    columns: { amount: (e) => (e as { amount: number }).amount },
+    aggregates: { spent: { of: 'sum', column: 'amount', empty: 0 } },
+    then: [{ op: 'sink', name: 'out', topic: 'out', key: null }],
+  }
+  const around = (other: Partial<TumblingStep>): Definition => ({
+    ...good,
+    tables: [],
+    then: [{ ...step, ...other }],
+  })
+  const [overWindows] = good.then as [FeaturesStep]
+
+  test('a good one has none', () => {
+    expect(faultsOf(around({}))).toEqual([])
+    expect(faultsOf(around({ then: [overWindows] }))).toEqual([])
+  })
+
+  test.each<[string, Partial<TumblingStep>, string]>([
+    ['no length', { lengthMs: 0 }, 'tumbling: window length 0 ms must be a whole number above 0'],
+    [
+      'a negative grace',
+      { graceMs: -1 },
+      'tumbling: grace -1 ms must be a whole number, not negative',
+    ],
+    [
+      'an unknown emit',
+      { emit: 'often' as never },
+      'tumbling: emit "often" must be final or early',
+    ],
+    [
+      'a field that every result has',
+      { aggregates: { key: { of: 'count' } } },
+      'tumbling.key: every result has a field "key" already',
+    ],
+    [
+      'a column that is not there',
+      { aggregates: { n: { of: 'distinct', column: 'shop' } } },
+      'tumbling.n: there is no column "shop"',
+    ],
+  ])('%s', (_, other, fault) => {
+    expect(faultsOf(around(other))).toEqual([`TOPOLOGY_INVALID test/${fault}`])
+  })
+
+  test('tumbling windows over tumbling windows', () => {
+    expect(faultsOf(around({ then: [{ ...step, name: 'second' }] }))).toEqual([
+      'NOT_SUPPORTED test/second: tumbling windows over tumbling windows',
+    ])
+  })
+
+  test('windows over early results', () => {
+    expect(faultsOf(around({ emit: 'early', then: [overWindows] }))).toEqual([
+      'NOT_SUPPORTED test/features: windows over early results, which come again and again',
+    ])
+  })
+})
+
 test('every fault is told at once', () => {
   const tumbling = defineTopology('a b', (t) =>
     events(t)
-      .tumbling(minutes(1))
+      .tumbling(minutes(1), { grace: seconds(-1) })
       .aggregate({ amount: (e) => e.amount }, (a) => ({ spent: a.sum('amount') }))
       .sink('out'),
   )
   const { source } = tumbling
-  const watermark = { ...source.watermark, lagMs: -1, idleAfterMs: 1_000 }
+  const watermark = { ...source.watermark, lagMs: -1, idleAfterMs: 0 }
   expect(faultsOf({ ...tumbling, source: { ...source, watermark } })).toEqual([
     expect.stringContaining('TOPOLOGY_INVALID a b/: name "a b" must match'),
     'TOPOLOGY_INVALID a b/in: watermark.lag -1 must not be negative',
-    'NOT_SUPPORTED a b/in: watermark.idleAfter does nothing yet',
-    'NOT_SUPPORTED a b/tumbling: tumbling windows cannot run yet',
+    'TOPOLOGY_INVALID a b/in: watermark.idleAfter 0 must be more than 0',
+    'TOPOLOGY_INVALID a b/tumbling: grace -1000 ms must be a whole number, not negative',
   ])
 })

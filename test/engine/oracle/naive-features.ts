@@ -121,7 +121,7 @@ function prunedUpToMs(kind: number, scene: Scene): number {
   return scene.watermarkMs - Math.max(...lengths)
 }
 
-function aggregateOf(
+export function aggregateOf(
   aggregate: Aggregate,
   kind: KindDefinition,
   window: readonly Arrival[],
