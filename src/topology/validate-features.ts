@@ -93,6 +93,7 @@ function checkAggregate(
   }
 }
 
+const EMITS: readonly TumblingStep['emit'][] = ['final', 'early']
 /** Fields that every result of a tumbling window has. */
 const OF_EVERY_WINDOW = ['key', 'windowStartMs', 'windowEndMs', 'isFinal']
 
@@ -104,7 +105,7 @@ export function checkTumbling(step: TumblingStep, report: Report): void {
   if (!(Number.isInteger(graceMs) && graceMs >= 0)) {
     report(name, `grace ${graceMs} ms must be a whole number, not negative`)
   }
-  if (emit !== 'final' && emit !== 'early') report(name, `emit "${emit}" must be final or early`)
+  if (!EMITS.includes(emit)) report(name, `emit "${emit}" must be one of ${EMITS.join(', ')}`)
   for (const [field, aggregate] of Object.entries(aggregates)) {
     const tell: Tell = (what, o) => report(`${name}.${field}`, what, o)
     if (OF_EVERY_WINDOW.includes(field)) tell(`every result has a field "${field}" already`)

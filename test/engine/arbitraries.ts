@@ -91,7 +91,7 @@ function sampleEvents(): fc.Arbitrary<SampleEvent> {
   })
 }
 
-/** Frozen steps of one to eight features over one to three kinds, with every aggregate and no tumbling windows. */
+/** Frozen steps of one to eight features over one to three kinds, with every aggregate and every kind of window. */
 export function featuresSteps(): fc.Arbitrary<FeaturesStep> {
   return fc.shuffledSubarray(KINDS, { minLength: 1 }).chain((kinds) =>
     fc
@@ -153,6 +153,16 @@ function featureSources(kinds: number): fc.Arbitrary<FeatureSource> {
       record({
         from: fc.constant('rolling'),
         kind,
+        lengthMs: lengths(),
+        aggregate: aggregates(),
+      }),
+    ],
+    [
+      3,
+      record({
+        from: fc.constant('tumbling'),
+        kind,
+        which: fc.constantFrom('current', 'lastClosed'),
         lengthMs: lengths(),
         aggregate: aggregates(),
       }),

@@ -63,10 +63,10 @@ function windowsOf({ arrivals }: ReturnType<typeof whole>): WindowResult[] {
   return arrivals.flatMap((a) => a.indices.map((i) => a.windows?.[i] as WindowResult))
 }
 
-const pay = (key: string, atMs: number, amount = 1, shop = 's'): Arrival => ({
+const pay = (key: string, atMs: number, amount = 1): Arrival => ({
   key,
   timeMs: T + atMs,
-  event: { amount, shop },
+  event: { amount, shop: 's' },
 })
 const outline = ({ key, startMs, endMs, cause }: WindowResult) => [
   key,
@@ -225,10 +225,12 @@ test('the results equal a naive recomputation, each window once, however the log
   })
   const property = fc.property(
     fc.array(arrival, { maxLength: 60 }),
-    fc.constantFrom(0, 10_000, 60_000),
-    fc.constantFrom(0, 5_000, 60_000),
-    fc.constantFrom(1, 7, 100),
-    (steps, lagMs, graceMs, chunk) => {
+    fc.record({
+      lagMs: fc.constantFrom(0, 10_000, 60_000),
+      graceMs: fc.constantFrom(0, 5_000, 60_000),
+      chunk: fc.constantFrom(1, 7, 100),
+    }),
+    (steps, { lagMs, graceMs, chunk }) => {
       let newestMs = T
       const events = steps.map(({ key, stepMs, event: of }): Arrival => {
         const timeMs = Math.max(0, newestMs + stepMs)

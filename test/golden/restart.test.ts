@@ -53,7 +53,7 @@ async function boundedCase(): Promise<Case> {
   const of: Case = { ...whole, prepared, definition }
   await whole.prepared.close()
   const records = freshRecords(of)
-  produce(records, of, 0, of.golden.lines.length)
+  produce(records, of, [0, of.golden.lines.length])
   const worker = start(of, records)
   await settled(of, records, worker)
   await worker.stop()
@@ -91,7 +91,7 @@ function freshRecords({ golden, definition }: Case): MemoryRecords {
   return records
 }
 
-function produce(records: MemoryRecords, of: Case, from: number, to: number): void {
+function produce(records: MemoryRecords, of: Case, [from, to]: readonly [number, number]): void {
   const { topic } = of.definition.source
   records.produce(
     of.golden.lines.slice(from, to).map(({ key, value }) => ({
@@ -211,7 +211,7 @@ describe.each(['card-28h', BOUNDED, 'flight-delay'])('%s', (name) => {
       const seen: RuntimeEvent[] = []
       const step = Math.floor(golden.lines.length / (RESTARTS + 2))
       for (let line = 0; line < golden.lines.length; line += step) {
-        produce(records, of, line, line + step)
+        produce(records, of, [line, line + step])
         const worker = start(of, records, seen)
         await settled(of, records, worker)
         await worker.stop()
@@ -233,21 +233,21 @@ describe.each(['card-28h', BOUNDED, 'flight-delay'])('%s', (name) => {
       const failed: string[] = []
       let crashes = 0
       for (let line = 0; line + 2 * step < golden.lines.length; line += step) {
-        produce(main, of, line, line + step)
+        produce(main, of, [line, line + step])
         await settled(of, main, worker)
         crashes++
         const crashing = new Crashing(
           main.clone(),
           crashes % 2 === 0 ? 'before outputs' : 'before offsets',
         )
-        produce(crashing.inner, of, line + step, line + 2 * step)
+        produce(crashing.inner, of, [line + step, line + 2 * step])
         const dying = start(of, crashing)
         const left = await crashing.left
-        await expect(dying.done).rejects.toThrow()
+        await expect(dying.done).rejects.toThrow('crashed')
         const from = line + 2 * step
         const isLong = crashes % EVERY_TO_THE_END === 0
         const to = Math.min(golden.lines.length, isLong ? golden.lines.length : from + LINES_AFTER)
-        produce(left, of, from, to)
+        produce(left, of, [from, to])
         const next = start(of, left)
         await settled(of, left, next)
         await next.stop()

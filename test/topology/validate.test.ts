@@ -279,7 +279,7 @@ describe('a fault of tumbling windows is found', () => {
     [
       'an unknown emit',
       { emit: 'often' as never },
-      'tumbling: emit "often" must be final or early',
+      'tumbling: emit "often" must be one of final, early',
     ],
     [
       'a field that every result has',

@@ -47,8 +47,6 @@ interface Scene {
 /**
  * The answer for each event of one partition, in log order. An event of another kind than a `value` or `lookup`
  * feature's has NaN there.
- *
- * @throws Error for a tumbling feature, which this oracle does not know
  */
 export function naiveFeatures(
   step: FeaturesStep,
@@ -88,20 +86,45 @@ function featureOf(feature: FeatureDefinition, scene: Scene): number {
     }
     case 'rolling':
       return aggregateOf(feature.aggregate, kind, windowOf(feature.kind, feature.lengthMs, scene))
-    case 'tumbling':
-      break
+    case 'tumbling': {
+      const of = feature.which === 'current' ? currentWindow : lastClosedWindow
+      return aggregateOf(feature.aggregate, kind, of(feature.kind, feature.lengthMs, scene))
+    }
   }
-  throw new Error(`feature ${feature.name}: this oracle knows no tumbling windows`)
+}
+
+/** The events of a kind, of the key's, that have arrived, this one included unless it is late. */
+function arrivedOf(kind: number, scene: Scene): Arrival[] {
+  const arrived = scene.late ? scene.earlier : [...scene.earlier, scene.now]
+  return arrived.filter((e) => isOf(kindAt(scene.step, kind), e))
+}
+
+/** Those in the window that this event falls in, up to its own time; of a window that is closed nothing is left. */
+function currentWindow(kind: number, lengthMs: number, scene: Scene): Arrival[] {
+  const { timeMs } = scene.now
+  const startMs = startOf(Math.max(timeMs, scene.watermarkMs), lengthMs)
+  return arrivedOf(kind, scene).filter((e) => e.timeMs >= startMs && e.timeMs <= timeMs)
+}
+
+/** Those in the newest window with an event that the watermark has passed, this event's own step included. */
+function lastClosedWindow(kind: number, lengthMs: number, scene: Scene): Arrival[] {
+  const watermarkMs = Math.max(scene.watermarkMs, scene.now.timeMs - scene.options.lagMs)
+  const all = arrivedOf(kind, scene)
+  const closed = all.filter((e) => startOf(e.timeMs, lengthMs) + lengthMs <= watermarkMs)
+  const newestMs = Math.max(...closed.map((e) => startOf(e.timeMs, lengthMs)))
+  return closed.filter((e) => startOf(e.timeMs, lengthMs) === newestMs)
+}
+
+function startOf(timeMs: number, lengthMs: number): number {
+  return timeMs - (((timeMs % lengthMs) + lengthMs) % lengthMs)
 }
 
 /** The events of a kind in (t − length, t], this one included unless it is late. */
 function windowOf(kind: number, lengthMs: number, scene: Scene): Arrival[] {
   const { timeMs } = scene.now
-  const afterMs = Math.max(timeMs - lengthMs, prunedUpToMs(kind, scene))
-  const arrived = scene.late ? scene.earlier : [...scene.earlier, scene.now]
-  return arrived.filter(
-    (e) => isOf(kindAt(scene.step, kind), e) && e.timeMs > afterMs && e.timeMs <= timeMs,
-  )
+  const longestMs = Math.max(...lengthsOf(kind, 'rolling', scene))
+  const afterMs = Math.max(timeMs - lengthMs, scene.watermarkMs - longestMs)
+  return arrivedOf(kind, scene).filter((e) => e.timeMs > afterMs && e.timeMs <= timeMs)
 }
 
 /** Event times that outlive the windows: those not pruned, and of the pruned ones the largest. */
@@ -113,12 +136,19 @@ function rememberedTimes(kind: number, scene: Scene): number[] {
   return pruned.length === 0 ? kept : [...kept, Math.max(...pruned)]
 }
 
-/** The newest event time that no punctual event can see any more in the longest window of the kind. */
+/** The newest event time that no punctual event can see any more in a window of the kind. */
 function prunedUpToMs(kind: number, scene: Scene): number {
-  const lengths = scene.step.features.map((f) =>
-    f.from === 'rolling' && f.kind === kind ? f.lengthMs : 0,
+  const { watermarkMs } = scene
+  const rolling = watermarkMs - Math.max(0, ...lengthsOf(kind, 'rolling', scene))
+  if (watermarkMs === Number.NEGATIVE_INFINITY) return watermarkMs
+  const tumbling = lengthsOf(kind, 'tumbling', scene).map((ms) => startOf(watermarkMs, ms) - 1)
+  return Math.min(rolling, ...tumbling)
+}
+
+function lengthsOf(kind: number, from: 'rolling' | 'tumbling', scene: Scene): number[] {
+  return scene.step.features.flatMap((f) =>
+    f.from === from && f.kind === kind ? [f.lengthMs] : [],
   )
-  return scene.watermarkMs - Math.max(...lengths)
 }
 
 export function aggregateOf(

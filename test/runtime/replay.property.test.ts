@@ -1,0 +1,175 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Engine, type Mode } from '../../src/engine/engine.ts'
+import { ReplayPoints } from '../../src/runtime/replay-points.ts'
+import type { Definition, FeaturesStep, TumblingStep } from '../../src/topology/definition.ts'
+import { horizonOf } from '../../src/topology/horizon.ts'
+import { arrivals, featureRuns } from '../engine/arbitraries.ts'
+import { topologyAround } from '../engine/engine-rows.ts'
+import type { Arrival } from '../engine/oracle/naive-features.ts'
+import { whole } from '../engine/whole.ts'
+
+// A worker that is restarted again and again, with nothing but the point that was kept, against one that never stops.
+
+interface Setting {
+  readonly definition: Definition
+  readonly lookup: (table: string) => ReadonlyMap<string, unknown>
+  readonly chunk: number
+}
+
+const START = { offset: 0, newestMs: Number.NEGATIVE_INFINITY, idleMs: Number.NEGATIVE_INFINITY }
+
+/** What came out, as text that keeps every bit. */
+function outOf(engine: Engine, events: readonly Arrival[], mode: Mode): string[] {
+  const result = whole(
+    engine.process(
+      {
+        count: events.length,
+        keys: events.map((e) => e.key),
+        timesMs: Float64Array.from(events, (e) => e.timeMs),
+        recordTimesMs: Float64Array.from(events, (e) => e.timeMs),
+        events: events.map((e) => e.event),
+      },
+      mode,
+    ),
+  )
+  if (mode === 'replay') {
+    expect(result.arrivals).toEqual([])
+    return []
+  }
+  const late = result.late.flatMap((l) =>
+    l.indices.map((i) => `late ${l.step} ${events[i]?.timeMs}`),
+  )
+  const out = result.arrivals.flatMap((a) => {
+    const width = a.rows.length / Math.max(a.indices.length, 1)
+    return a.events.map((event, i) => {
+      const row = [...a.rows.subarray(i * width, (i + 1) * width)]
+      return JSON.stringify([event, row.map(String)])
+    })
+  })
+  return [...late, ...out]
+}
+
+function uninterrupted(
+  { definition, lookup, chunk }: Setting,
+  events: readonly Arrival[],
+): string[] {
+  const engine = new Engine(definition, { lookup })
+  const out: string[] = []
+  for (let at = 0; at < events.length; at += chunk) {
+    out.push(...outOf(engine, events.slice(at, at + chunk), 'live'))
+  }
+  return out
+}
+
+/** After each chunk it may be restarted; the n-th answer says whether. */
+function restarted(
+  { definition, lookup, chunk }: Setting,
+  events: readonly Arrival[],
+  restarts: readonly boolean[],
+): string[] {
+  const { lengthMs } = horizonOf(definition)
+  let engine = new Engine(definition, { lookup })
+  let points = new ReplayPoints(lengthMs, START)
+  const out: string[] = []
+  const take = (from: number, to: number, mode: Mode) => {
+    points.pass(from, engine.watermarkParts)
+    out.push(...outOf(engine, events.slice(from, to), mode))
+  }
+  for (let at = 0, n = 0; at < events.length; at += chunk, n++) {
+    take(at, at + chunk, 'live')
+    if (restarts[n % restarts.length] !== true) continue
+    const from = points.at(engine.watermarkMs)
+    const watermarkMs = engine.watermarkMs
+    engine = new Engine(definition, { lookup })
+    engine.restoreWatermark(from)
+    points = new ReplayPoints(lengthMs, from)
+    const end = Math.min(at + chunk, events.length)
+    // Chunks are cut elsewhere the second time.
+    for (let again = from.offset; again < end; again += 7)
+      take(again, Math.min(again + 7, end), 'replay')
+    expect(engine.watermarkMs).toBe(watermarkMs)
+  }
+  return out
+}
+
+const restarts = fc.array(fc.boolean(), { minLength: 1, maxLength: 10 })
+const chunk = fc.integer({ min: 1, max: 20 })
+
+test('rows over every window and aggregate are the same after any restarts', () => {
+  const property = fc.property(featureRuns(150), chunk, restarts, (run, size, when) => {
+    const { step, options, events } = run
+    const definition = topologyAround(step, options)
+    const setting = { definition, lookup: options.lookup, chunk: size }
+    expect(restarted(setting, events, when)).toEqual(uninterrupted(setting, events))
+  })
+  fc.assert(property, { numRuns: 300 })
+})
+
+test('where memory is bounded a restart reads only the last part of the log', () => {
+  const definition = topologyAround(minuteFeatures('rolling'), { lagMs: 0, onLate: 'drop' })
+  const points = new ReplayPoints(horizonOf(definition).lengthMs, START)
+  for (let i = 0; i < 10_000; i++) {
+    points.pass(i, { newestMs: i * 1_000, idleMs: Number.NEGATIVE_INFINITY })
+  }
+  // 60 s of events, and what the index is sparse by.
+  expect(points.at(9_999_000).offset).toBeGreaterThan(9_999 - 62)
+  expect(points.at(9_999_000).offset).toBeLessThanOrEqual(9_999 - 60)
+})
+
+test('closed windows, and rows over them, are the same after any restarts, each once', () => {
+  const options = fc.record({
+    lagMs: fc.constantFrom(0, 10_000),
+    graceMs: fc.constantFrom(0, 5_000, 60_000),
+    lengthMs: fc.constantFrom(1_000, 60_000),
+    features: fc.constantFrom<'rolling' | 'sinceLast' | null>('rolling', 'sinceLast', null),
+  })
+  const property = fc.property(
+    options.chain((o) => arrivals(o.lagMs, 150).map((events) => ({ ...o, events }))),
+    chunk,
+    restarts,
+    ({ lagMs, graceMs, lengthMs, features, events }, size, when) => {
+      const inner = topologyAround(minuteFeatures(features ?? 'rolling'), { lagMs, onLate: 'drop' })
+      const sink = { op: 'sink', name: 'out', topic: 'out', key: null } as const
+      const tumbling: TumblingStep = {
+        op: 'tumbling',
+        name: 'tumbling',
+        lengthMs,
+        graceMs,
+        emit: 'final',
+        columns: { amount: (e) => (e as { amount: number }).amount },
+        aggregates: { sum: { of: 'sum', column: 'amount', empty: 0 }, n: { of: 'count' } },
+        then: features === null ? [sink] : inner.then,
+      }
+      const definition = { ...inner, then: [tumbling] }
+      const setting = { definition, lookup: () => new Map(), chunk: size }
+      const out = restarted(setting, events, when)
+      expect(out).toEqual(uninterrupted(setting, events))
+    },
+  )
+  fc.assert(property, { numRuns: 300 })
+})
+
+/** Over a minute of what has a `sum`, or since the last one, which is remembered for a minute. */
+function minuteFeatures(kind: 'rolling' | 'sinceLast'): FeaturesStep {
+  const features: FeaturesStep['features'] =
+    kind === 'rolling'
+      ? [
+          { name: 'n', from: 'rolling', kind: 0, lengthMs: 60_000, aggregate: { of: 'count' } },
+          {
+            name: 's',
+            from: 'rolling',
+            kind: 0,
+            lengthMs: 30_000,
+            aggregate: { of: 'sum', column: 'sum', empty: 0 },
+          },
+        ]
+      : [{ name: 'since', from: 'sinceLast', kind: 0, capMs: 60_000, never: 60 }]
+  return {
+    op: 'features',
+    name: 'features',
+    kinds: [{ is: null, columns: { sum: (e) => (e as { sum: number }).sum } }],
+    features,
+    then: [],
+  }
+}
