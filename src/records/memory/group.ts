@@ -2,13 +2,15 @@ import { Changes } from '../../kernel/changes.ts'
 import { partitionName } from '../partition-name.ts'
 import type { Assignment, Committed, From, NextOffset, Standing, TopicPartition } from '../port.ts'
 import { startOf } from '../standing.ts'
+import { assignSticky } from '../sticky-assignment.ts'
 import type { MemoryLog } from './log.ts'
 
 /** What a group asks of a member. */
 export interface GroupMember {
+  readonly id: string
   readonly topics: readonly string[]
   readonly from: From
-  owns(partition: TopicPartition): boolean
+  readonly owned: readonly TopicPartition[]
   /** Gives up what is not in the list. */
   keepOnly(partitions: readonly TopicPartition[]): void
   take(assignment: Assignment): void
@@ -109,20 +111,13 @@ export class MemoryGroup {
     for (const member of this.#members) member.wake()
   }
 
-  /** Deals the partitions out in turn. All losses are told before any gain, so that no partition has two owners. */
+  /** All losses are told before any gain, so that no partition has two owners. */
   #rebalance(): void {
-    const deal = new Map<GroupMember, TopicPartition[]>(this.#members.map((m) => [m, []]))
-    for (const topic of new Set(this.#members.flatMap((m) => m.topics))) {
-      const readers = this.#members.filter((m) => m.topics.includes(topic))
-      const partitions = this.#log.describe(topic)?.partitions ?? 0
-      for (let partition = 0; partition < partitions; partition++) {
-        const reader = readers[partition % readers.length]
-        if (reader !== undefined) deal.get(reader)?.push({ topic, partition })
-      }
-    }
+    const deal = this.#deal()
     for (const [member, partitions] of deal) member.keepOnly(partitions)
     for (const [member, partitions] of deal) {
-      const added = partitions.filter((p) => !member.owns(p))
+      const before = new Set(member.owned.map(partitionName))
+      const added = partitions.filter((p) => !before.has(partitionName(p)))
       try {
         for (const partition of added) member.take(this.#assignmentOf(partition, member.from))
       } catch (error) {
@@ -131,6 +126,21 @@ export class MemoryGroup {
         return
       }
     }
+  }
+
+  #deal(): Map<GroupMember, TopicPartition[]> {
+    const counts = new Map<string, number>()
+    for (const topic of this.#members.flatMap((m) => m.topics)) {
+      counts.set(topic, this.#log.describe(topic)?.partitions ?? 0)
+    }
+    const claimants = this.#members.map(({ id, topics, owned }) => ({
+      id,
+      topics,
+      owned,
+      generation: 0,
+    }))
+    const deal = assignSticky(claimants, counts)
+    return new Map(this.#members.map((member) => [member, deal.get(member.id) ?? []]))
   }
 
   #assignmentOf(partition: TopicPartition, from: From): Assignment {

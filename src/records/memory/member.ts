@@ -25,6 +25,7 @@ interface Owned extends TopicPartition {
 
 /** What a member works on. */
 export interface Surroundings {
+  readonly memberId: string
   readonly log: MemoryLog
   readonly group: MemoryGroup
   /** Records per chunk at most. */
@@ -35,6 +36,7 @@ export interface Surroundings {
 
 /** One member of a group: takes turns with the rest of the process, one chunk a partition and turn. */
 export class MemoryMember implements Member, GroupMember {
+  readonly id: string
   readonly topics: readonly string[]
   readonly from: From
   readonly #handlers: MemberHandlers
@@ -47,6 +49,7 @@ export class MemoryMember implements Member, GroupMember {
   #joined = false
 
   constructor(options: JoinOptions, surroundings: Surroundings) {
+    this.id = surroundings.memberId
     this.topics = options.topics
     this.from = options.from
     this.#handlers = options.handlers
@@ -101,8 +104,8 @@ export class MemoryMember implements Member, GroupMember {
     await nextTurn()
   }
 
-  owns(partition: TopicPartition): boolean {
-    return this.#owned.has(partitionName(partition))
+  get owned(): readonly TopicPartition[] {
+    return [...this.#owned.values()]
   }
 
   keepOnly(partitions: readonly TopicPartition[]): void {

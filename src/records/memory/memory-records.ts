@@ -24,6 +24,7 @@ export class MemoryRecords implements Records {
   readonly #chunkRecords: number
   readonly #log: MemoryLog
   readonly #groups = new Map<string, MemoryGroup>()
+  #joins = 0
 
   constructor(options: MemoryRecordsOptions = {}, log = new MemoryLog()) {
     this.#chunkRecords = options.chunkRecords ?? 500
@@ -114,7 +115,9 @@ export class MemoryRecords implements Records {
   /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the handler `failed` is told */
   async join(options: JoinOptions): Promise<Member> {
     const group = this.#group(options.group)
+    this.#joins++
     const member = new MemoryMember(options, {
+      memberId: String(this.#joins),
       log: this.#log,
       group,
       chunkRecords: this.#chunkRecords,

@@ -1,0 +1,160 @@
+import type { TopicPartition } from './port.ts'
+
+// Which member of a group reads which partition: even loads first, and with those as little as possible moves, because a
+// partition that moves takes its windows with it. From Kafka's sticky assignor: balance before keeping (KIP-54), and of two
+// claims to a partition the one of the later generation holds (KIP-341). Unlike it, every topic is even by itself.
+
+/** A member, and what it says it has. */
+export interface Claimant {
+  readonly id: string
+  readonly topics: readonly string[]
+  readonly owned: readonly TopicPartition[]
+  /** The group's generation under which it had that. */
+  readonly generation: number
+}
+
+/** One topic among its readers. Members are numbers: their places in the order of their ids. */
+interface Share {
+  readonly topic: string
+  readonly readers: readonly number[]
+  /** By partition: who has it, -1 nobody. */
+  readonly holders: readonly number[]
+  /** What every reader gets at least. */
+  readonly base: number
+  /** How many readers get one more. */
+  readonly extras: number
+  /** Readers that have more than `base`: one more is one less to move. */
+  readonly wanting: ReadonlySet<number>
+  /** Readers that get one more. */
+  readonly chosen: Set<number>
+}
+
+/**
+ * The partitions of each member, by its id. The order in which members are given does not matter.
+ * - Each partition of a topic that somebody reads has one reader.
+ * - The readers of a topic have equally many of its partitions, or one more.
+ * - Within that, members have in total as equally many as can be.
+ * - Within that, as many partitions as can be stay where they are.
+ *
+ * @param partitions how many each topic has; topics that are not in it are left out
+ */
+export function assignSticky(
+  claimants: readonly Claimant[],
+  partitions: ReadonlyMap<string, number>,
+): Map<string, TopicPartition[]> {
+  const members = claimants.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const topics = [...new Set(members.flatMap((m) => m.topics))].filter((t) => partitions.has(t))
+  const shares = topics.sort().map((topic) => shareOf(topic, partitions.get(topic) ?? 0, members))
+  const loads = members.map((_, member) =>
+    shares.reduce((sum, s) => sum + (s.readers.includes(member) ? s.base : 0), 0),
+  )
+  for (const share of shares) {
+    for (let extra = 0; extra < share.extras; extra++) placeExtra(share, shares, loads)
+  }
+  const assignment = members.map((): TopicPartition[] => [])
+  for (const share of shares) deal(share, assignment)
+  return new Map(members.map(({ id }, member) => [id, assignment[member] ?? []]))
+}
+
+function shareOf(topic: string, count: number, members: readonly Claimant[]): Share {
+  const readers = [...members.keys()].filter((m) => members[m]?.topics.includes(topic))
+  const holders = holdersOf(topic, count, members, readers)
+  const base = Math.floor(count / readers.length)
+  const held = (member: number) => holders.filter((holder) => holder === member).length
+  return {
+    topic,
+    readers,
+    holders,
+    base,
+    extras: count % readers.length,
+    wanting: new Set(readers.filter((member) => held(member) > base)),
+    chosen: new Set(),
+  }
+}
+
+/** Who holds each partition: of several who claim it the one of the latest generation, of those the first. */
+function holdersOf(
+  topic: string,
+  count: number,
+  members: readonly Claimant[],
+  readers: readonly number[],
+): number[] {
+  const holders = new Array<number>(count).fill(-1)
+  const since = new Array<number>(count).fill(Number.NEGATIVE_INFINITY)
+  for (const member of readers) {
+    const { owned, generation } = members[member] as Claimant
+    for (const claim of owned) {
+      const { partition } = claim
+      if (claim.topic !== topic || generation <= (since[partition] ?? generation)) continue
+      holders[partition] = member
+      since[partition] = generation
+    }
+  }
+  return holders
+}
+
+/**
+ * Gives one more partition of a topic to one of its readers: to the one with the least in total, be it by a chain in which
+ * readers of other topics hand an extra on to each other, and by the chain that takes the fewest extras from those who want
+ * them. Shortest paths one after the other end in the best there is of all choices (minimum-cost flow).
+ */
+function placeExtra(share: Share, shares: readonly Share[], loads: number[]): void {
+  const costs = loads.map(() => Number.POSITIVE_INFINITY)
+  const steps: { share: Share; from: number }[] = []
+  let shorter = true
+  const reach = (through: Share, from: number, cost: number) => {
+    for (const to of through.readers) {
+      const reached = cost - (through.wanting.has(to) ? 1 : 0)
+      if (through.chosen.has(to) || reached >= (costs[to] as number)) continue
+      costs[to] = reached
+      steps[to] = { share: through, from }
+      shorter = true
+    }
+  }
+  reach(share, -1, 0)
+  while (shorter) {
+    shorter = false
+    for (const [from, cost] of costs.entries()) {
+      if (cost === Number.POSITIVE_INFINITY) continue
+      for (const other of shares) {
+        if (other.chosen.has(from)) reach(other, from, cost + (other.wanting.has(from) ? 1 : 0))
+      }
+    }
+  }
+  const last = cheapest(costs, loads)
+  loads[last] = (loads[last] as number) + 1
+  for (let to = last; to >= 0; ) {
+    const step = steps[to] as { share: Share; from: number }
+    step.share.chosen.add(to)
+    step.share.chosen.delete(step.from)
+    to = step.from
+  }
+}
+
+/** The reachable member with the least load, of those the one at the lowest cost, of those the first. */
+function cheapest(costs: readonly number[], loads: readonly number[]): number {
+  let best = -1
+  for (const [member, cost] of costs.entries()) {
+    if (cost === Number.POSITIVE_INFINITY) continue
+    const [load, least] = [loads[member] as number, loads[best] ?? Number.POSITIVE_INFINITY]
+    if (load < least || (load === least && cost < (costs[best] as number))) best = member
+  }
+  return best
+}
+
+/** Leaves each reader what it has, up to its share, and gives the rest to those who have less. */
+function deal({ topic, readers, holders, base, chosen }: Share, assignment: TopicPartition[][]) {
+  const room = new Map(readers.map((member) => [member, base + (chosen.has(member) ? 1 : 0)]))
+  const give = (member: number, partition: number) => {
+    room.set(member, (room.get(member) ?? 0) - 1)
+    assignment[member]?.push({ topic, partition })
+  }
+  const free: number[] = []
+  for (const [partition, holder] of holders.entries()) {
+    if ((room.get(holder) ?? 0) > 0) give(holder, partition)
+    else free.push(partition)
+  }
+  for (const member of readers) {
+    for (const partition of free.splice(0, room.get(member))) give(member, partition)
+  }
+}
