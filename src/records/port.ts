@@ -89,8 +89,8 @@ export interface MemberHandlers {
 export interface Member {
   /**
    * Makes a commit durable. One at a time. Offsets of a partition whose epoch has passed are left out.
-   * @throws TidemarkError `REBALANCING` (nothing was written: the group is dealing out its partitions anew, assemble it again
-   * after that) · `COMMIT_FAILED` or `BROKER_UNAVAILABLE` (nothing of the offsets was committed; outputs may
+   * @throws TidemarkError `REBALANCING` (the group is dealing out its partitions anew: assemble it again after that; nothing
+   * was written, unless the outputs took so long that the group did not wait for them) · `COMMIT_FAILED` or `BROKER_UNAVAILABLE` (nothing of the offsets was committed; outputs may
    * stand in the log: send all again) · `FENCED` (the group went on without this member)
    */
   commit(commit: Commit): Promise<void>

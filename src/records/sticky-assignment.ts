@@ -13,11 +13,13 @@ export interface Claimant {
   readonly generation: number
 }
 
+const NOBODY = -1
+
 /** One topic among its readers. Members are numbers: their places in the order of their ids. */
 interface Share {
   readonly topic: string
   readonly readers: readonly number[]
-  /** By partition: who has it, -1 nobody. */
+  /** By partition: who has it, or {@link NOBODY}. */
   readonly holders: readonly number[]
   /** What every reader gets at least. */
   readonly base: number
@@ -58,7 +60,8 @@ export function assignSticky(
 
 function shareOf(topic: string, count: number, members: readonly Claimant[]): Share {
   const readers = [...members.keys()].filter((m) => members[m]?.topics.includes(topic))
-  const holders = holdersOf(topic, count, members, readers)
+  const holders = new Array<number>(count).fill(NOBODY)
+  hold(topic, members, holders)
   const base = Math.floor(count / readers.length)
   const held = (member: number) => holders.filter((holder) => holder === member).length
   return {
@@ -72,25 +75,16 @@ function shareOf(topic: string, count: number, members: readonly Claimant[]): Sh
   }
 }
 
-/** Who holds each partition: of several who claim it the one of the latest generation, of those the first. */
-function holdersOf(
-  topic: string,
-  count: number,
-  members: readonly Claimant[],
-  readers: readonly number[],
-): number[] {
-  const holders = new Array<number>(count).fill(-1)
-  const since = new Array<number>(count).fill(Number.NEGATIVE_INFINITY)
-  for (const member of readers) {
-    const { owned, generation } = members[member] as Claimant
-    for (const claim of owned) {
-      const { partition } = claim
-      if (claim.topic !== topic || generation <= (since[partition] ?? generation)) continue
-      holders[partition] = member
-      since[partition] = generation
+/** Enters who holds each partition: of several who claim it the one of the latest generation, of those the first. */
+function hold(topic: string, members: readonly Claimant[], holders: number[]): void {
+  for (const [member, { topics, owned, generation }] of members.entries()) {
+    if (!topics.includes(topic)) continue
+    for (const { topic: of, partition } of owned) {
+      const holder = holders[partition]
+      if (of !== topic || holder === undefined) continue
+      if (generation > (members[holder]?.generation ?? -Infinity)) holders[partition] = member
     }
   }
-  return holders
 }
 
 /**
@@ -111,7 +105,7 @@ function placeExtra(share: Share, shares: readonly Share[], loads: number[]): vo
       shorter = true
     }
   }
-  reach(share, -1, 0)
+  reach(share, NOBODY, 0)
   while (shorter) {
     shorter = false
     for (const [from, cost] of costs.entries()) {
@@ -123,7 +117,7 @@ function placeExtra(share: Share, shares: readonly Share[], loads: number[]): vo
   }
   const last = cheapest(costs, loads)
   loads[last] = (loads[last] as number) + 1
-  for (let to = last; to >= 0; ) {
+  for (let to = last; to !== NOBODY; ) {
     const step = steps[to] as { share: Share; from: number }
     step.share.chosen.add(to)
     step.share.chosen.delete(step.from)
@@ -133,7 +127,7 @@ function placeExtra(share: Share, shares: readonly Share[], loads: number[]): vo
 
 /** The reachable member with the least load, of those the one at the lowest cost, of those the first. */
 function cheapest(costs: readonly number[], loads: readonly number[]): number {
-  let best = -1
+  let best = NOBODY
   for (const [member, cost] of costs.entries()) {
     if (cost === Number.POSITIVE_INFINITY) continue
     const [load, least] = [loads[member] as number, loads[best] ?? Number.POSITIVE_INFINITY]

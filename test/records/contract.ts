@@ -1,66 +1,13 @@
 import { describe, expect } from 'vitest'
 import { partitionOf } from '../../src/records/partitioner.ts'
-import type {
-  Assignment,
-  From,
-  LogRecord,
-  Member,
-  NewRecord,
-  NextOffset,
-  Records,
-} from '../../src/records/port.ts'
 import { thrownBy } from '../support/thrown.ts'
+import { commitOffsets, type DefineTest, join, next, numbered } from './driver.ts'
 import { Listener, record } from './listener.ts'
+import { rebalancingTests } from './rebalancing-contract.ts'
 
 // What every driver promises. Run by one test file per driver.
 
-/** A driver under test, with what the port itself does not offer. */
-export interface Driver {
-  readonly records: Records
-  createTopic(partitions: number): Promise<string>
-  freshGroup(): string
-  produce(records: readonly NewRecord[]): Promise<void>
-  /** What stands in a topic, each partition in order, one after the other. */
-  read(topic: string): Promise<LogRecord[]>
-  close(): Promise<void>
-}
-
-type DefineTest = (name: string, fn: (driver: Driver) => Promise<void>) => void
-
 const AT = 1_700_000_000_000
-
-function numbered(topic: string, partition: number, count: number): NewRecord[] {
-  return Array.from({ length: count }, (_, i) =>
-    record(topic, { partition, value: Buffer.from(`${i}`) }),
-  )
-}
-
-/** Where members of a test meet. */
-interface Meeting {
-  readonly driver: Driver
-  readonly group: string
-  readonly topic: string
-  /** @default 'earliest' */
-  readonly from?: From
-}
-
-/** A member that has joined, and what it hears. */
-async function join(
-  { driver, group, topic, from = 'earliest' }: Meeting,
-  heard = new Listener(),
-): Promise<{ member: Member; heard: Listener }> {
-  const member = await driver.records.join({ group, topics: [topic], from, handlers: heard })
-  return { member, heard }
-}
-
-function next(assignment: Assignment, nextOffset: number, metadata = ''): NextOffset {
-  const { topic, partition, epoch } = assignment
-  return { topic, partition, epoch, nextOffset, metadata }
-}
-
-function commitOffsets(member: Member, ...nextOffsets: NextOffset[]): Promise<void> {
-  return member.commit({ outputs: [], deadLetters: [], nextOffsets })
-}
 
 /** The whole contract. `test` runs each part of it on a fresh driver. */
 export function recordsContract(test: DefineTest): void {
@@ -170,7 +117,6 @@ function readingTests(test: DefineTest): void {
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 5))
     const { member: one, heard: first } = await join({ driver, group, topic })
-    await first.until(() => first.values().length === 5)
     await commitOffsets(one, next(first.assignment(), 4))
     await one.leave()
     const replaying = new Listener(
@@ -244,6 +190,20 @@ function committingTests(test: DefineTest): void {
     expect(second.values()).toEqual(['3', '4'])
     expect(second.assignment().epoch).toBeGreaterThan(first.assignment().epoch)
     await two.leave()
+  })
+
+  test('a start can be claimed before anything was read', async (driver) => {
+    const topic = await driver.createTopic(1)
+    const group = driver.freshGroup()
+    await driver.produce(numbered(topic, 0, 2))
+    const { member, heard } = await join({ driver, group, topic, from: 'latest' })
+    expect(heard.chunks).toEqual([])
+    await commitOffsets(member, next(heard.assignment(), 2, 'claim'))
+    await driver.produce(numbered(topic, 0, 1))
+    await member.leave()
+    const { member: again, heard: later } = await join({ driver, group, topic, from: 'latest' })
+    expect(later.assignment()).toMatchObject({ nextOffset: 2, metadata: 'claim' })
+    await again.leave()
   })
 
   test('outputs and dead letters stand in the log when a commit is done, in their order', async (driver) => {
@@ -345,75 +305,5 @@ function committingTests(test: DefineTest): void {
     const { member: again, heard: later } = await join({ driver, group, topic })
     expect(later.assignment().nextOffset).toBe(1)
     await again.leave()
-  })
-}
-
-function rebalancingTests(test: DefineTest): void {
-  test('two members share the partitions; what one has lost it cannot commit', async (driver) => {
-    const topic = await driver.createTopic(2)
-    const group = driver.freshGroup()
-    await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
-    const { member: one, heard: first } = await join({ driver, group, topic })
-    await first.until(() => first.values(0).length === 4 && first.values(1).length === 4)
-    const [of0, of1] = [first.assignment(0), first.assignment(1)]
-    const { member: two, heard: second } = await join({ driver, group, topic })
-    await first.until(() => first.losses.length === 1)
-    await second.until(() => second.assignments.length === 1)
-    const moved = second.assignments[0]?.partition
-    expect(first.losses).toEqual([{ topic, partition: moved }])
-    await commitOffsets(one, next(of0, 4, 'one'), next(of1, 4, 'one'))
-    await one.leave()
-    await two.leave()
-    const { member: three, heard: third } = await join({ driver, group, topic })
-    const offsets = [0, 1].map((p) => third.assignment(p).nextOffset)
-    expect(offsets).toEqual(moved === 0 ? [0, 4] : [4, 0])
-    await three.leave()
-  })
-
-  test('a kept partition goes on at its own position, neither repeated nor skipped', async (driver) => {
-    const topic = await driver.createTopic(2)
-    const group = driver.freshGroup()
-    await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
-    const { member: one, heard: first } = await join({ driver, group, topic })
-    await first.until(() => first.values(0).length === 4 && first.values(1).length === 4)
-    const { member: two, heard: second } = await join({ driver, group, topic })
-    await first.until(() => first.losses.length === 1)
-    await second.until(() => second.chunks.length > 0)
-    const moved = second.assignments[0]?.partition ?? 0
-    const kept = 1 - moved
-    // Nothing was committed: the one that moved begins anew, the one that stayed does not.
-    expect(second.values(moved)).toEqual(['0', '1', '2', '3'])
-    await driver.produce(numbered(topic, kept, 2))
-    await first.until(() => first.values(kept).length > 4)
-    await first.until(() => first.hasReached(6, kept))
-    expect(first.values(kept)).toEqual(['0', '1', '2', '3', '0', '1'])
-    expect(first.assignments.filter((a) => a.partition === kept)).toHaveLength(1)
-    await two.leave()
-    await one.leave()
-  })
-
-  test('leaving hands the partitions over at the committed offsets, under a new epoch', async (driver) => {
-    const topic = await driver.createTopic(2)
-    const group = driver.freshGroup()
-    await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
-    const { member: one, heard: first } = await join({ driver, group, topic })
-    const { member: two, heard: second } = await join({ driver, group, topic })
-    await first.until(() => first.losses.length === 1)
-    await second.until(() => second.assignments.length === 1)
-    const moved = second.assignments[0]?.partition ?? 0
-    await second.until(() => second.values(moved).length === 4)
-    await commitOffsets(two, next(second.assignment(moved), 3, 'two'))
-    await two.leave()
-    await first.until(() => first.assignments.length === 3)
-    const back = first.assignment(moved)
-    expect(back).toMatchObject({ nextOffset: 3, metadata: 'two' })
-    expect(back.epoch).toBeGreaterThan(second.assignment(moved).epoch)
-    await first.until(() => first.values(moved).at(-1) === '3')
-    // Under the epoch that has passed nothing is committed.
-    await commitOffsets(one, { ...next(back, 4), epoch: back.epoch - 1 })
-    await one.leave()
-    const { member: three, heard: third } = await join({ driver, group, topic })
-    expect(third.assignment(moved).nextOffset).toBe(3)
-    await three.leave()
   })
 }

@@ -11,14 +11,15 @@ function positions(): Positions {
 
 const at = (...partitions: number[]) => partitions.map((partition) => ({ topic: 't', partition }))
 const numbers = (list: readonly { partition: number }[]) => list.map((owned) => owned.partition)
+const generation = (generationId: number, memberId = 'me') => ({ generationId, memberId })
 
 describe('positions of a member', () => {
   test('a kept partition keeps epoch and position, a new one gets a new epoch', () => {
     const held = positions()
-    const first = held.assign(at(0, 1), 'me')
+    const first = held.assign(at(0, 1), generation(5))
     const [zero] = first.added
     if (zero !== undefined) zero.nextOffset = 7
-    const second = held.assign(at(0, 2), 'me')
+    const second = held.assign(at(0, 2), generation(6))
     expect(numbers(second.lost)).toEqual([1])
     expect(second.kept).toEqual([{ ...zero, nextOffset: 7 }])
     expect(second.added.map((owned) => owned.epoch)).toEqual([3])
@@ -26,19 +27,31 @@ describe('positions of a member', () => {
 
   test('a partition that comes back is another assignment', () => {
     const held = positions()
-    const [before] = held.assign(at(0), 'me').added
-    held.assign([], 'me')
-    const [after] = held.assign(at(0), 'me').added
+    const [before] = held.assign(at(0), generation(1)).added
+    held.assign([], generation(2))
+    const [after] = held.assign(at(0), generation(3)).added
     expect(after?.epoch).toBeGreaterThan(before?.epoch ?? 0)
     expect(before !== undefined && held.holds(before)).toBe(false)
   })
 
-  test('under another member id everything is lost and assigned anew', () => {
+  test.each([
+    ['under another member id', generation(2, 'me again')],
+    ['after a generation whose assignment never came', generation(3)],
+  ])('%s everything is lost and assigned anew', (_, later) => {
     const held = positions()
-    held.assign(at(0, 1), 'me')
-    const change = held.assign(at(0, 1), 'me again')
+    held.assign(at(0, 1), generation(1))
+    const change = held.assign(at(0, 1), later)
     expect(numbers(change.lost)).toEqual([0, 1])
     expect(change.kept).toEqual([])
     expect(change.added.map((owned) => owned.epoch)).toEqual([3, 4])
+  })
+
+  test('claims are what is held, under the generation that gave it', () => {
+    const held = positions()
+    expect(held.claims).toEqual({ generation: -1, owned: [] })
+    held.assign(at(0, 1), generation(4))
+    held.assign(at(1, 2), generation(5))
+    expect(held.claims.generation).toBe(5)
+    expect(numbers(held.claims.owned)).toEqual([1, 2])
   })
 })

@@ -6,7 +6,8 @@ import {
   plainOptions,
   readTopic,
 } from '../services/kafka.ts'
-import { type Driver, recordsContract } from './contract.ts'
+import { recordsContract } from './contract.ts'
+import type { Driver } from './driver.ts'
 
 function open(kafka: KafkaService): Driver {
   const records = new KafkaRecords(plainOptions(kafka))

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { Member } from '../../src/records/port.ts'
 import { thrownBy } from '../support/thrown.ts'
-import { type Driver, recordsContract } from './contract.ts'
+import { recordsContract } from './contract.ts'
+import type { Driver } from './driver.ts'
 import { Listener, record } from './listener.ts'
 
 let names = 0

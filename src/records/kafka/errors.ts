@@ -32,6 +32,11 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boo
       typeof code === 'string' && /CERT|^ERR_(TLS|SSL)|^UNABLE_TO_|^EPROTO$/.test(code),
   },
   {
+    code: 'REBALANCING',
+    hint: 'the group is dealing out its partitions anew',
+    matches: ({ type }) => type === 'REBALANCE_IN_PROGRESS' || type === 'ILLEGAL_GENERATION',
+  },
+  {
     code: 'FENCED',
     hint: 'the group went on without this member',
     matches: ({ type }) => type !== undefined && FENCING.has(type),
@@ -40,6 +45,11 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boo
     code: 'TOPIC_LIMITS',
     hint: "see the topic's max.message.bytes and message.timestamp.* settings",
     matches: ({ type }) => type !== undefined && LIMITS.has(type),
+  },
+  {
+    code: 'CONFIG_INVALID',
+    hint: "see the broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
+    matches: ({ type }) => type === 'INVALID_SESSION_TIMEOUT',
   },
   {
     code: 'TOPIC_MISSING',
@@ -58,7 +68,7 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boo
   },
 ]
 
-const FENCING = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
+const FENCING = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
 const LIMITS = new Set([
   'MESSAGE_TOO_LARGE',
   'RECORD_LIST_TOO_LARGE',

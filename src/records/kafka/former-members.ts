@@ -1,14 +1,10 @@
-import type { Broker, Cluster } from 'kafkajs'
+import type { Cluster } from 'kafkajs'
+import type { Coordinator } from './coordination.ts'
 import { whenSettled, within } from './waiting.ts'
-
-/** What the library's brokers do and its types leave out. */
-interface Coordinator extends Broker {
-  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
-}
 
 /**
  * Members of this driver that failed, and so may have been cut off from their group before they could leave it. At the next
- * rebalance the group would wait for such a member until its session has passed, 30 s; so the next one that joins takes it
+ * rebalance the group would wait for such a member until its session has passed; so the next one that joins takes it
  * out of the group first.
  */
 export class FormerMembers {

@@ -5,7 +5,7 @@ import { FormerMembers } from './former-members.ts'
 import { quietLog } from './log.ts'
 import { type Connections, KafkaMember } from './member.ts'
 import { silenceNegativeTimeouts } from './negative-timeouts.ts'
-import { clientConfig, type KafkaOptions } from './options.ts'
+import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './options.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 import { Sockets } from './sockets.ts'
 import { KafkaWriter } from './writer.ts'
@@ -14,6 +14,7 @@ import { KafkaWriter } from './writer.ts'
 export class KafkaRecords implements Records {
   readonly #config: KafkaConfig
   readonly #admin: KafkaAdmin
+  readonly #sessionTimeoutMs: number
   readonly #sockets = new Sockets()
   readonly #members = new Set<KafkaMember>()
   readonly #formerMembers = new FormerMembers()
@@ -30,6 +31,7 @@ export class KafkaRecords implements Records {
       logCreator,
     }
     this.#admin = new KafkaAdmin(this.#client())
+    this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
   }
 
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
@@ -79,6 +81,7 @@ export class KafkaRecords implements Records {
       admin: this.#admin,
       writer: this.writer(),
       formerMembers: this.#formerMembers,
+      sessionTimeoutMs: this.#sessionTimeoutMs,
       nextEpoch: () => {
         this.#epochs++
         return this.#epochs

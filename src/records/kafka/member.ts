@@ -17,14 +17,14 @@ import type {
   JoinOptions,
   Member,
   MemberHandlers,
-  NextOffset,
   Standing,
   TopicPartition,
 } from '../port.ts'
 import { chosenStart, startOf } from '../standing.ts'
 import type { KafkaAdmin } from './admin.ts'
 import { chunkOf } from './chunk.ts'
-import { consumerOf, offsetsRequest } from './consumer.ts'
+import { consumerOf } from './consumer.ts'
+import { Coordination } from './coordination.ts'
 import { fromKafka } from './errors.ts'
 import type { FormerMembers } from './former-members.ts'
 import { type Owned, Positions } from './positions.ts'
@@ -37,6 +37,7 @@ export interface Connections {
   readonly admin: KafkaAdmin
   readonly writer: KafkaWriter
   readonly formerMembers: FormerMembers
+  readonly sessionTimeoutMs: number
   readonly nextEpoch: () => number
   /** Called when the member has left. */
   readonly left: (member: KafkaMember) => void
@@ -52,9 +53,7 @@ export class KafkaMember implements Member {
   readonly #handlers: MemberHandlers
   readonly #from: From
   readonly #positions: Positions
-  #commitOffsets: EachBatchPayload['commitOffsetsIfNecessary'] | null = null
-  /** Between the end of one generation and the assignment of the next. */
-  #rejoining = false
+  readonly #coordination: Coordination
   #fetching = true
   #over = false
   #leaving: Promise<void> | null = null
@@ -67,14 +66,16 @@ export class KafkaMember implements Member {
     this.#handlers = options.handlers
     this.#from = options.from
     this.#positions = new Positions(connections.nextEpoch)
-    const { consumer, cluster } = consumerOf(connections.kafka, options.group)
+    const { consumer, cluster } = consumerOf(connections.kafka, {
+      group: options.group,
+      sessionTimeoutMs: connections.sessionTimeoutMs,
+      claims: () => this.#positions.claims,
+    })
     this.#consumer = consumer
     this.#cluster = cluster
+    this.#coordination = new Coordination(cluster, options.group)
     const { events } = consumer
     this.#consumer.on(events.GROUP_JOIN, (event) => this.#safely(() => this.#onGroupJoin(event)))
-    this.#consumer.on(events.REBALANCING, () => {
-      this.#rejoining = true
-    })
     this.#consumer.on(events.END_BATCH_PROCESS, (event) =>
       this.#safely(() => this.#onBatchEnd(event)),
     )
@@ -110,10 +111,14 @@ export class KafkaMember implements Member {
 
   async commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
     if (this.#over) throw this.#hasLeft()
-    await this.#connections.writer.send(outputs)
-    await this.#connections.writer.send(deadLetters)
-    const owned = nextOffsets.filter((next) => this.#positions.get(next)?.epoch === next.epoch)
-    if (owned.length > 0) await this.#sendOffsets(owned)
+    const { writer } = this.#connections
+    await this.#coordination.commit(
+      async () => {
+        await writer.send(outputs)
+        await writer.send(deadLetters)
+      },
+      () => nextOffsets.filter((next) => this.#positions.get(next)?.epoch === next.epoch),
+    )
   }
 
   pause(partition: TopicPartition): void {
@@ -154,36 +159,20 @@ export class KafkaMember implements Member {
     left(this)
   }
 
-  async #sendOffsets(nextOffsets: readonly NextOffset[]): Promise<void> {
-    // The consumer's own commitOffsets() repeats a failed request for as long as it takes, under whatever generation is
-    // then current, and does nothing at all while the consumer is stopped. A batch's function sends the request once.
-    if (this.#commitOffsets === null) {
-      throw new TidemarkError('COMMIT_FAILED', 'nothing has been read yet whose offset to commit')
-    }
-    try {
-      await within(10_000, 'committing', this.#commitOffsets(offsetsRequest(nextOffsets)))
-    } catch (error) {
-      const known = fromKafka(error, 'COMMIT_FAILED')
-      // While this member joins again its old generation is refused; the next assignment tells what it still owns.
-      if (known.code !== 'FENCED' || !this.#rejoining) throw known
-      throw new TidemarkError('COMMIT_FAILED', 'the group is rebalancing', { cause: error })
-    }
-  }
-
   /** Called before anything of the new generation is fetched, so that pauses and seeks hold for the first fetch. */
   #onGroupJoin({ payload }: ConsumerGroupJoinEvent): void {
     if (this.#over) return
-    this.#rejoining = false
     const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, list]) =>
       list.map((partition) => ({ topic, partition })),
     )
-    const { lost, kept, added } = this.#positions.assign(partitions, payload.memberId)
+    const { lost, kept, added } = this.#positions.assign(partitions, this.#coordination.joined)
     for (const owned of added) this.#consumer.pause(ofLibrary(owned))
     // The library has gone back to the committed offset.
     for (const owned of kept) if (owned.started) this.#seek(owned)
     if (lost.length > 0) {
       this.#handlers.lost(lost.map(({ topic, partition }) => ({ topic, partition })))
     }
+    this.#coordination.settle()
     void this.#handOver(added)
   }
 
@@ -232,7 +221,6 @@ export class KafkaMember implements Member {
 
   #onBatch(payload: EachBatchPayload): void {
     const { batch } = payload
-    this.#commitOffsets = (offsets) => payload.commitOffsetsIfNecessary(offsets)
     const owned = this.#positions.get(batch)
     if (owned === undefined || !owned.started || !this.#fetching || this.#over) return
     if (fetchedOffset(batch) !== owned.nextOffset) {
@@ -284,7 +272,7 @@ export class KafkaMember implements Member {
   /** Ends the member and says why: to whoever waits for `join`, later to its handlers. */
   #fail(error: TidemarkError): void {
     if (this.#over) return
-    const { memberId } = this.#positions
+    const { memberId } = this.#coordination
     if (memberId !== null) this.#connections.formerMembers.add(this.#group, memberId)
     if (this.#joining === null) this.#handlers.failed(error)
     else this.#joining.reject(error)

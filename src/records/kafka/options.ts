@@ -26,9 +26,17 @@ export interface KafkaOptions {
   readonly tls?: KafkaTls | true
   /** @default no authentication */
   readonly sasl?: KafkaSasl
+  /**
+   * A member of which the group hears nothing for so long is dead, and its partitions go to others, ms. Brokers take 6,000 to
+   * 1,800,000 (`group.min.session.timeout.ms`, `group.max.session.timeout.ms`). @default 10_000
+   */
+  readonly sessionTimeoutMs?: number
   /** Told what the client library has to say; never a payload or a key. @default silence */
   readonly log?: KafkaLog
 }
+
+/** When nothing else is said. */
+export const SESSION_TIMEOUT_MS = 10_000
 
 export type KafkaLog = (level: 'warn' | 'error', message: string) => void
 

@@ -1,5 +1,7 @@
 import { partitionName } from '../partition-name.ts'
 import type { TopicPartition } from '../port.ts'
+import type { Claims } from './claims.ts'
+import type { Generation } from './coordination.ts'
 
 /** A partition that this member has, and how far it has read. */
 export interface Owned extends TopicPartition {
@@ -21,16 +23,19 @@ export interface Change {
 export class Positions {
   readonly #nextEpoch: () => number
   #owned = new Map<string, Owned>()
-  #memberId: string | null = null
+  #generation: Generation | null = null
 
   /** @param nextEpoch grows with every call, across the members of this process */
   constructor(nextEpoch: () => number) {
     this.#nextEpoch = nextEpoch
   }
 
-  /** By which the group knows the member; `null` before the first assignment. */
-  get memberId(): string | null {
-    return this.#memberId
+  /** What this member has to say when partitions are dealt out. */
+  get claims(): Claims {
+    return {
+      generation: this.#generation?.generationId ?? -1,
+      owned: [...this.#owned.values()],
+    }
   }
 
   get(partition: TopicPartition): Owned | undefined {
@@ -47,13 +52,15 @@ export class Positions {
   }
 
   /**
-   * Takes over an assignment. Under another member id nothing is kept: the group had removed the former member, and
-   * others may have owned its partitions meanwhile.
+   * Takes over an assignment. Nothing is kept when others may have had the partitions meanwhile: under another member id,
+   * because the group had removed the former member, and after a generation whose assignment did not get here.
    */
-  assign(partitions: readonly TopicPartition[], memberId: string): Change {
-    const before = this.#memberId === memberId ? this.#owned : new Map<string, Owned>()
+  assign(partitions: readonly TopicPartition[], generation: Generation): Change {
+    const { generationId, memberId } = this.#generation ?? { generationId: -1, memberId: '' }
+    const isNext = generation.memberId === memberId && generation.generationId === generationId + 1
+    const before = isNext ? this.#owned : new Map<string, Owned>()
     const former = [...this.#owned.values()]
-    this.#memberId = memberId
+    this.#generation = generation
     this.#owned = new Map()
     const kept: Owned[] = []
     const added: Owned[] = []
