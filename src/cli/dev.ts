@@ -111,12 +111,14 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   const committed = () => new Promise<void>((resolve) => (wake = resolve))
   const ended = untilSignal(readerGone)
   const fed = feedLines(input.stream, { source, records, book, committed })
+  const whole = async () => {
+    await fed
+    await records.settled('dev', source.topic)
+    // The input is at its end: what is in open windows is told too.
+    await worker.closeWindows()
+  }
   try {
-    await Promise.race([
-      fed.then(() => records.settled('dev', source.topic)),
-      ended.promise,
-      worker.done,
-    ])
+    await Promise.race([whole(), ended.promise, worker.done])
   } finally {
     input.stream.destroy()
     try {

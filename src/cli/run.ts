@@ -1,11 +1,13 @@
 import { Command } from 'commander'
 import type { Logger } from 'pino'
+import type { StateLimits } from '../engine/state-limits.ts'
 import { createLog } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
 import { createMetrics, type MetricsOptions } from '../observe/metrics.ts'
 import { observeAll } from '../observe/observe-all.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { Observer } from '../runtime/events.ts'
+import { limitsOfMachine } from '../runtime/machine-limits.ts'
 import type { Prepared } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { createHealth } from '../serve/health.ts'
@@ -23,7 +25,11 @@ const SETTINGS = [
   ...KAFKA_SETTINGS,
   ...PREPARE_SETTINGS,
   'group',
+  'from',
   'guarantee',
+  'sessionTimeout',
+  'maxKeys',
+  'maxStateMb',
   'httpPort',
   'httpHost',
   'logFormat',
@@ -60,6 +66,7 @@ async function work(prepared: Prepared, config: RunConfig, ended: Ending): Promi
   const watch = await watchers(prepared, config, log)
   const records = new KafkaRecords({
     ...kafkaOptions(config),
+    sessionTimeoutMs: config.sessionTimeout * 1_000,
     log: (level, message) => log[level](message),
   })
   const group = config.group ?? prepared.topologies.map((t) => t.definition.name).join('+')
@@ -70,6 +77,8 @@ async function work(prepared: Prepared, config: RunConfig, ended: Ending): Promi
     group,
     observer: watch.observer,
     brokers: config.brokers.join(','),
+    from: config.from,
+    limits: limitsOf(config),
   })
   try {
     await Promise.race([ended.promise, worker.done])
@@ -77,6 +86,14 @@ async function work(prepared: Prepared, config: RunConfig, ended: Ending): Promi
   } finally {
     await records.close()
     await watch.http?.close()
+  }
+}
+
+function limitsOf({ maxKeys, maxStateMb }: RunConfig): StateLimits {
+  const machine = limitsOfMachine()
+  return {
+    maxKeys: maxKeys ?? machine.maxKeys,
+    maxBytes: maxStateMb === null ? machine.maxBytes : maxStateMb * 1_000_000,
   }
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { LogFormat } from '../observe/log.ts'
+import type { From } from '../records/port.ts'
 
 // Every setting, once: its flag, its environment variable, its key in the config file and its help follow from this
 // table. `httpPort` is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
@@ -55,6 +56,32 @@ export const SETTINGS = {
     about: 'at-least-once, or exactly-once (not built yet)',
     fallback: 'at-least-once',
     parse: guarantee,
+  }),
+  from: setting<From>({
+    takes: '<earliest|latest>',
+    about: 'where a group that has committed nothing begins',
+    fallback: 'earliest',
+    parse: (given) => oneOf(given, ['earliest', 'latest']),
+  }),
+  sessionTimeout: setting<number>({
+    takes: '<seconds>',
+    about: 'a worker that the group has not heard of for so long is replaced',
+    fallback: 10,
+    parse: (given) => numberOf(given, { from: 1, to: 1_800 }),
+  }),
+  maxKeys: setting<number | null>({
+    takes: '<number>',
+    about: 'keys that the windows of this worker may hold; more are dead letters STATE_LIMIT',
+    fallback: null,
+    fallbackText: "what half of Node's heap holds",
+    parse: (given) => numberOf(given, { from: 1, to: Number.MAX_SAFE_INTEGER }),
+  }),
+  maxStateMb: setting<number | null>({
+    takes: '<megabytes>',
+    about: 'memory that the windows of this worker may take',
+    fallback: null,
+    fallbackText: 'half of the memory',
+    parse: (given) => numberOf(given, { from: 1, to: Number.MAX_SAFE_INTEGER }),
   }),
   topic: setting<ReadonlyMap<string, string>>({
     takes: '<logical=actual>',
@@ -182,6 +209,15 @@ function oneOf<const T extends string>(given: Given, names: readonly T[]): T {
   const found = names.find((name) => name === value)
   if (found === undefined) throw new Error(`"${value}" is not ${names.join(', ')}`)
   return found
+}
+
+function numberOf(given: Given, { from, to }: { from: number; to: number }): number {
+  const value = one(given)
+  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
+  if (!(number >= from && number <= to)) {
+    throw new Error(`"${value}" is not a whole number from ${from} to ${to}`)
+  }
+  return number
 }
 
 function guarantee(given: Given): Guarantee {

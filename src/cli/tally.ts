@@ -1,21 +1,26 @@
 import type { Observer } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
-import { count } from './print.ts'
+import { count, plural } from './print.ts'
 
 /** Counts what a worker takes in and what becomes of it. */
 export class Tally {
   #outcomes = NO_OUTCOMES
   #consumed = 0
+  #closed = 0
 
   readonly observer: Observer = (event) => {
     if (event.type === 'consumed') this.#consumed += event.records
     if (event.type !== 'processed') return
+    for (const windows of event.closed.values()) this.#closed += windows
     this.#outcomes = addOutcomes(this.#outcomes, event.outcomes)
   }
 
-  /** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead` */
+  /** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead`; windows are told of where there are any. */
   summary(): string {
-    const parts = Object.entries(this.#outcomes).map(([name, n]) => `${count(n)} ${name}`)
-    return `${count(this.#consumed)} in = ${parts.join(' + ')}`
+    const parts = Object.entries(this.#outcomes)
+      .filter(([name, n]) => n > 0 || name !== 'windowed')
+      .map(([name, n]) => `${count(n)} ${name}`)
+    const sum = `${count(this.#consumed)} in = ${parts.join(' + ')}`
+    return this.#closed === 0 ? sum : `${sum}; ${plural(this.#closed, 'window')} closed`
   }
 }

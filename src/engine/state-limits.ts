@@ -28,7 +28,7 @@ export class StateUse {
         ? `the windows of this task hold ${this.bytes} bytes, the limit is ${maxBytes}`
         : `the windows of this task hold ${this.keys} keys, the limit is ${maxKeys}`
     return new TidemarkError('STATE_LIMIT', what, {
-      hint: 'more partitions make smaller tasks; --max-keys and --max-state-bytes say how much one may hold',
+      hint: 'more workers hold more; --max-keys and --max-state-mb say how much one may hold, of which each task has an equal share',
     })
   }
 }
