@@ -1,3 +1,4 @@
+import { formatDuration } from '../kernel/time.ts'
 import type { Description, StepDescription } from '../topology/describe.ts'
 
 /** A topology as a Mermaid flowchart, left to right; what leaves the main way is dashed. */
@@ -61,6 +62,7 @@ function labelOf(step: StepDescription): string {
   const { detail } = step
   if (step.op === 'sink') return String(detail['topic'])
   if (step.op === 'score') return String(detail['model'])
+  if (step.op === 'tumbling') return `${step.name}: ${formatDuration(Number(detail['lengthMs']))}`
   if (step.op !== 'features') return step.name
   return `${step.name}: ${Object.keys(detail['features'] ?? {}).length}`
 }

@@ -1,3 +1,4 @@
+import { formatDuration } from '../kernel/time.ts'
 import type { PreparedTopology } from '../runtime/prepare.ts'
 import type { Definition, Step } from '../topology/definition.ts'
 import { plural } from './print.ts'
@@ -36,6 +37,7 @@ function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
   if (step.op === 'map') return []
   if (step.op === 'sink') return [step.topic]
   if (step.op === 'features') return [plural(step.features.length, 'feature')]
+  if (step.op === 'tumbling') return [`windows of ${formatDuration(step.lengthMs)}`]
   if (step.op !== 'score') return [step.name]
   return [labels.get(step.name) ?? `${step.model.name}@${step.model.version}`]
 }
