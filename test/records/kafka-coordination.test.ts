@@ -130,6 +130,18 @@ describe('commits and rebalances', () => {
     expect(coordinator.asked).toEqual(['join', 'commit 1 me', 'join'])
   })
 
+  test('while JoinGroup waits for a commit, no other one begins', async () => {
+    const { commit, join, settle, written } = setUp()
+    await settle()
+    const { write, end } = pending()
+    const another = commit(write).then(() => thrownBy(commit()))
+    void join()
+    await vi.advanceTimersByTimeAsync(0)
+    end()
+    expect((await another).code).toBe('REBALANCING')
+    expect(written).toHaveLength(1)
+  })
+
   test('JoinGroup waits 5 s at most; the offsets of that commit are then never sent', async () => {
     const { coordinator, commit, join, settle } = setUp()
     await settle()

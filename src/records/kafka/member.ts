@@ -182,6 +182,8 @@ export class KafkaMember implements Member {
     } catch (error) {
       this.#fail(fromKafka(error, 'BROKER_UNAVAILABLE'))
     }
+    // A rebalance that took nothing away has nothing to wait for, but the one before it may.
+    if (![...this.#positions.all()].every((owned) => owned.started)) return
     this.#joining?.resolve()
     this.#joining = null
   }
