@@ -25,11 +25,16 @@ export function logEvents(log: Logger, nowMs: () => number): Observer {
     assigned: ({ topology, partition, nextOffset }) =>
       log.info({ topology, ...partition, nextOffset }, 'partition assigned'),
     restoring: (event) => restores.tell(event, nowMs()),
-    restored: ({ topology, partition, records, durationMs }) => {
+    restored: (event) => {
+      restores.over(event)
+      const { topology, partition, records, durationMs } = event
       const took = formatDuration(durationMs)
       log.info({ topology, ...partition, records, took }, 'windows restored')
     },
-    lost: ({ topology, partition }) => log.info({ topology, ...partition }, 'partition lost'),
+    lost: (event) => {
+      restores.over(event)
+      log.info({ topology: event.topology, ...event.partition }, 'partition lost')
+    },
     'dead-letter': (event) => deadLetters.tell(event, nowMs()),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>
       log.warn({ code, reason, nextAttemptMs }, 'commit failed, nothing is lost'),
@@ -59,15 +64,20 @@ class RestoreLog {
     const id = JSON.stringify([topology, partition])
     const { fromOffset, nextOffset, toOffset, reason } = at
     const where = { topology, ...partition }
-    if (nextOffset <= fromOffset) {
+    if (!this.#toldMs.has(id)) {
       this.#toldMs.set(id, nowMs)
       const range = { ...where, fromOffset, toOffset }
       if (reason === null) this.#log.info(range, 'restoring windows from the log')
       else this.#log.warn({ ...range, reason }, 'restoring windows from further back')
-    } else if (nowMs - (this.#toldMs.get(id) ?? nowMs) >= PROGRESS_EVERY_MS) {
+    } else if (nowMs - (this.#toldMs.get(id) ?? 0) >= PROGRESS_EVERY_MS) {
       this.#toldMs.set(id, nowMs)
       this.#log.info({ ...where, nextOffset, toOffset }, 'still restoring windows')
     }
+  }
+
+  /** It is over, one way or another. */
+  over({ topology, partition }: EventOf<'restored' | 'lost'>): void {
+    this.#toldMs.delete(JSON.stringify([topology, partition]))
   }
 }
 

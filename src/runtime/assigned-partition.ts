@@ -36,7 +36,8 @@ export class AssignedPartition {
   readonly #note: RestartNote | null
   readonly #startedMs: number
   readonly #idle: IdleClock | null
-  #restoredRecords = 0
+  /** By task, the records that it has read again. */
+  readonly #reread: number[]
   /** Size of what is read again and not taken yet. */
   #replayBytes = 0
   #isRestoring = true
@@ -74,6 +75,7 @@ export class AssignedPartition {
     const start = Math.min(nextOffset, ...offsets, this.#lastRecord?.offset ?? nextOffset)
     this.startOffset = Math.max(start, lowOffset)
     this.#position = this.startOffset
+    this.#reread = topologies.map(() => 0)
     this.#startedMs = around.clock.elapsedMs()
     this.#idle = this.#idleClock(topologies)
     this.#begin(metadata)
@@ -177,14 +179,14 @@ export class AssignedPartition {
     this.#checkLastRecord(chunk)
     const bytes = valueBytes(chunk)
     this.#replayBytes += bytes
-    this.#restoredRecords += chunk.records.length
     void this.#replayTasks(chunk, bytes)
     this.#tellRestoring(chunk.nextOffset)
     if (chunk.nextOffset >= this.#committedOffset) this.#restored()
   }
 
   async #replayTasks(chunk: Chunk, bytes: number): Promise<void> {
-    await Promise.all(this.tasks.map((task) => task.replay(chunk)))
+    const taken = await Promise.all(this.tasks.map((task) => task.replay(chunk)))
+    for (const [i, records] of taken.entries()) this.#reread[i] = (this.#reread[i] ?? 0) + records
     this.#replayBytes -= bytes
     this.#around.onFlow()
   }
@@ -217,12 +219,12 @@ export class AssignedPartition {
     await Promise.all(this.tasks.map((task) => task.replayed(this.#committedOffset)))
     if (this.startOffset >= this.#committedOffset) return
     const { clock, observer } = this.#around
-    for (const { topology } of this.tasks) {
+    for (const [i, { topology }] of this.tasks.entries()) {
       observer({
         type: 'restored',
         topology: topology.definition.name,
         partition: this.partition,
-        records: this.#restoredRecords,
+        records: this.#reread[i] ?? 0,
         durationMs: clock.elapsedMs() - this.#startedMs,
       })
     }

@@ -81,10 +81,11 @@ export class Task {
     this.#enqueue({ chunk, entry })
   }
 
-  /** Reads a chunk again for the windows only. Resolves when they have taken it. */
-  replay(chunk: Work['chunk']): Promise<void> {
+  /** Reads a chunk again for the windows only. Resolves when they have taken it, with the number of records that they needed. */
+  replay(chunk: Work['chunk']): Promise<number> {
     const records = chunk.records.filter((r) => r.offset >= this.#plan.from.offset)
-    return new Promise((done) => {
+    return new Promise((resolve) => {
+      const done = () => resolve(records.length)
       this.#enqueue({ chunk: { ...chunk, records }, entry: null, done })
     })
   }
