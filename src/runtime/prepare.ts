@@ -129,6 +129,7 @@ function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
     }
     names.add(name)
   }
+  faults.push(...sharedIds(definitions))
   const sources = definitions.map((d) => d.source.topic)
   for (const topic of new Set(sources)) {
     const readers = sources.filter((t) => t === topic).length
@@ -136,6 +137,25 @@ function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
     const what = `${readers} topologies read "${topic}", a worker can run ${MOST_ON_ONE_SOURCE}`
     const hint = 'run some of them in another group'
     faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint }))
+  }
+  return faults
+}
+
+/** An id names source, sink and record; of two outputs of one id in one topic a reader would keep one. */
+function sharedIds(definitions: readonly Definition[]): TidemarkError[] {
+  const owners = new Map<string, string>()
+  const faults: TidemarkError[] = []
+  for (const { name, source, then } of definitions) {
+    for (const step of stepsOf(then)) {
+      if (step.op !== 'sink') continue
+      const place = JSON.stringify([source.topic, step.name, step.topic])
+      const owner = owners.get(place)
+      owners.set(place, name)
+      if (owner === undefined) continue
+      const what = `"${owner}" and "${name}" both make "${step.topic}" of "${source.topic}": their outputs would have the same ids`
+      const hint = 'give one of them another sink'
+      faults.push(new TidemarkError('TOPOLOGY_INVALID', what, { hint }))
+    }
   }
   return faults
 }

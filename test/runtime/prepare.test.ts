@@ -41,6 +41,12 @@ describe('refused before a broker is asked', () => {
     ])
   })
 
+  test('two that would give different outputs of one source the same ids', async () => {
+    expect(await faultsOf([copy('a', 'in', 'x'), copy('b', 'in', 'x')])).toEqual([
+      'TOPOLOGY_INVALID "a" and "b" both make "x" of "in": their outputs would have the same ids',
+    ])
+  })
+
   test('two of one name', async () => {
     expect(await faultsOf([copy('a', 'in', 'x'), copy('a', 'other', 'y')])).toEqual([
       'TOPOLOGY_INVALID two topologies are named "a"',
