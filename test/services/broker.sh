@@ -85,6 +85,7 @@ listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.secu
 listener.name.secure.ssl.keystore.type=PEM
 listener.name.secure.ssl.keystore.location=$1/server.pem
 log.dirs=$1/data
+log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
 auto.create.topics.enable=false
 default.replication.factor=1

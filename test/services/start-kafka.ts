@@ -93,6 +93,7 @@ function containerEnvironment(port: number): Record<string, string> {
     KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR: '1',
     KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
     KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
+    KAFKA_LOG_RETENTION_MS: '-1',
   }
 }
 
