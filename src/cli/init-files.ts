@@ -29,20 +29,27 @@ const payment = {
   category: 'food',
   country: 'DE',
   amount: 12.5,
-  paidAt: Date.UTC(2026, 0, 1),
+  paidAt: Date.UTC(2026, 0, 1, 12),
 }
 
-test('a payment gets a probability', async () => {
+test('a payment gets a probability', async (t) => {
   const driver = await TopologyDriver.start(topology)
-  try {
-    await driver.pipe([{ key: payment.cardId, value: payment }])
-    const [prediction] = driver.outputs('predictions')
-    assert.ok(prediction)
-    assert.equal(prediction.value.paymentId, 'p-1')
-    assert.ok(prediction.value.probability > 0 && prediction.value.probability < 1)
-  } finally {
-    await driver.stop()
-  }
+  t.after(() => driver.stop())
+  await driver.pipe(payment)
+  const [prediction] = driver.outputs('predictions')
+  assert.equal(prediction?.value.paymentId, 'p-1')
+  assert.ok(prediction.value.probability > 0 && prediction.value.probability < 1)
+})
+
+test('a payment that comes a minute late is set aside', async (t) => {
+  const driver = await TopologyDriver.start(topology)
+  t.after(() => driver.stop())
+  await driver.pipe([payment, { ...payment, paidAt: payment.paidAt - 60_000 }])
+  assert.equal(driver.outputs('predictions').length, 1)
+  assert.deepEqual(
+    driver.deadLetters().map((letter) => letter.code),
+    ['LATE'],
+  )
 })
 `
 

@@ -46,6 +46,8 @@ export interface Worker {
   readonly done: Promise<void>
   /** Stops fetching, finishes and commits what is in flight, leaves the group. Resolves or rejects as {@link done} does. */
   stop(): Promise<void>
+  /** Resolves when all that was taken is committed. */
+  settled(): Promise<void>
   /** The input is at its end: every tumbling window that is open closes. Resolves when the results are committed. */
   closeWindows(): Promise<void>
 }
@@ -82,11 +84,14 @@ class GroupWorker implements Worker {
     return this.done
   }
 
+  async settled(): Promise<void> {
+    const isIdle = () => this.#tasks?.isIdle ?? true
+    await Promise.race([this.#changes.until(isIdle), this.done])
+  }
+
   async closeWindows(): Promise<void> {
-    const tasks = this.#tasks
-    if (tasks === null) return
-    await tasks.closeWindows()
-    await Promise.race([this.#changes.until(() => tasks.isIdle), this.done])
+    await this.#tasks?.closeWindows()
+    await this.settled()
   }
 
   async #run(): Promise<void> {

@@ -1,3 +1,7 @@
 // What a test of a topology imports: the topology as it will run, without a broker.
 
-export { type Input, type Output, type SetAside, TopologyDriver } from './topology-driver.ts'
+export type { Input } from './inputs.ts'
+export { type DriverMatchers, matchers } from './matchers.ts'
+export type { ModelFunction } from './model-functions.ts'
+export { type DeadLetter, deduplicate, type Output } from './outputs.ts'
+export { type DriverOptions, TopologyDriver } from './topology-driver.ts'

@@ -1,161 +1,220 @@
+import type { DurationMs } from '../kernel/time.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
-import type { LogRecord } from '../records/port.ts'
-import { reasonOf } from '../runtime/dead-letter.ts'
 import type { Outcomes } from '../runtime/events.ts'
-import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
-import { type Choices, type Prepared, prepare } from '../runtime/prepare.ts'
-import { startWorker, type Worker } from '../runtime/worker.ts'
+import { type Prepared, prepare } from '../runtime/prepare.ts'
 import { outputTopics } from '../topology/definition.ts'
 import type { Topology } from '../topology/stream.ts'
+import { type Input, InputRecords } from './inputs.ts'
+import { Life, NOTHING_YET } from './life.ts'
+import { type ModelFunction, withModelFunctions } from './model-functions.ts'
+import { type DeadLetter, deadLetterOf, type Output, outputOf, type Placed } from './outputs.ts'
+import { VirtualClock } from './virtual-clock.ts'
 
-const GROUP = 'test'
+const START_MS = Date.UTC(2026, 0, 1)
 
-/** A record to score. */
-export interface Input {
-  /** Decides the partition. `null` is sent as no key. */
-  readonly key: string | null
-  /** Text and bytes are sent as they are, `null` as no value, anything else as JSON. */
-  readonly value: unknown
-  /** The record's own timestamp, ms since the epoch. @default the wall clock */
-  readonly timestampMs?: number
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-/** A record that was written. */
-export interface Output<V> {
-  readonly key: string | null
-  readonly value: V
-  readonly partition: number
-  readonly timestampMs: number
-  readonly headers: Readonly<Record<string, string>>
-}
-
-/** A dead letter. */
-export interface SetAside extends Output<Buffer | null> {
-  readonly code: string
-  readonly step: string
-  readonly message: string
-  /** The record's place in the source. */
-  readonly source: { readonly partition: number; readonly offset: number }
-}
-
-export interface DriverOptions extends Partial<Choices> {
+export interface DriverOptions {
   /** Of every topic. @default 1 */
   readonly partitions?: number
+  /** In the place of a model, by its name: another ONNX file, or a function. @default the topology's own */
+  readonly models?: Readonly<Record<string, string | ModelFunction>>
+  /** Switches the future guard off. @default the topology's own */
+  readonly maxAhead?: 'none'
+  /** What the driver's clock shows first, ms since the epoch. @default 2026-01-01T00:00:00Z */
+  readonly startMs?: number
 }
 
+/** One event or record, or several. */
+type OneOrMore<T> = T | readonly T[]
+
 /**
- * Runs a topology in this process: the production runtime on records in memory, with the real model.
+ * Runs a topology in this process: the production runtime on records in memory, with the real model, by a clock that stands
+ * still until it is moved. Same test, same result.
  *
  *     const driver = await TopologyDriver.start(cardFraud)
- *     await driver.pipe([{ key: 'c-1', value: payment }])
- *     driver.outputs('predictions')[0].value.probability
+ *     await driver.pipe(payment)
+ *     driver.outputs('predictions')[0]?.value.probability
  *     await driver.stop()
  */
 export class TopologyDriver<Out> {
   readonly #topology: Topology<Out>
-  readonly #prepared: Prepared
-  readonly #records: MemoryRecords
-  readonly #worker: Worker
+  readonly #options: DriverOptions
   readonly #partitions: number
-  #outcomes = NO_OUTCOMES
+  readonly #inputs: InputRecords
+  readonly #records = new MemoryRecords()
+  /** Topic → partition → the offset from which `take` has not read. */
+  readonly #taken = new Map<string, Map<number, number>>()
+  #clock: VirtualClock
+  #prepared: Prepared | null = null
+  #life: Life | null = null
+  /** Of the lives that are over. */
+  #tally = NOTHING_YET
 
-  constructor(topology: Topology<Out>, prepared: Prepared, partitions: number) {
+  private constructor(topology: Topology<Out>, options: DriverOptions) {
     this.#topology = topology
-    this.#prepared = prepared
-    this.#partitions = partitions
-    this.#records = new MemoryRecords()
+    this.#options = options
+    this.#partitions = options.partitions ?? 1
+    this.#inputs = new InputRecords(topology.source)
+    this.#clock = new VirtualClock(options.startMs ?? START_MS)
     for (const topic of [topology.source.topic, ...outputTopics(topology)]) {
-      this.#records.createTopic(topic, { partitions })
+      this.#records.createTopic(topic, { partitions: this.#partitions })
     }
-    this.#worker = startWorker({
-      prepared,
-      records: this.#records,
-      group: GROUP,
-      observer: (event) => {
-        if (event.type !== 'processed') return
-        this.#outcomes = addOutcomes(this.#outcomes, event.outcomes)
-      },
-    })
   }
 
   /** @throws Refused with every fault of the topology and its models */
   static async start<Out>(
     topology: Topology<Out>,
-    o: DriverOptions = {},
+    options: DriverOptions = {},
   ): Promise<TopologyDriver<Out>> {
-    const { partitions = 1, models = new Map() } = o
-    const guard = o.maxAhead === undefined ? {} : { maxAhead: o.maxAhead }
-    const prepared = await prepare([topology], { models, topics: new Map(), ...guard })
-    return new TopologyDriver(topology, prepared, partitions)
+    const driver = new TopologyDriver(topology, options)
+    await driver.restart()
+    return driver
   }
 
-  /** Sends records and waits until all that became of them is committed. @returns where each stands */
-  async pipe(inputs: readonly Input[]): Promise<{ partition: number; offset: number }[]> {
-    const positions = this.#records.produce(
-      inputs.map(({ key, value, timestampMs, headers }) => ({
-        topic: this.#topology.source.topic,
-        partition: null,
-        key: key === null ? null : Buffer.from(key),
-        value: bytesOf(value),
-        timestampMs: timestampMs ?? Date.now(),
-        headers: Object.entries(headers ?? {}).map(([name, text]) => ({
-          name,
-          value: Buffer.from(text),
-        })),
-      })),
-    )
-    const settled = this.#records.settled(GROUP, this.#topology.source.topic)
-    await Promise.race([settled, this.#worker.done])
-    return positions
+  /**
+   * Sends events, each with the key that the topology finds in it, and waits until all that became of them is committed.
+   *
+   * @returns where each stands in the source
+   * @throws what ended the worker, such as an error in a function given for a model
+   */
+  pipe(events: OneOrMore<object>): Promise<{ partition: number; offset: number }[]> {
+    return this.pipeRecords(listOf(events).map((value) => ({ value })))
+  }
+
+  /** The same for records as they come from upstream: with a key, timestamp and headers of one's own, or with no event in them. */
+  async pipeRecords(inputs: OneOrMore<Input>): Promise<{ partition: number; offset: number }[]> {
+    const nowMs = this.#clock.nowMs()
+    const records = listOf(inputs).map((input) => this.#inputs.recordOf(input, nowMs))
+    const places = this.#records.produce(records)
+    await this.#life?.settled()
+    return places.map(({ partition, offset }) => ({ partition, offset }))
+  }
+
+  /** Lets time pass without a record: windows of silent partitions close, where the topology has `idleAfter`. */
+  async advance(duration: DurationMs): Promise<void> {
+    if (this.#life === null) this.#clock.step(this.#clock.nowMs() + duration)
+    else await this.#life.advance(duration)
+  }
+
+  /** The input is at its end: every tumbling window that is open closes. What comes after that is late. */
+  async closeWindows(): Promise<void> {
+    await this.#life?.closeWindows()
   }
 
   /** What was written to a topic so far, partition by partition, each in order. */
   outputs<K extends keyof Out & string>(topic: K): Output<Out[K]>[] {
-    return this.#read(topic).map(({ partition, record }) => ({
-      ...outputOf(record, partition),
-      value: JSON.parse((record.value as Buffer).toString()) as Out[K],
-    }))
+    return this.#read(topic).map(outputOf<Out[K]>)
+  }
+
+  /** What was written to a topic since the last `take` from it. */
+  take<K extends keyof Out & string>(topic: K): Output<Out[K]>[] {
+    return this.#takeFrom(topic).map(outputOf<Out[K]>)
   }
 
   /** What was set aside so far, partition by partition, each in order. */
-  deadLetters(): SetAside[] {
-    return this.#read(this.#topology.deadLetterTopic).map(({ partition, record }) => {
-      const { at, ...reason } = reasonOf(record.headers)
-      return { ...outputOf(record, partition), value: record.value, ...reason, source: at }
-    })
+  deadLetters(): DeadLetter[] {
+    return this.#read(this.#topology.deadLetterTopic).map(deadLetterOf)
   }
 
-  /** What became of all records so far. */
+  /** What was set aside since the last `takeDeadLetters`. */
+  takeDeadLetters(): DeadLetter[] {
+    return this.#takeFrom(this.#topology.deadLetterTopic).map(deadLetterOf)
+  }
+
+  /** What became of all records so far, each counted once. */
   get outcomes(): Outcomes {
-    return this.#outcomes
+    return (this.#life?.tally ?? this.#tally).outcomes
   }
 
+  /** The watermark of a partition, ms since the epoch; −Infinity before its first event. */
+  watermarkMs(partition = 0): number {
+    const { watermarksMs } = this.#life?.tally ?? this.#tally
+    return watermarksMs.get(partition) ?? Number.NEGATIVE_INFINITY
+  }
+
+  /**
+   * The worker dies, as by kill -9: its windows are gone, what it had committed stays. With `during` it dies while it works on
+   * these events: it has written what came of them, and has not committed that it read them, so that they come again.
+   * What is sent until {@link restart} waits in the source.
+   */
+  async crash({ during = [] }: { readonly during?: OneOrMore<object> } = {}): Promise<void> {
+    const life = this.#life
+    if (life === null) return
+    this.#tally = life.tally
+    life.withholdOffsets()
+    await this.pipe(during)
+    life.die()
+    this.#life = null
+    this.#clock = new VirtualClock(this.#clock.nowMs())
+  }
+
+  /** Starts the worker again after {@link crash} or {@link stop}, on the same topics; one that runs is stopped first. */
+  async restart(): Promise<void> {
+    await this.#stopWorker()
+    this.#prepared ??= await this.#prepare()
+    this.#life = new Life({
+      prepared: this.#prepared,
+      records: this.#records,
+      source: { topic: this.#topology.source.topic, partitions: this.#partitions },
+      clock: this.#clock,
+      tally: this.#tally,
+    })
+    await this.#life.settled()
+  }
+
+  /** Finishes and commits what is in flight, stops the worker as SIGTERM does, and frees the models. */
   async stop(): Promise<void> {
-    await this.#worker.stop()
-    await this.#records.close()
-    await this.#prepared.close()
+    try {
+      await this.#stopWorker()
+    } finally {
+      const prepared = this.#prepared
+      this.#prepared = null
+      await prepared?.close()
+    }
   }
 
-  #read(topic: string): { partition: number; record: LogRecord }[] {
+  async #stopWorker(): Promise<void> {
+    const life = this.#life
+    if (life === null) return
+    this.#life = null
+    try {
+      await life.stop()
+    } finally {
+      this.#tally = life.tally
+    }
+  }
+
+  async #prepare(): Promise<Prepared> {
+    const { models = {}, maxAhead } = this.#options
+    const chosen = Object.entries(models)
+    const files = chosen.filter((c): c is [string, string] => typeof c[1] === 'string')
+    const functions = chosen.filter((c): c is [string, ModelFunction] => typeof c[1] !== 'string')
+    const prepared = await prepare([this.#topology], {
+      models: new Map(files),
+      topics: new Map(),
+      ...(maxAhead && { maxAhead }),
+    })
+    const topologies = prepared.topologies.map((t) => withModelFunctions(t, new Map(functions)))
+    return { ...prepared, topologies }
+  }
+
+  #read(topic: string): Placed[] {
     const partitions = Array.from({ length: this.#partitions }, (_, partition) => partition)
     return partitions.flatMap((partition) =>
       this.#records.read(topic, partition).map((record) => ({ partition, record })),
     )
   }
-}
 
-function bytesOf(value: unknown): Buffer | null {
-  if (value === null) return null
-  if (Buffer.isBuffer(value)) return value
-  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
-}
-
-function outputOf(record: LogRecord, partition: number): Omit<Output<unknown>, 'value'> {
-  return {
-    key: record.key?.toString() ?? null,
-    partition,
-    timestampMs: record.timestampMs,
-    headers: Object.fromEntries(record.headers.map((h) => [h.name, h.value.toString()])),
+  #takeFrom(topic: string): Placed[] {
+    const taken = this.#taken.get(topic) ?? new Map<number, number>()
+    this.#taken.set(topic, taken)
+    const fresh = this.#read(topic).filter(
+      ({ partition, record }) => record.offset >= (taken.get(partition) ?? 0),
+    )
+    for (const { partition, record } of fresh) taken.set(partition, record.offset + 1)
+    return fresh
   }
+}
+
+function listOf<T>(values: OneOrMore<T>): readonly T[] {
+  return Array.isArray(values) ? (values as readonly T[]) : [values as T]
 }

@@ -9,13 +9,18 @@ import { withFeatures } from './with-features.ts'
 
 type AnyTopology = Topology<Record<string, unknown>>
 
+/** Every record's own timestamp where the future guard holds: later than all events but one. */
+const SENT_AT_MS = Date.UTC(2026, 1, 1)
+
 async function answersOfDriver(golden: Golden, maxAhead = golden.maxAhead) {
   const module = (await import(golden.topologyFile)) as { default: AnyTopology }
   const topology = withFeatures(module.default)
   const guard = maxAhead === null ? {} : { maxAhead }
   const driver = await TopologyDriver.start(topology, { partitions: golden.partitions, ...guard })
   try {
-    const places = await driver.pipe(golden.lines)
+    const places = await driver.pipeRecords(
+      golden.lines.map(({ key, value }) => ({ key, value, timestampMs: SENT_AT_MS })),
+    )
     const outputs = driver.outputs(outputTopics(topology)[0] as string).map((output) => ({
       ...placeOfId(output.headers['tidemark-id'] as string),
       value: output.value,

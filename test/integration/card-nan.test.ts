@@ -13,10 +13,9 @@ test('a score that is NaN sets its own event aside; its neighbours in the batch 
     return { key, value }
   })
   const large = inputs.filter(({ value }) => (JSON.parse(value) as { amount: number }).amount > 150)
-  const models = new Map([['card-gbdt', CARD_NAN]])
-  const driver = await TopologyDriver.start(cardFraud, { models })
+  const driver = await TopologyDriver.start(cardFraud, { models: { 'card-gbdt': CARD_NAN } })
   try {
-    await driver.pipe(inputs)
+    await driver.pipeRecords(inputs)
     const letters = driver.deadLetters()
     const nan = letters.filter(({ code }) => code === 'SCORE_NOT_FINITE')
     expect(nan.map(({ value }) => String(value))).toEqual(large.map(({ value }) => value))

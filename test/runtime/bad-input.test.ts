@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type SetAside, TopologyDriver } from '../../src/testing/index.ts'
+import { type DeadLetter, TopologyDriver } from '../../src/testing/index.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { withFeatures } from '../golden/with-features.ts'
 import { badBetweenGood, featuresOfGood, type Sent } from './bad-input.ts'
@@ -10,12 +10,12 @@ import { badBetweenGood, featuresOfGood, type Sent } from './bad-input.ts'
 const sent = badBetweenGood(Date.UTC(2026, 0, 1))
 const bad = sent.filter((s) => s.code !== null)
 let driver: TopologyDriver<{ predictions: unknown }>
-let letters: SetAside[]
+let letters: DeadLetter[]
 let places: { offset: number }[]
 
 beforeAll(async () => {
   driver = await TopologyDriver.start(withFeatures(cardFraud))
-  places = await driver.pipe(
+  places = await driver.pipeRecords(
     sent.map(({ key, value, timestampMs, headers }) => ({
       key: key === null ? null : key.toString(),
       value,
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => driver.stop())
 
 /** What was set aside of a record, and where. */
-function lettersOf(input: Sent): SetAside[] {
+function lettersOf(input: Sent): DeadLetter[] {
   const { offset } = places[sent.indexOf(input)] as { offset: number }
   return letters.filter((l) => l.source.offset === offset)
 }
@@ -37,7 +37,7 @@ describe('one dead letter, with key, value and headers as they came', () => {
   const kept = bad.filter((input) => input.code !== 'RECORD_TOO_LARGE')
 
   test.each(kept.map((input) => [input.name, input] as const))('%s', (_, input) => {
-    const [letter, ...others] = lettersOf(input) as [SetAside]
+    const [letter, ...others] = lettersOf(input) as [DeadLetter]
     expect(others).toEqual([])
     expect(letter.code).toBe(input.code)
     expect(letter.key).toBe(input.key?.toString() ?? null)
@@ -49,7 +49,7 @@ describe('one dead letter, with key, value and headers as they came', () => {
 
 test('a value over the limit of the dead-letter topic is not written, but its size and sha256 are', () => {
   const input = bad.find((i) => i.code === 'RECORD_TOO_LARGE') as Sent
-  const [letter] = lettersOf(input) as [SetAside]
+  const [letter] = lettersOf(input) as [DeadLetter]
   expect([letter.code, letter.value]).toEqual(['RECORD_TOO_LARGE', null])
   expect(letter.headers).toMatchObject({
     trace: input.headers[0]?.value.toString(),

@@ -1,0 +1,82 @@
+import { eventKey, eventTimeMs } from '../codec/identity.ts'
+import { EventDecoder } from '../codec/json.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import type { NewRecord } from '../records/port.ts'
+import type { SourceDefinition } from '../topology/definition.ts'
+
+/** A record of the source, as it comes from upstream. */
+export interface Input {
+  /** Text and bytes are sent as they are, `null` as no value, anything else as JSON. */
+  readonly value: unknown
+  /** Decides the partition; `null`: without a key. @default what the topology's own `key` says of the value */
+  readonly key?: string | null
+  /**
+   * The record's own timestamp, ms since the epoch: what the future guard compares the event time with.
+   * @default the event's own time; the driver's clock where the value is no event
+   */
+  readonly timestampMs?: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Makes records of a source from what a test has at hand. */
+export class InputRecords {
+  readonly #source: SourceDefinition
+  readonly #decoder: EventDecoder
+
+  constructor(source: SourceDefinition) {
+    this.#source = source
+    this.#decoder = new EventDecoder(source)
+  }
+
+  /** @throws TidemarkError `KEY_INVALID`: no key is given, and the topology's own function finds none in the value */
+  recordOf(input: Input, nowMs: number): NewRecord {
+    const value = bytesOf(input.value)
+    const isWhole = input.key !== undefined && input.timestampMs !== undefined
+    const event = isWhole ? null : this.#eventOf(value)
+    const key = input.key === undefined ? this.#keyOf(event ?? input.value) : input.key
+    return {
+      topic: this.#source.topic,
+      partition: null,
+      key: key === null ? null : Buffer.from(key),
+      value,
+      timestampMs: input.timestampMs ?? this.#timeOf(event) ?? nowMs,
+      headers: Object.entries(input.headers ?? {}).map(([name, text]) => ({
+        name,
+        value: Buffer.from(text),
+      })),
+    }
+  }
+
+  /** As the topology will see it; `null`: it is no event. */
+  #eventOf(value: Buffer | null): unknown {
+    return orNull(() => this.#decoder.decode({ key: Buffer.from('any'), value }))
+  }
+
+  #timeOf(event: unknown): number | null {
+    return orNull(() => eventTimeMs(this.#source.eventTimeMs, event))
+  }
+
+  #keyOf(event: unknown): string {
+    const key = orNull(() => eventKey(this.#source.key, event))
+    if (key !== null) return key
+    throw new TidemarkError(
+      'KEY_INVALID',
+      'the topology finds no key in this value: give one, as in driver.pipeRecords({ key, value })',
+    )
+  }
+}
+
+function orNull<R>(of: () => R): R | null {
+  try {
+    return of()
+  } catch (error) {
+    if (error instanceof TidemarkError) return null
+    throw error
+  }
+}
+
+function bytesOf(value: unknown): Buffer | null {
+  if (value === null) return null
+  if (Buffer.isBuffer(value)) return value
+  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
+}

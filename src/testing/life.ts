@@ -1,0 +1,130 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Changes } from '../kernel/changes.ts'
+import type { MemoryRecords } from '../records/memory/memory-records.ts'
+import type { Outcomes, RuntimeEvent } from '../runtime/events.ts'
+import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
+import type { Prepared } from '../runtime/prepare.ts'
+import { startWorker, type Worker } from '../runtime/worker.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+import { WithholdingRecords } from './withholding-records.ts'
+
+const GROUP = 'test'
+
+/** What a worker has told of records so far. */
+export interface Tally {
+  readonly outcomes: Outcomes
+  /** By partition, ms since the epoch. */
+  readonly watermarksMs: ReadonlyMap<number, number>
+}
+
+export const NOTHING_YET: Tally = { outcomes: NO_OUTCOMES, watermarksMs: new Map() }
+
+export interface LifeOptions {
+  readonly prepared: Prepared
+  readonly records: MemoryRecords
+  readonly source: { readonly topic: string; readonly partitions: number }
+  readonly clock: VirtualClock
+  /** What the lives before this one have told. */
+  readonly tally: Tally
+}
+
+/** One life of the driver's worker, from its start until it stops or dies. */
+export class Life {
+  readonly #o: LifeOptions
+  readonly #records: WithholdingRecords
+  readonly #worker: Worker
+  readonly #changes = new Changes()
+  /** Partition → the end of the log that it was read to. */
+  readonly #readTo = new Map<number, number>()
+  /** Partitions that are read again. */
+  readonly #restoring = new Set<number>()
+  #tally: Tally
+  #isDead = false
+
+  constructor(options: LifeOptions) {
+    const { prepared, records, clock, tally } = options
+    this.#o = options
+    this.#tally = tally
+    this.#records = new WithholdingRecords(records)
+    this.#worker = startWorker({
+      prepared,
+      records: this.#records,
+      group: GROUP,
+      clock,
+      observer: (event) => this.#observe(event),
+    })
+  }
+
+  get tally(): Tally {
+    return this.#tally
+  }
+
+  /** Resolves when nothing happens any more until records come or time passes; rejects with what ended the worker. */
+  async settled(): Promise<void> {
+    await Promise.race([this.#changes.until(() => this.#isReadToItsEnd), this.#worker.done])
+    // Whom the clock woke has begun by then.
+    await nextTurn()
+    await this.#worker.settled()
+  }
+
+  /** Lets time pass, from one moment at which something is due to the next. */
+  async advance(ms: number): Promise<void> {
+    const { clock } = this.#o
+    const untilMs = clock.nowMs() + ms
+    while (clock.step(untilMs)) await this.settled()
+  }
+
+  closeWindows(): Promise<void> {
+    return this.#worker.closeWindows()
+  }
+
+  async stop(): Promise<void> {
+    await this.settled()
+    await this.#worker.stop()
+  }
+
+  /** From here on what it writes is written, but its offsets are not committed. */
+  withholdOffsets(): void {
+    this.#records.withholds = true
+  }
+
+  /** Ends it as kill -9 does. Its clock must not be moved again: whoever sleeps by it never wakes. */
+  die(): void {
+    this.#isDead = true
+    this.#o.records.crash()
+  }
+
+  get #isReadToItsEnd(): boolean {
+    const { records, source } = this.#o
+    const { topic, partitions } = source
+    if (this.#restoring.size > 0) return false
+    return Array.from({ length: partitions }, (_, partition) => partition).every(
+      (partition) => this.#readTo.get(partition) === records.endOffset({ topic, partition }),
+    )
+  }
+
+  #observe(event: RuntimeEvent): void {
+    if (this.#isDead) return
+    if (event.type === 'processed') {
+      this.#add(event.partition.partition, event)
+    } else if (event.type === 'consumed' && event.records === 0) {
+      this.#readTo.set(event.partition.partition, event.endOffset)
+    } else if (event.type === 'restoring') {
+      this.#restoring.add(event.partition.partition)
+    } else if (event.type === 'restored') {
+      this.#restoring.delete(event.partition.partition)
+    } else if (event.type === 'committed') {
+      // Commits keep a distance for a broker's sake; here the next one need not wait.
+      setImmediate(() => this.#o.clock.rouse())
+    }
+    this.#changes.tell()
+  }
+
+  #add(partition: number, of: { readonly outcomes: Outcomes; readonly watermarkMs: number }): void {
+    const { outcomes, watermarksMs } = this.#tally
+    this.#tally = {
+      outcomes: addOutcomes(outcomes, of.outcomes),
+      watermarksMs: new Map([...watermarksMs, [partition, of.watermarkMs]]),
+    }
+  }
+}

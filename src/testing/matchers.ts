@@ -1,0 +1,116 @@
+import type { Code } from '../kernel/errors.ts'
+import type { Outcomes } from '../runtime/events.ts'
+import { NO_OUTCOMES } from '../runtime/outcomes.ts'
+import type { DeadLetter } from './outputs.ts'
+import { TopologyDriver } from './topology-driver.ts'
+
+// For the `expect` of vitest and jest, which are alike in what is used here. Neither is imported.
+
+/** Some of an object's fields, each of them as it is, in part, or by an asymmetric matcher. */
+type Part<T> = T extends object ? { readonly [K in keyof T]?: Part<T[K]> } : T
+
+/** What `expect(driver)` can say. */
+export interface DriverMatchers<T> {
+  /** Was an output written to the topic, with these fields in its value among others? */
+  toHaveOutput: T extends TopologyDriver<infer Out>
+    ? <K extends keyof Out & string>(topic: K, value?: Part<Out[K]>) => void
+    : never
+  /** Was a record set aside for this reason, with these fields of its dead letter? */
+  toHaveDeadLetter: (code: Code, deadLetter?: Part<DeadLetter>) => void
+  /** Is this what became of all records so far? What is not named is 0. */
+  toHaveOutcomes: (outcomes: Partial<Outcomes>) => void
+}
+
+interface Context {
+  readonly isNot: boolean
+  equals(a: unknown, b: unknown, testers?: unknown[]): boolean
+  readonly utils: {
+    readonly iterableEquality: unknown
+    readonly subsetEquality: unknown
+    stringify(value: unknown): string
+  }
+}
+
+interface Verdict {
+  readonly pass: boolean
+  message(): string
+}
+
+type AnyDriver = TopologyDriver<Record<string, unknown>>
+
+/** `expect.extend(matchers)`; for vitest, `import 'tidemark/testing/vitest'` does it, types included. */
+export const matchers = {
+  toHaveOutput(this: Context, received: unknown, ...expected: [string, unknown?]): Verdict {
+    const [topic, value = {}] = expected
+    const driver = driverOf(received, 'toHaveOutput')
+    const values = driver.outputs(topic).map((output) => output.value)
+    const found = values.filter((v) => isPart(this, value, v))
+    return verdict(this, found.length > 0, () => [
+      `an output in "${topic}" with ${this.utils.stringify(value)}`,
+      ...listed(`outputs in "${topic}"`, this.isNot ? found : values, this),
+      ...(this.isNot ? [] : besides(driver)),
+    ])
+  },
+
+  toHaveDeadLetter(this: Context, received: unknown, ...expected: [Code, unknown?]): Verdict {
+    const [code, part = {}] = expected
+    const driver = driverOf(received, 'toHaveDeadLetter')
+    const letters = driver.deadLetters()
+    const found = letters.filter((letter) => letter.code === code && isPart(this, part, letter))
+    return verdict(this, found.length > 0, () => [
+      `a dead letter ${code} with ${this.utils.stringify(part)}`,
+      ...(this.isNot ? listed('dead letters', found, this) : besides(driver)),
+    ])
+  },
+
+  toHaveOutcomes(this: Context, received: unknown, outcomes: Partial<Outcomes>): Verdict {
+    const driver = driverOf(received, 'toHaveOutcomes')
+    const wanted = { ...NO_OUTCOMES, ...outcomes }
+    return verdict(this, this.equals(driver.outcomes, wanted), () => [
+      `outcomes ${countsOf(wanted)}`,
+      ...besides(driver),
+    ])
+  },
+}
+
+function driverOf(received: unknown, matcher: string): AnyDriver {
+  if (received instanceof TopologyDriver) return received as AnyDriver
+  throw new TypeError(`${matcher} is asked of a driver: expect(driver).${matcher}(…)`)
+}
+
+function isPart(context: Context, part: unknown, whole: unknown): boolean {
+  const { iterableEquality, subsetEquality } = context.utils
+  return context.equals(whole, part, [iterableEquality, subsetEquality])
+}
+
+function verdict({ isNot }: Context, pass: boolean, lines: () => string[]): Verdict {
+  return { pass, message: () => `expected ${isNot ? 'not ' : ''}${lines().join('\n')}` }
+}
+
+/** What explains that something is not there. */
+function besides(driver: AnyDriver): string[] {
+  const letters = driver.deadLetters().map(({ code, step, message, source }) => {
+    return `${code} of step "${step}", record ${source.partition}@${source.offset}: ${message}`
+  })
+  return [`outcomes: ${countsOf(driver.outcomes)}`, ...listedLines('dead letters', letters)]
+}
+
+const MOST = 10
+
+function listed(what: string, values: readonly unknown[], { utils }: Context): string[] {
+  return listedLines(
+    what,
+    values.map((value) => utils.stringify(value)),
+  )
+}
+
+function listedLines(what: string, lines: readonly string[]): string[] {
+  if (lines.length === 0) return [`${what}: none`]
+  const more = lines.length > MOST ? [`  and ${lines.length - MOST} more`] : []
+  return [`${what}:`, ...lines.slice(0, MOST).map((line) => `  ${line}`), ...more]
+}
+
+function countsOf(outcomes: Outcomes): string {
+  const counts = Object.entries(outcomes).filter(([, count]) => count !== 0)
+  return counts.map(([name, count]) => `${count} ${name}`).join(', ') || 'none'
+}

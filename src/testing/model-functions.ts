@@ -1,0 +1,75 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import type { PreparedTopology } from '../runtime/prepare.ts'
+import type { Scorer } from '../scoring/scorer.ts'
+import { type ModelDefinition, type ScoreStep, stepsOf } from '../topology/definition.ts'
+
+/** Stands in for a model: from the features of one event to the model's outputs, by the names a topology reads them by. */
+export type ModelFunction = (
+  features: Readonly<Record<string, number>>,
+) => Readonly<Record<string, number | Readonly<Record<string, number>>>>
+
+/**
+ * The same topology, whose models are not asked: functions answer for them, by model name.
+ *
+ * @throws TidemarkError `CONFIG_INVALID`: it has no such model
+ */
+export function withModelFunctions(
+  prepared: PreparedTopology,
+  functions: ReadonlyMap<string, ModelFunction>,
+): PreparedTopology {
+  const steps = [...stepsOf(prepared.definition.then)].filter((s) => s.op === 'score')
+  for (const name of functions.keys()) {
+    if (steps.some((step) => step.model.name === name)) continue
+    throw new TidemarkError('CONFIG_INVALID', `the topology has no model "${name}"`)
+  }
+  const scorers = new Map(prepared.scorers)
+  for (const step of steps) {
+    const answer = functions.get(step.model.name)
+    const scorer = scorers.get(step.name)
+    if (answer === undefined || scorer === undefined) continue
+    scorers.set(step.name, answeredBy(answer, step, scorer))
+  }
+  return { ...prepared, scorers }
+}
+
+function answeredBy(answer: ModelFunction, { model }: ScoreStep, scorer: Scorer): Scorer {
+  const { features } = model
+  const columns = columnsOf(model)
+  const { name, label, sha256, maxBatch } = scorer
+  return {
+    ...{ name, label, sha256, maxBatch },
+    score: async (rows, count) => {
+      const answers = Array.from({ length: count }, (_, row) => {
+        const at = row * features.length
+        return answer(Object.fromEntries(features.map((f, i) => [f, rows[at + i] as number])))
+      })
+      return columns.map((column) => Float64Array.from(answers, (a) => numberOf(a, column, name)))
+    },
+    close: () => scorer.close(),
+  }
+}
+
+/** An output, or one of its columns. */
+interface Column {
+  readonly output: string
+  readonly column: string | null
+}
+
+/** In the order in which a scorer gives them. */
+function columnsOf({ outputs }: ModelDefinition): Column[] {
+  return Object.entries(outputs).flatMap(([output, { columns }]): Column[] =>
+    (columns ?? [null]).map((column) => ({ output, column })),
+  )
+}
+
+function numberOf(
+  answer: ReturnType<ModelFunction>,
+  { output, column }: Column,
+  model: string,
+): number {
+  const given = answer[output]
+  const number = column !== null && typeof given === 'object' ? given[column] : given
+  if (typeof number === 'number') return number
+  const name = column === null ? output : `${output}.${column}`
+  throw new TidemarkError('CONFIG_INVALID', `the function for ${model} gives no number "${name}"`)
+}

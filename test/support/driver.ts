@@ -1,0 +1,10 @@
+import type { Topology } from 'tidemark'
+import { type DriverOptions, TopologyDriver } from 'tidemark/testing'
+import { onTestFinished } from 'vitest'
+
+/** A driver that is stopped when the test is over. */
+export async function startDriver<Out>(topology: Topology<Out>, options?: DriverOptions) {
+  const driver = await TopologyDriver.start(topology, options)
+  onTestFinished(() => driver.stop())
+  return driver
+}
