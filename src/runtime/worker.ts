@@ -46,7 +46,7 @@ export interface Worker {
   readonly done: Promise<void>
   /** Stops fetching, finishes and commits what is in flight, leaves the group. Resolves or rejects as {@link done} does. */
   stop(): Promise<void>
-  /** Resolves when all that was taken is committed. */
+  /** Resolves when all that was taken is committed; rejects as {@link done} does. */
   settled(): Promise<void>
   /** The input is at its end: every tumbling window that is open closes. Resolves when the results are committed. */
   closeWindows(): Promise<void>
@@ -85,7 +85,7 @@ class GroupWorker implements Worker {
   }
 
   async settled(): Promise<void> {
-    const isIdle = () => this.#tasks?.isIdle ?? true
+    const isIdle = () => this.#tasks?.isIdle === true
     await Promise.race([this.#changes.until(isIdle), this.done])
   }
 
@@ -211,6 +211,8 @@ class GroupWorker implements Worker {
       committer.stop()
       await this.#atMost(LAST_COMMIT_WITHIN_MS, commits)
       await this.#atMost(LEAVE_WITHIN_MS, member.leave())
+      // What is lost is not settled.
+      this.#tasks = null
       tasks.loseAll()
     }
     if (failed !== null) throw (failed as { error: unknown }).error
