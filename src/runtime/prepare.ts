@@ -46,6 +46,8 @@ export interface Choices {
   readonly topics: ReadonlyMap<string, string>
   /** Switches the future guard off. @default the author's */
   readonly maxAhead?: 'none'
+  /** Lets a batch take as long as it takes, so that a busy machine refuses no model. @default the author's */
+  readonly latencyBudget?: 'none'
 }
 
 /**
@@ -61,7 +63,10 @@ export async function prepare(
   const distinct = definitions.filter(
     ({ name }, i) => definitions.findIndex((d) => d.name === name) === i,
   )
-  const models = await loadScorers(distinct.flatMap(modelUses), choices.models)
+  const models = await loadScorers(
+    distinct.flatMap((definition) => modelUses(definition, choices)),
+    choices.models,
+  )
   const tables = await Promise.all(definitions.map(loadTables))
   const chosen = definitions.map((definition) => withChoices(definition, choices))
   const faults = [
@@ -107,12 +112,12 @@ function useName(definition: Definition, step: ScoreStep): string {
   return `${definition.name}/${step.name}`
 }
 
-function modelUses(definition: Definition): ModelUse[] {
+function modelUses(definition: Definition, { latencyBudget }: Choices): ModelUse[] {
   return scoreSteps(definition).map((step) => ({
     step: useName(definition, step),
     model: step.model,
     missing: step.missing,
-    latencyBudgetMs: step.latencyBudgetMs,
+    latencyBudgetMs: latencyBudget === 'none' ? Number.POSITIVE_INFINITY : step.latencyBudgetMs,
   }))
 }
 

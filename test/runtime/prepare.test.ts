@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Refused } from '../../src/kernel/errors.ts'
 import { type Choices, prepare } from '../../src/runtime/prepare.ts'
-import type { Definition } from '../../src/topology/definition.ts'
+import type { Definition, Step } from '../../src/topology/definition.ts'
+import cardFraud from '../../topologies/card-fraud.ts'
 
 /** A topology that copies one topic to another. */
 function copy(name: string, from: string, to: string): Definition {
@@ -81,4 +82,17 @@ test('what runs has the chosen topics; the hash of its outputs is that of the to
 test('the future guard is switched off where the operator says so', async () => {
   const { topologies } = await prepare([copy('a', 'in', 'x')], { ...choices(), maxAhead: 'none' })
   expect(topologies[0]?.definition.source.watermark.maxAheadMs).toBe('none')
+})
+
+test('a model that is too slow is refused, but not where nobody asks for the time', async () => {
+  const hurried = (then: readonly Step[]): Step[] =>
+    then.map((step) => {
+      if (step.op === 'sink') return step
+      const inner = { ...step, then: hurried(step.then) }
+      return inner.op === 'score' ? { ...inner, latencyBudgetMs: 1e-6 } : inner
+    })
+  const topology = { ...cardFraud, then: hurried(cardFraud.then) }
+  expect((await faultsOf([topology]))[0]).toMatch(/^MODEL_TOO_SLOW /)
+  const prepared = await prepare([topology], { ...choices(), latencyBudget: 'none' })
+  await prepared.close()
 })

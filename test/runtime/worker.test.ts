@@ -183,6 +183,27 @@ describe('before anything is consumed', () => {
   })
 })
 
+describe('a worker has settled', () => {
+  test('when all that it took is committed', async () => {
+    const { worker, pending } = await committing()
+    let isSettled = false
+    const settled = worker.settled().then(() => (isSettled = true))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(isSettled).toBe(false)
+    pending.succeed()
+    await settled
+    await worker.stop()
+  })
+
+  test('never, when it ends before: what it lost is told', async () => {
+    const { worker, member, pending } = await committing()
+    const settled = worker.settled()
+    member.handlers.failed(new TidemarkError('OFFSET_OUT_OF_RANGE', 'the log begins at 9'))
+    pending.fail(new TidemarkError('FENCED', 'gone'))
+    await expect(settled).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+  })
+})
+
 describe('what ends a worker', () => {
   test('is told by done, after it has left the group', async () => {
     const records = new HandRecords()
