@@ -50,6 +50,9 @@ export class IdleClock {
 
   async #wait(signal: AbortSignal): Promise<void> {
     const lastMs = this.#lastRecordMs
+    // A chunk that closes many windows takes several turns; only then is known which are open.
+    await Promise.all(this.#waiting.map(({ task }) => task.taken()))
+    if (signal.aborted) return
     for (;;) {
       const dueMs = Math.min(...this.#waiting.map(dueIn))
       if (dueMs === Number.POSITIVE_INFINITY) return

@@ -38,6 +38,8 @@ export class Task {
   readonly #finishing: Finishing
   readonly #inbox: Work[] = []
   #isWorking = false
+  /** All that was given to it so far. */
+  #working: Promise<void> = Promise.resolve()
   #isOver = false
   /** The last piece on its way: the next one finishes after it. */
   #last: Promise<void> = Promise.resolve()
@@ -106,6 +108,11 @@ export class Task {
     })
   }
 
+  /** Resolves when the windows have taken all that was given to it. */
+  taken(): Promise<void> {
+    return this.#working
+  }
+
   /** It is lost: what it has begun comes to nothing. */
   drop(): void {
     this.#isOver = true
@@ -115,7 +122,7 @@ export class Task {
     this.#inbox.push(work)
     if (this.#isWorking) return
     this.#isWorking = true
-    this.#work().catch((error) => this.#around.onFailed(error))
+    this.#working = this.#work().catch((error) => this.#around.onFailed(error))
   }
 
   async #work(): Promise<void> {
