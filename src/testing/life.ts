@@ -39,7 +39,6 @@ export class Life {
   /** Partitions that are read again. */
   readonly #restoring = new Set<number>()
   #tally: Tally
-  #isDead = false
 
   constructor(options: LifeOptions) {
     const { prepared, records, clock, tally } = options
@@ -90,7 +89,6 @@ export class Life {
 
   /** Ends it as kill -9 does. Its clock must not be moved again: whoever sleeps by it never wakes. */
   die(): void {
-    this.#isDead = true
     this.#o.records.crash()
   }
 
@@ -104,7 +102,6 @@ export class Life {
   }
 
   #observe(event: RuntimeEvent): void {
-    if (this.#isDead) return
     if (event.type === 'processed') {
       this.#add(event.partition.partition, event)
     } else if (event.type === 'consumed' && event.records === 0) {

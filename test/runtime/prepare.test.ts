@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Refused } from '../../src/kernel/errors.ts'
 import { type Choices, prepare } from '../../src/runtime/prepare.ts'
-import type { Definition, Step } from '../../src/topology/definition.ts'
+import type { Definition } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
+import { withLatencyBudget } from '../support/latency-budget.ts'
 
 /** A topology that copies one topic to another. */
 function copy(name: string, from: string, to: string): Definition {
@@ -85,13 +86,7 @@ test('the future guard is switched off where the operator says so', async () => 
 })
 
 test('a model that is too slow is refused, but not where nobody asks for the time', async () => {
-  const hurried = (then: readonly Step[]): Step[] =>
-    then.map((step) => {
-      if (step.op === 'sink') return step
-      const inner = { ...step, then: hurried(step.then) }
-      return inner.op === 'score' ? { ...inner, latencyBudgetMs: 1e-6 } : inner
-    })
-  const topology = { ...cardFraud, then: hurried(cardFraud.then) }
+  const topology = withLatencyBudget(cardFraud, 1e-6)
   expect((await faultsOf([topology]))[0]).toMatch(/^MODEL_TOO_SLOW /)
   const prepared = await prepare([topology], { ...choices(), latencyBudget: 'none' })
   await prepared.close()

@@ -3,6 +3,7 @@ import { deduplicate, type Output } from 'tidemark/testing'
 import { describe, expect, test, vi } from 'vitest'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { startDriver } from '../support/driver.ts'
+import { withLatencyBudget } from '../support/latency-budget.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { payment } from '../topologies/payment.ts'
 import { copies, NOON_MS, perMinute, reading } from './support.ts'
@@ -275,6 +276,20 @@ describe('crash and restart', () => {
     await driver.pipe(payment(minutes(1)))
     expect(driver.outputs('predictions')).toHaveLength(2)
   })
+})
+
+test('no model is too slow for it', async () => {
+  const driver = await startDriver(withLatencyBudget(cardFraud, 1e-6))
+  await driver.pipe(payment(minutes(0)))
+  expect(driver.outputs('predictions')).toHaveLength(1)
+})
+
+test('of outputs with one id the first is left', () => {
+  const output = (id: string, value: number): Output<number> => {
+    return { id, value, key: null, partition: 0, timestampMs: 0, headers: {} }
+  }
+  const left = deduplicate([output('a', 1), output('b', 2), output('a', 3)])
+  expect(left.map((o) => o.value)).toEqual([1, 2])
 })
 
 describe('a function in a model’s place', () => {
