@@ -1,6 +1,6 @@
 import type { Aggregate, EventFunction } from '../topology/definition.ts'
 import { Dictionary } from './dictionary.ts'
-import type { Layout } from './history.ts'
+import { type Layout, layoutOf } from './layout.ts'
 import { Slabs } from './slabs.ts'
 import type { WindowFeature } from './window-walk.ts'
 
@@ -60,21 +60,32 @@ export class EventColumns {
     }))
     this.#dictionaries = this.#columns.map((c) => (c.type === 'string' ? new Dictionary() : null))
     this.#numbers = new Float64Array(this.#columns.length)
-    this.layout = {
+    this.layout = layoutOf({
       columns: this.#columns.length + 1,
       summed: this.#columns.flatMap((c, i) => (c.type === 'string' ? [] : [i + 1])),
+      ranked: this.#columnsOf(aggregates, 'quantile'),
+      distinct: this.#columnsOf(aggregates, 'distinct'),
       texts: this.#dictionaries.flatMap((dictionary, i) =>
         dictionary === null ? [] : [{ column: i + 1, dictionary }],
       ),
       slabs: new Slabs(),
-    }
+    })
   }
 
   /** An aggregate as a window walk takes it: where its column lies, and where in the row its value goes. */
   windowFeature(aggregate: Aggregate, lengthMs: number, feature: number): WindowFeature {
+    return { lengthMs, aggregate, column: this.#columnOf(aggregate), feature }
+  }
+
+  /** Index in a history; 0 when the aggregate needs none. */
+  #columnOf(aggregate: Aggregate): number {
     const name = 'column' in aggregate ? aggregate.column : null
-    const column = this.#columns.findIndex((c) => c.name === name) + 1
-    return { lengthMs, aggregate, column, summed: this.layout.summed.indexOf(column), feature }
+    return this.#columns.findIndex((c) => c.name === name) + 1
+  }
+
+  #columnsOf(aggregates: readonly Aggregate[], word: Aggregate['of']): number[] {
+    const those = aggregates.filter(({ of }) => of === word)
+    return [...new Set(those.map((aggregate) => this.#columnOf(aggregate)))]
   }
 
   /** Reads an event's cells; gives the first that a window cannot hold. May throw what the author's functions throw. */

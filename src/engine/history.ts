@@ -1,217 +1,177 @@
-import { addTo, squareError } from './compensated.ts'
-import type { Dictionary } from './dictionary.ts'
-import type { Slabs } from './slabs.ts'
+import { EventBuffer } from './event-buffer.ts'
+import type { Layout } from './layout.ts'
+import { OlderBlocks, releaseTexts } from './older-blocks.ts'
+import type { Slab } from './slabs.ts'
+import { addValue, clearSummary, SUMMARY } from './summary.ts'
 
-// The events of one key and kind that a window may still see: one buffer, in columns, sorted by (event time, arrival).
-// Column 0 is the event time. Full blocks of events have summaries, so that a long window is a few additions.
-// Nothing is ever subtracted: a summary is made of its events, and an event that leaves leaves with its block.
-
-/** Events in a block. 32 to 64 cost the same (measured on windows of 10 to 10,000 events). */
-export const BLOCK = 32
-/** Numbers a summary keeps for each summed column. */
-export const SUMMARY = 6
-/** Offsets within a summary: a compensated sum, a compensated sum of squares, the extremes. */
-export const SUM = 0
-export const SQUARES = 2
-export const MIN = 4
-export const MAX = 5
-
+/** Most keys hold a handful of events. */
 const FIRST_CAPACITY = 4
+/** Object, key and the entry of the map that holds it, about. */
+const BYTES_PER_KEY = 200
 
-/** What the buffers of one kind have in common. */
-export interface Layout {
-  /** Columns of an event, the event time among them. */
-  readonly columns: number
-  /** The columns that windows sum or take extremes of. */
-  readonly summed: readonly number[]
-  /** The columns that hold texts, as numbers of a dictionary. */
-  readonly texts: readonly { readonly column: number; readonly dictionary: Dictionary }[]
-  /** Where their numbers lie. */
-  readonly slabs: Slabs
-}
-
-export class History {
+/**
+ * The events of one key and kind that a window may still see, sorted by (event time, arrival). The newest lie in one buffer; mostly
+ * these are all. Runs of `sizes.block` events in it have summaries, made when they are asked for. A full buffer goes into blocks.
+ */
+export class History extends EventBuffer {
   readonly key: string
-  /** Column c of event i is at `column(c) + i`. Live events are start ≤ i < end. */
-  data: Float64Array
-  capacity = FIRST_CAPACITY
-  start = 0
-  end = 0
-  /** Blocks 0 … sealed − 1 have summaries. */
-  sealed = 0
-  /** Summary of block b and summed column s at `(b * summed + s) * SUMMARY`. */
-  summaries: Float64Array | null = null
   /** Event time of the newest event that has been pruned; −Infinity if none. */
   newestPrunedMs: number
+  /** The events before those of the buffer. */
+  older: OlderBlocks | null = null
   readonly #layout: Layout
-  /** Where in `data` its numbers begin. */
-  #base: number
+  /** Runs 0 … sealed − 1 of the buffer have summaries. */
+  #sealed = 0
 
   constructor(layout: Layout, key: string, newestPrunedMs: number) {
-    const slab = layout.slabs.take(layout.columns * FIRST_CAPACITY)
+    super(layout.slabs.take(numbersOf(layout, FIRST_CAPACITY)), FIRST_CAPACITY)
     this.key = key
-    this.data = slab.page
     this.newestPrunedMs = newestPrunedMs
     this.#layout = layout
-    this.#base = slab.at
   }
 
-  column(c: number): number {
-    return this.#base + c * this.capacity
-  }
-
-  timeAt(index: number): number {
-    return this.data[this.#base + index] as number
-  }
-
-  /** Live events. */
+  /** Events held. */
   get size(): number {
-    return this.end - this.start
+    return this.end - this.start + (this.older?.size ?? 0)
+  }
+
+  /** Bytes it takes, about. */
+  get bytes(): number {
+    return BYTES_PER_KEY + numbersOf(this.#layout, this.capacity) * 8 + (this.older?.bytes ?? 0)
+  }
+
+  /** Event time of the oldest event held; Infinity if there is none. */
+  get oldestMs(): number {
+    if (this.older !== null) return this.older.oldestMs
+    return this.end > this.start ? this.timeAt(this.start) : Number.POSITIVE_INFINITY
   }
 
   /** Event time of the newest event, pruned or not; −Infinity if there was none. */
   get newestMs(): number {
-    return this.end > this.start ? this.timeAt(this.end - 1) : this.newestPrunedMs
+    if (this.end > this.start) return this.timeAt(this.end - 1)
+    return this.older?.newestMs ?? this.newestPrunedMs
   }
 
-  /** The index after the last live event with time ≤ `timeMs`. */
-  after(timeMs: number): number {
-    let low = this.start
-    let high = this.end
-    // Mostly an event is the newest of its key, and none is to be pruned.
-    if (low === high || this.timeAt(low) > timeMs) return low
-    if (this.timeAt(high - 1) <= timeMs) return high
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.timeAt(middle) <= timeMs) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-
-  /** Event time of the newest live event at or before a time; −Infinity if there is none. */
+  /** Event time of the newest event held at or before a time; −Infinity if there is none. */
   latestUpTo(timeMs: number): number {
     const after = this.after(timeMs)
-    return after > this.start ? this.timeAt(after - 1) : Number.NEGATIVE_INFINITY
+    if (after > this.start) return this.timeAt(after - 1)
+    return this.older?.latestUpTo(timeMs) ?? Number.NEGATIVE_INFINITY
   }
 
-  /** Enters an event behind those of the same time; `cells`: its columns after the time. */
+  /**
+   * Enters an event behind those of the same time; not at or before a time that has been pruned. `cells`: its columns after the
+   * time; its texts are numbers that their dictionaries hold for it.
+   */
   insert(timeMs: number, cells: ArrayLike<number>): void {
     if (this.end === this.capacity) this.#makeRoom()
-    const at = this.after(timeMs)
-    if (at < this.end) {
-      for (let c = 0; c < this.#layout.columns; c++) {
-        const column = this.column(c)
-        this.data.copyWithin(column + at + 1, column + at, column + this.end)
-      }
-      this.sealed = Math.min(this.sealed, Math.floor(at / BLOCK))
+    if (this.older !== null && timeMs < this.older.newestMs) this.older.insert(timeMs, cells)
+    else {
+      const at = this.after(timeMs)
+      if (at < this.end) this.#sealed = Math.min(this.#sealed, this.#runOf(at))
+      this.enter(at, timeMs, cells, this.#layout.columns)
     }
-    this.data[this.#base + at] = timeMs
-    for (let c = 1; c < this.#layout.columns; c++) {
-      this.data[this.column(c) + at] = cells[c - 1] as number
+  }
+
+  /** Drops the events at or before a time, and what the dictionaries hold for them. */
+  prune(cutMs: number): void {
+    if (this.older !== null) {
+      if (this.older.oldestMs > cutMs) return
+      this.older.prune(cutMs)
+      this.newestPrunedMs = Math.max(this.newestPrunedMs, this.older.newestPrunedMs)
+      if (this.older.size > 0) return
+      this.older.free()
+      this.older = null
     }
-    this.end++
+    const upTo = this.after(cutMs)
+    if (upTo === this.start) return
+    releaseTexts(this.#layout, this, upTo)
+    this.newestPrunedMs = Math.max(this.newestPrunedMs, this.timeAt(upTo - 1))
+    this.start = upTo
+    if (this.start === this.end) this.#clear()
   }
 
   /** Gives its room back; it must not be used any more. */
   free(): void {
-    const { columns, slabs } = this.#layout
-    slabs.giveBack({ page: this.data, at: this.#base }, columns * this.capacity)
+    const { slabs } = this.#layout
+    slabs.giveBack({ page: this.data, at: this.base }, numbersOf(this.#layout, this.capacity))
+    this.older?.free()
   }
 
-  /** Drops the events at or before a time. */
-  prune(cutMs: number): void {
-    const upTo = this.after(cutMs)
-    if (upTo === this.start) return
-    for (const { column, dictionary } of this.#layout.texts) {
-      const base = this.column(column)
-      for (let i = this.start; i < upTo; i++) dictionary.release(this.data[base + i] as number)
-    }
-    this.newestPrunedMs = Math.max(this.newestPrunedMs, this.timeAt(upTo - 1))
-    this.start = upTo
-    if (this.start < this.end) return
-    this.start = 0
-    this.end = 0
-    this.sealed = 0
-  }
-
-  /** Makes the summaries of full blocks that have none. */
-  seal(): void {
-    const { summed } = this.#layout
-    const full = Math.floor(this.end / BLOCK)
-    if (full <= this.sealed || summed.length === 0) return
-    const size = summed.length * SUMMARY
-    if (this.summaries === null || this.summaries.length < full * size) {
-      const grown = new Float64Array(Math.floor(this.capacity / BLOCK) * size)
-      if (this.summaries !== null) grown.set(this.summaries.subarray(0, this.sealed * size))
-      this.summaries = grown
-    }
-    for (let block = this.sealed; block < full; block++) {
+  /** Makes the summaries of full runs that have none; gives the index after the last event that has a part in one. */
+  seal(): number {
+    const { summed, sizes } = this.#layout
+    const full = this.#runOf(this.end)
+    for (; this.#sealed < full; this.#sealed++) {
+      const first = this.#sealed * sizes.block
       for (let s = 0; s < summed.length; s++) {
-        const at = block * size + s * SUMMARY
-        clearSummary(this.summaries, at)
-        const first = this.column(summed[s] as number) + block * BLOCK
-        for (let i = first; i < first + BLOCK; i++)
-          addValue(this.summaries, at, this.data[i] as number)
+        const at = this.summariesAt(first) + s * SUMMARY
+        clearSummary(this.data, at)
+        const column = this.column(summed[s] as number) + first
+        for (let i = column; i < column + sizes.block; i++) {
+          addValue(this.data, at, this.data[i] as number)
+        }
       }
     }
-    this.sealed = full
+    return full * sizes.block
+  }
+
+  /** Where in `data` the summaries of the run that begins at an index are. */
+  summariesAt(index: number): number {
+    const { columns, sumNumbers } = this.#layout
+    return this.column(columns) + this.#runOf(index) * sumNumbers
+  }
+
+  #runOf(index: number): number {
+    return Math.floor(index / this.#layout.sizes.block)
   }
 
   #makeRoom(): void {
-    // Whole blocks move together, so that summaries stay with their events.
-    const shift = this.sealed > 0 ? this.start - (this.start % BLOCK) : this.start
-    const inPlace = shift * 4 >= this.capacity
-    const capacity = inPlace ? this.capacity : this.capacity * 2
-    const { columns, slabs } = this.#layout
-    const to = inPlace ? { page: this.data, at: this.#base } : slabs.take(columns * capacity)
-    for (let c = 0; c < columns; c++) {
-      const from = this.column(c) + shift
-      const into = to.at + c * capacity
-      // Number by number: most histories are short, and a view of each column costs more than its numbers.
-      for (let i = 0; i < this.end - shift; i++) to.page[into + i] = this.data[from + i] as number
+    const { buffer, block } = this.#layout.sizes
+    let { capacity } = this
+    if (this.start * 4 < capacity) {
+      const largest = this.older === null ? buffer : block * 2
+      if (capacity < largest) capacity *= 2
+      else {
+        // What comes out of order mostly comes among the newest: a block's worth of them stays.
+        this.older ??= new OlderBlocks(this.#layout)
+        this.older.append(this, this.end - block)
+        this.start = this.end - block
+        capacity = block * 2
+      }
     }
-    if (!inPlace) this.free()
-    if (this.summaries !== null && shift > 0 && this.sealed > 0) this.#shiftSummaries(shift / BLOCK)
-    this.data = to.page
-    this.#base = to.at
+    this.#move(capacity)
+  }
+
+  /** Moves the events to the front of a buffer, the same or another. */
+  #move(capacity: number): void {
+    const { columns, slabs } = this.#layout
+    const before: Slab = { page: this.data, at: this.base }
+    const same = capacity === this.capacity
+    const { page, at } = same ? before : slabs.take(numbersOf(this.#layout, capacity))
+    const size = this.end - this.start
+    for (let c = 0; c < columns; c++) {
+      const from = this.column(c) + this.start
+      const into = at + c * capacity
+      // Number by number: most histories are short, and a view of each column costs more than its numbers.
+      for (let i = 0; i < size; i++) page[into + i] = this.data[from + i] as number
+    }
+    if (!same) slabs.giveBack(before, numbersOf(this.#layout, this.capacity))
+    this.data = page
+    this.base = at
     this.capacity = capacity
-    this.start -= shift
-    this.end -= shift
+    this.#clear()
+    this.end = size
   }
 
-  #shiftSummaries(blocks: number): void {
-    const summaries = this.summaries as Float64Array
-    const size = this.#layout.summed.length * SUMMARY
-    const kept = Math.max(0, this.sealed - blocks)
-    summaries.copyWithin(0, blocks * size, (blocks + kept) * size)
-    this.sealed = kept
+  #clear(): void {
+    this.start = 0
+    this.end = 0
+    this.#sealed = 0
   }
 }
 
-/** A summary of nothing. */
-export function clearSummary(into: Float64Array, at: number): void {
-  into.fill(0, at, at + MIN)
-  into[at + MIN] = Number.POSITIVE_INFINITY
-  into[at + MAX] = Number.NEGATIVE_INFINITY
-}
-
-/** Adds one value to a summary. */
-export function addValue(into: Float64Array, at: number, value: number): void {
-  addTo(into, at + SUM, value)
-  const square = value * value
-  addTo(into, at + SQUARES, square)
-  into[at + SQUARES + 1] = (into[at + SQUARES + 1] as number) + squareError(value, square)
-  if (value < (into[at + MIN] as number)) into[at + MIN] = value
-  if (value > (into[at + MAX] as number)) into[at + MAX] = value
-}
-
-/** Adds one summary to another. */
-export function addSummary(into: Float64Array, at: number, from: Float64Array, of: number): void {
-  addTo(into, at + SUM, from[of + SUM] as number)
-  into[at + SUM + 1] = (into[at + SUM + 1] as number) + (from[of + SUM + 1] as number)
-  addTo(into, at + SQUARES, from[of + SQUARES] as number)
-  into[at + SQUARES + 1] = (into[at + SQUARES + 1] as number) + (from[of + SQUARES + 1] as number)
-  into[at + MIN] = Math.min(into[at + MIN] as number, from[of + MIN] as number)
-  into[at + MAX] = Math.max(into[at + MAX] as number, from[of + MAX] as number)
+/** Numbers of a buffer: its columns, and summaries of its runs. */
+function numbersOf({ columns, sumNumbers, sizes }: Layout, capacity: number): number {
+  return columns * capacity + Math.floor(capacity / sizes.block) * sumNumbers
 }

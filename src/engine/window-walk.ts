@@ -1,59 +1,57 @@
 import type { Aggregate } from '../topology/definition.ts'
 import { variance } from './compensated.ts'
-import {
-  addSummary,
-  addValue,
-  BLOCK,
-  clearSummary,
-  type History,
-  type Layout,
-  MAX,
-  MIN,
-  SQUARES,
-  SUM,
-  SUMMARY,
-} from './history.ts'
+import type { History } from './history.ts'
+import type { Layout } from './layout.ts'
+import { Reach } from './reach.ts'
+import { MAX, MIN, SQUARES, SUM, SUMMARY } from './summary.ts'
 
-// All windows of one kind in one walk, from the newest event a row may see to the oldest: at each window's edge the sums so
-// far are that window's answer, since the windows are nested.
+// All windows of one kind in one walk, from the newest event a row may see to the oldest: at each window's edge what has been
+// walked over so far is that window's answer, since the windows are nested.
 
-/** A feature over a window, with where its columns lie and where its value goes. */
+/** A feature over a window, with where its column lies and where its value goes. */
 export interface WindowFeature {
   readonly lengthMs: number
   readonly aggregate: Aggregate
   /** Column in the history; 0 when the aggregate needs none. */
   readonly column: number
-  /** Index among the summed columns; −1 when the aggregate sums nothing. */
-  readonly summed: number
   /** Index in the row. */
   readonly feature: number
 }
 
-/** A Uint32 holds no more. */
-const LAST_WALK = 2 ** 32 - 1
+/** A feature with the places of its column among those that the layout keeps something of; −1 where it is not. */
+interface PlacedFeature extends WindowFeature {
+  readonly summary: number
+  readonly ranked: number
+  readonly distinct: number
+}
 
 interface WindowPlan {
   readonly lengthMs: number
-  readonly features: readonly WindowFeature[]
+  readonly features: readonly PlacedFeature[]
+  /** Does this window or a longer one need more than sums? */
+  readonly remember: boolean
 }
 
 export class WindowWalk {
   readonly #windows: readonly WindowPlan[]
-  readonly #summed: readonly number[]
-  /** One summary for each summed column, of the events walked so far. */
-  readonly #sums: Float64Array
-  /** For each text id the walk that saw it last, so that a walk counts a text once. */
-  #seen = new Uint32Array(1024)
-  #walk = 0
+  readonly #reach: Reach
 
-  constructor(features: readonly WindowFeature[], { summed }: Pick<Layout, 'summed'>) {
+  constructor(features: readonly WindowFeature[], layout: Layout) {
     const lengths = [...new Set(features.map((f) => f.lengthMs))].toSorted((a, b) => a - b)
+    const needy = features.filter(({ aggregate: { of } }) => of === 'distinct' || of === 'quantile')
     this.#windows = lengths.map((lengthMs) => ({
       lengthMs,
-      features: features.filter((f) => f.lengthMs === lengthMs),
+      remember: needy.some((f) => f.lengthMs >= lengthMs),
+      features: features
+        .filter((f) => f.lengthMs === lengthMs)
+        .map((f) => ({
+          ...f,
+          summary: layout.summed.indexOf(f.column) * SUMMARY,
+          ranked: layout.ranked.indexOf(f.column),
+          distinct: layout.distinct.indexOf(f.column),
+        })),
     }))
-    this.#summed = summed
-    this.#sums = new Float64Array(summed.length * SUMMARY)
+    this.#reach = new Reach(layout)
   }
 
   get longestMs(): number {
@@ -69,14 +67,11 @@ export class WindowWalk {
     at: { readonly timeMs: number; readonly floorMs: number },
     row: Float64Array,
   ): void {
-    const upTo = this.#begin(history, at.timeMs)
-    let from = upTo
+    this.#reach.begin(history, at.timeMs)
     for (const window of this.#windows) {
-      if (history !== null)
-        from = this.#extend(history, from, Math.max(at.timeMs - window.lengthMs, at.floorMs))
-      for (const feature of window.features) {
-        row[feature.feature] = this.#value(feature, history, from, upTo)
-      }
+      const afterMs = Math.max(at.timeMs - window.lengthMs, at.floorMs)
+      this.#reach.extend(afterMs, window.remember)
+      this.#answer(window, afterMs, row)
     }
   }
 
@@ -86,125 +81,52 @@ export class WindowWalk {
     range: { readonly afterMs: number; readonly upToMs: number },
     row: Float64Array,
   ): void {
-    const upTo = this.#begin(history, range.upToMs)
-    const from = history === null ? upTo : this.#extend(history, upTo, range.afterMs)
-    for (const { features } of this.#windows) {
-      for (const feature of features) {
-        row[feature.feature] = this.#value(feature, history, from, upTo)
-      }
+    this.#reach.begin(history, range.upToMs)
+    this.#reach.extend(range.afterMs, true)
+    for (const window of this.#windows) this.#answer(window, range.afterMs, row)
+  }
+
+  #answer({ features }: WindowPlan, afterMs: number, row: Float64Array): void {
+    const { count } = this.#reach
+    for (const feature of features) {
+      row[feature.feature] = count === 0 ? emptyOf(feature) : this.#value(feature, count, afterMs)
     }
   }
 
-  /** Clears the sums; where a walk from `timeMs` back begins. */
-  #begin(history: History | null, timeMs: number): number {
-    for (let s = 0; s < this.#summed.length; s++) clearSummary(this.#sums, s * SUMMARY)
-    history?.seal()
-    return history?.after(timeMs) ?? 0
-  }
-
-  /** Adds the events before `from` that are after `edgeMs`, by whole blocks where it can; returns the first one's index. */
-  #extend(history: History, from: number, edgeMs: number): number {
-    let i = from
-    while (i > history.start) {
-      const block = i - BLOCK
-      if (
-        i % BLOCK === 0 &&
-        block >= history.start &&
-        i <= history.sealed * BLOCK &&
-        history.timeAt(block) > edgeMs
-      ) {
-        this.#addBlock(history, block / BLOCK)
-        i = block
-      } else if (history.timeAt(i - 1) > edgeMs) {
-        i--
-        this.#addEvent(history, i)
-      } else break
-    }
-    return i
-  }
-
-  #addBlock(history: History, block: number): void {
-    const size = this.#summed.length * SUMMARY
-    const summaries = history.summaries as Float64Array
-    for (let at = 0; at < size; at += SUMMARY) {
-      addSummary(this.#sums, at, summaries, block * size + at)
-    }
-  }
-
-  #addEvent(history: History, index: number): void {
-    for (let s = 0; s < this.#summed.length; s++) {
-      const column = history.column(this.#summed[s] as number)
-      addValue(this.#sums, s * SUMMARY, history.data[column + index] as number)
-    }
-  }
-
-  #value(feature: WindowFeature, history: History | null, from: number, to: number): number {
-    const count = to - from
-    const { aggregate } = feature
-    if (count === 0) return 'empty' in aggregate ? aggregate.empty : 0
-    const sums = this.#sums
-    const at = feature.summed * SUMMARY
-    const total = at < 0 ? 0 : (sums[at + SUM] as number) + (sums[at + SUM + 1] as number)
+  /** Of a window that is not empty. */
+  #value(feature: PlacedFeature, count: number, afterMs: number): number {
+    const { aggregate, summary } = feature
+    const { sums } = this.#reach
     switch (aggregate.of) {
       case 'count':
         return count
       case 'sum':
       case 'countWhere':
-        return total
+        return this.#total(summary)
       case 'mean':
       case 'share':
-        return total / count
+        return this.#total(summary) / count
       case 'min':
-        return sums[at + MIN] as number
+        return sums[summary + MIN] as number
       case 'max':
-        return sums[at + MAX] as number
+        return sums[summary + MAX] as number
       case 'std':
         // Equal values have no deviation at all, not one of 1e-16.
-        if (sums[at + MIN] === sums[at + MAX]) return 0
-        return Math.sqrt(variance(count, sums, at + SUM, at + SQUARES))
+        if (sums[summary + MIN] === sums[summary + MAX]) return 0
+        return Math.sqrt(variance(count, sums, summary + SUM, summary + SQUARES))
       case 'distinct':
-        return this.#distinct(history as History, feature.column, from, to)
+        return this.#reach.distinct(feature.distinct, afterMs)
       case 'quantile':
-        return quantile(history as History, feature.column, { from, to, q: aggregate.q as number })
+        return this.#reach.quantile(feature.ranked, aggregate.q as number)
     }
   }
 
-  #distinct(history: History, column: number, from: number, to: number): number {
-    if (this.#walk === LAST_WALK) {
-      this.#seen.fill(0)
-      this.#walk = 0
-    }
-    this.#walk++
-    const base = history.column(column)
-    let distinct = 0
-    for (let i = base + from; i < base + to; i++) {
-      const id = history.data[i] as number
-      if (id >= this.#seen.length) this.#growSeen(id)
-      if (this.#seen[id] === this.#walk) continue
-      this.#seen[id] = this.#walk
-      distinct++
-    }
-    return distinct
-  }
-
-  #growSeen(id: number): void {
-    const grown = new Uint32Array(Math.max(id + 1, this.#seen.length * 2))
-    grown.set(this.#seen)
-    this.#seen = grown
+  #total(summary: number): number {
+    const { sums } = this.#reach
+    return (sums[summary + SUM] as number) + (sums[summary + SUM + 1] as number)
   }
 }
 
-/** Interpolated between the two nearest ranks of q·(n − 1), as numpy's default does (Hyndman and Fan 1996, type 7). */
-function quantile(
-  history: History,
-  column: number,
-  { from, to, q }: { from: number; to: number; q: number },
-): number {
-  const base = history.column(column)
-  const values = history.data.slice(base + from, base + to).sort()
-  const rank = q * (values.length - 1)
-  const below = Math.floor(rank)
-  const low = values[below] as number
-  const high = values[Math.min(below + 1, values.length - 1)] as number
-  return low + (high - low) * (rank - below)
+function emptyOf({ aggregate }: WindowFeature): number {
+  return 'empty' in aggregate ? aggregate.empty : 0
 }

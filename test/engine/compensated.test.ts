@@ -8,7 +8,7 @@ import {
   SQUARES,
   SUM,
   SUMMARY,
-} from '../../src/engine/history.ts'
+} from '../../src/engine/summary.ts'
 import { exactSum, exactVariance } from './oracle/exact.ts'
 
 const amounts = fc.oneof(

@@ -56,4 +56,15 @@ describe('slabs', () => {
     }
     expect(places.size).toBe(2)
   })
+
+  test('count the bytes that are taken', () => {
+    const slabs = new Slabs()
+    const small = slabs.take(8)
+    const large = slabs.take(100_000)
+    expect(slabs.bytes).toBe(800_064)
+    slabs.giveBack(large, 100_000)
+    expect(slabs.bytes).toBe(64)
+    slabs.giveBack(small, 8)
+    expect(slabs.bytes).toBe(0)
+  })
 })

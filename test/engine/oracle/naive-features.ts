@@ -85,10 +85,14 @@ function featureOf(feature: FeatureDefinition, scene: Scene): number {
       return Math.min(sinceMs, feature.capMs ?? Infinity) / 1_000
     }
     case 'rolling':
-      return aggregateOf(feature.aggregate, kind, windowOf(feature.kind, feature.lengthMs, scene))
+      return naiveAggregate(
+        feature.aggregate,
+        kind,
+        windowOf(feature.kind, feature.lengthMs, scene),
+      )
     case 'tumbling': {
       const of = feature.which === 'current' ? currentWindow : lastClosedWindow
-      return aggregateOf(feature.aggregate, kind, of(feature.kind, feature.lengthMs, scene))
+      return naiveAggregate(feature.aggregate, kind, of(feature.kind, feature.lengthMs, scene))
     }
   }
 }
@@ -151,10 +155,11 @@ function lengthsOf(kind: number, from: 'rolling' | 'tumbling', scene: Scene): nu
   )
 }
 
-export function aggregateOf(
+/** An aggregate over the events of a window. */
+export function naiveAggregate(
   aggregate: Aggregate,
   kind: KindDefinition,
-  window: readonly Arrival[],
+  window: readonly Pick<Arrival, 'event'>[],
 ): number {
   if (window.length === 0) return 'empty' in aggregate ? aggregate.empty : 0
   if (aggregate.of === 'count') return window.length
@@ -185,7 +190,11 @@ function quantileOf(numbers: readonly number[], q: number): number {
   return low + (high - low) * (position - Math.floor(position))
 }
 
-function cellsOf(kind: KindDefinition, column: string, window: readonly Arrival[]): Cell[] {
+function cellsOf(
+  kind: KindDefinition,
+  column: string,
+  window: readonly Pick<Arrival, 'event'>[],
+): Cell[] {
   const of = kind.columns[column]
   if (of === undefined) throw new Error(`no column ${column}`)
   return window.map((e) => of(e.event))

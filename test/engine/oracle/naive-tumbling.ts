@@ -1,5 +1,5 @@
 import type { Cell, TumblingStep } from '../../../src/topology/definition.ts'
-import { type Arrival, aggregateOf } from './naive-features.ts'
+import { type Arrival, naiveAggregate } from './naive-features.ts'
 
 export type { Arrival } from './naive-features.ts'
 
@@ -49,7 +49,7 @@ function resultOf(step: TumblingStep, { key, endMs, events }: Window): Record<st
   const sorted = events.toSorted((a, b) => a.timeMs - b.timeMs)
   const values = Object.entries(step.aggregates).map(([name, aggregate]) => [
     name,
-    aggregateOf(aggregate, kind, sorted),
+    naiveAggregate(aggregate, kind, sorted),
   ])
   const windowStartMs = endMs - step.lengthMs
   return { key, windowStartMs, windowEndMs: endMs, ...Object.fromEntries(values) }

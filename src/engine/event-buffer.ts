@@ -1,0 +1,54 @@
+import type { Slab } from './slabs.ts'
+
+/** A few events sorted by (event time, arrival), in columns of one slab. Column 0 is the event time. */
+export class EventBuffer {
+  /** Column c of event i is at `column(c) + i`. Live events are start ≤ i < end. */
+  data: Float64Array
+  capacity: number
+  start = 0
+  end = 0
+  /** Where in `data` its numbers begin. */
+  protected base: number
+
+  constructor(slab: Slab, capacity: number) {
+    this.data = slab.page
+    this.base = slab.at
+    this.capacity = capacity
+  }
+
+  column(c: number): number {
+    return this.base + c * this.capacity
+  }
+
+  timeAt(index: number): number {
+    return this.data[this.base + index] as number
+  }
+
+  /** The index after the last live event with time ≤ `timeMs`. */
+  after(timeMs: number): number {
+    let low = this.start
+    let high = this.end
+    // Mostly an event is the newest of its key, and none is to be pruned.
+    if (low === high || this.timeAt(low) > timeMs) return low
+    if (this.timeAt(high - 1) <= timeMs) return high
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.timeAt(middle) <= timeMs) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  /** Enters an event at an index; there must be room. `cells`: its columns after the time, of `columns` in all. */
+  protected enter(at: number, timeMs: number, cells: ArrayLike<number>, columns: number): void {
+    if (at < this.end) {
+      for (let c = 0; c < columns; c++) {
+        const column = this.column(c)
+        this.data.copyWithin(column + at + 1, column + at, column + this.end)
+      }
+    }
+    this.data[this.base + at] = timeMs
+    for (let c = 1; c < columns; c++) this.data[this.column(c) + at] = cells[c - 1] as number
+    this.end++
+  }
+}

@@ -1,0 +1,203 @@
+import { type Block, replaceOrdered, type Whole } from './block.ts'
+import type { Layout } from './layout.ts'
+import { insertOrdered } from './ordered.ts'
+import type { Slab } from './slabs.ts'
+import { addSummary, addValue, clearSummary, SUMMARY } from './summary.ts'
+
+/** Rows that a group has room for at first. */
+const FIRST_CAPACITY = 4
+/** Offsets within a row: event time of the oldest event, how many there are, then a summary of each summed column. */
+const OLDEST = 0
+const COUNT = 1
+const SUMS = 2
+
+const NOTHING: Slab = { page: new Float64Array(0), at: 0 }
+
+/**
+ * Blocks of a long history, one after the other, and a row of what each comes to. The rows lie together, so that a walk over many
+ * blocks looks at none of them. Sealed, a group also knows what all its blocks come to.
+ */
+export class Group implements Whole {
+  readonly blocks: Block[] = []
+  /** Events under the seal; 0 without one. */
+  size = 0
+  readonly #layout: Layout
+  /** Where the rows lie. */
+  #page: Float64Array
+  #base: number
+  #capacity = FIRST_CAPACITY
+  #seal = NOTHING
+
+  constructor(layout: Layout) {
+    this.#layout = layout
+    const rows = layout.slabs.take(this.#rowNumbers)
+    this.#page = rows.page
+    this.#base = rows.at
+  }
+
+  /** Numbers it takes beside its blocks'. */
+  get numbers(): number {
+    return this.#rowNumbers + (this.isSealed ? this.#layout.sealNumbers : 0)
+  }
+
+  get isSealed(): boolean {
+    return this.size > 0
+  }
+
+  get data(): Float64Array {
+    return this.#seal.page
+  }
+
+  orderedAt(o: number): number {
+    const { sumNumbers, sizes } = this.#layout
+    return this.#seal.at + sumNumbers + o * sizes.block * sizes.group
+  }
+
+  /** Event time of a block's oldest event; −Infinity once it has lost events: it is no whole any more. */
+  oldestMs(b: number): number {
+    return this.#page[this.#rowAt(b) + OLDEST] as number
+  }
+
+  countOf(b: number): number {
+    return this.#page[this.#rowAt(b) + COUNT] as number
+  }
+
+  /** Adds a block's summaries to others. */
+  addBlockTo(sums: Float64Array, b: number): void {
+    const at = this.#rowAt(b) + SUMS
+    for (let s = 0; s < sums.length; s += SUMMARY) addSummary(sums, s, this.#page, at + s)
+  }
+
+  /** Adds the summaries of all blocks to others. Sealed only. */
+  addAllTo(sums: Float64Array): void {
+    const { page, at } = this.#seal
+    for (let s = 0; s < sums.length; s += SUMMARY) addSummary(sums, s, page, at + s)
+  }
+
+  /** Puts a block before another. */
+  put(b: number, block: Block): void {
+    if (this.blocks.length === this.#capacity) this.#grow()
+    const at = this.#rowAt(b)
+    const end = this.#rowAt(this.blocks.length)
+    this.#page.copyWithin(at + this.#rowSize, at, end)
+    this.blocks.splice(b, 0, block)
+    this.sum(b)
+  }
+
+  /** Drops the first block. */
+  shift(): void {
+    this.unseal()
+    this.#page.copyWithin(this.#rowAt(0), this.#rowAt(1), this.#rowAt(this.blocks.length))
+    this.blocks.shift()?.free()
+  }
+
+  /** Makes a block's row of its events anew. */
+  sum(b: number): void {
+    const { summed } = this.#layout
+    const page = this.#page
+    const block = this.blocks[b] as Block
+    const row = this.#rowAt(b)
+    page[row + OLDEST] = block.isWhole ? block.timeAt(0) : Number.NEGATIVE_INFINITY
+    page[row + COUNT] = block.size
+    for (let s = 0; s < summed.length; s++) {
+      const at = row + SUMS + s * SUMMARY
+      clearSummary(page, at)
+      const column = block.column(summed[s] as number)
+      for (let i = block.start; i < block.end; i++) {
+        addValue(page, at, block.data[column + i] as number)
+      }
+    }
+  }
+
+  /** A block has lost its oldest events. */
+  pruned(b: number): void {
+    this.unseal()
+    this.#page[this.#rowAt(b) + OLDEST] = Number.NEGATIVE_INFINITY
+  }
+
+  /** A block has got an event, at an index. */
+  entered(b: number, at: number): void {
+    const { summed, ordered } = this.#layout
+    const block = this.blocks[b] as Block
+    if (!block.isWhole) return
+    const page = this.#page
+    const row = this.#rowAt(b)
+    page[row + OLDEST] = block.timeAt(0)
+    page[row + COUNT] = block.size
+    for (let s = 0; s < summed.length; s++) {
+      const value = block.data[block.column(summed[s] as number) + at] as number
+      addValue(page, row + SUMS + s * SUMMARY, value)
+      if (this.isSealed) addValue(this.data, this.#seal.at + s * SUMMARY, value)
+    }
+    if (!this.isSealed) return
+    for (let o = 0; o < ordered.length; o++) {
+      const value = block.data[block.column(ordered[o] as number) + at] as number
+      insertOrdered(this.data, this.orderedAt(o), this.size, value)
+    }
+    this.size++
+  }
+
+  /** A link for `distinct[d]` has been changed. */
+  relinked(d: number, before: number, timeMs: number): void {
+    if (this.isSealed) replaceOrdered(this, this.#layout.ranked.length + d, before, timeMs)
+  }
+
+  /** All blocks must be wholes. */
+  seal(): void {
+    const { slabs, sealNumbers, summed, ordered } = this.#layout
+    this.#seal = slabs.take(sealNumbers)
+    const { page, at } = this.#seal
+    for (let s = 0; s < summed.length; s++) clearSummary(page, at + s * SUMMARY)
+    const sums = page.subarray(at, at + summed.length * SUMMARY)
+    for (let b = 0; b < this.blocks.length; b++) {
+      const block = this.blocks[b] as Block
+      this.addBlockTo(sums, b)
+      for (let o = 0; o < ordered.length; o++) {
+        const from = block.orderedAt(o)
+        page.set(block.data.subarray(from, from + block.size), this.orderedAt(o) + this.size)
+      }
+      this.size += block.size
+    }
+    for (let o = 0; o < ordered.length; o++) {
+      const from = this.orderedAt(o)
+      page.subarray(from, from + this.size).sort()
+    }
+  }
+
+  unseal(): void {
+    if (!this.isSealed) return
+    this.#layout.slabs.giveBack(this.#seal, this.#layout.sealNumbers)
+    this.#seal = NOTHING
+    this.size = 0
+  }
+
+  /** Gives all room back; it must not be used any more. */
+  free(): void {
+    this.unseal()
+    this.#layout.slabs.giveBack({ page: this.#page, at: this.#base }, this.#rowNumbers)
+    for (const block of this.blocks) block.free()
+  }
+
+  get #rowSize(): number {
+    return SUMS + this.#layout.sumNumbers
+  }
+
+  get #rowNumbers(): number {
+    return this.#capacity * this.#rowSize
+  }
+
+  #rowAt(b: number): number {
+    return this.#base + b * this.#rowSize
+  }
+
+  #grow(): void {
+    const { slabs } = this.#layout
+    const numbers = this.#rowNumbers
+    const rows = slabs.take(numbers * 2)
+    rows.page.set(this.#page.subarray(this.#base, this.#base + numbers), rows.at)
+    slabs.giveBack({ page: this.#page, at: this.#base }, numbers)
+    this.#page = rows.page
+    this.#base = rows.at
+    this.#capacity *= 2
+  }
+}

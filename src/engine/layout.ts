@@ -1,0 +1,63 @@
+import type { Dictionary } from './dictionary.ts'
+import type { Slabs } from './slabs.ts'
+import { SUMMARY } from './summary.ts'
+
+/** What the histories of one kind hold and what is asked of them. Columns are named by index; column 0 is the event time. */
+export interface Held {
+  /** Columns of an event, the event time among them. */
+  readonly columns: number
+  /** The columns that windows sum or take extremes of. */
+  readonly summed: readonly number[]
+  /** The columns that windows take quantiles of. */
+  readonly ranked: readonly number[]
+  /** The text columns whose different texts windows count. */
+  readonly distinct: readonly number[]
+  /** The columns that hold the numbers of a dictionary. */
+  readonly texts: readonly { readonly column: number; readonly dictionary: Dictionary }[]
+  /** Where their numbers lie. */
+  readonly slabs: Slabs
+}
+
+/** Powers of 2, from 4 on. */
+export interface Sizes {
+  /** Events up to which a history is one buffer: at least two blocks. */
+  readonly buffer: number
+  /** Events in a block, and in a run of a buffer. */
+  readonly block: number
+  /** Blocks in a group. */
+  readonly group: number
+}
+
+/** Measured on windows of 10 to 100,000 events: halves and doubles of them cost the same or more. */
+const SIZES: Sizes = { buffer: 256, block: 32, group: 64 }
+
+/** {@link Held}, and how a long history lays it out. */
+export interface Layout extends Held {
+  readonly sizes: Sizes
+  /** Columns of an event in a block: behind its own a link for each of `distinct`. */
+  readonly width: number
+  /** Columns of a block that it also keeps in order: those of `ranked`, then the links. */
+  readonly ordered: readonly number[]
+  readonly blockNumbers: number
+  /** Numbers of the summaries of all summed columns. */
+  readonly sumNumbers: number
+  /** Numbers that a sealed group keeps of all its blocks: the summaries, then the ordered columns. */
+  readonly sealNumbers: number
+}
+
+/** @param sizes other ones than fit, so that a test of few events comes to many blocks */
+export function layoutOf(held: Held, sizes = SIZES): Layout {
+  const { columns, summed, ranked, distinct } = held
+  const width = columns + distinct.length
+  const ordered = [...ranked, ...distinct.map((_, d) => columns + d)]
+  const sumNumbers = summed.length * SUMMARY
+  return {
+    ...held,
+    sizes,
+    width,
+    ordered,
+    blockNumbers: (width + ordered.length) * sizes.block,
+    sumNumbers,
+    sealNumbers: sumNumbers + ordered.length * sizes.block * sizes.group,
+  }
+}

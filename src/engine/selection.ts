@@ -1,0 +1,182 @@
+import { countBelow, countUpTo } from './ordered.ts'
+
+/** So many numbers are sorted rather than searched. */
+const FEW = 128
+/** Of multiples of the golden ratio the fractions lie evenly, so that no order of the numbers is bad for all of them. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2
+
+/** Ascending numbers: `size` of `data` from `from` on. Of these low ≤ i < high are still in question. */
+interface Run {
+  data: Float64Array
+  from: number
+  size: number
+  low: number
+  high: number
+  /** Where it has been divided. */
+  middle: number
+}
+
+/**
+ * A quantile of several ascending runs, as if they were sorted together, without doing so: a number is guessed, its rank is the
+ * sum of its ranks in the runs, and what lies on the wrong side of it is out of the question. Good guesses come from the runs,
+ * since they are alike: the same part of each.
+ */
+export class Selection {
+  readonly #runs: Run[] = []
+  #count = 0
+  /** The first runs, those with numbers still in question. */
+  #open = 0
+  /** Numbers in question, and numbers known to be before those. */
+  #left = 0
+  #before = 0
+  readonly #few = new Float64Array(FEW)
+
+  clear(): void {
+    this.#count = 0
+  }
+
+  /** Adds a run, which must stay as it is until the quantile has been taken. */
+  add(data: Float64Array, from: number, size: number): void {
+    if (size === 0) return
+    const run = this.#runs[this.#count]
+    if (run === undefined) this.#runs.push({ data, from, size, low: 0, high: size, middle: 0 })
+    else {
+      run.data = data
+      run.from = from
+      run.size = size
+    }
+    this.#count++
+  }
+
+  /** Adds numbers in any order. */
+  addUnordered(data: Float64Array, from: number, size: number): void {
+    this.add(data.slice(from, from + size).sort(), 0, size)
+  }
+
+  /** Interpolated between the two nearest ranks of q·(n − 1), as numpy's default does (Hyndman and Fan 1996, type 7). */
+  quantile(q: number): number {
+    let all = 0
+    for (let r = 0; r < this.#count; r++) all += (this.#runs[r] as Run).size
+    const rank = q * (all - 1)
+    const below = Math.floor(rank)
+    const low = this.#at(below, all)
+    if (rank === below) return low
+    return low + (this.#next(low, below + 1) - low) * (rank - below)
+  }
+
+  /** The number that `rank` others come before. */
+  #at(rank: number, all: number): number {
+    this.#open = this.#count
+    this.#left = all
+    this.#before = 0
+    for (let r = 0; r < this.#count; r++) {
+      const run = this.#runs[r] as Run
+      run.low = 0
+      run.high = run.size
+    }
+    for (let round = 1; this.#left > FEW; round++) {
+      const guess = round % 3 === 0 ? this.#anyOf(round) : this.#guess(rank)
+      if (this.#divide(guess, countBelow) > rank) this.#keepLower()
+      else {
+        this.#keepUpper()
+        if (this.#divide(guess, countUpTo) > rank) return guess
+        this.#keepUpper()
+      }
+    }
+    return this.#sortedAt(rank - this.#before)
+  }
+
+  /** The number of the next rank after that of `value`. */
+  #next(value: number, rank: number): number {
+    let upTo = 0
+    let next = Number.POSITIVE_INFINITY
+    for (let r = 0; r < this.#count; r++) {
+      const { data, from, size } = this.#runs[r] as Run
+      const here = countUpTo(data, from, size, value)
+      upTo += here
+      if (here < size) next = Math.min(next, data[from + here] as number)
+    }
+    return upTo > rank ? value : next
+  }
+
+  /**
+   * A number close to a rank: each long run's own at the same part of it, and of these one towards the middle, so that the
+   * larger part falls away; what is left is then the smaller part, with the rank near its other end.
+   */
+  #guess(rank: number): number {
+    const part = (rank - this.#before) / this.#left
+    let longest = 0
+    for (let r = 0; r < this.#open; r++) {
+      const { low, high } = this.#runs[r] as Run
+      longest = Math.max(longest, high - low)
+    }
+    let count = 0
+    for (let r = 0; r < this.#open && count < FEW; r++) {
+      const { data, from, low, high } = this.#runs[r] as Run
+      if ((high - low) * 2 < longest) continue
+      this.#few[count++] = data[from + low + Math.floor(part * (high - low))] as number
+    }
+    const guesses = this.#few.subarray(0, count).sort()
+    return guesses[Math.floor(count * (part > 0.5 ? 0.3 : 0.7))] as number
+  }
+
+  /** A number in question, another one each round. */
+  #anyOf(round: number): number {
+    let skip = Math.floor(((round * GOLDEN) % 1) * this.#left)
+    let r = 0
+    for (;;) {
+      const { data, from, low, high } = this.#runs[r] as Run
+      if (skip < high - low) return data[from + low + skip] as number
+      skip -= high - low
+      r++
+    }
+  }
+
+  /** Divides each run before or behind a number; gives how many of all numbers lie in the lower parts. */
+  #divide(value: number, count: typeof countBelow): number {
+    let lower = this.#before
+    for (let r = 0; r < this.#open; r++) {
+      const run = this.#runs[r] as Run
+      run.middle = run.low + count(run.data, run.from + run.low, run.high - run.low, value)
+      lower += run.middle - run.low
+    }
+    return lower
+  }
+
+  #keepLower(): void {
+    for (let r = this.#open - 1; r >= 0; r--) {
+      const run = this.#runs[r] as Run
+      this.#left -= run.high - run.middle
+      run.high = run.middle
+      if (run.low === run.high) this.#close(r)
+    }
+  }
+
+  #keepUpper(): void {
+    for (let r = this.#open - 1; r >= 0; r--) {
+      const run = this.#runs[r] as Run
+      this.#before += run.middle - run.low
+      this.#left -= run.middle - run.low
+      run.low = run.middle
+      if (run.low === run.high) this.#close(r)
+    }
+  }
+
+  /** Puts a run without numbers in question behind those that have some. */
+  #close(r: number): void {
+    this.#open--
+    const run = this.#runs[r] as Run
+    this.#runs[r] = this.#runs[this.#open] as Run
+    this.#runs[this.#open] = run
+  }
+
+  /** Of the numbers in question, sorted. */
+  #sortedAt(index: number): number {
+    let count = 0
+    for (let r = 0; r < this.#open; r++) {
+      const { data, from, low, high } = this.#runs[r] as Run
+      for (let i = from + low; i < from + high; i++) this.#few[count++] = data[i] as number
+    }
+    return this.#few.subarray(0, count).sort()[index] as number
+  }
+}
