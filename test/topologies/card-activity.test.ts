@@ -1,0 +1,140 @@
+import { expect, test } from 'vitest'
+import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import type { RuntimeEvent } from '../../src/runtime/events.ts'
+import { prepare } from '../../src/runtime/prepare.ts'
+import { startWorker } from '../../src/runtime/worker.ts'
+import { TopologyDriver } from '../../src/testing/index.ts'
+import { outputTopics } from '../../src/topology/definition.ts'
+import cardActivity from '../../topologies/card-activity.ts'
+import { headerOf } from '../support/headers.ts'
+import { featuresOf, type Line, linesOf, minutesOf } from './minutes-by-hand.ts'
+
+const GRACE_MS = 10_000
+const PARTITIONS = 3
+const RESTARTS = 80
+const SAMPLE = new URL('../../topologies/samples/payments.tsv', import.meta.url)
+const DAY = new URL('../golden/card-28h/input.tsv', import.meta.url)
+
+interface Told {
+  readonly id: string | undefined
+  readonly key: string | undefined
+  readonly text: string
+}
+
+/** One uninterrupted run. */
+async function runOnce(lines: readonly Line[]) {
+  const driver = await TopologyDriver.start(cardActivity, { partitions: PARTITIONS })
+  try {
+    const places = await driver.pipe(lines)
+    const minutes = minutesOf(
+      lines,
+      places.map((p) => p.partition),
+      GRACE_MS,
+    )
+    return { outputs: driver.outputs('card-activity'), outcomes: driver.outcomes, minutes }
+  } finally {
+    await driver.stop()
+  }
+}
+
+/** A worker for each of the pieces, one after the other on the same records. */
+async function runInPieces(lines: readonly Line[], pieces: number) {
+  const records = new MemoryRecords({ chunkRecords: 40 })
+  for (const topic of ['payments', ...outputTopics(cardActivity)]) {
+    records.createTopic(topic, { partitions: PARTITIONS })
+  }
+  const prepared = await prepare([cardActivity], { models: new Map(), topics: new Map() })
+  const seen: RuntimeEvent[] = []
+  try {
+    const step = Math.ceil(lines.length / pieces)
+    for (let line = 0; line < lines.length; line += step) {
+      records.produce(
+        lines.slice(line, line + step).map(({ key, value, timestampMs }) => ({
+          topic: 'payments',
+          partition: null,
+          key: Buffer.from(key),
+          value: Buffer.from(value),
+          timestampMs,
+          headers: [],
+        })),
+      )
+      const observer = (event: RuntimeEvent) => seen.push(event)
+      const worker = startWorker({ prepared, records, group: 'pieces', observer })
+      await Promise.race([records.settled('pieces', 'payments'), worker.done])
+      await worker.stop()
+    }
+    const told = records.read('card-activity').map((record) => ({
+      id: headerOf(record, 'tidemark-id'),
+      key: record.key?.toString(),
+      text: String(record.value),
+    }))
+    return { told, replayed: seen.filter((e) => e.type === 'restored').map((e) => e.records) }
+  } finally {
+    await records.close()
+    await prepared.close()
+  }
+}
+
+test.each([
+  ['the sample', SAMPLE],
+  ['28 hours', DAY],
+])(
+  'each minute of a card of %s is scored once, on features that a look through all minutes gives',
+  async (_, file) => {
+    const lines = linesOf(file)
+    const { outputs, outcomes, minutes } = await runOnce(lines)
+    const told = outputs.map(({ key, value, headers }) => ({
+      id: headers['tidemark-id'],
+      key,
+      cardId: value.cardId,
+      minuteStart: value.minuteStart,
+      model: value.model,
+      features: value.features,
+    }))
+    const wanted = minutes.map((minute) => ({
+      id: `payments/${minute.partition}/card-activity/${minute.card}/${minute.startMs}`,
+      key: minute.card,
+      cardId: minute.card,
+      minuteStart: minute.startMs,
+      model: 'pays-again@1',
+      features: featuresOf(minute, minutes),
+    }))
+    expect(told.toSorted(byId)).toEqual(wanted.toSorted(byId))
+    expect(outputs.filter(({ value: { probability: p } }) => !(p > 0 && p < 1))).toEqual([])
+    // Nothing is missing on both sides: only what closed the last minutes is in none.
+    const counted = minutes.reduce((sum, m) => sum + m.payments, 0)
+    expect(outcomes.windowed + outcomes.late + outcomes.dead).toBe(lines.length)
+    expect(counted).toBe(
+      outcomes.windowed - lines.filter((l) => l.key.startsWith('closing')).length,
+    )
+  },
+)
+
+test('a card that was active through the hour pays again more likely than one that was not', async () => {
+  const { outputs } = await runOnce(linesOf(DAY))
+  const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length
+  const isActive = ({ value }: (typeof outputs)[number]) => value.features.minutesActive1h > 10
+  const active = outputs.filter(isActive).map((o) => o.value.probability)
+  const others = outputs.filter((o) => !isActive(o)).map((o) => o.value.probability)
+  expect(active.length).toBeGreaterThan(100)
+  expect(mean(active)).toBeGreaterThan(2 * mean(others))
+})
+
+test(`stopped and started again ${RESTARTS} times, it tells what one run tells, each minute once`, async () => {
+  const lines = linesOf(DAY)
+  const { outputs } = await runOnce(lines)
+  const whole: Told[] = outputs.map(({ key, value, headers }) => ({
+    id: headers['tidemark-id'],
+    key: key ?? undefined,
+    text: JSON.stringify(value),
+  }))
+  const { told, replayed } = await runInPieces(lines, RESTARTS + 1)
+  expect(told.toSorted(byId)).toEqual(whole.toSorted(byId))
+  // Windows came back from the log, and not from all of it.
+  expect(replayed.length).toBeGreaterThan(RESTARTS)
+  expect(Math.max(...replayed)).toBeLessThan(lines.length / PARTITIONS / 5)
+})
+
+function byId(a: { readonly id: string | undefined }, b: typeof a): number {
+  return String(a.id) < String(b.id) ? -1 : 1
+}

@@ -1,0 +1,56 @@
+// Will a card pay again within ten minutes? Asked once for each minute in which it paid, when that minute has closed.
+import { defineTopology, hours, minutes, seconds } from 'tidemark'
+import { paysAgain } from './models/pays-again.model.ts'
+import { Payment } from './payment.ts'
+
+export default defineTopology('card-activity', (t) =>
+  t
+    .source('payments', {
+      schema: Payment,
+      key: (p) => p.cardId,
+      eventTimeMs: (p) => p.paidAt,
+      watermark: { lag: seconds(30) },
+      onLate: 'dead-letter',
+    })
+    .tumbling(minutes(1), { grace: seconds(10) })
+    .aggregate({ amount: (p) => p.amount, merchant: (p) => p.merchantId }, (a) => ({
+      payments: a.count(),
+      spent: a.sum('amount'),
+      largest: a.max('amount'),
+      merchants: a.distinct('merchant'),
+    }))
+    .features((f) => {
+      // The events are minutes now, so a window over them counts minutes; one without payments is no event.
+      const active = f.events({
+        payments: (m) => m.payments,
+        spent: (m) => m.spent,
+        merchants: (m) => m.merchants,
+      })
+      const tenMinutes = active.rolling(minutes(10))
+      const hour = active.rolling(hours(1))
+      return {
+        payments: active.value('payments'),
+        spent: active.value('spent'),
+        largest: active.value((m) => m.largest ?? Number.NaN),
+        merchants: active.value('merchants'),
+        // `never` is the cap: a card not seen for an hour is a new one, and a restart need not look further back.
+        secondsSinceActive: active.secondsSinceLast({ cap: hours(1), never: 3_600 }),
+        minutesActive10m: tenMinutes.count(),
+        payments10m: tenMinutes.sum('payments'),
+        minutesActive1h: hour.count(),
+        payments1h: hour.sum('payments'),
+        spent1h: hour.sum('spent'),
+        busiestMinute1h: hour.max('payments'),
+      }
+    })
+    .score(paysAgain)
+    // The row goes out with the answer: the topic is what the next model is trained on.
+    .map((s) => ({
+      cardId: s.event.key,
+      minuteStart: s.event.windowStartMs,
+      probability: s.score.probability,
+      model: s.model,
+      features: s.features,
+    }))
+    .sink('card-activity'),
+)
