@@ -7,13 +7,20 @@ import { TopologyDriver } from '../../src/testing/index.ts'
 import { outputTopics } from '../../src/topology/definition.ts'
 import cardActivity from '../../topologies/card-activity.ts'
 import { headerOf } from '../support/headers.ts'
-import { featuresOf, type Line, linesOf, minutesOf } from './minutes-by-hand.ts'
+import {
+  DAY,
+  expectAllCounted,
+  featuresOf,
+  type Line,
+  minutesOf,
+  paymentLine,
+  RECORD_TIME_MS,
+  SAMPLE,
+} from './minutes-by-hand.ts'
 
 const GRACE_MS = 10_000
 const PARTITIONS = 3
 const RESTARTS = 80
-const SAMPLE = new URL('../../topologies/samples/payments.tsv', import.meta.url)
-const DAY = new URL('../golden/card-28h/input.tsv', import.meta.url)
 
 interface Told {
   readonly id: string | undefined
@@ -80,8 +87,7 @@ test.each([
   ['28 hours', DAY],
 ])(
   'each minute of a card of %s is scored once, on features that a look through all minutes gives',
-  async (_, file) => {
-    const lines = linesOf(file)
+  async (_, lines) => {
     const { outputs, outcomes, minutes } = await runOnce(lines)
     const told = outputs.map(({ key, value, headers }) => ({
       id: headers['tidemark-id'],
@@ -101,17 +107,12 @@ test.each([
     }))
     expect(told.toSorted(byId)).toEqual(wanted.toSorted(byId))
     expect(outputs.filter(({ value: { probability: p } }) => !(p > 0 && p < 1))).toEqual([])
-    // Nothing is missing on both sides: only what closed the last minutes is in none.
-    const counted = minutes.reduce((sum, m) => sum + m.payments, 0)
-    expect(outcomes.windowed + outcomes.late + outcomes.dead).toBe(lines.length)
-    expect(counted).toBe(
-      outcomes.windowed - lines.filter((l) => l.key.startsWith('closing')).length,
-    )
+    expectAllCounted(lines, minutes, outcomes)
   },
 )
 
 test('a card that was active through the hour pays again more likely than one that was not', async () => {
-  const { outputs } = await runOnce(linesOf(DAY))
+  const { outputs } = await runOnce(DAY)
   const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length
   const isActive = ({ value }: (typeof outputs)[number]) => value.features.minutesActive1h > 10
   const active = outputs.filter(isActive).map((o) => o.value.probability)
@@ -120,19 +121,36 @@ test('a card that was active through the hour pays again more likely than one th
   expect(mean(active)).toBeGreaterThan(2 * mean(others))
 })
 
+test('a payment up to 40 s behind the newest one still enters its minute: lag and grace', async () => {
+  const driver = await TopologyDriver.start(cardActivity)
+  try {
+    const pay = (cardId: string, second: number) =>
+      paymentLine(cardId, RECORD_TIME_MS + 1_000 * second)
+    await driver.pipe([pay('a', 59), pay('b', 99), pay('a', 30)])
+    expect(driver.outputs('card-activity')).toEqual([])
+    await driver.pipe([pay('b', 100), pay('a', 31)])
+    const told = driver.outputs('card-activity').map(({ value }) => value)
+    expect(told).toMatchObject([
+      { cardId: 'a', minuteStart: RECORD_TIME_MS, features: { payments: 2 } },
+    ])
+    expect(driver.deadLetters()).toMatchObject([{ code: 'LATE', source: { offset: 4 } }])
+  } finally {
+    await driver.stop()
+  }
+})
+
 test(`stopped and started again ${RESTARTS} times, it tells what one run tells, each minute once`, async () => {
-  const lines = linesOf(DAY)
-  const { outputs } = await runOnce(lines)
+  const { outputs } = await runOnce(DAY)
   const whole: Told[] = outputs.map(({ key, value, headers }) => ({
     id: headers['tidemark-id'],
     key: key ?? undefined,
     text: JSON.stringify(value),
   }))
-  const { told, replayed } = await runInPieces(lines, RESTARTS + 1)
+  const { told, replayed } = await runInPieces(DAY, RESTARTS + 1)
   expect(told.toSorted(byId)).toEqual(whole.toSorted(byId))
   // Windows came back from the log, and not from all of it.
   expect(replayed.length).toBeGreaterThan(RESTARTS)
-  expect(Math.max(...replayed)).toBeLessThan(lines.length / PARTITIONS / 5)
+  expect(Math.max(...replayed)).toBeLessThan(DAY.length / PARTITIONS / 5)
 })
 
 function byId(a: { readonly id: string | undefined }, b: typeof a): number {

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { expect } from 'vitest'
+import type { Outcomes } from '../../src/runtime/events.ts'
 import { exactSum } from '../engine/oracle/exact.ts'
 
 // What card-minutes and card-activity must tell, by looking through all payments of a partition, and lines to run them on.
 
 /** Of every record: after all events, so that the future guard lets them pass. */
-const RECORD_TIME_MS = Date.UTC(2027, 0, 1)
+export const RECORD_TIME_MS = Date.UTC(2027, 0, 1)
 const MINUTE_MS = 60_000
 const LAG_MS = 30_000
 
@@ -32,12 +34,14 @@ export interface Minute {
   readonly merchants: number
 }
 
-const CLOSING = 12
+const CLOSING = Array.from({ length: 12 }, (_, n) => `closing-${n}`)
 
 /** The lines of a file of `key<TAB>json`, and payments of cards of their own that close all minutes, whatever the partitions. */
-export function linesOf(file: URL): Line[] {
-  const lines = readFileSync(file, 'utf8').trimEnd().split('\n').map(lineOf)
-  return [...lines, ...Array.from({ length: CLOSING }, (_, n) => closingLine(`closing-${n}`))]
+function linesOf(file: string): Line[] {
+  const lines = readFileSync(new URL(file, import.meta.url), 'utf8')
+    .trimEnd()
+    .split('\n')
+  return [...lines.map(lineOf), ...CLOSING.map((card) => paymentLine(card, RECORD_TIME_MS))]
 }
 
 function lineOf(text: string): Line {
@@ -45,11 +49,24 @@ function lineOf(text: string): Line {
   return { key: text.slice(0, tab), value: text.slice(tab + 1), timestampMs: RECORD_TIME_MS }
 }
 
-function closingLine(cardId: string): Line {
-  const payment = { cardId, merchantId: 'm', amount: 1, paidAt: RECORD_TIME_MS }
+export function paymentLine(cardId: string, paidAt: number): Line {
   const others = { paymentId: cardId, category: 'games', country: 'PT' }
-  const value = JSON.stringify({ ...payment, ...others })
+  const value = JSON.stringify({ ...others, cardId, merchantId: 'm', amount: 1, paidAt })
   return { key: cardId, value, timestampMs: RECORD_TIME_MS }
+}
+
+export const SAMPLE = linesOf('../../topologies/samples/payments.tsv')
+export const DAY = linesOf('../golden/card-28h/input.tsv')
+
+/** Nothing is missing: every payment is in a minute, late or dead; only what closed the last minutes is in none. */
+export function expectAllCounted(
+  lines: readonly Line[],
+  minutes: readonly Minute[],
+  { windowed, late, dead }: Outcomes,
+): void {
+  const counted = minutes.reduce((sum, m) => sum + m.payments, 0)
+  expect(windowed + late + dead).toBe(lines.length)
+  expect(counted).toBe(windowed - CLOSING.length)
 }
 
 /** Minutes that have closed by the end of the lines, with what entered them in time. `partitionOf[n]`: where line n stands. */

@@ -5,7 +5,7 @@ export const paysAgain = onnxModel({
   name: 'pays-again',
   version: '1',
   file: new URL('./pays-again.onnx', import.meta.url),
-  sha256: '018de9251173f3cc491ee6f8b22295a59bb243e147728475473c740a3e9991db',
+  sha256: 'f231fbf7d4cbd5684c1438b1df84bb42b305572d56d00d2b812422a3d30bcea9',
   input: 'features',
   features: [
     'payments',

@@ -12,7 +12,7 @@ makes one that answers 0.5 to everything; its rows are as good as any.
 
 The last command comes after each model, the first one too. Ten hours of invented payments: the first hour is left out, since
 its windows are not full, and the last, since its end is followed by nothing. Trained on the 212,582 minutes of cards before
-the eighth hour, tested on the 71,381 of the two that follow, 13 % of which see another payment: AUC 0.751, log loss 0.305.
+the eighth hour, tested on the 71,381 of the two that follow, 13 % of which see another payment: AUC 0.752, log loss 0.305.
 Who knew how often each card really pays would reach AUC 0.822. The same rows give the same file on the same machine.
 """
 import hashlib
@@ -68,6 +68,8 @@ def main():
 def read_rows(file):
     """Start of each minute after the first one, its features, and whether the card was active again."""
     rows = [json.loads(line) for line in open(file)]
+    # The order of partitions among each other is chance.
+    rows.sort(key=lambda row: (row["minuteStart"], row["cardId"]))
     starts = np.array([row["minuteStart"] for row in rows])
     starts -= starts.min()
     active = defaultdict(set)
@@ -96,6 +98,10 @@ def trained(x, y):
     graph.node.append(h.make_node("Gather", ["probabilities", "class1"], ["probability"], axis=1))
     del graph.output[:]
     graph.output.append(PROBABILITY)
+    # The converter lists the operator sets in an order of chance: sorted, the same rows give the same file.
+    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     return model
 
 
