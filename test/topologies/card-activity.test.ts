@@ -32,7 +32,7 @@ interface Told {
 async function runOnce(lines: readonly Line[]) {
   const driver = await TopologyDriver.start(cardActivity, { partitions: PARTITIONS })
   try {
-    const places = await driver.pipe(lines)
+    const places = await driver.pipeRecords(lines)
     const minutes = minutesOf(
       lines,
       places.map((p) => p.partition),
@@ -126,9 +126,9 @@ test('a payment up to 40 s behind the newest one still enters its minute: lag an
   try {
     const pay = (cardId: string, second: number) =>
       paymentLine(cardId, RECORD_TIME_MS + 1_000 * second)
-    await driver.pipe([pay('a', 59), pay('b', 99), pay('a', 30)])
+    await driver.pipeRecords([pay('a', 59), pay('b', 99), pay('a', 30)])
     expect(driver.outputs('card-activity')).toEqual([])
-    await driver.pipe([pay('b', 100), pay('a', 31)])
+    await driver.pipeRecords([pay('b', 100), pay('a', 31)])
     const told = driver.outputs('card-activity').map(({ value }) => value)
     expect(told).toMatchObject([
       { cardId: 'a', minuteStart: RECORD_TIME_MS, features: { payments: 2 } },

@@ -9,7 +9,7 @@ const PARTITIONS = 3
 async function run(lines: readonly Line[]) {
   const driver = await TopologyDriver.start(cardMinutes, { partitions: PARTITIONS })
   try {
-    const places = await driver.pipe(lines)
+    const places = await driver.pipeRecords(lines)
     const minutes = minutesOf(
       lines,
       places.map((p) => p.partition),
