@@ -37,7 +37,7 @@ async function scoresOf(definition: ModelDefinition, rows: readonly (readonly nu
       .sink('scored'),
   )
   const driver = await TopologyDriver.start(topology)
-  await driver.pipe(
+  await driver.pipeRecords(
     rows.map((row, i) => ({ key: 'k', value: { at: AT_MS + i, row }, timestampMs: AT_MS + i })),
   )
   const outputs = driver.outputs('scored') as { value: Scored }[]
