@@ -4,7 +4,7 @@ import type { Answer, Golden } from './golden.ts'
 
 // From what came out of a run to an answer for each line that went in.
 
-interface Place {
+export interface Place {
   readonly partition: number
   readonly offset: number
 }
@@ -13,6 +13,44 @@ interface Place {
 export interface Outcome {
   readonly outputs: readonly (Place & { readonly value: unknown })[]
   readonly deadLetters: readonly (Place & { readonly code: string })[]
+}
+
+/**
+ * Reads what was written at least once.
+ *
+ * @throws Error when an output or a dead letter came again and was not the same, key and value, byte for byte
+ */
+export function outcomeOf(outputs: readonly LogRecord[], letters: readonly LogRecord[]): Outcome {
+  return {
+    outputs: onceEach(outputs).map((output) => ({
+      ...placeOf(output),
+      value: JSON.parse(String(output.value)),
+    })),
+    deadLetters: onceEach(letters).map((letter) => ({
+      ...placeOf(letter),
+      code: headerOf(letter, 'tidemark.code') ?? '',
+    })),
+  }
+}
+
+function onceEach(records: readonly LogRecord[]): LogRecord[] {
+  const firsts = new Map<string, LogRecord>()
+  for (const record of records) {
+    const { partition, offset } = placeOf(record)
+    const id = headerOf(record, 'tidemark-id') ?? `${partition}/${offset}`
+    const first = firsts.get(id)
+    if (first === undefined) firsts.set(id, record)
+    else if (!isSame(first.key, record.key) || !isSame(first.value, record.value)) {
+      throw new Error(
+        `${id} came again, and differs: ${String(first.value)} and ${String(record.value)}`,
+      )
+    }
+  }
+  return [...firsts.values()]
+}
+
+function isSame(a: Buffer | null, b: Buffer | null): boolean {
+  return a === null || b === null ? a === b : a.equals(b)
 }
 
 /** `places[n]`: where line n stands in the source. A line that nothing came of was skipped. */
