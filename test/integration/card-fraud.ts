@@ -1,8 +1,10 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import type { KafkaReader } from '../../src/records/kafka/reader.ts'
+import type { KafkaWriter } from '../../src/records/kafka/writer.ts'
 import { partitionOf } from '../../src/records/partitioner.ts'
 import { paymentLines } from '../bench/payments.ts'
-import { placeOf } from '../golden/answers.ts'
+import { type Outcome, outcomeOf, type Place, placeOf } from '../golden/answers.ts'
 import {
   freshName,
   freshTopics,
@@ -13,7 +15,7 @@ import {
 import type { Running } from '../services/tidemark.ts'
 import { start } from '../services/tidemark-in-test.ts'
 
-const PARTITIONS = 6
+export const PARTITIONS = 6
 const TOPICS = ['payments', 'predictions', 'payments.dlq'] as const
 
 type Topics = Readonly<Record<(typeof TOPICS)[number], string>>
@@ -21,29 +23,51 @@ type Topics = Readonly<Record<(typeof TOPICS)[number], string>>
 /** By partition, an offset. */
 type Offsets = ReadonlyMap<number, number>
 
+/** A record of the input. */
+interface Line {
+  readonly key: string
+  readonly value: string
+}
+
+/** Invented payments; those of another seed are others. */
+export function* payments(count: number, seed: number): Generator<Line> {
+  for (const line of paymentLines(count, seed)) {
+    const [key = '', value = ''] = line.split('\t')
+    yield { key, value }
+  }
+}
+
+/** card-fraud with its features in the outputs. */
+export const WITH_FEATURES = 'test/golden/topologies/card-fraud.ts'
+
 /** card-fraud on topics of its own on a real Kafka: what was sent, who works on it, and what came of each event. */
 export class CardFraud {
   readonly #kafka: KafkaService
   readonly #records: KafkaRecords
+  readonly #writer: KafkaWriter
   readonly #topics: Topics
-  readonly #flags: readonly string[]
+  readonly #run: readonly string[]
   readonly #group = freshName('card-fraud')
   readonly #ends = new Map<number, number>()
+  readonly #sent: (Line & Place)[] = []
 
   private constructor(
     kafka: KafkaService,
     records: KafkaRecords,
-    { topics, flags }: { topics: Topics; flags: readonly string[] },
+    { topics, run }: { topics: Topics; run: readonly string[] },
   ) {
     this.#kafka = kafka
     this.#records = records
+    this.#writer = records.writer()
     this.#topics = topics
-    this.#flags = flags
+    this.#run = run
   }
 
-  static async on(kafka: KafkaService): Promise<CardFraud> {
+  static async on(kafka: KafkaService, topology = 'topologies/card-fraud.ts'): Promise<CardFraud> {
     const records = new KafkaRecords(plainOptions(kafka))
-    return new CardFraud(kafka, records, await freshTopics(records, TOPICS, PARTITIONS))
+    const { topics, flags } = await freshTopics(records, TOPICS, PARTITIONS)
+    const brokers = ['--brokers', kafka.brokers.join(',')]
+    return new CardFraud(kafka, records, { topics, run: [topology, ...brokers, ...flags] })
   }
 
   /** Where each partition of what was sent ends. */
@@ -51,26 +75,42 @@ export class CardFraud {
     return this.#ends
   }
 
-  /** Sends so many payments; those of another seed are others. */
-  async send(count: number, seed: number): Promise<void> {
-    const payments = [...paymentLines(count, seed)].map((line) => {
-      const [key = '', value = ''] = line.split('\t')
-      const bytes = { key: Buffer.from(key), value: Buffer.from(value) }
+  /** All that was sent, in its order, each with its place in the log. */
+  get sent(): readonly (Line & Place)[] {
+    return this.#sent
+  }
+
+  /** Resolves when all lines stand in the log. One at a time. */
+  async send(lines: Iterable<Line>): Promise<void> {
+    const topic = this.#topics.payments
+    const batch = [...lines].map((line) => {
+      const bytes = { key: Buffer.from(line.key), value: Buffer.from(line.value) }
       const partition = partitionOf({ partition: null, key: bytes.key }, PARTITIONS)
-      this.#ends.set(partition, (this.#ends.get(partition) ?? 0) + 1)
-      const { payments: topic } = this.#topics
+      const offset = this.#ends.get(partition) ?? 0
+      this.#ends.set(partition, offset + 1)
+      this.#sent.push({ ...line, partition, offset })
       return { topic, partition, ...bytes, timestampMs: Date.now(), headers: [] }
     })
-    const writer = this.#records.writer()
-    await writer.send(payments)
-    await writer.close()
+    await this.#writer.send(batch)
   }
 
   /** Starts a worker of its group. */
   run(...flags: readonly string[]): Running {
-    const brokers = ['--brokers', this.#kafka.brokers.join(',')]
-    const own = [...brokers, ...this.#flags, '--group', this.#group]
-    return start(['run', 'topologies/card-fraud.ts', ...own, ...flags])
+    return start(['run', ...this.#run, '--group', this.#group, ...flags])
+  }
+
+  /** The outputs as they come. */
+  follow(): Promise<KafkaReader> {
+    const topic = this.#topics.predictions
+    return this.#records.read({ topic, from: 'earliest', until: 'closed' })
+  }
+
+  /** What came of all events, once each. */
+  async outcome(): Promise<Outcome> {
+    return outcomeOf(
+      await readTopic(this.#records, this.#topics.predictions),
+      await readTopic(this.#records, this.#topics['payments.dlq']),
+    )
   }
 
   /** How often each payment, `partition/offset`, was answered by an output or a dead letter. */
@@ -108,8 +148,9 @@ export class CardFraud {
     }
   }
 
-  close(): Promise<void> {
-    return this.#records.close()
+  async close(): Promise<void> {
+    await this.#writer.close()
+    await this.#records.close()
   }
 }
 

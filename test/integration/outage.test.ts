@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { ownKafkaTest } from '../services/own-kafka.ts'
 import { httpOf } from '../services/tidemark-in-test.ts'
-import { CardFraud, unanswered } from './card-fraud.ts'
+import { CardFraud, payments, unanswered } from './card-fraud.ts'
 
 // A broker that is gone for a while, in the middle of a worker's work.
 
@@ -13,7 +13,7 @@ ownKafkaTest(
   async (kafka) => {
     const cards = await CardFraud.on(kafka.service)
     try {
-      await cards.send(EVENTS, 1)
+      await cards.send(payments(EVENTS, 1))
       const run = cards.run('--http-port', '0')
       const http = await httpOf(run)
       // The first chunks are through the model; thousands of events are on their way.
@@ -27,7 +27,7 @@ ownKafkaTest(
       // Its former self's session in the group lasts 30 s.
       expect(performance.now() - backMs).toBeLessThan(20_000)
 
-      await cards.send(EVENTS, 2)
+      await cards.send(payments(EVENTS, 2))
       await cards.allCommitted()
       run.process.kill('SIGTERM')
       expect(await run.ended).toMatchObject({ code: 0, signal: null })

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { kafkaTest } from '../services/kafka.ts'
-import { CardFraud, unanswered } from './card-fraud.ts'
+import { CardFraud, payments, unanswered } from './card-fraud.ts'
 
 // A worker that is told to stop in the middle of its work, and the one that goes on after it.
 
@@ -11,7 +11,7 @@ kafkaTest(
   async (kafka) => {
     const cards = await CardFraud.on(kafka)
     try {
-      await cards.send(EVENTS, 1)
+      await cards.send(payments(EVENTS, 1))
 
       const first = cards.run()
       // The first chunks are through the model; thousands of events are on their way.

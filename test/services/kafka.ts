@@ -26,14 +26,18 @@ declare module 'vitest' {
   }
 }
 
-/** How long a test on the real Kafka may take, ms. */
+/** How long a test on the real Kafka may take when nothing else is said, ms. */
 const KAFKA_TEST_MS = 30_000
 
 const service = inject('kafka')
 
 /** A test on the real Kafka; without one it is reported as skipped. */
-export function kafkaTest(name: string, fn: (kafka: KafkaService) => Promise<void>): void {
-  test(`${name} (Kafka)`, { timeout: KAFKA_TEST_MS }, async ({ skip }) => {
+export function kafkaTest(
+  name: string,
+  fn: (kafka: KafkaService) => Promise<void>,
+  timeout = KAFKA_TEST_MS,
+): void {
+  test(`${name} (Kafka)`, { timeout }, async ({ skip }) => {
     await fn(service ?? skip('KAFKA: NOT TESTED'))
   })
 }

@@ -1,0 +1,89 @@
+import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
+import { answersOf } from '../golden/answers.ts'
+import { compareGolden, readGolden } from '../golden/golden.ts'
+import { kafkaTest } from '../services/kafka.ts'
+import { httpOf } from '../services/tidemark-in-test.ts'
+import { CardFraud, WITH_FEATURES } from './card-fraud.ts'
+import { LiveOutputs } from './live-outputs.ts'
+
+// A worker that is killed in the middle of card-28h, and the one that takes over with the windows as they were.
+
+const golden = readGolden(fileURLToPath(new URL('../golden/card-28h', import.meta.url)))
+const LINES = golden.lines.length
+const PORTION = 40
+/** Lines that are on their way at most, dead letters among them. */
+const AHEAD = 500
+/** The shortest that brokers take. */
+const SESSION = ['--session-timeout', '6']
+
+for (const [after, outputs] of [
+  ['its first output', 1],
+  ['half of its outputs', LINES / 2],
+  ['most of its outputs', (LINES * 3) / 4],
+] as const) {
+  kafkaTest(
+    `kill -9 after ${after}: the next worker answers the rest, and nothing differs from one run`,
+    async (kafka) => {
+      const cards = await CardFraud.on(kafka, WITH_FEATURES)
+      try {
+        const first = cards.run(...SESSION)
+        await first.says('worker is running')
+        const live = await LiveOutputs.of(cards)
+        const sendNext = () =>
+          cards.send(golden.lines.slice(cards.sent.length, cards.sent.length + PORTION))
+        while (live.arrivals.length < outputs) {
+          await sendNext()
+          await live.until(({ arrivals }) => arrivals.length + AHEAD > cards.sent.length)
+        }
+        first.process.kill('SIGKILL')
+        expect(await first.ended).toMatchObject({ signal: 'SIGKILL' })
+        expect(cards.sent.length, 'it was killed before it was through').toBeLessThan(LINES)
+
+        const second = cards.run(...SESSION, '--http-port', '0')
+        const http = await httpOf(second)
+        while (cards.sent.length < LINES) await sendNext()
+        expect(await readinessOf(http)).toMatchObject({ status: 503, state: 'starting' })
+        await second.says('partition assigned')
+        const before = await untilReady(http)
+        await cards.allCommitted()
+        second.process.kill('SIGTERM')
+        const { code, stderr } = await second.ended
+        expect(code).toBe(0)
+        if (outputs > 1) {
+          expect(stderr).toContain('restoring windows from the log')
+          expect(before.some(({ restoring }) => restoring > 0)).toBe(true)
+        }
+
+        const answers = answersOf(golden, cards.sent, await cards.outcome())
+        expect(compareGolden(golden, answers)).toEqual([])
+      } finally {
+        await cards.close()
+      }
+    },
+    60_000,
+  )
+}
+
+interface Readiness {
+  readonly status: number
+  readonly state: string
+  readonly restoring: number
+}
+
+async function readinessOf(http: string): Promise<Readiness> {
+  const answer = await fetch(`${http}/readyz`)
+  return { status: answer.status, ...((await answer.json()) as Omit<Readiness, 'status'>) }
+}
+
+/** Asks a worker until it is ready; gives what it answered before. It must be ready exactly when it runs and restores nothing. */
+async function untilReady(http: string): Promise<Readiness[]> {
+  const before: Readiness[] = []
+  for (;;) {
+    const now = await readinessOf(http)
+    const isReady = now.state === 'running' && now.restoring === 0
+    expect(now.status).toBe(isReady ? 200 : 503)
+    if (isReady) return before
+    before.push(now)
+  }
+}
