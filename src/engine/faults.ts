@@ -1,7 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { nameOf } from '../topology/schema.ts'
-import type { BadCell } from './columns.ts'
+import type { BadCell } from './event-columns.ts'
 
 // Why an event cannot go on, in words. Never with a value of its payload.
 

@@ -1,6 +1,6 @@
 import { startOfWindow } from '../kernel/time.ts'
 import type { Aggregate, FeaturesStep, KindDefinition } from '../topology/definition.ts'
-import { type BadCell, EventColumns } from './columns.ts'
+import { type BadCell, EventColumns } from './event-columns.ts'
 import { Expiry } from './expiry.ts'
 import { History } from './history.ts'
 import { LastClosed } from './last-closed.ts'
@@ -130,7 +130,7 @@ export class KindWindows {
     // What an event sees depends on the watermark, not on what happens to be still in memory.
     if (history !== null) this.#passTime(history, watermarkMs)
     const seenMs = this.#sinceLast.length === 0 ? 0 : this.#previousMs(key, history, timeMs)
-    if (enters) history?.insert(timeMs, this.#columns.take())
+    if (enters) history?.insert(timeMs, this.#columns.hold())
     if (row === null) return
     const floorMs = watermarkMs - this.#rolling.longestMs
     this.#rolling.write(history, { timeMs, floorMs }, row)
@@ -198,9 +198,7 @@ export class KindWindows {
   }
 
   #walkOver(features: readonly Aggregated[]): WindowWalk {
-    const windows = features.map((f) =>
-      this.#columns.windowFeature(f.aggregate, f.lengthMs, f.feature),
-    )
+    const windows = features.map((f) => ({ ...f, ...this.#columns.placeOf(f.aggregate) }))
     return new WindowWalk(windows, this.#columns.layout)
   }
 }

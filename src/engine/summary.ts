@@ -11,6 +11,9 @@ export const SQUARES = 2
 export const MIN = 4
 export const MAX = 5
 
+/** Digits of a sum that mean something: some less than twice a float64's. */
+const NOTHING = 2 ** -95
+
 /** A summary of nothing. */
 export function clearSummary(into: Float64Array, at: number): void {
   into.fill(0, at, at + MIN)
@@ -36,4 +39,11 @@ export function addSummary(into: Float64Array, at: number, from: Float64Array, o
   into[at + SQUARES + 1] = (into[at + SQUARES + 1] as number) + (from[of + SQUARES + 1] as number)
   into[at + MIN] = Math.min(into[at + MIN] as number, from[of + MIN] as number)
   into[at + MAX] = Math.max(into[at + MAX] as number, from[of + MAX] as number)
+}
+
+/** Is the sum of so many values 0? Of values that cancel out, a rest of some 2^-106 of them may stay, by the order of the sum. */
+export function isNothing(sums: Float64Array, at: number, count: number): boolean {
+  const total = (sums[at + SUM] as number) + (sums[at + SUM + 1] as number)
+  const largest = Math.max(-(sums[at + MIN] as number), sums[at + MAX] as number)
+  return Math.abs(total) <= count * largest * NOTHING
 }

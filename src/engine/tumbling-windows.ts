@@ -1,7 +1,7 @@
 import type { TidemarkError } from '../kernel/errors.ts'
 import { startOfWindow } from '../kernel/time.ts'
-import type { TumblingStep } from '../topology/definition.ts'
-import { EventColumns } from './columns.ts'
+import type { Aggregate, TumblingStep } from '../topology/definition.ts'
+import { EventColumns } from './event-columns.ts'
 import type { Flow, WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
 import { History } from './history.ts'
@@ -37,7 +37,7 @@ export class TumblingWindows {
   readonly #use: StateUse
   readonly #columns: EventColumns
   readonly #walk: WindowWalk
-  readonly #names: readonly string[]
+  readonly #fields: readonly (readonly [name: string, aggregate: Aggregate])[]
   readonly #row: Float64Array
   readonly #histories = new Map<string, History>()
   /** The keys of each window that is open, by its end. */
@@ -52,10 +52,15 @@ export class TumblingWindows {
     this.#use = use
     this.#columns = new EventColumns(step.columns, aggregates)
     this.#walk = new WindowWalk(
-      aggregates.map((a, at) => this.#columns.windowFeature(a, step.lengthMs, at)),
+      aggregates.map((aggregate, feature) => ({
+        aggregate,
+        lengthMs: step.lengthMs,
+        ...this.#columns.placeOf(aggregate),
+        feature,
+      })),
       this.#columns.layout,
     )
-    this.#names = Object.keys(step.aggregates)
+    this.#fields = Object.entries(step.aggregates)
     this.#row = new Float64Array(aggregates.length)
   }
 
@@ -144,7 +149,7 @@ export class TumblingWindows {
     }
     const history = this.#historyOf(key)
     if (history.latestUpTo(endMs - 1) < startMs) this.#openWindow(endMs, history)
-    history.insert(timeMs, this.#columns.take())
+    history.insert(timeMs, this.#columns.hold())
     run.outcome.entered.push(index)
     if (emit === 'final' || !run.isWanted) return null
     return this.#result(history, { endMs, isFinal: false, cause: index })
@@ -189,9 +194,8 @@ export class TumblingWindows {
     this.#walk.writeRange(history, { afterMs: startMs - 1, upToMs: endMs - 1 }, this.#row)
     const event: Record<string, unknown> = { key, windowStartMs: startMs, windowEndMs: endMs }
     if (this.#step.emit === 'early') event['isFinal'] = isFinal
-    for (let a = 0; a < this.#names.length; a++) {
-      const value = this.#row[a] as number
-      event[this.#names[a] as string] = Number.isNaN(value) ? null : value
+    for (const [at, [name, aggregate]] of this.#fields.entries()) {
+      event[name] = this.#columns.valueOf(aggregate, this.#row[at] as number)
     }
     return { key, startMs, endMs, isFinal, cause, event }
   }

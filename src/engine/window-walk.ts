@@ -3,7 +3,7 @@ import { variance } from './compensated.ts'
 import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
 import { Reach } from './reach.ts'
-import { MAX, MIN, SQUARES, SUM, SUMMARY } from './summary.ts'
+import { isNothing, MAX, MIN, SQUARES, SUM, SUMMARY } from './summary.ts'
 
 // All windows of one kind in one walk, from the newest event a row may see to the oldest: at each window's edge what has been
 // walked over so far is that window's answer, since the windows are nested.
@@ -12,8 +12,9 @@ import { MAX, MIN, SQUARES, SUM, SUMMARY } from './summary.ts'
 export interface WindowFeature {
   readonly lengthMs: number
   readonly aggregate: Aggregate
-  /** Column in the history; 0 when the aggregate needs none. */
+  /** Column in the history, and a second one; 0 when the aggregate needs none. */
   readonly column: number
+  readonly over: number
   /** Index in the row. */
   readonly feature: number
 }
@@ -21,6 +22,7 @@ export interface WindowFeature {
 /** A feature with the places of its column among those that the layout keeps something of; −1 where it is not. */
 interface PlacedFeature extends WindowFeature {
   readonly summary: number
+  readonly overSummary: number
   readonly ranked: number
   readonly distinct: number
 }
@@ -47,6 +49,7 @@ export class WindowWalk {
         .map((f) => ({
           ...f,
           summary: layout.summed.indexOf(f.column) * SUMMARY,
+          overSummary: layout.summed.indexOf(f.over) * SUMMARY,
           ranked: layout.ranked.indexOf(f.column),
           distinct: layout.distinct.indexOf(f.column),
         })),
@@ -110,15 +113,32 @@ export class WindowWalk {
         return sums[summary + MIN] as number
       case 'max':
         return sums[summary + MAX] as number
+      case 'variance':
+        return this.#variance(summary, count)
       case 'std':
-        // Equal values have no deviation at all, not one of 1e-16.
-        if (sums[summary + MIN] === sums[summary + MAX]) return 0
-        return Math.sqrt(variance(count, sums, summary + SUM, summary + SQUARES))
+        return Math.sqrt(this.#variance(summary, count))
+      case 'rate':
+        return count / (feature.lengthMs / 1_000)
+      case 'ratio': {
+        const below = isNothing(sums, feature.overSummary, count)
+        return below ? aggregate.empty : this.#total(summary) / this.#total(feature.overSummary)
+      }
+      case 'first':
+        return this.#reach.oldest(feature.column)
+      case 'last':
+        return this.#reach.newest(feature.column)
       case 'distinct':
         return this.#reach.distinct(feature.distinct, afterMs)
       case 'quantile':
         return this.#reach.quantile(feature.ranked, aggregate.q as number)
     }
+  }
+
+  #variance(summary: number, count: number): number {
+    const { sums } = this.#reach
+    // Equal values do not vary at all, not by 1e-32.
+    if (sums[summary + MIN] === sums[summary + MAX]) return 0
+    return variance(count, sums, summary + SUM, summary + SQUARES)
   }
 
   #total(summary: number): number {

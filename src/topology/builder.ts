@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { TidemarkError } from '../kernel/errors.ts'
 import { type DurationMs, minutes } from '../kernel/time.ts'
+import { aggregateWords } from './aggregates.ts'
 import {
   type Aggregate,
   type Definition,
@@ -231,12 +232,7 @@ class Draft implements TopologyBuilder {
   }
 }
 
-const aggregateKit = {
-  count: (): Aggregate => ({ of: 'count' }),
-  sum: (column: string): Aggregate => ({ of: 'sum', column, empty: 0 }),
-  max: (column: string): Aggregate => ({ of: 'max', column, empty: Number.NaN }),
-  distinct: (column: string): Aggregate => ({ of: 'distinct', column }),
-}
+const aggregateKit = aggregateWords('any', (aggregate) => aggregate)
 
 /** The part of the drawing that leads to a wanted sink. */
 function grow(node: Node, wanted: ReadonlySet<Node>): Step[] {

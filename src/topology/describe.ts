@@ -121,8 +121,9 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep): string {
 }
 
 function explainAggregate(aggregate: Aggregate): string {
-  if (aggregate.of === 'count') return 'count()'
+  if (aggregate.of === 'count' || aggregate.of === 'rate') return `${aggregate.of}()`
+  const over = aggregate.of === 'ratio' ? `, ${aggregate.over}` : ''
   const q = aggregate.of === 'quantile' ? `, ${aggregate.q}` : ''
   const empty = 'empty' in aggregate && aggregate.of !== 'sum' ? `, empty: ${aggregate.empty}` : ''
-  return `${aggregate.of}(${aggregate.column}${q}${empty})`
+  return `${aggregate.of}(${aggregate.column}${over}${q}${empty})`
 }

@@ -1,13 +1,7 @@
 import type { DurationMs } from '../kernel/time.ts'
-import type {
-  Aggregate,
-  Cell,
-  EventFunction,
-  FeatureSource,
-  KindDefinition,
-  NumberAggregate,
-} from './definition.ts'
-import type { Columns, Feature, FeatureKit, Kind, WhenEmpty, Window } from './features.ts'
+import { aggregateWords } from './aggregates.ts'
+import type { Aggregate, Cell, EventFunction, FeatureSource, KindDefinition } from './definition.ts'
+import type { Columns, Feature, FeatureKit, Kind, Window } from './features.ts'
 
 /** A {@link FeatureKit} that records what is asked of it. */
 export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition[] } {
@@ -60,24 +54,7 @@ function buildKind(kind: number, definition: KindDefinition): Kind<never, never>
 function buildWindow(
   over: (aggregate: Aggregate) => FeatureSource,
 ): Window<Record<string, (event: never) => Cell>> {
-  const number =
-    (of: NumberAggregate) =>
-    (column: string, o?: WhenEmpty): Feature<unknown> =>
-      feature(over({ of, column, empty: o?.empty ?? Number.NaN }))
-  return {
-    count: () => feature(over({ of: 'count' })),
-    sum: (column: string) => feature(over({ of: 'sum', column, empty: 0 })),
-    mean: number('mean'),
-    min: number('min'),
-    max: number('max'),
-    std: number('std'),
-    quantile: (column: string, q: number, o?: WhenEmpty) =>
-      feature(over({ of: 'quantile', column, q, empty: o?.empty ?? Number.NaN })),
-    distinct: (column: string) => feature(over({ of: 'distinct', column })),
-    countWhere: (column: string) => feature(over({ of: 'countWhere', column })),
-    share: (column: string, o?: WhenEmpty) =>
-      feature(over({ of: 'share', column, empty: o?.empty ?? Number.NaN })),
-  }
+  return aggregateWords('number', (aggregate) => feature(over(aggregate)))
 }
 
 function feature(source: FeatureSource): Feature<unknown> {

@@ -15,7 +15,7 @@ export type Named<C, T> = {
 }[keyof C] &
   string
 
-/** What an aggregate is when its window holds no event. */
+/** What an aggregate is when its window holds no event, or a ratio has nothing below. */
 export interface WhenEmpty {
   /** @default NaN */
   empty?: number
@@ -25,15 +25,25 @@ export interface WhenEmpty {
 export interface Window<C> {
   /** Events in the window. 0 when empty. */
   count(): Feature<unknown>
+  /** Events a second, over the whole length of the window. 0 when empty. */
+  rate(): Feature<unknown>
   /** Sum, with its rounding error carried. 0 when empty. */
   sum(column: Named<C, number>): Feature<unknown>
   mean(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
   min(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
   max(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  /** Population variance (divides by n). */
+  variance(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
   /** Population standard deviation (divides by n). */
   std(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
   /** The q-quantile, 0 ≤ q ≤ 1, interpolated between the two nearest values. */
   quantile(column: Named<C, number>, q: number, o?: WhenEmpty): Feature<unknown>
+  /** The sum of one column over the sum of another. */
+  ratio(column: Named<C, number>, over: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  /** Of the oldest event; a condition is 0 or 1. */
+  first(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
+  /** Of the newest event; a condition is 0 or 1. */
+  last(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
   /** Different values, exactly. 0 when empty. */
   distinct(column: Named<C, string>): Feature<unknown>
   /** Events for which the column is true. 0 when empty. */

@@ -114,11 +114,35 @@ export interface WindowEvent {
 export interface Aggregate<V> {
   readonly value?: V
 }
+type CellOf<F> = F extends (event: never) => infer V ? V : never
+/** Aggregates over one closed window, as fields of its event; `null` where there is no number. `C` are the columns. */
 interface AggregateKit<C> {
   count(): Aggregate<number>
+  /** Events a second, over the whole length of the window. */
+  rate(): Aggregate<number>
+  /** Sum, with its rounding error carried. */
   sum(column: Named<C, number>): Aggregate<number>
+  mean(column: Named<C, number>): Aggregate<number | null>
+  min(column: Named<C, number>): Aggregate<number | null>
   max(column: Named<C, number>): Aggregate<number | null>
+  /** Population variance (divides by n). */
+  variance(column: Named<C, number>): Aggregate<number | null>
+  /** Population standard deviation (divides by n). */
+  std(column: Named<C, number>): Aggregate<number | null>
+  /** The q-quantile, 0 ≤ q ≤ 1, interpolated between the two nearest values. */
+  quantile(column: Named<C, number>, q: number): Aggregate<number | null>
+  /** The sum of one column over the sum of another; `null` when that is 0. */
+  ratio(column: Named<C, number>, over: Named<C, number>): Aggregate<number | null>
+  /** Of the oldest event, in event time. */
+  first<K extends keyof C & string>(column: K): Aggregate<CellOf<C[K]>>
+  /** Of the newest event, in event time. */
+  last<K extends keyof C & string>(column: K): Aggregate<CellOf<C[K]>>
+  /** Different values, exactly. */
   distinct(column: Named<C, string>): Aggregate<number>
+  /** Events for which the column is true. */
+  countWhere(column: Named<C, boolean>): Aggregate<number>
+  /** The part of the events, 0 to 1, for which the column is true. */
+  share(column: Named<C, boolean>): Aggregate<number | null>
 }
 
 export interface SourceOptions<S extends StandardSchemaV1> {

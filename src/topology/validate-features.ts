@@ -1,20 +1,15 @@
 import type { Code } from '../kernel/errors.ts'
-import type {
-  Aggregate,
-  Definition,
-  FeatureDefinition,
-  FeaturesStep,
-  TumblingStep,
-} from './definition.ts'
+import type { Definition, FeatureDefinition, FeaturesStep, TumblingStep } from './definition.ts'
 import { stepsOf } from './definition.ts'
 import { pickedField } from './picked-field.ts'
+import { type ColumnUses, checkAggregate } from './validate-aggregates.ts'
 
 /** Tells a fault of a step. @default code `TOPOLOGY_INVALID` */
 export type Report = (where: string, what: string, o?: { code?: Code; hint?: string }) => void
 
 /** Faults of one features step: its features, and whether they are what the models behind it take. */
 export function checkFeatures(definition: Definition, step: FeaturesStep, report: Report): void {
-  const columnUses = new Map<string, string>()
+  const uses = step.kinds.map(({ columns }): ColumnUses => ({ columns, types: new Map() }))
   for (const feature of step.features) {
     const tell: Tell = (what, o) => report(`${step.name}.${feature.name}`, what, o)
     switch (feature.from) {
@@ -25,11 +20,7 @@ export function checkFeatures(definition: Definition, step: FeaturesStep, report
       case 'tumbling': {
         const { kind, lengthMs, aggregate } = feature
         checkLength(lengthMs, tell)
-        checkAggregate(
-          aggregate,
-          { kind, columns: step.kinds[kind]?.columns ?? {}, columnUses },
-          tell,
-        )
+        checkAggregate(aggregate, uses[kind] ?? { columns: {}, types: new Map() }, tell)
         break
       }
       case 'sinceLast':
@@ -68,31 +59,6 @@ function checkLength(lengthMs: number, tell: Tell): void {
   tell(`window length ${lengthMs} ms must be a whole number above 0`)
 }
 
-interface Columns {
-  readonly kind: number
-  readonly columns: Readonly<Record<string, unknown>>
-  /** How each column was used before, since one column has one type. */
-  readonly columnUses: Map<string, string>
-}
-
-function checkAggregate(
-  aggregate: Aggregate,
-  { kind, columns, columnUses }: Columns,
-  tell: Tell,
-): void {
-  if (aggregate.of === 'count') return
-  const { column } = aggregate
-  if (!Object.hasOwn(columns, column)) tell(`there is no column "${column}"`)
-  const use = useOf(aggregate)
-  const before = columnUses.get(`${kind}.${column}`) ?? use
-  columnUses.set(`${kind}.${column}`, before)
-  if (before !== use) tell(`column "${column}" is used as a ${before} and as a ${use}`)
-  if (aggregate.of === 'quantile') {
-    const q = aggregate.q ?? Number.NaN
-    if (!(q >= 0 && q <= 1)) tell(`quantile ${q} must lie between 0 and 1`)
-  }
-}
-
 const EMITS: readonly TumblingStep['emit'][] = ['final', 'early']
 /** Fields that every result of a tumbling window has. */
 const OF_EVERY_WINDOW = ['key', 'windowStartMs', 'windowEndMs', 'isFinal']
@@ -100,7 +66,7 @@ const OF_EVERY_WINDOW = ['key', 'windowStartMs', 'windowEndMs', 'isFinal']
 /** Faults of one tumbling step. */
 export function checkTumbling(step: TumblingStep, report: Report): void {
   const { name, lengthMs, graceMs, columns, aggregates, emit } = step
-  const columnUses = new Map<string, string>()
+  const uses: ColumnUses = { columns, types: new Map() }
   checkLength(lengthMs, (what) => report(name, what))
   if (!(Number.isInteger(graceMs) && graceMs >= 0)) {
     report(name, `grace ${graceMs} ms must be a whole number, not negative`)
@@ -109,13 +75,8 @@ export function checkTumbling(step: TumblingStep, report: Report): void {
   for (const [field, aggregate] of Object.entries(aggregates)) {
     const tell: Tell = (what, o) => report(`${name}.${field}`, what, o)
     if (OF_EVERY_WINDOW.includes(field)) tell(`every result has a field "${field}" already`)
-    checkAggregate(aggregate, { kind: 0, columns, columnUses }, tell)
+    checkAggregate(aggregate, uses, tell)
   }
-}
-
-function useOf({ of }: Aggregate): string {
-  if (of === 'distinct') return 'text'
-  return of === 'share' || of === 'countWhere' ? 'condition' : 'number'
 }
 
 function checkModels(step: FeaturesStep, report: Report): void {

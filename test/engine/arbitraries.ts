@@ -192,12 +192,17 @@ function aggregates(): fc.Arbitrary<Aggregate> {
   const text = fc.constantFrom('shop', 'initial')
   const truth = fc.constantFrom('online', 'large')
   const empty = fc.constantFrom(Number.NaN, 0, -1)
-  const plain = fc.constantFrom('mean', 'min', 'max', 'std')
+  const plain = fc.constantFrom('mean', 'min', 'max', 'variance', 'std')
+  const end = fc.constantFrom('first', 'last')
+  const cell = fc.constant('number')
   return oneOf<Aggregate>(
     [1, record({ of: fc.constant('count') })],
+    [1, record({ of: fc.constant('rate') })],
     [1, record({ of: fc.constant('sum'), column: number, empty: fc.constant(0) })],
     [4, record({ of: plain, column: number, empty })],
     [1, record({ of: fc.constant('quantile'), column: number, empty, q: quantiles() })],
+    [1, record({ of: fc.constant('ratio'), column: number, over: number, empty })],
+    [2, record({ of: end, column: fc.oneof(number, truth), cell, empty })],
     [1, record({ of: fc.constant('distinct'), column: text })],
     [1, record({ of: fc.constant('countWhere'), column: truth })],
     [1, record({ of: fc.constant('share'), column: truth, empty })],

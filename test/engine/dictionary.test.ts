@@ -16,6 +16,14 @@ test('a text keeps its number while an event holds it, and gives it back with th
   expect(dictionary.hold('fuel')).toBe(fuel)
 })
 
+test('a number gives back what holds it; equal texts, numbers and conditions are different cells', () => {
+  const dictionary = new Dictionary()
+  const cells = ['1', 1, 'true', true, false, '', 0]
+  const ids = cells.map((cell) => dictionary.hold(cell))
+  expect(new Set(ids).size).toBe(cells.length)
+  expect(ids.map((id) => dictionary.cellOf(id))).toEqual(cells)
+})
+
 test('held texts have numbers of their own, as few as were ever held at once', () => {
   // A text is held, or one of the events that hold something is pruned.
   const moves = fc.array(

@@ -26,6 +26,9 @@ const STEP: TumblingStep = {
     spent: { of: 'sum', column: 'amount', empty: 0 },
     largest: { of: 'max', column: 'amount', empty: Number.NaN },
     shops: { of: 'distinct', column: 'shop' },
+    newest: { of: 'last', column: 'shop', empty: Number.NaN, cell: 'any' },
+    each: { of: 'ratio', column: 'amount', over: 'amount', empty: Number.NaN },
+    perSecond: { of: 'rate' },
   },
   then: [{ op: 'sink', name: 'out', topic: 'out', key: null }],
 }
@@ -89,6 +92,9 @@ test('a window closes when the watermark passes its end, and not before', () => 
     spent: 2,
     largest: 1,
     shops: 1,
+    newest: 's',
+    each: 1,
+    perSecond: 2 / 60,
   })
 })
 

@@ -1,7 +1,6 @@
-import { Dictionary } from '../../src/engine/dictionary.ts'
+import { EventColumns } from '../../src/engine/event-columns.ts'
 import { History } from '../../src/engine/history.ts'
-import { layoutOf, type Sizes } from '../../src/engine/layout.ts'
-import { Slabs } from '../../src/engine/slabs.ts'
+import type { Sizes } from '../../src/engine/layout.ts'
 import { type WindowFeature, WindowWalk } from '../../src/engine/window-walk.ts'
 import type { Aggregate, KindDefinition } from '../../src/topology/definition.ts'
 import { naiveAggregate } from './oracle/naive-features.ts'
@@ -16,21 +15,25 @@ export interface Entry {
 }
 
 const amount = (e: unknown) => (e as Entry).amount
+const fee = (e: unknown) => (e as Entry).amount * 0.015 + 0.25
 const shop = (e: unknown) => (e as Entry).shop
 const refund = (e: unknown) => (e as Entry).refund
-const KIND: KindDefinition = { is: null, columns: { amount, shop, refund } }
-const COLUMN: Readonly<Record<string, number>> = { amount: 1, shop: 2, refund: 3 }
-
+const KIND: KindDefinition = { is: null, columns: { amount, fee, shop, refund } }
 const empty = Number.NaN
 const EVERY_AGGREGATE: readonly Aggregate[] = [
   { of: 'count' },
+  { of: 'rate' },
   { of: 'sum', column: 'amount', empty: 0 },
   { of: 'mean', column: 'amount', empty },
   { of: 'min', column: 'amount', empty },
   { of: 'max', column: 'amount', empty },
+  { of: 'variance', column: 'amount', empty },
   { of: 'std', column: 'amount', empty },
   { of: 'quantile', column: 'amount', q: 0.5, empty },
   { of: 'quantile', column: 'amount', q: 0.99, empty },
+  { of: 'ratio', column: 'fee', over: 'amount', empty: -1 },
+  { of: 'first', column: 'amount', cell: 'number', empty },
+  { of: 'last', column: 'refund', cell: 'number', empty },
   { of: 'distinct', column: 'shop' },
   { of: 'countWhere', column: 'refund' },
   { of: 'share', column: 'refund', empty },
@@ -40,8 +43,7 @@ const EVERY_AGGREGATE: readonly Aggregate[] = [
 export const SMALL: Sizes = { buffer: 8, block: 4, group: 4 }
 
 export class Windowed {
-  readonly slabs = new Slabs()
-  readonly dictionary = new Dictionary()
+  readonly columns: EventColumns
   readonly history: History
   readonly #walk: WindowWalk
   readonly #features: readonly WindowFeature[]
@@ -50,24 +52,16 @@ export class Windowed {
 
   /** @param lengthsMs a window of each, over every aggregate */
   constructor(lengthsMs: readonly number[], aggregates = EVERY_AGGREGATE, sizes?: Sizes) {
+    this.columns = new EventColumns(KIND.columns, aggregates, sizes)
     this.#features = lengthsMs.flatMap((lengthMs, l) =>
       aggregates.map((aggregate, a) => ({
         lengthMs,
         aggregate,
-        column: 'column' in aggregate ? (COLUMN[aggregate.column] ?? 0) : 0,
+        ...this.columns.placeOf(aggregate),
         feature: l * aggregates.length + a,
       })),
     )
-    const { dictionary, slabs } = this
-    const held = {
-      columns: 4,
-      summed: [1, 3],
-      ranked: [1],
-      distinct: [2],
-      texts: [{ column: 2, dictionary }],
-      slabs,
-    }
-    const layout = layoutOf(held, sizes)
+    const { layout } = this.columns
     this.history = new History(layout, 'a key', Number.NEGATIVE_INFINITY)
     this.#walk = new WindowWalk(this.#features, layout)
     this.#row = new Float64Array(this.#features.length)
@@ -80,8 +74,8 @@ export class Windowed {
 
   insert(entry: Entry): void {
     const { timeMs } = entry
-    const cells = [entry.amount, this.dictionary.hold(entry.shop), Number(entry.refund)]
-    this.history.insert(timeMs, cells)
+    this.columns.read(entry)
+    this.history.insert(timeMs, this.columns.hold())
     const after = this.#plain.findLastIndex((e) => e.timeMs <= timeMs) + 1
     this.#plain.splice(after, 0, entry)
   }
@@ -98,8 +92,8 @@ export class Windowed {
   }
 
   naive(timeMs: number, floorMs: number): number[] {
-    return this.#features.map(({ lengthMs, aggregate }) =>
-      naiveOver(aggregate, this.#between(Math.max(timeMs - lengthMs, floorMs), timeMs)),
+    return this.#features.map((feature) =>
+      naiveOver(feature, this.#between(Math.max(timeMs - feature.lengthMs, floorMs), timeMs)),
     )
   }
 
@@ -111,7 +105,7 @@ export class Windowed {
 
   naiveRange(afterMs: number, upToMs: number): number[] {
     const entries = this.#between(afterMs, upToMs)
-    return this.#features.map(({ aggregate }) => naiveOver(aggregate, entries))
+    return this.#features.map((feature) => naiveOver(feature, entries))
   }
 
   #between(afterMs: number, upToMs: number): Entry[] {
@@ -124,10 +118,10 @@ export function rounded(row: readonly number[]): number[] {
   return row.map(Math.fround)
 }
 
-function naiveOver(aggregate: Aggregate, entries: readonly Entry[]): number {
+function naiveOver(feature: WindowFeature, entries: readonly Entry[]): number {
   return naiveAggregate(
-    aggregate,
+    feature,
     KIND,
-    entries.map((event) => ({ event })),
+    entries.map((event) => ({ timeMs: event.timeMs, event })),
   )
 }

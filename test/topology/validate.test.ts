@@ -182,6 +182,26 @@ describe('each fault is found', () => {
       'TOPOLOGY_INVALID test/features.more: column "amount" is used as a number and as a condition',
     ],
     [
+      'the last of a text as a feature',
+      featured(window({ of: 'last', column: 'shop', cell: 'number', empty: 0 })),
+      'TOPOLOGY_INVALID test/features.more: column "shop" is used as a text and as a number or a condition',
+    ],
+    [
+      'a ratio over a column that is not there',
+      featured(window({ of: 'ratio', column: 'amount', over: 'items', empty: 0 })),
+      'TOPOLOGY_INVALID test/features.more: there is no column "items"',
+    ],
+    [
+      'a ratio over a text',
+      featured(window({ of: 'ratio', column: 'amount', over: 'shop', empty: 0 })),
+      'TOPOLOGY_INVALID test/features.more: column "shop" is used as a text and as a number',
+    ],
+    [
+      'a text for an empty window',
+      featured(window({ of: 'mean', column: 'amount', empty: '0' as never })),
+      'TOPOLOGY_INVALID test/features.more: empty must be a number, got string',
+    ],
+    [
       'a window of no length',
       featured(window({ of: 'count' }, 0)),
       'TOPOLOGY_INVALID test/features.more: window length 0 ms must be a whole number above 0',
@@ -306,6 +326,26 @@ describe('a fault of tumbling windows is found', () => {
       'NOT_SUPPORTED test/features: windows over early results, which come again and again',
     ])
   })
+})
+
+test('the aggregates of a tumbling stream are looked at as those of features are', () => {
+  const tumbling = defineTopology('test', (t) =>
+    events(t)
+      .tumbling(minutes(1))
+      .aggregate({ amount: (e) => e.amount, shop: (e) => e.shop }, (a) => ({
+        first: a.first('shop'),
+        shops: a.distinct('shop'),
+        p: a.quantile('amount', 2),
+        spent: a.sum('shop' as never),
+        more: a.max('more' as never),
+      }))
+      .sink('out'),
+  )
+  expect(faultsOf(tumbling)).toEqual([
+    'TOPOLOGY_INVALID test/tumbling.p: quantile 2 must lie between 0 and 1',
+    'TOPOLOGY_INVALID test/tumbling.spent: column "shop" is used as a text and as a number',
+    'TOPOLOGY_INVALID test/tumbling.more: there is no column "more"',
+  ])
 })
 
 test('every fault is told at once', () => {

@@ -16,7 +16,8 @@ interface Sample {
 const amount = (e: unknown) => (e as Sample).amount
 const shop = (e: unknown) => (e as Sample).shop
 const refund = (e: unknown) => (e as Sample).refund
-const columns = { amount, shop, refund }
+const unit = (e: unknown) => Math.sign(amount(e)) * Math.ceil(Math.abs(amount(e)) / 100)
+const columns = { amount, unit, shop, refund }
 const everything: KindDefinition = { is: null, columns }
 const refunds: KindDefinition = { is: refund, columns }
 
@@ -126,8 +127,10 @@ describe('an aggregate', () => {
   )
   const of = (aggregate: Aggregate, events: readonly Arrival[] = sales) =>
     lastRow(stepOf(rolling(100, aggregate)), events)?.[0]
-  const number = (name: 'sum' | 'mean' | 'min' | 'max' | 'std', events?: readonly Arrival[]) =>
-    of({ of: name, column: 'amount', empty: -7 }, events)
+  const number = (
+    name: 'sum' | 'mean' | 'min' | 'max' | 'variance' | 'std',
+    events?: readonly Arrival[],
+  ) => of({ of: name, column: 'amount', empty: -7 }, events)
 
   it('is what the word says', () => {
     expect(number('sum')).toBe(16)
@@ -135,9 +138,31 @@ describe('an aggregate', () => {
     expect(number('min')).toBe(1)
     expect(number('max')).toBe(10)
     expect(number('std')).toBe(Math.fround(Math.sqrt((1 + 9 + 4 + 36) / 4)))
+    expect(number('variance')).toBe(12.5)
+    expect(of({ of: 'rate' })).toBe(40)
     expect(of({ of: 'distinct', column: 'shop' })).toBe(2)
     expect(of({ of: 'countWhere', column: 'refund' })).toBe(2)
     expect(of({ of: 'share', column: 'refund', empty: -7 })).toBe(0.5)
+  })
+
+  it('is of the oldest or the newest event in event time, of equal ones in log order', () => {
+    const events = [at(1, { amount: 1 }), at(2, { amount: 2 }), at(0, { amount: 3 })]
+    const end = (name: 'first' | 'last') => (all: readonly Arrival[]) =>
+      of({ of: name, column: 'amount', cell: 'number', empty: -7 }, all)
+    expect(end('first')([...events, at(2, { amount: 4 })])).toBe(3)
+    expect(end('last')([...events, at(2, { amount: 4 })])).toBe(4)
+    expect(of({ of: 'last', column: 'refund', cell: 'number', empty: -7 })).toBe(1)
+  })
+
+  it('is a sum over a sum, and as if empty where that is 0', () => {
+    const ratio = (...amounts: number[]) =>
+      of(
+        { of: 'ratio', column: 'amount', over: 'unit', empty: -7 },
+        amounts.map((n, i) => at(i, { amount: n })),
+      )
+    expect(ratio(1, 2, 5)).toBe(Math.fround(8 / 3))
+    expect(ratio(1, -1)).toBe(-7)
+    expect(ratio(0.1, 0.7)).toBe(Math.fround(0.4))
   })
 
   it('interpolates a quantile between the nearest ranks', () => {
@@ -155,10 +180,13 @@ describe('an aggregate', () => {
   it('of no event is 0 for counts, else what the author says', () => {
     const empty = (aggregate: Aggregate) => lastRow(stepOf(rolling(1, aggregate, 1)), [at(0)])?.[0]
     expect(empty({ of: 'count' })).toBe(0)
+    expect(empty({ of: 'rate' })).toBe(0)
     expect(empty({ of: 'distinct', column: 'shop' })).toBe(0)
     expect(empty({ of: 'countWhere', column: 'refund' })).toBe(0)
     expect(empty({ of: 'mean', column: 'amount', empty: Number.NaN })).toBe(Number.NaN)
     expect(empty({ of: 'share', column: 'refund', empty: -7 })).toBe(-7)
+    expect(empty({ of: 'ratio', column: 'amount', over: 'unit', empty: -7 })).toBe(-7)
+    expect(empty({ of: 'last', column: 'amount', cell: 'number', empty: -7 })).toBe(-7)
   })
 })
 

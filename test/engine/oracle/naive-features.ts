@@ -85,14 +85,10 @@ function featureOf(feature: FeatureDefinition, scene: Scene): number {
       return Math.min(sinceMs, feature.capMs ?? Infinity) / 1_000
     }
     case 'rolling':
-      return naiveAggregate(
-        feature.aggregate,
-        kind,
-        windowOf(feature.kind, feature.lengthMs, scene),
-      )
+      return naiveAggregate(feature, kind, windowOf(feature.kind, feature.lengthMs, scene))
     case 'tumbling': {
       const of = feature.which === 'current' ? currentWindow : lastClosedWindow
-      return naiveAggregate(feature.aggregate, kind, of(feature.kind, feature.lengthMs, scene))
+      return naiveAggregate(feature, kind, of(feature.kind, feature.lengthMs, scene))
     }
   }
 }
@@ -155,20 +151,49 @@ function lengthsOf(kind: number, from: 'rolling' | 'tumbling', scene: Scene): nu
   )
 }
 
-/** An aggregate over the events of a window. */
+/** An aggregate over the events of a window, in log order. */
 export function naiveAggregate(
-  aggregate: Aggregate,
+  { aggregate, lengthMs }: { aggregate: Aggregate; lengthMs: number },
   kind: KindDefinition,
-  window: readonly Pick<Arrival, 'event'>[],
+  window: readonly Pick<Arrival, 'timeMs' | 'event'>[],
 ): number {
   if (window.length === 0) return 'empty' in aggregate ? aggregate.empty : 0
-  if (aggregate.of === 'count') return window.length
-  const cells = cellsOf(kind, aggregate.column, window)
-  if (aggregate.of === 'distinct') return new Set(cells).size
-  const trueCells = cells.filter((cell) => cell === true).length
-  if (aggregate.of === 'countWhere') return trueCells
-  if (aggregate.of === 'share') return trueCells / cells.length
-  return OF_NUMBERS[aggregate.of](cells as number[], aggregate.q ?? Number.NaN)
+  const inOrder = window.toSorted((a, b) => a.timeMs - b.timeMs)
+  const cellsOf = (column: string): Cell[] => {
+    const of = kind.columns[column]
+    if (of === undefined) throw new Error(`no column ${column}`)
+    return inOrder.map((e) => of(e.event))
+  }
+  switch (aggregate.of) {
+    case 'count':
+      return window.length
+    case 'rate':
+      return window.length / (lengthMs / 1_000)
+    case 'distinct':
+      return new Set(cellsOf(aggregate.column)).size
+    case 'countWhere':
+      return cellsOf(aggregate.column).filter(Boolean).length
+    case 'share':
+      return cellsOf(aggregate.column).filter(Boolean).length / window.length
+    case 'first':
+      return Number(cellsOf(aggregate.column)[0])
+    case 'last':
+      return Number(cellsOf(aggregate.column).at(-1))
+    case 'ratio': {
+      const below = exactSum(cellsOf(aggregate.over) as number[])
+      return below === 0 ? aggregate.empty : exactSum(cellsOf(aggregate.column) as number[]) / below
+    }
+    case 'sum':
+    case 'mean':
+    case 'min':
+    case 'max':
+    case 'variance':
+    case 'std':
+    case 'quantile': {
+      const numbers = cellsOf(aggregate.column) as number[]
+      return OF_NUMBERS[aggregate.of](numbers, aggregate.q ?? Number.NaN)
+    }
+  }
 }
 
 /** Of at least one number. */
@@ -177,6 +202,7 @@ const OF_NUMBERS: Record<NumberAggregate, (numbers: readonly number[], q: number
   mean: (numbers) => exactSum(numbers) / numbers.length,
   min: (numbers) => Math.min(...numbers),
   max: (numbers) => Math.max(...numbers),
+  variance: exactVariance,
   std: (numbers) => Math.sqrt(exactVariance(numbers)),
   quantile: quantileOf,
 }
@@ -188,16 +214,6 @@ function quantileOf(numbers: readonly number[], q: number): number {
   const low = sorted[Math.floor(position)] ?? Number.NaN
   const high = sorted[Math.ceil(position)] ?? Number.NaN
   return low + (high - low) * (position - Math.floor(position))
-}
-
-function cellsOf(
-  kind: KindDefinition,
-  column: string,
-  window: readonly Pick<Arrival, 'event'>[],
-): Cell[] {
-  const of = kind.columns[column]
-  if (of === undefined) throw new Error(`no column ${column}`)
-  return window.map((e) => of(e.event))
 }
 
 function isOf(kind: KindDefinition, arrival: Arrival): boolean {

@@ -47,10 +47,16 @@ export function naiveTumbling(
 function resultOf(step: TumblingStep, { key, endMs, events }: Window): Record<string, unknown> {
   const kind = { is: null, columns: step.columns as Record<string, (event: unknown) => Cell> }
   const sorted = events.toSorted((a, b) => a.timeMs - b.timeMs)
-  const values = Object.entries(step.aggregates).map(([name, aggregate]) => [
-    name,
-    naiveAggregate(aggregate, kind, sorted),
-  ])
+  const values = Object.entries(step.aggregates).map(([name, aggregate]) => {
+    if (aggregate.of === 'first' || aggregate.of === 'last') {
+      const cell = kind.columns[aggregate.column]?.(
+        sorted.at(aggregate.of === 'first' ? 0 : -1)?.event,
+      )
+      return [name, cell]
+    }
+    const value = naiveAggregate({ aggregate, lengthMs: step.lengthMs }, kind, sorted)
+    return [name, Number.isNaN(value) ? null : value]
+  })
   const windowStartMs = endMs - step.lengthMs
   return { key, windowStartMs, windowEndMs: endMs, ...Object.fromEntries(values) }
 }

@@ -1,0 +1,133 @@
+import { type CellType, cellTypesOf, columnsOf } from '../topology/aggregates.ts'
+import type { Aggregate, Cell, EventFunction } from '../topology/definition.ts'
+import { Dictionary } from './dictionary.ts'
+import { type Layout, layoutOf, type Sizes } from './layout.ts'
+import { Slabs } from './slabs.ts'
+
+/** A column gave something that a window cannot hold. */
+export interface BadCell {
+  readonly column: string
+  /** `number`, or `number or boolean` and the like. */
+  readonly wanted: string
+  readonly got: unknown
+}
+
+interface Column {
+  readonly name: string
+  readonly types: readonly CellType[]
+  readonly of: EventFunction<unknown>
+  /** Of a column that may hold texts. */
+  readonly dictionary: Dictionary | null
+}
+
+/**
+ * The columns of one kind of event that aggregates read, and between an event's cells and the numbers of a history. A column has
+ * the type that all its aggregates can take.
+ */
+export class EventColumns {
+  readonly layout: Layout
+  readonly #columns: readonly Column[]
+  /** Index in a history, by name. */
+  readonly #index: ReadonlyMap<string, number>
+  /** Of the event at hand, by column. */
+  readonly #cells: Cell[] = []
+  /** The same as numbers. */
+  readonly #numbers: Float64Array
+
+  /** @param sizes see {@link layoutOf} */
+  constructor(
+    columns: Readonly<Record<string, EventFunction<unknown>>>,
+    aggregates: readonly Aggregate[],
+    sizes?: Sizes,
+  ) {
+    this.#columns = [...typesOf(aggregates)].map(([name, types]) => ({
+      name,
+      types,
+      of: columns[name] as EventFunction<unknown>,
+      dictionary: types.includes('string') ? new Dictionary() : null,
+    }))
+    this.#index = new Map(this.#columns.map((c, i) => [c.name, i + 1]))
+    this.#numbers = new Float64Array(this.#columns.length)
+    const usedBy = (words: readonly Aggregate['of'][]) => [
+      ...new Set(aggregates.filter((a) => words.includes(a.of)).flatMap((a) => this.#placesOf(a))),
+    ]
+    const held = {
+      columns: this.#columns.length + 1,
+      summed: usedBy(SUMMED),
+      ranked: usedBy(['quantile']),
+      distinct: usedBy(['distinct']),
+      texts: this.#columns.flatMap(({ dictionary }, i) =>
+        dictionary === null ? [] : [{ column: i + 1, dictionary }],
+      ),
+      slabs: new Slabs(),
+    }
+    this.layout = layoutOf(held, sizes)
+  }
+
+  /** Where an aggregate's columns are in a history; 0 where it has none. */
+  placeOf(aggregate: Aggregate): { column: number; over: number } {
+    const [column = 0, over = 0] = this.#placesOf(aggregate)
+    return { column, over }
+  }
+
+  /** Reads an event's columns; gives the first cell that a window cannot hold. May throw what an author's function throws. */
+  read(event: unknown): BadCell | null {
+    for (let c = 0; c < this.#columns.length; c++) {
+      const { name, types, of } = this.#columns[c] as Column
+      const cell = of(event)
+      const fits = types.includes(typeof cell as CellType)
+      if (!fits || (typeof cell === 'number' && !Number.isFinite(cell))) {
+        return { column: name, wanted: types.join(' or '), got: cell }
+      }
+      this.#cells[c] = cell as Cell
+    }
+    return null
+  }
+
+  /** The cells read last as one history takes them; the dictionaries hold its texts from now on. */
+  hold(): ArrayLike<number> {
+    for (let c = 0; c < this.#columns.length; c++) {
+      const cell = this.#cells[c] as Cell
+      this.#numbers[c] = this.#columns[c]?.dictionary?.hold(cell) ?? Number(cell)
+    }
+    return this.#numbers
+  }
+
+  /** What a walk's number for an aggregate stands for; `null` where there is none. Before what it counts is pruned. */
+  valueOf(aggregate: Aggregate, number: number): Cell | null {
+    if (Number.isNaN(number)) return null
+    if (aggregate.of !== 'first' && aggregate.of !== 'last') return number
+    const { types, dictionary } = this.#columns[this.placeOf(aggregate).column - 1] as Column
+    if (dictionary !== null) return dictionary.cellOf(number)
+    return types.includes('number') ? number : number === 1
+  }
+
+  #placesOf(aggregate: Aggregate): number[] {
+    return columnsOf(aggregate).map((name) => this.#index.get(name) as number)
+  }
+}
+
+/** The aggregates that are made of summaries. */
+const SUMMED: readonly Aggregate['of'][] = [
+  'sum',
+  'mean',
+  'min',
+  'max',
+  'variance',
+  'std',
+  'countWhere',
+  'share',
+  'ratio',
+]
+
+/** The columns that aggregates read, in order, with what all of them can take. */
+function typesOf(aggregates: readonly Aggregate[]): Map<string, readonly CellType[]> {
+  const types = new Map<string, readonly CellType[]>()
+  for (const aggregate of aggregates) {
+    const these = cellTypesOf(aggregate)
+    for (const column of columnsOf(aggregate)) {
+      types.set(column, types.get(column)?.filter((type) => these.includes(type)) ?? these)
+    }
+  }
+  return types
+}

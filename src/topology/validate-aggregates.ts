@@ -1,0 +1,41 @@
+import { type CellType, cellTypesOf, columnsOf } from './aggregates.ts'
+import type { Aggregate, EventFunction } from './definition.ts'
+
+/** Columns of one kind of event, and what the aggregates so far leave their cells to be. */
+export interface ColumnUses {
+  readonly columns: Readonly<Record<string, EventFunction<unknown>>>
+  readonly types: Map<string, readonly CellType[]>
+}
+
+const USE: Readonly<Record<CellType, string>> = {
+  number: 'number',
+  string: 'text',
+  boolean: 'condition',
+}
+
+/** Faults of one aggregate, beside those before it. */
+export function checkAggregate(
+  aggregate: Aggregate,
+  { columns, types }: ColumnUses,
+  tell: (what: string) => void,
+): void {
+  const needed = cellTypesOf(aggregate)
+  for (const column of new Set(columnsOf(aggregate))) {
+    if (!Object.hasOwn(columns, column)) tell(`there is no column "${column}"`)
+    const before = types.get(column) ?? needed
+    const both = before.filter((type) => needed.includes(type))
+    if (both.length > 0) types.set(column, both)
+    else tell(`column "${column}" is used as a ${namesOf(before)} and as a ${namesOf(needed)}`)
+  }
+  if (aggregate.of === 'quantile') {
+    const q = aggregate.q ?? Number.NaN
+    if (!(q >= 0 && q <= 1)) tell(`quantile ${q} must lie between 0 and 1`)
+  }
+  if ('empty' in aggregate && typeof aggregate.empty !== 'number') {
+    tell(`empty must be a number, got ${typeof aggregate.empty}`)
+  }
+}
+
+function namesOf(types: readonly CellType[]): string {
+  return types.map((type) => USE[type]).join(' or a ')
+}
