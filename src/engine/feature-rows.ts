@@ -123,7 +123,7 @@ export class FeatureRows {
     }
     const bad = this.#readColumns(candidate.event)
     if (bad !== null) return bad
-    const full = late ? null : this.#use.refusal(this.#newKeys(candidate.key))
+    const full = late ? null : this.#refusal(candidate.key)
     if (full !== null) return full
     // What the windows hold depends on the columns alone, never on a table, a model or a condition before one: so it enters
     // also when its own row comes to nothing.
@@ -137,13 +137,12 @@ export class FeatureRows {
     return reachesAny ? this.#copyRows(candidate, open) : unfit
   }
 
-  /** Keys that would be new if the event entered. */
-  #newKeys(key: string): number {
-    let keys = 0
-    for (let k = 0; k < this.#kinds.length; k++) {
-      if (this.#isKind[k] && !this.#kinds[k]?.has(key)) keys++
-    }
-    return keys
+  /** Why an event of the key may not enter. Whether the key is new is looked up only where that decides. */
+  #refusal(key: string): TidemarkError | null {
+    if (this.#use.hasRoom(this.#kinds.length)) return null
+    return this.#use.refusal(
+      this.#kinds.filter((kind, k) => this.#isKind[k] && !kind.has(key)).length,
+    )
   }
 
   #readColumns(event: unknown): TidemarkError | null {

@@ -19,10 +19,15 @@ export class StateUse {
     this.#limits = limits
   }
 
-  /** Why an event may not enter; `null` when it may. */
+  /** Is there room for an event and so many keys? */
+  hasRoom(newKeys: number): boolean {
+    return this.bytes < this.#limits.maxBytes && this.keys + newKeys <= this.#limits.maxKeys
+  }
+
+  /** Why an event that would make so many new keys may not enter; `null` when it may. */
   refusal(newKeys: number): TidemarkError | null {
     const { maxKeys, maxBytes } = this.#limits
-    if (this.bytes < maxBytes && (newKeys === 0 || this.keys + newKeys <= maxKeys)) return null
+    if (this.bytes < maxBytes && (newKeys === 0 || this.hasRoom(newKeys))) return null
     const what =
       this.bytes >= maxBytes
         ? `the windows of this task hold ${this.bytes} bytes, the limit is ${maxBytes}`

@@ -19,12 +19,40 @@ export interface WindowFeature {
   readonly feature: number
 }
 
-/** A feature with the places of its column among those that the layout keeps something of; −1 where it is not. */
-interface PlacedFeature extends WindowFeature {
+/**
+ * A feature with the places of its column among those that the layout keeps something of; −1 where it is not. Aggregates have many
+ * shapes, which costs more to look into for each event than all there is to compute; these have one.
+ */
+interface PlacedFeature {
+  readonly of: Aggregate['of']
+  readonly feature: number
+  readonly column: number
+  /** Value of an empty window. */
+  readonly empty: number
+  readonly q: number
+  readonly lengthSeconds: number
   readonly summary: number
   readonly overSummary: number
   readonly ranked: number
   readonly distinct: number
+}
+
+function placed(
+  { aggregate, lengthMs, column, over, feature }: WindowFeature,
+  layout: Layout,
+): PlacedFeature {
+  return {
+    of: aggregate.of,
+    feature,
+    column,
+    empty: 'empty' in aggregate ? aggregate.empty : 0,
+    q: 'q' in aggregate ? aggregate.q : Number.NaN,
+    lengthSeconds: lengthMs / 1_000,
+    summary: layout.summed.indexOf(column) * SUMMARY,
+    overSummary: layout.summed.indexOf(over) * SUMMARY,
+    ranked: layout.ranked.indexOf(column),
+    distinct: layout.distinct.indexOf(column),
+  }
 }
 
 interface WindowPlan {
@@ -44,15 +72,7 @@ export class WindowWalk {
     this.#windows = lengths.map((lengthMs) => ({
       lengthMs,
       remember: needy.some((f) => f.lengthMs >= lengthMs),
-      features: features
-        .filter((f) => f.lengthMs === lengthMs)
-        .map((f) => ({
-          ...f,
-          summary: layout.summed.indexOf(f.column) * SUMMARY,
-          overSummary: layout.summed.indexOf(f.over) * SUMMARY,
-          ranked: layout.ranked.indexOf(f.column),
-          distinct: layout.distinct.indexOf(f.column),
-        })),
+      features: features.filter((f) => f.lengthMs === lengthMs).map((f) => placed(f, layout)),
     }))
     this.#reach = new Reach(layout)
   }
@@ -92,15 +112,15 @@ export class WindowWalk {
   #answer({ features }: WindowPlan, afterMs: number, row: Float64Array): void {
     const { count } = this.#reach
     for (const feature of features) {
-      row[feature.feature] = count === 0 ? emptyOf(feature) : this.#value(feature, count, afterMs)
+      row[feature.feature] = count === 0 ? feature.empty : this.#value(feature, count, afterMs)
     }
   }
 
   /** Of a window that is not empty. */
   #value(feature: PlacedFeature, count: number, afterMs: number): number {
-    const { aggregate, summary } = feature
+    const { summary } = feature
     const { sums } = this.#reach
-    switch (aggregate.of) {
+    switch (feature.of) {
       case 'count':
         return count
       case 'sum':
@@ -118,10 +138,10 @@ export class WindowWalk {
       case 'std':
         return Math.sqrt(this.#variance(summary, count))
       case 'rate':
-        return count / (feature.lengthMs / 1_000)
+        return count / feature.lengthSeconds
       case 'ratio': {
         const below = isNothing(sums, feature.overSummary, count)
-        return below ? aggregate.empty : this.#total(summary) / this.#total(feature.overSummary)
+        return below ? feature.empty : this.#total(summary) / this.#total(feature.overSummary)
       }
       case 'first':
         return this.#reach.oldest(feature.column)
@@ -130,7 +150,7 @@ export class WindowWalk {
       case 'distinct':
         return this.#reach.distinct(feature.distinct, afterMs)
       case 'quantile':
-        return this.#reach.quantile(feature.ranked, aggregate.q as number)
+        return this.#reach.quantile(feature.ranked, feature.q)
     }
   }
 
@@ -145,8 +165,4 @@ export class WindowWalk {
     const { sums } = this.#reach
     return (sums[summary + SUM] as number) + (sums[summary + SUM + 1] as number)
   }
-}
-
-function emptyOf({ aggregate }: WindowFeature): number {
-  return 'empty' in aggregate ? aggregate.empty : 0
 }
