@@ -1,0 +1,117 @@
+import { EventColumns } from '../../src/engine/event-columns.ts'
+import { History } from '../../src/engine/history.ts'
+import { WindowWalk } from '../../src/engine/window-walk.ts'
+import { aggregateWords } from '../../src/topology/aggregates.ts'
+import type { Aggregate, EventFunction } from '../../src/topology/definition.ts'
+import { figure, machine } from './figures.ts'
+
+// What an aggregate costs by the events in its window: µs of CPU an event, which enters one key's window, prunes what has left
+// and gets the aggregate over it. Prints the table of RESULTS.md and the machine.
+//   npx tsx test/bench/aggregates.ts
+
+const SIZES = [10, 1_000, 100_000]
+const STEP_MS = 10
+/** Events that are timed, and before them as many that are not. */
+const TIMED = 60_000
+/** In every so many events, when out of order, one is behind: by up to this part of the window. */
+const ONE_IN = 5
+const BEHIND = 0.1
+
+interface Payment {
+  readonly timeMs: number
+  readonly amount: number
+  readonly fee: number
+  readonly shop: string
+  readonly refund: boolean
+}
+
+const pick = (name: keyof Payment) => ((p: Payment) => p[name]) as EventFunction<unknown>
+const COLUMNS = {
+  amount: pick('amount'),
+  fee: pick('fee'),
+  shop: pick('shop'),
+  refund: pick('refund'),
+}
+
+const words = aggregateWords('number', (aggregate) => aggregate)
+const AGGREGATES: readonly Aggregate[] = [
+  words.count(),
+  words.rate(),
+  words.sum('amount'),
+  words.mean('amount'),
+  words.min('amount'),
+  words.max('amount'),
+  words.variance('amount'),
+  words.std('amount'),
+  words.ratio('fee', 'amount'),
+  words.countWhere('refund'),
+  words.share('refund'),
+  words.first('amount'),
+  words.last('amount'),
+  words.distinct('shop'),
+  words.quantile('amount', 0.5),
+  words.quantile('amount', 0.99),
+]
+
+/** The same numbers in each run. */
+function random(): () => number {
+  let seed = 1
+  return () => {
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
+    return seed / 2 ** 32
+  }
+}
+
+/** Half of the texts are some of nine, the others of as many as the window has events. */
+function payments(count: number, size: number, inOrder: boolean): Payment[] {
+  const next = random()
+  return Array.from({ length: count }, (_, i) => {
+    const behind = inOrder || i % ONE_IN !== 0 ? 0 : Math.floor(next() * size * BEHIND)
+    const amount = Math.floor(next() * 100_000) / 100
+    const shop = `shop ${Math.floor(next() * (next() < 0.5 ? 9 : size))}`
+    const timeMs = (size + i - behind) * STEP_MS
+    return { timeMs, amount, fee: amount * 0.015 + 0.25, shop, refund: next() < 0.1 }
+  })
+}
+
+/** µs of CPU an event. */
+function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
+  const columns = new EventColumns(COLUMNS, [aggregate])
+  const history = new History(columns.layout, 'a key', Number.NEGATIVE_INFINITY)
+  const lengthMs = size * STEP_MS
+  const feature = { lengthMs, aggregate, ...columns.placeOf(aggregate), feature: 0 }
+  const walk = new WindowWalk([feature], columns.layout)
+  const row = new Float64Array(1)
+  const all = payments(size + TIMED * 2, size, inOrder)
+  let newestMs = 0
+  const take = (payment: Payment, asks: boolean): void => {
+    const { timeMs } = payment
+    newestMs = Math.max(newestMs, timeMs)
+    // As far back as one that is behind can see.
+    const floorMs = newestMs - lengthMs * (inOrder ? 1 : 1 + BEHIND)
+    history.prune(floorMs)
+    columns.read(payment)
+    history.insert(timeMs, columns.hold())
+    if (asks) walk.write(history, { timeMs, floorMs }, row)
+  }
+  for (let i = 0; i < size; i++) take(all[i] as Payment, false)
+  for (let i = size; i < size + TIMED; i++) take(all[i] as Payment, true)
+  const before = process.cpuUsage()
+  for (let i = size + TIMED; i < all.length; i++) take(all[i] as Payment, true)
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / TIMED
+}
+
+function nameOf(aggregate: Aggregate): string {
+  return aggregate.of === 'quantile' ? `quantile ${aggregate.q}` : aggregate.of
+}
+
+const orders = [true, false]
+const headings = orders.flatMap((o) => SIZES.map((n) => `${n}${o ? '' : ', out of order'}`))
+console.log(`| µs an event | ${headings.join(' | ')} |`)
+console.log(`| --- | ${headings.map(() => '---:').join(' | ')} |`)
+for (const aggregate of AGGREGATES) {
+  const costs = orders.flatMap((o) => SIZES.map((size) => figure(cost(aggregate, size, o), 2)))
+  console.log(`| ${nameOf(aggregate)} | ${costs.join(' | ')} |`)
+}
+console.log(machine())
