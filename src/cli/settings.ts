@@ -71,7 +71,8 @@ export const SETTINGS = {
   }),
   maxKeys: setting<number | null>({
     takes: '<number>',
-    about: 'keys that the windows of this worker may hold; more are dead letters STATE_LIMIT',
+    about:
+      'keys, and as many texts, that the windows of this worker may hold; more are dead letters STATE_LIMIT',
     fallback: null,
     fallbackText: "what half of Node's heap holds",
     parse: (given) => numberOf(given, { from: 1, to: Number.MAX_SAFE_INTEGER }),

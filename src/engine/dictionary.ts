@@ -10,6 +10,11 @@ export class Dictionary {
   readonly #holders: number[] = []
   readonly #free: number[] = []
 
+  /** Texts that are held. */
+  get size(): number {
+    return this.#ids.size
+  }
+
   hold(cell: Cell): number {
     const known = this.#ids.get(cell)
     if (known !== undefined) {

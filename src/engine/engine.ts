@@ -135,12 +135,18 @@ export class Engine {
   #settle(events: number): void {
     const { featureRows, tumbling } = this.#state
     let bytes = 0
+    let texts = 0
     for (const rows of featureRows.values()) {
       rows.sweep(SWEEP + 2 * events)
       bytes += rows.bytes
+      texts += rows.texts
     }
-    for (const windows of tumbling.values()) bytes += windows.bytes
+    for (const windows of tumbling.values()) {
+      bytes += windows.bytes
+      texts += windows.texts
+    }
     this.#use.bytes = bytes
+    this.#use.texts = texts
   }
 }
 

@@ -4,6 +4,9 @@ import { Dictionary } from './dictionary.ts'
 import { type Layout, layoutOf, type Sizes } from './layout.ts'
 import { Slabs } from './slabs.ts'
 
+/** About what a text takes of the heap. Measured: test/bench/RESULTS.md. */
+const TEXT_BYTES = 90
+
 /** A column gave something that a window cannot hold. */
 export interface BadCell {
   readonly column: string
@@ -62,6 +65,16 @@ export class EventColumns {
       slabs: new Slabs(),
     }
     this.layout = layoutOf(held, sizes)
+  }
+
+  /** Texts that windows hold, each once in a column. */
+  get texts(): number {
+    return this.layout.texts.reduce((sum, { dictionary }) => sum + dictionary.size, 0)
+  }
+
+  /** What they and the numbers of all histories take, bytes. */
+  get bytes(): number {
+    return this.layout.slabs.bytes + TEXT_BYTES * this.texts
   }
 
   /** Where an aggregate's columns are in a history; 0 where it has none. */

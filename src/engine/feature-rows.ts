@@ -87,6 +87,11 @@ export class FeatureRows {
     return this.#kinds.reduce((sum, kind) => sum + kind.bytes, 0)
   }
 
+  /** Texts that the windows hold. */
+  get texts(): number {
+    return this.#kinds.reduce((sum, kind) => sum + kind.texts, 0)
+  }
+
   /** Lets go keys that the watermark has left behind, looking at no more than `most` of each kind. */
   sweep(most: number): void {
     for (const kind of this.#kinds) kind.sweep(this.#watermarkMs, most)

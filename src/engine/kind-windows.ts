@@ -100,9 +100,13 @@ export class KindWindows {
 
   /** Bytes that the windows hold. */
   get bytes(): number {
-    const { slabs } = this.#columns.layout
     const kept = this.#lastClosed.reduce((sum, l) => sum + l.size, 0) + this.#lastTimes.size
-    return slabs.bytes + KEY_BYTES * this.#histories.size + KEPT_BYTES * kept
+    return this.#columns.bytes + KEY_BYTES * this.#histories.size + KEPT_BYTES * kept
+  }
+
+  /** Texts that the windows hold. */
+  get texts(): number {
+    return this.#columns.texts
   }
 
   /** Is the event of this kind? May throw what the author's function throws. */

@@ -2,10 +2,13 @@ import { TidemarkError } from '../kernel/errors.ts'
 
 /** How much the windows of one task may hold. */
 export interface StateLimits {
-  /** Keys, over all steps. */
+  /** Keys, over all steps; different texts of columns may be as many. */
   readonly maxKeys: number
   readonly maxBytes: number
 }
+
+/** A map of V8 takes 2^24 entries, and one chunk may bring so many texts past the limit. */
+const MOST_ENTRIES = 2 ** 24 - 2 ** 20
 
 /** What the windows of one task hold, and whether there is room for more. */
 export class StateUse {
@@ -14,6 +17,8 @@ export class StateUse {
   keys = 0
   /** As of the last chunk. */
   bytes = 0
+  /** As of the last chunk. */
+  texts = 0
 
   constructor(limits: StateLimits) {
     this.#limits = limits
@@ -21,19 +26,24 @@ export class StateUse {
 
   /** Is there room for an event and so many keys? */
   hasRoom(newKeys: number): boolean {
-    return this.bytes < this.#limits.maxBytes && this.keys + newKeys <= this.#limits.maxKeys
+    return this.#full(newKeys) === null
   }
 
   /** Why an event that would make so many new keys may not enter; `null` when it may. */
   refusal(newKeys: number): TidemarkError | null {
-    const { maxKeys, maxBytes } = this.#limits
-    if (this.bytes < maxBytes && (newKeys === 0 || this.hasRoom(newKeys))) return null
-    const what =
-      this.bytes >= maxBytes
-        ? `the windows of this task hold ${this.bytes} bytes, the limit is ${maxBytes}`
-        : `the windows of this task hold ${this.keys} keys, the limit is ${maxKeys}`
-    return new TidemarkError('STATE_LIMIT', what, {
+    const full = this.#full(newKeys)
+    if (full === null) return null
+    return new TidemarkError('STATE_LIMIT', `the windows of this task hold ${full}`, {
       hint: 'more workers hold more; --max-keys and --max-state-mb say how much one may hold, of which each task has an equal share',
     })
+  }
+
+  #full(newKeys: number): string | null {
+    const { maxBytes } = this.#limits
+    const most = Math.min(this.#limits.maxKeys, MOST_ENTRIES)
+    if (this.bytes >= maxBytes) return `${this.bytes} bytes, the limit is ${maxBytes}`
+    if (this.texts >= most) return `${this.texts} texts, the limit is ${most}`
+    const isFull = newKeys > 0 && this.keys + newKeys > most
+    return isFull ? `${this.keys} keys, the limit is ${most}` : null
   }
 }

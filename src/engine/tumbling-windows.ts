@@ -66,7 +66,12 @@ export class TumblingWindows {
 
   /** Bytes that the windows hold. */
   get bytes(): number {
-    return this.#columns.layout.slabs.bytes + KEY_BYTES * this.#histories.size
+    return this.#columns.bytes + KEY_BYTES * this.#histories.size
+  }
+
+  /** Texts that the windows hold. */
+  get texts(): number {
+    return this.#columns.texts
   }
 
   /** The end of the window that closes next; +Infinity when none is open. */
