@@ -1,6 +1,4 @@
 import { basename, resolve } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
 import type { Arrivals } from '../../src/engine/events.ts'
@@ -14,6 +12,7 @@ import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
 import { whole } from '../engine/whole.ts'
 import { build } from './build.ts'
+import { collected } from './collected.ts'
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
 
@@ -117,23 +116,9 @@ function* paymentChunks(count: number): Generator<LogRecord[]> {
   }
 }
 
-/** Bytes in use after a collection: the heap, and buffers outside it. */
-function collector(): () => number {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
-  return () => {
-    // What a collection frees outside the heap is counted out by the next one.
-    gc()
-    gc()
-    const { heapUsed, external } = process.memoryUsage()
-    return heapUsed + external
-  }
-}
-
 async function measure(events: number, model: string): Promise<object> {
   const prepared = await prepareCards(model)
-  const bytesInUse = collector()
-  const bytesBefore = bytesInUse()
+  const before = collected()
   const watch = new Stopwatch()
   const path = new Path(prepared.topologies[0] as PreparedTopology, watch)
   let taken = 0
@@ -145,7 +130,8 @@ async function measure(events: number, model: string): Promise<object> {
     if (taken <= WARM_UP * events) watch.clear()
     else counted += chunk.length
   }
-  const bytes = bytesInUse() - bytesBefore
+  const after = collected()
+  const bytes = after.heap + after.outside - before.heap - before.outside
   const { keys } = path.engine
   await prepared.close()
   const perEvent = STAGES.map((stage) => [stage, figure(watch.micros[stage] / counted, 2)])

@@ -1,0 +1,114 @@
+import { Command } from 'commander'
+import { Engine } from '../../src/engine/engine.ts'
+import { partitionOf } from '../../src/records/partitioner.ts'
+import type { LogRecord } from '../../src/records/port.ts'
+import { EventIntake } from '../../src/runtime/intake.ts'
+import { limitsOfMachine } from '../../src/runtime/machine-limits.ts'
+import cardFraud from '../../topologies/card-fraud.ts'
+import { whole } from '../engine/whole.ts'
+import { collected } from './collected.ts'
+import { figure, machine } from './figures.ts'
+
+// What the windows of very many cards hold: records are decoded and enter the windows of as many tasks as a worker would
+// have, within the limits of this machine. Without Kafka and scores, of which nothing stays. One JSON line on stdout.
+//   npx tsx test/bench/keys.ts [--keys 5000000] [--payments 1] [--merchants 1000] [--partitions 6]
+
+const CHUNK = 2_000
+const START_MS = Date.UTC(2026, 0, 1)
+/** All payments are in the longest window at the end. */
+const SPAN_MS = 20 * 3_600_000
+const CATEGORIES = 12
+
+/** One topology on one partition, up to its windows. */
+class WindowTask {
+  readonly engine: Engine
+  refused = 0
+  #chunk: LogRecord[] = []
+  readonly #intake = new EventIntake(cardFraud.source)
+
+  constructor(tasks: number) {
+    const { maxKeys, maxBytes } = limitsOfMachine()
+    const limits = {
+      maxKeys: Math.floor(maxKeys / tasks),
+      maxBytes: Math.floor(maxBytes / tasks),
+    }
+    this.engine = new Engine(cardFraud, { lookup: () => new Map(), limits })
+  }
+
+  take(record: LogRecord): void {
+    this.#chunk.push(record)
+    if (this.#chunk.length === CHUNK) this.flush()
+  }
+
+  flush(): void {
+    const { batch } = this.#intake.take(this.#chunk)
+    const { faults } = whole(this.engine.process(batch))
+    for (const { error } of faults) {
+      if (error.code !== 'STATE_LIMIT') throw error
+      this.refused++
+    }
+    this.#chunk = []
+  }
+}
+
+/** So many payments of each card, one card after the other and then again from the first. */
+function* paymentsOf({ keys: cards, payments: each, merchants }: Flags): Generator<LogRecord> {
+  const count = cards * each
+  for (let n = 0; n < count; n++) {
+    const timestampMs = START_MS + Math.floor((n / count) * SPAN_MS)
+    const cardId = `c-${n % cards}`
+    const payment = {
+      paymentId: `p-${n}`,
+      cardId,
+      merchantId: `m-${n % merchants}`,
+      category: `category-${n % CATEGORIES}`,
+      country: 'DE',
+      amount: (n % 10_000) / 100,
+      paidAt: timestampMs,
+    }
+    const value = Buffer.from(JSON.stringify(payment))
+    yield { offset: n, timestampMs, key: Buffer.from(cardId), value, headers: [] }
+  }
+}
+
+function measure(flags: Flags): object {
+  const { partitions } = flags
+  const before = collected()
+  const tasks = Array.from({ length: partitions }, () => new WindowTask(partitions))
+  for (const record of paymentsOf(flags)) {
+    tasks[partitionOf({ partition: null, key: record.key }, partitions)]?.take(record)
+  }
+  for (const task of tasks) task.flush()
+  const after = collected()
+  const sum = (of: (task: WindowTask) => number) => tasks.reduce((all, task) => all + of(task), 0)
+  const held = sum(({ engine }) => engine.keys)
+  const told = sum(({ engine }) => engine.bytes)
+  const bytesPerKey = {
+    told: figure(told / held, 0),
+    heap: figure((after.heap - before.heap) / held, 0),
+    outside: figure((after.outside - before.outside) / held, 0),
+    rss: figure((after.rss - before.rss) / held, 0),
+  }
+  return {
+    keys: held,
+    refused: sum((task) => task.refused),
+    bytesPerKey,
+    rssMb: figure(after.rss / 1e6, 0),
+  }
+}
+
+interface Flags {
+  readonly keys: number
+  readonly payments: number
+  readonly merchants: number
+  readonly partitions: number
+}
+
+const command = new Command('keys.ts')
+  .option('--keys <n>', 'cards', Number, 5_000_000)
+  .option('--payments <n>', 'payments of each card', Number, 1)
+  .option('--merchants <n>', 'texts that windows keep', Number, 1_000)
+  .option('--partitions <n>', 'tasks', Number, 6)
+  .parse()
+const flags = command.opts<Flags>()
+console.log(JSON.stringify({ ...flags, ...measure(flags), machine: machine() }))
