@@ -5,6 +5,7 @@ import {
   addSummary,
   addValue,
   clearSummary,
+  isNothing,
   SQUARES,
   SUM,
   SUMMARY,
@@ -55,6 +56,27 @@ describe('as float32, in any grouping, equal to what exact arithmetic gives', ()
       { numRuns: 500 },
     )
   })
+})
+
+test('values that cancel out sum to nothing, in any order and grouping, and no others do', () => {
+  // Of many digits, so that what rounding takes is itself rounded.
+  const digits = fc
+    .tuple(fc.maxSafeInteger(), fc.integer({ min: -120, max: 0 }))
+    .map(([n, exponent]) => n * 2 ** exponent)
+  const cancelling = fc.array(digits, { minLength: 1, maxLength: 100 }).chain((values) => {
+    const both = [...values, ...values.map((v) => -v)]
+    return fc.shuffledSubarray(both, { minLength: both.length })
+  })
+  const nothing = (values: readonly number[], group: number) =>
+    isNothing(summaryOf(values, group), 0, values.length)
+  fc.assert(
+    fc.property(cancelling, lists, fc.integer({ min: 1, max: 64 }), (none, some, group) => {
+      expect(nothing(none, group)).toBe(true)
+      expect(nothing(some, group)).toBe(exactSum(some) === 0)
+    }),
+    { numRuns: 500 },
+  )
+  expect(nothing([0.1, 0.2, -0.3, 1e7, -1e7], 2)).toBe(false)
 })
 
 test('what a plain sum loses is kept', () => {
