@@ -101,6 +101,8 @@ export class History extends EventBuffer {
   /** Makes the summaries of full runs that have none; gives the index after the last event that has a part in one. */
   seal(): number {
     const { summed, sizes } = this.#layout
+    // Mostly there are none.
+    if (this.end < sizes.block) return 0
     const full = this.#runOf(this.end)
     for (; this.#sealed < full; this.#sealed++) {
       const first = this.#sealed * sizes.block

@@ -56,7 +56,7 @@ export class Reach {
     const { start } = history
     let i = this.#from
     // The next index at which a run with a summary ends.
-    let edge = Math.min(i - (i % block), this.#sealed)
+    let edge = this.#sealed === 0 ? 0 : Math.min(i - (i % block), this.#sealed)
     while (i > start) {
       const run = i - block
       if (i === edge && run >= start && history.timeAt(run) > afterMs) {
