@@ -43,11 +43,10 @@ export class BlockReach {
   }
 
   /** Begins anew: at the end of the blocks, or before their events after a time. */
-  begin(older: OlderBlocks | null, upToMs: number): void {
+  begin(older: OlderBlocks, upToMs: number): void {
     this.#older = older
     this.count = 0
     this.#g = -1
-    if (older === null) return
     this.#wholes.length = 0
     this.#parts.length = 0
     if (upToMs >= older.newestMs) this.#goToEndOf(older.groups.length - 1)

@@ -15,6 +15,8 @@ export class Reach {
   readonly #blocks: BlockReach
   readonly #selection = new Selection()
   #history: History | null = null
+  /** Has the history more than its buffer? Most have not. */
+  #hasBlocks = false
   /** Of the history's buffer the events from ≤ i < upTo. */
   #from = 0
   #upTo = 0
@@ -32,7 +34,8 @@ export class Reach {
 
   /** How many they are. */
   get count(): number {
-    return this.#upTo - this.#from + this.#blocks.count
+    const inBuffer = this.#upTo - this.#from
+    return this.#hasBlocks ? inBuffer + this.#blocks.count : inBuffer
   }
 
   /** Begins anew, before the events after a time. */
@@ -42,7 +45,9 @@ export class Reach {
     this.#sealed = history?.seal() ?? 0
     this.#upTo = history?.after(upToMs) ?? 0
     this.#from = this.#upTo
-    this.#blocks.begin(history?.older ?? null, upToMs)
+    const older = history?.older ?? null
+    this.#hasBlocks = older !== null
+    if (older !== null) this.#blocks.begin(older, upToMs)
   }
 
   /**
@@ -70,7 +75,7 @@ export class Reach {
       } else break
     }
     this.#from = i
-    if (i === start) this.#blocks.extend(afterMs, remember)
+    if (i === start && this.#hasBlocks) this.#blocks.extend(afterMs, remember)
   }
 
   /** A cell of the newest of them. Not empty. */
@@ -81,7 +86,7 @@ export class Reach {
 
   /** A cell of the oldest of them. Not empty. */
   oldest(column: number): number {
-    if (this.#blocks.count > 0) return this.#blocks.oldest(column)
+    if (this.#hasBlocks && this.#blocks.count > 0) return this.#blocks.oldest(column)
     return this.#cell(column, this.#from)
   }
 
@@ -90,7 +95,7 @@ export class Reach {
     const { newestPrunedMs, older } = this.#history as History
     // An occurrence that has been pruned is none.
     const edgeMs = Math.max(afterMs, newestPrunedMs)
-    const blocks = this.#blocks.count > 0 ? older : null
+    const blocks = this.#hasBlocks && this.#blocks.count > 0 ? older : null
     let distinct = blocks === null ? 0 : this.#blocks.unlinked(d, edgeMs)
     this.#beginCount()
     const { data, base } = this.#columnOf(this.#layout.distinct[d] as number)
@@ -109,7 +114,7 @@ export class Reach {
     const { data, base } = this.#columnOf(this.#layout.ranked[r] as number)
     this.#selection.clear()
     this.#selection.addUnordered(data, base + this.#from, this.#upTo - this.#from)
-    if (this.#blocks.count > 0) this.#blocks.addTo(this.#selection, r)
+    if (this.#hasBlocks && this.#blocks.count > 0) this.#blocks.addTo(this.#selection, r)
     return this.#selection.quantile(q)
   }
 

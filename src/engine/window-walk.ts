@@ -110,47 +110,61 @@ export class WindowWalk {
   }
 
   #answer({ features }: WindowPlan, afterMs: number, row: Float64Array): void {
-    const { count } = this.#reach
-    for (const feature of features) {
-      row[feature.feature] = count === 0 ? feature.empty : this.#value(feature, count, afterMs)
-    }
+    for (const feature of features) this.#write(feature, afterMs, row)
   }
 
-  /** Of a window that is not empty. */
-  #value(feature: PlacedFeature, count: number, afterMs: number): number {
-    const { summary } = feature
-    const { sums } = this.#reach
+  /** Straight into the row: a number that a function gives back is an object where the function is too long to be inlined. */
+  #write(feature: PlacedFeature, afterMs: number, row: Float64Array): void {
+    const { feature: at, summary } = feature
+    const { sums, count } = this.#reach
+    if (count === 0) {
+      row[at] = feature.empty
+      return
+    }
     switch (feature.of) {
       case 'count':
-        return count
+        row[at] = count
+        break
       case 'sum':
       case 'countWhere':
-        return this.#total(summary)
+        row[at] = this.#total(summary)
+        break
       case 'mean':
       case 'share':
-        return this.#total(summary) / count
+        row[at] = this.#total(summary) / count
+        break
       case 'min':
-        return sums[summary + MIN] as number
+        row[at] = sums[summary + MIN] as number
+        break
       case 'max':
-        return sums[summary + MAX] as number
+        row[at] = sums[summary + MAX] as number
+        break
       case 'variance':
-        return this.#variance(summary, count)
+        row[at] = this.#variance(summary, count)
+        break
       case 'std':
-        return Math.sqrt(this.#variance(summary, count))
+        row[at] = Math.sqrt(this.#variance(summary, count))
+        break
       case 'rate':
-        return count / feature.lengthSeconds
-      case 'ratio': {
-        const below = isNothing(sums, feature.overSummary, count)
-        return below ? feature.empty : this.#total(summary) / this.#total(feature.overSummary)
-      }
+        row[at] = count / feature.lengthSeconds
+        break
+      case 'ratio':
+        row[at] = isNothing(sums, feature.overSummary, count)
+          ? feature.empty
+          : this.#total(summary) / this.#total(feature.overSummary)
+        break
       case 'first':
-        return this.#reach.oldest(feature.column)
+        row[at] = this.#reach.oldest(feature.column)
+        break
       case 'last':
-        return this.#reach.newest(feature.column)
+        row[at] = this.#reach.newest(feature.column)
+        break
       case 'distinct':
-        return this.#reach.distinct(feature.distinct, afterMs)
+        row[at] = this.#reach.distinct(feature.distinct, afterMs)
+        break
       case 'quantile':
-        return this.#reach.quantile(feature.ranked, feature.q)
+        row[at] = this.#reach.quantile(feature.ranked, feature.q)
+        break
     }
   }
 
