@@ -61,6 +61,8 @@ const ACTIONS = {
   COMMIT_FAILED: 'retry',
   FENCED: 'release',
   OFFSET_OUT_OF_RANGE: 'crash',
+  BATCH_CORRUPT: 'crash',
+  BATCH_TOO_LARGE: 'crash',
   GROUP_FAILED: 'crash',
   STOP_TIMED_OUT: 'crash',
   INVARIANT: 'crash',

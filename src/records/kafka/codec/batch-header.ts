@@ -1,0 +1,166 @@
+import { TidemarkError } from '../../../kernel/errors.ts'
+import { corrupt } from './faults.ts'
+
+// The first 61 bytes of a record batch, message format 2.
+
+/** Where each field lies, in bytes from the start of the batch. */
+const AT = {
+  baseOffset: 0,
+  /** Of what follows it. */
+  length: 8,
+  leaderEpoch: 12,
+  format: 16,
+  crc: 17,
+  attributes: 21,
+  lastOffsetDelta: 23,
+  baseTimestamp: 27,
+  maxTimestamp: 35,
+  producerId: 43,
+  producerEpoch: 51,
+  baseSequence: 53,
+  count: 57,
+} as const
+
+export const HEADER_BYTES = 61
+/** What the checksum covers begins here. */
+export const CRC_FROM = AT.attributes
+/** Offset and length, which the length does not count. */
+const BEFORE_LENGTH_COUNTS = AT.leaderEpoch
+const FORMAT = 2
+const NONE = -1
+
+const COMPRESSION = 0b111
+const LOG_APPEND_TIME = 1 << 3
+const TRANSACTIONAL = 1 << 4
+const CONTROL = 1 << 5
+
+export interface BatchHeader {
+  readonly baseOffset: number
+  /** Of the records that were written: compaction may have taken the last ones, or all. */
+  readonly lastOffset: number
+  /** The protocol's number of the compression. */
+  readonly compression: number
+  readonly isTransactional: boolean
+  readonly isControl: boolean
+  /** What the records' timestamps count from. */
+  readonly baseTimestamp: bigint
+  /** The same, rounded beyond 2^53. */
+  readonly baseTimestampMs: number
+  /** The broker's time, ms, which all records of the batch have; `null`: each has its producer's. */
+  readonly logAppendTimeMs: number | null
+  readonly producerId: number
+  readonly count: number
+}
+
+/**
+ * Bytes of the batch that begins at `at`, as it says itself; `null` when fewer than a header are left.
+ * @throws TidemarkError `NOT_SUPPORTED`: an older format · `BATCH_CORRUPT`
+ */
+export function lengthOfBatch(set: Buffer, at: number): number | null {
+  // Here older formats have theirs as well, in messages that may be shorter than a batch's header.
+  const format = set[at + AT.format]
+  if (format !== undefined && format !== FORMAT) throw otherFormat(format)
+  if (set.length - at < HEADER_BYTES) return null
+  const length = BEFORE_LENGTH_COUNTS + set.readInt32BE(at + AT.length)
+  if (length < HEADER_BYTES) throw corrupt(`a batch of ${length} bytes is shorter than its header`)
+  return length
+}
+
+/** @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53 */
+export function readBaseOffset(set: Buffer, at: number): number {
+  return numberAt(set, at + AT.baseOffset, 'offset')
+}
+
+export function readCrc(set: Buffer, at: number): number {
+  return set.readUInt32BE(at + AT.crc)
+}
+
+/** @throws TidemarkError `NOT_SUPPORTED`: an offset or a producer id above 2^53 · `BATCH_CORRUPT` */
+export function readHeader(set: Buffer, at: number): BatchHeader {
+  const baseOffset = readBaseOffset(set, at)
+  const lastOffsetDelta = set.readInt32BE(at + AT.lastOffsetDelta)
+  const count = set.readInt32BE(at + AT.count)
+  if (baseOffset < 0) throw corrupt(`the batch's offset is ${baseOffset}`)
+  if (lastOffsetDelta < 0)
+    throw corrupt(`the batch's last offset is ${lastOffsetDelta} past its first`)
+  if (count < 0 || count > lastOffsetDelta + 1) {
+    throw corrupt(`a batch of ${lastOffsetDelta + 1} offsets has ${count} records`)
+  }
+  const lastOffset = baseOffset + lastOffsetDelta
+  if (lastOffset >= Number.MAX_SAFE_INTEGER) throw tooHigh('offset')
+  const attributes = set.readInt16BE(at + AT.attributes)
+  const baseTimestamp = set.readBigInt64BE(at + AT.baseTimestamp)
+  const isStamped = (attributes & LOG_APPEND_TIME) !== 0
+  return {
+    baseOffset,
+    lastOffset,
+    compression: attributes & COMPRESSION,
+    isTransactional: (attributes & TRANSACTIONAL) !== 0,
+    isControl: (attributes & CONTROL) !== 0,
+    baseTimestamp,
+    baseTimestampMs: Number(baseTimestamp),
+    logAppendTimeMs: isStamped ? Number(set.readBigInt64BE(at + AT.maxTimestamp)) : null,
+    producerId: numberAt(set, at + AT.producerId, 'producer id'),
+    count,
+  }
+}
+
+function numberAt(set: Buffer, at: number, what: string): number {
+  const value = set.readInt32BE(at) * 2 ** 32 + set.readUInt32BE(at + 4)
+  if (!Number.isSafeInteger(value)) throw tooHigh(what)
+  return value
+}
+
+/** Who wrote a batch, by which the broker knows a repetition and a fenced producer. */
+export interface ProducerState {
+  readonly id: number
+  readonly epoch: number
+  /** Of the batch's first record, counted by producer and partition. */
+  readonly baseSequence: number
+  /** Is it part of the producer's open transaction? */
+  readonly isTransactional: boolean
+}
+
+export interface NewHeader {
+  /** Of the whole batch, header included. */
+  readonly bytes: number
+  readonly compression: number
+  readonly count: number
+  readonly baseTimestampMs: number
+  readonly maxTimestampMs: number
+  readonly producer: ProducerState | null
+}
+
+/** Writes all but the checksum. The broker sets the offset. */
+export function writeHeader(batch: Buffer, at: number, header: NewHeader): void {
+  const { producer } = header
+  const transactional = producer?.isTransactional === true ? TRANSACTIONAL : 0
+  batch.fill(0, at + AT.baseOffset, at + AT.length)
+  batch.writeInt32BE(header.bytes - BEFORE_LENGTH_COUNTS, at + AT.length)
+  batch.writeInt32BE(NONE, at + AT.leaderEpoch)
+  batch.writeUInt8(FORMAT, at + AT.format)
+  batch.writeInt16BE(header.compression | transactional, at + AT.attributes)
+  batch.writeInt32BE(header.count - 1, at + AT.lastOffsetDelta)
+  batch.writeBigInt64BE(BigInt(header.baseTimestampMs), at + AT.baseTimestamp)
+  batch.writeBigInt64BE(BigInt(header.maxTimestampMs), at + AT.maxTimestamp)
+  batch.writeBigInt64BE(BigInt(producer?.id ?? NONE), at + AT.producerId)
+  batch.writeInt16BE(producer?.epoch ?? NONE, at + AT.producerEpoch)
+  batch.writeInt32BE(producer?.baseSequence ?? NONE, at + AT.baseSequence)
+  batch.writeInt32BE(header.count, at + AT.count)
+}
+
+/** Writes the checksum of a batch that is complete but for it. */
+export function writeCrc(batch: Buffer, at: number, crc: number): void {
+  batch.writeUInt32BE(crc, at + AT.crc)
+}
+
+function otherFormat(format: number): TidemarkError {
+  if (format > FORMAT) return corrupt(`message format ${format} is not known`)
+  return new TidemarkError('NOT_SUPPORTED', `records are in message format ${format}`, {
+    hint: 'brokers have written format 2 since Kafka 0.11: copy the topic into a new one',
+  })
+}
+
+function tooHigh(what: string): TidemarkError {
+  return new TidemarkError('NOT_SUPPORTED', `the ${what} is above 2^53`)
+}

@@ -1,0 +1,37 @@
+import { TidemarkError } from '../../../kernel/errors.ts'
+import { unpackLz4 } from './lz4.ts'
+import { packSnappy, unpackSnappy } from './snappy.ts'
+import { packGzip, unpackGzip } from './zlib.ts'
+import { unpackZstd } from './zstd.ts'
+
+/** What records can be packed with on their way out. The other compressions of Kafka, lz4 and zstd, are only read. */
+export type Compression = 'none' | 'gzip' | 'snappy'
+
+/** The protocol's numbers. */
+const NUMBERS: Readonly<Record<Compression, number>> = { none: 0, gzip: 1, snappy: 2 }
+
+const UNPACK: Readonly<Record<number, (packed: Buffer, maxBytes: number) => Buffer>> = {
+  1: unpackGzip,
+  2: unpackSnappy,
+  3: unpackLz4,
+  4: unpackZstd,
+}
+
+/** @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and what a library throws of broken data */
+export function unpack(compression: number, packed: Buffer, maxBytes: number): Buffer {
+  const unpackWith = UNPACK[compression]
+  if (unpackWith === undefined) {
+    throw new TidemarkError('NOT_SUPPORTED', `compression ${compression} is not known`)
+  }
+  return unpackWith(packed, maxBytes)
+}
+
+/** `null` when it would not be smaller. */
+export function pack(
+  compression: Compression,
+  bytes: Buffer,
+): { number: number; bytes: Buffer } | null {
+  if (compression === 'none') return null
+  const packed = compression === 'gzip' ? packGzip(bytes) : packSnappy(bytes)
+  return packed.length < bytes.length ? { number: NUMBERS[compression], bytes: packed } : null
+}

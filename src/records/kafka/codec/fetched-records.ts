@@ -1,0 +1,86 @@
+import { type RecordColumns, SPAN } from './record-columns.ts'
+import { NumberReader } from './varint.ts'
+
+/** Names may be there more than once. Unlike the port's, a value may be missing. */
+export interface RecordHeader {
+  readonly name: string
+  readonly value: Buffer | null
+}
+
+/** One record. Its buffers are views into what was fetched: copy what outlives it. */
+export interface FetchedRecord {
+  readonly offset: number
+  /** ms since the epoch; −1: none. Rounded beyond 2^53. */
+  readonly timestampMs: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly RecordHeader[]
+}
+
+const NO_HEADERS: readonly RecordHeader[] = []
+
+/** Records of one partition in log order, as columns: none is an object before it is asked for. */
+export class FetchedRecords {
+  readonly offsets: Float64Array
+  /** ms since the epoch; −1: none. Rounded beyond 2^53. */
+  readonly timestampsMs: Float64Array
+  /** The offset to read next: past the last record, and past markers, aborted records and gaps behind it. */
+  readonly nextOffset: number
+  readonly #bytes: Buffer
+  readonly #spans: Int32Array
+
+  constructor(columns: RecordColumns, nextOffset: number) {
+    this.offsets = columns.offsets.subarray(0, columns.length)
+    this.timestampsMs = columns.timestampsMs.subarray(0, columns.length)
+    this.nextOffset = nextOffset
+    this.#bytes = columns.bytes
+    this.#spans = columns.spans
+  }
+
+  get length(): number {
+    return this.offsets.length
+  }
+
+  at(index: number): FetchedRecord {
+    return {
+      offset: this.offsets[index] as number,
+      timestampMs: this.timestampsMs[index] as number,
+      key: this.key(index),
+      value: this.value(index),
+      headers: this.headers(index),
+    }
+  }
+
+  key(index: number): Buffer | null {
+    return this.#view(index * SPAN.row + SPAN.key)
+  }
+
+  value(index: number): Buffer | null {
+    return this.#view(index * SPAN.row + SPAN.value)
+  }
+
+  headers(index: number): readonly RecordHeader[] {
+    const span = index * SPAN.row + SPAN.value
+    const valueBytes = Math.max(0, this.#spans[span + 1] as number)
+    const reader = new NumberReader(this.#bytes, (this.#spans[span] as number) + valueBytes)
+    const count = reader.varint()
+    return count === 0 ? NO_HEADERS : Array.from({ length: count }, () => readRecordHeader(reader))
+  }
+
+  #view(span: number): Buffer | null {
+    const begin = this.#spans[span] as number
+    const length = this.#spans[span + 1] as number
+    return length < 0 ? null : this.#bytes.subarray(begin, begin + length)
+  }
+}
+
+function readRecordHeader(reader: NumberReader): RecordHeader {
+  const nameLength = reader.varint()
+  const name = reader.bytes.toString('utf8', reader.at, reader.at + nameLength)
+  reader.at += nameLength
+  const valueLength = reader.varint()
+  if (valueLength < 0) return { name, value: null }
+  const value = reader.bytes.subarray(reader.at, reader.at + valueLength)
+  reader.at += valueLength
+  return { name, value }
+}

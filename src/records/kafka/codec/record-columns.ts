@@ -1,0 +1,95 @@
+import type { BatchHeader } from './batch-header.ts'
+import { corrupt } from './faults.ts'
+import { NumberReader } from './varint.ts'
+
+/** Where a record's key and value lie: numbers in a row of `spans`, each followed by its length, −1 for `null`. */
+export const SPAN = { key: 0, value: 2, row: 4 } as const
+
+/** Where a batch's records lie in the bytes of the columns. */
+export interface Section {
+  readonly from: number
+  readonly to: number
+}
+
+/** Records as columns, filled batch by batch. */
+export class RecordColumns {
+  readonly bytes: Buffer
+  readonly offsets: Float64Array
+  readonly timestampsMs: Float64Array
+  readonly spans: Int32Array
+  readonly #fromOffset: number
+  length = 0
+
+  /**
+   * @param capacity the most records that will come
+   * @param fromOffset records below it are left out
+   */
+  constructor(bytes: Buffer, capacity: number, fromOffset: number) {
+    this.bytes = bytes
+    this.offsets = new Float64Array(capacity)
+    this.timestampsMs = new Float64Array(capacity)
+    this.spans = new Int32Array(capacity * SPAN.row)
+    this.#fromOffset = fromOffset
+  }
+
+  /**
+   * Takes the records of a batch. Every number in them is looked at, so that no reader meets a fault later.
+   * @throws TidemarkError `BATCH_CORRUPT`
+   */
+  take(batch: BatchHeader, { from, to }: Section): void {
+    const { offsets, timestampsMs, spans } = this
+    const reader = new NumberReader(this.bytes, from)
+    let lastOffset = batch.baseOffset - 1
+    let row = this.length
+    for (let left = batch.count; left > 0; left--) {
+      const length = reader.varint()
+      const end = reader.at + length
+      // Attributes, of which a record has none yet.
+      reader.at++
+      timestampsMs[row] = timestampOf(batch, reader.varlong())
+      const offset = batch.baseOffset + reader.varint()
+      if (offset <= lastOffset || offset > batch.lastOffset) {
+        throw corrupt(`offset ${offset} after ${lastOffset}, in a batch up to ${batch.lastOffset}`)
+      }
+      offsets[row] = offset
+      passPart(reader, spans, row * SPAN.row + SPAN.key)
+      passPart(reader, spans, row * SPAN.row + SPAN.value)
+      passHeaders(reader)
+      if (reader.at !== end) throw corrupt(`the record at ${offset} is not as long as it says`)
+      if (offset >= this.#fromOffset) row++
+      lastOffset = offset
+    }
+    if (reader.at !== to) throw corrupt('the batch is not as long as its records')
+    this.length = row
+  }
+}
+
+/** Notes where a key or a value lies. */
+function passPart(reader: NumberReader, spans: Int32Array, span: number): void {
+  const length = reader.varint()
+  spans[span] = reader.at
+  spans[span + 1] = length
+  if (length > 0) reader.at += length
+}
+
+/** In 64 bits, and rounded only then: producers have written the largest timestamp there is. */
+function timestampOf(batch: BatchHeader, delta: number | bigint): number {
+  if (batch.logAppendTimeMs !== null) return batch.logAppendTimeMs
+  if (typeof delta === 'number' && Number.isSafeInteger(batch.baseTimestampMs)) {
+    return batch.baseTimestampMs + delta
+  }
+  return Number(BigInt.asIntN(64, batch.baseTimestamp + BigInt(delta)))
+}
+
+function passHeaders(reader: NumberReader): void {
+  const count = reader.varint()
+  if (count < 0) throw corrupt(`a record has ${count} headers`)
+  for (let left = count; left > 0; left--) {
+    if (reader.at >= reader.bytes.length) throw corrupt('a record has fewer headers than it says')
+    const nameLength = reader.varint()
+    if (nameLength < 0) throw corrupt('a header has no name')
+    reader.at += nameLength
+    const valueLength = reader.varint()
+    if (valueLength > 0) reader.at += valueLength
+  }
+}

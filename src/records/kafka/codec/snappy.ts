@@ -1,0 +1,57 @@
+import { createRequire } from 'node:module'
+import { corrupt, unpacksTooLarge } from './faults.ts'
+
+// Snappy, as it is and in the frame of Java's library (xerial): blocks, each after its length.
+
+/** Loaded when first needed: it takes 30 ms, and few topics need it. */
+const load = createRequire(import.meta.url)
+let library: typeof import('snappy') | null = null
+
+/** Else the output is memory from outside the heap, at many times the cost. */
+const COPIED = { copyOutputData: true }
+const FRAME = Buffer.from('82534e4150505900', 'hex')
+/** The frame's name, and its versions: 32 bits each. */
+const FRAME_HEADER_BYTES = 16
+
+/** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws of broken data */
+export function unpackSnappy(packed: Buffer, maxBytes: number): Buffer {
+  const isFramed = packed.subarray(0, FRAME.length).equals(FRAME)
+  const blocks = isFramed ? blocksOf(packed) : [packed]
+  const bytes = blocks.reduce((sum, block) => sum + unpackedBytes(block), 0)
+  if (bytes > maxBytes) throw unpacksTooLarge(maxBytes)
+  const unpacked = blocks.map((block) => snappy().uncompressSync(block, COPIED) as Buffer)
+  return unpacked.length === 1 ? (unpacked[0] as Buffer) : Buffer.concat(unpacked)
+}
+
+export function packSnappy(bytes: Buffer): Buffer {
+  return snappy().compressSync(bytes, COPIED)
+}
+
+function blocksOf(packed: Buffer): Buffer[] {
+  const blocks: Buffer[] = []
+  for (let at = FRAME_HEADER_BYTES; at < packed.length; ) {
+    if (at + 4 > packed.length) throw corrupt('a frame of snappy blocks is cut off')
+    const from = at + 4
+    const to = from + packed.readUInt32BE(at)
+    if (to > packed.length) throw corrupt('a snappy block is cut off')
+    blocks.push(packed.subarray(from, to))
+    at = to
+  }
+  return blocks
+}
+
+/** A block begins with the length of what it unpacks to, seven bits a byte. */
+function unpackedBytes(packed: Buffer): number {
+  let length = 0
+  for (let i = 0; i < 5; i++) {
+    const byte = packed[i] ?? 0
+    length += (byte & 127) * 2 ** (7 * i)
+    if (byte < 128) return length
+  }
+  throw corrupt('a snappy block has no length')
+}
+
+function snappy(): typeof import('snappy') {
+  library ??= load('snappy') as typeof import('snappy')
+  return library
+}

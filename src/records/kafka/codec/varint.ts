@@ -1,0 +1,102 @@
+import { corrupt } from './faults.ts'
+
+// Numbers of variable length: zigzag, seven bits a byte, the lowest first. Kafka calls 32 bits a varint, 64 a varlong.
+
+const ENDLESS = 'a number of variable length does not end'
+
+/** Reads numbers one after the other. Past the end it reads zeros: who reads compares `at` with the end. */
+export class NumberReader {
+  readonly bytes: Buffer
+  at: number
+
+  constructor(bytes: Buffer, at: number) {
+    this.bytes = bytes
+    this.at = at
+  }
+
+  /** A signed number of 32 bits. @throws TidemarkError `BATCH_CORRUPT`: it does not end after five bytes */
+  varint(): number {
+    const { bytes } = this
+    let { at } = this
+    let byte = bytes[at++] as number
+    let bits = byte & 127
+    for (let shift = 7; byte > 127; shift += 7) {
+      if (shift === 35) throw corrupt(ENDLESS)
+      byte = bytes[at++] as number
+      bits |= (byte & 127) << shift
+    }
+    this.at = at
+    return (bits >>> 1) ^ -(bits & 1)
+  }
+
+  /**
+   * A signed number of 64 bits; a bigint when it takes more than 28.
+   * @throws TidemarkError `BATCH_CORRUPT`: it does not end after ten bytes
+   */
+  varlong(): number | bigint {
+    const { bytes } = this
+    let { at } = this
+    let byte = bytes[at++] as number
+    let bits = byte & 127
+    for (let shift = 7; byte > 127; shift += 7) {
+      if (shift === 28) return this.#wide()
+      byte = bytes[at++] as number
+      bits |= (byte & 127) << shift
+    }
+    this.at = at
+    return (bits >>> 1) ^ -(bits & 1)
+  }
+
+  #wide(): bigint {
+    let byte = 128
+    let bits = 0n
+    for (let shift = 0n; byte > 127; shift += 7n) {
+      if (shift === 70n) throw corrupt(ENDLESS)
+      byte = this.bytes[this.at++] ?? 0
+      bits |= BigInt(byte & 127) << shift
+    }
+    const unsigned = BigInt.asUintN(64, bits)
+    return BigInt.asIntN(64, (unsigned >> 1n) ^ -(unsigned & 1n))
+  }
+}
+
+/** Bytes that a number of 32 bits takes. */
+export function varintBytes(value: number): number {
+  const bits = ((value << 1) ^ (value >> 31)) >>> 0
+  if (bits < 1 << 7) return 1
+  if (bits < 1 << 14) return 2
+  if (bits < 1 << 21) return 3
+  return bits < 1 << 28 ? 4 : 5
+}
+
+/** Writes a number of 32 bits; returns where the next one goes. */
+export function writeVarint(bytes: Buffer, at: number, value: number): number {
+  let bits = ((value << 1) ^ (value >> 31)) >>> 0
+  let next = at
+  for (; bits > 127; bits >>>= 7) bytes[next++] = bits | 128
+  bytes[next++] = bits
+  return next
+}
+
+/** Bytes that a whole number takes, up to ±2^53. */
+export function varlongBytes(value: number): number {
+  if (value === (value | 0)) return varintBytes(value)
+  let bytes = 1
+  for (let bits = zigzag(value); bits > 127n; bits >>= 7n) bytes++
+  return bytes
+}
+
+/** Writes a whole number, up to ±2^53; returns where the next one goes. */
+export function writeVarlong(bytes: Buffer, at: number, value: number): number {
+  if (value === (value | 0)) return writeVarint(bytes, at, value)
+  let next = at
+  let bits = zigzag(value)
+  for (; bits > 127n; bits >>= 7n) bytes[next++] = Number(bits & 127n) | 128
+  bytes[next++] = Number(bits)
+  return next
+}
+
+function zigzag(value: number): bigint {
+  const wide = BigInt(value)
+  return BigInt.asUintN(64, (wide << 1n) ^ (wide >> 63n))
+}

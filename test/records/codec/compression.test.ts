@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as zlib from 'node:zlib'
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { pack, unpack } from '../../../src/records/kafka/codec/compression.ts'
+import { packSnappy } from '../../../src/records/kafka/codec/snappy.ts'
+import { unpackFrameInJs, unpackZstd } from '../../../src/records/kafka/codec/zstd.ts'
+
+const GZIP = 1
+const SNAPPY = 2
+const LZ4 = 3
+const ZSTD = 4
+
+/** Something to compress, and something not. */
+const content = fc
+  .array(fc.tuple(fc.uint8Array({ maxLength: 20 }), fc.integer({ min: 1, max: 400 })))
+  .map((runs) =>
+    Buffer.concat(runs.flatMap(([run, times]) => Array.from({ length: times }, () => run))),
+  )
+
+/** As Java's library writes: a header, then blocks, each after its length. */
+function xerial(blocks: readonly Buffer[]): Buffer {
+  const header = Buffer.from('82534e41505059000000000100000001', 'hex')
+  return Buffer.concat([
+    header,
+    ...blocks.flatMap((block) => {
+      const packed = packSnappy(block)
+      const length = Buffer.alloc(4)
+      length.writeUInt32BE(packed.length)
+      return [length, packed]
+    }),
+  ])
+}
+
+/** What a log of the fixtures holds, from its first batch on. */
+function packedIn(name: string): Buffer {
+  return readFileSync(join(import.meta.dirname, 'fixtures', `${name}.log`)).subarray(61)
+}
+
+/** A frame of blocks in which one byte is repeated: 128 KiB for four bytes. */
+function zstdBomb(blocks: number, window = 0x58): Buffer {
+  const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, window])
+  const size = 128 * 1024
+  const block = (isLast: number) =>
+    Buffer.from([((size << 3) & 255) | 2 | isLast, (size >> 5) & 255, (size >> 13) & 255, 7])
+  const all = Array.from({ length: blocks }, (_, i) => block(i === blocks - 1 ? 1 : 0))
+  return Buffer.concat([header, ...all])
+}
+
+/** A frame of one block that ends in a match as long as it gets: 64 KiB for 261 bytes, again and again. */
+function lz4Bomb(blocks: number): Buffer {
+  const block = Buffer.concat([
+    Buffer.from([0x1f, 0, 1, 0]),
+    Buffer.alloc(256, 255),
+    Buffer.from([0]),
+  ])
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(block.length)
+  const all = Array.from({ length: blocks }, () => Buffer.concat([length, block]))
+  return Buffer.concat([Buffer.from('04224d18604000', 'hex'), ...all, Buffer.alloc(4)])
+}
+
+describe('compression', () => {
+  test('of any bytes is undone', () => {
+    fc.assert(
+      fc.property(content, fc.constantFrom('gzip' as const, 'snappy' as const), (bytes, kind) => {
+        const packed = pack(kind, bytes)
+        if (packed === null) return
+        expect(packed.bytes.length).toBeLessThan(bytes.length)
+        expect(unpack(packed.number, packed.bytes, bytes.length).equals(bytes)).toBe(true)
+      }),
+    )
+  })
+
+  test("in the frame of Java's snappy is undone, whatever its blocks", () => {
+    fc.assert(
+      fc.property(fc.array(content, { minLength: 1, maxLength: 4 }), (blocks) => {
+        const bytes = Buffer.concat(blocks)
+        expect(unpack(SNAPPY, xerial(blocks), bytes.length).equals(bytes)).toBe(true)
+      }),
+    )
+  })
+
+  test.each([
+    ['gzip', GZIP, zlib.gzipSync(Buffer.alloc(4_000_000))],
+    ['snappy', SNAPPY, packSnappy(Buffer.alloc(4_000_000))],
+    ['snappy in blocks', SNAPPY, xerial([Buffer.alloc(900_000), Buffer.alloc(900_000)])],
+    ['lz4', LZ4, lz4Bomb(40)],
+    ['zstd', ZSTD, zstdBomb(40)],
+  ])('by %s that unpacks to more than the limit is refused', (_, number, packed) => {
+    expect(packed.length).toBeLessThan(250_000)
+    expect(() => unpack(number, packed, 1_000_000)).toThrow(/unpacks to more than/)
+    expect(unpack(number, packed, 6_000_000).length).toBeGreaterThan(1_000_000)
+  })
+
+  test.each([
+    ['cut off', xerial([Buffer.alloc(100)]).subarray(0, -1)],
+    ['cut off in a length', xerial([Buffer.alloc(100)]).subarray(0, 18)],
+    ['without a length', Buffer.alloc(20, 0xff)],
+  ])('by snappy, %s, is refused', (_, packed) => {
+    expect(() => unpack(SNAPPY, packed, 1_000)).toThrow(/snappy/)
+  })
+})
+
+describe.each([
+  ['on this Node', undefined],
+  ['in JavaScript', unpackFrameInJs],
+])('zstd %s', (_, unpackFrame) => {
+  const unzstd = (packed: Buffer, maxBytes: number) => unpackZstd(packed, maxBytes, unpackFrame)
+
+  test.each(['java-zstd', 'librdkafka-zstd'])('reads %s', (name) => {
+    const plain = packedIn(name.replace('zstd', 'none'))
+    expect(unzstd(packedIn(name), plain.length)).toEqual(plain)
+    expect(() => unzstd(packedIn(name), plain.length - 1)).toThrow(/unpacks to more than/)
+  })
+
+  test('reads frames that follow each other', () => {
+    const packed = packedIn('java-zstd')
+    const skippable = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3])
+    const twice = unzstd(Buffer.concat([packed, skippable, packed]), 100_000)
+    const plain = packedIn('java-none')
+    expect(twice).toEqual(Buffer.concat([plain, plain]))
+  })
+
+  test('refuses a window above 128 MiB, in any frame', () => {
+    const huge = zstdBomb(1, 0xa0)
+    expect(() => unzstd(huge, 2 ** 30)).toThrow('a zstd window of')
+    expect(() => unzstd(Buffer.concat([packedIn('java-zstd'), huge]), 2 ** 30)).toThrow(
+      'a zstd window of',
+    )
+  })
+
+  test('refuses what is cut off', () => {
+    const packed = packedIn('java-zstd')
+    for (let bytes = 1; bytes < packed.length; bytes++) {
+      expect(() => unzstd(packed.subarray(0, bytes), 100_000)).toThrow(/./)
+    }
+  })
+})

@@ -1,0 +1,43 @@
+import * as fc from 'fast-check'
+import { type DecodeOptions, decodeRecords } from '../../../src/records/kafka/codec/decode.ts'
+import type { EncodeOptions, OutgoingRecord } from '../../../src/records/kafka/codec/encode.ts'
+import type { FetchedRecord } from '../../../src/records/kafka/codec/fetched-records.ts'
+
+/** Reads a set of partition `t-0` from offset 0, unless told otherwise. */
+export function decode(set: Buffer, options: Partial<DecodeOptions> = {}) {
+  return decodeRecords(set, { partition: 't-0', fromOffset: 0, aborted: [], ...options })
+}
+
+/** All of its records as objects. */
+export function recordsOf(set: Buffer, options: Partial<DecodeOptions> = {}): FetchedRecord[] {
+  const records = decode(set, options)
+  return Array.from({ length: records.length }, (_, i) => records.at(i))
+}
+
+export const PLAIN: EncodeOptions = { maxBytes: 2 ** 30, producer: null, compression: 'none' }
+
+const START_MS = 1_767_225_600_000
+
+const bytes = fc.uint8Array({ maxLength: 150 }).map((array) => Buffer.from(array))
+const part = fc.option(bytes)
+
+/** Mostly close together, at times as far apart as can be. */
+const timestampMs = fc.oneof(
+  { weight: 8, arbitrary: fc.integer({ min: -100_000, max: 100_000 }).map((ms) => START_MS + ms) },
+  { weight: 1, arbitrary: fc.maxSafeNat() },
+  { weight: 1, arbitrary: fc.constant(-1) },
+)
+
+const anyRecord: fc.Arbitrary<OutgoingRecord> = fc.record({
+  key: part,
+  value: part,
+  timestampMs,
+  headers: fc.array(
+    fc.record({ name: fc.string({ maxLength: 5, unit: 'grapheme' }), value: part }),
+    {
+      maxLength: 3,
+    },
+  ),
+})
+
+export const anyRecords = fc.array(anyRecord, { minLength: 1, maxLength: 20 })
