@@ -1,0 +1,113 @@
+import { Command } from 'commander'
+import { decodeRecords } from '../../src/records/kafka/codec/decode.ts'
+import {
+  BatchEncoder,
+  type EncodeOptions,
+  type OutgoingRecord,
+} from '../../src/records/kafka/codec/encode.ts'
+import { decodeWithKafkajs, encodeWithKafkajs } from '../records/codec/kafkajs-codec.ts'
+import { figure, machine } from './figures.ts'
+import { paymentRecords } from './input.ts'
+
+// The codec of record batches, hot, in batches of payments, beside kafkajs' own on the same bytes. One JSON line on stdout.
+//   npx tsx test/bench/record-codec.ts [--records 1000] [--rounds 1000]
+
+const OPTIONS: EncodeOptions = { maxBytes: 2 ** 30, producer: null, compression: 'none' }
+/** Different ones, so that no branch is learnt by heart. */
+const BATCHES = 10
+const PASSES = 5
+/** The library is run fewer times, so that a run takes seconds. */
+const FEWER = 10
+
+interface Input {
+  readonly records: readonly OutgoingRecord[]
+  readonly set: Buffer
+}
+
+function input(perBatch: number): Input[] {
+  const encoder = new BatchEncoder()
+  const payments = paymentRecords('payments', perBatch * BATCHES)
+  return Array.from({ length: BATCHES }, () => {
+    const records = payments.next(perBatch)
+    const [batch] = encoder.encode(records, OPTIONS)
+    return { records, set: Buffer.from(batch?.bytes ?? []) }
+  })
+}
+
+/** CPU time of the process, µs, for one record: of the best pass, in which the code was compiled and others disturbed least. */
+async function microsOf(
+  inputs: readonly Input[],
+  rounds: number,
+  work: (one: Input) => number | Promise<number>,
+): Promise<number> {
+  let best = Number.POSITIVE_INFINITY
+  for (let pass = 0; pass < PASSES; pass++) {
+    let records = 0
+    const started = process.cpuUsage()
+    for (let i = 0; i < rounds; i++) {
+      const done = work(inputs[i % BATCHES] as Input)
+      records += typeof done === 'number' ? done : await done
+    }
+    const { user, system } = process.cpuUsage(started)
+    best = Math.min(best, (user + system) / records)
+  }
+  return best
+}
+
+const READ = { partition: 'payments-0', fromOffset: 0, aborted: [] }
+
+function decode({ set }: Input): number {
+  return decodeRecords(set, READ).length
+}
+
+/** With a record object, and views of key and value, for each. */
+function decodeToObjects({ set }: Input): number {
+  const records = decodeRecords(set, READ)
+  let bytes = 0
+  for (let i = 0; i < records.length; i++) bytes += records.at(i).value?.length ?? 0
+  return bytes === 0 ? 0 : records.length
+}
+
+const encoder = new BatchEncoder()
+
+function encode({ records }: Input): number {
+  encoder.encode(records, OPTIONS)
+  return records.length
+}
+
+async function kafkajsDecode({ set }: Input): Promise<number> {
+  return (await decodeWithKafkajs(set)).length
+}
+
+async function kafkajsEncode({ records }: Input): Promise<number> {
+  await encodeWithKafkajs(records, OPTIONS)
+  return records.length
+}
+
+const command = new Command('record-codec.ts')
+  .option('--records <n>', 'in a batch', Number, 1_000)
+  .option('--rounds <n>', 'batches in each of 5 passes', Number, 1_000)
+  .parse()
+const { records, rounds } = command.opts<{ records: number; rounds: number }>()
+const inputs = input(records)
+const bytes = inputs.reduce((sum, { set }) => sum + set.length, 0) / (records * BATCHES)
+const micros = {
+  decode: await microsOf(inputs, rounds, decode),
+  decodeToObjects: await microsOf(inputs, rounds, decodeToObjects),
+  encode: await microsOf(inputs, rounds, encode),
+  kafkajsDecode: await microsOf(inputs, rounds / FEWER, kafkajsDecode),
+  kafkajsEncode: await microsOf(inputs, rounds / FEWER, kafkajsEncode),
+}
+const rounded = Object.entries(micros).map(([what, value]) => [what, figure(value, 3)])
+console.log(
+  JSON.stringify({
+    records,
+    bytesPerRecord: figure(bytes, 0),
+    cpuMicrosPerRecord: Object.fromEntries(rounded),
+    timesFaster: {
+      decode: figure(micros.kafkajsDecode / micros.decode, 0),
+      encode: figure(micros.kafkajsEncode / micros.encode, 0),
+    },
+    machine: machine(),
+  }),
+)
