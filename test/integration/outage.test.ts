@@ -42,8 +42,9 @@ ownKafkaTest(
 async function untilState(http: string, wanted: string): Promise<void> {
   for (let state = ''; state !== wanted; await sleep(50)) {
     const [live, ready] = await Promise.all([fetch(`${http}/livez`), fetch(`${http}/readyz`)])
-    state = ((await ready.json()) as { state: string }).state
+    const readiness = (await ready.json()) as { state: string; restoring: number }
+    state = readiness.state
     expect(live.status).toBe(200)
-    expect(ready.status).toBe(state === 'running' ? 200 : 503)
+    expect(ready.status).toBe(state === 'running' && readiness.restoring === 0 ? 200 : 503)
   }
 }
