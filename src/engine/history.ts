@@ -11,7 +11,7 @@ const BYTES_PER_KEY = 200
 
 /**
  * The events of one key and kind that a window may still see, sorted by (event time, arrival). The newest lie in one buffer; mostly
- * these are all. Runs of `sizes.block` events in it have summaries, made when they are asked for. A full buffer goes into blocks.
+ * these are all. Runs of `sizes.run` events in it have summaries, made when they are asked for. A full buffer goes into blocks.
  */
 export class History extends EventBuffer {
   readonly key: string
@@ -102,20 +102,20 @@ export class History extends EventBuffer {
   seal(): number {
     const { summed, sizes } = this.#layout
     // Mostly there are none.
-    if (this.end < sizes.block) return 0
+    if (this.end < sizes.run) return 0
     const full = this.#runOf(this.end)
     for (; this.#sealed < full; this.#sealed++) {
-      const first = this.#sealed * sizes.block
+      const first = this.#sealed * sizes.run
       for (let s = 0; s < summed.length; s++) {
         const at = this.summariesAt(first) + s * SUMMARY
         clearSummary(this.data, at)
         const column = this.column(summed[s] as number) + first
-        for (let i = column; i < column + sizes.block; i++) {
+        for (let i = column; i < column + sizes.run; i++) {
           addValue(this.data, at, this.data[i] as number)
         }
       }
     }
-    return full * sizes.block
+    return full * sizes.run
   }
 
   /** Where in `data` the summaries of the run that begins at an index are. */
@@ -125,7 +125,7 @@ export class History extends EventBuffer {
   }
 
   #runOf(index: number): number {
-    return Math.floor(index / this.#layout.sizes.block)
+    return Math.floor(index / this.#layout.sizes.run)
   }
 
   #makeRoom(): void {
@@ -175,5 +175,5 @@ export class History extends EventBuffer {
 
 /** Numbers of a buffer: its columns, and summaries of its runs. */
 function numbersOf({ columns, sumNumbers, sizes }: Layout, capacity: number): number {
-  return columns * capacity + Math.floor(capacity / sizes.block) * sumNumbers
+  return columns * capacity + Math.floor(capacity / sizes.run) * sumNumbers
 }

@@ -22,14 +22,16 @@ export interface Held {
 export interface Sizes {
   /** Events up to which a history is one buffer: at least two blocks. */
   readonly buffer: number
-  /** Events in a block, and in a run of a buffer. */
+  /** Events of a buffer that share a summary. */
+  readonly run: number
+  /** Events in a block. */
   readonly block: number
   /** Blocks in a group. */
   readonly group: number
 }
 
-/** Measured on windows of 10 to 100,000 events: halves and doubles of them cost the same or more. */
-const SIZES: Sizes = { buffer: 256, block: 32, group: 64 }
+/** Measured on windows of 100 to 100,000 events, see test/bench/RESULTS.md: halves and doubles gain somewhere what they lose elsewhere. */
+const SIZES: Sizes = { buffer: 256, run: 32, block: 64, group: 64 }
 
 /** {@link Held}, and how a long history lays it out. */
 export interface Layout extends Held {

@@ -57,19 +57,19 @@ export class Reach {
   extend(afterMs: number, remember: boolean): void {
     const history = this.#history
     if (history === null) return
-    const { block } = this.#layout.sizes
+    const { run } = this.#layout.sizes
     const { start } = history
     let i = this.#from
     // The next index at which a run with a summary ends.
-    let edge = this.#sealed === 0 ? 0 : Math.min(i - (i % block), this.#sealed)
+    let edge = this.#sealed === 0 ? 0 : Math.min(i - (i % run), this.#sealed)
     while (i > start) {
-      const run = i - block
-      if (i === edge && run >= start && history.timeAt(run) > afterMs) {
-        this.#addRun(history, run)
-        i = run
-        edge = run
+      const first = i - run
+      if (i === edge && first >= start && history.timeAt(first) > afterMs) {
+        this.#addRun(history, first)
+        i = first
+        edge = first
       } else if (history.timeAt(i - 1) > afterMs) {
-        if (i === edge) edge = run
+        if (i === edge) edge = first
         i--
         this.#addEvent(history, i)
       } else break

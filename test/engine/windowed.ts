@@ -40,7 +40,7 @@ const EVERY_AGGREGATE: readonly Aggregate[] = [
 ]
 
 /** Of a few events many blocks, of a few blocks many groups. */
-export const SMALL: Sizes = { buffer: 8, block: 4, group: 4 }
+export const SMALL: Sizes = { buffer: 8, run: 4, block: 4, group: 4 }
 
 export class Windowed {
   readonly columns: EventColumns
