@@ -114,6 +114,8 @@ export class Figures {
   #processed({ partition, outcomes, watermarkMs, nextOffset }: EventOf<'processed'>): void {
     Object.assign(this.#partition(partition.partition), { watermarkMs, nextOffset })
     this.#predictions += outcomes.scored
+    // A start that is claimed, or time that passes, is told too, and is no chunk.
+    if (Object.values(outcomes).every((n) => n === 0)) return
     this.#chunksOpen--
     if (this.#chunksOpen === 0) this.#busyMs += this.#clock.elapsedMs() - this.#busySinceMs
   }

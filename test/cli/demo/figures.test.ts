@@ -68,6 +68,9 @@ describe('the figures', () => {
       clock.nowMs = ms
       figures.observer(event)
     }
+    // What is told when a start is claimed, before anything is read.
+    const none = { scored: 0, windowed: 0, skipped: 0, late: 0, dead: 0 }
+    at(0, { ...processed(0, 0, 0), outcomes: none } as RuntimeEvent)
     at(0, consumed(0, 60, 60))
     at(100, consumed(1, 40, 40))
     at(150, processed(0, 60, 0))
