@@ -12,7 +12,7 @@ import { paced, spanMs } from './demo/pace.ts'
 import { Screen } from './demo/screen.ts'
 import { ending, opening } from './demo/story.ts'
 import { deadLetterLine, departureLine, landingLine, statusLine } from './demo/text.ts'
-import { embeddedRecords, PublishingRecords } from './embedded.ts'
+import { embeddedRecords, publishingRecords } from './embedded.ts'
 import { outline } from './outline.ts'
 import { readerGone } from './output.ts'
 import { prepareFiles } from './prepare-files.ts'
@@ -111,7 +111,7 @@ class Demo {
     const stop = new AbortController()
     const worker = startWorker({
       prepared,
-      records: new PublishingRecords(this.#records, async ({ outputs }) => {
+      records: publishingRecords(this.#records, async ({ outputs }) => {
         for (const { value } of outputs) {
           const { flightId, probability } = JSON.parse(String(value)) as Prediction
           this.#board.predict(flightId, probability)

@@ -5,7 +5,7 @@ import { startWorker } from '../runtime/worker.ts'
 import { outputTopics } from '../topology/definition.ts'
 import { addSettings, readConfig } from './config.ts'
 import { DeadLetterReport } from './dead-letter-report.ts'
-import { embeddedRecords, PublishingRecords } from './embedded.ts'
+import { embeddedRecords, publishingRecords } from './embedded.ts'
 import { feedLines } from './feed.ts'
 import { LineBook } from './line-book.ts'
 import { type InputFile, openInput } from './lines.ts'
@@ -90,7 +90,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   )
   const tally = new Tally()
   let wake = () => {}
-  const embedded = new PublishingRecords(records, async ({ outputs, deadLetters, nextOffsets }) => {
+  const embedded = publishingRecords(records, async ({ outputs, deadLetters, nextOffsets }) => {
     const shown = outputs.filter(({ topic }) => input.sink === undefined || topic === input.sink)
     await write(
       Buffer.concat(shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))),

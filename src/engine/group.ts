@@ -35,11 +35,6 @@ export class Group implements Whole {
     this.#base = rows.at
   }
 
-  /** Numbers it takes beside its blocks'. */
-  get numbers(): number {
-    return this.#rowNumbers + (this.isSealed ? this.#layout.sealNumbers : 0)
-  }
-
   get isSealed(): boolean {
     return this.size > 0
   }

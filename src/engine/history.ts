@@ -6,8 +6,6 @@ import { addValue, clearSummary, SUMMARY } from './summary.ts'
 
 /** Most keys hold a handful of events. */
 const FIRST_CAPACITY = 4
-/** Object, key and the entry of the map that holds it, about. */
-const BYTES_PER_KEY = 200
 
 /**
  * The events of one key and kind that a window may still see, sorted by (event time, arrival). The newest lie in one buffer; mostly
@@ -33,11 +31,6 @@ export class History extends EventBuffer {
   /** Events held. */
   get size(): number {
     return this.end - this.start + (this.older?.size ?? 0)
-  }
-
-  /** Bytes it takes, about. */
-  get bytes(): number {
-    return BYTES_PER_KEY + numbersOf(this.#layout, this.capacity) * 8 + (this.older?.bytes ?? 0)
   }
 
   /** Event time of the oldest event held; Infinity if there is none. */

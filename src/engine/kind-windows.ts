@@ -4,7 +4,7 @@ import { type BadCell, EventColumns } from './event-columns.ts'
 import { Expiry } from './expiry.ts'
 import { History } from './history.ts'
 import { LastClosed } from './last-closed.ts'
-import type { StateUse } from './state-limits.ts'
+import { KEY_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
 
 // The windows of all keys over the events of one kind.
@@ -207,8 +207,6 @@ export class KindWindows {
   }
 }
 
-/** About what a key takes beside its numbers: its name, its place in a map, its history. Measured in test/bench. */
-const KEY_BYTES = 250
 /** About what is left of a key that has gone silent. */
 const KEPT_BYTES = 120
 

@@ -12,9 +12,6 @@ import type { Layout } from './layout.ts'
 // document retrieval problems", 2002, for arrays that do not change): each event has a link to the time at which its text
 // occurred before, and in (edge, t] there are as many different texts as events that link to the edge or before it.
 
-/** Objects of a block or a group, beside their numbers. */
-const BYTES_PER_PART = 120
-
 /** A block, by its index in a group. */
 interface Place {
   readonly g: number
@@ -39,17 +36,6 @@ export class OlderBlocks {
     this.#layout = layout
     this.#latest = layout.distinct.map(() => new LatestTimes(layout.slabs))
     this.#cells = new Float64Array(layout.width - 1)
-  }
-
-  /** Bytes they take, about. */
-  get bytes(): number {
-    let bytes = 0
-    for (const { blocks, numbers } of this.groups) {
-      bytes += (numbers + blocks.length * this.#layout.blockNumbers) * 8
-      bytes += (blocks.length + 1) * BYTES_PER_PART
-    }
-    for (const latest of this.#latest) bytes += latest.numbers * 8
-    return bytes
   }
 
   /** The time of the newest occurrence of a text in `distinct[d]`, perhaps a pruned one; −Infinity if there is none. */

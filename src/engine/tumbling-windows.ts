@@ -5,15 +5,13 @@ import { EventColumns } from './event-columns.ts'
 import type { Flow, WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
 import { History } from './history.ts'
-import type { StateUse } from './state-limits.ts'
+import { KEY_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
 
 // One tumbling step: the open windows of all keys. A key's events lie in one buffer; a window is a range of it.
 
 /** Results that are given in one piece. */
 const PIECE = 1_000
-/** About what a key takes beside its numbers. */
-const KEY_BYTES = 250
 
 interface TumblingOutcome {
   /** Indices of events that entered a window. */

@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Changes } from '../kernel/changes.ts'
+import { committingThrough } from '../records/committing-through.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
+import type { Records } from '../records/port.ts'
 import type { Outcomes, RuntimeEvent } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
 import type { Prepared } from '../runtime/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import type { VirtualClock } from './virtual-clock.ts'
-import { WithholdingRecords } from './withholding-records.ts'
 
 const GROUP = 'test'
 
@@ -31,7 +32,9 @@ export interface LifeOptions {
 /** One life of the driver's worker, from its start until it stops or dies. */
 export class Life {
   readonly #o: LifeOptions
-  readonly #records: WithholdingRecords
+  readonly #records: Records
+  /** From here on outputs and dead letters are written, offsets are not: as if it died in between. */
+  #withholds = false
   readonly #worker: Worker
   readonly #changes = new Changes()
   /** Partition → the end of the log that it was read to. */
@@ -44,7 +47,9 @@ export class Life {
     const { prepared, records, clock, tally } = options
     this.#o = options
     this.#tally = tally
-    this.#records = new WithholdingRecords(records)
+    this.#records = committingThrough(records, (commit, member) =>
+      member.commit(this.#withholds ? { ...commit, nextOffsets: [] } : commit),
+    )
     this.#worker = startWorker({
       prepared,
       records: this.#records,
@@ -84,7 +89,7 @@ export class Life {
 
   /** From here on what it writes is written, but its offsets are not committed. */
   withholdOffsets(): void {
-    this.#records.withholds = true
+    this.#withholds = true
   }
 
   /** Ends it as kill -9 does. Its clock must not be moved again: whoever sleeps by it never wakes. */

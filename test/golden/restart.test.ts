@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { committingThrough } from '../../src/records/committing-through.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import type { Commit, JoinOptions, Member, Records } from '../../src/records/port.ts'
+import type { Records } from '../../src/records/port.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
@@ -131,45 +132,19 @@ function answersIn({ golden, definition }: Case, records: MemoryRecords, lines: 
   return answersOf(golden, places, outcomeOf(records.read(sink), records.read(dlq)))
 }
 
-/** Records whose next commit is cut off: before anything is written, or between outputs and offsets. */
-class Crashing implements Records {
-  readonly inner: MemoryRecords
-  readonly #at: 'before outputs' | 'before offsets'
-  #onCrash: (left: MemoryRecords) => void = () => {}
-
-  constructor(inner: MemoryRecords, at: 'before outputs' | 'before offsets') {
-    this.inner = inner
-    this.#at = at
-  }
-
-  /** What is left after the crash. */
-  readonly left = new Promise<MemoryRecords>((resolve) => {
-    this.#onCrash = resolve
+/** Records whose next commit is cut off, before anything is written or between outputs and offsets; and what is then left. */
+function crashing(inner: MemoryRecords, at: 'before outputs' | 'before offsets') {
+  let tell: (left: MemoryRecords) => void = () => {}
+  const left = new Promise<MemoryRecords>((resolve) => {
+    tell = resolve
   })
-
-  describeTopics: Records['describeTopics'] = (names) => this.inner.describeTopics(names)
-  standings: Records['standings'] = (group, topic) => this.inner.standings(group, topic)
-
-  async join(options: JoinOptions): Promise<Member> {
-    const member = await this.inner.join(options)
-    const commit = async (whole: Commit) => {
-      if (this.#at === 'before offsets') await member.commit({ ...whole, nextOffsets: [] })
-      this.#onCrash(this.inner.clone())
-      this.inner.crash()
-      throw new Error('crashed')
-    }
-    return {
-      commit,
-      pause: (p) => member.pause(p),
-      resume: (p) => member.resume(p),
-      stopFetching: () => member.stopFetching(),
-      leave: () => member.leave(),
-    }
-  }
-
-  close(): Promise<void> {
-    return this.inner.close()
-  }
+  const records = committingThrough(inner, async (commit, member) => {
+    if (at === 'before offsets') await member.commit({ ...commit, nextOffsets: [] })
+    tell(inner.clone())
+    inner.crash()
+    throw new Error('crashed')
+  })
+  return { records, left }
 }
 
 describe.each(['card-28h', BOUNDED, 'flight-delay'])('%s', (name) => {
@@ -212,13 +187,14 @@ describe.each(['card-28h', BOUNDED, 'flight-delay'])('%s', (name) => {
         produce(main, of, [line, line + step])
         await settled(of, main, worker)
         crashes++
-        const crashing = new Crashing(
-          main.clone(),
+        const inner = main.clone()
+        const { records, left: whatIsLeft } = crashing(
+          inner,
           crashes % 2 === 0 ? 'before outputs' : 'before offsets',
         )
-        produce(crashing.inner, of, [line + step, line + 2 * step])
-        const dying = start(of, crashing)
-        const left = await crashing.left
+        produce(inner, of, [line + step, line + 2 * step])
+        const dying = start(of, records)
+        const left = await whatIsLeft
         await expect(dying.done).rejects.toThrow('crashed')
         const from = line + 2 * step
         const isLong = crashes % EVERY_TO_THE_END === 0

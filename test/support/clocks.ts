@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/kernel/clock.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
 /** A clock that only sleeping moves; whoever sleeps is awake at once. */
 export function sleeplessClock(): Clock {
@@ -12,45 +13,21 @@ export function sleeplessClock(): Clock {
   }
 }
 
-/** A clock that moves when told. */
-export class HandClock implements Clock {
+/** A clock that moves when told, and remembers who slept. */
+export class HandClock extends VirtualClock {
   /** How long was slept, sleep by sleep. */
   readonly slept: number[] = []
-  #nowMs: number
-  readonly #sleepers = new Set<{ untilMs: number; wake: () => void }>()
   #waiting: (() => void)[] = []
 
-  constructor(startMs: number) {
-    this.#nowMs = startMs
-  }
-
-  nowMs(): number {
-    return this.#nowMs
-  }
-
-  elapsedMs(): number {
-    return this.#nowMs
-  }
-
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
     this.slept.push(ms)
     for (const check of this.#waiting.splice(0)) check()
-    if (signal?.aborted || ms <= 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#sleepers.delete(sleeper)
-        signal?.removeEventListener('abort', wake)
-        resolve()
-      }
-      const sleeper = { untilMs: this.#nowMs + ms, wake }
-      this.#sleepers.add(sleeper)
-      signal?.addEventListener('abort', wake, { once: true })
-    })
+    return super.sleep(ms, signal)
   }
 
   advance(ms: number): void {
-    this.#nowMs += ms
-    for (const { untilMs, wake } of [...this.#sleepers]) if (untilMs <= this.#nowMs) wake()
+    const untilMs = this.nowMs() + ms
+    while (this.step(untilMs));
   }
 
   /** Resolves when somebody has slept, or begun to, for so long. */

@@ -12,14 +12,13 @@ import {
   expectAllCounted,
   featuresOf,
   type Line,
-  minutesOf,
   paymentLine,
   RECORD_TIME_MS,
   SAMPLE,
 } from './minutes-by-hand.ts'
+import { PARTITIONS, runMinutes } from './run-minutes.ts'
 
 const GRACE_MS = 10_000
-const PARTITIONS = 3
 const RESTARTS = 80
 
 interface Told {
@@ -28,21 +27,8 @@ interface Told {
   readonly text: string
 }
 
-/** One uninterrupted run. */
-async function runOnce(lines: readonly Line[]) {
-  const driver = await TopologyDriver.start(cardActivity, { partitions: PARTITIONS })
-  try {
-    const places = await driver.pipeRecords(lines)
-    const minutes = minutesOf(
-      lines,
-      places.map((p) => p.partition),
-      GRACE_MS,
-    )
-    return { outputs: driver.outputs('card-activity'), outcomes: driver.outcomes, minutes }
-  } finally {
-    await driver.stop()
-  }
-}
+const runOnce = (lines: readonly Line[]) =>
+  runMinutes(cardActivity, { sink: 'card-activity', graceMs: GRACE_MS }, lines)
 
 /** A worker for each of the pieces, one after the other on the same records. */
 async function runInPieces(lines: readonly Line[], pieces: number) {

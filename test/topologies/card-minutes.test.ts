@@ -1,25 +1,10 @@
 import { expect, test } from 'vitest'
-import { TopologyDriver } from '../../src/testing/index.ts'
 import cardMinutes from '../../topologies/card-minutes.ts'
-import { DAY, expectAllCounted, type Line, minutesOf, SAMPLE } from './minutes-by-hand.ts'
+import { DAY, expectAllCounted, type Line, SAMPLE } from './minutes-by-hand.ts'
+import { runMinutes } from './run-minutes.ts'
 
-const GRACE_MS = 0
-const PARTITIONS = 3
-
-async function run(lines: readonly Line[]) {
-  const driver = await TopologyDriver.start(cardMinutes, { partitions: PARTITIONS })
-  try {
-    const places = await driver.pipeRecords(lines)
-    const minutes = minutesOf(
-      lines,
-      places.map((p) => p.partition),
-      GRACE_MS,
-    )
-    return { outputs: driver.outputs('card-minutes'), outcomes: driver.outcomes, minutes }
-  } finally {
-    await driver.stop()
-  }
-}
+const run = (lines: readonly Line[]) =>
+  runMinutes(cardMinutes, { sink: 'card-minutes', graceMs: 0 }, lines)
 
 test.each([
   ['the sample', SAMPLE],

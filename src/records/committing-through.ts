@@ -1,0 +1,23 @@
+import type { Commit, Member, Records } from './port.ts'
+
+/** The same records, whose members commit by way of `through`; `member` is the one that would have. */
+export function committingThrough(
+  records: Records,
+  through: (commit: Commit, member: Member) => Promise<void>,
+): Records {
+  return {
+    describeTopics: (names) => records.describeTopics(names),
+    standings: (group, topic) => records.standings(group, topic),
+    join: async (options) => {
+      const member = await records.join(options)
+      return {
+        commit: (commit) => through(commit, member),
+        pause: (partition) => member.pause(partition),
+        resume: (partition) => member.resume(partition),
+        stopFetching: () => member.stopFetching(),
+        leave: () => member.leave(),
+      }
+    },
+    close: () => records.close(),
+  }
+}
