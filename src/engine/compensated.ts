@@ -35,7 +35,11 @@ export function variance(n: number, sums: Float64Array, sum: number, squares: nu
   const leftRest = productError(n, square, left) + n * squareRest
   const right = total * total
   const rightRest = squareError(total, right) + 2 * total * totalRest
-  return Math.max(0, (left - right + (leftRest - rightRest)) / (n * n))
+  // What the difference's own rounding takes stays too: a variance of amounts in cents is often a tie between two float32.
+  const spread = left - right
+  const taken = left - spread
+  const spreadRest = left - (spread + taken) + (taken - right)
+  return Math.max(0, (spread + (spreadRest + (leftRest - rightRest))) / (n * n))
 }
 
 function productError(a: number, b: number, product: number): number {

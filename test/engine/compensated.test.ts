@@ -58,6 +58,20 @@ describe('as float32, in any grouping, equal to what exact arithmetic gives', ()
   })
 })
 
+test('a variance near a tie between two float32 falls to the side that exact arithmetic gives', () => {
+  // Amounts in cents, an exact number of eighths apart: their variance has few digits, but they themselves are rounded.
+  const cents = fc.integer({ min: -100_000, max: 100_000 }).map((n) => n / 100)
+  const apart = fc.integer({ min: 800, max: 20_000 }).map((n) => n / 8)
+  const pairs = fc.tuple(cents, apart).map(([a, d]) => [a, Number((a - d).toFixed(3))])
+  fc.assert(
+    fc.property(pairs, (values) => {
+      const of = variance(2, summaryOf(values, 1), SUM, SQUARES)
+      expect(Math.fround(of)).toBe(Math.fround(exactVariance(values)))
+    }),
+    { numRuns: 1000, examples: [[[337.05, -694.2]]] },
+  )
+})
+
 test('values that cancel out sum to nothing, in any order and grouping, and no others do', () => {
   // Of many digits, so that what rounding takes is itself rounded.
   const digits = fc
