@@ -62,7 +62,7 @@ export interface NextOffset extends TopicPartition {
   readonly metadata: string
 }
 
-/** What becomes durable together: outputs and dead letters first, offsets after every one of them is acknowledged. */
+/** What becomes durable together, as the member's {@link Guarantee} says. */
 export interface Commit {
   readonly outputs: readonly NewRecord[]
   readonly deadLetters: readonly NewRecord[]
@@ -135,10 +135,18 @@ export interface Standing extends TopicPartition {
 /** The end of the log at which a partition without a committed offset begins. */
 export type From = 'earliest' | 'latest'
 
+/**
+ * What a commit is. `exactly-once`: all of it or nothing; a reader of committed records sees outputs, dead letters and offsets
+ * at once. `at-least-once`: outputs and dead letters first, then offsets, so that outputs may stand in the log twice.
+ */
+export type Guarantee = 'exactly-once' | 'at-least-once'
+
 export interface JoinOptions {
   readonly group: string
   readonly topics: readonly string[]
   readonly from: From
+  /** @default 'exactly-once' */
+  readonly guarantee?: Guarantee
   readonly handlers: MemberHandlers
 }
 

@@ -31,6 +31,11 @@ export interface KafkaOptions {
    * 1,800,000 (`group.min.session.timeout.ms`, `group.max.session.timeout.ms`). @default 10_000
    */
   readonly sessionTimeoutMs?: number
+  /**
+   * Of this worker, and of no other one of its group at the same time: whoever joins under it takes the place of the one that
+   * had it before, at once. @default none: a dead worker's partitions wait for its session to pass
+   */
+  readonly workerName?: string
   /** Told what the client library has to say; never a payload or a key. @default silence */
   readonly log?: KafkaLog
 }
