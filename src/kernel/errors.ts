@@ -32,6 +32,9 @@ const ACTIONS = {
   TOPIC_COMPACTED: 'refuse',
   TOPIC_CHANGED: 'refuse',
   AUTHENTICATION: 'refuse',
+  BROKER_TOO_OLD: 'refuse',
+  // What the driver stands on is not as it must be.
+  CLIENT_BROKEN: 'refuse',
   // One record cannot be scored.
   TOMBSTONE: 'dead-letter',
   NULL_KEY: 'dead-letter',
@@ -64,6 +67,7 @@ const ACTIONS = {
   BATCH_CORRUPT: 'crash',
   BATCH_TOO_LARGE: 'crash',
   GROUP_FAILED: 'crash',
+  WORKER_NAME_TAKEN: 'crash',
   STOP_TIMED_OUT: 'crash',
   INVARIANT: 'crash',
 } as const satisfies Record<string, Action>

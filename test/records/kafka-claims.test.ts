@@ -1,9 +1,14 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeClaims, encodeClaims } from '../../src/records/kafka/claims.ts'
+import {
+  decodeClaims,
+  decodeLiveIds,
+  encodeClaims,
+  encodeLiveIds,
+} from '../../src/records/kafka/claims.ts'
 import { partitionName } from '../../src/records/partition-name.ts'
 
-const NOTHING = { generation: -1, owned: [] }
+const NOTHING = { generation: -1, owned: [], transactionalId: null }
 
 const anyClaims = fc.record({
   generation: fc.integer({ min: -1, max: 2 ** 31 - 1 }),
@@ -14,15 +19,17 @@ const anyClaims = fc.record({
     }),
     { selector: partitionName },
   ),
+  transactionalId: fc.option(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })),
 })
 
 describe('claims', () => {
   test('come out as they went in', () => {
     fc.assert(
-      fc.property(anyClaims, ({ generation, owned }) => {
-        const decoded = decodeClaims(encodeClaims({ generation, owned }))
-        expect(decoded.generation).toBe(generation)
-        expect(new Set(decoded.owned.map(partitionName))).toEqual(new Set(owned.map(partitionName)))
+      fc.property(anyClaims, (claims) => {
+        const { owned, ...decoded } = decodeClaims(encodeClaims(claims))
+        const { owned: claimed, ...rest } = claims
+        expect(decoded).toEqual(rest)
+        expect(new Set(owned.map(partitionName))).toEqual(new Set(claimed.map(partitionName)))
       }),
     )
   })
@@ -32,26 +39,47 @@ describe('claims', () => {
       topic: 'payments',
       partition,
     }))
-    expect(encodeClaims({ generation: 1, owned })).toHaveLength(5 + 2 + 8 + 2 + 125)
+    const claims = { generation: 1, owned, transactionalId: 'id' }
+    expect(encodeClaims(claims)).toHaveLength(5 + 2 + 2 + 2 + 8 + 2 + 125)
   })
 
   test.each([
     ['nothing at all', null],
     ['no bytes', Buffer.alloc(0)],
-    ['another format', Buffer.from([2, 0, 0, 0, 1])],
+    ['another format', Buffer.from([1, 0, 0, 0, 1, 0, 0])],
   ])('%s claims nothing', (_, data) => {
     expect(decodeClaims(data)).toEqual(NOTHING)
   })
 
   test('bytes that were cut off claim nothing, and any bytes are taken without an error', () => {
-    const whole = encodeClaims({ generation: 1, owned: [{ topic: 'payments', partition: 9 }] })
-    for (let length = 6; length < whole.length; length++) {
+    const owned = [{ topic: 'payments', partition: 9 }]
+    const whole = encodeClaims({ generation: 1, owned, transactionalId: null })
+    const bare = encodeClaims({ generation: 1, owned: [], transactionalId: null })
+    for (let length = 0; length < whole.length; length++) {
+      if (length === bare.length) continue
       expect(decodeClaims(whole.subarray(0, length))).toEqual(NOTHING)
     }
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-        decodeClaims(Buffer.from([1, ...bytes]))
+        decodeClaims(Buffer.from([2, ...bytes]))
+        decodeLiveIds(Buffer.from([2, ...bytes]))
       }),
     )
+  })
+})
+
+describe('the ids in a group', () => {
+  test('come out as they went in', () => {
+    for (const ids of [[], ['a'], ['a', 'ü-1']]) {
+      expect(decodeLiveIds(encodeLiveIds(ids))).toEqual(new Set(ids))
+    }
+  })
+
+  test.each([
+    ['nothing at all', null],
+    ['no bytes', Buffer.alloc(0)],
+    ['bytes that were cut off', Buffer.from([2, 0, 5, 1])],
+  ])('%s say nothing of them', (_, data) => {
+    expect(decodeLiveIds(data)).toBeNull()
   })
 })

@@ -6,7 +6,7 @@ function positions(): Positions {
   return new Positions(() => {
     epoch++
     return epoch
-  })
+  }, 'my-id')
 }
 
 const at = (...partitions: number[]) => partitions.map((partition) => ({ topic: 't', partition }))
@@ -48,7 +48,7 @@ describe('positions of a member', () => {
 
   test('claims are what is held, under the generation that gave it', () => {
     const held = positions()
-    expect(held.claims).toEqual({ generation: -1, owned: [] })
+    expect(held.claims).toEqual({ generation: -1, owned: [], transactionalId: 'my-id' })
     held.assign(at(0, 1), generation(4))
     held.assign(at(1, 2), generation(5))
     expect(held.claims.generation).toBe(5)

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type ITopicMetadata, type Kafka } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { partitionName } from '../partition-name.ts'
 import type { Standing, TopicInfo } from '../port.ts'
+import { readMark } from './commit-mark.ts'
 import { connected, disconnect } from './connection.ts'
 import { fromKafka } from './errors.ts'
 import { whenSettled } from './waiting.ts'
@@ -68,35 +68,31 @@ export class KafkaAdmin {
 
   /** Where the group stands in every partition of a topic, in their order. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
   async standings(group: string, topic: string): Promise<Standing[]> {
-    const [offsets, ends] = await this.#ask(async (admin) => [
-      await admin.fetchOffsets({ groupId: group, topics: [topic] }),
-      await admin.fetchTopicOffsets(topic),
-    ])
-    const committed = new Map(offsets[0]?.partitions.map((p) => [p.partition, p]))
-    const standings = ends.map(({ partition, low, high }): Standing => {
-      const { offset = '-1', metadata = null } = committed.get(partition) ?? {}
-      return {
-        topic,
-        partition,
-        committed:
-          Number(offset) < 0 ? null : { nextOffset: Number(offset), metadata: metadata ?? '' },
-        lowOffset: Number(low),
-        endOffset: Number(high),
-      }
-    })
-    return standings.sort((a, b) => a.partition - b.partition)
-  }
-
-  /** Where each partition of a topic ends, by partition name. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
-  async endOffsets(topic: string): Promise<Map<string, number>> {
-    const ends = await this.#ask((admin) => admin.fetchTopicOffsets(topic))
-    return new Map(
-      ends.map(({ partition, high }) => [partitionName({ topic, partition }), Number(high)]),
+    const ranges = await this.ranges(topic)
+    const [offsets] = await this.#ask((admin) =>
+      admin.fetchOffsets({ groupId: group, topics: [topic] }),
     )
+    const committed = new Map(offsets?.partitions.map((p) => [p.partition, p]))
+    return ranges.map((range): Standing => {
+      const { offset = '-1', metadata = null } = committed.get(range.partition) ?? {}
+      const nextOffset = Number(offset)
+      const isCommitted = nextOffset >= 0
+      const own = readMark(metadata ?? '').metadata
+      return { ...range, committed: isCommitted ? { nextOffset, metadata: own } : null }
+    })
   }
 
-  async deleteGroup(group: string): Promise<void> {
-    await this.#ask((admin) => admin.deleteGroups([group]))
+  /**
+   * How far each partition of a topic reaches, in their order: to the end of what a reader of committed records sees.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
+   */
+  async ranges(topic: string): Promise<Omit<Standing, 'committed'>[]> {
+    const ends = await this.#ask((admin) => admin.fetchTopicOffsets(topic))
+    return ends
+      .map(({ partition, low, high }) => {
+        return { topic, partition, lowOffset: Number(low), endOffset: Number(high) }
+      })
+      .sort((a, b) => a.partition - b.partition)
   }
 
   async close(): Promise<void> {

@@ -1,22 +1,25 @@
 import type { TopicPartition } from '../port.ts'
 
-// What a member tells whoever deals the partitions out: what it has, and under which generation of the group. It travels in
-// the subscription's user data: a format byte, the generation (int32), then for each topic the length of its name (uint16),
-// the name, the length of a bitmap (uint16), and the bitmap: the lowest bit of its first byte is partition 0.
+// What a member tells whoever deals the partitions out: what it has, under which generation of the group, and under which
+// transactional id it commits. It travels in the subscription's user data: a format byte, the generation (int32), the
+// transactional id, then for each topic its name and a bitmap: the lowest bit of its first byte is partition 0. Texts and bitmaps have
+// their length before them (uint16).
 
 export interface Claims {
   readonly generation: number
   readonly owned: readonly TopicPartition[]
+  /** `null`: it commits in no transaction. */
+  readonly transactionalId: string | null
 }
 
-const NOTHING: Claims = { generation: -1, owned: [] }
-const FORMAT = 1
+const NOTHING: Claims = { generation: -1, owned: [], transactionalId: null }
+const FORMAT = 2
 
-export function encodeClaims({ generation, owned }: Claims): Buffer {
+export function encodeClaims({ generation, owned, transactionalId }: Claims): Buffer {
   const head = Buffer.alloc(5)
   head.writeUInt8(FORMAT)
   head.writeInt32BE(generation, 1)
-  const parts: Buffer[] = [head]
+  const parts: Buffer[] = [head, withLength(Buffer.from(transactionalId ?? ''))]
   for (const topic of new Set(owned.map((p) => p.topic))) {
     const partitions = owned.filter((p) => p.topic === topic).map((p) => p.partition)
     const bits = Buffer.alloc(Math.floor(Math.max(...partitions) / 8) + 1)
@@ -29,27 +32,59 @@ export function encodeClaims({ generation, owned }: Claims): Buffer {
 /** Of another format, or no claims at all: nothing is owned. */
 export function decodeClaims(data: Buffer | null): Claims {
   if (data === null || data.length < 5 || data[0] !== FORMAT) return NOTHING
-  const owned: TopicPartition[] = []
-  let at = 5
-  const next = () => {
-    const start = at + 2
-    at = start + data.readUInt16BE(at)
-    if (at > data.length) throw new RangeError('the claims are cut off')
-    return data.subarray(start, at)
-  }
   try {
-    while (at < data.length) {
-      const topic = next().toString()
-      for (const [byte, bits] of next().entries()) {
-        for (let bit = 0; bit < 8; bit++) {
-          if ((bits & (1 << bit)) !== 0) owned.push({ topic, partition: byte * 8 + bit })
-        }
-      }
+    const [id, ...topics] = partsOf(data, 5)
+    if (id === undefined || topics.length % 2 === 1) return NOTHING
+    const owned: TopicPartition[] = []
+    for (let i = 0; i < topics.length; i += 2) {
+      const topic = String(topics[i])
+      for (const partition of partitionsIn(topics[i + 1] as Buffer))
+        owned.push({ topic, partition })
+    }
+    return {
+      generation: data.readInt32BE(1),
+      owned,
+      transactionalId: id.length === 0 ? null : id.toString(),
     }
   } catch {
     return NOTHING
   }
-  return { generation: data.readInt32BE(1), owned }
+}
+
+/**
+ * What the leader tells every member with its assignment: the transactional ids that are in the group. A dead member's is
+ * not among them (PROTOCOL C9).
+ */
+export function encodeLiveIds(ids: readonly string[]): Buffer {
+  return Buffer.concat([Buffer.from([FORMAT]), ...ids.map((id) => withLength(Buffer.from(id)))])
+}
+
+/** `null`: the leader is no member of this driver, and tells nothing. */
+export function decodeLiveIds(data: Buffer | null): ReadonlySet<string> | null {
+  if (data === null || data[0] !== FORMAT) return null
+  try {
+    return new Set(partsOf(data, 1).map(String))
+  } catch {
+    return null
+  }
+}
+
+function* partitionsIn(bitmap: Buffer): Generator<number> {
+  for (const [byte, bits] of bitmap.entries()) {
+    for (let bit = 0; bit < 8; bit++) if ((bits & (1 << bit)) !== 0) yield byte * 8 + bit
+  }
+}
+
+/** @throws RangeError when it is cut off */
+function partsOf(data: Buffer, from: number): Buffer[] {
+  const found: Buffer[] = []
+  for (let at = from; at < data.length; ) {
+    const end = at + 2 + data.readUInt16BE(at)
+    if (end > data.length) throw new RangeError('cut off')
+    found.push(data.subarray(at + 2, end))
+    at = end
+  }
+  return found
 }
 
 function withLength(bytes: Buffer): Buffer {

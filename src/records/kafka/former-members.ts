@@ -1,25 +1,49 @@
-import type { Cluster } from 'kafkajs'
-import type { Coordinator } from './coordination.ts'
+import type { Broker, Cluster } from 'kafkajs'
+import { TidemarkError } from '../../kernel/errors.ts'
 import { whenSettled, within } from './waiting.ts'
 
+/** What the library's brokers do and its types leave out. */
+interface Coordinator extends Broker {
+  leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>
+  describeGroups(request: { readonly groupIds: readonly string[] }): Promise<{
+    readonly groups: readonly {
+      readonly members: readonly { readonly memberId: string; readonly clientId: string }[]
+    }[]
+  }>
+}
+
 /**
- * Members of this driver that failed, and so may have been cut off from their group before they could leave it. At the next
- * rebalance the group would wait for such a member until its session has passed; so the next one that joins takes it
- * out of the group first.
+ * Members that will not come back: those of this driver that failed, and so may have been cut off from their group before they
+ * could leave it, and the dead one that had this worker's name. The group would wait for them until their sessions have passed;
+ * so whoever joins in their place takes them out first.
  */
 export class FormerMembers {
   readonly #idsOf = new Map<string, Set<string>>()
+  readonly #name: string | undefined
+  #hasTakenPlace = false
+
+  /** @param name the worker's own, which is also the client id by which its members are known */
+  constructor(name: string | undefined) {
+    this.#name = name
+  }
 
   add(groupId: string, memberId: string): void {
     const ids = this.#idsOf.get(groupId) ?? new Set()
     this.#idsOf.set(groupId, ids.add(memberId))
   }
 
-  /** Takes those of a group out of it. Never throws: one that cannot be is waited for. */
+  /**
+   * Takes those of a group out of it. One that cannot be is waited for.
+   * @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has the name by now
+   */
   async takeOut(groupId: string, cluster: Cluster): Promise<void> {
-    const ids = this.#idsOf.get(groupId) ?? []
+    const own = this.#idsOf.get(groupId) ?? new Set<string>()
     this.#idsOf.delete(groupId)
-    for (const memberId of ids) {
+    const namesakes = (await this.#namesakes(groupId, cluster)).filter((id) => !own.has(id))
+    // Who comes up under a name takes the place of whoever had it; but only once, or two of one name would go on for ever.
+    if (this.#hasTakenPlace) refuseIfTaken(this.#name, namesakes)
+    this.#hasTakenPlace = true
+    for (const memberId of [...own, ...namesakes]) {
       const leaving = whenSettled(async () => {
         const coordinator = (await cluster.findGroupCoordinator({ groupId })) as Coordinator
         await coordinator.leaveGroup({ groupId, memberId })
@@ -28,4 +52,30 @@ export class FormerMembers {
       await within(5_000, 'leaving', leaving).catch(() => {})
     }
   }
+
+  /** @throws TidemarkError `WORKER_NAME_TAKEN` */
+  async checkName(groupId: string, cluster: Cluster): Promise<void> {
+    refuseIfTaken(this.#name, await this.#namesakes(groupId, cluster))
+  }
+
+  async #namesakes(groupId: string, cluster: Cluster): Promise<string[]> {
+    if (this.#name === undefined) return []
+    const { groups } = await whenSettled(async () => {
+      const coordinator = (await cluster.findGroupCoordinator({ groupId })) as Coordinator
+      return coordinator.describeGroups({ groupIds: [groupId] })
+    })
+    const members = groups.flatMap((group) => group.members)
+    return members.filter((m) => m.clientId === this.#name).map((m) => m.memberId)
+  }
+}
+
+function refuseIfTaken(name: string | undefined, namesakes: readonly string[]): void {
+  if (namesakes.length === 0) return
+  throw new TidemarkError(
+    'WORKER_NAME_TAKEN',
+    `another worker of the group has the name "${name}"`,
+    {
+      hint: 'give each worker a name of its own (--worker-name)',
+    },
+  )
 }

@@ -1,28 +1,37 @@
+import { randomUUID } from 'node:crypto'
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs'
 import type { JoinOptions, Member, Records, Standing, TopicInfo } from '../port.ts'
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
+import { Brokers } from './brokers.ts'
+import { AtLeastOnce, ExactlyOnce } from './committing.ts'
 import { FormerMembers } from './former-members.ts'
+import { endIdlePolling } from './idle-poll.ts'
 import { quietLog } from './log.ts'
 import { type Connections, KafkaMember } from './member.ts'
-import { silenceNegativeTimeouts } from './negative-timeouts.ts'
 import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './options.ts'
+import { type DescribeTopics, Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
+import { selfTest } from './self-test.ts'
 import { Sockets } from './sockets.ts'
+import { Transactions } from './transactions.ts'
 import { KafkaWriter } from './writer.ts'
 
-/** Records on Kafka, at least once. Connects when first used. */
+/** Records on Kafka. Connects when first used. */
 export class KafkaRecords implements Records {
   readonly #config: KafkaConfig
   readonly #admin: KafkaAdmin
   readonly #sessionTimeoutMs: number
   readonly #sockets = new Sockets()
   readonly #members = new Set<KafkaMember>()
-  readonly #formerMembers = new FormerMembers()
+  readonly #opened = new Set<Brokers>()
+  readonly #formerMembers: FormerMembers
+  readonly #name: string | undefined
   #epochs = 0
 
-  /** @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS */
+  /** @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS · TidemarkError `CLIENT_BROKEN` */
   constructor(options: KafkaOptions) {
-    silenceNegativeTimeouts()
+    selfTest()
+    endIdlePolling()
     const logCreator = quietLog(options.log ?? (() => {}))
     this.#config = {
       ...clientConfig(options),
@@ -30,7 +39,9 @@ export class KafkaRecords implements Records {
       logLevel: logLevel.WARN,
       logCreator,
     }
-    this.#admin = new KafkaAdmin(this.#client())
+    this.#admin = new KafkaAdmin(new Kafka(this.#config))
+    this.#name = options.workerName
+    this.#formerMembers = new FormerMembers(options.workerName)
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
   }
 
@@ -52,7 +63,7 @@ export class KafkaRecords implements Records {
    * assignment; for a later one the handler `failed` is told · `GROUP_FAILED`
    */
   async join(options: JoinOptions): Promise<Member> {
-    const member = new KafkaMember(options, this.#connections())
+    const member = new KafkaMember(options, this.#connections(options))
     this.#members.add(member)
     await member.join()
     return member
@@ -60,12 +71,12 @@ export class KafkaRecords implements Records {
 
   /** A writer of its own, to be closed by the caller. */
   writer(): KafkaWriter {
-    return new KafkaWriter(this.#client(), (names) => this.describeTopics(names))
+    return new KafkaWriter(this.#brokers(), (names) => this.describeTopics(names))
   }
 
   /** Reads a topic beside every group, without committing. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
   read(options: ReadOptions): Promise<KafkaReader> {
-    return KafkaReader.open(options, this.#connections())
+    return KafkaReader.open(options, this.#admin, this.#brokers())
   }
 
   /** Leaves every group, ends what is still asked and closes the connections; takes 10 s at most. */
@@ -73,25 +84,42 @@ export class KafkaRecords implements Records {
     await Promise.all([...this.#members].map((member) => member.leave()))
     await this.#admin.close()
     this.#sockets.close()
+    for (const brokers of this.#opened) brokers.close()
   }
 
-  #connections(): Connections {
+  #connections({ group, guarantee = 'exactly-once' }: JoinOptions): Connections {
+    const [quick, waiting] = [this.#brokers(), this.#brokers()]
+    const describe: DescribeTopics = (names) => this.describeTopics(names)
+    const isTransactional = guarantee === 'exactly-once'
+    const transactionalId = isTransactional ? `${group}-${this.#name ?? randomUUID()}` : null
     return {
-      kafka: this.#client(),
       admin: this.#admin,
-      writer: this.writer(),
+      waiting,
+      quick,
+      committing: (around) => {
+        if (transactionalId === null) {
+          return new AtLeastOnce(around, new KafkaWriter(quick, describe))
+        }
+        const producer = new Producer(quick, describe)
+        return new ExactlyOnce(around, new Transactions(quick, producer, transactionalId))
+      },
+      transactionalId,
       formerMembers: this.#formerMembers,
       sessionTimeoutMs: this.#sessionTimeoutMs,
       nextEpoch: () => {
         this.#epochs++
         return this.#epochs
       },
-      left: (member) => this.#members.delete(member),
+      left: (member) => {
+        this.#members.delete(member)
+        for (const brokers of [quick, waiting]) this.#opened.delete(brokers)
+      },
     }
   }
 
-  /** A client for each purpose: one client's consumers and producers share a table of committed offsets. */
-  #client(): Kafka {
-    return new Kafka(this.#config)
+  #brokers(): Brokers {
+    const brokers = new Brokers(this.#config)
+    this.#opened.add(brokers)
+    return brokers
   }
 }

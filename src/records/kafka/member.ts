@@ -1,41 +1,33 @@
-import type {
-  Batch,
-  Cluster,
-  Consumer,
-  ConsumerCrashEvent,
-  ConsumerEndBatchProcessEvent,
-  ConsumerGroupJoinEvent,
-  EachBatchPayload,
-  Kafka,
-} from 'kafkajs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
-import type {
-  Assignment,
-  Commit,
-  From,
-  JoinOptions,
-  Member,
-  MemberHandlers,
-  Standing,
-  TopicPartition,
-} from '../port.ts'
+import type { Assignment, Commit, JoinOptions, Member, Standing, TopicPartition } from '../port.ts'
 import { chosenStart, startOf } from '../standing.ts'
 import type { KafkaAdmin } from './admin.ts'
+import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
-import { consumerOf } from './consumer.ts'
-import { Coordination } from './coordination.ts'
+import { CommitGate } from './commit-gate.ts'
+import { readMark } from './commit-mark.ts'
+import type { Committing, Surroundings } from './committing.ts'
 import { fromKafka } from './errors.ts'
+import { type Fetchable, type Fetched, Fetcher } from './fetcher.ts'
 import type { FormerMembers } from './former-members.ts'
+import { GroupOffsets } from './group-offsets.ts'
+import { type Dealt, Membership } from './membership.ts'
 import { type Owned, Positions } from './positions.ts'
 import { within } from './waiting.ts'
-import type { KafkaWriter } from './writer.ts'
+import type { FetchedOffset } from './wire/offsets.ts'
 
-/** What a member works with; the writer becomes its own. */
+/** What a member works with; the connections become its own. */
 export interface Connections {
-  readonly kafka: Kafka
   readonly admin: KafkaAdmin
-  readonly writer: KafkaWriter
+  /** For what waits on purpose: the group, and fetches. */
+  readonly waiting: Brokers
+  /** For what must be quick: records, transactions, offsets. */
+  readonly quick: Brokers
+  readonly committing: (around: Surroundings) => Committing
+  /** Under which the member commits; `null`: in no transaction. */
+  readonly transactionalId: string | null
   readonly formerMembers: FormerMembers
   readonly sessionTimeoutMs: number
   readonly nextEpoch: () => number
@@ -43,48 +35,61 @@ export interface Connections {
   readonly left: (member: KafkaMember) => void
 }
 
-/** One member of a consumer group. It never throws into the library. */
+const LEAVE_MS = 5_000
+const RETRY_MS = 100
+
+/** One member of a consumer group. */
 export class KafkaMember implements Member {
-  readonly #consumer: Consumer
-  readonly #cluster: Cluster
+  readonly #o: JoinOptions
   readonly #connections: Connections
-  readonly #group: string
-  readonly #topics: readonly string[]
-  readonly #handlers: MemberHandlers
-  readonly #from: From
   readonly #positions: Positions
-  readonly #coordination: Coordination
-  #fetching = true
-  #over = false
+  readonly #gate: CommitGate
+  readonly #membership: Membership
+  readonly #fetcher: Fetcher
+  readonly #offsets: GroupOffsets
+  readonly #committing: Committing
+  #isFetching = true
+  #isOver = false
   #leaving: Promise<void> | null = null
   #joining: { resolve: () => void; reject: (error: Error) => void } | null = null
 
   constructor(options: JoinOptions, connections: Connections) {
+    this.#o = options
     this.#connections = connections
-    this.#group = options.group
-    this.#topics = options.topics
-    this.#handlers = options.handlers
-    this.#from = options.from
-    this.#positions = new Positions(connections.nextEpoch)
-    const { consumer, cluster } = consumerOf(connections.kafka, {
+    const { waiting, transactionalId, nextEpoch, sessionTimeoutMs } = connections
+    this.#positions = new Positions(nextEpoch, transactionalId)
+    this.#gate = new CommitGate(options.group)
+    this.#membership = new Membership({
+      brokers: waiting,
       group: options.group,
-      sessionTimeoutMs: connections.sessionTimeoutMs,
+      topics: options.topics,
+      sessionTimeoutMs,
       claims: () => this.#positions.claims,
+      leaving: () => this.#gate.close(),
+      dealt: (dealt) => this.#safely(() => this.#dealt(dealt)),
+      expelled: () => connections.formerMembers.checkName(options.group, waiting.cluster),
     })
-    this.#consumer = consumer
-    this.#cluster = cluster
-    this.#coordination = new Coordination(cluster, options.group)
-    const { events } = consumer
-    this.#consumer.on(events.GROUP_JOIN, (event) => this.#safely(() => this.#onGroupJoin(event)))
-    this.#consumer.on(events.END_BATCH_PROCESS, (event) =>
-      this.#safely(() => this.#onBatchEnd(event)),
-    )
-    this.#consumer.on(events.CRASH, (event) => this.#onCrash(event))
+    this.#fetcher = new Fetcher({
+      brokers: waiting,
+      wanted: () => this.#wanted(),
+      isCurrent: (of) => this.#positions.holds(of as Owned),
+      fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
+      failed: (error) => this.#fail(error),
+    })
+    this.#offsets = new GroupOffsets(connections.quick, options.group)
+    this.#committing = connections.committing({
+      group: options.group,
+      offsets: this.#offsets,
+      gate: this.#gate,
+      positions: this.#positions,
+      isOver: () => this.#isOver,
+    })
   }
 
   /**
    * Joins and hands the first assignment over.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` · `OFFSET_OUT_OF_RANGE` · `GROUP_FAILED`
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `BROKER_TOO_OLD` · `TOPIC_MISSING` ·
+   * `OFFSET_OUT_OF_RANGE` · `GROUP_FAILED` · `WORKER_NAME_TAKEN`
    */
   async join(): Promise<void> {
     const joined = new Promise<void>((resolve, reject) => {
@@ -93,94 +98,94 @@ export class KafkaMember implements Member {
     // It may be rejected before it is waited for.
     joined.catch(() => {})
     try {
-      await within(5_000, 'connecting', this.#consumer.connect())
-      await this.#connections.formerMembers.takeOut(this.#group, this.#cluster)
-      await this.#consumer.subscribe({ topics: [...this.#topics], fromBeginning: true })
-      const running = this.#consumer.run({
-        autoCommit: false,
-        // A batch that was fetched under an older assignment must not move the position of the new one.
-        eachBatchAutoResolve: false,
-        eachBatch: async (payload) => this.#safely(() => this.#onBatch(payload)),
+      const { waiting, quick, formerMembers } = this.#connections
+      await Promise.all([waiting.connect(), quick.connect()])
+      await waiting.learn(this.#o.topics)
+      await formerMembers.takeOut(this.#o.group, waiting.cluster)
+      if (this.#isOver) throw this.#hasLeft()
+      void this.#membership.run().catch((error: unknown) => {
+        this.#fail(fromKafka(error, 'GROUP_FAILED'))
       })
-      await Promise.all([running, joined])
+      await joined
     } catch (error) {
       await this.leave()
       throw fromKafka(error, 'BROKER_UNAVAILABLE')
     }
   }
 
-  async commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
-    if (this.#over) throw this.#hasLeft()
-    const { writer } = this.#connections
-    await this.#coordination.commit(
-      async () => {
-        await writer.send(outputs)
-        await writer.send(deadLetters)
-      },
-      () => nextOffsets.filter((next) => this.#positions.get(next)?.epoch === next.epoch),
-    )
+  async commit(commit: Commit): Promise<void> {
+    if (this.#isOver) throw this.#hasLeft()
+    try {
+      await this.#committing.commit(commit)
+    } catch (error) {
+      // Somebody else commits for this member's partitions: what it holds of them is of no use any more.
+      if (error instanceof TidemarkError && error.code === 'FENCED') this.#membership.startOver()
+      throw error
+    }
   }
 
   pause(partition: TopicPartition): void {
     const owned = this.#positions.get(partition)
-    if (owned === undefined || this.#over) return
-    owned.paused = true
-    this.#consumer.pause(ofLibrary(owned))
+    if (owned !== undefined) owned.paused = true
   }
 
   resume(partition: TopicPartition): void {
     const owned = this.#positions.get(partition)
-    if (owned === undefined || this.#over) return
+    if (owned === undefined) return
     owned.paused = false
-    if (owned.started && this.#fetching) this.#consumer.resume(ofLibrary(owned))
+    this.#fetcher.wake()
   }
 
   stopFetching(): void {
-    this.#fetching = false
-    if (this.#over) return
-    for (const owned of this.#positions.all()) this.#consumer.pause(ofLibrary(owned))
+    this.#isFetching = false
   }
 
   leave(): Promise<void> {
-    this.#over = true
+    this.#isOver = true
     this.#joining?.reject(this.#hasLeft())
     this.#leaving ??= this.#close()
     return this.#leaving
   }
 
   async #close(): Promise<void> {
-    const { writer, left } = this.#connections
-    try {
-      const closing = Promise.all([this.#consumer.disconnect(), writer.close()])
-      await within(5_000, 'leaving the group', closing)
-    } catch {
-      // The broker is gone or hangs: the group will notice by itself that this member is no more.
-    }
+    const { left, waiting, quick } = this.#connections
+    this.#fetcher.stop()
+    await this.#gate.close()
+    // The group gives the partitions to others as soon as it knows; if it cannot be told, it will notice by itself.
+    await within(LEAVE_MS, 'leaving the group', this.#membership.leave()).catch(() => {})
+    waiting.close()
+    quick.close()
     left(this)
   }
 
-  /** Called before anything of the new generation is fetched, so that pauses and seeks hold for the first fetch. */
-  #onGroupJoin({ payload }: ConsumerGroupJoinEvent): void {
-    if (this.#over) return
-    const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, list]) =>
-      list.map((partition) => ({ topic, partition })),
-    )
-    const { lost, kept, added } = this.#positions.assign(partitions, this.#coordination.joined)
-    for (const owned of added) this.#consumer.pause(ofLibrary(owned))
-    // The library has gone back to the committed offset.
-    for (const owned of kept) if (owned.started) this.#seek(owned)
-    if (lost.length > 0) {
-      this.#handlers.lost(lost.map(({ topic, partition }) => ({ topic, partition })))
-    }
-    this.#coordination.settle()
-    void this.#handOver(added)
+  #wanted(): Fetchable[] {
+    if (!this.#isFetching || this.#isOver) return []
+    return [...this.#positions.all()].filter((owned) => owned.started && !owned.paused)
   }
 
-  async #handOver(added: readonly Owned[]): Promise<void> {
-    try {
-      await this.#start(added)
-    } catch (error) {
-      this.#fail(fromKafka(error, 'BROKER_UNAVAILABLE'))
+  #dealt({ generation, partitions, liveIds }: Dealt): void {
+    if (this.#isOver) return
+    const { lost, added } = this.#positions.assign(partitions, generation)
+    if (lost.length > 0) {
+      this.#o.handlers.lost(lost.map(({ topic, partition }) => ({ topic, partition })))
+    }
+    this.#gate.open(generation)
+    void this.#handOver(added, liveIds)
+  }
+
+  async #handOver(added: readonly Owned[], liveIds: ReadonlySet<string> | null): Promise<void> {
+    const isWanted = () => !this.#isOver && added.some((owned) => this.#positions.holds(owned))
+    while (isWanted()) {
+      try {
+        await this.#start(added, liveIds, isWanted)
+        break
+      } catch (thrown) {
+        const error = fromKafka(thrown, 'BROKER_UNAVAILABLE')
+        const isPassing = error.action === 'retry' && this.#joining === null
+        // A rebalance that came between deals these partitions again, or to others.
+        if (!isPassing && error.code !== 'REBALANCING') this.#fail(error)
+        await sleep(RETRY_MS)
+      }
     }
     // A rebalance that took nothing away has nothing to wait for, but the one before it may.
     if (![...this.#positions.all()].every((owned) => owned.started)) return
@@ -188,15 +193,24 @@ export class KafkaMember implements Member {
     this.#joining = null
   }
 
-  /** Looks up where the partitions begin, hands them over and lets them flow. */
-  async #start(added: readonly Owned[]): Promise<void> {
-    if (added.length === 0) return
+  /** Looks up where the partitions begin, makes them this member's, hands them over and lets them flow. */
+  async #start(
+    added: readonly Owned[],
+    liveIds: ReadonlySet<string> | null,
+    isWanted: () => boolean,
+  ): Promise<void> {
+    const { admin } = this.#connections
+    const { group, from } = this.#o
+    await this.#committing.begin()
+    await this.#offsets.shutOutTheDead(added, liveIds)
+    const stable = await this.#offsets.stable(added, isWanted)
+    if (stable === null) return
     const standings = new Map<string, Standing>()
     for (const topic of new Set(added.map((owned) => owned.topic))) {
-      const ofTopic = await this.#connections.admin.standings(this.#group, topic)
-      for (const standing of ofTopic) standings.set(partitionName(standing), standing)
+      for (const standing of await admin.standings(group, topic)) {
+        standings.set(partitionName(standing), standing)
+      }
     }
-    if (this.#over) return
     // Another rebalance may have taken some of them away meanwhile.
     const still = added.filter((owned) => this.#positions.holds(owned))
     const starts: { owned: Owned; assignment: Assignment; endOffset: number }[] = []
@@ -206,63 +220,36 @@ export class KafkaMember implements Member {
         throw new TidemarkError('TOPIC_MISSING', `${partitionName(owned)} is not there`)
       }
       const { topic, partition, epoch } = owned
-      const start = startOf(standing, this.#group, this.#from)
-      const assignment = { topic, partition, epoch, ...start }
+      const start = startOf(committedAt(standing, stable), group, from)
+      const { nextOffset, metadata } = start
+      owned.committed = { nextOffset, metadata: metadata ?? '' }
+      // A claim alone says nothing of what was done.
+      const assignment = { topic, partition, epoch, ...start, metadata: metadata || null }
       starts.push({ owned, assignment, endOffset: standing.endOffset })
     }
     for (const { owned, assignment } of starts) {
-      owned.nextOffset = chosenStart(assignment, this.#handlers.assigned(assignment))
+      owned.nextOffset = chosenStart(assignment, this.#o.handlers.assigned(assignment))
       owned.started = true
-      this.#seek(owned)
-      if (!owned.paused && this.#fetching) this.#consumer.resume(ofLibrary(owned))
     }
     for (const { owned, endOffset } of starts) {
-      if (owned.nextOffset === endOffset) this.#caughtUp(owned, endOffset)
+      if (owned.started && owned.nextOffset === endOffset) this.#caughtUp(owned, endOffset)
     }
+    this.#fetcher.wake()
   }
 
-  #onBatch(payload: EachBatchPayload): void {
-    const { batch } = payload
-    const owned = this.#positions.get(batch)
-    if (owned === undefined || !owned.started || !this.#fetching || this.#over) return
-    if (fetchedOffset(batch) !== owned.nextOffset) {
-      this.#seek(owned)
-      return
-    }
-    payload.resolveOffset(batch.lastOffset())
-    const chunk = chunkOf(batch, owned.epoch)
-    owned.nextOffset = chunk.nextOffset
-    this.#handlers.chunk(chunk)
-    if (chunk.nextOffset >= chunk.endOffset) this.#caughtUp(owned, chunk.endOffset)
+  #fetched(owned: Owned, { records, endOffset }: Fetched): void {
+    if (!this.#isFetching) return
+    if (records.length > 0) this.#o.handlers.chunk(chunkOf(owned, records, endOffset))
+    if (records.nextOffset >= endOffset) this.#caughtUp(owned, endOffset)
   }
 
-  /** Batches of nothing but control records and aborted ones move the library's position without being delivered. */
-  #onBatchEnd({ payload }: ConsumerEndBatchProcessEvent): void {
-    const owned = this.#positions.get(payload)
-    const nextOffset = Number(payload.lastOffset) + 1
-    if (payload.batchSize > 0 || owned === undefined || !owned.started || this.#over) return
-    if (nextOffset <= owned.nextOffset) return
-    owned.nextOffset = nextOffset
-    const endOffset = Number(payload.highWatermark)
-    if (nextOffset >= endOffset) this.#caughtUp(owned, endOffset)
+  #caughtUp(owned: Owned, endOffset: number): void {
+    const { topic, partition } = owned
+    owned.reportedEnd = endOffset
+    if (!this.#isOver) this.#o.handlers.caughtUp({ topic, partition }, endOffset)
   }
 
-  #onCrash({ payload }: ConsumerCrashEvent): void {
-    const { error } = payload
-    const retriable = (error as Error & { retriable?: boolean }).retriable !== false
-    const exhausted = error.name === 'KafkaJSNumberOfRetriesExceeded'
-    this.#fail(fromKafka(error, retriable || exhausted ? 'BROKER_UNAVAILABLE' : 'GROUP_FAILED'))
-  }
-
-  #caughtUp({ topic, partition }: Owned, endOffset: number): void {
-    if (!this.#over) this.#handlers.caughtUp({ topic, partition }, endOffset)
-  }
-
-  #seek({ topic, partition, nextOffset }: Owned): void {
-    this.#consumer.seek({ topic, partition, offset: String(nextOffset) })
-  }
-
-  /** The library would go on after what is thrown here, and the records would be missing. */
+  /** What a handler throws ends the member: the records that it was given would be missing. */
   #safely(work: () => void): void {
     try {
       work()
@@ -273,27 +260,22 @@ export class KafkaMember implements Member {
 
   /** Ends the member and says why: to whoever waits for `join`, later to its handlers. */
   #fail(error: TidemarkError): void {
-    if (this.#over) return
-    const { memberId } = this.#coordination
-    if (memberId !== null) this.#connections.formerMembers.add(this.#group, memberId)
-    if (this.#joining === null) this.#handlers.failed(error)
+    if (this.#isOver) return
+    const { memberId } = this.#membership
+    if (memberId !== '') this.#connections.formerMembers.add(this.#o.group, memberId)
+    if (this.#joining === null) this.#o.handlers.failed(error)
     else this.#joining.reject(error)
     void this.leave()
   }
 
   #hasLeft(): TidemarkError {
-    return new TidemarkError('FENCED', `the member has left group "${this.#group}"`)
+    return new TidemarkError('FENCED', `the member has left group "${this.#o.group}"`)
   }
 }
 
-function ofLibrary({
-  topic,
-  partition,
-}: TopicPartition): { topic: string; partitions: number[] }[] {
-  return [{ topic, partitions: [partition] }]
-}
-
-/** The offset the batch was asked for. The library's types hide it; the first message may stand behind a gap. */
-function fetchedOffset(batch: Batch): number {
-  return Number((batch as Batch & { readonly fetchedOffset: string }).fetchedOffset)
+/** The standing with what is committed for good. */
+function committedAt(standing: Standing, stable: ReadonlyMap<string, FetchedOffset>): Standing {
+  const { offset, metadata } = stable.get(partitionName(standing)) ?? { offset: -1, metadata: '' }
+  if (offset < 0) return { ...standing, committed: null }
+  return { ...standing, committed: { nextOffset: offset, metadata: readMark(metadata).metadata } }
 }

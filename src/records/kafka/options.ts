@@ -48,13 +48,17 @@ export type KafkaLog = (level: 'warn' | 'error', message: string) => void
 /** The library's own configuration. @throws Refused with `CONFIG_INVALID` */
 export function clientConfig(options: KafkaOptions): KafkaConfig {
   refuseIfAny(faultsOf(options))
-  const { brokers, clientId = 'tidemark', tls, sasl } = options
+  const { brokers, workerName, tls, sasl } = options
+  // By it a worker finds the dead one whose place it takes.
+  const clientId = workerName ?? options.clientId ?? 'tidemark'
   return {
     brokers: [...brokers],
     clientId,
     ...(tls === undefined ? {} : { ssl: tls === true ? true : { ...tls } }),
     ...(sasl === undefined ? {} : { sasl: { ...sasl } as NonNullable<KafkaConfig['sasl']> }),
     connectionTimeout: 2_000,
+    // JoinGroup and Fetch, which wait on purpose, have limits of their own.
+    requestTimeout: 10_000,
     // Says within seconds that no broker is there; whoever uses the driver tries again with a longer view.
     // All values are given, because the library's own defaults differ under NODE_ENV=test.
     retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2 },

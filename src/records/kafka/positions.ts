@@ -1,15 +1,21 @@
 import { partitionName } from '../partition-name.ts'
-import type { TopicPartition } from '../port.ts'
+import type { Committed, TopicPartition } from '../port.ts'
 import type { Claims } from './claims.ts'
-import type { Generation } from './coordination.ts'
+import type { Generation } from './commit-gate.ts'
+import type { Fetchable } from './fetcher.ts'
 
 /** A partition that this member has, and how far it has read. */
-export interface Owned extends TopicPartition {
+export interface Owned extends Fetchable {
   readonly epoch: number
-  nextOffset: number
   /** Handed over; before that nothing is read. */
   started: boolean
   paused: boolean
+  /** What is committed of it, or where it begins when nothing is. */
+  committed: Committed
+  /** Is it known by this member's name to whoever takes over from it? */
+  isClaimed: boolean
+  /** Transactions of this member that have committed an offset of it. */
+  commits: number
 }
 
 /** What an assignment changes. */
@@ -19,15 +25,20 @@ export interface Change {
   readonly added: readonly Owned[]
 }
 
-/** The partitions of one member, with positions that are its own: the library forgets its own at every rebalance. */
+/** The partitions of one member, and how far each has been read. */
 export class Positions {
   readonly #nextEpoch: () => number
+  readonly #transactionalId: string | null
   #owned = new Map<string, Owned>()
   #generation: Generation | null = null
 
-  /** @param nextEpoch grows with every call, across the members of this process */
-  constructor(nextEpoch: () => number) {
+  /**
+   * @param nextEpoch grows with every call, across the members of this process
+   * @param transactionalId under which the member commits
+   */
+  constructor(nextEpoch: () => number, transactionalId: string | null = null) {
     this.#nextEpoch = nextEpoch
+    this.#transactionalId = transactionalId
   }
 
   /** What this member has to say when partitions are dealt out. */
@@ -35,6 +46,7 @@ export class Positions {
     return {
       generation: this.#generation?.generationId ?? -1,
       owned: [...this.#owned.values()],
+      transactionalId: this.#transactionalId,
     }
   }
 
@@ -76,6 +88,16 @@ export class Positions {
 
   #fresh(partition: TopicPartition): Owned {
     const epoch = this.#nextEpoch()
-    return { ...partition, epoch, nextOffset: 0, started: false, paused: false }
+    return {
+      ...partition,
+      epoch,
+      nextOffset: 0,
+      reportedEnd: -1,
+      started: false,
+      paused: false,
+      committed: { nextOffset: 0, metadata: '' },
+      isClaimed: false,
+      commits: 0,
+    }
   }
 }

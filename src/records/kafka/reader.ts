@@ -1,71 +1,83 @@
-import { randomUUID } from 'node:crypto'
 import { partitionName } from '../partition-name.ts'
-import type { Chunk, From, TopicPartition } from '../port.ts'
-import { type Connections, KafkaMember } from './member.ts'
+import type { Chunk, From } from '../port.ts'
+import type { KafkaAdmin } from './admin.ts'
+import type { Brokers } from './brokers.ts'
+import { chunkOf } from './chunk.ts'
+import { type Fetchable, type Fetched, Fetcher } from './fetcher.ts'
 
 export interface ReadOptions {
   readonly topic: string
   /** Where to begin in each partition. */
   readonly from: From
-  /** `end`: up to where the log ended when reading began (records that come meanwhile may be among them). */
+  /**
+   * `end`: up to where each partition ended when it was first asked (records that come meanwhile may be among them); a
+   * transaction that is open there is waited for.
+   */
   readonly until: 'end' | 'closed'
 }
 
-/** Reads a topic without committing, in a group of its own that is deleted afterwards. Iterate once. */
+interface Partition extends Fetchable {
+  paused: boolean
+  /** Where it ended when it was first asked; `null` before. */
+  endOffset: number | null
+  /** Of no assignment. */
+  readonly epoch: 0
+}
+
+/** Reads a topic beside every group. Iterate once. */
 export class KafkaReader implements AsyncIterable<Chunk> {
-  /** By partition name: where the log ended when reading began. */
-  readonly #endOffsets: ReadonlyMap<string, number>
-  readonly #member: KafkaMember
-  readonly #connections: Connections
-  readonly #group: string
+  readonly #brokers: Brokers
+  readonly #fetcher: Fetcher
   readonly #until: ReadOptions['until']
+  /** By partition name. */
+  readonly #partitions: ReadonlyMap<string, Partition>
   readonly #waiting: Chunk[] = []
-  /** Partitions that have not been read to the end. */
-  readonly #unread: Set<string>
   #failure: Error | null = null
-  #closing: Promise<void> | null = null
+  #isClosed = false
   #wake: () => void = () => {}
 
   private constructor(
-    { topic, from, until }: ReadOptions,
-    connections: Connections,
-    opened: { group: string; ends: ReadonlyMap<string, number> },
+    until: ReadOptions['until'],
+    brokers: Brokers,
+    partitions: ReadonlyMap<string, Partition>,
   ) {
-    this.#connections = connections
     this.#until = until
-    this.#group = opened.group
-    this.#endOffsets = opened.ends
-    this.#unread = new Set(from === 'latest' ? [] : opened.ends.keys())
-    this.#member = new KafkaMember(
-      {
-        group: this.#group,
-        topics: [topic],
-        from,
-        handlers: {
-          assigned: (assignment) => {
-            this.#reached(assignment, assignment.nextOffset)
-            return assignment.nextOffset
-          },
-          lost: () => {},
-          chunk: (chunk) => this.#take(chunk),
-          caughtUp: (partition, endOffset) => this.#reached(partition, endOffset),
-          failed: (error) => {
-            this.#failure = error
-            this.#wake()
-          },
-        },
+    this.#brokers = brokers
+    this.#partitions = partitions
+    this.#fetcher = new Fetcher({
+      brokers,
+      wanted: () => [...this.#partitions.values()].filter(({ paused }) => !paused),
+      isCurrent: () => true,
+      fetched: (of, fetched) => this.#take(of as Partition, fetched),
+      failed: (error) => {
+        this.#failure = error
+        this.#wake()
       },
-      connections,
-    )
+    })
+    this.#fetcher.wake()
   }
 
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
-  static async open(options: ReadOptions, connections: Connections): Promise<KafkaReader> {
-    const group = `tidemark-reader-${options.topic}-${randomUUID()}`
-    const ends = await connections.admin.endOffsets(options.topic)
-    const reader = new KafkaReader(options, connections, { group, ends })
-    await reader.#member.join()
-    return reader
+  static async open(
+    { topic, from, until }: ReadOptions,
+    admin: KafkaAdmin,
+    brokers: Brokers,
+  ): Promise<KafkaReader> {
+    const ranges = await admin.ranges(topic)
+    try {
+      await brokers.connect()
+      await brokers.learn([topic])
+    } catch (error) {
+      brokers.close()
+      throw error
+    }
+    const partitions = ranges.map(({ partition, lowOffset, endOffset: end }): Partition => {
+      const [nextOffset, endOffset] = from === 'earliest' ? [lowOffset, null] : [end, end]
+      const reading = { nextOffset, endOffset, reportedEnd: -1, paused: false }
+      return { topic, partition, epoch: 0, ...reading }
+    })
+    const byName = new Map(partitions.map((of) => [partitionName(of), of]))
+    return new KafkaReader(until, brokers, byName)
   }
 
   /** Chunks of all partitions, each partition in order. @throws TidemarkError why reading cannot go on */
@@ -75,11 +87,11 @@ export class KafkaReader implements AsyncIterable<Chunk> {
         const chunk = this.#waiting.shift()
         if (chunk !== undefined) {
           yield chunk
-          this.#member.resume(chunk)
+          this.#resume(chunk)
           continue
         }
         if (this.#failure !== null) throw this.#failure
-        if (this.#closing !== null || (this.#until === 'end' && this.#unread.size === 0)) return
+        if (this.#isClosed || (this.#until === 'end' && this.#isRead)) return
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
@@ -90,30 +102,34 @@ export class KafkaReader implements AsyncIterable<Chunk> {
   }
 
   /** Ends the iteration as well. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
-    this.#wake()
-    return this.#closing
-  }
-
-  async #close(): Promise<void> {
-    await this.#member.leave()
-    // A group left behind is only clutter: brokers forget it after `offsets.retention.minutes`.
-    await this.#connections.admin.deleteGroup(this.#group).catch(() => {})
-  }
-
-  #take(chunk: Chunk): void {
-    // One chunk of a partition waits at most; the next is fetched when it was taken.
-    this.#member.pause(chunk)
-    this.#waiting.push(chunk)
-    this.#reached(chunk, chunk.nextOffset)
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#fetcher.stop()
+    this.#brokers.close()
     this.#wake()
   }
 
-  #reached(partition: TopicPartition, nextOffset: number): void {
-    const name = partitionName(partition)
-    if (nextOffset < (this.#endOffsets.get(name) ?? 0)) return
-    this.#unread.delete(name)
+  /** Has every partition been read to where it ended? */
+  get #isRead(): boolean {
+    return [...this.#partitions.values()].every(
+      ({ nextOffset, endOffset }) => endOffset !== null && nextOffset >= endOffset,
+    )
+  }
+
+  #take(of: Partition, { records, endOffset }: Fetched): void {
+    of.endOffset ??= endOffset
+    if (records.length > 0) {
+      // One chunk of a partition waits at most; the next is fetched when it was taken.
+      of.paused = true
+      this.#waiting.push(chunkOf(of, records, endOffset))
+    }
     this.#wake()
+  }
+
+  #resume(chunk: Chunk): void {
+    const of = this.#partitions.get(partitionName(chunk))
+    if (of === undefined) return
+    of.paused = false
+    this.#fetcher.wake()
   }
 }

@@ -1,6 +1,6 @@
 import kafkajs, { type Cluster, type GroupMember, type PartitionAssigner } from 'kafkajs'
 import { assignSticky, type Claimant } from '../sticky-assignment.ts'
-import { type Claims, decodeClaims, encodeClaims } from './claims.ts'
+import { type Claims, decodeClaims, encodeClaims, encodeLiveIds } from './claims.ts'
 import { fromKafka } from './errors.ts'
 
 // Through the default export: Node does not see this one among the names of a CommonJS module.
@@ -30,12 +30,12 @@ export function stickyAssigner(claims: () => Claims): PartitionAssigner {
 
     assign: async ({ members }) => {
       const claimants = members.map(claimantOf)
+      const userData = encodeLiveIds(claimants.flatMap((c) => c.transactionalId ?? []))
       const deal = assignSticky(claimants, await partitionCounts(claimants, cluster))
       return [...deal].map(([memberId, partitions]) => {
         const assignment: Record<string, number[]> = {}
         for (const { topic, partition } of partitions) (assignment[topic] ??= []).push(partition)
         const version = PROTOCOL_VERSION
-        const userData = Buffer.alloc(0)
         return {
           memberId,
           memberAssignment: MemberAssignment.encode({ version, assignment, userData }),
@@ -45,10 +45,17 @@ export function stickyAssigner(claims: () => Claims): PartitionAssigner {
   })
 }
 
-function claimantOf({ memberId, memberMetadata }: GroupMember): Claimant {
+interface Member extends Claimant {
+  readonly transactionalId: string | null
+}
+
+function claimantOf({ memberId, memberMetadata }: GroupMember): Member {
   const metadata = MemberMetadata.decode(memberMetadata)
-  const { generation, owned } = decodeClaims(metadata?.userData ?? null)
-  return { id: memberId, topics: metadata?.topics ?? [], owned, generation }
+  return {
+    id: memberId,
+    topics: metadata?.topics ?? [],
+    ...decodeClaims(metadata?.userData ?? null),
+  }
 }
 
 /** Of every topic that some member reads: while topologies are exchanged they do not all read the same. */

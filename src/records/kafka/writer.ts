@@ -1,27 +1,25 @@
-import type { Kafka, Producer } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { NewRecord, TopicInfo } from '../port.ts'
-import { connected, disconnect } from './connection.ts'
-import { fromKafka } from './errors.ts'
-import { type Request, requestsOf, unanswered } from './requests.ts'
+import type { NewRecord } from '../port.ts'
+import type { Brokers } from './brokers.ts'
+import { type DescribeTopics, Producer } from './producer.ts'
+import { CODE, nameOfCode } from './wire/codes.ts'
+import { initProducerId } from './wire/transactions.ts'
 
-/** Looks topics up. */
-export type DescribeTopics = (names: readonly string[]) => Promise<ReadonlyMap<string, TopicInfo>>
+const SENDING = { transactionalId: null, joinsTransaction: false }
 
 /**
  * Writes records at least once, in order within each partition. Connects when first used. Keeps what it learnt of a topic:
  * partitions added later get no records by key until there is a new writer.
  */
 export class KafkaWriter {
-  readonly #kafka: Kafka
-  readonly #describe: DescribeTopics
-  readonly #topics = new Map<string, TopicInfo>()
-  #producer: Promise<Producer> | null = null
-  #sending = false
+  readonly #brokers: Brokers
+  readonly #producer: Producer
+  #connecting: Promise<void> | null = null
+  #isSending = false
 
-  constructor(kafka: Kafka, describe: DescribeTopics) {
-    this.#kafka = kafka
-    this.#describe = describe
+  constructor(brokers: Brokers, describe: DescribeTopics) {
+    this.#brokers = brokers
+    this.#producer = new Producer(brokers, describe)
   }
 
   /**
@@ -32,65 +30,44 @@ export class KafkaWriter {
   async send(records: readonly NewRecord[]): Promise<void> {
     if (records.length === 0) return
     // Two sends at once would take the same sequence numbers, and the broker would drop one of them as a repetition.
-    if (this.#sending) throw new TidemarkError('INVARIANT', 'two sends at once')
-    this.#sending = true
+    if (this.#isSending) throw new TidemarkError('INVARIANT', 'two sends at once')
+    this.#isSending = true
     try {
-      await this.#learn(records)
-      for (const request of requestsOf(records, this.#topics)) await this.#request(request)
+      await this.#connected()
+      if (this.#producer.identity === null) await this.#begin()
+      await this.#producer.send(await this.#producer.encode(records, false), SENDING)
+    } catch (error) {
+      // Leaders may have batches under numbers that other records would get next, and would drop those as repetitions.
+      this.#producer.be(null)
+      throw error
     } finally {
-      this.#sending = false
+      this.#isSending = false
     }
   }
 
   async close(): Promise<void> {
-    const producer = this.#producer
-    this.#producer = null
-    if (producer !== null) await disconnect(producer)
+    this.#brokers.close()
   }
 
-  async #learn(records: readonly NewRecord[]): Promise<void> {
-    const unknown = new Set<string>()
-    for (const { topic } of records) if (!this.#topics.has(topic)) unknown.add(topic)
-    if (unknown.size === 0) return
-    const described = await this.#describe([...unknown])
-    for (const topic of unknown) {
-      const info = described.get(topic)
-      if (info === undefined) {
-        throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
-      }
-      this.#topics.set(topic, info)
-    }
-  }
-
-  async #request(request: Request): Promise<void> {
-    try {
-      const producer = await this.#connected()
-      const answers = await producer.sendBatch({ acks: -1, topicMessages: request })
-      const missing = unanswered(request, answers)
-      if (missing.length > 0) {
-        throw new TidemarkError('COMMIT_FAILED', `no acknowledgement for ${missing.join(', ')}`)
-      }
-    } catch (error) {
-      // After a failed send the library goes back to sequence numbers that the broker may have seen, and other records
-      // sent under them would be dropped as repetitions. A new producer has numbers of its own.
-      void this.close()
-      throw fromKafka(error, 'COMMIT_FAILED')
-    }
-  }
-
-  #connected(): Promise<Producer> {
-    this.#producer ??= connected(
-      this.#kafka.producer({
-        idempotent: true,
-        allowAutoTopicCreation: false,
-        createPartitioner:
-          () =>
-          ({ message }) =>
-            message.partition ?? 0,
-        // About 10 s: a leader election passes, and a broker that is gone is told.
-        retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000 },
-      }),
+  async #begin(): Promise<void> {
+    const { code, producer } = await this.#brokers.askAny(
+      initProducerId(null, 0),
+      (answer) => answer.code,
     )
-    return this.#producer
+    if (code !== CODE.NONE) {
+      throw new TidemarkError(
+        code === CODE.CLUSTER_AUTHORIZATION_FAILED ? 'AUTHENTICATION' : 'BROKER_UNAVAILABLE',
+        `a producer without transactions is answered with ${nameOfCode(code)}`,
+      )
+    }
+    this.#producer.be(producer)
+  }
+
+  #connected(): Promise<void> {
+    this.#connecting ??= this.#brokers.connect().catch((error: unknown) => {
+      this.#connecting = null
+      throw error
+    })
+    return this.#connecting
   }
 }

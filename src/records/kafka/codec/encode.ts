@@ -34,7 +34,7 @@ export interface EncodeOptions {
 }
 
 export interface EncodedBatch {
-  /** Valid until the next call. */
+  /** Valid until the next {@link BatchEncoder.encode}. */
   readonly bytes: Buffer
   readonly count: number
 }
@@ -47,7 +47,7 @@ const LONG = 32
 
 const names = new HeaderNames()
 
-/** Writes record batches into memory that it uses again with every call. */
+/** Writes record batches into memory that it uses again. */
 export class BatchEncoder {
   #room = Buffer.allocUnsafe(FIRST_ROOM_BYTES)
   #used = 0
@@ -55,6 +55,11 @@ export class BatchEncoder {
   /** @throws TidemarkError `INVARIANT`: a timestamp is no whole number of ms */
   encode(records: readonly OutgoingRecord[], options: EncodeOptions): EncodedBatch[] {
     this.#used = 0
+    return this.encodeMore(records, options)
+  }
+
+  /** What was encoded before stays valid. @throws as {@link encode} */
+  encodeMore(records: readonly OutgoingRecord[], options: EncodeOptions): EncodedBatch[] {
     const batches: EncodedBatch[] = []
     let { producer } = options
     for (let from = 0; from < records.length; ) {

@@ -1,0 +1,171 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TidemarkError } from '../../kernel/errors.ts'
+import type { Commit, NextOffset } from '../port.ts'
+import type { CommitGate, Generation } from './commit-gate.ts'
+import { readMark, withMark } from './commit-mark.ts'
+import type { GroupOffsets } from './group-offsets.ts'
+import type { Owned, Positions } from './positions.ts'
+import type { Transactions } from './transactions.ts'
+import type { FetchedOffset } from './wire/offsets.ts'
+import type { KafkaWriter } from './writer.ts'
+
+// How a member's commits are made, under each guarantee (PROTOCOL C3 to C8).
+
+export interface Committing {
+  /** Before partitions are taken over: nothing of this member's past is open any more. @throws as {@link commit} */
+  begin(): Promise<void>
+  /** One at a time. @throws TidemarkError as the port's `commit` */
+  commit(commit: Commit): Promise<void>
+}
+
+/** What both guarantees work with. */
+export interface Surroundings {
+  readonly group: string
+  readonly offsets: GroupOffsets
+  readonly gate: CommitGate
+  readonly positions: Positions
+  /** Has the member left? */
+  readonly isOver: () => boolean
+}
+
+const SETTLE_RETRY_MS = 200
+
+/** Outputs first; offsets when all of them are acknowledged. */
+export class AtLeastOnce implements Committing {
+  readonly #around: Surroundings
+  readonly #writer: KafkaWriter
+
+  constructor(around: Surroundings, writer: KafkaWriter) {
+    this.#around = around
+    this.#writer = writer
+  }
+
+  async begin(): Promise<void> {}
+
+  commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
+    const { gate, positions, offsets } = this.#around
+    return gate.pass(async (generation) => {
+      await this.#writer.send(together(outputs, deadLetters))
+      const still = nextOffsets.filter((next) => positions.get(next)?.epoch === next.epoch)
+      const moved = still.map((next) => ({ ...next, offset: next.nextOffset }))
+      await offsets.commit(generation(), moved)
+    })
+  }
+}
+
+/** Outputs and offsets in one transaction. */
+export class ExactlyOnce implements Committing {
+  readonly #around: Surroundings
+  readonly #transactions: Transactions
+  #hasBegun = false
+
+  constructor(around: Surroundings, transactions: Transactions) {
+    this.#around = around
+    this.#transactions = transactions
+  }
+
+  async begin(): Promise<void> {
+    if (this.#hasBegun) return
+    await this.#transactions.begin()
+    this.#hasBegun = true
+  }
+
+  commit(commit: Commit): Promise<void> {
+    return this.#around.gate.pass((generation) => this.#commit(commit, generation))
+  }
+
+  async #commit(commit: Commit, generation: () => Generation): Promise<void> {
+    const { outputs, deadLetters, nextOffsets } = commit
+    const { group, positions } = this.#around
+    const owned = nextOffsets.map((next) => ownedOf(next, positions))
+    await this.#claim(owned, generation)
+    const { memberId } = generation()
+    const { transactionalId } = this.#transactions
+    const offsets = nextOffsets.map(({ topic, partition, nextOffset, metadata }, i) => {
+      const number = (owned[i] as Owned).commits + 1
+      const marked = withMark({ transactionalId, memberId, number }, metadata)
+      return { topic, partition, offset: nextOffset, metadata: marked }
+    })
+    const records = together(outputs, deadLetters)
+    const member = () => ({ group, ...generation() })
+    if (!(await this.#isCommitted({ records, offsets, member }))) await this.#settle(owned)
+    for (const one of owned) one.commits++
+  }
+
+  /** `false`: it is not known, or somebody else has used this worker's transactional id. */
+  async #isCommitted(parts: Parameters<Transactions['commit']>[0]): Promise<boolean> {
+    try {
+      return (await this.#transactions.commit(parts)) === 'committed'
+    } catch (error) {
+      if (error instanceof TidemarkError && error.code === 'FENCED') return false
+      throw error
+    }
+  }
+
+  /**
+   * Puts this member's name to partitions before its first transaction with them, so that whoever takes over from it knows whose
+   * transactions to end. In no transaction: one that is aborted would leave the name of an older owner (C8).
+   */
+  async #claim(owned: readonly Owned[], generation: () => Generation): Promise<void> {
+    const fresh = owned.filter(({ isClaimed }) => !isClaimed)
+    if (fresh.length === 0) return
+    const { transactionalId } = this.#transactions
+    const { memberId } = generation()
+    const mark = { transactionalId, memberId, number: 0 }
+    const claims = fresh.map(({ topic, partition, committed: { nextOffset, metadata } }) => {
+      return { topic, partition, offset: nextOffset, metadata: withMark(mark, metadata) }
+    })
+    await this.#around.offsets.commit(generation(), claims)
+    for (const one of fresh) one.isClaimed = true
+  }
+
+  /**
+   * Finds out what became of a transaction: a new identity first, after which nothing can change it, then what is committed
+   * (C6, C7). Returns when it was committed.
+   * @throws TidemarkError `COMMIT_FAILED`: it was not · `FENCED`: another worker has committed for the partition · `REBALANCING`: all
+   * partitions were lost meanwhile, and what became of it shows where their new owners begin
+   */
+  async #settle(owned: readonly Owned[]): Promise<void> {
+    for (;;) {
+      try {
+        await this.#transactions.begin()
+        const { positions, offsets } = this.#around
+        const still = owned.filter((one) => positions.holds(one))
+        const stable = await offsets.stable(still, () => still.some((one) => positions.holds(one)))
+        const known = stable === null ? undefined : [...stable.values()][0]
+        if (known === undefined) {
+          throw new TidemarkError('REBALANCING', 'the partitions of a commit were lost')
+        }
+        return this.#judge(known)
+      } catch (error) {
+        if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
+        if (this.#around.isOver()) throw error
+        await sleep(SETTLE_RETRY_MS)
+      }
+    }
+  }
+
+  #judge(known: FetchedOffset): void {
+    const { mark } = readMark(known.metadata)
+    const { transactionalId } = this.#transactions
+    const before = this.#around.positions.get(known)?.commits ?? 0
+    if (mark?.transactionalId === transactionalId) {
+      if (mark.number === before + 1) return
+      if (mark.number === before) {
+        throw new TidemarkError('COMMIT_FAILED', 'the transaction was aborted')
+      }
+    }
+    throw new TidemarkError('FENCED', 'another worker has committed for a partition of this one')
+  }
+}
+
+/** @throws TidemarkError `REBALANCING`: it belongs to another assignment, so that the whole commit is of no use any more (C1) */
+function ownedOf(next: NextOffset, positions: Positions): Owned {
+  const owned = positions.get(next)
+  if (owned !== undefined && owned.epoch === next.epoch) return owned
+  throw new TidemarkError('REBALANCING', 'a partition of the commit was lost')
+}
+
+function together<T>(first: readonly T[], second: readonly T[]): readonly T[] {
+  return second.length === 0 ? first : [...first, ...second]
+}

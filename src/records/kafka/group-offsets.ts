@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../partition-name.ts'
+import type { TopicPartition } from '../port.ts'
+import type { Brokers, Coordinated } from './brokers.ts'
+import type { Generation } from './commit-gate.ts'
+import { readMark } from './commit-mark.ts'
+import { groupRefusal } from './group-refusal.ts'
+import { fence } from './transactions.ts'
+import { CODE, nameOfCode } from './wire/codes.ts'
+import { type FetchedOffset, offsetCommit, offsetFetch } from './wire/offsets.ts'
+import type { PartitionOffset } from './wire/transactions.ts'
+
+const UNSTABLE_RETRY_MS = 10
+
+/** What a group has committed. */
+export class GroupOffsets {
+  readonly #brokers: Brokers
+  readonly #group: string
+  readonly #coordinator: Coordinated
+
+  constructor(brokers: Brokers, group: string) {
+    this.#brokers = brokers
+    this.#group = group
+    this.#coordinator = { type: 'group', id: group }
+  }
+
+  /**
+   * Offsets that no transaction can change any more, by partition name. One that has an offset of these partitions open is
+   * waited for, the broker's time limit at longest.
+   * @param isWanted are they still? @returns `null` when they are not any more
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `REBALANCING` · `FENCED`
+   */
+  async stable(
+    partitions: readonly TopicPartition[],
+    isWanted: () => boolean,
+  ): Promise<ReadonlyMap<string, FetchedOffset> | null> {
+    while (isWanted()) {
+      const offsets = await this.#fetch(partitions, true)
+      if (offsets.every(({ code }) => code === CODE.NONE)) {
+        return new Map(offsets.map((offset) => [partitionName(offset), offset]))
+      }
+      await sleep(UNSTABLE_RETRY_MS)
+    }
+    return null
+  }
+
+  /**
+   * Ends the transactions of owners that are not in the group any more (PROTOCOL C9). What such a one produced before it had
+   * sent an offset is not to be seen from its offsets, but would hide the new owner's output until the broker's time limit.
+   * @param liveIds the transactional ids in the group; `null`: not known, so that nobody is shut out
+   * @throws TidemarkError as {@link stable}
+   */
+  async shutOutTheDead(
+    partitions: readonly TopicPartition[],
+    liveIds: ReadonlySet<string> | null,
+  ): Promise<void> {
+    if (liveIds === null) return
+    const offsets = await this.#fetch(partitions, false)
+    const owners = offsets.flatMap(({ metadata }) => readMark(metadata).mark?.transactionalId ?? [])
+    const dead = [...new Set(owners)].filter((id) => !liveIds.has(id))
+    await Promise.all(dead.map((id) => fence(this.#brokers, id)))
+  }
+
+  /** In no transaction. @throws TidemarkError as {@link stable} · `COMMIT_FAILED` */
+  async commit(generation: Generation, offsets: readonly PartitionOffset[]): Promise<void> {
+    if (offsets.length === 0) return
+    const request = offsetCommit({ group: this.#group, ...generation }, offsets)
+    const code = await this.#brokers.askCoordinator(this.#coordinator, request, (c) => c)
+    if (code === CODE.NONE) return
+    throw groupRefusal(code) ?? new TidemarkError('COMMIT_FAILED', answers(code))
+  }
+
+  async #fetch(
+    partitions: readonly TopicPartition[],
+    isStable: boolean,
+  ): Promise<readonly FetchedOffset[]> {
+    const request = offsetFetch(this.#group, partitions, isStable)
+    const answer = await this.#brokers.askCoordinator(this.#coordinator, request, (a) => a.code)
+    const { code, offsets } = answer
+    const bad = [code, ...offsets.map((o) => o.code)].find(
+      (c) => c !== CODE.NONE && c !== CODE.UNSTABLE_OFFSET_COMMIT,
+    )
+    if (bad === undefined) return offsets
+    throw groupRefusal(bad) ?? new TidemarkError('BROKER_UNAVAILABLE', answers(bad))
+  }
+}
+
+function answers(code: number): string {
+  return `the group answers ${nameOfCode(code)}`
+}

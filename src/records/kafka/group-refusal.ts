@@ -1,0 +1,23 @@
+import { TidemarkError } from '../../kernel/errors.ts'
+import { CODE, nameOfCode } from './wire/codes.ts'
+
+/** Why a group does not take an offset; `null`: for no reason of the group. */
+export function groupRefusal(code: number): TidemarkError | null {
+  const message = `the group answers ${nameOfCode(code)}`
+  switch (code) {
+    case CODE.REBALANCE_IN_PROGRESS:
+    case CODE.ILLEGAL_GENERATION:
+      return new TidemarkError('REBALANCING', message)
+    case CODE.UNKNOWN_MEMBER_ID:
+    case CODE.FENCED_INSTANCE_ID:
+      return new TidemarkError('FENCED', message, {
+        hint: 'the group went on without this member',
+      })
+    case CODE.GROUP_AUTHORIZATION_FAILED:
+      return new TidemarkError('AUTHENTICATION', message, {
+        hint: 'the user lacks a right (ACL) on the group',
+      })
+    default:
+      return null
+  }
+}

@@ -1,0 +1,249 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs, {
+  type Assigner,
+  type Broker,
+  type GroupMember,
+  type GroupMemberAssignment,
+  PartitionAssigners,
+} from 'kafkajs'
+import { TidemarkError } from '../../kernel/errors.ts'
+import type { TopicPartition } from '../port.ts'
+import type { Brokers } from './brokers.ts'
+import { type Claims, decodeLiveIds } from './claims.ts'
+import type { Generation } from './commit-gate.ts'
+import { fromKafka, isSettling } from './errors.ts'
+import { stickyAssigner } from './sticky-assigner.ts'
+
+// A member's place in its group: joining, the partitions it is given, heartbeats, leaving. The library knows how to say all that
+// to a coordinator; its consumer is not used, because it tells neither the generation nor when it joins again, keeps positions of its
+// own, and fetches. The calls are those that its ConsumerGroup makes (consumer/consumerGroup.js).
+
+const { MemberAssignment } = kafkajs.AssignerProtocol
+
+/** What the library's brokers do and its types leave out. */
+interface Coordinator extends Broker {
+  joinGroup(request: {
+    readonly groupId: string
+    readonly sessionTimeout: number
+    readonly rebalanceTimeout: number
+    readonly memberId: string
+    readonly groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[]
+  }): Promise<Joined>
+  syncGroup(request: {
+    readonly groupId: string
+    readonly generationId: number
+    readonly memberId: string
+    readonly groupAssignment: readonly GroupMemberAssignment[]
+  }): Promise<{ readonly memberAssignment: Buffer }>
+  heartbeat(request: {
+    readonly groupId: string
+    readonly groupGenerationId: number
+    readonly memberId: string
+  }): Promise<unknown>
+  leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>
+}
+
+interface Joined extends Generation {
+  readonly leaderId: string
+  readonly groupProtocol: string
+  /** Empty but for the leader. */
+  readonly members: GroupMember[]
+}
+
+/** What a rebalance gave. */
+export interface Dealt {
+  readonly generation: Generation
+  readonly partitions: readonly TopicPartition[]
+  /** The transactional ids in the group; `null`: not told. */
+  readonly liveIds: ReadonlySet<string> | null
+}
+
+export interface MembershipOptions {
+  readonly brokers: Brokers
+  readonly group: string
+  readonly topics: readonly string[]
+  readonly sessionTimeoutMs: number
+  /** What the member has when it joins. */
+  readonly claims: () => Claims
+  /** Resolves when JoinGroup may be sent. */
+  readonly leaving: () => Promise<void>
+  /** The assignment of a generation. It must not throw. */
+  readonly dealt: (dealt: Dealt) => void
+  /** The group does not know the member any more, or it must not go on as it: it comes back as a new one, with nothing. */
+  readonly expelled: () => Promise<void>
+}
+
+/** A rebalance is noticed by the next heartbeat only, and everybody stands still until the last member has noticed. */
+const HEARTBEAT_MS = 500
+const FIRST_RETRY_MS = 100
+const LAST_RETRY_MS = 2_000
+/** The leader looks so often whether a topic has got more partitions, ms. */
+const LOOK_MS = 60_000
+
+export class Membership {
+  readonly #o: MembershipOptions
+  readonly #assigners: readonly Assigner[]
+  readonly #over = new AbortController()
+  #memberId = ''
+  #isLeader = false
+  #hasJoined = false
+  #mustRejoin = false
+  #lookedMs = 0
+  /** Partitions of the topics when they were dealt out. */
+  #counts = ''
+
+  constructor(options: MembershipOptions) {
+    this.#o = options
+    const config = { cluster: options.brokers.cluster, groupId: options.group, logger: undefined }
+    this.#assigners = [
+      stickyAssigner(options.claims),
+      // Taken while a member is in the group that does not know the other: one that was started before an upgrade.
+      PartitionAssigners.roundRobin,
+    ].map((assigner) => assigner(config as never))
+  }
+
+  /** By which the group knows the member; empty before it has joined. */
+  get memberId(): string {
+    return this.#memberId
+  }
+
+  /** Is a member until {@link leave}. @throws TidemarkError what ends it */
+  async run(): Promise<void> {
+    let attempt = 0
+    while (!this.#over.signal.aborted) {
+      try {
+        await this.#o.leaving()
+        const coordinator = await this.#find()
+        const generation = await this.#join(coordinator)
+        attempt = 0
+        await this.#stay(coordinator, generation)
+      } catch (error) {
+        if (this.#over.signal.aborted) return
+        await this.#failed(error)
+        const waitMs = Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS)
+        await this.#sleep(waitMs)
+      }
+    }
+  }
+
+  /** Joins again as a new member, to which nothing belongs. */
+  startOver(): void {
+    this.#memberId = ''
+    this.#mustRejoin = true
+  }
+
+  /** The group gives the partitions to others at once. Never throws: a member that cannot leave is missed after its session. */
+  async leave(): Promise<void> {
+    this.#over.abort()
+    if (this.#memberId === '') return
+    try {
+      const coordinator = await this.#find()
+      await coordinator.leaveGroup({ groupId: this.#o.group, memberId: this.#memberId })
+    } catch {
+      // Nobody is there to be told.
+    }
+  }
+
+  async #failed(thrown: unknown): Promise<void> {
+    const error = fromKafka(thrown, 'GROUP_FAILED')
+    const { code } = error
+    if (code === 'FENCED') {
+      this.#memberId = ''
+      await this.#o.expelled()
+      return
+    }
+    // Whoever joins is told that no broker is there; a member waits until one is back.
+    const isAway = code === 'BROKER_UNAVAILABLE' && this.#hasJoined
+    if (code !== 'REBALANCING' && !isAway && !isSettling(thrown)) throw error
+  }
+
+  async #find(): Promise<Coordinator> {
+    const { brokers, group } = this.#o
+    return (await brokers.cluster.findGroupCoordinator({ groupId: group })) as Coordinator
+  }
+
+  async #join(coordinator: Coordinator): Promise<Generation> {
+    const { group, topics, sessionTimeoutMs } = this.#o
+    this.#mustRejoin = false
+    const joined = await coordinator.joinGroup({
+      groupId: group,
+      sessionTimeout: sessionTimeoutMs,
+      // How long a group waits for a living member that does not join again.
+      rebalanceTimeout: 3 * sessionTimeoutMs,
+      memberId: this.#memberId,
+      groupProtocols: this.#assigners.map((a) => a.protocol({ topics: [...topics] })),
+    })
+    const { generationId, memberId } = joined
+    this.#memberId = memberId
+    this.#isLeader = joined.leaderId === memberId
+    const { memberAssignment } = await coordinator.syncGroup({
+      groupId: group,
+      generationId,
+      memberId,
+      groupAssignment: this.#isLeader ? await this.#deal(joined) : [],
+    })
+    const dealt = MemberAssignment.decode(memberAssignment)
+    this.#hasJoined = true
+    const generation = { generationId, memberId }
+    if (this.#over.signal.aborted) return generation
+    this.#o.dealt({
+      generation,
+      partitions: Object.entries(dealt?.assignment ?? {}).flatMap(([topic, partitions]) =>
+        topics.includes(topic) ? partitions.map((partition) => ({ topic, partition })) : [],
+      ),
+      liveIds: decodeLiveIds(dealt?.userData ?? null),
+    })
+    return generation
+  }
+
+  async #deal({ groupProtocol, members }: Joined): Promise<GroupMemberAssignment[]> {
+    const assigner = this.#assigners.find(({ name }) => name === groupProtocol)
+    if (assigner === undefined) {
+      throw new TidemarkError('GROUP_FAILED', `the group deals by "${groupProtocol}", unknown here`)
+    }
+    await this.#o.brokers.cluster.refreshMetadata()
+    const assignment = await assigner.assign({ members, topics: [...this.#o.topics] })
+    this.#counts = this.#partitionCounts()
+    this.#lookedMs = performance.now()
+    return assignment
+  }
+
+  /** Until the group deals anew. @throws what a heartbeat is answered with */
+  async #stay(found: Coordinator, { generationId, memberId }: Generation): Promise<void> {
+    let coordinator = found
+    const { group: groupId, sessionTimeoutMs } = this.#o
+    const beat = { groupId, groupGenerationId: generationId, memberId }
+    const everyMs = Math.min(HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 3))
+    for (let missed = 0; ; ) {
+      await this.#sleep(Math.max(everyMs, missed === 0 ? 0 : FIRST_RETRY_MS))
+      if (this.#over.signal.aborted || this.#mustRejoin) return
+      try {
+        if (missed > 0) coordinator = await this.#find()
+        await coordinator.heartbeat(beat)
+        missed = 0
+        if (await this.#hasMorePartitions()) return
+      } catch (error) {
+        const { code } = fromKafka(error, 'GROUP_FAILED')
+        // A broker that is away says nothing about the group.
+        if (code !== 'BROKER_UNAVAILABLE' && !isSettling(error)) throw error
+        missed++
+      }
+    }
+  }
+
+  async #hasMorePartitions(): Promise<boolean> {
+    if (!this.#isLeader || performance.now() - this.#lookedMs < LOOK_MS) return false
+    this.#lookedMs = performance.now()
+    await this.#o.brokers.cluster.refreshMetadata()
+    return this.#partitionCounts() !== this.#counts
+  }
+
+  #partitionCounts(): string {
+    const { topics, brokers } = this.#o
+    return topics.map((t) => brokers.cluster.findTopicPartitionMetadata(t).length).join()
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#over.signal }).catch(() => {})
+  }
+}

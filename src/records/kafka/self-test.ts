@@ -1,0 +1,99 @@
+import { createRequire } from 'node:module'
+import { isDeepStrictEqual } from 'node:util'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { decodeRecords } from './codec/decode.ts'
+import { BatchEncoder, type OutgoingRecord } from './codec/encode.ts'
+import type { BrokerAbilities } from './wire/api-versions.ts'
+import { API, type ApiName } from './wire/request.ts'
+
+// Looks, before anything is sent, whether what this driver stands on is what it was written for: the library's version, since
+// it reaches into it; the codec on this machine; the broker's calls. It refuses, so that nothing is ever corrupted.
+
+/** The version whose private parts are used. */
+const LIBRARY = '2.2.4'
+
+/** The versions of calls that this driver sends; the newer ones of transactions only where the broker says that it has them. */
+const SENT: Readonly<Record<ApiName, number>> = {
+  Produce: 7,
+  Fetch: 11,
+  OffsetCommit: 7,
+  OffsetFetch: 7,
+  ApiVersions: 3,
+  InitProducerId: 3,
+  AddPartitionsToTxn: 1,
+  AddOffsetsToTxn: 1,
+  EndTxn: 1,
+  TxnOffsetCommit: 3,
+}
+
+/** Two records and the batch that kafkajs' decoder finds them in. */
+const RECORDS: readonly OutgoingRecord[] = [
+  {
+    key: Buffer.from('k'),
+    value: Buffer.from('v'),
+    timestampMs: 1_700_000_000_000,
+    headers: [{ name: 'h', value: Buffer.from('1') }],
+  },
+  { key: null, value: Buffer.from('ü'.repeat(40)), timestampMs: 1_700_000_000_500, headers: [] },
+]
+const PRODUCER = { id: 7, epoch: 3, baseSequence: 11, isTransactional: true }
+const BATCH = Buffer.from(
+  'AAAAAAAAAAAAAACY/////wJFg5hKABAAAAABAAABi8/laAAAAAGLz+Vp9AAAAAAAAAAHAAMAAAALAAAAAhgAAAACawJ2AgJoAjGw' +
+    'AQDoBwIBoAHDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zD' +
+    'vMO8w7zDvMO8w7zDvAA=',
+  'base64',
+)
+
+/** @throws TidemarkError `CLIENT_BROKEN` */
+export function selfTest(): void {
+  const { version } = createRequire(import.meta.url)('kafkajs/package.json') as { version: string }
+  if (version !== LIBRARY) {
+    throw broken(`kafkajs is ${version}, and this driver reaches into ${LIBRARY}`)
+  }
+  testCodec()
+}
+
+/** @throws TidemarkError `BROKER_TOO_OLD` */
+export function checkAbilities({ versions }: BrokerAbilities): void {
+  const lacking = Object.entries(SENT).filter(([name, version]) => {
+    const [oldest, newest] = versions.get(API[name as ApiName]) ?? [0, -1]
+    return version < oldest || version > newest
+  })
+  if (lacking.length === 0) return
+  const calls = lacking.map(([name, version]) => `${name} ${version}`).join(', ')
+  throw new TidemarkError('BROKER_TOO_OLD', `the broker does not take ${calls}`, {
+    hint: 'Kafka 2.5 to 4.x do; a proxy between may answer for others',
+  })
+}
+
+function testCodec(): void {
+  const options = { maxBytes: 1_000, producer: PRODUCER, compression: 'none' } as const
+  const [written] = new BatchEncoder().encode(RECORDS, options)
+  if (written?.bytes.equals(BATCH) !== true)
+    throw broken('a known batch is not written as it must be')
+  const read = decodeRecords(BATCH, { partition: 'self-test', fromOffset: 0, aborted: [] })
+  const isRead = RECORDS.every((record, i) => {
+    const { offset: _, ...found } = read.at(i)
+    return isDeepStrictEqual(found, record)
+  })
+  if (read.length !== RECORDS.length || !isRead)
+    throw broken('a known batch is not read as it must be')
+  const damaged = Buffer.from(BATCH)
+  damaged[damaged.length - 2] = 0
+  if (isReadable(damaged)) throw broken('a damaged batch is not noticed')
+}
+
+function isReadable(batch: Buffer): boolean {
+  try {
+    decodeRecords(batch, { partition: 'self-test', fromOffset: 0, aborted: [] })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function broken(what: string): TidemarkError {
+  return new TidemarkError('CLIENT_BROKEN', what, {
+    hint: 'install the packages that package-lock.json names (npm ci)',
+  })
+}

@@ -1,0 +1,48 @@
+import { RequestWriter, ResponseReader } from './bytes.ts'
+import type { Request } from './request.ts'
+
+/** What a broker can do. */
+export interface BrokerAbilities {
+  /** By the number of the call: the oldest and the newest version that it takes. */
+  readonly versions: ReadonlyMap<number, readonly [number, number]>
+  /** Levels of finalized features (KIP-584), such as `transaction.version`. */
+  readonly features: ReadonlyMap<string, number>
+}
+
+const FINALIZED_FEATURES = 2
+
+/** @param client name and version of the client, as letters, digits, `.` and `-` */
+export function apiVersions(client: {
+  readonly name: string
+  readonly version: string
+}): Request<{ readonly code: number } & BrokerAbilities> {
+  const writer = new RequestWriter(true).string(client.name).string(client.version).endStruct()
+  return {
+    api: 'ApiVersions',
+    version: 3,
+    body: writer.pieces(),
+    // Of this response alone the header is never flexible, so that any client can read it.
+    decode: (payload) => {
+      const reader = new ResponseReader(payload, true)
+      const code = reader.int16()
+      const versions = reader.array((r) => {
+        const [api, oldest, newest] = [r.int16(), r.int16(), r.int16()]
+        r.endStruct()
+        return [api, [oldest, newest]] as const
+      })
+      // Throttle time.
+      reader.int32()
+      const features = reader
+        .tagged()
+        .get(FINALIZED_FEATURES)
+        ?.array((r) => {
+          const [name, newest] = [r.string() ?? '', r.int16()]
+          // The oldest level in use.
+          r.int16()
+          r.endStruct()
+          return [name, newest] as const
+        })
+      return { code, versions: new Map(versions), features: new Map(features) }
+    },
+  }
+}

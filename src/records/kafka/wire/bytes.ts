@@ -1,0 +1,205 @@
+// The protocol's own types, big-endian, as requests write and responses hold them. "Flexible" versions (KIP-482) have compact
+// strings and arrays, whose lengths are varints one larger than they say, and tagged fields behind every structure.
+
+const FIRST_ROOM_BYTES = 256
+
+/** Writes the parts of a request. Whole record sets stand between its own pieces, so that they are not copied. */
+export class RequestWriter {
+  readonly #isFlexible: boolean
+  readonly #pieces: Buffer[] = []
+  #room = Buffer.allocUnsafe(FIRST_ROOM_BYTES)
+  #begin = 0
+  #at = 0
+
+  constructor(isFlexible: boolean) {
+    this.#isFlexible = isFlexible
+    // The header of a flexible request ends with tagged fields.
+    this.endStruct()
+  }
+
+  int8(value: number): this {
+    this.#reserve(1)
+    this.#at = this.#room.writeInt8(value, this.#at)
+    return this
+  }
+
+  int16(value: number): this {
+    this.#reserve(2)
+    this.#at = this.#room.writeInt16BE(value, this.#at)
+    return this
+  }
+
+  int32(value: number): this {
+    this.#reserve(4)
+    this.#at = this.#room.writeInt32BE(value, this.#at)
+    return this
+  }
+
+  /** An integer within ±2^53. */
+  int64(value: number): this {
+    const high = Math.floor(value / 2 ** 32)
+    this.int32(high)
+    this.#reserve(4)
+    this.#at = this.#room.writeUInt32BE(value - high * 2 ** 32, this.#at)
+    return this
+  }
+
+  boolean(value: boolean): this {
+    return this.int8(value ? 1 : 0)
+  }
+
+  string(value: string | null): this {
+    if (value === null) return this.#isFlexible ? this.#varint(0) : this.int16(-1)
+    const length = Buffer.byteLength(value)
+    if (this.#isFlexible) this.#varint(length + 1)
+    else this.int16(length)
+    this.#reserve(length)
+    this.#at += this.#room.write(value, this.#at)
+    return this
+  }
+
+  array<T>(items: readonly T[], write: (item: T) => void): this {
+    if (this.#isFlexible) this.#varint(items.length + 1)
+    else this.int32(items.length)
+    for (const item of items) write(item)
+    return this
+  }
+
+  /** A record set, as it is. */
+  records(set: readonly Buffer[]): this {
+    const length = set.reduce((sum, piece) => sum + piece.length, 0)
+    if (this.#isFlexible) this.#varint(length + 1)
+    else this.int32(length)
+    this.#cut()
+    this.#pieces.push(...set)
+    return this
+  }
+
+  /** Ends a structure: no tagged field is ever sent. */
+  endStruct(): this {
+    return this.#isFlexible ? this.#varint(0) : this
+  }
+
+  /** All that was written. */
+  pieces(): readonly Buffer[] {
+    this.#cut()
+    return this.#pieces
+  }
+
+  #varint(value: number): this {
+    let left = value
+    this.#reserve(5)
+    for (; left > 0x7f; left >>>= 7) this.#room[this.#at++] = (left & 0x7f) | 0x80
+    this.#room[this.#at++] = left
+    return this
+  }
+
+  #cut(): void {
+    if (this.#at > this.#begin) this.#pieces.push(this.#room.subarray(this.#begin, this.#at))
+    this.#begin = this.#at
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#at + bytes <= this.#room.length) return
+    this.#cut()
+    this.#room = Buffer.allocUnsafe(Math.max(FIRST_ROOM_BYTES, bytes))
+    this.#begin = 0
+    this.#at = 0
+  }
+}
+
+/** Reads a response. @throws RangeError when it ends too early */
+export class ResponseReader {
+  readonly #bytes: Buffer
+  readonly #isFlexible: boolean
+  #at = 0
+
+  constructor(bytes: Buffer, isFlexible: boolean) {
+    this.#bytes = bytes
+    this.#isFlexible = isFlexible
+  }
+
+  /** Reads on in classic or flexible form; the header of a response is not always in the form of its body. */
+  as(isFlexible: boolean): ResponseReader {
+    return new ResponseReader(this.#bytes.subarray(this.#at), isFlexible)
+  }
+
+  int8(): number {
+    const value = this.#bytes.readInt8(this.#at)
+    this.#at += 1
+    return value
+  }
+
+  int16(): number {
+    const value = this.#bytes.readInt16BE(this.#at)
+    this.#at += 2
+    return value
+  }
+
+  int32(): number {
+    const value = this.#bytes.readInt32BE(this.#at)
+    this.#at += 4
+    return value
+  }
+
+  /** Rounded beyond 2^53. */
+  int64(): number {
+    const high = this.#bytes.readInt32BE(this.#at)
+    const low = this.#bytes.readUInt32BE(this.#at + 4)
+    this.#at += 8
+    return high * 2 ** 32 + low
+  }
+
+  string(): string | null {
+    const length = this.#isFlexible ? this.varint() - 1 : this.int16()
+    if (length < 0) return null
+    return this.#slice(length).toString('utf8')
+  }
+
+  array<T>(read: (reader: this) => T): T[] {
+    const length = this.#isFlexible ? this.varint() - 1 : this.int32()
+    return Array.from({ length: Math.max(0, length) }, () => read(this))
+  }
+
+  /** A view. */
+  bytes(): Buffer {
+    const length = this.#isFlexible ? this.varint() - 1 : this.int32()
+    return this.#slice(Math.max(0, length))
+  }
+
+  endStruct(): void {
+    if (!this.#isFlexible) return
+    for (let left = this.varint(); left > 0; left--) {
+      this.varint()
+      this.#slice(this.varint())
+    }
+  }
+
+  /** The tagged fields that end a structure, by tag. */
+  tagged(): Map<number, ResponseReader> {
+    const fields = new Map<number, ResponseReader>()
+    for (let left = this.varint(); left > 0; left--) {
+      const tag = this.varint()
+      fields.set(tag, new ResponseReader(this.#slice(this.varint()), true))
+    }
+    return fields
+  }
+
+  varint(): number {
+    let value = 0
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.#bytes.readUInt8(this.#at++)
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) break
+    }
+    return value >>> 0
+  }
+
+  #slice(length: number): Buffer {
+    const end = this.#at + length
+    if (end > this.#bytes.length) throw new RangeError('the response ends too early')
+    const slice = this.#bytes.subarray(this.#at, end)
+    this.#at = end
+    return slice
+  }
+}
