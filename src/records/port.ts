@@ -58,7 +58,7 @@ export interface NewRecord {
 export interface NextOffset extends TopicPartition {
   readonly epoch: number
   readonly nextOffset: number
-  /** Under 1 KB. */
+  /** At most 3,500 bytes. */
   readonly metadata: string
 }
 
@@ -88,10 +88,12 @@ export interface MemberHandlers {
 /** One member of a consumer group. */
 export interface Member {
   /**
-   * Makes a commit durable. One at a time. Offsets of a partition whose epoch has passed are left out.
-   * @throws TidemarkError `REBALANCING` (the group is dealing out its partitions anew: assemble it again after that; nothing
-   * was written, unless the outputs took so long that the group did not wait for them) · `COMMIT_FAILED` or `BROKER_UNAVAILABLE` (nothing of the offsets was committed; outputs may
-   * stand in the log: send all again) · `FENCED` (the group went on without this member)
+   * Makes a commit durable. One at a time. A partition whose epoch has passed is its new owner's: at least once its offsets
+   * are left out, exactly once the whole commit is refused, since it holds outputs of that partition.
+   * @throws TidemarkError `REBALANCING` (the group is dealing out its partitions anew, or has: assemble it again; nothing was
+   * written, unless at least once the outputs took so long that the group did not wait for them) · `COMMIT_FAILED` or
+   * `BROKER_UNAVAILABLE` (nothing of the offsets was committed; at least once outputs may stand in the log: send all again) ·
+   * `FENCED` (the group went on without this member) · `TOPIC_MISSING` or `TOPIC_LIMITS`: sent again it fails again
    */
   commit(commit: Commit): Promise<void>
   /** Stops the flow of chunks of one partition; at most one more may come. */
@@ -113,6 +115,8 @@ export interface TopicInfo {
   readonly timestampType: 'CreateTime' | 'LogAppendTime' | null
   /** How far a record's timestamp may lie after the broker's clock, ms (`message.timestamp.after.max.ms`); `null`: not told. */
   readonly timestampAfterMaxMs: number | null
+  /** How far it may lie before it, ms (`message.timestamp.before.max.ms`); `null`: not told. */
+  readonly timestampBeforeMaxMs: number | null
   /** Does the broker remove records that a later one of the same key replaces (`cleanup.policy`)? `null`: not told. */
   readonly isCompacted: boolean | null
 }

@@ -1,9 +1,11 @@
 import { describe, expect } from 'vitest'
 import { partitionOf } from '../../src/records/partitioner.ts'
+import type { Guarantee } from '../../src/records/port.ts'
 import { thrownBy } from '../support/thrown.ts'
-import { commitOffsets, type DefineTest, join, next, numbered } from './driver.ts'
+import { commitOffsets, type DefineTest, join, next, numbered, readUntil } from './driver.ts'
+import { exactlyOnceTests, guaranteeTests } from './guarantee-contract.ts'
 import { Listener, record } from './listener.ts'
-import { rebalancingTests } from './rebalancing-contract.ts'
+import { rebalancedCommitTests, rebalancingTests } from './rebalancing-contract.ts'
 
 // What every driver promises. Run by one test file per driver.
 
@@ -14,11 +16,16 @@ export function recordsContract(test: DefineTest): void {
   describe('reading', () => {
     readingTests(test)
   })
-  describe('committing', () => {
-    committingTests(test)
-  })
   describe('rebalancing', () => {
     rebalancingTests(test)
+  })
+  describe.each(['exactly-once', 'at-least-once'] as const)('committing %s', (guarantee) => {
+    committingTests(test, guarantee)
+    guaranteeTests(test, guarantee)
+    rebalancedCommitTests(test, guarantee)
+  })
+  describe('committing exactly-once', () => {
+    exactlyOnceTests(test)
   })
 }
 
@@ -174,17 +181,17 @@ function readingTests(test: DefineTest): void {
   })
 }
 
-function committingTests(test: DefineTest): void {
+function committingTests(test: DefineTest, guarantee: Guarantee): void {
   test('the next member starts at the committed offset and gets its metadata', async (driver) => {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 5))
-    const { member: one, heard: first } = await join({ driver, group, topic })
+    const { member: one, heard: first } = await join({ driver, group, topic, guarantee })
     expect(first.assignment()).toMatchObject({ nextOffset: 0, metadata: null })
     await first.until(() => first.values().length === 5)
     await commitOffsets(one, next(first.assignment(), 3, '{"note":"ü"}'))
     await one.leave()
-    const { member: two, heard: second } = await join({ driver, group, topic })
+    const { member: two, heard: second } = await join({ driver, group, topic, guarantee })
     expect(second.assignment()).toMatchObject({ nextOffset: 3, metadata: '{"note":"ü"}' })
     await second.until(() => second.values().length === 2)
     expect(second.values()).toEqual(['3', '4'])
@@ -196,34 +203,40 @@ function committingTests(test: DefineTest): void {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 2))
-    const { member, heard } = await join({ driver, group, topic, from: 'latest' })
+    const { member, heard } = await join({ driver, group, topic, guarantee, from: 'latest' })
     expect(heard.chunks).toEqual([])
     await commitOffsets(member, next(heard.assignment(), 2, 'claim'))
     await driver.produce(numbered(topic, 0, 1))
     await member.leave()
-    const { member: again, heard: later } = await join({ driver, group, topic, from: 'latest' })
+    const { member: again, heard: later } = await join({
+      driver,
+      group,
+      topic,
+      guarantee,
+      from: 'latest',
+    })
     expect(later.assignment()).toMatchObject({ nextOffset: 2, metadata: 'claim' })
     await again.leave()
   })
 
-  test('outputs and dead letters stand in the log when a commit is done, in their order', async (driver) => {
+  test('outputs and dead letters of a commit stand in the log, in their order', async (driver) => {
     const [topic, outputs, letters] = [
       await driver.createTopic(1),
       await driver.createTopic(2),
       await driver.createTopic(1),
     ]
     await driver.produce(numbered(topic, 0, 1))
-    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
+    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic, guarantee })
     await heard.until(() => heard.values().length === 1)
     await member.commit({
       outputs: [...numbered(outputs, 0, 1_500), ...numbered(outputs, 1, 3)],
       deadLetters: [record(letters, { value: Buffer.from('dead') })],
       nextOffsets: [next(heard.assignment(), 1)],
     })
-    const written = await driver.read(outputs)
     const expected = [...numbered(outputs, 0, 1_500), ...numbered(outputs, 1, 3)]
-    expect(written.map((r) => String(r.value))).toEqual(expected.map((r) => String(r.value)))
-    expect((await driver.read(letters)).map((r) => String(r.value))).toEqual(['dead'])
+    const written = await readUntil(driver, outputs, (values) => values.length >= expected.length)
+    expect(written).toEqual(expected.map((r) => String(r.value)))
+    expect(await readUntil(driver, letters, (values) => values.length > 0)).toEqual(['dead'])
     await member.leave()
   })
 
@@ -231,13 +244,13 @@ function committingTests(test: DefineTest): void {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 2))
-    const { member, heard } = await join({ driver, group, topic })
+    const { member, heard } = await join({ driver, group, topic, guarantee })
     await heard.until(() => heard.values().length === 2)
     const commit = { deadLetters: [], nextOffsets: [next(heard.assignment(), 2)] }
     const failing = member.commit({ ...commit, outputs: [record(`${topic}-absent`)] })
     expect((await thrownBy(failing)).code).toBe('TOPIC_MISSING')
     await member.leave()
-    const { member: again, heard: later } = await join({ driver, group, topic })
+    const { member: again, heard: later } = await join({ driver, group, topic, guarantee })
     expect(later.assignment().nextOffset).toBe(0)
     await again.leave()
   })
@@ -249,7 +262,7 @@ function committingTests(test: DefineTest): void {
       keys.map((key) => record(topic, { partition: null, key: Buffer.from(key) })),
     )
     await driver.produce([record(topic, { partition: null, key: null })])
-    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
+    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic, guarantee })
     await heard.until(() => heard.chunks.flatMap((c) => c.records).length === keys.length + 1)
     for (const chunk of heard.chunks) {
       for (const { key } of chunk.records) {
@@ -263,13 +276,13 @@ function committingTests(test: DefineTest): void {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 2))
-    const { member, heard } = await join({ driver, group, topic })
+    const { member, heard } = await join({ driver, group, topic, guarantee })
     await heard.until(() => heard.values().length === 2)
     await commitOffsets(member, next(heard.assignment(), 1_000))
     await member.leave()
     const later = new Listener()
     const attempt = () =>
-      driver.records.join({ group, topics: [topic], from: 'earliest', handlers: later })
+      driver.records.join({ group, topics: [topic], from: 'earliest', guarantee, handlers: later })
     expect((await thrownBy(attempt())).code).toBe('OFFSET_OUT_OF_RANGE')
     expect(later.assignments).toEqual([])
     // The failed attempt has not moved the offset.
@@ -280,12 +293,12 @@ function committingTests(test: DefineTest): void {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 1))
-    const { member, heard } = await join({ driver, group, topic })
+    const { member, heard } = await join({ driver, group, topic, guarantee })
     await heard.until(() => heard.values().length === 1)
     await member.leave()
     const late = commitOffsets(member, next(heard.assignment(), 1))
     expect((await thrownBy(late)).code).toBe('FENCED')
-    const { member: two, heard: other } = await join({ driver, group, topic })
+    const { member: two, heard: other } = await join({ driver, group, topic, guarantee })
     await other.until(() => other.values().length === 1)
     expect(heard.values()).toEqual(['0'])
     await two.leave()
@@ -295,14 +308,14 @@ function committingTests(test: DefineTest): void {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 0, 1))
-    const { member, heard } = await join({ driver, group, topic })
+    const { member, heard } = await join({ driver, group, topic, guarantee })
     await heard.until(() => heard.values().length === 1)
     member.stopFetching()
     await driver.produce(numbered(topic, 0, 1))
     await commitOffsets(member, next(heard.assignment(), 1))
     await member.leave()
     expect(heard.values()).toEqual(['0'])
-    const { member: again, heard: later } = await join({ driver, group, topic })
+    const { member: again, heard: later } = await join({ driver, group, topic, guarantee })
     expect(later.assignment().nextOffset).toBe(1)
     await again.leave()
   })

@@ -1,12 +1,16 @@
+import { expect } from 'vitest'
 import type {
   Assignment,
+  Commit,
   From,
+  Guarantee,
   LogRecord,
   Member,
   NewRecord,
   NextOffset,
   Records,
 } from '../../src/records/port.ts'
+import { thrownBy } from '../support/thrown.ts'
 import { Listener, record } from './listener.ts'
 
 // A driver as the contract tests use it.
@@ -14,10 +18,10 @@ import { Listener, record } from './listener.ts'
 /** A driver under test, with what the port itself does not offer. */
 export interface Driver {
   readonly records: Records
-  createTopic(partitions: number): Promise<string>
+  createTopic(partitions: number, options?: { readonly maxMessageBytes: number }): Promise<string>
   freshGroup(): string
   produce(records: readonly NewRecord[]): Promise<void>
-  /** What stands in a topic, each partition in order, one after the other. */
+  /** What a reader of committed records sees in a topic, each partition in order, one after the other. */
   read(topic: string): Promise<LogRecord[]>
   close(): Promise<void>
 }
@@ -38,15 +42,17 @@ interface Meeting {
   readonly topic: string
   /** @default 'earliest' */
   readonly from?: From
+  /** @default 'exactly-once' */
+  readonly guarantee?: Guarantee
 }
 
 /** A member that has joined, and what it hears. */
 export async function join(
-  { driver, group, topic, from = 'earliest' }: Meeting,
+  { driver, group, topic, from = 'earliest', guarantee = 'exactly-once' }: Meeting,
   heard = new Listener(),
 ): Promise<{ member: Member; heard: Listener }> {
-  const member = await driver.records.join({ group, topics: [topic], from, handlers: heard })
-  return { member, heard }
+  const options = { group, topics: [topic], from, guarantee, handlers: heard }
+  return { member: await driver.records.join(options), heard }
 }
 
 export function next(assignment: Assignment, nextOffset: number, metadata = ''): NextOffset {
@@ -56,4 +62,27 @@ export function next(assignment: Assignment, nextOffset: number, metadata = ''):
 
 export function commitOffsets(member: Member, ...nextOffsets: NextOffset[]): Promise<void> {
   return member.commit({ outputs: [], deadLetters: [], nextOffsets })
+}
+
+/** Commits for partitions of which some have moved away: at least once without those, exactly once it is refused whole. */
+export async function commitPassed(
+  guarantee: Guarantee,
+  member: Member,
+  commit: Commit,
+): Promise<void> {
+  const committing = member.commit(commit)
+  if (guarantee === 'at-least-once') await committing
+  else expect(['REBALANCING', 'FENCED']).toContain((await thrownBy(committing)).code)
+}
+
+/** The values in a topic, once they are as they should be: what was committed may take a moment to be seen. */
+export async function readUntil(
+  driver: Driver,
+  topic: string,
+  holds: (values: string[]) => boolean,
+): Promise<string[]> {
+  for (;;) {
+    const values = (await driver.read(topic)).map((r) => String(r.value))
+    if (holds(values)) return values
+  }
 }

@@ -14,9 +14,10 @@ function open(kafka: KafkaService): Driver {
   const writer = records.writer()
   return {
     records,
-    createTopic: async (partitions) => {
+    createTopic: async (partitions, options) => {
       const name = freshName('topic')
-      await records.createTopics([{ name, partitions }])
+      const config = options && { 'max.message.bytes': `${options.maxMessageBytes}` }
+      await records.createTopics([{ name, partitions, ...(config && { config }) }])
       return name
     },
     freshGroup: () => freshName('group'),

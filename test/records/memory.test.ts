@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { Member } from '../../src/records/port.ts'
@@ -16,16 +17,20 @@ function open(): Driver {
   const records = new MemoryRecords({ chunkRecords: 400 })
   return {
     records,
-    createTopic: async (partitions) => {
+    createTopic: async (partitions, options) => {
       const topic = fresh('topic')
-      records.createTopic(topic, { partitions })
+      records.createTopic(topic, { partitions, ...options })
       return topic
     },
     freshGroup: () => fresh('group'),
     produce: async (list) => {
       records.produce(list)
     },
-    read: async (topic) => records.read(topic),
+    read: async (topic) => {
+      // Whoever asks again and again gives others their turn.
+      await nextTurn()
+      return records.read(topic)
+    },
     close: () => records.close(),
   }
 }

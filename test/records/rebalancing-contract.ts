@@ -1,31 +1,19 @@
 import { expect } from 'vitest'
-import { commitOffsets, type DefineTest, type Driver, join, next, numbered } from './driver.ts'
+import type { Guarantee } from '../../src/records/port.ts'
+import {
+  commitOffsets,
+  commitPassed,
+  type DefineTest,
+  type Driver,
+  join,
+  next,
+  numbered,
+} from './driver.ts'
 import type { Listener } from './listener.ts'
 
 // What every driver promises of a group whose members come and go.
 
 export function rebalancingTests(test: DefineTest): void {
-  test('two members share the partitions; what one has lost it cannot commit', async (driver) => {
-    const topic = await driver.createTopic(2)
-    const group = driver.freshGroup()
-    await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
-    const { member: one, heard: first } = await join({ driver, group, topic })
-    await first.until(() => first.values(0).length === 4 && first.values(1).length === 4)
-    const [of0, of1] = [first.assignment(0), first.assignment(1)]
-    const { member: two, heard: second } = await join({ driver, group, topic })
-    await first.until(() => first.losses.length === 1)
-    await second.until(() => second.assignments.length === 1)
-    const moved = second.assignments[0]?.partition
-    expect(first.losses).toEqual([{ topic, partition: moved }])
-    await commitOffsets(one, next(of0, 4, 'one'), next(of1, 4, 'one'))
-    await one.leave()
-    await two.leave()
-    const { member: three, heard: third } = await join({ driver, group, topic })
-    const offsets = [0, 1].map((p) => third.assignment(p).nextOffset)
-    expect(offsets).toEqual(moved === 0 ? [0, 4] : [4, 0])
-    await three.leave()
-  })
-
   test('a kept partition goes on at its own position, neither repeated nor skipped', async (driver) => {
     const topic = await driver.createTopic(2)
     const group = driver.freshGroup()
@@ -52,13 +40,40 @@ export function rebalancingTests(test: DefineTest): void {
     // A group may deal twice in a row. Who has missed the first of two deals cannot know what others did meanwhile, and gives all up.
     while (await hasDealtTwice(driver));
   })
+}
+
+/** Of what is committed when partitions move. */
+export function rebalancedCommitTests(test: DefineTest, guarantee: Guarantee): void {
+  test('two members share the partitions; what one has lost it cannot commit', async (driver) => {
+    const topic = await driver.createTopic(2)
+    const group = driver.freshGroup()
+    await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
+    const { member: one, heard: first } = await join({ driver, group, topic, guarantee })
+    await first.until(() => first.values(0).length === 4 && first.values(1).length === 4)
+    const [of0, of1] = [first.assignment(0), first.assignment(1)]
+    const { member: two, heard: second } = await join({ driver, group, topic, guarantee })
+    await first.until(() => first.losses.length === 1)
+    await second.until(() => second.assignments.length === 1)
+    const moved = second.assignments[0]?.partition
+    expect(first.losses).toEqual([{ topic, partition: moved }])
+    const nextOffsets = [next(of0, 4, 'one'), next(of1, 4, 'one')]
+    await commitPassed(guarantee, one, { outputs: [], deadLetters: [], nextOffsets })
+    const kept = nextOffsets.filter((offset) => offset.partition !== moved)
+    if (guarantee === 'exactly-once') await commitOffsets(one, ...kept)
+    await one.leave()
+    await two.leave()
+    const { member: three, heard: third } = await join({ driver, group, topic, guarantee })
+    const offsets = [0, 1].map((p) => third.assignment(p).nextOffset)
+    expect(offsets).toEqual(moved === 0 ? [0, 4] : [4, 0])
+    await three.leave()
+  })
 
   test('leaving hands the partitions over at the committed offsets, under a new epoch', async (driver) => {
     const topic = await driver.createTopic(2)
     const group = driver.freshGroup()
     await driver.produce([...numbered(topic, 0, 4), ...numbered(topic, 1, 4)])
-    const { member: one, heard: first } = await join({ driver, group, topic })
-    const { member: two, heard: second } = await join({ driver, group, topic })
+    const { member: one, heard: first } = await join({ driver, group, topic, guarantee })
+    const { member: two, heard: second } = await join({ driver, group, topic, guarantee })
     await first.until(() => first.losses.length === 1)
     await second.until(() => second.assignments.length === 1)
     const moved = second.assignments[0]?.partition ?? 0
@@ -71,9 +86,10 @@ export function rebalancingTests(test: DefineTest): void {
     expect(back.epoch).toBeGreaterThan(second.assignment(moved).epoch)
     await first.until(() => first.values(moved).at(-1) === '3')
     // Under the epoch that has passed nothing is committed.
-    await commitOffsets(one, { ...next(back, 4), epoch: back.epoch - 1 })
+    const nextOffsets = [{ ...next(back, 4), epoch: back.epoch - 1 }]
+    await commitPassed(guarantee, one, { outputs: [], deadLetters: [], nextOffsets })
     await one.leave()
-    const { member: three, heard: third } = await join({ driver, group, topic })
+    const { member: three, heard: third } = await join({ driver, group, topic, guarantee })
     expect(third.assignment(moved).nextOffset).toBe(3)
     await three.leave()
   })

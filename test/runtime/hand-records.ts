@@ -139,6 +139,7 @@ export function topic(name: string, other: Partial<TopicInfo> = {}): TopicInfo {
     maxMessageBytes: 1_048_588,
     timestampType: 'CreateTime',
     timestampAfterMaxMs: 60_000,
+    timestampBeforeMaxMs: null,
     isCompacted: false,
     ...other,
   }

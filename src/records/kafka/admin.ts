@@ -19,6 +19,7 @@ const SETTINGS = [
   'max.message.bytes',
   'message.timestamp.type',
   'message.timestamp.after.max.ms',
+  'message.timestamp.before.max.ms',
   'cleanup.policy',
 ] as const
 
@@ -46,6 +47,7 @@ export class KafkaAdmin {
           maxMessageBytes: numberOf(of?.get('max.message.bytes')),
           timestampType: type === 'CreateTime' || type === 'LogAppendTime' ? type : null,
           timestampAfterMaxMs: numberOf(of?.get('message.timestamp.after.max.ms')),
+          timestampBeforeMaxMs: numberOf(of?.get('message.timestamp.before.max.ms')),
           isCompacted: of?.get('cleanup.policy')?.split(',').includes('compact') ?? null,
         }
         return [name, info]

@@ -42,6 +42,7 @@ export class MemoryLog {
         maxMessageBytes,
         timestampType: 'CreateTime',
         timestampAfterMaxMs: null,
+        timestampBeforeMaxMs: null,
         isCompacted,
       },
       partitions: Array.from({ length: partitions }, () => ({ lowOffset: 0, records: [] })),
@@ -74,21 +75,18 @@ export class MemoryLog {
 
   /** @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
   append(record: NewRecord): Position {
-    const { info } = this.#topic(record.topic)
-    const bytes = sizeOf(record)
-    if (info.maxMessageBytes !== null && bytes > info.maxMessageBytes) {
-      throw new TidemarkError(
-        'TOPIC_LIMITS',
-        `a record of ${bytes} bytes is over the topic's limit of ${info.maxMessageBytes}`,
-        { where: record.topic },
-      )
-    }
-    const partition = partitionOf(record, info.partitions)
-    const { lowOffset, records } = this.#partition(record.topic, partition)
+    const place = this.#placeOf(record)
+    const { lowOffset, records } = this.#partition(place.topic, place.partition)
     const { timestampMs, key, value, headers } = record
     const offset = lowOffset + records.length
     records.push({ offset, timestampMs, key, value, headers })
-    return { topic: record.topic, partition, offset }
+    return { ...place, offset }
+  }
+
+  /** Appends all of them, or nothing. @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
+  appendAll(all: readonly NewRecord[]): void {
+    for (const record of all) this.#placeOf(record)
+    for (const record of all) this.append(record)
   }
 
   /** Records of one partition from an offset on, at most `limit`. @throws TidemarkError `TOPIC_MISSING` */
@@ -115,6 +113,21 @@ export class MemoryLog {
     if (offset <= kept.lowOffset) return
     kept.records = kept.records.slice(offset - kept.lowOffset)
     kept.lowOffset = offset
+  }
+
+  /** Where a record goes. @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`: it cannot go there */
+  #placeOf(record: NewRecord): TopicPartition {
+    const { topic } = record
+    const { info } = this.#topic(topic)
+    const bytes = sizeOf(record)
+    if (info.maxMessageBytes !== null && bytes > info.maxMessageBytes) {
+      throw new TidemarkError(
+        'TOPIC_LIMITS',
+        `a record of ${bytes} bytes is over the topic's limit of ${info.maxMessageBytes}`,
+        { where: topic },
+      )
+    }
+    return { topic, partition: partitionOf(record, info.partitions) }
   }
 
   #partition(topic: string, partition: number): Partition {

@@ -6,9 +6,11 @@ import type {
   Assignment,
   Commit,
   From,
+  Guarantee,
   JoinOptions,
   Member,
   MemberHandlers,
+  NextOffset,
   TopicPartition,
 } from '../port.ts'
 import { chosenStart } from '../standing.ts'
@@ -39,6 +41,7 @@ export class MemoryMember implements Member, GroupMember {
   readonly id: string
   readonly topics: readonly string[]
   readonly from: From
+  readonly #guarantee: Guarantee
   readonly #handlers: MemberHandlers
   readonly #surroundings: Surroundings
   readonly #owned = new Map<string, Owned>()
@@ -52,6 +55,7 @@ export class MemoryMember implements Member, GroupMember {
     this.id = surroundings.memberId
     this.topics = options.topics
     this.from = options.from
+    this.#guarantee = options.guarantee ?? 'exactly-once'
     this.#handlers = options.handlers
     this.#surroundings = surroundings
   }
@@ -64,22 +68,23 @@ export class MemoryMember implements Member, GroupMember {
     this.#joined = true
   }
 
-  async commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
+  async commit(commit: Commit): Promise<void> {
     await nextTurn()
-    if (this.#over) {
-      const { name } = this.#surroundings.group
-      throw new TidemarkError('FENCED', `the member has left group "${name}"`)
-    }
     const { log, group, appended } = this.#surroundings
+    if (this.#over) throw new TidemarkError('FENCED', `the member has left group "${group.name}"`)
+    const records = [...commit.outputs, ...commit.deadLetters]
+    const current = commit.nextOffsets.filter((next) => this.#isCurrent(next))
+    const isWhole = this.#guarantee === 'exactly-once'
+    if (isWhole && current.length < commit.nextOffsets.length) {
+      throw new TidemarkError('REBALANCING', 'a partition of the commit has moved away meanwhile')
+    }
     try {
-      for (const record of outputs) log.append(record)
-      for (const record of deadLetters) log.append(record)
+      if (isWhole) log.appendAll(records)
+      else for (const record of records) log.append(record)
     } finally {
       appended()
     }
-    for (const next of nextOffsets) {
-      if (this.#owned.get(partitionName(next))?.epoch === next.epoch) group.commit(next)
-    }
+    for (const next of current) group.commit(next)
   }
 
   pause(partition: TopicPartition): void {
@@ -143,6 +148,10 @@ export class MemoryMember implements Member, GroupMember {
       this.#awake = false
       this.#turn()
     })
+  }
+
+  #isCurrent(next: NextOffset): boolean {
+    return this.#owned.get(partitionName(next))?.epoch === next.epoch
   }
 
   #end(): void {
