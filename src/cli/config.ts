@@ -56,7 +56,7 @@ function helpOfFallback({ fallback, fallbackText }: Setting<unknown>): string {
 /**
  * The settings in force, given a command's parsed flags.
  *
- * @throws Refused with a `CONFIG_INVALID` (or `GUARANTEE_UNAVAILABLE`) for each fault; never shows a password
+ * @throws Refused with a `CONFIG_INVALID` for each fault; never shows a password
  */
 export function readConfig<const N extends SettingName>(
   names: readonly N[],

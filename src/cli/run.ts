@@ -27,6 +27,8 @@ const SETTINGS = [
   'group',
   'from',
   'guarantee',
+  'commitInterval',
+  'workerName',
   'sessionTimeout',
   'maxKeys',
   'maxStateMb',
@@ -64,13 +66,16 @@ async function work(prepared: Prepared, config: RunConfig, ended: Ending): Promi
   const log = createLog({ format: config.logFormat, colors })
   log.level = config.logLevel
   const watch = await watchers(prepared, config, log)
+  const { guarantee, commitInterval, workerName } = config
   const records = new KafkaRecords({
     ...kafkaOptions(config),
     sessionTimeoutMs: config.sessionTimeout * 1_000,
+    ...(workerName === null ? {} : { workerName }),
     log: (level, message) => log[level](message),
   })
   const group = config.group ?? prepared.topologies.map((t) => t.definition.name).join('+')
   banner(prepared, { config, group, http: watch.http })
+  log.info({ group, guarantee, ...(workerName && { workerName }) }, 'worker starts')
   const worker = startWorker({
     prepared,
     records,
@@ -78,6 +83,8 @@ async function work(prepared: Prepared, config: RunConfig, ended: Ending): Promi
     observer: watch.observer,
     brokers: config.brokers.join(','),
     from: config.from,
+    guarantee,
+    ...(commitInterval === null ? {} : { commitIntervalMs: commitInterval }),
     limits: limitsOf(config),
   })
   try {
@@ -142,7 +149,12 @@ function banner({ topologies, notes }: Prepared, { config, group, http }: Start)
   }
   line('brokers', config.brokers.join(', '))
   line('group', group)
-  line('guarantee', config.guarantee)
+  if (config.workerName !== null) line('worker', config.workerName)
+  const { guarantee, commitInterval } = config
+  line(
+    'guarantee',
+    commitInterval === null ? guarantee : `${guarantee}, a commit each ${commitInterval} ms`,
+  )
   line('http', http === null ? 'off' : `http://${http.host}:${http.port}/metrics /livez /readyz`)
   sayNotes(notes)
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { messageOf } from '../kernel/errors.ts'
 import type { LogFormat } from '../observe/log.ts'
-import type { From } from '../records/port.ts'
+import type { From, Guarantee } from '../records/port.ts'
 
 // Every setting, once: its flag, its environment variable, its key in the config file and its help follow from this
 // table. `httpPort` is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
@@ -31,7 +31,6 @@ export interface Setting<T> {
   parse(given: Given): T
 }
 
-export type Guarantee = 'at-least-once'
 export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -53,9 +52,24 @@ export const SETTINGS = {
   }),
   guarantee: setting<Guarantee>({
     takes: '<name>',
-    about: 'at-least-once, or exactly-once (not built yet)',
-    fallback: 'at-least-once',
-    parse: guarantee,
+    about: 'exactly-once, or at-least-once: quicker, but after a crash some outputs appear twice',
+    fallback: 'exactly-once',
+    parse: (given) => oneOf(given, ['exactly-once', 'at-least-once']),
+  }),
+  commitInterval: setting<number | null>({
+    takes: '<ms>',
+    about: 'from one commit to the next; with exactly-once outputs are seen that much later',
+    fallback: null,
+    fallbackText: '10, with much load up to 250',
+    parse: (given) => numberOf(given, { from: 1, to: 60_000 }),
+  }),
+  workerName: setting<string | null>({
+    takes: '<name>',
+    about:
+      "this worker's own in its group, kept over restarts: it then has its partitions back at once",
+    fallback: null,
+    fallbackText: 'a new one at each start',
+    parse: workerName,
   }),
   from: setting<From>({
     takes: '<earliest|latest>',
@@ -221,12 +235,10 @@ function numberOf(given: Given, { from, to }: { from: number; to: number }): num
   return number
 }
 
-function guarantee(given: Given): Guarantee {
-  const wanted = oneOf(given, ['at-least-once', 'exactly-once'])
-  if (wanted === 'at-least-once') return wanted
-  throw new TidemarkError('GUARANTEE_UNAVAILABLE', 'exactly-once is not built yet', {
-    hint: 'use --guarantee at-least-once: after a crash some outputs appear twice, with the same tidemark-id',
-  })
+function workerName(given: Given): string {
+  const name = one(given)
+  if (/^[\w.-]{1,100}$/.test(name)) return name
+  throw new Error(`"${name}" is not 1 to 100 letters, digits, ".", "_" and "-"`)
 }
 
 function hostAndPort(text: string): string {

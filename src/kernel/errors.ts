@@ -16,7 +16,6 @@ const ACTIONS = {
   TOPOLOGY_LOAD: 'refuse',
   NOT_SUPPORTED: 'refuse',
   CONFIG_INVALID: 'refuse',
-  GUARANTEE_UNAVAILABLE: 'refuse',
   TABLE_INVALID: 'refuse',
   // The model does not fit.
   MODEL_FILE: 'refuse',
@@ -58,6 +57,7 @@ const ACTIONS = {
   SCORE_FAILED: 'dead-letter',
   OUTPUT_INVALID: 'dead-letter',
   OUTPUT_TOO_LARGE: 'dead-letter',
+  OUTPUT_TIMESTAMP: 'dead-letter',
   // The surroundings.
   BROKER_UNAVAILABLE: 'retry',
   REBALANCING: 'retry',

@@ -36,6 +36,8 @@ export function logEvents(log: Logger, nowMs: () => number): Observer {
       log.info({ topology: event.topology, ...event.partition }, 'partition lost')
     },
     'dead-letter': (event) => deadLetters.tell(event, nowMs()),
+    'commit-slow': ({ durationMs }) =>
+      log.warn({ after: formatDuration(durationMs) }, 'a commit takes long, nothing is lost'),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>
       log.warn({ code, reason, nextAttemptMs }, 'commit failed, nothing is lost'),
   })

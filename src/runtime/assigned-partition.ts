@@ -1,8 +1,8 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
-import type { Assignment, Chunk, LogRecord, TopicPartition } from '../records/port.ts'
+import type { Assignment, Chunk, Guarantee, LogRecord, TopicPartition } from '../records/port.ts'
 import { IdleClock } from './idle-clock.ts'
-import { Entry, Ledger } from './ledger.ts'
+import { type Entry, Ledger } from './ledger.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { markOf, packNote, type RecordMark, type RestartNote } from './restart-note.ts'
 import { noteOf, planRestart, type RestartPlan } from './restart-plan.ts'
@@ -16,6 +16,7 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 const EVENT_BYTES = 200
 
 export interface PartitionSurroundings extends TaskSurroundings {
+  readonly guarantee: Guarantee
   /** Of the topic. */
   readonly partitions: number
   /** So much more, or less, is on its way. */
@@ -25,7 +26,7 @@ export interface PartitionSurroundings extends TaskSurroundings {
 export class AssignedPartition {
   readonly partition: TopicPartition
   readonly epoch: number
-  readonly ledger = new Ledger()
+  readonly ledger: Ledger
   readonly tasks: readonly Task[]
   /** Where reading begins. */
   readonly startOffset: number
@@ -57,6 +58,7 @@ export class AssignedPartition {
     this.partition = { topic, partition }
     this.epoch = epoch
     this.#around = around
+    this.ledger = new Ledger(around.guarantee)
     this.#committedOffset = nextOffset
     this.#note = note
     this.#lastRecord = note?.lastRecord ?? null
@@ -170,9 +172,7 @@ export class AssignedPartition {
 
   #open(nextOffset: number, bytes: number): Entry {
     const lastRecord = this.#lastRecord
-    const entry = new Entry({ nextOffset, bytes, lastRecord, tasks: this.tasks.length })
-    this.ledger.open(entry)
-    return entry
+    return this.ledger.open({ nextOffset, bytes, lastRecord, tasks: this.tasks.length })
   }
 
   #replay(chunk: Chunk): void {

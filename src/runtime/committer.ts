@@ -1,6 +1,6 @@
 import type { Clock } from '../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
-import type { Commit, Member, NewRecord } from '../records/port.ts'
+import type { Commit, Guarantee, Member, NewRecord } from '../records/port.ts'
 import type { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
 import type { Gathered } from './ledger.ts'
@@ -9,11 +9,13 @@ import type { Gathered } from './ledger.ts'
 // is assembled from the partitions as they are now: what a lost one had pending is its new owner's to publish (PROTOCOL C1).
 
 /** Shortest and longest time from the start of one commit to the start of the next. */
-const PACE_MS = { shortest: 10, longest: 100 }
+const PACE_MS = { shortest: 10, longest: { 'exactly-once': 250, 'at-least-once': 100 } }
 /** Records a millisecond of pace is worth: a full commit costs less per record than many small ones. */
 const RECORDS_PER_MS = 100
-/** Most records in one commit, so that a first one after an outage does not take minutes. */
-const MAX_RECORDS = 20_000
+/** About the most records in one commit, so that a first one after an outage does not take minutes. */
+const MAX_RECORDS = 50_000
+/** A commit that is on its way for so long is told of. */
+const SLOW_MS = 5_000
 const FIRST_RETRY_MS = 100
 /** Nothing is wrong then: it is over in a moment. */
 const WHILE_REBALANCING_MS = 50
@@ -21,6 +23,11 @@ const LAST_RETRY_MS = 10_000
 
 export interface CommitterOptions {
   readonly member: Member
+  readonly guarantee: Guarantee
+  /** From the start of one commit to the start of the next, ms; `null`: as the load wants it. */
+  readonly intervalMs: number | null
+  /** Does somebody wait for the next commit? Then it keeps no distance but the shortest. */
+  readonly isUrgent: () => boolean
   readonly partitions: () => Iterable<AssignedPartition>
   readonly observer: Observer
   readonly clock: Clock
@@ -36,6 +43,7 @@ interface Segment {
 export class Committer {
   readonly #o: CommitterOptions
   readonly #stop = new AbortController()
+  #urgent = new AbortController()
   #wake: () => void = () => {}
   #attempt = 0
 
@@ -46,6 +54,11 @@ export class Committer {
   /** There may be something to commit. */
   nudge(): void {
     this.#wake()
+  }
+
+  /** Somebody waits for the next commit. */
+  hurry(): void {
+    this.#urgent.abort()
   }
 
   /** Commits until {@link stop}; rejects with what ends the worker. */
@@ -60,14 +73,14 @@ export class Committer {
         await woken
         continue
       }
-      const paceMs = Math.min(Math.max(PACE_MS.shortest, records / RECORDS_PER_MS), PACE_MS.longest)
-      await this.#o.clock.sleep(startMs + paceMs - this.#o.clock.elapsedMs(), this.#stop.signal)
+      await this.#keepPace(startMs, records)
     }
   }
 
   /** Ends {@link run} after the commit in flight. */
   stop(): void {
     this.#stop.abort()
+    this.hurry()
     this.#wake()
   }
 
@@ -77,10 +90,11 @@ export class Committer {
     if (segments.length === 0) return 0
     const commit = assemble(segments)
     const startMs = this.#o.clock.elapsedMs()
-    try {
-      await this.#o.member.commit(commit)
-    } catch (error) {
-      await this.#failed(error)
+    const watch = this.#watchTime(startMs)
+    const failure = await failureOf(this.#o.member.commit(commit))
+    watch.end()
+    if (failure !== null) {
+      await this.#failed(failure.error, watch.isSlow())
       return 0
     }
     this.#attempt = 0
@@ -90,6 +104,39 @@ export class Committer {
     }
     this.#tell(segments, commit, this.#o.clock.elapsedMs() - startMs)
     return commit.outputs.length + commit.deadLetters.length + segments.length
+  }
+
+  /** Waits until the next commit may start, after one of so many records. */
+  async #keepPace(startMs: number, records: number): Promise<void> {
+    const { clock, guarantee, intervalMs } = this.#o
+    // What is full already does not get cheaper by waiting.
+    const isUrgent = () => this.#o.isUrgent() || records >= MAX_RECORDS
+    const adaptiveMs = Math.min(records / RECORDS_PER_MS, PACE_MS.longest[guarantee])
+    const paceMs = intervalMs ?? Math.max(PACE_MS.shortest, adaptiveMs)
+    const until = async (ms: number, signal: AbortSignal) => {
+      const leftMs = startMs + ms - clock.elapsedMs()
+      if (leftMs > 0) await clock.sleep(leftMs, signal)
+    }
+    this.#urgent = new AbortController()
+    if (this.#stop.signal.aborted) return
+    if (!isUrgent()) await until(paceMs, this.#urgent.signal)
+    if (isUrgent()) await until(Math.min(PACE_MS.shortest, paceMs), this.#stop.signal)
+  }
+
+  /** Tells when a commit that began then takes long. */
+  #watchTime(startMs: number): { isSlow(): boolean; end(): void } {
+    const { clock, observer } = this.#o
+    const ended = new AbortController()
+    let isSlow = false
+    const watch = async () => {
+      const leftMs = () => startMs + SLOW_MS - clock.elapsedMs()
+      while (leftMs() > 0 && !ended.signal.aborted) await clock.sleep(leftMs(), ended.signal)
+      if (ended.signal.aborted) return
+      isSlow = true
+      observer({ type: 'commit-slow', durationMs: SLOW_MS })
+    }
+    void watch()
+    return { isSlow: () => isSlow, end: () => ended.abort() }
   }
 
   #gather(): Segment[] {
@@ -104,18 +151,18 @@ export class Committer {
     return segments
   }
 
-  async #failed(error: unknown): Promise<void> {
+  async #failed(error: unknown, wasSlow: boolean): Promise<void> {
     if (!(error instanceof TidemarkError)) throw error
     // Another owner has the partitions, or will: the assignment that follows says which tasks are left.
     if (error.action !== 'retry' && error.action !== 'release') throw error
-    if (error.code === 'REBALANCING') {
-      await this.#o.clock.sleep(WHILE_REBALANCING_MS, this.#stop.signal)
-      this.nudge()
-      return
-    }
-    const nextAttemptMs = Math.min(FIRST_RETRY_MS * 2 ** this.#attempt++, LAST_RETRY_MS)
     const { code } = error
-    this.#o.observer({ type: 'commit-failed', code, reason: messageOf(error), nextAttemptMs })
+    const isNormal = code === 'REBALANCING'
+    const nextAttemptMs = isNormal
+      ? WHILE_REBALANCING_MS
+      : Math.min(FIRST_RETRY_MS * 2 ** this.#attempt++, LAST_RETRY_MS)
+    if (!isNormal || wasSlow) {
+      this.#o.observer({ type: 'commit-failed', code, reason: messageOf(error), nextAttemptMs })
+    }
     await this.#o.clock.sleep(nextAttemptMs, this.#stop.signal)
     this.nudge()
   }
@@ -134,6 +181,16 @@ export class Committer {
         s.gathered.pieces.flatMap((p) => (p.oldestMs === null ? [] : [nowMs - p.oldestMs])),
       ),
     })
+  }
+}
+
+/** Why some work failed; `null` when it did not. */
+async function failureOf(work: Promise<void>): Promise<{ error: unknown } | null> {
+  try {
+    await work
+    return null
+  } catch (error) {
+    return { error }
   }
 }
 

@@ -1,22 +1,25 @@
 import { createHash } from 'node:crypto'
 import type { Header, NewRecord, TopicPartition } from '../records/port.ts'
 import type { RecordFault } from './intake.ts'
+import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
-// A record set aside with its reason: key, value, timestamp and headers as they came, the reason in headers.
+// A record set aside with its reason: key, value, timestamp and headers as they came, the reason in headers. What its topic
+// would refuse of it is left out, or put into headers, since the record behind it would wait for ever.
 // `__streams.errors.*` as Kafka Streams writes them (KIP-1034), `tidemark.*` for what it has no name for.
 
 const STREAMS = '__streams.errors.'
 const OWN = 'tidemark.'
-/** What a record costs beside its bytes: lengths, and the batch around it. */
-const OVERHEAD = 200
+/** Characters of a message: with it twice, and all else that is told, a dead letter without its value fits into 4,096 bytes. */
+const MAX_MESSAGE = 300
 
 export interface DeadLetterPlace {
   readonly source: TopicPartition
   readonly topology: string
   /** The dead-letter topic, from the configuration: a record's own headers never choose it. */
   readonly topic: string
-  /** Largest batch that the topic takes, bytes. */
-  readonly maxBytes: number
+  readonly limits: TopicLimits
+  /** Since the epoch. */
+  readonly nowMs: number
 }
 
 /** Goes to the partition that the record came from, where the dead-letter topic has it. */
@@ -25,9 +28,13 @@ export function deadLetter(
   place: DeadLetterPlace,
 ): NewRecord {
   const kept = record.headers.filter((h) => !isReserved(h.name))
+  const message =
+    error.message.length <= MAX_MESSAGE
+      ? error.message
+      : `${error.message.slice(0, MAX_MESSAGE - 1)}…`
   const reason = [
     header(`${STREAMS}exception`, 'TidemarkError'),
-    header(`${STREAMS}message`, `${error.code}: ${error.message}`),
+    header(`${STREAMS}message`, `${error.code}: ${message}`),
     header(`${STREAMS}topic`, place.source.topic),
     header(`${STREAMS}partition`, String(place.source.partition)),
     header(`${STREAMS}offset`, String(record.offset)),
@@ -35,7 +42,7 @@ export function deadLetter(
     header(`${OWN}stage`, step),
     header(`${OWN}attempt`, '1'),
     header(`${OWN}topology`, place.topology),
-    header(`${OWN}message`, error.message),
+    header(`${OWN}message`, message),
   ]
   const whole: NewRecord = {
     topic: place.topic,
@@ -45,7 +52,7 @@ export function deadLetter(
     timestampMs: record.timestampMs,
     headers: [...kept, ...reason],
   }
-  return fitted(whole, place.maxBytes)
+  return fitted(dated(whole, place), place.limits)
 }
 
 /** Why a record was set aside and where it stood, read back from a dead letter's headers. */
@@ -69,9 +76,17 @@ export function reasonOf(headers: readonly Header[]): Reason {
   }
 }
 
+/** Of a time that the topic does not take: has the present one, and says which it had. */
+function dated(record: NewRecord, { limits, nowMs }: DeadLetterPlace): NewRecord {
+  const { timestampMs, headers } = record
+  if (timestampFault(timestampMs, limits, nowMs) === null) return record
+  const what = header(`${OWN}timestamp`, String(timestampMs))
+  return { ...record, timestampMs: nowMs, headers: [...headers, what] }
+}
+
 /** Too large for the topic: leaves out the value, then the foreign headers, then the key, and says so. */
-function fitted(record: NewRecord, maxBytes: number): NewRecord {
-  if (bytesOf(record) <= maxBytes) return record
+function fitted(record: NewRecord, limits: TopicLimits): NewRecord {
+  if (!isTooLarge(record, limits)) return record
   const { value, headers, key } = record
   if (value !== null) {
     const what = [
@@ -79,12 +94,12 @@ function fitted(record: NewRecord, maxBytes: number): NewRecord {
       header(`${OWN}value.size`, String(value.length)),
       header(`${OWN}value.sha256`, createHash('sha256').update(value).digest('hex')),
     ]
-    return fitted({ ...record, value: null, headers: [...headers, ...what] }, maxBytes)
+    return fitted({ ...record, value: null, headers: [...headers, ...what] }, limits)
   }
   const own = headers.filter((h) => isReserved(h.name))
   if (own.length < headers.length) {
     const what = header(`${OWN}headers.omitted`, String(headers.length - own.length))
-    return fitted({ ...record, headers: [...own, what] }, maxBytes)
+    return fitted({ ...record, headers: [...own, what] }, limits)
   }
   if (key === null) return record
   const what = header(`${OWN}key.omitted`, 'true')
@@ -94,13 +109,6 @@ function fitted(record: NewRecord, maxBytes: number): NewRecord {
 /** Headers that say why; an incoming one of such a name is not kept, so that none can be forged. */
 function isReserved(name: string): boolean {
   return name.startsWith(STREAMS) || name.startsWith(OWN)
-}
-
-/** About what a record takes in a batch, bytes; never less. */
-export function bytesOf(record: NewRecord): number {
-  let bytes = OVERHEAD + (record.key?.length ?? 0) + (record.value?.length ?? 0)
-  for (const { name, value } of record.headers) bytes += 8 + name.length * 3 + value.length
-  return bytes
 }
 
 function header(name: string, text: string): Header {

@@ -128,6 +128,11 @@ export type RuntimeEvent =
       readonly endToEndMs: readonly number[]
     }
   | {
+      /** A commit is on its way for so long, and will end: told once. */
+      readonly type: 'commit-slow'
+      readonly durationMs: number
+    }
+  | {
       readonly type: 'commit-failed'
       readonly code: Code
       readonly reason: string

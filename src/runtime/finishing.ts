@@ -82,13 +82,14 @@ export class Finishing {
   /** @param end `null`: more of the chunk is to come */
   finish(chunk: Finishable, scored: readonly ScoredArrivals[], end: ChunkEnd | null): Piece {
     const { intake, records, nextOffset, isWarming } = chunk
-    const { clock, maxBytes } = this.#around
-    const scoredAtMs = clock.nowMs()
+    const { clock, topicLimits } = this.#around
+    const nowMs = clock.nowMs()
     const place = {
       source: this.#partition,
-      headers: chunkHeaders(this.#topology.by, scoredAtMs, isWarming),
-      idle: { offset: nextOffset, timestampMs: scoredAtMs },
-      maxBytes,
+      headers: chunkHeaders(this.#topology.by, nowMs, isWarming),
+      nextOffset,
+      nowMs,
+      topicLimits,
     }
     const from = { records: intake.records, place }
     const produced = this.#timed(() => scored.map((s) => follow(s, from)))
@@ -98,12 +99,12 @@ export class Finishing {
       ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
       ...produced.flatMap((p) => p.faults),
     ])
-    const deadLetters = faults.map((fault) => this.#setAside(fault))
+    const deadLetters = faults.map((fault) => this.#setAside(fault, nowMs))
     if (end !== null) this.#tell(chunk, faults, end)
     return {
       outputs: produced.flatMap((p) => p.outputs),
       deadLetters,
-      oldestMs: records.length === 0 ? null : oldestOf(records, scoredAtMs),
+      oldestMs: records.length === 0 ? null : oldestOf(records, nowMs),
     }
   }
 
@@ -132,15 +133,15 @@ export class Finishing {
     }
   }
 
-  #setAside(fault: RecordFault): NewRecord {
+  #setAside(fault: RecordFault, nowMs: number): NewRecord {
     const { name: topology, deadLetterTopic: topic } = this.#topology.definition
     const { topic: from, partition } = this.#partition
     const at = position(from, partition, fault.record.offset)
     const { code, message } = fault.error
     const { step } = fault
     this.#around.observer({ type: 'dead-letter', topology, topic, step, code, message, at })
-    const maxBytes = this.#around.maxBytes(topic)
-    return deadLetter(fault, { source: this.#partition, topology, topic, maxBytes })
+    const limits = this.#around.topicLimits(topic)
+    return deadLetter(fault, { source: this.#partition, topology, topic, limits, nowMs })
   }
 
   #timed<R>(of: () => R): R {

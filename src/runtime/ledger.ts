@@ -1,5 +1,5 @@
 import { Changes } from '../kernel/changes.ts'
-import type { NewRecord } from '../records/port.ts'
+import type { Guarantee, NewRecord } from '../records/port.ts'
 import type { RecordMark, TopologyNote } from './restart-note.ts'
 
 // The work of one partition between log and commit. What is finished stays here until the commit that holds it is known to
@@ -13,7 +13,7 @@ export interface Piece {
   readonly oldestMs: number | null
 }
 
-/** A chunk on its way: pieces may be written as they come, its offset may be committed once every task is done with it. */
+/** A chunk on its way; its offset may be committed once every task is done with it. */
 export class Entry {
   readonly nextOffset: number
   readonly bytes: number
@@ -22,14 +22,15 @@ export class Entry {
   readonly pieces: Piece[] = []
   /** By topology: what a restart needs to know beside the offset. */
   readonly notes = new Map<string, TopologyNote>()
-  readonly #changes = new Changes()
+  readonly #ledger: Ledger
   #tasks: number
 
-  constructor(o: Pick<Entry, 'nextOffset' | 'bytes' | 'lastRecord'> & { tasks: number }) {
+  constructor(o: NewEntry, ledger: Ledger) {
     this.nextOffset = o.nextOffset
     this.lastRecord = o.lastRecord
     this.bytes = o.bytes
     this.#tasks = o.tasks
+    this.#ledger = ledger
   }
 
   get isDone(): boolean {
@@ -42,17 +43,13 @@ export class Entry {
     this.#tasks--
   }
 
-  /** The first `count` pieces are durable. */
-  written(count: number): void {
-    this.pieces.splice(0, count)
-    this.#changes.tell()
-  }
-
-  /** Resolves when no more than `most` pieces wait. */
+  /** Resolves when the chunk may have more pieces: no more than `most` wait that could be written by now. */
   room(most: number): Promise<void> {
-    return this.#changes.until(() => this.pieces.length <= most)
+    return this.#ledger.until(() => this.#ledger.waiting(this) <= most)
   }
 }
+
+type NewEntry = Pick<Entry, 'nextOffset' | 'bytes' | 'lastRecord'> & { readonly tasks: number }
 
 /** What a commit takes from a ledger. */
 export interface Gathered {
@@ -63,18 +60,30 @@ export interface Gathered {
   readonly from: readonly { readonly entry: Entry; readonly pieces: number }[]
 }
 
+/**
+ * At least once, pieces of a chunk may be written as they come. Exactly once, a commit takes a chunk whole: a crash between
+ * its pieces and its offset would have them written again.
+ */
 export class Ledger {
+  readonly #isWhole: boolean
   /** In log order. */
   readonly #entries: Entry[] = []
+  readonly #changes = new Changes()
   #bytes = 0
 
-  /** A chunk has been taken. */
-  open(entry: Entry): void {
-    this.#entries.push(entry)
-    this.#bytes += entry.bytes
+  constructor(guarantee: Guarantee) {
+    this.#isWhole = guarantee === 'exactly-once'
   }
 
-  /** What is finished, in log order, up to about so many records; `null` when there is nothing. */
+  /** A chunk has been taken. */
+  open(chunk: NewEntry): Entry {
+    const entry = new Entry(chunk, this)
+    this.#entries.push(entry)
+    this.#bytes += entry.bytes
+    return entry
+  }
+
+  /** What is finished, in log order, up to about so many records, but a chunk that is taken whole; `null` when there is nothing. */
   gather(room: number): Gathered | null {
     const pieces: Piece[] = []
     const from: { entry: Entry; pieces: number }[] = []
@@ -82,8 +91,9 @@ export class Ledger {
     let records = 0
     for (const entry of this.#entries) {
       let taken = 0
+      if (this.#isWhole && !entry.isDone) break
       for (const piece of entry.pieces) {
-        if (records >= room) break
+        if (records >= room && !this.#isWhole) break
         records += piece.outputs.length + piece.deadLetters.length
         pieces.push(piece)
         taken++
@@ -100,10 +110,22 @@ export class Ledger {
 
   /** What was gathered is durable. */
   committed({ from, last }: Gathered): void {
-    for (const { entry, pieces } of from) entry.written(pieces)
-    if (last === null) return
-    const ended = this.#entries.indexOf(last) + 1
+    for (const { entry, pieces } of from) entry.pieces.splice(0, pieces)
+    const ended = last === null ? 0 : this.#entries.indexOf(last) + 1
     for (const entry of this.#entries.splice(0, ended)) this.#bytes -= entry.bytes
+    this.#changes.tell()
+  }
+
+  /** Pieces that a commit could take while a chunk is not finished: at least once its own, exactly once those before it. */
+  waiting(entry: Entry): number {
+    if (!this.#isWhole) return entry.pieces.length
+    const before = this.#entries.slice(0, this.#entries.indexOf(entry))
+    return before.reduce((sum, { pieces }) => sum + pieces.length, 0)
+  }
+
+  /** Resolves as soon as it holds. */
+  until(holds: () => boolean): Promise<void> {
+    return this.#changes.until(holds)
   }
 
   /** Is everything that was taken committed? */

@@ -7,21 +7,22 @@ import type { Header, LogRecord, NewRecord, TopicPartition } from '../records/po
 import type { Scores } from '../scoring/scorer.ts'
 import type { ScoreStep, SinkStep, Step } from '../topology/definition.ts'
 import { nameOf } from '../topology/schema.ts'
-import { bytesOf } from './dead-letter.ts'
 import type { RecordFault } from './intake.ts'
 import { ID_HEADER } from './provenance.ts'
 import type { ScoreReader } from './score-reader.ts'
+import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
 // From scores to records: what the author does with a score, then JSON, key and headers.
 
 interface OutputPlace {
   readonly source: TopicPartition
-  /** The offset reached and the time, ms since the epoch, for results of windows that no event has closed. */
-  readonly idle: { readonly offset: number; readonly timestampMs: number }
+  /** The offset reached: where results of windows stand that no event has closed. */
+  readonly nextOffset: number
+  /** Since the epoch. */
+  readonly nowMs: number
   /** Shared by all outputs of the chunk. */
   readonly headers: readonly Header[]
-  /** Largest batch that a topic takes, bytes. */
-  readonly maxBytes: (topic: string) => number
+  readonly topicLimits: (topic: string) => TopicLimits
 }
 
 /** What came of the events that reached a model or a sink. */
@@ -110,7 +111,7 @@ class Tail implements Produced {
   }
 
   #encode(step: SinkStep, event: unknown, { record, window }: Origin): NewRecord {
-    const { source, headers } = this.#from.place
+    const { source, headers, topicLimits, nowMs } = this.#from.place
     const { topic, partition } = source
     // Written out: `{ ...source, offset, sink }` alone takes 1 µs, half of what all the rest of an output costs.
     const id =
@@ -127,12 +128,7 @@ class Tail implements Produced {
       timestampMs: record.timestampMs,
       headers: [{ name: ID_HEADER, value: Buffer.from(id) }, ...headers],
     }
-    const max = this.#from.place.maxBytes(step.topic)
-    const bytes = bytesOf(output)
-    if (bytes > max) {
-      const what = `an output of ${bytes} bytes; topic "${step.topic}" takes ${max}`
-      throw new TidemarkError('OUTPUT_TOO_LARGE', what)
-    }
+    checkTaken(output, topicLimits(step.topic), nowMs)
     return output
   }
 
@@ -147,6 +143,19 @@ class Tail implements Produced {
   }
 }
 
+/** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
+function checkTaken(output: NewRecord, limits: TopicLimits, nowMs: number): void {
+  const { topic, timestampMs } = output
+  if (isTooLarge(output, limits)) {
+    const what = `an output of ${batchBytes(output)} bytes; topic "${topic}" takes ${limits.maxBytes}`
+    throw new TidemarkError('OUTPUT_TOO_LARGE', what)
+  }
+  const setting = timestampFault(timestampMs, limits, nowMs)
+  if (setting === null) return
+  const what = `an output has its record's timestamp, ${timestampMs}, which topic "${topic}" does not take now (${setting})`
+  throw new TidemarkError('OUTPUT_TIMESTAMP', what)
+}
+
 function originOf({ indices, windows }: Arrivals, i: number, from: Following): Origin {
   const index = indices[i] as number
   if (windows === null) return { record: from.records[index] as LogRecord, window: null }
@@ -157,7 +166,8 @@ function originOf({ indices, windows }: Arrivals, i: number, from: Following): O
 /** The record that brought a window's result about. */
 function causeOf({ cause }: WindowResult, { records, place }: Following): LogRecord {
   if (cause !== null) return records[cause] as LogRecord
-  return { ...place.idle, key: null, value: null, headers: [] }
+  const { nextOffset: offset, nowMs: timestampMs } = place
+  return { offset, timestampMs, key: null, value: null, headers: [] }
 }
 
 /** A closed window's result is set aside by itself; all else is its record's fault. */

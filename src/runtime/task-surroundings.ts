@@ -1,14 +1,14 @@
 import type { StateLimits } from '../engine/state-limits.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { Observer } from './events.ts'
+import type { TopicLimits } from './topic-limits.ts'
 
 /** What a task needs of the worker around it. */
 export interface TaskSurroundings {
   readonly clock: Clock
   readonly observer: Observer
   readonly limits: StateLimits
-  /** Largest batch that a topic takes, bytes. */
-  readonly maxBytes: (topic: string) => number
+  readonly topicLimits: (topic: string) => TopicLimits
   /** Some of a chunk is finished. */
   onFinished(): void
   /** A chunk could not be finished; those after it will not be either. */

@@ -14,7 +14,7 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 
 // One topology on one partition: chunks in, finished work out, in log order.
 
-/** Pieces of one chunk that may wait to be written. */
+/** Pieces that may wait to be written while a chunk makes more. */
 const MOST_PIECES = 8
 
 /** A chunk, and the entry of the ledger that waits for it. */

@@ -3,11 +3,12 @@ import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import { partitionName } from '../records/partition-name.ts'
-import type { Assignment, Chunk, Member, TopicPartition } from '../records/port.ts'
+import type { Assignment, Chunk, Guarantee, Member, TopicPartition } from '../records/port.ts'
 import { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { checkPartitions } from './restart-plan.ts'
+import type { TopicLimits } from './topic-limits.ts'
 
 // The tasks of a worker as the group assigns them, and the flow of chunks to each.
 
@@ -21,15 +22,18 @@ const RESUME_AT = PAUSE_AT / 2
 
 export interface TasksOptions {
   readonly topologies: readonly PreparedTopology[]
+  readonly guarantee: Guarantee
   readonly observer: Observer
   readonly clock: Clock
   /** What the windows of all tasks may hold together; each gets an equal share. */
   readonly limits: StateLimits
-  readonly maxBytes: (topic: string) => number
+  readonly topicLimits: (topic: string) => TopicLimits
   /** Partitions of a source. */
   readonly partitions: (topic: string) => number
   /** Something changed: a chunk is finished, a task came or went. */
   onChange(): void
+  /** A partition is held up until some of what it has on its way is committed. */
+  onHeldUp(): void
   onError(error: unknown): void
 }
 
@@ -76,11 +80,12 @@ export class Tasks {
     checkPartitions(assignment, partitions, Math.max(partitions, assignment.partition + 1))
     const name = partitionName(assignment)
     const assigned = new AssignedPartition(topologies, assignment, {
+      guarantee: this.#o.guarantee,
       clock: this.#o.clock,
       observer: this.#o.observer,
       limits: this.#share,
       partitions,
-      maxBytes: this.#o.maxBytes,
+      topicLimits: this.#o.topicLimits,
       onFinished: () => this.#o.onChange(),
       onFlow: () => this.#adjust(name),
       onFailed: (error) => this.#o.onError(error),
@@ -143,6 +148,7 @@ export class Tasks {
     if (bytesInFlight >= PAUSE_AT && !this.#paused.has(assigned)) {
       this.#paused.add(assigned)
       this.#member.pause(partition)
+      this.#o.onHeldUp()
     } else if (bytesInFlight <= RESUME_AT && this.#paused.has(assigned)) {
       this.#paused.delete(assigned)
       this.#member.resume(partition)
@@ -152,6 +158,11 @@ export class Tasks {
   /** Is everything that was taken committed? */
   get isIdle(): boolean {
     return [...this.#partitions.values()].every((assigned) => assigned.isIdle)
+  }
+
+  /** Is a partition held up until some of what it has on its way is committed? */
+  get isHeldUp(): boolean {
+    return this.#paused.size > 0
   }
 
   #adjust(name: string): void {

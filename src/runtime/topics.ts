@@ -5,8 +5,6 @@ import { type Definition, outputTopics } from '../topology/definition.ts'
 
 // What must be true of topics before anything is consumed (PROTOCOL S2).
 
-/** Kafka's default `message.max.bytes`. */
-export const DEFAULT_MAX_BYTES = 1_048_588
 /** Below this not even a dead letter without its value fits. */
 const SMALLEST_MAX_BYTES = 4_096
 

@@ -3,16 +3,24 @@ import { Changes } from '../kernel/changes.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { From, Member, MemberHandlers, Records, TopicInfo } from '../records/port.ts'
+import type {
+  From,
+  Guarantee,
+  Member,
+  MemberHandlers,
+  Records,
+  TopicInfo,
+} from '../records/port.ts'
 import { outputTopics } from '../topology/definition.ts'
 import { Committer } from './committer.ts'
-import type { Observer, WorkerState } from './events.ts'
+import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
 import { limitsOfMachine } from './machine-limits.ts'
 import type { Prepared } from './prepare.ts'
 import { unpackNote } from './restart-note.ts'
 import { checkPartitions } from './restart-plan.ts'
 import { Tasks } from './tasks.ts'
-import { checkTopics, DEFAULT_MAX_BYTES } from './topics.ts'
+import { limitsOf } from './topic-limits.ts'
+import { checkTopics } from './topics.ts'
 
 // One process of a consumer group: starting → running ⇄ unavailable → stopping → stopped, or failed from anywhere.
 
@@ -32,6 +40,10 @@ export interface WorkerOptions {
   readonly brokers?: string
   /** Where a group that has committed nothing begins. @default 'earliest' */
   readonly from?: From
+  /** @default 'exactly-once' */
+  readonly guarantee?: Guarantee
+  /** From the start of one commit to the start of the next, ms. @default as the load wants it, 10 to 250 */
+  readonly commitIntervalMs?: number
   /** What the windows of all tasks may hold. @default what this machine can hold */
   readonly limits?: StateLimits
   /** @default the wall clock */
@@ -63,12 +75,14 @@ class GroupWorker implements Worker {
   readonly #clock: Clock
   readonly #stopping = new AbortController()
   readonly #changes = new Changes()
-  #limits: ReadonlyMap<string, TopicInfo> = new Map()
+  #topics: ReadonlyMap<string, TopicInfo> = new Map()
   #state: WorkerState | null = null
   #tasks: Tasks | null = null
   /** Have the notes about the topics been told? */
   #isNoted = false
   #attempt = 0
+  /** Is it unavailable because a commit takes long? */
+  #isSlow = false
 
   constructor(options: WorkerOptions) {
     this.#o = options
@@ -121,8 +135,8 @@ class GroupWorker implements Worker {
   async #checkTopics(): Promise<void> {
     const definitions = this.#o.prepared.topologies.map((t) => t.definition)
     const names = definitions.flatMap((d) => [d.source.topic, ...outputTopics(d)])
-    this.#limits = await this.#o.records.describeTopics(names)
-    const checks = definitions.map((d) => checkTopics(d, this.#limits, this.#o.brokers ?? ''))
+    this.#topics = await this.#o.records.describeTopics(names)
+    const checks = definitions.map((d) => checkTopics(d, this.#topics, this.#o.brokers ?? ''))
     refuseIfAny(checks.flatMap((c) => c.faults))
     await this.#checkCommits(new Set(definitions.map((d) => d.source.topic)))
     if (this.#isNoted) return
@@ -146,7 +160,7 @@ class GroupWorker implements Worker {
   }
 
   #partitionsOf(topic: string): number {
-    return this.#limits.get(topic)?.partitions ?? 0
+    return this.#topics.get(topic)?.partitions ?? 0
   }
 
   async #beMember(): Promise<void> {
@@ -156,17 +170,21 @@ class GroupWorker implements Worker {
       failed ??= { error }
       this.#changes.tell()
     }
+    const guarantee = this.#o.guarantee ?? 'exactly-once'
+    const limits = new Map([...this.#topics].map(([name, topic]) => [name, limitsOf(topic)]))
     const tasks = new Tasks({
       topologies: this.#o.prepared.topologies,
+      guarantee,
       observer: this.#o.observer,
       clock: this.#clock,
       limits: this.#o.limits ?? limitsOfMachine(),
       partitions: (topic) => this.#partitionsOf(topic),
-      maxBytes: (topic) => this.#limits.get(topic)?.maxMessageBytes ?? DEFAULT_MAX_BYTES,
+      topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
       onChange: () => {
         committer?.nudge()
         this.#changes.tell()
       },
+      onHeldUp: () => committer?.hurry(),
       onError: fail,
     })
     this.#tasks = tasks
@@ -174,6 +192,7 @@ class GroupWorker implements Worker {
       group: this.#o.group,
       topics: [...new Set(this.#o.prepared.topologies.map((t) => t.definition.source.topic))],
       from: this.#o.from ?? 'earliest',
+      guarantee,
       handlers: guarded(tasks, fail),
     })
     const member = await this.#unlessStopping(joining)
@@ -185,14 +204,13 @@ class GroupWorker implements Worker {
     tasks.joined(member)
     committer = new Committer({
       member,
+      guarantee,
+      intervalMs: this.#o.commitIntervalMs ?? null,
+      isUrgent: () => tasks.isHeldUp || this.#stopping.signal.aborted,
       partitions: () => tasks.all(),
       observer: (event) => {
         this.#o.observer(event)
-        if (event.type === 'committed') this.#enter('running')
-        const away = event.type === 'commit-failed' && event.code === 'BROKER_UNAVAILABLE'
-        if (away && failed === null && this.#state === 'running') {
-          this.#enter('unavailable', event.reason)
-        }
+        if (failed === null) this.#followCommits(event)
       },
       clock: this.#clock,
       onCommitted: (partition) => {
@@ -205,6 +223,7 @@ class GroupWorker implements Worker {
     const commits = committer.run().catch(fail)
     const hasFailed = () => failed !== null
     await this.#changes.until(() => hasFailed() || this.#stopping.signal.aborted)
+    committer.hurry()
     try {
       if (!hasFailed()) await this.#finish(member, tasks, hasFailed)
     } finally {
@@ -216,6 +235,27 @@ class GroupWorker implements Worker {
       tasks.loseAll()
     }
     if (failed !== null) throw (failed as { error: unknown }).error
+  }
+
+  /** It is available as long as commits get through. */
+  #followCommits(event: RuntimeEvent): void {
+    if (event.type === 'commit-slow') {
+      this.#isSlow = this.#becomeUnavailable(
+        `a commit has been on its way for ${formatDuration(event.durationMs)}`,
+      )
+    } else if (event.type === 'commit-failed' && event.code === 'BROKER_UNAVAILABLE') {
+      this.#isSlow = false
+      this.#becomeUnavailable(event.reason)
+    } else if (event.type === 'committed' || (event.type === 'commit-failed' && this.#isSlow)) {
+      this.#isSlow = false
+      this.#enter('running')
+    }
+  }
+
+  #becomeUnavailable(reason: string): boolean {
+    if (this.#state !== 'running') return false
+    this.#enter('unavailable', reason)
+    return true
   }
 
   /** Brings to an end what has been taken. */

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Changes } from '../kernel/changes.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
-import type { Records } from '../records/port.ts'
+import type { Guarantee, Records } from '../records/port.ts'
 import type { Outcomes, RuntimeEvent } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
 import type { Prepared } from '../runtime/prepare.ts'
@@ -25,6 +25,7 @@ export interface LifeOptions {
   readonly records: MemoryRecords
   readonly source: { readonly topic: string; readonly partitions: number }
   readonly clock: VirtualClock
+  readonly guarantee: Guarantee
   /** What the lives before this one have told. */
   readonly tally: Tally
 }
@@ -33,7 +34,7 @@ export interface LifeOptions {
 export class Life {
   readonly #o: LifeOptions
   readonly #records: Records
-  /** From here on outputs and dead letters are written, offsets are not: as if it died in between. */
+  /** From here on no commit is finished: as if it died in the middle of one. */
   #withholds = false
   readonly #worker: Worker
   readonly #changes = new Changes()
@@ -44,16 +45,18 @@ export class Life {
   #tally: Tally
 
   constructor(options: LifeOptions) {
-    const { prepared, records, clock, tally } = options
+    const { prepared, records, clock, guarantee, tally } = options
     this.#o = options
     this.#tally = tally
-    this.#records = committingThrough(records, (commit, member) =>
-      member.commit(this.#withholds ? { ...commit, nextOffsets: [] } : commit),
-    )
+    this.#records = committingThrough(records, async (commit, member) => {
+      if (!this.#withholds) await member.commit(commit)
+      else if (guarantee === 'at-least-once') await member.commit({ ...commit, nextOffsets: [] })
+    })
     this.#worker = startWorker({
       prepared,
       records: this.#records,
       group: GROUP,
+      guarantee,
       clock,
       observer: (event) => this.#observe(event),
     })
@@ -87,8 +90,8 @@ export class Life {
     await this.#worker.stop()
   }
 
-  /** From here on what it writes is written, but its offsets are not committed. */
-  withholdOffsets(): void {
+  /** From here on it finishes no commit: at least once its outputs are written and its offsets not, exactly once nothing is. */
+  withholdCommits(): void {
     this.#withholds = true
   }
 

@@ -1,5 +1,6 @@
 import type { DurationMs } from '../kernel/time.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
+import type { Guarantee } from '../records/port.ts'
 import type { Outcomes } from '../runtime/events.ts'
 import { type Prepared, prepare } from '../runtime/prepare.ts'
 import { outputTopics } from '../topology/definition.ts'
@@ -19,6 +20,8 @@ export interface DriverOptions {
   readonly models?: Readonly<Record<string, string | ModelFunction>>
   /** Switches the future guard off. @default the topology's own */
   readonly maxAhead?: 'none'
+  /** What a crash in the middle of a commit leaves: nothing, or its outputs. @default 'exactly-once' */
+  readonly guarantee?: Guarantee
   /** What the driver's clock shows first, ms since the epoch. @default 2026-01-01T00:00:00Z */
   readonly startMs?: number
 }
@@ -133,14 +136,14 @@ export class TopologyDriver<Out> {
 
   /**
    * The worker dies, as by kill -9: its windows are gone, what it had committed stays. With `during` it dies while it works on
-   * these events: it has written what came of them, and has not committed that it read them, so that they come again.
-   * What is sent until {@link restart} waits in the source.
+   * these events, in the middle of their commit, and they come again: exactly once nothing is to be seen of it, at least once what
+   * came of them is written. What is sent until {@link restart} waits in the source.
    */
   async crash({ during = [] }: { readonly during?: OneOrMore<object> } = {}): Promise<void> {
     const life = this.#life
     if (life === null) return
     this.#tally = life.tally
-    life.withholdOffsets()
+    life.withholdCommits()
     await this.pipe(during)
     life.die()
     this.#life = null
@@ -156,6 +159,7 @@ export class TopologyDriver<Out> {
       records: this.#records,
       source: { topic: this.#topology.source.topic, partitions: this.#partitions },
       clock: this.#clock,
+      guarantee: this.#options.guarantee ?? 'exactly-once',
       tally: this.#tally,
     })
     await this.#life.settled()

@@ -8,6 +8,7 @@ import { followScores } from '../../src/runtime/outputs.ts'
 import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
 import { chunkHeaders } from '../../src/runtime/provenance.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
+import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
 import { whole } from '../engine/whole.ts'
@@ -23,6 +24,7 @@ import { paymentRecords } from './input.ts'
 const CHUNK = 2_000
 /** Up to there code is being compiled; it is run and not counted. */
 const WARM_UP = 0.2
+const TOPIC_LIMITS = limitsOf(undefined)
 const SOURCE = { topic: 'payments', partition: 0 }
 
 const STAGES = ['decode', 'engine', 'score', 'outputs'] as const
@@ -83,9 +85,10 @@ class Path {
     this.#watch.lap('score')
     const place = {
       source: SOURCE,
-      idle: { offset: 0, timestampMs: 0 },
+      nextOffset: 0,
+      nowMs: Date.now(),
       headers: chunkHeaders(by, Date.now()),
-      maxBytes: () => 1e6,
+      topicLimits: () => TOPIC_LIMITS,
     }
     this.#reader ??= new ScoreReader(step, scorer.label)
     const from = { records, place }

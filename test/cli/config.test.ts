@@ -32,7 +32,7 @@ test('a flag beats the environment, the environment the file, the file the fallb
     httpHost: 'of-env',
     logLevel: 'error',
     group: 'of-flag',
-    guarantee: 'at-least-once',
+    guarantee: 'exactly-once',
   })
 })
 
@@ -69,14 +69,19 @@ test('every fault is told at once, with where it comes from', () => {
     'tidemark.config.json': JSON.stringify({ brokers: 'nowhere', portt: 1, group: { a: [] } }),
   })
   const env = { TIDEMARK_HTTP_PORT: '70000', TIDEMARK_LOG_FORMAT: 'xml' }
-  const flags = { guarantee: 'exactly-once', topic: ['a=b', 'a=c'], tlsCa: 'none.pem' }
+  const flags = {
+    ...{ guarantee: 'twice', commitInterval: '0', workerName: 'a b' },
+    ...{ topic: ['a=b', 'a=c'], tlsCa: 'none.pem' },
+  }
   const file = join(folder, 'tidemark.config.json')
   const pem = join(folder, 'none.pem')
   expect(listOf(() => readConfig(ALL, flags, { env, folder }))).toEqual([
     `CONFIG_INVALID ${file}: there is no setting "portt"`,
     `CONFIG_INVALID ${file}, group: takes text, a number, true or false, or a list or an object of text`,
     `CONFIG_INVALID ${file}, brokers: "nowhere" is not host:port`,
-    'GUARANTEE_UNAVAILABLE --guarantee: exactly-once is not built yet',
+    'CONFIG_INVALID --guarantee: "twice" is not exactly-once, at-least-once',
+    'CONFIG_INVALID --commit-interval: "0" is not a whole number from 1 to 60000',
+    'CONFIG_INVALID --worker-name: "a b" is not 1 to 100 letters, digits, ".", "_" and "-"',
     'CONFIG_INVALID --topic: "a" is given twice',
     `CONFIG_INVALID --tls-ca: cannot read ${pem}: ENOENT: no such file or directory, open '${pem}'`,
     'CONFIG_INVALID TIDEMARK_HTTP_PORT: "70000" is not a port (0 to 65535) or off',
@@ -98,10 +103,19 @@ test('a config file is a JSON object', () => {
   expect(fault?.message).toBe('is not a JSON object')
 })
 
-test('exactly-once is refused with what to use instead', () => {
-  const flags = { guarantee: 'exactly-once' }
-  const [fault] = faultsOf(() => readConfig(['guarantee'], flags, { env: {}, folder: '/' }))
-  expect(fault?.hint).toContain('--guarantee at-least-once')
+test('how commits are made and what the worker is called may be set wherever the rest is', () => {
+  const file = { guarantee: 'at-least-once', commitInterval: 250 }
+  const folder = folderWith({ 'tidemark.config.json': JSON.stringify(file) })
+  const env = { TIDEMARK_WORKER_NAME: 'scorer-0.eu_1' }
+  const names = ['guarantee', 'commitInterval', 'workerName'] as const
+  const set = { guarantee: 'at-least-once', commitInterval: 250, workerName: 'scorer-0.eu_1' }
+  expect(readConfig(names, {}, { env, folder })).toEqual(set)
+})
+
+test.each(['', 'a/b', 'ü', 'a'.repeat(101)])('"%s" is no name of a worker', (workerName) => {
+  const around = { env: {}, folder: folderWith({}) }
+  const [fault] = faultsOf(() => readConfig(['workerName'], { workerName }, around))
+  expect(fault?.where).toBe('--worker-name')
 })
 
 test('settings that do not go together are refused together', () => {

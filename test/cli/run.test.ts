@@ -48,12 +48,18 @@ process.kill(process.pid, 'SIGTERM')`,
 })
 
 test('the banner says what runs where', { timeout: PROCESS_TEST_MS }, async () => {
-  const run = start(['run', TOPOLOGY, '--brokers', await deadAddress(), '--topic', 'payments=p'])
+  const name = ['--worker-name', 'scorer-0', '--commit-interval', '100']
+  const brokers = ['--brokers', await deadAddress(), '--topic', 'payments=p']
+  const run = start(['run', TOPOLOGY, ...brokers, ...name, '--log-format', 'text'])
   await run.says('http')
   run.process.kill('SIGTERM')
   const { stderr } = await run.ended
   expect(stderr).toMatch(/topology +card-fraud {2}p → 13 features → card-gbdt@1 → predictions/)
   expect(stderr).toMatch(/model +card-gbdt@1 {2}sha256 [0-9a-f]{12}…/)
   expect(stderr).toMatch(/group +card-fraud\n/)
-  expect(stderr).toMatch(/guarantee +at-least-once\n/)
+  expect(stderr).toMatch(/worker +scorer-0\n/)
+  expect(stderr).toMatch(/guarantee +exactly-once, a commit each 100 ms\n/)
+  expect(stderr).toMatch(
+    /worker starts {2}group=card-fraud {2}guarantee=exactly-once {2}workerName=scorer-0\n/,
+  )
 })

@@ -61,6 +61,7 @@ export const samples = {
     durationMs: 12,
     endToEndMs: [40, 2_000],
   },
+  'commit-slow': { type: 'commit-slow', durationMs: 5_000 },
   'commit-failed': {
     type: 'commit-failed',
     code: 'COMMIT_FAILED',

@@ -1,15 +1,21 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import type { LogRecord } from '../../src/records/port.ts'
-import { bytesOf, deadLetter } from '../../src/runtime/dead-letter.ts'
+import { batchBytes } from '../../src/records/kafka/codec/encode.ts'
+import type { LogRecord, TopicInfo } from '../../src/records/port.ts'
+import { deadLetter } from '../../src/runtime/dead-letter.ts'
+import { limitsOf } from '../../src/runtime/topic-limits.ts'
+import { headerOf } from '../support/headers.ts'
+import { topic } from './hand-records.ts'
 
 const place = {
   source: { topic: 'events', partition: 3 },
   topology: 'scored',
   topic: 'events.dlq',
-  maxBytes: 10_000,
+  nowMs: 10_000_000,
 }
+/** What the dead-letter topic takes, when nothing else is said. */
+const TAKES: Partial<TopicInfo> = { maxMessageBytes: 10_000, timestampAfterMaxMs: null }
 const error = new TidemarkError('JSON_INVALID', 'the value is not JSON')
 const source: LogRecord = {
   offset: 41,
@@ -23,10 +29,10 @@ const source: LogRecord = {
   ],
 }
 
-function setAside(record: Partial<LogRecord>, maxBytes = place.maxBytes) {
+function setAside(record: Partial<LogRecord>, takes: Partial<TopicInfo> = {}, why = error) {
   return deadLetter(
-    { record: { ...source, ...record }, window: null, step: 'decode', error },
-    { ...place, maxBytes },
+    { record: { ...source, ...record }, window: null, step: 'decode', error: why },
+    { ...place, limits: limitsOf(topic('events.dlq', { ...TAKES, ...takes })) },
   )
 }
 
@@ -78,9 +84,10 @@ describe('one that is over the limit of its topic', () => {
   })
 
   test('keeps its value while it fits to the byte', () => {
-    const bytes = bytesOf(setAside({ value }, Number.POSITIVE_INFINITY))
-    expect(setAside({ value }, bytes).value).toEqual(value)
-    expect(setAside({ value }, bytes - 1).value).toBeNull()
+    // As the broker measures it: by the batch that is sent.
+    const bytes = batchBytes([setAside({ value }, { maxMessageBytes: 1e6 })])
+    expect(setAside({ value }, { maxMessageBytes: bytes }).value).toEqual(value)
+    expect(setAside({ value }, { maxMessageBytes: bytes - 1 }).value).toBeNull()
   })
 
   test('goes without foreign headers and key where these alone are too much', () => {
@@ -97,6 +104,37 @@ describe('one that is over the limit of its topic', () => {
       'tidemark.value.size': '20000',
       'tidemark.key.omitted': 'true',
     })
-    expect(bytesOf(letter)).toBeLessThan(4_096)
+  })
+
+  test('fits into the smallest topic that start lets pass, whatever the message is', () => {
+    const takes = { maxMessageBytes: 4_096 }
+    const why = new TidemarkError('FUNCTION_THREW', '語'.repeat(5_000))
+    const huge = {
+      headers: [{ name: 'big', value: Buffer.alloc(5_000) }],
+      key: Buffer.alloc(5_000),
+    }
+    const letter = setAside({ ...huge, value }, takes, why)
+    expect(batchBytes([letter])).toBeLessThan(4_096)
+    expect(headerOf(letter, 'tidemark.message')).toBe(`${'語'.repeat(299)}…`)
+  })
+})
+
+describe('a timestamp that its topic does not take', () => {
+  const HOUR_MS = 3_600_000
+
+  test.each([
+    ['too far behind', { timestampBeforeMaxMs: HOUR_MS }, place.nowMs - HOUR_MS - 1],
+    ['too far ahead', { timestampAfterMaxMs: HOUR_MS }, place.nowMs + HOUR_MS + 1],
+    ['no time at all', {}, 2 ** 63],
+  ])('%s: it has the present one, and a header says which it had', (_, takes, timestampMs) => {
+    const letter = setAside({ timestampMs }, takes)
+    expect(letter.timestampMs).toBe(place.nowMs)
+    expect(headerOf(letter, 'tidemark.timestamp')).toBe(String(timestampMs))
+    expect(letter.value).toEqual(source.value)
+  })
+
+  test('cannot be forged by an incoming header', () => {
+    const forged = [{ name: 'tidemark.timestamp', value: Buffer.from('1') }]
+    expect(headerOf(setAside({ headers: forged }), 'tidemark.timestamp')).toBeUndefined()
   })
 })

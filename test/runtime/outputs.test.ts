@@ -2,14 +2,16 @@ import { expect, test } from 'vitest'
 import type { Arrivals } from '../../src/engine/events.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
+import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
 import { model, record, scorer } from './support.ts'
 
 const PLACE = {
   source: { topic: 'events', partition: 3 },
-  idle: { offset: 0, timestampMs: 0 },
+  nextOffset: 0,
+  nowMs: 0,
   headers: [],
-  maxBytes: () => 1_000_000,
+  topicLimits: () => limitsOf(undefined),
 }
 
 /** What a map behind a model is given for two events, and keeps. */

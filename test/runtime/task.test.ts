@@ -4,12 +4,14 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import type { LogRecord } from '../../src/records/port.ts'
+import type { Guarantee, LogRecord, TopicInfo } from '../../src/records/port.ts'
 import { AssignedPartition } from '../../src/runtime/assigned-partition.ts'
 import type { Entry } from '../../src/runtime/ledger.ts'
+import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { headerOf } from '../support/headers.ts'
+import { topic } from './hand-records.ts'
 import {
   model,
   preparedTopology,
@@ -25,12 +27,13 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 interface Setting {
   readonly by?: Scorer
-  readonly maxBytes?: number
+  readonly topic?: Partial<TopicInfo>
   readonly definition?: Definition
+  readonly guarantee?: Guarantee
 }
 
 /** A task of partition 3 and what it tells. */
-function taskWith({ by = scorer(), maxBytes = 1_000_000, definition = scored }: Setting = {}) {
+function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = {}) {
   const watch = new Watch()
   const errors: unknown[] = []
   let finished: () => void = () => {}
@@ -42,12 +45,14 @@ function taskWith({ by = scorer(), maxBytes = 1_000_000, definition = scored }: 
     metadata: '',
     lowOffset: 0,
   }
+  const limits = limitsOf(topic('scores', { timestampAfterMaxMs: null, ...setting.topic }))
   const partition = new AssignedPartition([preparedTopology(definition, by)], assignment, {
+    guarantee: setting.guarantee ?? 'exactly-once',
     clock: wallClock,
     observer: watch.observer,
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,
-    maxBytes: () => maxBytes,
+    topicLimits: () => limits,
     onFinished: () => finished(),
     onFlow: () => {},
     onFailed: (error) => errors.push(error),
@@ -184,7 +189,8 @@ describe('an output', () => {
   test('that its topic does not take is a dead letter, its neighbours are written', async () => {
     const long = record(2)
     const key = Buffer.alloc(900, 'k')
-    const { outputs, codes } = await taskWith({ maxBytes: 1_000 }).all(record(1), { ...long, key })
+    const setting = { topic: { maxMessageBytes: 1_000 } }
+    const { outputs, codes } = await taskWith(setting).all(record(1), { ...long, key })
     expect(valuesOf(outputs, 'amount')).toEqual([1])
     expect(codes).toEqual(['OUTPUT_TOO_LARGE'])
   })

@@ -195,15 +195,28 @@ describe('crash and restart', () => {
     expect(driver.outcomes.windowed).toBe(3)
   })
 
-  test('a crash during events leaves their outputs and repeats them, each outcome counted once', async () => {
+  const during = [
+    reading(1, { sensor: second }),
+    reading(2),
+    reading(1),
+    reading(3, { celsius: -1 }),
+  ]
+
+  test('a crash during events leaves nothing of them, and each output is there once', async () => {
     const driver = await startDriver(copies, { partitions: 2 })
     await driver.pipe(reading(0))
-    const during = [
-      reading(1, { sensor: second }),
-      reading(2),
-      reading(1),
-      reading(3, { celsius: -1 }),
-    ]
+    await driver.crash({ during })
+    expect(driver.outputs('copies')).toHaveLength(1)
+    await driver.restart()
+    const outputs = driver.outputs('copies')
+    expect(outputs).toHaveLength(4)
+    expect(deduplicate(outputs)).toHaveLength(4)
+    expect(driver.outcomes).toEqual({ scored: 4, windowed: 0, skipped: 1, late: 0, dead: 0 })
+  })
+
+  test('at least once it leaves their outputs and repeats them, each outcome counted once', async () => {
+    const driver = await startDriver(copies, { partitions: 2, guarantee: 'at-least-once' })
+    await driver.pipe(reading(0))
     await driver.crash({ during })
     expect(driver.outputs('copies')).toHaveLength(4)
     expect(driver.outcomes).toMatchObject({ scored: 1, skipped: 0 })
@@ -238,23 +251,29 @@ describe('crash and restart', () => {
     expect(driver.outputs('minutes')).toHaveLength(1)
   })
 
-  test('crashed again and again it gives what one life gives', async () => {
-    const events = Array.from({ length: 40 }, (_, i) => reading(i * 7, { celsius: i % 9 }))
-    const whole = await startDriver(perMinute)
-    await whole.pipe(events)
-    const driver = await startDriver(perMinute)
-    for (const [i, event] of events.entries()) {
-      if (i % 3 === 0) await driver.crash({ during: event })
-      else await driver.pipe(event)
-      if (i % 3 === 1) await driver.stop()
-      if (i % 3 !== 2) await driver.restart()
-    }
-    const values = (outputs: readonly Output<unknown>[]) =>
-      deduplicate(outputs).map(({ id, value }) => ({ id, value }))
-    expect(values(driver.outputs('minutes'))).toEqual(values(whole.outputs('minutes')))
-    expect(driver.outcomes).toEqual(whole.outcomes)
-    expect(driver.watermarkMs()).toBe(whole.watermarkMs())
-  })
+  test.each([
+    ['exactly-once', (outputs: readonly Output<unknown>[]) => outputs],
+    ['at-least-once', deduplicate],
+  ] as const)(
+    'crashed again and again it gives what one life gives, %s',
+    async (guarantee, read) => {
+      const events = Array.from({ length: 40 }, (_, i) => reading(i * 7, { celsius: i % 9 }))
+      const whole = await startDriver(perMinute)
+      await whole.pipe(events)
+      const driver = await startDriver(perMinute, { guarantee })
+      for (const [i, event] of events.entries()) {
+        if (i % 3 === 0) await driver.crash({ during: event })
+        else await driver.pipe(event)
+        if (i % 3 === 1) await driver.stop()
+        if (i % 3 !== 2) await driver.restart()
+      }
+      const values = (outputs: readonly Output<unknown>[]) =>
+        read(outputs).map(({ id, value }) => ({ id, value }))
+      expect(values(driver.outputs('minutes'))).toEqual(values(whole.outputs('minutes')))
+      expect(driver.outcomes).toEqual(whole.outcomes)
+      expect(driver.watermarkMs()).toBe(whole.watermarkMs())
+    },
+  )
 
   test('restart alone stops what runs first; stop twice is stop once', async () => {
     const driver = await startDriver(perMinute)

@@ -99,8 +99,17 @@ test('windows are whole after a crash', async () => {
   expect(driver).toHaveOutput('spending', { windowStartMs: NOON, payments: 2 })
 })
 
-test('what comes twice after a crash has the same id and says the same', async () => {
+test('what a crash has cut off is there once', async () => {
   const driver = await startDriver(topology)
+  await driver.crash({ during: payment(minutes(0)) })
+  expect(driver).not.toHaveOutput('predictions')
+  await driver.restart()
+  expect(driver.outputs('predictions')).toHaveLength(1)
+  expect(driver).toHaveOutcomes({ scored: 1 })
+})
+
+test('what comes twice after a crash has the same id and says the same', async () => {
+  const driver = await startDriver(topology, { guarantee: 'at-least-once' })
   await driver.crash({ during: payment(minutes(0)) })
   await driver.restart()
   const outputs = driver.outputs('predictions')
