@@ -161,6 +161,7 @@ describe('on a real broker', () => {
       maxMessageBytes: 2_000,
       timestampType: 'LogAppendTime',
       timestampAfterMaxMs: 60_000,
+      timestampBeforeMaxMs: 2 ** 63,
       isCompacted: false,
     })
     const sending = writer.send([record(topic, { value: Buffer.alloc(3_000) })])
