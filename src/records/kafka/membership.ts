@@ -87,7 +87,7 @@ export class Membership {
   #memberId = ''
   #isLeader = false
   #hasJoined = false
-  #mustRejoin = false
+  #mustStartOver = false
   #lookedMs = 0
   /** Partitions of the topics when they were dealt out. */
   #counts = ''
@@ -117,6 +117,7 @@ export class Membership {
         const generation = await this.#join(coordinator)
         attempt = 0
         await this.#stay(coordinator, generation)
+        if (this.#mustStartOver) await this.#leaveGroup()
       } catch (error) {
         if (this.#over.signal.aborted) return
         await this.#failed(error)
@@ -126,19 +127,24 @@ export class Membership {
     }
   }
 
-  /** Joins again as a new member, to which nothing belongs. */
+  /** Leaves, and joins again as a new member, to which nothing belongs. */
   startOver(): void {
-    this.#memberId = ''
-    this.#mustRejoin = true
+    this.#mustStartOver = true
   }
 
   /** The group gives the partitions to others at once. Never throws: a member that cannot leave is missed after its session. */
   async leave(): Promise<void> {
     this.#over.abort()
-    if (this.#memberId === '') return
+    await this.#leaveGroup()
+  }
+
+  async #leaveGroup(): Promise<void> {
+    const memberId = this.#memberId
+    this.#memberId = ''
+    if (memberId === '') return
     try {
       const coordinator = await this.#find()
-      await coordinator.leaveGroup({ groupId: this.#o.group, memberId: this.#memberId })
+      await coordinator.leaveGroup({ groupId: this.#o.group, memberId })
     } catch {
       // Nobody is there to be told.
     }
@@ -164,7 +170,7 @@ export class Membership {
 
   async #join(coordinator: Coordinator): Promise<Generation> {
     const { group, topics, sessionTimeoutMs } = this.#o
-    this.#mustRejoin = false
+    this.#mustStartOver = false
     const joined = await coordinator.joinGroup({
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
@@ -216,7 +222,7 @@ export class Membership {
     const everyMs = Math.min(HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 3))
     for (let missed = 0; ; ) {
       await this.#sleep(Math.max(everyMs, missed === 0 ? 0 : FIRST_RETRY_MS))
-      if (this.#over.signal.aborted || this.#mustRejoin) return
+      if (this.#over.signal.aborted || this.#mustStartOver) return
       try {
         if (missed > 0) coordinator = await this.#find()
         await coordinator.heartbeat(beat)

@@ -65,5 +65,4 @@ export function produce(
         })
         .flat(),
   })
-  return { ...asked, waitsMs: timeoutMs }
 }
