@@ -5,7 +5,7 @@ import { startKafka } from './services/start-kafka.ts'
 // Starts a real Kafka before the tests, if one of the tests that are about to run uses it.
 
 /** The import by which a test says that it needs Kafka. */
-const USES_KAFKA = /services\/(own-)?kafka\.ts/
+const USES_KAFKA = /(services|'\.)\/(own-)?kafka\.ts/
 
 let stop: () => Promise<void> = async () => {}
 

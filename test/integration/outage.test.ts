@@ -19,9 +19,9 @@ ownKafkaTest(
       // The first chunks are through the model; thousands of events are on their way.
       await run.says('"msg":"dead letter"')
 
-      kafka.halt()
+      kafka.node(1).halt()
       await untilState(http, 'unavailable')
-      await kafka.resume()
+      await kafka.node(1).restart()
       const backMs = performance.now()
       await untilState(http, 'running')
       // Its former self's session in the group lasts 30 s.

@@ -1,22 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { Refused } from '../../src/kernel/errors.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { KafkaOptions, KafkaSasl } from '../../src/records/kafka/options.ts'
-import { freshName, type KafkaService, secureKafkaTest } from '../services/kafka.ts'
+import type { KafkaOptions } from '../../src/records/kafka/options.ts'
+import { freshName, secureKafkaTest, secureOptions } from '../services/kafka.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { Listener, record } from './listener.ts'
-
-type Secure = NonNullable<KafkaService['secure']>
-
-function options(secure: Secure, sasl: Partial<KafkaSasl> = {}): KafkaOptions {
-  const { brokers, caFile, username, password } = secure
-  return {
-    brokers,
-    tls: { ca: readFileSync(caFile, 'utf8') },
-    sasl: { mechanism: 'scram-sha-512', username, password, ...sasl },
-  }
-}
 
 /** Joins and waits for the first record, which keeps the assignment that it came under. */
 async function joinAndRead(records: KafkaRecords, group: string, topic: string) {
@@ -28,7 +16,7 @@ async function joinAndRead(records: KafkaRecords, group: string, topic: string) 
 
 describe('security', () => {
   secureKafkaTest('SCRAM over TLS connects, produces, reads and commits', async (secure) => {
-    const records = new KafkaRecords(options(secure))
+    const records = new KafkaRecords(secureOptions(secure))
     const [topic, group] = [freshName('topic'), freshName('group')]
     await records.createTopics([{ name: topic, partitions: 1 }])
     const writer = records.writer()
@@ -47,7 +35,7 @@ describe('security', () => {
   })
 
   secureKafkaTest('a wrong password is told as such, at once', async (secure) => {
-    const records = new KafkaRecords(options(secure, { password: 'wrong' }))
+    const records = new KafkaRecords(secureOptions(secure, { password: 'wrong' }))
     expect((await thrownBy(records.describeTopics(['t']))).code).toBe('AUTHENTICATION')
     const join = records.join({
       group: 'g',
@@ -60,13 +48,13 @@ describe('security', () => {
   })
 
   secureKafkaTest('a mechanism that the broker does not offer is told as such', async (secure) => {
-    const records = new KafkaRecords(options(secure, { mechanism: 'scram-sha-256' }))
+    const records = new KafkaRecords(secureOptions(secure, { mechanism: 'scram-sha-256' }))
     expect((await thrownBy(records.describeTopics(['t']))).code).toBe('AUTHENTICATION')
     await records.close()
   })
 
   secureKafkaTest('a broker whose certificate is not trusted is refused', async (secure) => {
-    const records = new KafkaRecords({ ...options(secure), tls: true })
+    const records = new KafkaRecords({ ...secureOptions(secure), tls: true })
     const error = await thrownBy(records.describeTopics(['t']))
     expect(error.code).toBe('AUTHENTICATION')
     expect(error.hint).toContain('certificate')

@@ -17,7 +17,8 @@ function open(kafka: KafkaService): Driver {
     createTopic: async (partitions, options) => {
       const name = freshName('topic')
       const config = options && { 'max.message.bytes': `${options.maxMessageBytes}` }
-      await records.createTopics([{ name, partitions, ...(config && { config }) }])
+      const spec = { name, partitions, replicas: kafka.brokers.length }
+      await records.createTopics([config === undefined ? spec : { ...spec, config }])
       return name
     },
     freshGroup: () => freshName('group'),

@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
-# One real Kafka broker for the tests, from Maven's jars, on 127.0.0.1 only.
+# Real Kafka for the tests, one node or three, from Maven's jars, on 127.0.0.1 only.
 #
-#   broker.sh start DIR PLAIN_PORT CONTROLLER_PORT SECURE_PORT
-#       fetches the jars once, writes everything else into DIR and starts the broker; does not wait until it is ready.
-#       PLAIN_PORT: no security. SECURE_PORT: SASL_SSL, SCRAM-SHA-512, user and password "tidemark", CA in DIR/ca.pem
-#   broker.sh halt DIR
-#       stops it in order; what it holds stays in DIR
-#   broker.sh resume DIR
-#       starts it again on what it held, at the same ports; does not wait until it is ready
-#   broker.sh stop DIR
-#       stops it and deletes DIR
+#   broker.sh start DIR PORT...
+#       fetches the jars once, writes everything else into DIR and starts the nodes; does not wait until they are ready.
+#       Five ports for each node: PLAIN CONTROLLER SECURE PROXIED ADVERTISED.
+#         PLAIN     no security
+#         SECURE    SASL_SSL, SCRAM-SHA-512, user and password "tidemark", CA in DIR/ca.pem
+#         PROXIED   no security; clients are sent to ADVERTISED, where whoever wants to stand in between listens
+#   broker.sh halt DIR NODE      stops a node (1, 2 or 3) in order; what it holds stays in DIR/NODE
+#   broker.sh kill DIR NODE      ends it at once
+#   broker.sh restart DIR NODE   starts it again on what it held, at the same ports; does not wait until it is ready
+#   broker.sh pause DIR NODE     it does nothing any more, not even end its connections ...
+#   broker.sh resume DIR NODE    ... until now
+#   broker.sh stop DIR           ends all nodes and deletes DIR
 #
 # TIDEMARK_CACHE keeps the jars (default $HOME/.cache/tidemark). KAFKA_VERSION: 3.9.0 and later run on Java 17.
 set -euo pipefail
-: "${KAFKA_VERSION:=4.1.0}" "${TIDEMARK_CACHE:=$HOME/.cache/tidemark}"
+: "${KAFKA_VERSION:=4.4.0}" "${TIDEMARK_CACHE:=$HOME/.cache/tidemark}"
 libs=$TIDEMARK_CACHE/kafka-$KAFKA_VERSION
 classes=$libs/classes.jsa
 jvm=(-Xms64m -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*")
@@ -70,81 +73,121 @@ certificates() { # a CA of our own, and a server key with its certificate in one
   ) 2>/dev/null
 }
 
-properties() { # properties DIR PLAIN_PORT CONTROLLER_PORT SECURE_PORT
+properties() { # properties DIR NODE PORT...
+  local dir=$1 node=$2; shift 2
+  local ports=("$@") nodes=$(($# / 5)) copies=1 in_sync=1 voters=() i
+  for ((i = 0; i < nodes; i++)); do voters+=("$((i + 1))@127.0.0.1:${ports[i * 5 + 1]}"); done
+  if [ "$nodes" = 3 ]; then copies=3 in_sync=2; fi
+  set -- "${ports[@]:(node - 1) * 5:5}" # PLAIN CONTROLLER SECURE PROXIED ADVERTISED
   cat <<P
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$3
-listeners=PLAINTEXT://127.0.0.1:$2,CONTROLLER://127.0.0.1:$3,SECURE://127.0.0.1:$4
-advertised.listeners=PLAINTEXT://127.0.0.1:$2,SECURE://127.0.0.1:$4
+node.id=$node
+controller.quorum.voters=$(IFS=,; echo "${voters[*]}")
+listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2,SECURE://127.0.0.1:$3,PROXIED://127.0.0.1:$4
+advertised.listeners=PLAINTEXT://127.0.0.1:$1,SECURE://127.0.0.1:$3,PROXIED://127.0.0.1:$5
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL,PROXIED:PLAINTEXT
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.secure.ssl.keystore.type=PEM
-listener.name.secure.ssl.keystore.location=$1/server.pem
-log.dirs=$1/data
+listener.name.secure.ssl.keystore.location=$dir/server.pem
+log.dirs=$dir/$node/data
 log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
+log.cleaner.backoff.ms=200
 auto.create.topics.enable=false
-default.replication.factor=1
-offsets.topic.replication.factor=1
+default.replication.factor=$copies
+min.insync.replicas=$in_sync
+offsets.topic.replication.factor=$copies
 offsets.topic.num.partitions=3
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=$copies
+transaction.state.log.min.isr=$in_sync
 transaction.state.log.num.partitions=3
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor=$copies
+share.coordinator.state.topic.min.isr=$in_sync
 group.initial.rebalance.delay.ms=0
 P
+  # A node that dies is missed after seconds.
+  if [ "$nodes" = 3 ]; then cat <<P
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+replica.lag.time.max.ms=4000
+replica.fetch.wait.max.ms=200
+P
+  fi
 }
 
-start() { # start DIR PLAIN_PORT CONTROLLER_PORT SECURE_PORT
-  local dir=$1
+start() { # start DIR PORT...
+  local dir=$1 node formatting=() cluster
+  cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' 'AA' | tr -d =)
   fetch
   mkdir -p "$dir"
   certificates "$dir"
-  properties "$@" >"$dir/broker.properties"
-  java "${jvm[@]}" kafka.tools.StorageTool format -t "$(head -c 16 /dev/urandom | base64 | tr '+/' 'AA' | tr -d =)" \
-    -c "$dir/broker.properties" --add-scram 'SCRAM-SHA-512=[name=tidemark,password=tidemark]' >"$dir/format.log" 2>&1 ||
-    { tail -n 3 "$dir/format.log" >&2; die "formatting the broker's log failed"; }
-  launch "$dir"
+  for ((node = 1; node <= ($# - 1) / 5; node++)); do
+    mkdir "$dir/$node"
+    properties "$dir" "$node" "${@:2}" >"$dir/$node/broker.properties"
+    format "$dir/$node" "$cluster" & formatting+=($!)
+  done
+  for node in "${!formatting[@]}"; do wait "${formatting[node]}" || die "formatting a broker's log failed"; done
+  for node in "${!formatting[@]}"; do launch "$dir" "$((node + 1))"; done
 }
 
-launch() { # launch DIR
-  local dir=$1 archive
-  # A class archive halves the start. The first broker writes it when it stops, the later ones read it.
-  if [ -e "$classes" ]; then archive=-XX:SharedArchiveFile=$classes; else archive=-XX:ArchiveClassesAtExit=$dir/classes.jsa; fi
-  setsid java "$archive" "${jvm[@]}" kafka.Kafka "$dir/broker.properties" >>"$dir/broker.log" 2>&1 </dev/null &
-  echo $! >"$dir/pid"
+format() { # format NODE_DIR CLUSTER
+  java "$(archive_to_read)" "${jvm[@]}" kafka.tools.StorageTool format -t "$2" -c "$1/broker.properties" \
+    --add-scram 'SCRAM-SHA-512=[name=tidemark,password=tidemark]' >"$1/format.log" 2>&1 ||
+    { tail -n 3 "$1/format.log" >&2; return 1; }
+}
+
+# A class archive halves the start. The first broker writes it when it stops, the later ones read it.
+archive_to_read() { if [ -e "$classes" ]; then echo "-XX:SharedArchiveFile=$classes"; else echo -Xshare:auto; fi; }
+archive() { # archive DIR NODE
+  if [ -e "$classes" ] || [ "$2" != 1 ]; then archive_to_read; else echo "-XX:ArchiveClassesAtExit=$1/classes.jsa"; fi
+}
+
+launch() { # launch DIR NODE
+  local dir=$1 of=$1/$2
+  setsid java "$(archive "$dir" "$2")" "${jvm[@]}" kafka.Kafka "$of/broker.properties" >>"$of/broker.log" 2>&1 </dev/null &
+  echo $! >"$of/pid"
 }
 
 runs() { # the pid is ours only while its command line names our properties
   [ -r "/proc/$1/cmdline" ] && tr '\0' '\n' <"/proc/$1/cmdline" | grep -xF "$2/broker.properties" >/dev/null
 }
 
-end() { # end DIR SIGNAL; kills it when that takes more than 15 s
-  local dir=$1 pid
-  pid=$(cat "$dir/pid" 2>/dev/null) || return 0
-  if runs "$pid" "$dir"; then kill "-$2" "$pid"; fi
-  for _ in $(seq 150); do runs "$pid" "$dir" || return 0; sleep 0.1; done
-  kill -KILL "$pid"
-  while runs "$pid" "$dir"; do sleep 0.1; done
+signal() { # signal NODE_DIR SIGNAL
+  local pid
+  pid=$(cat "$1/pid" 2>/dev/null) && runs "$pid" "$1" && kill "-$2" "$pid"
+}
+
+end() { # end NODE_DIR SIGNAL; kills it when that takes more than 15 s
+  local of=$1 pid
+  signal "$of" "$2" || return 0
+  pid=$(cat "$of/pid")
+  for _ in $(seq 150); do runs "$pid" "$of" || return 0; sleep 0.1; done
+  signal "$of" KILL || return 0
+  while runs "$pid" "$of"; do sleep 0.1; done
 }
 
 stop() { # stop DIR
-  local dir=$1
+  local dir=$1 of
   # Nothing in DIR is worth an orderly end, but for a class archive that nobody has written yet.
-  if [ -e "$classes" ]; then end "$dir" KILL; else end "$dir" TERM; fi
+  if [ ! -e "$classes" ]; then end "$dir/1" TERM; fi
+  for of in "$dir"/[1-3]; do end "$of" KILL; done
   if [ -e "$dir/classes.jsa" ]; then mv -f "$dir/classes.jsa" "$classes"; fi
   rm -rf "$dir"
 }
 
-case ${1:-} in
-start) [ $# = 5 ] || die "start wants DIR and three ports"; shift; start "$@" ;;
-halt) [ $# = 2 ] || die "halt wants DIR"; end "$2" TERM ;;
-resume) [ $# = 2 ] || die "resume wants DIR"; launch "$2" ;;
-stop) [ $# = 2 ] || die "stop wants DIR"; stop "$2" ;;
+must() { "$@" || die "node $node of $dir does not run"; }
+
+command=${1:-} dir=${2:-} node=${3:-}
+case $command:$# in
+start:7 | start:17) shift; start "$@" ;;
+halt:3) end "$dir/$node" TERM ;;
+kill:3) end "$dir/$node" KILL ;;
+restart:3) launch "$dir" "$node" ;;
+pause:3) must signal "$dir/$node" STOP ;;
+resume:3) must signal "$dir/$node" CONT ;;
+stop:2) stop "$dir" ;;
 *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

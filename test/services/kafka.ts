@@ -1,22 +1,27 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { inject, test } from 'vitest'
 import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { KafkaOptions } from '../../src/records/kafka/options.ts'
+import type { KafkaOptions, KafkaSasl } from '../../src/records/kafka/options.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 
 // What a test needs of the real Kafka that test/global-setup.ts has started.
 
-/** A broker that tests may use. Its data is thrown away: nothing has to be cleaned up. */
+/** A Kafka that tests may use. Its data is thrown away: nothing has to be cleaned up. */
 export interface KafkaService {
+  /** Every node of it. */
   readonly brokers: string[]
-  /** The same broker over SASL_SSL with SCRAM-SHA-512; `null` where the broker has no such listener. */
-  readonly secure: {
-    readonly brokers: string[]
-    /** PEM file of the certificate authority. */
-    readonly caFile: string
-    readonly username: string
-    readonly password: string
-  } | null
+  /** The same nodes over SASL_SSL with SCRAM-SHA-512; `null` where the broker has no such listener. */
+  readonly secure: Secure | null
+}
+
+/** How to reach a listener with TLS and SCRAM-SHA-512. */
+export interface Secure {
+  readonly brokers: string[]
+  /** PEM file of the certificate authority. */
+  readonly caFile: string
+  readonly username: string
+  readonly password: string
 }
 
 declare module 'vitest' {
@@ -43,10 +48,7 @@ export function kafkaTest(
 }
 
 /** As {@link kafkaTest}, over SASL_SSL. */
-export function secureKafkaTest(
-  name: string,
-  fn: (secure: NonNullable<KafkaService['secure']>) => Promise<void>,
-): void {
+export function secureKafkaTest(name: string, fn: (secure: Secure) => Promise<void>): void {
   test(`${name} (Kafka, TLS)`, { timeout: KAFKA_TEST_MS }, async ({ skip }) => {
     await fn(service?.secure ?? skip('KAFKA WITH TLS AND SCRAM: NOT TESTED'))
   })
@@ -57,9 +59,22 @@ export function freshName(what: string): string {
   return `${what}-${randomUUID().slice(0, 8)}`
 }
 
-/** Options for a driver on the plain listener. */
+/** Options for a driver on the plain listener; with `TIDEMARK_TEST_SECURE=1` on the secure one. */
 export function plainOptions(kafka: KafkaService): KafkaOptions {
-  return { brokers: kafka.brokers, clientId: 'tidemark-test' }
+  const clientId = 'tidemark-test'
+  if (process.env['TIDEMARK_TEST_SECURE'] !== '1') return { brokers: kafka.brokers, clientId }
+  if (kafka.secure === null) throw new Error('TIDEMARK_TEST_SECURE: there is no secure listener')
+  return { ...secureOptions(kafka.secure), clientId }
+}
+
+/** Options for a driver over SASL_SSL. */
+export function secureOptions(secure: Secure, sasl: Partial<KafkaSasl> = {}): KafkaOptions {
+  const { brokers, caFile, username, password } = secure
+  return {
+    brokers,
+    tls: { ca: readFileSync(caFile, 'utf8') },
+    sasl: { mechanism: 'scram-sha-512', username, password, ...sasl },
+  }
 }
 
 /** New topics for those that a topology names, and the flags of `run` that choose them. */

@@ -1,17 +1,39 @@
-import { inject, onTestFinished, test } from 'vitest'
-import { type OwnKafka, startFromMaven } from './start-kafka.ts'
+import { afterAll, beforeAll, inject, onTestFinished, test } from 'vitest'
+import { type OwnKafka, type OwnKafkaOptions, startFromMaven } from './from-maven.ts'
 
-/** Such a test starts a broker twice. */
+/** Such a test starts brokers more than once. */
 const OWN_KAFKA_TEST_MS = 90_000
+const NOT_TESTED = 'A KAFKA THAT GOES AWAY: NOT TESTED'
 
 const service = inject('kafka')
+/** Where the other tests' broker is not from Maven, neither is one of their own to be had. */
+const isToBeHad = service !== null && service.secure !== null
 
-/** A test on a broker of its own, which it may stop; skipped where the other tests' broker is not from Maven either. */
-export function ownKafkaTest(name: string, fn: (kafka: OwnKafka) => Promise<void>): void {
+type Fn = (kafka: OwnKafka) => Promise<void>
+
+/** A test on a Kafka of its own, which it may stop; skipped where the other tests' broker is not from Maven either. */
+export function ownKafkaTest(name: string, fn: Fn, options?: OwnKafkaOptions): void {
   test(`${name} (Kafka of its own)`, { timeout: OWN_KAFKA_TEST_MS }, async ({ skip }) => {
-    if (service === null || service.secure === null) skip('A KAFKA THAT GOES AWAY: NOT TESTED')
-    const kafka = await startFromMaven()
+    if (!isToBeHad) skip(NOT_TESTED)
+    const kafka = await startFromMaven(options)
     onTestFinished(kafka.stop)
     await fn(kafka)
+  })
+}
+
+/** Tests on one Kafka of their own, which each of them leaves whole; else as {@link ownKafkaTest}. */
+export function ownKafkaTests(
+  define: (kafkaTest: (name: string, fn: Fn) => void) => void,
+  options?: OwnKafkaOptions,
+): void {
+  let kafka: OwnKafka | null = null
+  beforeAll(async () => {
+    if (isToBeHad) kafka = await startFromMaven(options)
+  }, OWN_KAFKA_TEST_MS)
+  afterAll(() => kafka?.stop())
+  define((name, fn) => {
+    test(`${name} (Kafka of its own)`, { timeout: OWN_KAFKA_TEST_MS }, async ({ skip }) => {
+      await fn(kafka ?? skip(NOT_TESTED))
+    })
   })
 }

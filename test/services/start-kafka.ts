@@ -1,28 +1,10 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type Admin, Kafka, type KafkaConfig, logLevel } from 'kafkajs'
 import type { StartedTestContainer } from 'testcontainers'
+import { ready } from './cluster.ts'
+import { type RunningKafka, startFromMaven } from './from-maven.ts'
 import type { KafkaService } from './kafka.ts'
+import { freePorts } from './ports.ts'
 
 // Three ways to a real Kafka, tried in turn: one that runs already, Docker, Java with Maven.
-
-export interface RunningKafka {
-  readonly service: KafkaService
-  /** How it was had, for the progress line. */
-  readonly way: string
-  readonly stop: () => Promise<void>
-}
-
-/** One that can be gone for a while. */
-export interface OwnKafka extends RunningKafka {
-  /** Stops it in order; it keeps what it holds. */
-  readonly halt: () => void
-  /** Starts it again where it was; resolves when it answers. */
-  readonly resume: () => Promise<void>
-}
 
 const IMAGE = 'apache/kafka:4.1.0'
 
@@ -30,10 +12,16 @@ const IMAGE = 'apache/kafka:4.1.0'
 export async function startKafka(): Promise<RunningKafka> {
   const given = process.env['TIDEMARK_TEST_BROKERS']
   if (given !== undefined && given !== '') return useGiven(given)
+  const nodes = process.env['TIDEMARK_TEST_NODES'] === '3' ? 3 : 1
+  // Docker has the one version and shape that its image has.
+  const wanted = ['KAFKA_VERSION', 'TIDEMARK_TEST_NODES', 'TIDEMARK_TEST_SECURE']
+  const ways = wanted.some((name) => name in process.env)
+    ? [startFromMaven]
+    : [startContainer, startFromMaven]
   const reasons: string[] = []
-  for (const way of [startContainer, startFromMaven]) {
+  for (const way of ways) {
     try {
-      return await way()
+      return await way({ nodes })
     } catch (error) {
       reasons.push(`${way.name}: ${firstLine(error)}`)
     }
@@ -43,7 +31,7 @@ export async function startKafka(): Promise<RunningKafka> {
 
 async function useGiven(list: string): Promise<RunningKafka> {
   const brokers = list.split(',').map((broker) => broker.trim())
-  await ready({ brokers }, 10_000)
+  await ready(brokers, 10_000)
   const service: KafkaService = { brokers, secure: null }
   return { service, way: `TIDEMARK_TEST_BROKERS=${list}`, stop: async () => {} }
 }
@@ -64,7 +52,7 @@ async function startContainer(): Promise<RunningKafka> {
   }
   const brokers = [`${container.getHost()}:${port}`]
   try {
-    await ready({ brokers }, 30_000)
+    await ready(brokers, 30_000)
   } catch (error) {
     await stop()
     throw error
@@ -95,84 +83,6 @@ function containerEnvironment(port: number): Record<string, string> {
     KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
     KAFKA_LOG_RETENTION_MS: '-1',
   }
-}
-
-/** A broker from Maven's jars. @throws Error when Java or Maven is missing and cannot be installed */
-export async function startFromMaven(): Promise<OwnKafka> {
-  const script = join(import.meta.dirname, 'broker.sh')
-  const dir = mkdtempSync(join(tmpdir(), 'tidemark-kafka-'))
-  const [plain = 0, controller = 0, secure = 0] = await freePorts(3)
-  const run = (...args: string[]) =>
-    execFileSync(script, args, { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] })
-  const stop = async () => {
-    run('stop', dir)
-  }
-  const service = {
-    brokers: [`127.0.0.1:${plain}`],
-    secure: {
-      brokers: [`127.0.0.1:${secure}`],
-      caFile: join(dir, 'ca.pem'),
-      username: 'tidemark',
-      password: 'tidemark',
-    },
-  }
-  try {
-    run('start', dir, String(plain), String(controller), String(secure))
-    await ready({ brokers: service.brokers }, 60_000)
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  const halt = () => {
-    run('halt', dir)
-  }
-  const resume = async () => {
-    run('resume', dir)
-    await ready({ brokers: service.brokers }, 60_000)
-  }
-  return { service, way: `Java, ${dir}`, stop, halt, resume }
-}
-
-/** Resolves when the broker answers, and takes groups. */
-async function ready(config: Pick<KafkaConfig, 'brokers'>, withinMs: number): Promise<void> {
-  const deadlineMs = Date.now() + withinMs
-  for (;;) {
-    const admin: Admin = new Kafka({
-      ...config,
-      logLevel: logLevel.NOTHING,
-      retry: { retries: 0 },
-    }).admin()
-    try {
-      await admin.connect()
-      await admin.listTopics()
-      // The first question about a group makes the broker create the topic in which it keeps them, which takes a while.
-      // By their hashes these three lie in the three partitions that the topic has here.
-      for (const groupId of ['a', 'b', 'c']) await admin.fetchOffsets({ groupId })
-      return
-    } catch (error) {
-      if (Date.now() > deadlineMs) {
-        throw new Error(`not ready after ${withinMs} ms: ${firstLine(error)}`, { cause: error })
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    } finally {
-      await admin.disconnect()
-    }
-  }
-}
-
-/** Ports of 127.0.0.1 that are free now; all are held until all are known. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.once('listening', () => resolve((server.address() as AddressInfo).port))
-        }),
-    ),
-  )
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
 
 /** What was thrown, in one line; of a command what it printed last. */

@@ -11,6 +11,8 @@ import { whenSettled } from './waiting.ts'
 export interface TopicSpec {
   readonly name: string
   readonly partitions: number
+  /** Brokers that hold each partition. @default 1 */
+  readonly replicas?: number
   /** Topic settings by Kafka's names, such as `max.message.bytes`. */
   readonly config?: Readonly<Record<string, string>>
 }
@@ -57,10 +59,10 @@ export class KafkaAdmin {
 
   /** Topics that exist already are left as they are. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
-    const topics = specs.map(({ name, partitions, config = {} }) => ({
+    const topics = specs.map(({ name, partitions, replicas = 1, config = {} }) => ({
       topic: name,
       numPartitions: partitions,
-      replicationFactor: 1,
+      replicationFactor: replicas,
       configEntries: Object.entries(config).map(([entry, value]) => ({ name: entry, value })),
     }))
     // The library's own wait for leaders fails when the broker that it asks has not heard of the new topic yet.

@@ -31,7 +31,7 @@ export function produce(
   const form = joinsTransaction
     ? { version: 12, isFlexible: true }
     : { version: 7, isFlexible: false }
-  const asked = request('Produce', form, {
+  return request('Produce', form, {
     write: (to) => {
       to.string(transactionalId).int16(ALL_IN_SYNC_REPLICAS).int32(timeoutMs)
       to.array(topics, ([topic, partitions]) => {

@@ -1,0 +1,130 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { areInSync, areUp, ready, until } from './cluster.ts'
+import type { KafkaService, Secure } from './kafka.ts'
+import { freePorts } from './ports.ts'
+
+// A Kafka of the tests' own from Maven's jars, whose nodes can be made to fail (broker.sh).
+
+export interface RunningKafka {
+  readonly service: KafkaService
+  /** How it was had, for the progress line. */
+  readonly way: string
+  readonly stop: () => Promise<void>
+}
+
+/** One whose nodes can be gone for a while. */
+export interface OwnKafka extends RunningKafka {
+  readonly nodes: readonly KafkaNode[]
+  /** @throws RangeError when there is no such node */
+  readonly node: (id: number) => KafkaNode
+  /** Resolves when all nodes are up, and every replica of every partition is in sync. */
+  readonly inSync: () => Promise<void>
+}
+
+export interface KafkaNode {
+  /** 1, 2, 3. */
+  readonly id: number
+  /** `host:port` without security. */
+  readonly address: string
+  /** Where it listens for a proxy, and where clients of that listener are sent: nobody listens there yet. */
+  readonly proxied: { readonly port: number; readonly advertisedPort: number }
+  /** Its own folder; what it holds is in `data`. */
+  readonly dir: string
+  /** Stops it in order; it keeps what it holds. */
+  readonly halt: () => void
+  /** Ends it at once, as `kill -9` does. */
+  readonly kill: () => void
+  /** Starts it again on what it held; resolves when it answers and is part of the cluster. */
+  readonly restart: () => Promise<void>
+  /** It does nothing any more, and its connections stay open, until {@link resume}. */
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+export interface OwnKafkaOptions {
+  /** With three, topics have three replicas of which two must be in sync, unless they are made otherwise. @default 1 */
+  readonly nodes?: 1 | 3
+}
+
+/** As broker.sh wants them, for each node. */
+const PORTS = 5
+const START_MS = 60_000
+
+/** @throws Error when Java or Maven is missing and cannot be installed */
+export async function startFromMaven({
+  nodes: count = 1,
+}: OwnKafkaOptions = {}): Promise<OwnKafka> {
+  const dir = mkdtempSync(join(tmpdir(), 'tidemark-kafka-'))
+  const ports = await freePorts(count * PORTS)
+  const nodes = Array.from({ length: count }, (_, i) =>
+    nodeOf(dir, i + 1, ports.slice(i * PORTS, (i + 1) * PORTS)),
+  )
+  const addresses = nodes.map(({ address }) => address)
+  const stop = async () => {
+    script('stop', dir)
+  }
+  try {
+    script('start', dir, ...ports.map(String))
+    await until('up', () => areUp(addresses), START_MS)
+    await ready(addresses, START_MS)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    service: { brokers: addresses, secure: secureListener(dir, ports) },
+    way: `Java, ${count === 1 ? 'one node' : `${count} nodes`} in ${dir}`,
+    stop,
+    nodes,
+    node: (id) => {
+      const found = nodes[id - 1]
+      if (found === undefined) throw new RangeError(`no node ${id}`)
+      return found
+    },
+    inSync: async () => {
+      const whole = async () => (await areUp(addresses)) && (await areInSync(addresses))
+      await until('in sync', whole, START_MS)
+    },
+  }
+}
+
+function nodeOf(
+  dir: string,
+  id: number,
+  [plain = 0, , , port = 0, advertisedPort = 0]: readonly number[],
+): KafkaNode {
+  const address = `127.0.0.1:${plain}`
+  const tell = (command: string) => () => script(command, dir, String(id))
+  return {
+    id,
+    address,
+    proxied: { port, advertisedPort },
+    dir: join(dir, String(id)),
+    halt: tell('halt'),
+    kill: tell('kill'),
+    restart: async () => {
+      script('restart', dir, String(id))
+      await until('up again', () => areUp([address]), START_MS)
+      await ready([address], START_MS)
+    },
+    pause: tell('pause'),
+    resume: tell('resume'),
+  }
+}
+
+function secureListener(dir: string, ports: readonly number[]): Secure {
+  return {
+    brokers: ports.filter((_, i) => i % PORTS === 2).map((port) => `127.0.0.1:${port}`),
+    caFile: join(dir, 'ca.pem'),
+    username: 'tidemark',
+    password: 'tidemark',
+  }
+}
+
+function script(...args: readonly string[]): void {
+  const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe']
+  execFileSync(join(import.meta.dirname, 'broker.sh'), args, { encoding: 'utf8', stdio })
+}
