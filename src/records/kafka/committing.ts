@@ -26,6 +26,8 @@ export interface Surroundings {
   readonly positions: Positions
   /** Has the member left? */
   readonly isOver: () => boolean
+  /** @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has this one's name, and with it its transactional id */
+  readonly checkName: () => Promise<void>
 }
 
 const SETTLE_RETRY_MS = 200
@@ -123,13 +125,14 @@ export class ExactlyOnce implements Committing {
    * Finds out what became of a transaction: a new identity first, after which nothing can change it, then what is committed
    * (C6, C7). Returns when it was committed.
    * @throws TidemarkError `COMMIT_FAILED`: it was not · `FENCED`: another worker has committed for the partition · `REBALANCING`: all
-   * partitions were lost meanwhile, and what became of it shows where their new owners begin
+   * partitions were lost meanwhile, and what became of it shows where their new owners begin · `WORKER_NAME_TAKEN`
    */
   async #settle(owned: readonly Owned[]): Promise<void> {
     for (;;) {
       try {
+        const { positions, offsets, checkName } = this.#around
+        await checkName()
         await this.#transactions.begin()
-        const { positions, offsets } = this.#around
         const still = owned.filter((one) => positions.holds(one))
         const stable = await offsets.stable(still, () => still.some((one) => positions.holds(one)))
         const known = stable === null ? undefined : [...stable.values()][0]

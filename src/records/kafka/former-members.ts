@@ -1,5 +1,6 @@
 import type { Broker, Cluster } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
+import { fromKafka } from './errors.ts'
 import { whenSettled, within } from './waiting.ts'
 
 /** What the library's brokers do and its types leave out. */
@@ -53,19 +54,30 @@ export class FormerMembers {
     }
   }
 
-  /** @throws TidemarkError `WORKER_NAME_TAKEN` */
-  async checkName(groupId: string, cluster: Cluster): Promise<void> {
-    refuseIfTaken(this.#name, await this.#namesakes(groupId, cluster))
+  /**
+   * @param own by which the group knows the member that asks
+   * @throws TidemarkError `WORKER_NAME_TAKEN`: another member of the group has the name
+   */
+  async checkName(groupId: string, cluster: Cluster, own: string): Promise<void> {
+    const namesakes = await this.#namesakes(groupId, cluster)
+    refuseIfTaken(
+      this.#name,
+      namesakes.filter((id) => id !== own),
+    )
   }
 
   async #namesakes(groupId: string, cluster: Cluster): Promise<string[]> {
     if (this.#name === undefined) return []
-    const { groups } = await whenSettled(async () => {
-      const coordinator = (await cluster.findGroupCoordinator({ groupId })) as Coordinator
-      return coordinator.describeGroups({ groupIds: [groupId] })
-    })
-    const members = groups.flatMap((group) => group.members)
-    return members.filter((m) => m.clientId === this.#name).map((m) => m.memberId)
+    try {
+      const { groups } = await whenSettled(async () => {
+        const coordinator = (await cluster.findGroupCoordinator({ groupId })) as Coordinator
+        return coordinator.describeGroups({ groupIds: [groupId] })
+      })
+      const members = groups.flatMap((group) => group.members)
+      return members.filter((m) => m.clientId === this.#name).map((m) => m.memberId)
+    } catch (error) {
+      throw fromKafka(error, 'BROKER_UNAVAILABLE')
+    }
   }
 }
 

@@ -67,7 +67,7 @@ export class KafkaMember implements Member {
       claims: () => this.#positions.claims,
       leaving: () => this.#gate.close(),
       dealt: (dealt) => this.#safely(() => this.#dealt(dealt)),
-      expelled: () => connections.formerMembers.checkName(options.group, waiting.cluster),
+      expelled: () => this.#checkName(),
     })
     this.#fetcher = new Fetcher({
       brokers: waiting,
@@ -83,6 +83,7 @@ export class KafkaMember implements Member {
       gate: this.#gate,
       positions: this.#positions,
       isOver: () => this.#isOver,
+      checkName: () => this.#checkName(),
     })
   }
 
@@ -156,6 +157,11 @@ export class KafkaMember implements Member {
     waiting.close()
     quick.close()
     left(this)
+  }
+
+  #checkName(): Promise<void> {
+    const { formerMembers, waiting } = this.#connections
+    return formerMembers.checkName(this.#o.group, waiting.cluster, this.#membership.memberId)
   }
 
   #wanted(): Fetchable[] {

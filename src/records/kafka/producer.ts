@@ -26,6 +26,7 @@ const REQUESTS_IN_FLIGHT = 4
 const DELIVERY_MS = 8_000
 const FIRST_RETRY_MS = 20
 const LAST_RETRY_MS = 1_000
+const ENDING_MS = 5
 const LAST_SEQUENCE = 0x7fffffff
 
 /** How a partition's batches are to be taken. */
@@ -115,7 +116,7 @@ export class Producer {
   async #send(outgoing: readonly Outgoing[], sending: Sending): Promise<void> {
     const deadlineMs = performance.now() + DELIVERY_MS
     let left = outgoing
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0; ; ) {
       const problems = await Promise.all(
         [...this.#byLeader(left)].map(([leader, list]) => this.#sendTo(leader, list, sending)),
       )
@@ -123,7 +124,12 @@ export class Producer {
       if (left.length === 0) return
       const problem = problems.find((p) => p !== null) ?? noLeader(left[0] as Outgoing)
       if (performance.now() > deadlineMs) throw problem
-      await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt, LAST_RETRY_MS))
+      // The leader is the right one, and is just ending the transaction before.
+      if (problem === ENDING) {
+        await sleep(ENDING_MS)
+        continue
+      }
+      await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS))
       // Without an answer the leaders stay as they were, and are asked once more.
       await this.#brokers.refresh().catch(() => {})
     }
@@ -289,7 +295,10 @@ const HINTS: Readonly<Partial<Record<Code, string>>> = {
   AUTHENTICATION: 'the user lacks a right (ACL) on the topic, the group or the cluster',
 }
 
+const ENDING = new TidemarkError('BROKER_UNAVAILABLE', 'the last transaction is still being ended')
+
 function refusal(code: number, to: TopicPartition): TidemarkError {
+  if (code === CODE.CONCURRENT_TRANSACTIONS) return ENDING
   const known = REFUSALS.get(code) ?? (isRetriable(code) ? 'BROKER_UNAVAILABLE' : 'COMMIT_FAILED')
   const hint = HINTS[known]
   return new TidemarkError(known, `the broker answers ${nameOfCode(code)}`, {

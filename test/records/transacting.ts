@@ -1,0 +1,118 @@
+import { Kafka, logLevel } from 'kafkajs'
+import { expect, onTestFinished } from 'vitest'
+import type { TidemarkError } from '../../src/kernel/errors.ts'
+import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import type { KafkaOptions } from '../../src/records/kafka/options.ts'
+import type { Commit, Member } from '../../src/records/port.ts'
+import { ask, encoder } from '../services/ask.ts'
+import { API, FaultyWire } from '../services/faulty-wire.ts'
+import { openTransactions } from '../services/foreign.ts'
+import type { OwnKafka } from '../services/from-maven.ts'
+import { freshName } from '../services/kafka.ts'
+import { committedIn, rawLog } from '../services/raw-log.ts'
+import { next } from './driver.ts'
+import { Listener, record } from './listener.ts'
+
+// A group that copies records exactly once, over a wire that fails.
+
+export interface Joined {
+  readonly member: Member
+  readonly heard: Listener
+}
+
+export interface Transacting {
+  readonly kafka: OwnKafka
+  readonly wire: FaultyWire
+  readonly topic: string
+  readonly outputs: string
+  readonly group: string
+  /** A member by connections of its own; over the wire unless brokers are given. */
+  readonly join: (options?: Partial<KafkaOptions>) => Promise<Joined>
+  /** An output of a partition, and the offset after it. */
+  readonly commitOf: (heard: Listener, nextOffset: number, partition?: number) => Commit
+  /** The outputs that readers of committed records get, by the raw log. */
+  readonly published: () => Promise<(string | null)[]>
+  /** What the group has committed for a partition. */
+  readonly committed: (partition?: number) => Promise<number | undefined>
+  /** Ids by which the group knows its members. */
+  readonly memberIds: () => Promise<string[]>
+  /** Takes a member out of the group, as if its session had passed. The Kafka has one node. */
+  readonly expel: (memberId: string) => Promise<void>
+}
+
+/** The topic holds 10 records in each of its partitions. */
+export async function transacting(kafka: OwnKafka, partitions = 1): Promise<Transacting> {
+  const wire = await FaultyWire.before(kafka)
+  const { brokers } = kafka.service
+  const [topic, outputs, group] = [freshName('topic'), freshName('outputs'), freshName('group')]
+  const plain = new KafkaRecords({ brokers })
+  onTestFinished(() => plain.close())
+  const replicas = kafka.nodes.length
+  await plain.createTopics([
+    { name: topic, partitions, replicas },
+    { name: outputs, partitions: 1, replicas },
+  ])
+  const writer = plain.writer()
+  for (let partition = 0; partition < partitions; partition++) {
+    await writer.send(Array.from({ length: 10 }, () => record(topic, { partition })))
+  }
+  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
+  onTestFinished(() => admin.disconnect())
+  await admin.connect()
+  return {
+    ...{ kafka, wire, topic, outputs, group },
+    join: async (options = {}) => {
+      const records = new KafkaRecords({
+        brokers: wire.brokers,
+        sessionTimeoutMs: 6_000,
+        ...options,
+      })
+      onTestFinished(() => records.close())
+      const heard = new Listener()
+      const handlers = heard
+      const member = await records.join({ group, topics: [topic], from: 'earliest', handlers })
+      return { member, heard }
+    },
+    commitOf: (heard, nextOffset, partition = 0) => ({
+      outputs: [record(outputs, { value: Buffer.from(`${partition}/${nextOffset}`) })],
+      deadLetters: [],
+      nextOffsets: [next(heard.assignment(partition), nextOffset, `note ${nextOffset}`)],
+    }),
+    published: async () => {
+      const log = await rawLog(kafka.service, { topic: outputs, partition: 0 }, 'readUncommitted')
+      return committedIn(log).map(({ value }) => value)
+    },
+    committed: async (partition = 0) => {
+      const standings = await plain.standings(group, topic)
+      return standings[partition]?.committed?.nextOffset
+    },
+    memberIds: async () => {
+      const { groups } = await admin.describeGroups([group])
+      return groups.flatMap(({ members }) => members.map(({ memberId }) => memberId))
+    },
+    expel: async (memberId) => {
+      const body = encoder().writeString(group).writeString(memberId)
+      await ask(kafka.node(1).address, { api: API.leaveGroup, version: 1, body })
+    },
+  }
+}
+
+/** Assembles the commit anew and sends it until it is taken, as a worker does; gives the codes of what went wrong. */
+export async function commitUntilTaken(member: Member, commit: () => Commit): Promise<string[]> {
+  const codes: string[] = []
+  for (;;) {
+    try {
+      await member.commit(commit())
+      return codes
+    } catch (error) {
+      codes.push((error as TidemarkError).code)
+      expect(['retry', 'release']).toContain((error as TidemarkError).action)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+}
+
+export async function expectNoneOpen({ kafka, group }: Transacting): Promise<void> {
+  const open = await openTransactions(kafka.service)
+  expect(open.filter((id) => id.startsWith(group))).toEqual([])
+}
