@@ -4,6 +4,9 @@ import type { Definition, FeaturesStep, Step } from '../topology/definition.ts'
 import { describe, type StepDescription } from '../topology/describe.ts'
 import { horizonOf } from '../topology/horizon.ts'
 
+/** Hex digits. */
+export const FINGERPRINT_LENGTH = 12
+
 /**
  * 12 hex digits over what decides a topology's windows, and nothing else (PROTOCOL S4): source, schema, and the steps that
  * keep windows with those before them. A model, a table or a sink may change without the windows being made anew. Functions
@@ -22,7 +25,7 @@ export function fingerprintOf(definition: Definition): string {
   return createHash('sha256')
     .update(text.replace(/\\[nrt]|\s/g, ''))
     .digest('hex')
-    .slice(0, 12)
+    .slice(0, FINGERPRINT_LENGTH)
 }
 
 /** The steps that keep windows, and those on the way to them. */

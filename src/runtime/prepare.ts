@@ -15,6 +15,7 @@ import type { Lookup } from '../topology/lookup.ts'
 import { validateTopology } from '../topology/validate.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { definitionHash } from './provenance.ts'
+import { MOST_NOTE_BYTES, mostNoteBytes } from './restart-note.ts'
 
 // Everything that is checked before anything is consumed. Reads files, needs no broker.
 
@@ -137,11 +138,15 @@ function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
   faults.push(...sharedIds(definitions))
   const sources = definitions.map((d) => d.source.topic)
   for (const topic of new Set(sources)) {
-    const readers = sources.filter((t) => t === topic).length
-    if (readers <= MOST_ON_ONE_SOURCE) continue
-    const what = `${readers} topologies read "${topic}", a worker can run ${MOST_ON_ONE_SOURCE}`
+    const readers = definitions.filter((d) => d.source.topic === topic).map((d) => d.name)
     const hint = 'run some of them in another group'
-    faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint }))
+    if (readers.length > MOST_ON_ONE_SOURCE) {
+      const what = `${readers.length} topologies read "${topic}", a worker can run ${MOST_ON_ONE_SOURCE}`
+      faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint }))
+    } else if (mostNoteBytes(readers) > MOST_NOTE_BYTES) {
+      const what = `the names of ${readers.length} topologies that read "${topic}" are too long together for a commit's metadata`
+      faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint: `shorten them, or ${hint}` }))
+    }
   }
   return faults
 }

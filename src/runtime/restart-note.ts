@@ -1,12 +1,20 @@
 import { crc32 } from 'node:zlib'
 import type { WatermarkParts } from '../engine/watermark.ts'
+import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import type { LogRecord } from '../records/port.ts'
+import { FINGERPRINT_LENGTH } from './fingerprint.ts'
 
 // What stands beside a committed offset, so that whoever takes the partition over can have its windows as they were: a few
-// hundred bytes of JSON in the commit's metadata, of which the broker takes 4,096.
+// hundred bytes of JSON in the commit's metadata, of which the broker takes 4,096 (offset.metadata.max.bytes), less what a
+// driver adds.
+
+/** Largest note. */
+export const MOST_NOTE_BYTES = 3_500
 
 /** Format; another one is not understood. */
 const FORMAT = 1
+/** More than a topic has. */
+const MOST_PARTITIONS = 999_999
 
 /** Where a topology's replay begins: nothing before it is in a window any more. */
 export interface ReplayPoint extends WatermarkParts {
@@ -66,6 +74,19 @@ export function packNote({ partitions, lastRecord, topologies }: RestartNote): s
     ),
   }
   return JSON.stringify(packed)
+}
+
+/** How large the note for topologies of these names can become, bytes. */
+export function mostNoteBytes(names: readonly string[]): number {
+  const idleMs = LATEST_EVENT_TIME_MS
+  const from = { offset: Number.MAX_SAFE_INTEGER, newestMs: LATEST_EVENT_TIME_MS, idleMs }
+  const note = { fingerprint: 'f'.repeat(FINGERPRINT_LENGTH), from, idleMs }
+  const largest = packNote({
+    partitions: MOST_PARTITIONS,
+    lastRecord: { offset: Number.MAX_SAFE_INTEGER, checksum: 2 ** 32 - 1 },
+    topologies: new Map(names.map((name) => [name, note])),
+  })
+  return Buffer.byteLength(largest)
 }
 
 /** `null`: it was not written by this, or by another version of it. */

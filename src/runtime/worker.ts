@@ -73,6 +73,7 @@ class GroupWorker implements Worker {
   readonly done: Promise<void>
   readonly #o: WorkerOptions
   readonly #clock: Clock
+  readonly #guarantee: Guarantee
   readonly #stopping = new AbortController()
   readonly #changes = new Changes()
   #topics: ReadonlyMap<string, TopicInfo> = new Map()
@@ -87,6 +88,7 @@ class GroupWorker implements Worker {
   constructor(options: WorkerOptions) {
     this.#o = options
     this.#clock = options.clock ?? wallClock
+    this.#guarantee = options.guarantee ?? 'exactly-once'
     this.done = this.#run()
     // Whoever waits for `done` hears of it; nobody has to.
     this.done.catch(() => {})
@@ -170,11 +172,10 @@ class GroupWorker implements Worker {
       failed ??= { error }
       this.#changes.tell()
     }
-    const guarantee = this.#o.guarantee ?? 'exactly-once'
     const limits = new Map([...this.#topics].map(([name, topic]) => [name, limitsOf(topic)]))
     const tasks = new Tasks({
       topologies: this.#o.prepared.topologies,
-      guarantee,
+      guarantee: this.#guarantee,
       observer: this.#o.observer,
       clock: this.#clock,
       limits: this.#o.limits ?? limitsOfMachine(),
@@ -188,23 +189,12 @@ class GroupWorker implements Worker {
       onError: fail,
     })
     this.#tasks = tasks
-    const joining = this.#o.records.join({
-      group: this.#o.group,
-      topics: [...new Set(this.#o.prepared.topologies.map((t) => t.definition.source.topic))],
-      from: this.#o.from ?? 'earliest',
-      guarantee,
-      handlers: guarded(tasks, fail),
-    })
-    const member = await this.#unlessStopping(joining)
-    if (member === null) {
-      // The group may not be ready before another member's session has passed. Nothing was taken: nothing is waited for.
-      joining.then((late) => late.leave()).catch(() => {})
-      return
-    }
+    const member = await this.#join(guarded(tasks, fail))
+    if (member === null) return
     tasks.joined(member)
     committer = new Committer({
       member,
-      guarantee,
+      guarantee: this.#guarantee,
       intervalMs: this.#o.commitIntervalMs ?? null,
       isUrgent: () => tasks.isHeldUp || this.#stopping.signal.aborted,
       partitions: () => tasks.all(),
@@ -235,6 +225,21 @@ class GroupWorker implements Worker {
       tasks.loseAll()
     }
     if (failed !== null) throw (failed as { error: unknown }).error
+  }
+
+  /** @returns `null` when told to stop before */
+  async #join(handlers: MemberHandlers): Promise<Member | null> {
+    const joining = this.#o.records.join({
+      group: this.#o.group,
+      topics: [...new Set(this.#o.prepared.topologies.map((t) => t.definition.source.topic))],
+      from: this.#o.from ?? 'earliest',
+      guarantee: this.#guarantee,
+      handlers,
+    })
+    const member = await this.#unlessStopping(joining)
+    // The group may not be ready before another member's session has passed. Nothing was taken: nothing is waited for.
+    if (member === null) joining.then((late) => late.leave()).catch(() => {})
+    return member
   }
 
   /** It is available as long as commits get through. */

@@ -36,8 +36,7 @@ export function outcomeOf(outputs: readonly LogRecord[], letters: readonly LogRe
 function onceEach(records: readonly LogRecord[]): LogRecord[] {
   const firsts = new Map<string, LogRecord>()
   for (const record of records) {
-    const { partition, offset } = placeOf(record)
-    const id = headerOf(record, 'tidemark-id') ?? `${partition}/${offset}`
+    const id = idOf(record)
     const first = firsts.get(id)
     if (first === undefined) firsts.set(id, record)
     else if (!isSame(first.key, record.key) || !isSame(first.value, record.value)) {
@@ -47,6 +46,12 @@ function onceEach(records: readonly LogRecord[]): LogRecord[] {
     }
   }
   return [...firsts.values()]
+}
+
+/** What names an output, or the dead letter of a record. */
+export function idOf(answer: LogRecord): string {
+  const { partition, offset } = placeOf(answer)
+  return headerOf(answer, 'tidemark-id') ?? `${partition}/${offset}`
 }
 
 function isSame(a: Buffer | null, b: Buffer | null): boolean {

@@ -2,19 +2,19 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { committingThrough } from '../../src/records/committing-through.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import type { Records } from '../../src/records/port.ts'
+import type { Guarantee, Records } from '../../src/records/port.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
 import { type Definition, outputTopics } from '../../src/topology/definition.ts'
-import { answersOf, outcomeOf } from './answers.ts'
+import { answersOf, idOf, outcomeOf } from './answers.ts'
 import { type Answer, compareGolden, type Golden, readGolden } from './golden.ts'
 import { withFeatures } from './with-features.ts'
 
 // Restarts at 200 offsets of a golden input: what comes out must be what one uninterrupted run gives (PROTOCOL, "State").
 
 const GROUP = 'golden'
-const TIMEOUT_MS = 60_000
+const TIMEOUT_MS = 120_000
 /** Of every record: after all events, so that the future guard lets them pass. */
 const RECORD_TIME_MS = Date.UTC(2027, 0, 1)
 const RESTARTS = 200
@@ -105,9 +105,15 @@ function produce(records: MemoryRecords, of: Case, [from, to]: readonly [number,
   )
 }
 
-function start(of: Case, records: Records, seen: RuntimeEvent[] = []): Worker {
-  const { prepared } = of
-  return startWorker({ prepared, records, group: GROUP, observer: (e) => seen.push(e) })
+interface Start {
+  readonly seen?: RuntimeEvent[]
+  readonly guarantee?: Guarantee
+}
+
+function start(of: Case, records: Records, { seen = [], guarantee }: Start = {}): Worker {
+  const observer = (event: RuntimeEvent) => seen.push(event)
+  const options = { prepared: of.prepared, records, group: GROUP, observer }
+  return startWorker({ ...options, ...(guarantee && { guarantee }) })
 }
 
 async function settled(of: Case, records: MemoryRecords, worker: Worker): Promise<void> {
@@ -118,6 +124,12 @@ async function settled(of: Case, records: MemoryRecords, worker: Worker): Promis
 function differences(of: Case, records: MemoryRecords, lines: number): string[] {
   const part = { ...of.golden, expected: of.golden.expected.slice(0, lines) }
   return compareGolden(part, answersIn(of, records, lines))
+}
+
+/** How many outputs and dead letters stand there once more. */
+function repetitionsIn({ definition }: Case, records: MemoryRecords): number {
+  const ids = outputTopics(definition).flatMap((topic) => records.read(topic).map(idOf))
+  return ids.length - new Set(ids).size
 }
 
 /** @throws Error when an output came twice and was not the same */
@@ -132,14 +144,19 @@ function answersIn({ golden, definition }: Case, records: MemoryRecords, lines: 
   return answersOf(golden, places, outcomeOf(records.read(sink), records.read(dlq)))
 }
 
-/** Records whose next commit is cut off, before anything is written or between outputs and offsets; and what is then left. */
-function crashing(inner: MemoryRecords, at: 'before outputs' | 'before offsets') {
+/** Where a commit is cut off. */
+type Moment = 'before' | 'between' | 'after'
+
+/** Records whose next commit is cut off: before it, between its outputs and its offsets, or after it; and what is then left. */
+function crashing(inner: MemoryRecords, at: Moment) {
   let tell: (left: MemoryRecords) => void = () => {}
   const left = new Promise<MemoryRecords>((resolve) => {
     tell = resolve
   })
   const records = committingThrough(inner, async (commit, member) => {
-    if (at === 'before offsets') await member.commit({ ...commit, nextOffsets: [] })
+    if (at !== 'before') {
+      await member.commit(at === 'after' ? commit : { ...commit, nextOffsets: [] })
+    }
     tell(inner.clone())
     inner.crash()
     throw new Error('crashed')
@@ -163,53 +180,60 @@ describe.each(['card-28h', BOUNDED, 'flight-delay'])('%s', (name) => {
       const step = Math.floor(golden.lines.length / (RESTARTS + 2))
       for (let line = 0; line < golden.lines.length; line += step) {
         produce(records, of, [line, line + step])
-        const worker = start(of, records, seen)
+        const worker = start(of, records, { seen })
         await settled(of, records, worker)
         await worker.stop()
       }
       expect(differences(of, records, golden.lines.length)).toEqual([])
+      expect(repetitionsIn(of, records)).toBe(0)
       // It has been restored again and again, from the log.
       expect(seen.filter((e) => e.type === 'restored').length).toBeGreaterThan(RESTARTS)
     },
     TIMEOUT_MS,
   )
 
-  test(
-    `crashed at ${RESTARTS} offsets, before or between outputs and offsets, the next worker goes on as one run does`,
-    async () => {
+  test.each([
+    ['exactly-once', RESTARTS, ['before', 'after']],
+    ['at-least-once', RESTARTS / 2, ['before', 'between']],
+  ] as const)(
+    'crashed %s at %i offsets, %j its commit, the next worker goes on as one run does',
+    { timeout: TIMEOUT_MS },
+    async (guarantee, wanted, moments) => {
       const { golden } = of
       const main = freshRecords(of)
-      const step = Math.floor(golden.lines.length / (RESTARTS + 2))
+      const step = Math.floor(golden.lines.length / (wanted + 2))
       const worker = start(of, main)
       const failed: string[] = []
       let crashes = 0
+      let repetitions = 0
       for (let line = 0; line + 2 * step < golden.lines.length; line += step) {
         produce(main, of, [line, line + step])
         await settled(of, main, worker)
         crashes++
         const inner = main.clone()
-        const { records, left: whatIsLeft } = crashing(
-          inner,
-          crashes % 2 === 0 ? 'before outputs' : 'before offsets',
-        )
+        const moment = moments[crashes % 2] as Moment
+        const { records, left: whatIsLeft } = crashing(inner, moment)
         produce(inner, of, [line + step, line + 2 * step])
-        const dying = start(of, records)
+        const dying = start(of, records, { guarantee })
         const left = await whatIsLeft
         await expect(dying.done).rejects.toThrow('crashed')
         const from = line + 2 * step
         const isLong = crashes % EVERY_TO_THE_END === 0
         const to = Math.min(golden.lines.length, isLong ? golden.lines.length : from + LINES_AFTER)
         produce(left, of, [from, to])
-        const next = start(of, left)
+        const next = start(of, left, { guarantee })
         await settled(of, left, next)
         await next.stop()
+        repetitions += repetitionsIn(of, left)
         const wrong = differences(of, left, to)
         if (wrong.length > 0) failed.push(`after line ${line + step}: ${wrong[0]}`)
       }
       await worker.stop()
-      expect(crashes).toBeGreaterThanOrEqual(RESTARTS)
+      expect(crashes).toBeGreaterThanOrEqual(wanted)
       expect(failed).toEqual([])
+      if (guarantee === 'exactly-once') expect(repetitions).toBe(0)
+      // Else nothing was cut off in between.
+      else expect(repetitions).toBeGreaterThan(wanted / 4)
     },
-    TIMEOUT_MS,
   )
 })

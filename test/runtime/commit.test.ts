@@ -1,19 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { LogRecord, NewRecord } from '../../src/records/port.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
+import { startWorker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import { HandClock } from '../support/clocks.ts'
-import { commitFailed, type HandMember, HandRecords } from './hand-records.ts'
-import { prepared, record, START_MS, scorer, valuesOf, Watch } from './support.ts'
+import { commitFailed, type HandMember, HandRecords, noBroker } from './hand-records.ts'
+import { perTenSeconds, prepared, record, START_MS, scorer, valuesOf, Watch } from './support.ts'
 
 // A worker on records whose every move the test makes.
 
-async function joined(by: Scorer = scorer()) {
+async function joined(by: Scorer = scorer(), more: Partial<WorkerOptions> = {}) {
   const records = new HandRecords()
   const watch = new Watch()
   const clock = new HandClock(START_MS)
-  const options = { prepared: prepared(by), records, group: 'g', clock }
+  const options = { prepared: prepared(by), records, group: 'g', clock, ...more }
   const worker = startWorker({ ...options, observer: watch.observer })
   return { worker, watch, clock, member: await records.member() }
 }
@@ -53,6 +53,188 @@ test('while one commit is in flight the next is gathered', async () => {
   const second = await committed(member)
   expect(amounts(second.outputs)).toEqual([1, 2])
   expect(second.nextOffsets[0]?.nextOffset).toBe(3)
+})
+
+test('a member commits exactly once unless it is told otherwise', async () => {
+  const { member } = await joined()
+  expect(member.options.guarantee).toBe('exactly-once')
+  const { member: other } = await joined(scorer(), { guarantee: 'at-least-once' })
+  expect(other.options.guarantee).toBe('at-least-once')
+})
+
+describe('a chunk that closes many windows', () => {
+  const KEYS = 20_000
+  /** One window of each key, and the record that closes them. */
+  const many = (): LogRecord[] => {
+    const value = (key: string, at: number) =>
+      Buffer.from(JSON.stringify({ key, at: START_MS + at, amount: 1 }))
+    const events = Array.from({ length: KEYS }, (_, i) => record(i, { value: value(`k${i}`, 0) }))
+    return [...events, record(KEYS, { value: value('last', 20_000) })]
+  }
+
+  test('is one commit with its offset, however many they are (C4)', async () => {
+    const { member } = await joined(scorer(), { prepared: prepared(scorer(), perTenSeconds) })
+    member.assign(1)
+    member.give(1, many())
+    const { outputs, nextOffsets } = await committed(member)
+    expect(outputs).toHaveLength(KEYS)
+    expect(nextOffsets.map((o) => o.nextOffset)).toEqual([KEYS + 1])
+  })
+
+  test('at least once is written in parts, the offset with the last', async () => {
+    const options = { prepared: prepared(scorer(), perTenSeconds), guarantee: 'at-least-once' }
+    const { member, clock } = await joined(scorer(), options as Partial<WorkerOptions>)
+    member.assign(1)
+    member.give(1, many())
+    let written = 0
+    for (;;) {
+      const { outputs, nextOffsets } = await committed(member)
+      // Eight pieces of 1,000 wait at most, and the one that is made meanwhile.
+      expect(outputs.length).toBeLessThanOrEqual(10_000)
+      written += outputs.length
+      if (nextOffsets.length > 0) break
+      await new Promise((resolve) => setImmediate(resolve))
+      clock.advance(100)
+    }
+    expect(written).toBe(KEYS)
+  })
+})
+
+describe('the pace of commits', () => {
+  /** Two commits, one after the other, of which the second could be made at once. */
+  async function twice(more: Partial<WorkerOptions>) {
+    const { member, clock, worker } = await joined(scorer(), more)
+    member.assign(1)
+    member.give(1, [record(0)])
+    const first = await member.nextCommit()
+    member.give(1, [record(1)])
+    first.succeed()
+    await member.commitsNothing()
+    return { member, clock, worker }
+  }
+
+  test('is 10 ms when there is little to do', async () => {
+    const { member, clock } = await twice({})
+    clock.advance(9)
+    expect(await member.commitsNothing()).toBe(true)
+    clock.advance(1)
+    expect(await member.commitsNothing()).toBe(false)
+  })
+
+  test.each([
+    ['exactly-once', 250],
+    ['at-least-once', 100],
+  ] as const)('grows with the load, %s up to %i ms', async (guarantee, longestMs) => {
+    const { member, clock } = await joined(scorer(), { guarantee })
+    const many = Array.from({ length: 30_000 }, (_, i) => record(i, { amount: i % 100 }))
+    member.assign(1)
+    member.give(1, many)
+    const first = await member.nextCommit()
+    expect(first.commit.outputs).toHaveLength(many.length)
+    member.lose()
+    member.assign(2, 0)
+    member.give(2, [record(0)])
+    first.succeed()
+    await clock.asleepFor(longestMs)
+    clock.advance(longestMs - 1)
+    expect(await member.commitsNothing()).toBe(true)
+    clock.advance(1)
+    expect(await member.commitsNothing()).toBe(false)
+  })
+
+  test('is what it is told to be', async () => {
+    const { member, clock } = await twice({ commitIntervalMs: 400 })
+    clock.advance(399)
+    expect(await member.commitsNothing()).toBe(true)
+    clock.advance(1)
+    expect(await member.commitsNothing()).toBe(false)
+  })
+
+  test('is no reason to hold a partition up: the next commit comes at once', async () => {
+    const { member, clock } = await twice({ commitIntervalMs: 400 })
+    const value = Buffer.alloc(5 * 1024 * 1024, ' ')
+    record(2).value?.copy(value)
+    clock.advance(10)
+    member.give(1, [record(2, { value })])
+    expect(member.calls).toEqual(['pause 0'])
+    expect(await member.commitsNothing()).toBe(false)
+  })
+
+  test('is no reason to stop later', async () => {
+    const { member, clock, worker } = await twice({ commitIntervalMs: 60_000 })
+    clock.advance(10)
+    const stopped = worker.stop()
+    await committed(member)
+    await stopped
+  })
+})
+
+describe('a commit that takes longer than 5 s', () => {
+  async function slow() {
+    const { member, clock, watch, worker } = await joined()
+    member.assign(1)
+    member.give(1, [record(0)])
+    const pending = await member.nextCommit()
+    clock.advance(4_999)
+    await member.commitsNothing()
+    expect(watch.of('commit-slow')).toEqual([])
+    clock.advance(1)
+    await watch.until(() => watch.states.at(-1) === 'unavailable')
+    return { member, clock, watch, worker, pending }
+  }
+
+  test('is told, and the worker is unavailable until it has succeeded', async () => {
+    const { watch, pending, worker } = await slow()
+    expect(watch.of('commit-slow')).toEqual([{ type: 'commit-slow', durationMs: 5_000 }])
+    const reason = 'a commit has been on its way for 5 s'
+    expect(watch.of('state').at(-1)).toEqual({ type: 'state', state: 'unavailable', reason })
+    pending.succeed()
+    await watch.until(() => watch.states.at(-1) === 'running')
+    await worker.stop()
+  })
+
+  test.each([
+    ['COMMIT_FAILED', 100],
+    ['REBALANCING', 50],
+  ] as const)('or has failed with %s, which is told too', async (code, nextAttemptMs) => {
+    const { watch, pending } = await slow()
+    pending.fail(new TidemarkError(code, 'at last'))
+    await watch.until(() => watch.states.at(-1) === 'running')
+    const [failed] = watch.of('commit-failed')
+    expect(failed).toMatchObject({ code, nextAttemptMs })
+  })
+
+  test('and then fails for want of a broker leaves it unavailable', async () => {
+    const { watch, pending, clock, member } = await slow()
+    pending.fail(noBroker())
+    await clock.asleepFor(100)
+    expect(watch.states.at(-1)).toBe('unavailable')
+    clock.advance(100)
+    await committed(member)
+    await watch.until(() => watch.states.at(-1) === 'running')
+  })
+
+  test('is only the one that is on its way: waiting for the next attempt is not', async () => {
+    const { member, clock, watch } = await joined()
+    member.assign(1)
+    member.give(1, [record(0)])
+    ;(await member.nextCommit()).fail(commitFailed())
+    await clock.asleepFor(100)
+    clock.advance(20_000)
+    await member.nextCommit()
+    expect(watch.of('commit-slow')).toEqual([])
+  })
+
+  test('for a rebalance of the usual length is not told', async () => {
+    const { member, clock, watch } = await joined()
+    member.assign(1)
+    member.give(1, [record(0)])
+    ;(await member.nextCommit()).fail(new TidemarkError('REBALANCING', 'wait'))
+    await clock.asleepFor(50)
+    clock.advance(50)
+    await committed(member)
+    expect(watch.of('commit-failed')).toEqual([])
+  })
 })
 
 describe('a commit that failed', () => {

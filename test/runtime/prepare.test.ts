@@ -43,6 +43,15 @@ describe('refused before a broker is asked', () => {
     ])
   })
 
+  test('names of topologies that are too long together for a commit to tell of', async () => {
+    const named = (length: number) =>
+      Array.from({ length: 16 }, (_, i) => copy(String(i).padStart(length, 'n'), 'in', `out${i}`))
+    expect(await faultsOf(named(200))).toEqual([
+      'NOT_SUPPORTED the names of 16 topologies that read "in" are too long together for a commit\'s metadata',
+    ])
+    await (await prepare(named(100), choices())).close()
+  })
+
   test('two that would give different outputs of one source the same ids', async () => {
     expect(await faultsOf([copy('a', 'in', 'x'), copy('b', 'in', 'x')])).toEqual([
       'TOPOLOGY_INVALID "a" and "b" both make "x" of "in": their outputs would have the same ids',

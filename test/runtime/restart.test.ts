@@ -2,10 +2,11 @@ import { defineTopology, minutes, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { EventOf } from '../../src/observe/by-type.ts'
+import { committingThrough } from '../../src/records/committing-through.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import type { LogRecord } from '../../src/records/port.ts'
+import type { Guarantee, LogRecord, Records } from '../../src/records/port.ts'
 import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
-import { startWorker, type WorkerOptions } from '../../src/runtime/worker.ts'
+import { startWorker, type Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import { createHealth } from '../../src/serve/health.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { HandClock } from '../support/clocks.ts'
@@ -67,7 +68,7 @@ async function prepared(...definitions: Definition[]): Promise<Prepared> {
 }
 
 async function worker(
-  records: MemoryRecords,
+  records: Records,
   definitions: readonly Definition[],
   o: Partial<WorkerOptions> = {},
 ) {
@@ -86,8 +87,12 @@ async function worker(
     },
     ...o,
   })
-  const settled = () => Promise.race([records.settled(GROUP, 'events'), started.done])
-  return { worker: started, watch, settled, readiness }
+  return { worker: started, watch, readiness }
+}
+
+/** Resolves when all is done, or the worker has ended. */
+async function settled(records: MemoryRecords, { done }: Worker): Promise<void> {
+  await Promise.race([records.settled(GROUP, 'events'), done])
 }
 
 /** Runs a worker until all is done, and stops it. */
@@ -96,8 +101,8 @@ async function run(
   definitions: readonly Definition[],
   o: Partial<WorkerOptions> = {},
 ) {
-  const { worker: started, watch, settled, readiness } = await worker(records, definitions, o)
-  await settled()
+  const { worker: started, watch, readiness } = await worker(records, definitions, o)
+  await settled(records, started)
   await started.stop()
   return { watch, readiness }
 }
@@ -109,7 +114,7 @@ const told = (records: MemoryRecords, topic = 'sums') =>
 
 /** A worker that is refused, or ends; gives why. */
 async function end(
-  records: MemoryRecords,
+  records: Records,
   definitions: readonly Definition[],
   o: Partial<WorkerOptions> = {},
 ) {
@@ -236,7 +241,7 @@ describe('where a group begins', () => {
     const records = topics()
     send(records, ['a', 0])
     const first = await worker(records, [sums('sums')], { from: 'latest' })
-    await first.settled()
+    await settled(records, first.worker)
     expect(records.committed(GROUP, { topic: 'events', partition: 0 })?.nextOffset).toBe(1)
     await first.worker.stop()
     // The next one goes on from there, whatever it is told.
@@ -252,6 +257,66 @@ describe('where a group begins', () => {
     await started.stop()
     expect(records.committed(GROUP, { topic: 'events', partition: 0 })?.nextOffset).toBe(0)
   })
+})
+
+describe('a chunk that closes more windows than one piece holds, whose worker dies', () => {
+  const KEYS = 2_500
+  /** What is left when the n-th commit is cut off, and what the next worker makes of it: the ids, in order. */
+  async function diesIn(nth: number, moment: 'before' | 'after', guarantee: Guarantee) {
+    const inner = topics(new MemoryRecords({ chunkRecords: 10_000 }))
+    send(inner, ...Array.from({ length: KEYS }, (_, i) => [`k${i}`, 0] as const))
+    send(inner, ['last', 20_000])
+    let commits = 0
+    const dies = committingThrough(inner, async (commit, member) => {
+      commits++
+      if (commits < nth) return member.commit(commit)
+      if (moment === 'after') await member.commit(commit)
+      inner.crash()
+      throw new Error('crashed')
+    })
+    const options = { guarantee, clock: new PacelessClock(START_MS) }
+    await expect(end(dies, [sums('sums')], options)).resolves.toMatchObject({ message: 'crashed' })
+    await run(inner, [sums('sums')], options)
+    return inner.read('sums').map((r) => headerOf(r, 'tidemark-id'))
+  }
+
+  test.each([
+    // The first commit claims where the group begins.
+    [2, 'before'],
+    [2, 'after'],
+  ] as const)('in commit %i, %s it: each result is there once', async (nth, moment) => {
+    const ids = await diesIn(nth, moment, 'exactly-once')
+    expect(ids).toHaveLength(KEYS)
+    expect(new Set(ids).size).toBe(KEYS)
+  })
+
+  test('at least once has written some of them twice, under the same ids', async () => {
+    const ids = await diesIn(3, 'before', 'at-least-once')
+    expect(ids.length).toBeGreaterThan(KEYS)
+    expect(new Set(ids).size).toBe(KEYS)
+  })
+})
+
+test('partitions that move between workers again and again have each result once', async () => {
+  const records = topics(undefined, 4)
+  const keys = Array.from({ length: 12 }, (_, i) => `k${i}`)
+  const workers: Worker[] = []
+  const watches: Watch[] = []
+  for (let round = 0; round < 30; round++) {
+    const { worker: started, watch } = await worker(records, [sums('sums')])
+    workers.push(started)
+    await watch.until((w) => w.states.includes('running'))
+    send(records, ...keys.map((key) => [key, round * 10_000] as const))
+    if (workers.length > 2) await workers.shift()?.stop()
+    watches.push(watch)
+  }
+  await records.settled(GROUP, 'events')
+  await Promise.all(workers.map((w) => w.stop()))
+  const ids = records.read('sums').map((r) => headerOf(r, 'tidemark-id'))
+  // The last two windows of each key are open.
+  expect(ids).toHaveLength(keys.length * 28)
+  expect(new Set(ids).size).toBe(ids.length)
+  expect(watches.flatMap((w) => w.of('assigned')).length).toBeGreaterThan(40)
 })
 
 describe('refused', () => {
@@ -352,14 +417,9 @@ test('a silent partition closes its windows once idleAfter has passed, and a res
   const records = topics()
   const clock = new PacelessClock(START_MS)
   send(records, ['a', 0, 5])
-  const {
-    worker: started,
-    settled,
-    watch,
-  } = await worker(records, [sums('sums', { idle: true })], {
-    clock,
-  })
-  await settled()
+  const idle = [sums('sums', { idle: true })]
+  const { worker: started, watch } = await worker(records, idle, { clock })
+  await settled(records, started)
   // Its watermark is 1 s behind the event, so its window ends 11 s after; but nothing passes before 30 s of silence.
   await clock.asleepFor(30_000)
   clock.advance(29_999)

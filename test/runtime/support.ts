@@ -45,6 +45,21 @@ export const scored = defineTopology('scored', (t) =>
     .sink('scores'),
 )
 
+/** `events` → one result of each key and 10 s → `scores`. */
+export const perTenSeconds = defineTopology('per-ten-seconds', (t) =>
+  t
+    .source('events', {
+      schema: Event,
+      key: (e) => e.key,
+      eventTimeMs: (e) => e.at,
+      watermark: { lag: seconds(1) },
+      onLate: 'dead-letter',
+    })
+    .tumbling(seconds(10))
+    .aggregate({}, (a) => ({ n: a.count() }))
+    .sink('scores'),
+)
+
 /** What a score is asked for: the amounts of the batch. */
 type Answer = (amounts: readonly number[]) => Promise<readonly number[]> | readonly number[]
 

@@ -195,6 +195,21 @@ describe('an output', () => {
     expect(codes).toEqual(['OUTPUT_TOO_LARGE'])
   })
 
+  test('whose timestamp its topic does not take is a dead letter with the present one (C10)', async () => {
+    const setting = { topic: { timestampBeforeMaxMs: 3_600_000 } }
+    const fresh = { ...record(2), timestampMs: Date.now() }
+    const { outputs, deadLetters, codes } = await taskWith(setting).all(record(1), fresh)
+    expect(valuesOf(outputs, 'amount')).toEqual([2])
+    expect(codes).toEqual(['OUTPUT_TIMESTAMP'])
+    const [letter] = deadLetters
+    expect(letter?.timestampMs).toBeGreaterThan(Date.now() - 60_000)
+    expect(headerOf(letter as never, 'tidemark.timestamp')).toBe(String(START_MS + 1))
+    expect(headerOf(letter as never, 'tidemark.message')).toBe(
+      `an output has its record's timestamp, ${START_MS + 1}, which topic "scores" does not take now ` +
+        '(message.timestamp.before.max.ms)',
+    )
+  })
+
   test('has the key and the timestamp of its record, and headers that say where it comes from', async () => {
     const { outputs } = await taskWith().all(record(7), record(8))
     expect(outputs.map((o) => [String(o.key), o.timestampMs])).toEqual([
