@@ -1,129 +1,29 @@
 import { defineTopology, minutes, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import type { EventOf } from '../../src/observe/by-type.ts'
-import { committingThrough } from '../../src/records/committing-through.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import type { Guarantee, LogRecord, Records } from '../../src/records/port.ts'
-import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
-import { startWorker, type Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
-import { createHealth } from '../../src/serve/health.ts'
-import type { Definition } from '../../src/topology/definition.ts'
-import { HandClock } from '../support/clocks.ts'
+import type { LogRecord } from '../../src/records/port.ts'
 import { headerOf } from '../support/headers.ts'
-import { START_MS, Watch } from './support.ts'
+import {
+  Event,
+  end,
+  GROUP,
+  PacelessClock,
+  run,
+  send,
+  settled,
+  sums,
+  topics,
+  worker,
+} from './memory-workers.ts'
+import { START_MS } from './support.ts'
 
 // Workers on records in memory that stop, and others that take their place.
-
-const GROUP = 'g'
-
-const Event = z.object({ key: z.string(), at: z.number(), amount: z.number() })
-
-/** Counts and sums of each key and 10 s, without a model. */
-function sums(
-  name: string,
-  o: { topic?: string; length?: number; idle?: boolean } = {},
-): Definition {
-  return defineTopology(name, (t) =>
-    t
-      .source('events', {
-        schema: Event,
-        key: (e) => e.key,
-        eventTimeMs: (e) => e.at,
-        watermark: { lag: seconds(1), ...(o.idle ? { idleAfter: seconds(30) } : {}) },
-        onLate: 'dead-letter',
-      })
-      .tumbling(seconds(o.length ?? 10))
-      .aggregate({ amount: (e) => e.amount }, (a) => ({ n: a.count(), sum: a.sum('amount') }))
-      .sink(o.topic ?? 'sums'),
-  )
-}
-
-function topics(records = new MemoryRecords({ chunkRecords: 5 }), partitions = 1): MemoryRecords {
-  for (const topic of ['events', 'sums', 'others', 'events.dlq']) {
-    records.createTopic(topic, { partitions })
-  }
-  return records
-}
-
-/** Events, each with its time in ms after the start. */
-function send(
-  records: MemoryRecords,
-  ...events: (readonly [key: string, atMs: number, amount?: number])[]
-): void {
-  records.produce(
-    events.map(([key, atMs, amount = 1]) => ({
-      topic: 'events',
-      partition: null,
-      key: Buffer.from(key),
-      value: Buffer.from(JSON.stringify({ key, at: START_MS + atMs, amount })),
-      timestampMs: START_MS + atMs,
-      headers: [],
-    })),
-  )
-}
-
-async function prepared(...definitions: Definition[]): Promise<Prepared> {
-  return prepare(definitions, { models: new Map(), topics: new Map() })
-}
-
-async function worker(
-  records: Records,
-  definitions: readonly Definition[],
-  o: Partial<WorkerOptions> = {},
-) {
-  const watch = new Watch()
-  const ready = await prepared(...definitions)
-  const health = createHealth()
-  const readiness: { restoring: number; ready: boolean }[] = []
-  const started = startWorker({
-    prepared: ready,
-    records,
-    group: GROUP,
-    observer: (event) => {
-      health.observer(event)
-      readiness.push(health.readiness())
-      watch.observer(event)
-    },
-    ...o,
-  })
-  return { worker: started, watch, readiness }
-}
-
-/** Resolves when all is done, or the worker has ended. */
-async function settled(records: MemoryRecords, { done }: Worker): Promise<void> {
-  await Promise.race([records.settled(GROUP, 'events'), done])
-}
-
-/** Runs a worker until all is done, and stops it. */
-async function run(
-  records: MemoryRecords,
-  definitions: readonly Definition[],
-  o: Partial<WorkerOptions> = {},
-) {
-  const { worker: started, watch, readiness } = await worker(records, definitions, o)
-  await settled(records, started)
-  await started.stop()
-  return { watch, readiness }
-}
 
 const valuesOf = (records: readonly LogRecord[]) =>
   records.map((r) => JSON.parse(String(r.value)) as { key: string; n: number; sum: number })
 const told = (records: MemoryRecords, topic = 'sums') =>
   valuesOf(records.read(topic)).map(({ key, n, sum }) => [key, n, sum])
-
-/** A worker that is refused, or ends; gives why. */
-async function end(
-  records: Records,
-  definitions: readonly Definition[],
-  o: Partial<WorkerOptions> = {},
-) {
-  const { worker: started } = await worker(records, definitions, o)
-  return started.done.then(
-    () => null,
-    (error: unknown) => error,
-  )
-}
 
 describe('a window that is open when a worker stops', () => {
   test('is whole when the next one closes it', async () => {
@@ -259,66 +159,6 @@ describe('where a group begins', () => {
   })
 })
 
-describe('a chunk that closes more windows than one piece holds, whose worker dies', () => {
-  const KEYS = 2_500
-  /** What is left when the n-th commit is cut off, and what the next worker makes of it: the ids, in order. */
-  async function diesIn(nth: number, moment: 'before' | 'after', guarantee: Guarantee) {
-    const inner = topics(new MemoryRecords({ chunkRecords: 10_000 }))
-    send(inner, ...Array.from({ length: KEYS }, (_, i) => [`k${i}`, 0] as const))
-    send(inner, ['last', 20_000])
-    let commits = 0
-    const dies = committingThrough(inner, async (commit, member) => {
-      commits++
-      if (commits < nth) return member.commit(commit)
-      if (moment === 'after') await member.commit(commit)
-      inner.crash()
-      throw new Error('crashed')
-    })
-    const options = { guarantee, clock: new PacelessClock(START_MS) }
-    await expect(end(dies, [sums('sums')], options)).resolves.toMatchObject({ message: 'crashed' })
-    await run(inner, [sums('sums')], options)
-    return inner.read('sums').map((r) => headerOf(r, 'tidemark-id'))
-  }
-
-  test.each([
-    // The first commit claims where the group begins.
-    [2, 'before'],
-    [2, 'after'],
-  ] as const)('in commit %i, %s it: each result is there once', async (nth, moment) => {
-    const ids = await diesIn(nth, moment, 'exactly-once')
-    expect(ids).toHaveLength(KEYS)
-    expect(new Set(ids).size).toBe(KEYS)
-  })
-
-  test('at least once has written some of them twice, under the same ids', async () => {
-    const ids = await diesIn(3, 'before', 'at-least-once')
-    expect(ids.length).toBeGreaterThan(KEYS)
-    expect(new Set(ids).size).toBe(KEYS)
-  })
-})
-
-test('partitions that move between workers again and again have each result once', async () => {
-  const records = topics(undefined, 4)
-  const keys = Array.from({ length: 12 }, (_, i) => `k${i}`)
-  const workers: Worker[] = []
-  const watches: Watch[] = []
-  for (let round = 0; round < 30; round++) {
-    const { worker: started, watch } = await worker(records, [sums('sums')])
-    workers.push(started)
-    await watch.until((w) => w.states.includes('running'))
-    send(records, ...keys.map((key) => [key, round * 10_000] as const))
-    if (workers.length > 2) await workers.shift()?.stop()
-    watches.push(watch)
-  }
-  await records.settled(GROUP, 'events')
-  await Promise.all(workers.map((w) => w.stop()))
-  const ids = records.read('sums').map((r) => headerOf(r, 'tidemark-id'))
-  // The last two windows of each key are open.
-  expect(ids).toHaveLength(keys.length * 28)
-  expect(new Set(ids).size).toBe(ids.length)
-  expect(watches.flatMap((w) => w.of('assigned')).length).toBeGreaterThan(40)
-})
-
 describe('refused', () => {
   test('a topic with more partitions than when the group committed', async () => {
     const records = topics()
@@ -405,13 +245,6 @@ test('where the log has lost what windows need, outputs say so until they are wh
   const warming = records.read('sums').map((r) => headerOf(r, 'tidemark-warming') ?? null)
   expect(warming).toEqual([null, 'true', null, null, null])
 })
-
-/** Moves when told, but lets whoever only keeps a pace go on. */
-class PacelessClock extends HandClock {
-  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return ms <= 100 ? new Promise((resolve) => setImmediate(resolve)) : super.sleep(ms, signal)
-  }
-}
 
 test('a silent partition closes its windows once idleAfter has passed, and a restart does not tell them again', async () => {
   const records = topics()

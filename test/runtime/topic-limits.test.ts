@@ -61,7 +61,7 @@ describe('a timestamp', () => {
       -NOW_MS,
       null,
     ],
-  ])('%s', (_, other, fromNowMs, fault) => {
+  ])('%s', (...[, other, fromNowMs, fault]) => {
     expect(faultOf(NOW_MS + fromNowMs, other)).toBe(fault)
   })
 
