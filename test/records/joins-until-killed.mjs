@@ -1,8 +1,11 @@
-// A member in a process of its own, to be killed: node --import tsx joins-until-killed.mjs BROKER GROUP TOPIC SESSION_MS
+// A member in a process of its own, to be killed: node --import tsx joins-until-killed.mjs BROKERS GROUP TOPIC SESSION_MS
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 
-const [broker, group, topic, sessionTimeoutMs] = process.argv.slice(2)
-const records = new KafkaRecords({ brokers: [broker], sessionTimeoutMs: Number(sessionTimeoutMs) })
+const [brokers, group, topic, sessionTimeoutMs] = process.argv.slice(2)
+const records = new KafkaRecords({
+  brokers: brokers.split(','),
+  sessionTimeoutMs: Number(sessionTimeoutMs),
+})
 const handlers = {
   assigned: ({ nextOffset }) => nextOffset,
   lost: () => {},

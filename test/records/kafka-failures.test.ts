@@ -3,6 +3,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, test } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
+import { createTopics } from '../services/topics.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { Listener, record } from './listener.ts'
 
@@ -11,7 +12,7 @@ import { Listener, record } from './listener.ts'
 async function setUp(kafka: KafkaService, config: Record<string, string> = {}) {
   const records = new KafkaRecords(plainOptions(kafka))
   const topic = freshName('topic')
-  await records.createTopics([{ name: topic, partitions: 1, config }])
+  await createTopics(kafka, records, [{ name: topic, partitions: 1, config }])
   const writer = records.writer()
   const close = async () => {
     await writer.close()

@@ -13,6 +13,7 @@ import {
   plainOptions,
   readTopic,
 } from '../services/kafka.ts'
+import { createTopics } from '../services/topics.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { Listener, record } from './listener.ts'
 
@@ -30,7 +31,7 @@ async function setUp(kafka: KafkaService, partitions: number) {
   }
   const records = open()
   const [topic, outputs, group] = [freshName('topic'), freshName('outputs'), freshName('group')]
-  await records.createTopics([
+  await createTopics(kafka, records, [
     { name: topic, partitions },
     { name: outputs, partitions: 1 },
   ])
@@ -186,7 +187,7 @@ describe('a group on a real broker', () => {
     const { topic, group, open, join } = await setUp(kafka, 2)
     const child = spawn(
       process.execPath,
-      ['--import', 'tsx', SCRIPT, ...kafka.brokers, group, topic, String(SESSION_MS)],
+      ['--import', 'tsx', SCRIPT, kafka.brokers.join(), group, topic, String(SESSION_MS)],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     )
     onTestFinished(() => {

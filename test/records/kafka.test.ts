@@ -6,6 +6,7 @@ import {
   plainOptions,
   readTopic,
 } from '../services/kafka.ts'
+import { createTopics } from '../services/topics.ts'
 import { recordsContract } from './contract.ts'
 import type { Driver } from './driver.ts'
 
@@ -17,8 +18,8 @@ function open(kafka: KafkaService): Driver {
     createTopic: async (partitions, options) => {
       const name = freshName('topic')
       const config = options && { 'max.message.bytes': `${options.maxMessageBytes}` }
-      const spec = { name, partitions, replicas: kafka.brokers.length }
-      await records.createTopics([config === undefined ? spec : { ...spec, config }])
+      const spec = { name, partitions }
+      await createTopics(kafka, records, [config === undefined ? spec : { ...spec, config }])
       return name
     },
     freshGroup: () => freshName('group'),

@@ -4,11 +4,12 @@ import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { ABORT, COMMIT, ended, foreignProducer, interleave, openTransactions } from './foreign.ts'
 import { freshName, type KafkaService, kafkaTest, plainOptions } from './kafka.ts'
 import { committedIn, rawLog } from './raw-log.ts'
+import { createTopics } from './topics.ts'
 
 async function partitionOn(kafka: KafkaService) {
   const records = new KafkaRecords(plainOptions(kafka))
   const topic = freshName('topic')
-  await records.createTopics([{ name: topic, partitions: 1, replicas: kafka.brokers.length }])
+  await createTopics(kafka, records, [{ name: topic, partitions: 1 }])
   await records.close()
   return { topic, partition: 0 }
 }

@@ -1,0 +1,26 @@
+import type { TopicSpec } from '../../src/records/kafka/admin.ts'
+import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { metadataOf, until } from './cluster.ts'
+import type { KafkaService } from './kafka.ts'
+
+const KNOWN_MS = 10_000
+
+/** Makes topics with a replica on each node. When it is done, every node knows of them and of their leaders. */
+export async function createTopics(
+  kafka: KafkaService,
+  records: KafkaRecords,
+  specs: readonly TopicSpec[],
+): Promise<void> {
+  const replicas = kafka.brokers.length
+  await records.createTopics(specs.map((spec) => ({ replicas, ...spec })))
+  const areKnown = async () => {
+    const known = await Promise.all(kafka.brokers.map(metadataOf))
+    return known.every(({ partitions }) =>
+      specs.every(({ name, partitions: count }) => {
+        const led = partitions.filter(({ topic, leader }) => topic === name && leader >= 0)
+        return led.length === count
+      }),
+    )
+  }
+  await until('known everywhere', areKnown, KNOWN_MS)
+}
