@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { cpuTicks, peakRssBytes, usageOf } from './process-usage.ts'
+import { cpuTicks, rssOf, usageOf } from './process-usage.ts'
 
 it('user and system time are read behind a name with spaces and brackets', () => {
   const stat =
@@ -7,9 +7,9 @@ it('user and system time are read behind a name with spaces and brackets', () =>
   expect(cpuTicks(stat)).toBe(377)
 })
 
-it('the largest resident size is read in bytes', () => {
+it('the resident size and the largest it has been are read in bytes', () => {
   const status = 'Name:\tnode\nVmPeak:\t  900 kB\nVmHWM:\t    2192 kB\nVmRSS:\t    1000 kB\n'
-  expect(peakRssBytes(status)).toBe(2_192 * 1_024)
+  expect(rssOf(status)).toEqual({ rssBytes: 1_000 * 1_024, peakRssBytes: 2_192 * 1_024 })
 })
 
 it.runIf(process.platform === 'linux')('a process is measured as it measures itself', () => {
@@ -20,6 +20,7 @@ it.runIf(process.platform === 'linux')('a process is measured as it measures its
   expect(usage?.cpuSeconds).toBeGreaterThan((before.user + before.system) / 1e6 - 2 * tick)
   expect(usage?.cpuSeconds).toBeLessThan((after.user + after.system) / 1e6 + 2 * tick)
   expect(usage?.peakRssBytes).toBeGreaterThan(process.memoryUsage.rss() / 2)
+  expect(usage?.rssBytes).toBeGreaterThan(process.memoryUsage.rss() / 2)
 })
 
 it('a process that is gone is not measured', () => {

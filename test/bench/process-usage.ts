@@ -8,6 +8,8 @@ const TICKS_PER_SECOND = 100
 export interface Usage {
   /** User and system time of all threads, also of those that have ended. */
   readonly cpuSeconds: number
+  /** What the processes hold in memory now. */
+  readonly rssBytes: number
   /** Each process at its largest, summed. */
   readonly peakRssBytes: number
 }
@@ -17,10 +19,11 @@ export function usageOf(pid: number): Usage | null {
   try {
     const used = treeOf(pid).map((of) => ({
       ticks: cpuTicks(readFileSync(`/proc/${of}/stat`, 'utf8')),
-      peakRssBytes: peakRssBytes(readFileSync(`/proc/${of}/status`, 'utf8')),
+      ...rssOf(readFileSync(`/proc/${of}/status`, 'utf8')),
     }))
     return {
       cpuSeconds: used.reduce((sum, { ticks }) => sum + ticks, 0) / TICKS_PER_SECOND,
+      rssBytes: used.reduce((sum, of) => sum + of.rssBytes, 0),
       peakRssBytes: used.reduce((sum, of) => sum + of.peakRssBytes, 0),
     }
   } catch {
@@ -34,9 +37,11 @@ export function cpuTicks(stat: string): number {
   return Number(afterName[11]) + Number(afterName[12])
 }
 
-/** The largest resident size in `/proc/PID/status`. */
-export function peakRssBytes(status: string): number {
-  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1_024
+/** The resident size in `/proc/PID/status`, and the largest that it has been. */
+export function rssOf(status: string): Pick<Usage, 'rssBytes' | 'peakRssBytes'> {
+  const bytes = (name: string) =>
+    Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? Number.NaN) * 1_024
+  return { rssBytes: bytes('VmRSS'), peakRssBytes: bytes('VmHWM') }
 }
 
 function treeOf(pid: number): number[] {

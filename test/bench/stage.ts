@@ -42,12 +42,20 @@ export async function onStage<R>(
   work: (stage: Stage) => Promise<R>,
 ): Promise<R> {
   await build()
-  if (options.brokers !== null) return onBrokers(options.brokers, options.model, work)
+  return withBrokers(options.brokers, (brokers) => onBrokers(brokers, options.model, work))
+}
+
+/** Works on a Kafka: the given one, or for `null` one of our own, which is stopped at the end. */
+export async function withBrokers<R>(
+  given: readonly string[] | null,
+  work: (brokers: readonly string[]) => Promise<R>,
+): Promise<R> {
+  if (given !== null) return work(given)
   say('starting Kafka ...')
   const kafka = await startKafka()
   say(`Kafka is ready (${kafka.way})`)
   try {
-    return await onBrokers(kafka.service.brokers, options.model, work)
+    return await work(kafka.service.brokers)
   } finally {
     await kafka.stop()
   }
@@ -58,18 +66,15 @@ async function onBrokers<R>(
   model: string,
   work: (stage: Stage) => Promise<R>,
 ): Promise<R> {
-  const run = `bench-${randomUUID().slice(0, 8)}`
-  const topics: Topics = {
-    payments: `${run}-payments`,
-    predictions: `${run}-predictions`,
-    deadLetters: `${run}-payments.dlq`,
-  }
+  const group = `bench-${randomUUID().slice(0, 8)}`
+  const topics = topicsOf(group)
   const names = Object.values(topics)
   const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
   const records = new KafkaRecords({ brokers, clientId: 'tidemark-bench' })
   let worker: BenchWorker | null = null
   const startWorker = () => {
-    worker = new BenchWorker(startTidemark(runArguments({ brokers, model, run, topics })))
+    const args = runArguments({ brokers, model, group, guarantee: GUARANTEE })
+    worker = new BenchWorker(startTidemark(args))
     return worker
   }
   const countOf = async (topic: string) => {
@@ -89,18 +94,29 @@ async function onBrokers<R>(
   }
 }
 
-interface RunOptions {
-  readonly brokers: readonly string[]
-  readonly model: string
-  readonly run: string
-  readonly topics: Topics
+/** The topics of a group that nobody else has. */
+export function topicsOf(group: string): Topics {
+  return {
+    payments: `${group}-payments`,
+    predictions: `${group}-predictions`,
+    deadLetters: `${group}-payments.dlq`,
+  }
 }
 
-function runArguments({ brokers, model, run, topics }: RunOptions): string[] {
+export interface RunOptions {
+  readonly brokers: readonly string[]
+  readonly model: string
+  readonly group: string
+  readonly guarantee: string
+}
+
+/** `run` of card-fraud by a worker of the group, on {@link topicsOf} it. */
+export function runArguments({ brokers, model, group, guarantee }: RunOptions): string[] {
+  const topics = topicsOf(group)
   return [
     'run',
     fileURLToPath(new URL('../../topologies/card-fraud.ts', import.meta.url)),
-    ...['--brokers', brokers.join(','), '--group', run, '--guarantee', GUARANTEE],
+    ...['--brokers', brokers.join(','), '--group', group, '--guarantee', guarantee],
     ...['--topic', `payments=${topics.payments}`],
     ...['--topic', `predictions=${topics.predictions}`],
     ...['--topic', `payments.dlq=${topics.deadLetters}`],

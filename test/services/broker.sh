@@ -13,6 +13,7 @@
 #   broker.sh pause DIR NODE     it does nothing any more, not even end its connections ...
 #   broker.sh resume DIR NODE    ... until now
 #   broker.sh stop DIR           ends all nodes and deletes DIR
+#   broker.sh jars               fetches the jars where need be, and prints the folder that holds them
 #
 # TIDEMARK_CACHE keeps the jars (default $HOME/.cache/tidemark). KAFKA_VERSION: 3.9.0 and later run on Java 17.
 set -euo pipefail
@@ -189,5 +190,6 @@ restart:3) launch "$dir" "$node" ;;
 pause:3) must signal "$dir/$node" STOP ;;
 resume:3) must signal "$dir/$node" CONT ;;
 stop:2) stop "$dir" ;;
+jars:1) fetch; echo "$libs" ;;
 *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

@@ -1,0 +1,215 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Kafka, logLevel } from 'kafkajs'
+import { expect } from 'vitest'
+import { freshName, type KafkaService, kafkaTest } from '../services/kafka.ts'
+import { folderWith } from '../support/folder.ts'
+import { check, type Note, type Run, runFile, startWatch, type Verdict } from './checker.ts'
+import { HandLog, INPUTS } from './hand-log.ts'
+
+// The checker finds each fault in a log that has just this one, and none in a log without.
+
+interface Case {
+  readonly write: (log: HandLog) => Promise<void>
+  readonly run?: Partial<Run>
+  /** What the checker must find, how often each. */
+  readonly faults: Readonly<Record<string, number>>
+  readonly also?: Partial<Verdict>
+}
+
+const CASES: Readonly<Record<string, Case>> = {
+  'a log that is as it must be': {
+    write: async (log) => {
+      await log.commit(log.outcomes(0, 5), 5)
+      await log.commit(log.outcomes(5), INPUTS)
+    },
+    faults: {},
+    also: { inputs: 8, predictions: 6, deadLetters: 2, repeated: 0, aborted: 0 },
+  },
+  'outcomes that were aborted before they were committed': {
+    write: async (log) => {
+      await log.abort(log.outcomes(0, 5))
+      await log.commit(log.outcomes(), INPUTS)
+    },
+    faults: {},
+    also: { predictions: 6, deadLetters: 2, aborted: 5 },
+  },
+  'a prediction and a dead letter that are missing': {
+    write: (log) => log.commit([...log.outcomes(0, 3), ...log.outcomes(5)], INPUTS),
+    faults: { lost: 2 },
+  },
+  'outcomes of which there is only what was aborted': {
+    write: async (log) => {
+      await log.abort(log.outcomes(2, 5))
+      await log.commit([...log.outcomes(0, 2), ...log.outcomes(5)], INPUTS)
+    },
+    faults: { lost: 3 },
+    also: { aborted: 3 },
+  },
+  'a prediction and a dead letter that are there twice': {
+    write: (log) => log.commit([...log.outcomes(), log.outcome(3), log.outcome(6)], INPUTS),
+    faults: { repeated: 2 },
+  },
+  'the same where outputs are written at least once': {
+    write: (log) => log.commit([...log.outcomes(), log.outcome(3), log.outcome(6)], INPUTS),
+    run: { mayRepeat: true },
+    faults: {},
+    also: { repeated: 2 },
+  },
+  'a repeated prediction that says something else': {
+    write: (log) =>
+      log.commit([...log.outcomes(), log.outcome(3, { value: { probability: 0.6 } })], INPUTS),
+    run: { mayRepeat: true },
+    faults: { different: 1 },
+  },
+  'an aborted prediction that says something else': {
+    write: async (log) => {
+      await log.abort([log.outcome(3, { value: { probability: 0.6 } })])
+      await log.commit(log.outcomes(), INPUTS)
+    },
+    faults: { different: 1 },
+  },
+  'a prediction that stands before that of an earlier payment': {
+    write: (log) => {
+      const [first, second, ...others] = log.outcomes()
+      return log.commit(
+        [second, first, ...others].flatMap((o) => o ?? []),
+        INPUTS,
+      )
+    },
+    faults: { disordered: 1 },
+  },
+  'an id of another topic': {
+    write: (log) =>
+      log.commit([...log.outcomes(), log.outcome(0, { id: 'other/0/0/predictions' })], INPUTS),
+    faults: { unknown: 1 },
+  },
+  'an id that no payment has': {
+    write: (log) => {
+      const id = `${log.run.input}/0/${INPUTS}/predictions`
+      return log.commit([...log.outcomes(), log.outcome(0, { id })], INPUTS)
+    },
+    faults: { unknown: 1 },
+  },
+  'a prediction with the id of one payment and the name of another': {
+    write: (log) =>
+      log.commit([log.outcome(0, { value: { paymentId: 'p-1' } }), ...log.outcomes(1)], INPUTS),
+    faults: { mismatched: 1 },
+  },
+  'a late payment that was scored, and one on time that was set aside': {
+    write: (log) =>
+      log.commit(
+        [...log.outcomes(0, 5), log.deadLetter(5), log.prediction(6, {}), log.outcome(7)],
+        INPUTS,
+      ),
+    faults: { misjudged: 2 },
+  },
+  'a partition that is not committed to its end': {
+    write: (log) => log.commit(log.outcomes(), INPUTS - 1),
+    faults: { unfinished: 1 },
+  },
+  'a payment that was fed and is not there': {
+    write: (log) => log.commit(log.outcomes(), INPUTS),
+    run: { fed: INPUTS + 1 },
+    faults: { misfed: 1 },
+  },
+  'a transaction that holds the readers of a partition': {
+    write: async (log) => {
+      await log.commit(log.outcomes(), INPUTS)
+      await log.leaveOpen([log.outcome(3)], null)
+    },
+    // The transaction, and the partition.
+    faults: { open: 2 },
+  },
+  'a transaction that holds an offset': {
+    write: async (log) => {
+      await log.commit(log.outcomes(), INPUTS)
+      await log.leaveOpen([], INPUTS)
+    },
+    faults: { open: 1, unstable: 1 },
+  },
+}
+
+for (const [what, { faults, also = {} }] of Object.entries(CASES)) {
+  const found = Object.entries(faults).map(([name, times]) => `${name} ${times}`)
+  kafkaTest(`${what}: ${found.join(', ') || 'no fault'}`, async (kafka) => {
+    const verdict = (await verdicts(kafka)).get(what)
+    expect(timesOf(verdict)).toEqual(faults)
+    expect(verdict).toMatchObject({ ...also, ok: found.length === 0 })
+  })
+}
+
+kafkaTest('an offset that was committed before its outcomes: ahead 1 or more', async (kafka) => {
+  const log = new HandLog(kafka.brokers, freshName('check'))
+  const folder = folderWith({})
+  await feedAll(kafka, [log])
+  const notes = join(folder, 'notes.ndjson')
+  const run = { ...log.run, fed: INPUTS, mayRepeat: false }
+  const watch = startWatch(runFile(folder, 'watched', { ...run, notes: null }), notes)
+  await log.commit(log.outcomes(0, 5), INPUTS)
+  await watch.until(({ committed }) => committed['0'] === INPUTS)
+  await log.commit(log.outcomes(5), null)
+  const laterMs = Date.now()
+  await watch.until(({ atMs }) => atMs > laterMs)
+  await watch.stop()
+
+  const later = readFileSync(notes, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && (JSON.parse(line) as Note).atMs > laterMs)
+  const kept = (name: string, lines: readonly string[]) => {
+    const file = join(folder, `${name}.ndjson`)
+    writeFileSync(file, lines.map((line) => `${line}\n`).join(''))
+    return runFile(folder, name, { ...run, notes: file })
+  }
+  const files = [runFile(folder, 'all', { ...run, notes }), kept('later', later), kept('none', [])]
+  const [all, afterwards, without] = await check(files, LIMITS)
+  expect(Object.keys(timesOf(all))).toEqual(['ahead'])
+  expect(timesOf(afterwards), 'by the notes that were taken when all was there').toEqual({})
+  expect(afterwards?.notes).toBe(later.length)
+  expect(timesOf(without), 'without any note').toEqual({ unwatched: 1 })
+})
+
+const LIMITS = { timeoutMs: 25_000, tell: () => {} }
+
+/** By what they show; all logs are judged by one process, for it takes a while to start. */
+let judged: Promise<ReadonlyMap<string, Verdict>> | null = null
+
+function verdicts(kafka: KafkaService): Promise<ReadonlyMap<string, Verdict>> {
+  judged ??= judge(kafka)
+  return judged
+}
+
+async function judge(kafka: KafkaService): Promise<ReadonlyMap<string, Verdict>> {
+  const folder = folderWith({})
+  const cases = Object.entries(CASES)
+  const logs = cases.map(() => new HandLog(kafka.brokers, freshName('check')))
+  await feedAll(kafka, logs)
+  await Promise.all(cases.map(([, { write }], i) => write(logs[i] as HandLog)))
+  const files = cases.map(([, { run }], i) => {
+    const log = logs[i] as HandLog
+    const told = { ...log.run, fed: INPUTS, mayRepeat: false, notes: null, ...run }
+    return runFile(folder, log.run.group, told)
+  })
+  try {
+    const found = await check(files, LIMITS)
+    return new Map(cases.map(([what], i) => [what, found[i] as Verdict]))
+  } finally {
+    for (const log of logs) await log.close()
+  }
+}
+
+async function feedAll(kafka: KafkaService, logs: readonly HandLog[]): Promise<void> {
+  const admin = new Kafka({ brokers: kafka.brokers, logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  await admin.createTopics({
+    topics: logs.flatMap(({ topics }) => topics).map((topic) => ({ topic })),
+  })
+  await admin.disconnect()
+  await Promise.all(logs.map((log) => log.feed()))
+}
+
+function timesOf(verdict: Verdict | undefined): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(verdict?.faults ?? {}).map(([name, { count }]) => [name, count]),
+  )
+}

@@ -1,0 +1,135 @@
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+// Check.java, from here: it judges by the raw logs what workers left on Kafka.
+
+/** What it is told; the same fields there. */
+export interface Run {
+  readonly brokers: string
+  readonly group: string
+  readonly input: string
+  readonly predictions: string
+  readonly deadLetters: string
+  /** How many records the input must have. */
+  readonly fed: number
+  /** Outputs were written at least once: what comes again is no fault. */
+  readonly mayRepeat: boolean
+  /** The file with what {@link Watch} noted; `null`: offsets are not compared with where outputs ended. */
+  readonly notes: string | null
+}
+
+interface Fault {
+  readonly count: number
+  readonly examples: readonly string[]
+}
+
+export interface Verdict {
+  readonly group: string
+  readonly ok: boolean
+  readonly inputs: number
+  readonly predictions: number
+  readonly deadLetters: number
+  /** Of these, how many came before. */
+  readonly repeated: number
+  /** Outcomes that stand in the log, and that a reader of committed records does not see. */
+  readonly aborted: number
+  readonly notes: number
+  readonly faults: Readonly<Record<string, Fault>>
+}
+
+/** What is committed, and where the outputs ended after that. */
+export interface Note {
+  readonly atMs: number
+  /** By partition of the input. */
+  readonly committed: Readonly<Record<string, number>>
+}
+
+const BROKER = join(import.meta.dirname, '../services/broker.sh')
+const PROGRAM = join(import.meta.dirname, 'Check.java')
+/** Little memory, little time to start. */
+const JVM = ['-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+
+/** A file with a run; its name. */
+export function runFile(folder: string, name: string, run: Run): string {
+  const file = join(folder, `${name}.json`)
+  writeFileSync(file, JSON.stringify(run))
+  return file
+}
+
+/** @throws Error when Java or Maven is missing and cannot be installed */
+function java(args: readonly string[]): string[] {
+  const jars = execFileSync(BROKER, ['jars'], { encoding: 'utf8' }).trim()
+  return [...JVM, '-cp', `${jars}/*`, PROGRAM, ...args]
+}
+
+/**
+ * A verdict for each run, in their order.
+ *
+ * @param files each with a {@link Run}, JSON
+ * @param tell is given the verdicts in words
+ * @throws Error when it could not judge
+ */
+export function check(
+  files: readonly string[],
+  { timeoutMs, tell }: { readonly timeoutMs: number; readonly tell: (text: string) => void },
+): Promise<Verdict[]> {
+  return new Promise((resolve, reject) => {
+    const options = { timeout: timeoutMs, killSignal: 'SIGKILL' } as const
+    execFile('java', java(['check', ...files]), options, (error, stdout, stderr) => {
+      const verdicts = stdout.split('\n').filter((line) => line !== '')
+      if (verdicts.length < files.length)
+        reject(new Error(`no verdict: ${stderr}`, { cause: error }))
+      else {
+        tell(stderr)
+        resolve(verdicts.map((line) => JSON.parse(line) as Verdict))
+      }
+    })
+  })
+}
+
+/** Notes what is committed, a few times a second, until it is stopped. */
+export interface Watch {
+  /** Resolves when a note says so. Rejects when the watch ends before. */
+  until(says: (note: Note) => boolean): Promise<void>
+  /** Resolves when the last note is in the file. */
+  stop(): Promise<void>
+}
+
+/** Watches the run of a file. What it fails in goes to stderr. */
+export function startWatch(file: string, notes: string): Watch {
+  const child = spawn('java', java(['watch', file]), { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.on('error', () => {})
+  const out = createWriteStream(notes)
+  const waiting = new Map<(note: Note) => boolean, () => void>()
+  createInterface(child.stdout).on('line', (line) => {
+    out.write(`${line}\n`)
+    if (waiting.size === 0) return
+    const note = JSON.parse(line) as Note
+    for (const [says, resolve] of waiting) {
+      if (!says(note)) continue
+      waiting.delete(says)
+      resolve()
+    }
+  })
+  const ended = once(child, 'close').then(() => {
+    out.end()
+    return once(out, 'finish')
+  })
+  const until = (says: (note: Note) => boolean) =>
+    Promise.race([
+      new Promise<void>((resolve) => waiting.set(says, resolve)),
+      ended.then((): never => {
+        throw new Error('the watch has ended')
+      }),
+    ])
+  const stop = async () => {
+    child.stdin.end()
+    const kill = setTimeout(() => child.kill('SIGKILL'), 10_000)
+    await ended
+    clearTimeout(kill)
+  }
+  return { until, stop }
+}
