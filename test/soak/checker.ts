@@ -45,6 +45,9 @@ export interface Note {
   readonly atMs: number
   /** By partition of the input. */
   readonly committed: Readonly<Record<string, number>>
+  /** By partition of the outputs; `readable`: for a reader of committed records. */
+  readonly written: Readonly<Record<string, number>>
+  readonly readable: Readonly<Record<string, number>>
 }
 
 const BROKER = join(import.meta.dirname, '../services/broker.sh')

@@ -46,13 +46,14 @@ export interface Report {
   readonly surprises: readonly string[]
   readonly memory: MemoryFigures
   readonly verdict: Verdict
+  /** The logs of the workers, what was noted, and what the checker was told. */
+  readonly folder: string
 }
 
 /** Holds while the soak does its work, and is gone after. */
 interface Ground {
   readonly options: SoakOptions
   readonly group: string
-  /** The logs of the workers, what was noted, and what the checker was told. */
   readonly folder: string
   readonly admin: Admin
   readonly workers: Workers
@@ -76,11 +77,16 @@ export async function soak(options: SoakOptions, aborted: Promise<never>): Promi
     ],
     folder,
   })
+  let isFaulty = false
   try {
-    return await Promise.race([course({ options, group, folder, admin, workers }), aborted])
+    const ground = { options, group, folder, admin, workers }
+    const report = await Promise.race([course(ground), aborted])
+    isFaulty = !report.verdict.ok
+    return report
   } finally {
     await workers.stop()
-    await admin.deleteTopics({ topics })
+    // Whoever brought the brokers can look at the logs.
+    if (!isFaulty) await admin.deleteTopics({ topics })
     await admin.disconnect()
   }
 }
@@ -110,7 +116,7 @@ async function course({ options, group, folder, admin, workers }: Ground): Promi
     const [verdict] = await check([run], { timeoutMs: CHECK_WITHIN_MS, tell: say })
     return {
       ...{ fed, seconds, kills, finishSeconds, surprises: workers.surprises },
-      ...{ memory: memoryFigures(workers.memory), verdict: verdict as Verdict },
+      ...{ memory: memoryFigures(workers.memory), verdict: verdict as Verdict, folder },
     }
   } finally {
     await watch.stop()

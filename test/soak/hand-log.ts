@@ -25,7 +25,7 @@ interface Outcome extends Message {
 export class HandLog {
   readonly run: Omit<Run, 'notes' | 'fed' | 'mayRepeat'>
   readonly #kafka: Kafka
-  readonly #open: Transaction[] = []
+  #open: { readonly transaction: Transaction; readonly disconnect: () => Promise<void> }[] = []
 
   constructor(brokers: readonly string[], name: string) {
     this.#kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
@@ -97,19 +97,24 @@ export class HandLog {
 
   /** Writes outcomes, and perhaps an offset, in a transaction that stays open. */
   async leaveOpen(outcomes: readonly Outcome[], nextOffset: number | null): Promise<void> {
-    const { transaction } = await this.#transaction(outcomes)
-    if (nextOffset !== null) await sendOffset(transaction, this.run, nextOffset)
-    this.#open.push(transaction)
+    const open = await this.#transaction(outcomes, 'other')
+    if (nextOffset !== null) await sendOffset(open.transaction, this.run, nextOffset)
+    this.#open.push(open)
   }
 
   /** Ends what was left open. */
-  async close(): Promise<void> {
-    for (const transaction of this.#open) await transaction.abort()
+  async close(how: 'commit' | 'abort' = 'abort'): Promise<void> {
+    const open = this.#open
+    this.#open = []
+    for (const { transaction, disconnect } of open) {
+      await transaction[how]()
+      await disconnect()
+    }
   }
 
-  async #transaction(outcomes: readonly Outcome[]) {
+  async #transaction(outcomes: readonly Outcome[], writer = 'writer') {
     const producer = this.#kafka.producer({
-      transactionalId: `${this.run.group}-writer`,
+      transactionalId: `${this.run.group}-${writer}`,
       maxInFlightRequests: 1,
       idempotent: true,
     })

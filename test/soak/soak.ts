@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { EXIT, say } from '../../src/cli/print.ts'
@@ -64,8 +65,10 @@ async function main(flags: Flags): Promise<void> {
   const { guarantee, rate, workers, killEvery, partitions } = flags
   const told = { guarantee, rate, workers, killEvery, partitions }
   const ok = faults.length === 0
-  console.log(JSON.stringify({ mode: 'soak', ok, ...told, ...report, machine: machine() }))
-  if (!ok) process.exitCode = EXIT.failed
+  const { folder, ...figures } = report
+  console.log(JSON.stringify({ mode: 'soak', ok, ...told, ...figures, machine: machine() }))
+  if (ok) rmSync(folder, { recursive: true })
+  else process.exitCode = EXIT.failed
 }
 
 /** What the soak must not show. */
