@@ -16,7 +16,12 @@ function samples(
 }
 
 it('memory that stays where it is, is flat', () => {
-  expect(memoryFigures(samples(3_000, () => 200))).toMatchObject({
+  expect(
+    memoryFigures(
+      samples(3_000, () => 200),
+      0,
+    ),
+  ).toMatchObject({
     peakMb: 200,
     bySoak: { firstMb: 200, lastMb: 200 },
     byUptime: { firstMb: 200, lastMb: 200 },
@@ -25,14 +30,24 @@ it('memory that stays where it is, is flat', () => {
 })
 
 it('memory that grows from worker to worker is not flat', () => {
-  expect(memoryFigures(samples(3_000, (second) => (second < 1_500 ? 200 : 300)))).toMatchObject({
+  expect(
+    memoryFigures(
+      samples(3_000, (second) => (second < 1_500 ? 200 : 300)),
+      0,
+    ),
+  ).toMatchObject({
     bySoak: { firstMb: 200, lastMb: 300 },
     isFlat: false,
   })
 })
 
 it('memory that grows with the uptime and dies with the worker is not flat', () => {
-  expect(memoryFigures(samples(3_000, (_, uptime) => (uptime < 40 ? 200 : 300)))).toMatchObject({
+  expect(
+    memoryFigures(
+      samples(3_000, (_, uptime) => (uptime < 45 ? 200 : 300)),
+      0,
+    ),
+  ).toMatchObject({
     bySoak: { firstMb: 200, lastMb: 200 },
     byUptime: { firstMb: 200, lastMb: 300 },
     isFlat: false,
@@ -40,11 +55,22 @@ it('memory that grows with the uptime and dies with the worker is not flat', () 
 })
 
 it('what a worker holds while it starts does not count', () => {
-  const starting = samples(3_000, (_, uptime) => (uptime < 10 ? 900 : 200))
-  expect(memoryFigures(starting)).toMatchObject({ samples: 2_500, peakMb: 200, isFlat: true })
+  const starting = samples(3_000, (_, uptime) => (uptime < 20 ? 900 : 200))
+  expect(memoryFigures(starting, 0)).toMatchObject({ samples: 2_000, peakMb: 900, isFlat: true })
+})
+
+it('what workers hold while their windows fill does not count', () => {
+  const filling = samples(3_000, (second) => (second < 1_200 ? 100 : 200))
+  expect(memoryFigures(filling, 1_200_000)).toMatchObject({ samples: 1_200, isFlat: true })
+  expect(memoryFigures(filling, 0).isFlat).toBe(false)
 })
 
 it('of a short soak nothing is said', () => {
-  expect(memoryFigures(samples(600, (second) => second)).isFlat).toBeNull()
-  expect(memoryFigures([])).toMatchObject({ peakMb: 0, isFlat: null })
+  expect(
+    memoryFigures(
+      samples(600, (second) => second),
+      0,
+    ).isFlat,
+  ).toBeNull()
+  expect(memoryFigures([], 0)).toMatchObject({ peakMb: 0, isFlat: null })
 })

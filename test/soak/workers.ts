@@ -41,11 +41,6 @@ export class Workers {
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_EVERY_MS)
   }
 
-  /** How many processes there have been. */
-  get lives(): number {
-    return this.#lives
-  }
-
   /** Resolves when all have their partitions. */
   async ready(): Promise<void> {
     await Promise.all([...this.#living.values()].map(({ worker }) => worker.ready()))
@@ -86,15 +81,19 @@ export class Workers {
     const { code, signal, stderr } = await life.running.ended
     writeFileSync(join(this.#options.folder, file), stderr)
     const { name } = life
-    if (!life.isEnding) this.surprises.push(`${name} ended by itself: ${code ?? signal}, ${file}`)
+    if (!life.isEnding) {
+      const why = /✗ (.*)/.exec(stderr)?.[1] ?? 'without a reason'
+      this.surprises.push(`${name} ended by itself: ${code ?? signal}, ${why} (${file})`)
+    }
     if (!this.#isOver) this.#start(name)
   }
 
   #sample(): void {
     const nowMs = performance.now()
     for (const { startMs, worker } of this.#living.values()) {
-      const rssBytes = worker.usage()?.rssBytes
-      if (rssBytes === undefined) continue
+      const { rssBytes = Number.NaN } = worker.usage() ?? {}
+      // One that has just ended holds nothing.
+      if (Number.isNaN(rssBytes)) continue
       this.memory.push({ atMs: nowMs - this.#startMs, uptimeMs: nowMs - startMs, rssBytes })
     }
   }
