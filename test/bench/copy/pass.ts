@@ -1,0 +1,68 @@
+import type { Guarantee } from '../../../src/records/port.ts'
+
+// What a client's process is told and what it tells. Clients in other languages keep to it as well.
+
+/** Copies the whole input once for each output, as a member of a group that is named like the output. */
+export interface CopyTask {
+  readonly brokers: readonly string[]
+  readonly guarantee: Guarantee
+  readonly intervalMs: number
+  readonly records: number
+  readonly input: string
+  readonly outputs: readonly string[]
+}
+
+/** One copy of the whole input, from the first records read to the last commit acknowledged. A line of JSON on stdout. */
+export interface Pass {
+  readonly records: number
+  /** User and system time of the process, all threads. */
+  readonly cpuMicros: number
+  readonly wallMs: number
+  readonly commits: number
+}
+
+/** The arguments of a client's process. */
+export function argumentsOf(task: CopyTask): string[] {
+  const { brokers, guarantee, intervalMs, records, input, outputs } = task
+  return [brokers.join(','), guarantee, String(intervalMs), String(records), input, ...outputs]
+}
+
+/** The same, read in that process. */
+function taskOf(args: readonly string[]): CopyTask {
+  const [brokers = '', guarantee, intervalMs, records, input = '', ...outputs] = args
+  return {
+    brokers: brokers.split(','),
+    guarantee: guarantee as Guarantee,
+    intervalMs: Number(intervalMs),
+    records: Number(records),
+    input,
+    outputs,
+  }
+}
+
+/** Measures a pass in its process. */
+export class Meter {
+  #startMs = 0
+  #cpu: NodeJS.CpuUsage | null = null
+
+  /** Records are there; only the first call counts. */
+  start(): void {
+    if (this.#cpu !== null) return
+    this.#startMs = performance.now()
+    this.#cpu = process.cpuUsage()
+  }
+
+  end(records: number, commits: number): Pass {
+    const { user, system } = process.cpuUsage(this.#cpu ?? undefined)
+    const wallMs = Math.round(performance.now() - this.#startMs)
+    return { records, cpuMicros: user + system, wallMs, commits }
+  }
+}
+
+/** Runs the passes of this process one after the other, and tells of each. */
+export async function runPasses(
+  copy: (task: CopyTask, output: string) => Promise<Pass>,
+): Promise<void> {
+  const task = taskOf(process.argv.slice(2))
+  for (const output of task.outputs) console.log(JSON.stringify(await copy(task, output)))
+}
