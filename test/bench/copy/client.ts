@@ -41,7 +41,7 @@ function commandOf(client: Client): [command: string, ...args: string[]] {
   const jars = execFileSync(path('../../services/broker.sh'), ['jars'], { encoding: 'utf8' }).trim()
   return [
     'java',
-    '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+    '-Dorg.slf4j.simpleLogger.defaultLogLevel=error',
     '-cp',
     `${jars}/*`,
     path('clients/Copy.java'),
