@@ -53,6 +53,8 @@ export interface NewRecord {
   readonly value: Buffer | null
   readonly timestampMs: number
   readonly headers: readonly Header[]
+  /** Whose key, value and headers these are, unchanged: a driver that read it may copy its bytes and ask for none of them. */
+  readonly copyOf?: LogRecord
 }
 
 export interface NextOffset extends TopicPartition {

@@ -5,6 +5,7 @@ import {
   type EncodeOptions,
   type OutgoingRecord,
 } from '../../src/records/kafka/codec/encode.ts'
+import { RecordView } from '../../src/records/kafka/codec/record-view.ts'
 import { decodeWithKafkajs, encodeWithKafkajs } from '../records/codec/kafkajs-codec.ts'
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
@@ -54,6 +55,7 @@ async function microsOf(
   return best
 }
 
+const NONE: OutgoingRecord['headers'] = []
 const READ = { partition: 'payments-0', fromOffset: 0, aborted: [] }
 
 function decode({ set }: Input): number {
@@ -66,6 +68,18 @@ function decodeToObjects({ set }: Input): number {
   let bytes = 0
   for (let i = 0; i < records.length; i++) bytes += records.at(i).value?.length ?? 0
   return bytes === 0 ? 0 : records.length
+}
+
+/** Decoded and encoded again, a record at a time, without a look into it. */
+function copy({ set }: Input): number {
+  const records = decodeRecords(set, READ)
+  const copies: OutgoingRecord[] = []
+  for (let i = 0; i < records.length; i++) {
+    const copyOf = new RecordView(records, i)
+    copies.push({ key: null, value: null, timestampMs: copyOf.timestampMs, headers: NONE, copyOf })
+  }
+  encoder.encode(copies, OPTIONS)
+  return records.length
 }
 
 const encoder = new BatchEncoder()
@@ -95,6 +109,7 @@ const micros = {
   decode: await microsOf(inputs, rounds, decode),
   decodeToObjects: await microsOf(inputs, rounds, decodeToObjects),
   encode: await microsOf(inputs, rounds, encode),
+  copy: await microsOf(inputs, rounds, copy),
   kafkajsDecode: await microsOf(inputs, rounds / FEWER, kafkajsDecode),
   kafkajsEncode: await microsOf(inputs, rounds / FEWER, kafkajsEncode),
 }

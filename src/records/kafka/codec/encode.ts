@@ -10,6 +10,7 @@ import { type Compression, pack } from './compression.ts'
 import { crc32c } from './crc32c.ts'
 import type { RecordHeader } from './fetched-records.ts'
 import { HeaderNames } from './header-names.ts'
+import { RecordView } from './record-view.ts'
 import { varintBytes, varlongBytes, writeVarint, writeVarlong } from './varint.ts'
 
 /** A record to be written. */
@@ -19,6 +20,8 @@ export interface OutgoingRecord {
   /** A whole number of ms since the epoch; −1: none. */
   readonly timestampMs: number
   readonly headers: readonly RecordHeader[]
+  /** Whose key, value and headers these are; of a {@link RecordView} they are copied as they lie in the log. */
+  readonly copyOf?: object
 }
 
 export interface EncodeOptions {
@@ -63,9 +66,8 @@ export class BatchEncoder {
     const batches: EncodedBatch[] = []
     let { producer } = options
     for (let from = 0; from < records.length; ) {
-      const plan = planBatch(records, from, options.maxBytes)
-      const count = plan.bodies.length
-      batches.push({ bytes: this.#batch(records, plan, { ...options, producer }), count })
+      const { bytes, count } = this.#batch(records, from, { ...options, producer })
+      batches.push({ bytes, count })
       from += count
       if (producer !== null) {
         producer = { ...producer, baseSequence: (producer.baseSequence + count) & LAST_SEQUENCE }
@@ -74,71 +76,94 @@ export class BatchEncoder {
     return batches
   }
 
-  #batch(records: readonly OutgoingRecord[], plan: Plan, options: EncodeOptions): Buffer {
-    const at = this.#reserve(plan.bytes)
+  #batch(records: readonly OutgoingRecord[], from: number, options: EncodeOptions): EncodedBatch {
+    const { count, maxTimestampMs, end: unpacked } = this.#write(records, from, options.maxBytes)
     const room = this.#room
+    const at = this.#used
     const recordsAt = at + HEADER_BYTES
-    let end = writeRecords(room, recordsAt, { records, plan })
-    const packed = pack(options.compression, room.subarray(recordsAt, end))
-    if (packed !== null) end = recordsAt + packed.bytes.copy(room, recordsAt)
+    const packed = pack(options.compression, room.subarray(recordsAt, unpacked))
+    const end = packed === null ? unpacked : recordsAt + packed.bytes.copy(room, recordsAt)
     writeHeader(room, at, {
       bytes: end - at,
       compression: packed?.number ?? 0,
-      count: plan.bodies.length,
-      baseTimestampMs: plan.baseTimestampMs,
-      maxTimestampMs: plan.maxTimestampMs,
+      count,
+      baseTimestampMs: (records[from] as OutgoingRecord).timestampMs,
+      maxTimestampMs,
       producer: options.producer,
     })
     writeCrc(room, at, crc32c(room, at + CRC_FROM, end))
     this.#used = end
-    return room.subarray(at, end)
+    return { bytes: room.subarray(at, end), count }
   }
 
-  /** Where so many bytes go. Batches of this call that do not fit beside them stay in the memory they are in. */
-  #reserve(bytes: number): number {
+  /** Writes as many records as go into a batch; it begins at `#used`, where room for its header is left. */
+  #write(records: readonly OutgoingRecord[], from: number, maxBytes: number): Written {
+    const baseTimestampMs = (records[from] as OutgoingRecord).timestampMs
+    let maxTimestampMs = baseTimestampMs
+    this.#reserve(HEADER_BYTES, HEADER_BYTES)
+    let room: Buffer = this.#room
+    let start = this.#used
+    let bytes = HEADER_BYTES
+    let i = from
+    for (; i < records.length; i++) {
+      const record = records[i] as OutgoingRecord
+      const { timestampMs } = record
+      if (!Number.isSafeInteger(timestampMs) || timestampMs < -1) throw noTimestamp(timestampMs)
+      const delta = timestampMs - baseTimestampMs
+      const parts = partsOf(record)
+      const body = 1 + varlongBytes(delta) + varintBytes(i - from) + partsBytes(parts)
+      const withThis = bytes + varintBytes(body) + body
+      if (withThis > maxBytes && i > from) break
+      if (start + withThis > room.length) {
+        room = this.#reserve(bytes, withThis)
+        start = this.#used
+      }
+      let at = writeVarint(room, start + bytes, body)
+      room[at++] = 0
+      at = writeVarlong(room, at, delta)
+      at = writeVarint(room, at, i - from)
+      writeParts(room, at, parts)
+      bytes = withThis
+      if (timestampMs > maxTimestampMs) maxTimestampMs = timestampMs
+    }
+    return { count: i - from, maxTimestampMs, end: start + bytes }
+  }
+
+  /**
+   * Memory for a batch of so many bytes, of which some are written. Batches of this call that are complete stay in the
+   * memory they are in.
+   */
+  #reserve(written: number, bytes: number): Buffer {
     if (this.#used + bytes > this.#room.length) {
-      this.#room = Buffer.allocUnsafe(Math.max(bytes, 2 * this.#room.length))
+      const room = Buffer.allocUnsafe(2 * Math.max(bytes, this.#room.length))
+      this.#room.copy(room, 0, this.#used, this.#used + written)
+      this.#room = room
       this.#used = 0
     }
-    return this.#used
+    return this.#room
   }
 }
 
-/** Bytes of the batch that the records make, not compressed; at most `maxBytes`, unless the first alone is over it. */
-export function batchBytes(records: readonly OutgoingRecord[]): number {
-  return records.length === 0 ? 0 : planBatch(records, 0, Number.POSITIVE_INFINITY).bytes
-}
-
-/** What goes into a batch. */
-interface Plan {
-  readonly from: number
-  /** Of each record, without the length that stands before it. */
-  readonly bodies: readonly number[]
-  /** Of the whole batch, not compressed. */
-  readonly bytes: number
-  readonly baseTimestampMs: number
+interface Written {
+  readonly count: number
   readonly maxTimestampMs: number
+  /** Where it ends in the room. */
+  readonly end: number
 }
 
-function planBatch(records: readonly OutgoingRecord[], from: number, maxBytes: number): Plan {
-  const baseTimestampMs = (records[from] as OutgoingRecord).timestampMs
-  const bodies: number[] = []
-  let maxTimestampMs = baseTimestampMs
-  let bytes = HEADER_BYTES
-  for (let i = from; i < records.length; i++) {
-    const record = records[i] as OutgoingRecord
-    const { timestampMs } = record
-    if (!Number.isSafeInteger(timestampMs) || timestampMs < -1) throw noTimestamp(timestampMs)
-    const delta = varlongBytes(timestampMs - baseTimestampMs) + varintBytes(i - from)
-    const body =
-      1 + delta + partBytes(record.key) + partBytes(record.value) + headersBytes(record.headers)
-    const withThis = bytes + varintBytes(body) + body
-    if (withThis > maxBytes && i > from) break
-    bodies.push(body)
-    bytes = withThis
-    if (timestampMs > maxTimestampMs) maxTimestampMs = timestampMs
-  }
-  return { from, bodies, bytes, baseTimestampMs, maxTimestampMs }
+/** Key, value and headers of a record: of one that may make them when they are asked for, read once. */
+type Parts = RecordView | Pick<OutgoingRecord, 'key' | 'value' | 'headers'>
+
+function partsOf(record: OutgoingRecord): Parts {
+  const { copyOf } = record
+  if (copyOf instanceof RecordView) return copyOf
+  const { key, value, headers } = record
+  return { key, value, headers }
+}
+
+function partsBytes(parts: Parts): number {
+  if (parts instanceof RecordView) return parts.records.partsBytes(parts.index)
+  return partBytes(parts.key) + partBytes(parts.value) + headersBytes(parts.headers)
 }
 
 function partBytes(part: Buffer | null): number {
@@ -151,28 +176,18 @@ function headersBytes(headers: readonly RecordHeader[]): number {
   return bytes
 }
 
-/** Writes what was planned; returns where it ends. */
-function writeRecords(
-  room: Buffer,
-  start: number,
-  { records, plan }: { records: readonly OutgoingRecord[]; plan: Plan },
-): number {
-  let at = start
-  for (let i = 0; i < plan.bodies.length; i++) {
-    const { key, value, timestampMs, headers } = records[plan.from + i] as OutgoingRecord
-    at = writeVarint(room, at, plan.bodies[i] as number)
-    room[at++] = 0
-    at = writeVarlong(room, at, timestampMs - plan.baseTimestampMs)
-    at = writeVarint(room, at, i)
-    at = writePart(room, at, key)
-    at = writePart(room, at, value)
-    at = writeVarint(room, at, headers.length)
-    for (const header of headers) {
-      at = writePart(room, at, names.bytesOf(header.name))
-      at = writePart(room, at, header.value)
-    }
+function writeParts(room: Buffer, start: number, parts: Parts): void {
+  if (parts instanceof RecordView) {
+    parts.records.copyParts(parts.index, room, start)
+    return
   }
-  return at
+  let at = writePart(room, start, parts.key)
+  at = writePart(room, at, parts.value)
+  at = writeVarint(room, at, parts.headers.length)
+  for (const { name, value } of parts.headers) {
+    at = writePart(room, at, names.bytesOf(name))
+    at = writePart(room, at, value)
+  }
 }
 
 function writePart(room: Buffer, at: number, part: Buffer | null): number {

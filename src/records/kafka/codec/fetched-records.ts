@@ -67,6 +67,18 @@ export class FetchedRecords {
     return count === 0 ? NO_HEADERS : Array.from({ length: count }, () => readRecordHeader(reader))
   }
 
+  /** Bytes that key, value and headers take in the log, lengths included. */
+  partsBytes(index: number): number {
+    const span = index * SPAN.row + SPAN.parts
+    return (this.#spans[span + 1] as number) - (this.#spans[span] as number)
+  }
+
+  /** Copies key, value and headers as they lie in the log. */
+  copyParts(index: number, target: Buffer, at: number): void {
+    const span = index * SPAN.row + SPAN.parts
+    this.#bytes.copy(target, at, this.#spans[span], this.#spans[span + 1])
+  }
+
   #view(span: number): Buffer | null {
     const begin = this.#spans[span] as number
     const length = this.#spans[span + 1] as number

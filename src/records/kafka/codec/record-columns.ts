@@ -2,8 +2,11 @@ import type { BatchHeader } from './batch-header.ts'
 import { corrupt } from './faults.ts'
 import { NumberReader } from './varint.ts'
 
-/** Where a record's key and value lie: numbers in a row of `spans`, each followed by its length, −1 for `null`. */
-export const SPAN = { key: 0, value: 2, row: 4 } as const
+/**
+ * Where a record's key and value lie: numbers in a row of `spans`, each followed by its length, −1 for `null`. `parts`: where
+ * all of its parts lie, from the key's length to the last header, and where they end.
+ */
+export const SPAN = { key: 0, value: 2, parts: 4, row: 6 } as const
 
 /** Where a batch's records lie in the bytes of the columns. */
 export interface Section {
@@ -52,6 +55,8 @@ export class RecordColumns {
         throw corrupt(`offset ${offset} after ${lastOffset}, in a batch up to ${batch.lastOffset}`)
       }
       offsets[row] = offset
+      spans[row * SPAN.row + SPAN.parts] = reader.at
+      spans[row * SPAN.row + SPAN.parts + 1] = end
       passPart(reader, spans, row * SPAN.row + SPAN.key)
       passPart(reader, spans, row * SPAN.row + SPAN.value)
       passHeaders(reader)

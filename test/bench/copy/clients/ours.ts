@@ -1,6 +1,8 @@
 import { KafkaRecords } from '../../../../src/records/kafka/kafka-records.ts'
 import type {
   Chunk,
+  Header,
+  LogRecord,
   Member,
   NewRecord,
   NextOffset,
@@ -12,6 +14,35 @@ import { type CopyTask, Meter, type Pass, runPasses } from '../pass.ts'
 
 /** From so many on a commit does not wait, and partitions are paused until it has begun. */
 const ENOUGH = 20_000
+
+/** A record on its way, with no part of it looked at. */
+class CopiedRecord implements NewRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly copyOf: LogRecord
+
+  constructor(topic: string, partition: number, copyOf: LogRecord) {
+    this.topic = topic
+    this.partition = partition
+    this.copyOf = copyOf
+  }
+
+  get key(): Buffer | null {
+    return this.copyOf.key
+  }
+
+  get value(): Buffer | null {
+    return this.copyOf.value
+  }
+
+  get timestampMs(): number {
+    return this.copyOf.timestampMs
+  }
+
+  get headers(): readonly Header[] {
+    return this.copyOf.headers
+  }
+}
 
 class Copy {
   readonly #task: CopyTask
@@ -62,9 +93,7 @@ class Copy {
     const topic = this.#output
     const { partition, epoch, nextOffset } = chunk
     const outputs = this.#outputs
-    for (const { key, value, timestampMs, headers } of chunk.records) {
-      outputs.push({ topic, partition, key, value, timestampMs, headers })
-    }
+    for (const record of chunk.records) outputs.push(new CopiedRecord(topic, partition, record))
     this.#nextOffsets.set(partition, {
       topic: chunk.topic,
       partition,
