@@ -11,7 +11,10 @@ export interface Header {
   readonly value: Buffer
 }
 
-/** A record as it lies in the log. The buffers belong to the chunk: copy what outlives it. */
+/**
+ * A record as it lies in the log. The buffers belong to the chunk: copy what outlives it. Its parts may be getters, which make
+ * them anew each time, so that it cannot be spread.
+ */
 export interface LogRecord {
   readonly offset: number
   /** The record's own Kafka timestamp, ms since the epoch. */

@@ -173,13 +173,9 @@ function causeOf({ cause }: WindowResult, { records, place }: Following): LogRec
 /** A closed window's result is set aside by itself; all else is its record's fault. */
 function faultOf({ record, window }: Origin, step: string, error: TidemarkError): RecordFault {
   if (window?.isFinal !== true) return { record, window: null, step, error }
-  const key = Buffer.from(window.key)
-  return {
-    record: { ...record, key, value: encodeOutput(window.event), headers: [] },
-    window,
-    step,
-    error,
-  }
+  const { offset, timestampMs } = record
+  const [key, value] = [Buffer.from(window.key), encodeOutput(window.event)]
+  return { record: { offset, timestampMs, key, value, headers: [] }, window, step, error }
 }
 
 /** What the engine could not let go on, as the fault of a record or a window. */

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import { partitionOf } from '../../src/records/partitioner.ts'
-import type { Guarantee } from '../../src/records/port.ts'
+import type { Guarantee, LogRecord } from '../../src/records/port.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { commitOffsets, type DefineTest, join, next, numbered, readUntil } from './driver.ts'
 import { exactlyOnceTests, guaranteeTests } from './guarantee-contract.ts'
@@ -64,7 +64,7 @@ function readingTests(test: DefineTest): void {
     const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
     await heard.until(() => heard.values().length === 2)
     const records = heard.chunks.flatMap((chunk) => chunk.records)
-    expect(records).toEqual([
+    expect(records.map(partsOf)).toEqual([
       { offset: 0, timestampMs: AT, key: null, value: Buffer.from('1'), headers },
       { offset: 1, timestampMs: AT + 7, key: Buffer.from('k'), value: null, headers: [] },
     ])
@@ -319,4 +319,9 @@ function committingTests(test: DefineTest, guarantee: Guarantee): void {
     expect(later.assignment().nextOffset).toBe(1)
     await again.leave()
   })
+}
+
+/** A driver may make the parts only when they are asked for. */
+function partsOf({ offset, timestampMs, key, value, headers }: LogRecord): LogRecord {
+  return { offset, timestampMs, key, value, headers }
 }

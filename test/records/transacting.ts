@@ -15,7 +15,7 @@ import { Listener, record } from './listener.ts'
 
 // A group that copies records exactly once, over a wire that fails.
 
-export interface Joined {
+interface Joined {
   readonly member: Member
   readonly heard: Listener
 }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import { batchBytes } from '../../src/records/kafka/codec/encode.ts'
 import type { LogRecord, TopicInfo } from '../../src/records/port.ts'
 import { deadLetter } from '../../src/runtime/dead-letter.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
+import { writtenBytes } from '../support/batch-bytes.ts'
 import { headerOf } from '../support/headers.ts'
 import { topic } from './hand-records.ts'
 
@@ -85,7 +85,7 @@ describe('one that is over the limit of its topic', () => {
 
   test('keeps its value while it fits to the byte', () => {
     // As the broker measures it: by the batch that is sent.
-    const bytes = batchBytes([setAside({ value }, { maxMessageBytes: 1e6 })])
+    const bytes = writtenBytes(setAside({ value }, { maxMessageBytes: 1e6 }))
     expect(setAside({ value }, { maxMessageBytes: bytes }).value).toEqual(value)
     expect(setAside({ value }, { maxMessageBytes: bytes - 1 }).value).toBeNull()
   })
@@ -114,7 +114,7 @@ describe('one that is over the limit of its topic', () => {
       key: Buffer.alloc(5_000),
     }
     const letter = setAside({ ...huge, value }, takes, why)
-    expect(batchBytes([letter])).toBeLessThan(4_096)
+    expect(writtenBytes(letter)).toBeLessThan(4_096)
     expect(headerOf(letter, 'tidemark.message')).toBe(`${'語'.repeat(299)}…`)
   })
 })

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { batchBytes as writtenBytes } from '../../src/records/kafka/codec/encode.ts'
 import type { NewRecord, TopicInfo } from '../../src/records/port.ts'
 import { batchBytes, isTooLarge, limitsOf, timestampFault } from '../../src/runtime/topic-limits.ts'
+import { writtenBytes } from '../support/batch-bytes.ts'
 import { topic } from './hand-records.ts'
 
 const NOW_MS = 1_800_000_000_000
@@ -28,7 +28,7 @@ const record: fc.Arbitrary<NewRecord> = fc.record({
 
 test('a record is measured as the batch that is sent, and is too large from the first byte over the limit', () => {
   const property = fc.property(record, (one) => {
-    const size = writtenBytes([one])
+    const size = writtenBytes(one)
     expect(batchBytes(one)).toBe(size)
     expect(isTooLarge(one, limits({ maxMessageBytes: size }))).toBe(false)
     expect(isTooLarge(one, limits({ maxMessageBytes: size - 1 }))).toBe(true)

@@ -1,5 +1,6 @@
-import type { Chunk, Header, LogRecord, TopicPartition } from '../port.ts'
-import type { FetchedRecord, FetchedRecords } from './codec/fetched-records.ts'
+import type { Chunk, TopicPartition } from '../port.ts'
+import type { FetchedRecords } from './codec/fetched-records.ts'
+import { RecordView } from './codec/record-view.ts'
 
 /** What was fetched of a partition as a chunk. Buffers are those of the broker's response. */
 export function chunkOf(
@@ -8,15 +9,6 @@ export function chunkOf(
   endOffset: number,
 ): Chunk {
   const { topic, partition, epoch } = of
-  const records = Array.from({ length: fetched.length }, (_, i) => recordOf(fetched.at(i)))
+  const records = Array.from({ length: fetched.length }, (_, i) => new RecordView(fetched, i))
   return { topic, partition, epoch, records, nextOffset: fetched.nextOffset, endOffset }
-}
-
-const EMPTY = Buffer.alloc(0)
-
-function recordOf(record: FetchedRecord): LogRecord {
-  const isWhole = record.headers.every(({ value }) => value !== null)
-  if (isWhole) return record as LogRecord
-  const headers = record.headers.map(({ name, value }): Header => ({ name, value: value ?? EMPTY }))
-  return { ...record, headers }
 }

@@ -1,0 +1,9 @@
+import { BatchEncoder, type OutgoingRecord } from '../../src/records/kafka/codec/encode.ts'
+
+const ROOM = { maxBytes: Number.MAX_SAFE_INTEGER, producer: null, compression: 'none' } as const
+
+/** Bytes of the batch that a record makes, as it is written. */
+export function writtenBytes(record: OutgoingRecord): number {
+  const [batch] = new BatchEncoder().encode([record], ROOM)
+  return batch?.bytes.length ?? 0
+}
