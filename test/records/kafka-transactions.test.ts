@@ -1,8 +1,10 @@
-import { describe, expect } from 'vitest'
+import { describe, expect, onTestFinished } from 'vitest'
+import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { API } from '../services/faulty-wire.ts'
 import { ownKafkaTest, ownKafkaTests } from '../services/own-kafka.ts'
 import { rawLog } from '../services/raw-log.ts'
 import { thrownBy } from '../support/thrown.ts'
+import { record } from './listener.ts'
 import { commitUntilTaken, expectNoneOpen, transacting } from './transacting.ts'
 
 // Exactly once on a real broker, over a wire that fails: what is published is judged by the raw log.
@@ -86,6 +88,24 @@ describe('a transaction of which an answer is lost', () => {
         },
       )
     }
+  })
+})
+
+describe('records that are written beside transactions', () => {
+  ownKafkaTests((kafkaTest) => {
+    kafkaTest('records are there once, also those that come after a retry', async (kafka) => {
+      const set = await transacting(kafka)
+      const records = new KafkaRecords({ brokers: set.wire.brokers })
+      onTestFinished(() => records.close())
+      const writer = records.writer()
+      const write = (value: string) =>
+        writer.send([record(set.outputs, { value: Buffer.from(value) })])
+      await write('1')
+      set.wire.loseReply(API.produce)
+      await write('2')
+      await write('3')
+      expect(await set.published()).toEqual(['1', '2', '3'])
+    })
   })
 })
 
@@ -231,6 +251,27 @@ describe('a member whose place in the group has passed', () => {
         expect(performance.now() - startMs).toBeLessThan(1_000)
         expect(await set.published()).toEqual(['0/1', '0/2'])
         await set.wire.node(1).up()
+      },
+    )
+
+    kafkaTest(
+      'has a transaction on its way that is waited for by the next owner',
+      async (kafka) => {
+        const set = await transacting(kafka, 2)
+        const one = await set.join()
+        const held = set.wire.hold(API.endTxn)
+        const committing = one.member.commit({
+          ...set.commitOf(one.heard, 1),
+          nextOffsets: [0, 1].flatMap((p) => set.commitOf(one.heard, 1, p).nextOffsets),
+        })
+        await held.happened
+        const other = set.join({ brokers: kafka.service.brokers })
+        // The other has been dealt a partition, and still knows no offset of it.
+        await one.heard.until(() => one.heard.losses.length === 1)
+        held.release()
+        await committing
+        const { heard } = await other
+        expect(heard.assignments).toMatchObject([{ nextOffset: 1, metadata: 'note 1' }])
       },
     )
 

@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { MUTANTS, mutated } from './mutants.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+
+describe('every mutant', () => {
+  test.each(MUTANTS)('$name still fits the sources, and names a test that is there', (mutant) => {
+    for (const file of new Set(mutant.edits.map((edit) => edit.file))) {
+      const source = read(join('src', file))
+      const edits = mutant.edits.filter((edit) => edit.file === file)
+      expect(mutated(source, edits)).not.toBe(source)
+    }
+    const { file, test: name } = mutant.caughtBy
+    const all = ['test/records/rebalancing-contract.ts', file].map(read).join('')
+    expect(all).toContain(name)
+  })
+})

@@ -1,0 +1,155 @@
+// Mistakes that exactly once must not survive, each as edits of the sources that are made while a test runs, and only then.
+
+export interface Mutant {
+  readonly name: string
+  readonly edits: readonly Edit[]
+  /** Which test catches it: a file, and a part of the test's name. */
+  readonly caughtBy: { readonly file: string; readonly test: string }
+}
+
+export interface Edit {
+  /** Below `src/`. */
+  readonly file: string
+  /** Occurs once. */
+  readonly from: string
+  readonly to: string
+}
+
+const DRIVER = 'records/kafka'
+const TRANSACTIONS = 'test/records/kafka-transactions.test.ts'
+const CONTRACT = 'test/records/kafka.test.ts'
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'generation -1',
+    edits: [
+      {
+        file: `${DRIVER}/wire/transactions.ts`,
+        from: 'to.int32(generationId).string(memberId).string(null)',
+        to: "to.int32(generationId * 0 - 1).string(memberId && '').string(null)",
+      },
+    ],
+    caughtBy: { file: TRANSACTIONS, test: 'publishes nothing under a generation that has passed' },
+  },
+  {
+    name: 'generation used before SyncGroup',
+    edits: [
+      {
+        file: `${DRIVER}/membership.ts`,
+        from: 'this.#isLeader = joined.leaderId === memberId',
+        to: 'this.#isLeader = joined.leaderId === memberId; this.#o.early(joined)',
+      },
+      {
+        file: `${DRIVER}/member.ts`,
+        from: 'leaving: () => this.#gate.close(),',
+        to: 'leaving: () => this.#gate.close(), early: (g) => this.#gate.open(g),',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/kafka-rebalance.test.ts',
+      test: 'commits nothing while the leader deals the partitions out',
+    },
+  },
+  {
+    name: 'a resend that includes a lost partition',
+    edits: [
+      {
+        file: `${DRIVER}/committing.ts`,
+        from: "throw new TidemarkError('REBALANCING', 'a partition of the commit was lost')",
+        to: 'return { ...next, isClaimed: true, commits: 0 } as never',
+      },
+    ],
+    caughtBy: { file: CONTRACT, test: 'what one has lost it cannot commit' },
+  },
+  {
+    name: 'a claim inside a transaction',
+    edits: [
+      {
+        file: `${DRIVER}/committing.ts`,
+        from: 'await this.#claim(owned, generation)',
+        to: 'for (const one of owned) one.isClaimed = true',
+      },
+    ],
+    caughtBy: { file: TRANSACTIONS, test: 'claimed before the first transaction, never in one' },
+  },
+  {
+    name: 'commit before output',
+    edits: [
+      {
+        file: `${DRIVER}/transactions.ts`,
+        from: 'this.#producer.send(outgoing, sending),',
+        to: 'void this.#producer.send(outgoing, sending).catch(() => {}),',
+      },
+    ],
+    caughtBy: {
+      file: TRANSACTIONS,
+      test: 'ends only when its outputs and offsets are acknowledged',
+    },
+  },
+  {
+    name: 'offset + 1',
+    edits: [
+      {
+        file: `${DRIVER}/committing.ts`,
+        from: 'return { topic, partition, offset: nextOffset, metadata: marked }',
+        to: 'return { topic, partition, offset: nextOffset + 1, metadata: marked }',
+      },
+    ],
+    caughtBy: { file: TRANSACTIONS, test: 'when only the answer to its end was lost' },
+  },
+  {
+    name: 'read_uncommitted restore',
+    edits: [
+      {
+        file: `${DRIVER}/group-offsets.ts`,
+        from: 'const offsets = await this.#fetch(partitions, true)',
+        to: 'const offsets = await this.#fetch(partitions, false)',
+      },
+    ],
+    caughtBy: { file: TRANSACTIONS, test: 'is waited for by the next owner' },
+  },
+  {
+    name: 'sequence not advanced after a retry',
+    edits: [
+      {
+        file: `${DRIVER}/producer.ts`,
+        from: 'let left = outgoing',
+        to: 'let left = outgoing; this.hasRetried = false',
+      },
+      {
+        file: `${DRIVER}/producer.ts`,
+        from: 'await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS))',
+        to: 'await sleep(FIRST_RETRY_MS * 2 ** attempt++); this.hasRetried = true',
+      },
+      {
+        file: `${DRIVER}/producer.ts`,
+        from: 'this.#sequences.set(name, sequence)',
+        to: 'if (!this.hasRetried) this.#sequences.set(name, sequence)',
+      },
+    ],
+    caughtBy: {
+      file: TRANSACTIONS,
+      test: 'records are there once, also those that come after a retry',
+    },
+  },
+  {
+    name: 'reading what is not committed',
+    edits: [
+      {
+        file: `${DRIVER}/wire/fetch.ts`,
+        from: 'const READ_COMMITTED = 1',
+        to: 'const READ_COMMITTED = 0',
+      },
+    ],
+    caughtBy: { file: 'test/records/kafka-logs.test.ts', test: 'that overlap are left out' },
+  },
+]
+
+/** The source with the mistake in it. @throws Error when an edit fits nowhere, or in more than one place */
+export function mutated(source: string, edits: readonly Edit[]): string {
+  return edits.reduce((text, { file, from, to }) => {
+    const parts = text.split(from)
+    if (parts.length !== 2) throw new Error(`${file}: "${from}" is there ${parts.length - 1} times`)
+    return parts.join(to)
+  }, source)
+}
