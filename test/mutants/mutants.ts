@@ -29,7 +29,10 @@ export const MUTANTS: readonly Mutant[] = [
         to: "to.int32(generationId * 0 - 1).string(memberId && '').string(null)",
       },
     ],
-    caughtBy: { file: TRANSACTIONS, test: 'publishes nothing under a generation that has passed' },
+    caughtBy: {
+      file: TRANSACTIONS,
+      test: 'that the group does not know any more publishes nothing',
+    },
   },
   {
     name: 'generation used before SyncGroup',

@@ -85,7 +85,9 @@ export class Producer {
     const outgoing: Outgoing[] = []
     for (const [topic, partitions] of this.#byPartition(records)) {
       const maxBytes = this.#topics.get(topic)?.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES
-      for (const [partition, list] of partitions) {
+      for (const [partition, list] of partitions.entries()) {
+        // Not every partition gets something.
+        if ((list as NewRecord[] | undefined) === undefined) continue
         const baseSequence = this.#sequences.get(partitionName({ topic, partition })) ?? 0
         const batches = this.#encoder.encodeMore(list, {
           maxBytes,
@@ -137,7 +139,12 @@ export class Producer {
 
   async #learn(records: readonly NewRecord[]): Promise<void> {
     const unknown = new Set<string>()
-    for (const { topic } of records) if (!this.#topics.has(topic)) unknown.add(topic)
+    let last = ''
+    for (const { topic } of records) {
+      if (topic === last) continue
+      last = topic
+      if (!this.#topics.has(topic)) unknown.add(topic)
+    }
     if (unknown.size === 0) return
     const described = await this.#describe([...unknown])
     for (const topic of unknown) {
@@ -150,15 +157,23 @@ export class Producer {
     await this.#brokers.learn([...unknown])
   }
 
-  #byPartition(records: readonly NewRecord[]): Map<string, Map<number, NewRecord[]>> {
-    const topics = new Map<string, Map<number, NewRecord[]>>()
+  /** By topic, and by the partition's number; most records have the topic of the one before. */
+  #byPartition(records: readonly NewRecord[]): Map<string, NewRecord[][]> {
+    const topics = new Map<string, NewRecord[][]>()
+    let last = ''
+    let count = 1
+    let partitions: NewRecord[][] = []
     for (const record of records) {
       const { topic } = record
-      let partitions = topics.get(topic)
-      if (partitions === undefined) topics.set(topic, (partitions = new Map()))
-      const partition = partitionOf(record, this.#topics.get(topic)?.partitions ?? 1)
-      const list = partitions.get(partition)
-      if (list === undefined) partitions.set(partition, [record])
+      if (topic !== last) {
+        last = topic
+        count = this.#topics.get(topic)?.partitions ?? 1
+        partitions = topics.get(topic) ?? []
+        topics.set(topic, partitions)
+      }
+      const partition = partitionOf(record, count)
+      const list = partitions[partition]
+      if (list === undefined) partitions[partition] = [record]
       else list.push(record)
     }
     return topics
