@@ -84,10 +84,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'void this.#producer.send(outgoing, sending).catch(() => {}),',
       },
     ],
-    caughtBy: {
-      file: TRANSACTIONS,
-      test: 'ends only when its outputs and offsets are acknowledged',
-    },
+    caughtBy: { file: CONTRACT, test: 'over the limit of its topic' },
   },
   {
     name: 'offset + 1',
