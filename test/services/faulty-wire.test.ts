@@ -109,6 +109,7 @@ describe('a faulty wire', () => {
       const { connection } = await held.happened
       for (const socket of sockets) socket.destroy(new Error('gone'))
       await expect(sending).rejects.toThrow('gone')
+      expect(await ends()).toBe('0')
       held.release()
       while ((await ends()) !== '1');
       expect(wire.passedOf(API.produce)).toMatchObject([{ connection }])
