@@ -57,11 +57,6 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boo
     matches: ({ type }) => type === 'UNKNOWN_TOPIC_OR_PARTITION',
   },
   {
-    code: 'GROUP_FAILED',
-    hint: 'records must be uncompressed or gzip: set compression.type of their producer or of the topic',
-    matches: ({ name }) => name === 'KafkaJSNotImplemented',
-  },
-  {
     code: 'BROKER_UNAVAILABLE',
     hint: 'is the address right and the broker up?',
     matches: ({ name }) => name !== undefined && UNREACHABLE.has(name),
