@@ -97,6 +97,12 @@ export class Brokers {
     return asked(this.#ask(nodeId, request))
   }
 
+  /** Is connected with a broker, and knows what it can do. @throws as {@link ask} */
+  async meet(nodeId: string): Promise<void> {
+    await asked(this.#abilitiesOf(nodeId))
+    await asked(this.#broker(nodeId))
+  }
+
   /**
    * Asks any broker, until it is no longer about to be able to answer.
    * @throws as {@link askCoordinator}

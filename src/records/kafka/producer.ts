@@ -147,6 +147,7 @@ export class Producer {
     }
     if (unknown.size === 0) return
     const described = await this.#describe([...unknown])
+    await this.#brokers.learn([...unknown].filter((topic) => described.has(topic)))
     for (const topic of unknown) {
       const info = described.get(topic)
       if (info === undefined) {
@@ -154,7 +155,6 @@ export class Producer {
       }
       this.#topics.set(topic, info)
     }
-    await this.#brokers.learn([...unknown])
   }
 
   /** By topic, and by the partition's number; most records have the topic of the one before. */
@@ -199,6 +199,12 @@ export class Producer {
   ): Promise<TidemarkError | null> {
     const answers: Promise<readonly Result[]>[] = []
     const requests = requestsOf(list)
+    try {
+      // Else the first requests would overtake each other while they wait for the connection.
+      await this.#brokers.meet(leader)
+    } catch (error) {
+      return thrownOrProblem(error)
+    }
     for (const [i, parts] of requests.entries()) {
       // On one connection: they arrive in the order in which they are sent.
       if (i >= REQUESTS_IN_FLIGHT) await answers[i - REQUESTS_IN_FLIGHT]
@@ -206,18 +212,21 @@ export class Producer {
     }
     let problem: TidemarkError | null = null
     const stuck = new Set<Outgoing>()
+    const moved = new Set<Outgoing>()
     for (const { part, code, error } of (await Promise.all(answers)).flat()) {
       const { to, batch } = part
       // What came behind a batch that was not taken has a number that the leader cannot take either.
       if (stuck.has(to)) continue
       if (error === null && (code === CODE.NONE || code === CODE.DUPLICATE_SEQUENCE_NUMBER)) {
         this.#acknowledged(to, batch)
+        moved.add(to)
         continue
       }
-      if (error !== null && error.code !== 'BROKER_UNAVAILABLE') throw error
-      if (error === null && !isRetriable(code)) throw refusal(code, to)
+      // It came before the one that it follows, which is there by now.
+      const hasOvertaken = code === CODE.OUT_OF_ORDER_SEQUENCE_NUMBER && moved.has(to)
+      if (error === null && !hasOvertaken && !isRetriable(code)) throw refusal(code, to)
       stuck.add(to)
-      problem ??= error ?? refusal(code, to)
+      problem ??= error === null ? refusal(code, to) : thrownOrProblem(error)
     }
     return problem
   }
@@ -254,6 +263,12 @@ export class Producer {
     const sequence = ((this.#sequences.get(name) ?? 0) + batch.count) & LAST_SEQUENCE
     this.#sequences.set(name, sequence)
   }
+}
+
+/** What may pass. @throws what will not */
+function thrownOrProblem(error: unknown): TidemarkError {
+  if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return error
+  throw error
 }
 
 interface Result {
