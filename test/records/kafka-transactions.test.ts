@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { API, type Exchange } from '../services/faulty-wire.ts'
@@ -11,6 +14,8 @@ import { commitUntilTaken, expectNoneOpen, transacting } from './transacting.ts'
 
 /** How often the driver asks for the end of a transaction before it finds out by other means. */
 const END_ATTEMPTS = 3
+
+const COPIES = fileURLToPath(new URL('./copies-until-killed.mjs', import.meta.url))
 
 const times = <T>(count: number, work: (i: number) => T) =>
   Array.from({ length: count }, (_, i) => work(i))
@@ -221,6 +226,31 @@ describe('a member whose place in the group has passed', () => {
         await expectNoneOpen(set)
       },
     )
+
+    kafkaTest('and whose process was stopped publishes nothing when it goes on', async (kafka) => {
+      const set = await transacting(kafka)
+      const [broker = ''] = kafka.service.brokers
+      const args = ['--import', 'tsx', COPIES, broker, set.group, set.topic, set.outputs]
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+      onTestFinished(() => {
+        child.kill('SIGKILL')
+      })
+      const said: string[] = []
+      child.stdout.on('data', (bytes) => said.push(...String(bytes).trim().split('\n')))
+      while (said.length < 3) await once(child.stdout, 'data')
+      child.kill('SIGSTOP')
+      const { member, heard } = await set.join({ brokers: kafka.service.brokers })
+      await heard.until(() => heard.assignments.length === 1)
+      const { nextOffset } = heard.assignment()
+      for (let offset = nextOffset + 1; offset <= 10; offset++) {
+        await commitUntilTaken(member, () => set.commitOf(heard, offset))
+      }
+      child.kill('SIGCONT')
+      await once(child, 'exit')
+      expect(['COMMIT_FAILED', 'REBALANCING', 'FENCED']).toContain(said.at(-1))
+      expect(await set.published()).toEqual(times(10, (i) => `0/${i + 1}`))
+      await expectNoneOpen(set)
+    })
 
     kafkaTest(
       'leaves a transaction open that the next owner ends within a second, though it holds no offset',
