@@ -11,9 +11,18 @@ const isToBeHad = service !== null && service.secure !== null
 
 type Fn = (kafka: OwnKafka) => Promise<void>
 
+interface TestOptions extends OwnKafkaOptions {
+  /** @default 90_000 */
+  readonly timeoutMs?: number
+}
+
 /** A test on a Kafka of its own, which it may stop; skipped where the other tests' broker is not from Maven either. */
-export function ownKafkaTest(name: string, fn: Fn, options?: OwnKafkaOptions): void {
-  test(`${name} (Kafka of its own)`, { timeout: OWN_KAFKA_TEST_MS }, async ({ skip }) => {
+export function ownKafkaTest(
+  name: string,
+  fn: Fn,
+  { timeoutMs = OWN_KAFKA_TEST_MS, ...options }: TestOptions = {},
+): void {
+  test(`${name} (Kafka of its own)`, { timeout: timeoutMs }, async ({ skip }) => {
     if (!isToBeHad) skip(NOT_TESTED)
     const kafka = await startFromMaven(options)
     onTestFinished(kafka.stop)
