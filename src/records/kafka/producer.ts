@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Code, TidemarkError } from '../../kernel/errors.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
 import { partitionOf } from '../partitioner.ts'
 import type { NewRecord, TopicInfo, TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { BatchEncoder, type EncodedBatch } from './codec/encode.ts'
+import { ENDING, isRetriable, produceRefusal } from './produce-refusal.ts'
 import { topicsOf } from './wire/by-topic.ts'
-import { CODE, hasCoordinatorMoved, hasMoved, nameOfCode } from './wire/codes.ts'
+import { CODE } from './wire/codes.ts'
 import { type ProducePartition, produce } from './wire/produce.ts'
 import type { ProducerIdentity } from './wire/transactions.ts'
 
@@ -126,7 +127,6 @@ export class Producer {
       if (left.length === 0) return
       const problem = problems.find((p) => p !== null) ?? noLeader(left[0] as Outgoing)
       if (performance.now() > deadlineMs) throw problem
-      // The leader is the right one, and is just ending the transaction before.
       if (problem === ENDING) {
         await sleep(ENDING_MS)
         continue
@@ -224,9 +224,9 @@ export class Producer {
       }
       // It came before the one that it follows, which is there by now.
       const hasOvertaken = code === CODE.OUT_OF_ORDER_SEQUENCE_NUMBER && moved.has(to)
-      if (error === null && !hasOvertaken && !isRetriable(code)) throw refusal(code, to)
+      if (error === null && !hasOvertaken && !isRetriable(code)) throw produceRefusal(code, to)
       stuck.add(to)
-      problem ??= error === null ? refusal(code, to) : thrownOrProblem(error)
+      problem ??= error === null ? produceRefusal(code, to) : thrownOrProblem(error)
     }
     return problem
   }
@@ -295,46 +295,6 @@ function requestsOf(list: readonly Outgoing[]): Part[][] {
     }
   }
   return requests
-}
-
-const RETRIABLE: ReadonlySet<number> = new Set([
-  CODE.NOT_ENOUGH_REPLICAS,
-  CODE.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
-  CODE.CONCURRENT_TRANSACTIONS,
-])
-
-function isRetriable(code: number): boolean {
-  return RETRIABLE.has(code) || hasMoved(code) || hasCoordinatorMoved(code)
-}
-
-const REFUSALS: ReadonlyMap<number, Code> = new Map<number, Code>([
-  [CODE.MESSAGE_TOO_LARGE, 'TOPIC_LIMITS'],
-  [CODE.RECORD_LIST_TOO_LARGE, 'TOPIC_LIMITS'],
-  [CODE.INVALID_TIMESTAMP, 'TOPIC_LIMITS'],
-  [CODE.INVALID_RECORD, 'TOPIC_LIMITS'],
-  [CODE.TOPIC_AUTHORIZATION_FAILED, 'AUTHENTICATION'],
-  [CODE.CLUSTER_AUTHORIZATION_FAILED, 'AUTHENTICATION'],
-  [CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 'AUTHENTICATION'],
-  [CODE.INVALID_PRODUCER_EPOCH, 'FENCED'],
-  [CODE.PRODUCER_FENCED, 'FENCED'],
-  [CODE.INVALID_PRODUCER_ID_MAPPING, 'FENCED'],
-])
-
-const HINTS: Readonly<Partial<Record<Code, string>>> = {
-  TOPIC_LIMITS: "see the topic's max.message.bytes and message.timestamp.* settings",
-  AUTHENTICATION: 'the user lacks a right (ACL) on the topic, the group or the cluster',
-}
-
-const ENDING = new TidemarkError('BROKER_UNAVAILABLE', 'the last transaction is still being ended')
-
-function refusal(code: number, to: TopicPartition): TidemarkError {
-  if (code === CODE.CONCURRENT_TRANSACTIONS) return ENDING
-  const known = REFUSALS.get(code) ?? (isRetriable(code) ? 'BROKER_UNAVAILABLE' : 'COMMIT_FAILED')
-  const hint = HINTS[known]
-  return new TidemarkError(known, `the broker answers ${nameOfCode(code)}`, {
-    where: partitionName(to),
-    ...(hint === undefined ? {} : { hint }),
-  })
 }
 
 function noLeader(to: TopicPartition): TidemarkError {

@@ -1,0 +1,50 @@
+import { type Code, TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../partition-name.ts'
+import type { TopicPartition } from '../port.ts'
+import { CODE, hasCoordinatorMoved, hasMoved, nameOfCode } from './wire/codes.ts'
+
+const RETRIABLE: ReadonlySet<number> = new Set([
+  CODE.NOT_ENOUGH_REPLICAS,
+  CODE.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  CODE.CONCURRENT_TRANSACTIONS,
+])
+
+/** Will the same batch be taken a little later, or by another leader? */
+export function isRetriable(code: number): boolean {
+  return RETRIABLE.has(code) || hasMoved(code) || hasCoordinatorMoved(code)
+}
+
+const REFUSALS: ReadonlyMap<number, Code> = new Map<number, Code>([
+  [CODE.MESSAGE_TOO_LARGE, 'TOPIC_LIMITS'],
+  [CODE.RECORD_LIST_TOO_LARGE, 'TOPIC_LIMITS'],
+  [CODE.INVALID_TIMESTAMP, 'TOPIC_LIMITS'],
+  [CODE.INVALID_RECORD, 'TOPIC_LIMITS'],
+  [CODE.TOPIC_AUTHORIZATION_FAILED, 'AUTHENTICATION'],
+  [CODE.CLUSTER_AUTHORIZATION_FAILED, 'AUTHENTICATION'],
+  [CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 'AUTHENTICATION'],
+  [CODE.INVALID_PRODUCER_EPOCH, 'FENCED'],
+  [CODE.PRODUCER_FENCED, 'FENCED'],
+  [CODE.INVALID_PRODUCER_ID_MAPPING, 'FENCED'],
+])
+
+const HINTS: Readonly<Partial<Record<Code, string>>> = {
+  TOPIC_LIMITS: "see the topic's max.message.bytes and message.timestamp.* settings",
+  AUTHENTICATION: 'the user lacks a right (ACL) on the topic, the group or the cluster',
+}
+
+/** The leader is the right one, and is just ending the transaction before. */
+export const ENDING = new TidemarkError(
+  'BROKER_UNAVAILABLE',
+  'the last transaction is still being ended',
+)
+
+/** Why a partition's leader does not take a batch. */
+export function produceRefusal(code: number, to: TopicPartition): TidemarkError {
+  if (code === CODE.CONCURRENT_TRANSACTIONS) return ENDING
+  const known = REFUSALS.get(code) ?? (isRetriable(code) ? 'BROKER_UNAVAILABLE' : 'COMMIT_FAILED')
+  const hint = HINTS[known]
+  return new TidemarkError(known, `the broker answers ${nameOfCode(code)}`, {
+    where: partitionName(to),
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
