@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Cluster, Kafka, type KafkaConfig, PartitionAssigners } from 'kafkajs'
+import { type Broker, type Cluster, Kafka, type KafkaConfig, PartitionAssigners } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { TopicPartition } from '../port.ts'
 import { fromKafka } from './errors.ts'
@@ -37,6 +37,7 @@ export class Brokers {
   readonly #cluster: Cluster
   readonly #coordinators = new Map<string, string>()
   readonly #abilities = new Map<string, BrokerAbilities>()
+  readonly #met = new Map<string, Broker>()
   readonly #topics = new Set<string>()
   /** By topic, the leaders' ids by partition. */
   #leaders = new Map<string, Map<number, string>>()
@@ -97,10 +98,15 @@ export class Brokers {
     return asked(this.#ask(nodeId, request))
   }
 
+  /** Is a broker connected, and what it can do known? */
+  hasMet(nodeId: string): boolean {
+    return this.#abilities.has(nodeId) && this.#met.get(nodeId)?.isConnected() === true
+  }
+
   /** Is connected with a broker, and knows what it can do. @throws as {@link ask} */
   async meet(nodeId: string): Promise<void> {
     await asked(this.#abilitiesOf(nodeId))
-    await asked(this.#broker(nodeId))
+    this.#met.set(nodeId, await asked(this.#broker(nodeId)))
   }
 
   /**

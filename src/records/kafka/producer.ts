@@ -201,7 +201,7 @@ export class Producer {
     const requests = requestsOf(list)
     try {
       // Else the first requests would overtake each other while they wait for the connection.
-      await this.#brokers.meet(leader)
+      if (!this.#brokers.hasMet(leader)) await this.#brokers.meet(leader)
     } catch (error) {
       return thrownOrProblem(error)
     }
