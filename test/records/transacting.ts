@@ -5,6 +5,7 @@ import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
 import type { Commit, Member } from '../../src/records/port.ts'
 import { ask, encoder } from '../services/ask.ts'
+import { until } from '../services/cluster.ts'
 import { API, FaultyWire } from '../services/faulty-wire.ts'
 import { openTransactions } from '../services/foreign.ts'
 import type { OwnKafka } from '../services/from-maven.ts'
@@ -14,6 +15,9 @@ import { next } from './driver.ts'
 import { Listener, record } from './listener.ts'
 
 // A group that copies records exactly once, over a wire that fails.
+
+/** Far below the time after which the broker would abort it by itself. */
+const MARKERS_MS = 3_000
 
 interface Joined {
   readonly member: Member
@@ -112,7 +116,11 @@ export async function commitUntilTaken(member: Member, commit: () => Commit): Pr
   }
 }
 
+/** Resolves when none of the group's is open: markers may be written after the broker has taken a transaction's end. */
 export async function expectNoneOpen({ kafka, group }: Transacting): Promise<void> {
-  const open = await openTransactions(kafka.service)
-  expect(open.filter((id) => id.startsWith(group))).toEqual([])
+  const isNoneOpen = async () => {
+    const open = await openTransactions(kafka.service)
+    return !open.some((id) => id.startsWith(group))
+  }
+  await until('without an open transaction', isNoneOpen, MARKERS_MS)
 }
