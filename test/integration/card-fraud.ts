@@ -5,6 +5,8 @@ import type { KafkaWriter } from '../../src/records/kafka/writer.ts'
 import { partitionOf } from '../../src/records/partitioner.ts'
 import { paymentLines } from '../bench/payments.ts'
 import { type Outcome, outcomeOf, type Place, placeOf } from '../golden/answers.ts'
+import { until } from '../services/cluster.ts'
+import { openTransactions } from '../services/foreign.ts'
 import {
   freshName,
   freshTopics,
@@ -16,6 +18,7 @@ import type { Running } from '../services/tidemark.ts'
 import { start } from '../services/tidemark-in-test.ts'
 
 export const PARTITIONS = 6
+const MARKERS_MS = 5_000
 const TOPICS = ['payments', 'predictions', 'payments.dlq'] as const
 
 type Topics = Readonly<Record<(typeof TOPICS)[number], string>>
@@ -138,6 +141,15 @@ export class CardFraud {
     } finally {
       await admin.disconnect()
     }
+  }
+
+  /** Resolves when what its group has committed can be seen: a broker takes the end of a transaction before it has written its markers. */
+  async transactionsEnded(): Promise<void> {
+    const isNoneOpen = async () => {
+      const open = await openTransactions(this.#kafka)
+      return !open.some((id) => id.startsWith(this.#group))
+    }
+    await until('without an open transaction', isNoneOpen, MARKERS_MS)
   }
 
   /** Resolves when everything that was sent is committed; asks until then. */

@@ -4,7 +4,7 @@ import { CardFraud, payments, unanswered } from './card-fraud.ts'
 
 // A worker that is told to stop in the middle of its work, and the one that goes on after it.
 
-const EVENTS = 100_000
+const EVENTS = 200_000
 
 kafkaTest(
   'SIGTERM under load ends with 0; nothing is lost and no offset is ahead of its output',
@@ -19,6 +19,7 @@ kafkaTest(
       first.process.kill('SIGTERM')
       expect(await first.ended).toMatchObject({ code: 0, signal: null })
 
+      await cards.transactionsEnded()
       const committed = await cards.committed()
       const done = await cards.answered()
       const stopped = [...committed.values()].reduce((a, b) => a + b, 0)

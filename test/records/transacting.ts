@@ -83,10 +83,12 @@ export async function transacting(kafka: OwnKafka, partitions = 1): Promise<Tran
       nextOffsets: [next(heard.assignment(partition), nextOffset, `note ${nextOffset}`)],
     }),
     published: async () => {
+      await noneOpen(kafka, group)
       const log = await rawLog(kafka.service, { topic: outputs, partition: 0 }, 'readUncommitted')
       return committedIn(log).map(({ value }) => value)
     },
     committed: async (partition = 0) => {
+      await noneOpen(kafka, group)
       const standings = await plain.standings(group, topic)
       return standings[partition]?.committed?.nextOffset
     },
@@ -116,8 +118,13 @@ export async function commitUntilTaken(member: Member, commit: () => Commit): Pr
   }
 }
 
-/** Resolves when none of the group's is open: markers may be written after the broker has taken a transaction's end. */
+/** None of the group's is left open. */
 export async function expectNoneOpen({ kafka, group }: Transacting): Promise<void> {
+  await noneOpen(kafka, group)
+}
+
+/** Markers may be written after the broker has taken a transaction's end. */
+async function noneOpen(kafka: OwnKafka, group: string): Promise<void> {
   const isNoneOpen = async () => {
     const open = await openTransactions(kafka.service)
     return !open.some((id) => id.startsWith(group))
