@@ -93,8 +93,9 @@ export interface MemberHandlers {
 /** One member of a consumer group. */
 export interface Member {
   /**
-   * Makes a commit durable. One at a time. A partition whose epoch has passed is its new owner's: at least once its offsets
-   * are left out, exactly once the whole commit is refused, since it holds outputs of that partition.
+   * Makes a commit durable; at least once its offsets may follow a moment later, and do before the member leaves or loses their
+   * partitions. One at a time. A partition whose epoch has passed is its new owner's: at least once its offsets are left out,
+   * exactly once the whole commit is refused, since it holds outputs of that partition.
    * @throws TidemarkError `REBALANCING` (the group is dealing out its partitions anew, or has: assemble it again; nothing was
    * written, unless at least once the outputs took so long that the group did not wait for them) · `COMMIT_FAILED` or
    * `BROKER_UNAVAILABLE` (nothing of the offsets was committed; at least once outputs may stand in the log: send all again) ·

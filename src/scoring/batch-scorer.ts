@@ -40,9 +40,9 @@ interface Piece {
 }
 
 /**
- * Runs what is there: rows that came while a run was in flight go together into the next one, whoever sent them, up to
- * `maxBatch`. Never waits for more. A batch goes to the first lane that takes its size; a lane runs one at a time. `lanes`: at
- * least one, the smallest first; the last one's size is `maxBatch`.
+ * Runs what is there: rows that came in one turn of the event loop, or while a run was in flight, go together, whoever sent them,
+ * up to `maxBatch`. Never waits for more. A batch goes to the first lane that takes its size; a lane runs one at a time. `lanes`:
+ * at least one, the smallest first; the last one's size is `maxBatch`.
  */
 export class BatchScorer implements Scorer {
   readonly name: string
@@ -54,6 +54,7 @@ export class BatchScorer implements Scorer {
   readonly #busy = new Set<Lane>()
   readonly #waiting: Request[] = []
   #waitingRows = 0
+  #isDispatching = false
   #idle: (() => void) | null = null
   #closing: Promise<void> | null = null
 
@@ -76,7 +77,7 @@ export class BatchScorer implements Scorer {
       await new Promise<void>((resolve, reject) => {
         this.#waiting.push({ rows, count, scores, resolve, reject, given: 0, scored: 0 })
         this.#waitingRows += count
-        this.#dispatch()
+        this.#dispatchSoon()
       })
     }
     return scores
@@ -88,12 +89,22 @@ export class BatchScorer implements Scorer {
   }
 
   async #close(): Promise<void> {
-    if (this.#busy.size > 0) {
+    if (this.#busy.size > 0 || this.#isDispatching) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve
       })
     }
     await Promise.all(this.#lanes.map(({ runner }) => runner.close()))
+  }
+
+  /** When all that is to be scored in this turn of the event loop has come: several partitions' records arrive together. */
+  #dispatchSoon(): void {
+    if (this.#isDispatching) return
+    this.#isDispatching = true
+    setImmediate(() => {
+      this.#isDispatching = false
+      this.#dispatch()
+    })
   }
 
   /** Starts what can be started. */

@@ -44,8 +44,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: `${DRIVER}/member.ts`,
-        from: 'leaving: () => this.#gate.close(),',
-        to: 'leaving: () => this.#gate.close(), early: (g) => this.#gate.open(g),',
+        from: 'leaving: () => this.#closeGate(),',
+        to: 'leaving: () => this.#closeGate(), early: (g) => this.#gate.open(g),',
       },
     ],
     caughtBy: {

@@ -41,7 +41,7 @@ describe('commits and rebalances', () => {
   test('from before JoinGroup until the next assignment is in force no commit begins', async () => {
     const gate = new CommitGate('g')
     gate.open(generation(1))
-    await gate.close()
+    await gate.close(quick)
     expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
     gate.open(generation(2))
     await gate.pass(async (current) => expect(current()).toEqual(generation(2)))
@@ -53,7 +53,7 @@ describe('commits and rebalances', () => {
     const { commit, goOn, seen } = pending()
     const committing = gate.pass(commit)
     let mayJoin = false
-    const closing = gate.close().then(() => (mayJoin = true))
+    const closing = gate.close(quick).then(() => (mayJoin = true))
     await vi.advanceTimersByTimeAsync(4_900)
     expect(mayJoin).toBe(false)
     expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
@@ -67,7 +67,7 @@ describe('commits and rebalances', () => {
     gate.open(generation(1))
     const { commit, goOn } = pending()
     const failure = thrownBy(gate.pass(commit))
-    const closing = gate.close()
+    const closing = gate.close(quick)
     await vi.advanceTimersByTimeAsync(5_000)
     await closing
     gate.open(generation(2))
@@ -75,11 +75,35 @@ describe('commits and rebalances', () => {
     expect((await failure).code).toBe('REBALANCING')
   })
 
+  test('what is last done under a generation is done after the commit in flight and before JoinGroup', async () => {
+    const gate = new CommitGate('g')
+    gate.open(generation(1))
+    const { commit, goOn, seen } = pending()
+    const committing = gate.pass(commit)
+    const closing = gate.close(async (last) => {
+      expect(seen).toEqual([generation(1)])
+      seen.push(last)
+    })
+    goOn()
+    await Promise.all([committing, closing])
+    expect(seen).toEqual([generation(1), generation(1)])
+  })
+
+  test('where no generation is in force nothing is left to do under it', async () => {
+    const gate = new CommitGate('g')
+    await gate.close(() => Promise.reject(new Error('never asked')))
+    gate.open(generation(1))
+    await gate.close(quick)
+    const done: Generation[] = []
+    await gate.close(async (last) => void done.push(last))
+    expect(done).toEqual([])
+  })
+
   test('a commit that failed does not keep JoinGroup waiting', async () => {
     const gate = new CommitGate('g')
     gate.open(generation(1))
     const failing = gate.pass(() => Promise.reject(new Error('no')))
-    await gate.close()
+    await gate.close(quick)
     await expect(failing).rejects.toThrow('no')
   })
 })

@@ -29,6 +29,54 @@ export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {
     await member.leave()
   })
 
+  test('the last of quick commits becomes the offset of the group, though nothing follows', async (driver) => {
+    const { topic, outputs } = await topicsOf(driver)
+    const group = driver.freshGroup()
+    const { member, heard } = await join({ driver, group, topic, guarantee })
+    for (let n = 1; n <= 3; n++) {
+      const nextOffsets = [next(heard.assignment(), n, `${n}`)]
+      await member.commit({ ...nothing, outputs: texts(outputs, `${n}`), nextOffsets })
+    }
+    await expect.poll(() => committedOf({ driver, group, topic }), { timeout: 5_000 }).toBe(3)
+    await member.leave()
+  })
+
+  test('a member that leaves right after quick commits has committed the last of them', async (driver) => {
+    const { topic, outputs } = await topicsOf(driver)
+    const meeting = { driver, group: driver.freshGroup(), topic, guarantee }
+    const { member, heard } = await join(meeting)
+    for (let n = 1; n <= 3; n++) {
+      const nextOffsets = [next(heard.assignment(), n, `${n}`)]
+      await member.commit({ ...nothing, outputs: texts(outputs, `${n}`), nextOffsets })
+    }
+    await member.leave()
+    const { offset, written } = await lookedAtByTheNext(meeting, outputs)
+    expect({ offset, written }).toEqual({ offset: 3, written: ['1', '2', '3'] })
+  })
+
+  test('a partition that moves right after quick commits moves with the last of them', async (driver) => {
+    const { topic, outputs } = await topicsOf(driver)
+    const meeting = { driver, group: driver.freshGroup(), topic, guarantee }
+    const { member: one, heard: first } = await join(meeting)
+    const joining = join(meeting)
+    // As fast as the member takes them, until the group deals anew.
+    let last: string | null = null
+    for (let n = 1; first.losses.length === 0; n++) {
+      const nextOffsets = [0, 1].map((p) => next(first.assignment(p), 4, `${n}`))
+      const committing = one.commit({ ...nothing, outputs: texts(outputs, 'x'), nextOffsets })
+      const isDone = await committing.then(
+        () => true,
+        () => false,
+      )
+      if (isDone && first.losses.length === 0) last = `${n}`
+      if (!isDone) await new Promise((resolve) => setImmediate(resolve))
+    }
+    const { member: two, heard: second } = await joining
+    expect(second.assignments[0]?.metadata).toBe(last)
+    await two.leave()
+    await one.leave()
+  })
+
   test('two members commit at the same time, each for its own partition', async (driver) => {
     const { topic, outputs } = await topicsOf(driver)
     const meeting = { driver, group: driver.freshGroup(), topic, guarantee }
@@ -149,6 +197,11 @@ function texts(topic: string, ...values: string[]): NewRecord[] {
 }
 
 type Meeting = Parameters<typeof join>[0]
+
+async function committedOf({ driver, group, topic }: Meeting): Promise<number | undefined> {
+  const [standing] = await driver.records.standings(group, topic)
+  return standing?.committed?.nextOffset
+}
 
 /** Two members, of which the first had both partitions and has lost one, with all it had read. */
 async function shared(meeting: Meeting) {

@@ -62,11 +62,11 @@ describe('a batch scorer', () => {
     const small = new Diary()
     const large = new Diary()
     const both = scorer({ rows: 1, runner: small }, { rows: 3, runner: large })
-    const all = [
-      both.score(rowsOf(1), 1),
-      both.score(rowsOf(1, 2), 2),
-      both.score(rowsOf(1, 2, 3, 4), 4),
-    ]
+    const all: Promise<unknown>[] = []
+    for (const rows of [[1], [1, 2], [1, 2, 3, 4]]) {
+      all.push(both.score(rowsOf(...rows), rows.length))
+      await settled()
+    }
     await Promise.all([small.letAllGo(), large.letAllGo()])
     await Promise.all(all)
     expect(both.maxBatch).toBe(3)
@@ -74,11 +74,27 @@ describe('a batch scorer', () => {
     expect(large.lines).toEqual(['run 2', 'ran 2', 'run 3', 'ran 3'])
   })
 
-  it('runs what came meanwhile together, and gives each caller its own scores', async () => {
+  it('runs what came in one turn of the event loop together', async () => {
     const runner = new Diary()
     const one = scorer({ rows: 4, runner })
     const all = [
       one.score(rowsOf(1), 1),
+      Promise.resolve().then(() => one.score(rowsOf(2), 1)),
+      one.score(rowsOf(3), 1),
+    ]
+    await runner.letAllGo()
+    const scores = (await Promise.all(all)).map((s) => [...(s[0] as Float64Array)])
+    expect(scores).toEqual([[1], [2], [3]])
+    expect(runner.lines).toEqual(['run 3', 'ran 3'])
+  })
+
+  it('runs what came meanwhile together, and gives each caller its own scores', async () => {
+    const runner = new Diary()
+    const one = scorer({ rows: 4, runner })
+    const first = one.score(rowsOf(1), 1)
+    await settled()
+    const all = [
+      first,
       one.score(rowsOf(2), 1),
       one.score(rowsOf(3, 4), 2),
       one.score(rowsOf(5, 6, 7), 3),
@@ -102,8 +118,10 @@ describe('a batch scorer', () => {
       close: () => Promise.resolve(),
     }
     const one = scorer({ rows: 2, runner })
+    const first = one.score(rowsOf(1), 1)
+    await settled()
     const all = [
-      one.score(rowsOf(1), 1),
+      first,
       one.score(rowsOf(2), 1),
       one.score(rowsOf(3, 4, 5), 3),
       one.score(rowsOf(6), 1),
@@ -137,8 +155,9 @@ describe('a batch scorer', () => {
   it('closes after what runs and what waits, and takes nothing more', async () => {
     const runner = new Diary()
     const one = scorer({ rows: 8, runner })
-    const all = [one.score(rowsOf(1), 1), one.score(rowsOf(1, 2), 2)]
+    const running = one.score(rowsOf(1), 1)
     await settled()
+    const all = [running, one.score(rowsOf(1, 2), 2)]
     const closed = one.close()
     await expect(one.score(rowsOf(1), 1)).rejects.toMatchObject({ code: 'INVARIANT' })
     await runner.letAllGo()

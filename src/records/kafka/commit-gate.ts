@@ -31,11 +31,16 @@ export class CommitGate {
     this.#isClosed = false
   }
 
-  /** Resolves when JoinGroup may be sent: the commit in flight has come to an end, or has lost its generation. */
-  async close(): Promise<void> {
+  /**
+   * Resolves when JoinGroup may be sent: the commit in flight has come to an end, or has lost its generation.
+   * @param last what is still to be done under it
+   */
+  async close(last: (generation: Generation) => Promise<void>): Promise<void> {
     this.#isClosed = true
+    const ending = this.#generation
     // What was published meanwhile still counts in the old generation.
-    await within(COMMIT_IN_FLIGHT_MS, 'committing', this.#inFlight).catch(() => {})
+    const done = this.#inFlight.then(() => (ending === null ? undefined : last(ending)))
+    await within(COMMIT_IN_FLIGHT_MS, 'committing', done).catch(() => {})
     this.#generation = null
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../partition-name.ts'
 import type { Commit, NextOffset } from '../port.ts'
 import type { CommitGate, Generation } from './commit-gate.ts'
 import { readMark, withMark } from './commit-mark.ts'
@@ -16,6 +17,8 @@ export interface Committing {
   begin(): Promise<void>
   /** One at a time. @throws TidemarkError as the port's `commit` */
   commit(commit: Commit): Promise<void>
+  /** The generation ends: what was put off is committed under it. @throws as {@link commit} */
+  finish(generation: Generation): Promise<void>
 }
 
 /** What both guarantees work with. */
@@ -32,10 +35,20 @@ export interface Surroundings {
 
 const SETTLE_RETRY_MS = 200
 
-/** Outputs first; offsets when all of them are acknowledged. */
+/** An offset with every few outputs would take a broker as long as the outputs do; a crash repeats so much more, ms. */
+const OFFSETS_EVERY_MS = 100
+
+/** Outputs first. Offsets follow when all outputs before them are acknowledged, now and then. */
 export class AtLeastOnce implements Committing {
   readonly #around: Surroundings
   readonly #writer: KafkaWriter
+  /** By partition name, how far outputs are acknowledged and offsets are not committed. */
+  readonly #putOff = new Map<string, NextOffset>()
+  /** When offsets were last committed. */
+  #lastMs = Number.NEGATIVE_INFINITY
+  #timer: NodeJS.Timeout | undefined
+  /** Offsets that go out though no outputs do. */
+  #following: Promise<void> = Promise.resolve()
 
   constructor(around: Surroundings, writer: KafkaWriter) {
     this.#around = around
@@ -45,12 +58,35 @@ export class AtLeastOnce implements Committing {
   async begin(): Promise<void> {}
 
   commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
-    const { gate, positions, offsets } = this.#around
-    return gate.pass(async (generation) => {
+    clearTimeout(this.#timer)
+    return this.#around.gate.pass(async (generation) => {
+      await this.#following
       await this.#writer.send(together(outputs, deadLetters))
-      const still = nextOffsets.filter((next) => positions.get(next)?.epoch === next.epoch)
-      const moved = still.map((next) => ({ ...next, offset: next.nextOffset }))
-      await offsets.commit(generation(), moved)
+      for (const next of nextOffsets) this.#putOff.set(partitionName(next), next)
+      if (performance.now() - this.#lastMs >= OFFSETS_EVERY_MS) await this.finish(generation())
+      else this.#timer = setTimeout(() => this.#follow(), OFFSETS_EVERY_MS)
+    })
+  }
+
+  async finish(generation: Generation): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#lastMs = performance.now()
+    const { positions, offsets } = this.#around
+    const all = [...this.#putOff.values()]
+    const still = all.filter((next) => positions.get(next)?.epoch === next.epoch)
+    const moved = still.map((next) => ({ ...next, offset: next.nextOffset }))
+    await offsets.commit(generation, moved)
+    this.#putOff.clear()
+  }
+
+  /** Nothing came after the last outputs. What fails now goes with the next commit, or is tried again. */
+  #follow(): void {
+    const passed = this.#around.gate.pass((generation) => this.finish(generation()))
+    this.#following = passed.catch((error: unknown) => {
+      const isPassing = error instanceof TidemarkError && error.action === 'retry'
+      if (isPassing && !this.#around.isOver()) {
+        this.#timer = setTimeout(() => this.#follow(), OFFSETS_EVERY_MS)
+      }
     })
   }
 }
@@ -75,6 +111,8 @@ export class ExactlyOnce implements Committing {
   commit(commit: Commit): Promise<void> {
     return this.#around.gate.pass((generation) => this.#commit(commit, generation))
   }
+
+  async finish(): Promise<void> {}
 
   async #commit(commit: Commit, generation: () => Generation): Promise<void> {
     const { outputs, deadLetters, nextOffsets } = commit

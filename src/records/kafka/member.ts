@@ -65,7 +65,7 @@ export class KafkaMember implements Member {
       topics: options.topics,
       sessionTimeoutMs,
       claims: () => this.#positions.claims,
-      leaving: () => this.#gate.close(),
+      leaving: () => this.#closeGate(),
       dealt: (dealt) => this.#safely(() => this.#dealt(dealt)),
       expelled: () => this.#checkName(),
     })
@@ -151,12 +151,16 @@ export class KafkaMember implements Member {
   async #close(): Promise<void> {
     const { left, waiting, quick } = this.#connections
     this.#fetcher.stop()
-    await this.#gate.close()
+    await this.#closeGate()
     // The group gives the partitions to others as soon as it knows; if it cannot be told, it will notice by itself.
     await within(LEAVE_MS, 'leaving the group', this.#membership.leave()).catch(() => {})
     waiting.close()
     quick.close()
     left(this)
+  }
+
+  #closeGate(): Promise<void> {
+    return this.#gate.close((generation) => this.#committing.finish(generation))
   }
 
   #checkName(): Promise<void> {
