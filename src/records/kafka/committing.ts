@@ -58,9 +58,10 @@ export class AtLeastOnce implements Committing {
   async begin(): Promise<void> {}
 
   commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
-    clearTimeout(this.#timer)
     return this.#around.gate.pass(async (generation) => {
+      // Else two of them would go out at once, and the older one might be taken last.
       await this.#following
+      clearTimeout(this.#timer)
       await this.#writer.send(together(outputs, deadLetters))
       for (const next of nextOffsets) this.#putOff.set(partitionName(next), next)
       if (performance.now() - this.#lastMs >= OFFSETS_EVERY_MS) await this.finish(generation())
