@@ -84,7 +84,7 @@ export class Transactions {
   async commit(parts: TransactionParts): Promise<'committed' | 'unknown'> {
     if (this.#producer.identity === null) await this.begin()
     const outgoing = await this.#producer.encode(parts.records, true)
-    await sleep(Math.max(0, this.#endedMs + GAP_MS - performance.now()))
+    await this.#keepDistance()
     try {
       await this.#write(outgoing, parts)
       // It may have changed meanwhile.
@@ -94,6 +94,12 @@ export class Transactions {
       throw error
     }
     return this.#end()
+  }
+
+  async #keepDistance(): Promise<void> {
+    const leftMs = () => this.#endedMs + GAP_MS - performance.now()
+    // A timer may fire a little early.
+    while (leftMs() > 0) await sleep(Math.ceil(leftMs()))
   }
 
   async #write(outgoing: readonly Outgoing[], parts: TransactionParts): Promise<void> {
