@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { Commit, Guarantee, NewRecord } from '../../src/records/port.ts'
+import type { Commit, Guarantee, Member, NewRecord } from '../../src/records/port.ts'
 import { thrownBy } from '../support/thrown.ts'
 import {
   commitPassed,
@@ -10,7 +10,7 @@ import {
   numbered,
   readUntil,
 } from './driver.ts'
-import { record } from './listener.ts'
+import { type Listener, record } from './listener.ts'
 
 // What every driver promises of a commit's outputs, as a reader of committed records sees them (PROTOCOL C1, C2, C4).
 
@@ -33,10 +33,7 @@ export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {
     const { topic, outputs } = await topicsOf(driver)
     const group = driver.freshGroup()
     const { member, heard } = await join({ driver, group, topic, guarantee })
-    for (let n = 1; n <= 3; n++) {
-      const nextOffsets = [next(heard.assignment(), n, `${n}`)]
-      await member.commit({ ...nothing, outputs: texts(outputs, `${n}`), nextOffsets })
-    }
+    await commitQuickly({ member, heard }, outputs, 3)
     await expect.poll(() => committedOf({ driver, group, topic }), { timeout: 5_000 }).toBe(3)
     await member.leave()
   })
@@ -45,10 +42,7 @@ export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {
     const { topic, outputs } = await topicsOf(driver)
     const meeting = { driver, group: driver.freshGroup(), topic, guarantee }
     const { member, heard } = await join(meeting)
-    for (let n = 1; n <= 3; n++) {
-      const nextOffsets = [next(heard.assignment(), n, `${n}`)]
-      await member.commit({ ...nothing, outputs: texts(outputs, `${n}`), nextOffsets })
-    }
+    await commitQuickly({ member, heard }, outputs, 3)
     await member.leave()
     const { offset, written } = await lookedAtByTheNext(meeting, outputs)
     expect({ offset, written }).toEqual({ offset: 3, written: ['1', '2', '3'] })
@@ -197,6 +191,18 @@ function texts(topic: string, ...values: string[]): NewRecord[] {
 }
 
 type Meeting = Parameters<typeof join>[0]
+
+/** Commits one after the other, each with an output and an offset: 1, 2, 3 … */
+async function commitQuickly(
+  { member, heard }: { member: Member; heard: Listener },
+  outputs: string,
+  times: number,
+): Promise<void> {
+  for (let n = 1; n <= times; n++) {
+    const nextOffsets = [next(heard.assignment(), n, `${n}`)]
+    await member.commit({ ...nothing, outputs: texts(outputs, `${n}`), nextOffsets })
+  }
+}
 
 async function committedOf({ driver, group, topic }: Meeting): Promise<number | undefined> {
   const [standing] = await driver.records.standings(group, topic)
