@@ -5,6 +5,7 @@ import { ABORT, COMMIT, interleave } from '../services/foreign.ts'
 import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'
 import { rawLog } from '../services/raw-log.ts'
+import { createTopics } from '../services/topics.ts'
 import { Listener, record } from './listener.ts'
 
 // Logs as others leave them: transactions that overlap, markers, batches of which nothing is left, and large ones.
@@ -22,7 +23,7 @@ async function reading(kafka: KafkaService, topic: string): Promise<Listener> {
 async function newTopic(kafka: KafkaService, config = {}): Promise<string> {
   const records = new KafkaRecords(plainOptions(kafka))
   const name = freshName('topic')
-  await records.createTopics([{ name, partitions: 1, replicas: kafka.brokers.length, config }])
+  await createTopics(kafka, records, [{ name, partitions: 1, config }])
   await records.close()
   return name
 }

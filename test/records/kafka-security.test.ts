@@ -3,6 +3,7 @@ import { Refused } from '../../src/kernel/errors.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
 import { freshName, secureKafkaTest, secureOptions } from '../services/kafka.ts'
+import { createTopics } from '../services/topics.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { Listener, record } from './listener.ts'
 
@@ -15,10 +16,10 @@ async function joinAndRead(records: KafkaRecords, group: string, topic: string) 
 }
 
 describe('security', () => {
-  secureKafkaTest('SCRAM over TLS connects, produces, reads and commits', async (secure) => {
+  secureKafkaTest('SCRAM over TLS connects, produces, reads and commits', async (secure, kafka) => {
     const records = new KafkaRecords(secureOptions(secure))
     const [topic, group] = [freshName('topic'), freshName('group')]
-    await records.createTopics([{ name: topic, partitions: 1 }])
+    await createTopics(kafka, records, [{ name: topic, partitions: 1 }])
     const writer = records.writer()
     await writer.send([record(topic, { value: Buffer.from('secret') }), record(topic)])
     await writer.close()

@@ -11,6 +11,7 @@ import { openTransactions } from '../services/foreign.ts'
 import type { OwnKafka } from '../services/from-maven.ts'
 import { freshName } from '../services/kafka.ts'
 import { committedIn, rawLog } from '../services/raw-log.ts'
+import { createTopics } from '../services/topics.ts'
 import { next } from './driver.ts'
 import { Listener, record } from './listener.ts'
 
@@ -47,14 +48,14 @@ export interface Transacting {
 /** The topic holds 10 records in each of its partitions. */
 export async function transacting(kafka: OwnKafka, partitions = 1): Promise<Transacting> {
   const wire = await FaultyWire.before(kafka)
-  const { brokers } = kafka.service
+  const { service } = kafka
+  const { brokers } = service
   const [topic, outputs, group] = [freshName('topic'), freshName('outputs'), freshName('group')]
   const plain = new KafkaRecords({ brokers })
   onTestFinished(() => plain.close())
-  const replicas = kafka.nodes.length
-  await plain.createTopics([
-    { name: topic, partitions, replicas },
-    { name: outputs, partitions: 1, replicas },
+  await createTopics(service, plain, [
+    { name: topic, partitions },
+    { name: outputs, partitions: 1 },
   ])
   const writer = plain.writer()
   for (let partition = 0; partition < partitions; partition++) {

@@ -48,9 +48,13 @@ export function kafkaTest(
 }
 
 /** As {@link kafkaTest}, over SASL_SSL. */
-export function secureKafkaTest(name: string, fn: (secure: Secure) => Promise<void>): void {
+export function secureKafkaTest(
+  name: string,
+  fn: (secure: Secure, kafka: KafkaService) => Promise<void>,
+): void {
   test(`${name} (Kafka, TLS)`, { timeout: KAFKA_TEST_MS }, async ({ skip }) => {
-    await fn(service?.secure ?? skip('KAFKA WITH TLS AND SCRAM: NOT TESTED'))
+    const untested = 'KAFKA WITH TLS AND SCRAM: NOT TESTED'
+    await fn(service?.secure ?? skip(untested), service ?? skip(untested))
   })
 }
 

@@ -126,7 +126,7 @@ export class KafkaAdmin {
     })
   }
 
-  /** Settings by topic; empty when the broker does not let this user read them. */
+  /** Settings of topics that are there, by topic; empty when the broker does not let this user read them. */
   async #settings(names: readonly string[]): Promise<Map<string, Map<string, string>>> {
     if (names.length === 0) return new Map()
     const resources = names.map((name) => ({
@@ -137,7 +137,11 @@ export class KafkaAdmin {
     }))
     return this.#ask(async (admin) => {
       try {
-        const answer = await admin.describeConfigs({ resources, includeSynonyms: false })
+        // Another broker than the one that named the topics may not have heard of a new one yet.
+        const answer = await whenSettled(
+          () => admin.describeConfigs({ resources, includeSynonyms: false }),
+          (error) => fromKafka(error, 'BROKER_UNAVAILABLE').code === 'TOPIC_MISSING',
+        )
         return new Map(
           answer.resources.map(({ resourceName, configEntries }) => [
             resourceName,
