@@ -62,6 +62,7 @@ const ACTIONS = {
   BROKER_UNAVAILABLE: 'retry',
   REBALANCING: 'retry',
   COMMIT_FAILED: 'retry',
+  COMMIT_TIMED_OUT: 'retry',
   FENCED: 'release',
   OFFSET_OUT_OF_RANGE: 'crash',
   BATCH_CORRUPT: 'crash',

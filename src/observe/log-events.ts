@@ -8,14 +8,17 @@ import { byType, type EventOf } from './by-type.ts'
 const DEAD_LETTERS_PER_MINUTE = 10
 const MINUTE_MS = 60_000
 const PROGRESS_EVERY_MS = 5_000
+/** Shorter waits for a quota are no news, ms. */
+const WORTH_TELLING_MS = 1_000
 
 /**
- * Writes what a worker does to its log: notes, state, partitions, dead letters and failed commits. Dead letters of one
+ * Writes what a worker does to its log: notes, state, partitions, dead letters, waits and failed commits. Dead letters of one
  * code past the first ten in a minute are told as a count, once the minute is over or the worker stops.
  */
 export function logEvents(log: Logger, nowMs: () => number): Observer {
   const deadLetters = new DeadLetterLog(log)
   const restores = new RestoreLog(log)
+  const throttling = new ThrottlingLog(log)
   const tell = byType({
     state: (event) => {
       if (event.state === 'stopped' || event.state === 'failed') deadLetters.tellCounts()
@@ -36,6 +39,7 @@ export function logEvents(log: Logger, nowMs: () => number): Observer {
       log.info({ topology: event.topology, ...event.partition }, 'partition lost')
     },
     'dead-letter': (event) => deadLetters.tell(event, nowMs()),
+    throttled: ({ durationMs }) => throttling.tell(durationMs, nowMs()),
     'commit-slow': ({ durationMs }) =>
       log.warn({ after: formatDuration(durationMs) }, 'a commit takes long, nothing is lost'),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>
@@ -80,6 +84,25 @@ class RestoreLog {
   /** It is over, one way or another. */
   over({ topology, partition }: EventOf<'restored' | 'lost'>): void {
     this.#toldMs.delete(JSON.stringify([topology, partition]))
+  }
+}
+
+/** How long brokers made the worker wait: the sum, once it is a second, at most every 5 s. */
+class ThrottlingLog {
+  readonly #log: Logger
+  #untoldMs = 0
+  #toldMs = Number.NEGATIVE_INFINITY
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  tell(durationMs: number, nowMs: number): void {
+    this.#untoldMs += durationMs
+    if (this.#untoldMs < WORTH_TELLING_MS || nowMs - this.#toldMs < PROGRESS_EVERY_MS) return
+    this.#log.warn(`throttled by the broker ${formatDuration(this.#untoldMs)}`)
+    this.#untoldMs = 0
+    this.#toldMs = nowMs
   }
 }
 

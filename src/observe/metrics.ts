@@ -258,6 +258,11 @@ function commitMetrics(registry: Registry): Observer {
     buckets: REQUEST,
     labelNames: [],
   })
+  const throttled = counter(
+    'throttled_seconds_total',
+    'Time that brokers made this worker wait',
+    [],
+  )
   const records = counter('records_produced_total', 'Records written', ['topic'])
   const bytes = counter('produced_bytes_total', 'Bytes written', ['topic'])
   const endToEnd = histogram('end_to_end_latency_seconds', {
@@ -276,5 +281,6 @@ function commitMetrics(registry: Registry): Observer {
       for (const delayMs of commit.endToEndMs) endToEnd.observe(delayMs / 1_000)
     },
     'commit-failed': () => commits.inc({ outcome: 'failed' }),
+    throttled: ({ durationMs }) => throttled.inc(durationMs / 1_000),
   })
 }

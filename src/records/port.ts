@@ -72,6 +72,8 @@ export interface Commit {
   readonly outputs: readonly NewRecord[]
   readonly deadLetters: readonly NewRecord[]
   readonly nextOffsets: readonly NextOffset[]
+  /** It cannot be made smaller: it gets as long as its bytes need, at most what the broker allows. @default false */
+  readonly isSmallest?: boolean
 }
 
 /** What a driver tells the worker. Handlers must not throw. */
@@ -86,6 +88,8 @@ export interface MemberHandlers {
   chunk(chunk: Chunk): void
   /** A partition was read to its end: nothing to fetch at `endOffset`. */
   caughtUp(partition: TopicPartition, endOffset: number): void
+  /** The broker makes this member wait for so long before its next request, since it is over a quota. */
+  throttled(durationMs: number): void
   /** The member works no more, and why: `BROKER_UNAVAILABLE` when joining again may help, else fatal. */
   failed(error: Error): void
 }
@@ -99,6 +103,7 @@ export interface Member {
    * @throws TidemarkError `REBALANCING` (the group is dealing out its partitions anew, or has: assemble it again; nothing was
    * written, unless at least once the outputs took so long that the group did not wait for them) · `COMMIT_FAILED` or
    * `BROKER_UNAVAILABLE` (nothing of the offsets was committed; at least once outputs may stand in the log: send all again) ·
+   * `COMMIT_TIMED_OUT` (its bytes could not be written in time: the same, and a smaller one may get through) ·
    * `FENCED` (the group went on without this member) · `TOPIC_MISSING` or `TOPIC_LIMITS`: sent again it fails again
    */
   commit(commit: Commit): Promise<void>

@@ -133,6 +133,11 @@ export type RuntimeEvent =
       readonly durationMs: number
     }
   | {
+      /** The broker makes the worker wait for so long, since it is over a quota. */
+      readonly type: 'throttled'
+      readonly durationMs: number
+    }
+  | {
       readonly type: 'commit-failed'
       readonly code: Code
       readonly reason: string

@@ -84,6 +84,8 @@ class GroupWorker implements Worker {
   #attempt = 0
   /** Is it unavailable because a commit takes long? */
   #isSlow = false
+  /** How long the broker has made it wait since a commit was last made. */
+  #throttledMs = 0
 
   constructor(options: WorkerOptions) {
     this.#o = options
@@ -189,7 +191,11 @@ class GroupWorker implements Worker {
       onError: fail,
     })
     this.#tasks = tasks
-    const member = await this.#join(guarded(tasks, fail))
+    const throttled = (durationMs: number) => {
+      this.#throttledMs += durationMs
+      this.#o.observer({ type: 'throttled', durationMs })
+    }
+    const member = await this.#join(guarded(tasks, throttled, fail))
     if (member === null) return
     tasks.joined(member)
     committer = new Committer({
@@ -244,9 +250,14 @@ class GroupWorker implements Worker {
 
   /** It is available as long as commits get through. */
   #followCommits(event: RuntimeEvent): void {
+    if (event.type === 'committed') this.#throttledMs = 0
     if (event.type === 'commit-slow') {
+      const why =
+        this.#throttledMs === 0
+          ? ''
+          : `, throttled by the broker ${formatDuration(this.#throttledMs)}`
       this.#isSlow = this.#becomeUnavailable(
-        `a commit has been on its way for ${formatDuration(event.durationMs)}`,
+        `a commit has been on its way for ${formatDuration(event.durationMs)}${why}`,
       )
     } else if (event.type === 'commit-failed' && event.code === 'BROKER_UNAVAILABLE') {
       this.#isSlow = false
@@ -306,7 +317,11 @@ class GroupWorker implements Worker {
 }
 
 /** A handler must not throw into the driver. */
-function guarded(tasks: Tasks, fail: (error: unknown) => void): MemberHandlers {
+function guarded(
+  tasks: Tasks,
+  throttled: (durationMs: number) => void,
+  fail: (error: unknown) => void,
+): MemberHandlers {
   const guard =
     <A extends unknown[]>(of: (...args: A) => void) =>
     (...args: A): void => {
@@ -328,6 +343,7 @@ function guarded(tasks: Tasks, fail: (error: unknown) => void): MemberHandlers {
     lost: guard((partitions) => tasks.lost(partitions)),
     chunk: guard((chunk) => tasks.take(chunk)),
     caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
+    throttled: guard(throttled),
     failed: fail,
   }
 }

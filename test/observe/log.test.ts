@@ -69,6 +69,7 @@ describe('a worker is told by', () => {
       },
     ],
     [samples.lost, { level: 'info', msg: 'partition lost', topic: 'payments', partition: 3 }],
+    [samples.throttled, { level: 'warn', msg: 'throttled by the broker 4.2 s' }],
     [
       samples['commit-failed'],
       { level: 'warn', code: 'COMMIT_FAILED', reason: 'no broker answered', nextAttemptMs: 500 },
@@ -96,6 +97,20 @@ describe('a worker is told by', () => {
     for (const event of [consumed, processed, step, inference, late, committed]) observe(event)
     expect(lines).toEqual([])
   })
+})
+
+test('waits for a quota are told as a sum, once it is a second and 5 s after the last', () => {
+  const { observe, told, clock } = logged()
+  const wait = (durationMs: number) => observe({ type: 'throttled', durationMs })
+  for (let i = 0; i < 9; i++) wait(100)
+  expect(told()).toEqual([])
+  for (let i = 0; i < 20; i++) wait(100)
+  clock.ms += 5_000
+  wait(500)
+  expect(told().map(({ msg }) => msg)).toEqual([
+    'throttled by the broker 1 s',
+    'throttled by the broker 2.4 s',
+  ])
 })
 
 describe('dead letters of one code past the first ten in a minute', () => {

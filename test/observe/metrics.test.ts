@@ -26,7 +26,8 @@ test('every event is counted by the names that dashboards know', async () => {
   const order = [assigned, consumed, processed] as const
   const { state, step, inference, late, committed } = samples
   const failed = samples['commit-failed']
-  const events = [state, step, inference, late, samples['dead-letter'], committed, failed]
+  const { throttled, 'dead-letter': dead } = samples
+  const events = [state, step, inference, late, dead, committed, failed, throttled]
   expect(await after(...order, ...events)).toMatchObject({
     [`records_consumed_total${of}`]: 10,
     'consumed_bytes_total{topology="card-fraud",topic="payments"}': 1_500,
@@ -47,6 +48,7 @@ test('every event is counted by the names that dashboards know', async () => {
     'records_produced_total{topic="predictions"}': 5,
     'produced_bytes_total{topic="payments.dlq"}': 90,
     commit_duration_seconds_sum: 0.012,
+    throttled_seconds_total: 4.2,
     'commits_total{outcome="ok"}': 1,
     'commits_total{outcome="failed"}': 1,
     end_to_end_latency_seconds_count: 2,

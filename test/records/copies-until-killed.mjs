@@ -14,6 +14,7 @@ const handlers = {
     wake()
   },
   caughtUp: () => {},
+  throttled: () => {},
   failed: (error) => {
     throw error
   },

@@ -11,6 +11,7 @@ const handlers = {
   lost: () => {},
   chunk: () => {},
   caughtUp: () => {},
+  throttled: () => {},
   failed: (error) => {
     throw error
   },

@@ -27,6 +27,7 @@ export class Listener implements MemberHandlers {
   readonly losses: TopicPartition[] = []
   readonly chunks: Chunk[] = []
   readonly ends: { partition: TopicPartition; endOffset: number }[] = []
+  readonly throttles: number[] = []
   failure: Error | null = null
   readonly #onChunk: (chunk: Chunk) => void
   readonly #startAt: (assignment: Assignment) => number
@@ -63,6 +64,11 @@ export class Listener implements MemberHandlers {
 
   caughtUp(partition: TopicPartition, endOffset: number): void {
     this.ends.push({ partition, endOffset })
+    this.#heard()
+  }
+
+  throttled(durationMs: number): void {
+    this.throttles.push(durationMs)
     this.#heard()
   }
 

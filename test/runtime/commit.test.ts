@@ -196,6 +196,21 @@ describe('a commit that takes longer than 5 s', () => {
     await worker.stop()
   })
 
+  test('says for how long the broker has throttled it', async () => {
+    const { member, clock, watch } = await joined()
+    member.assign(1)
+    member.give(1, [record(0)])
+    await member.nextCommit()
+    member.handlers.throttled(1_500)
+    member.handlers.throttled(2_700)
+    clock.advance(5_000)
+    await watch.until(() => watch.states.at(-1) === 'unavailable')
+    expect(watch.of('throttled')).toHaveLength(2)
+    expect(watch.of('state').at(-1)?.reason).toBe(
+      'a commit has been on its way for 5 s, throttled by the broker 4.2 s',
+    )
+  })
+
   test.each([
     ['COMMIT_FAILED', 100],
     ['REBALANCING', 50],
