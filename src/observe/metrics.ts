@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { partitionName } from '../records/partition-name.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf } from './by-type.ts'
 
@@ -160,6 +161,7 @@ function inferenceMetrics(registry: Registry): Observer {
 
 /** How far one partition was processed, for as long as it is assigned. */
 interface Progress {
+  readonly labels: Labels
   nextOffset: number
   endOffset: number
 }
@@ -180,20 +182,24 @@ function partitionMetrics(registry: Registry): Observer {
     'topic',
   ])
   const progressOf = new Map<string, Progress>()
+  /** By partition name. Where these end is not known, so neither is their lag. */
+  let unreadable: ReadonlySet<string> = new Set()
   // What is still heard of a lost partition must not bring its series back: another worker tells of it now.
   const ifAssigned = (event: OfPartition, tell: (progress: Progress, labels: Labels) => void) => {
     const labels = labelsOf(event)
     const progress = progressOf.get(JSON.stringify(labels))
     if (progress === undefined) return
     tell(progress, labels)
+    if (unreadable.has(partitionName(labels))) return
     lag.set(labels, Math.max(0, progress.endOffset - progress.nextOffset))
   }
   return byType({
     assigned: (event) => {
-      const { topology, topic, partition } = labelsOf(event)
-      const id = JSON.stringify({ topology, topic, partition })
+      const labels = labelsOf(event)
+      const { topology, topic } = labels
+      const id = JSON.stringify(labels)
       if (!progressOf.has(id)) assigned.inc({ topology, topic })
-      progressOf.set(id, { nextOffset: event.nextOffset, endOffset: event.nextOffset })
+      progressOf.set(id, { labels, nextOffset: event.nextOffset, endOffset: event.nextOffset })
     },
     lost: (event) => {
       const labels = labelsOf(event)
@@ -201,6 +207,12 @@ function partitionMetrics(registry: Registry): Observer {
       assigned.dec({ topology: labels.topology, topic: labels.topic })
       lag.remove(labels)
       for (const of of [watermark, keys, bytes]) of.remove(labels)
+    },
+    unreadable: ({ partitions }) => {
+      unreadable = new Set(partitions.map(partitionName))
+      for (const { labels } of progressOf.values()) {
+        if (unreadable.has(partitionName(labels))) lag.remove(labels)
+      }
     },
     consumed: (event) =>
       ifAssigned(event, (progress) => {

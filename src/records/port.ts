@@ -76,6 +76,12 @@ export interface Commit {
   readonly isSmallest?: boolean
 }
 
+/** A partition that cannot be read just now. */
+export interface Unreadable extends TopicPartition {
+  /** Why, in words. */
+  readonly reason: string
+}
+
 /** What a driver tells the worker. Handlers must not throw. */
 export interface MemberHandlers {
   /**
@@ -88,6 +94,11 @@ export interface MemberHandlers {
   chunk(chunk: Chunk): void
   /** A partition was read to its end: nothing to fetch at `endOffset`. */
   caughtUp(partition: TopicPartition, endOffset: number): void
+  /**
+   * Which partitions of this member could not be read for some seconds: all of them, whenever that changes. Where such a one ends
+   * is not known; once it can be read again its end is told anew.
+   */
+  unreadable(partitions: readonly Unreadable[]): void
   /** The broker makes this member wait for so long before its next request, since it is over a quota. */
   throttled(durationMs: number): void
   /** The member works no more, and why: `BROKER_UNAVAILABLE` when joining again may help, else fatal. */

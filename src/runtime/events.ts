@@ -1,5 +1,5 @@
 import type { Code } from '../kernel/errors.ts'
-import type { TopicPartition } from '../records/port.ts'
+import type { TopicPartition, Unreadable } from '../records/port.ts'
 
 // What a worker tells whoever watches it: metrics, log, the live line of the demo. Never a payload or a key.
 // At most a few events per chunk, so that watching costs nothing per record.
@@ -131,6 +131,11 @@ export type RuntimeEvent =
       /** A commit is on its way for so long, and will end: told once. */
       readonly type: 'commit-slow'
       readonly durationMs: number
+    }
+  | {
+      /** Partitions that could not be read for some seconds, or wait to be handed over: all of them, whenever that changes. */
+      readonly type: 'unreadable'
+      readonly partitions: readonly Unreadable[]
     }
   | {
       /** The broker makes the worker wait for so long, since it is over a quota. */

@@ -12,8 +12,9 @@ import type {
   TopicInfo,
 } from '../records/port.ts'
 import { outputTopics } from '../topology/definition.ts'
+import { Availability } from './availability.ts'
 import { Committer } from './committer.ts'
-import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
+import type { Observer, WorkerState } from './events.ts'
 import { limitsOfMachine } from './machine-limits.ts'
 import type { Prepared } from './prepare.ts'
 import { unpackNote } from './restart-note.ts'
@@ -78,14 +79,14 @@ class GroupWorker implements Worker {
   readonly #changes = new Changes()
   #topics: ReadonlyMap<string, TopicInfo> = new Map()
   #state: WorkerState | null = null
+  /** Why it is in that state, where there is more to say. */
+  #reason: string | null = null
   #tasks: Tasks | null = null
   /** Have the notes about the topics been told? */
   #isNoted = false
   #attempt = 0
-  /** Is it unavailable because a commit takes long? */
-  #isSlow = false
-  /** How long the broker has made it wait since a commit was last made. */
-  #throttledMs = 0
+  /** Of the member that it is; `null` while it is none. */
+  #availability: Availability | null = null
 
   constructor(options: WorkerOptions) {
     this.#o = options
@@ -191,11 +192,13 @@ class GroupWorker implements Worker {
       onError: fail,
     })
     this.#tasks = tasks
-    const throttled = (durationMs: number) => {
-      this.#throttledMs += durationMs
-      this.#o.observer({ type: 'throttled', durationMs })
+    const availability = new Availability()
+    const observer: Observer = (event) => {
+      this.#o.observer(event)
+      availability.follow(event)
+      if (failed === null) this.#showAvailability()
     }
-    const member = await this.#join(guarded(tasks, throttled, fail))
+    const member = await this.#join(guarded({ tasks, observer, fail }))
     if (member === null) return
     tasks.joined(member)
     committer = new Committer({
@@ -204,10 +207,7 @@ class GroupWorker implements Worker {
       intervalMs: this.#o.commitIntervalMs ?? null,
       isUrgent: () => tasks.isHeldUp || this.#stopping.signal.aborted,
       partitions: () => tasks.all(),
-      observer: (event) => {
-        this.#o.observer(event)
-        if (failed === null) this.#followCommits(event)
-      },
+      observer,
       clock: this.#clock,
       onCommitted: (partition) => {
         tasks.adjustFlow(partition)
@@ -215,7 +215,8 @@ class GroupWorker implements Worker {
       },
     })
     this.#attempt = 0
-    this.#enter('running')
+    this.#availability = availability
+    this.#showAvailability()
     const commits = committer.run().catch(fail)
     const hasFailed = () => failed !== null
     await this.#changes.until(() => hasFailed() || this.#stopping.signal.aborted)
@@ -223,6 +224,7 @@ class GroupWorker implements Worker {
     try {
       if (!hasFailed()) await this.#finish(member, tasks, hasFailed)
     } finally {
+      this.#availability = null
       committer.stop()
       await this.#atMost(LAST_COMMIT_WITHIN_MS, commits)
       await this.#atMost(LEAVE_WITHIN_MS, member.leave())
@@ -248,30 +250,12 @@ class GroupWorker implements Worker {
     return member
   }
 
-  /** It is available as long as commits get through. */
-  #followCommits(event: RuntimeEvent): void {
-    if (event.type === 'committed') this.#throttledMs = 0
-    if (event.type === 'commit-slow') {
-      const why =
-        this.#throttledMs === 0
-          ? ''
-          : `, throttled by the broker ${formatDuration(this.#throttledMs)}`
-      this.#isSlow = this.#becomeUnavailable(
-        `a commit has been on its way for ${formatDuration(event.durationMs)}${why}`,
-      )
-    } else if (event.type === 'commit-failed' && event.code === 'BROKER_UNAVAILABLE') {
-      this.#isSlow = false
-      this.#becomeUnavailable(event.reason)
-    } else if (event.type === 'committed' || (event.type === 'commit-failed' && this.#isSlow)) {
-      this.#isSlow = false
-      this.#enter('running')
-    }
-  }
-
-  #becomeUnavailable(reason: string): boolean {
-    if (this.#state !== 'running') return false
-    this.#enter('unavailable', reason)
-    return true
+  /** It runs as long as nothing is in the way of its work. */
+  #showAvailability(): void {
+    if (this.#availability === null || this.#stopping.signal.aborted) return
+    const { reason } = this.#availability
+    const state = reason === null ? 'running' : 'unavailable'
+    if (state !== this.#state || reason !== this.#reason) this.#enter(state, reason)
   }
 
   /** Brings to an end what has been taken. */
@@ -306,22 +290,23 @@ class GroupWorker implements Worker {
     giveUp.abort()
   }
 
-  #enter(state: WorkerState, reason?: string): void {
-    if (state === 'running' && this.#stopping.signal.aborted) return
-    if (state === this.#state && reason === undefined) return
+  #enter(state: WorkerState, reason: string | null = null): void {
     this.#state = state
-    this.#o.observer(
-      reason === undefined ? { type: 'state', state } : { type: 'state', state, reason },
-    )
+    this.#reason = reason
+    this.#o.observer(reason === null ? { type: 'state', state } : { type: 'state', state, reason })
   }
 }
 
 /** A handler must not throw into the driver. */
-function guarded(
-  tasks: Tasks,
-  throttled: (durationMs: number) => void,
-  fail: (error: unknown) => void,
-): MemberHandlers {
+function guarded({
+  tasks,
+  observer,
+  fail,
+}: {
+  readonly tasks: Tasks
+  readonly observer: Observer
+  readonly fail: (error: unknown) => void
+}): MemberHandlers {
   const guard =
     <A extends unknown[]>(of: (...args: A) => void) =>
     (...args: A): void => {
@@ -343,7 +328,8 @@ function guarded(
     lost: guard((partitions) => tasks.lost(partitions)),
     chunk: guard((chunk) => tasks.take(chunk)),
     caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
-    throttled: guard(throttled),
+    unreadable: guard((partitions) => observer({ type: 'unreadable', partitions })),
+    throttled: guard((durationMs) => observer({ type: 'throttled', durationMs })),
     failed: fail,
   }
 }

@@ -66,6 +66,17 @@ test('lag grows with what is read and falls with what is processed', async () =>
   expect(await lagAfter(assigned, consumed, { ...processed, nextOffset: 150 })).toBe(0)
 })
 
+test('the lag of a partition that cannot be read is unknown, until it is read again', async () => {
+  const { unreadable } = samples
+  const { topic } = partition
+  const back = { ...unreadable, partitions: [{ topic, partition: 4, reason: 'it has no leader' }] }
+  const lag = `consumer_lag_records${of}`
+  const without = await after(assigned, consumed, unreadable, { ...processed, nextOffset: 120 })
+  expect(without).not.toHaveProperty([lag])
+  expect(await after(assigned, consumed, unreadable, back)).not.toHaveProperty([lag])
+  expect((await after(assigned, unreadable, back, consumed))[lag]).toBe(50)
+})
+
 test('a watermark before the first event is not told', async () => {
   const silent = { ...processed, watermarkMs: Number.NEGATIVE_INFINITY }
   expect(await after(assigned, silent)).not.toHaveProperty([`watermark_timestamp_seconds${of}`])

@@ -14,6 +14,7 @@ const handlers = {
     wake()
   },
   caughtUp: () => {},
+  unreadable: () => {},
   throttled: () => {},
   failed: (error) => {
     throw error

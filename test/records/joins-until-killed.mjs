@@ -11,6 +11,7 @@ const handlers = {
   lost: () => {},
   chunk: () => {},
   caughtUp: () => {},
+  unreadable: () => {},
   throttled: () => {},
   failed: (error) => {
     throw error

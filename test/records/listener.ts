@@ -4,6 +4,7 @@ import type {
   MemberHandlers,
   NewRecord,
   TopicPartition,
+  Unreadable,
 } from '../../src/records/port.ts'
 
 const AT = 1_700_000_000_000
@@ -28,6 +29,8 @@ export class Listener implements MemberHandlers {
   readonly chunks: Chunk[] = []
   readonly ends: { partition: TopicPartition; endOffset: number }[] = []
   readonly throttles: number[] = []
+  /** Each list that was told. */
+  readonly unreadables: (readonly Unreadable[])[] = []
   failure: Error | null = null
   readonly #onChunk: (chunk: Chunk) => void
   readonly #startAt: (assignment: Assignment) => number
@@ -64,6 +67,11 @@ export class Listener implements MemberHandlers {
 
   caughtUp(partition: TopicPartition, endOffset: number): void {
     this.ends.push({ partition, endOffset })
+    this.#heard()
+  }
+
+  unreadable(partitions: readonly Unreadable[]): void {
+    this.unreadables.push(partitions)
     this.#heard()
   }
 

@@ -24,6 +24,8 @@ export class HandRecords implements Records {
   /** Answers to describeTopics, one after the other; the last one stays. An error is thrown. */
   readonly answers: (Error | readonly TopicInfo[])[]
   readonly members: HandMember[] = []
+  /** Called with each member before it has joined. */
+  beforeJoined: (member: HandMember) => void = () => {}
   #waiting: (() => void)[] = []
 
   constructor(...answers: (Error | readonly TopicInfo[])[]) {
@@ -42,6 +44,7 @@ export class HandRecords implements Records {
 
   async join(options: JoinOptions): Promise<Member> {
     const member = new HandMember(options)
+    this.beforeJoined(member)
     this.members.push(member)
     for (const check of this.#waiting.splice(0)) check()
     return member

@@ -223,6 +223,7 @@ async function commitInto(
       lost: () => {},
       chunk: () => {},
       caughtUp: () => {},
+      unreadable: () => {},
       throttled: () => {},
       failed: () => {},
     },

@@ -166,6 +166,63 @@ describe('without a broker', () => {
   })
 })
 
+describe('partitions that cannot be read', () => {
+  const away = (partition: number, reason = 'it has no leader') => ({
+    topic: 'events',
+    partition,
+    reason,
+  })
+
+  test('make the worker unavailable, by name and reason, until all can be read again', async () => {
+    const records = new HandRecords()
+    const { worker, watch } = started(records)
+    const { handlers } = await records.member(0)
+    handlers.unreadable([away(0), away(2), away(3, 'broker 1 does not answer')])
+    expect(watch.of('state').at(-1)).toEqual({
+      type: 'state',
+      state: 'unavailable',
+      reason:
+        'events-0, events-2 cannot be read: it has no leader; events-3 cannot be read: broker 1 does not answer',
+    })
+    handlers.unreadable([0, 1, 2, 3, 4, 5, 6].map((partition) => away(partition)))
+    expect(watch.of('state').at(-1)?.reason).toBe(
+      'events-0, events-1, events-2, events-3, events-4 and 2 more cannot be read: it has no leader',
+    )
+    handlers.unreadable([])
+    expect(watch.states).toEqual(['starting', 'running', 'unavailable', 'unavailable', 'running'])
+    await worker.stop()
+  })
+
+  test('and a commit that fails are told together, and each ends by itself', async () => {
+    const records = new HandRecords()
+    const { worker, watch, clock } = started(records)
+    const member = await records.member(0)
+    member.assign(1)
+    member.give(1, [record(0)])
+    member.handlers.unreadable([away(2)])
+    ;(await member.nextCommit()).fail(noBroker())
+    await clock.asleepFor(100)
+    const reason = 'events-2 cannot be read: it has no leader'
+    const { state, reason: both } = watch.of('state').at(-1) ?? {}
+    expect([state, both]).toEqual(['unavailable', `${reason}; no broker answers`])
+    clock.advance(100)
+    ;(await member.nextCommit()).succeed()
+    await watch.until(() => watch.of('state').at(-1)?.reason === reason)
+    member.handlers.unreadable([])
+    expect(watch.states.at(-1)).toBe('running')
+    await worker.stop()
+  })
+
+  test('are told of when the first assignment lacks them', async () => {
+    const records = new HandRecords()
+    records.beforeJoined = ({ handlers }) => handlers.unreadable([away(1)])
+    const { worker, watch } = started(records)
+    await watch.until(() => watch.states.length === 2)
+    expect(watch.states).toEqual(['starting', 'unavailable'])
+    await worker.stop()
+  })
+})
+
 describe('before anything is consumed', () => {
   test('every topic that is missing is refused, each with the command that makes it', async () => {
     const records = new HandRecords([topic('events', { partitions: 12 })])

@@ -75,6 +75,7 @@ class Copy {
           lost: () => this.#fail(new Error('a partition was lost')),
           chunk: (chunk) => this.#take(chunk),
           caughtUp: () => {},
+          unreadable: () => {},
           throttled: () => {},
           failed: (error) => this.#fail(error),
         },

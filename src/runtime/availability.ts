@@ -1,0 +1,79 @@
+import { formatDuration } from '../kernel/time.ts'
+import { partitionName } from '../records/partition-name.ts'
+import type { Unreadable } from '../records/port.ts'
+import type { RuntimeEvent } from './events.ts'
+
+// Whether a member of a group can do all of its work just now, and if not, why. Several things may be in its way at once, each
+// of which comes and goes by itself; only what it tells itself decides.
+
+/** What may be in the way. */
+type Obstacle = 'commit' | 'input'
+
+/** So many partitions are named, and the others counted. */
+const NAMED = 5
+
+export class Availability {
+  readonly #reasons = new Map<Obstacle, string>()
+  /** Is it the time a commit takes that is in the way? Any end of that commit ends it. */
+  #isSlow = false
+  /** How long the broker has made it wait since a commit was last made. */
+  #throttledMs = 0
+
+  /** All that is in the way; `null`: nothing is. */
+  get reason(): string | null {
+    return this.#reasons.size === 0 ? null : [...this.#reasons.values()].join('; ')
+  }
+
+  /** Takes notice of what the member tells. */
+  follow(event: RuntimeEvent): void {
+    if (event.type === 'throttled') this.#throttledMs += event.durationMs
+    else if (event.type === 'commit-slow') this.#slow(event.durationMs)
+    else if (event.type === 'commit-failed') this.#failed(event)
+    else if (event.type === 'committed') this.#committed()
+    else if (event.type === 'unreadable') this.#set('input', inWords(event.partitions))
+  }
+
+  #slow(durationMs: number): void {
+    const throttled =
+      this.#throttledMs === 0
+        ? ''
+        : `, throttled by the broker ${formatDuration(this.#throttledMs)}`
+    if (this.#reasons.has('commit')) return
+    this.#isSlow = true
+    this.#set(
+      'commit',
+      `a commit has been on its way for ${formatDuration(durationMs)}${throttled}`,
+    )
+  }
+
+  #failed({ code, reason }: Extract<RuntimeEvent, { type: 'commit-failed' }>): void {
+    const isAway = code === 'BROKER_UNAVAILABLE'
+    if (isAway) this.#set('commit', reason)
+    else if (this.#isSlow) this.#set('commit', null)
+    this.#isSlow = false
+  }
+
+  #committed(): void {
+    this.#throttledMs = 0
+    this.#isSlow = false
+    this.#set('commit', null)
+  }
+
+  #set(obstacle: Obstacle, reason: string | null): void {
+    if (reason === null) this.#reasons.delete(obstacle)
+    else this.#reasons.set(obstacle, reason)
+  }
+}
+
+/** `null`: every partition can be read. */
+function inWords(partitions: readonly Unreadable[]): string | null {
+  if (partitions.length === 0) return null
+  return [...new Set(partitions.map(({ reason }) => reason))]
+    .map((reason) => {
+      const of = partitions.filter((partition) => partition.reason === reason)
+      const names = of.slice(0, NAMED).map(partitionName).join(', ')
+      const others = of.length > NAMED ? ` and ${of.length - NAMED} more` : ''
+      return `${names}${others} cannot be read: ${reason}`
+    })
+    .join('; ')
+}
