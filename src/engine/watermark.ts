@@ -1,3 +1,4 @@
+import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 
 export type Arrival = 'on-time' | 'late' | 'future'
@@ -53,10 +54,12 @@ export class Watermark {
 
   /**
    * Judges an event by the watermark as it stands, then moves it. Exactly at the watermark is on time. An event too far
-   * ahead of its own record's timestamp moves nothing: one broken clock must not make the rest of the partition late.
+   * ahead of its own record's timestamp moves nothing: one broken clock must not make the rest of the partition late. Of a
+   * record without a timestamp nobody can say that: its event is taken by its own time.
    */
   admit(eventTimeMs: number, recordTimestampMs: number): Arrival {
-    if (eventTimeMs - recordTimestampMs > this.#maxAheadMs) return 'future'
+    const isJudged = recordTimestampMs !== NO_TIMESTAMP
+    if (isJudged && eventTimeMs - recordTimestampMs > this.#maxAheadMs) return 'future'
     if (eventTimeMs < this.#nowMs) return 'late'
     if (eventTimeMs > this.#newestMs) {
       this.#newestMs = eventTimeMs

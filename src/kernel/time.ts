@@ -14,6 +14,9 @@ export const EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)
 /** First event time that is no longer taken for milliseconds: 2100. Microseconds and nanoseconds lie beyond it. */
 export const LATEST_EVENT_TIME_MS = Date.UTC(2100, 0, 1)
 
+/** Kafka's timestamp of a record that has none. */
+export const NO_TIMESTAMP = -1
+
 /** Start of the aligned window [start, start + length) that a time falls in. */
 export function startOfWindow(timeMs: number, lengthMs: number): number {
   return Math.floor(timeMs / lengthMs) * lengthMs

@@ -17,7 +17,7 @@ export interface Header {
  */
 export interface LogRecord {
   readonly offset: number
-  /** The record's own Kafka timestamp, ms since the epoch. */
+  /** The record's own Kafka timestamp, ms since the epoch: any whole number of 64 bits, rounded beyond 2^53; −1: it has none. */
   readonly timestampMs: number
   readonly key: Buffer | null
   readonly value: Buffer | null

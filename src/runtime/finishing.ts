@@ -104,7 +104,7 @@ export class Finishing {
     return {
       outputs: produced.flatMap((p) => p.outputs),
       deadLetters,
-      oldestMs: records.length === 0 ? null : oldestOf(records, nowMs),
+      oldestMs: oldestOf(records, nowMs),
     }
   }
 
@@ -173,8 +173,14 @@ function scoreReaders({ definition, scorers }: PreparedTopology): Map<string, Sc
   )
 }
 
-function oldestOf(records: readonly LogRecord[], nowMs: number): number {
-  return records.reduce((ms, r) => Math.min(ms, r.timestampMs), nowMs)
+/** `null`: none has a time. */
+function oldestOf(records: readonly LogRecord[], nowMs: number): number | null {
+  let oldestMs: number | null = null
+  for (const { timestampMs } of records) {
+    // Before 1970 there was nothing: producers have written what is no time at all.
+    if (timestampMs >= 0) oldestMs = Math.min(oldestMs ?? nowMs, timestampMs)
+  }
+  return oldestMs
 }
 
 /** The first step that keeps windows, or else writes. */

@@ -46,7 +46,8 @@ export interface RecordMark {
 }
 
 export function markOf({ offset, key, value, timestampMs }: LogRecord): RecordMark {
-  let checksum = crc32(key ?? '', timestampMs % 2 ** 32)
+  // Modulo 2^32, whatever its sign and size.
+  let checksum = crc32(key ?? '', timestampMs >>> 0)
   checksum = crc32(value ?? '', checksum)
   return { offset, checksum }
 }
@@ -91,26 +92,67 @@ export function mostNoteBytes(names: readonly string[]): number {
 
 /** `null`: it was not written by this, or by another version of it. */
 export function unpackNote(metadata: string): RestartNote | null {
+  const packed = parsed(metadata)
+  if (!isPacked(packed)) return null
+  const { n, last, t } = packed
+  return {
+    partitions: n,
+    lastRecord: last === null ? null : { offset: last[0], checksum: last[1] },
+    topologies: new Map(
+      Object.entries(t).map(([name, [fingerprint, offset, newestMs, idleMs, idleAtEnd]]) => [
+        name,
+        {
+          fingerprint,
+          from: { offset, newestMs: time(newestMs), idleMs: time(idleMs) },
+          idleMs: time(idleAtEnd),
+        },
+      ]),
+    ),
+  }
+}
+
+function parsed(metadata: string): unknown {
   try {
-    const { v, n, last, t } = JSON.parse(metadata) as Packed
-    if (v !== FORMAT) return null
-    return {
-      partitions: n,
-      lastRecord: last === null ? null : { offset: last[0], checksum: last[1] },
-      topologies: new Map(
-        Object.entries(t).map(([name, [fingerprint, offset, newestMs, idleMs, idleAtEnd]]) => [
-          name,
-          {
-            fingerprint,
-            from: { offset, newestMs: time(newestMs), idleMs: time(idleMs) },
-            idleMs: time(idleAtEnd),
-          },
-        ]),
-      ),
-    }
+    return JSON.parse(metadata)
   } catch {
     return null
   }
+}
+
+/** Others write what they like beside an offset: every number of a note is looked at before anything is done with it. */
+function isPacked(of: unknown): of is Packed {
+  if (!isObject(of)) return false
+  const { v, n, last, t } = of
+  return v === FORMAT && isCount(n) && isLast(last) && isObject(t) && Object.values(t).every(isOne)
+}
+
+function isLast(of: unknown): boolean {
+  return of === null || (Array.isArray(of) && isCount(of[0]) && isChecksum(of[1]))
+}
+
+function isOne(of: unknown): boolean {
+  if (!Array.isArray(of)) return false
+  const [fingerprint, offset, ...times] = of as unknown[]
+  return (
+    typeof fingerprint === 'string' && isCount(offset) && times.length === 3 && times.every(isTime)
+  )
+}
+
+function isObject(of: unknown): of is Record<string, unknown> {
+  return typeof of === 'object' && of !== null && !Array.isArray(of)
+}
+
+function isCount(of: unknown): boolean {
+  return Number.isSafeInteger(of) && (of as number) >= 0
+}
+
+function isChecksum(of: unknown): boolean {
+  return isCount(of) && (of as number) < 2 ** 32
+}
+
+/** Idle steps may have fractions of a millisecond. */
+function isTime(of: unknown): boolean {
+  return of === null || (typeof of === 'number' && Math.abs(of) <= Number.MAX_SAFE_INTEGER)
 }
 
 function finite(ms: number): number | null {

@@ -1,3 +1,4 @@
+import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { NewRecord, TopicInfo } from '../records/port.ts'
 
 // What a topic takes, as it is read at start. What it would refuse must not come into a commit: exactly once it would be
@@ -22,8 +23,6 @@ const BATCH_HEADER_BYTES = 61
 const MOST_AROUND = { record: 30, header: 10 }
 /** A text's characters take no more bytes each. */
 const MOST_UTF8 = 3
-/** Of a record without one. */
-const NO_TIMESTAMP = -1
 
 export function limitsOf(topic: TopicInfo | undefined): TopicLimits {
   const isBrokers = topic?.timestampType === 'LogAppendTime'

@@ -63,6 +63,14 @@ describe('lag 1,000 ms, at most 300,000 ms ahead', () => {
         [1_000_000, 0, 'future', 999_000],
       ],
     ],
+    [
+      'of a record without a timestamp nobody can say that it is ahead: it is taken by its own time',
+      [
+        [0, -1 - T, 'on-time', -1_000],
+        [5_000, -2 - T, 'future', -1_000],
+        [5_000, -1 - T, 'on-time', 4_000],
+      ],
+    ],
   ])('%s', (_, story) => {
     const mark = watermark(1_000)
     for (const [eventMs, recordMs, arrival, watermarkMs] of story) {

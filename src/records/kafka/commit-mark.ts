@@ -25,11 +25,25 @@ export function readMark(text: string): MarkedMetadata {
   const end = text.indexOf('\n')
   if (!text.startsWith('[') || end < 0) return { mark: null, metadata: text }
   try {
-    const line = JSON.parse(text.slice(0, end)) as [number, string, string, number]
-    const [format, transactionalId, memberId, number] = line
-    if (format !== FORMAT) return { mark: null, metadata: text }
+    const line: unknown = JSON.parse(text.slice(0, end))
+    if (!isLine(line)) return { mark: null, metadata: text }
+    const [, transactionalId, memberId, number] = line
     return { mark: { transactionalId, memberId, number }, metadata: text.slice(end + 1) }
   } catch {
     return { mark: null, metadata: text }
   }
+}
+
+/** Others write what they like beside an offset. */
+function isLine(line: unknown): line is [format: number, string, string, number] {
+  if (!Array.isArray(line)) return false
+  const [format, transactionalId, memberId, number] = line as unknown[]
+  return (
+    format === FORMAT &&
+    typeof transactionalId === 'string' &&
+    transactionalId !== '' &&
+    typeof memberId === 'string' &&
+    Number.isSafeInteger(number) &&
+    (number as number) >= 0
+  )
 }

@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
 import { crc32c } from '../../../src/records/kafka/codec/crc32c.ts'
+import { naiveBatch } from './naive-batch.ts'
 import { recordsOf } from './support.ts'
 
 const FOLDER = join(import.meta.dirname, 'fixtures')
@@ -92,4 +93,38 @@ describe('damage', () => {
       { numRuns: 300 },
     )
   })
+})
+
+/** The ends of a range, what lies next to them, and anything between. */
+function wholes(bits: bigint): fc.Arbitrary<bigint> {
+  const [min, max] = [-(2n ** (bits - 1n)), 2n ** (bits - 1n) - 1n]
+  return fc.oneof(
+    fc.constantFrom(min, min + 1n, -2n, -1n, 0n, 1n, max - 1n, max),
+    fc.bigInt({ min, max }),
+  )
+}
+const int32 = wholes(32n).map(Number)
+
+test('whatever the numbers of a batch say, it is read or refused with a code and a place', () => {
+  const batches = fc.record({
+    baseOffset: fc.oneof(fc.constant(0n), wholes(64n)),
+    lastOffsetDelta: fc.oneof(fc.constant(2), int32),
+    baseTimestamp: wholes(64n),
+    maxTimestamp: wholes(64n),
+    producerId: fc.oneof(fc.constant(-1n), wholes(64n)),
+    epoch: wholes(16n).map(Number),
+    baseSequence: int32,
+    count: fc.oneof(fc.constant(1), int32),
+    attributes: fc.oneof(fc.constantFrom(0, 0x08, 0x10, 0x20), wholes(16n).map(Number)),
+    records: fc.array(
+      fc.record({ offsetDelta: fc.oneof(fc.nat({ max: 3 }), int32), timestampDelta: wholes(64n) }),
+      { maxLength: 3 },
+    ),
+  })
+  fc.assert(
+    fc.property(batches, (batch) => {
+      expect(OUTCOMES).toContain(readBroken(naiveBatch(batch)))
+    }),
+    { numRuns: 2_000 },
+  )
 })

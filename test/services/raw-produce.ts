@@ -1,0 +1,31 @@
+import type { TopicPartition } from '../../src/records/port.ts'
+import { ask, encoder } from './ask.ts'
+import { leaderOf } from './cluster.ts'
+import type { KafkaService } from './kafka.ts'
+
+const ALL_REPLICAS = -1
+const WITHIN_MS = 4_000
+
+/** Writes a batch as it is, byte for byte. The offset of its first record. Shares nothing with our driver. */
+export async function produceRaw(
+  kafka: KafkaService,
+  { topic, partition }: TopicPartition,
+  batch: Buffer,
+): Promise<number> {
+  const body = encoder().writeString(null).writeInt16(ALL_REPLICAS).writeInt32(WITHIN_MS)
+  body.writeInt32(1).writeString(topic).writeInt32(1).writeInt32(partition).writeBytes(batch)
+  const leader = await leaderOf(kafka, { topic, partition })
+  const answer = await ask(leader, { api: 0, version: 3, body })
+  const [produced] = answer.readArray((of) => {
+    of.readString()
+    const [first] = of.readArray((p) => {
+      p.readInt32()
+      const [code, baseOffset] = [p.readInt16(), Number(p.readInt64())]
+      p.readInt64()
+      return { code, baseOffset }
+    })
+    return first
+  })
+  if (produced?.code !== 0) throw new Error(`a batch is answered with code ${produced?.code}`)
+  return produced.baseOffset
+}
