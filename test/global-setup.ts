@@ -1,35 +1,59 @@
-import { readFileSync, writeSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { TestProject } from 'vitest/node'
+import { fetchJars } from './services/from-maven.ts'
 import { startKafka } from './services/start-kafka.ts'
 
-// Starts a real Kafka before the tests, if one of the tests that are about to run uses it.
+// Starts a real Kafka before the tests, if one of the tests that are about to run uses it, and sees to it that those which
+// start nodes of their own can.
 
-/** The import by which a test says that it needs Kafka. */
-const USES_KAFKA = /(services|'\.)\/(own-)?kafka\.ts/
+/** The imports by which a test says what it needs. */
+const USES_KAFKA = /(services|'\.)\/kafka\.ts/
+const STARTS_ITS_OWN = /(services|'\.)\/own-kafka\.ts|secureKafkaTest/
 
 let stop: () => Promise<void> = async () => {}
 
 export async function setup(project: TestProject): Promise<void> {
   await build()
-  project.provide('kafka', null)
-  if (!(await usesKafka(project))) return
-  const startMs = Date.now()
-  process.stderr.write('Kafka: starting one for the tests ...\n')
-  try {
-    const kafka = await startKafka()
-    stop = kafka.stop
-    project.provide('kafka', kafka.service)
-    process.stderr.write(`Kafka: ready after ${Date.now() - startMs} ms (${kafka.way})\n`)
-  } catch (error) {
-    const line = `KAFKA: NOT TESTED (${(error as Error).message})`
-    if (process.env['TIDEMARK_REQUIRE_KAFKA'] === '1') throw new Error(line, { cause: error })
-    // After everything that the reporters print.
-    process.once('exit', () => writeSync(process.stdout.fd, `${line}\n`))
-  }
+  const sources = await sourcesOf(project)
+  const anyOf = (what: RegExp) => sources.some((source) => what.test(source))
+  const kafka = anyOf(USES_KAFKA) ? await reached('KAFKA', startOne) : unused
+  const own = anyOf(STARTS_ITS_OWN)
+    ? await reached('A KAFKA THAT FAILS, AND ONE WITH TLS', async () => fetchJars())
+    : unused
+  project.provide('kafka', kafka.is ?? null)
+  project.provide('untested', { kafka: kafka.why, ownKafka: own.why })
 }
 
 export async function teardown(): Promise<void> {
   await stop()
+}
+
+interface Reached<T> {
+  readonly is?: T
+  /** Why it cannot be had; empty where it can. */
+  readonly why: string
+}
+
+const unused: Reached<never> = { why: 'no test uses it' }
+
+/** @throws Error where it cannot be had and `TIDEMARK_REQUIRE_KAFKA=1` says that it must */
+async function reached<T>(what: string, reach: () => Promise<T>): Promise<Reached<T>> {
+  try {
+    return { is: await reach(), why: '' }
+  } catch (error) {
+    const why = `${what}: NOT TESTED (${(error as Error).message})`
+    if (process.env['TIDEMARK_REQUIRE_KAFKA'] === '1') throw new Error(why, { cause: error })
+    return { why }
+  }
+}
+
+async function startOne() {
+  const startMs = Date.now()
+  process.stderr.write('Kafka: starting one for the tests ...\n')
+  const kafka = await startKafka()
+  stop = kafka.stop
+  process.stderr.write(`Kafka: ready after ${Date.now() - startMs} ms (${kafka.way})\n`)
+  return kafka.service
 }
 
 /** Scoring threads and the command line run what is built. */
@@ -39,9 +63,10 @@ async function build(): Promise<void> {
   await buildWhenStale()
 }
 
-async function usesKafka(project: TestProject): Promise<boolean> {
+/** Of the test files that are about to run. */
+async function sourcesOf(project: TestProject): Promise<string[]> {
   // The file names given on the command line; without them it is all files that are looked at.
   const { filenamePattern = [] } = project.vitest as { filenamePattern?: string[] }
   const { testFiles } = await project.globTestFiles(filenamePattern)
-  return testFiles.some((file) => USES_KAFKA.test(readFileSync(file, 'utf8')))
+  return testFiles.map((file) => readFileSync(file, 'utf8'))
 }

@@ -3,11 +3,9 @@ import { type OwnKafka, type OwnKafkaOptions, startFromMaven } from './from-mave
 
 /** Such a test starts brokers more than once. */
 const OWN_KAFKA_TEST_MS = 90_000
-const NOT_TESTED = 'A KAFKA THAT GOES AWAY: NOT TESTED'
 
-const service = inject('kafka')
-/** Where the other tests' broker is not from Maven, neither is one of their own to be had. */
-const isToBeHad = service !== null && service.secure !== null
+/** Why no Kafka of its own is to be had; empty where it is. */
+const { ownKafka: why } = inject('untested')
 
 type Fn = (kafka: OwnKafka) => Promise<void>
 
@@ -16,14 +14,14 @@ interface TestOptions extends OwnKafkaOptions {
   readonly timeoutMs?: number
 }
 
-/** A test on a Kafka of its own, which it may stop; skipped where the other tests' broker is not from Maven either. */
+/** A test on a Kafka of its own, which it may stop, whatever the other tests use; without Java and Maven it is skipped. */
 export function ownKafkaTest(
   name: string,
   fn: Fn,
   { timeoutMs = OWN_KAFKA_TEST_MS, ...options }: TestOptions = {},
 ): void {
   test(`${name} (Kafka of its own)`, { timeout: timeoutMs }, async ({ skip }) => {
-    if (!isToBeHad) skip(NOT_TESTED)
+    if (why !== '') skip(why)
     const kafka = await startFromMaven(options)
     onTestFinished(kafka.stop)
     await fn(kafka)
@@ -37,12 +35,12 @@ export function ownKafkaTests(
 ): void {
   let kafka: OwnKafka | null = null
   beforeAll(async () => {
-    if (isToBeHad) kafka = await startFromMaven(options)
+    if (why === '') kafka = await startFromMaven(options)
   }, OWN_KAFKA_TEST_MS)
   afterAll(() => kafka?.stop())
   define((name, fn) => {
     test(`${name} (Kafka of its own)`, { timeout: OWN_KAFKA_TEST_MS }, async ({ skip }) => {
-      await fn(kafka ?? skip(NOT_TESTED))
+      await fn(kafka ?? skip(why))
     })
   })
 }

@@ -1,0 +1,54 @@
+import type { Reporter, TestCase, TestModule } from 'vitest/node'
+
+/**
+ * The last lines of a run: each test that was skipped with its reason, and the counts. A skipped test has tested nothing, so under
+ * `TIDEMARK_REQUIRE_KAFKA=1` it fails the run.
+ */
+export class ClosingReport implements Reporter {
+  #isFiltered = false
+
+  onInit({ config }: Parameters<NonNullable<Reporter['onInit']>>[0]): void {
+    this.#isFiltered = config.testNamePattern !== undefined
+  }
+
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const tests = modules.flatMap((module) => [...module.children.allTests()])
+    const counts = { passed: 0, failed: brokenFiles(modules), skipped: 0 }
+    for (const { state } of tests.map((test) => test.result())) {
+      if (state !== 'pending') counts[state]++
+    }
+    const skips = tests.filter((test) => this.#isSkip(test))
+    const mustRun = process.env['TIDEMARK_REQUIRE_KAFKA'] === '1'
+    if (skips.length > 0) {
+      console.log(`\nSkipped${mustRun ? ', which fails this run (TIDEMARK_REQUIRE_KAFKA=1)' : ''}:`)
+      for (const line of skips.map(lineOf)) console.log(`  ${line}`)
+      if (mustRun) process.exitCode = 1
+    }
+    const { passed, failed, skipped } = counts
+    console.log(`\n${runName()}: ${passed} passed, ${failed} failed, ${skipped} skipped`)
+  }
+
+  /** What `-t` leaves out is not meant to run; what skips itself says why. */
+  #isSkip(test: TestCase): boolean {
+    const result = test.result()
+    return result.state === 'skipped' && (!this.#isFiltered || result.note !== undefined)
+  }
+}
+
+/** Files that could not be read or set up: their tests are missing from every other count. */
+function brokenFiles(modules: readonly TestModule[]): number {
+  return modules.filter((module) => module.errors().length > 0).length
+}
+
+function lineOf(test: TestCase): string {
+  const result = test.result()
+  const reason = result.state === 'skipped' ? result.note : undefined
+  return `${test.module.relativeModuleId} > ${test.fullName}: ${reason ?? 'no reason given'}`
+}
+
+/** `Node20`, and with `KAFKA_VERSION=3.9.0` `Node20, Kafka 3.9.0` */
+function runName(): string {
+  const node = `Node${process.versions.node.split('.')[0]}`
+  const kafka = process.env['KAFKA_VERSION']
+  return kafka === undefined ? node : `${node}, Kafka ${kafka}`
+}
