@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
-import type { Assignment } from '../../src/records/port.ts'
+import { Listener } from '../records/listener.ts'
 import { GROUP, run, send, sums, topics } from './memory-workers.ts'
 
 // What stands beside an offset may be anybody's.
@@ -14,23 +14,14 @@ async function commitAs(
   nextOffset: number,
   metadata: string,
 ): Promise<void> {
-  let assigned: Assignment | null = null
+  const handlers = new Listener()
   const member = await records.join({
     group: GROUP,
     topics: ['events'],
     from: 'earliest',
-    handlers: {
-      assigned: (assignment) => {
-        assigned = assignment
-        return assignment.nextOffset
-      },
-      lost: () => {},
-      chunk: () => {},
-      caughtUp: () => {},
-      failed: () => {},
-    },
+    handlers,
   })
-  const { topic, partition, epoch } = assigned as unknown as Assignment
+  const { topic, partition, epoch } = handlers.assignment()
   const nextOffsets = [{ topic, partition, epoch, nextOffset, metadata }]
   await member.commit({ outputs: [], deadLetters: [], nextOffsets })
   await member.leave()
