@@ -7,6 +7,9 @@ interface Waiting {
   readonly idleAfterMs: number
 }
 
+/** Making an exception for a reason would cost more than all else that a poll does. */
+const OVER = 'over'
+
 /**
  * Moves the watermark of a silent partition: when it has been read to its end and no record has come for `idleAfter`, its
  * event time passes as the wall clock does, counted from the last record. Steps are made only when a window closes by them.
@@ -15,8 +18,9 @@ export class IdleClock {
   readonly #waiting: readonly Waiting[]
   readonly #clock: Clock
   readonly #pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>
-  readonly #stop = new AbortController()
+  /** One for each silence: what waits on a signal that lives as long as the partition adds up (`AbortSignal.any` does). */
   #silence = new AbortController()
+  #isStopped = false
   #lastRecordMs: number
 
   /** @param pass is told how far each task's watermark has come */
@@ -34,18 +38,20 @@ export class IdleClock {
   /** Records have come. */
   came(): void {
     this.#lastRecordMs = this.#clock.elapsedMs()
-    this.#silence.abort()
+    this.#silence.abort(OVER)
   }
 
   /** There are no more for now. */
   caughtUp(): void {
-    this.#silence.abort()
+    this.#silence.abort(OVER)
+    if (this.#isStopped) return
     this.#silence = new AbortController()
-    void this.#wait(AbortSignal.any([this.#silence.signal, this.#stop.signal]))
+    void this.#wait(this.#silence.signal)
   }
 
   stop(): void {
-    this.#stop.abort()
+    this.#isStopped = true
+    this.#silence.abort(OVER)
   }
 
   async #wait(signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import type { WatermarkParts } from '../engine/watermark.ts'
 import type { ReplayPoint } from './restart-note.ts'
 
-/** Points per horizon: a replay is longer than it must be by at most one part in so many. */
+/** Points a replay: it is longer than it must be by at most one part in so many. */
 const PARTS = 64
 
 /**
@@ -10,10 +10,13 @@ const PARTS = 64
  */
 export class ReplayPoints {
   readonly #horizonMs: number
+  readonly #apartMs: number
   readonly #points: ReplayPoint[]
 
-  constructor(horizonMs: number, first: ReplayPoint) {
+  /** @param lagMs by which the watermark is behind the newest event: a replay is as long as the horizon and this together */
+  constructor({ horizonMs, lagMs }: { horizonMs: number; lagMs: number }, first: ReplayPoint) {
     this.#horizonMs = horizonMs
+    this.#apartMs = (horizonMs + lagMs) / PARTS
     this.#points = [first]
   }
 
@@ -21,7 +24,7 @@ export class ReplayPoints {
   pass(offset: number, parts: WatermarkParts): void {
     const { newestMs } = this.#points.at(-1) as ReplayPoint
     // From −Infinity every time is far.
-    if (parts.newestMs - newestMs < this.#horizonMs / PARTS || parts.newestMs === newestMs) return
+    if (parts.newestMs - newestMs < this.#apartMs || parts.newestMs === newestMs) return
     this.#points.push({ offset, ...parts })
   }
 

@@ -59,7 +59,8 @@ export class Task {
     this.#engine = new Engine(definition, { lookup, limits: around.limits })
     this.#engine.restoreWatermark(plan.from)
     this.#horizonMs = horizonOf(definition).lengthMs
-    this.#points = new ReplayPoints(this.#horizonMs, plan.from)
+    const { lagMs } = definition.source.watermark
+    this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
     this.#plan = plan
     this.#wholeFromMs = plan.isCut ? null : Number.NEGATIVE_INFINITY
   }

@@ -1,5 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { minutes, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
+import { wallClock } from '../../src/kernel/clock.ts'
+import { IdleClock } from '../../src/runtime/idle-clock.ts'
+import type { Task } from '../../src/runtime/task.ts'
+import { collected } from '../bench/collected.ts'
 import { startDriver } from '../support/driver.ts'
 import { perMinute, reading } from '../testing/support.ts'
 
@@ -31,4 +36,22 @@ test('so it does when the worker has been restarted in between', async () => {
   await driver.advance(minutes(2))
   expect(driver.outputs('minutes')).toHaveLength(MANY + 1)
   expect(driver.outputs('minutes').at(-1)?.timestampMs).toBe(Date.UTC(2026, 0, 1, 0, 0, 59))
+})
+
+test('a partition that is polled again and again keeps nothing of its polls', async () => {
+  const task = { taken: async () => {}, nextEndMs: Number.POSITIVE_INFINITY, logWatermarkMs: 0 }
+  const waiting = [{ task: task as unknown as Task, idleAfterMs: 1_000 }]
+  const idle = new IdleClock(waiting, wallClock, async () => {})
+  const heapAfter = async (polls: number): Promise<number> => {
+    for (let poll = 0; poll < polls; poll++) {
+      idle.caughtUp()
+      if (poll % 100 === 0) await nextTurn()
+    }
+    await nextTurn()
+    return collected().heap
+  }
+  const before = await heapAfter(5_000)
+  const polls = 50_000
+  expect((await heapAfter(polls)) - before).toBeLessThan(10 * polls)
+  idle.stop()
 })

@@ -68,9 +68,9 @@ function restarted(
   events: readonly Arrival[],
   restarts: readonly boolean[],
 ): string[] {
-  const { lengthMs } = horizonOf(definition)
+  const span = spanOf(definition)
   let engine = new Engine(definition, { lookup })
-  let points = new ReplayPoints(lengthMs, START)
+  let points = new ReplayPoints(span, START)
   const out: string[] = []
   const take = (from: number, to: number, mode: Mode) => {
     points.pass(from, engine.watermarkParts)
@@ -83,7 +83,7 @@ function restarted(
     const watermarkMs = engine.watermarkMs
     engine = new Engine(definition, { lookup })
     engine.restoreWatermark(from)
-    points = new ReplayPoints(lengthMs, from)
+    points = new ReplayPoints(span, from)
     const end = Math.min(at + chunk, events.length)
     // Chunks are cut elsewhere the second time.
     for (let again = from.offset; again < end; again += 7)
@@ -91,6 +91,11 @@ function restarted(
     expect(engine.watermarkMs).toBe(watermarkMs)
   }
   return out
+}
+
+function spanOf(definition: Definition) {
+  const { lagMs } = definition.source.watermark
+  return { horizonMs: horizonOf(definition).lengthMs, lagMs }
 }
 
 const restarts = fc.array(fc.boolean(), { minLength: 1, maxLength: 10 })
@@ -111,7 +116,7 @@ test('rows over every window and aggregate are the same after any restarts', tim
 
 test('where memory is bounded a restart reads only the last part of the log', () => {
   const definition = topologyAround(minuteFeatures('rolling'), { lagMs: 0, onLate: 'drop' })
-  const points = new ReplayPoints(horizonOf(definition).lengthMs, START)
+  const points = new ReplayPoints(spanOf(definition), START)
   for (let i = 0; i < 10_000; i++) {
     points.pass(i, { newestMs: i * 1_000, idleMs: Number.NEGATIVE_INFINITY })
   }
