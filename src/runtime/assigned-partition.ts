@@ -1,8 +1,9 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Assignment, Chunk, Guarantee, LogRecord, TopicPartition } from '../records/port.ts'
+import type { Entry, NewEntry, RestartPoint } from './entry.ts'
 import { IdleClock } from './idle-clock.ts'
-import { type Entry, Ledger } from './ledger.ts'
+import { Ledger } from './ledger.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { markOf, packNote, type RecordMark, type RestartNote } from './restart-note.ts'
 import { noteOf, planRestart, type RestartPlan } from './restart-plan.ts'
@@ -11,9 +12,6 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 
 // One assignment of a partition: a task for each topology that reads it, and the ledger they share, since a group keeps one
 // offset a partition. First it reads again what windows need, then it goes on where the group had come to.
-
-/** About what an event and its output weigh beside the record's bytes. */
-const EVENT_BYTES = 200
 
 export interface PartitionSurroundings extends TaskSurroundings {
   readonly guarantee: Guarantee
@@ -122,7 +120,7 @@ export class AssignedPartition {
 
   /** Time has passed without a record, up to a watermark for each task; windows close. Resolves when they have. */
   async pass(untilMs: (task: Task) => number): Promise<void> {
-    const entry = this.#open(this.#nextOffset, 0)
+    const entry = this.#open({ records: [], nextOffset: this.#nextOffset, bytes: 0 })
     await Promise.all(this.tasks.map((task) => task.pass(untilMs(task), entry)))
   }
 
@@ -133,7 +131,7 @@ export class AssignedPartition {
   }
 
   /** What stands beside an offset that is committed. */
-  metadata({ notes, lastRecord }: Entry): string {
+  metadata({ notes, lastRecord }: RestartPoint): string {
     return packNote({ partitions: this.#around.partitions, lastRecord, topologies: notes })
   }
 
@@ -161,7 +159,7 @@ export class AssignedPartition {
     const last = records.at(-1)
     if (last !== undefined) this.#lastRecord = markOf(last)
     this.#nextOffset = nextOffset
-    const entry = this.#open(nextOffset, bytes + EVENT_BYTES * records.length)
+    const entry = this.#open({ records, nextOffset, bytes })
     for (const task of this.tasks) {
       const { name } = task.topology.definition
       const read = { ...this.#consumed(name), records: records.length, bytes, endOffset }
@@ -170,9 +168,9 @@ export class AssignedPartition {
     }
   }
 
-  #open(nextOffset: number, bytes: number): Entry {
+  #open(chunk: Pick<NewEntry, 'records' | 'nextOffset' | 'bytes'>): Entry {
     const lastRecord = this.#lastRecord
-    return this.ledger.open({ nextOffset, bytes, lastRecord, tasks: this.tasks.length })
+    return this.ledger.open({ ...chunk, lastRecord, tasks: this.tasks.length })
   }
 
   #replay(chunk: Chunk): void {

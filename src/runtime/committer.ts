@@ -2,6 +2,7 @@ import type { Clock } from '../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { Commit, Guarantee, Member, NewRecord } from '../records/port.ts'
 import type { AssignedPartition } from './assigned-partition.ts'
+import { CommitSize } from './commit-size.ts'
 import type { Observer } from './events.ts'
 import type { Gathered } from './ledger.ts'
 
@@ -18,7 +19,7 @@ const PACE_MS = {
 } as const
 /** Records a millisecond of pace is worth: a full commit costs less per record than many small ones. */
 const RECORDS_PER_MS = 100
-/** About the most records in one commit, so that a first one after an outage does not take minutes. */
+/** The most records in one commit, but for what one record makes. */
 const MAX_RECORDS = 50_000
 /** A commit that is on its way for so long is told of. */
 const SLOW_MS = 5_000
@@ -32,6 +33,8 @@ export interface CommitterOptions {
   readonly guarantee: Guarantee
   /** From the start of one commit to the start of the next, ms; `null`: as the load wants it. */
   readonly intervalMs: number | null
+  /** The most that a commit may have, but for what one record makes, bytes. */
+  readonly mostBytes: number
   /** Does somebody wait for the next commit? Then it keeps no distance but the shortest. */
   readonly isUrgent: () => boolean
   readonly partitions: () => Iterable<AssignedPartition>
@@ -46,15 +49,27 @@ interface Segment {
   readonly gathered: Gathered
 }
 
+/** How much a commit holds. */
+interface Load {
+  readonly bytes: number
+  readonly records: number
+}
+
 export class Committer {
   readonly #o: CommitterOptions
   readonly #stop = new AbortController()
   #urgent = new AbortController()
+  readonly #size: CommitSize
   #wake: () => void = () => {}
   #attempt = 0
+  /** Had the last commit no room for more? */
+  #isFull = false
+  /** The partition that is asked first, when not all have room. */
+  #turn = 0
 
   constructor(options: CommitterOptions) {
     this.#o = options
+    this.#size = new CommitSize(options.mostBytes)
   }
 
   /** There may be something to commit. */
@@ -90,17 +105,18 @@ export class Committer {
     this.#wake()
   }
 
-  /** Commits what is finished now; returns the records it took from the log, 0 when there was nothing or it failed. */
+  /** Commits what is finished now; returns how many records it took, 0 when there was nothing or it failed. */
   async commitOnce(): Promise<number> {
     const segments = this.#gather()
     if (segments.length === 0) return 0
     const commit = assemble(segments)
+    const load = loadOf(segments)
     const startMs = this.#o.clock.elapsedMs()
     const watch = this.#watchTime(startMs)
     const failure = await failureOf(this.#o.member.commit(commit))
     watch.end()
     if (failure !== null) {
-      await this.#failed(failure.error, watch.isSlow())
+      await this.#failed(failure.error, load, watch.isSlow())
       return 0
     }
     this.#attempt = 0
@@ -108,15 +124,17 @@ export class Committer {
       of.ledger.committed(gathered)
       this.#o.onCommitted(of)
     }
-    this.#tell(segments, commit, this.#o.clock.elapsedMs() - startMs)
-    return commit.outputs.length + commit.deadLetters.length + segments.length
+    const durationMs = this.#o.clock.elapsedMs() - startMs
+    this.#size.committed(load.bytes, durationMs)
+    this.#tell(segments, commit, durationMs)
+    return load.records + segments.length
   }
 
   /** Waits until the next commit may start, after one of so many records. */
   async #keepPace(startMs: number, records: number): Promise<void> {
     const { clock, guarantee, intervalMs } = this.#o
     // What is full already does not get cheaper by waiting.
-    const isUrgent = () => this.#o.isUrgent() || records >= MAX_RECORDS
+    const isUrgent = () => this.#o.isUrgent() || this.#isFull
     const { shortest, longest } = PACE_MS[guarantee]
     const paceMs = intervalMs ?? Math.max(shortest, Math.min(records / RECORDS_PER_MS, longest))
     const until = async (ms: number, signal: AbortSignal) => {
@@ -148,21 +166,30 @@ export class Committer {
 
   #gather(): Segment[] {
     const segments: Segment[] = []
-    let room = MAX_RECORDS
-    for (const of of this.#o.partitions()) {
-      const gathered = room > 0 ? of.ledger.gather(room) : null
+    const left = { bytes: this.#size.bytes, records: MAX_RECORDS }
+    const partitions = [...this.#o.partitions()]
+    const first = this.#turn % Math.max(partitions.length, 1)
+    this.#isFull = false
+    for (const of of [...partitions.slice(first), ...partitions.slice(0, first)]) {
+      const gathered = of.ledger.gather(left, segments.length === 0 ? 1 : 0)
       if (gathered === null) continue
       segments.push({ of, gathered })
-      for (const piece of gathered.pieces) room -= piece.outputs.length + piece.deadLetters.length
+      const { bytes, records } = loadOf([{ gathered }])
+      left.bytes -= bytes
+      left.records -= records
+      this.#isFull = left.bytes <= 0 || left.records <= 0 || !gathered.isAll
     }
+    // Else those that come first would leave no room to the others, again and again.
+    if (this.#isFull) this.#turn++
     return segments
   }
 
-  async #failed(error: unknown, wasSlow: boolean): Promise<void> {
+  async #failed(error: unknown, load: Load, wasSlow: boolean): Promise<void> {
     if (!(error instanceof TidemarkError)) throw error
     // Another owner has the partitions, or will: the assignment that follows says which tasks are left.
     if (error.action !== 'retry' && error.action !== 'release') throw error
     const { code } = error
+    if (code === 'COMMIT_TIMED_OUT') this.#size.timedOut(load.bytes)
     const isNormal = code === 'REBALANCING'
     const nextAttemptMs = isNormal
       ? WHILE_REBALANCING_MS
@@ -204,14 +231,23 @@ async function failureOf(work: Promise<void>): Promise<{ error: unknown } | null
 function assemble(segments: readonly Segment[]): Commit {
   const pieces = segments.flatMap((s) => s.gathered.pieces)
   return {
-    outputs: pieces.flatMap((p) => p.outputs),
-    deadLetters: pieces.flatMap((p) => p.deadLetters),
-    nextOffsets: segments.flatMap(({ of, gathered: { last } }) => {
-      if (last === null) return []
+    outputs: pieces.flatMap((p) => p.outputs.records),
+    deadLetters: pieces.flatMap((p) => p.deadLetters.records),
+    nextOffsets: segments.flatMap(({ of, gathered: { upTo } }) => {
+      if (upTo === null) return []
       const { partition, epoch } = of
-      const { nextOffset } = last
-      return [{ ...partition, epoch, nextOffset, metadata: of.metadata(last) }]
+      const { nextOffset } = upTo
+      return [{ ...partition, epoch, nextOffset, metadata: of.metadata(upTo) }]
     }),
+    isSmallest: segments.length === 1 && segments[0]?.gathered.isSmallest === true,
+  }
+}
+
+function loadOf(segments: readonly Pick<Segment, 'gathered'>[]): Load {
+  const pieces = segments.flatMap((s) => s.gathered.pieces)
+  return {
+    bytes: pieces.reduce((sum, piece) => sum + piece.bytes, 0),
+    records: pieces.reduce((sum, piece) => sum + piece.records, 0),
   }
 }
 

@@ -5,8 +5,9 @@ import type { LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
 import type { Scorer, Scores } from '../scoring/scorer.ts'
 import { type Definition, stepsOf } from '../topology/definition.ts'
 import { deadLetter } from './dead-letter.ts'
+import type { Piece } from './entry.ts'
 import type { Intake, RecordFault } from './intake.ts'
-import type { Piece } from './ledger.ts'
+import type { Made } from './made.ts'
 import { countOutcomes } from './outcomes.ts'
 import { engineFault, type Following, followEvents, followScores, setAll } from './outputs.ts'
 import type { PreparedTopology } from './prepare.ts'
@@ -102,8 +103,11 @@ export class Finishing {
     const deadLetters = faults.map((fault) => this.#setAside(fault, nowMs))
     if (end !== null) this.#tell(chunk, faults, end)
     return {
-      outputs: produced.flatMap((p) => p.outputs),
-      deadLetters,
+      outputs: {
+        records: produced.flatMap((p) => p.outputs.records),
+        causes: produced.flatMap((p) => p.outputs.causes),
+      },
+      deadLetters: { records: deadLetters, causes: faults.map((fault) => fault.record.offset) },
       oldestMs: oldestOf(records, nowMs),
     }
   }
@@ -154,11 +158,13 @@ export class Finishing {
   }
 }
 
+const NONE: Made = { records: [], causes: [] }
+
 function follow({ arrivals, score }: ScoredArrivals, from: Following) {
   const { step } = arrivals
   if (step.op === 'sink') return followEvents(step, arrivals, from)
   if (score instanceof TidemarkError) {
-    return { outputs: [], faults: setAll(arrivals, score, from), reached: [] }
+    return { outputs: NONE, faults: setAll(arrivals, score, from), reached: [] }
   }
   if (score === null) throw new TidemarkError('INVARIANT', `step "${step.name}" was not scored`)
   return followScores(step, { arrivals, ...score }, from)

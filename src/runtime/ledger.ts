@@ -1,74 +1,46 @@
 import { Changes } from '../kernel/changes.ts'
-import type { Guarantee, NewRecord } from '../records/port.ts'
-import type { RecordMark, TopologyNote } from './restart-note.ts'
+import type { Guarantee } from '../records/port.ts'
+import {
+  Entry,
+  type NewEntry,
+  type Part,
+  type RestartPoint,
+  type Room,
+  type Weighed,
+} from './entry.ts'
 
 // The work of one partition between log and commit. What is finished stays here until the commit that holds it is known to
 // have succeeded, and goes with the partition when that is lost (PROTOCOL C1, C3).
 
-/** What one task has made of a chunk, or of a part of it. */
-export interface Piece {
-  readonly outputs: readonly NewRecord[]
-  readonly deadLetters: readonly NewRecord[]
-  /** Timestamp of the oldest record behind it, ms since the epoch; `null` when there is none. */
-  readonly oldestMs: number | null
-}
-
-/** A chunk on its way; its offset may be committed once every task is done with it. */
-export class Entry {
-  readonly nextOffset: number
-  readonly bytes: number
-  /** The last record before its end; `null` when there has been none. */
-  readonly lastRecord: RecordMark | null
-  readonly pieces: Piece[] = []
-  /** By topology: what a restart needs to know beside the offset. */
-  readonly notes = new Map<string, TopologyNote>()
-  readonly #ledger: Ledger
-  #tasks: number
-
-  constructor(o: NewEntry, ledger: Ledger) {
-    this.nextOffset = o.nextOffset
-    this.lastRecord = o.lastRecord
-    this.bytes = o.bytes
-    this.#tasks = o.tasks
-    this.#ledger = ledger
-  }
-
-  get isDone(): boolean {
-    return this.#tasks === 0
-  }
-
-  /** A task is done with it. */
-  done(topology: string, note: TopologyNote): void {
-    this.notes.set(topology, note)
-    this.#tasks--
-  }
-
-  /** Resolves when the chunk may have more pieces: no more than `most` wait that could be written by now. */
-  room(most: number): Promise<void> {
-    return this.#ledger.until(() => this.#ledger.waiting(this) <= most)
-  }
-}
-
-type NewEntry = Pick<Entry, 'nextOffset' | 'bytes' | 'lastRecord'> & { readonly tasks: number }
-
 /** What a commit takes from a ledger. */
 export interface Gathered {
-  readonly pieces: readonly Piece[]
-  /** Chunks that it ends; `null` when it ends none and moves no offset. */
-  readonly last: Entry | null
-  /** The chunks, and how many pieces of each. */
-  readonly from: readonly { readonly entry: Entry; readonly pieces: number }[]
+  readonly pieces: readonly Weighed[]
+  /** How far it gets; `null` when it moves no offset. */
+  readonly upTo: RestartPoint | null
+  /** Is it what a single record has made? */
+  readonly isSmallest: boolean
+  /** Was there room for all that is finished? */
+  readonly isAll: boolean
+  readonly from: readonly { readonly entry: Entry; readonly part: Part }[]
 }
 
+/** All that was made of a chunk. */
+const ALL: Part = { pieces: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY }
+/** What is made of a record, in memory, before any has shown it, bytes. */
+const FIRST_GUESS_BYTES = 1_000
+
 /**
- * At least once, pieces of a chunk may be written as they come. Exactly once, a commit takes a chunk whole: a crash between
- * its pieces and its offset would have them written again.
+ * A commit takes chunks whole, or a chunk up to a record: then its offset is that of the record. At least once, pieces of a chunk
+ * may also be written as they come, before it is finished and without an offset. Exactly once they wait for its end: a crash
+ * between them and their offset would have them written again.
  */
 export class Ledger {
   readonly #isWhole: boolean
   /** In log order. */
   readonly #entries: Entry[] = []
   readonly #changes = new Changes()
+  /** In memory, of what was made of the last chunk, for each of its records. */
+  #bytesPerRecord = FIRST_GUESS_BYTES
   #bytes = 0
 
   constructor(guarantee: Guarantee) {
@@ -76,56 +48,69 @@ export class Ledger {
   }
 
   /** A chunk has been taken. */
-  open(chunk: NewEntry): Entry {
-    const entry = new Entry(chunk, this)
+  open(chunk: Omit<NewEntry, 'expectedBytes'>): Entry {
+    const expectedBytes = Math.ceil(chunk.records.length * this.#bytesPerRecord)
+    let bytes = 0
+    const weigh = (entry: Entry) => {
+      this.#bytes += entry.bytesInFlight - bytes
+      bytes = entry.bytesInFlight
+      if (entry.isDone) this.#bytesPerRecord = entry.bytesPerRecord ?? this.#bytesPerRecord
+    }
+    const entry = new Entry(
+      { ...chunk, expectedBytes },
+      { changed: weigh, room: (of, most) => this.#room(of, most) },
+    )
     this.#entries.push(entry)
-    this.#bytes += entry.bytes
+    weigh(entry)
     return entry
   }
 
-  /** What is finished, in log order, up to about so many records, but a chunk that is taken whole; `null` when there is nothing. */
-  gather(room: number): Gathered | null {
-    const pieces: Piece[] = []
-    const from: { entry: Entry; pieces: number }[] = []
-    let last: Entry | null = null
-    let records = 0
+  /**
+   * What is finished, in log order, as far as there is room; `null` when there is nothing.
+   * @param atLeast what so many records made, whether there is room or not
+   */
+  gather(room: Room, atLeast: 0 | 1): Gathered | null {
+    const left = { ...room }
+    const from: { entry: Entry; part: Part }[] = []
+    let upTo: RestartPoint | null = null
+    let [isSmallest, isAll] = [false, true]
     for (const entry of this.#entries) {
-      let taken = 0
-      if (this.#isWhole && !entry.isDone) break
-      for (const piece of entry.pieces) {
-        if (records >= room && !this.#isWhole) break
-        records += piece.outputs.length + piece.deadLetters.length
-        pieces.push(piece)
-        taken++
+      const { bytes, records } = entry.toWrite
+      if (entry.isDone && bytes <= left.bytes && records <= left.records) {
+        from.push({ entry, part: ALL })
+        upTo = entry.end
+        left.bytes -= bytes
+        left.records -= records
+        continue
       }
-      const isWhole = entry.isDone && taken === entry.pieces.length
-      if (taken > 0 || isWhole) from.push({ entry, pieces: taken })
-      // What comes after a chunk that is not finished waits for it.
-      if (!isWhole) break
-      last = entry
-      if (records >= room) break
+      // What comes after a chunk that is not taken whole waits for it.
+      if (entry.isDone) {
+        const { before, causes } = entry.cut(left, from.length === 0 ? atLeast : 0)
+        isAll = false
+        if (causes === 0) break
+        isSmallest = from.length === 0 && causes === 1
+        const isEnd = before === entry.nextOffset
+        from.push({ entry, part: isEnd ? ALL : { pieces: 0, before } })
+        upTo = isEnd ? entry.end : entry.at(before)
+      } else if (!this.#isWhole) {
+        const pieces = Math.max(entry.piecesFor(left), from.length === 0 ? atLeast : 0)
+        isAll = pieces >= entry.pieces.length
+        if (entry.pieces.length === 0 || pieces === 0) break
+        from.push({ entry, part: { pieces, before: Number.NEGATIVE_INFINITY } })
+      }
+      break
     }
-    return from.length === 0 ? null : { pieces, last, from }
+    if (from.length === 0) return null
+    const pieces = from.flatMap(({ entry, part }) => entry.part(part))
+    return { pieces, upTo, isSmallest, isAll, from }
   }
 
   /** What was gathered is durable. */
-  committed({ from, last }: Gathered): void {
-    for (const { entry, pieces } of from) entry.pieces.splice(0, pieces)
-    const ended = last === null ? 0 : this.#entries.indexOf(last) + 1
-    for (const entry of this.#entries.splice(0, ended)) this.#bytes -= entry.bytes
+  committed({ from }: Gathered): void {
+    for (const { entry, part } of from) entry.gone(part)
+    const ended = from.filter(({ part }) => part === ALL).length
+    for (const entry of this.#entries.splice(0, ended)) this.#bytes -= entry.bytesInFlight
     this.#changes.tell()
-  }
-
-  /** Pieces that a commit could take while a chunk is not finished: at least once its own, exactly once those before it. */
-  waiting(entry: Entry): number {
-    if (!this.#isWhole) return entry.pieces.length
-    const before = this.#entries.slice(0, this.#entries.indexOf(entry))
-    return before.reduce((sum, { pieces }) => sum + pieces.length, 0)
-  }
-
-  /** Resolves as soon as it holds. */
-  until(holds: () => boolean): Promise<void> {
-    return this.#changes.until(holds)
   }
 
   /** Is everything that was taken committed? */
@@ -133,8 +118,19 @@ export class Ledger {
     return this.#entries.length === 0
   }
 
-  /** Size of the chunks that are taken and not committed. */
+  /** In memory, of what is taken and not committed. */
   get bytesInFlight(): number {
     return this.#bytes
+  }
+
+  #room(entry: Entry, most: number): Promise<void> {
+    return this.#changes.until(() => this.#waiting(entry) <= most)
+  }
+
+  /** Pieces that a commit could take while a chunk is not finished: at least once its own, exactly once those before it. */
+  #waiting(entry: Entry): number {
+    if (!this.#isWhole) return entry.pieces.length
+    const before = this.#entries.slice(0, this.#entries.indexOf(entry))
+    return before.reduce((sum, { pieces }) => sum + pieces.length, 0)
   }
 }

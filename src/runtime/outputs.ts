@@ -8,6 +8,7 @@ import type { Scores } from '../scoring/scorer.ts'
 import type { ScoreStep, SinkStep, Step } from '../topology/definition.ts'
 import { nameOf } from '../topology/schema.ts'
 import type { RecordFault } from './intake.ts'
+import type { Made } from './made.ts'
 import { ID_HEADER } from './provenance.ts'
 import type { ScoreReader } from './score-reader.ts'
 import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
@@ -27,7 +28,7 @@ interface OutputPlace {
 
 /** What came of the events that reached a model or a sink. */
 export interface Produced {
-  readonly outputs: readonly NewRecord[]
+  readonly outputs: Made
   readonly faults: readonly RecordFault[]
   /** Offsets of the records that were scored, or that reached a sink without a model; those in windows are not among them. */
   readonly reached: readonly number[]
@@ -60,7 +61,7 @@ interface Origin {
 }
 
 class Tail implements Produced {
-  readonly outputs: NewRecord[] = []
+  readonly outputs = { records: [] as NewRecord[], causes: [] as number[] }
   readonly faults: RecordFault[] = []
   readonly reached: number[] = []
   readonly #from: Following
@@ -75,14 +76,16 @@ class Tail implements Produced {
   followAll(arrivals: Arrivals, then: readonly Step[], eventAt: (i: number) => unknown): this {
     for (let i = 0; i < arrivals.indices.length; i++) {
       const origin = originOf(arrivals, i, this.#from)
-      const before = this.outputs.length
+      const { records, causes } = this.outputs
+      const before = records.length
       this.#step = arrivals.step.name
       try {
         this.#follow(then, eventAt(i), origin)
         if (origin.window === null) this.reached.push(origin.record.offset)
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
-        this.outputs.length = before
+        records.length = before
+        causes.length = before
         this.faults.push(faultOf(origin, this.#step, error))
       }
     }
@@ -100,7 +103,8 @@ class Tail implements Produced {
           this.#follow(step.then, this.#ask(step.to, event), origin)
           break
         case 'sink':
-          this.outputs.push(this.#encode(step, event, origin))
+          this.outputs.records.push(this.#encode(step, event, origin))
+          this.outputs.causes.push(origin.record.offset)
           break
         case 'features':
         case 'score':

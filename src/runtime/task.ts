@@ -3,9 +3,9 @@ import { Engine, type Pieces } from '../engine/engine.ts'
 import type { Arrivals, EngineResult } from '../engine/events.ts'
 import type { Chunk, TopicPartition } from '../records/port.ts'
 import { horizonOf } from '../topology/horizon.ts'
+import type { Entry } from './entry.ts'
 import { type ChunkEnd, type Finishable, Finishing, type ScoredArrivals } from './finishing.ts'
 import { EventIntake, type Intake } from './intake.ts'
-import type { Entry } from './ledger.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { ReplayPoints } from './replay-points.ts'
 import type { TopologyNote } from './restart-note.ts'
@@ -141,6 +141,7 @@ export class Task {
     const { records } = work.chunk
     const mode = work.entry === null ? 'replay' : 'live'
     const first = records[0]
+    work.entry?.begin(this.topology.definition.name, this.#note())
     if (first !== undefined) this.#points.pass(first.offset, this.#engine.watermarkParts)
     const intake = this.#timed('decode', () => this.#intake.take(records))
     this.#noteFirst(intake)
@@ -185,10 +186,15 @@ export class Task {
   }
 
   #end(begun: Begun, result: EngineResult): void {
-    const { keys, bytes, watermarkParts, watermarkMs } = this.#engine
+    const { keys, bytes } = this.#engine
+    this.#finishInOrder(begun, result.arrivals, { result, note: this.#note(), keys, bytes })
+  }
+
+  /** What a restart needs to know when it goes on here. */
+  #note(): TopologyNote {
+    const { watermarkParts, watermarkMs } = this.#engine
     const { fingerprint } = this.topology
-    const note = { fingerprint, from: this.#points.at(watermarkMs), idleMs: watermarkParts.idleMs }
-    this.#finishInOrder(begun, result.arrivals, { result, note, keys, bytes })
+    return { fingerprint, from: this.#points.at(watermarkMs), idleMs: watermarkParts.idleMs }
   }
 
   #finishInOrder(begun: Begun, arrivals: readonly Arrivals[], end: TaskEnd | null): void {
@@ -196,7 +202,7 @@ export class Task {
     if (entry === null) return
     const scored = Promise.all(arrivals.map((a) => this.#finishing.score(a)))
     this.#last = this.#finishAfter(this.#last, scored, (arrived) => {
-      entry.pieces.push(this.#finishing.finish(begun, arrived, end))
+      entry.add(this.#finishing.finish(begun, arrived, end))
       if (end !== null) entry.done(this.topology.definition.name, end.note)
     })
     this.#last.catch((error) => this.#around.onFailed(error))

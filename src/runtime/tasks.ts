@@ -6,19 +6,12 @@ import { partitionName } from '../records/partition-name.ts'
 import type { Assignment, Chunk, Guarantee, Member, TopicPartition } from '../records/port.ts'
 import { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
+import { Flow } from './flow.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { checkPartitions } from './restart-plan.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
 // The tasks of a worker as the group assigns them, and the flow of chunks to each.
-
-/**
- * What one partition may have on its way, bytes; beyond that it is paused, never buffered without bound. Bytes, not
- * chunks: under light load chunks are a few records, and a pause costs more than they do.
- */
-const PAUSE_AT = 4 * 1024 * 1024
-/** It flows again when so little is left. */
-const RESUME_AT = PAUSE_AT / 2
 
 export interface TasksOptions {
   readonly topologies: readonly PreparedTopology[]
@@ -27,6 +20,8 @@ export interface TasksOptions {
   readonly clock: Clock
   /** What the windows of all tasks may hold together; each gets an equal share. */
   readonly limits: StateLimits
+  /** What may be on its way, of all partitions together. */
+  readonly maxInFlightBytes: number
   readonly topicLimits: (topic: string) => TopicLimits
   /** Partitions of a source. */
   readonly partitions: (topic: string) => number
@@ -41,7 +36,7 @@ export class Tasks {
   readonly #o: TasksOptions
   readonly #byTopic: ReadonlyMap<string, readonly PreparedTopology[]>
   readonly #partitions = new Map<string, AssignedPartition>()
-  readonly #paused = new Set<AssignedPartition>()
+  readonly #flow: Flow<AssignedPartition>
   /** One task's share. */
   readonly #share: { maxKeys: number; maxBytes: number }
   #member: Member | null = null
@@ -50,6 +45,7 @@ export class Tasks {
     this.#o = options
     this.#byTopic = byTopic(options.topologies)
     this.#share = { ...options.limits }
+    this.#flow = new Flow(options.maxInFlightBytes)
   }
 
   /** The partitions that this worker owns now. */
@@ -60,7 +56,7 @@ export class Tasks {
   /** From here on the flow can be stopped. */
   joined(member: Member): void {
     this.#member = member
-    for (const partition of this.#partitions.values()) this.adjustFlow(partition)
+    this.adjustFlow()
   }
 
   /**
@@ -87,7 +83,7 @@ export class Tasks {
       partitions,
       topicLimits: this.#o.topicLimits,
       onFinished: () => this.#o.onChange(),
-      onFlow: () => this.#adjust(name),
+      onFlow: () => this.adjustFlow(),
       onFailed: (error) => this.#o.onError(error),
     })
     this.#partitions.set(name, assigned)
@@ -103,7 +99,7 @@ export class Tasks {
       const assigned = this.#partitions.get(name)
       if (assigned === undefined) continue
       this.#partitions.delete(name)
-      this.#paused.delete(assigned)
+      this.#flow.forget(assigned)
       assigned.drop()
       for (const { topology } of assigned.tasks) {
         const { partition: of } = assigned
@@ -124,7 +120,7 @@ export class Tasks {
     const assigned = this.#partitions.get(partitionName(chunk))
     if (assigned === undefined || assigned.epoch !== chunk.epoch) return
     assigned.take(chunk)
-    this.adjustFlow(assigned)
+    this.adjustFlow()
   }
 
   /** A partition was read to its end: its lag is known though nothing came. */
@@ -138,21 +134,10 @@ export class Tasks {
     await Promise.all(all.map((assigned) => assigned.pass(() => LATEST_EVENT_TIME_MS)))
   }
 
-  /** Stops or starts the flow to a partition by what it has on its way. */
-  adjustFlow(assigned: AssignedPartition): void {
-    // One that was lost while its commit was on the way must not stop its successor's flow.
-    const { partition } = assigned
-    const isCurrent = this.#partitions.get(partitionName(partition)) === assigned
-    if (this.#member === null || !isCurrent) return
-    const { bytesInFlight } = assigned
-    if (bytesInFlight >= PAUSE_AT && !this.#paused.has(assigned)) {
-      this.#paused.add(assigned)
-      this.#member.pause(partition)
-      this.#o.onHeldUp()
-    } else if (bytesInFlight <= RESUME_AT && this.#paused.has(assigned)) {
-      this.#paused.delete(assigned)
-      this.#member.resume(partition)
-    }
+  /** Stops or starts the flow of partitions by what all have on their way. */
+  adjustFlow(): void {
+    if (this.#member === null) return
+    if (this.#flow.adjust(this.#partitions.values(), this.#member)) this.#o.onHeldUp()
   }
 
   /** Is everything that was taken committed? */
@@ -162,12 +147,7 @@ export class Tasks {
 
   /** Is a partition held up until some of what it has on its way is committed? */
   get isHeldUp(): boolean {
-    return this.#paused.size > 0
-  }
-
-  #adjust(name: string): void {
-    const assigned = this.#partitions.get(name)
-    if (assigned !== undefined) this.adjustFlow(assigned)
+    return this.#flow.isHeldUp
   }
 
   #divide(): void {

@@ -29,6 +29,8 @@ import { checkTopics } from './topics.ts'
 const FINISH_WITHIN_MS = 25_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
+const MAX_COMMIT_BYTES = 16 * 2 ** 20
+const MAX_IN_FLIGHT_BYTES = 256 * 2 ** 20
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 10_000
 
@@ -45,6 +47,10 @@ export interface WorkerOptions {
   readonly guarantee?: Guarantee
   /** From the start of one commit to the start of the next, ms. @default as the load wants it, 10 to 250 */
   readonly commitIntervalMs?: number
+  /** The most that one commit may have, but for what one record makes, bytes. @default 16 MiB */
+  readonly maxCommitBytes?: number
+  /** What may be on its way between the log and a commit, of all partitions together, bytes. @default 256 MiB */
+  readonly maxInFlightBytes?: number
   /** What the windows of all tasks may hold. @default what this machine can hold */
   readonly limits?: StateLimits
   /** @default the wall clock */
@@ -182,6 +188,7 @@ class GroupWorker implements Worker {
       observer: this.#o.observer,
       clock: this.#clock,
       limits: this.#o.limits ?? limitsOfMachine(),
+      maxInFlightBytes: this.#o.maxInFlightBytes ?? MAX_IN_FLIGHT_BYTES,
       partitions: (topic) => this.#partitionsOf(topic),
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
       onChange: () => {
@@ -205,12 +212,13 @@ class GroupWorker implements Worker {
       member,
       guarantee: this.#guarantee,
       intervalMs: this.#o.commitIntervalMs ?? null,
+      mostBytes: this.#o.maxCommitBytes ?? MAX_COMMIT_BYTES,
       isUrgent: () => tasks.isHeldUp || this.#stopping.signal.aborted,
       partitions: () => tasks.all(),
       observer,
       clock: this.#clock,
-      onCommitted: (partition) => {
-        tasks.adjustFlow(partition)
+      onCommitted: () => {
+        tasks.adjustFlow()
         this.#changes.tell()
       },
     })

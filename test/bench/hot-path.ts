@@ -94,7 +94,7 @@ class Path {
     const from = { records, place }
     const { outputs } = followScores(step, { arrivals, scores, reader: this.#reader }, from)
     this.#watch.lap('outputs')
-    return outputs.length
+    return outputs.records.length
   }
 }
 

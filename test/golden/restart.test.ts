@@ -21,6 +21,7 @@ const RESTARTS = 200
 /** Lines that are scored after each crash; every tenth time all that are left. */
 const LINES_AFTER = 80
 const EVERY_TO_THE_END = 40
+const MIB = 2 ** 20
 
 interface Case {
   readonly golden: Golden
@@ -108,12 +109,12 @@ function produce(records: MemoryRecords, of: Case, [from, to]: readonly [number,
 interface Start {
   readonly seen?: RuntimeEvent[]
   readonly guarantee?: Guarantee
+  readonly maxCommitBytes?: number
 }
 
-function start(of: Case, records: Records, { seen = [], guarantee }: Start = {}): Worker {
+function start(of: Case, records: Records, { seen = [], ...more }: Start = {}): Worker {
   const observer = (event: RuntimeEvent) => seen.push(event)
-  const options = { prepared: of.prepared, records, group: GROUP, observer }
-  return startWorker({ ...options, ...(guarantee && { guarantee }) })
+  return startWorker({ prepared: of.prepared, records, group: GROUP, observer, ...more })
 }
 
 async function settled(of: Case, records: MemoryRecords, worker: Worker): Promise<void> {
@@ -147,13 +148,15 @@ function answersIn({ golden, definition }: Case, records: MemoryRecords, lines: 
 /** Where a commit is cut off. */
 type Moment = 'before' | 'between' | 'after'
 
-/** Records whose next commit is cut off: before it, between its outputs and its offsets, or after it; and what is then left. */
-function crashing(inner: MemoryRecords, at: Moment) {
+/** Records of which a commit is cut off: before it, between its outputs and its offsets, or after it; and what is then left. */
+function crashing(inner: MemoryRecords, at: Moment, commitsBefore: number) {
+  let commits = 0
   let tell: (left: MemoryRecords) => void = () => {}
   const left = new Promise<MemoryRecords>((resolve) => {
     tell = resolve
   })
   const records = committingThrough(inner, async (commit, member) => {
+    if (commits++ < commitsBefore) return member.commit(commit)
     if (at !== 'before') {
       await member.commit(at === 'after' ? commit : { ...commit, nextOffsets: [] })
     }
@@ -193,12 +196,25 @@ describe.each(['card-28h', BOUNDED, 'flight-delay'])('%s', (name) => {
   )
 
   test.each([
-    { guarantee: 'exactly-once', wanted: RESTARTS, moments: ['before', 'after'] },
-    { guarantee: 'at-least-once', wanted: RESTARTS / 2, moments: ['before', 'between'] },
+    { guarantee: 'exactly-once', wanted: RESTARTS, moments: ['before', 'after'], bytes: MIB },
+    {
+      guarantee: 'at-least-once',
+      wanted: RESTARTS / 2,
+      moments: ['before', 'between'],
+      bytes: MIB,
+    },
+    // Commits of a few records, so that they end within a chunk.
+    { guarantee: 'exactly-once', wanted: RESTARTS / 2, moments: ['before', 'after'], bytes: 1_500 },
+    {
+      guarantee: 'at-least-once',
+      wanted: RESTARTS / 2,
+      moments: ['after', 'between'],
+      bytes: 1_500,
+    },
   ] as const)(
-    'crashed $guarantee at $wanted offsets, $moments its commit, the next worker goes on as one run does',
+    'crashed $guarantee at $wanted offsets, $moments a commit of $bytes bytes, the next worker goes on as one run does',
     { timeout: TIMEOUT_MS },
-    async ({ guarantee, wanted, moments }) => {
+    async ({ guarantee, wanted, moments, bytes: maxCommitBytes }) => {
       const { golden } = of
       const main = freshRecords(of)
       const step = Math.floor(golden.lines.length / (wanted + 2))
@@ -212,9 +228,13 @@ describe.each(['card-28h', BOUNDED, 'flight-delay'])('%s', (name) => {
         crashes++
         const inner = main.clone()
         const moment = moments[crashes % 2] as Moment
-        const { records, left: whatIsLeft } = crashing(inner, moment)
+        const { records, left: whatIsLeft } = crashing(
+          inner,
+          moment,
+          maxCommitBytes < MIB ? crashes % 3 : 0,
+        )
         produce(inner, of, [line + step, line + 2 * step])
-        const dying = start(of, records, { guarantee })
+        const dying = start(of, records, { guarantee, maxCommitBytes })
         const left = await whatIsLeft
         await expect(dying.done).rejects.toThrow('crashed')
         const from = line + 2 * step

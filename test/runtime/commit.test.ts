@@ -130,6 +130,17 @@ describe('the pace of commits', () => {
   ] as const)('grows with the load, %s up to %i ms', TIMEOUT, async (guarantee, longestMs) => {
     const { member, clock } = await joined(scorer(), { guarantee })
     const many = Array.from({ length: 26_000 }, (_, i) => record(i, { amount: i % 100 }))
+    // Commits grow with what gets through.
+    for (let written = 0; written < 3 * many.length; ) {
+      if (written % many.length === 0) {
+        member.assign(1)
+        member.give(1, many)
+      }
+      written += (await committed(member)).outputs.length
+      if (written % many.length === 0) member.lose()
+      await member.commitsNothing()
+      clock.advance(longestMs)
+    }
     member.assign(1)
     member.give(1, many)
     const first = await member.nextCommit()
@@ -155,7 +166,7 @@ describe('the pace of commits', () => {
 
   test('is no reason to hold a partition up: the next commit comes at once', async () => {
     const { member, clock } = await twice({ commitIntervalMs: 400 })
-    const value = Buffer.alloc(5 * 1024 * 1024, ' ')
+    const value = Buffer.alloc(17 * 1024 * 1024, ' ')
     record(2).value?.copy(value)
     clock.advance(10)
     member.give(1, [record(2, { value })])
@@ -253,6 +264,64 @@ describe('a commit that takes longer than 5 s', () => {
     await committed(member)
     expect(watch.of('commit-failed')).toEqual([])
   })
+})
+
+describe('a commit that could not be written in time', () => {
+  /** Amounts that make a chunk of a little over 256 KiB. */
+  const many = Array.from({ length: 2_000 }, (_, i) => record(i))
+
+  test('is halved, within a chunk and at a record, and moves the offset that far', async () => {
+    const { member, clock } = await joined()
+    member.assign(1)
+    member.give(1, many)
+    const first = await member.nextCommit()
+    const count = first.commit.outputs.length
+    expect(count).toBeLessThan(2_000)
+    expect(first.commit.nextOffsets[0]?.nextOffset).toBe(count)
+    first.fail(new TidemarkError('COMMIT_TIMED_OUT', 'too slow'))
+    await clock.asleepFor(100)
+    clock.advance(100)
+    const second = await committed(member)
+    const half = second.outputs.length
+    expect(half / count).toBeCloseTo(0.5, 1)
+    expect(second.nextOffsets[0]?.nextOffset).toBe(half)
+    // What follows begins where it ended.
+    await member.commitsNothing()
+    clock.advance(250)
+    expect(amounts((await committed(member)).outputs)[0]).toBe(half)
+  })
+
+  test('says that it cannot be made smaller when it is what one record makes', async () => {
+    const { member, clock } = await joined()
+    member.assign(1)
+    member.give(1, [record(0), record(1)])
+    for (let attempt = 0; ; attempt++) {
+      const { commit, fail } = await member.nextCommit()
+      if (commit.isSmallest === true) {
+        expect(amounts(commit.outputs)).toEqual([0])
+        expect(attempt).toBeGreaterThan(0)
+        return
+      }
+      fail(new TidemarkError('COMMIT_TIMED_OUT', 'too slow'))
+      await member.commitsNothing()
+      clock.advance(10_000)
+    }
+  })
+})
+
+test('where not all have room, each partition is first in its turn', async () => {
+  const { member, clock } = await joined(scorer(), { maxCommitBytes: 1 })
+  member.assign(1, 0)
+  member.assign(2, 1)
+  member.give(1, [record(0), record(1)], 0)
+  member.give(2, [record(0), record(1)], 1)
+  const first: (number | undefined)[] = []
+  for (let i = 0; i < 4; i++) {
+    first.push((await committed(member)).nextOffsets[0]?.partition)
+    await member.commitsNothing()
+    clock.advance(250)
+  }
+  expect(first).toEqual([0, 1, 0, 1])
 })
 
 describe('a commit that failed', () => {
@@ -360,14 +429,14 @@ describe('backpressure', () => {
     return { ...small, value }
   }
 
-  test('pauses a partition with 4 MiB on their way, and resumes it at 2 MiB', async () => {
+  test('pauses a partition with 16 MiB on their way, and resumes it at 8 MiB', async () => {
     const { member, clock } = await joined()
     member.assign(1)
     give(member, 1, [0])
     const first = await member.nextCommit()
-    give(member, 1, [1, 2])
+    give(member, 1, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
     expect(member.calls).toEqual([])
-    give(member, 1, [3])
+    give(member, 1, [15])
     expect(member.calls).toEqual(['pause 0'])
     first.succeed()
     await clock.asleepFor(10)
@@ -384,7 +453,7 @@ describe('backpressure', () => {
     member.assign(1)
     give(member, 1, [0])
     const first = await member.nextCommit()
-    give(member, 1, [1, 2, 3, 4])
+    give(member, 1, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
     member.lose()
     member.assign(2, 0, 0)
     first.succeed()

@@ -4,7 +4,17 @@ import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { Guarantee } from '../../src/records/port.ts'
 import type { Worker } from '../../src/runtime/worker.ts'
 import { headerOf } from '../support/headers.ts'
-import { end, GROUP, PacelessClock, run, send, sums, topics, worker } from './memory-workers.ts'
+import {
+  end,
+  GROUP,
+  PacelessClock,
+  run,
+  send,
+  settled,
+  sums,
+  topics,
+  worker,
+} from './memory-workers.ts'
 import { START_MS, type Watch } from './support.ts'
 
 // Workers on records in memory that die, and partitions that move: what comes of it once, and what twice.
@@ -46,6 +56,50 @@ describe('a chunk that closes more windows than one piece holds, whose worker di
     expect(new Set(ids).size).toBe(KEYS)
   })
 })
+
+describe.each(['exactly-once', 'at-least-once'] as const)(
+  'commits of what one record makes, %s',
+  (guarantee) => {
+    const KEYS = ['a', 'b', 'c', 'd']
+    /** Every sixth record closes the windows of all keys; all of them are one chunk. */
+    const feed = () => {
+      const records = topics(new MemoryRecords({ chunkRecords: 1_000 }))
+      for (let s = 0; s < 300; s += 2) send(records, [KEYS[s % 4] as string, s * 1_000, s])
+      return records
+    }
+    const options = { guarantee, clock: new PacelessClock(START_MS), maxCommitBytes: 1 }
+    const results = (records: MemoryRecords) => records.read('sums').map((r) => String(r.value))
+
+    test('whichever of them the worker dies in, each window comes out as in one run', async () => {
+      const whole = feed()
+      let commits = 0
+      const counted = committingThrough(whole, (commit, member) => {
+        commits++
+        return member.commit(commit)
+      })
+      const { worker: one } = await worker(counted, [sums('sums')], options)
+      await settled(whole, one)
+      await one.stop()
+      expect(commits).toBeGreaterThan(20)
+      for (let nth = 1; nth <= commits; nth++) {
+        for (const moment of ['before', 'after'] as const) {
+          const inner = feed()
+          let left = nth
+          const dies = committingThrough(inner, async (commit, member) => {
+            left--
+            if (left > 0) return member.commit(commit)
+            if (moment === 'after') await member.commit(commit)
+            inner.crash()
+            throw new Error('crashed')
+          })
+          await end(dies, [sums('sums')], options)
+          await run(inner, [sums('sums')], options)
+          expect(results(inner), `died ${moment} commit ${nth}`).toEqual(results(whole))
+        }
+      }
+    })
+  },
+)
 
 test('partitions that move between workers again and again have each result once', async () => {
   const records = topics(undefined, 4)

@@ -6,7 +6,7 @@ import { wallClock } from '../../src/kernel/clock.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Guarantee, LogRecord, TopicInfo } from '../../src/records/port.ts'
 import { AssignedPartition } from '../../src/runtime/assigned-partition.ts'
-import type { Entry } from '../../src/runtime/ledger.ts'
+import type { Entry } from '../../src/runtime/entry.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { Definition } from '../../src/topology/definition.ts'
@@ -63,8 +63,8 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     partition.take({ topic: 'events', partition: 3, epoch: 1, records, nextOffset, endOffset: 99 })
   }
   /** The chunks that could be committed now. */
-  const done = () =>
-    (ledger.gather(Number.POSITIVE_INFINITY)?.from ?? []).map((f) => wholeOf(f.entry))
+  const room = { bytes: Number.POSITIVE_INFINITY, records: Number.POSITIVE_INFINITY }
+  const done = () => (ledger.gather(room, 1)?.from ?? []).map((f) => wholeOf(f.entry))
   /** Until so many chunks are finished. */
   const closed = async (count: number) => {
     while (done().length < count) {
@@ -87,8 +87,8 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
 
 function wholeOf({ pieces, nextOffset }: Entry) {
   return {
-    outputs: pieces.flatMap((p) => p.outputs),
-    deadLetters: pieces.flatMap((p) => p.deadLetters),
+    outputs: pieces.flatMap((p) => p.outputs.records),
+    deadLetters: pieces.flatMap((p) => p.deadLetters.records),
     nextOffset,
   }
 }

@@ -1,0 +1,45 @@
+/** The first commits of a worker, bytes: a link of 50 KB a second takes 5 s for it. */
+const FIRST_BYTES = 256 * 1024
+/** By which it grows, bytes. */
+const STEP_BYTES = 64 * 1024
+/** A commit that is full and takes longer was too large: a transaction may be open for 10 s, ms. */
+const LONG_MS = 4_000
+
+/**
+ * How many bytes the next commit may have: as many as get through in a few seconds. Halved when one took too long, and grown by a
+ * step when one was full and quick (additive increase, multiplicative decrease: Chiu and Jain 1989); doubled until the first that
+ * took too long, as TCP begins (RFC 5681).
+ */
+export class CommitSize {
+  readonly #mostBytes: number
+  #bytes: number
+  #isBeginning = true
+
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes
+    this.#bytes = Math.min(FIRST_BYTES, mostBytes)
+  }
+
+  /** At least 1: what one record makes goes whole, however large it is. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** A commit of so many bytes was made. */
+  committed(bytes: number, durationMs: number): void {
+    // What was not full says nothing about its size.
+    if (bytes < this.#bytes / 2) return
+    if (durationMs > LONG_MS) this.timedOut(bytes)
+    else this.#become(this.#isBeginning ? this.#bytes * 2 : this.#bytes + STEP_BYTES)
+  }
+
+  /** A commit of so many bytes did not get through in time. */
+  timedOut(bytes: number): void {
+    this.#isBeginning = false
+    this.#become(Math.min(this.#bytes, bytes) / 2)
+  }
+
+  #become(bytes: number): void {
+    this.#bytes = Math.max(1, Math.min(Math.floor(bytes), this.#mostBytes))
+  }
+}

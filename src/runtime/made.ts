@@ -1,0 +1,38 @@
+import type { NewRecord } from '../records/port.ts'
+
+/** Records that a chunk was made into, and by their index the offset of the record that each came of. */
+export interface Made {
+  readonly records: readonly NewRecord[]
+  readonly causes: readonly number[]
+}
+
+/** Of numbers and lengths around a record, and around each of its headers, on the wire, bytes. */
+const ON_THE_WIRE = { record: 20, header: 4 }
+/** Of the objects of a record, and of each of its headers, while it waits, bytes. */
+const IN_MEMORY = { record: 400, header: 130 }
+
+/** About what a record takes in a request, bytes. */
+export function wireBytes({ key, value, headers }: NewRecord): number {
+  let bytes = ON_THE_WIRE.record + (key?.length ?? 0) + (value?.length ?? 0)
+  for (const header of headers) {
+    bytes += ON_THE_WIRE.header + header.name.length + header.value.length
+  }
+  return bytes
+}
+
+/** About what it takes in memory until then, bytes. */
+export function memoryBytes({ headers }: NewRecord, onTheWire: number): number {
+  return onTheWire + IN_MEMORY.record + IN_MEMORY.header * headers.length
+}
+
+/** Without those that came of records before an offset. */
+export function madeFrom({ records, causes }: Made, offset: number): Made {
+  const isLeft = (_: unknown, i: number) => (causes[i] as number) >= offset
+  return { records: records.filter(isLeft), causes: causes.filter(isLeft) }
+}
+
+/** Those that came of records before an offset. */
+export function madeBefore({ records, causes }: Made, offset: number): Made {
+  const isTaken = (_: unknown, i: number) => (causes[i] as number) < offset
+  return { records: records.filter(isTaken), causes: causes.filter(isTaken) }
+}
