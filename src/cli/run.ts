@@ -28,6 +28,8 @@ const SETTINGS = [
   'from',
   'guarantee',
   'commitInterval',
+  'maxCommitMb',
+  'maxInFlightMb',
   'workerName',
   'sessionTimeout',
   'maxKeys',
@@ -37,6 +39,7 @@ const SETTINGS = [
   'logFormat',
   'logLevel',
 ] as const
+const MEGABYTE = 1_000_000
 type RunConfig = Config<(typeof SETTINGS)[number]>
 
 /** `tidemark run FILE…` */
@@ -85,6 +88,8 @@ async function work(prepared: Prepared, config: RunConfig, ended: Ending): Promi
     from: config.from,
     guarantee,
     ...(commitInterval === null ? {} : { commitIntervalMs: commitInterval }),
+    maxCommitBytes: config.maxCommitMb * MEGABYTE,
+    maxInFlightBytes: config.maxInFlightMb * MEGABYTE,
     limits: limitsOf(config),
   })
   try {
@@ -100,7 +105,7 @@ function limitsOf({ maxKeys, maxStateMb }: RunConfig): StateLimits {
   const machine = limitsOfMachine()
   return {
     maxKeys: maxKeys ?? machine.maxKeys,
-    maxBytes: maxStateMb === null ? machine.maxBytes : maxStateMb * 1_000_000,
+    maxBytes: maxStateMb === null ? machine.maxBytes : maxStateMb * MEGABYTE,
   }
 }
 

@@ -63,6 +63,18 @@ export const SETTINGS = {
     fallbackText: '10, with much load up to 250',
     parse: (given) => numberOf(given, { from: 1, to: 60_000 }),
   }),
+  maxCommitMb: setting<number>({
+    takes: '<megabytes>',
+    about: 'the most that one commit writes; less where that takes more than a few seconds',
+    fallback: 16,
+    parse: (given) => numberOf(given, { from: 1, to: 1_000 }),
+  }),
+  maxInFlightMb: setting<number>({
+    takes: '<megabytes>',
+    about: 'memory for records, outputs and dead letters on their way to a commit',
+    fallback: 256,
+    parse: (given) => numberOf(given, { from: 1, to: Number.MAX_SAFE_INTEGER }),
+  }),
   workerName: setting<string | null>({
     takes: '<name>',
     about:

@@ -29,8 +29,8 @@ import { checkTopics } from './topics.ts'
 const FINISH_WITHIN_MS = 25_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
-const MAX_COMMIT_BYTES = 16 * 2 ** 20
-const MAX_IN_FLIGHT_BYTES = 256 * 2 ** 20
+const MAX_COMMIT_BYTES = 16_000_000
+const MAX_IN_FLIGHT_BYTES = 256_000_000
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 10_000
 
@@ -47,9 +47,9 @@ export interface WorkerOptions {
   readonly guarantee?: Guarantee
   /** From the start of one commit to the start of the next, ms. @default as the load wants it, 10 to 250 */
   readonly commitIntervalMs?: number
-  /** The most that one commit may have, but for what one record makes, bytes. @default 16 MiB */
+  /** The most that one commit may have, but for what one record makes, bytes. @default 16 MB */
   readonly maxCommitBytes?: number
-  /** What may be on its way between the log and a commit, of all partitions together, bytes. @default 256 MiB */
+  /** What may be on its way between the log and a commit, of all partitions together, bytes. @default 256 MB */
   readonly maxInFlightBytes?: number
   /** What the windows of all tasks may hold. @default what this machine can hold */
   readonly limits?: StateLimits
