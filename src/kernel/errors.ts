@@ -31,6 +31,7 @@ const ACTIONS = {
   TOPIC_COMPACTED: 'refuse',
   TOPIC_CHANGED: 'refuse',
   AUTHENTICATION: 'refuse',
+  AUTHORIZATION: 'refuse',
   BROKER_TOO_OLD: 'refuse',
   // What the driver stands on is not as it must be.
   CLIENT_BROKEN: 'refuse',

@@ -130,6 +130,8 @@ export interface Member {
 /** What is known of a topic before anything is consumed. */
 export interface TopicInfo {
   readonly name: string
+  /** Differs from that of a topic of the same name that was deleted; `null`: the broker does not tell. */
+  readonly id: string | null
   readonly partitions: number
   /** Largest record batch the topic takes, bytes; `null` when the broker does not tell. */
   readonly maxMessageBytes: number | null
@@ -181,7 +183,7 @@ export interface Records {
   /** @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION` */
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
   /**
-   * Where a group stands in every partition of a topic, in their order. Joins nothing.
+   * Where a group stands in the partitions of a topic, in their order; those that have no leader are left out. Joins nothing.
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `TOPIC_MISSING`
    */
   standings(group: string, topic: string): Promise<readonly Standing[]>

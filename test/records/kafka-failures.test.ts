@@ -158,6 +158,7 @@ describe('on a real broker', () => {
     const infos = await records.describeTopics([topic])
     expect(infos.get(topic)).toEqual({
       name: topic,
+      id: expect.any(String),
       partitions: 1,
       maxMessageBytes: 2_000,
       timestampType: 'LogAppendTime',

@@ -138,6 +138,7 @@ export class HandMember implements Member {
 export function topic(name: string, other: Partial<TopicInfo> = {}): TopicInfo {
   return {
     name,
+    id: name,
     partitions: 6,
     maxMessageBytes: 1_048_588,
     timestampType: 'CreateTime',

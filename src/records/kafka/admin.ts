@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import kafkajs, { type Admin, type ITopicMetadata, type Kafka } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { Standing, TopicInfo } from '../port.ts'
+import { partitionName } from '../partition-name.ts'
+import type { Standing, TopicInfo, TopicPartition } from '../port.ts'
+import type { Brokers } from './brokers.ts'
 import { readMark } from './commit-mark.ts'
-import { connected, disconnect } from './connection.ts'
-import { fromKafka } from './errors.ts'
-import { whenSettled } from './waiting.ts'
+import { GroupOffsets } from './group-offsets.ts'
+import { notAllowed } from './rights.ts'
+import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
+import { type LogEnd, listOffsets } from './wire/log-ends.ts'
+import type { TopicMetadata } from './wire/metadata.ts'
+import { createTopics, type DescribedConfig, describeConfigs } from './wire/topics.ts'
 
 /** A topic to be made. */
 export interface TopicSpec {
@@ -25,158 +29,249 @@ const SETTINGS = [
   'cleanup.policy',
 ] as const
 
-/** Questions to the cluster. Connects when first asked; a connection that failed is not used again. */
-export class KafkaAdmin {
-  readonly #kafka: Kafka
-  #admin: Promise<Admin> | null = null
+const CREATE_WITHIN_MS = 10_000
+/** How long a leader that is just changing is waited for, ms. */
+const SETTLES_MS = 1_000
+const RETRY_MS = 100
 
-  constructor(kafka: Kafka) {
-    this.#kafka = kafka
+/** How far a partition reaches. */
+export type Range = Omit<Standing, 'committed'>
+
+/** Questions to the cluster. Connects when first asked; connections that failed are not used again. */
+export class KafkaAdmin {
+  readonly #open: () => Brokers
+  #connection: Connection | null = null
+
+  /** @param open makes a set of connections, not connected yet */
+  constructor(open: () => Brokers) {
+    this.#open = open
   }
 
-  /** Missing topics are left out. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
+  /** Missing topics are left out. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` */
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
-    const wanted: ITopicMetadata[] = []
-    for (const name of names) wanted.push(...(await this.#metadata(name)))
-    const settings = await this.#settings(wanted.map(({ name }) => name))
+    const described = await this.#ask((brokers) => describe(brokers, names))
+    const wanted = described.filter(({ partitions }) => partitions.length > 0)
+    const settings = await this.#settings(wanted.map(({ topic }) => topic))
     return new Map(
-      wanted.map(({ name, partitions }) => {
-        const of = settings.get(name)
-        const type = of?.get('message.timestamp.type')
-        const info: TopicInfo = {
-          name,
-          partitions: partitions.length,
-          maxMessageBytes: numberOf(of?.get('max.message.bytes')),
-          timestampType: type === 'CreateTime' || type === 'LogAppendTime' ? type : null,
-          timestampAfterMaxMs: numberOf(of?.get('message.timestamp.after.max.ms')),
-          timestampBeforeMaxMs: numberOf(of?.get('message.timestamp.before.max.ms')),
-          isCompacted: of?.get('cleanup.policy')?.split(',').includes('compact') ?? null,
-        }
-        return [name, info]
-      }),
+      wanted.map(({ topic, id, partitions }) => [
+        topic,
+        infoOf({ name: topic, id, partitions: partitions.length }, settings.get(topic)),
+      ]),
     )
   }
 
-  /** Topics that exist already are left as they are. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
+  /** Topics that exist already are left as they are. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `CONFIG_INVALID` */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
-    const topics = specs.map(({ name, partitions, replicas = 1, config = {} }) => ({
-      topic: name,
-      numPartitions: partitions,
-      replicationFactor: replicas,
-      configEntries: Object.entries(config).map(([entry, value]) => ({ name: entry, value })),
-    }))
-    // The library's own wait for leaders fails when the broker that it asks has not heard of the new topic yet.
-    await this.#ask((admin) => admin.createTopics({ topics, waitForLeaders: false }))
+    const topics = specs.map(({ name, partitions, replicas = 1, config = {} }) => {
+      return { name, partitions, replicas, config }
+    })
+    await this.#ask(async (brokers) => {
+      const answers = await brokers.askController(createTopics(topics, CREATE_WITHIN_MS))
+      for (const [i, { code, message }] of answers.entries()) {
+        if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) continue
+        const what = `topic "${specs[i]?.name}" cannot be made: ${message ?? nameOfCode(code)}`
+        throw new TidemarkError(
+          code === CODE.NOT_CONTROLLER ? 'BROKER_UNAVAILABLE' : 'CONFIG_INVALID',
+          what,
+        )
+      }
+    })
     for (const { name } of specs) await this.#visible(name)
   }
 
-  /** Where the group stands in every partition of a topic, in their order. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
+  /**
+   * Where the group stands in the partitions of a topic, in their order. One without a leader is left out: where it ends nobody
+   * can say.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` · `TOPIC_MISSING`
+   */
   async standings(group: string, topic: string): Promise<Standing[]> {
     const ranges = await this.ranges(topic)
-    const [offsets] = await this.#ask((admin) =>
-      admin.fetchOffsets({ groupId: group, topics: [topic] }),
-    )
-    const committed = new Map(offsets?.partitions.map((p) => [p.partition, p]))
+    const committed = await this.#ask((brokers) => new GroupOffsets(brokers, group).latest(ranges))
     return ranges.map((range): Standing => {
-      const { offset = '-1', metadata = null } = committed.get(range.partition) ?? {}
-      const nextOffset = Number(offset)
-      const isCommitted = nextOffset >= 0
-      const own = readMark(metadata ?? '').metadata
-      return { ...range, committed: isCommitted ? { nextOffset, metadata: own } : null }
+      const { offset, metadata } = committed.get(partitionName(range)) ?? {
+        offset: -1,
+        metadata: '',
+      }
+      if (offset < 0) return { ...range, committed: null }
+      return {
+        ...range,
+        committed: { nextOffset: offset, metadata: readMark(metadata).metadata },
+      }
     })
   }
 
   /**
-   * How far each partition of a topic reaches, in their order: to the end of what a reader of committed records sees.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
+   * How far the partitions of a topic reach, in their order: to the end of what a reader of committed records sees. One without a
+   * leader is left out.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` · `TOPIC_MISSING`
    */
-  async ranges(topic: string): Promise<Omit<Standing, 'committed'>[]> {
-    const ends = await this.#ask((admin) => admin.fetchTopicOffsets(topic))
-    return ends
-      .map(({ partition, low, high }) => {
-        return { topic, partition, lowOffset: Number(low), endOffset: Number(high) }
+  ranges(topic: string): Promise<Range[]> {
+    return this.#ask(async (brokers) => {
+      await brokers.learn([topic])
+      await brokers.refresh()
+      const all = brokers.partitionsOf(topic).map((partition) => ({ topic, partition }))
+      const [low, stable] = [
+        await endsOf(brokers, all, 'low'),
+        await endsOf(brokers, all, 'stable'),
+      ]
+      return all.flatMap((of) => {
+        const lowOffset = low.get(partitionName(of))
+        const endOffset = stable.get(partitionName(of))
+        if (lowOffset === undefined || endOffset === undefined) return []
+        return [{ ...of, lowOffset, endOffset }]
       })
-      .sort((a, b) => a.partition - b.partition)
+    })
   }
 
-  async close(): Promise<void> {
-    const admin = this.#admin
-    this.#admin = null
-    if (admin !== null) await disconnect(admin)
+  /** Ends what is still asked. */
+  close(): void {
+    this.#connection?.brokers.close()
+    this.#connection = null
   }
 
   async #visible(name: string): Promise<void> {
     for (let attempt = 0; attempt < 100; attempt++) {
-      if ((await this.#metadata(name)).length > 0) return
+      const [found] = await this.#ask((brokers) => brokers.describe([name]))
+      if (found !== undefined && found.code === CODE.NONE && isLed(found)) return
       await sleep(50)
     }
     throw new TidemarkError('BROKER_UNAVAILABLE', `topic "${name}" was made but has not turned up`)
   }
 
-  /** Topic by topic: one that is missing, or of which a partition has no leader, fails the whole question. */
-  async #metadata(name: string): Promise<ITopicMetadata[]> {
-    return this.#ask(async (admin) => {
-      try {
-        const { topics } = await admin.fetchTopicMetadata({ topics: [name] })
-        return topics
-      } catch (error) {
-        if (fromKafka(error, 'BROKER_UNAVAILABLE').code === 'TOPIC_MISSING') return []
-        throw error
-      }
-    })
-  }
-
-  /** Settings of topics that are there, by topic; empty when the broker does not let this user read them. */
-  async #settings(names: readonly string[]): Promise<Map<string, Map<string, string>>> {
+  /** Settings of topics that are there, by topic; those that this user may not read are left out. */
+  async #settings(names: readonly string[]): Promise<Map<string, DescribedConfig['settings']>> {
     if (names.length === 0) return new Map()
-    const resources = names.map((name) => ({
-      // Through the default export: Node does not see this one among the names of a CommonJS module.
-      type: kafkajs.ConfigResourceTypes.TOPIC,
-      name,
-      configNames: [...SETTINGS],
-    }))
-    return this.#ask(async (admin) => {
-      try {
-        // Another broker than the one that named the topics may not have heard of a new one yet.
-        const answer = await whenSettled(
-          () => admin.describeConfigs({ resources, includeSynonyms: false }),
-          (error) => fromKafka(error, 'BROKER_UNAVAILABLE').code === 'TOPIC_MISSING',
-        )
-        return new Map(
-          answer.resources.map(({ resourceName, configEntries }) => [
-            resourceName,
-            new Map(configEntries.map((e) => [e.configName, e.configValue])),
-          ]),
-        )
-      } catch (error) {
-        if (fromKafka(error, 'BROKER_UNAVAILABLE').code === 'AUTHENTICATION') return new Map()
-        throw error
+    // Another broker than the one that named the topics may not have heard of a new one yet.
+    const isThere = ({ code }: DescribedConfig) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
+    const ask = async (brokers: Brokers) => {
+      const request = describeConfigs(names, SETTINGS)
+      for (let attempt = 0; ; attempt++) {
+        const answers = await brokers.askAny(request, () => CODE.NONE)
+        if (answers.every(isThere) || attempt === 20) return answers
+        await sleep(RETRY_MS)
       }
-    })
+    }
+    const known = (await this.#ask(ask)).filter(({ code }) => code === CODE.NONE)
+    return new Map(known.map(({ topic, settings }) => [topic, settings]))
   }
 
   /** @param idle the connection was there before; once it has failed, the question is asked again on a fresh one */
   async #ask<T>(
-    question: (admin: Admin) => Promise<T>,
-    idle: boolean = this.#admin !== null,
+    question: (brokers: Brokers) => Promise<T>,
+    idle: boolean = this.#connection !== null,
   ): Promise<T> {
-    const asked = this.#connected()
+    this.#connection ??= connect(this.#open())
+    const connection = this.#connection
     try {
-      return await whenSettled(async () => question(await asked))
+      await connection.ready
+      return await question(connection.brokers)
     } catch (error) {
-      if (this.#admin === asked) this.#admin = null
-      void disconnect(asked)
-      // What the library throws when a broker dies in the middle is not always its own error, so that is what all the rest is.
-      const known = fromKafka(error, 'BROKER_UNAVAILABLE')
+      const isAway = error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
+      if (!isAway) throw error
+      if (this.#connection === connection) this.#connection = null
+      connection.brokers.close()
       // A connection that has been idle may be dead without having been told; a fresh one shows whether the broker is.
-      if (idle && known.code === 'BROKER_UNAVAILABLE') return this.#ask(question, false)
-      throw known
+      if (idle) return this.#ask(question, false)
+      throw error
     }
   }
+}
 
-  #connected(): Promise<Admin> {
-    this.#admin ??= connected(this.#kafka.admin())
-    return this.#admin
+interface Connection {
+  readonly brokers: Brokers
+  readonly ready: Promise<void>
+}
+
+function connect(brokers: Brokers): Connection {
+  const ready = brokers.connect()
+  // Whoever asks first hears of it, and it may be that nobody does any more.
+  ready.catch(() => {})
+  return { brokers, ready }
+}
+
+function isLed({ partitions }: TopicMetadata): boolean {
+  return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
+}
+
+/** A leader that is not there yet is waited for a moment: a topic that was just made has none. */
+async function describe(
+  brokers: Brokers,
+  names: readonly string[],
+): Promise<readonly TopicMetadata[]> {
+  const deadlineMs = performance.now() + SETTLES_MS
+  for (;;) {
+    const topics = await brokers.describe(names)
+    const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
+    if (denied !== undefined) throw notAllowed('READ', { type: 'topic', name: denied.topic })
+    const isComing = topics.some(({ code }) => code === CODE.LEADER_NOT_AVAILABLE)
+    if (!isComing || performance.now() > deadlineMs) return topics
+    await sleep(RETRY_MS)
+  }
+}
+
+/** One end of each partition's log, by partition name; those without a leader are missing. */
+async function endsOf(
+  brokers: Brokers,
+  partitions: readonly TopicPartition[],
+  end: LogEnd,
+): Promise<Map<string, number>> {
+  const ends = new Map<string, number>()
+  const deadlineMs = performance.now() + SETTLES_MS
+  for (let left = partitions; ; ) {
+    const answers = await Promise.all(
+      [...byLeader(brokers, left)].map(([leader, of]) =>
+        brokers.ask(leader, listOffsets(of, end)).catch(away),
+      ),
+    )
+    for (const { topic, partition, code, offset } of answers.flat()) {
+      if (code === CODE.NONE) ends.set(partitionName({ topic, partition }), offset)
+      else if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
+        throw notAllowed('READ', { type: 'topic', name: topic })
+      } else if (!hasMoved(code)) {
+        throw new TidemarkError(
+          'BROKER_UNAVAILABLE',
+          `where ${partitionName({ topic, partition })} ends is answered with ${nameOfCode(code)}`,
+        )
+      }
+    }
+    left = left.filter((of) => !ends.has(partitionName(of)))
+    if (left.length === 0 || performance.now() > deadlineMs) return ends
+    await sleep(RETRY_MS)
+    await brokers.refresh()
+  }
+}
+
+/** A leader that does not answer is about to lose its partitions to another one, or they have none. */
+function away(error: unknown): readonly never[] {
+  if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return []
+  throw error
+}
+
+function byLeader(
+  brokers: Brokers,
+  partitions: readonly TopicPartition[],
+): Map<string, TopicPartition[]> {
+  const leaders = new Map<string, TopicPartition[]>()
+  for (const of of partitions) {
+    const leader = brokers.leaderOf(of)
+    if (leader === undefined) continue
+    leaders.set(leader, [...(leaders.get(leader) ?? []), of])
+  }
+  return leaders
+}
+
+function infoOf(
+  topic: Pick<TopicInfo, 'name' | 'id' | 'partitions'>,
+  settings: DescribedConfig['settings'] | undefined,
+): TopicInfo {
+  const type = settings?.get('message.timestamp.type')
+  return {
+    ...topic,
+    maxMessageBytes: numberOf(settings?.get('max.message.bytes')),
+    timestampType: type === 'CreateTime' || type === 'LogAppendTime' ? type : null,
+    timestampAfterMaxMs: numberOf(settings?.get('message.timestamp.after.max.ms')),
+    timestampBeforeMaxMs: numberOf(settings?.get('message.timestamp.before.max.ms')),
+    isCompacted: settings?.get('cleanup.policy')?.split(',').includes('compact') ?? null,
   }
 }
 

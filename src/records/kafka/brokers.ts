@@ -1,18 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Broker, type Cluster, Kafka, type KafkaConfig, PartitionAssigners } from 'kafkajs'
+import { type Cluster, Kafka, type KafkaConfig } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { TopicPartition } from '../port.ts'
+import { ClusterMap } from './cluster-map.ts'
 import { fromKafka } from './errors.ts'
+import { clusterOf, type GroupBroker } from './library.ts'
+import { notAllowed, notCoordinated } from './rights.ts'
 import { checkAbilities } from './self-test.ts'
 import { Sockets } from './sockets.ts'
 import { within } from './waiting.ts'
 import { apiVersions, type BrokerAbilities } from './wire/api-versions.ts'
-import { hasCoordinatorMoved, nameOfCode } from './wire/codes.ts'
-import type { Request } from './wire/request.ts'
+import { CODE, hasCoordinatorMoved, nameOfCode } from './wire/codes.ts'
+import { type Coordinated, findCoordinator } from './wire/groups.ts'
+import { type Metadata, metadata, type TopicMetadata } from './wire/metadata.ts'
+import { API, type Request } from './wire/request.ts'
 import { send, type Wired } from './wire/send.ts'
 
 // One set of connections to a cluster: who leads what, who coordinates whom, and how to ask them. The library keeps the
-// connections, metadata and security. A broker answers one request of a connection after the other, so what waits on purpose
+// connections, addresses and security. A broker answers one request of a connection after the other, so what waits on purpose
 // (JoinGroup, Fetch) and what must be quick (Produce, EndTxn) go over sets of their own.
 
 /** A coordinator is asked again for so long while it is moving, ms. */
@@ -24,30 +29,29 @@ const ANSWER_MS = 10_000
 const REFRESH_MS = 50
 const CLIENT = { name: 'tidemark', version: '0.1.0' }
 
-/** Whose coordinator: a group's, or a transactional id's. */
-export interface Coordinated {
-  readonly type: 'group' | 'transaction'
-  readonly id: string
-}
+/** A coordinator that cannot be reached is looked for so often, ms apart. */
+const SEEK_MS = [100, 200, 400, 800]
+/** By topic id partitions are read, and told apart, since this version of Fetch (Kafka 3.1). */
+const FETCH_BY_ID = 13
 
-const TYPES = { group: 0, transaction: 1 } as const
+export type { Coordinated } from './wire/groups.ts'
 
 export class Brokers {
   readonly #sockets = new Sockets()
   readonly #cluster: Cluster
+  readonly #map = new ClusterMap()
   readonly #coordinators = new Map<string, string>()
-  readonly #abilities = new Map<string, BrokerAbilities>()
-  readonly #met = new Map<string, Broker>()
+  readonly #abilities = new WeakMap<Wired, BrokerAbilities>()
+  readonly #met = new Map<string, Wired>()
   readonly #topics = new Set<string>()
-  /** By topic, the leaders' ids by partition. */
-  #leaders = new Map<string, Map<number, string>>()
   #refreshing: Promise<void> | null = null
 
   constructor(config: KafkaConfig) {
-    this.#cluster = clusterOf(new Kafka({ ...config, socketFactory: this.#sockets.factory }))
+    const kafka = new Kafka({ ...config, socketFactory: this.#sockets.factory })
+    this.#cluster = clusterOf(kafka, (broker) => this.#describe(broker))
   }
 
-  /** For what the library does by itself: membership of a group. */
+  /** For what the library does by itself: assigners of its own. */
   get cluster(): Cluster {
     return this.#cluster
   }
@@ -63,13 +67,23 @@ export class Brokers {
     this.#sockets.close()
   }
 
-  /** Learns who leads these topics. @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
+  /**
+   * Learns who leads these topics, as far as their partitions have leaders.
+   * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION`
+   */
   async learn(topics: readonly string[]): Promise<void> {
     const news = topics.filter((topic) => !this.#topics.has(topic))
-    for (const topic of new Set(news)) {
-      await asked(this.#cluster.addTargetTopic(topic))
-      this.#topics.add(topic)
-      this.#learnLeaders(topic)
+    if (news.length === 0) return
+    for (const topic of news) this.#topics.add(topic)
+    try {
+      // An answer that was on its way already does not tell of them.
+      while (news.some((topic) => this.#map.codeOf(topic) === null)) {
+        await asked(this.#cluster.refreshMetadata())
+      }
+      for (const topic of news) this.#refuse(topic)
+    } catch (error) {
+      for (const topic of news) this.#topics.delete(topic)
+      throw error
     }
   }
 
@@ -82,12 +96,29 @@ export class Brokers {
   }
 
   /** The id of a partition's leader; `undefined` when it has none that is known. */
-  leaderOf({ topic, partition }: TopicPartition): string | undefined {
-    return this.#leaders.get(topic)?.get(partition)
+  leaderOf(partition: TopicPartition): string | undefined {
+    return this.#map.leaderOf(partition).nodeId ?? undefined
   }
 
-  partitionsOf(topic: string): number {
-    return this.#leaders.get(topic)?.size ?? 0
+  /** Grows with every change of the leader; −1: not known. */
+  leaderEpochOf(partition: TopicPartition): number {
+    return this.#map.leaderOf(partition).epoch
+  }
+
+  /** What tells a topic from one of the same name that was deleted; `null`: not known, or the brokers have no such thing. */
+  idOf(topic: string): string | null {
+    return this.#map.idOf(topic)
+  }
+
+  /** Numbers of a topic's partitions, also of those without a leader; empty when the topic is not known. */
+  partitionsOf(topic: string): readonly number[] {
+    return this.#map.partitionsOf(topic)
+  }
+
+  /** What is now known of topics, whether they have been learnt or not. @throws as {@link ask} */
+  async describe(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
+    const found = await this.#askAny((nodeId) => this.#metadata(nodeId, topics))
+    return found.topics
   }
 
   /**
@@ -100,13 +131,19 @@ export class Brokers {
 
   /** Is a broker connected, and what it can do known? */
   hasMet(nodeId: string): boolean {
-    return this.#abilities.has(nodeId) && this.#met.get(nodeId)?.isConnected() === true
+    const broker = this.#met.get(nodeId)
+    return broker !== undefined && this.#abilities.has(broker) && broker.isConnected()
+  }
+
+  /** Can a broker be asked for records by topic id? */
+  async fetchesById(nodeId: string): Promise<boolean> {
+    const { versions } = await asked(this.#abilitiesOf(nodeId))
+    return (versions.get(API.Fetch)?.[1] ?? 0) >= FETCH_BY_ID
   }
 
   /** Is connected with a broker, and knows what it can do. @throws as {@link ask} */
   async meet(nodeId: string): Promise<void> {
     await asked(this.#abilitiesOf(nodeId))
-    this.#met.set(nodeId, await asked(this.#broker(nodeId)))
   }
 
   /**
@@ -114,12 +151,15 @@ export class Brokers {
    * @throws as {@link askCoordinator}
    */
   askAny<T>(request: Request<T>, codeOf: (answer: T) => number): Promise<T> {
-    const ask = async () => {
-      const [nodeId] = this.#cluster.getNodeIds()
-      if (nodeId !== undefined) return this.ask(String(nodeId), request)
-      throw new TidemarkError('BROKER_UNAVAILABLE', 'no broker of the cluster is known')
-    }
+    const ask = () => this.#askAny((nodeId) => this.ask(nodeId, request))
     return whileMoving(request.api, ask, codeOf)
+  }
+
+  /** Asks the node that makes topics. @throws as {@link ask} */
+  async askController<T>(request: Request<T>): Promise<T> {
+    const { controller } = this.#map
+    if (controller !== null) return this.ask(controller, request)
+    throw new TidemarkError('BROKER_UNAVAILABLE', 'the cluster has no controller')
   }
 
   /**
@@ -143,8 +183,29 @@ export class Brokers {
   /** What a coordinator can do; asked anew, since brokers are upgraded while workers run. */
   async abilitiesOfCoordinator(of: Coordinated): Promise<BrokerAbilities> {
     const nodeId = await this.#coordinator(of)
-    this.#abilities.delete(nodeId)
+    this.#abilities.delete(await asked(this.#broker(nodeId)))
     return asked(this.#abilitiesOf(nodeId))
+  }
+
+  /**
+   * A group's coordinator as the library knows it, connected.
+   * @throws TidemarkError as {@link askCoordinator}
+   */
+  async groupBroker(group: string): Promise<GroupBroker> {
+    const of: Coordinated = { type: 'group', id: group }
+    for (let attempt = 0; ; attempt++) {
+      // Whoever asks does so because the one before does not answer.
+      this.#coordinators.delete(keyOf(of))
+      try {
+        const nodeId = await this.#coordinator(of)
+        return (await asked(this.#broker(nodeId))) as unknown as GroupBroker
+      } catch (error) {
+        const waitMs = SEEK_MS[attempt]
+        const isAway = error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
+        if (!isAway || waitMs === undefined) throw error
+        await sleep(waitMs)
+      }
+    }
   }
 
   async #askCoordinator<T>(of: Coordinated, request: Request<T>): Promise<T> {
@@ -159,11 +220,30 @@ export class Brokers {
   async #coordinator(of: Coordinated): Promise<string> {
     const known = this.#coordinators.get(keyOf(of))
     if (known !== undefined) return known
-    const question = { groupId: of.id, coordinatorType: TYPES[of.type] }
-    const { coordinator } = await asked(this.#cluster.findGroupCoordinatorMetadata(question))
-    const nodeId = String(coordinator.nodeId)
-    this.#coordinators.set(keyOf(of), nodeId)
-    return nodeId
+    const { code, nodeId } = await this.askAny(findCoordinator(of), (answer) => answer.code)
+    if (NOT_COORDINATED.has(code)) throw notCoordinated(of)
+    if (code !== CODE.NONE) {
+      const message = `the coordinator of ${of.type} "${of.id}" is not told: ${nameOfCode(code)}`
+      throw new TidemarkError('BROKER_UNAVAILABLE', message)
+    }
+    this.#coordinators.set(keyOf(of), String(nodeId))
+    return String(nodeId)
+  }
+
+  /** Of the first broker that answers, those first to which there is a connection. */
+  async #askAny<T>(ask: (nodeId: string) => Promise<T>): Promise<T> {
+    const nodes = this.#cluster.getNodeIds().map(String)
+    const isMet = (nodeId: string) => Number(this.hasMet(nodeId))
+    let problem = new TidemarkError('BROKER_UNAVAILABLE', 'no broker of the cluster is known')
+    for (const nodeId of nodes.sort((a, b) => isMet(b) - isMet(a))) {
+      try {
+        return await ask(nodeId)
+      } catch (error) {
+        if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
+        problem = error
+      }
+    }
+    throw problem
   }
 
   async #ask<T>(nodeId: string, request: Request<T>): Promise<T> {
@@ -172,11 +252,18 @@ export class Brokers {
   }
 
   async #abilitiesOf(nodeId: string): Promise<BrokerAbilities> {
-    const known = this.#abilities.get(nodeId)
+    const broker = await this.#broker(nodeId)
+    const abilities = await this.#abilitiesOfBroker(broker)
+    this.#met.set(nodeId, broker)
+    return abilities
+  }
+
+  async #abilitiesOfBroker(broker: Wired): Promise<BrokerAbilities> {
+    const known = this.#abilities.get(broker)
     if (known !== undefined) return known
-    const abilities = await send(await this.#broker(nodeId), apiVersions(CLIENT), ANSWER_MS)
+    const abilities = await send(broker, apiVersions(CLIENT), ANSWER_MS)
     checkAbilities(abilities)
-    this.#abilities.set(nodeId, abilities)
+    this.#abilities.set(broker, abilities)
     return abilities
   }
 
@@ -187,14 +274,46 @@ export class Brokers {
   async #refresh(): Promise<void> {
     await sleep(REFRESH_MS)
     await asked(this.#cluster.refreshMetadata())
-    for (const topic of this.#topics) this.#learnLeaders(topic)
   }
 
-  #learnLeaders(topic: string): void {
-    const partitions = this.#cluster.findTopicPartitionMetadata(topic)
-    this.#leaders.set(topic, new Map(partitions.map((p) => [p.partitionId, String(p.leader)])))
+  /** What the library asks a broker when it refreshes what it knows. */
+  async #describe(broker: Wired): Promise<Metadata> {
+    const found = await this.#metadataOf(broker, [...this.#topics])
+    this.#map.take(found)
+    return found
+  }
+
+  async #metadata(nodeId: string, topics: readonly string[]): Promise<Metadata> {
+    return asked(this.#metadataOf(await asked(this.#broker(nodeId)), topics))
+  }
+
+  async #metadataOf(broker: Wired, topics: readonly string[]): Promise<Metadata> {
+    const { versions } = await this.#abilitiesOfBroker(broker)
+    const [, newest = 0] = versions.get(API.Metadata) ?? []
+    return send(broker, metadata(newest >= 12 ? 12 : 8, topics), ANSWER_MS)
+  }
+
+  /** @throws TidemarkError why a topic cannot be used, if so */
+  #refuse(topic: string): void {
+    const code = this.#map.codeOf(topic) ?? CODE.NONE
+    if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
+      throw notAllowed('READ', { type: 'topic', name: topic })
+    }
+    if (this.#map.partitionsOf(topic).length > 0) return
+    if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION || code === CODE.INVALID_TOPIC) {
+      throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
+    }
+    throw new TidemarkError(
+      'BROKER_UNAVAILABLE',
+      `topic "${topic}" is answered with ${nameOfCode(code)}`,
+    )
   }
 }
+
+const NOT_COORDINATED: ReadonlySet<number> = new Set([
+  CODE.GROUP_AUTHORIZATION_FAILED,
+  CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+])
 
 /** Asks again while a coordinator is moving. */
 async function whileMoving<T>(
@@ -225,20 +344,4 @@ async function asked<T>(answer: Promise<T>): Promise<T> {
   } catch (error) {
     throw fromKafka(error, 'BROKER_UNAVAILABLE')
   }
-}
-
-/** The library hands its cluster out to those who assign partitions, and nowhere else. */
-function clusterOf(kafka: Kafka): Cluster {
-  let cluster: Cluster | undefined
-  kafka.consumer({
-    groupId: 'tidemark',
-    allowAutoTopicCreation: false,
-    partitionAssigners: [
-      (config) => {
-        cluster = config.cluster
-        return PartitionAssigners.roundRobin(config)
-      },
-    ],
-  })
-  return cluster as unknown as Cluster
 }

@@ -21,7 +21,7 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boo
       type === 'UNSUPPORTED_SASL_MECHANISM',
   },
   {
-    code: 'AUTHENTICATION',
+    code: 'AUTHORIZATION',
     hint: 'the user lacks a right (ACL) on the topic, the group or the cluster',
     matches: ({ type }) => type?.endsWith('_AUTHORIZATION_FAILED') ?? false,
   },

@@ -1,17 +1,9 @@
-import type { Broker, Cluster } from 'kafkajs'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { fromKafka } from './errors.ts'
+import type { Brokers } from './brokers.ts'
+import { groupRefusal } from './group-refusal.ts'
 import { whenSettled, within } from './waiting.ts'
-
-/** What the library's brokers do and its types leave out. */
-interface Coordinator extends Broker {
-  leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>
-  describeGroups(request: { readonly groupIds: readonly string[] }): Promise<{
-    readonly groups: readonly {
-      readonly members: readonly { readonly memberId: string; readonly clientId: string }[]
-    }[]
-  }>
-}
+import { CODE, nameOfCode } from './wire/codes.ts'
+import { describeGroup } from './wire/groups.ts'
 
 /**
  * Members that will not come back: those of this driver that failed, and so may have been cut off from their group before they
@@ -37,16 +29,16 @@ export class FormerMembers {
    * Takes those of a group out of it. One that cannot be is waited for.
    * @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has the name by now
    */
-  async takeOut(groupId: string, cluster: Cluster): Promise<void> {
+  async takeOut(groupId: string, brokers: Brokers): Promise<void> {
     const own = this.#idsOf.get(groupId) ?? new Set<string>()
     this.#idsOf.delete(groupId)
-    const namesakes = (await this.#namesakes(groupId, cluster)).filter((id) => !own.has(id))
+    const namesakes = (await this.#namesakes(groupId, brokers)).filter((id) => !own.has(id))
     // Who comes up under a name takes the place of whoever had it; but only once, or two of one name would go on for ever.
     if (this.#hasTakenPlace) refuseIfTaken(this.#name, namesakes)
     this.#hasTakenPlace = true
     for (const memberId of [...own, ...namesakes]) {
       const leaving = whenSettled(async () => {
-        const coordinator = (await cluster.findGroupCoordinator({ groupId })) as Coordinator
+        const coordinator = await brokers.groupBroker(groupId)
         await coordinator.leaveGroup({ groupId, memberId })
       })
       // Most have left already; the group says then that it does not know them.
@@ -58,26 +50,23 @@ export class FormerMembers {
    * @param own by which the group knows the member that asks
    * @throws TidemarkError `WORKER_NAME_TAKEN`: another member of the group has the name
    */
-  async checkName(groupId: string, cluster: Cluster, own: string): Promise<void> {
-    const namesakes = await this.#namesakes(groupId, cluster)
+  async checkName(groupId: string, brokers: Brokers, own: string): Promise<void> {
+    const namesakes = await this.#namesakes(groupId, brokers)
     refuseIfTaken(
       this.#name,
       namesakes.filter((id) => id !== own),
     )
   }
 
-  async #namesakes(groupId: string, cluster: Cluster): Promise<string[]> {
+  async #namesakes(group: string, brokers: Brokers): Promise<string[]> {
     if (this.#name === undefined) return []
-    try {
-      const { groups } = await whenSettled(async () => {
-        const coordinator = (await cluster.findGroupCoordinator({ groupId })) as Coordinator
-        return coordinator.describeGroups({ groupIds: [groupId] })
-      })
-      const members = groups.flatMap((group) => group.members)
-      return members.filter((m) => m.clientId === this.#name).map((m) => m.memberId)
-    } catch (error) {
-      throw fromKafka(error, 'BROKER_UNAVAILABLE')
+    const of = { type: 'group', id: group } as const
+    const { code, members } = await brokers.askCoordinator(of, describeGroup(group), (g) => g.code)
+    if (code !== CODE.NONE) {
+      const what = `who is in group "${group}" is answered with ${nameOfCode(code)}`
+      throw groupRefusal(code, group) ?? new TidemarkError('BROKER_UNAVAILABLE', what)
     }
+    return members.filter((m) => m.clientId === this.#name).map((m) => m.memberId)
   }
 }
 

@@ -25,11 +25,16 @@ export class GroupOffsets {
     this.#coordinator = { type: 'group', id: group }
   }
 
+  /** By partition name; a transaction that is open may still change them. @throws TidemarkError as {@link stable} */
+  async latest(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, FetchedOffset>> {
+    return byName(await this.#fetch(partitions, false))
+  }
+
   /**
    * Offsets that no transaction can change any more, by partition name. One that has an offset of these partitions open is
    * waited for, the broker's time limit at longest.
    * @param isWanted are they still? @returns `null` when they are not any more
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `REBALANCING` · `FENCED`
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `REBALANCING` · `FENCED`
    */
   async stable(
     partitions: readonly TopicPartition[],
@@ -38,7 +43,7 @@ export class GroupOffsets {
     while (isWanted()) {
       const offsets = await this.#fetch(partitions, true)
       if (offsets.every(({ code }) => code === CODE.NONE)) {
-        return new Map(offsets.map((offset) => [partitionName(offset), offset]))
+        return byName(offsets)
       }
       await sleep(UNSTABLE_RETRY_MS)
     }
@@ -68,7 +73,7 @@ export class GroupOffsets {
     const request = offsetCommit({ group: this.#group, ...generation }, offsets)
     const code = await this.#brokers.askCoordinator(this.#coordinator, request, (c) => c)
     if (code === CODE.NONE) return
-    throw groupRefusal(code) ?? new TidemarkError('COMMIT_FAILED', answers(code))
+    throw groupRefusal(code, this.#group) ?? new TidemarkError('COMMIT_FAILED', answers(code))
   }
 
   async #fetch(
@@ -82,8 +87,12 @@ export class GroupOffsets {
       (c) => c !== CODE.NONE && c !== CODE.UNSTABLE_OFFSET_COMMIT,
     )
     if (bad === undefined) return offsets
-    throw groupRefusal(bad) ?? new TidemarkError('BROKER_UNAVAILABLE', answers(bad))
+    throw groupRefusal(bad, this.#group) ?? new TidemarkError('BROKER_UNAVAILABLE', answers(bad))
   }
+}
+
+function byName(offsets: readonly FetchedOffset[]): ReadonlyMap<string, FetchedOffset> {
+  return new Map(offsets.map((offset) => [partitionName(offset), offset]))
 }
 
 function answers(code: number): string {

@@ -1,8 +1,9 @@
 import { TidemarkError } from '../../kernel/errors.ts'
+import { notAllowed } from './rights.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
 
 /** Why a group does not take an offset; `null`: for no reason of the group. */
-export function groupRefusal(code: number): TidemarkError | null {
+export function groupRefusal(code: number, group: string): TidemarkError | null {
   const message = `the group answers ${nameOfCode(code)}`
   switch (code) {
     case CODE.REBALANCE_IN_PROGRESS:
@@ -14,9 +15,7 @@ export function groupRefusal(code: number): TidemarkError | null {
         hint: 'the group went on without this member',
       })
     case CODE.GROUP_AUTHORIZATION_FAILED:
-      return new TidemarkError('AUTHENTICATION', message, {
-        hint: 'the user lacks a right (ACL) on the group',
-      })
+      return notAllowed('READ', { type: 'group', name: group })
     default:
       return null
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Kafka, type KafkaConfig, logLevel } from 'kafkajs'
+import { type KafkaConfig, logLevel } from 'kafkajs'
 import type { JoinOptions, Member, Records, Standing, TopicInfo } from '../port.ts'
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { Brokers } from './brokers.ts'
@@ -12,7 +12,6 @@ import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './options.t
 import { type DescribeTopics, Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 import { selfTest } from './self-test.ts'
-import { Sockets } from './sockets.ts'
 import { Transactions } from './transactions.ts'
 import { KafkaWriter } from './writer.ts'
 
@@ -21,7 +20,6 @@ export class KafkaRecords implements Records {
   readonly #config: KafkaConfig
   readonly #admin: KafkaAdmin
   readonly #sessionTimeoutMs: number
-  readonly #sockets = new Sockets()
   readonly #members = new Set<KafkaMember>()
   readonly #opened = new Set<Brokers>()
   readonly #formerMembers: FormerMembers
@@ -35,11 +33,10 @@ export class KafkaRecords implements Records {
     const logCreator = quietLog(options.log ?? (() => {}))
     this.#config = {
       ...clientConfig(options),
-      socketFactory: this.#sockets.factory,
       logLevel: logLevel.WARN,
       logCreator,
     }
-    this.#admin = new KafkaAdmin(new Kafka(this.#config))
+    this.#admin = new KafkaAdmin(() => new Brokers(this.#config))
     this.#name = options.workerName
     this.#formerMembers = new FormerMembers(options.workerName)
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
@@ -82,8 +79,7 @@ export class KafkaRecords implements Records {
   /** Leaves every group, ends what is still asked and closes the connections; takes 10 s at most. */
   async close(): Promise<void> {
     await Promise.all([...this.#members].map((member) => member.leave()))
-    await this.#admin.close()
-    this.#sockets.close()
+    this.#admin.close()
     for (const brokers of this.#opened) brokers.close()
   }
 

@@ -102,7 +102,7 @@ export class KafkaMember implements Member {
       const { waiting, quick, formerMembers } = this.#connections
       await Promise.all([waiting.connect(), quick.connect()])
       await waiting.learn(this.#o.topics)
-      await formerMembers.takeOut(this.#o.group, waiting.cluster)
+      await formerMembers.takeOut(this.#o.group, waiting)
       if (this.#isOver) throw this.#hasLeft()
       void this.#membership.run().catch((error: unknown) => {
         this.#fail(fromKafka(error, 'GROUP_FAILED'))
@@ -165,7 +165,7 @@ export class KafkaMember implements Member {
 
   #checkName(): Promise<void> {
     const { formerMembers, waiting } = this.#connections
-    return formerMembers.checkName(this.#o.group, waiting.cluster, this.#membership.memberId)
+    return formerMembers.checkName(this.#o.group, waiting, this.#membership.memberId)
   }
 
   #wanted(): Fetchable[] {

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, {
   type Assigner,
-  type Broker,
   type GroupMember,
   type GroupMemberAssignment,
   PartitionAssigners,
@@ -12,6 +11,7 @@ import type { Brokers } from './brokers.ts'
 import { type Claims, decodeLiveIds } from './claims.ts'
 import type { Generation } from './commit-gate.ts'
 import { fromKafka, isSettling } from './errors.ts'
+import type { GroupBroker } from './library.ts'
 import { stickyAssigner } from './sticky-assigner.ts'
 
 // A member's place in its group: joining, the partitions it is given, heartbeats, leaving. The library knows how to say all that
@@ -19,29 +19,6 @@ import { stickyAssigner } from './sticky-assigner.ts'
 // own, and fetches. The calls are those that its ConsumerGroup makes (consumer/consumerGroup.js).
 
 const { MemberAssignment } = kafkajs.AssignerProtocol
-
-/** What the library's brokers do and its types leave out. */
-interface Coordinator extends Broker {
-  joinGroup(request: {
-    readonly groupId: string
-    readonly sessionTimeout: number
-    readonly rebalanceTimeout: number
-    readonly memberId: string
-    readonly groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[]
-  }): Promise<Joined>
-  syncGroup(request: {
-    readonly groupId: string
-    readonly generationId: number
-    readonly memberId: string
-    readonly groupAssignment: readonly GroupMemberAssignment[]
-  }): Promise<{ readonly memberAssignment: Buffer }>
-  heartbeat(request: {
-    readonly groupId: string
-    readonly groupGenerationId: number
-    readonly memberId: string
-  }): Promise<unknown>
-  leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>
-}
 
 interface Joined extends Generation {
   readonly leaderId: string
@@ -96,7 +73,7 @@ export class Membership {
     this.#o = options
     const config = { cluster: options.brokers.cluster, groupId: options.group, logger: undefined }
     this.#assigners = [
-      stickyAssigner(options.claims),
+      stickyAssigner(options.claims, options.brokers),
       // Taken while a member is in the group that does not know the other: one that was started before an upgrade.
       PartitionAssigners.roundRobin,
     ].map((assigner) => assigner(config as never))
@@ -163,22 +140,21 @@ export class Membership {
     if (code !== 'REBALANCING' && !isAway && !isSettling(thrown)) throw error
   }
 
-  async #find(): Promise<Coordinator> {
-    const { brokers, group } = this.#o
-    return (await brokers.cluster.findGroupCoordinator({ groupId: group })) as Coordinator
+  #find(): Promise<GroupBroker> {
+    return this.#o.brokers.groupBroker(this.#o.group)
   }
 
-  async #join(coordinator: Coordinator): Promise<Generation> {
+  async #join(coordinator: GroupBroker): Promise<Generation> {
     const { group, topics, sessionTimeoutMs } = this.#o
     this.#mustStartOver = false
-    const joined = await coordinator.joinGroup({
+    const joined = (await coordinator.joinGroup({
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
       // How long a group waits for a living member that does not join again.
       rebalanceTimeout: 3 * sessionTimeoutMs,
       memberId: this.#memberId,
       groupProtocols: this.#assigners.map((a) => a.protocol({ topics: [...topics] })),
-    })
+    })) as Joined
     const { generationId, memberId } = joined
     this.#memberId = memberId
     this.#isLeader = joined.leaderId === memberId
@@ -207,7 +183,7 @@ export class Membership {
     if (assigner === undefined) {
       throw new TidemarkError('GROUP_FAILED', `the group deals by "${groupProtocol}", unknown here`)
     }
-    await this.#o.brokers.cluster.refreshMetadata()
+    await this.#o.brokers.refresh()
     const assignment = await assigner.assign({ members, topics: [...this.#o.topics] })
     this.#counts = this.#partitionCounts()
     this.#lookedMs = performance.now()
@@ -215,7 +191,7 @@ export class Membership {
   }
 
   /** Until the group deals anew. @throws what a heartbeat is answered with */
-  async #stay(found: Coordinator, { generationId, memberId }: Generation): Promise<void> {
+  async #stay(found: GroupBroker, { generationId, memberId }: Generation): Promise<void> {
     let coordinator = found
     const { group: groupId, sessionTimeoutMs } = this.#o
     const beat = { groupId, groupGenerationId: generationId, memberId }
@@ -240,13 +216,13 @@ export class Membership {
   async #hasMorePartitions(): Promise<boolean> {
     if (!this.#isLeader || performance.now() - this.#lookedMs < LOOK_MS) return false
     this.#lookedMs = performance.now()
-    await this.#o.brokers.cluster.refreshMetadata()
+    await this.#o.brokers.refresh()
     return this.#partitionCounts() !== this.#counts
   }
 
   #partitionCounts(): string {
     const { topics, brokers } = this.#o
-    return topics.map((t) => brokers.cluster.findTopicPartitionMetadata(t).length).join()
+    return topics.map((topic) => brokers.partitionsOf(topic).length).join()
   }
 
   async #sleep(ms: number): Promise<void> {

@@ -12,18 +12,25 @@ import { API, type ApiName } from './wire/request.ts'
 /** The version whose private parts are used. */
 const LIBRARY = '2.2.4'
 
-/** The versions of calls that this driver sends; the newer ones of transactions only where the broker says that it has them. */
+/** The versions of calls that this driver sends; newer ones only where the broker says that it has them. */
 const SENT: Readonly<Record<ApiName, number>> = {
   Produce: 7,
   Fetch: 11,
+  ListOffsets: 5,
+  Metadata: 8,
   OffsetCommit: 7,
   OffsetFetch: 7,
+  FindCoordinator: 2,
+  DescribeGroups: 4,
   ApiVersions: 3,
+  CreateTopics: 4,
   InitProducerId: 3,
   AddPartitionsToTxn: 1,
   AddOffsetsToTxn: 1,
   EndTxn: 1,
   TxnOffsetCommit: 3,
+  DescribeConfigs: 2,
+  OffsetForLeaderEpoch: 3,
 }
 
 /** Two records and the batch that kafkajs' decoder finds them in. */

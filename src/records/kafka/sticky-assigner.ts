@@ -1,7 +1,8 @@
-import kafkajs, { type Cluster, type GroupMember, type PartitionAssigner } from 'kafkajs'
+import kafkajs, { type GroupMember, type PartitionAssigner } from 'kafkajs'
+import { TidemarkError } from '../../kernel/errors.ts'
 import { assignSticky, type Claimant } from '../sticky-assignment.ts'
+import type { Brokers } from './brokers.ts'
 import { type Claims, decodeClaims, encodeClaims, encodeLiveIds } from './claims.ts'
-import { fromKafka } from './errors.ts'
 
 // Through the default export: Node does not see this one among the names of a CommonJS module.
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
@@ -13,9 +14,10 @@ const PROTOCOL_VERSION = 0
  * Deals the partitions out as {@link assignSticky} does. Only the group's leader is asked to.
  *
  * @param claims what this member has
+ * @param brokers tell how many partitions there are
  */
-export function stickyAssigner(claims: () => Claims): PartitionAssigner {
-  return ({ cluster }) => ({
+export function stickyAssigner(claims: () => Claims, brokers: Brokers): PartitionAssigner {
+  return () => ({
     name: 'tidemark-sticky',
     version: PROTOCOL_VERSION,
 
@@ -31,7 +33,7 @@ export function stickyAssigner(claims: () => Claims): PartitionAssigner {
     assign: async ({ members }) => {
       const claimants = members.map(claimantOf)
       const userData = encodeLiveIds(claimants.flatMap((c) => c.transactionalId ?? []))
-      const deal = assignSticky(claimants, await partitionCounts(claimants, cluster))
+      const deal = assignSticky(claimants, await partitionCounts(claimants, brokers))
       return [...deal].map(([memberId, partitions]) => {
         const assignment: Record<string, number[]> = {}
         for (const { topic, partition } of partitions) (assignment[topic] ??= []).push(partition)
@@ -61,16 +63,19 @@ function claimantOf({ memberId, memberMetadata }: GroupMember): Member {
 /** Of every topic that some member reads: while topologies are exchanged they do not all read the same. */
 async function partitionCounts(
   claimants: readonly Claimant[],
-  cluster: Cluster,
+  brokers: Brokers,
 ): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
   for (const topic of new Set(claimants.flatMap((c) => c.topics))) {
     try {
-      await cluster.addTargetTopic(topic)
-      counts.set(topic, cluster.findTopicPartitionMetadata(topic).length)
+      await brokers.learn([topic])
+      counts.set(topic, brokers.partitionsOf(topic).length)
     } catch (error) {
-      // Whoever reads a topic that is gone is told so elsewhere; the others must not wait for it.
-      if (fromKafka(error, 'BROKER_UNAVAILABLE').code !== 'TOPIC_MISSING') throw error
+      // Whoever reads a topic that is gone, or may not be read, is told so elsewhere; the others must not wait for it.
+      const isPassedOver =
+        error instanceof TidemarkError &&
+        (error.code === 'TOPIC_MISSING' || error.code === 'AUTHORIZATION')
+      if (!isPassedOver) throw error
     }
   }
   return counts

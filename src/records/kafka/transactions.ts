@@ -143,7 +143,8 @@ export class Transactions {
     for (;;) {
       const code = await this.#brokers.askCoordinator(group, request, (c) => c)
       if (code === CODE.NONE) return
-      if (code !== CODE.CONCURRENT_TRANSACTIONS) throw groupRefusal(code) ?? refusal(code)
+      if (code !== CODE.CONCURRENT_TRANSACTIONS)
+        throw groupRefusal(code, member.group) ?? refusal(code)
       await sleep(RETRY_MS)
     }
   }

@@ -29,6 +29,8 @@ interface Partition {
 /** Topics and their records. */
 export class MemoryLog {
   readonly #topics = new Map<string, Topic>()
+  /** Topics made so far. */
+  #made = 0
 
   createTopic(name: string, options: TopicOptions): void {
     const { partitions, maxMessageBytes = null, isCompacted = false } = options
@@ -38,6 +40,7 @@ export class MemoryLog {
     this.#topics.set(name, {
       info: {
         name,
+        id: String(this.#made++),
         partitions,
         maxMessageBytes,
         timestampType: 'CreateTime',
@@ -58,6 +61,7 @@ export class MemoryLog {
   /** Another log with the same topics and records, which neither of the two changes. */
   copy(): MemoryLog {
     const copy = new MemoryLog()
+    copy.#made = this.#made
     for (const [name, { info, partitions }] of this.#topics) {
       const copied = partitions.map(({ lowOffset, records }) => ({
         lowOffset,

@@ -2,6 +2,7 @@
 // strings and arrays, whose lengths are varints one larger than they say, and tagged fields behind every structure.
 
 const FIRST_ROOM_BYTES = 256
+const UUID_BYTES = 16
 
 /** Writes the parts of a request. Whole record sets stand between its own pieces, so that they are not copied. */
 export class RequestWriter {
@@ -55,6 +56,15 @@ export class RequestWriter {
     else this.int16(length)
     this.#reserve(length)
     this.#at += this.#room.write(value, this.#at)
+    return this
+  }
+
+  /** As Kafka prints it; `null`: none. */
+  uuid(value: string | null): this {
+    this.#reserve(UUID_BYTES)
+    this.#room.fill(0, this.#at, this.#at + UUID_BYTES)
+    if (value !== null) this.#room.write(value, this.#at, 'base64url')
+    this.#at += UUID_BYTES
     return this
   }
 
@@ -154,6 +164,16 @@ export class ResponseReader {
     const length = this.#isFlexible ? this.varint() - 1 : this.int16()
     if (length < 0) return null
     return this.#slice(length).toString('utf8')
+  }
+
+  /** As Kafka prints it; `null`: none. */
+  uuid(): string | null {
+    const bytes = this.#slice(UUID_BYTES)
+    return bytes.every((byte) => byte === 0) ? null : bytes.toString('base64url')
+  }
+
+  boolean(): boolean {
+    return this.int8() !== 0
   }
 
   array<T>(read: (reader: this) => T): T[] {

@@ -6,14 +6,21 @@ import { RequestWriter, ResponseReader } from './bytes.ts'
 export const API = {
   Produce: 0,
   Fetch: 1,
+  ListOffsets: 2,
+  Metadata: 3,
   OffsetCommit: 8,
   OffsetFetch: 9,
+  FindCoordinator: 10,
+  DescribeGroups: 15,
   ApiVersions: 18,
+  CreateTopics: 19,
   InitProducerId: 22,
+  OffsetForLeaderEpoch: 23,
   AddPartitionsToTxn: 24,
   AddOffsetsToTxn: 25,
   EndTxn: 26,
   TxnOffsetCommit: 28,
+  DescribeConfigs: 32,
 } as const
 
 export type ApiName = keyof typeof API

@@ -1,0 +1,39 @@
+import { TidemarkError } from '../../kernel/errors.ts'
+import type { Coordinated } from './wire/groups.ts'
+
+// What a user must be allowed to do (ACLs). `READ` and `WRITE` each include that the resource may be seen.
+
+export interface Resource {
+  readonly type: 'topic' | 'group' | 'transactional id'
+  readonly name: string
+}
+
+export type Operation = 'READ' | 'WRITE'
+
+/** The protocol's numbers. */
+const NUMBERS = { READ: 3, WRITE: 4 } as const
+
+const FLAGS = { topic: 'topic', group: 'group', 'transactional id': 'transactional-id' } as const
+
+export function notAllowed(operation: Operation, { type, name }: Resource): TidemarkError {
+  const verb = operation === 'READ' ? 'Read' : 'Write'
+  return new TidemarkError(
+    'AUTHORIZATION',
+    `the user has no right to ${operation} the ${type} "${name}"`,
+    {
+      hint: `kafka-acls.sh --add --allow-principal User:… --operation ${verb} --${FLAGS[type]} ${name}`,
+    },
+  )
+}
+
+/** Of a coordinator: as whom a worker comes to it. */
+export function notCoordinated({ type, id: name }: Coordinated): TidemarkError {
+  return type === 'group'
+    ? notAllowed('READ', { type: 'group', name })
+    : notAllowed('WRITE', { type: 'transactional id', name })
+}
+
+/** @param operations a bit for each, as brokers tell it; below 0: not told, so that only trying can show it */
+export function allows(operations: number, operation: Operation): boolean {
+  return operations < 0 || (operations & (1 << NUMBERS[operation])) !== 0
+}
