@@ -1,31 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import type { LogRecord, NewRecord } from '../../src/records/port.ts'
-import { startWorker, type WorkerOptions } from '../../src/runtime/worker.ts'
-import type { Scorer } from '../../src/scoring/scorer.ts'
-import { HandClock } from '../support/clocks.ts'
-import { commitFailed, type HandMember, HandRecords, noBroker } from './hand-records.ts'
-import { perTenSeconds, prepared, record, START_MS, scorer, valuesOf, Watch } from './support.ts'
+import type { LogRecord } from '../../src/records/port.ts'
+import type { WorkerOptions } from '../../src/runtime/worker.ts'
+import { commitFailed, type HandMember, noBroker } from './hand-records.ts'
+import { amounts, committed, joined } from './hand-worker.ts'
+import { perTenSeconds, prepared, record, START_MS, scorer } from './support.ts'
 
-// A worker on records whose every move the test makes.
-
-async function joined(by: Scorer = scorer(), more: Partial<WorkerOptions> = {}) {
-  const records = new HandRecords()
-  const watch = new Watch()
-  const clock = new HandClock(START_MS)
-  const options = { prepared: prepared(by), records, group: 'g', clock, ...more }
-  const worker = startWorker({ ...options, observer: watch.observer })
-  return { worker, watch, clock, member: await records.member() }
-}
-
-const amounts = (outputs: readonly NewRecord[]) => valuesOf(outputs, 'amount')
-
-/** The next commit, answered with success. */
-async function committed(member: HandMember) {
-  const { commit, succeed } = await member.nextCommit()
-  succeed()
-  return commit
-}
+// Commits of a worker on records whose every move the test makes.
 
 test('an offset is committed with every output before it, under the epoch it was read in (C3)', async () => {
   const { member } = await joined()
@@ -264,64 +245,6 @@ describe('a commit that takes longer than 5 s', () => {
     await committed(member)
     expect(watch.of('commit-failed')).toEqual([])
   })
-})
-
-describe('a commit that could not be written in time', () => {
-  /** Amounts that make a chunk of a little over 256 KiB. */
-  const many = Array.from({ length: 2_000 }, (_, i) => record(i))
-
-  test('is halved, within a chunk and at a record, and moves the offset that far', async () => {
-    const { member, clock } = await joined()
-    member.assign(1)
-    member.give(1, many)
-    const first = await member.nextCommit()
-    const count = first.commit.outputs.length
-    expect(count).toBeLessThan(2_000)
-    expect(first.commit.nextOffsets[0]?.nextOffset).toBe(count)
-    first.fail(new TidemarkError('COMMIT_TIMED_OUT', 'too slow'))
-    await clock.asleepFor(100)
-    clock.advance(100)
-    const second = await committed(member)
-    const half = second.outputs.length
-    expect(half / count).toBeCloseTo(0.5, 1)
-    expect(second.nextOffsets[0]?.nextOffset).toBe(half)
-    // What follows begins where it ended.
-    await member.commitsNothing()
-    clock.advance(250)
-    expect(amounts((await committed(member)).outputs)[0]).toBe(half)
-  })
-
-  test('says that it cannot be made smaller when it is what one record makes', async () => {
-    const { member, clock } = await joined()
-    member.assign(1)
-    member.give(1, [record(0), record(1)])
-    for (let attempt = 0; ; attempt++) {
-      const { commit, fail } = await member.nextCommit()
-      if (commit.isSmallest === true) {
-        expect(amounts(commit.outputs)).toEqual([0])
-        expect(attempt).toBeGreaterThan(0)
-        return
-      }
-      fail(new TidemarkError('COMMIT_TIMED_OUT', 'too slow'))
-      await member.commitsNothing()
-      clock.advance(10_000)
-    }
-  })
-})
-
-test('where not all have room, each partition is first in its turn', async () => {
-  const { member, clock } = await joined(scorer(), { maxCommitBytes: 1 })
-  member.assign(1, 0)
-  member.assign(2, 1)
-  member.give(1, [record(0), record(1)], 0)
-  member.give(2, [record(0), record(1)], 1)
-  const first: (number | undefined)[] = []
-  for (let i = 0; i < 4; i++) {
-    first.push((await committed(member)).nextOffsets[0]?.partition)
-    await member.commitsNothing()
-    clock.advance(250)
-  }
-  expect(first).toEqual([0, 1, 0, 1])
 })
 
 describe('a commit that failed', () => {

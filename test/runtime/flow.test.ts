@@ -68,7 +68,7 @@ test('nothing more comes while the budget is used up, not even to a partition th
   const { stopped, set, adjust } = flowing(10, 2)
   set(0, 30)
   adjust()
-  expect([...stopped].sort()).toEqual([0, 1])
+  expect([...stopped].toSorted((a, b) => a - b)).toEqual([0, 1])
   set(0, 0)
   adjust()
   expect([...stopped]).toEqual([])
