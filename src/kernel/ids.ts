@@ -1,5 +1,10 @@
 // Names that outlive a process.
 
+/** One string per partition, for maps and for people: `payments-3`. */
+export function partitionName(of: { readonly topic: string; readonly partition: number }): string {
+  return `${of.topic}-${of.partition}`
+}
+
 /** Where a record stands in the log, for people: `payments-3@1041`. */
 export function position(topic: string, partition: number, offset: number): string {
   return `${topic}-${partition}@${offset}`

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { partitionName } from '../records/partition-name.ts'
+import { partitionName } from '../kernel/ids.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf } from './by-type.ts'
 
