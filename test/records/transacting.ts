@@ -3,7 +3,7 @@ import { expect, onTestFinished } from 'vitest'
 import type { TidemarkError } from '../../src/kernel/errors.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
-import type { Commit, Member } from '../../src/records/port.ts'
+import type { Commit, Guarantee, Member } from '../../src/records/port.ts'
 import { ask, encoder } from '../services/ask.ts'
 import { until } from '../services/cluster.ts'
 import { API, FaultyWire } from '../services/faulty-wire.ts'
@@ -32,7 +32,7 @@ export interface Transacting {
   readonly outputs: string
   readonly group: string
   /** A member by connections of its own; over the wire unless brokers are given. */
-  readonly join: (options?: Partial<KafkaOptions>) => Promise<Joined>
+  readonly join: (options?: Partial<KafkaOptions>, guarantee?: Guarantee) => Promise<Joined>
   /** An output of a partition, and the offset after it. */
   readonly commitOf: (heard: Listener, nextOffset: number, partition?: number) => Commit
   /** The outputs that readers of committed records get, by the raw log. */
@@ -66,7 +66,7 @@ export async function transacting(kafka: OwnKafka, partitions = 1): Promise<Tran
   await admin.connect()
   return {
     ...{ kafka, wire, topic, outputs, group },
-    join: async (options = {}) => {
+    join: async (options = {}, guarantee = 'exactly-once') => {
       const records = new KafkaRecords({
         brokers: wire.brokers,
         sessionTimeoutMs: 6_000,
@@ -74,8 +74,8 @@ export async function transacting(kafka: OwnKafka, partitions = 1): Promise<Tran
       })
       onTestFinished(() => records.close())
       const heard = new Listener()
-      const handlers = heard
-      const member = await records.join({ group, topics: [topic], from: 'earliest', handlers })
+      const what = { group, topics: [topic], from: 'earliest', guarantee } as const
+      const member = await records.join({ ...what, handlers: heard })
       return { member, heard }
     },
     commitOf: (heard, nextOffset, partition = 0) => ({

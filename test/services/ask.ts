@@ -11,6 +11,8 @@ export interface Encoder {
   writeInt16(value: number): Encoder
   writeInt32(value: number): Encoder
   writeInt64(value: number): Encoder
+  writeDouble(value: number): Encoder
+  writeBoolean(value: boolean): Encoder
   writeString(value: string | null): Encoder
   writeBytes(value: Buffer): Encoder
   writeEncoder(value: Encoder): Encoder
@@ -22,6 +24,7 @@ export interface Decoder {
   readInt16(): number
   readInt32(): number
   readInt64(): bigint
+  readDouble(): number
   readString(): string
   readBytes(): Buffer
   readArray<T>(each: (decoder: Decoder) => T): T[]

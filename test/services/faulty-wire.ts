@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import type { KafkaNode, OwnKafka } from './from-maven.ts'
 
@@ -47,7 +48,7 @@ interface Which {
   readonly where?: (body: Buffer) => boolean
 }
 
-type Kind = 'cut' | 'hold' | 'lose reply' | 'hold reply'
+type Kind = 'cut' | 'hold' | 'lose reply' | 'hold reply' | 'alter reply'
 
 /** Something that goes wrong, once. */
 export interface Fault {
@@ -57,6 +58,8 @@ export interface Fault {
   readonly release: () => void
 }
 
+type Alter = (body: Buffer, exchange: Exchange) => void
+
 interface Armed extends Fault {
   readonly kind: Kind
   readonly api: number
@@ -64,9 +67,12 @@ interface Armed extends Fault {
   toCome: number
   readonly happens: (exchange: Exchange) => void
   readonly released: Promise<void>
+  readonly alter: Alter
 }
 
 const KEPT_BYTES = 512
+/** Connections that share a slow link take turns after so many bytes. */
+const LINK_BYTES = 4_096
 
 /** Stands before the nodes of a Kafka: who is given {@link brokers} reaches them through this wire only. */
 export class FaultyWire {
@@ -125,10 +131,21 @@ export class FaultyWire {
     return this.#arm('hold reply', api, which)
   }
 
-  #arm(kind: Kind, api: number, { nth = 1, where = () => true }: Which = {}): Fault {
+  /** The broker does it, and its answer is changed: what follows the correlation id is there. */
+  alterReply(api: number, alter: Alter, which?: Which): Fault {
+    return this.#arm('alter reply', api, which, alter)
+  }
+
+  #arm(
+    kind: Kind,
+    api: number,
+    { nth = 1, where = () => true }: Which = {},
+    alter: Alter = () => {},
+  ): Fault {
     const [happened, happens] = signal<Exchange>()
     const [released, release] = signal<void>()
-    const fault: Armed = { kind, api, where, toCome: nth, happened, happens, released, release }
+    const ways = { happened, happens, released, release }
+    const fault: Armed = { kind, api, where, toCome: nth, alter, ...ways }
     this.#faults.add(fault)
     return fault
   }
@@ -159,6 +176,7 @@ class NodeWire {
   readonly #server = createServer((client) => this.#join(client))
   readonly #sockets = new Set<Socket>()
   #goesOn = Promise.resolve()
+  #link: Link | null = null
 
   constructor(node: KafkaNode, hooks: Hooks) {
     this.#node = node
@@ -189,6 +207,11 @@ class NodeWire {
     return release
   }
 
+  /** From now on requests, of all connections together, are carried at so many bytes a second; `null`: at once. */
+  limit(bytesPerSecond: number | null): void {
+    this.#link = bytesPerSecond === null ? null : new Link(bytesPerSecond)
+  }
+
   #join(client: Socket): void {
     const broker = connect({ host: '127.0.0.1', port: this.#node.proxied.port })
     for (const socket of [client, broker]) {
@@ -214,8 +237,20 @@ class NodeWire {
       exchange.forwardedMs = performance.now()
       this.#hooks.onForward(exchange)
       line.unanswered.set(frame.readInt32BE(8), { exchange, fault })
-      line.broker.write(frame)
+      await this.#carry(frame, line)
     }
+  }
+
+  /** At the pace that the link has. What was not carried when the client hangs up never will be. */
+  async #carry(frame: Buffer, { client, broker }: Line): Promise<void> {
+    const link = this.#link
+    if (link === null) return void broker.write(frame)
+    for (let at = 0; at < frame.length && !client.destroyed; at += LINK_BYTES) {
+      const slice = frame.subarray(at, at + LINK_BYTES)
+      await link.take(slice.length)
+      if (!client.destroyed) broker.write(slice)
+    }
+    if (client.destroyed) broker.destroy()
   }
 
   async #replies(line: Line): Promise<void> {
@@ -227,6 +262,10 @@ class NodeWire {
       if (fault?.kind === 'hold reply') {
         fault.happens(exchange)
         await fault.released
+      }
+      if (fault?.kind === 'alter reply') {
+        fault.alter(frame.subarray(8), exchange)
+        fault.happens(exchange)
       }
       await this.#goesOn
       exchange.answeredMs = performance.now()
@@ -248,6 +287,23 @@ class NodeWire {
       answeredMs: null,
     }
     return { exchange, body }
+  }
+}
+
+/** A slow link, which its connections share. */
+class Link {
+  readonly #bytesPerMs: number
+  /** When what was taken so far has been carried. */
+  #freeMs = 0
+
+  constructor(bytesPerSecond: number) {
+    this.#bytesPerMs = bytesPerSecond / 1_000
+  }
+
+  /** Resolves when so many more bytes have been carried. */
+  async take(bytes: number): Promise<void> {
+    this.#freeMs = Math.max(this.#freeMs, performance.now()) + bytes / this.#bytesPerMs
+    await sleep(this.#freeMs - performance.now())
   }
 }
 

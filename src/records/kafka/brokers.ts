@@ -14,7 +14,15 @@ import { CODE, hasCoordinatorMoved, nameOfCode } from './wire/codes.ts'
 import { type Coordinated, findCoordinator } from './wire/groups.ts'
 import { type Metadata, metadata, type TopicMetadata } from './wire/metadata.ts'
 import { API, type Request } from './wire/request.ts'
-import { send, type Wired } from './wire/send.ts'
+import {
+  connected,
+  hangUp,
+  isConnected,
+  send,
+  type Throttled,
+  throttleLeftMs,
+  type Wired,
+} from './wire/send.ts'
 
 // One set of connections to a cluster: who leads what, who coordinates whom, and how to ask them. The library keeps the
 // connections, addresses and security. A broker answers one request of a connection after the other, so what waits on purpose
@@ -38,6 +46,7 @@ export type { Coordinated } from './wire/groups.ts'
 
 export class Brokers {
   readonly #sockets = new Sockets()
+  readonly #throttled: Throttled
   readonly #cluster: Cluster
   readonly #map = new ClusterMap()
   readonly #coordinators = new Map<string, string>()
@@ -46,7 +55,9 @@ export class Brokers {
   readonly #topics = new Set<string>()
   #refreshing: Promise<void> | null = null
 
-  constructor(config: KafkaConfig) {
+  /** @param throttled told for how long a broker makes this client wait */
+  constructor(config: KafkaConfig, throttled: Throttled = () => {}) {
+    this.#throttled = throttled
     const kafka = new Kafka({ ...config, socketFactory: this.#sockets.factory })
     this.#cluster = clusterOf(kafka, (broker) => this.#describe(broker))
   }
@@ -129,10 +140,10 @@ export class Brokers {
     return asked(this.#ask(nodeId, request))
   }
 
-  /** Is a broker connected, and what it can do known? */
+  /** Can records be sent to a broker at once? */
   hasMet(nodeId: string): boolean {
     const broker = this.#met.get(nodeId)
-    return broker !== undefined && this.#abilities.has(broker) && broker.isConnected()
+    return broker !== undefined && this.#abilities.has(broker) && isConnected(broker, 'Produce')
   }
 
   /** Can a broker be asked for records by topic id? */
@@ -141,9 +152,22 @@ export class Brokers {
     return (versions.get(API.Fetch)?.[1] ?? 0) >= FETCH_BY_ID
   }
 
-  /** Is connected with a broker, and knows what it can do. @throws as {@link ask} */
+  /** Is connected with a broker for records, and knows what it can do. @throws as {@link ask} */
   async meet(nodeId: string): Promise<void> {
     await asked(this.#abilitiesOf(nodeId))
+    await asked(connected(await asked(this.#broker(nodeId)), 'Produce'))
+  }
+
+  /** For how long a broker takes no records, since it has got too many, ms. */
+  throttleLeftMs(nodeId: string): number {
+    const broker = this.#met.get(nodeId)
+    return broker === undefined ? 0 : throttleLeftMs(broker, 'Produce')
+  }
+
+  /** Ends the connection over which records go to a broker: what has not left yet never will. */
+  hangUp(nodeId: string, reason: string): void {
+    const broker = this.#met.get(nodeId)
+    if (broker !== undefined) hangUp(broker, 'Produce', new Error(reason))
   }
 
   /**
@@ -248,7 +272,7 @@ export class Brokers {
 
   async #ask<T>(nodeId: string, request: Request<T>): Promise<T> {
     await this.#abilitiesOf(nodeId)
-    return send(await this.#broker(nodeId), request, ANSWER_MS)
+    return this.#send(await this.#broker(nodeId), request)
   }
 
   async #abilitiesOf(nodeId: string): Promise<BrokerAbilities> {
@@ -261,10 +285,14 @@ export class Brokers {
   async #abilitiesOfBroker(broker: Wired): Promise<BrokerAbilities> {
     const known = this.#abilities.get(broker)
     if (known !== undefined) return known
-    const abilities = await send(broker, apiVersions(CLIENT), ANSWER_MS)
+    const abilities = await this.#send(broker, apiVersions(CLIENT))
     checkAbilities(abilities)
     this.#abilities.set(broker, abilities)
     return abilities
+  }
+
+  #send<T>(broker: Wired, request: Request<T>): Promise<T> {
+    return send(broker, request, { answerWithinMs: ANSWER_MS, throttled: this.#throttled })
   }
 
   async #broker(nodeId: string): Promise<Wired> {
@@ -290,7 +318,7 @@ export class Brokers {
   async #metadataOf(broker: Wired, topics: readonly string[]): Promise<Metadata> {
     const { versions } = await this.#abilitiesOfBroker(broker)
     const [, newest = 0] = versions.get(API.Metadata) ?? []
-    return send(broker, metadata(newest >= 12 ? 12 : 8, topics), ANSWER_MS)
+    return this.#send(broker, metadata(newest >= 12 ? 12 : 8, topics))
   }
 
   /** @throws TidemarkError why a topic cannot be used, if so */

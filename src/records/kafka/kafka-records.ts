@@ -5,12 +5,12 @@ import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { Brokers } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
 import { FormerMembers } from './former-members.ts'
-import { endIdlePolling } from './idle-poll.ts'
 import { quietLog } from './log.ts'
 import { type Connections, KafkaMember } from './member.ts'
 import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './options.ts'
 import { type DescribeTopics, Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
+import { mendRequestQueue } from './request-queue.ts'
 import { selfTest } from './self-test.ts'
 import { Transactions } from './transactions.ts'
 import { KafkaWriter } from './writer.ts'
@@ -29,7 +29,7 @@ export class KafkaRecords implements Records {
   /** @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS · TidemarkError `CLIENT_BROKEN` */
   constructor(options: KafkaOptions) {
     selfTest()
-    endIdlePolling()
+    mendRequestQueue()
     const logCreator = quietLog(options.log ?? (() => {}))
     this.#config = {
       ...clientConfig(options),
@@ -83,8 +83,9 @@ export class KafkaRecords implements Records {
     for (const brokers of this.#opened) brokers.close()
   }
 
-  #connections({ group, guarantee = 'exactly-once' }: JoinOptions): Connections {
-    const [quick, waiting] = [this.#brokers(), this.#brokers()]
+  #connections({ group, guarantee = 'exactly-once', handlers }: JoinOptions): Connections {
+    const throttled = (ms: number) => handlers.throttled(ms)
+    const [quick, waiting] = [this.#brokers(throttled), this.#brokers(throttled)]
     const describe: DescribeTopics = (names) => this.describeTopics(names)
     const isTransactional = guarantee === 'exactly-once'
     const transactionalId = isTransactional ? `${group}-${this.#name ?? randomUUID()}` : null
@@ -113,8 +114,8 @@ export class KafkaRecords implements Records {
     }
   }
 
-  #brokers(): Brokers {
-    const brokers = new Brokers(this.#config)
+  #brokers(throttled?: (ms: number) => void): Brokers {
+    const brokers = new Brokers(this.#config, throttled)
     this.#opened.add(brokers)
     return brokers
   }

@@ -30,8 +30,7 @@ export function apiVersions(client: {
         r.endStruct()
         return [api, [oldest, newest]] as const
       })
-      // Throttle time.
-      reader.int32()
+      reader.throttle()
       const features = reader
         .tagged()
         .get(FINALIZED_FEATURES)
@@ -42,7 +41,8 @@ export function apiVersions(client: {
           r.endStruct()
           return [name, newest] as const
         })
-      return { code, versions: new Map(versions), features: new Map(features) }
+      const value = { code, versions: new Map(versions), features: new Map(features) }
+      return { value, throttleMs: reader.throttleMs }
     },
   }
 }

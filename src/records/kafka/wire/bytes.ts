@@ -123,6 +123,7 @@ export class ResponseReader {
   readonly #bytes: Buffer
   readonly #isFlexible: boolean
   #at = 0
+  #throttleMs = 0
 
   constructor(bytes: Buffer, isFlexible: boolean) {
     this.#bytes = bytes
@@ -150,6 +151,16 @@ export class ResponseReader {
     const value = this.#bytes.readInt32BE(this.#at)
     this.#at += 4
     return value
+  }
+
+  /** For how long the broker reads nothing more from this connection (KIP-219), ms. */
+  throttle(): void {
+    this.#throttleMs = this.int32()
+  }
+
+  /** What {@link throttle} has read. */
+  get throttleMs(): number {
+    return this.#throttleMs
   }
 
   /** Rounded beyond 2^53. */

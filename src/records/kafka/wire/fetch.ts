@@ -55,8 +55,7 @@ export function fetch(
         to.array([], () => {}).string('')
       },
       read: (from) => {
-        // Throttle time.
-        from.int32()
+        from.throttle()
         const code = from.int16()
         // Session.
         from.int32()

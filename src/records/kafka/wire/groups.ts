@@ -20,8 +20,7 @@ export function findCoordinator({
     {
       write: (to) => to.string(id).int8(TYPES[type]),
       read: (from) => {
-        // Throttle time.
-        from.int32()
+        from.throttle()
         const code = from.int16()
         // The code in words.
         from.string()
@@ -45,8 +44,7 @@ export function describeGroup(group: string): Request<DescribedGroup> {
     {
       write: (to) => to.array([group], (name) => to.string(name)).boolean(true),
       read: (from) => {
-        // Throttle time.
-        from.int32()
+        from.throttle()
         const [found] = from.array((g) => {
           const code = g.int16()
           // Group, state, kind of protocol, protocol.

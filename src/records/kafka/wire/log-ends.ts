@@ -34,8 +34,7 @@ export function listOffsets(
         })
       },
       read: (from) => {
-        // Throttle time.
-        from.int32()
+        from.throttle()
         const topics = from.array((t) => {
           const topic = t.string() ?? ''
           return t.array((p) => {
@@ -87,8 +86,7 @@ export function offsetForLeaderEpoch(
         })
       },
       read: (from) => {
-        // Throttle time.
-        from.int32()
+        from.throttle()
         const topics = from.array((t) => {
           const topic = t.string() ?? ''
           return t.array((p) => ({

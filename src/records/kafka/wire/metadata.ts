@@ -55,8 +55,7 @@ export function metadata(version: MetadataVersion, topics: readonly string[]): R
         to.boolean(true)
       },
       read: (from) => {
-        // Throttle time.
-        from.int32()
+        from.throttle()
         const nodes = from.array((n) => {
           const [nodeId, host, port, rack] = [n.int32(), n.string() ?? '', n.int32(), n.string()]
           n.endStruct()

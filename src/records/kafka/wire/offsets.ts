@@ -24,8 +24,7 @@ export function offsetCommit(
         })
       },
       read: (from) => {
-        // Throttle time.
-        from.int32()
+        from.throttle()
         const codes = from.array((t) => {
           t.string()
           return t.array((p) => {
@@ -66,8 +65,7 @@ export function offsetFetch(
         to.boolean(isStable)
       },
       read: (from) => {
-        // Throttle time.
-        from.int32()
+        from.throttle()
         const topics = from.array((t) => {
           const topic = t.string() ?? ''
           const offsets = t.array((p) => {

@@ -41,28 +41,29 @@ export function produce(
         to.endStruct()
       })
     },
-    read: (from) =>
-      from
-        .array((t) => {
-          const topic = t.string() ?? ''
-          const partitions = t.array((p) => {
-            const [partition, code] = [p.int32(), p.int16()]
-            // Base offset, append time, log start.
-            for (let i = 0; i < 3; i++) p.int64()
-            if (form.isFlexible) {
-              p.array((e) => {
-                e.int32()
-                e.string()
-                e.endStruct()
-              })
-              p.string()
-            }
-            p.endStruct()
-            return { topic, partition, code }
-          })
-          t.endStruct()
-          return partitions
+    read: (from) => {
+      const produced = from.array((t) => {
+        const topic = t.string() ?? ''
+        const partitions = t.array((p) => {
+          const [partition, code] = [p.int32(), p.int16()]
+          // Base offset, append time, log start.
+          for (let i = 0; i < 3; i++) p.int64()
+          if (form.isFlexible) {
+            p.array((e) => {
+              e.int32()
+              e.string()
+              e.endStruct()
+            })
+            p.string()
+          }
+          p.endStruct()
+          return { topic, partition, code }
         })
-        .flat(),
+        t.endStruct()
+        return partitions
+      })
+      from.throttle()
+      return produced.flat()
+    },
   })
 }

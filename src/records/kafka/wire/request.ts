@@ -32,9 +32,16 @@ export interface Request<T> {
   /** What follows the client's id in the header. */
   readonly body: readonly Buffer[]
   /** Of the response behind the correlation id. */
-  readonly decode: (payload: Buffer) => T
+  readonly decode: (payload: Buffer) => Answer<T>
   /** How long the broker may take on purpose, ms. @default 0 */
   readonly waitsMs?: number
+}
+
+/** What a response says. */
+interface Answer<T> {
+  readonly value: T
+  /** For how long the broker reads nothing more from the connection (KIP-219), ms. */
+  readonly throttleMs: number
 }
 
 /** In what form a version is. */
@@ -64,7 +71,8 @@ export function request<T>(
       const reader = new ResponseReader(payload, isFlexible)
       // Tagged fields of the response's header.
       reader.endStruct()
-      return read(reader)
+      const value = read(reader)
+      return { value, throttleMs: reader.throttleMs }
     },
   }
 }

@@ -1,12 +1,15 @@
 import type { Broker } from 'kafkajs'
-import { API, type Request } from './request.ts'
+import { API, type ApiName, type Request } from './request.ts'
 
 // The seam through which own requests go out: over the library's connections, which keep TLS, SASL, correlation ids, time limits
 // and throttling. The library's own way copies what is sent twice, which costs more than all the rest of a Produce
 // (0.68 instead of 0.27 µs a record); so header and record sets are written to the socket as they are.
 //
-// Private to kafkajs 2.2.4, and looked at by the self-test: network/connectionPool.js (getConnection; 1 is for Fetch, 0 for all
-// else), network/connection.js (what Connection has below), network/requestQueue/index.js (push, maybeThrottle).
+// Records go over a connection of their own, the library's second one, so that what must be quick does not wait behind them: neither
+// for a slow link, nor for a broker that throttles and reads no more from the connection over which too much came (KIP-219).
+//
+// Private to kafkajs 2.2.4, and looked at by the self-test: network/connectionPool.js (getConnection, pool), network/connection.js
+// (what Connection has below), network/requestQueue/index.js (push, maybeThrottle, throttledUntil as `request-queue.ts` has it).
 
 /** A connection of the library, as far as it is used here. */
 interface Connection {
@@ -15,6 +18,7 @@ interface Connection {
     cork(): void
     uncork(): void
     write(bytes: Buffer): boolean
+    destroy(error: Error): void
   }
   readonly requestQueue: {
     push(request: {
@@ -30,6 +34,8 @@ interface Connection {
       readonly requestTimeout: number
       readonly sendRequest: () => void
     }): void
+    maybeThrottle(ms: number): void
+    readonly throttledUntil: number
   }
   isConnected(): boolean
   isAuthenticated(): boolean
@@ -39,6 +45,7 @@ interface Connection {
 }
 
 interface ConnectionPool {
+  readonly pool: readonly Connection[]
   getConnection(index: number): Promise<Connection>
 }
 
@@ -46,6 +53,9 @@ interface ConnectionPool {
 export interface Wired extends Broker {
   readonly connectionPool: ConnectionPool
 }
+
+/** For how long a broker takes no request, ms. */
+export type Throttled = (ms: number) => void
 
 /** Waiting for a connection that is being made: the library would make a second one beside it. */
 const connecting = new WeakMap<ConnectionPool, Map<number, Promise<Connection>>>()
@@ -58,11 +68,9 @@ const connecting = new WeakMap<ConnectionPool, Map<number, Promise<Connection>>>
 export async function send<T>(
   broker: Wired,
   request: Request<T>,
-  answerWithinMs: number,
+  { answerWithinMs, throttled }: { readonly answerWithinMs: number; readonly throttled: Throttled },
 ): Promise<T> {
-  const connection = await connectionFor(broker.connectionPool, request.api === 'Fetch' ? 1 : 0)
-  if (!connection.isAuthenticated()) await connection.authenticate()
-  connection.failIfNotConnected()
+  const connection = await connected(broker, request.api)
   const correlationId = connection.nextCorrelationId()
   const head = headOf(request, correlationId, connection.clientId)
   const { payload } = await new Promise<{ readonly payload: Buffer }>((resolve, reject) => {
@@ -86,7 +94,41 @@ export async function send<T>(
       },
     })
   })
-  return request.decode(payload)
+  const { value, throttleMs } = request.decode(payload)
+  if (throttleMs > 0) {
+    connection.requestQueue.maybeThrottle(throttleMs)
+    throttled(throttleMs)
+  }
+  return value
+}
+
+/** The connection for a call, made and authenticated. @throws as {@link send} */
+export async function connected({ connectionPool }: Wired, api: ApiName): Promise<Connection> {
+  const connection = await connectionFor(connectionPool, indexOf(api))
+  if (!connection.isAuthenticated()) await connection.authenticate()
+  connection.failIfNotConnected()
+  return connection
+}
+
+/** Is there a connection for a call? */
+export function isConnected({ connectionPool }: Wired, api: ApiName): boolean {
+  return connectionPool.pool[indexOf(api)]?.isConnected() === true
+}
+
+/** How long the broker takes no call of this kind, ms. */
+export function throttleLeftMs({ connectionPool }: Wired, api: ApiName): number {
+  const until = connectionPool.pool[indexOf(api)]?.requestQueue.throttledUntil ?? 0
+  return Math.max(0, until - performance.now())
+}
+
+/** Ends the connection for a call, and drops what was not sent over it yet. */
+export function hangUp(broker: Wired, api: ApiName, reason: Error): void {
+  if (isConnected(broker, api)) broker.connectionPool.pool[indexOf(api)]?.socket.destroy(reason)
+}
+
+/** Whoever asks for a few bytes must not wait behind many. */
+function indexOf(api: ApiName): number {
+  return api === 'Fetch' || api === 'Produce' ? 1 : 0
 }
 
 async function connectionFor(pool: ConnectionPool, index: number): Promise<Connection> {

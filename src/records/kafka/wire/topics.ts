@@ -35,8 +35,7 @@ export function createTopics(
         to.int32(timeoutMs).boolean(false)
       },
       read: (from) => {
-        // Throttle time.
-        from.int32()
+        from.throttle()
         const byName = new Map(
           from.array((t) => [t.string() ?? '', { code: t.int16(), message: t.string() }] as const),
         )
@@ -74,8 +73,7 @@ export function describeConfigs(
         to.boolean(false)
       },
       read: (from) => {
-        // Throttle time.
-        from.int32()
+        from.throttle()
         return from.array((r) => {
           const code = r.int16()
           // The code in words, and what kind of thing it is of.

@@ -53,7 +53,7 @@ export function initProducerId(
       to.string(transactionalId).int32(timeoutMs).int64(NOBODY.id).int16(NOBODY.epoch)
     },
     read: (from) => {
-      throttle(from)
+      from.throttle()
       const code = from.int16()
       return { code, producer: { id: from.int64(), epoch: from.int16() } }
     },
@@ -73,7 +73,7 @@ export function addPartitionsToTxn(
       })
     },
     read: (from) => {
-      throttle(from)
+      from.throttle()
       return firstError(from)
     },
   })
@@ -88,7 +88,7 @@ export function addOffsetsToTxn(
       to.string(transactionalId).int64(producer.id).int16(producer.epoch).string(group)
     },
     read: (from) => {
-      throttle(from)
+      from.throttle()
       return from.int16()
     },
   })
@@ -115,7 +115,7 @@ export function txnOffsetCommit(
       })
     },
     read: (from) => {
-      throttle(from)
+      from.throttle()
       return firstError(from)
     },
   })
@@ -133,16 +133,12 @@ export function endTxn(
       to.boolean(end === 'commit')
     },
     read: (from) => {
-      throttle(from)
+      from.throttle()
       const code = from.int16()
       if (version === 1) return { code, producer }
       return { code, producer: { id: from.int64(), epoch: from.int16() } }
     },
   })
-}
-
-function throttle(from: ResponseReader): void {
-  from.int32()
 }
 
 /** Of topics with partitions with codes. */

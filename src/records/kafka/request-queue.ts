@@ -1,0 +1,117 @@
+import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
+
+// The queue of requests that each of the library's connections has, mended in place, for its requests and for our own.
+//
+// Its time is the wall clock's: when that is set, every request has timed out at once, or none ever does. It takes the time at which
+// the broker reads nothing on purpose (KIP-219) for time in which it could have answered. After a time-out it goes on with a connection
+// whose bytes may still be under way, so that what is sent again is there twice. And it asks itself every millisecond whether a
+// request waits to be sent (kafkajs#1704), which costs several percent of a core.
+//
+// Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js.
+
+interface SocketRequest {
+  readonly requestTimeout: number
+  readonly entry: { readonly apiName: string }
+}
+
+interface RequestQueue {
+  readonly inflight: ReadonlyMap<number, SocketRequest>
+  readonly pending: readonly SocketRequest[]
+  readonly maxInFlightRequests: number | null
+  /** Of `performance.now()` here. */
+  throttledUntil: number
+  requestTimeoutIntervalId: NodeJS.Timeout | undefined
+  throttleCheckTimeoutId: NodeJS.Timeout | null
+  isConnected(): boolean
+  destroy(): void
+  checkPendingRequests(): void
+}
+
+interface Connection {
+  readonly requestQueue: RequestQueue
+  readonly socket: Socket
+}
+
+type Mended<T> = { readonly prototype: T & Methods }
+type Methods = Record<string, (...args: never[]) => unknown>
+
+/** How often is it looked whether an answer is overdue, ms. */
+const LOOK_MS = 100
+/** A look that comes so much too late comes before what has arrived meanwhile was read: the process stood still, ms. */
+const STOOD_STILL_MS = 1_000
+
+/** When requests were written. */
+const sentMs = new WeakMap<SocketRequest, number>()
+const connectionOf = new WeakMap<RequestQueue, Connection>()
+
+let isMended = false
+
+/** Mends the library, once. */
+export function mendRequestQueue(): void {
+  if (isMended) return
+  isMended = true
+  const require = createRequire(import.meta.url)
+  const queue = (require('kafkajs/src/network/requestQueue') as Mended<RequestQueue>).prototype
+  const connection = (require('kafkajs/src/network/connection') as Mended<Connection>).prototype
+  const { connect } = connection
+  Object.assign(connection, {
+    connect(this: Connection) {
+      connectionOf.set(this.requestQueue, this)
+      return connect?.call(this)
+    },
+  })
+  const { sendSocketRequest } = queue
+  Object.assign(queue, {
+    sendSocketRequest(this: RequestQueue, request: SocketRequest) {
+      sentMs.set(request, performance.now())
+      sendSocketRequest?.call(this, request as never)
+    },
+    maybeThrottle(this: RequestQueue, ms: number | null) {
+      if (ms === null || ms <= 0) return
+      this.throttledUntil = Math.max(this.throttledUntil, performance.now() + ms)
+    },
+    canSendSocketRequestImmediately(this: RequestQueue) {
+      const isFull =
+        this.maxInFlightRequests !== null && this.inflight.size >= this.maxInFlightRequests
+      return !isFull && this.throttledUntil <= performance.now()
+    },
+    scheduleCheckPendingRequests(this: RequestQueue) {
+      // What waits only for others to be answered is looked at when they are.
+      const leftMs = this.throttledUntil - performance.now()
+      if (this.pending.length === 0 || leftMs <= 0 || this.throttleCheckTimeoutId !== null) return
+      this.throttleCheckTimeoutId = setTimeout(() => {
+        this.throttleCheckTimeoutId = null
+        this.checkPendingRequests()
+      }, Math.ceil(leftMs))
+    },
+    scheduleRequestTimeoutCheck(this: RequestQueue) {
+      this.destroy()
+      this.requestTimeoutIntervalId = watch(this)
+    },
+  })
+}
+
+/** Ends the connection when an answer is overdue: counted from when the request was written, or anything last came, or the broker read again. */
+function watch(queue: RequestQueue): NodeJS.Timeout {
+  let lookedMs = performance.now()
+  let heardMs = lookedMs
+  let heardBytes = 0
+  return setInterval(() => {
+    const nowMs = performance.now()
+    const hasStoodStill = nowMs - lookedMs > LOOK_MS + STOOD_STILL_MS
+    lookedMs = nowMs
+    if (!queue.isConnected()) return queue.destroy()
+    const socket = connectionOf.get(queue)?.socket
+    const bytes = socket?.bytesRead ?? 0
+    if (bytes !== heardBytes || hasStoodStill) heardMs = nowMs
+    heardBytes = bytes
+    for (const request of queue.inflight.values()) {
+      const sinceMs = Math.max(sentMs.get(request) ?? nowMs, heardMs, queue.throttledUntil)
+      if (nowMs - sinceMs <= request.requestTimeout) continue
+      const { apiName } = request.entry
+      socket?.destroy(new Error(`no answer to ${apiName} in ${request.requestTimeout} ms`))
+      return
+    }
+  }, LOOK_MS)
+}

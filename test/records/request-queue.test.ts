@@ -1,0 +1,171 @@
+import { createRequire } from 'node:module'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { mendRequestQueue } from '../../src/records/kafka/request-queue.ts'
+
+// The library's queue of requests as this driver mends it, on a connection that is none.
+
+const require = createRequire(import.meta.url)
+const LIMIT_MS = 10_000
+
+interface Queue {
+  readonly throttleCheckTimeoutId: unknown
+  push(request: object): void
+  fulfillRequest(answer: object): void
+  maybeThrottle(ms: number): void
+  destroy(): void
+}
+
+interface Connection {
+  readonly requestQueue: Queue
+  connect(): Promise<unknown>
+}
+
+/** A connection of the library whose socket the test holds. */
+class Line {
+  readonly written: number[] = []
+  /** Why the connection was ended. */
+  ended: string | null = null
+  readonly socket = {
+    bytesRead: 0,
+    on() {},
+    destroy: (error: Error) => {
+      this.ended ??= error.message
+    },
+  }
+  readonly queue: Queue
+  readonly connected: Promise<unknown>
+
+  constructor() {
+    const KafkaConnection = require('kafkajs/src/network/connection') as new (
+      options: object,
+    ) => Connection
+    const logger = { namespace: () => logger, debug() {}, warn() {}, error() {} }
+    const connection = new KafkaConnection({
+      ...{ host: 'h', port: 1, logger, requestTimeout: LIMIT_MS, connectionTimeout: 1_000 },
+      socketFactory: ({ onConnect }: { onConnect: () => void }) => {
+        queueMicrotask(onConnect)
+        return this.socket
+      },
+    })
+    this.queue = connection.requestQueue
+    this.connected = connection.connect()
+  }
+
+  ask(correlationId: number): void {
+    this.queue.push({
+      entry: { apiName: 'Produce', correlationId, resolve() {}, reject() {} },
+      expectResponse: true,
+      sendRequest: () => this.written.push(correlationId),
+    })
+  }
+
+  answer(correlationId: number): void {
+    this.socket.bytesRead += 10
+    this.queue.fulfillRequest({ correlationId, size: 10, payload: Buffer.alloc(10) })
+  }
+}
+
+let line: Line
+
+beforeEach(async () => {
+  mendRequestQueue()
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance', 'Date'],
+  })
+  line = new Line()
+  await line.connected
+})
+
+afterEach(() => {
+  line.queue.destroy()
+  vi.useRealTimers()
+})
+
+const pass = (ms: number) => vi.advanceTimersByTime(ms)
+
+test('a wall clock that is set, to whatever time, lets nothing time out and holds nothing back', () => {
+  line.ask(1)
+  vi.setSystemTime(Date.now() + 3_600_000)
+  pass(9_900)
+  expect(line.ended).toBeNull()
+  line.answer(1)
+  line.queue.maybeThrottle(1_000)
+  vi.setSystemTime(Date.now() - 7_200_000)
+  line.ask(2)
+  pass(1_001)
+  expect(line.written).toEqual([1, 2])
+  pass(LIMIT_MS + 200)
+  expect(line.ended).toBe('no answer to Produce in 10000 ms')
+})
+
+test('an answer that is overdue ends the connection, with all that is on its way', () => {
+  line.ask(1)
+  pass(LIMIT_MS)
+  expect(line.ended).toBeNull()
+  pass(200)
+  expect(line.ended).toBe('no answer to Produce in 10000 ms')
+})
+
+test('its time begins when a request is written, not when it is asked for', () => {
+  line.queue.maybeThrottle(30_000)
+  line.ask(1)
+  pass(29_900)
+  expect(line.written).toEqual([])
+  pass(100 + 9_900)
+  expect(line.written).toEqual([1])
+  expect(line.ended).toBeNull()
+  pass(300)
+  expect(line.ended).toBe('no answer to Produce in 10000 ms')
+})
+
+test('the time for which a broker throttles is added to the time of what was written before', () => {
+  line.ask(1)
+  line.ask(2)
+  pass(1_000)
+  line.answer(1)
+  line.queue.maybeThrottle(60_000)
+  pass(60_000 + 9_900)
+  expect(line.ended).toBeNull()
+  pass(300)
+  expect(line.ended).toBe('no answer to Produce in 10000 ms')
+})
+
+test('a shorter throttle does not end a longer one', () => {
+  line.queue.maybeThrottle(5_000)
+  line.queue.maybeThrottle(100)
+  line.ask(1)
+  pass(4_900)
+  expect(line.written).toEqual([])
+  pass(101)
+  expect(line.written).toEqual([1])
+})
+
+test('an answer that is arriving, however slowly, is not overdue', () => {
+  line.ask(1)
+  for (let second = 0; second < 60; second++) {
+    pass(1_000)
+    line.socket.bytesRead += 100
+  }
+  expect(line.ended).toBeNull()
+  pass(LIMIT_MS + 300)
+  expect(line.ended).toBe('no answer to Produce in 10000 ms')
+})
+
+test('a process that stood still reads what has come before it judges', () => {
+  line.ask(1)
+  const standing = performance.now() + 30_000
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(standing)
+  pass(100)
+  expect(line.ended).toBeNull()
+  clock.mockReturnValue(standing + LIMIT_MS + 300)
+  line.answer(1)
+  pass(100)
+  expect(line.ended).toBeNull()
+  clock.mockRestore()
+})
+
+test('no timer is set while nothing waits to be sent', () => {
+  line.ask(1)
+  line.answer(1)
+  expect(line.queue.throttleCheckTimeoutId).toBeNull()
+})
