@@ -11,7 +11,7 @@ interface Queue {
   readonly throttleCheckTimeoutId: unknown
   push(request: object): void
   fulfillRequest(answer: object): void
-  maybeThrottle(ms: number): void
+  maybeThrottle(ms: number | null | undefined): void
   destroy(): void
 }
 
@@ -162,6 +162,12 @@ test('a process that stood still reads what has come before it judges', () => {
   pass(100)
   expect(line.ended).toBeNull()
   clock.mockRestore()
+})
+
+test('an answer that says nothing of throttling holds nothing back', () => {
+  for (const ms of [undefined, null, 0]) line.queue.maybeThrottle(ms)
+  line.ask(1)
+  expect(line.written).toEqual([1])
 })
 
 test('no timer is set while nothing waits to be sent', () => {

@@ -133,14 +133,13 @@ export class FaultyWire {
 
   /** The broker does it, and its answer is changed: what follows the correlation id is there. */
   alterReply(api: number, alter: Alter, which?: Which): Fault {
-    return this.#arm('alter reply', api, which, alter)
+    return this.#arm('alter reply', api, { ...which, alter })
   }
 
   #arm(
     kind: Kind,
     api: number,
-    { nth = 1, where = () => true }: Which = {},
-    alter: Alter = () => {},
+    { nth = 1, where = () => true, alter = () => {} }: Which & { readonly alter?: Alter } = {},
   ): Fault {
     const [happened, happens] = signal<Exchange>()
     const [released, release] = signal<void>()

@@ -101,6 +101,16 @@ export class Producer {
     return outgoing
   }
 
+  /** Resolves when the leaders take records: none of them makes this client wait any more. */
+  async ready(outgoing: readonly Outgoing[]): Promise<void> {
+    for (const leader of this.#byLeader(outgoing).keys()) {
+      for (let leftMs = 1; leftMs > 0; ) {
+        leftMs = this.#brokers.throttleLeftMs(leader)
+        if (leftMs > 0) await sleep(Math.ceil(leftMs))
+      }
+    }
+  }
+
   /**
    * Resolves when every batch is acknowledged by all in-sync replicas. After a failure this identity must not be used again:
    * leaders may have batches that were not acknowledged.

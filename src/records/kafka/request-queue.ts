@@ -67,9 +67,10 @@ export function mendRequestQueue(): void {
       sentMs.set(request, performance.now())
       sendSocketRequest?.call(this, request as never)
     },
-    maybeThrottle(this: RequestQueue, ms: number | null) {
-      if (ms === null || ms <= 0) return
-      this.throttledUntil = Math.max(this.throttledUntil, performance.now() + ms)
+    maybeThrottle(this: RequestQueue, given: number | null | undefined) {
+      // Not every answer has one.
+      const ms = given ?? 0
+      if (ms > 0) this.throttledUntil = Math.max(this.throttledUntil, performance.now() + ms)
     },
     canSendSocketRequestImmediately(this: RequestQueue) {
       const isFull =

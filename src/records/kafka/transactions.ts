@@ -84,6 +84,9 @@ export class Transactions {
   async commit(parts: TransactionParts): Promise<'committed' | 'unknown'> {
     if (this.#producer.identity === null) await this.begin()
     const outgoing = await this.#producer.encode(parts.records, true)
+    // Else it would stay open while nothing can be sent.
+    await this.#producer.ready(outgoing)
+    parts.member()
     await this.#keepDistance()
     try {
       await this.#write(outgoing, parts)
