@@ -11,17 +11,25 @@ import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'
 import { produce } from './produce.ts'
 import { run } from './run.ts'
 import { packageVersion } from './version.ts'
+import { watchWarnings } from './warnings.ts'
 
 /** In the order of the help page. A command adds itself and what it takes to the program. */
 const COMMANDS = [demo, dev, run, check, graph, produce, consume, init, model]
 
 /** Runs one command line; sets the exit code and never throws. */
 export async function main(args: readonly string[]): Promise<void> {
-  watchStdout()
+  const stack = wantsStack(args)
+  const fail = (thrown: unknown) => {
+    process.exitCode = report(thrown, stack)
+  }
+  watchStdout(fail)
+  // Where nothing can be said, there is nobody to say so to.
+  process.stderr.on('error', () => {})
+  watchWarnings()
   try {
     await program().parseAsync(args, { from: 'user' })
   } catch (thrown) {
-    process.exitCode = report(thrown, wantsStack(args))
+    fail(thrown)
   }
 }
 

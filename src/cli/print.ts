@@ -15,9 +15,16 @@ export function colorsFor(stream: { readonly isTTY?: boolean }): Colors {
   return pc.createColors(stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '')
 }
 
+let stderr: { write(text: string): unknown } = process.stderr
+
 /** Writes a line to stderr. */
 export function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+  stderr.write(`${line}\n`)
+}
+
+/** From now on lines go there: a worker's own, which waits for no reader. */
+export function sayTo(stream: { write(text: string): unknown }): void {
+  stderr = stream
 }
 
 /** Says what the reader should know, though it stops nothing. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { StateLimits } from '../engine/state-limits.ts'
 import { createLog } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
+import { type LogStream, toStderr } from '../observe/log-stream.ts'
 import { createMetrics, type MetricsOptions } from '../observe/metrics.ts'
 import { observeAll } from '../observe/observe-all.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
@@ -10,16 +11,17 @@ import type { Observer } from '../runtime/events.ts'
 import { limitsOfMachine } from '../runtime/machine-limits.ts'
 import type { Prepared } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
-import { createHealth } from '../serve/health.ts'
+import { createHealth, type Health } from '../serve/health.ts'
 import { type HttpServer, serveHttp } from '../serve/http.ts'
 import { stepsOf } from '../topology/definition.ts'
 import { addSettings, type Config, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { summaryOf } from './outline.ts'
 import { PREPARE_SETTINGS, prepareFiles } from './prepare-files.ts'
-import { colors, say, sayNotes } from './print.ts'
+import { colors, say, sayNotes, sayTo } from './print.ts'
 import { type Ending, untilSignal } from './signals.ts'
 import { packageVersion } from './version.ts'
+import { warnThrough } from './warnings.ts'
 
 const SETTINGS = [
   ...KAFKA_SETTINGS,
@@ -48,13 +50,15 @@ export function run(): Command {
     .description('join a consumer group on Kafka and score until told to stop')
     .argument('<files...>', 'topologies')
     .action(async (files: string[], flags: Record<string, unknown>) => {
+      const stderr = toStderr()
+      sayTo(stderr)
       const config = readConfig(SETTINGS, flags)
       // Before the models are loaded: a container's first process drops a signal that nobody listens to.
       const ended = untilSignal()
       try {
         const prepared = await prepareFiles(files, config)
         try {
-          if (!ended.hasCome) await work(prepared, config, ended)
+          if (!ended.hasCome) await work(prepared, config, { ended, stderr })
         } finally {
           await prepared.close()
         }
@@ -65,16 +69,32 @@ export function run(): Command {
   return addSettings(command, SETTINGS)
 }
 
-async function work(prepared: Prepared, config: RunConfig, ended: Ending): Promise<void> {
-  const log = createLog({ format: config.logFormat, colors })
+interface Process {
+  readonly ended: Ending
+  readonly stderr: LogStream
+}
+
+async function work(
+  prepared: Prepared,
+  config: RunConfig,
+  { ended, stderr }: Process,
+): Promise<void> {
+  const log = createLog({ format: config.logFormat, colors, stream: stderr })
   log.level = config.logLevel
-  const watch = await watchers(prepared, config, log)
+  warnThrough(({ name, message, stack }) => {
+    log.warn({ warning: name }, message)
+    log.debug({ stack }, 'where the warning comes from')
+  })
+  const watch = await watchers(prepared, config, { log, stderr })
   const { guarantee, commitInterval, workerName } = config
   const records = new KafkaRecords({
     ...kafkaOptions(config),
     sessionTimeoutMs: config.sessionTimeout * 1_000,
     ...(workerName === null ? {} : { workerName }),
-    log: (level, message) => log[level](message),
+    // While it does not run, its state tells what keeps it.
+    log: (warning) => {
+      if (watch.health.readiness().state === 'running') log.warn(warning)
+    },
   })
   const group = config.group ?? prepared.topologies.map((t) => t.definition.name).join('+')
   banner(prepared, { config, group, http: watch.http })
@@ -113,13 +133,18 @@ function limitsOf({ maxKeys, maxStateMb }: RunConfig): StateLimits {
 async function watchers(
   prepared: Prepared,
   { httpHost: host, httpPort: port }: RunConfig,
-  log: Logger,
-): Promise<{ observer: Observer; http: HttpServer | null }> {
-  const metrics = createMetrics({ version: packageVersion(), models: modelsOf(prepared) })
+  { log, stderr }: { readonly log: Logger; readonly stderr: LogStream },
+): Promise<{ observer: Observer; health: Health; http: HttpServer | null }> {
+  const metrics = createMetrics({
+    version: packageVersion(),
+    models: modelsOf(prepared),
+    droppedLines: () => stderr.dropped,
+  })
   const health = createHealth()
   const logged = logEvents(log, () => Date.now())
   return {
     observer: observeAll(metrics.observer, health.observer, logged),
+    health,
     http: port === 'off' ? null : await serveHttp({ host, port, health, metrics }),
   }
 }

@@ -1,4 +1,11 @@
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
+import {
+  type DestinationStream,
+  type Logger,
+  type LoggerOptions,
+  pino,
+  stdTimeFunctions,
+} from 'pino'
+import type { LogStream } from './log-stream.ts'
 
 /** `json`: one object a line, for machines · `text`: for people. */
 export type LogFormat = 'json' | 'text'
@@ -7,21 +14,25 @@ export interface LogOptions {
   readonly format: LogFormat
   /** For `text`. @default none */
   readonly colors?: Colors
-  /** Where lines go. @default stderr, written before the call returns, so that a crash loses none */
-  readonly stream?: DestinationStream
+  readonly stream: DestinationStream & Partial<Pick<LogStream, 'describeLoss'>>
+}
+
+const OPTIONS: LoggerOptions = {
+  base: { service: 'tidemark' },
+  timestamp: stdTimeFunctions.isoTime,
+  formatters: { level: (level) => ({ level }) },
 }
 
 /** The process log: each line has its time (ISO), the level's name, a message and fields; never a payload or a key. */
-export function createLog({ format, colors = NO_COLORS, ...options }: LogOptions): Logger {
-  const stream = options.stream ?? destination({ dest: process.stderr.fd, sync: true })
-  return pino(
-    {
-      base: { service: 'tidemark' },
-      timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (level) => ({ level }) },
-    },
-    format === 'json' ? stream : { write: (json) => stream.write(plainLine(json, colors)) },
-  )
+export function createLog({ format, colors = NO_COLORS, stream }: LogOptions): Logger {
+  const shaped = (json: string) => (format === 'json' ? json : plainLine(json, colors))
+  stream.describeLoss?.((count, reason) => {
+    let line = ''
+    const aside = pino(OPTIONS, { write: (json) => (line = shaped(json)) })
+    aside.warn({ count, reason }, 'log lines were dropped')
+    return line
+  })
+  return pino(OPTIONS, { write: (json) => stream.write(shaped(json)) })
 }
 
 type Colors = Readonly<Record<'dim' | 'red' | 'yellow', (text: string) => string>>

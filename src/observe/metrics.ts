@@ -15,6 +15,8 @@ export interface MetricsOptions {
   /** Version of Tidemark. */
   readonly version: string
   readonly models: readonly ModelInfo[]
+  /** Log lines that could not be written so far. @default none */
+  readonly droppedLines?: () => number
 }
 
 export interface Metrics {
@@ -29,6 +31,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   describeBuild(registry, options)
+  countDroppedLines(registry, options)
   const observers = [
     recordMetrics,
     inferenceMetrics,
@@ -80,6 +83,18 @@ function describeBuild(registry: Registry, options: MetricsOptions): void {
   for (const { model, version, sha256 } of options.models) {
     modelInfo.set({ model, version, sha256 }, 1)
   }
+}
+
+function countDroppedLines(registry: Registry, { droppedLines = () => 0 }: MetricsOptions): void {
+  const counter: Counter = new Counter({
+    name: 'tidemark_log_lines_dropped_total',
+    help: 'Log lines that could not be written',
+    registers: [registry],
+    collect: () => {
+      counter.reset()
+      counter.inc(droppedLines())
+    },
+  })
 }
 
 function recordMetrics(registry: Registry): Observer {

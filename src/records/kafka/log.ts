@@ -1,35 +1,52 @@
 import { type LogEntry, type logCreator, logLevel } from 'kafkajs'
 import type { KafkaLog } from './options.ts'
 
-// What the library logs.
+// What the library logs, in our words. Most of it is thrown as well, and told by whoever it stops.
 
-/** Lines that report what this driver handles and reports itself, or what it knows and means. */
-const KNOWN = [
-  // A rebalance, as any group has it: `assigned` and `lost` tell it.
-  /^Response (Heartbeat|JoinGroup|SyncGroup|LeaveGroup)\(/,
-  // A group that is the first one on a young broker.
-  /^Response (FindCoordinator|GroupCoordinator)\(/,
-  // One more line about a connection error that has just been told.
-  /^Failed to connect to (seed )?broker/,
+/** What the library says of a broker, by its line. */
+const SENTENCES: readonly [RegExp, (broker: string, rest: string) => string | null][] = [
   // Closing the driver ends what the library still waits for.
-  /: the driver is closed$/,
+  [/the driver is closed$/, () => null],
+  [/^Connection error: (.*)/, (broker, why) => `the connection to broker ${broker} failed: ${why}`],
+  [
+    /^Connection timeout/,
+    (broker) => `broker ${broker} takes no connection, or does not answer on it`,
+  ],
+  // An answer with an error in it, or one to a question that is no longer waited for.
+  [/^Response /, () => null],
+  // Told again once nothing helps any more.
+  [/^(Could not|Failed to connect) /, () => null],
+  [/^(.*)/, (broker, line) => `the Kafka client says${broker && ` of broker ${broker}`}: ${line}`],
 ]
 
-/** The same line is told again after this time: while a broker is away, it comes several times a second. */
-const REPEAT_MS = 10_000
+/** Parts of the library that throw all that they log. */
+const THROWN = /^(BrokerPool|Cluster|SASL\w*)$/
 
-/** A log for the library that passes on warnings and errors which are news. */
-export function quietLog(log: KafkaLog): logCreator {
+/** The same line is told again after this time, ms: while a broker is away, it comes several times a second. */
+const REPEAT_MS = 60_000
+
+/** A log for the library that passes on what is news, as warnings. */
+export function quietLog(log: KafkaLog, nowMs = () => performance.now()): logCreator {
   const told = new Map<string, number>()
   return () =>
     ({ level, namespace, log: line }: LogEntry) => {
-      if (level > logLevel.WARN || KNOWN.some((known) => known.test(line.message))) return
-      const error: unknown = line['error']
-      const message = `${namespace}: ${line.message}${typeof error === 'string' ? `: ${error}` : ''}`
-      const nowMs = Date.now()
-      if (nowMs - (told.get(message) ?? 0) < REPEAT_MS) return
+      if (level > logLevel.WARN || THROWN.test(namespace)) return
+      const message = sentence(line)
+      const now = nowMs()
+      if (message === null || now - (told.get(message) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) {
+        return
+      }
       if (told.size > 100) told.clear()
-      told.set(message, nowMs)
-      log(level === logLevel.ERROR ? 'error' : 'warn', message)
+      told.set(message, now)
+      log(message)
     }
+}
+
+function sentence({ message, broker, error }: LogEntry['log']): string | null {
+  const line = typeof error === 'string' ? `${message}: ${error}` : message
+  for (const [is, say] of SENTENCES) {
+    const found = is.exec(line)
+    if (found !== null) return say(typeof broker === 'string' ? broker : '', found[1] ?? '')
+  }
+  return null
 }

@@ -43,7 +43,7 @@ export interface KafkaOptions {
 /** When nothing else is said. */
 export const SESSION_TIMEOUT_MS = 10_000
 
-export type KafkaLog = (level: 'warn' | 'error', message: string) => void
+export type KafkaLog = (warning: string) => void
 
 /** The library's own configuration. @throws Refused with `CONFIG_INVALID` */
 export function clientConfig(options: KafkaOptions): KafkaConfig {

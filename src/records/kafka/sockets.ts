@@ -19,7 +19,11 @@ export class Sockets {
       : connectPlain({ host, port }, onConnect)
     socket.setKeepAlive(true, 60_000)
     this.#open.add(socket)
-    socket.once('close', () => this.#open.delete(socket))
+    socket.once('close', () => {
+      this.#open.delete(socket)
+      // The library does so again each time that it fails to reach the broker, and each call would leave a listener behind.
+      socket.unref = () => socket
+    })
     return socket
   }
 
