@@ -8,7 +8,7 @@ import { startKafka } from './services/start-kafka.ts'
 
 /** The imports by which a test says what it needs. */
 const USES_KAFKA = /(services|'\.)\/kafka\.ts/
-const STARTS_ITS_OWN = /(services|'\.)\/own-kafka\.ts|secureKafkaTest/
+const STARTS_ITS_OWN = /(services|'\.)\/own-kafka\.ts/
 
 let stop: () => Promise<void> = async () => {}
 

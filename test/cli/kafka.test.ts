@@ -2,13 +2,8 @@ import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
-import {
-  freshName,
-  freshTopics,
-  kafkaTest,
-  plainOptions,
-  secureKafkaTest,
-} from '../services/kafka.ts'
+import { freshName, freshTopics, kafkaTest, plainOptions } from '../services/kafka.ts'
+import { secureKafkaTest } from '../services/own-kafka.ts'
 import { httpOf, start, tidemark } from '../services/tidemark-in-test.ts'
 
 // The commands that speak to a broker, on a real one.

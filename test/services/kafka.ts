@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { afterAll, inject, test } from 'vitest'
+import { inject, test } from 'vitest'
 import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions, KafkaSasl } from '../../src/records/kafka/options.ts'
 import type { LogRecord } from '../../src/records/port.ts'
-import { type RunningKafka, startFromMaven } from './from-maven.ts'
 
 // What a test needs of the real Kafka that test/global-setup.ts has started.
 
@@ -38,7 +37,7 @@ declare module 'vitest' {
 const KAFKA_TEST_MS = 30_000
 
 const service = inject('kafka')
-const untested = inject('untested')
+const { kafka: why } = inject('untested')
 
 /** A test on the real Kafka; without one it is reported as skipped. */
 export function kafkaTest(
@@ -47,35 +46,9 @@ export function kafkaTest(
   timeout = KAFKA_TEST_MS,
 ): void {
   test(`${name} (Kafka)`, { timeout }, async ({ skip }) => {
-    await fn(service ?? skip(untested.kafka))
+    await fn(service ?? skip(why))
   })
 }
-
-/** As {@link kafkaTest}, over SASL_SSL: on a Kafka of its own where the other tests' one has no such listener. */
-export function secureKafkaTest(
-  name: string,
-  fn: (secure: Secure, kafka: KafkaService) => Promise<void>,
-): void {
-  test(`${name} (Kafka, TLS)`, { timeout: 2 * KAFKA_TEST_MS }, async ({ skip }) => {
-    const given = service?.secure ? service : null
-    if (given === null && untested.ownKafka !== '') skip(untested.ownKafka)
-    const kafka = given ?? (await ownKafka())
-    if (kafka.secure === null) throw new Error('a Kafka from Maven has a secure listener')
-    await fn(kafka.secure, kafka)
-  })
-}
-
-let own: Promise<RunningKafka> | null = null
-
-/** One for all tests of a file. */
-async function ownKafka(): Promise<KafkaService> {
-  own ??= startFromMaven()
-  return (await own).service
-}
-
-afterAll(async () => {
-  await (await own)?.stop()
-})
 
 /** A topic or group name that no other test has. */
 export function freshName(what: string): string {
