@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { Logger } from 'pino'
 import type { StateLimits } from '../engine/state-limits.ts'
+import { wallClock } from '../kernel/clock.ts'
 import { createLog } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
 import { type LogStream, toStderr } from '../observe/log-stream.ts'
@@ -39,6 +40,7 @@ const SETTINGS = [
   'httpPort',
   'httpHost',
   'logFormat',
+  'statusInterval',
   'logLevel',
 ] as const
 const MEGABYTE = 1_000_000
@@ -132,7 +134,7 @@ function limitsOf({ maxKeys, maxStateMb }: RunConfig): StateLimits {
 /** All that looks on: metrics, log, and the HTTP server when it is wanted. */
 async function watchers(
   prepared: Prepared,
-  { httpHost: host, httpPort: port }: RunConfig,
+  { httpHost: host, httpPort: port, statusInterval }: RunConfig,
   { log, stderr }: { readonly log: Logger; readonly stderr: LogStream },
 ): Promise<{ observer: Observer; health: Health; http: HttpServer | null }> {
   const metrics = createMetrics({
@@ -141,7 +143,8 @@ async function watchers(
     droppedLines: () => stderr.dropped,
   })
   const health = createHealth()
-  const logged = logEvents(log, () => Date.now())
+  const statusEveryMs = statusInterval === 'off' ? null : statusInterval * 1_000
+  const logged = logEvents(log, { clock: wallClock, statusEveryMs })
   return {
     observer: observeAll(metrics.observer, health.observer, logged),
     health,

@@ -187,6 +187,13 @@ export const SETTINGS = {
     fallback: 'info',
     parse: (given) => oneOf(given, ['debug', 'info', 'warn', 'error']),
   }),
+  statusInterval: setting<number | 'off'>({
+    takes: '<seconds>',
+    about: 'how often the log says how the worker gets on: rates, lag, watermark, delay; or off',
+    fallback: 60,
+    parse: (given) =>
+      given.values[0] === 'off' ? 'off' : numberOf(given, { from: 1, to: 86_400 }),
+  }),
   maxAhead: setting<'none' | null>({
     takes: '<none>',
     about: 'none lets event times be far ahead of the record, for tests and backfills',

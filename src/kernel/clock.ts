@@ -24,3 +24,16 @@ export const wallClock: Clock = {
       signal?.addEventListener('abort', done, { once: true })
     }),
 }
+
+/** Does some work each time that so long has passed, until the signal aborts. The work must not throw. */
+export async function every(
+  ms: number,
+  work: () => void,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  for (;;) {
+    await clock.sleep(ms, signal)
+    if (signal.aborted) return
+    work()
+  }
+}

@@ -1,8 +1,11 @@
 import type { Logger } from 'pino'
+import { type Clock, every } from '../kernel/clock.ts'
 import type { Code } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf } from './by-type.ts'
+import { RebalanceLog } from './rebalance-log.ts'
+import { StatusBoard } from './status.ts'
 
 /** Dead letters of one code that are told one by one in a minute; past them only their count is. */
 const DEAD_LETTERS_PER_MINUTE = 10
@@ -11,43 +14,67 @@ const PROGRESS_EVERY_MS = 5_000
 /** Shorter waits for a quota are no news, ms. */
 const WORTH_TELLING_MS = 1_000
 
+export interface LogEventsOptions {
+  readonly clock: Clock
+  /** How often it is told how the worker gets on, ms; `null`: never. */
+  readonly statusEveryMs: number | null
+}
+
 /**
- * Writes what a worker does to its log: notes, state, partitions, dead letters, waits and failed commits. Dead letters of one
- * code past the first ten in a minute are told as a count, once the minute is over or the worker stops.
+ * Writes what a worker does to its log: notes, state, rebalances, dead letters, waits, failed commits, and from time to time
+ * how it gets on. Dead letters of one code past the first ten in a minute are told as a count, at the minute's end.
  */
-export function logEvents(log: Logger, nowMs: () => number): Observer {
+export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOptions): Observer {
   const deadLetters = new DeadLetterLog(log)
+  const rebalances = new RebalanceLog(log)
   const restores = new RestoreLog(log)
   const throttling = new ThrottlingLog(log)
+  const board = new StatusBoard(clock.elapsedMs())
+  const tellStatus = () => {
+    for (const status of board.take(clock.elapsedMs())) log.info(status, 'status')
+  }
+  const over = new AbortController()
+  const begin = () => {
+    const until = { clock, signal: over.signal }
+    void every(MINUTE_MS, () => deadLetters.tellCounts(), until)
+    if (statusEveryMs !== null) void every(statusEveryMs, tellStatus, until)
+  }
   const tell = byType({
     state: (event) => {
-      if (event.state === 'stopped' || event.state === 'failed') deadLetters.tellCounts()
+      if (event.state === 'starting') begin()
+      else if (event.state === 'stopped' || event.state === 'failed') {
+        over.abort()
+        deadLetters.tellCounts()
+      }
       logState(log, event)
     },
     note: ({ message }) => log.warn(message),
-    assigned: ({ topology, partition, nextOffset }) =>
-      log.info({ topology, ...partition, nextOffset }, 'partition assigned'),
-    restoring: (event) => restores.tell(event, nowMs()),
     restored: (event) => {
       restores.over(event)
       const { topology, partition, records, durationMs } = event
       const took = formatDuration(durationMs)
       log.info({ topology, ...partition, records, took }, 'windows restored')
     },
-    lost: (event) => {
-      restores.over(event)
-      log.info({ topology: event.topology, ...event.partition }, 'partition lost')
-    },
-    'dead-letter': (event) => deadLetters.tell(event, nowMs()),
-    throttled: ({ durationMs }) => throttling.tell(durationMs, nowMs()),
+    'dead-letter': (event) => deadLetters.tell(event),
+    throttled: ({ durationMs }) => throttling.tell(durationMs, clock.nowMs()),
     'commit-slow': ({ durationMs }) =>
       log.warn({ after: formatDuration(durationMs) }, 'a commit takes long, nothing is lost'),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>
       log.warn({ code, reason, nextAttemptMs }, 'commit failed, nothing is lost'),
   })
   return (event) => {
-    deadLetters.minuteOver(nowMs())
-    tell(event)
+    board.observer(event)
+    // These come together, partition by partition; any other is told after them.
+    if (event.type === 'assigned') rebalances.assigned(event)
+    else if (event.type === 'lost') {
+      restores.over(event)
+      rebalances.lost(event)
+    } else if (event.type === 'restoring') {
+      rebalances.then(() => restores.tell(event, clock.nowMs()))
+    } else {
+      rebalances.tell()
+      tell(event)
+    }
   }
 }
 
@@ -109,31 +136,24 @@ class ThrottlingLog {
 class DeadLetterLog {
   readonly #log: Logger
   readonly #countOf = new Map<Code, number>()
-  #minuteEndsMs = Number.POSITIVE_INFINITY
 
   constructor(log: Logger) {
     this.#log = log
   }
 
-  tell(event: EventOf<'dead-letter'>, nowMs: number): void {
-    if (this.#countOf.size === 0) this.#minuteEndsMs = nowMs + MINUTE_MS
-    const { topology, topic, step, code, message, at } = event
+  tell({ topology, topic, step, code, message, at }: EventOf<'dead-letter'>): void {
     const count = (this.#countOf.get(code) ?? 0) + 1
     this.#countOf.set(code, count)
     if (count > DEAD_LETTERS_PER_MINUTE) return
     this.#log.warn({ code, reason: message, at, topology, step, topic }, 'dead letter')
   }
 
-  minuteOver(nowMs: number): void {
-    if (nowMs >= this.#minuteEndsMs) this.tellCounts()
-  }
-
+  /** A minute is over. */
   tellCounts(): void {
     for (const [code, count] of this.#countOf) {
       const untold = count - DEAD_LETTERS_PER_MINUTE
       if (untold > 0) this.#log.warn({ code, count: untold }, 'more dead letters within a minute')
     }
     this.#countOf.clear()
-    this.#minuteEndsMs = Number.POSITIVE_INFINITY
   }
 }

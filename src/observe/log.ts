@@ -56,6 +56,8 @@ function plainLine(json: string, { dim, red, yellow }: Colors): string {
   return `${[`${time.slice(11, 19)} ${colored(level.padEnd(5))} ${msg}`, ...rest].join('  ')}\n`
 }
 
+/** What is `null` is not known. */
 function shown(value: unknown): string {
+  if (value === null) return 'unknown'
   return typeof value === 'string' ? value : JSON.stringify(value)
 }

@@ -82,6 +82,12 @@ export interface Unreadable extends TopicPartition {
   readonly reason: string
 }
 
+/**
+ * Why partitions are gone. `revoked`: the group dealt them to others, in a rebalance that this member took part in ·
+ * `expelled`: the group went on without this member, and others may have had them since.
+ */
+export type Loss = 'revoked' | 'expelled'
+
 /** What a driver tells the worker. Handlers must not throw. */
 export interface MemberHandlers {
   /**
@@ -90,7 +96,7 @@ export interface MemberHandlers {
    */
   assigned(assignment: Assignment): number
   /** Partitions that are gone: nothing of theirs may be committed from now on. */
-  lost(partitions: readonly TopicPartition[]): void
+  lost(partitions: readonly TopicPartition[], why: Loss): void
   chunk(chunk: Chunk): void
   /** A partition was read to its end: nothing to fetch at `endOffset`. */
   caughtUp(partition: TopicPartition, endOffset: number): void

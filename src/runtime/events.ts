@@ -1,5 +1,5 @@
 import type { Code } from '../kernel/errors.ts'
-import type { TopicPartition, Unreadable } from '../records/port.ts'
+import type { Loss, TopicPartition, Unreadable } from '../records/port.ts'
 
 // What a worker tells whoever watches it: metrics, log, the live line of the demo. Never a payload or a key.
 // At most a few events per chunk, so that watching costs nothing per record.
@@ -52,7 +52,13 @@ export type RuntimeEvent =
       readonly records: number
       readonly durationMs: number
     }
-  | { readonly type: 'lost'; readonly topology: string; readonly partition: TopicPartition }
+  | {
+      readonly type: 'lost'
+      readonly topology: string
+      readonly partition: TopicPartition
+      /** `left`: this worker has left the group, or the group has ended its membership. */
+      readonly why: Loss | 'left'
+    }
   | {
       readonly type: 'consumed'
       readonly topology: string

@@ -3,7 +3,7 @@ import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import { partitionName } from '../records/partition-name.ts'
-import type { Assignment, Chunk, Guarantee, Member, TopicPartition } from '../records/port.ts'
+import type { Assignment, Chunk, Guarantee, Loss, Member, TopicPartition } from '../records/port.ts'
 import { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
 import { Flow } from './flow.ts'
@@ -93,7 +93,7 @@ export class Tasks {
   }
 
   /** Drops tasks with all they had pending. */
-  lost(partitions: readonly TopicPartition[]): void {
+  lost(partitions: readonly TopicPartition[], why: Loss | 'left'): void {
     for (const partition of partitions) {
       const name = partitionName(partition)
       const assigned = this.#partitions.get(name)
@@ -103,7 +103,7 @@ export class Tasks {
       assigned.drop()
       for (const { topology } of assigned.tasks) {
         const { partition: of } = assigned
-        this.#o.observer({ type: 'lost', topology: topology.definition.name, partition: of })
+        this.#o.observer({ type: 'lost', topology: topology.definition.name, partition: of, why })
       }
     }
     this.#divide()
@@ -112,7 +112,10 @@ export class Tasks {
 
   /** Drops all tasks. */
   loseAll(): void {
-    this.lost([...this.#partitions.values()].map((assigned) => assigned.partition))
+    this.lost(
+      [...this.#partitions.values()].map((assigned) => assigned.partition),
+      'left',
+    )
   }
 
   /** Hands a chunk to its tasks; one of an older assignment is worthless. */

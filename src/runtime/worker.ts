@@ -333,7 +333,7 @@ function guarded({
         return assignment.nextOffset
       }
     },
-    lost: guard((partitions) => tasks.lost(partitions)),
+    lost: guard((partitions, why) => tasks.lost(partitions, why)),
     chunk: guard((chunk) => tasks.take(chunk)),
     caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
     unreadable: guard((partitions) => observer({ type: 'unreadable', partitions })),

@@ -18,7 +18,7 @@ export const samples = {
     reason: null,
   },
   restored: { type: 'restored', topology, partition, records: 60, durationMs: 1_500 },
-  lost: { type: 'lost', topology, partition },
+  lost: { type: 'lost', topology, partition, why: 'revoked' },
   consumed: { type: 'consumed', topology, partition, records: 10, bytes: 1_500, endOffset: 150 },
   processed: {
     type: 'processed',

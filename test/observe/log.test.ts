@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { eventKey, eventTimeMs } from '../../src/codec/identity.ts'
@@ -6,14 +7,15 @@ import { createLog, type LogFormat } from '../../src/observe/log.ts'
 import { logEvents } from '../../src/observe/log-events.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { faultOf, source } from '../codec/source.ts'
+import { HandClock } from '../support/clocks.ts'
 import { samples } from './events.ts'
 
-/** A log in memory, watching a worker at a time that the test sets. */
+/** A log in memory, watching a worker by a clock that the test moves. */
 function logged(format: LogFormat = 'json') {
   const lines: string[] = []
   const log = createLog({ format, stream: { write: (line) => lines.push(line) } })
-  const clock = { ms: 0 }
-  const observe = logEvents(log, () => clock.ms)
+  const clock = new HandClock(0)
+  const observe = logEvents(log, { clock, statusEveryMs: null })
   const told = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>)
   return { lines, log, clock, observe, told }
 }
@@ -59,18 +61,6 @@ describe('a worker is told by', () => {
       { level: 'error', msg: 'worker is failed' },
     ],
     [
-      samples.assigned,
-      {
-        level: 'info',
-        msg: 'partition assigned',
-        topic: 'payments',
-        partition: 3,
-        nextOffset: 100,
-      },
-    ],
-    [samples.lost, { level: 'info', msg: 'partition lost', topic: 'payments', partition: 3 }],
-    [samples.throttled, { level: 'warn', msg: 'throttled by the broker 4.2 s' }],
-    [
       samples['commit-failed'],
       { level: 'warn', code: 'COMMIT_FAILED', reason: 'no broker answered', nextAttemptMs: 500 },
     ],
@@ -105,7 +95,7 @@ test('waits for a quota are told as a sum, once it is a second and 5 s after the
   for (let i = 0; i < 9; i++) wait(100)
   expect(told()).toEqual([])
   for (let i = 0; i < 20; i++) wait(100)
-  clock.ms += 5_000
+  clock.advance(5_000)
   wait(500)
   expect(told().map(({ msg }) => msg)).toEqual([
     'throttled by the broker 1 s',
@@ -117,27 +107,73 @@ describe('dead letters of one code past the first ten in a minute', () => {
   const more = (count: number, code: string) =>
     expect.objectContaining({ msg: 'more dead letters within a minute', count, code })
 
-  test('are told as a count with the next event after the minute', () => {
+  test('are told as a count at the end of the minute, though nothing else happens', async () => {
     const { observe, told, clock } = logged()
+    observe({ type: 'state', state: 'starting' })
     for (let i = 0; i < 25; i++) observe(dead)
     observe({ ...dead, code: 'NULL_KEY' })
-    clock.ms = 59_999
-    observe(samples.consumed)
-    expect(told()).toHaveLength(11)
-    clock.ms = 60_000
-    observe(samples.consumed)
-    expect(told().slice(11)).toEqual([more(15, 'JSON_INVALID')])
+    clock.advance(59_999)
+    await nextTurn()
+    expect(told()).toHaveLength(12)
+    clock.advance(1)
+    await nextTurn()
+    expect(told().slice(12)).toEqual([more(15, 'JSON_INVALID')])
     observe(dead)
-    expect(told()).toHaveLength(13)
+    expect(told()).toHaveLength(14)
   })
 
-  test('are told as a count when the worker stops', () => {
-    const { observe, told } = logged()
+  test('are told as a count when the worker stops, and no more after it', async () => {
+    const { observe, told, clock } = logged()
+    observe({ type: 'state', state: 'starting' })
     for (let i = 0; i < 11; i++) observe(dead)
     observe({ type: 'state', state: 'stopped' })
-    expect(told().slice(10)).toEqual([
+    clock.advance(60_000)
+    await nextTurn()
+    expect(told().slice(11)).toEqual([
       more(1, 'JSON_INVALID'),
       expect.objectContaining({ msg: 'worker is stopped' }),
+    ])
+  })
+})
+
+describe('a rebalance is told in one line for all partitions', () => {
+  const of = (topic: string, ...numbers: number[]) =>
+    numbers.map((number) => ({ topic, partition: number }))
+
+  test('that were assigned, by two topologies or one', async () => {
+    const { observe, told } = logged()
+    for (const partition of [...of('payments', 3, 0, 1, 5), ...of('orders', 2)]) {
+      observe({ ...samples.assigned, partition })
+      observe({ ...samples.assigned, partition, topology: 'other' })
+      observe({ ...samples.restoring, partition })
+    }
+    await nextTurn()
+    expect(told().slice(0, 2)).toMatchObject([
+      { level: 'info', msg: 'assigned orders 2, payments 0-1 3 5', partitions: 5 },
+      { msg: 'restoring windows from the log', topic: 'payments', partition: 3 },
+    ])
+  })
+
+  test.each([
+    ['revoked', 'info', 'handed over payments 0-2'],
+    ['expelled', 'warn', 'lost payments 0-2: the group went on without this worker'],
+    ['left', 'info', 'gave back payments 0-2'],
+  ] as const)('that went, and why: %s', async (why, level, msg) => {
+    const { observe, told } = logged()
+    for (const partition of of('payments', 2, 1, 0)) observe({ ...samples.lost, partition, why })
+    await nextTurn()
+    expect(told()).toMatchObject([{ level, msg, partitions: 3 }])
+  })
+
+  test('before whatever follows it', () => {
+    const { observe, told } = logged()
+    observe(samples.lost)
+    observe(samples.assigned)
+    observe({ type: 'state', state: 'running' })
+    expect(told().map(({ msg }) => msg)).toEqual([
+      'handed over payments 3',
+      'assigned payments 3',
+      'worker is running',
     ])
   })
 })

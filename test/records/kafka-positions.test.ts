@@ -21,6 +21,7 @@ describe('positions of a member', () => {
     if (zero !== undefined) zero.nextOffset = 7
     const second = held.assign(at(0, 2), generation(6))
     expect(numbers(second.lost)).toEqual([1])
+    expect(second.why).toBe('revoked')
     expect(second.kept).toEqual([{ ...zero, nextOffset: 7 }])
     expect(second.added.map((owned) => owned.epoch)).toEqual([3])
   })
@@ -42,6 +43,7 @@ describe('positions of a member', () => {
     held.assign(at(0, 1), generation(1))
     const change = held.assign(at(0, 1), later)
     expect(numbers(change.lost)).toEqual([0, 1])
+    expect(change.why).toBe('expelled')
     expect(change.kept).toEqual([])
     expect(change.added.map((owned) => owned.epoch)).toEqual([3, 4])
   })

@@ -199,6 +199,7 @@ describe('a member whose place in the group has passed', () => {
         expect(['COMMIT_FAILED', 'REBALANCING', 'FENCED']).toContain((await late).code)
         expect(await set.published()).toEqual([])
         await heard.until(() => heard.assignments.length === 2)
+        expect(heard.whys).toEqual(['expelled'])
         await commitUntilTaken(member, () => set.commitOf(heard, 1))
         expect(await set.published()).toEqual(['0/1'])
         await expectNoneOpen(set)

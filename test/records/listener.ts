@@ -1,6 +1,7 @@
 import type {
   Assignment,
   Chunk,
+  Loss,
   MemberHandlers,
   NewRecord,
   TopicPartition,
@@ -26,6 +27,8 @@ export function record(topic: string, fields: Partial<NewRecord> = {}): NewRecor
 export class Listener implements MemberHandlers {
   readonly assignments: Assignment[] = []
   readonly losses: TopicPartition[] = []
+  /** Why, for each time that partitions were lost. */
+  readonly whys: Loss[] = []
   readonly chunks: Chunk[] = []
   readonly ends: { partition: TopicPartition; endOffset: number }[] = []
   readonly throttles: number[] = []
@@ -54,7 +57,8 @@ export class Listener implements MemberHandlers {
     return this.#startAt(assignment)
   }
 
-  lost(partitions: readonly TopicPartition[]): void {
+  lost(partitions: readonly TopicPartition[], why: Loss): void {
+    this.whys.push(why)
     this.losses.push(...partitions)
     this.#heard()
   }

@@ -56,6 +56,7 @@ export function rebalancedCommitTests(test: DefineTest, guarantee: Guarantee): v
     await second.until(() => second.assignments.length === 1)
     const moved = second.assignments[0]?.partition
     expect(first.losses).toEqual([{ topic, partition: moved }])
+    expect(first.whys).toEqual(['revoked'])
     const nextOffsets = [next(of0, 4, 'one'), next(of1, 4, 'one')]
     await commitPassed(guarantee, one, { outputs: [], deadLetters: [], nextOffsets })
     const kept = nextOffsets.filter((offset) => offset.partition !== moved)

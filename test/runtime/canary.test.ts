@@ -1,6 +1,7 @@
 import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { wallClock } from '../../src/kernel/clock.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { logEvents } from '../../src/observe/log-events.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
@@ -105,7 +106,7 @@ test('no log line, metric, event or reason holds a text or number of a payload, 
   const watch = new Watch()
   const observer = observeAll(
     watch.observer,
-    logEvents(log, () => START_MS),
+    logEvents(log, { clock: wallClock, statusEveryMs: 1 }),
     metrics.observer,
   )
   const worker = startWorker({ prepared: prepared(scorer(), leaky), records, group: 'g', observer })

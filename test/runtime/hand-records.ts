@@ -87,7 +87,7 @@ export class HandMember implements Member {
   }
 
   lose(partition = 0): void {
-    this.handlers.lost([{ topic: 'events', partition }])
+    this.handlers.lost([{ topic: 'events', partition }], 'revoked')
   }
 
   /** Hands over a chunk read under an epoch. */

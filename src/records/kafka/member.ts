@@ -175,9 +175,10 @@ export class KafkaMember implements Member {
 
   #dealt({ generation, partitions, liveIds }: Dealt): void {
     if (this.#isOver) return
-    const { lost, added } = this.#positions.assign(partitions, generation)
+    const { lost, why, added } = this.#positions.assign(partitions, generation)
     if (lost.length > 0) {
-      this.#o.handlers.lost(lost.map(({ topic, partition }) => ({ topic, partition })))
+      const gone = lost.map(({ topic, partition }) => ({ topic, partition }))
+      this.#o.handlers.lost(gone, why)
     }
     this.#gate.open(generation)
     void this.#handOver(added, liveIds)

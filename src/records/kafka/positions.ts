@@ -1,5 +1,5 @@
 import { partitionName } from '../partition-name.ts'
-import type { Committed, TopicPartition } from '../port.ts'
+import type { Committed, Loss, TopicPartition } from '../port.ts'
 import type { Claims } from './claims.ts'
 import type { Generation } from './commit-gate.ts'
 import type { Fetchable } from './fetcher.ts'
@@ -21,6 +21,8 @@ export interface Owned extends Fetchable {
 /** What an assignment changes. */
 export interface Change {
   readonly lost: readonly Owned[]
+  /** Why those are lost. */
+  readonly why: Loss
   readonly kept: readonly Owned[]
   readonly added: readonly Owned[]
 }
@@ -83,7 +85,8 @@ export class Positions {
       this.#owned.set(name, owned)
       ;(held === undefined ? added : kept).push(owned)
     }
-    return { lost: former.filter((owned) => !this.holds(owned)), kept, added }
+    const lost = former.filter((owned) => !this.holds(owned))
+    return { lost, why: isNext ? 'revoked' : 'expelled', kept, added }
   }
 
   #fresh(partition: TopicPartition): Owned {

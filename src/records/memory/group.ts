@@ -1,6 +1,14 @@
 import { Changes } from '../../kernel/changes.ts'
 import { partitionName } from '../partition-name.ts'
-import type { Assignment, Committed, From, NextOffset, Standing, TopicPartition } from '../port.ts'
+import type {
+  Assignment,
+  Committed,
+  From,
+  Loss,
+  NextOffset,
+  Standing,
+  TopicPartition,
+} from '../port.ts'
 import { startOf } from '../standing.ts'
 import { assignSticky } from '../sticky-assignment.ts'
 import type { MemoryLog } from './log.ts'
@@ -11,8 +19,8 @@ export interface GroupMember {
   readonly topics: readonly string[]
   readonly from: From
   readonly owned: readonly TopicPartition[]
-  /** Gives up what is not in the list. */
-  keepOnly(partitions: readonly TopicPartition[]): void
+  /** Gives up what is not in the list. @param why @default 'revoked' */
+  keepOnly(partitions: readonly TopicPartition[], why?: Loss): void
   take(assignment: Assignment): void
   /** Takes the member out of the group and says why: to whoever joins it, later to its handlers. */
   fail(error: Error): void
@@ -99,6 +107,13 @@ export class MemoryGroup {
   /** Every member stops as if its process had died: nothing is told, nothing committed. */
   crash(): void {
     for (const member of this.#members.splice(0)) member.crash()
+  }
+
+  /** Goes on without its members, and each of them comes back as a new one, with nothing. */
+  expel(): void {
+    const expelled = this.#members.splice(0)
+    for (const member of expelled) member.keepOnly([], 'expelled')
+    for (const member of expelled) this.add(member)
   }
 
   /** Every member leaves. */

@@ -8,6 +8,7 @@ import type {
   From,
   Guarantee,
   JoinOptions,
+  Loss,
   Member,
   MemberHandlers,
   NextOffset,
@@ -113,12 +114,15 @@ export class MemoryMember implements Member, GroupMember {
     return [...this.#owned.values()]
   }
 
-  keepOnly(partitions: readonly TopicPartition[]): void {
+  keepOnly(partitions: readonly TopicPartition[], why: Loss = 'revoked'): void {
     const kept = new Set(partitions.map(partitionName))
     const lost = [...this.#owned.values()].filter((o) => !kept.has(partitionName(o)))
     if (lost.length === 0) return
     for (const owned of lost) this.#owned.delete(partitionName(owned))
-    this.#handlers.lost(lost.map(({ topic, partition }) => ({ topic, partition })))
+    this.#handlers.lost(
+      lost.map(({ topic, partition }) => ({ topic, partition })),
+      why,
+    )
   }
 
   take(assignment: Assignment): void {

@@ -135,6 +135,11 @@ export class MemoryRecords implements Records {
     for (const group of this.#groups.values()) group.crash()
   }
 
+  /** A group has heard nothing of its members for too long: all they have is lost to them, and they come back as new ones. */
+  expel(group: string): void {
+    this.#group(group).expel()
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#groups.values()].map((group) => group.close()))
   }

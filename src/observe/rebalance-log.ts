@@ -1,0 +1,69 @@
+import type { Logger } from 'pino'
+import { partitionName } from '../records/partition-name.ts'
+import type { TopicPartition } from '../records/port.ts'
+import type { EventOf } from './by-type.ts'
+import { partitionList } from './partition-list.ts'
+
+type Lost = EventOf<'lost'>
+
+/** Tells what a rebalance took and gave, one line for all partitions: one a partition would fill the log. */
+export class RebalanceLog {
+  readonly #log: Logger
+  readonly #lost: Lost[] = []
+  readonly #assigned: TopicPartition[] = []
+  /** What is told after it. */
+  readonly #after: (() => void)[] = []
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  assigned({ topology, partition, nextOffset }: EventOf<'assigned'>): void {
+    this.#log.debug({ topology, ...partition, nextOffset }, 'partition assigned')
+    this.#assigned.push(partition)
+    this.#soon()
+  }
+
+  lost(event: Lost): void {
+    this.#lost.push(event)
+    this.#soon()
+  }
+
+  /** Something that belongs to the partitions which are being assigned. */
+  then(tell: () => void): void {
+    if (this.#assigned.length === 0) return tell()
+    this.#after.push(tell)
+  }
+
+  /** Tells what has come together. */
+  tell(): void {
+    const lost = this.#lost.splice(0)
+    const of = (why: Lost['why']) =>
+      lost.filter((event) => event.why === why).map((e) => e.partition)
+    this.#line('info', of('revoked'), (list) => `handed over ${list}`)
+    this.#line('info', of('left'), (list) => `gave back ${list}`)
+    this.#line(
+      'warn',
+      of('expelled'),
+      (list) => `lost ${list}: the group went on without this worker`,
+    )
+    this.#line('info', this.#assigned.splice(0), (list) => `assigned ${list}`)
+    for (const tell of this.#after.splice(0)) tell()
+  }
+
+  #line(
+    level: 'info' | 'warn',
+    partitions: readonly TopicPartition[],
+    message: (list: string) => string,
+  ): void {
+    if (partitions.length === 0) return
+    // Several topologies may read the same ones.
+    const count = new Set(partitions.map(partitionName)).size
+    this.#log[level]({ partitions: count }, message(partitionList(partitions)))
+  }
+
+  /** All partitions of a rebalance are told in one go. */
+  #soon(): void {
+    if (this.#lost.length + this.#assigned.length === 1) queueMicrotask(() => this.tell())
+  }
+}

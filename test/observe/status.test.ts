@@ -1,0 +1,132 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { createLog } from '../../src/observe/log.ts'
+import { logEvents } from '../../src/observe/log-events.ts'
+import { StatusBoard } from '../../src/observe/status.ts'
+import type { RuntimeEvent } from '../../src/runtime/events.ts'
+import { HandClock } from '../support/clocks.ts'
+import { partition, samples } from './events.ts'
+
+const other = { ...partition, partition: 4 }
+const ISO = '2024-11-15T19:46:40.500Z'
+const { assigned, consumed, processed, committed, lost } = samples
+const letter = samples['dead-letter']
+
+/** Ten seconds of a worker that was told this. */
+function after(...events: RuntimeEvent[]): StatusBoard {
+  const board = new StatusBoard(1_000)
+  for (const event of events) board.observer(event)
+  return board
+}
+
+describe('how a worker gets on', () => {
+  test('is its rates, lag, watermark, delay and dead letters', () => {
+    const board = after(assigned, consumed, processed, letter, letter, committed)
+    expect(board.take(11_000)).toEqual([
+      {
+        partitions: 1,
+        inPerSecond: 1,
+        // 5 outputs in 10 s; the dead letters of the same commit are counted apart.
+        outPerSecond: 0.5,
+        lag: 40,
+        watermark: new Date(processed.watermarkMs).toISOString(),
+        delay: '2 s',
+        deadLetters: 2,
+      },
+    ])
+  })
+
+  test('is counted anew each time; how far it is stays', () => {
+    const board = after(assigned, consumed, processed, letter, committed)
+    board.take(11_000)
+    expect(board.take(21_000)).toMatchObject([
+      { inPerSecond: 0, outPerSecond: 0, lag: 40, delay: null, deadLetters: 0 },
+    ])
+  })
+
+  test('has the lowest watermark, and the lag of all partitions', () => {
+    const board = after(
+      assigned,
+      { ...assigned, partition: other },
+      consumed,
+      { ...consumed, partition: other, endOffset: 101 },
+      processed,
+      { ...processed, partition: other, watermarkMs: Date.parse(ISO), nextOffset: 100 },
+    )
+    const lowest = new Date(Math.min(processed.watermarkMs, Date.parse(ISO))).toISOString()
+    expect(board.take(2_000)).toMatchObject([{ partitions: 2, lag: 41, watermark: lowest }])
+  })
+
+  test.each<[string, RuntimeEvent[]]>([
+    [
+      'before the end of each partition was told',
+      [assigned, consumed, { ...assigned, partition: other }],
+    ],
+    [
+      'while a partition cannot be read',
+      [
+        assigned,
+        consumed,
+        { type: 'unreadable', partitions: [{ ...partition, reason: 'no leader' }] },
+      ],
+    ],
+  ])('does not know its lag %s', (_, events) => {
+    expect(after(...events).take(2_000)).toMatchObject([{ lag: null }])
+  })
+
+  test('knows its lag again once the partition is read', () => {
+    const unreadable = { type: 'unreadable', partitions: [{ ...partition, reason: 'x' }] } as const
+    const board = after(assigned, consumed, unreadable, { ...consumed, records: 0, endOffset: 100 })
+    expect(board.take(2_000)).toMatchObject([{ lag: 0 }])
+  })
+
+  test('forgets a partition that has gone', () => {
+    const board = after(assigned, consumed, processed, lost)
+    expect(board.take(2_000)).toMatchObject([{ partitions: 0, lag: 0, watermark: null }])
+  })
+
+  test('is told of each topology where there are several', () => {
+    const second = { topology: 'minutes' } as const
+    const board = after(
+      assigned,
+      consumed,
+      { ...assigned, ...second },
+      { ...consumed, ...second },
+      {
+        ...letter,
+        ...second,
+      },
+    )
+    expect(board.take(11_000)).toMatchObject([
+      { partitions: 1, inPerSecond: 2, deadLetters: 1 },
+      { topology: 'card-fraud', partitions: 1, inPerSecond: 1, deadLetters: 0 },
+      { topology: 'minutes', partitions: 1, inPerSecond: 1, deadLetters: 1 },
+    ])
+  })
+})
+
+test('the log says by the clock how a worker gets on, from its start to its end', async () => {
+  const lines: string[] = []
+  const log = createLog({ format: 'text', stream: { write: (line) => lines.push(line) } })
+  const clock = new HandClock(0)
+  const observe = logEvents(log, { clock, statusEveryMs: 60_000 })
+  const pass = async (ms: number) => {
+    clock.advance(ms)
+    await nextTurn()
+  }
+  observe({ type: 'state', state: 'starting' })
+  await pass(59_999)
+  expect(lines).toHaveLength(1)
+  await pass(1)
+  await pass(60_000)
+  observe({ type: 'state', state: 'stopped' })
+  await pass(60_000)
+  const status =
+    'info  status  partitions=0  inPerSecond=0  outPerSecond=0  lag=0  watermark=unknown  delay=unknown  deadLetters=0\n'
+  expect(lines.map((line) => line.slice(9))).toEqual([
+    expect.stringContaining('worker is starting'),
+    status,
+    status,
+    expect.stringContaining('worker is stopped'),
+  ])
+})
