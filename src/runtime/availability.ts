@@ -16,8 +16,8 @@ export class Availability {
   readonly #reasons = new Map<Obstacle, string>()
   /** Is it the time a commit takes that is in the way? Any end of that commit ends it. */
   #isSlow = false
-  /** How long the broker has made it wait since a commit was last made. */
-  #throttledMs = 0
+  /** How long the broker has made it wait since the last commit, and in the one before it: that wait falls into the next. */
+  #throttledMs = { before: 0, since: 0 }
 
   /** All that is in the way; `null`: nothing is. */
   get reason(): string | null {
@@ -26,7 +26,7 @@ export class Availability {
 
   /** Takes notice of what the member tells. */
   follow(event: RuntimeEvent): void {
-    if (event.type === 'throttled') this.#throttledMs += event.durationMs
+    if (event.type === 'throttled') this.#throttledMs.since += event.durationMs
     else if (event.type === 'commit-slow') this.#slow(event.durationMs)
     else if (event.type === 'commit-failed') this.#failed(event)
     else if (event.type === 'committed') this.#committed()
@@ -34,10 +34,8 @@ export class Availability {
   }
 
   #slow(durationMs: number): void {
-    const throttled =
-      this.#throttledMs === 0
-        ? ''
-        : `, throttled by the broker ${formatDuration(this.#throttledMs)}`
+    const ms = this.#throttledMs.before + this.#throttledMs.since
+    const throttled = ms === 0 ? '' : `, throttled by the broker ${formatDuration(ms)}`
     if (this.#reasons.has('commit')) return
     this.#isSlow = true
     this.#set(
@@ -54,7 +52,7 @@ export class Availability {
   }
 
   #committed(): void {
-    this.#throttledMs = 0
+    this.#throttledMs = { before: this.#throttledMs.since, since: 0 }
     this.#isSlow = false
     this.#set('commit', null)
   }

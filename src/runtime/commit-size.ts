@@ -1,14 +1,14 @@
 /** The first commits of a worker, bytes: a link of 50 KB a second takes 5 s for it. */
 const FIRST_BYTES = 256 * 1024
-/** By which it grows, bytes. */
-const STEP_BYTES = 64 * 1024
+/** By which it grows: a quarter, within these, bytes. */
+const STEP_BYTES = { least: 1024, most: 64 * 1024 }
 /** A commit that is full and takes longer was too large: a transaction may be open for 10 s, ms. */
 const LONG_MS = 4_000
 
 /**
- * How many bytes the next commit may have: as many as get through in a few seconds. Halved when one took too long, and grown by a
- * step when one was full and quick (additive increase, multiplicative decrease: Chiu and Jain 1989); doubled until the first that
- * took too long, as TCP begins (RFC 5681).
+ * How many bytes the next commit may have: as many as get through in a few seconds. Halved when one took too long, or cut to what its
+ * pace allows, and grown by a step when one was full and quick (additive increase, multiplicative decrease: Chiu and Jain 1989); doubled
+ * until the first that took too long, as TCP begins (RFC 5681).
  */
 export class CommitSize {
   readonly #mostBytes: number
@@ -29,14 +29,18 @@ export class CommitSize {
   committed(bytes: number, durationMs: number): void {
     // What was not full says nothing about its size.
     if (bytes < this.#bytes / 2) return
-    if (durationMs > LONG_MS) this.timedOut(bytes)
-    else this.#become(this.#isBeginning ? this.#bytes * 2 : this.#bytes + STEP_BYTES)
+    if (durationMs > LONG_MS) this.timedOut(Math.min(bytes, (2 * bytes * LONG_MS) / durationMs))
+    else this.#become(this.#bytes + (this.#isBeginning ? this.#bytes : this.#step))
   }
 
   /** A commit of so many bytes did not get through in time. */
   timedOut(bytes: number): void {
     this.#isBeginning = false
     this.#become(Math.min(this.#bytes, bytes) / 2)
+  }
+
+  get #step(): number {
+    return Math.max(STEP_BYTES.least, Math.min(this.#bytes / 4, STEP_BYTES.most))
   }
 
   #become(bytes: number): void {

@@ -58,8 +58,14 @@ describe('a commit that took too long', () => {
     const size = new CommitSize(16 * MIB)
     size.timedOut(256 * KIB)
     size.committed(128 * KIB, 100)
-    expect(size.bytes).toBe(192 * KIB)
+    expect(size.bytes).toBe(160 * KIB)
   })
+})
+
+test('a commit that took much too long cuts it to what its pace allows', () => {
+  const size = new CommitSize(16 * MIB)
+  size.committed(256 * KIB, 40_000)
+  expect(size.bytes).toBe(Math.floor(25.6 * KIB))
 })
 
 test('a commit that was not full says nothing, however long it took', () => {

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { Availability } from '../../src/runtime/availability.ts'
+import type { RuntimeEvent } from '../../src/runtime/events.ts'
+
+const COMMITTED: RuntimeEvent = {
+  type: 'committed',
+  outputs: [],
+  nextOffsets: [],
+  durationMs: 1,
+  endToEndMs: [],
+}
+const SLOW: RuntimeEvent = { type: 'commit-slow', durationMs: 5_000 }
+const THROTTLED: RuntimeEvent = { type: 'throttled', durationMs: 4_200 }
+
+/** Why it is unavailable after all that. */
+function reasonAfter(...events: readonly RuntimeEvent[]): string | null {
+  const availability = new Availability()
+  for (const event of events) availability.follow(event)
+  return availability.reason
+}
+
+test('a commit that takes long because the last one was throttled says so', () => {
+  expect(reasonAfter(THROTTLED, COMMITTED, SLOW)).toBe(
+    'a commit has been on its way for 5 s, throttled by the broker 4.2 s',
+  )
+})
+
+test('what was waited for before is not told any more', () => {
+  expect(reasonAfter(THROTTLED, COMMITTED, COMMITTED, SLOW)).toBe(
+    'a commit has been on its way for 5 s',
+  )
+})
+
+test('several things may be in the way, and each goes by itself', () => {
+  const partitions = [{ topic: 'events', partition: 3, reason: 'it has no leader' }]
+  const unreadable: RuntimeEvent = { type: 'unreadable', partitions }
+  const both = 'a commit has been on its way for 5 s; events-3 cannot be read: it has no leader'
+  expect(reasonAfter(SLOW, unreadable)).toBe(both)
+  expect(reasonAfter(SLOW, unreadable, COMMITTED)).toBe('events-3 cannot be read: it has no leader')
+  expect(
+    reasonAfter(SLOW, unreadable, COMMITTED, { type: 'unreadable', partitions: [] }),
+  ).toBeNull()
+})
