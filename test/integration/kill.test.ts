@@ -44,7 +44,7 @@ for (const [after, outputs] of [
         const http = await httpOf(second)
         while (cards.sent.length < LINES) await sendNext()
         expect(await readinessOf(http)).toMatchObject({ status: 503, state: 'starting' })
-        await second.says('partition assigned')
+        await second.says('"msg":"assigned ')
         await untilReady(http)
         await cards.allCommitted()
         second.process.kill('SIGTERM')

@@ -34,7 +34,7 @@ kafkaTest(
 
       const startMs = performance.now()
       const [second, third] = [run(), run()]
-      await Promise.all([second, third].map((worker) => worker.says('partition assigned')))
+      await Promise.all([second, third].map((worker) => worker.says('"msg":"assigned ')))
       await served(performance.now())
       await steady.more(3 * PER_SECOND)
 
@@ -113,12 +113,18 @@ function longestSilenceMs(
 function neverLost(worker: Running): number[] {
   const [given] = worker.stderr().split('worker is running')
   const [before] = worker.stderr().split('worker is stopping')
-  const named = (text: string, msg: string) =>
-    new Set(
-      [...text.matchAll(new RegExp(`"partition":(\\d+).*"msg":"${msg}"`, 'g'))].map(([, p]) =>
-        Number(p),
-      ),
-    )
-  const lost = named(before as string, 'partition lost')
-  return [...named(given as string, 'partition assigned')].filter((p) => !lost.has(p))
+  const lost = partitionsIn(before as string, 'handed over|lost')
+  return [...partitionsIn(given as string, 'assigned')].filter((p) => !lost.has(p))
+}
+
+/** The partitions in lines such as `assigned payments 0-2 4`. */
+function partitionsIn(log: string, verb: string): Set<number> {
+  const lines = [...log.matchAll(new RegExp(`"msg":"(?:${verb}) \\S+ ([\\d -]+)`, 'g'))]
+  const ranges = lines.flatMap(([, list = '']) => list.trim().split(' '))
+  return new Set(
+    ranges.flatMap((range) => {
+      const [first = 0, last = first] = range.split('-').map(Number)
+      return Array.from({ length: last - first + 1 }, (_, i) => first + i)
+    }),
+  )
 }
