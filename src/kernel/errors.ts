@@ -66,6 +66,7 @@ const ACTIONS = {
   COMMIT_TIMED_OUT: 'retry',
   FENCED: 'release',
   OFFSET_OUT_OF_RANGE: 'crash',
+  LOG_TRUNCATED: 'crash',
   BATCH_CORRUPT: 'crash',
   BATCH_TOO_LARGE: 'crash',
   GROUP_FAILED: 'crash',

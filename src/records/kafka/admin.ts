@@ -109,6 +109,7 @@ export class KafkaAdmin {
     return this.#ask(async (brokers) => {
       await brokers.learn([topic])
       await brokers.refresh()
+      brokers.refuseUnusable(topic)
       const all = brokers.partitionsOf(topic).map((partition) => ({ topic, partition }))
       const [low, stable] = [
         await endsOf(brokers, all, 'low'),

@@ -91,7 +91,7 @@ export class Brokers {
       while (news.some((topic) => this.#map.codeOf(topic) === null)) {
         await asked(this.#cluster.refreshMetadata())
       }
-      for (const topic of news) this.#refuse(topic)
+      for (const topic of news) this.refuseUnusable(topic)
     } catch (error) {
       for (const topic of news) this.#topics.delete(topic)
       throw error
@@ -321,16 +321,16 @@ export class Brokers {
     return this.#send(broker, metadata(newest >= 12 ? 12 : 8, topics))
   }
 
-  /** @throws TidemarkError why a topic cannot be used, if so */
-  #refuse(topic: string): void {
+  /** By what was last heard of a topic. @throws TidemarkError as {@link learn} */
+  refuseUnusable(topic: string): void {
     const code = this.#map.codeOf(topic) ?? CODE.NONE
     if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
       throw notAllowed('READ', { type: 'topic', name: topic })
     }
-    if (this.#map.partitionsOf(topic).length > 0) return
     if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION || code === CODE.INVALID_TOPIC) {
       throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
     }
+    if (this.#map.partitionsOf(topic).length > 0) return
     throw new TidemarkError(
       'BROKER_UNAVAILABLE',
       `topic "${topic}" is answered with ${nameOfCode(code)}`,

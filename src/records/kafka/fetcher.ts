@@ -3,11 +3,13 @@ import { Changes } from '../../kernel/changes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import { partitionName } from '../partition-name.ts'
-import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { decodeRecords } from './codec/decode.ts'
 import type { FetchedRecords } from './codec/fetched-records.ts'
-import { topicsOf } from './wire/by-topic.ts'
+import { lastLeaderEpoch } from './codec/leader-epoch.ts'
+import { checkLogs, type LogMark, refuseIfMadeAnew } from './log-check.ts'
+import { notAllowed } from './rights.ts'
+import type { Unreadables } from './unreadables.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts'
 
@@ -15,8 +17,9 @@ import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts
 // last is handed over, so that the broker reads while this process works.
 
 /** A partition that is read, and how far. */
-export interface Fetchable extends TopicPartition {
+export interface Fetchable extends LogMark {
   nextOffset: number
+  readEpoch: number
   /** The end that was last told. */
   reportedEnd: number
 }
@@ -36,8 +39,18 @@ export interface FetcherOptions {
   readonly isCurrent: (of: Fetchable) => boolean
   /** Also without a record, when markers or aborted records moved the position. */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
+  readonly unreadables: Unreadables
   readonly failed: (error: TidemarkError) => void
 }
+
+/** What is to be known of its log before a partition is read. */
+export function markOf(topic: string, partition: number, brokers: Brokers) {
+  // No record before the place where reading begins was written under a later leader.
+  const epoch = brokers.leaderEpochOf({ topic, partition })
+  return { topicId: brokers.idOf(topic), readEpoch: epoch, checkedEpoch: epoch }
+}
+
+export const NO_LEADER = 'it has no leader'
 
 const LIMITS: FetchOptions = {
   minBytes: 1,
@@ -53,6 +66,8 @@ const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 2_000
 /** A topic that no broker knows for so long is gone, ms. */
 const GONE_MS = 5_000
+/** Partitions without a leader are looked at so often, ms. */
+const SEEK_MS = 500
 
 export class Fetcher {
   readonly #o: FetcherOptions
@@ -60,11 +75,12 @@ export class Fetcher {
   readonly #loops = new Map<string, Promise<void>>()
   /** How often each partition has been fetched, so that those that wait longest come first. */
   #turn = 0
+  readonly #setbacks = new WeakMap<Fetchable, Setback>()
   #isOver = false
-  #unknownSinceMs: number | null = null
 
   constructor(options: FetcherOptions) {
     this.#o = options
+    void this.#seekLeaders().catch((error: unknown) => this.#fail(error))
   }
 
   /** What is wanted may have changed. */
@@ -84,15 +100,34 @@ export class Fetcher {
   }
 
   #start(leader: string): void {
-    const loop = this.#run(leader).catch((error: unknown) => {
-      this.stop()
-      this.#o.failed(
-        error instanceof TidemarkError
-          ? error
-          : new TidemarkError('INVARIANT', String(error), { cause: error }),
-      )
-    })
+    const loop = this.#run(leader).catch((error: unknown) => this.#fail(error))
     this.#loops.set(leader, loop)
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isOver) return
+    this.stop()
+    this.#o.failed(
+      error instanceof TidemarkError
+        ? error
+        : new TidemarkError('INVARIANT', String(error), { cause: error }),
+    )
+  }
+
+  /** Nobody is asked for partitions without a leader, so that nobody's answer tells when they have one again. */
+  async #seekLeaders(): Promise<void> {
+    while (!this.#isOver) {
+      await sleep(SEEK_MS, undefined, { ref: false })
+      const { brokers, unreadables } = this.#o
+      const lost = [...this.#o.wanted()].filter((of) => brokers.leaderOf(of) === undefined)
+      if (lost.length === 0) continue
+      for (const of of lost) {
+        refuseIfMadeAnew(of, brokers)
+        unreadables.fails(of, NO_LEADER)
+      }
+      await brokers.refresh().catch(() => {})
+      this.wake()
+    }
   }
 
   async #run(leader: string): Promise<void> {
@@ -123,60 +158,93 @@ export class Fetcher {
   }
 
   #wantedOf(leader: string): Fetchable[] {
-    return [...this.#o.wanted()].filter((of) => this.#o.brokers.leaderOf(of) === leader)
+    const nowMs = performance.now()
+    return [...this.#o.wanted()].filter(
+      (of) =>
+        this.#o.brokers.leaderOf(of) === leader &&
+        (this.#setbacks.get(of)?.untilMs ?? nowMs) <= nowMs,
+    )
   }
 
   async #ask(leader: string): Promise<Answer> {
     const wanted = this.#wantedOf(leader)
     // A broker fills partitions in the order in which they are asked for, up to the limit of the whole answer.
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
-    const asked = [...wanted.slice(first), ...wanted.slice(0, first)].map((of) => ({
-      of,
-      offset: of.nextOffset,
-    }))
-    if (asked.length === 0) return { asked, partitions: [], problem: null }
-    const topics = topicsOf(
-      asked.map(({ of: { topic, partition }, offset }) => ({ topic, partition, offset })),
-    )
+    const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
+    const answer = { sinceMs: performance.now(), hindered: NOTHING, partitions: [], problem: null }
+    if (inTurn.length === 0) return { ...answer, asked: [] }
+    const { brokers } = this.#o
     try {
-      const { code, topics: answered } = await this.#o.brokers.ask(leader, fetch(topics, LIMITS))
-      const partitions = answered.flatMap(({ topic, partitions: list }) =>
-        list.map((p) => ({ ...p, topic })),
-      )
-      return { asked, partitions, problem: code === CODE.NONE ? null : unavailable(code) }
+      const hindered = await checkLogs(brokers, leader, inTurn)
+      const sound = inTurn.filter((of) => !hindered.has(partitionName(of)))
+      const isById =
+        sound.every(({ topicId }) => topicId !== null) && (await brokers.fetchesById(leader))
+      const positions = sound.map(({ nextOffset: offset, checkedEpoch: leaderEpoch, ...of }) => {
+        return {
+          topic: of.topic,
+          partition: of.partition,
+          topicId: of.topicId,
+          offset,
+          leaderEpoch,
+        }
+      })
+      if (positions.length === 0) return { ...answer, hindered, asked: inTurn.map(atOffset) }
+      const { code, partitions } = await brokers.ask(leader, fetch(positions, isById, LIMITS))
+      const problem = code === CODE.NONE ? null : unavailable(code)
+      return { ...answer, hindered, asked: inTurn.map(atOffset), partitions, problem }
     } catch (error) {
-      return { asked, partitions: [], problem: error as TidemarkError }
+      return { ...answer, asked: inTurn.map(atOffset), problem: error as TidemarkError }
     }
   }
 
   /** Moves positions on. @throws TidemarkError for what cannot be recovered from */
-  #take({ asked, partitions, problem }: Answer): Taken {
+  #take({ asked, partitions, problem, hindered, sinceMs }: Answer): Taken {
+    const { unreadables, isCurrent } = this.#o
     const by = new Map(asked.map((one) => [partitionName(one.of), one]))
     const got: [Fetchable, Fetched][] = []
     let bytes = 0
-    let hindrance = problem
+    for (const [name, { of }] of by) {
+      const hindrance = hindered.get(name)
+      if (hindrance !== undefined) this.#setBack(of, hindrance, sinceMs)
+      if (problem !== null && isCurrent(of)) unreadables.fails(of, problem.message, sinceMs)
+    }
     for (const partition of partitions) {
       const one = by.get(partitionName(partition))
       // It was lost, or set to another place, since it was asked for.
-      if (one === undefined || !this.#o.isCurrent(one.of) || one.of.nextOffset !== one.offset) {
-        continue
-      }
+      if (one === undefined || !isCurrent(one.of) || one.of.nextOffset !== one.offset) continue
       if (partition.code !== CODE.NONE) {
-        hindrance ??= hindranceOf(partition, one.of)
+        this.#setBack(one.of, hindranceOf(partition, one.of), sinceMs)
         continue
       }
+      this.#setbacks.delete(one.of)
+      // Where it ends was not known meanwhile.
+      if (unreadables.over(one.of)) one.of.reportedEnd = -1
       bytes += partition.set.length
       const fetched = this.#decode(one.of, partition)
       if (fetched !== null) got.push([one.of, fetched])
     }
-    if (hindrance === null) this.#unknownSinceMs = null
-    return { got, bytes, problem: hindrance }
+    return { got, bytes, problem }
+  }
+
+  /** A partition is asked for again a little later, and the others of its leader go on. @throws TidemarkError `TOPIC_MISSING` */
+  #setBack(of: Fetchable, problem: TidemarkError, sinceMs: number): void {
+    if (!this.#o.isCurrent(of)) return
+    const nowMs = performance.now()
+    const before = this.#setbacks.get(of) ?? { failures: 0, sinceMs }
+    if (problem.code === 'TOPIC_MISSING' && nowMs - before.sinceMs > GONE_MS) throw problem
+    if (problem.code !== 'TOPIC_MISSING' && problem.code !== 'BROKER_UNAVAILABLE') throw problem
+    const waitMs = Math.min(FIRST_RETRY_MS * 2 ** before.failures, LAST_RETRY_MS)
+    const failures = before.failures + 1
+    this.#setbacks.set(of, { failures, sinceMs: before.sinceMs, untilMs: nowMs + waitMs })
+    this.#o.unreadables.fails(of, problem.message, before.sinceMs)
+    void this.#refreshIn(waitMs)
   }
 
   #decode(of: Fetchable, { set, aborted, highWatermark }: FetchedPartition): Fetched | null {
     const partition = partitionName(of)
     const records = decodeRecords(set, { partition, fromOffset: of.nextOffset, aborted })
     const hasMovedOn = records.nextOffset > of.nextOffset
+    of.readEpoch = lastLeaderEpoch(set) ?? of.readEpoch
     of.nextOffset = records.nextOffset
     const isAtEnd = of.nextOffset >= highWatermark && of.reportedEnd !== highWatermark
     if (!hasMovedOn && !isAtEnd) return null
@@ -185,11 +253,12 @@ export class Fetcher {
   }
 
   async #recover(problem: TidemarkError, failures: number): Promise<void> {
-    if (problem.code === 'TOPIC_MISSING') {
-      this.#unknownSinceMs ??= performance.now()
-      if (performance.now() - this.#unknownSinceMs > GONE_MS) throw problem
-    } else if (problem.code !== 'BROKER_UNAVAILABLE') throw problem
-    await sleep(Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS))
+    if (problem.code !== 'BROKER_UNAVAILABLE') throw problem
+    await this.#refreshIn(Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS))
+  }
+
+  async #refreshIn(waitMs: number): Promise<void> {
+    await sleep(waitMs)
     if (this.#isOver) return
     try {
       await this.#o.brokers.refresh()
@@ -201,10 +270,29 @@ export class Fetcher {
   }
 }
 
+/** Why a partition is not asked for just now. */
+interface Setback {
+  /** One after the other. */
+  readonly failures: number
+  /** Since the first of them. */
+  readonly sinceMs: number
+  readonly untilMs: number
+}
+
 interface Answer {
+  /** When it was asked for. */
+  readonly sinceMs: number
   readonly asked: readonly { readonly of: Fetchable; readonly offset: number }[]
-  readonly partitions: readonly (FetchedPartition & { readonly topic: string })[]
+  readonly partitions: readonly FetchedPartition[]
+  /** Why nothing was fetched of some, by partition name. */
+  readonly hindered: ReadonlyMap<string, TidemarkError>
   readonly problem: TidemarkError | null
+}
+
+const NOTHING: ReadonlyMap<string, TidemarkError> = new Map()
+
+function atOffset(of: Fetchable) {
+  return { of, offset: of.nextOffset }
 }
 
 interface Taken {
@@ -212,6 +300,13 @@ interface Taken {
   readonly bytes: number
   readonly problem: TidemarkError | null
 }
+
+/** The topic is deleted, or made anew, or this broker has not heard of it yet. */
+const IS_GONE: ReadonlySet<number> = new Set([
+  CODE.UNKNOWN_TOPIC_OR_PARTITION,
+  CODE.UNKNOWN_TOPIC_ID,
+  CODE.INCONSISTENT_TOPIC_ID,
+])
 
 /** @throws TidemarkError for what cannot be recovered from */
 function hindranceOf({ code, lowOffset }: FetchedPartition, of: Fetchable): TidemarkError {
@@ -228,12 +323,9 @@ function hindranceOf({ code, lowOffset }: FetchedPartition, of: Fetchable): Tide
     )
   }
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-    throw new TidemarkError('AUTHENTICATION', 'the topic may not be read', {
-      where,
-      hint: 'the user lacks a right (ACL) on the topic, the group or the cluster',
-    })
+    throw notAllowed('READ', { type: 'topic', name: topic })
   }
-  if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION) {
+  if (IS_GONE.has(code)) {
     return new TidemarkError('TOPIC_MISSING', `topic "${topic}" is not there any more`, {
       where,
       hint: 'was it deleted?',

@@ -10,11 +10,12 @@ import { CommitGate } from './commit-gate.ts'
 import { readMark } from './commit-mark.ts'
 import type { Committing, Surroundings } from './committing.ts'
 import { fromKafka } from './errors.ts'
-import { type Fetchable, type Fetched, Fetcher } from './fetcher.ts'
+import { type Fetchable, type Fetched, Fetcher, markOf, NO_LEADER } from './fetcher.ts'
 import type { FormerMembers } from './former-members.ts'
 import { GroupOffsets } from './group-offsets.ts'
 import { type Dealt, Membership } from './membership.ts'
 import { type Owned, Positions } from './positions.ts'
+import { Unreadables } from './unreadables.ts'
 import { within } from './waiting.ts'
 import type { FetchedOffset } from './wire/offsets.ts'
 
@@ -37,6 +38,8 @@ export interface Connections {
 
 const LEAVE_MS = 5_000
 const RETRY_MS = 100
+/** A partition without a leader is looked at so often, ms. */
+const UNLED_RETRY_MS = 500
 
 /** One member of a consumer group. */
 export class KafkaMember implements Member {
@@ -46,6 +49,7 @@ export class KafkaMember implements Member {
   readonly #gate: CommitGate
   readonly #membership: Membership
   readonly #fetcher: Fetcher
+  readonly #unreadables: Unreadables
   readonly #offsets: GroupOffsets
   readonly #committing: Committing
   #isFetching = true
@@ -69,7 +73,9 @@ export class KafkaMember implements Member {
       dealt: (dealt) => this.#safely(() => this.#dealt(dealt)),
       expelled: () => this.#checkName(),
     })
+    this.#unreadables = new Unreadables((partitions) => options.handlers.unreadable(partitions))
     this.#fetcher = new Fetcher({
+      unreadables: this.#unreadables,
       brokers: waiting,
       wanted: () => this.#wanted(),
       isCurrent: (of) => this.#positions.holds(of as Owned),
@@ -143,6 +149,7 @@ export class KafkaMember implements Member {
 
   leave(): Promise<void> {
     this.#isOver = true
+    this.#unreadables.stop()
     this.#joining?.reject(this.#hasLeft())
     this.#leaving ??= this.#close()
     return this.#leaving
@@ -179,17 +186,23 @@ export class KafkaMember implements Member {
     if (lost.length > 0) {
       const gone = lost.map(({ topic, partition }) => ({ topic, partition }))
       this.#o.handlers.lost(gone, why)
+      for (const owned of lost) this.#unreadables.over(owned)
     }
     this.#gate.open(generation)
     void this.#handOver(added, liveIds)
   }
 
+  /** Hands over what was added; a partition without a leader when it has one, and the others meanwhile. */
   async #handOver(added: readonly Owned[], liveIds: ReadonlySet<string> | null): Promise<void> {
-    const isWanted = () => !this.#isOver && added.some((owned) => this.#positions.holds(owned))
+    let left = added
+    const isWanted = () => !this.#isOver && left.some((owned) => this.#positions.holds(owned))
     while (isWanted()) {
       try {
-        await this.#start(added, liveIds, isWanted)
-        break
+        left = await this.#start(left, liveIds, isWanted)
+        if (left.length === 0) break
+        for (const owned of left) this.#unreadables.fails(owned, NO_LEADER)
+        this.#joinedBut(left)
+        await sleep(UNLED_RETRY_MS)
       } catch (thrown) {
         const error = fromKafka(thrown, 'BROKER_UNAVAILABLE')
         const isPassing = error.action === 'retry' && this.#joining === null
@@ -198,24 +211,33 @@ export class KafkaMember implements Member {
         await sleep(RETRY_MS)
       }
     }
+    this.#joinedBut([])
+  }
+
+  /** Whoever joins has waited long enough when all but these partitions have been handed over. */
+  #joinedBut(unled: readonly Owned[]): void {
     // A rebalance that took nothing away has nothing to wait for, but the one before it may.
-    if (![...this.#positions.all()].every((owned) => owned.started)) return
+    const isDone = (owned: Owned) => owned.started || unled.includes(owned)
+    if (![...this.#positions.all()].every(isDone)) return
     this.#joining?.resolve()
     this.#joining = null
   }
 
-  /** Looks up where the partitions begin, makes them this member's, hands them over and lets them flow. */
+  /**
+   * Looks up where the partitions begin, makes them this member's, hands them over and lets them flow.
+   * @returns those that have no leader, who alone knows how far they reach
+   */
   async #start(
     added: readonly Owned[],
     liveIds: ReadonlySet<string> | null,
     isWanted: () => boolean,
-  ): Promise<void> {
-    const { admin } = this.#connections
+  ): Promise<readonly Owned[]> {
+    const { admin, waiting } = this.#connections
     const { group, from } = this.#o
     await this.#committing.begin()
     await this.#offsets.shutOutTheDead(added, liveIds)
     const stable = await this.#offsets.stable(added, isWanted)
-    if (stable === null) return
+    if (stable === null) return []
     const standings = new Map<string, Standing>()
     for (const topic of new Set(added.map((owned) => owned.topic))) {
       for (const standing of await admin.standings(group, topic)) {
@@ -224,11 +246,13 @@ export class KafkaMember implements Member {
     }
     // Another rebalance may have taken some of them away meanwhile.
     const still = added.filter((owned) => this.#positions.holds(owned))
+    const unled: Owned[] = []
     const starts: { owned: Owned; assignment: Assignment; endOffset: number }[] = []
     for (const owned of still) {
       const standing = standings.get(partitionName(owned))
       if (standing === undefined) {
-        throw new TidemarkError('TOPIC_MISSING', `${partitionName(owned)} is not there`)
+        unled.push(owned)
+        continue
       }
       const { topic, partition, epoch } = owned
       const start = startOf(committedAt(standing, stable), group, from)
@@ -240,12 +264,15 @@ export class KafkaMember implements Member {
     }
     for (const { owned, assignment } of starts) {
       owned.nextOffset = chosenStart(assignment, this.#o.handlers.assigned(assignment))
+      Object.assign(owned, markOf(owned.topic, owned.partition, waiting))
       owned.started = true
+      this.#unreadables.over(owned)
     }
     for (const { owned, endOffset } of starts) {
       if (owned.started && owned.nextOffset === endOffset) this.#caughtUp(owned, endOffset)
     }
     this.#fetcher.wake()
+    return unled
   }
 
   #fetched(owned: Owned, { records, endOffset }: Fetched): void {

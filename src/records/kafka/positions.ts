@@ -6,6 +6,7 @@ import type { Fetchable } from './fetcher.ts'
 
 /** A partition that this member has, and how far it has read. */
 export interface Owned extends Fetchable {
+  topicId: string | null
   readonly epoch: number
   /** Handed over; before that nothing is read. */
   started: boolean
@@ -96,6 +97,9 @@ export class Positions {
       epoch,
       nextOffset: 0,
       reportedEnd: -1,
+      topicId: null,
+      readEpoch: -1,
+      checkedEpoch: -1,
       started: false,
       paused: false,
       committed: { nextOffset: 0, metadata: '' },

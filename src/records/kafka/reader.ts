@@ -1,9 +1,11 @@
+import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
 import type { Chunk, From } from '../port.ts'
 import type { KafkaAdmin } from './admin.ts'
 import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
-import { type Fetchable, type Fetched, Fetcher } from './fetcher.ts'
+import { type Fetchable, type Fetched, Fetcher, markOf } from './fetcher.ts'
+import { Unreadables } from './unreadables.ts'
 
 export interface ReadOptions {
   readonly topic: string
@@ -49,6 +51,8 @@ export class KafkaReader implements AsyncIterable<Chunk> {
       wanted: () => [...this.#partitions.values()].filter(({ paused }) => !paused),
       isCurrent: () => true,
       fetched: (of, fetched) => this.#take(of as Partition, fetched),
+      // Nobody is told: whoever reads waits.
+      unreadables: new Unreadables(() => {}),
       failed: (error) => {
         this.#failure = error
         this.#wake()
@@ -71,10 +75,11 @@ export class KafkaReader implements AsyncIterable<Chunk> {
       brokers.close()
       throw error
     }
+    refuseIfUnled(topic, ranges.length, brokers)
     const partitions = ranges.map(({ partition, lowOffset, endOffset: end }): Partition => {
       const [nextOffset, endOffset] = from === 'earliest' ? [lowOffset, null] : [end, end]
       const reading = { nextOffset, endOffset, reportedEnd: -1, paused: false }
-      return { topic, partition, epoch: 0, ...reading }
+      return { topic, partition, epoch: 0, ...reading, ...markOf(topic, partition, brokers) }
     })
     const byName = new Map(partitions.map((of) => [partitionName(of), of]))
     return new KafkaReader(until, brokers, byName)
@@ -132,4 +137,15 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     of.paused = false
     this.#fetcher.wake()
   }
+}
+
+/** A part of the topic would be left out without a word. @throws TidemarkError `BROKER_UNAVAILABLE` */
+function refuseIfUnled(topic: string, readable: number, brokers: Brokers): void {
+  const all = brokers.partitionsOf(topic).length
+  if (readable === all) return
+  brokers.close()
+  throw new TidemarkError(
+    'BROKER_UNAVAILABLE',
+    `${all - readable} of ${all} partitions of "${topic}" have no leader`,
+  )
 }

@@ -10,9 +10,6 @@ export interface Resource {
 
 export type Operation = 'READ' | 'WRITE'
 
-/** The protocol's numbers. */
-const NUMBERS = { READ: 3, WRITE: 4 } as const
-
 const FLAGS = { topic: 'topic', group: 'group', 'transactional id': 'transactional-id' } as const
 
 export function notAllowed(operation: Operation, { type, name }: Resource): TidemarkError {
@@ -31,9 +28,4 @@ export function notCoordinated({ type, id: name }: Coordinated): TidemarkError {
   return type === 'group'
     ? notAllowed('READ', { type: 'group', name })
     : notAllowed('WRITE', { type: 'transactional id', name })
-}
-
-/** @param operations a bit for each, as brokers tell it; below 0: not told, so that only trying can show it */
-export function allows(operations: number, operation: Operation): boolean {
-  return operations < 0 || (operations & (1 << NUMBERS[operation])) !== 0
 }

@@ -71,6 +71,11 @@ export function readBaseOffset(set: Buffer, at: number): number {
   return numberAt(set, at + AT.baseOffset, 'offset')
 }
 
+/** Of the partition's leader that took the batch; −1: not known. */
+export function readLeaderEpoch(set: Buffer, at: number): number {
+  return set.readInt32BE(at + AT.leaderEpoch)
+}
+
 export function readCrc(set: Buffer, at: number): number {
   return set.readUInt32BE(at + AT.crc)
 }

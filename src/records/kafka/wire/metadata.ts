@@ -3,14 +3,14 @@ import { type Request, request } from './request.ts'
 
 // What a cluster looks like. A topic or a partition of which something is wrong says so by itself, and the others are told all the same.
 
-export interface NodeAddress {
+interface NodeAddress {
   readonly nodeId: number
   readonly host: string
   readonly port: number
   readonly rack: string | null
 }
 
-export interface PartitionMetadata {
+interface PartitionMetadata {
   readonly partition: number
   /** −1: it has none. */
   readonly leader: number

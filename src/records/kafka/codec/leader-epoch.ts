@@ -1,0 +1,16 @@
+import { lengthOfBatch, readLeaderEpoch } from './batch-header.ts'
+
+/**
+ * Under which leader the last batch of a record set was written; `null`: none is there as a whole.
+ * @throws TidemarkError as {@link lengthOfBatch}
+ */
+export function lastLeaderEpoch(set: Buffer): number | null {
+  let epoch: number | null = null
+  for (let at = 0; at < set.length; ) {
+    const length = lengthOfBatch(set, at)
+    if (length === null || at + length > set.length) break
+    epoch = readLeaderEpoch(set, at)
+    at += length
+  }
+  return epoch
+}

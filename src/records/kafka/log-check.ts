@@ -1,0 +1,104 @@
+import { TidemarkError } from '../../kernel/errors.ts'
+import { position } from '../../kernel/ids.ts'
+import { partitionName } from '../partition-name.ts'
+import type { TopicPartition } from '../port.ts'
+import type { Brokers } from './brokers.ts'
+import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
+import { type EpochEnd, offsetForLeaderEpoch } from './wire/log-ends.ts'
+
+// Whether a partition's log is still the one that was read. A topic that was deleted and made anew has another id (KIP-516). A
+// leader that lacks records which were read, after an unclean election, has ended the epoch of the last one further back (KIP-320).
+// Offsets that are read on in another log would lose records, or repeat them, without a word.
+
+/** What is known of the log that a partition is read from. */
+export interface LogMark extends TopicPartition {
+  /** Where to read on. */
+  readonly nextOffset: number
+  /** `null`: the broker has none. */
+  readonly topicId: string | null
+  /** Under which leader the record before `nextOffset` was written, or a later one; −1: not known. */
+  readonly readEpoch: number
+  /** The leader's epoch under which the log was last found to be the same. */
+  checkedEpoch: number
+}
+
+/** @throws TidemarkError `TOPIC_CHANGED`: the topic was made anew */
+export function refuseIfMadeAnew({ topic, partition, ...mark }: LogMark, brokers: Brokers): void {
+  const now = brokers.idOf(topic)
+  if (mark.topicId === null || now === null || now === mark.topicId) return
+  throw new TidemarkError(
+    'TOPIC_CHANGED',
+    `topic "${topic}" was deleted and made anew: its id was ${mark.topicId} and is ${now}`,
+    {
+      where: position(topic, partition, mark.nextOffset),
+      hint: 'read the new topic under another group, or delete what the group has committed (kafka-consumer-groups.sh --delete-offsets)',
+    },
+  )
+}
+
+/**
+ * Looks whether the leader has what was read, for partitions whose leader has changed since that was last looked at.
+ * @returns what hinders those that could not be looked at, by partition name
+ * @throws TidemarkError `TOPIC_CHANGED` · `LOG_TRUNCATED` · as `Brokers.ask`
+ */
+export async function checkLogs(
+  brokers: Brokers,
+  leader: string,
+  marks: readonly LogMark[],
+): Promise<ReadonlyMap<string, TidemarkError>> {
+  const changed: LogMark[] = []
+  for (const mark of marks) {
+    refuseIfMadeAnew(mark, brokers)
+    const epoch = brokers.leaderEpochOf(mark)
+    if (mark.checkedEpoch === epoch) continue
+    if (mark.readEpoch < 0 || epoch < 0) mark.checkedEpoch = epoch
+    else changed.push(mark)
+  }
+  if (changed.length === 0) return new Map()
+  const asked = changed.map((mark) => ({ mark, epoch: brokers.leaderEpochOf(mark) }))
+  const answers = await brokers.ask(
+    leader,
+    offsetForLeaderEpoch(
+      asked.map(({ mark: { topic, partition, readEpoch }, epoch }) => {
+        return { topic, partition, currentEpoch: epoch, epoch: readEpoch }
+      }),
+    ),
+  )
+  const byName = new Map(answers.map((answer) => [partitionName(answer), answer]))
+  const hindered = new Map<string, TidemarkError>()
+  for (const { mark, epoch } of asked) {
+    const name = partitionName(mark)
+    const answer = byName.get(name)
+    if (answer?.code === CODE.NONE) {
+      refuseIfTruncated(mark, answer)
+      mark.checkedEpoch = epoch
+    } else hindered.set(name, unanswered(name, answer?.code ?? CODE.UNKNOWN_TOPIC_OR_PARTITION))
+  }
+  return hindered
+}
+
+/** @throws TidemarkError `LOG_TRUNCATED` */
+function refuseIfTruncated(
+  { topic, partition, nextOffset, readEpoch }: LogMark,
+  { epoch, endOffset }: EpochEnd,
+): void {
+  if (epoch >= 0 && endOffset >= nextOffset) return
+  const what =
+    epoch < 0
+      ? `the leader knows of no leader before it, and the last record that was read is of epoch ${readEpoch}`
+      : `the new leader has the log that was read only up to ${endOffset}`
+  throw new TidemarkError(
+    'LOG_TRUNCATED',
+    `${what}: records that were read are gone, and others stand in their place, or will`,
+    {
+      where: position(topic, partition, nextOffset),
+      hint: "a leader was elected that lacked records (unclean.leader.election.enable): set the group's offset into the log, and look at what was scored from what is gone",
+    },
+  )
+}
+
+function unanswered(name: string, code: number): TidemarkError {
+  const message = `where the log of ${name} ends is answered with ${nameOfCode(code)}`
+  if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION) return new TidemarkError('TOPIC_MISSING', message)
+  return new TidemarkError(hasMoved(code) ? 'BROKER_UNAVAILABLE' : 'GROUP_FAILED', message)
+}
