@@ -75,7 +75,7 @@ function digits(n: number, length: number): string {
 }
 
 /** Numbers in [0, 1). Mulberry32 by Tommy Ettinger, 2017, public domain. */
-function mulberry32(seed: number): () => number {
+export function mulberry32(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

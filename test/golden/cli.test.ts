@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import type { Guarantee } from '../../src/records/port.ts'
 import {
   freshName,
   freshTopics,
@@ -56,21 +57,32 @@ test.each(FOLDERS)('through dev, every line of %s gets its expected answer', asy
   expect(compareGolden(golden, answersOf(golden, places, { outputs, deadLetters }))).toEqual([])
 })
 
-for (const name of FOLDERS) {
-  kafkaTest(`through run, every line of ${name} gets its expected answer`, async (kafka) => {
-    const golden = readGolden(here(`./${name}`))
-    const records = new KafkaRecords(plainOptions(kafka))
-    try {
-      const { places, outputs, deadLetters } = await runOnKafka(kafka, records, golden)
-      expect(compareGolden(golden, answersOf(golden, places, { outputs, deadLetters }))).toEqual([])
-    } finally {
-      await records.close()
-    }
-  })
+for (const guarantee of ['exactly-once', 'at-least-once'] as const) {
+  for (const name of FOLDERS) {
+    kafkaTest(
+      `through run ${guarantee}, every line of ${name} gets its expected answer`,
+      async (kafka) => {
+        const golden = readGolden(here(`./${name}`))
+        const records = new KafkaRecords(plainOptions(kafka))
+        try {
+          const outcome = await runOnKafka(kafka, records, { golden, guarantee })
+          const { places, outputs, deadLetters } = outcome
+          const answers = answersOf(golden, places, { outputs, deadLetters })
+          expect(compareGolden(golden, answers)).toEqual([])
+        } finally {
+          await records.close()
+        }
+      },
+    )
+  }
 }
 
 /** Produces the lines, scores them with `tidemark run`, stops it, and reads all it wrote. */
-async function runOnKafka(kafka: KafkaService, records: KafkaRecords, golden: Golden) {
+async function runOnKafka(
+  kafka: KafkaService,
+  records: KafkaRecords,
+  { golden, guarantee }: { golden: Golden; guarantee: Guarantee },
+) {
   const logical = golden.topologyFile.includes('card')
     ? { source: 'payments', sink: 'predictions' }
     : { source: 'flights', sink: 'flight-predictions' }
@@ -82,7 +94,7 @@ async function runOnKafka(kafka: KafkaService, records: KafkaRecords, golden: Go
     'run',
     withFeatures(golden),
     ...['--brokers', kafka.brokers.join(','), '--group', freshName('golden')],
-    ...[...flags, '--guarantee', 'at-least-once'],
+    ...[...flags, '--guarantee', guarantee],
     ...guardFlags(golden),
   ])
   const skipped = golden.expected.filter((e) => e.outcome === 'skipped').length

@@ -13,6 +13,8 @@ export interface Encoder {
   writeInt64(value: number): Encoder
   writeDouble(value: number): Encoder
   writeBoolean(value: boolean): Encoder
+  writeUVarInt(value: number): Encoder
+  writeUVarIntString(value: string | null): Encoder
   writeString(value: string | null): Encoder
   writeBytes(value: Buffer): Encoder
   writeEncoder(value: Encoder): Encoder

@@ -12,10 +12,13 @@
 #   broker.sh restart DIR NODE   starts it again on what it held, at the same ports; does not wait until it is ready
 #   broker.sh pause DIR NODE     it does nothing any more, not even end its connections ...
 #   broker.sh resume DIR NODE    ... until now
+#   broker.sh fill DIR NODE      fills its disk to the last byte ...
+#   broker.sh free DIR NODE      ... until now; needs TIDEMARK_DISK_MB at the start
 #   broker.sh stop DIR           ends all nodes and deletes DIR
 #   broker.sh jars               fetches the jars where need be, and prints the folder that holds them
 #
-# TIDEMARK_CACHE keeps the jars (default $HOME/.cache/tidemark). KAFKA_VERSION: 3.9.0 and later run on Java 17.
+# TIDEMARK_CACHE keeps the jars (default $HOME/.cache/tidemark). KAFKA_VERSION: 3.9.0 and later run on Java 17. TIDEMARK_DISK_MB
+# gives each node a disk of its own of that size, in memory (needs root).
 set -euo pipefail
 : "${KAFKA_VERSION:=4.4.0}" "${TIDEMARK_CACHE:=$HOME/.cache/tidemark}"
 libs=$TIDEMARK_CACHE/kafka-$KAFKA_VERSION
@@ -126,7 +129,10 @@ start() { # start DIR PORT...
   mkdir -p "$dir"
   certificates "$dir"
   for ((node = 1; node <= ($# - 1) / 5; node++)); do
-    mkdir "$dir/$node"
+    mkdir -p "$dir/$node/data"
+    if [ -n "${TIDEMARK_DISK_MB:-}" ]; then
+      mount -t tmpfs -o "size=${TIDEMARK_DISK_MB}m" tidemark-test "$dir/$node/data" || die 'a disk of its own needs root'
+    fi
     properties "$dir" "$node" "${@:2}" >"$dir/$node/broker.properties"
     format "$dir/$node" "$cluster" & formatting+=($!)
   done
@@ -176,7 +182,14 @@ stop() { # stop DIR
   if [ ! -e "$classes" ]; then end "$dir/1" TERM; fi
   for of in "$dir"/[1-3]; do end "$of" KILL; done
   if [ -e "$dir/classes.jsa" ]; then mv -f "$dir/classes.jsa" "$classes"; fi
+  for of in "$dir"/[1-3]/data; do if mountpoint -q "$of"; then umount -l "$of"; fi; done
   rm -rf "$dir"
+}
+
+fill() { # fill NODE_DIR
+  mountpoint -q "$1/data" || die "$1 has no disk of its own"
+  # Ends when nothing is left, which is what is wanted.
+  cat /dev/zero >"$1/data/filler" 2>/dev/null || true
 }
 
 must() { "$@" || die "node $node of $dir does not run"; }
@@ -189,6 +202,8 @@ kill:3) end "$dir/$node" KILL ;;
 restart:3) launch "$dir" "$node" ;;
 pause:3) must signal "$dir/$node" STOP ;;
 resume:3) must signal "$dir/$node" CONT ;;
+fill:3) fill "$dir/$node" ;;
+free:3) rm -f "$dir/$node/data/filler" ;;
 stop:2) stop "$dir" ;;
 jars:1) fetch; echo "$libs" ;;
 *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2 ;;

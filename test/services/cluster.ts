@@ -52,7 +52,7 @@ export async function metadataOf(address: string): Promise<Metadata> {
 }
 
 /** The node that coordinates a group, or the transactions of an id; `null` while there is none. */
-async function coordinatorOf(
+export async function coordinatorOf(
   address: string,
   what: { group: string } | { transactionalId: string },
 ): Promise<number | null> {

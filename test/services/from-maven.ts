@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { areInSync, areUp, ready, until } from './cluster.ts'
 import type { KafkaService, Secure } from './kafka.ts'
 import { freePorts } from './ports.ts'
@@ -42,21 +43,26 @@ export interface KafkaNode {
   /** It does nothing any more, and its connections stay open, until {@link resume}. */
   readonly pause: () => void
   readonly resume: () => void
+  /** Does one of broker.sh's commands, and does not hold this process up meanwhile. */
+  readonly tell: (command: 'halt' | 'kill' | 'fill' | 'free') => Promise<void>
 }
 
 export interface OwnKafkaOptions {
   /** With three, topics have three replicas of which two must be in sync, unless they are made otherwise. @default 1 */
   readonly nodes?: 1 | 3
+  /** Each node has a disk of its own of that size, which it can be told to `fill` and `free`; needs root. @default they share the machine's */
+  readonly diskMb?: number
 }
 
 /** As broker.sh wants them, for each node. */
 const PORTS = 5
+const SCRIPT = join(import.meta.dirname, 'broker.sh')
 const START_MS = 60_000
 
 /** Fetches what a broker needs, once for this machine. @throws Error that says what is missing and cannot be installed */
 export function fetchJars(): void {
   try {
-    script('jars')
+    script(['jars'])
   } catch (error) {
     const said = (error as { stderr?: string }).stderr?.trim().split('\n').at(-1)
     throw new Error(said ?? (error as Error).message, { cause: error })
@@ -66,6 +72,7 @@ export function fetchJars(): void {
 /** @throws Error when Java or Maven is missing and cannot be installed */
 export async function startFromMaven({
   nodes: count = 1,
+  diskMb,
 }: OwnKafkaOptions = {}): Promise<OwnKafka> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-kafka-'))
   const ports = await freePorts(count * PORTS)
@@ -74,10 +81,13 @@ export async function startFromMaven({
   )
   const addresses = nodes.map(({ address }) => address)
   const stop = async () => {
-    script('stop', dir)
+    script(['stop', dir])
   }
   try {
-    script('start', dir, ...ports.map(String))
+    script(
+      ['start', dir, ...ports.map(String)],
+      diskMb === undefined ? {} : { TIDEMARK_DISK_MB: String(diskMb) },
+    )
     await until('up', () => areUp(addresses), START_MS)
     await ready(addresses, START_MS)
   } catch (error) {
@@ -107,21 +117,24 @@ function nodeOf(
   [plain = 0, , , port = 0, advertisedPort = 0]: readonly number[],
 ): KafkaNode {
   const address = `127.0.0.1:${plain}`
-  const tell = (command: string) => () => script(command, dir, String(id))
+  const told = (command: string) => () => script([command, dir, String(id)])
   return {
     id,
     address,
     proxied: { port, advertisedPort },
     dir: join(dir, String(id)),
-    halt: tell('halt'),
-    kill: tell('kill'),
+    halt: told('halt'),
+    kill: told('kill'),
     restart: async () => {
-      script('restart', dir, String(id))
+      script(['restart', dir, String(id)])
       await until('up again', () => areUp([address]), START_MS)
       await ready([address], START_MS)
     },
-    pause: tell('pause'),
-    resume: tell('resume'),
+    pause: told('pause'),
+    resume: told('resume'),
+    tell: async (command) => {
+      await promisify(execFile)(SCRIPT, [command, dir, String(id)])
+    },
   }
 }
 
@@ -134,7 +147,8 @@ function secureListener(dir: string, ports: readonly number[]): Secure {
   }
 }
 
-function script(...args: readonly string[]): void {
+function script(args: readonly string[], env: Readonly<Record<string, string>> = {}): void {
   const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe']
-  execFileSync(join(import.meta.dirname, 'broker.sh'), args, { encoding: 'utf8', stdio })
+  const options = { encoding: 'utf8', stdio, env: { ...process.env, ...env } } as const
+  execFileSync(SCRIPT, args, options)
 }

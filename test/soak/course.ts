@@ -6,83 +6,97 @@ import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { say } from '../../src/cli/print.ts'
 import { Progress } from '../../src/cli/progress.ts'
 import { runArguments, topicsOf } from '../bench/stage.ts'
-import { check, runFile, startWatch, type Verdict } from './checker.ts'
-import { feed } from './feed.ts'
+import { until } from '../services/cluster.ts'
+import type { OwnKafka } from '../services/from-maven.ts'
+import type { Link } from '../services/links.ts'
+import { type BeatFigures, beatFigures, startBeats } from './beats.ts'
+import { check, type Run, runFile, startWatch, type Verdict } from './checker.ts'
+import { type Fed, feed, LONGER_S } from './feed.ts'
+import { HEAP_PROBE, type HeapFigures, HeapWatch, heapFigures } from './heap.ts'
 import { type MemoryFigures, memoryFigures } from './memory.ts'
+import { beatArguments, beatTopicsOf, topicNames } from './topics.ts'
 import { Workers } from './workers.ts'
 
-// From fresh topics to a verdict on what stands in them.
+// From fresh topics over troubled workers to a verdict on what stands in the topics.
 
 /** For the first workers to have their partitions, and for the watch to have seen something. */
 const START_WITHIN_MS = 120_000
-/** What feeding may take longer than planned. */
-const FEED_SLACK_MS = 120_000
 /** After the last payment, for the workers to be through. */
 const FINISH_WITHIN_MS = 180_000
 const CHECK_WITHIN_MS = 600_000
 /** The payments are ten a second of event time, and the longest window of card-fraud is 24 h. */
 const LONGEST_WINDOW_EVENTS = 10 * 86_400
-const ASK_EVERY_MS = 500
 const CLIENT = { logLevel: logLevel.NOTHING } as const
 
-export interface SoakOptions {
+/** Where it takes place. */
+export interface Place {
   readonly brokers: readonly string[]
+  /** `null`: its nodes are not ours. */
+  readonly kafka: OwnKafka | null
+  /** Between the workers and each node; none: they are told the brokers themselves. */
+  readonly links: readonly Link[]
+}
+
+/** What the workers go through while they are fed. Resolves when all is whole again, with what was not as it should be. */
+export type Trouble = (ground: Ground) => Promise<readonly string[]>
+
+export interface CourseOptions extends Place {
   readonly model: string
   readonly seconds: number
   readonly perSecond: number
   readonly workers: number
-  readonly killEverySeconds: number
   readonly partitions: number
   readonly guarantee: string
   /** More flags for each worker; `{name}` stands for its name. */
   readonly workerFlags: readonly string[]
+  /** Modules that each worker loads first. @default none */
+  readonly preloads?: readonly string[]
+  /** The worker whose heap is watched: it must never be killed. @default none */
+  readonly spared?: string
+  readonly trouble: Trouble
 }
 
 export interface Report {
   readonly fed: number
   readonly seconds: number
-  readonly kills: number
   /** From the last payment to its commit; `null`: the workers did not come through. */
   readonly finishSeconds: number | null
-  /** Workers that ended without being told to, or not as told. */
-  readonly surprises: readonly string[]
+  /** What must not be, beside the verdict. */
+  readonly faults: readonly string[]
   readonly memory: MemoryFigures
+  readonly heap: HeapFigures
+  readonly beats: BeatFigures
   readonly verdict: Verdict
   /** The logs of the workers, what was noted, and what the checker was told. */
   readonly folder: string
 }
 
-/** Holds while the soak does its work, and is gone after. */
-interface Ground {
-  readonly options: SoakOptions
+/** Holds while the course is run, and is gone after. */
+export interface Ground {
+  readonly options: CourseOptions
   readonly group: string
   readonly folder: string
   readonly admin: Admin
   readonly workers: Workers
 }
 
-/** Soaks, and tells what came of it. Aborted, it ends its workers and rejects. */
-export async function soak(options: SoakOptions, aborted: Promise<never>): Promise<Report> {
+/** Runs it, and tells what came of it. Aborted, it ends its workers and rejects. */
+export async function runCourse(options: CourseOptions, aborted: Promise<never>): Promise<Report> {
   const group = `soak-${randomUUID().slice(0, 8)}`
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-soak-'))
   say(`logs and notes: ${folder}`)
   const admin = new Kafka({ brokers: [...options.brokers], ...CLIENT }).admin()
   await admin.connect()
-  const topics = Object.values(topicsOf(group))
+  const topics = topicNames(group)
   const { partitions } = options
-  await admin.createTopics({ topics: topics.map((t) => ({ topic: t, numPartitions: partitions })) })
-  const workers = new Workers({
-    names: Array.from({ length: options.workers }, (_, i) => `w${i + 1}`),
-    argumentsOf: (name) => [
-      ...runArguments({ ...options, group }),
-      ...options.workerFlags.map((flag) => flag.replaceAll('{name}', name)),
-    ],
-    folder,
+  await admin.createTopics({
+    topics: topics.map((topic) => ({ topic, numPartitions: partitions })),
+    waitForLeaders: true,
   })
-  let isFaulty = false
+  const workers = startWorkers(options, group, folder)
+  let isFaulty = true
   try {
-    const ground = { options, group, folder, admin, workers }
-    const report = await Promise.race([course(ground), aborted])
+    const report = await Promise.race([course({ options, group, folder, admin, workers }), aborted])
     isFaulty = !report.verdict.ok
     return report
   } finally {
@@ -93,76 +107,125 @@ export async function soak(options: SoakOptions, aborted: Promise<never>): Promi
   }
 }
 
-async function course({ options, group, folder, admin, workers }: Ground): Promise<Report> {
+function startWorkers(options: CourseOptions, group: string, folder: string): Workers {
+  const { links, preloads = [], spared } = options
+  const brokers = links.length === 0 ? options.brokers : links.map(({ address }) => address)
+  return new Workers({
+    names: Array.from({ length: options.workers }, (_, i) => `w${i + 1}`),
+    argumentsOf: (name) => [
+      ...runArguments({ ...options, brokers, group }),
+      ...beatArguments(group),
+      ...options.workerFlags.map((flag) => flag.replaceAll('{name}', name)),
+    ],
+    preloadsOf: (name) => [...preloads, ...(name === spared ? [HEAP_PROBE] : [])],
+    folder,
+  })
+}
+
+async function course(ground: Ground): Promise<Report> {
+  const { options, group, folder, workers } = ground
   const { payments: input, predictions, deadLetters } = topicsOf(group)
-  const brokers = options.brokers.join(',')
   const mayRepeat = options.guarantee === 'at-least-once'
-  const of = { brokers, group, input, predictions, deadLetters, mayRepeat }
+  const brokers = options.brokers.join(',')
+  const of: Run = {
+    ...{ brokers, group, input, predictions, deadLetters, mayRepeat },
+    ...{ fed: 0, notes: null },
+  }
   await within(START_WITHIN_MS, 'the workers have their partitions', workers.ready())
   const notes = join(folder, 'notes.ndjson')
-  const watch = startWatch(runFile(folder, 'watch', { ...of, fed: 0, notes: null }), notes)
+  const watch = startWatch(runFile(folder, 'watch', of), notes)
+  const hasBegun = watch.until(() => true)
   try {
-    await within(
-      START_WITHIN_MS,
-      'the watch has begun',
-      watch.until(() => true),
-    )
-    const startMs = performance.now()
-    const { fed, kills } = await feedAndKill(options, input, workers)
-    const seconds = (performance.now() - startMs) / 1_000
-    say(`${fed} payments are fed; waiting until all are committed`)
-    const finishSeconds = await untilCommitted(admin, group, input)
+    await within(START_WITHIN_MS, 'the watch has begun', hasBegun)
+    const fed = await feedAndTrouble(ground)
+    say(`${fed.inputs} payments are fed; waiting until all are committed`)
+    const finishSeconds = await untilCommitted(ground)
+    const beats = await beatFigures(options.brokers, beatTopicsOf(group), mayRepeat)
+    const heap = fed.heap?.stop() ?? []
     await workers.stop()
     await watch.stop()
     const fullMs = (LONGEST_WINDOW_EVENTS / options.perSecond) * 1_000
-    const run = runFile(folder, 'check', { ...of, fed, notes })
+    const run = runFile(folder, 'check', { ...of, fed: fed.inputs, notes })
     const [verdict] = await check([run], { timeoutMs: CHECK_WITHIN_MS, tell: say })
     return {
-      ...{ fed, seconds, kills, finishSeconds, surprises: workers.surprises },
-      ...{ memory: memoryFigures(workers.memory, fullMs), verdict: verdict as Verdict, folder },
+      ...{ fed: fed.inputs, seconds: fed.seconds, finishSeconds, beats, folder },
+      faults: [...fed.faults, ...beats.faults, ...workers.surprises],
+      memory: memoryFigures(workers.memory, fullMs),
+      heap: heapFigures(heap),
+      verdict: verdict as Verdict,
     }
   } finally {
     await watch.stop()
   }
 }
 
-async function feedAndKill(
-  { brokers, seconds, perSecond, killEverySeconds }: SoakOptions,
-  topic: string,
-  workers: Workers,
-): Promise<{ fed: number; kills: number }> {
+interface Troubled {
+  readonly inputs: number
+  readonly seconds: number
+  readonly faults: readonly string[]
+  readonly heap: HeapWatch | null
+}
+
+async function feedAndTrouble(ground: Ground): Promise<Troubled> {
+  const { options, group, workers } = ground
+  const { brokers, seconds, perSecond, spared } = options
+  const topic = topicsOf(group).payments
   let sent = 0
-  let kills = 0
   const progress = new Progress(() => ({ records: sent, share: sent / (seconds * perSecond) }))
-  const killing = setInterval(() => {
-    say(`kill -9 ${++kills}: ${workers.killAny()}`)
-  }, killEverySeconds * 1_000)
+  const beats = startBeats(brokers, beatTopicsOf(group))
+  const heap = spared === undefined ? null : new HeapWatch(workers, spared)
+  let isOver = false
+  const startMs = performance.now()
+  const trouble = options.trouble(ground).finally(() => {
+    isOver = true
+  })
+  const feeding = feed({ brokers, topic, perSecond, seconds, isOver: () => isOver }, (n) => {
+    sent = n
+  })
   try {
-    const fed = feed({ brokers, topic, perSecond, seconds }, (n) => {
-      sent = n
-    })
+    const [fed, faults] = await within(
+      (seconds + LONGER_S) * 1_000,
+      'all payments are fed, and all is whole again',
+      Promise.all([feeding, trouble]),
+    )
+    await beats.stop()
+    const inputs = await countOf(ground.admin, topic)
     return {
-      fed: await within(seconds * 1_000 + FEED_SLACK_MS, 'all payments are fed', fed),
-      kills,
+      ...{ inputs, seconds: (performance.now() - startMs) / 1_000, heap },
+      faults: [...faults, ...misfed(fed, inputs)],
     }
   } finally {
-    clearInterval(killing)
     progress.end()
+    await beats.stop()
   }
 }
 
+/** What was sent stands in the log; more than that only where sends had to be made again. */
+function misfed({ payments, again }: Fed, inputs: number): string[] {
+  const isRight = again === 0 ? inputs === payments : inputs >= payments
+  return isRight ? [] : [`${payments} payments were fed, and ${inputs} are there`]
+}
+
+async function countOf(admin: Admin, topic: string): Promise<number> {
+  const ends = await admin.fetchTopicOffsets(topic)
+  return ends.reduce((sum, { high }) => sum + Number(high), 0)
+}
+
 /** Asks without the driver under test. */
-async function untilCommitted(admin: Admin, group: string, topic: string): Promise<number | null> {
+async function untilCommitted({ admin, group }: Ground): Promise<number | null> {
+  const topic = topicsOf(group).payments
   const startMs = performance.now()
   const ends = await admin.fetchTopicOffsets(topic)
-  for (;;) {
+  const isThrough = async () => {
     const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
     const committed = new Map(found?.partitions.map((p) => [p.partition, p.offset]))
-    const tookMs = performance.now() - startMs
-    const isThrough = ends.every((p) => p.high === '0' || committed.get(p.partition) === p.high)
-    if (isThrough) return tookMs / 1_000
-    if (tookMs > FINISH_WITHIN_MS) return null
-    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS))
+    return ends.every((p) => p.high === '0' || committed.get(p.partition) === p.high)
+  }
+  try {
+    await until('through', isThrough, FINISH_WITHIN_MS)
+    return (performance.now() - startMs) / 1_000
+  } catch {
+    return null
   }
 }
 

@@ -5,8 +5,11 @@ import { EXIT, say } from '../../src/cli/print.ts'
 import { untilSignal } from '../../src/cli/signals.ts'
 import { build } from '../bench/build.ts'
 import { machine } from '../bench/figures.ts'
-import { withBrokers } from '../bench/stage.ts'
-import { type Report, soak } from './course.ts'
+import { onOwnKafka } from '../chaos/place.ts'
+import { steadySchedule } from '../chaos/steady.ts'
+import { troubleOf } from '../chaos/trouble.ts'
+import { type Place, runCourse } from './course.ts'
+import { faultsOf, linesOf } from './judgement.ts'
 
 // Workers under a steady load, of which one after the other is killed; then a verdict on what they left. See docs/soak.md.
 //   npx tsx test/soak/soak.ts [options]
@@ -16,12 +19,18 @@ interface Flags {
   readonly rate: number
   readonly workers: number
   readonly killEvery: number
+  readonly nodeEvery: number
+  readonly quotaEvery: number
   readonly partitions: number
   readonly guarantee: string
   readonly model: string
   readonly workerFlags: string
   readonly brokers?: string
 }
+
+/** Never killed: what it holds is looked at from the first to the last minute. */
+const SPARED = 'w1'
+const NODES = 3
 
 function above0(text: string): number {
   const n = Number(text)
@@ -42,58 +51,41 @@ async function main(flags: Flags): Promise<void> {
   })
   aborted.catch(() => {})
   await build()
-  const report = await withBrokers(flags.brokers?.split(',') ?? null, (brokers) =>
-    soak(
+  const seconds = Math.round(flags.minutes * 60)
+  const schedule = steadySchedule({
+    ...{ seconds, nodes: flags.brokers === undefined ? NODES : 0 },
+    workers: Array.from({ length: flags.workers }, (_, i) => `w${i + 1}`).filter(
+      (w) => w !== SPARED,
+    ),
+    ...{ killEveryS: flags.killEvery, nodeEveryS: flags.nodeEvery },
+    quotaEveryS: flags.quotaEvery,
+  })
+  const work = (place: Place) =>
+    runCourse(
       {
-        brokers,
-        model: resolve(flags.model),
-        seconds: Math.round(flags.minutes * 60),
-        perSecond: flags.rate,
-        workers: flags.workers,
-        killEverySeconds: flags.killEvery,
-        partitions: flags.partitions,
-        guarantee: flags.guarantee,
+        ...place,
+        ...{ model: resolve(flags.model), seconds, perSecond: flags.rate, spared: SPARED },
+        ...{ workers: flags.workers, partitions: flags.partitions, guarantee: flags.guarantee },
         workerFlags: flags.workerFlags.split(' ').filter((flag) => flag !== ''),
+        trouble: troubleOf(schedule),
       },
       aborted,
-    ),
-  )
+    )
+  const given = flags.brokers?.split(',')
+  const report = await (given === undefined
+    ? onOwnKafka({ nodes: NODES, hasDisks: false }, work)
+    : work({ brokers: given, kafka: null, links: [] }))
   ended.dispose()
   const faults = faultsOf(report)
-  for (const line of linesOf(report, flags)) say(line)
-  say(faults.length === 0 ? 'the soak is passed' : `the soak is FAILED: ${faults.join('; ')}`)
-  const { guarantee, rate, workers, killEvery, partitions } = flags
-  const told = { guarantee, rate, workers, killEvery, partitions }
+  for (const line of linesOf(report)) say(line)
   const ok = faults.length === 0
+  say(ok ? 'the soak is passed' : `the soak is FAILED: ${faults.join('; ')}`)
+  const { guarantee, rate, workers, killEvery, nodeEvery, quotaEvery, partitions } = flags
+  const told = { guarantee, rate, workers, killEvery, nodeEvery, quotaEvery, partitions }
   const { folder, ...figures } = report
   console.log(JSON.stringify({ mode: 'soak', ok, ...told, ...figures, machine: machine() }))
   if (ok) rmSync(folder, { recursive: true })
   else process.exitCode = EXIT.failed
-}
-
-/** What the soak must not show. */
-function faultsOf({ verdict, surprises, memory, finishSeconds }: Report): string[] {
-  return [
-    ...Object.entries(verdict.faults).map(([what, { count }]) => `${what} ${count}`),
-    ...surprises,
-    ...(finishSeconds === null ? ['the workers did not come through'] : []),
-    ...(memory.isFlat === false ? ['memory grows'] : []),
-  ]
-}
-
-function linesOf({ fed, seconds, kills, memory, verdict }: Report, flags: Flags): string[] {
-  const { bySoak, byUptime, isFlat } = memory
-  const rate = Math.round(fed / seconds)
-  const flat = isFlat === null ? 'too short to tell' : isFlat ? 'flat' : 'GROWS'
-  const lines = [
-    `${fed} payments at ${rate}/s on ${flags.workers} workers, ${kills} times kill -9, ${flags.guarantee}`,
-    `memory of a worker, first and last third: ${bySoak.firstMb} and ${bySoak.lastMb} MB of the soak, ` +
-      `${byUptime.firstMb} and ${byUptime.lastMb} MB by uptime, ${memory.peakMb} MB at most: ${flat}`,
-  ]
-  if (flags.guarantee !== 'at-least-once') return lines
-  const { repeated } = verdict
-  const said = repeated === 0 ? 'none: the kills fell between commits' : `${repeated}, as it may be`
-  return [...lines, `repeated outcomes: ${said}`]
 }
 
 try {
@@ -101,7 +93,14 @@ try {
     .option('--minutes <n>', 'how long payments are fed', above0, 20)
     .option('--rate <n>', 'payments a second', wholeNumber, 5_000)
     .option('--workers <n>', 'processes', wholeNumber, 3)
-    .option('--kill-every <seconds>', 'kill -9 of any of them', above0, 20)
+    .option('--kill-every <seconds>', 'kill -9 of one of them, but never the first', above0, 20)
+    .option('--node-every <seconds>', 'kill -9 of one of three nodes', above0, 120)
+    .option(
+      '--quota-every <seconds>',
+      'a quota for one worker, for a third of the time',
+      above0,
+      60,
+    )
     .option('--partitions <n>', 'of each topic', wholeNumber, 6)
     .addOption(
       new Option('--guarantee <which>', 'at least once: repeated outcomes are no fault')
@@ -114,7 +113,10 @@ try {
       'more flags for each worker; {name} stands for its name',
       '--worker-name {name} --session-timeout 6',
     )
-    .option('--brokers <list>', 'host:port,… (default: a broker of its own)')
+    .option(
+      '--brokers <list>',
+      'host:port,… whose nodes are left alone (default: three of its own)',
+    )
     .action(main)
     .parseAsync()
 } catch (error) {

@@ -19,6 +19,8 @@ export interface WorkersOptions {
   readonly names: readonly string[]
   /** What the worker of that name is started with. */
   readonly argumentsOf: (name: string) => readonly string[]
+  /** Modules that the worker of that name loads first. */
+  readonly preloadsOf: (name: string) => readonly string[]
   /** Where their logs go, a file for each life. */
   readonly folder: string
 }
@@ -31,61 +33,103 @@ export class Workers {
   readonly #options: WorkersOptions
   readonly #startMs = performance.now()
   readonly #living = new Map<string, Life>()
+  /** Those that are started again when they end. */
+  readonly #wanted = new Set<string>()
   readonly #sampling: NodeJS.Timeout
   #lives = 0
-  #isOver = false
 
   constructor(options: WorkersOptions) {
     this.#options = options
-    for (const name of options.names) this.#start(name)
+    for (const name of options.names) this.add(name)
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_EVERY_MS)
   }
 
-  /** Resolves when all have their partitions. */
+  get names(): readonly string[] {
+    return [...this.#wanted]
+  }
+
+  /** Resolves when all have joined the group. */
   async ready(): Promise<void> {
     await Promise.all([...this.#living.values()].map(({ worker }) => worker.ready()))
   }
 
-  /** Ends one of them as `kill -9` does; its name. */
-  killAny(): string {
-    const lives = [...this.#living.values()]
-    const life = lives[Math.floor(Math.random() * lives.length)] as Life
+  /** What the present life of a worker has written to stderr. */
+  log(name: string): string {
+    return this.#life(name).running.stderr()
+  }
+
+  /** Sends a signal that its process survives. */
+  signal(name: string, signal: NodeJS.Signals): void {
+    this.#life(name).running.process.kill(signal)
+  }
+
+  /** Ends a worker as `kill -9` does. Resolves when its next life has joined the group. */
+  async kill(name: string): Promise<void> {
+    const life = this.#life(name)
     life.isEnding = true
     life.running.process.kill('SIGKILL')
-    return life.name
+    await life.running.ended
+    await this.#life(name).worker.ready()
+  }
+
+  /** Ends a worker in order. Resolves when its next life has joined the group. */
+  async restart(name: string): Promise<void> {
+    await this.#stop(this.#life(name))
+    await this.#life(name).worker.ready()
+  }
+
+  add(name: string): void {
+    this.#wanted.add(name)
+    this.#start(name)
+  }
+
+  /** Ends a worker in order, for good. */
+  async remove(name: string): Promise<void> {
+    this.#wanted.delete(name)
+    await this.#stop(this.#life(name))
   }
 
   /** Ends all in order. What does not exit with 0 is a surprise. */
   async stop(): Promise<void> {
-    this.#isOver = true
     clearInterval(this.#sampling)
-    const lives = [...this.#living.values()]
-    for (const life of lives) life.isEnding = true
-    const exits = await Promise.all(lives.map(({ worker }) => worker.stop()))
-    for (const [i, exit] of exits.entries()) {
-      if (exit !== 0) this.surprises.push(`${lives[i]?.name} was told to stop: ${exit}`)
-    }
+    this.#wanted.clear()
+    await Promise.all([...this.#living.values()].map((life) => this.#stop(life)))
+  }
+
+  #life(name: string): Life {
+    const life = this.#living.get(name)
+    if (life === undefined) throw new RangeError(`there is no worker ${name}`)
+    return life
+  }
+
+  async #stop(life: Life): Promise<void> {
+    life.isEnding = true
+    const exit = await life.worker.stop()
+    if (exit !== 0) this.surprises.push(`${life.name} was told to stop: ${exit}`)
   }
 
   #start(name: string): void {
-    const running = startTidemark(this.#options.argumentsOf(name))
+    const preloads = this.#options.preloadsOf(name).map((file) => `--import=${file}`)
+    const env = { NODE_OPTIONS: [process.env['NODE_OPTIONS'] ?? '', ...preloads].join(' ') }
+    const running = startTidemark(this.#options.argumentsOf(name), { env })
     const startMs = performance.now()
     const life: Life = { name, startMs, running, worker: new BenchWorker(running), isEnding: false }
     const file = `${name}-${String(++this.#lives).padStart(3, '0')}.log`
     this.#living.set(name, life)
+    // Before anybody else hears of its end: they find its next life.
     void this.#follow(life, file)
   }
 
-  /** To its end, and to the next life of that name. */
   async #follow(life: Life, file: string): Promise<void> {
     const { code, signal, stderr } = await life.running.ended
-    writeFileSync(join(this.#options.folder, file), stderr)
     const { name } = life
+    writeFileSync(join(this.#options.folder, file), stderr)
     if (!life.isEnding) {
       const why = /✗ (.*)/.exec(stderr)?.[1] ?? 'without a reason'
       this.surprises.push(`${name} ended by itself: ${code ?? signal}, ${why} (${file})`)
     }
-    if (!this.#isOver) this.#start(name)
+    this.#living.delete(name)
+    if (this.#wanted.has(name)) this.#start(name)
   }
 
   #sample(): void {

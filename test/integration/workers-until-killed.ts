@@ -1,0 +1,93 @@
+import { committingThrough } from '../../src/records/committing-through.ts'
+import type { Chunk, Records } from '../../src/records/port.ts'
+import { until } from '../services/cluster.ts'
+import { type Groups, prepareOnce, startOf, type Through } from './many-groups.ts'
+
+// Workers in a process of their own, each of another group. Those that are to die, die together when the last of them has come to
+// its end; others work until all is committed.
+//   node --import tsx workers-until-killed.ts GROUPS ENDS, both JSON
+
+/** Where a worker comes to its end: in the commit of the records from this offset on; `null`: at the end of the log. */
+export interface End {
+  readonly group: string
+  readonly offset: number | null
+  /** Before that commit, when its outputs are written and no offset is, or at any moment of it. */
+  readonly moment: 'before' | 'between' | 'during'
+}
+
+/** So many records come together at the offset where it ends. */
+const PIECE = 5
+const THROUGH_WITHIN_MS = 60_000
+
+const [groups, ends] = process.argv.slice(2).map((text) => JSON.parse(text)) as [Groups, End[]]
+const prepared = await prepareOnce()
+let living = ends.length
+
+await Promise.all(ends.map(live))
+await prepared.close()
+
+async function live(end: End): Promise<void> {
+  const through = end.offset === null ? {} : { through: endingAt(end.offset, end.moment) }
+  const { worker, records } = startOf(groups, end.group, { prepared, ...through })
+  const isThrough = async () => {
+    const [standing] = await records.standings(end.group, groups.payments)
+    return standing?.committed?.nextOffset === standing?.endOffset
+  }
+  await Promise.race([until(`${end.group} through`, isThrough, THROUGH_WITHIN_MS), worker.done])
+  await worker.stop()
+  await records.close()
+}
+
+function endingAt(offset: number, moment: End['moment']): Through {
+  return (inner) => {
+    let reached = () => {}
+    const isReached = new Promise<void>((resolve) => {
+      reached = resolve
+    })
+    const records = committingThrough(inner, async (commit, member) => {
+      const next = Math.max(-1, ...commit.nextOffsets.map(({ nextOffset }) => nextOffset))
+      if (next <= offset) {
+        await member.commit(commit)
+        // What comes behind it is committed apart.
+        if (next === offset) reached()
+        return
+      }
+      if (moment === 'between') await member.commit({ ...commit, nextOffsets: [] })
+      if (moment === 'during') void member.commit(commit).catch(() => {})
+      living--
+      if (living === 0) process.kill(process.pid, 'SIGKILL')
+      await new Promise(() => {})
+    })
+    return inPieces(records, offset, isReached)
+  }
+}
+
+/** The records before an offset are handed over as one chunk, and those from there on when it is reached, a few at a time. */
+function inPieces(records: Records, offset: number, isReached: Promise<void>): Records {
+  return {
+    ...records,
+    join: (options) => {
+      const { handlers } = options
+      const chunk = (whole: Chunk) => {
+        const [before, after] = [
+          whole.records.filter((r) => r.offset < offset),
+          whole.records.filter((r) => r.offset >= offset),
+        ]
+        if (before.length > 0)
+          handlers.chunk({
+            ...whole,
+            records: before,
+            nextOffset: Math.min(offset, whole.nextOffset),
+          })
+        void isReached.then(() => {
+          for (let at = 0; at < after.length; at += PIECE) {
+            const piece = after.slice(at, at + PIECE)
+            const nextOffset = (piece.at(-1)?.offset ?? 0) + 1
+            handlers.chunk({ ...whole, records: piece, nextOffset })
+          }
+        })
+      }
+      return records.join({ ...options, handlers: { ...handlers, chunk } })
+    },
+  }
+}
