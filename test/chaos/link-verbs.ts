@@ -5,7 +5,7 @@ import type { Link, LinkCounts, Way } from '../services/links.ts'
 import type { Ground } from '../soak/course.ts'
 import { address } from './ask-anyone.ts'
 import type { Entry, VerbName } from './schedule.ts'
-import type { Verb } from './verbs.ts'
+import type { Verb } from './verb.ts'
 
 // Brokers that are far, or that hold a worker back.
 

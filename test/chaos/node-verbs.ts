@@ -7,7 +7,7 @@ import type { KafkaNode, OwnKafka } from '../services/from-maven.ts'
 import type { Ground } from '../soak/course.ts'
 import { topicNames } from '../soak/topics.ts'
 import type { Entry, VerbName } from './schedule.ts'
-import type { Verb } from './verbs.ts'
+import type { Verb } from './verb.ts'
 
 // Nodes that end, stand still, or give their partitions away.
 

@@ -5,7 +5,7 @@ import { paymentRecords } from '../bench/input.ts'
 import { runArguments, topicsOf } from '../bench/stage.ts'
 import { until } from '../services/cluster.ts'
 import { startTidemark } from '../services/tidemark.ts'
-import type { Verb } from './verbs.ts'
+import type { Verb } from './verb.ts'
 
 const PAYMENTS = 200
 const WITHIN_MS = 60_000

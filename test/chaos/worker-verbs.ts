@@ -5,7 +5,7 @@ import { membersOf, resetOffsets } from '../services/group.ts'
 import type { Ground } from '../soak/course.ts'
 import { address } from './ask-anyone.ts'
 import type { VerbName } from './schedule.ts'
-import type { Verb } from './verbs.ts'
+import type { Verb } from './verb.ts'
 
 // Workers that end, stand still, come and go, read a wrong clock, and find other offsets than they left.
 

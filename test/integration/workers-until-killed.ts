@@ -68,6 +68,14 @@ function inPieces(records: Records, offset: number, isReached: Promise<void>): R
     ...records,
     join: (options) => {
       const { handlers } = options
+      const handOver = async (whole: Chunk, after: Chunk['records']) => {
+        await isReached
+        for (let at = 0; at < after.length; at += PIECE) {
+          const piece = after.slice(at, at + PIECE)
+          const nextOffset = (piece.at(-1)?.offset ?? 0) + 1
+          handlers.chunk({ ...whole, records: piece, nextOffset })
+        }
+      }
       const chunk = (whole: Chunk) => {
         const [before, after] = [
           whole.records.filter((r) => r.offset < offset),
@@ -79,13 +87,7 @@ function inPieces(records: Records, offset: number, isReached: Promise<void>): R
             records: before,
             nextOffset: Math.min(offset, whole.nextOffset),
           })
-        void isReached.then(() => {
-          for (let at = 0; at < after.length; at += PIECE) {
-            const piece = after.slice(at, at + PIECE)
-            const nextOffset = (piece.at(-1)?.offset ?? 0) + 1
-            handlers.chunk({ ...whole, records: piece, nextOffset })
-          }
-        })
+        void handOver(whole, after)
       }
       return records.join({ ...options, handlers: { ...handlers, chunk } })
     },
