@@ -1,7 +1,11 @@
+import { defineTopology, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { TidemarkError } from '../../src/kernel/errors.ts'
+import type { WorkerOptions } from '../../src/runtime/worker.ts'
+import type { HandMember } from './hand-records.ts'
 import { amounts, committed, joined } from './hand-worker.ts'
-import { record, scorer } from './support.ts'
+import { prepared, record, scorer } from './support.ts'
 
 // Commits that do not take all that is finished.
 
@@ -44,6 +48,54 @@ describe('a commit that could not be written in time', () => {
     }
     expect(new Set(sizes)).toEqual(new Set([2]))
     expect(amounts(attempt.commit.outputs)).toEqual([0])
+  })
+})
+
+/** `events` → the amount and 40,000 bytes → `scores`. */
+const padded = defineTopology('padded', (t) =>
+  t
+    .source('events', {
+      schema: z.object({ key: z.string(), at: z.number(), amount: z.number() }),
+      key: (e) => e.key,
+      eventTimeMs: (e) => e.at,
+      watermark: { lag: seconds(1) },
+      onLate: 'dead-letter',
+    })
+    .map((e) => ({ amount: e.amount, padding: 'x'.repeat(40_000) }))
+    .sink('scores'),
+)
+
+describe('what is on its way', () => {
+  const start = async (more: Partial<WorkerOptions> = {}) => {
+    const { member } = await joined(scorer(), { prepared: prepared(scorer(), padded), ...more })
+    for (const partition of [0, 1, 2]) member.assign(partition + 1, partition)
+    return member
+  }
+  const give = async (member: HandMember, partition: number, records: number) => {
+    const chunk = Array.from({ length: records }, (_, i) => record(i))
+    member.give(partition + 1, chunk, partition)
+    // Outputs are there when the chunk is finished.
+    await member.commitsNothing()
+    member.give(partition + 1, [record(records)], partition)
+  }
+
+  test('counts with the outputs that were made of it', async () => {
+    const member = await start()
+    await give(member, 0, 300)
+    expect(member.calls).toEqual([])
+    await give(member, 1, 500)
+    expect(member.calls).toEqual(['pause 1'])
+  })
+
+  test('of all partitions keeps to one budget', async () => {
+    const member = await start({ maxInFlightBytes: 16_000_000 })
+    // Alone it may have half of it.
+    await give(member, 0, 170)
+    expect(member.calls).toEqual([])
+    await give(member, 1, 100)
+    expect(member.calls).toEqual(['pause 0'])
+    await give(member, 2, 140)
+    expect(member.calls).toEqual(['pause 0', 'pause 1', 'pause 2'])
   })
 })
 
