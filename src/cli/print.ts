@@ -87,7 +87,13 @@ export const EXIT = {
   interrupted: 130,
 } as const
 
-const OUTSIDE = new Set(['BROKER_UNAVAILABLE', 'AUTHENTICATION', 'TOPIC_MISSING', 'TOPIC_LIMITS'])
+const OUTSIDE = new Set([
+  'BROKER_UNAVAILABLE',
+  'AUTHENTICATION',
+  'AUTHORIZATION',
+  'TOPIC_MISSING',
+  'TOPIC_LIMITS',
+])
 
 export function exitCodeOf(thrown: unknown): number {
   const faults = thrown instanceof Refused ? thrown.faults : [thrown]

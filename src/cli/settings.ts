@@ -166,7 +166,7 @@ export const SETTINGS = {
     takes: '<port>',
     about: 'port of /metrics, /livez and /readyz; 0 takes a free one, off serves none',
     fallback: 9464,
-    parse: httpPort,
+    parse: (given) => orOff(given, (g) => numberOf(g, { from: 0, to: 65_535 })),
   }),
   httpHost: setting<string>({
     takes: '<address>',
@@ -267,12 +267,13 @@ function hostAndPort(text: string): string {
   return broker
 }
 
-function httpPort(given: Given): number | 'off' {
-  const value = one(given)
-  if (value === 'off') return 'off'
-  const port = /^\d+$/.test(value) ? Number(value) : Number.NaN
-  if (!(port <= 65_535)) throw new Error(`"${value}" is not a port (0 to 65535) or off`)
-  return port
+function orOff<T>(given: Given, parse: (given: Given) => T): T | 'off' {
+  if (one(given) === 'off') return 'off'
+  try {
+    return parse(given)
+  } catch (error) {
+    throw new Error(`${messageOf(error)}, or off`, { cause: error })
+  }
 }
 
 function pairs(values: readonly string[], shape: string): Map<string, string> {

@@ -42,7 +42,7 @@ function textOf({ key, value }: RawRecord, limits: Limits): string {
   if (value === null) throw new TidemarkError('TOMBSTONE', 'a record without a value is no event')
   if (key === null) throw new TidemarkError('NULL_KEY', 'the record has no key')
   if (value.length > limits.bytes) {
-    const sizes = `${value.length} bytes, more than ${limits.bytes}`
+    const sizes = `the value has ${value.length} bytes, ${limits.bytes} are taken at most`
     throw new TidemarkError('RECORD_TOO_LARGE', sizes)
   }
   if (!isUtf8(value)) throw new TidemarkError('NOT_UTF8', 'the value is not UTF-8')

@@ -31,7 +31,8 @@ export function checkTopics(
       faults.push(new TidemarkError('TOPIC_MISSING', what, { where: definition.name, hint }))
     } else if (topic.maxMessageBytes !== null && topic.maxMessageBytes < SMALLEST_MAX_BYTES) {
       const what = `topic "${name}" takes only ${topic.maxMessageBytes} bytes (max.message.bytes)`
-      faults.push(new TidemarkError('TOPIC_LIMITS', what, { where: definition.name }))
+      const hint = `set its max.message.bytes to ${SMALLEST_MAX_BYTES} or more; 1048588 is Kafka's own`
+      faults.push(new TidemarkError('TOPIC_LIMITS', what, { where: definition.name, hint }))
     }
   }
   if (known?.isCompacted === true) {

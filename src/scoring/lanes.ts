@@ -1,4 +1,5 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { formatDuration } from '../kernel/time.ts'
 import type { Lane } from './batch-scorer.ts'
 import { columnToSortBy, sortedBy } from './row-order.ts'
 import type { Runner } from './runner.ts'
@@ -68,8 +69,9 @@ async function warmThread(
 }
 
 function tooSlow(cost: Cost, { label, where, latencyBudgetMs }: LaneChoice): TidemarkError {
-  const rowMs = (cost.baseMs + cost.rowMs).toPrecision(2)
-  const message = `${label} takes ${rowMs} ms for one row, the latency budget is ${latencyBudgetMs} ms`
+  const took = formatDuration(cost.baseMs + cost.rowMs)
+  const budget = formatDuration(latencyBudgetMs)
+  const message = `${label} takes ${took} for one row, the latency budget is ${budget}`
   const hint = 'raise latencyBudget of the score step, or use a smaller model'
   return new TidemarkError('MODEL_TOO_SLOW', message, { where, hint })
 }

@@ -84,7 +84,7 @@ test('every fault is told at once, with where it comes from', () => {
     'CONFIG_INVALID --worker-name: "a b" is not 1 to 100 letters, digits, ".", "_" and "-"',
     'CONFIG_INVALID --topic: "a" is given twice',
     `CONFIG_INVALID --tls-ca: cannot read ${pem}: ENOENT: no such file or directory, open '${pem}'`,
-    'CONFIG_INVALID TIDEMARK_HTTP_PORT: "70000" is not a port (0 to 65535) or off',
+    'CONFIG_INVALID TIDEMARK_HTTP_PORT: "70000" is not a whole number from 0 to 65535, or off',
     'CONFIG_INVALID TIDEMARK_LOG_FORMAT: "xml" is not text, json',
   ])
 })

@@ -181,7 +181,11 @@ export class Membership {
   async #deal({ groupProtocol, members }: Joined): Promise<GroupMemberAssignment[]> {
     const assigner = this.#assigners.find(({ name }) => name === groupProtocol)
     if (assigner === undefined) {
-      throw new TidemarkError('GROUP_FAILED', `the group deals by "${groupProtocol}", unknown here`)
+      throw new TidemarkError(
+        'GROUP_FAILED',
+        `the group deals its partitions by "${groupProtocol}", which this worker does not know`,
+        { where: this.#o.group, hint: 'a group is for workers alone: give them one (--group)' },
+      )
     }
     await this.#o.brokers.refresh()
     const assignment = await assigner.assign({ members, topics: [...this.#o.topics] })
