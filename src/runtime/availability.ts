@@ -14,10 +14,16 @@ const NAMED = 5
 
 export class Availability {
   readonly #reasons = new Map<Obstacle, string>()
+  #hindrance: string | null = null
   /** Is it the time a commit takes that is in the way? Any end of that commit ends it. */
   #isSlow = false
   /** How long the broker has made it wait since the last commit, and in the one before it: that wait falls into the next. */
   #throttledMs = { before: 0, since: 0 }
+
+  /** What makes its work slow and does not stop it; `null`: nothing does. */
+  get hindrance(): string | null {
+    return this.#hindrance
+  }
 
   /** All that is in the way; `null`: nothing is. */
   get reason(): string | null {
@@ -30,6 +36,7 @@ export class Availability {
     else if (event.type === 'commit-slow') this.#slow(event.durationMs)
     else if (event.type === 'commit-failed') this.#failed(event)
     else if (event.type === 'committed') this.#committed()
+    else if (event.type === 'writing-slow') this.#slowed(event.bytesPerSecond)
     else if (event.type === 'unreadable') this.#set('input', inWords(event.partitions))
   }
 
@@ -42,6 +49,15 @@ export class Availability {
       'commit',
       `a commit has been on its way for ${formatDuration(durationMs)}${throttled}`,
     )
+  }
+
+  #slowed(bytesPerSecond: number | null): void {
+    const { before, since } = this.#throttledMs
+    const why = before + since === 0 ? '' : ', since they throttle this client'
+    this.#hindrance =
+      bytesPerSecond === null
+        ? null
+        : `writing is slow: about ${Math.ceil(bytesPerSecond / 1_000)} KB a second get through to the brokers${why}`
   }
 
   #failed({ code, reason }: Extract<RuntimeEvent, { type: 'commit-failed' }>): void {

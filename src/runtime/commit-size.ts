@@ -4,6 +4,8 @@ const FIRST_BYTES = 256 * 1024
 const STEP_BYTES = { least: 1024, most: 64 * 1024 }
 /** A commit that is full and takes longer was too large: a transaction may be open for 10 s, ms. */
 const LONG_MS = 4_000
+/** One that is full and takes so long is held up by the way to the brokers, ms. */
+const HELD_UP_MS = 1_000
 
 /**
  * How many bytes the next commit may have: as many as get through in a few seconds. Halved when one took too long, or cut to what its
@@ -14,6 +16,7 @@ export class CommitSize {
   readonly #mostBytes: number
   #bytes: number
   #isBeginning = true
+  #pace: number | null = null
 
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes
@@ -25,10 +28,18 @@ export class CommitSize {
     return this.#bytes
   }
 
+  /** Bytes a second that get through to the brokers, where that is what holds commits up; else `null`. */
+  get pace(): number | null {
+    return this.#pace
+  }
+
   /** A commit of so many bytes was made. */
   committed(bytes: number, durationMs: number): void {
+    const isFull = bytes >= this.#bytes / 2
+    if (durationMs < HELD_UP_MS / 2) this.#pace = null
+    else if (isFull && durationMs >= HELD_UP_MS) this.#pace = (bytes / durationMs) * 1_000
     // What was not full says nothing about its size.
-    if (bytes < this.#bytes / 2) return
+    if (!isFull) return
     if (durationMs > LONG_MS) this.timedOut(Math.min(bytes, (2 * bytes * LONG_MS) / durationMs))
     else this.#become(this.#bytes + (this.#isBeginning ? this.#bytes : this.#step))
   }

@@ -62,6 +62,8 @@ export class Committer {
   readonly #size: CommitSize
   #wake: () => void = () => {}
   #attempt = 0
+  /** What was last told of what gets through. */
+  #toldPace: number | null = null
   /** Had the last commit no room for more? */
   #isFull = false
   /** The partition that is asked first, when not all have room. */
@@ -127,6 +129,7 @@ export class Committer {
     const durationMs = this.#o.clock.elapsedMs() - startMs
     this.#size.committed(load.bytes, durationMs)
     this.#tell(segments, commit, durationMs)
+    this.#tellPace()
     return load.records + segments.length
   }
 
@@ -199,6 +202,13 @@ export class Committer {
     }
     await this.#o.clock.sleep(nextAttemptMs, this.#stop.signal)
     this.nudge()
+  }
+
+  #tellPace(): void {
+    const bytesPerSecond = this.#size.pace
+    if ((bytesPerSecond === null) === (this.#toldPace === null)) return
+    this.#toldPace = bytesPerSecond
+    this.#o.observer({ type: 'writing-slow', bytesPerSecond })
   }
 
   #tell(segments: readonly Segment[], commit: Commit, durationMs: number): void {

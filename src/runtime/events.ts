@@ -144,6 +144,11 @@ export type RuntimeEvent =
       readonly partitions: readonly Unreadable[]
     }
   | {
+      /** Commits are held up by the way to the brokers: so much gets through. `null`: they are not any more. */
+      readonly type: 'writing-slow'
+      readonly bytesPerSecond: number | null
+    }
+  | {
       /** The broker makes the worker wait for so long, since it is over a quota. */
       readonly type: 'throttled'
       readonly durationMs: number

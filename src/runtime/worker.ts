@@ -261,8 +261,9 @@ class GroupWorker implements Worker {
   /** It runs as long as nothing is in the way of its work. */
   #showAvailability(): void {
     if (this.#availability === null || this.#stopping.signal.aborted) return
-    const { reason } = this.#availability
-    const state = reason === null ? 'running' : 'unavailable'
+    const { reason: obstacle, hindrance } = this.#availability
+    const state = obstacle === null ? 'running' : 'unavailable'
+    const reason = obstacle ?? hindrance
     if (state !== this.#state || reason !== this.#reason) this.#enter(state, reason)
   }
 

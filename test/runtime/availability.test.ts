@@ -31,6 +31,23 @@ test('what was waited for before is not told any more', () => {
   )
 })
 
+test('slow writing stops nothing, and says how slow it is and whether brokers throttle', () => {
+  const hindranceAfter = (...events: readonly RuntimeEvent[]) => {
+    const availability = new Availability()
+    for (const event of events) availability.follow(event)
+    return [availability.reason, availability.hindrance]
+  }
+  const slow: RuntimeEvent = { type: 'writing-slow', bytesPerSecond: 50_300 }
+  const words = 'writing is slow: about 51 KB a second get through to the brokers'
+  expect(hindranceAfter(slow)).toEqual([null, words])
+  expect(hindranceAfter(THROTTLED, COMMITTED, slow)).toEqual([
+    null,
+    `${words}, since they throttle this client`,
+  ])
+  const over: RuntimeEvent = { type: 'writing-slow', bytesPerSecond: null }
+  expect(hindranceAfter(slow, over)).toEqual([null, null])
+})
+
 test('several things may be in the way, and each goes by itself', () => {
   const partitions = [{ topic: 'events', partition: 3, reason: 'it has no leader' }]
   const unreadable: RuntimeEvent = { type: 'unreadable', partitions }

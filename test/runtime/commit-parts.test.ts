@@ -51,6 +51,29 @@ describe('a commit that could not be written in time', () => {
   })
 })
 
+test('a worker whose commits are held up runs on, and says how much gets through', async () => {
+  const { member, clock, watch } = await joined()
+  member.assign(1)
+  member.give(
+    1,
+    Array.from({ length: 2_000 }, (_, i) => record(i)),
+  )
+  const first = await member.nextCommit()
+  clock.advance(2_500)
+  first.succeed()
+  await watch.until((w) => w.of('writing-slow').length > 0)
+  expect(watch.of('state').at(-1)).toEqual({
+    type: 'state',
+    state: 'running',
+    reason: expect.stringMatching(/^writing is slow: about 10\d KB a second get through/),
+  })
+  await member.commitsNothing()
+  clock.advance(10)
+  await committed(member)
+  await watch.until((w) => w.of('writing-slow').length > 1)
+  expect(watch.of('state').at(-1)).toEqual({ type: 'state', state: 'running' })
+})
+
 /** `events` → the amount and 40,000 bytes → `scores`. */
 const padded = defineTopology('padded', (t) =>
   t

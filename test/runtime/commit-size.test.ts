@@ -68,6 +68,20 @@ test('a commit that took much too long cuts it to what its pace allows', () => {
   expect(size.bytes).toBe(Math.floor(25.6 * KIB))
 })
 
+test('what gets through is told while full commits take a second or longer', () => {
+  const size = new CommitSize(16 * MIB)
+  expect(size.pace).toBeNull()
+  size.committed(256 * KIB, 2_000)
+  expect(size.pace).toBe(128 * KIB)
+  // Neither slow nor quick.
+  size.committed(1, 700)
+  expect(size.pace).toBe(128 * KIB)
+  size.committed(1, 400)
+  expect(size.pace).toBeNull()
+  size.committed(1, 2_000)
+  expect(size.pace).toBeNull()
+})
+
 test('a commit that was not full says nothing, however long it took', () => {
   const size = new CommitSize(16 * MIB)
   size.committed(1 * KIB, 9_000)
