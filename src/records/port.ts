@@ -141,6 +141,8 @@ export interface TopicInfo {
   readonly partitions: number
   /** Largest record batch the topic takes, bytes; `null` when the broker does not tell. */
   readonly maxMessageBytes: number | null
+  /** Size of its segments, bytes, over which no batch is taken (`segment.bytes`); `null` when the broker does not tell. */
+  readonly segmentBytes: number | null
   /** `CreateTime`: by the producer. `LogAppendTime`: by the broker. */
   readonly timestampType: 'CreateTime' | 'LogAppendTime' | null
   /** How far a record's timestamp may lie after the broker's clock, ms (`message.timestamp.after.max.ms`); `null`: not told. */

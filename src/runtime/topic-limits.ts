@@ -27,7 +27,10 @@ const MOST_UTF8 = 3
 export function limitsOf(topic: TopicInfo | undefined): TopicLimits {
   const isBrokers = topic?.timestampType === 'LogAppendTime'
   return {
-    maxBytes: topic?.maxMessageBytes ?? DEFAULT_MAX_BYTES,
+    maxBytes: Math.min(
+      topic?.maxMessageBytes ?? DEFAULT_MAX_BYTES,
+      topic?.segmentBytes ?? Number.POSITIVE_INFINITY,
+    ),
     beforeMs: withMargin(isBrokers ? null : topic?.timestampBeforeMaxMs),
     afterMs: withMargin(isBrokers ? null : topic?.timestampAfterMaxMs),
   }

@@ -112,19 +112,19 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'sequence not advanced after a retry',
     edits: [
       {
-        file: `${DRIVER}/producer.ts`,
+        file: `${DRIVER}/delivery.ts`,
         from: 'let left = outgoing',
-        to: 'let left = outgoing; this.hasRetried = false',
+        to: 'let left = outgoing; globalThis.hasRetried = false',
       },
       {
-        file: `${DRIVER}/producer.ts`,
+        file: `${DRIVER}/delivery.ts`,
         from: 'await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS))',
-        to: 'await sleep(FIRST_RETRY_MS * 2 ** attempt++); this.hasRetried = true',
+        to: 'await sleep(FIRST_RETRY_MS * 2 ** attempt++); globalThis.hasRetried = true',
       },
       {
         file: `${DRIVER}/producer.ts`,
-        from: 'this.#sequences.set(name, sequence)',
-        to: 'if (!this.hasRetried) this.#sequences.set(name, sequence)',
+        from: '(sequence + to.acknowledged()) & LAST_SEQUENCE',
+        to: '(sequence + (globalThis.hasRetried ? to.acknowledged() * 0 : to.acknowledged())) & LAST_SEQUENCE',
       },
     ],
     caughtBy: {

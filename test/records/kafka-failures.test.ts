@@ -152,6 +152,7 @@ describe('on a real broker', () => {
   kafkaTest("a topic's limits are read, and a record over them is refused", async (kafka) => {
     const { records, topic, writer, close } = await setUp(kafka, {
       'max.message.bytes': '2000',
+      'segment.bytes': '1048576',
       'message.timestamp.type': 'LogAppendTime',
       'message.timestamp.after.max.ms': '60000',
     })
@@ -161,6 +162,7 @@ describe('on a real broker', () => {
       id: expect.any(String),
       partitions: 1,
       maxMessageBytes: 2_000,
+      segmentBytes: 1_048_576,
       timestampType: 'LogAppendTime',
       timestampAfterMaxMs: 60_000,
       timestampBeforeMaxMs: 2 ** 63,

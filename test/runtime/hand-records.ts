@@ -141,6 +141,7 @@ export function topic(name: string, other: Partial<TopicInfo> = {}): TopicInfo {
     id: name,
     partitions: 6,
     maxMessageBytes: 1_048_588,
+    segmentBytes: null,
     timestampType: 'CreateTime',
     timestampAfterMaxMs: 60_000,
     timestampBeforeMaxMs: null,

@@ -23,6 +23,7 @@ export interface TopicSpec {
 
 const SETTINGS = [
   'max.message.bytes',
+  'segment.bytes',
   'message.timestamp.type',
   'message.timestamp.after.max.ms',
   'message.timestamp.before.max.ms',
@@ -269,6 +270,7 @@ function infoOf(
   return {
     ...topic,
     maxMessageBytes: numberOf(settings?.get('max.message.bytes')),
+    segmentBytes: numberOf(settings?.get('segment.bytes')),
     timestampType: type === 'CreateTime' || type === 'LogAppendTime' ? type : null,
     timestampAfterMaxMs: numberOf(settings?.get('message.timestamp.after.max.ms')),
     timestampBeforeMaxMs: numberOf(settings?.get('message.timestamp.before.max.ms')),

@@ -62,7 +62,7 @@ export class AtLeastOnce implements Committing {
       // Else two of them would go out at once, and the older one might be taken last.
       await this.#following
       clearTimeout(this.#timer)
-      await this.#writer.send(together(outputs, deadLetters))
+      await this.#writer.send(together(outputs, deadLetters), () => void generation())
       for (const next of nextOffsets) this.#putOff.set(partitionName(next), next)
       if (performance.now() - this.#lastMs >= OFFSETS_EVERY_MS) await this.finish(generation())
       else this.#timer = setTimeout(() => this.#follow(), OFFSETS_EVERY_MS)
@@ -116,7 +116,7 @@ export class ExactlyOnce implements Committing {
   async finish(): Promise<void> {}
 
   async #commit(commit: Commit, generation: () => Generation): Promise<void> {
-    const { outputs, deadLetters, nextOffsets } = commit
+    const { outputs, deadLetters, nextOffsets, isSmallest = false } = commit
     const { group, positions } = this.#around
     const owned = nextOffsets.map((next) => ownedOf(next, positions))
     await this.#claim(owned, generation)
@@ -129,7 +129,8 @@ export class ExactlyOnce implements Committing {
     })
     const records = together(outputs, deadLetters)
     const member = () => ({ group, ...generation() })
-    if (!(await this.#isCommitted({ records, offsets, member }))) await this.#settle(owned)
+    const isCommitted = await this.#isCommitted({ records, offsets, member, isSmallest })
+    if (!isCommitted) await this.#settle(owned)
     for (const one of owned) one.commits++
   }
 

@@ -28,9 +28,17 @@ const REFUSALS: ReadonlyMap<number, Code> = new Map<number, Code>([
 ])
 
 const HINTS: Readonly<Partial<Record<Code, string>>> = {
-  TOPIC_LIMITS: "see the topic's max.message.bytes and message.timestamp.* settings",
+  TOPIC_LIMITS: "see the topic's max.message.bytes, segment.bytes and message.timestamp.* settings",
   AUTHENTICATION: 'the user lacks a right (ACL) on the topic, the group or the cluster',
 }
+
+/** Is the batch larger than what the topic takes (`max.message.bytes`), or its segments (`segment.bytes`)? */
+export function isTooLarge(code: number): boolean {
+  return code === CODE.MESSAGE_TOO_LARGE || code === CODE.RECORD_LIST_TOO_LARGE
+}
+
+/** Smaller batches of the same records are to be tried, at once. */
+export const TOO_LARGE = new TidemarkError('TOPIC_LIMITS', 'a batch is larger than its topic takes')
 
 /** The leader is the right one, and is just ending the transaction before. */
 export const ENDING = new TidemarkError(

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
+import { formatDuration } from '../../kernel/time.ts'
 import type { NewRecord } from '../port.ts'
 import type { Brokers, Coordinated } from './brokers.ts'
 import { groupRefusal } from './group-refusal.ts'
-import type { Outgoing, Producer } from './producer.ts'
+import type { Outgoing } from './outgoing.ts'
+import type { Producer } from './producer.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
 import {
   addOffsetsToTxn,
@@ -12,6 +14,7 @@ import {
   type GroupMember,
   initProducerId,
   type PartitionOffset,
+  type ProducerIdentity,
   type TransactionVersion,
   txnOffsetCommit,
 } from './wire/transactions.ts'
@@ -19,8 +22,12 @@ import {
 // The transactions of one worker: outputs and offsets of all its partitions together (KIP-447), by the protocol that the
 // brokers speak (PROTOCOL C4, C6, C7, C10).
 
-/** How long a transaction may be open; after that the broker aborts it, ms. */
+/** How long a transaction may be open, unless its bytes need longer; after that the broker aborts it, ms. */
 const OPEN_MS = 10_000
+/** In less nothing could be written, ms. */
+const SHORTEST_OPEN_MS = 200
+/** What records may take of that time: the rest is for the end. */
+const WRITING = 0.8
 /** Between the end of one transaction and the first record of the next: else the next meets the markers of the last, ms. */
 const GAP_MS = 5
 const RETRY_MS = 10
@@ -33,19 +40,60 @@ export interface TransactionParts {
   readonly offsets: readonly PartitionOffset[]
   /** The membership under which offsets count now. @throws TidemarkError `REBALANCING`: none */
   readonly member: () => GroupMember
+  /** Can it not be made smaller? Then its transaction is open for as long as its bytes need. */
+  readonly isSmallest: boolean
 }
 
-/** Gives a transactional id an identity, and so ends what is open under it. @throws TidemarkError as {@link Transactions.begin} */
-export async function fence(brokers: Brokers, transactionalId: string) {
+/** An identity, and how long its transactions may be open, ms. */
+interface Opened {
+  readonly producer: ProducerIdentity
+  readonly openMs: number
+}
+
+/**
+ * Gives a transactional id an identity, and so ends what is open under it.
+ * @param openMs how long transactions may be open; less where the broker takes less (`transaction.max.timeout.ms`)
+ * @throws TidemarkError as {@link Transactions.begin}
+ */
+export async function fence(
+  brokers: Brokers,
+  transactionalId: string,
+  openMs = OPEN_MS,
+): Promise<Opened> {
   const of: Coordinated = { type: 'transaction', id: transactionalId }
-  const request = initProducerId(transactionalId, OPEN_MS)
+  for (let ms = openMs; ; ms = Math.floor(ms / 2)) {
+    const request = initProducerId(transactionalId, ms)
+    const ask = () => brokers.askCoordinator(of, request, (a) => a.code)
+    const { code, producer } = await onceEnded(transactionalId, ask, (a) => a.code)
+    if (code === CODE.NONE) return { producer, openMs: ms }
+    if (code !== CODE.INVALID_TRANSACTION_TIMEOUT || ms < SHORTEST_OPEN_MS) throw refusal(code)
+  }
+}
+
+/**
+ * Asks again while the transaction before is still being ended, for as long as one may be open.
+ * @throws TidemarkError `BROKER_UNAVAILABLE` when it is for longer
+ */
+async function onceEnded<T>(
+  transactionalId: string,
+  ask: () => Promise<T>,
+  codeOf: (answer: T) => number,
+): Promise<T> {
+  const deadlineMs = performance.now() + OPEN_MS
   for (;;) {
-    const { code, producer } = await brokers.askCoordinator(of, request, (a) => a.code)
-    if (code === CODE.NONE) return producer
-    // The broker is just ending the transaction.
-    if (code !== CODE.CONCURRENT_TRANSACTIONS) throw refusal(code)
+    const answer = await ask()
+    if (codeOf(answer) !== CODE.CONCURRENT_TRANSACTIONS) return answer
+    if (performance.now() > deadlineMs) throw notEnded(transactionalId)
     await sleep(RETRY_MS)
   }
+}
+
+function notEnded(transactionalId: string): TidemarkError {
+  return new TidemarkError(
+    'BROKER_UNAVAILABLE',
+    `the last transaction of "${transactionalId}" has not been ended for ${formatDuration(OPEN_MS)}`,
+    { hint: 'its end is written to every partition it wrote to: has one of them no leader?' },
+  )
 }
 
 export class Transactions {
@@ -54,6 +102,10 @@ export class Transactions {
   readonly #producer: Producer
   readonly #coordinator: Coordinated
   #version: TransactionVersion = 1
+  /** How long a transaction under this identity may be open, ms. */
+  #openMs = OPEN_MS
+  /** The most that the broker is known not to refuse, ms. */
+  #mostMs = Number.POSITIVE_INFINITY
   #endedMs = Number.NEGATIVE_INFINITY
 
   constructor(brokers: Brokers, producer: Producer, transactionalId: string) {
@@ -65,15 +117,20 @@ export class Transactions {
 
   /**
    * Ends what is open under this id, whoever opened it, and takes a new identity.
+   * @param openMs how long its transactions may be open
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `COMMIT_FAILED`
    */
-  async begin(): Promise<void> {
+  async begin(openMs = OPEN_MS): Promise<void> {
     this.#producer.be(null)
     const { features, versions } = await this.#brokers.abilitiesOfCoordinator(this.#coordinator)
     const [, newestProduce = 0] = versions.get(0) ?? []
     const isNew = (features.get('transaction.version') ?? 0) >= 2 && newestProduce >= 12
     this.#version = isNew ? 2 : 1
-    this.#producer.be(await fence(this.#brokers, this.transactionalId))
+    const wantedMs = Math.min(openMs, this.#mostMs)
+    const { producer, openMs: takenMs } = await fence(this.#brokers, this.transactionalId, wantedMs)
+    if (takenMs < wantedMs) this.#mostMs = takenMs
+    this.#openMs = takenMs
+    this.#producer.be(producer)
   }
 
   /**
@@ -83,7 +140,7 @@ export class Transactions {
    */
   async commit(parts: TransactionParts): Promise<'committed' | 'unknown'> {
     if (this.#producer.identity === null) await this.begin()
-    const outgoing = await this.#producer.encode(parts.records, true)
+    const outgoing = await this.#encode(parts)
     // Else it would stay open while nothing can be sent.
     await this.#producer.ready(outgoing)
     parts.member()
@@ -99,6 +156,15 @@ export class Transactions {
     return this.#end()
   }
 
+  /** Under an identity whose transactions may be open for as long as these records need. */
+  async #encode({ records, isSmallest }: TransactionParts): Promise<Outgoing[]> {
+    const outgoing = await this.#producer.encode(records, true)
+    const openMs = isSmallest ? openMsFor(this.#producer.needsMs(outgoing)) : OPEN_MS
+    if (Math.min(openMs, this.#mostMs) === this.#openMs) return outgoing
+    await this.begin(openMs)
+    return this.#producer.encode(records, true)
+  }
+
   async #keepDistance(): Promise<void> {
     const leftMs = () => this.#endedMs + GAP_MS - performance.now()
     // A timer may fire a little early.
@@ -111,6 +177,9 @@ export class Transactions {
     const sending = {
       transactionalId: this.transactionalId,
       joinsTransaction: this.#version === 2,
+      withinMs: WRITING * this.#openMs,
+      // A generation that has passed commits no more: the group waits for nothing.
+      check: () => void member(),
     }
     // All have an end before the transaction gets one.
     const [sent, committed] = await Promise.allSettled([
@@ -129,13 +198,9 @@ export class Transactions {
       addOffsetsToTxn(transaction, group),
     ]
     for (const call of calls) {
-      for (;;) {
-        const code = await this.#brokers.askCoordinator(this.#coordinator, call, (c) => c)
-        if (code === CODE.NONE) break
-        // The markers of the last transaction are still being written.
-        if (code !== CODE.CONCURRENT_TRANSACTIONS) throw refusal(code)
-        await sleep(RETRY_MS)
-      }
+      const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, (c) => c)
+      const code = await onceEnded(this.transactionalId, ask, (c) => c)
+      if (code !== CODE.NONE) throw refusal(code)
     }
   }
 
@@ -143,18 +208,15 @@ export class Transactions {
     if (offsets.length === 0) return
     const request = txnOffsetCommit(this.#version, this.#open(), { member, offsets })
     const group: Coordinated = { type: 'group', id: member.group }
-    for (;;) {
-      const code = await this.#brokers.askCoordinator(group, request, (c) => c)
-      if (code === CODE.NONE) return
-      if (code !== CODE.CONCURRENT_TRANSACTIONS)
-        throw groupRefusal(code, member.group) ?? refusal(code)
-      await sleep(RETRY_MS)
-    }
+    const ask = () => this.#brokers.askCoordinator(group, request, (c) => c)
+    const code = await onceEnded(this.transactionalId, ask, (c) => c)
+    if (code !== CODE.NONE) throw groupRefusal(code, member.group) ?? refusal(code)
   }
 
   async #end(): Promise<'committed' | 'unknown'> {
     const request = endTxn(this.#version, this.#open(), 'commit')
-    for (let lost = 0; ; ) {
+    const deadlineMs = performance.now() + OPEN_MS
+    for (let lost = 0; lost < END_ATTEMPTS && performance.now() < deadlineMs; ) {
       try {
         const answer = await this.#brokers.askCoordinator(this.#coordinator, request, (a) => a.code)
         if (answer.code === CODE.NONE) {
@@ -164,21 +226,16 @@ export class Transactions {
           else if (lost > 0) this.#producer.be(null)
           return 'committed'
         }
-        if (answer.code !== CODE.CONCURRENT_TRANSACTIONS) {
-          this.#producer.be(null)
-          if (lost > 0) return 'unknown'
-          throw refusal(answer.code)
-        }
+        // Whatever else it says, it may have said it after it had written the end.
+        if (answer.code !== CODE.CONCURRENT_TRANSACTIONS) break
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
         lost++
-        if (lost === END_ATTEMPTS) {
-          this.#producer.be(null)
-          return 'unknown'
-        }
       }
       await sleep(RETRY_MS)
     }
+    this.#producer.be(null)
+    return 'unknown'
   }
 
   /** Nobody must wait for a transaction that will not be committed. What cannot be aborted is when the next identity is taken. */
@@ -195,6 +252,14 @@ export class Transactions {
     if (identity === null) throw new TidemarkError('INVARIANT', 'a transaction of nobody')
     return { transactionalId: this.transactionalId, producer: identity }
   }
+}
+
+/** How long a transaction must be open so that this time is enough for its records, ms. */
+function openMsFor(needsMs: number): number {
+  // Half as much again, since no link is always as fast as it was.
+  const atLeastMs = (1.5 * needsMs) / WRITING
+  // By few steps: another time takes another identity.
+  return OPEN_MS * 2 ** Math.max(0, Math.ceil(Math.log2(atLeastMs / OPEN_MS)))
 }
 
 const SHUT_OUT: ReadonlySet<number> = new Set([

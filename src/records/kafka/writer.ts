@@ -1,11 +1,16 @@
-import { TidemarkError } from '../../kernel/errors.ts'
+import { type Code, TidemarkError } from '../../kernel/errors.ts'
 import type { NewRecord } from '../port.ts'
 import type { Brokers } from './brokers.ts'
+import type { Sending } from './delivery.ts'
+import type { Outgoing } from './outgoing.ts'
 import { type DescribeTopics, Producer } from './producer.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
 import { initProducerId } from './wire/transactions.ts'
 
-const SENDING = { transactionalId: null, joinsTransaction: false }
+const SENDING = { transactionalId: null, joinsTransaction: false, withinMs: null }
+
+/** What may pass while other records still get through. */
+const PASSING: ReadonlySet<Code> = new Set<Code>(['COMMIT_TIMED_OUT', 'BROKER_UNAVAILABLE'])
 
 /**
  * Writes records at least once, in order within each partition. Connects when first used. Keeps what it learnt of a topic:
@@ -23,25 +28,44 @@ export class KafkaWriter {
   }
 
   /**
-   * Resolves when every record is acknowledged by all in-sync replicas. One at a time.
-   * @throws TidemarkError `COMMIT_FAILED` · `BROKER_UNAVAILABLE` (some may stand in the log: send all again) ·
-   * `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHENTICATION` · `INVARIANT`: another send is under way
+   * Resolves when every record is acknowledged by all in-sync replicas, which takes as long as acknowledgements keep coming. One
+   * at a time.
+   * @param check asked before each request: may it still go out? Rejects with why not
+   * @throws TidemarkError `COMMIT_FAILED` · `COMMIT_TIMED_OUT` · `BROKER_UNAVAILABLE` (some may stand in the log: send all
+   * again) · `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHENTICATION` · `INVARIANT`: another send is under way · what `check` throws
    */
-  async send(records: readonly NewRecord[]): Promise<void> {
+  async send(
+    records: readonly NewRecord[],
+    check: () => Promise<void> | void = () => {},
+  ): Promise<void> {
     if (records.length === 0) return
     // Two sends at once would take the same sequence numbers, and the broker would drop one of them as a repetition.
     if (this.#isSending) throw new TidemarkError('INVARIANT', 'two sends at once')
     this.#isSending = true
     try {
       await this.#connected()
+      let left = records
+      while (left.length > 0) left = await this.#send(left, { ...SENDING, check })
+    } finally {
+      this.#isSending = false
+    }
+  }
+
+  /** @returns those that are still to be sent, fewer than before: what is acknowledged is not sent again */
+  async #send(records: readonly NewRecord[], sending: Sending): Promise<readonly NewRecord[]> {
+    let outgoing: readonly Outgoing[] = []
+    try {
       if (this.#producer.identity === null) await this.#begin()
-      await this.#producer.send(await this.#producer.encode(records, false), SENDING)
+      outgoing = await this.#producer.encode(records, false)
+      await this.#producer.send(outgoing, sending)
+      return []
     } catch (error) {
       // Leaders may have batches under numbers that other records would get next, and would drop those as repetitions.
       this.#producer.be(null)
-      throw error
-    } finally {
-      this.#isSending = false
+      const left = outgoing.flatMap((to) => to.records)
+      const isPassing = error instanceof TidemarkError && PASSING.has(error.code)
+      if (!isPassing || left.length === 0 || left.length === records.length) throw error
+      return left
     }
   }
 

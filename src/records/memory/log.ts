@@ -43,6 +43,7 @@ export class MemoryLog {
         id: String(this.#made++),
         partitions,
         maxMessageBytes,
+        segmentBytes: null,
         timestampType: 'CreateTime',
         timestampAfterMaxMs: null,
         timestampBeforeMaxMs: null,

@@ -1,0 +1,67 @@
+import type { NewRecord, TopicPartition } from '../port.ts'
+import type { BatchEncoder, EncodedBatch, EncodeOptions } from './codec/encode.ts'
+
+/** Records for one partition that are not acknowledged yet, in order, as batches. */
+export class Outgoing implements TopicPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly #records: readonly NewRecord[]
+  #acknowledged = 0
+  #batches: EncodedBatch[] = []
+
+  constructor({ topic, partition }: TopicPartition, records: readonly NewRecord[]) {
+    this.topic = topic
+    this.partition = partition
+    this.#records = records
+  }
+
+  get records(): readonly NewRecord[] {
+    return this.#acknowledged === 0 ? this.#records : this.#records.slice(this.#acknowledged)
+  }
+
+  get batches(): readonly EncodedBatch[] {
+    return this.#batches
+  }
+
+  get bytes(): number {
+    return this.#batches.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  }
+
+  /** Packs all that is left, anew. */
+  pack(encoder: BatchEncoder, options: EncodeOptions): void {
+    this.#batches = encoder.encodeMore(this.records, options)
+  }
+
+  /** The first batch is acknowledged. @returns how many records it had */
+  acknowledged(): number {
+    const count = this.#batches.shift()?.count ?? 0
+    this.#acknowledged += count
+    return count
+  }
+}
+
+/** One batch in a request. */
+export interface Part {
+  readonly to: Outgoing
+  readonly batch: EncodedBatch
+}
+
+/** All batches, one of a partition in a request; as many partitions as it takes, but no more than so many bytes. */
+export function requestsOf(all: readonly Outgoing[], maxBytes: number): Part[][] {
+  const requests: Part[][] = []
+  const rounds = Math.max(...all.map(({ batches }) => batches.length))
+  for (let round = 0; round < rounds; round++) {
+    let bytes = Number.POSITIVE_INFINITY
+    for (const to of all) {
+      const batch = to.batches[round]
+      if (batch === undefined) continue
+      if (bytes + batch.bytes.length > maxBytes) {
+        requests.push([])
+        bytes = 0
+      }
+      requests.at(-1)?.push({ to, batch })
+      bytes += batch.bytes.length
+    }
+  }
+  return requests
+}
