@@ -64,7 +64,7 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
   })
   return (event) => {
     board.observer(event)
-    // These come together, partition by partition; any other is told after them.
+    // These come together, partition by partition; what follows is told after them.
     if (event.type === 'assigned') rebalances.assigned(event)
     else if (event.type === 'lost') {
       restores.over(event)
@@ -72,7 +72,7 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
     } else if (event.type === 'restoring') {
       rebalances.then(() => restores.tell(event, clock.nowMs()))
     } else {
-      rebalances.tell()
+      if (event.type === 'state') rebalances.tell()
       tell(event)
     }
   }

@@ -40,6 +40,7 @@ class TopologyProgress {
 export class StatusBoard {
   readonly #topologies = new Map<string, TopologyProgress>()
   readonly #deadLetterTopics = new Set<string>()
+  #isRunning = false
   #outputs = 0
   #delayMs = Number.NEGATIVE_INFINITY
   #sinceMs: number
@@ -50,6 +51,9 @@ export class StatusBoard {
   }
 
   readonly observer: Observer = byType({
+    state: ({ state }) => {
+      this.#isRunning = state === 'running'
+    },
     assigned: (event) =>
       this.#of(event).partitions.set(partitionName(event.partition), {
         nextOffset: event.nextOffset,
@@ -97,7 +101,9 @@ export class StatusBoard {
     const outPerSecond = perSecond(this.#outputs, seconds)
     const delay = Number.isFinite(this.#delayMs) ? formatDuration(this.#delayMs) : null
     const rates = { partitions, inPerSecond, outPerSecond }
-    const worker = { ...rates, lag, watermark, delay, deadLetters }
+    // Without a partition it is either not needed, or not yet a member of the group.
+    const isKnown = this.#isRunning || partitions > 0
+    const worker = { ...rates, lag: isKnown ? lag : null, watermark, delay, deadLetters }
     const each = topologies.map(([topology, of]) => ({ topology, ...statusOf([of], seconds) }))
     this.#sinceMs = nowMs
     this.#outputs = 0

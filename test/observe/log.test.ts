@@ -145,6 +145,7 @@ describe('a rebalance is told in one line for all partitions', () => {
     for (const partition of [...of('payments', 3, 0, 1, 5), ...of('orders', 2)]) {
       observe({ ...samples.assigned, partition })
       observe({ ...samples.assigned, partition, topology: 'other' })
+      observe({ ...samples.processed, partition })
       observe({ ...samples.restoring, partition })
     }
     await nextTurn()

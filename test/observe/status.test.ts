@@ -74,6 +74,12 @@ describe('how a worker gets on', () => {
     expect(after(...events).take(2_000)).toMatchObject([{ lag: null }])
   })
 
+  test('does not know its lag before it has joined the group', () => {
+    expect(after({ type: 'state', state: 'unavailable' }).take(2_000)).toMatchObject([
+      { lag: null },
+    ])
+  })
+
   test('knows its lag again once the partition is read', () => {
     const unreadable = { type: 'unreadable', partitions: [{ ...partition, reason: 'x' }] } as const
     const board = after(assigned, consumed, unreadable, { ...consumed, records: 0, endOffset: 100 })
@@ -81,7 +87,8 @@ describe('how a worker gets on', () => {
   })
 
   test('forgets a partition that has gone', () => {
-    const board = after(assigned, consumed, processed, lost)
+    const running = { type: 'state', state: 'running' } as const
+    const board = after(running, assigned, consumed, processed, lost)
     expect(board.take(2_000)).toMatchObject([{ partitions: 0, lag: 0, watermark: null }])
   })
 
@@ -122,7 +129,7 @@ test('the log says by the clock how a worker gets on, from its start to its end'
   observe({ type: 'state', state: 'stopped' })
   await pass(60_000)
   const status =
-    'info  status  partitions=0  inPerSecond=0  outPerSecond=0  lag=0  watermark=unknown  delay=unknown  deadLetters=0\n'
+    'info  status  partitions=0  inPerSecond=0  outPerSecond=0  lag=unknown  watermark=unknown  delay=unknown  deadLetters=0\n'
   expect(lines.map((line) => line.slice(9))).toEqual([
     expect.stringContaining('worker is starting'),
     status,
