@@ -32,6 +32,8 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { host = '127.0.0.1', port } = options
   const server = createAdaptorServer({ fetch: routes(options).fetch }) as Server
   await listen(server, host, port)
+  // Such as that no more sockets can be opened: no reason for the worker to end.
+  server.on('error', (error) => process.emitWarning(`serving HTTP failed: ${error.message}`))
   return {
     host,
     port: (server.address() as AddressInfo).port,

@@ -36,7 +36,9 @@ ownKafkaTest(
       await cards.allCommitted()
       expect(performance.now() - backMs).toBeLessThan(CAUGHT_UP_MS)
       run.process.kill('SIGTERM')
-      expect(await run.ended).toMatchObject({ code: 0, signal: null })
+      const ended = await run.ended
+      expect(ended).toMatchObject({ code: 0, signal: null })
+      expect(notOurs(ended.stderr)).toEqual([])
       expect(unanswered(cards.ends, await cards.answered())).toEqual([])
     } finally {
       await cards.close()
@@ -44,6 +46,12 @@ ownKafkaTest(
   },
   { timeoutMs: 120_000 + GONE_MS },
 )
+
+/** Lines that are neither of the log nor of what a worker says at its start and end. */
+function notOurs(stderr: string): string[] {
+  const ours = /^(\{"level":.*\}|tidemark .*| {2}\w+ .*|! .*|SIGTERM: .*|)$/
+  return stderr.split('\n').filter((line) => !ours.test(line))
+}
 
 /** Asks a worker until it is in a state; it must live, and be ready only when it runs. */
 async function untilState(http: string, wanted: string): Promise<void> {

@@ -1,4 +1,6 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { Server } from 'node:net'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { createHealth } from '../../src/serve/health.ts'
@@ -97,6 +99,17 @@ describe('the server', () => {
     await (await fetch(`http://127.0.0.1:${port}/livez`)).text()
     await worker.close()
     await expect(fetch(`http://127.0.0.1:${port}/livez`)).rejects.toThrow('fetch failed')
+  })
+
+  test('goes on when a connection cannot be taken, and warns of it', async () => {
+    const listen = vi.spyOn(Server.prototype, 'listen')
+    const { port } = await serve(0)
+    const [listening] = listen.mock.contexts as Server[]
+    listen.mockRestore()
+    const warned = once(process, 'warning')
+    listening?.emit('error', new Error('accept EMFILE'))
+    expect(await warned).toMatchObject([{ message: 'serving HTTP failed: accept EMFILE' }])
+    expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200)
   })
 
   test('says when the port is in use', async () => {
