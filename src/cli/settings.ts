@@ -89,6 +89,14 @@ export const SETTINGS = {
     fallback: 'earliest',
     parse: (given) => oneOf(given, ['earliest', 'latest']),
   }),
+  rebuild: setting<number>({
+    takes: '<all|none|duration>',
+    about:
+      'how much of the log windows are rebuilt from where nothing tells of them, such as after an offset was reset: all, 6h, none',
+    fallback: Number.POSITIVE_INFINITY,
+    fallbackText: 'all',
+    parse: rebuild,
+  }),
   sessionTimeout: setting<number>({
     takes: '<seconds>',
     about: 'a worker that the group has not heard of for so long is replaced',
@@ -252,6 +260,19 @@ function numberOf(given: Given, { from, to }: { from: number; to: number }): num
     throw new Error(`"${value}" is not a whole number from ${from} to ${to}`)
   }
   return number
+}
+
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** ms */
+function rebuild(given: Given): number {
+  const value = one(given)
+  if (value === 'all') return Number.POSITIVE_INFINITY
+  if (value === 'none') return 0
+  const [, number = '', unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(value) ?? []
+  if (number === '')
+    throw new Error(`"${value}" is not all, none, or a duration such as 90m, 6h, 2d`)
+  return Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS]
 }
 
 function workerName(given: Given): string {

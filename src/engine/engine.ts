@@ -82,6 +82,11 @@ export class Engine {
     return this.#watermark.parts
   }
 
+  /** Newest event time, ms since the epoch, when its first event had come; `null` before that. */
+  get firstMs(): number | null {
+    return this.#watermark.firstMs
+  }
+
   /** Begins at an offset where the watermark was this. */
   restoreWatermark(parts: WatermarkParts): void {
     this.#watermark.restore(parts)

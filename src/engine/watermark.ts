@@ -23,6 +23,7 @@ export class Watermark {
   /** How far idleness has moved it. */
   #idleMs = Number.NEGATIVE_INFINITY
   #nowMs = Number.NEGATIVE_INFINITY
+  #firstMs: number | null = null
 
   constructor(source: Pick<SourceDefinition, 'watermark'>) {
     const { lagMs, maxAheadMs } = source.watermark
@@ -33,6 +34,11 @@ export class Watermark {
   /** ms since the epoch; −Infinity before the first event. */
   get nowMs(): number {
     return this.#nowMs
+  }
+
+  /** Newest event time, ms since the epoch, when its first event had come, be it one that was late; `null` before that. */
+  get firstMs(): number | null {
+    return this.#firstMs
   }
 
   /** What it is derived from: kept beside an offset, it brings the watermark of that offset back. */
@@ -60,6 +66,7 @@ export class Watermark {
   admit(eventTimeMs: number, recordTimestampMs: number): Arrival {
     const isJudged = recordTimestampMs !== NO_TIMESTAMP
     if (isJudged && eventTimeMs - recordTimestampMs > this.#maxAheadMs) return 'future'
+    this.#firstMs ??= Math.max(eventTimeMs, this.#newestMs)
     if (eventTimeMs < this.#nowMs) return 'late'
     if (eventTimeMs > this.#newestMs) {
       this.#newestMs = eventTimeMs

@@ -55,6 +55,12 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
       const took = formatDuration(durationMs)
       log.info({ topology, ...partition, records, took }, 'windows restored')
     },
+    warming: ({ topology, partition, reason }) =>
+      log.warn(
+        { topology, ...partition, ...(reason === null ? {} : { reason }) },
+        'windows may lack records that were not read: outputs carry tidemark-warming',
+      ),
+    whole: ({ topology, partition }) => log.info({ topology, ...partition }, 'windows are whole'),
     'dead-letter': (event) => deadLetters.tell(event),
     throttled: ({ durationMs }) => throttling.tell(durationMs, clock.nowMs()),
     'commit-slow': ({ durationMs }) =>
@@ -97,14 +103,15 @@ class RestoreLog {
     const id = JSON.stringify([topology, partition])
     const { fromOffset, nextOffset, toOffset, reason } = at
     const where = { topology, ...partition }
+    const left = { records: toOffset - nextOffset, about: formatDuration(at.leftMs) }
     if (!this.#toldMs.has(id)) {
       this.#toldMs.set(id, nowMs)
-      const range = { ...where, fromOffset, toOffset }
+      const range = { ...where, fromOffset, toOffset, ...left }
       if (reason === null) this.#log.info(range, 'restoring windows from the log')
       else this.#log.warn({ ...range, reason }, 'restoring windows from further back')
     } else if (nowMs - (this.#toldMs.get(id) ?? 0) >= PROGRESS_EVERY_MS) {
       this.#toldMs.set(id, nowMs)
-      this.#log.info({ ...where, nextOffset, toOffset }, 'still restoring windows')
+      this.#log.info({ ...where, nextOffset, toOffset, ...left }, 'still restoring windows')
     }
   }
 

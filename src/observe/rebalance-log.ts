@@ -47,6 +47,7 @@ export class RebalanceLog {
       of('expelled'),
       (list) => `lost ${list}: the group went on without this worker`,
     )
+    this.#line('warn', of('cut'), (list) => `begins ${list} anew: its log was cut meanwhile`)
     this.#line('info', this.#assigned.splice(0), (list) => `assigned ${list}`)
     for (const tell of this.#after.splice(0)) tell()
   }

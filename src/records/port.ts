@@ -35,16 +35,25 @@ export interface Chunk extends TopicPartition {
   readonly endOffset: number
 }
 
-/** One assignment of a partition to this member. */
-export interface Assignment extends TopicPartition {
-  /** Grows with every assignment of the partition to this process. */
-  readonly epoch: number
+/** Where a group is in a partition when it is given to a member. */
+export interface Start extends TopicPartition {
   /** What comes next of what nobody has finished: the committed offset, or without one the end of the log that was asked for. */
   readonly nextOffset: number
-  /** What the last commit of this partition left beside its offset; `null` when the group has none. */
+  /**
+   * What stands beside the committed offset, whoever wrote it: empty when an operator's tool did, or when a member has only made the
+   * partition its own. `null`: the group has committed nothing.
+   */
   readonly metadata: string | null
   /** Offset of the first record that the log still holds. */
   readonly lowOffset: number
+}
+
+/** One assignment of a partition to this member. */
+export interface Assignment extends Start {
+  /** Grows with every assignment of the partition to this process. */
+  readonly epoch: number
+  /** Offset of the first record of the time that {@link MemberHandlers.lookBackMs} asked for: `lowOffset` to `nextOffset`. */
+  readonly lookBackOffset: number
 }
 
 /** A record to be written. */
@@ -63,9 +72,15 @@ export interface NewRecord {
 export interface NextOffset extends TopicPartition {
   readonly epoch: number
   readonly nextOffset: number
-  /** At most 3,500 bytes. */
+  /** At most {@link MOST_METADATA_BYTES}. */
   readonly metadata: string
 }
+
+/**
+ * Most bytes of metadata beside an offset: brokers take 4,096 unless told otherwise (`offset.metadata.max.bytes`), and what a driver
+ * puts before them takes up to 296.
+ */
+export const MOST_METADATA_BYTES = 3_800
 
 /** What becomes durable together, as the member's {@link Guarantee} says. */
 export interface Commit {
@@ -84,14 +99,21 @@ export interface Unreadable extends TopicPartition {
 
 /**
  * Why partitions are gone. `revoked`: the group dealt them to others, in a rebalance that this member took part in ·
- * `expelled`: the group went on without this member, and others may have had them since.
+ * `expelled`: the group went on without this member, and others may have had them since · `cut`: records that were to be read again
+ * are not in the log any more, and the partition is assigned once more.
  */
-export type Loss = 'revoked' | 'expelled'
+export type Loss = 'revoked' | 'expelled' | 'cut'
 
 /** What a driver tells the worker. Handlers must not throw. */
 export interface MemberHandlers {
   /**
-   * A partition that is new to this member. Its first chunk comes after this returns.
+   * Asked before a partition is assigned: how much of the log before `nextOffset` it may want to read, ms by the records' own
+   * timestamps, counted back from the record there (or else the last one before); 0: nothing. @default +Infinity, all of it
+   */
+  lookBackMs?(start: Start): number
+  /**
+   * A partition that is new to this member; also one of which records were deleted while they were read again. Its first chunk comes
+   * after this returns.
    * @returns where reading begins: `lowOffset` to `nextOffset`, which may be before what was committed, to replay it
    */
   assigned(assignment: Assignment): number
@@ -100,6 +122,8 @@ export interface MemberHandlers {
   chunk(chunk: Chunk): void
   /** A partition was read to its end: nothing to fetch at `endOffset`. */
   caughtUp(partition: TopicPartition, endOffset: number): void
+  /** How many partitions a topic has: told to every member before it is given any, and when it changes. */
+  partitions?(topic: string, count: number): void
   /**
    * Which partitions of this member could not be read for some seconds: all of them, whenever that changes. Where such a one ends
    * is not known; once it can be read again its end is told anew.
@@ -181,6 +205,8 @@ export interface JoinOptions {
   readonly group: string
   readonly topics: readonly string[]
   readonly from: From
+  /** By topic, partitions that it had when the group began: those after them were added, and begin at their start. @default all */
+  readonly known?: ReadonlyMap<string, number>
   /** @default 'exactly-once' */
   readonly guarantee?: Guarantee
   readonly handlers: MemberHandlers

@@ -13,6 +13,9 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 // One assignment of a partition: a task for each topology that reads it, and the ledger they share, since a group keeps one
 // offset a partition. First it reads again what windows need, then it goes on where the group had come to.
 
+/** Records that are read again in a millisecond, before it is known how many they are here. */
+const GUESSED_PACE = 30
+
 export interface PartitionSurroundings extends TaskSurroundings {
   readonly guarantee: Guarantee
   /** Of the topic. */
@@ -148,7 +151,8 @@ export class AssignedPartition {
     }
     if (this.startOffset >= this.#committedOffset) this.#restored()
     else this.#tellRestoring(this.startOffset)
-    // Where a group begins is settled before anything is read: else a worker that follows begins at another end of the log.
+    // Where a group begins is settled before anything is read: else a worker that follows begins at another end of the log. It says
+    // how its windows are to be had, so that one that follows goes on making them.
     if (metadata === null) void this.pass(() => Number.NEGATIVE_INFINITY)
   }
 
@@ -238,9 +242,18 @@ export class AssignedPartition {
         fromOffset: from.offset,
         nextOffset,
         toOffset: this.#committedOffset,
+        leftMs: this.#leftMs(nextOffset),
         reason,
       })
     }
+  }
+
+  /** About how long it takes to read again what is left. */
+  #leftMs(nextOffset: number): number {
+    const read = nextOffset - this.startOffset
+    const tookMs = this.#around.clock.elapsedMs() - this.#startedMs
+    const pace = read > 0 && tookMs > 0 ? read / tookMs : GUESSED_PACE
+    return (this.#committedOffset - nextOffset) / pace
   }
 
   #consumed(topology: string) {

@@ -42,6 +42,8 @@ export type RuntimeEvent =
       readonly nextOffset: number
       /** Where output begins. */
       readonly toOffset: number
+      /** About how long it will take from there, ms: by what it took so far, before the first record a guess. */
+      readonly leftMs: number
       /** Why it reads more than it would have to; `null` when it does not. */
       readonly reason: string | null
     }
@@ -51,6 +53,20 @@ export type RuntimeEvent =
       readonly partition: TopicPartition
       readonly records: number
       readonly durationMs: number
+    }
+  | {
+      /** Output has begun though windows may lack records that were not read: it is marked until they are whole. */
+      readonly type: 'warming'
+      readonly topology: string
+      readonly partition: TopicPartition
+      /** `null`: so it was when the group committed. */
+      readonly reason: string | null
+    }
+  | {
+      /** Windows that lacked records hold all that they should by now. */
+      readonly type: 'whole'
+      readonly topology: string
+      readonly partition: TopicPartition
     }
   | {
       readonly type: 'lost'

@@ -64,7 +64,8 @@ export class IdleClock {
       if (dueMs === Number.POSITIVE_INFINITY) return
       await this.#clock.sleep(lastMs + dueMs - this.#clock.elapsedMs(), signal)
       if (signal.aborted) return
-      const elapsedMs = this.#clock.elapsedMs() - lastMs
+      // Event times are whole, and a fraction would have to be kept beside the offset.
+      const elapsedMs = Math.floor(this.#clock.elapsedMs() - lastMs)
       const due = this.#waiting.filter((w) => dueIn(w) <= elapsedMs)
       if (due.length === 0) continue
       const until = due.map(({ task }) => [task, task.logWatermarkMs + elapsedMs] as const)

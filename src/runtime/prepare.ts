@@ -1,5 +1,6 @@
 import { Refused, TidemarkError } from '../kernel/errors.ts'
 import { loadTables } from '../lookup/tables.ts'
+import { MOST_METADATA_BYTES } from '../records/port.ts'
 import { loadScorers, type ModelUse } from '../scoring/models.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import {
@@ -15,7 +16,7 @@ import type { Lookup } from '../topology/lookup.ts'
 import { validateTopology } from '../topology/validate.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { definitionHash } from './provenance.ts'
-import { MOST_NOTE_BYTES, mostNoteBytes } from './restart-note.ts'
+import { mostNoteBytes } from './restart-note.ts'
 
 // Everything that is checked before anything is consumed. Reads files, needs no broker.
 
@@ -143,7 +144,7 @@ function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
     if (readers.length > MOST_ON_ONE_SOURCE) {
       const what = `${readers.length} topologies read "${topic}", a worker can run ${MOST_ON_ONE_SOURCE}`
       faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint }))
-    } else if (mostNoteBytes(readers) > MOST_NOTE_BYTES) {
+    } else if (mostNoteBytes(readers) > MOST_METADATA_BYTES) {
       const what = `the names of ${readers.length} topologies that read "${topic}" are too long together for a commit's metadata`
       faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint: `shorten them, or ${hint}` }))
     }

@@ -5,11 +5,7 @@ import type { LogRecord } from '../records/port.ts'
 import { FINGERPRINT_LENGTH } from './fingerprint.ts'
 
 // What stands beside a committed offset, so that whoever takes the partition over can have its windows as they were: a few
-// hundred bytes of JSON in the commit's metadata, of which the broker takes 4,096 (offset.metadata.max.bytes), less what a
-// driver adds.
-
-/** Largest note. */
-export const MOST_NOTE_BYTES = 3_500
+// hundred bytes of JSON in the commit's metadata.
 
 /** Format; another one is not understood. */
 const FORMAT = 1
@@ -28,6 +24,8 @@ export interface TopologyNote {
   readonly from: ReplayPoint
   /** How far idleness had moved the watermark at the committed offset, ms since the epoch; −Infinity if it had not. */
   readonly idleMs: number
+  /** From which watermark on its windows are whole, ms since the epoch; −Infinity: they are · `null`: the first event will tell. */
+  readonly wholeFromMs: number | null
 }
 
 /** For one partition. */
@@ -59,29 +57,40 @@ interface Packed {
   readonly t: Readonly<Record<string, PackedTopology>>
 }
 
-/** Fingerprint, offset, newest event time and idle step there, idle step at the committed offset. */
-type PackedTopology = readonly [string, number, number | null, number | null, number | null]
+/**
+ * Fingerprint, offset, newest event time and idle step there, idle step at the committed offset; while windows are not whole also from
+ * which watermark on they will be.
+ */
+type PackedTopology =
+  | readonly [string, number, PackedTime, PackedTime, PackedTime]
+  | readonly [string, number, PackedTime, PackedTime, PackedTime, PackedTime]
+/** `null`: there is none. */
+type PackedTime = number | null
 
 export function packNote({ partitions, lastRecord, topologies }: RestartNote): string {
   const packed: Packed = {
     v: FORMAT,
     n: partitions,
     last: lastRecord === null ? null : [lastRecord.offset, lastRecord.checksum],
-    t: Object.fromEntries(
-      [...topologies].map(([name, { fingerprint, from, idleMs }]) => [
-        name,
-        [fingerprint, from.offset, finite(from.newestMs), finite(from.idleMs), finite(idleMs)],
-      ]),
-    ),
+    t: Object.fromEntries([...topologies].map(([name, note]) => [name, packTopology(note)])),
   }
   return JSON.stringify(packed)
+}
+
+function packTopology({ fingerprint, from, idleMs, wholeFromMs }: TopologyNote): PackedTopology {
+  const times = [finite(from.newestMs), finite(from.idleMs), finite(idleMs)] as const
+  const isWhole = wholeFromMs === Number.NEGATIVE_INFINITY
+  return isWhole
+    ? [fingerprint, from.offset, ...times]
+    : [fingerprint, from.offset, ...times, wholeFromMs]
 }
 
 /** How large the note for topologies of these names can become, bytes. */
 export function mostNoteBytes(names: readonly string[]): number {
   const idleMs = LATEST_EVENT_TIME_MS
   const from = { offset: Number.MAX_SAFE_INTEGER, newestMs: LATEST_EVENT_TIME_MS, idleMs }
-  const note = { fingerprint: 'f'.repeat(FINGERPRINT_LENGTH), from, idleMs }
+  const fingerprint = 'f'.repeat(FINGERPRINT_LENGTH)
+  const note = { fingerprint, from, idleMs, wholeFromMs: LATEST_EVENT_TIME_MS }
   const largest = packNote({
     partitions: MOST_PARTITIONS,
     lastRecord: { offset: Number.MAX_SAFE_INTEGER, checksum: 2 ** 32 - 1 },
@@ -99,12 +108,13 @@ export function unpackNote(metadata: string): RestartNote | null {
     partitions: n,
     lastRecord: last === null ? null : { offset: last[0], checksum: last[1] },
     topologies: new Map(
-      Object.entries(t).map(([name, [fingerprint, offset, newestMs, idleMs, idleAtEnd]]) => [
+      Object.entries(t).map(([name, [fingerprint, offset, newestMs, idleMs, idleAtEnd, whole]]) => [
         name,
         {
           fingerprint,
           from: { offset, newestMs: time(newestMs), idleMs: time(idleMs) },
           idleMs: time(idleAtEnd),
+          wholeFromMs: whole === undefined ? Number.NEGATIVE_INFINITY : whole,
         },
       ]),
     ),
@@ -134,7 +144,10 @@ function isOne(of: unknown): boolean {
   if (!Array.isArray(of)) return false
   const [fingerprint, offset, ...times] = of as unknown[]
   return (
-    typeof fingerprint === 'string' && isCount(offset) && times.length === 3 && times.every(isTime)
+    typeof fingerprint === 'string' &&
+    isCount(offset) &&
+    (times.length === 3 || times.length === 4) &&
+    times.every(isTime)
   )
 }
 

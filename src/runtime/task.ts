@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Engine, type Pieces } from '../engine/engine.ts'
 import type { Arrivals, EngineResult } from '../engine/events.ts'
+import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import type { Chunk, TopicPartition } from '../records/port.ts'
 import { horizonOf } from '../topology/horizon.ts'
 import type { Entry } from './entry.ts'
 import { type ChunkEnd, type Finishable, Finishing, type ScoredArrivals } from './finishing.ts'
-import { EventIntake, type Intake } from './intake.ts'
+import { EventIntake } from './intake.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { ReplayPoints } from './replay-points.ts'
 import type { TopologyNote } from './restart-note.ts'
@@ -43,8 +44,11 @@ export class Task {
   #isOver = false
   /** The last piece on its way: the next one finishes after it. */
   #last: Promise<void> = Promise.resolve()
-  /** Outputs before this watermark may lack what is no longer in the log; `null` until the first event has told. */
+  readonly #partition: TopicPartition
+  /** Outputs before this watermark may lack what was not read; `null` until the first event has told. */
   #wholeFromMs: number | null
+  /** Was it told that windows are not whole? */
+  #hasTold = false
 
   constructor(
     topology: PreparedTopology,
@@ -62,7 +66,8 @@ export class Task {
     const { lagMs } = definition.source.watermark
     this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
     this.#plan = plan
-    this.#wholeFromMs = plan.isCut ? null : Number.NEGATIVE_INFINITY
+    this.#partition = partition
+    this.#wholeFromMs = plan.wholeFromMs
   }
 
   /** The watermark by the log alone, ms since the epoch; −Infinity before the first event. */
@@ -144,8 +149,8 @@ export class Task {
     work.entry?.begin(this.topology.definition.name, this.#note())
     if (first !== undefined) this.#points.pass(first.offset, this.#engine.watermarkParts)
     const intake = this.#timed('decode', () => this.#intake.take(records))
-    this.#noteFirst(intake)
     const isWarming = this.#isWarming
+    if (isWarming && mode === 'live' && first !== undefined) this.#tellWarming()
     const pieces =
       work.idleMs === undefined
         ? this.#engine.process(intake.batch, mode)
@@ -161,6 +166,7 @@ export class Task {
       reached: [],
     }
     const step = this.#timed('engine', () => pieces.next())
+    this.#noteFirst()
     if (step.done === true) {
       this.#end(begun, step.value)
       return null
@@ -187,6 +193,7 @@ export class Task {
 
   #end(begun: Begun, result: EngineResult): void {
     const { keys, bytes } = this.#engine
+    if (!this.#isWarming) this.#becomeWhole()
     this.#finishInOrder(begun, result.arrivals, { result, note: this.#note(), keys, bytes })
   }
 
@@ -194,7 +201,8 @@ export class Task {
   #note(): TopologyNote {
     const { watermarkParts, watermarkMs } = this.#engine
     const { fingerprint } = this.topology
-    return { fingerprint, from: this.#points.at(watermarkMs), idleMs: watermarkParts.idleMs }
+    const [from, wholeFromMs] = [this.#points.at(watermarkMs), this.#wholeFromMs]
+    return { fingerprint, from, idleMs: watermarkParts.idleMs, wholeFromMs }
   }
 
   #finishInOrder(begun: Begun, arrivals: readonly Arrivals[], end: TaskEnd | null): void {
@@ -219,15 +227,36 @@ export class Task {
     this.#around.onFinished()
   }
 
-  /** What was lost with the start of the log may still be missing from windows until a horizon after its first event. */
-  #noteFirst({ batch }: Intake): void {
-    if (this.#wholeFromMs !== null || batch.count === 0) return
+  /**
+   * What came before the first event that was read may be missing from windows until the watermark is a horizon past it. An event
+   * before it was no newer than the lag allows, or the first one would have been late.
+   */
+  #noteFirst(): void {
+    const { firstMs } = this.#engine
+    if (this.#wholeFromMs !== null || firstMs === null) return
     const { lagMs } = this.topology.definition.source.watermark
-    this.#wholeFromMs = (batch.timesMs[0] as number) + lagMs + this.#horizonMs
+    // Never is as good as 2100, and can be written down.
+    this.#wholeFromMs = Math.min(firstMs + lagMs + this.#horizonMs, LATEST_EVENT_TIME_MS)
   }
 
   get #isWarming(): boolean {
     return this.#wholeFromMs === null || this.#engine.watermarkMs < this.#wholeFromMs
+  }
+
+  #tellWarming(): void {
+    if (this.#hasTold) return
+    this.#hasTold = true
+    const { reason } = this.#plan
+    const topology = this.topology.definition.name
+    this.#around.observer({ type: 'warming', topology, partition: this.#partition, reason })
+  }
+
+  #becomeWhole(): void {
+    this.#wholeFromMs = Number.NEGATIVE_INFINITY
+    if (!this.#hasTold) return
+    this.#hasTold = false
+    const topology = this.topology.definition.name
+    this.#around.observer({ type: 'whole', topology, partition: this.#partition })
   }
 
   #timed<R>(step: 'decode' | 'engine', of: () => R): R {

@@ -3,12 +3,21 @@ import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import { partitionName } from '../records/partition-name.ts'
-import type { Assignment, Chunk, Guarantee, Loss, Member, TopicPartition } from '../records/port.ts'
+import type {
+  Assignment,
+  Chunk,
+  Guarantee,
+  Loss,
+  Member,
+  Start,
+  TopicPartition,
+} from '../records/port.ts'
+import { keepsState } from '../topology/horizon.ts'
 import { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
 import { Flow } from './flow.ts'
 import type { PreparedTopology } from './prepare.ts'
-import { checkPartitions } from './restart-plan.ts'
+import { checkPartitions, mustRebuild, noteOf } from './restart-plan.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
 // The tasks of a worker as the group assigns them, and the flow of chunks to each.
@@ -23,8 +32,10 @@ export interface TasksOptions {
   /** What may be on its way, of all partitions together. */
   readonly maxInFlightBytes: number
   readonly topicLimits: (topic: string) => TopicLimits
-  /** Partitions of a source. */
+  /** Partitions of a source when the worker began. */
   readonly partitions: (topic: string) => number
+  /** How much of the log windows are made of that nothing beside the offset tells of, ms by the records' timestamps. */
+  readonly rebuildMs: number
   /** Something changed: a chunk is finished, a task came or went. */
   onChange(): void
   /** A partition is held up until some of what it has on its way is committed. */
@@ -59,6 +70,25 @@ export class Tasks {
     this.adjustFlow()
   }
 
+  /** How much of the log before a committed offset is to be read, ms: it is limited only where windows are rebuilt. */
+  lookBackMs(start: Start): number {
+    const note = noteOf(start)
+    const topologies = this.#byTopic.get(start.topic) ?? []
+    const isRebuilt = topologies.some((topology) => mustRebuild(topology, note))
+    return isRebuilt ? this.#o.rebuildMs : Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * So many partitions a source has now. Those that were added since the worker began are taken like any other where nobody keeps windows.
+   * @throws TidemarkError `TOPIC_CHANGED`: keys have moved, and with them what their windows should hold
+   */
+  counted(topic: string, partitions: number): void {
+    const topologies = this.#byTopic.get(topic) ?? []
+    if (topologies.some(({ definition }) => keepsState(definition))) {
+      checkPartitions(topic, this.#o.partitions(topic), partitions)
+    }
+  }
+
   /**
    * @returns where reading begins
    * @throws TidemarkError `TOPIC_CHANGED`
@@ -72,8 +102,7 @@ export class Tasks {
       )
     }
     const partitions = this.#o.partitions(assignment.topic)
-    // One that was not there when the worker started: keys have moved to it.
-    checkPartitions(assignment, partitions, Math.max(partitions, assignment.partition + 1))
+    this.counted(assignment.topic, Math.max(partitions, assignment.partition + 1))
     const name = partitionName(assignment)
     const assigned = new AssignedPartition(topologies, assignment, {
       guarantee: this.#o.guarantee,

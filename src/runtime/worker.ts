@@ -12,6 +12,7 @@ import type {
   TopicInfo,
 } from '../records/port.ts'
 import { outputTopics } from '../topology/definition.ts'
+import { keepsState } from '../topology/horizon.ts'
 import { Availability } from './availability.ts'
 import { Committer } from './committer.ts'
 import type { Observer, WorkerState } from './events.ts'
@@ -43,6 +44,11 @@ export interface WorkerOptions {
   readonly brokers?: string
   /** Where a group that has committed nothing begins. @default 'earliest' */
   readonly from?: From
+  /**
+   * How much of the log windows are made of where nothing beside the committed offset tells of them, ms by the records' timestamps;
+   * 0: nothing. Outputs are marked until windows are whole. @default +Infinity, all of it
+   */
+  readonly rebuildMs?: number
   /** @default 'exactly-once' */
   readonly guarantee?: Guarantee
   /** From the start of one commit to the start of the next, ms. @default as the load wants it, 10 to 250 */
@@ -84,6 +90,8 @@ class GroupWorker implements Worker {
   readonly #stopping = new AbortController()
   readonly #changes = new Changes()
   #topics: ReadonlyMap<string, TopicInfo> = new Map()
+  /** Partitions that each source had when the group committed. */
+  readonly #known = new Map<string, number>()
   #state: WorkerState | null = null
   /** Why it is in that state, where there is more to say. */
   #reason: string | null = null
@@ -149,25 +157,27 @@ class GroupWorker implements Worker {
     this.#topics = await this.#o.records.describeTopics(names)
     const checks = definitions.map((d) => checkTopics(d, this.#topics, this.#o.brokers ?? ''))
     refuseIfAny(checks.flatMap((c) => c.faults))
-    await this.#checkCommits(new Set(definitions.map((d) => d.source.topic)))
+    for (const topic of new Set(definitions.map((d) => d.source.topic))) {
+      const keepsWindows = definitions.some((d) => d.source.topic === topic && keepsState(d))
+      await this.#checkCommits(topic, keepsWindows)
+    }
     if (this.#isNoted) return
     this.#isNoted = true
     for (const message of checks.flatMap((c) => c.notes))
       this.#o.observer({ type: 'note', message })
   }
 
-  /** What the group has committed must be of these very topics. */
-  async #checkCommits(sources: ReadonlySet<string>): Promise<void> {
-    for (const topic of sources) {
-      for (const { partition, committed } of await this.#o.records.standings(
-        this.#o.group,
-        topic,
-      )) {
-        const note = committed === null ? null : unpackNote(committed.metadata)
-        if (note !== null)
-          checkPartitions({ topic, partition }, note.partitions, this.#partitionsOf(topic))
-      }
+  /** What the group has committed must be of this very topic; without windows partitions may have been added to it. */
+  async #checkCommits(topic: string, keepsWindows: boolean): Promise<void> {
+    const now = this.#partitionsOf(topic)
+    let known = now
+    for (const { committed } of await this.#o.records.standings(this.#o.group, topic)) {
+      const note = committed === null ? null : unpackNote(committed.metadata)
+      if (note === null) continue
+      if (keepsWindows) checkPartitions(topic, note.partitions, now)
+      known = Math.min(known, note.partitions)
     }
+    this.#known.set(topic, known)
   }
 
   #partitionsOf(topic: string): number {
@@ -190,6 +200,7 @@ class GroupWorker implements Worker {
       limits: this.#o.limits ?? limitsOfMachine(),
       maxInFlightBytes: this.#o.maxInFlightBytes ?? MAX_IN_FLIGHT_BYTES,
       partitions: (topic) => this.#partitionsOf(topic),
+      rebuildMs: this.#o.rebuildMs ?? Number.POSITIVE_INFINITY,
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
       onChange: () => {
         committer?.nudge()
@@ -249,6 +260,7 @@ class GroupWorker implements Worker {
       group: this.#o.group,
       topics: [...new Set(this.#o.prepared.topologies.map((t) => t.definition.source.topic))],
       from: this.#o.from ?? 'earliest',
+      known: this.#known,
       guarantee: this.#guarantee,
       handlers,
     })
@@ -326,6 +338,7 @@ function guarded({
       }
     }
   return {
+    lookBackMs: (start) => tasks.lookBackMs(start),
     assigned: (assignment) => {
       try {
         return tasks.assigned(assignment)
@@ -337,6 +350,7 @@ function guarded({
     lost: guard((partitions, why) => tasks.lost(partitions, why)),
     chunk: guard((chunk) => tasks.take(chunk)),
     caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
+    partitions: guard((topic, count) => tasks.counted(topic, count)),
     unreadable: guard((partitions) => observer({ type: 'unreadable', partitions })),
     throttled: guard((durationMs) => observer({ type: 'throttled', durationMs })),
     failed: fail,

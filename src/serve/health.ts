@@ -7,8 +7,15 @@ interface Readiness {
   readonly partitions: number
   /** Those of them that read again what their windows need. */
   readonly restoring: number
+  /** What is left for them to read, and about how long the longest of them takes, ms. */
+  readonly restoringLeft?: Left
   /** Why it is in this state, where that was told. */
   readonly reason?: string
+}
+
+interface Left {
+  readonly records: number
+  readonly ms: number
 }
 
 export interface Health {
@@ -22,7 +29,7 @@ export interface Health {
  */
 export function createHealth(): Health {
   const partitions = new Set<string>()
-  const restoring = new Set<string>()
+  const restoring = new Map<string, Left>()
   let state: WorkerState = 'starting'
   let reason: string | undefined
   return {
@@ -31,8 +38,10 @@ export function createHealth(): Health {
         state = event.state
         reason = event.reason
       } else if (event.type === 'assigned') partitions.add(idOf(event))
-      else if (event.type === 'restoring') restoring.add(idOf(event))
-      else if (event.type === 'restored') restoring.delete(idOf(event))
+      else if (event.type === 'restoring') {
+        const records = event.toOffset - event.nextOffset
+        restoring.set(idOf(event), { records, ms: Math.round(event.leftMs) })
+      } else if (event.type === 'restored') restoring.delete(idOf(event))
       else if (event.type === 'lost') {
         partitions.delete(idOf(event))
         restoring.delete(idOf(event))
@@ -43,9 +52,15 @@ export function createHealth(): Health {
       state,
       partitions: partitions.size,
       restoring: restoring.size,
+      ...(restoring.size === 0 ? {} : { restoringLeft: leftOf([...restoring.values()]) }),
       ...(reason === undefined ? {} : { reason }),
     }),
   }
+}
+
+function leftOf(all: readonly Left[]): Left {
+  const records = all.reduce((sum, left) => sum + left.records, 0)
+  return { records, ms: Math.max(...all.map((left) => left.ms)) }
 }
 
 function idOf({

@@ -15,9 +15,12 @@ export const samples = {
     fromOffset: 40,
     nextOffset: 60,
     toOffset: 100,
+    leftMs: 40,
     reason: null,
   },
   restored: { type: 'restored', topology, partition, records: 60, durationMs: 1_500 },
+  warming: { type: 'warming', topology, partition, reason: null },
+  whole: { type: 'whole', topology, partition },
   lost: { type: 'lost', topology, partition, why: 'revoked' },
   consumed: { type: 'consumed', topology, partition, records: 10, bytes: 1_500, endOffset: 150 },
   processed: {

@@ -159,6 +159,7 @@ describe('a rebalance is told in one line for all partitions', () => {
     ['revoked', 'info', 'handed over payments 0-2'],
     ['expelled', 'warn', 'lost payments 0-2: the group went on without this worker'],
     ['left', 'info', 'gave back payments 0-2'],
+    ['cut', 'warn', 'begins payments 0-2 anew: its log was cut meanwhile'],
   ] as const)('that went, and why: %s', async (why, level, msg) => {
     const { observe, told } = logged()
     for (const partition of of('payments', 2, 1, 0)) observe({ ...samples.lost, partition, why })

@@ -6,6 +6,7 @@ import { commitOffsets, type DefineTest, join, next, numbered, readUntil } from 
 import { exactlyOnceTests, guaranteeTests } from './guarantee-contract.ts'
 import { Listener, record } from './listener.ts'
 import { rebalancedCommitTests, rebalancingTests } from './rebalancing-contract.ts'
+import { startingTests } from './starting-contract.ts'
 
 // What every driver promises. Run by one test file per driver.
 
@@ -15,6 +16,9 @@ const AT = 1_700_000_000_000
 export function recordsContract(test: DefineTest): void {
   describe('reading', () => {
     readingTests(test)
+  })
+  describe('starting', () => {
+    startingTests(test)
   })
   describe('rebalancing', () => {
     rebalancingTests(test)

@@ -23,6 +23,16 @@ export interface Driver {
   produce(records: readonly NewRecord[]): Promise<void>
   /** What a reader of committed records sees in a topic, each partition in order, one after the other. */
   read(topic: string): Promise<LogRecord[]>
+  /** Sets what a group without members has committed for partition 0, as an operator's tool does, or another consumer. */
+  setOffset(offset: {
+    readonly group: string
+    readonly topic: string
+    readonly nextOffset: number
+    readonly metadata: string
+  }): Promise<void>
+  /** Deletes what partition 0 holds before an offset. */
+  deleteBefore(topic: string, offset: number): Promise<void>
+  addPartitions(topic: string, count: number): Promise<void>
   close(): Promise<void>
 }
 

@@ -6,6 +6,7 @@ import {
   plainOptions,
   readTopic,
 } from '../services/kafka.ts'
+import { addPartitions, deleteBefore, setOffset } from '../services/operator.ts'
 import { createTopics } from '../services/topics.ts'
 import { recordsContract } from './contract.ts'
 import type { Driver } from './driver.ts'
@@ -25,6 +26,9 @@ function open(kafka: KafkaService): Driver {
     freshGroup: () => freshName('group'),
     produce: (list) => writer.send(list),
     read: (topic) => readTopic(records, topic),
+    setOffset: (offset) => setOffset(kafka, offset),
+    deleteBefore: (topic, offset) => deleteBefore(kafka, topic, offset),
+    addPartitions: (topic, count) => addPartitions(kafka, topic, count),
     close: async () => {
       await writer.close()
       await records.close()

@@ -30,6 +30,8 @@ export class Listener implements MemberHandlers {
   /** Why, for each time that partitions were lost. */
   readonly whys: Loss[] = []
   readonly chunks: Chunk[] = []
+  /** By topic, how many partitions it has. */
+  readonly counts = new Map<string, number>()
   readonly ends: { partition: TopicPartition; endOffset: number }[] = []
   readonly throttles: number[] = []
   /** Each list that was told. */
@@ -81,6 +83,11 @@ export class Listener implements MemberHandlers {
 
   throttled(durationMs: number): void {
     this.throttles.push(durationMs)
+    this.#heard()
+  }
+
+  partitions(topic: string, count: number): void {
+    this.counts.set(topic, count)
     this.#heard()
   }
 

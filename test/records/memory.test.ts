@@ -31,6 +31,11 @@ function open(): Driver {
       await nextTurn()
       return records.read(topic)
     },
+    setOffset: async ({ group, topic, nextOffset, metadata }) => {
+      records.resetOffset(group, { topic, partition: 0 }, { nextOffset, metadata })
+    },
+    deleteBefore: async (topic, offset) => records.deleteBefore({ topic, partition: 0, offset }),
+    addPartitions: async (topic, count) => records.addPartitions(topic, count),
     close: () => records.close(),
   }
 }

@@ -13,7 +13,8 @@ const BYTES = wireBytes(record('scores'))
 
 /** Tells which chunk's beginning or end it is of. */
 function note(offset: number) {
-  return { fingerprint: 'f', from: { offset, newestMs: 0, idleMs: 0 }, idleMs: 0 }
+  const from = { offset, newestMs: 0, idleMs: 0 }
+  return { fingerprint: 'f', from, idleMs: 0, wholeFromMs: Number.NEGATIVE_INFINITY }
 }
 
 function logRecord(offset: number): LogRecord {

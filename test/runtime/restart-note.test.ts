@@ -1,12 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { LATEST_EVENT_TIME_MS } from '../../src/kernel/time.ts'
-import {
-  MOST_NOTE_BYTES,
-  mostNoteBytes,
-  packNote,
-  unpackNote,
-} from '../../src/runtime/restart-note.ts'
+import { MOST_METADATA_BYTES } from '../../src/records/port.ts'
+import { mostNoteBytes, packNote, unpackNote } from '../../src/runtime/restart-note.ts'
 
 /** As many as a worker runs on one source, with names of 100 characters. */
 const names = Array.from({ length: 16 }, (_, i) => String(i).padStart(100, 'n'))
@@ -20,6 +16,7 @@ const longest = {
     idleMs: LATEST_EVENT_TIME_MS - 1,
   },
   idleMs: LATEST_EVENT_TIME_MS,
+  wholeFromMs: LATEST_EVENT_TIME_MS,
 }
 
 test('what a restart needs to know of sixteen topologies fits beside an offset, and comes back as it was', () => {
@@ -29,7 +26,7 @@ test('what a restart needs to know of sixteen topologies fits beside an offset, 
   const packed = packNote(note)
   expect(unpackNote(packed)).toEqual(note)
   expect(Buffer.byteLength(packed)).toBeLessThanOrEqual(mostNoteBytes(names))
-  expect(mostNoteBytes(names)).toBeLessThanOrEqual(MOST_NOTE_BYTES)
+  expect(mostNoteBytes(names)).toBeLessThanOrEqual(MOST_METADATA_BYTES)
 })
 
 const good = { v: 1, n: 3, last: [6, 123], t: { a: ['0123456789ab', 2, 5, null, 7.5] } }

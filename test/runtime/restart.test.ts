@@ -147,7 +147,10 @@ describe('where a group begins', () => {
     // The next one goes on from there, whatever it is told.
     send(records, ['a', 20_000, 3], ['a', 32_000])
     await run(records, [sums('sums')], { from: 'earliest' })
-    expect(told(records)).toEqual([['a', 1, 3]])
+    expect(told(records)).toEqual([
+      ['a', 1, 1],
+      ['a', 1, 3],
+    ])
   })
 
   test('is claimed in an empty partition too', async () => {

@@ -44,6 +44,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     nextOffset: 0,
     metadata: '',
     lowOffset: 0,
+    lookBackOffset: 0,
   }
   const limits = limitsOf(topic('scores', { timestampAfterMaxMs: null, ...setting.topic }))
   const partition = new AssignedPartition([preparedTopology(definition, by)], assignment, {

@@ -286,6 +286,7 @@ describe('what ends a worker', () => {
       nextOffset: 0,
       metadata: null,
       lowOffset: 0,
+      lookBackOffset: 0,
     }
     expect(() => handlers.assigned(assignment)).not.toThrow()
     await expect(worker.done).rejects.toMatchObject({ code: 'INVARIANT' })

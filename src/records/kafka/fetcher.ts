@@ -40,6 +40,8 @@ export interface FetcherOptions {
   /** Also without a record, when markers or aborted records moved the position. */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
   readonly unreadables: Unreadables
+  /** What it was to be read from is not in the log any more. @returns whether it is begun anew, so that nothing is lost */
+  readonly isBegunAnew?: (of: Fetchable) => boolean
   readonly failed: (error: TidemarkError) => void
 }
 
@@ -212,6 +214,7 @@ export class Fetcher {
       const one = by.get(partitionName(partition))
       // It was lost, or set to another place, since it was asked for.
       if (one === undefined || !isCurrent(one.of) || one.of.nextOffset !== one.offset) continue
+      if (partition.code === CODE.OFFSET_OUT_OF_RANGE && this.#o.isBegunAnew?.(one.of)) continue
       if (partition.code !== CODE.NONE) {
         this.#setBack(one.of, hindranceOf(partition, one.of), sinceMs)
         continue

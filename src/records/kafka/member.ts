@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
 import type { Assignment, Commit, JoinOptions, Member, Standing, TopicPartition } from '../port.ts'
-import { chosenStart, startOf } from '../standing.ts'
+import { chosenStart, lookBackMsOf, startOf } from '../standing.ts'
 import type { KafkaAdmin } from './admin.ts'
 import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
@@ -13,6 +13,7 @@ import { fromKafka } from './errors.ts'
 import { type Fetchable, type Fetched, Fetcher, markOf, NO_LEADER } from './fetcher.ts'
 import type { FormerMembers } from './former-members.ts'
 import { GroupOffsets } from './group-offsets.ts'
+import { lookBack } from './look-back.ts'
 import { type Dealt, Membership } from './membership.ts'
 import { type Owned, Positions } from './positions.ts'
 import { Unreadables } from './unreadables.ts'
@@ -52,6 +53,8 @@ export class KafkaMember implements Member {
   readonly #unreadables: Unreadables
   readonly #offsets: GroupOffsets
   readonly #committing: Committing
+  /** By topic, how many partitions were told of. */
+  readonly #told = new Map<string, number>()
   #isFetching = true
   #isOver = false
   #leaving: Promise<void> | null = null
@@ -71,6 +74,7 @@ export class KafkaMember implements Member {
       claims: () => this.#positions.claims,
       leaving: () => this.#closeGate(),
       dealt: (dealt) => this.#safely(() => this.#dealt(dealt)),
+      looked: () => this.#safely(() => this.#tellPartitions()),
       expelled: () => this.#checkName(),
     })
     this.#unreadables = new Unreadables((partitions) => options.handlers.unreadable(partitions))
@@ -80,6 +84,7 @@ export class KafkaMember implements Member {
       wanted: () => this.#wanted(),
       isCurrent: (of) => this.#positions.holds(of as Owned),
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
+      isBegunAnew: (of) => this.#beginAnew(of as Owned),
       failed: (error) => this.#fail(error),
     })
     this.#offsets = new GroupOffsets(connections.quick, options.group)
@@ -182,6 +187,7 @@ export class KafkaMember implements Member {
 
   #dealt({ generation, partitions, liveIds }: Dealt): void {
     if (this.#isOver) return
+    this.#tellPartitions()
     const { lost, why, added } = this.#positions.assign(partitions, generation)
     if (lost.length > 0) {
       const gone = lost.map(({ topic, partition }) => ({ topic, partition }))
@@ -233,9 +239,11 @@ export class KafkaMember implements Member {
     isWanted: () => boolean,
   ): Promise<readonly Owned[]> {
     const { admin, waiting } = this.#connections
-    const { group, from } = this.#o
+    const { group } = this.#o
     await this.#committing.begin()
     await this.#offsets.shutOutTheDead(added, liveIds)
+    // One that was added to its topic while this member was in the group is not known yet.
+    if (added.some((owned) => waiting.leaderOf(owned) === undefined)) await waiting.refresh()
     const stable = await this.#offsets.stable(added, isWanted)
     if (stable === null) return []
     const standings = new Map<string, Standing>()
@@ -254,15 +262,17 @@ export class KafkaMember implements Member {
         unled.push(owned)
         continue
       }
-      const { topic, partition, epoch } = owned
-      const start = startOf(committedAt(standing, stable), group, from)
-      const { nextOffset, metadata } = start
-      owned.committed = { nextOffset, metadata: metadata ?? '' }
-      // A claim alone says nothing of what was done.
-      const assignment = { topic, partition, epoch, ...start, metadata: metadata || null }
+      const start = startOf(committedAt(standing, stable), this.#o)
+      const lookBackMs = lookBackMsOf(this.#o.handlers, start)
+      const lookBackOffset = await lookBack(waiting, start, lookBackMs)
+      const assignment = { ...start, lookBackOffset, epoch: owned.epoch }
       starts.push({ owned, assignment, endOffset: standing.endOffset })
     }
+    this.#tellPartitions()
     for (const { owned, assignment } of starts) {
+      if (!this.#positions.holds(owned)) continue
+      const { nextOffset, metadata } = assignment
+      owned.committed = { nextOffset, metadata: metadata ?? '' }
       owned.nextOffset = chosenStart(assignment, this.#o.handlers.assigned(assignment))
       Object.assign(owned, markOf(owned.topic, owned.partition, waiting))
       owned.started = true
@@ -273,6 +283,28 @@ export class KafkaMember implements Member {
     }
     this.#fetcher.wake()
     return unled
+  }
+
+  #tellPartitions(): void {
+    for (const topic of this.#o.topics) {
+      const partitions = this.#connections.waiting.partitionsOf(topic).length
+      if (partitions === 0 || partitions === this.#told.get(topic)) continue
+      this.#told.set(topic, partitions)
+      this.#o.handlers.partitions?.(topic, partitions)
+    }
+  }
+
+  /**
+   * Records are gone that were to be read. Were they only to be read again, the partition is handed over once more, as its log is now.
+   * @returns whether that is so; else they are lost
+   */
+  #beginAnew(owned: Owned): boolean {
+    if (owned.nextOffset >= owned.committed.nextOffset) return false
+    const { topic, partition } = owned
+    const renewed = this.#positions.renew(owned)
+    this.#safely(() => this.#o.handlers.lost([{ topic, partition }], 'cut'))
+    void this.#handOver([renewed], null)
+    return true
   }
 
   #fetched(owned: Owned, { records, endOffset }: Fetched): void {

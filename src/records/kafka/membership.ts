@@ -46,6 +46,8 @@ export interface MembershipOptions {
   readonly leaving: () => Promise<void>
   /** The assignment of a generation. It must not throw. */
   readonly dealt: (dealt: Dealt) => void
+  /** What is known of the topics was asked for anew. It must not throw. */
+  readonly looked: () => void
   /** The group does not know the member any more, or it must not go on as it: it comes back as a new one, with nothing. */
   readonly expelled: () => Promise<void>
 }
@@ -54,8 +56,8 @@ export interface MembershipOptions {
 const HEARTBEAT_MS = 500
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 2_000
-/** The leader looks so often whether a topic has got more partitions, ms. */
-const LOOK_MS = 60_000
+/** Every member looks so often whether a topic has got more partitions, and the leader deals them out, ms. */
+const LOOK_MS = 5_000
 
 export class Membership {
   readonly #o: MembershipOptions
@@ -207,7 +209,7 @@ export class Membership {
         if (missed > 0) coordinator = await this.#find()
         await coordinator.heartbeat(beat)
         missed = 0
-        if (await this.#hasMorePartitions()) return
+        if (await this.#hasMoreToDeal()) return
       } catch (error) {
         const { code } = fromKafka(error, 'GROUP_FAILED')
         // A broker that is away says nothing about the group.
@@ -217,11 +219,12 @@ export class Membership {
     }
   }
 
-  async #hasMorePartitions(): Promise<boolean> {
-    if (!this.#isLeader || performance.now() - this.#lookedMs < LOOK_MS) return false
+  async #hasMoreToDeal(): Promise<boolean> {
+    if (performance.now() - this.#lookedMs < LOOK_MS) return false
     this.#lookedMs = performance.now()
     await this.#o.brokers.refresh()
-    return this.#partitionCounts() !== this.#counts
+    this.#o.looked()
+    return this.#isLeader && this.#partitionCounts() !== this.#counts
   }
 
   #partitionCounts(): string {

@@ -90,6 +90,13 @@ export class Positions {
     return { lost, why: isNext ? 'revoked' : 'expelled', kept, added }
   }
 
+  /** Another assignment of a partition that is held. */
+  renew({ topic, partition, isClaimed, commits }: Owned): Owned {
+    const renewed = { ...this.#fresh({ topic, partition }), isClaimed, commits }
+    this.#owned.set(partitionName(renewed), renewed)
+    return renewed
+  }
+
   #fresh(partition: TopicPartition): Owned {
     const epoch = this.#nextEpoch()
     return {

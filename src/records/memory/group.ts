@@ -3,13 +3,13 @@ import { partitionName } from '../partition-name.ts'
 import type {
   Assignment,
   Committed,
-  From,
+  JoinOptions,
   Loss,
-  NextOffset,
   Standing,
+  Start,
   TopicPartition,
 } from '../port.ts'
-import { startOf } from '../standing.ts'
+import { lookBackMsOf, lookBackSince, plainLookBack, startOf } from '../standing.ts'
 import { assignSticky } from '../sticky-assignment.ts'
 import type { MemoryLog } from './log.ts'
 
@@ -17,7 +17,7 @@ import type { MemoryLog } from './log.ts'
 export interface GroupMember {
   readonly id: string
   readonly topics: readonly string[]
-  readonly from: From
+  readonly options: JoinOptions
   readonly owned: readonly TopicPartition[]
   /** Gives up what is not in the list. @param why @default 'revoked' */
   keepOnly(partitions: readonly TopicPartition[], why?: Loss): void
@@ -57,6 +57,7 @@ export class MemoryGroup {
 
   add(member: GroupMember): void {
     this.#members.push(member)
+    this.#tellPartitions(member, member.topics)
     this.#rebalance()
   }
 
@@ -67,7 +68,7 @@ export class MemoryGroup {
     this.#rebalance()
   }
 
-  commit(next: NextOffset): void {
+  commit(next: Committed & TopicPartition): void {
     const { nextOffset, metadata } = next
     this.#committed.set(partitionName(next), { nextOffset, metadata })
     this.#commits.tell()
@@ -87,6 +88,12 @@ export class MemoryGroup {
       lowOffset: this.#log.lowOffset({ topic, partition }),
       endOffset: this.#log.endOffset({ topic, partition }),
     }
+  }
+
+  /** A topic has got more partitions, which are dealt out. */
+  grown(topic: string): void {
+    for (const member of [...this.#members]) this.#tellPartitions(member, [topic])
+    this.#rebalance()
   }
 
   /** Forgets what was committed for a topic. */
@@ -126,6 +133,13 @@ export class MemoryGroup {
     for (const member of this.#members) member.wake()
   }
 
+  #tellPartitions({ topics, options }: GroupMember, of: readonly string[]): void {
+    for (const topic of of.filter((name) => topics.includes(name))) {
+      const count = this.#log.describe(topic)?.partitions
+      if (count !== undefined) options.handlers.partitions?.(topic, count)
+    }
+  }
+
   /** All losses are told before any gain, so that no partition has two owners. */
   #rebalance(): void {
     const deal = this.#deal()
@@ -134,7 +148,7 @@ export class MemoryGroup {
       const before = new Set(member.owned.map(partitionName))
       const added = partitions.filter((p) => !before.has(partitionName(p)))
       try {
-        for (const partition of added) member.take(this.#assignmentOf(partition, member.from))
+        for (const partition of added) member.take(this.assignmentOf(partition, member.options))
       } catch (error) {
         // The dealing starts anew without the member; what follows here would be a deal of yesterday.
         member.fail(error as Error)
@@ -158,9 +172,23 @@ export class MemoryGroup {
     return new Map(this.#members.map((member) => [member, deal.get(member.id) ?? []]))
   }
 
-  #assignmentOf(partition: TopicPartition, from: From): Assignment {
-    const start = startOf(this.standing(partition), this.name, from)
+  /** What a member gets with a partition. @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
+  assignmentOf(partition: TopicPartition, options: JoinOptions): Assignment {
+    const start = startOf(this.standing(partition), options)
+    const lookBackMs = lookBackMsOf(options.handlers, start)
+    const lookBackOffset = plainLookBack(start, lookBackMs) ?? this.#lookBack(start, lookBackMs)
     this.#epochs++
-    return { ...partition, ...start, epoch: this.#epochs }
+    return { ...start, lookBackOffset, epoch: this.#epochs }
+  }
+
+  /** The first record that is not older than so long before the one at the start, or else the last one before it. */
+  #lookBack(start: Start, lookBackMs: number): number {
+    const { topic, partition, lowOffset: offset, nextOffset } = start
+    const at = { topic, partition, offset: Math.max(offset, nextOffset - 1) }
+    const reference = this.#log.read(at, 2).at(-1)
+    const sinceMs = lookBackSince(reference?.timestampMs ?? null, lookBackMs)
+    if (sinceMs === null) return offset
+    const first = this.#log.since({ ...at, offset }, sinceMs)
+    return Math.min(first?.offset ?? nextOffset, nextOffset)
   }
 }

@@ -49,7 +49,7 @@ export class MemoryLog {
         timestampBeforeMaxMs: null,
         isCompacted,
       },
-      partitions: Array.from({ length: partitions }, () => ({ lowOffset: 0, records: [] })),
+      partitions: Array.from({ length: partitions }, emptyPartition),
     })
   }
 
@@ -112,6 +112,19 @@ export class MemoryLog {
     return this.#partition(topic, partition).lowOffset
   }
 
+  /** The first record at or after an offset whose timestamp is not before a time; `undefined` when there is none. @throws TidemarkError `TOPIC_MISSING` */
+  since(from: Position, timestampMs: number): LogRecord | undefined {
+    const records = this.read(from, Number.POSITIVE_INFINITY)
+    return records.find((record) => record.timestampMs >= timestampMs)
+  }
+
+  /** Gives a topic more partitions, which are empty. @throws TidemarkError `TOPIC_MISSING` */
+  addPartitions(name: string, partitions: number): void {
+    const { info, partitions: before } = this.#topic(name)
+    const added = Array.from({ length: partitions - before.length }, emptyPartition)
+    this.#topics.set(name, { info: { ...info, partitions }, partitions: [...before, ...added] })
+  }
+
   /** Deletes the records before an offset: the log starts there. @throws TidemarkError `TOPIC_MISSING` */
   deleteBefore({ topic, partition, offset }: Position): void {
     const kept = this.#partition(topic, partition)
@@ -150,6 +163,10 @@ export class MemoryLog {
     }
     return topic
   }
+}
+
+function emptyPartition(): Partition {
+  return { lowOffset: 0, records: [] }
 }
 
 function sizeOf({ key, value, headers }: NewRecord): number {

@@ -5,12 +5,9 @@ import { partitionName } from '../partition-name.ts'
 import type {
   Assignment,
   Commit,
-  From,
-  Guarantee,
   JoinOptions,
   Loss,
   Member,
-  MemberHandlers,
   NextOffset,
   TopicPartition,
 } from '../port.ts'
@@ -20,6 +17,8 @@ import type { MemoryLog } from './log.ts'
 
 interface Owned extends TopicPartition {
   readonly epoch: number
+  /** Records before it are read again. */
+  readonly committedOffset: number
   nextOffset: number
   paused: boolean
   /** The end that was last reported as reached. */
@@ -40,10 +39,7 @@ export interface Surroundings {
 /** One member of a group: takes turns with the rest of the process, one chunk a partition and turn. */
 export class MemoryMember implements Member, GroupMember {
   readonly id: string
-  readonly topics: readonly string[]
-  readonly from: From
-  readonly #guarantee: Guarantee
-  readonly #handlers: MemberHandlers
+  readonly options: JoinOptions
   readonly #surroundings: Surroundings
   readonly #owned = new Map<string, Owned>()
   #awake = false
@@ -54,10 +50,7 @@ export class MemoryMember implements Member, GroupMember {
 
   constructor(options: JoinOptions, surroundings: Surroundings) {
     this.id = surroundings.memberId
-    this.topics = options.topics
-    this.from = options.from
-    this.#guarantee = options.guarantee ?? 'exactly-once'
-    this.#handlers = options.handlers
+    this.options = options
     this.#surroundings = surroundings
   }
 
@@ -75,7 +68,7 @@ export class MemoryMember implements Member, GroupMember {
     if (this.#over) throw new TidemarkError('FENCED', `the member has left group "${group.name}"`)
     const records = [...commit.outputs, ...commit.deadLetters]
     const current = commit.nextOffsets.filter((next) => this.#isCurrent(next))
-    const isWhole = this.#guarantee === 'exactly-once'
+    const isWhole = (this.options.guarantee ?? 'exactly-once') === 'exactly-once'
     if (isWhole && current.length < commit.nextOffsets.length) {
       throw new TidemarkError('REBALANCING', 'a partition of the commit has moved away meanwhile')
     }
@@ -110,6 +103,10 @@ export class MemoryMember implements Member, GroupMember {
     await nextTurn()
   }
 
+  get topics(): readonly string[] {
+    return this.options.topics
+  }
+
   get owned(): readonly TopicPartition[] {
     return [...this.#owned.values()]
   }
@@ -119,24 +116,25 @@ export class MemoryMember implements Member, GroupMember {
     const lost = [...this.#owned.values()].filter((o) => !kept.has(partitionName(o)))
     if (lost.length === 0) return
     for (const owned of lost) this.#owned.delete(partitionName(owned))
-    this.#handlers.lost(
+    this.options.handlers.lost(
       lost.map(({ topic, partition }) => ({ topic, partition })),
       why,
     )
   }
 
   take(assignment: Assignment): void {
-    const { topic, partition, epoch } = assignment
-    const owned = { topic, partition, epoch, nextOffset: 0, paused: false, reportedEnd: -1 }
+    const { topic, partition, epoch, nextOffset: committedOffset } = assignment
+    const fresh = { nextOffset: 0, paused: false, reportedEnd: -1 }
+    const owned = { topic, partition, epoch, committedOffset, ...fresh }
     this.#owned.set(partitionName(owned), owned)
-    owned.nextOffset = chosenStart(assignment, this.#handlers.assigned(assignment))
+    owned.nextOffset = chosenStart(assignment, this.options.handlers.assigned(assignment))
     this.wake()
   }
 
   fail(error: Error): void {
     this.#failure = error
     this.#end()
-    if (this.#joined) this.#handlers.failed(error)
+    if (this.#joined) this.options.handlers.failed(error)
   }
 
   crash(): void {
@@ -174,6 +172,15 @@ export class MemoryMember implements Member, GroupMember {
     if (more) this.wake()
   }
 
+  /** What was to be read again is gone from the log: it is assigned once more, as the log is now. */
+  #beginAnew({ topic, partition }: Owned): boolean {
+    const { group } = this.#surroundings
+    this.#owned.delete(partitionName({ topic, partition }))
+    this.options.handlers.lost([{ topic, partition }], 'cut')
+    this.take(group.assignmentOf({ topic, partition }, this.options))
+    return true
+  }
+
   /** Hands over the partition's next chunk; true when there is more behind it. */
   #deliver(owned: Owned): boolean {
     if (!this.#fetching || owned.paused) return false
@@ -181,6 +188,7 @@ export class MemoryMember implements Member, GroupMember {
     const { topic, partition, epoch } = owned
     const endOffset = log.endOffset(owned)
     if (owned.nextOffset < log.lowOffset(owned)) {
+      if (owned.nextOffset < owned.committedOffset) return this.#beginAnew(owned)
       throw new TidemarkError(
         'OFFSET_OUT_OF_RANGE',
         'records were deleted from the log before they were read',
@@ -191,12 +199,12 @@ export class MemoryMember implements Member, GroupMember {
     const nextOffset = owned.nextOffset + records.length
     owned.nextOffset = nextOffset
     if (records.length > 0) {
-      this.#handlers.chunk({ topic, partition, epoch, records, nextOffset, endOffset })
+      this.options.handlers.chunk({ topic, partition, epoch, records, nextOffset, endOffset })
     }
     if (nextOffset < endOffset) return true
     if (owned.reportedEnd < endOffset && this.#owned.get(partitionName(owned)) === owned) {
       owned.reportedEnd = endOffset
-      this.#handlers.caughtUp({ topic, partition }, endOffset)
+      this.options.handlers.caughtUp({ topic, partition }, endOffset)
     }
     return false
   }

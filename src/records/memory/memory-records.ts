@@ -72,6 +72,17 @@ export class MemoryRecords implements Records {
     )
   }
 
+  /** Gives a topic more partitions, as a broker does: groups deal them out. @throws TidemarkError `TOPIC_MISSING` */
+  addPartitions(topic: string, partitions: number): void {
+    this.#log.addPartitions(topic, partitions)
+    for (const group of this.#groups.values()) group.grown(topic)
+  }
+
+  /** Sets what a group has committed, as an operator's tool does, or another consumer. */
+  resetOffset(group: string, partition: TopicPartition, committed: Committed): void {
+    this.#group(group).commit({ ...partition, ...committed })
+  }
+
   /** Deletes what a partition holds before an offset. @throws TidemarkError `TOPIC_MISSING` */
   deleteBefore(position: Position): void {
     this.#log.deleteBefore(position)

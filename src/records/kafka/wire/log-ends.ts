@@ -4,8 +4,11 @@ import { type Request, request } from './request.ts'
 
 // How far partitions reach: their logs, and what was written under one leader. To be asked of the partitions' leader.
 
-/** `low`: of the first record. `stable`: the end of what a reader of committed records sees. */
-export type LogEnd = 'low' | 'stable'
+/**
+ * `low`: of the first record. `stable`: the end of what a reader of committed records sees. A number: of the first record whose
+ * timestamp is not before that, ms since the epoch; −1 when there is none.
+ */
+export type LogEnd = 'low' | 'stable' | number
 
 const TIMESTAMPS = { low: -2, stable: -1 } as const
 const READ_COMMITTED = 1
@@ -29,7 +32,9 @@ export function listOffsets(
         to.array(topicsOf(partitions), ([topic, of]) => {
           to.string(topic).array(of, ({ partition }) => {
             // Of whatever leader epoch.
-            to.int32(partition).int32(-1).int64(TIMESTAMPS[end])
+            to.int32(partition)
+              .int32(-1)
+              .int64(typeof end === 'number' ? end : TIMESTAMPS[end])
           })
         })
       },

@@ -1,0 +1,69 @@
+import { TidemarkError } from '../../kernel/errors.ts'
+import { partitionName } from '../partition-name.ts'
+import type { Start } from '../port.ts'
+import { lookBackSince, plainLookBack } from '../standing.ts'
+import type { Brokers } from './brokers.ts'
+import { decodeRecords } from './codec/decode.ts'
+import { CODE, nameOfCode } from './wire/codes.ts'
+import { type FetchOptions, fetch } from './wire/fetch.ts'
+import { listOffsets } from './wire/log-ends.ts'
+
+// How far a time reaches back in a partition: brokers find an offset by a timestamp, but what the record at an offset has as its
+// timestamp only the record tells.
+
+/** Before an offset lie markers, and what was aborted; so the record before it is looked for further and further back. */
+const STEPS_BACK = [0, 1, 16, 256, 4_096]
+/** One batch. */
+const LIMITS: FetchOptions = { minBytes: 0, maxWaitMs: 0, maxBytes: 1, maxPartitionBytes: 1 }
+
+/**
+ * The offset of the first record that is not older than so long before the record at a start, or before the last one in front of it.
+ * @throws TidemarkError `BROKER_UNAVAILABLE`
+ */
+export async function lookBack(
+  brokers: Brokers,
+  start: Start,
+  lookBackMs: number,
+): Promise<number> {
+  const plain = plainLookBack(start, lookBackMs)
+  if (plain !== null) return plain
+  const sinceMs = lookBackSince(await timestampAt(brokers, start), lookBackMs)
+  if (sinceMs === null) return start.lowOffset
+  const listed = await brokers.ask(leaderOf(brokers, start), listOffsets([start], sinceMs))
+  const { code, offset } = listed[0] ?? { code: CODE.NONE, offset: -1 }
+  if (code !== CODE.NONE) throw answered(start, code)
+  return offset < 0
+    ? start.nextOffset
+    : Math.max(start.lowOffset, Math.min(offset, start.nextOffset))
+}
+
+/** Of the record at a start, or else of the last one before it, ms since the epoch; `null`: there is none near. */
+async function timestampAt(brokers: Brokers, start: Start): Promise<number | null> {
+  const { topic, partition, lowOffset, nextOffset } = start
+  for (const step of STEPS_BACK) {
+    const offset = Math.max(lowOffset, nextOffset - step)
+    const position = { topic, partition, topicId: null, offset, leaderEpoch: -1 }
+    const answer = await brokers.ask(leaderOf(brokers, start), fetch([position], false, LIMITS))
+    const [fetched] = answer.partitions
+    const code = answer.code || (fetched?.code ?? CODE.NONE)
+    if (code !== CODE.NONE || fetched === undefined) throw answered(start, code)
+    const { set, aborted } = fetched
+    const from = { partition: partitionName(start), fromOffset: offset, aborted }
+    const { offsets, timestampsMs } = decodeRecords(set, from)
+    const before = offsets.findLastIndex((at) => at < nextOffset)
+    const found = timestampsMs[step === 0 ? 0 : before]
+    if (found !== undefined) return found
+  }
+  return null
+}
+
+function leaderOf(brokers: Brokers, start: Start): string {
+  const leader = brokers.leaderOf(start)
+  if (leader !== undefined) return leader
+  throw new TidemarkError('BROKER_UNAVAILABLE', `${partitionName(start)} has no leader`)
+}
+
+function answered(start: Start, code: number): TidemarkError {
+  const message = `how far back ${partitionName(start)} is read is answered with ${nameOfCode(code)}`
+  return new TidemarkError('BROKER_UNAVAILABLE', message)
+}
