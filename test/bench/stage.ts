@@ -10,6 +10,7 @@ import { build } from './build.ts'
 
 // What a run takes place on: a broker, topics that nobody has used, and the worker that is measured.
 
+const CARD_FRAUD = fileURLToPath(new URL('../../topologies/card-fraud.ts', import.meta.url))
 const PARTITIONS = 6
 const GUARANTEE = 'at-least-once'
 
@@ -108,14 +109,22 @@ export interface RunOptions {
   readonly model: string
   readonly group: string
   readonly guarantee: string
+  /** A file with a topology of card-fraud. @default topologies/card-fraud.ts */
+  readonly topology?: string
 }
 
 /** `run` of card-fraud by a worker of the group, on {@link topicsOf} it. */
-export function runArguments({ brokers, model, group, guarantee }: RunOptions): string[] {
+export function runArguments({
+  brokers,
+  model,
+  group,
+  guarantee,
+  topology = CARD_FRAUD,
+}: RunOptions): string[] {
   const topics = topicsOf(group)
   return [
     'run',
-    fileURLToPath(new URL('../../topologies/card-fraud.ts', import.meta.url)),
+    topology,
     ...['--brokers', brokers.join(','), '--group', group, '--guarantee', guarantee],
     ...['--topic', `payments=${topics.payments}`],
     ...['--topic', `predictions=${topics.predictions}`],

@@ -5,6 +5,7 @@ import { paymentRecords } from '../bench/input.ts'
 import { runArguments, topicsOf } from '../bench/stage.ts'
 import { until } from '../services/cluster.ts'
 import { startTidemark } from '../services/tidemark.ts'
+import { cardFraudOf } from '../soak/topics.ts'
 import type { Verb } from './verb.ts'
 
 const PAYMENTS = 200
@@ -25,7 +26,7 @@ export const remakeTopic: Verb = async (ground, { atS }) => {
   const written = async () => (await endOf(predictions)) + (await endOf(deadLetters))
   await make([payments, predictions, deadLetters])
   await feed(options.brokers, payments)
-  const running = startTidemark(runArguments({ ...options, group }))
+  const running = startTidemark(runArguments({ ...options, group, topology: cardFraudOf() }))
   try {
     const isThrough = async () => {
       const [found] = await admin.fetchOffsets({ groupId: group, topics: [payments] })

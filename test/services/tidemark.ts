@@ -1,10 +1,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 // The real command line in a process of its own.
 
-const BIN = fileURLToPath(new URL('../../src/cli/bin.js', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface Ended {
   readonly code: number | null
@@ -27,11 +28,13 @@ export interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>
   /** What it finds on stdin; `null` leaves stdin open. @default nothing */
   readonly stdin?: string | Buffer | null
+  /** The checkout whose command line it is. @default this one */
+  readonly root?: string
 }
 
 /** Starts `tidemark ARGS`; whoever starts it waits for it to end, or ends it. */
 export function startTidemark(args: readonly string[], o: SpawnOptions = {}): Running {
-  const child = spawn(process.execPath, [BIN, ...args], {
+  const child = spawn(process.execPath, [join(o.root ?? ROOT, 'src/cli/bin.js'), ...args], {
     cwd: o.cwd,
     env: { ...process.env, NO_COLOR: '1', TIDEMARK_HTTP_PORT: 'off', ...o.env },
   })

@@ -14,7 +14,7 @@ import { check, type Run, runFile, startWatch, type Verdict } from './checker.ts
 import { type Fed, feed, LONGER_S } from './feed.ts'
 import { HEAP_PROBE, type HeapFigures, HeapWatch, heapFigures } from './heap.ts'
 import { type MemoryFigures, memoryFigures } from './memory.ts'
-import { beatArguments, beatTopicsOf, topicNames } from './topics.ts'
+import { beatArguments, beatTopicsOf, cardFraudOf, topicNames } from './topics.ts'
 import { Workers } from './workers.ts'
 
 // From fresh topics over troubled workers to a verdict on what stands in the topics.
@@ -51,6 +51,8 @@ export interface CourseOptions extends Place {
   readonly workerFlags: readonly string[]
   /** Modules that each worker loads first. @default none */
   readonly preloads?: readonly string[]
+  /** The checkout whose worker the next life of that name is. @default this one */
+  readonly rootOf?: (name: string) => string | undefined
   /** The worker whose heap is watched: it must never be killed. @default none */
   readonly spared?: string
   readonly trouble: Trouble
@@ -108,15 +110,19 @@ export async function runCourse(options: CourseOptions, aborted: Promise<never>)
 }
 
 function startWorkers(options: CourseOptions, group: string, folder: string): Workers {
-  const { links, preloads = [], spared } = options
+  const { links, preloads = [], spared, rootOf = () => undefined } = options
   const brokers = links.length === 0 ? options.brokers : links.map(({ address }) => address)
   return new Workers({
     names: Array.from({ length: options.workers }, (_, i) => `w${i + 1}`),
-    argumentsOf: (name) => [
-      ...runArguments({ ...options, brokers, group }),
-      ...beatArguments(group),
-      ...options.workerFlags.map((flag) => flag.replaceAll('{name}', name)),
-    ],
+    argumentsOf: (name) => {
+      const root = rootOf(name)
+      return [
+        ...runArguments({ ...options, brokers, group, topology: cardFraudOf(root) }),
+        ...beatArguments(group, root),
+        ...options.workerFlags.map((flag) => flag.replaceAll('{name}', name)),
+      ]
+    },
+    rootOf,
     preloadsOf: (name) => [...preloads, ...(name === spared ? [HEAP_PROBE] : [])],
     folder,
   })

@@ -1,9 +1,12 @@
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { topicsOf } from '../bench/stage.ts'
 
 // The topics of a group that nobody else has, and the flags of `run` that choose them for both topologies.
 
-const BEATS = fileURLToPath(new URL('./topologies/beats.ts', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** Of the topologies, below a checkout. */
+export const TOPOLOGIES = 'test/soak/topologies'
 
 export interface BeatTopics {
   readonly beats: string
@@ -24,11 +27,16 @@ export function topicNames(group: string): string[] {
   return [...Object.values(topicsOf(group)), ...Object.values(beatTopicsOf(group))]
 }
 
-/** For `run` to work on the beats as well. */
-export function beatArguments(group: string): string[] {
+/** A checkout's card-fraud. */
+export function cardFraudOf(root = ROOT): string {
+  return join(root, TOPOLOGIES, 'card-fraud.ts')
+}
+
+/** For `run` to work on the beats as well, by the topology of a checkout. */
+export function beatArguments(group: string, root = ROOT): string[] {
   const topics = beatTopicsOf(group)
   return [
-    BEATS,
+    join(root, TOPOLOGIES, 'beats.ts'),
     ...['--topic', `beats=${topics.beats}`],
     ...['--topic', `beat-counts=${topics.counts}`],
     ...['--topic', `beats.dlq=${topics.deadLetters}`],

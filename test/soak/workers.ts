@@ -21,6 +21,8 @@ export interface WorkersOptions {
   readonly argumentsOf: (name: string) => readonly string[]
   /** Modules that the worker of that name loads first. */
   readonly preloadsOf: (name: string) => readonly string[]
+  /** The checkout whose command line the next life of that name runs; `undefined`: this one. */
+  readonly rootOf: (name: string) => string | undefined
   /** Where their logs go, a file for each life. */
   readonly folder: string
 }
@@ -111,7 +113,8 @@ export class Workers {
   #start(name: string): void {
     const preloads = this.#options.preloadsOf(name).map((file) => `--import=${file}`)
     const env = { NODE_OPTIONS: [process.env['NODE_OPTIONS'] ?? '', ...preloads].join(' ') }
-    const running = startTidemark(this.#options.argumentsOf(name), { env })
+    const root = this.#options.rootOf(name)
+    const running = startTidemark(this.#options.argumentsOf(name), { env, ...(root && { root }) })
     const startMs = performance.now()
     const life: Life = { name, startMs, running, worker: new BenchWorker(running), isEnding: false }
     const file = `${name}-${String(++this.#lives).padStart(3, '0')}.log`

@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { TOPOLOGIES } from '../soak/topics.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const LOCK = 'package-lock.json'
+
+/** A folder with an older version, ready to run; `null`: the history here does not hold it. Whoever asks removes it. */
+export async function checkout(commit: string): Promise<string | null> {
+  const git = (args: readonly string[]) =>
+    execFileSync('git', args, {
+      cwd: ROOT,
+      maxBuffer: 2 ** 28,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+  try {
+    git(['cat-file', '-e', `${commit}^{commit}`])
+  } catch {
+    return null
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-before-'))
+  execFileSync('tar', ['-x', '-C', folder], { input: git(['archive', commit]) })
+  const isSame = readFileSync(join(folder, LOCK)).equals(readFileSync(join(ROOT, LOCK)))
+  if (isSame) symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  else execFileSync('npm', ['ci', '--no-fund', '--no-audit'], { cwd: folder, stdio: 'ignore' })
+  // It did not have these yet.
+  cpSync(join(ROOT, TOPOLOGIES), join(folder, TOPOLOGIES), { recursive: true })
+  return folder
+}
