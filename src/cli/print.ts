@@ -48,10 +48,16 @@ export interface FailureFormat {
   readonly stack: boolean
 }
 
+/** All that was thrown at once. */
+export function faultsOf(thrown: unknown): readonly unknown[] {
+  return thrown instanceof Refused ? thrown.faults : [thrown]
+}
+
 /** Every fault of what was thrown, for people: code and message, place, hint. */
 export function describeFailure(thrown: unknown, format: FailureFormat): string {
-  const faults = thrown instanceof Refused ? thrown.faults : [thrown]
-  return faults.map((fault) => describeFault(fault, format)).join('\n')
+  return faultsOf(thrown)
+    .map((fault) => describeFault(fault, format))
+    .join('\n')
 }
 
 function describeFault(fault: unknown, { colors: c, stack }: FailureFormat): string {
@@ -96,7 +102,7 @@ const OUTSIDE = new Set([
 ])
 
 export function exitCodeOf(thrown: unknown): number {
-  const faults = thrown instanceof Refused ? thrown.faults : [thrown]
+  const faults = faultsOf(thrown)
   const known = faults.filter((fault) => fault instanceof TidemarkError)
   if (known.length < faults.length) return EXIT.failed
   if (known.every((fault) => OUTSIDE.has(fault.code))) return EXIT.unreachable

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { Logger } from 'pino'
 import type { StateLimits } from '../engine/state-limits.ts'
 import { wallClock } from '../kernel/clock.ts'
+import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { createLog } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
 import { type LogStream, toStderr } from '../observe/log-stream.ts'
@@ -19,7 +20,7 @@ import { addSettings, type Config, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { summaryOf } from './outline.ts'
 import { PREPARE_SETTINGS, prepareFiles } from './prepare-files.ts'
-import { colors, say, sayNotes, sayTo } from './print.ts'
+import { colors, faultsOf, say, sayNotes, sayTo } from './print.ts'
 import { type Ending, untilSignal } from './signals.ts'
 import { packageVersion } from './version.ts'
 import { warnThrough } from './warnings.ts'
@@ -119,9 +120,20 @@ async function work(
   try {
     await Promise.race([ended.promise, worker.done])
     await worker.stop()
+  } catch (thrown) {
+    logFailure(thrown, log)
+    throw thrown
   } finally {
     await records.close()
     await watch.http?.close()
+  }
+}
+
+/** For machines, which do not read what is said to people. */
+function logFailure(thrown: unknown, log: Logger): void {
+  for (const fault of faultsOf(thrown)) {
+    const { code, where, hint } = fault instanceof TidemarkError ? fault : { code: 'INVARIANT' }
+    log.error({ code, where, hint }, messageOf(fault))
   }
 }
 

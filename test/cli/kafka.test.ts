@@ -63,6 +63,9 @@ kafkaTest(
     const { code, stderr } = await tidemark(['run', TOPOLOGY, '--brokers', brokers, ...chosen])
     expect(code).toBe(4)
     expect(stderr).toContain(`✗ TOPIC_MISSING  topic "${missing}" does not exist`)
+    expect(stderr).toMatch(
+      /"code":"TOPIC_MISSING","where":"card-fraud","hint":"kafka-topics.sh .*"/,
+    )
     expect(stderr).toMatch(new RegExp(`hint: .*--create --topic ${missing} --partitions 6`))
   },
 )
