@@ -1,20 +1,42 @@
 import { Command } from 'commander'
+import { checkConnected } from './check-connected.ts'
 import { addSettings, readConfig } from './config.ts'
+import { KAFKA_SETTINGS } from './kafka-options.ts'
 import { summaryOf } from './outline.ts'
 import { write } from './output.ts'
 import { PREPARE_SETTINGS, prepareFiles } from './prepare-files.ts'
 import { sayNotes } from './print.ts'
 
+const SETTINGS = [
+  ...PREPARE_SETTINGS,
+  ...KAFKA_SETTINGS,
+  'group',
+  'from',
+  'guarantee',
+  'workerName',
+] as const
+
 /** `tidemark check FILE…` */
 export function check(): Command {
   const command = new Command('check')
-    .description('check topologies and their models without a broker; every fault at once')
+    .description(
+      'check topologies and their models, and with --connect the cluster; every fault at once',
+    )
     .argument('<files...>', 'topologies')
+    .option(
+      '--connect',
+      "ask the brokers for topics, limits, rights and the group's offsets; joins nothing",
+    )
     .action(async (files: string[], flags: Record<string, unknown>) => {
-      const prepared = await prepareFiles(files, readConfig(PREPARE_SETTINGS, flags))
-      for (const topology of prepared.topologies) await write(`✓ ${summaryOf(topology)}\n`)
-      sayNotes(prepared.notes)
-      await prepared.close()
+      const config = readConfig(SETTINGS, flags)
+      const prepared = await prepareFiles(files, config)
+      try {
+        for (const topology of prepared.topologies) await write(`✓ ${summaryOf(topology)}\n`)
+        sayNotes(prepared.notes)
+        if (flags['connect'] === true) await checkConnected(prepared, config)
+      } finally {
+        await prepared.close()
+      }
     })
-  return addSettings(command, PREPARE_SETTINGS)
+  return addSettings(command, SETTINGS)
 }

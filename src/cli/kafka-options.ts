@@ -1,4 +1,5 @@
 import type { KafkaOptions } from '../records/kafka/options.ts'
+import type { Prepared } from '../runtime/prepare.ts'
 import type { Config } from './config.ts'
 
 /** The settings that decide how brokers are reached. */
@@ -14,6 +15,14 @@ export const KAFKA_SETTINGS = [
   'saslPasswordFile',
 ] as const
 export type KafkaConfig = Config<(typeof KAFKA_SETTINGS)[number]>
+
+/** The group that is named, else one of the topologies' names. */
+export function groupOf(
+  { group }: { readonly group: string | null },
+  { topologies }: Prepared,
+): string {
+  return group ?? topologies.map((t) => t.definition.name).join('+')
+}
 
 /** Those settings as the Kafka driver takes them. */
 export function kafkaOptions(config: KafkaConfig): KafkaOptions {

@@ -17,7 +17,7 @@ import { createHealth, type Health } from '../serve/health.ts'
 import { type HttpServer, serveHttp } from '../serve/http.ts'
 import { stepsOf } from '../topology/definition.ts'
 import { addSettings, type Config, readConfig } from './config.ts'
-import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
+import { groupOf, KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { summaryOf } from './outline.ts'
 import { PREPARE_SETTINGS, prepareFiles } from './prepare-files.ts'
 import { colors, faultsOf, say, sayNotes, sayTo } from './print.ts'
@@ -100,7 +100,7 @@ async function work(
       if (watch.health.readiness().state === 'running') log.warn(warning)
     },
   })
-  const group = config.group ?? prepared.topologies.map((t) => t.definition.name).join('+')
+  const group = groupOf(config, prepared)
   banner(prepared, { config, group, http: watch.http })
   log.info({ group, guarantee, ...(workerName && { workerName }) }, 'worker starts')
   const worker = startWorker({

@@ -6,6 +6,7 @@ export function committingThrough(
   through: (commit: Commit, member: Member) => Promise<void>,
 ): Records {
   return {
+    missingRights: (needs) => records.missingRights(needs),
     describeTopics: (names) => records.describeTopics(names),
     standings: (group, topic) => records.standings(group, topic),
     join: async (options) => {

@@ -1,3 +1,5 @@
+import type { TidemarkError } from '../kernel/errors.ts'
+
 // Where records live. One port, several drivers (memory/, kafka/); one contract suite holds them to it.
 // Offsets are plain numbers: exact up to 2^53, which a partition does not reach.
 
@@ -212,9 +214,23 @@ export interface JoinOptions {
   readonly handlers: MemberHandlers
 }
 
+/** What a worker does with a cluster, and its user needs rights for. */
+export interface Needs {
+  readonly group: string
+  readonly guarantee: Guarantee
+  /** Topics. */
+  readonly reads: readonly string[]
+  readonly writes: readonly string[]
+}
+
 /** A driver: a connection to where records live. */
 export interface Records {
-  /** @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION` */
+  /**
+   * An `AUTHORIZATION` for each right that is lacking, as far as that can be told beforehand. Joins nothing, and changes nothing.
+   * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`
+   */
+  missingRights(needs: Needs): Promise<readonly TidemarkError[]>
+  /** @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION` */
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
   /**
    * Where a group stands in the partitions of a topic, in their order; those that have no leader are left out. Joins nothing.

@@ -1,7 +1,7 @@
 import type { StateLimits } from '../engine/state-limits.ts'
 import { Changes } from '../kernel/changes.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
-import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type {
   From,
@@ -11,18 +11,14 @@ import type {
   Records,
   TopicInfo,
 } from '../records/port.ts'
-import { outputTopics } from '../topology/definition.ts'
-import { keepsState } from '../topology/horizon.ts'
 import { Availability } from './availability.ts'
+import { checkCluster } from './cluster-check.ts'
 import { Committer } from './committer.ts'
 import type { Observer, WorkerState } from './events.ts'
 import { limitsOfMachine } from './machine-limits.ts'
 import type { Prepared } from './prepare.ts'
-import { unpackNote } from './restart-note.ts'
-import { checkPartitions } from './restart-plan.ts'
 import { Tasks } from './tasks.ts'
 import { limitsOf } from './topic-limits.ts'
-import { checkTopics } from './topics.ts'
 
 // One process of a consumer group: starting → running ⇄ unavailable → stopping → stopped, or failed from anywhere.
 
@@ -66,7 +62,7 @@ export interface WorkerOptions {
 export interface Worker {
   /**
    * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`, `TOPIC_LIMITS`,
-   * `TOPIC_COMPACTED`, `TOPIC_CHANGED`), `AUTHENTICATION`, `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `STOP_TIMED_OUT`, or a bug.
+   * `TOPIC_COMPACTED`, `TOPIC_CHANGED`, `AUTHORIZATION`), `AUTHENTICATION`, `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `STOP_TIMED_OUT`, or a bug.
    */
   readonly done: Promise<void>
   /** Stops fetching, finishes and commits what is in flight, leaves the group. Resolves or rejects as {@link done} does. */
@@ -91,7 +87,7 @@ class GroupWorker implements Worker {
   readonly #changes = new Changes()
   #topics: ReadonlyMap<string, TopicInfo> = new Map()
   /** Partitions that each source had when the group committed. */
-  readonly #known = new Map<string, number>()
+  #known: ReadonlyMap<string, number> = new Map()
   #state: WorkerState | null = null
   /** Why it is in that state, where there is more to say. */
   #reason: string | null = null
@@ -138,10 +134,10 @@ class GroupWorker implements Worker {
     }
   }
 
-  /** One membership of the group, from the topics' check to leaving; returns when it may be tried again. */
+  /** One membership of the group, from the cluster's check to leaving; returns when it may be tried again. */
   async #tryMembership(): Promise<void> {
     try {
-      await this.#checkTopics()
+      await this.#checkCluster()
       await this.#beMember()
     } catch (error) {
       if (!(error instanceof TidemarkError) || error.action !== 'retry') throw error
@@ -151,33 +147,16 @@ class GroupWorker implements Worker {
     }
   }
 
-  async #checkTopics(): Promise<void> {
-    const definitions = this.#o.prepared.topologies.map((t) => t.definition)
-    const names = definitions.flatMap((d) => [d.source.topic, ...outputTopics(d)])
-    this.#topics = await this.#o.records.describeTopics(names)
-    const checks = definitions.map((d) => checkTopics(d, this.#topics, this.#o.brokers ?? ''))
-    refuseIfAny(checks.flatMap((c) => c.faults))
-    for (const topic of new Set(definitions.map((d) => d.source.topic))) {
-      const keepsWindows = definitions.some((d) => d.source.topic === topic && keepsState(d))
-      await this.#checkCommits(topic, keepsWindows)
-    }
+  async #checkCluster(): Promise<void> {
+    const { records, prepared, group, brokers = '', observer } = this.#o
+    const definitions = prepared.topologies.map((t) => t.definition)
+    const around = { records, definitions, group, guarantee: this.#guarantee, brokers }
+    const { topics, known, notes } = await checkCluster(around)
+    this.#topics = topics
+    this.#known = known
     if (this.#isNoted) return
     this.#isNoted = true
-    for (const message of checks.flatMap((c) => c.notes))
-      this.#o.observer({ type: 'note', message })
-  }
-
-  /** What the group has committed must be of this very topic; without windows partitions may have been added to it. */
-  async #checkCommits(topic: string, keepsWindows: boolean): Promise<void> {
-    const now = this.#partitionsOf(topic)
-    let known = now
-    for (const { committed } of await this.#o.records.standings(this.#o.group, topic)) {
-      const note = committed === null ? null : unpackNote(committed.metadata)
-      if (note === null) continue
-      if (keepsWindows) checkPartitions(topic, note.partitions, now)
-      known = Math.min(known, note.partitions)
-    }
-    this.#known.set(topic, known)
+    for (const message of notes) observer({ type: 'note', message })
   }
 
   #partitionsOf(topic: string): number {

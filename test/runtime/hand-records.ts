@@ -24,12 +24,18 @@ export class HandRecords implements Records {
   /** Answers to describeTopics, one after the other; the last one stays. An error is thrown. */
   readonly answers: (Error | readonly TopicInfo[])[]
   readonly members: HandMember[] = []
+  /** Rights that the user lacks. */
+  lacking: readonly TidemarkError[] = []
   /** Called with each member before it has joined. */
   beforeJoined: (member: HandMember) => void = () => {}
   #waiting: (() => void)[] = []
 
   constructor(...answers: (Error | readonly TopicInfo[])[]) {
     this.answers = answers.length > 0 ? answers : [TOPICS]
+  }
+
+  async missingRights(): Promise<readonly TidemarkError[]> {
+    return this.lacking
   }
 
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {

@@ -224,6 +224,16 @@ describe('partitions that cannot be read', () => {
 })
 
 describe('before anything is consumed', () => {
+  test('every right that is missing is refused', async () => {
+    const records = new HandRecords()
+    records.lacking = ['READ', 'WRITE'].map((right) => new TidemarkError('AUTHORIZATION', right))
+    const { worker } = started(records)
+    const error = await worker.done.catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(Refused)
+    expect((error as Refused).faults).toEqual(records.lacking)
+    expect(records.members).toEqual([])
+  })
+
   test('every topic that is missing is refused, each with the command that makes it', async () => {
     const records = new HandRecords([topic('events', { partitions: 12 })])
     const { worker, watch } = started(records)

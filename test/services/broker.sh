@@ -5,7 +5,7 @@
 #       fetches the jars once, writes everything else into DIR and starts the nodes; does not wait until they are ready.
 #       Five ports for each node: PLAIN CONTROLLER SECURE PROXIED ADVERTISED.
 #         PLAIN     no security
-#         SECURE    SASL_SSL, SCRAM-SHA-512, user and password "tidemark", CA in DIR/ca.pem
+#         SECURE    SASL_SSL, SCRAM-SHA-512, user and password "tidemark", CA in DIR/ca.pem; the user may do all that no ACL is about
 #         PROXIED   no security; clients are sent to ADVERTISED, where whoever wants to stand in between listens
 #   broker.sh halt DIR NODE      stops a node (1, 2 or 3) in order; what it holds stays in DIR/NODE
 #   broker.sh kill DIR NODE      ends it at once
@@ -101,6 +101,9 @@ log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
 log.cleaner.backoff.ms=200
 auto.create.topics.enable=false
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+allow.everyone.if.no.acl.found=true
 default.replication.factor=$copies
 min.insync.replicas=$in_sync
 offsets.topic.replication.factor=$copies

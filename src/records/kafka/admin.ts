@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
-import type { Standing, TopicInfo, TopicPartition } from '../port.ts'
+import type { Needs, Standing, TopicInfo, TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { readMark } from './commit-mark.ts'
 import { GroupOffsets } from './group-offsets.ts'
+import { missingRights } from './missing-rights.ts'
 import { notAllowed } from './rights.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type LogEnd, listOffsets } from './wire/log-ends.ts'
@@ -46,6 +47,11 @@ export class KafkaAdmin {
   /** @param open makes a set of connections, not connected yet */
   constructor(open: () => Brokers) {
     this.#open = open
+  }
+
+  /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
+  missingRights(needs: Needs, transactionalId: string | null): Promise<TidemarkError[]> {
+    return this.#ask((brokers) => missingRights(brokers, needs, transactionalId))
   }
 
   /** Missing topics are left out. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` */
@@ -204,7 +210,7 @@ async function describe(
   for (;;) {
     const topics = await brokers.describe(names)
     const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
-    if (denied !== undefined) throw notAllowed('READ', { type: 'topic', name: denied.topic })
+    if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
     const isComing = topics.some(({ code }) => code === CODE.LEADER_NOT_AVAILABLE)
     if (!isComing || performance.now() > deadlineMs) return topics
     await sleep(RETRY_MS)
@@ -228,7 +234,7 @@ async function endsOf(
     for (const { topic, partition, code, offset } of answers.flat()) {
       if (code === CODE.NONE) ends.set(partitionName({ topic, partition }), offset)
       else if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-        throw notAllowed('READ', { type: 'topic', name: topic })
+        throw notAllowed('DESCRIBE', { type: 'topic', name: topic })
       } else if (!hasMoved(code)) {
         throw new TidemarkError(
           'BROKER_UNAVAILABLE',

@@ -325,7 +325,7 @@ export class Brokers {
   refuseUnusable(topic: string): void {
     const code = this.#map.codeOf(topic) ?? CODE.NONE
     if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-      throw notAllowed('READ', { type: 'topic', name: topic })
+      throw notAllowed('DESCRIBE', { type: 'topic', name: topic })
     }
     if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION || code === CODE.INVALID_TOPIC) {
       throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)

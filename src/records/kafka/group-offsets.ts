@@ -64,7 +64,7 @@ export class GroupOffsets {
     const offsets = await this.#fetch(partitions, false)
     const owners = offsets.flatMap(({ metadata }) => readMark(metadata).mark?.transactionalId ?? [])
     const dead = [...new Set(owners)].filter((id) => !liveIds.has(id))
-    await Promise.all(dead.map((id) => fence(this.#brokers, id)))
+    await Promise.all(dead.map((id) => this.#shutOut(id)))
   }
 
   /** In no transaction. @throws TidemarkError as {@link stable} · `COMMIT_FAILED` */
@@ -74,6 +74,15 @@ export class GroupOffsets {
     const code = await this.#brokers.askCoordinator(this.#coordinator, request, (c) => c)
     if (code === CODE.NONE) return
     throw groupRefusal(code, this.#group) ?? new TidemarkError('COMMIT_FAILED', answers(code))
+  }
+
+  /** Where the user has no right to, what is open ends by its own time limit, and is waited for. */
+  async #shutOut(transactionalId: string): Promise<void> {
+    try {
+      await fence(this.#brokers, transactionalId)
+    } catch (error) {
+      if (!(error instanceof TidemarkError) || error.code !== 'AUTHORIZATION') throw error
+    }
   }
 
   async #fetch(

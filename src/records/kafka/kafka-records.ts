@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { type KafkaConfig, logLevel } from 'kafkajs'
-import type { JoinOptions, Member, Records, Standing, TopicInfo } from '../port.ts'
+import type { TidemarkError } from '../../kernel/errors.ts'
+import type { JoinOptions, Member, Needs, Records, Standing, TopicInfo } from '../port.ts'
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { Brokers } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
@@ -12,8 +12,11 @@ import { type DescribeTopics, Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 import { mendRequestQueue } from './request-queue.ts'
 import { selfTest } from './self-test.ts'
+import { transactionalIdOf } from './transactional-id.ts'
 import { Transactions } from './transactions.ts'
 import { KafkaWriter } from './writer.ts'
+
+type Joining = Pick<JoinOptions, 'group' | 'guarantee'>
 
 /** Records on Kafka. Connects when first used. */
 export class KafkaRecords implements Records {
@@ -40,6 +43,10 @@ export class KafkaRecords implements Records {
     this.#name = options.workerName
     this.#formerMembers = new FormerMembers(options.workerName)
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
+  }
+
+  missingRights(needs: Needs): Promise<readonly TidemarkError[]> {
+    return this.#admin.missingRights(needs, this.#transactionalId(needs))
   }
 
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
@@ -83,12 +90,17 @@ export class KafkaRecords implements Records {
     for (const brokers of this.#opened) brokers.close()
   }
 
-  #connections({ group, guarantee = 'exactly-once', handlers }: JoinOptions): Connections {
+  /** Under which a member commits; `null`: in no transaction. */
+  #transactionalId({ group, guarantee = 'exactly-once' }: Joining): string | null {
+    return guarantee === 'exactly-once' ? transactionalIdOf(group, this.#name) : null
+  }
+
+  #connections(options: JoinOptions): Connections {
+    const { handlers } = options
     const throttled = (ms: number) => handlers.throttled(ms)
     const [quick, waiting] = [this.#brokers(throttled), this.#brokers(throttled)]
     const describe: DescribeTopics = (names) => this.describeTopics(names)
-    const isTransactional = guarantee === 'exactly-once'
-    const transactionalId = isTransactional ? `${group}-${this.#name ?? randomUUID()}` : null
+    const transactionalId = this.#transactionalId(options)
     return {
       admin: this.#admin,
       waiting,

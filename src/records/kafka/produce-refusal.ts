@@ -1,6 +1,7 @@
 import { type Code, TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
 import type { TopicPartition } from '../port.ts'
+import { notAllowed } from './rights.ts'
 import { CODE, hasCoordinatorMoved, hasMoved, nameOfCode } from './wire/codes.ts'
 
 const RETRIABLE: ReadonlySet<number> = new Set([
@@ -19,9 +20,8 @@ const REFUSALS: ReadonlyMap<number, Code> = new Map<number, Code>([
   [CODE.RECORD_LIST_TOO_LARGE, 'TOPIC_LIMITS'],
   [CODE.INVALID_TIMESTAMP, 'TOPIC_LIMITS'],
   [CODE.INVALID_RECORD, 'TOPIC_LIMITS'],
-  [CODE.TOPIC_AUTHORIZATION_FAILED, 'AUTHENTICATION'],
-  [CODE.CLUSTER_AUTHORIZATION_FAILED, 'AUTHENTICATION'],
-  [CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 'AUTHENTICATION'],
+  [CODE.CLUSTER_AUTHORIZATION_FAILED, 'AUTHORIZATION'],
+  [CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 'AUTHORIZATION'],
   [CODE.INVALID_PRODUCER_EPOCH, 'FENCED'],
   [CODE.PRODUCER_FENCED, 'FENCED'],
   [CODE.INVALID_PRODUCER_ID_MAPPING, 'FENCED'],
@@ -29,7 +29,7 @@ const REFUSALS: ReadonlyMap<number, Code> = new Map<number, Code>([
 
 const HINTS: Readonly<Partial<Record<Code, string>>> = {
   TOPIC_LIMITS: "see the topic's max.message.bytes, segment.bytes and message.timestamp.* settings",
-  AUTHENTICATION: 'the user lacks a right (ACL) on the topic, the group or the cluster',
+  AUTHORIZATION: 'the user lacks a right (ACL) on the transactional id or the cluster',
 }
 
 /** Is the batch larger than what the topic takes (`max.message.bytes`), or its segments (`segment.bytes`)? */
@@ -49,6 +49,9 @@ export const ENDING = new TidemarkError(
 /** Why a partition's leader does not take a batch. */
 export function produceRefusal(code: number, to: TopicPartition): TidemarkError {
   if (code === CODE.CONCURRENT_TRANSACTIONS) return ENDING
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
+    return notAllowed('WRITE', { type: 'topic', name: to.topic })
+  }
   const known = REFUSALS.get(code) ?? (isRetriable(code) ? 'BROKER_UNAVAILABLE' : 'COMMIT_FAILED')
   const hint = HINTS[known]
   return new TidemarkError(known, `the broker answers ${nameOfCode(code)}`, {

@@ -3,22 +3,23 @@ import type { Coordinated } from './wire/groups.ts'
 
 // What a user must be allowed to do (ACLs). `READ` and `WRITE` each include that the resource may be seen.
 
-export interface Resource {
+interface Resource {
   readonly type: 'topic' | 'group' | 'transactional id'
   readonly name: string
 }
 
-export type Operation = 'READ' | 'WRITE'
+export type Operation = 'READ' | 'WRITE' | 'DESCRIBE'
 
+/** As Kafka's tools call them. */
+const VERBS = { READ: 'Read', WRITE: 'Write', DESCRIBE: 'Describe' } as const
 const FLAGS = { topic: 'topic', group: 'group', 'transactional id': 'transactional-id' } as const
 
 export function notAllowed(operation: Operation, { type, name }: Resource): TidemarkError {
-  const verb = operation === 'READ' ? 'Read' : 'Write'
   return new TidemarkError(
     'AUTHORIZATION',
     `the user has no right to ${operation} the ${type} "${name}"`,
     {
-      hint: `kafka-acls.sh --add --allow-principal User:… --operation ${verb} --${FLAGS[type]} ${name}`,
+      hint: `kafka-acls.sh --add --allow-principal User:… --operation ${VERBS[operation]} --${FLAGS[type]} ${name}`,
     },
   )
 }

@@ -118,7 +118,7 @@ export class Transactions {
   /**
    * Ends what is open under this id, whoever opened it, and takes a new identity.
    * @param openMs how long its transactions may be open
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `COMMIT_FAILED`
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `COMMIT_FAILED`
    */
   async begin(openMs = OPEN_MS): Promise<void> {
     this.#producer.be(null)
@@ -136,7 +136,7 @@ export class Transactions {
   /**
    * @returns `unknown`: the broker was asked to commit and its answer was lost; {@link begin} settles it, one way or the other
    * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · `BROKER_UNAVAILABLE` · `COMMIT_FAILED` ·
-   * `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHENTICATION`
+   * `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHORIZATION`
    */
   async commit(parts: TransactionParts): Promise<'committed' | 'unknown'> {
     if (this.#producer.identity === null) await this.begin()
@@ -274,7 +274,7 @@ function refusal(code: number): TidemarkError {
   const isRight =
     code === CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED || code === CODE.TOPIC_AUTHORIZATION_FAILED
   if (!isRight) return new TidemarkError('COMMIT_FAILED', message)
-  return new TidemarkError('AUTHENTICATION', message, {
+  return new TidemarkError('AUTHORIZATION', message, {
     hint: 'the user lacks a right (ACL) on the transactional id or the topic',
   })
 }

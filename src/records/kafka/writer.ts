@@ -80,7 +80,7 @@ export class KafkaWriter {
     )
     if (code !== CODE.NONE) {
       throw new TidemarkError(
-        code === CODE.CLUSTER_AUTHORIZATION_FAILED ? 'AUTHENTICATION' : 'BROKER_UNAVAILABLE',
+        code === CODE.CLUSTER_AUTHORIZATION_FAILED ? 'AUTHORIZATION' : 'BROKER_UNAVAILABLE',
         `a producer without transactions is answered with ${nameOfCode(code)}`,
       )
     }

@@ -103,6 +103,11 @@ export class MemoryRecords implements Records {
     return this.#group(group).settled(topic)
   }
 
+  /** Everybody may do everything. */
+  async missingRights(): Promise<readonly TidemarkError[]> {
+    return []
+  }
+
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const known = new Map<string, TopicInfo>()
     for (const name of names) {

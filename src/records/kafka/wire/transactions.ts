@@ -43,14 +43,16 @@ const NOBODY: ProducerIdentity = { id: -1, epoch: -1 }
  * Gives a producer its identity. For a transactional id it also ends the transaction that is open under it and shuts out
  * whoever used it before.
  * @param transactionalId `null`: a producer without transactions
+ * @param as the identity to go on from
  */
 export function initProducerId(
   transactionalId: string | null,
   timeoutMs: number,
+  as = NOBODY,
 ): Request<{ readonly code: number; readonly producer: ProducerIdentity }> {
   return request('InitProducerId', FLEXIBLE(3), {
     write: (to) => {
-      to.string(transactionalId).int32(timeoutMs).int64(NOBODY.id).int16(NOBODY.epoch)
+      to.string(transactionalId).int32(timeoutMs).int64(as.id).int16(as.epoch)
     },
     read: (from) => {
       from.throttle()
@@ -58,6 +60,21 @@ export function initProducerId(
       return { code, producer: { id: from.int64(), epoch: from.int16() } }
     },
   })
+}
+
+/**
+ * What is answered before anything is done shows whether the user may use the id: the rest of the request is not valid, so that
+ * whoever has the id keeps it.
+ */
+export function tryTransactionalId(transactionalId: string): Request<number> {
+  const asked = initProducerId(transactionalId, 0, { id: NOBODY.id, epoch: 0 })
+  return {
+    ...asked,
+    decode: (payload) => {
+      const { value, throttleMs } = asked.decode(payload)
+      return { value: value.code, throttleMs }
+    },
+  }
 }
 
 /** @returns the first error, if any */

@@ -1,0 +1,78 @@
+import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { partitionName } from '../kernel/ids.ts'
+import { KafkaRecords } from '../records/kafka/kafka-records.ts'
+import type { From, Guarantee, Standing, TopicInfo } from '../records/port.ts'
+import { startOf } from '../records/standing.ts'
+import { type ClusterCheck, checkCluster } from '../runtime/cluster-check.ts'
+import type { Prepared } from '../runtime/prepare.ts'
+import { groupOf, type KafkaConfig, kafkaOptions } from './kafka-options.ts'
+import { write } from './output.ts'
+import { count, plural, sayNotes } from './print.ts'
+
+interface CheckConfig extends KafkaConfig {
+  readonly group: string | null
+  readonly from: From
+  readonly guarantee: Guarantee
+  readonly workerName: string | null
+}
+
+/** What a worker would find on the cluster; joins nothing. @throws as {@link checkCluster} · Refused with `OFFSET_OUT_OF_RANGE` */
+export async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<void> {
+  const { guarantee, workerName, from } = config
+  const group = groupOf(config, prepared)
+  const brokers = config.brokers.join(',')
+  const records = new KafkaRecords({
+    ...kafkaOptions(config),
+    ...(workerName === null ? {} : { workerName }),
+  })
+  try {
+    const definitions = prepared.topologies.map((t) => t.definition)
+    const found = await checkCluster({ records, definitions, group, guarantee, brokers })
+    const { topics, standings, known, notes } = found
+    const sources = new Set(definitions.map((d) => d.source.topic))
+    refuseIfAny(standings.flatMap((standing) => faultOf(standing, { group, from, known })))
+    await write(`✓ brokers ${brokers}, with every right that is needed\n`)
+    for (const topic of topics.values()) await write(`✓ topic ${inWords(topic)}\n`)
+    await write(`✓ group ${group}  ${progress(standings)}\n`)
+    sayNotes([...notes, ...withoutLeader(found, sources)])
+  } finally {
+    await records.close()
+  }
+}
+
+function faultOf(standing: Standing, joining: Parameters<typeof startOf>[1]): TidemarkError[] {
+  try {
+    startOf(standing, joining)
+    return []
+  } catch (error) {
+    if (error instanceof TidemarkError) return [error]
+    throw error
+  }
+}
+
+function inWords({ name, partitions, maxMessageBytes }: TopicInfo): string {
+  const most = maxMessageBytes === null ? '' : `, batches up to ${count(maxMessageBytes)} bytes`
+  return `${name}  ${plural(partitions, 'partition')}${most}`
+}
+
+function progress(standings: readonly Standing[]): string {
+  const begun = standings.filter(({ committed }) => committed !== null)
+  if (begun.length === 0) return 'has committed nothing yet'
+  const behind = begun.reduce((sum, s) => sum + s.endOffset - (s.committed?.nextOffset ?? 0), 0)
+  return `has committed ${begun.length} of ${plural(standings.length, 'partition')}, and is ${plural(behind, 'record')} behind`
+}
+
+/** Notes on partitions of sources that cannot be read now. */
+function withoutLeader(
+  { topics, standings }: ClusterCheck,
+  sources: ReadonlySet<string>,
+): string[] {
+  const led = new Set(standings.map(partitionName))
+  return [...topics.values()]
+    .filter(({ name }) => sources.has(name))
+    .flatMap(({ name: topic, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => partitionName({ topic, partition })),
+    )
+    .filter((name) => !led.has(name))
+    .map((name) => `${name} has no leader: it cannot be read until it has one`)
+}
