@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import { partitionOf } from '../../src/records/partitioner.ts'
-import type { Guarantee, LogRecord } from '../../src/records/port.ts'
+import { type Guarantee, type LogRecord, MOST_METADATA_BYTES } from '../../src/records/port.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { commitOffsets, type DefineTest, join, next, numbered, readUntil } from './driver.ts'
 import { exactlyOnceTests, guaranteeTests } from './guarantee-contract.ts'
@@ -204,6 +204,35 @@ function committingTests(test: DefineTest, guarantee: Guarantee): void {
     expect(second.values()).toEqual(['3', '4'])
     expect(second.assignment().epoch).toBeGreaterThan(first.assignment().epoch)
     await two.leave()
+  })
+
+  test("the longest metadata is taken and comes back, however long the group's name is", async (driver) => {
+    const topic = await driver.createTopic(1)
+    // As the command line names a group after sixteen topologies whose names have 100 characters.
+    const group = driver.freshGroup().padEnd(16 * 101 - 1, 'g')
+    const metadata = 'ü'.repeat(MOST_METADATA_BYTES / 2)
+    await driver.produce(numbered(topic, 0, 2))
+    const { member, heard } = await join({ driver, group, topic, guarantee })
+    await commitOffsets(member, next(heard.assignment(), 1, metadata))
+    await member.leave()
+    const { member: again, heard: later } = await join({ driver, group, topic, guarantee })
+    expect(later.assignment()).toMatchObject({ nextOffset: 1, metadata })
+    await commitOffsets(again, next(later.assignment(), 2, metadata))
+    await again.leave()
+  })
+
+  test("another's metadata that fills all the room there is does not hold up a commit", async (driver) => {
+    const topic = await driver.createTopic(1)
+    const group = driver.freshGroup()
+    await driver.produce(numbered(topic, 0, 2))
+    await driver.setOffset({ group, topic, nextOffset: 1, metadata: 'x'.repeat(4_096) })
+    const { member, heard } = await join({ driver, group, topic, guarantee })
+    expect(heard.assignment().metadata).toHaveLength(4_096)
+    await commitOffsets(member, next(heard.assignment(), 2, 'mine'))
+    await member.leave()
+    const { member: again, heard: later } = await join({ driver, group, topic, guarantee })
+    expect(later.assignment()).toMatchObject({ nextOffset: 2, metadata: 'mine' })
+    await again.leave()
   })
 
   test('a start can be claimed before anything was read', async (driver) => {

@@ -17,6 +17,7 @@
 #   broker.sh stop DIR           ends all nodes and deletes DIR
 #   broker.sh jars               fetches the jars where need be, and prints the folder that holds them
 #
+# TIDEMARK_BROKER_SETTINGS: lines of server.properties beside those below.
 # TIDEMARK_CACHE keeps the jars (default $HOME/.cache/tidemark). KAFKA_VERSION: 3.9.0 and later run on Java 17. TIDEMARK_DISK_MB
 # gives each node a disk of its own of that size, in memory (needs root).
 set -euo pipefail
@@ -114,6 +115,7 @@ transaction.state.log.num.partitions=3
 share.coordinator.state.topic.replication.factor=$copies
 share.coordinator.state.topic.min.isr=$in_sync
 group.initial.rebalance.delay.ms=0
+${TIDEMARK_BROKER_SETTINGS:-}
 P
   # A node that dies is missed after seconds.
   if [ "$nodes" = 3 ]; then cat <<P

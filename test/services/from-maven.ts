@@ -52,6 +52,8 @@ export interface OwnKafkaOptions {
   readonly nodes?: 1 | 3
   /** Each node has a disk of its own of that size, which it can be told to `fill` and `free`; needs root. @default they share the machine's */
   readonly diskMb?: number
+  /** Broker settings by Kafka's names. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 /** As broker.sh wants them, for each node. */
@@ -73,6 +75,7 @@ export function fetchJars(): void {
 export async function startFromMaven({
   nodes: count = 1,
   diskMb,
+  settings = {},
 }: OwnKafkaOptions = {}): Promise<OwnKafka> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-kafka-'))
   const ports = await freePorts(count * PORTS)
@@ -84,10 +87,12 @@ export async function startFromMaven({
     script(['stop', dir])
   }
   try {
-    script(
-      ['start', dir, ...ports.map(String)],
-      diskMb === undefined ? {} : { TIDEMARK_DISK_MB: String(diskMb) },
-    )
+    script(['start', dir, ...ports.map(String)], {
+      ...(diskMb === undefined ? {} : { TIDEMARK_DISK_MB: String(diskMb) }),
+      TIDEMARK_BROKER_SETTINGS: Object.entries(settings)
+        .map(([name, value]) => `${name}=${value}`)
+        .join('\n'),
+    })
     await until('up', () => areUp(addresses), START_MS)
     await ready(addresses, START_MS)
   } catch (error) {

@@ -102,7 +102,7 @@ export class KafkaAdmin {
       if (offset < 0) return { ...range, committed: null }
       return {
         ...range,
-        committed: { nextOffset: offset, metadata: readMark(metadata).metadata },
+        committed: { nextOffset: offset, metadata: readMark(metadata, group).metadata },
       }
     })
   }

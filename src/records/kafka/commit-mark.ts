@@ -15,19 +15,32 @@ export interface MarkedMetadata {
   readonly metadata: string
 }
 
-const FORMAT = 1
+/** The transactional id as it is. */
+const WHOLE = 1
+/** Without the group's name, with which it begins. */
+const SHORT = 2
+/** What brokers take unless told otherwise (`offset.metadata.max.bytes`). */
+const MOST_BYTES = 4_096
 
-export function withMark({ transactionalId, memberId, number }: CommitMark, metadata: string) {
-  return `${JSON.stringify([FORMAT, transactionalId, memberId, number])}\n${metadata}`
+/** With the worker's metadata behind it: at most 4,096 bytes, however long the group's name is. */
+export function withMark(mark: CommitMark, group: string, metadata: string): string {
+  const { transactionalId, memberId, number } = mark
+  const whole = `${JSON.stringify([WHOLE, transactionalId, memberId, number])}\n${metadata}`
+  // Workers from before know no other form; but where the group is named after many topologies there is no room for it.
+  if (Buffer.byteLength(whole) <= MOST_BYTES) return whole
+  const rest = transactionalId.slice(group.length)
+  return `${JSON.stringify([SHORT, rest, memberId, number])}\n${metadata}`
 }
 
-export function readMark(text: string): MarkedMetadata {
+/** @param group beside whose offset it stands */
+export function readMark(text: string, group: string): MarkedMetadata {
   const end = text.indexOf('\n')
   if (!text.startsWith('[') || end < 0) return { mark: null, metadata: text }
   try {
     const line: unknown = JSON.parse(text.slice(0, end))
     if (!isLine(line)) return { mark: null, metadata: text }
-    const [, transactionalId, memberId, number] = line
+    const [form, id, memberId, number] = line
+    const transactionalId = form === SHORT ? `${group}${id}` : id
     return { mark: { transactionalId, memberId, number }, metadata: text.slice(end + 1) }
   } catch {
     return { mark: null, metadata: text }
@@ -35,11 +48,11 @@ export function readMark(text: string): MarkedMetadata {
 }
 
 /** Others write what they like beside an offset. */
-function isLine(line: unknown): line is [format: number, string, string, number] {
+function isLine(line: unknown): line is [form: number, string, string, number] {
   if (!Array.isArray(line)) return false
-  const [format, transactionalId, memberId, number] = line as unknown[]
+  const [form, transactionalId, memberId, number] = line as unknown[]
   return (
-    format === FORMAT &&
+    (form === WHOLE || form === SHORT) &&
     typeof transactionalId === 'string' &&
     transactionalId !== '' &&
     typeof memberId === 'string' &&

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../partition-name.ts'
-import type { Commit, NextOffset } from '../port.ts'
+import { type Commit, MOST_METADATA_BYTES, type NextOffset } from '../port.ts'
 import type { CommitGate, Generation } from './commit-gate.ts'
 import { readMark, withMark } from './commit-mark.ts'
 import type { GroupOffsets } from './group-offsets.ts'
@@ -124,7 +124,7 @@ export class ExactlyOnce implements Committing {
     const { transactionalId } = this.#transactions
     const offsets = nextOffsets.map(({ topic, partition, nextOffset, metadata }, i) => {
       const number = (owned[i] as Owned).commits + 1
-      const marked = withMark({ transactionalId, memberId, number }, metadata)
+      const marked = withMark({ transactionalId, memberId, number }, group, metadata)
       return { topic, partition, offset: nextOffset, metadata: marked }
     })
     const records = together(outputs, deadLetters)
@@ -152,10 +152,13 @@ export class ExactlyOnce implements Committing {
     const fresh = owned.filter(({ isClaimed }) => !isClaimed)
     if (fresh.length === 0) return
     const { transactionalId } = this.#transactions
+    const { group } = this.#around
     const { memberId } = generation()
     const mark = { transactionalId, memberId, number: 0 }
     const claims = fresh.map(({ topic, partition, committed: { nextOffset, metadata } }) => {
-      return { topic, partition, offset: nextOffset, metadata: withMark(mark, metadata) }
+      // Somebody else's may be so long that nothing fits before it; it says nothing of windows.
+      const left = Buffer.byteLength(metadata) <= MOST_METADATA_BYTES ? metadata : ''
+      return { topic, partition, offset: nextOffset, metadata: withMark(mark, group, left) }
     })
     await this.#around.offsets.commit(generation(), claims)
     for (const one of fresh) one.isClaimed = true
@@ -189,7 +192,7 @@ export class ExactlyOnce implements Committing {
   }
 
   #judge(known: FetchedOffset): void {
-    const { mark } = readMark(known.metadata)
+    const { mark } = readMark(known.metadata, this.#around.group)
     const { transactionalId } = this.#transactions
     const before = this.#around.positions.get(known)?.commits ?? 0
     if (mark?.transactionalId === transactionalId) {

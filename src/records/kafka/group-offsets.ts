@@ -62,7 +62,9 @@ export class GroupOffsets {
   ): Promise<void> {
     if (liveIds === null) return
     const offsets = await this.#fetch(partitions, false)
-    const owners = offsets.flatMap(({ metadata }) => readMark(metadata).mark?.transactionalId ?? [])
+    const owners = offsets.flatMap(
+      ({ metadata }) => readMark(metadata, this.#group).mark?.transactionalId ?? [],
+    )
     const dead = [...new Set(owners)].filter((id) => !liveIds.has(id))
     await Promise.all(dead.map((id) => this.#shutOut(id)))
   }

@@ -14,6 +14,17 @@ export function groupRefusal(code: number, group: string): TidemarkError | null 
       return new TidemarkError('FENCED', message, {
         hint: 'the group went on without this member',
       })
+    case CODE.OFFSET_METADATA_TOO_LARGE:
+      return new TidemarkError(
+        'CONFIG_INVALID',
+        'the brokers take less beside an offset than this group has to keep there',
+        {
+          where: group,
+          hint:
+            "set the brokers' offset.metadata.max.bytes to 4096, which is its default, or run fewer topologies, or such of shorter " +
+            'names, in one group',
+        },
+      )
     case CODE.GROUP_AUTHORIZATION_FAILED:
       return notAllowed('READ', { type: 'group', name: group })
     default:

@@ -262,7 +262,7 @@ export class KafkaMember implements Member {
         unled.push(owned)
         continue
       }
-      const start = startOf(committedAt(standing, stable), this.#o)
+      const start = startOf(committedAt(standing, stable, group), this.#o)
       const lookBackMs = lookBackMsOf(this.#o.handlers, start)
       const lookBackOffset = await lookBack(waiting, start, lookBackMs)
       const assignment = { ...start, lookBackOffset, epoch: owned.epoch }
@@ -344,8 +344,15 @@ export class KafkaMember implements Member {
 }
 
 /** The standing with what is committed for good. */
-function committedAt(standing: Standing, stable: ReadonlyMap<string, FetchedOffset>): Standing {
+function committedAt(
+  standing: Standing,
+  stable: ReadonlyMap<string, FetchedOffset>,
+  group: string,
+): Standing {
   const { offset, metadata } = stable.get(partitionName(standing)) ?? { offset: -1, metadata: '' }
   if (offset < 0) return { ...standing, committed: null }
-  return { ...standing, committed: { nextOffset: offset, metadata: readMark(metadata).metadata } }
+  return {
+    ...standing,
+    committed: { nextOffset: offset, metadata: readMark(metadata, group).metadata },
+  }
 }
