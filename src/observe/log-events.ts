@@ -5,6 +5,7 @@ import { formatDuration } from '../kernel/time.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf } from './by-type.ts'
 import { RebalanceLog } from './rebalance-log.ts'
+import { RestoreLog } from './restore-log.ts'
 import { StatusBoard } from './status.ts'
 
 /** Dead letters of one code that are told one by one in a minute; past them only their count is. */
@@ -49,12 +50,13 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
       logState(log, event)
     },
     note: ({ message }) => log.warn(message),
-    restored: (event) => {
-      restores.over(event)
-      const { topology, partition, records, durationMs } = event
-      const took = formatDuration(durationMs)
-      log.info({ topology, ...partition, records, took }, 'windows restored')
+    assigned: (event) => rebalances.assigned(event),
+    lost: (event) => {
+      restores.lost(event)
+      rebalances.lost(event)
     },
+    restoring: (event) => restores.restoring(event, clock.nowMs()),
+    restored: (event) => restores.restored(event),
     warming: ({ topology, partition, reason }) =>
       log.warn(
         { topology, ...partition, ...(reason === null ? {} : { reason }) },
@@ -70,17 +72,8 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
   })
   return (event) => {
     board.observer(event)
-    // These come together, partition by partition; what follows is told after them.
-    if (event.type === 'assigned') rebalances.assigned(event)
-    else if (event.type === 'lost') {
-      restores.over(event)
-      rebalances.lost(event)
-    } else if (event.type === 'restoring') {
-      rebalances.then(() => restores.tell(event, clock.nowMs()))
-    } else {
-      if (event.type === 'state') rebalances.tell()
-      tell(event)
-    }
+    if (event.type === 'state') rebalances.tell()
+    tell(event)
   }
 }
 
@@ -88,37 +81,6 @@ function logState(log: Logger, event: EventOf<'state'>): void {
   const level = event.state === 'failed' ? 'error' : event.state === 'unavailable' ? 'warn' : 'info'
   const reason = event.reason === undefined ? {} : { reason: event.reason }
   log[level]({ state: event.state, ...reason }, `worker is ${event.state}`)
-}
-
-/** Restores: their beginning, and every 5 s how far they are. */
-class RestoreLog {
-  readonly #log: Logger
-  readonly #toldMs = new Map<string, number>()
-
-  constructor(log: Logger) {
-    this.#log = log
-  }
-
-  tell({ topology, partition, ...at }: EventOf<'restoring'>, nowMs: number): void {
-    const id = JSON.stringify([topology, partition])
-    const { fromOffset, nextOffset, toOffset, reason } = at
-    const where = { topology, ...partition }
-    const left = { records: toOffset - nextOffset, about: formatDuration(at.leftMs) }
-    if (!this.#toldMs.has(id)) {
-      this.#toldMs.set(id, nowMs)
-      const range = { ...where, fromOffset, toOffset, ...left }
-      if (reason === null) this.#log.info(range, 'restoring windows from the log')
-      else this.#log.warn({ ...range, reason }, 'restoring windows from further back')
-    } else if (nowMs - (this.#toldMs.get(id) ?? 0) >= PROGRESS_EVERY_MS) {
-      this.#toldMs.set(id, nowMs)
-      this.#log.info({ ...where, nextOffset, toOffset, ...left }, 'still restoring windows')
-    }
-  }
-
-  /** It is over, one way or another. */
-  over({ topology, partition }: EventOf<'restored' | 'lost'>): void {
-    this.#toldMs.delete(JSON.stringify([topology, partition]))
-  }
 }
 
 /** How long brokers made the worker wait: the sum, once it is a second, at most every 5 s. */

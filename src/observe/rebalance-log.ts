@@ -11,8 +11,6 @@ export class RebalanceLog {
   readonly #log: Logger
   readonly #lost: Lost[] = []
   readonly #assigned: TopicPartition[] = []
-  /** What is told after it. */
-  readonly #after: (() => void)[] = []
 
   constructor(log: Logger) {
     this.#log = log
@@ -29,12 +27,6 @@ export class RebalanceLog {
     this.#soon()
   }
 
-  /** Something that belongs to the partitions which are being assigned. */
-  then(tell: () => void): void {
-    if (this.#assigned.length === 0) return tell()
-    this.#after.push(tell)
-  }
-
   /** Tells what has come together. */
   tell(): void {
     const lost = this.#lost.splice(0)
@@ -49,7 +41,6 @@ export class RebalanceLog {
     )
     this.#line('warn', of('cut'), (list) => `begins ${list} anew: its log was cut meanwhile`)
     this.#line('info', this.#assigned.splice(0), (list) => `assigned ${list}`)
-    for (const tell of this.#after.splice(0)) tell()
   }
 
   #line(

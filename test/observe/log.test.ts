@@ -136,6 +136,8 @@ describe('dead letters of one code past the first ten in a minute', () => {
   })
 })
 
+type Place = typeof samples.assigned.partition
+
 describe('a rebalance is told in one line for all partitions', () => {
   const of = (topic: string, ...numbers: number[]) =>
     numbers.map((number) => ({ topic, partition: number }))
@@ -149,9 +151,10 @@ describe('a rebalance is told in one line for all partitions', () => {
       observe({ ...samples.restoring, partition })
     }
     await nextTurn()
-    expect(told().slice(0, 2)).toMatchObject([
-      { level: 'info', msg: 'assigned orders 2, payments 0-1 3 5', partitions: 5 },
-      { msg: 'restoring windows from the log', topic: 'payments', partition: 3 },
+    const list = 'orders 2, payments 0-1 3 5'
+    expect(told()).toMatchObject([
+      { level: 'info', msg: `assigned ${list}`, partitions: 5 },
+      { level: 'info', msg: `restoring windows from the log: ${list}`, records: 200 },
     ])
   })
 
@@ -165,6 +168,32 @@ describe('a rebalance is told in one line for all partitions', () => {
     for (const partition of of('payments', 2, 1, 0)) observe({ ...samples.lost, partition, why })
     await nextTurn()
     expect(told()).toMatchObject([{ level, msg, partitions: 3 }])
+  })
+
+  test('that have their windows back, once all of them have, and from time to time how many records are left', async () => {
+    const { observe, told, clock } = logged()
+    const [zero, one, two] = of('payments', 0, 1, 2) as [Place, Place, Place]
+    for (const partition of [zero, one, two]) observe({ ...samples.restoring, partition })
+    observe({ ...samples.restoring, partition: two, topology: 'other', reason: 'defined anew' })
+    await nextTurn()
+    clock.advance(4_999)
+    observe({ ...samples.restoring, partition: zero, nextOffset: 70 })
+    clock.advance(1)
+    observe({ ...samples.restoring, partition: one, nextOffset: 80 })
+    observe({ ...samples.restored, partition: one })
+    observe({ ...samples.lost, partition: two })
+    observe({ ...samples.restored, partition: zero, durationMs: 5_000 })
+    expect(told()).toMatchObject([
+      { level: 'info', msg: 'restoring windows from the log: payments 0-2', records: 120 },
+      {
+        level: 'warn',
+        msg: 'restoring windows from further back: payments 2',
+        reason: 'defined anew',
+      },
+      { msg: 'still restoring windows: payments 0-2', topology: 'card-fraud', records: 90 },
+      { msg: 'still restoring windows: payments 2', topology: 'other', records: 40 },
+      { msg: 'windows restored: payments 0-1', records: 120, took: '5 s' },
+    ])
   })
 
   test('before whatever follows it', () => {
