@@ -5,6 +5,7 @@ import { paymentRecords } from '../bench/input.ts'
 import { runArguments, topicsOf } from '../bench/stage.ts'
 import { until } from '../services/cluster.ts'
 import { startTidemark } from '../services/tidemark.ts'
+import { createTopics } from '../services/topics.ts'
 import { cardFraudOf } from '../soak/topics.ts'
 import type { Verb } from './verb.ts'
 
@@ -17,11 +18,7 @@ export const remakeTopic: Verb = async (ground, { atS }) => {
   const { admin, options, folder } = ground
   const group = `${ground.group}-side-${Math.round(atS)}`
   const { payments, predictions, deadLetters } = topicsOf(group)
-  const make = (topics: readonly string[]) =>
-    admin.createTopics({
-      topics: topics.map((topic) => ({ topic, numPartitions: 1 })),
-      waitForLeaders: true,
-    })
+  const make = (topics: readonly string[]) => createAll(options.brokers, topics)
   const endOf = async (topic: string) => Number((await admin.fetchTopicOffsets(topic))[0]?.high)
   const written = async () => (await endOf(predictions)) + (await endOf(deadLetters))
   await make([payments, predictions, deadLetters])
@@ -49,6 +46,16 @@ export const remakeTopic: Verb = async (ground, { atS }) => {
   } finally {
     running.process.kill('SIGKILL')
     writeFileSync(join(folder, `${group}.log`), (await running.ended).stderr)
+  }
+}
+
+async function createAll(brokers: readonly string[], topics: readonly string[]): Promise<void> {
+  const records = new KafkaRecords({ brokers, clientId: 'tidemark-soak' })
+  try {
+    const specs = topics.map((name) => ({ name, partitions: 1 }))
+    await createTopics({ brokers: [...brokers] }, records, specs)
+  } finally {
+    await records.close()
   }
 }
 

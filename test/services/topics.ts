@@ -7,7 +7,7 @@ const KNOWN_MS = 10_000
 
 /** Makes topics with a replica on each node. When it is done, every node knows of them and of their leaders. */
 export async function createTopics(
-  kafka: KafkaService,
+  kafka: Pick<KafkaService, 'brokers'>,
   records: KafkaRecords,
   specs: readonly TopicSpec[],
 ): Promise<void> {

@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { say } from '../../src/cli/print.ts'
 import { Progress } from '../../src/cli/progress.ts'
+import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { runArguments, topicsOf } from '../bench/stage.ts'
 import { until } from '../services/cluster.ts'
 import type { OwnKafka } from '../services/from-maven.ts'
 import type { Link } from '../services/links.ts'
+import { createTopics } from '../services/topics.ts'
 import { type BeatFigures, beatFigures, startBeats } from './beats.ts'
 import { check, type Run, runFile, startWatch, type Verdict } from './checker.ts'
 import { type Fed, feed, LONGER_S } from './feed.ts'
@@ -87,14 +89,17 @@ export async function runCourse(options: CourseOptions, aborted: Promise<never>)
   const group = `soak-${randomUUID().slice(0, 8)}`
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-soak-'))
   say(`logs and notes: ${folder}`)
-  const admin = new Kafka({ brokers: [...options.brokers], ...CLIENT }).admin()
-  await admin.connect()
+  const { brokers, partitions } = options
   const topics = topicNames(group)
-  const { partitions } = options
-  await admin.createTopics({
-    topics: topics.map((topic) => ({ topic, numPartitions: partitions })),
-    waitForLeaders: true,
-  })
+  const records = new KafkaRecords({ brokers, clientId: 'tidemark-soak' })
+  try {
+    const specs = topics.map((name) => ({ name, partitions }))
+    await createTopics({ brokers: [...brokers] }, records, specs)
+  } finally {
+    await records.close()
+  }
+  const admin = new Kafka({ brokers: [...brokers], ...CLIENT }).admin()
+  await admin.connect()
   const workers = startWorkers(options, group, folder)
   let isFaulty = true
   try {
