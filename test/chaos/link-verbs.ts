@@ -12,8 +12,8 @@ import type { Verb } from './verb.ts'
 /** Less than a worker writes to a node, bytes a second. */
 const QUOTA = 5_000
 const SLOW = 30_000
-/** A node that leads nothing for a while hears little. */
-const BITES_WITHIN_MS = 20_000
+/** A node that is away meanwhile feels nothing. */
+const BITES_WITHIN_MS = 60_000
 const LEAST = {
   throttledMs: 1,
   // Half a second longer than on a whole link.
@@ -72,7 +72,7 @@ interface Lasting {
   readonly end: () => Promise<void>
 }
 
-/** How much came of it. @throws Error when nothing did within 20 s more */
+/** How much came of it. @throws Error when nothing did within a minute more */
 async function whileItLasts({ links, what, lastsS, begin, end }: Lasting): Promise<number> {
   const before = sumOf(links, what)
   const more = () => sumOf(links, what) - before

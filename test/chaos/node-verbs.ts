@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { metadataOf, until } from '../services/cluster.ts'
-import { moveLeaders } from '../services/cluster-changes.ts'
+import { balanceLeaders, moveLeaders } from '../services/cluster-changes.ts'
 import type { KafkaNode, OwnKafka } from '../services/from-maven.ts'
 import type { Ground } from '../soak/course.ts'
 import { topicNames } from '../soak/topics.ts'
@@ -52,7 +52,7 @@ export const nodeVerbs: Readonly<Record<NodeVerb, Verb>> = {
       await node.tell('kill')
       await node.restart()
     }
-    await kafka.inSync()
+    await whole(kafka)
     if (!DISK_FULL.test(logOf(node).slice(before))) throw new Error('its disk was not full')
     return 'it ended with "No space left on device"'
   },
@@ -74,9 +74,15 @@ function goneFor(
       await comeBack(node)
     }
     const goneS = (performance.now() - startMs) / 1_000
-    await kafka.inSync()
+    await whole(kafka)
     return `the others missed it, and it was back after ${goneS.toFixed(1)} s`
   }
+}
+
+/** Resolves when all replicas are in sync, and each node leads what it did. */
+async function whole(kafka: OwnKafka): Promise<void> {
+  await kafka.inSync()
+  await balanceLeaders(kafka.service.brokers[0] ?? '')
 }
 
 async function missed(kafka: OwnKafka, node: KafkaNode): Promise<void> {

@@ -32,6 +32,11 @@ export async function setQuota(
   refuseAny(codes, `the quota of ${clientId}`)
 }
 
+/** Gives every partition its preferred leader, which may have lost it while its node was away. */
+export async function balanceLeaders(address: string): Promise<void> {
+  await electPreferred(address, (await metadataOf(address)).partitions)
+}
+
 /**
  * Gives the partitions of these topics another leader: the next of their replicas.
  *

@@ -5,7 +5,7 @@ import { paymentRecords } from '../bench/input.ts'
 const SEND_EVERY_MS = 10
 const RETRY_AFTER_MS = 200
 /** It may be fed for so much longer than planned. */
-export const LONGER_S = 120
+export const LONGER_S = 240
 
 export interface FeedOptions {
   readonly brokers: readonly string[]

@@ -1,9 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
 import { groupRefusal } from './group-refusal.ts'
 import { whenSettled, within } from './waiting.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
 import { describeGroup } from './wire/groups.ts'
+
+const LOOK_MS = 500
+/** After its session a member is gone at once, but for what the coordinator has to do meanwhile. */
+const NOTICED_MS = 2_000
 
 /**
  * Members that will not come back: those of this driver that failed, and so may have been cut off from their group before they
@@ -13,11 +18,13 @@ import { describeGroup } from './wire/groups.ts'
 export class FormerMembers {
   readonly #idsOf = new Map<string, Set<string>>()
   readonly #name: string | undefined
+  readonly #sessionTimeoutMs: number
   #hasTakenPlace = false
 
   /** @param name the worker's own, which is also the client id by which its members are known */
-  constructor(name: string | undefined) {
+  constructor(name: string | undefined, sessionTimeoutMs: number) {
     this.#name = name
+    this.#sessionTimeoutMs = sessionTimeoutMs
   }
 
   add(groupId: string, memberId: string): void {
@@ -32,10 +39,12 @@ export class FormerMembers {
   async takeOut(groupId: string, brokers: Brokers): Promise<void> {
     const own = this.#idsOf.get(groupId) ?? new Set<string>()
     this.#idsOf.delete(groupId)
-    const namesakes = (await this.#namesakes(groupId, brokers)).filter((id) => !own.has(id))
+    const others = async () =>
+      (await this.#namesakes(groupId, brokers)).filter((id) => !own.has(id))
     // Who comes up under a name takes the place of whoever had it; but only once, or two of one name would go on for ever.
-    if (this.#hasTakenPlace) refuseIfTaken(this.#name, namesakes)
+    if (this.#hasTakenPlace) await this.#refuseTheLiving(others)
     this.#hasTakenPlace = true
+    const namesakes = await others()
     for (const memberId of [...own, ...namesakes]) {
       const leaving = whenSettled(async () => {
         const coordinator = await brokers.groupBroker(groupId)
@@ -51,10 +60,30 @@ export class FormerMembers {
    * @throws TidemarkError `WORKER_NAME_TAKEN`: another member of the group has the name
    */
   async checkName(groupId: string, brokers: Brokers, own: string): Promise<void> {
-    const namesakes = await this.#namesakes(groupId, brokers)
-    refuseIfTaken(
-      this.#name,
-      namesakes.filter((id) => id !== own),
+    await this.#refuseTheLiving(async () =>
+      (await this.#namesakes(groupId, brokers)).filter((id) => id !== own),
+    )
+  }
+
+  /**
+   * A member whose answer to joining was lost is this worker's own, by an id that it has never learnt. It is gone when its session has
+   * passed; what is there longer lives.
+   */
+  async #refuseTheLiving(others: () => Promise<string[]>): Promise<void> {
+    let suspects = await others()
+    const deadlineMs = performance.now() + this.#sessionTimeoutMs + NOTICED_MS
+    while (suspects.length > 0 && performance.now() < deadlineMs) {
+      await sleep(LOOK_MS)
+      const now = await others()
+      suspects = suspects.filter((id) => now.includes(id))
+    }
+    if (suspects.length === 0) return
+    throw new TidemarkError(
+      'WORKER_NAME_TAKEN',
+      `another worker of the group has the name "${this.#name}"`,
+      {
+        hint: 'give each worker a name of its own (--worker-name)',
+      },
     )
   }
 
@@ -68,15 +97,4 @@ export class FormerMembers {
     }
     return members.filter((m) => m.clientId === this.#name).map((m) => m.memberId)
   }
-}
-
-function refuseIfTaken(name: string | undefined, namesakes: readonly string[]): void {
-  if (namesakes.length === 0) return
-  throw new TidemarkError(
-    'WORKER_NAME_TAKEN',
-    `another worker of the group has the name "${name}"`,
-    {
-      hint: 'give each worker a name of its own (--worker-name)',
-    },
-  )
 }

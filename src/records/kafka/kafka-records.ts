@@ -41,8 +41,8 @@ export class KafkaRecords implements Records {
     }
     this.#admin = new KafkaAdmin(() => new Brokers(this.#config))
     this.#name = options.workerName
-    this.#formerMembers = new FormerMembers(options.workerName)
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
+    this.#formerMembers = new FormerMembers(options.workerName, this.#sessionTimeoutMs)
   }
 
   missingRights(needs: Needs): Promise<readonly TidemarkError[]> {
