@@ -18,6 +18,7 @@ export interface Edit {
 const DRIVER = 'records/kafka'
 const TRANSACTIONS = 'test/records/kafka-transactions.test.ts'
 const CONTRACT = 'test/records/kafka.test.ts'
+const PRODUCING = 'test/records/kafka-producing.test.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -130,6 +131,53 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: {
       file: TRANSACTIONS,
       test: 'records are there once, also those that come after a retry',
+    },
+  },
+  {
+    name: 'acks=1',
+    edits: [
+      {
+        file: `${DRIVER}/wire/produce.ts`,
+        from: 'const ALL_IN_SYNC_REPLICAS = -1',
+        to: 'const ALL_IN_SYNC_REPLICAS = 1',
+      },
+    ],
+    caughtBy: { file: PRODUCING, test: 'acknowledged by all replicas that are in sync' },
+  },
+  {
+    name: 'transaction time-out of 15 min',
+    edits: [
+      {
+        file: `${DRIVER}/transactions.ts`,
+        from: 'const OPEN_MS = 10_000',
+        to: 'const OPEN_MS = 900_000',
+      },
+    ],
+    caughtBy: { file: PRODUCING, test: 'may be open for 10 s' },
+  },
+  {
+    name: 'more than the allowed produce requests in flight',
+    edits: [
+      {
+        file: `${DRIVER}/delivery.ts`,
+        from: 'const REQUESTS_IN_FLIGHT = 4',
+        to: 'const REQUESTS_IN_FLIGHT = 10',
+      },
+    ],
+    caughtBy: { file: PRODUCING, test: 'no more requests than it can tell repetitions of' },
+  },
+  {
+    name: 'throttle time ignored',
+    edits: [
+      {
+        file: `${DRIVER}/wire/send.ts`,
+        from: 'connection.requestQueue.maybeThrottle(throttleMs)',
+        to: '',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/kafka-slow.test.ts',
+      test: 'before the time has passed for which the broker throttles',
     },
   },
   {

@@ -15,7 +15,7 @@ import { record } from './listener.ts'
 class Meeting {
   /** What was asked and answered: `outputs 1`, `done`, `offsets 0:7,1:3`, `failed` … */
   readonly asked: string[] = []
-  readonly #gate = new CommitGate('g')
+  readonly #gate = new CommitGate('g', Number.POSITIVE_INFINITY)
   readonly #positions: Positions
   readonly #committing: AtLeastOnce
   #generationId = 0

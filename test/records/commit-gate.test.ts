@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { CommitGate, type Generation } from '../../src/records/kafka/commit-gate.ts'
+import { CommitGate, type Generation, type Standing } from '../../src/records/kafka/commit-gate.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 // PROTOCOL C2, without a broker: when a commit may go on, and under which generation.
@@ -13,7 +13,7 @@ function pending() {
     goOn = resolve
   })
   const seen: Generation[] = []
-  const commit = async (current: () => Generation) => {
+  const commit = async ({ generation: current }: Standing) => {
     await told
     seen.push(current())
   }
@@ -32,23 +32,23 @@ afterEach(() => {
 
 describe('commits and rebalances', () => {
   test('no commit begins before an assignment is in force', async () => {
-    const gate = new CommitGate('g')
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
     expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
     gate.open(generation(1))
     await gate.pass(quick)
   })
 
   test('from before JoinGroup until the next assignment is in force no commit begins', async () => {
-    const gate = new CommitGate('g')
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
     gate.open(generation(1))
     await gate.close(quick)
     expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
     gate.open(generation(2))
-    await gate.pass(async (current) => expect(current()).toEqual(generation(2)))
+    await gate.pass(async ({ generation: current }) => expect(current()).toEqual(generation(2)))
   })
 
   test('JoinGroup waits for the commit in flight, which keeps its generation; no other one begins', async () => {
-    const gate = new CommitGate('g')
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
     gate.open(generation(1))
     const { commit, goOn, seen } = pending()
     const committing = gate.pass(commit)
@@ -63,7 +63,7 @@ describe('commits and rebalances', () => {
   })
 
   test('JoinGroup waits 5 s at most; that commit is told that its generation has passed', async () => {
-    const gate = new CommitGate('g')
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
     gate.open(generation(1))
     const { commit, goOn } = pending()
     const failure = thrownBy(gate.pass(commit))
@@ -76,7 +76,7 @@ describe('commits and rebalances', () => {
   })
 
   test('what is last done under a generation is done after the commit in flight and before JoinGroup', async () => {
-    const gate = new CommitGate('g')
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
     gate.open(generation(1))
     const { commit, goOn, seen } = pending()
     const committing = gate.pass(commit)
@@ -90,7 +90,7 @@ describe('commits and rebalances', () => {
   })
 
   test('where no generation is in force nothing is left to do under it', async () => {
-    const gate = new CommitGate('g')
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
     await gate.close(() => Promise.reject(new Error('never asked')))
     gate.open(generation(1))
     await gate.close(quick)
@@ -100,10 +100,75 @@ describe('commits and rebalances', () => {
   })
 
   test('a commit that failed does not keep JoinGroup waiting', async () => {
-    const gate = new CommitGate('g')
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
     gate.open(generation(1))
     const failing = gate.pass(() => Promise.reject(new Error('no')))
     await gate.close(quick)
     await expect(failing).rejects.toThrow('no')
+  })
+})
+
+describe('a member of which the group has not heard for longer than a session', () => {
+  const SESSION_MS = 6_000
+
+  /** A member whose group has answered, and then no more for so long. */
+  async function silentFor(ms: number) {
+    const gate = new CommitGate('g', SESSION_MS)
+    gate.open(generation(1))
+    gate.confirm(performance.now())
+    await vi.advanceTimersByTimeAsync(ms)
+    return gate
+  }
+
+  test('commits at once until then', async () => {
+    const gate = await silentFor(SESSION_MS)
+    const began = vi.fn<() => Promise<void>>(quick)
+    void gate.pass(began)
+    expect(began).toHaveBeenCalled()
+  })
+
+  test('begins no commit before the group has answered what was asked since', async () => {
+    const gate = await silentFor(SESSION_MS + 1)
+    const began = vi.fn<() => Promise<void>>(quick)
+    const committing = gate.pass(began)
+    // An answer that was on its way all the time says nothing of what has become of the member.
+    gate.confirm(performance.now() - SESSION_MS - 1)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(began).not.toHaveBeenCalled()
+    gate.confirm(performance.now())
+    await committing
+    expect(began).toHaveBeenCalledOnce()
+  })
+
+  test('goes on with nothing that it has begun', async () => {
+    const gate = await silentFor(0)
+    const went: string[] = []
+    let goOn = () => {}
+    const stoodStill = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const committing = gate.pass(async ({ confirmed }) => {
+      await confirmed()
+      went.push('first')
+      await stoodStill
+      await confirmed()
+      went.push('second')
+    })
+    await vi.advanceTimersByTimeAsync(SESSION_MS + 1)
+    goOn()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(went).toEqual(['first'])
+    gate.confirm(performance.now())
+    await committing
+    expect(went).toEqual(['first', 'second'])
+  })
+
+  test('commits nothing when the group deals anew instead', async () => {
+    const gate = await silentFor(SESSION_MS + 1)
+    const began = vi.fn<() => Promise<void>>(quick)
+    const failure = thrownBy(gate.pass(began))
+    await gate.close(quick)
+    expect((await failure).code).toBe('REBALANCING')
+    expect(began).not.toHaveBeenCalled()
   })
 })

@@ -1,6 +1,7 @@
-import { Kafka, logLevel } from 'kafkajs'
+import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { expect, onTestFinished } from 'vitest'
 import type { TidemarkError } from '../../src/kernel/errors.ts'
+import type { TopicSpec } from '../../src/records/kafka/admin.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
 import type { Commit, Guarantee, Member } from '../../src/records/port.ts'
@@ -37,6 +38,8 @@ export interface Transacting {
   readonly commitOf: (heard: Listener, nextOffset: number, partition?: number) => Commit
   /** The outputs that readers of committed records get, by the raw log. */
   readonly published: () => Promise<(string | null)[]>
+  /** Asks the cluster beside the driver. */
+  readonly admin: Admin
   /** What the group has committed for a partition. */
   readonly committed: (partition?: number) => Promise<number | undefined>
   /** Ids by which the group knows its members. */
@@ -45,8 +48,12 @@ export interface Transacting {
   readonly expel: (memberId: string) => Promise<void>
 }
 
-/** The topic holds 10 records in each of its partitions. */
-export async function transacting(kafka: OwnKafka, partitions = 1): Promise<Transacting> {
+/** The topic holds 10 records in each of its partitions. @param sink how the topic for outputs is made */
+export async function transacting(
+  kafka: OwnKafka,
+  partitions = 1,
+  sink: Partial<TopicSpec> = {},
+): Promise<Transacting> {
   const wire = await FaultyWire.before(kafka)
   const { service } = kafka
   const { brokers } = service
@@ -55,7 +62,7 @@ export async function transacting(kafka: OwnKafka, partitions = 1): Promise<Tran
   onTestFinished(() => plain.close())
   await createTopics(service, plain, [
     { name: topic, partitions },
-    { name: outputs, partitions: 1 },
+    { name: outputs, partitions: 1, ...sink },
   ])
   const writer = plain.writer()
   for (let partition = 0; partition < partitions; partition++) {
@@ -65,7 +72,7 @@ export async function transacting(kafka: OwnKafka, partitions = 1): Promise<Tran
   onTestFinished(() => admin.disconnect())
   await admin.connect()
   return {
-    ...{ kafka, wire, topic, outputs, group },
+    ...{ kafka, wire, topic, outputs, group, admin },
     join: async (options = {}, guarantee = 'exactly-once') => {
       const records = new KafkaRecords({
         brokers: wire.brokers,

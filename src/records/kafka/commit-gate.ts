@@ -1,8 +1,11 @@
+import { Changes } from '../../kernel/changes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { within } from './waiting.ts'
 
 // Between commits and rebalances (PROTOCOL C2): from the moment JoinGroup is sent until SyncGroup is answered and what was lost is
 // gone, nothing is committed. The broker does not see to that: it takes offsets of a transaction while a rebalance completes.
+// Neither does it know whose the records are that come without offsets. So a member that the group has not answered for longer
+// than its session, because the process stood still, sends nothing before it has: its partitions may be another's by now.
 
 /** A membership between two rebalances. */
 export interface Generation {
@@ -10,19 +13,39 @@ export interface Generation {
   readonly memberId: string
 }
 
+/** Of the membership under which a commit began. */
+export interface Standing {
+  /** @throws TidemarkError `REBALANCING` once it has passed */
+  readonly generation: () => Generation
+  /** Resolves when the group may still count on it: asked before anything is sent. Rejects as {@link generation} throws. */
+  readonly confirmed: () => Promise<void>
+}
+
 /** A group waits for its members to join again, so they must not wait for long; sessions last longer. */
 const COMMIT_IN_FLIGHT_MS = 5_000
 
 export class CommitGate {
   readonly #group: string
+  readonly #sessionMs: number
+  readonly #changes = new Changes()
+  /** When the group was last asked for something that it answered. */
+  #confirmedMs = Number.NEGATIVE_INFINITY
   /** Under which offsets can be committed; `null` from JoinGroup on. */
   #generation: Generation | null = null
   /** No commit may begin. */
   #isClosed = true
   #inFlight: Promise<void> = Promise.resolve()
 
-  constructor(group: string) {
+  /** @param sessionMs after which the group gives a member's partitions to others */
+  constructor(group: string, sessionMs: number) {
     this.#group = group
+    this.#sessionMs = sessionMs
+  }
+
+  /** The group has answered, to what was asked at that moment, that it knows the member. */
+  confirm(askedMs: number): void {
+    this.#confirmedMs = Math.max(this.#confirmedMs, askedMs)
+    this.#changes.tell()
   }
 
   /** A generation's assignment is in force, and what it took away is gone. */
@@ -37,27 +60,38 @@ export class CommitGate {
    */
   async close(last: (generation: Generation) => Promise<void>): Promise<void> {
     this.#isClosed = true
+    this.#changes.tell()
     const ending = this.#generation
     // What was published meanwhile still counts in the old generation.
     const done = this.#inFlight.then(() => (ending === null ? undefined : last(ending)))
     await within(COMMIT_IN_FLIGHT_MS, 'committing', done).catch(() => {})
     this.#generation = null
+    this.#changes.tell()
   }
 
-  /**
-   * Runs a commit; one at a time.
-   * @param commit is given what tells the generation under which it began. That throws `REBALANCING` once it has passed
-   * @throws TidemarkError `REBALANCING` · what the commit throws
-   */
-  pass(commit: (generation: () => Generation) => Promise<void>): Promise<void> {
+  /** Runs a commit; one at a time. @throws TidemarkError `REBALANCING` · what the commit throws */
+  pass(commit: (standing: Standing) => Promise<void>): Promise<void> {
     const began = this.#generation
     if (began === null || this.#isClosed) return Promise.reject(this.#rebalancing())
-    const committing = commit(() => {
+    const generation = () => {
       if (this.#generation !== began) throw this.#rebalancing()
       return began
-    })
+    }
+    const confirmed = async () => {
+      const isOver = () => this.#generation !== began || (this.#isClosed && !this.#isCountedOn())
+      await this.#changes.until(() => isOver() || this.#isCountedOn())
+      if (isOver()) throw this.#rebalancing()
+    }
+    const standing = { generation, confirmed }
+    const committing = this.#isCountedOn()
+      ? commit(standing)
+      : confirmed().then(() => commit(standing))
     this.#inFlight = committing.catch(() => {})
     return committing
+  }
+
+  #isCountedOn(): boolean {
+    return performance.now() - this.#confirmedMs <= this.#sessionMs
   }
 
   #rebalancing(): TidemarkError {

@@ -58,11 +58,11 @@ export class AtLeastOnce implements Committing {
   async begin(): Promise<void> {}
 
   commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
-    return this.#around.gate.pass(async (generation) => {
+    return this.#around.gate.pass(async ({ generation, confirmed }) => {
       // Else two of them would go out at once, and the older one might be taken last.
       await this.#following
       clearTimeout(this.#timer)
-      await this.#writer.send(together(outputs, deadLetters), () => void generation())
+      await this.#writer.send(together(outputs, deadLetters), confirmed)
       for (const next of nextOffsets) this.#putOff.set(partitionName(next), next)
       if (performance.now() - this.#lastMs >= OFFSETS_EVERY_MS) await this.finish(generation())
       else this.#timer = setTimeout(() => this.#follow(), OFFSETS_EVERY_MS)
@@ -82,7 +82,7 @@ export class AtLeastOnce implements Committing {
 
   /** Nothing came after the last outputs. What fails now goes with the next commit, or is tried again. */
   #follow(): void {
-    const passed = this.#around.gate.pass((generation) => this.finish(generation()))
+    const passed = this.#around.gate.pass(({ generation }) => this.finish(generation()))
     this.#following = passed.catch((error: unknown) => {
       const isPassing = error instanceof TidemarkError && error.action === 'retry'
       if (isPassing && !this.#around.isOver()) {
@@ -110,7 +110,7 @@ export class ExactlyOnce implements Committing {
   }
 
   commit(commit: Commit): Promise<void> {
-    return this.#around.gate.pass((generation) => this.#commit(commit, generation))
+    return this.#around.gate.pass(({ generation }) => this.#commit(commit, generation))
   }
 
   async finish(): Promise<void> {}

@@ -199,6 +199,7 @@ export class Delivery {
     try {
       const answer = await brokers.ask(line.leader, request)
       this.#answered(line, bytes)
+      if (answer.some(({ code }) => code === CODE.NONE)) this.#quietMs = performance.now()
       const codes = new Map(answer.map((of) => [partitionName(of), of.code]))
       return parts.map((part) => {
         const code = codes.get(partitionName(part.to)) ?? CODE.NETWORK_EXCEPTION
@@ -216,7 +217,6 @@ export class Delivery {
     this.#o.pace.acknowledged(bytes, nowMs - line.sinceMs + throttleMs)
     line.bytes -= bytes
     line.sinceMs = nowMs
-    this.#quietMs = nowMs
   }
 
   /** The connection has ended, and with it all that was under way over it. */

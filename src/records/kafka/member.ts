@@ -65,7 +65,7 @@ export class KafkaMember implements Member {
     this.#connections = connections
     const { waiting, transactionalId, nextEpoch, sessionTimeoutMs } = connections
     this.#positions = new Positions(nextEpoch, transactionalId)
-    this.#gate = new CommitGate(options.group)
+    this.#gate = new CommitGate(options.group, sessionTimeoutMs)
     this.#membership = new Membership({
       brokers: waiting,
       group: options.group,
@@ -75,6 +75,7 @@ export class KafkaMember implements Member {
       leaving: () => this.#closeGate(),
       dealt: (dealt) => this.#safely(() => this.#dealt(dealt)),
       looked: () => this.#safely(() => this.#tellPartitions()),
+      confirmed: (askedMs) => this.#gate.confirm(askedMs),
       expelled: () => this.#checkName(),
     })
     this.#unreadables = new Unreadables((partitions) => options.handlers.unreadable(partitions))

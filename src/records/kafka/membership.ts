@@ -48,6 +48,8 @@ export interface MembershipOptions {
   readonly dealt: (dealt: Dealt) => void
   /** What is known of the topics was asked for anew. It must not throw. */
   readonly looked: () => void
+  /** The group has answered that it knows the member, to what was asked at that moment. */
+  readonly confirmed: (askedMs: number) => void
   /** The group does not know the member any more, or it must not go on as it: it comes back as a new one, with nothing. */
   readonly expelled: () => Promise<void>
 }
@@ -160,6 +162,7 @@ export class Membership {
     const { generationId, memberId } = joined
     this.#memberId = memberId
     this.#isLeader = joined.leaderId === memberId
+    const askedMs = performance.now()
     const { memberAssignment } = await coordinator.syncGroup({
       groupId: group,
       generationId,
@@ -177,6 +180,7 @@ export class Membership {
       ),
       liveIds: decodeLiveIds(dealt?.userData ?? null),
     })
+    this.#o.confirmed(askedMs)
     return generation
   }
 
@@ -207,7 +211,9 @@ export class Membership {
       if (this.#over.signal.aborted || this.#mustStartOver) return
       try {
         if (missed > 0) coordinator = await this.#find()
+        const askedMs = performance.now()
         await coordinator.heartbeat(beat)
+        this.#o.confirmed(askedMs)
         missed = 0
         if (await this.#hasMoreToDeal()) return
       } catch (error) {
