@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { MUTANTS, mutated } from './mutants.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const CONTRACT = ['rebalancing', 'guarantee'].map((of) => `test/records/${of}-contract.ts`)
+const CONTRACT = ['rebalancing', 'guarantee', 'starting'].map(
+  (of) => `test/records/${of}-contract.ts`,
+)
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
 describe('every mutant', () => {

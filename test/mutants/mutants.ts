@@ -191,6 +191,53 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtBy: { file: 'test/records/kafka-logs.test.ts', test: 'that overlap are left out' },
   },
+  {
+    name: 'foreign metadata taken for none',
+    edits: [
+      {
+        file: `${DRIVER}/member.ts`,
+        from: 'const assignment = { ...start, lookBackOffset, epoch: owned.epoch }',
+        to: 'const assignment = { ...start, metadata: start.metadata || null, lookBackOffset, epoch: owned.epoch }',
+      },
+    ],
+    caughtBy: { file: CONTRACT, test: 'an offset that was set by hand comes with' },
+  },
+  {
+    name: 'compacted source unnoticed',
+    edits: [
+      {
+        file: `${DRIVER}/admin.ts`,
+        from: "isCompacted: settings?.get('cleanup.policy')?.split(',').includes('compact') ?? null,",
+        to: 'isCompacted: null,',
+      },
+    ],
+    caughtBy: { file: CONTRACT, test: 'whether old records of a key are removed' },
+  },
+  {
+    name: 'limits not divided',
+    edits: [
+      {
+        file: 'runtime/tasks.ts',
+        from: 'Math.floor(maxKeys / Math.max(tasks, 1))',
+        to: 'maxKeys',
+      },
+    ],
+    caughtBy: {
+      file: 'test/runtime/restart.test.ts',
+      test: 'is divided among its partitions',
+    },
+  },
+  {
+    name: 'former session waited for',
+    edits: [
+      {
+        file: `${DRIVER}/former-members.ts`,
+        from: 'for (const memberId of [...own, ...namesakes]) {',
+        to: 'for (const memberId of [] as string[]) {',
+      },
+    ],
+    caughtBy: { file: TRANSACTIONS, test: 'is replaced at once by one of the same name' },
+  },
 ]
 
 /** The source with the mistake in it. @throws Error when an edit fits nowhere, or in more than one place */

@@ -184,7 +184,7 @@ function readingTests(test: DefineTest): void {
     const topic = await driver.createTopic(3)
     const described = await driver.records.describeTopics([topic, `${topic}-absent`])
     expect([...described.keys()]).toEqual([topic])
-    expect(described.get(topic)).toMatchObject({ name: topic, partitions: 3 })
+    expect(described.get(topic)).toMatchObject({ name: topic, partitions: 3, isCompacted: false })
   })
 }
 

@@ -18,7 +18,10 @@ import { Listener, record } from './listener.ts'
 /** A driver under test, with what the port itself does not offer. */
 export interface Driver {
   readonly records: Records
-  createTopic(partitions: number, options?: { readonly maxMessageBytes: number }): Promise<string>
+  createTopic(
+    partitions: number,
+    options?: { readonly maxMessageBytes?: number; readonly isCompacted?: boolean },
+  ): Promise<string>
   freshGroup(): string
   produce(records: readonly NewRecord[]): Promise<void>
   /** What a reader of committed records sees in a topic, each partition in order, one after the other. */

@@ -16,11 +16,14 @@ function open(kafka: KafkaService): Driver {
   const writer = records.writer()
   return {
     records,
-    createTopic: async (partitions, options) => {
+    createTopic: async (partitions, options = {}) => {
       const name = freshName('topic')
-      const config = options && { 'max.message.bytes': `${options.maxMessageBytes}` }
-      const spec = { name, partitions }
-      await createTopics(kafka, records, [config === undefined ? spec : { ...spec, config }])
+      const { maxMessageBytes, isCompacted = false } = options
+      const config = {
+        ...(maxMessageBytes === undefined ? {} : { 'max.message.bytes': `${maxMessageBytes}` }),
+        ...(isCompacted ? { 'cleanup.policy': 'compact,delete' } : {}),
+      }
+      await createTopics(kafka, records, [{ name, partitions, config }])
       return name
     },
     freshGroup: () => freshName('group'),

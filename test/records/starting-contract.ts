@@ -22,6 +22,12 @@ class LookingBack extends Listener implements MemberHandlers {
 }
 
 export function startingTests(test: DefineTest): void {
+  test('whether old records of a key are removed from a topic is told', async (driver) => {
+    const topic = await driver.createTopic(1, { isCompacted: true })
+    const described = await driver.records.describeTopics([topic])
+    expect(described.get(topic)?.isCompacted).toBe(true)
+  })
+
   for (const metadata of ['', 'consumer-7@host', '{"v":1}', 'two\nlines']) {
     test(`an offset that was set by hand comes with ${JSON.stringify(metadata)}, which stands beside it`, async (driver) => {
       const topic = await driver.createTopic(1)

@@ -2,6 +2,7 @@ import { defineTopology, minutes, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import type { EventOf } from '../../src/observe/by-type.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import { partitionOf } from '../../src/records/partitioner.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { headerOf } from '../support/headers.ts'
 import {
@@ -281,6 +282,24 @@ test('past its limit of keys a worker sets new ones aside and goes on with those
   ])
   const codes = records.read('events.dlq').map((r) => headerOf(r, 'tidemark.code'))
   expect(codes).toEqual(['STATE_LIMIT'])
+})
+
+test('what a worker may keep is divided among its partitions, so that none takes the room of another', async () => {
+  const records = topics(undefined, 2)
+  const keysOf = (partition: number) => {
+    const all = Array.from({ length: 50 }, (_, n) => `k${n}`)
+    return all.filter((k) => partitionOf({ partition: null, key: Buffer.from(k) }, 2) === partition)
+  }
+  const greedy = keysOf(0).slice(0, 5)
+  for (const key of greedy) send(records, [key, 0])
+  const { worker: started, watch } = await worker(records, [sums('sums')], {
+    limits: { maxKeys: 4, maxBytes: 1e9 },
+  })
+  await watch.until((w) => w.of('dead-letter').length === 3)
+  for (const key of keysOf(1).slice(0, 2)) send(records, [key, 0])
+  await settled(records, started)
+  await started.stop()
+  expect(watch.of('dead-letter').map(({ code }) => code)).toEqual(Array(3).fill('STATE_LIMIT'))
 })
 
 test('a result that cannot be written is a dead letter of its own, with its key and what it was', async () => {
