@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { partitionName } from '../records/partition-name.ts'
+import { partitionName } from '../kernel/ids.ts'
 import type { TopicPartition } from '../records/port.ts'
 import type { EventOf } from './by-type.ts'
 import { partitionList } from './partition-list.ts'

@@ -1,5 +1,5 @@
+import { partitionName } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
-import { partitionName } from '../records/partition-name.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf } from './by-type.ts'
 

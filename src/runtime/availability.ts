@@ -1,5 +1,5 @@
+import { partitionName } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
-import { partitionName } from '../records/partition-name.ts'
 import type { Unreadable } from '../records/port.ts'
 import type { RuntimeEvent } from './events.ts'
 

@@ -1,8 +1,8 @@
 import type { StateLimits } from '../engine/state-limits.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { partitionName } from '../kernel/ids.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
-import { partitionName } from '../records/partition-name.ts'
 import type {
   Assignment,
   Chunk,
