@@ -26,11 +26,33 @@ export interface LogRecord {
   readonly headers: readonly Header[]
 }
 
-/** Records of one partition in log order, read under one assignment. */
+/** A batch that unpacks to more than is allowed, as it lies in the log: nobody has looked into it. */
+export interface PackedBatch {
+  /** Of its first record that is to be read. */
+  readonly offset: number
+  readonly lastOffset: number
+  /** Records from `offset` on, as its header says. */
+  readonly count: number
+  /** Of its newest record, by its header. */
+  readonly timestampMs: number
+  readonly bytes: Buffer
+  /** `BATCH_TOO_LARGE`, with what it unpacks to at least. */
+  readonly error: TidemarkError
+}
+
+/** The most bytes that a compressed batch may unpack to. */
+export const MOST_UNPACKED_BYTES = 64 * 2 ** 20
+
+/** The most records of a chunk. A driver lets others of the process have their turn between chunks. */
+export const MOST_CHUNK_RECORDS = 2_048
+
+/** Records of one partition in log order, read under one assignment: so many that what is done with them is soon done. */
 export interface Chunk extends TopicPartition {
   /** The assignment this was read under; a chunk of an older one is worthless. */
   readonly epoch: number
   readonly records: readonly LogRecord[]
+  /** Instead of records. */
+  readonly packed?: PackedBatch
   /** The offset to read next, past the last record and past any gap behind it. */
   readonly nextOffset: number
   /** End of the partition when this was read (high watermark): lag = endOffset − nextOffset. */

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
-import type { Assignment, Chunk, Guarantee, LogRecord, TopicPartition } from '../records/port.ts'
+import type { Assignment, Chunk, Guarantee, TopicPartition } from '../records/port.ts'
 import type { Entry, NewEntry, RestartPoint } from './entry.ts'
 import { IdleClock } from './idle-clock.ts'
 import { Ledger } from './ledger.ts'
@@ -104,9 +104,8 @@ export class AssignedPartition {
     if (!this.#isRestoring) this.#live(chunk)
     else if (chunk.nextOffset <= at) this.#replay(chunk)
     else {
-      const before = chunk.records.filter((r) => r.offset < at)
-      this.#replay({ ...chunk, records: before, nextOffset: at })
-      this.#live({ ...chunk, records: chunk.records.filter((r) => r.offset >= at) })
+      this.#replay(upTo(chunk, at))
+      this.#live(behind(chunk, at))
     }
   }
 
@@ -158,7 +157,7 @@ export class AssignedPartition {
 
   #live(chunk: Chunk): void {
     const bytes = valueBytes(chunk)
-    const { records, nextOffset, endOffset } = chunk
+    const { records, packed, nextOffset, endOffset } = chunk
     this.#idle?.came()
     const last = records.at(-1)
     if (last !== undefined) this.#lastRecord = markOf(last)
@@ -166,7 +165,8 @@ export class AssignedPartition {
     const entry = this.#open({ records, nextOffset, bytes })
     for (const task of this.tasks) {
       const { name } = task.topology.definition
-      const read = { ...this.#consumed(name), records: records.length, bytes, endOffset }
+      const count = packed?.count ?? records.length
+      const read = { ...this.#consumed(name), records: count, bytes, endOffset }
       this.#around.observer(read)
       task.take(chunk, entry)
     }
@@ -272,6 +272,23 @@ export class AssignedPartition {
   }
 }
 
-function valueBytes({ records }: { readonly records: readonly LogRecord[] }): number {
-  return records.reduce((sum, r) => sum + (r.value?.length ?? 0), 0)
+/** What a chunk holds before an offset. */
+function upTo({ topic, partition, epoch, endOffset, ...chunk }: Chunk, offset: number): Chunk {
+  const records = chunk.records.filter((r) => r.offset < offset)
+  return { topic, partition, epoch, records, nextOffset: offset, endOffset }
+}
+
+/** What it holds from an offset on. */
+function behind(chunk: Chunk, offset: number): Chunk {
+  const { packed } = chunk
+  if (packed === undefined) {
+    return { ...chunk, records: chunk.records.filter((r) => r.offset >= offset) }
+  }
+  const begin = Math.max(packed.offset, offset)
+  const count = Math.min(packed.count, packed.lastOffset - begin + 1)
+  return { ...chunk, packed: { ...packed, offset: begin, count } }
+}
+
+function valueBytes({ records, packed }: Pick<Chunk, 'records' | 'packed'>): number {
+  return records.reduce((sum, r) => sum + (r.value?.length ?? 0), packed?.bytes.length ?? 0)
 }

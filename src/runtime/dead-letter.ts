@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { Header, NewRecord, TopicPartition } from '../records/port.ts'
+import { outputId } from '../kernel/ids.ts'
+import type { Header, NewRecord, PackedBatch, TopicPartition } from '../records/port.ts'
 import type { RecordFault } from './intake.ts'
+import { ID_HEADER } from './provenance.ts'
 import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
 // A record set aside with its reason: key, value, timestamp and headers as they came, the reason in headers. What its topic
@@ -24,7 +26,7 @@ export interface DeadLetterPlace {
 
 /** Goes to the partition that the record came from, where the dead-letter topic has it. */
 export function deadLetter(
-  { record, step, error }: RecordFault,
+  { record, packed, step, error }: RecordFault,
   place: DeadLetterPlace,
 ): NewRecord {
   const kept = record.headers.filter((h) => !isReserved(h.name))
@@ -33,16 +35,17 @@ export function deadLetter(
       ? error.message
       : `${error.message.slice(0, MAX_MESSAGE - 1)}…`
   const reason = [
-    header(`${STREAMS}exception`, 'TidemarkError'),
-    header(`${STREAMS}message`, `${error.code}: ${message}`),
-    header(`${STREAMS}topic`, place.source.topic),
-    header(`${STREAMS}partition`, String(place.source.partition)),
+    shared(`${STREAMS}exception`, 'TidemarkError'),
+    shared(`${STREAMS}message`, `${error.code}: ${message}`),
+    shared(`${STREAMS}topic`, place.source.topic),
+    shared(`${STREAMS}partition`, String(place.source.partition)),
     header(`${STREAMS}offset`, String(record.offset)),
-    header(`${OWN}code`, error.code),
-    header(`${OWN}stage`, step),
-    header(`${OWN}attempt`, '1'),
-    header(`${OWN}topology`, place.topology),
-    header(`${OWN}message`, message),
+    shared(`${OWN}code`, error.code),
+    shared(`${OWN}stage`, step),
+    shared(`${OWN}attempt`, '1'),
+    shared(`${OWN}topology`, place.topology),
+    shared(`${OWN}message`, message),
+    ...(packed === undefined ? [] : rangeOf(packed, place)),
   ]
   const whole: NewRecord = {
     topic: place.topic,
@@ -53,6 +56,16 @@ export function deadLetter(
     headers: [...kept, ...reason],
   }
   return fitted(dated(whole, place), place.limits)
+}
+
+/** Which records a batch has that nobody has unpacked. */
+function rangeOf({ offset, lastOffset, count }: PackedBatch, place: DeadLetterPlace): Header[] {
+  const id = outputId({ ...place.source, offset, sink: place.topic })
+  return [
+    header(ID_HEADER, id),
+    header(`${OWN}offset.last`, String(lastOffset)),
+    header(`${OWN}records`, String(count)),
+  ]
 }
 
 /** Why a record was set aside and where it stood, read back from a dead letter's headers. */
@@ -113,4 +126,18 @@ function isReserved(name: string): boolean {
 
 function header(name: string, text: string): Header {
   return { name, value: Buffer.from(text) }
+}
+
+/** Headers that many dead letters have: ten of their own would be a kilobyte for each. */
+const SHARED = new Map<string, Header>()
+const MOST_SHARED = 1_000
+
+function shared(name: string, text: string): Header {
+  const key = `${name}\n${text}`
+  const known = SHARED.get(key)
+  if (known !== undefined) return known
+  if (SHARED.size >= MOST_SHARED) SHARED.clear()
+  const fresh = header(name, text)
+  SHARED.set(key, fresh)
+  return fresh
 }

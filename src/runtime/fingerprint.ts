@@ -1,18 +1,25 @@
 import { createHash } from 'node:crypto'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { MOST_UNPACKED_BYTES } from '../records/port.ts'
 import type { Definition, FeaturesStep, Step } from '../topology/definition.ts'
 import { describe, type StepDescription } from '../topology/describe.ts'
 import { horizonOf } from '../topology/horizon.ts'
 
 /** Hex digits. */
 export const FINGERPRINT_LENGTH = 12
+/** Fingerprints have never told it. */
+const UNTOLD_LIMIT_BYTES = 64 * 2 ** 20
 
 /**
  * 12 hex digits over what decides a topology's windows, and nothing else (PROTOCOL S4): source, schema, and the steps that
  * keep windows with those before them. A model, a table or a sink may change without the windows being made anew. Functions
  * count by their source text without white space; what they capture is not seen.
+ * @param mostUnpackedBytes records of a batch that unpacks to more enter no window
  */
-export function fingerprintOf(definition: Definition): string {
+export function fingerprintOf(
+  definition: Definition,
+  mostUnpackedBytes: number = MOST_UNPACKED_BYTES,
+): string {
   const { source, steps } = describe(definition)
   const { topic: _, ...asRead } = source
   const keeping = new Set(keepers(definition.then).map((step) => step.name))
@@ -21,6 +28,7 @@ export function fingerprintOf(definition: Definition): string {
     schemaOf(definition.source.schema),
     steps.filter((step) => keeping.has(step.name)).map((step) => stateOf(step, definition)),
     horizonOf(definition).lengthMs,
+    ...(mostUnpackedBytes === UNTOLD_LIMIT_BYTES ? [] : [mostUnpackedBytes]),
   ])
   return createHash('sha256')
     .update(text.replace(/\\[nrt]|\s/g, ''))

@@ -1,7 +1,7 @@
 import type { Arrivals, EngineResult } from '../engine/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
-import type { LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
+import type { Chunk, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
 import type { Scorer, Scores } from '../scoring/scorer.ts'
 import { type Definition, stepsOf } from '../topology/definition.ts'
 import { deadLetter } from './dead-letter.ts'
@@ -27,8 +27,7 @@ export interface ScoredArrivals {
 /** A chunk of which some or all is to be finished. */
 export interface Finishable {
   readonly intake: Intake
-  readonly nextOffset: number
-  readonly records: readonly LogRecord[]
+  readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
   /** May its windows lack events that are no longer in the log? */
   readonly isWarming: boolean
   /** Offsets of the records that were scored or written, so far. */
@@ -81,8 +80,9 @@ export class Finishing {
   }
 
   /** @param end `null`: more of the chunk is to come */
-  finish(chunk: Finishable, scored: readonly ScoredArrivals[], end: ChunkEnd | null): Piece {
-    const { intake, records, nextOffset, isWarming } = chunk
+  finish(begun: Finishable, scored: readonly ScoredArrivals[], end: ChunkEnd | null): Piece {
+    const { intake, chunk, isWarming } = begun
+    const { records, nextOffset } = chunk
     const { clock, topicLimits } = this.#around
     const nowMs = clock.nowMs()
     const place = {
@@ -94,14 +94,14 @@ export class Finishing {
     }
     const from = { records: intake.records, place }
     const produced = this.#timed(() => scored.map((s) => follow(s, from)))
-    for (const { reached } of produced) chunk.reached.push(...reached)
+    for (const { reached } of produced) begun.reached.push(...reached)
     const faults = firstFaults([
       ...(end === null ? [] : intake.faults),
       ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
       ...produced.flatMap((p) => p.faults),
     ])
     const deadLetters = faults.map((fault) => this.#setAside(fault, nowMs))
-    if (end !== null) this.#tell(chunk, faults, end)
+    if (end !== null) this.#tell(begun, faults, end)
     return {
       outputs: {
         records: produced.flatMap((p) => p.outputs.records),
@@ -113,21 +113,21 @@ export class Finishing {
   }
 
   #tell(
-    chunk: Finishable,
+    begun: Finishable,
     faults: readonly RecordFault[],
     { result, keys, bytes }: ChunkEnd,
   ): void {
     const { name: topology, source } = this.#topology.definition
-    const { intake, records, reached, nextOffset } = chunk
+    const { intake, chunk, reached } = begun
     this.#around.observer({
       type: 'processed',
       topology,
       partition: this.#partition,
-      outcomes: countOutcomes(records.length, { intake, result, reached, faults }),
+      outcomes: countOutcomes(chunk, { intake, result, reached, faults }),
       step: this.#step,
       closed: result.closed,
       watermarkMs: result.watermarkMs,
-      nextOffset,
+      nextOffset: chunk.nextOffset,
       keys,
       bytes,
     })

@@ -2,17 +2,22 @@ import { eventKey, eventTimeMs } from '../codec/identity.ts'
 import { EventDecoder } from '../codec/json.ts'
 import type { EventBatch, WindowResult } from '../engine/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { LogRecord } from '../records/port.ts'
+import type { Slices } from '../kernel/slices.ts'
+import type { LogRecord, PackedBatch } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 
 /** The step that a record which is no event has failed at. */
 const DECODE = 'decode'
+/** So many records are decoded before it is asked whether others are to have their turn. */
+const UNASKED = 32
 
 /** A record that cannot go on, and why. */
 export interface RecordFault {
   readonly record: LogRecord
   /** The closed window whose result it is that cannot go on; `null`: the record itself. */
   readonly window: WindowResult | null
+  /** Instead of one record: a batch that nobody has unpacked. */
+  readonly packed?: PackedBatch
   readonly step: string
   readonly error: TidemarkError
 }
@@ -34,14 +39,16 @@ export class EventIntake {
     this.#decoder = new EventDecoder(source)
   }
 
-  take(records: readonly LogRecord[]): Intake {
+  /** Yields where others are to have their turn. */
+  *take(records: readonly LogRecord[], slices: Slices): Generator<void, Intake> {
     const decoded: LogRecord[] = []
     const keys: string[] = []
     const events: unknown[] = []
     const timesMs = new Float64Array(records.length)
     const recordTimesMs = new Float64Array(records.length)
     const faults: RecordFault[] = []
-    for (const record of records) {
+    for (const [i, record] of records.entries()) {
+      if (i % UNASKED === UNASKED - 1 && slices.isOver) yield
       try {
         const event = this.#decoder.decode(record)
         const key = eventKey(this.#source.key, event)
@@ -58,4 +65,18 @@ export class EventIntake {
     const batch = { count: decoded.length, keys, timesMs, recordTimesMs, events }
     return { batch, records: decoded, faults }
   }
+}
+
+/** A batch that nobody has unpacked holds no events: it is set aside as it is. */
+export function packedIntake(packed: PackedBatch): Intake {
+  const { offset, timestampMs, bytes, error } = packed
+  const record = { offset, timestampMs, key: null, value: bytes, headers: [] }
+  return { ...NOTHING, faults: [{ record, window: null, packed, step: DECODE, error }] }
+}
+
+const NO_TIMES = new Float64Array(0)
+const NOTHING: Intake = {
+  batch: { count: 0, keys: [], timesMs: NO_TIMES, recordTimesMs: NO_TIMES, events: [] },
+  records: [],
+  faults: [],
 }

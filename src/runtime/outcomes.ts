@@ -1,4 +1,5 @@
 import type { EngineResult } from '../engine/events.ts'
+import type { Chunk } from '../records/port.ts'
 import type { Outcomes } from './events.ts'
 import type { Intake, RecordFault } from './intake.ts'
 
@@ -25,7 +26,7 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
  * `onLate` made of it; then dead; then scored; then in a tumbling window; what is left was skipped.
  */
 export function countOutcomes(
-  records: number,
+  { records, packed }: Pick<Chunk, 'records' | 'packed'>,
   done: {
     readonly intake: Intake
     readonly result: EngineResult
@@ -34,6 +35,8 @@ export function countOutcomes(
     readonly faults: readonly RecordFault[]
   },
 ): Outcomes {
+  // Of a batch that nobody has unpacked one dead letter tells.
+  if (packed !== undefined) return { ...NO_OUTCOMES, dead: packed.count }
   const counted = new Set<number>()
   const countNew = (offsets: Iterable<number>): number => {
     const before = counted.size
@@ -46,5 +49,5 @@ export function countOutcomes(
   const dead = countNew(done.faults.filter((f) => f.window === null).map((f) => f.record.offset))
   const scored = countNew(done.reached)
   const windowed = countNew(offsetsOf(done.result.windowed))
-  return { scored, windowed, skipped: records - counted.size, late, dead }
+  return { scored, windowed, skipped: records.length - counted.size, late, dead }
 }

@@ -6,7 +6,7 @@ import type { Chunk, TopicPartition } from '../records/port.ts'
 import { horizonOf } from '../topology/horizon.ts'
 import type { Entry } from './entry.ts'
 import { type ChunkEnd, type Finishable, Finishing, type ScoredArrivals } from './finishing.ts'
-import { EventIntake } from './intake.ts'
+import { EventIntake, type Intake, packedIntake } from './intake.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { ReplayPoints } from './replay-points.ts'
 import type { TopologyNote } from './restart-note.ts'
@@ -20,7 +20,7 @@ const MOST_PIECES = 8
 
 /** A chunk, and the entry of the ledger that waits for it. */
 interface Work {
-  readonly chunk: Pick<Chunk, 'records' | 'nextOffset'>
+  readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
   /** `null`: it is read again for the windows only, nothing comes of it. */
   readonly entry: Entry | null
   /** Instead of records: how far time has passed without any, ms since the epoch. */
@@ -81,7 +81,8 @@ export class Task {
   }
 
   /**
-   * Takes the next chunk. Its events enter the windows before this returns, unless an earlier one still closes windows; it is
+   * Takes the next chunk. Its events enter the windows before this returns, unless an earlier one still closes windows, or this turn
+   * of the event loop has had its share of work; it is
    * scored while the next one is taken; chunks finish in the order they came. What cannot be finished holds up all that follows: no
    * offset passes it.
    */
@@ -133,7 +134,8 @@ export class Task {
 
   async #work(): Promise<void> {
     for (let work = this.#inbox.shift(); work !== undefined; work = this.#inbox.shift()) {
-      // Nothing is waited for where there is only one piece: most chunks are done in one go.
+      // Nothing is waited for where there is time, and only one piece: most chunks are done in one go.
+      if (this.#around.slices.isOver) await this.#around.slices.turn()
       const waiting = this.#begin(work)
       if (waiting !== null) await waiting
       work.done?.()
@@ -143,28 +145,38 @@ export class Task {
 
   /** Up to the windows at once, then to the scores. @returns what it has to wait for before the next chunk */
   #begin(work: Work): Promise<void> | null {
-    const { records } = work.chunk
-    const mode = work.entry === null ? 'replay' : 'live'
+    const { records, packed } = work.chunk
     const first = records[0]
     work.entry?.begin(this.topology.definition.name, this.#note())
     if (first !== undefined) this.#points.pass(first.offset, this.#engine.watermarkParts)
-    const intake = this.#timed('decode', () => this.#intake.take(records))
-    const isWarming = this.#isWarming
-    if (isWarming && mode === 'live' && first !== undefined) this.#tellWarming()
-    const pieces =
-      work.idleMs === undefined
-        ? this.#engine.process(intake.batch, mode)
-        : this.#engine.advance(work.idleMs, mode)
-    const { nextOffset } = work.chunk
-    const begun: Begun = {
-      entry: work.entry,
-      pieces,
-      intake,
-      records,
-      nextOffset,
-      isWarming,
-      reached: [],
+    if (packed !== undefined) return this.#enter(work, packedIntake(packed))
+    const { slices } = this.#around
+    slices.use(records.length)
+    const decoding = this.#intake.take(records, slices)
+    const step = this.#timed('decode', () => decoding.next())
+    return step.done === true ? this.#enter(work, step.value) : this.#decodeOn(work, decoding)
+  }
+
+  /** A slice after the other, with a turn for timers and sockets between them. */
+  async #decodeOn(work: Work, decoding: Generator<void, Intake>): Promise<void> {
+    for (;;) {
+      await this.#around.slices.turn()
+      if (this.#isOver) return
+      const step = this.#timed('decode', () => decoding.next())
+      if (step.done === true) return (await this.#enter(work, step.value)) ?? undefined
     }
+  }
+
+  /** Into the windows, and on to the scores. @returns what it has to wait for before the next chunk */
+  #enter({ chunk, entry, idleMs }: Work, intake: Intake): Promise<void> | null {
+    const mode = entry === null ? 'replay' : 'live'
+    const isWarming = this.#isWarming
+    if (isWarming && mode === 'live' && chunk.records.length > 0) this.#tellWarming()
+    const pieces =
+      idleMs === undefined
+        ? this.#engine.process(intake.batch, mode)
+        : this.#engine.advance(idleMs, mode)
+    const begun: Begun = { entry, pieces, intake, chunk, isWarming, reached: [] }
     const step = this.#timed('engine', () => pieces.next())
     this.#noteFirst()
     if (step.done === true) {
@@ -222,6 +234,7 @@ export class Task {
     finish: (arrived: readonly ScoredArrivals[]) => void,
   ): Promise<void> {
     const [arrived] = await Promise.all([scored, before])
+    if (this.#around.slices.isOver) await this.#around.slices.turn()
     if (this.#isOver) return
     finish(arrived)
     this.#around.onFinished()

@@ -2,6 +2,7 @@ import type { StateLimits } from '../engine/state-limits.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
+import { Slices } from '../kernel/slices.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import type {
   Assignment,
@@ -48,6 +49,7 @@ export class Tasks {
   readonly #byTopic: ReadonlyMap<string, readonly PreparedTopology[]>
   readonly #partitions = new Map<string, AssignedPartition>()
   readonly #flow: Flow<AssignedPartition>
+  readonly #slices: Slices
   /** One task's share. */
   readonly #share: { maxKeys: number; maxBytes: number }
   #member: Member | null = null
@@ -57,6 +59,7 @@ export class Tasks {
     this.#byTopic = byTopic(options.topologies)
     this.#share = { ...options.limits }
     this.#flow = new Flow(options.maxInFlightBytes)
+    this.#slices = new Slices(() => options.clock.elapsedMs())
   }
 
   /** The partitions that this worker owns now. */
@@ -107,6 +110,7 @@ export class Tasks {
     const assigned = new AssignedPartition(topologies, assignment, {
       guarantee: this.#o.guarantee,
       clock: this.#o.clock,
+      slices: this.#slices,
       observer: this.#o.observer,
       limits: this.#share,
       partitions,

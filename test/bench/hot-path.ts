@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path'
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
 import type { Arrivals } from '../../src/engine/events.ts'
+import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
@@ -24,6 +25,7 @@ import { paymentRecords } from './input.ts'
 const CHUNK = 2_000
 /** Up to there code is being compiled; it is run and not counted. */
 const WARM_UP = 0.2
+const UNCUT = new Slices(() => 0)
 const TOPIC_LIMITS = limitsOf(undefined)
 const SOURCE = { topic: 'payments', partition: 0 }
 
@@ -75,7 +77,7 @@ class Path {
   async take(chunk: readonly LogRecord[]): Promise<number> {
     const { by, scorers } = this.#topology
     this.#watch.start()
-    const { batch, records } = this.#intake.take(chunk)
+    const { batch, records } = atOnce(this.#intake.take(chunk, UNCUT))
     this.#watch.lap('decode')
     const [arrivals] = whole(this.engine.process(batch)).arrivals as [Arrivals]
     this.#watch.lap('engine')

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
+import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { partitionOf } from '../../src/records/partitioner.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
@@ -14,6 +15,7 @@ import { figure, machine } from './figures.ts'
 //   npx tsx test/bench/keys.ts [--keys 5000000] [--payments 1] [--merchants 1000] [--partitions 6]
 
 const CHUNK = 2_000
+const UNCUT = new Slices(() => 0)
 const START_MS = Date.UTC(2026, 0, 1)
 /** All payments are in the longest window at the end. */
 const SPAN_MS = 20 * 3_600_000
@@ -41,7 +43,7 @@ class WindowTask {
   }
 
   flush(): void {
-    const { batch } = this.#intake.take(this.#chunk)
+    const { batch } = atOnce(this.#intake.take(this.#chunk, UNCUT))
     const { faults } = whole(this.engine.process(batch))
     for (const { error } of faults) {
       if (error.code !== 'STATE_LIMIT') throw error

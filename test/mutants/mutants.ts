@@ -238,6 +238,34 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     caughtBy: { file: TRANSACTIONS, test: 'is replaced at once by one of the same name' },
   },
+  {
+    name: 'records of one batch handed over without a turn between',
+    edits: [
+      {
+        file: `${DRIVER}/hand-over.ts`,
+        from: 'if (this.#slices.isOver) await this.#slices.turn()',
+        to: '',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/hand-over.test.ts',
+      test: 'with a turn of the event loop between',
+    },
+  },
+  {
+    name: 'batch past the limit skipped without a dead letter',
+    edits: [
+      {
+        file: 'runtime/task.ts',
+        from: 'if (packed !== undefined) return this.#enter(work, packedIntake(packed))',
+        to: 'void packed; void packedIntake',
+      },
+    ],
+    caughtBy: {
+      file: 'test/runtime/packed-batch.test.ts',
+      test: 'is one dead letter with the batch',
+    },
+  },
 ]
 
 /** The source with the mistake in it. @throws Error when an edit fits nowhere, or in more than one place */

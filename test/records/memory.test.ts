@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import type { Member } from '../../src/records/port.ts'
+import { type Member, MOST_CHUNK_RECORDS } from '../../src/records/port.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { recordsContract } from './contract.ts'
 import type { Driver } from './driver.ts'
@@ -212,3 +212,31 @@ function commitOf(member: Member, heard: Listener, nextOffset: number): Promise<
   const next = { ...heard.assignment(), nextOffset, metadata: 'half' }
   return member.commit({ outputs: [], deadLetters: [], nextOffsets: [next] })
 }
+
+test('chunks are some thousand records at most, and so are those of all partitions in one turn', async () => {
+  const records = new MemoryRecords({ chunkRecords: 100_000 })
+  const partitions = 5
+  records.createTopic('in', { partitions })
+  for (let partition = 0; partition < partitions; partition++) {
+    records.produce(new Array(3_000).fill(record('in', { partition })))
+  }
+  const perTurn: number[] = []
+  let isCounting = false
+  const listener = new Listener(({ records: { length } }) => {
+    if (!isCounting) {
+      isCounting = true
+      perTurn.push(0)
+      setImmediate(() => {
+        isCounting = false
+      })
+    }
+    perTurn[perTurn.length - 1] = (perTurn.at(-1) as number) + length
+  })
+  const join = { group: 'g', topics: ['in'], from: 'earliest', handlers: listener } as const
+  const member = await records.join(join)
+  await listener.until(() => [0, 1, 2, 3, 4].every((p) => listener.hasReached(3_000, p)))
+  await member.leave()
+  expect(Math.max(...listener.chunks.map((c) => c.records.length))).toBe(MOST_CHUNK_RECORDS)
+  expect(Math.max(...perTurn)).toBeLessThan(2 * MOST_CHUNK_RECORDS)
+  expect(listener.values(3)).toHaveLength(3_000)
+})

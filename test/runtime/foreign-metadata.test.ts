@@ -1,31 +1,11 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
-import { Listener } from '../records/listener.ts'
-import { GROUP, run, send, sums, topics } from './memory-workers.ts'
+import { commitAs, GROUP, run, send, sums, topics } from './memory-workers.ts'
 
 // What stands beside an offset may be anybody's.
 
 const EVENTS = 6
-
-/** Leaves an offset with some metadata, as a tool or another consumer of the group would. */
-async function commitAs(
-  records: ReturnType<typeof topics>,
-  nextOffset: number,
-  metadata: string,
-): Promise<void> {
-  const handlers = new Listener()
-  const member = await records.join({
-    group: GROUP,
-    topics: ['events'],
-    from: 'earliest',
-    handlers,
-  })
-  const { topic, partition, epoch } = handlers.assignment()
-  const nextOffsets = [{ topic, partition, epoch, nextOffset, metadata }]
-  await member.commit({ outputs: [], deadLetters: [], nextOffsets })
-  await member.leave()
-}
 
 /** What ended a worker, by its codes. */
 function codesOf(error: unknown): string {

@@ -6,6 +6,7 @@ import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
 import { startWorker, type Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import { createHealth } from '../../src/serve/health.ts'
 import type { Definition } from '../../src/topology/definition.ts'
+import { Listener } from '../records/listener.ts'
 import { HandClock } from '../support/clocks.ts'
 import { START_MS, Watch } from './support.ts'
 
@@ -60,6 +61,25 @@ export function send(
       headers: [],
     })),
   )
+}
+
+/** Leaves an offset with some metadata, as a tool or another consumer of the group would. */
+export async function commitAs(
+  records: MemoryRecords,
+  nextOffset: number,
+  metadata: string,
+): Promise<void> {
+  const handlers = new Listener()
+  const member = await records.join({
+    group: GROUP,
+    topics: ['events'],
+    from: 'earliest',
+    handlers,
+  })
+  const { topic, partition, epoch } = handlers.assignment()
+  const nextOffsets = [{ topic, partition, epoch, nextOffset, metadata }]
+  await member.commit({ outputs: [], deadLetters: [], nextOffsets })
+  await member.leave()
 }
 
 async function prepared(...definitions: Definition[]): Promise<Prepared> {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
+import { Slices } from '../../src/kernel/slices.ts'
 import type { Guarantee, LogRecord, TopicInfo } from '../../src/records/port.ts'
 import { AssignedPartition } from '../../src/runtime/assigned-partition.ts'
 import type { Entry } from '../../src/runtime/entry.ts'
@@ -50,6 +51,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
   const partition = new AssignedPartition([preparedTopology(definition, by)], assignment, {
     guarantee: setting.guarantee ?? 'exactly-once',
     clock: wallClock,
+    slices: new Slices(() => 0),
     observer: watch.observer,
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,

@@ -4,9 +4,9 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import { partitionName } from '../partition-name.ts'
 import type { Brokers } from './brokers.ts'
-import { decodeRecords } from './codec/decode.ts'
-import type { FetchedRecords } from './codec/fetched-records.ts'
 import { lastLeaderEpoch } from './codec/leader-epoch.ts'
+import { RecordSet } from './codec/record-set.ts'
+import { type Arrived, type Fetched, HandOver } from './hand-over.ts'
 import { checkLogs, type LogMark, refuseIfMadeAnew } from './log-check.ts'
 import { notAllowed } from './rights.ts'
 import type { Unreadables } from './unreadables.ts'
@@ -16,19 +16,13 @@ import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts
 // Records from the partitions' leaders. For each broker one fetch is on its way, and the next is sent before what came with the
 // last is handed over, so that the broker reads while this process works.
 
-/** A partition that is read, and how far. */
+/** A partition that is read. */
 export interface Fetchable extends LogMark {
+  /** Where to fetch on: what was fetched before may still be handed over. */
   nextOffset: number
   readEpoch: number
   /** The end that was last told. */
   reportedEnd: number
-}
-
-/** What came of a partition. */
-export interface Fetched {
-  readonly records: FetchedRecords
-  /** End of the partition (high watermark). */
-  readonly endOffset: number
 }
 
 export interface FetcherOptions {
@@ -37,7 +31,9 @@ export interface FetcherOptions {
   readonly wanted: () => Iterable<Fetchable>
   /** Is it still wanted? What came meanwhile for one that is not is of no use. */
   readonly isCurrent: (of: Fetchable) => boolean
-  /** Also without a record, when markers or aborted records moved the position. */
+  /** One that is gets nothing: what has come is kept for it. */
+  readonly isPaused: (of: Fetchable) => boolean
+  /** Some thousand records at most. Also without a record, when markers or aborted records moved the position. */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
   readonly unreadables: Unreadables
   /** What it was to be read from is not in the log any more. @returns whether it is begun anew, so that nothing is lost */
@@ -66,6 +62,8 @@ const SMALL_BYTES = 32_768
 const LINGER_MS = 3
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 2_000
+/** A batch that unpacks to more is unpacked in another thread, or piece by piece. */
+const UNPACKED_AT_ONCE_BYTES = 4 * 2 ** 20
 /** A topic that no broker knows for so long is gone, ms. */
 const GONE_MS = 5_000
 /** Partitions without a leader are looked at so often, ms. */
@@ -74,6 +72,7 @@ const SEEK_MS = 500
 export class Fetcher {
   readonly #o: FetcherOptions
   readonly #changes = new Changes()
+  readonly #handOver: HandOver<Fetchable>
   readonly #loops = new Map<string, Promise<void>>()
   /** How often each partition has been fetched, so that those that wait longest come first. */
   #turn = 0
@@ -82,12 +81,16 @@ export class Fetcher {
 
   constructor(options: FetcherOptions) {
     this.#o = options
+    const { isPaused, fetched } = options
+    const isCurrent = (of: Fetchable) => !this.#isOver && options.isCurrent(of)
+    this.#handOver = new HandOver<Fetchable>({ isCurrent, isPaused, fetched })
     void this.#seekLeaders().catch((error: unknown) => this.#fail(error))
   }
 
   /** What is wanted may have changed. */
   wake(): void {
     if (this.#isOver) return
+    void this.#flow()
     for (const of of this.#o.wanted()) {
       const leader = this.#o.brokers.leaderOf(of)
       if (leader !== undefined && !this.#loops.has(leader)) this.#start(leader)
@@ -104,6 +107,16 @@ export class Fetcher {
   #start(leader: string): void {
     const loop = this.#run(leader).catch((error: unknown) => this.#fail(error))
     this.#loops.set(leader, loop)
+  }
+
+  /** Hands over what was kept for partitions that are not paused any more; then they are wanted again. */
+  async #flow(): Promise<void> {
+    try {
+      await this.#handOver.flowAll()
+      this.#changes.tell()
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   #fail(error: unknown): void {
@@ -149,9 +162,8 @@ export class Fetcher {
         failures = 0
         if (bytes >= SMALL_BYTES) next = this.#ask(leader)
       }
-      for (const [of, fetched] of got) {
-        if (!this.#isOver && this.#o.isCurrent(of)) this.#o.fetched(of, fetched)
-      }
+      for (const [of, arrived] of got) this.#handOver.add(of, arrived)
+      await Promise.all(got.map(([of]) => this.#handOver.flow(of)))
       if (problem !== null) await this.#recover(problem, failures++)
       else if (next === null) await sleep(LINGER_MS)
     }
@@ -164,6 +176,7 @@ export class Fetcher {
     return [...this.#o.wanted()].filter(
       (of) =>
         this.#o.brokers.leaderOf(of) === leader &&
+        !this.#handOver.has(of) &&
         (this.#setbacks.get(of)?.untilMs ?? nowMs) <= nowMs,
     )
   }
@@ -203,7 +216,7 @@ export class Fetcher {
   #take({ asked, partitions, problem, hindered, sinceMs }: Answer): Taken {
     const { unreadables, isCurrent } = this.#o
     const by = new Map(asked.map((one) => [partitionName(one.of), one]))
-    const got: [Fetchable, Fetched][] = []
+    const got: [Fetchable, Arrived][] = []
     let bytes = 0
     for (const [name, { of }] of by) {
       const hindrance = hindered.get(name)
@@ -223,8 +236,8 @@ export class Fetcher {
       // Where it ends was not known meanwhile.
       if (unreadables.over(one.of)) one.of.reportedEnd = -1
       bytes += partition.set.length
-      const fetched = this.#decode(one.of, partition)
-      if (fetched !== null) got.push([one.of, fetched])
+      const arrived = arrivedOf(one.of, partition)
+      if (arrived !== null) got.push([one.of, arrived])
     }
     return { got, bytes, problem }
   }
@@ -241,18 +254,6 @@ export class Fetcher {
     this.#setbacks.set(of, { failures, sinceMs: before.sinceMs, untilMs: nowMs + waitMs })
     this.#o.unreadables.fails(of, problem.message, before.sinceMs)
     void this.#refreshIn(waitMs)
-  }
-
-  #decode(of: Fetchable, { set, aborted, highWatermark }: FetchedPartition): Fetched | null {
-    const partition = partitionName(of)
-    const records = decodeRecords(set, { partition, fromOffset: of.nextOffset, aborted })
-    const hasMovedOn = records.nextOffset > of.nextOffset
-    of.readEpoch = lastLeaderEpoch(set) ?? of.readEpoch
-    of.nextOffset = records.nextOffset
-    const isAtEnd = of.nextOffset >= highWatermark && of.reportedEnd !== highWatermark
-    if (!hasMovedOn && !isAtEnd) return null
-    if (of.nextOffset >= highWatermark) of.reportedEnd = highWatermark
-    return { records, endOffset: highWatermark }
   }
 
   async #recover(problem: TidemarkError, failures: number): Promise<void> {
@@ -299,7 +300,7 @@ function atOffset(of: Fetchable) {
 }
 
 interface Taken {
-  readonly got: readonly [Fetchable, Fetched][]
+  readonly got: readonly [Fetchable, Arrived][]
   readonly bytes: number
   readonly problem: TidemarkError | null
 }
@@ -310,6 +311,23 @@ const IS_GONE: ReadonlySet<number> = new Set([
   CODE.UNKNOWN_TOPIC_ID,
   CODE.INCONSISTENT_TOPIC_ID,
 ])
+
+/** Moves the position on; `null`: nothing has come, and the end is known. @throws TidemarkError as a {@link RecordSet} */
+function arrivedOf(
+  of: Fetchable,
+  { set: bytes, aborted, highWatermark: endOffset }: FetchedPartition,
+): Arrived | null {
+  const [partition, fromOffset] = [partitionName(of), of.nextOffset]
+  const atOnceBytes = UNPACKED_AT_ONCE_BYTES
+  const set = new RecordSet(bytes, { partition, fromOffset, aborted, atOnceBytes })
+  const hasMovedOn = set.nextOffset > fromOffset
+  of.readEpoch = lastLeaderEpoch(bytes) ?? of.readEpoch
+  of.nextOffset = set.nextOffset
+  const isAtEnd = of.nextOffset >= endOffset && of.reportedEnd !== endOffset
+  if (!hasMovedOn && !isAtEnd) return null
+  if (of.nextOffset >= endOffset) of.reportedEnd = endOffset
+  return { set, endOffset }
+}
 
 /** @throws TidemarkError for what cannot be recovered from */
 function hindranceOf({ code, lowOffset }: FetchedPartition, of: Fetchable): TidemarkError {

@@ -10,9 +10,10 @@ import { CommitGate } from './commit-gate.ts'
 import { readMark } from './commit-mark.ts'
 import type { Committing, Surroundings } from './committing.ts'
 import { fromKafka } from './errors.ts'
-import { type Fetchable, type Fetched, Fetcher, markOf, NO_LEADER } from './fetcher.ts'
+import { type Fetchable, Fetcher, markOf, NO_LEADER } from './fetcher.ts'
 import type { FormerMembers } from './former-members.ts'
 import { GroupOffsets } from './group-offsets.ts'
+import type { Fetched } from './hand-over.ts'
 import { lookBack } from './look-back.ts'
 import { type Dealt, Membership } from './membership.ts'
 import { type Owned, Positions } from './positions.ts'
@@ -84,6 +85,7 @@ export class KafkaMember implements Member {
       brokers: waiting,
       wanted: () => this.#wanted(),
       isCurrent: (of) => this.#positions.holds(of as Owned),
+      isPaused: (of) => (of as Owned).paused,
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
       isBegunAnew: (of) => this.#beginAnew(of as Owned),
       failed: (error) => this.#fail(error),
@@ -194,6 +196,7 @@ export class KafkaMember implements Member {
       const gone = lost.map(({ topic, partition }) => ({ topic, partition }))
       this.#o.handlers.lost(gone, why)
       for (const owned of lost) this.#unreadables.over(owned)
+      this.#fetcher.wake()
     }
     this.#gate.open(generation)
     void this.#handOver(added, liveIds)
@@ -308,9 +311,10 @@ export class KafkaMember implements Member {
     return true
   }
 
-  #fetched(owned: Owned, { records, endOffset }: Fetched): void {
+  #fetched(owned: Owned, fetched: Fetched): void {
     if (!this.#isFetching) return
-    if (records.length > 0) this.#o.handlers.chunk(chunkOf(owned, records, endOffset))
+    const { records, packed, endOffset } = fetched
+    if (records.length > 0 || packed !== null) this.#o.handlers.chunk(chunkOf(owned, fetched))
     if (records.nextOffset >= endOffset) this.#caughtUp(owned, endOffset)
   }
 

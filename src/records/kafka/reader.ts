@@ -4,7 +4,8 @@ import type { Chunk, From } from '../port.ts'
 import type { KafkaAdmin } from './admin.ts'
 import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
-import { type Fetchable, type Fetched, Fetcher, markOf } from './fetcher.ts'
+import { type Fetchable, Fetcher, markOf } from './fetcher.ts'
+import type { Fetched } from './hand-over.ts'
 import { Unreadables } from './unreadables.ts'
 
 export interface ReadOptions {
@@ -20,6 +21,8 @@ export interface ReadOptions {
 
 interface Partition extends Fetchable {
   paused: boolean
+  /** How far it has been handed over. */
+  readOffset: number
   /** Where it ended when it was first asked; `null` before. */
   endOffset: number | null
   /** Of no assignment. */
@@ -50,6 +53,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
       brokers,
       wanted: () => [...this.#partitions.values()].filter(({ paused }) => !paused),
       isCurrent: () => true,
+      isPaused: (of) => (of as Partition).paused,
       fetched: (of, fetched) => this.#take(of as Partition, fetched),
       // Nobody is told: whoever reads waits.
       unreadables: new Unreadables(() => {}),
@@ -78,7 +82,13 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     refuseIfUnled(topic, ranges.length, brokers)
     const partitions = ranges.map(({ partition, lowOffset, endOffset: end }): Partition => {
       const [nextOffset, endOffset] = from === 'earliest' ? [lowOffset, null] : [end, end]
-      const reading = { nextOffset, endOffset, reportedEnd: -1, paused: false }
+      const reading = {
+        nextOffset,
+        readOffset: nextOffset,
+        endOffset,
+        reportedEnd: -1,
+        paused: false,
+      }
       return { topic, partition, epoch: 0, ...reading, ...markOf(topic, partition, brokers) }
     })
     const byName = new Map(partitions.map((of) => [partitionName(of), of]))
@@ -117,16 +127,19 @@ export class KafkaReader implements AsyncIterable<Chunk> {
   /** Has every partition been read to where it ended? */
   get #isRead(): boolean {
     return [...this.#partitions.values()].every(
-      ({ nextOffset, endOffset }) => endOffset !== null && nextOffset >= endOffset,
+      ({ readOffset, endOffset }) => endOffset !== null && readOffset >= endOffset,
     )
   }
 
-  #take(of: Partition, { records, endOffset }: Fetched): void {
+  #take(of: Partition, fetched: Fetched): void {
+    const { records, packed, endOffset } = fetched
     of.endOffset ??= endOffset
-    if (records.length > 0) {
+    of.readOffset = records.nextOffset
+    if (packed !== null) this.#failure = packed.error
+    else if (records.length > 0) {
       // One chunk of a partition waits at most; the next is fetched when it was taken.
       of.paused = true
-      this.#waiting.push(chunkOf(of, records, endOffset))
+      this.#waiting.push(chunkOf(of, fetched))
     }
     this.#wake()
   }

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionOf } from '../partitioner.ts'
-import type { LogRecord, NewRecord, TopicInfo, TopicPartition } from '../port.ts'
+import type { LogRecord, NewRecord, PackedBatch, TopicInfo, TopicPartition } from '../port.ts'
 
 /** Where a record was appended. */
 export interface Position extends TopicPartition {
@@ -15,6 +15,14 @@ export interface TopicOptions {
   readonly isCompacted?: boolean
 }
 
+/** A batch that unpacks to more than is allowed. */
+export interface NewPackedBatch {
+  readonly bytes: Buffer
+  readonly count: number
+  /** Of its newest record. */
+  readonly timestampMs: number
+}
+
 interface Topic {
   readonly info: TopicInfo
   readonly partitions: readonly Partition[]
@@ -23,7 +31,9 @@ interface Topic {
 interface Partition {
   /** Offset of the first record that is kept. */
   lowOffset: number
-  records: LogRecord[]
+  /** `null` where a packed batch lies. */
+  records: (LogRecord | null)[]
+  readonly packed: PackedBatch[]
 }
 
 /** Topics and their records. */
@@ -64,9 +74,10 @@ export class MemoryLog {
     const copy = new MemoryLog()
     copy.#made = this.#made
     for (const [name, { info, partitions }] of this.#topics) {
-      const copied = partitions.map(({ lowOffset, records }) => ({
+      const copied = partitions.map(({ lowOffset, records, packed }) => ({
         lowOffset,
         records: [...records],
+        packed: [...packed],
       }))
       copy.#topics.set(name, { info, partitions: copied })
     }
@@ -94,11 +105,35 @@ export class MemoryLog {
     for (const record of all) this.append(record)
   }
 
-  /** Records of one partition from an offset on, at most `limit`. @throws TidemarkError `TOPIC_MISSING` */
+  /** Appends a batch that nobody is to unpack. @throws TidemarkError `TOPIC_MISSING` */
+  appendPacked({ topic, partition }: TopicPartition, batch: NewPackedBatch): Position {
+    const { lowOffset, records, packed } = this.#partition(topic, partition)
+    const { bytes, count, timestampMs } = batch
+    const offset = lowOffset + records.length
+    const lastOffset = offset + count - 1
+    const error = new TidemarkError('BATCH_TOO_LARGE', 'the batch unpacks to more than is allowed')
+    packed.push({ offset, lastOffset, count, timestampMs, bytes, error })
+    for (let i = 0; i < count; i++) records.push(null)
+    return { topic, partition, offset }
+  }
+
+  /** Records of one partition from an offset on, at most `limit`, up to a packed batch. @throws TidemarkError `TOPIC_MISSING` */
   read({ topic, partition, offset }: Position, limit: number): LogRecord[] {
     const { lowOffset, records } = this.#partition(topic, partition)
     const from = Math.max(0, offset - lowOffset)
-    return records.slice(from, from + limit)
+    const read: LogRecord[] = []
+    for (const record of records.slice(from, from + limit)) {
+      if (record === null) break
+      read.push(record)
+    }
+    return read
+  }
+
+  /** What of a packed batch lies from an offset on; `null`: none lies there. @throws TidemarkError `TOPIC_MISSING` */
+  packedAt({ topic, partition, offset }: Position): PackedBatch | null {
+    const { packed } = this.#partition(topic, partition)
+    const batch = packed.find((b) => b.offset <= offset && offset <= b.lastOffset)
+    return batch === undefined ? null : { ...batch, offset, count: batch.lastOffset - offset + 1 }
   }
 
   /** The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING` */
@@ -166,7 +201,7 @@ export class MemoryLog {
 }
 
 function emptyPartition(): Partition {
-  return { lowOffset: 0, records: [] }
+  return { lowOffset: 0, records: [], packed: [] }
 }
 
 function sizeOf({ key, value, headers }: NewRecord): number {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
+import { Slices } from '../../kernel/slices.ts'
 import { partitionName } from '../partition-name.ts'
 import type {
   Assignment,
@@ -36,12 +37,15 @@ export interface Surroundings {
   readonly appended: () => void
 }
 
-/** One member of a group: takes turns with the rest of the process, one chunk a partition and turn. */
+/** One member of a group: takes turns with the rest of the process, at most one chunk a partition and turn. */
 export class MemoryMember implements Member, GroupMember {
   readonly id: string
   readonly options: JoinOptions
   readonly #surroundings: Surroundings
   readonly #owned = new Map<string, Owned>()
+  /** By records alone, so that a seed gives the same turns on any machine. */
+  readonly #slices = new Slices(() => 0)
+  #last: Owned | null = null
   #awake = false
   #fetching = true
   #over = false
@@ -165,7 +169,15 @@ export class MemoryMember implements Member, GroupMember {
   #turn(): void {
     let more = false
     try {
-      for (const owned of this.#owned.values()) more = this.#deliver(owned) || more
+      for (const owned of this.#inTurn()) {
+        if (this.#slices.isOver) {
+          more = true
+          break
+        }
+        if (this.#owned.get(partitionName(owned)) !== owned) continue
+        this.#last = owned
+        more = this.#deliver(owned) || more
+      }
     } catch (error) {
       this.fail(error as Error)
     }
@@ -179,6 +191,13 @@ export class MemoryMember implements Member, GroupMember {
     this.options.handlers.lost([{ topic, partition }], 'cut')
     this.take(group.assignmentOf({ topic, partition }, this.options))
     return true
+  }
+
+  /** First those that come after the last one that had its turn: a turn may not be long enough for all. */
+  #inTurn(): Owned[] {
+    const all = [...this.#owned.values()]
+    const from = all.findIndex((owned) => owned === this.#last) + 1
+    return [...all.slice(from), ...all.slice(0, from)]
   }
 
   /** Hands over the partition's next chunk; true when there is more behind it. */
@@ -195,12 +214,15 @@ export class MemoryMember implements Member, GroupMember {
         { where: position(topic, partition, owned.nextOffset) },
       )
     }
-    const records = log.read({ topic, partition, offset: owned.nextOffset }, chunkRecords)
-    const nextOffset = owned.nextOffset + records.length
+    const at = { topic, partition, offset: owned.nextOffset }
+    const records = log.read(at, chunkRecords)
+    const packed = records.length === 0 ? log.packedAt(at) : null
+    const nextOffset = packed === null ? at.offset + records.length : packed.lastOffset + 1
     owned.nextOffset = nextOffset
-    if (records.length > 0) {
-      this.options.handlers.chunk({ topic, partition, epoch, records, nextOffset, endOffset })
-    }
+    const chunk = { topic, partition, epoch, records, nextOffset, endOffset }
+    this.#slices.use(records.length)
+    if (packed !== null) this.options.handlers.chunk({ ...chunk, packed })
+    else if (records.length > 0) this.options.handlers.chunk(chunk)
     if (nextOffset < endOffset) return true
     if (owned.reportedEnd < endOffset && this.#owned.get(partitionName(owned)) === owned) {
       owned.reportedEnd = endOffset

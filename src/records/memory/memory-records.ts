@@ -1,21 +1,22 @@
 import { TidemarkError } from '../../kernel/errors.ts'
-import type {
-  Committed,
-  JoinOptions,
-  LogRecord,
-  Member,
-  NewRecord,
-  Records,
-  Standing,
-  TopicInfo,
-  TopicPartition,
+import {
+  type Committed,
+  type JoinOptions,
+  type LogRecord,
+  type Member,
+  MOST_CHUNK_RECORDS,
+  type NewRecord,
+  type Records,
+  type Standing,
+  type TopicInfo,
+  type TopicPartition,
 } from '../port.ts'
 import { MemoryGroup } from './group.ts'
-import { MemoryLog, type Position, type TopicOptions } from './log.ts'
+import { MemoryLog, type NewPackedBatch, type Position, type TopicOptions } from './log.ts'
 import { MemoryMember } from './member.ts'
 
 export interface MemoryRecordsOptions {
-  /** Records per chunk at most. @default 500 */
+  /** Records per chunk at most, up to 2,048. @default 500 */
   readonly chunkRecords?: number
 }
 
@@ -27,7 +28,7 @@ export class MemoryRecords implements Records {
   #joins = 0
 
   constructor(options: MemoryRecordsOptions = {}, log = new MemoryLog()) {
-    this.#chunkRecords = options.chunkRecords ?? 500
+    this.#chunkRecords = Math.min(options.chunkRecords ?? 500, MOST_CHUNK_RECORDS)
     this.#log = log
   }
 
@@ -55,6 +56,15 @@ export class MemoryRecords implements Records {
   produce(records: readonly NewRecord[]): Position[] {
     try {
       return records.map((record) => this.#log.append(record))
+    } finally {
+      this.#wake()
+    }
+  }
+
+  /** Appends a batch that unpacks to more than is allowed: it is handed over as it is. @throws TidemarkError `TOPIC_MISSING` */
+  producePacked(to: TopicPartition, batch: NewPackedBatch): Position {
+    try {
+      return this.#log.appendPacked(to, batch)
     } finally {
       this.#wake()
     }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import * as zlib from 'node:zlib'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { pack, unpack } from '../../../src/records/kafka/codec/compression.ts'
+import { pack, unpack, unpackApart } from '../../../src/records/kafka/codec/compression.ts'
 import { packSnappy } from '../../../src/records/kafka/codec/snappy.ts'
 import { unpackFrameInJs, unpackZstd } from '../../../src/records/kafka/codec/zstd.ts'
 
@@ -73,6 +73,20 @@ describe('compression', () => {
     )
   })
 
+  test.each(['java-gzip', 'java-snappy', 'java-lz4', 'java-zstd'])(
+    'of %s is undone in the same way while others go on, within the same limit',
+    async (name) => {
+      const kind = [GZIP, SNAPPY, LZ4, ZSTD][
+        ['gzip', 'snappy', 'lz4', 'zstd'].indexOf(name.slice(5))
+      ]
+      const packed = packedIn(name)
+      const plain = unpack(kind as number, packed, 2 ** 20)
+      expect(await unpackApart(kind as number, packed, plain.length)).toEqual(plain)
+      const short = unpackApart(kind as number, packed, plain.length - 1)
+      await expect(short).rejects.toThrow(/unpacks to more than/)
+    },
+  )
+
   test("in the frame of Java's snappy is undone, whatever its blocks", () => {
     fc.assert(
       fc.property(fc.array(content, { minLength: 1, maxLength: 4 }), (blocks) => {
@@ -93,6 +107,23 @@ describe('compression', () => {
     expect(() => unpack(number, packed, 1_000_000)).toThrow(/unpacks to more than/)
     expect(unpack(number, packed, 6_000_000).length).toBeGreaterThan(1_000_000)
   })
+
+  test.each([
+    ['gzip', GZIP, zlib.gzipSync(Buffer.alloc(60_000_000))],
+    ['snappy', SNAPPY, packSnappy(Buffer.alloc(60_000_000))],
+    ['lz4', LZ4, lz4Bomb(900)],
+    ['zstd', ZSTD, zstdBomb(450)],
+  ])(
+    'by %s to tens of megabytes lets others have their turn meanwhile',
+    async (_, number, packed) => {
+      let turns = 0
+      const timer = setInterval(() => turns++, 1)
+      const unpacked = await unpackApart(number, packed, 64 * 2 ** 20)
+      clearInterval(timer)
+      expect(unpacked.length).toBeGreaterThan(50_000_000)
+      expect(turns).toBeGreaterThan(3)
+    },
+  )
 
   test.each([
     ['cut off', xerial([Buffer.alloc(100)]).subarray(0, -1)],

@@ -1,11 +1,11 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
-import type { DecodeOptions } from '../../../src/records/kafka/codec/decode.ts'
+import type { RecordSetOptions } from '../../../src/records/kafka/codec/record-set.ts'
 import { CONTROL, LOG_APPEND_TIME, naiveBatch, naiveRecords } from './naive-batch.ts'
 import { decode, recordsOf } from './support.ts'
 
-function errorOf(set: Buffer, options: Partial<DecodeOptions> = {}): TidemarkError {
+function errorOf(set: Buffer, options: Partial<RecordSetOptions> = {}): TidemarkError {
   try {
     decode(set, options)
   } catch (error) {
@@ -22,7 +22,7 @@ const two = naiveBatch({
   records: [{ offsetDelta: 0 }, { offsetDelta: 1, value: Buffer.from('two') }],
 })
 
-function offsetsOf(set: Buffer, options: Partial<DecodeOptions> = {}): number[] {
+function offsetsOf(set: Buffer, options: Partial<RecordSetOptions> = {}): number[] {
   return [...decode(set, options).offsets]
 }
 
@@ -85,17 +85,6 @@ describe('a record set', () => {
       value?.toString(),
     )
     expect(values).toEqual(['one', undefined, 'two', 'packed'])
-  })
-
-  test('is read no further than unpacked records reach the limit; the rest is fetched again', () => {
-    const records = [{ offsetDelta: 0, value: Buffer.alloc(600) }]
-    const body = gzipSync(naiveRecords(records))
-    const set = Buffer.concat(
-      [0n, 1n, 2n].map((baseOffset) => naiveBatch({ baseOffset, records, attributes: GZIP, body })),
-    )
-    const read = decode(set, { maxUnpackedBytes: 1_000 })
-    expect(read.length).toBe(2)
-    expect(read.nextOffset).toBe(2)
   })
 })
 

@@ -1,15 +1,16 @@
 import * as fc from 'fast-check'
-import { type DecodeOptions, decodeRecords } from '../../../src/records/kafka/codec/decode.ts'
+import { decodeRecords } from '../../../src/records/kafka/codec/decode.ts'
 import type { EncodeOptions, OutgoingRecord } from '../../../src/records/kafka/codec/encode.ts'
 import type { FetchedRecord } from '../../../src/records/kafka/codec/fetched-records.ts'
+import type { RecordSetOptions } from '../../../src/records/kafka/codec/record-set.ts'
 
 /** Reads a set of partition `t-0` from offset 0, unless told otherwise. */
-export function decode(set: Buffer, options: Partial<DecodeOptions> = {}) {
+export function decode(set: Buffer, options: Partial<RecordSetOptions> = {}) {
   return decodeRecords(set, { partition: 't-0', fromOffset: 0, aborted: [], ...options })
 }
 
 /** All of its records as objects. */
-export function recordsOf(set: Buffer, options: Partial<DecodeOptions> = {}): FetchedRecord[] {
+export function recordsOf(set: Buffer, options: Partial<RecordSetOptions> = {}): FetchedRecord[] {
   const records = decode(set, options)
   return Array.from({ length: records.length }, (_, i) => records.at(i))
 }

@@ -46,6 +46,8 @@ export interface BatchHeader {
   readonly baseTimestamp: bigint
   /** The same, rounded beyond 2^53. */
   readonly baseTimestampMs: number
+  /** The newest of its records, rounded beyond 2^53. */
+  readonly maxTimestampMs: number
   /** The broker's time, ms, which all records of the batch have; `null`: each has its producer's. */
   readonly logAppendTimeMs: number | null
   readonly producerId: number
@@ -76,6 +78,11 @@ export function readLeaderEpoch(set: Buffer, at: number): number {
   return set.readInt32BE(at + AT.leaderEpoch)
 }
 
+/** As the batch says itself, before it is known to be whole. @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53 */
+export function readLastOffset(set: Buffer, at: number): number {
+  return readBaseOffset(set, at) + set.readInt32BE(at + AT.lastOffsetDelta)
+}
+
 export function readCrc(set: Buffer, at: number): number {
   return set.readUInt32BE(at + AT.crc)
 }
@@ -95,6 +102,7 @@ export function readHeader(set: Buffer, at: number): BatchHeader {
   if (lastOffset >= Number.MAX_SAFE_INTEGER) throw tooHigh('offset')
   const attributes = set.readInt16BE(at + AT.attributes)
   const baseTimestamp = set.readBigInt64BE(at + AT.baseTimestamp)
+  const maxTimestampMs = Number(set.readBigInt64BE(at + AT.maxTimestamp))
   const isStamped = (attributes & LOG_APPEND_TIME) !== 0
   return {
     baseOffset,
@@ -104,7 +112,8 @@ export function readHeader(set: Buffer, at: number): BatchHeader {
     isControl: (attributes & CONTROL) !== 0,
     baseTimestamp,
     baseTimestampMs: Number(baseTimestamp),
-    logAppendTimeMs: isStamped ? Number(set.readBigInt64BE(at + AT.maxTimestamp)) : null,
+    maxTimestampMs,
+    logAppendTimeMs: isStamped ? maxTimestampMs : null,
     producerId: numberAt(set, at + AT.producerId, 'producer id'),
     count,
   }

@@ -1,8 +1,8 @@
 import { TidemarkError } from '../../../kernel/errors.ts'
-import { unpackLz4 } from './lz4.ts'
-import { packSnappy, unpackSnappy } from './snappy.ts'
-import { packGzip, unpackGzip } from './zlib.ts'
-import { unpackZstd } from './zstd.ts'
+import { unpackLz4, unpackLz4Apart } from './lz4.ts'
+import { packSnappy, unpackSnappy, unpackSnappyApart } from './snappy.ts'
+import { packGzip, unpackGzip, unpackGzipApart } from './zlib.ts'
+import { unpackZstd, unpackZstdApart } from './zstd.ts'
 
 /** What records can be packed with on their way out. The other compressions of Kafka, lz4 and zstd, are only read. */
 export type Compression = 'none' | 'gzip' | 'snappy'
@@ -17,6 +17,14 @@ const UNPACK: Readonly<Record<number, (packed: Buffer, maxBytes: number) => Buff
   4: unpackZstd,
 }
 
+type UnpackApart = (packed: Buffer, maxBytes: number) => Promise<Buffer>
+const UNPACK_APART: Readonly<Record<number, UnpackApart>> = {
+  1: unpackGzipApart,
+  2: unpackSnappyApart,
+  3: unpackLz4Apart,
+  4: unpackZstdApart,
+}
+
 /** @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and what a library throws of broken data */
 export function unpack(compression: number, packed: Buffer, maxBytes: number): Buffer {
   const unpackWith = UNPACK[compression]
@@ -24,6 +32,16 @@ export function unpack(compression: number, packed: Buffer, maxBytes: number): B
     throw new TidemarkError('NOT_SUPPORTED', `compression ${compression} is not known`)
   }
   return unpackWith(packed, maxBytes)
+}
+
+/** As {@link unpack}, in another thread or piece by piece: tens of megabytes would hold the process up. */
+export async function unpackApart(
+  compression: number,
+  packed: Buffer,
+  maxBytes: number,
+): Promise<Buffer> {
+  const unpackWith = UNPACK_APART[compression] ?? unpack.bind(null, compression)
+  return await unpackWith(packed, maxBytes)
 }
 
 /** `null` when it would not be smaller. */

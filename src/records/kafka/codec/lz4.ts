@@ -1,3 +1,4 @@
+import { atOnce, inTurns } from '../../../kernel/slices.ts'
 import { corrupt, unpacksTooLarge } from './faults.ts'
 
 // Reads LZ4 frames. Written here because the package for it, lz4-napi, cannot be told how much to unpack at most, stops after
@@ -20,8 +21,17 @@ const LONG = 32
 
 /** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
 export function unpackLz4(packed: Buffer, maxBytes: number): Buffer {
+  return atOnce(unpackFrames(packed, maxBytes))
+}
+
+/** With a turn for others between blocks. @throws as {@link unpackLz4} */
+export function unpackLz4Apart(packed: Buffer, maxBytes: number): Promise<Buffer> {
+  return inTurns(unpackFrames(packed, maxBytes))
+}
+
+function* unpackFrames(packed: Buffer, maxBytes: number): Generator<void, Buffer> {
   const unpacker = new Unpacker(packed, maxBytes)
-  do unpacker.frame()
+  do yield* unpacker.frame()
   while (unpacker.at < packed.length)
   return unpacker.output()
 }
@@ -43,7 +53,7 @@ class Unpacker {
     return this.#out.subarray(0, this.#end)
   }
 
-  frame(): void {
+  *frame(): Generator<void, void> {
     const magic = this.#uint32()
     if ((magic & ~15) === SKIPPABLE) {
       const bytes = this.#uint32()
@@ -57,11 +67,11 @@ class Unpacker {
     if (flags & HAS_DICTIONARY) throw corrupt('an LZ4 frame that needs a dictionary')
     // The header ends with a byte of its own checksum.
     this.at += (flags & HAS_CONTENT_SIZE ? 8 : 0) + 1
-    this.#blocks(1 << (8 + 2 * sizeCode), flags & HAS_BLOCK_CHECKSUMS ? 4 : 0)
+    yield* this.#blocks(1 << (8 + 2 * sizeCode), flags & HAS_BLOCK_CHECKSUMS ? 4 : 0)
     if (flags & HAS_CONTENT_CHECKSUM) this.at += 4
   }
 
-  #blocks(maxBlockBytes: number, checksumBytes: number): void {
+  *#blocks(maxBlockBytes: number, checksumBytes: number): Generator<void, void> {
     for (let header = this.#uint32(); header !== 0; header = this.#uint32()) {
       const bytes = header & ~STORED
       const to = this.at + bytes
@@ -72,6 +82,7 @@ class Unpacker {
       if (isStored) this.#store(to)
       else this.#sequences(to, Math.min(this.#end + most, this.#out.length))
       this.at = to + checksumBytes
+      yield
     }
   }
 

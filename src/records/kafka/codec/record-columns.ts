@@ -8,10 +8,39 @@ import { NumberReader } from './varint.ts'
  */
 export const SPAN = { key: 0, value: 2, parts: 4, row: 6 } as const
 
-/** Where a batch's records lie in the bytes of the columns. */
+/** How much of a batch is taken in one go, at most; but always one record. */
+export interface Most {
+  readonly records: number
+  readonly bytes: number
+}
+
+/** Where a batch's records lie. */
 export interface Section {
+  readonly bytes: Buffer
   readonly from: number
   readonly to: number
+}
+
+/** A batch of which records are taken, and how far that has come. */
+export class OpenBatch {
+  readonly header: BatchHeader
+  readonly bytes: Buffer
+  /** Where the next record lies in the bytes. */
+  at: number
+  readonly to: number
+  /** Records that are still to be taken. */
+  left: number
+  /** Of the record before. */
+  lastOffset: number
+
+  constructor(header: BatchHeader, { bytes, from, to }: Section) {
+    this.header = header
+    this.bytes = bytes
+    this.at = from
+    this.to = to
+    this.left = header.count
+    this.lastOffset = header.baseOffset - 1
+  }
 }
 
 /** Records as columns, filled batch by batch. */
@@ -36,23 +65,27 @@ export class RecordColumns {
   }
 
   /**
-   * Takes the records of a batch. Every number in them is looked at, so that no reader meets a fault later.
+   * Takes the next records of a batch. Every number in them is looked at, so that no reader meets a fault later.
+   * @param shift how much further its bytes lie in those of the columns
    * @throws TidemarkError `BATCH_CORRUPT`
    */
-  take(batch: BatchHeader, { from, to }: Section): void {
+  take(batch: OpenBatch, shift: number, most: Most): void {
     const { offsets, timestampsMs, spans } = this
-    const reader = new NumberReader(this.bytes, from)
-    let lastOffset = batch.baseOffset - 1
+    const { header } = batch
+    const reader = new NumberReader(this.bytes, batch.at + shift)
+    const full = reader.at + most.bytes
+    const least = Math.max(0, batch.left - most.records)
+    let { left, lastOffset } = batch
     let row = this.length
-    for (let left = batch.count; left > 0; left--) {
+    for (; left > least && reader.at < full; left--) {
       const length = reader.varint()
       const end = reader.at + length
       // Attributes, of which a record has none yet.
       reader.at++
-      timestampsMs[row] = timestampOf(batch, reader.varlong())
-      const offset = batch.baseOffset + reader.varint()
-      if (offset <= lastOffset || offset > batch.lastOffset) {
-        throw corrupt(`offset ${offset} after ${lastOffset}, in a batch up to ${batch.lastOffset}`)
+      timestampsMs[row] = timestampOf(header, reader.varlong())
+      const offset = header.baseOffset + reader.varint()
+      if (offset <= lastOffset || offset > header.lastOffset) {
+        throw corrupt(`offset ${offset} after ${lastOffset}, in a batch up to ${header.lastOffset}`)
       }
       offsets[row] = offset
       spans[row * SPAN.row + SPAN.parts] = reader.at
@@ -64,8 +97,13 @@ export class RecordColumns {
       if (offset >= this.#fromOffset) row++
       lastOffset = offset
     }
-    if (reader.at !== to) throw corrupt('the batch is not as long as its records')
+    batch.at = reader.at - shift
+    batch.left = left
+    batch.lastOffset = lastOffset
     this.length = row
+    if (left === 0 && batch.at !== batch.to) {
+      throw corrupt('the batch is not as long as its records')
+    }
   }
 }
 

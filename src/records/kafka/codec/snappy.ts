@@ -15,11 +15,28 @@ const FRAME_HEADER_BYTES = 16
 
 /** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws of broken data */
 export function unpackSnappy(packed: Buffer, maxBytes: number): Buffer {
+  const blocks = blocksWithin(packed, maxBytes)
+  return joined(blocks.map((block) => snappy().uncompressSync(block, COPIED) as Buffer))
+}
+
+/** In another thread. @throws as {@link unpackSnappy} */
+export async function unpackSnappyApart(packed: Buffer, maxBytes: number): Promise<Buffer> {
+  const unpacked: Buffer[] = []
+  for (const block of blocksWithin(packed, maxBytes)) {
+    unpacked.push((await snappy().uncompress(block, COPIED)) as Buffer)
+  }
+  return joined(unpacked)
+}
+
+function blocksWithin(packed: Buffer, maxBytes: number): Buffer[] {
   const isFramed = packed.subarray(0, FRAME.length).equals(FRAME)
   const blocks = isFramed ? blocksOf(packed) : [packed]
   const bytes = blocks.reduce((sum, block) => sum + unpackedBytes(block), 0)
   if (bytes > maxBytes) throw unpacksTooLarge(maxBytes)
-  const unpacked = blocks.map((block) => snappy().uncompressSync(block, COPIED) as Buffer)
+  return blocks
+}
+
+function joined(unpacked: readonly Buffer[]): Buffer {
   return unpacked.length === 1 ? (unpacked[0] as Buffer) : Buffer.concat(unpacked)
 }
 

@@ -1,13 +1,24 @@
+import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
-import { messageOf } from '../../../kernel/errors.ts'
+import { messageOf, type TidemarkError } from '../../../kernel/errors.ts'
 import { corrupt, unpacksTooLarge } from './faults.ts'
 
 // What Node can pack and unpack itself.
 
-type Unpack = (packed: Buffer, options: { maxOutputLength: number }) => Buffer
+interface UnpackOptions {
+  readonly maxOutputLength: number
+  readonly chunkSize?: number
+}
+type Unpack = (packed: Buffer, options: UnpackOptions) => Buffer
+type UnpackApart = (
+  packed: Buffer,
+  options: UnpackOptions,
+  done: (error: Error | null, unpacked: Buffer) => void,
+) => void
 
 /** Higher levels take two to four times as long for a tenth less. */
 const FASTEST = 1
+const PIECE_BYTES = 2 ** 20
 
 export function packGzip(bytes: Buffer): Buffer {
   return zlib.gzipSync(bytes, { level: FASTEST })
@@ -18,8 +29,16 @@ export function unpackGzip(packed: Buffer, maxBytes: number): Buffer {
   return within(maxBytes, packed, zlib.gunzipSync)
 }
 
+/** @throws TidemarkError as {@link unpackGzip} */
+export function unpackGzipApart(packed: Buffer, maxBytes: number): Promise<Buffer> {
+  return withinApart(maxBytes, packed, zlib.gunzip)
+}
+
 /** Missing before Node 22.15, and in the types of Node 20. */
-const { zstdDecompressSync } = zlib as { zstdDecompressSync?: Unpack }
+const { zstdDecompressSync, zstdDecompress } = zlib as {
+  zstdDecompressSync?: Unpack
+  zstdDecompress?: UnpackApart
+}
 
 /** One frame. `null` where Node cannot. @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
 export const unpackZstdFrame =
@@ -27,12 +46,31 @@ export const unpackZstdFrame =
     ? null
     : (frame: Buffer, maxBytes: number) => within(maxBytes, frame, zstdDecompressSync)
 
+/** The same in another thread. */
+export const unpackZstdFrameApart =
+  zstdDecompress === undefined
+    ? null
+    : (frame: Buffer, maxBytes: number) => withinApart(maxBytes, frame, zstdDecompress)
+
 function within(maxBytes: number, packed: Buffer, unpack: Unpack): Buffer {
   try {
     return unpack(packed, { maxOutputLength: maxBytes })
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE')
-      throw unpacksTooLarge(maxBytes)
-    throw corrupt(messageOf(error), error)
+    throw refusal(error, maxBytes)
   }
+}
+
+async function withinApart(maxBytes: number, packed: Buffer, unpack: UnpackApart): Promise<Buffer> {
+  try {
+    // Each piece comes back by itself: few large ones.
+    const options = { maxOutputLength: maxBytes, chunkSize: PIECE_BYTES }
+    return await promisify(unpack)(packed, options)
+  } catch (error) {
+    throw refusal(error, maxBytes)
+  }
+}
+
+function refusal(error: unknown, maxBytes: number): TidemarkError {
+  const isTooLarge = (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
+  return isTooLarge ? unpacksTooLarge(maxBytes) : corrupt(messageOf(error), error)
 }

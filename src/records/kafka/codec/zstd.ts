@@ -1,6 +1,7 @@
 import { Decompress } from 'fzstd'
+import { atOnce, inTurns } from '../../../kernel/slices.ts'
 import { corrupt, unpacksTooLarge } from './faults.ts'
-import { unpackZstdFrame } from './zlib.ts'
+import { unpackZstdFrame, unpackZstdFrameApart } from './zlib.ts'
 
 // Reads Zstandard: with Node from 22.15 on, and before that in JavaScript, which takes three times as long.
 
@@ -19,6 +20,7 @@ const REPEATED = 1
 
 /** Unpacks one frame. */
 type UnpackFrame = (frame: Buffer, maxBytes: number) => Uint8Array
+type UnpackFrameApart = (frame: Buffer, maxBytes: number) => Promise<Uint8Array>
 
 /**
  * @param unpackFrame @default Node's, where it has one
@@ -39,7 +41,36 @@ export function unpackZstd(
   return Buffer.concat(parts)
 }
 
+/**
+ * In another thread, or piece by piece.
+ * @param unpackFrame @default Node's, where it has one
+ * @throws as {@link unpackZstd}
+ */
+export async function unpackZstdApart(
+  packed: Buffer,
+  maxBytes: number,
+  unpackFrame: UnpackFrameApart = unpackZstdFrameApart ?? unpackFrameInJsApart,
+): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  let left = maxBytes
+  for (const frame of framesOf(packed)) {
+    const part = await unpackFrame(frame, left)
+    parts.push(part)
+    left -= part.length
+  }
+  return Buffer.concat(parts)
+}
+
 export function unpackFrameInJs(frame: Buffer, maxBytes: number): Buffer {
+  return atOnce(unpackBlocks(frame, maxBytes))
+}
+
+/** With a turn for others between blocks. */
+function unpackFrameInJsApart(frame: Buffer, maxBytes: number): Promise<Buffer> {
+  return inTurns(unpackBlocks(frame, maxBytes))
+}
+
+function* unpackBlocks(frame: Buffer, maxBytes: number): Generator<void, Buffer> {
   const blocks: Uint8Array[] = []
   let left = maxBytes
   const unpacker = new Decompress((block) => {
@@ -47,7 +78,13 @@ export function unpackFrameInJs(frame: Buffer, maxBytes: number): Buffer {
     if (left < 0) throw unpacksTooLarge(maxBytes)
     blocks.push(block)
   })
-  unpacker.push(frame, true)
+  let at = 0
+  for (const to of blockEndsOf(frame, 0)) {
+    unpacker.push(frame.subarray(at, to))
+    at = to
+    yield
+  }
+  unpacker.push(frame.subarray(at), true)
   return Buffer.concat(blocks)
 }
 
@@ -68,6 +105,13 @@ function* framesOf(packed: Buffer): Generator<Buffer> {
 }
 
 function endOfFrame(packed: Buffer, at: number): number {
+  let end = at
+  for (const to of blockEndsOf(packed, at)) end = to
+  return end + (packed.readUInt8(at + 4) & HAS_CHECKSUM ? 4 : 0)
+}
+
+/** Where the blocks of a frame end, of which each unpacks to 128 KiB at most. */
+function* blockEndsOf(packed: Buffer, at: number): Generator<number> {
   const descriptor = packed.readUInt8(at + 4)
   const isSingle = (descriptor & SINGLE_SEGMENT) !== 0
   const windowAt = at + 5
@@ -83,8 +127,8 @@ function endOfFrame(packed: Buffer, at: number): number {
     const block = packed.readUIntLE(next, 3)
     isLast = (block & 1) !== 0
     next += 3 + (((block >>> 1) & 3) === REPEATED ? 1 : block >>> 3)
+    yield next
   }
-  return next + (descriptor & HAS_CHECKSUM ? 4 : 0)
 }
 
 /** A power of two and eighths of it. */

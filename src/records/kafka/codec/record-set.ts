@@ -1,0 +1,311 @@
+import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import { MOST_UNPACKED_BYTES, type PackedBatch } from '../../port.ts'
+import { type AbortedTransaction, AbortedTransactions } from './aborted-transactions.ts'
+import {
+  type BatchHeader,
+  CRC_FROM,
+  HEADER_BYTES,
+  lengthOfBatch,
+  readBaseOffset,
+  readCrc,
+  readHeader,
+  readLastOffset,
+} from './batch-header.ts'
+import { unpack, unpackApart } from './compression.ts'
+import { crc32c } from './crc32c.ts'
+import { corrupt } from './faults.ts'
+import { FetchedRecords } from './fetched-records.ts'
+import { type Most, OpenBatch, RecordColumns, type Section } from './record-columns.ts'
+import { NumberReader } from './varint.ts'
+
+// From the bytes of a fetch response to records, some at a time: a batch may hold a million.
+
+/** A record of nothing but empty parts, bytes: seven numbers. */
+const SMALLEST_RECORD = 7
+const EMPTY = Buffer.alloc(0)
+const ALL: Most = { records: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
+/** Type of the marker that ends an aborted transaction. */
+const ABORT = 0
+
+export interface RecordSetOptions {
+  /** `topic-partition`, for errors. */
+  readonly partition: string
+  /** The offset that was asked for: what its batch holds before it is left out. */
+  readonly fromOffset: number
+  /** What the response lists for a reader of committed records; for another one, nothing. */
+  readonly aborted: readonly AbortedTransaction[]
+  /** The most bytes that a compressed batch may unpack to. @default 64 MiB */
+  readonly maxUnpackedBytes?: number
+  /** One that unpacks to more is left to {@link RecordSet.unpack}, which holds nobody up. @default none is */
+  readonly atOnceBytes?: number
+}
+
+/** What is taken from a set in one go. */
+export interface Portion {
+  /** Views into the set, or into what its compressed batches unpacked to. */
+  readonly records: FetchedRecords
+  /** Instead of records: a batch that unpacks to more than is allowed. */
+  readonly packed: PackedBatch | null
+}
+
+/** A batch as it lies in the set, its checksum found right. */
+interface Packed {
+  readonly header: BatchHeader
+  readonly at: number
+  readonly to: number
+}
+
+/**
+ * A record set: whole batches, the last one perhaps cut off. Control records and those of aborted transactions are left out.
+ * `where` of its errors is `topic-partition@offset`, the batch's first.
+ */
+export class RecordSet {
+  /** Past all that the set holds: where to fetch on. */
+  readonly nextOffset: number
+  readonly #set: Buffer
+  readonly #o: RecordSetOptions
+  readonly #mostUnpacked: number
+  readonly #aborted: AbortedTransactions
+  /** Where the next batch lies, and where the last whole one ends. */
+  #at = 0
+  readonly #end: number
+  #open: OpenBatch | null = null
+  /** Which is to be unpacked apart. */
+  #large: Packed | null = null
+  #tooLarge: PackedBatch | null = null
+  /** Where reading has come to. */
+  #offset: number
+
+  /** @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: message format 0 or 1, an offset above 2^53 */
+  constructor(set: Buffer, options: RecordSetOptions) {
+    this.#set = set
+    this.#o = options
+    this.#mostUnpacked = options.maxUnpackedBytes ?? MOST_UNPACKED_BYTES
+    this.#aborted = new AbortedTransactions(options.aborted)
+    this.#offset = options.fromOffset
+    const { nextOffset, end } = this.#located(() => this.#walk())
+    this.nextOffset = nextOffset
+    this.#end = end
+  }
+
+  /** Is there nothing more to be taken? */
+  get isTaken(): boolean {
+    return this.#at >= this.#end && this.#open === null && this.#rest === null
+  }
+
+  /**
+   * The next records, at most so many; none where only gaps, markers and aborted records are left.
+   * @returns `null`: what comes next has to be unpacked first
+   * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: an unknown compression, an offset above 2^53
+   */
+  take(most: Most = ALL): Portion | null {
+    return this.#located(() => {
+      const batches = this.#gather(most)
+      if (batches.length > 0) return { records: this.#read(batches, most), packed: null }
+      if (this.#large !== null) return null
+      const packed = this.#tooLarge
+      this.#tooLarge = null
+      return { records: this.#fetched(new RecordColumns(EMPTY, 0, 0), packed?.lastOffset), packed }
+    })
+  }
+
+  /** Unpacks the next batch while others go on. @throws TidemarkError as {@link take} */
+  async unpack(): Promise<void> {
+    const large = this.#large
+    if (large === null) return
+    const { header, at, to } = large
+    this.#offset = header.baseOffset
+    const packed = this.#set.subarray(at + HEADER_BYTES, to)
+    let bytes: Buffer
+    try {
+      bytes = await unpackApart(header.compression, packed, this.#mostUnpacked)
+    } catch (error) {
+      this.#located(() => this.#setAside(large, error))
+      return
+    } finally {
+      this.#large = null
+    }
+    this.#located(() => this.#begin(header, { bytes, from: 0, to: bytes.length }))
+  }
+
+  /** Where the batches lie, by what they say themselves. */
+  #walk(): { nextOffset: number; end: number } {
+    let nextOffset = this.#o.fromOffset
+    let end = 0
+    for (;;) {
+      const length = lengthOfBatch(this.#set, end)
+      if (length === null || end + length > this.#set.length) break
+      this.#offset = readBaseOffset(this.#set, end)
+      nextOffset = Math.max(nextOffset, readLastOffset(this.#set, end) + 1)
+      end += length
+    }
+    // Brokers send the first batch whole. Nothing to be read here would be fetched again without end.
+    if (end === 0 && this.#set.length > 0) {
+      throw corrupt(`${this.#set.length} bytes hold no whole batch`)
+    }
+    return { nextOffset, end }
+  }
+
+  /** Batches of which all fit, or one of which some do. */
+  #gather(most: Most): OpenBatch[] {
+    const batches: OpenBatch[] = []
+    let { records, bytes } = most
+    for (let batch = this.#current(); batch !== null; batch = this.#current()) {
+      records -= batch.left
+      bytes -= batch.to - batch.at
+      const fits = records >= 0 && bytes >= 0
+      if (!fits && batches.length > 0) break
+      batches.push(batch)
+      if (!fits) break
+      this.#open = null
+    }
+    return batches
+  }
+
+  #read(batches: readonly OpenBatch[], most: Most): FetchedRecords {
+    const { bytes, shifts } = inOneBuffer(batches)
+    const capacity = batches.reduce((sum, { left }) => sum + Math.min(left, most.records), 0)
+    const columns = new RecordColumns(bytes, capacity, this.#o.fromOffset)
+    for (const [i, batch] of batches.entries()) {
+      this.#offset = batch.header.baseOffset
+      columns.take(batch, shifts[i] as number, most)
+    }
+    if (this.#open?.left === 0) this.#open = null
+    return this.#fetched(columns, batches.at(-1)?.lastOffset)
+  }
+
+  /** The last of a set stand before what follows it in the log, be it markers. */
+  #fetched(columns: RecordColumns, lastOffset = 0): FetchedRecords {
+    const isLast = this.#current() === null && this.#rest === null
+    const next = Math.max(lastOffset + 1, this.#o.fromOffset)
+    return new FetchedRecords(columns, isLast ? this.nextOffset : next)
+  }
+
+  /** What comes next and is no open batch. */
+  get #rest(): Packed | PackedBatch | null {
+    return this.#large ?? this.#tooLarge
+  }
+
+  /** The batch from which records are taken next; `null` at the end, and before one of which none can be taken yet. */
+  #current(): OpenBatch | null {
+    while (this.#open === null && this.#rest === null && this.#at < this.#end) {
+      const packed = this.#next()
+      if (this.#isWanted(packed)) this.#openNow(packed)
+    }
+    return this.#open
+  }
+
+  #next(): Packed {
+    const at = this.#at
+    const to = at + (lengthOfBatch(this.#set, at) as number)
+    this.#offset = readBaseOffset(this.#set, at)
+    if (crc32c(this.#set, at + CRC_FROM, to) !== readCrc(this.#set, at)) {
+      throw corrupt(`the checksum of a batch of ${to - at} bytes is wrong`)
+    }
+    this.#at = to
+    return { header: readHeader(this.#set, at), at, to }
+  }
+
+  #isWanted(packed: Packed): boolean {
+    const { producerId, lastOffset, count, isControl, isTransactional } = packed.header
+    this.#aborted.reach(lastOffset)
+    if (isControl) {
+      if (count > 0 && this.#markerOf(packed) === ABORT) this.#aborted.end(producerId)
+      return false
+    }
+    if (isTransactional && this.#aborted.has(producerId)) return false
+    return count > 0 && lastOffset >= this.#o.fromOffset
+  }
+
+  #openNow(packed: Packed): void {
+    const { header, at, to } = packed
+    if (header.compression === 0) {
+      this.#begin(header, { bytes: this.#set, from: at + HEADER_BYTES, to })
+      return
+    }
+    const { atOnceBytes = this.#mostUnpacked } = this.#o
+    const most = Math.min(atOnceBytes, this.#mostUnpacked)
+    try {
+      const bytes = unpack(header.compression, this.#set.subarray(at + HEADER_BYTES, to), most)
+      this.#begin(header, { bytes, from: 0, to: bytes.length })
+    } catch (error) {
+      if (isTooLarge(error) && most < this.#mostUnpacked) this.#large = packed
+      else this.#setAside(packed, error)
+    }
+  }
+
+  #begin(header: BatchHeader, section: Section): void {
+    const { from, to } = section
+    // Room is made for as many records as the header says: no more than there are bytes for.
+    if (header.count > (to - from) / SMALLEST_RECORD) {
+      throw corrupt(`${header.count} records cannot be in ${to - from} bytes`)
+    }
+    this.#open = new OpenBatch(header, section)
+  }
+
+  /** @throws what it is not too large for */
+  #setAside({ header, at, to }: Packed, error: unknown): void {
+    if (!isTooLarge(error)) throw error
+    const { baseOffset, lastOffset, maxTimestampMs: timestampMs } = header
+    const offset = Math.max(baseOffset, this.#o.fromOffset)
+    const count = Math.min(header.count, lastOffset - offset + 1)
+    const bytes = this.#set.subarray(at, to)
+    const placed = this.#placed(error)
+    this.#tooLarge = { offset, lastOffset, count, timestampMs, bytes, error: placed }
+  }
+
+  /** What the first record of a control batch is about: its key is a version and a type, 16 bits each. */
+  #markerOf({ header, at, to }: Packed): number {
+    if (header.compression !== 0) throw corrupt('a control batch is compressed')
+    const reader = new NumberReader(this.#set, at + HEADER_BYTES)
+    // Length, attributes, timestamp, offset.
+    reader.varint()
+    reader.at++
+    reader.varlong()
+    reader.varint()
+    const keyBytes = reader.varint()
+    if (keyBytes < 4 || reader.at + keyBytes > to) throw corrupt('a control record has no type')
+    return this.#set.readInt16BE(reader.at + 2)
+  }
+
+  #located<R>(work: () => R): R {
+    try {
+      return work()
+    } catch (error) {
+      throw this.#placed(error)
+    }
+  }
+
+  #placed(error: unknown): TidemarkError {
+    const code = error instanceof TidemarkError ? error.code : 'BATCH_CORRUPT'
+    const hint = error instanceof TidemarkError ? error.hint : undefined
+    return new TidemarkError(code, messageOf(error), {
+      where: `${this.#o.partition}@${this.#offset}`,
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+    })
+  }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof TidemarkError && error.code === 'BATCH_TOO_LARGE'
+}
+
+/**
+ * Columns point into one buffer. What was not compressed lies in the set as it is; else the batches are put together. How much
+ * further each lies there than in its own bytes.
+ */
+function inOneBuffer(batches: readonly OpenBatch[]): { bytes: Buffer; shifts: readonly number[] } {
+  const [first] = batches
+  if (first === undefined) return { bytes: EMPTY, shifts: [] }
+  if (batches.every(({ bytes }) => bytes === first.bytes)) {
+    return { bytes: first.bytes, shifts: batches.map(() => 0) }
+  }
+  let end = 0
+  const shifts = batches.map(({ at, to }) => {
+    const shift = end - at
+    end += to - at
+    return shift
+  })
+  return { bytes: Buffer.concat(batches.map((b) => b.bytes.subarray(b.at, b.to))), shifts }
+}

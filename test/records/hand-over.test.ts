@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest'
+import { BatchEncoder, type EncodedBatch } from '../../src/records/kafka/codec/encode.ts'
+import { RecordSet } from '../../src/records/kafka/codec/record-set.ts'
+import { type Fetched, HandOver } from '../../src/records/kafka/hand-over.ts'
+import { MOST_CHUNK_RECORDS } from '../../src/records/port.ts'
+
+const TOMBSTONES = 20_000
+
+function tombstones(fromOffset = 0): RecordSet {
+  const one = { key: null, value: null, timestampMs: 0, headers: [] }
+  const options = { maxBytes: 2 ** 30, producer: null, compression: 'none' } as const
+  const [batch] = new BatchEncoder().encode(new Array(TOMBSTONES).fill(one), options)
+  const { bytes } = batch as EncodedBatch
+  bytes.writeBigInt64BE(BigInt(fromOffset), 0)
+  return new RecordSet(bytes, { partition: 't-0', fromOffset, aborted: [] })
+}
+
+interface Partition {
+  readonly n: number
+}
+
+function partition(n = 0): Partition {
+  return { n }
+}
+
+/** Hands over to a list, and counts the records of each turn of the event loop. */
+function handOver(onFetched: (fetched: Fetched) => void = () => {}) {
+  const [paused, lost] = [new Set<Partition>(), new Set<Partition>()]
+  const came: { of: Partition; offsets: number[]; nextOffset: number }[] = []
+  const turns: number[] = []
+  let isCounting = false
+  const handing = new HandOver<Partition>({
+    isCurrent: (of) => !lost.has(of),
+    isPaused: (of) => paused.has(of),
+    fetched: (of, fetched) => {
+      const { offsets, nextOffset } = fetched.records
+      came.push({ of, offsets: [...offsets], nextOffset })
+      if (!isCounting) {
+        isCounting = true
+        turns.push(0)
+        setImmediate(() => {
+          isCounting = false
+        })
+      }
+      turns[turns.length - 1] = (turns.at(-1) as number) + offsets.length
+      onFetched(fetched)
+    },
+  })
+  return { handing, came, turns, paused, lost }
+}
+
+const all = Array.from({ length: TOMBSTONES }, (_, i) => i)
+
+test('records of one batch are handed over some thousand at a time, with a turn of the event loop between', async () => {
+  const { handing, came, turns } = handOver()
+  const of = partition()
+  handing.add(of, { set: tombstones(), endOffset: TOMBSTONES })
+  await handing.flow(of)
+  expect(came.flatMap(({ offsets }) => offsets)).toEqual(all)
+  expect(Math.max(...came.map(({ offsets }) => offsets.length))).toBe(MOST_CHUNK_RECORDS)
+  // Twice: what comes in between timers and immediates has a turn of its own.
+  expect(Math.max(...turns)).toBeLessThanOrEqual(2 * MOST_CHUNK_RECORDS)
+  expect(handing.has(of)).toBe(false)
+})
+
+test('all partitions share a turn, and each comes to its own', async () => {
+  const { handing, came, turns } = handOver()
+  const partitions = [partition(0), partition(1), partition(2)]
+  for (const of of partitions) handing.add(of, { set: tombstones(), endOffset: TOMBSTONES })
+  await handing.flowAll()
+  expect(Math.max(...turns)).toBeLessThanOrEqual(2 * MOST_CHUNK_RECORDS)
+  for (const of of partitions) {
+    expect(came.filter((c) => c.of === of).flatMap(({ offsets }) => offsets)).toEqual(all)
+  }
+  expect(new Set(came.slice(0, 4).map(({ of }) => of)).size).toBe(3)
+})
+
+test('little of many partitions is handed over in one turn', async () => {
+  const { handing, turns } = handOver()
+  for (let n = 0; n < 24; n++) {
+    const set = tombstones()
+    while (set.take({ records: TOMBSTONES - 2, bytes: 2 ** 30 })?.records.length === 0);
+    handing.add(partition(n), { set, endOffset: TOMBSTONES })
+  }
+  await handing.flowAll()
+  expect(turns).toEqual([48])
+})
+
+test('a paused partition keeps the rest, and goes on where it stopped', async () => {
+  const of = partition()
+  const { handing, came, paused } = handOver(() => paused.add(of))
+  handing.add(of, { set: tombstones(), endOffset: 2 * TOMBSTONES })
+  handing.add(of, { set: tombstones(TOMBSTONES), endOffset: 2 * TOMBSTONES })
+  let resumes = 0
+  for (; handing.has(of); resumes++) {
+    paused.clear()
+    await handing.flow(of)
+    expect(came).toHaveLength(resumes + 1)
+  }
+  const offsets = came.flatMap((c) => c.offsets)
+  expect(offsets).toEqual([...all, ...all.map((offset) => offset + TOMBSTONES)])
+  for (const [i, { nextOffset }] of came.entries()) {
+    expect(nextOffset).toBe(came[i + 1]?.offsets[0] ?? 2 * TOMBSTONES)
+  }
+})
+
+test('a lost partition loses the rest', async () => {
+  const of = partition()
+  const { handing, came, lost } = handOver(() => lost.add(of))
+  handing.add(of, { set: tombstones(), endOffset: TOMBSTONES })
+  await handing.flow(of)
+  expect(came).toHaveLength(1)
+  expect(handing.has(of)).toBe(false)
+})

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import { type LogRecord, MOST_UNPACKED_BYTES } from '../../src/records/port.ts'
+import { fingerprintOf } from '../../src/runtime/fingerprint.ts'
+import { addOutcomes, NO_OUTCOMES } from '../../src/runtime/outcomes.ts'
+import { headerOf } from '../support/headers.ts'
+import { commitAs, GROUP, run, send, sums, topics } from './memory-workers.ts'
+import { START_MS, valuesOf } from './support.ts'
+
+// A batch that unpacks to more than is allowed is set aside as it is, with the range of its offsets.
+
+const EVENTS = { topic: 'events', partition: 0 }
+const bytes = Buffer.from('a batch as it lies in the log')
+
+function batch(records: MemoryRecords, count = 10): void {
+  records.producePacked(EVENTS, { bytes, count, timestampMs: START_MS + 5 })
+}
+
+function outcomesOf({ watch }: Awaited<ReturnType<typeof run>>) {
+  return watch
+    .of('processed')
+    .map((e) => e.outcomes)
+    .reduce(addOutcomes, NO_OUTCOMES)
+}
+
+const letterOf = (records: MemoryRecords): LogRecord =>
+  records.read('events.dlq')[0] ?? expect.fail('there is no dead letter')
+
+describe('a batch that unpacks to more than is allowed', () => {
+  test('is one dead letter with the batch, its offsets and its id; its neighbours go on', async () => {
+    const records = topics()
+    send(records, ['a', 0], ['a', 1])
+    batch(records)
+    send(records, ['a', 2], ['a', 20_000])
+    const ran = await run(records, [sums('a')])
+    expect(outcomesOf(ran)).toEqual({ scored: 0, windowed: 4, skipped: 0, late: 0, dead: 10 })
+    expect(records.read('events.dlq')).toHaveLength(1)
+    const letter = letterOf(records)
+    expect([letter.key, letter.value, letter.timestampMs]).toEqual([null, bytes, START_MS + 5])
+    const told = [
+      ...['tidemark.code', 'tidemark-id', '__streams.errors.offset'],
+      ...['tidemark.offset.last', 'tidemark.records'],
+    ].map((name) => headerOf(letter, name))
+    expect(told).toEqual(['BATCH_TOO_LARGE', 'events/0/2/events.dlq', '2', '11', '10'])
+    expect(valuesOf(records.read('sums') as never, 'n')).toEqual([3])
+    expect(records.committed(GROUP, EVENTS)?.nextOffset).toBe(14)
+    expect(ran.watch.of('consumed').reduce((sum, e) => sum + e.records, 0)).toBe(14)
+  })
+
+  test('goes without its bytes where the dead-letter topic does not take them', async () => {
+    const records = new MemoryRecords()
+    for (const topic of ['events', 'sums']) records.createTopic(topic, { partitions: 1 })
+    records.createTopic('events.dlq', { partitions: 1, maxMessageBytes: 4_500 })
+    const large = Buffer.alloc(5_000, 'x')
+    records.producePacked(EVENTS, { bytes: large, count: 3, timestampMs: START_MS })
+    await run(records, [sums('a')])
+    const letter = letterOf(records)
+    expect(letter.value).toBeNull()
+    expect(headerOf(letter, 'tidemark.value.size')).toBe('5000')
+    const sha256 = createHash('sha256').update(large).digest('hex')
+    expect(headerOf(letter, 'tidemark.value.sha256')).toBe(sha256)
+  })
+
+  test('that is read again for the windows comes to nothing a second time', async () => {
+    const records = topics()
+    send(records, ['a', 0])
+    batch(records)
+    send(records, ['a', 1])
+    await run(records, [sums('a')])
+    send(records, ['a', 20_000])
+    const again = await run(records, [sums('a')])
+    expect(again.watch.of('restored')[0]?.records).toBe(2)
+    expect(records.read('events.dlq')).toHaveLength(1)
+    expect(valuesOf(records.read('sums') as never, 'n')).toEqual([2])
+  })
+
+  test('is a dead letter of each topology on its source', async () => {
+    const records = topics()
+    batch(records)
+    const ran = await run(records, [sums('a'), sums('b', { topic: 'others' })])
+    expect(outcomesOf(ran).dead).toBe(20)
+    const told = records.read('events.dlq').map((letter) => headerOf(letter, 'tidemark.topology'))
+    expect(told).toEqual(['a', 'b'])
+  })
+
+  test('of which a part is committed counts for the rest', async () => {
+    const records = topics()
+    batch(records)
+    await commitAs(records, 4, '')
+    expect(outcomesOf(await run(records, [sums('a')])).dead).toBe(6)
+    const told = ['__streams.errors.offset', 'tidemark.offset.last', 'tidemark.records']
+    expect(told.map((name) => headerOf(letterOf(records), name))).toEqual(['4', '9', '6'])
+  })
+})
+
+test('the limit is part of a fingerprint', () => {
+  expect(fingerprintOf(sums('a'))).toBe(fingerprintOf(sums('a'), MOST_UNPACKED_BYTES))
+  expect(fingerprintOf(sums('a'))).not.toBe(fingerprintOf(sums('a'), 2 ** 20))
+})
