@@ -1,10 +1,12 @@
 import { describe, expect, onTestFinished } from 'vitest'
+import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { emptiedTail } from '../services/compaction.ts'
 import { ABORT, COMMIT, interleave } from '../services/foreign.ts'
 import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'
 import { rawLog } from '../services/raw-log.ts'
+import { produceRaw } from '../services/raw-produce.ts'
 import { createTopics } from '../services/topics.ts'
 import { Listener, record } from './listener.ts'
 
@@ -108,10 +110,14 @@ describe('a log that others have written', () => {
   kafkaTest('a batch of 120,000 records is read whole', async (kafka) => {
     const count = 120_000
     const topic = await newTopic(kafka, { 'max.message.bytes': '8000000' })
-    const records = new KafkaRecords(plainOptions(kafka))
-    onTestFinished(() => records.close())
+    // Our own writer would make many of them.
     const one = record(topic, { key: null, value: Buffer.from('x') })
-    await records.writer().send(Array.from({ length: count }, () => one))
+    const room = { maxBytes: 8_000_000, producer: null, compression: 'none' } as const
+    const [batch] = new BatchEncoder().encode(
+      Array.from({ length: count }, () => one),
+      room,
+    )
+    await produceRaw(kafka, { topic, partition: 0 }, batch?.bytes ?? Buffer.alloc(0))
     const { batches } = await rawLog(kafka, { topic, partition: 0 }, 'readUncommitted')
     expect(batches.map(({ records: of }) => of.length)).toEqual([count])
     const heard = await reading(kafka, topic)
