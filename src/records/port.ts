@@ -153,8 +153,8 @@ export interface MemberHandlers {
    * is not known; once it can be read again its end is told anew.
    */
   unreadable(partitions: readonly Unreadable[]): void
-  /** The broker makes this member wait for so long before its next request, since it is over a quota. */
-  throttled(durationMs: number): void
+  /** A broker takes no requests to read, or to write, for so long, since this member is over a quota. */
+  throttled(durationMs: number, of: 'reading' | 'writing'): void
   /** The member works no more, and why: `BROKER_UNAVAILABLE` when joining again may help, else fatal. */
   failed(error: Error): void
 }

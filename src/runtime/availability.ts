@@ -32,7 +32,7 @@ export class Availability {
 
   /** Takes notice of what the member tells. */
   follow(event: RuntimeEvent): void {
-    if (event.type === 'throttled') this.#throttledMs.since += event.durationMs
+    if (event.type === 'throttled') this.#throttled(event)
     else if (event.type === 'commit-slow') this.#slow(event.durationMs)
     else if (event.type === 'commit-failed') this.#failed(event)
     else if (event.type === 'committed') this.#committed()
@@ -49,6 +49,10 @@ export class Availability {
       'commit',
       `a commit has been on its way for ${formatDuration(durationMs)}${throttled}`,
     )
+  }
+
+  #throttled({ of, durationMs }: Extract<RuntimeEvent, { type: 'throttled' }>): void {
+    if (of === 'writing') this.#throttledMs.since += durationMs
   }
 
   #slowed(bytesPerSecond: number | null): void {

@@ -62,6 +62,8 @@ export class Committer {
   readonly #size: CommitSize
   #wake: () => void = () => {}
   #attempt = 0
+  /** When brokers take records again, by the clock's elapsed time. */
+  #mayWriteMs = Number.NEGATIVE_INFINITY
   /** What was last told of what gets through. */
   #toldPace: number | null = null
   /** Had the last commit no room for more? */
@@ -77,6 +79,11 @@ export class Committer {
   /** There may be something to commit. */
   nudge(): void {
     this.#wake()
+  }
+
+  /** A broker takes no records for so long, because of those that it has taken. */
+  throttled(ms: number): void {
+    this.#mayWriteMs = Math.max(this.#mayWriteMs, this.#o.clock.elapsedMs() + ms)
   }
 
   /** Somebody waits for the next commit. */
@@ -114,6 +121,7 @@ export class Committer {
     const commit = assemble(segments)
     const load = loadOf(segments)
     const startMs = this.#o.clock.elapsedMs()
+    const mayWriteMs = this.#mayWriteMs
     const watch = this.#watchTime(startMs)
     const failure = await failureOf(this.#o.member.commit(commit))
     watch.end()
@@ -126,8 +134,11 @@ export class Committer {
       of.ledger.committed(gathered)
       this.#o.onCommitted(of)
     }
-    const durationMs = this.#o.clock.elapsedMs() - startMs
-    this.#size.committed(load.bytes, durationMs)
+    const endMs = this.#o.clock.elapsedMs()
+    const durationMs = endMs - startMs
+    // For which the broker throttles because of it, and not because of those before.
+    const heldUpMs = Math.max(endMs, this.#mayWriteMs) - Math.max(startMs, mayWriteMs)
+    this.#size.committed(load.bytes, heldUpMs)
     this.#tell(segments, commit, durationMs)
     this.#tellPace()
     return load.records + segments.length

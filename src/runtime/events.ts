@@ -167,6 +167,7 @@ export type RuntimeEvent =
   | {
       /** The broker makes the worker wait for so long, since it is over a quota. */
       readonly type: 'throttled'
+      readonly of: 'reading' | 'writing'
       readonly durationMs: number
     }
   | {

@@ -193,6 +193,9 @@ class GroupWorker implements Worker {
     const observer: Observer = (event) => {
       this.#o.observer(event)
       availability.follow(event)
+      if (event.type === 'throttled' && event.of === 'writing') {
+        committer?.throttled(event.durationMs)
+      }
       if (failed === null) this.#showAvailability()
     }
     const member = await this.#join(guarded({ tasks, observer, fail }))
@@ -331,7 +334,7 @@ function guarded({
     caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
     partitions: guard((topic, count) => tasks.counted(topic, count)),
     unreadable: guard((partitions) => observer({ type: 'unreadable', partitions })),
-    throttled: guard((durationMs) => observer({ type: 'throttled', durationMs })),
+    throttled: guard((durationMs, of) => observer({ type: 'throttled', of, durationMs })),
     failed: fail,
   }
 }

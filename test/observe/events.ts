@@ -67,7 +67,7 @@ export const samples = {
   'commit-slow': { type: 'commit-slow', durationMs: 5_000 },
   'writing-slow': { type: 'writing-slow', bytesPerSecond: 51_000 },
   unreadable: { type: 'unreadable', partitions: [{ ...partition, reason: 'it has no leader' }] },
-  throttled: { type: 'throttled', durationMs: 4_200 },
+  throttled: { type: 'throttled', of: 'writing', durationMs: 4_200 },
   'commit-failed': {
     type: 'commit-failed',
     code: 'COMMIT_FAILED',

@@ -91,7 +91,7 @@ describe('a worker is told by', () => {
 
 test('waits for a quota are told as a sum, once it is a second and 5 s after the last', () => {
   const { observe, told, clock } = logged()
-  const wait = (durationMs: number) => observe({ type: 'throttled', durationMs })
+  const wait = (durationMs: number) => observe({ type: 'throttled', of: 'writing', durationMs })
   for (let i = 0; i < 9; i++) wait(100)
   expect(told()).toEqual([])
   for (let i = 0; i < 20; i++) wait(100)

@@ -10,7 +10,7 @@ const COMMITTED: RuntimeEvent = {
   endToEndMs: [],
 }
 const SLOW: RuntimeEvent = { type: 'commit-slow', durationMs: 5_000 }
-const THROTTLED: RuntimeEvent = { type: 'throttled', durationMs: 4_200 }
+const THROTTLED: RuntimeEvent = { type: 'throttled', of: 'writing', durationMs: 4_200 }
 
 /** Why it is unavailable after all that. */
 function reasonAfter(...events: readonly RuntimeEvent[]): string | null {

@@ -74,6 +74,30 @@ test('a worker whose commits are held up runs on, and says how much gets through
   expect(watch.of('state').at(-1)).toEqual({ type: 'state', state: 'running' })
 })
 
+test('a commit for which the broker throttles was as slow as that', async () => {
+  const { member, clock } = await joined()
+  member.assign(1)
+  member.give(
+    1,
+    Array.from({ length: 5_000 }, (_, i) => record(i)),
+  )
+  const first = await member.nextCommit()
+  member.handlers.throttled(8_000, 'writing')
+  first.succeed()
+  await member.commitsNothing()
+  clock.advance(10)
+  const second = await member.nextCommit()
+  const count = first.commit.outputs.length
+  expect(second.commit.outputs.length / count).toBeCloseTo(0.5, 1)
+  // It has to wait for the first, and is not slow itself.
+  clock.advance(8_000)
+  second.succeed()
+  await member.commitsNothing()
+  clock.advance(10)
+  const third = await committed(member)
+  expect(third.outputs.length).toBeGreaterThan(second.commit.outputs.length)
+})
+
 /** `events` → the amount and 40,000 bytes → `scores`. */
 const padded = defineTopology('padded', (t) =>
   t

@@ -39,7 +39,10 @@ export class Link {
   readonly #hole: Record<Way, Promise<void> | null> = { 'to broker': null, 'to client': null }
   /** When the last byte that was let on is through, of `performance.now()`. */
   readonly #throughMs: Record<Way, number> = { 'to broker': 0, 'to client': 0 }
-  #bytesPerSecond = Number.POSITIVE_INFINITY
+  readonly #bytesPerSecond: Record<Way, number> = {
+    'to broker': Number.POSITIVE_INFINITY,
+    'to client': Number.POSITIVE_INFINITY,
+  }
 
   constructor(node: KafkaNode) {
     this.#node = node
@@ -65,11 +68,11 @@ export class Link {
     }
   }
 
-  /** All connections share so much each way, until the function returned is called. */
-  slow(bytesPerSecond: number): () => void {
-    this.#bytesPerSecond = bytesPerSecond
+  /** All connections share so much each of these ways, until the function returned is called. */
+  slow(bytesPerSecond: number, ways: readonly Way[] = BOTH): () => void {
+    for (const way of ways) this.#bytesPerSecond[way] = bytesPerSecond
     return () => {
-      this.#bytesPerSecond = Number.POSITIVE_INFINITY
+      for (const way of ways) this.#bytesPerSecond[way] = Number.POSITIVE_INFINITY
     }
   }
 
@@ -125,9 +128,10 @@ export class Link {
       this.counts.heldBytes += bytes
       await hole
     }
-    if (this.#bytesPerSecond === Number.POSITIVE_INFINITY) return
+    const bytesPerSecond = this.#bytesPerSecond[way]
+    if (bytesPerSecond === Number.POSITIVE_INFINITY) return
     const nowMs = performance.now()
-    const throughMs = Math.max(this.#throughMs[way], nowMs) + (bytes / this.#bytesPerSecond) * 1_000
+    const throughMs = Math.max(this.#throughMs[way], nowMs) + (bytes / bytesPerSecond) * 1_000
     this.#throughMs[way] = throughMs
     this.counts.slowedMs += throughMs - nowMs
     await sleep(throughMs - nowMs)

@@ -97,8 +97,10 @@ export class KafkaRecords implements Records {
 
   #connections(options: JoinOptions): Connections {
     const { handlers } = options
-    const throttled = (ms: number) => handlers.throttled(ms)
-    const [quick, waiting] = [this.#brokers(throttled), this.#brokers(throttled)]
+    const [quick, waiting] = [
+      this.#brokers((ms) => handlers.throttled(ms, 'writing')),
+      this.#brokers((ms) => handlers.throttled(ms, 'reading')),
+    ]
     const describe: DescribeTopics = (names) => this.describeTopics(names)
     const transactionalId = this.#transactionalId(options)
     return {
