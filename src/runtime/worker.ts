@@ -201,20 +201,7 @@ class GroupWorker implements Worker {
     const member = await this.#join(guarded({ tasks, observer, fail }))
     if (member === null) return
     tasks.joined(member)
-    committer = new Committer({
-      member,
-      guarantee: this.#guarantee,
-      intervalMs: this.#o.commitIntervalMs ?? null,
-      mostBytes: this.#o.maxCommitBytes ?? MAX_COMMIT_BYTES,
-      isUrgent: () => tasks.isHeldUp || this.#stopping.signal.aborted,
-      partitions: () => tasks.all(),
-      observer,
-      clock: this.#clock,
-      onCommitted: () => {
-        tasks.adjustFlow()
-        this.#changes.tell()
-      },
-    })
+    committer = this.#committerOf(member, tasks, observer)
     this.#attempt = 0
     this.#availability = availability
     this.#showAvailability()
@@ -234,6 +221,23 @@ class GroupWorker implements Worker {
       tasks.loseAll()
     }
     if (failed !== null) throw (failed as { error: unknown }).error
+  }
+
+  #committerOf(member: Member, tasks: Tasks, observer: Observer): Committer {
+    return new Committer({
+      member,
+      guarantee: this.#guarantee,
+      intervalMs: this.#o.commitIntervalMs ?? null,
+      mostBytes: this.#o.maxCommitBytes ?? MAX_COMMIT_BYTES,
+      isUrgent: () => tasks.isHeldUp || this.#stopping.signal.aborted,
+      partitions: () => tasks.all(),
+      observer,
+      clock: this.#clock,
+      onCommitted: () => {
+        tasks.adjustFlow()
+        this.#changes.tell()
+      },
+    })
   }
 
   /** @returns `null` when told to stop before */
