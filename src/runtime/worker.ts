@@ -95,6 +95,7 @@ class GroupWorker implements Worker {
   /** Have the notes about the topics been told? */
   #isNoted = false
   #attempt = 0
+  #hasEnded = false
   /** Of the member that it is; `null` while it is none. */
   #availability: Availability | null = null
 
@@ -114,8 +115,9 @@ class GroupWorker implements Worker {
   }
 
   async settled(): Promise<void> {
-    const isIdle = () => this.#tasks?.isIdle === true
-    await Promise.race([this.#changes.until(isIdle), this.done])
+    // Not raced with `done`: what waits on a promise that lives as long as the worker adds up.
+    await this.#changes.until(() => this.#hasEnded || this.#tasks?.isIdle === true)
+    if (this.#hasEnded) await this.done
   }
 
   async closeWindows(): Promise<void> {
@@ -131,6 +133,9 @@ class GroupWorker implements Worker {
     } catch (error) {
       this.#enter('failed', messageOf(error))
       throw error
+    } finally {
+      this.#hasEnded = true
+      this.#changes.tell()
     }
   }
 

@@ -64,6 +64,21 @@ test('a relative file in the config file starts at its folder, on the command li
   expect(onLine.model.get('m')).toBe(join(folder, 'm.onnx'))
 })
 
+test.each([
+  ['all', Number.POSITIVE_INFINITY],
+  ['none', 0],
+  ['90m', 5_400_000],
+  ['2d', 172_800_000],
+])('windows are rebuilt from %s of the log', (rebuild, ms) => {
+  expect(readConfig(['rebuild'], { rebuild }, { env: {}, folder: '.' })).toEqual({ rebuild: ms })
+})
+
+test.each(['0h', '6', '6 h', '-1h', 'some', '1.5h'])('not from %s', (rebuild) => {
+  expect(listOf(() => readConfig(['rebuild'], { rebuild }, { env: {}, folder: '.' }))).toEqual([
+    `CONFIG_INVALID --rebuild: "${rebuild}" is not all, none, or a duration such as 90m, 6h, 2d`,
+  ])
+})
+
 test('every fault is told at once, with where it comes from', () => {
   const folder = folderWith({
     'tidemark.config.json': JSON.stringify({ brokers: 'nowhere', portt: 1, group: { a: [] } }),

@@ -196,6 +196,21 @@ describe('a rebalance is told in one line for all partitions', () => {
     ])
   })
 
+  test('whose outputs are marked, and when they are whole again', () => {
+    const { observe, told } = logged()
+    observe({ ...samples.warming, reason: 'the group has committed nothing' })
+    observe(samples.whole)
+    expect(told()).toMatchObject([
+      {
+        level: 'warn',
+        msg: 'windows may lack records that were not read: outputs carry tidemark-warming',
+        reason: 'the group has committed nothing',
+        partition: 3,
+      },
+      { level: 'info', msg: 'windows are whole', partition: 3 },
+    ])
+  })
+
   test('before whatever follows it', () => {
     const { observe, told } = logged()
     observe(samples.lost)

@@ -31,6 +31,15 @@ describe('/readyz', () => {
     })
   })
 
+  test('is 503 while windows are restored, with what is left and about how long it takes', async () => {
+    const other = { ...samples.restoring, topology: 'card-minutes', nextOffset: 90, leftMs: 10.4 }
+    const [assigned, restoring] = [samples.assigned, samples.restoring]
+    expect(await ask('/readyz', samples.state, assigned, restoring, other)).toMatchObject({
+      status: 503,
+      body: { ready: false, restoring: 2, restoringLeft: { records: 50, ms: 40 } },
+    })
+  })
+
   test('is 200 while it runs, with the partitions that it has', async () => {
     const other = { ...samples.assigned, topology: 'card-minutes' }
     expect(await ask('/readyz', samples.assigned, samples.assigned, other, samples.state)).toEqual({

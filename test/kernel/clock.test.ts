@@ -1,0 +1,27 @@
+import { getEventListeners } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { wallClock } from '../../src/kernel/clock.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+
+// A worker sleeps on the same signals again and again, for as long as it lives.
+
+const virtual = new VirtualClock(0)
+
+test.each<[string, (signal: AbortSignal) => Promise<void>]>([
+  ['the wall clock', (signal) => wallClock.sleep(0, signal)],
+  [
+    'a clock that is moved',
+    (signal) => {
+      const sleeping = virtual.sleep(1, signal)
+      virtual.step(virtual.nowMs() + 1)
+      return sleeping
+    },
+  ],
+  // As members of a group sleep.
+  ['a timer', (signal) => sleep(0, undefined, { signal })],
+])('sleeping by %s leaves nothing on its signal', async (_, sleepOnce) => {
+  const { signal } = new AbortController()
+  for (let n = 0; n < 50; n++) await sleepOnce(signal)
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+})
