@@ -215,7 +215,8 @@ export class Membership {
         await coordinator.heartbeat(beat)
         this.#o.confirmed(askedMs)
         missed = 0
-        if (await this.#hasMoreToDeal()) return
+        this.#look()
+        if (this.#isLeader && this.#partitionCounts() !== this.#counts) return
       } catch (error) {
         const { code } = fromKafka(error, 'GROUP_FAILED')
         // A broker that is away says nothing about the group.
@@ -225,12 +226,13 @@ export class Membership {
     }
   }
 
-  async #hasMoreToDeal(): Promise<boolean> {
-    if (performance.now() - this.#lookedMs < LOOK_MS) return false
+  /** Beside the heartbeats: a broker that does not answer this must not hold them up. */
+  #look(): void {
+    if (performance.now() - this.#lookedMs < LOOK_MS) return
     this.#lookedMs = performance.now()
-    await this.#o.brokers.refresh()
-    this.#o.looked()
-    return this.#isLeader && this.#partitionCounts() !== this.#counts
+    const { brokers, looked } = this.#o
+    // One that is away is asked again.
+    void brokers.refresh().then(looked, () => {})
   }
 
   #partitionCounts(): string {
