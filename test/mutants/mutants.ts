@@ -19,8 +19,40 @@ const DRIVER = 'records/kafka'
 const TRANSACTIONS = 'test/records/kafka-transactions.test.ts'
 const CONTRACT = 'test/records/kafka.test.ts'
 const PRODUCING = 'test/records/kafka-producing.test.ts'
+const SELF_TEST = 'test/records/self-test.test.ts'
+const LEADERS = 'test/records/kafka-leaders.test.ts'
 
 export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'self-test skips the version',
+    edits: [
+      { file: `${DRIVER}/self-test.ts`, from: 'on.version !== LIBRARY', to: 'on.version === null' },
+    ],
+    caughtBy: { file: SELF_TEST, test: 'another version of the library is refused' },
+  },
+  {
+    name: 'self-test skips the codec',
+    edits: [{ file: `${DRIVER}/self-test.ts`, from: '  testCodec(on)\n', to: '' }],
+    caughtBy: { file: SELF_TEST, test: 'a codec' },
+  },
+  {
+    name: 'a fetch by name, answered from another topic',
+    edits: [
+      { file: `${DRIVER}/brokers.ts`, from: '?.[1] ?? 0) >= FETCH_BY_ID', to: '?.[1] ?? 0) < 0' },
+    ],
+    caughtBy: { file: LEADERS, test: 'while it was read ends the member' },
+  },
+  {
+    name: 'a log that was cut back is read on',
+    edits: [
+      {
+        file: `${DRIVER}/log-check.ts`,
+        from: 'if (epoch >= 0 && endOffset >= nextOffset) return',
+        to: 'if (nextOffset >= 0) return',
+      },
+    ],
+    caughtBy: { file: LEADERS, test: 'though the new leader has the offset that comes next' },
+  },
   {
     name: 'generation -1',
     edits: [

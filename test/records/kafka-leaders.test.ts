@@ -82,6 +82,27 @@ describe('a partition without a leader', () => {
   )
 })
 
+describe('a broker that is gone', () => {
+  ownKafkaTest(
+    'is told of under a member that waits for records; and that it came back, with the end of the log',
+    async ({ service, node }) => {
+      const [topic, group] = [freshName('topic'), freshName('group')]
+      await createTopics(service, open(service), [{ name: topic, partitions: 1 }])
+      await write(service, { topic, partitions: [0] }, 'v')
+      const { heard } = await join(open(service), group, topic)
+      await heard.until(() => heard.hasReached(1))
+      node(1).kill()
+      await heard.until(() => heard.unreadables.length > 0)
+      const reason = expect.stringMatching(/^broker 1: /)
+      expect(heard.unreadables).toEqual([[{ topic, partition: 0, reason }]])
+      heard.ends.length = 0
+      await node(1).restart()
+      await heard.until(() => heard.unreadables.at(-1)?.length === 0)
+      await heard.until(() => heard.hasReached(1))
+    },
+  )
+})
+
 describe('a topic that was made anew', () => {
   kafkaTest(
     'while it was read ends the member, though the new log has the offset that comes next',

@@ -63,6 +63,26 @@ describe('security', () => {
     await records.close()
   })
 
+  secureKafkaTest('a port that speaks TLS is told to a client that does not', async (secure) => {
+    const records = new KafkaRecords({ brokers: secure.brokers })
+    expect(await thrownBy(records.describeTopics(['t']))).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(`${secure.brokers[0]} speaks TLS, and this client does not`),
+      hint: expect.stringContaining('--tls'),
+    })
+    await records.close()
+  })
+
+  secureKafkaTest('one that does not is told to a client that does', async (secure, kafka) => {
+    const [broker = ''] = kafka.brokers
+    const records = new KafkaRecords({ ...secureOptions(secure), brokers: [broker] })
+    expect(await thrownBy(records.describeTopics(['t']))).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(`${broker} does not speak TLS, and this client does`),
+    })
+    await records.close()
+  })
+
   test.each<[string, KafkaOptions]>([
     [
       'SASL PLAIN without TLS',

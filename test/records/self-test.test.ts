@@ -1,5 +1,11 @@
-import { expect, test } from 'vitest'
-import { checkAbilities, selfTest } from '../../src/records/kafka/self-test.ts'
+import { describe, expect, test } from 'vitest'
+import {
+  checkAbilities,
+  FOUNDATION,
+  type Foundation,
+  KNOWN,
+  selfTest,
+} from '../../src/records/kafka/self-test.ts'
 import { API } from '../../src/records/kafka/wire/request.ts'
 import { thrownBy } from '../support/thrown.ts'
 
@@ -8,6 +14,28 @@ const all = (newest: number): Map<number, readonly [number, number]> =>
 
 test('what this driver stands on is as it must be', () => {
   expect(() => selfTest()).not.toThrow()
+})
+
+describe('what it stands on is not as it must be', () => {
+  test('another version of the library is refused', async () => {
+    const looking = async () => selfTest({ ...FOUNDATION, version: '2.3.0' })
+    expect(await thrownBy(looking())).toMatchObject({
+      code: 'CLIENT_BROKEN',
+      message: 'kafkajs is 2.3.0, and this driver reaches into 2.2.4',
+    })
+  })
+
+  test.each<[string, Partial<Foundation>]>([
+    ['a known batch is not written as it must be', { encode: () => Buffer.alloc(152) }],
+    [
+      'a known batch is not read as it must be',
+      { decode: () => FOUNDATION.decode(Buffer.alloc(0)) },
+    ],
+    ['a damaged batch is not noticed', { decode: () => FOUNDATION.decode(KNOWN) }],
+  ])('a codec: %s', async (message, broken) => {
+    const looking = async () => selfTest({ ...FOUNDATION, ...broken })
+    expect(await thrownBy(looking())).toMatchObject({ code: 'CLIENT_BROKEN', message })
+  })
 })
 
 test('a broker that takes all calls is spoken to', () => {

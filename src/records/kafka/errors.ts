@@ -1,4 +1,5 @@
 import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
+import { OTHER_SPEECH } from './spoken.ts'
 
 // The library's errors, told apart by what can be done about them.
 
@@ -24,6 +25,11 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boo
     code: 'AUTHORIZATION',
     hint: 'the user lacks a right (ACL) on the topic, the group or the cluster',
     matches: ({ type }) => type?.endsWith('_AUTHORIZATION_FAILED') ?? false,
+  },
+  {
+    code: 'CONFIG_INVALID',
+    hint: 'turn TLS on or off (--tls), or take the port of the other listener',
+    matches: ({ code }) => code === OTHER_SPEECH,
   },
   {
     code: 'AUTHENTICATION',

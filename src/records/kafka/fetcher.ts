@@ -186,7 +186,8 @@ export class Fetcher {
     // A broker fills partitions in the order in which they are asked for, up to the limit of the whole answer.
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
     const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
-    const answer = { sinceMs: performance.now(), hindered: NOTHING, partitions: [], problem: null }
+    const sinceMs = performance.now()
+    const answer = { leader, sinceMs, hindered: NOTHING, partitions: [], problem: null }
     if (inTurn.length === 0) return { ...answer, asked: [] }
     const { brokers } = this.#o
     try {
@@ -213,7 +214,7 @@ export class Fetcher {
   }
 
   /** Moves positions on. @throws TidemarkError for what cannot be recovered from */
-  #take({ asked, partitions, problem, hindered, sinceMs }: Answer): Taken {
+  #take({ leader, asked, partitions, problem, hindered, sinceMs }: Answer): Taken {
     const { unreadables, isCurrent } = this.#o
     const by = new Map(asked.map((one) => [partitionName(one.of), one]))
     const got: [Fetchable, Arrived][] = []
@@ -221,7 +222,8 @@ export class Fetcher {
     for (const [name, { of }] of by) {
       const hindrance = hindered.get(name)
       if (hindrance !== undefined) this.#setBack(of, hindrance, sinceMs)
-      if (problem !== null && isCurrent(of)) unreadables.fails(of, problem.message, sinceMs)
+      if (problem === null || !isCurrent(of)) continue
+      unreadables.fails(of, `broker ${leader}: ${problem.message}`, sinceMs)
     }
     for (const partition of partitions) {
       const one = by.get(partitionName(partition))
@@ -284,6 +286,7 @@ interface Setback {
 }
 
 interface Answer {
+  readonly leader: string
   /** When it was asked for. */
   readonly sinceMs: number
   readonly asked: readonly { readonly of: Fetchable; readonly offset: number }[]

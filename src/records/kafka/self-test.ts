@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { decodeRecords } from './codec/decode.ts'
 import { BatchEncoder, type OutgoingRecord } from './codec/encode.ts'
+import type { FetchedRecords } from './codec/fetched-records.ts'
 import type { BrokerAbilities } from './wire/api-versions.ts'
 import { API, type ApiName } from './wire/request.ts'
 
@@ -44,20 +45,37 @@ const RECORDS: readonly OutgoingRecord[] = [
   { key: null, value: Buffer.from('ü'.repeat(40)), timestampMs: 1_700_000_000_500, headers: [] },
 ]
 const PRODUCER = { id: 7, epoch: 3, baseSequence: 11, isTransactional: true }
-const BATCH = Buffer.from(
+export const KNOWN = Buffer.from(
   'AAAAAAAAAAAAAACY/////wJFg5hKABAAAAABAAABi8/laAAAAAGLz+Vp9AAAAAAAAAAHAAMAAAALAAAAAhgAAAACawJ2AgJoAjGw' +
     'AQDoBwIBoAHDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zD' +
     'vMO8w7zDvMO8w7zDvAA=',
   'base64',
 )
 
+/** What is looked at. */
+export interface Foundation {
+  /** Of the library that is installed. */
+  readonly version: string
+  readonly encode: (records: readonly OutgoingRecord[]) => Buffer | undefined
+  readonly decode: (batch: Buffer) => FetchedRecords
+}
+
+/** What is installed. */
+export const FOUNDATION: Foundation = {
+  version: (createRequire(import.meta.url)('kafkajs/package.json') as { version: string }).version,
+  encode: (records) => {
+    const options = { maxBytes: 1_000, producer: PRODUCER, compression: 'none' } as const
+    return new BatchEncoder().encode(records, options)[0]?.bytes
+  },
+  decode: (batch) => decodeRecords(batch, { partition: 'self-test', fromOffset: 0, aborted: [] }),
+}
+
 /** @throws TidemarkError `CLIENT_BROKEN` */
-export function selfTest(): void {
-  const { version } = createRequire(import.meta.url)('kafkajs/package.json') as { version: string }
-  if (version !== LIBRARY) {
-    throw broken(`kafkajs is ${version}, and this driver reaches into ${LIBRARY}`)
+export function selfTest(on: Foundation = FOUNDATION): void {
+  if (on.version !== LIBRARY) {
+    throw broken(`kafkajs is ${on.version}, and this driver reaches into ${LIBRARY}`)
   }
-  testCodec()
+  testCodec(on)
 }
 
 /** @throws TidemarkError `BROKER_TOO_OLD` */
@@ -73,26 +91,24 @@ export function checkAbilities({ versions }: BrokerAbilities): void {
   })
 }
 
-function testCodec(): void {
-  const options = { maxBytes: 1_000, producer: PRODUCER, compression: 'none' } as const
-  const [written] = new BatchEncoder().encode(RECORDS, options)
-  if (written?.bytes.equals(BATCH) !== true)
+function testCodec({ encode, decode }: Foundation): void {
+  if (encode(RECORDS)?.equals(KNOWN) !== true)
     throw broken('a known batch is not written as it must be')
-  const read = decodeRecords(BATCH, { partition: 'self-test', fromOffset: 0, aborted: [] })
+  const read = decode(KNOWN)
   const isRead = RECORDS.every((record, i) => {
     const { offset: _, ...found } = read.at(i)
     return isDeepStrictEqual(found, record)
   })
   if (read.length !== RECORDS.length || !isRead)
     throw broken('a known batch is not read as it must be')
-  const damaged = Buffer.from(BATCH)
+  const damaged = Buffer.from(KNOWN)
   damaged[damaged.length - 2] = 0
-  if (isReadable(damaged)) throw broken('a damaged batch is not noticed')
+  if (isReadable(damaged, decode)) throw broken('a damaged batch is not noticed')
 }
 
-function isReadable(batch: Buffer): boolean {
+function isReadable(batch: Buffer, decode: Foundation['decode']): boolean {
   try {
-    decodeRecords(batch, { partition: 'self-test', fromOffset: 0, aborted: [] })
+    decode(batch)
     return true
   } catch {
     return false

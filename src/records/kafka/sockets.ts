@@ -1,6 +1,12 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { ISocketFactory } from 'kafkajs'
+import { Spoken } from './spoken.ts'
+
+interface Address {
+  readonly host: string
+  readonly port: number
+}
 
 /**
  * The sockets of one driver. The library keeps one open, and with it the process alive, for as long as it waits for an
@@ -8,6 +14,7 @@ import type { ISocketFactory } from 'kafkajs'
  */
 export class Sockets {
   readonly #open = new Set<Socket>()
+  readonly #spoken = new Spoken()
   #closed = false
 
   /** For the library's configuration; opens them as the library's own factory does. */
@@ -15,8 +22,8 @@ export class Sockets {
     if (this.#closed) throw closed()
     const name = isIP(host) === 0 ? { servername: host } : {}
     const socket = ssl
-      ? connectTls({ host, port, ...name, ...ssl }, onConnect)
-      : connectPlain({ host, port }, onConnect)
+      ? this.#secure({ host, port }, { ...name, ...ssl }, onConnect)
+      : this.#plain({ host, port }, onConnect)
     socket.setKeepAlive(true, 60_000)
     this.#open.add(socket)
     socket.once('close', () => {
@@ -24,6 +31,18 @@ export class Sockets {
       // The library does so again each time that it fails to reach the broker, and each call would leave a listener behind.
       socket.unref = () => socket
     })
+    return socket
+  }
+
+  #plain({ host, port }: Address, onConnect: () => void): Socket {
+    const socket = connectPlain({ host, port }, onConnect)
+    this.#spoken.watchPlain(socket, `${host}:${port}`)
+    return socket
+  }
+
+  #secure({ host, port }: Address, options: ConnectionOptions, onConnect: () => void): Socket {
+    const socket = connectTls({ host, port, ...options }, onConnect)
+    this.#spoken.watchTls(socket, host, port)
     return socket
   }
 
