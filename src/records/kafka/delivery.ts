@@ -214,9 +214,10 @@ export class Delivery {
   #answered(line: Line, bytes: number): void {
     const nowMs = performance.now()
     const throttleMs = this.#o.brokers.throttleLeftMs(line.leader)
-    this.#o.pace.acknowledged(bytes, nowMs - line.sinceMs + throttleMs)
+    this.#o.pace.acknowledged(bytes, Math.max(0, nowMs - line.sinceMs), throttleMs)
     line.bytes -= bytes
-    line.sinceMs = nowMs
+    // What was written before is read then.
+    line.sinceMs = nowMs + throttleMs
   }
 
   /** The connection has ended, and with it all that was under way over it. */

@@ -13,49 +13,69 @@ const MEMORY_MS = 2_000
 const SLOWEST = 4
 
 export class Pace {
-  /** Of what weighs: bytes that were acknowledged, and for how long they were under way. */
-  #bytes = 0
-  #ms = 0
+  /** While the broker reads. */
+  readonly #link = new Rate()
+  /** With the time for which it throttles. */
+  readonly #allowed = new Rate()
   /** What the way alone takes: a few bytes that were acknowledged soonest. */
   #wayMs = Number.POSITIVE_INFINITY
 
   /**
    * So many bytes were acknowledged.
-   * @param tookMs since they were written, or since the last acknowledgement of what was written before; with the time for which
-   * the broker throttles because of them
+   * @param tookMs since they were written, or since the last acknowledgement of what was written before
+   * @param throttleMs for how long the broker throttles because of them
    */
-  acknowledged(bytes: number, tookMs: number): void {
-    if (bytes < SMALLEST_REQUEST_BYTES) this.#wayMs = Math.min(this.#wayMs, tookMs)
-    else this.#count(bytes, Number.isFinite(this.#wayMs) ? tookMs - this.#wayMs : tookMs)
+  acknowledged(bytes: number, tookMs: number, throttleMs: number): void {
+    if (bytes < SMALLEST_REQUEST_BYTES) {
+      this.#wayMs = Math.min(this.#wayMs, tookMs)
+      return
+    }
+    const onTheWayMs = Number.isFinite(this.#wayMs) ? tookMs - this.#wayMs : tookMs
+    this.#link.count(bytes, onTheWayMs)
+    this.#allowed.count(bytes, onTheWayMs + throttleMs)
   }
 
   /** So many bytes were not acknowledged in this time. The pace is not known: it is taken for half of what would have sufficed. */
   timedOut(bytes: number, afterMs: number): void {
-    this.#count(Math.min(bytes, this.#bytesIn(afterMs)) / 2, afterMs)
+    for (const rate of [this.#link, this.#allowed]) {
+      rate.count(Math.min(bytes, rate.bytesIn(afterMs)) / 2, afterMs)
+    }
   }
 
-  /** The most that should go into one request. */
+  /**
+   * The most that should go into one request. A broker that throttles has read it before: where only it is slow, a large one is
+   * better, since the transaction has ended when it is to be waited for.
+   */
   get requestBytes(): number {
-    if (this.#ms === 0) return FIRST_REQUEST_BYTES
-    return Math.min(
-      LARGEST_REQUEST_BYTES,
-      Math.max(SMALLEST_REQUEST_BYTES, this.#bytesIn(REQUEST_MS)),
-    )
+    if (!this.#link.isKnown) return FIRST_REQUEST_BYTES
+    const bytes = Math.max(SMALLEST_REQUEST_BYTES, this.#link.bytesIn(REQUEST_MS))
+    return Math.min(LARGEST_REQUEST_BYTES, bytes)
   }
 
   /** How long so many bytes take, ms; 0 while it is not known. */
   needsMs(bytes: number): number {
-    return this.#ms === 0 ? 0 : bytes / Math.max(SLOWEST, this.#bytes / this.#ms)
+    return this.#allowed.isKnown ? bytes / Math.max(SLOWEST, this.#allowed.bytesIn(1)) : 0
+  }
+}
+
+/** Bytes in a time, of late. */
+class Rate {
+  #bytes = 0
+  #ms = 0
+
+  get isKnown(): boolean {
+    return this.#ms > 0
   }
 
-  #count(bytes: number, ms: number): void {
+  count(bytes: number, ms: number): void {
     const weight = Math.exp(-ms / MEMORY_MS)
     this.#bytes = this.#bytes * weight + bytes
     // What was quicker than can be measured took something.
     this.#ms = this.#ms * weight + Math.max(ms, 1)
   }
 
-  #bytesIn(ms: number): number {
-    return this.#ms === 0 ? Number.POSITIVE_INFINITY : (this.#bytes / this.#ms) * ms
+  /** Without end while nothing is known. */
+  bytesIn(ms: number): number {
+    return this.isKnown ? (this.#bytes / this.#ms) * ms : Number.POSITIVE_INFINITY
   }
 }

@@ -204,7 +204,8 @@ function emptyPartition(): Partition {
   return { lowOffset: 0, records: [], packed: [] }
 }
 
-function sizeOf({ key, value, headers }: NewRecord): number {
+/** Bytes of key, value and headers. */
+export function sizeOf({ key, value, headers }: NewRecord): number {
   let bytes = (key?.length ?? 0) + (value?.length ?? 0)
   for (const header of headers) bytes += Buffer.byteLength(header.name) + header.value.length
   return bytes

@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import { Slices } from '../../kernel/slices.ts'
+import { formatDuration } from '../../kernel/time.ts'
 import { partitionName } from '../partition-name.ts'
 import type {
   Assignment,
@@ -9,12 +11,13 @@ import type {
   JoinOptions,
   Loss,
   Member,
+  NewRecord,
   NextOffset,
   TopicPartition,
 } from '../port.ts'
 import { chosenStart } from '../standing.ts'
 import type { GroupMember, MemoryGroup } from './group.ts'
-import type { MemoryLog } from './log.ts'
+import { type MemoryLog, sizeOf } from './log.ts'
 
 interface Owned extends TopicPartition {
   readonly epoch: number
@@ -26,6 +29,15 @@ interface Owned extends TopicPartition {
   reportedEnd: number
 }
 
+/** A link that carries so much, and the clock by which it does. */
+export interface Link {
+  readonly bytesPerSecond: number
+  readonly clock: Clock
+}
+
+/** What records of a transaction may take, as on Kafka, ms. */
+const WRITING_MS = 8_000
+
 /** What a member works on. */
 export interface Surroundings {
   readonly memberId: string
@@ -33,6 +45,7 @@ export interface Surroundings {
   readonly group: MemoryGroup
   /** Records per chunk at most. */
   readonly chunkRecords: number
+  readonly link: Link | undefined
   /** Called after records were appended. */
   readonly appended: () => void
 }
@@ -69,10 +82,11 @@ export class MemoryMember implements Member, GroupMember {
   async commit(commit: Commit): Promise<void> {
     await nextTurn()
     const { log, group, appended } = this.#surroundings
-    if (this.#over) throw new TidemarkError('FENCED', `the member has left group "${group.name}"`)
     const records = [...commit.outputs, ...commit.deadLetters]
-    const current = commit.nextOffsets.filter((next) => this.#isCurrent(next))
     const isWhole = (this.options.guarantee ?? 'exactly-once') === 'exactly-once'
+    await this.#carry(records, isWhole && commit.isSmallest !== true ? WRITING_MS : null)
+    if (this.#over) throw new TidemarkError('FENCED', `the member has left group "${group.name}"`)
+    const current = commit.nextOffsets.filter((next) => this.#isCurrent(next))
     if (isWhole && current.length < commit.nextOffsets.length) {
       throw new TidemarkError('REBALANCING', 'a partition of the commit has moved away meanwhile')
     }
@@ -83,6 +97,21 @@ export class MemoryMember implements Member, GroupMember {
       appended()
     }
     for (const next of current) group.commit(next)
+  }
+
+  /** Takes as long as the bytes need. @throws TidemarkError `COMMIT_TIMED_OUT`: they need longer than they may */
+  async #carry(records: readonly NewRecord[], withinMs: number | null): Promise<void> {
+    const { link } = this.#surroundings
+    if (link === undefined) return
+    const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0)
+    const needsMs = (1_000 * bytes) / link.bytesPerSecond
+    const isTooMuch = withinMs !== null && needsMs > withinMs
+    await link.clock.sleep(isTooMuch ? withinMs : needsMs)
+    if (!isTooMuch) return
+    throw new TidemarkError(
+      'COMMIT_TIMED_OUT',
+      `${bytes} bytes were not acknowledged in ${formatDuration(withinMs)}`,
+    )
   }
 
   pause(partition: TopicPartition): void {

@@ -13,29 +13,34 @@ import {
 } from '../port.ts'
 import { MemoryGroup } from './group.ts'
 import { MemoryLog, type NewPackedBatch, type Position, type TopicOptions } from './log.ts'
-import { MemoryMember } from './member.ts'
+import { type Link, MemoryMember } from './member.ts'
 
 export interface MemoryRecordsOptions {
   /** Records per chunk at most, up to 2,048. @default 500 */
   readonly chunkRecords?: number
+  /** How fast commits get through. @default in no time */
+  readonly link?: Link
 }
 
 /** Records in this process: topics, groups and rebalances as on Kafka, without a broker. Gone with the process. */
 export class MemoryRecords implements Records {
   readonly #chunkRecords: number
+  readonly #link: Link | undefined
   readonly #log: MemoryLog
   readonly #groups = new Map<string, MemoryGroup>()
   #joins = 0
 
   constructor(options: MemoryRecordsOptions = {}, log = new MemoryLog()) {
     this.#chunkRecords = Math.min(options.chunkRecords ?? 500, MOST_CHUNK_RECORDS)
+    this.#link = options.link
     this.#log = log
   }
 
   /** The same topics, records and committed offsets once more, without members: from here on both go their own ways. */
   clone(): MemoryRecords {
     const log = this.#log.copy()
-    const clone = new MemoryRecords({ chunkRecords: this.#chunkRecords }, log)
+    const link = this.#link === undefined ? {} : { link: this.#link }
+    const clone = new MemoryRecords({ chunkRecords: this.#chunkRecords, ...link }, log)
     for (const [name, group] of this.#groups) clone.#groups.set(name, group.copy(log))
     return clone
   }
@@ -147,6 +152,7 @@ export class MemoryRecords implements Records {
       log: this.#log,
       group,
       chunkRecords: this.#chunkRecords,
+      link: this.#link,
       appended: () => this.#wake(),
     })
     await member.join()
