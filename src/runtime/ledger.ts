@@ -26,8 +26,8 @@ export interface Gathered {
 
 /** All that was made of a chunk. */
 const ALL: Part = { pieces: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY }
-/** What is made of a record, in memory, before any has shown it, bytes. */
-const FIRST_GUESS_BYTES = 1_000
+/** What is made of a record, in memory, before any has shown it, bytes: so much that some thousand are waited for. */
+const FIRST_GUESS_BYTES = 16_000
 
 /**
  * A commit takes chunks whole, or a chunk up to a record: then its offset is that of the record. At least once, pieces of a chunk

@@ -115,7 +115,11 @@ export class Tasks {
       limits: this.#share,
       partitions,
       topicLimits: this.#o.topicLimits,
-      onFinished: () => this.#o.onChange(),
+      onFinished: () => {
+        // What was made of it may weigh less than was expected.
+        this.adjustFlow()
+        this.#o.onChange()
+      },
       onFlow: () => this.adjustFlow(),
       onFailed: (error) => this.#o.onError(error),
     })
