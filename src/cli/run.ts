@@ -35,6 +35,7 @@ const SETTINGS = [
   'commitInterval',
   'maxCommitMb',
   'maxInFlightMb',
+  'deadLetterBreaker',
   'workerName',
   'sessionTimeout',
   'maxKeys',
@@ -90,7 +91,7 @@ async function work(
     log.debug({ stack }, 'where the warning comes from')
   })
   const watch = await watchers(prepared, config, { log, stderr })
-  const { guarantee, commitInterval, workerName } = config
+  const { guarantee, commitInterval, deadLetterBreaker, workerName } = config
   const records = new KafkaRecords({
     ...kafkaOptions(config),
     sessionTimeoutMs: config.sessionTimeout * 1_000,
@@ -115,6 +116,7 @@ async function work(
     ...(commitInterval === null ? {} : { commitIntervalMs: commitInterval }),
     maxCommitBytes: config.maxCommitMb * MEGABYTE,
     maxInFlightBytes: config.maxInFlightMb * MEGABYTE,
+    ...(deadLetterBreaker === null ? {} : { breakerPercent: deadLetterBreaker }),
     limits: limitsOf(config),
   })
   try {

@@ -75,6 +75,14 @@ export const SETTINGS = {
     fallback: 256,
     parse: (given) => numberOf(given, { from: 1, to: Number.MAX_SAFE_INTEGER }),
   }),
+  deadLetterBreaker: setting<number | null>({
+    takes: '<percent|off>',
+    about:
+      'when more of the last 1,000 records of a partition are dead letters, it goes on at 100 a second',
+    fallback: null,
+    fallbackText: 'off',
+    parse: (given) => (one(given) === 'off' ? null : numberOf(given, { from: 1, to: 99 })),
+  }),
   workerName: setting<string | null>({
     takes: '<name>',
     about:

@@ -65,6 +65,11 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
     whole: ({ topology, partition }) => log.info({ topology, ...partition }, 'windows are whole'),
     'dead-letter': (event) => deadLetters.tell(event),
     throttled: ({ durationMs }) => throttling.tell(durationMs, clock.nowMs()),
+    breaker: ({ partition, isOpen, deadPercent }) => {
+      const about = { ...partition, deadPercent: Math.floor(deadPercent) }
+      if (isOpen) log.warn(about, 'too many dead letters: going on at 100 records a second')
+      else log.info(about, 'fewer dead letters again: going on at full speed')
+    },
     'commit-slow': ({ durationMs }) =>
       log.warn({ after: formatDuration(durationMs) }, 'a commit takes long, nothing is lost'),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>

@@ -1,8 +1,11 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Assignment, Chunk, Guarantee, TopicPartition } from '../records/port.ts'
+import { Breaker } from './breaker.ts'
 import type { Entry, NewEntry, RestartPoint } from './entry.ts'
+import type { RuntimeEvent } from './events.ts'
 import { IdleClock } from './idle-clock.ts'
+import { Inlet } from './inlet.ts'
 import { Ledger } from './ledger.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { markOf, packNote, type RecordMark, type RestartNote } from './restart-note.ts'
@@ -16,8 +19,13 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 /** Records that are read again in a millisecond, before it is known how many they are here. */
 const GUESSED_PACE = 30
 
+/** About what a record weighs beside its value while it waits. */
+const RECORD_BYTES = 200
+
 export interface PartitionSurroundings extends TaskSurroundings {
   readonly guarantee: Guarantee
+  /** Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none do. */
+  readonly breakerPercent: number | null
   /** Of the topic. */
   readonly partitions: number
   /** So much more, or less, is on its way. */
@@ -38,6 +46,8 @@ export class AssignedPartition {
   readonly #note: RestartNote | null
   readonly #startedMs: number
   readonly #idle: IdleClock | null
+  readonly #breaker: Breaker
+  readonly #inlet: Inlet
   /** By task, the records that it has read again. */
   readonly #reread: number[]
   /** Size of what is read again and not taken yet. */
@@ -58,7 +68,14 @@ export class AssignedPartition {
     const note = noteOf(assignment)
     this.partition = { topic, partition }
     this.epoch = epoch
-    this.#around = around
+    this.#breaker = new Breaker(around.breakerPercent ?? 100)
+    this.#around = { ...around, observer: (event) => this.#observe(event, around) }
+    this.#inlet = new Inlet({
+      clock: around.clock,
+      isSlow: () => this.#breaker.isOpen,
+      pass: (chunk) => this.#live(chunk),
+      weigh: (chunk) => valueBytes(chunk) + RECORD_BYTES * chunk.records.length,
+    })
     this.ledger = new Ledger(around.guarantee)
     this.#committedOffset = nextOffset
     this.#note = note
@@ -70,7 +87,7 @@ export class AssignedPartition {
         new Task(
           topology,
           { partition: this.partition, plan: this.#plans[i] as RestartPlan },
-          around,
+          this.#around,
         ),
     )
     const offsets = this.#plans.map((plan) => plan.from.offset)
@@ -91,21 +108,21 @@ export class AssignedPartition {
 
   /** Size of what is on its way. */
   get bytesInFlight(): number {
-    return this.ledger.bytesInFlight + this.#replayBytes
+    return this.ledger.bytesInFlight + this.#replayBytes + this.#inlet.bytes
   }
 
   /** Is nothing of it on its way to a commit? */
   get isIdle(): boolean {
-    return this.ledger.isEmpty
+    return this.ledger.isEmpty && this.#inlet.isEmpty
   }
 
   take(chunk: Chunk): void {
     const at = this.#committedOffset
-    if (!this.#isRestoring) this.#live(chunk)
+    if (!this.#isRestoring) this.#inlet.take(chunk)
     else if (chunk.nextOffset <= at) this.#replay(chunk)
     else {
       this.#replay(upTo(chunk, at))
-      this.#live(behind(chunk, at))
+      this.#inlet.take(behind(chunk, at))
     }
   }
 
@@ -117,7 +134,12 @@ export class AssignedPartition {
       const { name } = topology.definition
       this.#around.observer({ ...this.#consumed(name), records: 0, bytes: 0, endOffset })
     }
-    this.#idle?.caughtUp()
+    this.#inlet.then(() => this.#idle?.caughtUp())
+  }
+
+  /** Nothing more of it is begun. */
+  stopTaking(): void {
+    this.#inlet.drop()
   }
 
   /** Time has passed without a record, up to a watermark for each task; windows close. Resolves when they have. */
@@ -129,6 +151,7 @@ export class AssignedPartition {
   /** It is lost, with all it had on its way. */
   drop(): void {
     this.#idle?.stop()
+    this.#inlet.drop()
     for (const task of this.tasks) task.drop()
   }
 
@@ -153,6 +176,13 @@ export class AssignedPartition {
     // Where a group begins is settled before anything is read: else a worker that follows begins at another end of the log. It says
     // how its windows are to be had, so that one that follows goes on making them.
     if (metadata === null) void this.pass(() => Number.NEGATIVE_INFINITY)
+  }
+
+  #observe(event: RuntimeEvent, { observer }: PartitionSurroundings): void {
+    observer(event)
+    if (event.type !== 'processed' || !this.#breaker.took(event.outcomes)) return
+    const { isOpen, deadPercent } = this.#breaker
+    observer({ type: 'breaker', partition: this.partition, isOpen, deadPercent })
   }
 
   #live(chunk: Chunk): void {

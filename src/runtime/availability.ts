@@ -1,13 +1,13 @@
 import { partitionName } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { Unreadable } from '../records/port.ts'
+import type { TopicPartition, Unreadable } from '../records/port.ts'
 import type { RuntimeEvent } from './events.ts'
 
 // Whether a member of a group can do all of its work just now, and if not, why. Several things may be in its way at once, each
 // of which comes and goes by itself; only what it tells itself decides.
 
 /** What may be in the way. */
-type Obstacle = 'commit' | 'input'
+type Obstacle = 'commit' | 'input' | `breaker ${string}`
 
 /** So many partitions are named, and the others counted. */
 const NAMED = 5
@@ -38,6 +38,8 @@ export class Availability {
     else if (event.type === 'committed') this.#committed()
     else if (event.type === 'writing-slow') this.#slowed(event.bytesPerSecond)
     else if (event.type === 'unreadable') this.#set('input', inWords(event.partitions))
+    else if (event.type === 'breaker') this.#broke(event)
+    else if (event.type === 'lost') this.#set(breakerOf(event.partition), null)
   }
 
   #slow(durationMs: number): void {
@@ -77,10 +79,20 @@ export class Availability {
     this.#set('commit', null)
   }
 
+  #broke({ partition, isOpen, deadPercent }: Extract<RuntimeEvent, { type: 'breaker' }>): void {
+    const [name, percent] = [partitionName(partition), Math.floor(deadPercent)]
+    const what = `${percent} % of the last records of ${name} are dead letters: it goes on at 100 a second`
+    this.#set(breakerOf(partition), isOpen ? what : null)
+  }
+
   #set(obstacle: Obstacle, reason: string | null): void {
     if (reason === null) this.#reasons.delete(obstacle)
     else this.#reasons.set(obstacle, reason)
   }
+}
+
+function breakerOf(partition: TopicPartition): Obstacle {
+  return `breaker ${partitionName(partition)}`
 }
 
 /** `null`: every partition can be read. */

@@ -150,6 +150,13 @@ export type RuntimeEvent =
       readonly endToEndMs: readonly number[]
     }
   | {
+      /** Too many of a partition's last records are dead letters, so that it goes on slowly; or they are not any more. */
+      readonly type: 'breaker'
+      readonly partition: TopicPartition
+      readonly isOpen: boolean
+      readonly deadPercent: number
+    }
+  | {
       /** A commit is on its way for so long, and will end: told once. */
       readonly type: 'commit-slow'
       readonly durationMs: number

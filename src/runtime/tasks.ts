@@ -28,6 +28,8 @@ export interface TasksOptions {
   readonly guarantee: Guarantee
   readonly observer: Observer
   readonly clock: Clock
+  /** Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none do. */
+  readonly breakerPercent: number | null
   /** What the windows of all tasks may hold together; each gets an equal share. */
   readonly limits: StateLimits
   /** What may be on its way, of all partitions together. */
@@ -111,6 +113,7 @@ export class Tasks {
       guarantee: this.#o.guarantee,
       clock: this.#o.clock,
       slices: this.#slices,
+      breakerPercent: this.#o.breakerPercent,
       observer: this.#o.observer,
       limits: this.#share,
       partitions,
@@ -145,6 +148,11 @@ export class Tasks {
     }
     this.#divide()
     this.#o.onChange()
+  }
+
+  /** What has not been begun is left to whoever takes over. */
+  stopTaking(): void {
+    for (const partition of this.#partitions.values()) partition.stopTaking()
   }
 
   /** Drops all tasks. */

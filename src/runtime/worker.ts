@@ -53,6 +53,11 @@ export interface WorkerOptions {
   readonly maxCommitBytes?: number
   /** What may be on its way between the log and a commit, of all partitions together, bytes. @default 256 MB */
   readonly maxInFlightBytes?: number
+  /**
+   * When more than so many of a partition's last 1,000 records are dead letters, late ones not counted, it goes on at 100 records a
+   * second and the worker is `unavailable`, %. @default never
+   */
+  readonly breakerPercent?: number
   /** What the windows of all tasks may hold. @default what this machine can hold */
   readonly limits?: StateLimits
   /** @default the wall clock */
@@ -176,11 +181,21 @@ class GroupWorker implements Worker {
       this.#changes.tell()
     }
     const limits = new Map([...this.#topics].map(([name, topic]) => [name, limitsOf(topic)]))
+    const availability = new Availability()
+    const observer: Observer = (event) => {
+      this.#o.observer(event)
+      availability.follow(event)
+      if (event.type === 'throttled' && event.of === 'writing') {
+        committer?.throttled(event.durationMs)
+      }
+      if (failed === null) this.#showAvailability()
+    }
     const tasks = new Tasks({
       topologies: this.#o.prepared.topologies,
       guarantee: this.#guarantee,
-      observer: this.#o.observer,
+      observer,
       clock: this.#clock,
+      breakerPercent: this.#o.breakerPercent ?? null,
       limits: this.#o.limits ?? limitsOfMachine(),
       maxInFlightBytes: this.#o.maxInFlightBytes ?? MAX_IN_FLIGHT_BYTES,
       partitions: (topic) => this.#partitionsOf(topic),
@@ -194,15 +209,6 @@ class GroupWorker implements Worker {
       onError: fail,
     })
     this.#tasks = tasks
-    const availability = new Availability()
-    const observer: Observer = (event) => {
-      this.#o.observer(event)
-      availability.follow(event)
-      if (event.type === 'throttled' && event.of === 'writing') {
-        committer?.throttled(event.durationMs)
-      }
-      if (failed === null) this.#showAvailability()
-    }
     const member = await this.#join(guarded({ tasks, observer, fail }))
     if (member === null) return
     tasks.joined(member)
@@ -274,6 +280,7 @@ class GroupWorker implements Worker {
   async #finish(member: Member, tasks: Tasks, hasFailed: () => boolean): Promise<void> {
     this.#enter('stopping')
     member.stopFetching()
+    tasks.stopTaking()
     const isDone = () => tasks.isIdle || hasFailed()
     await this.#atMost(FINISH_WITHIN_MS, this.#changes.until(isDone))
     if (isDone()) return

@@ -68,6 +68,12 @@ export const samples = {
   'writing-slow': { type: 'writing-slow', bytesPerSecond: 51_000 },
   unreadable: { type: 'unreadable', partitions: [{ ...partition, reason: 'it has no leader' }] },
   throttled: { type: 'throttled', of: 'writing', durationMs: 4_200 },
+  breaker: {
+    type: 'breaker',
+    partition: { topic: 'payments', partition: 4 },
+    isOpen: true,
+    deadPercent: 61.5,
+  },
   'commit-failed': {
     type: 'commit-failed',
     code: 'COMMIT_FAILED',

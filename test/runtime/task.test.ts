@@ -52,6 +52,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     guarantee: setting.guarantee ?? 'exactly-once',
     clock: wallClock,
     slices: new Slices(() => 0),
+    breakerPercent: null,
     observer: watch.observer,
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,

@@ -1,0 +1,92 @@
+import type { Clock } from '../kernel/clock.ts'
+import type { Chunk } from '../records/port.ts'
+
+/** While it is slow, so many records go on at once, and so often: 100 a second. */
+const SLOW = { records: 10, everyMs: 100 }
+
+interface InletOptions {
+  readonly clock: Clock
+  readonly isSlow: () => boolean
+  readonly pass: (chunk: Chunk) => void
+  /** What it holds in memory while it waits, bytes. */
+  readonly weigh: (chunk: Chunk) => number
+}
+
+/** Lets a partition's chunks pass in their order: at once, or slowly. */
+export class Inlet {
+  readonly #o: InletOptions
+  readonly #dropped = new AbortController()
+  #waiting: (Chunk | (() => void))[] = []
+  #isPassing = false
+  #bytes = 0
+
+  constructor(options: InletOptions) {
+    this.#o = options
+  }
+
+  /** Has all passed? */
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0
+  }
+
+  /** In memory, of what has not passed. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  take(chunk: Chunk): void {
+    if (this.#waiting.length === 0 && !this.#o.isSlow()) this.#o.pass(chunk)
+    else {
+      this.#bytes += this.#o.weigh(chunk)
+      this.#keep(chunk)
+    }
+  }
+
+  /** Does something when all that was taken before has passed. */
+  then(work: () => void): void {
+    if (this.#waiting.length === 0) work()
+    else this.#keep(work)
+  }
+
+  /** Nothing passes any more; what has not is read again by whoever takes over. */
+  drop(): void {
+    this.#waiting = []
+    this.#bytes = 0
+    this.#dropped.abort()
+  }
+
+  #keep(item: Chunk | (() => void)): void {
+    this.#waiting.push(item)
+    if (!this.#isPassing) void this.#passAll()
+  }
+
+  async #passAll(): Promise<void> {
+    this.#isPassing = true
+    for (let [item] = this.#waiting; item !== undefined; [item] = this.#waiting) {
+      const isSlow = this.#o.isSlow()
+      if (isSlow) await this.#o.clock.sleep(SLOW.everyMs, this.#dropped.signal)
+      if (this.#dropped.signal.aborted) return
+      this.#passOne(item, isSlow)
+    }
+    this.#isPassing = false
+  }
+
+  #passOne(item: Chunk | (() => void), isSlow: boolean): void {
+    if (typeof item === 'function' || !isSlow || item.records.length <= SLOW.records) {
+      this.#waiting.shift()
+      if (typeof item === 'function') item()
+      else this.#passChunk(item)
+      return
+    }
+    const records = item.records.slice(0, SLOW.records)
+    const rest = item.records.slice(SLOW.records)
+    const [next] = rest
+    if (next !== undefined) this.#waiting[0] = { ...item, records: rest }
+    this.#passChunk({ ...item, records, nextOffset: next?.offset ?? item.nextOffset })
+  }
+
+  #passChunk(chunk: Chunk): void {
+    this.#bytes -= this.#o.weigh(chunk)
+    this.#o.pass(chunk)
+  }
+}
