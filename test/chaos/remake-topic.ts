@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { paymentRecords } from '../bench/input.ts'
 import { runArguments, topicsOf } from '../bench/stage.ts'
-import { until } from '../services/cluster.ts'
+import { metadataOf, until } from '../services/cluster.ts'
 import { startTidemark } from '../services/tidemark.ts'
-import { createTopics } from '../services/topics.ts'
+import type { Ground } from '../soak/course.ts'
 import { cardFraudOf } from '../soak/topics.ts'
+import { address } from './ask-anyone.ts'
 import type { Verb } from './verb.ts'
 
 const PAYMENTS = 200
@@ -18,7 +19,7 @@ export const remakeTopic: Verb = async (ground, { atS }) => {
   const { admin, options, folder } = ground
   const group = `${ground.group}-side-${Math.round(atS)}`
   const { payments, predictions, deadLetters } = topicsOf(group)
-  const make = (topics: readonly string[]) => createAll(options.brokers, topics)
+  const make = (topics: readonly string[]) => until('made', () => isMade(ground, topics), WITHIN_MS)
   const endOf = async (topic: string) => Number((await admin.fetchTopicOffsets(topic))[0]?.high)
   const written = async () => (await endOf(predictions)) + (await endOf(deadLetters))
   await make([payments, predictions, deadLetters])
@@ -49,14 +50,18 @@ export const remakeTopic: Verb = async (ground, { atS }) => {
   }
 }
 
-async function createAll(brokers: readonly string[], topics: readonly string[]): Promise<void> {
-  const records = new KafkaRecords({ brokers, clientId: 'tidemark-soak' })
-  try {
-    const specs = topics.map((name) => ({ name, partitions: 1 }))
-    await createTopics({ brokers: [...brokers] }, records, specs)
-  } finally {
-    await records.close()
+/** Makes them where need be; each has a replica on every node, so that all must be there. */
+async function isMade(ground: Ground, topics: readonly string[]): Promise<boolean> {
+  const at = await address(ground)
+  const led = async () => {
+    const { partitions } = await metadataOf(at)
+    const known = partitions.filter(({ leader }) => leader >= 0).map(({ topic }) => topic)
+    return topics.filter((topic) => !known.includes(topic))
   }
+  const missing = await led()
+  const specs = missing.map((topic) => ({ topic, numPartitions: 1 }))
+  if (specs.length > 0) await ground.admin.createTopics({ topics: specs })
+  return (await led()).length === 0
 }
 
 async function feed(brokers: readonly string[], topic: string): Promise<void> {

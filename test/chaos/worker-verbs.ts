@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Admin } from 'kafkajs'
 import { topicsOf } from '../bench/stage.ts'
 import { until } from '../services/cluster.ts'
-import { membersOf, resetOffsets } from '../services/group.ts'
+import { membersOf, type Offset, resetOffsets } from '../services/group.ts'
 import type { Ground } from '../soak/course.ts'
 import { address } from './ask-anyone.ts'
 import type { VerbName } from './schedule.ts'
@@ -67,18 +68,22 @@ export const workerVerbs: Readonly<Record<WorkerVerb, Verb>> = {
     const { workers, group, options, admin } = ground
     const topic = topicsOf(group).payments
     const names = workers.names
-    await Promise.all(names.map((name) => workers.remove(name)))
-    const isEmpty = async () => (await membersOf(await address(ground), group)).length === 0
-    await until('empty', isEmpty, SEEN_WITHIN_MS)
-    const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
     // What is read again comes again: exactly once nothing may, and offsets stay where they are, without what workers note.
     const back = options.guarantee === 'at-least-once' ? BACK_BY : 0
-    const offsets = (found?.partitions ?? [])
-      .filter(({ offset }) => Number(offset) >= 0)
-      .map((p) => ({ partition: p.partition, offset: Math.max(0, Number(p.offset) - back) }))
-    if (offsets.length === 0) throw new Error('nothing was committed')
-    await resetOffsets(await address(ground), { group, topic, offsets })
-    for (const name of names) workers.add(name)
+    let offsets: readonly Offset[] = []
+    const areSet = async () => {
+      offsets = await offsetsOf(admin, { group, topic, back })
+      await resetOffsets(await address(ground), { group, topic, offsets })
+      return true
+    }
+    await Promise.all(names.map((name) => workers.remove(name)))
+    try {
+      const isEmpty = async () => (await membersOf(await address(ground), group)).length === 0
+      await until('empty', isEmpty, SEEN_WITHIN_MS)
+      await until('set', areSet, SEEN_WITHIN_MS)
+    } finally {
+      for (const name of names) workers.add(name)
+    }
     const areTakenOver = async () => {
       const [now] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
       return offsets.every(({ partition }) =>
@@ -88,6 +93,19 @@ export const workerVerbs: Readonly<Record<WorkerVerb, Verb>> = {
     await until('taken over', areTakenOver, SEEN_WITHIN_MS)
     return `${offsets.length} offsets were set ${back === 0 ? 'where they stood' : `${back} back`}, without a note, and noted again`
   },
+}
+
+/** What is committed, or so much before it. @throws Error when nothing is */
+async function offsetsOf(
+  admin: Admin,
+  { group, topic, back }: { group: string; topic: string; back: number },
+): Promise<Offset[]> {
+  const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+  const offsets = (found?.partitions ?? [])
+    .filter(({ offset }) => Number(offset) >= 0)
+    .map((p) => ({ partition: p.partition, offset: Math.max(0, Number(p.offset) - back) }))
+  if (offsets.length === 0) throw new Error('nothing was committed')
+  return offsets
 }
 
 /** Resolves when the group has a worker of that name, or has none. */

@@ -27,7 +27,7 @@ export async function membersOf(address: string, group: string): Promise<string[
   return found.clientIds
 }
 
-interface Offset {
+export interface Offset {
   readonly partition: number
   readonly offset: number
 }
