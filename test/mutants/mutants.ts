@@ -18,6 +18,7 @@ export interface Edit {
 const DRIVER = 'records/kafka'
 const TRANSACTIONS = 'test/records/kafka-transactions.test.ts'
 const CONTRACT = 'test/records/kafka.test.ts'
+const SELF_TEST = 'test/records/self-test.test.ts'
 const PRODUCING = 'test/records/kafka-producing.test.ts'
 const SELF_TEST = 'test/records/self-test.test.ts'
 const LEADERS = 'test/records/kafka-leaders.test.ts'
@@ -297,6 +298,47 @@ export const MUTANTS: readonly Mutant[] = [
       file: 'test/runtime/packed-batch.test.ts',
       test: 'is one dead letter with the batch',
     },
+  },
+  {
+    name: 'a lost answer to joining taken for another of the name',
+    edits: [
+      {
+        file: `${DRIVER}/former-members.ts`,
+        from: 'const deadlineMs = performance.now() + this.#sessionTimeoutMs + NOTICED_MS',
+        to: 'const deadlineMs = performance.now() + 0 * (this.#sessionTimeoutMs + NOTICED_MS)',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/kafka-names.test.ts',
+      test: 'where the answer to its joining was lost',
+    },
+  },
+  {
+    name: 'a commit without a bound of bytes',
+    edits: [
+      {
+        file: 'runtime/commit-size.ts',
+        from: 'return this.#bytes\n  }',
+        to: 'return this.#bytes * Number.POSITIVE_INFINITY\n  }',
+      },
+    ],
+    caughtBy: { file: 'test/runtime/commit-parts.test.ts', test: 'is halved, within a chunk' },
+  },
+  {
+    name: '70 bytes kept of each poll',
+    edits: [
+      {
+        file: 'runtime/idle-clock.ts',
+        from: '#isStopped = false\n',
+        to: '#isStopped = false\n  readonly #life = new AbortController()\n',
+      },
+      {
+        file: 'runtime/idle-clock.ts',
+        from: 'void this.#wait(this.#silence.signal)',
+        to: 'void this.#wait(AbortSignal.any([this.#silence.signal, this.#life.signal]))',
+      },
+    ],
+    caughtBy: { file: 'test/runtime/idle-clock.test.ts', test: 'keeps nothing of its polls' },
   },
 ]
 
