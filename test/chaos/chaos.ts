@@ -1,5 +1,4 @@
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { EXIT, say } from '../../src/cli/print.ts'
 import { untilSignal } from '../../src/cli/signals.ts'
@@ -7,17 +6,14 @@ import { build } from '../bench/build.ts'
 import { machine } from '../bench/figures.ts'
 import { runCourse } from '../soak/course.ts'
 import { faultsOf, linesOf } from '../soak/judgement.ts'
-import { onOwnKafka } from './place.ts'
+import { onOwnKafka, WORKERS } from './place.ts'
 import { type Entry, scheduleOf } from './schedule.ts'
 import { nameOf, troubleOf } from './trouble.ts'
 
 // Workers on three nodes of which everything goes wrong that a seed chooses; then a verdict on what they left. See docs/soak.md.
 //   npx tsx test/chaos/chaos.ts [options]
 
-const MODEL = join(import.meta.dirname, '../../topologies/models/card-gbdt.onnx')
-const CLOCK_JUMP = new URL('./clock-jump.js', import.meta.url).href
 const NODES = 3
-const WORKER_FLAGS = ['--worker-name', '{name}', '--session-timeout', '6']
 
 interface Flags {
   readonly seed: number
@@ -62,9 +58,8 @@ async function main(flags: Flags): Promise<void> {
   const report = await onOwnKafka({ nodes: NODES, hasDisks: isRoot }, (place) =>
     runCourse(
       {
-        ...{ ...place, model: MODEL, seconds, perSecond: rate, workers: count },
-        ...{ partitions, guarantee, workerFlags: WORKER_FLAGS, preloads: [CLOCK_JUMP] },
-        trouble: troubleOf(schedule),
+        ...{ ...place, ...WORKERS, seconds, perSecond: rate, workers: count },
+        ...{ partitions, guarantee, trouble: troubleOf(schedule) },
       },
       aborted,
     ),
