@@ -9,8 +9,8 @@ import type { Verb } from './verb.ts'
 
 // Brokers that are far, or that hold a worker back.
 
-/** Less than a worker writes to a node, bytes a second. */
-const QUOTA = 5_000
+/** Of what is fed, bytes a payment: half of what one of three workers writes to one of three nodes. */
+const QUOTA = 10
 const SLOW = 30_000
 /** A node that is away meanwhile feels nothing. */
 const BITES_WITHIN_MS = 60_000
@@ -26,7 +26,8 @@ type LinkVerb = Extract<VerbName, 'throttle' | 'slow link' | 'reset links' | 'bl
 export const linkVerbs: Readonly<Record<LinkVerb, Verb>> = {
   throttle: async (ground, { target, lastsS }) => {
     const { links } = ground.options
-    const begin = async () => setQuota(await address(ground), target, QUOTA)
+    const begin = async () =>
+      setQuota(await address(ground), target, QUOTA * ground.options.perSecond)
     const end = async () => setQuota(await address(ground), target, null)
     const ms = await whileItLasts({ links, what: 'throttledMs', lastsS, begin, end })
     return `it was told to wait ${Math.round(ms)} ms in all`

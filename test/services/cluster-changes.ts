@@ -6,21 +6,18 @@ import { metadataOf, until } from './cluster.ts'
 const ANSWER_WITHIN_MS = 4_000
 const MOVED_WITHIN_MS = 10_000
 
-/** What clients of an id may write and read, bytes a second on each node; `null` takes it away. @throws Error when it is refused */
+/** What clients of an id may write, bytes a second on each node; `null` takes it away. @throws Error when it is refused */
 export async function setQuota(
   address: string,
   clientId: string,
   bytesPerSecond: number | null,
 ): Promise<void> {
   const body = encoder().writeInt32(1).writeInt32(1).writeString('client-id').writeString(clientId)
-  const keys = ['producer_byte_rate', 'consumer_byte_rate']
-  body.writeInt32(keys.length)
-  for (const key of keys) {
-    body
-      .writeString(key)
-      .writeDouble(bytesPerSecond ?? 0)
-      .writeInt8(bytesPerSecond === null ? 1 : 0)
-  }
+  body
+    .writeInt32(1)
+    .writeString('producer_byte_rate')
+    .writeDouble(bytesPerSecond ?? 0)
+  body.writeInt8(bytesPerSecond === null ? 1 : 0)
   const answer = await ask(address, { api: 49, version: 0, body: body.writeInt8(0) })
   answer.readInt32()
   const codes = answer.readArray((of) => {
