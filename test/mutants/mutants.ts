@@ -20,7 +20,6 @@ const TRANSACTIONS = 'test/records/kafka-transactions.test.ts'
 const CONTRACT = 'test/records/kafka.test.ts'
 const SELF_TEST = 'test/records/self-test.test.ts'
 const PRODUCING = 'test/records/kafka-producing.test.ts'
-const SELF_TEST = 'test/records/self-test.test.ts'
 const LEADERS = 'test/records/kafka-leaders.test.ts'
 
 export const MUTANTS: readonly Mutant[] = [
