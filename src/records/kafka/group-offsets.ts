@@ -13,6 +13,14 @@ import type { PartitionOffset } from './wire/transactions.ts'
 
 const UNSTABLE_RETRY_MS = 10
 
+/** How things stand in the newest generation that is known. */
+export interface Now {
+  /** The transactional ids in the group; `null`: not known, so that nobody is shut out. */
+  readonly liveIds: () => ReadonlySet<string> | null
+  /** Is the partition still this member's? */
+  readonly isOwned: (of: TopicPartition) => boolean
+}
+
 /** What a group has committed. */
 export class GroupOffsets {
   readonly #brokers: Brokers
@@ -53,19 +61,18 @@ export class GroupOffsets {
   /**
    * Ends the transactions of owners that are not in the group any more (PROTOCOL C9). What such a one produced before it had
    * sent an offset is not to be seen from its offsets, but would hide the new owner's output until the broker's time limit.
-   * @param liveIds the transactional ids in the group; `null`: not known, so that nobody is shut out
+   * @param now is asked when it is known who the owners are: a rebalance may have come since, and an owner that is not in an older list
+   * of the living may be the new one
    * @throws TidemarkError as {@link stable}
    */
-  async shutOutTheDead(
-    partitions: readonly TopicPartition[],
-    liveIds: ReadonlySet<string> | null,
-  ): Promise<void> {
-    if (liveIds === null) return
+  async shutOutTheDead(partitions: readonly TopicPartition[], now: Now): Promise<void> {
+    if (now.liveIds() === null) return
     const offsets = await this.#fetch(partitions, false)
-    const owners = offsets.flatMap(
-      ({ metadata }) => readMark(metadata, this.#group).mark?.transactionalId ?? [],
-    )
-    const dead = [...new Set(owners)].filter((id) => !liveIds.has(id))
+    const owners = offsets
+      .filter((of) => now.isOwned(of))
+      .flatMap(({ metadata }) => readMark(metadata, this.#group).mark?.transactionalId ?? [])
+    const liveIds = now.liveIds()
+    const dead = [...new Set(owners)].filter((id) => liveIds?.has(id) === false)
     await Promise.all(dead.map((id) => this.#shutOut(id)))
   }
 

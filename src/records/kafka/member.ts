@@ -56,6 +56,8 @@ export class KafkaMember implements Member {
   readonly #committing: Committing
   /** By topic, how many partitions were told of. */
   readonly #told = new Map<string, number>()
+  /** The transactional ids in the group, in the newest generation; `null`: not told. */
+  #liveIds: ReadonlySet<string> | null = null
   #isFetching = true
   #isOver = false
   #leaving: Promise<void> | null = null
@@ -199,16 +201,17 @@ export class KafkaMember implements Member {
       this.#fetcher.wake()
     }
     this.#gate.open(generation)
-    void this.#handOver(added, liveIds)
+    this.#liveIds = liveIds
+    void this.#handOver(added)
   }
 
   /** Hands over what was added; a partition without a leader when it has one, and the others meanwhile. */
-  async #handOver(added: readonly Owned[], liveIds: ReadonlySet<string> | null): Promise<void> {
+  async #handOver(added: readonly Owned[]): Promise<void> {
     let left = added
     const isWanted = () => !this.#isOver && left.some((owned) => this.#positions.holds(owned))
     while (isWanted()) {
       try {
-        left = await this.#start(left, liveIds, isWanted)
+        left = await this.#start(left, isWanted)
         if (left.length === 0) break
         for (const owned of left) this.#unreadables.fails(owned, NO_LEADER)
         this.#joinedBut(left)
@@ -237,15 +240,14 @@ export class KafkaMember implements Member {
    * Looks up where the partitions begin, makes them this member's, hands them over and lets them flow.
    * @returns those that have no leader, who alone knows how far they reach
    */
-  async #start(
-    added: readonly Owned[],
-    liveIds: ReadonlySet<string> | null,
-    isWanted: () => boolean,
-  ): Promise<readonly Owned[]> {
+  async #start(added: readonly Owned[], isWanted: () => boolean): Promise<readonly Owned[]> {
     const { admin, waiting } = this.#connections
     const { group } = this.#o
     await this.#committing.begin()
-    await this.#offsets.shutOutTheDead(added, liveIds)
+    await this.#offsets.shutOutTheDead(added, {
+      liveIds: () => this.#liveIds,
+      isOwned: (of) => added.includes(this.#positions.get(of) as Owned),
+    })
     // One that was added to its topic while this member was in the group is not known yet.
     if (added.some((owned) => waiting.leaderOf(owned) === undefined)) await waiting.refresh()
     const stable = await this.#offsets.stable(added, isWanted)
@@ -307,7 +309,7 @@ export class KafkaMember implements Member {
     const { topic, partition } = owned
     const renewed = this.#positions.renew(owned)
     this.#safely(() => this.#o.handlers.lost([{ topic, partition }], 'cut'))
-    void this.#handOver([renewed], null)
+    void this.#handOver([renewed])
     return true
   }
 
