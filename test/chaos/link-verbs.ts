@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../services/cluster.ts'
-import { setQuota } from '../services/cluster-changes.ts'
 import type { Link, LinkCounts, Way } from '../services/links.ts'
+import { limitProducer } from '../services/quota.ts'
 import type { Ground } from '../soak/course.ts'
 import { address } from './ask-anyone.ts'
 import type { Entry, VerbName } from './schedule.ts'
@@ -27,8 +27,8 @@ export const linkVerbs: Readonly<Record<LinkVerb, Verb>> = {
   throttle: async (ground, { target, lastsS }) => {
     const { links } = ground.options
     const begin = async () =>
-      setQuota(await address(ground), target, QUOTA * ground.options.perSecond)
-    const end = async () => setQuota(await address(ground), target, null)
+      limitProducer(await address(ground), target, QUOTA * ground.options.perSecond)
+    const end = async () => limitProducer(await address(ground), target, null)
     const ms = await whileItLasts({ links, what: 'throttledMs', lastsS, begin, end })
     return `it was told to wait ${Math.round(ms)} ms in all`
   },

@@ -8,11 +8,11 @@ import type { Guarantee } from '../../src/records/port.ts'
 import { prepare } from '../../src/runtime/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { Watch } from '../runtime/support.ts'
-import { setQuota } from '../services/cluster-changes.ts'
 import type { KafkaNode, OwnKafka } from '../services/from-maven.ts'
 import { freshName } from '../services/kafka.ts'
 import { Link } from '../services/links.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'
+import { limitProducer } from '../services/quota.ts'
 import { headerOf } from '../support/headers.ts'
 
 // A backlog, and a way to the brokers that carries little: a slow link, or a quota. All of it arrives, once, in about the time that its bytes
@@ -155,7 +155,7 @@ ownKafkaTest(
     const { brokers } = kafka.service
     const each = async (guarantee: Guarantee) => {
       const clientId = freshName('slow')
-      await setQuota(kafka.node(1).address, clientId, QUOTA)
+      await limitProducer(kafka.node(1).address, clientId, QUOTA)
       const way = { kafka, guarantee, brokers, clientId, bytesPerSecond: QUOTA }
       expect(await getThrough(way)).toContainEqual(expect.stringMatching(/throttle/))
     }

@@ -1,12 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { partitionName } from '../../src/kernel/ids.ts'
 import {
   decodeClaims,
   decodeLiveIds,
   encodeClaims,
   encodeLiveIds,
 } from '../../src/records/kafka/claims.ts'
-import { partitionName } from '../../src/records/partition-name.ts'
 
 const NOTHING = { generation: -1, owned: [], transactionalId: null }
 

@@ -171,7 +171,7 @@ describe('under a quota of 100 KB a second', () => {
         async (kafka) => {
           const set = await transacting(kafka)
           const clientId = set.group
-          await limitProducer(kafka.service, clientId, 100_000)
+          await limitProducer(kafka.node(1).address, clientId, 100_000)
           const { member, heard } = await set.join({ clientId }, guarantee)
           const startMs = performance.now()
           for (let i = 0; i < 8; i++) {

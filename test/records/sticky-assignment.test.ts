@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { partitionName } from '../../src/records/partition-name.ts'
+import { partitionName } from '../../src/kernel/ids.ts'
 import type { TopicPartition } from '../../src/records/port.ts'
 import { assignSticky, type Claimant } from '../../src/records/sticky-assignment.ts'
 

@@ -6,29 +6,6 @@ import { metadataOf, until } from './cluster.ts'
 const ANSWER_WITHIN_MS = 4_000
 const MOVED_WITHIN_MS = 10_000
 
-/** What clients of an id may write, bytes a second on each node; `null` takes it away. @throws Error when it is refused */
-export async function setQuota(
-  address: string,
-  clientId: string,
-  bytesPerSecond: number | null,
-): Promise<void> {
-  const body = encoder().writeInt32(1).writeInt32(1).writeString('client-id').writeString(clientId)
-  body
-    .writeInt32(1)
-    .writeString('producer_byte_rate')
-    .writeDouble(bytesPerSecond ?? 0)
-  body.writeInt8(bytesPerSecond === null ? 1 : 0)
-  const answer = await ask(address, { api: 49, version: 0, body: body.writeInt8(0) })
-  answer.readInt32()
-  const codes = answer.readArray((of) => {
-    const code = of.readInt16()
-    of.readString()
-    of.readArray((entity) => [entity.readString(), entity.readString()])
-    return code
-  })
-  refuseAny(codes, `the quota of ${clientId}`)
-}
-
 /** Gives every partition its preferred leader, which may have lost it while its node was away. */
 export async function balanceLeaders(address: string): Promise<void> {
   await electPreferred(address, (await metadataOf(address)).partitions)

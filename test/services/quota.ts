@@ -1,6 +1,5 @@
 import { ask, encoder } from './ask.ts'
 import { until } from './cluster.ts'
-import type { KafkaService } from './kafka.ts'
 
 // What a broker lets a client do in a second (KIP-13), set as an operator does (AlterClientQuotas, KIP-546).
 
@@ -11,7 +10,7 @@ const KNOWN_MS = 5_000
 
 /** How many bytes of records a client may write in a second; `null`: as many as it likes. Resolves when the broker knows it. */
 export async function limitProducer(
-  { brokers: [address = ''] }: KafkaService,
+  address: string,
   clientId: string,
   bytesPerSecond: number | null,
 ): Promise<void> {

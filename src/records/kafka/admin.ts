@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { partitionName } from '../partition-name.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import type { Needs, Standing, TopicInfo, TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { readMark } from './commit-mark.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { partitionName } from '../partition-name.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import { type Commit, MOST_METADATA_BYTES, type NextOffset } from '../port.ts'
 import type { CommitGate, Generation } from './commit-gate.ts'
 import { readMark, withMark } from './commit-mark.ts'

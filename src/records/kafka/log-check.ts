@@ -1,6 +1,5 @@
 import { TidemarkError } from '../../kernel/errors.ts'
-import { position } from '../../kernel/ids.ts'
-import { partitionName } from '../partition-name.ts'
+import { partitionName, position } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../kernel/errors.ts'
-import { partitionName } from '../partition-name.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import type { Start } from '../port.ts'
 import { lookBackSince, plainLookBack } from '../standing.ts'
 import type { Brokers } from './brokers.ts'

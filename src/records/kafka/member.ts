@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { partitionName } from '../partition-name.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import type { Assignment, Commit, JoinOptions, Member, Standing, TopicPartition } from '../port.ts'
 import { chosenStart, lookBackMsOf, startOf } from '../standing.ts'
 import type { KafkaAdmin } from './admin.ts'

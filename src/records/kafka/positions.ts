@@ -1,4 +1,4 @@
-import { partitionName } from '../partition-name.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import type { Committed, Loss, TopicPartition } from '../port.ts'
 import type { Claims } from './claims.ts'
 import type { Generation } from './commit-gate.ts'

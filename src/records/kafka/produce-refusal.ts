@@ -1,5 +1,5 @@
 import { type Code, TidemarkError } from '../../kernel/errors.ts'
-import { partitionName } from '../partition-name.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
 import { notAllowed } from './rights.ts'
 import { CODE, hasCoordinatorMoved, hasMoved, nameOfCode } from './wire/codes.ts'

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../kernel/errors.ts'
-import { partitionName } from '../partition-name.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import type { Chunk, From } from '../port.ts'
 import type { KafkaAdmin } from './admin.ts'
 import type { Brokers } from './brokers.ts'

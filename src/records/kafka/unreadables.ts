@@ -1,4 +1,4 @@
-import { partitionName } from '../partition-name.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition, Unreadable } from '../port.ts'
 
 // Partitions that cannot be read. Leaders change and connections break all the time, so that only what lasts is told.

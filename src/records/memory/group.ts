@@ -1,5 +1,5 @@
 import { Changes } from '../../kernel/changes.ts'
-import { partitionName } from '../partition-name.ts'
+import { partitionName } from '../../kernel/ids.ts'
 import type {
   Assignment,
   Committed,

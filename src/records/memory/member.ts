@@ -1,10 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
-import { position } from '../../kernel/ids.ts'
+import { partitionName, position } from '../../kernel/ids.ts'
 import { Slices } from '../../kernel/slices.ts'
 import { formatDuration } from '../../kernel/time.ts'
-import { partitionName } from '../partition-name.ts'
 import type {
   Assignment,
   Commit,

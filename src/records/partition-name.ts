@@ -1,1 +1,0 @@
-export { partitionName } from '../kernel/ids.ts'
