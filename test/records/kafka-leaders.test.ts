@@ -57,7 +57,8 @@ describe('a partition without a leader', () => {
 
       node(victim).kill()
       const lost = unled.map((partition) => ({ topic, partition, reason: expect.any(String) }))
-      await first.heard.until(() => first.heard.unreadables.length > 0)
+      // One after the other, each when it has not been read for long enough.
+      await first.heard.until(() => first.heard.unreadables.at(-1)?.length === unled.length)
       expect(first.heard.unreadables.at(-1)).toEqual(lost)
       const alive = { ...service, brokers: service.brokers.filter((_, i) => i !== victim - 1) }
       await write(alive, { topic, partitions: led }, 'alone')
