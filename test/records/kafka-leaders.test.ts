@@ -1,5 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, onTestFinished } from 'vitest'
+import { TidemarkError } from '../../src/kernel/errors.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { metadataOf, until } from '../services/cluster.ts'
 import type { OwnKafka } from '../services/from-maven.ts'
@@ -32,9 +33,21 @@ async function write(
 }
 
 async function join(records: KafkaRecords, group: string, topic: string) {
-  const heard = new Listener()
-  const member = await records.join({ group, topics: [topic], from: 'earliest', handlers: heard })
-  return { member, heard }
+  for (;;) {
+    const heard = new Listener()
+    try {
+      const member = await records.join({
+        group,
+        topics: [topic],
+        from: 'earliest',
+        handlers: heard,
+      })
+      return { member, heard }
+    } catch (error) {
+      // The group's coordinator may be the node that was just killed; a worker joins again.
+      if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
+    }
+  }
 }
 
 describe('a partition without a leader', () => {
