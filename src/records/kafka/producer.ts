@@ -103,7 +103,7 @@ export class Producer {
       // A socket may still hold what it was given, so that memory must not be written to again.
       this.#encoder = new BatchEncoder()
       if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') {
-        this.#doubt(outgoing)
+        this.doubt(outgoing)
       }
       throw error
     }
@@ -129,7 +129,7 @@ export class Producer {
   }
 
   /** A topic that is gone, or was made anew, may have other partitions and limits. */
-  #doubt(outgoing: readonly Outgoing[]): void {
+  doubt(outgoing: readonly Outgoing[]): void {
     for (const { topic, batches } of outgoing) if (batches.length > 0) this.#topics.delete(topic)
   }
 

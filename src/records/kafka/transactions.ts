@@ -5,6 +5,7 @@ import type { NewRecord } from '../port.ts'
 import type { Brokers, Coordinated } from './brokers.ts'
 import { groupRefusal } from './group-refusal.ts'
 import type { Outgoing } from './outgoing.ts'
+import { produceRefusal } from './produce-refusal.ts'
 import type { Producer } from './producer.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
 import {
@@ -15,6 +16,7 @@ import {
   initProducerId,
   type PartitionOffset,
   type ProducerIdentity,
+  type RefusedPartition,
   type TransactionVersion,
   txnOffsetCommit,
 } from './wire/transactions.ts'
@@ -192,16 +194,22 @@ export class Transactions {
 
   /** What the old protocol must be told before a partition or a group is written to. */
   async #announce(outgoing: readonly Outgoing[], group: string): Promise<void> {
-    const transaction = this.#open()
-    const calls = [
-      ...(outgoing.length === 0 ? [] : [addPartitionsToTxn(transaction, outgoing)]),
-      addOffsetsToTxn(transaction, group),
-    ]
-    for (const call of calls) {
-      const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, (c) => c)
-      const code = await onceEnded(this.transactionalId, ask, (c) => c)
-      if (code !== CODE.NONE) throw refusal(code)
-    }
+    if (outgoing.length > 0) await this.#addPartitions(outgoing)
+    const call = addOffsetsToTxn(this.#open(), group)
+    const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, (c) => c)
+    const code = await onceEnded(this.transactionalId, ask, (c) => c)
+    if (code !== CODE.NONE) throw refusal(code)
+  }
+
+  async #addPartitions(outgoing: readonly Outgoing[]): Promise<void> {
+    const call = addPartitionsToTxn(this.#open(), outgoing)
+    const codeOf = (refused: RefusedPartition | null) => refused?.code ?? CODE.NONE
+    const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, codeOf)
+    const refused = await onceEnded(this.transactionalId, ask, codeOf)
+    if (refused === null) return
+    if (!OF_TOPICS.has(refused.code)) throw refusal(refused.code)
+    this.#producer.doubt(outgoing)
+    throw produceRefusal(refused.code, refused)
   }
 
   async #sendOffsets(member: GroupMember, offsets: readonly PartitionOffset[]): Promise<void> {
@@ -262,6 +270,12 @@ function openMsFor(needsMs: number): number {
   return OPEN_MS * 2 ** Math.max(0, Math.ceil(Math.log2(atLeastMs / OPEN_MS)))
 }
 
+/** What is wrong with a topic, and not with the transaction. */
+const OF_TOPICS: ReadonlySet<number> = new Set([
+  CODE.UNKNOWN_TOPIC_OR_PARTITION,
+  CODE.TOPIC_AUTHORIZATION_FAILED,
+])
+
 const SHUT_OUT: ReadonlySet<number> = new Set([
   CODE.INVALID_PRODUCER_EPOCH,
   CODE.INVALID_PRODUCER_ID_MAPPING,
@@ -271,10 +285,10 @@ const SHUT_OUT: ReadonlySet<number> = new Set([
 function refusal(code: number): TidemarkError {
   const message = `the broker answers ${nameOfCode(code)}`
   if (SHUT_OUT.has(code)) return new TidemarkError('FENCED', message)
-  const isRight =
-    code === CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED || code === CODE.TOPIC_AUTHORIZATION_FAILED
-  if (!isRight) return new TidemarkError('COMMIT_FAILED', message)
+  if (code !== CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED) {
+    return new TidemarkError('COMMIT_FAILED', message)
+  }
   return new TidemarkError('AUTHORIZATION', message, {
-    hint: 'the user lacks a right (ACL) on the transactional id or the topic',
+    hint: 'the user lacks a right (ACL) on the transactional id',
   })
 }

@@ -29,6 +29,10 @@ export interface GroupMember {
   readonly memberId: string
 }
 
+export interface RefusedPartition extends TopicPartition {
+  readonly code: number
+}
+
 interface InTransaction {
   readonly transactionalId: string
   readonly producer: ProducerIdentity
@@ -77,11 +81,11 @@ export function tryTransactionalId(transactionalId: string): Request<number> {
   }
 }
 
-/** @returns the first error, if any */
+/** @returns the partition for which none of them was added, and why; `null`: all were */
 export function addPartitionsToTxn(
   { transactionalId, producer }: InTransaction,
   partitions: readonly TopicPartition[],
-): Request<number> {
+): Request<RefusedPartition | null> {
   return request('AddPartitionsToTxn', CLASSIC, {
     write: (to) => {
       to.string(transactionalId).int64(producer.id).int16(producer.epoch)
@@ -91,7 +95,8 @@ export function addPartitionsToTxn(
     },
     read: (from) => {
       from.throttle()
-      return firstError(from)
+      // The others were not tried for its sake.
+      return errorsIn(from).find(({ code }) => code !== CODE.OPERATION_NOT_ATTEMPTED) ?? null
     },
   })
 }
@@ -160,16 +165,19 @@ export function endTxn(
 
 /** Of topics with partitions with codes. */
 function firstError(from: ResponseReader): number {
-  const codes = from.array((t) => {
-    t.string()
+  return errorsIn(from)[0]?.code ?? CODE.NONE
+}
+
+function errorsIn(from: ResponseReader): readonly RefusedPartition[] {
+  const all = from.array((t) => {
+    const topic = t.string() ?? ''
     const ofTopic = t.array((p) => {
-      p.int32()
-      const code = p.int16()
+      const refused = { topic, partition: p.int32(), code: p.int16() }
       p.endStruct()
-      return code
+      return refused
     })
     t.endStruct()
     return ofTopic
   })
-  return codes.flat().find((code) => code !== CODE.NONE) ?? CODE.NONE
+  return all.flat().filter(({ code }) => code !== CODE.NONE)
 }
