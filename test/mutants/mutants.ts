@@ -199,6 +199,11 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: { file: PRODUCING, test: 'no more requests than it can tell repetitions of' },
   },
   {
+    name: 'a second batch is sent to a leader that may have refused the first',
+    edits: [{ file: `${DRIVER}/delivery.ts`, from: '!this.#o.isKnown(to)', to: 'false' }],
+    caughtBy: { file: PRODUCING, test: 'takes no batch before the first' },
+  },
+  {
     name: 'throttle time ignored',
     edits: [
       {

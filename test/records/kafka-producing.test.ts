@@ -23,6 +23,7 @@ function outputs(
   return { outputs: records, deadLetters: [], nextOffsets: [next(heard.assignment(), 1)] }
 }
 
+const NO_PARTITION = 99
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
 const published = async (set: Transacting) => (await set.published()).map(Number)
 
@@ -64,16 +65,39 @@ describe('what is asked of a broker', () => {
     kafkaTest('a leader has no more requests than it can tell repetitions of', async (kafka) => {
       const set = await transacting(kafka)
       const { member, heard } = await set.join({}, 'at-least-once')
+      await member.commit(outputs(set, heard, { from: 0, count: 1 }))
+      const before = set.wire.passedOf(API.produce).length
       const held = set.wire.holdReply(API.produce)
-      const committing = member.commit(outputs(set, heard, { from: 0, count: 100 }))
+      const committing = member.commit(outputs(set, heard, { from: 1, count: 99 }))
       await held.happened
       // All that are to come have come by then.
       await new Promise((resolve) => setTimeout(resolve, 300))
-      expect(set.wire.passedOf(API.produce)).toHaveLength(4)
+      expect(set.wire.passedOf(API.produce).slice(before)).toHaveLength(4)
       held.release()
       await committing
       expect(await published(set)).toEqual(numbers(100))
     })
+  })
+})
+
+describe('a leader that does not know this producer yet', () => {
+  ownKafkaTests((kafkaTest) => {
+    for (const guarantee of GUARANTEES) {
+      kafkaTest(
+        `${guarantee}: takes no batch before the first, which it refused`,
+        async (kafka) => {
+          const set = await transacting(kafka)
+          const { member, heard } = await set.join({}, guarantee)
+          const refused = set.wire.alter(API.produce, (body, { version }) => {
+            const behindTopic = body.indexOf(set.outputs) + set.outputs.length
+            body.writeInt32BE(NO_PARTITION, behindTopic + (version >= 9 ? 1 : 4))
+          })
+          await member.commit(outputs(set, heard, { from: 0, count: 100 }))
+          await refused.happened
+          expect(await published(set)).toEqual(numbers(100))
+        },
+      )
+    }
   })
 })
 

@@ -48,7 +48,7 @@ interface Which {
   readonly where?: (body: Buffer) => boolean
 }
 
-type Kind = 'cut' | 'hold' | 'lose reply' | 'hold reply' | 'alter reply'
+type Kind = 'cut' | 'hold' | 'alter' | 'lose reply' | 'hold reply' | 'alter reply'
 
 /** Something that goes wrong, once. */
 export interface Fault {
@@ -129,6 +129,11 @@ export class FaultyWire {
   /** The answer, and those that follow it on its connection, goes on only when released. */
   holdReply(api: number, which?: Which): Fault {
     return this.#arm('hold reply', api, which)
+  }
+
+  /** The request is changed before it goes on: what follows the client's id is there. */
+  alter(api: number, alter: Alter, which?: Which): Fault {
+    return this.#arm('alter', api, { ...which, alter })
   }
 
   /** The broker does it, and its answer is changed: what follows the correlation id is there. */
@@ -231,6 +236,10 @@ class NodeWire {
       if (fault?.kind === 'hold') {
         fault.happens(exchange)
         await fault.released
+      }
+      if (fault?.kind === 'alter') {
+        fault.happens(exchange)
+        fault.alter(body, exchange)
       }
       await this.#goesOn
       exchange.forwardedMs = performance.now()

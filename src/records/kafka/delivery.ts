@@ -38,6 +38,8 @@ export interface Sending {
 export interface DeliveryOptions {
   readonly brokers: Brokers
   readonly pace: Pace
+  /** Does the partition's leader have batches of this producer? */
+  readonly isKnown: (to: Outgoing) => boolean
   /** The partition's first batch is acknowledged. */
   readonly acknowledged: (to: Outgoing) => void
   /** The partition's first batch is too large, and more than one record: what is left is to be packed smaller. */
@@ -144,6 +146,7 @@ export class Delivery {
       for (const [i, parts] of requestsOf(list, pace.requestBytes).entries()) {
         // On one connection: they arrive in the order in which they are sent.
         if (i >= REQUESTS_IN_FLIGHT) await answers[i - REQUESTS_IN_FLIGHT]
+        if (this.#isAhead(parts) && !(await Promise.all(answers)).flat().every(isTaken)) break
         await this.#mayWrite(leader)
         if (this.#isOverdue || line.isBroken) break
         answers.push(this.#request(line, parts))
@@ -153,6 +156,11 @@ export class Delivery {
       this.#lines.delete(line)
     }
     return this.#take((await Promise.all(answers)).flat())
+  }
+
+  /** A leader takes any number from a producer that it does not know: the second batch would pass where the first did not. */
+  #isAhead(parts: readonly Part[]): boolean {
+    return parts.some(({ to, batch }) => batch !== to.batches[0] && !this.#o.isKnown(to))
   }
 
   /** Resolves when a request may be written. @throws what `check` rejects with */
@@ -171,7 +179,7 @@ export class Delivery {
       const { to, batch } = part
       // What came behind a batch that was not taken has a number that the leader cannot take either.
       if (stuck.has(to)) continue
-      if (error === null && (code === CODE.NONE || code === CODE.DUPLICATE_SEQUENCE_NUMBER)) {
+      if (isTaken({ code, error })) {
         this.#o.acknowledged(to)
         moved.add(to)
         continue
@@ -252,6 +260,10 @@ interface Result {
   readonly part: Part
   readonly code: number
   readonly error: TidemarkError | null
+}
+
+function isTaken({ code, error }: Omit<Result, 'part'>): boolean {
+  return error === null && (code === CODE.NONE || code === CODE.DUPLICATE_SEQUENCE_NUMBER)
 }
 
 /** By the leaders that are known. */

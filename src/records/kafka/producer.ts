@@ -32,6 +32,8 @@ export class Producer {
   #encoder = new BatchEncoder()
   /** By partition name: the number of the next record under this identity. */
   readonly #sequences = new Map<string, number>()
+  /** Names of the partitions whose leaders have batches of this producer. */
+  readonly #known = new Set<string>()
   #identity: ProducerIdentity | null = null
 
   constructor(brokers: Brokers, describe: DescribeTopics) {
@@ -46,6 +48,8 @@ export class Producer {
 
   /** Sequence numbers begin anew with every identity. */
   be(identity: ProducerIdentity | null): void {
+    // With a new epoch it is the same producer to a leader.
+    if (identity?.id !== this.#identity?.id) this.#known.clear()
     this.#identity = identity
     this.#sequences.clear()
   }
@@ -94,6 +98,7 @@ export class Producer {
     const delivery = new Delivery(sending, {
       brokers: this.#brokers,
       pace: this.#pace,
+      isKnown: (to) => this.#known.has(partitionName(to)),
       acknowledged: (to) => this.#acknowledged(to),
       split: (to) => this.#split(to, sending.transactionalId !== null),
     })
@@ -189,8 +194,10 @@ export class Producer {
   }
 
   #acknowledged(to: Outgoing): void {
+    const name = partitionName(to)
     const sequence = this.#sequenceOf(to)
-    this.#sequences.set(partitionName(to), (sequence + to.acknowledged()) & LAST_SEQUENCE)
+    this.#known.add(name)
+    this.#sequences.set(name, (sequence + to.acknowledged()) & LAST_SEQUENCE)
   }
 
   #sequenceOf(to: Outgoing): number {
