@@ -52,18 +52,18 @@ export const workerVerbs: Readonly<Record<WorkerVerb, Verb>> = {
   },
   'clock jump': async ({ workers }, { target, lastsS }) => {
     const before = workers.log(target).length
-    workers.signal(target, 'SIGUSR2')
-    await sleep(lastsS * 1_000)
-    workers.signal(target, 'SIGUSR2')
-    let told: RegExpExecArray | null = null
-    const hasTold = async () => {
-      told = /the clock was .* off, and was read [1-9]\d* times/.exec(
-        workers.log(target).slice(before),
-      )
-      return told !== null
+    let read: string | undefined
+    const isRead = async () => {
+      read = /the clock was read .* off/.exec(workers.log(target).slice(before))?.[0]
+      return read !== undefined
     }
-    await until('told', hasTold, SEEN_WITHIN_MS)
-    return String(told?.[0])
+    workers.signal(target, 'SIGUSR2')
+    try {
+      await Promise.all([until('read wrong', isRead, SEEN_WITHIN_MS), sleep(lastsS * 1_000)])
+    } finally {
+      workers.signal(target, 'SIGUSR2')
+    }
+    return String(read)
   },
   'reset offsets': async (ground) => {
     const { workers, group, options, admin } = ground

@@ -4,6 +4,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import type { TopicPartition } from '../port.ts'
 import { ClusterMap } from './cluster-map.ts'
 import { fromKafka } from './errors.ts'
+import { firstAnswer } from './first-answer.ts'
 import { clusterOf, type GroupBroker } from './library.ts'
 import { notAllowed, notCoordinated } from './rights.ts'
 import { checkAbilities } from './self-test.ts'
@@ -33,6 +34,8 @@ const MOVING_MS = 8_000
 const RETRY_MS = 20
 /** A request that does not wait on purpose is answered, or the broker hangs, ms. */
 const ANSWER_MS = 10_000
+/** All brokers that are named at start hang, or one of them is connected by then, ms. */
+const CONNECT_MS = 5_000
 /** Metadata is not asked for more often, ms. */
 const REFRESH_MS = 50
 const CLIENT = { name: 'tidemark', version: '0.1.0' }
@@ -59,7 +62,11 @@ export class Brokers {
   constructor(config: KafkaConfig, throttled: Throttled = () => {}) {
     this.#throttled = throttled
     const kafka = new Kafka({ ...config, socketFactory: this.#sockets.factory })
-    this.#cluster = clusterOf(kafka, (broker) => this.#describe(broker))
+    this.#cluster = clusterOf(kafka, {
+      brokers: config.brokers as readonly string[],
+      ask: (broker) => this.#metadataOf(broker, [...this.#topics]),
+      heard: (found) => this.#map.take(found),
+    })
   }
 
   /** For what the library does by itself: assigners of its own. */
@@ -69,7 +76,7 @@ export class Brokers {
 
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
   async connect(): Promise<void> {
-    await asked(within(5_000, 'connecting', this.#cluster.connect()))
+    await asked(within(CONNECT_MS, 'connecting', this.#cluster.connect()))
     await this.refresh()
   }
 
@@ -258,16 +265,12 @@ export class Brokers {
   async #askAny<T>(ask: (nodeId: string) => Promise<T>): Promise<T> {
     const nodes = this.#cluster.getNodeIds().map(String)
     const isMet = (nodeId: string) => Number(this.hasMet(nodeId))
-    let problem = new TidemarkError('BROKER_UNAVAILABLE', 'no broker of the cluster is known')
-    for (const nodeId of nodes.sort((a, b) => isMet(b) - isMet(a))) {
-      try {
-        return await ask(nodeId)
-      } catch (error) {
-        if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
-        problem = error
-      }
-    }
-    throw problem
+    if (nodes.length > 0)
+      return firstAnswer(
+        nodes.sort((a, b) => isMet(b) - isMet(a)),
+        ask,
+      )
+    throw new TidemarkError('BROKER_UNAVAILABLE', 'no broker of the cluster is known')
   }
 
   async #ask<T>(nodeId: string, request: Request<T>): Promise<T> {
@@ -302,13 +305,6 @@ export class Brokers {
   async #refresh(): Promise<void> {
     await sleep(REFRESH_MS)
     await asked(this.#cluster.refreshMetadata())
-  }
-
-  /** What the library asks a broker when it refreshes what it knows. */
-  async #describe(broker: Wired): Promise<Metadata> {
-    const found = await this.#metadataOf(broker, [...this.#topics])
-    this.#map.take(found)
-    return found
   }
 
   async #metadata(nodeId: string, topics: readonly string[]): Promise<Metadata> {

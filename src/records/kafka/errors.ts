@@ -99,6 +99,11 @@ export function isSettling(thrown: unknown): boolean {
   return causesOf(thrown).some(({ type }) => type !== undefined && SETTLING.has(type))
 }
 
+/** Could the broker not be reached, or did it not answer? Another one may. */
+export function isAway(thrown: unknown): boolean {
+  return fromKafka(thrown, 'BROKER_UNAVAILABLE').code === 'BROKER_UNAVAILABLE'
+}
+
 /** The error under its code; `otherwise` is the code of what is not known. */
 export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
   const chain = causesOf(thrown)

@@ -1,9 +1,10 @@
 import { type Broker, type Cluster, type Kafka, PartitionAssigners } from 'kafkajs'
+import { firstAnswer } from './first-answer.ts'
 import type { Metadata } from './wire/metadata.ts'
 import type { Wired } from './wire/send.ts'
 
-// What is taken from the library and is not meant to be. Private to kafkajs 2.2.4: cluster/index.js (brokerPool),
-// cluster/brokerPool.js (createBroker, and refreshMetadata, which asks `metadata` of a broker, and keeps addresses by it).
+// What is taken from the library and is not meant to be. Private to kafkajs 2.2.4: cluster/index.js (brokerPool), and of
+// cluster/brokerPool.js what BrokerPool has below. Its `refreshMetadata` asks a connected broker for `metadata`, and keeps addresses by it.
 
 /** What a library's broker does and its types leave out. */
 export interface GroupBroker extends Broker {
@@ -43,24 +44,105 @@ interface LibraryMetadata {
   }[]
 }
 
-interface PrivateCluster {
-  readonly brokerPool: { createBroker: (options: unknown) => object }
+interface PoolBroker extends Wired {
+  readonly versions: unknown
+}
+
+interface BrokerPool {
+  readonly rootLogger: unknown
+  readonly connectionPoolBuilder: { build(address: Address): Promise<unknown> }
+  /** Does it again while it fails, as often as the configuration says. */
+  readonly retrier: (work: () => Promise<void>) => Promise<void>
+  /** By node id. */
+  readonly brokers: Readonly<Record<string, PoolBroker>>
+  /** One of those that are named at start. */
+  seedBroker: PoolBroker
+  versions: unknown
+  createBroker: (options: unknown) => PoolBroker
+  hasConnectedBrokers: () => boolean
+  connect: () => Promise<void>
+  /** Connects with a node. */
+  findBroker: (node: { readonly nodeId: string }) => Promise<PoolBroker>
+  findConnectedBroker: () => Promise<PoolBroker>
+}
+
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface ClusterOptions {
+  /** `host:port` of those that are named at start. */
+  readonly brokers: readonly string[]
+  /** Asks one broker what there is. */
+  readonly ask: (broker: Wired) => Promise<Metadata>
+  /** Told what was answered. */
+  readonly heard: (metadata: Metadata) => void
 }
 
 /**
- * A cluster of the library that asks in our way what there is: its own question fails as a whole when one partition has no
- * leader, or something is wrong with one topic, whoseever it is.
+ * A cluster of the library that asks in our way what there is. Its own question fails as a whole when one partition has no leader,
+ * or something is wrong with one topic, whoseever it is. And it waits for the first broker that is named, or for the one that it
+ * happens to take, for as long as that one hangs, though others would answer.
  */
-export function clusterOf(kafka: Kafka, ask: (broker: Wired) => Promise<Metadata>): Cluster {
+export function clusterOf(kafka: Kafka, { brokers, ask, heard }: ClusterOptions): Cluster {
   const cluster = handedOut(kafka)
-  const { brokerPool } = cluster as unknown as PrivateCluster
-  const { createBroker } = brokerPool
-  brokerPool.createBroker = (options) => {
+  const { brokerPool: pool } = cluster as unknown as { readonly brokerPool: BrokerPool }
+  const { createBroker } = pool
+  pool.createBroker = (options) => {
     const broker = createBroker(options)
-    const metadata = async () => libraryMetadata(await ask(broker as Wired))
+    const metadata = async () => {
+      const others = Object.keys(pool.brokers).filter((nodeId) => pool.brokers[nodeId] !== broker)
+      const found = await firstAnswer([null, ...others], async (nodeId) =>
+        ask(nodeId === null ? broker : await pool.findBroker({ nodeId })),
+      )
+      heard(found)
+      return libraryMetadata(found)
+    }
     return Object.assign(broker, { metadata })
   }
+  pool.connect = async () => {
+    if (!pool.hasConnectedBrokers()) await pool.retrier(() => connectOne(pool, brokers))
+  }
+  pool.findConnectedBroker = async () => {
+    const isOpen = (nodeId: string) => Number(pool.brokers[nodeId]?.isConnected())
+    const nodes = Object.keys(pool.brokers).sort((a, b) => isOpen(b) - isOpen(a))
+    try {
+      if (nodes.length > 0) return await firstAnswer(nodes, (nodeId) => pool.findBroker({ nodeId }))
+    } catch {
+      // All may have other addresses by now.
+    }
+    await pool.connect()
+    return pool.seedBroker
+  }
   return cluster
+}
+
+/** Connects with whichever of the brokers answers first. */
+async function connectOne(pool: BrokerPool, brokers: readonly string[]): Promise<void> {
+  let isConnected = false
+  pool.seedBroker = await firstAnswer(brokers, async (address) => {
+    const connectionPool = await pool.connectionPoolBuilder.build(addressOf(address))
+    const broker = pool.createBroker({ connectionPool, logger: pool.rootLogger })
+    try {
+      await broker.connect()
+    } finally {
+      // Too late, or not at all.
+      if (isConnected || !broker.isConnected()) await broker.disconnect()
+    }
+    isConnected = true
+    return broker
+  })
+  pool.versions = pool.seedBroker.versions
+}
+
+/** Of `host:port`, where the host may be `[::1]`. */
+function addressOf(broker: string): Address {
+  const at = broker.lastIndexOf(':')
+  return {
+    host: broker.slice(0, at).replaceAll(/^\[|\]$/g, ''),
+    port: Number(broker.slice(at + 1)),
+  }
 }
 
 /** The library hands its cluster out to those who assign partitions, and nowhere else. */

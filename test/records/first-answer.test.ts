@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { TidemarkError } from '../../src/kernel/errors.ts'
+import { firstAnswer } from '../../src/records/kafka/first-answer.ts'
+
+const away = (who: string) => new TidemarkError('BROKER_UNAVAILABLE', `${who} is away`)
+
+/** Each broker answers with its name after a while, fails, or hangs. */
+function brokers(behaviour: Readonly<Record<string, number | Error | 'hangs'>>) {
+  const asked: string[] = []
+  const ask = (name: string) => {
+    asked.push(name)
+    const does = behaviour[name] as number | Error | 'hangs'
+    if (does instanceof Error) return Promise.reject(does)
+    return new Promise<string>((resolve) => {
+      if (does !== 'hangs') setTimeout(() => resolve(name), does)
+    })
+  }
+  return { asked, answer: firstAnswer(Object.keys(behaviour), ask) }
+}
+
+describe('of several brokers that can tell', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('only the first is asked when it answers soon', async () => {
+    const { asked, answer } = brokers({ a: 999, b: 0 })
+    await vi.advanceTimersByTimeAsync(999)
+    expect(await answer).toBe('a')
+    expect(asked).toEqual(['a'])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('the next is asked a second later, and whoever answers first counts', async () => {
+    const slow = brokers({ a: 'hangs', b: 'hangs', c: 10, d: 0 })
+    await vi.advanceTimersByTimeAsync(2_010)
+    expect(await slow.answer).toBe('c')
+    expect(slow.asked).toEqual(['a', 'b', 'c'])
+    const late = brokers({ a: 1_010, b: 500 })
+    await vi.advanceTimersByTimeAsync(1_010)
+    expect(await late.answer).toBe('a')
+    await vi.advanceTimersByTimeAsync(490)
+  })
+
+  test('the next is asked at once when one is away', async () => {
+    const { answer } = brokers({ a: away('a'), b: away('b'), c: 0 })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(await answer).toBe('c')
+  })
+
+  test('what the first failed with is told when all are away', async () => {
+    const { answer } = brokers({ a: away('a'), b: away('b') })
+    await expect(answer).rejects.toThrow('a is away')
+  })
+
+  test('a refusal is told at once, and nobody else is asked', async () => {
+    const refused = new TidemarkError('AUTHENTICATION', 'wrong password')
+    const { asked, answer } = brokers({ a: refused, b: 0 })
+    await expect(answer).rejects.toThrow('wrong password')
+    expect(asked).toEqual(['a'])
+  })
+})
