@@ -43,6 +43,7 @@ export type Range = Omit<Standing, 'committed'>
 export class KafkaAdmin {
   readonly #open: () => Brokers
   #connection: Connection | null = null
+  #isClosed = false
 
   /** @param open makes a set of connections, not connected yet */
   constructor(open: () => Brokers) {
@@ -131,8 +132,9 @@ export class KafkaAdmin {
     })
   }
 
-  /** Ends what is still asked. */
+  /** Ends what is still asked; nothing more is. */
   close(): void {
+    this.#isClosed = true
     this.#connection?.brokers.close()
     this.#connection = null
   }
@@ -168,6 +170,7 @@ export class KafkaAdmin {
     question: (brokers: Brokers) => Promise<T>,
     idle: boolean = this.#connection !== null,
   ): Promise<T> {
+    if (this.#isClosed) throw new TidemarkError('BROKER_UNAVAILABLE', 'the driver is closed')
     this.#connection ??= connect(this.#open())
     const connection = this.#connection
     try {

@@ -40,11 +40,13 @@ export interface FetcherOptions {
   readonly failed: (error: TidemarkError) => void
 }
 
-/** What is to be known of its log before a partition is read. */
+/**
+ * What is to be known of its log before a partition is read. Not the epoch of the record before: what this client knows of leaders may
+ * be older than that record, and would have it stand in a log that was cut back.
+ */
 export function markOf(topic: string, partition: number, brokers: Brokers) {
-  // No record before the place where reading begins was written under a later leader.
-  const epoch = brokers.leaderEpochOf({ topic, partition })
-  return { topicId: brokers.idOf(topic), readEpoch: epoch, checkedEpoch: epoch }
+  const checkedEpoch = brokers.leaderEpochOf({ topic, partition })
+  return { topicId: brokers.idOf(topic), readEpoch: -1, checkedEpoch }
 }
 
 export const NO_LEADER = 'it has no leader'

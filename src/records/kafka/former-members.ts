@@ -4,11 +4,17 @@ import type { Brokers } from './brokers.ts'
 import { groupRefusal } from './group-refusal.ts'
 import { whenSettled, within } from './waiting.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
-import { describeGroup } from './wire/groups.ts'
+import { describeGroup, REBALANCING } from './wire/groups.ts'
 
 const LOOK_MS = 500
 /** After its session a member is gone at once, but for what the coordinator has to do meanwhile. */
 const NOTICED_MS = 2_000
+
+/** Other members of a group that have this worker's name. */
+interface Namesakes {
+  readonly ids: readonly string[]
+  readonly isRebalancing: boolean
+}
 
 /**
  * Members that will not come back: those of this driver that failed, and so may have been cut off from their group before they
@@ -39,13 +45,12 @@ export class FormerMembers {
   async takeOut(groupId: string, brokers: Brokers): Promise<void> {
     const own = this.#idsOf.get(groupId) ?? new Set<string>()
     this.#idsOf.delete(groupId)
-    const others = async () =>
-      (await this.#namesakes(groupId, brokers)).filter((id) => !own.has(id))
+    const others = () => this.#namesakes(groupId, brokers, (id) => own.has(id))
     // Who comes up under a name takes the place of whoever had it; but only once, or two of one name would go on for ever.
     if (this.#hasTakenPlace) await this.#refuseTheLiving(others)
     this.#hasTakenPlace = true
     const namesakes = await others()
-    for (const memberId of [...own, ...namesakes]) {
+    for (const memberId of [...own, ...namesakes.ids]) {
       const leaving = whenSettled(async () => {
         const coordinator = await brokers.groupBroker(groupId)
         await coordinator.leaveGroup({ groupId, memberId })
@@ -56,26 +61,25 @@ export class FormerMembers {
   }
 
   /**
-   * @param own by which the group knows the member that asks
+   * @param own by which the group knows the member that asks, which may change while it does
    * @throws TidemarkError `WORKER_NAME_TAKEN`: another member of the group has the name
    */
-  async checkName(groupId: string, brokers: Brokers, own: string): Promise<void> {
-    await this.#refuseTheLiving(async () =>
-      (await this.#namesakes(groupId, brokers)).filter((id) => id !== own),
-    )
+  async checkName(groupId: string, brokers: Brokers, own: () => string): Promise<void> {
+    await this.#refuseTheLiving(() => this.#namesakes(groupId, brokers, (id) => id === own()))
   }
 
   /**
    * A member whose answer to joining was lost is this worker's own, by an id that it has never learnt. It is gone when its session has
-   * passed; what is there longer lives.
+   * passed, which does not pass while the group waits for others to join again; what is there longer lives.
    */
-  async #refuseTheLiving(others: () => Promise<string[]>): Promise<void> {
-    let suspects = await others()
-    const deadlineMs = performance.now() + this.#sessionTimeoutMs + NOTICED_MS
-    while (suspects.length > 0 && performance.now() < deadlineMs) {
+  async #refuseTheLiving(others: () => Promise<Namesakes>): Promise<void> {
+    let { ids: suspects } = await others()
+    let leftMs = this.#sessionTimeoutMs + NOTICED_MS
+    while (suspects.length > 0 && leftMs > 0) {
       await sleep(LOOK_MS)
       const now = await others()
-      suspects = suspects.filter((id) => now.includes(id))
+      suspects = suspects.filter((id) => now.ids.includes(id))
+      if (!now.isRebalancing) leftMs -= LOOK_MS
     }
     if (suspects.length === 0) return
     throw new TidemarkError(
@@ -87,14 +91,24 @@ export class FormerMembers {
     )
   }
 
-  async #namesakes(group: string, brokers: Brokers): Promise<string[]> {
-    if (this.#name === undefined) return []
+  /** @param isOwn is it the member that asks? */
+  async #namesakes(
+    group: string,
+    brokers: Brokers,
+    isOwn: (memberId: string) => boolean,
+  ): Promise<Namesakes> {
+    if (this.#name === undefined) return { ids: [], isRebalancing: false }
     const of = { type: 'group', id: group } as const
-    const { code, members } = await brokers.askCoordinator(of, describeGroup(group), (g) => g.code)
+    const { code, state, members } = await brokers.askCoordinator(
+      of,
+      describeGroup(group),
+      (g) => g.code,
+    )
     if (code !== CODE.NONE) {
       const what = `who is in group "${group}" is answered with ${nameOfCode(code)}`
       throw groupRefusal(code, group) ?? new TidemarkError('BROKER_UNAVAILABLE', what)
     }
-    return members.filter((m) => m.clientId === this.#name).map((m) => m.memberId)
+    const ids = members.filter((m) => m.clientId === this.#name).map((m) => m.memberId)
+    return { ids: ids.filter((id) => !isOwn(id)), isRebalancing: state === REBALANCING }
   }
 }

@@ -15,7 +15,7 @@ export interface LogMark extends TopicPartition {
   readonly nextOffset: number
   /** `null`: the broker has none. */
   readonly topicId: string | null
-  /** Under which leader the record before `nextOffset` was written, or a later one; −1: not known. */
+  /** Under which leader the last record that was read was written; −1: none was read, or it is not known. */
   readonly readEpoch: number
   /** The leader's epoch under which the log was last found to be the same. */
   checkedEpoch: number

@@ -182,7 +182,7 @@ export class KafkaMember implements Member {
 
   #checkName(): Promise<void> {
     const { formerMembers, waiting } = this.#connections
-    return formerMembers.checkName(this.#o.group, waiting, this.#membership.memberId)
+    return formerMembers.checkName(this.#o.group, waiting, () => this.#membership.memberId)
   }
 
   #wanted(): Fetchable[] {
@@ -258,6 +258,7 @@ export class KafkaMember implements Member {
         standings.set(partitionName(standing), standing)
       }
     }
+    if (this.#isOver) return []
     // Another rebalance may have taken some of them away meanwhile.
     const still = added.filter((owned) => this.#positions.holds(owned))
     const unled: Owned[] = []
@@ -274,6 +275,7 @@ export class KafkaMember implements Member {
       const assignment = { ...start, lookBackOffset, epoch: owned.epoch }
       starts.push({ owned, assignment, endOffset: standing.endOffset })
     }
+    if (this.#isOver) return []
     this.#tellPartitions()
     for (const { owned, assignment } of starts) {
       if (!this.#positions.holds(owned)) continue

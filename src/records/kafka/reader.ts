@@ -37,6 +37,8 @@ export class KafkaReader implements AsyncIterable<Chunk> {
   /** By partition name. */
   readonly #partitions: ReadonlyMap<string, Partition>
   readonly #waiting: Chunk[] = []
+  /** Nobody is told: whoever reads waits. */
+  readonly #unreadables = new Unreadables(() => {})
   #failure: Error | null = null
   #isClosed = false
   #wake: () => void = () => {}
@@ -55,8 +57,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
       isCurrent: () => true,
       isPaused: (of) => (of as Partition).paused,
       fetched: (of, fetched) => this.#take(of as Partition, fetched),
-      // Nobody is told: whoever reads waits.
-      unreadables: new Unreadables(() => {}),
+      unreadables: this.#unreadables,
       failed: (error) => {
         this.#failure = error
         this.#wake()
@@ -120,6 +121,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#fetcher.stop()
+    this.#unreadables.stop()
     this.#brokers.close()
     this.#wake()
   }

@@ -20,6 +20,7 @@ export class Unreadables {
   #told: readonly Unreadable[] = []
   #toldMs = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
+  #isOver = false
 
   /** @param tell given all that cannot be read, whenever that changes */
   constructor(tell: (partitions: readonly Unreadable[]) => void) {
@@ -31,6 +32,7 @@ export class Unreadables {
     const name = partitionName({ topic, partition })
     const before = this.#failing.get(name)
     this.#failing.set(name, { topic, partition, reason, sinceMs: before?.sinceMs ?? sinceMs })
+    if (this.#isOver) return
     this.#timer ??= setInterval(() => this.#look(), LOOK_MS)
   }
 
@@ -40,12 +42,17 @@ export class Unreadables {
     if (!this.#failing.delete(name)) return false
     const wasTold = this.#told.some((told) => partitionName(told) === name)
     if (wasTold) this.#look()
-    if (this.#failing.size === 0) this.stop()
+    if (this.#failing.size === 0) this.#rest()
     return wasTold
   }
 
   /** Tells nothing any more. */
   stop(): void {
+    this.#isOver = true
+    this.#rest()
+  }
+
+  #rest(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
   }

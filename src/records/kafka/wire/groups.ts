@@ -30,8 +30,13 @@ export function findCoordinator({
   )
 }
 
+/** A group's state while it waits for its members to join again. */
+export const REBALANCING = 'PreparingRebalance'
+
 export interface DescribedGroup {
   readonly code: number
+  /** By Kafka's name, such as {@link REBALANCING}. */
+  readonly state: string
   readonly members: readonly { readonly memberId: string; readonly clientId: string }[]
   /** A bit for each operation that the user may do, by its number; below 0: not told. */
   readonly operations: number
@@ -47,8 +52,11 @@ export function describeGroup(group: string): Request<DescribedGroup> {
         from.throttle()
         const [found] = from.array((g) => {
           const code = g.int16()
-          // Group, state, kind of protocol, protocol.
-          for (let texts = 0; texts < 4; texts++) g.string()
+          // The group's own name.
+          g.string()
+          const state = g.string() ?? ''
+          // Kind of protocol, protocol.
+          for (let texts = 0; texts < 2; texts++) g.string()
           const members = g.array((m) => {
             const memberId = m.string() ?? ''
             // The instance's id.
@@ -61,7 +69,7 @@ export function describeGroup(group: string): Request<DescribedGroup> {
             m.bytes()
             return { memberId, clientId }
           })
-          return { code, members, operations: g.int32() }
+          return { code, state, members, operations: g.int32() }
         })
         if (found === undefined) throw new RangeError('the answer is of no group')
         return found
