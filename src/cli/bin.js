@@ -10,3 +10,5 @@ if (existsSync(build)) {
 }
 const { main } = await import('../../dist/cli/main.js')
 await main(process.argv.slice(2))
+// A broker that hangs may hold a connection open, which nobody needs any more.
+setTimeout(() => process.exit(), 2_000).unref()

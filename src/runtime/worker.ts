@@ -147,8 +147,7 @@ class GroupWorker implements Worker {
   /** One membership of the group, from the cluster's check to leaving; returns when it may be tried again. */
   async #tryMembership(): Promise<void> {
     try {
-      await this.#checkCluster()
-      await this.#beMember()
+      if (await this.#checkCluster()) await this.#beMember()
     } catch (error) {
       if (!(error instanceof TidemarkError) || error.action !== 'retry') throw error
       const waitMs = Math.min(FIRST_RETRY_MS * 2 ** this.#attempt++, LAST_RETRY_MS)
@@ -157,16 +156,19 @@ class GroupWorker implements Worker {
     }
   }
 
-  async #checkCluster(): Promise<void> {
+  /** @returns whether it may join: it was not told to stop meanwhile */
+  async #checkCluster(): Promise<boolean> {
     const { records, prepared, group, brokers = '', observer } = this.#o
     const definitions = prepared.topologies.map((t) => t.definition)
     const around = { records, definitions, group, guarantee: this.#guarantee, brokers }
-    const { topics, known, notes } = await checkCluster(around)
+    const checked = await this.#unlessStopping(checkCluster(around))
+    if (checked === null) return false
+    const { topics, known, notes } = checked
     this.#topics = topics
     this.#known = known
-    if (this.#isNoted) return
+    if (!this.#isNoted) for (const message of notes) observer({ type: 'note', message })
     this.#isNoted = true
-    for (const message of notes) observer({ type: 'note', message })
+    return true
   }
 
   #partitionsOf(topic: string): number {

@@ -1,10 +1,14 @@
-import { expect } from 'vitest'
+import { expect, test } from 'vitest'
 import { kafkaTest } from '../services/kafka.ts'
+import { mute } from '../services/mute.ts'
+import { startTidemark } from '../services/tidemark.ts'
 import { CardFraud, payments, unanswered } from './card-fraud.ts'
 
 // A worker that is told to stop in the middle of its work, and the one that goes on after it.
 
 const EVENTS = 200_000
+/** Less than a connection is waited for. */
+const AT_ONCE_MS = 4_000
 
 kafkaTest(
   'SIGTERM under load ends with 0; nothing is lost and no offset is ahead of its output',
@@ -39,3 +43,13 @@ kafkaTest(
     }
   },
 )
+
+test('SIGTERM ends with 0 at once while a worker waits for brokers that do not answer', async () => {
+  const brokers = await mute()
+  const run = startTidemark(['run', 'topologies/card-activity.ts', '--brokers', brokers])
+  await run.says('worker is starting')
+  const startMs = performance.now()
+  run.process.kill('SIGTERM')
+  expect(await run.ended).toMatchObject({ code: 0, signal: null })
+  expect(performance.now() - startMs).toBeLessThan(AT_ONCE_MS)
+})

@@ -1,30 +1,18 @@
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { FaultyWire } from '../services/faulty-wire.ts'
+import { until } from '../services/cluster.ts'
+import { API, FaultyWire } from '../services/faulty-wire.ts'
 import { freshName, kafkaTest, plainOptions } from '../services/kafka.ts'
+import { mute } from '../services/mute.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'
 import { createTopics } from '../services/topics.ts'
 import { Listener } from './listener.ts'
+import { transacting } from './transacting.ts'
 
 // Brokers that take connections and answer nothing: stopped, without memory, or behind a link that swallows all.
 
 /** Much less than it takes to give one of them up, ms. */
 const SOON_MS = 5_000
-
-/** The address of somebody who takes connections and never says a word. */
-async function mute(): Promise<string> {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => sockets.add(socket))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 /** How long it takes, ms. */
 async function durationOf(work: Promise<unknown>): Promise<number> {
@@ -69,4 +57,24 @@ describe('a broker that hangs', () => {
     },
     { nodes: 3 },
   )
+
+  ownKafkaTest('gives nothing more to a member that leaves meanwhile', async (kafka) => {
+    const set = await transacting(kafka, 2)
+    const { member: other } = await set.join()
+    const { member, heard } = await set.join()
+    const ends = set.wire.holdReply(API.listOffsets)
+    const goodbye = set.wire.hold(API.leaveGroup, { nth: 2 })
+    await other.leave()
+    await ends.happened
+    const before = heard.assignments.length
+    const leaving = member.leave()
+    await goodbye.happened
+    const asked = set.wire.passed.length
+    ends.release()
+    // What it had come to is asked and answered: how far the partition reaches.
+    await until('answered', async () => set.wire.passed.length > asked, SOON_MS)
+    goodbye.release()
+    await leaving
+    expect(heard.assignments).toHaveLength(before)
+  })
 })

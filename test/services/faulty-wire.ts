@@ -10,6 +10,7 @@ import type { KafkaNode, OwnKafka } from './from-maven.ts'
 export const API = {
   produce: 0,
   fetch: 1,
+  listOffsets: 2,
   metadata: 3,
   offsetCommit: 8,
   offsetFetch: 9,
