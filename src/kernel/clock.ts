@@ -1,16 +1,32 @@
 // The wall clock, passed in so that a test can own it.
 
+/**
+ * The present since the epoch, by two clocks that showed the same when the process began: the machine's, which may be set at any time,
+ * and one that only counts. Where they differ, one of them is right.
+ */
+export interface Present {
+  readonly earliestMs: number
+  readonly latestMs: number
+}
+
 export interface Clock {
   /** Milliseconds since the epoch. */
   nowMs(): number
+  present(): Present
   /** Milliseconds with fractions since some fixed moment; never goes back. For durations. */
   elapsedMs(): number
   /** Resolves after `ms`, or at once when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
+const beganMs = Date.now() - performance.now()
+
 export const wallClock: Clock = {
   nowMs: () => Date.now(),
+  present: () => {
+    const [told, counted] = [Date.now(), Math.floor(beganMs + performance.now())]
+    return { earliestMs: Math.min(told, counted), latestMs: Math.max(told, counted) }
+  },
   elapsedMs: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {

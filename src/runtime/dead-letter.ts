@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Present } from '../kernel/clock.ts'
 import { outputId } from '../kernel/ids.ts'
 import type { Header, NewRecord, PackedBatch, TopicPartition } from '../records/port.ts'
 import type { RecordFault } from './intake.ts'
@@ -20,8 +21,7 @@ export interface DeadLetterPlace {
   /** The dead-letter topic, from the configuration: a record's own headers never choose it. */
   readonly topic: string
   readonly limits: TopicLimits
-  /** Since the epoch. */
-  readonly nowMs: number
+  readonly present: Present
 }
 
 /** Goes to the partition that the record came from, where the dead-letter topic has it. */
@@ -90,11 +90,11 @@ export function reasonOf(headers: readonly Header[]): Reason {
 }
 
 /** Of a time that the topic does not take: has the present one, and says which it had. */
-function dated(record: NewRecord, { limits, nowMs }: DeadLetterPlace): NewRecord {
+function dated(record: NewRecord, { limits, present }: DeadLetterPlace): NewRecord {
   const { timestampMs, headers } = record
-  if (timestampFault(timestampMs, limits, nowMs) === null) return record
+  if (timestampFault(timestampMs, limits, present) === null) return record
   const what = header(`${OWN}timestamp`, String(timestampMs))
-  return { ...record, timestampMs: nowMs, headers: [...headers, what] }
+  return { ...record, timestampMs: present.earliestMs, headers: [...headers, what] }
 }
 
 /** Too large for the topic: leaves out the value, then the foreign headers, then the key, and says so. */

@@ -1,4 +1,5 @@
 import type { Arrivals, EngineResult } from '../engine/events.ts'
+import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Chunk, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
@@ -84,12 +85,12 @@ export class Finishing {
     const { intake, chunk, isWarming } = begun
     const { records, nextOffset } = chunk
     const { clock, topicLimits } = this.#around
-    const nowMs = clock.nowMs()
+    const [nowMs, present] = [clock.nowMs(), clock.present()]
     const place = {
       source: this.#partition,
       headers: chunkHeaders(this.#topology.by, nowMs, isWarming),
       nextOffset,
-      nowMs,
+      present,
       topicLimits,
     }
     const from = { records: intake.records, place }
@@ -100,7 +101,7 @@ export class Finishing {
       ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
       ...produced.flatMap((p) => p.faults),
     ])
-    const deadLetters = faults.map((fault) => this.#setAside(fault, nowMs))
+    const deadLetters = faults.map((fault) => this.#setAside(fault, present))
     if (end !== null) this.#tell(begun, faults, end)
     return {
       outputs: {
@@ -137,7 +138,7 @@ export class Finishing {
     }
   }
 
-  #setAside(fault: RecordFault, nowMs: number): NewRecord {
+  #setAside(fault: RecordFault, present: Present): NewRecord {
     const { name: topology, deadLetterTopic: topic } = this.#topology.definition
     const { topic: from, partition } = this.#partition
     const at = position(from, partition, fault.record.offset)
@@ -145,7 +146,7 @@ export class Finishing {
     const { step } = fault
     this.#around.observer({ type: 'dead-letter', topology, topic, step, code, message, at })
     const limits = this.#around.topicLimits(topic)
-    return deadLetter(fault, { source: this.#partition, topology, topic, limits, nowMs })
+    return deadLetter(fault, { source: this.#partition, topology, topic, limits, present })
   }
 
   #timed<R>(of: () => R): R {

@@ -1,6 +1,7 @@
 import { eventKey } from '../codec/identity.ts'
 import { encodeOutput } from '../codec/output.ts'
 import type { Arrivals, Fault, WindowResult } from '../engine/events.ts'
+import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { outputId, windowId } from '../kernel/ids.ts'
 import type { Header, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
@@ -19,8 +20,7 @@ interface OutputPlace {
   readonly source: TopicPartition
   /** The offset reached: where results of windows stand that no event has closed. */
   readonly nextOffset: number
-  /** Since the epoch. */
-  readonly nowMs: number
+  readonly present: Present
   /** Shared by all outputs of the chunk. */
   readonly headers: readonly Header[]
   readonly topicLimits: (topic: string) => TopicLimits
@@ -115,7 +115,7 @@ class Tail implements Produced {
   }
 
   #encode(step: SinkStep, event: unknown, { record, window }: Origin): NewRecord {
-    const { source, headers, topicLimits, nowMs } = this.#from.place
+    const { source, headers, topicLimits, present } = this.#from.place
     const { topic, partition } = source
     // Written out: `{ ...source, offset, sink }` alone takes 1 µs, half of what all the rest of an output costs.
     const id =
@@ -132,7 +132,7 @@ class Tail implements Produced {
       timestampMs: record.timestampMs,
       headers: [{ name: ID_HEADER, value: Buffer.from(id) }, ...headers],
     }
-    checkTaken(output, topicLimits(step.topic), nowMs)
+    checkTaken(output, topicLimits(step.topic), present)
     return output
   }
 
@@ -148,13 +148,13 @@ class Tail implements Produced {
 }
 
 /** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
-function checkTaken(output: NewRecord, limits: TopicLimits, nowMs: number): void {
+function checkTaken(output: NewRecord, limits: TopicLimits, present: Present): void {
   const { topic, timestampMs } = output
   if (isTooLarge(output, limits)) {
     const what = `an output of ${batchBytes(output)} bytes; topic "${topic}" takes ${limits.maxBytes}`
     throw new TidemarkError('OUTPUT_TOO_LARGE', what)
   }
-  const setting = timestampFault(timestampMs, limits, nowMs)
+  const setting = timestampFault(timestampMs, limits, present)
   if (setting === null) return
   const what = `an output has its record's timestamp, ${timestampMs}, which topic "${topic}" does not take now (${setting})`
   throw new TidemarkError('OUTPUT_TIMESTAMP', what)
@@ -170,7 +170,8 @@ function originOf({ indices, windows }: Arrivals, i: number, from: Following): O
 /** The record that brought a window's result about. */
 function causeOf({ cause }: WindowResult, { records, place }: Following): LogRecord {
   if (cause !== null) return records[cause] as LogRecord
-  const { nextOffset: offset, nowMs: timestampMs } = place
+  const { nextOffset: offset, present } = place
+  const timestampMs = present.earliestMs
   return { offset, timestampMs, key: null, value: null, headers: [] }
 }
 

@@ -1,3 +1,4 @@
+import type { Present } from '../kernel/clock.ts'
 import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { NewRecord, TopicInfo } from '../records/port.ts'
 
@@ -41,17 +42,21 @@ function withMargin(boundMs: number | null | undefined): number {
   return bound - Math.min(MARGIN_MS, bound / 2)
 }
 
-/** `null`: the topic takes the timestamp; else the setting by which it does not. */
+/**
+ * `null`: the topic takes the timestamp; else the setting by which it does not. What one clock takes is taken: the broker's was not set
+ * when this machine's was.
+ */
 export function timestampFault(
   timestampMs: number,
   { beforeMs, afterMs }: TopicLimits,
-  nowMs: number,
+  { earliestMs, latestMs }: Present,
 ): 'message.timestamp.before.max.ms' | 'message.timestamp.after.max.ms' | null {
   if (timestampMs === NO_TIMESTAMP) return null
   // What is no time at all comes from producers that write what they like.
-  if (timestampMs < 0 || nowMs - timestampMs > beforeMs) return 'message.timestamp.before.max.ms'
+  if (timestampMs < 0 || earliestMs - timestampMs > beforeMs)
+    return 'message.timestamp.before.max.ms'
   const isNumber = Number.isSafeInteger(timestampMs)
-  return isNumber && timestampMs - nowMs <= afterMs ? null : 'message.timestamp.after.max.ms'
+  return isNumber && timestampMs - latestMs <= afterMs ? null : 'message.timestamp.after.max.ms'
 }
 
 /** Is a batch of this record alone too large? */

@@ -1,4 +1,4 @@
-import type { Clock } from '../kernel/clock.ts'
+import type { Clock, Present } from '../kernel/clock.ts'
 
 interface Sleeper {
   readonly untilMs: number
@@ -17,6 +17,10 @@ export class VirtualClock implements Clock {
 
   nowMs(): number {
     return this.#nowMs
+  }
+
+  present(): Present {
+    return { earliestMs: this.#nowMs, latestMs: this.#nowMs }
   }
 
   elapsedMs(): number {

@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path'
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
 import type { Arrivals } from '../../src/engine/events.ts'
+import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
@@ -88,7 +89,7 @@ class Path {
     const place = {
       source: SOURCE,
       nextOffset: 0,
-      nowMs: Date.now(),
+      present: wallClock.present(),
       headers: chunkHeaders(by, Date.now()),
       topicLimits: () => TOPIC_LIMITS,
     }

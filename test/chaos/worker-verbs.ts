@@ -57,6 +57,8 @@ export const workerVerbs: Readonly<Record<WorkerVerb, Verb>> = {
       read = /the clock was read .* off/.exec(workers.log(target).slice(before))?.[0]
       return read !== undefined
     }
+    // One that has just been started would be ended by the signal.
+    await until('started', async () => /worker starts/.test(workers.log(target)), SEEN_WITHIN_MS)
     workers.signal(target, 'SIGUSR2')
     try {
       await Promise.all([until('read wrong', isRead, SEEN_WITHIN_MS), sleep(lastsS * 1_000)])

@@ -12,7 +12,7 @@ const place = {
   source: { topic: 'events', partition: 3 },
   topology: 'scored',
   topic: 'events.dlq',
-  nowMs: 10_000_000,
+  present: { earliestMs: 10_000_000, latestMs: 10_000_000 },
 }
 /** What the dead-letter topic takes, when nothing else is said. */
 const TAKES: Partial<TopicInfo> = { maxMessageBytes: 10_000, timestampAfterMaxMs: null }
@@ -123,12 +123,12 @@ describe('a timestamp that its topic does not take', () => {
   const HOUR_MS = 3_600_000
 
   test.each([
-    ['too far behind', { timestampBeforeMaxMs: HOUR_MS }, place.nowMs - HOUR_MS - 1],
-    ['too far ahead', { timestampAfterMaxMs: HOUR_MS }, place.nowMs + HOUR_MS + 1],
+    ['too far behind', { timestampBeforeMaxMs: HOUR_MS }, place.present.earliestMs - HOUR_MS - 1],
+    ['too far ahead', { timestampAfterMaxMs: HOUR_MS }, place.present.earliestMs + HOUR_MS + 1],
     ['no time at all', {}, 2 ** 63],
   ])('%s: it has the present one, and a header says which it had', (_, takes, timestampMs) => {
     const letter = setAside({ timestampMs }, takes)
-    expect(letter.timestampMs).toBe(place.nowMs)
+    expect(letter.timestampMs).toBe(place.present.earliestMs)
     expect(headerOf(letter, 'tidemark.timestamp')).toBe(String(timestampMs))
     expect(letter.value).toEqual(source.value)
   })

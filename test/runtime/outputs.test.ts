@@ -9,7 +9,7 @@ import { model, record, scorer } from './support.ts'
 const PLACE = {
   source: { topic: 'events', partition: 3 },
   nextOffset: 0,
-  nowMs: 0,
+  present: { earliestMs: 0, latestMs: 0 },
   headers: [],
   topicLimits: () => limitsOf(undefined),
 }

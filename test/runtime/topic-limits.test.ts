@@ -43,7 +43,7 @@ test('where the broker tells no limit its default holds', () => {
 
 describe('a timestamp', () => {
   const faultOf = (timestampMs: number, other: Partial<TopicInfo>) =>
-    timestampFault(timestampMs, limits(other), NOW_MS)
+    timestampFault(timestampMs, limits(other), { earliestMs: NOW_MS, latestMs: NOW_MS })
 
   test.each([
     [
@@ -72,6 +72,19 @@ describe('a timestamp', () => {
     expect(faultOf(NOW_MS - nearest - 1, other)).toBe(BEFORE)
     expect(faultOf(NOW_MS + nearest, other)).toBeNull()
     expect(faultOf(NOW_MS + nearest + 1, other)).toBe(AFTER)
+  })
+
+  test('that one of two clocks would have it take is taken: the machine’s may just have been set', () => {
+    const other = limits({ timestampBeforeMaxMs: HOUR_MS, timestampAfterMaxMs: HOUR_MS })
+    const set = (byMs: number) => ({
+      earliestMs: Math.min(NOW_MS, NOW_MS + byMs),
+      latestMs: Math.max(NOW_MS, NOW_MS + byMs),
+    })
+    for (const present of [set(-2 * HOUR_MS), set(0), set(2 * HOUR_MS)]) {
+      expect(timestampFault(NOW_MS, other, present)).toBeNull()
+    }
+    expect(timestampFault(NOW_MS - 4 * HOUR_MS, other, set(-2 * HOUR_MS))).toBe(BEFORE)
+    expect(timestampFault(NOW_MS + 4 * HOUR_MS, other, set(2 * HOUR_MS))).toBe(AFTER)
   })
 
   test('of now is taken however narrow the bounds are', () => {

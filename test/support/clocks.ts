@@ -6,6 +6,7 @@ export function sleeplessClock(): Clock {
   let nowMs = 1_000
   return {
     nowMs: () => nowMs,
+    present: () => ({ earliestMs: nowMs, latestMs: nowMs }),
     elapsedMs: () => nowMs,
     sleep: async (ms) => {
       nowMs += Math.max(ms, 0)

@@ -1,7 +1,7 @@
 import { type Broker, type Cluster, type Kafka, PartitionAssigners } from 'kafkajs'
 import { firstAnswer } from './first-answer.ts'
 import type { Metadata } from './wire/metadata.ts'
-import type { Wired } from './wire/send.ts'
+import { hangUp, type Wired } from './wire/send.ts'
 
 // What is taken from the library and is not meant to be. Private to kafkajs 2.2.4: cluster/index.js (brokerPool), and of
 // cluster/brokerPool.js what BrokerPool has below. Its `refreshMetadata` asks a connected broker for `metadata`, and keeps addresses by it.
@@ -99,14 +99,27 @@ export function clusterOf(kafka: Kafka, { brokers, ask, heard }: ClusterOptions)
       heard(found)
       return libraryMetadata(found)
     }
-    return Object.assign(broker, { metadata })
+    const leave = broker.disconnect.bind(broker)
+    const disconnect = async () => {
+      // It would wait for the answers of one that hangs, and whoever asked for metadata with it.
+      const reason = new Error('it is not part of the cluster any more')
+      for (const api of ['Metadata', 'Fetch'] as const) hangUp(broker, api, reason)
+      await leave()
+    }
+    return Object.assign(broker, { metadata, disconnect })
   }
   pool.connect = async () => {
     if (!pool.hasConnectedBrokers()) await pool.retrier(() => connectOne(pool, brokers))
   }
+  let turn = 0
   pool.findConnectedBroker = async () => {
     const isOpen = (nodeId: string) => Number(pool.brokers[nodeId]?.isConnected())
-    const nodes = Object.keys(pool.brokers).sort((a, b) => isOpen(b) - isOpen(a))
+    const all = Object.keys(pool.brokers)
+    // Another one each time: who has just come back tells for a while how the cluster was.
+    const first = turn++ % Math.max(all.length, 1)
+    const nodes = [...all.slice(first), ...all.slice(0, first)].sort(
+      (a, b) => isOpen(b) - isOpen(a),
+    )
     try {
       if (nodes.length > 0) return await firstAnswer(nodes, (nodeId) => pool.findBroker({ nodeId }))
     } catch {

@@ -34,6 +34,7 @@ function figuresAt() {
   const clock = { nowMs: 0 }
   const figures = new Figures({
     nowMs: () => clock.nowMs,
+    present: () => ({ earliestMs: clock.nowMs, latestMs: clock.nowMs }),
     elapsedMs: () => clock.nowMs,
     sleep: async () => {},
   })
