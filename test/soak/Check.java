@@ -67,6 +67,9 @@ public final class Check {
      */
     static final Duration TELLING = Duration.ofMillis(100);
 
+    /** By then a partition has a leader again, and every transaction on it its end. */
+    static final Duration MARKED_WITHIN = Duration.ofSeconds(30);
+
     /**
      * What is judged.
      *
@@ -134,14 +137,20 @@ public final class Check {
         }
     }
 
-    /** What is committed; then where the outputs end, and a moment later, where they end for a reader of committed records. */
+    /**
+     * What is committed; then where the outputs end, and a moment later, where they end for a reader of committed records. A partition
+     * whose leader is away gets the end of a transaction when it has another, so that this is waited for.
+     */
     static ObjectNode note(Cluster cluster, Run run, List<TopicPartition> inputs, List<TopicPartition> outputs)
             throws Exception {
         long atMs = System.currentTimeMillis();
         Map<TopicPartition, OffsetAndMetadata> stable = cluster.stableOffsets(run.group(), inputs);
         Map<TopicPartition, Long> written = cluster.ends(outputs, IsolationLevel.READ_UNCOMMITTED);
-        Thread.sleep(TELLING.toMillis());
-        Map<TopicPartition, Long> readable = cluster.ends(outputs, IsolationLevel.READ_COMMITTED);
+        Map<TopicPartition, Long> readable;
+        do {
+            Thread.sleep(TELLING.toMillis());
+            readable = cluster.ends(outputs, IsolationLevel.READ_COMMITTED);
+        } while (isBelow(readable, written) && System.currentTimeMillis() - atMs < MARKED_WITHIN.toMillis());
         ObjectNode note = JSON.createObjectNode().put("atMs", atMs);
         ObjectNode committed = note.putObject("committed");
         for (TopicPartition partition : inputs) {
@@ -154,6 +163,10 @@ public final class Check {
             for (TopicPartition partition : outputs) places.put(partition.toString(), ends.getValue().get(partition));
         }
         return note;
+    }
+
+    static boolean isBelow(Map<TopicPartition, Long> some, Map<TopicPartition, Long> others) {
+        return some.entrySet().stream().anyMatch(end -> end.getValue() < others.get(end.getKey()));
     }
 
     // ---- afterwards
