@@ -66,7 +66,7 @@ export class Committer {
   #mayWriteMs = Number.NEGATIVE_INFINITY
   /** What was last told of what gets through. */
   #toldPace: number | null = null
-  /** Had the last commit no room for more? */
+  /** Had the last commit no room for all that was finished? */
   #isFull = false
   /** The partition that is asked first, when not all have room. */
   #turn = 0
@@ -186,12 +186,12 @@ export class Committer {
     this.#isFull = false
     for (const of of [...partitions.slice(first), ...partitions.slice(0, first)]) {
       const gathered = of.ledger.gather(left, segments.length === 0 ? 1 : 0)
-      if (gathered === null) continue
+      this.#isFull ||= !gathered.isAll
+      if (gathered.from.length === 0) continue
       segments.push({ of, gathered })
       const { bytes, records } = loadOf([{ gathered }])
       left.bytes -= bytes
       left.records -= records
-      this.#isFull = left.bytes <= 0 || left.records <= 0 || !gathered.isAll
     }
     // Else those that come first would leave no room to the others, again and again.
     if (this.#isFull) this.#turn++

@@ -66,10 +66,10 @@ export class Ledger {
   }
 
   /**
-   * What is finished, in log order, as far as there is room; `null` when there is nothing.
+   * What is finished, in log order, as far as there is room.
    * @param atLeast what so many records made, whether there is room or not
    */
-  gather(room: Room, atLeast: 0 | 1): Gathered | null {
+  gather(room: Room, atLeast: 0 | 1): Gathered {
     const left = { ...room }
     const from: { entry: Entry; part: Part }[] = []
     let upTo: RestartPoint | null = null
@@ -100,7 +100,6 @@ export class Ledger {
       }
       break
     }
-    if (from.length === 0) return null
     const pieces = from.flatMap(({ entry, part }) => entry.part(part))
     return { pieces, upTo, isSmallest, isAll, from }
   }

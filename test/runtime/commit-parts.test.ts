@@ -5,7 +5,7 @@ import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { WorkerOptions } from '../../src/runtime/worker.ts'
 import type { HandMember } from './hand-records.ts'
 import { amounts, committed, joined } from './hand-worker.ts'
-import { prepared, record, scorer } from './support.ts'
+import { perTenSeconds, prepared, record, START_MS, scorer } from './support.ts'
 
 // Commits that do not take all that is finished.
 
@@ -159,4 +159,25 @@ test('where not all have room, each partition is first in its turn', async () =>
     clock.advance(250)
   }
   expect(first).toEqual([0, 1, 0, 1])
+})
+
+test('what one record makes has its turn, though another partition has something for each commit', async () => {
+  const { member, clock } = await joined(scorer(), { prepared: prepared(scorer(), perTenSeconds) })
+  member.assign(1, 0)
+  member.assign(2, 1)
+  const at = (key: string, second: number) =>
+    Buffer.from(JSON.stringify({ key, at: START_MS + second * 1_000, amount: 1 }))
+  // Their results are more than the first commits take.
+  const keys = Array.from({ length: 2_000 }, (_, i) => record(i, { value: at(`k${i}`, 0) }))
+  member.give(2, keys, 1)
+  await committed(member)
+  member.give(2, [record(2_000, { value: at('last', 20) })], 1)
+  const written: number[] = []
+  for (let offset = 0; offset < 4; offset++) {
+    member.give(1, [record(offset, { value: at('a', 20 * offset) })], 0)
+    await member.commitsNothing()
+    clock.advance(250)
+    written.push((await committed(member)).outputs.length)
+  }
+  expect(written).toContain(2_000)
 })

@@ -53,13 +53,13 @@ const causesIn = ({ pieces }: Pick<Gathered, 'pieces'>) =>
 /** What a commit would take. */
 function taken(ledger: Ledger, room: Room = ALL) {
   const gathered = ledger.gather(room, 1)
-  return gathered && { causes: causesIn(gathered), nextOffset: gathered.upTo?.nextOffset }
+  if (gathered.from.length === 0) return null
+  return { causes: causesIn(gathered), nextOffset: gathered.upTo?.nextOffset }
 }
 
 /** Takes it, and succeeds. */
 function commit(ledger: Ledger, room: Room = ALL): void {
-  const gathered = ledger.gather(room, 1)
-  if (gathered !== null) ledger.committed(gathered)
+  ledger.committed(ledger.gather(room, 1))
 }
 
 /** Has it been resolved, after all that is due? */
@@ -99,11 +99,11 @@ describe('exactly once', () => {
     const entry = open(ledger, [4, 5, 7])
     entry.add(piece([4, 5, 7]))
     end(entry)
-    const { upTo } = ledger.gather({ ...ALL, records: 2 }, 1) ?? {}
+    const { upTo } = ledger.gather({ ...ALL, records: 2 }, 1)
     expect(upTo?.nextOffset).toBe(7)
     expect(upTo?.lastRecord).toEqual(markOf(logRecord(5)))
     expect(upTo?.notes.get('t')).toEqual(note(4))
-    expect(ledger.gather(ALL, 1)?.upTo?.notes.get('t')).toEqual(note(8))
+    expect(ledger.gather(ALL, 1).upTo?.notes.get('t')).toEqual(note(8))
   })
 
   test('what one record makes stays whole, however large it is', () => {
@@ -112,11 +112,11 @@ describe('exactly once', () => {
     entry.add(piece([4, 4, 4, 5]))
     end(entry)
     const room = { ...ALL, bytes: 1 }
-    const gathered = ledger.gather(room, 1) as Gathered
+    const gathered = ledger.gather(room, 1)
     expect(causesIn(gathered)).toEqual([4, 4, 4])
     expect(gathered.isSmallest).toBe(true)
-    // A commit that has something already does not take it as well.
-    expect(ledger.gather(room, 0)).toBeNull()
+    // A commit that has something already does not take it as well, and says that there is more.
+    expect(ledger.gather(room, 0)).toMatchObject({ pieces: [], upTo: null, isAll: false })
   })
 
   test('the end of a chunk of which nothing came takes no room', () => {
@@ -206,7 +206,7 @@ test.each(['exactly-once', 'at-least-once'] as const)(
       const written: number[] = []
       for (let n = 0; !ledger.isEmpty; n++) {
         const { fails, ...room } = attempts[n % attempts.length] as (typeof attempts)[0]
-        const gathered = ledger.gather(room, 1) as Gathered
+        const gathered = ledger.gather(room, 1)
         const causes = causesIn(gathered)
         const bytes = gathered.pieces.reduce((sum, p) => sum + p.bytes, 0)
         expect(bytes).toBe(causes.length * BYTES)
