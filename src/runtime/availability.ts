@@ -15,8 +15,6 @@ const NAMED = 5
 export class Availability {
   readonly #reasons = new Map<Obstacle, string>()
   #hindrance: string | null = null
-  /** Is it the time a commit takes that is in the way? Any end of that commit ends it. */
-  #isSlow = false
   /** How long the broker has made it wait since the last commit, and in the one before it: that wait falls into the next. */
   #throttledMs = { before: 0, since: 0 }
 
@@ -34,19 +32,18 @@ export class Availability {
   follow(event: RuntimeEvent): void {
     if (event.type === 'throttled') this.#throttled(event)
     else if (event.type === 'commit-slow') this.#slow(event.durationMs)
-    else if (event.type === 'commit-failed') this.#failed(event)
+    else if (event.type === 'commit-failed') this.#set('commit', event.reason)
     else if (event.type === 'committed') this.#committed()
     else if (event.type === 'writing-slow') this.#slowed(event.bytesPerSecond)
     else if (event.type === 'unreadable') this.#set('input', inWords(event.partitions))
     else if (event.type === 'breaker') this.#broke(event)
-    else if (event.type === 'lost') this.#set(breakerOf(event.partition), null)
+    else if (event.type === 'lost') this.#lost(event.partition)
   }
 
   #slow(durationMs: number): void {
     const ms = this.#throttledMs.before + this.#throttledMs.since
     const throttled = ms === 0 ? '' : `, throttled by the broker ${formatDuration(ms)}`
     if (this.#reasons.has('commit')) return
-    this.#isSlow = true
     this.#set(
       'commit',
       `a commit has been on its way for ${formatDuration(durationMs)}${throttled}`,
@@ -66,16 +63,14 @@ export class Availability {
         : `writing is slow: about ${Math.ceil(bytesPerSecond / 1_000)} KB a second get through to the brokers${why}`
   }
 
-  #failed({ code, reason }: Extract<RuntimeEvent, { type: 'commit-failed' }>): void {
-    const isAway = code === 'BROKER_UNAVAILABLE'
-    if (isAway) this.#set('commit', reason)
-    else if (this.#isSlow) this.#set('commit', null)
-    this.#isSlow = false
-  }
-
   #committed(): void {
     this.#throttledMs = { before: this.#throttledMs.since, since: 0 }
-    this.#isSlow = false
+    this.#set('commit', null)
+  }
+
+  #lost(partition: TopicPartition): void {
+    this.#set(breakerOf(partition), null)
+    // It may have been all that could not be committed. What is left says so again when it fails the next time.
     this.#set('commit', null)
   }
 

@@ -21,10 +21,10 @@ const PACE_MS = {
 const RECORDS_PER_MS = 100
 /** The most records in one commit, but for what one record makes. */
 const MAX_RECORDS = 50_000
-/** A commit that is on its way for so long is told of. */
+/** A commit that is on its way for so long is told of, and a rebalance in which none has succeeded for so long. */
 const SLOW_MS = 5_000
 const FIRST_RETRY_MS = 100
-/** Nothing is wrong then: it is over in a moment. */
+/** Nothing is wrong then: it is nearly always over in a moment. */
 const WHILE_REBALANCING_MS = 50
 const LAST_RETRY_MS = 10_000
 
@@ -62,6 +62,8 @@ export class Committer {
   readonly #size: CommitSize
   #wake: () => void = () => {}
   #attempt = 0
+  /** Since when all commits have failed, or that was last told, by the clock's elapsed time; `null`: the last one did not. */
+  #failingSinceMs: number | null = null
   /** When brokers take records again, by the clock's elapsed time. */
   #mayWriteMs = Number.NEGATIVE_INFINITY
   /** What was last told of what gets through. */
@@ -117,19 +119,22 @@ export class Committer {
   /** Commits what is finished now; returns how many records it took, 0 when there was nothing or it failed. */
   async commitOnce(): Promise<number> {
     const segments = this.#gather()
-    if (segments.length === 0) return 0
+    if (segments.length === 0) {
+      this.#failingSinceMs = null
+      return 0
+    }
     const commit = assemble(segments)
-    const load = loadOf(segments)
     const startMs = this.#o.clock.elapsedMs()
     const mayWriteMs = this.#mayWriteMs
-    const watch = this.#watchTime(startMs)
+    const endWatch = this.#watchTime(segments, startMs)
     const failure = await failureOf(this.#o.member.commit(commit))
-    watch.end()
+    endWatch()
     if (failure !== null) {
-      await this.#failed(failure.error, load, watch.isSlow())
+      await this.#failed(failure.error, segments, startMs)
       return 0
     }
     this.#attempt = 0
+    this.#failingSinceMs = null
     for (const { of, gathered } of segments) {
       of.ledger.committed(gathered)
       this.#o.onCommitted(of)
@@ -138,6 +143,7 @@ export class Committer {
     const durationMs = endMs - startMs
     // For which the broker throttles because of it, and not because of those before.
     const heldUpMs = Math.max(endMs, this.#mayWriteMs) - Math.max(startMs, mayWriteMs)
+    const load = loadOf(segments)
     this.#size.committed(load.bytes, heldUpMs)
     this.#tell(segments, commit, durationMs)
     this.#tellPace()
@@ -161,21 +167,25 @@ export class Committer {
     if (isUrgent()) await until(Math.min(shortest, paceMs), this.#stop.signal)
   }
 
-  /** Tells when a commit that began then takes long. */
-  #watchTime(startMs: number): { isSlow(): boolean; end(): void } {
+  /** Tells when a commit that began then takes long. @returns ends that */
+  #watchTime(segments: readonly Segment[], startMs: number): () => void {
     const { clock, observer } = this.#o
     const ended = new AbortController()
-    let isSlow = false
     const watch = async () => {
       const leftMs = () => startMs + SLOW_MS - clock.elapsedMs()
       while (leftMs() > 0 && !ended.signal.aborted) await clock.sleep(leftMs(), ended.signal)
-      if (ended.signal.aborted) return
-      isSlow = true
+      if (ended.signal.aborted || !this.#isOwned(segments)) return
       observer({ type: 'commit-slow', durationMs: SLOW_MS })
     }
     void watch()
     // With a reason, since making an exception for one costs more than the timer.
-    return { isSlow: () => isSlow, end: () => ended.abort('ended') }
+    return () => ended.abort('ended')
+  }
+
+  /** Is any of it still this worker's? What is not is told of as lost, and nothing of it waits for a commit. */
+  #isOwned(segments: readonly Segment[]): boolean {
+    const owned = new Set(this.#o.partitions())
+    return segments.some(({ of }) => owned.has(of))
   }
 
   #gather(): Segment[] {
@@ -198,20 +208,25 @@ export class Committer {
     return segments
   }
 
-  async #failed(error: unknown, load: Load, wasSlow: boolean): Promise<void> {
+  /** What was tried since then has failed: waits until it may be tried again. */
+  async #failed(error: unknown, segments: readonly Segment[], startMs: number): Promise<void> {
     if (!(error instanceof TidemarkError)) throw error
     // Another owner has the partitions, or will: the assignment that follows says which tasks are left.
     if (error.action !== 'retry' && error.action !== 'release') throw error
+    const { clock, observer } = this.#o
     const { code } = error
-    if (code === 'COMMIT_TIMED_OUT') this.#size.timedOut(load.bytes)
-    const isNormal = code === 'REBALANCING'
-    const nextAttemptMs = isNormal
+    if (code === 'COMMIT_TIMED_OUT') this.#size.timedOut(loadOf(segments).bytes)
+    const isRebalance = code === 'REBALANCING'
+    const nextAttemptMs = isRebalance
       ? WHILE_REBALANCING_MS
       : Math.min(FIRST_RETRY_MS * 2 ** this.#attempt++, LAST_RETRY_MS)
-    if (!isNormal || wasSlow) {
-      this.#o.observer({ type: 'commit-failed', code, reason: messageOf(error), nextAttemptMs })
+    const nowMs = clock.elapsedMs()
+    this.#failingSinceMs ??= startMs
+    if ((!isRebalance || nowMs - this.#failingSinceMs >= SLOW_MS) && this.#isOwned(segments)) {
+      this.#failingSinceMs = nowMs
+      observer({ type: 'commit-failed', code, reason: messageOf(error), nextAttemptMs })
     }
-    await this.#o.clock.sleep(nextAttemptMs, this.#stop.signal)
+    await clock.sleep(nextAttemptMs, this.#stop.signal)
     this.nudge()
   }
 

@@ -58,3 +58,19 @@ test('several things may be in the way, and each goes by itself', () => {
     reasonAfter(SLOW, unreadable, COMMITTED, { type: 'unreadable', partitions: [] }),
   ).toBeNull()
 })
+
+test('a commit that has failed is in the way, for whatever reason, until one succeeds or a partition is lost', () => {
+  const failed: RuntimeEvent = {
+    type: 'commit-failed',
+    code: 'COMMIT_FAILED',
+    reason: 'the broker did not answer',
+    nextAttemptMs: 100,
+  }
+  const partition = { topic: 'events', partition: 3 }
+  const lost: RuntimeEvent = { type: 'lost', topology: 't', partition, why: 'revoked' }
+  expect(reasonAfter(failed)).toBe('the broker did not answer')
+  expect(reasonAfter(SLOW, failed)).toBe('the broker did not answer')
+  expect(reasonAfter(failed, COMMITTED)).toBeNull()
+  expect(reasonAfter(failed, lost)).toBeNull()
+  expect(reasonAfter(failed, lost, failed)).toBe('the broker did not answer')
+})

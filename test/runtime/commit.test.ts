@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import type { WorkerOptions } from '../../src/runtime/worker.ts'
-import { commitFailed, type HandMember, noBroker } from './hand-records.ts'
+import { commitFailed, type HandMember } from './hand-records.ts'
 import { amounts, committed, joined } from './hand-worker.ts'
 import { perTenSeconds, prepared, record, START_MS, scorer } from './support.ts'
 
@@ -161,89 +161,6 @@ describe('the pace of commits', () => {
     const stopped = worker.stop()
     await committed(member)
     await stopped
-  })
-})
-
-describe('a commit that takes longer than 5 s', () => {
-  async function slow() {
-    const { member, clock, watch, worker } = await joined()
-    member.assign(1)
-    member.give(1, [record(0)])
-    const pending = await member.nextCommit()
-    clock.advance(4_999)
-    await member.commitsNothing()
-    expect(watch.of('commit-slow')).toEqual([])
-    clock.advance(1)
-    await watch.until(() => watch.states.at(-1) === 'unavailable')
-    return { member, clock, watch, worker, pending }
-  }
-
-  test('is told, and the worker is unavailable until it has succeeded', async () => {
-    const { watch, pending, worker } = await slow()
-    expect(watch.of('commit-slow')).toEqual([{ type: 'commit-slow', durationMs: 5_000 }])
-    const reason = 'a commit has been on its way for 5 s'
-    expect(watch.of('state').at(-1)).toEqual({ type: 'state', state: 'unavailable', reason })
-    pending.succeed()
-    await watch.until(() => watch.states.at(-1) === 'running')
-    await worker.stop()
-  })
-
-  test('says for how long the broker has throttled it', async () => {
-    const { member, clock, watch } = await joined()
-    member.assign(1)
-    member.give(1, [record(0)])
-    await member.nextCommit()
-    member.handlers.throttled(1_500, 'writing')
-    member.handlers.throttled(2_700, 'writing')
-    clock.advance(5_000)
-    await watch.until(() => watch.states.at(-1) === 'unavailable')
-    expect(watch.of('throttled')).toHaveLength(2)
-    expect(watch.of('state').at(-1)?.reason).toBe(
-      'a commit has been on its way for 5 s, throttled by the broker 4.2 s',
-    )
-  })
-
-  test.each([
-    ['COMMIT_FAILED', 100],
-    ['REBALANCING', 50],
-  ] as const)('or has failed with %s, which is told too', async (code, nextAttemptMs) => {
-    const { watch, pending } = await slow()
-    pending.fail(new TidemarkError(code, 'at last'))
-    await watch.until(() => watch.states.at(-1) === 'running')
-    const [failed] = watch.of('commit-failed')
-    expect(failed).toMatchObject({ code, nextAttemptMs })
-  })
-
-  test('and then fails for want of a broker leaves it unavailable', async () => {
-    const { watch, pending, clock, member } = await slow()
-    pending.fail(noBroker())
-    await clock.asleepFor(100)
-    expect(watch.states.at(-1)).toBe('unavailable')
-    clock.advance(100)
-    await committed(member)
-    await watch.until(() => watch.states.at(-1) === 'running')
-  })
-
-  test('is only the one that is on its way: waiting for the next attempt is not', async () => {
-    const { member, clock, watch } = await joined()
-    member.assign(1)
-    member.give(1, [record(0)])
-    ;(await member.nextCommit()).fail(commitFailed())
-    await clock.asleepFor(100)
-    clock.advance(20_000)
-    await member.nextCommit()
-    expect(watch.of('commit-slow')).toEqual([])
-  })
-
-  test('for a rebalance of the usual length is not told', async () => {
-    const { member, clock, watch } = await joined()
-    member.assign(1)
-    member.give(1, [record(0)])
-    ;(await member.nextCommit()).fail(new TidemarkError('REBALANCING', 'wait'))
-    await clock.asleepFor(50)
-    clock.advance(50)
-    await committed(member)
-    expect(watch.of('commit-failed')).toEqual([])
   })
 })
 
