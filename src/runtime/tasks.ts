@@ -147,6 +147,8 @@ export class Tasks {
       }
     }
     this.#divide()
+    // What it had on its way may have held others up.
+    this.adjustFlow()
     this.#o.onChange()
   }
 

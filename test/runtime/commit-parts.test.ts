@@ -144,6 +144,16 @@ describe('what is on its way', () => {
     await give(member, 2, 140)
     expect(member.calls).toEqual(['pause 0', 'pause 1', 'pause 2'])
   })
+
+  test('of a partition that is lost is free for others at once', async () => {
+    const member = await start({ maxInFlightBytes: 16_000_000 })
+    await give(member, 0, 170)
+    await give(member, 1, 125)
+    expect(member.calls).toEqual(['pause 0', 'pause 1'])
+    member.calls.length = 0
+    member.lose(0)
+    expect(member.calls).toEqual(['resume 1'])
+  })
 })
 
 test('where not all have room, each partition is first in its turn', async () => {

@@ -68,7 +68,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
   }
   /** The chunks that could be committed now. */
   const room = { bytes: Number.POSITIVE_INFINITY, records: Number.POSITIVE_INFINITY }
-  const done = () => (ledger.gather(room, 1)?.from ?? []).map((f) => wholeOf(f.entry))
+  const done = () => ledger.gather(room, 1).from.map((f) => wholeOf(f.entry))
   /** Until so many chunks are finished. */
   const closed = async (count: number) => {
     while (done().length < count) {
