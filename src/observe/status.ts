@@ -88,7 +88,7 @@ export class StatusBoard {
       for (const { topic, records } of outputs) {
         if (!this.#deadLetterTopics.has(topic)) this.#outputs += records
       }
-      this.#delayMs = Math.max(this.#delayMs, ...endToEndMs)
+      for (const ms of endToEndMs) this.#delayMs = Math.max(this.#delayMs, ms)
     },
   })
 

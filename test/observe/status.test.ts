@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { formatDuration } from '../../src/kernel/time.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { logEvents } from '../../src/observe/log-events.ts'
 import { StatusBoard } from '../../src/observe/status.ts'
@@ -42,6 +43,12 @@ describe('how a worker gets on', () => {
     expect(board.take(21_000)).toMatchObject([
       { inPerSecond: 0, outPerSecond: 0, lag: 40, delay: null, deadLetters: 0 },
     ])
+  })
+
+  test('tells the longest delay of however many chunks a commit holds', () => {
+    const endToEndMs = Array.from({ length: 200_000 }, (_, i) => i % 60_000)
+    const board = after(assigned, { ...committed, endToEndMs })
+    expect(board.take(2_000)[0]?.delay).toBe(formatDuration(59_999))
   })
 
   test('has the lowest watermark, and the lag of all partitions', () => {
