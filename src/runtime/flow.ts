@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../records/port.ts'
 
 /** What one partition may have on its way at most: more makes no commit fuller, bytes. */
-const MOST_OF_ONE = 16 * 2 ** 20
+export const MOST_OF_ONE = 16 * 2 ** 20
 
 /** A partition, and what it has on its way. */
 interface Flowing {

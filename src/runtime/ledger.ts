@@ -8,6 +8,7 @@ import {
   type Room,
   type Weighed,
 } from './entry.ts'
+import { MOST_OF_ONE } from './flow.ts'
 
 // The work of one partition between log and commit. What is finished stays here until the commit that holds it is known to
 // have succeeded, and goes with the partition when that is lost (PROTOCOL C1, C3).
@@ -49,7 +50,11 @@ export class Ledger {
 
   /** A chunk has been taken. */
   open(chunk: Omit<NewEntry, 'expectedBytes'>): Entry {
-    const expectedBytes = Math.ceil(chunk.records.length * this.#bytesPerRecord)
+    // One record that has closed many windows says little about the next ones.
+    const expectedBytes = Math.min(
+      Math.ceil(chunk.records.length * this.#bytesPerRecord),
+      MOST_OF_ONE,
+    )
     let bytes = 0
     const weigh = (entry: Entry) => {
       this.#bytes += entry.bytesInFlight - bytes

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { LogRecord } from '../../src/records/port.ts'
 import type { Entry, Piece, Room } from '../../src/runtime/entry.ts'
+import { MOST_OF_ONE } from '../../src/runtime/flow.ts'
 import { type Gathered, Ledger } from '../../src/runtime/ledger.ts'
 import { wireBytes } from '../../src/runtime/made.ts'
 import { markOf } from '../../src/runtime/restart-note.ts'
@@ -239,4 +240,17 @@ test('what is in flight weighs as its input, what was made of it, and what is ex
   expect(ledger.bytesInFlight).toBe(100 + made + 100 + made / 2)
   commit(ledger, { ...ALL, records: 1 })
   expect(ledger.bytesInFlight).toBe(100 + made / 2 + 100 + made / 2)
+})
+
+test('of a chunk no more is expected than a partition may have on its way, whatever the last one made', () => {
+  const ledger = new Ledger('exactly-once')
+  const entry = open(ledger, [4])
+  entry.add(piece(Array.from({ length: 1_000 }, () => 4)))
+  end(entry)
+  commit(ledger)
+  open(
+    ledger,
+    Array.from({ length: 1_000 }, (_, i) => 5 + i),
+  )
+  expect(ledger.bytesInFlight).toBe(100 + MOST_OF_ONE)
 })
