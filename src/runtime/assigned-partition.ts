@@ -2,6 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Assignment, Chunk, Guarantee, TopicPartition } from '../records/port.ts'
 import { Breaker } from './breaker.ts'
+import { behind, bytesInMemory, upTo, valueBytes } from './chunk-parts.ts'
 import type { Entry, NewEntry, RestartPoint } from './entry.ts'
 import type { RuntimeEvent } from './events.ts'
 import { IdleClock } from './idle-clock.ts'
@@ -18,9 +19,6 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 
 /** Records that are read again in a millisecond, before it is known how many they are here. */
 const GUESSED_PACE = 30
-
-/** About what a record weighs beside its value while it waits. */
-const RECORD_BYTES = 200
 
 export interface PartitionSurroundings extends TaskSurroundings {
   readonly guarantee: Guarantee
@@ -74,7 +72,7 @@ export class AssignedPartition {
       clock: around.clock,
       isSlow: () => this.#breaker.isOpen,
       pass: (chunk) => this.#live(chunk),
-      weigh: (chunk) => valueBytes(chunk) + RECORD_BYTES * chunk.records.length,
+      weigh: bytesInMemory,
     })
     this.ledger = new Ledger(around.guarantee)
     this.#committedOffset = nextOffset
@@ -186,16 +184,15 @@ export class AssignedPartition {
   }
 
   #live(chunk: Chunk): void {
-    const bytes = valueBytes(chunk)
     const { records, packed, nextOffset, endOffset } = chunk
     this.#idle?.came()
     const last = records.at(-1)
     if (last !== undefined) this.#lastRecord = markOf(last)
     this.#nextOffset = nextOffset
-    const entry = this.#open({ records, nextOffset, bytes })
+    const entry = this.#open({ records, nextOffset, bytes: bytesInMemory(chunk) })
+    const [count, bytes] = [packed?.count ?? records.length, valueBytes(chunk)]
     for (const task of this.tasks) {
       const { name } = task.topology.definition
-      const count = packed?.count ?? records.length
       const read = { ...this.#consumed(name), records: count, bytes, endOffset }
       this.#around.observer(read)
       task.take(chunk, entry)
@@ -209,7 +206,7 @@ export class AssignedPartition {
 
   #replay(chunk: Chunk): void {
     this.#checkLastRecord(chunk)
-    const bytes = valueBytes(chunk)
+    const bytes = bytesInMemory(chunk)
     this.#replayBytes += bytes
     void this.#replayTasks(chunk, bytes)
     this.#tellRestoring(chunk.nextOffset)
@@ -300,25 +297,4 @@ export class AssignedPartition {
       this.pass((task) => untilMs.get(task) ?? Number.NEGATIVE_INFINITY),
     )
   }
-}
-
-/** What a chunk holds before an offset. */
-function upTo({ topic, partition, epoch, endOffset, ...chunk }: Chunk, offset: number): Chunk {
-  const records = chunk.records.filter((r) => r.offset < offset)
-  return { topic, partition, epoch, records, nextOffset: offset, endOffset }
-}
-
-/** What it holds from an offset on. */
-function behind(chunk: Chunk, offset: number): Chunk {
-  const { packed } = chunk
-  if (packed === undefined) {
-    return { ...chunk, records: chunk.records.filter((r) => r.offset >= offset) }
-  }
-  const begin = Math.max(packed.offset, offset)
-  const count = Math.min(packed.count, packed.lastOffset - begin + 1)
-  return { ...chunk, packed: { ...packed, offset: begin, count } }
-}
-
-function valueBytes({ records, packed }: Pick<Chunk, 'records' | 'packed'>): number {
-  return records.reduce((sum, r) => sum + (r.value?.length ?? 0), packed?.bytes.length ?? 0)
 }

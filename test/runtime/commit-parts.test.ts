@@ -2,6 +2,7 @@ import { defineTopology, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { TidemarkError } from '../../src/kernel/errors.ts'
+import type { LogRecord } from '../../src/records/port.ts'
 import type { WorkerOptions } from '../../src/runtime/worker.ts'
 import type { HandMember } from './hand-records.ts'
 import { amounts, committed, joined } from './hand-worker.ts'
@@ -143,6 +144,22 @@ describe('what is on its way', () => {
     expect(member.calls).toEqual(['pause 0'])
     await give(member, 2, 140)
     expect(member.calls).toEqual(['pause 0', 'pause 1', 'pause 2'])
+  })
+
+  const large = Buffer.alloc(17 * 2 ** 20, 'x')
+  test.each<[string, Partial<LogRecord>]>([
+    ['a key', { key: large }],
+    ['a header', { headers: [{ name: 'trace', value: large }] }],
+  ])('counts %s, also of what is read again', async (_, part) => {
+    const { member } = await joined()
+    member.assign(1, 0)
+    member.give(1, [{ ...record(0), ...part }], 0)
+    expect(member.calls).toEqual(['pause 0'])
+    member.lose(0)
+    // Of three records that were committed, the windows are made again.
+    member.assign(2, 1, 3)
+    member.give(2, [{ ...record(0), ...part }], 1)
+    expect(member.calls).toEqual(['pause 0', 'pause 1'])
   })
 
   test('of a partition that is lost is free for others at once', async () => {
