@@ -66,7 +66,8 @@ export class AssignedPartition {
     const note = noteOf(assignment)
     this.partition = { topic, partition }
     this.epoch = epoch
-    this.#breaker = new Breaker(around.breakerPercent ?? 100)
+    const names = topologies.map(({ definition }) => definition.name)
+    this.#breaker = new Breaker(names, around.breakerPercent ?? 100)
     this.#around = { ...around, observer: (event) => this.#observe(event, around) }
     this.#inlet = new Inlet({
       clock: around.clock,
@@ -178,7 +179,7 @@ export class AssignedPartition {
 
   #observe(event: RuntimeEvent, { observer }: PartitionSurroundings): void {
     observer(event)
-    if (event.type !== 'processed' || !this.#breaker.took(event.outcomes)) return
+    if (event.type !== 'processed' || !this.#breaker.took(event.topology, event.outcomes)) return
     const { isOpen, deadPercent } = this.#breaker
     observer({ type: 'breaker', partition: this.partition, isOpen, deadPercent })
   }

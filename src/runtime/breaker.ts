@@ -5,33 +5,57 @@ const LAST_RECORDS = 1_000
 
 /**
  * Watches how many of a partition's last 1,000 records are dead letters, in whole chunks; late ones do not count. It is open while
- * more than a percentage of them are.
+ * more than a percentage of them are, of any topology: each reads all of them.
  */
 export class Breaker {
+  readonly #topologies: ReadonlyMap<string, Count>
+
+  /** @param percent 100: it never opens */
+  constructor(topologies: readonly string[], percent: number) {
+    this.#topologies = new Map(topologies.map((name) => [name, new Count(percent)]))
+  }
+
+  get isOpen(): boolean {
+    return [...this.#topologies.values()].some((count) => count.isOver)
+  }
+
+  /** How many of them are, of the topology that has most, %. */
+  get deadPercent(): number {
+    return Math.max(...[...this.#topologies.values()].map((count) => count.deadPercent))
+  }
+
+  /** What became of some more. @returns has that opened or closed it? */
+  took(topology: string, outcomes: Outcomes): boolean {
+    const wasOpen = this.isOpen
+    this.#topologies.get(topology)?.add(outcomes)
+    return this.isOpen !== wasOpen
+  }
+}
+
+/** Of the last records, as one topology took them. */
+class Count {
   readonly #percent: number
   readonly #last: { readonly records: number; readonly dead: number }[] = []
   #records = 0
   #dead = 0
-  #isOpen = false
+  #isOver = false
 
-  /** @param percent 100: it never opens */
   constructor(percent: number) {
     this.#percent = percent
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen
+  /** Are more of them dead letters than may be? */
+  get isOver(): boolean {
+    return this.#isOver
   }
 
-  /** How many of them are, %. */
   get deadPercent(): number {
     return this.#records === 0 ? 0 : (100 * this.#dead) / this.#records
   }
 
-  /** What became of some more. @returns has that opened or closed it? */
-  took({ scored, windowed, skipped, late, dead }: Outcomes): boolean {
+  add({ scored, windowed, skipped, late, dead }: Outcomes): void {
     const records = scored + windowed + skipped + late + dead
-    if (records === 0) return false
+    if (records === 0) return
     this.#last.push({ records, dead })
     this.#records += records
     this.#dead += dead
@@ -41,8 +65,6 @@ export class Breaker {
       this.#records -= first.records
       this.#dead -= first.dead
     }
-    const wasOpen = this.#isOpen
-    this.#isOpen = this.#records >= LAST_RECORDS && this.deadPercent > this.#percent
-    return this.#isOpen !== wasOpen
+    this.#isOver = this.#records >= LAST_RECORDS && this.deadPercent > this.#percent
   }
 }

@@ -25,14 +25,36 @@ function produce(records: MemoryRecords, count: number, isBad: (i: number) => bo
 }
 
 test('opens when more than its percentage of the last 1,000 records are dead, late ones not counted, and closes again', () => {
-  const breaker = new Breaker(50)
-  const chunk = (of: Partial<typeof NO_OUTCOMES>) => breaker.took({ ...NO_OUTCOMES, ...of })
+  const breaker = new Breaker(['t'], 50)
+  const chunk = (of: Partial<typeof NO_OUTCOMES>) => breaker.took('t', { ...NO_OUTCOMES, ...of })
   expect(chunk({ dead: 999 })).toBe(false)
   expect([chunk({ scored: 1 }), breaker.isOpen]).toEqual([true, true])
   expect([chunk({ late: 499 }), breaker.isOpen]).toEqual([false, true])
   expect([chunk({ late: 501 }), breaker.isOpen]).toEqual([true, false])
   expect([chunk({ dead: 500, scored: 500 }), breaker.isOpen]).toEqual([false, false])
   expect([chunk({ dead: 501, scored: 499 }), breaker.isOpen]).toEqual([true, true])
+})
+
+test('takes the records of each topology by themselves, and is open while those of one are too many', () => {
+  const breaker = new Breaker(['a', 'b'], 50)
+  const chunk = (topology: string, of: Partial<typeof NO_OUTCOMES>) =>
+    breaker.took(topology, { ...NO_OUTCOMES, ...of })
+  // 500 records, which both have read.
+  expect([chunk('a', { dead: 500 }), chunk('b', { dead: 500 })]).toEqual([false, false])
+  expect([chunk('a', { dead: 500 }), breaker.isOpen, breaker.deadPercent]).toEqual([
+    true,
+    true,
+    100,
+  ])
+  // What the other one makes of them closes it no more than it opens it again.
+  expect([chunk('b', { scored: 1_000 }), breaker.isOpen]).toEqual([false, true])
+  expect([chunk('b', { dead: 600, scored: 400 }), breaker.deadPercent]).toEqual([false, 100])
+  expect([chunk('a', { scored: 1_000 }), breaker.isOpen, breaker.deadPercent]).toEqual([
+    false,
+    true,
+    60,
+  ])
+  expect([chunk('b', { scored: 1_000 }), breaker.isOpen]).toEqual([true, false])
 })
 
 test('a worker with a breaker goes on at 100 records a second while too many are dead, says so, and then at full speed', async () => {
