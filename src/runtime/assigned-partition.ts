@@ -51,6 +51,7 @@ export class AssignedPartition {
   /** Size of what is read again and not taken yet. */
   #replayBytes = 0
   #isRestoring = true
+  #isDropped = false
   /** How far it has been read again. */
   #position: number
   #nextOffset: number
@@ -147,8 +148,9 @@ export class AssignedPartition {
     await Promise.all(this.tasks.map((task) => task.pass(untilMs(task), entry)))
   }
 
-  /** It is lost, with all it had on its way. */
+  /** It is lost, with all it had on its way: it tells nothing any more. */
   drop(): void {
+    this.#isDropped = true
     this.#idle?.stop()
     this.#inlet.drop()
     for (const task of this.tasks) task.drop()
@@ -178,6 +180,7 @@ export class AssignedPartition {
   }
 
   #observe(event: RuntimeEvent, { observer }: PartitionSurroundings): void {
+    if (this.#isDropped) return
     observer(event)
     if (event.type !== 'processed' || !this.#breaker.took(event.topology, event.outcomes)) return
     const { isOpen, deadPercent } = this.#breaker

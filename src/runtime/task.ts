@@ -119,7 +119,7 @@ export class Task {
     return this.#working
   }
 
-  /** It is lost: what it has begun comes to nothing. */
+  /** It is lost: what it has begun comes to nothing, and nothing more is begun. */
   drop(): void {
     this.#isOver = true
   }
@@ -134,8 +134,8 @@ export class Task {
   async #work(): Promise<void> {
     for (let work = this.#inbox.shift(); work !== undefined; work = this.#inbox.shift()) {
       // Nothing is waited for where there is time, and only one piece: most chunks are done in one go.
-      if (this.#around.slices.isOver) await this.#around.slices.turn()
-      const waiting = this.#begin(work)
+      if (!this.#isOver && this.#around.slices.isOver) await this.#around.slices.turn()
+      const waiting = this.#isOver ? null : this.#begin(work)
       if (waiting !== null) await waiting
       work.done?.()
     }

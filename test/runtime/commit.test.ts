@@ -245,6 +245,32 @@ describe('a task that was lost', () => {
     expect(second.nextOffsets.map((o) => o.partition)).toEqual([1])
   })
 
+  test('reads nothing again that it had still to read, and tells nothing any more', async () => {
+    const { member, watch } = await joined()
+    let asked = 0
+    const counted = (offset: number): LogRecord => {
+      const { value, ...rest } = record(offset)
+      const ask = () => {
+        asked++
+        return value
+      }
+      return Object.defineProperty({ ...rest, value }, 'value', { get: ask })
+    }
+    member.assign(1, 0, 6_000)
+    // More than one turn of the event loop takes.
+    for (const begin of [0, 2_000, 4_000]) {
+      member.give(
+        1,
+        Array.from({ length: 2_000 }, (_, i) => counted(begin + i)),
+      )
+    }
+    member.lose()
+    const before = asked
+    await member.commitsNothing()
+    expect(asked).toBe(before)
+    expect(watch.events.at(-1)).toMatchObject({ type: 'lost' })
+  })
+
   test('and came back starts anew: chunks of the older assignment are worthless', async () => {
     const { member } = await joined()
     member.assign(1)
