@@ -75,6 +75,7 @@ export class AssignedPartition {
       isSlow: () => this.#breaker.isOpen,
       pass: (chunk) => this.#live(chunk),
       weigh: bytesInMemory,
+      failed: (error) => around.onFailed(error),
     })
     this.ledger = new Ledger(around.guarantee)
     this.#committedOffset = nextOffset

@@ -10,6 +10,8 @@ interface InletOptions {
   readonly pass: (chunk: Chunk) => void
   /** What it holds in memory while it waits, bytes. */
   readonly weigh: (chunk: Chunk) => number
+  /** What has waited could not pass; nothing after it will. */
+  readonly failed: (error: unknown) => void
 }
 
 /** Lets a partition's chunks pass in their order: at once, or slowly. */
@@ -57,7 +59,7 @@ export class Inlet {
 
   #keep(item: Chunk | (() => void)): void {
     this.#waiting.push(item)
-    if (!this.#isPassing) void this.#passAll()
+    if (!this.#isPassing) void this.#passAll().catch(this.#o.failed)
   }
 
   async #passAll(): Promise<void> {

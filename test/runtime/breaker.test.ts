@@ -104,6 +104,7 @@ test('what is slow passes ten records at a time, every 100 ms, in order, and all
     isSlow: () => isSlow,
     pass: (chunk) => passed.push([chunk.records.length, chunk.nextOffset]),
     weigh: (chunk) => chunk.records.length,
+    failed: () => {},
   })
   const records = Array.from({ length: 60 }, (_, offset) => record(offset))
   inlet.take({ ...EVENTS, epoch: 1, records, nextOffset: 61, endOffset: 61 })
@@ -122,4 +123,30 @@ test('what is slow passes ten records at a time, every 100 ms, in order, and all
   await nextTurn()
   expect(passed.slice(3)).toEqual([[10, 40], [20, 61], 'end'])
   expect([inlet.isEmpty, inlet.bytes]).toEqual([true, 0])
+})
+
+test('what cannot be taken when it has waited is told, and nothing passes after it', async () => {
+  const clock = new HandClock(START_MS)
+  const failures: unknown[] = []
+  let taken = 0
+  const inlet = new Inlet({
+    clock,
+    isSlow: () => true,
+    pass: () => {
+      taken++
+      throw new Error('cannot be')
+    },
+    weigh: () => 1,
+    failed: (error) => failures.push(error),
+  })
+  for (const offset of [0, 1]) {
+    const [records, end] = [[record(offset)], offset + 1]
+    inlet.take({ ...EVENTS, epoch: 1, records, nextOffset: end, endOffset: end })
+  }
+  clock.advance(100)
+  await nextTurn()
+  clock.advance(100)
+  await nextTurn()
+  expect(failures).toEqual([new Error('cannot be')])
+  expect(taken).toBe(1)
 })
