@@ -22,8 +22,11 @@ import { limitsOf } from './topic-limits.ts'
 
 // One process of a consumer group: starting → running ⇄ unavailable → stopping → stopped, or failed from anywhere.
 
-/** Together 30 s: what a container is given between SIGTERM and SIGKILL. */
-const FINISH_WITHIN_MS = 25_000
+/**
+ * Together with the 10 s that the driver may take to leave and to close, of which this waits for 3, less than the 30 s that a container
+ * is given between SIGTERM and SIGKILL.
+ */
+const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 const MAX_COMMIT_BYTES = 16_000_000
