@@ -100,12 +100,12 @@ export class Committer {
         this.#wake = resolve
       })
       const startMs = this.#o.clock.elapsedMs()
-      const records = await this.commitOnce()
-      if (records === 0) {
+      const size = await this.commitOnce()
+      if (size === 0) {
         await woken
         continue
       }
-      await this.#keepPace(startMs, records)
+      await this.#keepPace(startMs, size)
     }
   }
 
@@ -116,7 +116,7 @@ export class Committer {
     this.#wake()
   }
 
-  /** Commits what is finished now; returns how many records it took, 0 when there was nothing or it failed. */
+  /** Commits what is finished now. @returns how many records that was, and one for each partition; 0: there was nothing, or it failed */
   async commitOnce(): Promise<number> {
     const segments = this.#gather()
     if (segments.length === 0) {
@@ -150,13 +150,13 @@ export class Committer {
     return load.records + segments.length
   }
 
-  /** Waits until the next commit may start, after one of so many records. */
-  async #keepPace(startMs: number, records: number): Promise<void> {
+  /** Waits until the next commit may start, after one of that size, as {@link commitOnce} tells it. */
+  async #keepPace(startMs: number, size: number): Promise<void> {
     const { clock, guarantee, intervalMs } = this.#o
     // What is full already does not get cheaper by waiting.
     const isUrgent = () => this.#o.isUrgent() || this.#isFull
     const { shortest, longest } = PACE_MS[guarantee]
-    const paceMs = intervalMs ?? Math.max(shortest, Math.min(records / RECORDS_PER_MS, longest))
+    const paceMs = intervalMs ?? Math.max(shortest, Math.min(size / RECORDS_PER_MS, longest))
     const until = async (ms: number, signal: AbortSignal) => {
       const leftMs = startMs + ms - clock.elapsedMs()
       if (leftMs > 0) await clock.sleep(leftMs, signal)
