@@ -150,10 +150,11 @@ export type RuntimeEvent =
       readonly endToEndMs: readonly number[]
     }
   | {
-      /** Too many of a partition's last records are dead letters, so that it goes on slowly; or they are not any more. */
+      /** Too many of a partition's last records are dead letters of a topology, so that it goes on slowly; or they are not any more. */
       readonly type: 'breaker'
       readonly partition: TopicPartition
       readonly isOpen: boolean
+      /** Of the topology that has most. */
       readonly deadPercent: number
     }
   | {
@@ -178,6 +179,7 @@ export type RuntimeEvent =
       readonly durationMs: number
     }
   | {
+      /** A commit failed and is tried again: because the group rebalances only once none has succeeded for 5 s. */
       readonly type: 'commit-failed'
       readonly code: Code
       readonly reason: string
