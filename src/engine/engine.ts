@@ -82,7 +82,7 @@ export class Engine {
     return this.#watermark.parts
   }
 
-  /** How far the log was when its first event came, ms since the epoch; `null` before that. */
+  /** Newest event time, ms since the epoch, when its first event had come; `null` before that. */
   get firstMs(): number | null {
     return this.#watermark.firstMs
   }

@@ -36,10 +36,7 @@ export class Watermark {
     return this.#nowMs
   }
 
-  /**
-   * How far the log was when its first event came, ms since the epoch: the newest of that event's time and its record's timestamp,
-   * for the event may be late by what is not known here; `null` before that.
-   */
+  /** Newest event time, ms since the epoch, when its first event had come, be it one that was late; `null` before that. */
   get firstMs(): number | null {
     return this.#firstMs
   }
@@ -69,7 +66,7 @@ export class Watermark {
   admit(eventTimeMs: number, recordTimestampMs: number): Arrival {
     const isJudged = recordTimestampMs !== NO_TIMESTAMP
     if (isJudged && eventTimeMs - recordTimestampMs > this.#maxAheadMs) return 'future'
-    this.#firstMs ??= Math.max(eventTimeMs, recordTimestampMs, this.#newestMs)
+    this.#firstMs ??= Math.max(eventTimeMs, this.#newestMs)
     if (eventTimeMs < this.#nowMs) return 'late'
     if (eventTimeMs > this.#newestMs) {
       this.#newestMs = eventTimeMs

@@ -241,8 +241,7 @@ export class Task {
 
   /**
    * What came before the first event that was read may be missing from windows until the watermark is a horizon past it. An event
-   * before it was no newer than the lag allows, or the first one would have been late; if it was, the time of its record says how far
-   * the log had come.
+   * before it was no newer than the lag allows, or the first one would have been late.
    */
   #noteFirst(): void {
     const { firstMs } = this.#engine

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { headerOf } from '../support/headers.ts'
 import { GROUP, run, send, settled, sums, topics, worker } from './memory-workers.ts'
-import { START_MS } from './support.ts'
 
 // What windows hold where nothing beside the committed offset tells of them. An event a second, so that a window holds as many
 // events as it is seconds long; the watermark is 1 s behind.
@@ -173,21 +172,6 @@ describe('how much of the log windows are rebuilt from', () => {
     records.resetOffset(GROUP, EVENTS, { nextOffset: 200, metadata: '' })
     await run(records, [minute()], { rebuildMs: 5_000 })
     expect(counts(records)).toEqual([45, 60, 60])
-    expect(warmings(records)).toEqual([true, false, false])
-  })
-
-  test('counts from the time of the first record where its event is late', async () => {
-    const records = topics()
-    sendSeconds(records, 0, 195)
-    // Nobody who begins here can know that it is late; its record's timestamp tells how far the log was.
-    const value = Buffer.from(JSON.stringify({ key: 'a', at: START_MS + 10_000, amount: 1 }))
-    const timestampMs = START_MS + 195_000
-    records.produce([{ ...EVENTS, key: Buffer.from('a'), value, timestampMs, headers: [] }])
-    sendSeconds(records, 196, 400)
-    records.resetOffset(GROUP, EVENTS, { nextOffset: 200, metadata: '' })
-    const { watch } = await run(records, [minute()], { rebuildMs: 5_000 })
-    expect(watch.of('restoring')[0]).toMatchObject({ fromOffset: 195, toOffset: 200 })
-    expect(counts(records)).toEqual([44, 60, 60])
     expect(warmings(records)).toEqual([true, false, false])
   })
 
