@@ -51,10 +51,11 @@ class Line {
     this.connected = connection.connect()
   }
 
-  ask(correlationId: number): void {
+  ask(correlationId: number, { apiName = 'Produce', requestTimeout = 0 } = {}): void {
     this.queue.push({
-      entry: { apiName: 'Produce', correlationId, resolve() {}, reject() {} },
+      entry: { apiName, correlationId, resolve() {}, reject() {} },
       expectResponse: true,
+      requestTimeout,
       sendRequest: () => this.written.push(correlationId),
     })
   }
@@ -138,6 +139,38 @@ test('a shorter throttle does not end a longer one', () => {
   expect(line.written).toEqual([])
   pass(101)
   expect(line.written).toEqual([1])
+})
+
+test('what comes just when a throttle ends goes out', () => {
+  line.queue.maybeThrottle(1_000)
+  pass(1_000)
+  const clock = vi.spyOn(performance, 'now')
+  clock.mockReturnValueOnce(performance.now() - 0.1)
+  line.ask(1)
+  expect(line.written).toEqual([])
+  clock.mockRestore()
+  pass(1)
+  expect(line.written).toEqual([1])
+})
+
+test('nothing is overdue behind a request that waits on purpose, until that one is', () => {
+  line.ask(1, { apiName: 'JoinGroup', requestTimeout: 35_000 })
+  pass(1_000)
+  line.ask(2, { apiName: 'Metadata' })
+  pass(33_900)
+  expect(line.ended).toBeNull()
+  line.answer(1)
+  pass(LIMIT_MS)
+  expect(line.ended).toBeNull()
+  pass(200)
+  expect(line.ended).toBe('no answer to Metadata in 10000 ms')
+})
+
+test('a request that waits on purpose is overdue by its own time, whatever is behind it', () => {
+  line.ask(1, { apiName: 'JoinGroup', requestTimeout: 35_000 })
+  line.ask(2, { apiName: 'Metadata' })
+  pass(35_200)
+  expect(line.ended).toBe('no answer to JoinGroup in 35000 ms')
 })
 
 test('an answer that is arriving, however slowly, is not overdue', () => {

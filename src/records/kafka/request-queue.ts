@@ -73,18 +73,17 @@ export function mendRequestQueue(): void {
       if (ms > 0) this.throttledUntil = Math.max(this.throttledUntil, performance.now() + ms)
     },
     canSendSocketRequestImmediately(this: RequestQueue) {
-      const isFull =
-        this.maxInFlightRequests !== null && this.inflight.size >= this.maxInFlightRequests
-      return !isFull && this.throttledUntil <= performance.now()
+      return !isFull(this) && this.throttledUntil <= performance.now()
     },
     scheduleCheckPendingRequests(this: RequestQueue) {
-      // What waits only for others to be answered is looked at when they are.
-      const leftMs = this.throttledUntil - performance.now()
-      if (this.pending.length === 0 || leftMs <= 0 || this.throttleCheckTimeoutId !== null) return
+      // What waits for others to be answered is looked at when they are.
+      if (this.pending.length === 0 || isFull(this) || this.throttleCheckTimeoutId !== null) return
+      // It may be over by now though it was not when the request came.
+      const leftMs = Math.max(1, Math.ceil(this.throttledUntil - performance.now()))
       this.throttleCheckTimeoutId = setTimeout(() => {
         this.throttleCheckTimeoutId = null
         this.checkPendingRequests()
-      }, Math.ceil(leftMs))
+      }, leftMs)
     },
     scheduleRequestTimeoutCheck(this: RequestQueue) {
       this.destroy()
@@ -93,7 +92,14 @@ export function mendRequestQueue(): void {
   })
 }
 
-/** Ends the connection when an answer is overdue: counted from when the request was written, or anything last came, or the broker read again. */
+function isFull({ inflight, maxInFlightRequests }: RequestQueue): boolean {
+  return maxInFlightRequests !== null && inflight.size >= maxInFlightRequests
+}
+
+/**
+ * Ends the connection when an answer is overdue: counted from when the request was written, or anything last came, or the broker read
+ * again. A broker answers in order: behind a request that waits on purpose, such as JoinGroup, nothing is late.
+ */
 function watch(queue: RequestQueue): NodeJS.Timeout {
   let lookedMs = performance.now()
   let heardMs = lookedMs
@@ -107,12 +113,11 @@ function watch(queue: RequestQueue): NodeJS.Timeout {
     const bytes = socket?.bytesRead ?? 0
     if (bytes !== heardBytes || hasStoodStill) heardMs = nowMs
     heardBytes = bytes
-    for (const request of queue.inflight.values()) {
-      const sinceMs = Math.max(sentMs.get(request) ?? nowMs, heardMs, queue.throttledUntil)
-      if (nowMs - sinceMs <= request.requestTimeout) continue
-      const { apiName } = request.entry
-      socket?.destroy(new Error(`no answer to ${apiName} in ${request.requestTimeout} ms`))
-      return
-    }
+    const [oldest] = queue.inflight.values()
+    if (oldest === undefined) return
+    const { requestTimeout, entry } = oldest
+    const sinceMs = Math.max(sentMs.get(oldest) ?? nowMs, heardMs, queue.throttledUntil)
+    if (nowMs - sinceMs <= requestTimeout) return
+    socket?.destroy(new Error(`no answer to ${entry.apiName} in ${requestTimeout} ms`))
   }, LOOK_MS)
 }
