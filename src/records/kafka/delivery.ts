@@ -95,8 +95,10 @@ export class Delivery {
       left = left.filter(({ batches }) => batches.length > 0)
       if (left.length === 0) return
       const problems = sent.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []))
-      const problem = problems[0] ?? noLeader(left[0] as Outgoing)
-      this.#giveUpIfOverdue(problem)
+      const unled = left.find((to) => brokers.leaderOf(to) === undefined)
+      if (unled !== undefined) problems.push(noLeader(unled))
+      this.#giveUpIfOverdue(problems.find((problem) => problem !== TOO_LARGE))
+      const [problem] = problems
       if (problem === TOO_LARGE) continue
       if (problem === ENDING) {
         await sleep(ENDING_MS)
@@ -108,16 +110,17 @@ export class Delivery {
     }
   }
 
-  /** @throws TidemarkError when it has taken too long */
-  #giveUpIfOverdue(problem: TidemarkError): void {
+  /** @param problem `undefined`: nothing but time was lacking @throws TidemarkError when it has taken too long */
+  #giveUpIfOverdue(problem: TidemarkError | undefined): void {
     const { withinMs } = this.#sending
     const tookMs = performance.now() - this.#quietMs
     if (!this.#isOverdue && (withinMs !== null || tookMs <= QUIET_MS)) return
-    if (this.#overdueBytes <= FEW_BYTES) throw problem
-    const bytes = `${Math.ceil(this.#overdueBytes / 1_000)} kB`
+    const areFew = this.#overdueBytes <= FEW_BYTES
+    if (areFew && problem !== undefined) throw problem
+    const what = areFew ? 'records' : `${Math.ceil(this.#overdueBytes / 1_000)} kB`
     throw new TidemarkError(
       'COMMIT_TIMED_OUT',
-      `${bytes} were not acknowledged in ${formatDuration(withinMs ?? tookMs)}`,
+      `${what} were not acknowledged in ${formatDuration(withinMs ?? tookMs)}`,
       { hint: 'the link or the broker is slow: smaller commits follow', cause: problem },
     )
   }

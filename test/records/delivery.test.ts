@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest'
+import { TidemarkError } from '../../src/kernel/errors.ts'
+import type { Brokers } from '../../src/records/kafka/brokers.ts'
+import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
+import { Delivery } from '../../src/records/kafka/delivery.ts'
+import { Outgoing } from '../../src/records/kafka/outgoing.ts'
+import { Pace } from '../../src/records/kafka/pace.ts'
+import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import { thrownBy } from '../support/thrown.ts'
+import { record } from './listener.ts'
+
+// What a delivery says that has taken too long, by brokers that are none.
+
+const WITHIN_MS = 20
+
+/** Two records for a partition. */
+function outgoing(partition: number): Outgoing {
+  const to = new Outgoing({ topic: 't', partition }, [record('t'), record('t')])
+  to.pack(new BatchEncoder(), { maxBytes: 1_000, producer: null, compression: 'none' })
+  return to
+}
+
+/** Sends to partitions, each of which has its number as its leader. */
+function deliver(partitions: readonly number[], leaders: Partial<Brokers>) {
+  const brokers = {
+    leaderOf: ({ partition }: { partition: number }) => String(partition),
+    hasMet: () => true,
+    throttleLeftMs: () => 0,
+    hangUp: () => {},
+    ...leaders,
+  }
+  const delivery = new Delivery(
+    { transactionalId: 'id', joinsTransaction: true, withinMs: WITHIN_MS, check: () => {} },
+    {
+      brokers: brokers as unknown as Brokers,
+      pace: new Pace(),
+      isKnown: () => true,
+      acknowledged: () => {},
+      split: () => {},
+    },
+  )
+  return delivery.send(partitions.map(outgoing))
+}
+
+describe('a delivery that takes too long', () => {
+  test('says which broker hangs, though another one asks for smaller batches', async () => {
+    let hangUp = (_: string) => {}
+    const hung = new Promise<never>((_, reject) => {
+      hangUp = (leader) => reject(new TidemarkError('BROKER_UNAVAILABLE', `${leader} hangs`))
+    })
+    const tooLarge = [{ topic: 't', partition: 0, code: CODE.MESSAGE_TOO_LARGE }]
+    const ask = async (leader: string) => (leader === '1' ? hung : tooLarge)
+    const sending = deliver([0, 1], {
+      ask: ask as unknown as Brokers['ask'],
+      hangUp: (leader) => hangUp(leader),
+    })
+    expect(await thrownBy(sending)).toMatchObject({
+      code: 'BROKER_UNAVAILABLE',
+      message: '1 hangs',
+    })
+  })
+
+  test('says so when it was to wait before it sent anything', async () => {
+    const freeMs = performance.now() + 2 * WITHIN_MS
+    const throttleLeftMs = () => Math.max(0, freeMs - performance.now())
+    expect(await thrownBy(deliver([0], { throttleLeftMs }))).toMatchObject({
+      code: 'COMMIT_TIMED_OUT',
+      message: 'records were not acknowledged in 20 ms',
+    })
+  })
+})
