@@ -55,7 +55,8 @@ export class Brokers {
   readonly #coordinators = new Map<string, string>()
   readonly #abilities = new WeakMap<Wired, BrokerAbilities>()
   readonly #met = new Map<string, Wired>()
-  readonly #topics = new Set<string>()
+  /** What is asked for, and when it is known. */
+  readonly #topics = new Map<string, Promise<void>>()
   #refreshing: Promise<void> | null = null
 
   /** @param throttled told for how long a broker makes this client wait */
@@ -64,7 +65,7 @@ export class Brokers {
     const kafka = new Kafka({ ...config, socketFactory: this.#sockets.factory })
     this.#cluster = clusterOf(kafka, {
       brokers: config.brokers as readonly string[],
-      ask: (broker) => this.#metadataOf(broker, [...this.#topics]),
+      ask: (broker) => this.#metadataOf(broker, [...this.#topics.keys()]),
       heard: (found) => this.#map.take(found),
     })
   }
@@ -90,19 +91,12 @@ export class Brokers {
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION`
    */
   async learn(topics: readonly string[]): Promise<void> {
-    const news = topics.filter((topic) => !this.#topics.has(topic))
-    if (news.length === 0) return
-    for (const topic of news) this.#topics.add(topic)
-    try {
-      // An answer that was on its way already does not tell of them.
-      while (news.some((topic) => this.#map.codeOf(topic) === null)) {
-        await asked(this.#cluster.refreshMetadata())
-      }
-      for (const topic of news) this.refuseUnusable(topic)
-    } catch (error) {
-      for (const topic of news) this.#topics.delete(topic)
-      throw error
-    }
+    const known = topics.map((topic) => {
+      const learning = this.#topics.get(topic) ?? this.#learn(topic)
+      this.#topics.set(topic, learning)
+      return learning
+    })
+    await Promise.all(known)
   }
 
   /** Asks anew who leads what. Those who ask meanwhile share the answer. @throws as {@link learn} */
@@ -300,6 +294,19 @@ export class Brokers {
 
   async #broker(nodeId: string): Promise<Wired> {
     return (await this.#cluster.findBroker({ nodeId })) as Wired
+  }
+
+  async #learn(topic: string): Promise<void> {
+    // What it was when it was asked for before, it need not be any more.
+    this.#map.forget(topic)
+    try {
+      // An answer that was on its way already does not tell of it.
+      while (this.#map.codeOf(topic) === null) await asked(this.#cluster.refreshMetadata())
+      this.refuseUnusable(topic)
+    } catch (error) {
+      this.#topics.delete(topic)
+      throw error
+    }
   }
 
   async #refresh(): Promise<void> {

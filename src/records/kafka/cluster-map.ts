@@ -35,6 +35,10 @@ export class ClusterMap {
     for (const topic of topics) this.#topics.set(topic.topic, this.#merged(topic, alive))
   }
 
+  forget(topic: string): void {
+    this.#topics.delete(topic)
+  }
+
   /** The broker's code of a topic; `null`: it was not asked for yet. */
   codeOf(topic: string): number | null {
     return this.#topics.get(topic)?.code ?? null
