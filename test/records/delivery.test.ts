@@ -44,7 +44,7 @@ function deliver(partitions: readonly number[], leaders: Partial<Brokers>) {
 
 describe('a delivery that takes too long', () => {
   test('says which broker hangs, though another one asks for smaller batches', async () => {
-    let hangUp = (_: string) => {}
+    let hangUp: (leader: string) => void = () => {}
     const hung = new Promise<never>((_, reject) => {
       hangUp = (leader) => reject(new TidemarkError('BROKER_UNAVAILABLE', `${leader} hangs`))
     })
