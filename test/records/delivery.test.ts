@@ -37,6 +37,7 @@ function deliver(partitions: readonly number[], leaders: Partial<Brokers>) {
       isKnown: () => true,
       acknowledged: () => {},
       split: () => {},
+      lost: () => {},
     },
   )
   return delivery.send(partitions.map(outgoing))

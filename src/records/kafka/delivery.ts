@@ -44,6 +44,8 @@ export interface DeliveryOptions {
   readonly acknowledged: (to: Outgoing) => void
   /** The partition's first batch is too large, and more than one record: what is left is to be packed smaller. */
   readonly split: (to: Outgoing) => void
+  /** Something was not answered: it may still arrive. */
+  readonly lost: () => void
 }
 
 /** What is under way to a leader. */
@@ -233,6 +235,7 @@ export class Delivery {
 
   /** The connection has ended, and with it all that was under way over it. */
   #notAnswered(line: Line): void {
+    this.#o.lost()
     const { bytes } = line
     line.bytes = 0
     line.isBroken = true

@@ -35,6 +35,7 @@ export class Producer {
   /** Names of the partitions whose leaders have batches of this producer. */
   readonly #known = new Set<string>()
   #identity: ProducerIdentity | null = null
+  #hasLost = false
 
   constructor(brokers: Brokers, describe: DescribeTopics) {
     this.#brokers = brokers
@@ -46,11 +47,17 @@ export class Producer {
     return this.#identity
   }
 
+  /** Has something under this identity not been answered? It may still arrive. */
+  get hasLost(): boolean {
+    return this.#hasLost
+  }
+
   /** Sequence numbers begin anew with every identity. */
   be(identity: ProducerIdentity | null): void {
     // With a new epoch it is the same producer to a leader.
     if (identity?.id !== this.#identity?.id) this.#known.clear()
     this.#identity = identity
+    this.#hasLost = false
     this.#sequences.clear()
   }
 
@@ -101,6 +108,9 @@ export class Producer {
       isKnown: (to) => this.#known.has(partitionName(to)),
       acknowledged: (to) => this.#acknowledged(to),
       split: (to) => this.#split(to, sending.transactionalId !== null),
+      lost: () => {
+        this.#hasLost = true
+      },
     })
     try {
       await delivery.send(outgoing)

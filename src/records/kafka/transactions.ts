@@ -109,6 +109,8 @@ export class Transactions {
   /** The most that the broker is known not to refuse, ms. */
   #mostMs = Number.POSITIVE_INFINITY
   #endedMs = Number.NEGATIVE_INFINITY
+  /** Was an offset of the transaction not answered? It may still arrive. */
+  #hasLostOffsets = false
 
   constructor(brokers: Brokers, producer: Producer, transactionalId: string) {
     this.transactionalId = transactionalId
@@ -124,6 +126,7 @@ export class Transactions {
    */
   async begin(openMs = OPEN_MS): Promise<void> {
     this.#producer.be(null)
+    this.#hasLostOffsets = false
     const { features, versions } = await this.#brokers.abilitiesOfCoordinator(this.#coordinator)
     const [, newestProduce = 0] = versions.get(0) ?? []
     const isNew = (features.get('transaction.version') ?? 0) >= 2 && newestProduce >= 12
@@ -216,7 +219,14 @@ export class Transactions {
     if (offsets.length === 0) return
     const request = txnOffsetCommit(this.#version, this.#open(), { member, offsets })
     const group: Coordinated = { type: 'group', id: member.group }
-    const ask = () => this.#brokers.askCoordinator(group, request, (c) => c)
+    const ask = async () => {
+      try {
+        return await this.#brokers.askCoordinator(group, request, (c) => c)
+      } catch (error) {
+        this.#hasLostOffsets = true
+        throw error
+      }
+    }
     const code = await onceEnded(this.transactionalId, ask, (c) => c)
     if (code !== CODE.NONE) throw groupRefusal(code, member.group) ?? refusal(code)
   }
@@ -246,11 +256,18 @@ export class Transactions {
     return 'unknown'
   }
 
-  /** Nobody must wait for a transaction that will not be committed. What cannot be aborted is when the next identity is taken. */
+  /**
+   * Nobody must wait for a transaction that will not be committed. What cannot be aborted is when the next identity is taken. What is
+   * still on its way would, under the same epoch, be taken behind the end, and be committed with the next transaction: another epoch
+   * refuses it. The new protocol ends every transaction under another one.
+   */
   async #abort(): Promise<void> {
-    const { identity } = this.#producer
+    const { identity, hasLost } = this.#producer
     if (identity === null) return
-    const abort = endTxn(this.#version, this.#open(), 'abort')
+    const mustFence = this.#version === 1 && (hasLost || this.#hasLostOffsets)
+    const abort = mustFence
+      ? initProducerId(this.transactionalId, this.#openMs, identity)
+      : endTxn(this.#version, this.#open(), 'abort')
     await this.#brokers.askCoordinator(this.#coordinator, abort, (a) => a.code).catch(() => {})
     this.#producer.be(null)
   }
