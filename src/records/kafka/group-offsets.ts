@@ -42,17 +42,19 @@ export class GroupOffsets {
    * Offsets that no transaction can change any more, by partition name. One that has an offset of these partitions open is
    * waited for, the broker's time limit at longest.
    * @param isWanted are they still? @returns `null` when they are not any more
+   * @param waiting told again and again for which of them it is waited
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `REBALANCING` · `FENCED`
    */
   async stable(
     partitions: readonly TopicPartition[],
     isWanted: () => boolean,
+    waiting: (open: readonly TopicPartition[]) => void = () => {},
   ): Promise<ReadonlyMap<string, FetchedOffset> | null> {
     while (isWanted()) {
       const offsets = await this.#fetch(partitions, true)
-      if (offsets.every(({ code }) => code === CODE.NONE)) {
-        return byName(offsets)
-      }
+      const open = offsets.filter(({ code }) => code !== CODE.NONE)
+      if (open.length === 0) return byName(offsets)
+      waiting(open)
       await sleep(UNSTABLE_RETRY_MS)
     }
     return null

@@ -42,6 +42,7 @@ const LEAVE_MS = 5_000
 const RETRY_MS = 100
 /** A partition without a leader is looked at so often, ms. */
 const UNLED_RETRY_MS = 500
+const STILL_OPEN = 'a transaction of another owner has not been ended yet'
 
 /** One member of a consumer group. */
 export class KafkaMember implements Member {
@@ -213,18 +214,27 @@ export class KafkaMember implements Member {
       try {
         left = await this.#start(left, isWanted)
         if (left.length === 0) break
-        for (const owned of left) this.#unreadables.fails(owned, NO_LEADER)
+        this.#cannotBegin(left, NO_LEADER)
         this.#joinedBut(left)
         await sleep(UNLED_RETRY_MS)
       } catch (thrown) {
         const error = fromKafka(thrown, 'BROKER_UNAVAILABLE')
         const isPassing = error.action === 'retry' && this.#joining === null
         // A rebalance that came between deals these partitions again, or to others.
-        if (!isPassing && error.code !== 'REBALANCING') this.#fail(error)
+        if (isPassing) this.#cannotBegin(left, error.message)
+        else if (error.code !== 'REBALANCING') this.#fail(error)
         await sleep(RETRY_MS)
       }
     }
     this.#joinedBut([])
+  }
+
+  /** Some may have been lost meanwhile. */
+  #cannotBegin(partitions: readonly TopicPartition[], reason: string): void {
+    if (this.#isOver) return
+    for (const of of partitions) {
+      if (this.#positions.get(of)?.started === false) this.#unreadables.fails(of, reason)
+    }
   }
 
   /** Whoever joins has waited long enough when all but these partitions have been handed over. */
@@ -250,7 +260,9 @@ export class KafkaMember implements Member {
     })
     // One that was added to its topic while this member was in the group is not known yet.
     if (added.some((owned) => waiting.leaderOf(owned) === undefined)) await waiting.refresh()
-    const stable = await this.#offsets.stable(added, isWanted)
+    const stable = await this.#offsets.stable(added, isWanted, (open) =>
+      this.#cannotBegin(open, STILL_OPEN),
+    )
     if (stable === null) return []
     const standings = new Map<string, Standing>()
     for (const topic of new Set(added.map((owned) => owned.topic))) {
