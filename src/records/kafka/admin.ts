@@ -10,7 +10,12 @@ import { notAllowed } from './rights.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type LogEnd, listOffsets } from './wire/log-ends.ts'
 import type { TopicMetadata } from './wire/metadata.ts'
-import { createTopics, type DescribedConfig, describeConfigs } from './wire/topics.ts'
+import {
+  type CreatedTopic,
+  createTopics,
+  type DescribedConfig,
+  describeConfigs,
+} from './wire/topics.ts'
 
 /** A topic to be made. */
 export interface TopicSpec {
@@ -68,20 +73,18 @@ export class KafkaAdmin {
     )
   }
 
-  /** Topics that exist already are left as they are. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `CONFIG_INVALID` */
+  /**
+   * Topics that exist already are left as they are.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` · `CONFIG_INVALID`
+   */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     const topics = specs.map(({ name, partitions, replicas = 1, config = {} }) => {
       return { name, partitions, replicas, config }
     })
     await this.#ask(async (brokers) => {
       const answers = await brokers.askController(createTopics(topics, CREATE_WITHIN_MS))
-      for (const [i, { code, message }] of answers.entries()) {
-        if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) continue
-        const what = `topic "${specs[i]?.name}" cannot be made: ${message ?? nameOfCode(code)}`
-        throw new TidemarkError(
-          code === CODE.NOT_CONTROLLER ? 'BROKER_UNAVAILABLE' : 'CONFIG_INVALID',
-          what,
-        )
+      for (const [i, answer] of answers.entries()) {
+        refuseUnlessMade((specs[i] as TopicSpec).name, answer)
       }
     })
     for (const { name } of specs) await this.#visible(name)
@@ -198,6 +201,17 @@ function connect(brokers: Brokers): Connection {
   // Whoever asks first hears of it, and it may be that nobody does any more.
   ready.catch(() => {})
   return { brokers, ready }
+}
+
+/** @throws TidemarkError unless it was made, or is there */
+function refuseUnlessMade(name: string, { code, message }: CreatedTopic): void {
+  if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) return
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', { type: 'topic', name })
+  const isPassing = code === CODE.NOT_CONTROLLER || code === CODE.REQUEST_TIMED_OUT
+  throw new TidemarkError(
+    isPassing ? 'BROKER_UNAVAILABLE' : 'CONFIG_INVALID',
+    `topic "${name}" cannot be made: ${message ?? nameOfCode(code)}`,
+  )
 }
 
 function isLed({ partitions }: TopicMetadata): boolean {

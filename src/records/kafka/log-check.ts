@@ -2,6 +2,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
+import { notAllowed } from './rights.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type EpochEnd, offsetForLeaderEpoch } from './wire/log-ends.ts'
 
@@ -71,7 +72,7 @@ export async function checkLogs(
     if (answer?.code === CODE.NONE) {
       refuseIfTruncated(mark, answer)
       mark.checkedEpoch = epoch
-    } else hindered.set(name, unanswered(name, answer?.code ?? CODE.UNKNOWN_TOPIC_OR_PARTITION))
+    } else hindered.set(name, unanswered(mark, answer?.code ?? CODE.UNKNOWN_TOPIC_OR_PARTITION))
   }
   return hindered
 }
@@ -96,8 +97,11 @@ function refuseIfTruncated(
   )
 }
 
-function unanswered(name: string, code: number): TidemarkError {
-  const message = `where the log of ${name} ends is answered with ${nameOfCode(code)}`
+function unanswered(of: TopicPartition, code: number): TidemarkError {
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
+    return notAllowed('DESCRIBE', { type: 'topic', name: of.topic })
+  }
+  const message = `where the log of ${partitionName(of)} ends is answered with ${nameOfCode(code)}`
   if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION) return new TidemarkError('TOPIC_MISSING', message)
   return new TidemarkError(hasMoved(code) ? 'BROKER_UNAVAILABLE' : 'GROUP_FAILED', message)
 }

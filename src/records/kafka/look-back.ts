@@ -3,7 +3,8 @@ import { partitionName } from '../../kernel/ids.ts'
 import type { Start } from '../port.ts'
 import { lookBackSince, plainLookBack } from '../standing.ts'
 import type { Brokers } from './brokers.ts'
-import { decodeRecords } from './codec/decode.ts'
+import { type Portion, RecordSet } from './codec/record-set.ts'
+import { notAllowed, type Operation } from './rights.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
 import { type FetchOptions, fetch } from './wire/fetch.ts'
 import { listOffsets } from './wire/log-ends.ts'
@@ -15,10 +16,12 @@ import { listOffsets } from './wire/log-ends.ts'
 const STEPS_BACK = [0, 1, 16, 256, 4_096]
 /** One batch. */
 const LIMITS: FetchOptions = { minBytes: 0, maxWaitMs: 0, maxBytes: 1, maxPartitionBytes: 1 }
+/** A batch that unpacks to more is not unpacked, which would hold others up: its newest timestamp stands for its records. */
+const UNPACKED_BYTES = 4 * 2 ** 20
 
 /**
  * The offset of the first record that is not older than so long before the record at a start, or before the last one in front of it.
- * @throws TidemarkError `BROKER_UNAVAILABLE`
+ * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · as a {@link RecordSet}
  */
 export async function lookBack(
   brokers: Brokers,
@@ -31,7 +34,7 @@ export async function lookBack(
   if (sinceMs === null) return start.lowOffset
   const listed = await brokers.ask(leaderOf(brokers, start), listOffsets([start], sinceMs))
   const { code, offset } = listed[0] ?? { code: CODE.NONE, offset: -1 }
-  if (code !== CODE.NONE) throw answered(start, code)
+  if (code !== CODE.NONE) throw answered(start, code, 'DESCRIBE')
   return offset < 0
     ? start.nextOffset
     : Math.max(start.lowOffset, Math.min(offset, start.nextOffset))
@@ -46,15 +49,23 @@ async function timestampAt(brokers: Brokers, start: Start): Promise<number | nul
     const answer = await brokers.ask(leaderOf(brokers, start), fetch([position], false, LIMITS))
     const [fetched] = answer.partitions
     const code = answer.code || (fetched?.code ?? CODE.NONE)
-    if (code !== CODE.NONE || fetched === undefined) throw answered(start, code)
+    if (code !== CODE.NONE || fetched === undefined) throw answered(start, code, 'READ')
     const { set, aborted } = fetched
     const from = { partition: partitionName(start), fromOffset: offset, aborted }
-    const { offsets, timestampsMs } = decodeRecords(set, from)
-    const before = offsets.findLastIndex((at) => at < nextOffset)
-    const found = timestampsMs[step === 0 ? 0 : before]
+    const batch = new RecordSet(set, { ...from, maxUnpackedBytes: UNPACKED_BYTES })
+    const found = timestampIn(batch.take() as Portion, step === 0 ? null : nextOffset)
     if (found !== undefined) return found
   }
   return null
+}
+
+/** Of the first record, or of the last one before an offset. */
+function timestampIn({ records, packed }: Portion, before: number | null): number | undefined {
+  if (packed !== null) {
+    return before === null || packed.offset < before ? packed.timestampMs : undefined
+  }
+  const { offsets, timestampsMs } = records
+  return timestampsMs[before === null ? 0 : offsets.findLastIndex((at) => at < before)]
 }
 
 function leaderOf(brokers: Brokers, start: Start): string {
@@ -63,7 +74,10 @@ function leaderOf(brokers: Brokers, start: Start): string {
   throw new TidemarkError('BROKER_UNAVAILABLE', `${partitionName(start)} has no leader`)
 }
 
-function answered(start: Start, code: number): TidemarkError {
+function answered(start: Start, code: number, asked: Operation): TidemarkError {
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
+    return notAllowed(asked, { type: 'topic', name: start.topic })
+  }
   const message = `how far back ${partitionName(start)} is read is answered with ${nameOfCode(code)}`
   return new TidemarkError('BROKER_UNAVAILABLE', message)
 }

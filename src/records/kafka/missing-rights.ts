@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Needs } from '../port.ts'
 import type { Brokers } from './brokers.ts'
-import { notAllowed, notCoordinated, type Operation } from './rights.ts'
+import { notAllowed, notCoordinated } from './rights.ts'
 import { CODE } from './wire/codes.ts'
 import { describeGroup } from './wire/groups.ts'
 import { tryTransactionalId } from './wire/transactions.ts'
@@ -16,7 +16,7 @@ interface Told {
 }
 
 /** The protocol's numbers of operations. */
-const BITS = { READ: 3, WRITE: 4, DESCRIBE: 8 } as const
+const BITS = { READ: 3, WRITE: 4 } as const
 const DENIED: ReadonlySet<number> = new Set([
   CODE.TOPIC_AUTHORIZATION_FAILED,
   CODE.GROUP_AUTHORIZATION_FAILED,
@@ -35,7 +35,7 @@ export async function missingRights(
 ): Promise<TidemarkError[]> {
   const topics = await brokers.describe([...new Set([...reads, ...writes])])
   const told = new Map(topics.map((topic) => [topic.topic, topic]))
-  const ofTopics = (operation: Operation, names: readonly string[]) =>
+  const ofTopics = (operation: keyof typeof BITS, names: readonly string[]) =>
     names
       .filter((name) => lacks(told.get(name), operation))
       .map((name) => notAllowed(operation, { type: 'topic', name }))
@@ -59,7 +59,7 @@ export async function missingRights(
   ]
 }
 
-function lacks(told: Told | undefined, operation: Operation): boolean {
+function lacks(told: Told | undefined, operation: keyof typeof BITS): boolean {
   if (told === undefined) return false
   const isTold = told.operations >= 0
   return DENIED.has(told.code) || (isTold && (told.operations & (1 << BITS[operation])) === 0)

@@ -8,11 +8,11 @@ interface Resource {
   readonly name: string
 }
 
-export type Operation = 'READ' | 'WRITE' | 'DESCRIBE'
-
 /** As Kafka's tools call them. */
-const VERBS = { READ: 'Read', WRITE: 'Write', DESCRIBE: 'Describe' } as const
+const VERBS = { READ: 'Read', WRITE: 'Write', DESCRIBE: 'Describe', CREATE: 'Create' } as const
 const FLAGS = { topic: 'topic', group: 'group', 'transactional id': 'transactional-id' } as const
+
+export type Operation = keyof typeof VERBS
 
 export function notAllowed(operation: Operation, { type, name }: Resource): TidemarkError {
   return new TidemarkError(
