@@ -155,6 +155,7 @@ export class AssignedPartition {
     this.#idle?.stop()
     this.#inlet.drop()
     for (const task of this.tasks) task.drop()
+    this.ledger.drop()
   }
 
   /** What stands beside an offset that is committed. */
@@ -213,7 +214,7 @@ export class AssignedPartition {
     this.#checkLastRecord(chunk)
     const bytes = bytesInMemory(chunk)
     this.#replayBytes += bytes
-    void this.#replayTasks(chunk, bytes)
+    this.#replayTasks(chunk, bytes).catch((error) => this.#around.onFailed(error))
     this.#tellRestoring(chunk.nextOffset)
     if (chunk.nextOffset >= this.#committedOffset) this.#restored()
   }
@@ -246,7 +247,7 @@ export class AssignedPartition {
 
   #restored(): void {
     this.#isRestoring = false
-    void this.#endRestore()
+    this.#endRestore().catch((error) => this.#around.onFailed(error))
   }
 
   async #endRestore(): Promise<void> {

@@ -43,6 +43,7 @@ export class Ledger {
   /** In memory, of what was made of the last chunk, for each of its records. */
   #bytesPerRecord = FIRST_GUESS_BYTES
   #bytes = 0
+  #isDropped = false
 
   constructor(guarantee: Guarantee) {
     this.#isWhole = guarantee === 'exactly-once'
@@ -117,6 +118,12 @@ export class Ledger {
     this.#changes.tell()
   }
 
+  /** Nothing of it is committed any more, and nobody waits for that. */
+  drop(): void {
+    this.#isDropped = true
+    this.#changes.tell()
+  }
+
   /** Is everything that was taken committed? */
   get isEmpty(): boolean {
     return this.#entries.length === 0
@@ -128,7 +135,7 @@ export class Ledger {
   }
 
   #room(entry: Entry, most: number): Promise<void> {
-    return this.#changes.until(() => this.#waiting(entry) <= most)
+    return this.#changes.until(() => this.#isDropped || this.#waiting(entry) <= most)
   }
 
   /** Pieces that a commit could take while a chunk is not finished: at least once its own, exactly once those before it. */

@@ -71,6 +71,16 @@ async function isOver(work: Promise<void>): Promise<boolean> {
   return over
 }
 
+test('whoever waits for room waits no longer when the partition is lost', async () => {
+  const ledger = new Ledger('at-least-once')
+  const entry = open(ledger, [1])
+  entry.add(piece([1]))
+  const waiting = entry.room(0)
+  expect(await isOver(waiting)).toBe(false)
+  ledger.drop()
+  expect(await isOver(waiting)).toBe(true)
+})
+
 describe('exactly once', () => {
   test('nothing of a chunk is taken before it is finished', () => {
     const ledger = new Ledger('exactly-once')
