@@ -57,9 +57,14 @@ export const linkVerbs: Readonly<Record<LinkVerb, Verb>> = {
   },
   'reset links': async ({ options: { links } }) => {
     const before = sumOf(links, 'resets')
-    for (const link of links) link.reset()
-    const resets = sumOf(links, 'resets') - before
-    if (resets === 0) throw new Error('there was no connection')
+    let resets = 0
+    // There is no connection while all workers stand still.
+    const haveReset = async () => {
+      for (const link of links) link.reset()
+      resets = sumOf(links, 'resets') - before
+      return resets > 0
+    }
+    await until('reset', haveReset, BITES_WITHIN_MS)
     return `${resets} ends of connections were reset`
   },
 }
