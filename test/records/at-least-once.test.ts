@@ -31,6 +31,7 @@ class Meeting {
       positions: this.#positions,
       isOver: () => false,
       checkName: () => Promise.resolve(),
+      joinAgain: () => {},
     }
     this.#committing = new AtLeastOnce(around, this as unknown as KafkaWriter)
     this.deal(0, 1)

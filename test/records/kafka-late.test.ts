@@ -3,7 +3,7 @@ import { until } from '../services/cluster.ts'
 import { API } from '../services/faulty-wire.ts'
 import { ownKafkaTests } from '../services/own-kafka.ts'
 import { thrownBy } from '../support/thrown.ts'
-import { expectNoneOpen, transacting } from './transacting.ts'
+import { commitUntilTaken, expectNoneOpen, transacting } from './transacting.ts'
 
 // What a client has given up and its kernel still sends.
 
@@ -39,4 +39,23 @@ describe('what arrives when its transaction has been aborted', () => {
     },
     { settings },
   )
+})
+
+describe('a claim that arrives when another has been answered', () => {
+  ownKafkaTests((kafkaTest) => {
+    kafkaTest('does not set back what has been committed', async (kafka) => {
+      const set = await transacting(kafka)
+      const { member, heard } = await set.join()
+      const held = set.wire.hold(API.offsetCommit)
+      const failing = thrownBy(member.commit(set.commitOf(heard, 1)))
+      const late = await held.happened
+      expect((await failing).code).toBe('BROKER_UNAVAILABLE')
+      await commitUntilTaken(member, () => set.commitOf(heard, 1))
+      await expectNoneOpen(set)
+      held.release()
+      await until('answered', async () => late.answeredMs !== null, ARRIVES_MS)
+      expect(await set.committed()).toBe(1)
+      expect(heard.losses).toEqual([])
+    })
+  })
 })

@@ -31,6 +31,8 @@ export interface Surroundings {
   readonly isOver: () => boolean
   /** @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has this one's name, and with it its transactional id */
   readonly checkName: () => Promise<void>
+  /** Asks the group for a new generation. */
+  readonly joinAgain: () => void
 }
 
 const SETTLE_RETRY_MS = 200
@@ -97,6 +99,8 @@ export class ExactlyOnce implements Committing {
   readonly #around: Surroundings
   readonly #transactions: Transactions
   #hasBegun = false
+  /** In which a claim was not answered. */
+  #doubted: Generation | null = null
 
   constructor(around: Surroundings, transactions: Transactions) {
     this.#around = around
@@ -152,15 +156,28 @@ export class ExactlyOnce implements Committing {
     const fresh = owned.filter(({ isClaimed }) => !isClaimed)
     if (fresh.length === 0) return
     const { transactionalId } = this.#transactions
-    const { group } = this.#around
-    const { memberId } = generation()
+    const { group, offsets, joinAgain } = this.#around
+    const current = generation()
+    if (current === this.#doubted) {
+      throw new TidemarkError('REBALANCING', 'a claim was not answered: the group is joined again')
+    }
+    const { memberId } = current
     const mark = { transactionalId, memberId, number: 0 }
     const claims = fresh.map(({ topic, partition, committed: { nextOffset, metadata } }) => {
       // Somebody else's may be so long that nothing fits before it; it says nothing of windows.
       const left = Buffer.byteLength(metadata) <= MOST_METADATA_BYTES ? metadata : ''
       return { topic, partition, offset: nextOffset, metadata: withMark(mark, group, left) }
     })
-    await this.#around.offsets.commit(generation(), claims)
+    try {
+      await offsets.commit(current, claims)
+    } catch (error) {
+      // It may still arrive, and would set back what had been committed since. Under another generation it is refused.
+      if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') {
+        this.#doubted = current
+        joinAgain()
+      }
+      throw error
+    }
     for (const one of fresh) one.isClaimed = true
   }
 

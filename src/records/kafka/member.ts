@@ -101,6 +101,7 @@ export class KafkaMember implements Member {
       positions: this.#positions,
       isOver: () => this.#isOver,
       checkName: () => this.#checkName(),
+      joinAgain: () => this.#membership.joinAgain(),
     })
   }
 

@@ -69,6 +69,7 @@ export class Membership {
   #isLeader = false
   #hasJoined = false
   #mustStartOver = false
+  #mustJoinAgain = false
   #lookedMs = 0
   /** Partitions of the topics when they were dealt out. */
   #counts = ''
@@ -113,6 +114,11 @@ export class Membership {
     this.#mustStartOver = true
   }
 
+  /** Takes part in a new generation, with what it has: the group refuses what is still on its way under this one. */
+  joinAgain(): void {
+    this.#mustJoinAgain = true
+  }
+
   /** The group gives the partitions to others at once. Never throws: a member that cannot leave is missed after its session. */
   async leave(): Promise<void> {
     this.#over.abort()
@@ -151,6 +157,7 @@ export class Membership {
   async #join(coordinator: GroupBroker): Promise<Generation> {
     const { group, topics, sessionTimeoutMs } = this.#o
     this.#mustStartOver = false
+    this.#mustJoinAgain = false
     const joined = (await coordinator.joinGroup({
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
@@ -208,7 +215,7 @@ export class Membership {
     const everyMs = Math.min(HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 3))
     for (let missed = 0; ; ) {
       await this.#sleep(Math.max(everyMs, missed === 0 ? 0 : FIRST_RETRY_MS))
-      if (this.#over.signal.aborted || this.#mustStartOver) return
+      if (this.#over.signal.aborted || this.#mustStartOver || this.#mustJoinAgain) return
       try {
         if (missed > 0) coordinator = await this.#find()
         const askedMs = performance.now()
