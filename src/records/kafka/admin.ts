@@ -3,6 +3,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { Needs, Standing, TopicInfo, TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
+import { byLeader } from './by-leader.ts'
 import { readMark } from './commit-mark.ts'
 import { GroupOffsets } from './group-offsets.ts'
 import { missingRights } from './missing-rights.ts'
@@ -10,6 +11,7 @@ import { notAllowed } from './rights.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type LogEnd, listOffsets } from './wire/log-ends.ts'
 import type { TopicMetadata } from './wire/metadata.ts'
+import type { FetchedOffset } from './wire/offsets.ts'
 import {
   type CreatedTopic,
   createTopics,
@@ -43,6 +45,20 @@ const RETRY_MS = 100
 
 /** How far a partition reaches. */
 export type Range = Omit<Standing, 'committed'>
+
+/** @param offsets what the group has committed, by partition name */
+export function standingOf(
+  range: Range,
+  offsets: ReadonlyMap<string, FetchedOffset>,
+  group: string,
+): Standing {
+  const { offset, metadata } = offsets.get(partitionName(range)) ?? { offset: -1, metadata: '' }
+  if (offset < 0) return { ...range, committed: null }
+  return {
+    ...range,
+    committed: { nextOffset: offset, metadata: readMark(metadata, group).metadata },
+  }
+}
 
 /** Questions to the cluster. Connects when first asked; connections that failed are not used again. */
 export class KafkaAdmin {
@@ -98,17 +114,7 @@ export class KafkaAdmin {
   async standings(group: string, topic: string): Promise<Standing[]> {
     const ranges = await this.ranges(topic)
     const committed = await this.#ask((brokers) => new GroupOffsets(brokers, group).latest(ranges))
-    return ranges.map((range): Standing => {
-      const { offset, metadata } = committed.get(partitionName(range)) ?? {
-        offset: -1,
-        metadata: '',
-      }
-      if (offset < 0) return { ...range, committed: null }
-      return {
-        ...range,
-        committed: { nextOffset: offset, metadata: readMark(metadata, group).metadata },
-      }
-    })
+    return ranges.map((range) => standingOf(range, committed, group))
   }
 
   /**
@@ -270,19 +276,6 @@ async function endsOf(
 function away(error: unknown): readonly never[] {
   if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return []
   throw error
-}
-
-function byLeader(
-  brokers: Brokers,
-  partitions: readonly TopicPartition[],
-): Map<string, TopicPartition[]> {
-  const leaders = new Map<string, TopicPartition[]>()
-  for (const of of partitions) {
-    const leader = brokers.leaderOf(of)
-    if (leader === undefined) continue
-    leaders.set(leader, [...(leaders.get(leader) ?? []), of])
-  }
-  return leaders
 }
 
 function infoOf(

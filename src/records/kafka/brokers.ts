@@ -219,7 +219,7 @@ export class Brokers {
   async groupBroker(group: string): Promise<GroupBroker> {
     const of: Coordinated = { type: 'group', id: group }
     for (let attempt = 0; ; attempt++) {
-      // Whoever asks does so because the one before does not answer.
+      // The one before may have moved, or not answer any more.
       this.#coordinators.delete(keyOf(of))
       try {
         const nodeId = await this.#coordinator(of)

@@ -4,6 +4,7 @@ import { partitionName } from '../../kernel/ids.ts'
 import { formatDuration } from '../../kernel/time.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
+import { byLeader } from './by-leader.ts'
 import { type Outgoing, type Part, requestsOf } from './outgoing.ts'
 import type { Pace } from './pace.ts'
 import { ENDING, isRetriable, isTooLarge, produceRefusal, TOO_LARGE } from './produce-refusal.ts'
@@ -270,22 +271,6 @@ interface Result {
 
 function isTaken({ code, error }: Omit<Result, 'part'>): boolean {
   return error === null && (code === CODE.NONE || code === CODE.DUPLICATE_SEQUENCE_NUMBER)
-}
-
-/** By the leaders that are known. */
-export function byLeader(
-  brokers: Brokers,
-  outgoing: readonly Outgoing[],
-): ReadonlyMap<string, readonly Outgoing[]> {
-  const leaders = new Map<string, Outgoing[]>()
-  for (const to of outgoing) {
-    const leader = brokers.leaderOf(to)
-    if (leader === undefined) continue
-    const list = leaders.get(leader)
-    if (list === undefined) leaders.set(leader, [to])
-    else list.push(to)
-  }
-  return leaders
 }
 
 /** Resolves when a broker takes records. @returns whether it had to be waited for */

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
-import type { Assignment, Commit, JoinOptions, Member, Standing, TopicPartition } from '../port.ts'
+import type { Assignment, Commit, JoinOptions, Member, TopicPartition } from '../port.ts'
 import { chosenStart, lookBackMsOf, startOf } from '../standing.ts'
-import type { KafkaAdmin } from './admin.ts'
+import { type KafkaAdmin, type Range, standingOf } from './admin.ts'
 import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
 import { CommitGate } from './commit-gate.ts'
-import { readMark } from './commit-mark.ts'
 import type { Committing, Surroundings } from './committing.ts'
 import { fromKafka } from './errors.ts'
 import { type Fetchable, Fetcher, markOf, NO_LEADER } from './fetcher.ts'
@@ -19,7 +18,6 @@ import { type Dealt, Membership } from './membership.ts'
 import { type Owned, Positions } from './positions.ts'
 import { Unreadables } from './unreadables.ts'
 import { within } from './waiting.ts'
-import type { FetchedOffset } from './wire/offsets.ts'
 
 /** What a member works with; the connections become its own. */
 export interface Connections {
@@ -265,11 +263,9 @@ export class KafkaMember implements Member {
       this.#cannotBegin(open, STILL_OPEN),
     )
     if (stable === null) return []
-    const standings = new Map<string, Standing>()
+    const ranges = new Map<string, Range>()
     for (const topic of new Set(added.map((owned) => owned.topic))) {
-      for (const standing of await admin.standings(group, topic)) {
-        standings.set(partitionName(standing), standing)
-      }
+      for (const range of await admin.ranges(topic)) ranges.set(partitionName(range), range)
     }
     if (this.#isOver) return []
     // Another rebalance may have taken some of them away meanwhile.
@@ -277,16 +273,16 @@ export class KafkaMember implements Member {
     const unled: Owned[] = []
     const starts: { owned: Owned; assignment: Assignment; endOffset: number }[] = []
     for (const owned of still) {
-      const standing = standings.get(partitionName(owned))
-      if (standing === undefined) {
+      const range = ranges.get(partitionName(owned))
+      if (range === undefined) {
         unled.push(owned)
         continue
       }
-      const start = startOf(committedAt(standing, stable, group), this.#o)
+      const start = startOf(standingOf(range, stable, group), this.#o)
       const lookBackMs = lookBackMsOf(this.#o.handlers, start)
       const lookBackOffset = await lookBack(waiting, start, lookBackMs)
       const assignment = { ...start, lookBackOffset, epoch: owned.epoch }
-      starts.push({ owned, assignment, endOffset: standing.endOffset })
+      starts.push({ owned, assignment, endOffset: range.endOffset })
     }
     if (this.#isOver) return []
     this.#tellPartitions()
@@ -362,19 +358,5 @@ export class KafkaMember implements Member {
 
   #hasLeft(): TidemarkError {
     return new TidemarkError('FENCED', `the member has left group "${this.#o.group}"`)
-  }
-}
-
-/** The standing with what is committed for good. */
-function committedAt(
-  standing: Standing,
-  stable: ReadonlyMap<string, FetchedOffset>,
-  group: string,
-): Standing {
-  const { offset, metadata } = stable.get(partitionName(standing)) ?? { offset: -1, metadata: '' }
-  if (offset < 0) return { ...standing, committed: null }
-  return {
-    ...standing,
-    committed: { nextOffset: offset, metadata: readMark(metadata, group).metadata },
   }
 }

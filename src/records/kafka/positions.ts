@@ -24,7 +24,6 @@ export interface Change {
   readonly lost: readonly Owned[]
   /** Why those are lost. */
   readonly why: Loss
-  readonly kept: readonly Owned[]
   readonly added: readonly Owned[]
 }
 
@@ -77,17 +76,16 @@ export class Positions {
     const former = [...this.#owned.values()]
     this.#generation = generation
     this.#owned = new Map()
-    const kept: Owned[] = []
     const added: Owned[] = []
     for (const { topic, partition } of partitions) {
       const name = partitionName({ topic, partition })
       const held = before.get(name)
       const owned = held ?? this.#fresh({ topic, partition })
       this.#owned.set(name, owned)
-      ;(held === undefined ? added : kept).push(owned)
+      if (held === undefined) added.push(owned)
     }
     const lost = former.filter((owned) => !this.holds(owned))
-    return { lost, why: isNext ? 'revoked' : 'expelled', kept, added }
+    return { lost, why: isNext ? 'revoked' : 'expelled', added }
   }
 
   /** Another assignment of a partition that is held. */

@@ -21,16 +21,13 @@ export async function within<T>(ms: number, doing: string, work: Promise<T>): Pr
   }
 }
 
-/** Asks again, for about 5 s, while the broker says that a leader or a coordinator is only about to be one, or what is given. */
-export async function whenSettled<T>(
-  question: () => Promise<T>,
-  isPassing: (error: unknown) => boolean = isSettling,
-): Promise<T> {
+/** Asks again, 50 times at most, while the broker says that a leader or a coordinator is only about to be one. */
+export async function whenSettled<T>(question: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await question()
     } catch (error) {
-      if (attempt === 50 || !isPassing(error)) throw error
+      if (attempt === 50 || !isSettling(error)) throw error
       await sleep(100)
     }
   }
