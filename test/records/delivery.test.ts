@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
@@ -58,6 +59,20 @@ describe('a delivery that takes too long', () => {
     expect(await thrownBy(sending)).toMatchObject({
       code: 'BROKER_UNAVAILABLE',
       message: '1 hangs',
+    })
+  })
+
+  test('says what hindered it, though time ran out while leaders were asked for', async () => {
+    const moved = [{ topic: 't', partition: 0, code: CODE.NOT_LEADER_OR_FOLLOWER }]
+    const sending = deliver([0], {
+      ask: (async () => moved) as unknown as Brokers['ask'],
+      refresh: async () => {
+        await sleep(2 * WITHIN_MS)
+      },
+    })
+    expect(await thrownBy(sending)).toMatchObject({
+      code: 'BROKER_UNAVAILABLE',
+      message: 'the broker answers NOT_LEADER_OR_FOLLOWER',
     })
   })
 

@@ -100,16 +100,19 @@ export class Delivery {
       const problems = sent.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []))
       const unled = left.find((to) => brokers.leaderOf(to) === undefined)
       if (unled !== undefined) problems.push(noLeader(unled))
-      this.#giveUpIfOverdue(problems.find((problem) => problem !== TOO_LARGE))
+      const hindrance = problems.find((problem) => problem !== TOO_LARGE)
+      this.#giveUpIfOverdue(hindrance)
       const [problem] = problems
       if (problem === TOO_LARGE) continue
       if (problem === ENDING) {
         await sleep(ENDING_MS)
-        continue
+      } else {
+        await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS))
+        // Without an answer the leaders stay as they were, and are asked once more.
+        await brokers.refresh().catch(() => {})
       }
-      await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS))
-      // Without an answer the leaders stay as they were, and are asked once more.
-      await brokers.refresh().catch(() => {})
+      // Else it would send nothing more, and forget why.
+      this.#giveUpIfOverdue(hindrance)
     }
   }
 
