@@ -269,7 +269,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${DRIVER}/former-members.ts`,
-        from: 'for (const memberId of [...own, ...namesakes]) {',
+        from: 'for (const memberId of [...own, ...namesakes.ids]) {',
         to: 'for (const memberId of [] as string[]) {',
       },
     ],
@@ -308,13 +308,37 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${DRIVER}/former-members.ts`,
-        from: 'const deadlineMs = performance.now() + this.#sessionTimeoutMs + NOTICED_MS',
-        to: 'const deadlineMs = performance.now() + 0 * (this.#sessionTimeoutMs + NOTICED_MS)',
+        from: 'let leftMs = this.#sessionTimeoutMs + NOTICED_MS',
+        to: 'let leftMs = 0 * (this.#sessionTimeoutMs + NOTICED_MS)',
       },
     ],
     caughtBy: {
       file: 'test/records/kafka-names.test.ts',
       test: 'where the answer to its joining was lost',
+    },
+  },
+  {
+    name: 'a rebalance counts as time in which a lost member would be gone',
+    edits: [
+      { file: `${DRIVER}/former-members.ts`, from: 'if (!now.isRebalancing) leftMs', to: 'leftMs' },
+    ],
+    caughtBy: {
+      file: 'test/records/kafka-names.test.ts',
+      test: 'while the group waited for one that is dead',
+    },
+  },
+  {
+    name: 'an epoch that was only known counts as read',
+    edits: [
+      {
+        file: `${DRIVER}/fetcher.ts`,
+        from: 'readEpoch: -1, checkedEpoch }',
+        to: 'readEpoch: checkedEpoch, checkedEpoch }',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/log-check.test.ts',
+      test: 'is not judged by an epoch that this client happened to know',
     },
   },
   {
