@@ -26,9 +26,16 @@ type LinkVerb = Extract<VerbName, 'throttle' | 'slow link' | 'reset links' | 'bl
 export const linkVerbs: Readonly<Record<LinkVerb, Verb>> = {
   throttle: async (ground, { target, lastsS }) => {
     const { links } = ground.options
-    const begin = async () =>
-      limitProducer(await address(ground), target, QUOTA * ground.options.perSecond)
-    const end = async () => limitProducer(await address(ground), target, null)
+    // The node that is asked may be gone by then.
+    const limit = (quota: number | null) => {
+      const isSet = async () => {
+        await limitProducer(await address(ground), target, quota)
+        return true
+      }
+      return until('set', isSet, BITES_WITHIN_MS)
+    }
+    const begin = () => limit(QUOTA * ground.options.perSecond)
+    const end = () => limit(null)
     const ms = await whileItLasts({ links, what: 'throttledMs', lastsS, begin, end })
     return `it was told to wait ${Math.round(ms)} ms in all`
   },
