@@ -47,8 +47,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${DRIVER}/log-check.ts`,
-        from: 'if (epoch >= 0 && endOffset >= nextOffset) return',
-        to: 'if (nextOffset >= 0) return',
+        from: 'const hasAll = answer.epoch >= 0 && answer.endOffset >= mark.nextOffset',
+        to: 'const hasAll = true',
       },
     ],
     caughtBy: { file: LEADERS, test: 'though the new leader has the offset that comes next' },

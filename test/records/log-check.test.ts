@@ -2,41 +2,75 @@ import { describe, expect, test } from 'vitest'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { markOf } from '../../src/records/kafka/fetcher.ts'
 import { checkLogs, type LogMark } from '../../src/records/kafka/log-check.ts'
-import type { EpochEnd } from '../../src/records/kafka/wire/log-ends.ts'
+import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import type { FetchedPartition } from '../../src/records/kafka/wire/fetch.ts'
+import type { Request } from '../../src/records/kafka/wire/request.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 const HERE = { topic: 't', partition: 3 }
 
-/** A cluster whose leader of the partition has the newest of these epochs, and the log up to 336 for those before it. */
-function clusterOf() {
+/** Of a batch: what is looked at. */
+function batchOf(leaderEpoch: number): Buffer {
+  const batch = Buffer.alloc(61)
+  batch.writeInt32BE(leaderEpoch, 12)
+  return batch
+}
+
+/** What the leader has where the last record was read. */
+const THERE: Readonly<Record<string, Partial<FetchedPartition>>> = {
+  same: { code: CODE.NONE, set: batchOf(10) },
+  another: { code: CODE.NONE, set: batchOf(11) },
+  nothing: { code: CODE.OFFSET_OUT_OF_RANGE },
+  'nothing yet': { code: CODE.NONE, set: Buffer.alloc(0) },
+}
+
+/** A cluster whose leader says that it has the log only up to 336 for the epochs before its own. */
+function clusterOf(there: string) {
   let epoch = 10
-  const brokers = {
-    idOf: () => 'an id',
-    leaderEpochOf: () => epoch,
-    ask: async (): Promise<EpochEnd[]> => [{ ...HERE, code: 0, epoch: 10, endOffset: 336 }],
-  } as unknown as Brokers
+  const ask = async (_: string, { api }: Request<unknown>) =>
+    api === 'Fetch'
+      ? { code: CODE.NONE, partitions: [{ ...HERE, ...THERE[there] }] }
+      : [{ ...HERE, code: CODE.NONE, epoch: 10, endOffset: 336 }]
+  const brokers = { idOf: () => 'an id', leaderEpochOf: () => epoch, ask } as unknown as Brokers
   const elect = (newest: number) => {
     epoch = newest
   }
   return { brokers, elect }
 }
 
+/** Up to 339, the last one of epoch 10; then another leader is elected. */
+function afterReading(there: string) {
+  const { brokers, elect } = clusterOf(there)
+  const mark = { ...HERE, nextOffset: 339, ...markOf('t', 3, brokers), readEpoch: 10 }
+  elect(11)
+  return { mark, checked: checkLogs(brokers, '1', [mark]) }
+}
+
 describe('a log under a new leader', () => {
-  test('is another one where it ends, for what was read, before what was read', async () => {
-    const { brokers, elect } = clusterOf()
-    const mark: LogMark = {
-      ...{ ...HERE, nextOffset: 339 },
-      ...{ ...markOf('t', 3, brokers), readEpoch: 10 },
-    }
-    elect(11)
-    expect(await thrownBy(checkLogs(brokers, '1', [mark]))).toMatchObject({
-      code: 'LOG_TRUNCATED',
-      where: 't-3@339',
-    })
+  test.each(['another', 'nothing'])(
+    'is another one with %s where the last record stood',
+    async (there) => {
+      expect(await thrownBy(afterReading(there).checked)).toMatchObject({
+        code: 'LOG_TRUNCATED',
+        where: 't-3@339',
+      })
+    },
+  )
+
+  test('is the same with the last record where it stood, whatever the leader says of its epochs', async () => {
+    const { mark, checked } = afterReading('same')
+    expect(await checked).toEqual(new Map())
+    expect(mark.checkedEpoch).toBe(11)
+  })
+
+  test('is looked at again while nothing can be seen where the last record stood', async () => {
+    const { mark, checked } = afterReading('nothing yet')
+    expect([...(await checked).keys()]).toEqual(['t-3'])
+    expect(mark.checkedEpoch).toBe(10)
   })
 
   test('is not judged by an epoch that this client happened to know when it began to read', async () => {
-    const { brokers, elect } = clusterOf()
+    const { brokers, elect } = clusterOf('another')
     // The records from 336 on, which others have read and committed, are of epoch 11, of which no broker has told yet.
     const mark: LogMark = { ...HERE, nextOffset: 339, ...markOf('t', 3, brokers) }
     elect(12)

@@ -2,8 +2,10 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
+import { readLeaderEpoch } from './codec/batch-header.ts'
 import { notAllowed } from './rights.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
+import { fetch, ONE_BATCH } from './wire/fetch.ts'
 import { type EpochEnd, offsetForLeaderEpoch } from './wire/log-ends.ts'
 
 // Whether a partition's log is still the one that was read. A topic that was deleted and made anew has another id (KIP-516). A
@@ -69,24 +71,53 @@ export async function checkLogs(
   for (const { mark, epoch } of asked) {
     const name = partitionName(mark)
     const answer = byName.get(name)
-    if (answer?.code === CODE.NONE) {
-      refuseIfTruncated(mark, answer)
-      mark.checkedEpoch = epoch
-    } else hindered.set(name, unanswered(mark, answer?.code ?? CODE.UNKNOWN_TOPIC_OR_PARTITION))
+    if (answer?.code !== CODE.NONE) {
+      hindered.set(name, unanswered(mark, answer?.code ?? CODE.UNKNOWN_TOPIC_OR_PARTITION))
+      continue
+    }
+    const hasAll = answer.epoch >= 0 && answer.endOffset >= mark.nextOffset
+    const problem = hasAll ? null : await refuseUnlessThere(mark, { answer, brokers, leader })
+    if (problem === null) mark.checkedEpoch = epoch
+    else hindered.set(name, problem)
   }
   return hindered
 }
 
-/** @throws TidemarkError `LOG_TRUNCATED` */
-function refuseIfTruncated(
+interface Suspicion {
+  readonly answer: EpochEnd
+  readonly brokers: Brokers
+  readonly leader: string
+}
+
+/**
+ * Looks at the log itself: epoch and offset tell a record from every other one (KIP-101). A leader whose disk had been full was seen to
+ * have forgotten an epoch, and to have all its records.
+ * @returns why it could not be looked at; `null`: the last record that was read is there
+ * @throws TidemarkError `LOG_TRUNCATED`
+ */
+async function refuseUnlessThere(
   { topic, partition, nextOffset, readEpoch }: LogMark,
-  { epoch, endOffset }: EpochEnd,
-): void {
-  if (epoch >= 0 && endOffset >= nextOffset) return
+  { answer, brokers, leader }: Suspicion,
+): Promise<TidemarkError | null> {
+  const last = { topic, partition, topicId: null, offset: nextOffset - 1, leaderEpoch: -1 }
+  const { code, partitions } = await brokers.ask(leader, fetch([last], false, ONE_BATCH))
+  const [found] = partitions
+  const isGone = found?.code === CODE.OFFSET_OUT_OF_RANGE
+  if (found === undefined || (found.code !== CODE.NONE && !isGone)) {
+    return unanswered(last, found?.code ?? code)
+  }
+  // Where the log ends here, another record will stand, if not this one: a new leader tells only of what others have as well.
+  if (!isGone && found.set.length === 0) {
+    return new TidemarkError(
+      'BROKER_UNAVAILABLE',
+      'its new leader does not tell how far it reaches',
+    )
+  }
+  if (!isGone && readLeaderEpoch(found.set, 0) === readEpoch) return null
   const what =
-    epoch < 0
+    answer.epoch < 0
       ? `the leader knows of no leader before it, and the last record that was read is of epoch ${readEpoch}`
-      : `the new leader has the log that was read only up to ${endOffset}`
+      : `the new leader has the log that was read only up to ${answer.endOffset}`
   throw new TidemarkError(
     'LOG_TRUNCATED',
     `${what}: records that were read are gone, and others stand in their place, or will`,

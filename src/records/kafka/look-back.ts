@@ -6,7 +6,7 @@ import type { Brokers } from './brokers.ts'
 import { type Portion, RecordSet } from './codec/record-set.ts'
 import { notAllowed, type Operation } from './rights.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
-import { type FetchOptions, fetch } from './wire/fetch.ts'
+import { fetch, ONE_BATCH } from './wire/fetch.ts'
 import { listOffsets } from './wire/log-ends.ts'
 
 // How far a time reaches back in a partition: brokers find an offset by a timestamp, but what the record at an offset has as its
@@ -14,8 +14,6 @@ import { listOffsets } from './wire/log-ends.ts'
 
 /** Before an offset lie markers, and what was aborted; so the record before it is looked for further and further back. */
 const STEPS_BACK = [0, 1, 16, 256, 4_096]
-/** One batch. */
-const LIMITS: FetchOptions = { minBytes: 0, maxWaitMs: 0, maxBytes: 1, maxPartitionBytes: 1 }
 /** A batch that unpacks to more is not unpacked, which would hold others up: its newest timestamp stands for its records. */
 const UNPACKED_BYTES = 4 * 2 ** 20
 
@@ -46,7 +44,7 @@ async function timestampAt(brokers: Brokers, start: Start): Promise<number | nul
   for (const step of STEPS_BACK) {
     const offset = Math.max(lowOffset, nextOffset - step)
     const position = { topic, partition, topicId: null, offset, leaderEpoch: -1 }
-    const answer = await brokers.ask(leaderOf(brokers, start), fetch([position], false, LIMITS))
+    const answer = await brokers.ask(leaderOf(brokers, start), fetch([position], false, ONE_BATCH))
     const [fetched] = answer.partitions
     const code = answer.code || (fetched?.code ?? CODE.NONE)
     if (code !== CODE.NONE || fetched === undefined) throw answered(start, code, 'READ')

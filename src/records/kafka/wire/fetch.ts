@@ -22,6 +22,14 @@ export interface FetchOptions {
   readonly maxPartitionBytes: number
 }
 
+/** What is there, at once; of each partition one batch. */
+export const ONE_BATCH: FetchOptions = {
+  minBytes: 0,
+  maxWaitMs: 0,
+  maxBytes: 1,
+  maxPartitionBytes: 1,
+}
+
 export interface FetchedPartition extends TopicPartition {
   readonly code: number
   readonly highWatermark: number
