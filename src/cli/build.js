@@ -101,8 +101,14 @@ function moveInto(from, to) {
     mkdirSync(dirname(join(to, file)), { recursive: true })
     renameSync(join(from, file), join(to, file))
   }
-  const old = filesIn(to).filter((file) => !file.startsWith('.') && !files.includes(file))
-  for (const file of old) rmSync(join(to, file), { force: true })
+  // Nobody looks into what another start builds aside: it goes away meanwhile.
+  const entries = readdirSync(to, { withFileTypes: true }).filter((e) => !e.name.startsWith('.'))
+  const there = entries.flatMap((entry) =>
+    entry.isFile()
+      ? [entry.name]
+      : filesIn(join(to, entry.name)).map((file) => join(entry.name, file)),
+  )
+  for (const file of there) if (!files.includes(file)) rmSync(join(to, file), { force: true })
 }
 
 function filesIn(folder) {
