@@ -82,8 +82,8 @@ export class Task {
 
   /**
    * Takes the next chunk. Its events enter the windows before this returns, unless an earlier one still closes windows, or this turn
-   * of the event loop has, with this chunk, had its share of work. It is scored while the next one is taken; chunks finish in the order they came.
-   * What cannot be finished holds up all that follows: no offset passes it.
+   * of the event loop has, with this chunk, had its share of work. It is scored while the next one is taken; chunks finish in the
+   * order they came. What cannot be finished holds up all that follows: no offset passes it.
    */
   take(chunk: Work['chunk'], entry: Entry): void {
     this.#enqueue({ chunk, entry })
