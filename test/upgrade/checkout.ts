@@ -28,5 +28,7 @@ export async function checkout(commit: string): Promise<string | null> {
   else execFileSync('npm', ['ci', '--no-fund', '--no-audit'], { cwd: folder, stdio: 'ignore' })
   // It did not have these yet.
   cpSync(join(ROOT, TOPOLOGIES), join(folder, TOPOLOGIES), { recursive: true })
+  // Built by one, before several workers start: of old, starts that build at once disturb each other.
+  execFileSync(process.execPath, ['src/cli/bin.js', '--version'], { cwd: folder, stdio: 'ignore' })
   return folder
 }
