@@ -9,6 +9,8 @@ const LOOKS = 8
 const LOOK_EVERY_MS = 400
 
 if (isMainThread) {
+  // Optimised code is on the heap too, and functions that run once a rebalance grow hot for hours: it would hide what is kept.
+  for (const flag of ['--no-opt', '--no-maglev']) setFlagsFromString(flag)
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc')
   const look = async () => {
