@@ -15,11 +15,14 @@ export interface Clock {
   present(): Present
   /** Milliseconds with fractions since some fixed moment; never goes back. For durations. */
   elapsedMs(): number
-  /** Resolves after `ms`, or at once when the signal aborts. */
+  /** Resolves after `ms`, after 24 days at the latest, or at once when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
 const beganMs = Date.now() - performance.now()
+
+/** A longer time Node takes for a millisecond. */
+const LONGEST_MS = 2 ** 31 - 1
 
 export const wallClock: Clock = {
   nowMs: () => Date.now(),
@@ -36,7 +39,7 @@ export const wallClock: Clock = {
         signal?.removeEventListener('abort', done)
         resolve()
       }
-      const timer = setTimeout(done, ms)
+      const timer = setTimeout(done, Math.max(0, Math.min(ms, LONGEST_MS)))
       signal?.addEventListener('abort', done, { once: true })
     }),
 }

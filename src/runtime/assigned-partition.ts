@@ -57,7 +57,6 @@ export class AssignedPartition {
   #nextOffset: number
   #lastRecord: RecordMark | null
 
-  /** @throws TidemarkError `TOPIC_CHANGED` */
   constructor(
     topologies: readonly PreparedTopology[],
     assignment: Assignment,
@@ -102,14 +101,14 @@ export class AssignedPartition {
     this.#begin(metadata)
   }
 
-  /** Does it still read again what its windows need? */
-  get isRestoring(): boolean {
-    return this.#isRestoring
-  }
-
   /** Size of what is on its way. */
   get bytesInFlight(): number {
-    return this.ledger.bytesInFlight + this.#replayBytes + this.#inlet.bytes
+    return this.bytesToCommit + this.#replayBytes + this.#inlet.bytes
+  }
+
+  /** Size of what is on its way to a commit. */
+  get bytesToCommit(): number {
+    return this.ledger.bytesInFlight
   }
 
   /** Is nothing of it on its way to a commit? */

@@ -33,11 +33,12 @@ export class Availability {
     if (event.type === 'throttled') this.#throttled(event)
     else if (event.type === 'commit-slow') this.#slow(event.durationMs)
     else if (event.type === 'commit-failed') this.#set('commit', event.reason)
+    else if (event.type === 'commit-over') this.#set('commit', null)
     else if (event.type === 'committed') this.#committed()
     else if (event.type === 'writing-slow') this.#slowed(event.bytesPerSecond)
     else if (event.type === 'unreadable') this.#set('input', inWords(event.partitions))
     else if (event.type === 'breaker') this.#broke(event)
-    else if (event.type === 'lost') this.#lost(event.partition)
+    else if (event.type === 'lost') this.#set(breakerOf(event.partition), null)
   }
 
   #slow(durationMs: number): void {
@@ -65,13 +66,6 @@ export class Availability {
 
   #committed(): void {
     this.#throttledMs = { before: this.#throttledMs.since, since: 0 }
-    this.#set('commit', null)
-  }
-
-  #lost(partition: TopicPartition): void {
-    this.#set(breakerOf(partition), null)
-    // It may have been all that could not be committed. What is left says so again when it fails the next time.
-    this.#set('commit', null)
   }
 
   #broke({ partition, isOpen, deadPercent }: Extract<RuntimeEvent, { type: 'breaker' }>): void {

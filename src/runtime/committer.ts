@@ -66,6 +66,8 @@ export class Committer {
   #failingSinceMs: number | null = null
   /** When brokers take records again, by the clock's elapsed time. */
   #mayWriteMs = Number.NEGATIVE_INFINITY
+  /** Has it been told that a commit is slow or fails, and nothing since? */
+  #isInTrouble = false
   /** What was last told of what gets through. */
   #toldPace: number | null = null
   /** Had the last commit no room for all that was finished? */
@@ -120,21 +122,20 @@ export class Committer {
   async commitOnce(): Promise<number> {
     const segments = this.#gather()
     if (segments.length === 0) {
-      this.#failingSinceMs = null
+      this.#over()
       return 0
     }
     const commit = assemble(segments)
     const startMs = this.#o.clock.elapsedMs()
     const mayWriteMs = this.#mayWriteMs
-    const endWatch = this.#watchTime(segments, startMs)
+    const endWatch = this.#watchTime(startMs)
     const failure = await failureOf(this.#o.member.commit(commit))
     endWatch()
     if (failure !== null) {
       await this.#failed(failure.error, segments, startMs)
       return 0
     }
-    this.#attempt = 0
-    this.#failingSinceMs = null
+    this.#over()
     for (const { of, gathered } of segments) {
       of.ledger.committed(gathered)
       this.#o.onCommitted(of)
@@ -167,15 +168,29 @@ export class Committer {
     if (isUrgent()) await until(Math.min(shortest, paceMs), this.#stop.signal)
   }
 
-  /** Tells when a commit that began then takes long. @returns ends that */
-  #watchTime(segments: readonly Segment[], startMs: number): () => void {
-    const { clock, observer } = this.#o
+  /** Nothing that a commit was tried for is left: it is committed, or lost. */
+  #over(): void {
+    this.#attempt = 0
+    this.#failingSinceMs = null
+    if (!this.#isInTrouble) return
+    this.#isInTrouble = false
+    this.#o.observer({ type: 'commit-over' })
+  }
+
+  /** Tells when a commit that began then takes long, and something waits for it, be it behind it. @returns ends that */
+  #watchTime(startMs: number): () => void {
+    const { clock, observer, partitions } = this.#o
     const ended = new AbortController()
     const watch = async () => {
-      const leftMs = () => startMs + SLOW_MS - clock.elapsedMs()
-      while (leftMs() > 0 && !ended.signal.aborted) await clock.sleep(leftMs(), ended.signal)
-      if (ended.signal.aborted || !this.#isOwned(segments)) return
-      observer({ type: 'commit-slow', durationMs: SLOW_MS })
+      for (let durationMs = SLOW_MS; ; durationMs += SLOW_MS) {
+        const leftMs = () => startMs + durationMs - clock.elapsedMs()
+        while (leftMs() > 0 && !ended.signal.aborted) await clock.sleep(leftMs(), ended.signal)
+        if (ended.signal.aborted) return
+        if ([...partitions()].every(({ ledger }) => ledger.isEmpty)) continue
+        this.#isInTrouble = true
+        observer({ type: 'commit-slow', durationMs })
+        return
+      }
     }
     void watch()
     // With a reason, since making an exception for one costs more than the timer.
@@ -224,6 +239,7 @@ export class Committer {
     this.#failingSinceMs ??= startMs
     if ((!isRebalance || nowMs - this.#failingSinceMs >= SLOW_MS) && this.#isOwned(segments)) {
       this.#failingSinceMs = nowMs
+      this.#isInTrouble = true
       observer({ type: 'commit-failed', code, reason: messageOf(error), nextAttemptMs })
     }
     await clock.sleep(nextAttemptMs, this.#stop.signal)

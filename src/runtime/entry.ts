@@ -215,7 +215,9 @@ function cutPiece(
   at: number,
   side: (made: Made, offset: number) => Made,
 ): Weighed {
-  return weigh({ outputs: side(outputs, at), deadLetters: side(deadLetters, at), oldestMs })
+  const part = weigh({ outputs: side(outputs, at), deadLetters: side(deadLetters, at), oldestMs })
+  // Nothing of it has taken any time.
+  return part.records === 0 ? { ...part, oldestMs: null } : part
 }
 
 function weigh(piece: Piece): Weighed {

@@ -90,7 +90,7 @@ export type RuntimeEvent =
       readonly topology: string
       readonly partition: TopicPartition
       readonly outcomes: Outcomes
-      /** The first step that keeps windows or scores; the counts are by what it did. */
+      /** The first step that keeps windows, or else writes; the counts are by what it did. */
       readonly step: string
       /** Tumbling windows that closed, by the step that kept them. */
       readonly closed: ReadonlyMap<string, number>
@@ -105,7 +105,7 @@ export type RuntimeEvent =
   | {
       readonly type: 'step'
       readonly topology: string
-      readonly step: 'decode' | 'engine' | 'score' | 'encode'
+      readonly step: 'decode' | 'engine' | 'encode'
       readonly durationMs: number
     }
   | {
@@ -161,6 +161,10 @@ export type RuntimeEvent =
       /** A commit is on its way for so long, and will end: told once. */
       readonly type: 'commit-slow'
       readonly durationMs: number
+    }
+  | {
+      /** What was slow or failed is committed by now, or lost. */
+      readonly type: 'commit-over'
     }
   | {
       /** Partitions that could not be read for some seconds, or wait to be handed over: all of them, whenever that changes. */

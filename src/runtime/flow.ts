@@ -7,6 +7,8 @@ export const MOST_OF_ONE = 16 * 2 ** 20
 interface Flowing {
   readonly partition: TopicPartition
   readonly bytesInFlight: number
+  /** The part of it that a commit would end. */
+  readonly bytesToCommit: number
 }
 
 /** The part of a member that stops records. */
@@ -29,9 +31,9 @@ export class Flow<P extends Flowing> {
     this.#budget = budget
   }
 
-  /** Is a partition held up until some of what it has on its way is committed? */
+  /** Is a partition held up until some of what it has on its way is committed? Not one that is read again, or goes slowly. */
   get isHeldUp(): boolean {
-    return this.#paused.size > 0
+    return [...this.#paused].some(waitsForCommit)
   }
 
   /** It is gone. */
@@ -39,7 +41,7 @@ export class Flow<P extends Flowing> {
     this.#paused.delete(of)
   }
 
-  /** @returns was one stopped now? */
+  /** @returns was one stopped now, until some of what it has is committed? */
   adjust(all: Iterable<P>, valve: Valve): boolean {
     const partitions = [...all]
     const used = partitions.reduce((sum, { bytesInFlight }) => sum + bytesInFlight, 0)
@@ -54,9 +56,13 @@ export class Flow<P extends Flowing> {
       } else if (bytesInFlight >= most) {
         this.#paused.add(of)
         valve.pause(partition)
-        hasStopped = true
+        hasStopped ||= waitsForCommit(of)
       }
     }
     return hasStopped
   }
+}
+
+function waitsForCommit({ bytesInFlight, bytesToCommit }: Flowing): boolean {
+  return bytesToCommit > bytesInFlight / 2
 }

@@ -214,15 +214,27 @@ class GroupWorker implements Worker {
       onError: fail,
     })
     this.#tasks = tasks
-    const member = await this.#join(guarded({ tasks, observer, fail }))
-    if (member === null) return
-    tasks.joined(member)
-    committer = this.#committerOf(member, tasks, observer)
-    this.#attempt = 0
-    this.#availability = availability
-    this.#showAvailability()
-    const commits = committer.run().catch(fail)
     const hasFailed = () => failed !== null
+    try {
+      const member = await this.#join(guarded({ tasks, observer, fail }))
+      if (member === null) return
+      tasks.joined(member)
+      committer = this.#committerOf(member, tasks, observer)
+      this.#attempt = 0
+      this.#availability = availability
+      this.#showAvailability()
+      await this.#work({ member, tasks, committer, fail, hasFailed })
+    } finally {
+      // What is lost is not settled.
+      this.#tasks = null
+      tasks.loseAll()
+    }
+    if (failed !== null) throw (failed as { error: unknown }).error
+  }
+
+  /** Takes and commits until something fails, or all is committed that was taken when it was told to stop; then leaves. */
+  async #work({ member, tasks, committer, fail, hasFailed }: Work): Promise<void> {
+    const commits = committer.run().catch(fail)
     await this.#changes.until(() => hasFailed() || this.#stopping.signal.aborted)
     committer.hurry()
     try {
@@ -232,11 +244,7 @@ class GroupWorker implements Worker {
       committer.stop()
       await this.#atMost(LAST_COMMIT_WITHIN_MS, commits)
       await this.#atMost(LEAVE_WITHIN_MS, member.leave())
-      // What is lost is not settled.
-      this.#tasks = null
-      tasks.loseAll()
     }
-    if (failed !== null) throw (failed as { error: unknown }).error
   }
 
   #committerOf(member: Member, tasks: Tasks, observer: Observer): Committer {
@@ -319,6 +327,15 @@ class GroupWorker implements Worker {
     this.#reason = reason
     this.#o.observer(reason === null ? { type: 'state', state } : { type: 'state', state, reason })
   }
+}
+
+/** What a member works with. */
+interface Work {
+  readonly member: Member
+  readonly tasks: Tasks
+  readonly committer: Committer
+  readonly fail: (error: unknown) => void
+  readonly hasFailed: () => boolean
 }
 
 /** A handler must not throw into the driver. */

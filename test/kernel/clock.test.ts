@@ -8,6 +8,17 @@ import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
 const virtual = new VirtualClock(0)
 
+test.each([25 * 24 * 3_600_000, 2 ** 31, 2 ** 40])(
+  'sleeping for %d ms by the wall clock lasts',
+  async (ms) => {
+    const awake = new AbortController()
+    const sleeping = wallClock.sleep(ms, awake.signal)
+    expect(await Promise.race([sleeping, sleep(20, 'still asleep')])).toBe('still asleep')
+    awake.abort()
+    await sleeping
+  },
+)
+
 test.each<[string, (signal: AbortSignal) => Promise<void>]>([
   ['the wall clock', (signal) => wallClock.sleep(0, signal)],
   [

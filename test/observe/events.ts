@@ -65,6 +65,7 @@ export const samples = {
     endToEndMs: [40, 2_000],
   },
   'commit-slow': { type: 'commit-slow', durationMs: 5_000 },
+  'commit-over': { type: 'commit-over' },
   'writing-slow': { type: 'writing-slow', bytesPerSecond: 51_000 },
   unreadable: { type: 'unreadable', partitions: [{ ...partition, reason: 'it has no leader' }] },
   throttled: { type: 'throttled', of: 'writing', durationMs: 4_200 },

@@ -9,6 +9,7 @@ const COMMITTED: RuntimeEvent = {
   durationMs: 1,
   endToEndMs: [],
 }
+const OVER: RuntimeEvent = { type: 'commit-over' }
 const SLOW: RuntimeEvent = { type: 'commit-slow', durationMs: 5_000 }
 const THROTTLED: RuntimeEvent = { type: 'throttled', of: 'writing', durationMs: 4_200 }
 
@@ -53,24 +54,19 @@ test('several things may be in the way, and each goes by itself', () => {
   const unreadable: RuntimeEvent = { type: 'unreadable', partitions }
   const both = 'a commit has been on its way for 5 s; events-3 cannot be read: it has no leader'
   expect(reasonAfter(SLOW, unreadable)).toBe(both)
-  expect(reasonAfter(SLOW, unreadable, COMMITTED)).toBe('events-3 cannot be read: it has no leader')
-  expect(
-    reasonAfter(SLOW, unreadable, COMMITTED, { type: 'unreadable', partitions: [] }),
-  ).toBeNull()
+  expect(reasonAfter(SLOW, unreadable, OVER)).toBe('events-3 cannot be read: it has no leader')
+  expect(reasonAfter(SLOW, unreadable, OVER, { type: 'unreadable', partitions: [] })).toBeNull()
 })
 
-test('a commit that has failed is in the way, for whatever reason, until one succeeds or a partition is lost', () => {
+test('a commit that has failed is in the way, for whatever reason, until nothing of it is left', () => {
   const failed: RuntimeEvent = {
     type: 'commit-failed',
     code: 'COMMIT_FAILED',
     reason: 'the broker did not answer',
     nextAttemptMs: 100,
   }
-  const partition = { topic: 'events', partition: 3 }
-  const lost: RuntimeEvent = { type: 'lost', topology: 't', partition, why: 'revoked' }
   expect(reasonAfter(failed)).toBe('the broker did not answer')
   expect(reasonAfter(SLOW, failed)).toBe('the broker did not answer')
-  expect(reasonAfter(failed, COMMITTED)).toBeNull()
-  expect(reasonAfter(failed, lost)).toBeNull()
-  expect(reasonAfter(failed, lost, failed)).toBe('the broker did not answer')
+  expect(reasonAfter(failed, OVER)).toBeNull()
+  expect(reasonAfter(failed, OVER, failed)).toBe('the broker did not answer')
 })

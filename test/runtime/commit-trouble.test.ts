@@ -82,6 +82,54 @@ describe('a commit that takes longer than 5 s', () => {
     expect(watch.of('commit-failed')).toEqual([])
   })
 
+  test('is told when it holds up what has come since, though all of it was lost', async () => {
+    const { member, clock, watch } = await joined()
+    member.assign(1)
+    member.give(1, [record(0)])
+    const pending = await member.nextCommit()
+    member.lose()
+    clock.advance(5_000)
+    await member.commitsNothing()
+    member.assign(2)
+    member.give(2, [record(0)])
+    await member.commitsNothing()
+    clock.advance(5_000)
+    await watch.until(() => watch.states.at(-1) === 'unavailable')
+    expect(watch.of('commit-slow')).toEqual([{ type: 'commit-slow', durationMs: 10_000 }])
+    pending.fail(noBroker())
+    await clock.asleepFor(100)
+    clock.advance(100)
+    await committed(member)
+    await watch.until(() => watch.states.at(-1) === 'running')
+  })
+
+  test('leaves it unavailable while only a part of what it holds is lost', async () => {
+    const { member, watch, pending } = await slow()
+    member.assign(1, 1)
+    member.lose(1)
+    expect(watch.states.at(-1)).toBe('unavailable')
+    pending.succeed()
+    await watch.until(() => watch.states.at(-1) === 'running')
+  })
+
+  test('is over when all that failed is lost, and so is the wait for what comes then', async () => {
+    const { member, clock, watch } = await joined()
+    member.assign(1)
+    member.give(1, [record(0)])
+    for (const ms of [100, 200]) {
+      ;(await member.nextCommit()).fail(noBroker())
+      await clock.asleepFor(ms)
+      if (ms === 200) member.lose()
+      clock.advance(ms)
+    }
+    await watch.until(() => watch.states.at(-1) === 'running')
+    member.assign(2)
+    member.give(2, [record(0)])
+    ;(await member.nextCommit()).fail(noBroker())
+    await member.commitsNothing()
+    expect(clock.slept.filter((ms) => ms >= 100 && ms < 1_000)).toEqual([100, 200, 100])
+  })
+
   test('is only the one that is on its way: waiting for the next attempt is not', async () => {
     const { member, clock, watch } = await joined()
     member.assign(1)

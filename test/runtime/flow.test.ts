@@ -9,14 +9,16 @@ function flowing(budget: number, count: number) {
   const all = Array.from({ length: count }, (_, partition) => ({
     partition: { topic: 'events', partition },
     bytesInFlight: 0,
+    bytesToCommit: 0,
   }))
   const stopped = new Set<number>()
   const valve = {
     pause: ({ partition }: { partition: number }) => void stopped.add(partition),
     resume: ({ partition }: { partition: number }) => void stopped.delete(partition),
   }
-  const set = (n: number, mib: number) => {
-    ;(all[n] as { bytesInFlight: number }).bytesInFlight = mib * MIB
+  const set = (n: number, mib: number, toCommit = mib) => {
+    const bytes = { bytesInFlight: mib * MIB, bytesToCommit: toCommit * MIB }
+    Object.assign(all[n] as (typeof all)[number], bytes)
   }
   return { flow, all, stopped, set, adjust: () => flow.adjust(all, valve) }
 }
@@ -80,4 +82,15 @@ test('one that is gone holds up nobody', () => {
   adjust()
   flow.forget(all[0] as (typeof all)[number])
   expect(flow.isHeldUp).toBe(false)
+})
+
+test('one that is read again, or goes slowly, waits for no commit', () => {
+  const { flow, stopped, set, adjust } = flowing(256, 2)
+  set(0, 16, 2)
+  expect(adjust()).toBe(false)
+  expect([...stopped]).toEqual([0])
+  expect(flow.isHeldUp).toBe(false)
+  set(1, 16, 12)
+  expect(adjust()).toBe(true)
+  expect(flow.isHeldUp).toBe(true)
 })

@@ -223,6 +223,18 @@ describe('partitions that cannot be read', () => {
   })
 })
 
+test('partitions that came while a join was tried in vain are lost with it', async () => {
+  const records = new HandRecords()
+  records.beforeJoined = (member) => {
+    member.assign(1)
+    throw noBroker()
+  }
+  const { worker, watch } = started(records)
+  await watch.until(() => watch.states.at(-1) === 'unavailable')
+  expect(watch.of('lost').map(({ why }) => why)).toEqual(['left'])
+  await worker.stop()
+})
+
 describe('before anything is consumed', () => {
   test('every right that is missing is refused', async () => {
     const records = new HandRecords()

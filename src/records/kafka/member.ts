@@ -186,7 +186,8 @@ export class KafkaMember implements Member {
   }
 
   #wanted(): Fetchable[] {
-    if (!this.#isFetching || this.#isOver) return []
+    // Whoever joins cannot pause anything yet.
+    if (!this.#isFetching || this.#isOver || this.#joining !== null) return []
     return [...this.#positions.all()].filter((owned) => owned.started && !owned.paused)
   }
 
@@ -241,8 +242,10 @@ export class KafkaMember implements Member {
     // A rebalance that took nothing away has nothing to wait for, but the one before it may.
     const isDone = (owned: Owned) => owned.started || unled.includes(owned)
     if (![...this.#positions.all()].every(isDone)) return
-    this.#joining?.resolve()
+    if (this.#joining === null) return
+    this.#joining.resolve()
     this.#joining = null
+    this.#fetcher.wake()
   }
 
   /**
