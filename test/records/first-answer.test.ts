@@ -56,10 +56,27 @@ describe('of several brokers that can tell', () => {
     await expect(answer).rejects.toThrow('a is away')
   })
 
-  test('a refusal is told at once, and nobody else is asked', async () => {
+  describe('one that refuses', () => {
     const refused = new TidemarkError('AUTHENTICATION', 'wrong password')
-    const { asked, answer } = brokers({ a: refused, b: 0 })
-    await expect(answer).rejects.toThrow('wrong password')
-    expect(asked).toEqual(['a'])
+
+    test('holds up none that answers', async () => {
+      const { answer } = brokers({ a: refused, b: 900 })
+      await vi.advanceTimersByTimeAsync(900)
+      expect(await answer).toBe('b')
+      expect(vi.getTimerCount()).toBe(0)
+    })
+
+    test('is told at once when no other answers, rather than who is away', async () => {
+      const { answer } = brokers({ a: away('a'), b: refused, c: away('c') })
+      await expect(answer).rejects.toThrow('wrong password')
+      expect(vi.getTimerCount()).toBe(0)
+    })
+
+    test('is told after a second when others hang', async () => {
+      const told = brokers({ a: 'hangs', b: refused }).answer.catch((error: unknown) => error)
+      await vi.advanceTimersByTimeAsync(2_000)
+      expect(await told).toBe(refused)
+      expect(vi.getTimerCount()).toBe(0)
+    })
   })
 })

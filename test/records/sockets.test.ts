@@ -13,3 +13,14 @@ test('a socket that is closed collects no listeners, however often the library l
   expect(socket.listenerCount('connect')).toBeLessThan(3)
   sockets.close()
 })
+
+test('a socket that is ended while it connects is gone, and ends nothing later', async () => {
+  const [port = 0] = await freePorts(1)
+  const sockets = new Sockets()
+  const ssl = undefined as never
+  const socket = sockets.factory({ host: '127.0.0.1', port, ssl, onConnect: () => {} })
+  socket.end()
+  expect(socket.destroyed).toBe(true)
+  await new Promise((resolve) => socket.once('close', resolve))
+  sockets.close()
+})

@@ -6,6 +6,8 @@ const REQUEST_HEAD = 12
 const ANSWER_HEAD = 8
 /** From this version on an answer to Produce ends with its tagged fields, of which there are none. */
 const FLEXIBLE_PRODUCE = 9
+/** Far more than a broker holds back: an answer that names new leaders ends with their addresses (KIP-951), and not with the time. */
+const MOST_MS = 60_000
 
 /** Hears on one connection how long the broker says that it holds writes back. */
 export class ThrottleTap {
@@ -40,7 +42,7 @@ export class ThrottleTap {
     if (after === undefined) return
     this.#afterThrottle.delete(correlationId)
     const ms = frame.readInt32BE(frame.length - after - 4)
-    if (ms > 0) this.#tell(ms)
+    if (ms > 0 && ms < MOST_MS) this.#tell(ms)
   }
 }
 

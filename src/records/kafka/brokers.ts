@@ -198,7 +198,7 @@ export class Brokers {
     codeOf: (answer: T) => number,
   ): Promise<T> {
     const ask = async () => {
-      const answer = await this.#askCoordinator(of, request)
+      const answer = await this.#ofCoordinator(of, (nodeId) => this.ask(nodeId, request))
       if (hasCoordinatorMoved(codeOf(answer))) this.#coordinators.delete(keyOf(of))
       return answer
     }
@@ -207,9 +207,10 @@ export class Brokers {
 
   /** What a coordinator can do; asked anew, since brokers are upgraded while workers run. */
   async abilitiesOfCoordinator(of: Coordinated): Promise<BrokerAbilities> {
-    const nodeId = await this.#coordinator(of)
-    this.#abilities.delete(await asked(this.#broker(nodeId)))
-    return asked(this.#abilitiesOf(nodeId))
+    return this.#ofCoordinator(of, async (nodeId) => {
+      this.#abilities.delete(await asked(this.#broker(nodeId)))
+      return asked(this.#abilitiesOf(nodeId))
+    })
   }
 
   /**
@@ -233,9 +234,10 @@ export class Brokers {
     }
   }
 
-  async #askCoordinator<T>(of: Coordinated, request: Request<T>): Promise<T> {
+  /** What a coordinator tells; one that does not is looked for anew, the next time. */
+  async #ofCoordinator<T>(of: Coordinated, ask: (nodeId: string) => Promise<T>): Promise<T> {
     try {
-      return await this.ask(await this.#coordinator(of), request)
+      return await ask(await this.#coordinator(of))
     } catch (error) {
       this.#coordinators.delete(keyOf(of))
       throw error

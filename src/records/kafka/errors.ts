@@ -6,13 +6,24 @@ import { OTHER_SPEECH } from './spoken.ts'
 /** What the library's errors carry, through their causes. */
 interface Fault {
   readonly name?: string
+  readonly message?: string
   /** The broker's error, by the protocol's name. */
   readonly type?: string
   /** The operating system's or OpenSSL's error. */
   readonly code?: unknown
 }
 
+const AWAY_HINT = 'is the address right and the broker up?'
+/** What the library makes of a connection that ends while it authenticates, without a cause. */
+const CUT_OFF = /: (Closed connection|Connection (error|timeout|closed)|Not connected)/
+
 const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boolean }[] = [
+  {
+    code: 'BROKER_UNAVAILABLE',
+    hint: AWAY_HINT,
+    matches: ({ name, message = '' }) =>
+      name === 'KafkaJSSASLAuthenticationError' && CUT_OFF.test(message),
+  },
   {
     code: 'AUTHENTICATION',
     hint: 'check user, password and mechanism',
@@ -64,7 +75,7 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boo
   },
   {
     code: 'BROKER_UNAVAILABLE',
-    hint: 'is the address right and the broker up?',
+    hint: AWAY_HINT,
     matches: ({ name }) => name !== undefined && UNREACHABLE.has(name),
   },
 ]

@@ -191,6 +191,7 @@ export class Fetcher {
     const answer = { leader, sinceMs, hindered: NOTHING, partitions: [], problem: null }
     if (inTurn.length === 0) return { ...answer, asked: [] }
     const { brokers } = this.#o
+    const asked = inTurn.map(atOffset)
     try {
       const hindered = await checkLogs(brokers, leader, inTurn)
       const sound = inTurn.filter((of) => !hindered.has(partitionName(of)))
@@ -205,12 +206,12 @@ export class Fetcher {
           leaderEpoch,
         }
       })
-      if (positions.length === 0) return { ...answer, hindered, asked: inTurn.map(atOffset) }
+      if (positions.length === 0) return { ...answer, hindered, asked }
       const { code, partitions } = await brokers.ask(leader, fetch(positions, isById, LIMITS))
       const problem = code === CODE.NONE ? null : unavailable(code)
-      return { ...answer, hindered, asked: inTurn.map(atOffset), partitions, problem }
+      return { ...answer, hindered, asked, partitions, problem }
     } catch (error) {
-      return { ...answer, asked: inTurn.map(atOffset), problem: error as TidemarkError }
+      return { ...answer, asked, problem: error as TidemarkError }
     }
   }
 

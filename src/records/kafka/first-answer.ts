@@ -1,19 +1,20 @@
 import { isAway } from './errors.ts'
 
-/** Who has not answered by then may be hanging: another is asked beside it, ms. */
+/** Who has not answered by then may be hanging: another is asked beside it, and a refusal is told, ms. */
 const HEAD_START_MS = 1_000
 
 /**
  * Asks several for what any of them can tell: the next as soon as the one before has failed, or lets wait. The first answer counts
  * (hedged requests: Dean and Barroso, The Tail at Scale, 2013).
  * @param whom at least one; in this order
- * @throws when all are away, what the first of them failed with; any other failure at once
+ * @throws when nobody answers, what the first of them failed with, but rather a refusal than that one is away
  */
 export function firstAnswer<W, T>(whom: readonly W[], ask: (one: W) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const left = [...whom]
     const problems: unknown[] = []
     let timer: NodeJS.Timeout | undefined
+    let lastChance: NodeJS.Timeout | undefined
     const askNext = () => {
       clearTimeout(timer)
       const next = left.shift()
@@ -23,7 +24,12 @@ export function firstAnswer<W, T>(whom: readonly W[], ask: (one: W) => Promise<T
     }
     const end = () => {
       clearTimeout(timer)
+      clearTimeout(lastChance)
       left.length = 0
+    }
+    const fail = () => {
+      end()
+      reject(problems.find((problem) => !isAway(problem)) ?? problems[0])
     }
     const answered = (answer: T) => {
       end()
@@ -31,14 +37,10 @@ export function firstAnswer<W, T>(whom: readonly W[], ask: (one: W) => Promise<T
     }
     const failed = (problem: unknown) => {
       problems.push(problem)
-      if (!isAway(problem)) {
-        end()
-        reject(problem)
-      } else if (problems.length === whom.length) {
-        reject(problems[0])
-      } else {
-        askNext()
-      }
+      // Nearly always all others refuse as well; but one alone may have another certificate, or be set up otherwise.
+      if (!isAway(problem)) lastChance ??= setTimeout(fail, HEAD_START_MS)
+      if (problems.length === whom.length) fail()
+      else askNext()
     }
     askNext()
   })

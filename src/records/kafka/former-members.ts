@@ -44,12 +44,12 @@ export class FormerMembers {
    */
   async takeOut(groupId: string, brokers: Brokers): Promise<void> {
     const own = this.#idsOf.get(groupId) ?? new Set<string>()
-    this.#idsOf.delete(groupId)
     const others = () => this.#namesakes(groupId, brokers, (id) => own.has(id))
     // Who comes up under a name takes the place of whoever had it; but only once, or two of one name would go on for ever.
     if (this.#hasTakenPlace) await this.#refuseTheLiving(others)
-    this.#hasTakenPlace = true
     const namesakes = await others()
+    this.#hasTakenPlace = true
+    this.#idsOf.delete(groupId)
     for (const memberId of [...own, ...namesakes.ids]) {
       const leaving = whenSettled(async () => {
         const coordinator = await brokers.groupBroker(groupId)

@@ -27,6 +27,11 @@ export function groupRefusal(code: number, group: string): TidemarkError | null 
       )
     case CODE.GROUP_AUTHORIZATION_FAILED:
       return notAllowed('READ', { type: 'group', name: group })
+    case CODE.TOPIC_AUTHORIZATION_FAILED:
+      return new TidemarkError('AUTHORIZATION', message, {
+        where: group,
+        hint: 'the user lacks the right READ on a topic whose offsets the group commits',
+      })
     default:
       return null
   }

@@ -66,6 +66,9 @@ interface BrokerPool {
   findConnectedBroker: () => Promise<PoolBroker>
 }
 
+/** Why the library hangs up: a broker has left the cluster, or the other connection with it has ended. */
+export const LET_GO = 'the client let go of it'
+
 interface Address {
   readonly host: string
   readonly port: number
@@ -102,7 +105,7 @@ export function clusterOf(kafka: Kafka, { brokers, ask, heard }: ClusterOptions)
     const leave = broker.disconnect.bind(broker)
     const disconnect = async () => {
       // It would wait for the answers of one that hangs, and whoever asked for metadata with it.
-      const reason = new Error('it is not part of the cluster any more')
+      const reason = new Error(LET_GO)
       for (const api of ['Metadata', 'Fetch'] as const) hangUp(broker, api, reason)
       await leave()
     }

@@ -1,12 +1,14 @@
 import { type LogEntry, type logCreator, logLevel } from 'kafkajs'
+import { LET_GO } from './library.ts'
 import type { KafkaLog } from './options.ts'
 
 // What the library logs, in our words. Most of it is thrown as well, and told by whoever it stops.
 
 /** What the library says of a broker, by its line. */
 const SENTENCES: readonly [RegExp, (broker: string, rest: string) => string | null][] = [
-  // Closing the driver ends what the library still waits for.
+  // Closing the driver ends what the library still waits for, and so does letting go of one broker.
   [/the driver is closed$/, () => null],
+  [new RegExp(`${LET_GO}$`), () => null],
   [/^Connection error: (.*)/, (broker, why) => `the connection to broker ${broker} failed: ${why}`],
   [
     /^Connection timeout/,

@@ -55,7 +55,7 @@ export class Producer {
 
   /** Sequence numbers begin anew with every identity. */
   be(identity: ProducerIdentity | null): void {
-    // With a new epoch it is the same producer to a leader.
+    // With the epoch that the end of a transaction gives it is the same producer to a leader.
     if (identity?.id !== this.#identity?.id) this.#known.clear()
     this.#identity = identity
     this.#hasLost = false

@@ -26,12 +26,22 @@ export class Sockets {
       : this.#plain({ host, port }, onConnect)
     socket.setKeepAlive(true, 60_000)
     this.#open.add(socket)
+    this.#destroyWhileConnecting(socket)
     socket.once('close', () => {
       this.#open.delete(socket)
       // The library does so again each time that it fails to reach the broker, and each call would leave a listener behind.
       socket.unref = () => socket
     })
     return socket
+  }
+
+  /**
+   * The library ends a socket that does not connect in time. That one would wait until it is connected, be it when the next one
+   * has long taken its place, and the library would then take the end of the old one for that of the new one.
+   */
+  #destroyWhileConnecting(socket: Socket): void {
+    const end = socket.end.bind(socket) as (...of: readonly unknown[]) => Socket
+    socket.end = (...of: readonly unknown[]) => (socket.connecting ? socket.destroy() : end(...of))
   }
 
   #plain({ host, port }: Address, onConnect: () => void): Socket {

@@ -179,6 +179,8 @@ export class Transactions {
   async #write(outgoing: readonly Outgoing[], parts: TransactionParts): Promise<void> {
     const { member, offsets } = parts
     if (this.#version === 1) await this.#announce(outgoing, member().group)
+    // Before anything is sent: nobody would wait for it.
+    const now = member()
     const sending = {
       transactionalId: this.transactionalId,
       joinsTransaction: this.#version === 2,
@@ -189,7 +191,7 @@ export class Transactions {
     // All have an end before the transaction gets one.
     const [sent, committed] = await Promise.allSettled([
       this.#producer.send(outgoing, sending),
-      this.#sendOffsets(member(), offsets),
+      this.#sendOffsets(now, offsets),
     ])
     if (committed.status === 'rejected') throw committed.reason
     if (sent.status === 'rejected') throw sent.reason

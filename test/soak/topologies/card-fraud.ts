@@ -1,16 +1,25 @@
-// card-fraud on a machine that may have no free core: its model may take as long as it takes.
-import type { Definition, Step } from '../../../src/topology/definition.ts'
+// card-fraud on a machine that may have no free core: its model may take as long as it takes; and nothing is remembered for longer than
+// the windows hold, or restarts would read more of the log each time, until no life of a worker got to the end of it.
+import type { Definition, FeaturesStep, Step } from '../../../src/topology/definition.ts'
 import cardFraud from '../../../topologies/card-fraud.ts'
 
 const PATIENCE_MS = 60_000
 
-function patient(then: readonly Step[]): Step[] {
+function lived(then: readonly Step[]): Step[] {
   return then.map((step) => {
     if (step.op === 'sink') return step
-    const slow = { ...step, then: patient(step.then) }
-    return slow.op === 'score' ? { ...slow, latencyBudgetMs: PATIENCE_MS } : slow
+    const next = { ...step, then: lived(step.then) }
+    if (next.op === 'score') return { ...next, latencyBudgetMs: PATIENCE_MS }
+    return next.op === 'features' ? { ...next, features: next.features.map(bounded) } : next
   })
 }
 
-const topology: Definition = { ...cardFraud, then: patient(cardFraud.then) }
+type Feature = FeaturesStep['features'][number]
+
+function bounded(feature: Feature): Feature {
+  if (feature.from !== 'sinceLast' || feature.capMs === null) return feature
+  return { ...feature, never: feature.capMs / 1_000 }
+}
+
+const topology: Definition = { ...cardFraud, then: lived(cardFraud.then) }
 export default topology
