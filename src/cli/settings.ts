@@ -60,7 +60,7 @@ export const SETTINGS = {
     takes: '<ms>',
     about: 'from one commit to the next; with exactly-once outputs are seen that much later',
     fallback: null,
-    fallbackText: '10, with much load up to 250',
+    fallbackText: '10, with much load up to 250; with at-least-once 3 to 100',
     parse: (given) => numberOf(given, { from: 1, to: 60_000 }),
   }),
   maxCommitMb: setting<number>({
@@ -78,7 +78,7 @@ export const SETTINGS = {
   deadLetterBreaker: setting<number | null>({
     takes: '<percent|off>',
     about:
-      'when more of the last 1,000 records of a partition are dead letters, it goes on at 100 a second',
+      'when more than that of the last 1,000 records of a partition are dead letters, it goes on at 100 a second',
     fallback: null,
     fallbackText: 'off',
     parse: (given) => (one(given) === 'off' ? null : numberOf(given, { from: 1, to: 99 })),
@@ -100,7 +100,7 @@ export const SETTINGS = {
   rebuild: setting<number>({
     takes: '<all|none|duration>',
     about:
-      'how much of the log windows are rebuilt from where nothing tells of them, such as after an offset was reset: all, 6h, none',
+      'how much of the log to rebuild windows from where no note stands beside the offset, such as after a reset: all, 6h, none',
     fallback: Number.POSITIVE_INFINITY,
     fallbackText: 'all',
     parse: rebuild,

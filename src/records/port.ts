@@ -155,7 +155,7 @@ export interface MemberHandlers {
   unreadable(partitions: readonly Unreadable[]): void
   /** A broker takes no requests to read, or to write, for so long, since this member is over a quota. */
   throttled(durationMs: number, of: 'reading' | 'writing'): void
-  /** The member works no more, and why: `BROKER_UNAVAILABLE` when joining again may help, else fatal. */
+  /** The member works no more, and why; joining again may help when the error's action is `retry`. */
   failed(error: Error): void
 }
 
@@ -165,11 +165,12 @@ export interface Member {
    * Makes a commit durable; at least once its offsets may follow a moment later, and do before the member leaves or loses their
    * partitions. One at a time. A partition whose epoch has passed is its new owner's: at least once its offsets are left out,
    * exactly once the whole commit is refused, since it holds outputs of that partition.
-   * @throws TidemarkError `REBALANCING` (the group is dealing out its partitions anew, or has: assemble it again; nothing was
-   * written, unless at least once the outputs took so long that the group did not wait for them) · `COMMIT_FAILED` or
+   * @throws TidemarkError `REBALANCING` (the group is dealing out its partitions anew, or has: assemble it again of what
+   * is left; whether what was lost is committed its new owners see) · `COMMIT_FAILED` or
    * `BROKER_UNAVAILABLE` (nothing of the offsets was committed; at least once outputs may stand in the log: send all again) ·
    * `COMMIT_TIMED_OUT` (its bytes could not be written in time: the same, and a smaller one may get through) ·
-   * `FENCED` (the group went on without this member) · `TOPIC_MISSING` or `TOPIC_LIMITS`: sent again it fails again
+   * `FENCED` (the group went on without this member) · `TOPIC_MISSING`, `TOPIC_LIMITS`, `AUTHORIZATION`, `CONFIG_INVALID` or
+   * `WORKER_NAME_TAKEN`: sent again it fails again
    */
   commit(commit: Commit): Promise<void>
   /** Stops the flow of chunks of one partition; at most one more may come. */
@@ -256,10 +257,10 @@ export interface Records {
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
   /**
    * Where a group stands in the partitions of a topic, in their order; those that have no leader are left out. Joins nothing.
-   * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `TOPIC_MISSING`
+   * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
   standings(group: string, topic: string): Promise<readonly Standing[]>
-  /** Joins the group; resolves once the first assignment has been handed over. */
+  /** Joins the group; resolves once all that was assigned has been handed over, but for partitions without a leader. */
   join(options: JoinOptions): Promise<Member>
   close(): Promise<void>
 }

@@ -50,7 +50,7 @@ export interface WorkerOptions {
   readonly rebuildMs?: number
   /** @default 'exactly-once' */
   readonly guarantee?: Guarantee
-  /** From the start of one commit to the start of the next, ms. @default as the load wants it, 10 to 250 */
+  /** From the start of one commit to the start of the next, ms. @default as the load wants it: 10 to 250, at least once 3 to 100 */
   readonly commitIntervalMs?: number
   /** The most that one commit may have, but for what one record makes, bytes. @default 16 MB */
   readonly maxCommitBytes?: number
