@@ -21,7 +21,7 @@ export function groupRefusal(code: number, group: string): TidemarkError | null 
         {
           where: group,
           hint:
-            "set the brokers' offset.metadata.max.bytes to 4096, which is its default, or run fewer topologies, or such of shorter " +
+            "set the brokers' offset.metadata.max.bytes to 4096, which is its default, or run fewer topologies, or ones with shorter " +
             'names, in one group',
         },
       )
