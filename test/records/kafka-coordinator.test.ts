@@ -1,3 +1,4 @@
+import { logLevel } from 'kafkajs'
 import { describe, expect, onTestFinished } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { Brokers } from '../../src/records/kafka/brokers.ts'
@@ -18,7 +19,8 @@ describe('a coordinator of transactions that is dead', () => {
   ownKafkaTest(
     'is found in another place while it is away, though it was told as before when it was asked for again',
     async ({ service, node }) => {
-      const brokers = new Brokers(clientConfig({ brokers: service.brokers }))
+      const config = clientConfig({ brokers: service.brokers })
+      const brokers = new Brokers({ ...config, logLevel: logLevel.NOTHING })
       onTestFinished(() => brokers.close())
       await brokers.connect()
       const transactionalId = freshName('id')
