@@ -17,31 +17,25 @@ export interface FeedOptions {
   readonly isOver: () => boolean
 }
 
-export interface Fed {
-  /** Of the stream, each of which stands in the log. */
-  readonly payments: number
-  /** Sends that failed and were made again: what they held may stand there twice, as inputs of their own. */
-  readonly again: number
-}
-
-/** Sends payments at an even pace. Resolves when the last stands in the log. */
+/**
+ * Sends payments at an even pace.
+ * @returns how many, when the last stands in the log. What was not acknowledged was sent again, and may stand there twice, as inputs of their own
+ */
 export async function feed(
   { brokers, topic, perSecond, seconds, isOver }: FeedOptions,
   tell: (sent: number) => void,
-): Promise<Fed> {
+): Promise<number> {
   const payments = paymentRecords(topic, perSecond * (seconds + LONGER_S))
   const records = new KafkaRecords({ brokers, clientId: 'tidemark-soak' })
   const writer = records.writer()
   const startMs = performance.now()
   let sent = 0
-  let again = 0
   /** Brokers may be gone for a while. */
   const sendAtLast = async (batch: readonly NewRecord[]): Promise<void> => {
     for (;;) {
       try {
         return await writer.send(batch)
       } catch {
-        again++
         await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS))
       }
     }
@@ -54,7 +48,7 @@ export async function feed(
       await sendAtLast(batch)
       sent += batch.length
       tell(sent)
-      if (isLast) return { payments: sent, again }
+      if (isLast) return sent
       await new Promise((resolve) => setTimeout(resolve, SEND_EVERY_MS))
     }
   } finally {
