@@ -1,16 +1,27 @@
-import { type AddressInfo, createServer } from 'node:net'
+import { randomInt } from 'node:crypto'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+
+/** Below those that a system gives to outgoing connections (Linux: 32768 on): one of them would take a port that is free for a moment. */
+const FIRST = 10_000
+const LAST = 32_767
 
 /** Ports of 127.0.0.1 that are free now; all are held until all are known. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.once('listening', () => resolve((server.address() as AddressInfo).port))
-        }),
-    ),
-  )
+  const servers: Server[] = []
+  while (servers.length < count) {
+    const server = await listening(randomInt(FIRST, LAST + 1))
+    if (server !== null) servers.push(server)
+  }
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
   return ports
+}
+
+/** `null`: somebody else has the port. */
+function listening(port: number): Promise<Server | null> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(null))
+    server.listen(port, '127.0.0.1', () => resolve(server))
+  })
 }
