@@ -18,6 +18,7 @@ interface Queue {
 interface Connection {
   readonly requestQueue: Queue
   connect(): Promise<unknown>
+  disconnect(): Promise<unknown>
 }
 
 /** A connection of the library whose socket the test holds. */
@@ -25,14 +26,20 @@ class Line {
   readonly written: number[] = []
   /** Why the connection was ended. */
   ended: string | null = null
+  /** Why requests failed, by correlation id. */
+  readonly failed = new Map<number, string>()
+  readonly #on = new Map<string, () => void>()
   readonly socket = {
     bytesRead: 0,
-    on() {},
+    on: (event: string, listener: () => void) => void this.#on.set(event, listener),
+    end() {},
+    unref() {},
     destroy: (error: Error) => {
       this.ended ??= error.message
     },
   }
   readonly queue: Queue
+  readonly connection: Connection
   readonly connected: Promise<unknown>
 
   constructor() {
@@ -47,17 +54,26 @@ class Line {
         return this.socket
       },
     })
+    this.connection = connection
     this.queue = connection.requestQueue
     this.connected = connection.connect()
   }
 
   ask(correlationId: number, { apiName = 'Produce', requestTimeout = 0 } = {}): void {
     this.queue.push({
-      entry: { apiName, correlationId, resolve() {}, reject() {} },
+      entry: {
+        ...{ apiName, correlationId, resolve() {} },
+        reject: ({ message }: Error) => void this.failed.set(correlationId, message),
+      },
       expectResponse: true,
       requestTimeout,
       sendRequest: () => this.written.push(correlationId),
     })
+  }
+
+  /** The broker ends it. */
+  end(): void {
+    this.#on.get('end')?.()
   }
 
   answer(correlationId: number): void {
@@ -105,6 +121,14 @@ test('an answer that is overdue ends the connection, with all that is on its way
   expect(line.ended).toBeNull()
   pass(200)
   expect(line.ended).toBe('no answer to Produce in 10000 ms')
+})
+
+test('what was asked just when the connection was ended fails, and is not waited for', async () => {
+  const disconnected = line.connection.disconnect()
+  line.ask(1)
+  await disconnected
+  line.end()
+  expect(line.failed).toEqual(new Map([[1, 'Connection error: it has ended']]))
 })
 
 test('its time begins when a request is written, not when it is asked for', () => {

@@ -1,11 +1,13 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
+import kafkajs from 'kafkajs'
 
 // The queue of requests that each of the library's connections has, mended in place, for its requests and for our own.
 //
 // Its time is the wall clock's: when that is set, every request has timed out at once, or none ever does. It takes the time at which
 // the broker reads nothing on purpose (KIP-219) for time in which it could have answered. After a time-out it goes on with a connection
-// whose bytes may still be under way, so that what is sent again is there twice. And it asks itself every millisecond whether a
+// whose bytes may still be under way, so that what is sent again is there twice. It forgets what is on its way over a connection that
+// it takes for ended, so that whoever waits for the answer does so for ever. And it asks itself every millisecond whether a
 // request waits to be sent (kafkajs#1704), which costs several percent of a core.
 //
 // Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js.
@@ -25,6 +27,7 @@ interface RequestQueue {
   throttleCheckTimeoutId: NodeJS.Timeout | null
   isConnected(): boolean
   destroy(): void
+  rejectAll(error: Error): void
   checkPendingRequests(): void
 }
 
@@ -61,7 +64,7 @@ export function mendRequestQueue(): void {
       return connect?.call(this)
     },
   })
-  const { sendSocketRequest } = queue
+  const { sendSocketRequest, destroy: stopTimers } = queue as Methods
   Object.assign(queue, {
     sendSocketRequest(this: RequestQueue, request: SocketRequest) {
       sentMs.set(request, performance.now())
@@ -86,8 +89,14 @@ export function mendRequestQueue(): void {
       }, leftMs)
     },
     scheduleRequestTimeoutCheck(this: RequestQueue) {
-      this.destroy()
+      stopTimers?.call(this)
       this.requestTimeoutIntervalId = watch(this)
+    },
+    // Called when the connection has ended, or was ended from this side: nothing is answered over it, or looked after, any more.
+    destroy(this: RequestQueue) {
+      stopTimers?.call(this)
+      if (this.inflight.size + this.pending.length === 0) return
+      this.rejectAll(new kafkajs.KafkaJSConnectionError('Connection error: it has ended'))
     },
   })
 }
