@@ -36,6 +36,8 @@ const RETRY_MS = 20
 const ANSWER_MS = 10_000
 /** All brokers that are named at start hang, or one of them is connected by then, ms. */
 const CONNECT_MS = 5_000
+/** What the library has not brought to an end by then, such as the metadata that all who ask share, never comes, ms. */
+const LIBRARY_MS = 2 * ANSWER_MS
 /** Metadata is not asked for more often, ms. */
 const REFRESH_MS = 50
 const CLIENT = { name: 'tidemark', version: '0.1.0' }
@@ -295,7 +297,8 @@ export class Brokers {
   }
 
   async #broker(nodeId: string): Promise<Wired> {
-    return (await this.#cluster.findBroker({ nodeId })) as Wired
+    const found = this.#cluster.findBroker({ nodeId })
+    return (await within(LIBRARY_MS, `connecting with broker ${nodeId}`, found)) as Wired
   }
 
   async #learn(topic: string): Promise<void> {
@@ -303,7 +306,7 @@ export class Brokers {
     this.#map.forget(topic)
     try {
       // An answer that was on its way already does not tell of it.
-      while (this.#map.codeOf(topic) === null) await asked(this.#cluster.refreshMetadata())
+      while (this.#map.codeOf(topic) === null) await this.#askForMetadata()
       this.refuseUnusable(topic)
     } catch (error) {
       this.#topics.delete(topic)
@@ -313,7 +316,11 @@ export class Brokers {
 
   async #refresh(): Promise<void> {
     await sleep(REFRESH_MS)
-    await asked(this.#cluster.refreshMetadata())
+    await this.#askForMetadata()
+  }
+
+  #askForMetadata(): Promise<void> {
+    return asked(within(LIBRARY_MS, 'asking for metadata', this.#cluster.refreshMetadata()))
   }
 
   async #metadata(nodeId: string, topics: readonly string[]): Promise<Metadata> {

@@ -1,0 +1,37 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Brokers } from '../../src/records/kafka/brokers.ts'
+import { clientConfig } from '../../src/records/kafka/options.ts'
+import { thrownBy } from '../support/thrown.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+test('an answer that never comes holds up nobody who asks for metadata later', async () => {
+  const brokers = new Brokers(clientConfig({ brokers: ['127.0.0.1:9092'] }))
+  Object.assign(brokers.cluster, { refreshMetadata: () => new Promise(() => {}) })
+  const both = [thrownBy(brokers.refresh()), thrownBy(brokers.refresh())]
+  // They are asked for together with whoever asks in the next moment.
+  await vi.waitUntil(() => vi.getTimerCount() > 0)
+  await vi.advanceTimersByTimeAsync(20_000)
+  expect((await Promise.all(both)).map(({ code }) => code)).toEqual([
+    'BROKER_UNAVAILABLE',
+    'BROKER_UNAVAILABLE',
+  ])
+  Object.assign(brokers.cluster, { refreshMetadata: async () => {} })
+  await brokers.refresh()
+  brokers.close()
+})
+
+test('nor does a connection that is never made', async () => {
+  const brokers = new Brokers(clientConfig({ brokers: ['127.0.0.1:9092'] }))
+  Object.assign(brokers.cluster, { findBroker: () => new Promise(() => {}) })
+  const failed = thrownBy(brokers.meet('1'))
+  await vi.advanceTimersByTimeAsync(20_000)
+  expect((await failed).message).toBe('connecting with broker 1 took longer than 20000 ms')
+  brokers.close()
+})
