@@ -163,7 +163,7 @@ export type RuntimeEvent =
       readonly durationMs: number
     }
   | {
-      /** What was slow or failed is committed by now, or lost. */
+      /** The commit that was slow or failed is done by now, or all of it is lost. */
       readonly type: 'commit-over'
     }
   | {

@@ -20,6 +20,18 @@ describe('a commit that takes longer than 5 s', () => {
     return { member, clock, watch, worker, pending }
   }
 
+  /** One that has been on its way for 5 s, and of which all was lost meanwhile. */
+  async function lostOnItsWay() {
+    const { member, clock, watch } = await joined()
+    member.assign(1)
+    member.give(1, [record(0)])
+    const pending = await member.nextCommit()
+    member.lose()
+    clock.advance(5_000)
+    await member.commitsNothing()
+    return { member, clock, watch, pending }
+  }
+
   test('is told, and the worker is unavailable until it has succeeded', async () => {
     const { watch, pending, worker } = await slow()
     expect(watch.of('commit-slow')).toEqual([{ type: 'commit-slow', durationMs: 5_000 }])
@@ -69,13 +81,7 @@ describe('a commit that takes longer than 5 s', () => {
   )
 
   test('is not told when all of it was lost meanwhile, nor how it failed', async () => {
-    const { member, clock, watch } = await joined()
-    member.assign(1)
-    member.give(1, [record(0)])
-    const pending = await member.nextCommit()
-    member.lose()
-    clock.advance(5_000)
-    await member.commitsNothing()
+    const { clock, watch, pending } = await lostOnItsWay()
     pending.fail(noBroker())
     await clock.asleepFor(100)
     expect(watch.of('commit-slow')).toEqual([])
@@ -83,13 +89,7 @@ describe('a commit that takes longer than 5 s', () => {
   })
 
   test('is told when it holds up what has come since, though all of it was lost', async () => {
-    const { member, clock, watch } = await joined()
-    member.assign(1)
-    member.give(1, [record(0)])
-    const pending = await member.nextCommit()
-    member.lose()
-    clock.advance(5_000)
-    await member.commitsNothing()
+    const { member, clock, watch, pending } = await lostOnItsWay()
     member.assign(2)
     member.give(2, [record(0)])
     await member.commitsNothing()
