@@ -49,7 +49,7 @@ interface Which {
   readonly where?: (body: Buffer) => boolean
 }
 
-type Kind = 'cut' | 'hold' | 'alter' | 'lose reply' | 'hold reply' | 'alter reply'
+type Kind = 'cut' | 'hold' | 'alter' | 'lose reply' | 'halve reply' | 'hold reply' | 'alter reply'
 
 /** Something that goes wrong, once. */
 export interface Fault {
@@ -120,6 +120,11 @@ export class FaultyWire {
   /** The broker does it, and the connection ends instead of the answer going on. */
   loseReply(api: number, which?: Which): Fault {
     return this.#arm('lose reply', api, which)
+  }
+
+  /** The broker does it, and the connection ends when half of the answer has gone on. */
+  halveReply(api: number, which?: Which): Fault {
+    return this.#arm('halve reply', api, which)
   }
 
   /** The request, and what follows it on its connection, goes on only when released, even if the client has hung up by then. */
@@ -268,6 +273,12 @@ class NodeWire {
       const { exchange, fault } = line.unanswered.get(correlationId) as Unanswered
       line.unanswered.delete(correlationId)
       if (fault?.kind === 'lose reply') return end(line, fault, exchange)
+      if (fault?.kind === 'halve reply') {
+        await new Promise((resolve) =>
+          line.client.write(frame.subarray(0, frame.length / 2), resolve),
+        )
+        return end(line, fault, exchange)
+      }
       if (fault?.kind === 'hold reply') {
         fault.happens(exchange)
         await fault.released

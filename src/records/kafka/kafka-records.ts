@@ -4,13 +4,13 @@ import type { JoinOptions, Member, Needs, Records, Standing, TopicInfo } from '.
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { Brokers } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
+import { mendConnections } from './connections.ts'
 import { FormerMembers } from './former-members.ts'
 import { quietLog } from './log.ts'
 import { type Connections, KafkaMember } from './member.ts'
 import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './options.ts'
 import { type DescribeTopics, Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
-import { mendRequestQueue } from './request-queue.ts'
 import { selfTest } from './self-test.ts'
 import { transactionalIdOf } from './transactional-id.ts'
 import { Transactions } from './transactions.ts'
@@ -32,7 +32,7 @@ export class KafkaRecords implements Records {
   /** @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS · TidemarkError `CLIENT_BROKEN` */
   constructor(options: KafkaOptions) {
     selfTest()
-    mendRequestQueue()
+    mendConnections()
     const logCreator = quietLog(options.log ?? (() => {}))
     this.#config = {
       ...clientConfig(options),

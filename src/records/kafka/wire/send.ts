@@ -9,7 +9,7 @@ import { API, type ApiName, type Request } from './request.ts'
 // for a slow link, nor for a broker that throttles and reads no more from the connection over which too much came (KIP-219).
 //
 // Private to kafkajs 2.2.4, and looked at by the self-test: network/connectionPool.js (getConnection, pool), network/connection.js
-// (what Connection has below), network/requestQueue/index.js (push, maybeThrottle, throttledUntil as `request-queue.ts` has it).
+// (what Connection has below), network/requestQueue/index.js (push, maybeThrottle, throttledUntil as `connections.ts` has it).
 
 /** A connection of the library, as far as it is used here. */
 interface Connection {
@@ -57,9 +57,6 @@ export interface Wired extends Broker {
 /** For how long a broker takes no request, ms. */
 export type Throttled = (ms: number) => void
 
-/** Waiting for a connection that is being made: the library would make a second one beside it. */
-const connecting = new WeakMap<ConnectionPool, Map<number, Promise<Connection>>>()
-
 /**
  * Sends a request and gives what its response says.
  * @param answerWithinMs beside the time for which the broker waits on purpose
@@ -104,7 +101,7 @@ export async function send<T>(
 
 /** The connection for a call, made and authenticated. @throws as {@link send} */
 export async function connected({ connectionPool }: Wired, api: ApiName): Promise<Connection> {
-  const connection = await connectionFor(connectionPool, indexOf(api))
+  const connection = await connectionPool.getConnection(indexOf(api))
   if (!connection.isAuthenticated()) await connection.authenticate()
   connection.failIfNotConnected()
   return connection
@@ -129,20 +126,6 @@ export function hangUp(broker: Wired, api: ApiName, reason: Error): void {
 /** Whoever asks for a few bytes must not wait behind many. */
 function indexOf(api: ApiName): number {
   return api === 'Fetch' || api === 'Produce' ? 1 : 0
-}
-
-async function connectionFor(pool: ConnectionPool, index: number): Promise<Connection> {
-  const pending = connecting.get(pool) ?? new Map<number, Promise<Connection>>()
-  connecting.set(pool, pending)
-  const waiting = pending.get(index)
-  if (waiting !== undefined) return waiting
-  const connection = pool.getConnection(index)
-  pending.set(index, connection)
-  try {
-    return await connection
-  } finally {
-    pending.delete(index)
-  }
 }
 
 /** Length, header version 1: call, version, correlation id, client id. */

@@ -2,13 +2,17 @@ import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import kafkajs from 'kafkajs'
 
-// The queue of requests that each of the library's connections has, mended in place, for its requests and for our own.
+// The library's connections and their queues of requests, mended in place, for its requests and for our own.
 //
-// Its time is the wall clock's: when that is set, every request has timed out at once, or none ever does. It takes the time at which
-// the broker reads nothing on purpose (KIP-219) for time in which it could have answered. After a time-out it goes on with a connection
-// whose bytes may still be under way, so that what is sent again is there twice. It forgets what is on its way over a connection that
-// it takes for ended, so that whoever waits for the answer does so for ever. And it asks itself every millisecond whether a
-// request waits to be sent (kafkajs#1704), which costs several percent of a core.
+// A queue's time is the wall clock's: when that is set, every request has timed out at once, or none ever does. It takes the time at
+// which the broker reads nothing on purpose (KIP-219) for time in which it could have answered. After a time-out it goes on with a
+// connection whose bytes may still be under way, so that what is sent again is there twice. It forgets what is on its way over a
+// connection that it takes for ended, so that whoever waits for the answer does so for ever. And it asks itself every millisecond
+// whether a request waits to be sent (kafkajs#1704), which costs several percent of a core.
+//
+// A connection goes on over its next socket with what it had read of the one before: half an answer makes nonsense of all that follows,
+// and nothing is ever answered again. Whoever waits to be authenticated is not told that it broke. And who asks for it while it is
+// being made gets a second socket beside the first.
 //
 // Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js.
 
@@ -33,12 +37,22 @@ interface RequestQueue {
 
 interface Connection {
   readonly requestQueue: RequestQueue
-  readonly socket: Socket
+  readonly socket: Socket | undefined
+  /** What came after the last whole answer. */
+  chunks: readonly Buffer[]
+  bytesBuffered: number
+  /** How many must have come before it looks at them. */
+  bytesNeeded: number
+  /** Who waits to be authenticated. */
+  authHandlers: { onError(): void } | null
+  isConnected(): boolean
 }
 
 type Mended<T> = { readonly prototype: T & Methods }
 type Methods = Record<string, (...args: never[]) => unknown>
 
+/** Before each answer: how long it is. */
+const LENGTH_BYTES = 4
 /** How often is it looked whether an answer is overdue, ms. */
 const LOOK_MS = 100
 /** A look that comes so much too late comes before what has arrived meanwhile was read: the process stood still, ms. */
@@ -51,19 +65,53 @@ const connectionOf = new WeakMap<RequestQueue, Connection>()
 let isMended = false
 
 /** Mends the library, once. */
-export function mendRequestQueue(): void {
+export function mendConnections(): void {
   if (isMended) return
   isMended = true
   const require = createRequire(import.meta.url)
-  const queue = (require('kafkajs/src/network/requestQueue') as Mended<RequestQueue>).prototype
-  const connection = (require('kafkajs/src/network/connection') as Mended<Connection>).prototype
-  const { connect } = connection
+  mendConnection((require('kafkajs/src/network/connection') as Mended<Connection>).prototype)
+  mendQueue((require('kafkajs/src/network/requestQueue') as Mended<RequestQueue>).prototype)
+}
+
+function mendConnection(connection: Connection & Methods): void {
+  const { connect, disconnect, rejectRequests } = connection as Methods
   Object.assign(connection, {
-    connect(this: Connection) {
-      connectionOf.set(this.requestQueue, this)
-      return connect?.call(this)
+    connect: shared((mended) => {
+      if (!mended.isConnected()) beginAnew(mended)
+      connectionOf.set(mended.requestQueue, mended)
+      return connect?.call(mended)
+    }),
+    disconnect: shared((mended) => disconnect?.call(mended)),
+    // Called when it breaks.
+    rejectRequests(this: Connection, error: Error) {
+      this.authHandlers?.onError()
+      rejectRequests?.call(this, error as never)
     },
   })
+}
+
+/** A method that does its work once for all who call it meanwhile. */
+function shared(work: (of: Connection) => unknown): (this: Connection) => Promise<unknown> {
+  const running = new WeakMap<Connection, Promise<unknown>>()
+  return function (this: Connection) {
+    const before = running.get(this)
+    if (before !== undefined) return before
+    const outcome = Promise.resolve(work(this)).finally(() => running.delete(this))
+    running.set(this, outcome)
+    return outcome
+  }
+}
+
+/** Nothing is left of the socket before, nor does anything more come from it. */
+function beginAnew(connection: Connection): void {
+  connection.socket?.destroy()
+  connection.chunks = []
+  connection.bytesBuffered = 0
+  connection.bytesNeeded = LENGTH_BYTES
+  connection.authHandlers = null
+}
+
+function mendQueue(queue: RequestQueue & Methods): void {
   const { sendSocketRequest, destroy: stopTimers } = queue as Methods
   Object.assign(queue, {
     sendSocketRequest(this: RequestQueue, request: SocketRequest) {

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { mendRequestQueue } from '../../src/records/kafka/request-queue.ts'
+import { mendConnections } from '../../src/records/kafka/connections.ts'
 
-// The library's queue of requests as this driver mends it, on a connection that is none.
+// The library's connections and their queues of requests as this driver mends them, on a socket that is none.
 
 const require = createRequire(import.meta.url)
 const LIMIT_MS = 10_000
@@ -19,25 +19,50 @@ interface Connection {
   readonly requestQueue: Queue
   connect(): Promise<unknown>
   disconnect(): Promise<unknown>
+  sendAuthRequest(request: object): Promise<unknown>
+}
+
+class FakeSocket {
+  bytesRead = 0
+  /** Why it was destroyed; '' for no reason. */
+  endedBy: string | null = null
+  readonly #on = new Map<string, (of?: unknown) => void>()
+
+  on(event: string, listener: (of?: unknown) => void): void {
+    this.#on.set(event, listener)
+  }
+
+  emit(event: 'data' | 'end' | 'error', of?: unknown): void {
+    this.#on.get(event)?.(of)
+  }
+
+  destroy(error?: Error): void {
+    this.endedBy ??= error?.message ?? ''
+  }
+
+  write(): void {}
+  end(): void {}
+  unref(): void {}
+}
+
+/** An answer as it comes over the wire. */
+function answerBytes(correlationId: number, payload: string): Buffer {
+  const bytes = Buffer.alloc(8 + payload.length)
+  bytes.writeInt32BE(4 + payload.length, 0)
+  bytes.writeInt32BE(correlationId, 4)
+  bytes.write(payload, 8)
+  return bytes
 }
 
 /** A connection of the library whose socket the test holds. */
 class Line {
   readonly written: number[] = []
-  /** Why the connection was ended. */
-  ended: string | null = null
   /** Why requests failed, by correlation id. */
   readonly failed = new Map<number, string>()
-  readonly #on = new Map<string, () => void>()
-  readonly socket = {
-    bytesRead: 0,
-    on: (event: string, listener: () => void) => void this.#on.set(event, listener),
-    end() {},
-    unref() {},
-    destroy: (error: Error) => {
-      this.ended ??= error.message
-    },
-  }
+  /** What each request was answered with, by correlation id. */
+  readonly answered = new Map<number, string>()
+  /** The newest, and those before it. */
+  readonly sockets: FakeSocket[] = []
   readonly queue: Queue
   readonly connection: Connection
   readonly connected: Promise<unknown>
@@ -51,6 +76,7 @@ class Line {
       ...{ host: 'h', port: 1, logger, requestTimeout: LIMIT_MS, connectionTimeout: 1_000 },
       socketFactory: ({ onConnect }: { onConnect: () => void }) => {
         queueMicrotask(onConnect)
+        this.sockets.unshift(new FakeSocket())
         return this.socket
       },
     })
@@ -62,7 +88,9 @@ class Line {
   ask(correlationId: number, { apiName = 'Produce', requestTimeout = 0 } = {}): void {
     this.queue.push({
       entry: {
-        ...{ apiName, correlationId, resolve() {} },
+        ...{ apiName, correlationId },
+        resolve: ({ payload }: { payload: Buffer }) =>
+          void this.answered.set(correlationId, payload.toString()),
         reject: ({ message }: Error) => void this.failed.set(correlationId, message),
       },
       expectResponse: true,
@@ -71,9 +99,13 @@ class Line {
     })
   }
 
-  /** The broker ends it. */
-  end(): void {
-    this.#on.get('end')?.()
+  get socket(): FakeSocket {
+    return this.sockets[0] as FakeSocket
+  }
+
+  /** Why the connection was ended. */
+  get ended(): string | null {
+    return this.socket.endedBy
   }
 
   answer(correlationId: number): void {
@@ -85,7 +117,7 @@ class Line {
 let line: Line
 
 beforeEach(async () => {
-  mendRequestQueue()
+  mendConnections()
   vi.useFakeTimers({
     toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance', 'Date'],
   })
@@ -98,6 +130,8 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+/** All that only waits for promises has happened. */
+const settled = () => new Promise((resolve) => setImmediate(resolve))
 const pass = (ms: number) => vi.advanceTimersByTime(ms)
 
 test('a wall clock that is set, to whatever time, lets nothing time out and holds nothing back', () => {
@@ -127,8 +161,44 @@ test('what was asked just when the connection was ended fails, and is not waited
   const disconnected = line.connection.disconnect()
   line.ask(1)
   await disconnected
-  line.end()
+  line.socket.emit('end')
   expect(line.failed).toEqual(new Map([[1, 'Connection error: it has ended']]))
+})
+
+test('half an answer that came before a connection broke is no part of what comes over the next one', async () => {
+  line.ask(1)
+  line.socket.emit('data', answerBytes(1, 'first').subarray(0, 10))
+  line.socket.emit('error', new Error('reset'))
+  expect(line.failed).toEqual(new Map([[1, 'Connection error: reset']]))
+  await settled()
+  await line.connection.connect()
+  line.ask(2)
+  line.socket.emit('data', answerBytes(2, 'second'))
+  expect(line.answered).toEqual(new Map([[2, 'second']]))
+})
+
+test('a socket has nothing more to say once the next one is there', async () => {
+  await line.connection.disconnect()
+  await line.connection.connect()
+  expect(line.sockets.map((socket) => socket.endedBy)).toEqual([null, ''])
+})
+
+test('all who ask for a connection while it is made get the same', async () => {
+  await line.connection.disconnect()
+  await Promise.all([line.connection.connect(), line.connection.connect()])
+  expect(line.sockets).toHaveLength(2)
+  await line.connection.disconnect()
+  await line.connection.connect()
+  expect(line.sockets).toHaveLength(3)
+})
+
+test('who is to be authenticated hears that the connection broke', async () => {
+  const request = { encode: async () => Buffer.alloc(8) }
+  const asked = line.connection.sendAuthRequest({ request, response: null })
+  asked.catch(() => {})
+  await settled()
+  line.socket.emit('error', new Error('reset'))
+  await expect(asked).rejects.toThrow('Connection closed by the server')
 })
 
 test('its time begins when a request is written, not when it is asked for', () => {
