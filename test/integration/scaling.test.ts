@@ -58,7 +58,7 @@ kafkaTest(
       const longest = (partition: number, sinceMs: number) =>
         longestSilenceMs(live, partition, [sinceMs, endMs])
       const kept = neverLost(first)
-      expect(kept, 'as few partitions move as an even share allows').toHaveLength(2)
+      expect(kept, `as few as an even share allows move:\n${rebalancesOf(first)}`).toHaveLength(2)
       for (const p of kept) expect(longest(p, startMs), `partition ${p}`).toBeLessThan(REBALANCE_MS)
       for (const p of ALL) {
         const most = SESSION_S * 1_000 + REBALANCE_MS
@@ -107,6 +107,14 @@ function longestSilenceMs(
   const own = arrivals.filter((a) => a.partition === of && fromMs <= a.atMs && a.atMs <= toMs)
   const times = [fromMs, ...own.map((a) => a.atMs), toMs]
   return Math.max(...times.slice(1).map((ms, i) => ms - (times[i] as number)))
+}
+
+/** What a worker told of its partitions and of what was in its way. */
+function rebalancesOf(worker: Running): string {
+  const lines = worker.stderr().split('\n')
+  return lines
+    .filter((line) => /"level":"(?:warn|error)"|assigned|handed over|lost|worker is/.test(line))
+    .join('\n')
 }
 
 /** The partitions that a worker had from its start to its end. */

@@ -53,7 +53,7 @@ test(
       claims: () => ({ generation: -1, owned: [], transactionalId: null }),
       leaving: async () => {},
       confirmed: () => {},
-      dealt: () => {},
+      dealt: async () => {},
       looked: () => heard('looked'),
       expelled: async () => {},
     })

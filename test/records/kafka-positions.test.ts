@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Positions } from '../../src/records/kafka/positions.ts'
+import { type Owned, Positions } from '../../src/records/kafka/positions.ts'
 
 function positions(): Positions {
   let epoch = 0
@@ -20,8 +20,8 @@ describe('positions of a member', () => {
     const [zero] = first.added
     if (zero !== undefined) zero.nextOffset = 7
     const second = held.assign(at(0, 2), generation(6))
-    expect(numbers(second.lost)).toEqual([1])
-    expect(second.why).toBe('revoked')
+    expect(numbers(second.lost.revoked)).toEqual([1])
+    expect(second.lost.expelled).toEqual([])
     expect(held.get({ topic: 't', partition: 0 })).toMatchObject({ epoch: 1, nextOffset: 7 })
     expect(second.added.map((owned) => owned.epoch)).toEqual([3])
   })
@@ -42,9 +42,32 @@ describe('positions of a member', () => {
     const held = positions()
     held.assign(at(0, 1), generation(1))
     const change = held.assign(at(0, 1), later)
-    expect(numbers(change.lost)).toEqual([0, 1])
-    expect(change.why).toBe('expelled')
+    expect(numbers(change.lost.expelled)).toEqual([0, 1])
+    expect(change.lost.revoked).toEqual([])
     expect(change.added.map((owned) => owned.epoch)).toEqual([3, 4])
+  })
+
+  test('after such a generation it keeps what nobody has touched, and no more', () => {
+    const held = positions()
+    const { added } = held.assign(at(0, 1, 2, 3), generation(1))
+    for (const owned of added.slice(0, 3)) owned.started = true
+    expect(numbers(held.doubtful(generation(3)))).toEqual([0, 1, 2])
+    const change = held.assign(
+      at(0, 1, 3),
+      generation(3),
+      [0, 2].map((i) => added[i] as Owned),
+    )
+    expect(numbers(change.lost.revoked)).toEqual([2])
+    expect(numbers(change.lost.expelled)).toEqual([1, 3])
+    expect([...held.all()].map((owned) => owned.epoch)).toEqual([1, 5, 6])
+  })
+
+  test('nothing is doubtful in the next generation, under another member id, or before the first', () => {
+    const held = positions()
+    expect(held.doubtful(generation(7))).toEqual([])
+    for (const owned of held.assign(at(0), generation(7)).added) owned.started = true
+    expect(held.doubtful(generation(8))).toEqual([])
+    expect(held.doubtful(generation(9, 'me again'))).toEqual([])
   })
 
   test('claims are what is held, under the generation that gave it', () => {

@@ -5,7 +5,7 @@ import { type Commit, MOST_METADATA_BYTES, type NextOffset } from '../port.ts'
 import type { CommitGate, Generation } from './commit-gate.ts'
 import { readMark, withMark } from './commit-mark.ts'
 import type { GroupOffsets } from './group-offsets.ts'
-import type { Owned, Positions } from './positions.ts'
+import type { Owned, Positions, Stored } from './positions.ts'
 import type { Transactions } from './transactions.ts'
 import type { FetchedOffset } from './wire/offsets.ts'
 import type { KafkaWriter } from './writer.ts'
@@ -79,6 +79,10 @@ export class AtLeastOnce implements Committing {
     const still = all.filter((next) => positions.get(next)?.epoch === next.epoch)
     const moved = still.map((next) => ({ ...next, offset: next.nextOffset }))
     await offsets.commit(generation, moved)
+    for (const next of moved) {
+      const owned = positions.get(next)
+      if (owned !== undefined) owned.stored = next
+    }
     this.#putOff.clear()
   }
 
@@ -135,7 +139,10 @@ export class ExactlyOnce implements Committing {
     const member = () => ({ group, ...generation() })
     const isCommitted = await this.#isCommitted({ records, offsets, member, isSmallest })
     if (!isCommitted) await this.#settle(owned)
-    for (const one of owned) one.commits++
+    for (const [i, one] of owned.entries()) {
+      one.commits++
+      one.stored = offsets[i] as Stored
+    }
   }
 
   /** `false`: it is not known, or somebody else has used this worker's transactional id. */
@@ -178,7 +185,10 @@ export class ExactlyOnce implements Committing {
       }
       throw error
     }
-    for (const one of fresh) one.isClaimed = true
+    for (const [i, one] of fresh.entries()) {
+      one.isClaimed = true
+      one.stored = claims[i] as Stored
+    }
   }
 
   /**

@@ -6,6 +6,7 @@ import type { Brokers, Coordinated } from './brokers.ts'
 import type { Generation } from './commit-gate.ts'
 import { readMark } from './commit-mark.ts'
 import { groupRefusal } from './group-refusal.ts'
+import type { Owned } from './positions.ts'
 import { fence } from './transactions.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
 import { type FetchedOffset, offsetCommit, offsetFetch } from './wire/offsets.ts'
@@ -58,6 +59,18 @@ export class GroupOffsets {
       await sleep(UNSTABLE_RETRY_MS)
     }
     return null
+  }
+
+  /** Those of which the group still has what this member knows, and no transaction may change that. @throws TidemarkError as {@link stable} */
+  async unchanged(partitions: readonly Owned[]): Promise<readonly Owned[]> {
+    if (partitions.length === 0) return []
+    const now = byName(await this.#fetch(partitions, true))
+    return partitions.filter((owned) => {
+      const found = now.get(partitionName(owned))
+      const isSame =
+        found?.offset === owned.stored?.offset && found?.metadata === owned.stored?.metadata
+      return found?.code === CODE.NONE && isSame
+    })
   }
 
   /**

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
-import type { Assignment, Commit, JoinOptions, Member, TopicPartition } from '../port.ts'
+import type { Assignment, Commit, JoinOptions, Loss, Member, TopicPartition } from '../port.ts'
 import { chosenStart, lookBackMsOf, startOf } from '../standing.ts'
 import { type KafkaAdmin, type Range, standingOf } from './admin.ts'
 import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
-import { CommitGate } from './commit-gate.ts'
+import { CommitGate, type Generation } from './commit-gate.ts'
 import type { Committing, Surroundings } from './committing.ts'
 import { fromKafka } from './errors.ts'
 import { type Fetchable, Fetcher, markOf, NO_LEADER } from './fetcher.ts'
@@ -37,6 +37,8 @@ export interface Connections {
 }
 
 const LEAVE_MS = 5_000
+/** The group stands still until all have their assignments, and waits for no heartbeat meanwhile, ms. */
+const LOOK_MS = 1_000
 const RETRY_MS = 100
 /** A partition without a leader is looked at so often, ms. */
 const UNLED_RETRY_MS = 500
@@ -75,7 +77,7 @@ export class KafkaMember implements Member {
       sessionTimeoutMs,
       claims: () => this.#positions.claims,
       leaving: () => this.#closeGate(),
-      dealt: (dealt) => this.#safely(() => this.#dealt(dealt)),
+      dealt: (dealt) => this.#dealt(dealt),
       looked: () => this.#safely(() => this.#tellPartitions()),
       confirmed: (askedMs) => this.#gate.confirm(askedMs),
       expelled: () => this.#checkName(),
@@ -191,19 +193,33 @@ export class KafkaMember implements Member {
     return [...this.#positions.all()].filter((owned) => owned.started && !owned.paused)
   }
 
-  #dealt({ generation, partitions, liveIds }: Dealt): void {
-    if (this.#isOver) return
+  async #dealt(dealt: Dealt): Promise<void> {
+    const untouched = await this.#untouched(dealt.generation)
+    if (!this.#isOver) this.#safely(() => this.#take(dealt, untouched))
+  }
+
+  /** Of the partitions that others may have had, those that are as this member left them. In doubt there are none. */
+  async #untouched(generation: Generation): Promise<readonly Owned[]> {
+    const looking = this.#offsets.unchanged(this.#positions.doubtful(generation))
+    return within(LOOK_MS, 'looking at offsets', looking).catch(() => [])
+  }
+
+  #take({ generation, partitions, liveIds }: Dealt, untouched: readonly Owned[]): void {
     this.#tellPartitions()
-    const { lost, why, added } = this.#positions.assign(partitions, generation)
-    if (lost.length > 0) {
-      const gone = lost.map(({ topic, partition }) => ({ topic, partition }))
-      this.#o.handlers.lost(gone, why)
-      for (const owned of lost) this.#unreadables.over(owned)
-      this.#fetcher.wake()
-    }
+    const { lost, added } = this.#positions.assign(partitions, generation, untouched)
+    this.#lose(lost.revoked, 'revoked')
+    this.#lose(lost.expelled, 'expelled')
     this.#gate.open(generation)
     this.#liveIds = liveIds
     void this.#handOver(added)
+  }
+
+  #lose(lost: readonly Owned[], why: Loss): void {
+    if (lost.length === 0) return
+    const gone = lost.map(({ topic, partition }) => ({ topic, partition }))
+    this.#o.handlers.lost(gone, why)
+    for (const owned of lost) this.#unreadables.over(owned)
+    this.#fetcher.wake()
   }
 
   /** Hands over what was added; a partition without a leader when it has one, and the others meanwhile. */
@@ -293,6 +309,7 @@ export class KafkaMember implements Member {
       if (!this.#positions.holds(owned)) continue
       const { nextOffset, metadata } = assignment
       owned.committed = { nextOffset, metadata: metadata ?? '' }
+      owned.stored = stable.get(partitionName(owned)) ?? null
       owned.nextOffset = chosenStart(assignment, this.#o.handlers.assigned(assignment))
       Object.assign(owned, markOf(owned.topic, owned.partition, waiting))
       owned.started = true

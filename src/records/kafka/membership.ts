@@ -44,8 +44,8 @@ export interface MembershipOptions {
   readonly claims: () => Claims
   /** Resolves when JoinGroup may be sent. */
   readonly leaving: () => Promise<void>
-  /** The assignment of a generation. It must not throw. */
-  readonly dealt: (dealt: Dealt) => void
+  /** The assignment of a generation; resolves when it is in force. It must not throw. */
+  readonly dealt: (dealt: Dealt) => Promise<void>
   /** What is known of the topics was asked for anew. It must not throw. */
   readonly looked: () => void
   /** The group has answered that it knows the member, to what was asked at that moment. */
@@ -180,7 +180,7 @@ export class Membership {
     this.#hasJoined = true
     const generation = { generationId, memberId }
     if (this.#over.signal.aborted) return generation
-    this.#o.dealt({
+    await this.#o.dealt({
       generation,
       partitions: Object.entries(dealt?.assignment ?? {}).flatMap(([topic, partitions]) =>
         topics.includes(topic) ? partitions.map((partition) => ({ topic, partition })) : [],

@@ -1,8 +1,9 @@
 import { partitionName } from '../../kernel/ids.ts'
-import type { Committed, Loss, TopicPartition } from '../port.ts'
+import type { Committed, TopicPartition } from '../port.ts'
 import type { Claims } from './claims.ts'
 import type { Generation } from './commit-gate.ts'
 import type { Fetchable } from './fetcher.ts'
+import type { PartitionOffset } from './wire/transactions.ts'
 
 /** A partition that this member has, and how far it has read. */
 export interface Owned extends Fetchable {
@@ -13,19 +14,25 @@ export interface Owned extends Fetchable {
   paused: boolean
   /** What is committed of it, or where it begins when nothing is. */
   committed: Committed
+  /** What stands in the group for it; `null`: it has not been asked yet. */
+  stored: Stored | null
   /** Is it known by this member's name to whoever takes over from it? */
   isClaimed: boolean
   /** Transactions of this member that have committed an offset of it. */
   commits: number
 }
 
+/** An offset with what stands beside it, as the group has it. */
+export type Stored = Pick<PartitionOffset, 'offset' | 'metadata'>
+
 /** What an assignment changes. */
 export interface Change {
-  readonly lost: readonly Owned[]
-  /** Why those are lost. */
-  readonly why: Loss
+  readonly lost: Readonly<Record<'revoked' | 'expelled', readonly Owned[]>>
   readonly added: readonly Owned[]
 }
+
+/** Of who has had no assignment yet. */
+const NEVER: Generation = { generationId: -1, memberId: '' }
 
 /** The partitions of one member, and how far each has been read. */
 export class Positions {
@@ -66,14 +73,30 @@ export class Positions {
   }
 
   /**
-   * Takes over an assignment. Nothing is kept when others may have had the partitions meanwhile: under another member id,
-   * because the group had removed the former member, and after a generation whose assignment did not get here.
+   * Those that others may have had before this generation, since the assignment of one between did not get here: they are kept only if
+   * nobody has committed anything of them meanwhile. Not those under another member id: the group had removed the former member.
    */
-  assign(partitions: readonly TopicPartition[], generation: Generation): Change {
-    const { generationId, memberId } = this.#generation ?? { generationId: -1, memberId: '' }
+  doubtful(generation: Generation): readonly Owned[] {
+    const { generationId, memberId } = this.#generation ?? NEVER
+    const isSame = generation.memberId === memberId
+    const hasMissed = generation.generationId > generationId + 1
+    return isSame && hasMissed ? [...this.#owned.values()].filter((owned) => owned.started) : []
+  }
+
+  /**
+   * Takes over an assignment.
+   * @param untouched those that were {@link doubtful} and of which nobody has committed anything
+   */
+  assign(
+    partitions: readonly TopicPartition[],
+    generation: Generation,
+    untouched: readonly Owned[] = [],
+  ): Change {
+    const { generationId, memberId } = this.#generation ?? NEVER
     const isNext = generation.memberId === memberId && generation.generationId === generationId + 1
-    const before = isNext ? this.#owned : new Map<string, Owned>()
     const former = [...this.#owned.values()]
+    const sound = new Set(isNext ? former : untouched)
+    const before = new Map([...sound].map((owned) => [partitionName(owned), owned]))
     this.#generation = generation
     this.#owned = new Map()
     const added: Owned[] = []
@@ -85,7 +108,8 @@ export class Positions {
       if (held === undefined) added.push(owned)
     }
     const lost = former.filter((owned) => !this.holds(owned))
-    return { lost, why: isNext ? 'revoked' : 'expelled', added }
+    const revoked = lost.filter((owned) => sound.has(owned))
+    return { lost: { revoked, expelled: lost.filter((owned) => !sound.has(owned)) }, added }
   }
 
   /** Another assignment of a partition that is held. */
@@ -108,6 +132,7 @@ export class Positions {
       started: false,
       paused: false,
       committed: { nextOffset: 0, metadata: '' },
+      stored: null,
       isClaimed: false,
       commits: 0,
     }
