@@ -44,6 +44,11 @@ export class CommitSize {
     else this.#become(this.#bytes + (this.#isBeginning ? this.#bytes : this.#step))
   }
 
+  /** Nothing was to be committed for a while. */
+  rested(): void {
+    this.#pace = null
+  }
+
   /** A commit of so many bytes did not get through in time. */
   timedOut(bytes: number): void {
     this.#isBeginning = false

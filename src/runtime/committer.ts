@@ -103,11 +103,8 @@ export class Committer {
       })
       const startMs = this.#o.clock.elapsedMs()
       const size = await this.commitOnce()
-      if (size === 0) {
-        await woken
-        continue
-      }
-      await this.#keepPace(startMs, size)
+      if (size === 0) await this.#rest(woken)
+      else await this.#keepPace(startMs, size)
     }
   }
 
@@ -149,6 +146,19 @@ export class Committer {
     this.#tell(segments, commit, durationMs)
     this.#tellPace()
     return load.records + segments.length
+  }
+
+  /** Waits until there may be something to commit. When nothing has been for a while, nothing is slow. */
+  async #rest(woken: Promise<void>): Promise<void> {
+    if (this.#toldPace !== null) {
+      const isWoken = new AbortController()
+      void woken.then(() => isWoken.abort('woken'))
+      await this.#o.clock.sleep(SLOW_MS, isWoken.signal)
+      if (isWoken.signal.aborted) return
+      this.#size.rested()
+      this.#tellPace()
+    }
+    await woken
   }
 
   /** Waits until the next commit may start, after one of that size, as {@link commitOnce} tells it. */

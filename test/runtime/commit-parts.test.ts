@@ -75,6 +75,26 @@ test('a worker whose commits are held up runs on, and says how much gets through
   expect(watch.of('state').at(-1)).toEqual({ type: 'state', state: 'running' })
 })
 
+test('a worker that has had nothing to commit for a while is not slow any more', async () => {
+  const { member, clock, watch } = await joined()
+  member.assign(1)
+  member.give(
+    1,
+    Array.from({ length: 1_500 }, (_, i) => record(i)),
+  )
+  const only = await member.nextCommit()
+  clock.advance(2_500)
+  only.succeed()
+  await watch.until((w) => w.of('writing-slow').length > 0)
+  await member.commitsNothing()
+  clock.advance(10)
+  await clock.asleepFor(5_000)
+  expect(watch.of('writing-slow')).toHaveLength(1)
+  clock.advance(5_000)
+  await watch.until((w) => w.of('writing-slow').length > 1)
+  expect(watch.of('state').at(-1)).toEqual({ type: 'state', state: 'running' })
+})
+
 test('a commit for which the broker throttles was as slow as that', async () => {
   const { member, clock } = await joined()
   member.assign(1)
