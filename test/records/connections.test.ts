@@ -19,7 +19,6 @@ interface Connection {
   readonly requestQueue: Queue
   connect(): Promise<unknown>
   disconnect(): Promise<unknown>
-  sendAuthRequest(request: object): Promise<unknown>
 }
 
 class FakeSocket {
@@ -28,8 +27,13 @@ class FakeSocket {
   endedBy: string | null = null
   readonly #on = new Map<string, (of?: unknown) => void>()
 
-  on(event: string, listener: (of?: unknown) => void): void {
+  on(event: string, listener: (of?: unknown) => void): this {
     this.#on.set(event, listener)
+    return this
+  }
+
+  removeAllListeners(event: string): void {
+    this.#on.delete(event)
   }
 
   emit(event: 'data' | 'end' | 'error', of?: unknown): void {
@@ -40,7 +44,6 @@ class FakeSocket {
     this.endedBy ??= error?.message ?? ''
   }
 
-  write(): void {}
   end(): void {}
   unref(): void {}
 }
@@ -180,8 +183,34 @@ test('half an answer that came before a connection broke is no part of what come
 test('a socket has nothing more to say once the next one is there', async () => {
   await line.connection.disconnect()
   await line.connection.connect()
-  expect(line.sockets.map((socket) => socket.endedBy)).toEqual([null, ''])
+  line.ask(1)
+  const before = line.sockets[1]
+  expect(before?.endedBy).toBe('')
+  before?.emit('data', answerBytes(1, 'stale'))
+  before?.emit('error', new Error('stale'))
+  before?.emit('end')
+  await settled()
+  expect([line.answered.size, line.failed.size, line.ended]).toEqual([0, 0, null])
+  line.socket.emit('data', answerBytes(1, 'fresh'))
+  expect(line.answered).toEqual(new Map([[1, 'fresh']]))
 })
+
+test('what was asked over a socket that is gone fails when the next one is made', async () => {
+  await line.connection.disconnect()
+  line.ask(1)
+  await line.connection.connect()
+  expect(line.failed).toEqual(new Map([[1, 'Connection error: it has ended']]))
+})
+
+test.each([0, 3, -1])(
+  'an answer of %i bytes ends the connection, and not the process',
+  (length) => {
+    const bytes = Buffer.alloc(12)
+    bytes.writeInt32BE(length)
+    line.socket.emit('data', bytes)
+    expect(line.ended).toMatch(/./)
+  },
+)
 
 test('all who ask for a connection while it is made get the same', async () => {
   await line.connection.disconnect()
@@ -190,15 +219,6 @@ test('all who ask for a connection while it is made get the same', async () => {
   await line.connection.disconnect()
   await line.connection.connect()
   expect(line.sockets).toHaveLength(3)
-})
-
-test('who is to be authenticated hears that the connection broke', async () => {
-  const request = { encode: async () => Buffer.alloc(8) }
-  const asked = line.connection.sendAuthRequest({ request, response: null })
-  asked.catch(() => {})
-  await settled()
-  line.socket.emit('error', new Error('reset'))
-  await expect(asked).rejects.toThrow('Connection closed by the server')
 })
 
 test('its time begins when a request is written, not when it is asked for', () => {

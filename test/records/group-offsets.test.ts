@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Brokers, Coordinated } from '../../src/records/kafka/brokers.ts'
 import { withMark } from '../../src/records/kafka/commit-mark.ts'
 import { GroupOffsets } from '../../src/records/kafka/group-offsets.ts'
+import type { Owned } from '../../src/records/kafka/positions.ts'
 import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import type { FetchedOffset } from '../../src/records/kafka/wire/offsets.ts'
 
 const PARTITIONS = [0, 1].map((partition) => ({ topic: 'events', partition }))
 
@@ -48,4 +50,50 @@ test('nor is the owner of a partition that another one has by now', async () => 
   const liveIds = () => new Set(['g-c'])
   await offsets.shutOutTheDead(PARTITIONS, { liveIds, isOwned: (of) => of.partition === 1 })
   expect(shutOut).toEqual(['g-b'])
+})
+
+describe('partitions for which the group has what was last stored', () => {
+  const owned = (partition: number, offset: number, metadata: string) =>
+    ({ topic: 'events', partition, stored: { offset, metadata } }) as Owned
+
+  /** A group that answers the first question with the first of the lists, and so on; the last one again and again. */
+  function answering(...lists: (readonly Partial<FetchedOffset>[])[]) {
+    let asked = 0
+    const askCoordinator = async () => {
+      const list = lists[Math.min(asked++, lists.length - 1)] ?? []
+      const offsets = list.map((of) => ({ topic: 'events', code: CODE.NONE, ...of }))
+      return { code: CODE.NONE, offsets }
+    }
+    return new GroupOffsets({ askCoordinator } as unknown as Brokers, 'g')
+  }
+
+  test('are those of the same offset and metadata', async () => {
+    const held = [owned(0, 5, 'a'), owned(1, 5, 'a'), owned(2, 5, 'a'), owned(3, -1, '')]
+    const answers = answering([
+      { partition: 0, offset: 5, metadata: 'a' },
+      { partition: 1, offset: 6, metadata: 'a' },
+      { partition: 2, offset: 5, metadata: 'b' },
+      { partition: 3, offset: -1, metadata: '' },
+    ])
+    const unchanged = await answers.unchanged(held, 1_000)
+    expect(unchanged.map(({ partition }) => partition)).toEqual([0, 3])
+  })
+
+  test('are known when the transactions over them have ended, and not before', async () => {
+    const code = CODE.UNSTABLE_OFFSET_COMMIT
+    const first = [
+      { partition: 0, offset: 5, metadata: 'a', code },
+      { partition: 1, offset: 5, metadata: 'a', code },
+    ]
+    const ended = { partition: 0, offset: 5, metadata: 'a' }
+    const answers = answering(first, [ended, { partition: 1, offset: 5, metadata: 'a', code }])
+    const unchanged = await answers.unchanged([owned(0, 5, 'a'), owned(1, 5, 'a')], 100)
+    expect(unchanged.map(({ partition }) => partition)).toEqual([0])
+  })
+
+  test('are none where nothing was stored, or nothing is answered', async () => {
+    const unknown = { topic: 'events', partition: 0, stored: null } as unknown as Owned
+    const answers = answering([{ partition: 0, offset: -1, metadata: '' }])
+    expect(await answers.unchanged([unknown, owned(1, 5, 'a')], 1_000)).toEqual([])
+  })
 })

@@ -62,6 +62,16 @@ describe('positions of a member', () => {
     expect([...held.all()].map((owned) => owned.epoch)).toEqual([1, 5, 6])
   })
 
+  test('one that was begun anew meanwhile is not put back', () => {
+    const held = positions()
+    const [before] = held.assign(at(0), generation(1)).added as [Owned]
+    before.started = true
+    held.renew(before)
+    const change = held.assign(at(0), generation(3), [before])
+    expect(change.lost.expelled.map((owned) => owned.epoch)).toEqual([2])
+    expect(change.added.map((owned) => owned.epoch)).toEqual([3])
+  })
+
   test('nothing is doubtful in the next generation, under another member id, or before the first', () => {
     const held = positions()
     expect(held.doubtful(generation(7))).toEqual([])

@@ -16,6 +16,9 @@ function batchOf(leaderEpoch: number): Buffer {
   return batch
 }
 
+/** Where a question for {@link HERE} says under which epoch its leader is known to lead, bytes. */
+const EPOCH_AT = { OffsetForLeaderEpoch: 19, Fetch: 40 }
+
 /** What the leader has where the last record was read. */
 const THERE: Readonly<Record<string, Partial<FetchedPartition>>> = {
   same: { code: CODE.NONE, set: batchOf(10) },
@@ -27,15 +30,18 @@ const THERE: Readonly<Record<string, Partial<FetchedPartition>>> = {
 /** A cluster whose leader says that it has the log only up to 336 for the epochs before its own. */
 function clusterOf(there: string) {
   let epoch = 10
-  const ask = async (_: string, { api }: Request<unknown>) =>
-    api === 'Fetch'
+  const ask = async (_: string, { api, body }: Request<unknown>) => {
+    asked.push(`${api} ${Buffer.concat(body).readInt32BE(EPOCH_AT[api as keyof typeof EPOCH_AT])}`)
+    return api === 'Fetch'
       ? { code: CODE.NONE, partitions: [{ ...HERE, ...THERE[there] }] }
       : [{ ...HERE, code: CODE.NONE, epoch: 10, endOffset: 336 }]
+  }
+  const asked: string[] = []
   const brokers = { idOf: () => 'an id', leaderEpochOf: () => epoch, ask } as unknown as Brokers
   const elect = (newest: number) => {
     epoch = newest
   }
-  return { brokers, elect }
+  return { brokers, elect, asked }
 }
 
 /** Up to 339, the last one of epoch 10; then another leader is elected. */
@@ -67,6 +73,25 @@ describe('a log under a new leader', () => {
     const { mark, checked } = afterReading('nothing yet')
     expect([...(await checked).keys()]).toEqual(['t-3'])
     expect(mark.checkedEpoch).toBe(10)
+  })
+
+  test('is left to the leader after it, from which was read on while this one was asked', async () => {
+    const { brokers, elect } = clusterOf('nothing')
+    const mark = { ...HERE, nextOffset: 330, ...markOf('t', 3, brokers), readEpoch: 10 }
+    elect(11)
+    const checked = checkLogs(brokers, '1', [mark])
+    elect(12)
+    Object.assign(mark, { nextOffset: 400, readEpoch: 12, checkedEpoch: 12 })
+    expect(await checked).toEqual(new Map())
+    expect(mark.checkedEpoch).toBe(12)
+  })
+
+  test('is looked at under the epoch of its leader: a follower may lack what others have', async () => {
+    const { brokers, elect, asked } = clusterOf('same')
+    const mark = { ...HERE, nextOffset: 339, ...markOf('t', 3, brokers), readEpoch: 10 }
+    elect(11)
+    await checkLogs(brokers, '1', [mark])
+    expect(asked).toEqual(['OffsetForLeaderEpoch 11', 'Fetch 11'])
   })
 
   test('is not judged by an epoch that this client happened to know when it began to read', async () => {

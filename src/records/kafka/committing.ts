@@ -81,9 +81,14 @@ export class AtLeastOnce implements Committing {
     await offsets.commit(generation, moved)
     for (const next of moved) {
       const owned = positions.get(next)
-      if (owned !== undefined) owned.stored = next
+      // It may have become another assignment while this was not answered.
+      if (owned?.epoch === next.epoch) owned.stored = next
     }
-    this.#putOff.clear()
+    // More may have been put off meanwhile, in the next generation.
+    for (const next of all) {
+      const name = partitionName(next)
+      if (this.#putOff.get(name) === next) this.#putOff.delete(name)
+    }
   }
 
   /** Nothing came after the last outputs. What fails now goes with the next commit, or is tried again. */

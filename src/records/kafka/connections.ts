@@ -10,9 +10,9 @@ import kafkajs from 'kafkajs'
 // connection that it takes for ended, so that whoever waits for the answer does so for ever. And it asks itself every millisecond
 // whether a request waits to be sent (kafkajs#1704), which costs several percent of a core.
 //
-// A connection goes on over its next socket with what it had read of the one before: half an answer makes nonsense of all that follows,
-// and nothing is ever answered again. Whoever waits to be authenticated is not told that it broke. And who asks for it while it is
-// being made gets a second socket beside the first.
+// A connection goes on over its next socket with what it had read of the one before: half an answer turns all that follows into nonsense,
+// and nothing is ever answered again. What the socket before still tells is taken for news of the next one. Whoever asks for it while it
+// is being made gets a second socket beside the first. And an answer that cannot be one ends the process.
 //
 // Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js.
 
@@ -43,8 +43,6 @@ interface Connection {
   bytesBuffered: number
   /** How many must have come before it looks at them. */
   bytesNeeded: number
-  /** Who waits to be authenticated. */
-  authHandlers: { onError(): void } | null
   isConnected(): boolean
 }
 
@@ -74,7 +72,7 @@ export function mendConnections(): void {
 }
 
 function mendConnection(connection: Connection & Methods): void {
-  const { connect, disconnect, rejectRequests } = connection as Methods
+  const { connect, disconnect, processData } = connection as Methods
   Object.assign(connection, {
     connect: shared((mended) => {
       if (!mended.isConnected()) beginAnew(mended)
@@ -82,10 +80,12 @@ function mendConnection(connection: Connection & Methods): void {
       return connect?.call(mended)
     }),
     disconnect: shared((mended) => disconnect?.call(mended)),
-    // Called when it breaks.
-    rejectRequests(this: Connection, error: Error) {
-      this.authHandlers?.onError()
-      rejectRequests?.call(this, error as never)
+    processData(this: Connection, bytes: Buffer) {
+      try {
+        processData?.call(this, bytes as never)
+      } catch (error) {
+        this.socket?.destroy(error as Error)
+      }
     },
   })
 }
@@ -104,11 +104,13 @@ function shared(work: (of: Connection) => unknown): (this: Connection) => Promis
 
 /** Nothing is left of the socket before, nor does anything more come from it. */
 function beginAnew(connection: Connection): void {
-  connection.socket?.destroy()
+  const { socket } = connection
+  for (const event of ['data', 'end', 'error', 'timeout']) socket?.removeAllListeners(event)
+  socket?.on('error', () => {}).destroy()
+  connection.requestQueue.destroy()
   connection.chunks = []
   connection.bytesBuffered = 0
   connection.bytesNeeded = LENGTH_BYTES
-  connection.authHandlers = null
 }
 
 function mendQueue(queue: RequestQueue & Methods): void {

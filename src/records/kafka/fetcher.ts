@@ -194,7 +194,11 @@ export class Fetcher {
     const asked = inTurn.map(atOffset)
     try {
       const hindered = await checkLogs(brokers, leader, inTurn)
-      const sound = inTurn.filter((of) => !hindered.has(partitionName(of)))
+      const isStill = ({ of, offset }: Asked) =>
+        of.nextOffset === offset && of.checkedEpoch === brokers.leaderEpochOf(of)
+      const sound = asked
+        .filter((one) => !hindered.has(partitionName(one.of)) && isStill(one))
+        .map(({ of }) => of)
       const isById =
         sound.every(({ topicId }) => topicId !== null) && (await brokers.fetchesById(leader))
       const positions = sound.map(({ nextOffset: offset, checkedEpoch: leaderEpoch, ...of }) => {
@@ -287,11 +291,16 @@ interface Setback {
   readonly untilMs: number
 }
 
+interface Asked {
+  readonly of: Fetchable
+  readonly offset: number
+}
+
 interface Answer {
   readonly leader: string
   /** When it was asked for. */
   readonly sinceMs: number
-  readonly asked: readonly { readonly of: Fetchable; readonly offset: number }[]
+  readonly asked: readonly Asked[]
   readonly partitions: readonly FetchedPartition[]
   /** Why nothing was fetched of some, by partition name. */
   readonly hindered: ReadonlyMap<string, TidemarkError>

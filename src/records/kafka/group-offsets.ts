@@ -13,6 +13,8 @@ import { type FetchedOffset, offsetCommit, offsetFetch } from './wire/offsets.ts
 import type { PartitionOffset } from './wire/transactions.ts'
 
 const UNSTABLE_RETRY_MS = 10
+/** Of a partition about which the group has not answered. */
+const UNKNOWN = { code: CODE.UNSTABLE_OFFSET_COMMIT, offset: -1, metadata: '' }
 
 /** How things stand in the newest generation that is known. */
 export interface Now {
@@ -61,15 +63,25 @@ export class GroupOffsets {
     return null
   }
 
-  /** Those of which the group still has what this member knows, and no transaction may change that. @throws TidemarkError as {@link stable} */
-  async unchanged(partitions: readonly Owned[]): Promise<readonly Owned[]> {
-    if (partitions.length === 0) return []
-    const now = byName(await this.#fetch(partitions, true))
+  /**
+   * Those for which the group still has what this member last stored, and no open transaction can change that.
+   * @param withinMs how long an open one is waited for: its markers may be about to be written
+   * @throws TidemarkError as {@link stable}
+   */
+  async unchanged(partitions: readonly Owned[], withinMs: number): Promise<readonly Owned[]> {
+    const untilMs = performance.now() + withinMs
+    let open: readonly TopicPartition[] = partitions
+    const found = new Map<string, FetchedOffset>()
+    while (open.length > 0 && performance.now() < untilMs) {
+      const offsets = await this.#fetch(open, true)
+      for (const offset of offsets) found.set(partitionName(offset), offset)
+      open = offsets.filter(({ code }) => code !== CODE.NONE)
+      if (open.length > 0) await sleep(UNSTABLE_RETRY_MS)
+    }
     return partitions.filter((owned) => {
-      const found = now.get(partitionName(owned))
-      const isSame =
-        found?.offset === owned.stored?.offset && found?.metadata === owned.stored?.metadata
-      return found?.code === CODE.NONE && isSame
+      const { code, offset, metadata } = found.get(partitionName(owned)) ?? UNKNOWN
+      const isSame = offset === owned.stored?.offset && metadata === owned.stored.metadata
+      return code === CODE.NONE && isSame
     })
   }
 

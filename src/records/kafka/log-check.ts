@@ -39,7 +39,8 @@ export function refuseIfMadeAnew({ topic, partition, ...mark }: LogMark, brokers
 }
 
 /**
- * Looks whether the leader has what was read, for partitions whose leader has changed since that was last looked at.
+ * Looks whether the leader has what was read, for partitions whose leader has changed since that was last looked at. One that has got yet
+ * another leader meanwhile, from which it may have been read on, is left to that one.
  * @returns what hinders those that could not be looked at, by partition name
  * @throws TidemarkError `TOPIC_CHANGED` · `LOG_TRUNCATED` · as `Brokers.ask`
  */
@@ -57,7 +58,11 @@ export async function checkLogs(
     else changed.push(mark)
   }
   if (changed.length === 0) return new Map()
-  const asked = changed.map((mark) => ({ mark, epoch: brokers.leaderEpochOf(mark) }))
+  const asked = changed.map((mark) => ({
+    mark,
+    before: { ...mark },
+    epoch: brokers.leaderEpochOf(mark),
+  }))
   const answers = await brokers.ask(
     leader,
     offsetForLeaderEpoch(
@@ -68,38 +73,49 @@ export async function checkLogs(
   )
   const byName = new Map(answers.map((answer) => [partitionName(answer), answer]))
   const hindered = new Map<string, TidemarkError>()
-  for (const { mark, epoch } of asked) {
+  for (const { mark, before, epoch } of asked) {
     const name = partitionName(mark)
     const answer = byName.get(name)
-    if (answer?.code !== CODE.NONE) {
-      hindered.set(name, unanswered(mark, answer?.code ?? CODE.UNKNOWN_TOPIC_OR_PARTITION))
-      continue
-    }
-    const hasAll = answer.epoch >= 0 && answer.endOffset >= mark.nextOffset
-    const problem = hasAll ? null : await refuseUnlessThere(mark, { answer, brokers, leader })
+    const problem = await problemOf(before, { answer, brokers, leader, epoch })
+    if (mark.nextOffset !== before.nextOffset || brokers.leaderEpochOf(mark) !== epoch) continue
+    if (problem?.code === 'LOG_TRUNCATED') throw problem
     if (problem === null) mark.checkedEpoch = epoch
     else hindered.set(name, problem)
   }
   return hindered
 }
 
-interface Suspicion {
-  readonly answer: EpochEnd
+interface Look {
   readonly brokers: Brokers
   readonly leader: string
+  /** Under which it leads. */
+  readonly epoch: number
+}
+
+/** @returns `null`: the leader has what was read */
+async function problemOf(
+  mark: LogMark,
+  { answer, ...look }: Look & { readonly answer: EpochEnd | undefined },
+): Promise<TidemarkError | null> {
+  if (answer?.code !== CODE.NONE) {
+    return unanswered(mark, answer?.code ?? CODE.UNKNOWN_TOPIC_OR_PARTITION)
+  }
+  const hasAll = answer.epoch >= 0 && answer.endOffset >= mark.nextOffset
+  return hasAll ? null : lookAtLast(mark, answer, look)
 }
 
 /**
  * Looks at the log itself: epoch and offset tell a record from every other one (KIP-101). A leader whose disk had been full was seen to
  * have forgotten an epoch, and to have all its records.
- * @returns why it could not be looked at; `null`: the last record that was read is there
- * @throws TidemarkError `LOG_TRUNCATED`
+ * @returns `LOG_TRUNCATED`, or why it could not be looked at; `null`: the last record that was read is there
  */
-async function refuseUnlessThere(
+async function lookAtLast(
   { topic, partition, nextOffset, readEpoch }: LogMark,
-  { answer, brokers, leader }: Suspicion,
+  answer: EpochEnd,
+  { brokers, leader, epoch: leaderEpoch }: Look,
 ): Promise<TidemarkError | null> {
-  const last = { topic, partition, topicId: null, offset: nextOffset - 1, leaderEpoch: -1 }
+  // Who leads no more, or not yet, would answer as a follower, which may lack the record.
+  const last = { topic, partition, topicId: null, offset: nextOffset - 1, leaderEpoch }
   const { code, partitions } = await brokers.ask(leader, fetch([last], false, ONE_BATCH))
   const [found] = partitions
   const isGone = found?.code === CODE.OFFSET_OUT_OF_RANGE
@@ -118,7 +134,7 @@ async function refuseUnlessThere(
     answer.epoch < 0
       ? `the leader knows of no leader before it, and the last record that was read is of epoch ${readEpoch}`
       : `the new leader has the log that was read only up to ${answer.endOffset}`
-  throw new TidemarkError(
+  return new TidemarkError(
     'LOG_TRUNCATED',
     `${what}: records that were read are gone, and others stand in their place, or will`,
     {

@@ -37,7 +37,7 @@ export interface Connections {
 }
 
 const LEAVE_MS = 5_000
-/** The group stands still until all have their assignments, and waits for no heartbeat meanwhile, ms. */
+/** How long offsets are looked at: nothing is committed and no heartbeat sent meanwhile; a session lasts 6 s at least, ms. */
 const LOOK_MS = 1_000
 const RETRY_MS = 100
 /** A partition without a leader is looked at so often, ms. */
@@ -200,8 +200,8 @@ export class KafkaMember implements Member {
 
   /** Of the partitions that others may have had, those that are as this member left them. In doubt there are none. */
   async #untouched(generation: Generation): Promise<readonly Owned[]> {
-    const looking = this.#offsets.unchanged(this.#positions.doubtful(generation))
-    return within(LOOK_MS, 'looking at offsets', looking).catch(() => [])
+    const looking = this.#offsets.unchanged(this.#positions.doubtful(generation), LOOK_MS)
+    return within(2 * LOOK_MS, 'looking at offsets', looking).catch(() => [])
   }
 
   #take({ generation, partitions, liveIds }: Dealt, untouched: readonly Owned[]): void {

@@ -31,7 +31,7 @@ export interface Change {
   readonly added: readonly Owned[]
 }
 
-/** Of who has had no assignment yet. */
+/** The generation of a member that has had no assignment yet. */
 const NEVER: Generation = { generationId: -1, memberId: '' }
 
 /** The partitions of one member, and how far each has been read. */
@@ -73,8 +73,8 @@ export class Positions {
   }
 
   /**
-   * Those that others may have had before this generation, since the assignment of one between did not get here: they are kept only if
-   * nobody has committed anything of them meanwhile. Not those under another member id: the group had removed the former member.
+   * Those that others may have had before this generation, because the assignment of one in between never got here: they are kept only if
+   * nobody has committed anything for them meanwhile. Not those under another member id: the group had removed the former member.
    */
   doubtful(generation: Generation): readonly Owned[] {
     const { generationId, memberId } = this.#generation ?? NEVER
@@ -85,7 +85,7 @@ export class Positions {
 
   /**
    * Takes over an assignment.
-   * @param untouched those that were {@link doubtful} and of which nobody has committed anything
+   * @param untouched those that were {@link doubtful} and for which nobody has committed anything
    */
   assign(
     partitions: readonly TopicPartition[],
@@ -95,7 +95,8 @@ export class Positions {
     const { generationId, memberId } = this.#generation ?? NEVER
     const isNext = generation.memberId === memberId && generation.generationId === generationId + 1
     const former = [...this.#owned.values()]
-    const sound = new Set(isNext ? former : untouched)
+    // One may have been begun anew since it was looked at.
+    const sound = new Set((isNext ? former : untouched).filter((owned) => this.holds(owned)))
     const before = new Map([...sound].map((owned) => [partitionName(owned), owned]))
     this.#generation = generation
     this.#owned = new Map()

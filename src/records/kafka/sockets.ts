@@ -21,12 +21,17 @@ export class Sockets {
   readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.#closed) throw closed()
     const name = isIP(host) === 0 ? { servername: host } : {}
+    let isConnected = false
+    const connected = () => {
+      isConnected = true
+      onConnect()
+    }
     const socket = ssl
-      ? this.#secure({ host, port }, { ...name, ...ssl }, onConnect)
-      : this.#plain({ host, port }, onConnect)
+      ? this.#secure({ host, port }, { ...name, ...ssl }, connected)
+      : this.#plain({ host, port }, connected)
     socket.setKeepAlive(true, 60_000)
     this.#open.add(socket)
-    this.#destroyWhileConnecting(socket)
+    this.#destroyUnless(() => isConnected, socket)
     socket.once('close', () => {
       this.#open.delete(socket)
       // The library does so again each time that it fails to reach the broker, and each call would leave a listener behind.
@@ -37,11 +42,13 @@ export class Sockets {
 
   /**
    * The library ends a socket that does not connect in time. That one would wait until it is connected, be it when the next one
-   * has long taken its place, and the library would then take the end of the old one for that of the new one.
+   * has long taken its place. With an error, so that whoever waits for it hears of it.
    */
-  #destroyWhileConnecting(socket: Socket): void {
+  #destroyUnless(isConnected: () => boolean, socket: Socket): void {
     const end = socket.end.bind(socket) as (...of: readonly unknown[]) => Socket
-    socket.end = (...of: readonly unknown[]) => (socket.connecting ? socket.destroy() : end(...of))
+    const unconnected = () => new Error('it was ended before it was connected')
+    socket.end = (...of: readonly unknown[]) =>
+      isConnected() ? end(...of) : socket.destroy(unconnected())
   }
 
   #plain({ host, port }: Address, onConnect: () => void): Socket {
