@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Brokers } from '../../src/records/kafka/brokers.ts'
 import { clientConfig } from '../../src/records/kafka/options.ts'
+import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import { findCoordinator } from '../../src/records/kafka/wire/groups.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 beforeEach(() => {
@@ -33,5 +35,16 @@ test('nor does a connection that is never made', async () => {
   const failed = thrownBy(brokers.meet('1'))
   await vi.advanceTimersByTimeAsync(20_000)
   expect((await failed).message).toBe('connecting with broker 1 took longer than 20000 ms')
+  brokers.close()
+})
+
+test('who can tell is asked in turn: one that the others do not reach would go on telling how the cluster was', async () => {
+  const brokers = new Brokers(clientConfig({ brokers: ['127.0.0.1:9092'] }))
+  Object.assign(brokers.cluster, { getNodeIds: () => [1, 2, 3] })
+  const asked: string[] = []
+  Object.assign(brokers, { ask: async (nodeId: string) => asked.push(nodeId) })
+  const question = findCoordinator({ type: 'group', id: 'g' })
+  for (let i = 0; i < 4; i++) await brokers.askAny(question, () => CODE.NONE)
+  expect(asked).toEqual(['1', '2', '3', '1'])
   brokers.close()
 })

@@ -12,6 +12,7 @@ test('a place is taken over by whoever comes up, also when the group did not ans
   const left: string[] = []
   const brokers = {
     askCoordinator: () => answers.shift()?.(),
+    coordinatorOf: () => '1',
     groupBroker: async () => ({
       leaveGroup: async ({ memberId }: { memberId: string }) => void left.push(memberId),
     }),
@@ -22,4 +23,31 @@ test('a place is taken over by whoever comes up, also when the group did not ans
   expect(left).toEqual([])
   await former.takeOut('g', brokers)
   expect(left).toEqual(['m-0', 'm-1'])
+})
+
+/** A group in which `w1` is there for so many looks; from the fourth on the second coordinator tells. */
+function moving(coordinators: readonly string[], goneAfter: number) {
+  let looks = 0
+  return {
+    askCoordinator: async () => {
+      looks++
+      const members = looks > goneAfter ? [] : [{ memberId: 'm-1', clientId: 'w1' }]
+      return { code: 0, state: 'Stable', members }
+    },
+    coordinatorOf: () => coordinators[looks < 4 ? 0 : 1],
+  } as unknown as Brokers
+}
+
+/** Looks come every 500 ms, for a session and 2 s. */
+const SESSION_MS = 100
+
+test('one of the same name that is there for longer than its session lives', async () => {
+  const former = new FormerMembers('w1', SESSION_MS)
+  const checked = former.checkName('g', moving(['1', '1'], 8), () => 'm-2')
+  expect((await thrownBy(checked)).code).toBe('WORKER_NAME_TAKEN')
+})
+
+test('its session begins anew under another coordinator', async () => {
+  const former = new FormerMembers('w1', SESSION_MS)
+  await former.checkName('g', moving(['1', '2'], 8), () => 'm-2')
 })

@@ -5,6 +5,8 @@ import { GroupOffsets } from '../../src/records/kafka/group-offsets.ts'
 import type { Owned } from '../../src/records/kafka/positions.ts'
 import { CODE } from '../../src/records/kafka/wire/codes.ts'
 import type { FetchedOffset } from '../../src/records/kafka/wire/offsets.ts'
+import type { Request } from '../../src/records/kafka/wire/request.ts'
+import type { TopicPartition } from '../../src/records/port.ts'
 
 const PARTITIONS = [0, 1].map((partition) => ({ topic: 'events', partition }))
 
@@ -50,6 +52,24 @@ test('nor is the owner of a partition that another one has by now', async () => 
   const liveIds = () => new Set(['g-c'])
   await offsets.shutOutTheDead(PARTITIONS, { liveIds, isOwned: (of) => of.partition === 1 })
   expect(shutOut).toEqual(['g-b'])
+})
+
+test('one that is not wanted any more holds up none of the others', async () => {
+  const asked: number[] = []
+  const askCoordinator = async (_: Coordinated, { body }: Request<unknown>) => {
+    asked.push(Buffer.concat(body).length)
+    const open = asked.length === 1 ? PARTITIONS : PARTITIONS.slice(0, 1)
+    const code = asked.length === 1 ? CODE.UNSTABLE_OFFSET_COMMIT : CODE.NONE
+    return {
+      code: CODE.NONE,
+      offsets: open.map((of) => ({ ...of, offset: 5, metadata: '', code })),
+    }
+  }
+  const offsets = new GroupOffsets({ askCoordinator } as unknown as Brokers, 'g')
+  const isWanted = ({ partition }: TopicPartition) => partition === 0 || asked.length === 0
+  const stable = await offsets.stable(PARTITIONS, isWanted)
+  expect([...(stable?.keys() ?? [])]).toEqual(['events-0'])
+  expect(asked[1]).toBeLessThan(asked[0] ?? 0)
 })
 
 describe('partitions for which the group has what was last stored', () => {

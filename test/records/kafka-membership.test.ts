@@ -1,11 +1,30 @@
 import kafkajs from 'kafkajs'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
-import { Membership } from '../../src/records/kafka/membership.ts'
+import { encodeClaims } from '../../src/records/kafka/claims.ts'
+import { Membership, type MembershipOptions } from '../../src/records/kafka/membership.ts'
 
 // A member's life in its group, by brokers that are none.
 
-const { MemberAssignment } = kafkajs.AssignerProtocol
+const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
+
+const NOTHING = { generation: -1, owned: [], transactionalId: null }
+
+function membershipOf(brokers: object, options: Partial<MembershipOptions>): Membership {
+  return new Membership({
+    brokers: brokers as Brokers,
+    group: 'g',
+    topics: ['t'],
+    sessionTimeoutMs: 90,
+    claims: () => NOTHING,
+    leaving: async () => {},
+    confirmed: () => {},
+    dealt: async () => {},
+    looked: () => {},
+    expelled: async () => {},
+    ...options,
+  })
+}
 
 /** A member looks every 5 s. */
 const LOOKS = { timeout: 20_000 }
@@ -45,18 +64,7 @@ test(
         return new Promise<void>(() => {})
       },
     }
-    const membership = new Membership({
-      brokers: brokers as unknown as Brokers,
-      group: 'g',
-      topics: ['t'],
-      sessionTimeoutMs: 90,
-      claims: () => ({ generation: -1, owned: [], transactionalId: null }),
-      leaving: async () => {},
-      confirmed: () => {},
-      dealt: async () => {},
-      looked: () => heard('looked'),
-      expelled: async () => {},
-    })
+    const membership = membershipOf(brokers, { looked: () => heard('looked') })
     const running = membership.run()
     await new Promise<void>((resolve) => {
       check = () => {
@@ -73,3 +81,47 @@ test(
     await running
   },
 )
+
+test('partitions that are heard of while others are dealt out are dealt out next', async () => {
+  const dealt: (readonly number[])[] = []
+  let partitions = [0]
+  const memberMetadata = MemberMetadata.encode({
+    version: 0,
+    // Another topic than the leader's own, which it has to ask for.
+    topics: ['t', 'u'],
+    userData: encodeClaims(NOTHING),
+  })
+  const done = new Promise<void>((resolve) => {
+    const coordinator = {
+      joinGroup: async () => ({
+        ...{ generationId: dealt.length + 1, memberId: 'me', leaderId: 'me' },
+        ...{ groupProtocol: 'tidemark-sticky', members: [{ memberId: 'me', memberMetadata }] },
+      }),
+      syncGroup: async (of: { groupAssignment: readonly { memberAssignment: Buffer }[] }) => {
+        const [{ memberAssignment } = { memberAssignment: Buffer.alloc(0) }] = of.groupAssignment
+        dealt.push(MemberAssignment.decode(memberAssignment)?.assignment['t'] ?? [])
+        if (dealt.length === 2) resolve()
+        return { memberAssignment }
+      },
+      heartbeat: async () => {},
+      leaveGroup: async () => {},
+    }
+    const brokers = {
+      cluster: {},
+      groupBroker: async () => coordinator,
+      partitionsOf: () => partitions,
+      refresh: async () => {},
+      learn: async ([topic]: readonly string[]) => {
+        if (topic === 'u') partitions = [0, 1]
+      },
+    }
+    const membership = membershipOf(brokers, {})
+    const running = membership.run()
+    onTestFinished(async () => {
+      await membership.leave()
+      await running
+    })
+  })
+  await done
+  expect(dealt).toEqual([[0], [0, 1]])
+})

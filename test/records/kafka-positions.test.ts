@@ -72,6 +72,13 @@ describe('positions of a member', () => {
     expect(change.added.map((owned) => owned.epoch)).toEqual([3])
   })
 
+  test('one that is begun anew is claimed anew, and its commits are counted from there', () => {
+    const held = positions()
+    const [before] = held.assign(at(0), generation(1)).added as [Owned]
+    Object.assign(before, { isClaimed: true, commits: 4 })
+    expect(held.renew(before)).toMatchObject({ epoch: 2, isClaimed: false, commits: 0 })
+  })
+
   test('nothing is doubtful in the next generation, under another member id, or before the first', () => {
     const held = positions()
     expect(held.doubtful(generation(7))).toEqual([])

@@ -250,9 +250,10 @@ async function endsOf(
   const deadlineMs = performance.now() + SETTLES_MS
   for (let left = partitions; ; ) {
     const answers = await Promise.all(
-      [...byLeader(brokers, left)].map(([leader, of]) =>
-        brokers.ask(leader, listOffsets(of, end)).catch(away),
-      ),
+      [...byLeader(brokers, left)].map(([leader, of]) => {
+        const led = of.map((one) => ({ ...one, leaderEpoch: brokers.leaderEpochOf(one) }))
+        return brokers.ask(leader, listOffsets(led, end)).catch(away)
+      }),
     )
     for (const { topic, partition, code, offset } of answers.flat()) {
       if (code === CODE.NONE) ends.set(partitionName({ topic, partition }), offset)

@@ -60,6 +60,7 @@ export class Brokers {
   /** What is asked for, and when it is known. */
   readonly #topics = new Map<string, Promise<void>>()
   #refreshing: Promise<void> | null = null
+  #turn = 0
 
   /** @param throttled told for how long a broker makes this client wait */
   constructor(config: KafkaConfig, throttled: Throttled = () => {}) {
@@ -207,6 +208,11 @@ export class Brokers {
     return whileMoving(`the coordinator of ${of.type} "${of.id}"`, ask, codeOf)
   }
 
+  /** Who answered last as coordinator; `undefined`: it is not known any more. */
+  coordinatorOf(of: Coordinated): string | undefined {
+    return this.#coordinators.get(keyOf(of))
+  }
+
   /** What a coordinator can do; asked anew, since brokers are upgraded while workers run. */
   async abilitiesOfCoordinator(of: Coordinated): Promise<BrokerAbilities> {
     return this.#ofCoordinator(of, async (nodeId) => {
@@ -261,13 +267,12 @@ export class Brokers {
 
   /** Of the first broker that answers, those first to which there is a connection. */
   async #askAny<T>(ask: (nodeId: string) => Promise<T>): Promise<T> {
-    const nodes = this.#cluster.getNodeIds().map(String)
+    const all = this.#cluster.getNodeIds().map(String)
     const isMet = (nodeId: string) => Number(this.hasMet(nodeId))
-    if (nodes.length > 0)
-      return firstAnswer(
-        nodes.sort((a, b) => isMet(b) - isMet(a)),
-        ask,
-      )
+    // Another one each time: one that the others do not reach goes on telling how the cluster was.
+    const first = this.#turn++ % Math.max(all.length, 1)
+    const nodes = [...all.slice(first), ...all.slice(0, first)].sort((a, b) => isMet(b) - isMet(a))
+    if (nodes.length > 0) return firstAnswer(nodes, ask)
     throw new TidemarkError('BROKER_UNAVAILABLE', 'no broker of the cluster is known')
   }
 

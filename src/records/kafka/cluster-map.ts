@@ -15,6 +15,8 @@ interface Topic {
   /** Of the last answer. */
   readonly code: number
   readonly id: string | null
+  /** Another id, which the last answer told; `null`: it told the same. */
+  readonly rumour: string | null
   readonly leaders: ReadonlyMap<number, Leader>
 }
 
@@ -65,6 +67,9 @@ export class ClusterMap {
       return { ...before, code }
     }
     const isSame = id !== null && before?.id === id
+    // Ids have no order: one that is told once may be that of a topic before, by a broker that has not heard of the new one.
+    const isNews = id !== null && before !== undefined && before.id !== null && before.id !== id
+    if (isNews && before.rumour !== id) return { ...before, rumour: id }
     const leaders = partitions.map(({ partition, leader, leaderEpoch: epoch }) => {
       const known = isSame ? before.leaders.get(partition) : undefined
       // A broker that has not heard of the newest leader yet is no news (KIP-320).
@@ -72,6 +77,12 @@ export class ClusterMap {
       const nodeId = alive.has(leader) ? String(leader) : null
       return [partition, { nodeId, epoch }] as const
     })
-    return { code, id, leaders: new Map(leaders) }
+    // A topic's partitions do not get fewer: who tells of fewer has not heard of all of them yet.
+    return {
+      code,
+      id,
+      rumour: null,
+      leaders: new Map([...(isSame ? before.leaders : []), ...leaders]),
+    }
   }
 }

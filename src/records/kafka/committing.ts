@@ -209,8 +209,9 @@ export class ExactlyOnce implements Committing {
         await checkName()
         await this.#transactions.begin()
         const still = owned.filter((one) => positions.holds(one))
-        const stable = await offsets.stable(still, () => still.some((one) => positions.holds(one)))
-        const known = stable === null ? undefined : [...stable.values()][0]
+        const isHeld = (one: Owned) => positions.holds(one)
+        const stable = await offsets.stable(still, isHeld)
+        const [known] = still.filter(isHeld).flatMap((one) => stable?.get(partitionName(one)) ?? [])
         if (known === undefined) {
           throw new TidemarkError('REBALANCING', 'the partitions of a commit were lost')
         }

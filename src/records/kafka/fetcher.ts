@@ -191,14 +191,14 @@ export class Fetcher {
     const answer = { leader, sinceMs, hindered: NOTHING, partitions: [], problem: null }
     if (inTurn.length === 0) return { ...answer, asked: [] }
     const { brokers } = this.#o
-    const asked = inTurn.map(atOffset)
+    let asked = inTurn.map(asItIs)
     try {
       const hindered = await checkLogs(brokers, leader, inTurn)
-      const isStill = ({ of, offset }: Asked) =>
-        of.nextOffset === offset && of.checkedEpoch === brokers.leaderEpochOf(of)
-      const sound = asked
-        .filter((one) => !hindered.has(partitionName(one.of)) && isStill(one))
-        .map(({ of }) => of)
+      // What was read on meanwhile from another leader is not asked of this one.
+      asked = asked.filter(({ of, offset }) => of.nextOffset === offset).map(({ of }) => asItIs(of))
+      const isSound = (of: Fetchable) =>
+        !hindered.has(partitionName(of)) && of.checkedEpoch === brokers.leaderEpochOf(of)
+      const sound = asked.map(({ of }) => of).filter(isSound)
       const isById =
         sound.every(({ topicId }) => topicId !== null) && (await brokers.fetchesById(leader))
       const positions = sound.map(({ nextOffset: offset, checkedEpoch: leaderEpoch, ...of }) => {
@@ -221,46 +221,55 @@ export class Fetcher {
 
   /** Moves positions on. @throws TidemarkError for what cannot be recovered from */
   #take({ leader, asked, partitions, problem, hindered, sinceMs }: Answer): Taken {
-    const { unreadables, isCurrent } = this.#o
-    const by = new Map(asked.map((one) => [partitionName(one.of), one]))
+    const { unreadables } = this.#o
+    const still = asked.filter((one) => this.#isStill(one, leader))
+    const by = new Map(still.map(({ of }) => [partitionName(of), of]))
     const got: [Fetchable, Arrived][] = []
     let bytes = 0
-    for (const [name, { of }] of by) {
+    for (const [name, of] of by) {
       const hindrance = hindered.get(name)
       if (hindrance !== undefined) this.#setBack(of, hindrance, sinceMs)
-      if (problem === null || !isCurrent(of)) continue
-      unreadables.fails(of, `broker ${leader}: ${problem.message}`, sinceMs)
+      if (problem !== null) {
+        unreadables.fails(of, `broker ${leader}: ${problem.message}`, sinceMs)
+      }
     }
     for (const partition of partitions) {
-      const one = by.get(partitionName(partition))
-      // It was lost, or set to another place, since it was asked for.
-      if (one === undefined || !isCurrent(one.of) || one.of.nextOffset !== one.offset) continue
-      if (partition.code === CODE.OFFSET_OUT_OF_RANGE && this.#o.isBegunAnew?.(one.of)) continue
+      const of = by.get(partitionName(partition))
+      if (of === undefined) continue
+      if (partition.code === CODE.OFFSET_OUT_OF_RANGE && this.#o.isBegunAnew?.(of)) continue
       if (partition.code !== CODE.NONE) {
-        this.#setBack(one.of, hindranceOf(partition, one.of), sinceMs)
+        this.#setBack(of, hindranceOf(partition, of), sinceMs)
         continue
       }
-      this.#setbacks.delete(one.of)
+      this.#setbacks.delete(of)
       // Where it ends was not known meanwhile.
-      if (unreadables.over(one.of)) one.of.reportedEnd = -1
+      if (unreadables.over(of)) of.reportedEnd = -1
       bytes += partition.set.length
-      const arrived = arrivedOf(one.of, partition)
-      if (arrived !== null) got.push([one.of, arrived])
+      const arrived = arrivedOf(of, partition)
+      if (arrived !== null) got.push([of, arrived])
     }
     return { got, bytes, problem }
   }
 
+  /** Not lost, set to another place, or given to another leader since it was asked for: what came late says nothing about it. */
+  #isStill({ of, offset, epoch }: Asked, leader: string): boolean {
+    const { brokers, isCurrent } = this.#o
+    const isSame = of.nextOffset === offset && of.checkedEpoch === epoch
+    return isSame && isCurrent(of) && brokers.leaderOf(of) === leader
+  }
+
   /** A partition is asked for again a little later, and the others of its leader go on. @throws TidemarkError `TOPIC_MISSING` */
   #setBack(of: Fetchable, problem: TidemarkError, sinceMs: number): void {
-    if (!this.#o.isCurrent(of)) return
     const nowMs = performance.now()
-    const before = this.#setbacks.get(of) ?? { failures: 0, sinceMs }
-    if (problem.code === 'TOPIC_MISSING' && nowMs - before.sinceMs > GONE_MS) throw problem
-    if (problem.code !== 'TOPIC_MISSING' && problem.code !== 'BROKER_UNAVAILABLE') throw problem
-    const waitMs = Math.min(FIRST_RETRY_MS * 2 ** before.failures, LAST_RETRY_MS)
-    const failures = before.failures + 1
-    this.#setbacks.set(of, { failures, sinceMs: before.sinceMs, untilMs: nowMs + waitMs })
-    this.#o.unreadables.fails(of, problem.message, before.sinceMs)
+    const before = this.#setbacks.get(of)
+    const missingSinceMs = missingSince(problem, before, nowMs)
+    const isGone = missingSinceMs !== null && nowMs - missingSinceMs > GONE_MS
+    if (isGone || (missingSinceMs === null && problem.code !== 'BROKER_UNAVAILABLE')) throw problem
+    const failures = (before?.failures ?? 0) + 1
+    const waitMs = Math.min((FIRST_RETRY_MS / 2) * 2 ** failures, LAST_RETRY_MS)
+    const since = { sinceMs: before?.sinceMs ?? sinceMs, missingSinceMs }
+    this.#setbacks.set(of, { failures, ...since, untilMs: nowMs + waitMs })
+    this.#o.unreadables.fails(of, problem.message, since.sinceMs)
     void this.#refreshIn(waitMs)
   }
 
@@ -288,12 +297,28 @@ interface Setback {
   readonly failures: number
   /** Since the first of them. */
   readonly sinceMs: number
+  /** Since the first of those, one after the other, that said that the topic is not there; `null`: the last one did not. */
+  readonly missingSinceMs: number | null
   readonly untilMs: number
 }
 
+/** Of {@link Setback}. After a long pause it begins anew: two answers alone say nothing of the time between. */
+function missingSince(
+  { code }: TidemarkError,
+  before: Setback | undefined,
+  nowMs: number,
+): number | null {
+  if (code !== 'TOPIC_MISSING') return null
+  const isLongAgo = before !== undefined && nowMs - before.untilMs > GONE_MS
+  return isLongAgo ? nowMs : (before?.missingSinceMs ?? nowMs)
+}
+
+/** A partition as it was when it was asked for. */
 interface Asked {
   readonly of: Fetchable
   readonly offset: number
+  /** The leader's epoch under which its log had been looked at. */
+  readonly epoch: number
 }
 
 interface Answer {
@@ -309,8 +334,8 @@ interface Answer {
 
 const NOTHING: ReadonlyMap<string, TidemarkError> = new Map()
 
-function atOffset(of: Fetchable) {
-  return { of, offset: of.nextOffset }
+function asItIs(of: Fetchable): Asked {
+  return { of, offset: of.nextOffset, epoch: of.checkedEpoch }
 }
 
 interface Taken {

@@ -14,6 +14,8 @@ const NOTICED_MS = 2_000
 interface Namesakes {
   readonly ids: readonly string[]
   readonly isRebalancing: boolean
+  /** Who told. */
+  readonly coordinator: string | undefined
 }
 
 /**
@@ -70,16 +72,19 @@ export class FormerMembers {
 
   /**
    * A member whose answer to joining was lost is this worker's own, by an id that it has never learnt. It is gone when its session has
-   * passed, which does not pass while the group waits for others to join again; what is there longer lives.
+   * passed, which does not pass while the group waits for others to join again, and begins anew under another coordinator; what is
+   * there longer lives.
    */
   async #refuseTheLiving(others: () => Promise<Namesakes>): Promise<void> {
-    let { ids: suspects } = await others()
+    let { ids: suspects, coordinator } = await others()
     let leftMs = this.#sessionTimeoutMs + NOTICED_MS
     while (suspects.length > 0 && leftMs > 0) {
       await sleep(LOOK_MS)
       const now = await others()
       suspects = suspects.filter((id) => now.ids.includes(id))
-      if (!now.isRebalancing) leftMs -= LOOK_MS
+      if (now.coordinator !== coordinator) leftMs = this.#sessionTimeoutMs + NOTICED_MS
+      else if (!now.isRebalancing) leftMs -= LOOK_MS
+      coordinator = now.coordinator
     }
     if (suspects.length === 0) return
     throw new TidemarkError(
@@ -97,7 +102,7 @@ export class FormerMembers {
     brokers: Brokers,
     isOwn: (memberId: string) => boolean,
   ): Promise<Namesakes> {
-    if (this.#name === undefined) return { ids: [], isRebalancing: false }
+    if (this.#name === undefined) return { ids: [], isRebalancing: false, coordinator: undefined }
     const of = { type: 'group', id: group } as const
     const { code, state, members } = await brokers.askCoordinator(
       of,
@@ -109,6 +114,10 @@ export class FormerMembers {
       throw groupRefusal(code, group) ?? new TidemarkError('BROKER_UNAVAILABLE', what)
     }
     const ids = members.filter((m) => m.clientId === this.#name).map((m) => m.memberId)
-    return { ids: ids.filter((id) => !isOwn(id)), isRebalancing: state === REBALANCING }
+    return {
+      ids: ids.filter((id) => !isOwn(id)),
+      isRebalancing: state === REBALANCING,
+      coordinator: brokers.coordinatorOf(of),
+    }
   }
 }

@@ -44,23 +44,25 @@ export class GroupOffsets {
   /**
    * Offsets that no transaction can change any more, by partition name. One that has an offset of these partitions open is
    * waited for, the broker's time limit at longest.
-   * @param isWanted are they still? @returns `null` when they are not any more
+   * @param isWanted is one still? It is not waited for any more when it is not
    * @param waiting told again and again for which of them it is waited
+   * @returns `null` when none is wanted any more
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `REBALANCING` · `FENCED`
    */
-  async stable(
-    partitions: readonly TopicPartition[],
-    isWanted: () => boolean,
+  async stable<P extends TopicPartition>(
+    partitions: readonly P[],
+    isWanted: (of: P) => boolean,
     waiting: (open: readonly TopicPartition[]) => void = () => {},
   ): Promise<ReadonlyMap<string, FetchedOffset> | null> {
-    while (isWanted()) {
-      const offsets = await this.#fetch(partitions, true)
+    for (;;) {
+      const wanted = partitions.filter(isWanted)
+      if (wanted.length === 0) return null
+      const offsets = await this.#fetch(wanted, true)
       const open = offsets.filter(({ code }) => code !== CODE.NONE)
       if (open.length === 0) return byName(offsets)
       waiting(open)
       await sleep(UNSTABLE_RETRY_MS)
     }
-    return null
   }
 
   /**

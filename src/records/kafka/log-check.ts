@@ -41,8 +41,8 @@ export function refuseIfMadeAnew({ topic, partition, ...mark }: LogMark, brokers
 /**
  * Looks whether the leader has what was read, for partitions whose leader has changed since that was last looked at. One that has got yet
  * another leader meanwhile, from which it may have been read on, is left to that one.
- * @returns what hinders those that could not be looked at, by partition name
- * @throws TidemarkError `TOPIC_CHANGED` · `LOG_TRUNCATED` · as `Brokers.ask`
+ * @returns `LOG_TRUNCATED`, or what hinders those that could not be looked at, by partition name
+ * @throws TidemarkError `TOPIC_CHANGED` · as `Brokers.ask`
  */
 export async function checkLogs(
   brokers: Brokers,
@@ -78,7 +78,6 @@ export async function checkLogs(
     const answer = byName.get(name)
     const problem = await problemOf(before, { answer, brokers, leader, epoch })
     if (mark.nextOffset !== before.nextOffset || brokers.leaderEpochOf(mark) !== epoch) continue
-    if (problem?.code === 'LOG_TRUNCATED') throw problem
     if (problem === null) mark.checkedEpoch = epoch
     else hindered.set(name, problem)
   }

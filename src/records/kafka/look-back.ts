@@ -30,7 +30,8 @@ export async function lookBack(
   if (plain !== null) return plain
   const sinceMs = lookBackSince(await timestampAt(brokers, start), lookBackMs)
   if (sinceMs === null) return start.lowOffset
-  const listed = await brokers.ask(leaderOf(brokers, start), listOffsets([start], sinceMs))
+  const led = { ...start, leaderEpoch: brokers.leaderEpochOf(start) }
+  const listed = await brokers.ask(leaderOf(brokers, start), listOffsets([led], sinceMs))
   const { code, offset } = listed[0] ?? { code: CODE.NONE, offset: -1 }
   if (code !== CODE.NONE) throw answered(start, code, 'DESCRIBE')
   return offset < 0
@@ -43,7 +44,8 @@ async function timestampAt(brokers: Brokers, start: Start): Promise<number | nul
   const { topic, partition, lowOffset, nextOffset } = start
   for (const step of STEPS_BACK) {
     const offset = Math.max(lowOffset, nextOffset - step)
-    const position = { topic, partition, topicId: null, offset, leaderEpoch: -1 }
+    const leaderEpoch = brokers.leaderEpochOf(start)
+    const position = { topic, partition, topicId: null, offset, leaderEpoch }
     const answer = await brokers.ask(leaderOf(brokers, start), fetch([position], false, ONE_BATCH))
     const [fetched] = answer.partitions
     const code = answer.code || (fetched?.code ?? CODE.NONE)

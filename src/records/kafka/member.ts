@@ -225,8 +225,8 @@ export class KafkaMember implements Member {
   /** Hands over what was added; a partition without a leader when it has one, and the others meanwhile. */
   async #handOver(added: readonly Owned[]): Promise<void> {
     let left = added
-    const isWanted = () => !this.#isOver && left.some((owned) => this.#positions.holds(owned))
-    while (isWanted()) {
+    const isWanted = (owned: Owned) => !this.#isOver && this.#positions.holds(owned)
+    while (left.some(isWanted)) {
       try {
         left = await this.#start(left, isWanted)
         if (left.length === 0) break
@@ -268,7 +268,10 @@ export class KafkaMember implements Member {
    * Looks up where the partitions begin, makes them this member's, hands them over and lets them flow.
    * @returns those that have no leader, who alone knows how far they reach
    */
-  async #start(added: readonly Owned[], isWanted: () => boolean): Promise<readonly Owned[]> {
+  async #start(
+    added: readonly Owned[],
+    isWanted: (owned: Owned) => boolean,
+  ): Promise<readonly Owned[]> {
     const { admin, waiting } = this.#connections
     const { group } = this.#o
     await this.#committing.begin()

@@ -201,8 +201,9 @@ export class Membership {
       )
     }
     await this.#o.brokers.refresh()
-    const assignment = await assigner.assign({ members, topics: [...this.#o.topics] })
+    // Before: what is heard of them while partitions are dealt out has not been dealt.
     this.#counts = this.#partitionCounts()
+    const assignment = await assigner.assign({ members, topics: [...this.#o.topics] })
     this.#lookedMs = performance.now()
     return assignment
   }

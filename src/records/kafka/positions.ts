@@ -114,8 +114,8 @@ export class Positions {
   }
 
   /** Another assignment of a partition that is held. */
-  renew({ topic, partition, isClaimed, commits }: Owned): Owned {
-    const renewed = { ...this.#fresh({ topic, partition }), isClaimed, commits }
+  renew({ topic, partition }: Owned): Owned {
+    const renewed = this.#fresh({ topic, partition })
     this.#owned.set(partitionName(renewed), renewed)
     return renewed
   }

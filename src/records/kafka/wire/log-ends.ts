@@ -13,13 +13,18 @@ export type LogEnd = 'low' | 'stable' | number
 const TIMESTAMPS = { low: -2, stable: -1 } as const
 const READ_COMMITTED = 1
 
+/** A partition, and its leader's epoch as it is known here; −1: it is not. A broker that knows another one does not answer. */
+export interface Led extends TopicPartition {
+  readonly leaderEpoch: number
+}
+
 export interface ListedOffset extends TopicPartition {
   readonly code: number
   readonly offset: number
 }
 
 export function listOffsets(
-  partitions: readonly TopicPartition[],
+  partitions: readonly Led[],
   end: LogEnd,
 ): Request<readonly ListedOffset[]> {
   return request(
@@ -30,11 +35,9 @@ export function listOffsets(
         // No replica.
         to.int32(-1).int8(READ_COMMITTED)
         to.array(topicsOf(partitions), ([topic, of]) => {
-          to.string(topic).array(of, ({ partition }) => {
-            // Of whatever leader epoch.
-            to.int32(partition)
-              .int32(-1)
-              .int64(typeof end === 'number' ? end : TIMESTAMPS[end])
+          to.string(topic).array(of, ({ partition, leaderEpoch }) => {
+            to.int32(partition).int32(leaderEpoch)
+            to.int64(typeof end === 'number' ? end : TIMESTAMPS[end])
           })
         })
       },

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import { ClusterMap } from '../../src/records/kafka/cluster-map.ts'
+import { CODE } from '../../src/records/kafka/wire/codes.ts'
+
+/** What a broker tells of topic `t`, which broker 1 leads. */
+function told(id: string | null, partitions: number, leaderEpoch = 1) {
+  return {
+    nodes: [{ nodeId: 1, host: 'h', port: 1, rack: null }],
+    controllerId: 1,
+    topics: [
+      {
+        ...{ topic: 't', code: CODE.NONE, id, operations: 0 },
+        partitions: Array.from({ length: partitions }, (_, partition) => {
+          return { partition, leader: 1, leaderEpoch, code: CODE.NONE }
+        }),
+      },
+    ],
+  }
+}
+
+test('the partitions of a topic do not get fewer, unless it was made anew', () => {
+  const map = new ClusterMap()
+  map.take(told('one', 6))
+  map.take(told('one', 4))
+  expect(map.partitionsOf('t')).toEqual([0, 1, 2, 3, 4, 5])
+  for (let times = 0; times < 2; times++) map.take(told('another', 2))
+  expect(map.partitionsOf('t')).toEqual([0, 1])
+})
+
+test('a broker that has not heard of the newest leader is no news', () => {
+  const map = new ClusterMap()
+  map.take(told('one', 1, 7))
+  map.take(told('one', 1, 6))
+  expect(map.leaderOf({ topic: 't', partition: 0 })).toEqual({ nodeId: '1', epoch: 7 })
+})
+
+test('that a topic was made anew is believed when it is told twice in a row', () => {
+  const map = new ClusterMap()
+  map.take(told('one', 1))
+  map.take(told('another', 1))
+  map.take(told('one', 1))
+  map.take(told('another', 1))
+  expect(map.idOf('t')).toBe('one')
+  map.take(told('another', 1))
+  expect(map.idOf('t')).toBe('another')
+})

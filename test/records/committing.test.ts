@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import { CommitGate } from '../../src/records/kafka/commit-gate.ts'
+import { withMark } from '../../src/records/kafka/commit-mark.ts'
+import { ExactlyOnce, type Surroundings } from '../../src/records/kafka/committing.ts'
+import type { GroupOffsets } from '../../src/records/kafka/group-offsets.ts'
+import { Positions } from '../../src/records/kafka/positions.ts'
+import type { Transactions } from '../../src/records/kafka/transactions.ts'
+import { CODE } from '../../src/records/kafka/wire/codes.ts'
+
+const GENERATION = { generationId: 1, memberId: 'm' }
+const at = (partition: number) => ({ topic: 't', partition })
+
+/** What the group has for a partition after its first commit by that worker. */
+function committedBy(transactionalId: string, partition: number) {
+  const metadata = withMark({ transactionalId, memberId: 'm', number: 1 }, 'g', '')
+  return [`t-${partition}`, { ...at(partition), offset: 1, metadata, code: CODE.NONE }] as const
+}
+
+test('what became of a commit is told by a partition that is still held, not by one that another has by now', async () => {
+  let epoch = 0
+  const positions = new Positions(() => epoch++, 'g-me')
+  const { added } = positions.assign([at(0), at(1)], GENERATION)
+  const gate = new CommitGate('g', 6_000)
+  gate.open(GENERATION)
+  gate.confirm(performance.now())
+  const offsets = {
+    commit: async () => {},
+    stable: async () => {
+      // While it is asked for, partition 0 goes to another worker, which commits.
+      positions.assign([at(1)], { ...GENERATION, generationId: 2 })
+      return new Map([committedBy('g-other', 0), committedBy('g-me', 1)])
+    },
+  } as unknown as GroupOffsets
+  const transactions = {
+    transactionalId: 'g-me',
+    begin: async () => {},
+    commit: async () => 'unknown',
+  } as unknown as Transactions
+  const around: Surroundings = {
+    ...{ group: 'g', offsets, gate, positions },
+    isOver: () => false,
+    checkName: async () => {},
+    joinAgain: () => {},
+  }
+  const nextOffsets = added.map((owned) => ({ ...owned, nextOffset: 1, metadata: '' }))
+  const commit = { outputs: [], deadLetters: [], nextOffsets }
+  await expect(new ExactlyOnce(around, transactions).commit(commit)).resolves.toBeUndefined()
+})

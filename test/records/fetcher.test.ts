@@ -1,0 +1,131 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { TidemarkError } from '../../src/kernel/errors.ts'
+import type { Brokers } from '../../src/records/kafka/brokers.ts'
+import { chunkOf } from '../../src/records/kafka/chunk.ts'
+import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
+import { type Fetchable, Fetcher, markOf } from '../../src/records/kafka/fetcher.ts'
+import { Unreadables } from '../../src/records/kafka/unreadables.ts'
+import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import type { FetchedPartition } from '../../src/records/kafka/wire/fetch.ts'
+import type { Request } from '../../src/records/kafka/wire/request.ts'
+import { until } from '../services/cluster.ts'
+
+// Answers of leaders that come late, by brokers that are none.
+
+const HERE = { topic: 't', partition: 3 }
+const SOON_MS = 1_000
+
+type Answer = Partial<FetchedPartition>
+
+/** A batch of one record, the first of its log. */
+function recordOf(value: string): Answer {
+  const record = { key: null, value: Buffer.from(value), timestampMs: 0, headers: [] }
+  const options = { maxBytes: 1_000, producer: null, compression: 'none' } as const
+  const set = new BatchEncoder().encode([record], options)[0]?.bytes as Buffer
+  return { code: CODE.NONE, set, highWatermark: 1 }
+}
+
+/** A cluster in which each fetch waits until the test answers it. */
+class Cluster {
+  leader = '1'
+  epoch = 5
+  /** By the broker that was asked. */
+  readonly asked = new Map<string, (answer: Answer) => void>()
+  readonly brokers = {
+    leaderOf: () => this.leader,
+    leaderEpochOf: () => this.epoch,
+    idOf: () => 'an id',
+    fetchesById: async () => false,
+    refresh: async () => {},
+    ask: async (nodeId: string, { api }: Request<unknown>) => {
+      if (api !== 'Fetch') return [{ ...HERE, code: CODE.NONE, epoch: 5, endOffset: 0 }]
+      const answer = await new Promise<Answer>((resolve) => this.asked.set(nodeId, resolve))
+      const empty = { aborted: [], set: Buffer.alloc(0), lowOffset: 0, highWatermark: 0 }
+      return { code: CODE.NONE, partitions: [{ ...HERE, ...empty, ...answer }] }
+    },
+  } as unknown as Brokers
+
+  elect(leader: string): void {
+    this.leader = leader
+    this.epoch++
+  }
+
+  async answer(nodeId: string, answer: Answer): Promise<void> {
+    await until(`asked broker ${nodeId}`, async () => this.asked.has(nodeId), SOON_MS)
+    const answers = this.asked.get(nodeId)
+    this.asked.delete(nodeId)
+    answers?.(answer)
+  }
+}
+
+let cluster: Cluster
+let fetcher: Fetcher
+let values: string[]
+let failure: TidemarkError | null
+let unreadables: Unreadables
+
+beforeEach(() => {
+  cluster = new Cluster()
+  values = []
+  failure = null
+  const { brokers } = cluster
+  const of: Fetchable = { ...HERE, ...markOf('t', 3, brokers), nextOffset: 0, reportedEnd: -1 }
+  unreadables = new Unreadables(() => {})
+  fetcher = new Fetcher({
+    brokers,
+    unreadables,
+    wanted: () => [of],
+    isCurrent: () => true,
+    isPaused: () => false,
+    fetched: (_, fetched) => {
+      const { records } = chunkOf({ ...HERE, epoch: 1 }, fetched)
+      values.push(...records.map(({ value }) => String(value)))
+    },
+    failed: (error) => {
+      failure = error
+    },
+  })
+  fetcher.wake()
+})
+
+afterEach(() => {
+  fetcher.stop()
+  unreadables.stop()
+})
+
+/** It has been asked once more, so that the answer before has been taken. */
+const askedAgain = (nodeId: string) =>
+  until('asked again', async () => cluster.asked.has(nodeId), SOON_MS)
+
+describe('what a leader answers when there is another one', () => {
+  test('is not read: the new leader may have something else there', async () => {
+    await askedAgain('1')
+    cluster.elect('2')
+    fetcher.wake()
+    await askedAgain('2')
+    await cluster.answer('1', recordOf('of the former leader'))
+    await cluster.answer('2', recordOf('of the new leader'))
+    await askedAgain('2')
+    expect(values).toEqual(['of the new leader'])
+  })
+
+  test('does not end the member, whatever it is', async () => {
+    await askedAgain('1')
+    cluster.elect('2')
+    fetcher.wake()
+    await askedAgain('2')
+    await cluster.answer('1', { code: CODE.OFFSET_OUT_OF_RANGE })
+    await cluster.answer('2', recordOf('of the new leader'))
+    await askedAgain('2')
+    expect([values, failure]).toEqual([['of the new leader'], null])
+  })
+})
+
+test('one answer alone, however late, does not tell that a topic is gone', async () => {
+  await askedAgain('1')
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000)
+  await cluster.answer('1', { code: CODE.UNKNOWN_TOPIC_OR_PARTITION })
+  await new Promise((resolve) => setImmediate(resolve))
+  clock.mockRestore()
+  expect(failure).toBeNull()
+})
