@@ -135,8 +135,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: `${DRIVER}/group-offsets.ts`,
-        from: 'const offsets = await this.#fetch(partitions, true)',
-        to: 'const offsets = await this.#fetch(partitions, false)',
+        from: 'const offsets = await this.#fetch(wanted, true)',
+        to: 'const offsets = await this.#fetch(wanted, false)',
       },
     ],
     caughtBy: { file: TRANSACTIONS, test: 'is waited for by the next owner' },
