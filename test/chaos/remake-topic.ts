@@ -22,13 +22,14 @@ export const remakeTopic: Verb = async (ground, { atS }) => {
   const make = (topics: readonly string[]) => until('made', () => isMade(ground, topics), WITHIN_MS)
   const endOf = async (topic: string) => Number((await admin.fetchTopicOffsets(topic))[0]?.high)
   const written = async () => (await endOf(predictions)) + (await endOf(deadLetters))
+  const fill = () => until('fed', () => isFed(options.brokers, payments, endOf), WITHIN_MS)
   await make([payments, predictions, deadLetters])
-  await feed(options.brokers, payments)
+  await fill()
   const running = startTidemark(runArguments({ ...options, group, topology: cardFraudOf() }))
   try {
     const isThrough = async () => {
       const [found] = await admin.fetchOffsets({ groupId: group, topics: [payments] })
-      return Number(found?.partitions[0]?.offset) === PAYMENTS
+      return Number(found?.partitions[0]?.offset) === (await endOf(payments))
     }
     await until('through', isThrough, WITHIN_MS)
     const before = await written()
@@ -36,7 +37,7 @@ export const remakeTopic: Verb = async (ground, { atS }) => {
     const isGone = async () => !(await admin.listTopics()).includes(payments)
     await until('gone', isGone, WITHIN_MS)
     await make([payments])
-    await feed(options.brokers, payments)
+    await fill()
     const hasEnded = async () => running.process.exitCode !== null
     await until(`ended by ${CODE}`, hasEnded, WITHIN_MS)
     const { stderr } = await running.ended
@@ -64,11 +65,18 @@ async function isMade(ground: Ground, topics: readonly string[]): Promise<boolea
   return (await led()).length === 0
 }
 
-async function feed(brokers: readonly string[], topic: string): Promise<void> {
+/** Feeds what is not there yet; a connection may break meanwhile, so that some may be there twice. */
+async function isFed(
+  brokers: readonly string[],
+  topic: string,
+  endOf: (topic: string) => Promise<number>,
+): Promise<boolean> {
+  if ((await endOf(topic)) >= PAYMENTS) return true
   const records = new KafkaRecords({ brokers, clientId: 'tidemark-soak' })
   const writer = records.writer()
   try {
     await writer.send(paymentRecords(topic, PAYMENTS).next(PAYMENTS))
+    return true
   } finally {
     await writer.close()
     await records.close()

@@ -38,7 +38,7 @@ test('nor does a connection that is never made', async () => {
   brokers.close()
 })
 
-test('who can tell is asked in turn: one that the others do not reach would go on telling how the cluster was', async () => {
+test('those that can answer are asked in turn: one that is cut off would go on describing the cluster as it used to be', async () => {
   const brokers = new Brokers(clientConfig({ brokers: ['127.0.0.1:9092'] }))
   Object.assign(brokers.cluster, { getNodeIds: () => [1, 2, 3] })
   const asked: string[] = []

@@ -50,4 +50,4 @@ test('one of the same name that is there for longer than its session lives', asy
 test('its session begins anew under another coordinator', async () => {
   const former = new FormerMembers('w1', SESSION_MS)
   await former.checkName('g', moving(['1', '2'], 8), () => 'm-2')
-})
+}, 15_000)

@@ -50,6 +50,7 @@ describe('what the client library logs', () => {
     entry('SASLScramAuthenticator', 'SASL SCRAM failed'),
     entry('Admin', 'Could not create topics', { error: 'later' }),
     entry('Connection', 'Connection error: the driver is closed'),
+    entry('Connection', 'Connection error: it was ended before it was connected'),
     { ...entry('Connection', 'Connecting'), level: logLevel.INFO },
   ])('is not told where it is thrown as well, or is none: %o', (line) => {
     write(line)

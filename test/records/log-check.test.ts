@@ -72,7 +72,7 @@ describe('a log under a new leader', () => {
     expect(mark.checkedEpoch).toBe(10)
   })
 
-  test('is left to the leader after it, from which was read on while this one was asked', async () => {
+  test('is left to the leader after it, from which it was read on while this one was asked', async () => {
     const { brokers, elect } = clusterOf('nothing')
     const mark = { ...HERE, nextOffset: 330, ...markOf('t', 3, brokers), readEpoch: 10 }
     elect(11)

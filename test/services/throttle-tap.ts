@@ -6,8 +6,11 @@ const REQUEST_HEAD = 12
 const ANSWER_HEAD = 8
 /** From this version on an answer to Produce ends with its tagged fields, of which there are none. */
 const FLEXIBLE_PRODUCE = 9
-/** Far more than a broker holds back: an answer that names new leaders ends with their addresses (KIP-951), and not with the time. */
-const MOST_MS = 60_000
+/**
+ * Far more than a broker holds back, which is as long as the quota takes for what was written. An answer that names new leaders ends with
+ * their addresses (KIP-951), and not with the time: a port, of 10,000 or higher, stands there 65,536 times as large.
+ */
+const MOST_MS = 600_000
 
 /** Hears on one connection how long the broker says that it holds writes back. */
 export class ThrottleTap {

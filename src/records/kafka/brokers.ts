@@ -179,7 +179,8 @@ export class Brokers {
    * @throws as {@link askCoordinator}
    */
   askAny<T>(request: Request<T>, codeOf: (answer: T) => number): Promise<T> {
-    const ask = () => this.#askAny((nodeId) => this.ask(nodeId, request))
+    // Another node first each time: one that is cut off from the others goes on describing the cluster as it used to be.
+    const ask = () => this.#askAny((nodeId) => this.ask(nodeId, request), this.#turn++)
     return whileMoving(request.api, ask, codeOf)
   }
 
@@ -265,12 +266,11 @@ export class Brokers {
     return String(nodeId)
   }
 
-  /** Of the first broker that answers, those first to which there is a connection. */
-  async #askAny<T>(ask: (nodeId: string) => Promise<T>): Promise<T> {
+  /** Of the first broker that answers, those first to which there is a connection. @param turn which of them is the first */
+  async #askAny<T>(ask: (nodeId: string) => Promise<T>, turn = 0): Promise<T> {
     const all = this.#cluster.getNodeIds().map(String)
     const isMet = (nodeId: string) => Number(this.hasMet(nodeId))
-    // Another one each time: one that the others do not reach goes on telling how the cluster was.
-    const first = this.#turn++ % Math.max(all.length, 1)
+    const first = turn % Math.max(all.length, 1)
     const nodes = [...all.slice(first), ...all.slice(0, first)].sort((a, b) => isMet(b) - isMet(a))
     if (nodes.length > 0) return firstAnswer(nodes, ask)
     throw new TidemarkError('BROKER_UNAVAILABLE', 'no broker of the cluster is known')
@@ -322,6 +322,8 @@ export class Brokers {
   async #refresh(): Promise<void> {
     await sleep(REFRESH_MS)
     await this.#askForMetadata()
+    // The next node is asked at once.
+    if (this.#map.hasRumour) await this.#askForMetadata()
   }
 
   #askForMetadata(): Promise<void> {

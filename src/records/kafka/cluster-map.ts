@@ -55,6 +55,11 @@ export class ClusterMap {
     return this.#topics.get(topic)?.leaders.get(partition) ?? NONE
   }
 
+  /** Was another topic of the same name told of, and must be told of once more? */
+  get hasRumour(): boolean {
+    return [...this.#topics.values()].some(({ rumour }) => rumour !== null)
+  }
+
   /** The numbers of a topic's partitions. */
   partitionsOf(topic: string): readonly number[] {
     return [...(this.#topics.get(topic)?.leaders.keys() ?? [])].sort((a, b) => a - b)
@@ -69,7 +74,7 @@ export class ClusterMap {
     const isSame = id !== null && before?.id === id
     // Ids have no order: one that is told once may be that of a topic before, by a broker that has not heard of the new one.
     const isNews = id !== null && before !== undefined && before.id !== null && before.id !== id
-    if (isNews && before.rumour !== id) return { ...before, rumour: id }
+    if (isNews && before.rumour !== id) return { ...before, code, rumour: id }
     const leaders = partitions.map(({ partition, leader, leaderEpoch: epoch }) => {
       const known = isSame ? before.leaders.get(partition) : undefined
       // A broker that has not heard of the newest leader yet is no news (KIP-320).
@@ -77,7 +82,7 @@ export class ClusterMap {
       const nodeId = alive.has(leader) ? String(leader) : null
       return [partition, { nodeId, epoch }] as const
     })
-    // A topic's partitions do not get fewer: who tells of fewer has not heard of all of them yet.
+    // A topic's partitions never become fewer: whoever tells of fewer has not heard of all of them yet.
     return {
       code,
       id,

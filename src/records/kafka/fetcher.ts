@@ -188,12 +188,13 @@ export class Fetcher {
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
     const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
     const sinceMs = performance.now()
-    const answer = { leader, sinceMs, hindered: NOTHING, partitions: [], problem: null }
-    if (inTurn.length === 0) return { ...answer, asked: [] }
+    const answer = { leader, sinceMs, partitions: [], problem: null }
+    if (inTurn.length === 0) return { ...answer, hindered: NOTHING, asked: [] }
     const { brokers } = this.#o
     let asked = inTurn.map(asItIs)
+    let hindered = NOTHING
     try {
-      const hindered = await checkLogs(brokers, leader, inTurn)
+      hindered = await checkLogs(brokers, leader, inTurn)
       // What was read on meanwhile from another leader is not asked of this one.
       asked = asked.filter(({ of, offset }) => of.nextOffset === offset).map(({ of }) => asItIs(of))
       const isSound = (of: Fetchable) =>
@@ -215,7 +216,7 @@ export class Fetcher {
       const problem = code === CODE.NONE ? null : unavailable(code)
       return { ...answer, hindered, asked, partitions, problem }
     } catch (error) {
-      return { ...answer, asked, problem: error as TidemarkError }
+      return { ...answer, hindered, asked, problem: error as TidemarkError }
     }
   }
 
@@ -263,7 +264,8 @@ export class Fetcher {
     const nowMs = performance.now()
     const before = this.#setbacks.get(of)
     const missingSinceMs = missingSince(problem, before, nowMs)
-    const isGone = missingSinceMs !== null && nowMs - missingSinceMs > GONE_MS
+    // By when this answer was asked for: it may have been on its way for long.
+    const isGone = missingSinceMs !== null && sinceMs - missingSinceMs > GONE_MS
     if (isGone || (missingSinceMs === null && problem.code !== 'BROKER_UNAVAILABLE')) throw problem
     const failures = (before?.failures ?? 0) + 1
     const waitMs = Math.min((FIRST_RETRY_MS / 2) * 2 ** failures, LAST_RETRY_MS)

@@ -14,7 +14,7 @@ const NOTICED_MS = 2_000
 interface Namesakes {
   readonly ids: readonly string[]
   readonly isRebalancing: boolean
-  /** Who told. */
+  /** Who told; `undefined`: it is being looked for anew. */
   readonly coordinator: string | undefined
 }
 
@@ -82,9 +82,10 @@ export class FormerMembers {
       await sleep(LOOK_MS)
       const now = await others()
       suspects = suspects.filter((id) => now.ids.includes(id))
-      if (now.coordinator !== coordinator) leftMs = this.#sessionTimeoutMs + NOTICED_MS
+      const hasMoved = now.coordinator !== (coordinator ?? now.coordinator)
+      if (hasMoved) leftMs = this.#sessionTimeoutMs + NOTICED_MS
       else if (!now.isRebalancing) leftMs -= LOOK_MS
-      coordinator = now.coordinator
+      coordinator = now.coordinator ?? coordinator
     }
     if (suspects.length === 0) return
     throw new TidemarkError(

@@ -44,7 +44,7 @@ export class GroupOffsets {
   /**
    * Offsets that no transaction can change any more, by partition name. One that has an offset of these partitions open is
    * waited for, the broker's time limit at longest.
-   * @param isWanted is one still? It is not waited for any more when it is not
+   * @param isWanted is it still wanted? If not, it is no longer waited for
    * @param waiting told again and again for which of them it is waited
    * @returns `null` when none is wanted any more
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `REBALANCING` · `FENCED`

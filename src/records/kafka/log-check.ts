@@ -39,8 +39,8 @@ export function refuseIfMadeAnew({ topic, partition, ...mark }: LogMark, brokers
 }
 
 /**
- * Looks whether the leader has what was read, for partitions whose leader has changed since that was last looked at. One that has got yet
- * another leader meanwhile, from which it may have been read on, is left to that one.
+ * Looks whether the leader has what was read, for partitions whose leader has changed since that was last looked at. A
+ * partition that has meanwhile got yet another leader, from which it may have been read on, is left to that leader.
  * @returns `LOG_TRUNCATED`, or what hinders those that could not be looked at, by partition name
  * @throws TidemarkError `TOPIC_CHANGED` · as `Brokers.ask`
  */

@@ -1,6 +1,7 @@
 import { type LogEntry, type logCreator, logLevel } from 'kafkajs'
 import { LET_GO } from './library.ts'
 import type { KafkaLog } from './options.ts'
+import { UNCONNECTED } from './sockets.ts'
 
 // What the library logs, in our words. Most of it is thrown as well, and told by whoever it stops.
 
@@ -9,6 +10,8 @@ const SENTENCES: readonly [RegExp, (broker: string, rest: string) => string | nu
   // Closing the driver ends what the library still waits for, and so does letting go of one broker.
   [/the driver is closed$/, () => null],
   [new RegExp(`${LET_GO}$`), () => null],
+  // Told as one that takes no connection, or let go of.
+  [new RegExp(`${UNCONNECTED}$`), () => null],
   [/^Connection error: (.*)/, (broker, why) => `the connection to broker ${broker} failed: ${why}`],
   [
     /^Connection timeout/,

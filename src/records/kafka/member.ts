@@ -240,6 +240,8 @@ export class KafkaMember implements Member {
         if (isPassing) this.#cannotBegin(left, error.message)
         else if (error.code !== 'REBALANCING') this.#fail(error)
         await sleep(RETRY_MS)
+        // Leaders may have changed since they were last asked for.
+        if (isPassing) await this.#connections.waiting.refresh().catch(() => {})
       }
     }
     this.#joinedBut([])

@@ -3,6 +3,9 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { ISocketFactory } from 'kafkajs'
 import { Spoken } from './spoken.ts'
 
+/** Why a socket that is not connected is gone. */
+export const UNCONNECTED = 'it was ended before it was connected'
+
 interface Address {
   readonly host: string
   readonly port: number
@@ -41,14 +44,13 @@ export class Sockets {
   }
 
   /**
-   * The library ends a socket that does not connect in time. That one would wait until it is connected, be it when the next one
-   * has long taken its place. With an error, so that whoever waits for it hears of it.
+   * The library ends a socket that does not connect in time. That one would wait until it is connected, even if the next one
+   * has long taken its place. It is destroyed with an error, so that whoever waits for it hears of it.
    */
   #destroyUnless(isConnected: () => boolean, socket: Socket): void {
     const end = socket.end.bind(socket) as (...of: readonly unknown[]) => Socket
-    const unconnected = () => new Error('it was ended before it was connected')
     socket.end = (...of: readonly unknown[]) =>
-      isConnected() ? end(...of) : socket.destroy(unconnected())
+      isConnected() ? end(...of) : socket.destroy(new Error(UNCONNECTED))
   }
 
   #plain({ host, port }: Address, onConnect: () => void): Socket {

@@ -21,7 +21,7 @@ interface PartitionMetadata {
 export interface TopicMetadata {
   readonly code: number
   readonly topic: string
-  /** Differs from that of a topic of the same name that was deleted; `null`: the broker has none (before Kafka 2.8). */
+  /** Differs from that of a topic of the same name that was deleted; `null`: it is not told (brokers before 3.1). */
   readonly id: string | null
   readonly partitions: readonly PartitionMetadata[]
   /** A bit for each operation that the user may do, by its number; below 0: not told. */
