@@ -8,6 +8,7 @@ import { RecordSet } from './codec/record-set.ts'
 import { type Arrived, type Fetched, HandOver } from './hand-over.ts'
 import { checkLogs, type LogMark, refuseIfMadeAnew } from './log-check.ts'
 import { notAllowed } from './rights.ts'
+import { retryMs, Setbacks } from './setbacks.ts'
 import type { Unreadables } from './unreadables.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts'
@@ -61,12 +62,8 @@ const LIMITS: FetchOptions = {
 /** After an answer smaller than this the next fetch waits a little: under light traffic every event would be a fetch of its own. */
 const SMALL_BYTES = 32_768
 const LINGER_MS = 3
-const FIRST_RETRY_MS = 50
-const LAST_RETRY_MS = 2_000
 /** A batch that unpacks to more is unpacked in another thread, or piece by piece. */
 const UNPACKED_AT_ONCE_BYTES = 4 * 2 ** 20
-/** A topic that no broker knows for so long is gone, ms. */
-const GONE_MS = 5_000
 /** Partitions without a leader are looked at so often, ms. */
 const SEEK_MS = 500
 
@@ -77,7 +74,7 @@ export class Fetcher {
   readonly #loops = new Map<string, Promise<void>>()
   /** How often each partition has been fetched, so that those that wait longest come first. */
   #turn = 0
-  readonly #setbacks = new WeakMap<Fetchable, Setback>()
+  readonly #setbacks = new Setbacks<Fetchable>()
   #isOver = false
 
   constructor(options: FetcherOptions) {
@@ -173,12 +170,11 @@ export class Fetcher {
   }
 
   #wantedOf(leader: string): Fetchable[] {
-    const nowMs = performance.now()
     return [...this.#o.wanted()].filter(
       (of) =>
         this.#o.brokers.leaderOf(of) === leader &&
         !this.#handOver.has(of) &&
-        (this.#setbacks.get(of)?.untilMs ?? nowMs) <= nowMs,
+        !this.#setbacks.has(of),
     )
   }
 
@@ -242,7 +238,7 @@ export class Fetcher {
         this.#setBack(of, hindranceOf(partition, of), sinceMs)
         continue
       }
-      this.#setbacks.delete(of)
+      this.#setbacks.over(of)
       // Where it ends was not known meanwhile.
       if (unreadables.over(of)) of.reportedEnd = -1
       bytes += partition.set.length
@@ -259,25 +255,16 @@ export class Fetcher {
     return isSame && isCurrent(of) && brokers.leaderOf(of) === leader
   }
 
-  /** A partition is asked for again a little later, and the others of its leader go on. @throws TidemarkError `TOPIC_MISSING` */
-  #setBack(of: Fetchable, problem: TidemarkError, sinceMs: number): void {
-    const nowMs = performance.now()
-    const before = this.#setbacks.get(of)
-    const missingSinceMs = missingSince(problem, before, nowMs)
-    // By when this answer was asked for: it may have been on its way for long.
-    const isGone = missingSinceMs !== null && sinceMs - missingSinceMs > GONE_MS
-    if (isGone || (missingSinceMs === null && problem.code !== 'BROKER_UNAVAILABLE')) throw problem
-    const failures = (before?.failures ?? 0) + 1
-    const waitMs = Math.min((FIRST_RETRY_MS / 2) * 2 ** failures, LAST_RETRY_MS)
-    const since = { sinceMs: before?.sinceMs ?? sinceMs, missingSinceMs }
-    this.#setbacks.set(of, { failures, ...since, untilMs: nowMs + waitMs })
-    this.#o.unreadables.fails(of, problem.message, since.sinceMs)
+  /** A partition is asked for again a little later, and the others of its leader go on. @throws TidemarkError as {@link Setbacks.add} */
+  #setBack(of: Fetchable, problem: TidemarkError, askedMs: number): void {
+    const { sinceMs, waitMs } = this.#setbacks.add(of, problem, askedMs)
+    this.#o.unreadables.fails(of, problem.message, sinceMs)
     void this.#refreshIn(waitMs)
   }
 
   async #recover(problem: TidemarkError, failures: number): Promise<void> {
     if (problem.code !== 'BROKER_UNAVAILABLE') throw problem
-    await this.#refreshIn(Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS))
+    await this.#refreshIn(retryMs(failures))
   }
 
   async #refreshIn(waitMs: number): Promise<void> {
@@ -291,28 +278,6 @@ export class Fetcher {
     // Partitions may have gone to brokers that have not been asked yet.
     this.wake()
   }
-}
-
-/** Why a partition is not asked for just now. */
-interface Setback {
-  /** One after the other. */
-  readonly failures: number
-  /** Since the first of them. */
-  readonly sinceMs: number
-  /** Since the first of those, one after the other, that said that the topic is not there; `null`: the last one did not. */
-  readonly missingSinceMs: number | null
-  readonly untilMs: number
-}
-
-/** Of {@link Setback}. After a long pause it begins anew: two answers alone say nothing of the time between. */
-function missingSince(
-  { code }: TidemarkError,
-  before: Setback | undefined,
-  nowMs: number,
-): number | null {
-  if (code !== 'TOPIC_MISSING') return null
-  const isLongAgo = before !== undefined && nowMs - before.untilMs > GONE_MS
-  return isLongAgo ? nowMs : (before?.missingSinceMs ?? nowMs)
 }
 
 /** A partition as it was when it was asked for. */

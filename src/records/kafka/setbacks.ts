@@ -1,0 +1,69 @@
+import type { TidemarkError } from '../../kernel/errors.ts'
+
+// Partitions that are not asked for just now, since something is wrong with them; the others of their leader go on.
+
+const FIRST_RETRY_MS = 50
+const LAST_RETRY_MS = 2_000
+/** A topic that no broker knows for so long is gone, ms. */
+const GONE_MS = 5_000
+
+/** Why a partition is not asked for just now. */
+interface Setback {
+  /** One after the other. */
+  readonly failures: number
+  /** Since the first of them. */
+  readonly sinceMs: number
+  /** Since the first of those, one after the other, that said that the topic is not there; `null`: the last one did not. */
+  readonly missingSinceMs: number | null
+  readonly untilMs: number
+}
+
+/** By partition, told apart as objects: one that comes back is another. Times are of `performance.now()`. */
+export class Setbacks<P extends object> {
+  readonly #of = new WeakMap<P, Setback>()
+
+  /** Is it not to be asked for yet? */
+  has(of: P): boolean {
+    const setback = this.#of.get(of)
+    return setback !== undefined && setback.untilMs > performance.now()
+  }
+
+  over(of: P): void {
+    this.#of.delete(of)
+  }
+
+  /**
+   * @param askedMs when what failed was asked for
+   * @returns since when it fails, and how long it is not asked for
+   * @throws the problem: it will not pass, or the topic has not been there for 5 s
+   */
+  add(of: P, problem: TidemarkError, askedMs: number): { sinceMs: number; waitMs: number } {
+    const nowMs = performance.now()
+    const before = this.#of.get(of)
+    const missingSinceMs = missingSince(problem, before, nowMs)
+    // By when this answer was asked for: it may have been on its way for long.
+    const isGone = missingSinceMs !== null && askedMs - missingSinceMs > GONE_MS
+    if (isGone || (missingSinceMs === null && problem.code !== 'BROKER_UNAVAILABLE')) throw problem
+    const { failures, sinceMs } = before ?? { failures: 0, sinceMs: askedMs }
+    const waitMs = retryMs(failures)
+    const untilMs = nowMs + waitMs
+    this.#of.set(of, { failures: failures + 1, sinceMs, missingSinceMs, untilMs })
+    return { sinceMs, waitMs }
+  }
+}
+
+/** How long what has failed so often is not tried again. @param failures before this one */
+export function retryMs(failures: number): number {
+  return Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS)
+}
+
+/** After a long pause it begins anew: two answers alone say nothing of the time between. */
+function missingSince(
+  { code }: TidemarkError,
+  before: Setback | undefined,
+  nowMs: number,
+): number | null {
+  if (code !== 'TOPIC_MISSING') return null
+  const isLongAgo = before !== undefined && nowMs - before.untilMs > GONE_MS
+  return isLongAgo ? nowMs : (before?.missingSinceMs ?? nowMs)
+}
