@@ -20,6 +20,7 @@ import type {
 } from './events.ts'
 import { futureError, threw } from './faults.ts'
 import { FeatureRows } from './feature-rows.ts'
+import { sharesTopic } from './shared-topic.ts'
 import { type StateLimits, StateUse } from './state-limits.ts'
 import { TumblingWindows } from './tumbling-windows.ts'
 import { Watermark, type WatermarkParts } from './watermark.ts'
@@ -43,6 +44,8 @@ export type Pieces = Generator<readonly Arrivals[], EngineResult>
 interface State {
   readonly featureRows: ReadonlyMap<FeaturesStep, FeatureRows>
   readonly tumbling: ReadonlyMap<TumblingStep, TumblingWindows>
+  /** Must all that a chunk comes to be given at once? */
+  readonly isWhole: boolean
 }
 
 /** The state of one task: the watermark and the windows of one topology on one partition. */
@@ -70,6 +73,7 @@ export class Engine {
           .filter((step) => step.op === 'tumbling')
           .map((step) => [step, new TumblingWindows(step, onLate === 'dead-letter', use)]),
       ),
+      isWhole: sharesTopic(definition.then),
     }
   }
 
@@ -213,7 +217,7 @@ class Run {
           if (this.#mode === 'replay') break
           const { indices, windows } = flow
           const events = indices.map((index) => flow.events[index])
-          this.#arrivals.push({ step, indices, windows, events, rows: NO_ROWS })
+          this.#arrivals.push({ step, indices, windows, events, late: NONE, rows: NO_ROWS })
           break
         }
         case 'score':
@@ -260,7 +264,8 @@ class Run {
     })
     let isFirst = true
     for (const piece of results) {
-      if (!isFirst) yield this.#arrivals.splice(0)
+      // Nothing is given of what must be whole, but there is time for others.
+      if (!isFirst) yield this.#state.isWhole ? [] : this.#arrivals.splice(0)
       isFirst = false
       yield* this.follow(step.then, flowOf(piece))
     }
@@ -288,6 +293,7 @@ const NO_LIMITS: StateLimits = {
   maxBytes: Number.POSITIVE_INFINITY,
 }
 const NO_ROWS = new Float32Array(0)
+const NONE: ReadonlySet<number> = new Set()
 
 /** What is set aside when an event of a flow cannot go on: an early result is an answer to its event, a final one is its own. */
 function subjectOf({ windows }: Flow, index: number): number | WindowResult {

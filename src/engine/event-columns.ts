@@ -15,6 +15,9 @@ export interface BadCell {
   readonly got: unknown
 }
 
+/** What numbers must stay finite as: one float32 that is not would make all features of its key infinite, for a whole window. */
+export type Precision = 'float32' | 'float64'
+
 interface Column {
   readonly name: string
   readonly types: readonly CellType[]
@@ -30,6 +33,7 @@ interface Column {
 export class EventColumns {
   readonly layout: Layout
   readonly #columns: readonly Column[]
+  readonly #isHeld: (number: number) => boolean
   /** Index in a history, by name. */
   readonly #index: ReadonlyMap<string, number>
   /** Of the event at hand, by column. */
@@ -37,12 +41,13 @@ export class EventColumns {
   /** The same as numbers. */
   readonly #numbers: Float64Array
 
-  /** @param sizes see {@link layoutOf} */
+  /** @param o `sizes`: see {@link layoutOf} */
   constructor(
     columns: Readonly<Record<string, EventFunction<unknown>>>,
     aggregates: readonly Aggregate[],
-    sizes?: Sizes,
+    { precision, sizes }: { readonly precision: Precision; readonly sizes?: Sizes | undefined },
   ) {
+    this.#isHeld = precision === 'float32' ? isFiniteFloat32 : Number.isFinite
     this.#columns = [...typesOf(aggregates)].map(([name, types]) => ({
       name,
       types,
@@ -89,7 +94,7 @@ export class EventColumns {
       const { name, types, of } = this.#columns[c] as Column
       const cell = of(event)
       const fits = types.includes(typeof cell as CellType)
-      if (!fits || (typeof cell === 'number' && !Number.isFinite(cell))) {
+      if (!fits || (typeof cell === 'number' && !this.#isHeld(cell))) {
         return { column: name, wanted: types.join(' or '), got: cell }
       }
       this.#cells[c] = cell as Cell
@@ -119,6 +124,8 @@ export class EventColumns {
     return columnsOf(aggregate).map((name) => this.#index.get(name) as number)
   }
 }
+
+const isFiniteFloat32 = (number: number) => Number.isFinite(Math.fround(number))
 
 /** The aggregates that are made of summaries. */
 const SUMMED: readonly Aggregate['of'][] = [

@@ -47,6 +47,8 @@ export interface Arrivals {
   readonly indices: readonly number[]
   readonly windows: readonly WindowResult[] | null
   readonly events: readonly unknown[]
+  /** What came behind the watermark, by its index; not all of it may have arrived. */
+  readonly late: ReadonlySet<number>
   /** Row-major float32[indices, features] in the model's order; empty for a sink. */
   readonly rows: Float32Array
 }

@@ -24,7 +24,9 @@ export function lateError(timeMs: number, watermarkMs: number): TidemarkError {
 }
 
 export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
-  const what = `column "${column}" must be a ${wanted}, got ${kindOf(got)}`
+  const isTooLarge = wanted.includes('number') && Number.isFinite(got)
+  const found = isTooLarge ? 'one that no float32 can hold' : kindOf(got)
+  const what = `column "${column}" must be a ${wanted}, got ${found}`
   return new TidemarkError('COLUMN_INVALID', what)
 }
 

@@ -111,10 +111,11 @@ export class FeatureRows {
       const error = this.#take(candidate, isWanted ? open : null)
       if (error !== null) fault(index, error)
     }
+    const lateOnes = new Set(late)
     const arrivals = this.#paths.map(({ step, order }, p) => {
       const { indices, events, rows } = open[p] as OpenArrivals
       const written = rows.subarray(0, indices.length * order.length)
-      return { step, indices, windows: flow.windows, events, rows: written }
+      return { step, indices, windows: flow.windows, events, late: lateOnes, rows: written }
     })
     return { arrivals, late }
   }

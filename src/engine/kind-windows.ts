@@ -72,6 +72,7 @@ export class KindWindows {
     this.#columns = new EventColumns(
       definition.columns,
       all.map((a) => a.aggregate),
+      { precision: 'float32' },
     )
     this.#rolling = this.#walkOver(rolling)
     this.#current = byLength(current).map(([lengthMs, of]) => ({

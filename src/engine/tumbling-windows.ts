@@ -48,7 +48,7 @@ export class TumblingWindows {
     this.#step = step
     this.#setsLateAside = setsLateAside
     this.#use = use
-    this.#columns = new EventColumns(step.columns, aggregates)
+    this.#columns = new EventColumns(step.columns, aggregates, { precision: 'float64' })
     this.#walk = new WindowWalk(
       aggregates.map((aggregate, feature) => ({
         aggregate,

@@ -60,6 +60,8 @@ const ACTIONS = {
   OUTPUT_INVALID: 'dead-letter',
   OUTPUT_TOO_LARGE: 'dead-letter',
   OUTPUT_TIMESTAMP: 'dead-letter',
+  // The model fails on nearly everything: it is asked again, and its partitions wait.
+  MODEL_FAILING: 'retry',
   // The surroundings.
   BROKER_UNAVAILABLE: 'retry',
   REBALANCING: 'retry',

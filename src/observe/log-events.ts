@@ -65,6 +65,11 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
     whole: ({ topology, partition }) => log.info({ topology, ...partition }, 'windows are whole'),
     'dead-letter': (event) => deadLetters.tell(event),
     throttled: ({ durationMs }) => throttling.tell(durationMs, clock.nowMs()),
+    'model-failing': ({ topology, partition, step, reason }) => {
+      const about = { topology, ...partition, step }
+      if (reason === null) log.info(about, 'the model answers again')
+      else log.warn({ ...about, reason }, 'the model fails on nearly all events: they wait')
+    },
     breaker: ({ partition, isOpen, deadPercent }) => {
       const about = { ...partition, deadPercent: Math.floor(deadPercent) }
       if (isOpen) log.warn(about, 'too many dead letters: going on at 100 records a second')

@@ -7,7 +7,7 @@ import type { RuntimeEvent } from './events.ts'
 // of which comes and goes by itself; only what it tells itself decides.
 
 /** What may be in the way. */
-type Obstacle = 'commit' | 'input' | `breaker ${string}`
+type Obstacle = 'commit' | 'input' | `breaker ${string}` | `model ${string}`
 
 /** So many partitions are named, and the others counted. */
 const NAMED = 5
@@ -38,7 +38,8 @@ export class Availability {
     else if (event.type === 'writing-slow') this.#slowed(event.bytesPerSecond)
     else if (event.type === 'unreadable') this.#set('input', inWords(event.partitions))
     else if (event.type === 'breaker') this.#broke(event)
-    else if (event.type === 'lost') this.#set(breakerOf(event.partition), null)
+    else if (event.type === 'model-failing') this.#failed(event)
+    else if (event.type === 'lost') this.#lost(event.partition)
   }
 
   #slow(durationMs: number): void {
@@ -74,6 +75,19 @@ export class Availability {
     this.#set(breakerOf(partition), isOpen ? what : null)
   }
 
+  #failed({ partition, reason, ...at }: Extract<RuntimeEvent, { type: 'model-failing' }>): void {
+    const name = partitionName(partition)
+    const what = reason === null ? null : `${name} waits: ${reason}`
+    this.#set(`${modelsOf(partition)}${at.topology} ${at.step}`, what)
+  }
+
+  #lost(partition: TopicPartition): void {
+    this.#set(breakerOf(partition), null)
+    for (const obstacle of this.#reasons.keys()) {
+      if (obstacle.startsWith(modelsOf(partition))) this.#set(obstacle, null)
+    }
+  }
+
   #set(obstacle: Obstacle, reason: string | null): void {
     if (reason === null) this.#reasons.delete(obstacle)
     else this.#reasons.set(obstacle, reason)
@@ -82,6 +96,10 @@ export class Availability {
 
 function breakerOf(partition: TopicPartition): Obstacle {
   return `breaker ${partitionName(partition)}`
+}
+
+function modelsOf(partition: TopicPartition) {
+  return `model ${partitionName(partition)} ` as const
 }
 
 /** `null`: every partition can be read. */

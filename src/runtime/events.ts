@@ -150,6 +150,14 @@ export type RuntimeEvent =
       readonly endToEndMs: readonly number[]
     }
   | {
+      /** A model fails on nearly all events of a partition, which waits until it answers; `null`: it answers again. */
+      readonly type: 'model-failing'
+      readonly topology: string
+      readonly partition: TopicPartition
+      readonly step: string
+      readonly reason: string | null
+    }
+  | {
       /** Too many of a partition's last records are dead letters of a topology, so that it goes on slowly; or they are not any more. */
       readonly type: 'breaker'
       readonly partition: TopicPartition

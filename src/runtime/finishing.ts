@@ -8,9 +8,10 @@ import { type Definition, stepsOf } from '../topology/definition.ts'
 import { deadLetter } from './dead-letter.ts'
 import type { Piece } from './entry.ts'
 import type { Intake, RecordFault } from './intake.ts'
-import type { Made } from './made.ts'
+import { inLogOrder } from './made.ts'
 import { countOutcomes } from './outcomes.ts'
-import { engineFault, type Following, followEvents, followScores, setAll } from './outputs.ts'
+import { engineFault, type Following, followEvents, followScores } from './outputs.ts'
+import { PatientScoring } from './patient-scoring.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { chunkHeaders } from './provenance.ts'
 import { ScoreReader } from './score-reader.ts'
@@ -21,8 +22,8 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 /** Events that reached a model or a sink, with the model's answer. */
 export interface ScoredArrivals {
   readonly arrivals: Arrivals
-  /** `null` for a sink; the error when the whole batch could not be scored. */
-  readonly score: { readonly reader: ScoreReader; readonly scores: Scores } | TidemarkError | null
+  /** `null` for a sink, and when the partition was lost meanwhile. */
+  readonly score: { readonly reader: ScoreReader; readonly scores: Scores } | null
 }
 
 /** A chunk of which some or all is to be finished. */
@@ -46,6 +47,7 @@ export class Finishing {
   readonly #topology: PreparedTopology
   readonly #partition: TopicPartition
   readonly #around: TaskSurroundings
+  readonly #scoring: PatientScoring
   /** By the name of the score step. */
   readonly #readers: ReadonlyMap<string, ScoreReader>
   /** The step that outcomes are told of. */
@@ -55,6 +57,7 @@ export class Finishing {
     this.#topology = topology
     this.#partition = partition
     this.#around = around
+    this.#scoring = new PatientScoring(topology, partition, around)
     this.#readers = scoreReaders(topology)
     this.#step = decisiveStep(topology.definition)
   }
@@ -62,22 +65,14 @@ export class Finishing {
   async score(arrivals: Arrivals): Promise<ScoredArrivals> {
     const { step, indices, rows } = arrivals
     if (step.op === 'sink') return { arrivals, score: null }
-    const scorer = this.#topology.scorers.get(step.name) as Scorer
-    const { clock, observer } = this.#around
-    const startMs = clock.elapsedMs()
-    try {
-      const scores = await scorer.score(rows, indices.length)
-      const durationMs = clock.elapsedMs() - startMs
-      const { name: model, version } = step.model
-      const topology = this.#topology.definition.name
-      if (indices.length > 0) {
-        observer({ type: 'inference', topology, model, version, rows: indices.length, durationMs })
-      }
-      return { arrivals, score: { reader: this.#readers.get(step.name) as ScoreReader, scores } }
-    } catch (thrown) {
-      if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
-      return { arrivals, score: thrown }
-    }
+    const scores = await this.#scoring.score(step, rows, indices.length)
+    if (scores === null) return { arrivals, score: null }
+    return { arrivals, score: { reader: this.#readers.get(step.name) as ScoreReader, scores } }
+  }
+
+  /** The partition is lost: nothing is waited for any more. */
+  drop(): void {
+    this.#scoring.stop()
   }
 
   /** @param end `null`: more of the chunk is to come */
@@ -104,10 +99,7 @@ export class Finishing {
     const deadLetters = faults.map((fault) => this.#setAside(fault, present))
     if (end !== null) this.#tell(begun, faults, end)
     return {
-      outputs: {
-        records: produced.flatMap((p) => p.outputs.records),
-        causes: produced.flatMap((p) => p.outputs.causes),
-      },
+      outputs: inLogOrder(produced.map((p) => p.outputs)),
       deadLetters: { records: deadLetters, causes: faults.map((fault) => fault.record.offset) },
       oldestMs: oldestOf(records, nowMs),
     }
@@ -159,14 +151,9 @@ export class Finishing {
   }
 }
 
-const NONE: Made = { records: [], causes: [] }
-
 function follow({ arrivals, score }: ScoredArrivals, from: Following) {
   const { step } = arrivals
   if (step.op === 'sink') return followEvents(step, arrivals, from)
-  if (score instanceof TidemarkError) {
-    return { outputs: NONE, faults: setAll(arrivals, score, from), reached: [] }
-  }
   if (score === null) throw new TidemarkError('INVARIANT', `step "${step.name}" was not scored`)
   return followScores(step, { arrivals, ...score }, from)
 }

@@ -6,6 +6,8 @@ export interface Made {
   readonly causes: readonly number[]
 }
 
+const NONE: Made = { records: [], causes: [] }
+
 /** Of numbers and lengths around a record, and around each of its headers, on the wire, bytes. */
 const ON_THE_WIRE = { record: 20, header: 4 }
 /** Of the objects of a record, and of each of its headers, while it waits, bytes. */
@@ -23,6 +25,18 @@ export function wireBytes({ key, value, headers }: NewRecord): number {
 /** About what it takes in memory until then, bytes. */
 export function memoryBytes({ headers }: NewRecord, onTheWire: number): number {
   return onTheWire + IN_MEMORY.record + IN_MEMORY.header * headers.length
+}
+
+/** What several steps have made, in log order; of one record, in the order of the steps. */
+export function inLogOrder(all: readonly Made[]): Made {
+  const [first, ...others] = all.filter(({ records }) => records.length > 0)
+  if (first === undefined) return NONE
+  if (others.length === 0) return first
+  const made = [first, ...others].flatMap(({ records, causes }) =>
+    records.map((record, i) => ({ record, cause: causes[i] as number })),
+  )
+  made.sort((a, b) => a.cause - b.cause)
+  return { records: made.map((m) => m.record), causes: made.map((m) => m.cause) }
 }
 
 /** Without those that came of records before an offset. */

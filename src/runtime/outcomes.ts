@@ -23,7 +23,8 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
 
 /**
  * What became of the records of a chunk; each counts once. Late comes first, so that a late event is late whatever
- * `onLate` made of it; then dead; then scored; then in a tumbling window; what is left was skipped.
+ * `onLate` made of it; then scored, also where one of several models or sinks has set it aside; then dead; then in a tumbling window; what
+ * is left was skipped.
  */
 export function countOutcomes(
   { records, packed }: Pick<Chunk, 'records' | 'packed'>,
@@ -46,8 +47,8 @@ export function countOutcomes(
   const offsetsOf = (indices: readonly number[]) =>
     indices.map((i) => done.intake.records[i]?.offset as number)
   const late = countNew(done.result.late.flatMap(({ indices }) => offsetsOf(indices)))
-  const dead = countNew(done.faults.filter((f) => f.window === null).map((f) => f.record.offset))
   const scored = countNew(done.reached)
+  const dead = countNew(done.faults.filter((f) => f.window === null).map((f) => f.record.offset))
   const windowed = countNew(offsetsOf(done.result.windowed))
   return { scored, windowed, skipped: records.length - counted.size, late, dead }
 }

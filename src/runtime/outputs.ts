@@ -10,7 +10,7 @@ import type { ScoreStep, SinkStep, Step } from '../topology/definition.ts'
 import { nameOf } from '../topology/schema.ts'
 import type { RecordFault } from './intake.ts'
 import type { Made } from './made.ts'
-import { ID_HEADER } from './provenance.ts'
+import { ID_HEADER, LATE_HEADER } from './provenance.ts'
 import type { ScoreReader } from './score-reader.ts'
 import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
@@ -39,7 +39,7 @@ export function followEvents(step: SinkStep, arrivals: Arrivals, from: Following
   return new Tail(from).followAll(arrivals, [step], (i) => arrivals.events[i])
 }
 
-/** Follows scored events through what comes after their model. A score that is not finite is set aside alone. */
+/** Follows scored events through what comes after their model. One on which it fails, or whose score is not finite, is set aside alone. */
 export function followScores(
   step: ScoreStep,
   { arrivals, scores, reader }: { arrivals: Arrivals; scores: Scores; reader: ScoreReader },
@@ -58,6 +58,8 @@ export interface Following {
 interface Origin {
   readonly record: LogRecord
   readonly window: WindowResult | null
+  /** Was it behind the watermark? */
+  readonly isLate: boolean
 }
 
 class Tail implements Produced {
@@ -114,7 +116,7 @@ class Tail implements Produced {
     }
   }
 
-  #encode(step: SinkStep, event: unknown, { record, window }: Origin): NewRecord {
+  #encode(step: SinkStep, event: unknown, { record, window, isLate }: Origin): NewRecord {
     const { source, headers, topicLimits, present } = this.#from.place
     const { topic, partition } = source
     // Written out: `{ ...source, offset, sink }` alone takes 1 µs, half of what all the rest of an output costs.
@@ -123,6 +125,7 @@ class Tail implements Produced {
         ? windowId({ topic, partition, sink: step.name, key: window.key, startMs: window.startMs })
         : outputId({ topic, partition, offset: record.offset, sink: step.name })
     const ownKey = window === null ? record.key : Buffer.from(window.key)
+    const ownHeader = { name: ID_HEADER, value: Buffer.from(id) }
     const output: NewRecord = {
       topic: step.topic,
       partition: null,
@@ -130,7 +133,7 @@ class Tail implements Produced {
       value: encodeOutput(event),
       // The input's, not the event time: a broker refuses or at once expires records whose timestamp is far off.
       timestampMs: record.timestampMs,
-      headers: [{ name: ID_HEADER, value: Buffer.from(id) }, ...headers],
+      headers: isLate ? [ownHeader, ...headers, LATE_HEADER] : [ownHeader, ...headers],
     }
     checkTaken(output, topicLimits(step.topic), present)
     return output
@@ -160,11 +163,12 @@ function checkTaken(output: NewRecord, limits: TopicLimits, present: Present): v
   throw new TidemarkError('OUTPUT_TIMESTAMP', what)
 }
 
-function originOf({ indices, windows }: Arrivals, i: number, from: Following): Origin {
+function originOf({ indices, windows, late }: Arrivals, i: number, from: Following): Origin {
   const index = indices[i] as number
-  if (windows === null) return { record: from.records[index] as LogRecord, window: null }
+  const isLate = late.has(index)
+  if (windows === null) return { record: from.records[index] as LogRecord, window: null, isLate }
   const window = windows[index] as WindowResult
-  return { record: causeOf(window, from), window }
+  return { record: causeOf(window, from), window, isLate }
 }
 
 /** The record that brought a window's result about. */
@@ -176,7 +180,11 @@ function causeOf({ cause }: WindowResult, { records, place }: Following): LogRec
 }
 
 /** A closed window's result is set aside by itself; all else is its record's fault. */
-function faultOf({ record, window }: Origin, step: string, error: TidemarkError): RecordFault {
+function faultOf(
+  { record, window }: Pick<Origin, 'record' | 'window'>,
+  step: string,
+  error: TidemarkError,
+): RecordFault {
   if (window?.isFinal !== true) return { record, window: null, step, error }
   const { offset, timestampMs } = record
   const [key, value] = [Buffer.from(window.key), encodeOutput(window.event)]
@@ -187,11 +195,4 @@ function faultOf({ record, window }: Origin, step: string, error: TidemarkError)
 export function engineFault({ of, step, error }: Fault, from: Following): RecordFault {
   if (typeof of !== 'number') return faultOf({ record: causeOf(of, from), window: of }, step, error)
   return faultOf({ record: from.records[of] as LogRecord, window: null }, step, error)
-}
-
-/** All that arrived at a model, set aside for one reason. */
-export function setAll(arrivals: Arrivals, error: TidemarkError, from: Following): RecordFault[] {
-  return arrivals.indices.map((_, i) =>
-    faultOf(originOf(arrivals, i, from), arrivals.step.name, error),
-  )
 }

@@ -14,6 +14,8 @@ const BY_HEADER = 'tidemark-by'
 const SCORED_AT_HEADER = 'tidemark-scored-at'
 /** On outputs whose windows may lack events that are no longer in the log. */
 const WARMING_HEADER = 'tidemark-warming'
+/** On the output of an event that came behind the watermark: windows that lay further back than it were let go. */
+export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
 
 /**
  * 12 hex digits over what decides an output: the topology as its author wrote it, and the bytes of its models. White

@@ -40,29 +40,32 @@ export class ScoreReader {
     this.#noScore = template(Object.keys(model.outputs))
   }
 
-  /** @throws TidemarkError `SCORE_NOT_FINITE` */
+  /** @throws TidemarkError `SCORE_FAILED` · `SCORE_NOT_FINITE` */
   read(i: number, { events, rows }: Arrivals, scores: Scores): Scored {
+    if (scores.failed.has(i)) {
+      throw new TidemarkError('SCORE_FAILED', `model ${this.label} fails on its features`)
+    }
     const score = this.#score(i, scores)
     return { event: events[i], features: this.#featuresOf(i, rows), score, model: this.label }
   }
 
-  #score(i: number, scores: Scores): Score {
+  #score(i: number, { columns: values }: Scores): Score {
     const score = { ...this.#noScore }
     let at = 0
     for (const { name, columns, template: none } of this.#outputs) {
       if (columns === null) {
-        score[name] = this.#value(at++, i, scores)
+        score[name] = this.#value(at++, i, values)
         continue
       }
       const named = { ...none }
-      for (const column of columns) named[column] = this.#value(at++, i, scores)
+      for (const column of columns) named[column] = this.#value(at++, i, values)
       score[name] = named
     }
     return score
   }
 
-  #value(column: number, i: number, scores: Scores): number {
-    const value = scores[column]?.[i] as number
+  #value(column: number, i: number, columns: Scores['columns']): number {
+    const value = columns[column]?.[i] as number
     if (Number.isFinite(value)) return value
     const what = `model ${this.label} gave ${value} for "${this.#columns[column]?.name}"`
     throw new TidemarkError('SCORE_NOT_FINITE', what)

@@ -122,6 +122,7 @@ export class Task {
   /** It is lost: what it has begun comes to nothing, and nothing more is begun. */
   drop(): void {
     this.#isOver = true
+    this.#finishing.drop()
   }
 
   #enqueue(work: Work): void {
@@ -189,7 +190,7 @@ export class Task {
   async #goOn(begun: Begun, first: readonly Arrivals[]): Promise<void> {
     let arrivals = first
     for (;;) {
-      this.#finishInOrder(begun, arrivals, null)
+      if (arrivals.length > 0) this.#finishInOrder(begun, arrivals, null)
       await nextTurn()
       await begun.entry?.room(MOST_PIECES)
       if (this.#isOver) return

@@ -1,4 +1,5 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { scoreApart } from './bad-rows.ts'
 import type { Runner } from './runner.ts'
 import type { Scorer, Scores } from './scorer.ts'
 
@@ -22,8 +23,9 @@ export interface Identity {
 interface Request {
   readonly rows: Float32Array
   readonly count: number
-  /** One array for each column, filled piece by piece. */
-  readonly scores: readonly Float64Array[]
+  /** Filled piece by piece: one array for each column, and the rows on which the model fails. */
+  readonly columns: readonly Float64Array[]
+  readonly failed: Set<number>
   readonly resolve: () => void
   readonly reject: (error: TidemarkError) => void
   /** Rows that have been given to a run. */
@@ -71,16 +73,17 @@ export class BatchScorer implements Scorer {
     if (this.#closing !== null) {
       throw new TidemarkError('INVARIANT', `${this.label} was asked after its close`)
     }
-    const { columns } = this.#identity
-    const scores = Array.from({ length: columns }, () => new Float64Array(count))
+    const columns = Array.from({ length: this.#identity.columns }, () => new Float64Array(count))
+    const failed = new Set<number>()
     if (count > 0) {
       await new Promise<void>((resolve, reject) => {
-        this.#waiting.push({ rows, count, scores, resolve, reject, given: 0, scored: 0 })
+        const answers = { columns, failed, resolve, reject, given: 0, scored: 0 }
+        this.#waiting.push({ rows, count, ...answers })
         this.#waitingRows += count
         this.#dispatchSoon()
       })
     }
-    return scores
+    return { columns, failed }
   }
 
   close(): Promise<void> {
@@ -140,14 +143,40 @@ export class BatchScorer implements Scorer {
 
   async #run(lane: Lane, pieces: readonly Piece[], count: number): Promise<void> {
     try {
-      const scores = await lane.runner.run(this.#rowsOf(pieces, count), count)
-      this.#handOut(pieces, scores)
+      await this.#scorePieces(lane, pieces, count)
     } catch (error) {
-      const failure = this.#failure(error, count)
+      const failure =
+        error instanceof TidemarkError ? error : new TidemarkError('INVARIANT', messageOf(error))
       for (const { request } of pieces) this.#fail(request, failure)
     } finally {
       this.#busy.delete(lane)
       this.#dispatch()
+    }
+  }
+
+  /** Together; when that fails, each piece by itself, so that only those who sent bad rows have the trouble. */
+  async #scorePieces(lane: Lane, pieces: readonly Piece[], count: number): Promise<void> {
+    try {
+      const columns = await lane.runner.run(this.#rowsOf(pieces, count), count)
+      this.#handOut(pieces, { columns, failed: NONE })
+    } catch (error) {
+      if (error instanceof TidemarkError) throw error
+      const [piece] = pieces
+      if (piece !== undefined && pieces.length === 1) return await this.#scoreApart(lane, piece)
+      for (const one of pieces) await this.#scorePieces(lane, [one], one.count)
+    }
+  }
+
+  /** The rows of a piece that has failed by itself. */
+  async #scoreApart({ runner }: Lane, piece: Piece): Promise<void> {
+    const { count, request } = piece
+    const { columns } = this.#identity
+    const scores = await scoreApart(runner, { rows: this.#rowsOf([piece], count), count, columns })
+    if (scores !== null) this.#handOut([piece], scores)
+    else {
+      // ONNX Runtime's own words may hold what the rows hold.
+      const message = `${this.label} fails on so many of ${count} rows that they are not looked for one by one`
+      this.#fail(request, new TidemarkError('MODEL_FAILING', message))
     }
   }
 
@@ -166,11 +195,14 @@ export class BatchScorer implements Scorer {
     return batch
   }
 
-  #handOut(pieces: readonly Piece[], scores: readonly Float64Array[]): void {
+  #handOut(pieces: readonly Piece[], { columns, failed }: Scores): void {
     let at = 0
     for (const { request, from, count } of pieces) {
-      for (const [i, column] of scores.entries()) {
-        request.scores[i]?.set(column.subarray(at, at + count), from)
+      for (const [i, column] of columns.entries()) {
+        request.columns[i]?.set(column.subarray(at, at + count), from)
+      }
+      for (const row of failed) {
+        if (row >= at && row < at + count) request.failed.add(from + row - at)
       }
       at += count
       request.scored += count
@@ -186,10 +218,6 @@ export class BatchScorer implements Scorer {
     }
     request.reject(failure)
   }
-
-  #failure(error: unknown, count: number): TidemarkError {
-    if (error instanceof TidemarkError) return error
-    const message = `${this.label} failed on a batch of ${count}: ${messageOf(error)}`
-    return new TidemarkError('SCORE_FAILED', message, { cause: error })
-  }
 }
+
+const NONE: ReadonlySet<number> = new Set()

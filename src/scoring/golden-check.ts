@@ -6,10 +6,10 @@ import { scoreColumns } from './score-columns.ts'
 
 // Does a model give what its golden rows say?
 
-/** Largest difference from a golden output that is taken for another machine's rounding. */
-const TOLERANCE = 1e-4
-/** Rows that are run at once. */
+/** Rows that are run at once, where a row's scores do not depend on the others. */
 const BATCH = 256
+/** However small the scores, a difference below this is rounding. */
+const LEAST_TOLERANCE = 1e-9
 
 /** What a golden file is checked against. */
 export interface GoldenCheck {
@@ -57,30 +57,38 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
   return faults
 }
 
-/** Runs the golden rows, which have no {@link goldenFaults}. */
+/** A runner and how many rows it is given at once. */
+export interface GoldenRuns {
+  readonly runner: Runner
+  /** @default 256 */
+  readonly atMost?: number
+}
+
+/** Runs the golden rows, which have no {@link goldenFaults}, all of them. */
 export async function goldenDifferences(
   golden: Golden,
-  runner: Runner,
+  { runner, atMost = BATCH }: GoldenRuns,
   check: GoldenCheck,
 ): Promise<TidemarkError[]> {
   const compared = comparedScores(golden, check.model)
+  const batch = Math.min(atMost, BATCH)
   const { rows, count, features } = golden
   const width = features.length
   const wrong: string[] = []
-  for (let from = 0; from < count; from += BATCH) {
-    const to = Math.min(from + BATCH, count)
+  for (let from = 0; from < count; from += batch) {
+    const to = Math.min(from + batch, count)
     const scores = await runner.run(rows.subarray(from * width, to * width), to - from)
     for (let row = from; row < to; row++) {
-      for (const { name, index, wanted } of compared) {
+      for (const { name, index, wanted, largest } of compared) {
         const got = scores[index]?.[row - from] as number
         const expected = wanted(row) as number
-        if (!close(got, expected))
+        if (!isClose(got, expected, golden.tolerance * (Math.abs(expected) + largest)))
           wrong.push(`row ${row} gives ${name} = ${got}, golden is ${expected}`)
       }
     }
   }
   if (wrong.length === 0) return []
-  const message = `${wrong.length} of ${count * compared.length} outputs differ by more than ${TOLERANCE}; ${wrong[0]}`
+  const message = `${wrong.length} of ${count * compared.length} outputs differ by more than ${golden.tolerance} of their size; ${wrong[0]}`
   return [
     fault(
       check,
@@ -90,8 +98,10 @@ export async function goldenDifferences(
   ]
 }
 
-function close(a: number, b: number): boolean {
-  return Object.is(a, b) || Math.abs(a - b) <= TOLERANCE
+/** As float32, which most models give: its decimal may have been shortened, here or there. */
+function isClose(got: number, expected: number, tolerance: number): boolean {
+  const [a, b] = [Math.fround(got), Math.fround(expected)]
+  return Object.is(a, b) || Math.abs(a - b) <= Math.max(tolerance, LEAST_TOLERANCE)
 }
 
 function fault({ model, where }: GoldenCheck, message: string, hint: string): TidemarkError {
@@ -111,9 +121,18 @@ interface ComparedScore {
   readonly what: string
   /** What a row gave; `undefined`: it does not say. */
   readonly wanted: (row: number) => number | undefined
+  /** The size of the largest number that is wanted: of scores around 0 it says what is much. */
+  readonly largest: number
 }
 
-function comparedScores({ outputs }: Golden, model: ModelDefinition): ComparedScore[] {
+function comparedScores(golden: Golden, model: ModelDefinition): ComparedScore[] {
+  return wantedScores(golden, model).map((score) => {
+    const all = Array.from({ length: golden.count }, (_, row) => Math.abs(score.wanted(row) ?? 0))
+    return { ...score, largest: Math.max(...all.filter(Number.isFinite), 0) }
+  })
+}
+
+function wantedScores({ outputs }: Golden, model: ModelDefinition): WantedScore[] {
   const declared = scoreColumns(model.outputs)
   if (outputs.of === 'scores') {
     return declared.map(({ name }, index) => {
@@ -121,12 +140,14 @@ function comparedScores({ outputs }: Golden, model: ModelDefinition): ComparedSc
     })
   }
   const only = new Set(declared.map((c) => c.tensor)).size === 1 ? declared[0]?.tensor : undefined
-  return declared.flatMap(({ name, tensor, column }, index): ComparedScore[] => {
+  return declared.flatMap(({ name, tensor, column }, index): WantedScore[] => {
     if (tensor !== (outputs.tensor ?? only)) return []
     const what = `column ${column}, which "${name}" is`
     return [{ name, index, what, wanted: (row) => outputs.rows[row]?.[column] }]
   })
 }
+
+type WantedScore = Omit<ComparedScore, 'largest'>
 
 function firstDifference(golden: readonly string[], model: readonly string[]): string | null {
   for (let i = 0; i < Math.max(golden.length, model.length); i++) {

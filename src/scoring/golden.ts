@@ -11,6 +11,8 @@ export interface Golden {
   readonly rows: Float32Array
   readonly count: number
   readonly outputs: GoldenOutputs
+  /** How far an output may be from what it was, as a part of its own size and of the largest of its column. */
+  readonly tolerance: number
 }
 
 /** What each row gave: a row of one tensor, or every score by its name, as `scoreColumns` name them. */
@@ -23,8 +25,12 @@ type GoldenOutputs =
     }
   | { readonly of: 'scores'; readonly rows: readonly ReadonlyMap<string, number>[] }
 
+/** Another machine's rounding. A file may say that it needs more. */
+const TOLERANCE = 1e-5
+const MOST_TOLERANCE = 0.1
+
 const FORMAT =
-  'a golden file is JSON: { "features": [names], "inputs": [[number or null]], "output": tensor, "outputs": [[number or null]] }; or without "output", and each of "outputs" what the score is: { "probability": number, "risk": { "low": number, … } }'
+  'a golden file is JSON: { "features": [names], "inputs": [[number or null]], "output": tensor, "outputs": [[number or null]] }; or without "output", and each of "outputs" what the score is: { "probability": number, "risk": { "low": number, … } }; "tolerance" may say how much outputs may differ, if more than 1e-5 of their size'
 
 /** @throws TidemarkError `MODEL_GOLDEN` when the file cannot be read or is not a golden file */
 export async function readGolden(file: URL, where: string): Promise<Golden> {
@@ -40,7 +46,10 @@ export async function readGolden(file: URL, where: string): Promise<Golden> {
 }
 
 function parseGolden(json: unknown): Golden {
-  const { features, sha256, output, inputs, outputs } = (json ?? {}) as Record<string, unknown>
+  const { features, sha256, output, inputs, outputs, tolerance } = (json ?? {}) as Record<
+    string,
+    unknown
+  >
   if (!isArrayOf(features, isText)) throw new Error('"features" is not a list of names')
   if (!Array.isArray(inputs) || inputs.length === 0) throw new Error('"inputs" holds no rows')
   if (!Array.isArray(outputs) || outputs.length !== inputs.length) {
@@ -61,7 +70,16 @@ function parseGolden(json: unknown): Golden {
     rows,
     count: inputs.length,
     outputs: parseOutputs(outputs, isText(output) ? output : null),
+    tolerance: parseTolerance(tolerance),
   }
+}
+
+function parseTolerance(tolerance: unknown): number {
+  if (tolerance === undefined) return TOLERANCE
+  const isWider =
+    typeof tolerance === 'number' && tolerance >= TOLERANCE && tolerance <= MOST_TOLERANCE
+  if (isWider) return tolerance
+  throw new Error(`"tolerance" is not a number from ${TOLERANCE} to ${MOST_TOLERANCE}`)
 }
 
 /** All rows are written as the first one is. */

@@ -3,7 +3,7 @@ import { formatDuration } from '../kernel/time.ts'
 import type { Lane } from './batch-scorer.ts'
 import { columnToSortBy, sortedBy } from './row-order.ts'
 import type { Runner } from './runner.ts'
-import { type Cost, dependsOnBatch, measureCost, rowsWithin } from './warm-up.ts'
+import { type Cost, measureCost, rowsWithin } from './warm-up.ts'
 
 /** Batches up to this time run where they are: a thread would cost them a fifth more and free little. */
 const INLINE_MS = 0.25
@@ -13,6 +13,8 @@ export interface LaneChoice {
   readonly label: string
   readonly where: string
   readonly latencyBudgetMs: number
+  /** Must each row be run by itself? */
+  readonly isAlone: boolean
   /** As `sampleRows` makes it. */
   readonly sample: Float32Array
   readonly features: number
@@ -35,7 +37,7 @@ export async function chooseLanes(
   const notes: string[] = []
   let rows = rowsWithin(choice.latencyBudgetMs, cost)
   if (rows === 0) throw tooSlow(cost, choice)
-  if (await dependsOnBatch(inline, choice.sample)) {
+  if (choice.isAlone) {
     rows = 1
     notes.push(
       `${choice.label} scores a row otherwise in company than alone (dynamic quantisation does), so each row runs alone, which is slow: quantise statically (QDQ)`,

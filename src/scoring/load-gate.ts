@@ -5,7 +5,7 @@ import { type GoldenCheck, goldenDifferences, goldenFaults } from './golden-chec
 import { loadModel, type ModelBytes, shown } from './model-bytes.ts'
 import { readingOf, SessionRunner } from './runner.ts'
 import { signatureFaults } from './signature.ts'
-import { sampleRows } from './warm-up.ts'
+import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
 /** A model file that would be a topology's model. */
 export interface Candidate {
@@ -22,6 +22,10 @@ export interface Candidate {
 export interface Proven {
   readonly runner: SessionRunner
   readonly golden: Golden | null
+  /** Must each row be run by itself, since others would change its scores? */
+  readonly isAlone: boolean
+  /** What its golden rows were checked against. */
+  readonly check: GoldenCheck
 }
 
 /** Rows of the trial run: more than one, so that a fixed batch shows. */
@@ -47,8 +51,10 @@ export async function proveModel(candidate: Candidate): Promise<Proven> {
   try {
     refuseIfAny(faults)
     refuseIfAny(await trialFaults(runner, golden, check))
-    if (golden !== null) refuseIfAny(await goldenDifferences(golden, runner, check))
-    return { runner, golden }
+    const isAlone = await dependsOnBatch(runner, sampleRows(model.features.length, golden))
+    const runs = isAlone ? { runner, atMost: 1 } : { runner }
+    if (golden !== null) refuseIfAny(await goldenDifferences(golden, runs, check))
+    return { runner, golden, isAlone, check }
   } catch (error) {
     await runner.close()
     throw error

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { Refused, TidemarkError } from '../kernel/errors.ts'
+import { Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition, ScoreStep } from '../topology/definition.ts'
 import { BatchScorer } from './batch-scorer.ts'
 import type { Golden } from './golden.ts'
-import { chooseLanes } from './lanes.ts'
-import { type Candidate, proveModel } from './load-gate.ts'
+import { goldenDifferences } from './golden-check.ts'
+import { chooseLanes, type LaneChoice } from './lanes.ts'
+import { type Candidate, type Proven, proveModel } from './load-gate.ts'
 import { type ModelBytes, readModel } from './model-bytes.ts'
 import { readingOf } from './runner.ts'
 import { scoreColumns } from './score-columns.ts'
@@ -47,9 +48,10 @@ export async function loadScorers(
   const scorers = new Map<string, Scorer>()
   const faults = unusedChoices(uses, chosen)
   const notes: string[] = []
+  const shared = new Map<string, Scorer>()
   for (const use of uses) {
     try {
-      const loaded = await loadScorer(use, chosen.get(use.model.name) ?? null)
+      const loaded = await loadScorer(use, chosen.get(use.model.name) ?? null, shared)
       scorers.set(use.step, loaded.scorer)
       notes.push(...loaded.notes)
     } catch (error) {
@@ -80,34 +82,73 @@ function faultsOf(error: unknown): readonly TidemarkError[] {
   throw error
 }
 
-/** @throws Refused, TidemarkError */
+/**
+ * A proven model, by what is run and how. Steps that run the same bytes alike share its sessions and its batches.
+ *
+ * @throws Refused, TidemarkError
+ */
 async function loadScorer(
   use: ModelUse,
   chosenFile: string | null,
+  shared: Map<string, Scorer>,
 ): Promise<{ scorer: Scorer; notes: readonly string[] }> {
   const { model, latencyBudgetMs } = use
   const candidate = await candidateOf(use, chosenFile)
-  const { found, where } = candidate
-  const { runner, golden } = await proveModel(candidate)
+  const proven = await proveModel(candidate)
   const label = labelOf(candidate)
-  const features = model.features.length
-  const choice = {
-    label,
-    where,
-    latencyBudgetMs,
-    sample: sampleRows(features, golden),
-    features,
-    startThread: (sortBy: number | null) =>
-      ThreadRunner.start({ bytes: found.bytes, reading: readingOf(model), sortBy }),
+  const goldenOnes = goldenNotes(use, label, proven.golden)
+  const { sha256 } = candidate.found
+  const { input, outputs, features } = model
+  const same = JSON.stringify([sha256, input, outputs, features.length, latencyBudgetMs])
+  const known = shared.get(same)
+  if (known !== undefined) {
+    await proven.runner.close()
+    return { scorer: named(known, model.name, label), notes: goldenOnes }
   }
-  try {
-    const { lanes, notes } = await chooseLanes(runner, choice)
-    const columns = scoreColumns(model.outputs).length
-    const identity = { name: model.name, label, sha256: found.sha256, features, columns }
-    const scorer = new BatchScorer(identity, lanes)
-    return { scorer, notes: [...goldenNotes(use, label, golden), ...notes] }
-  } catch (error) {
+  const { lanes, notes } = await provenLanes(proven, {
+    label,
+    where: candidate.where,
+    latencyBudgetMs,
+    isAlone: proven.isAlone,
+    sample: sampleRows(features.length, proven.golden),
+    features: features.length,
+    startThread: (sortBy: number | null) =>
+      ThreadRunner.start({ bytes: candidate.found.bytes, reading: readingOf(model), sortBy }),
+  })
+  const columns = scoreColumns(outputs).length
+  const identity = { name: model.name, label, sha256, features: features.length, columns }
+  const scorer = new BatchScorer(identity, lanes)
+  shared.set(same, scorer)
+  return { scorer, notes: [...goldenOnes, ...notes] }
+}
+
+/** The same sessions under another name. */
+function named(scorer: Scorer, name: string, label: string): Scorer {
+  const { sha256, maxBatch } = scorer
+  return {
+    ...{ name, label, sha256, maxBatch },
+    score: (rows, count) => scorer.score(rows, count),
+    close: () => scorer.close(),
+  }
+}
+
+/** The lanes of a model, each of which gives the golden rows what they must have: another thread, sorted rows, single rows. */
+async function provenLanes(
+  { runner, golden, check }: Proven,
+  choice: LaneChoice,
+): Promise<Awaited<ReturnType<typeof chooseLanes>>> {
+  const chosen = await chooseLanes(runner, choice).catch(async (error) => {
     await runner.close()
+    throw error
+  })
+  try {
+    for (const lane of golden === null ? [] : chosen.lanes) {
+      const runs = { runner: lane.runner, atMost: lane.rows }
+      refuseIfAny(await goldenDifferences(golden as Golden, runs, check))
+    }
+    return chosen
+  } catch (error) {
+    await Promise.all(chosen.lanes.map((lane) => lane.runner.close()))
     throw error
   }
 }

@@ -32,6 +32,8 @@ export interface Feed {
 const OPTIONS: InferenceSession.SessionOptions = {
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
+  // Fatal ones only: an error is thrown besides, and its words may hold what a row holds.
+  logSeverityLevel: 4,
   extra: { session: { model_external_initializers_file_folder_path: '/dev/null' } },
 }
 

@@ -2,6 +2,7 @@ import type { ModelDefinition } from '../topology/definition.ts'
 import type { OnnxSession, OutputTensor } from './onnx-session.ts'
 import { type ScoreColumn, scoreColumns } from './score-columns.ts'
 import { shortestFloat32 } from './shortest-float32.ts'
+import { widthOf } from './signature.ts'
 
 /** Where a batch runs: on this thread or on another. */
 export interface Runner {
@@ -37,11 +38,14 @@ export class SessionRunner implements Runner {
   readonly #input: string
   readonly #columns: readonly ScoreColumn[]
   readonly #tensors: readonly string[]
+  /** How many columns a tensor has, by what the file says of it; `null`: it does not say. */
+  readonly #saidWidths: ReadonlyMap<string, number | null>
 
   constructor(session: OnnxSession, { input, outputs }: Reading) {
     this.#session = session
     this.#input = input
     this.#columns = scoreColumns(outputs)
+    this.#saidWidths = new Map(session.outputs.map((output) => [output.name, widthOf(output)]))
     this.#tensors = [...new Set(this.#columns.map((c) => c.tensor))]
   }
 
@@ -50,7 +54,10 @@ export class SessionRunner implements Runner {
     const tensors = await this.#session.run(feed, this.#tensors)
     return this.#columns.map((column) => {
       const output = tensors.get(column.tensor) as OutputTensor
-      refuseMisfit(output, column, feed.count)
+      refuseMisfit(output, column, {
+        count: feed.count,
+        said: this.#saidWidths.get(column.tensor) ?? null,
+      })
       return readColumn(output, column.column, count)
     })
   }
@@ -71,19 +78,24 @@ function padded(rows: Float32Array, count: number): { rows: Float32Array; count:
   return { rows: more, count: whole }
 }
 
-/** What the file left open: are there as many rows and columns as were asked for? */
+/** What the file left open, or says wrongly: are there as many rows and columns as were asked for? */
 function refuseMisfit(
   { dims }: OutputTensor,
   { tensor, column, width }: ScoreColumn,
-  count: number,
+  { count, said }: { readonly count: number; readonly said: number | null },
 ): void {
   const [rows, columns = 1] = dims
-  const fits = width === null ? column < columns : columns === width
+  const wanted = width ?? said
+  const fits = column < columns && (wanted === null || columns === wanted)
   if (dims.length <= 2 && rows === count && fits) return
   const shape = `tensor "${tensor}" has shape [${dims.join(', ')}] for ${count} rows`
-  const missed =
-    width === null ? `no column ${column} with a number a row` : `not the ${width} columns named`
-  throw new Error(`${shape}: ${missed}`)
+  throw new Error(`${shape}: ${missedIn({ column, width }, said)}`)
+}
+
+function missedIn({ column, width }: Pick<ScoreColumn, 'column' | 'width'>, said: number | null) {
+  if (width !== null) return `not the ${width} columns named`
+  if (said === null || column >= said) return `no column ${column} with a number a row`
+  return `the file says that it has ${said} column${said === 1 ? '' : 's'}`
 }
 
 function readColumn({ dims, data }: OutputTensor, column: number, count: number): Float64Array {

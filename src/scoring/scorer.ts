@@ -1,7 +1,12 @@
 // What the runtime asks of a model.
 
-/** Scores of a batch: one number a row for each of the model's `scoreColumns`, in their order. */
-export type Scores = readonly Float64Array[]
+/** What a model makes of the rows of a batch. */
+export interface Scores {
+  /** One number a row for each of the model's `scoreColumns`, in their order. */
+  readonly columns: readonly Float64Array[]
+  /** Rows on which it fails, whatever they are run with. Their numbers are NaN. */
+  readonly failed: ReadonlySet<number>
+}
 
 /** A loaded and proven model. */
 export interface Scorer {
@@ -16,7 +21,7 @@ export interface Scorer {
    * The rows may be reused once this resolves. A score that is not finite is returned as it is: the caller decides.
    * The same row gives the same bits in any batch.
    *
-   * @throws TidemarkError `SCORE_FAILED` when the run fails as a whole
+   * @throws TidemarkError `MODEL_FAILING` when it fails on so many rows that they are not looked for: it may be asked again
    */
   score(rows: Float32Array, count: number): Promise<Scores>
   /** Waits for what is running, then frees the sessions. A thread is drained, never terminated: that aborts the process. */

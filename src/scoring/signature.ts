@@ -162,7 +162,7 @@ function hasColumn(output: TensorInfo, column: number): boolean {
 }
 
 /** How many columns a tensor has; `null` when the file does not say. One of another rank has none. */
-function widthOf({ shape }: TensorInfo): number | null {
+export function widthOf({ shape }: TensorInfo): number | null {
   if (shape.length > 2) return 0
   const columns = shape.length === 1 ? 1 : shape[1]
   return typeof columns === 'number' ? columns : null

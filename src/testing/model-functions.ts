@@ -43,7 +43,10 @@ function answeredBy(answer: ModelFunction, { model }: ScoreStep, scorer: Scorer)
         const at = row * features.length
         return answer(Object.fromEntries(features.map((f, i) => [f, rows[at + i] as number])))
       })
-      return columns.map((column) => Float64Array.from(answers, (a) => numberOf(a, column, name)))
+      const scores = columns.map((column) =>
+        Float64Array.from(answers, (a) => numberOf(a, column, name)),
+      )
+      return { columns: scores, failed: new Set() }
     },
     close: () => scorer.close(),
   }

@@ -76,7 +76,7 @@ function payments(count: number, size: number, inOrder: boolean): Payment[] {
 
 /** µs of CPU an event. */
 function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
-  const columns = new EventColumns(COLUMNS, [aggregate])
+  const columns = new EventColumns(COLUMNS, [aggregate], { precision: 'float64' })
   const history = new History(columns.layout, 'a key', Number.NEGATIVE_INFINITY)
   const lengthMs = size * STEP_MS
   const feature = { lengthMs, aggregate, ...columns.placeOf(aggregate), feature: 0 }

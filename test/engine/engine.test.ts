@@ -186,6 +186,7 @@ describe('an event that cannot be read enters no window', () => {
     ['text where a number is wanted', { amount: '12', shop: 's' }, 'COLUMN_INVALID'],
     ['NaN in a column', { amount: Number.NaN, shop: 's' }, 'COLUMN_INVALID'],
     ['nothing in a column', { shop: 's' }, 'COLUMN_INVALID'],
+    ['a number that no float32 can hold', { amount: 1e39, shop: 's' }, 'COLUMN_INVALID'],
     ['a number where text is wanted', { amount: 1, shop: 7 }, 'COLUMN_INVALID'],
   ])('%s', (_, event, code) => {
     const all: Arrival[] = [
@@ -226,11 +227,13 @@ describe('a fault', () => {
       ['a', 0, { amount: 'secret', shop: 's' }],
       ['a', 0, { amount: 1, shop: 4417 }],
       ['a', 0, { amount: Number.POSITIVE_INFINITY, shop: 's' }],
+      ['a', 0, { amount: -1e39, shop: 's' }],
     ])
     expect(result.faults.map((f) => f.error.message)).toEqual([
       'column "amount" must be a number, got string',
       'column "shop" must be a string, got number',
       'column "amount" must be a number, got Infinity',
+      'column "amount" must be a number, got one that no float32 can hold',
     ])
   })
 })

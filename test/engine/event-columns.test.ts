@@ -11,6 +11,7 @@ const pick =
 const COLUMNS = { n: pick('n'), text: pick('text'), is: pick('is'), any: pick('any') }
 const EVENT = { n: 1.5, text: 'a', is: true, any: 'b' }
 const empty = Number.NaN
+const precision = 'float64'
 
 function end(of: 'first' | 'last', column: string, cell: 'number' | 'any' = 'any'): Aggregate {
   return { of, column, cell, empty }
@@ -18,7 +19,7 @@ function end(of: 'first' | 'last', column: string, cell: 'number' | 'any' = 'any
 
 /** What the aggregates of a window over these events stand for. */
 function valuesOf(aggregates: readonly Aggregate[], events: readonly object[]) {
-  const columns = new EventColumns(COLUMNS, aggregates)
+  const columns = new EventColumns(COLUMNS, aggregates, { precision })
   const history = new History(columns.layout, 'a key', Number.NEGATIVE_INFINITY)
   for (const [timeMs, event] of events.entries()) {
     columns.read(event)
@@ -63,7 +64,7 @@ describe('the first and the last cell come back as they were', () => {
 
 describe('a cell that a window cannot hold is told', () => {
   const wanted = (aggregate: Aggregate, event: object) =>
-    new EventColumns(COLUMNS, [aggregate]).read({ ...EVENT, ...event })?.wanted
+    new EventColumns(COLUMNS, [aggregate], { precision }).read({ ...EVENT, ...event })?.wanted
 
   test.each<[string, Aggregate, object]>([
     ['number', { of: 'sum', column: 'n', empty: 0 }, { n: '1' }],
@@ -80,19 +81,33 @@ describe('a cell that a window cannot hold is told', () => {
 
   test('of both columns of a ratio', () => {
     const ratio: Aggregate = { of: 'ratio', column: 'n', over: 'any', empty }
-    const columns = new EventColumns(COLUMNS, [ratio])
+    const columns = new EventColumns(COLUMNS, [ratio], { precision })
     expect(columns.read({ ...EVENT, any: 2 })).toBeNull()
     expect(columns.read(EVENT)).toEqual({ column: 'any', wanted: 'number', got: 'b' })
+  })
+
+  test.each([
+    ['float64', 1.7e308, true],
+    ['float32', 1.7e308, false],
+    ['float32', -3.5e38, false],
+    ['float32', 3.4028235677973362e38, true],
+    ['float32', 3.402823567797337e38, false],
+    ['float32', 1e-300, true],
+  ] as const)('as a %s: %d', (as, n, isHeld) => {
+    const sum: Aggregate = { of: 'sum', column: 'n', empty: 0 }
+    const columns = new EventColumns(COLUMNS, [sum], { precision: as })
+    expect(columns.read({ ...EVENT, n }) === null).toBe(isHeld)
   })
 })
 
 test('only what some aggregate needs is kept: sums, order, links', () => {
-  const { layout } = new EventColumns(COLUMNS, [
+  const aggregates: Aggregate[] = [
     end('last', 'any'),
     { of: 'quantile', column: 'n', q: 0.5, empty },
     { of: 'distinct', column: 'text' },
     { of: 'countWhere', column: 'is' },
-  ])
+  ]
+  const { layout } = new EventColumns(COLUMNS, aggregates, { precision })
   const { columns, summed, ranked, distinct } = layout
   expect({ columns, summed, ranked, distinct }).toEqual({
     columns: 5,

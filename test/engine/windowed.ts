@@ -52,7 +52,7 @@ export class Windowed {
 
   /** @param lengthsMs a window of each, over every aggregate */
   constructor(lengthsMs: readonly number[], aggregates = EVERY_AGGREGATE, sizes?: Sizes) {
-    this.columns = new EventColumns(KIND.columns, aggregates, sizes)
+    this.columns = new EventColumns(KIND.columns, aggregates, { precision: 'float64', sizes })
     this.#features = lengthsMs.flatMap((lengthMs, l) =>
       aggregates.map((aggregate, a) => ({
         lengthMs,

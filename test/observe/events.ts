@@ -69,6 +69,11 @@ export const samples = {
   'writing-slow': { type: 'writing-slow', bytesPerSecond: 51_000 },
   unreadable: { type: 'unreadable', partitions: [{ ...partition, reason: 'it has no leader' }] },
   throttled: { type: 'throttled', of: 'writing', durationMs: 4_200 },
+  'model-failing': {
+    ...{ type: 'model-failing', topology: 'card-fraud', step: 'card-gbdt' },
+    partition: { topic: 'payments', partition: 4 },
+    reason: 'card-gbdt@1 fails',
+  },
   breaker: {
     type: 'breaker',
     partition: { topic: 'payments', partition: 4 },

@@ -25,9 +25,10 @@ function scoredEvents(): unknown[] {
     indices: [0, 2],
     windows: null,
     events,
+    late: new Set(),
     rows: Float32Array.of(1, 2.5, 3, 4),
   }
-  const scores = [Float64Array.of(0.25, 0.5)]
+  const scores = { columns: [Float64Array.of(0.25, 0.5)], failed: new Set<number>() }
   const reader = new ScoreReader(step, scorer().label)
   const records = [record(7), record(8), record(9)]
   followScores(step, { arrivals, scores, reader }, { records, place: PLACE })

@@ -14,6 +14,7 @@ const arrivals: Arrivals = {
   indices: [0, 1],
   windows: null,
   events: ['first', 'second'],
+  late: new Set(),
   rows: new Float32Array(4),
 }
 const outputs = {
@@ -21,12 +22,13 @@ const outputs = {
   risk: { tensor: 'risk', columns: ['low', 'mid'] },
   label: { tensor: 'label', column: 0 },
 }
-const scores = [
+const columns = [
   Float64Array.of(0.1, 0.2),
   Float64Array.of(1, 2),
   Float64Array.of(3, 4),
   Float64Array.of(5, 6),
 ]
+const scores = { columns, failed: new Set<number>() }
 
 test('a score has its outputs as declared: one number, or one for each column', () => {
   const of = reader(outputs)
@@ -50,6 +52,14 @@ test('no two events share an object that their functions could change', () => {
   expect(first.features).not.toBe(second.features)
 })
 
+test('one on which the model fails is set aside by itself, without a number of it', () => {
+  const failing = { ...scores, failed: new Set([0]) }
+  expect(() => reader(outputs).read(0, arrivals, failing)).toThrow(
+    expect.objectContaining({ code: 'SCORE_FAILED', message: 'model m@1 fails on its features' }),
+  )
+  expect(reader(outputs).read(1, arrivals, failing).event).toBe('second')
+})
+
 test.each([
   [0, 'p'],
   [2, 'risk.mid'],
@@ -57,7 +67,7 @@ test.each([
 ])(
   'a number that is not finite sets its own event aside, by name: column %i is %s',
   (column, name) => {
-    const broken = scores.with(column, Float64Array.of(Number.NaN, 1))
+    const broken = { ...scores, columns: columns.with(column, Float64Array.of(Number.NaN, 1)) }
     expect(() => reader(outputs).read(0, arrivals, broken)).toThrow(
       expect.objectContaining({
         code: 'SCORE_NOT_FINITE',

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { TidemarkError } from '../../src/kernel/errors.ts'
 import { BatchScorer, type Lane } from '../../src/scoring/batch-scorer.ts'
 import type { Runner } from '../../src/scoring/runner.ts'
+import type { Scores } from '../../src/scoring/scorer.ts'
+import { thrownBy } from '../support/thrown.ts'
 
 /** Scores a row by its first feature; keeps a diary; a run ends when it is let go. */
 class Diary implements Runner {
@@ -29,6 +32,28 @@ class Diary implements Runner {
   }
 }
 
+const SECRET = 'idx=60'
+
+/** Scores a row by its first feature, and fails as a whole when one of the rows is bad. */
+class Brittle implements Runner {
+  readonly #isBad: (row: number) => boolean
+
+  constructor(isBad: (row: number) => boolean) {
+    this.#isBad = isBad
+  }
+
+  run(rows: Float32Array, count: number): Promise<Float64Array[]> {
+    const firsts = Float64Array.from({ length: count }, (_, i) => rows[2 * i] as number)
+    return firsts.some(this.#isBad)
+      ? Promise.reject(new Error(`${SECRET} is out of bounds`))
+      : Promise.resolve([firsts])
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
 /** All that needs no timer and no I/O has happened. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
@@ -37,6 +62,8 @@ function settled(): Promise<void> {
 function scorer(...lanes: Lane[]): BatchScorer {
   return new BatchScorer({ name: 'm', label: 'm@1', sha256: '', features: 2, columns: 1 }, lanes)
 }
+
+const numbersOf = ({ columns }: Scores) => [...(columns[0] as Float64Array)]
 
 function rowsOf(...firsts: number[]): Float32Array {
   return Float32Array.from(firsts.flatMap((first) => [first, 0]))
@@ -47,14 +74,14 @@ describe('a batch scorer', () => {
     const runner = new Diary()
     const scores = scorer({ rows: 2, runner }).score(rowsOf(1, 2, 3, 4, 5), 5)
     await runner.letAllGo()
-    expect([...((await scores)[0] as Float64Array)]).toEqual([1, 2, 3, 4, 5])
+    expect(numbersOf(await scores)).toEqual([1, 2, 3, 4, 5])
     expect(runner.lines).toEqual(['run 2', 'ran 2', 'run 2', 'ran 2', 'run 1', 'ran 1'])
   })
 
   it('runs nothing for an empty batch', async () => {
     const runner = new Diary()
     const scores = await scorer({ rows: 2, runner }).score(new Float32Array(0), 0)
-    expect(scores).toEqual([new Float64Array(0)])
+    expect(numbersOf(scores)).toEqual([])
     expect(runner.lines).toEqual([])
   })
 
@@ -83,7 +110,7 @@ describe('a batch scorer', () => {
       one.score(rowsOf(3), 1),
     ]
     await runner.letAllGo()
-    const scores = (await Promise.all(all)).map((s) => [...(s[0] as Float64Array)])
+    const scores = (await Promise.all(all)).map(numbersOf)
     expect(scores).toEqual([[1], [2], [3]])
     expect(runner.lines).toEqual(['run 3', 'ran 3'])
   })
@@ -100,56 +127,59 @@ describe('a batch scorer', () => {
       one.score(rowsOf(5, 6, 7), 3),
     ]
     await runner.letAllGo()
-    const scores = (await Promise.all(all)).map((s) => [...(s[0] as Float64Array)])
+    const scores = (await Promise.all(all)).map(numbersOf)
     expect(scores).toEqual([[1], [2], [3, 4], [5, 6, 7]])
     expect(runner.lines).toEqual(['run 1', 'ran 1', 'run 4', 'ran 4', 'run 2', 'ran 2'])
   })
 
-  it('a run that fails fails all its callers, whatever of theirs still waits, and nobody else', async () => {
+  it('when rows fail together, each caller is scored by itself', async () => {
+    const runner = new Brittle((row) => row < 0)
+    const one = scorer({ rows: 8, runner })
+    const all = await Promise.all([
+      one.score(rowsOf(1, 2), 2),
+      one.score(rowsOf(3, -1, 4), 3),
+      one.score(rowsOf(5), 1),
+    ])
+    expect(all.map(numbersOf)).toEqual([[1, 2], [3, Number.NaN, 4], [5]])
+    expect(all.map(({ failed }) => [...failed])).toEqual([[], [1], []])
+  })
+
+  it('also where a caller has sent more rows than a batch takes', async () => {
+    const one = scorer({ rows: 4, runner: new Brittle((row) => row < 0) })
+    const scores = await one.score(rowsOf(1, 2, 3, 4, 5, -1, 7, 8, -2), 9)
+    expect([...scores.failed]).toEqual([5, 8])
+    expect(numbersOf(scores)).toEqual([1, 2, 3, 4, 5, Number.NaN, 7, 8, Number.NaN])
+  })
+
+  it('a model that fails on nearly all rows fails its caller, who may ask again, and nobody else', async () => {
+    let isBroken = true
+    const one = scorer({ rows: 64, runner: new Brittle((row) => isBroken && row < 0) })
+    const bad = rowsOf(...Array.from({ length: 16 }, () => -1))
+    const [failing, others] = await Promise.allSettled([
+      one.score(bad, 16),
+      one.score(rowsOf(1), 1),
+    ])
+    expect(failing).toMatchObject({ status: 'rejected', reason: { code: 'MODEL_FAILING' } })
+    expect(String((failing as PromiseRejectedResult).reason)).not.toContain(SECRET)
+    expect(others).toMatchObject({ status: 'fulfilled' })
+    isBroken = false
+    expect(numbersOf(await one.score(bad, 16))).toHaveLength(16)
+  })
+
+  it('what is broken for good fails all its callers, whatever of theirs still waits', async () => {
     let runs = 0
     const runner: Runner = {
-      run: (rows, count) => {
+      run: () => {
         runs++
-        if (rows[0] === 2) return Promise.reject(new Error('no'))
-        return Promise.resolve([
-          Float64Array.from({ length: count }, (_, i) => rows[2 * i] as number),
-        ])
+        return Promise.reject(new TidemarkError('INVARIANT', 'the thread has ended'))
       },
       close: () => Promise.resolve(),
     }
     const one = scorer({ rows: 2, runner })
-    const first = one.score(rowsOf(1), 1)
-    await settled()
-    const all = [
-      first,
-      one.score(rowsOf(2), 1),
-      one.score(rowsOf(3, 4, 5), 3),
-      one.score(rowsOf(6), 1),
-    ]
-    const settledAll = await Promise.allSettled(all)
-    expect(settledAll.map((s) => s.status)).toEqual([
-      'fulfilled',
-      'rejected',
-      'rejected',
-      'fulfilled',
-    ])
-    expect(runs).toBe(3)
-  })
-
-  it('fails a batch whose run failed with SCORE_FAILED, and goes on', async () => {
-    let broken = true
-    const runner: Runner = {
-      run: (_, count) =>
-        broken ? Promise.reject(new Error('no')) : Promise.resolve([new Float64Array(count)]),
-      close: () => Promise.resolve(),
-    }
-    const one = scorer({ rows: 8, runner })
-    await expect(one.score(rowsOf(1, 2), 2)).rejects.toMatchObject({
-      code: 'SCORE_FAILED',
-      message: 'm@1 failed on a batch of 2: no',
-    })
-    broken = false
-    expect(await one.score(rowsOf(1), 1)).toEqual([new Float64Array(1)])
+    const all = [one.score(rowsOf(1), 1), one.score(rowsOf(2, 3, 4), 3)]
+    const codes = await Promise.all(all.map(async (of) => (await thrownBy(of)).code))
+    expect(codes).toEqual(['INVARIANT', 'INVARIANT'])
+    expect(runs).toBe(1)
   })
 
   it('closes after what runs and what waits, and takes nothing more', async () => {

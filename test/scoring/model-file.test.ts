@@ -85,6 +85,7 @@ describe('the outputs suggested', () => {
   })
 
   const goldenWith = (row: Readonly<Record<string, number>>): Golden => ({
+    tolerance: 1e-5,
     features: ['a'],
     sha256: null,
     rows: new Float32Array(1),

@@ -15,7 +15,7 @@ import { bothRunners, cardModel, FIXTURES, goldenOf } from './support.ts'
 async function inBatches(runner: Runner, rows: Float32Array, size: number): Promise<Float64Array> {
   const identity = { name: 'm', label: 'm@1', sha256: '', features: 13, columns: 1 }
   const scorer = new BatchScorer(identity, [{ rows: size, runner }])
-  return (await scorer.score(rows, rows.length / 13))[0] as Float64Array
+  return (await scorer.score(rows, rows.length / 13)).columns[0] as Float64Array
 }
 
 /** The golden outputs of a file that gives rows of one tensor. */

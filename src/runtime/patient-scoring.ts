@@ -1,0 +1,67 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import type { TopicPartition } from '../records/port.ts'
+import type { Scorer, Scores } from '../scoring/scorer.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+import type { PreparedTopology } from './prepare.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
+
+const FIRST_WAIT_MS = 1_000
+const LAST_WAIT_MS = 30_000
+
+/**
+ * Asks the models of one topology for the events of one partition. A model that fails on nearly all of them is asked again and again:
+ * the partition waits meanwhile, and nothing of it is set aside.
+ */
+export class PatientScoring {
+  readonly #topology: PreparedTopology
+  readonly #partition: TopicPartition
+  readonly #around: TaskSurroundings
+  readonly #over = new AbortController()
+
+  constructor(topology: PreparedTopology, partition: TopicPartition, around: TaskSurroundings) {
+    this.#topology = topology
+    this.#partition = partition
+    this.#around = around
+  }
+
+  /** @returns `null` when the partition was lost meanwhile */
+  async score(step: ScoreStep, rows: Float32Array, count: number): Promise<Scores | null> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const scores = await this.#ask(step, rows, count)
+        if (attempt > 0) this.#tell(step, null)
+        return scores
+      } catch (error) {
+        if (!(error instanceof TidemarkError) || error.code !== 'MODEL_FAILING') throw error
+        if (attempt === 0) this.#tell(step, error.message)
+      }
+      const waitMs = Math.min(FIRST_WAIT_MS * 2 ** attempt, LAST_WAIT_MS)
+      await this.#around.clock.sleep(waitMs, this.#over.signal)
+      if (this.#over.signal.aborted) return null
+    }
+  }
+
+  /** The partition is lost. */
+  stop(): void {
+    this.#over.abort()
+  }
+
+  async #ask(step: ScoreStep, rows: Float32Array, count: number): Promise<Scores> {
+    const { clock, observer } = this.#around
+    const startMs = clock.elapsedMs()
+    const scores = await (this.#topology.scorers.get(step.name) as Scorer).score(rows, count)
+    const durationMs = clock.elapsedMs() - startMs
+    const { name: model, version } = step.model
+    const topology = this.#topology.definition.name
+    if (count > 0) {
+      observer({ type: 'inference', topology, model, version, rows: count, durationMs })
+    }
+    return scores
+  }
+
+  #tell(step: ScoreStep, reason: string | null): void {
+    const topology = this.#topology.definition.name
+    const about = { topology, partition: this.#partition, step: step.name }
+    this.#around.observer({ type: 'model-failing', ...about, reason })
+  }
+}

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import type { Definition } from '../../src/topology/definition.ts'
+import { headerOf } from '../support/headers.ts'
+import { committed, joined } from './hand-worker.ts'
+import { prepared, record, START_MS, scored, scorer } from './support.ts'
+
+const scoringLate: Definition = { ...scored, source: { ...scored.source, onLate: 'score' } }
+
+function at(offset: number, seconds: number) {
+  const value = { key: 'k', at: START_MS + seconds * 1_000, amount: 1 }
+  return record(offset, { value: Buffer.from(JSON.stringify(value)) })
+}
+
+test('the output of a late event that is scored says so, as no other does', async () => {
+  const { member } = await joined(scorer(), { prepared: prepared(scorer(), scoringLate) })
+  member.assign(1)
+  // The watermark is 1 s behind the newest event.
+  member.give(1, [at(0, 0), at(1, 20), at(2, 18), at(3, 19)])
+  const { outputs, deadLetters } = await committed(member)
+  expect(outputs.map((o) => headerOf(o, 'tidemark-late') ?? null)).toEqual([
+    null,
+    null,
+    'true',
+    null,
+  ])
+  expect(deadLetters).toEqual([])
+})

@@ -1,0 +1,40 @@
+import { defineTopology, seconds } from 'tidemark'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { headerOf } from '../support/headers.ts'
+import { committed, joined } from './hand-worker.ts'
+import { model, prepared, record, scorer } from './support.ts'
+
+/** Two models behind the same features, one of which is missing for even amounts: the second does not take that. */
+const twoModels = defineTopology('two-models', (t) => {
+  const rows = t
+    .source('events', {
+      schema: z.object({ key: z.string(), at: z.int(), amount: z.number() }),
+      key: (e) => e.key,
+      eventTimeMs: (e) => e.at,
+      watermark: { lag: seconds(1) },
+      onLate: 'dead-letter',
+    })
+    .features((f) => {
+      const events = f.events({ amount: (e) => e.amount })
+      const odd = events.value((e) => (e.amount % 2 === 0 ? Number.NaN : e.amount))
+      return { amount: events.value('amount'), sum: odd }
+    })
+  return [rows.score(model, { missing: 'nan' }).sink('scores'), rows.score(model).sink('scores')]
+})
+
+test('an event that one model answers and another sets aside is scored', async () => {
+  const { member, watch } = await joined(scorer(), { prepared: prepared(scorer(), twoModels) })
+  member.assign(1)
+  member.give(1, [record(0), record(1), record(2), record(3, { value: Buffer.from('{') })])
+  const { outputs, deadLetters } = await committed(member)
+  expect(outputs.map((o) => headerOf(o, 'tidemark-id'))).toEqual([
+    'events/0/0/scores',
+    'events/0/1/scores',
+    'events/0/1/scores-2',
+    'events/0/2/scores',
+  ])
+  expect(deadLetters).toHaveLength(3)
+  const none = { windowed: 0, skipped: 0, late: 0 }
+  expect(watch.of('processed')[0]?.outcomes).toEqual({ scored: 3, dead: 1, ...none })
+})

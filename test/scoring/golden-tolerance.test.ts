@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { loadScorers } from '../../src/scoring/models.ts'
+import { folderWith } from '../support/folder.ts'
+import { cardModel, goldenOf, useOf } from './support.ts'
+
+// How near a model has to come to its golden rows.
+
+function goldenFile(golden: object): URL {
+  const folder = folderWith({ 'golden.json': JSON.stringify(golden) })
+  return pathToFileURL(join(folder, 'golden.json'))
+}
+
+/** The message of what is wrong with a model and its golden rows; `null`: nothing is. */
+async function refusal(name: string, other: object, golden: object): Promise<string | null> {
+  const model = cardModel(name, { ...other, golden: goldenFile(golden) })
+  const { scorers, faults } = await loadScorers([useOf(model)], new Map())
+  for (const scorer of scorers.values()) await scorer.close()
+  return faults[0]?.message ?? null
+}
+
+/** A model that gives a + b, and golden rows in which b is 0. */
+function sums(
+  outputs: readonly number[],
+  { given = outputs, ...more }: { given?: readonly number[]; tolerance?: unknown } = {},
+) {
+  const definition = { features: ['a', 'b'], outputs: { sum: { tensor: 'f32', column: 0 } } }
+  const inputs = given.map((a) => [a, 0])
+  return refusal('every-type', definition, {
+    features: ['a', 'b'],
+    inputs,
+    outputs,
+    output: 'f32',
+    ...more,
+  })
+}
+
+describe('a score may differ from its golden output', () => {
+  test('by how its decimal was shortened', async () => {
+    expect(await sums([566_211.5625], { given: [566_211.56] })).toBeNull()
+    expect(await sums([566_211.56], { given: [566_211.5625] })).toBeNull()
+  })
+
+  test.each([
+    [566_211, 566_215, true],
+    [566_211, 566_235, false],
+    [0.5, 0.500009, true],
+    [0.5, 0.50002, false],
+  ])(
+    'by a hundred-thousandth of the larger of their column and itself: %d for %d',
+    async (b, a, passes) => {
+      expect((await sums([b], { given: [a] })) === null).toBe(passes)
+    },
+  )
+
+  test('around 0 by a part of the largest of its column', async () => {
+    expect(await sums([1_000, 0], { given: [1_000, 0.009] })).toBeNull()
+    expect(await sums([1_000, 0], { given: [1_000, 0.011] })).toMatch(/1 of 2 outputs differ/)
+  })
+
+  test('but not in its sign, however small they all are', async () => {
+    expect(await sums([-1e-6, -2e-6], { given: [1e-6, 2e-6] })).toMatch(/2 of 2 outputs differ/)
+    expect(await sums([1e-10, -1e-10], { given: [-1e-10, 1e-10] })).toBeNull()
+  })
+
+  test('by more where the file says so, and never by less or by anything', async () => {
+    expect(await sums([100], { given: [101], tolerance: 1e-2 })).toBeNull()
+    for (const tolerance of [1e-6, 0.5, '0.01', null]) {
+      expect(await sums([100], { tolerance })).toMatch(
+        /"tolerance" is not a number from 0.00001 to 0.1/,
+      )
+    }
+  })
+})
+
+test('every golden row is compared, however many there are', async () => {
+  const outputs = Array.from({ length: 700 }, (_, i) => i)
+  expect(await sums(outputs)).toBeNull()
+  expect(await sums(outputs, { given: outputs.with(699, 1) })).toMatch(/1 of 700 .* row 699 gives/)
+})
+
+describe('golden rows are run as events will be', () => {
+  // Each score is divided by the largest of its batch: alone, all are 1.
+  const definition = { features: ['a', 'b'], outputs: { score: { tensor: 'score', column: 0 } } }
+  const golden = {
+    features: ['a', 'b'],
+    output: 'score',
+    inputs: [
+      [1, 2],
+      [3, 4],
+    ],
+  }
+
+  test('one by one where a row scores otherwise in company', async () => {
+    expect(await refusal('batch-mates', definition, { ...golden, outputs: [1, 1] })).toBeNull()
+    const together = { ...golden, outputs: [0.5, 1] }
+    expect(await refusal('batch-mates', definition, together)).toMatch(
+      /row 0 gives score = 1, golden is 0\.5/,
+    )
+  })
+
+  test('on the thread that serves long batches', async () => {
+    const file = JSON.parse(readFileSync(goldenOf('card-mlp-large'), 'utf8')) as object
+    expect(await refusal('card-mlp-large', {}, file)).toBeNull()
+  })
+})
+
+test('a tensor that has other columns than its file says is no score', async () => {
+  const definition = { features: ['a', 'b'], outputs: { risk: { tensor: 'risk', column: 0 } } }
+  const golden = { features: ['a', 'b'], inputs: [[1, 2]], outputs: [[0.1, 0.2, 0.3]] }
+  expect(await refusal('says-one-column', definition, golden)).toMatch(
+    /shape \[4, 3\] for 4 rows: the file says that it has 1 column$/,
+  )
+})
