@@ -33,10 +33,11 @@ export async function chooseLanes(
   inline: Runner,
   choice: LaneChoice,
 ): Promise<{ lanes: readonly Lane[]; notes: readonly string[] }> {
-  const cost = await measureCost(inline, choice.sample)
+  const { cpu: cost, elapsed } = await measureCost(inline, choice.sample)
   const notes: string[] = []
   let rows = rowsWithin(choice.latencyBudgetMs, cost)
   if (rows === 0) throw tooSlow(cost, choice)
+  if (rowsWithin(choice.latencyBudgetMs, elapsed) === 0) notes.push(busy(elapsed, choice))
   if (choice.isAlone) {
     rows = 1
     notes.push(
@@ -70,10 +71,17 @@ async function warmThread(
   }
 }
 
+/** The processor's time alone decides: how busy the machine is just now says nothing of the model. */
 function tooSlow(cost: Cost, { label, where, latencyBudgetMs }: LaneChoice): TidemarkError {
   const took = formatDuration(cost.baseMs + cost.rowMs)
   const budget = formatDuration(latencyBudgetMs)
-  const message = `${label} takes ${took} for one row, the latency budget is ${budget}`
+  const message = `${label} takes ${took} of a processor for one row, the latency budget is ${budget}`
   const hint = 'raise latencyBudget of the score step, or use a smaller model'
   return new TidemarkError('MODEL_TOO_SLOW', message, { where, hint })
+}
+
+function busy(elapsed: Cost, { label, latencyBudgetMs }: LaneChoice): string {
+  const took = formatDuration(elapsed.baseMs + elapsed.rowMs)
+  const budget = formatDuration(latencyBudgetMs)
+  return `${label} took ${took} by the clock for one row, the latency budget is ${budget}: the machine is busy`
 }

@@ -1,11 +1,13 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readGolden } from '../../src/scoring/golden.ts'
+import { chooseLanes } from '../../src/scoring/lanes.ts'
 import type { Runner } from '../../src/scoring/runner.ts'
 import {
   dependsOnBatch,
   fitCost,
   LARGEST_BATCH,
+  measureCost,
   rowsWithin,
   sampleRows,
 } from '../../src/scoring/warm-up.ts'
@@ -46,6 +48,44 @@ describe('the cost of a batch', () => {
       }),
       { seed: 1 },
     )
+  })
+})
+
+describe('a machine that is busy with something else', () => {
+  /** A run takes 1 ms of the processor and 0.1 ms more a row, and the clock goes on ten times as fast. */
+  it('makes a model slow by the clock, and no dearer', async () => {
+    let cpuMs = 0
+    const meter = { elapsedMs: () => 10 * cpuMs, cpuMs: () => cpuMs }
+    const runner: Runner = {
+      run: async (_, count) => {
+        cpuMs += 1 + 0.1 * count
+        return [new Float64Array(count)]
+      },
+      close: async () => {},
+    }
+    const { cpu, elapsed } = await measureCost(runner, new Float32Array(LARGEST_BATCH), meter)
+    expect(cpu.baseMs + cpu.rowMs).toBeCloseTo(1.1)
+    expect(elapsed.baseMs + elapsed.rowMs).toBeCloseTo(11)
+  })
+
+  it('is told of, and refuses nothing', async () => {
+    // Half the time it sleeps, as it does when others have the processor.
+    const runner: Runner = {
+      run: async (_, count) => {
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        return [new Float64Array(count)]
+      },
+      close: async () => {},
+    }
+    const { notes, lanes } = await chooseLanes(runner, {
+      ...{ label: 'm@1', where: 'step', latencyBudgetMs: 3, isAlone: true, features: 1 },
+      sample: new Float32Array(LARGEST_BATCH),
+      startThread: async () => runner,
+    })
+    expect(notes[0]).toMatch(
+      /^m@1 took \d+(\.\d+)? ms by the clock for one row, .*: the machine is busy$/,
+    )
+    expect(lanes[0]?.rows).toBe(1)
   })
 })
 
