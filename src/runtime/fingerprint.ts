@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { MOST_UNPACKED_BYTES } from '../records/port.ts'
 import type { Definition, FeaturesStep, Step } from '../topology/definition.ts'
 import { describe, type StepDescription } from '../topology/describe.ts'
+import { formOf } from '../topology/function-form.ts'
 import { horizonOf } from '../topology/horizon.ts'
+import { schemaForm } from '../topology/schema-form.ts'
 
 /** Hex digits. */
 export const FINGERPRINT_LENGTH = 12
@@ -12,28 +13,26 @@ const UNTOLD_LIMIT_BYTES = 64 * 2 ** 20
 
 /**
  * 12 hex digits over what decides a topology's windows, and nothing else (PROTOCOL S4): source, schema, and the steps that
- * keep windows with those before them. A model, a table or a sink may change without the windows being made anew. Functions
- * count by their source text without white space; what they capture is not seen.
+ * keep windows with those before them, and the author's `version`. A model, a table or a sink may change without the windows being made
+ * anew. Functions count by what they do, however a loader prints them; what they capture or call is not seen.
  * @param mostUnpackedBytes records of a batch that unpacks to more enter no window
  */
 export function fingerprintOf(
   definition: Definition,
   mostUnpackedBytes: number = MOST_UNPACKED_BYTES,
 ): string {
-  const { source, steps } = describe(definition)
+  const { source, steps } = describe(definition, formOf)
   const { topic: _, ...asRead } = source
   const keeping = new Set(keepers(definition.then).map((step) => step.name))
   const text = JSON.stringify([
+    definition.version,
     asRead,
-    schemaOf(definition.source.schema),
+    schemaForm(definition.source.schema),
     steps.filter((step) => keeping.has(step.name)).map((step) => stateOf(step, definition)),
     horizonOf(definition).lengthMs,
     ...(mostUnpackedBytes === UNTOLD_LIMIT_BYTES ? [] : [mostUnpackedBytes]),
   ])
-  return createHash('sha256')
-    .update(text.replace(/\\[nrt]|\s/g, ''))
-    .digest('hex')
-    .slice(0, FINGERPRINT_LENGTH)
+  return createHash('sha256').update(text).digest('hex').slice(0, FINGERPRINT_LENGTH)
 }
 
 /** The steps that keep windows, and those on the way to them. */
@@ -54,18 +53,6 @@ function stateOf({ name, op, detail }: StepDescription, definition: Definition):
   const texts = detail['features'] as Readonly<Record<string, string>>
   const windows = new Set(overWindows.map((f) => texts[f.name] as string))
   return [op, detail['kinds'], [...windows].toSorted(byCodeUnits)]
-}
-
-/** A schema as far as it can be told: as JSON Schema where its library gives that, else by the library's name. */
-function schemaOf(schema: StandardSchemaV1): unknown {
-  const standard = schema['~standard'] as StandardSchemaV1.Props & {
-    readonly jsonSchema?: { input(o: { target: string }): unknown }
-  }
-  try {
-    return standard.jsonSchema?.input({ target: 'draft-2020-12' }) ?? standard.vendor
-  } catch {
-    return standard.vendor
-  }
 }
 
 function byCodeUnits(a: string, b: string): number {

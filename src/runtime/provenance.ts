@@ -3,6 +3,7 @@ import type { Header } from '../records/port.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import type { Definition } from '../topology/definition.ts'
 import { describe } from '../topology/describe.ts'
+import { formOf } from '../topology/function-form.ts'
 
 // Where an output comes from, for those who read it.
 
@@ -18,20 +19,21 @@ const WARMING_HEADER = 'tidemark-warming'
 export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
 
 /**
- * 12 hex digits over what decides an output: the topology as its author wrote it, and the bytes of its models. White
- * space in functions does not count, since loaders print them differently; nor does where a file lies.
+ * 12 hex digits over what decides an output: the topology as its author wrote it, and the bytes of its models. How a loader prints a
+ * function does not count, nor where a file lies.
  */
 export function definitionHash(
   definition: Definition,
   scorers: ReadonlyMap<string, Scorer>,
 ): string {
-  const { tables, ...description } = describe(definition)
+  const { tables, ...description } = describe(definition, formOf)
   const models = [...scorers].map(([step, { label, sha256 }]) => [step, label, sha256])
-  const text = JSON.stringify([description, tables.map((t) => [t.name, t.key]), models])
-  return createHash('sha256')
-    .update(text.replace(/\\[nrt]|\s/g, ''))
-    .digest('hex')
-    .slice(0, 12)
+  const text = JSON.stringify([
+    description,
+    tables.map((t) => [t.name, t.key]),
+    models,
+  ])
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 
 /** The headers that all outputs of a chunk share. */

@@ -31,6 +31,16 @@ const MAX_AHEAD = minutes(5)
 /** @default of `latencyBudget` */
 const LATENCY_BUDGET_MS = 50
 
+export interface TopologyOptions {
+  /**
+   * Change it when what a function captures or calls has changed: windows are then made anew from the log, as they are when the
+   * function itself has.
+   *
+   * @default none
+   */
+  readonly version?: string
+}
+
 /**
  * Defines what a topology computes. The builder returns its sink or sinks: a forgotten sink is a compile error, and
  * outputs are typed by topic. Nothing runs here; what comes out is frozen data.
@@ -40,8 +50,18 @@ const LATENCY_BUDGET_MS = 50
 export function defineTopology<const R extends SinkOrSinks>(
   name: string,
   build: (t: TopologyBuilder) => R,
+): Topology<OutputsOf<R>>
+export function defineTopology<const R extends SinkOrSinks>(
+  name: string,
+  o: TopologyOptions,
+  build: (t: TopologyBuilder) => R,
+): Topology<OutputsOf<R>>
+export function defineTopology<const R extends SinkOrSinks>(
+  name: string,
+  ...rest: [(t: TopologyBuilder) => R] | [TopologyOptions, (t: TopologyBuilder) => R]
 ): Topology<OutputsOf<R>> {
-  const draft = new Draft(name)
+  const [o, build] = rest.length === 1 ? [{}, rest[0]] : rest
+  const draft = new Draft(name, o)
   const returned = build(draft)
   const sinks = (Array.isArray(returned) ? returned : [returned]) as readonly object[]
   return draft.finish(sinks)
@@ -63,14 +83,16 @@ interface Node {
 
 class Draft implements TopologyBuilder {
   readonly #name: string
+  readonly #version: string | null
   readonly #root: Node = { piece: null, children: [] }
   readonly #tables: TableDefinition[] = []
   readonly #names = new Set<string>()
   readonly #sinks = new Map<object, Node>()
   #source: SourceDefinition | null = null
 
-  constructor(name: string) {
+  constructor(name: string, { version }: TopologyOptions) {
     this.#name = name
+    this.#version = version ?? null
   }
 
   source<S extends StandardSchemaV1>(
@@ -123,6 +145,7 @@ class Draft implements TopologyBuilder {
     const definition: Definition = {
       [TOPOLOGY]: true,
       name: this.#name,
+      version: this.#version,
       source: this.#source,
       deadLetterTopic: `${this.#source.topic}.dlq`,
       tables: this.#tables,

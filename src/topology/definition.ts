@@ -12,6 +12,8 @@ export type Cell = number | string | boolean
 export interface Definition {
   readonly [TOPOLOGY]: true
   readonly name: string
+  /** Of what its functions capture or call, by its author; `null`: not said. */
+  readonly version: string | null
   readonly source: SourceDefinition
   /** Logical name of the dead-letter topic: the source's with `.dlq`. */
   readonly deadLetterTopic: string

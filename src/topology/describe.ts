@@ -11,6 +11,8 @@ import {
 /** A topology as plain JSON: what it reads, keeps, computes and writes. Functions appear as their source text. */
 export interface Description {
   readonly name: string
+  /** By its author; `null`: not said. */
+  readonly version: string | null
   readonly source: {
     readonly topic: string
     readonly key: string
@@ -31,48 +33,58 @@ export interface StepDescription {
   readonly feeds: readonly string[]
 }
 
-export function describe(topology: Definition): Description {
+/** How a function appears in a description. */
+export type Print = (of: (...args: never[]) => unknown) => string
+
+const asSource: Print = (of) => of.toString()
+
+/** @param print @default its source text */
+export function describe(topology: Definition, print: Print = asSource): Description {
   const { source } = topology
   return {
     name: topology.name,
+    version: topology.version,
     source: {
       topic: source.topic,
-      key: source.key.toString(),
-      eventTimeMs: source.eventTimeMs.toString(),
+      key: print(source.key),
+      eventTimeMs: print(source.eventTimeMs),
       watermark: source.watermark,
       onLate: source.onLate,
     },
     deadLetterTopic: topology.deadLetterTopic,
     tables: topology.tables.map((t) => ({
       name: t.name,
-      key: t.key.toString(),
+      key: print(t.key),
       file: t.file.pathname,
     })),
     first: topology.then.map((s) => s.name),
     steps: [...stepsOf(topology.then)].map((step) => ({
       name: step.name,
       op: step.op,
-      detail: detailOf(step),
+      detail: detailOf(step, print),
       feeds: step.op === 'sink' ? [] : step.then.map((s) => s.name),
     })),
   }
 }
 
-function detailOf(step: Step): Record<string, unknown> {
+function detailOf(step: Step, print: Print): Record<string, unknown> {
   switch (step.op) {
     case 'where':
       return step.branch === undefined
-        ? { keep: step.keep.toString() }
-        : { noneOf: step.branch.noneOf.map(String), keep: step.branch.is?.toString() ?? 'the rest' }
+        ? { keep: print(step.keep) }
+        : {
+            noneOf: step.branch.noneOf.map(print),
+            keep: step.branch.is === null ? 'the rest' : print(step.branch.is),
+          }
     case 'map':
-      return { to: step.to.toString() }
+      return { to: print(step.to) }
     case 'features':
       return {
         kinds: step.kinds.map(({ is, columns }) => ({
-          is: is?.toString() ?? 'every event',
-          columns: texts(columns),
+          is: is === null ? 'every event' : print(is),
+          columns: texts(columns, print),
         })),
-        features: Object.fromEntries(step.features.map((f) => [f.name, explain(f, step)])),
+        features: Object.fromEntries(step.features.map((f) => [f.name, explain(f, step, print)])),
       }
     case 'score':
       return {
@@ -88,25 +100,25 @@ function detailOf(step: Step): Record<string, unknown> {
         lengthMs: step.lengthMs,
         graceMs: step.graceMs,
         emit: step.emit,
-        columns: texts(step.columns),
+        columns: texts(step.columns, print),
         aggregates: Object.fromEntries(
           Object.entries(step.aggregates).map(([name, a]) => [name, explainAggregate(a)]),
         ),
       }
     case 'sink':
-      return { topic: step.topic, key: step.key?.toString() ?? 'of the source' }
+      return { topic: step.topic, key: step.key === null ? 'of the source' : print(step.key) }
   }
 }
 
-function texts(functions: Readonly<Record<string, EventFunction<unknown>>>) {
-  return Object.fromEntries(Object.entries(functions).map(([name, of]) => [name, of.toString()]))
+function texts(functions: Readonly<Record<string, EventFunction<unknown>>>, print: Print) {
+  return Object.fromEntries(Object.entries(functions).map(([name, of]) => [name, print(of)]))
 }
 
-function explain(feature: FeatureDefinition, { kinds }: FeaturesStep): string {
+function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Print): string {
   const kind = kinds.length === 1 ? '' : ` of kind ${feature.kind}`
   switch (feature.from) {
     case 'value':
-      return `value ${feature.of.toString()}${kind}`
+      return `value ${print(feature.of)}${kind}`
     case 'rolling':
       return `${explainAggregate(feature.aggregate)} over the last ${feature.lengthMs} ms${kind}`
     case 'tumbling':
@@ -116,7 +128,7 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep): string {
       return `seconds since the last${kind}${cap}, never: ${feature.never}`
     }
     case 'lookup':
-      return `${feature.of.toString()} of table ${feature.table} at ${feature.key.toString()}${kind}`
+      return `${print(feature.of)} of table ${feature.table} at ${print(feature.key)}${kind}`
   }
 }
 

@@ -74,6 +74,7 @@ export function topologyAround(
   return {
     [TOPOLOGY]: true,
     name: 'test',
+    version: null,
     source: {
       topic: 'events',
       schema: { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } },

@@ -79,6 +79,7 @@ const features: FeaturesStep = {
 const description = describe({
   [TOPOLOGY]: true,
   name: 'test',
+  version: '7',
   source: {
     topic: 'in',
     schema: { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } },
@@ -106,6 +107,7 @@ test('a description is whole as JSON', () => {
 test('a description shows everything that decides an output', () => {
   expect(description).toEqual({
     name: 'test',
+    version: '7',
     source: {
       topic: 'in',
       key: '(e) => e.k',

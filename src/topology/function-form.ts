@@ -1,0 +1,181 @@
+import { type Node, parseExpressionAt } from 'acorn'
+
+// What a function of an author's does, by its source, however a loader has printed it: tsx, tsc and esbuild print one function three
+// ways. Layout, quotes, brackets, and the names of what it declares itself do not count; what it captures or calls is not seen.
+
+/** A text that is equal for functions that read alike. */
+export function formOf(of: (...args: never[]) => unknown): string {
+  const source = of.toString()
+  const node = parsed(source)
+  return node === null ? source.replace(/\s+/g, '') : JSON.stringify(new Form().of(node, null))
+}
+
+/** `null`: it cannot be read, as one of the engine's own cannot. */
+function parsed(source: string): Node | null {
+  // A method stands in a class or an object; alone it is none.
+  for (const text of [`(${source})`, `({${source}})`]) {
+    try {
+      return parseExpressionAt(text, 0, { ecmaVersion: 'latest' })
+    } catch {
+      // It may be the other one.
+    }
+  }
+  return null
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** Names that a function declares, with what stands for each. */
+class Scope {
+  readonly #outer: Scope | null
+  readonly #names = new Map<string, string>()
+
+  constructor(outer: Scope | null) {
+    this.#outer = outer
+  }
+
+  declare(name: string, as: string): void {
+    if (!this.#names.has(name)) this.#names.set(name, as)
+  }
+
+  /** `null`: it is none of the function's own. */
+  find(name: string): string | null {
+    return this.#names.get(name) ?? this.#outer?.find(name) ?? null
+  }
+}
+
+class Form {
+  #declared = 0
+
+  of(value: unknown, scope: Scope | null): unknown {
+    if (Array.isArray(value)) return value.map((item) => this.of(item, scope))
+    if (!isNode(value)) return plain(value)
+    const node = simplified(value)
+    switch (node['type']) {
+      case 'Identifier':
+        return scope?.find(node['name'] as string) ?? ['free', node['name']]
+      case 'ArrowFunctionExpression':
+      case 'FunctionExpression':
+      case 'FunctionDeclaration':
+        return this.#function(node, scope)
+      case 'MemberExpression':
+        return this.#named(node, 'property', scope)
+      case 'Property':
+      case 'MethodDefinition':
+      case 'PropertyDefinition':
+        return this.#named(node, 'key', scope)
+      default:
+        return this.#fields(node, scope)
+    }
+  }
+
+  #function(node: Fields, outer: Scope | null): unknown {
+    const scope = new Scope(outer)
+    for (const name of declaredIn(node)) scope.declare(name, `$${this.#declared++}`)
+    const { async, generator, params, body } = node
+    const kind = node['type'] === 'ArrowFunctionExpression' ? 'arrow' : 'function'
+    return [kind, async, generator, this.of(params, scope), this.of(returned(body), scope)]
+  }
+
+  /** What a name stands for that is no variable. */
+  #named(node: Fields, field: 'property' | 'key', scope: Scope | null): unknown {
+    const { shorthand: _, [field]: name, ...rest } = node
+    const text = node['computed'] === true ? this.of(name, scope) : ['name', nameOf(name as Fields)]
+    return [text, this.#fields(rest, scope)]
+  }
+
+  #fields(node: Fields, scope: Scope | null): unknown {
+    return Object.entries(node)
+      .filter(([field]) => !LAYOUT.has(field))
+      .map(([field, value]) => [field, this.of(value, scope)])
+  }
+}
+
+/** Where something stands, and how it is written. */
+const LAYOUT: ReadonlySet<string> = new Set(['start', 'end', 'raw', 'directive'])
+
+function isNode(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && 'type' in value
+}
+
+/** Numbers beyond JSON, regular expressions, and the text of a template, however it was escaped. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null && 'cooked' in value) return value.cooked
+  return typeof value === 'bigint' || value instanceof RegExp ? String(value) : value
+}
+
+function nameOf({ name, value }: Fields): unknown {
+  return name ?? String(value)
+}
+
+const UNDEFINED: Fields = { type: 'Identifier', name: 'undefined' }
+
+/** Without what loaders make of things: `__name(f, 'f')`, `(0, module.f)`, `module.f` for an imported `f`, `void 0`. */
+function simplified(node: Fields): Fields {
+  if (node['operator'] === 'void') return UNDEFINED
+  if (node['type'] === 'CallExpression') {
+    const { callee, arguments: given } = node as { callee: Fields; arguments: Fields[] }
+    if (callee['name'] === '__name' && given[0] !== undefined) return simplified(given[0])
+  }
+  if (node['type'] === 'SequenceExpression') {
+    const [zero, member, ...more] = node['expressions'] as Fields[]
+    if (zero?.['value'] === 0 && member !== undefined && more.length === 0) {
+      return simplified(member)
+    }
+  }
+  if (node['type'] === 'MemberExpression' && node['computed'] === false) {
+    const { object, property } = node as { object: Fields; property: Fields }
+    const isModule = /^import_|_\d+$/.test(String(object['name'] ?? ''))
+    if (isModule && property['type'] === 'Identifier') return property
+  }
+  return node
+}
+
+/** `{ return x }` is `x`. */
+function returned(body: unknown): unknown {
+  const { type, body: statements } = body as { type: string; body: Fields[] }
+  const [only, ...more] = type === 'BlockStatement' ? statements : []
+  const isReturn = only?.['type'] === 'ReturnStatement' && more.length === 0
+  return isReturn && only['argument'] !== null ? only['argument'] : body
+}
+
+/** The names that a function declares, those of its parameters first; not those of functions in it. */
+function declaredIn(node: Fields): string[] {
+  const names = (node['params'] as Fields[]).flatMap(boundBy)
+  const walk = (value: unknown): void => {
+    if (Array.isArray(value)) for (const item of value) walk(item)
+    else if (isNode(value)) visit(value)
+  }
+  const visit = (inner: Fields) => {
+    const { type, id } = inner as { type: string; id?: Fields }
+    if (type === 'VariableDeclarator' && id !== undefined) names.push(...boundBy(id))
+    if (type === 'FunctionDeclaration' && id !== undefined) names.push(...boundBy(id))
+    if (type === 'CatchClause' && isNode(inner['param'])) names.push(...boundBy(inner['param']))
+    if (type.endsWith('FunctionExpression') || type === 'FunctionDeclaration') return
+    for (const value of Object.values(inner)) walk(value)
+  }
+  walk(node['body'])
+  return names
+}
+
+/** The names in a pattern such as `{ a, b: [c = 1], ...rest }`. */
+function boundBy(pattern: Fields): string[] {
+  switch (pattern['type']) {
+    case 'Identifier':
+      return [pattern['name'] as string]
+    case 'AssignmentPattern':
+      return boundBy(pattern['left'] as Fields)
+    case 'RestElement':
+      return boundBy(pattern['argument'] as Fields)
+    case 'ArrayPattern':
+      return (pattern['elements'] as (Fields | null)[]).flatMap((e) =>
+        e === null ? [] : boundBy(e),
+      )
+    case 'ObjectPattern':
+      return (pattern['properties'] as Fields[]).flatMap((p) =>
+        boundBy((p['type'] === 'RestElement' ? p['argument'] : p['value']) as Fields),
+      )
+    default:
+      return []
+  }
+}
