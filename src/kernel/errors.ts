@@ -47,6 +47,7 @@ const ACTIONS = {
   JSON_PROTO: 'dead-letter',
   SCHEMA_INVALID: 'dead-letter',
   KEY_INVALID: 'dead-letter',
+  KEY_PARTITION: 'dead-letter',
   TIME_INVALID: 'dead-letter',
   TIME_UNIT: 'dead-letter',
   FUTURE: 'dead-letter',

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { type Clock, every } from '../kernel/clock.ts'
 import type { Code } from '../kernel/errors.ts'
+import { partitionName, position } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf } from './by-type.ts'
@@ -14,6 +15,9 @@ const MINUTE_MS = 60_000
 const PROGRESS_EVERY_MS = 5_000
 /** Shorter waits for a quota are no news, ms. */
 const WORTH_TELLING_MS = 1_000
+
+const KEY_HINT =
+  "produce with the key that the source's `key` gives, all producers by the same partitioner (README, Keys and partitions); keyMismatch: 'dead-letter' sets such events aside, 'allow' says that it is meant"
 
 export interface LogEventsOptions {
   readonly clock: Clock
@@ -30,6 +34,7 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
   const rebalances = new RebalanceLog(log)
   const restores = new RestoreLog(log)
   const throttling = new ThrottlingLog(log)
+  const misplaced = new KeyMismatchLog(log)
   const board = new StatusBoard(clock.elapsedMs())
   const tellStatus = () => {
     for (const status of board.take(clock.elapsedMs())) log.info(status, 'status')
@@ -65,6 +70,7 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
     whole: ({ topology, partition }) => log.info({ topology, ...partition }, 'windows are whole'),
     'dead-letter': (event) => deadLetters.tell(event),
     throttled: ({ durationMs }) => throttling.tell(durationMs, clock.nowMs()),
+    'key-mismatch': (event) => misplaced.tell(event),
     'model-failing': ({ topology, partition, step, reason }) => {
       const about = { topology, ...partition, step }
       if (reason === null) log.info(about, 'the model answers again')
@@ -109,6 +115,28 @@ class ThrottlingLog {
     this.#log.warn(`throttled by the broker ${formatDuration(this.#untoldMs)}`)
     this.#untoldMs = 0
     this.#toldMs = nowMs
+  }
+}
+
+/** Keys whose events lie in several partitions: told once for each topology, since it goes on until producers are changed. */
+class KeyMismatchLog {
+  readonly #log: Logger
+  readonly #told = new Set<string>()
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  tell({ topology, partition, offset, elsewhere }: EventOf<'key-mismatch'>): void {
+    if (this.#told.has(topology)) return
+    this.#told.add(topology)
+    const at = position(partition.topic, partition.partition, offset)
+    const { topic, partition: other, offset: seen } = elsewhere
+    const also = seen === null ? partitionName(elsewhere) : position(topic, other, seen)
+    this.#log.warn(
+      { topology, topic, at, also, hint: KEY_HINT },
+      'events of one key lie in several partitions: their windows are split, and too small',
+    )
   }
 }
 

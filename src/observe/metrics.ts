@@ -121,6 +121,11 @@ function recordMetrics(registry: Registry): Observer {
     'step',
     'error_class',
   ])
+  const misplaced = counter(
+    'key_mismatch_events_total',
+    'Events in another partition than others of their key, of those that are looked at',
+    ['topology', 'topic'],
+  )
   const closed = counter('windows_closed_total', 'Tumbling windows that closed', [
     'topology',
     'step',
@@ -144,6 +149,8 @@ function recordMetrics(registry: Registry): Observer {
       processed.inc({ topology, step, outcome: 'dead_letter' }, outcomes.dead)
     },
     late: ({ topology, step, action, count }) => late.inc({ topology, step, action }, count),
+    'key-mismatch': ({ topology, partition: { topic }, events }) =>
+      misplaced.inc({ topology, topic }, events),
     'dead-letter': ({ topology, topic, step, code }) =>
       dead.inc({ topology, topic, step, error_class: code }),
     step: ({ topology, step, durationMs }) =>

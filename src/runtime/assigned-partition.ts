@@ -7,6 +7,7 @@ import type { Entry, NewEntry, RestartPoint } from './entry.ts'
 import type { RuntimeEvent } from './events.ts'
 import { IdleClock } from './idle-clock.ts'
 import { Inlet } from './inlet.ts'
+import type { KeyWatch } from './key-watch.ts'
 import { Ledger } from './ledger.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { markOf, packNote, type RecordMark, type RestartNote } from './restart-note.ts'
@@ -24,8 +25,8 @@ export interface PartitionSurroundings extends TaskSurroundings {
   readonly guarantee: Guarantee
   /** Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none do. */
   readonly breakerPercent: number | null
-  /** Of the topic. */
-  readonly partitions: number
+  /** By topology, of those that look out for keys in several partitions. */
+  readonly keyWatches: ReadonlyMap<string, KeyWatch>
   /** So much more, or less, is on its way. */
   onFlow(): void
 }
@@ -86,7 +87,11 @@ export class AssignedPartition {
       (topology, i) =>
         new Task(
           topology,
-          { partition: this.partition, plan: this.#plans[i] as RestartPlan },
+          {
+            partition: this.partition,
+            plan: this.#plans[i] as RestartPlan,
+            keyWatch: around.keyWatches.get(topology.definition.name) ?? null,
+          },
           this.#around,
         ),
     )

@@ -150,6 +150,17 @@ export type RuntimeEvent =
       readonly endToEndMs: readonly number[]
     }
   | {
+      /** Events of a chunk lie in another partition than others of their key, so that its windows are split. */
+      readonly type: 'key-mismatch'
+      readonly topology: string
+      readonly partition: TopicPartition
+      readonly events: number
+      /** Of the first of them. */
+      readonly offset: number
+      /** Where else its key lies: an offset at which it was seen, or `null` where its partitioner places it. */
+      readonly elsewhere: TopicPartition & { readonly offset: number | null }
+    }
+  | {
       /** A model fails on nearly all events of a partition, which waits until it answers; `null`: it answers again. */
       readonly type: 'model-failing'
       readonly topology: string

@@ -22,7 +22,9 @@ export function fingerprintOf(
   mostUnpackedBytes: number = MOST_UNPACKED_BYTES,
 ): string {
   const { source, steps } = describe(definition, formOf)
-  const { topic: _, ...asRead } = source
+  const { topic: _, partitioner, keyMismatch, ...read } = source
+  // Else it leaves nothing out.
+  const asRead = keyMismatch === 'dead-letter' ? { ...read, partitioner } : read
   const keeping = new Set(keepers(definition.then).map((step) => step.name))
   const text = JSON.stringify([
     definition.version,

@@ -2,6 +2,7 @@ import { eventKey, eventTimeMs } from '../codec/identity.ts'
 import { EventDecoder } from '../codec/json.ts'
 import type { EventBatch, WindowResult } from '../engine/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { type Partitioner, partitionOfKey } from '../kernel/partitioners.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { LogRecord, PackedBatch } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
@@ -33,10 +34,15 @@ export interface Intake {
 export class EventIntake {
   readonly #source: SourceDefinition
   readonly #decoder: EventDecoder
+  readonly #checkKey: (key: string) => void
 
-  constructor(source: SourceDefinition) {
+  /** @param place where its records lie; `null`: any key may lie there */
+  constructor(source: SourceDefinition, place: Place | null = null) {
     this.#source = source
     this.#decoder = new EventDecoder(source)
+    const { keyMismatch, partitioner } = source
+    const isChecked = place !== null && keyMismatch === 'dead-letter' && partitioner !== 'unknown'
+    this.#checkKey = isChecked ? keyCheck(place, partitioner ?? 'murmur2') : () => {}
   }
 
   /** Yields where others are to have their turn. */
@@ -52,6 +58,7 @@ export class EventIntake {
       try {
         const event = this.#decoder.decode(record)
         const key = eventKey(this.#source.key, event)
+        this.#checkKey(key)
         timesMs[decoded.length] = eventTimeMs(this.#source.eventTimeMs, event)
         recordTimesMs[decoded.length] = record.timestampMs
         keys.push(key)
@@ -64,6 +71,21 @@ export class EventIntake {
     }
     const batch = { count: decoded.length, keys, timesMs, recordTimesMs, events }
     return { batch, records: decoded, faults }
+  }
+}
+
+/** A partition of a topic that has so many. */
+interface Place {
+  readonly partition: number
+  readonly partitions: number
+}
+
+function keyCheck({ partition, partitions }: Place, by: Partitioner): (key: string) => void {
+  return (key) => {
+    const placed = partitionOfKey(Buffer.from(key), partitions, by)
+    if (placed === partition) return
+    const what = `its key belongs in partition ${placed} of ${partitions}, by ${by}, and it lies in ${partition}`
+    throw new TidemarkError('KEY_PARTITION', what)
   }
 }
 

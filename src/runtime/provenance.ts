@@ -28,11 +28,7 @@ export function definitionHash(
 ): string {
   const { tables, ...description } = describe(definition, formOf)
   const models = [...scorers].map(([step, { label, sha256 }]) => [step, label, sha256])
-  const text = JSON.stringify([
-    description,
-    tables.map((t) => [t.name, t.key]),
-    models,
-  ])
+  const text = JSON.stringify([description, tables.map((t) => [t.name, t.key]), models])
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 

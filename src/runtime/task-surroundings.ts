@@ -11,6 +11,8 @@ export interface TaskSurroundings {
   readonly slices: Slices
   readonly observer: Observer
   readonly limits: StateLimits
+  /** Of the source. */
+  readonly partitions: number
   readonly topicLimits: (topic: string) => TopicLimits
   /** Some of a chunk is finished. */
   onFinished(): void

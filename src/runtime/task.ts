@@ -3,10 +3,11 @@ import { Engine, type Pieces } from '../engine/engine.ts'
 import type { Arrivals, EngineResult } from '../engine/events.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import type { Chunk, TopicPartition } from '../records/port.ts'
-import { horizonOf } from '../topology/horizon.ts'
+import { horizonOf, keepsState } from '../topology/horizon.ts'
 import type { Entry } from './entry.ts'
 import { type ChunkEnd, type Finishable, Finishing, type ScoredArrivals } from './finishing.ts'
 import { EventIntake, type Intake, packedIntake } from './intake.ts'
+import type { KeyWatch } from './key-watch.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { ReplayPoints } from './replay-points.ts'
 import type { TopologyNote } from './restart-note.ts'
@@ -28,11 +29,20 @@ interface Work {
   readonly done?: () => void
 }
 
+/** What a task has of its own, beside its topology. */
+interface Own {
+  readonly partition: TopicPartition
+  readonly plan: RestartPlan
+  /** `null`: it does not look out for keys in several partitions. */
+  readonly keyWatch: KeyWatch | null
+}
+
 export class Task {
   readonly topology: PreparedTopology
   readonly #around: TaskSurroundings
   readonly #intake: EventIntake
   readonly #engine: Engine
+  readonly #keyWatch: KeyWatch | null
   readonly #points: ReplayPoints
   readonly #plan: RestartPlan
   readonly #horizonMs: number
@@ -52,14 +62,17 @@ export class Task {
 
   constructor(
     topology: PreparedTopology,
-    { partition, plan }: { partition: TopicPartition; plan: RestartPlan },
+    { partition, plan, keyWatch }: Own,
     around: TaskSurroundings,
   ) {
     const { definition, lookup } = topology
     this.topology = topology
     this.#around = around
     this.#finishing = new Finishing(topology, partition, around)
-    this.#intake = new EventIntake(definition.source)
+    const { partitions } = around
+    const place = { partition: partition.partition, partitions }
+    this.#intake = new EventIntake(definition.source, keepsState(definition) ? place : null)
+    this.#keyWatch = keyWatch
     this.#engine = new Engine(definition, { lookup, limits: around.limits })
     this.#engine.restoreWatermark(plan.from)
     this.#horizonMs = horizonOf(definition).lengthMs
@@ -176,6 +189,11 @@ export class Task {
       idleMs === undefined
         ? this.#engine.process(intake.batch, mode)
         : this.#engine.advance(idleMs, mode)
+    const { records, batch } = intake
+    const { partitions } = this.#around
+    if (mode === 'live') {
+      this.#keyWatch?.look({ partition: this.#partition, partitions, keys: batch.keys, records })
+    }
     const begun: Begun = { entry, pieces, intake, chunk, isWarming, reached: [] }
     const step = this.#timed('engine', () => pieces.next())
     this.#noteFirst()

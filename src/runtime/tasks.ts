@@ -17,6 +17,7 @@ import { keepsState } from '../topology/horizon.ts'
 import { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
 import { Flow } from './flow.ts'
+import { KeyWatch } from './key-watch.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { checkPartitions, mustRebuild, noteOf } from './restart-plan.ts'
 import type { TopicLimits } from './topic-limits.ts'
@@ -52,6 +53,7 @@ export class Tasks {
   readonly #partitions = new Map<string, AssignedPartition>()
   readonly #flow: Flow<AssignedPartition>
   readonly #slices: Slices
+  readonly #keyWatches: ReadonlyMap<string, KeyWatch>
   /** One task's share. */
   readonly #share: { maxKeys: number; maxBytes: number }
   #member: Member | null = null
@@ -61,6 +63,7 @@ export class Tasks {
     this.#byTopic = byTopic(options.topologies)
     this.#share = { ...options.limits }
     this.#flow = new Flow(options.maxInFlightBytes)
+    this.#keyWatches = keyWatches(options)
     this.#slices = new Slices(() => options.clock.elapsedMs())
   }
 
@@ -117,6 +120,7 @@ export class Tasks {
       observer: this.#o.observer,
       limits: this.#share,
       partitions,
+      keyWatches: this.#keyWatches,
       topicLimits: this.#o.topicLimits,
       onFinished: () => {
         // What was made of it may weigh less than was expected.
@@ -215,4 +219,14 @@ function byTopic(topologies: readonly PreparedTopology[]): Map<string, PreparedT
     groups.set(topic, [...(groups.get(topic) ?? []), topology])
   }
   return groups
+}
+
+/** By topology: where windows are kept by the key, and its author wants to hear. */
+function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatch> {
+  const watched = topologies.filter(({ definition }) => {
+    return definition.source.keyMismatch === 'warn' && keepsState(definition)
+  })
+  return new Map(
+    watched.map(({ definition }) => [definition.name, new KeyWatch(definition, observer)]),
+  )
 }

@@ -112,6 +112,8 @@ class Draft implements TopologyBuilder {
       eventTimeMs: o.eventTimeMs,
       watermark: { lagMs: lag, idleAfterMs: idleAfter ?? null, maxAheadMs: maxAhead },
       onLate: o.onLate,
+      partitioner: o.partitioner ?? null,
+      keyMismatch: o.keyMismatch ?? 'warn',
     }
     return this.#stream(this.#root) as Stream<StandardSchemaV1.InferOutput<S>>
   }

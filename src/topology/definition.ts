@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Partitioner } from '../kernel/partitioners.ts'
 
 // A topology as frozen data: what an author's builder calls come to, and all that the engine and the runtime read.
 // Author functions appear with `unknown` events here; the builder's types have made sure that they fit.
@@ -23,6 +24,7 @@ export interface Definition {
 }
 
 export type OnLate = 'dead-letter' | 'drop' | 'score'
+export type KeyMismatch = 'warn' | 'dead-letter' | 'allow'
 
 export interface SourceDefinition {
   readonly topic: string
@@ -35,6 +37,9 @@ export interface SourceDefinition {
     readonly maxAheadMs: number | 'none'
   }
   readonly onLate: OnLate
+  /** By which rule producers place keys; `null`: the author has not said. */
+  readonly partitioner: Partitioner | 'unknown' | null
+  readonly keyMismatch: KeyMismatch
 }
 
 export interface TableDefinition {

@@ -19,6 +19,8 @@ export interface Description {
     readonly eventTimeMs: string
     readonly watermark: { lagMs: number; idleAfterMs: number | null; maxAheadMs: number | 'none' }
     readonly onLate: string
+    readonly partitioner: string | null
+    readonly keyMismatch: string
   }
   readonly deadLetterTopic: string
   readonly tables: readonly { readonly name: string; readonly key: string; readonly file: string }[]
@@ -50,6 +52,8 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
       eventTimeMs: print(source.eventTimeMs),
       watermark: source.watermark,
       onLate: source.onLate,
+      partitioner: source.partitioner,
+      keyMismatch: source.keyMismatch,
     },
     deadLetterTopic: topology.deadLetterTopic,
     tables: topology.tables.map((t) => ({

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Partitioner } from '../kernel/partitioners.ts'
 import type { DurationMs } from '../kernel/time.ts'
-import type { Definition, OnLate } from './definition.ts'
+import type { Definition, KeyMismatch, OnLate } from './definition.ts'
 import type { Columns, Feature, FeatureKit, Named } from './features.ts'
 import type { Table } from './lookup.ts'
 import type { Model } from './model.ts'
@@ -161,6 +162,21 @@ export interface SourceOptions<S extends StandardSchemaV1> {
   }
   /** `dead-letter`: set aside, once · `drop`: only counted · `score`: scored on the windows as they are, entering none. */
   onLate: OnLate
+  /**
+   * By which rule the producers of this topic find a key's partition: `murmur2` in Java, kafkajs and Tidemark, `crc32` in librdkafka
+   * unless it is told otherwise, and what is built on it (Python, Go, .NET).
+   *
+   * @default 'murmur2', though nothing is told of a record that only this says to be in the wrong partition
+   */
+  partitioner?: Partitioner | 'unknown' | null
+  /**
+   * What becomes of an event in another partition than that of its key, where windows are kept: no worker sees all events of such a key.
+   * `warn`: it is told, once, when it is proved (a key was seen in two partitions, or differs from its record's and the `partitioner`
+   * that the author has given says another one) · `dead-letter`: `KEY_PARTITION`, by the `partitioner` alone · `allow`
+   *
+   * @default 'warn'
+   */
+  keyMismatch?: KeyMismatch
 }
 
 export interface TopologyBuilder {

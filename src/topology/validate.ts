@@ -2,7 +2,9 @@ import { TidemarkError } from '../kernel/errors.ts'
 import {
   type Definition,
   type FeatureDefinition,
+  type KeyMismatch,
   type OnLate,
+  type SourceDefinition,
   type Step,
   stepsOf,
   type TumblingStep,
@@ -14,6 +16,8 @@ import { checkFeatures, checkTumbling, type Report } from './validate-features.t
 
 const NAME = /^[a-zA-Z0-9._-]{1,200}$/
 const ON_LATE: readonly OnLate[] = ['dead-letter', 'drop', 'score']
+const KEY_MISMATCH: readonly KeyMismatch[] = ['warn', 'dead-letter', 'allow']
+const PARTITIONERS: readonly SourceDefinition['partitioner'][] = ['murmur2', 'crc32', 'unknown']
 
 /** Faults of a topology as its author wrote it, `TOPOLOGY_INVALID` and `NOT_SUPPORTED`; `where` names the step. */
 export function validateTopology(definition: Definition): TidemarkError[] {
@@ -53,6 +57,17 @@ function checkSource({ source }: Definition, report: Report): void {
   }
   if (!ON_LATE.includes(source.onLate)) {
     report(source.topic, `onLate "${source.onLate}" must be one of ${ON_LATE.join(', ')}`)
+  }
+  if (!KEY_MISMATCH.includes(source.keyMismatch)) {
+    const all = KEY_MISMATCH.join(', ')
+    report(source.topic, `keyMismatch "${source.keyMismatch}" must be one of ${all}`)
+  }
+  if (source.partitioner !== null && !PARTITIONERS.includes(source.partitioner)) {
+    const all = PARTITIONERS.join(', ')
+    report(source.topic, `partitioner "${source.partitioner}" must be one of ${all}`)
+  }
+  if (source.partitioner === 'unknown' && source.keyMismatch === 'dead-letter') {
+    report(source.topic, `keyMismatch "dead-letter" goes by the partitioner, which is "unknown"`)
   }
   if (idleAfterMs !== null && !(idleAfterMs > 0)) {
     report(source.topic, `watermark.idleAfter ${idleAfterMs} must be more than 0`)

@@ -82,6 +82,8 @@ export function topologyAround(
       eventTimeMs: () => 0,
       watermark: { lagMs, idleAfterMs: null, maxAheadMs: 'none' },
       onLate,
+      partitioner: null,
+      keyMismatch: 'warn',
     },
     deadLetterTopic: 'events.dlq',
     tables: [],

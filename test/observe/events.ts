@@ -69,6 +69,10 @@ export const samples = {
   'writing-slow': { type: 'writing-slow', bytesPerSecond: 51_000 },
   unreadable: { type: 'unreadable', partitions: [{ ...partition, reason: 'it has no leader' }] },
   throttled: { type: 'throttled', of: 'writing', durationMs: 4_200 },
+  'key-mismatch': {
+    ...{ type: 'key-mismatch', topology: 'card-fraud', partition, events: 3, offset: 41 },
+    elsewhere: { topic: 'payments', partition: 1, offset: 7 },
+  },
   'model-failing': {
     ...{ type: 'model-failing', topology: 'card-fraud', step: 'card-gbdt' },
     partition: { topic: 'payments', partition: 4 },

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { Partitioners } from 'kafkajs'
 import { describe, expect, test } from 'vitest'
-import { murmur2, partitionOf } from '../../src/records/partitioner.ts'
+import { murmur2, partitionOfKey } from '../../src/kernel/partitioners.ts'
+import { partitionOf } from '../../src/records/partitioner.ts'
 
 describe('partitioner', () => {
   // From Kafka's own UtilsTest.testMurmur2.
@@ -30,6 +31,11 @@ describe('partitioner', () => {
         expect(partitionOf({ partition: null, key: Buffer.from(key) }, n)).toBe(theirs)
       }),
     )
+  })
+
+  test('crc32 is the one that zlib and librdkafka compute', () => {
+    expect(partitionOfKey(Buffer.from('123456789'), 2 ** 32, 'crc32')).toBe(0xcbf43926)
+    expect(partitionOfKey(Buffer.from('123456789'), 6, 'crc32')).toBe(0xcbf43926 % 6)
   })
 
   test('a record without a key goes to partition 0, a given partition wins and wraps around', () => {

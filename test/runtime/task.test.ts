@@ -55,6 +55,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     observer: watch.observer,
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,
+    keyWatches: new Map(),
     topicLimits: () => limits,
     onFinished: () => finished(),
     onFlow: () => {},

@@ -87,6 +87,8 @@ const description = describe({
     eventTimeMs: fn('(e) => e.at'),
     watermark: { lagMs: 1_000, idleAfterMs: null, maxAheadMs: 300_000 },
     onLate: 'drop',
+    partitioner: 'crc32',
+    keyMismatch: 'warn',
   },
   deadLetterTopic: 'in.dlq',
   tables: [
@@ -114,6 +116,8 @@ test('a description shows everything that decides an output', () => {
       eventTimeMs: '(e) => e.at',
       watermark: { lagMs: 1_000, idleAfterMs: null, maxAheadMs: 300_000 },
       onLate: 'drop',
+      partitioner: 'crc32',
+      keyMismatch: 'warn',
     },
     deadLetterTopic: 'in.dlq',
     tables: [{ name: 'planes', key: '(p) => p.tail', file: '/planes.ndjson' }],
