@@ -14,7 +14,7 @@ import { createTopics } from '../services/topics.ts'
 import { type BeatFigures, beatFigures, startBeats } from './beats.ts'
 import { check, type Run, runFile, startWatch, type Verdict } from './checker.ts'
 import { feed, LONGER_S } from './feed.ts'
-import { HEAP_PROBE, type HeapFigures, HeapWatch, heapFigures } from './heap.ts'
+import { HEAP_PROBE, type HeapFigures, type HeapSample, heapFigures, heapSamples } from './heap.ts'
 import { type MemoryFigures, memoryFigures } from './memory.ts'
 import { beatArguments, beatTopicsOf, cardFraudOf, topicNames } from './topics.ts'
 import { Workers } from './workers.ts'
@@ -152,7 +152,6 @@ async function course(ground: Ground): Promise<Report> {
     say(`${fed.inputs} payments are fed; waiting until all are committed`)
     const finishSeconds = await untilCommitted(ground)
     const beats = await beatFigures(options.brokers, beatTopicsOf(group), mayRepeat)
-    const heap = fed.heap?.stop() ?? []
     await workers.stop()
     await watch.stop()
     const fullMs = (LONGEST_WINDOW_EVENTS / options.perSecond) * 1_000
@@ -162,7 +161,7 @@ async function course(ground: Ground): Promise<Report> {
       ...{ fed: fed.inputs, seconds: fed.seconds, finishSeconds, beats, folder },
       faults: [...fed.faults, ...beats.faults, ...workers.surprises],
       memory: memoryFigures(workers.memory, fullMs),
-      heap: heapFigures(heap),
+      heap: heapFigures(fed.heap),
       verdict: verdict as Verdict,
     }
   } finally {
@@ -174,7 +173,8 @@ interface Troubled {
   readonly inputs: number
   readonly seconds: number
   readonly faults: readonly string[]
-  readonly heap: HeapWatch | null
+  /** While payments came. */
+  readonly heap: readonly HeapSample[]
 }
 
 async function feedAndTrouble(ground: Ground): Promise<Troubled> {
@@ -184,7 +184,6 @@ async function feedAndTrouble(ground: Ground): Promise<Troubled> {
   let sent = 0
   const progress = new Progress(() => ({ records: sent, share: sent / (seconds * perSecond) }))
   const beats = startBeats(brokers, beatTopicsOf(group))
-  const heap = spared === undefined ? null : new HeapWatch(workers, spared)
   let isOver = false
   const startMs = performance.now()
   const trouble = options.trouble(ground).finally(() => {
@@ -199,6 +198,7 @@ async function feedAndTrouble(ground: Ground): Promise<Troubled> {
       'all payments are fed, and all is whole again',
       Promise.all([feeding, trouble]),
     )
+    const heap = spared === undefined ? [] : heapSamples(workers.log(spared))
     await beats.stop()
     const inputs = await countOf(ground.admin, topic)
     return {

@@ -1,28 +1,38 @@
-// Loaded into a worker first: at SIGUSR2 it tells what is left of its heap after collections, `heap: BYTES`, on stderr.
+// Loaded into a worker first: tells once a minute what is left of its heap after collections, `heap: BYTES`, on stderr.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { isMainThread } from 'node:worker_threads'
 
 /** What is in flight at one moment is not at another: the least of so many counts. */
-const LOOKS = 8
-const LOOK_EVERY_MS = 400
+const LOOKS = 24
+const LOOK_EVERY_MS = 2_500
+
+// What V8 makes of functions is on the heap too, and those that run once a rebalance grow hot for hours, or are forgotten and made again:
+// it would hide what is kept. So nothing is optimised, all is made at a function's first call, and none of it is dropped.
+const NO_CODE = [
+  '--no-opt',
+  '--no-maglev',
+  '--no-sparkplug',
+  '--no-lazy-feedback-allocation',
+  '--no-flush-bytecode',
+]
 
 if (isMainThread) {
-  // Optimised code is on the heap too, and functions that run once a rebalance grow hot for hours: it would hide what is kept.
-  for (const flag of ['--no-opt', '--no-maglev']) setFlagsFromString(flag)
+  for (const flag of NO_CODE) setFlagsFromString(flag)
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc')
   const look = async () => {
     let least = Number.POSITIVE_INFINITY
     for (let n = 0; n < LOOKS; n++) {
+      await sleep(LOOK_EVERY_MS, undefined, { ref: false })
       // What the first one finalises, the second one frees.
       collect()
       collect()
       least = Math.min(least, process.memoryUsage().heapUsed)
-      await sleep(LOOK_EVERY_MS)
     }
     process.stderr.write(`heap: ${least}\n`)
+    void look()
   }
-  process.on('SIGUSR2', () => void look())
+  void look()
 }

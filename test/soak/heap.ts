@@ -1,11 +1,10 @@
 import { type Figure, figure } from '../bench/figures.ts'
-import type { Workers } from './workers.ts'
 
-// Does the heap of a worker that is never killed grow? What a collection leaves is looked at once a minute.
+// Does the heap of a worker that is never killed grow? The least that collections leave in each minute is told.
 
-const LOOK_EVERY_MS = 60_000
+const MINUTE_MS = 60_000
 /** The last minutes count: until then windows fill and code is compiled. */
-const LAST_MS = 15 * 60_000
+const LAST_MS = 15 * MINUTE_MS
 const LEAST_SAMPLES = 15
 /** Growth in an hour, as a share of what it holds. */
 const MOST_PER_HOUR = 0.05
@@ -54,22 +53,8 @@ function median(values: readonly number[]): number {
   return (low + high) / 2
 }
 
-/** Looks at a worker that was started with {@link HEAP_PROBE}, until it is stopped. */
-export class HeapWatch {
-  readonly #workers: Workers
-  readonly #name: string
-  readonly #asking: NodeJS.Timeout
-
-  constructor(workers: Workers, name: string) {
-    this.#workers = workers
-    this.#name = name
-    this.#asking = setInterval(() => workers.signal(name, 'SIGUSR2'), LOOK_EVERY_MS)
-  }
-
-  /** Asks no more; what it has heard. */
-  stop(): HeapSample[] {
-    clearInterval(this.#asking)
-    const told = [...this.#workers.log(this.#name).matchAll(/^heap: (\d+)$/gm)]
-    return told.map(([, bytes], i) => ({ atMs: (i + 1) * LOOK_EVERY_MS, heapBytes: Number(bytes) }))
-  }
+/** What a worker that was started with {@link HEAP_PROBE} has told in its log. */
+export function heapSamples(log: string): HeapSample[] {
+  const told = [...log.matchAll(/^heap: (\d+)$/gm)]
+  return told.map(([, bytes], i) => ({ atMs: (i + 1) * MINUTE_MS, heapBytes: Number(bytes) }))
 }
