@@ -33,8 +33,7 @@ export default defineTopology('card-activity', (t) =>
         spent: active.value('spent'),
         largest: active.value((m) => m.largest ?? Number.NaN),
         merchants: active.value('merchants'),
-        // `never` is the cap: a card not seen for an hour is a new one, and a restart need not look further back.
-        secondsSinceActive: active.secondsSinceLast({ cap: hours(1), never: 3_600 }),
+        secondsSinceActive: hour.secondsSinceLast({ empty: 3_600 }),
         minutesActive10m: tenMinutes.count(),
         payments10m: tenMinutes.sum('payments'),
         minutesActive1h: hour.count(),

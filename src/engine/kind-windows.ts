@@ -16,7 +16,15 @@ export interface Moment {
   readonly watermarkMs: number
 }
 
+/** Seconds since the last event in a window. */
 interface SinceLast {
+  readonly feature: number
+  readonly lengthMs: number
+  readonly empty: number
+}
+
+/** Seconds since the last event, however long ago. */
+interface SinceLastEver {
   readonly feature: number
   readonly capSeconds: number
   readonly never: number
@@ -41,12 +49,11 @@ export class KindWindows {
   readonly #current: readonly Current[]
   readonly #lastClosed: readonly LastClosed[]
   readonly #sinceLast: readonly SinceLast[]
+  readonly #sinceLastEver: readonly SinceLastEver[]
   readonly #use: StateUse
   readonly #histories = new Map<string, History>()
-  /** What must outlive the windows: the newest event time of keys that have gone silent. */
+  /** What must outlive the windows for `sinceLastEver`: the newest event time of keys that have gone silent. */
   readonly #lastTimes = new Map<string, number>()
-  /** Must the time of a key's last event outlive all windows? Not where the cap is what `never` says. */
-  readonly #remembersForEver: boolean
   /** A key is let go when its newest event is this far behind the watermark. */
   readonly #retentionMs: number
   readonly #expiry: Expiry
@@ -57,14 +64,16 @@ export class KindWindows {
     const current: Aggregated[] = []
     const lastClosed: Aggregated[] = []
     const sinceLast: SinceLast[] = []
+    const sinceLastEver: SinceLastEver[] = []
     for (const [feature, f] of step.features.entries()) {
       if (f.kind !== kind) continue
       if (f.from === 'rolling') rolling.push({ ...f, feature })
       else if (f.from === 'tumbling')
         (f.which === 'current' ? current : lastClosed).push({ ...f, feature })
-      else if (f.from === 'sinceLast') {
+      else if (f.from === 'sinceLast') sinceLast.push({ ...f, feature })
+      else if (f.from === 'sinceLastEver') {
         const capSeconds = f.capMs === null ? Number.POSITIVE_INFINITY : f.capMs / 1_000
-        sinceLast.push({ feature, capSeconds, never: f.never })
+        sinceLastEver.push({ feature, capSeconds, never: f.never })
       }
     }
     const all = [...rolling, ...current, ...lastClosed]
@@ -88,13 +97,8 @@ export class KindWindows {
       )
     })
     this.#sinceLast = sinceLast
-    const bounded = sinceLast.filter((s) => s.never === s.capSeconds)
-    this.#remembersForEver = bounded.length < sinceLast.length
-    this.#retentionMs = Math.max(
-      0,
-      ...all.map((a) => a.lengthMs),
-      ...bounded.map((s) => s.capSeconds * 1_000),
-    )
+    this.#sinceLastEver = sinceLastEver
+    this.#retentionMs = Math.max(0, ...[...all, ...sinceLast].map((a) => a.lengthMs))
     this.#expiry = new Expiry(this.#retentionMs)
     this.#use = use
   }
@@ -134,7 +138,8 @@ export class KindWindows {
     const history = enters ? this.#historyOf(key, timeMs) : (this.#histories.get(key) ?? null)
     // What an event sees depends on the watermark, not on what happens to be still in memory.
     if (history !== null) this.#passTime(history, watermarkMs)
-    const seenMs = this.#sinceLast.length === 0 ? 0 : this.#previousMs(key, history, timeMs)
+    const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
+    const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
     if (enters) history?.insert(timeMs, this.#columns.hold())
     if (row === null) return
     const floorMs = watermarkMs - this.#rolling.longestMs
@@ -144,7 +149,7 @@ export class KindWindows {
       walk.writeRange(history, { afterMs: startMs - 1, upToMs: timeMs }, row)
     }
     for (const lastClosed of this.#lastClosed) lastClosed.write(key, row)
-    this.#writeSinceLast(moment, seenMs, row)
+    if (looksBack) this.#writeSinceLast(moment, previousMs, row)
   }
 
   /** Lets go keys that the watermark has left behind, looking at no more than `most`. */
@@ -152,7 +157,7 @@ export class KindWindows {
     this.#expiry.sweep(watermarkMs, most, (history) => {
       this.#passTime(history, watermarkMs)
       this.#histories.delete(history.key)
-      if (this.#remembersForEver) this.#lastTimes.set(history.key, history.newestMs)
+      if (this.#sinceLastEver.length > 0) this.#lastTimes.set(history.key, history.newestMs)
       else this.#use.keys--
       history.free()
     })
@@ -171,16 +176,17 @@ export class KindWindows {
     history.prune(cutMs)
   }
 
-  #writeSinceLast({ timeMs, watermarkMs }: Moment, seenMs: number, row: Float64Array): void {
-    if (this.#sinceLast.length === 0) return
-    // A time that may be swept away counts as forgotten, swept or not.
-    const isKept = this.#remembersForEver || seenMs > watermarkMs - this.#retentionMs
-    const previousMs = isKept ? seenMs : Number.NEGATIVE_INFINITY
-    for (const { feature, capSeconds, never } of this.#sinceLast) {
-      const elapsed = (timeMs - previousMs) / 1_000
-      // A late event may lie before the newest event that was pruned: what came before it is forgotten.
-      const known = previousMs !== Number.NEGATIVE_INFINITY && elapsed >= 0
-      row[feature] = known ? Math.min(elapsed, capSeconds) : never
+  #writeSinceLast({ timeMs, watermarkMs }: Moment, previousMs: number, row: Float64Array): void {
+    const elapsed = (timeMs - previousMs) / 1_000
+    // A late event may lie before the newest event that was pruned: what came before it is forgotten.
+    const isKnown = previousMs !== Number.NEGATIVE_INFINITY && elapsed >= 0
+    for (const { feature, capSeconds, never } of this.#sinceLastEver) {
+      row[feature] = isKnown ? Math.min(elapsed, capSeconds) : never
+    }
+    for (const { feature, lengthMs, empty } of this.#sinceLast) {
+      // A time that may be swept away counts as forgotten, swept or not.
+      const afterMs = Math.max(timeMs - lengthMs, watermarkMs - this.#retentionMs)
+      row[feature] = isKnown && previousMs > afterMs ? elapsed : empty
     }
   }
 

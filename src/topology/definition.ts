@@ -148,8 +148,16 @@ export type FeatureSource =
       readonly lengthMs: number
       readonly aggregate: Aggregate
     }
+  /** Seconds since the newest earlier event in a rolling window; `empty` when there is none. */
   | {
       readonly from: 'sinceLast'
+      readonly kind: number
+      readonly lengthMs: number
+      readonly empty: number
+    }
+  /** The same, however long ago. */
+  | {
+      readonly from: 'sinceLastEver'
       readonly kind: number
       readonly capMs: number | null
       readonly never: number

@@ -127,7 +127,9 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Pri
       return `${explainAggregate(feature.aggregate)} over the last ${feature.lengthMs} ms${kind}`
     case 'tumbling':
       return `${explainAggregate(feature.aggregate)} of the ${feature.which} window of ${feature.lengthMs} ms${kind}`
-    case 'sinceLast': {
+    case 'sinceLast':
+      return `seconds since the last within ${feature.lengthMs} ms${kind}, empty: ${feature.empty}`
+    case 'sinceLastEver': {
       const cap = feature.capMs === null ? '' : `, at most ${feature.capMs} ms`
       return `seconds since the last${kind}${cap}, never: ${feature.never}`
     }

@@ -1,7 +1,7 @@
 import type { DurationMs } from '../kernel/time.ts'
 import { aggregateWords } from './aggregates.ts'
 import type { Aggregate, Cell, EventFunction, FeatureSource, KindDefinition } from './definition.ts'
-import type { Columns, Feature, FeatureKit, Kind, Window } from './features.ts'
+import type { Columns, Feature, FeatureKit, Kind, WhenEmpty, Window } from './features.ts'
 
 /** A {@link FeatureKit} that records what is asked of it. */
 export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition[] } {
@@ -34,15 +34,18 @@ function buildKind(kind: number, definition: KindDefinition): Kind<never, never>
         kind,
         of: typeof of === 'string' ? (definition.columns[of] as EventFunction<number>) : of,
       }),
-    rolling: (lengthMs: DurationMs) =>
-      buildWindow((aggregate) => ({ from: 'rolling', kind, lengthMs, aggregate })),
+    rolling: (lengthMs: DurationMs) => ({
+      ...buildWindow((aggregate) => ({ from: 'rolling', kind, lengthMs, aggregate })),
+      secondsSinceLast: ({ empty = Number.NaN }: WhenEmpty = {}) =>
+        feature({ from: 'sinceLast', kind, lengthMs, empty }),
+    }),
     tumbling: (lengthMs: DurationMs) => {
       const window = (which: 'lastClosed' | 'current') =>
         buildWindow((aggregate) => ({ from: 'tumbling', kind, which, lengthMs, aggregate }))
       return { lastClosed: () => window('lastClosed'), current: () => window('current') }
     },
-    secondsSinceLast: (o: { cap?: DurationMs; never: number }) =>
-      feature({ from: 'sinceLast', kind, capMs: o.cap ?? null, never: o.never }),
+    secondsSinceLastEver: (o: { cap?: DurationMs; never: number }) =>
+      feature({ from: 'sinceLastEver', kind, capMs: o.cap ?? null, never: o.never }),
     lookup: (table: { name: string }, key: EventFunction<string | null>) => ({
       value: (of: (row: unknown) => number) =>
         feature({ from: 'lookup', kind, table: table.name, key, of }),

@@ -52,16 +52,29 @@ export interface Window<C> {
   share(column: Named<C, boolean>, o?: WhenEmpty): Feature<unknown>
 }
 
+/** The last `length` before each event: (t − length, t], the event itself included. */
+export interface RollingWindow<C> extends Window<C> {
+  /**
+   * Seconds since the key's newest earlier event in the window: one that has arrived before this one, at its time or before it. `empty`
+   * when there is none; the length of the window in seconds goes well with it.
+   *
+   * @default of `empty`: NaN
+   */
+  secondsSinceLast(o?: WhenEmpty): Feature<unknown>
+}
+
 /** Events of one kind, with the columns that windows may aggregate. */
 export interface Kind<E, C> {
   /** A number of the event itself: a column, or a function of it. */
   value(of: Named<C, number> | ((event: E) => number)): Feature<E>
-  /** The last `length` before each event: (t − length, t], the event itself included. */
-  rolling(length: DurationMs): Window<C>
+  rolling(length: DurationMs): RollingWindow<C>
   /** Aligned windows [start, end) of the event's key. */
   tumbling(length: DurationMs): { lastClosed(): Window<C>; current(): Window<C> }
-  /** Seconds since the key's newest earlier event of this kind, at most `cap`; `never` when there is none. */
-  secondsSinceLast(o: { cap?: DurationMs; never: number }): Feature<unknown>
+  /**
+   * Seconds since the key's newest earlier event of this kind, however long ago, at most `cap`; `never` when there is none. Keys are
+   * remembered for ever, and a restart reads the whole log: a window's `secondsSinceLast` needs no more than the window.
+   */
+  secondsSinceLastEver(o: { cap?: DurationMs; never: number }): Feature<unknown>
   /** A row of a table; every value of it is NaN where the key is `null` or unknown. */
   lookup<R>(
     table: Table<R>,

@@ -43,10 +43,8 @@ function featuresLength(step: FeaturesStep, unbounded: string[]): number {
     else if (feature.from === 'tumbling') {
       longest = Math.max(longest, feature.lengthMs)
       if (feature.which === 'lastClosed') unbounded.push(name)
-    } else if (feature.from === 'sinceLast') {
-      if (feature.capMs === null || feature.never !== feature.capMs / 1_000) unbounded.push(name)
-      else longest = Math.max(longest, feature.capMs)
-    }
+    } else if (feature.from === 'sinceLast') longest = Math.max(longest, feature.lengthMs)
+    else if (feature.from === 'sinceLastEver') unbounded.push(name)
   }
   return longest
 }

@@ -31,9 +31,11 @@ export function checkAggregate(
     const q = aggregate.q ?? Number.NaN
     if (!(q >= 0 && q <= 1)) tell(`quantile ${q} must lie between 0 and 1`)
   }
-  if ('empty' in aggregate && typeof aggregate.empty !== 'number') {
-    tell(`empty must be a number, got ${typeof aggregate.empty}`)
-  }
+  if ('empty' in aggregate) checkEmpty(aggregate, tell)
+}
+
+export function checkEmpty({ empty }: { empty: unknown }, tell: (what: string) => void): void {
+  if (typeof empty !== 'number') tell(`empty must be a number, got ${typeof empty}`)
 }
 
 function namesOf(types: readonly CellType[]): string {

@@ -2,7 +2,7 @@ import type { Code } from '../kernel/errors.ts'
 import type { Definition, FeatureDefinition, FeaturesStep, TumblingStep } from './definition.ts'
 import { stepsOf } from './definition.ts'
 import { pickedField } from './picked-field.ts'
-import { type ColumnUses, checkAggregate } from './validate-aggregates.ts'
+import { type ColumnUses, checkAggregate, checkEmpty } from './validate-aggregates.ts'
 
 /** Tells a fault of a step. @default code `TOPOLOGY_INVALID` */
 export type Report = (where: string, what: string, o?: { code?: Code; hint?: string }) => void
@@ -24,6 +24,10 @@ export function checkFeatures(definition: Definition, step: FeaturesStep, report
         break
       }
       case 'sinceLast':
+        checkLength(feature.lengthMs, tell)
+        checkEmpty(feature, tell)
+        break
+      case 'sinceLastEver':
         if (feature.capMs !== null && !(feature.capMs > 0)) {
           tell(`cap ${feature.capMs} must be more than 0`)
         }

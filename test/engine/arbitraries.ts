@@ -167,7 +167,8 @@ function featureSources(kinds: number): fc.Arbitrary<FeatureSource> {
         aggregate: aggregates(),
       }),
     ],
-    [2, record({ from: fc.constant('sinceLast'), kind, capMs: caps(), never: nevers() })],
+    [2, record({ from: fc.constant('sinceLast'), kind, lengthMs: lengths(), empty: nevers() })],
+    [2, record({ from: fc.constant('sinceLastEver'), kind, capMs: caps(), never: nevers() })],
     [1, record({ from: fc.constant('value'), kind, of: values() })],
     [1, record({ from: fc.constant('lookup'), kind, table: fc.constant('shops'), ...lookups })],
   )

@@ -26,8 +26,13 @@ const sum: Feature = {
   lengthMs: 10_000,
   aggregate: { of: 'sum', column: 'amount', empty: 0 },
 }
-const sinceLast = (capMs: number | null, never: number): Feature => ({
+const sinceLast = (lengthMs: number, empty: number): Feature => ({
   from: 'sinceLast',
+  lengthMs,
+  empty,
+})
+const sinceLastEver = (capMs: number | null, never: number): Feature => ({
+  from: 'sinceLastEver',
   capMs,
   never,
 })
@@ -328,30 +333,38 @@ describe('keys that have gone silent', () => {
     expect(afterSilence([count], 11_000).keys).toBe(1)
   })
 
-  test('leave it soon after the watermark has passed the cap of secondsSinceLast that is also its never', () => {
+  test('leave it soon after the watermark has passed the window of secondsSinceLast', () => {
     expect(afterSilence([count, sinceLast(60_000, 60)], 59_999).keys).toBe(101)
     expect(afterSilence([count, sinceLast(60_000, 60)], 63_750).keys).toBe(1)
   })
 
-  test('are remembered for ever where secondsSinceLast has no cap, or another never', () => {
-    for (const since of [sinceLast(null, 0), sinceLast(60_000, 0), sinceLast(60_000, Number.NaN)]) {
-      const engine = afterSilence([count, since], 60_000)
+  test('are remembered for ever by secondsSinceLastEver', () => {
+    for (const capMs of [null, 60_000]) {
+      const engine = afterSilence([count, sinceLastEver(capMs, 60)], 60_000)
       expect(engine.keys).toBe(101)
-      const cap = since.from === 'sinceLast' ? (since.capMs ?? 2 * DAY_MS) : 0
-      expect(run(engine, [['k7', 2 * DAY_MS]]).told).toEqual([[1, cap / 1_000]])
+      const seconds = (capMs ?? 2 * DAY_MS) / 1_000
+      expect(run(engine, [['k7', 2 * DAY_MS]]).told).toEqual([[1, seconds]])
     }
   })
 })
 
 describe('secondsSinceLast', () => {
-  test('is never for a first event, 0 for one of the same time, and at most the cap', () => {
+  test('is empty for a first event, 0 for one of the same time, and knows nothing before its window', () => {
     const events: Arrival[] = [
       ['a', 0],
       ['a', 0],
-      ['a', 1_500],
+      ['a', 59_999],
+      ['a', 119_999],
       ['a', 2 * DAY_MS],
     ]
-    expect(tell([sinceLast(DAY_MS, -1)], events)).toEqual([[-1], [0], [1.5], [86_400]])
+    const features = [sinceLast(60_000, -1), sinceLastEver(DAY_MS, -1)]
+    expect(tell(features, events)).toEqual([
+      [-1, -1],
+      [0, 0],
+      [Math.fround(59.999), Math.fround(59.999)],
+      [-1, 60],
+      [-1, 86_400],
+    ])
   })
 
   test('of an event out of order is since the newest before it', () => {
@@ -361,7 +374,7 @@ describe('secondsSinceLast', () => {
       ['a', 2_000],
       ['a', 6_000],
     ]
-    expect(tell([sinceLast(null, -1), count], events, { lagMs: 10_000 })).toEqual([
+    expect(tell([sinceLastEver(null, -1), count], events, { lagMs: 10_000 })).toEqual([
       [-1, 1],
       [5, 2],
       [2, 2],

@@ -6,7 +6,7 @@ import type { Guarantee, Records } from '../../src/records/port.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
-import { type Definition, outputTopics } from '../../src/topology/definition.ts'
+import { type Definition, type FeaturesStep, outputTopics } from '../../src/topology/definition.ts'
 import { answersOf, idOf, outcomeOf } from './answers.ts'
 import { type Answer, compareGolden, type Golden, readGolden } from './golden.ts'
 import { withFeatures } from './with-features.ts'
@@ -45,7 +45,7 @@ async function caseOf(name: string): Promise<Case> {
 /** Its expected answers are those of one uninterrupted run, of which all but the changed feature are checked with the rest. */
 async function boundedCase(): Promise<Case> {
   const whole = await caseOf('card-28h')
-  const definition = neverIsCap(whole.definition)
+  const definition = bounded(whole.definition)
   const prepared = await prepare([definition], {
     models: new Map(),
     topics: new Map(),
@@ -73,11 +73,17 @@ function withFirstsOf(other: Answer | undefined, answer: Answer): Answer {
   return { ...other, outcome: answer.outcome, features }
 }
 
-function neverIsCap(definition: Definition): Definition {
+type Feature = FeaturesStep['features'][number]
+
+function withinCap({ name, kind }: Feature, lengthMs: number): Feature {
+  return { name, kind, from: 'sinceLast', lengthMs, empty: lengthMs / 1_000 }
+}
+
+function bounded(definition: Definition): Definition {
   const then = definition.then.map((step) => {
     if (step.op !== 'features') return step
     const features = step.features.map((f) =>
-      f.from === 'sinceLast' ? { ...f, never: (f.capMs as number) / 1_000 } : f,
+      f.from === 'sinceLastEver' ? withinCap(f, f.capMs as number) : f,
     )
     return { ...step, features }
   })

@@ -95,9 +95,7 @@ describe('an event in the wrong partition', () => {
     })
     member.assign(1)
     const keys = Array.from({ length: 20 }, (_, i) => `k${i}`)
-    const wrong = keys.filter(
-      (key) => partitionOfKey(Buffer.from(key), 6, by) !== 0,
-    )
+    const wrong = keys.filter((key) => partitionOfKey(Buffer.from(key), 6, by) !== 0)
     expect(wrong.length).toBeGreaterThan(0)
     member.give(
       1,

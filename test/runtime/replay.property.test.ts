@@ -179,7 +179,7 @@ function minuteFeatures(kind: 'rolling' | 'sinceLast'): FeaturesStep {
             aggregate: { of: 'sum', column: 'sum', empty: 0 },
           },
         ]
-      : [{ name: 'since', from: 'sinceLast', kind: 0, capMs: 60_000, never: 60 }]
+      : [{ name: 'since', from: 'sinceLast', kind: 0, lengthMs: 60_000, empty: 60 }]
   return {
     op: 'features',
     name: 'features',

@@ -37,8 +37,8 @@ const features: FeaturesStep = {
     rolling('rate', 0, { of: 'rate' }),
     rolling('each', 0, { of: 'ratio', column: 'amount', over: 'items', empty: 0 }),
     rolling('shops', 1, { of: 'distinct', column: 'shop' }),
-    { name: 'since', from: 'sinceLast', kind: 1, capMs: 1_000, never: Number.NaN },
-    { name: 'sinceEver', from: 'sinceLast', kind: 0, capMs: null, never: 0 },
+    { name: 'since', from: 'sinceLastEver', kind: 1, capMs: 1_000, never: Number.NaN },
+    { name: 'sinceEver', from: 'sinceLastEver', kind: 0, capMs: null, never: 0 },
     {
       name: 'seats',
       from: 'lookup',

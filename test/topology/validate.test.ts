@@ -218,7 +218,7 @@ describe('each fault is found', () => {
     ],
     [
       'a cap of nothing',
-      featured({ from: 'sinceLast', capMs: 0, never: 0 }),
+      featured({ from: 'sinceLastEver', capMs: 0, never: 0 }),
       'TOPOLOGY_INVALID test/features.more: cap 0 must be more than 0',
     ],
     [

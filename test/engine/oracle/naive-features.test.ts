@@ -33,7 +33,7 @@ function rolling(lengthMs: number, aggregate: Aggregate, kind = 0): FeatureSourc
 }
 
 const counted = (lengthMs: number, kind = 0) => rolling(lengthMs, { of: 'count' }, kind)
-const sinceLast: FeatureSource = { from: 'sinceLast', kind: 0, capMs: 5_000, never: -1 }
+const sinceLast: FeatureSource = { from: 'sinceLastEver', kind: 0, capMs: 5_000, never: -1 }
 
 function at(timeMs: number, event: Partial<Sample> = {}, key = 'k'): Arrival {
   return { key, timeMs, event: { amount: 1, shop: 's', refund: false, ...event } }
@@ -113,6 +113,12 @@ describe('seconds since the last', () => {
   it('counts from the largest earlier time, at most the cap, and remembers for ever', () => {
     const events = [at(0), at(0), at(1_500), at(6_500), at(11_501), at(9_000_000)]
     expect(rowsOf(stepOf(sinceLast), events)).toEqual([[-1], [0], [1.5], [5], [5], [5]])
+  })
+
+  it('counts within a window only from what lies in it', () => {
+    const within: FeatureSource = { from: 'sinceLast', kind: 0, lengthMs: 5_000, empty: -1 }
+    const events = [at(0), at(0), at(1_500), at(6_500), at(11_499)]
+    expect(rowsOf(stepOf(within), events)).toEqual([[-1], [0], [1.5], [-1], [Math.fround(4.999)]])
   })
 
   it('has no bound without a cap', () => {

@@ -79,6 +79,13 @@ function featureOf(feature: FeatureDefinition, scene: Scene): number {
       return row === undefined ? Number.NaN : feature.of(row)
     }
     case 'sinceLast': {
+      const { timeMs } = scene.now
+      const floorMs = scene.watermarkMs - retentionMs(feature.kind, scene)
+      const afterMs = Math.max(timeMs - feature.lengthMs, floorMs)
+      const times = rememberedTimes(feature.kind, scene).filter((t) => t > afterMs && t <= timeMs)
+      return times.length === 0 ? feature.empty : (timeMs - Math.max(...times)) / 1_000
+    }
+    case 'sinceLastEver': {
       const times = rememberedTimes(feature.kind, scene).filter((t) => t <= scene.now.timeMs)
       if (times.length === 0) return feature.never
       const sinceMs = scene.now.timeMs - Math.max(...times)
@@ -145,7 +152,15 @@ function prunedUpToMs(kind: number, scene: Scene): number {
   return Math.min(rolling, ...tumbling)
 }
 
-function lengthsOf(kind: number, from: 'rolling' | 'tumbling', scene: Scene): number[] {
+/** How long a key of a kind is remembered whatever else is forgotten. */
+function retentionMs(kind: number, scene: Scene): number {
+  const of = (from: OverWindow) => lengthsOf(kind, from, scene)
+  return Math.max(0, ...of('rolling'), ...of('tumbling'), ...of('sinceLast'))
+}
+
+type OverWindow = 'rolling' | 'tumbling' | 'sinceLast'
+
+function lengthsOf(kind: number, from: OverWindow, scene: Scene): number[] {
   return scene.step.features.flatMap((f) =>
     f.from === from && f.kind === kind ? [f.lengthMs] : [],
   )

@@ -17,8 +17,9 @@ function lived(then: readonly Step[]): Step[] {
 type Feature = FeaturesStep['features'][number]
 
 function bounded(feature: Feature): Feature {
-  if (feature.from !== 'sinceLast' || feature.capMs === null) return feature
-  return { ...feature, never: feature.capMs / 1_000 }
+  if (feature.from !== 'sinceLastEver' || feature.capMs === null) return feature
+  const { name, kind, capMs: lengthMs } = feature
+  return { name, kind, from: 'sinceLast', lengthMs, empty: lengthMs / 1_000 }
 }
 
 const topology: Definition = { ...cardFraud, then: lived(cardFraud.then) }
