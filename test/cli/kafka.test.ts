@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
 import { freshName, freshTopics, kafkaTest, plainOptions } from '../services/kafka.ts'
 import { secureKafkaTest } from '../services/own-kafka.ts'
 import { httpOf, start, tidemark } from '../services/tidemark-in-test.ts'
+import { folderWith } from '../support/folder.ts'
 
 // The commands that speak to a broker, on a real one.
 
 const TOPOLOGY = 'topologies/card-fraud.ts'
 const SAMPLE = 'topologies/samples/payments.tsv'
-const SAMPLE_LINES = readFileSync(SAMPLE, 'utf8').trimEnd().split('\n').length
+const SAMPLE_LINES = readFileSync(SAMPLE, 'utf8').trimEnd().split('\n')
 
 /** New topics for card-fraud, and the flags that choose them. */
 async function cardTopics(options: KafkaOptions) {
@@ -30,7 +32,7 @@ kafkaTest(
     const into = ['--topic', topics.payments]
     const produced = await tidemark(['produce', SAMPLE, ...into, ...brokers])
     expect(produced).toMatchObject({ code: 0, stdout: '' })
-    expect(produced.stderr).toMatch(new RegExp(`^${SAMPLE_LINES} records `, 'm'))
+    expect(produced.stderr).toMatch(new RegExp(`^${SAMPLE_LINES.length} records `, 'm'))
 
     const group = ['--group', freshName('group')]
     const run = start(['run', TOPOLOGY, ...brokers, ...flags, ...group, '--http-port', '0'])
@@ -48,6 +50,31 @@ kafkaTest(
     )
     run.process.kill('SIGTERM')
     expect((await run.ended).code).toBe(0)
+  },
+)
+
+kafkaTest(
+  'produce that is stopped says how much of the file it has written, and once that it writes no key',
+  async (kafka) => {
+    const { topics } = await cardTopics(plainOptions(kafka))
+    const lines = SAMPLE_LINES.map((line) => line.slice(line.indexOf('\t') + 1))
+    const file = join(folderWith({ 'payments.ndjson': lines.join('\n') }), 'payments.ndjson')
+    const into = ['--topic', topics.payments, '--brokers', kafka.brokers.join(',')]
+    const slowly = start(['produce', file, ...into, '--time', 'paidAt', '--speed', '0.1'])
+    await tidemark(['consume', ...into, '--max', '1'])
+    slowly.process.kill('SIGINT')
+    const { code, stderr } = await slowly.ended
+    expect(code).toBe(0)
+    const [note, signal, end, ...more] = stderr.split('\n')
+    expect(note).toMatch(
+      /^! records are written without a key, all to partition 0, .* --key FIELD /,
+    )
+    expect(signal).toMatch(/^SIGINT: /)
+    expect(end).toMatch(/^\d %  \d+ records? /)
+    expect(more).toEqual([''])
+
+    const keyed = await tidemark(['produce', file, ...into, '--key', 'cardId'])
+    expect(keyed.stderr).toMatch(new RegExp(`^${SAMPLE_LINES.length} records `))
   },
 )
 
@@ -88,7 +115,7 @@ secureKafkaTest(
     const env = { TIDEMARK_SASL_PASSWORD: password }
     expect(await tidemark(['produce', SAMPLE, ...flags], { env })).toMatchObject({ code: 0 })
     const read = await tidemark(['consume', ...flags, '--exit', '--format', '%k'], { env })
-    expect(read.stdout.trimEnd().split('\n')).toHaveLength(SAMPLE_LINES)
+    expect(read.stdout.trimEnd().split('\n')).toHaveLength(SAMPLE_LINES.length)
 
     const wrong = { env: { TIDEMARK_SASL_PASSWORD: 'wrong' } }
     const refused = await tidemark(['consume', ...flags], wrong)
