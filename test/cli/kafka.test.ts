@@ -1,9 +1,16 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
-import { freshName, freshTopics, kafkaTest, plainOptions } from '../services/kafka.ts'
+import {
+  freshName,
+  freshTopics,
+  type KafkaService,
+  kafkaTest,
+  plainOptions,
+} from '../services/kafka.ts'
 import { secureKafkaTest } from '../services/own-kafka.ts'
 import { httpOf, start, tidemark } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
@@ -77,6 +84,65 @@ kafkaTest(
     expect(keyed.stderr).toMatch(new RegExp(`^${SAMPLE_LINES.length} records `))
   },
 )
+
+/** Three records of one partition: at 1,000, 2,000 and 3,000 ms past a time that no retention reaches. */
+async function threeRecords(kafka: KafkaService) {
+  const records = new KafkaRecords(plainOptions(kafka))
+  const { topics } = await freshTopics(records, ['three'], 1)
+  const startMs = Date.now() - 60_000
+  const writer = records.writer()
+  await writer.send(
+    [1, 2, 3].map((n) => ({
+      ...{ topic: topics.three, partition: 0, timestampMs: startMs + n * 1_000 },
+      ...{ key: Buffer.from(`k${n}`), value: Buffer.from(`v${n}`) },
+      headers: [{ name: 'n', value: Buffer.from(String(n)) }],
+    })),
+  )
+  await writer.close()
+  await records.close()
+  return { topic: topics.three, startMs }
+}
+
+kafkaTest('consume begins at an offset or a time, and shows what a record has', async (kafka) => {
+  const { topic, startMs } = await threeRecords(kafka)
+  const shown = async (from: string) => {
+    const read = ['consume', '--topic', topic, '--brokers', kafka.brokers.join(',')]
+    const format = ['--format', '%h %p %o %T %k %v']
+    const { code, stdout } = await tidemark([...read, '--from', from, '--exit', ...format])
+    expect(code).toBe(0)
+    return stdout
+  }
+  const [first, second, third] = [1, 2, 3].map(
+    (n) => `n=${n} 0 ${n - 1} ${startMs + n * 1_000} k${n} v${n}\n`,
+  )
+  const places = ['0', '2', '999', `@${startMs + 2_000}`, `@${startMs + 3_001}`]
+  expect(await Promise.all(places.map(shown))).toEqual([
+    ...[`${first}${second}${third}`, third, ''],
+    ...[`${second}${third}`, ''],
+  ])
+  expect(await shown(new Date(startMs + 2_001).toISOString())).toBe(third)
+})
+
+kafkaTest('produce and consume name a topic that does not exist, and end with 4', async (kafka) => {
+  const missing = freshName('missing')
+  const there = ['--topic', missing, '--brokers', kafka.brokers.join(',')]
+  for (const args of [['produce', SAMPLE], ['consume'], ['consume', '--from', '@1']]) {
+    const { code, stdout, stderr } = await tidemark([...args, ...there])
+    expect([code, stdout]).toEqual([4, ''])
+    expect(stderr).toContain(`✗ TOPIC_MISSING  topic "${missing}" does not exist\n`)
+  }
+})
+
+kafkaTest('consume that is told to end while it waits says how much it was', async (kafka) => {
+  const { topic } = await threeRecords(kafka)
+  const waiting = start(['consume', '--topic', topic, '--brokers', kafka.brokers.join(',')])
+  await once(waiting.process.stdout, 'data')
+  waiting.process.kill('SIGINT')
+  expect(await waiting.ended).toMatchObject({
+    ...{ code: 0, stdout: 'v1\nv2\nv3\n' },
+    stderr: 'SIGINT: finishing what is in flight; once more to exit at once\n3 records\n',
+  })
+})
 
 kafkaTest(
   'a topic that does not exist ends run with 4 and the command that makes it',
