@@ -2,6 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
+import { hintOfNames } from './meant.ts'
+import { RepeatableOption, repeatFaults } from './repeats.ts'
 import {
   flagOf,
   type Given,
@@ -16,13 +19,14 @@ import {
 
 /** Read when `--config` names no other file and it exists. */
 const CONFIG_FILE = 'tidemark.config.json'
+const CONFIG_FLAG = '--config'
 
 /** The values of some settings. */
 export type Config<N extends SettingName> = { readonly [K in N]: SettingValue<K> }
 
 /** What a process is started with. */
 export interface Surroundings {
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   /** Where the config file is looked for, and where relative files start. */
   readonly folder: string
 }
@@ -32,7 +36,8 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
   for (const name of names) {
     const s: Setting<unknown> = SETTINGS[name]
     if (s.environmentOnly) continue
-    const option = new Option(s.takes === null ? flagOf(name) : `${flagOf(name)} ${s.takes}`)
+    const flags = s.takes === null ? flagOf(name) : `${flagOf(name)} ${s.takes}`
+    const option = s.many ? new RepeatableOption(flags) : new Option(flags)
     option.description = `${s.about}${helpOfFallback(s)}`
     if (s.many) {
       option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
@@ -40,11 +45,16 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     command.addOption(option)
   }
   return command
-    .option('--config <file>', `settings as JSON (${CONFIG_FILE})`)
+    .option(`${CONFIG_FLAG} <file>`, `settings as JSON (${CONFIG_FILE})`)
     .addHelpText(
       'after',
       `\nEach setting may stand in ${CONFIG_FILE} (httpPort) or the environment (TIDEMARK_HTTP_PORT); a flag wins.`,
     )
+}
+
+/** Has a command the flags of settings? */
+export function takesSettings(command: Command): boolean {
+  return command.options.some((option) => option.long === CONFIG_FLAG)
 }
 
 function helpOfFallback({ fallback, fallbackText }: Setting<unknown>): string {
@@ -65,6 +75,7 @@ export function readConfig<const N extends SettingName>(
 ): Config<N> {
   const faults: TidemarkError[] = []
   const file = readConfigFile(flags['config'], around.folder, faults)
+  faults.push(...repeatFaults(flags), ...variableFaults(around.env))
   const config: Partial<Record<SettingName, unknown>> = {}
   for (const name of names) {
     const s: Setting<unknown> = SETTINGS[name]
@@ -81,6 +92,12 @@ export function readConfig<const N extends SettingName>(
   }
   refuseIfAny([...faults, ...contradictions(config)])
   return config as Config<N>
+}
+
+function variableFaults(env: Environment): TidemarkError[] {
+  return unknownVariables(env).map((name) =>
+    invalid('there is no such setting', name, hintOfNames(name, VARIABLES)),
+  )
 }
 
 interface Origins {
@@ -136,8 +153,7 @@ function readConfigFile(named: unknown, folder: string, faults: TidemarkError[])
   for (const [key, value] of Object.entries(content)) {
     const texts = textsOf(value)
     if (!known.includes(key)) {
-      const hint = `known settings: ${known.join(', ')}`
-      faults.push(invalid(`there is no setting "${key}"`, path, hint))
+      faults.push(invalid(`there is no setting "${key}"`, path, hintOfNames(key, known)))
     } else if (texts === null) {
       faults.push(
         invalid(

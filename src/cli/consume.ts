@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
-import type { Chunk, From, Header, LogRecord } from '../records/port.ts'
+import type { ReadStart } from '../records/kafka/reader.ts'
+import type { Chunk, Header, LogRecord } from '../records/port.ts'
 import { bytesAsJson } from './bytes.ts'
 import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
@@ -10,11 +11,14 @@ import { untilSignal } from './signals.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly topic: string
-  readonly from: From
+  readonly from: ReadStart
   readonly max: number
   readonly exit?: true
   readonly format: string
 }
+
+const TIMES = 'as 2026-01-05T06:00:00Z or @ and ms since the epoch'
+const WITH_ZONE = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
 
 /** `tidemark consume --topic TOPIC` */
 export function consume(): Command {
@@ -22,8 +26,11 @@ export function consume(): Command {
     .description('write the records of a topic to stdout; commits nothing')
     .requiredOption('--topic <name>', 'topic to read')
     .addOption(
-      new Option('--from <place>', 'where to begin')
-        .choices(['earliest', 'latest'])
+      new Option(
+        '--from <place>',
+        `where to begin in each partition: earliest, latest, an offset, or a time, ${TIMES}`,
+      )
+        .argParser(parseStart)
         .default('earliest'),
     )
     .addOption(
@@ -34,7 +41,7 @@ export function consume(): Command {
     .option('-e, --exit', "exit at the topic's end instead of waiting for more")
     .option(
       '--format <text>',
-      'value, json, or a pattern: %t topic, %p partition, %o offset, %T timestamp, %k key, %v value',
+      'value, json, or a pattern: %t topic, %p partition, %o offset, %T timestamp (ms), %h headers, %k key, %v value, \\t tab, \\n new line',
       'value',
     )
     .action(async (flags: Flags) => {
@@ -53,6 +60,20 @@ function atLeastOne(text: string): number {
   const n = Number(text)
   if (!Number.isSafeInteger(n) || n < 1) throw new InvalidArgumentError('a whole number above 0')
   return n
+}
+
+/** What `--from` says. */
+export function parseStart(text: string): ReadStart {
+  if (text === 'earliest' || text === 'latest') return text
+  const offset = numberIn(text, /^(\d+)$/)
+  if (Number.isSafeInteger(offset)) return { offset }
+  const timeMs = WITH_ZONE.test(text) ? Date.parse(text) : numberIn(text, /^@(\d+)$/)
+  if (Number.isSafeInteger(timeMs)) return { timeMs }
+  throw new InvalidArgumentError(`earliest, latest, an offset, or a time, ${TIMES}`)
+}
+
+function numberIn(text: string, pattern: RegExp): number {
+  return Number(pattern.exec(text)?.[1] ?? Number.NaN)
 }
 
 /** Writes records until there are enough, or the topic ends, or the reader of stdout or the user has had enough. */
@@ -100,7 +121,7 @@ function envelope({ topic, partition }: Chunk, record: LogRecord) {
 }
 
 function fill(pattern: string, { topic, partition }: Chunk, record: LogRecord): string {
-  const { offset, timestampMs, key, value } = record
+  const { offset, timestampMs, headers, key, value } = record
   const values: Readonly<Record<string, string>> = {
     '%t': topic,
     '%p': String(partition),
@@ -108,7 +129,11 @@ function fill(pattern: string, { topic, partition }: Chunk, record: LogRecord): 
     '%T': String(timestampMs),
     '%k': key?.toString('utf8') ?? '',
     '%v': value?.toString('utf8') ?? '',
+    '%h': headers.map((h) => `${h.name}=${h.value.toString('utf8')}`).join(),
     '%%': '%',
+    '\\t': '\t',
+    '\\n': '\n',
+    '\\\\': '\\',
   }
-  return pattern.replace(/%[tpoTkv%]/g, (letter) => values[letter] ?? letter)
+  return pattern.replace(/%[tpoTkvh%]|\\[tn\\]/g, (letter) => values[letter] ?? letter)
 }

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
-import { createGunzip } from 'node:zlib'
+import { Readable } from 'node:stream'
+import { createGunzip, type Gunzip } from 'node:zlib'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 
 /** One line of input. */
@@ -10,6 +10,8 @@ export interface Line {
   readonly number: number
   /** Without its end. Bytes as they came: they need not be text. */
   readonly bytes: Buffer
+  /** Where it ends in the stream, its newline included: bytes from the stream's start. */
+  readonly end: number
 }
 
 const NEWLINE = 0x0a
@@ -23,6 +25,7 @@ const BRACE = 0x7b
  */
 export async function* linesOf(stream: Readable): AsyncGenerator<Line[]> {
   let number = 0
+  let taken = 0
   let rest: Buffer[] = []
   for await (const piece of piecesOf(stream)) {
     const lines: Line[] = []
@@ -32,13 +35,14 @@ export async function* linesOf(stream: Readable): AsyncGenerator<Line[]> {
       rest = []
       start = end + 1
       number += 1
-      if (bytes.length > 0) lines.push({ number, bytes })
+      if (bytes.length > 0) lines.push({ number, bytes, end: taken + start })
     }
     if (start < piece.length) rest.push(piece.subarray(start))
+    taken += piece.length
     if (lines.length > 0) yield lines
   }
   const bytes = Buffer.concat(rest)
-  if (bytes.length > 0) yield [{ number: number + 1, bytes }]
+  if (bytes.length > 0) yield [{ number: number + 1, bytes, end: taken }]
 }
 
 async function* piecesOf(stream: Readable): AsyncGenerator<Buffer> {
@@ -57,18 +61,46 @@ function unreadable(error: unknown, where?: string): TidemarkError {
 /** A file to read from its start; `.gz` is unpacked. */
 export interface InputFile {
   readonly stream: Readable
-  /** Size on disk. */
-  readonly bytes: number
-  /** Bytes of the file read so far. */
-  readBytes(): number
+  /**
+   * How much of the file stands before a place in its stream, 0 to 1; of `.gz` an estimate until all of it is unpacked. `null`: how
+   * long it is nobody knows, as of a pipe.
+   *
+   * @param end bytes from the stream's start
+   */
+  readonly shareAt: (end: number) => number | null
 }
 
 /** @throws TidemarkError `CONFIG_INVALID` when the file cannot be read */
 export async function openInput(path: string): Promise<InputFile> {
   const bytes = await sizeOf(path)
   const file = createReadStream(path)
-  const stream = path.endsWith('.gz') ? unpack(file) : file
-  return { stream, bytes, readBytes: () => file.bytesRead }
+  const { stream, shareAt } = path.endsWith('.gz') ? packed(file, bytes) : plain(file, bytes)
+  return { stream, shareAt: (end) => (bytes === 0 ? null : shareAt(end)) }
+}
+
+type Opened = { readonly stream: Readable; readonly shareAt: (end: number) => number }
+
+function plain(stream: Readable, bytes: number): Opened {
+  return { stream, shareAt: (end) => shareOf(end, bytes) }
+}
+
+/** What is unpacked, and the bytes of the file that it comes from, are both ahead of what was read: the place tells how far. */
+function packed(file: Readable, bytes: number): Opened {
+  const gunzip = unpack(file)
+  let taken = 0
+  async function* counted(): AsyncGenerator<Buffer> {
+    for await (const piece of gunzip as AsyncIterable<Buffer>) {
+      taken += piece.length
+      yield piece
+    }
+  }
+  const shareAt = (end: number) =>
+    shareOf(end, taken + gunzip.readableLength) * shareOf(gunzip.bytesWritten, bytes)
+  return { stream: Readable.from(counted()), shareAt }
+}
+
+function shareOf(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.min(1, part / whole)
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -84,7 +116,7 @@ async function sizeOf(path: string): Promise<number> {
   }
 }
 
-function unpack(file: Readable): Readable {
+function unpack(file: Readable): Gunzip {
   const gunzip = createGunzip()
   file.on('error', (error) => gunzip.destroy(error))
   return file.pipe(gunzip)

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander'
+import { refuseIfAny } from '../kernel/errors.ts'
 import { check } from './check.ts'
+import { takesSettings } from './config.ts'
 import { consume } from './consume.ts'
 import { demo } from './demo.ts'
 import { dev } from './dev.ts'
@@ -9,6 +11,7 @@ import { model } from './model.ts'
 import { watchStdout } from './output.ts'
 import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'
 import { produce } from './produce.ts'
+import { repeatFaults, watchRepeats } from './repeats.ts'
 import { run } from './run.ts'
 import { packageVersion } from './version.ts'
 import { watchWarnings } from './warnings.ts'
@@ -49,6 +52,11 @@ function program(): Command {
 /** Commands made on their own do not take over the settings of the program. */
 function inherit(root: Command, command: Command): Command {
   command.copyInheritedSettings(root)
+  watchRepeats(command)
+  // One that takes settings tells it with all else that is wrong with them.
+  if (!takesSettings(command)) {
+    command.hook('preAction', () => refuseIfAny(repeatFaults(command.opts())))
+  }
   for (const inner of command.commands) inherit(command, inner)
   return command
 }

@@ -22,6 +22,14 @@ export function say(line: string): void {
   stderr.write(`${line}\n`)
 }
 
+/** Takes a terminal's cursor back to the start of its line, and empties that. */
+export const EMPTY_LINE = '\r\x1b[K'
+
+/** Writes a line to stderr; what a terminal shows there already, such as a bar or the `^C` of ctrl-c, gives way. */
+export function sayOnOwnLine(line: string): void {
+  say(process.stderr.isTTY ? `${EMPTY_LINE}${line}` : line)
+}
+
 /** From now on lines go there: a worker's own, which waits for no reader. */
 export function sayTo(stream: { write(text: string): unknown }): void {
   stderr = stream
@@ -29,7 +37,12 @@ export function sayTo(stream: { write(text: string): unknown }): void {
 
 /** Says what the reader should know, though it stops nothing. */
 export function sayNotes(notes: readonly string[]): void {
-  for (const note of notes) say(`${colors.yellow('!')} ${note}`)
+  for (const note of notes) say(noteOf(note))
+}
+
+/** `! …` */
+export function noteOf(text: string): string {
+  return `${colors.yellow('!')} ${text}`
 }
 
 /** `1,234,567` */

@@ -7,6 +7,7 @@ import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { type Line, linesOf, openInput, splitKey } from './lines.ts'
 import { Pace } from './pace.ts'
+import { noteOf, sayOnOwnLine } from './print.ts'
 import { Progress } from './progress.ts'
 import { untilSignal } from './signals.ts'
 
@@ -64,18 +65,23 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   const records = new KafkaRecords(kafkaOptions(config))
   const writer = records.writer()
   const pace = new Pace(flags.speed)
-  let sent = 0
-  const progress = new Progress(() => ({
-    records: sent,
-    share: input.bytes === 0 ? 1 : input.readBytes() / input.bytes,
-  }))
+  const done = { records: 0, share: input.shareAt(0) }
+  const progress = new Progress(() => done)
   const ended = untilSignal()
   void ended.promise.then(() => pace.stop())
+  let isTold = false
   try {
     for await (const batch of batchesOf({ file, stream: input.stream }, flags, pace)) {
-      await writer.send(batch)
-      sent += batch.length
+      if (!isTold && batch.records.some(({ key }) => key === null)) {
+        isTold = true
+        sayOnOwnLine(noteOf(WITHOUT_KEY))
+      }
+      await writer.send(batch.records)
+      done.records += batch.records.length
+      done.share = input.shareAt(batch.end)
     }
+    // Empty lines may have come behind the last record.
+    if (!pace.stopped) done.share = 1
   } finally {
     progress.end()
     ended.dispose()
@@ -84,25 +90,37 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   }
 }
 
+const WITHOUT_KEY =
+  'records are written without a key, all to partition 0, where a line has none; --key FIELD takes it from the event'
+
+/** Records of neighbouring lines. */
+export interface Batch {
+  readonly records: readonly NewRecord[]
+  /** Where the last of the lines ends in the input. */
+  readonly end: number
+}
+
 /** The records of a file in its order, each batch when its time has come. */
 export async function* batchesOf(
   input: { readonly file: string; readonly stream: Readable },
   flags: LineFlags,
   pace: Pace,
-): AsyncGenerator<NewRecord[]> {
+): AsyncGenerator<Batch> {
+  let end = 0
   for await (const lines of linesOf(input.stream)) {
-    let batch: NewRecord[] = []
+    let records: NewRecord[] = []
     for (const line of lines) {
       const event = eventOf(line, `${input.file}:${line.number}`, flags)
       if (event.timeMs !== null && pace.earlyByMs(event.timeMs) > 0) {
-        if (batch.length > 0) yield batch
-        batch = []
+        if (records.length > 0) yield { records, end }
+        records = []
         await pace.wait(event.timeMs)
       }
       if (pace.stopped) return
-      batch.push(recordOf(event, flags))
+      records.push(recordOf(event, flags))
+      end = line.end
     }
-    yield batch
+    yield { records, end }
   }
 }
 

@@ -1,4 +1,4 @@
-import { count, plural, say } from './print.ts'
+import { count, EMPTY_LINE, plural, say, sayOnOwnLine } from './print.ts'
 
 const BAR_WIDTH = 30
 const REDRAW_MS = 100
@@ -7,8 +7,8 @@ const LINE_EVERY_MS = 10_000
 /** How far a command is. */
 export interface Position {
   readonly records: number
-  /** From 0 to 1. */
-  readonly share: number
+  /** From 0 to 1; `null`: nobody knows how much there is. */
+  readonly share: number | null
 }
 
 /** Shows how far a command is: a bar on a terminal, else a line every 10 s. */
@@ -24,21 +24,22 @@ export class Progress {
     this.#timer = setInterval(show, this.#isTerminal ? REDRAW_MS : LINE_EVERY_MS)
   }
 
-  /** Ends it with a line of how much it was. */
+  /** Ends it with a line of how much it was, and which share of all if it was not all. */
   end(): void {
     clearInterval(this.#timer)
-    if (this.#isTerminal) process.stderr.write('\r\x1b[K')
-    say(this.#amount())
+    const { share } = this.#position()
+    sayOnOwnLine(share === 1 ? this.#amount() : this.#text())
   }
 
   #draw(): void {
-    const full = Math.round(this.#position().share * BAR_WIDTH)
-    const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}`
-    process.stderr.write(`\r\x1b[K${bar} ${this.#text()}`)
+    const { share } = this.#position()
+    process.stderr.write(`${EMPTY_LINE}${share === null ? '' : bar(share)}${this.#text()}`)
   }
 
   #text(): string {
-    return `${Math.round(this.#position().share * 100)} %  ${this.#amount()}`
+    const { share } = this.#position()
+    // Never 100 % before it is all.
+    return `${share === null ? '' : `${Math.floor(share * 100)} %  `}${this.#amount()}`
   }
 
   #amount(): string {
@@ -47,4 +48,9 @@ export class Progress {
     const rate = count(Math.round(records / Math.max(seconds, 0.001)))
     return `${plural(records, 'record')}  ${rate}/s  ${seconds.toFixed(1)} s`
   }
+}
+
+function bar(share: number): string {
+  const full = Math.floor(share * BAR_WIDTH)
+  return `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} `
 }

@@ -1,4 +1,4 @@
-import { EXIT, say } from './print.ts'
+import { EXIT, sayOnOwnLine } from './print.ts'
 
 export interface Ending {
   /** Resolves at SIGINT, at SIGTERM, or when the given signal aborts. */
@@ -14,7 +14,10 @@ export interface Ending {
  *
  * @param tell says that the wish was heard, @default to stderr
  */
-export function untilSignal(other?: AbortSignal, tell: (line: string) => void = say): Ending {
+export function untilSignal(
+  other?: AbortSignal,
+  tell: (line: string) => void = sayOnOwnLine,
+): Ending {
   let isSignalled = false
   const ending = new AbortController()
   const promise = new Promise<void>((resolve) => {

@@ -3,6 +3,7 @@ import { parse } from 'secure-json-parse'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 import { checkedBy } from '../topology/schema.ts'
+import { foreignFormat, jsonFault } from './json-fault.ts'
 import { LIMITS, type Limits, passedLimit } from './limits.ts'
 
 const LIMIT_MESSAGES = {
@@ -34,42 +35,39 @@ export class EventDecoder {
    * `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
    */
   decode(record: RawRecord): unknown {
-    return checkedBy(this.#schema, parsed(textOf(record, this.#limits)))
+    return checkedBy(this.#schema, parsed(valueOf(record, this.#limits)))
   }
 }
 
-function textOf({ key, value }: RawRecord, limits: Limits): string {
+/** The value, which is UTF-8 within limits. */
+function valueOf({ key, value }: RawRecord, limits: Limits): Buffer {
   if (value === null) throw new TidemarkError('TOMBSTONE', 'a record without a value is no event')
   if (key === null) throw new TidemarkError('NULL_KEY', 'the record has no key')
   if (value.length > limits.bytes) {
     const sizes = `the value has ${value.length} bytes, ${limits.bytes} are taken at most`
     throw new TidemarkError('RECORD_TOO_LARGE', sizes)
   }
-  if (!isUtf8(value)) throw new TidemarkError('NOT_UTF8', 'the value is not UTF-8')
+  if (!isUtf8(value)) throw notUtf8(value)
   const passed = passedLimit(value, limits)
   if (passed !== null) throw new TidemarkError(passed, LIMIT_MESSAGES[passed](limits))
-  return value.toString('utf8')
+  return value
 }
 
-function parsed(text: string): unknown {
+function notUtf8(value: Buffer): TidemarkError {
+  const format = foreignFormat(value)
+  const cause = format === null ? '' : `: ${format}`
+  return new TidemarkError('NOT_UTF8', `the value is not UTF-8${cause}`)
+}
+
+function parsed(value: Buffer): unknown {
   try {
-    return parse(text, { protoAction: 'error', constructorAction: 'ignore' })
+    return parse(value.toString('utf8'), { protoAction: 'error', constructorAction: 'ignore' })
   } catch {
     // V8's message quotes the text, so it is not passed on.
-    throw isJson(text)
+    if (value.length === 0) throw new TidemarkError('JSON_INVALID', 'the value is empty')
+    const fault = jsonFault(value)
+    throw fault === null
       ? new TidemarkError('JSON_PROTO', 'a field is named __proto__')
-      : new TidemarkError(
-          'JSON_INVALID',
-          text === '' ? 'the value is empty' : 'the value is not JSON',
-        )
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    parse(text, { protoAction: 'ignore', constructorAction: 'ignore' })
-    return true
-  } catch {
-    return false
+      : new TidemarkError('JSON_INVALID', `the value is not JSON ${fault}`)
   }
 }

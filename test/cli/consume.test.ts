@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatRecord } from '../../src/cli/consume.ts'
+import { formatRecord, parseStart } from '../../src/cli/consume.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 
 const record: LogRecord = {
@@ -35,4 +35,39 @@ test('a pattern is filled in once, so that what a record holds is never taken fo
   expect(line('%t-%p@%o %T %k=%v 100%% %x', tricky).toString()).toBe(
     't-3@7 1700000000000 %v=$& 100% %x\n',
   )
+})
+
+test('a pattern has headers as name=value, and tabs and new lines as they are written in C', () => {
+  const headers = ['a', 'b'].map((name) => ({ name, value: Buffer.from(`${name}\\t`) }))
+  expect(line('%h\\t%k\\n\\\\n \\x', { ...record, headers }).toString()).toBe(
+    'a=a\\t,b=b\\t\tk\n\\n \\x\n',
+  )
+  expect(line('[%h]', { ...record, headers: [] }).toString()).toBe('[]\n')
+})
+
+test.each([
+  ['earliest', 'earliest'],
+  ['latest', 'latest'],
+  ['0', { offset: 0 }],
+  ['123', { offset: 123 }],
+  ['@1767225600099', { timeMs: 1_767_225_600_099 }],
+  ['2026-01-01T00:00:00.099Z', { timeMs: 1_767_225_600_099 }],
+  ['2026-01-01T01:00+01:00', { timeMs: 1_767_225_600_000 }],
+])('--from %s', (text, start) => {
+  expect(parseStart(text)).toEqual(start)
+})
+
+test.each([
+  '',
+  'first',
+  '-1',
+  '1.5',
+  '9007199254740993',
+  '@',
+  '@1s',
+  '2026-01-01',
+  '2026-01-01T00:00',
+  '2026-13-01T00:00Z',
+])('not --from "%s"', (text) => {
+  expect(() => parseStart(text)).toThrow('earliest, latest, an offset, or a time')
 })

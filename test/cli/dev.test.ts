@@ -64,11 +64,12 @@ test(
       Buffer.from([0xff, 0xfe]),
       Buffer.from('\nk\t{"paymentId":1}\n'),
     ])
+    const notJson = 'the value is not JSON at byte 1 (line 1, column 2)'
     const args = ['dev', TOPOLOGY, '--dead-letters', file]
     const { code, stdout, stderr } = await tidemark(args, { stdin: bad })
     expect(code).toBe(0)
     expect(parse(stdout)).toHaveLength(1)
-    expect(stderr).toContain('✗ line 3  JSON_INVALID  the value is not JSON\n')
+    expect(stderr).toContain(`✗ line 3  JSON_INVALID  ${notJson}\n`)
     expect(stderr).toContain('4 in = 1 scored + 0 skipped + 0 late + 3 dead\n')
     const kept = readFileSync(file, 'utf8')
       .trimEnd()
@@ -81,7 +82,7 @@ test(
           line: 3,
           code: 'JSON_INVALID',
           step: 'decode',
-          message: 'the value is not JSON',
+          message: notJson,
           key: '',
           value: 'not json',
         },

@@ -11,7 +11,7 @@ async function recordsOf(text: string, given: Partial<LineFlags>): Promise<NewRe
   const input = { file: 'f', stream: Readable.from([Buffer.from(text)]) }
   const records: NewRecord[] = []
   for await (const batch of batchesOf(input, { ...flags, ...given }, new Pace(Infinity))) {
-    records.push(...batch)
+    records.push(...batch.records)
   }
   return records
 }
@@ -49,7 +49,7 @@ test('--speed plays event times that many times faster, in order, early ones not
   const stream = Readable.from([Buffer.from(times.map((at) => `k\t{"at":${at}}`).join('\n'))])
   const batches: [number, number][] = []
   for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {
-    batches.push([clock.elapsedMs() - 1_000, batch.length])
+    batches.push([clock.elapsedMs() - 1_000, batch.records.length])
   }
   expect(batches).toEqual([
     [0, 3],
@@ -58,12 +58,25 @@ test('--speed plays event times that many times faster, in order, early ones not
   ])
 })
 
+test('a batch says where its last line ends in the input, however early it was cut', async () => {
+  const lines = ['k\t{"at":1}', '', 'k\t{"at":2}', 'k\t{"at":9000}'].map((line) => `${line}\n`)
+  const stream = Readable.from([Buffer.from(lines.join(''))])
+  const pace = new Pace(1_000, sleeplessClock())
+  const ends: number[] = []
+  for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {
+    ends.push(batch.end)
+  }
+  const sizes = lines.map((line) => line.length)
+  const upTo = (n: number) => sizes.slice(0, n).reduce((sum, size) => sum + size, 0)
+  expect(ends).toEqual([upTo(1), upTo(3), upTo(4)])
+})
+
 test('a pace that is stopped hands out nothing more', async () => {
   const pace = new Pace(1, sleeplessClock())
   const stream = Readable.from([Buffer.from('k\t{"at":1}\nk\t{"at":99}\n')])
   const sizes: number[] = []
   for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {
-    sizes.push(batch.length)
+    sizes.push(batch.records.length)
     pace.stop()
   }
   expect(sizes).toEqual([1])

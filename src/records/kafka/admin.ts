@@ -141,6 +141,18 @@ export class KafkaAdmin {
     })
   }
 
+  /**
+   * Offset of the first record that is not older than a time (ms since the epoch), by partition name; −1: there is none.
+   * @throws TidemarkError as {@link ranges}
+   */
+  offsetsSince(topic: string, timeMs: number): Promise<Map<string, number>> {
+    return this.#ask(async (brokers) => {
+      await brokers.learn([topic])
+      const all = brokers.partitionsOf(topic).map((partition) => ({ topic, partition }))
+      return endsOf(brokers, all, timeMs)
+    })
+  }
+
   /** Ends what is still asked; nothing more is. */
   close(): void {
     this.#isClosed = true

@@ -1,17 +1,20 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { Chunk, From } from '../port.ts'
-import type { KafkaAdmin } from './admin.ts'
+import type { KafkaAdmin, Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
 import { type Fetchable, Fetcher, markOf } from './fetcher.ts'
 import type { Fetched } from './hand-over.ts'
 import { Unreadables } from './unreadables.ts'
 
+/** An end of the log, an offset, or a time: the first record that is not older, by the records' own timestamps, ms since the epoch. */
+export type ReadStart = From | { readonly offset: number } | { readonly timeMs: number }
+
 export interface ReadOptions {
   readonly topic: string
-  /** Where to begin in each partition. */
-  readonly from: From
+  /** Where to begin in each partition; where a partition has nothing there, at the nearest end of its log. */
+  readonly from: ReadStart
   /**
    * `end`: up to where each partition ended when it was first asked (records that come meanwhile may be among them); a
    * transaction that is open there is waited for.
@@ -73,6 +76,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     brokers: Brokers,
   ): Promise<KafkaReader> {
     const ranges = await admin.ranges(topic)
+    const beginningOf = await beginnings(topic, from, admin)
     try {
       await brokers.connect()
       await brokers.learn([topic])
@@ -81,12 +85,13 @@ export class KafkaReader implements AsyncIterable<Chunk> {
       throw error
     }
     refuseIfUnled(topic, ranges.length, brokers)
-    const partitions = ranges.map(({ partition, lowOffset, endOffset: end }): Partition => {
-      const [nextOffset, endOffset] = from === 'earliest' ? [lowOffset, null] : [end, end]
+    const partitions = ranges.map((range): Partition => {
+      const { partition } = range
+      const nextOffset = beginningOf(range)
       const reading = {
         nextOffset,
         readOffset: nextOffset,
-        endOffset,
+        endOffset: from === 'latest' ? range.endOffset : null,
         reportedEnd: -1,
         paused: false,
       }
@@ -152,6 +157,26 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     of.paused = false
     this.#fetcher.wake()
   }
+}
+
+/** Gives the offset at which reading a partition begins. */
+async function beginnings(
+  topic: string,
+  from: ReadStart,
+  admin: KafkaAdmin,
+): Promise<(range: Range) => number> {
+  if (from === 'earliest') return ({ lowOffset }) => lowOffset
+  if (from === 'latest') return ({ endOffset }) => endOffset
+  if ('offset' in from) return (range) => within(range, from.offset)
+  const since = await admin.offsetsSince(topic, from.timeMs)
+  return (range) => {
+    const offset = since.get(partitionName(range)) ?? -1
+    return offset < 0 ? range.endOffset : within(range, offset)
+  }
+}
+
+function within({ lowOffset, endOffset }: Range, offset: number): number {
+  return Math.max(lowOffset, Math.min(offset, endOffset))
 }
 
 /** A part of the topic would be left out without a word. @throws TidemarkError `BROKER_UNAVAILABLE` */

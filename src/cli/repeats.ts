@@ -1,0 +1,36 @@
+import { type Command, Option } from 'commander'
+import { TidemarkError } from '../kernel/errors.ts'
+
+// A flag that is given twice: commander takes the last one, without a word.
+
+/** An option that may be given several times. */
+export class RepeatableOption extends Option {}
+
+/** Where the flags that were repeated stand among a command's parsed flags. */
+const REPEATED = 'repeatedFlags'
+
+/** Notes which flags a command is given more than once, for {@link repeatFaults}. */
+export function watchRepeats(command: Command): void {
+  for (const option of command.options) {
+    if (option instanceof RepeatableOption) continue
+    let times = 0
+    command.on(`option:${option.name()}`, () => {
+      times += 1
+      if (times !== 2) return
+      const flag = option.long ?? option.flags
+      command.setOptionValue(REPEATED, [...repeatedIn(command.opts()), flag])
+    })
+  }
+}
+
+/** A `CONFIG_INVALID` for each flag that was given more than once. */
+export function repeatFaults(flags: Readonly<Record<string, unknown>>): TidemarkError[] {
+  const hint = 'only one of them would count: keep the one you mean'
+  return repeatedIn(flags).map(
+    (where) => new TidemarkError('CONFIG_INVALID', 'is given more than once', { where, hint }),
+  )
+}
+
+function repeatedIn(flags: Readonly<Record<string, unknown>>): readonly string[] {
+  return (flags[REPEATED] as readonly string[] | undefined) ?? []
+}

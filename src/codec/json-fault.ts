@@ -1,0 +1,161 @@
+// What to say of a value that is not JSON: where it stops being JSON, and what that looks like. Our own scan, since
+// parsers word and count differently from version to version, and quote the text. Never a byte of the payload.
+
+/** `at byte 10 (line 1, column 11): …` of UTF-8 that is not JSON; `null`: it is JSON. As deep a recursion as the JSON. */
+export function jsonFault(value: Buffer): string | null {
+  // One character a byte, so that places in it are those of the bytes.
+  const bytes = value.toString('latin1')
+  const scan = new Scan(bytes, bytes.startsWith(BOM) ? BOM.length : 0)
+  const isWhole = scan.value()
+  if (isWhole && scan.at === bytes.length) return null
+  const cause = foreignFormat(value) ?? causeAt(bytes, scan.at, isWhole)
+  return `${placeOf(bytes, scan.at)}${cause === null ? '' : `: ${cause}`}`
+}
+
+/** The format other than JSON that a value begins like; `null` if none. */
+export function foreignFormat(value: Buffer): string | null {
+  if (value[0] === 0x1f && value[1] === 0x8b) {
+    return 'it begins like gzip, and only whole batches may be compressed'
+  }
+  const hasSchemaId = value[0] === 0 && value.length > 5
+  return hasSchemaId
+    ? "it begins like Confluent's wire format (a 0 and a schema id of 4 bytes), which is not read"
+    : null
+}
+
+/** The byte order mark, which may stand before JSON, in bytes. */
+const BOM = '\xef\xbb\xbf'
+
+function placeOf(bytes: string, at: number): string {
+  const before = bytes.slice(0, at)
+  const line = before.split('\n').length
+  const inLine = before.slice(before.lastIndexOf('\n') + 1)
+  // Bytes that go on with a character are none of their own.
+  const column = inLine.replace(/[\x80-\xbf]/g, '').length + 1
+  return `at byte ${at} (line ${line}, column ${column})`
+}
+
+function causeAt(bytes: string, at: number, isWhole: boolean): string | null {
+  if (at === bytes.length) return 'it ends too early'
+  const next = bytes[at] as string
+  if (isWhole) {
+    return '{['.includes(next)
+      ? 'a second value begins, and a record is one event'
+      : 'text stands behind the JSON'
+  }
+  if (bytes.startsWith('NaN', at) || bytes.startsWith('Infinity', at)) {
+    return 'JSON has neither NaN nor Infinity'
+  }
+  const isTrailing = '}]'.includes(next) && bytes.slice(0, at).trimEnd().endsWith(',')
+  return isTrailing ? 'a comma stands before the closing bracket' : null
+}
+
+/** Goes through bytes as far as they are JSON. Each step answers whether there was what it is named after. */
+class Scan {
+  readonly #bytes: string
+  #at: number
+
+  constructor(bytes: string, start: number) {
+    this.#bytes = bytes
+    this.#at = start
+  }
+
+  /** How far it is; once a step has answered no, the first byte that does not fit. */
+  get at(): number {
+    return this.#at
+  }
+
+  /** With the white space around it. */
+  value(): boolean {
+    this.#space()
+    const isWhole = this.#bareValue()
+    if (isWhole) this.#space()
+    return isWhole
+  }
+
+  #bareValue(): boolean {
+    switch (this.#bytes[this.#at] ?? '') {
+      case '{':
+        return this.#list('}', () => this.#member())
+      case '[':
+        return this.#list(']', () => this.value())
+      case '"':
+        return this.#text()
+      case 't':
+        return this.#word('true')
+      case 'f':
+        return this.#word('false')
+      case 'n':
+        return this.#word('null')
+      default:
+        return this.#number()
+    }
+  }
+
+  #list(end: '}' | ']', item: () => boolean): boolean {
+    this.#at++
+    this.#space()
+    if (this.#take(end)) return true
+    do {
+      if (!item()) return false
+    } while (this.#take(','))
+    return this.#take(end)
+  }
+
+  #member(): boolean {
+    this.#space()
+    if (!this.#text()) return false
+    this.#space()
+    return this.#take(':') && this.value()
+  }
+
+  #text(): boolean {
+    if (!this.#take('"')) return false
+    for (;;) {
+      // All but a quote, a backslash and what is below a blank.
+      this.#pass(/[ !#-[\]-\xff]*/y)
+      if (!this.#take('\\')) return this.#take('"')
+      if (!this.#escaped()) return false
+    }
+  }
+
+  #escaped(): boolean {
+    if (!this.#take('u')) return this.#pass(/["\\/bfnrt]/y)
+    for (let i = 0; i < 4; i++) if (!this.#pass(/[\da-f]/iy)) return false
+    return true
+  }
+
+  #word(word: string): boolean {
+    for (const letter of word) if (!this.#take(letter)) return false
+    return true
+  }
+
+  #number(): boolean {
+    this.#take('-')
+    if (!this.#take('0') && !this.#digits()) return false
+    if (this.#take('.') && !this.#digits()) return false
+    if (!this.#pass(/e[+-]?/iy)) return true
+    return this.#digits()
+  }
+
+  #digits(): boolean {
+    return this.#pass(/\d+/y)
+  }
+
+  #space(): void {
+    this.#pass(/[ \t\n\r]*/y)
+  }
+
+  #pass(sticky: RegExp): boolean {
+    sticky.lastIndex = this.#at
+    const isThere = sticky.test(this.#bytes)
+    if (isThere) this.#at = sticky.lastIndex
+    return isThere
+  }
+
+  #take(character: string): boolean {
+    const isThere = this.#bytes[this.#at] === character
+    if (isThere) this.#at++
+    return isThere
+  }
+}
