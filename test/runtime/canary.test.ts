@@ -102,7 +102,7 @@ test('no log line, metric, event or reason holds a text or number of a payload, 
   records.produce(inputs)
   const lines: string[] = []
   const log = createLog({ format: 'json', stream: { write: (line) => void lines.push(line) } })
-  const metrics = createMetrics({ version: '0', models: [] })
+  const metrics = createMetrics({ version: '0', topologies: [] })
   const watch = new Watch()
   const observer = observeAll(
     watch.observer,
