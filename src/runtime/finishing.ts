@@ -136,6 +136,7 @@ export class Finishing {
     const { code, message } = fault.error
     const { step } = fault
     this.#around.observer({ type: 'dead-letter', topology, topic, step, code, message, at })
+    this.#around.onSetAside?.({ partition, offset: fault.record.offset, error: fault.error })
     const limits = this.#around.topicLimits(topic)
     return deadLetter(fault, { source: this.#partition, topology, topic, limits, present })
   }

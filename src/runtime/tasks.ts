@@ -19,6 +19,7 @@ import type { Observer } from './events.ts'
 import { Flow } from './flow.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { checkPartitions, mustRebuild, noteOf } from './restart-plan.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
 // The tasks of a worker as the group assigns them, and the flow of chunks to each.
@@ -39,6 +40,7 @@ export interface TasksOptions {
   readonly partitions: (topic: string) => number
   /** How much of the log windows are made of that nothing beside the offset tells of, ms by the records' timestamps. */
   readonly rebuildMs: number
+  readonly onSetAside: TaskSurroundings['onSetAside']
   /** Something changed: a chunk is finished, a task came or went. */
   onChange(): void
   /** A partition is held up until some of what it has on its way is committed. */
@@ -118,6 +120,7 @@ export class Tasks {
       limits: this.#share,
       partitions,
       topicLimits: this.#o.topicLimits,
+      onSetAside: this.#o.onSetAside,
       onFinished: () => {
         // What was made of it may weigh less than was expected.
         this.adjustFlow()
