@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs'
 import type { TestProject } from 'vitest/node'
-import { fetchJars } from './services/from-maven.ts'
+import { fetchBy } from './services/fetch-by.ts'
 import { startKafka } from './services/start-kafka.ts'
 
 // Starts a real Kafka before the tests, if one of the tests that are about to run uses it, and sees to it that those which
-// start nodes of their own can.
+// start nodes of their own can, and that Prometheus' checker is there for those that ask it.
 
 /** The imports by which a test says what it needs. */
 const USES_KAFKA = /(services|'\.)\/kafka\.ts/
 const STARTS_ITS_OWN = /(services|'\.)\/own-kafka\.ts/
+const USES_PROMTOOL = /services\/promtool\.ts/
 
 let stop: () => Promise<void> = async () => {}
 
@@ -18,10 +19,16 @@ export async function setup(project: TestProject): Promise<void> {
   const anyOf = (what: RegExp) => sources.some((source) => what.test(source))
   const kafka = anyOf(USES_KAFKA) ? await reached('KAFKA', startOne) : unused
   const own = anyOf(STARTS_ITS_OWN)
-    ? await reached('A KAFKA THAT FAILS, AND ONE WITH TLS', async () => fetchJars())
+    ? await reached('A KAFKA THAT FAILS, AND ONE WITH TLS', async () =>
+        fetchBy('broker.sh', 'jars'),
+      )
+    : unused
+  const promtool = anyOf(USES_PROMTOOL)
+    ? await reached('WHAT PROMETHEUS THINKS OF THE METRICS', async () => fetchBy('promtool.sh'))
     : unused
   project.provide('kafka', kafka.is ?? null)
-  project.provide('untested', { kafka: kafka.why, ownKafka: own.why })
+  project.provide('promtool', promtool.is ?? null)
+  project.provide('untested', { kafka: kafka.why, ownKafka: own.why, promtool: promtool.why })
 }
 
 export async function teardown(): Promise<void> {

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { ReadStart } from '../records/kafka/reader.ts'
 import type { Chunk, Header, LogRecord } from '../records/port.ts'
+import { atLeastOne } from './at-least-one.ts'
 import { bytesAsJson } from './bytes.ts'
 import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
@@ -54,12 +55,6 @@ export function consume(): Command {
       }
     })
   return addSettings(command, KAFKA_SETTINGS)
-}
-
-function atLeastOne(text: string): number {
-  const n = Number(text)
-  if (!Number.isSafeInteger(n) || n < 1) throw new InvalidArgumentError('a whole number above 0')
-  return n
 }
 
 /** What `--from` says. */

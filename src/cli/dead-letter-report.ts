@@ -1,17 +1,32 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { NewRecord } from '../records/port.ts'
 import { reasonOf } from '../runtime/dead-letter.ts'
+import type { SetAside } from '../runtime/task-surroundings.ts'
 import { bytesAsJson } from './bytes.ts'
 import { colors, say } from './print.ts'
 
 /** Dead letters that are shown; the rest is counted. */
 const SHOWN = 10
+/** Of a stack, what no author looks for. */
+const INNER = [
+  'node:',
+  '(<anonymous>)',
+  new URL('..', import.meta.url).href,
+  fileURLToPath(new URL('..', import.meta.url)),
+]
 
-/** Shows dead letters with the line each came from, and keeps all of them in a file when there is one. */
+/**
+ * Shows dead letters with the line each came from and what an author's function threw, and keeps all of them in a file when there is
+ * one.
+ */
 export class DeadLetterReport {
   readonly #lineOf: (partition: number, offset: number) => number | undefined
   readonly #file: number | null
+  /** Why records were set aside whose dead letters are still to come, by partition and offset, in order. */
+  readonly #errors = new Map<string, TidemarkError[]>()
   #count = 0
 
   /**
@@ -26,18 +41,36 @@ export class DeadLetterReport {
     this.#file = path === null ? null : openFile(path)
   }
 
+  /** A record was set aside: its dead letter will be {@link add}ed. */
+  readonly expect = ({ partition, offset, error }: SetAside): void => {
+    const place = `${partition}@${offset}`
+    this.#errors.set(place, [...(this.#errors.get(place) ?? []), error])
+  }
+
   add(records: readonly NewRecord[]): void {
-    for (const record of records) {
-      const { at, code, step, message } = reasonOf(record.headers)
+    for (const { headers, key, value } of records) {
+      const { at, code, step, message } = reasonOf(headers)
       const line = this.#lineOf(at.partition, at.offset)
+      const thrown = this.#thrownAt(at.partition, at.offset)
       this.#count++
       if (this.#count <= SHOWN) {
         say(`${colors.red('✗')} line ${line}  ${colors.bold(code)}  ${message}`)
+        if (thrown !== null) say(colors.dim(thrown.replace(/^/gm, '  ')))
       }
-      const { key, value } = record
-      const kept = { line, code, step, message, key: bytesAsJson(key), value: bytesAsJson(value) }
-      if (this.#file !== null) writeSync(this.#file, `${JSON.stringify(kept)}\n`)
+      if (this.#file === null) continue
+      const why = { line, code, step, message, ...(thrown === null ? {} : { thrown }) }
+      const kept = { ...why, key: bytesAsJson(key), value: bytesAsJson(value) }
+      writeSync(this.#file, `${JSON.stringify(kept)}\n`)
     }
+  }
+
+  /** What an author's function threw there; `null`: nothing. */
+  #thrownAt(partition: number, offset: number): string | null {
+    const place = `${partition}@${offset}`
+    const [error, ...others] = this.#errors.get(place) ?? []
+    if (others.length === 0) this.#errors.delete(place)
+    else this.#errors.set(place, others)
+    return error?.cause === undefined ? null : describeThrown(error.cause)
   }
 
   close(): void {
@@ -48,6 +81,14 @@ export class DeadLetterReport {
     }
     if (this.#file !== null) closeSync(this.#file)
   }
+}
+
+/** Message and stack, as far as they are the author's: without the frames of Node and of this package. */
+function describeThrown(thrown: unknown): string {
+  const lines = inspect(thrown).split('\n')
+  return lines
+    .filter((line) => !/^ +at /.test(line) || !INNER.some((path) => line.includes(path)))
+    .join('\n')
 }
 
 function openFile(path: string): number {

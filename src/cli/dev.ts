@@ -3,6 +3,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { outputTopics } from '../topology/definition.ts'
+import { atLeastOne } from './at-least-one.ts'
 import { addSettings, readConfig } from './config.ts'
 import { DeadLetterReport } from './dead-letter-report.ts'
 import { embeddedRecords, publishingRecords } from './embedded.ts'
@@ -25,6 +26,7 @@ interface Flags extends Record<string, unknown> {
   readonly input?: string
   readonly deadLetters?: string
   readonly sink?: string
+  readonly partitions: number
 }
 
 /** `tidemark dev FILE < events.ndjson` */
@@ -37,6 +39,14 @@ export function dev(): Command {
         '--input <file>',
         'events, one JSON a line or key<TAB>JSON; .gz too (default: stdin)',
       ),
+    )
+    .addOption(
+      new Option(
+        '--partitions <n>',
+        'of the source; each has a watermark of its own, so they decide what is late',
+      )
+        .argParser(atLeastOne)
+        .default(PARTITIONS),
     )
     .addOption(new Option('--sink <topic>', 'write only what goes to this topic (default: all)'))
     .addOption(
@@ -82,7 +92,7 @@ interface Input extends Flags {
 /** Runs the events through a worker of the real runtime on embedded records. */
 async function score(prepared: Prepared, topology: PreparedTopology, input: Input): Promise<void> {
   const { source, deadLetterTopic } = topology.definition
-  const records = embeddedRecords(topology.definition, PARTITIONS)
+  const records = embeddedRecords(topology.definition, input.partitions)
   const book = new LineBook()
   const report = new DeadLetterReport(
     (p, offset) => book.lineAt(p, offset),
@@ -107,6 +117,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
     records: embedded,
     group: 'dev',
     observer: tally.observer,
+    onSetAside: report.expect,
   })
   const committed = () => new Promise<void>((resolve) => (wake = resolve))
   const ended = untilSignal(readerGone)

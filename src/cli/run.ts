@@ -6,7 +6,7 @@ import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { createLog } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
 import { type LogStream, toStderr } from '../observe/log-stream.ts'
-import { createMetrics, type MetricsOptions } from '../observe/metrics.ts'
+import { createMetrics } from '../observe/metrics.ts'
 import { observeAll } from '../observe/observe-all.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { Observer } from '../runtime/events.ts'
@@ -15,7 +15,6 @@ import type { Prepared } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { createHealth, type Health } from '../serve/health.ts'
 import { type HttpServer, serveHttp } from '../serve/http.ts'
-import { stepsOf } from '../topology/definition.ts'
 import { addSettings, type Config, readConfig } from './config.ts'
 import { groupOf, KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { summaryOf } from './outline.ts'
@@ -24,6 +23,7 @@ import { colors, faultsOf, say, sayNotes, sayTo } from './print.ts'
 import { type Ending, untilSignal } from './signals.ts'
 import { packageVersion } from './version.ts'
 import { warnThrough } from './warnings.ts'
+import { watchedTopology } from './watched-topology.ts'
 
 const SETTINGS = [
   ...KAFKA_SETTINGS,
@@ -155,7 +155,7 @@ async function watchers(
 ): Promise<{ observer: Observer; health: Health; http: HttpServer | null }> {
   const metrics = createMetrics({
     version: packageVersion(),
-    models: modelsOf(prepared),
+    topologies: prepared.topologies.map(watchedTopology),
     droppedLines: () => stderr.dropped,
   })
   const health = createHealth()
@@ -166,17 +166,6 @@ async function watchers(
     health,
     http: port === 'off' ? null : await serveHttp({ host, port, health, metrics }),
   }
-}
-
-function modelsOf({ topologies }: Prepared): MetricsOptions['models'] {
-  return topologies.flatMap(({ definition, scorers }) =>
-    [...stepsOf(definition.then)].flatMap((step) => {
-      const scorer = step.op === 'score' ? scorers.get(step.name) : undefined
-      if (scorer === undefined) return []
-      const version = scorer.label.slice(scorer.name.length + 1)
-      return [{ model: scorer.name, version, sha256: scorer.sha256 }]
-    }),
-  )
 }
 
 interface Start {

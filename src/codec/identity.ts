@@ -48,7 +48,7 @@ function answer<R>(name: string, of: EventFunction<R>, event: unknown): R {
   try {
     return of(event)
   } catch (thrown) {
-    throw new TidemarkError('FUNCTION_THREW', `${name} threw ${nameOf(thrown)}`)
+    throw new TidemarkError('FUNCTION_THREW', `${name} threw ${nameOf(thrown)}`, { cause: thrown })
   }
 }
 

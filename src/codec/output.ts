@@ -23,6 +23,7 @@ export function encodeOutput(output: unknown): Buffer {
       `writing the output as JSON threw ${nameOf(thrown)}`,
       {
         hint: 'a BigInt or an object within itself has no JSON form',
+        cause: thrown,
       },
     )
   }

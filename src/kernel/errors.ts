@@ -89,7 +89,7 @@ export interface ErrorDetails {
   readonly cause?: unknown
 }
 
-/** An error with a code. The message says what and with which value, but never carries a payload or a key. */
+/** An error with a code. The message says what and with which value, but never carries a payload or a key; the `cause` may. */
 export class TidemarkError extends Error {
   readonly code: Code
   readonly where: string | undefined

@@ -84,11 +84,11 @@ export class StatusBoard {
       this.#deadLetterTopics.add(event.topic)
       this.#of(event).deadLetters++
     },
-    committed: ({ outputs, endToEndMs }) => {
-      for (const { topic, records } of outputs) {
+    committed: ({ outputs }) => {
+      for (const { topic, records, endToEndMs } of outputs) {
         if (!this.#deadLetterTopics.has(topic)) this.#outputs += records
+        for (const ms of endToEndMs) this.#delayMs = Math.max(this.#delayMs, ms)
       }
-      for (const ms of endToEndMs) this.#delayMs = Math.max(this.#delayMs, ms)
     },
   })
 

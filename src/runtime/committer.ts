@@ -1,6 +1,6 @@
 import type { Clock } from '../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
-import type { Commit, Guarantee, Member, NewRecord } from '../records/port.ts'
+import type { Commit, Guarantee, Member } from '../records/port.ts'
 import type { AssignedPartition } from './assigned-partition.ts'
 import { CommitSize } from './commit-size.ts'
 import type { Observer } from './events.ts'
@@ -47,6 +47,15 @@ export interface CommitterOptions {
 interface Segment {
   readonly of: AssignedPartition
   readonly gathered: Gathered
+}
+
+/** What was written to a topic. */
+interface Written {
+  readonly topic: string
+  records: number
+  bytes: number
+  /** Of each piece, by its oldest record that has a time. */
+  readonly endToEndMs: number[]
 }
 
 /** How much a commit holds. */
@@ -267,15 +276,12 @@ export class Committer {
     const nowMs = this.#o.clock.nowMs()
     this.#o.observer({
       type: 'committed',
-      outputs: byTopic([...commit.outputs, ...commit.deadLetters]),
+      outputs: writtenBy(segments, nowMs),
       nextOffsets: commit.nextOffsets.map(({ topic, partition, nextOffset }) => ({
         partition: { topic, partition },
         nextOffset,
       })),
       durationMs,
-      endToEndMs: segments.flatMap((s) =>
-        s.gathered.pieces.flatMap((p) => (p.oldestMs === null ? [] : [nowMs - p.oldestMs])),
-      ),
     })
   }
 }
@@ -313,15 +319,21 @@ function loadOf(segments: readonly Pick<Segment, 'gathered'>[]): Load {
   }
 }
 
-function byTopic(
-  records: readonly NewRecord[],
-): { topic: string; records: number; bytes: number }[] {
-  const topics = new Map<string, { topic: string; records: number; bytes: number }>()
-  for (const { topic, value } of records) {
-    const sum = topics.get(topic) ?? { topic, records: 0, bytes: 0 }
-    sum.records++
-    sum.bytes += value?.length ?? 0
-    topics.set(topic, sum)
+/** What a commit that is done by now wrote to each topic. */
+function writtenBy(segments: readonly Segment[], nowMs: number): Written[] {
+  const topics = new Map<string, Written>()
+  for (const { outputs, deadLetters } of segments.flatMap((s) => s.gathered.pieces)) {
+    const oldestMs = new Map<string, number>()
+    for (const { topic, value, timestampMs } of [...outputs.records, ...deadLetters.records]) {
+      const sum = topics.get(topic) ?? { topic, records: 0, bytes: 0, endToEndMs: [] }
+      sum.records++
+      sum.bytes += value?.length ?? 0
+      topics.set(topic, sum)
+      // Before 1970 there was nothing: producers have written what is no time at all.
+      if (timestampMs < 0) continue
+      oldestMs.set(topic, Math.min(oldestMs.get(topic) ?? nowMs, timestampMs))
+    }
+    for (const [topic, ms] of oldestMs) topics.get(topic)?.endToEndMs.push(nowMs - ms)
   }
   return [...topics.values()]
 }

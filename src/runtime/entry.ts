@@ -6,8 +6,6 @@ import { markOf, type RecordMark, type TopologyNote } from './restart-note.ts'
 export interface Piece {
   readonly outputs: Made
   readonly deadLetters: Made
-  /** Timestamp of the oldest record behind it, ms since the epoch; `null` when there is none. */
-  readonly oldestMs: number | null
 }
 
 /** How much a commit may still take. */
@@ -211,18 +209,16 @@ export class Entry {
 }
 
 function cutPiece(
-  { outputs, deadLetters, oldestMs }: Piece,
+  { outputs, deadLetters }: Piece,
   at: number,
   side: (made: Made, offset: number) => Made,
 ): Weighed {
-  const part = weigh({ outputs: side(outputs, at), deadLetters: side(deadLetters, at), oldestMs })
-  // Nothing of it has taken any time.
-  return part.records === 0 ? { ...part, oldestMs: null } : part
+  return weigh({ outputs: side(outputs, at), deadLetters: side(deadLetters, at) })
 }
 
 function weigh(piece: Piece): Weighed {
   let [bytes, memory] = [0, 0]
-  const { outputs, deadLetters, oldestMs } = piece
+  const { outputs, deadLetters } = piece
   for (const { records } of [outputs, deadLetters]) {
     for (const record of records) {
       const onTheWire = wireBytes(record)
@@ -231,5 +227,5 @@ function weigh(piece: Piece): Weighed {
     }
   }
   const records = outputs.records.length + deadLetters.records.length
-  return { outputs, deadLetters, oldestMs, records, bytes, memoryBytes: memory }
+  return { outputs, deadLetters, records, bytes, memoryBytes: memory }
 }

@@ -140,14 +140,14 @@ export type RuntimeEvent =
         readonly topic: string
         readonly records: number
         readonly bytes: number
+        /** From a record's own timestamp to its output's acknowledgement, ms: the oldest output of each chunk in the commit. */
+        readonly endToEndMs: readonly number[]
       }[]
       readonly nextOffsets: readonly {
         readonly partition: TopicPartition
         readonly nextOffset: number
       }[]
       readonly durationMs: number
-      /** From the record's own timestamp to its output's acknowledgement, ms: the oldest record of each chunk in the commit. */
-      readonly endToEndMs: readonly number[]
     }
   | {
       /** Events of a chunk lie in another partition than others of their key, so that its windows are split. */

@@ -2,9 +2,9 @@ import type { Arrivals, EngineResult } from '../engine/events.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
-import type { Chunk, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
+import type { Chunk, NewRecord, TopicPartition } from '../records/port.ts'
 import type { Scorer, Scores } from '../scoring/scorer.ts'
-import { type Definition, stepsOf } from '../topology/definition.ts'
+import { decisiveStep, stepsOf } from '../topology/definition.ts'
 import { deadLetter } from './dead-letter.ts'
 import type { Piece } from './entry.ts'
 import type { Intake, RecordFault } from './intake.ts'
@@ -78,7 +78,7 @@ export class Finishing {
   /** @param end `null`: more of the chunk is to come */
   finish(begun: Finishable, scored: readonly ScoredArrivals[], end: ChunkEnd | null): Piece {
     const { intake, chunk, isWarming } = begun
-    const { records, nextOffset } = chunk
+    const { nextOffset } = chunk
     const { clock, topicLimits } = this.#around
     const [nowMs, present] = [clock.nowMs(), clock.present()]
     const place = {
@@ -101,7 +101,6 @@ export class Finishing {
     return {
       outputs: inLogOrder(produced.map((p) => p.outputs)),
       deadLetters: { records: deadLetters, causes: faults.map((fault) => fault.record.offset) },
-      oldestMs: oldestOf(records, nowMs),
     }
   }
 
@@ -137,6 +136,7 @@ export class Finishing {
     const { code, message } = fault.error
     const { step } = fault
     this.#around.observer({ type: 'dead-letter', topology, topic, step, code, message, at })
+    this.#around.onSetAside?.({ partition, offset: fault.record.offset, error: fault.error })
     const limits = this.#around.topicLimits(topic)
     return deadLetter(fault, { source: this.#partition, topology, topic, limits, present })
   }
@@ -165,23 +165,6 @@ function scoreReaders({ definition, scorers }: PreparedTopology): Map<string, Sc
       return [step.name, new ScoreReader(step, (scorers.get(step.name) as Scorer).label)]
     }),
   )
-}
-
-/** `null`: none has a time. */
-function oldestOf(records: readonly LogRecord[], nowMs: number): number | null {
-  let oldestMs: number | null = null
-  for (const { timestampMs } of records) {
-    // Before 1970 there was nothing: producers have written what is no time at all.
-    if (timestampMs >= 0) oldestMs = Math.min(oldestMs ?? nowMs, timestampMs)
-  }
-  return oldestMs
-}
-
-/** The first step that keeps windows, or else writes. */
-function decisiveStep({ then }: Definition): string {
-  const steps = [...stepsOf(then)]
-  const keeps = steps.find((s) => s.op === 'features' || s.op === 'tumbling')
-  return (keeps ?? steps.find((s) => s.op === 'sink'))?.name ?? ''
 }
 
 /** One dead letter a record, for the first thing that went wrong with it, and one a window; in log order. */

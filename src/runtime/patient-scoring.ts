@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { TopicPartition } from '../records/port.ts'
-import type { Scorer, Scores } from '../scoring/scorer.ts'
+import { type Scorer, type Scores, versionOf } from '../scoring/scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import type { PreparedTopology } from './prepare.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
@@ -49,9 +49,10 @@ export class PatientScoring {
   async #ask(step: ScoreStep, rows: Float32Array, count: number): Promise<Scores> {
     const { clock, observer } = this.#around
     const startMs = clock.elapsedMs()
-    const scores = await (this.#topology.scorers.get(step.name) as Scorer).score(rows, count)
+    const scorer = this.#topology.scorers.get(step.name) as Scorer
+    const scores = await scorer.score(rows, count)
     const durationMs = clock.elapsedMs() - startMs
-    const { name: model, version } = step.model
+    const [model, version] = [scorer.name, versionOf(scorer)]
     const topology = this.#topology.definition.name
     if (count > 0) {
       observer({ type: 'inference', topology, model, version, rows: count, durationMs })

@@ -13,6 +13,7 @@ import {
 } from '../topology/definition.ts'
 import { restartNotes } from '../topology/horizon.ts'
 import type { Lookup } from '../topology/lookup.ts'
+import { purityNotes } from '../topology/purity.ts'
 import { validateTopology } from '../topology/validate.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { definitionHash } from './provenance.ts'
@@ -97,7 +98,7 @@ export async function prepare(
     const fingerprint = fingerprintOf(definition)
     return { definition: chosen[i] as Definition, by, fingerprint, scorers, lookup }
   })
-  const notes = [...models.notes, ...chosen.flatMap(restartNotes)]
+  const notes = [...models.notes, ...chosen.flatMap(restartNotes), ...chosen.flatMap(purityNotes)]
   return { topologies, notes, close }
 }
 

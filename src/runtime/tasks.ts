@@ -20,6 +20,7 @@ import { Flow } from './flow.ts'
 import { KeyWatch } from './key-watch.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { checkPartitions, mustRebuild, noteOf } from './restart-plan.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
 // The tasks of a worker as the group assigns them, and the flow of chunks to each.
@@ -40,6 +41,7 @@ export interface TasksOptions {
   readonly partitions: (topic: string) => number
   /** How much of the log windows are made of that nothing beside the offset tells of, ms by the records' timestamps. */
   readonly rebuildMs: number
+  readonly onSetAside: TaskSurroundings['onSetAside']
   /** Something changed: a chunk is finished, a task came or went. */
   onChange(): void
   /** A partition is held up until some of what it has on its way is committed. */
@@ -122,6 +124,7 @@ export class Tasks {
       partitions,
       keyWatches: this.#keyWatches,
       topicLimits: this.#o.topicLimits,
+      onSetAside: this.#o.onSetAside,
       onFinished: () => {
         // What was made of it may weigh less than was expected.
         this.adjustFlow()

@@ -17,6 +17,7 @@ import { Committer } from './committer.ts'
 import type { Observer, WorkerState } from './events.ts'
 import { limitsOfMachine } from './machine-limits.ts'
 import type { Prepared } from './prepare.ts'
+import type { SetAside } from './task-surroundings.ts'
 import { Tasks } from './tasks.ts'
 import { limitsOf } from './topic-limits.ts'
 
@@ -61,6 +62,8 @@ export interface WorkerOptions {
    * second and the worker is `unavailable`, %. @default never
    */
   readonly breakerPercent?: number
+  /** A dead letter is made, for an author's own eyes: what a function threw may repeat a payload. @default nobody is told */
+  readonly onSetAside?: (setAside: SetAside) => void
   /** What the windows of all tasks may hold. @default what this machine can hold */
   readonly limits?: StateLimits
   /** @default the wall clock */
@@ -206,6 +209,7 @@ class GroupWorker implements Worker {
       partitions: (topic) => this.#partitionsOf(topic),
       rebuildMs: this.#o.rebuildMs ?? Number.POSITIVE_INFINITY,
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
+      onSetAside: this.#o.onSetAside,
       onChange: () => {
         committer?.nudge()
         this.#changes.tell()

@@ -27,3 +27,8 @@ export interface Scorer {
   /** Waits for what is running, then frees the sessions. A thread is drained, never terminated: that aborts the process. */
   close(): Promise<void>
 }
+
+/** Which version of its model scores, as its label tells it: `1`, and `1+<8 of sha256>` when the operator chose the file. */
+export function versionOf({ name, label }: Pick<Scorer, 'name' | 'label'>): string {
+  return label.slice(name.length + 1)
+}

@@ -206,6 +206,13 @@ export function* stepsOf(then: readonly Step[]): Generator<Step> {
   }
 }
 
+/** The first step that keeps windows, or else writes: by it is told what became of records. */
+export function decisiveStep({ then }: Definition): string {
+  const steps = [...stepsOf(then)]
+  const keeps = steps.find((s) => s.op === 'features' || s.op === 'tumbling')
+  return (keeps ?? steps.find((s) => s.op === 'sink'))?.name ?? ''
+}
+
 /** The topics a topology writes, dead letters last. */
 export function outputTopics(definition: Definition): string[] {
   const sinks = [...stepsOf(definition.then)].filter((s) => s.op === 'sink')

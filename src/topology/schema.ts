@@ -12,7 +12,8 @@ const MAX_LEAVES = 1_000
  * What the schema makes of a value.
  *
  * @throws TidemarkError `SCHEMA_INVALID`: the schema's first issues, at most 300 characters, none of the value's texts
- * or numbers · `FUNCTION_THREW`: a function in the schema threw, or the schema is asynchronous
+ * or numbers · `FUNCTION_THREW`: a function in the schema threw, or the schema is asynchronous; what was thrown is its `cause`, with
+ * some libraries only a moment later
  */
 export function checkedBy(schema: StandardSchemaV1, value: unknown): unknown {
   const result = answerOf(schema, value)
@@ -25,14 +26,18 @@ function answerOf(schema: StandardSchemaV1, value: unknown): StandardSchemaV1.Re
   try {
     answer = schema['~standard'].validate(value)
   } catch (thrown) {
-    throw new TidemarkError('FUNCTION_THREW', `the schema threw ${nameOf(thrown)}`)
+    const what = `the schema threw ${nameOf(thrown)}`
+    throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
   }
   if (!(answer instanceof Promise)) return answer
   // zod turns a refinement that throws into a promise, so one poisonous record looks just like an asynchronous schema.
-  answer.catch(() => undefined)
-  throw new TidemarkError('FUNCTION_THREW', 'the schema answered with a promise', {
+  const error = new TidemarkError('FUNCTION_THREW', 'the schema answered with a promise', {
     hint: 'a function in it threw, or it is asynchronous, which is not supported',
   })
+  answer.catch((thrown: unknown) => {
+    error.cause = thrown
+  })
+  throw error
 }
 
 /** The class of what was thrown: its message may repeat the value. */

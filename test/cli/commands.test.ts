@@ -91,6 +91,33 @@ describe('tidemark check', { timeout: PROCESS_TEST_MS }, () => {
     expect(codesIn(stderr)).toEqual(['TOPOLOGY_LOAD', 'MODEL_INPUT'])
   })
 
+  test('notes what a function uses beside its event', async () => {
+    const folder = folderWith({
+      'package.json': '{"type":"module"}',
+      'impure.ts': `import { defineTopology, seconds } from ${JSON.stringify(join(ROOT, 'dist/index.js'))}
+import { z } from ${JSON.stringify(join(ROOT, 'node_modules/zod/index.js'))}
+export default defineTopology('impure', (t) =>
+  t
+    .source('events', {
+      schema: z.object({ key: z.string(), at: z.number() }),
+      key: (e) => e.key,
+      eventTimeMs(e) {
+        return Date.now() // and not e.at
+      },
+      watermark: { lag: seconds(1) },
+      onLate: 'dead-letter',
+    })
+    .map(async (e: { at: number }) => ({ at: e.at as number }))
+    .sink('out'),
+)`,
+    })
+    const { code, stderr } = await tidemark(['check', 'impure.ts'], { cwd: folder })
+    expect([code, stderr]).toEqual([
+      0,
+      '! impure: events.eventTimeMs uses Date.now: the same event may get another answer when it is read again, as after a restart (the time of an event is in the event)\n',
+    ])
+  })
+
   test("tells what the author's builder calls were refused for, with its code", async () => {
     const folder = folderWith({
       'package.json': '{"type":"module"}',

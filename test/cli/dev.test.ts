@@ -106,6 +106,70 @@ test('only the first dead letters are shown', timeout, async () => {
   expect(stderr).toContain('  and 15 more; --dead-letters FILE keeps them all\n')
 })
 
+/** A small topology of an author's own, with a function that throws on an event without a shop. */
+const OWN = {
+  'package.json': '{"type":"module"}',
+  'own.ts': `import { defineTopology, seconds } from ${JSON.stringify(join(ROOT, 'dist/index.js'))}
+import { z } from ${JSON.stringify(join(ROOT, 'node_modules/zod/index.js'))}
+const Event = z.object({ key: z.string(), at: z.number(), shop: z.any().optional() })
+function shopOf(event) {
+  return event.shop.name.toUpperCase()
+}
+export default defineTopology('own', (t) =>
+  t
+    .source('events', {
+      schema: Event,
+      key: (e) => e.key,
+      eventTimeMs: (e) => e.at,
+      watermark: { lag: seconds(1) },
+      onLate: 'dead-letter',
+    })
+    .map((e) => ({ shop: shopOf(e) }))
+    .tumbling(seconds(10))
+    .aggregate({}, (a) => ({ n: a.count() }))
+    .sink('out'),
+)
+`,
+}
+const NOON_MS = Date.UTC(2026, 0, 1, 12)
+const own = (key: string, second: number, shop?: { name: string }) =>
+  JSON.stringify({ key, at: NOON_MS + second * 1_000, shop })
+
+test(
+  "what an author's function threw is shown with its line, message and stack",
+  timeout,
+  async () => {
+    const cwd = folderWith(OWN)
+    const stdin = [own('a', 0, { name: 'x' }), own('a', 1), own('a', 2, { name: 'y' })].join('\n')
+    const args = ['dev', 'own.ts', '--dead-letters', 'dead.ndjson']
+    const { code, stderr } = await tidemark(args, { cwd, stdin })
+    expect(code).toBe(0)
+    expect(
+      stderr.replaceAll(cwd, '…'),
+    ).toContain(`✗ line 2  FUNCTION_THREW  step "map" threw TypeError
+  TypeError: Cannot read properties of undefined (reading 'name')
+      at shopOf (…/own.ts:5:21)
+      at Object.to (…/own.ts:16:26)
+3 in =`)
+    const kept = JSON.parse(readFileSync(join(cwd, 'dead.ndjson'), 'utf8')) as { thrown: string }
+    expect(kept.thrown).toMatch(/^TypeError: .*\n +at shopOf /)
+  },
+)
+
+test('the number of partitions decides what is late', timeout, async () => {
+  const cwd = folderWith(OWN)
+  const shop = { name: 'x' }
+  const stdin = [own('a', 60, shop), own('b', 0, shop)].join('\n')
+  const [one, six, none] = await Promise.all([
+    tidemark(['dev', 'own.ts', '--partitions', '1'], { cwd, stdin }),
+    tidemark(['dev', 'own.ts'], { cwd, stdin }),
+    tidemark(['dev', 'own.ts', '--partitions', '0'], { cwd, stdin }),
+  ])
+  expect(one.stderr).toContain('2 in = 0 scored + 1 windowed + 0 skipped + 1 late + 0 dead')
+  expect(six.stderr).toContain('2 in = 0 scored + 2 windowed + 0 skipped + 0 late + 0 dead')
+  expect(none.code).toBe(2)
+})
+
 test('--max-ahead none takes events that are far in the future', timeout, async () => {
   const future = JSON.stringify({
     ...(JSON.parse(values[0] ?? '') as object),

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -30,6 +31,10 @@ test('without a broker run says so, lives, is not ready, goes on trying, and end
   expect(ready.status).toBe(503)
   expect(await ready.json()).toMatchObject({ ready: false, state: 'unavailable' })
   expect((await fetch(`${http}/livez`)).status).toBe(200)
+  const metrics = await (await fetch(`${http}/metrics`)).text()
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  expect(metrics).toContain(`tidemark_build_info{version="${version}",`)
+  expect(metrics).toContain('tidemark_records_produced_total{topic="predictions"} 0\n')
   run.process.kill('SIGTERM')
   expect((await run.ended).code).toBe(0)
 })

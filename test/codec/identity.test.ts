@@ -14,17 +14,15 @@ describe('a key', () => {
     },
   )
 
-  test('is wanting when the function throws, whose words are not repeated', () => {
+  test('is wanting when the function throws, whose words are in the cause alone', () => {
+    const thrown = new RangeError('no such card: 4417')
     const fault = faultOf(() =>
       eventKey(() => {
-        throw new RangeError('no such card: 4417')
+        throw thrown
       }, {}),
     )
-    expect([fault.code, fault.message, fault.cause]).toEqual([
-      'FUNCTION_THREW',
-      'key threw RangeError',
-      undefined,
-    ])
+    expect([fault.code, fault.message]).toEqual(['FUNCTION_THREW', 'key threw RangeError'])
+    expect(fault.cause).toBe(thrown)
   })
 })
 

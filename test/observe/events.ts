@@ -1,7 +1,21 @@
+import type { WatchedTopology } from '../../src/observe/watched.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 
 const topology = 'card-fraud'
 export const partition = { topic: 'payments', partition: 3 }
+
+/** The topology whose events those below are, as it is known before them. */
+export const watched: WatchedTopology = {
+  topology,
+  source: 'payments',
+  outputs: ['predictions', 'payments.dlq'],
+  deadLetterTopic: 'payments.dlq',
+  step: 'features',
+  late: { steps: ['features'], action: 'dead-letter' },
+  tumbling: ['minutes'],
+  deadLetters: [{ step: 'decode', code: 'JSON_INVALID' }],
+  models: [{ model: 'card-gbdt', version: '1', sha256: 'abc' }],
+}
 
 /** One event of each type. */
 export const samples = {
@@ -57,12 +71,11 @@ export const samples = {
   committed: {
     type: 'committed',
     outputs: [
-      { topic: 'predictions', records: 5, bytes: 700 },
-      { topic: 'payments.dlq', records: 3, bytes: 90 },
+      { topic: 'predictions', records: 5, bytes: 700, endToEndMs: [40, 2_000] },
+      { topic: 'payments.dlq', records: 3, bytes: 90, endToEndMs: [4] },
     ],
     nextOffsets: [{ partition, nextOffset: 110 }],
     durationMs: 12,
-    endToEndMs: [40, 2_000],
   },
   'commit-slow': { type: 'commit-slow', durationMs: 5_000 },
   'commit-over': { type: 'commit-over' },

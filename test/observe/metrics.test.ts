@@ -1,14 +1,14 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import { partition, samples } from './events.ts'
+import { ROOT } from '../support/paths.ts'
+import { partition, samples, watched } from './events.ts'
 
 /** The samples after these events: `name{labels}` without the prefix → number. */
 async function after(...events: readonly RuntimeEvent[]): Promise<Record<string, number>> {
-  const metrics = createMetrics({
-    version: '0.1.0',
-    models: [{ model: 'card-gbdt', version: '1', sha256: 'abc' }],
-  })
+  const metrics = createMetrics({ version: '0.1.0', topologies: [watched] })
   for (const event of events) metrics.observer(event)
   const lines = (await metrics.text()).split('\n').filter((l) => l.startsWith('tidemark_'))
   return Object.fromEntries(
@@ -51,11 +51,44 @@ test('every event is counted by the names that dashboards know', async () => {
     throttled_seconds_total: 4.2,
     'commits_total{outcome="ok"}': 1,
     'commits_total{outcome="failed"}': 1,
-    end_to_end_latency_seconds_count: 2,
-    'end_to_end_latency_seconds_bucket{le="0.1"}': 1,
+    'end_to_end_latency_seconds_count{sink="predictions"}': 2,
+    'end_to_end_latency_seconds_bucket{le="0.1",sink="predictions"}': 1,
+    'end_to_end_latency_seconds_bucket{le="0.0025",sink="payments.dlq"}': 0,
+    'end_to_end_latency_seconds_bucket{le="0.005",sink="payments.dlq"}': 1,
     [`build_info{version="0.1.0",node="${process.versions.node}"}`]: 1,
     'model_info{model="card-gbdt",version="1",sha256="abc"}': 1,
   })
+})
+
+test('what is known beforehand is told as 0, what nobody knows yet is not told', async () => {
+  const before = await after()
+  const model = 'topology="card-fraud",model="card-gbdt",version="1"'
+  expect(before).toMatchObject({
+    'consumed_bytes_total{topology="card-fraud",topic="payments"}': 0,
+    'records_processed_total{topology="card-fraud",step="features",outcome="dead_letter"}': 0,
+    'late_records_total{topology="card-fraud",step="features",action="dead-letter"}': 0,
+    'windows_closed_total{topology="card-fraud",step="minutes"}': 0,
+    'dead_letters_total{topology="card-fraud",topic="payments.dlq",step="decode",error_class="JSON_INVALID"}': 0,
+    [`inferences_total{${model}}`]: 0,
+    [`inference_duration_seconds_count{${model}}`]: 0,
+    'restored_records_total{topology="card-fraud",topic="payments"}': 0,
+    'records_produced_total{topic="predictions"}': 0,
+    'produced_bytes_total{topic="payments.dlq"}': 0,
+    'commits_total{outcome="failed"}': 0,
+    throttled_seconds_total: 0,
+    log_lines_dropped_total: 0,
+    'end_to_end_latency_seconds_count{sink="payments.dlq"}': 0,
+    'end_to_end_latency_seconds_bucket{le="0.001",sink="predictions"}': 0,
+    'partitions_assigned{topology="card-fraud",topic="payments"}': 0,
+  })
+  expect(before).not.toHaveProperty([`records_consumed_total${of}`])
+  expect((await after(assigned))[`records_consumed_total${of}`]).toBe(0)
+})
+
+test('no event makes a series that was not there before, but those of a partition', async () => {
+  const before = new Set(Object.keys(await after()))
+  const fresh = Object.keys(await after(...Object.values(samples))).filter((s) => !before.has(s))
+  expect(fresh.filter((series) => !series.includes('partition='))).toEqual([])
 })
 
 test('lag grows with what is read and falls with what is processed', async () => {
@@ -96,7 +129,15 @@ test('a partition assigned again is counted once', async () => {
 })
 
 test('the process is measured too', async () => {
-  const text = await createMetrics({ version: '0.1.0', models: [] }).text()
+  const text = await createMetrics({ version: '0.1.0', topologies: [] }).text()
   expect(text).toContain('process_resident_memory_bytes')
   expect(text).toContain('nodejs_eventloop_lag_p99_seconds')
+})
+
+test('the README names every metric', async () => {
+  const text = await createMetrics({ version: '0.1.0', topologies: [] }).text()
+  const names = [...text.matchAll(/^# TYPE tidemark_(\w+) /gm)].map(([, name]) => name)
+  expect(names.length).toBeGreaterThan(25)
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  expect(names.filter((name) => !readme.includes(`\`${name}\``))).toEqual([])
 })

@@ -7,7 +7,6 @@ const COMMITTED: RuntimeEvent = {
   outputs: [],
   nextOffsets: [],
   durationMs: 1,
-  endToEndMs: [],
 }
 const OVER: RuntimeEvent = { type: 'commit-over' }
 const SLOW: RuntimeEvent = { type: 'commit-slow', durationMs: 5_000 }

@@ -1,7 +1,9 @@
+import { inspect } from 'node:util'
 import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { wallClock } from '../../src/kernel/clock.ts'
+import { messageOf, type TidemarkError } from '../../src/kernel/errors.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { logEvents } from '../../src/observe/log-events.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
@@ -102,21 +104,29 @@ test('no log line, metric, event or reason holds a text or number of a payload, 
   records.produce(inputs)
   const lines: string[] = []
   const log = createLog({ format: 'json', stream: { write: (line) => void lines.push(line) } })
-  const metrics = createMetrics({ version: '0', models: [] })
+  const metrics = createMetrics({ version: '0', topologies: [] })
   const watch = new Watch()
   const observer = observeAll(
     watch.observer,
     logEvents(log, { clock: wallClock, statusEveryMs: 1 }),
     metrics.observer,
   )
-  const worker = startWorker({ prepared: prepared(scorer(), leaky), records, group: 'g', observer })
+  const errors: TidemarkError[] = []
+  const worker = startWorker({
+    prepared: prepared(scorer(), leaky),
+    records,
+    group: 'g',
+    observer,
+    onSetAside: ({ error }) => errors.push(error),
+  })
   await Promise.race([records.settled('g', 'events'), worker.done])
   await worker.stop()
 
   const letters = records.read('events.dlq')
   const reasons = letters.flatMap((l) => l.headers.filter((h) => h.name !== CANARY))
   const reasonTexts = reasons.map((h) => h.value.toString())
-  const told = [...lines, JSON.stringify(watch.events), await metrics.text(), ...reasonTexts]
+  const events = inspect(watch.events, { depth: null, maxArrayLength: null, maxStringLength: null })
+  const told = [...lines, events, await metrics.text(), ...reasonTexts]
   const text = told.join('\n')
   expect(text).not.toContain(CANARY)
   expect(text).not.toContain(String(NUMBER))
@@ -136,6 +146,10 @@ test('no log line, metric, event or reason holds a text or number of a payload, 
     'TIME_INVALID',
   ])
   expect(watch.of('dead-letter')).toHaveLength(letters.length)
+  expect(errors).toHaveLength(letters.length)
+  // What was kept back there is known to whoever asks for it.
+  const causes = errors.filter(({ code }) => code === 'FUNCTION_THREW').map(({ cause }) => cause)
+  expect(causes.map(messageOf)).toEqual(PLACES.map(() => `cannot take ${CANARY} ${NUMBER}`))
   expect(lines.filter((l) => l.includes('"dead letter"'))).not.toHaveLength(0)
   await records.close()
 })

@@ -41,7 +41,7 @@ function open(ledger: Ledger, offsets: readonly number[], nextOffset?: number): 
 /** A piece with an output that each of these offsets has caused. */
 function piece(causes: readonly number[], dead: readonly number[] = []): Piece {
   const made = (of: readonly number[]) => ({ records: of.map(() => record('scores')), causes: of })
-  return { outputs: made(causes), deadLetters: made(dead), oldestMs: null }
+  return { outputs: made(causes), deadLetters: made(dead) }
 }
 
 function end(entry: Entry): void {

@@ -97,7 +97,10 @@ describe('a worker', () => {
     const records = topics()
     produce(records, [-1, -(2 ** 63), 0])
     const { watch } = await run(records, [sums('a')])
-    const delays = watch.of('committed').flatMap((e) => e.endToEndMs)
+    const delays = watch
+      .of('committed')
+      .flatMap(({ outputs }) => outputs)
+      .flatMap((output) => output.endToEndMs)
     expect(delays.every((ms) => ms >= 0 && ms <= Date.now())).toBe(true)
   })
 })

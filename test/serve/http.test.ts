@@ -7,7 +7,7 @@ import { createHealth } from '../../src/serve/health.ts'
 import { type HttpServer, routes, serveHttp } from '../../src/serve/http.ts'
 import { samples } from '../observe/events.ts'
 
-const metrics = createMetrics({ version: '0.1.0', models: [] })
+const metrics = createMetrics({ version: '0.1.0', topologies: [] })
 
 /** What the paths of a worker answer after these events. */
 async function ask(path: string, ...events: readonly RuntimeEvent[]) {

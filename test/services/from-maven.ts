@@ -61,16 +61,6 @@ const PORTS = 5
 const SCRIPT = join(import.meta.dirname, 'broker.sh')
 const START_MS = 60_000
 
-/** Fetches what a broker needs, once for this machine. @throws Error that says what is missing and cannot be installed */
-export function fetchJars(): void {
-  try {
-    script(['jars'])
-  } catch (error) {
-    const said = (error as { stderr?: string }).stderr?.trim().split('\n').at(-1)
-    throw new Error(said ?? (error as Error).message, { cause: error })
-  }
-}
-
 /** @throws Error when Java or Maven is missing and cannot be installed */
 export async function startFromMaven({
   nodes: count = 1,

@@ -28,8 +28,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** `null` when there is no Kafka, or none of the tests uses it. */
     kafka: KafkaService | null
-    /** Why there is none, and why no test can start one of its own; empty where there is, or where one can. */
-    untested: { readonly kafka: string; readonly ownKafka: string }
+    /** Why there is none, why no test can start one of its own, and why there is no promtool; empty where there is, or where one can. */
+    untested: { readonly kafka: string; readonly ownKafka: string; readonly promtool: string }
   }
 }
 

@@ -1,0 +1,69 @@
+import type { Code } from '../kernel/errors.ts'
+import type { WatchedModel, WatchedTopology } from '../observe/watched.ts'
+import type { PreparedTopology } from '../runtime/prepare.ts'
+import { versionOf } from '../scoring/scorer.ts'
+import {
+  type Definition,
+  decisiveStep,
+  outputTopics,
+  type Step,
+  stepsOf,
+} from '../topology/definition.ts'
+
+// What metrics know of a topology before its first event.
+
+const DECODE: readonly Code[] = [
+  ...(['TOMBSTONE', 'NULL_KEY', 'RECORD_TOO_LARGE', 'BATCH_TOO_LARGE', 'NOT_UTF8'] as const),
+  ...(['JSON_INVALID', 'JSON_DEPTH', 'JSON_FIELDS', 'JSON_PROTO', 'SCHEMA_INVALID'] as const),
+  ...(['KEY_INVALID', 'TIME_INVALID', 'TIME_UNIT', 'FUNCTION_THREW'] as const),
+]
+/** By what a step does: for which reasons it may set a record aside, but for being late. */
+const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
+  where: ['FUNCTION_THREW'],
+  map: ['FUNCTION_THREW'],
+  features: ['FUNCTION_THREW', 'COLUMN_INVALID', 'STATE_LIMIT', 'FEATURE_NOT_FINITE'],
+  tumbling: ['FUNCTION_THREW', 'COLUMN_INVALID', 'STATE_LIMIT'],
+  score: ['SCORE_NOT_FINITE', 'SCORE_FAILED'],
+  sink: [
+    ...(['FUNCTION_THREW', 'KEY_INVALID'] as const),
+    ...(['OUTPUT_INVALID', 'OUTPUT_TOO_LARGE', 'OUTPUT_TIMESTAMP'] as const),
+  ],
+}
+
+export function watchedTopology({ definition, scorers }: PreparedTopology): WatchedTopology {
+  const { name: topology, source, deadLetterTopic, then } = definition
+  const steps = [...stepsOf(then)]
+  return {
+    topology,
+    source: source.topic,
+    outputs: outputTopics(definition),
+    deadLetterTopic,
+    step: decisiveStep(definition),
+    late: { steps: steps.filter(keepsWindows).map(({ name }) => name), action: source.onLate },
+    tumbling: steps.filter(({ op }) => op === 'tumbling').map(({ name }) => name),
+    deadLetters: deadLettersOf(definition),
+    models: [...scorers.values()].map(
+      (scorer): WatchedModel => ({
+        model: scorer.name,
+        version: versionOf(scorer),
+        sha256: scorer.sha256,
+      }),
+    ),
+  }
+}
+
+function deadLettersOf({ source, then }: Definition): WatchedTopology['deadLetters'] {
+  const at = (step: string, codes: readonly Code[]) => codes.map((code) => ({ step, code }))
+  const late: readonly Code[] = source.onLate === 'dead-letter' ? ['LATE'] : []
+  return [
+    ...at('decode', DECODE),
+    ...at(source.topic, ['FUTURE']),
+    ...[...stepsOf(then)].flatMap((step) =>
+      at(step.name, [...BY_STEP[step.op], ...(keepsWindows(step) ? late : [])]),
+    ),
+  ]
+}
+
+function keepsWindows({ op }: Step): boolean {
+  return op === 'features' || op === 'tumbling'
+}

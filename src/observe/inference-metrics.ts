@@ -1,0 +1,45 @@
+import type { Observer } from '../runtime/events.ts'
+import { byType } from './by-type.ts'
+import { type MetricMaker, SHORT } from './metric-maker.ts'
+import type { WatchedTopology } from './watched.ts'
+
+const BATCH_RECORDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+
+/** What the models do. */
+export function inferenceMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
+  const info = make.gauge('model_info', {
+    help: 'Always 1; the labels tell',
+    labelNames: ['model', 'version', 'sha256'],
+  })
+  for (const { model, version, sha256 } of watched.flatMap(({ models }) => models)) {
+    info.set({ model, version, sha256 }, 1)
+  }
+  const runs = watched.flatMap(({ topology, models }) =>
+    models.map(({ model, version }) => ({ topology, model, version })),
+  )
+  const labelNames = ['topology', 'model', 'version'] as const
+  const inferences = make.counter('inferences_total', {
+    help: 'Rows that a model scored',
+    labelNames,
+    known: runs,
+  })
+  const duration = make.histogram('inference_duration_seconds', {
+    help: 'Time of one run of a model over one batch',
+    buckets: SHORT,
+    labelNames,
+    known: runs,
+  })
+  const batch = make.histogram('inference_batch_records', {
+    help: 'Rows in one run of a model',
+    buckets: BATCH_RECORDS,
+    labelNames: ['topology', 'model'],
+    known: runs.map(({ topology, model }) => ({ topology, model })),
+  })
+  return byType({
+    inference: ({ topology, model, version, rows, durationMs }) => {
+      inferences.inc({ topology, model, version }, rows)
+      duration.observe({ topology, model, version }, durationMs / 1_000)
+      batch.observe({ topology, model }, rows)
+    },
+  })
+}

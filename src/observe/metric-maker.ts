@@ -1,0 +1,65 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Of the process, and named as counters though they are none; each is the sum of its namesake without `_total`. */
+const MISNAMED = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
+
+/** Seconds, for what takes microseconds to seconds. */
+export const SHORT = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+]
+
+type Labels<L extends string> = Readonly<Record<L, string | number>>
+
+interface Described<L extends string> {
+  readonly help: string
+  readonly labelNames: readonly L[]
+  /** Label sets that are known beforehand. A rate sees a series' first event only where it was told as 0 before. @default none */
+  readonly known?: readonly Labels<L>[]
+}
+
+/** Makes metrics with the common prefix in a registry of their own, beside those of the process. */
+export class MetricMaker {
+  readonly #registry = new Registry()
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry })
+    for (const name of MISNAMED) this.#registry.removeSingleMetric(name)
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  /** Every metric in the text format of Prometheus. */
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  counter<L extends string>(
+    name: string,
+    { known = [], ...described }: Described<L> & { readonly collect?: (this: Counter<L>) => void },
+  ): Counter<L> {
+    const counter = new Counter({ ...described, ...this.#named(name) })
+    for (const labels of known) counter.inc(labels, 0)
+    return counter
+  }
+
+  gauge<L extends string>(name: string, { known = [], ...described }: Described<L>): Gauge<L> {
+    const gauge = new Gauge({ ...described, ...this.#named(name) })
+    for (const labels of known) gauge.set(labels, 0)
+    return gauge
+  }
+
+  histogram<L extends string>(
+    name: string,
+    { known = [], ...described }: Described<L> & { readonly buckets: number[] },
+  ): Histogram<L> {
+    const histogram = new Histogram({ ...described, ...this.#named(name) })
+    for (const labels of known) histogram.zero(labels)
+    return histogram
+  }
+
+  #named(name: string) {
+    return { name: `tidemark_${name}`, registers: [this.#registry] }
+  }
+}

@@ -1,0 +1,87 @@
+import type { Observer } from '../runtime/events.ts'
+import { byType } from './by-type.ts'
+import { type MetricMaker, SHORT } from './metric-maker.ts'
+import type { WatchedTopology } from './watched.ts'
+
+const STEPS = ['decode', 'engine', 'encode'] as const
+/** As they are called outside, by how they are counted. */
+const OUTCOMES = {
+  scored: 'ok',
+  windowed: 'windowed',
+  skipped: 'filtered',
+  late: 'late',
+  dead: 'dead_letter',
+} as const
+
+/** What was read, and what became of it. */
+export function recordMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
+  const consumed = make.counter('records_consumed_total', {
+    help: 'Records read',
+    labelNames: ['topology', 'topic', 'partition'],
+  })
+  const bytes = make.counter('consumed_bytes_total', {
+    help: 'Bytes read',
+    labelNames: ['topology', 'topic'],
+    known: watched.map(({ topology, source }) => ({ topology, topic: source })),
+  })
+  const processed = make.counter('records_processed_total', {
+    help: 'Records by what became of them',
+    labelNames: ['topology', 'step', 'outcome'],
+    known: watched.flatMap(({ topology, step }) =>
+      Object.values(OUTCOMES).map((outcome) => ({ topology, step, outcome })),
+    ),
+  })
+  const late = make.counter('late_records_total', {
+    help: 'Records behind the watermark by what was done',
+    labelNames: ['topology', 'step', 'action'],
+    known: watched.flatMap(({ topology, late: { steps, action } }) =>
+      steps.map((step) => ({ topology, step, action })),
+    ),
+  })
+  const dead = make.counter('dead_letters_total', {
+    help: 'Records set aside by the code of their error',
+    labelNames: ['topology', 'topic', 'step', 'error_class'],
+    known: watched.flatMap(({ topology, deadLetterTopic: topic, deadLetters }) =>
+      deadLetters.map(({ step, code }) => ({ topology, topic, step, error_class: code })),
+    ),
+  })
+  const misplaced = make.counter('key_mismatch_events_total', {
+    help: 'Events in another partition than others of their key, of those that are looked at',
+    labelNames: ['topology', 'topic'],
+    known: watched.map(({ topology, source }) => ({ topology, topic: source })),
+  })
+  const closed = make.counter('windows_closed_total', {
+    help: 'Tumbling windows that closed',
+    labelNames: ['topology', 'step'],
+    known: watched.flatMap(({ topology, tumbling }) =>
+      tumbling.map((step) => ({ topology, step })),
+    ),
+  })
+  const duration = make.histogram('step_duration_seconds', {
+    help: 'Time that one step takes over one chunk',
+    buckets: SHORT,
+    labelNames: ['topology', 'step'],
+    known: watched.flatMap(({ topology }) => STEPS.map((step) => ({ topology, step }))),
+  })
+  return byType({
+    assigned: ({ topology, partition: { topic, partition } }) =>
+      consumed.inc({ topology, topic, partition }, 0),
+    consumed: ({ topology, partition: { topic, partition }, ...read }) => {
+      consumed.inc({ topology, topic, partition }, read.records)
+      bytes.inc({ topology, topic }, read.bytes)
+    },
+    processed: ({ topology, step, outcomes, closed: windows }) => {
+      for (const [keeper, count] of windows) closed.inc({ topology, step: keeper }, count)
+      for (const [of, outcome] of Object.entries(OUTCOMES)) {
+        processed.inc({ topology, step, outcome }, outcomes[of as keyof typeof OUTCOMES])
+      }
+    },
+    late: ({ topology, step, action, count }) => late.inc({ topology, step, action }, count),
+    'key-mismatch': ({ topology, partition: { topic }, events }) =>
+      misplaced.inc({ topology, topic }, events),
+    'dead-letter': ({ topology, topic, step, code }) =>
+      dead.inc({ topology, topic, step, error_class: code }),
+    step: ({ topology, step, durationMs }) =>
+      duration.observe({ topology, step }, durationMs / 1_000),
+  })
+}

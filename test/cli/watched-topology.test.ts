@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { watchedTopology } from '../../src/cli/watched-topology.ts'
+import { createMetrics } from '../../src/observe/metrics.ts'
+import { observeAll } from '../../src/observe/observe-all.ts'
+import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import { startWorker } from '../../src/runtime/worker.ts'
+import { outputTopics } from '../../src/topology/definition.ts'
+import cardFraud from '../../topologies/card-fraud.ts'
+import cardMinutes from '../../topologies/card-minutes.ts'
+import { badBetweenGood } from '../runtime/bad-input.ts'
+import { preparedTopology, scored, scorer, Watch } from '../runtime/support.ts'
+import { ROOT } from '../support/paths.ts'
+
+/** Series of a worker, but for those of a partition. */
+function seriesIn(text: string): Set<string> {
+  const lines = text.split('\n').filter((line) => line.startsWith('tidemark_'))
+  const names = lines.map((line) => line.slice(0, line.lastIndexOf(' ')))
+  return new Set(names.filter((name) => !name.includes('partition="')))
+}
+
+test('every series that a worker makes of good and bad records was there before the first', async () => {
+  const topologies = [cardFraud, cardMinutes].map((definition) => preparedTopology(definition))
+  const metrics = createMetrics({ version: '1', topologies: topologies.map(watchedTopology) })
+  const before = seriesIn(await metrics.text())
+  const records = new MemoryRecords()
+  const topics = topologies.flatMap(({ definition }) => outputTopics(definition))
+  for (const name of new Set(['payments', ...topics])) records.createTopic(name, { partitions: 1 })
+  const sent = badBetweenGood(Date.UTC(2026, 0, 1))
+  records.produce(sent.map((of) => ({ ...of, topic: 'payments', partition: 0 })))
+  const watch = new Watch()
+  const observer = observeAll(metrics.observer, watch.observer)
+  const ready = { topologies, notes: [], close: async () => {} }
+  const worker = startWorker({ prepared: ready, records, group: 'g', observer })
+  await Promise.race([records.settled('g', 'payments'), worker.done])
+  await worker.stop()
+  await records.close()
+
+  const after = seriesIn(await metrics.text())
+  expect([...after].filter((series) => !before.has(series))).toEqual([])
+  // It was not nothing that was told.
+  expect(new Set(watch.of('dead-letter').map(({ code }) => code)).size).toBeGreaterThan(10)
+  expect(watch.of('late').map(({ topology }) => topology)).toEqual(['card-fraud', 'card-minutes'])
+  expect(watch.of('inference')).not.toHaveLength(0)
+})
+
+test('every code that sets a record aside is known at some step', () => {
+  const errors = readFileSync(join(ROOT, 'src/kernel/errors.ts'), 'utf8')
+  const codes = [...errors.matchAll(/^ {2}([A-Z][A-Z0-9_]+): 'dead-letter',$/gm)].map(([, c]) => c)
+  expect(codes.length).toBeGreaterThan(20)
+  const known = watchedTopology(preparedTopology()).deadLetters.map(({ code }) => code)
+  expect(new Set<string | undefined>(known)).toEqual(new Set(codes))
+})
+
+test('a model is told with the version of the file that runs, chosen by the operator or not', () => {
+  const chosen = { ...scorer(), label: 'm@1+abababab' }
+  const versions = [scorer(), chosen].map(
+    (by) => watchedTopology(preparedTopology(scored, by)).models[0]?.version,
+  )
+  expect(versions).toEqual(['1', '1+abababab'])
+})
