@@ -1,13 +1,24 @@
 // Lengths of time, and what an event time may be.
 
 declare const unit: unique symbol
-/** A length of time in milliseconds. Build with {@link millis}, {@link seconds}, {@link minutes}, {@link hours}. */
-export type DurationMs = number & { readonly [unit]: 'DurationMs' }
+/**
+ * A length of time in milliseconds, which no plain number is. Made by {@link millis}, {@link seconds}, {@link minutes}, {@link hours}
+ * and {@link days}.
+ */
+export type DurationMs = number & {
+  readonly [unit]: 'a length of time: write seconds(5), minutes(5), hours(5) or days(5)'
+}
 
+/** A length of time of `n` milliseconds. What it is given to says which are too short, at start. */
 export const millis = (n: number): DurationMs => n as DurationMs
+/** A length of time of `n` seconds; `seconds(0.5)` is half of one. */
 export const seconds = (n: number): DurationMs => (n * 1_000) as DurationMs
+/** A length of time of `n` minutes. */
 export const minutes = (n: number): DurationMs => (n * 60_000) as DurationMs
+/** A length of time of `n` hours. */
 export const hours = (n: number): DurationMs => (n * 3_600_000) as DurationMs
+/** A length of time of `n` times 24 hours, whatever a calendar says. */
+export const days = (n: number): DurationMs => (n * 86_400_000) as DurationMs
 
 /** Earliest event time that is taken for milliseconds: 1980. Seconds since the epoch stay below it until the year 11,000. */
 export const EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)

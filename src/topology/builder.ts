@@ -19,7 +19,7 @@ import { type Model, modelDefinition } from './model.ts'
 import type {
   Emit,
   OutputsOf,
-  SinkOrSinks,
+  Returned,
   SourceOptions,
   Stream,
   Topology,
@@ -31,6 +31,7 @@ const MAX_AHEAD = minutes(5)
 /** @default of `latencyBudget` */
 const LATENCY_BUDGET_MS = 50
 
+/** What is said of a topology beside what it computes. */
 export interface TopologyOptions {
   /**
    * Change it when what a function captures or calls has changed: windows are then made anew from the log, as they are when the
@@ -42,23 +43,27 @@ export interface TopologyOptions {
 }
 
 /**
- * Defines what a topology computes. The builder returns its sink or sinks: a forgotten sink is a compile error, and
- * outputs are typed by topic. Nothing runs here; what comes out is frozen data.
+ * Defines what a topology computes. The builder returns its sink, or an array of all its sinks: a forgotten one is a compile error, and
+ * outputs are typed by topic. Nothing runs here; what comes out is frozen data, and all that types cannot see is checked at start.
  *
- * @throws TidemarkError `TOPOLOGY_INVALID` when the sinks do not come from this builder's one source
+ * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`
+ * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned or is another topology's, or a
+ * branch named `rest`
  */
-export function defineTopology<const R extends SinkOrSinks>(
+export function defineTopology<const R>(
   name: string,
-  build: (t: TopologyBuilder) => R,
+  build: (t: TopologyBuilder) => Returned<R>,
 ): Topology<OutputsOf<R>>
-export function defineTopology<const R extends SinkOrSinks>(
+export function defineTopology<const R>(
   name: string,
   o: TopologyOptions,
-  build: (t: TopologyBuilder) => R,
+  build: (t: TopologyBuilder) => Returned<R>,
 ): Topology<OutputsOf<R>>
-export function defineTopology<const R extends SinkOrSinks>(
+export function defineTopology<const R>(
   name: string,
-  ...rest: [(t: TopologyBuilder) => R] | [TopologyOptions, (t: TopologyBuilder) => R]
+  ...rest:
+    | [(t: TopologyBuilder) => Returned<R>]
+    | [TopologyOptions, (t: TopologyBuilder) => Returned<R>]
 ): Topology<OutputsOf<R>> {
   const [o, build] = rest.length === 1 ? [{}, rest[0]] : rest
   const draft = new Draft(name, o)
@@ -67,7 +72,10 @@ export function defineTopology<const R extends SinkOrSinks>(
   return draft.finish(sinks)
 }
 
-/** A file of lookup rows, one JSON object a line. */
+/**
+ * A file of rows for {@link TopologyBuilder.table}: one JSON object a line, in UTF-8, compressed where its name ends in `.gz`. Blank
+ * lines are passed over. It is read once, when a worker starts.
+ */
 export function file(url: URL): { readonly file: URL } {
   return { file: url }
 }

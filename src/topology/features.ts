@@ -1,3 +1,4 @@
+import type { Mistake } from '../kernel/mistake.ts'
 import type { DurationMs } from '../kernel/time.ts'
 import type { Cell } from './definition.ts'
 import type { Table } from './lookup.ts'
@@ -5,11 +6,16 @@ import type { Table } from './lookup.ts'
 // The words an author writes features with. Types only; features-builder.ts turns the calls into data.
 
 declare const needs: unique symbol
-/** One number per event, written into the model's row. Defined only where the event is an `N` (`unknown`: for every event). */
+/** One number per event, written into the model's row as float32. Defined only where the event is an `N` (`unknown`: for every event). */
 export interface Feature<N> {
+  /** Never there: it carries the type. */
   readonly [needs]: (event: N) => void
 }
-export type Columns<E> = Record<string, (event: E) => Cell>
+type WriteCell =
+  'a column is a number, a text or a condition: write ?? and a value where there may be none'
+type WriteNaN = 'a feature is a number: write ?? NaN where there may be none'
+/** What windows read of an event, by name. */
+export type Columns<E> = Record<string, (event: E) => Cell | Mistake<WriteCell>>
 export type Named<C, T> = {
   [K in keyof C]: C[K] extends (event: never) => T ? K : never
 }[keyof C] &
@@ -21,7 +27,10 @@ export interface WhenEmpty {
   empty?: number
 }
 
-/** Aggregates over one window of the scored event's key. `C` are the columns it was declared with. */
+/**
+ * Aggregates over one window of the scored event's key. `C` are the columns it was declared with. A window without events gives 0 for
+ * counts and sums; for the rest NaN, or the number given as `empty`.
+ */
 export interface Window<C> {
   /** Events in the window. 0 when empty. */
   count(): Feature<unknown>
@@ -29,20 +38,23 @@ export interface Window<C> {
   rate(): Feature<unknown>
   /** Sum, with its rounding error carried. 0 when empty. */
   sum(column: Named<C, number>): Feature<unknown>
+  /** Arithmetic mean. */
   mean(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  /** Least value. */
   min(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  /** Largest value. */
   max(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
   /** Population variance (divides by n). */
   variance(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
   /** Population standard deviation (divides by n). */
   std(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
-  /** The q-quantile, 0 ≤ q ≤ 1, interpolated between the two nearest values. */
+  /** The q-quantile, interpolated between the two nearest values. A `q` outside 0 to 1 is refused at start: `TOPOLOGY_INVALID`. */
   quantile(column: Named<C, number>, q: number, o?: WhenEmpty): Feature<unknown>
-  /** The sum of one column over the sum of another. */
+  /** The sum of one column over the sum of another; where that is 0, as of an empty window. */
   ratio(column: Named<C, number>, over: Named<C, number>, o?: WhenEmpty): Feature<unknown>
-  /** Of the oldest event; a condition is 0 or 1. */
+  /** Of the oldest event, in event time; a condition is 0 or 1. */
   first(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
-  /** Of the newest event; a condition is 0 or 1. */
+  /** Of the newest event, in event time; a condition is 0 or 1. */
   last(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
   /** Different values, exactly. 0 when empty. */
   distinct(column: Named<C, string>): Feature<unknown>
@@ -63,28 +75,40 @@ export interface RollingWindow<C> extends Window<C> {
   secondsSinceLast(o?: WhenEmpty): Feature<unknown>
 }
 
-/** Events of one kind, with the columns that windows may aggregate. */
+/** Events of one kind `E`, with the columns `C` that windows may aggregate. Lengths of windows are whole milliseconds above 0. */
 export interface Kind<E, C> {
-  /** A number of the event itself: a column, or a function of it. */
-  value(of: Named<C, number> | ((event: E) => number)): Feature<E>
+  /**
+   * A number of the event itself: a column, or a function of it. Anything but a number makes the event a dead letter `COLUMN_INVALID`;
+   * NaN needs `missing: 'nan'`. The event time itself is refused at start, since a float32 cannot hold it: `TOPOLOGY_INVALID`.
+   */
+  value(of: Named<C, number> | ((event: E) => number | Mistake<WriteNaN>)): Feature<E>
+  /** The last `length` before each event: (t − length, t], the event itself included. */
   rolling(length: DurationMs): RollingWindow<C>
-  /** Aligned windows [start, end) of the event's key. */
+  /**
+   * Aligned windows [start, end) of the event's key. `current`: the one the event falls in, so far. `lastClosed`: the newest one that the
+   * watermark has closed; remembered for ever, so that a restart reads its partition from the start.
+   */
   tumbling(length: DurationMs): { lastClosed(): Window<C>; current(): Window<C> }
   /**
-   * Seconds since the key's newest earlier event of this kind, however long ago, at most `cap`; `never` when there is none. Keys are
-   * remembered for ever, and a restart reads the whole log: a window's `secondsSinceLast` needs no more than the window.
+   * Seconds since the key's newest earlier event of this kind, however long ago, at most `cap`, @default without end; `never` when there is
+   * none. Keys are remembered for ever, so that a restart reads its partition from the start: a window's `secondsSinceLast` needs no more
+   * than the window. A `cap` is more than 0, else refused at start: `TOPOLOGY_INVALID`.
    */
   secondsSinceLastEver(o: { cap?: DurationMs; never: number }): Feature<unknown>
-  /** A row of a table; every value of it is NaN where the key is `null` or unknown. */
+  /** Numbers of a table's row; every one is NaN where the key is `null` or unknown. */
   lookup<R>(
     table: Table<R>,
     key: (event: E) => string | null,
-  ): { value(of: (row: R) => number): Feature<E> }
+  ): { value(of: (row: R) => number | Mistake<WriteNaN>): Feature<E> }
 }
 
+/**
+ * What `.features` names the numbers of its events with. A column gives a finite number, a text or a condition, as its aggregates take it;
+ * else its event is a dead letter `COLUMN_INVALID`.
+ */
 export interface FeatureKit<E> {
   /** Every event. */
   events<const C extends Columns<E>>(columns: C): Kind<E, C>
-  /** Only events of one kind. */
+  /** Only events of one kind; the others enter none of its windows. */
   only<D extends E, C extends Columns<D>>(is: (event: E) => event is D, columns: C): Kind<D, C>
 }

@@ -1,6 +1,8 @@
-/** A lookup table as an author holds it; `R` is its row. */
+/** A lookup table as an author holds it, for {@link Kind.lookup}; `R` is its row. */
 export interface Table<R> {
+  /** As {@link TopologyBuilder.table} was told it. */
   readonly name: string
+  /** Never there: it carries the type. */
   readonly row?: R
 }
 

@@ -23,9 +23,8 @@ function topologyOver(files: Readonly<Record<string, URL>>): Definition {
     for (const [name, url] of Object.entries(files)) {
       t.table(name, { schema: Plane, key: (p) => p.tailnum, from: file(url) })
     }
-    return t
-      .source('flights', { ...source(z.unknown()), watermark: { lag: 0 as never } })
-      .sink('out')
+    const { partitioner: _, ...options } = source(z.unknown())
+    return t.source('flights', { ...options, watermark: { lag: 0 as never } }).sink('out')
   })
 }
 

@@ -159,7 +159,7 @@ describe('the pace of commits', () => {
     const { member, clock, worker } = await twice({ commitIntervalMs: 60_000 })
     clock.advance(10)
     const stopped = worker.stop()
-    await committed(member)
+    expect(amounts((await committed(member)).outputs)).toEqual([1])
     await stopped
   })
 })

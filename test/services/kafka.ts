@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { inject, test } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions, KafkaSasl } from '../../src/records/kafka/options.ts'
 import type { LogRecord } from '../../src/records/port.ts'
@@ -46,6 +46,7 @@ export function kafkaTest(
   timeout = KAFKA_TEST_MS,
 ): void {
   test(`${name} (Kafka)`, { timeout }, async ({ skip }) => {
+    expect.hasAssertions()
     await fn(service ?? skip(why))
   })
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, inject, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
 import { type OwnKafka, type OwnKafkaOptions, startFromMaven } from './from-maven.ts'
 import type { KafkaService, Secure } from './kafka.ts'
 
@@ -28,6 +28,7 @@ export function secureKafkaTest(
   fn: (secure: Secure, kafka: KafkaService) => Promise<void>,
 ): void {
   test(`${name} (Kafka, TLS)`, { timeout: SECURE_TEST_MS }, async ({ skip }) => {
+    expect.hasAssertions()
     const given = inject('kafka')
     const { secure = null } = given ?? {}
     if (given !== null && secure !== null) return fn(secure, given)
@@ -45,6 +46,7 @@ export function ownKafkaTest(
   { timeoutMs = OWN_KAFKA_TEST_MS, ...options }: TestOptions = {},
 ): void {
   test(`${name} (Kafka of its own)`, { timeout: timeoutMs }, async ({ skip }) => {
+    expect.hasAssertions()
     if (why !== '') skip(why)
     const kafka = await startFromMaven(options)
     onTestFinished(kafka.stop)
@@ -64,6 +66,7 @@ export function ownKafkaTests(
   afterAll(() => kafka?.stop())
   define((name, fn) => {
     test(`${name} (Kafka of its own)`, { timeout: OWN_KAFKA_TEST_MS }, async ({ skip }) => {
+      expect.hasAssertions()
       await fn(kafka ?? skip(why))
     })
   })

@@ -1,0 +1,150 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { folderWith } from '../support/folder.ts'
+import { ROOT } from '../support/paths.ts'
+
+// The boundaries of `npm run boundaries`, each with a file that breaks it.
+
+const TOOL = join(ROOT, 'node_modules/.bin/depcruise')
+const CONFIG = '.config/dependency-cruiser.cjs'
+const PACKAGE = readFileSync(join(ROOT, 'package.json'), 'utf8')
+
+/** Files that others import, and a copy of each package of ours that has nothing in it. */
+const THERE: Record<string, string> = {
+  'package.json': PACKAGE,
+  [CONFIG]: readFileSync(join(ROOT, CONFIG), 'utf8'),
+  'tsconfig.json': readFileSync(join(ROOT, 'tsconfig.json'), 'utf8'),
+  'src/index.ts': 'export const all = 1',
+  'src/kernel/time.ts': 'export const time = 1',
+  'src/kernel/clock.ts': 'export const clock = 1',
+  'src/topology/schema.ts': 'export const schema = 1',
+  'src/records/port.ts': 'export const port = 1',
+  'src/records/kafka/log.ts': 'export const log = 1',
+  'src/records/memory/log.ts': 'export const log = 1',
+  'src/runtime/events.ts': 'export const events = 1',
+  'test/support/paths.ts': 'export const paths = 1',
+  'topologies/payment.ts': 'export const payment = 1',
+  ...packages(),
+}
+
+function packages(): Record<string, string> {
+  const { dependencies, devDependencies } = JSON.parse(PACKAGE) as Record<string, object>
+  const names = Object.keys({ ...dependencies, ...devDependencies })
+  return Object.fromEntries(names.map((name) => [`node_modules/${name}/index.js`, '']))
+}
+
+/** What each file imports, and the rules that it breaks by that. */
+const PLANTED: Record<string, readonly [imports: readonly string[], rules: readonly string[]]> = {
+  'src/topology/bare-core.ts': [['process'], ['topology-does-no-io']],
+  'src/topology/core.ts': [['node:process'], ['topology-does-no-io']],
+  'src/topology/clock.ts': [['../kernel/clock.ts'], ['topology-reads-no-clock']],
+  'src/engine/core.ts': [['node:timers/promises'], ['engine-does-no-io']],
+  'src/engine/clock.ts': [['../kernel/clock.ts'], ['engine-reads-no-clock']],
+  'src/engine/outward.ts': [['../runtime/events.ts'], ['engine-imports-inward']],
+  'src/engine/package.ts': [['zod'], ['engine-has-its-packages']],
+  'src/engine/unknown.ts': [['no-such-package'], ['engine-has-its-packages']],
+  'src/kernel/package.ts': [['pino'], ['kernel-has-its-packages']],
+  'src/kernel/outward.ts': [['../topology/schema.ts'], ['kernel-imports-inward']],
+  'src/topology/outward.ts': [['../records/port.ts'], ['topology-imports-inward']],
+  'src/topology/package.ts': [['zod'], ['topology-has-its-packages']],
+  'src/codec/package.ts': [['zod'], ['codec-has-its-packages']],
+  'src/codec/outward.ts': [['../runtime/events.ts'], ['codec-imports-inward']],
+  'src/lookup/package.ts': [['secure-json-parse'], ['lookup-has-its-packages']],
+  'src/lookup/outward.ts': [['../records/port.ts'], ['lookup-imports-inward']],
+  'src/scoring/package.ts': [['pino'], ['scoring-has-its-packages']],
+  'src/scoring/outward.ts': [['../records/port.ts'], ['scoring-imports-inward']],
+  'src/scoring/runtime.ts': [
+    ['onnxruntime-node'],
+    ['onnxruntime-node-only-in-scoring-onnx-session-ts'],
+  ],
+  'src/records/package.ts': [['pino'], ['records-has-its-packages']],
+  'src/records/outward.ts': [['../topology/schema.ts'], ['records-imports-inward']],
+  'src/records/client.ts': [['kafkajs'], ['kafkajs-only-in-records-kafka-']],
+  'src/records/kafka/unpacks.ts': [['fzstd'], ['(snappy|fzstd)-only-in-records-kafka-codec-']],
+  'src/records/kafka/other.ts': [['../memory/log.ts'], ['drivers-know-nothing-of-each-other']],
+  'src/records/memory/other.ts': [['../kafka/log.ts'], ['drivers-know-nothing-of-each-other']],
+  'src/runtime/package.ts': [['commander'], ['runtime-has-its-packages']],
+  'src/runtime/outward.ts': [['../serve/there.ts'], ['runtime-imports-inward']],
+  'src/runtime/barrel.ts': [['../index.ts'], ['no-own-barrel', 'runtime-imports-inward']],
+  'src/runtime/one.ts': [['./two.ts'], ['no-cycles']],
+  'src/observe/package.ts': [['hono'], ['observe-has-its-packages']],
+  'src/observe/outward.ts': [['../topology/schema.ts'], ['observe-imports-inward']],
+  'src/observe/registry.ts': [['prom-client'], ['prom-client-only-in-observe-metrics-ts']],
+  'src/serve/package.ts': [['pino'], ['serve-has-its-packages']],
+  'src/serve/outward.ts': [['../records/port.ts'], ['serve-imports-inward']],
+  'src/testing/package.ts': [['zod'], ['testing-has-its-packages']],
+  'src/testing/outward.ts': [['../serve/there.ts'], ['testing-imports-inward']],
+  'src/testing/runner.ts': [['vitest'], ['src-has-no-dev-dependency']],
+  'src/cli/package.ts': [['kafkajs'], ['cli-has-its-packages', 'kafkajs-only-in-records-kafka-']],
+  'src/cli/builds.ts': [['esbuild'], ['src-has-no-dev-dependency']],
+  'src/cli/test.ts': [['../../test/support/paths.ts'], ['cli-imports-inward', 'src-imports-src']],
+  'src/cli/room.ts': [['../new-room/reads.ts'], ['cli-imports-inward']],
+  'src/new-room/alone.ts': [[], ['src-has-known-rooms-only']],
+  'src/new-room/reads.ts': [['../kernel/time.ts'], ['src-has-known-rooms-only']],
+  'topologies/inside.ts': [['../src/topology/schema.ts'], ['topologies-use-the-package-name']],
+  'topologies/core.ts': [['node:fs'], ['topologies-have-a-schema-library-only']],
+  'topologies/package.ts': [['pino'], ['topologies-have-a-schema-library-only']],
+  'topologies/test.ts': [['../test/support/paths.ts'], ['topologies-have-a-schema-library-only']],
+}
+
+/** What breaks no rule. */
+const ALLOWED: Record<string, readonly string[]> = {
+  'src/topology/allowed.ts': ['@standard-schema/spec', '../kernel/time.ts', './schema.ts'],
+  'src/engine/allowed.ts': ['../kernel/time.ts', '../topology/schema.ts'],
+  'src/records/kafka/allowed.ts': ['kafkajs', 'node:net', '../port.ts'],
+  'src/serve/there.ts': ['hono', 'node:http', '../runtime/events.ts'],
+  // A cycle is told once.
+  'src/runtime/two.ts': ['./one.ts'],
+  'src/testing/vitest.ts': ['vitest'],
+  'src/cli/build.js': ['esbuild', '../serve/there.ts'],
+  'topologies/allowed.ts': ['tidemark', 'zod', './payment.ts'],
+}
+
+interface Rule {
+  readonly name: string
+}
+
+interface Config {
+  readonly forbidden: readonly Rule[]
+  readonly required: readonly Rule[]
+}
+
+interface Report {
+  readonly summary: {
+    readonly violations: readonly { readonly from: string; readonly rule: Rule }[]
+  }
+}
+
+function importing(names: readonly string[]): string {
+  return ['export {}', ...names.map((name) => `import '${name}'`)].join('\n')
+}
+
+/** The rules that each of these files breaks, in the order of their names. */
+function brokenRules(files: Readonly<Record<string, readonly string[]>>): Record<string, string[]> {
+  const planted = Object.entries(files).map(([path, names]) => [path, importing(names)] as const)
+  const cwd = folderWith({ ...THERE, ...Object.fromEntries(planted) })
+  const args = ['--config', CONFIG, '--output-type', 'json', 'src', 'topologies', 'test']
+  const { summary } = JSON.parse(execFileSync(TOOL, args, { cwd, encoding: 'utf8' })) as Report
+  const broken: Record<string, string[]> = {}
+  for (const { from, rule } of summary.violations) (broken[from] ??= []).push(rule.name)
+  for (const rules of Object.values(broken)) rules.sort()
+  return broken
+}
+
+test('each boundary is refused to be crossed, by its name', { timeout: 60_000 }, () => {
+  const imports = Object.entries(PLANTED).map(([path, [names]]) => [path, names] as const)
+  const rules = Object.entries(PLANTED).map(([path, [, names]]) => [path, names] as const)
+  expect(brokenRules({ ...Object.fromEntries(imports), ...ALLOWED })).toEqual(
+    Object.fromEntries(rules),
+  )
+})
+
+test('no boundary is without a file that breaks it', () => {
+  const { forbidden, required } = createRequire(import.meta.url)(join(ROOT, CONFIG)) as Config
+  const broken = new Set(Object.values(PLANTED).flatMap(([, rules]) => rules))
+  const unbroken = [...forbidden, ...required].filter(({ name }) => !broken.has(name))
+  expect(unbroken.map(({ name }) => name)).toEqual([])
+})
