@@ -15,7 +15,7 @@ import {
 const DECODE: readonly Code[] = [
   ...(['TOMBSTONE', 'NULL_KEY', 'RECORD_TOO_LARGE', 'BATCH_TOO_LARGE', 'NOT_UTF8'] as const),
   ...(['JSON_INVALID', 'JSON_DEPTH', 'JSON_FIELDS', 'JSON_PROTO', 'SCHEMA_INVALID'] as const),
-  ...(['KEY_INVALID', 'TIME_INVALID', 'TIME_UNIT', 'FUNCTION_THREW'] as const),
+  ...(['KEY_INVALID', 'KEY_PARTITION', 'TIME_INVALID', 'TIME_UNIT', 'FUNCTION_THREW'] as const),
 ]
 /** By what a step does: for which reasons it may set a record aside, but for being late. */
 const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
