@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { packageVersion } from '../host/version.ts'
 import { check } from './check.ts'
 import { consume } from './consume.ts'
 import { demo } from './demo.ts'
@@ -10,7 +11,6 @@ import { watchStdout } from './output.ts'
 import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'
 import { produce } from './produce.ts'
 import { run } from './run.ts'
-import { packageVersion } from './version.ts'
 import { watchWarnings } from './warnings.ts'
 
 /** In the order of the help page. A command adds itself and what it takes to the program. */

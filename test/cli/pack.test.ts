@@ -83,9 +83,12 @@ test('the packed package works in a folder of its own', { timeout: INSTALL_MS },
   const check = (file: string) =>
     run(process.execPath, [TSC, ...flags.split(' '), '--module', 'preserve', file], { cwd: folder })
   await check('own.ts')
-  writeFileSync(join(folder, 'wrong.ts'), source.replace('seconds(30)', '30_000'))
+  const service = "import { runWorker } from 'tidemark'\nvoid runWorker([], { group: 1 })\n"
+  writeFileSync(join(folder, 'wrong.ts'), service + source.replace('seconds(30)', '30_000'))
   await expect(check('wrong.ts')).rejects.toMatchObject({
-    stdout: expect.stringMatching(/^wrong\.ts\(\d+,\d+\): error TS2322/),
+    stdout: expect.stringMatching(
+      /^wrong\.ts\(2,.*: error TS2322.*\n(.*\n)*wrong\.ts\(1\d,.*: error TS2322/,
+    ),
   })
 
   // The folder that init makes: it refuses one that is not empty, installs by itself, and its own tests pass.
