@@ -1,6 +1,12 @@
-// What a topology author imports.
+// What the author of a topology imports, and who runs one in a service of their own.
 
+export type { RunWorkerOptions } from './host/options.ts'
+export { runWorker } from './host/run-worker.ts'
+export type { RunningWorker } from './host/running-worker.ts'
+export { type Code, Refused, TidemarkError } from './kernel/errors.ts'
 export { type DurationMs, days, hours, millis, minutes, seconds } from './kernel/time.ts'
+export type { Log } from './observe/log.ts'
+export type { Observer, RuntimeEvent } from './runtime/events.ts'
 export { defineTopology, file, type TopologyOptions } from './topology/builder.ts'
 export { type Description, describe } from './topology/describe.ts'
 export type { Feature, FeatureKit, Kind, RollingWindow, Window } from './topology/features.ts'

@@ -1,4 +1,5 @@
 // Keeps `dist` in step with `src` in a checkout, where install scripts are off and nothing is built after `npm ci`.
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   existsSync,
@@ -10,34 +11,59 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { build as esbuild } from 'esbuild'
 
 /** A build that takes less is not worth a line. */
 const SILENT_MS = 500
 
+const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url))
+
 /**
  * Compiles `src` of a checkout into `dist` unless `dist` was made from the same files. Starts at the same time do not
  * disturb each other: each builds aside, then renames file by file, so that a reader finds an old or a new file and
- * never a part of one.
+ * never a part of one. Declarations of types are left as they are.
  *
  * @param {string} root the folder with `src`, @default this checkout
  */
-export async function buildWhenStale(root = fileURLToPath(new URL('../../', import.meta.url))) {
+export function buildWhenStale(root = CHECKOUT) {
+  return makeWhenStale(root, { stamp: '.sources', make: compile, owns: (f) => !isDeclaration(f) })
+}
+
+/**
+ * The same for the declarations of types, which whoever imports this checkout as a package is checked by. They take
+ * seconds, so that only what needs them makes them.
+ *
+ * @param {string} root the folder with `src`, @default this checkout
+ */
+export function declareWhenStale(root = CHECKOUT) {
+  return makeWhenStale(root, { stamp: '.types', make: declare, owns: isDeclaration })
+}
+
+function isDeclaration(file) {
+  return file.endsWith('.d.ts')
+}
+
+async function makeWhenStale(root, { stamp: name, make, owns }) {
   const dist = join(root, 'dist')
-  const stamp = join(dist, '.sources')
+  const stamp = join(dist, name)
   const sources = fingerprint(join(root, 'src'))
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return
 
   const startedMs = performance.now()
-  const aside = join(dist, `.build-${process.pid}`)
+  const aside = join(dist, `.build${name}-${process.pid}`)
   const saysSo = setTimeout(() => process.stderr.write('building …'), SILENT_MS)
   try {
-    await compile(join(root, 'src'), aside)
-    moveInto(aside, dist)
+    await make(join(root, 'src'), aside)
+    moveInto(aside, dist, owns)
     writeFileSync(`${stamp}-${process.pid}`, sources)
     renameSync(`${stamp}-${process.pid}`, stamp)
+  } catch (error) {
+    process.stderr.write(`\n${error.stdout || error.message}\n`)
+    process.exit(1)
   } finally {
     clearTimeout(saysSo)
     rmSync(aside, { recursive: true, force: true })
@@ -58,18 +84,19 @@ async function compile(src, outDir) {
     platform: 'node',
     target: 'node20',
   }
-  try {
-    await esbuild({
-      ...options,
-      entryPoints,
-      bundle: true,
-      plugins: [eachAlone],
-      logLevel: 'silent',
-    })
-  } catch (error) {
-    process.stderr.write(`\n${error.message}\n`)
-    process.exit(1)
-  }
+  await esbuild({
+    ...options,
+    entryPoints,
+    bundle: true,
+    plugins: [eachAlone],
+    logLevel: 'silent',
+  })
+}
+
+async function declare(src, outDir) {
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+  const args = ['-p', src, '--emitDeclarationOnly', '--declaration', '--outDir', outDir]
+  await promisify(execFile)(process.execPath, [tsc, ...args])
 }
 
 /** Bundles no file into another; only makes `./x.ts` the `./x.js` that stands beside it in `dist`. */
@@ -94,8 +121,8 @@ function fingerprint(src) {
   return hash.digest('hex')
 }
 
-/** Leaves nothing in `to` that is not in `from`, but for files whose name begins with a dot. */
-function moveInto(from, to) {
+/** Leaves nothing in `to` that this kind of build owns and `from` has not, but for files whose name begins with a dot. */
+function moveInto(from, to, owns) {
   const files = filesIn(from)
   for (const file of files) {
     mkdirSync(dirname(join(to, file)), { recursive: true })
@@ -108,7 +135,8 @@ function moveInto(from, to) {
       ? [entry.name]
       : filesIn(join(to, entry.name)).map((file) => join(entry.name, file)),
   )
-  for (const file of there) if (!files.includes(file)) rmSync(join(to, file), { force: true })
+  const gone = there.filter((file) => owns(file) && !files.includes(file))
+  for (const file of gone) rmSync(join(to, file), { force: true })
 }
 
 function filesIn(folder) {

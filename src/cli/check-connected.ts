@@ -1,3 +1,4 @@
+import { groupOf } from '../host/host-worker.ts'
 import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
@@ -5,7 +6,7 @@ import type { From, Guarantee, Standing, TopicInfo } from '../records/port.ts'
 import { startOf } from '../records/standing.ts'
 import { type ClusterCheck, checkCluster } from '../runtime/cluster-check.ts'
 import type { Prepared } from '../runtime/prepare.ts'
-import { groupOf, type KafkaConfig, kafkaOptions } from './kafka-options.ts'
+import { type KafkaConfig, kafkaOptions } from './kafka-options.ts'
 import { write } from './output.ts'
 import { count, plural, sayNotes } from './print.ts'
 
@@ -19,7 +20,7 @@ interface CheckConfig extends KafkaConfig {
 /** What a worker would find on the cluster; joins nothing. @throws as {@link checkCluster} · Refused with `OFFSET_OUT_OF_RANGE` */
 export async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<void> {
   const { guarantee, workerName, from } = config
-  const group = groupOf(config, prepared)
+  const group = groupOf(config.group, prepared)
   const brokers = config.brokers.join(',')
   const records = new KafkaRecords({
     ...kafkaOptions(config),

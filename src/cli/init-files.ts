@@ -1,6 +1,11 @@
 // The files that `tidemark init` writes and that are no copies.
 
-export const gitignore = 'node_modules/\n'
+export const gitignore = 'node_modules/\n.venv/\nrows.ndjson\n'
+
+export const npmrc = `; On Linux onnxruntime-node fetches the parts for CUDA from nuget.org at each install, and fails
+; where it cannot. Tidemark scores on the CPU and does not need them.
+onnxruntime-node-install=skip
+`
 
 export const tsconfig = `{
   "compilerOptions": {
@@ -63,13 +68,16 @@ A topology of Tidemark: payments in, 13 rolling features of each card, one score
 npm install
 npm run check     # topology and model fit together, without a broker
 npm run dev       # scores sample.ndjson in this process, predictions on stdout
-npm test
+npm test          # types, then topology.test.ts
+npm run train     # trains the model anew (Python 3.11 or newer), see models/train.py
 \`\`\`
 
 - \`topology.ts\`: what is computed. Change a window, add a feature; \`npm run check\` says what the model thinks of it.
 - \`payment.ts\`: what an event looks like. Any Standard Schema does.
-- \`models/\`: the ONNX model, and rows with the outputs it must give. For another one:
+- \`models/\`: the ONNX model, rows with the outputs it must give, and \`train.py\`, which makes both of the features that the
+  topology writes beside its answers (\`rows.ndjson\`) and of \`labels.csv\`. For a model from elsewhere:
   \`npx tidemark model types models/mine.onnx --golden models/mine.golden.json --out models/mine.model.ts\`
+- \`.npmrc\`: keeps an install from fetching CUDA, which is not used. npm 11 calls the setting unknown; it does what it says.
 
 On Kafka:
 

@@ -1,20 +1,24 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import { TidemarkError } from '../kernel/errors.ts'
-import { gitignore, readme, testFile, tsconfig } from './init-files.ts'
+import { gitignore, npmrc, readme, testFile, tsconfig } from './init-files.ts'
 import { splitKey } from './lines.ts'
+import { isCheckout, ownPlace } from './own-place.ts'
 import { say } from './print.ts'
 
-const PACKAGE = fileURLToPath(new URL('../../', import.meta.url))
+/** Of this package. */
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** File of the new folder → file of this package that it is a copy of. */
 const COPIES = {
-  'topology.ts': 'topologies/card-fraud.ts',
   'payment.ts': 'topologies/payment.ts',
   'models/card-gbdt.model.ts': 'topologies/models/card-gbdt.model.ts',
   'models/card-gbdt.onnx': 'topologies/models/card-gbdt.onnx',
   'models/card-gbdt.golden.json': 'topologies/models/card-gbdt.golden.json',
+  'models/train.py': 'topologies/starter/train.py',
+  'models/requirements.txt': 'topologies/starter/requirements.txt',
+  'labels.csv': 'topologies/starter/labels.csv',
 } as const
 
 /** `tidemark init [DIR]` */
@@ -22,9 +26,10 @@ export function init(): Command {
   return new Command('init')
     .description('make a folder of your own: a topology with its model, sample events, a test')
     .argument('[dir]', 'folder to make; it may exist if it is empty', '.')
-    .action((dir: string) => {
+    .action(async (dir: string) => {
       const folder = resolve(dir)
       refuseUnlessEmpty(folder)
+      if (isCheckout(ROOT)) await declareTypes()
       for (const [file, content] of filesFor(folder)) {
         mkdirSync(dirname(join(folder, file)), { recursive: true })
         writeFileSync(join(folder, file), content)
@@ -43,24 +48,42 @@ function refuseUnlessEmpty(folder: string): void {
   })
 }
 
+/** The folder's types are checked by those of the checkout that it names, which has none before a build. */
+async function declareTypes(): Promise<void> {
+  const { declareWhenStale } = (await import(
+    pathToFileURL(join(ROOT, 'src/cli/build.js')).href
+  )) as {
+    declareWhenStale: () => Promise<void>
+  }
+  await declareWhenStale()
+}
+
 function filesFor(folder: string): Map<string, string | Buffer> {
   const copies = Object.entries(COPIES).map(
-    ([file, from]) => [file, readFileSync(join(PACKAGE, from))] as const,
+    ([file, from]) => [file, readFileSync(join(ROOT, from))] as const,
   )
   return new Map<string, string | Buffer>([
     ['package.json', `${JSON.stringify(manifest(folder), null, 2)}\n`],
     ['README.md', readme(basename(folder))],
     ['.gitignore', gitignore],
+    ['.npmrc', npmrc],
     ['tsconfig.json', tsconfig],
+    ['topology.ts', topology()],
     ...copies,
     ['sample.ndjson', sample()],
     ['topology.test.ts', testFile],
   ])
 }
 
+/** The shipped topology, with the features beside each answer: what a model is trained on is what this one was asked. */
+function topology(): string {
+  const shipped = readFileSync(join(ROOT, 'topologies/card-fraud.ts'), 'utf8')
+  return shipped.replace(/^( +)probability: .+\n/m, '$&$1features: s.features,\n')
+}
+
 /** The shipped sample without its keys: the topology knows the key of an event. */
 function sample(): string {
-  const lines = readFileSync(join(PACKAGE, 'topologies/samples/payments.tsv'), 'utf8').trimEnd()
+  const lines = readFileSync(join(ROOT, 'topologies/samples/payments.tsv'), 'utf8').trimEnd()
   const values = lines.split('\n').map((line) => splitKey(Buffer.from(line)).value.toString('utf8'))
   return `${values.join('\n')}\n`
 }
@@ -68,11 +91,13 @@ function sample(): string {
 interface OwnManifest {
   readonly version: string
   readonly dependencies: { readonly tsx: string; readonly zod: string }
-  readonly devDependencies: { readonly '@types/node': string }
+  readonly devDependencies: { readonly '@types/node': string; readonly typescript: string }
 }
 
+const MODEL = 'models/card-gbdt'
+
 function manifest(folder: string) {
-  const own = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as OwnManifest
+  const own = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as OwnManifest
   return {
     name: basename(folder)
       .toLowerCase()
@@ -82,20 +107,20 @@ function manifest(folder: string) {
     scripts: {
       check: 'tidemark check topology.ts',
       dev: 'tidemark dev topology.ts --input sample.ndjson',
-      test: 'node --import tsx --test topology.test.ts',
+      types: 'tsc',
+      test: 'npm run types && node --import tsx --test topology.test.ts',
+      rows: 'tidemark dev topology.ts --input sample.ndjson > rows.ndjson',
+      train: 'npm run rows && python models/train.py rows.ndjson labels.csv && npm run model',
+      model: `tidemark model types ${MODEL}.onnx --golden ${MODEL}.golden.json --out ${MODEL}.model.ts`,
     },
     dependencies: {
-      tidemark: isCheckout() ? `file:${PACKAGE}` : own.version,
+      tidemark: ownPlace(ROOT, own.version),
       zod: own.dependencies.zod,
     },
     devDependencies: {
-      tsx: own.dependencies.tsx,
       '@types/node': own.devDependencies['@types/node'],
+      tsx: own.dependencies.tsx,
+      typescript: own.devDependencies.typescript,
     },
   }
-}
-
-/** A checkout's version need not be one that a registry has. */
-function isCheckout(): boolean {
-  return existsSync(join(PACKAGE, 'src/cli/build.js'))
 }

@@ -1,5 +1,4 @@
 import type { KafkaOptions } from '../records/kafka/options.ts'
-import type { Prepared } from '../runtime/prepare.ts'
 import type { Config } from './config.ts'
 
 /** The settings that decide how brokers are reached. */
@@ -16,16 +15,8 @@ export const KAFKA_SETTINGS = [
 ] as const
 export type KafkaConfig = Config<(typeof KAFKA_SETTINGS)[number]>
 
-/** The group that is named, else one of the topologies' names. */
-export function groupOf(
-  { group }: { readonly group: string | null },
-  { topologies }: Prepared,
-): string {
-  return group ?? topologies.map((t) => t.definition.name).join('+')
-}
-
 /** Those settings as the Kafka driver takes them. */
-export function kafkaOptions(config: KafkaConfig): KafkaOptions {
+export function kafkaOptions(config: KafkaConfig): Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'> {
   const { brokers, saslMechanism: mechanism } = config
   const username = config.saslUsername ?? ''
   const password = config.saslPasswordFile ?? config.saslPassword ?? ''

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { packageVersion } from '../host/version.ts'
 import { refuseIfAny } from '../kernel/errors.ts'
 import { check } from './check.ts'
 import { takesSettings } from './config.ts'
@@ -13,7 +14,6 @@ import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'
 import { produce } from './produce.ts'
 import { repeatFaults, watchRepeats } from './repeats.ts'
 import { run } from './run.ts'
-import { packageVersion } from './version.ts'
 import { watchWarnings } from './warnings.ts'
 
 /** In the order of the help page. A command adds itself and what it takes to the program. */

@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import { messageOf, Refused, TidemarkError } from '../kernel/errors.ts'
+import { faultsOf, messageOf, TidemarkError } from '../kernel/errors.ts'
 
 // Text for people. It goes to stderr; stdout carries data only.
 
@@ -59,11 +59,6 @@ export interface FailureFormat {
   readonly colors: Colors
   /** Adds the stack of an error that has no code. */
   readonly stack: boolean
-}
-
-/** All that was thrown at once. */
-export function faultsOf(thrown: unknown): readonly unknown[] {
-  return thrown instanceof Refused ? thrown.faults : [thrown]
 }
 
 /** Every fault of what was thrown, for people: code and message, place, hint. */

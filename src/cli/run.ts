@@ -1,29 +1,18 @@
 import { Command } from 'commander'
-import type { Logger } from 'pino'
-import type { StateLimits } from '../engine/state-limits.ts'
-import { wallClock } from '../kernel/clock.ts'
-import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { type Hosted, hostWorker } from '../host/host-worker.ts'
+import type { RunWorkerOptions } from '../host/options.ts'
+import { packageVersion } from '../host/version.ts'
 import { createLog } from '../observe/log.ts'
-import { logEvents } from '../observe/log-events.ts'
 import { type LogStream, toStderr } from '../observe/log-stream.ts'
-import { createMetrics } from '../observe/metrics.ts'
-import { observeAll } from '../observe/observe-all.ts'
-import { KafkaRecords } from '../records/kafka/kafka-records.ts'
-import type { Observer } from '../runtime/events.ts'
-import { limitsOfMachine } from '../runtime/machine-limits.ts'
 import type { Prepared } from '../runtime/prepare.ts'
-import { startWorker } from '../runtime/worker.ts'
-import { createHealth, type Health } from '../serve/health.ts'
-import { type HttpServer, serveHttp } from '../serve/http.ts'
 import { addSettings, type Config, readConfig } from './config.ts'
-import { groupOf, KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
+import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { summaryOf } from './outline.ts'
 import { PREPARE_SETTINGS, prepareFiles } from './prepare-files.ts'
-import { colors, faultsOf, say, sayNotes, sayTo } from './print.ts'
+import { colors, say, sayNotes, sayTo } from './print.ts'
+import { MEGABYTE, SECOND } from './settings.ts'
 import { type Ending, untilSignal } from './signals.ts'
-import { packageVersion } from './version.ts'
 import { warnThrough } from './warnings.ts'
-import { watchedTopology } from './watched-topology.ts'
 
 const SETTINGS = [
   ...KAFKA_SETTINGS,
@@ -46,7 +35,6 @@ const SETTINGS = [
   'statusInterval',
   'logLevel',
 ] as const
-const MEGABYTE = 1_000_000
 type RunConfig = Config<(typeof SETTINGS)[number]>
 
 /** `tidemark run FILE…` */
@@ -62,11 +50,8 @@ export function run(): Command {
       const ended = untilSignal()
       try {
         const prepared = await prepareFiles(files, config)
-        try {
-          if (!ended.hasCome) await work(prepared, config, { ended, stderr })
-        } finally {
-          await prepared.close()
-        }
+        if (ended.hasCome) await prepared.close()
+        else await work(prepared, config, { ended, stderr })
       } finally {
         ended.dispose()
       }
@@ -79,6 +64,7 @@ interface Process {
   readonly stderr: LogStream
 }
 
+/** Until it ends by itself, or is told to. */
 async function work(
   prepared: Prepared,
   config: RunConfig,
@@ -90,91 +76,54 @@ async function work(
     log.warn({ warning: name }, message)
     log.debug({ stack }, 'where the warning comes from')
   })
-  const watch = await watchers(prepared, config, { log, stderr })
-  const { guarantee, commitInterval, deadLetterBreaker, workerName } = config
-  const records = new KafkaRecords({
-    ...kafkaOptions(config),
-    sessionTimeoutMs: config.sessionTimeout * 1_000,
-    ...(workerName === null ? {} : { workerName }),
-    // While it does not run, its state tells what keeps it.
-    log: (warning) => {
-      if (watch.health.readiness().state === 'running') log.warn(warning)
-    },
-  })
-  const group = groupOf(config, prepared)
-  banner(prepared, { config, group, http: watch.http })
-  log.info({ group, guarantee, ...(workerName && { workerName }) }, 'worker starts')
-  const worker = startWorker({
+  const worker = await hostWorker({
     prepared,
-    records,
-    group,
-    observer: watch.observer,
-    brokers: config.brokers.join(','),
+    options: { ...optionsOf(config), log },
+    droppedLines: () => stderr.dropped,
+    announce: (about) => banner(prepared, config, about),
+  })
+  await Promise.race([ended.promise, worker.done])
+  await worker.stop()
+}
+
+/** The settings as {@link runWorker} takes them; topics and models are chosen by then. */
+function optionsOf(config: RunConfig): RunWorkerOptions {
+  const { httpPort, httpHost, statusInterval } = config
+  return {
+    ...kafkaOptions(config),
+    ...given({
+      group: config.group,
+      workerName: config.workerName,
+      commitIntervalMs: config.commitInterval,
+      deadLetterBreakerPercent: config.deadLetterBreaker,
+      maxKeys: config.maxKeys,
+      maxStateBytes: config.maxStateMb === null ? null : config.maxStateMb * MEGABYTE,
+      http: httpPort === 'off' ? null : { port: httpPort, host: httpHost },
+    }),
     from: config.from,
+    guarantee: config.guarantee,
     rebuildMs: config.rebuild,
-    guarantee,
-    ...(commitInterval === null ? {} : { commitIntervalMs: commitInterval }),
     maxCommitBytes: config.maxCommitMb * MEGABYTE,
     maxInFlightBytes: config.maxInFlightMb * MEGABYTE,
-    ...(deadLetterBreaker === null ? {} : { breakerPercent: deadLetterBreaker }),
-    limits: limitsOf(config),
-  })
-  try {
-    await Promise.race([ended.promise, worker.done])
-    await worker.stop()
-  } catch (thrown) {
-    logFailure(thrown, log)
-    throw thrown
-  } finally {
-    await records.close()
-    await watch.http?.close()
+    sessionTimeoutMs: config.sessionTimeout * SECOND,
+    statusEveryMs: statusInterval === 'off' ? 'off' : statusInterval * SECOND,
   }
 }
 
-/** For machines, which do not read what is said to people. */
-function logFailure(thrown: unknown, log: Logger): void {
-  for (const fault of faultsOf(thrown)) {
-    const { code, where, hint } = fault instanceof TidemarkError ? fault : { code: 'INVARIANT' }
-    log.error({ code, where, hint }, messageOf(fault))
-  }
+type Given<T> = { [K in keyof T]?: NonNullable<T[K]> }
+
+/** Without what is `null`: what a setting does not say is left to the worker. */
+function given<T extends object>(settings: T): Given<T> {
+  return Object.fromEntries(
+    Object.entries(settings).filter(([, value]) => value !== null),
+  ) as Given<T>
 }
 
-function limitsOf({ maxKeys, maxStateMb }: RunConfig): StateLimits {
-  const machine = limitsOfMachine()
-  return {
-    maxKeys: maxKeys ?? machine.maxKeys,
-    maxBytes: maxStateMb === null ? machine.maxBytes : maxStateMb * MEGABYTE,
-  }
-}
-
-/** All that looks on: metrics, log, and the HTTP server when it is wanted. */
-async function watchers(
-  prepared: Prepared,
-  { httpHost: host, httpPort: port, statusInterval }: RunConfig,
-  { log, stderr }: { readonly log: Logger; readonly stderr: LogStream },
-): Promise<{ observer: Observer; health: Health; http: HttpServer | null }> {
-  const metrics = createMetrics({
-    version: packageVersion(),
-    topologies: prepared.topologies.map(watchedTopology),
-    droppedLines: () => stderr.dropped,
-  })
-  const health = createHealth()
-  const statusEveryMs = statusInterval === 'off' ? null : statusInterval * 1_000
-  const logged = logEvents(log, { clock: wallClock, statusEveryMs })
-  return {
-    observer: observeAll(metrics.observer, health.observer, logged),
-    health,
-    http: port === 'off' ? null : await serveHttp({ host, port, health, metrics }),
-  }
-}
-
-interface Start {
-  readonly config: RunConfig
-  readonly group: string
-  readonly http: HttpServer | null
-}
-
-function banner({ topologies, notes }: Prepared, { config, group, http }: Start): void {
+function banner(
+  { topologies, notes }: Prepared,
+  config: RunConfig,
+  { group, http }: Parameters<NonNullable<Hosted['announce']>>[0],
+): void {
   const { dim, bold } = colors
   const line = (name: string, value: string) => say(`  ${dim(name.padEnd(9))}  ${value}`)
   say(`${bold('tidemark')} ${packageVersion()}`)

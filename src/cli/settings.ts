@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { DEFAULTS, isWorkerName, RANGES } from '../host/options.ts'
 import { messageOf } from '../kernel/errors.ts'
 import type { LogFormat } from '../observe/log.ts'
 import type { From, Guarantee } from '../records/port.ts'
@@ -31,6 +32,11 @@ export interface Setting<T> {
   parse(given: Given): T
 }
 
+/** Bytes. */
+export const MEGABYTE = 1_000_000
+/** ms */
+export const SECOND = 1_000
+
 export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -38,8 +44,8 @@ export const SETTINGS = {
   brokers: setting<readonly string[]>({
     takes: '<host:port,…>',
     about: 'Kafka brokers to ask first',
-    fallback: ['127.0.0.1:9092'],
-    fallbackText: '127.0.0.1:9092',
+    fallback: DEFAULTS.brokers,
+    fallbackText: DEFAULTS.brokers.join(','),
     many: true,
     parse: ({ values }) => values.flatMap((v) => v.split(',')).map(hostAndPort),
   }),
@@ -53,7 +59,7 @@ export const SETTINGS = {
   guarantee: setting<Guarantee>({
     takes: '<name>',
     about: 'exactly-once, or at-least-once: quicker, but after a crash some outputs appear twice',
-    fallback: 'exactly-once',
+    fallback: DEFAULTS.guarantee,
     parse: (given) => oneOf(given, ['exactly-once', 'at-least-once']),
   }),
   commitInterval: setting<number | null>({
@@ -61,19 +67,19 @@ export const SETTINGS = {
     about: 'from one commit to the next; with exactly-once outputs are seen that much later',
     fallback: null,
     fallbackText: '10, with much load up to 250; with at-least-once 3 to 100',
-    parse: (given) => numberOf(given, { from: 1, to: 60_000 }),
+    parse: (given) => numberOf(given, RANGES.commitIntervalMs),
   }),
   maxCommitMb: setting<number>({
     takes: '<megabytes>',
     about: 'the most that one commit writes; less where that takes more than a few seconds',
-    fallback: 16,
-    parse: (given) => numberOf(given, { from: 1, to: 1_000 }),
+    fallback: DEFAULTS.maxCommitBytes / MEGABYTE,
+    parse: (given) => numberOf(given, RANGES.maxCommitBytes, MEGABYTE),
   }),
   maxInFlightMb: setting<number>({
     takes: '<megabytes>',
     about: 'memory for records, outputs and dead letters on their way to a commit',
-    fallback: 256,
-    parse: (given) => numberOf(given, { from: 1, to: Number.MAX_SAFE_INTEGER }),
+    fallback: DEFAULTS.maxInFlightBytes / MEGABYTE,
+    parse: (given) => numberOf(given, RANGES.maxInFlightBytes, MEGABYTE),
   }),
   deadLetterBreaker: setting<number | null>({
     takes: '<percent|off>',
@@ -81,7 +87,8 @@ export const SETTINGS = {
       'when more than that of the last 1,000 records of a partition are dead letters, it goes on at 100 a second',
     fallback: null,
     fallbackText: 'off',
-    parse: (given) => (one(given) === 'off' ? null : numberOf(given, { from: 1, to: 99 })),
+    parse: (given) =>
+      one(given) === 'off' ? null : numberOf(given, RANGES.deadLetterBreakerPercent),
   }),
   workerName: setting<string | null>({
     takes: '<name>',
@@ -94,22 +101,22 @@ export const SETTINGS = {
   from: setting<From>({
     takes: '<earliest|latest>',
     about: 'where a group that has committed nothing begins',
-    fallback: 'earliest',
+    fallback: DEFAULTS.from,
     parse: (given) => oneOf(given, ['earliest', 'latest']),
   }),
   rebuild: setting<number>({
     takes: '<all|none|duration>',
     about:
       'how much of the log to rebuild windows from where no note stands beside the offset, such as after a reset: all, 6h, none',
-    fallback: Number.POSITIVE_INFINITY,
+    fallback: DEFAULTS.rebuildMs,
     fallbackText: 'all',
     parse: rebuild,
   }),
   sessionTimeout: setting<number>({
     takes: '<seconds>',
     about: 'a worker that the group has not heard of for so long is replaced',
-    fallback: 10,
-    parse: (given) => numberOf(given, { from: 1, to: 1_800 }),
+    fallback: DEFAULTS.sessionTimeoutMs / SECOND,
+    parse: (given) => numberOf(given, RANGES.sessionTimeoutMs, SECOND),
   }),
   maxKeys: setting<number | null>({
     takes: '<number>',
@@ -117,14 +124,14 @@ export const SETTINGS = {
       'keys, and as many texts, that the windows of this worker may hold; more are dead letters STATE_LIMIT',
     fallback: null,
     fallbackText: "what half of Node's heap holds",
-    parse: (given) => numberOf(given, { from: 1, to: Number.MAX_SAFE_INTEGER }),
+    parse: (given) => numberOf(given, RANGES.maxKeys),
   }),
   maxStateMb: setting<number | null>({
     takes: '<megabytes>',
     about: 'memory that the windows of this worker may take',
     fallback: null,
     fallbackText: 'half of the memory',
-    parse: (given) => numberOf(given, { from: 1, to: Number.MAX_SAFE_INTEGER }),
+    parse: (given) => numberOf(given, RANGES.maxStateBytes, MEGABYTE),
   }),
   topic: setting<ReadonlyMap<string, string>>({
     takes: '<logical=actual>',
@@ -206,9 +213,9 @@ export const SETTINGS = {
   statusInterval: setting<number | 'off'>({
     takes: '<seconds>',
     about: 'how often the log says how the worker gets on: rates, lag, watermark, delay; or off',
-    fallback: 60,
+    fallback: DEFAULTS.statusEveryMs / SECOND,
     parse: (given) =>
-      given.values[0] === 'off' ? 'off' : numberOf(given, { from: 1, to: 86_400 }),
+      given.values[0] === 'off' ? 'off' : numberOf(given, RANGES.statusEveryMs, SECOND),
   }),
   maxAhead: setting<'none' | null>({
     takes: '<none>',
@@ -261,9 +268,11 @@ function oneOf<const T extends string>(given: Given, names: readonly T[]): T {
   return found
 }
 
-function numberOf(given: Given, { from, to }: { from: number; to: number }): number {
+/** @param unit of the setting, where the range is in another one */
+function numberOf(given: Given, range: { from: number; to: number }, unit = 1): number {
   const value = one(given)
   const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
+  const [from, to] = [range.from / unit, Math.floor(range.to / unit)]
   if (!(number >= from && number <= to)) {
     throw new Error(`"${value}" is not a whole number from ${from} to ${to}`)
   }
@@ -285,7 +294,7 @@ function rebuild(given: Given): number {
 
 function workerName(given: Given): string {
   const name = one(given)
-  if (/^[\w.-]{1,100}$/.test(name)) return name
+  if (isWorkerName(name)) return name
   throw new Error(`"${name}" is not 1 to 100 letters, digits, ".", "_" and "-"`)
 }
 

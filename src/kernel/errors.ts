@@ -124,6 +124,11 @@ export function refuseIfAny(faults: readonly TidemarkError[]): void {
   if (faults.length > 0) throw new Refused(faults)
 }
 
+/** All that was thrown at once. */
+export function faultsOf(thrown: unknown): readonly unknown[] {
+  return thrown instanceof Refused ? thrown.faults : [thrown]
+}
+
 /** The message of whatever was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)

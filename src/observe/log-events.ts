@@ -1,10 +1,10 @@
-import type { Logger } from 'pino'
 import { type Clock, every } from '../kernel/clock.ts'
 import type { Code } from '../kernel/errors.ts'
 import { partitionName, position } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf } from './by-type.ts'
+import type { Log } from './log.ts'
 import { RebalanceLog } from './rebalance-log.ts'
 import { RestoreLog } from './restore-log.ts'
 import { StatusBoard } from './status.ts'
@@ -29,7 +29,7 @@ export interface LogEventsOptions {
  * Writes what a worker does to its log: notes, state, rebalances, dead letters, waits, failed commits, and from time to time
  * how it gets on. Dead letters of one code past the first ten in a minute are told as a count, at the minute's end.
  */
-export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOptions): Observer {
+export function logEvents(log: Log, { clock, statusEveryMs }: LogEventsOptions): Observer {
   const deadLetters = new DeadLetterLog(log)
   const rebalances = new RebalanceLog(log)
   const restores = new RestoreLog(log)
@@ -54,7 +54,7 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
       }
       logState(log, event)
     },
-    note: ({ message }) => log.warn(message),
+    note: ({ message }) => log.warn({}, message),
     assigned: (event) => rebalances.assigned(event),
     lost: (event) => {
       restores.lost(event)
@@ -93,7 +93,7 @@ export function logEvents(log: Logger, { clock, statusEveryMs }: LogEventsOption
   }
 }
 
-function logState(log: Logger, event: EventOf<'state'>): void {
+function logState(log: Log, event: EventOf<'state'>): void {
   const level = event.state === 'failed' ? 'error' : event.state === 'unavailable' ? 'warn' : 'info'
   const reason = event.reason === undefined ? {} : { reason: event.reason }
   log[level]({ state: event.state, ...reason }, `worker is ${event.state}`)
@@ -101,18 +101,18 @@ function logState(log: Logger, event: EventOf<'state'>): void {
 
 /** How long brokers made the worker wait: the sum, once it is a second, at most every 5 s. */
 class ThrottlingLog {
-  readonly #log: Logger
+  readonly #log: Log
   #untoldMs = 0
   #toldMs = Number.NEGATIVE_INFINITY
 
-  constructor(log: Logger) {
+  constructor(log: Log) {
     this.#log = log
   }
 
   tell(durationMs: number, nowMs: number): void {
     this.#untoldMs += durationMs
     if (this.#untoldMs < WORTH_TELLING_MS || nowMs - this.#toldMs < PROGRESS_EVERY_MS) return
-    this.#log.warn(`throttled by the broker ${formatDuration(this.#untoldMs)}`)
+    this.#log.warn({}, `throttled by the broker ${formatDuration(this.#untoldMs)}`)
     this.#untoldMs = 0
     this.#toldMs = nowMs
   }
@@ -120,10 +120,10 @@ class ThrottlingLog {
 
 /** Keys whose events lie in several partitions: told once for each topology, since it goes on until producers are changed. */
 class KeyMismatchLog {
-  readonly #log: Logger
+  readonly #log: Log
   readonly #told = new Set<string>()
 
-  constructor(log: Logger) {
+  constructor(log: Log) {
     this.#log = log
   }
 
@@ -141,10 +141,10 @@ class KeyMismatchLog {
 }
 
 class DeadLetterLog {
-  readonly #log: Logger
+  readonly #log: Log
   readonly #countOf = new Map<Code, number>()
 
-  constructor(log: Logger) {
+  constructor(log: Log) {
     this.#log = log
   }
 

@@ -7,6 +7,14 @@ import {
 } from 'pino'
 import type { LogStream } from './log-stream.ts'
 
+/** Where log lines go: fields, then what is said. Never a payload or a key. pino's loggers are such, and so is `console`. */
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
 /** `json`: one object a line, for machines · `text`: for people. */
 export type LogFormat = 'json' | 'text'
 

@@ -1,6 +1,7 @@
 import type { Observer } from '../runtime/events.ts'
 import { commitMetrics } from './commit-metrics.ts'
 import { inferenceMetrics } from './inference-metrics.ts'
+import { keyMetrics } from './key-metrics.ts'
 import { MetricMaker } from './metric-maker.ts'
 import { partitionMetrics, restoreMetrics } from './partition-metrics.ts'
 import { recordMetrics } from './record-metrics.ts'
@@ -31,6 +32,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   countDroppedLines(make, options)
   const observers = [
     recordMetrics,
+    keyMetrics,
     inferenceMetrics,
     partitionMetrics,
     restoreMetrics,

@@ -1,18 +1,18 @@
-import type { Logger } from 'pino'
 import { partitionName } from '../kernel/ids.ts'
 import type { TopicPartition } from '../records/port.ts'
 import type { EventOf } from './by-type.ts'
+import type { Log } from './log.ts'
 import { partitionList } from './partition-list.ts'
 
 type Lost = EventOf<'lost'>
 
 /** Tells what a rebalance took and gave, one line for all partitions: one a partition would fill the log. */
 export class RebalanceLog {
-  readonly #log: Logger
+  readonly #log: Log
   readonly #lost: Lost[] = []
   readonly #assigned: TopicPartition[] = []
 
-  constructor(log: Logger) {
+  constructor(log: Log) {
     this.#log = log
   }
 

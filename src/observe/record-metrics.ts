@@ -45,11 +45,6 @@ export function recordMetrics(make: MetricMaker, watched: readonly WatchedTopolo
       deadLetters.map(({ step, code }) => ({ topology, topic, step, error_class: code })),
     ),
   })
-  const misplaced = make.counter('key_mismatch_events_total', {
-    help: 'Events in another partition than others of their key, of those that are looked at',
-    labelNames: ['topology', 'topic'],
-    known: watched.map(({ topology, source }) => ({ topology, topic: source })),
-  })
   const closed = make.counter('windows_closed_total', {
     help: 'Tumbling windows that closed',
     labelNames: ['topology', 'step'],
@@ -77,8 +72,6 @@ export function recordMetrics(make: MetricMaker, watched: readonly WatchedTopolo
       }
     },
     late: ({ topology, step, action, count }) => late.inc({ topology, step, action }, count),
-    'key-mismatch': ({ topology, partition: { topic }, events }) =>
-      misplaced.inc({ topology, topic }, events),
     'dead-letter': ({ topology, topic, step, code }) =>
       dead.inc({ topology, topic, step, error_class: code }),
     step: ({ topology, step, durationMs }) =>

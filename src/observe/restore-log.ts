@@ -1,7 +1,7 @@
-import type { Logger } from 'pino'
 import { formatDuration } from '../kernel/time.ts'
 import type { TopicPartition } from '../records/port.ts'
 import type { EventOf } from './by-type.ts'
+import type { Log } from './log.ts'
 import { partitionList } from './partition-list.ts'
 
 const PROGRESS_EVERY_MS = 5_000
@@ -14,14 +14,14 @@ type Restored = EventOf<'restored'>
  * one is done.
  */
 export class RestoreLog {
-  readonly #log: Logger
+  readonly #log: Log
   /** Those that are not done, by topology and partition; in the order in which they began. */
   readonly #open = new Map<string, Restoring>()
   #begun: Restoring[] = []
   #done: Restored[] = []
   #toldMs = Number.NEGATIVE_INFINITY
 
-  constructor(log: Logger) {
+  constructor(log: Log) {
     this.#log = log
   }
 

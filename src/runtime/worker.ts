@@ -30,8 +30,8 @@ import { limitsOf } from './topic-limits.ts'
 const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
-const MAX_COMMIT_BYTES = 16_000_000
-const MAX_IN_FLIGHT_BYTES = 256_000_000
+export const MAX_COMMIT_BYTES = 16_000_000
+export const MAX_IN_FLIGHT_BYTES = 256_000_000
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 10_000
 

@@ -1,4 +1,4 @@
-import { type Node, parseExpressionAt } from 'acorn'
+import { functionTree } from './function-tree.ts'
 
 // What a function of an author's does, by its source, however a loader has printed it: tsx, tsc and esbuild print one function three
 // ways. Layout, quotes, brackets, and the names of what it declares itself do not count; what it captures or calls is not seen.
@@ -6,21 +6,8 @@ import { type Node, parseExpressionAt } from 'acorn'
 /** A text that is equal for functions that read alike. */
 export function formOf(of: (...args: never[]) => unknown): string {
   const source = of.toString()
-  const node = parsed(source)
+  const node = functionTree(source)
   return node === null ? source.replace(/\s+/g, '') : JSON.stringify(new Form().of(node, null))
-}
-
-/** `null`: it cannot be read, as one of the engine's own cannot. */
-function parsed(source: string): Node | null {
-  // A method stands in a class or an object; alone it is none.
-  for (const text of [`(${source})`, `({${source}})`]) {
-    try {
-      return parseExpressionAt(text, 0, { ecmaVersion: 'latest' })
-    } catch {
-      // It may be the other one.
-    }
-  }
-  return null
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -125,7 +112,8 @@ function simplified(node: Fields): Fields {
   }
   if (node['type'] === 'MemberExpression' && node['computed'] === false) {
     const { object, property } = node as { object: Fields; property: Fields }
-    const isModule = /^import_|_\d+$/.test(String(object['name'] ?? ''))
+    const { name } = object
+    const isModule = typeof name === 'string' && /^import_|_\d+$/.test(name)
     if (isModule && property['type'] === 'Identifier') return property
   }
   return node

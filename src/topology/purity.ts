@@ -1,13 +1,7 @@
-import {
-  type AnyNode,
-  type Expression,
-  type Identifier,
-  type PrivateIdentifier,
-  parse,
-  type Super,
-} from 'acorn'
+import { type Expression, type Identifier, type PrivateIdentifier, type Super } from 'acorn'
 import { full, simple } from 'acorn-walk'
 import { type Definition, type FeaturesStep, type Step, stepsOf } from './definition.ts'
+import { functionTree } from './function-tree.ts'
 
 // An author's functions must be pure: a log that is read again must give the same answers. What they use beside their event is
 // looked for in their text. That is a note and no fault: a name may be the author's own, and what a function calls is not seen.
@@ -53,7 +47,7 @@ export function purityNotes(definition: Definition): string[] {
   for (const [place, of] of functionsOf(definition)) {
     if (typeof of !== 'function' || seen.has(of)) continue
     seen.add(of)
-    const found = impuritiesIn(Function.prototype.toString.call(of))
+    const found = impuritiesIn(of.toString())
     if (found.length === 0) continue
     const kinds = [...new Set(found.map((name) => KINDS[IMPURE[name] as Kind]))]
     notes.push(
@@ -66,7 +60,7 @@ export function purityNotes(definition: Definition): string[] {
 
 /** What a function uses by its text, each once: `Date.now`, `new Date()`, `process`, … */
 export function impuritiesIn(text: string): string[] {
-  const tree = parsed(text)
+  const tree = functionTree(text)
   if (tree === null) return nativeIn(text)
   const own = new Set<string>()
   full(tree, (node, _, as) => {
@@ -85,22 +79,6 @@ export function impuritiesIn(text: string): string[] {
     CallExpression: ({ callee }) => note(`${globalName(callee, own)}()`),
   })
   return [...found]
-}
-
-/** The syntax of a function; `null` when its text is none. */
-function parsed(text: string): AnyNode | null {
-  const options = {
-    ecmaVersion: 'latest',
-    sourceType: 'module',
-    checkPrivateFields: false,
-  } as const
-  // An arrow or a function; else a method, as it stands in an object or, static, in a class.
-  for (const whole of [`(${text}\n)`, `({${text}\n})`, `(class {${text}\n})`]) {
-    try {
-      return parse(whole, options)
-    } catch {}
-  }
-  return null
 }
 
 function nativeIn(text: string): string[] {

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { PROCESS_TEST_MS } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
@@ -71,6 +72,29 @@ test('a source that changed is built anew, one that is gone leaves nothing', {
   rmSync(join(folder, 'src/cli/gone.ts'))
   expect(await start(folder)).toBe('0 second an argument')
   expect(readdirSync(join(folder, 'dist/cli'))).toEqual(['main.js'])
+})
+
+test('a start leaves the declarations of types that a build has made', {
+  timeout: 2 * PROCESS_TEST_MS,
+}, async () => {
+  const folder = checkout()
+  const build = pathToFileURL(join(folder, 'src/cli/build.js')).href
+  const { declareWhenStale } = (await import(build)) as { declareWhenStale: () => Promise<void> }
+  await declareWhenStale()
+  const declared = ['gone.d.ts', 'main.d.ts']
+  expect(readdirSync(join(folder, 'dist/cli'))).toEqual(declared)
+  await start(folder)
+  expect(readdirSync(join(folder, 'dist/cli'))).toEqual([
+    'gone.d.ts',
+    'gone.js',
+    'main.d.ts',
+    'main.js',
+  ])
+
+  rmSync(join(folder, 'src/cli/gone.ts'))
+  await start(folder)
+  await declareWhenStale()
+  expect(readdirSync(join(folder, 'dist/cli'))).toEqual(['main.d.ts', 'main.js'])
 })
 
 test('an installed package, which has no build.js, runs what it shipped', {

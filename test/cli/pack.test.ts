@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { folderWith } from '../support/folder.ts'
@@ -10,27 +10,57 @@ import { ROOT } from '../support/paths.ts'
 
 const run = promisify(execFile)
 /** npm fetches what its cache does not hold; the models' runtime alone is 100 MB. */
-const INSTALL_MS = 240_000
-const NPM = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
+const INSTALL_MS = 400_000
+const BUILD_MS = 120_000
+const NPM = ['--prefer-offline', '--no-audit', '--no-fund']
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc')
 
-/** Packs a copy of this checkout: packing builds anew, and other tests use what is built here. */
-async function pack(destination: string): Promise<string> {
-  const checkout = folderWith({})
-  for (const part of ['package.json', 'tsconfig.json', 'src', 'topologies']) {
-    cpSync(join(ROOT, part), join(checkout, part), { recursive: true })
+/** A copy of this checkout: packing builds anew, and other tests use what is built here. */
+function checkout(): string {
+  const folder = folderWith({})
+  const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    files: string[]
   }
-  symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'))
-  const args = ['run', '--silent', 'pack', '--', '--silent', '--pack-destination', destination]
-  const { stdout } = await run('npm', args, { cwd: checkout })
-  return stdout.trim().split('\n').at(-1) as string
+  const packed = files.filter((part) => !/^!|^dist$/.test(part))
+  for (const part of ['package.json', '.npmrc', 'tsconfig.json', 'README.md', 'src', ...packed]) {
+    cpSync(join(ROOT, part), join(folder, part), { recursive: true })
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  return folder
 }
 
+/** A user whom npm runs no scripts for. */
+function cautious() {
+  const userconfig = join(folderWith({ '.npmrc': 'ignore-scripts=true\n' }), '.npmrc')
+  return { ...process.env, npm_config_userconfig: userconfig }
+}
+
+/** Packs a checkout whose `dist` is what a start of the command line leaves. */
+async function pack(destination: string): Promise<string> {
+  const cwd = checkout()
+  await run(process.execPath, ['src/cli/bin.js', '--version'], { cwd })
+  const args = ['run', '--silent', 'pack', '--', '--silent', '--pack-destination', destination]
+  const { stdout } = await run('npm', args, { cwd, env: cautious() })
+  return join(destination, stdout.trim().split('\n').at(-1) as string)
+}
+
+test('npm pack alone, which builds nothing, is refused and names the command that packs', {
+  timeout: BUILD_MS,
+}, async () => {
+  const cwd = checkout()
+  await expect(run('npm', ['pack'], { cwd, env: cautious() })).rejects.toMatchObject({
+    stderr: expect.stringContaining('use-npm-run-pack'),
+  })
+  expect(readdirSync(cwd).filter((file) => file.endsWith('.tgz'))).toEqual([])
+})
+
 test('the packed package works in a folder of its own', { timeout: INSTALL_MS }, async () => {
-  const folder = folderWith({ 'package.json': '{"private":true}' })
-  const tarball = await pack(folder)
-  await run('npm', ['install', join(folder, tarball), ...NPM], { cwd: folder })
-  const types = readFileSync(join(folder, 'node_modules/tidemark/dist/index.d.ts'), 'utf8')
-  expect(types).toContain('defineTopology')
+  const folder = folderWith({
+    'package.json': '{"private":true}',
+    '.npmrc': 'onnxruntime-node-install=skip\n',
+  })
+  const tarball = await pack(folderWith({}))
+  await run('npm', ['install', tarball, ...NPM], { cwd: folder })
   const tidemark = (args: string[], cwd = folder) =>
     run(join(folder, 'node_modules/.bin/tidemark'), args, { cwd })
 
@@ -47,12 +77,52 @@ test('the packed package works in a folder of its own', { timeout: INSTALL_MS },
   expect(scored.stdout.trim().split('\n').length).toBeGreaterThan(400)
   expect(JSON.parse(scored.stdout.split('\n')[0] ?? '')).toMatchObject({ model: 'card-gbdt@1' })
 
-  // The folder that init makes: it refuses one that is not empty, and its own test passes.
+  // Its types are there: they pass what is right and refuse what is not.
+  const flags =
+    '--noEmit --strict --skipLibCheck --target es2023 --types --allowImportingTsExtensions'
+  const check = (file: string) =>
+    run(process.execPath, [TSC, ...flags.split(' '), '--module', 'preserve', file], { cwd: folder })
+  await check('own.ts')
+  const service = "import { runWorker } from 'tidemark'\nvoid runWorker([], { group: 1 })\n"
+  writeFileSync(join(folder, 'wrong.ts'), service + source.replace('seconds(30)', '30_000'))
+  await expect(check('wrong.ts')).rejects.toMatchObject({
+    stdout: expect.stringMatching(
+      /^wrong\.ts\(2,.*: error TS2322.*\n(.*\n)*wrong\.ts\(1\d,.*: error TS2322/,
+    ),
+  })
+
+  // The folder that init makes: it refuses one that is not empty, installs by itself, and its own tests pass.
   await expect(tidemark(['init', '.'])).rejects.toMatchObject({ code: 3 })
-  await tidemark(['init', 'mine'])
-  const mine = join(folder, 'mine')
-  const dev = await tidemark(['dev', 'topology.ts', '--input', 'sample.ndjson'], mine)
+  const mine = join(folderWith({}), 'mine')
+  await tidemark(['init', mine])
+  const manifest = JSON.parse(readFileSync(join(mine, 'package.json'), 'utf8')) as {
+    dependencies: object
+  }
+  expect(manifest.dependencies).toMatchObject({ tidemark: `file:${tarball}` })
+  await run('npm', ['install', ...NPM], { cwd: mine })
+  const dev = await run('npm', ['run', 'dev'], { cwd: mine })
   expect(dev.stderr).toMatch(/^500 in = \d+ scored/m)
   const tested = await run('npm', ['test'], { cwd: mine })
   expect(tested.stdout).toMatch(/^\S+ pass 2$/m)
+  writeFileSync(join(mine, 'wrong.ts'), "export const amount: number = 'ten'\n")
+  await expect(run('npm', ['test'], { cwd: mine })).rejects.toMatchObject({
+    stdout: expect.stringContaining('wrong.ts(1,14): error TS2322'),
+  })
+
+  expect(deadLinks(join(folder, 'node_modules/tidemark'))).toEqual([])
 })
+
+/** Links in the pages of a package that lead to nothing in it. */
+function deadLinks(root: string): string[] {
+  const pages = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.md') && !file.startsWith('node_modules'),
+  )
+  expect(pages).toContain('README.md')
+  return pages.flatMap((page) => {
+    const links = [...readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)\s#]+)[^)]*\)/g)]
+    return links
+      .map((link) => link[1] as string)
+      .filter((to) => !/^\w+:/.test(to) && !existsSync(join(root, dirname(page), to)))
+      .map((to) => `${page}: ${to}`)
+  })
+}

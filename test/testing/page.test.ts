@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { testFile } from '../../src/cli/init-files.ts'
+import { PROCESS_TEST_MS } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
@@ -36,13 +37,15 @@ test('every example that is tested is on the page', () => {
   expect(titles.filter((title) => !page.includes(`test('${title}'`))).toEqual([])
 })
 
-test('the folder that init makes has a test for node:test that is on the page, and it passes', async () => {
+test('the folder that init makes has a test for node:test that is on the page, and it passes', {
+  timeout: 2 * PROCESS_TEST_MS,
+}, async () => {
   const folder = join(folderWith({}), 'mine')
   await run(process.execPath, [join(ROOT, 'src/cli/bin.js'), 'init', folder])
   expect(blocks).toContain(readFileSync(join(folder, 'topology.test.ts'), 'utf8'))
   mkdirSync(join(folder, 'node_modules'))
   symlinkSync(ROOT, join(folder, 'node_modules/tidemark'))
-  for (const name of ['tsx', 'zod']) {
+  for (const name of ['.bin', '@types', 'tsx', 'zod']) {
     symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name))
   }
   const { NODE_TEST_CONTEXT: _, ...env } = process.env

@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { packageVersion } from '../../host/version.ts'
 import { type Colors, count, plural } from '../print.ts'
-import { packageVersion } from '../version.ts'
 import { LATE_MIN } from './board.ts'
 import type { Figures } from './figures.ts'
 import { BROKEN_RECORDS } from './flights.ts'

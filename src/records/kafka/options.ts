@@ -3,7 +3,7 @@ import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 
 // How to reach the brokers, and what is refused before a connection is tried.
 
-interface KafkaTls {
+export interface KafkaTls {
   /** PEM. @default the certificate authorities that Node ships */
   readonly ca?: string
   /** PEM; with `key`, when brokers ask clients for a certificate. */
@@ -47,7 +47,7 @@ export type KafkaLog = (warning: string) => void
 
 /** The library's own configuration. @throws Refused with `CONFIG_INVALID` */
 export function clientConfig(options: KafkaOptions): KafkaConfig {
-  refuseIfAny(faultsOf(options))
+  refuseIfAny(kafkaFaults(options))
   const { brokers, workerName, tls, sasl } = options
   // By it a worker finds the dead one whose place it takes.
   const clientId = workerName ?? options.clientId ?? 'tidemark'
@@ -65,28 +65,25 @@ export function clientConfig(options: KafkaOptions): KafkaConfig {
   }
 }
 
-function faultsOf({ brokers, tls, sasl }: KafkaOptions): TidemarkError[] {
+/** What is wrong with how the brokers are to be reached, each a `CONFIG_INVALID` with the option as its place. */
+export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
+  const add = (where: keyof KafkaOptions, message: string, hint?: string) => {
+    const details = hint === undefined ? { where } : { where, hint }
+    faults.push(new TidemarkError('CONFIG_INVALID', message, details))
+  }
   if (brokers.length === 0) {
-    faults.push(new TidemarkError('CONFIG_INVALID', 'no broker is named', { hint: 'host:port' }))
+    add('brokers', 'no broker is named', 'host:port')
   }
   for (const broker of brokers) {
     if (/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(broker)) continue
-    faults.push(
-      new TidemarkError('CONFIG_INVALID', `broker ${JSON.stringify(broker)} is not host:port`),
-    )
+    add('brokers', `broker ${JSON.stringify(broker)} is not host:port`)
   }
   if (sasl?.mechanism === 'plain' && tls === undefined) {
-    faults.push(
-      new TidemarkError('CONFIG_INVALID', 'SASL PLAIN without TLS would send the password open', {
-        hint: 'turn TLS on, or use SCRAM',
-      }),
-    )
+    add('sasl', 'SASL PLAIN without TLS would send the password open', 'turn TLS on, or use SCRAM')
   }
   if (tls !== undefined && tls !== true && (tls.cert === undefined) !== (tls.key === undefined)) {
-    faults.push(
-      new TidemarkError('CONFIG_INVALID', 'a TLS client certificate needs both cert and key'),
-    )
+    add('tls', 'a TLS client certificate needs both cert and key')
   }
   return faults
 }

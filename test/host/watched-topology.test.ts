@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { watchedTopology } from '../../src/cli/watched-topology.ts'
+import { watchedTopology } from '../../src/host/watched-topology.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import { observeAll } from '../../src/observe/observe-all.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'

@@ -1,0 +1,183 @@
+import { wallClock } from '../kernel/clock.ts'
+import { faultsOf, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import type { Log } from '../observe/log.ts'
+import { logEvents } from '../observe/log-events.ts'
+import { createMetrics, type Metrics } from '../observe/metrics.ts'
+import { observeAll } from '../observe/observe-all.ts'
+import { KafkaRecords } from '../records/kafka/kafka-records.ts'
+import type { Observer } from '../runtime/events.ts'
+import { limitsOfMachine } from '../runtime/machine-limits.ts'
+import { type Prepared, prepare } from '../runtime/prepare.ts'
+import { startWorker, type Worker } from '../runtime/worker.ts'
+import { createHealth, type Health } from '../serve/health.ts'
+import { type HttpServer, serveHttp } from '../serve/http.ts'
+import { type Definition, isDefinition } from '../topology/definition.ts'
+import { DEFAULTS, optionFaults, type RunWorkerOptions } from './options.ts'
+import type { RunningWorker } from './running-worker.ts'
+import { packageVersion } from './version.ts'
+import { watchedTopology } from './watched-topology.ts'
+
+// A worker with all that it needs around it, in a process that may be anybody's: it ends nothing but itself.
+
+/** @throws as {@link runWorker} */
+export async function prepareAndHost(
+  topologies: readonly Definition[],
+  options: RunWorkerOptions,
+): Promise<RunningWorker> {
+  refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
+  const { models = {}, topics = {}, maxAhead } = options
+  const prepared = await prepare(topologies, {
+    models: new Map(Object.entries(models)),
+    topics: new Map(Object.entries(topics)),
+    ...(maxAhead === undefined ? {} : { maxAhead }),
+  })
+  return hostWorker({ prepared, options })
+}
+
+function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
+  if (topologies.length === 0) return [new TidemarkError('CONFIG_INVALID', 'no topology is given')]
+  const hint = 'it is what defineTopology gives'
+  return topologies
+    .filter((topology) => !isDefinition(topology))
+    .map(() => new TidemarkError('CONFIG_INVALID', 'what is given is no topology', { hint }))
+}
+
+/** A worker that is about to start. */
+export interface Hosted {
+  readonly prepared: Prepared
+  readonly options: RunWorkerOptions
+  /** Log lines that could not be written so far. @default none */
+  readonly droppedLines?: () => number
+  /** Told before anything is asked of a broker. */
+  readonly announce?: (about: Pick<RunningWorker, 'group' | 'http'>) => void
+}
+
+/**
+ * Starts a worker on Kafka, and closes all that belongs to it, the models too, when it ends.
+ *
+ * @throws TidemarkError `CONFIG_INVALID` when HTTP cannot be served · `CLIENT_BROKEN`
+ */
+export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
+  const { prepared, options, announce } = hosted
+  const { log, signal } = options
+  const group = groupOf(options.group, prepared)
+  let watch: Watch | null = null
+  let records: KafkaRecords
+  try {
+    watch = await watchers(hosted)
+    records = recordsOf(options, watch.health)
+  } catch (thrown) {
+    await watch?.http?.close()
+    await prepared.close()
+    throw thrown
+  }
+  const { http, observer } = watch
+  announce?.({ group, http })
+  const { guarantee = DEFAULTS.guarantee, workerName } = options
+  log?.info({ group, guarantee, ...(workerName && { workerName }) }, 'worker starts')
+  const worker = startWorker({ prepared, records, group, observer, ...workerOptions(options) })
+  const stop = () => void worker.stop().catch(() => {})
+  if (signal?.aborted) stop()
+  signal?.addEventListener('abort', stop, { once: true })
+  const done = ended(worker, log, async () => {
+    signal?.removeEventListener('abort', stop)
+    await records.close()
+    await http?.close()
+    await prepared.close()
+  })
+  // Whoever waits for `done` hears of it; nobody has to.
+  done.catch(() => {})
+  return {
+    group,
+    notes: prepared.notes,
+    http,
+    done,
+    stop: () => {
+      stop()
+      return done
+    },
+  }
+}
+
+/** The group that is named, else one of the topologies' names. */
+export function groupOf(group: string | null | undefined, { topologies }: Prepared): string {
+  return group ?? topologies.map((t) => t.definition.name).join('+')
+}
+
+async function ended(worker: Worker, log: Log | undefined, close: () => Promise<void>) {
+  try {
+    await worker.done
+  } catch (thrown) {
+    if (log !== undefined) logFailure(thrown, log)
+    throw thrown
+  } finally {
+    await close()
+  }
+}
+
+/** For machines, which do not read what is said to people. */
+function logFailure(thrown: unknown, log: Log): void {
+  for (const fault of faultsOf(thrown)) {
+    const { code, where, hint } = fault instanceof TidemarkError ? fault : { code: 'INVARIANT' }
+    log.error({ code, where, hint }, messageOf(fault))
+  }
+}
+
+function recordsOf(options: RunWorkerOptions, health: Health): KafkaRecords {
+  const { brokers = DEFAULTS.brokers, tls, sasl, workerName, sessionTimeoutMs, log } = options
+  return new KafkaRecords({
+    brokers,
+    ...(tls && { tls }),
+    ...(sasl && { sasl }),
+    ...(workerName === undefined ? {} : { workerName }),
+    sessionTimeoutMs: sessionTimeoutMs ?? DEFAULTS.sessionTimeoutMs,
+    // While it does not run, its state tells what keeps it.
+    log: (warning) => {
+      if (health.readiness().state === 'running') log?.warn({}, warning)
+    },
+  })
+}
+
+function workerOptions(options: RunWorkerOptions) {
+  const { brokers, commitIntervalMs, deadLetterBreakerPercent, maxKeys, maxStateBytes } = options
+  const machine = limitsOfMachine()
+  return {
+    brokers: (brokers ?? DEFAULTS.brokers).join(','),
+    guarantee: options.guarantee ?? DEFAULTS.guarantee,
+    from: options.from ?? DEFAULTS.from,
+    rebuildMs: options.rebuildMs ?? DEFAULTS.rebuildMs,
+    maxCommitBytes: options.maxCommitBytes ?? DEFAULTS.maxCommitBytes,
+    maxInFlightBytes: options.maxInFlightBytes ?? DEFAULTS.maxInFlightBytes,
+    ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
+    ...(deadLetterBreakerPercent === undefined ? {} : { breakerPercent: deadLetterBreakerPercent }),
+    limits: { maxKeys: maxKeys ?? machine.maxKeys, maxBytes: maxStateBytes ?? machine.maxBytes },
+  }
+}
+
+interface Watch {
+  readonly observer: Observer
+  readonly health: Health
+  readonly http: HttpServer | null
+}
+
+/** All that looks on: the owner's observer, the log, and metrics and an HTTP server when they are wanted. */
+async function watchers({ prepared, options, droppedLines }: Hosted): Promise<Watch> {
+  const { log, observer, http: address, statusEveryMs = DEFAULTS.statusEveryMs } = options
+  const health = createHealth()
+  const observers = [health.observer, ...(observer ? [observer] : [])]
+  if (log !== undefined) {
+    const every = statusEveryMs === 'off' ? null : statusEveryMs
+    observers.push(logEvents(log, { clock: wallClock, statusEveryMs: every }))
+  }
+  let http: HttpServer | null = null
+  if (address !== undefined) {
+    const metrics: Metrics = createMetrics({
+      version: packageVersion(),
+      topologies: prepared.topologies.map(watchedTopology),
+      ...(droppedLines && { droppedLines }),
+    })
+    observers.unshift(metrics.observer)
+    http = await serveHttp({ ...address, health, metrics })
+  }
+  return { observer: observeAll(...observers), health, http }
+}

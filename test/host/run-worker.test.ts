@@ -1,0 +1,167 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { Refused, type RunWorkerOptions, runWorker } from 'tidemark'
+import { expect, test } from 'vitest'
+import type { RuntimeEvent } from '../../src/runtime/events.ts'
+import cardFraud from '../../topologies/card-fraud.ts'
+import { PROCESS_TEST_MS } from '../services/tidemark-in-test.ts'
+import { ROOT } from '../support/paths.ts'
+import { explain } from './page/service.ts'
+
+/** Where nobody listens. */
+const NOBODY = ['127.0.0.1:1']
+const MODELS = join(ROOT, 'test/fixtures/models')
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'warning', 'uncaughtException', 'exit'] as const
+
+/** What it is refused for, one line a fault. */
+async function refusals(options: object, topologies: object = cardFraud): Promise<string[]> {
+  try {
+    await runWorker(topologies as typeof cardFraud, options)
+  } catch (thrown) {
+    if (!(thrown instanceof Refused)) throw thrown
+    return explain(thrown)
+  }
+  throw new Error('nothing was refused')
+}
+
+/** A worker without a broker, once it has found that there is none. */
+async function unavailable(options: RunWorkerOptions = {}) {
+  const events: RuntimeEvent[] = []
+  let tell = () => {}
+  const found = new Promise<void>((resolve) => (tell = resolve))
+  const observer = (event: RuntimeEvent) => {
+    events.push(event)
+    if (event.type === 'state' && event.state === 'unavailable') tell()
+  }
+  const worker = await runWorker(cardFraud, { brokers: NOBODY, observer, ...options })
+  await found
+  const states = () => events.flatMap((event) => (event.type === 'state' ? [event.state] : []))
+  return { worker, states }
+}
+
+test('options that cannot be are refused all at once, each with its name', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  const wrong = {
+    brokers: ['kafka'],
+    sasl: { mechanism: 'plain', username: 'u', password: 'secret' },
+    guarantee: 'twice',
+    from: 'middle',
+    group: '',
+    workerName: 'a b',
+    commitIntervalMs: 0,
+    sessionTimeoutMs: 999,
+    deadLetterBreakerPercent: 100,
+    rebuildMs: -1,
+    maxKeys: 1.5,
+    statusEveryMs: Number.NaN,
+    http: { port: 65_536 },
+  }
+  const told = await refusals(wrong)
+  expect(told).toEqual([
+    'CONFIG_INVALID · broker "kafka" is not host:port · brokers',
+    expect.stringContaining('CONFIG_INVALID · SASL PLAIN without TLS'),
+    'CONFIG_INVALID · "twice" is not exactly-once or at-least-once · guarantee',
+    'CONFIG_INVALID · "middle" is not earliest or latest · from',
+    'CONFIG_INVALID · is empty · group',
+    expect.stringMatching(/^CONFIG_INVALID · "a b" is not 1 to 100 .* · workerName$/),
+    'CONFIG_INVALID · 0 is not a whole number from 1 to 60000 · commitIntervalMs',
+    'CONFIG_INVALID · 100 is not a whole number from 1 to 99 · deadLetterBreakerPercent',
+    'CONFIG_INVALID · 999 is not a whole number from 1000 to 1800000 · sessionTimeoutMs',
+    'CONFIG_INVALID · 1.5 is not a whole number from 1 to 9007199254740991 · maxKeys',
+    'CONFIG_INVALID · NaN is not a whole number from 1000 to 86400000 · statusEveryMs',
+    expect.stringMatching(/^CONFIG_INVALID · -1 is not .* · rebuildMs$/),
+    'CONFIG_INVALID · 65536 is not a whole number from 0 to 65535 · http.port',
+  ])
+  expect(told.join('\n')).not.toContain('secret')
+})
+
+test('what is no topology, a topic that none has and a model that does not fit are refused', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  expect(await refusals({}, [])).toEqual(['CONFIG_INVALID · no topology is given'])
+  expect(await refusals({}, { name: 'x' })).toEqual([
+    'CONFIG_INVALID · what is given is no topology · it is what defineTopology gives',
+  ])
+  const models = { 'card-gbdt': join(MODELS, 'card-12-inputs.onnx') }
+  const told = await refusals({ models, topics: { orders: 'o' } })
+  expect(told).toHaveLength(2)
+  expect(told[0]).toMatch(/^CONFIG_INVALID · no topology has a topic "orders"/)
+  expect(told[1]).toMatch(/^MODEL_INPUT · card-gbdt@1/)
+})
+
+test('without a broker it goes on trying; it listens to no signal, serves nothing, and ends when told', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  const count = () => SIGNALS.map((name) => process.listenerCount(name))
+  const before = count()
+  const { worker, states } = await unavailable()
+  expect(worker).toMatchObject({ group: 'card-fraud', http: null })
+  expect(worker.notes.join()).toContain('remembers keys for ever')
+  expect(count()).toEqual(before)
+  await worker.stop()
+  await worker.done
+  expect(states()).toEqual(['starting', 'unavailable', 'stopped'])
+})
+
+test('an abort stops it, also one that came before it began', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  const later = new AbortController()
+  const { worker, states } = await unavailable({ signal: later.signal })
+  later.abort()
+  await worker.done
+  expect(states().at(-1)).toBe('stopped')
+
+  const toldEarly: string[] = []
+  const early = await runWorker(cardFraud, {
+    brokers: NOBODY,
+    signal: AbortSignal.abort(),
+    observer: (event) => event.type === 'state' && toldEarly.push(event.state),
+  })
+  await early.done
+  expect(toldEarly).toEqual(['starting', 'stopped'])
+})
+
+test('it logs and serves where it is asked to, and what it served is closed with it', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  const lines: string[] = []
+  const take = (fields: object, message: string) => {
+    lines.push(`${message} ${JSON.stringify(fields)}`)
+  }
+  const log = { debug: take, info: take, warn: take, error: take }
+  const { worker } = await unavailable({ log, http: { port: 0 }, group: 'g', workerName: 'w-0' })
+  const address = `http://${worker.http?.host}:${worker.http?.port}`
+  expect((await fetch(`${address}/livez`)).status).toBe(200)
+  expect((await fetch(`${address}/readyz`)).status).toBe(503)
+  const metrics = await (await fetch(`${address}/metrics`)).text()
+  expect(metrics).toMatch(/^tidemark_model_info\{model="card-gbdt",version="1",.*\} 1$/m)
+  expect(lines[0]).toBe('worker starts {"group":"g","guarantee":"exactly-once","workerName":"w-0"}')
+  expect(lines.some((line) => line.startsWith('worker is unavailable'))).toBe(true)
+
+  const port = worker.http?.port ?? 0
+  const second = runWorker(cardFraud, { brokers: NOBODY, http: { port } })
+  await expect(second).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  await worker.stop()
+  await expect(fetch(`${address}/livez`)).rejects.toThrow('fetch failed')
+})
+
+test('who only defines a topology loads neither a client for Kafka nor a runtime for models', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  const index = pathToFileURL(join(ROOT, 'dist/index.js')).href
+  const script = `import { createRequire } from 'node:module'
+const { cache } = createRequire(${JSON.stringify(index)})
+const loaded = () => ['kafkajs', 'onnxruntime-node', 'prom-client'].filter((name) =>
+  Object.keys(cache).some((file) => file.includes('node_modules/' + name)))
+const { runWorker } = await import(${JSON.stringify(index)})
+console.log(loaded().join())
+await runWorker([]).catch(() => {})
+console.log(loaded().join())`
+  const args = ['--input-type=module', '--eval', script]
+  const { stdout } = await promisify(execFile)(process.execPath, args)
+  expect(stdout).toBe('\nkafkajs,onnxruntime-node,prom-client\n')
+})

@@ -1,0 +1,129 @@
+"""Trains card-gbdt.onnx and writes its golden rows: is a payment suspicious?
+
+The features of the training rows are computed by Tidemark itself: they are what the topology wrote beside its answers, so
+training and serving cannot disagree. What became known later stands in labels.csv, a payment's id and 1 or 0. The labels
+that come with this folder are invented, as its payments are: put your own in their place.
+
+    python3 -m venv .venv && . .venv/bin/activate
+    pip install -r models/requirements.txt
+    npm run train
+
+That is: rows.ndjson is written anew, this script is run on it, and the model's definition follows its file. The earlier four
+fifths of the payments are for training, the rest is to test on. The same rows give the same file on the same machine.
+
+Rows need a model that fits the topology. After a change of its features, and for a topology that has none yet, make first one
+that answers 0.5 to everything; rows that it scored are as good as any:
+
+    npx tidemark graph topology.ts --format json | python models/train.py
+    npm run model
+"""
+import csv
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from onnx import TensorProto as T, checker, helper as h, numpy_helper, save
+
+MODEL = Path(__file__).with_name("card-gbdt.onnx")
+GOLDEN = MODEL.with_suffix(".golden.json")
+TREES = dict(n_estimators=40, num_leaves=6, learning_rate=0.08, min_child_samples=20)
+REPEATABLE = dict(random_state=1, deterministic=True, force_row_wise=True, num_threads=1, verbose=-1)
+PROBABILITY = h.make_tensor_value_info("probability", T.FLOAT, ["N", 1])
+
+
+def main():
+    if len(sys.argv) == 1:
+        features = features_of(json.load(sys.stdin))
+        keep(half_for_all(features), features, np.zeros((1, len(features)), np.float32))
+        return
+    features, x, y = read_rows(*sys.argv[1:3])
+    split = len(x) * 4 // 5
+    x_test, y_test = x[split:], y[split:]
+    keep(trained(x[:split], y[:split]), features, np.random.default_rng(1).permutation(x_test)[:200])
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    p = scores(x_test)[:, 0]
+    print(f"{split} payments to train on, {len(x_test)} to test on: {y_test.mean():.3f} suspicious")
+    print(f"AUC {roc_auc_score(y_test, p):.3f}, log loss {log_loss(y_test, p):.3f}, mean score {p.mean():.3f}")
+
+
+def features_of(graph):
+    """The names of a topology's features, in their order."""
+    return [name for step in graph["steps"] if step["op"] == "features" for name in step["detail"]["features"]]
+
+
+def read_rows(rows_file, labels_file):
+    """The names of the features, and features and label of each payment with a label, by event time."""
+    labels = {line["paymentId"]: int(line["suspicious"]) for line in csv.DictReader(open(labels_file))}
+    rows = [row for row in map(json.loads, open(rows_file)) if row["paymentId"] in labels]
+    # The order of partitions among each other is chance.
+    rows.sort(key=lambda row: (row["paidAt"], row["paymentId"]))
+    features = list(rows[0]["features"])
+    # What is null is NaN.
+    x = np.array([[row["features"][name] for name in features] for row in rows], np.float32)
+    return features, x, np.array([labels[row["paymentId"]] for row in rows])
+
+
+def trained(x, y):
+    from lightgbm import LGBMClassifier
+    from onnxmltools import convert_lightgbm
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    trees = LGBMClassifier(**TREES, **REPEATABLE).fit(x, y)
+    inputs = [("features", FloatTensorType(["N", x.shape[1]]))]
+    model = convert_lightgbm(trees, MODEL.stem, inputs, target_opset=15, zipmap=False)
+    # The converter gives a label and the probabilities of both classes: only that of class 1 is kept.
+    graph = model.graph
+    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "class1"))
+    graph.node.append(h.make_node("Gather", ["probabilities", "class1"], ["probability"], axis=1))
+    del graph.output[:]
+    graph.output.append(PROBABILITY)
+    # The converter lists the operator sets in an order of chance: sorted, the same rows give the same file.
+    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
+    return model
+
+
+def half_for_all(features):
+    rows = h.make_tensor_value_info("features", T.FLOAT, ["N", len(features)])
+    zeros = numpy_helper.from_array(np.zeros((len(features), 1), np.float32), "zeros")
+    nodes = [
+        h.make_node("MatMul", ["features", "zeros"], ["zero"]),
+        h.make_node("Sigmoid", ["zero"], ["probability"]),
+    ]
+    graph = h.make_graph(nodes, "half", [rows], [PROBABILITY], [zeros])
+    return h.make_model(graph, opset_imports=[h.make_opsetid("", 15)], ir_version=8)
+
+
+def keep(model, features, rows):
+    checker.check_model(model)
+    save(model, MODEL)
+    golden = {
+        "model": MODEL.name,
+        "sha256": hashlib.sha256(MODEL.read_bytes()).hexdigest(),
+        "input": "features",
+        "output": "probability",
+        "features": features,
+        "runtime": f"onnxruntime (Python) {onnxruntime.__version__}, CPU",
+    }
+    lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in golden.items()]
+    for name, table in [("inputs", rows), ("outputs", scores(rows))]:
+        listed = ",\n".join("  [" + ",".join(map(shortest, row)) + "]" for row in table)
+        lines.append(f' "{name}": [\n{listed}\n ]')
+    GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def scores(rows):
+    return onnxruntime.InferenceSession(MODEL).run(["probability"], {"features": rows})[0]
+
+
+def shortest(number):
+    """The shortest decimal that rounds to this float32; NaN is null, as Tidemark reads it."""
+    return "null" if np.isnan(number) else np.format_float_positional(number, unique=True, trim="-")
+
+
+main()
