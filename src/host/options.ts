@@ -14,13 +14,13 @@ import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from '../runtime/worker.ts'
 export interface RunWorkerOptions {
   /** `host:port` of brokers to ask first. @default 127.0.0.1:9092 */
   readonly brokers?: readonly string[]
-  /** @default no TLS */
+  /** Certificates, or `true` for those that Node trusts. @default no TLS */
   readonly tls?: KafkaTls | true
   /** PLAIN is refused without TLS. @default no login */
   readonly sasl?: KafkaSasl
   /** Consumer group; workers of one group share the partitions. @default the topologies' names, with `+` between them */
   readonly group?: string
-  /** @default 'exactly-once' */
+  /** What holds when a worker ends in the middle of its work. @default 'exactly-once' */
   readonly guarantee?: Guarantee
   /**
    * This worker's own in its group, kept over restarts: it then has its partitions back at once. 1 to 100 letters, digits, `.`, `_`

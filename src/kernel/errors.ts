@@ -91,8 +91,11 @@ export interface ErrorDetails {
 
 /** An error with a code. The message says what and with which value, but never carries a payload or a key; the `cause` may. */
 export class TidemarkError extends Error {
+  /** What kind of error it is; it decides what is done about it. */
   readonly code: Code
+  /** A file, a step, or `topic-partition@offset`. */
   readonly where: string | undefined
+  /** What the reader can do about it. */
   readonly hint: string | undefined
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
@@ -110,6 +113,7 @@ export class TidemarkError extends Error {
 
 /** Several errors found together, so that a reader can mend them in one go. */
 export class Refused extends Error {
+  /** Each of them, in the order in which they were found. */
   readonly faults: readonly TidemarkError[]
 
   constructor(faults: readonly TidemarkError[]) {

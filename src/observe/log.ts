@@ -9,9 +9,13 @@ import type { LogStream } from './log-stream.ts'
 
 /** Where log lines go: fields, then what is said. Never a payload or a key. pino's loggers are such, and so is `console`. */
 export interface Log {
+  /** What only helps to find a fault. */
   debug(fields: object, message: string): void
+  /** What happens in the course of things. */
   info(fields: object, message: string): void
+  /** What somebody should know, though work goes on. */
   warn(fields: object, message: string): void
+  /** What ends the worker. */
   error(fields: object, message: string): void
 }
 

@@ -19,6 +19,7 @@ export interface Outcomes {
 
 export type WorkerState = 'starting' | 'running' | 'unavailable' | 'stopping' | 'stopped' | 'failed'
 
+/** Something that a worker does or meets, by its `type`. */
 export type RuntimeEvent =
   | {
       /** What the operator should know, though it stops nothing. */
@@ -209,4 +210,5 @@ export type RuntimeEvent =
       readonly nextAttemptMs: number
     }
 
+/** Is told what a worker does, as it does it. */
 export type Observer = (event: RuntimeEvent) => void

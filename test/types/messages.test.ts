@@ -35,7 +35,7 @@ const MISTAKES: readonly (readonly [code: string, sentence: string])[] = [
   ['s.tumbling(hours(1), { grace: 5 })', TIME],
   ["t.source('s', { ...options, watermark: { lag: 5 } })", TIME],
   ['s.features((f) => ({ n: f.events({}).rolling(5).count() }))', TIME],
-  ['s.features((f) => ({ n: f.events({}).secondsSinceLast({ cap: 5, never: 0 }) }))', TIME],
+  ['s.features((f) => ({ n: f.events({}).secondsSinceLastEver({ cap: 5, never: 0 }) }))', TIME],
   ['a.features((f) => ({ n: f.events({ tip: (e) => e.tip }).rolling(hours(1)).count() }))', COLUMN],
   [
     'a.features((f) => ({ n: f.events({ note: (e) => e.note }).rolling(hours(1)).count() }))',
