@@ -42,7 +42,7 @@ outputs in "copies":
   {"sensor":"s-1","at":1767268801000,"celsius":30}
 outcomes: 2 scored, 1 skipped, 1 dead
 dead letters:
-  JSON_INVALID of step "decode", record 0@3: the value is not JSON`)
+  JSON_INVALID of step "decode", record 0@3: the value is not JSON at byte 1 (line 1, column 2): it ends too early`)
   })
 
   test('not: fails when there is one, and shows it alone', () => {
@@ -86,7 +86,7 @@ describe('toHaveDeadLetter', () => {
       `expected a dead letter LATE
 outcomes: 2 scored, 1 skipped, 1 dead
 dead letters:
-  JSON_INVALID of step "decode", record 0@3: the value is not JSON`,
+  JSON_INVALID of step "decode", record 0@3: the value is not JSON at byte 1 (line 1, column 2): it ends too early`,
     )
     expect(() => expect(driver).toHaveDeadLetter('JSON_INVALID', { step: 'copies' })).toThrow(
       'expected a dead letter JSON_INVALID with {"step":"copies"}',
@@ -113,7 +113,7 @@ describe('toHaveOutcomes', () => {
       `expected outcomes 4 scored
 outcomes: 2 scored, 1 skipped, 1 dead
 dead letters:
-  JSON_INVALID of step "decode", record 0@3: the value is not JSON`,
+  JSON_INVALID of step "decode", record 0@3: the value is not JSON at byte 1 (line 1, column 2): it ends too early`,
     )
   })
 
