@@ -6,20 +6,21 @@ import { isMainThread } from 'node:worker_threads'
 
 /** What is in flight at one moment is not at another: the least of a minute counts. */
 const MINUTE_MS = 60_000
-const LOOK_EVERY_MS = 2_500
+const LOOK_EVERY_MS = 5_000
 
 // What V8 makes of functions is on the heap too, and those that run once a rebalance grow hot for hours, or are forgotten and made again:
-// it would hide what is kept. So nothing is optimised, all is made at a function's first call, and none of it is dropped.
-const NO_CODE = [
+// it would hide what is kept. So nothing is optimised, all is made at a function's first call, and none of it is dropped. Machine code
+// without optimisation stays: a worker that is interpreted cannot keep up, and holds what waits.
+const CODE_ONCE = [
   '--no-opt',
   '--no-maglev',
-  '--no-sparkplug',
+  '--always-sparkplug',
   '--no-lazy-feedback-allocation',
   '--no-flush-bytecode',
 ]
 
 if (isMainThread) {
-  for (const flag of NO_CODE) setFlagsFromString(flag)
+  for (const flag of CODE_ONCE) setFlagsFromString(flag)
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc')
   const tell = async (startMs) => {
