@@ -9,7 +9,14 @@ export type { Log } from './observe/log.ts'
 export type { Observer, RuntimeEvent } from './runtime/events.ts'
 export { defineTopology, file, type TopologyOptions } from './topology/builder.ts'
 export { type Description, describe } from './topology/describe.ts'
-export type { Feature, FeatureKit, Kind, RollingWindow, Window } from './topology/features.ts'
+export type {
+  Feature,
+  FeatureKit,
+  Kind,
+  RollingWindow,
+  SkippingColumn,
+  Window,
+} from './topology/features.ts'
 export type { Table } from './topology/lookup.ts'
 export { type Model, onnxModel } from './topology/model.ts'
 export type {

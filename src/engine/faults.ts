@@ -2,6 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { nameOf } from '../topology/schema.ts'
 import type { BadCell } from './event-columns.ts'
+import { isMissing } from './missing.ts'
 
 // Why an event cannot go on, in words. Never with a value of its payload.
 
@@ -27,8 +28,11 @@ export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
   const isTooLarge = wanted.includes('number') && Number.isFinite(got)
   const found = isTooLarge ? 'one that no float32 can hold' : kindOf(got)
   const what = `column "${column}" must be a ${wanted}, got ${found}`
-  return new TidemarkError('COLUMN_INVALID', what)
+  return new TidemarkError('COLUMN_INVALID', isMissing(got) ? `${what}; ${MISSING}` : what)
 }
+
+const MISSING =
+  "f.only(has…) keeps such events out of these windows alone, { of, missing: 'skip' } out of what is made of this column, .where before a tumbling window out of that"
 
 /** Of the author's functions: which class was thrown, never what it says. */
 export function threw(cause: unknown, step?: string): TidemarkError {

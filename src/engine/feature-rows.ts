@@ -10,6 +10,7 @@ import type { Lookup } from '../topology/lookup.ts'
 import type { Arrivals, Flow } from './events.ts'
 import { badColumn, kindOf, lateError, threw } from './faults.ts'
 import { KindWindows, type Moment } from './kind-windows.ts'
+import { isMissing } from './missing.ts'
 import type { StateUse } from './state-limits.ts'
 
 // One features step: enters events into the windows and writes the rows of those that reach a model.
@@ -210,7 +211,10 @@ export class FeatureRows {
   }
 
   #valueOf(feature: OwnFeature, event: unknown): unknown {
-    if (feature.from === 'value') return feature.of(event)
+    if (feature.from === 'value') {
+      const value: unknown = feature.of(event)
+      return feature.missing === 'nan' && isMissing(value) ? Number.NaN : value
+    }
     const key = feature.key(event)
     const row = key === null ? undefined : this.#lookup(feature.table).get(key)
     return row === undefined ? Number.NaN : feature.of(row)

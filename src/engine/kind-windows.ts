@@ -1,9 +1,15 @@
 import { startOfWindow } from '../kernel/time.ts'
-import type { Aggregate, FeaturesStep, KindDefinition } from '../topology/definition.ts'
+import type {
+  Aggregate,
+  EventFunction,
+  FeaturesStep,
+  KindDefinition,
+} from '../topology/definition.ts'
 import { type BadCell, EventColumns } from './event-columns.ts'
 import { Expiry } from './expiry.ts'
 import { History } from './history.ts'
 import { LastClosed } from './last-closed.ts'
+import { isMissing } from './missing.ts'
 import { KEY_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
 
@@ -44,6 +50,8 @@ interface Aggregated {
 
 export class KindWindows {
   readonly #is: KindDefinition['is']
+  /** What an event must have to be of the kind. */
+  readonly #has: EventFunction<unknown> | null
   readonly #columns: EventColumns
   readonly #rolling: WindowWalk
   readonly #current: readonly Current[]
@@ -77,9 +85,11 @@ export class KindWindows {
       }
     }
     const all = [...rolling, ...current, ...lastClosed]
-    this.#is = definition.is
+    const { is, has, columns } = definition
+    this.#is = is
+    this.#has = has === undefined ? null : (columns[has] as EventFunction<unknown>)
     this.#columns = new EventColumns(
-      definition.columns,
+      columns,
       all.map((a) => a.aggregate),
       { precision: 'float32' },
     )
@@ -116,7 +126,8 @@ export class KindWindows {
 
   /** Is the event of this kind? May throw what the author's function throws. */
   takes(event: unknown): boolean {
-    return this.#is === null || this.#is(event)
+    if (this.#is !== null && !this.#is(event)) return false
+    return this.#has === null || !isMissing(this.#has(event))
   }
 
   /** Reads the event's columns; gives the first cell that a window cannot hold. */

@@ -107,6 +107,8 @@ export interface SinkStep extends StepBase {
 export interface KindDefinition {
   /** `null`: every event. */
   readonly is: EventFunction<boolean> | null
+  /** Only events that have this column, the only one: what is `null`, `undefined` or NaN is missing. */
+  readonly has?: string
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
 }
 
@@ -141,7 +143,13 @@ export type Aggregate =
 
 /** Where one feature's number comes from. `kind` indexes {@link FeaturesStep.kinds}. */
 export type FeatureSource =
-  | { readonly from: 'value'; readonly kind: number; readonly of: EventFunction<number> }
+  | {
+      readonly from: 'value'
+      readonly kind: number
+      readonly of: EventFunction<number>
+      /** What is missing is NaN; else it is no number, and its event is set aside. */
+      readonly missing?: 'nan'
+    }
   | {
       readonly from: 'rolling'
       readonly kind: number

@@ -99,8 +99,9 @@ function detailOf(step: Step, print: Print): Record<string, unknown> {
       return { to: print(step.to) }
     case 'features':
       return {
-        kinds: step.kinds.map(({ is, columns }) => ({
+        kinds: step.kinds.map(({ is, has, columns }) => ({
           is: is === null ? 'every event' : print(is),
+          ...(has === undefined ? {} : { has }),
           columns: texts(columns, print),
         })),
         features: Object.fromEntries(step.features.map((f) => [f.name, explain(f, step, print)])),

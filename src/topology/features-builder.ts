@@ -1,47 +1,90 @@
 import type { DurationMs } from '../kernel/time.ts'
-import { aggregateWords } from './aggregates.ts'
+import { aggregateWords, columnsOf } from './aggregates.ts'
 import type { Aggregate, Cell, EventFunction, FeatureSource, KindDefinition } from './definition.ts'
-import type { Columns, Feature, FeatureKit, Kind, WhenEmpty, Window } from './features.ts'
+import type { Feature, FeatureColumns, FeatureKit, Kind, WhenEmpty, Window } from './features.ts'
 
 /** A {@link FeatureKit} that records what is asked of it. */
 export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition[] } {
   const kinds: KindDefinition[] = []
-  const add = (is: unknown, columns: Columns<never>): Kind<never, never> => {
-    const kind = {
-      is: is as KindDefinition['is'],
-      columns: Object.freeze({ ...columns }) as KindDefinition['columns'],
-    }
-    kinds.push(Object.freeze(kind))
-    return buildKind(kinds.length - 1, kind)
-  }
+  const kindOf = (is: unknown, columns: FeatureColumns<never>) =>
+    buildKind(new KindDraft(is as KindDefinition['is'], columns, kinds))
   const kit = {
-    events: (columns: Columns<never>) => add(null, columns),
-    only: (is: unknown, columns: Columns<never>) => add(is, columns),
+    events: (columns: FeatureColumns<never>) => kindOf(null, columns),
+    only: (is: unknown, columns: FeatureColumns<never>) => kindOf(is, columns),
   }
   return { kit: kit as unknown as FeatureKit<E>, kinds }
 }
+
+/**
+ * A kind of event while features of it are asked for. Events that lack a column are of the kind, but not of that of the column's aggregates,
+ * which has no other column: so nothing is held of them that a window would have to leave out.
+ */
+class KindDraft {
+  readonly number: number
+  readonly #is: KindDefinition['is']
+  readonly #columns: FeatureColumns<never>
+  readonly #kinds: KindDefinition[]
+  /** Kinds of the columns that an event may lack. */
+  readonly #withColumn = new Map<string, number>()
+
+  constructor(is: KindDefinition['is'], columns: FeatureColumns<never>, kinds: KindDefinition[]) {
+    this.#is = is
+    this.#columns = columns
+    this.#kinds = kinds
+    const ofEvery = Object.entries(columns).filter(([, column]) => typeof column === 'function')
+    this.number = this.#add({ is, columns: Object.fromEntries(ofEvery) as KindColumns })
+  }
+
+  /** The kind whose events an aggregate is over. */
+  numberFor(aggregate: Aggregate): number {
+    const [name, second] = columnsOf(aggregate)
+    const column = name === undefined ? undefined : this.#columns[name]
+    if (name === undefined || second !== undefined || typeof column !== 'object') return this.number
+    const known = this.#withColumn.get(name)
+    if (known !== undefined) return known
+    const columns = { [name]: column.of } as unknown as KindColumns
+    const added = this.#add({ is: this.#is, has: name, columns })
+    this.#withColumn.set(name, added)
+    return added
+  }
+
+  value(of: string | EventFunction<number>): FeatureSource {
+    const kind = this.number
+    if (typeof of !== 'string') return { from: 'value', kind, of }
+    const column = this.#columns[of] as EventFunction<number> | { of: EventFunction<number> }
+    if (typeof column !== 'object') return { from: 'value', kind, of: column }
+    return { from: 'value', kind, of: column.of, missing: 'nan' }
+  }
+
+  #add(kind: KindDefinition): number {
+    this.#kinds.push(Object.freeze({ ...kind, columns: Object.freeze(kind.columns) }))
+    return this.#kinds.length - 1
+  }
+}
+
+type KindColumns = KindDefinition['columns']
 
 /** The data behind a feature that a kit gave out. */
 export function featureSource(made: Feature<never>): FeatureSource {
   return made as unknown as FeatureSource
 }
 
-function buildKind(kind: number, definition: KindDefinition): Kind<never, never> {
+function buildKind(draft: KindDraft): Kind<never, never> {
+  const kind = draft.number
   const built = {
-    value: (of: string | EventFunction<number>) =>
-      feature({
-        from: 'value',
-        kind,
-        of: typeof of === 'string' ? (definition.columns[of] as EventFunction<number>) : of,
-      }),
+    value: (of: string | EventFunction<number>) => feature(draft.value(of)),
     rolling: (lengthMs: DurationMs) => ({
-      ...buildWindow((aggregate) => ({ from: 'rolling', kind, lengthMs, aggregate })),
+      ...buildWindow((aggregate) => {
+        return { from: 'rolling', kind: draft.numberFor(aggregate), lengthMs, aggregate }
+      }),
       secondsSinceLast: ({ empty = Number.NaN }: WhenEmpty = {}) =>
         feature({ from: 'sinceLast', kind, lengthMs, empty }),
     }),
     tumbling: (lengthMs: DurationMs) => {
       const window = (which: 'lastClosed' | 'current') =>
-        buildWindow((aggregate) => ({ from: 'tumbling', kind, which, lengthMs, aggregate }))
+        buildWindow((aggregate) => {
+          return { from: 'tumbling', kind: draft.numberFor(aggregate), which, lengthMs, aggregate }
+        })
       return { lastClosed: () => window('lastClosed'), current: () => window('current') }
     },
     secondsSinceLastEver: (o: { cap?: DurationMs; never: number }) =>

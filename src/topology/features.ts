@@ -16,8 +16,25 @@ type WriteCell =
 type WriteNaN = 'a feature is a number: write ?? NaN where there may be none'
 /** What windows read of an event, by name. */
 export type Columns<E> = Record<string, (event: E) => Cell | Mistake<WriteCell>>
+/** A column that an event may lack: where it is `null`, `undefined` or NaN, its aggregates leave the event out, as pandas does. */
+export interface SkippingColumn<E> {
+  /** What is read of an event. */
+  readonly of: (event: E) => Cell | null | undefined
+  /** What becomes of an event without it. */
+  readonly missing: 'skip'
+}
+/** What windows read of an event, by name; a column may be one that an event lacks. */
+export type FeatureColumns<E> = Record<string, Columns<E>[string] | SkippingColumn<E>>
+type OfEvery<T> = (event: never) => T
+type OfSome<T> = { readonly of: (event: never) => T | null | undefined }
+/** The columns of a type that every event has. */
+export type NamedOfEvery<C, T> = {
+  [K in keyof C]: C[K] extends OfEvery<T> ? K : never
+}[keyof C] &
+  string
+/** The columns of a type. */
 export type Named<C, T> = {
-  [K in keyof C]: C[K] extends (event: never) => T ? K : never
+  [K in keyof C]: C[K] extends OfEvery<T> | OfSome<T> ? K : never
 }[keyof C] &
   string
 
@@ -51,7 +68,11 @@ export interface Window<C> {
   /** The q-quantile, interpolated between the two nearest values. A `q` outside 0 to 1 is refused at start: `TOPOLOGY_INVALID`. */
   quantile(column: Named<C, number>, q: number, o?: WhenEmpty): Feature<unknown>
   /** The sum of one column over the sum of another; where that is 0, as of an empty window. */
-  ratio(column: Named<C, number>, over: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  ratio(
+    column: NamedOfEvery<C, number>,
+    over: NamedOfEvery<C, number>,
+    o?: WhenEmpty,
+  ): Feature<unknown>
   /** Of the oldest event, in event time; a condition is 0 or 1. */
   first(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
   /** Of the newest event, in event time; a condition is 0 or 1. */
@@ -78,7 +99,7 @@ export interface RollingWindow<C> extends Window<C> {
 /** Events of one kind `E`, with the columns `C` that windows may aggregate. Lengths of windows are whole milliseconds above 0. */
 export interface Kind<E, C> {
   /**
-   * A number of the event itself: a column, or a function of it. Anything but a number makes the event a dead letter `COLUMN_INVALID`;
+   * A number of the event itself: a column, NaN where that is missing, or a function of it. Anything but a number makes the event a dead letter `COLUMN_INVALID`;
    * NaN needs `missing: 'nan'`. The event time itself is refused at start, since a float32 cannot hold it: `TOPOLOGY_INVALID`.
    */
   value(of: Named<C, number> | ((event: E) => number | Mistake<WriteNaN>)): Feature<E>
@@ -108,7 +129,10 @@ export interface Kind<E, C> {
  */
 export interface FeatureKit<E> {
   /** Every event. */
-  events<const C extends Columns<E>>(columns: C): Kind<E, C>
+  events<const C extends FeatureColumns<E>>(columns: C): Kind<E, C>
   /** Only events of one kind; the others enter none of its windows. */
-  only<D extends E, C extends Columns<D>>(is: (event: E) => event is D, columns: C): Kind<D, C>
+  only<D extends E, C extends FeatureColumns<D>>(
+    is: (event: E) => event is D,
+    columns: C,
+  ): Kind<D, C>
 }

@@ -27,6 +27,7 @@ const features: FeaturesStep = {
   kinds: [
     { is: null, columns: { amount: fn('(e) => e.amount') } },
     { is: fn('(e) => e.kind === 2'), columns: { shop: fn('(e) => e.shop') } },
+    { is: null, has: 'tip', columns: { tip: fn('(e) => e.tip') } },
   ],
   features: [
     { name: 'amount', from: 'value', kind: 0, of: fn('(e) => e.amount') },
@@ -130,6 +131,7 @@ test('a description shows everything that decides an output', () => {
           kinds: [
             { is: 'every event', columns: { amount: '(e) => e.amount' } },
             { is: '(e) => e.kind === 2', columns: { shop: '(e) => e.shop' } },
+            { is: 'every event', has: 'tip', columns: { tip: '(e) => e.tip' } },
           ],
           features: {
             amount: 'value (e) => e.amount of kind 0',
