@@ -21,6 +21,11 @@ function faultsOf(read: () => unknown) {
 const listOf = (read: () => unknown) =>
   faultsOf(read).map(({ code, where, message }) => `${code} ${where}: ${message}`)
 
+test('HTTP is served to nobody else unless it is asked for', () => {
+  const nowhere = { env: {}, folder: folderWith({}) }
+  expect(readConfig(['httpHost'], {}, nowhere).httpHost).toBe('127.0.0.1')
+})
+
 test('a flag beats the environment, the environment the file, the file the fallback', () => {
   const config = { httpPort: 4, httpHost: 'of-file', logLevel: 'warn', group: 'of-file' }
   const folder = folderWith({ 'tidemark.config.json': JSON.stringify(config) })

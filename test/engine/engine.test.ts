@@ -225,6 +225,11 @@ describe('an event whose own row comes to nothing enters its windows all the sam
   })
 })
 
+test('an infinite feature reaches no model, also not one that takes missing values', () => {
+  const infinite: Feature = { from: 'value', of: () => Number.POSITIVE_INFINITY }
+  expect(tell([infinite], [['a', 0]])).toEqual(['FEATURE_NOT_FINITE'])
+})
+
 describe('a fault', () => {
   test('the message names the column and not what it holds', () => {
     const engine = new Engine(topology([sum, distinct]), { lookup: () => new Map() })

@@ -210,6 +210,12 @@ test('an event that cannot be read enters no window', () => {
   expect(windowed).toEqual([1])
 })
 
+test('a number that only a float64 can hold is summed', () => {
+  const large = { key: 'a', timeMs: T, event: { amount: 1e39, shop: 's' } }
+  const { faults, windowed } = take(engineOf(), [large])
+  expect([faults, windowed]).toEqual([[], [0]])
+})
+
 test('past the limit of keys a new key is set aside, a known one goes on', () => {
   const limits = { maxKeys: 2, maxBytes: 1e9 }
   const engine = new Engine(topology({}), { lookup: () => new Map(), limits })

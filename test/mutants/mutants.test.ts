@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { MUTANTS, mutated } from './mutants.ts'
+import { mutated } from './mutant.ts'
+import { MUTANTS } from './mutants.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const CONTRACT = ['rebalancing', 'guarantee', 'starting'].map(

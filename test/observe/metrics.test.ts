@@ -115,10 +115,27 @@ test('a watermark before the first event is not told', async () => {
   expect(await after(assigned, silent)).not.toHaveProperty([`watermark_timestamp_seconds${of}`])
 })
 
-test('a lost partition leaves no lag or watermark behind, whatever is still heard of it', async () => {
+test('what was read again, and windows that closed, are counted', async () => {
+  const { restoring, restored } = samples
+  const closed = { ...processed, closed: new Map([['minutes', 3]]) }
+  const left = `restore_left_records${of}`
+  expect((await after(restoring))[left]).toBe(restoring.toOffset - restoring.nextOffset)
+  const values = await after(restoring, restored, closed, closed)
+  expect(values).not.toHaveProperty([left])
+  expect(values).toMatchObject({
+    'restored_records_total{topology="card-fraud",topic="payments"}': restored.records,
+    'restore_duration_seconds_count{topology="card-fraud"}': 1,
+    'windows_closed_total{topology="card-fraud",step="minutes"}': 6,
+  })
+})
+
+test('a lost partition leaves no lag, watermark or state behind, whatever is still heard of it', async () => {
   const values = await after(assigned, consumed, processed, lost, consumed, processed, lost)
   expect(values).not.toHaveProperty([`consumer_lag_records${of}`])
-  expect(values).not.toHaveProperty([`watermark_timestamp_seconds${of}`])
+  for (const name of ['watermark_timestamp_seconds', 'state_keys', 'state_bytes']) {
+    expect(await after(assigned, processed)).toHaveProperty([`${name}${of}`])
+    expect(values).not.toHaveProperty([`${name}${of}`])
+  }
   expect(values['partitions_assigned{topology="card-fraud",topic="payments"}']).toBe(0)
 })
 

@@ -25,3 +25,20 @@ test('the output of a late event that is scored says so, as no other does', asyn
   ])
   expect(deadLetters).toEqual([])
 })
+
+test.each(['dead-letter', 'drop', 'score'] as const)(
+  'a late event is told with what was done: %s',
+  async (onLate) => {
+    const definition = { ...scored, source: { ...scored.source, onLate } }
+    const { member, watch } = await joined(scorer(), {
+      prepared: prepared(scorer(), definition),
+    })
+    member.assign(1)
+    member.give(1, [at(0, 20), at(1, 0)])
+    await committed(member)
+    const step = 'features'
+    expect(watch.of('late')).toEqual([
+      { type: 'late', topology: 'scored', step, action: onLate, count: 1 },
+    ])
+  },
+)

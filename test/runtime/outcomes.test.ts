@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { headerOf } from '../support/headers.ts'
 import { committed, joined } from './hand-worker.ts'
-import { model, prepared, record, scorer } from './support.ts'
+import { model, perTenSeconds, prepared, record, START_MS, scorer } from './support.ts'
 
 /** Two models behind the same features, one of which is missing for even amounts: the second does not take that. */
 const twoModels = defineTopology('two-models', (t) => {
@@ -37,4 +37,17 @@ test('an event that one model answers and another sets aside is scored', async (
   expect(deadLetters).toHaveLength(3)
   const none = { windowed: 0, skipped: 0, late: 0 }
   expect(watch.of('processed')[0]?.outcomes).toEqual({ scored: 3, dead: 1, ...none })
+})
+
+test('windows that closed are counted by their step', async () => {
+  const { member, watch } = await joined(scorer(), { prepared: prepared(scorer(), perTenSeconds) })
+  member.assign(1)
+  const at = (offset: number, key: string, seconds: number) => {
+    const value = { key, at: START_MS + seconds * 1_000, amount: 1 }
+    return record(offset, { value: Buffer.from(JSON.stringify(value)) })
+  }
+  member.give(1, [at(0, 'a', 0), at(1, 'b', 0), at(2, 'a', 10), at(3, 'a', 11)])
+  const { outputs } = await committed(member)
+  expect(outputs).toHaveLength(2)
+  expect(watch.of('processed')[0]?.closed).toEqual(new Map([['tumbling', 2]]))
 })

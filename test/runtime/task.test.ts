@@ -254,6 +254,24 @@ test('behind a model a record writes all its outputs or none; another way of it 
   expect(outcomes).toEqual({ scored: 2, windowed: 0, skipped: 0, late: 0, dead: 0 })
 })
 
+test('a record with two faults is one dead letter, for the first of them', async () => {
+  const both = defineTopology('both', (t) => {
+    const events = t.source('events', {
+      schema: z.object({ key: z.string(), at: z.number(), amount: z.number() }),
+      key: (e) => e.key,
+      eventTimeMs: (e) => e.at,
+      watermark: { lag: seconds(1) },
+      onLate: 'dead-letter',
+    })
+    return [
+      events.sink('all', { key: () => '' }),
+      events.map((e) => ({ n: BigInt(e.amount) })).sink('more'),
+    ]
+  })
+  const { outputs, codes } = await taskWith({ definition: both }).all(record(1))
+  expect([outputs, codes]).toEqual([[], ['KEY_INVALID']])
+})
+
 test('outcomes are told of the first step that keeps windows', async () => {
   const { all, watch } = taskWith()
   await all(record(1))

@@ -1,0 +1,333 @@
+import type { Mutant } from './mutant.ts'
+
+// Mistakes in what a user is told or given, each one edit and the test that catches it.
+
+type Row = readonly [
+  name: string,
+  edit: readonly [file: string, from: string, to: string],
+  caughtBy: readonly [file: string, test: string],
+]
+
+const ENGINE = 'test/engine/engine.test.ts'
+const COLUMNS = 'test/engine/event-columns.test.ts'
+const TUMBLING = 'test/engine/tumbling.test.ts'
+const JSON_TEST = 'test/codec/json.test.ts'
+const IDENTITY = 'test/codec/identity.test.ts'
+const METRICS = 'test/observe/metrics.test.ts'
+const GOLDEN = 'test/scoring/golden-tolerance.test.ts'
+const TASK = 'test/runtime/task.test.ts'
+const FINGERPRINT = 'test/runtime/fingerprint.test.ts'
+const KEYS = 'test/runtime/key-watch.test.ts'
+
+const ROWS: readonly Row[] = [
+  [
+    'a number that no float32 can hold enters windows',
+    [
+      'engine/event-columns.ts',
+      "precision === 'float32' ? isFiniteFloat32 : Number.isFinite",
+      'Number.isFinite',
+    ],
+    [COLUMNS, 'as a %s'],
+  ],
+  [
+    'tumbling windows refuse what only a float64 can hold',
+    ['engine/tumbling-windows.ts', "precision: 'float64'", "precision: 'float32'"],
+    [TUMBLING, 'a number that only a float64 can hold is summed'],
+  ],
+  [
+    'infinity reaches a model that takes missing values',
+    [
+      'engine/feature-rows.ts',
+      "(Number.isNaN(value) && step.missing === 'nan')",
+      "step.missing === 'nan'",
+    ],
+    [ENGINE, 'an infinite feature reaches no model'],
+  ],
+  [
+    'NaN reaches a model that takes no missing values',
+    [
+      'engine/feature-rows.ts',
+      "(Number.isNaN(value) && step.missing === 'nan')",
+      'Number.isNaN(value)',
+    ],
+    [ENGINE, 'a missing value reaches only a model that takes it'],
+  ],
+  [
+    'a window includes what is exactly its length old',
+    [
+      'engine/window-walk.ts',
+      'Math.max(at.timeMs - window.lengthMs, at.floorMs)',
+      'Math.max(at.timeMs - window.lengthMs - 1, at.floorMs)',
+    ],
+    ['test/engine/engine.property.test.ts', 'every row has the same float32 bits'],
+  ],
+  [
+    'a late event enters windows',
+    [
+      'engine/feature-rows.ts',
+      'const enters = (this.#isKind[k] as boolean) && !late',
+      'const enters = this.#isKind[k] as boolean',
+    ],
+    [ENGINE, 'is scored on the windows as they are where onLate is score'],
+  ],
+  [
+    'seconds since the last reach beyond their window',
+    [
+      'engine/kind-windows.ts',
+      'isKnown && previousMs > afterMs ? elapsed : empty',
+      'isKnown ? elapsed : empty',
+    ],
+    [ENGINE, 'knows nothing before its window'],
+  ],
+  [
+    'an event that lacks a column is of its kind',
+    [
+      'engine/kind-windows.ts',
+      'return this.#has === null || !isMissing(this.#has(event))',
+      'return true',
+    ],
+    ['test/engine/missing.test.ts', 'leaves out the events that lack it'],
+  ],
+  [
+    'a window closes one millisecond early',
+    [
+      'engine/tumbling-windows.ts',
+      'while (this.nextEndMs <= watermarkMs)',
+      'while (this.nextEndMs <= watermarkMs + 1)',
+    ],
+    [TUMBLING, 'a window closes when the watermark passes its end, and not before'],
+  ],
+  [
+    'no window is counted as closed',
+    ['engine/engine.ts', 'if (outcome.closed > 0) {', 'if (outcome.closed < 0) {'],
+    ['test/runtime/outcomes.test.ts', 'windows that closed are counted by their step'],
+  ],
+  [
+    'what shares a topic is given in pieces',
+    [
+      'engine/engine.ts',
+      'this.#state.isWhole ? [] : this.#arrivals.splice(0)',
+      'this.#arrivals.splice(0)',
+    ],
+    ['test/runtime/log-order.test.ts', 'whose results come in several pieces'],
+  ],
+  [
+    'branches one after the other',
+    ['runtime/made.ts', 'made.sort((a, b) => a.cause - b.cause)', 'void made'],
+    ['test/runtime/log-order.test.ts', 'outputs of two branches come in the order of their events'],
+  ],
+  [
+    'a late output does not say so',
+    [
+      'runtime/outputs.ts',
+      'headers: isLate ? [ownHeader, ...headers, LATE_HEADER]',
+      'headers: isLate ? [ownHeader, ...headers]',
+    ],
+    ['test/runtime/late.test.ts', 'the output of a late event that is scored says so'],
+  ],
+  [
+    'what a model has answered counts as dead',
+    ['runtime/outcomes.ts', '  const scored = countNew(done.reached)\n', ''],
+    ['test/runtime/outcomes.test.ts', 'that one model answers and another sets aside is scored'],
+  ],
+  [
+    'two faults of a record are two dead letters',
+    ['runtime/finishing.ts', 'const of = fault.window ?? fault.record.offset', 'const of = fault'],
+    [TASK, 'a record with two faults is one dead letter'],
+  ],
+  [
+    'late events are told as dead letters, whatever was done with them',
+    [
+      'runtime/finishing.ts',
+      'const action = source.onLate',
+      "const action = 'dead-letter' as const",
+    ],
+    ['test/runtime/late.test.ts', 'is told with what was done'],
+  ],
+  [
+    'depth 31',
+    ['codec/limits.ts', 'depth: 32', 'depth: 31'],
+    [JSON_TEST, 'when it is exactly as large, deep and wide as allowed'],
+  ],
+  [
+    '255 fields',
+    ['codec/limits.ts', 'fields: 256', 'fields: 255'],
+    [JSON_TEST, 'when it is exactly as large, deep and wide as allowed'],
+  ],
+  [
+    'a megabyte less a byte',
+    ['codec/limits.ts', 'bytes: 1024 * 1024', 'bytes: 1024 * 1024 - 1'],
+    [JSON_TEST, 'when it is exactly as large, deep and wide as allowed'],
+  ],
+  [
+    'seconds are taken for milliseconds',
+    [
+      'kernel/time.ts',
+      'EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)',
+      'EARLIEST_EVENT_TIME_MS = 0',
+    ],
+    [IDENTITY, 'in milliseconds is not %d: it %s'],
+  ],
+  [
+    'an empty key is a key',
+    ['codec/identity.ts', "if (key === '') throw invalidKey('key gave empty text')", ''],
+    [IDENTITY, 'is not %j'],
+  ],
+  [
+    'golden rows may differ by a hundredth',
+    ['scoring/golden.ts', 'const TOLERANCE = 1e-5', 'const TOLERANCE = 1e-2'],
+    [GOLDEN, 'by a hundred-thousandth of the larger'],
+  ],
+  [
+    'golden rows past the first 256 are not compared',
+    [
+      'scoring/golden-check.ts',
+      'from < count; from += batch',
+      'from < Math.min(count, 256); from += batch',
+    ],
+    [GOLDEN, 'every golden row is compared, however many there are'],
+  ],
+  [
+    'golden rows are compared in batches that are not served',
+    ['scoring/load-gate.ts', 'isAlone ? { runner, atMost: 1 } : { runner }', '{ runner }'],
+    [GOLDEN, 'one by one where a row scores otherwise in company'],
+  ],
+  [
+    'a bad row fails its whole batch',
+    [
+      'scoring/bad-rows.ts',
+      'if (to - from === 1) failed.add(from)',
+      'for (let row = from; row < to; row++) failed.add(row)\n    if (to - from > 0) return',
+    ],
+    ['test/scoring/bad-rows.test.ts', 'one bad row of %i is always found'],
+  ],
+  [
+    'a failing model is asked without end',
+    ['scoring/bad-rows.ts', 'if (runs === 0) return null', ''],
+    ['test/scoring/bad-rows.test.ts', 'is asked no more than that'],
+  ],
+  [
+    'a model in three steps is three sessions',
+    ['scoring/models.ts', 'shared.set(same, scorer)', 'void shared'],
+    ['test/scoring/shared-sessions.test.ts', 'share one session'],
+  ],
+  [
+    'a busy machine refuses a model',
+    ['scoring/lanes.ts', 'const { cpu: cost, elapsed }', 'const { elapsed: cost, cpu: elapsed }'],
+    ['test/scoring/warm-up.test.ts', 'is told of, and refuses nothing'],
+  ],
+  [
+    'the key is no part of a fingerprint',
+    ['topology/describe.ts', '      key: print(source.key),\n', "      key: '',\n"],
+    [FINGERPRINT, 'a topology has another fingerprint with another one of %s'],
+  ],
+  [
+    'the event time is no part of a fingerprint',
+    ['topology/describe.ts', 'print(source.eventTimeMs)', "''"],
+    [FINGERPRINT, 'a topology has another fingerprint with another one of %s'],
+  ],
+  [
+    'the watermark is no part of a fingerprint',
+    [
+      'topology/describe.ts',
+      '      watermark: source.watermark,\n',
+      '      watermark: { lagMs: 0, idleAfterMs: null, maxAheadMs: 0 },\n',
+    ],
+    [FINGERPRINT, 'a topology has another fingerprint with another one of %s'],
+  ],
+  [
+    'what becomes of late events is no part of a fingerprint',
+    ['topology/describe.ts', '      onLate: source.onLate,\n', "      onLate: '',\n"],
+    [FINGERPRINT, 'a topology has another fingerprint with another one of %s'],
+  ],
+  [
+    'the schema is no part of a fingerprint',
+    ['runtime/fingerprint.ts', '    schemaForm(definition.source.schema),\n', ''],
+    [FINGERPRINT, 'a topology has another fingerprint with another one of %s'],
+  ],
+  [
+    'names of parameters are part of a fingerprint',
+    [
+      'topology/function-form.ts',
+      "return scope?.find(node['name'] as string) ?? ['free', node['name']]",
+      "return ['free', node['name']]",
+    ],
+    [FINGERPRINT, 'and keeps it with another one of %s'],
+  ],
+  [
+    'a key in two partitions is not told',
+    ['runtime/key-watch.ts', 'return seen.partition === partition ? null : seen', 'return null'],
+    [KEYS, 'when a key was seen in two partitions, with where'],
+  ],
+  [
+    'a partitioner that nobody has named is proof',
+    [
+      'runtime/key-watch.ts',
+      "if (partitioner === null || partitioner === 'unknown') return null",
+      "if (partitioner === 'unknown') return null",
+    ],
+    [KEYS, 'nothing is told without proof'],
+  ],
+  [
+    'restores are not measured',
+    ['observe/metrics.ts', '    restoreMetrics,\n', ''],
+    [METRICS, 'what was read again, and windows that closed, are counted'],
+  ],
+  [
+    'closed windows are not measured',
+    [
+      'observe/record-metrics.ts',
+      'for (const [keeper, count] of windows) closed.inc({ topology, step: keeper }, count)',
+      'void windows',
+    ],
+    [METRICS, 'what was read again, and windows that closed, are counted'],
+  ],
+  [
+    'what windows hold is told after the partition is lost',
+    [
+      'observe/partition-metrics.ts',
+      'for (const of of [watermark, keys, bytes]) of.remove(labels)',
+      'watermark.remove(labels)',
+    ],
+    [METRICS, 'a lost partition leaves no lag, watermark or state behind'],
+  ],
+  [
+    'no output takes any time',
+    [
+      'observe/commit-metrics.ts',
+      'endToEnd.observe({ sink: topic }, delayMs / 1_000)',
+      'endToEnd.observe({ sink: topic }, delayMs * 0)',
+    ],
+    [METRICS, 'every event is counted by the names that dashboards know'],
+  ],
+  [
+    'HTTP is open to the network',
+    ['serve/http.ts', "host = '127.0.0.1'", "host = '0.0.0.0'"],
+    ['test/serve/http.test.ts', 'listens on 127.0.0.1'],
+  ],
+  [
+    'the setting for HTTP is open to the network',
+    ['cli/settings.ts', "    fallback: '127.0.0.1',\n", "    fallback: '0.0.0.0',\n"],
+    ['test/cli/config.test.ts', 'HTTP is served to nobody else unless it is asked for'],
+  ],
+  [
+    'a second signal ends it as if nothing were left',
+    ['cli/signals.ts', 'process.exit(EXIT.interrupted)', 'process.exit(0)'],
+    ['test/cli/signals.test.ts', 'whoever asks twice gets 130 at once'],
+  ],
+  [
+    'a command ends without saying how much it was',
+    [
+      'cli/progress.ts',
+      '    sayOnOwnLine(share === 1 ? this.#amount() : this.#text())\n',
+      '    void share\n',
+    ],
+    ['test/cli/progress.test.ts', 'all needs no share at its end'],
+  ],
+]
+
+export const ANSWERS: readonly Mutant[] = ROWS.map(([name, [file, from, to], by]) => ({
+  name,
+  edits: [{ file, from, to }],
+  caughtBy: { file: by[0], test: by[1] },
+}))

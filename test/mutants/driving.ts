@@ -1,0 +1,358 @@
+import type { Mutant } from './mutant.ts'
+
+// Mistakes of the driver and the runtime, which exactly once must not survive.
+
+const DRIVER = 'records/kafka'
+const TRANSACTIONS = 'test/records/kafka-transactions.test.ts'
+const CONTRACT = 'test/records/kafka.test.ts'
+const SELF_TEST = 'test/records/self-test.test.ts'
+const PRODUCING = 'test/records/kafka-producing.test.ts'
+const LEADERS = 'test/records/kafka-leaders.test.ts'
+
+export const DRIVING: readonly Mutant[] = [
+  {
+    name: 'self-test skips the version',
+    edits: [
+      { file: `${DRIVER}/self-test.ts`, from: 'on.version !== LIBRARY', to: 'on.version === null' },
+    ],
+    caughtBy: { file: SELF_TEST, test: 'another version of the library is refused' },
+  },
+  {
+    name: 'self-test skips the codec',
+    edits: [{ file: `${DRIVER}/self-test.ts`, from: '  testCodec(on)\n', to: '' }],
+    caughtBy: { file: SELF_TEST, test: 'a codec' },
+  },
+  {
+    name: 'a fetch by name, answered from another topic',
+    edits: [
+      { file: `${DRIVER}/brokers.ts`, from: '?.[1] ?? 0) >= FETCH_BY_ID', to: '?.[1] ?? 0) < 0' },
+    ],
+    caughtBy: { file: LEADERS, test: 'while it was read ends the member' },
+  },
+  {
+    name: 'a log that was cut back is read on',
+    edits: [
+      {
+        file: `${DRIVER}/log-check.ts`,
+        from: 'const hasAll = answer.epoch >= 0 && answer.endOffset >= mark.nextOffset',
+        to: 'const hasAll = true',
+      },
+    ],
+    caughtBy: { file: LEADERS, test: 'though the new leader has the offset that comes next' },
+  },
+  {
+    name: 'generation -1',
+    edits: [
+      {
+        file: `${DRIVER}/wire/transactions.ts`,
+        from: 'to.int32(generationId).string(memberId).string(null)',
+        to: "to.int32(generationId * 0 - 1).string(memberId && '').string(null)",
+      },
+    ],
+    caughtBy: {
+      file: TRANSACTIONS,
+      test: 'that the group does not know any more publishes nothing',
+    },
+  },
+  {
+    name: 'generation used before SyncGroup',
+    edits: [
+      {
+        file: `${DRIVER}/membership.ts`,
+        from: 'this.#isLeader = joined.leaderId === memberId',
+        to: 'this.#isLeader = joined.leaderId === memberId; this.#o.early(joined)',
+      },
+      {
+        file: `${DRIVER}/member.ts`,
+        from: 'leaving: () => this.#closeGate(),',
+        to: 'leaving: () => this.#closeGate(), early: (g) => this.#gate.open(g),',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/kafka-rebalance.test.ts',
+      test: 'commits nothing while the leader deals the partitions out',
+    },
+  },
+  {
+    name: 'a resend that includes a lost partition',
+    edits: [
+      {
+        file: `${DRIVER}/committing.ts`,
+        from: "throw new TidemarkError('REBALANCING', 'a partition of the commit was lost')",
+        to: 'return { ...next, isClaimed: true, commits: 0 } as never',
+      },
+    ],
+    caughtBy: { file: CONTRACT, test: 'what one has lost it cannot commit' },
+  },
+  {
+    name: 'a claim inside a transaction',
+    edits: [
+      {
+        file: `${DRIVER}/committing.ts`,
+        from: 'await this.#claim(owned, generation)',
+        to: 'for (const one of owned) one.isClaimed = true',
+      },
+    ],
+    caughtBy: { file: TRANSACTIONS, test: 'claimed before the first transaction, never in one' },
+  },
+  {
+    name: 'commit before output',
+    edits: [
+      {
+        file: `${DRIVER}/transactions.ts`,
+        from: 'this.#producer.send(outgoing, sending),',
+        to: 'void this.#producer.send(outgoing, sending).catch(() => {}),',
+      },
+    ],
+    caughtBy: { file: CONTRACT, test: 'over the limit of its topic' },
+  },
+  {
+    name: 'offset + 1',
+    edits: [
+      {
+        file: `${DRIVER}/committing.ts`,
+        from: 'return { topic, partition, offset: nextOffset, metadata: marked }',
+        to: 'return { topic, partition, offset: nextOffset + 1, metadata: marked }',
+      },
+    ],
+    caughtBy: { file: TRANSACTIONS, test: 'when only the answer to its end was lost' },
+  },
+  {
+    name: 'read_uncommitted restore',
+    edits: [
+      {
+        file: `${DRIVER}/group-offsets.ts`,
+        from: 'const offsets = await this.#fetch(wanted, true)',
+        to: 'const offsets = await this.#fetch(wanted, false)',
+      },
+    ],
+    caughtBy: { file: TRANSACTIONS, test: 'is waited for by the next owner' },
+  },
+  {
+    name: 'sequence not advanced after a retry',
+    edits: [
+      {
+        file: `${DRIVER}/delivery.ts`,
+        from: 'let left = outgoing',
+        to: 'let left = outgoing; globalThis.hasRetried = false',
+      },
+      {
+        file: `${DRIVER}/delivery.ts`,
+        from: 'await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS))',
+        to: 'await sleep(FIRST_RETRY_MS * 2 ** attempt++); globalThis.hasRetried = true',
+      },
+      {
+        file: `${DRIVER}/producer.ts`,
+        from: '(sequence + to.acknowledged()) & LAST_SEQUENCE',
+        to: '(sequence + (globalThis.hasRetried ? to.acknowledged() * 0 : to.acknowledged())) & LAST_SEQUENCE',
+      },
+    ],
+    caughtBy: {
+      file: TRANSACTIONS,
+      test: 'records are there once, also those that come after a retry',
+    },
+  },
+  {
+    name: 'acks=1',
+    edits: [
+      {
+        file: `${DRIVER}/wire/produce.ts`,
+        from: 'const ALL_IN_SYNC_REPLICAS = -1',
+        to: 'const ALL_IN_SYNC_REPLICAS = 1',
+      },
+    ],
+    caughtBy: { file: PRODUCING, test: 'acknowledged by all replicas that are in sync' },
+  },
+  {
+    name: 'transaction time-out of 15 min',
+    edits: [
+      {
+        file: `${DRIVER}/transactions.ts`,
+        from: 'const OPEN_MS = 10_000',
+        to: 'const OPEN_MS = 900_000',
+      },
+    ],
+    caughtBy: { file: PRODUCING, test: 'may be open for 10 s' },
+  },
+  {
+    name: 'more than the allowed produce requests in flight',
+    edits: [
+      {
+        file: `${DRIVER}/delivery.ts`,
+        from: 'const REQUESTS_IN_FLIGHT = 4',
+        to: 'const REQUESTS_IN_FLIGHT = 10',
+      },
+    ],
+    caughtBy: { file: PRODUCING, test: 'no more requests than it can tell repetitions of' },
+  },
+  {
+    name: 'a second batch is sent to a leader that may have refused the first',
+    edits: [{ file: `${DRIVER}/delivery.ts`, from: '!this.#o.isKnown(to)', to: 'false' }],
+    caughtBy: { file: PRODUCING, test: 'takes no batch before the first' },
+  },
+  {
+    name: 'throttle time ignored',
+    edits: [
+      {
+        file: `${DRIVER}/wire/send.ts`,
+        from: 'connection.requestQueue.maybeThrottle(throttleMs)',
+        to: '',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/kafka-slow.test.ts',
+      test: 'before the time has passed for which the broker throttles',
+    },
+  },
+  {
+    name: 'reading what is not committed',
+    edits: [
+      {
+        file: `${DRIVER}/wire/fetch.ts`,
+        from: 'const READ_COMMITTED = 1',
+        to: 'const READ_COMMITTED = 0',
+      },
+    ],
+    caughtBy: { file: 'test/records/kafka-logs.test.ts', test: 'that overlap are left out' },
+  },
+  {
+    name: 'foreign metadata taken for none',
+    edits: [
+      {
+        file: `${DRIVER}/member.ts`,
+        from: 'const assignment = { ...start, lookBackOffset, epoch: owned.epoch }',
+        to: 'const assignment = { ...start, metadata: start.metadata || null, lookBackOffset, epoch: owned.epoch }',
+      },
+    ],
+    caughtBy: { file: CONTRACT, test: 'an offset that was set by hand comes with' },
+  },
+  {
+    name: 'compacted source unnoticed',
+    edits: [
+      {
+        file: `${DRIVER}/admin.ts`,
+        from: "isCompacted: settings?.get('cleanup.policy')?.split(',').includes('compact') ?? null,",
+        to: 'isCompacted: null,',
+      },
+    ],
+    caughtBy: { file: CONTRACT, test: 'whether old records of a key are removed' },
+  },
+  {
+    name: 'limits not divided',
+    edits: [
+      {
+        file: 'runtime/tasks.ts',
+        from: 'Math.floor(maxKeys / Math.max(tasks, 1))',
+        to: 'maxKeys',
+      },
+    ],
+    caughtBy: {
+      file: 'test/runtime/restart.test.ts',
+      test: 'is divided among its partitions',
+    },
+  },
+  {
+    name: 'former session waited for',
+    edits: [
+      {
+        file: `${DRIVER}/former-members.ts`,
+        from: 'for (const memberId of [...own, ...namesakes.ids]) {',
+        to: 'for (const memberId of [] as string[]) {',
+      },
+    ],
+    caughtBy: { file: TRANSACTIONS, test: 'is replaced at once by one of the same name' },
+  },
+  {
+    name: 'records of one batch handed over without a turn between',
+    edits: [
+      {
+        file: `${DRIVER}/hand-over.ts`,
+        from: 'if (this.#slices.isOver) await this.#slices.turn()',
+        to: '',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/hand-over.test.ts',
+      test: 'with a turn of the event loop between',
+    },
+  },
+  {
+    name: 'batch past the limit skipped without a dead letter',
+    edits: [
+      {
+        file: 'runtime/task.ts',
+        from: 'if (packed !== undefined) return this.#enter(work, packedIntake(packed))',
+        to: 'void packed; void packedIntake',
+      },
+    ],
+    caughtBy: {
+      file: 'test/runtime/packed-batch.test.ts',
+      test: 'is one dead letter with the batch',
+    },
+  },
+  {
+    name: 'a lost answer to joining taken for another of the name',
+    edits: [
+      {
+        file: `${DRIVER}/former-members.ts`,
+        from: 'let leftMs = this.#sessionTimeoutMs + NOTICED_MS',
+        to: 'let leftMs = 0 * (this.#sessionTimeoutMs + NOTICED_MS)',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/kafka-names.test.ts',
+      test: 'where the answer to its joining was lost',
+    },
+  },
+  {
+    name: 'a rebalance counts as time in which a lost member would be gone',
+    edits: [
+      { file: `${DRIVER}/former-members.ts`, from: 'if (!now.isRebalancing) leftMs', to: 'leftMs' },
+    ],
+    caughtBy: {
+      file: 'test/records/kafka-names.test.ts',
+      test: 'while the group waited for one that is dead',
+    },
+  },
+  {
+    name: 'an epoch that was only known counts as read',
+    edits: [
+      {
+        file: `${DRIVER}/fetcher.ts`,
+        from: 'readEpoch: -1, checkedEpoch }',
+        to: 'readEpoch: checkedEpoch, checkedEpoch }',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/log-check.test.ts',
+      test: 'is not judged by an epoch that this client happened to know',
+    },
+  },
+  {
+    name: 'a commit without a bound of bytes',
+    edits: [
+      {
+        file: 'runtime/commit-size.ts',
+        from: 'return this.#bytes\n  }',
+        to: 'return this.#bytes * Number.POSITIVE_INFINITY\n  }',
+      },
+    ],
+    caughtBy: { file: 'test/runtime/commit-parts.test.ts', test: 'is halved, within a chunk' },
+  },
+  {
+    name: '70 bytes kept of each poll',
+    edits: [
+      {
+        file: 'runtime/idle-clock.ts',
+        from: '#isStopped = false\n',
+        to: '#isStopped = false\n  readonly #life = new AbortController()\n',
+      },
+      {
+        file: 'runtime/idle-clock.ts',
+        from: 'void this.#wait(this.#silence.signal)',
+        to: 'void this.#wait(AbortSignal.any([this.#silence.signal, this.#life.signal]))',
+      },
+    ],
+    caughtBy: { file: 'test/runtime/idle-clock.test.ts', test: 'keeps nothing of its polls' },
+  },
+]

@@ -1,0 +1,25 @@
+// A mistake, as edits of the sources that are made while a test runs, and only then.
+
+export interface Mutant {
+  readonly name: string
+  readonly edits: readonly Edit[]
+  /** Which test catches it: a file, and a part of the test's name. */
+  readonly caughtBy: { readonly file: string; readonly test: string }
+}
+
+export interface Edit {
+  /** Below `src/`. */
+  readonly file: string
+  /** Occurs once. */
+  readonly from: string
+  readonly to: string
+}
+
+/** The source with the mistake in it. @throws Error when an edit fits nowhere, or in more than one place */
+export function mutated(source: string, edits: readonly Edit[]): string {
+  return edits.reduce((text, { file, from, to }) => {
+    const parts = text.split(from)
+    if (parts.length !== 2) throw new Error(`${file}: "${from}" is there ${parts.length - 1} times`)
+    return parts.join(to)
+  }, source)
+}
