@@ -42,11 +42,11 @@ test('an event that one model answers and another sets aside is scored', async (
 test('windows that closed are counted by their step', async () => {
   const { member, watch } = await joined(scorer(), { prepared: prepared(scorer(), perTenSeconds) })
   member.assign(1)
-  const at = (offset: number, key: string, seconds: number) => {
-    const value = { key, at: START_MS + seconds * 1_000, amount: 1 }
+  const at = (offset: number, key: string, afterMs: number) => {
+    const value = { key, at: START_MS + afterMs, amount: 1 }
     return record(offset, { value: Buffer.from(JSON.stringify(value)) })
   }
-  member.give(1, [at(0, 'a', 0), at(1, 'b', 0), at(2, 'a', 10), at(3, 'a', 11)])
+  member.give(1, [at(0, 'a', 0), at(1, 'b', 0), at(2, 'a', 10_000), at(3, 'a', 11_000)])
   const { outputs } = await committed(member)
   expect(outputs).toHaveLength(2)
   expect(watch.of('processed')[0]?.closed).toEqual(new Map([['tumbling', 2]]))
