@@ -28,7 +28,7 @@ export type FeatureColumns<E> = Record<string, Columns<E>[string] | SkippingColu
 type OfEvery<T> = (event: never) => T
 type OfSome<T> = { readonly of: (event: never) => T | null | undefined }
 /** The columns of a type that every event has. */
-export type NamedOfEvery<C, T> = {
+type NamedOfEvery<C, T> = {
   [K in keyof C]: C[K] extends OfEvery<T> ? K : never
 }[keyof C] &
   string
