@@ -31,6 +31,15 @@ describe('a record becomes an event', () => {
     expect(decode('{"a":[["}]:,\\"{[{["]],"b":1}'.padEnd(40))).toEqual({ a: [['}]:,"{[{[']], b: 1 })
   })
 
+  test('of a megabyte, of 32 levels and with 256 fields, as is promised', () => {
+    const deep = `${'['.repeat(32)}${']'.repeat(32)}`
+    const wide = `[${Array(256).fill('{"a":1}').join()}]`
+    const large = '[]'.padEnd(1_048_576)
+    expect(decoded(anything, deep)).toEqual(JSON.parse(deep))
+    expect(decoded(anything, wide)).toHaveLength(256)
+    expect(decoded(anything, large)).toEqual([])
+  })
+
   test('with a field named constructor', () => {
     expect(decoded(anything, '{"constructor":{"prototype":1}}')).toEqual({
       constructor: { prototype: 1 },

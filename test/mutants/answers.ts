@@ -27,7 +27,7 @@ const ROWS: readonly Row[] = [
       "precision === 'float32' ? isFiniteFloat32 : Number.isFinite",
       'Number.isFinite',
     ],
-    [COLUMNS, 'as a %s'],
+    [COLUMNS, 'a cell that a window cannot hold is told'],
   ],
   [
     'tumbling windows refuse what only a float64 can hold',
@@ -147,17 +147,17 @@ const ROWS: readonly Row[] = [
   [
     'depth 31',
     ['codec/limits.ts', 'depth: 32', 'depth: 31'],
-    [JSON_TEST, 'when it is exactly as large, deep and wide as allowed'],
+    [JSON_TEST, 'of a megabyte, of 32 levels and with 256 fields'],
   ],
   [
     '255 fields',
     ['codec/limits.ts', 'fields: 256', 'fields: 255'],
-    [JSON_TEST, 'when it is exactly as large, deep and wide as allowed'],
+    [JSON_TEST, 'of a megabyte, of 32 levels and with 256 fields'],
   ],
   [
     'a megabyte less a byte',
     ['codec/limits.ts', 'bytes: 1024 * 1024', 'bytes: 1024 * 1024 - 1'],
-    [JSON_TEST, 'when it is exactly as large, deep and wide as allowed'],
+    [JSON_TEST, 'of a megabyte, of 32 levels and with 256 fields'],
   ],
   [
     'seconds are taken for milliseconds',
@@ -166,12 +166,12 @@ const ROWS: readonly Row[] = [
       'EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)',
       'EARLIEST_EVENT_TIME_MS = 0',
     ],
-    [IDENTITY, 'in milliseconds is not %d: it %s'],
+    [IDENTITY, 'in milliseconds is not'],
   ],
   [
     'an empty key is a key',
     ['codec/identity.ts', "if (key === '') throw invalidKey('key gave empty text')", ''],
-    [IDENTITY, 'is not %j'],
+    [IDENTITY, 'is not '],
   ],
   [
     'golden rows may differ by a hundredth',
@@ -199,7 +199,7 @@ const ROWS: readonly Row[] = [
       'if (to - from === 1) failed.add(from)',
       'for (let row = from; row < to; row++) failed.add(row)\n    if (to - from > 0) return',
     ],
-    ['test/scoring/bad-rows.test.ts', 'one bad row of %i is always found'],
+    ['test/scoring/bad-rows.test.ts', 'one bad row of'],
   ],
   [
     'a failing model is asked without end',
@@ -219,12 +219,12 @@ const ROWS: readonly Row[] = [
   [
     'the key is no part of a fingerprint',
     ['topology/describe.ts', '      key: print(source.key),\n', "      key: '',\n"],
-    [FINGERPRINT, 'a topology has another fingerprint with another one of %s'],
+    [FINGERPRINT, 'a topology has another fingerprint with another one of'],
   ],
   [
     'the event time is no part of a fingerprint',
     ['topology/describe.ts', 'print(source.eventTimeMs)', "''"],
-    [FINGERPRINT, 'a topology has another fingerprint with another one of %s'],
+    [FINGERPRINT, 'a topology has another fingerprint with another one of'],
   ],
   [
     'the watermark is no part of a fingerprint',
@@ -233,17 +233,17 @@ const ROWS: readonly Row[] = [
       '      watermark: source.watermark,\n',
       '      watermark: { lagMs: 0, idleAfterMs: null, maxAheadMs: 0 },\n',
     ],
-    [FINGERPRINT, 'a topology has another fingerprint with another one of %s'],
+    [FINGERPRINT, 'a topology has another fingerprint with another one of'],
   ],
   [
     'what becomes of late events is no part of a fingerprint',
     ['topology/describe.ts', '      onLate: source.onLate,\n', "      onLate: '',\n"],
-    [FINGERPRINT, 'a topology has another fingerprint with another one of %s'],
+    [FINGERPRINT, 'a topology has another fingerprint with another one of'],
   ],
   [
     'the schema is no part of a fingerprint',
     ['runtime/fingerprint.ts', '    schemaForm(definition.source.schema),\n', ''],
-    [FINGERPRINT, 'a topology has another fingerprint with another one of %s'],
+    [FINGERPRINT, 'a topology has another fingerprint with another one of'],
   ],
   [
     'names of parameters are part of a fingerprint',
@@ -252,7 +252,7 @@ const ROWS: readonly Row[] = [
       "return scope?.find(node['name'] as string) ?? ['free', node['name']]",
       "return ['free', node['name']]",
     ],
-    [FINGERPRINT, 'and keeps it with another one of %s'],
+    [FINGERPRINT, 'and keeps it with another one of'],
   ],
   [
     'a key in two partitions is not told',
