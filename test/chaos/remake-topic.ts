@@ -20,7 +20,17 @@ export const remakeTopic: Verb = async (ground, { atS }) => {
   const group = `${ground.group}-side-${Math.round(atS)}`
   const { payments, predictions, deadLetters } = topicsOf(group)
   const make = (topics: readonly string[]) => until('made', () => isMade(ground, topics), WITHIN_MS)
-  const endOf = async (topic: string) => Number((await admin.fetchTopicOffsets(topic))[0]?.high)
+  const endOf = async (topic: string) => {
+    let end = -1
+    // Leaders change meanwhile, and the library may ask the former one.
+    const isTold = async () => {
+      const told = await admin.fetchTopicOffsets(topic).catch(() => [])
+      end = Number(told[0]?.high ?? -1)
+      return end >= 0
+    }
+    await until('where it ends is told', isTold, WITHIN_MS)
+    return end
+  }
   const written = async () => (await endOf(predictions)) + (await endOf(deadLetters))
   const fill = () => until('fed', () => isFed(options.brokers, payments, endOf), WITHIN_MS)
   await make([payments, predictions, deadLetters])

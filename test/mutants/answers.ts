@@ -103,15 +103,6 @@ const ROWS: readonly Row[] = [
     ['test/runtime/outcomes.test.ts', 'windows that closed are counted by their step'],
   ],
   [
-    'what shares a topic is given in pieces',
-    [
-      'engine/engine.ts',
-      'this.#state.isWhole ? [] : this.#arrivals.splice(0)',
-      'this.#arrivals.splice(0)',
-    ],
-    ['test/runtime/log-order.test.ts', 'whose results come in several pieces'],
-  ],
-  [
     'branches one after the other',
     ['runtime/made.ts', 'made.sort((a, b) => a.cause - b.cause)', 'void made'],
     ['test/runtime/log-order.test.ts', 'outputs of two branches come in the order of their events'],
