@@ -32,7 +32,7 @@ export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
 }
 
 const MISSING =
-  "f.only(has…) keeps such events out of these windows alone, { of, missing: 'skip' } out of what is made of this column, .where before a tumbling window out of that"
+  "if events may lack it, write { of, missing: 'skip' } for the column, f.only(has…) for the kind, or .where(has…) before the step"
 
 /** Of the author's functions: which class was thrown, never what it says. */
 export function threw(cause: unknown, step?: string): TidemarkError {

@@ -1,24 +1,12 @@
 import * as fc from 'fast-check'
 import { defineTopology, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
-import { z } from 'zod'
 import type { Definition } from '../../src/topology/definition.ts'
 import { headerOf } from '../support/headers.ts'
 import { committed, joined } from './hand-worker.ts'
-import { model, prepared, record, scorer } from './support.ts'
+import { model, prepared, record, scorer, source } from './support.ts'
 
 // Several ways to one topic: what comes of an event stands where the event stood, whichever way it took.
-
-const Event = z.object({ key: z.string(), at: z.int(), amount: z.number() })
-type Event = z.infer<typeof Event>
-
-const source = {
-  schema: Event,
-  key: (e: Event) => e.key,
-  eventTimeMs: (e: Event) => e.at,
-  watermark: { lag: seconds(1) },
-  onLate: 'dead-letter',
-} as const
 
 /** Small amounts are scored, large ones are not; all go to one topic. */
 const twoBranches = defineTopology('two-branches', (t) => {

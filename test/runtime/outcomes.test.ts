@@ -1,25 +1,16 @@
-import { defineTopology, seconds } from 'tidemark'
+import { defineTopology } from 'tidemark'
 import { expect, test } from 'vitest'
-import { z } from 'zod'
 import { headerOf } from '../support/headers.ts'
 import { committed, joined } from './hand-worker.ts'
-import { model, perTenSeconds, prepared, record, START_MS, scorer } from './support.ts'
+import { model, perTenSeconds, prepared, record, START_MS, scorer, source } from './support.ts'
 
 /** Two models behind the same features, one of which is missing for even amounts: the second does not take that. */
 const twoModels = defineTopology('two-models', (t) => {
-  const rows = t
-    .source('events', {
-      schema: z.object({ key: z.string(), at: z.int(), amount: z.number() }),
-      key: (e) => e.key,
-      eventTimeMs: (e) => e.at,
-      watermark: { lag: seconds(1) },
-      onLate: 'dead-letter',
-    })
-    .features((f) => {
-      const events = f.events({ amount: (e) => e.amount })
-      const odd = events.value((e) => (e.amount % 2 === 0 ? Number.NaN : e.amount))
-      return { amount: events.value('amount'), sum: odd }
-    })
+  const rows = t.source('events', source).features((f) => {
+    const events = f.events({ amount: (e) => e.amount })
+    const odd = events.value((e) => (e.amount % 2 === 0 ? Number.NaN : e.amount))
+    return { amount: events.value('amount'), sum: odd }
+  })
   return [rows.score(model, { missing: 'nan' }).sink('scores'), rows.score(model).sink('scores')]
 })
 

@@ -24,17 +24,21 @@ export const model = onnxModel({
 })
 
 const Event = z.object({ key: z.string(), at: z.number(), amount: z.number() })
+type Event = z.infer<typeof Event>
+
+/** How the topologies of these tests take their events. */
+export const source = {
+  schema: Event,
+  key: (e: Event) => e.key,
+  eventTimeMs: (e: Event) => e.at,
+  watermark: { lag: seconds(1) },
+  onLate: 'dead-letter',
+} as const
 
 /** `events` → amount, sum of 10 s → model → `scores`; negative amounts are not scored. */
 export const scored = defineTopology('scored', (t) =>
   t
-    .source('events', {
-      schema: Event,
-      key: (e) => e.key,
-      eventTimeMs: (e) => e.at,
-      watermark: { lag: seconds(1) },
-      onLate: 'dead-letter',
-    })
+    .source('events', source)
     .features((f) => {
       const events = f.events({ amount: (e) => e.amount })
       return { amount: events.value('amount'), sum: events.rolling(seconds(10)).sum('amount') }
@@ -48,13 +52,7 @@ export const scored = defineTopology('scored', (t) =>
 /** `events` → one result of each key and 10 s → `scores`. */
 export const perTenSeconds = defineTopology('per-ten-seconds', (t) =>
   t
-    .source('events', {
-      schema: Event,
-      key: (e) => e.key,
-      eventTimeMs: (e) => e.at,
-      watermark: { lag: seconds(1) },
-      onLate: 'dead-letter',
-    })
+    .source('events', source)
     .tumbling(seconds(10))
     .aggregate({}, (a) => ({ n: a.count() }))
     .sink('scores'),

@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
-import { defineTopology, seconds } from 'tidemark'
+import { defineTopology } from 'tidemark'
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { Slices } from '../../src/kernel/slices.ts'
 import type { Guarantee, LogRecord, TopicInfo } from '../../src/records/port.ts'
@@ -19,6 +18,7 @@ import {
   START_MS,
   scored,
   scorer,
+  source,
   valuesOf,
   Watch,
 } from './support.ts'
@@ -223,13 +223,7 @@ describe('an output', () => {
 
 /** Every event to a model and to the sink `all`; what comes of the model to `first`, then to `second`. */
 const twoWays = defineTopology('two-ways', (t) => {
-  const events = t.source('events', {
-    schema: z.object({ key: z.string(), at: z.number(), amount: z.number() }),
-    key: (e) => e.key,
-    eventTimeMs: (e) => e.at,
-    watermark: { lag: seconds(1) },
-    onLate: 'dead-letter',
-  })
+  const events = t.source('events', source)
   const scores = events
     .features((f) => ({
       amount: f.events({}).value((e) => e.amount),
@@ -256,13 +250,7 @@ test('behind a model a record writes all its outputs or none; another way of it 
 
 test('a record with two faults is one dead letter, for the first of them', async () => {
   const both = defineTopology('both', (t) => {
-    const events = t.source('events', {
-      schema: z.object({ key: z.string(), at: z.number(), amount: z.number() }),
-      key: (e) => e.key,
-      eventTimeMs: (e) => e.at,
-      watermark: { lag: seconds(1) },
-      onLate: 'dead-letter',
-    })
+    const events = t.source('events', source)
     return [
       events.sink('all', { key: () => '' }),
       events.map((e) => ({ n: BigInt(e.amount) })).sink('more'),
