@@ -81,7 +81,9 @@ describe('a batch that unpacks to more than is allowed', () => {
     const ran = await run(records, [sums('a'), sums('b', { topic: 'others' })])
     expect(outcomesOf(ran).dead).toBe(20)
     const told = records.read('events.dlq').map((letter) => headerOf(letter, 'tidemark.topology'))
-    expect(told).toEqual(['a', 'b'])
+    expect(told).toHaveLength(2)
+    // Each has a task of its own: which is first is nobody's promise.
+    expect(new Set(told)).toEqual(new Set(['a', 'b']))
   })
 
   test('of which a part is committed counts for the rest', async () => {
