@@ -33,6 +33,12 @@ export class BenchWorker {
     return Promise.race([work, ended])
   }
 
+  /** Ends it with `kill -9`. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#running.process.kill('SIGKILL')
+    await this.#running.ended
+  }
+
   /** Sends SIGTERM, in the end SIGKILL. The exit code, or the signal that ended it. */
   stop(): Promise<number | string> {
     this.#exit ??= this.#stop()

@@ -16,7 +16,7 @@ const first = outputs[0] as (typeof outputs)[number]
 
 let expectation: Expectation
 beforeAll(async () => {
-  const model = await openModel(new URL('../../topologies/models/card-gbdt.onnx', import.meta.url))
+  const model = await openModel(new URL('../fixtures/models/card-gbdt.onnx', import.meta.url))
   expectation = await expectedOf(
     golden.lines.map(({ key, value }) => Buffer.from(`${key}\t${value}`)),
     model,

@@ -127,7 +127,7 @@ async function main(): Promise<void> {
     .argument('<input>', 'what was produced, key<TAB>json a line')
     .argument('<output>', 'what was predicted, JSON a line')
     .argument('[limit]', 'lines of the input to take', Number, Number.POSITIVE_INFINITY)
-    .option('--model <file>', 'the model that scored', 'topologies/models/card-gbdt.onnx')
+    .option('--model <file>', 'the model that scored', 'test/fixtures/models/card-gbdt.onnx')
     .parse()
   const [input, output, limit] = command.processedArgs as [string, string, number]
   const model = await openModel(command.opts<{ model: string }>().model)

@@ -103,7 +103,7 @@ class Path {
 
 async function prepareCards(model: string): Promise<Prepared> {
   await build()
-  const { default: definition } = await import('../../topologies/card-fraud.ts')
+  const { default: definition } = await import('./topologies/w1.ts')
   const models = new Map([['card-gbdt', resolve(model)]])
   return prepare([definition], { models, topics: new Map() })
 }
@@ -152,7 +152,7 @@ async function measure(events: number, model: string): Promise<object> {
 
 const command = new Command('hot-path.ts')
   .option('--events <n>', 'payments', Number, 300_000)
-  .option('--model <file>', 'ONNX file to score with', 'topologies/models/card-gbdt.onnx')
+  .option('--model <file>', 'ONNX file to score with', 'test/fixtures/models/card-gbdt.onnx')
   .parse()
 const { events, model } = command.opts<{ events: number; model: string }>()
 const figures = await measure(events, model)

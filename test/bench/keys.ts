@@ -5,10 +5,10 @@ import { partitionOf } from '../../src/records/partitioner.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { limitsOfMachine } from '../../src/runtime/machine-limits.ts'
-import cardFraud from '../../topologies/card-fraud.ts'
 import { whole } from '../engine/whole.ts'
 import { collected } from './collected.ts'
 import { figure, machine } from './figures.ts'
+import w1 from './topologies/w1.ts'
 
 // What the windows of very many cards hold: records are decoded and enter the windows of as many tasks as a worker would
 // have, within the limits of this machine. Without Kafka and scores, of which nothing stays. One JSON line on stdout.
@@ -26,7 +26,7 @@ class WindowTask {
   readonly engine: Engine
   refused = 0
   #chunk: LogRecord[] = []
-  readonly #intake = new EventIntake(cardFraud.source)
+  readonly #intake = new EventIntake(w1.source)
 
   constructor(tasks: number) {
     const { maxKeys, maxBytes } = limitsOfMachine()
@@ -34,7 +34,7 @@ class WindowTask {
       maxKeys: Math.floor(maxKeys / tasks),
       maxBytes: Math.floor(maxBytes / tasks),
     }
-    this.engine = new Engine(cardFraud, { lookup: () => new Map(), limits })
+    this.engine = new Engine(w1, { lookup: () => new Map(), limits })
   }
 
   take(record: LogRecord): void {

@@ -10,25 +10,25 @@ import { build } from './build.ts'
 
 // What a run takes place on: a broker, topics that nobody has used, and the worker that is measured.
 
-const CARD_FRAUD = fileURLToPath(new URL('../../topologies/card-fraud.ts', import.meta.url))
+const W1 = fileURLToPath(new URL('topologies/w1.ts', import.meta.url))
 const PARTITIONS = 6
-const GUARANTEE = 'at-least-once'
 
 export interface StageOptions {
   /** `null`: one of our own, which is stopped at the end. */
   readonly brokers: readonly string[] | null
   /** The ONNX file to score with. */
   readonly model: string
+  /** As `run` takes it. */
+  readonly guarantee: string
 }
 
 export interface Stage {
-  readonly guarantee: string
   readonly topics: Topics
   readonly records: KafkaRecords
-  /** Records in a topic of ours. */
-  countOf(topic: string): Promise<number>
-  /** Starts the worker as a user would, in a process of its own. Once. */
-  startWorker(): BenchWorker
+  /** Payments whose outcomes are committed: the offsets of the worker's group. */
+  committed(): Promise<number>
+  /** Starts the worker as a user would, in a process of its own, with more flags. One at a time. */
+  startWorker(flags?: readonly string[]): BenchWorker
 }
 
 export interface Topics {
@@ -43,7 +43,7 @@ export async function onStage<R>(
   work: (stage: Stage) => Promise<R>,
 ): Promise<R> {
   await build()
-  return withBrokers(options.brokers, (brokers) => onBrokers(brokers, options.model, work))
+  return withBrokers(options.brokers, (brokers) => onBrokers({ ...options, brokers }, work))
 }
 
 /** Works on a Kafka: the given one, or for `null` one of our own, which is stopped at the end. */
@@ -63,8 +63,7 @@ export async function withBrokers<R>(
 }
 
 async function onBrokers<R>(
-  brokers: readonly string[],
-  model: string,
+  { brokers, model, guarantee }: StageOptions & { readonly brokers: readonly string[] },
   work: (stage: Stage) => Promise<R>,
 ): Promise<R> {
   const group = `bench-${randomUUID().slice(0, 8)}`
@@ -73,20 +72,20 @@ async function onBrokers<R>(
   const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
   const records = new KafkaRecords({ brokers, clientId: 'tidemark-bench' })
   let worker: BenchWorker | null = null
-  const startWorker = () => {
-    const args = runArguments({ brokers, model, group, guarantee: GUARANTEE })
+  const startWorker = (flags: readonly string[] = []) => {
+    const args = [...runArguments({ brokers, model, group, guarantee }), ...flags]
     worker = new BenchWorker(startTidemark(args))
     return worker
   }
-  const countOf = async (topic: string) => {
-    // A fresh topic without transactions: where its partitions end is what was written.
-    const ends = await admin.fetchTopicOffsets(topic)
-    return ends.reduce((sum, { high }) => sum + Number(high), 0)
+  const committed = async () => {
+    const [of] = await admin.fetchOffsets({ groupId: group, topics: [topics.payments] })
+    // -1 is none yet.
+    return (of?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0)
   }
   await admin.connect()
   try {
     await records.createTopics(names.map((name) => ({ name, partitions: PARTITIONS })))
-    return await work({ guarantee: GUARANTEE, topics, records, countOf, startWorker })
+    return await work({ topics, records, committed, startWorker })
   } finally {
     await (worker as BenchWorker | null)?.stop()
     await records.close()
@@ -109,7 +108,7 @@ export interface RunOptions {
   readonly model: string
   readonly group: string
   readonly guarantee: string
-  /** A file with a topology of card-fraud. @default topologies/card-fraud.ts */
+  /** A file with a topology of card-fraud. @default test/bench/topologies/w1.ts */
   readonly topology?: string
 }
 
@@ -119,7 +118,7 @@ export function runArguments({
   model,
   group,
   guarantee,
-  topology = CARD_FRAUD,
+  topology = W1,
 }: RunOptions): string[] {
   const topics = topicsOf(group)
   return [

@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { say } from '../../src/cli/print.ts'
 import { Progress } from '../../src/cli/progress.ts'
+import { Arrivals, type Outcomes } from './arrivals.ts'
 import type { BenchWorker } from './bench-worker.ts'
 import { type Figure, figure } from './figures.ts'
 import { paymentRecords } from './input.ts'
@@ -9,7 +10,7 @@ import type { Stage } from './stage.ts'
 
 // A topic full of payments, and a worker that starts and scores them all.
 
-/** Measured between these shares of the outputs: what lies before is start-up and compilation, what lies behind the tail. */
+/** Measured between these shares of the payments: what lies before is start-up and compilation, what lies behind the tail. */
 const FROM = 0.2
 const TO = 0.9
 const LOOK_EVERY_MS = 50
@@ -23,16 +24,14 @@ export interface ThroughputOptions {
   readonly keep: string | null
 }
 
-export interface ThroughputFigures {
+export interface ThroughputFigures extends Outcomes {
   readonly events: number
-  readonly outputs: number
-  readonly deadLetters: number
   readonly eventsPerSecond: Figure
   /** User and system time of the worker's processes. */
   readonly cpuMicrosPerEvent: Figure
   readonly cores: Figure
   /** From the start of the process. */
-  readonly firstOutputSeconds: Figure
+  readonly firstCommitSeconds: Figure
   readonly totalSeconds: Figure
   readonly peakRssMb: Figure
   /** After SIGTERM. */
@@ -48,8 +47,10 @@ export async function throughput(
   const worker = stage.startWorker()
   const course = await worker.during(follow(stage, worker, events))
   const exit = await worker.stop()
+  const arrivals = new Arrivals(events)
+  await arrivals.follow(stage)
   if (keep !== null) await keepOutputs(stage, keep)
-  return { events, ...figuresOf(course), exit }
+  return { events, ...arrivals.outcomes, ...figuresOf(course), exit }
 }
 
 async function produce({ records, topics }: Stage, events: number): Promise<void> {
@@ -73,14 +74,14 @@ async function produce({ records, topics }: Stage, events: number): Promise<void
 interface Moment {
   /** Since its start. */
   readonly ms: number
-  readonly outputs: number
-  readonly deadLetters: number
+  /** Payments whose outcomes are committed. */
+  readonly committed: number
   readonly cpuSeconds: number | null
   readonly peakRssBytes: number | null
 }
 
 interface Course {
-  /** The first moments with any output, with a share of FROM, of TO; `null` when there was none. */
+  /** The first moments with anything committed, with a share of FROM, of TO; `null` when there was none. */
   readonly first: Moment | null
   readonly from: Moment | null
   readonly to: Moment | null
@@ -88,19 +89,19 @@ interface Course {
 }
 
 /**
- * Looks on until every event has an output or a dead letter. Outputs are counted by where their partitions end and not by
- * reading them: a reader takes CPU from the worker, and what it has read says how far the reader is.
+ * Looks on until everything is committed. Progress is what the group has committed and not what a reader has read, who takes
+ * CPU from the worker, nor where the outputs end: there, ends of transactions count too.
  */
 async function follow(stage: Stage, worker: BenchWorker, events: number): Promise<Course> {
   const startMs = performance.now()
   let last = await look(stage, worker, startMs)
   let course: Course = { first: null, from: null, to: null, last }
-  const progress = new Progress(() => ({ records: last.outputs, share: last.outputs / events }))
+  const progress = new Progress(() => ({ records: last.committed, share: last.committed / events }))
   try {
-    for (let movedMs = last.ms; done(last) < events; ) {
+    for (let movedMs = last.ms; last.committed < events; ) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
       const now = await look(stage, worker, startMs)
-      if (done(now) > done(last)) movedMs = now.ms
+      if (now.committed > last.committed) movedMs = now.ms
       last = now
       course = {
         first: course.first ?? reached(now, 1),
@@ -121,37 +122,29 @@ async function follow(stage: Stage, worker: BenchWorker, events: number): Promis
 }
 
 async function look(stage: Stage, worker: BenchWorker, startMs: number): Promise<Moment> {
-  const { predictions, deadLetters } = stage.topics
-  const [outputs, dead] = await Promise.all([
-    stage.countOf(predictions),
-    stage.countOf(deadLetters),
-  ])
+  const committed = await stage.committed()
   const { cpuSeconds = null, peakRssBytes = null } = worker.usage() ?? {}
   const ms = performance.now() - startMs
-  return { ms, outputs, deadLetters: dead, cpuSeconds, peakRssBytes }
+  return { ms, committed, cpuSeconds, peakRssBytes }
 }
 
-function done({ outputs, deadLetters }: Moment): number {
-  return outputs + deadLetters
+function reached(moment: Moment, committed: number): Moment | null {
+  return moment.committed >= committed ? moment : null
 }
 
-function reached(moment: Moment, outputs: number): Moment | null {
-  return moment.outputs >= outputs ? moment : null
-}
+type CourseFigures = Omit<ThroughputFigures, keyof Outcomes | 'events' | 'exit'>
 
-function figuresOf({ first, from, to, last }: Course): Omit<ThroughputFigures, 'events' | 'exit'> {
-  const outputs = from && to && to.outputs - from.outputs
+function figuresOf({ first, from, to, last }: Course): CourseFigures {
+  const events = from && to && to.committed - from.committed
   const seconds = from && to && (to.ms - from.ms) / 1_000
   const cpu = difference(from?.cpuSeconds, to?.cpuSeconds)
   const over = (a: number | null, b: number | null) => (a === null || b === null ? null : a / b)
-  const perEvent = over(cpu, outputs)
+  const perEvent = over(cpu, events)
   return {
-    outputs: last.outputs,
-    deadLetters: last.deadLetters,
-    eventsPerSecond: figure(over(outputs, seconds), 0),
+    eventsPerSecond: figure(over(events, seconds), 0),
     cpuMicrosPerEvent: figure(perEvent === null ? null : perEvent * 1e6, 1),
     cores: figure(over(cpu, seconds), 2),
-    firstOutputSeconds: figure(first && first.ms / 1_000, 2),
+    firstCommitSeconds: figure(first && first.ms / 1_000, 2),
     totalSeconds: figure(last.ms / 1_000, 2),
     peakRssMb: figure(last.peakRssBytes === null ? null : last.peakRssBytes / 1e6, 0),
   }

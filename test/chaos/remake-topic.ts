@@ -6,7 +6,7 @@ import { runArguments, topicsOf } from '../bench/stage.ts'
 import { metadataOf, until } from '../services/cluster.ts'
 import { startTidemark } from '../services/tidemark.ts'
 import type { Ground } from '../soak/course.ts'
-import { cardFraudOf } from '../soak/topics.ts'
+import { paymentTopology } from '../soak/topics.ts'
 import { address } from './ask-anyone.ts'
 import type { Verb } from './verb.ts'
 
@@ -35,7 +35,7 @@ export const remakeTopic: Verb = async (ground, { atS }) => {
   const fill = () => until('fed', () => isFed(options.brokers, payments, endOf), WITHIN_MS)
   await make([payments, predictions, deadLetters])
   await fill()
-  const running = startTidemark(runArguments({ ...options, group, topology: cardFraudOf() }))
+  const running = startTidemark(runArguments({ ...options, group, topology: paymentTopology() }))
   try {
     const isThrough = async () => {
       const [found] = await admin.fetchOffsets({ groupId: group, topics: [payments] })

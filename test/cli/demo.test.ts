@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { readFlights } from '../../src/cli/demo/flights.ts'
+import { usageOf } from '../bench/process-usage.ts'
 import type { Ended } from '../services/tidemark.ts'
 import { PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
 
@@ -55,6 +57,19 @@ describe('the demo, at once and without a terminal', timeout, () => {
     expect(landed.length).toBeGreaterThan(20)
     expect(left.length + landed.length).toBe(lines.length)
   })
+})
+
+test('the first prediction is there within 3 s', timeout, async () => {
+  const startMs = performance.now()
+  const run = start(['demo'])
+  const [line] = (await once(run.process.stdout, 'data')) as [string]
+  const wallMs = performance.now() - startMs
+  // On a busy machine a process waits for a core, and that is not its doing.
+  const { cpuSeconds = Infinity } = usageOf(run.process.pid as number) ?? {}
+  run.process.kill('SIGINT')
+  await run.ended
+  expect(line).toMatch(/ left .* % to arrive late/)
+  expect(Math.min(wallMs, cpuSeconds * 1_000)).toBeLessThan(3_000)
 })
 
 test('an interrupt ends the demo with what there is so far, and 0', timeout, async () => {

@@ -6,9 +6,9 @@ import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
 
 test('an outline names what an event passes, with the model as it is loaded', () => {
-  expect(outline(cardFraud)).toEqual(['payments → 13 features → card-gbdt@1 → predictions'])
-  expect(outline(cardFraud, new Map([['card-gbdt', 'card-gbdt@1+0a1b2c3d']]))).toEqual([
-    'payments → 13 features → card-gbdt@1+0a1b2c3d → predictions',
+  expect(outline(cardFraud)).toEqual(['payments → 13 features → card-gbdt@2 → predictions'])
+  expect(outline(cardFraud, new Map([['card-gbdt', 'card-gbdt@2+0a1b2c3d']]))).toEqual([
+    'payments → 13 features → card-gbdt@2+0a1b2c3d → predictions',
   ])
 })
 
@@ -18,7 +18,7 @@ test('an outline has a line for each sink', () => {
   const both = { ...cardFraud, then: [sink, ...(features === undefined ? [] : [features])] }
   expect(outline(both)).toEqual([
     'payments → raw',
-    'payments → 13 features → card-gbdt@1 → predictions',
+    'payments → 13 features → card-gbdt@2 → predictions',
   ])
 })
 
@@ -27,7 +27,7 @@ test('a graph runs from the source to the sink; late events and dead letters lea
     `flowchart LR
   source[["payments"]]
   step1["features: 13"]
-  step2(["card-gbdt@1"])
+  step2(["card-gbdt@2"])
   step3["map"]
   step4[["predictions"]]
   deadLetters[["payments.dlq"]]

@@ -48,7 +48,7 @@ kafkaTest(
     expect(consumed).toMatchObject({ code: 0, stderr: '400 records\n' })
     const predictions = consumed.stdout.trimEnd().split('\n')
     expect(predictions).toHaveLength(400)
-    expect(JSON.parse(predictions[0] ?? '')).toMatchObject({ model: 'card-gbdt@1' })
+    expect(JSON.parse(predictions[0] ?? '')).toMatchObject({ model: 'card-gbdt@2' })
 
     const http = await httpOf(run)
     expect((await fetch(`${http}/readyz`)).status).toBe(200)

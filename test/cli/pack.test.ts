@@ -75,7 +75,7 @@ test('the packed package works in a folder of its own', { timeout: INSTALL_MS },
   const sample = join(shipped, 'samples/payments.tsv')
   const scored = await tidemark(['dev', 'own.ts', '--input', sample])
   expect(scored.stdout.trim().split('\n').length).toBeGreaterThan(400)
-  expect(JSON.parse(scored.stdout.split('\n')[0] ?? '')).toMatchObject({ model: 'card-gbdt@1' })
+  expect(JSON.parse(scored.stdout.split('\n')[0] ?? '')).toMatchObject({ model: 'card-gbdt@2' })
 
   // Its types are there: they pass what is right and refuse what is not.
   const flags =

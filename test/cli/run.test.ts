@@ -59,8 +59,8 @@ test('the banner says what runs where', { timeout: PROCESS_TEST_MS }, async () =
   await run.says('http')
   run.process.kill('SIGTERM')
   const { stderr } = await run.ended
-  expect(stderr).toMatch(/topology +card-fraud {2}p → 13 features → card-gbdt@1 → predictions/)
-  expect(stderr).toMatch(/model +card-gbdt@1 {2}sha256 [0-9a-f]{12}…/)
+  expect(stderr).toMatch(/topology +card-fraud {2}p → 13 features → card-gbdt@2 → predictions/)
+  expect(stderr).toMatch(/model +card-gbdt@2 {2}sha256 [0-9a-f]{12}…/)
   expect(stderr).toMatch(/group +card-fraud\n/)
   expect(stderr).toMatch(/worker +scorer-0\n/)
   expect(stderr).toMatch(/guarantee +exactly-once, a commit each 100 ms\n/)

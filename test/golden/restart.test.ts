@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { committingThrough } from '../../src/records/committing-through.ts'
@@ -6,7 +9,11 @@ import type { Guarantee, Records } from '../../src/records/port.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
-import { type Definition, type FeaturesStep, outputTopics } from '../../src/topology/definition.ts'
+import { type Definition, outputTopics } from '../../src/topology/definition.ts'
+import cardFraud from '../../topologies/card-fraud.ts'
+import { Watch } from '../runtime/support.ts'
+import { folderWith } from '../support/folder.ts'
+import { ROOT } from '../support/paths.ts'
 import { answersOf, idOf, outcomeOf } from './answers.ts'
 import { type Answer, compareGolden, type Golden, readGolden } from './golden.ts'
 import { withFeatures } from './with-features.ts'
@@ -22,6 +29,10 @@ const RESTARTS = 200
 const LINES_AFTER = 80
 const EVERY_TO_THE_END = 40
 const MIB = 2 ** 20
+const CHUNK = 40
+const HOUR_MS = 3_600_000
+const LAG_MS = 30_000
+const NOTHING_CHOSEN = { models: new Map(), topics: new Map(), maxAhead: 'none' } as const
 
 interface Case {
   readonly golden: Golden
@@ -29,11 +40,11 @@ interface Case {
   readonly definition: Definition
 }
 
-/** `card-28h` as its author would write it to be restored from a day back: a card that was never seen counts as one seen long ago. */
-const BOUNDED = 'card-28h, bounded'
+/** The payments of `card-28h` through the topology that is shipped, which is restored from a day back. */
+const SHIPPED = 'card-28h, as shipped'
 
 async function caseOf(name: string): Promise<Case> {
-  if (name === BOUNDED) return boundedCase()
+  if (name === SHIPPED) return shippedCase()
   const golden = readGolden(fileURLToPath(new URL(`./${name}`, import.meta.url)))
   const module = (await import(golden.topologyFile)) as { default: Definition }
   const topology = withFeatures(module.default)
@@ -42,15 +53,11 @@ async function caseOf(name: string): Promise<Case> {
   return { golden, prepared, definition: topology }
 }
 
-/** Its expected answers are those of one uninterrupted run, of which all but the changed feature are checked with the rest. */
-async function boundedCase(): Promise<Case> {
+/** Its expected answers are those of one uninterrupted run, of which all but a card's first payment is checked with the rest. */
+async function shippedCase(): Promise<Case> {
   const whole = await caseOf('card-28h')
-  const definition = bounded(whole.definition)
-  const prepared = await prepare([definition], {
-    models: new Map(),
-    topics: new Map(),
-    maxAhead: 'none',
-  })
+  const definition = withFeatures(cardFraud)
+  const prepared = await prepare([definition], NOTHING_CHOSEN)
   const of: Case = { ...whole, prepared, definition }
   await whole.prepared.close()
   const records = freshRecords(of)
@@ -59,39 +66,27 @@ async function boundedCase(): Promise<Case> {
   await settled(of, records, worker)
   await worker.stop()
   const expected = answersIn(of, records, of.golden.lines.length)
-  const others = expected.map((answer, line) => withFirstsOf(whole.golden.expected[line], answer))
+  const others = expected.map((answer, line) => comparable(whole.golden.expected[line], answer))
   expect(compareGolden(whole.golden, others)).toEqual([])
   return { ...of, golden: { ...of.golden, expected } }
 }
 
 const SINCE = 1
 
-/** The answer with what the changed feature decides taken from the other, which says 0 of a card that was never seen. */
-function withFirstsOf(other: Answer | undefined, answer: Answer): Answer {
+/** The answer with the other's score, which is another model's, and with 0 since the payment before where there was none. */
+function comparable(other: Answer | undefined, answer: Answer): Answer {
   if (other?.features === undefined || answer.features === undefined) return answer
-  const features = Array.from(answer.features).with(SINCE, other.features[SINCE] as number)
-  return { ...other, outcome: answer.outcome, features }
-}
-
-type Feature = FeaturesStep['features'][number]
-
-function withinCap({ name, kind }: Feature, lengthMs: number): Feature {
-  return { name, kind, from: 'sinceLast', lengthMs, empty: lengthMs / 1_000 }
-}
-
-function bounded(definition: Definition): Definition {
-  const then = definition.then.map((step) => {
-    if (step.op !== 'features') return step
-    const features = step.features.map((f) =>
-      f.from === 'sinceLastEver' ? withinCap(f, f.capMs as number) : f,
-    )
-    return { ...step, features }
-  })
-  return { ...definition, then }
+  const isFirst = other.features[SINCE] === 0 && answer.features[SINCE] === 86_400
+  const features = Array.from(answer.features)
+  return {
+    ...other,
+    outcome: answer.outcome,
+    features: isFirst ? features.with(SINCE, 0) : features,
+  }
 }
 
 function freshRecords({ golden, definition }: Case): MemoryRecords {
-  const records = new MemoryRecords({ chunkRecords: 40 })
+  const records = new MemoryRecords({ chunkRecords: CHUNK })
   for (const topic of [definition.source.topic, ...outputTopics(definition)]) {
     records.createTopic(topic, { partitions: golden.partitions })
   }
@@ -173,7 +168,7 @@ function crashing(inner: MemoryRecords, at: Moment, commitsBefore: number) {
   return { records, left }
 }
 
-describe.each(['card-28h', BOUNDED, 'flight-delay'])('%s', (name) => {
+describe.each(['card-28h', SHIPPED, 'flight-delay'])('%s', (name) => {
   let of: Case
   beforeAll(async () => {
     of = await caseOf(name)
@@ -263,4 +258,67 @@ describe.each(['card-28h', BOUNDED, 'flight-delay'])('%s', (name) => {
       expect(repetitions).toBeLessThanOrEqual(most)
     },
   )
+})
+
+/** The topology that the README writes, with a model in the place of one's own. */
+async function readmeTopology(): Promise<Definition> {
+  const page = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  const [source = ''] = /(?<=^```ts\n)import \{ defineTopology.*?(?=^```$)/ms.exec(page) ?? []
+  const model = new URL('../fixtures/models/risk.onnx', import.meta.url)
+  const sha256 = createHash('sha256').update(readFileSync(model)).digest('hex')
+  const small = `
+    import { onnxModel } from 'tidemark'
+    export const small = onnxModel({
+      name: 'small', version: '1', file: new URL('${model.href}'), sha256: '${sha256}',
+      input: 'features', features: ['count1h', 'mean1h'], outputs: { probability: { tensor: 'risk', column: 0 } },
+    })`
+  const folder = folderWith({ 'topology.ts': source, 'models/small.model.ts': small })
+  const modules = join(folder, 'node_modules')
+  mkdirSync(modules)
+  symlinkSync(ROOT, join(modules, 'tidemark'))
+  symlinkSync(join(ROOT, 'node_modules/zod'), join(modules, 'zod'))
+  return ((await import(join(folder, 'topology.ts'))) as { default: Definition }).default
+}
+
+/** By partition, how many of its records the windows of the next event may still hold, from the oldest of them on. */
+function needed({ lines, expected, partitions }: Golden, lengthMs: number): number[] {
+  return Array.from({ length: partitions }, (_, partition) => {
+    const times = lines.flatMap((line, i) => {
+      if (line.partition !== partition) return []
+      if (expected[i]?.outcome !== 'scored') return [-Infinity]
+      return [(JSON.parse(line.value) as { paidAt: number }).paidAt]
+    })
+    const watermarkMs = Math.max(...times) - LAG_MS
+    return times.length - times.findIndex((timeMs) => timeMs > watermarkMs - lengthMs)
+  })
+}
+
+describe('of 28 hours of payments a restart reads what the windows need, and no more', () => {
+  test.each([
+    ['the README’s topology', 1, readmeTopology],
+    ['card-fraud', 24, async () => cardFraud],
+  ] as const)('%s', async (_, hours, topology) => {
+    const definition = await topology()
+    const { golden, prepared: w1 } = await caseOf('card-28h')
+    await w1.close()
+    const prepared = await prepare([definition], NOTHING_CHOSEN)
+    const of: Case = { golden, prepared, definition }
+    const records = freshRecords(of)
+    const end = golden.lines.length
+    produce(records, of, [0, end])
+    const first = start(of, records)
+    await settled(of, records, first)
+    await first.stop()
+    const watch = new Watch()
+    const second = startWorker({ prepared, records, group: GROUP, observer: watch.observer })
+    await watch.until(() => watch.of('restored').length === golden.partitions)
+    await second.stop()
+    await prepared.close()
+    for (const [partition, least] of needed(golden, hours * HOUR_MS).entries()) {
+      const restored = watch.of('restored').find((e) => e.partition.partition === partition)
+      expect(restored?.records).toBeGreaterThanOrEqual(least)
+      // It begins with a chunk.
+      expect(restored?.records).toBeLessThan(least + CHUNK)
+    }
+  })
 })

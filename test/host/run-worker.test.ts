@@ -89,7 +89,7 @@ test('what is no topology, a topic that none has and a model that does not fit a
   const told = await refusals({ models, topics: { orders: 'o' } })
   expect(told).toHaveLength(2)
   expect(told[0]).toMatch(/^CONFIG_INVALID · no topology has a topic "orders"/)
-  expect(told[1]).toMatch(/^MODEL_INPUT · card-gbdt@1/)
+  expect(told[1]).toMatch(/^MODEL_INPUT · card-gbdt@2/)
 })
 
 test('without a broker it goes on trying; it listens to no signal, serves nothing, and ends when told', {

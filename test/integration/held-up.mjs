@@ -1,25 +1,35 @@
 // A worker in a process of its own that reads a topic to an offset and says how long it has held the event loop at most, and how much
-// memory it took: node --import tsx held-up.mjs BROKER GROUP SOURCE SINK DEAD_LETTERS OFFSET
+// memory it took: node --import tsx held-up.mjs echo|minutes GUARANTEE BROKER GROUP SOURCE SINK DEAD_LETTERS OFFSET
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { seconds } from '../../src/kernel/time.ts'
+import { minutes, seconds } from '../../src/kernel/time.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { prepare } from '../../src/runtime/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
 
-const [broker, group, source, sink, deadLetters, offset] = process.argv.slice(2)
+const [work, guarantee, broker, group, source, sink, deadLetters, offset] = process.argv.slice(2)
 
-const definition = defineTopology('echo', (t) =>
-  t
-    .source('source', {
+/** What is done with the events: passed on, or counted by key and minute. */
+const WORK = {
+  echo: (events) => events.sink('sink'),
+  minutes: (events) =>
+    events
+      .tumbling(minutes(1))
+      .aggregate({}, (a) => ({ n: a.count() }))
+      .sink('sink'),
+}
+
+const definition = defineTopology(work, (t) =>
+  WORK[work](
+    t.source('source', {
       schema: z.object({ key: z.string(), at: z.number() }),
       key: (e) => e.key,
       eventTimeMs: (e) => e.at,
       watermark: { lag: seconds(1) },
       onLate: 'dead-letter',
-    })
-    .sink('sink'),
+    }),
+  ),
 )
 
 /** What the main thread has run so far, ms: on a busy machine it waits, and that is not its doing. */
@@ -49,6 +59,7 @@ const worker = startWorker({
   prepared,
   records,
   group,
+  guarantee,
   observer: (event) => {
     if (event.type === 'assigned') watching ??= watchLoop()
     if (event.type === 'committed' && event.nextOffsets[0]?.nextOffset >= Number(offset)) {

@@ -1,9 +1,5 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { expect, onTestFinished } from 'vitest'
+import { expect } from 'vitest'
 import { crc32c } from '../../src/records/kafka/codec/crc32c.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
@@ -21,10 +17,10 @@ import {
 import { produceRaw } from '../services/raw-produce.ts'
 import { createTopics } from '../services/topics.ts'
 import { headerOf } from '../support/headers.ts'
+import { heldUp } from './held-up.ts'
 
 // Batches that are small on the wire and large when they are unpacked.
 
-const WORKER = fileURLToPath(new URL('./held-up.mjs', import.meta.url))
 const HEADER_BYTES = 61
 const GZIP = 1
 
@@ -114,15 +110,10 @@ kafkaTest(
     const names = await fresh(kafka, records)
     try {
       await produceRaw(kafka, { topic: names.events, partition: 0 }, gzipBatch(TOMBSTONES, null))
-      const [broker = ''] = kafka.brokers
-      const args = [broker, freshName('held'), names.events, names.sums, names.dlq, TOMBSTONES]
-      const flags = ['--max-old-space-size=512', '--import', 'tsx', '--conditions=tidemark-source']
-      const child = spawn(process.execPath, [...flags, WORKER, ...args.map(String)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
+      const { heldMs, peakMb } = await heldUp({
+        ...{ kafka, work: 'echo', guarantee: 'exactly-once', topics: names, end: TOMBSTONES },
+        flags: ['--max-old-space-size=512'],
       })
-      onTestFinished(() => void child.kill('SIGKILL'))
-      const [said] = await Promise.all([text(child.stdout), once(child, 'exit')])
-      const { heldMs, peakMb } = JSON.parse(said) as typeof MOST
       console.log(`held the loop for ${heldMs.toFixed(0)} ms at most, ${peakMb.toFixed(0)} MB`)
       const seen = new Uint8Array(TOMBSTONES)
       const reader = await records.read({ topic: names.dlq, from: 'earliest', until: 'end' })

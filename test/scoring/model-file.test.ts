@@ -5,15 +5,15 @@ import { describe, expect, it } from 'vitest'
 import type { Golden } from '../../src/scoring/golden.ts'
 import { inspectModel, suggestOutputs } from '../../src/scoring/model-file.ts'
 import { modelSource } from '../../src/scoring/model-source.ts'
-import { CARD_FEATURES, FIXTURES, SHIPPED } from './support.ts'
+import { CARD_FEATURES, FIXTURES } from './support.ts'
 
-const shipped = fileURLToPath(SHIPPED)
+const shipped = fileURLToPath(new URL('../../topologies/models/', import.meta.url))
 const fixtures = fileURLToPath(FIXTURES)
 
 describe('the look at a model file', () => {
   it('tells what goes in and out, and that nothing is wrong', async () => {
-    const file = join(shipped, 'card-gbdt.onnx')
-    expect(await inspectModel(file, join(shipped, 'card-gbdt.golden.json'))).toMatchObject({
+    const file = join(fixtures, 'card-gbdt.onnx')
+    expect(await inspectModel(file, join(fixtures, 'card-gbdt.golden.json'))).toMatchObject({
       file,
       bytes: 213_545,
       sha256: expect.stringMatching(/^f661455d9ee0/),
@@ -39,7 +39,7 @@ describe('the look at a model file', () => {
   it('finds golden rows of another model', async () => {
     const { problems } = await inspectModel(
       join(fixtures, 'card-mlp.onnx'),
-      join(shipped, 'card-gbdt.golden.json'),
+      join(fixtures, 'card-gbdt.golden.json'),
     )
     expect(problems.map((p) => p.code)).toEqual(['MODEL_GOLDEN'])
   })
@@ -109,11 +109,15 @@ describe('the outputs suggested', () => {
 })
 
 describe('the source of a model', () => {
-  it.each(['card-gbdt', 'flight-gbdt'])('is the file that is shipped: %s', async (name) => {
+  it.each([
+    ['card-gbdt', '2'],
+    ['flight-gbdt', '1'],
+    ['pays-again', '1'],
+  ])('is the file that is shipped: %s', async (name, version) => {
     const topologies = join(shipped, '..')
     const at = (file: string) => relative(process.cwd(), join(shipped, file))
     const inspection = await inspectModel(at(`${name}.onnx`), at(`${name}.golden.json`))
-    const source = modelSource(inspection, { name, version: '1' })
+    const source = modelSource(inspection, { name, version })
     const prefix = `${relative(process.cwd(), topologies)}/`
     const shippedSource = readFileSync(join(shipped, `${name}.model.ts`), 'utf8')
     expect(

@@ -22,14 +22,12 @@ export const CARD_FEATURES: readonly string[] = [
   'std24h',
 ]
 
-/** The models that are shipped, and those that only tests need. */
-export const SHIPPED = new URL('../../topologies/models/', import.meta.url)
+/** The models that only tests need. */
 export const FIXTURES = new URL('../fixtures/models/', import.meta.url)
 
 /** The definition of a card model as its file would have it; `golden`: only if there is such a file. */
 export function cardModel(name: string, other: Partial<ModelDefinition> = {}): ModelDefinition {
-  const folder = name === 'card-gbdt' ? SHIPPED : FIXTURES
-  const file = new URL(`${name}.onnx`, folder)
+  const file = new URL(`${name}.onnx`, FIXTURES)
   return {
     name,
     version: '1',
@@ -43,7 +41,7 @@ export function cardModel(name: string, other: Partial<ModelDefinition> = {}): M
 }
 
 export function goldenOf(name: string): URL {
-  return new URL(`${name}.golden.json`, name === 'card-gbdt' ? SHIPPED : FIXTURES)
+  return new URL(`${name}.golden.json`, FIXTURES)
 }
 
 export function useOf(model: ModelDefinition, other: Partial<ModelUse> = {}): ModelUse {

@@ -16,7 +16,7 @@ import { check, type Run, runFile, startWatch, type Verdict } from './checker.ts
 import { feed, LONGER_S } from './feed.ts'
 import { HEAP_PROBE, type HeapFigures, type HeapSample, heapFigures, heapSamples } from './heap.ts'
 import { type MemoryFigures, memoryFigures } from './memory.ts'
-import { beatArguments, beatTopicsOf, cardFraudOf, topicNames } from './topics.ts'
+import { beatArguments, beatTopicsOf, paymentTopology, topicNames } from './topics.ts'
 import { Workers } from './workers.ts'
 
 // From fresh topics over troubled workers to a verdict on what stands in the topics.
@@ -53,6 +53,8 @@ export interface CourseOptions extends Place {
   readonly workerFlags: readonly string[]
   /** Modules that each worker loads first. @default none */
   readonly preloads?: readonly string[]
+  /** What the payments go through: a topology of card-fraud, below a checkout. @default test/soak/topologies/card-fraud.ts */
+  readonly topology?: string
   /** The checkout whose worker the next life of that name is. @default this one */
   readonly rootOf?: (name: string) => string | undefined
   /** The worker whose heap is watched: it must never be killed. @default none */
@@ -115,14 +117,14 @@ export async function runCourse(options: CourseOptions, aborted: Promise<never>)
 }
 
 function startWorkers(options: CourseOptions, group: string, folder: string): Workers {
-  const { links, preloads = [], spared, rootOf = () => undefined } = options
+  const { links, preloads = [], spared, topology, rootOf = () => undefined } = options
   const brokers = links.length === 0 ? options.brokers : links.map(({ address }) => address)
   return new Workers({
     names: Array.from({ length: options.workers }, (_, i) => `w${i + 1}`),
     argumentsOf: (name) => {
       const root = rootOf(name)
       return [
-        ...runArguments({ ...options, brokers, group, topology: cardFraudOf(root) }),
+        ...runArguments({ ...options, brokers, group, topology: paymentTopology(root, topology) }),
         ...beatArguments(group, root),
         ...options.workerFlags.map((flag) => flag.replaceAll('{name}', name)),
       ]

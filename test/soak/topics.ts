@@ -5,8 +5,9 @@ import { topicsOf } from '../bench/stage.ts'
 // The topics of a group that nobody else has, and the flags of `run` that choose them for both topologies.
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-/** Of the topologies, below a checkout. */
-export const TOPOLOGIES = 'test/soak/topologies'
+/** Below a checkout. */
+export const SOAK_TOPOLOGIES = 'test/soak/topologies'
+const CARD_FRAUD = join(SOAK_TOPOLOGIES, 'card-fraud.ts')
 
 export interface BeatTopics {
   readonly beats: string
@@ -27,16 +28,16 @@ export function topicNames(group: string): string[] {
   return [...Object.values(topicsOf(group)), ...Object.values(beatTopicsOf(group))]
 }
 
-/** A checkout's card-fraud. */
-export function cardFraudOf(root = ROOT): string {
-  return join(root, TOPOLOGIES, 'card-fraud.ts')
+/** A checkout's topology of the payments. */
+export function paymentTopology(root = ROOT, file = CARD_FRAUD): string {
+  return join(root, file)
 }
 
 /** For `run` to work on the beats as well, by the topology of a checkout. */
 export function beatArguments(group: string, root = ROOT): string[] {
   const topics = beatTopicsOf(group)
   return [
-    join(root, TOPOLOGIES, 'beats.ts'),
+    join(root, SOAK_TOPOLOGIES, 'beats.ts'),
     ...['--topic', `beats=${topics.beats}`],
     ...['--topic', `beat-counts=${topics.counts}`],
     ...['--topic', `beats.dlq=${topics.deadLetters}`],

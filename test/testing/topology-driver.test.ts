@@ -322,7 +322,7 @@ describe('a function in a model’s place', () => {
     await driver.pipe([payment(minutes(0), { amount: 3 }), payment(minutes(1), { amount: 4 })])
     const values = driver.outputs('predictions').map((o) => o.value)
     expect(values.map((v) => v.probability)).toEqual([0.04, 0.06])
-    expect(values[0]?.model).toBe('card-gbdt@1')
+    expect(values[0]?.model).toBe('card-gbdt@2')
   })
 
   test('that gives no number, or throws, ends pipe with that', async () => {

@@ -22,7 +22,7 @@ test('a prediction names its payment, card, time and model', async () => {
   expect(prediction?.key).toBe('card-1')
   expect(prediction?.value).toEqual({
     ...{ paymentId: 'p-60', cardId: 'card-1', paidAt: NOON + minutes(1) },
-    ...{ probability: 0.25, model: 'card-gbdt@1' },
+    ...{ probability: 0.25, model: 'card-gbdt@2' },
   })
 })
 
@@ -31,7 +31,7 @@ test('a card’s first payment has windows of itself alone', async () => {
   await driver.pipe(payment(minutes(0), { amount: 7 }))
   expect(seen).toEqual([
     {
-      ...{ amount: 7, secondsSincePrevious: 0 },
+      ...{ amount: 7, secondsSincePrevious: 86_400 },
       ...{ count5m: 1, sum5m: 7, mean5m: 7, categories5m: 1 },
       ...{ count1h: 1, sum1h: 7, max1h: 7, merchants1h: 1 },
       ...{ count24h: 1, sum24h: 7, std24h: 0 },
@@ -60,7 +60,7 @@ test('each window holds what is not older than it, of this card only', async () 
 test('the model takes a burst of payments in many shops for riskier than the first of them', async () => {
   const driver = await startDriver(cardFraud)
   const burst = Array.from({ length: 12 }, (_, i) =>
-    payment(seconds(10 * i), { amount: 300, category: `c-${i}`, merchantId: `m-${i}` }),
+    payment(seconds(10 * i), { amount: 30, category: `c-${i}`, merchantId: `m-${i}` }),
   )
   await driver.pipe(burst)
   const [first = 1, ...others] = driver.outputs('predictions').map((o) => o.value.probability)

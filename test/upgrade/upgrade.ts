@@ -8,14 +8,14 @@ import { topicsOf } from '../bench/stage.ts'
 import { onOwnKafka } from '../chaos/place.ts'
 import { type Ground, runCourse } from '../soak/course.ts'
 import { faultsOf, linesOf } from '../soak/judgement.ts'
-import { checkout } from './checkout.ts'
+import { checkout, TOPOLOGY } from './checkout.ts'
 
 // Workers of an older version under load become workers of this one, one after the other; then a verdict on what they left.
 //   npx tsx test/upgrade/upgrade.ts
 
 /** The last version before commits were cut by bytes and requests were its own. */
 const FROM = 'f3d12975489a'
-const MODEL = join(import.meta.dirname, '../../topologies/models/card-gbdt.onnx')
+const MODEL = join(import.meta.dirname, '../fixtures/models/card-gbdt.onnx')
 const WORKERS = 3
 const PER_SECOND = 1_000
 /** From one worker to the next. */
@@ -44,6 +44,7 @@ async function main(): Promise<void> {
           ...{ ...place, model: MODEL, seconds, perSecond: PER_SECOND, workers: WORKERS },
           ...{ partitions: 6, guarantee: 'exactly-once' },
           workerFlags: ['--worker-name', '{name}', '--session-timeout', '6'],
+          topology: TOPOLOGY,
           rootOf: (name) => (upgraded.has(name) ? undefined : old),
           trouble: (ground) => upgradeAll(ground, upgraded),
         },

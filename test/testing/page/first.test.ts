@@ -9,6 +9,6 @@ test('a payment gets a probability', async () => {
     ...{ paymentId: 'p-1', cardId: 'card-1', merchantId: 'm-1', category: 'food', country: 'DE' },
     ...{ amount: 12.5, paidAt: Date.UTC(2026, 0, 1, 12) },
   })
-  expect(driver).toHaveOutput('predictions', { paymentId: 'p-1', model: 'card-gbdt@1' })
+  expect(driver).toHaveOutput('predictions', { paymentId: 'p-1', model: 'card-gbdt@2' })
   await driver.stop()
 })

@@ -1,0 +1,107 @@
+import { say } from '../../src/cli/print.ts'
+import { Progress } from '../../src/cli/progress.ts'
+import type { KafkaReader } from '../../src/records/kafka/reader.ts'
+import type { LogRecord } from '../../src/records/port.ts'
+import { placeOf } from '../golden/answers.ts'
+import type { Stage } from './stage.ts'
+
+// What comes out at the other end, as a reader of committed records sees it.
+
+/** Without an output for so long, the run is over. */
+const SILENCE_MS = 15_000
+
+/** How many of the payments have what. Where outcomes may repeat, each counts once. */
+export interface Outcomes {
+  readonly outputs: number
+  readonly deadLetters: number
+  /** Outcomes that came again. */
+  readonly repeated: number
+}
+
+/** The outcomes of the first payments of the stream, each by its id. */
+export class Arrivals {
+  /** Resolves when every payment has an outcome, or nothing comes any more. */
+  readonly all: Promise<void>
+  readonly #events: number
+  /** Of outputs, by the payment's number. */
+  readonly #seen: Uint8Array
+  readonly #letters = new Set<string>()
+  readonly #silence: NodeJS.Timeout
+  readonly #seeOutput: (payment: number, nowMs: number) => void
+  #outputs = 0
+  #repeated = 0
+  #end: () => void = () => {}
+
+  /** `seeOutput` is told the first output of each payment, by the payment's number in the stream. */
+  constructor(events: number, seeOutput: (payment: number, nowMs: number) => void = () => {}) {
+    this.#events = events
+    this.#seen = new Uint8Array(events)
+    this.#seeOutput = seeOutput
+    this.all = new Promise((resolve) => {
+      this.#end = resolve
+    })
+    this.#silence = setTimeout(() => {
+      say(`nothing for ${SILENCE_MS / 1_000} s: the run ends here`)
+      this.#end()
+    }, SILENCE_MS)
+  }
+
+  get outcomes(): Outcomes {
+    return {
+      outputs: this.#outputs,
+      deadLetters: this.#letters.size,
+      repeated: this.#repeated,
+    }
+  }
+
+  /** Reads both topics from their start until all have arrived. */
+  async follow({ records, topics }: Stage): Promise<void> {
+    const read = (topic: string) => records.read({ topic, from: 'earliest', until: 'closed' })
+    const predictions = await read(topics.predictions)
+    const deadLetters = await read(topics.deadLetters)
+    const progress = new Progress(() => ({
+      records: this.#outputs,
+      share: this.#outputs / this.#events,
+    }))
+    try {
+      await Promise.all([
+        this.#take(predictions, (record, nowMs) => this.#output(record, nowMs)),
+        this.#take(deadLetters, (record) => this.#letter(record)),
+        this.all.then(() => Promise.all([predictions.close(), deadLetters.close()])),
+      ])
+    } finally {
+      progress.end()
+    }
+  }
+
+  async #take(reader: KafkaReader, see: (record: LogRecord, nowMs: number) => void): Promise<void> {
+    for await (const { records } of reader) {
+      const nowMs = performance.now()
+      for (const record of records) see(record, nowMs)
+      this.#silence.refresh()
+      if (this.#outputs + this.#letters.size < this.#events) continue
+      clearTimeout(this.#silence)
+      this.#end()
+    }
+  }
+
+  #output({ value }: LogRecord, nowMs: number): void {
+    const { paymentId } = JSON.parse(String(value)) as { paymentId: string }
+    // Payments are numbered in the order of their stream.
+    const payment = Number(paymentId.slice('p-'.length))
+    if (this.#seen[payment] === 1) {
+      this.#repeated++
+      return
+    }
+    this.#seen[payment] = 1
+    this.#outputs++
+    this.#seeOutput(payment, nowMs)
+  }
+
+  #letter(record: LogRecord): void {
+    const { partition, offset } = placeOf(record)
+    const place = `${partition}@${offset}`
+    if (this.#letters.has(place)) this.#repeated++
+    this.#letters.add(place)
+  }
+}

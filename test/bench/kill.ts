@@ -1,0 +1,80 @@
+import { wallClock } from '../../src/kernel/clock.ts'
+import { Arrivals, type Outcomes } from './arrivals.ts'
+import { type Figure, figure } from './figures.ts'
+import { produceAtPace } from './pace.ts'
+import type { Stage } from './stage.ts'
+
+// A worker at an even pace that is ended with kill -9, again and again, and started again at once under its name.
+
+/** It keeps its name, so that its successor takes over at once and not after the session time-out. */
+const FLAGS = ['--worker-name', 'bench'] as const
+
+export interface KillOptions {
+  /** Events a second. */
+  readonly rate: number
+  readonly seconds: number
+  /** Spread evenly over the seconds. */
+  readonly kills: number
+}
+
+export interface KillFigures extends Outcomes {
+  readonly events: number
+  /** Of each kill: until the worker's next output could be read. */
+  readonly nextOutputMs: readonly Figure[]
+  /** Of the last worker, after SIGTERM. */
+  readonly exit: number | string
+}
+
+/** Measures how long nothing comes after a kill. */
+export async function kill(
+  stage: Stage,
+  { rate, seconds, kills }: KillOptions,
+): Promise<KillFigures> {
+  const events = Math.round(rate * seconds)
+  const arrivedMs: number[] = []
+  const arrivals = new Arrivals(events, (_, nowMs) => {
+    if (arrivedMs.at(-1) !== nowMs) arrivedMs.push(nowMs)
+  })
+  let worker = stage.startWorker(FLAGS)
+  await worker.during(worker.ready())
+  const killedMs: number[] = []
+  const killAll = async () => {
+    for (let n = 0; n < kills; n++) {
+      await wallClock.sleep((seconds / (kills + 1)) * 1_000)
+      killedMs.push(performance.now())
+      await worker.kill()
+      worker = stage.startWorker(FLAGS)
+    }
+  }
+  await Promise.all([
+    killAll(),
+    produceAtPace(stage, { rate, sentMs: new Float64Array(events) }),
+    arrivals.follow(stage),
+  ])
+  const exit = await worker.stop()
+  const nextOutputMs = killedMs.map((atMs, n) => {
+    const untilMs = killedMs[n + 1] ?? Infinity
+    return figure(longestSilence(arrivedMs, atMs, untilMs), 0)
+  })
+  return { events, ...arrivals.outcomes, nextOutputMs, exit }
+}
+
+/**
+ * From a moment to the end of the longest silence after it. What was committed just before a kill is still read just after
+ * it: that is no output of the worker's next life.
+ */
+export function longestSilence(
+  arrivedMs: readonly number[],
+  fromMs: number,
+  untilMs: number,
+): number | null {
+  let lastMs = fromMs
+  let longestMs = 0
+  let endMs: number | null = null
+  for (const atMs of arrivedMs) {
+    if (atMs <= fromMs || atMs >= untilMs) continue
+    if (atMs - lastMs > longestMs) [longestMs, endMs] = [atMs - lastMs, atMs]
+    lastMs = atMs
+  }
+  return endMs === null ? null : endMs - fromMs
+}

@@ -1,0 +1,42 @@
+import { wallClock } from '../../src/kernel/clock.ts'
+import { paymentRecords } from './input.ts'
+import type { Stage } from './stage.ts'
+
+export interface Pace {
+  /** Events a second. */
+  readonly rate: number
+  /** To be filled: when each event was sent. Its length is their number. */
+  readonly sentMs: Float64Array
+}
+
+/**
+ * Sends each payment when it is due, or with all that are due when the send before is acknowledged. The first is sent ahead
+ * of the pace, since it opens the connection. The most that an event was behind, ms.
+ */
+export async function produceAtPace(
+  { records, topics }: Stage,
+  { rate, sentMs }: Pace,
+): Promise<number> {
+  const writer = records.writer()
+  const input = paymentRecords(topics.payments, sentMs.length)
+  let sent = 0
+  const sendUntil = async (due: number) => {
+    const batch = input.next(due - sent)
+    sentMs.fill(performance.now(), sent, due)
+    await writer.send(batch)
+    sent = due
+  }
+  await sendUntil(1)
+  const startMs = performance.now()
+  let behindMs = 0
+  while (sent < sentMs.length) {
+    const elapsedMs = performance.now() - startMs
+    const due = Math.min(Math.floor((elapsedMs / 1_000) * rate), sentMs.length)
+    if (due > sent) {
+      behindMs = Math.max(behindMs, elapsedMs - (sent / rate) * 1_000)
+      await sendUntil(due)
+    } else await wallClock.sleep(1)
+  }
+  await writer.close()
+  return behindMs
+}

@@ -1,0 +1,91 @@
+"""What the scripts beside this one share: boosted trees as an ONNX model, the model's file, and its golden rows."""
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from onnx import TensorProto as T, checker, helper as h, numpy_helper, save
+
+REPEATABLE = dict(random_state=1, deterministic=True, force_row_wise=True, num_threads=1, verbose=-1)
+PROBABILITY = h.make_tensor_value_info("probability", T.FLOAT, ["N", 1])
+
+
+def read_rows(file):
+    """What a topology wrote. The order of partitions among each other is chance: whoever reads them sorts them."""
+    return [json.loads(line) for line in open(file)]
+
+
+def columns(rows, features):
+    return np.array([[row["features"][name] for name in features] for row in rows], np.float32)
+
+
+def train(model, features, trees, train, test):
+    """Keeps trees trained on one pair of rows and labels, with golden rows of the other, and says how good they are there."""
+    (x, y), (x_test, y_test) = train, test
+    keep(model, trained(model.stem, trees, x, y), features, np.random.default_rng(1).permutation(x_test)[:200])
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    p = scores(model, x_test)[:, 0]
+    print(f"{len(x)} rows to train on, {len(x_test)} to test on: {y_test.mean():.3f} are positive")
+    print(f"AUC {roc_auc_score(y_test, p):.3f}, log loss {log_loss(y_test, p):.3f}, mean score {p.mean():.3f}")
+
+
+def trained(name, trees, x, y):
+    from lightgbm import LGBMClassifier
+    from onnxmltools import convert_lightgbm
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    fitted = LGBMClassifier(**trees, **REPEATABLE).fit(x, y)
+    inputs = [("features", FloatTensorType(["N", x.shape[1]]))]
+    model = convert_lightgbm(fitted, name, inputs, target_opset=15, zipmap=False)
+    # The converter gives a label and the probabilities of both classes: only that of class 1 is kept.
+    graph = model.graph
+    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "class1"))
+    graph.node.append(h.make_node("Gather", ["probabilities", "class1"], ["probability"], axis=1))
+    del graph.output[:]
+    graph.output.append(PROBABILITY)
+    # The converter lists the operator sets in an order of chance: sorted, the same rows give the same file.
+    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
+    return model
+
+
+def half_for_all(features):
+    """A model that answers 0.5 to everything: the first one of a topology, to write the first rows with."""
+    rows = h.make_tensor_value_info("features", T.FLOAT, ["N", len(features)])
+    zeros = numpy_helper.from_array(np.zeros((len(features), 1), np.float32), "zeros")
+    nodes = [
+        h.make_node("MatMul", ["features", "zeros"], ["zero"]),
+        h.make_node("Sigmoid", ["zero"], ["probability"]),
+    ]
+    graph = h.make_graph(nodes, "half", [rows], [PROBABILITY], [zeros])
+    return h.make_model(graph, opset_imports=[h.make_opsetid("", 15)], ir_version=8)
+
+
+def keep(file, model, features, rows):
+    checker.check_model(model)
+    save(model, file)
+    golden = {
+        "model": file.name,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "input": "features",
+        "output": "probability",
+        "features": features,
+        "runtime": f"onnxruntime (Python) {onnxruntime.__version__}, CPU",
+    }
+    lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in golden.items()]
+    for name, table in [("inputs", rows), ("outputs", scores(file, rows))]:
+        listed = ",\n".join("  [" + ",".join(map(shortest, row)) + "]" for row in table)
+        lines.append(f' "{name}": [\n{listed}\n ]')
+    file.with_suffix(".golden.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def scores(file: Path, rows):
+    return onnxruntime.InferenceSession(file).run(["probability"], {"features": rows})[0]
+
+
+def shortest(number):
+    """The shortest decimal that rounds to this float32."""
+    return np.format_float_positional(number, unique=True, trim="-")
