@@ -195,13 +195,18 @@ export class Entry {
   /** By the offset of the record that it came of, in log order. */
   #weights(): [number, Room][] {
     const weights = new Map<number, { bytes: number; records: number }>()
+    let of = Number.NaN
+    let weight = { bytes: 0, records: 0 }
     for (const { records, causes } of this.#pieces.flatMap((p) => [p.outputs, p.deadLetters])) {
       for (const [i, record] of records.entries()) {
-        const cause = causes[i] as number
-        const weight = weights.get(cause) ?? { bytes: 0, records: 0 }
+        // What one record makes stands together.
+        if (causes[i] !== of) {
+          of = causes[i] as number
+          weight = weights.get(of) ?? { bytes: 0, records: 0 }
+          weights.set(of, weight)
+        }
         weight.bytes += wireBytes(record)
         weight.records++
-        weights.set(cause, weight)
       }
     }
     return [...weights].sort(([a], [b]) => a - b)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
+import { atOnce } from '../../src/kernel/slices.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { Delivery } from '../../src/records/kafka/delivery.ts'
@@ -17,7 +18,7 @@ const WITHIN_MS = 20
 /** Two records for a partition. */
 function outgoing(partition: number): Outgoing {
   const to = new Outgoing({ topic: 't', partition }, [record('t'), record('t')])
-  to.pack(new BatchEncoder(), { maxBytes: 1_000, producer: null, compression: 'none' })
+  atOnce(to.pack(new BatchEncoder(), { maxBytes: 1_000, producer: null, compression: 'none' }))
   return to
 }
 

@@ -27,9 +27,9 @@ export class Outgoing implements TopicPartition {
     return this.#batches.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
-  /** Packs all that is left, anew. */
-  pack(encoder: BatchEncoder, options: EncodeOptions): void {
-    this.#batches = encoder.encodeMore(this.records, options)
+  /** Packs all that is left, anew. Yields after each batch. */
+  *pack(encoder: BatchEncoder, options: EncodeOptions): Generator<void, void> {
+    this.#batches = yield* encoder.encodeMore(this.records, options)
   }
 
   /** The first batch is acknowledged. @returns how many records it had */

@@ -1,5 +1,6 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
+import { atOnce, inTurns } from '../../kernel/slices.ts'
 import { partitionOf } from '../partitioner.ts'
 import type { NewRecord, TopicInfo } from '../port.ts'
 import type { Brokers } from './brokers.ts'
@@ -19,6 +20,8 @@ export type DescribeTopics = (names: readonly string[]) => Promise<ReadonlyMap<s
 /** What brokers take unless told otherwise. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 const LAST_SEQUENCE = 0x7fffffff
+/** Records between two looks at whether others have waited for long. */
+const UNASKED = 1_024
 
 export class Producer {
   readonly #brokers: Brokers
@@ -63,21 +66,26 @@ export class Producer {
   }
 
   /**
-   * Records as batches for their partitions, below the limits of their topics; valid until the next call.
+   * Records as batches for their partitions, below the limits of their topics; valid until the next call. However many they are,
+   * others have their turns meanwhile: one record of the input may close a million windows.
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION`
    */
   async encode(records: readonly NewRecord[], isTransactional: boolean): Promise<Outgoing[]> {
-    await this.#learn(records)
+    await this.#learn(await inTurns(this.#unknownIn(records)))
     const identity = this.#identity
     if (identity === null) throw new TidemarkError('INVARIANT', 'a producer without an identity')
-    this.#encoder.encode([], { maxBytes: 0, producer: null, compression: 'none' })
+    return inTurns(this.#packAll(records, { identity, isTransactional }))
+  }
+
+  *#packAll(records: readonly NewRecord[], by: Identified): Generator<void, Outgoing[]> {
+    this.#encoder.begin()
     const outgoing: Outgoing[] = []
-    for (const [topic, partitions] of this.#byPartition(records)) {
+    for (const [topic, partitions] of yield* this.#byPartition(records)) {
       for (const [partition, list] of partitions.entries()) {
         // Not every partition gets something.
         if ((list as NewRecord[] | undefined) === undefined) continue
         const to = new Outgoing({ topic, partition }, list)
-        this.#pack(to, { identity, isTransactional })
+        yield* this.#pack(to, by)
         outgoing.push(to)
       }
     }
@@ -125,14 +133,19 @@ export class Producer {
     }
   }
 
-  async #learn(records: readonly NewRecord[]): Promise<void> {
+  *#unknownIn(records: readonly NewRecord[]): Generator<void, ReadonlySet<string>> {
     const unknown = new Set<string>()
     let last = ''
-    for (const { topic } of records) {
+    for (const [i, { topic }] of records.entries()) {
+      if (i % UNASKED === UNASKED - 1) yield
       if (topic === last) continue
       last = topic
       if (!this.#topics.has(topic)) unknown.add(topic)
     }
+    return unknown
+  }
+
+  async #learn(unknown: ReadonlySet<string>): Promise<void> {
     if (unknown.size === 0) return
     const described = await this.#describe([...unknown])
     await this.#brokers.learn([...unknown].filter((topic) => described.has(topic)))
@@ -159,12 +172,13 @@ export class Producer {
   }
 
   /** By topic, and by the partition's number; most records have the topic of the one before. */
-  #byPartition(records: readonly NewRecord[]): Map<string, NewRecord[][]> {
+  *#byPartition(records: readonly NewRecord[]): Generator<void, Map<string, NewRecord[][]>> {
     const topics = new Map<string, NewRecord[][]>()
     let last = ''
     let count = 1
     let partitions: NewRecord[][] = []
-    for (const record of records) {
+    for (const [i, record] of records.entries()) {
+      if (i % UNASKED === UNASKED - 1) yield
       const { topic } = record
       if (topic !== last) {
         last = topic
@@ -180,10 +194,10 @@ export class Producer {
     return topics
   }
 
-  #pack(to: Outgoing, { identity, isTransactional }: Identified): void {
+  *#pack(to: Outgoing, { identity, isTransactional }: Identified): Generator<void, void> {
     const { topic } = to
     const { maxMessageBytes, segmentBytes } = this.#topics.get(topic) ?? {}
-    to.pack(this.#encoder, {
+    yield* to.pack(this.#encoder, {
       maxBytes: Math.min(
         maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
         segmentBytes ?? Number.POSITIVE_INFINITY,
@@ -201,7 +215,7 @@ export class Producer {
     const [refused] = to.batches
     if (identity === null || refused === undefined) return
     this.#refused.set(to.topic, Math.ceil(refused.bytes.length / 2))
-    this.#pack(to, { identity, isTransactional })
+    atOnce(this.#pack(to, { identity, isTransactional }))
   }
 
   #acknowledged(to: Outgoing): void {

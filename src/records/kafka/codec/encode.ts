@@ -1,4 +1,5 @@
 import { TidemarkError } from '../../../kernel/errors.ts'
+import { atOnce } from '../../../kernel/slices.ts'
 import {
   CRC_FROM,
   HEADER_BYTES,
@@ -37,7 +38,7 @@ export interface EncodeOptions {
 }
 
 export interface EncodedBatch {
-  /** Valid until the next {@link BatchEncoder.encode}. */
+  /** Valid until the next {@link BatchEncoder.begin}. */
   readonly bytes: Buffer
   readonly count: number
 }
@@ -57,12 +58,20 @@ export class BatchEncoder {
 
   /** @throws TidemarkError `INVARIANT`: a timestamp is no whole number of ms */
   encode(records: readonly OutgoingRecord[], options: EncodeOptions): EncodedBatch[] {
-    this.#used = 0
-    return this.encodeMore(records, options)
+    this.begin()
+    return atOnce(this.encodeMore(records, options))
   }
 
-  /** What was encoded before stays valid. @throws as {@link encode} */
-  encodeMore(records: readonly OutgoingRecord[], options: EncodeOptions): EncodedBatch[] {
+  /** What was encoded before is valid no more. */
+  begin(): void {
+    this.#used = 0
+  }
+
+  /** What was encoded before stays valid. Yields after each batch. @throws as {@link encode} */
+  *encodeMore(
+    records: readonly OutgoingRecord[],
+    options: EncodeOptions,
+  ): Generator<void, EncodedBatch[]> {
     const batches: EncodedBatch[] = []
     let { producer } = options
     for (let from = 0; from < records.length; ) {
@@ -72,6 +81,7 @@ export class BatchEncoder {
       if (producer !== null) {
         producer = { ...producer, baseSequence: (producer.baseSequence + count) & LAST_SEQUENCE }
       }
+      yield
     }
     return batches
   }
