@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { Refused, type RunWorkerOptions, runWorker } from 'tidemark'
 import { expect, test } from 'vitest'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import cardFraud from '../../topologies/card-fraud.ts'
+import cardFraud from '../bench/topologies/w1.ts'
 import { PROCESS_TEST_MS } from '../services/tidemark-in-test.ts'
 import { ROOT } from '../support/paths.ts'
 import { explain } from './page/service.ts'
@@ -89,7 +89,7 @@ test('what is no topology, a topic that none has and a model that does not fit a
   const told = await refusals({ models, topics: { orders: 'o' } })
   expect(told).toHaveLength(2)
   expect(told[0]).toMatch(/^CONFIG_INVALID · no topology has a topic "orders"/)
-  expect(told[1]).toMatch(/^MODEL_INPUT · card-gbdt@2/)
+  expect(told[1]).toMatch(/^MODEL_INPUT · card-gbdt@1/)
 })
 
 test('without a broker it goes on trying; it listens to no signal, serves nothing, and ends when told', {

@@ -41,7 +41,9 @@ test('every series that a worker makes of good and bad records was there before 
   expect([...after].filter((series) => !before.has(series))).toEqual([])
   // It was not nothing that was told.
   expect(new Set(watch.of('dead-letter').map(({ code }) => code)).size).toBeGreaterThan(10)
-  expect(watch.of('late').map(({ topology }) => topology)).toEqual(['card-fraud', 'card-minutes'])
+  // Each has a task of its own: which is first is nobody's promise.
+  const late = new Set(watch.of('late').map(({ topology }) => topology))
+  expect(late).toEqual(new Set(['card-fraud', 'card-minutes']))
   expect(watch.of('inference')).not.toHaveLength(0)
 })
 

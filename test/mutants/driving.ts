@@ -100,8 +100,8 @@ export const DRIVING: readonly Mutant[] = [
     edits: [
       {
         file: `${DRIVER}/transactions.ts`,
-        from: 'this.#producer.send(outgoing, sending),',
-        to: 'void this.#producer.send(outgoing, sending).catch(() => {}),',
+        from: 'await this.#producer.send(outgoing, sending)',
+        to: 'void this.#producer.send(outgoing, sending).catch(() => {})',
       },
     ],
     caughtBy: { file: CONTRACT, test: 'over the limit of its topic' },

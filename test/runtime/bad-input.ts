@@ -40,7 +40,7 @@ export function featuresOfGood(nth: number): Float32Array {
   const window = [count, sum]
   return Float32Array.of(
     count,
-    nth === 0 ? 0 : 1,
+    nth === 0 ? 86_400 : 1,
     ...[...window, sum / count, 1],
     ...[...window, count, 1],
     ...[...window, std],
