@@ -15,7 +15,7 @@ export interface Model<F extends readonly string[], O> {
  *
  * `name`, `version`: what outputs say, `name@version`. `file`: the ONNX file. `sha256`: of its bytes, in lower-case hex. `input`: the name
  * of its one input tensor, float32[N, features]. `features`: that tensor's columns, in order. `golden`: a file of rows with the outputs
- * they must give within 1e-4 at every start, @default none.
+ * they must give within 1e-5 of their size at every start, @default none.
  *
  * `outputs`: where each score is, in a tensor [N] or [N, columns] of float32, float64, int32, int64 or bool.
  * `p: { tensor, column: 1 }` is one number, `s.score.p`; `risk: { tensor, columns: ['low', 'high'] }` names every column of its

@@ -54,6 +54,15 @@ test('npm pack alone, which builds nothing, is refused and names the command tha
   expect(readdirSync(cwd).filter((file) => file.endsWith('.tgz'))).toEqual([])
 })
 
+/** The definition of the model that the guide makes. */
+const OVERHEATING = `import { onnxModel } from 'tidemark'
+export const overheating = onnxModel({
+  name: 'overheating', version: '1', file: new URL('./overheating.onnx', import.meta.url), sha256: '',
+  input: 'features', features: ['celsius', 'mean10m', 'max1h'],
+  outputs: { probabilities: { tensor: 'probabilities', columns: ['fine', 'hot'] } },
+})
+`
+
 test('the packed package works in a folder of its own', { timeout: INSTALL_MS }, async () => {
   const folder = folderWith({
     'package.json': '{"private":true}',
@@ -83,6 +92,10 @@ test('the packed package works in a folder of its own', { timeout: INSTALL_MS },
   const check = (file: string) =>
     run(process.execPath, [TSC, ...flags.split(' '), '--module', 'preserve', file], { cwd: folder })
   await check('own.ts')
+  const page = readFileSync(join(folder, 'node_modules/tidemark/docs/first-prediction.md'), 'utf8')
+  writeFileSync(join(folder, 'guide.ts'), /(?<=^```ts\n).*?(?=^```$)/ms.exec(page)?.[0] ?? '')
+  writeFileSync(join(folder, 'models/overheating.model.ts'), OVERHEATING)
+  await check('guide.ts')
   const service = "import { runWorker } from 'tidemark'\nvoid runWorker([], { group: 1 })\n"
   writeFileSync(join(folder, 'wrong.ts'), service + source.replace('seconds(30)', '30_000'))
   await expect(check('wrong.ts')).rejects.toMatchObject({
