@@ -11,7 +11,7 @@ import {
   kafkaTest,
   plainOptions,
 } from '../services/kafka.ts'
-import { start, tidemark } from '../services/tidemark-in-test.ts'
+import { PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { headerOf } from '../support/headers.ts'
 import { answersOf, placeOf } from './answers.ts'
@@ -31,31 +31,37 @@ const parseLines = (text: string) =>
     .split('\n')
     .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Record<string, unknown>]))
 
-test.each(FOLDERS)('through dev, every line of %s gets its expected answer', async (name) => {
-  const golden = readGolden(here(`./${name}`))
-  const letters = join(folderWith({}), 'dead-letters.ndjson')
-  const stdin = golden.lines.map(({ key, value }) => `${key}\t${value}\n`).join('')
-  const args = ['dev', withFeatures(golden), '--dead-letters', letters, ...guardFlags(golden)]
-  const { code, stdout, stderr } = await tidemark(args, { stdin })
-  expect({ code, stderr }).toMatchObject({ code: 0 })
-  // An output names its event, not its line: of two events with one name the first output is the first line's.
-  const places = golden.lines.map(({ partition }, offset) => ({ partition, offset }))
-  const linesOfId = new Map<unknown, number[]>()
-  for (const [line, { value }] of golden.lines.entries()) {
-    const id = /"(?:paymentId|flightId)":"([^"]*)"/.exec(value)?.[1]
-    if (golden.expected[line]?.outcome === 'scored')
-      linesOfId.set(id, [...(linesOfId.get(id) ?? []), line])
-  }
-  const outputs = parseLines(stdout).map((value) => {
-    const line = linesOfId.get(value[golden.idField])?.shift() ?? -1
-    return { ...(places[line] ?? { partition: -1, offset: -1 }), value }
-  })
-  const deadLetters = parseLines(readFileSync(letters, 'utf8')).map((letter) => ({
-    ...(places[(letter['line'] as number) - 1] as (typeof places)[number]),
-    code: letter['code'] as string,
-  }))
-  expect(compareGolden(golden, answersOf(golden, places, { outputs, deadLetters }))).toEqual([])
-})
+test.each(FOLDERS)(
+  'through dev, every line of %s gets its expected answer',
+  {
+    timeout: PROCESS_TEST_MS,
+  },
+  async (name) => {
+    const golden = readGolden(here(`./${name}`))
+    const letters = join(folderWith({}), 'dead-letters.ndjson')
+    const stdin = golden.lines.map(({ key, value }) => `${key}\t${value}\n`).join('')
+    const args = ['dev', withFeatures(golden), '--dead-letters', letters, ...guardFlags(golden)]
+    const { code, stdout, stderr } = await tidemark(args, { stdin })
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    // An output names its event, not its line: of two events with one name the first output is the first line's.
+    const places = golden.lines.map(({ partition }, offset) => ({ partition, offset }))
+    const linesOfId = new Map<unknown, number[]>()
+    for (const [line, { value }] of golden.lines.entries()) {
+      const id = /"(?:paymentId|flightId)":"([^"]*)"/.exec(value)?.[1]
+      if (golden.expected[line]?.outcome === 'scored')
+        linesOfId.set(id, [...(linesOfId.get(id) ?? []), line])
+    }
+    const outputs = parseLines(stdout).map((value) => {
+      const line = linesOfId.get(value[golden.idField])?.shift() ?? -1
+      return { ...(places[line] ?? { partition: -1, offset: -1 }), value }
+    })
+    const deadLetters = parseLines(readFileSync(letters, 'utf8')).map((letter) => ({
+      ...(places[(letter['line'] as number) - 1] as (typeof places)[number]),
+      code: letter['code'] as string,
+    }))
+    expect(compareGolden(golden, answersOf(golden, places, { outputs, deadLetters }))).toEqual([])
+  },
+)
 
 for (const guarantee of ['exactly-once', 'at-least-once'] as const) {
   for (const name of FOLDERS) {
@@ -83,7 +89,7 @@ async function runOnKafka(
   records: KafkaRecords,
   { golden, guarantee }: { golden: Golden; guarantee: Guarantee },
 ) {
-  const logical = golden.topologyFile.includes('card')
+  const logical = CARDS.includes(golden.name)
     ? { source: 'payments', sink: 'predictions' }
     : { source: 'flights', sink: 'flight-predictions' }
   const names = [logical.source, logical.sink, `${logical.source}.dlq`] as const

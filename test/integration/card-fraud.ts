@@ -40,8 +40,8 @@ export function* payments(count: number, seed: number): Generator<Line> {
   }
 }
 
-/** card-fraud with its features in the outputs. */
-export const WITH_FEATURES = 'test/golden/topologies/card-fraud.ts'
+/** W1, whose answers are known, with its features in the outputs. */
+export const WITH_FEATURES = 'test/golden/topologies/w1.ts'
 
 /** card-fraud on topics of its own on a real Kafka: what was sent, who works on it, and what came of each event. */
 export class CardFraud {
