@@ -5,22 +5,9 @@ import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 import type { ModelDefinition } from '../../src/topology/definition.ts'
+import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
 
-export const CARD_FEATURES: readonly string[] = [
-  'amount',
-  'secondsSincePrevious',
-  'count5m',
-  'sum5m',
-  'mean5m',
-  'categories5m',
-  'count1h',
-  'sum1h',
-  'max1h',
-  'merchants1h',
-  'count24h',
-  'sum24h',
-  'std24h',
-]
+export const CARD_FEATURES: readonly string[] = cardGbdt.features
 
 /** The models that only tests need. */
 export const FIXTURES = new URL('../fixtures/models/', import.meta.url)

@@ -136,8 +136,9 @@ export class Producer {
   *#unknownIn(records: readonly NewRecord[]): Generator<void, ReadonlySet<string>> {
     const unknown = new Set<string>()
     let last = ''
-    for (const [i, { topic }] of records.entries()) {
+    for (let i = 0; i < records.length; i++) {
       if (i % UNASKED === UNASKED - 1) yield
+      const { topic } = records[i] as NewRecord
       if (topic === last) continue
       last = topic
       if (!this.#topics.has(topic)) unknown.add(topic)
@@ -177,8 +178,9 @@ export class Producer {
     let last = ''
     let count = 1
     let partitions: NewRecord[][] = []
-    for (const [i, record] of records.entries()) {
+    for (let i = 0; i < records.length; i++) {
       if (i % UNASKED === UNASKED - 1) yield
+      const record = records[i] as NewRecord
       const { topic } = record
       if (topic !== last) {
         last = topic
