@@ -267,7 +267,7 @@ class Run {
       // Nothing is given of what must be whole, but there is time for others.
       if (!isFirst) yield this.#state.isWhole ? [] : this.#arrivals.splice(0)
       isFirst = false
-      yield* this.follow(step.then, flowOf(piece))
+      if (piece.length > 0) yield* this.follow(step.then, flowOf(piece))
     }
     if (outcome.late.length > 0) this.#late.push({ step: step.name, indices: outcome.late })
     if (outcome.closed > 0) {

@@ -1,4 +1,5 @@
 import type { TidemarkError } from '../kernel/errors.ts'
+import { sortInTurns } from '../kernel/sort.ts'
 import { startOfWindow } from '../kernel/time.ts'
 import type { Aggregate, TumblingStep } from '../topology/definition.ts'
 import { EventColumns } from './event-columns.ts'
@@ -10,7 +11,7 @@ import { WindowWalk } from './window-walk.ts'
 
 // One tumbling step: the open windows of all keys. A key's events lie in one buffer; a window is a range of it.
 
-/** Results that are given in one piece. */
+/** Windows that close in one go. */
 const PIECE = 1_000
 
 interface TumblingOutcome {
@@ -27,6 +28,16 @@ export interface TumblingRun {
   readonly outcome: TumblingOutcome
   /** Does somebody want the results? Else windows only open and close. */
   readonly isWanted: boolean
+}
+
+type Results = Generator<readonly WindowResult[], void>
+
+/** Windows that close. */
+interface Closing {
+  /** Index of the event that closes them; `null`: none does. */
+  readonly cause: number | null
+  readonly run: TumblingRun
+  readonly results: WindowResult[]
 }
 
 export class TumblingWindows {
@@ -79,20 +90,15 @@ export class TumblingWindows {
 
   /**
    * Takes events in log order and gives results in pieces, in the order in which they came about: before an event enters, the
-   * windows that its watermark has passed close by (end, key).
+   * windows that its watermark has passed close by (end, key). A piece may be empty: there is time for others.
    */
-  *take(flow: Flow, run: TumblingRun): Generator<readonly WindowResult[]> {
+  *take(flow: Flow, run: TumblingRun): Results {
     const { indices, watermarksMs } = flow
-    let results: WindowResult[] = []
+    const results: WindowResult[] = []
     let next = 0
     // Also an event that some step before has kept back moves the watermark.
     for (let index = 0; index < watermarksMs.length; index++) {
-      for (const result of this.#close(watermarksMs[index] as number, index, run)) {
-        results.push(result)
-        if (results.length < PIECE) continue
-        yield results
-        results = []
-      }
+      yield* this.#close(watermarksMs[index] as number, { cause: index, run, results })
       if (indices[next] !== index) continue
       next++
       const result = this.#enter(flow, index, run)
@@ -101,35 +107,40 @@ export class TumblingWindows {
     if (results.length > 0) yield results
   }
 
-  /** Closes what a watermark has passed that no event has moved. */
-  *pass(watermarkMs: number, run: TumblingRun): Generator<readonly WindowResult[]> {
-    let results: WindowResult[] = []
-    for (const result of this.#close(watermarkMs, null, run)) {
-      results.push(result)
-      if (results.length < PIECE) continue
-      yield results
-      results = []
-    }
+  /** Closes what a watermark has passed that no event has moved; pieces as {@link take} gives them. */
+  *pass(watermarkMs: number, run: TumblingRun): Results {
+    const results: WindowResult[] = []
+    yield* this.#close(watermarkMs, { cause: null, run, results })
     if (results.length > 0) yield results
   }
 
-  *#close(watermarkMs: number, cause: number | null, run: TumblingRun): Generator<WindowResult> {
+  /** Adds to results, of which each piece that is full is given. */
+  *#close(watermarkMs: number, { cause, run, results }: Closing): Results {
     while (this.nextEndMs <= watermarkMs) {
       const endMs = this.#ends.shift() as number
-      const histories = this.#open.get(endMs) as History[]
-      this.#open.delete(endMs)
-      histories.sort(byKey)
+      const histories = yield* this.#takeOpen(endMs)
       for (const history of histories) {
         run.outcome.closed++
-        if (run.isWanted) yield this.#result(history, { endMs, isFinal: true, cause })
+        if (run.isWanted) results.push(this.#result(history, { endMs, isFinal: true, cause }))
         // Windows close in the order of their ends, so whatever is older has been told.
         history.prune(endMs - 1)
-        if (history.size > 0) continue
-        this.#histories.delete(history.key)
-        this.#use.keys--
-        history.free()
+        if (history.size === 0) {
+          this.#histories.delete(history.key)
+          this.#use.keys--
+          history.free()
+        }
+        if (run.outcome.closed % PIECE === 0) yield results.splice(0)
       }
     }
+  }
+
+  /** The keys of the windows that end at a time, in order; these windows are open no more. */
+  *#takeOpen(endMs: number): Generator<readonly never[], readonly History[]> {
+    const sorting = sortInTurns(this.#open.get(endMs) as History[], byKey)
+    this.#open.delete(endMs)
+    let step = sorting.next()
+    for (; step.done !== true; step = sorting.next()) yield []
+    return step.value
   }
 
   #enter(flow: Flow, index: number, run: TumblingRun): WindowResult | null {

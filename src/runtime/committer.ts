@@ -329,19 +329,15 @@ function loadOf(segments: readonly Pick<Segment, 'gathered'>[]): Load {
 
 /** What a commit that is done by now wrote to each topic. */
 function writtenBy(segments: readonly Segment[], nowMs: number): Written[] {
-  const topics = new Map<string, Written>()
-  for (const { outputs, deadLetters } of segments.flatMap((s) => s.gathered.pieces)) {
-    const oldestMs = new Map<string, number>()
-    for (const { topic, value, timestampMs } of allOf([outputs, deadLetters])) {
-      const sum = topics.get(topic) ?? { topic, records: 0, bytes: 0, endToEndMs: [] }
-      sum.records++
-      sum.bytes += value?.length ?? 0
-      topics.set(topic, sum)
-      // Before 1970 there was nothing: producers have written what is no time at all.
-      if (timestampMs < 0) continue
-      oldestMs.set(topic, Math.min(oldestMs.get(topic) ?? nowMs, timestampMs))
+  const written = new Map<string, Written>()
+  for (const { topics } of segments.flatMap((s) => s.gathered.pieces)) {
+    for (const { topic, records, bytes, oldestMs } of topics) {
+      const sum = written.get(topic) ?? { topic, records: 0, bytes: 0, endToEndMs: [] }
+      sum.records += records
+      sum.bytes += bytes
+      if (oldestMs < Number.POSITIVE_INFINITY) sum.endToEndMs.push(Math.max(0, nowMs - oldestMs))
+      written.set(topic, sum)
     }
-    for (const [topic, ms] of oldestMs) topics.get(topic)?.endToEndMs.push(nowMs - ms)
   }
-  return [...topics.values()]
+  return [...written.values()]
 }

@@ -1,12 +1,7 @@
 import type { LogRecord } from '../records/port.ts'
-import { type Made, madeBefore, madeFrom, memoryBytes, wireBytes } from './made.ts'
+import { madeBefore, madeFrom } from './made.ts'
+import { cutPiece, type Piece, type Weighed, weigh, weightsByCause } from './piece.ts'
 import { markOf, type RecordMark, type TopologyNote } from './restart-note.ts'
-
-/** What one task has made of a chunk, or of a part of it. */
-export interface Piece {
-  readonly outputs: Made
-  readonly deadLetters: Made
-}
 
 /** How much a commit may still take. */
 export interface Room {
@@ -47,14 +42,6 @@ interface Around {
   /** There is more or less of it. */
   changed(entry: Entry): void
   room(entry: Entry, most: number): Promise<void>
-}
-
-/** A piece with what it weighs. */
-export interface Weighed extends Piece {
-  readonly records: number
-  /** On the wire. */
-  readonly bytes: number
-  readonly memoryBytes: number
 }
 
 /** A chunk on its way; its offset may be committed once every task is done with it. */
@@ -193,44 +180,14 @@ export class Entry {
   }
 
   /** By the offset of the record that it came of, in log order. */
-  #weights(): [number, Room][] {
-    const weights = new Map<number, { bytes: number; records: number }>()
-    let of = Number.NaN
-    let weight = { bytes: 0, records: 0 }
-    for (const { records, causes } of this.#pieces.flatMap((p) => [p.outputs, p.deadLetters])) {
-      for (const [i, record] of records.entries()) {
-        // What one record makes stands together.
-        if (causes[i] !== of) {
-          of = causes[i] as number
-          weight = weights.get(of) ?? { bytes: 0, records: 0 }
-          weights.set(of, weight)
-        }
-        weight.bytes += wireBytes(record)
-        weight.records++
-      }
+  #weights(): [cause: number, Room][] {
+    const weights = new Map<number, Room>()
+    for (const [cause, { bytes, records }] of this.#pieces.flatMap(weightsByCause)) {
+      const before = weights.get(cause) ?? NOTHING
+      weights.set(cause, { bytes: before.bytes + bytes, records: before.records + records })
     }
     return [...weights].sort(([a], [b]) => a - b)
   }
 }
 
-function cutPiece(
-  { outputs, deadLetters }: Piece,
-  at: number,
-  side: (made: Made, offset: number) => Made,
-): Weighed {
-  return weigh({ outputs: side(outputs, at), deadLetters: side(deadLetters, at) })
-}
-
-function weigh(piece: Piece): Weighed {
-  let [bytes, memory] = [0, 0]
-  const { outputs, deadLetters } = piece
-  for (const { records } of [outputs, deadLetters]) {
-    for (const record of records) {
-      const onTheWire = wireBytes(record)
-      bytes += onTheWire
-      memory += memoryBytes(record, onTheWire)
-    }
-  }
-  const records = outputs.records.length + deadLetters.records.length
-  return { outputs, deadLetters, records, bytes, memoryBytes: memory }
-}
+const NOTHING: Room = { bytes: 0, records: 0 }

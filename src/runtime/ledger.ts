@@ -1,14 +1,8 @@
 import { Changes } from '../kernel/changes.ts'
 import type { Guarantee } from '../records/port.ts'
-import {
-  Entry,
-  type NewEntry,
-  type Part,
-  type RestartPoint,
-  type Room,
-  type Weighed,
-} from './entry.ts'
+import { Entry, type NewEntry, type Part, type RestartPoint, type Room } from './entry.ts'
 import { MOST_OF_ONE } from './flow.ts'
+import type { Weighed } from './piece.ts'
 
 // The work of one partition between log and commit. What is finished stays here until the commit that holds it is known to
 // have succeeded, and goes with the partition when that is lost (PROTOCOL C1, C3).

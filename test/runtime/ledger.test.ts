@@ -1,10 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { LogRecord } from '../../src/records/port.ts'
-import type { Entry, Piece, Room } from '../../src/runtime/entry.ts'
+import type { Entry, Room } from '../../src/runtime/entry.ts'
 import { MOST_OF_ONE } from '../../src/runtime/flow.ts'
 import { type Gathered, Ledger } from '../../src/runtime/ledger.ts'
 import { wireBytes } from '../../src/runtime/made.ts'
+import type { Piece } from '../../src/runtime/piece.ts'
 import { markOf } from '../../src/runtime/restart-note.ts'
 import { record } from '../records/listener.ts'
 
