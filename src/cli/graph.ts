@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { describe } from '../topology/describe.ts'
+import { functionReadings } from '../topology/function-readings.ts'
 import { mermaid } from './mermaid.ts'
 import { write } from './output.ts'
 import { loadTopology } from './topology-file.ts'
@@ -15,9 +16,10 @@ export function graph(): Command {
         .default('mermaid'),
     )
     .action(async (file: string, flags: { format: 'mermaid' | 'json' }) => {
-      const description = describe(await loadTopology(file))
-      const text =
-        flags.format === 'json' ? JSON.stringify(description, null, 2) : mermaid(description)
+      const topology = await loadTopology(file)
+      const description = describe(topology)
+      const whole = () => ({ ...description, functions: functionReadings(topology) })
+      const text = flags.format === 'json' ? JSON.stringify(whole(), null, 2) : mermaid(description)
       await write(`${text}\n`)
     })
 }

@@ -1,6 +1,7 @@
 import { formatDuration } from '../kernel/time.ts'
 import type { PreparedTopology } from '../runtime/prepare.ts'
 import type { Definition, Step } from '../topology/definition.ts'
+import { functionReadings } from '../topology/function-readings.ts'
 import { plural } from './print.ts'
 
 /** `card-fraud  payments → 13 features → card-gbdt@1 → predictions  (dead letters: payments.dlq)` */
@@ -41,3 +42,17 @@ function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
   if (step.op !== 'score') return [step.name]
   return [labels.get(step.name) ?? `${step.model.name}@${step.model.version}`]
 }
+
+/** `called for each event: card-fraud.map (it calls toFixed)` for each such function, and what to do about it; nothing if there is none. */
+export function calledFunctions(definitions: readonly Definition[]): string[] {
+  const called = definitions.flatMap((definition) =>
+    functionReadings(definition)
+      .filter(({ what }) => what === 'called')
+      .map(({ where, why }) => `called for each event: ${definition.name}.${where} (${why})`),
+  )
+  return called.length === 0 ? [] : [...called, HOW_TO_COMPILE]
+}
+
+const HOW_TO_COMPILE =
+  'each event is made into an object for these, which is slower; a function is compiled where it only picks fields, compares one with ' +
+  'a constant by === or !==, or puts these into an object'

@@ -1,6 +1,7 @@
 import { type Expression, type Identifier, type PrivateIdentifier, type Super } from 'acorn'
 import { full, simple } from 'acorn-walk'
-import { type Definition, type FeaturesStep, type Step, stepsOf } from './definition.ts'
+import { authorFunctions } from './author-functions.ts'
+import type { Definition } from './definition.ts'
 import { functionTree } from './function-tree.ts'
 
 // An author's functions must be pure: a log that is read again must give the same answers. What they use beside their event is
@@ -43,15 +44,12 @@ const NATIVE: Readonly<Record<string, string>> = {
 /** What the functions of a topology use that may be another the next time, one note a place. */
 export function purityNotes(definition: Definition): string[] {
   const notes: string[] = []
-  const seen = new Set<unknown>()
-  for (const [place, of] of functionsOf(definition)) {
-    if (typeof of !== 'function' || seen.has(of)) continue
-    seen.add(of)
+  for (const { where, of } of authorFunctions(definition)) {
     const found = impuritiesIn(of.toString())
     if (found.length === 0) continue
     const kinds = [...new Set(found.map((name) => KINDS[IMPURE[name] as Kind]))]
     notes.push(
-      `${definition.name}: ${place} uses ${found.join(', ')}: the same event may get another answer when it is read again, ` +
+      `${definition.name}: ${where} uses ${found.join(', ')}: the same event may get another answer when it is read again, ` +
         `as after a restart (${kinds.join('; ')})`,
     )
   }
@@ -108,45 +106,4 @@ function namesIn(node: Expression | Super | PrivateIdentifier): string[] | null 
   if (!computed && property.type === 'Identifier') return [...names, property.name]
   const isText = property.type === 'Literal' && typeof property.value === 'string'
   return isText ? [...names, String(property.value)] : null
-}
-
-/** Every function of an author's, with the place it stands at. */
-function* functionsOf({ source, tables, then }: Definition): Generator<[string, unknown]> {
-  yield [`${source.topic}.key`, source.key]
-  yield [`${source.topic}.eventTimeMs`, source.eventTimeMs]
-  for (const { name, key } of tables) yield [`${name}.key`, key]
-  for (const step of stepsOf(then)) yield* functionsOfStep(step)
-}
-
-function* functionsOfStep(step: Step): Generator<[string, unknown]> {
-  const { name } = step
-  if (step.op === 'map') yield [name, step.to]
-  else if (step.op === 'where') yield [name, step.branch === undefined ? step.keep : step.branch.is]
-  else if (step.op === 'sink') yield [`${name}.key`, step.key]
-  else if (step.op === 'features') yield* functionsOfFeatures(step)
-  else if (step.op === 'tumbling') yield* within(name, step.columns)
-}
-
-function* functionsOfFeatures({
-  name,
-  kinds,
-  features,
-}: FeaturesStep): Generator<[string, unknown]> {
-  for (const { is, columns } of kinds) {
-    yield [name, is]
-    yield* within(name, columns)
-  }
-  for (const feature of features) {
-    if (feature.from === 'lookup') yield [`${name}.${feature.name}`, feature.key]
-    if (feature.from === 'lookup' || feature.from === 'value') {
-      yield [`${name}.${feature.name}`, feature.of]
-    }
-  }
-}
-
-function* within(
-  name: string,
-  functions: Readonly<Record<string, unknown>>,
-): Generator<[string, unknown]> {
-  for (const [inner, of] of Object.entries(functions)) yield [`${name}.${inner}`, of]
 }

@@ -1,7 +1,13 @@
 import type { Code } from '../kernel/errors.ts'
-import type { Definition, FeatureDefinition, FeaturesStep, TumblingStep } from './definition.ts'
+import type {
+  Definition,
+  EventFunction,
+  FeatureDefinition,
+  FeaturesStep,
+  TumblingStep,
+} from './definition.ts'
 import { stepsOf } from './definition.ts'
-import { pickedField } from './picked-field.ts'
+import { readFunction } from './function-reading.ts'
 import { type ColumnUses, checkAggregate, checkEmpty } from './validate-aggregates.ts'
 
 /** Tells a fault of a step. @default code `TOPOLOGY_INVALID` */
@@ -56,6 +62,15 @@ function checkValue({ source }: Definition, { of }: FeatureFrom<'value'>, tell: 
   tell(`"${field}" is the event time: a float32 holds it only to the nearest 131 s`, {
     hint: 'give the model a difference or a part of it: hour of day, seconds since the last event',
   })
+}
+
+/** What a function merely picks, such as `amount` of `(p) => p.amount`; `null` when it does more, or is not there. */
+function pickedField(of: EventFunction<unknown>): string | null {
+  if (typeof of !== 'function') return null
+  const reading = readFunction(of)
+  if ('why' in reading || reading.expression.is !== 'pick') return null
+  const { path } = reading.expression
+  return path.length === 0 ? null : path.join('.')
 }
 
 function checkLength(lengthMs: number, tell: Tell): void {

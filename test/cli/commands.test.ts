@@ -16,6 +16,16 @@ describe('tidemark check', { timeout: PROCESS_TEST_MS }, () => {
     })
   })
 
+  test('says which functions are called for each event, and why', async () => {
+    const { code, stdout } = await tidemark(['check', 'topologies/card-activity.ts'])
+    expect(code).toBe(0)
+    expect(stdout.split('\n').slice(1)).toEqual([
+      'called for each event: card-activity.features.largest (it uses the operator `??`)',
+      expect.stringMatching(/^each event is made into an object for these/),
+      '',
+    ])
+  })
+
   test('takes the topics and the model that the operator chose', async () => {
     const model = 'card-gbdt=test/fixtures/models/card-gbdt-v2.onnx'
     const { code, stdout } = await tidemark([
@@ -137,7 +147,9 @@ describe('tidemark graph', { timeout: PROCESS_TEST_MS }, () => {
       tidemark(['graph', TOPOLOGY, '--format', 'json']),
     ])
     expect(drawn.stdout).toMatch(/^flowchart LR\n {2}source\[\["payments"\]\]\n/)
-    expect(JSON.parse(described.stdout)).toMatchObject({ name: 'card-fraud', first: ['features'] })
+    const whole = JSON.parse(described.stdout) as { functions: unknown[] }
+    expect(whole).toMatchObject({ name: 'card-fraud', first: ['features'] })
+    expect(whole.functions).toContainEqual({ where: 'map', step: 'map', what: 'compiled' })
   })
 })
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { mermaid } from '../../src/cli/mermaid.ts'
-import { outline } from '../../src/cli/outline.ts'
+import { calledFunctions, outline } from '../../src/cli/outline.ts'
 import { describe } from '../../src/topology/describe.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
@@ -20,6 +20,20 @@ test('an outline has a line for each sink', () => {
     'payments → raw',
     'payments → 13 features → card-gbdt@2 → predictions',
   ])
+})
+
+test('functions that are called for each event are told, each with the reason, and once what to do', () => {
+  expect(calledFunctions([flightDelay, cardFraud])).toEqual([
+    'called for each event: flight-delay.features.late (it uses the operator `>`)',
+    'called for each event: flight-delay.features.lost (it uses the operator `-`)',
+    'called for each event: flight-delay.features.windMph (it fills in a template)',
+    'each event is made into an object for these, which is slower; a function is compiled where it only picks fields, compares one with ' +
+      'a constant by === or !==, or puts these into an object',
+  ])
+})
+
+test('nothing is told where all functions are compiled', () => {
+  expect(calledFunctions([cardFraud])).toEqual([])
 })
 
 test('a graph runs from the source to the sink; late events and dead letters leave it on dashed lines', () => {

@@ -1,0 +1,259 @@
+import { functionTree, type SyntaxNode } from './function-tree.ts'
+
+// What an author's function gives, read from its source, so that it need not be called for each event. Read is only what the source tells
+// wholly, whatever the function is given; all else is refused, with the reason.
+
+/** What a function gives, of what it is given. */
+export type Expression =
+  /**
+   * A field of a field of what is given; that itself where the path is empty. It throws a TypeError where `null` or `undefined` is on the
+   * way. A text or an array on the way has what the language gives it, such as `length`.
+   */
+  | { readonly is: 'pick'; readonly path: readonly string[] }
+  | { readonly is: 'literal'; readonly value: Constant }
+  /** A new object, with its fields in this order: no name is there twice, a whole number, or one that every object has. */
+  | { readonly is: 'object'; readonly fields: readonly Field[] }
+  /** `===`, or `!==` where it is negated. The path is read as a pick. */
+  | {
+      readonly is: 'equals'
+      readonly path: readonly string[]
+      readonly to: Constant
+      readonly negated: boolean
+    }
+type Field = readonly [name: string, Expression]
+/** Numbers are finite. */
+type Constant = string | number | boolean | null
+
+/** `why`: for people, as in "it calls toFixed". */
+export type Reading = { readonly expression: Expression } | Refusal
+interface Refusal {
+  readonly why: string
+}
+
+const readings = new WeakMap<object, Reading>()
+
+/** What a function gives, as far as its source tells it wholly. */
+export function readFunction(of: (...args: never[]) => unknown): Reading {
+  const known = readings.get(of)
+  if (known !== undefined) return known
+  // The language's own text of it: a function may have another `toString`.
+  const reading = readText(readFunction.toString.call(of))
+  readings.set(of, reading)
+  return reading
+}
+
+function readText(text: string): Reading {
+  const tree = functionTree(text)
+  if (tree === null) return { why: 'it has no source that can be read' }
+  const node = functionIn(tree)
+  if (node === null) return { why: 'it is neither a function nor a method' }
+  if (node.async) return { why: 'it is async' }
+  if (node.generator) return { why: 'it is a generator' }
+  if (node.params.length > 1) return { why: 'it has more than one parameter' }
+  const names = new Names()
+  const [parameter] = node.params
+  const why = parameter === undefined ? null : names.bind(parameter, [])
+  if (why !== null) return { why }
+  const given = givenBy(node.body)
+  if (given === null) return { why: 'its body is not a single `return`' }
+  const reading = read(given, names)
+  if ('why' in reading || names.areAllUsedBy(reading.expression)) return reading
+  return { why: 'it takes something apart of which it uses nothing' }
+}
+
+type Node<Type> = Extract<SyntaxNode, { type: Type }>
+type FunctionNode = Node<'ArrowFunctionExpression' | 'FunctionExpression'>
+
+/** The function that a tree is of: itself, or the one method of an object. */
+function functionIn(tree: SyntaxNode): FunctionNode | null {
+  const [statement] = tree.type === 'Program' ? tree.body : []
+  if (statement?.type !== 'ExpressionStatement') return null
+  const { expression } = statement
+  if (isFunction(expression)) return expression
+  const [method] = expression.type === 'ObjectExpression' ? expression.properties : []
+  if (method?.type !== 'Property' || !method.method) return null
+  return isFunction(method.value) ? method.value : null
+}
+
+function isFunction(node: SyntaxNode): node is FunctionNode {
+  return node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression'
+}
+
+/** `x` of `x` and of `{ return x }`. */
+function givenBy(body: FunctionNode['body']): SyntaxNode | null {
+  if (body.type !== 'BlockStatement') return body
+  const [only, ...more] = body.body
+  return only?.type === 'ReturnStatement' && more.length === 0 ? (only.argument ?? null) : null
+}
+
+/** The names of a parameter, with the path to what each stands for. */
+class Names {
+  readonly #paths = new Map<string, readonly string[]>()
+  /** What is taken apart, which throws where it is `null`, used or not. */
+  readonly #apart: (readonly string[])[] = []
+
+  get(name: string): readonly string[] | undefined {
+    return this.#paths.get(name)
+  }
+
+  /** Why it cannot; `null`: it could. */
+  bind(pattern: SyntaxNode, path: readonly string[]): string | null {
+    if (pattern.type === 'Identifier') this.#paths.set(pattern.name, path)
+    else if (pattern.type === 'ObjectPattern') return this.#takeApart(pattern, path)
+    else return WHY_NO_PARAMETER[pattern.type] ?? 'its parameter is not plain'
+    return null
+  }
+
+  /** Does it read something of all that is taken apart? Then it throws where that would. */
+  areAllUsedBy(expression: Expression): boolean {
+    const taken = pathsIn(expression)
+    return this.#apart.every((path) => taken.some((longer) => isWithin(longer, path)))
+  }
+
+  #takeApart({ properties }: Node<'ObjectPattern'>, path: readonly string[]): string | null {
+    this.#apart.push(path)
+    for (const property of properties) {
+      if (property.type === 'RestElement') return this.bind(property, path)
+      const name = nameOf(property)
+      const why = name.why ?? this.bind(property.value, [...path, name.text])
+      if (why !== null) return why
+    }
+    return null
+  }
+}
+
+function isWithin(longer: readonly string[], path: readonly string[]): boolean {
+  return longer.length > path.length && path.every((name, i) => name === longer[i])
+}
+
+/** The paths of all that an expression reads. */
+function pathsIn(expression: Expression): (readonly string[])[] {
+  if (expression.is === 'literal') return []
+  if (expression.is === 'object') return expression.fields.flatMap(([, inner]) => pathsIn(inner))
+  return [expression.path]
+}
+
+function read(node: SyntaxNode, names: Names): Reading {
+  const value = constantOf(node)
+  if (value !== undefined) return { expression: { is: 'literal', value } }
+  if (node.type === 'Identifier') return readName(node, names)
+  if (node.type === 'MemberExpression') return readMember(node, names)
+  if (node.type === 'ObjectExpression') return readObject(node, names)
+  if (node.type === 'BinaryExpression') return readComparison(node, names)
+  if (node.type === 'CallExpression') return { why: `it calls ${calledBy(node.callee)}` }
+  if ('operator' in node) return operatorIn(node)
+  return { why: WHY[node.type] ?? 'it does more than pick fields' }
+}
+
+type Reasons = Readonly<Partial<Record<SyntaxNode['type'], string>>>
+
+const WHY: Reasons = {
+  ArrayExpression: 'it makes an array',
+  ArrowFunctionExpression: 'it makes a function',
+  ChainExpression: 'it uses the operator `?.`',
+  ConditionalExpression: 'it uses the operator `?:`',
+  FunctionExpression: 'it makes a function',
+  NewExpression: 'it uses `new`',
+  TemplateLiteral: 'it fills in a template',
+  ThisExpression: 'it uses `this`',
+}
+
+const WHY_NO_PARAMETER: Reasons = {
+  ArrayPattern: 'its parameter takes an array apart',
+  AssignmentPattern: 'its parameter has a default',
+  RestElement: 'its parameter takes the rest',
+}
+
+function operatorIn({ operator }: { operator: string }): Refusal {
+  return { why: `it uses the operator \`${operator}\`` }
+}
+
+/** `undefined`: it is none. Shortened code has `!0` for `true`. */
+function constantOf(node: SyntaxNode): Constant | undefined {
+  if (node.type === 'TemplateLiteral') {
+    return node.expressions.length === 0 ? (node.quasis[0]?.value.cooked ?? undefined) : undefined
+  }
+  if (node.type === 'UnaryExpression') {
+    const value = node.argument.type === 'Literal' ? constantOf(node.argument) : undefined
+    if (typeof value !== 'number') return undefined
+    return node.operator === '-' ? -value : node.operator === '!' ? value === 0 : undefined
+  }
+  if (node.type !== 'Literal') return undefined
+  const { value, raw } = node
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
+  if (typeof value === 'string' || typeof value === 'boolean') return value
+  return raw === 'null' ? null : undefined
+}
+
+type ObjectProperty = Node<'ObjectExpression' | 'ObjectPattern'>['properties'][number]
+type Named = Extract<ObjectProperty, { type: 'Property' }> | Node<'MemberExpression'>
+type Name = { readonly text: string; readonly why: null } | (Refusal & { readonly text?: never })
+
+/** The field that something reads or writes; not one that every object has, since then it would never be missing. */
+function nameOf(node: Named): Name {
+  const key = node.type === 'MemberExpression' ? node.property : node.key
+  const text = !node.computed && key.type === 'Identifier' ? key.name : constantOf(key)
+  if (typeof text !== 'string') return { why: 'it names a field by something else than a text' }
+  const isEverywhere = Object.hasOwn(Object.prototype, text)
+  return isEverywhere ? { why: `every object has a \`${text}\`` } : { text, why: null }
+}
+
+function readName({ name }: Node<'Identifier'>, names: Names): Reading {
+  const path = names.get(name)
+  return path === undefined
+    ? { why: `it captures \`${name}\`` }
+    : { expression: { is: 'pick', path } }
+}
+
+function readMember(node: Node<'MemberExpression'>, names: Names): Reading {
+  const of = read(node.object, names)
+  if ('why' in of) return of
+  if (of.expression.is !== 'pick') return { why: 'it reads a field of what it made itself' }
+  const name = nameOf(node)
+  if (name.why !== null) return { why: name.why }
+  return { expression: { is: 'pick', path: [...of.expression.path, name.text] } }
+}
+
+function readObject({ properties }: Node<'ObjectExpression'>, names: Names): Reading {
+  const fields = new Map<string, Expression>()
+  for (const property of properties) {
+    if (property.type === 'SpreadElement') return { why: 'it spreads an object' }
+    if (property.kind !== 'init') return { why: 'it makes a getter or a setter' }
+    const { text, why } = nameOf(property)
+    if (why !== null) return { why }
+    // An object has such fields first, in the order of the numbers.
+    if (/^\d+$/.test(text)) return { why: `it calls a field \`${text}\`` }
+    if (fields.has(text)) return { why: `it writes \`${text}\` twice` }
+    const reading = read(property.value, names)
+    if ('why' in reading) return reading
+    fields.set(text, reading.expression)
+  }
+  return { expression: { is: 'object', fields: [...fields] } }
+}
+
+function readComparison(node: Node<'BinaryExpression'>, names: Names): Reading {
+  const negated = node.operator === '!=='
+  if (!negated && node.operator !== '===') return operatorIn(node)
+  const left = read(node.left, names)
+  const right = read(node.right, names)
+  if ('why' in left) return left
+  if ('why' in right) return right
+  const sides = [left.expression, right.expression]
+  const pick = sides.find((side) => side.is === 'pick')
+  const literal = sides.find((side) => side.is === 'literal')
+  if (pick === undefined || literal === undefined) {
+    return { why: 'it compares something else than a field with a constant' }
+  }
+  return { expression: { is: 'equals', path: pick.path, to: literal.value, negated } }
+}
+
+/** `toFixed` of `p.amount.toFixed`, `f` of `f` and of `(0, module.f)`, as loaders print it. */
+function calledBy(callee: SyntaxNode): string {
+  if (callee.type === 'Identifier') return callee.name
+  if (callee.type === 'SequenceExpression') {
+    const last = callee.expressions.at(-1)
+    return last === undefined ? 'a function' : calledBy(last)
+  }
+  const isNamed = callee.type === 'MemberExpression' && callee.property.type === 'Identifier'
+  return isNamed && !callee.computed ? calledBy(callee.property) : 'a function'
+}
