@@ -1,10 +1,18 @@
 import type { Ended, Running } from '../services/tidemark.ts'
 import { type Usage, usageOf } from './process-usage.ts'
 
+const PROFILER = new URL('profiler.mjs', import.meta.url).href
+
 /** What the worker promises: exit within 30 s of SIGTERM. */
 const STOP_WITHIN_MS = 35_000
 /** Of what the worker wrote, how much is shown when it ends too early. */
 const LAST_CHARACTERS = 2_000
+
+/** The environment of a worker whose main thread can be profiled into a file; see {@link BenchWorker.toggleProfile}. */
+export function profiledInto(file: string): Record<string, string> {
+  const options = process.env['NODE_OPTIONS'] ?? ''
+  return { NODE_OPTIONS: `${options} --import ${PROFILER}`.trimStart(), BENCH_PROFILE: file }
+}
 
 /** The worker that is measured: `tidemark run` in a process of its own. */
 export class BenchWorker {
@@ -23,6 +31,11 @@ export class BenchWorker {
   /** `null`: not measured here. */
   usage(): Usage | null {
     return usageOf(this.#running.process.pid as number)
+  }
+
+  /** Begins its profile, and when called again writes it: once, and where it was started for that. */
+  toggleProfile(): void {
+    this.#running.process.kill('SIGUSR2')
   }
 
   /** Waits for work that needs the worker. @throws Error when the worker ends before */

@@ -1,9 +1,10 @@
 import { basename, resolve } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { EXIT } from '../../src/cli/print.ts'
 import { untilSignal } from '../../src/cli/signals.ts'
 import type { Outcomes } from './arrivals.ts'
 import { machine } from './figures.ts'
+import { brokerList, wholeNumber } from './flags.ts'
 import { kill } from './kill.ts'
 import { latency } from './latency.ts'
 import { onStage, type Stage } from './stage.ts'
@@ -13,7 +14,7 @@ import { throughput } from './throughput.ts'
 //   npx tsx test/bench/bench.ts throughput|latency|kill [options]
 
 interface Flags {
-  readonly brokers?: string
+  readonly brokers?: readonly string[]
   readonly guarantee: string
   readonly model: string
 }
@@ -32,7 +33,7 @@ async function measure(
 ): Promise<void> {
   const ended = untilSignal()
   const interrupted = ended.promise.then(() => null)
-  const options = { brokers: brokers?.split(',') ?? null, model: resolve(model), guarantee }
+  const options = { brokers: brokers ?? null, model: resolve(model), guarantee }
   const figures = await onStage(options, (stage) => Promise.race([work(stage), interrupted]))
   ended.dispose()
   // What was under way still holds the process, here and where something failed.
@@ -45,12 +46,6 @@ async function measure(
   if (!isRight || exit !== 0) process.exitCode = EXIT.failed
 }
 
-function wholeNumber(text: string): number {
-  const n = Number(text)
-  if (!Number.isSafeInteger(n) || n < 1) throw new InvalidArgumentError('a whole number above 0')
-  return n
-}
-
 function command(name: string, description: string): Command {
   return new Command(name)
     .description(description)
@@ -60,16 +55,18 @@ function command(name: string, description: string): Command {
         .choices(['exactly-once', 'at-least-once'])
         .default('exactly-once'),
     )
-    .option('--brokers <list>', 'host:port,… (default: a broker of its own)')
+    .option('--brokers <list>', 'host:port,… (default: a broker of its own)', brokerList)
 }
 
 const commands = [
   command('throughput', 'a topic full of payments; events/s and CPU per event')
     .option('--events <n>', 'payments', wholeNumber, 1_000_000)
     .option('--keep <file>', 'write the outputs there, for check.ts')
-    .action((flags: Flags & { events: number; keep?: string }) => {
-      const { events, keep = null } = flags
-      return measure('throughput', flags, (stage) => throughput(stage, { events, keep }))
+    .option('--profile <file>', "write a CPU profile of the worker's main thread there")
+    .action((flags: Flags & { events: number; keep?: string; profile?: string }) => {
+      const { events, keep = null, profile } = flags
+      const options = { events, keep, profile: profile === undefined ? null : resolve(profile) }
+      return measure('throughput', flags, (stage) => throughput(stage, options))
     }),
   command('latency', 'payments at an even pace; from send to receipt')
     .option('--rate <n>', 'payments a second', wholeNumber, 2_000)

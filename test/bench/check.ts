@@ -113,7 +113,8 @@ export async function openModel(file: string | URL): Promise<Runner> {
   return new SessionRunner(await OnnxSession.load(await readFile(file)), READING)
 }
 
-async function* linesOfFile(file: string, limit: number): AsyncGenerator<Buffer> {
+/** Its first lines. @default all */
+export async function* linesOfFile(file: string, limit = Infinity): AsyncGenerator<Buffer> {
   let left = limit
   for await (const lines of linesOf((await openInput(file)).stream)) {
     for (const { bytes } of lines.slice(0, left)) yield bytes
@@ -133,7 +134,7 @@ async function main(): Promise<void> {
   const model = await openModel(command.opts<{ model: string }>().model)
   const expectation = await expectedOf(linesOfFile(input, limit), model)
   await model.close()
-  const verdict = await compareOutputs(expectation, linesOfFile(output, Number.POSITIVE_INFINITY))
+  const verdict = await compareOutputs(expectation, linesOfFile(output))
   const { late, malformed, outputs } = expectation
   console.log(JSON.stringify({ expected: outputs.size, late, malformed, ...verdict }))
   if (!agrees(verdict)) process.exitCode = 1

@@ -12,6 +12,8 @@ import { Input } from './copy/input.ts'
 import type { Pass } from './copy/pass.ts'
 import { readBack } from './copy/read-back.ts'
 import { type Figure, figure, machine } from './figures.ts'
+import { brokerList, wholeNumber } from './flags.ts'
+import { table } from './table.ts'
 
 // What a client takes to copy a topic, beside others, without looking into the records; see RESULTS.md.
 //   npx tsx test/bench/copy.ts [--records 1000000] [--bytes 150] [--partitions 6] [--interval 100] [--clients ours,kafkajs,java]
@@ -166,10 +168,7 @@ function sayTable(rows: readonly Row[]): void {
     ]),
   ]
   say('figures are of each pass: the first compiles, the last is warm')
-  const widths = (lines[0] ?? []).map((_, i) =>
-    Math.max(...lines.map((line) => line[i]?.length ?? 0)),
-  )
-  for (const line of lines) say(line.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '))
+  for (const line of table(lines, { right: [] })) say(line)
   for (const { faults } of rows) for (const fault of faults) say(fault)
 }
 
@@ -187,12 +186,6 @@ async function measure(flags: Flags): Promise<void> {
   } finally {
     await kafka?.stop()
   }
-}
-
-function wholeNumber(text: string): number {
-  const n = Number(text)
-  if (!Number.isSafeInteger(n) || n < 1) throw new InvalidArgumentError('a whole number above 0')
-  return n
 }
 
 /** Reads a list of some of these. */
@@ -213,9 +206,7 @@ const command = new Command('copy.ts')
   .option('--interval <ms>', 'between commits', wholeNumber, 100)
   .option('--clients <list>', 'one after the other', someOf(CLIENTS), [...CLIENTS])
   .option('--guarantees <list>', 'one after the other', someOf(GUARANTEES), [...GUARANTEES])
-  .option('--brokers <list>', 'host:port,… (default: a broker of its own)', (list) =>
-    list.split(','),
-  )
+  .option('--brokers <list>', 'host:port,… (default: a broker of its own)', brokerList)
   .parse()
 
 try {

@@ -2,7 +2,8 @@ import { splitKey } from '../../src/cli/lines.ts'
 import type { NewRecord } from '../../src/records/port.ts'
 import { paymentLines } from './payments.ts'
 
-const SEED = 1
+/** Of the stream that is measured. */
+export const SEED = 1
 
 /** Payments to be written, in the order of the stream. */
 export interface PaymentRecords {
@@ -10,7 +11,7 @@ export interface PaymentRecords {
   next(count: number): NewRecord[]
 }
 
-/** The first `count` of the stream of seed 1. */
+/** The first `count` of the stream of {@link SEED}. */
 export function paymentRecords(topic: string, count: number): PaymentRecords {
   const lines = paymentLines(count, SEED)
   return {

@@ -27,8 +27,8 @@ export interface Stage {
   readonly records: KafkaRecords
   /** Payments whose outcomes are committed: the offsets of the worker's group. */
   committed(): Promise<number>
-  /** Starts the worker as a user would, in a process of its own, with more flags. One at a time. */
-  startWorker(flags?: readonly string[]): BenchWorker
+  /** Starts the worker as a user would, in a process of its own, with more flags and environment. One at a time. */
+  startWorker(flags?: readonly string[], env?: Readonly<Record<string, string>>): BenchWorker
 }
 
 export interface Topics {
@@ -72,9 +72,9 @@ async function onBrokers<R>(
   const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
   const records = new KafkaRecords({ brokers, clientId: 'tidemark-bench' })
   let worker: BenchWorker | null = null
-  const startWorker = (flags: readonly string[] = []) => {
+  const startWorker: Stage['startWorker'] = (flags = [], env = {}) => {
     const args = [...runArguments({ brokers, model, group, guarantee }), ...flags]
-    worker = new BenchWorker(startTidemark(args))
+    worker = new BenchWorker(startTidemark(args, { env }))
     return worker
   }
   const committed = async () => {

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { say } from '../../src/cli/print.ts'
 import { Progress } from '../../src/cli/progress.ts'
 import { Arrivals, type Outcomes } from './arrivals.ts'
-import type { BenchWorker } from './bench-worker.ts'
+import { type BenchWorker, profiledInto } from './bench-worker.ts'
 import { type Figure, figure } from './figures.ts'
 import { paymentRecords } from './input.ts'
 import type { Stage } from './stage.ts'
@@ -22,6 +22,8 @@ export interface ThroughputOptions {
   readonly events: number
   /** File for the outputs, JSON a line. */
   readonly keep: string | null
+  /** File for a CPU profile of the worker's main thread in the span that is measured. */
+  readonly profile: string | null
 }
 
 export interface ThroughputFigures extends Outcomes {
@@ -41,11 +43,12 @@ export interface ThroughputFigures extends Outcomes {
 /** Measures throughput. */
 export async function throughput(
   stage: Stage,
-  { events, keep }: ThroughputOptions,
+  { events, keep, profile }: ThroughputOptions,
 ): Promise<ThroughputFigures> {
   await produce(stage, events)
-  const worker = stage.startWorker()
-  const course = await worker.during(follow(stage, worker, events))
+  const worker = stage.startWorker([], profile === null ? {} : profiledInto(profile))
+  const toggleProfile = () => (profile === null ? undefined : worker.toggleProfile())
+  const course = await worker.during(follow(stage, { worker, events, toggleProfile }))
   const exit = await worker.stop()
   const arrivals = new Arrivals(events)
   await arrivals.follow(stage)
@@ -88,11 +91,18 @@ interface Course {
   readonly last: Moment
 }
 
+interface Followed {
+  readonly worker: BenchWorker
+  readonly events: number
+  /** Called at both ends of the span that is measured. */
+  readonly toggleProfile: () => void
+}
+
 /**
  * Looks on until everything is committed. Progress is what the group has committed and not what a reader has read, who takes
  * CPU from the worker, nor where the outputs end: there, ends of transactions count too.
  */
-async function follow(stage: Stage, worker: BenchWorker, events: number): Promise<Course> {
+async function follow(stage: Stage, { worker, events, toggleProfile }: Followed): Promise<Course> {
   const startMs = performance.now()
   let last = await look(stage, worker, startMs)
   let course: Course = { first: null, from: null, to: null, last }
@@ -109,6 +119,8 @@ async function follow(stage: Stage, worker: BenchWorker, events: number): Promis
         to: course.to ?? reached(now, TO * events),
         last,
       }
+      // Both at once: there is no span.
+      if ((course.from === now) !== (course.to === now)) toggleProfile()
       const silenceMs = course.first === null ? SILENCE_MS.first : SILENCE_MS.later
       if (now.ms - movedMs > silenceMs) {
         say(`nothing for ${silenceMs / 1_000} s: the run ends here`)

@@ -1,0 +1,89 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { count } from '../../src/cli/print.ts'
+import type { Figure } from './figures.ts'
+import type { Row } from './measurements.ts'
+
+// Runs as JSON in a folder, and how one compares with those before it.
+
+/** What a run has measured, and where. */
+export interface Run {
+  /** ISO 8601. */
+  readonly at: string
+  readonly commit: string
+  readonly machine: string
+  /** Processes that others ran or waited to run, on average of the minute before. */
+  readonly load: Figure
+  /** Payments. */
+  readonly events: number
+  readonly rows: readonly Row[]
+}
+
+/** Writes a run down. Its file. */
+export function keepRun(folder: string, run: Run): string {
+  mkdirSync(folder, { recursive: true })
+  const file = join(folder, `${run.at.replaceAll(':', '-')}.json`)
+  writeFileSync(file, `${JSON.stringify(run, null, 2)}\n`)
+  return file
+}
+
+/** Those that were kept, the newest first. */
+export function keptRuns(folder: string): Run[] {
+  mkdirSync(folder, { recursive: true })
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .toReversed()
+    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Run)
+}
+
+/** A row beside its last value. */
+export interface ComparedRow {
+  readonly row: Row
+  readonly last: number | null
+  /** Of now to then. */
+  readonly ratio: number | null
+}
+
+export interface Comparison {
+  readonly rows: readonly ComparedRow[]
+  /** With which run it is, or why with none. */
+  readonly note: string
+}
+
+/**
+ * Compares each row with the newest run that has it. Only runs of the same machine, the same Node and as many payments count.
+ *
+ * @param before newest first
+ */
+export function compare(run: Run, before: readonly Run[]): Comparison {
+  const like = before.filter((other) => differenceOf(run, other) === null)
+  const rows = run.rows.map((row) => {
+    const last = like.map((other) => figureOf(other, row)).find((figure) => figure !== null) ?? null
+    const ratio = last === null || typeof row.figure !== 'number' ? null : row.figure / last
+    return { row, last, ratio }
+  })
+  return { rows, note: noteOn(run, before, like) }
+}
+
+function figureOf({ rows }: Run, { stage, what, unit }: Row): number | null {
+  const same = rows.find((row) => row.stage === stage && row.what === what && row.unit === unit)
+  return typeof same?.figure === 'number' ? same.figure : null
+}
+
+function noteOn(run: Run, [newest]: readonly Run[], [newestLike]: readonly Run[]): string {
+  if (newest === undefined) return 'last: none; this is the first run'
+  if (newestLike === undefined) {
+    return `not compared: the run of ${newest.at} was ${differenceOf(run, newest)}`
+  }
+  const { at, commit, load } = newestLike
+  const isWhole = run.rows.every((row) => figureOf(newestLike, row) !== null)
+  const rest = isWhole ? '' : '; what it has not measured: the newest run that has'
+  return `last: ${at}, commit ${commit}, load ${load} before${rest}`
+}
+
+/** Why their figures say nothing about each other; `null`: they do. */
+function differenceOf(run: Run, other: Run): string | null {
+  if (other.machine !== run.machine) return `on another machine or Node: ${other.machine}`
+  return other.events === run.events ? null : `with ${count(other.events)} payments`
+}

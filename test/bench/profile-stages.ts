@@ -1,0 +1,67 @@
+import type { Frame } from './cpu-profile.ts'
+
+// The stages of a worker's main thread by the files in which they are.
+
+export interface ProfileStage {
+  readonly name: string
+  /** Files below `src` without their ending, and packages as `node_modules/…`. The first stage that has a file owns it. */
+  readonly files: RegExp
+}
+
+/**
+ * In the order in which an event passes. What several stages use, such as varints, checksums and buffers, is in none: it counts
+ * for whoever calls it.
+ */
+export const PROFILE_STAGES: readonly ProfileStage[] = [
+  {
+    name: 'fetch, decode records',
+    files:
+      /^records\/kafka\/(wire\/fetch|fetcher|chunk|delivery|positions|unreadables|codec\/(decode|fetched-records|record-\w+|batch-header|aborted-\w+|compression|lz4|snappy|zlib|zstd)$)/,
+  },
+  {
+    name: 'decode JSON, schema',
+    files:
+      /^(codec\/(json|json-fault|limits|identity)$|runtime\/(intake|key-watch)$|node_modules\/(secure-json-parse|zod)\/)/,
+  },
+  { name: 'windows', files: /^(engine|topology)\// },
+  {
+    name: 'model',
+    files: /^(scoring\/|runtime\/patient-scoring$|node_modules\/onnxruntime-)/,
+  },
+  {
+    name: 'outputs',
+    files:
+      /^(codec\/output$|runtime\/(outputs|score-reader|made|provenance|finishing|dead-letter|outcomes|topic-limits)$)/,
+  },
+  { name: 'encode records', files: /^records\/kafka\/codec\/(encode|header-names)$/ },
+  {
+    name: 'commit',
+    files:
+      /^(runtime\/(entry|ledger|committer|commit-size)$|records\/kafka\/(wire\/(produce|transactions|offsets)|producer|transactions|committing|commit-\w+|writer|outgoing|group-offsets)$)/,
+  },
+  {
+    name: 'wire',
+    files:
+      /^(records\/kafka\/(?!codec\/)|node_modules\/kafkajs\/|node:net$|node:internal\/stream_base_commons$)/,
+  },
+  { name: 'metrics, log', files: /^(observe|serve|host)\/|^node_modules\/(prom-client|pino)\// },
+  { name: 'tasks, flow', files: /^runtime\// },
+]
+
+/** What V8 tells of itself, in place of a function. */
+export const V8_STAGES = ['(garbage collector)', '(program)', '(idle)'] as const
+
+/** The stage that a function belongs to; `null`: to none. */
+export function stageOf({ functionName, url }: Frame): string | null {
+  if (url === '') return V8_STAGES.find((name) => name === functionName) ?? null
+  const place = placeOf(url)
+  return PROFILE_STAGES.find(({ files }) => files.test(place))?.name ?? null
+}
+
+/** `file:///…/dist/engine/history.js` is `engine/history`. */
+function placeOf(url: string): string {
+  const [, inPackage] = /.*\/(node_modules\/.+)$/.exec(url) ?? []
+  if (inPackage !== undefined) return inPackage
+  const [, inSource] = /.*\/(?:dist|src)\/(.+)\.[jt]s$/.exec(url) ?? []
+  return inSource ?? url
+}
