@@ -7,8 +7,8 @@ import type { Stage } from './stage.ts'
 
 // What comes out at the other end, as a reader of committed records sees it.
 
-/** Without an output for so long, the run is over. */
-const SILENCE_MS = 15_000
+/** Without an output for so long, the run is over: longer than a worker on a busy machine takes to its first. */
+const SILENCE_MS = 60_000
 
 /** How many of the payments have what. Where outcomes may repeat, each counts once. */
 export interface Outcomes {
@@ -30,6 +30,7 @@ export class Arrivals {
   readonly #seeOutput: (payment: number, nowMs: number) => void
   #outputs = 0
   #repeated = 0
+  #isOver = false
   #end: () => void = () => {}
 
   /** `seeOutput` is told the first output of each payment, by the payment's number in the stream. */
@@ -38,12 +39,20 @@ export class Arrivals {
     this.#seen = new Uint8Array(events)
     this.#seeOutput = seeOutput
     this.all = new Promise((resolve) => {
-      this.#end = resolve
+      this.#end = () => {
+        this.#isOver = true
+        resolve()
+      }
     })
     this.#silence = setTimeout(() => {
       say(`nothing for ${SILENCE_MS / 1_000} s: the run ends here`)
       this.#end()
     }, SILENCE_MS)
+  }
+
+  /** Has {@link all} come? */
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   get outcomes(): Outcomes {

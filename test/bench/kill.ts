@@ -9,11 +9,13 @@ import type { Stage } from './stage.ts'
 /** It keeps its name, so that its successor takes over at once and not after the session time-out. */
 const FLAGS = ['--worker-name', 'bench'] as const
 
+const LOOK_EVERY_MS = 5
+
 export interface KillOptions {
   /** Events a second. */
   readonly rate: number
   readonly seconds: number
-  /** Spread evenly over the seconds. */
+  /** Spread evenly over the seconds; none before the worker has outputs again, nor when all is over. */
   readonly kills: number
 }
 
@@ -38,9 +40,19 @@ export async function kill(
   let worker = stage.startWorker(FLAGS)
   await worker.during(worker.ready())
   const killedMs: number[] = []
+  const nextOutput = async () => {
+    await worker.ready()
+    const fromMs = performance.now()
+    const hasCome = () => (arrivedMs.at(-1) ?? 0) >= fromMs
+    while (!arrivals.isOver && !hasCome()) await wallClock.sleep(LOOK_EVERY_MS)
+  }
   const killAll = async () => {
-    for (let n = 0; n < kills; n++) {
-      await wallClock.sleep((seconds / (kills + 1)) * 1_000)
+    const startMs = performance.now()
+    for (let n = 1; n <= kills; n++) {
+      const dueMs = startMs + (n / (kills + 1)) * seconds * 1_000
+      await wallClock.sleep(Math.max(0, dueMs - performance.now()))
+      await nextOutput()
+      if (arrivals.isOver) break
       killedMs.push(performance.now())
       await worker.kill()
       worker = stage.startWorker(FLAGS)

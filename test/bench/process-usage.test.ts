@@ -19,6 +19,8 @@ it.runIf(process.platform === 'linux')('a process is measured as it measures its
   const tick = 0.01
   expect(usage?.cpuSeconds).toBeGreaterThan((before.user + before.system) / 1e6 - 2 * tick)
   expect(usage?.cpuSeconds).toBeLessThan((after.user + after.system) / 1e6 + 2 * tick)
+  expect(usage?.mainThreadSeconds).toBeGreaterThan(0)
+  expect(usage?.mainThreadSeconds).toBeLessThanOrEqual(usage?.cpuSeconds ?? 0)
   expect(usage?.peakRssBytes).toBeGreaterThan(process.memoryUsage.rss() / 2)
   expect(usage?.rssBytes).toBeGreaterThan(process.memoryUsage.rss() / 2)
 })

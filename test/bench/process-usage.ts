@@ -8,6 +8,8 @@ const TICKS_PER_SECOND = 100
 export interface Usage {
   /** User and system time of all threads, also of those that have ended. */
   readonly cpuSeconds: number
+  /** Of that, what the main thread of the process itself has used. */
+  readonly mainThreadSeconds: number
   /** What the processes hold in memory now. */
   readonly rssBytes: number
   /** Each process at its largest, summed. */
@@ -21,7 +23,9 @@ export function usageOf(pid: number): Usage | null {
       ticks: cpuTicks(readFileSync(`/proc/${of}/stat`, 'utf8')),
       ...rssOf(readFileSync(`/proc/${of}/status`, 'utf8')),
     }))
+    const mainThread = cpuTicks(readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8'))
     return {
+      mainThreadSeconds: mainThread / TICKS_PER_SECOND,
       cpuSeconds: used.reduce((sum, { ticks }) => sum + ticks, 0) / TICKS_PER_SECOND,
       rssBytes: used.reduce((sum, of) => sum + of.rssBytes, 0),
       peakRssBytes: used.reduce((sum, of) => sum + of.peakRssBytes, 0),

@@ -48,12 +48,15 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   { name: 'tasks, flow', files: /^runtime\// },
 ]
 
-/** What V8 tells of itself, in place of a function. */
-export const V8_STAGES = ['(garbage collector)', '(program)', '(idle)'] as const
+/** What V8 tells of itself in place of a function, while it has work. */
+export const V8_STAGES = ['(garbage collector)', '(program)'] as const
+
+/** And while it has none. */
+export const IDLE = '(idle)'
 
 /** The stage that a function belongs to; `null`: to none. */
 export function stageOf({ functionName, url }: Frame): string | null {
-  if (url === '') return V8_STAGES.find((name) => name === functionName) ?? null
+  if (url === '') return [...V8_STAGES, IDLE].find((name) => name === functionName) ?? null
   const place = placeOf(url)
   return PROFILE_STAGES.find(({ files }) => files.test(place))?.name ?? null
 }

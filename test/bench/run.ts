@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { loadavg } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { Argument, Command } from 'commander'
 import { count, EXIT, say } from '../../src/cli/print.ts'
 import { untilSignal } from '../../src/cli/signals.ts'
@@ -21,36 +21,40 @@ const LEGEND = 'ratio: figure / last. More is better for events/s, less for all 
 
 const FOLDER = join(ROOT, '.bench')
 
+const ending = untilSignal()
+
 interface Flags {
   readonly events: number
   readonly brokers?: readonly string[]
 }
 
 async function measureAll(stages: readonly StageName[], { events, brokers }: Flags): Promise<void> {
-  const wanted = (stage: StageName) => stages.length === 0 || stages.includes(stage)
-  const chosen = measurements(events).filter((one) => one.stages.some(wanted))
+  const isWanted = (stage: StageName) => stages.length === 0 || stages.includes(stage)
+  const chosen = measurements(events).filter((one) => one.stages.some(isWanted))
   const place = {
     ...{ at: new Date().toISOString(), commit: commit(), machine: machine(), events },
     load: figure(loadavg()[0] ?? null, 1),
   }
   const where = `${place.machine}; commit ${place.commit}; ${count(events)} payments; load ${place.load} before`
   say(where)
-  const ending = untilSignal()
   const suite = new Suite(chosen, events, ending)
   const startMs = performance.now()
   await suite.measure(brokers ?? null)
-  ending.dispose()
   if (ending.hasCome) process.exit(EXIT.interrupted)
-  const run: Run = { ...place, rows: suite.rows.filter(({ stage }) => wanted(stage)) }
-  const { rows, note } = compare(run, keptRuns(FOLDER))
-  say(
-    `measured in ${((performance.now() - startMs) / 60_000).toFixed(1)} min; kept as ${keepRun(FOLDER, run)}\n`,
-  )
-  for (const line of tableOf(rows)) console.log(line)
-  console.log(`\n${where}\n${note}\n${LEGEND}`)
+  say(`in all ${((performance.now() - startMs) / 60_000).toFixed(1)} min`)
+  const rows = suite.rows.filter(({ stage }) => isWanted(stage))
+  if (rows.length > 0) conclude({ ...place, rows }, where)
   if (suite.failures === 0) return
-  console.log(`FAILED: ${suite.failures} of ${chosen.length}; see above`)
+  console.log(`FAILED: ${suite.failures} of ${chosen.length}, see above`)
   process.exitCode = EXIT.failed
+}
+
+/** Compares a run with those before it, prints and keeps it. */
+function conclude(run: Run, where: string): void {
+  const { rows, note } = compare(run, keptRuns(FOLDER))
+  const file = keepRun(FOLDER, run)
+  const lines = [...tableOf(rows), '', where, note, LEGEND, `kept as ${relative(ROOT, file)}`]
+  console.log(`\n${lines.join('\n')}`)
 }
 
 function tableOf(rows: readonly ComparedRow[]): string[] {
@@ -96,11 +100,13 @@ try {
     .enablePositionalOptions()
     .addCommand(
       command('profile', 'Profiles a worker on W1, and tells what takes its main thread.').action(
-        (flags: Flags) => profile(FOLDER, flags),
+        (flags: Flags) => profile(FOLDER, flags, ending),
       ),
     )
     .parseAsync()
 } catch (error) {
+  if (ending.hasCome) process.exit(EXIT.interrupted)
   console.error(error)
   process.exit(EXIT.failed)
 }
+ending.dispose()

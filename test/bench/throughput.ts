@@ -14,8 +14,8 @@ import type { Stage } from './stage.ts'
 const FROM = 0.2
 const TO = 0.9
 const LOOK_EVERY_MS = 50
-/** Without progress for so long, the run is over. A worker takes a while to its first output. */
-const SILENCE_MS = { first: 60_000, later: 15_000 }
+/** Without progress for so long, the run is over: longer than a worker on a busy machine takes to its first output. */
+const SILENCE_MS = 60_000
 const RECORDS_PER_SEND = 5_000
 
 export interface ThroughputOptions {
@@ -31,6 +31,8 @@ export interface ThroughputFigures extends Outcomes {
   readonly eventsPerSecond: Figure
   /** User and system time of the worker's processes. */
   readonly cpuMicrosPerEvent: Figure
+  /** Of that, the main thread's. */
+  readonly mainThreadMicrosPerEvent: Figure
   readonly cores: Figure
   /** From the start of the process. */
   readonly firstCommitSeconds: Figure
@@ -80,6 +82,7 @@ interface Moment {
   /** Payments whose outcomes are committed. */
   readonly committed: number
   readonly cpuSeconds: number | null
+  readonly mainThreadSeconds: number | null
   readonly peakRssBytes: number | null
 }
 
@@ -121,9 +124,8 @@ async function follow(stage: Stage, { worker, events, toggleProfile }: Followed)
       }
       // Both at once: there is no span.
       if ((course.from === now) !== (course.to === now)) toggleProfile()
-      const silenceMs = course.first === null ? SILENCE_MS.first : SILENCE_MS.later
-      if (now.ms - movedMs > silenceMs) {
-        say(`nothing for ${silenceMs / 1_000} s: the run ends here`)
+      if (now.ms - movedMs > SILENCE_MS) {
+        say(`nothing for ${SILENCE_MS / 1_000} s: the run ends here`)
         break
       }
     }
@@ -135,9 +137,9 @@ async function follow(stage: Stage, { worker, events, toggleProfile }: Followed)
 
 async function look(stage: Stage, worker: BenchWorker, startMs: number): Promise<Moment> {
   const committed = await stage.committed()
-  const { cpuSeconds = null, peakRssBytes = null } = worker.usage() ?? {}
+  const { cpuSeconds = null, mainThreadSeconds = null, peakRssBytes = null } = worker.usage() ?? {}
   const ms = performance.now() - startMs
-  return { ms, committed, cpuSeconds, peakRssBytes }
+  return { ms, committed, cpuSeconds, mainThreadSeconds, peakRssBytes }
 }
 
 function reached(moment: Moment, committed: number): Moment | null {
@@ -151,10 +153,14 @@ function figuresOf({ first, from, to, last }: Course): CourseFigures {
   const seconds = from && to && (to.ms - from.ms) / 1_000
   const cpu = difference(from?.cpuSeconds, to?.cpuSeconds)
   const over = (a: number | null, b: number | null) => (a === null || b === null ? null : a / b)
-  const perEvent = over(cpu, events)
+  const perEvent = (used: number | null) => {
+    const each = over(used, events)
+    return figure(each === null ? null : each * 1e6, 1)
+  }
   return {
     eventsPerSecond: figure(over(events, seconds), 0),
-    cpuMicrosPerEvent: figure(perEvent === null ? null : perEvent * 1e6, 1),
+    cpuMicrosPerEvent: perEvent(cpu),
+    mainThreadMicrosPerEvent: perEvent(difference(from?.mainThreadSeconds, to?.mainThreadSeconds)),
     cores: figure(over(cpu, seconds), 2),
     firstCommitSeconds: figure(first && first.ms / 1_000, 2),
     totalSeconds: figure(last.ms / 1_000, 2),
