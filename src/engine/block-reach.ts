@@ -4,7 +4,6 @@ import type { Layout } from './layout.ts'
 import type { OlderBlocks } from './older-blocks.ts'
 import { countUpTo } from './ordered.ts'
 import type { Selection } from './selection.ts'
-import { addValue, SUMMARY } from './summary.ts'
 
 /** Stands for the end of a block that has not been looked at. */
 const END = -1
@@ -36,7 +35,7 @@ export class BlockReach {
   #oldest: Block | null = null
   #oldestAt = 0
 
-  /** @param sums a summary of each summed column, to which it adds */
+  /** @param sums to which it adds what it goes over */
   constructor(layout: Layout, sums: Float64Array) {
     this.#layout = layout
     this.#sums = sums
@@ -124,7 +123,7 @@ export class BlockReach {
     const isInner = this.#g > 0 && this.#g < (this.#older as OlderBlocks).groups.length - 1
     if (isInner && this.#b === blocks.length - 1 && group.oldestMs(0) > afterMs) {
       if (!group.isSealed) group.seal()
-      group.addAllTo(this.#sums)
+      group.addAllTo(this.#sums, 0)
       this.#took(blocks[0] as Block, 0, group.size)
       if (this.#remembers) this.#wholes.push(group)
       this.#b = -1
@@ -132,7 +131,7 @@ export class BlockReach {
     }
     if (group.oldestMs(this.#b) <= afterMs) return false
     const block = blocks[this.#b] as Block
-    group.addBlockTo(this.#sums, this.#b)
+    group.addBlockTo(this.#sums, 0, this.#b)
     this.#took(block, 0, group.countOf(this.#b))
     if (this.#remembers) this.#wholes.push(block)
     this.#b--
@@ -141,17 +140,11 @@ export class BlockReach {
 
   /** Takes the events of the block here that are after a time; gives whether these were all. */
   #takePart(group: Group, afterMs: number): boolean {
-    const { summed } = this.#layout
     const block = group.blocks[this.#b] as Block
     const from = block.after(afterMs)
     const upTo = this.#at === END ? block.end : this.#at
     if (from >= upTo) return false
-    for (let s = 0; s < summed.length; s++) {
-      const column = block.column(summed[s] as number)
-      for (let i = column + from; i < column + upTo; i++) {
-        addValue(this.#sums, s * SUMMARY, block.data[i] as number)
-      }
-    }
+    this.#layout.summaries.addEvents(this.#sums, 0, block, { from, upTo })
     if (this.#remembers) this.#parts.push({ block, from, upTo })
     this.#took(block, from, upTo - from)
     this.#at = from

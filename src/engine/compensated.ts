@@ -14,6 +14,20 @@ export function addTo(sums: Float64Array, at: number, x: number): void {
   sums[at + 1] = (sums[at + 1] as number) + (before - (after - taken) + (x - taken))
 }
 
+/** Adds `x` to a sum in several numbers, each of which has what the one before it lost: as if in so many times the precision. */
+export function addTerm(sums: Float64Array, at: number, limbs: number, x: number): void {
+  const last = at + limbs - 1
+  let term = x
+  for (let i = at; i < last && term !== 0; i++) {
+    const before = sums[i] as number
+    const after = before + term
+    const taken = after - before
+    sums[i] = after
+    term = before - (after - taken) + (term - taken)
+  }
+  sums[last] = (sums[last] as number) + term
+}
+
 /** What rounding took from `square = x * x`. */
 export function squareError(x: number, square: number): number {
   const big = SPLITTER * x
@@ -42,7 +56,8 @@ export function variance(n: number, sums: Float64Array, sum: number, squares: nu
   return Math.max(0, (spread + (spreadRest + (leftRest - rightRest))) / (n * n))
 }
 
-function productError(a: number, b: number, product: number): number {
+/** What rounding took from `product = a * b`. */
+export function productError(a: number, b: number, product: number): number {
   const bigA = SPLITTER * a
   const highA = bigA - (bigA - a)
   const lowA = a - highA

@@ -1,8 +1,16 @@
-import { type CellType, cellTypesOf, columnsOf } from '../topology/aggregates.ts'
-import type { Aggregate, Cell, EventFunction } from '../topology/definition.ts'
+import type { CellType, Need } from '../topology/aggregates/rule.ts'
+import {
+  type Aggregate,
+  cellTypesOf,
+  columnsOf,
+  parameterOf,
+  ruleOf,
+} from '../topology/aggregates/table.ts'
+import type { Cell, EventFunction } from '../topology/definition.ts'
 import { Dictionary } from './dictionary.ts'
 import { type Layout, layoutOf, type Sizes } from './layout.ts'
 import { Slabs } from './slabs.ts'
+import type { Decay } from './summaries.ts'
 
 /** About what a text takes of the heap. Measured: test/bench/RESULTS.md. */
 const TEXT_BYTES = 90
@@ -56,14 +64,19 @@ export class EventColumns {
     }))
     this.#index = new Map(this.#columns.map((c, i) => [c.name, i + 1]))
     this.#numbers = new Float64Array(this.#columns.length)
-    const usedBy = (words: readonly Aggregate['of'][]) => [
-      ...new Set(aggregates.filter((a) => words.includes(a.of)).flatMap((a) => this.#placesOf(a))),
+    const inNeed = (need: Need) => aggregates.filter((a) => ruleOf(a).needs.includes(need))
+    const columnsInNeed = (need: Need) => [
+      ...new Set(inNeed(need).flatMap((a) => this.#placesOf(a))),
     ]
     const held = {
       columns: this.#columns.length + 1,
-      summed: usedBy(SUMMED),
-      ranked: usedBy(['quantile']),
-      distinct: usedBy(['distinct']),
+      summed: columnsInNeed('sums'),
+      powered: columnsInNeed('powers'),
+      decayed: inNeed('decay')
+        .map((a) => ({ ...this.placeOf(a), halfLifeMs: parameterOf(a) }))
+        .filter(isFirstDecay),
+      ranked: columnsInNeed('order'),
+      distinct: columnsInNeed('links'),
       texts: this.#columns.flatMap(({ dictionary }, i) =>
         dictionary === null ? [] : [{ column: i + 1, dictionary }],
       ),
@@ -114,7 +127,7 @@ export class EventColumns {
   /** What a walk's number for an aggregate stands for; `null` where there is none. Before what it counts is pruned. */
   valueOf(aggregate: Aggregate, number: number): Cell | null {
     if (Number.isNaN(number)) return null
-    if (aggregate.of !== 'first' && aggregate.of !== 'last') return number
+    if (!('cell' in aggregate)) return number
     const { types, dictionary } = this.#columns[this.placeOf(aggregate).column - 1] as Column
     if (dictionary !== null) return dictionary.cellOf(number)
     return types.includes('number') ? number : number === 1
@@ -127,18 +140,10 @@ export class EventColumns {
 
 const isFiniteFloat32 = (number: number) => Number.isFinite(Math.fround(number))
 
-/** The aggregates that are made of summaries. */
-const SUMMED: readonly Aggregate['of'][] = [
-  'sum',
-  'mean',
-  'min',
-  'max',
-  'variance',
-  'std',
-  'countWhere',
-  'share',
-  'ratio',
-]
+/** Two aggregates of the same decay share a sum. */
+function isFirstDecay({ column, halfLifeMs }: Decay, at: number, all: readonly Decay[]): boolean {
+  return all.findIndex((o) => o.column === column && o.halfLifeMs === halfLifeMs) === at
+}
 
 /** The columns that aggregates read, in order, with what all of them can take. */
 function typesOf(aggregates: readonly Aggregate[]): Map<string, readonly CellType[]> {

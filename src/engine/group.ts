@@ -2,11 +2,10 @@ import { type Block, replaceOrdered, type Whole } from './block.ts'
 import type { Layout } from './layout.ts'
 import { insertOrdered } from './ordered.ts'
 import type { Slab } from './slabs.ts'
-import { addSummary, addValue, clearSummary, SUMMARY } from './summary.ts'
 
 /** Rows that a group has room for at first. */
 const FIRST_CAPACITY = 4
-/** Offsets within a row: event time of the oldest event, how many there are, then a summary of each summed column. */
+/** Offsets within a row: event time of the oldest event, how many there are, then what they come to. */
 const OLDEST = 0
 const COUNT = 1
 const SUMS = 2
@@ -44,8 +43,8 @@ export class Group implements Whole {
   }
 
   orderedAt(o: number): number {
-    const { sumNumbers, sizes } = this.#layout
-    return this.#seal.at + sumNumbers + o * sizes.block * sizes.group
+    const { summaries, sizes } = this.#layout
+    return this.#seal.at + summaries.numbers + o * sizes.block * sizes.group
   }
 
   /** Event time of a block's oldest event; −Infinity once it has lost events: it is no whole any more. */
@@ -57,16 +56,14 @@ export class Group implements Whole {
     return this.#page[this.#rowAt(b) + COUNT] as number
   }
 
-  /** Adds a block's summaries to others. */
-  addBlockTo(sums: Float64Array, b: number): void {
-    const at = this.#rowAt(b) + SUMS
-    for (let s = 0; s < sums.length; s += SUMMARY) addSummary(sums, s, this.#page, at + s)
+  /** Adds what a block comes to. */
+  addBlockTo(sums: Float64Array, at: number, b: number): void {
+    this.#layout.summaries.add(sums, at, this.#page, this.#rowAt(b) + SUMS)
   }
 
-  /** Adds the summaries of all blocks to others. Sealed only. */
-  addAllTo(sums: Float64Array): void {
-    const { page, at } = this.#seal
-    for (let s = 0; s < sums.length; s += SUMMARY) addSummary(sums, s, page, at + s)
+  /** Adds what all blocks come to. Sealed only. */
+  addAllTo(sums: Float64Array, at: number): void {
+    this.#layout.summaries.add(sums, at, this.#seal.page, this.#seal.at)
   }
 
   /** Puts a block before another. */
@@ -88,20 +85,14 @@ export class Group implements Whole {
 
   /** Makes a block's row of its events anew. */
   sum(b: number): void {
-    const { summed } = this.#layout
+    const { summaries } = this.#layout
     const page = this.#page
     const block = this.blocks[b] as Block
     const row = this.#rowAt(b)
     page[row + OLDEST] = block.isWhole ? block.timeAt(0) : Number.NEGATIVE_INFINITY
     page[row + COUNT] = block.size
-    for (let s = 0; s < summed.length; s++) {
-      const at = row + SUMS + s * SUMMARY
-      clearSummary(page, at)
-      const column = block.column(summed[s] as number)
-      for (let i = block.start; i < block.end; i++) {
-        addValue(page, at, block.data[column + i] as number)
-      }
-    }
+    summaries.clear(page, row + SUMS)
+    summaries.addEvents(page, row + SUMS, block, { from: block.start, upTo: block.end })
   }
 
   /** A block has lost its oldest events. */
@@ -112,19 +103,16 @@ export class Group implements Whole {
 
   /** A block has got an event, at an index. */
   entered(b: number, at: number): void {
-    const { summed, ordered } = this.#layout
+    const { summaries, ordered } = this.#layout
     const block = this.blocks[b] as Block
     if (!block.isWhole) return
     const page = this.#page
     const row = this.#rowAt(b)
     page[row + OLDEST] = block.timeAt(0)
     page[row + COUNT] = block.size
-    for (let s = 0; s < summed.length; s++) {
-      const value = block.data[block.column(summed[s] as number) + at] as number
-      addValue(page, row + SUMS + s * SUMMARY, value)
-      if (this.isSealed) addValue(this.data, this.#seal.at + s * SUMMARY, value)
-    }
+    summaries.addEvent(page, row + SUMS, block, at)
     if (!this.isSealed) return
+    summaries.addEvent(this.data, this.#seal.at, block, at)
     for (let o = 0; o < ordered.length; o++) {
       const value = block.data[block.column(ordered[o] as number) + at] as number
       insertOrdered(this.data, this.orderedAt(o), this.size, value)
@@ -139,14 +127,13 @@ export class Group implements Whole {
 
   /** All blocks must be wholes. */
   seal(): void {
-    const { slabs, sealNumbers, summed, ordered } = this.#layout
+    const { slabs, sealNumbers, summaries, ordered } = this.#layout
     this.#seal = slabs.take(sealNumbers)
     const { page, at } = this.#seal
-    for (let s = 0; s < summed.length; s++) clearSummary(page, at + s * SUMMARY)
-    const sums = page.subarray(at, at + summed.length * SUMMARY)
+    summaries.clear(page, at)
     for (let b = 0; b < this.blocks.length; b++) {
       const block = this.blocks[b] as Block
-      this.addBlockTo(sums, b)
+      this.addBlockTo(page, at, b)
       for (let o = 0; o < ordered.length; o++) {
         const from = block.orderedAt(o)
         page.set(block.data.subarray(from, from + block.size), this.orderedAt(o) + this.size)
@@ -174,7 +161,7 @@ export class Group implements Whole {
   }
 
   get #rowSize(): number {
-    return SUMS + this.#layout.sumNumbers
+    return SUMS + this.#layout.summaries.numbers
   }
 
   get #rowNumbers(): number {

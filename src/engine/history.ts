@@ -2,7 +2,6 @@ import { EventBuffer } from './event-buffer.ts'
 import type { Layout } from './layout.ts'
 import { OlderBlocks, releaseTexts } from './older-blocks.ts'
 import type { Slab } from './slabs.ts'
-import { addValue, clearSummary, SUMMARY } from './summary.ts'
 
 /** Most keys hold a handful of events. */
 const FIRST_CAPACITY = 4
@@ -93,28 +92,23 @@ export class History extends EventBuffer {
 
   /** Makes the summaries of full runs that have none; gives the index after the last event that has a part in one. */
   seal(): number {
-    const { summed, sizes } = this.#layout
+    const { summaries, sizes } = this.#layout
     // Mostly there are none.
     if (this.end < sizes.run) return 0
     const full = this.#runOf(this.end)
     for (; this.#sealed < full; this.#sealed++) {
       const first = this.#sealed * sizes.run
-      for (let s = 0; s < summed.length; s++) {
-        const at = this.summariesAt(first) + s * SUMMARY
-        clearSummary(this.data, at)
-        const column = this.column(summed[s] as number) + first
-        for (let i = column; i < column + sizes.run; i++) {
-          addValue(this.data, at, this.data[i] as number)
-        }
-      }
+      const at = this.summariesAt(first)
+      summaries.clear(this.data, at)
+      summaries.addEvents(this.data, at, this, { from: first, upTo: first + sizes.run })
     }
     return full * sizes.run
   }
 
   /** Where in `data` the summaries of the run that begins at an index are. */
   summariesAt(index: number): number {
-    const { columns, sumNumbers } = this.#layout
-    return this.column(columns) + this.#runOf(index) * sumNumbers
+    const { columns, summaries } = this.#layout
+    return this.column(columns) + this.#runOf(index) * summaries.numbers
   }
 
   #runOf(index: number): number {
@@ -167,6 +161,6 @@ export class History extends EventBuffer {
 }
 
 /** Numbers of a buffer: its columns, and summaries of its runs. */
-function numbersOf({ columns, sumNumbers, sizes }: Layout, capacity: number): number {
-  return columns * capacity + Math.floor(capacity / sizes.run) * sumNumbers
+function numbersOf({ columns, summaries, sizes }: Layout, capacity: number): number {
+  return columns * capacity + Math.floor(capacity / sizes.run) * summaries.numbers
 }

@@ -1,10 +1,6 @@
 import { startOfWindow } from '../kernel/time.ts'
-import type {
-  Aggregate,
-  EventFunction,
-  FeaturesStep,
-  KindDefinition,
-} from '../topology/definition.ts'
+import type { Aggregate } from '../topology/aggregates/table.ts'
+import type { EventFunction, FeaturesStep, KindDefinition } from '../topology/definition.ts'
 import { type BadCell, EventColumns } from './event-columns.ts'
 import { Expiry } from './expiry.ts'
 import { History } from './history.ts'
@@ -157,7 +153,7 @@ export class KindWindows {
     this.#rolling.write(history, { timeMs, floorMs }, row)
     for (const { lengthMs, walk } of this.#current) {
       const startMs = startOfWindow(Math.max(timeMs, watermarkMs), lengthMs)
-      walk.writeRange(history, { afterMs: startMs - 1, upToMs: timeMs }, row)
+      walk.writeRange(history, { afterMs: startMs - 1, upToMs: timeMs, timeMs }, row)
     }
     for (const lastClosed of this.#lastClosed) lastClosed.write(key, row)
     if (looksBack) this.#writeSinceLast(moment, previousMs, row)

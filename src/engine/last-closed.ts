@@ -53,7 +53,8 @@ export class LastClosed {
 
   #valuesOf(history: History | null, startMs: number): Float64Array {
     const values = new Float64Array(this.#features.length)
-    const range = { afterMs: startMs - 1, upToMs: startMs + this.lengthMs - 1 }
+    const endMs = startMs + this.lengthMs
+    const range = { afterMs: startMs - 1, upToMs: endMs - 1, timeMs: endMs }
     this.#walk.writeRange(history, range, values)
     return values
   }

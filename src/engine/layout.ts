@@ -1,13 +1,11 @@
 import type { Dictionary } from './dictionary.ts'
 import type { Slabs } from './slabs.ts'
-import { SUMMARY } from './summary.ts'
+import { Summaries, type Summed } from './summaries.ts'
 
 /** What the histories of one kind hold and what is asked of them. Columns are named by index; column 0 is the event time. */
-export interface Held {
+export interface Held extends Summed {
   /** Columns of an event, the event time among them. */
   readonly columns: number
-  /** The columns that windows sum or take extremes of. */
-  readonly summed: readonly number[]
   /** The columns that windows take quantiles of. */
   readonly ranked: readonly number[]
   /** The text columns whose different texts windows count. */
@@ -41,25 +39,25 @@ export interface Layout extends Held {
   /** Columns of a block that it also keeps in order: those of `ranked`, then the links. */
   readonly ordered: readonly number[]
   readonly blockNumbers: number
-  /** Numbers of the summaries of all summed columns. */
-  readonly sumNumbers: number
-  /** Numbers that a sealed group keeps of all its blocks: the summaries, then the ordered columns. */
+  /** What blocks and runs come to. */
+  readonly summaries: Summaries
+  /** Numbers that a sealed group keeps of all its blocks: what they come to, then the ordered columns. */
   readonly sealNumbers: number
 }
 
 /** @param sizes other ones than fit, so that a test of few events comes to many blocks */
 export function layoutOf(held: Held, sizes = SIZES): Layout {
-  const { columns, summed, ranked, distinct } = held
+  const { columns, ranked, distinct } = held
   const width = columns + distinct.length
   const ordered = [...ranked, ...distinct.map((_, d) => columns + d)]
-  const sumNumbers = summed.length * SUMMARY
+  const summaries = new Summaries(held)
   return {
     ...held,
     sizes,
     width,
     ordered,
     blockNumbers: (width + ordered.length) * sizes.block,
-    sumNumbers,
-    sealNumbers: sumNumbers + ordered.length * sizes.block * sizes.group,
+    summaries,
+    sealNumbers: summaries.numbers + ordered.length * sizes.block * sizes.group,
   }
 }

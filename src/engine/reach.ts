@@ -1,20 +1,30 @@
+import type { Deviations, Reached } from '../topology/aggregates/rule.ts'
 import { BlockReach } from './block-reach.ts'
+import { variance } from './compensated.ts'
+import { decayedAt } from './decayed.ts'
 import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
+import { Moments } from './power-sums.ts'
 import { Selection } from './selection.ts'
-import { addSummary, addValue, clearSummary, SUMMARY } from './summary.ts'
+import { isNothing, MAX, MIN, SQUARES, SUM } from './summary.ts'
 
 /** A Uint32 holds no more. */
 const LAST_COUNT = 2 ** 32 - 1
 
 /** The events that a walk has gone over so far, from the newest that it may see backwards. */
-export class Reach {
-  /** A summary of each summed column. */
-  readonly sums: Float64Array
+export class Reach implements Reached {
   readonly #layout: Layout
+  /** What they come to, and where in it the summary of a column is. */
+  readonly #sums: Float64Array
+  readonly #summaryOf: Int32Array
   readonly #blocks: BlockReach
   readonly #selection = new Selection()
+  readonly #moments = new Moments()
   #history: History | null = null
+  /** For which decayed values are asked. */
+  #timeMs = 0
+  /** As last extended to. */
+  #afterMs = 0
   /** Has the history more than its buffer? Most have not. */
   #hasBlocks = false
   /** Of the history's buffer the events from ≤ i < upTo. */
@@ -28,8 +38,11 @@ export class Reach {
 
   constructor(layout: Layout) {
     this.#layout = layout
-    this.sums = new Float64Array(layout.sumNumbers)
-    this.#blocks = new BlockReach(layout, this.sums)
+    this.#sums = new Float64Array(layout.summaries.numbers)
+    this.#summaryOf = Int32Array.from({ length: layout.columns }, (_, column) =>
+      layout.summaries.summaryOf(column),
+    )
+    this.#blocks = new BlockReach(layout, this.#sums)
   }
 
   /** How many they are. */
@@ -38,10 +51,11 @@ export class Reach {
     return this.#hasBlocks ? inBuffer + this.#blocks.count : inBuffer
   }
 
-  /** Begins anew, before the events after a time. */
-  begin(history: History | null, upToMs: number): void {
-    for (let s = 0; s < this.sums.length; s += SUMMARY) clearSummary(this.sums, s)
+  /** Begins anew, before the events after a time. `timeMs`: up to when values decay. */
+  begin(history: History | null, upToMs: number, timeMs: number): void {
+    this.#layout.summaries.clear(this.#sums, 0)
     this.#history = history
+    this.#timeMs = timeMs
     this.#sealed = history?.seal() ?? 0
     this.#upTo = history?.after(upToMs) ?? 0
     this.#from = this.#upTo
@@ -57,7 +71,9 @@ export class Reach {
   extend(afterMs: number, remember: boolean): void {
     const history = this.#history
     if (history === null) return
-    const { run } = this.#layout.sizes
+    this.#afterMs = afterMs
+    const { sizes, summaries } = this.#layout
+    const { run } = sizes
     const { start } = history
     let i = this.#from
     // The next index at which a run with a summary ends.
@@ -65,40 +81,74 @@ export class Reach {
     while (i > start) {
       const first = i - run
       if (i === edge && first >= start && history.timeAt(first) > afterMs) {
-        this.#addRun(history, first)
+        summaries.add(this.#sums, 0, history.data, history.summariesAt(first))
         i = first
         edge = first
       } else if (history.timeAt(i - 1) > afterMs) {
         if (i === edge) edge = first
         i--
-        this.#addEvent(history, i)
+        summaries.addEvent(this.#sums, 0, history, i)
       } else break
     }
     this.#from = i
     if (i === start && this.#hasBlocks) this.#blocks.extend(afterMs, remember)
   }
 
-  /** A cell of the newest of them. Not empty. */
+  total(column: number): number {
+    const at = this.#summaryOf[column] as number
+    return (this.#sums[at + SUM] as number) + (this.#sums[at + SUM + 1] as number)
+  }
+
+  isNothing(column: number): boolean {
+    return isNothing(this.#sums, this.#summaryOf[column] as number, this.count)
+  }
+
+  min(column: number): number {
+    return this.#sums[(this.#summaryOf[column] as number) + MIN] as number
+  }
+
+  max(column: number): number {
+    return this.#sums[(this.#summaryOf[column] as number) + MAX] as number
+  }
+
+  variance(column: number): number {
+    // Equal values do not vary at all, not by 1e-32.
+    if (this.min(column) === this.max(column)) return 0
+    const at = this.#summaryOf[column] as number
+    return variance(this.count, this.#sums, at + SUM, at + SQUARES)
+  }
+
+  deviations(column: number): Deviations {
+    const range = this.max(column) - this.min(column)
+    const at = this.#layout.summaries.powersOf(column)
+    this.#moments.take(this.count, range, this.#sums, at)
+    return this.#moments
+  }
+
+  decayed(column: number, halfLifeMs: number): number {
+    const at = this.#layout.summaries.decayedOf(column, halfLifeMs)
+    return decayedAt(this.#sums, at, this.#timeMs, halfLifeMs)
+  }
+
   newest(column: number): number {
     if (this.#from === this.#upTo) return this.#blocks.newest(column)
     return this.#cell(column, this.#upTo - 1)
   }
 
-  /** A cell of the oldest of them. Not empty. */
   oldest(column: number): number {
     if (this.#hasBlocks && this.#blocks.count > 0) return this.#blocks.oldest(column)
     return this.#cell(column, this.#from)
   }
 
-  /** How many different texts column `distinct[d]` has. `afterMs`: as last extended to. */
-  distinct(d: number, afterMs: number): number {
+  distinct(column: number): number {
+    const d = this.#layout.distinct.indexOf(column)
     const { newestPrunedMs, older } = this.#history as History
     // An occurrence that has been pruned is none.
-    const edgeMs = Math.max(afterMs, newestPrunedMs)
+    const edgeMs = Math.max(this.#afterMs, newestPrunedMs)
     const blocks = this.#hasBlocks && this.#blocks.count > 0 ? older : null
     let distinct = blocks === null ? 0 : this.#blocks.unlinked(d, edgeMs)
     this.#beginCount()
-    const { data, base } = this.#columnOf(this.#layout.distinct[d] as number)
+    const { data, base } = this.#columnOf(column)
     for (let i = base + this.#from; i < base + this.#upTo; i++) {
       const text = data[i] as number
       if (text >= this.#seen.length) this.#growSeen(text)
@@ -109,28 +159,13 @@ export class Reach {
     return distinct
   }
 
-  /** The q-quantile of column `ranked[r]`. Not empty. */
-  quantile(r: number, q: number): number {
-    const { data, base } = this.#columnOf(this.#layout.ranked[r] as number)
+  quantile(column: number, q: number): number {
+    const r = this.#layout.ranked.indexOf(column)
+    const { data, base } = this.#columnOf(column)
     this.#selection.clear()
     this.#selection.addUnordered(data, base + this.#from, this.#upTo - this.#from)
     if (this.#hasBlocks && this.#blocks.count > 0) this.#blocks.addTo(this.#selection, r)
     return this.#selection.quantile(q)
-  }
-
-  #addRun(history: History, first: number): void {
-    const at = history.summariesAt(first)
-    for (let s = 0; s < this.sums.length; s += SUMMARY) {
-      addSummary(this.sums, s, history.data, at + s)
-    }
-  }
-
-  #addEvent(history: History, index: number): void {
-    const { summed } = this.#layout
-    for (let s = 0; s < summed.length; s++) {
-      const column = history.column(summed[s] as number)
-      addValue(this.sums, s * SUMMARY, history.data[column + index] as number)
-    }
   }
 
   #columnOf(column: number): { data: Float64Array; base: number } {

@@ -12,7 +12,7 @@ export const MIN = 4
 export const MAX = 5
 
 /** Digits of a sum that mean something: some less than twice a float64's. */
-const NOTHING = 2 ** -95
+export const NOTHING = 2 ** -95
 
 /** A summary of nothing. */
 export function clearSummary(into: Float64Array, at: number): void {

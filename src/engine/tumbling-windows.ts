@@ -1,7 +1,8 @@
 import type { TidemarkError } from '../kernel/errors.ts'
 import { sortInTurns } from '../kernel/sort.ts'
 import { startOfWindow } from '../kernel/time.ts'
-import type { Aggregate, TumblingStep } from '../topology/definition.ts'
+import type { Aggregate } from '../topology/aggregates/table.ts'
+import type { TumblingStep } from '../topology/definition.ts'
 import { EventColumns } from './event-columns.ts'
 import type { Flow, WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
@@ -205,7 +206,8 @@ export class TumblingWindows {
   ): WindowResult {
     const { key } = history
     const startMs = endMs - this.#step.lengthMs
-    this.#walk.writeRange(history, { afterMs: startMs - 1, upToMs: endMs - 1 }, this.#row)
+    const range = { afterMs: startMs - 1, upToMs: endMs - 1, timeMs: endMs }
+    this.#walk.writeRange(history, range, this.#row)
     const event: Record<string, unknown> = { key, windowStartMs: startMs, windowEndMs: endMs }
     if (this.#step.emit === 'early') event['isFinal'] = isFinal
     for (const [at, [name, aggregate]] of this.#fields.entries()) {

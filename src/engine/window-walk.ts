@@ -1,9 +1,8 @@
-import type { Aggregate } from '../topology/definition.ts'
-import { variance } from './compensated.ts'
+import type { AggregateRule, Need, Placed } from '../topology/aggregates/rule.ts'
+import { type Aggregate, parameterOf, ruleOf } from '../topology/aggregates/table.ts'
 import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
 import { Reach } from './reach.ts'
-import { isNothing, MAX, MIN, SQUARES, SUM, SUMMARY } from './summary.ts'
 
 // All windows of one kind in one walk, from the newest event a row may see to the oldest: at each window's edge what has been
 // walked over so far is that window's answer, since the windows are nested.
@@ -19,41 +18,32 @@ export interface WindowFeature {
   readonly feature: number
 }
 
-/**
- * A feature with the places of its column among those that the layout keeps something of; −1 where it is not. Aggregates have many
- * shapes, which costs more to look into for each event than all there is to compute; these have one.
- */
-interface PlacedFeature {
-  readonly of: Aggregate['of']
-  readonly feature: number
-  readonly column: number
-  /** Value of an empty window. */
-  readonly empty: number
-  readonly q: number
-  readonly lengthSeconds: number
-  readonly summary: number
-  readonly overSummary: number
-  readonly ranked: number
-  readonly distinct: number
+interface TimeRange {
+  readonly afterMs: number
+  readonly upToMs: number
+  readonly timeMs: number
 }
 
-function placed(
-  { aggregate, lengthMs, column, over, feature }: WindowFeature,
-  layout: Layout,
-): PlacedFeature {
+/** A feature as its rule takes it. Aggregates have many shapes, which costs more to look into for each event than all there is to compute. */
+interface PlacedFeature extends Placed {
+  readonly feature: number
+  readonly value: AggregateRule['value']
+}
+
+function placed({ aggregate, lengthMs, column, over, feature }: WindowFeature): PlacedFeature {
   return {
-    of: aggregate.of,
     feature,
+    value: ruleOf(aggregate).value,
     column,
+    over,
+    parameter: parameterOf(aggregate),
     empty: 'empty' in aggregate ? aggregate.empty : 0,
-    q: 'q' in aggregate ? aggregate.q : Number.NaN,
     lengthSeconds: lengthMs / 1_000,
-    summary: layout.summed.indexOf(column) * SUMMARY,
-    overSummary: layout.summed.indexOf(over) * SUMMARY,
-    ranked: layout.ranked.indexOf(column),
-    distinct: layout.distinct.indexOf(column),
   }
 }
+
+/** What a walk must remember all it goes over for. */
+const BEYOND_SUMS: readonly Need[] = ['order', 'links']
 
 interface WindowPlan {
   readonly lengthMs: number
@@ -68,11 +58,13 @@ export class WindowWalk {
 
   constructor(features: readonly WindowFeature[], layout: Layout) {
     const lengths = [...new Set(features.map((f) => f.lengthMs))].toSorted((a, b) => a - b)
-    const needy = features.filter(({ aggregate: { of } }) => of === 'distinct' || of === 'quantile')
+    const needy = features.filter((f) =>
+      ruleOf(f.aggregate).needs.some((n) => BEYOND_SUMS.includes(n)),
+    )
     this.#windows = lengths.map((lengthMs) => ({
       lengthMs,
       remember: needy.some((f) => f.lengthMs >= lengthMs),
-      features: features.filter((f) => f.lengthMs === lengthMs).map((f) => placed(f, layout)),
+      features: features.filter((f) => f.lengthMs === lengthMs).map(placed),
     }))
     this.#reach = new Reach(layout)
   }
@@ -90,93 +82,32 @@ export class WindowWalk {
     at: { readonly timeMs: number; readonly floorMs: number },
     row: Float64Array,
   ): void {
-    this.#reach.begin(history, at.timeMs)
+    this.#reach.begin(history, at.timeMs, at.timeMs)
     for (const window of this.#windows) {
       const afterMs = Math.max(at.timeMs - window.lengthMs, at.floorMs)
       this.#reach.extend(afterMs, window.remember)
-      this.#answer(window, afterMs, row)
+      this.#answer(window, row)
     }
   }
 
-  /** Writes the value of every feature over the events in (afterMs, upToMs], whatever its own length. */
+  /**
+   * Writes the value of every feature over the events in (afterMs, upToMs], whatever its own length. `timeMs`: up to when values decay.
+   */
   writeRange(
     history: History | null,
-    range: { readonly afterMs: number; readonly upToMs: number },
+    { afterMs, upToMs, timeMs }: TimeRange,
     row: Float64Array,
   ): void {
-    this.#reach.begin(history, range.upToMs)
-    this.#reach.extend(range.afterMs, true)
-    for (const window of this.#windows) this.#answer(window, range.afterMs, row)
+    this.#reach.begin(history, upToMs, timeMs)
+    this.#reach.extend(afterMs, true)
+    for (const window of this.#windows) this.#answer(window, row)
   }
 
-  #answer({ features }: WindowPlan, afterMs: number, row: Float64Array): void {
-    for (const feature of features) this.#write(feature, afterMs, row)
-  }
-
-  /** Straight into the row: a number that a function gives back is an object where the function is too long to be inlined. */
-  #write(feature: PlacedFeature, afterMs: number, row: Float64Array): void {
-    const { feature: at, summary } = feature
-    const { sums, count } = this.#reach
-    if (count === 0) {
-      row[at] = feature.empty
-      return
+  #answer({ features }: WindowPlan, row: Float64Array): void {
+    const reach = this.#reach
+    const isEmpty = reach.count === 0
+    for (const feature of features) {
+      row[feature.feature] = isEmpty ? feature.empty : feature.value(reach, feature)
     }
-    switch (feature.of) {
-      case 'count':
-        row[at] = count
-        break
-      case 'sum':
-      case 'countWhere':
-        row[at] = this.#total(summary)
-        break
-      case 'mean':
-      case 'share':
-        row[at] = this.#total(summary) / count
-        break
-      case 'min':
-        row[at] = sums[summary + MIN] as number
-        break
-      case 'max':
-        row[at] = sums[summary + MAX] as number
-        break
-      case 'variance':
-        row[at] = this.#variance(summary, count)
-        break
-      case 'std':
-        row[at] = Math.sqrt(this.#variance(summary, count))
-        break
-      case 'rate':
-        row[at] = count / feature.lengthSeconds
-        break
-      case 'ratio':
-        row[at] = isNothing(sums, feature.overSummary, count)
-          ? feature.empty
-          : this.#total(summary) / this.#total(feature.overSummary)
-        break
-      case 'first':
-        row[at] = this.#reach.oldest(feature.column)
-        break
-      case 'last':
-        row[at] = this.#reach.newest(feature.column)
-        break
-      case 'distinct':
-        row[at] = this.#reach.distinct(feature.distinct, afterMs)
-        break
-      case 'quantile':
-        row[at] = this.#reach.quantile(feature.ranked, feature.q)
-        break
-    }
-  }
-
-  #variance(summary: number, count: number): number {
-    const { sums } = this.#reach
-    // Equal values do not vary at all, not by 1e-32.
-    if (sums[summary + MIN] === sums[summary + MAX]) return 0
-    return variance(count, sums, summary + SUM, summary + SQUARES)
-  }
-
-  #total(summary: number): number {
-    const { sums } = this.#reach
-    return (sums[summary + SUM] as number) + (sums[summary + SUM + 1] as number)
   }
 }

@@ -1,9 +1,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { TidemarkError } from '../kernel/errors.ts'
 import { type DurationMs, minutes } from '../kernel/time.ts'
-import { aggregateWords } from './aggregates.ts'
+import type { Aggregate } from './aggregates/table.ts'
+import { fieldWords } from './aggregates/words.ts'
 import {
-  type Aggregate,
   type Definition,
   type EventFunction,
   type SinkStep,
@@ -265,7 +265,7 @@ class Draft implements TopologyBuilder {
   }
 }
 
-const aggregateKit = aggregateWords('any', (aggregate) => aggregate)
+const aggregateKit = fieldWords()
 
 /** The part of the drawing that leads to a wanted sink. */
 function grow(node: Node, wanted: ReadonlySet<Node>): Step[] {

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Partitioner } from '../kernel/partitioners.ts'
+import type { Aggregate } from './aggregates/table.ts'
 
 // A topology as frozen data: what an author's builder calls come to, and all that the engine and the runtime read.
 // Author functions appear with `unknown` events here; the builder's types have made sure that they fit.
@@ -111,35 +112,6 @@ export interface KindDefinition {
   readonly has?: string
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
 }
-
-/** Aggregates of one number column. */
-export type NumberAggregate = 'sum' | 'mean' | 'min' | 'max' | 'variance' | 'std' | 'quantile'
-/** What a window comes to. `empty`: its number when there is none; without it that is 0. */
-export type Aggregate =
-  | { readonly of: 'count' }
-  | { readonly of: 'rate' }
-  | {
-      readonly of: NumberAggregate
-      readonly column: string
-      readonly empty: number
-      readonly q?: number
-    }
-  | { readonly of: 'distinct' | 'countWhere'; readonly column: string }
-  | { readonly of: 'share'; readonly column: string; readonly empty: number }
-  /** `cell`: must it be a number (a condition counts as 0 or 1), or may it be a text too? */
-  | {
-      readonly of: 'first' | 'last'
-      readonly column: string
-      readonly empty: number
-      readonly cell: 'number' | 'any'
-    }
-  /** Sum of `column` over sum of `over`. */
-  | {
-      readonly of: 'ratio'
-      readonly column: string
-      readonly over: string
-      readonly empty: number
-    }
 
 /** Where one feature's number comes from. `kind` indexes {@link FeaturesStep.kinds}. */
 export type FeatureSource =

@@ -1,5 +1,5 @@
+import { textOf } from './aggregates/table.ts'
 import {
-  type Aggregate,
   type Definition,
   type EventFunction,
   type FeatureDefinition,
@@ -122,7 +122,7 @@ function detailOf(step: Step, print: Print): Record<string, unknown> {
         emit: step.emit,
         columns: texts(step.columns, print),
         aggregates: Object.fromEntries(
-          Object.entries(step.aggregates).map(([name, a]) => [name, explainAggregate(a)]),
+          Object.entries(step.aggregates).map(([name, a]) => [name, textOf(a)]),
         ),
       }
     case 'sink':
@@ -140,9 +140,9 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Pri
     case 'value':
       return `value ${print(feature.of)}${kind}`
     case 'rolling':
-      return `${explainAggregate(feature.aggregate)} over the last ${feature.lengthMs} ms${kind}`
+      return `${textOf(feature.aggregate)} over the last ${feature.lengthMs} ms${kind}`
     case 'tumbling':
-      return `${explainAggregate(feature.aggregate)} of the ${feature.which} window of ${feature.lengthMs} ms${kind}`
+      return `${textOf(feature.aggregate)} of the ${feature.which} window of ${feature.lengthMs} ms${kind}`
     case 'sinceLast':
       return `seconds since the last within ${feature.lengthMs} ms${kind}, empty: ${feature.empty}`
     case 'sinceLastEver': {
@@ -152,12 +152,4 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Pri
     case 'lookup':
       return `${print(feature.of)} of table ${feature.table} at ${print(feature.key)}${kind}`
   }
-}
-
-function explainAggregate(aggregate: Aggregate): string {
-  if (aggregate.of === 'count' || aggregate.of === 'rate') return `${aggregate.of}()`
-  const over = aggregate.of === 'ratio' ? `, ${aggregate.over}` : ''
-  const q = aggregate.of === 'quantile' ? `, ${aggregate.q}` : ''
-  const empty = 'empty' in aggregate && aggregate.of !== 'sum' ? `, empty: ${aggregate.empty}` : ''
-  return `${aggregate.of}(${aggregate.column}${over}${q}${empty})`
 }

@@ -1,7 +1,8 @@
 import type { DurationMs } from '../kernel/time.ts'
-import { aggregateWords, columnsOf } from './aggregates.ts'
-import type { Aggregate, Cell, EventFunction, FeatureSource, KindDefinition } from './definition.ts'
-import type { Feature, FeatureColumns, FeatureKit, Kind, WhenEmpty, Window } from './features.ts'
+import { type Aggregate, columnsOf } from './aggregates/table.ts'
+import { featureWords } from './aggregates/words.ts'
+import type { EventFunction, FeatureSource, KindDefinition } from './definition.ts'
+import type { Feature, FeatureColumns, FeatureKit, Kind, WhenEmpty } from './features.ts'
 
 /** A {@link FeatureKit} that records what is asked of it. */
 export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition[] } {
@@ -74,16 +75,17 @@ function buildKind(draft: KindDraft): Kind<never, never> {
   const built = {
     value: (of: string | EventFunction<number>) => feature(draft.value(of)),
     rolling: (lengthMs: DurationMs) => ({
-      ...buildWindow((aggregate) => {
-        return { from: 'rolling', kind: draft.numberFor(aggregate), lengthMs, aggregate }
-      }),
+      ...featureWords((aggregate) =>
+        feature({ from: 'rolling', kind: draft.numberFor(aggregate), lengthMs, aggregate }),
+      ),
       secondsSinceLast: ({ empty = Number.NaN }: WhenEmpty = {}) =>
         feature({ from: 'sinceLast', kind, lengthMs, empty }),
     }),
     tumbling: (lengthMs: DurationMs) => {
       const window = (which: 'lastClosed' | 'current') =>
-        buildWindow((aggregate) => {
-          return { from: 'tumbling', kind: draft.numberFor(aggregate), which, lengthMs, aggregate }
+        featureWords((aggregate) => {
+          const of = draft.numberFor(aggregate)
+          return feature({ from: 'tumbling', kind: of, which, lengthMs, aggregate })
         })
       return { lastClosed: () => window('lastClosed'), current: () => window('current') }
     },
@@ -95,12 +97,6 @@ function buildKind(draft: KindDraft): Kind<never, never> {
     }),
   }
   return built as unknown as Kind<never, never>
-}
-
-function buildWindow(
-  over: (aggregate: Aggregate) => FeatureSource,
-): Window<Record<string, (event: never) => Cell>> {
-  return aggregateWords('number', (aggregate) => feature(over(aggregate)))
 }
 
 function feature(source: FeatureSource): Feature<unknown> {

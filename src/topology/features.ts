@@ -65,6 +65,10 @@ export interface Window<C> {
   variance(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
   /** Population standard deviation (divides by n). */
   std(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  /** Population skewness, m₃ / m₂^1.5; where the values are all equal, as of an empty window. */
+  skewness(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
+  /** Population excess kurtosis, m₄ / m₂² − 3: 0 of a normal distribution; where the values are all equal, as of an empty window. */
+  kurtosis(column: Named<C, number>, o?: WhenEmpty): Feature<unknown>
   /** The q-quantile, interpolated between the two nearest values. A `q` outside 0 to 1 is refused at start: `TOPOLOGY_INVALID`. */
   quantile(column: Named<C, number>, q: number, o?: WhenEmpty): Feature<unknown>
   /** The sum of one column over the sum of another; where that is 0, as of an empty window. */
@@ -73,6 +77,12 @@ export interface Window<C> {
     over: NamedOfEvery<C, number>,
     o?: WhenEmpty,
   ): Feature<unknown>
+  /**
+   * Sum of what is left of each value when it halves with every `halfLife` since its event: up to the scored event's time; of the window that
+   * is `lastClosed` up to its end. 0 when empty. A half-life that is no whole number of milliseconds above 0 is refused at start:
+   * `TOPOLOGY_INVALID`.
+   */
+  decayedSum(column: Named<C, number>, halfLife: DurationMs): Feature<unknown>
   /** Of the oldest event, in event time; a condition is 0 or 1. */
   first(column: Named<C, number | boolean>, o?: WhenEmpty): Feature<unknown>
   /** Of the newest event, in event time; a condition is 0 or 1. */

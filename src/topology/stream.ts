@@ -156,7 +156,7 @@ export interface WindowField<V> {
 }
 type CellOf<F> = F extends (event: never) => infer V ? V : never
 /** Aggregates over one closed window, as fields of its event; `null` where there is no number. `C` are the columns. */
-interface AggregateKit<C> {
+export interface AggregateKit<C> {
   /** Events in the window. */
   count(): WindowField<number>
   /** Events a second, over the whole length of the window. */
@@ -173,10 +173,19 @@ interface AggregateKit<C> {
   variance(column: Named<C, number>): WindowField<number | null>
   /** Population standard deviation (divides by n). */
   std(column: Named<C, number>): WindowField<number | null>
+  /** Population skewness, m₃ / m₂^1.5; `null` where the values are all equal. */
+  skewness(column: Named<C, number>): WindowField<number | null>
+  /** Population excess kurtosis, m₄ / m₂² − 3: 0 of a normal distribution; `null` where the values are all equal. */
+  kurtosis(column: Named<C, number>): WindowField<number | null>
   /** The q-quantile, 0 ≤ q ≤ 1, interpolated between the two nearest values. */
   quantile(column: Named<C, number>, q: number): WindowField<number | null>
   /** The sum of one column over the sum of another; `null` when that is 0. */
   ratio(column: Named<C, number>, over: Named<C, number>): WindowField<number | null>
+  /**
+   * Sum of what is left of each value at the window's end, `windowEndMs`, when it halves with every `halfLife` since its event. A half-life
+   * that is no whole number of milliseconds above 0 is refused at start: `TOPOLOGY_INVALID`.
+   */
+  decayedSum(column: Named<C, number>, halfLife: DurationMs): WindowField<number>
   /** Of the oldest event, in event time. */
   first<K extends keyof C & string>(column: K): WindowField<CellOf<C[K]>>
   /** Of the newest event, in event time. */

@@ -1,4 +1,5 @@
 import type { Code } from '../kernel/errors.ts'
+import { type ColumnUses, checkAggregate, checkEmpty } from './aggregates/check.ts'
 import type {
   Definition,
   EventFunction,
@@ -8,7 +9,6 @@ import type {
 } from './definition.ts'
 import { stepsOf } from './definition.ts'
 import { readFunction } from './function-reading.ts'
-import { type ColumnUses, checkAggregate, checkEmpty } from './validate-aggregates.ts'
 
 /** Tells a fault of a step. @default code `TOPOLOGY_INVALID` */
 export type Report = (where: string, what: string, o?: { code?: Code; hint?: string }) => void

@@ -1,8 +1,8 @@
 import { EventColumns } from '../../src/engine/event-columns.ts'
 import { History } from '../../src/engine/history.ts'
 import { WindowWalk } from '../../src/engine/window-walk.ts'
-import { aggregateWords } from '../../src/topology/aggregates.ts'
-import type { Aggregate, EventFunction } from '../../src/topology/definition.ts'
+import type { Aggregate } from '../../src/topology/aggregates/table.ts'
+import type { EventFunction } from '../../src/topology/definition.ts'
 import { figure, machine } from './figures.ts'
 
 // What an aggregate costs by the events in its window: µs of CPU an event, which enters one key's window, prunes what has left
@@ -33,24 +33,27 @@ const COLUMNS = {
   refund: pick('refund'),
 }
 
-const words = aggregateWords('number', (aggregate) => aggregate)
+const empty = Number.NaN
 const AGGREGATES: readonly Aggregate[] = [
-  words.count(),
-  words.rate(),
-  words.sum('amount'),
-  words.mean('amount'),
-  words.min('amount'),
-  words.max('amount'),
-  words.variance('amount'),
-  words.std('amount'),
-  words.ratio('fee', 'amount'),
-  words.countWhere('refund'),
-  words.share('refund'),
-  words.first('amount'),
-  words.last('amount'),
-  words.distinct('shop'),
-  words.quantile('amount', 0.5),
-  words.quantile('amount', 0.99),
+  { of: 'count' },
+  { of: 'rate' },
+  { of: 'sum', column: 'amount' },
+  { of: 'mean', column: 'amount', empty },
+  { of: 'min', column: 'amount', empty },
+  { of: 'max', column: 'amount', empty },
+  { of: 'variance', column: 'amount', empty },
+  { of: 'std', column: 'amount', empty },
+  { of: 'skewness', column: 'amount', empty },
+  { of: 'kurtosis', column: 'amount', empty },
+  { of: 'decayedSum', column: 'amount', halfLifeMs: 1_000 },
+  { of: 'ratio', column: 'fee', over: 'amount', empty },
+  { of: 'countWhere', column: 'refund' },
+  { of: 'share', column: 'refund', empty },
+  { of: 'first', column: 'amount', cell: 'number', empty },
+  { of: 'last', column: 'amount', cell: 'number', empty },
+  { of: 'distinct', column: 'shop' },
+  { of: 'quantile', column: 'amount', q: 0.5, empty },
+  { of: 'quantile', column: 'amount', q: 0.99, empty },
 ]
 
 /** The same numbers in each run. */

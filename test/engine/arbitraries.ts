@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
+import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import type {
-  Aggregate,
   EventFunction,
   FeatureDefinition,
   FeatureSource,
@@ -193,14 +193,17 @@ function aggregates(): fc.Arbitrary<Aggregate> {
   const text = fc.constantFrom('shop', 'initial')
   const truth = fc.constantFrom('online', 'large')
   const empty = fc.constantFrom(Number.NaN, 0, -1)
-  const plain = fc.constantFrom('mean', 'min', 'max', 'variance', 'std')
+  const plain = fc.constantFrom(
+    ...(['mean', 'min', 'max', 'variance', 'std', 'skewness', 'kurtosis'] as const),
+  )
   const end = fc.constantFrom('first', 'last')
   const cell = fc.constant('number')
   return oneOf<Aggregate>(
     [1, record({ of: fc.constant('count') })],
     [1, record({ of: fc.constant('rate') })],
-    [1, record({ of: fc.constant('sum'), column: number, empty: fc.constant(0) })],
-    [4, record({ of: plain, column: number, empty })],
+    [1, record({ of: fc.constant('sum'), column: number })],
+    [1, record({ of: fc.constant('decayedSum'), column: number, halfLifeMs: halfLives() })],
+    [6, record({ of: plain, column: number, empty })],
     [1, record({ of: fc.constant('quantile'), column: number, empty, q: quantiles() })],
     [1, record({ of: fc.constant('ratio'), column: number, over: number, empty })],
     [2, record({ of: end, column: fc.oneof(number, truth), cell, empty })],
@@ -210,6 +213,7 @@ function aggregates(): fc.Arbitrary<Aggregate> {
   )
 }
 
+const halfLives = () => fc.constantFrom(1_000, 60_000)
 const quantiles = () => fc.constantFrom(0, 0.25, 0.5, 0.9, 1)
 
 function nearLengths(): fc.Arbitrary<number> {

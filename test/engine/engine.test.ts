@@ -24,7 +24,7 @@ const count: Feature = { from: 'rolling', lengthMs: 10_000, aggregate: { of: 'co
 const sum: Feature = {
   from: 'rolling',
   lengthMs: 10_000,
-  aggregate: { of: 'sum', column: 'amount', empty: 0 },
+  aggregate: { of: 'sum', column: 'amount' },
 }
 const sinceLast = (lengthMs: number, empty: number): Feature => ({
   from: 'sinceLast',

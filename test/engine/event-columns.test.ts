@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { EventColumns } from '../../src/engine/event-columns.ts'
 import { History } from '../../src/engine/history.ts'
 import { WindowWalk } from '../../src/engine/window-walk.ts'
-import type { Aggregate, EventFunction } from '../../src/topology/definition.ts'
+import type { Aggregate } from '../../src/topology/aggregates/table.ts'
+import type { EventFunction } from '../../src/topology/definition.ts'
 
 const pick =
   (name: string): EventFunction<unknown> =>
@@ -29,7 +30,7 @@ function valuesOf(aggregates: readonly Aggregate[], events: readonly object[]) {
     return { lengthMs: 1_000, aggregate, ...columns.placeOf(aggregate), feature }
   })
   const row = new Float64Array(aggregates.length)
-  const range = { afterMs: -1, upToMs: 1_000 }
+  const range = { afterMs: -1, upToMs: 1_000, timeMs: 1_000 }
   new WindowWalk(features, columns.layout).writeRange(history, range, row)
   return aggregates.map((aggregate, i) => columns.valueOf(aggregate, row[i] as number))
 }
@@ -43,7 +44,7 @@ describe('the first and the last cell come back as they were', () => {
 
   test('also where another aggregate has given the column its type', () => {
     const aggregates: Aggregate[] = [
-      { of: 'sum', column: 'n', empty: 0 },
+      { of: 'sum', column: 'n' },
       { of: 'distinct', column: 'text' },
       { of: 'share', column: 'is', empty },
       ...['n', 'text', 'is'].map((c) => end('last', c)),
@@ -67,7 +68,7 @@ describe('a cell that a window cannot hold is told', () => {
     new EventColumns(COLUMNS, [aggregate], { precision }).read({ ...EVENT, ...event })?.wanted
 
   test.each<[string, Aggregate, object]>([
-    ['number', { of: 'sum', column: 'n', empty: 0 }, { n: '1' }],
+    ['number', { of: 'sum', column: 'n' }, { n: '1' }],
     ['number', { of: 'max', column: 'n', empty }, { n: Number.NaN }],
     ['string', { of: 'distinct', column: 'text' }, { text: null }],
     ['boolean', { of: 'countWhere', column: 'is' }, { is: 1 }],
@@ -94,7 +95,7 @@ describe('a cell that a window cannot hold is told', () => {
     ['float32', 3.402823567797337e38, false],
     ['float32', 1e-300, true],
   ] as const)('as a %s: %d', (as, n, isHeld) => {
-    const sum: Aggregate = { of: 'sum', column: 'n', empty: 0 }
+    const sum: Aggregate = { of: 'sum', column: 'n' }
     const columns = new EventColumns(COLUMNS, [sum], { precision: as })
     expect(columns.read({ ...EVENT, n }) === null).toBe(isHeld)
   })

@@ -104,5 +104,5 @@ test('a window that slides over thousands of events takes the room of those it h
   }
   expect(windowed.history.size).toBe(100)
   expect(windowed.history.older).toBeNull()
-  expect(windowed.columns.layout.slabs.bytes).toBeLessThan(12_000)
+  expect(windowed.columns.layout.slabs.bytes).toBeLessThan(14_000)
 })

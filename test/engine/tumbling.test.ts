@@ -23,12 +23,14 @@ const STEP: TumblingStep = {
   },
   aggregates: {
     count: { of: 'count' },
-    spent: { of: 'sum', column: 'amount', empty: 0 },
+    spent: { of: 'sum', column: 'amount' },
     largest: { of: 'max', column: 'amount', empty: Number.NaN },
     shops: { of: 'distinct', column: 'shop' },
     newest: { of: 'last', column: 'shop', empty: Number.NaN, cell: 'any' },
     each: { of: 'ratio', column: 'amount', over: 'amount', empty: Number.NaN },
     perSecond: { of: 'rate' },
+    skewness: { of: 'skewness', column: 'amount', empty: Number.NaN },
+    lately: { of: 'decayedSum', column: 'amount', halfLifeMs: 30_000 },
   },
   then: [{ op: 'sink', name: 'out', topic: 'out', key: null }],
 }
@@ -95,6 +97,9 @@ test('a window closes when the watermark passes its end, and not before', () => 
     newest: 's',
     each: 1,
     perSecond: 2 / 60,
+    skewness: null,
+    // The one a whole window back, the other a millisecond.
+    lately: expect.closeTo(1 / 4 + 2 ** (-1 / 30_000), 15),
   })
 })
 

@@ -2,8 +2,9 @@ import { EventColumns } from '../../src/engine/event-columns.ts'
 import { History } from '../../src/engine/history.ts'
 import type { Sizes } from '../../src/engine/layout.ts'
 import { type WindowFeature, WindowWalk } from '../../src/engine/window-walk.ts'
-import type { Aggregate, KindDefinition } from '../../src/topology/definition.ts'
-import { naiveAggregate } from './oracle/naive-features.ts'
+import type { Aggregate } from '../../src/topology/aggregates/table.ts'
+import type { KindDefinition } from '../../src/topology/definition.ts'
+import { naiveAggregate } from './oracle/naive-aggregates.ts'
 
 // One history with a number, a text and a condition for each event, beside a plain list of the same events.
 
@@ -23,12 +24,16 @@ const empty = Number.NaN
 const EVERY_AGGREGATE: readonly Aggregate[] = [
   { of: 'count' },
   { of: 'rate' },
-  { of: 'sum', column: 'amount', empty: 0 },
+  { of: 'sum', column: 'amount' },
   { of: 'mean', column: 'amount', empty },
   { of: 'min', column: 'amount', empty },
   { of: 'max', column: 'amount', empty },
   { of: 'variance', column: 'amount', empty },
   { of: 'std', column: 'amount', empty },
+  { of: 'skewness', column: 'amount', empty },
+  { of: 'kurtosis', column: 'fee', empty: -1 },
+  { of: 'decayedSum', column: 'amount', halfLifeMs: 50 },
+  { of: 'decayedSum', column: 'amount', halfLifeMs: 1_000 },
   { of: 'quantile', column: 'amount', q: 0.5, empty },
   { of: 'quantile', column: 'amount', q: 0.99, empty },
   { of: 'ratio', column: 'fee', over: 'amount', empty: -1 },
@@ -93,23 +98,31 @@ export class Windowed {
 
   naive(timeMs: number, floorMs: number): number[] {
     return this.#features.map((feature) =>
-      naiveOver(feature, this.#between(Math.max(timeMs - feature.lengthMs, floorMs), timeMs)),
+      naiveAggregate(feature, KIND, {
+        events: this.#between(Math.max(timeMs - feature.lengthMs, floorMs), timeMs),
+        timeMs,
+      }),
     )
   }
 
   writeRange(afterMs: number, upToMs: number): number[] {
     this.#row.fill(-1)
-    this.#walk.writeRange(this.history, { afterMs, upToMs }, this.#row)
+    const range = { afterMs, upToMs, timeMs: timeOf(upToMs) }
+    this.#walk.writeRange(this.history, range, this.#row)
     return [...this.#row]
   }
 
   naiveRange(afterMs: number, upToMs: number): number[] {
-    const entries = this.#between(afterMs, upToMs)
-    return this.#features.map((feature) => naiveOver(feature, entries))
+    const events = this.#between(afterMs, upToMs)
+    return this.#features.map((feature) =>
+      naiveAggregate(feature, KIND, { events, timeMs: timeOf(upToMs) }),
+    )
   }
 
-  #between(afterMs: number, upToMs: number): Entry[] {
-    return this.#plain.filter((e) => e.timeMs > afterMs && e.timeMs <= upToMs)
+  #between(afterMs: number, upToMs: number): { timeMs: number; event: Entry }[] {
+    return this.#plain
+      .filter((e) => e.timeMs > afterMs && e.timeMs <= upToMs)
+      .map((event) => ({ timeMs: event.timeMs, event }))
   }
 }
 
@@ -118,10 +131,7 @@ export function rounded(row: readonly number[]): number[] {
   return row.map(Math.fround)
 }
 
-function naiveOver(feature: WindowFeature, entries: readonly Entry[]): number {
-  return naiveAggregate(
-    feature,
-    KIND,
-    entries.map((event) => ({ timeMs: event.timeMs, event })),
-  )
+/** Values decay up to the end of a range, where it has one. */
+function timeOf(upToMs: number): number {
+  return Math.min(upToMs, 10_000)
 }

@@ -152,7 +152,7 @@ test(
           graceMs,
           emit: 'final',
           columns: { amount: (e) => (e as { amount: number }).amount },
-          aggregates: { sum: { of: 'sum', column: 'amount', empty: 0 }, n: { of: 'count' } },
+          aggregates: { sum: { of: 'sum', column: 'amount' }, n: { of: 'count' } },
           then: features === null ? [sink] : inner.then,
         }
         const definition = { ...inner, then: [tumbling] }
@@ -176,7 +176,7 @@ function minuteFeatures(kind: 'rolling' | 'sinceLast'): FeaturesStep {
             from: 'rolling',
             kind: 0,
             lengthMs: 30_000,
-            aggregate: { of: 'sum', column: 'sum', empty: 0 },
+            aggregate: { of: 'sum', column: 'sum' },
           },
         ]
       : [{ name: 'since', from: 'sinceLast', kind: 0, lengthMs: 60_000, empty: 60 }]

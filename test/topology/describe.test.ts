@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import {
-  type Aggregate,
   type EventFunction,
   type FeatureDefinition,
   type FeaturesStep,
@@ -32,7 +32,7 @@ const features: FeaturesStep = {
   features: [
     { name: 'amount', from: 'value', kind: 0, of: fn('(e) => e.amount') },
     rolling('count', 0, { of: 'count' }),
-    rolling('sum', 0, { of: 'sum', column: 'amount', empty: 0 }),
+    rolling('sum', 0, { of: 'sum', column: 'amount' }),
     rolling('mean', 0, { of: 'mean', column: 'amount', empty: Number.NaN }),
     rolling('median', 0, { of: 'quantile', column: 'amount', q: 0.5, empty: -1 }),
     rolling('rate', 0, { of: 'rate' }),

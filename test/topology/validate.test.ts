@@ -168,7 +168,7 @@ describe('each fault is found', () => {
     ],
     [
       'a window over a column that is not there, even where every object has one',
-      featured(window({ of: 'sum', column: 'constructor', empty: 0 })),
+      featured(window({ of: 'sum', column: 'constructor' })),
       'TOPOLOGY_INVALID test/features.more: there is no column "constructor"',
     ],
     [
@@ -274,7 +274,7 @@ describe('a fault of tumbling windows is found', () => {
     graceMs: 0,
     emit: 'final',
     columns: { amount: (e) => (e as { amount: number }).amount },
-    aggregates: { spent: { of: 'sum', column: 'amount', empty: 0 } },
+    aggregates: { spent: { of: 'sum', column: 'amount' } },
     then: [{ op: 'sink', name: 'out', topic: 'out', key: null }],
   }
   const around = (other: Partial<TumblingStep>): Definition => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { Aggregate } from '../../../src/topology/aggregates/table.ts'
 import type {
-  Aggregate,
   FeatureSource,
   FeaturesStep,
   KindDefinition,
@@ -134,17 +134,23 @@ describe('an aggregate', () => {
   const of = (aggregate: Aggregate, events: readonly Arrival[] = sales) =>
     lastRow(stepOf(rolling(100, aggregate)), events)?.[0]
   const number = (
-    name: 'sum' | 'mean' | 'min' | 'max' | 'variance' | 'std',
+    name: 'mean' | 'min' | 'max' | 'variance' | 'std' | 'skewness' | 'kurtosis',
     events?: readonly Arrival[],
   ) => of({ of: name, column: 'amount', empty: -7 }, events)
 
+  const sum = (events?: readonly Arrival[]) => of({ of: 'sum', column: 'amount' }, events)
+
   it('is what the word says', () => {
-    expect(number('sum')).toBe(16)
+    expect(sum()).toBe(16)
     expect(number('mean')).toBe(4)
     expect(number('min')).toBe(1)
     expect(number('max')).toBe(10)
     expect(number('std')).toBe(Math.fround(Math.sqrt((1 + 9 + 4 + 36) / 4)))
     expect(number('variance')).toBe(12.5)
+    // As scipy.stats.skew and kurtosis give it.
+    expect(number('skewness')).toBe(Math.fround(180 / 4 / 12.5 ** 1.5))
+    expect(number('kurtosis')).toBe(Math.fround(1394 / 4 / 12.5 ** 2 - 3))
+    expect(of({ of: 'decayedSum', column: 'amount', halfLifeMs: 1 })).toBe(3 / 8 + 1 / 4 + 1 + 10)
     expect(of({ of: 'rate' })).toBe(40)
     expect(of({ of: 'distinct', column: 'shop' })).toBe(2)
     expect(of({ of: 'countWhere', column: 'refund' })).toBe(2)
@@ -176,9 +182,16 @@ describe('an aggregate', () => {
     expect([0, 0.25, 0.5, 0.75, 1].map(quantile)).toEqual([1, 1.75, 2.5, 4.75, 10])
   })
 
+  it('is as if empty for the shape of values that are all equal', () => {
+    const equal = [at(0, { amount: 0.1 }), at(1, { amount: 0.1 }), at(2, { amount: 0.1 })]
+    expect(number('skewness', equal)).toBe(-7)
+    expect(number('kurtosis', equal)).toBe(-7)
+    expect(number('skewness', equal.slice(1))).toBe(-7)
+  })
+
   it('sums exactly: nothing of a large amount stays, nothing small is lost beside it', () => {
     const amounts = (...values: number[]) => values.map((n, i) => at(i, { amount: n }))
-    expect(number('sum', amounts(1e17, 1, -1e17))).toBe(1)
+    expect(sum(amounts(1e17, 1, -1e17))).toBe(1)
     expect(number('std', amounts(33.33, 33.33, 33.33))).toBe(0)
     expect(number('std', amounts(1e7 + 0.25, 1e7 - 0.25))).toBe(0.25)
   })

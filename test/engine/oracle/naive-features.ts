@@ -1,13 +1,10 @@
 import type {
-  Aggregate,
-  Cell,
   FeatureDefinition,
   FeaturesStep,
   KindDefinition,
-  NumberAggregate,
   OnLate,
 } from '../../../src/topology/definition.ts'
-import { exactSum, exactVariance } from './exact.ts'
+import { naiveAggregate } from './naive-aggregates.ts'
 
 // What a features step must give, by looking through everything that ever arrived, again for each event.
 
@@ -92,10 +89,17 @@ function featureOf(feature: FeatureDefinition, scene: Scene): number {
       return Math.min(sinceMs, feature.capMs ?? Infinity) / 1_000
     }
     case 'rolling':
-      return naiveAggregate(feature, kind, windowOf(feature.kind, feature.lengthMs, scene))
+      return naiveAggregate(feature, kind, {
+        events: windowOf(feature.kind, feature.lengthMs, scene),
+        timeMs: scene.now.timeMs,
+      })
     case 'tumbling': {
-      const of = feature.which === 'current' ? currentWindow : lastClosedWindow
-      return naiveAggregate(feature, kind, of(feature.kind, feature.lengthMs, scene))
+      const isCurrent = feature.which === 'current'
+      const of = isCurrent ? currentWindow : lastClosedWindow
+      const events = of(feature.kind, feature.lengthMs, scene)
+      const startMs = startOf(events[0]?.timeMs ?? 0, feature.lengthMs)
+      const timeMs = isCurrent ? scene.now.timeMs : startMs + feature.lengthMs
+      return naiveAggregate(feature, kind, { events, timeMs })
     }
   }
 }
@@ -164,71 +168,6 @@ function lengthsOf(kind: number, from: OverWindow, scene: Scene): number[] {
   return scene.step.features.flatMap((f) =>
     f.from === from && f.kind === kind ? [f.lengthMs] : [],
   )
-}
-
-/** An aggregate over the events of a window, in log order. */
-export function naiveAggregate(
-  { aggregate, lengthMs }: { aggregate: Aggregate; lengthMs: number },
-  kind: KindDefinition,
-  window: readonly Pick<Arrival, 'timeMs' | 'event'>[],
-): number {
-  if (window.length === 0) return 'empty' in aggregate ? aggregate.empty : 0
-  const inOrder = window.toSorted((a, b) => a.timeMs - b.timeMs)
-  const cellsOf = (column: string): Cell[] => {
-    const of = kind.columns[column]
-    if (of === undefined) throw new Error(`no column ${column}`)
-    return inOrder.map((e) => of(e.event))
-  }
-  switch (aggregate.of) {
-    case 'count':
-      return window.length
-    case 'rate':
-      return window.length / (lengthMs / 1_000)
-    case 'distinct':
-      return new Set(cellsOf(aggregate.column)).size
-    case 'countWhere':
-      return cellsOf(aggregate.column).filter(Boolean).length
-    case 'share':
-      return cellsOf(aggregate.column).filter(Boolean).length / window.length
-    case 'first':
-      return Number(cellsOf(aggregate.column)[0])
-    case 'last':
-      return Number(cellsOf(aggregate.column).at(-1))
-    case 'ratio': {
-      const below = exactSum(cellsOf(aggregate.over) as number[])
-      return below === 0 ? aggregate.empty : exactSum(cellsOf(aggregate.column) as number[]) / below
-    }
-    case 'sum':
-    case 'mean':
-    case 'min':
-    case 'max':
-    case 'variance':
-    case 'std':
-    case 'quantile': {
-      const numbers = cellsOf(aggregate.column) as number[]
-      return OF_NUMBERS[aggregate.of](numbers, aggregate.q ?? Number.NaN)
-    }
-  }
-}
-
-/** Of at least one number. */
-const OF_NUMBERS: Record<NumberAggregate, (numbers: readonly number[], q: number) => number> = {
-  sum: exactSum,
-  mean: (numbers) => exactSum(numbers) / numbers.length,
-  min: (numbers) => Math.min(...numbers),
-  max: (numbers) => Math.max(...numbers),
-  variance: exactVariance,
-  std: (numbers) => Math.sqrt(exactVariance(numbers)),
-  quantile: quantileOf,
-}
-
-/** Linear between the two nearest ranks: position q (n − 1) of the sorted values, counted from 0. */
-function quantileOf(numbers: readonly number[], q: number): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const position = q * (sorted.length - 1)
-  const low = sorted[Math.floor(position)] ?? Number.NaN
-  const high = sorted[Math.ceil(position)] ?? Number.NaN
-  return low + (high - low) * (position - Math.floor(position))
 }
 
 function isOf(kind: KindDefinition, arrival: Arrival): boolean {

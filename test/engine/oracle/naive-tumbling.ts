@@ -1,5 +1,6 @@
 import type { Cell, TumblingStep } from '../../../src/topology/definition.ts'
-import { type Arrival, naiveAggregate } from './naive-features.ts'
+import { naiveAggregate } from './naive-aggregates.ts'
+import type { Arrival } from './naive-features.ts'
 
 export type { Arrival } from './naive-features.ts'
 
@@ -54,7 +55,10 @@ function resultOf(step: TumblingStep, { key, endMs, events }: Window): Record<st
       )
       return [name, cell]
     }
-    const value = naiveAggregate({ aggregate, lengthMs: step.lengthMs }, kind, sorted)
+    const value = naiveAggregate({ aggregate, lengthMs: step.lengthMs }, kind, {
+      events: sorted,
+      timeMs: endMs,
+    })
     return [name, Number.isNaN(value) ? null : value]
   })
   const windowStartMs = endMs - step.lengthMs

@@ -1,5 +1,6 @@
-import { type CellType, cellTypesOf, columnsOf } from './aggregates.ts'
-import type { Aggregate, EventFunction } from './definition.ts'
+import type { EventFunction } from '../definition.ts'
+import type { CellType } from './rule.ts'
+import { type Aggregate, cellTypesOf, columnsOf, parameterOf, ruleOf } from './table.ts'
 
 /** Columns of one kind of event, and what the aggregates so far leave their cells to be. */
 export interface ColumnUses {
@@ -27,10 +28,8 @@ export function checkAggregate(
     if (both.length > 0) types.set(column, both)
     else tell(`column "${column}" is used as a ${namesOf(before)} and as a ${namesOf(needed)}`)
   }
-  if (aggregate.of === 'quantile') {
-    const q = aggregate.q ?? Number.NaN
-    if (!(q >= 0 && q <= 1)) tell(`quantile ${q} must lie between 0 and 1`)
-  }
+  const fault = ruleOf(aggregate).parameter?.fault(parameterOf(aggregate)) ?? null
+  if (fault !== null) tell(fault)
   if ('empty' in aggregate) checkEmpty(aggregate, tell)
 }
 

@@ -1,0 +1,19 @@
+import type { AggregateRule } from './rule.ts'
+
+const OF_CELLS = {
+  columns: ['column'],
+  cells: ['number', 'string', 'boolean'],
+  takesEmpty: true,
+  givesCell: true,
+  needs: [],
+} as const
+
+export const first = {
+  ...OF_CELLS,
+  value: (reached, { column }) => reached.oldest(column),
+} as const satisfies AggregateRule
+
+export const last = {
+  ...OF_CELLS,
+  value: (reached, { column }) => reached.newest(column),
+} as const satisfies AggregateRule

@@ -1,0 +1,22 @@
+import { type AggregateRule, OF_NUMBERS } from './rule.ts'
+
+export const sum = {
+  ...OF_NUMBERS,
+  takesEmpty: false,
+  needs: ['sums'],
+  value: (reached, { column }) => reached.total(column),
+} as const satisfies AggregateRule
+
+export const mean = {
+  ...OF_NUMBERS,
+  needs: ['sums'],
+  value: (reached, { column }) => reached.total(column) / reached.count,
+} as const satisfies AggregateRule
+
+export const ratio = {
+  ...OF_NUMBERS,
+  columns: ['column', 'over'],
+  needs: ['sums'],
+  value: (reached, { column, over, empty }) =>
+    reached.isNothing(over) ? empty : reached.total(column) / reached.total(over),
+} as const satisfies AggregateRule

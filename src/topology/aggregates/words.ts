@@ -1,0 +1,92 @@
+import type { Mistake } from '../../kernel/mistake.ts'
+import type { Cell } from '../definition.ts'
+import type { Feature, WhenEmpty, Window } from '../features.ts'
+import type { AggregateKit, WindowField } from '../stream.ts'
+import type { AggregateRule, CellType } from './rule.ts'
+import { AGGREGATES, type Aggregate, type AggregateName } from './table.ts'
+
+// The words for aggregates. Their types are written out for authors, in features.ts and stream.ts; here they are held to the table.
+
+/** Columns that are called what their cells are, so that what a word takes can be told from its type. */
+interface ByCell {
+  readonly number: (event: never) => number
+  readonly string: (event: never) => string
+  readonly boolean: (event: never) => boolean
+}
+
+type RuleOf<Of extends AggregateName> = (typeof AGGREGATES)[Of]
+type ColumnArgs<Names, Type> = Names extends readonly [unknown, ...infer Rest]
+  ? [Type, ...ColumnArgs<Rest, Type>]
+  : []
+type ParameterArgs<R> = R extends { parameter: { fault: (value: infer Value) => unknown } }
+  ? [Value]
+  : []
+type EmptyArgs<R> = R extends { takesEmpty: true } ? [o?: WhenEmpty | undefined] : []
+type ModelCells<R extends AggregateRule> = R extends { givesCell: true }
+  ? Exclude<CellType, 'string'>
+  : R['cells'][number]
+type FieldValue<R> = R extends { givesCell: true }
+  ? Cell
+  : R extends { takesEmpty: true }
+    ? number | null
+    : number
+
+/** The words of a window for features, as the table has them. */
+type FeatureWords = {
+  [Of in AggregateName]: (
+    ...args: [
+      ...ColumnArgs<RuleOf<Of>['columns'], ModelCells<RuleOf<Of>>>,
+      ...ParameterArgs<RuleOf<Of>>,
+      ...EmptyArgs<RuleOf<Of>>,
+    ]
+  ) => Feature<unknown>
+}
+/** The words of a tumbling window's results: there `null` says that there is no number. */
+type FieldWords = {
+  [Of in AggregateName]: (
+    ...args: [
+      ...ColumnArgs<RuleOf<Of>['columns'], RuleOf<Of>['cells'][number]>,
+      ...ParameterArgs<RuleOf<Of>>,
+    ]
+  ) => WindowField<FieldValue<RuleOf<Of>>>
+}
+
+type Method = (...args: never[]) => unknown
+type Parts<F> = F extends Method ? [Parameters<F>, ReturnType<F>] : never
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
+/** The written words, where they are those of the table. */
+type Held<Written, Words> = {
+  [Of in keyof Words]: Of extends keyof Written
+    ? Same<Parts<Written[Of]>, Parts<Words[Of]>> extends true
+      ? Written[Of]
+      : Mistake<`'${Of & string}' is written with other types than its rule has`>
+    : Mistake<`'${Of & string}' has a rule and no written word`>
+}
+
+/** @param made what a word gives, of its data */
+export function featureWords(made: (aggregate: Aggregate) => Feature<unknown>): Window<ByCell> {
+  return wordsOf('number', made) as Held<Window<ByCell>, FeatureWords>
+}
+
+export function fieldWords(): AggregateKit<ByCell> {
+  return wordsOf('any', (aggregate) => aggregate) as Held<AggregateKit<ByCell>, FieldWords>
+}
+
+function wordsOf(cell: 'number' | 'any', made: (aggregate: Aggregate) => unknown): unknown {
+  const words = Object.entries<AggregateRule>(AGGREGATES).map(([of, rule]) => [
+    of,
+    (...args: readonly unknown[]) => made({ of, ...dataOf(rule, cell, args) } as Aggregate),
+  ])
+  return Object.fromEntries(words)
+}
+
+function dataOf(rule: AggregateRule, cell: 'number' | 'any', args: readonly unknown[]): object {
+  const { columns, parameter, takesEmpty, givesCell } = rule
+  const names = parameter === undefined ? columns : [...columns, parameter.name]
+  const o = args[names.length] as WhenEmpty | undefined
+  return {
+    ...Object.fromEntries(names.map((name, i) => [name, args[i]])),
+    ...(givesCell === true ? { cell } : {}),
+    ...(takesEmpty ? { empty: o?.empty ?? Number.NaN } : {}),
+  }
+}
