@@ -123,7 +123,7 @@ export class BlockReach {
     const isInner = this.#g > 0 && this.#g < (this.#older as OlderBlocks).groups.length - 1
     if (isInner && this.#b === blocks.length - 1 && group.oldestMs(0) > afterMs) {
       if (!group.isSealed) group.seal()
-      group.addAllTo(this.#sums, 0)
+      group.addAllTo(this.#sums)
       this.#took(blocks[0] as Block, 0, group.size)
       if (this.#remembers) this.#wholes.push(group)
       this.#b = -1
@@ -131,7 +131,7 @@ export class BlockReach {
     }
     if (group.oldestMs(this.#b) <= afterMs) return false
     const block = blocks[this.#b] as Block
-    group.addBlockTo(this.#sums, 0, this.#b)
+    group.addBlockTo(this.#sums, this.#b)
     this.#took(block, 0, group.countOf(this.#b))
     if (this.#remembers) this.#wholes.push(block)
     this.#b--
@@ -144,7 +144,7 @@ export class BlockReach {
     const from = block.after(afterMs)
     const upTo = this.#at === END ? block.end : this.#at
     if (from >= upTo) return false
-    this.#layout.summaries.addEvents(this.#sums, 0, block, { from, upTo })
+    this.#layout.summaries.addEvents(this.#sums, block, from, upTo)
     if (this.#remembers) this.#parts.push({ block, from, upTo })
     this.#took(block, from, upTo - from)
     this.#at = from

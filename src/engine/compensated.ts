@@ -14,18 +14,13 @@ export function addTo(sums: Float64Array, at: number, x: number): void {
   sums[at + 1] = (sums[at + 1] as number) + (before - (after - taken) + (x - taken))
 }
 
-/** Adds `x` to a sum in several numbers, each of which has what the one before it lost: as if in so many times the precision. */
-export function addTerm(sums: Float64Array, at: number, limbs: number, x: number): void {
-  const last = at + limbs - 1
-  let term = x
-  for (let i = at; i < last && term !== 0; i++) {
-    const before = sums[i] as number
-    const after = before + term
-    const taken = after - before
-    sums[i] = after
-    term = before - (after - taken) + (term - taken)
-  }
-  sums[last] = (sums[last] as number) + term
+/** The same to a triple, of which each number has what the one before it lost: as if in three times the precision. */
+export function addToTriple(sums: Float64Array, at: number, x: number): void {
+  const before = sums[at] as number
+  const after = before + x
+  const taken = after - before
+  sums[at] = after
+  addTo(sums, at + 1, before - (after - taken) + (x - taken))
 }
 
 /** What rounding took from `square = x * x`. */

@@ -73,7 +73,7 @@ export class EventColumns {
       summed: columnsInNeed('sums'),
       powered: columnsInNeed('powers'),
       decayed: inNeed('decay')
-        .map((a) => ({ ...this.placeOf(a), halfLifeMs: parameterOf(a) }))
+        .map((a) => ({ column: this.placeOf(a).column, halfLifeMs: parameterOf(a) }))
         .filter(isFirstDecay),
       ranked: columnsInNeed('order'),
       distinct: columnsInNeed('links'),

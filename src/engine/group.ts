@@ -2,6 +2,7 @@ import { type Block, replaceOrdered, type Whole } from './block.ts'
 import type { Layout } from './layout.ts'
 import { insertOrdered } from './ordered.ts'
 import type { Slab } from './slabs.ts'
+import type { Summaries } from './summaries.ts'
 
 /** Rows that a group has room for at first. */
 const FIRST_CAPACITY = 4
@@ -21,6 +22,8 @@ export class Group implements Whole {
   /** Events under the seal; 0 without one. */
   size = 0
   readonly #layout: Layout
+  readonly #summaries: Summaries
+  readonly #rowSize: number
   /** Where the rows lie. */
   #page: Float64Array
   #base: number
@@ -29,6 +32,8 @@ export class Group implements Whole {
 
   constructor(layout: Layout) {
     this.#layout = layout
+    this.#summaries = layout.summaries
+    this.#rowSize = SUMS + layout.summaries.numbers
     const rows = layout.slabs.take(this.#rowNumbers)
     this.#page = rows.page
     this.#base = rows.at
@@ -43,8 +48,8 @@ export class Group implements Whole {
   }
 
   orderedAt(o: number): number {
-    const { summaries, sizes } = this.#layout
-    return this.#seal.at + summaries.numbers + o * sizes.block * sizes.group
+    const { sizes } = this.#layout
+    return this.#seal.at + this.#summaries.numbers + o * sizes.block * sizes.group
   }
 
   /** Event time of a block's oldest event; −Infinity once it has lost events: it is no whole any more. */
@@ -57,13 +62,13 @@ export class Group implements Whole {
   }
 
   /** Adds what a block comes to. */
-  addBlockTo(sums: Float64Array, at: number, b: number): void {
-    this.#layout.summaries.add(sums, at, this.#page, this.#rowAt(b) + SUMS)
+  addBlockTo(sums: Float64Array, b: number): void {
+    this.#summaries.add(sums, this.#page, this.#rowAt(b) + SUMS)
   }
 
   /** Adds what all blocks come to. Sealed only. */
-  addAllTo(sums: Float64Array, at: number): void {
-    this.#layout.summaries.add(sums, at, this.#seal.page, this.#seal.at)
+  addAllTo(sums: Float64Array): void {
+    this.#summaries.add(sums, this.#seal.page, this.#seal.at)
   }
 
   /** Puts a block before another. */
@@ -85,14 +90,14 @@ export class Group implements Whole {
 
   /** Makes a block's row of its events anew. */
   sum(b: number): void {
-    const { summaries } = this.#layout
     const page = this.#page
     const block = this.blocks[b] as Block
     const row = this.#rowAt(b)
     page[row + OLDEST] = block.isWhole ? block.timeAt(0) : Number.NEGATIVE_INFINITY
     page[row + COUNT] = block.size
-    summaries.clear(page, row + SUMS)
-    summaries.addEvents(page, row + SUMS, block, { from: block.start, upTo: block.end })
+    const sums = this.#sumsOf(page, row + SUMS)
+    this.#summaries.clear(sums)
+    this.#summaries.addEvents(sums, block, block.start, block.end)
   }
 
   /** A block has lost its oldest events. */
@@ -103,16 +108,16 @@ export class Group implements Whole {
 
   /** A block has got an event, at an index. */
   entered(b: number, at: number): void {
-    const { summaries, ordered } = this.#layout
+    const { ordered } = this.#layout
     const block = this.blocks[b] as Block
     if (!block.isWhole) return
     const page = this.#page
     const row = this.#rowAt(b)
     page[row + OLDEST] = block.timeAt(0)
     page[row + COUNT] = block.size
-    summaries.addEvent(page, row + SUMS, block, at)
+    this.#summaries.addEvents(this.#sumsOf(page, row + SUMS), block, at, at + 1)
     if (!this.isSealed) return
-    summaries.addEvent(this.data, this.#seal.at, block, at)
+    this.#summaries.addEvents(this.#sumsOf(this.data, this.#seal.at), block, at, at + 1)
     for (let o = 0; o < ordered.length; o++) {
       const value = block.data[block.column(ordered[o] as number) + at] as number
       insertOrdered(this.data, this.orderedAt(o), this.size, value)
@@ -127,13 +132,14 @@ export class Group implements Whole {
 
   /** All blocks must be wholes. */
   seal(): void {
-    const { slabs, sealNumbers, summaries, ordered } = this.#layout
+    const { slabs, sealNumbers, ordered } = this.#layout
     this.#seal = slabs.take(sealNumbers)
     const { page, at } = this.#seal
-    summaries.clear(page, at)
+    const sums = this.#sumsOf(page, at)
+    this.#summaries.clear(sums)
     for (let b = 0; b < this.blocks.length; b++) {
       const block = this.blocks[b] as Block
-      this.addBlockTo(page, at, b)
+      this.addBlockTo(sums, b)
       for (let o = 0; o < ordered.length; o++) {
         const from = block.orderedAt(o)
         page.set(block.data.subarray(from, from + block.size), this.orderedAt(o) + this.size)
@@ -160,8 +166,8 @@ export class Group implements Whole {
     for (const block of this.blocks) block.free()
   }
 
-  get #rowSize(): number {
-    return SUMS + this.#layout.summaries.numbers
+  #sumsOf(page: Float64Array, at: number): Float64Array {
+    return page.subarray(at, at + this.#summaries.numbers)
   }
 
   get #rowNumbers(): number {

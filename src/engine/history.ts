@@ -99,8 +99,9 @@ export class History extends EventBuffer {
     for (; this.#sealed < full; this.#sealed++) {
       const first = this.#sealed * sizes.run
       const at = this.summariesAt(first)
-      summaries.clear(this.data, at)
-      summaries.addEvents(this.data, at, this, { from: first, upTo: first + sizes.run })
+      const row = this.data.subarray(at, at + summaries.numbers)
+      summaries.clear(row)
+      summaries.addEvents(row, this, first, first + sizes.run)
     }
     return full * sizes.run
   }

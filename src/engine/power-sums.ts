@@ -1,40 +1,40 @@
 import type { Deviations } from '../topology/aggregates/rule.ts'
-import { addTerm, productError, squareError } from './compensated.ts'
+import { addTo, addToTriple, productError, squareError } from './compensated.ts'
 import { NOTHING } from './summary.ts'
 
-// Sums of values, their squares, cubes and fourth powers, from which the sums of the powers of the deviations from their mean are made
-// once they are asked for. Where the mean is k times the deviation, that leaves of a fourth power's digits those beyond k^4: twice a
-// float64's are too few from k = 500,000 on, and four times as many are enough as long as the values themselves differ.
+// Sums of values, their squares, cubes and fourth powers, from which the sums of the powers of the deviations from the mean are made
+// once they are asked for. Where the mean is k times the deviation, that leaves of the digits of a fourth power those beyond k^4. In
+// twice a float64's precision a float32 is right up to k = 500,000, which a pressure or a balance may have; in three times up to 1e9.
 
-/** Of each power, from 1 on, a sum in so many numbers: what each loses is in the next one. */
-const LIMBS = 4
+/** Numbers of a power's sum: what each loses is in the next one. */
+const TRIPLE = 3
 const POWERS = 4
 /** Numbers that the sums take. */
-export const POWER_SUMS = POWERS * LIMBS
+export const POWER_SUMS = POWERS * TRIPLE
 
 /** Adds the powers of a value. */
 export function addPowers(into: Float64Array, at: number, value: number): void {
   const square = value * value
   const rest = squareError(value, square)
-  const squares = at + LIMBS
-  const cubes = squares + LIMBS
-  const fourths = cubes + LIMBS
-  addTerm(into, at, LIMBS, value)
-  addTerm(into, squares, LIMBS, square)
-  addTerm(into, squares, LIMBS, rest)
+  const squares = at + TRIPLE
+  const cubes = squares + TRIPLE
+  const fourths = cubes + TRIPLE
+  addToTriple(into, at, value)
+  addToTriple(into, squares, square)
+  addTo(into, squares + 1, rest)
   addProduct(into, cubes, value, square)
-  addProduct(into, cubes, value, rest)
+  addLowProduct(into, cubes, value, rest)
   addProduct(into, fourths, square, square)
-  addProduct(into, fourths, 2 * square, rest)
-  addProduct(into, fourths, rest, rest)
+  addLowProduct(into, fourths, 2 * square, rest)
+  into[fourths + 2] = (into[fourths + 2] as number) + rest * rest
 }
 
 /** Adds sums to others. */
 export function addPowerSums(into: Float64Array, at: number, from: Float64Array, of: number): void {
-  for (let row = 0; row < POWER_SUMS; row += LIMBS) {
-    for (let limb = 0; limb < LIMBS; limb++) {
-      addTerm(into, at + row + limb, LIMBS - limb, from[of + row + limb] as number)
-    }
+  for (let i = 0; i < POWER_SUMS; i += TRIPLE) {
+    addToTriple(into, at + i, from[of + i] as number)
+    addTo(into, at + i + 1, from[of + i + 1] as number)
+    into[at + i + 2] = (into[at + i + 2] as number) + (from[of + i + 2] as number)
   }
 }
 
@@ -43,54 +43,67 @@ export class Moments implements Deviations {
   squares = 0
   cubes = 0
   fourths = 0
-  /** A row for each power from 0 on. */
-  readonly #rows = new Float64Array(LIMBS + POWER_SUMS)
+  /** A triple for each power from 0 on. */
+  readonly #sums = new Float64Array(TRIPLE + POWER_SUMS)
 
   /** @param range of the values: the largest less the least */
-  take(count: number, range: number, sums: Float64Array, at: number): void {
-    const rows = this.#rows
-    rows.fill(0, 0, LIMBS)
-    rows[0] = count
-    for (let i = 0; i < POWER_SUMS; i++) rows[LIMBS + i] = sums[at + i] as number
-    // From the mean, and from what rounding took of it.
+  take(count: number, range: number, from: Float64Array, at: number): void {
+    const sums = this.#sums
+    sums.fill(0, 0, TRIPLE)
+    sums[0] = count
+    for (let i = 0; i < POWER_SUMS; i++) sums[TRIPLE + i] = from[at + i] as number
+    // By the mean, and by what rounding took of it.
     this.#shift(this.#total(1) / count)
     this.#shift(this.#total(1) / count)
+    // Equal values do not deviate at all, not by 1e-32; and of cubes that cancel out a rest stays, by the order of the sums.
+    const differ = range > 0
     const cubes = this.#total(3)
-    this.squares = range === 0 ? 0 : this.#total(2)
-    this.cubes = Math.abs(cubes) <= count * range ** 3 * NOTHING ? 0 : cubes
-    this.fourths = this.#total(4)
+    this.squares = differ ? this.#total(2) : 0
+    this.cubes = !differ || Math.abs(cubes) <= count * range ** 3 * NOTHING ? 0 : cubes
+    this.fourths = differ ? this.#total(4) : 0
   }
 
-  /** Takes a number off all values: Σxᵏ⁻¹(x − c) is Σxᵏ − cΣxᵏ⁻¹, and so on, a Taylor shift by Horner's rule. */
+  /** Takes a number off all values: Σxᵏ⁻¹(x − c) is Σxᵏ − cΣxᵏ⁻¹, and so on, as Horner's rule shifts a polynomial. */
   #shift(by: number): void {
-    const rows = this.#rows
+    const sums = this.#sums
     for (let shifted = 1; shifted <= POWERS; shifted++) {
       for (let power = POWERS; power >= shifted; power--) {
-        const row = power * LIMBS
-        for (let limb = 0; limb < LIMBS; limb++) {
-          addProduct(rows, row, -by, rows[row - LIMBS + limb] as number)
-        }
+        const at = power * TRIPLE
+        const below = at - TRIPLE
+        addProduct(sums, at, -by, sums[below] as number)
+        addLowProduct(sums, at, -by, sums[below + 1] as number)
+        sums[at + 2] = (sums[at + 2] as number) - by * (sums[below + 2] as number)
       }
     }
   }
 
-  /** Of a power, rounded once: what each number lacks is brought up from below. */
+  /** Of a power: what each number lacks is brought up from below. */
   #total(power: number): number {
-    const rows = this.#rows
-    const at = power * LIMBS
-    for (let pass = 1; pass < LIMBS; pass++) {
-      for (let i = at + LIMBS - 1; i > at; i--) {
-        const low = rows[i] as number
-        rows[i] = 0
-        addTerm(rows, i - 1, 2, low)
-      }
+    const at = power * TRIPLE
+    for (let pass = 1; pass < TRIPLE; pass++) {
+      this.#carry(at + 1)
+      this.#carry(at)
     }
-    return (rows[at] as number) + (rows[at + 1] as number)
+    return (this.#sums[at] as number) + (this.#sums[at + 1] as number)
+  }
+
+  #carry(at: number): void {
+    const below = this.#sums[at + 1] as number
+    this.#sums[at + 1] = 0
+    addTo(this.#sums, at, below)
   }
 }
 
+/** Adds a product to a triple. */
 function addProduct(into: Float64Array, at: number, a: number, b: number): void {
   const product = a * b
-  addTerm(into, at, LIMBS, product)
-  addTerm(into, at, LIMBS, productError(a, b, product))
+  addToTriple(into, at, product)
+  addTo(into, at + 1, productError(a, b, product))
+}
+
+/** Adds to a triple a product that is no larger than what rounding takes of it. */
+function addLowProduct(into: Float64Array, at: number, a: number, b: number): void {
+  const product = a * b
+  addTo(into, at + 1, product)
+  into[at + 2] = (into[at + 2] as number) + productError(a, b, product)
 }

@@ -53,7 +53,7 @@ export class Reach implements Reached {
 
   /** Begins anew, before the events after a time. `timeMs`: up to when values decay. */
   begin(history: History | null, upToMs: number, timeMs: number): void {
-    this.#layout.summaries.clear(this.#sums, 0)
+    this.#layout.summaries.clear(this.#sums)
     this.#history = history
     this.#timeMs = timeMs
     this.#sealed = history?.seal() ?? 0
@@ -81,13 +81,13 @@ export class Reach implements Reached {
     while (i > start) {
       const first = i - run
       if (i === edge && first >= start && history.timeAt(first) > afterMs) {
-        summaries.add(this.#sums, 0, history.data, history.summariesAt(first))
+        summaries.add(this.#sums, history.data, history.summariesAt(first))
         i = first
         edge = first
       } else if (history.timeAt(i - 1) > afterMs) {
         if (i === edge) edge = first
         i--
-        summaries.addEvent(this.#sums, 0, history, i)
+        summaries.addEvents(this.#sums, history, i, i + 1)
       } else break
     }
     this.#from = i

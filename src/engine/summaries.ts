@@ -18,12 +18,6 @@ export interface Summed {
   readonly decayed: readonly Decay[]
 }
 
-/** Events from ≤ i < upTo. */
-interface Range {
-  readonly from: number
-  readonly upTo: number
-}
-
 /**
  * All that is summed of events, as so many numbers in a row: of each summed column a summary, then the sums of powers, then the decayed
  * sums. Of events and of other such rows, in any grouping.
@@ -65,64 +59,57 @@ export class Summaries {
     return this.#decayedAt + d * DECAYED
   }
 
-  /** A row of nothing. */
-  clear(into: Float64Array, at: number): void {
-    const powersAt = at + this.#powersAt
-    const decayedAt = at + this.#decayedAt
-    for (let s = at; s < powersAt; s += SUMMARY) clearSummary(into, s)
+  /** Makes it a row of nothing. */
+  clear(row: Float64Array): void {
+    for (let s = 0; s < this.#powersAt; s += SUMMARY) clearSummary(row, s)
     if (this.#isPlain) return
-    into.fill(0, powersAt, decayedAt)
-    for (let d = decayedAt; d < at + this.numbers; d += DECAYED) clearDecayed(into, d)
+    row.fill(0, this.#powersAt, this.#decayedAt)
+    for (let d = this.#decayedAt; d < this.numbers; d += DECAYED) clearDecayed(row, d)
   }
 
   /** Adds the events from ≤ i < upTo to a row. */
-  addEvents(into: Float64Array, at: number, events: EventBuffer, { from, upTo }: Range): void {
+  addEvents(row: Float64Array, events: EventBuffer, from: number, upTo: number): void {
     const { data } = events
     for (let s = 0; s < this.#summed.length; s++) {
       const column = events.column(this.#summed[s] as number)
-      const place = at + s * SUMMARY
-      for (let i = from; i < upTo; i++) addValue(into, place, data[column + i] as number)
+      for (let i = column + from; i < column + upTo; i++) {
+        addValue(row, s * SUMMARY, data[i] as number)
+      }
     }
     if (this.#isPlain) return
-    for (let i = from; i < upTo; i++) this.#addRest(into, at, events, i)
-  }
-
-  /** Adds one event to a row. */
-  addEvent(into: Float64Array, at: number, events: EventBuffer, index: number): void {
-    const { data } = events
-    for (let s = 0; s < this.#summed.length; s++) {
-      const column = events.column(this.#summed[s] as number)
-      addValue(into, at + s * SUMMARY, data[column + index] as number)
+    for (let i = from; i < upTo; i++) {
+      this.#addPowers(row, events, i)
+      this.#addDecaying(row, events, i)
     }
-    if (this.#isPlain) return
-    this.#addRest(into, at, events, index)
   }
 
-  /** Adds one row to another. */
-  add(into: Float64Array, at: number, from: Float64Array, of: number): void {
-    for (let n = 0; n < this.#powersAt; n += SUMMARY) addSummary(into, at + n, from, of + n)
+  /** Adds the row that is at `of` to another. */
+  add(row: Float64Array, from: Float64Array, of: number): void {
+    for (let n = 0; n < this.#powersAt; n += SUMMARY) addSummary(row, n, from, of + n)
     if (this.#isPlain) return
     for (let n = this.#powersAt; n < this.#decayedAt; n += POWER_SUMS) {
-      addPowerSums(into, at + n, from, of + n)
+      addPowerSums(row, n, from, of + n)
     }
     for (let n = this.#decayedAt; n < this.numbers; n += DECAYED) {
-      addDecayed(into, at + n, from, of + n)
+      addDecayed(row, n, from, of + n)
     }
   }
 
-  #addRest(into: Float64Array, at: number, events: EventBuffer, index: number): void {
-    const { data } = events
+  #addPowers(row: Float64Array, events: EventBuffer, index: number): void {
     for (let p = 0; p < this.#powered.length; p++) {
       const column = events.column(this.#powered[p] as number)
-      addPowers(into, at + this.#powersAt + p * POWER_SUMS, data[column + index] as number)
+      addPowers(row, this.#powersAt + p * POWER_SUMS, events.data[column + index] as number)
     }
+  }
+
+  #addDecaying(row: Float64Array, events: EventBuffer, index: number): void {
+    const timeMs = events.timeAt(index)
     for (let d = 0; d < this.#decayed.length; d++) {
       const { column, halfLifeMs } = this.#decayed[d] as Decay
-      const timeMs = events.timeAt(index)
+      const value = events.data[events.column(column) + index] as number
       const end = halfLifeEnd(timeMs, halfLifeMs)
-      const part = 2 ** ((timeMs - end * halfLifeMs) / halfLifeMs)
-      const left = (data[events.column(column) + index] as number) * part
-      addLeft(into, at + this.#decayedAt + d * DECAYED, left, end)
+      const left = value * 2 ** ((timeMs - end * halfLifeMs) / halfLifeMs)
+      addLeft(row, this.#decayedAt + d * DECAYED, left, end)
     }
   }
 }

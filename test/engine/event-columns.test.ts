@@ -101,19 +101,38 @@ describe('a cell that a window cannot hold is told', () => {
   })
 })
 
-test('only what some aggregate needs is kept: sums, order, links', () => {
+test('only what some aggregate needs is kept: sums, powers, decay, order, links', () => {
   const aggregates: Aggregate[] = [
     end('last', 'any'),
     { of: 'quantile', column: 'n', q: 0.5, empty },
     { of: 'distinct', column: 'text' },
     { of: 'countWhere', column: 'is' },
+    { of: 'decayedSum', column: 'n', halfLifeMs: 7 },
+    { of: 'decayedSum', column: 'n', halfLifeMs: 5 },
+    { of: 'decayedSum', column: 'n', halfLifeMs: 7 },
   ]
   const { layout } = new EventColumns(COLUMNS, aggregates, { precision })
-  const { columns, summed, ranked, distinct } = layout
-  expect({ columns, summed, ranked, distinct }).toEqual({
+  const { columns, summed, powered, decayed, ranked, distinct, summaries } = layout
+  expect({ columns, summed, powered, decayed, ranked, distinct }).toEqual({
     columns: 5,
     summed: [4],
+    powered: [],
+    decayed: [
+      { column: 2, halfLifeMs: 7 },
+      { column: 2, halfLifeMs: 5 },
+    ],
     ranked: [2],
     distinct: [3],
   })
+  expect(summaries.numbers).toBe(6 + 2 * 3)
+  const shape: Aggregate[] = [
+    { of: 'kurtosis', column: 'n', empty },
+    { of: 'mean', column: 'any', empty },
+  ]
+  const shaped = new EventColumns(COLUMNS, shape, { precision }).layout
+  expect([shaped.summed, shaped.powered, shaped.summaries.numbers]).toEqual([
+    [1, 2],
+    [1],
+    6 + 6 + 12,
+  ])
 })

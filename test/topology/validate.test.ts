@@ -182,6 +182,11 @@ describe('each fault is found', () => {
       'TOPOLOGY_INVALID test/features.more: column "amount" is used as a number and as a condition',
     ],
     [
+      'a half-life that is none',
+      featured(window({ of: 'decayedSum', column: 'amount', halfLifeMs: 0.5 })),
+      'TOPOLOGY_INVALID test/features.more: half-life 0.5 ms must be a whole number above 0',
+    ],
+    [
       'the last of a text as a feature',
       featured(window({ of: 'last', column: 'shop', cell: 'number', empty: 0 })),
       'TOPOLOGY_INVALID test/features.more: column "shop" is used as a text and as a number or a condition',
@@ -336,6 +341,7 @@ test('the aggregates of a tumbling stream are looked at as those of features are
         first: a.first('shop'),
         shops: a.distinct('shop'),
         p: a.quantile('amount', 2),
+        lately: a.decayedSum('amount', minutes(-1)),
         spent: a.sum('shop' as never),
         more: a.max('more' as never),
       }))
@@ -343,6 +349,7 @@ test('the aggregates of a tumbling stream are looked at as those of features are
   )
   expect(faultsOf(tumbling)).toEqual([
     'TOPOLOGY_INVALID test/tumbling.p: quantile 2 must lie between 0 and 1',
+    'TOPOLOGY_INVALID test/tumbling.lately: half-life -60000 ms must be a whole number above 0',
     'TOPOLOGY_INVALID test/tumbling.spent: column "shop" is used as a text and as a number',
     'TOPOLOGY_INVALID test/tumbling.more: there is no column "more"',
   ])

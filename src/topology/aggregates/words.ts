@@ -55,13 +55,13 @@ type Method = (...args: never[]) => unknown
 type Parts<F> = F extends Method ? [Parameters<F>, ReturnType<F>] : never
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
 /** The written words, where they are those of the table. */
-type Held<Written, Words> = {
-  [Of in keyof Words]: Of extends keyof Written
-    ? Same<Parts<Written[Of]>, Parts<Words[Of]>> extends true
-      ? Written[Of]
-      : Mistake<`'${Of & string}' is written with other types than its rule has`>
-    : Mistake<`'${Of & string}' has a rule and no written word`>
-}
+type Held<Written, Words> = [Exclude<keyof Words, keyof Written>] extends [never]
+  ? {
+      [Of in keyof Words & keyof Written]: Same<Parts<Written[Of]>, Parts<Words[Of]>> extends true
+        ? Written[Of]
+        : Mistake<`'${Of & string}' is written with other types than its rule has`>
+    }
+  : Mistake<`'${Exclude<keyof Words, keyof Written> & string}' has a rule and no written word`>
 
 /** @param made what a word gives, of its data */
 export function featureWords(made: (aggregate: Aggregate) => Feature<unknown>): Window<ByCell> {
