@@ -32,8 +32,7 @@ export function check(): Command {
       const prepared = await prepareFiles(files, config)
       try {
         for (const topology of prepared.topologies) await write(`✓ ${summaryOf(topology)}\n`)
-        const definitions = prepared.topologies.map(({ definition }) => definition)
-        for (const line of calledFunctions(definitions)) await write(`${line}\n`)
+        for (const line of calledFunctions(prepared.topologies)) await write(`${line}\n`)
         sayNotes(prepared.notes)
         if (flags['connect'] === true) await checkConnected(prepared, config)
       } finally {

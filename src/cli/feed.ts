@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
-import { eventKey } from '../codec/identity.ts'
-import { EventDecoder } from '../codec/json.ts'
+import { eventKey } from '../formats/identity.ts'
+import { EventDecoder } from '../formats/json/event-decoder.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { SourceDefinition } from '../topology/definition.ts'

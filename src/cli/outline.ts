@@ -44,15 +44,22 @@ function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
 }
 
 /** `called for each event: card-fraud.map (it calls toFixed)` for each such function, and what to do about it; nothing if there is none. */
-export function calledFunctions(definitions: readonly Definition[]): string[] {
-  const called = definitions.flatMap((definition) =>
-    functionReadings(definition)
+export function calledFunctions(
+  topologies: readonly Pick<PreparedTopology, 'definition' | 'format'>[],
+): string[] {
+  const called = topologies.flatMap(({ definition, format }) => {
+    const { name } = definition
+    if (format.whyMade !== null) {
+      const why = `its schema is not scanned: ${format.whyMade}`
+      return [`called for each event: every function of ${name} (${why})`]
+    }
+    return functionReadings(definition)
       .filter(({ what }) => what === 'called')
-      .map(({ where, why }) => `called for each event: ${definition.name}.${where} (${why})`),
-  )
+      .map(({ where, why }) => `called for each event: ${name}.${where} (${why})`)
+  })
   return called.length === 0 ? [] : [...called, HOW_TO_COMPILE]
 }
 
 const HOW_TO_COMPILE =
   'each event is made into an object for these, which is slower; a function is compiled where it only picks fields, compares one with ' +
-  'a constant by === or !==, or puts these into an object'
+  'a constant by === or !==, or puts these into an object, and the schema only says what fields there are and what they may be'

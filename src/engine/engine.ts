@@ -1,6 +1,7 @@
 // The pure heart: events of one partition in, rows for the models out. Synchronous; no clock, no I/O, no chance.
 
 import { TidemarkError } from '../kernel/errors.ts'
+import { called, type Events, type Read, type Reader } from '../plan/events.ts'
 import {
   type Definition,
   type FeaturesStep,
@@ -19,7 +20,7 @@ import type {
   WindowResult,
 } from './events.ts'
 import { futureError, threw } from './faults.ts'
-import { FeatureRows } from './feature-rows.ts'
+import { FeatureRows, type FeatureRowsOptions } from './feature-rows.ts'
 import { sharesTopic } from './shared-topic.ts'
 import { type StateLimits, StateUse } from './state-limits.ts'
 import { TumblingWindows } from './tumbling-windows.ts'
@@ -32,6 +33,8 @@ export interface EngineOptions {
   readonly lookup: Lookup
   /** @default none */
   readonly limits?: StateLimits
+  /** How functions of the source's events are asked. @default they are called */
+  readonly reader?: Reader
 }
 
 /** `live`: with rows and results · `replay`: only the windows are kept, nothing comes out. */
@@ -44,6 +47,8 @@ export type Pieces = Generator<readonly Arrivals[], EngineResult>
 interface State {
   readonly featureRows: ReadonlyMap<FeaturesStep, FeatureRows>
   readonly tumbling: ReadonlyMap<TumblingStep, TumblingWindows>
+  /** What the functions of `where` and `map` steps make of events. */
+  readonly reads: ReadonlyMap<Step, Read<unknown>>
   /** Must all that a chunk comes to be given at once? */
   readonly isWhole: boolean
 }
@@ -55,26 +60,15 @@ export class Engine {
   readonly #state: State
   readonly #use: StateUse
 
-  constructor(definition: Definition, { lookup, limits = NO_LIMITS }: EngineOptions) {
-    const { onLate } = definition.source
+  constructor(
+    definition: Definition,
+    { lookup, limits = NO_LIMITS, reader = called }: EngineOptions,
+  ) {
     const use = new StateUse(limits)
-    const steps = [...stepsOf(definition.then)]
     this.#definition = definition
     this.#watermark = new Watermark(definition.source)
     this.#use = use
-    this.#state = {
-      featureRows: new Map(
-        steps
-          .filter((step) => step.op === 'features')
-          .map((step) => [step, new FeatureRows(step, onLate, { lookup, use })]),
-      ),
-      tumbling: new Map(
-        steps
-          .filter((step) => step.op === 'tumbling')
-          .map((step) => [step, new TumblingWindows(step, onLate === 'dead-letter', use)]),
-      ),
-      isWhole: sharesTopic(definition.then),
-    }
+    this.#state = stateOf(definition, { lookup, reader, use })
   }
 
   get watermarkMs(): number {
@@ -194,17 +188,21 @@ class Run {
     for (const step of then) {
       switch (step.op) {
         case 'where': {
-          const indices = this.#each(step.name, flow, (event) => step.keep(event))
+          const read = this.#state.reads.get(step) as Read<unknown>
+          const indices = this.#each(step.name, flow, (events, index) =>
+            Boolean(read(events, index)),
+          )
           yield* this.follow(step.then, { ...flow, indices })
           break
         }
         case 'map': {
-          const events: unknown[] = new Array(flow.events.length)
-          const indices = this.#each(step.name, flow, (event, index) => {
-            events[index] = step.to(event)
+          const read = this.#state.reads.get(step) as Read<unknown>
+          const made: unknown[] = new Array(flow.watermarksMs.length)
+          const indices = this.#each(step.name, flow, (events, index) => {
+            made[index] = read(events, index)
             return true
           })
-          yield* this.follow(step.then, { ...flow, indices, events })
+          yield* this.follow(step.then, { ...flow, indices, events: made })
           break
         }
         case 'features':
@@ -215,8 +213,7 @@ class Run {
           break
         case 'sink': {
           if (this.#mode === 'replay') break
-          const { indices, windows } = flow
-          const events = indices.map((index) => flow.events[index])
+          const { indices, windows, events } = flow
           this.#arrivals.push({ step, indices, windows, events, late: NONE, rows: NO_ROWS })
           break
         }
@@ -276,10 +273,10 @@ class Run {
   }
 
   /** Calls a step of the author's for each event; the indices of those for which it holds. */
-  #each(step: string, flow: Flow, holds: (event: unknown, index: number) => boolean): number[] {
+  #each(step: string, flow: Flow, holds: (events: Events, index: number) => boolean): number[] {
     return flow.indices.filter((index) => {
       try {
-        return holds(flow.events[index], index)
+        return holds(flow.events, index)
       } catch (cause) {
         this.fault(subjectOf(flow, index), step, threw(cause, step))
         return false
@@ -294,6 +291,32 @@ const NO_LIMITS: StateLimits = {
 }
 const NO_ROWS = new Float32Array(0)
 const NONE: ReadonlySet<number> = new Set()
+
+function stateOf({ source, then }: Definition, { lookup, reader, use }: FeatureRowsOptions): State {
+  const { onLate } = source
+  const featureRows = new Map<FeaturesStep, FeatureRows>()
+  const tumbling = new Map<TumblingStep, TumblingWindows>()
+  const reads = new Map<Step, Read<unknown>>()
+  const enter = (steps: readonly Step[], here: Reader) => {
+    for (const step of steps) {
+      if (step.op === 'where') {
+        reads.set(step, here(step.keep))
+        enter(step.then, here)
+      } else if (step.op === 'map') {
+        reads.set(step, here(step.to))
+        enter(step.then, called)
+      } else if (step.op === 'features') {
+        featureRows.set(step, new FeatureRows(step, onLate, { lookup, reader: here, use }))
+      } else if (step.op === 'tumbling') {
+        const setsLateAside = onLate === 'dead-letter'
+        tumbling.set(step, new TumblingWindows(step, setsLateAside, { reader: here, use }))
+        enter(step.then, called)
+      }
+    }
+  }
+  enter(then, reader)
+  return { featureRows, tumbling, reads, isWhole: sharesTopic(then) }
+}
 
 /** What is set aside when an event of a flow cannot go on: an early result is an answer to its event, a final one is its own. */
 function subjectOf({ windows }: Flow, index: number): number | WindowResult {

@@ -1,3 +1,4 @@
+import { called, type Events, type Read, type Reader } from '../plan/events.ts'
 import type { CellType, Need } from '../topology/aggregates/rule.ts'
 import {
   type Aggregate,
@@ -29,7 +30,7 @@ export type Precision = 'float32' | 'float64'
 interface Column {
   readonly name: string
   readonly types: readonly CellType[]
-  readonly of: EventFunction<unknown>
+  readonly read: Read<unknown>
   /** Of a column that may hold texts. */
   readonly dictionary: Dictionary | null
 }
@@ -49,17 +50,25 @@ export class EventColumns {
   /** The same as numbers. */
   readonly #numbers: Float64Array
 
-  /** @param o `sizes`: see {@link layoutOf} */
+  /** @param o `reader`: how the columns' functions are asked, @default they are called; `sizes`: see {@link layoutOf} */
   constructor(
     columns: Readonly<Record<string, EventFunction<unknown>>>,
     aggregates: readonly Aggregate[],
-    { precision, sizes }: { readonly precision: Precision; readonly sizes?: Sizes | undefined },
+    {
+      reader = called,
+      precision,
+      sizes,
+    }: {
+      readonly reader?: Reader
+      readonly precision: Precision
+      readonly sizes?: Sizes | undefined
+    },
   ) {
     this.#isHeld = precision === 'float32' ? isFiniteFloat32 : Number.isFinite
     this.#columns = [...typesOf(aggregates)].map(([name, types]) => ({
       name,
       types,
-      of: columns[name] as EventFunction<unknown>,
+      read: reader(columns[name] as EventFunction<unknown>),
       dictionary: types.includes('string') ? new Dictionary() : null,
     }))
     this.#index = new Map(this.#columns.map((c, i) => [c.name, i + 1]))
@@ -102,10 +111,10 @@ export class EventColumns {
   }
 
   /** Reads an event's columns; gives the first cell that a window cannot hold. May throw what an author's function throws. */
-  read(event: unknown): BadCell | null {
+  read(events: Events, index: number): BadCell | null {
     for (let c = 0; c < this.#columns.length; c++) {
-      const { name, types, of } = this.#columns[c] as Column
-      const cell = of(event)
+      const { name, types, read } = this.#columns[c] as Column
+      const cell = read(events, index)
       const fits = types.includes(typeof cell as CellType)
       if (!fits || (typeof cell === 'number' && !this.#isHeld(cell))) {
         return { column: name, wanted: types.join(' or '), got: cell }

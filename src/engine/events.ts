@@ -1,4 +1,5 @@
 import type { TidemarkError } from '../kernel/errors.ts'
+import type { Events } from '../plan/events.ts'
 import type { ScoreStep, SinkStep } from '../topology/definition.ts'
 
 // What goes into the engine and what comes out, for the events of one chunk. An event is named by its index in the chunk.
@@ -10,7 +11,7 @@ export interface EventBatch {
   readonly timesMs: Float64Array
   /** The records' own Kafka timestamps. */
   readonly recordTimesMs: Float64Array
-  readonly events: readonly unknown[]
+  readonly events: Events
 }
 
 /** What a tumbling window comes to. */
@@ -31,7 +32,7 @@ export interface Flow {
   /** Those that are on this way, in order; the columns below are by index. */
   readonly indices: readonly number[]
   /** What each has become on the way. */
-  readonly events: readonly unknown[]
+  readonly events: Events
   readonly keys: readonly string[]
   readonly timesMs: Float64Array
   /** Once each had arrived; an event before it is late. */
@@ -46,7 +47,8 @@ export interface Arrivals {
   /** Indices in the chunk, or in `windows`. */
   readonly indices: readonly number[]
   readonly windows: readonly WindowResult[] | null
-  readonly events: readonly unknown[]
+  /** By index. */
+  readonly events: Events
   /** What came behind the watermark, by its index; not all of it may have arrived. */
   readonly late: ReadonlySet<number>
   /** Row-major float32[indices, features] in the model's order; empty for a sink. */

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
+import type { Events, Read, Reader } from '../plan/events.ts'
 import type {
   FeatureDefinition,
   FeaturesStep,
@@ -18,22 +19,27 @@ import type { StateUse } from './state-limits.ts'
 /** An event as it stands before a features step. */
 interface Candidate extends Moment {
   readonly index: number
-  readonly event: unknown
   readonly late: boolean
 }
 
 /** A model and the conditions before it. */
 interface Path {
   readonly step: ScoreStep
-  readonly conditions: readonly WhereStep[]
+  readonly conditions: readonly Read<boolean>[]
   /** For each column of the model's row, the feature that fills it. */
   readonly order: readonly number[]
 }
 
 interface OpenArrivals {
   readonly indices: number[]
-  readonly events: unknown[]
   rows: Float32Array
+}
+
+export interface FeatureRowsOptions {
+  readonly lookup: Lookup
+  /** How functions of events are asked. */
+  readonly reader: Reader
+  readonly use: StateUse
 }
 
 export interface FeatureRun {
@@ -44,11 +50,15 @@ export interface FeatureRun {
 }
 
 /** The numbers that come from the event itself or from a table. */
-type OwnFeature = Extract<FeatureDefinition, { from: 'value' | 'lookup' }> & { readonly at: number }
+interface OwnFeature {
+  readonly name: string
+  readonly at: number
+  readonly kind: number
+  readonly read: Read<unknown>
+}
 
 export class FeatureRows {
   readonly #onLate: OnLate
-  readonly #lookup: Lookup
   readonly #kinds: readonly KindWindows[]
   readonly #own: readonly OwnFeature[]
   readonly #paths: readonly Path[]
@@ -61,21 +71,19 @@ export class FeatureRows {
   /** That of the events it has taken: those of windows lag behind the source's. */
   #watermarkMs = Number.NEGATIVE_INFINITY
 
-  constructor(
-    step: FeaturesStep,
-    onLate: OnLate,
-    { lookup, use }: { lookup: Lookup; use: StateUse },
-  ) {
+  constructor(step: FeaturesStep, onLate: OnLate, { lookup, reader, use }: FeatureRowsOptions) {
     this.#onLate = onLate
-    this.#lookup = lookup
     this.#use = use
-    this.#kinds = step.kinds.map((_, kind) => new KindWindows(step, kind, use))
+    this.#kinds = step.kinds.map((_, kind) => new KindWindows(step, kind, { reader, use }))
     this.#own = step.features.flatMap((f, at) =>
-      f.from === 'value' || f.from === 'lookup' ? [{ ...f, at }] : [],
+      f.from === 'value' || f.from === 'lookup'
+        ? [{ name: f.name, at, kind: f.kind, read: ownReader(f, { lookup, reader }) }]
+        : [],
     )
     const names = step.features.map((f) => f.name)
     this.#paths = pathsOf(step).map((path) => ({
-      ...path,
+      step: path.step,
+      conditions: path.conditions.map(({ keep }) => reader(keep)),
       order: path.step.model.features.map((name) => names.indexOf(name)),
     }))
     this.#row = new Float64Array(step.features.length)
@@ -104,37 +112,42 @@ export class FeatureRows {
     const late: number[] = []
     const open = this.#paths.map((path): OpenArrivals => {
       const rows = new Float32Array(isWanted ? flow.indices.length * path.order.length : 0)
-      return { indices: [], events: [], rows }
+      return { indices: [], rows }
     })
     for (const index of flow.indices) {
       const candidate = candidateOf(flow, index)
       if (candidate.late) late.push(index)
-      const error = this.#take(candidate, isWanted ? open : null)
+      const error = this.#take(candidate, flow.events, isWanted ? open : null)
       if (error !== null) fault(index, error)
     }
     const lateOnes = new Set(late)
     const arrivals = this.#paths.map(({ step, order }, p) => {
-      const { indices, events, rows } = open[p] as OpenArrivals
+      const { indices, rows } = open[p] as OpenArrivals
+      const { windows, events } = flow
       const written = rows.subarray(0, indices.length * order.length)
-      return { step, indices, windows: flow.windows, events, late: lateOnes, rows: written }
+      return { step, indices, windows, events, late: lateOnes, rows: written }
     })
     return { arrivals, late }
   }
 
   /** @param open `null`: it only enters the windows */
-  #take(candidate: Candidate, open: readonly OpenArrivals[] | null): TidemarkError | null {
-    const { late } = candidate
+  #take(
+    candidate: Candidate,
+    events: Events,
+    open: readonly OpenArrivals[] | null,
+  ): TidemarkError | null {
+    const { index, late } = candidate
     if (late && this.#onLate === 'drop') return null
     if (late && this.#onLate === 'dead-letter') {
       return lateError(candidate.timeMs, candidate.watermarkMs)
     }
-    const bad = this.#readColumns(candidate.event)
+    const bad = this.#readColumns(events, index)
     if (bad !== null) return bad
     const full = late ? null : this.#refusal(candidate.key)
     if (full !== null) return full
     // What the windows hold depends on the columns alone, never on a table, a model or a condition before one: so it enters
     // also when its own row comes to nothing.
-    const unfit = open === null ? null : this.#readOwnRow(candidate.event)
+    const unfit = open === null ? null : this.#readOwnRow(events, index)
     const reachesAny = open !== null && unfit === null && this.#reaches.includes(true)
     const row = reachesAny ? this.#row : null
     for (let k = 0; k < this.#kinds.length; k++) {
@@ -152,13 +165,13 @@ export class FeatureRows {
     )
   }
 
-  #readColumns(event: unknown): TidemarkError | null {
+  #readColumns(events: Events, index: number): TidemarkError | null {
     try {
       for (let k = 0; k < this.#kinds.length; k++) {
         const kind = this.#kinds[k] as KindWindows
-        const isKind = kind.takes(event)
+        const isKind = kind.takes(events, index)
         this.#isKind[k] = isKind
-        const bad = isKind ? kind.read(event) : null
+        const bad = isKind ? kind.read(events, index) : null
         if (bad !== null) return badColumn(bad)
       }
       return null
@@ -168,9 +181,9 @@ export class FeatureRows {
   }
 
   /** Which models the event reaches, and what of their rows is its own. */
-  #readOwnRow(event: unknown): TidemarkError | null {
+  #readOwnRow(events: Events, index: number): TidemarkError | null {
     try {
-      return this.#findModels(event) ? this.#readOwn(event) : null
+      return this.#findModels(events, index) ? this.#readOwn(events, index) : null
     } catch (cause) {
       return threw(cause)
     }
@@ -187,19 +200,19 @@ export class FeatureRows {
   }
 
   /** Notes which models the event reaches; is there any? */
-  #findModels(event: unknown): boolean {
+  #findModels(events: Events, index: number): boolean {
     let any = false
     for (let p = 0; p < this.#paths.length; p++) {
-      const reaches = (this.#paths[p] as Path).conditions.every((c) => c.keep(event))
+      const reaches = (this.#paths[p] as Path).conditions.every((holds) => holds(events, index))
       this.#reaches[p] = reaches
       any ||= reaches
     }
     return any
   }
 
-  #readOwn(event: unknown): TidemarkError | null {
+  #readOwn(events: Events, index: number): TidemarkError | null {
     for (const feature of this.#own) {
-      const value: unknown = this.#isKind[feature.kind] ? this.#valueOf(feature, event) : Number.NaN
+      const value = this.#isKind[feature.kind] ? feature.read(events, index) : Number.NaN
       if (typeof value !== 'number') {
         // A typed array would make 0 of null and 12 of '12'.
         const what = `feature "${feature.name}" must be a number, got ${kindOf(value)}`
@@ -208,16 +221,6 @@ export class FeatureRows {
       this.#row[feature.at] = value
     }
     return null
-  }
-
-  #valueOf(feature: OwnFeature, event: unknown): unknown {
-    if (feature.from === 'value') {
-      const value: unknown = feature.of(event)
-      return feature.missing === 'nan' && isMissing(value) ? Number.NaN : value
-    }
-    const key = feature.key(event)
-    const row = key === null ? undefined : this.#lookup(feature.table).get(key)
-    return row === undefined ? Number.NaN : feature.of(row)
   }
 
   #copyRow(candidate: Candidate, path: Path, into: OpenArrivals): TidemarkError | null {
@@ -233,16 +236,37 @@ export class FeatureRows {
       return new TidemarkError('FEATURE_NOT_FINITE', `feature "${name}" is ${value}`, details)
     }
     into.indices.push(candidate.index)
-    into.events.push(candidate.event)
     return null
   }
 }
 
-function candidateOf({ events, keys, timesMs, watermarksMs }: Flow, index: number): Candidate {
+function candidateOf({ keys, timesMs, watermarksMs }: Flow, index: number): Candidate {
   const timeMs = timesMs[index] as number
   const watermarkMs = watermarksMs[index] as number
   const key = keys[index] as string
-  return { index, key, timeMs, watermarkMs, late: timeMs < watermarkMs, event: events[index] }
+  return { index, key, timeMs, watermarkMs, late: timeMs < watermarkMs }
+}
+
+/** How the number of an event itself, or of a table, is found. */
+function ownReader(
+  feature: Extract<FeatureDefinition, { from: 'value' | 'lookup' }>,
+  { lookup, reader }: Pick<FeatureRowsOptions, 'lookup' | 'reader'>,
+): Read<unknown> {
+  if (feature.from === 'value') {
+    const read: Read<unknown> = reader(feature.of)
+    if (feature.missing !== 'nan') return read
+    return (events, index) => {
+      const value = read(events, index)
+      return isMissing(value) ? Number.NaN : value
+    }
+  }
+  const { table, of } = feature
+  const readKey = reader(feature.key)
+  return (events, index) => {
+    const key = readKey(events, index)
+    const row = key === null ? undefined : lookup(table).get(key)
+    return row === undefined ? Number.NaN : of(row)
+  }
 }
 
 /** Every model behind a features step, with the conditions on the way. */

@@ -1,4 +1,5 @@
 import { startOfWindow } from '../kernel/time.ts'
+import type { Events, Read, Reader } from '../plan/events.ts'
 import type { Aggregate } from '../topology/aggregates/table.ts'
 import type { EventFunction, FeaturesStep, KindDefinition } from '../topology/definition.ts'
 import { type BadCell, EventColumns } from './event-columns.ts'
@@ -45,9 +46,9 @@ interface Aggregated {
 }
 
 export class KindWindows {
-  readonly #is: KindDefinition['is']
+  readonly #is: Read<boolean> | null
   /** What an event must have to be of the kind. */
-  readonly #has: EventFunction<unknown> | null
+  readonly #has: Read<unknown> | null
   readonly #columns: EventColumns
   readonly #rolling: WindowWalk
   readonly #current: readonly Current[]
@@ -62,7 +63,11 @@ export class KindWindows {
   readonly #retentionMs: number
   readonly #expiry: Expiry
 
-  constructor(step: FeaturesStep, kind: number, use: StateUse) {
+  constructor(
+    step: FeaturesStep,
+    kind: number,
+    { reader, use }: { readonly reader: Reader; readonly use: StateUse },
+  ) {
     const definition = step.kinds[kind] as KindDefinition
     const rolling: Aggregated[] = []
     const current: Aggregated[] = []
@@ -82,12 +87,12 @@ export class KindWindows {
     }
     const all = [...rolling, ...current, ...lastClosed]
     const { is, has, columns } = definition
-    this.#is = is
-    this.#has = has === undefined ? null : (columns[has] as EventFunction<unknown>)
+    this.#is = is === null ? null : reader(is)
+    this.#has = has === undefined ? null : reader(columns[has] as EventFunction<unknown>)
     this.#columns = new EventColumns(
       columns,
       all.map((a) => a.aggregate),
-      { precision: 'float32' },
+      { reader, precision: 'float32' },
     )
     this.#rolling = this.#walkOver(rolling)
     this.#current = byLength(current).map(([lengthMs, of]) => ({
@@ -121,14 +126,14 @@ export class KindWindows {
   }
 
   /** Is the event of this kind? May throw what the author's function throws. */
-  takes(event: unknown): boolean {
-    if (this.#is !== null && !this.#is(event)) return false
-    return this.#has === null || !isMissing(this.#has(event))
+  takes(events: Events, index: number): boolean {
+    if (this.#is !== null && !this.#is(events, index)) return false
+    return this.#has === null || !isMissing(this.#has(events, index))
   }
 
   /** Reads the event's columns; gives the first cell that a window cannot hold. */
-  read(event: unknown): BadCell | null {
-    return this.#columns.read(event)
+  read(events: Events, index: number): BadCell | null {
+    return this.#columns.read(events, index)
   }
 
   /** Does it hold memory for the key? */

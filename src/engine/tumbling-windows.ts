@@ -1,6 +1,7 @@
 import type { TidemarkError } from '../kernel/errors.ts'
 import { sortInTurns } from '../kernel/sort.ts'
 import { startOfWindow } from '../kernel/time.ts'
+import type { Reader } from '../plan/events.ts'
 import type { Aggregate } from '../topology/aggregates/table.ts'
 import type { TumblingStep } from '../topology/definition.ts'
 import { EventColumns } from './event-columns.ts'
@@ -55,12 +56,16 @@ export class TumblingWindows {
   /** The ends of open windows, in order. */
   readonly #ends: number[] = []
 
-  constructor(step: TumblingStep, setsLateAside: boolean, use: StateUse) {
+  constructor(
+    step: TumblingStep,
+    setsLateAside: boolean,
+    { reader, use }: { readonly reader: Reader; readonly use: StateUse },
+  ) {
     const aggregates = Object.values(step.aggregates)
     this.#step = step
     this.#setsLateAside = setsLateAside
     this.#use = use
-    this.#columns = new EventColumns(step.columns, aggregates, { precision: 'float64' })
+    this.#columns = new EventColumns(step.columns, aggregates, { reader, precision: 'float64' })
     this.#walk = new WindowWalk(
       aggregates.map((aggregate, feature) => ({
         aggregate,
@@ -156,8 +161,7 @@ export class TumblingWindows {
       if (this.#setsLateAside) run.fault(index, lateError(timeMs, watermarkMs))
       return null
     }
-    const error =
-      this.#read(flow.events[index]) ?? this.#use.refusal(this.#histories.has(key) ? 0 : 1)
+    const error = this.#read(flow, index) ?? this.#use.refusal(this.#histories.has(key) ? 0 : 1)
     if (error !== null) {
       run.fault(index, error)
       return null
@@ -170,9 +174,9 @@ export class TumblingWindows {
     return this.#result(history, { endMs, isFinal: false, cause: index })
   }
 
-  #read(event: unknown): TidemarkError | null {
+  #read({ events }: Flow, index: number): TidemarkError | null {
     try {
-      const bad = this.#columns.read(event)
+      const bad = this.#columns.read(events, index)
       return bad === null ? null : badColumn(bad)
     } catch (cause) {
       return threw(cause)

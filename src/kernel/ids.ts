@@ -10,14 +10,21 @@ export function position(topic: string, partition: number, offset: number): stri
   return `${topic}-${partition}@${offset}`
 }
 
+interface OutputPlace {
+  readonly topic: string
+  readonly partition: number
+  readonly sink: string
+}
+
 /** Unique per output: what a consumer deduplicates by. */
-export function outputId(source: {
-  topic: string
-  partition: number
-  offset: number
-  sink: string
-}): string {
-  return `${source.topic}/${source.partition}/${source.offset}/${source.sink}`
+export function outputId(source: OutputPlace & { readonly offset: number }): string {
+  const [before, after] = aroundOffset(source)
+  return `${before}${source.offset}${after}`
+}
+
+/** What stands before and behind the offset in an output's id. */
+export function aroundOffset({ topic, partition, sink }: OutputPlace): [string, string] {
+  return [`${topic}/${partition}/`, `/${sink}`]
 }
 
 /** The same for the result of a window that has closed: whichever event closed it. */

@@ -1,4 +1,5 @@
 import type { TidemarkError } from '../kernel/errors.ts'
+import type { PartsPlace } from '../kernel/memory.ts'
 
 // Where records live. One port, several drivers (memory/, kafka/); one contract suite holds them to it.
 // Offsets are plain numbers: exact up to 2^53, which a partition does not reach.
@@ -24,6 +25,8 @@ export interface LogRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly headers: readonly Header[]
+  /** Says where key and value lie, so that nobody has to make a buffer of them. @default it does not say */
+  locate?(into: PartsPlace): void
 }
 
 /** A batch that unpacks to more than is allowed, as it lies in the log: nobody has looked into it. */

@@ -4,8 +4,9 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Chunk, NewRecord, TopicPartition } from '../records/port.ts'
 import type { Scorer, Scores } from '../scoring/scorer.ts'
-import { decisiveStep, stepsOf } from '../topology/definition.ts'
+import { type Definition, decisiveStep, type ScoreStep, stepsOf } from '../topology/definition.ts'
 import { deadLetter } from './dead-letter.ts'
+import { type DirectSink, directSinks } from './direct-outputs.ts'
 import type { Intake, RecordFault } from './intake.ts'
 import { inLogOrder } from './made.ts'
 import { countOutcomes } from './outcomes.ts'
@@ -23,7 +24,11 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 export interface ScoredArrivals {
   readonly arrivals: Arrivals
   /** `null` for a sink, and when the partition was lost meanwhile. */
-  readonly score: { readonly reader: ScoreReader; readonly scores: Scores } | null
+  readonly score: {
+    readonly reader: ScoreReader
+    readonly sinks: readonly DirectSink[] | null
+    readonly scores: Scores
+  } | null
 }
 
 /** A chunk of which some or all is to be finished. */
@@ -50,6 +55,7 @@ export class Finishing {
   readonly #scoring: PatientScoring
   /** By the name of the score step. */
   readonly #readers: ReadonlyMap<string, ScoreReader>
+  readonly #sinks: ReadonlyMap<string, readonly DirectSink[] | null>
   /** The step that outcomes are told of. */
   readonly #step: string
 
@@ -59,6 +65,7 @@ export class Finishing {
     this.#around = around
     this.#scoring = new PatientScoring(topology, partition, around)
     this.#readers = scoreReaders(topology)
+    this.#sinks = sinksOf(topology)
     this.#step = decisiveStep(topology.definition)
   }
 
@@ -67,7 +74,8 @@ export class Finishing {
     if (step.op === 'sink') return { arrivals, score: null }
     const scores = await this.#scoring.score(step, rows, indices.length)
     if (scores === null) return { arrivals, score: null }
-    return { arrivals, score: { reader: this.#readers.get(step.name) as ScoreReader, scores } }
+    const reader = this.#readers.get(step.name) as ScoreReader
+    return { arrivals, score: { reader, sinks: this.#sinks.get(step.name) ?? null, scores } }
   }
 
   /** The partition is lost: nothing is waited for any more. */
@@ -159,12 +167,24 @@ function follow({ arrivals, score }: ScoredArrivals, from: Following) {
 }
 
 function scoreReaders({ definition, scorers }: PreparedTopology): Map<string, ScoreReader> {
-  const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'score')
   return new Map(
-    steps.map((step) => {
+    scoreSteps(definition).map((step) => {
       return [step.name, new ScoreReader(step, (scorers.get(step.name) as Scorer).label)]
     }),
   )
+}
+
+function sinksOf({ definition, format, scorers }: PreparedTopology) {
+  return new Map(
+    scoreSteps(definition).map((step) => {
+      const { label } = scorers.get(step.name) as Scorer
+      return [step.name, directSinks(step, { forms: format.forms, label })]
+    }),
+  )
+}
+
+function scoreSteps({ then }: Definition): ScoreStep[] {
+  return [...stepsOf(then)].filter((s) => s.op === 'score')
 }
 
 /** One dead letter a record, for the first thing that went wrong with it, and one a window; in log order. */

@@ -1,9 +1,10 @@
-import { eventKey, eventTimeMs } from '../codec/identity.ts'
-import { EventDecoder } from '../codec/json.ts'
 import type { EventBatch, WindowResult } from '../engine/events.ts'
+import { eventKey, eventTimeMs } from '../formats/identity.ts'
+import type { JsonFormat } from '../formats/json/json-format.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { type Partitioner, partitionOfKey } from '../kernel/partitioners.ts'
 import type { Slices } from '../kernel/slices.ts'
+import type { Read } from '../plan/events.ts'
 import type { LogRecord, PackedBatch } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 
@@ -32,14 +33,16 @@ export interface Intake {
 
 /** Turns the records of one source into events. A bad one is set aside, its neighbours go on. */
 export class EventIntake {
-  readonly #source: SourceDefinition
-  readonly #decoder: EventDecoder
+  readonly #format: JsonFormat
+  readonly #readKey: Read<string>
+  readonly #readTimeMs: Read<number>
   readonly #checkKey: (key: string) => void
 
   /** @param place where its records lie; `null`: any key may lie there */
-  constructor(source: SourceDefinition, place: Place | null = null) {
-    this.#source = source
-    this.#decoder = new EventDecoder(source)
+  constructor(source: SourceDefinition, format: JsonFormat, place: Place | null = null) {
+    this.#format = format
+    this.#readKey = format.reader(source.key)
+    this.#readTimeMs = format.reader(source.eventTimeMs)
     const { keyMismatch, partitioner } = source
     const isChecked = place !== null && keyMismatch === 'dead-letter' && partitioner !== 'unknown'
     this.#checkKey = isChecked ? keyCheck(place, partitioner ?? 'murmur2') : () => {}
@@ -49,22 +52,26 @@ export class EventIntake {
   *take(records: readonly LogRecord[], slices: Slices): Generator<void, Intake> {
     const decoded: LogRecord[] = []
     const keys: string[] = []
-    const events: unknown[] = []
+    const events = this.#format.events(records.length, (index) => decoded[index] as LogRecord)
+    const keyOf = (index: number) => this.#readKey(events, index)
+    const timeMsOf = (index: number) => this.#readTimeMs(events, index)
     const timesMs = new Float64Array(records.length)
     const recordTimesMs = new Float64Array(records.length)
     const faults: RecordFault[] = []
     for (const [i, record] of records.entries()) {
       if (i % UNASKED === UNASKED - 1 && slices.isOver) yield
+      const index = decoded.length
+      decoded.push(record)
       try {
-        const event = this.#decoder.decode(record)
-        const key = eventKey(this.#source.key, event)
+        this.#format.decode(record, events)
+        const key = eventKey(keyOf, index)
         this.#checkKey(key)
-        timesMs[decoded.length] = eventTimeMs(this.#source.eventTimeMs, event)
-        recordTimesMs[decoded.length] = record.timestampMs
+        timesMs[index] = eventTimeMs(timeMsOf, index)
+        recordTimesMs[index] = record.timestampMs
         keys.push(key)
-        events.push(event)
-        decoded.push(record)
       } catch (thrown) {
+        decoded.pop()
+        events.cut(index)
         if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
         faults.push({ record, window: null, step: DECODE, error: thrown })
       }

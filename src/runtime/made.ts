@@ -1,4 +1,5 @@
 import type { NewRecord } from '../records/port.ts'
+import { WrittenRecord } from '../records/written-record.ts'
 
 /** Records that a chunk was made into, and by their index the offset of the record that each came of. */
 export interface Made {
@@ -10,11 +11,13 @@ const NONE: Made = { records: [], causes: [] }
 
 /** Of numbers and lengths around a record, and around each of its headers, on the wire, bytes. */
 const ON_THE_WIRE = { record: 20, header: 4 }
-/** Of the objects of a record, and of each of its headers, while it waits, bytes. */
-const IN_MEMORY = { record: 400, header: 130 }
+/** Of the objects of a record, and of each of its headers, while it waits, bytes; `written`: of one that is written already. */
+const IN_MEMORY = { record: 400, header: 130, written: 120 }
 
 /** About what a record takes in a request, bytes. */
-export function wireBytes({ key, value, headers }: NewRecord): number {
+export function wireBytes(record: NewRecord): number {
+  if (record instanceof WrittenRecord) return ON_THE_WIRE.record + record.partsBytes
+  const { key, value, headers } = record
   let bytes = ON_THE_WIRE.record + (key?.length ?? 0) + (value?.length ?? 0)
   for (const header of headers) {
     bytes += ON_THE_WIRE.header + header.name.length + header.value.length
@@ -23,8 +26,14 @@ export function wireBytes({ key, value, headers }: NewRecord): number {
 }
 
 /** About what it takes in memory until then, bytes. */
-export function memoryBytes({ headers }: NewRecord, onTheWire: number): number {
-  return onTheWire + IN_MEMORY.record + IN_MEMORY.header * headers.length
+export function memoryBytes(record: NewRecord, onTheWire: number): number {
+  if (record instanceof WrittenRecord) return onTheWire + IN_MEMORY.written
+  return onTheWire + IN_MEMORY.record + IN_MEMORY.header * record.headers.length
+}
+
+/** Bytes of a record's value. */
+export function valueBytes(record: NewRecord): number {
+  return record instanceof WrittenRecord ? record.valueBytes : (record.value?.length ?? 0)
 }
 
 /** What several steps have made, in log order; of one record, in the order of the steps. */

@@ -1,13 +1,16 @@
-import { eventKey } from '../codec/identity.ts'
-import { encodeOutput } from '../codec/output.ts'
 import type { Arrivals, Fault, WindowResult } from '../engine/events.ts'
+import { eventKey } from '../formats/identity.ts'
+import { encodeOutput } from '../formats/json/output.ts'
+import type { ScoredRows } from '../formats/json/scored-rows.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { outputId, windowId } from '../kernel/ids.ts'
+import { ScannedEvents } from '../plan/scanned-events.ts'
 import type { Header, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
 import type { Scores } from '../scoring/scorer.ts'
 import type { ScoreStep, SinkStep, Step } from '../topology/definition.ts'
 import { nameOf } from '../topology/schema.ts'
+import { type DirectSink, DirectWriter } from './direct-outputs.ts'
 import type { RecordFault } from './intake.ts'
 import type { Made } from './made.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
@@ -36,16 +39,62 @@ export interface Produced {
 
 /** Follows events that reached a sink without a model. */
 export function followEvents(step: SinkStep, arrivals: Arrivals, from: Following): Produced {
-  return new Tail(from).followAll(arrivals, [step], (i) => arrivals.events[i])
+  const eventAt = (index: number) => arrivals.events.at(index)
+  return new Tail(from).followAll(arrivals, { then: [step], eventAt, direct: null })
 }
 
 /** Follows scored events through what comes after their model. One on which it fails, or whose score is not finite, is set aside alone. */
-export function followScores(
-  step: ScoreStep,
-  { arrivals, scores, reader }: { arrivals: Arrivals; scores: Scores; reader: ScoreReader },
-  from: Following,
-): Produced {
-  return new Tail(from).followAll(arrivals, step.then, (i) => reader.read(i, arrivals, scores))
+export function followScores(step: ScoreStep, scored: ScoredEvents, from: Following): Produced {
+  const { arrivals, scores, reader } = scored
+  const direct = directOf(scored, from.place)
+  const eventAt = (_: number, i: number) => reader.read(i, arrivals, scores)
+  return new Tail(from).followAll(arrivals, { then: step.then, eventAt, direct })
+}
+
+interface ScoredEvents {
+  readonly arrivals: Arrivals
+  readonly scores: Scores
+  readonly reader: ScoreReader
+  /** `null`: what is behind the model is called with each event. */
+  readonly sinks: readonly DirectSink[] | null
+}
+
+/** Scored events whose outputs can be written straight from columns. */
+class Direct {
+  readonly sinks: readonly DirectSink[]
+  readonly #rows: ScoredRows
+  readonly #scored: ScoredEvents
+  readonly #writer: DirectWriter
+
+  constructor(
+    scored: ScoredEvents,
+    { sinks, events, place }: { sinks: Direct['sinks']; events: ScannedEvents; place: OutputPlace },
+  ) {
+    const { indices, rows: features } = scored.arrivals
+    this.sinks = sinks
+    this.#scored = scored
+    this.#rows = { events, indices, scores: scored.scores.columns, features }
+    this.#writer = new DirectWriter(place.source, place.headers, indices.length)
+  }
+
+  /** Is the event in columns? @throws what {@link ScoreReader.read} throws of it */
+  takes(i: number): boolean {
+    const { events, indices } = this.#rows
+    if (events.memoryOf(indices[i] as number) === null) return false
+    this.#scored.reader.check(i, this.#scored.scores)
+    return true
+  }
+
+  output(sink: DirectSink, i: number, origin: Origin): NewRecord {
+    return this.#writer.write(sink, origin, { i, rows: this.#rows })
+  }
+}
+
+function directOf(scored: ScoredEvents, place: OutputPlace): Direct | null {
+  const { sinks, arrivals } = scored
+  const { events } = arrivals
+  if (sinks === null || !(events instanceof ScannedEvents)) return null
+  return new Direct(scored, { sinks, events, place })
 }
 
 export interface Following {
@@ -62,6 +111,15 @@ interface Origin {
   readonly isLate: boolean
 }
 
+/** How arrivals go on. */
+interface Way {
+  readonly then: readonly Step[]
+  /** What the steps are given of an event, by its index and by its place among those that arrived. May throw what sets it aside. */
+  readonly eventAt: (index: number, i: number) => unknown
+  /** `null`: all are followed. */
+  readonly direct: Direct | null
+}
+
 class Tail implements Produced {
   readonly outputs = { records: [] as NewRecord[], causes: [] as number[] }
   readonly faults: RecordFault[] = []
@@ -74,15 +132,16 @@ class Tail implements Produced {
     this.#from = from
   }
 
-  /** Follows all that arrived; of each event either all outputs are kept or none. `eventAt` may throw what sets one aside. */
-  followAll(arrivals: Arrivals, then: readonly Step[], eventAt: (i: number) => unknown): this {
+  /** Follows all that arrived; of each event either all outputs are kept or none. */
+  followAll(arrivals: Arrivals, { then, eventAt, direct }: Way): this {
     for (let i = 0; i < arrivals.indices.length; i++) {
       const origin = originOf(arrivals, i, this.#from)
       const { records, causes } = this.outputs
       const before = records.length
       this.#step = arrivals.step.name
       try {
-        this.#follow(then, eventAt(i), origin)
+        if (direct?.takes(i) === true) this.#write(direct, i, origin)
+        else this.#follow(then, eventAt(arrivals.indices[i] as number, i), origin)
         if (origin.window === null) this.reached.push(origin.record.offset)
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
@@ -105,8 +164,7 @@ class Tail implements Produced {
           this.#follow(step.then, this.#ask(step.to, event), origin)
           break
         case 'sink':
-          this.outputs.records.push(this.#encode(step, event, origin))
-          this.outputs.causes.push(origin.record.offset)
+          this.#add(this.#encode(step, event, origin), origin)
           break
         case 'features':
         case 'score':
@@ -116,8 +174,23 @@ class Tail implements Produced {
     }
   }
 
+  #write(direct: Direct, i: number, origin: Origin): void {
+    for (const sink of direct.sinks) {
+      this.#step = sink.step.name
+      this.#add(direct.output(sink, i, origin), origin)
+    }
+  }
+
+  /** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
+  #add(output: NewRecord, { record }: Origin): void {
+    const { topicLimits, present } = this.#from.place
+    checkTaken(output, topicLimits(output.topic), present)
+    this.outputs.records.push(output)
+    this.outputs.causes.push(record.offset)
+  }
+
   #encode(step: SinkStep, event: unknown, { record, window, isLate }: Origin): NewRecord {
-    const { source, headers, topicLimits, present } = this.#from.place
+    const { source, headers } = this.#from.place
     const { topic, partition } = source
     // Written out: `{ ...source, offset, sink }` alone takes 1 µs, half of what all the rest of an output costs.
     const id =
@@ -126,7 +199,7 @@ class Tail implements Produced {
         : outputId({ topic, partition, offset: record.offset, sink: step.name })
     const ownKey = window === null ? record.key : Buffer.from(window.key)
     const ownHeader = { name: ID_HEADER, value: Buffer.from(id) }
-    const output: NewRecord = {
+    return {
       topic: step.topic,
       partition: null,
       key: step.key === null ? ownKey : Buffer.from(eventKey(step.key, event)),
@@ -135,8 +208,6 @@ class Tail implements Produced {
       timestampMs: record.timestampMs,
       headers: isLate ? [ownHeader, ...headers, LATE_HEADER] : [ownHeader, ...headers],
     }
-    checkTaken(output, topicLimits(step.topic), present)
-    return output
   }
 
   /** Calls what the author wrote. */

@@ -1,4 +1,4 @@
-import { type Made, memoryBytes, wireBytes } from './made.ts'
+import { type Made, memoryBytes, valueBytes, wireBytes } from './made.ts'
 
 /** What one task has made of a chunk, or of a part of it. */
 export interface Piece {
@@ -40,7 +40,7 @@ export function weigh({ outputs, deadLetters }: Piece): Weighed {
       memory += memoryBytes(record, onTheWire)
       if (share?.topic !== record.topic) share = shareOf(record.topic, topics)
       share.records++
-      share.bytes += record.value?.length ?? 0
+      share.bytes += valueBytes(record)
       const { timestampMs } = record
       // Before 1970 there was nothing: producers have written what is no time at all.
       if (timestampMs >= 0 && timestampMs < share.oldestMs) share.oldestMs = timestampMs

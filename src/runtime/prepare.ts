@@ -1,3 +1,4 @@
+import { JsonFormat } from '../formats/json/json-format.ts'
 import { Refused, TidemarkError } from '../kernel/errors.ts'
 import { loadTables } from '../lookup/tables.ts'
 import { MOST_METADATA_BYTES } from '../records/port.ts'
@@ -28,6 +29,8 @@ export interface PreparedTopology {
   readonly by: string
   /** Hash of what decides its windows. */
   readonly fingerprint: string
+  /** How events are made of the records of its source. */
+  readonly format: JsonFormat
   /** By the name of the score step. */
   readonly scorers: ReadonlyMap<string, Scorer>
   readonly lookup: Lookup
@@ -96,7 +99,8 @@ export async function prepare(
     const lookup = tables[i]?.lookup as Lookup
     const by = definitionHash(definition, scorers)
     const fingerprint = fingerprintOf(definition)
-    return { definition: chosen[i] as Definition, by, fingerprint, scorers, lookup }
+    const format = new JsonFormat(definition)
+    return { definition: chosen[i] as Definition, by, fingerprint, format, scorers, lookup }
   })
   const notes = [...models.notes, ...chosen.flatMap(restartNotes), ...chosen.flatMap(purityNotes)]
   return { topologies, notes, close }

@@ -40,13 +40,25 @@ export class ScoreReader {
     this.#noScore = template(Object.keys(model.outputs))
   }
 
-  /** @throws TidemarkError `SCORE_FAILED` · `SCORE_NOT_FINITE` */
-  read(i: number, { events, rows }: Arrivals, scores: Scores): Scored {
-    if (scores.failed.has(i)) {
-      throw new TidemarkError('SCORE_FAILED', `model ${this.label} fails on its features`)
+  /** What {@link read} throws of an event. */
+  check(i: number, scores: Scores): void {
+    this.#checkFailed(i, scores)
+    for (let column = 0; column < this.#columns.length; column++) {
+      this.#value(column, i, scores.columns)
     }
+  }
+
+  /** @throws TidemarkError `SCORE_FAILED` · `SCORE_NOT_FINITE` */
+  read(i: number, { indices, events, rows }: Arrivals, scores: Scores): Scored {
+    this.#checkFailed(i, scores)
     const score = this.#score(i, scores)
-    return { event: events[i], features: this.#featuresOf(i, rows), score, model: this.label }
+    const event = events.at(indices[i] as number)
+    return { event, features: this.#featuresOf(i, rows), score, model: this.label }
+  }
+
+  #checkFailed(i: number, { failed }: Scores): void {
+    if (!failed.has(i)) return
+    throw new TidemarkError('SCORE_FAILED', `model ${this.label} fails on its features`)
   }
 
   #score(i: number, { columns: values }: Scores): Score {

@@ -65,15 +65,19 @@ export class Task {
     { partition, plan, keyWatch }: Own,
     around: TaskSurroundings,
   ) {
-    const { definition, lookup } = topology
+    const { definition, format, lookup } = topology
     this.topology = topology
     this.#around = around
     this.#finishing = new Finishing(topology, partition, around)
     const { partitions } = around
     const place = { partition: partition.partition, partitions }
-    this.#intake = new EventIntake(definition.source, keepsState(definition) ? place : null)
+    this.#intake = new EventIntake(definition.source, format, keepsState(definition) ? place : null)
     this.#keyWatch = keyWatch
-    this.#engine = new Engine(definition, { lookup, limits: around.limits })
+    this.#engine = new Engine(definition, {
+      lookup,
+      limits: around.limits,
+      reader: format.reader,
+    })
     this.#engine.restoreWatermark(plan.from)
     this.#horizonMs = horizonOf(definition).lengthMs
     const { lagMs } = definition.source.watermark

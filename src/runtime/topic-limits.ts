@@ -1,6 +1,7 @@
 import type { Present } from '../kernel/clock.ts'
 import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { NewRecord, TopicInfo } from '../records/port.ts'
+import { WrittenRecord } from '../records/written-record.ts'
 
 // What a topic takes, as it is read at start. What it would refuse must not come into a commit: exactly once it would be
 // refused again and again, and hold up all that follows (PROTOCOL C10).
@@ -76,7 +77,11 @@ export function batchBytes({ key, value, headers }: NewRecord): number {
   return BATCH_HEADER_BYTES + varintBytes(bytes) + bytes
 }
 
-function mostBatchBytes({ key, value, headers }: NewRecord): number {
+function mostBatchBytes(record: NewRecord): number {
+  if (record instanceof WrittenRecord) {
+    return BATCH_HEADER_BYTES + MOST_AROUND.record + record.partsBytes
+  }
+  const { key, value, headers } = record
   let bytes = BATCH_HEADER_BYTES + MOST_AROUND.record + (key?.length ?? 0) + (value?.length ?? 0)
   for (const header of headers) {
     bytes += MOST_AROUND.header + header.name.length * MOST_UTF8 + header.value.length

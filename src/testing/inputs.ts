@@ -1,5 +1,5 @@
-import { eventKey, eventTimeMs } from '../codec/identity.ts'
-import { EventDecoder } from '../codec/json.ts'
+import { eventKey, eventTimeMs } from '../formats/identity.ts'
+import { EventDecoder } from '../formats/json/event-decoder.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { NewRecord } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'

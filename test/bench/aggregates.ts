@@ -93,7 +93,7 @@ function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
     // As far back as one that is behind can see.
     const floorMs = newestMs - lengthMs * (inOrder ? 1 : 1 + BEHIND)
     history.prune(floorMs)
-    columns.read(payment)
+    columns.read([payment], 0)
     history.insert(timeMs, columns.hold())
     if (asks) walk.write(history, { timeMs, floorMs }, row)
   }

@@ -5,6 +5,7 @@ import type { Arrivals } from '../../src/engine/events.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import type { LogRecord } from '../../src/records/port.ts'
+import { type DirectSink, directSinks } from '../../src/runtime/direct-outputs.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
 import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
@@ -66,12 +67,14 @@ class Path {
   readonly #watch: Stopwatch
   readonly #intake: EventIntake
   #reader: ScoreReader | null = null
+  #sinks: readonly DirectSink[] | null = null
 
   constructor(topology: PreparedTopology, watch: Stopwatch) {
-    this.engine = new Engine(topology.definition, topology)
+    const { definition, format, lookup } = topology
+    this.engine = new Engine(definition, { lookup, reader: format.reader })
     this.#topology = topology
     this.#watch = watch
-    this.#intake = new EventIntake(topology.definition.source)
+    this.#intake = new EventIntake(definition.source, format)
   }
 
   /** The number of outputs. */
@@ -95,7 +98,10 @@ class Path {
     }
     this.#reader ??= new ScoreReader(step, scorer.label)
     const from = { records, place }
-    const { outputs } = followScores(step, { arrivals, scores, reader: this.#reader }, from)
+    const { label } = scorer
+    this.#sinks ??= directSinks(step, { forms: this.#topology.format.forms, label })
+    const scored = { arrivals, scores, reader: this.#reader, sinks: this.#sinks }
+    const { outputs } = followScores(step, scored, from)
     this.#watch.lap('outputs')
     return outputs.records.length
   }

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
+import { JsonFormat } from '../../src/formats/json/json-format.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { partitionOf } from '../../src/records/partitioner.ts'
 import type { LogRecord } from '../../src/records/port.ts'
@@ -21,12 +22,14 @@ const START_MS = Date.UTC(2026, 0, 1)
 const SPAN_MS = 20 * 3_600_000
 const CATEGORIES = 12
 
+const FORMAT = new JsonFormat(w1)
+
 /** One topology on one partition, up to its windows. */
 class WindowTask {
   readonly engine: Engine
   refused = 0
   #chunk: LogRecord[] = []
-  readonly #intake = new EventIntake(w1.source)
+  readonly #intake = new EventIntake(w1.source, FORMAT)
 
   constructor(tasks: number) {
     const { maxKeys, maxBytes } = limitsOfMachine()
@@ -34,7 +37,7 @@ class WindowTask {
       maxKeys: Math.floor(maxKeys / tasks),
       maxBytes: Math.floor(maxBytes / tasks),
     }
-    this.engine = new Engine(w1, { lookup: () => new Map(), limits })
+    this.engine = new Engine(w1, { lookup: () => new Map(), limits, reader: FORMAT.reader })
   }
 
   take(record: LogRecord): void {

@@ -21,7 +21,7 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
     name: 'decode JSON, schema',
     files:
-      /^(codec\/(json|json-fault|limits|identity)$|runtime\/(intake|key-watch)$|node_modules\/(secure-json-parse|zod)\/)/,
+      /^(formats\/(identity|json\/(bound|event-decoder|json-\w+|layout|layout-code|limits|scanner|tokens|trace|walker))$|plan\/|runtime\/(intake|key-watch)$|node_modules\/(secure-json-parse|zod)\/)/,
   },
   { name: 'windows', files: /^(engine|topology)\// },
   {
@@ -31,7 +31,7 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
     name: 'outputs',
     files:
-      /^(codec\/output$|runtime\/(outputs|score-reader|made|provenance|finishing|dead-letter|outcomes|topic-limits)$)/,
+      /^(formats\/json\/|runtime\/(direct-outputs|outputs|score-reader|made|provenance|finishing|dead-letter|outcomes|topic-limits)$)/,
   },
   { name: 'encode records', files: /^records\/kafka\/codec\/(encode|header-names)$/ },
   {

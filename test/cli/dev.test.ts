@@ -149,7 +149,7 @@ test(
     ).toContain(`✗ line 2  FUNCTION_THREW  step "map" threw TypeError
   TypeError: Cannot read properties of undefined (reading 'name')
       at shopOf (…/own.ts:5:21)
-      at Object.to (…/own.ts:16:26)
+      at <anonymous> (…/own.ts:16:26)
 3 in =`)
     const kept = JSON.parse(readFileSync(join(cwd, 'dead.ndjson'), 'utf8')) as { thrown: string }
     expect(kept.thrown).toMatch(/^TypeError: .*\n +at shopOf /)

@@ -1,9 +1,16 @@
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { mermaid } from '../../src/cli/mermaid.ts'
 import { calledFunctions, outline } from '../../src/cli/outline.ts'
+import { JsonFormat } from '../../src/formats/json/json-format.ts'
+import type { Definition } from '../../src/topology/definition.ts'
 import { describe } from '../../src/topology/describe.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
+
+function withFormat(definition: Definition) {
+  return { definition, format: new JsonFormat(definition) }
+}
 
 test('an outline names what an event passes, with the model as it is loaded', () => {
   expect(outline(cardFraud)).toEqual(['payments → 13 features → card-gbdt@2 → predictions'])
@@ -23,17 +30,27 @@ test('an outline has a line for each sink', () => {
 })
 
 test('functions that are called for each event are told, each with the reason, and once what to do', () => {
-  expect(calledFunctions([flightDelay, cardFraud])).toEqual([
+  expect(calledFunctions([flightDelay, cardFraud].map(withFormat))).toEqual([
     'called for each event: flight-delay.features.late (it uses the operator `>`)',
     'called for each event: flight-delay.features.lost (it uses the operator `-`)',
     'called for each event: flight-delay.features.windMph (it fills in a template)',
     'each event is made into an object for these, which is slower; a function is compiled where it only picks fields, compares one with ' +
-      'a constant by === or !==, or puts these into an object',
+      'a constant by === or !==, or puts these into an object, and the schema only says what fields there are and what they may be',
   ])
 })
 
+test('where the schema does more than tell fields apart, every function is called', () => {
+  const schema = z.object({ cardId: z.string() }).refine(() => true)
+  const refined = { ...cardFraud, source: { ...cardFraud.source, schema } }
+  const [every, ...more] = calledFunctions([withFormat(refined)])
+  expect(every).toBe(
+    'called for each event: every function of card-fraud (its schema is not scanned: checks of object)',
+  )
+  expect(more).toHaveLength(1)
+})
+
 test('nothing is told where all functions are compiled', () => {
-  expect(calledFunctions([cardFraud])).toEqual([])
+  expect(calledFunctions([withFormat(cardFraud)])).toEqual([])
 })
 
 test('a graph runs from the source to the sink; late events and dead letters leave it on dashed lines', () => {

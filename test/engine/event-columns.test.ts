@@ -23,7 +23,7 @@ function valuesOf(aggregates: readonly Aggregate[], events: readonly object[]) {
   const columns = new EventColumns(COLUMNS, aggregates, { precision })
   const history = new History(columns.layout, 'a key', Number.NEGATIVE_INFINITY)
   for (const [timeMs, event] of events.entries()) {
-    columns.read(event)
+    columns.read([event], 0)
     history.insert(timeMs, columns.hold())
   }
   const features = aggregates.map((aggregate, feature) => {
@@ -65,7 +65,7 @@ describe('the first and the last cell come back as they were', () => {
 
 describe('a cell that a window cannot hold is told', () => {
   const wanted = (aggregate: Aggregate, event: object) =>
-    new EventColumns(COLUMNS, [aggregate], { precision }).read({ ...EVENT, ...event })?.wanted
+    new EventColumns(COLUMNS, [aggregate], { precision }).read([{ ...EVENT, ...event }], 0)?.wanted
 
   test.each<[string, Aggregate, object]>([
     ['number', { of: 'sum', column: 'n' }, { n: '1' }],
@@ -83,8 +83,8 @@ describe('a cell that a window cannot hold is told', () => {
   test('of both columns of a ratio', () => {
     const ratio: Aggregate = { of: 'ratio', column: 'n', over: 'any', empty }
     const columns = new EventColumns(COLUMNS, [ratio], { precision })
-    expect(columns.read({ ...EVENT, any: 2 })).toBeNull()
-    expect(columns.read(EVENT)).toEqual({ column: 'any', wanted: 'number', got: 'b' })
+    expect(columns.read([{ ...EVENT, any: 2 }], 0)).toBeNull()
+    expect(columns.read([EVENT], 0)).toEqual({ column: 'any', wanted: 'number', got: 'b' })
   })
 
   test.each([
@@ -97,7 +97,7 @@ describe('a cell that a window cannot hold is told', () => {
   ] as const)('as a %s: %d', (as, n, isHeld) => {
     const sum: Aggregate = { of: 'sum', column: 'n' }
     const columns = new EventColumns(COLUMNS, [sum], { precision: as })
-    expect(columns.read({ ...EVENT, n }) === null).toBe(isHeld)
+    expect(columns.read([{ ...EVENT, n }], 0) === null).toBe(isHeld)
   })
 })
 

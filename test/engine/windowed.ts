@@ -79,7 +79,7 @@ export class Windowed {
 
   insert(entry: Entry): void {
     const { timeMs } = entry
-    this.columns.read(entry)
+    this.columns.read([entry], 0)
     this.history.insert(timeMs, this.columns.hold())
     const after = this.#plain.findLastIndex((e) => e.timeMs <= timeMs) + 1
     this.#plain.splice(after, 0, entry)

@@ -8,7 +8,7 @@ import type { LoadedTables } from '../../src/lookup/tables.ts'
 import { loadTables } from '../../src/lookup/tables.ts'
 import { defineTopology, file } from '../../src/topology/builder.ts'
 import type { Definition } from '../../src/topology/definition.ts'
-import { source } from '../codec/source.ts'
+import { source } from '../formats/json/source.ts'
 import { folderWith } from '../support/folder.ts'
 
 let folder: string

@@ -11,13 +11,15 @@ type Row = readonly [
 const ENGINE = 'test/engine/engine.test.ts'
 const COLUMNS = 'test/engine/event-columns.test.ts'
 const TUMBLING = 'test/engine/tumbling.test.ts'
-const JSON_TEST = 'test/codec/json.test.ts'
-const IDENTITY = 'test/codec/identity.test.ts'
+const JSON_TEST = 'test/formats/json/event-decoder.test.ts'
+const IDENTITY = 'test/formats/identity.test.ts'
 const METRICS = 'test/observe/metrics.test.ts'
 const GOLDEN = 'test/scoring/golden-tolerance.test.ts'
 const TASK = 'test/runtime/task.test.ts'
 const FINGERPRINT = 'test/runtime/fingerprint.test.ts'
 const KEYS = 'test/runtime/key-watch.test.ts'
+const DIRECT = 'test/runtime/direct-outputs.test.ts'
+const SCANNED = 'test/plan/scanned-events.test.ts'
 
 const ROWS: readonly Row[] = [
   [
@@ -83,7 +85,7 @@ const ROWS: readonly Row[] = [
     'an event that lacks a column is of its kind',
     [
       'engine/kind-windows.ts',
-      'return this.#has === null || !isMissing(this.#has(event))',
+      'return this.#has === null || !isMissing(this.#has(events, index))',
       'return true',
     ],
     ['test/engine/missing.test.ts', 'leaves out the events that lack it'],
@@ -122,6 +124,76 @@ const ROWS: readonly Row[] = [
     ['test/runtime/outcomes.test.ts', 'that one model answers and another sets aside is scored'],
   ],
   [
+    'the scanner accepts a field twice',
+    ['formats/json/walker.ts', 'if (this.#seen[id] === this.#record) return false', ''],
+    ['test/formats/json/scanner.test.ts', 'has one twice and lacks another'],
+  ],
+  [
+    'a refined schema is taken for a plain one',
+    [
+      'formats/json/zod-schema.ts',
+      'return hasChecks(def) ? opaque(`checks of ${def.type}`) : uncheckedOf(part, within)',
+      'return uncheckedOf(part, within)',
+    ],
+    ['test/formats/json/scanner.test.ts', 'are not made of a schema that cannot be read'],
+  ],
+  [
+    'a compiled map writes null for an absent field',
+    [
+      'formats/json/segments.ts',
+      'if (rows.events.columns.states[cellOf(column, i, rows)] === ABSENT) return',
+      'rows.events.columns.states[cellOf(column, i, rows)] ||= NULL',
+    ],
+    [DIRECT, 'lack the fields that their event lacks'],
+  ],
+  [
+    'a pick gives null for an absent field',
+    ['plan/scanned-events.ts', '? [undefined, null] :', '? [null, null] :'],
+    [SCANNED, 'a function is answered as if it were called with the event'],
+  ],
+  [
+    'what was not scanned is read from columns',
+    ['plan/scanned-events.ts', 'if (memory !== null) {', '{'],
+    [SCANNED, 'a function is answered as if it were called with the event'],
+  ],
+  [
+    'a field that is an object in some events is a column',
+    [
+      'formats/json/bound.ts',
+      "type === undefined || type === 'object' ||",
+      'type === undefined ||',
+    ],
+    [SCANNED, 'a function is answered as if it were called with the event'],
+  ],
+  [
+    'a field of an object that only some events have is never missing',
+    ['formats/json/bound.ts', 'form.isWithinOptional || depth > 1', 'form.isWithinOptional'],
+    [DIRECT, 'is called where'],
+  ],
+  [
+    'a row of scores is taken for its event',
+    [
+      'formats/json/scored-rows.ts',
+      'column * events.columns.capacity + (indices[i] as number)',
+      'column * events.columns.capacity + i + 0 * indices.length',
+    ],
+    [DIRECT, 'that are made of objects, and so is what is set aside'],
+  ],
+  [
+    'a late output that is written directly does not say so',
+    ['runtime/direct-outputs.ts', 'if (isLate) room.constant(this.#late)', ''],
+    [DIRECT, 'of a late event say so, behind all other headers'],
+  ],
+  [
+    'a length of 8,192 bytes is written in two',
+    [
+      'runtime/direct-outputs.ts',
+      'const shift = varintBytes(length) - LENGTH_BYTES',
+      'const shift = Math.min(0, varintBytes(length) - LENGTH_BYTES)',
+    ],
+    [DIRECT, 'stand beside one another where a value has'],
+  ],
+  [
     'two faults of a record are two dead letters',
     ['runtime/finishing.ts', 'const of = fault.window ?? fault.record.offset', 'const of = fault'],
     [TASK, 'a record with two faults is one dead letter'],
@@ -137,17 +209,17 @@ const ROWS: readonly Row[] = [
   ],
   [
     'depth 31',
-    ['codec/limits.ts', 'depth: 32', 'depth: 31'],
+    ['formats/json/limits.ts', 'depth: 32', 'depth: 31'],
     [JSON_TEST, 'of a megabyte, of 32 levels and with 256 fields'],
   ],
   [
     '255 fields',
-    ['codec/limits.ts', 'fields: 256', 'fields: 255'],
+    ['formats/json/limits.ts', 'fields: 256', 'fields: 255'],
     [JSON_TEST, 'of a megabyte, of 32 levels and with 256 fields'],
   ],
   [
     'a megabyte less a byte',
-    ['codec/limits.ts', 'bytes: 1024 * 1024', 'bytes: 1024 * 1024 - 1'],
+    ['formats/json/limits.ts', 'bytes: 1024 * 1024', 'bytes: 1024 * 1024 - 1'],
     [JSON_TEST, 'of a megabyte, of 32 levels and with 256 fields'],
   ],
   [
@@ -161,7 +233,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'an empty key is a key',
-    ['codec/identity.ts', "if (key === '') throw invalidKey('key gave empty text')", ''],
+    ['formats/identity.ts', "if (key === '') throw invalidKey('key gave empty text')", ''],
     [IDENTITY, 'is not '],
   ],
   [

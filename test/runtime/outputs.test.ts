@@ -19,7 +19,7 @@ function scoredEvents(): unknown[] {
   const given: unknown[] = []
   const map = { op: 'map', name: 'map', to: (s: unknown) => given.push(s), then: [] } as const
   const step = { op: 'score', name: 'm', model, then: [map] } as unknown as ScoreStep
-  const events = ['first', 'second']
+  const events = ['first', 'elsewhere', 'second']
   const arrivals: Arrivals = {
     step,
     indices: [0, 2],
@@ -31,7 +31,7 @@ function scoredEvents(): unknown[] {
   const scores = { columns: [Float64Array.of(0.25, 0.5)], failed: new Set<number>() }
   const reader = new ScoreReader(step, scorer().label)
   const records = [record(7), record(8), record(9)]
-  followScores(step, { arrivals, scores, reader }, { records, place: PLACE })
+  followScores(step, { arrivals, scores, reader, sinks: null }, { records, place: PLACE })
   return given
 }
 

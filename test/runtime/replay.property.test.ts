@@ -42,9 +42,9 @@ function outOf(engine: Engine, events: readonly Arrival[], mode: Mode): string[]
   )
   const out = result.arrivals.flatMap((a) => {
     const width = a.rows.length / Math.max(a.indices.length, 1)
-    return a.events.map((event, i) => {
+    return a.indices.map((index, i) => {
       const row = [...a.rows.subarray(i * width, (i + 1) * width)]
-      return JSON.stringify([event, row.map(String)])
+      return JSON.stringify([a.events.at(index), row.map(String)])
     })
   })
   return [...late, ...out]

@@ -1,5 +1,6 @@
 import { onnxModel, seconds } from 'tidemark'
 import { z } from 'zod'
+import { JsonFormat } from '../../src/formats/json/json-format.ts'
 import type { EventOf } from '../../src/observe/by-type.ts'
 import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import type { Observer, RuntimeEvent } from '../../src/runtime/events.ts'
@@ -82,7 +83,9 @@ export function preparedTopology(
 ): PreparedTopology {
   const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'score')
   const scorers = new Map(steps.map((step) => [step.name, by]))
-  return { definition, by: '0123456789ab', fingerprint: 'f', scorers, lookup: () => new Map() }
+  const format = new JsonFormat(definition)
+  const lookup = () => new Map()
+  return { definition, by: '0123456789ab', fingerprint: 'f', format, scorers, lookup }
 }
 
 export function prepared(by: Scorer = scorer(), definition: Definition = scored): Prepared {

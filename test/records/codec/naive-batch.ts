@@ -54,19 +54,27 @@ export function naiveBatch(batch: NaiveBatch): Buffer {
 
 export function naiveRecords(records: readonly NaiveRecord[]): Buffer {
   return Buffer.concat(
-    records.map(({ offsetDelta, timestampDelta = 0n, key, value, headers = [] }) => {
+    records.map(({ offsetDelta, timestampDelta = 0n, ...parts }) => {
       const body = Buffer.concat([
         Buffer.from([0]),
         naiveVarint(timestampDelta),
         naiveVarint(BigInt(offsetDelta)),
-        part(key ?? null),
-        part(value ?? null),
-        naiveVarint(BigInt(headers.length)),
-        ...headers.flatMap((header) => [part(Buffer.from(header.name)), part(header.value)]),
+        naiveParts(parts),
       ])
       return Buffer.concat([naiveVarint(BigInt(body.length)), body])
     }),
   )
+}
+
+/** Key, value and headers. */
+export function naiveParts(record: Pick<NaiveRecord, 'key' | 'value' | 'headers'>): Buffer {
+  const { key = null, value = null, headers = [] } = record
+  return Buffer.concat([
+    part(key),
+    part(value),
+    naiveVarint(BigInt(headers.length)),
+    ...headers.flatMap((header) => [part(Buffer.from(header.name)), part(header.value)]),
+  ])
 }
 
 /** A marker that ends a producer's transaction. */

@@ -2,11 +2,10 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   NumberReader,
-  varintBytes,
   varlongBytes,
-  writeVarint,
   writeVarlong,
 } from '../../../src/records/kafka/codec/varint.ts'
+import { varintBytes, writeVarint } from '../../../src/records/varint.ts'
 import { naiveVarint } from './naive-batch.ts'
 
 const int32 = fc.oneof(fc.integer(), fc.integer({ min: -300, max: 300 }))

@@ -1,5 +1,7 @@
 import { TidemarkError } from '../../../kernel/errors.ts'
 import { atOnce } from '../../../kernel/slices.ts'
+import { varintBytes, writeVarint } from '../../varint.ts'
+import { WrittenRecord } from '../../written-record.ts'
 import {
   CRC_FROM,
   HEADER_BYTES,
@@ -12,7 +14,7 @@ import { crc32c } from './crc32c.ts'
 import type { RecordHeader } from './fetched-records.ts'
 import { HeaderNames } from './header-names.ts'
 import { RecordView } from './record-view.ts'
-import { varintBytes, varlongBytes, writeVarint, writeVarlong } from './varint.ts'
+import { varlongBytes, writeVarlong } from './varint.ts'
 
 /** A record to be written. */
 export interface OutgoingRecord {
@@ -162,17 +164,24 @@ interface Written {
 }
 
 /** Key, value and headers of a record: of one that may make them when they are asked for, read once. */
-type Parts = RecordView | Pick<OutgoingRecord, 'key' | 'value' | 'headers'>
+type Parts = Copied | Pick<OutgoingRecord, 'key' | 'value' | 'headers'>
+/** They are copied as they lie. */
+type Copied = RecordView | WrittenRecord
 
 function partsOf(record: OutgoingRecord): Parts {
+  if (record instanceof WrittenRecord) return record
   const { copyOf } = record
   if (copyOf instanceof RecordView) return copyOf
   const { key, value, headers } = record
   return { key, value, headers }
 }
 
+function isCopied(parts: Parts): parts is Copied {
+  return parts instanceof WrittenRecord || parts instanceof RecordView
+}
+
 function partsBytes(parts: Parts): number {
-  if (parts instanceof RecordView) return parts.records.partsBytes(parts.index)
+  if (isCopied(parts)) return parts.partsBytes
   return partBytes(parts.key) + partBytes(parts.value) + headersBytes(parts.headers)
 }
 
@@ -187,8 +196,8 @@ function headersBytes(headers: readonly RecordHeader[]): number {
 }
 
 function writeParts(room: Buffer, start: number, parts: Parts): void {
-  if (parts instanceof RecordView) {
-    parts.records.copyParts(parts.index, room, start)
+  if (isCopied(parts)) {
+    parts.copyParts(room, start)
     return
   }
   let at = writePart(room, start, parts.key)

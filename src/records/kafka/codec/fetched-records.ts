@@ -1,3 +1,4 @@
+import { Memory, type PartsPlace } from '../../../kernel/memory.ts'
 import { type RecordColumns, SPAN } from './record-columns.ts'
 import { NumberReader } from './varint.ts'
 
@@ -28,6 +29,7 @@ export class FetchedRecords {
   readonly nextOffset: number
   readonly #bytes: Buffer
   readonly #spans: Int32Array
+  readonly #memory: Memory
 
   constructor(columns: RecordColumns, nextOffset: number) {
     this.offsets = columns.offsets.subarray(0, columns.length)
@@ -35,6 +37,7 @@ export class FetchedRecords {
     this.nextOffset = nextOffset
     this.#bytes = columns.bytes
     this.#spans = columns.spans
+    this.#memory = new Memory(columns.bytes.buffer)
   }
 
   get length(): number {
@@ -57,6 +60,19 @@ export class FetchedRecords {
 
   value(index: number): Buffer | null {
     return this.#view(index * SPAN.row + SPAN.value)
+  }
+
+  /** Where key and value of a record lie. */
+  locate(index: number, into: PartsPlace): void {
+    const spans = this.#spans
+    const { byteOffset } = this.#bytes
+    const key = index * SPAN.row + SPAN.key
+    const value = index * SPAN.row + SPAN.value
+    into.memory = this.#memory
+    into.keyStart = startOf(spans, key, byteOffset)
+    into.keyEnd = into.keyStart + (spans[key + 1] as number)
+    into.valueStart = startOf(spans, value, byteOffset)
+    into.valueEnd = into.valueStart + (spans[value + 1] as number)
   }
 
   headers(index: number): readonly RecordHeader[] {
@@ -84,6 +100,11 @@ export class FetchedRecords {
     const length = this.#spans[span + 1] as number
     return length < 0 ? null : this.#bytes.subarray(begin, begin + length)
   }
+}
+
+/** In all of the memory; −1: there is none. */
+function startOf(spans: Int32Array, span: number, byteOffset: number): number {
+  return (spans[span + 1] as number) < 0 ? -1 : byteOffset + (spans[span] as number)
 }
 
 function readRecordHeader(reader: NumberReader): RecordHeader {

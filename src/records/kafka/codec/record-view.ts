@@ -1,3 +1,4 @@
+import type { PartsPlace } from '../../../kernel/memory.ts'
 import type { Header, LogRecord } from '../../port.ts'
 import type { FetchedRecords } from './fetched-records.ts'
 
@@ -30,6 +31,20 @@ export class RecordView implements LogRecord {
 
   get value(): Buffer | null {
     return this.records.value(this.index)
+  }
+
+  locate(into: PartsPlace): void {
+    this.records.locate(this.index, into)
+  }
+
+  /** Bytes that key, value and headers take in the log, lengths included. */
+  get partsBytes(): number {
+    return this.records.partsBytes(this.index)
+  }
+
+  /** Copies them as they lie in the log. */
+  copyParts(target: Buffer, at: number): void {
+    this.records.copyParts(this.index, target, at)
   }
 
   /** A value that is missing is empty. */

@@ -1,3 +1,4 @@
+import { varintBytes, writeVarint } from '../../varint.ts'
 import { corrupt } from './faults.ts'
 
 // Numbers of variable length: zigzag, seven bits a byte, the lowest first. Kafka calls 32 bits a varint, 64 a varlong.
@@ -58,24 +59,6 @@ export class NumberReader {
     const unsigned = BigInt.asUintN(64, bits)
     return BigInt.asIntN(64, (unsigned >> 1n) ^ -(unsigned & 1n))
   }
-}
-
-/** Bytes that a number of 32 bits takes. */
-export function varintBytes(value: number): number {
-  const bits = ((value << 1) ^ (value >> 31)) >>> 0
-  if (bits < 1 << 7) return 1
-  if (bits < 1 << 14) return 2
-  if (bits < 1 << 21) return 3
-  return bits < 1 << 28 ? 4 : 5
-}
-
-/** Writes a number of 32 bits; returns where the next one goes. */
-export function writeVarint(bytes: Buffer, at: number, value: number): number {
-  let bits = ((value << 1) ^ (value >> 31)) >>> 0
-  let next = at
-  for (; bits > 127; bits >>>= 7) bytes[next++] = bits | 128
-  bytes[next++] = bits
-  return next
 }
 
 /** Bytes that a whole number takes, up to ±2^53. */

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { EventDecoder } from '../../src/codec/json.ts'
-import { jsonFault } from '../../src/codec/json-fault.ts'
+import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
+import { jsonFault } from '../../../src/formats/json/json-fault.ts'
 import { anything, decoded, faultOf, source } from './source.ts'
 
 const messageOf = (value: string) => faultOf(() => decoded(anything, value)).message

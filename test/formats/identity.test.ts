@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { eventKey, eventTimeMs } from '../../src/codec/identity.ts'
-import { faultOf } from './source.ts'
+import { eventKey, eventTimeMs } from '../../src/formats/identity.ts'
+import { faultOf } from './json/source.ts'
 
 describe('a key', () => {
   test('is the text that the author names', () => {
-    expect(eventKey((e) => `${(e as { card: string }).card}-é✈😀`, { card: 'c' })).toBe('c-é✈😀')
+    expect(eventKey((e) => `${e.card}-é✈😀`, { card: 'c' })).toBe('c-é✈😀')
   })
 
   test.each([[undefined], [null], [4417], [''], ['c-\ud800'], [['c']], [{ c: 1 }]])(

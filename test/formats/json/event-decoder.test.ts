@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { EventDecoder } from '../../src/codec/json.ts'
-import { LIMITS } from '../../src/codec/limits.ts'
-import { TidemarkError } from '../../src/kernel/errors.ts'
+import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
+import { LIMITS } from '../../../src/formats/json/limits.ts'
+import { TidemarkError } from '../../../src/kernel/errors.ts'
 import { anything, decoded, faultOf, source } from './source.ts'
 
 const amount = z.object({ amount: z.number() })

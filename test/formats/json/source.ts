@@ -1,8 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { z } from 'zod'
-import { EventDecoder } from '../../src/codec/json.ts'
-import { TidemarkError } from '../../src/kernel/errors.ts'
-import type { SourceDefinition } from '../../src/topology/definition.ts'
+import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
+import { TidemarkError } from '../../../src/kernel/errors.ts'
+import type { SourceDefinition } from '../../../src/topology/definition.ts'
 
 export const anything = z.unknown()
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { encodeOutput } from '../../src/codec/output.ts'
+import { encodeOutput } from '../../../src/formats/json/output.ts'
 import { faultOf } from './source.ts'
 
 test('an output is written as JSON in UTF-8', () => {

@@ -1,7 +1,6 @@
 import { toUSVString } from 'node:util'
 import { TidemarkError } from '../kernel/errors.ts'
 import { EARLIEST_EVENT_TIME_MS, LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
-import type { EventFunction } from '../topology/definition.ts'
 import { nameOf } from '../topology/schema.ts'
 
 // What an author's functions say an event is about and when it was.
@@ -12,7 +11,7 @@ import { nameOf } from '../topology/schema.ts'
  *
  * @throws TidemarkError `FUNCTION_THREW`, `KEY_INVALID`
  */
-export function eventKey(of: EventFunction<string>, event: unknown): string {
+export function eventKey<E>(of: (event: E) => string, event: E): string {
   const key: unknown = answer('key', of, event)
   if (typeof key !== 'string') throw invalidKey(`key gave ${kindOf(key)} where text is wanted`)
   if (key === '') throw invalidKey('key gave empty text')
@@ -25,7 +24,7 @@ export function eventKey(of: EventFunction<string>, event: unknown): string {
  *
  * @throws TidemarkError `FUNCTION_THREW` · `TIME_INVALID` · `TIME_UNIT` when it is in another unit
  */
-export function eventTimeMs(of: EventFunction<number>, event: unknown): number {
+export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
   const time: unknown = answer('eventTimeMs', of, event)
   if (typeof time !== 'number') {
     throw new TidemarkError(
@@ -44,7 +43,7 @@ export function eventTimeMs(of: EventFunction<number>, event: unknown): number {
   return time
 }
 
-function answer<R>(name: string, of: EventFunction<R>, event: unknown): R {
+function answer<E, R>(name: string, of: (event: E) => R, event: E): R {
   try {
     return of(event)
   } catch (thrown) {

@@ -1,5 +1,5 @@
-import { TidemarkError } from '../kernel/errors.ts'
-import { nameOf } from '../topology/schema.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { nameOf } from '../../topology/schema.ts'
 
 /**
  * An output as JSON in UTF-8, as `JSON.stringify` writes it: NaN and the infinities become `null`, fields that are

@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { parse } from 'secure-json-parse'
-import { TidemarkError } from '../kernel/errors.ts'
-import type { SourceDefinition } from '../topology/definition.ts'
-import { checkedBy } from '../topology/schema.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import type { PartsPlace } from '../../kernel/memory.ts'
+import type { SourceDefinition } from '../../topology/definition.ts'
+import { checkedBy } from '../../topology/schema.ts'
 import { foreignFormat, jsonFault } from './json-fault.ts'
 import { LIMITS, type Limits, passedLimit } from './limits.ts'
 
@@ -15,6 +16,8 @@ const LIMIT_MESSAGES = {
 export interface RawRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
+  /** Says where they lie, without making buffers of them. */
+  locate?(into: PartsPlace): void
 }
 
 /** Makes events of records: JSON in UTF-8, then the source's schema. */

@@ -1,0 +1,193 @@
+import type { ColumnForm, ColumnType, FieldPath } from '../../plan/columns.ts'
+import {
+  ANY_SCALAR,
+  isBare,
+  type PlainObject,
+  type PlainUnion,
+  type PlainValue,
+  type Scalar,
+} from './plain.ts'
+import { utf8 } from './tokens.ts'
+
+// A plain schema whose fields have their bytes, and the columns that are filled from them.
+
+export interface BoundScalar {
+  readonly kind: 'scalar'
+  readonly rule: Scalar
+  /** −1: none. */
+  readonly column: number
+  /** What the text may be, in UTF-8 with the closing quote; `null`: anything. */
+  readonly words: readonly Uint8Array[] | null
+}
+
+export interface BoundField {
+  /** From 0, each another in the whole schema. */
+  readonly id: number
+  /** In UTF-8 with the closing quote. */
+  readonly name: Uint8Array
+  readonly isOptional: boolean
+  readonly value: BoundValue
+}
+
+export interface BoundObject {
+  readonly kind: 'object'
+  readonly fields: readonly BoundField[]
+  /** Fields that are not optional. */
+  readonly required: number
+  readonly isNullable: boolean
+}
+
+export interface BoundUnion {
+  readonly kind: 'union'
+  readonly options: readonly BoundObject[]
+  /** Those that one option or another fills. */
+  readonly columns: readonly number[]
+  readonly isNullable: boolean
+}
+
+/** Not to be scanned. */
+interface BoundOpaque {
+  readonly kind: 'opaque'
+}
+
+export type BoundValue = BoundScalar | BoundObject | BoundUnion | BoundOpaque
+
+export interface Bound {
+  readonly root: BoundObject | BoundUnion
+  /** As they were wanted. */
+  readonly columns: readonly ColumnForm[]
+  /** Fields of the schema. */
+  readonly fields: number
+}
+
+/** A field that the schema does not name. */
+export const UNNAMED: BoundScalar = { kind: 'scalar', rule: ANY_SCALAR, column: -1, words: null }
+
+/** @param wanted fields of events, each once; one that cannot be scanned, or has several types, gets no column */
+export function boundOf(plain: PlainObject | PlainUnion, wanted: readonly FieldPath[]): Bound {
+  const tried = new Binder(wanted)
+  tried.root(plain)
+  const columns = tried.columns.filter((column) => column !== null)
+  const binder = new Binder(columns.map(({ path }) => path))
+  return { root: binder.root(plain), columns, fields: binder.fields }
+}
+
+/** Is what lies at a place always there, and all that it lies in? */
+type Reach = Pick<ColumnForm, 'isOptional' | 'isWithinOptional'>
+
+const ALWAYS: Reach = { isOptional: false, isWithinOptional: false }
+
+/** What the schema has at a place. */
+interface Form extends Reach {
+  readonly path: FieldPath
+  readonly type: ColumnType | 'object'
+}
+
+class Binder {
+  fields = 0
+  readonly #wanted: readonly FieldPath[]
+  readonly #paths: readonly string[]
+  /** By column: the forms that it has in the schema. */
+  readonly #forms: readonly Form[][]
+
+  constructor(wanted: readonly FieldPath[]) {
+    this.#wanted = wanted
+    this.#paths = wanted.map((path) => JSON.stringify(path))
+    this.#forms = wanted.map(() => [])
+  }
+
+  /** As they were wanted; `null`: it is no field that can be scanned, or of several types. */
+  get columns(): (ColumnForm | null)[] {
+    return this.#wanted.map((path, c) => {
+      const forms = this.#forms[c] as Form[]
+      const [type, ...others] = new Set(forms.map((form) => form.type))
+      if (type === undefined || type === 'object' || others.length > 0) return null
+      const isOptional = forms.some((form) => form.isOptional)
+      const isWithinOptional = forms.some((form) => form.isWithinOptional)
+      return { path, type, isOptional, isWithinOptional }
+    })
+  }
+
+  root(plain: PlainObject | PlainUnion): BoundObject | BoundUnion {
+    // An event is an object: a record that is null is for others to say something about.
+    return this.#value({ ...plain, isNullable: false }, [], ALWAYS) as BoundObject | BoundUnion
+  }
+
+  #value(plain: PlainValue, path: FieldPath, reach: Reach): BoundValue {
+    switch (plain.kind) {
+      case 'scalar':
+        return this.#scalar(plain, path, reach)
+      case 'object':
+        return this.#object(plain, path, reach)
+      case 'union':
+        return this.#union(plain, path, reach)
+      case 'opaque':
+        return { kind: 'opaque' }
+    }
+  }
+
+  #scalar(rule: Scalar, path: FieldPath, reach: Reach): BoundScalar {
+    const column = this.#columnOf(path)
+    for (const type of typesOf(rule)) this.#forms[column]?.push({ path, type, ...reach })
+    const words = rule.text?.oneOf?.filter(isBare).map((text) => utf8(`${text}"`)) ?? null
+    return { kind: 'scalar', rule, column, words }
+  }
+
+  #object(
+    { fields, isNullable }: PlainObject,
+    path: FieldPath,
+    { isOptional, isWithinOptional }: Reach,
+  ): BoundObject {
+    this.#forms[this.#columnOf(path)]?.push({ path, type: 'object', isOptional, isWithinOptional })
+    const isWithin = isWithinOptional || isOptional || isNullable
+    return {
+      kind: 'object',
+      fields: fields.map(({ name, isOptional: isLeftOut, value }) => ({
+        id: this.fields++,
+        name: utf8(`${name}"`),
+        isOptional: isLeftOut,
+        value: this.#value(value, [...path, name], {
+          isOptional: isLeftOut,
+          isWithinOptional: isWithin,
+        }),
+      })),
+      required: fields.filter(({ isOptional: isLeftOut }) => !isLeftOut).length,
+      isNullable,
+    }
+  }
+
+  /** A field of one option may be none of another, and then nothing lies in it. */
+  #union({ options, isNullable }: PlainUnion, path: FieldPath, reach: Reach): BoundUnion {
+    const bound = options.map((option) => this.#object(option, path, reach))
+    for (const forms of this.#forms) {
+      for (const [f, form] of forms.entries()) {
+        const depth = form.path.length - path.length
+        if (depth < 1 || path.some((name, i) => form.path[i] !== name)) continue
+        const isWithinOptional = form.isWithinOptional || depth > 1
+        forms[f] = { ...form, isOptional: true, isWithinOptional }
+      }
+    }
+    return { kind: 'union', options: bound, columns: bound.flatMap(columnsOf), isNullable }
+  }
+
+  /** −1: none. */
+  #columnOf(path: FieldPath): number {
+    return this.#paths.indexOf(JSON.stringify(path))
+  }
+}
+
+function typesOf({ text, number, booleans }: Scalar): ColumnType[] {
+  const types: ColumnType[] = []
+  if (text !== null) types.push('text')
+  if (number !== null) types.push('number')
+  if (booleans.length > 0) types.push('boolean')
+  return types
+}
+
+function columnsOf({ fields }: BoundObject): number[] {
+  return fields.flatMap(({ value }) => {
+    if (value.kind === 'object') return columnsOf(value)
+    if (value.kind === 'union') return value.columns
+    return value.kind === 'scalar' && value.column >= 0 ? [value.column] : []
+  })
+}

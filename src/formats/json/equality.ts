@@ -1,0 +1,61 @@
+import { NULL, PRESENT } from '../../plan/columns.ts'
+import type { Known } from './known-values.ts'
+import { cellOf, memoryOf, type ScoredRows } from './scored-rows.ts'
+
+type Literal = string | number | boolean | null
+/** Is it so in row `i`? */
+export type Test = (i: number, rows: ScoredRows) => boolean
+
+/** Whether a value `=== to`. */
+export function equalityTest(value: Exclude<Known, { is: 'object' }>, to: Literal): Test {
+  switch (value.is) {
+    case 'constant':
+      return always(value.value === to)
+    case 'score':
+      return (i, { scores }) => scores[value.column]?.[i] === to
+    case 'feature':
+      return (i, { features }) => features[i * value.width + value.index] === to
+    case 'field':
+      return to === null ? isNull(value.column) : fieldTest(value, to)
+  }
+}
+
+function fieldTest(
+  { column, type }: Extract<Known, { is: 'field' }>,
+  to: Exclude<Literal, null>,
+): Test {
+  if (type === 'text') return typeof to === 'string' ? isText(column, to) : always(false)
+  if (type === 'number') return typeof to === 'number' ? isNumber(column, to) : always(false)
+  return typeof to === 'boolean' ? isNumber(column, Number(to)) : always(false)
+}
+
+function isNull(column: number): Test {
+  return (i, rows) => rows.events.columns.states[cellOf(column, i, rows)] === NULL
+}
+
+function isNumber(column: number, to: number): Test {
+  return (i, rows) => {
+    const { states, numbers } = rows.events.columns
+    const cell = cellOf(column, i, rows)
+    return states[cell] === PRESENT && numbers[cell] === to
+  }
+}
+
+function isText(column: number, to: string): Test {
+  const wanted = Buffer.from(to)
+  // A lone surrogate has no UTF-8: it would become another character, and no text of an event has one.
+  if (wanted.toString() !== to) return always(false)
+  return (i, rows) => {
+    const { states, starts, ends } = rows.events.columns
+    const cell = cellOf(column, i, rows)
+    const start = starts[cell] as number
+    if (states[cell] !== PRESENT || (ends[cell] as number) - start !== wanted.length) return false
+    const { bytes } = memoryOf(i, rows)
+    for (let k = 0; k < wanted.length; k++) if (bytes[start + k] !== wanted[k]) return false
+    return true
+  }
+}
+
+function always(answer: boolean): Test {
+  return () => answer
+}

@@ -1,0 +1,35 @@
+import type { ColumnForm } from '../../plan/columns.ts'
+import type { Known, KnownObject } from './known-values.ts'
+
+/** What is known of an event that has these columns: their fields, as far as all that they lie in is always there. */
+export function knownEvent(forms: readonly ColumnForm[]): KnownObject {
+  const fields: Tree = new Map()
+  for (const [column, { path, type, isOptional, isWithinOptional }] of forms.entries()) {
+    const name = path.at(-1)
+    if (isWithinOptional || name === undefined) continue
+    fieldsAt(fields, path.slice(0, -1)).set(name, {
+      is: 'field',
+      column,
+      type,
+      optional: isOptional,
+    })
+  }
+  return objectOf(fields)
+}
+
+type Tree = Map<string, Tree | Known>
+
+function fieldsAt(tree: Tree, [first, ...rest]: readonly string[]): Tree {
+  if (first === undefined) return tree
+  const known = tree.get(first)
+  const inner: Tree = known instanceof Map ? known : new Map()
+  tree.set(first, inner)
+  return fieldsAt(inner, rest)
+}
+
+function objectOf(tree: Tree): KnownObject {
+  const fields = [...tree].map(
+    ([name, inner]) => [name, inner instanceof Map ? objectOf(inner) : inner] as const,
+  )
+  return { is: 'object', fields: Object.fromEntries(fields), isWhole: false }
+}

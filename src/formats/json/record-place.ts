@@ -1,0 +1,8 @@
+import type { Memory } from '../../kernel/memory.ts'
+
+/** Where a record lies. */
+export interface RecordPlace {
+  readonly memory: Memory
+  readonly from: number
+  readonly to: number
+}

@@ -1,0 +1,163 @@
+// What JSON is made of, in bytes. All of it only says where something ends; −1: it is not wholly there.
+
+export const QUOTE = 0x22
+export const COMMA = 0x2c
+const MINUS = 0x2d
+const POINT = 0x2e
+const ZERO = 0x30
+export const COLON = 0x3a
+export const OPEN_BRACKET = 0x5b
+export const CLOSE_BRACKET = 0x5d
+const BACKSLASH = 0x5c
+export const OPEN_BRACE = 0x7b
+export const CLOSE_BRACE = 0x7d
+export const BLANK = 0x20
+const SMALL_E = 0x65
+
+export const NULL_WORD = utf8('null')
+export const TRUE_WORD = utf8('true')
+export const FALSE_WORD = utf8('false')
+
+/** Not a Buffer: loops over bytes are fast while all bytes are of one class. */
+export function utf8(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text))
+}
+
+/** 10^k; exact as float64. */
+export const POWERS_OF_TEN = Float64Array.from({ length: 16 }, (_, k) => Number(`1e${k}`))
+
+export function pastBlanks(bytes: Uint8Array, from: number, end: number): number {
+  let i = from
+  while (i < end && isBlank(bytes[i] as number)) i++
+  return i
+}
+
+function isBlank(byte: number): boolean {
+  return byte === BLANK || byte === 0x0a || byte === 0x0d || byte === 0x09
+}
+
+/** Where the quote behind a text is that has no escapes, whose UTF-8 is in order. */
+export function closingQuote(bytes: Uint8Array, from: number, end: number): number {
+  let i = from
+  while (i < end) {
+    const byte = bytes[i] as number
+    if (byte === QUOTE) return i
+    if (byte === BACKSLASH || byte < BLANK) return -1
+    if (byte < 0x80) i++
+    else if ((i = pastWide(bytes, i, end)) < 0) return -1
+  }
+  return -1
+}
+
+/** Behind characters of more than one byte, of which there is one at least. The Unicode Standard, table 3-7. */
+export function pastWide(bytes: Uint8Array, from: number, end: number): number {
+  let i = from
+  do {
+    const lead = bytes[i] as number
+    const length = lengthOf(lead)
+    if (length === 0 || i + length > end) return -1
+    const second = bytes[i + 1] as number
+    if (second < lowest(lead) || second > highest(lead)) return -1
+    for (let k = i + 2; k < i + length; k++) if (!isContinuation(bytes[k] as number)) return -1
+    i += length
+  } while (i < end && (bytes[i] as number) >= 0x80)
+  return i
+}
+
+/** Of a character that begins with this byte; 0: none does. */
+function lengthOf(lead: number): number {
+  if (lead < 0xc2 || lead > 0xf4) return 0
+  return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+}
+
+/** Below are overlong forms. */
+function lowest(lead: number): number {
+  return lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80
+}
+
+/** Above are surrogates, and what is past the last character. */
+function highest(lead: number): number {
+  return lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf
+}
+
+function isContinuation(byte: number): boolean {
+  return (byte & 0xc0) === 0x80
+}
+
+/** Characters of UTF-8 that is in order. */
+export function codePoints(bytes: Uint8Array, from: number, to: number): number {
+  let count = 0
+  for (let i = from; i < to; i++) if (!isContinuation(bytes[i] as number)) count++
+  return count
+}
+
+/** Its length as a string. */
+export function utf16Units(bytes: Uint8Array, from: number, to: number): number {
+  let count = codePoints(bytes, from, to)
+  for (let i = from; i < to; i++) if ((bytes[i] as number) >= 0xf0) count++
+  return count
+}
+
+/** Does one of the words stand there? */
+export function standsThere(bytes: Uint8Array, at: number, words: readonly Uint8Array[]): boolean {
+  for (const word of words) if (isThere(bytes, at, word)) return true
+  return false
+}
+
+export function isThere(bytes: Uint8Array, at: number, word: Uint8Array): boolean {
+  for (let k = 0; k < word.length; k++) if (bytes[at + k] !== word[k]) return false
+  return true
+}
+
+/** Behind a number. */
+export function pastNumber(bytes: Uint8Array, from: number): number {
+  const first = bytes[from] === MINUS ? from + 1 : from
+  let i = pastDigits(bytes, first)
+  if (i === first || (i > first + 1 && bytes[first] === ZERO)) return -1
+  if (bytes[i] === POINT) {
+    const fraction = i + 1
+    i = pastDigits(bytes, fraction)
+    if (i === fraction) return -1
+  }
+  if (((bytes[i] as number) | BLANK) !== SMALL_E) return i
+  const sign = bytes[i + 1]
+  const exponent = sign === 0x2b || sign === MINUS ? i + 2 : i + 1
+  i = pastDigits(bytes, exponent)
+  return i === exponent ? -1 : i
+}
+
+function pastDigits(bytes: Uint8Array, from: number): number {
+  let i = from
+  while (isDigit(bytes[i] as number)) i++
+  return i
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= 0x39
+}
+
+/**
+ * The number that {@link pastNumber} has found the end of, with the bits that `JSON.parse` gives. An integer of at most 15 digits
+ * and 10^k are exact as float64, so the quotient is rounded once (Clinger, "How to read floating point numbers accurately", 1990).
+ */
+export function numberAt(bytes: Uint8Array, from: number, to: number): number {
+  const isNegative = bytes[from] === MINUS
+  const first = isNegative ? from + 1 : from
+  // With the point.
+  if (to - first > 16) return byText(bytes, from, to)
+  let digits = 0
+  let point = to - 1
+  for (let i = first; i < to; i++) {
+    const byte = bytes[i] as number
+    if (byte === POINT) point = i
+    else if (isDigit(byte)) digits = digits * 10 + byte - ZERO
+    else return byText(bytes, from, to)
+  }
+  if (to - first === 16 && point === to - 1) return byText(bytes, from, to)
+  const size = digits / (POWERS_OF_TEN[to - 1 - point] as number)
+  return isNegative ? -size : size
+}
+
+function byText(bytes: Uint8Array, from: number, to: number): number {
+  return Number(Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1'))
+}

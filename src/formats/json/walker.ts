@@ -1,0 +1,311 @@
+import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../plan/columns.ts'
+import {
+  type Bound,
+  type BoundField,
+  type BoundObject,
+  type BoundScalar,
+  type BoundUnion,
+  type BoundValue,
+  UNNAMED,
+} from './bound.ts'
+import { isAllowed, NO_SCALAR, type TextRule } from './plain.ts'
+import type { RecordPlace } from './record-place.ts'
+import {
+  BLANK,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  closingQuote,
+  codePoints,
+  FALSE_WORD,
+  isThere,
+  NULL_WORD,
+  numberAt,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  pastBlanks,
+  pastNumber,
+  QUOTE,
+  standsThere,
+  TRUE_WORD,
+  utf8,
+  utf16Units,
+} from './tokens.ts'
+import { MORE, type Trace, Tracer } from './trace.ts'
+
+/** How much one record may hold, as whoever reads it without a scanner has it. */
+export interface ScanLimits {
+  /** Bytes of the record. */
+  readonly bytes: number
+  /** Objects and arrays within one another. */
+  readonly depth: number
+  /** Names in all objects of the record together. */
+  readonly fields: number
+}
+
+const PROTO = utf8('__proto__"')
+const NO_FIELDS: BoundObject = { kind: 'object', fields: [], required: 0, isNullable: false }
+/** In place of an object. */
+const NOTHING: BoundScalar = { ...UNNAMED, rule: { ...NO_SCALAR, isNullable: true } }
+const LETTER_F = 0x66
+const LETTER_N = 0x6e
+const LETTER_T = 0x74
+
+/**
+ * Goes through a record field by field, in whatever order they come, and fills its row. Each step answers whether there was what it
+ * is named after; it may have gone too far where it answers no.
+ */
+export class Walker {
+  readonly #bound: Bound
+  #columns = new ScannedColumns([], 0)
+  readonly #limits: ScanLimits
+  #bytes: Uint8Array = new Uint8Array(0)
+  #at = 0
+  #end = 0
+  #row = 0
+  #depth = 0
+  #fields = 0
+  /** By field: the record that had it last. */
+  readonly #seen: Float64Array
+  #record = 0
+  readonly #tracer: Tracer
+
+  constructor(bound: Bound, limits: ScanLimits) {
+    this.#bound = bound
+    this.#limits = limits
+    this.#seen = new Float64Array(bound.fields)
+    this.#tracer = new Tracer(limits.fields)
+  }
+
+  /** Is the place a record that the schema lets through? Its columns are in the row then. */
+  walk({ memory, from, to }: RecordPlace, columns: ScannedColumns, row: number): boolean {
+    this.#bytes = memory.bytes
+    this.#columns = columns
+    this.#at = from
+    this.#end = to
+    this.#row = row
+    this.#depth = 0
+    this.#fields = 0
+    this.#tracer.count = 0
+    this.#record++
+    const { capacity, states } = columns
+    for (let c = 0; c < columns.forms.length; c++) states[c * capacity + row] = ABSENT
+    this.#blanks()
+    if (!this.#value(this.#bound.root)) return false
+    this.#blanks()
+    return this.#at === to
+  }
+
+  /** Of the record that was walked last; `null`: it has more than scalars and the objects of the schema. */
+  trace(): Trace | null {
+    return this.#tracer.trace()
+  }
+
+  #value(value: BoundValue): boolean {
+    switch (value.kind) {
+      case 'scalar':
+        return this.#scalar(value)
+      case 'object':
+        return this.#bytes[this.#at] === OPEN_BRACE ? this.#object(value) : this.#nothing(value)
+      case 'union':
+        return this.#bytes[this.#at] === OPEN_BRACE ? this.#union(value) : this.#nothing(value)
+      case 'opaque':
+        return false
+    }
+  }
+
+  #nothing({ isNullable }: BoundObject | BoundUnion): boolean {
+    if (!isNullable || !isThere(this.#bytes, this.#at, NULL_WORD)) return false
+    const start = this.#at
+    this.#at += NULL_WORD.length
+    this.#tracer.note(NOTHING, start, this.#at)
+    return true
+  }
+
+  #union({ options, columns }: BoundUnion): boolean {
+    const [at, depth, fields, traced] = [this.#at, this.#depth, this.#fields, this.#tracer.count]
+    for (let o = 0; o < options.length; o++) {
+      if (this.#object(options[o] as BoundObject)) return true
+      this.#at = at
+      this.#depth = depth
+      this.#fields = fields
+      this.#tracer.count = traced
+      const { capacity, states } = this.#columns
+      for (let c = 0; c < columns.length; c++) {
+        states[(columns[c] as number) * capacity + this.#row] = ABSENT
+      }
+    }
+    return false
+  }
+
+  #object(object: BoundObject): boolean {
+    if (!this.#opens()) return false
+    let missing = object.required
+    if (this.#bytes[this.#at] !== CLOSE_BRACE) {
+      let likely = 0
+      do {
+        this.#blanks()
+        if (this.#bytes[this.#at++] !== QUOTE) return false
+        const field = this.#fieldFrom(object, likely)
+        if (field < 0) {
+          if (!this.#unnamed()) return false
+        } else {
+          if (!this.#field(object.fields[field] as BoundField)) return false
+          if (!(object.fields[field] as BoundField).isOptional) missing--
+          likely = field + 1
+        }
+        this.#blanks()
+      } while (this.#takes(COMMA))
+    }
+    return missing === 0 && this.#closes(CLOSE_BRACE)
+  }
+
+  /** Whose name stands there, tried from the one that is likely; −1: nobody's. */
+  #fieldFrom({ fields }: BoundObject, likely: number): number {
+    for (let k = 0, f = likely; k < fields.length; k++, f++) {
+      if (f >= fields.length) f = 0
+      if (isThere(this.#bytes, this.#at, (fields[f] as BoundField).name)) return f
+    }
+    return -1
+  }
+
+  #field({ id, name, value }: BoundField): boolean {
+    // Of two fields with one name the parser takes the second.
+    if (this.#seen[id] === this.#record) return false
+    this.#seen[id] = this.#record
+    this.#at += name.length
+    return this.#colon() && this.#value(value)
+  }
+
+  /** A field that the schema drops. */
+  #unnamed(): boolean {
+    if (isThere(this.#bytes, this.#at, PROTO)) return false
+    const quote = closingQuote(this.#bytes, this.#at, this.#end)
+    this.#at = quote + 1
+    return quote >= 0 && this.#colon() && this.#anything()
+  }
+
+  #anything(): boolean {
+    const byte = this.#bytes[this.#at]
+    if (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) return this.#scalar(UNNAMED)
+    this.#tracer.count = MORE
+    return byte === OPEN_BRACE ? this.#object(NO_FIELDS) : this.#array()
+  }
+
+  #array(): boolean {
+    if (!this.#opens()) return false
+    if (this.#bytes[this.#at] !== CLOSE_BRACKET) {
+      do {
+        this.#blanks()
+        if (!this.#anything()) return false
+        this.#blanks()
+      } while (this.#takes(COMMA))
+    }
+    return this.#closes(CLOSE_BRACKET)
+  }
+
+  #scalar(scalar: BoundScalar): boolean {
+    const start = this.#at
+    switch (this.#bytes[start] as number) {
+      case QUOTE:
+        if (!this.#text(scalar)) return false
+        break
+      case LETTER_N:
+        if (!scalar.rule.isNullable || !this.#word(NULL_WORD)) return false
+        this.#put(scalar, start, NULL)
+        break
+      case LETTER_T:
+        if (!scalar.rule.booleans.includes(true) || !this.#word(TRUE_WORD)) return false
+        this.#putNumber(scalar, start, 1)
+        break
+      case LETTER_F:
+        if (!scalar.rule.booleans.includes(false) || !this.#word(FALSE_WORD)) return false
+        this.#putNumber(scalar, start, 0)
+        break
+      default:
+        if (!this.#number(scalar)) return false
+    }
+    this.#tracer.note(scalar, start, this.#at)
+    return true
+  }
+
+  #text(scalar: BoundScalar): boolean {
+    const { text } = scalar.rule
+    const start = this.#at + 1
+    const quote = text === null ? -1 : closingQuote(this.#bytes, start, this.#end)
+    if (text === null || quote < 0 || !this.#hasLength(text, start, quote)) return false
+    if (scalar.words !== null && !standsThere(this.#bytes, start, scalar.words)) return false
+    this.#at = quote
+    this.#put(scalar, start, PRESENT)
+    this.#at++
+    return true
+  }
+
+  #hasLength({ minLength, maxLength }: TextRule, from: number, to: number): boolean {
+    if (minLength > 0 && codePoints(this.#bytes, from, to) < minLength) return false
+    return maxLength === Infinity || utf16Units(this.#bytes, from, to) <= maxLength
+  }
+
+  #number(scalar: BoundScalar): boolean {
+    const start = this.#at
+    const end = scalar.rule.number === null ? -1 : pastNumber(this.#bytes, start)
+    if (scalar.rule.number === null || end < 0) return false
+    const x = numberAt(this.#bytes, start, end)
+    this.#at = end
+    this.#putNumber(scalar, start, x)
+    return Number.isFinite(x) && isAllowed(x, scalar.rule.number)
+  }
+
+  #putNumber(scalar: BoundScalar, start: number, x: number): void {
+    if (scalar.column < 0) return
+    this.#columns.numbers[scalar.column * this.#columns.capacity + this.#row] = x
+    this.#put(scalar, start, PRESENT)
+  }
+
+  /** What ends here. */
+  #put({ column }: BoundScalar, start: number, state: number): void {
+    if (column < 0) return
+    const { capacity, states, starts, ends } = this.#columns
+    const cell = column * capacity + this.#row
+    states[cell] = state
+    starts[cell] = start
+    ends[cell] = this.#at
+  }
+
+  #opens(): boolean {
+    this.#at++
+    this.#blanks()
+    return ++this.#depth <= this.#limits.depth
+  }
+
+  #closes(byte: number): boolean {
+    this.#depth--
+    return this.#takes(byte)
+  }
+
+  #colon(): boolean {
+    this.#blanks()
+    if (!this.#takes(COLON) || ++this.#fields > this.#limits.fields) return false
+    this.#blanks()
+    return true
+  }
+
+  #word(word: Uint8Array): boolean {
+    const isWord = isThere(this.#bytes, this.#at, word)
+    if (isWord) this.#at += word.length
+    return isWord
+  }
+
+  #takes(byte: number): boolean {
+    const isByte = this.#bytes[this.#at] === byte
+    if (isByte) this.#at++
+    return isByte
+  }
+
+  #blanks(): void {
+    // Most records have none.
+    if ((this.#bytes[this.#at] as number) > BLANK) return
+    this.#at = pastBlanks(this.#bytes, this.#at, this.#end)
+  }
+}

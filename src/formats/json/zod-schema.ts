@@ -1,0 +1,299 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import {
+  ANY_NUMBER,
+  ANY_TEXT,
+  isBare,
+  NO_SCALAR,
+  type NumberRule,
+  type Opaque,
+  type PlainField,
+  type PlainObject,
+  type PlainValue,
+  type Scalar,
+  type TextRule,
+} from './plain.ts'
+
+// Reads a schema of zod 4 from its definition. Only what is known to do nothing but let values through is taken: a schema, a check
+// or a key of either that is not in these tables makes it opaque. (Its JSON Schema would not do: there a refinement, a coercion
+// and a trim look like a plain string.)
+
+interface Definition {
+  readonly type?: string
+  readonly check?: string
+  readonly checks?: readonly ZodPart[]
+  readonly when?: unknown
+  readonly [key: string]: unknown
+}
+
+/** A schema or a check. */
+interface ZodPart {
+  readonly _zod: {
+    readonly def: Definition
+    readonly traits: ReadonlySet<string>
+    readonly version?: { readonly major: number }
+  }
+}
+
+interface Known {
+  readonly keys: readonly string[]
+  /** Classes, without `$`, `Zod` and `Mini`; each is one and all that it is derived from. */
+  readonly traits: readonly string[]
+}
+
+/** What a definition has beside what it does. */
+const HARMLESS = ['type', 'error', 'abort', 'check']
+const NUMBER_FORMAT = ['Check', 'CheckNumberFormat', 'Number', 'NumberFormat', 'Type']
+const SCHEMAS: Readonly<Record<string, Known>> = {
+  string: { keys: ['checks'], traits: ['String', 'Type'] },
+  number: { keys: ['checks', 'format'], traits: NUMBER_FORMAT },
+  boolean: { keys: ['checks'], traits: ['Boolean', 'Type'] },
+  literal: { keys: ['checks', 'values'], traits: ['Literal', 'Type'] },
+  enum: { keys: ['checks', 'entries'], traits: ['Enum', 'Type'] },
+  object: { keys: ['checks', 'shape'], traits: ['Object', 'ObjectJIT', 'Type'] },
+  union: {
+    keys: ['checks', 'options', 'discriminator', 'inclusive'],
+    traits: ['DiscriminatedUnion', 'Union', 'Type'],
+  },
+  optional: { keys: ['checks', 'innerType'], traits: ['ExactOptional', 'Optional', 'Type'] },
+  nullable: { keys: ['checks', 'innerType'], traits: ['Nullable', 'Type'] },
+  readonly: { keys: ['checks', 'innerType'], traits: ['Readonly', 'Type'] },
+}
+const CHECKS: Readonly<Record<string, Known>> = {
+  min_length: { keys: ['minimum', 'when'], traits: ['Check', 'CheckMinLength'] },
+  max_length: { keys: ['maximum', 'when'], traits: ['Check', 'CheckMaxLength'] },
+  length_equals: { keys: ['length', 'when'], traits: ['Check', 'CheckLengthEquals'] },
+  greater_than: { keys: ['value', 'inclusive'], traits: ['Check', 'CheckGreaterThan'] },
+  less_than: { keys: ['value', 'inclusive'], traits: ['Check', 'CheckLessThan'] },
+  multiple_of: { keys: ['value'], traits: ['Check', 'CheckMultipleOf'] },
+  number_format: { keys: ['format'], traits: NUMBER_FORMAT },
+}
+const FORMATS: Readonly<Record<string, Partial<NumberRule>>> = {
+  safeint: { isInteger: true },
+  int32: { isInteger: true, min: -(2 ** 31), max: 2 ** 31 - 1 },
+  uint32: { isInteger: true, min: 0, max: 2 ** 32 - 1 },
+  float64: {},
+}
+
+/** What a schema lets through; opaque where that is not known. */
+export function plainOf(schema: StandardSchemaV1): PlainValue {
+  const { vendor } = schema['~standard']
+  if (vendor !== 'zod') return opaque(`schemas of ${vendor} are not read`)
+  const part = schema as unknown as ZodPart
+  try {
+    if (insideOf(part).version?.major !== 4) return opaque('only schemas of zod 4 are read')
+    return fieldOf('', part, []).value
+  } catch {
+    // A definition is made of getters, and some are the author's.
+    return opaque('its definition cannot be read')
+  }
+}
+
+function insideOf({ _zod: inside }: ZodPart): ZodPart['_zod'] {
+  return inside
+}
+
+function opaque(why: string): Opaque {
+  return { kind: 'opaque', why }
+}
+
+/** @param within the schemas that this one is a part of */
+function fieldOf(name: string, part: ZodPart, within: readonly ZodPart[]): PlainField {
+  let [inner, isOptional, isNullable] = [part, false, false]
+  for (;;) {
+    const { def } = insideOf(inner)
+    const strange = strangeIn(inner, SCHEMAS[def.type ?? ''])
+    if (strange !== null) return { name, isOptional, value: opaque(strange) }
+    const isWrapper = 'innerType' in def
+    if (isWrapper && hasChecks(def)) {
+      return { name, isOptional, value: opaque(`checks of ${def.type}`) }
+    }
+    if (!isWrapper) break
+    isOptional ||= def.type === 'optional'
+    isNullable ||= def.type === 'nullable'
+    inner = def['innerType'] as ZodPart
+  }
+  const value = valueOf(inner, within)
+  return { name, isOptional, value: isNullable ? nullable(value) : value }
+}
+
+function nullable(value: PlainValue): PlainValue {
+  return value.kind === 'opaque' ? value : { ...value, isNullable: true }
+}
+
+/** What is unknown of a part; `null`: nothing. */
+function strangeIn(part: ZodPart, known: Known | undefined): string | null {
+  const { def, traits } = insideOf(part)
+  if (known === undefined) return String(def.check ?? def.type)
+  for (const key of Object.keys(def)) {
+    if (!HARMLESS.includes(key) && !known.keys.includes(key) && def[key] !== undefined) return key
+  }
+  for (const trait of traits) {
+    if (!known.traits.includes(trait.replace(/^[_$]?(Zod)(Mini)?/, ''))) return trait
+  }
+  return null
+}
+
+function hasChecks({ checks }: Definition): boolean {
+  return checks !== undefined && checks.length > 0
+}
+
+function valueOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
+  const { def } = insideOf(part)
+  switch (def.type as string) {
+    case 'string':
+      return textOf(def)
+    case 'number':
+      return numberOf(def)
+    default:
+      return hasChecks(def) ? opaque(`checks of ${def.type}`) : uncheckedOf(part, within)
+  }
+}
+
+function uncheckedOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
+  const { def } = insideOf(part)
+  switch (def.type as string) {
+    case 'boolean':
+      return { ...NO_SCALAR, booleans: [false, true] }
+    case 'literal':
+      return oneOf(def['values'] as readonly unknown[])
+    case 'enum': {
+      const entries = Object.values(def['entries'] as object)
+      const areTexts = entries.every((value) => typeof value === 'string')
+      return areTexts ? oneOf(entries) : opaque('an enum of numbers')
+    }
+    case 'object':
+      return objectOf(part, within)
+    default:
+      return unionOf(part, within)
+  }
+}
+
+function textOf(def: Definition): Scalar | Opaque {
+  let rule: TextRule = ANY_TEXT
+  for (const check of def.checks ?? []) {
+    const strange = strangeCheck(check)
+    if (strange !== null) return opaque(strange)
+    const { minimum, maximum, length } = insideOf(check).def
+    const { minLength, maxLength } = rule
+    rule = {
+      ...rule,
+      minLength: Math.max(minLength, numberIn(minimum ?? length, 0)),
+      maxLength: Math.min(maxLength, numberIn(maximum ?? length, Infinity)),
+    }
+  }
+  return { ...NO_SCALAR, text: rule }
+}
+
+function strangeCheck(check: ZodPart): string | null {
+  const { def } = insideOf(check)
+  const strange = strangeIn(check, CHECKS[def.check ?? ''])
+  if (strange !== null || def.when === undefined) return strange
+  // Checks of a length are made with a condition; any other is the author's.
+  const Same = check.constructor as new (def: Definition) => ZodPart
+  return insideOf(new Same({ check: def.check as string })).def.when === def.when ? null : 'when'
+}
+
+function numberIn(value: unknown, otherwise: number): number {
+  return typeof value === 'number' ? value : otherwise
+}
+
+function numberOf(def: Definition): Scalar | Opaque {
+  let rule: NumberRule | string = ANY_NUMBER
+  if (def['format'] !== undefined) rule = withFormat(rule, def['format'])
+  for (const check of def.checks ?? []) {
+    if (typeof rule === 'string') break
+    rule = strangeCheck(check) ?? withCheck(rule, insideOf(check).def)
+  }
+  return typeof rule === 'string' ? opaque(rule) : { ...NO_SCALAR, number: rule }
+}
+
+function withCheck(rule: NumberRule, def: Definition): NumberRule | string {
+  if (def.check === 'number_format') return withFormat(rule, def['format'])
+  const { value, inclusive } = def
+  if (typeof value !== 'number') return `${def.check} of a ${typeof value}`
+  if (def.check === 'multiple_of') {
+    // Multiples of a fraction are a matter of rounding, and each version rounds in its own way.
+    const isWhole = Number.isSafeInteger(value) && value !== 0
+    return isWhole ? { ...rule, divisors: [...rule.divisors, value] } : 'multiple_of a fraction'
+  }
+  if (def.check === 'greater_than') {
+    return inclusive === true
+      ? { ...rule, min: Math.max(rule.min, value) }
+      : { ...rule, above: Math.max(rule.above, value) }
+  }
+  return inclusive === true
+    ? { ...rule, max: Math.min(rule.max, value) }
+    : { ...rule, below: Math.min(rule.below, value) }
+}
+
+function withFormat(rule: NumberRule, format: unknown): NumberRule | string {
+  const known = FORMATS[String(format)]
+  if (known === undefined) return `format ${String(format)}`
+  return {
+    ...rule,
+    isInteger: rule.isInteger || known.isInteger === true,
+    min: Math.max(rule.min, known.min ?? -Infinity),
+    max: Math.min(rule.max, known.max ?? Infinity),
+  }
+}
+
+function oneOf(values: readonly unknown[]): Scalar | Opaque {
+  const texts = values.filter((value) => typeof value === 'string')
+  const numbers = values.filter((value) => typeof value === 'number')
+  const booleans = values.filter((value) => typeof value === 'boolean')
+  const isNullable = values.includes(null)
+  const known = texts.length + numbers.length + booleans.length
+  if (known + values.filter((value) => value === null).length < values.length) {
+    return opaque('a literal that JSON does not have')
+  }
+  return {
+    kind: 'scalar',
+    text: texts.length === 0 ? null : { ...ANY_TEXT, oneOf: texts },
+    number: numbers.length === 0 ? null : { ...ANY_NUMBER, oneOf: numbers },
+    booleans,
+    isNullable,
+  }
+}
+
+function objectOf(part: ZodPart, within: readonly ZodPart[]): PlainObject | Opaque {
+  if (within.includes(part)) return opaque('it holds itself')
+  const shape = insideOf(part).def['shape'] as Readonly<Record<string, ZodPart>>
+  if (Object.getOwnPropertySymbols(shape).length > 0) return opaque('a field named by a symbol')
+  const fields = Object.entries(shape).map(([name, of]) => fieldOf(name, of, [...within, part]))
+  for (const { name, isOptional, value } of fields) {
+    // Every object has these without being given them.
+    if (name in {}) return opaque(`a field named ${name}`)
+    if (!isBare(name)) return opaque('a field whose name JSON escapes')
+    if (value.kind === 'opaque' && !isOptional) return opaque(`${name}: ${value.why}`)
+  }
+  return { kind: 'object', fields, isNullable: false }
+}
+
+function unionOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
+  const { discriminator, options: parts } = insideOf(part).def
+  if (typeof discriminator !== 'string') return opaque('a union without a discriminator')
+  const options: PlainObject[] = []
+  const told = new Set<unknown>()
+  for (const option of parts as readonly ZodPart[]) {
+    const { value, isOptional } = fieldOf('', option, within)
+    if (value.kind === 'opaque') return value
+    if (value.kind !== 'object' || value.isNullable || isOptional)
+      return opaque('a union of others')
+    const tags = tagsOf(value, discriminator)
+    // The library refuses all records where two options claim the same.
+    if (tags === null || tags.some((tag) => told.has(tag))) return opaque('an ambiguous union')
+    for (const tag of tags) told.add(tag)
+    options.push(value)
+  }
+  return { kind: 'union', options, isNullable: false }
+}
+
+/** The values of the field that tells an option; `null`: they are not known one by one. */
+function tagsOf(option: PlainObject, discriminator: string): readonly unknown[] | null {
+  const field = option.fields.find(({ name }) => name === discriminator)
+  if (field === undefined || field.isOptional || field.value.kind !== 'scalar') return null
+  const { text, number, booleans, isNullable } = field.value
+  if (text?.oneOf === null || number?.oneOf === null) return null
+  const tags = [...(text?.oneOf ?? []), ...(number?.oneOf ?? []), ...booleans]
+  return isNullable ? [...tags, null] : tags
+}

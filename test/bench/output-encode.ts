@@ -1,0 +1,142 @@
+import { Command } from 'commander'
+import type { Arrivals } from '../../src/engine/events.ts'
+import type { RawRecord } from '../../src/formats/json/event-decoder.ts'
+import { JsonFormat } from '../../src/formats/json/json-format.ts'
+import { knownEvent } from '../../src/formats/json/known-event.ts'
+import { knownScored } from '../../src/formats/json/known-values.ts'
+import { encodeOutput } from '../../src/formats/json/output.ts'
+import { compileEncoder, type OutputEncoder } from '../../src/formats/json/output-encoder.ts'
+import type { ScoredRows } from '../../src/formats/json/scored-rows.ts'
+import { ByteRoom } from '../../src/kernel/byte-room.ts'
+import { ScoreReader } from '../../src/runtime/score-reader.ts'
+import { shortestFloat32 } from '../../src/scoring/shortest-float32.ts'
+import type { ScoreStep } from '../../src/topology/definition.ts'
+import { readFunction } from '../../src/topology/function-reading.ts'
+import { Payment } from '../../topologies/payment.ts'
+import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
+import { figure, machine } from './figures.ts'
+import { mulberry32, paymentLines } from './payments.ts'
+import w1 from './topologies/w1.ts'
+
+// W1's output as bytes: from columns, and from an object made for each as JSON.stringify writes it. One JSON line on stdout.
+//   npx tsx test/bench/output-encode.ts [--outputs 20000] [--rounds 20]
+
+const LABEL = 'card-gbdt@1'
+const PASSES = 7
+
+type Event = Record<'paymentId' | 'cardId' | 'paidAt', string | number>
+
+/** The same scored payments twice. */
+interface Input {
+  readonly count: number
+  readonly rows: ScoredRows
+  readonly arrivals: Arrivals
+}
+
+/** Payments of the stream that are not malformed, with scores as the model's are: most of them small. */
+function input(count: number): Input {
+  const values: Buffer[] = []
+  for (const line of paymentLines(2 * count, 1)) {
+    const value = line.slice(line.indexOf('\t') + 1)
+    if (values.length < count && isPayment(value)) values.push(Buffer.from(value))
+  }
+  const records = values.map((value) => ({ key: value, value }))
+  const events = format.events(count, (index) => records[index] as RawRecord)
+  for (const record of records) format.decode(record, events)
+  const features = new Float32Array(count * cardGbdt.features.length)
+  const random = mulberry32(1)
+  const bell = () => random() + random() + random() - 1.5
+  const scores = Float64Array.from({ length: count }, () => {
+    return shortestFloat32(Math.fround(1 / (1 + Math.exp(5 - 3 * bell()))))
+  })
+  const indices = values.map((_, i) => i)
+  const made = values.map((value) => JSON.parse(String(value)) as Event)
+  return {
+    count,
+    rows: { events, indices, scores: [scores], features },
+    arrivals: { indices, events: made, rows: features } as unknown as Arrivals,
+  }
+}
+
+function isPayment(value: string): boolean {
+  try {
+    return Payment.safeParse(JSON.parse(value)).success
+  } catch {
+    return false
+  }
+}
+
+function encoderOfW1(): OutputEncoder {
+  const [features] = w1.then
+  const [score] = features?.op === 'features' ? features.then : []
+  const [map] = score?.op === 'score' ? score.then : []
+  const reading = map?.op === 'map' ? readFunction(map.to) : { why: 'W1 has no map' }
+  if ('why' in reading) throw new Error(reading.why)
+  const scored = knownScored(knownEvent(format.forms), cardGbdt, LABEL)
+  const { encoder, reason } = compileEncoder(reading.expression, scored)
+  if (encoder === null) throw new Error(reason)
+  return encoder
+}
+
+const format = new JsonFormat(w1)
+const room = new ByteRoom()
+const encoder = encoderOfW1()
+const reader = new ScoreReader({ model: cardGbdt } as unknown as ScoreStep, LABEL)
+const NONE: ReadonlySet<number> = new Set()
+
+function fromColumns({ count, rows }: Input): number {
+  room.clear()
+  for (let i = 0; i < count; i++) encoder.append(i, rows, room)
+  return room.used
+}
+
+function fromObjects({ count, rows, arrivals }: Input): number {
+  const scores = { columns: rows.scores, failed: NONE }
+  let bytes = 0
+  for (let i = 0; i < count; i++) {
+    const s = reader.read(i, arrivals, scores)
+    const { paymentId, cardId, paidAt } = s.event as Event
+    const probability = s.score['probability']
+    bytes += encodeOutput({ paymentId, cardId, paidAt, probability, model: s.model }).length
+  }
+  return bytes
+}
+
+/** CPU time of the process, µs, for one output. */
+function microsOf(work: (given: Input) => number, given: Input, rounds: number): number {
+  const started = process.cpuUsage()
+  for (let round = 0; round < rounds; round++) work(given)
+  const { user, system } = process.cpuUsage(started)
+  return (user + system) / (rounds * given.count)
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
+}
+
+const command = new Command('output-encode.ts')
+  .option('--outputs <n>', 'different ones', Number, 20_000)
+  .option('--rounds <n>', 'in each of 7 passes', Number, 20)
+  .parse()
+const { outputs, rounds } = command.opts<{ outputs: number; rounds: number }>()
+const given = input(outputs)
+const bytes = fromColumns(given)
+if (bytes !== fromObjects(given)) throw new Error('the two ways do not write the same')
+const columns: number[] = []
+const objects: number[] = []
+for (let pass = 0; pass < PASSES; pass++) {
+  columns.push(microsOf(fromColumns, given, rounds))
+  objects.push(microsOf(fromObjects, given, rounds))
+}
+console.log(
+  JSON.stringify({
+    outputs,
+    bytesPerOutput: figure(bytes / outputs, 1),
+    cpuMicrosPerOutput: {
+      columns: figure(median(columns), 3),
+      objects: figure(median(objects), 3),
+    },
+    timesFaster: figure(median(objects) / median(columns), 1),
+    machine: machine(),
+  }),
+)

@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'vitest'
+import { mulberry32 } from '../../bench/payments.ts'
+import { BothWays } from './both-ways.ts'
+import { KINDS, mutated, produced } from './records.ts'
+
+const RECORDS = 35_000
+
+describe.each(KINDS)('$name', { timeout: 30_000 }, (kind) => {
+  test('is scanned only as the parser and the schema take it, to the bit', () => {
+    const random = mulberry32(11)
+    const ways = new BothWays(kind)
+    let scanned = 0
+    const different: string[] = []
+    for (let n = 0; n < RECORDS; n++) {
+      const record = mutated(produced(kind, random), random)
+      const { isScanned, difference } = ways.answers(record, random)
+      if (difference !== null) different.push(`${record.toString('latin1')}: ${difference}`)
+      if (isScanned) scanned++
+    }
+    expect(different).toEqual([])
+    // Else the two would agree on little.
+    expect(scanned).toBeGreaterThan(RECORDS / 20)
+  })
+
+  test('is scanned when it is an event, unless it has what is left to the schema', () => {
+    const random = mulberry32(12)
+    const ways = new BothWays(kind)
+    let [events, scanned] = [0, 0]
+    for (let n = 0; n < 3_000; n++) {
+      const record = produced(kind, random)
+      if (ways.event(record) === null) continue
+      events++
+      if (ways.answers(record, random).isScanned) scanned++
+    }
+    expect(scanned / events).toBeGreaterThan(kind.share)
+  })
+})

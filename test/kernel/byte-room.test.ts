@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest'
+import { ByteRoom, Constant } from '../../src/kernel/byte-room.ts'
+import { Memory } from '../../src/kernel/memory.ts'
+
+const RUN = Buffer.from('0123456789'.repeat(100))
+const MEMORY = new Memory(new Uint8Array(RUN).buffer)
+
+it('keeps what was written when it grows', () => {
+  const room = new ByteRoom()
+  const wanted: Buffer[] = []
+  for (let length = 0; length < 600; length++) {
+    const run = RUN.subarray(length % 7, (length % 7) + length)
+    room.constant(new Constant(run.toString()))
+    room.byte(0x2c)
+    room.copy(MEMORY, length % 7, (length % 7) + length)
+    wanted.push(run, Buffer.from(','), run)
+  }
+  expect(room.bytes.toString('latin1', 0, room.used)).toBe(Buffer.concat(wanted).toString('latin1'))
+})
+
+it('has room for as much as is asked for, however much that is', () => {
+  const room = new ByteRoom()
+  room.byte(0x5b)
+  room.reserve(1_000_000)
+  expect(room.bytes.length - room.used).toBeGreaterThanOrEqual(1_000_000)
+  expect(room.bytes[0]).toBe(0x5b)
+})
+
+it('is written again from the front, in the same memory', () => {
+  const room = new ByteRoom()
+  room.copy(MEMORY, 0, 1_000)
+  const { bytes } = room
+  room.clear()
+  room.constant(new Constant('{}'))
+  expect(room.bytes).toBe(bytes)
+  expect(room.bytes.toString('latin1', 0, room.used)).toBe('{}')
+})

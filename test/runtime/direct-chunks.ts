@@ -1,0 +1,163 @@
+import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
+import { expect } from 'vitest'
+import { z } from 'zod'
+import { JsonFormat } from '../../src/formats/json/json-format.ts'
+import { atOnce, Slices } from '../../src/kernel/slices.ts'
+import type { Header, LogRecord, NewRecord } from '../../src/records/port.ts'
+import { WrittenRecord } from '../../src/records/written-record.ts'
+import { type DirectSink, directSinks } from '../../src/runtime/direct-outputs.ts'
+import { EventIntake } from '../../src/runtime/intake.ts'
+import { followScores, type Produced } from '../../src/runtime/outputs.ts'
+import { ScoreReader } from '../../src/runtime/score-reader.ts'
+import { limitsOf, type TopicLimits } from '../../src/runtime/topic-limits.ts'
+import { type Definition, type ScoreStep, stepsOf } from '../../src/topology/definition.ts'
+import type { Scored, SinkOrSinks, Stream } from '../../src/topology/stream.ts'
+import { START_MS } from './support.ts'
+
+// Scored chunks whose outputs are made both ways: written straight from columns, and by calling what is behind the model.
+
+const LABEL = 'card@1'
+export const FEATURES = ['amount', 'count'] as const
+const UNCUT = new Slices(() => 0)
+
+const model = onnxModel({
+  name: 'card',
+  version: '1',
+  file: new URL('file:///card.onnx'),
+  sha256: '00',
+  input: 'x',
+  features: FEATURES,
+  outputs: { p: { tensor: 'p', column: 0 }, risk: { tensor: 'r', columns: ['low', 'high'] } },
+})
+/** Numbers that come out of it. */
+export const SCORES = 3
+
+export const Base = z.object({ id: z.string(), at: z.number(), amount: z.number() })
+export const Event = Base.extend({
+  note: z.string().optional(),
+  shop: z.string().nullable(),
+  isPaid: z.boolean().optional(),
+  card: z.object({ country: z.string(), tier: z.literal([1, 2]).optional() }),
+  bank: z.object({ name: z.string() }).optional(),
+})
+export type Event = z.infer<typeof Event>
+export type Scores = Stream<Scored<Event, (typeof FEATURES)[number], typeof model.outputs>>
+
+/** What follows the model of a topology. */
+export function scoring(
+  schema: z.ZodType<Event>,
+  then: (scores: Scores) => SinkOrSinks,
+): Definition {
+  return defineTopology('t', (t) =>
+    then(
+      t
+        .source('events', {
+          schema,
+          key: (e) => e.id,
+          eventTimeMs: (e) => e.at,
+          watermark: { lag: seconds(1) },
+          onLate: 'score',
+        })
+        .features((f) => {
+          const all = f.events({ amount: (e) => e.amount })
+          return { amount: all.value('amount'), count: all.rolling(minutes(1)).count() }
+        })
+        .score(model),
+    ),
+  )
+}
+
+function stepOf({ then }: Definition): ScoreStep {
+  return [...stepsOf(then)].find((step) => step.op === 'score') as ScoreStep
+}
+
+export function sinksOf(definition: Definition): readonly DirectSink[] | null {
+  const { forms } = new JsonFormat(definition)
+  return directSinks(stepOf(definition), { forms, label: LABEL })
+}
+
+/** A chunk that has been scored. */
+export interface Chunk {
+  readonly records: readonly LogRecord[]
+  /** Of the events that have reached the model, in order. @default all */
+  readonly indices?: readonly number[]
+  /** Of these: by column, and by row. */
+  readonly scores: readonly Float64Array[]
+  readonly rows: Float32Array
+  readonly failed?: ReadonlySet<number>
+  readonly late?: ReadonlySet<number>
+  readonly headers?: readonly Header[]
+  readonly topic?: string
+  readonly limits?: TopicLimits
+}
+
+/** What comes of a chunk: directly where that can be, and by calling what is behind the model with objects. */
+export function bothWays(
+  definition: Definition,
+  chunk: Chunk,
+): { direct: Produced; followed: Produced } {
+  const { records, scores, rows, failed = new Set(), late = new Set() } = chunk
+  const step = stepOf(definition)
+  const format = new JsonFormat(definition)
+  const keyed = records.map((record) => withKey(record, Buffer.from('k')))
+  const { batch } = atOnce(new EventIntake(definition.source, format).take(keyed, UNCUT))
+  expect(batch.count).toBe(records.length)
+  const indices = chunk.indices ?? records.map((_, i) => i)
+  const arrivals = { step, indices, windows: null, events: batch.events, late, rows }
+  const reader = new ScoreReader(step, LABEL)
+  const place = {
+    source: { topic: chunk.topic ?? 'events', partition: 3 },
+    nextOffset: 0,
+    present: { earliestMs: START_MS, latestMs: START_MS },
+    headers: chunk.headers ?? [],
+    topicLimits: () => chunk.limits ?? limitsOf(undefined),
+  }
+  const by = (sinks: readonly DirectSink[] | null) =>
+    followScores(
+      step,
+      { arrivals, scores: { columns: scores, failed }, reader, sinks },
+      { records, place },
+    )
+  const sinks = sinksOf(definition)
+  expect(sinks).not.toBeNull()
+  return { direct: by(sinks), followed: by(null) }
+}
+
+function withKey({ offset, timestampMs, value, headers }: LogRecord, key: Buffer | null) {
+  return { offset, timestampMs, key, value, headers }
+}
+
+/** All that is told of what came of a chunk. */
+export function told({ outputs, faults, reached }: Produced): unknown {
+  return {
+    records: outputs.records.map(partsOf),
+    causes: outputs.causes,
+    faults: faults.map(({ record, step, error }) => [
+      ...[record.offset, step, error.code, error.message],
+    ]),
+    reached,
+  }
+}
+
+function partsOf({ topic, partition, key, value, timestampMs, headers }: NewRecord): NewRecord {
+  return { topic, partition, key, value, timestampMs, headers }
+}
+
+export function areWritten({ outputs }: Produced): boolean {
+  return outputs.records.every((record) => record instanceof WrittenRecord)
+}
+
+export function recordOf(event: object, offset: number, more: Partial<LogRecord> = {}): LogRecord {
+  const [key, value] = [Buffer.from('k'), Buffer.from(JSON.stringify(event))]
+  return { offset, timestampMs: START_MS, key, value, headers: [], ...more }
+}
+
+export function eventOf(more: Partial<Event> = {}): Event {
+  return { id: 'e-1', at: START_MS, amount: 1.5, shop: null, card: { country: 'CH' }, ...more }
+}
+
+/** Each row's scores are these. */
+export function scored(records: readonly LogRecord[], scores = [0.25, 0.5, 0.75]): Chunk {
+  const columns = scores.map((score) => new Float64Array(records.length).fill(score))
+  return { records, scores: columns, rows: new Float32Array(records.length * FEATURES.length) }
+}

@@ -1,0 +1,360 @@
+import { isDeepStrictEqual } from 'node:util'
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
+import type { LogRecord } from '../../src/records/port.ts'
+import { WrittenRecord } from '../../src/records/written-record.ts'
+import type { Produced } from '../../src/runtime/outputs.ts'
+import { chunkHeaders } from '../../src/runtime/provenance.ts'
+import { limitsOf } from '../../src/runtime/topic-limits.ts'
+import type { Definition } from '../../src/topology/definition.ts'
+import { PLAIN } from '../records/codec/support.ts'
+import { writtenBytes } from '../support/batch-bytes.ts'
+import {
+  areWritten,
+  Base,
+  bothWays,
+  type Chunk,
+  Event,
+  eventOf,
+  FEATURES,
+  recordOf,
+  SCORES,
+  type Scores,
+  scored,
+  scoring,
+  sinksOf,
+  told,
+} from './direct-chunks.ts'
+import { START_MS } from './support.ts'
+
+const oneSink = scoring(Event, (scores) =>
+  scores
+    .map((s) => ({ id: s.event.id, at: s.event.at, p: s.score.p, model: s.model }))
+    .sink('scores'),
+)
+
+const twoSinks = scoring(Event, (scores) => [
+  scores
+    .map((s) => ({
+      note: s.event.note,
+      shop: s.event.shop,
+      isPaid: s.event.isPaid,
+      'wo "é"': s.event.card.country,
+      tier: { of: s.event.card.tier, isFirst: s.event.card.tier === 1 },
+      amount: s.event.amount,
+    }))
+    .sink('first'),
+  scores
+    .map((s) => ({ all: s.features, risk: s.score.risk, isAway: s.event.shop === null, v: -1 }))
+    .sink('second'),
+])
+
+const text = fc.oneof(
+  {
+    weight: 9,
+    arbitrary: fc.string({ maxLength: 90 }).map((each) => each.replace(/["\\]/g, '.')),
+  },
+  fc.string({ unit: 'grapheme', maxLength: 40 }),
+  fc.constantFrom('', 'Zürich', '✈😀', '\u2028\u007f', '"', '\\', '\n', '\0', 'c-000417'),
+)
+const number = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.integer(),
+  fc.constantFrom(0, -0, 1e21, 5e-324, 0.1),
+)
+const event = fc.record(
+  {
+    id: text.filter((id) => id !== ''),
+    at: fc.nat(1e6).map((ms) => START_MS + ms),
+    amount: number,
+    note: text,
+    shop: fc.option(text),
+    isPaid: fc.boolean(),
+    card: fc.record({ country: text, tier: fc.constantFrom(1, 2) }, { requiredKeys: ['country'] }),
+    bank: fc.record({ name: text }),
+    extra: fc.jsonValue({ maxDepth: 1 }),
+  },
+  { requiredKeys: ['id', 'at', 'amount', 'shop', 'card'] },
+)
+const buffer = (maxLength: number) =>
+  fc.uint8Array({ maxLength }).map((bytes) => Buffer.from(bytes))
+const record = fc
+  .record({
+    of: event,
+    key: fc.option(buffer(80)),
+    offset: fc.oneof(fc.maxSafeNat(), fc.nat(1_000), fc.constant(Number.MAX_SAFE_INTEGER)),
+    timestampMs: fc.oneof(
+      { weight: 9, arbitrary: fc.nat(100_000).map((ms) => START_MS + ms) },
+      fc.constant(-1),
+      fc.maxSafeNat(),
+    ),
+  })
+  .map(({ of, offset, key, timestampMs }) => recordOf(of, offset, { key, timestampMs }))
+const header = fc.record(
+  { name: fc.string({ unit: 'grapheme', maxLength: 70 }), value: buffer(70) },
+  { noNullPrototype: true },
+)
+
+const chunk: fc.Arbitrary<Chunk> = fc
+  .array(record, { minLength: 1, maxLength: 6 })
+  .chain((records) =>
+    fc.record({
+      records: fc.constant(records),
+      indices: fc.subarray(records.map((_, i) => i)),
+      scores: fc.tuple(
+        ...Array.from({ length: SCORES }, () =>
+          fc
+            .array(
+              fc.oneof(
+                { weight: 20, arbitrary: number },
+                fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY),
+              ),
+              { minLength: records.length, maxLength: records.length },
+            )
+            .map((column) => Float64Array.from(column)),
+        ),
+      ),
+      rows: fc
+        .array(fc.float(), { minLength: 12, maxLength: 12 })
+        .map((rows) => Float32Array.from(rows.slice(0, records.length * FEATURES.length))),
+      failed: fc.array(fc.nat(40), { maxLength: 2 }).map((rows) => new Set(rows)),
+      late: fc.array(fc.nat(5), { maxLength: 3 }).map((rows) => new Set(rows)),
+      headers: fc.array(header, { maxLength: 3 }),
+      topic: fc.nat(199).map((length) => 'e'.repeat(length + 1)),
+      limits: fc.constantFrom(limitsOf(undefined), {
+        maxBytes: 500,
+        beforeMs: Number.POSITIVE_INFINITY,
+        afterMs: 1e12,
+      }),
+    }),
+  )
+
+/** As a broker gets them. */
+function batchOf({ outputs }: Produced): Buffer {
+  const batches = new BatchEncoder().encode(outputs.records, PLAIN)
+  return Buffer.concat(batches.map(({ bytes }) => bytes))
+}
+
+describe('outputs that are written directly', () => {
+  test.each([
+    ['one sink', oneSink],
+    ['two sinks', twoSinks],
+  ])('are those of %s that are made of objects, and so is what is set aside', (_, definition) => {
+    let written = 0
+    const count = ({ outputs }: Produced) =>
+      outputs.records.filter((made) => made instanceof WrittenRecord).length
+    fc.assert(
+      fc.property(chunk, (given) => {
+        const { direct, followed } = bothWays(definition, given)
+        expect(count(followed)).toBe(0)
+        written += count(direct)
+        expect(batchOf(direct).equals(batchOf(followed))).toBe(true)
+        if (isDeepStrictEqual(told(direct), told(followed))) return
+        expect(told(direct)).toEqual(told(followed))
+      }),
+      { seed: 7, numRuns: 400 },
+    )
+    expect(written).toBeGreaterThan(200)
+  })
+
+  test.each([3, 62, 63, 64, 65, 8_190, 8_191, 8_192, 8_193, 70_000, 2 ** 20 - 300])(
+    'stand beside one another where a value has %d bytes',
+    (bytes) => {
+      const definition = scoring(Event, (scores) => scores.map((s) => s.event.id).sink('scores'))
+      const ids = ['a', 'b'.repeat(bytes - 2), 'c'].map((id) => eventOf({ id }))
+      const { direct, followed } = bothWays(definition, {
+        ...scored(ids.map((of, i) => recordOf(of, i))),
+        limits: { ...limitsOf(undefined), maxBytes: 2 ** 21 },
+        headers: chunkHeaders('0123456789ab', START_MS, true),
+      })
+      expect(areWritten(direct)).toBe(true)
+      expect(direct.outputs.records.map(({ value }) => value?.length)).toEqual([3, bytes, 3])
+      expect(isDeepStrictEqual(told(direct), told(followed))).toBe(true)
+    },
+  )
+
+  test('have an id of any length', () => {
+    for (let length = 1; length < 200; length++) {
+      const records = [0, 9, 10 ** 9, 2 ** 53 - 1].map((offset) => recordOf(eventOf(), offset))
+      const given = { ...scored(records), topic: 'e'.repeat(length), late: new Set([1, 3]) }
+      const { direct, followed } = bothWays(oneSink, given)
+      expect(areWritten(direct)).toBe(true)
+      expect(isDeepStrictEqual(told(direct), told(followed))).toBe(true)
+    }
+  })
+
+  test('of a late event say so, behind all other headers', () => {
+    const records = [0, 1].map((offset) => recordOf(eventOf(), offset))
+    const headers = chunkHeaders('0123456789ab', START_MS)
+    const { direct } = bothWays(oneSink, { ...scored(records), late: new Set([1]), headers })
+    expect(areWritten(direct)).toBe(true)
+    const names = direct.outputs.records.map((made) => made.headers.map(({ name }) => name))
+    const all = ['tidemark-id', 'tidemark-by', 'tidemark-scored-at']
+    expect(names).toEqual([all, [...all, 'tidemark-late']])
+  })
+
+  test('have no key where their record has none', () => {
+    const records = [null, Buffer.alloc(0), Buffer.from('k')].map((key, i) =>
+      recordOf(eventOf(), i, { key }),
+    )
+    const { direct } = bothWays(oneSink, scored(records))
+    expect(areWritten(direct)).toBe(true)
+    expect(direct.outputs.records.map(({ key }) => key)).toEqual(records.map(({ key }) => key))
+  })
+
+  test('lack the fields that their event lacks', () => {
+    const { direct } = bothWays(twoSinks, scored([recordOf(eventOf(), 0)]))
+    expect(areWritten(direct)).toBe(true)
+    expect(String(direct.outputs.records[0]?.value)).toBe(
+      '{"shop":null,"wo \\"é\\"":"CH","tier":{"isFirst":false},"amount":1.5}',
+    )
+  })
+})
+
+describe('an event is set aside alone, at the step where it failed', () => {
+  const records = [0, 1, 2].map((offset) => recordOf(eventOf(), offset))
+  /** Both ways. */
+  function faultsOf(given: Chunk): unknown[] {
+    const { direct, followed } = bothWays(twoSinks, given)
+    expect(areWritten(direct)).toBe(true)
+    expect(told(direct)).toEqual(told(followed))
+    // Either both sinks get something of an event, or neither does.
+    const left = records.length - direct.faults.length
+    expect(direct.outputs.records.map(({ topic }) => topic)).toEqual(
+      Array.from({ length: left }, () => ['first', 'second']).flat(),
+    )
+    return direct.faults.map(({ record: { offset }, step, error }) => [offset, step, error.code])
+  }
+
+  test('whose score is not finite', () => {
+    const given = scored(records)
+    for (const column of given.scores.slice(1)) column[1] = Number.NaN
+    expect(faultsOf(given)).toEqual([[1, 'card', 'SCORE_NOT_FINITE']])
+  })
+
+  test('on whose features the model fails', () => {
+    expect(faultsOf({ ...scored(records), failed: new Set([0]) })).toEqual([
+      [0, 'card', 'SCORE_FAILED'],
+    ])
+  })
+
+  test('whose output is too large', () => {
+    const large = recordOf(eventOf({ note: 'x'.repeat(500) }), 1)
+    const [first, , last] = records as [LogRecord, LogRecord, LogRecord]
+    const limits = { ...limitsOf(undefined), maxBytes: 400 }
+    expect(faultsOf({ ...scored([first, large, last]), limits })).toEqual([
+      [1, 'first', 'OUTPUT_TOO_LARGE'],
+    ])
+  })
+
+  test('whose second output is too large', () => {
+    const given = scored(records)
+    for (const column of given.scores) column[2] = -1.2345678901234567e-100
+    const sizes = bothWays(twoSinks, given).followed.outputs.records.map(writtenBytes)
+    const largest = Math.max(...sizes)
+    expect(sizes.indexOf(largest)).toBe(sizes.length - 1)
+    const limits = { ...limitsOf(undefined), maxBytes: largest - 1 }
+    expect(faultsOf({ ...given, limits })).toEqual([[2, 'second', 'OUTPUT_TOO_LARGE']])
+  })
+
+  test('whose timestamp the topic does not take', () => {
+    const late = recordOf(eventOf(), 1, { timestampMs: START_MS - 3_600_000 })
+    const [first, , last] = records as [LogRecord, LogRecord, LogRecord]
+    const limits = { ...limitsOf(undefined), beforeMs: 60_000 }
+    expect(faultsOf({ ...scored([first, late, last]), limits })).toEqual([
+      [1, 'first', 'OUTPUT_TIMESTAMP'],
+    ])
+  })
+})
+
+describe('what is behind a model', () => {
+  const Turn = z.discriminatedUnion('kind', [
+    Base.extend({ kind: z.literal('said'), by: z.string() }),
+    Base.extend({ kind: z.literal('done'), by: z.object({ name: z.string() }) }),
+    Base.extend({ kind: z.literal('seen'), from: z.object({ name: z.string() }) }),
+  ])
+  type Seen = { from: { name: string } }
+  const plain = (scores: Scores) => scores.map((s) => ({ id: s.event.id })).sink('plain')
+
+  test('is written directly, sink by sink, where it merely picks', () => {
+    expect(sinksOf(twoSinks)?.map(({ step }) => step.topic)).toEqual(['first', 'second'])
+    expect(sinksOf(scoring(Event, plain))?.map(({ step }) => step.topic)).toEqual(['plain'])
+  })
+
+  test.each<[string, Definition]>([
+    [
+      'a sink has a key of its own',
+      scoring(Event, (scores) =>
+        scores.map((s) => ({ id: s.event.id })).sink('scores', { key: (of) => of.id }),
+      ),
+    ],
+    ['a sink takes the score as it is', scoring(Event, (scores) => scores.sink('scores'))],
+    [
+      'a map is called',
+      scoring(Event, (scores) => scores.map((s) => ({ n: s.score.p * 2 })).sink('scores')),
+    ],
+    [
+      'one map of two is called',
+      scoring(Event, (scores) => [
+        plain(scores),
+        scores.map((s) => ({ note: s.event.note ?? '' })).sink('scores'),
+      ]),
+    ],
+    [
+      'there is a condition',
+      scoring(Event, (scores) => plain(scores.where((s) => s.event.shop === null))),
+    ],
+    [
+      'there is a second map',
+      scoring(Event, (scores) =>
+        scores
+          .map((s) => ({ id: s.event.id }))
+          .map((of) => of.id)
+          .sink('scores'),
+      ),
+    ],
+    [
+      'a map has two sinks',
+      scoring(Event, (scores) => {
+        const ids = scores.map((s) => ({ id: s.event.id }))
+        return [ids.sink('a'), ids.sink('b')]
+      }),
+    ],
+    [
+      'an output holds the event as a whole',
+      scoring(Event, (scores) => scores.map((s) => ({ of: s.event, p: s.score.p })).sink('scores')),
+    ],
+    [
+      'an output may be undefined',
+      scoring(Event, (scores) => scores.map((s) => s.event.note).sink('scores')),
+    ],
+    [
+      'a pick may throw',
+      scoring(Event, (scores) =>
+        scores.map((s) => ({ bank: (s.event.bank as { name: string }).name })).sink('scores'),
+      ),
+    ],
+    [
+      'a pick throws of events that have no such object',
+      scoring(Turn as unknown as typeof Event, (scores) =>
+        scores.map((s) => ({ from: (s.event as unknown as Seen).from.name })).sink('scores'),
+      ),
+    ],
+    [
+      'a field is an object in some events',
+      scoring(Turn as unknown as typeof Event, (scores) =>
+        scores.map((s) => ({ by: (s.event as Event & { by?: unknown }).by })).sink('scores'),
+      ),
+    ],
+    [
+      'the schema may change what is picked',
+      scoring(Event.extend({ id: z.string().trim() }), (scores) =>
+        scores.map((s) => ({ id: s.event.id })).sink('scores'),
+      ),
+    ],
+  ])('is called where %s', (_, definition) => {
+    expect(sinksOf(definition)).toBeNull()
+  })
+})
