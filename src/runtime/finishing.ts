@@ -20,6 +20,9 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 
 // From what the engine gave to what is written: scores, outputs, dead letters, and what is told of them.
 
+/** So many dead letters are made before others may have their turn: each takes as long as several outputs. */
+const UNASKED = 64
+
 /** Events that reached a model or a sink, with the model's answer. */
 export interface ScoredArrivals {
   readonly arrivals: Arrivals
@@ -83,8 +86,12 @@ export class Finishing {
     this.#scoring.stop()
   }
 
-  /** @param end `null`: more of the chunk is to come */
-  finish(begun: Finishable, scored: readonly ScoredArrivals[], end: ChunkEnd | null): Piece {
+  /** Yields where others may have their turn. @param end `null`: more of the chunk is to come */
+  *finish(
+    begun: Finishable,
+    scored: readonly ScoredArrivals[],
+    end: ChunkEnd | null,
+  ): Generator<void, Piece> {
     const { intake, chunk, isWarming } = begun
     const { nextOffset } = chunk
     const { clock, topicLimits } = this.#around
@@ -104,7 +111,11 @@ export class Finishing {
       ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
       ...produced.flatMap((p) => p.faults),
     ])
-    const deadLetters = faults.map((fault) => this.#setAside(fault, present))
+    const deadLetters: NewRecord[] = []
+    for (const fault of faults) {
+      if (deadLetters.length % UNASKED === UNASKED - 1) yield
+      deadLetters.push(this.#setAside(fault, present))
+    }
     if (end !== null) this.#tell(begun, faults, end)
     return {
       outputs: inLogOrder(produced.map((p) => p.outputs)),

@@ -243,9 +243,12 @@ export class Task {
     const { entry } = begun
     if (entry === null) return
     const scored = Promise.all(arrivals.map((a) => this.#finishing.score(a)))
-    this.#last = this.#finishAfter(this.#last, scored, (arrived) => {
-      entry.add(this.#finishing.finish(begun, arrived, end))
+    this.#last = this.#finishAfter(this.#last, scored, async (arrived) => {
+      const piece = await this.#inSlices(this.#finishing.finish(begun, arrived, end))
+      if (piece === null) return
+      entry.add(piece)
       if (end !== null) entry.done(this.topology.definition.name, end.note)
+      this.#around.onFinished()
     })
     this.#last.catch((error) => this.#around.onFailed(error))
   }
@@ -253,13 +256,20 @@ export class Task {
   async #finishAfter(
     before: Promise<void>,
     scored: Promise<ScoredArrivals[]>,
-    finish: (arrived: readonly ScoredArrivals[]) => void,
+    finish: (arrived: readonly ScoredArrivals[]) => Promise<void>,
   ): Promise<void> {
     const [arrived] = await Promise.all([scored, before])
-    if (this.#around.slices.isOver) await this.#around.slices.turn()
-    if (this.#isOver) return
-    finish(arrived)
-    this.#around.onFinished()
+    await finish(arrived)
+  }
+
+  /** @returns `null`: the partition is lost, and the work was left */
+  async #inSlices<R>(work: Generator<void, R>): Promise<R | null> {
+    for (;;) {
+      if (this.#around.slices.isOver) await this.#around.slices.turn()
+      if (this.#isOver) return null
+      const step = work.next()
+      if (step.done === true) return step.value
+    }
   }
 
   /**
