@@ -82,5 +82,5 @@ describe.each<[string, { sizes?: Sizes; numRuns: number; groups: number }]>([
     // Else groups were never looked at.
     expect(grouped).toBeGreaterThan(groups)
     // Exact arithmetic of every aggregate takes its time.
-  }, 30_000)
+  })
 })
