@@ -111,11 +111,8 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a late output does not say so',
-    [
-      'runtime/outputs.ts',
-      'headers: isLate ? [ownHeader, ...headers, LATE_HEADER]',
-      'headers: isLate ? [ownHeader, ...headers]',
-    ],
+    // For the outputs made of events and for those made of columns.
+    ['runtime/outputs.ts', 'const isLate = late.has(index)', 'const isLate = false'],
     ['test/runtime/late.test.ts', 'the output of a late event that is scored says so'],
   ],
   [
