@@ -1,23 +1,24 @@
 import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../host/version.ts'
 import { refuseIfAny } from '../kernel/errors.ts'
-import { check } from './check.ts'
 import { takesSettings } from './config.ts'
-import { consume } from './consume.ts'
-import { demo } from './demo.ts'
-import { dev } from './dev.ts'
-import { graph } from './graph.ts'
-import { init } from './init.ts'
-import { model } from './model.ts'
 import { watchStdout } from './output.ts'
 import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'
-import { produce } from './produce.ts'
 import { repeatFaults, watchRepeats } from './repeats.ts'
-import { run } from './run.ts'
 import { watchWarnings } from './warnings.ts'
 
-/** In the order of the help page. A command adds itself and what it takes to the program. */
-const COMMANDS = [demo, dev, run, check, graph, produce, consume, init, model]
+/** In the order of the help page. Each says what it takes; only the one that is wanted is loaded. */
+const COMMANDS = {
+  demo: async () => (await import('./demo.ts')).demo,
+  dev: async () => (await import('./dev.ts')).dev,
+  run: async () => (await import('./run.ts')).run,
+  check: async () => (await import('./check.ts')).check,
+  graph: async () => (await import('./graph.ts')).graph,
+  produce: async () => (await import('./produce.ts')).produce,
+  consume: async () => (await import('./consume.ts')).consume,
+  init: async () => (await import('./init.ts')).init,
+  model: async () => (await import('./model.ts')).model,
+} satisfies Record<string, () => Promise<() => Command>>
 
 /** Runs one command line; sets the exit code and never throws. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -30,13 +31,16 @@ export async function main(args: readonly string[]): Promise<void> {
   process.stderr.on('error', () => {})
   watchWarnings()
   try {
-    await program().parseAsync(args, { from: 'user' })
+    await (await program(args)).parseAsync(args, { from: 'user' })
   } catch (thrown) {
     fail(thrown)
   }
 }
 
-function program(): Command {
+async function program([first = '']: readonly string[]): Promise<Command> {
+  const wanted = Object.entries(COMMANDS).filter(([name]) => name === first)
+  const loads = wanted.length > 0 ? wanted.map(([, load]) => load) : Object.values(COMMANDS)
+  const commands = await Promise.all(loads.map((load) => load()))
   const root = new Command('tidemark')
     .description('Event-time features and ONNX scoring on Kafka.')
     .version(packageVersion())
@@ -45,7 +49,7 @@ function program(): Command {
     .showHelpAfterError('(--help shows what there is)')
     .configureOutput({ outputError: (text, put) => put(colors.red(text)) })
     .exitOverride()
-  for (const command of COMMANDS) root.addCommand(inherit(root, command()))
+  for (const command of commands) root.addCommand(inherit(root, command()))
   return root
 }
 
