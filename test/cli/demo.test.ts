@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { readFlights } from '../../src/cli/demo/flights.ts'
 import { usageOf } from '../bench/process-usage.ts'
 import type { Ended } from '../services/tidemark.ts'
 import { PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
+import { ROOT } from '../support/paths.ts'
 
 const timeout = { timeout: PROCESS_TEST_MS }
 /** Colours are left out because there is no terminal, not because nobody wants them. */
@@ -72,11 +75,23 @@ async function firstPredictionMs(): Promise<number> {
   return Math.min(wallMs, cpuSeconds * 1_000)
 }
 
+/** What loading TypeScript takes of a core on which 3 s are meant, ms; a start mostly loads libraries. */
+const USUAL_LOADING_MS = 300
+
+/** The same here and now, ms. */
+async function loadingMs(): Promise<number> {
+  const script = `require('typescript'); const { user, system } = process.cpuUsage(); console.log((user + system) / 1_000)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: ROOT })
+  return Number(stdout)
+}
+
 test('the first prediction is there within 3 s', timeout, async () => {
-  // Two threads of one core get less done in the same time: where another test wants it, the best of a few starts tells.
+  // Two threads of one core get less done in the same time, and a shared machine less at some hours: what a start takes is held against
+  // what loading takes just then, and the best of a few tells.
   let fastestMs = Number.POSITIVE_INFINITY
   for (let i = 0; i < 4 && fastestMs >= 3_000; i++) {
-    fastestMs = Math.min(fastestMs, await firstPredictionMs())
+    const isSlowerBy = Math.max(1, (await loadingMs()) / USUAL_LOADING_MS)
+    fastestMs = Math.min(fastestMs, (await firstPredictionMs()) / isSlowerBy)
   }
   expect(fastestMs).toBeLessThan(3_000)
 })

@@ -24,7 +24,7 @@ describe.each([
   test.each([
     ['in order', true],
     ['out of order', false],
-  ])('%s', { timeout: 60_000 }, (_, inOrder) => {
+  ])('%s', (_, inOrder) => {
     const lengthMs = size * STEP_MS
     const windowed = new Windowed([lengthMs / 10, lengthMs])
     const answers: { got: number[]; expected: number[] }[] = []

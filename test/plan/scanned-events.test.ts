@@ -155,7 +155,7 @@ function filled(kind: Kind, format: JsonFormat, random: Random): Chunk {
   return chunk
 }
 
-describe.each([...KINDS, TURNS])('of $name', { timeout: 30_000 }, (kind) => {
+describe.each([...KINDS, TURNS])('of $name', (kind) => {
   const functions = functionsOf(kind)
   const format = formatOf(kind, functions)
 

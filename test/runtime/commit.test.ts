@@ -83,7 +83,6 @@ describe('a chunk that closes many windows', () => {
 
 describe('the pace of commits', () => {
   /** For tens of thousands of records, also on a machine that has other work. */
-  const TIMEOUT = { timeout: 30_000 }
 
   /** Two commits, one after the other, of which the second could be made at once. */
   async function twice(more: Partial<WorkerOptions>) {
@@ -108,7 +107,7 @@ describe('the pace of commits', () => {
   test.each([
     ['exactly-once', 250],
     ['at-least-once', 100],
-  ] as const)('grows with the load, %s up to %i ms', TIMEOUT, async (guarantee, longestMs) => {
+  ] as const)('grows with the load, %s up to %i ms', async (guarantee, longestMs) => {
     const { member, clock } = await joined(scorer(), { guarantee })
     const many = Array.from({ length: 26_000 }, (_, i) => record(i, { amount: i % 100 }))
     // Commits grow with what gets through.

@@ -184,8 +184,6 @@ describe('at least once', () => {
 
 test.each(['exactly-once', 'at-least-once'] as const)(
   '%s, whatever the sizes: each output is taken once, and an offset only with all before it',
-  // Hundreds of random histories, also on a machine that has other work.
-  { timeout: 30_000 },
   (guarantee) => {
     const sizes = fc.array(fc.nat({ max: 4 }), { maxLength: 6 })
     const chunks = fc.array(sizes, { minLength: 1, maxLength: 8 })

@@ -101,10 +101,7 @@ function spanOf(definition: Definition) {
 const restarts = fc.array(fc.boolean(), { minLength: 1, maxLength: 10 })
 const chunk = fc.integer({ min: 1, max: 20 })
 
-/** Hundreds of random histories, also on a machine that has other work. */
-const timeout = { timeout: 30_000 }
-
-test('rows over every window and aggregate are the same after any restarts', timeout, () => {
+test('rows over every window and aggregate are the same after any restarts', () => {
   const property = fc.property(featureRuns(150), chunk, restarts, (run, size, when) => {
     const { step, options, events } = run
     const definition = topologyAround(step, options)
@@ -125,45 +122,41 @@ test('where memory is bounded a restart reads only the last part of the log', ()
   expect(points.at(9_999_000).offset).toBeLessThanOrEqual(9_999 - 60)
 })
 
-test(
-  'closed windows, and rows over them, are the same after any restarts, each once',
-  timeout,
-  () => {
-    const options = fc.record({
-      lagMs: fc.constantFrom(0, 10_000),
-      graceMs: fc.constantFrom(0, 5_000, 60_000),
-      lengthMs: fc.constantFrom(1_000, 60_000),
-      features: fc.constantFrom<'rolling' | 'sinceLast' | null>('rolling', 'sinceLast', null),
-    })
-    const property = fc.property(
-      options.chain((o) => arrivals(o.lagMs, 150).map((events) => ({ ...o, events }))),
-      chunk,
-      restarts,
-      ({ lagMs, graceMs, lengthMs, features, events }, size, when) => {
-        const inner = topologyAround(minuteFeatures(features ?? 'rolling'), {
-          lagMs,
-          onLate: 'drop',
-        })
-        const sink = { op: 'sink', name: 'out', topic: 'out', key: null } as const
-        const tumbling: TumblingStep = {
-          op: 'tumbling',
-          name: 'tumbling',
-          lengthMs,
-          graceMs,
-          emit: 'final',
-          columns: { amount: (e) => (e as { amount: number }).amount },
-          aggregates: { sum: { of: 'sum', column: 'amount' }, n: { of: 'count' } },
-          then: features === null ? [sink] : inner.then,
-        }
-        const definition = { ...inner, then: [tumbling] }
-        const setting = { definition, lookup: () => new Map(), chunk: size }
-        const out = restarted(setting, events, when)
-        expect(out).toEqual(uninterrupted(setting, events))
-      },
-    )
-    fc.assert(property, { numRuns: 300 })
-  },
-)
+test('closed windows, and rows over them, are the same after any restarts, each once', () => {
+  const options = fc.record({
+    lagMs: fc.constantFrom(0, 10_000),
+    graceMs: fc.constantFrom(0, 5_000, 60_000),
+    lengthMs: fc.constantFrom(1_000, 60_000),
+    features: fc.constantFrom<'rolling' | 'sinceLast' | null>('rolling', 'sinceLast', null),
+  })
+  const property = fc.property(
+    options.chain((o) => arrivals(o.lagMs, 150).map((events) => ({ ...o, events }))),
+    chunk,
+    restarts,
+    ({ lagMs, graceMs, lengthMs, features, events }, size, when) => {
+      const inner = topologyAround(minuteFeatures(features ?? 'rolling'), {
+        lagMs,
+        onLate: 'drop',
+      })
+      const sink = { op: 'sink', name: 'out', topic: 'out', key: null } as const
+      const tumbling: TumblingStep = {
+        op: 'tumbling',
+        name: 'tumbling',
+        lengthMs,
+        graceMs,
+        emit: 'final',
+        columns: { amount: (e) => (e as { amount: number }).amount },
+        aggregates: { sum: { of: 'sum', column: 'amount' }, n: { of: 'count' } },
+        then: features === null ? [sink] : inner.then,
+      }
+      const definition = { ...inner, then: [tumbling] }
+      const setting = { definition, lookup: () => new Map(), chunk: size }
+      const out = restarted(setting, events, when)
+      expect(out).toEqual(uninterrupted(setting, events))
+    },
+  )
+  fc.assert(property, { numRuns: 300 })
+})
 
 /** Over a minute of what has a `sum`, or since the last one, which is remembered for a minute. */
 function minuteFeatures(kind: 'rolling' | 'sinceLast'): FeaturesStep {

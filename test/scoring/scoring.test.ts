@@ -165,9 +165,7 @@ import { promisify } from 'node:util'
 })
 
 describe('a threaded scorer', () => {
-  it('closes under load without an abort, after what it was given', {
-    timeout: 30_000,
-  }, async () => {
+  it('closes under load without an abort, after what it was given', async () => {
     const script = new URL('./scores-until-told.mjs', import.meta.url)
     const child = spawn(process.execPath, [script.pathname], {
       stdio: ['ignore', 'pipe', 'inherit'],

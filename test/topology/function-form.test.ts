@@ -72,7 +72,7 @@ test('a function is read alike, whether tsx, tsc or esbuild has loaded it', () =
   expect(formsIn(join(folder, 'functions.ts'), '--import', tsx)).toEqual(forms)
   expect(formsIn(bundled(folder, 'esm'))).toEqual(forms)
   expect(formsIn(bundled(folder, 'cjs'))).toEqual(forms)
-}, 30_000)
+})
 
 describe('two functions are of one form', () => {
   const same: [string, (...args: never[]) => unknown, (...args: never[]) => unknown][] = [

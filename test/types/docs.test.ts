@@ -21,6 +21,6 @@ function undocumented(path: string): string[] {
   })
 }
 
-test('every word and type of the package says what it is', { timeout: 60_000 }, () => {
+test('every word and type of the package says what it is', () => {
   expect(undocumented('src/index.ts')).toEqual([])
 })

@@ -69,7 +69,7 @@ beforeAll(() => {
     const message = ts.flattenDiagnosticMessageText(messageText, '\n')
     said.set(mistake, [...(said.get(mistake) ?? []), message])
   }
-}, 60_000)
+})
 
 test.each(MISTAKES.map(([code, sentence], i) => [code, sentence, i] as const))(
   'the compiler says what to do instead of %s: %s',

@@ -5,7 +5,7 @@ import { KINDS, mutated, produced } from './records.ts'
 
 const RECORDS = 35_000
 
-describe.each(KINDS)('$name', { timeout: 30_000 }, (kind) => {
+describe.each(KINDS)('$name', (kind) => {
   test('is scanned only as the parser and the schema take it, to the bit', () => {
     const random = mulberry32(11)
     const ways = new BothWays(kind)
