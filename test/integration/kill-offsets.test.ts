@@ -62,7 +62,7 @@ kafkaTest(
     // Else nothing was cut off between outputs and offsets.
     expect(repeated).toBeGreaterThanOrEqual(OFFSETS / MOMENTS.length)
   },
-  240_000,
+  480_000,
 )
 
 async function send(records: KafkaRecords, topic: string): Promise<void> {

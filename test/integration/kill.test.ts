@@ -42,8 +42,9 @@ for (const [after, outputs] of [
 
         const second = cards.run(...SESSION, '--http-port', '0')
         const http = await httpOf(second)
-        while (cards.sent.length < LINES) await sendNext()
+        // Before the session of the first has ended.
         expect(await readinessOf(http)).toMatchObject({ status: 503, state: 'starting' })
+        while (cards.sent.length < LINES) await sendNext()
         await second.says('"msg":"assigned ')
         await untilReady(http)
         await cards.allCommitted()

@@ -10,7 +10,7 @@ import { HandLog, INPUTS } from './hand-log.ts'
 // The checker finds each fault in a log that has just this one, and none in a log without.
 
 /** Two programs start, on a machine that may be busy. */
-const TEST_MS = 60_000
+const TEST_MS = 180_000
 /** Its offset: six payments get one. */
 const LAST_PREDICTION = 5
 
