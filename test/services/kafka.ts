@@ -34,7 +34,7 @@ declare module 'vitest' {
 }
 
 /** How long a test on the real Kafka may take when nothing else is said, ms. */
-const KAFKA_TEST_MS = 60_000
+const KAFKA_TEST_MS = 120_000
 
 const service = inject('kafka')
 const { kafka: why } = inject('untested')
