@@ -34,18 +34,22 @@ async function setUp(secure: Secure, kafka: KafkaService) {
   const admin = new Kafka({ brokers: kafka.brokers, logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
   onTestFinished(() => admin.disconnect())
-  const allow = (user: string, ...rights: readonly Right[]) =>
-    admin.createAcls({
-      acl: rights.map(({ on, name, operation, pattern = 'LITERAL' }) => ({
-        resourceType: Resource[on],
-        resourceName: name,
-        resourcePatternType: Pattern[pattern],
-        principal: `User:${user}`,
-        host: '*',
-        operation: Operation[operation],
-        permissionType: Permission.ALLOW,
-      })),
-    })
+  const allow = async (user: string, ...rights: readonly Right[]) => {
+    const acl = rights.map(({ on, name, operation, pattern = 'LITERAL' }) => ({
+      resourceType: Resource[on],
+      resourceName: name,
+      resourcePatternType: Pattern[pattern],
+      principal: `User:${user}`,
+      host: '*',
+      operation: Operation[operation],
+      permissionType: Permission.ALLOW,
+    }))
+    await admin.createAcls({ acl })
+    // The controller has written them down; the broker that is asked may not have read that yet.
+    const known = () => Promise.all(acl.map((one) => admin.describeAcls(one)))
+    const areAll = async () => (await known()).every(({ resources }) => resources.length > 0)
+    await expect.poll(areAll, { timeout: 30_000 }).toBe(true)
+  }
   const superuser = new KafkaRecords({ brokers: kafka.brokers })
   onTestFinished(() => superuser.close())
   const [source, sink, group] = [freshName('source'), freshName('sink'), freshName('group')]
