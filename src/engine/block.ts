@@ -20,7 +20,7 @@ export class Block extends EventBuffer implements Whole {
   readonly #layout: Layout
 
   constructor(layout: Layout) {
-    super(layout.slabs.take(layout.blockNumbers), layout.sizes.block)
+    super(layout.slabs, layout.slabs.take(layout.blockNumbers), layout.sizes.block)
     this.#layout = layout
   }
 
@@ -98,7 +98,7 @@ export class Block extends EventBuffer implements Whole {
 
   /** Gives its room back; it must not be used any more. */
   free(): void {
-    this.#layout.slabs.giveBack({ page: this.data, at: this.base }, this.#layout.blockNumbers)
+    this.#layout.slabs.giveBack(this.place, this.#layout.blockNumbers)
   }
 }
 

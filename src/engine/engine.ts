@@ -10,6 +10,7 @@ import {
   type TumblingStep,
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
+import { Dictionary } from './dictionary.ts'
 import type {
   Arrivals,
   EngineResult,
@@ -21,6 +22,7 @@ import type {
 } from './events.ts'
 import { futureError, threw } from './faults.ts'
 import { FeatureRows, type FeatureRowsOptions } from './feature-rows.ts'
+import type { KeyedState } from './keyed-state.ts'
 import { sharesTopic } from './shared-topic.ts'
 import { type StateLimits, StateUse } from './state-limits.ts'
 import { TumblingWindows } from './tumbling-windows.ts'
@@ -55,6 +57,8 @@ interface State {
 
 /** The state of one task: the watermark and the windows of one topology on one partition. */
 export class Engine {
+  /** Numbers for the keys of the next batch, and of what it keeps. */
+  readonly keyNumbers = new Dictionary()
   readonly #definition: Definition
   readonly #watermark: Watermark
   readonly #state: State
@@ -68,7 +72,7 @@ export class Engine {
     this.#definition = definition
     this.#watermark = new Watermark(definition.source)
     this.#use = use
-    this.#state = stateOf(definition, { lookup, reader, use })
+    this.#state = stateOf(definition, { lookup, reader, keys: this.keyNumbers, use })
   }
 
   get watermarkMs(): number {
@@ -106,6 +110,15 @@ export class Engine {
     return Math.min(Number.POSITIVE_INFINITY, ...ends)
   }
 
+  /** What is kept of each key, by step; of a features step a state for each kind of event. Not to be asked while pieces are to come. */
+  get keyedStates(): ReadonlyMap<string, readonly KeyedState[]> {
+    const { featureRows, tumbling } = this.#state
+    return new Map<string, readonly KeyedState[]>([
+      ...[...featureRows].map(([{ name }, rows]) => [name, rows.kinds] as const),
+      ...[...tumbling].map(([{ name }, windows]) => [name, [windows]] as const),
+    ])
+  }
+
   /** Takes the events of the next chunk, in log order. */
   *process(batch: EventBatch, mode: Mode = 'live'): Pieces {
     const run = new Run(this.#state, mode)
@@ -137,17 +150,19 @@ export class Engine {
 
   #settle(events: number): void {
     const { featureRows, tumbling } = this.#state
-    let bytes = 0
+    let bytes = this.keyNumbers.bytes
     let texts = 0
     for (const rows of featureRows.values()) {
-      rows.sweep(SWEEP + 2 * events)
+      rows.expire(SWEEP + 2 * events)
       bytes += rows.bytes
       texts += rows.texts
     }
     for (const windows of tumbling.values()) {
+      windows.expire()
       bytes += windows.bytes
       texts += windows.texts
     }
+    this.keyNumbers.settle()
     this.#use.bytes = bytes
     this.#use.texts = texts
   }
@@ -190,7 +205,7 @@ class Run {
         case 'where': {
           const read = this.#state.reads.get(step) as Read<unknown>
           const indices = this.#each(step.name, flow, (events, index) =>
-            Boolean(read(events, index)),
+            Boolean(read.of(events, index)),
           )
           yield* this.follow(step.then, { ...flow, indices })
           break
@@ -199,7 +214,7 @@ class Run {
           const read = this.#state.reads.get(step) as Read<unknown>
           const made: unknown[] = new Array(flow.watermarksMs.length)
           const indices = this.#each(step.name, flow, (events, index) => {
-            made[index] = read(events, index)
+            made[index] = read.of(events, index)
             return true
           })
           yield* this.follow(step.then, { ...flow, indices, events: made })
@@ -292,7 +307,7 @@ const NO_LIMITS: StateLimits = {
 const NO_ROWS = new Float32Array(0)
 const NONE: ReadonlySet<number> = new Set()
 
-function stateOf({ source, then }: Definition, { lookup, reader, use }: FeatureRowsOptions): State {
+function stateOf({ source, then }: Definition, shared: FeatureRowsOptions): State {
   const { onLate } = source
   const featureRows = new Map<FeaturesStep, FeatureRows>()
   const tumbling = new Map<TumblingStep, TumblingWindows>()
@@ -306,15 +321,15 @@ function stateOf({ source, then }: Definition, { lookup, reader, use }: FeatureR
         reads.set(step, here(step.to))
         enter(step.then, called)
       } else if (step.op === 'features') {
-        featureRows.set(step, new FeatureRows(step, onLate, { lookup, reader: here, use }))
+        featureRows.set(step, new FeatureRows(step, onLate, { ...shared, reader: here }))
       } else if (step.op === 'tumbling') {
         const setsLateAside = onLate === 'dead-letter'
-        tumbling.set(step, new TumblingWindows(step, setsLateAside, { reader: here, use }))
+        tumbling.set(step, new TumblingWindows(step, setsLateAside, { ...shared, reader: here }))
         enter(step.then, called)
       }
     }
   }
-  enter(then, reader)
+  enter(then, shared.reader)
   return { featureRows, tumbling, reads, isWhole: sharesTopic(then) }
 }
 
@@ -331,7 +346,7 @@ function flowOf(windows: readonly WindowResult[]): Flow {
   return {
     indices: windows.map((_, index) => index),
     events: windows.map((w) => w.event),
-    keys: windows.map((w) => w.key),
+    keys: windows.map((w) => w.keyNumber),
     timesMs,
     watermarksMs: timesMs,
     windows,

@@ -1,4 +1,4 @@
-import type { Slab } from './slabs.ts'
+import { atOf, type Slabs } from './slabs.ts'
 
 /** A few events sorted by (event time, arrival), in columns of one slab. Column 0 is the event time. */
 export class EventBuffer {
@@ -7,12 +7,15 @@ export class EventBuffer {
   capacity: number
   start = 0
   end = 0
+  /** Of its slab. */
+  protected place: number
   /** Where in `data` its numbers begin. */
   protected base: number
 
-  constructor(slab: Slab, capacity: number) {
-    this.data = slab.page
-    this.base = slab.at
+  constructor(slabs: Slabs, place: number, capacity: number) {
+    this.data = slabs.pageOf(place)
+    this.place = place
+    this.base = atOf(place)
     this.capacity = capacity
   }
 

@@ -1,4 +1,7 @@
+import type { Memory } from '../kernel/memory.ts'
+import type { ColumnType } from '../plan/columns.ts'
 import { called, type Events, type Read, type Reader } from '../plan/events.ts'
+import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'
 import type { CellType, Need } from '../topology/aggregates/rule.ts'
 import {
   type Aggregate,
@@ -12,9 +15,6 @@ import { Dictionary } from './dictionary.ts'
 import { type Layout, layoutOf, type Sizes } from './layout.ts'
 import { Slabs } from './slabs.ts'
 import type { Decay } from './summaries.ts'
-
-/** About what a text takes of the heap. Measured: test/bench/RESULTS.md. */
-const TEXT_BYTES = 90
 
 /** A column gave something that a window cannot hold. */
 export interface BadCell {
@@ -31,6 +31,8 @@ interface Column {
   readonly name: string
   readonly types: readonly CellType[]
   readonly read: Read<unknown>
+  /** What it reads, if that is a field of a type that it takes. */
+  readonly field: FieldRead<unknown> | null
   /** Of a column that may hold texts. */
   readonly dictionary: Dictionary | null
 }
@@ -45,10 +47,13 @@ export class EventColumns {
   readonly #isHeld: (number: number) => boolean
   /** Index in a history, by name. */
   readonly #index: ReadonlyMap<string, number>
-  /** Of the event at hand, by column. */
+  // Of the event at hand, by column: where it has a cell among the scanned ones; else the cell; and the number of one or the other.
+  readonly #places: Int32Array
   readonly #cells: Cell[] = []
-  /** The same as numbers. */
   readonly #numbers: Float64Array
+  /** What it was scanned into, if it was. */
+  #scanned: ScannedEvents | null = null
+  #memory: Memory | null = null
 
   /** @param o `reader`: how the columns' functions are asked, @default they are called; `sizes`: see {@link layoutOf} */
   constructor(
@@ -65,13 +70,14 @@ export class EventColumns {
     },
   ) {
     this.#isHeld = precision === 'float32' ? isFiniteFloat32 : Number.isFinite
-    this.#columns = [...typesOf(aggregates)].map(([name, types]) => ({
-      name,
-      types,
-      read: reader(columns[name] as EventFunction<unknown>),
-      dictionary: types.includes('string') ? new Dictionary() : null,
-    }))
+    this.#columns = [...typesOf(aggregates)].map(([name, types]) => {
+      const read = reader(columns[name] as EventFunction<unknown>)
+      const isField = read instanceof FieldRead && types.includes(CELL_OF[read.type])
+      const dictionary = types.includes('string') ? new Dictionary() : null
+      return { name, types, read, field: isField ? read : null, dictionary }
+    })
     this.#index = new Map(this.#columns.map((c, i) => [c.name, i + 1]))
+    this.#places = new Int32Array(this.#columns.length)
     this.#numbers = new Float64Array(this.#columns.length)
     const inNeed = (need: Need) => aggregates.filter((a) => ruleOf(a).needs.includes(need))
     const columnsInNeed = (need: Need) => [
@@ -101,7 +107,13 @@ export class EventColumns {
 
   /** What they and the numbers of all histories take, bytes. */
   get bytes(): number {
-    return this.layout.slabs.bytes + TEXT_BYTES * this.texts
+    const { slabs, texts } = this.layout
+    return texts.reduce((sum, { dictionary }) => sum + dictionary.bytes, slabs.bytes)
+  }
+
+  /** Forgets the texts that no history holds any more. */
+  settle(): void {
+    for (const { dictionary } of this.layout.texts) dictionary.settle()
   }
 
   /** Where an aggregate's columns are in a history; 0 where it has none. */
@@ -112,14 +124,15 @@ export class EventColumns {
 
   /** Reads an event's columns; gives the first cell that a window cannot hold. May throw what an author's function throws. */
   read(events: Events, index: number): BadCell | null {
+    const scanned = events instanceof ScannedEvents ? events : null
+    this.#scanned = scanned
+    this.#memory = scanned?.memoryOf(index) ?? null
     for (let c = 0; c < this.#columns.length; c++) {
-      const { name, types, read } = this.#columns[c] as Column
-      const cell = read(events, index)
-      const fits = types.includes(typeof cell as CellType)
-      if (!fits || (typeof cell === 'number' && !this.#isHeld(cell))) {
-        return { column: name, wanted: types.join(' or '), got: cell }
-      }
-      this.#cells[c] = cell as Cell
+      const { field } = this.#columns[c] as Column
+      const place = scanned === null || field === null ? NO_CELL : field.cellIn(scanned, index)
+      this.#places[c] = place
+      const bad = place === NO_CELL ? this.#readCell(c, events, index) : this.#readScanned(c, place)
+      if (bad !== null) return bad
     }
     return null
   }
@@ -127,8 +140,8 @@ export class EventColumns {
   /** The cells read last as one history takes them; the dictionaries hold its texts from now on. */
   hold(): ArrayLike<number> {
     for (let c = 0; c < this.#columns.length; c++) {
-      const cell = this.#cells[c] as Cell
-      this.#numbers[c] = this.#columns[c]?.dictionary?.hold(cell) ?? Number(cell)
+      const { dictionary } = this.#columns[c] as Column
+      if (dictionary !== null) this.#numbers[c] = dictionary.hold(this.#numberIn(dictionary, c))
     }
     return this.#numbers
   }
@@ -142,9 +155,53 @@ export class EventColumns {
     return types.includes('number') ? number : number === 1
   }
 
+  #readScanned(c: number, place: number): BadCell | null {
+    const { name, types, field } = this.#columns[c] as Column
+    if (field?.type === 'text') return null
+    const number = this.#scanned?.columns.numbers[place] as number
+    this.#numbers[c] = number
+    return this.#isHeld(number) ? null : badCell(name, types, number)
+  }
+
+  #readCell(c: number, events: Events, index: number): BadCell | null {
+    const { name, types, read } = this.#columns[c] as Column
+    const cell = read.of(events, index)
+    const fits = types.includes(typeof cell as CellType)
+    if (!fits || (typeof cell === 'number' && !this.#isHeld(cell))) {
+      return badCell(name, types, cell)
+    }
+    this.#cells[c] = cell as Cell
+    this.#numbers[c] = Number(cell)
+    return null
+  }
+
+  #numberIn(dictionary: Dictionary, c: number): number {
+    const place = this.#places[c] as number
+    if (place === NO_CELL) return dictionary.numberOf(this.#cells[c] as Cell)
+    const number = this.#numbers[c] as number
+    switch (this.#columns[c]?.field?.type as ColumnType) {
+      case 'number':
+        return dictionary.numberOf(number)
+      case 'boolean':
+        return dictionary.numberOf(number === 1)
+      case 'text': {
+        const { starts, ends } = (this.#scanned as ScannedEvents).columns
+        const [from, to] = [starts[place] as number, ends[place] as number]
+        return dictionary.numberOfBytes(this.#memory as Memory, from, to)
+      }
+    }
+  }
+
   #placesOf(aggregate: Aggregate): number[] {
     return columnsOf(aggregate).map((name) => this.#index.get(name) as number)
   }
+}
+
+/** What a scanned cell is as a value. */
+const CELL_OF = { number: 'number', text: 'string', boolean: 'boolean' } as const
+
+function badCell(column: string, types: readonly CellType[], got: unknown): BadCell {
+  return { column, wanted: types.join(' or '), got }
 }
 
 const isFiniteFloat32 = (number: number) => Number.isFinite(Math.fround(number))

@@ -7,7 +7,8 @@ import type { ScoreStep, SinkStep } from '../topology/definition.ts'
 /** Decoded events of one partition in log order, as columns. */
 export interface EventBatch {
   readonly count: number
-  readonly keys: readonly string[]
+  /** Numbers of the engine's `keyNumbers`. */
+  readonly keys: ArrayLike<number>
   readonly timesMs: Float64Array
   /** The records' own Kafka timestamps. */
   readonly recordTimesMs: Float64Array
@@ -17,6 +18,8 @@ export interface EventBatch {
 /** What a tumbling window comes to. */
 export interface WindowResult {
   readonly key: string
+  /** Of the key, until the engine has taken the whole batch. */
+  readonly keyNumber: number
   readonly startMs: number
   readonly endMs: number
   /** The one result of a window that has closed; else one of an event that has entered it. */
@@ -33,7 +36,8 @@ export interface Flow {
   readonly indices: readonly number[]
   /** What each has become on the way. */
   readonly events: Events
-  readonly keys: readonly string[]
+  /** By their numbers. */
+  readonly keys: ArrayLike<number>
   readonly timesMs: Float64Array
   /** Once each had arrived; an event before it is late. */
   readonly watermarksMs: Float64Array

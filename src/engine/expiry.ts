@@ -1,5 +1,3 @@
-import type { History } from './history.ts'
-
 // Lets silent keys go by the watermark, at no cost for the events that come: a key is filed once under the time of its
 // newest event, and looked at again only when the watermark has passed that time. (A calendar queue: Brown 1988.)
 
@@ -10,7 +8,7 @@ const NARROWEST_MS = 1_000
 export class Expiry {
   readonly #retentionMs: number
   readonly #widthMs: number
-  readonly #buckets = new Map<number, History[]>()
+  readonly #buckets = new Map<number, number[]>()
   /** The buckets there are, in order of time. */
   readonly #order: number[] = []
 
@@ -21,32 +19,40 @@ export class Expiry {
   }
 
   /** Files a key under a time that is not after its newest event's. */
-  file(history: History, timeMs: number): void {
+  file(key: number, timeMs: number): void {
     const id = Math.floor(timeMs / this.#widthMs)
     const bucket = this.#buckets.get(id)
     if (bucket !== undefined) {
-      bucket.push(history)
+      bucket.push(key)
       return
     }
-    this.#buckets.set(id, [history])
+    this.#buckets.set(id, [key])
     let at = this.#order.length
     while (at > 0 && (this.#order[at - 1] as number) > id) at--
     this.#order.splice(at, 0, id)
   }
 
-  /** Lets go keys that the watermark has left behind, looking at no more than `most`. What a row sees does not depend on when. */
-  sweep(watermarkMs: number, most: number, letGo: (history: History) => void): void {
+  /**
+   * Lets go keys that the watermark has left behind, looking at no more than `most`. What a row sees does not depend on when.
+   * @param newestMsOf event time of a key's newest event
+   */
+  sweep(
+    watermarkMs: number,
+    most: number,
+    { newestMsOf, letGo }: { newestMsOf(key: number): number; letGo(key: number): void },
+  ): void {
     const cutMs = watermarkMs - this.#retentionMs
     let left = most
     while (this.#order.length > 0) {
       const id = this.#order[0] as number
       if ((id + 1) * this.#widthMs > cutMs) return
-      const bucket = this.#buckets.get(id) as History[]
+      const bucket = this.#buckets.get(id) as number[]
       while (bucket.length > 0) {
         if (left-- === 0) return
-        const history = bucket.pop() as History
-        if (history.newestMs > cutMs) this.file(history, history.newestMs)
-        else letGo(history)
+        const key = bucket.pop() as number
+        const newestMs = newestMsOf(key)
+        if (newestMs > cutMs) this.file(key, newestMs)
+        else letGo(key)
       }
       this.#buckets.delete(id)
       this.#order.shift()

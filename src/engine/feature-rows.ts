@@ -1,5 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import type { Events, Read, Reader } from '../plan/events.ts'
+import type { Events, Read } from '../plan/events.ts'
 import type {
   FeatureDefinition,
   FeaturesStep,
@@ -10,17 +10,10 @@ import type {
 import type { Lookup } from '../topology/lookup.ts'
 import type { Arrivals, Flow } from './events.ts'
 import { badColumn, kindOf, lateError, threw } from './faults.ts'
-import { KindWindows, type Moment } from './kind-windows.ts'
+import { KindWindows, type Shared } from './kind-windows.ts'
 import { isMissing } from './missing.ts'
-import type { StateUse } from './state-limits.ts'
 
 // One features step: enters events into the windows and writes the rows of those that reach a model.
-
-/** An event as it stands before a features step. */
-interface Candidate extends Moment {
-  readonly index: number
-  readonly late: boolean
-}
 
 /** A model and the conditions before it. */
 interface Path {
@@ -35,11 +28,13 @@ interface OpenArrivals {
   rows: Float32Array
 }
 
-export interface FeatureRowsOptions {
+export interface FeatureRowsOptions extends Shared {
   readonly lookup: Lookup
-  /** How functions of events are asked. */
-  readonly reader: Reader
-  readonly use: StateUse
+}
+
+interface Taking {
+  readonly late: number[]
+  readonly open: readonly OpenArrivals[] | null
 }
 
 export interface FeatureRun {
@@ -59,7 +54,7 @@ interface OwnFeature {
 
 export class FeatureRows {
   readonly #onLate: OnLate
-  readonly #kinds: readonly KindWindows[]
+  readonly kinds: readonly KindWindows[]
   readonly #own: readonly OwnFeature[]
   readonly #paths: readonly Path[]
   /** The features of the event at hand, in the author's order, before they are rounded to float32. */
@@ -67,14 +62,17 @@ export class FeatureRows {
   /** The rest of what is known of the event at hand: its kinds, its models. */
   readonly #isKind: boolean[]
   readonly #reaches: boolean[]
-  readonly #use: StateUse
+  readonly #use: Shared['use']
+  /** The event at hand, and the watermark once it had come. */
+  readonly #moment = { key: 0, timeMs: 0, watermarkMs: 0 }
   /** That of the events it has taken: those of windows lag behind the source's. */
   #watermarkMs = Number.NEGATIVE_INFINITY
 
-  constructor(step: FeaturesStep, onLate: OnLate, { lookup, reader, use }: FeatureRowsOptions) {
+  constructor(step: FeaturesStep, onLate: OnLate, { lookup, ...shared }: FeatureRowsOptions) {
+    const { reader, use } = shared
     this.#onLate = onLate
     this.#use = use
-    this.#kinds = step.kinds.map((_, kind) => new KindWindows(step, kind, { reader, use }))
+    this.kinds = step.kinds.map((_, kind) => new KindWindows(step, kind, shared))
     this.#own = step.features.flatMap((f, at) =>
       f.from === 'value' || f.from === 'lookup'
         ? [{ name: f.name, at, kind: f.kind, read: ownReader(f, { lookup, reader }) }]
@@ -93,17 +91,17 @@ export class FeatureRows {
 
   /** Bytes that the windows hold. */
   get bytes(): number {
-    return this.#kinds.reduce((sum, kind) => sum + kind.bytes, 0)
+    return this.kinds.reduce((sum, kind) => sum + kind.bytes, 0)
   }
 
   /** Texts that the windows hold. */
   get texts(): number {
-    return this.#kinds.reduce((sum, kind) => sum + kind.texts, 0)
+    return this.kinds.reduce((sum, kind) => sum + kind.texts, 0)
   }
 
   /** Lets go keys that the watermark has left behind, looking at no more than `most` of each kind. */
-  sweep(most: number): void {
-    for (const kind of this.#kinds) kind.sweep(this.#watermarkMs, most)
+  expire(most: number): void {
+    for (const kind of this.kinds) kind.expire(this.#watermarkMs, most)
   }
 
   /** Takes events in log order. */
@@ -115,9 +113,7 @@ export class FeatureRows {
       return { indices: [], rows }
     })
     for (const index of flow.indices) {
-      const candidate = candidateOf(flow, index)
-      if (candidate.late) late.push(index)
-      const error = this.#take(candidate, flow.events, isWanted ? open : null)
+      const error = this.#take(flow, index, { late, open: isWanted ? open : null })
       if (error !== null) fault(index, error)
     }
     const lateOnes = new Set(late)
@@ -130,45 +126,47 @@ export class FeatureRows {
     return { arrivals, late }
   }
 
-  /** @param open `null`: it only enters the windows */
-  #take(
-    candidate: Candidate,
-    events: Events,
-    open: readonly OpenArrivals[] | null,
-  ): TidemarkError | null {
-    const { index, late } = candidate
-    if (late && this.#onLate === 'drop') return null
-    if (late && this.#onLate === 'dead-letter') {
-      return lateError(candidate.timeMs, candidate.watermarkMs)
+  /** @param o `late`: where it is put down if it is; `open`: `null`: it only enters the windows */
+  #take(flow: Flow, index: number, { late, open }: Taking): TidemarkError | null {
+    const moment = this.#moment
+    moment.key = flow.keys[index] as number
+    moment.timeMs = flow.timesMs[index] as number
+    moment.watermarkMs = flow.watermarksMs[index] as number
+    const isLate = moment.timeMs < moment.watermarkMs
+    if (isLate) {
+      late.push(index)
+      if (this.#onLate === 'drop') return null
+      if (this.#onLate === 'dead-letter') return lateError(moment.timeMs, moment.watermarkMs)
     }
+    const { events } = flow
     const bad = this.#readColumns(events, index)
     if (bad !== null) return bad
-    const full = late ? null : this.#refusal(candidate.key)
+    const full = isLate ? null : this.#refusal(moment.key)
     if (full !== null) return full
     // What the windows hold depends on the columns alone, never on a table, a model or a condition before one: so it enters
     // also when its own row comes to nothing.
     const unfit = open === null ? null : this.#readOwnRow(events, index)
     const reachesAny = open !== null && unfit === null && this.#reaches.includes(true)
     const row = reachesAny ? this.#row : null
-    for (let k = 0; k < this.#kinds.length; k++) {
-      const enters = (this.#isKind[k] as boolean) && !late
-      if (enters || row !== null) this.#kinds[k]?.take(candidate, enters, row)
+    for (let k = 0; k < this.kinds.length; k++) {
+      const enters = (this.#isKind[k] as boolean) && !isLate
+      if (enters || row !== null) this.kinds[k]?.take(moment, enters, row)
     }
-    return reachesAny ? this.#copyRows(candidate, open) : unfit
+    return reachesAny ? this.#copyRows(index, open) : unfit
   }
 
   /** Why an event of the key may not enter. Whether the key is new is looked up only where that decides. */
-  #refusal(key: string): TidemarkError | null {
-    if (this.#use.hasRoom(this.#kinds.length)) return null
+  #refusal(key: number): TidemarkError | null {
+    if (this.#use.hasRoom(this.kinds.length)) return null
     return this.#use.refusal(
-      this.#kinds.filter((kind, k) => this.#isKind[k] && !kind.has(key)).length,
+      this.kinds.filter((kind, k) => this.#isKind[k] && !kind.has(key)).length,
     )
   }
 
   #readColumns(events: Events, index: number): TidemarkError | null {
     try {
-      for (let k = 0; k < this.#kinds.length; k++) {
-        const kind = this.#kinds[k] as KindWindows
+      for (let k = 0; k < this.kinds.length; k++) {
+        const kind = this.kinds[k] as KindWindows
         const isKind = kind.takes(events, index)
         this.#isKind[k] = isKind
         const bad = isKind ? kind.read(events, index) : null
@@ -189,11 +187,11 @@ export class FeatureRows {
     }
   }
 
-  #copyRows(candidate: Candidate, open: readonly OpenArrivals[]): TidemarkError | null {
+  #copyRows(index: number, open: readonly OpenArrivals[]): TidemarkError | null {
     let first: TidemarkError | null = null
     for (let p = 0; p < this.#paths.length; p++) {
       if (!this.#reaches[p]) continue
-      const error = this.#copyRow(candidate, this.#paths[p] as Path, open[p] as OpenArrivals)
+      const error = this.#copyRow(index, this.#paths[p] as Path, open[p] as OpenArrivals)
       first ??= error
     }
     return first
@@ -203,7 +201,7 @@ export class FeatureRows {
   #findModels(events: Events, index: number): boolean {
     let any = false
     for (let p = 0; p < this.#paths.length; p++) {
-      const reaches = (this.#paths[p] as Path).conditions.every((holds) => holds(events, index))
+      const reaches = (this.#paths[p] as Path).conditions.every((holds) => holds.of(events, index))
       this.#reaches[p] = reaches
       any ||= reaches
     }
@@ -212,7 +210,7 @@ export class FeatureRows {
 
   #readOwn(events: Events, index: number): TidemarkError | null {
     for (const feature of this.#own) {
-      const value = this.#isKind[feature.kind] ? feature.read(events, index) : Number.NaN
+      const value = this.#isKind[feature.kind] ? feature.read.of(events, index) : Number.NaN
       if (typeof value !== 'number') {
         // A typed array would make 0 of null and 12 of '12'.
         const what = `feature "${feature.name}" must be a number, got ${kindOf(value)}`
@@ -223,7 +221,7 @@ export class FeatureRows {
     return null
   }
 
-  #copyRow(candidate: Candidate, path: Path, into: OpenArrivals): TidemarkError | null {
+  #copyRow(index: number, path: Path, into: OpenArrivals): TidemarkError | null {
     const { order, step } = path
     const base = into.indices.length * order.length
     for (let c = 0; c < order.length; c++) {
@@ -235,16 +233,9 @@ export class FeatureRows {
       const details = Number.isNaN(value) ? { hint } : {}
       return new TidemarkError('FEATURE_NOT_FINITE', `feature "${name}" is ${value}`, details)
     }
-    into.indices.push(candidate.index)
+    into.indices.push(index)
     return null
   }
-}
-
-function candidateOf({ keys, timesMs, watermarksMs }: Flow, index: number): Candidate {
-  const timeMs = timesMs[index] as number
-  const watermarkMs = watermarksMs[index] as number
-  const key = keys[index] as string
-  return { index, key, timeMs, watermarkMs, late: timeMs < watermarkMs }
 }
 
 /** How the number of an event itself, or of a table, is found. */
@@ -255,17 +246,21 @@ function ownReader(
   if (feature.from === 'value') {
     const read: Read<unknown> = reader(feature.of)
     if (feature.missing !== 'nan') return read
-    return (events, index) => {
-      const value = read(events, index)
-      return isMissing(value) ? Number.NaN : value
+    return {
+      of: (events, index) => {
+        const value = read.of(events, index)
+        return isMissing(value) ? Number.NaN : value
+      },
     }
   }
   const { table, of } = feature
   const readKey = reader(feature.key)
-  return (events, index) => {
-    const key = readKey(events, index)
-    const row = key === null ? undefined : lookup(table).get(key)
-    return row === undefined ? Number.NaN : of(row)
+  return {
+    of: (events, index) => {
+      const key = readKey.of(events, index)
+      const row = key === null ? undefined : lookup(table).get(key)
+      return row === undefined ? Number.NaN : of(row)
+    },
   }
 }
 

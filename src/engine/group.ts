@@ -1,7 +1,7 @@
 import { type Block, replaceOrdered, type Whole } from './block.ts'
 import type { Layout } from './layout.ts'
 import { insertOrdered } from './ordered.ts'
-import type { Slab } from './slabs.ts'
+import { atOf } from './slabs.ts'
 import type { Summaries } from './summaries.ts'
 
 /** Rows that a group has room for at first. */
@@ -11,7 +11,7 @@ const OLDEST = 0
 const COUNT = 1
 const SUMS = 2
 
-const NOTHING: Slab = { page: new Float64Array(0), at: 0 }
+const NOTHING = new Float64Array(0)
 
 /**
  * Blocks of a long history, one after the other, and a row of what each comes to. The rows lie together, so that a walk over many
@@ -25,18 +25,22 @@ export class Group implements Whole {
   readonly #summaries: Summaries
   readonly #rowSize: number
   /** Where the rows lie. */
+  #place: number
   #page: Float64Array
   #base: number
   #capacity = FIRST_CAPACITY
-  #seal = NOTHING
+  /** Where the seal lies. */
+  #sealPlace = 0
+  #seal: Float64Array = NOTHING
+  #sealBase = 0
 
   constructor(layout: Layout) {
     this.#layout = layout
     this.#summaries = layout.summaries
     this.#rowSize = SUMS + layout.summaries.numbers
-    const rows = layout.slabs.take(this.#rowNumbers)
-    this.#page = rows.page
-    this.#base = rows.at
+    this.#place = layout.slabs.take(this.#rowNumbers)
+    this.#page = layout.slabs.pageOf(this.#place)
+    this.#base = atOf(this.#place)
   }
 
   get isSealed(): boolean {
@@ -44,12 +48,12 @@ export class Group implements Whole {
   }
 
   get data(): Float64Array {
-    return this.#seal.page
+    return this.#seal
   }
 
   orderedAt(o: number): number {
     const { sizes } = this.#layout
-    return this.#seal.at + this.#summaries.numbers + o * sizes.block * sizes.group
+    return this.#sealBase + this.#summaries.numbers + o * sizes.block * sizes.group
   }
 
   /** Event time of a block's oldest event; −Infinity once it has lost events: it is no whole any more. */
@@ -68,7 +72,7 @@ export class Group implements Whole {
 
   /** Adds what all blocks come to. Sealed only. */
   addAllTo(sums: Float64Array): void {
-    this.#summaries.add(sums, this.#seal.page, this.#seal.at)
+    this.#summaries.add(sums, this.#seal, this.#sealBase)
   }
 
   /** Puts a block before another. */
@@ -117,7 +121,7 @@ export class Group implements Whole {
     page[row + COUNT] = block.size
     this.#summaries.addEvents(this.#sumsOf(page, row + SUMS), block, at, at + 1)
     if (!this.isSealed) return
-    this.#summaries.addEvents(this.#sumsOf(this.data, this.#seal.at), block, at, at + 1)
+    this.#summaries.addEvents(this.#sumsOf(this.data, this.#sealBase), block, at, at + 1)
     for (let o = 0; o < ordered.length; o++) {
       const value = block.data[block.column(ordered[o] as number) + at] as number
       insertOrdered(this.data, this.orderedAt(o), this.size, value)
@@ -133,9 +137,11 @@ export class Group implements Whole {
   /** All blocks must be wholes. */
   seal(): void {
     const { slabs, sealNumbers, ordered } = this.#layout
-    this.#seal = slabs.take(sealNumbers)
-    const { page, at } = this.#seal
-    const sums = this.#sumsOf(page, at)
+    this.#sealPlace = slabs.take(sealNumbers)
+    this.#seal = slabs.pageOf(this.#sealPlace)
+    this.#sealBase = atOf(this.#sealPlace)
+    const page = this.#seal
+    const sums = this.#sumsOf(page, this.#sealBase)
     this.#summaries.clear(sums)
     for (let b = 0; b < this.blocks.length; b++) {
       const block = this.blocks[b] as Block
@@ -154,7 +160,7 @@ export class Group implements Whole {
 
   unseal(): void {
     if (!this.isSealed) return
-    this.#layout.slabs.giveBack(this.#seal, this.#layout.sealNumbers)
+    this.#layout.slabs.giveBack(this.#sealPlace, this.#layout.sealNumbers)
     this.#seal = NOTHING
     this.size = 0
   }
@@ -162,7 +168,7 @@ export class Group implements Whole {
   /** Gives all room back; it must not be used any more. */
   free(): void {
     this.unseal()
-    this.#layout.slabs.giveBack({ page: this.#page, at: this.#base }, this.#rowNumbers)
+    this.#layout.slabs.giveBack(this.#place, this.#rowNumbers)
     for (const block of this.blocks) block.free()
   }
 
@@ -181,11 +187,13 @@ export class Group implements Whole {
   #grow(): void {
     const { slabs } = this.#layout
     const numbers = this.#rowNumbers
-    const rows = slabs.take(numbers * 2)
-    rows.page.set(this.#page.subarray(this.#base, this.#base + numbers), rows.at)
-    slabs.giveBack({ page: this.#page, at: this.#base }, numbers)
-    this.#page = rows.page
-    this.#base = rows.at
+    const place = slabs.take(numbers * 2)
+    const [page, base] = [slabs.pageOf(place), atOf(place)]
+    page.set(this.#page.subarray(this.#base, this.#base + numbers), base)
+    slabs.giveBack(this.#place, numbers)
+    this.#place = place
+    this.#page = page
+    this.#base = base
     this.#capacity *= 2
   }
 }

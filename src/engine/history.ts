@@ -1,30 +1,105 @@
 import { EventBuffer } from './event-buffer.ts'
 import type { Layout } from './layout.ts'
 import { OlderBlocks, releaseTexts } from './older-blocks.ts'
-import type { Slab } from './slabs.ts'
+import { atOf } from './slabs.ts'
 
 /** Most keys hold a handful of events. */
 const FIRST_CAPACITY = 4
 
+/** Numbers of a head. */
+export const HEAD = 7
+/**
+ * Offsets in a head: where the buffer is and how large, which of its events are live, how many runs have summaries,
+ * {@link History.newestPrunedMs}, and the round in which the key has changed last.
+ */
+const PLACE = 0
+const CAPACITY = 1
+const START = 2
+const END = 3
+const SEALED = 4
+const NEWEST_PRUNED = 5
+const ROUND = 6
+/** Capacities of no buffer: nothing is known of the key; only {@link History.newestPrunedMs} is. */
+const NOTHING = 0
+const REMEMBERED = -1
+
 /**
  * The events of one key and kind that a window may still see, sorted by (event time, arrival). The newest lie in one buffer; mostly
  * these are all. Runs of `sizes.run` events in it have summaries, made when they are asked for. A full buffer goes into blocks.
+ *
+ * One such object stands for one key after the other: between its turns a key is a head, a few numbers (see {@link Histories}).
  */
 export class History extends EventBuffer {
-  readonly key: string
+  key = 0
   /** Event time of the newest event that has been pruned; −Infinity if none. */
-  newestPrunedMs: number
+  newestPrunedMs = Number.NEGATIVE_INFINITY
   /** The events before those of the buffer. */
   older: OlderBlocks | null = null
+  /** The round in which the key has changed last. */
+  round = 0
   readonly #layout: Layout
   /** Runs 0 … sealed − 1 of the buffer have summaries. */
   #sealed = 0
 
-  constructor(layout: Layout, key: string, newestPrunedMs: number) {
-    super(layout.slabs.take(numbersOf(layout, FIRST_CAPACITY)), FIRST_CAPACITY)
-    this.key = key
-    this.newestPrunedMs = newestPrunedMs
+  constructor(layout: Layout) {
+    super(layout.slabs, layout.slabs.take(0), 0)
     this.#layout = layout
+  }
+
+  /** Is there nothing of the key whose head this is? */
+  static isNothing(heads: Float64Array, at: number): boolean {
+    return heads[at + CAPACITY] === NOTHING
+  }
+
+  /** Has the key whose head this is a history? */
+  static isIn(heads: Float64Array, at: number): boolean {
+    return (heads[at + CAPACITY] as number) > 0
+  }
+
+  /** Event time of the newest event of a key of which no more is remembered; else −Infinity. */
+  static lastMsIn(heads: Float64Array, at: number): number {
+    const isThere = heads[at + CAPACITY] === REMEMBERED
+    return isThere ? (heads[at + NEWEST_PRUNED] as number) : Number.NEGATIVE_INFINITY
+  }
+
+  /** The round in which the key whose head this is has changed last. */
+  static roundIn(heads: Float64Array, at: number): number {
+    return heads[at + ROUND] as number
+  }
+
+  /** It stands for another key from now on, which holds nothing. */
+  begin(key: number, newestPrunedMs: number): void {
+    const { slabs } = this.#layout
+    this.key = key
+    this.capacity = FIRST_CAPACITY
+    this.#goTo(slabs.take(numbersOf(this.#layout, FIRST_CAPACITY)))
+    this.newestPrunedMs = newestPrunedMs
+    this.older = null
+    this.#clear()
+  }
+
+  /** It stands for another key from now on, whose head this is. */
+  load(key: number, older: OlderBlocks | null, heads: Float64Array, at: number): void {
+    this.key = key
+    this.older = older
+    this.capacity = heads[at + CAPACITY] as number
+    this.#goTo(heads[at + PLACE] as number)
+    this.start = heads[at + START] as number
+    this.end = heads[at + END] as number
+    this.#sealed = heads[at + SEALED] as number
+    this.newestPrunedMs = heads[at + NEWEST_PRUNED] as number
+    this.round = heads[at + ROUND] as number
+  }
+
+  /** Writes the head of its key. */
+  save(heads: Float64Array, at: number): void {
+    heads[at + PLACE] = this.place
+    heads[at + CAPACITY] = this.capacity
+    heads[at + START] = this.start
+    heads[at + END] = this.end
+    heads[at + SEALED] = this.#sealed
+    heads[at + NEWEST_PRUNED] = this.newestPrunedMs
+    heads[at + ROUND] = this.round
   }
 
   /** Events held. */
@@ -83,11 +158,18 @@ export class History extends EventBuffer {
     if (this.start === this.end) this.#clear()
   }
 
-  /** Gives its room back; it must not be used any more. */
-  free(): void {
-    const { slabs } = this.#layout
-    slabs.giveBack({ page: this.data, at: this.base }, numbersOf(this.#layout, this.capacity))
+  /** Gives its room back; it stands for no key any more. @param remembers does the head tell when the newest event was? */
+  free(heads: Float64Array, at: number, remembers: boolean): void {
+    heads[at + CAPACITY] = remembers ? REMEMBERED : NOTHING
+    heads[at + NEWEST_PRUNED] = this.newestMs
+    this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))
     this.older?.free()
+  }
+
+  /** The buffers that its events lie in, in order. */
+  *buffers(): Generator<EventBuffer> {
+    for (const group of this.older?.groups ?? []) yield* group.blocks
+    yield this
   }
 
   /** Makes the summaries of full runs that have none; gives the index after the last event that has a part in one. */
@@ -136,22 +218,27 @@ export class History extends EventBuffer {
   /** Moves the events to the front of a buffer, the same or another. */
   #move(capacity: number): void {
     const { columns, slabs } = this.#layout
-    const before: Slab = { page: this.data, at: this.base }
-    const same = capacity === this.capacity
-    const { page, at } = same ? before : slabs.take(numbersOf(this.#layout, capacity))
+    const [before, from] = [this.place, this.capacity]
+    const place = capacity === from ? before : slabs.take(numbersOf(this.#layout, capacity))
+    const [page, at] = [slabs.pageOf(place), atOf(place)]
     const size = this.end - this.start
     for (let c = 0; c < columns; c++) {
-      const from = this.column(c) + this.start
+      const source = this.column(c) + this.start
       const into = at + c * capacity
       // Number by number: most histories are short, and a view of each column costs more than its numbers.
-      for (let i = 0; i < size; i++) page[into + i] = this.data[from + i] as number
+      for (let i = 0; i < size; i++) page[into + i] = this.data[source + i] as number
     }
-    if (!same) slabs.giveBack(before, numbersOf(this.#layout, this.capacity))
-    this.data = page
-    this.base = at
+    if (place !== before) slabs.giveBack(before, numbersOf(this.#layout, from))
     this.capacity = capacity
+    this.#goTo(place)
     this.#clear()
     this.end = size
+  }
+
+  #goTo(place: number): void {
+    this.place = place
+    this.data = this.#layout.slabs.pageOf(place)
+    this.base = atOf(place)
   }
 
   #clear(): void {

@@ -2,19 +2,24 @@ import { startOfWindow } from '../kernel/time.ts'
 import type { Events, Read, Reader } from '../plan/events.ts'
 import type { Aggregate } from '../topology/aggregates/table.ts'
 import type { EventFunction, FeaturesStep, KindDefinition } from '../topology/definition.ts'
+import type { Dictionary } from './dictionary.ts'
 import { type BadCell, EventColumns } from './event-columns.ts'
 import { Expiry } from './expiry.ts'
-import { History } from './history.ts'
+import { Histories } from './histories.ts'
+import type { History } from './history.ts'
+import { readHistory, writeHistory } from './history-bytes.ts'
+import type { KeyedState, Peeked } from './keyed-state.ts'
 import { LastClosed } from './last-closed.ts'
 import { isMissing } from './missing.ts'
-import { KEY_BYTES, type StateUse } from './state-limits.ts'
+import { StateReader, StateWriter } from './state-bytes.ts'
+import { HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
 
 // The windows of all keys over the events of one kind.
 
 /** When an event of a key came, and the watermark once it had. */
 export interface Moment {
-  readonly key: string
+  readonly key: number
   readonly timeMs: number
   readonly watermarkMs: number
 }
@@ -39,13 +44,29 @@ interface Current {
   readonly walk: WindowWalk
 }
 
+/** What there is of a key, as it is encoded: no more than when its newest event was, or its events. */
+const REMEMBERED = 0
+const HELD = 1
+
 interface Aggregated {
   readonly feature: number
   readonly lengthMs: number
   readonly aggregate: Aggregate
 }
 
-export class KindWindows {
+/** What all windows of a task share. */
+export interface Shared {
+  /** How functions of events are asked. */
+  readonly reader: Reader
+  /** The keys of events, by their numbers. */
+  readonly keys: Dictionary
+  readonly use: StateUse
+}
+
+export class KindWindows implements KeyedState {
+  readonly #names: readonly string[]
+  /** Those of the names that are over its windows, by index. */
+  readonly #features: readonly number[]
   readonly #is: Read<boolean> | null
   /** What an event must have to be of the kind. */
   readonly #has: Read<unknown> | null
@@ -55,19 +76,14 @@ export class KindWindows {
   readonly #lastClosed: readonly LastClosed[]
   readonly #sinceLast: readonly SinceLast[]
   readonly #sinceLastEver: readonly SinceLastEver[]
+  readonly #keys: Dictionary
   readonly #use: StateUse
-  readonly #histories = new Map<string, History>()
-  /** What must outlive the windows for `sinceLastEver`: the newest event time of keys that have gone silent. */
-  readonly #lastTimes = new Map<string, number>()
+  readonly #histories: Histories
   /** A key is let go when its newest event is this far behind the watermark. */
   readonly #retentionMs: number
   readonly #expiry: Expiry
 
-  constructor(
-    step: FeaturesStep,
-    kind: number,
-    { reader, use }: { readonly reader: Reader; readonly use: StateUse },
-  ) {
+  constructor(step: FeaturesStep, kind: number, { reader, keys, use }: Shared) {
     const definition = step.kinds[kind] as KindDefinition
     const rolling: Aggregated[] = []
     const current: Aggregated[] = []
@@ -87,6 +103,8 @@ export class KindWindows {
     }
     const all = [...rolling, ...current, ...lastClosed]
     const { is, has, columns } = definition
+    this.#names = step.features.map((f) => f.name)
+    this.#features = [...all, ...sinceLast, ...sinceLastEver].map(({ feature }) => feature)
     this.#is = is === null ? null : reader(is)
     this.#has = has === undefined ? null : reader(columns[has] as EventFunction<unknown>)
     this.#columns = new EventColumns(
@@ -111,13 +129,16 @@ export class KindWindows {
     this.#sinceLastEver = sinceLastEver
     this.#retentionMs = Math.max(0, ...[...all, ...sinceLast].map((a) => a.lengthMs))
     this.#expiry = new Expiry(this.#retentionMs)
+    this.#keys = keys
     this.#use = use
+    this.#histories = new Histories(this.#columns.layout)
   }
 
   /** Bytes that the windows hold. */
   get bytes(): number {
-    const kept = this.#lastClosed.reduce((sum, l) => sum + l.size, 0) + this.#lastTimes.size
-    return this.#columns.bytes + KEY_BYTES * this.#histories.size + KEPT_BYTES * kept
+    const { size, remembered } = this.#histories
+    const closed = this.#lastClosed.reduce((sum, l) => sum + l.size, 0)
+    return this.#columns.bytes + HISTORY_BYTES * (size + remembered) + KEPT_BYTES * closed
   }
 
   /** Texts that the windows hold. */
@@ -127,8 +148,8 @@ export class KindWindows {
 
   /** Is the event of this kind? May throw what the author's function throws. */
   takes(events: Events, index: number): boolean {
-    if (this.#is !== null && !this.#is(events, index)) return false
-    return this.#has === null || !isMissing(this.#has(events, index))
+    if (this.#is !== null && !this.#is.of(events, index)) return false
+    return this.#has === null || !isMissing(this.#has.of(events, index))
   }
 
   /** Reads the event's columns; gives the first cell that a window cannot hold. */
@@ -137,8 +158,8 @@ export class KindWindows {
   }
 
   /** Does it hold memory for the key? */
-  has(key: string): boolean {
-    return this.#histories.has(key) || this.#lastTimes.has(key)
+  has(key: number): boolean {
+    return this.#histories.has(key)
   }
 
   /**
@@ -147,12 +168,16 @@ export class KindWindows {
    */
   take(moment: Moment, enters: boolean, row: Float64Array | null): void {
     const { key, timeMs, watermarkMs } = moment
-    const history = enters ? this.#historyOf(key, timeMs) : (this.#histories.get(key) ?? null)
+    const known = this.#histories.of(key)
+    const history = known === null && enters ? this.#begin(moment) : known
     // What an event sees depends on the watermark, not on what happens to be still in memory.
     if (history !== null) this.#passTime(history, watermarkMs)
     const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
     const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
-    if (enters) history?.insert(timeMs, this.#columns.hold())
+    if (enters) {
+      this.#histories.change()
+      history?.insert(timeMs, this.#columns.hold())
+    }
     if (row === null) return
     const floorMs = watermarkMs - this.#rolling.longestMs
     this.#rolling.write(history, { timeMs, floorMs }, row)
@@ -164,15 +189,70 @@ export class KindWindows {
     if (looksBack) this.#writeSinceLast(moment, previousMs, row)
   }
 
-  /** Lets go keys that the watermark has left behind, looking at no more than `most`. */
-  sweep(watermarkMs: number, most: number): void {
-    this.#expiry.sweep(watermarkMs, most, (history) => {
-      this.#passTime(history, watermarkMs)
-      this.#histories.delete(history.key)
-      if (this.#sinceLastEver.length > 0) this.#lastTimes.set(history.key, history.newestMs)
-      else this.#use.keys--
-      history.free()
+  get size(): number {
+    const { size, remembered } = this.#histories
+    return size + remembered
+  }
+
+  beginRound(): number {
+    return this.#histories.beginRound()
+  }
+
+  changedSince(round: number): Generator<readonly number[]> {
+    return this.#histories.changedSince(round)
+  }
+
+  encode(key: number): Uint8Array | null {
+    if (!this.#histories.has(key)) return null
+    const into = new StateWriter()
+    const history = this.#histories.of(key)
+    into.whole(history === null ? REMEMBERED : HELD)
+    if (history === null) into.number(this.#histories.lastMsOf(key))
+    else writeHistory(history, this.#columns.layout, into)
+    for (const lastClosed of this.#lastClosed) lastClosed.encode(key, into)
+    return into.end()
+  }
+
+  restore(key: number, bytes: Uint8Array): void {
+    const from = new StateReader(bytes)
+    this.#use.keys++
+    this.#keys.hold(key)
+    if (from.whole() === REMEMBERED) this.#histories.remember(key, from.number())
+    else {
+      const history = this.#histories.begin(key)
+      readHistory(history, this.#columns.layout, { from, entered: () => {} })
+      this.#expiry.file(key, history.newestMs)
+    }
+    for (const lastClosed of this.#lastClosed) lastClosed.restore(key, from)
+  }
+
+  /** The features over the windows of the key; those of other kinds, and those that are no windows', are not among them. */
+  peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
+    const row = new Float64Array(this.#names.length).fill(Number.NaN)
+    this.take({ key, ...at }, false, row)
+    const own = new Set(this.#features)
+    const peeked = this.#names.flatMap((name, f) =>
+      own.has(f) ? [[name, row[f] as number] as const] : [],
+    )
+    return [Object.fromEntries(peeked)]
+  }
+
+  /** Beside the keys it forgets what only their events held. */
+  expire(watermarkMs: number, most: number): void {
+    this.#expiry.sweep(watermarkMs, most, {
+      newestMsOf: (key) => (this.#histories.of(key) as History).newestMs,
+      letGo: (key) => this.#letGo(key, watermarkMs),
     })
+    this.#columns.settle()
+  }
+
+  #letGo(key: number, watermarkMs: number): void {
+    this.#passTime(this.#histories.of(key) as History, watermarkMs)
+    const remembers = this.#sinceLastEver.length + this.#lastClosed.length > 0
+    this.#histories.letGo(remembers)
+    if (remembers) return
+    this.#use.keys--
+    this.#keys.release(key)
   }
 
   /** Drops what the watermark has passed; the values of closed windows are taken first. */
@@ -203,21 +283,19 @@ export class KindWindows {
   }
 
   /** Event time of the newest event that came before one at `timeMs` which is about to enter; −Infinity if there was none. */
-  #previousMs(key: string, history: History | null, timeMs: number): number {
-    if (history === null) return this.#lastTimes.get(key) ?? Number.NEGATIVE_INFINITY
+  #previousMs(key: number, history: History | null, timeMs: number): number {
+    if (history === null) return this.#histories.lastMsOf(key)
     const latestMs = history.latestUpTo(timeMs)
     return latestMs === Number.NEGATIVE_INFINITY ? history.newestPrunedMs : latestMs
   }
 
-  #historyOf(key: string, timeMs: number): History {
-    const known = this.#histories.get(key)
-    if (known !== undefined) return known
-    const lastMs = this.#lastTimes.get(key) ?? Number.NEGATIVE_INFINITY
-    const history = new History(this.#columns.layout, key, lastMs)
-    if (!this.#lastTimes.delete(key)) this.#use.keys++
-    this.#histories.set(key, history)
-    this.#expiry.file(history, timeMs)
-    return history
+  #begin({ key, timeMs }: Moment): History {
+    if (!this.#histories.has(key)) {
+      this.#use.keys++
+      this.#keys.hold(key)
+    }
+    this.#expiry.file(key, timeMs)
+    return this.#histories.begin(key)
   }
 
   #walkOver(features: readonly Aggregated[]): WindowWalk {
@@ -225,9 +303,6 @@ export class KindWindows {
     return new WindowWalk(windows, this.#columns.layout)
   }
 }
-
-/** About what is left of a key that has gone silent. */
-const KEPT_BYTES = 120
 
 function byLength(features: readonly Aggregated[]): [number, Aggregated[]][] {
   const groups = new Map<number, Aggregated[]>()

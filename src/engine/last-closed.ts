@@ -1,5 +1,6 @@
 import { startOfWindow } from '../kernel/time.ts'
 import type { History } from './history.ts'
+import type { StateReader, StateWriter } from './state-bytes.ts'
 import type { WindowWalk } from './window-walk.ts'
 
 interface ClosedWindow {
@@ -16,7 +17,7 @@ export class LastClosed {
   readonly #walk: WindowWalk
   /** Where in a row each value goes. */
   readonly #features: readonly number[]
-  readonly #byKey = new Map<string, ClosedWindow>()
+  readonly #byKey = new Map<number, ClosedWindow>()
   /** Of a key that had no window yet. */
   readonly #none: Float64Array
 
@@ -44,7 +45,22 @@ export class LastClosed {
     this.#byKey.set(history.key, { startMs, values: this.#valuesOf(history, startMs) })
   }
 
-  write(key: string, row: Float64Array): void {
+  encode(key: number, into: StateWriter): void {
+    const window = this.#byKey.get(key)
+    into.whole(window === undefined ? 0 : 1)
+    if (window === undefined) return
+    into.number(window.startMs)
+    for (const value of window.values) into.number(value)
+  }
+
+  restore(key: number, from: StateReader): void {
+    if (from.whole() === 0) return
+    const startMs = from.number()
+    const values = Float64Array.from(this.#features, () => from.number())
+    this.#byKey.set(key, { startMs, values })
+  }
+
+  write(key: number, row: Float64Array): void {
     const values = this.#byKey.get(key)?.values ?? this.#none
     for (let f = 0; f < this.#features.length; f++) {
       row[this.#features[f] as number] = values[f] as number

@@ -1,4 +1,4 @@
-import type { Slab, Slabs } from './slabs.ts'
+import { atOf, type Slabs } from './slabs.ts'
 
 /** Slots at first: a power of 2, as all later ones. */
 const FIRST_CAPACITY = 16
@@ -13,14 +13,19 @@ const SPREAD = 0x9e3779b1
  */
 export class LatestTimes {
   readonly #slabs: Slabs
-  /** Slot i: a text at 2i, its time behind it. */
-  #slots: Slab
+  #place: number
+  /** Slot i: a text at 2i from `at`, its time behind it. */
+  #page: Float64Array
+  #at: number
   #capacity = FIRST_CAPACITY
   #used = 0
 
   constructor(slabs: Slabs) {
     this.#slabs = slabs
-    this.#slots = this.#take()
+    this.#place = slabs.take(this.numbers)
+    this.#page = slabs.pageOf(this.#place)
+    this.#at = atOf(this.#place)
+    this.#clear()
   }
 
   /** Numbers it takes. */
@@ -30,35 +35,35 @@ export class LatestTimes {
 
   /** −Infinity if there is none. */
   of(text: number): number {
-    const { page } = this.#slots
     const slot = this.#slotOf(text)
-    return page[slot] === text ? (page[slot + 1] as number) : Number.NEGATIVE_INFINITY
+    const isThere = this.#page[slot] === text
+    return isThere ? (this.#page[slot + 1] as number) : Number.NEGATIVE_INFINITY
   }
 
   /** @param prunedMs times up to this one may be forgotten */
   set(text: number, timeMs: number, prunedMs: number): void {
     let slot = this.#slotOf(text)
-    if (this.#slots.page[slot] === EMPTY) {
+    if (this.#page[slot] === EMPTY) {
       if (this.#used * 2 >= this.#capacity) {
         this.#makeRoom(prunedMs)
         slot = this.#slotOf(text)
       }
       this.#used++
-      this.#slots.page[slot] = text
+      this.#page[slot] = text
     }
-    this.#slots.page[slot + 1] = timeMs
+    this.#page[slot + 1] = timeMs
   }
 
   free(): void {
-    this.#slabs.giveBack(this.#slots, this.numbers)
+    this.#slabs.giveBack(this.#place, this.numbers)
   }
 
   /** Where the text is, or would be. */
   #slotOf(text: number): number {
-    const { page, at } = this.#slots
+    const page = this.#page
     const hash = Math.imul(text, SPREAD)
     for (let i = hash ^ (hash >>> 15); ; i++) {
-      const slot = at + (i & (this.#capacity - 1)) * 2
+      const slot = this.#at + (i & (this.#capacity - 1)) * 2
       const found = page[slot]
       if (found === text || found === EMPTY) return slot
     }
@@ -66,32 +71,31 @@ export class LatestTimes {
 
   /** Moves what has not been pruned to where a quarter or less of the slots are used. */
   #makeRoom(prunedMs: number): void {
-    const { page, at } = this.#slots
-    const end = at + this.numbers
+    const [place, page, from] = [this.#place, this.#page, this.#at]
+    const numbers = this.numbers
     let kept = 0
-    for (let slot = at; slot < end; slot += 2) {
+    for (let slot = from; slot < from + numbers; slot += 2) {
       if (page[slot] !== EMPTY && (page[slot + 1] as number) > prunedMs) kept++
     }
-    const before = this.#slots
-    const numbersBefore = this.numbers
     this.#capacity = FIRST_CAPACITY
     while (this.#capacity < kept * 4) this.#capacity *= 2
-    this.#slots = this.#take()
+    this.#place = this.#slabs.take(this.numbers)
+    this.#page = this.#slabs.pageOf(this.#place)
+    this.#at = atOf(this.#place)
+    this.#clear()
     this.#used = kept
-    for (let from = at; from < end; from += 2) {
-      const text = page[from] as number
-      const timeMs = page[from + 1] as number
+    for (let slot = from; slot < from + numbers; slot += 2) {
+      const text = page[slot] as number
+      const timeMs = page[slot + 1] as number
       if (text === EMPTY || timeMs <= prunedMs) continue
-      const slot = this.#slotOf(text)
-      this.#slots.page[slot] = text
-      this.#slots.page[slot + 1] = timeMs
+      const into = this.#slotOf(text)
+      this.#page[into] = text
+      this.#page[into + 1] = timeMs
     }
-    this.#slabs.giveBack(before, numbersBefore)
+    this.#slabs.giveBack(place, numbers)
   }
 
-  #take(): Slab {
-    const slots = this.#slabs.take(this.numbers)
-    slots.page.fill(EMPTY, slots.at, slots.at + this.numbers)
-    return slots
+  #clear(): void {
+    this.#page.fill(EMPTY, this.#at, this.#at + this.numbers)
   }
 }

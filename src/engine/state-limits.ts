@@ -7,8 +7,12 @@ export interface StateLimits {
   readonly maxBytes: number
 }
 
-/** About what a key takes of the heap: its name, its place in a map, its history. Its numbers lie elsewhere. Measured: RESULTS.md. */
-export const KEY_BYTES = 250
+/** About what a key takes of the heap; its text and its numbers lie elsewhere. Measured: RESULTS.md. */
+export const KEY_HEAP_BYTES = 60
+/** About what a key's history takes beside its events: its head, and its place among those that go silent. */
+export const HISTORY_BYTES = 60
+/** About what is left of a closed window. */
+export const KEPT_BYTES = 120
 
 /** A map of V8 takes 2^24 entries, and one chunk may bring so many texts past the limit. */
 const MOST_ENTRIES = 2 ** 24 - 2 ** 20

@@ -1,14 +1,19 @@
 import type { TidemarkError } from '../kernel/errors.ts'
 import { sortInTurns } from '../kernel/sort.ts'
 import { startOfWindow } from '../kernel/time.ts'
-import type { Reader } from '../plan/events.ts'
 import type { Aggregate } from '../topology/aggregates/table.ts'
 import type { TumblingStep } from '../topology/definition.ts'
+import type { Dictionary } from './dictionary.ts'
 import { EventColumns } from './event-columns.ts'
 import type { Flow, WindowResult } from './events.ts'
 import { badColumn, lateError, threw } from './faults.ts'
-import { History } from './history.ts'
-import { KEY_BYTES, type StateUse } from './state-limits.ts'
+import { Histories } from './histories.ts'
+import type { History } from './history.ts'
+import { readHistory, writeHistory } from './history-bytes.ts'
+import type { KeyedState, Peeked } from './keyed-state.ts'
+import type { Shared } from './kind-windows.ts'
+import { StateReader, StateWriter } from './state-bytes.ts'
+import { HISTORY_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
 
 // One tumbling step: the open windows of all keys. A key's events lie in one buffer; a window is a range of it.
@@ -42,7 +47,7 @@ interface Closing {
   readonly results: WindowResult[]
 }
 
-export class TumblingWindows {
+export class TumblingWindows implements KeyedState {
   readonly #step: TumblingStep
   readonly #setsLateAside: boolean
   readonly #use: StateUse
@@ -50,22 +55,21 @@ export class TumblingWindows {
   readonly #walk: WindowWalk
   readonly #fields: readonly (readonly [name: string, aggregate: Aggregate])[]
   readonly #row: Float64Array
-  readonly #histories = new Map<string, History>()
+  readonly #keys: Dictionary
+  readonly #histories: Histories
   /** The keys of each window that is open, by its end. */
-  readonly #open = new Map<number, History[]>()
+  readonly #open = new Map<number, number[]>()
   /** The ends of open windows, in order. */
   readonly #ends: number[] = []
 
-  constructor(
-    step: TumblingStep,
-    setsLateAside: boolean,
-    { reader, use }: { readonly reader: Reader; readonly use: StateUse },
-  ) {
+  constructor(step: TumblingStep, setsLateAside: boolean, { reader, keys, use }: Shared) {
     const aggregates = Object.values(step.aggregates)
     this.#step = step
     this.#setsLateAside = setsLateAside
+    this.#keys = keys
     this.#use = use
     this.#columns = new EventColumns(step.columns, aggregates, { reader, precision: 'float64' })
+    this.#histories = new Histories(this.#columns.layout)
     this.#walk = new WindowWalk(
       aggregates.map((aggregate, feature) => ({
         aggregate,
@@ -81,12 +85,68 @@ export class TumblingWindows {
 
   /** Bytes that the windows hold. */
   get bytes(): number {
-    return this.#columns.bytes + KEY_BYTES * this.#histories.size
+    return this.#columns.bytes + HISTORY_BYTES * this.#histories.size
   }
 
   /** Texts that the windows hold. */
   get texts(): number {
     return this.#columns.texts
+  }
+
+  get size(): number {
+    return this.#histories.size
+  }
+
+  has(key: number): boolean {
+    return this.#histories.has(key)
+  }
+
+  beginRound(): number {
+    return this.#histories.beginRound()
+  }
+
+  changedSince(round: number): Generator<readonly number[]> {
+    return this.#histories.changedSince(round)
+  }
+
+  encode(key: number): Uint8Array | null {
+    const history = this.#histories.of(key)
+    if (history === null) return null
+    const into = new StateWriter()
+    writeHistory(history, this.#columns.layout, into)
+    return into.end()
+  }
+
+  /** Windows that hold an event are open: those that have closed have dropped theirs. */
+  restore(key: number, bytes: Uint8Array): void {
+    const from = new StateReader(bytes)
+    let openMs = Number.NEGATIVE_INFINITY
+    readHistory(this.#begin(key), this.#columns.layout, {
+      from,
+      entered: (timeMs) => {
+        const endMs = this.#endOf(timeMs)
+        if (endMs > openMs) this.#openWindow(endMs, key)
+        openMs = endMs
+      },
+    })
+  }
+
+  /** Keys have gone as their windows closed; it forgets what only their events held. */
+  expire(): void {
+    this.#columns.settle()
+  }
+
+  /** The windows of the key that are open, each with its result so far. */
+  peek(key: number): readonly Peeked[] {
+    const history = this.#histories.of(key)
+    if (history === null) return []
+    const ends = this.#ends.filter((endMs) => {
+      return history.latestUpTo(endMs - 1) >= endMs - this.#step.lengthMs
+    })
+    return ends.map((endMs) => {
+      const { event } = this.#result(history, { endMs, isFinal: false, cause: null })
+      return event as Peeked
+    })
   }
 
   /** The end of the window that closes next; +Infinity when none is open. */
@@ -124,38 +184,39 @@ export class TumblingWindows {
   *#close(watermarkMs: number, { cause, run, results }: Closing): Results {
     while (this.nextEndMs <= watermarkMs) {
       const endMs = this.#ends.shift() as number
-      const histories = yield* this.#takeOpen(endMs)
-      for (const history of histories) {
+      const keys = yield* this.#takeOpen(endMs)
+      for (const key of keys) {
+        const history = this.#histories.of(key) as History
         run.outcome.closed++
         if (run.isWanted) results.push(this.#result(history, { endMs, isFinal: true, cause }))
         // Windows close in the order of their ends, so whatever is older has been told.
         history.prune(endMs - 1)
-        if (history.size === 0) {
-          this.#histories.delete(history.key)
-          this.#use.keys--
-          history.free()
-        }
+        if (history.size === 0) this.#letGo(key)
         if (run.outcome.closed % PIECE === 0) yield results.splice(0)
       }
     }
   }
 
   /** The keys of the windows that end at a time, in order; these windows are open no more. */
-  *#takeOpen(endMs: number): Generator<readonly never[], readonly History[]> {
-    const sorting = sortInTurns(this.#open.get(endMs) as History[], byKey)
+  *#takeOpen(endMs: number): Generator<readonly never[], readonly number[]> {
+    const sorting = sortInTurns(this.#open.get(endMs) as number[], this.#byText)
     this.#open.delete(endMs)
     let step = sorting.next()
     for (; step.done !== true; step = sorting.next()) yield []
     return step.value
   }
 
+  #endOf(timeMs: number): number {
+    return startOfWindow(timeMs, this.#step.lengthMs) + this.#step.lengthMs
+  }
+
   #enter(flow: Flow, index: number, run: TumblingRun): WindowResult | null {
     const { lengthMs, graceMs, emit } = this.#step
-    const key = flow.keys[index] as string
+    const key = flow.keys[index] as number
     const timeMs = flow.timesMs[index] as number
     const watermarkMs = flow.watermarksMs[index] as number
-    const startMs = startOfWindow(timeMs, lengthMs)
-    const endMs = startMs + lengthMs
+    const endMs = this.#endOf(timeMs)
+    const startMs = endMs - lengthMs
     if (endMs + graceMs <= watermarkMs) {
       run.outcome.late.push(index)
       if (this.#setsLateAside) run.fault(index, lateError(timeMs, watermarkMs))
@@ -166,8 +227,9 @@ export class TumblingWindows {
       run.fault(index, error)
       return null
     }
-    const history = this.#historyOf(key)
-    if (history.latestUpTo(endMs - 1) < startMs) this.#openWindow(endMs, history)
+    const history = this.#histories.of(key) ?? this.#begin(key)
+    if (history.latestUpTo(endMs - 1) < startMs) this.#openWindow(endMs, key)
+    this.#histories.change()
     history.insert(timeMs, this.#columns.hold())
     run.outcome.entered.push(index)
     if (emit === 'final' || !run.isWanted) return null
@@ -183,22 +245,26 @@ export class TumblingWindows {
     }
   }
 
-  #historyOf(key: string): History {
-    const known = this.#histories.get(key)
-    if (known !== undefined) return known
-    const history = new History(this.#columns.layout, key, Number.NEGATIVE_INFINITY)
-    this.#histories.set(key, history)
+  #begin(key: number): History {
     this.#use.keys++
-    return history
+    this.#keys.hold(key)
+    return this.#histories.begin(key)
   }
 
-  #openWindow(endMs: number, history: History): void {
+  /** Of the key at hand nothing is left. */
+  #letGo(key: number): void {
+    this.#histories.letGo(false)
+    this.#use.keys--
+    this.#keys.release(key)
+  }
+
+  #openWindow(endMs: number, key: number): void {
     const open = this.#open.get(endMs)
     if (open !== undefined) {
-      open.push(history)
+      open.push(key)
       return
     }
-    this.#open.set(endMs, [history])
+    this.#open.set(endMs, [key])
     let at = this.#ends.length
     while (at > 0 && (this.#ends[at - 1] as number) > endMs) at--
     this.#ends.splice(at, 0, endMs)
@@ -208,7 +274,7 @@ export class TumblingWindows {
     history: History,
     { endMs, isFinal, cause }: Pick<WindowResult, 'endMs' | 'isFinal' | 'cause'>,
   ): WindowResult {
-    const { key } = history
+    const key = this.#keys.cellOf(history.key) as string
     const startMs = endMs - this.#step.lengthMs
     const range = { afterMs: startMs - 1, upToMs: endMs - 1, timeMs: endMs }
     this.#walk.writeRange(history, range, this.#row)
@@ -217,11 +283,12 @@ export class TumblingWindows {
     for (const [at, [name, aggregate]] of this.#fields.entries()) {
       event[name] = this.#columns.valueOf(aggregate, this.#row[at] as number)
     }
-    return { key, startMs, endMs, isFinal, cause, event }
+    return { key, keyNumber: history.key, startMs, endMs, isFinal, cause, event }
   }
-}
 
-/** By UTF-16 code units, on every machine alike. */
-function byKey(a: History, b: History): number {
-  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0
+  /** By UTF-16 code units, on every machine alike. */
+  readonly #byText = (a: number, b: number): number => {
+    const [one, other] = [this.#keys.cellOf(a), this.#keys.cellOf(b)]
+    return one < other ? -1 : one > other ? 1 : 0
+  }
 }

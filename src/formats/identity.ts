@@ -35,7 +35,7 @@ export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
   if (!Number.isInteger(time)) {
     throw new TidemarkError('TIME_INVALID', `eventTimeMs gave ${time}, which is not an integer`)
   }
-  if (!isEventTime(time)) {
+  if (!isInRange(time)) {
     throw new TidemarkError('TIME_UNIT', `event time ${time} ${likelyUnit(time)}`, {
       hint: 'eventTimeMs must give milliseconds since the epoch',
     })
@@ -55,14 +55,19 @@ function invalidKey(message: string): TidemarkError {
   return new TidemarkError('KEY_INVALID', message)
 }
 
-function isEventTime(ms: number): boolean {
+/** Is it what {@link eventTimeMs} lets through? */
+export function isEventTime(ms: number): boolean {
+  return Number.isInteger(ms) && isInRange(ms)
+}
+
+function isInRange(ms: number): boolean {
   return ms >= EARLIEST_EVENT_TIME_MS && ms < LATEST_EVENT_TIME_MS
 }
 
 function likelyUnit(time: number): string {
-  if (isEventTime(time * 1_000)) return 'looks like seconds'
-  if (isEventTime(time / 1_000)) return 'looks like microseconds'
-  if (isEventTime(time / 1_000_000)) return 'looks like nanoseconds'
+  if (isInRange(time * 1_000)) return 'looks like seconds'
+  if (isInRange(time / 1_000)) return 'looks like microseconds'
+  if (isInRange(time / 1_000_000)) return 'looks like nanoseconds'
   return 'is not between 1980 and 2100 in any unit'
 }
 

@@ -6,9 +6,10 @@
  * - `dead-letter`: set this record aside, its neighbours go on
  * - `retry`: try again within a stated budget; nothing is lost meanwhile
  * - `release`: another worker owns the partition now; drop the task, commit nothing
+ * - `rebuild`: what was kept of the windows is of no use; make them again from the log
  * - `crash`: a bug or a broken promise of the log; stop rather than guess
  */
-export type Action = 'refuse' | 'dead-letter' | 'retry' | 'release' | 'crash'
+export type Action = 'refuse' | 'dead-letter' | 'retry' | 'release' | 'rebuild' | 'crash'
 
 const ACTIONS = {
   // The topology, the configuration or the command line is wrong.
@@ -69,6 +70,7 @@ const ACTIONS = {
   COMMIT_FAILED: 'retry',
   COMMIT_TIMED_OUT: 'retry',
   FENCED: 'release',
+  STATE_UNREADABLE: 'rebuild',
   OFFSET_OUT_OF_RANGE: 'crash',
   LOG_TRUNCATED: 'crash',
   BATCH_CORRUPT: 'crash',

@@ -6,11 +6,14 @@ export interface Events {
   at(index: number): unknown
 }
 
-/** What an author's function makes of an event. May throw what the function throws. */
-export type Read<R> = (events: Events, index: number) => R
+/** How an author's function is asked about events. */
+export interface Read<R> {
+  /** What it gives for one. May throw what the function throws. */
+  of(events: Events, index: number): R
+}
 
 /** Makes a {@link Read} of a function. */
 export type Reader = <R>(of: EventFunction<R>) => Read<R>
 
 /** The function is called with the event. */
-export const called: Reader = (of) => (events, index) => of(events.at(index))
+export const called: Reader = (of) => ({ of: (events, index) => of(events.at(index)) })

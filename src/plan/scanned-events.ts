@@ -1,6 +1,14 @@
 import type { Memory } from '../kernel/memory.ts'
+import type { EventFunction } from '../topology/definition.ts'
 import { type Expression, readFunction } from '../topology/function-reading.ts'
-import { type ColumnForm, type FieldPath, NULL, PRESENT, type ScannedColumns } from './columns.ts'
+import {
+  type ColumnForm,
+  type ColumnType,
+  type FieldPath,
+  NULL,
+  PRESENT,
+  type ScannedColumns,
+} from './columns.ts'
 import { called, type Events, type Read, type Reader } from './events.ts'
 import { TextCache } from './text-cache.ts'
 
@@ -55,75 +63,100 @@ export class ScannedEvents implements Events {
 
 /** How functions are asked whose events have these columns: what they merely pick is read there, all else they are called for. */
 export function columnReader(forms: readonly ColumnForm[]): Reader {
-  return (of) => {
+  return <R>(of: EventFunction<R>) => {
     const reading = readFunction(of)
-    const read = 'why' in reading ? null : columnRead(reading.expression, forms)
-    if (read === null) return called(of)
-    return ((events: Events, index: number) => {
-      if (events instanceof ScannedEvents) {
-        const memory = events.memoryOf(index)
-        if (memory !== null) {
-          const value = read(events.columns, index, memory)
-          if (value !== UNKNOWN) return value
-        }
-      }
-      return of(events.at(index))
-    }) as Read<never>
+    return ('why' in reading ? null : columnRead(of, reading.expression, forms)) ?? called(of)
   }
 }
 
-/** A value that only the event itself tells. */
-const UNKNOWN = Symbol('unknown')
-
-type ColumnRead = (columns: ScannedColumns, index: number, memory: Memory) => unknown
-type CellRead = (columns: ScannedColumns, cell: number, memory: Memory) => unknown
-
-function columnRead(expression: Expression, forms: readonly ColumnForm[]): ColumnRead | null {
+function columnRead<R>(
+  of: EventFunction<R>,
+  expression: Expression,
+  forms: readonly ColumnForm[],
+): Read<R> | null {
   switch (expression.is) {
     case 'pick':
-      return pickRead(expression.path, forms)
+      return fieldRead(of, expression.path, forms)
     case 'equals': {
-      const pick = pickRead(expression.path, forms)
+      const field = fieldRead(of, expression.path, forms)
       const { to, negated } = expression
-      if (pick === null) return null
-      return (columns, index, memory) => {
-        const value = pick(columns, index, memory)
-        return value === UNKNOWN ? UNKNOWN : (value === to) !== negated
+      if (field === null) return null
+      return {
+        of: (events, index) => {
+          const value = field.valueIn(events, index)
+          return value === UNKNOWN ? of(events.at(index)) : (((value === to) !== negated) as R)
+        },
       }
     }
     case 'literal':
-      return () => expression.value
+      return { of: () => expression.value as R }
     case 'object':
       return null
   }
 }
 
-/** What a column has for an event: the value that the event itself has in its field. */
-function pickRead(path: FieldPath, forms: readonly ColumnForm[]): ColumnRead | null {
-  const c = forms.findIndex((form) => JSON.stringify(form.path) === JSON.stringify(path))
-  const form = forms[c]
-  if (form === undefined) return null
-  // Of a deeper one that is not there something on the way may be missing, on which the function throws.
-  const [ofNone, ofNull] = path.length === 1 ? [undefined, null] : [UNKNOWN, UNKNOWN]
-  const valueOf = valueRead(form.type)
-  return (columns, index, memory) => {
-    const cell = c * columns.capacity + index
-    const state = columns.states[cell]
-    if (state === PRESENT) return valueOf(columns, cell, memory)
-    return state === NULL ? ofNull : ofNone
-  }
+function fieldRead<R>(
+  of: EventFunction<R>,
+  path: FieldPath,
+  forms: readonly ColumnForm[],
+): FieldRead<R> | null {
+  const column = forms.findIndex((form) => JSON.stringify(form.path) === JSON.stringify(path))
+  const form = forms[column]
+  return form === undefined ? null : new FieldRead(of, column, form)
 }
 
-function valueRead(type: ColumnForm['type']): CellRead {
-  switch (type) {
-    case 'number':
-      return ({ numbers }, cell) => numbers[cell]
-    case 'boolean':
-      return ({ numbers }, cell) => numbers[cell] === 1
-    case 'text': {
-      const texts = new TextCache()
-      return ({ starts, ends }, cell, memory) =>
-        texts.text(memory, starts[cell] as number, ends[cell] as number)
+/** A value that only the event itself tells. */
+const UNKNOWN = Symbol('unknown')
+/** No cell has what is asked for. */
+export const NO_CELL = -1
+
+/** A field that lies in a column. */
+export class FieldRead<R> implements Read<R> {
+  readonly type: ColumnType
+  readonly #of: EventFunction<R>
+  readonly #column: number
+  // Of a deeper one that is not there something on the way may be missing, on which the function throws.
+  readonly #ofNone: unknown
+  readonly #ofNull: unknown
+  readonly #texts = new TextCache()
+
+  constructor(of: EventFunction<R>, column: number, { path, type }: ColumnForm) {
+    this.type = type
+    this.#of = of
+    this.#column = column
+    this.#ofNone = path.length === 1 ? undefined : UNKNOWN
+    this.#ofNull = path.length === 1 ? null : UNKNOWN
+  }
+
+  of(events: Events, index: number): R {
+    const value = this.valueIn(events, index)
+    return value === UNKNOWN ? this.#of(events.at(index)) : (value as R)
+  }
+
+  /** The cell that has it; {@link NO_CELL}: only {@link of} tells. */
+  cellIn(events: ScannedEvents, index: number): number {
+    const { columns } = events
+    const cell = this.#column * columns.capacity + index
+    const isThere = events.memoryOf(index) !== null && columns.states[cell] === PRESENT
+    return isThere ? cell : NO_CELL
+  }
+
+  /** `UNKNOWN`: only the event itself tells. */
+  valueIn(events: Events, index: number): unknown {
+    if (!(events instanceof ScannedEvents)) return UNKNOWN
+    const memory = events.memoryOf(index)
+    if (memory === null) return UNKNOWN
+    const { capacity, states, numbers, starts, ends } = events.columns
+    const cell = this.#column * capacity + index
+    const state = states[cell]
+    if (state !== PRESENT) return state === NULL ? this.#ofNull : this.#ofNone
+    switch (this.type) {
+      case 'number':
+        return numbers[cell]
+      case 'boolean':
+        return numbers[cell] === 1
+      case 'text':
+        return this.#texts.text(memory, starts[cell] as number, ends[cell] as number)
     }
   }
 }

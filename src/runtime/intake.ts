@@ -1,10 +1,14 @@
+import type { Dictionary } from '../engine/dictionary.ts'
 import type { EventBatch, WindowResult } from '../engine/events.ts'
-import { eventKey, eventTimeMs } from '../formats/identity.ts'
+import { eventKey, eventTimeMs, isEventTime } from '../formats/identity.ts'
 import type { JsonFormat } from '../formats/json/json-format.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import type { Memory } from '../kernel/memory.ts'
 import { type Partitioner, partitionOfKey } from '../kernel/partitioners.ts'
 import type { Slices } from '../kernel/slices.ts'
+import type { ColumnType } from '../plan/columns.ts'
 import type { Read } from '../plan/events.ts'
+import { FieldRead, NO_CELL, type ScannedEvents } from '../plan/scanned-events.ts'
 import type { LogRecord, PackedBatch } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 
@@ -34,27 +38,37 @@ export interface Intake {
 /** Turns the records of one source into events. A bad one is set aside, its neighbours go on. */
 export class EventIntake {
   readonly #format: JsonFormat
+  readonly #keyNumbers: Dictionary
   readonly #readKey: Read<string>
   readonly #readTimeMs: Read<number>
-  readonly #checkKey: (key: string) => void
+  /** What key and event time merely pick. */
+  readonly #keyField: FieldRead<string> | null
+  readonly #timeField: FieldRead<number> | null
+  readonly #checkKey: ((key: string) => void) | null
 
-  /** @param place where its records lie; `null`: any key may lie there */
-  constructor(source: SourceDefinition, format: JsonFormat, place: Place | null = null) {
+  /** @param o `place`: where its records lie; `null`: any key may lie there; `keyNumbers`: of the engine that takes the events */
+  constructor(
+    source: SourceDefinition,
+    format: JsonFormat,
+    { place, keyNumbers }: { readonly place: Place | null; readonly keyNumbers: Dictionary },
+  ) {
     this.#format = format
+    this.#keyNumbers = keyNumbers
     this.#readKey = format.reader(source.key)
     this.#readTimeMs = format.reader(source.eventTimeMs)
     const { keyMismatch, partitioner } = source
     const isChecked = place !== null && keyMismatch === 'dead-letter' && partitioner !== 'unknown'
-    this.#checkKey = isChecked ? keyCheck(place, partitioner ?? 'murmur2') : () => {}
+    this.#checkKey = isChecked ? keyCheck(place, partitioner ?? 'murmur2') : null
+    // A key that is to be checked is looked at as a text.
+    this.#keyField = isChecked ? null : fieldOf(this.#readKey, 'text')
+    this.#timeField = fieldOf(this.#readTimeMs, 'number')
   }
 
   /** Yields where others are to have their turn. */
   *take(records: readonly LogRecord[], slices: Slices): Generator<void, Intake> {
     const decoded: LogRecord[] = []
-    const keys: string[] = []
     const events = this.#format.events(records.length, (index) => decoded[index] as LogRecord)
-    const keyOf = (index: number) => this.#readKey(events, index)
-    const timeMsOf = (index: number) => this.#readTimeMs(events, index)
+    const keys = new Int32Array(records.length)
     const timesMs = new Float64Array(records.length)
     const recordTimesMs = new Float64Array(records.length)
     const faults: RecordFault[] = []
@@ -64,11 +78,9 @@ export class EventIntake {
       decoded.push(record)
       try {
         this.#format.decode(record, events)
-        const key = eventKey(keyOf, index)
-        this.#checkKey(key)
-        timesMs[index] = eventTimeMs(timeMsOf, index)
+        keys[index] = this.#keyOf(events, index)
+        timesMs[index] = this.#timeOf(events, index)
         recordTimesMs[index] = record.timestampMs
-        keys.push(key)
       } catch (thrown) {
         decoded.pop()
         events.cut(index)
@@ -79,6 +91,33 @@ export class EventIntake {
     const batch = { count: decoded.length, keys, timesMs, recordTimesMs, events }
     return { batch, records: decoded, faults }
   }
+
+  #keyOf(events: ScannedEvents, index: number): number {
+    const cell = this.#keyField?.cellIn(events, index) ?? NO_CELL
+    if (cell !== NO_CELL) {
+      const [from, to] = [
+        events.columns.starts[cell] as number,
+        events.columns.ends[cell] as number,
+      ]
+      if (from < to)
+        return this.#keyNumbers.numberOfBytes(events.memoryOf(index) as Memory, from, to)
+    }
+    const key = eventKey((of) => this.#readKey.of(of, index), events)
+    this.#checkKey?.(key)
+    return this.#keyNumbers.numberOf(key)
+  }
+
+  #timeOf(events: ScannedEvents, index: number): number {
+    const cell = this.#timeField?.cellIn(events, index) ?? NO_CELL
+    const timeMs = cell === NO_CELL ? Number.NaN : (events.columns.numbers[cell] as number)
+    if (isEventTime(timeMs)) return timeMs
+    return eventTimeMs((of) => this.#readTimeMs.of(of, index), events)
+  }
+}
+
+/** What a function merely picks, if that is a field of a type. */
+function fieldOf<R>(read: Read<R>, type: ColumnType): FieldRead<R> | null {
+  return read instanceof FieldRead && read.type === type ? read : null
 }
 
 /** A partition of a topic that has so many. */
@@ -105,7 +144,13 @@ export function packedIntake(packed: PackedBatch): Intake {
 
 const NO_TIMES = new Float64Array(0)
 const NOTHING: Intake = {
-  batch: { count: 0, keys: [], timesMs: NO_TIMES, recordTimesMs: NO_TIMES, events: [] },
+  batch: {
+    count: 0,
+    keys: new Int32Array(0),
+    timesMs: NO_TIMES,
+    recordTimesMs: NO_TIMES,
+    events: [],
+  },
   records: [],
   faults: [],
 }

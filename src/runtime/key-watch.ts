@@ -1,3 +1,4 @@
+import type { Dictionary } from '../engine/dictionary.ts'
 import { partitionOfKey } from '../kernel/partitioners.ts'
 import type { LogRecord, TopicPartition } from '../records/port.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
@@ -13,8 +14,14 @@ export interface Placed {
   readonly partition: TopicPartition
   /** Of the topic. */
   readonly partitions: number
-  readonly keys: readonly string[]
+  readonly keys: Keys
   readonly records: readonly LogRecord[]
+}
+
+/** The keys of events, an event each. */
+interface Keys {
+  readonly numbers: ArrayLike<number>
+  readonly names: Pick<Dictionary, 'cellOf' | 'hashOf'>
 }
 
 interface Seen {
@@ -43,14 +50,14 @@ export class KeyWatch {
   }
 
   look(chunk: Placed): void {
-    const { keys, partition } = chunk
+    const { records, partition } = chunk
     let events = 0
     let first: { offset: number; elsewhere: TopicPartition & { offset: number | null } } | null =
       null
-    for (let i = 0; i < keys.length; i++) {
+    for (let i = 0; i < records.length; i++) {
       const elsewhere = this.#seenElsewhere(chunk, i) ?? this.#saidElsewhere(chunk, i)
       if (elsewhere === null) continue
-      const { offset } = chunk.records[i] as LogRecord
+      const { offset } = records[i] as LogRecord
       events++
       first ??= { offset, elsewhere: { topic: partition.topic, ...elsewhere } }
     }
@@ -59,9 +66,10 @@ export class KeyWatch {
   }
 
   #seenElsewhere({ keys, partition: { partition }, records }: Placed, i: number) {
-    const key = keys[i] as string
-    const hash = hashOf(key)
+    const number = keys.numbers[i] as number
+    const hash = keys.names.hashOf(number)
     if (hash >= this.#limit) return null
+    const key = keys.names.cellOf(number) as string
     const seen = this.#seen.get(key)
     if (seen !== undefined) return seen.partition === partition ? null : seen
     this.#seen.set(key, { hash, partition, offset: (records[i] as LogRecord).offset })
@@ -72,7 +80,7 @@ export class KeyWatch {
   #saidElsewhere({ keys, partition, partitions, records }: Placed, i: number) {
     const { partitioner } = this.#source
     if (partitioner === null || partitioner === 'unknown') return null
-    const key = Buffer.from(keys[i] as string)
+    const key = Buffer.from(keys.names.cellOf(keys.numbers[i] as number) as string)
     if ((records[i] as LogRecord).key?.equals(key)) return null
     const said = partitionOfKey(key, partitions, partitioner)
     return said === partition.partition ? null : { partition: said, offset: null }
@@ -82,13 +90,4 @@ export class KeyWatch {
     this.#limit /= 2
     for (const [key, { hash }] of this.#seen) if (hash >= this.#limit) this.#seen.delete(key)
   }
-}
-
-/** FNV-1a (Fowler, Noll, Vo) over UTF-16 units, its bits mixed as MurmurHash3 ends: without a Buffer for each event. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
 }

@@ -71,12 +71,15 @@ export class Task {
     this.#finishing = new Finishing(topology, partition, around)
     const { partitions } = around
     const place = { partition: partition.partition, partitions }
-    this.#intake = new EventIntake(definition.source, format, keepsState(definition) ? place : null)
     this.#keyWatch = keyWatch
     this.#engine = new Engine(definition, {
       lookup,
       limits: around.limits,
       reader: format.reader,
+    })
+    this.#intake = new EventIntake(definition.source, format, {
+      place: keepsState(definition) ? place : null,
+      keyNumbers: this.#engine.keyNumbers,
     })
     this.#engine.restoreWatermark(plan.from)
     this.#horizonMs = horizonOf(definition).lengthMs
@@ -196,7 +199,9 @@ export class Task {
     const { records, batch } = intake
     const { partitions } = this.#around
     if (mode === 'live') {
-      this.#keyWatch?.look({ partition: this.#partition, partitions, keys: batch.keys, records })
+      const { keyNumbers } = this.#engine
+      const keys = { numbers: batch.keys, names: keyNumbers }
+      this.#keyWatch?.look({ partition: this.#partition, partitions, keys, records })
     }
     const begun: Begun = { entry, pieces, intake, chunk, isWarming, reached: [] }
     const step = this.#timed('engine', () => pieces.next())

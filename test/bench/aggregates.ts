@@ -1,5 +1,5 @@
 import { EventColumns } from '../../src/engine/event-columns.ts'
-import { History } from '../../src/engine/history.ts'
+import { Histories } from '../../src/engine/histories.ts'
 import { WindowWalk } from '../../src/engine/window-walk.ts'
 import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import type { EventFunction } from '../../src/topology/definition.ts'
@@ -80,7 +80,7 @@ function payments(count: number, size: number, inOrder: boolean): Payment[] {
 /** µs of CPU an event. */
 function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
   const columns = new EventColumns(COLUMNS, [aggregate], { precision: 'float64' })
-  const history = new History(columns.layout, 'a key', Number.NEGATIVE_INFINITY)
+  const history = new Histories(columns.layout).begin(0)
   const lengthMs = size * STEP_MS
   const feature = { lengthMs, aggregate, ...columns.placeOf(aggregate), feature: 0 }
   const walk = new WindowWalk([feature], columns.layout)

@@ -74,7 +74,10 @@ class Path {
     this.engine = new Engine(definition, { lookup, reader: format.reader })
     this.#topology = topology
     this.#watch = watch
-    this.#intake = new EventIntake(definition.source, format)
+    this.#intake = new EventIntake(definition.source, format, {
+      place: null,
+      keyNumbers: this.engine.keyNumbers,
+    })
   }
 
   /** The number of outputs. */

@@ -29,7 +29,7 @@ class WindowTask {
   readonly engine: Engine
   refused = 0
   #chunk: LogRecord[] = []
-  readonly #intake = new EventIntake(w1.source, FORMAT)
+  readonly #intake: EventIntake
 
   constructor(tasks: number) {
     const { maxKeys, maxBytes } = limitsOfMachine()
@@ -38,6 +38,8 @@ class WindowTask {
       maxBytes: Math.floor(maxBytes / tasks),
     }
     this.engine = new Engine(w1, { lookup: () => new Map(), limits, reader: FORMAT.reader })
+    const { keyNumbers } = this.engine
+    this.#intake = new EventIntake(w1.source, FORMAT, { place: null, keyNumbers })
   }
 
   take(record: LogRecord): void {

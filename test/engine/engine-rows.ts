@@ -6,6 +6,7 @@ import {
   TOPOLOGY,
 } from '../../src/topology/definition.ts'
 import type { Lookup } from '../../src/topology/lookup.ts'
+import { batchOf } from './batch.ts'
 import { whole } from './whole.ts'
 
 interface Arrival {
@@ -29,15 +30,7 @@ export function engineRows(
   const answers: { late: boolean; row: Float32Array | null }[] = []
   for (let start = 0; start < events.length; start += chunk) {
     const part = events.slice(start, start + chunk)
-    const result = whole(
-      engine.process({
-        count: part.length,
-        keys: part.map((e) => e.key),
-        timesMs: Float64Array.from(part, (e) => e.timeMs),
-        recordTimesMs: Float64Array.from(part, (e) => e.timeMs),
-        events: part.map((e) => e.event),
-      }),
-    )
+    const result = whole(engine.process(batchOf(engine, part)))
     const late = new Set(result.late.flatMap((l) => l.indices))
     const answersHere = part.map((_, i) => ({
       late: late.has(i),

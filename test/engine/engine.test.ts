@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Engine } from '../../src/engine/engine.ts'
 import type { Definition, FeaturesStep, OnLate, Step } from '../../src/topology/definition.ts'
+import { batchOf } from './batch.ts'
 import { topologyAround } from './engine-rows.ts'
 import { whole } from './whole.ts'
 
@@ -62,16 +63,10 @@ type Arrival = readonly [key: string, atMs: number, event?: Sale]
 
 /** Takes events, their times relative to T, and tells what came of each: its row, its fault's code, or nothing. */
 function run(engine: Engine, events: readonly Arrival[]) {
-  const timesMs = Float64Array.from(events, ([, atMs]) => T + atMs)
-  const result = whole(
-    engine.process({
-      count: events.length,
-      keys: events.map(([key]) => key),
-      timesMs,
-      recordTimesMs: Float64Array.from(events, () => T),
-      events: events.map(([, , event = { amount: 1, shop: 's' }]) => event),
-    }),
-  )
+  const given = events.map(([key, atMs, event = { amount: 1, shop: 's' }]) => {
+    return { key, timeMs: T + atMs, recordTimeMs: T, event }
+  })
+  const result = whole(engine.process(batchOf(engine, given)))
   const told: (number[] | string | null)[] = events.map(() => null)
   for (const { indices, rows } of result.arrivals) {
     const width = rows.length / indices.length

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { EventColumns } from '../../src/engine/event-columns.ts'
-import { History } from '../../src/engine/history.ts'
+import { Histories } from '../../src/engine/histories.ts'
 import { WindowWalk } from '../../src/engine/window-walk.ts'
 import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import type { EventFunction } from '../../src/topology/definition.ts'
@@ -21,7 +21,7 @@ function end(of: 'first' | 'last', column: string, cell: 'number' | 'any' = 'any
 /** What the aggregates of a window over these events stand for. */
 function valuesOf(aggregates: readonly Aggregate[], events: readonly object[]) {
   const columns = new EventColumns(COLUMNS, aggregates, { precision })
-  const history = new History(columns.layout, 'a key', Number.NEGATIVE_INFINITY)
+  const history = new Histories(columns.layout).begin(0)
   for (const [timeMs, event] of events.entries()) {
     columns.read([event], 0)
     history.insert(timeMs, columns.hold())

@@ -78,7 +78,7 @@ describe.each([
     }
     expect(slabs.bytes).toBe(after)
     // Of 50 texts that were held no number is still in use.
-    const ids = shops.map((shop) => texts[0]?.dictionary.hold(shop) ?? 0)
+    const ids = shops.map((shop) => texts[0]?.dictionary.numberOf(shop) ?? 0)
     expect(Math.max(...ids)).toBeLessThan(50)
   })
 })

@@ -3,6 +3,7 @@ import { defineTopology, hours, minutes, onnxModel, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { Engine } from '../../src/engine/engine.ts'
+import { batchOf } from './batch.ts'
 import { whole } from './whole.ts'
 
 // Columns that an event may lack, held against lists of what is there.
@@ -67,6 +68,13 @@ const topology = defineTopology('tips', (t) =>
     .sink('scores'),
 )
 
+/** What an engine makes of one sale after the other. */
+function take(...sales: readonly ({ readonly at: number } & object)[]) {
+  const engine = new Engine(topology, { lookup: () => new Map() })
+  const events = sales.map((event) => ({ key: 'k', timeMs: event.at, event }))
+  return whole(engine.process(batchOf(engine, events)))
+}
+
 /** What the features of an event are, by the events up to it: they come a second after one another. */
 function expectedOf(sales: readonly Sale[]): number[] {
   const own = sales.at(-1) as Sale
@@ -102,15 +110,7 @@ test('what is made of a column leaves out the events that lack it, and all else 
   fc.assert(
     fc.property(fc.array(sale, { minLength: 1, maxLength: 40 }), (given) => {
       const sales = given.map((of, i) => ({ ...of, at: T + i * 1_000 }))
-      const { arrivals, faults } = whole(
-        new Engine(topology, { lookup: () => new Map() }).process({
-          count: sales.length,
-          keys: sales.map(() => 'k'),
-          timesMs: Float64Array.from(sales, ({ at }) => at),
-          recordTimesMs: Float64Array.from(sales, ({ at }) => at),
-          events: sales,
-        }),
-      )
+      const { arrivals, faults } = take(...sales)
       expect(faults).toEqual([])
       const rows = sales.map((_, i) => expectedOf(sales.slice(0, i + 1)))
       expect([...(arrivals[0]?.rows ?? [])]).toEqual(rows.flat())
@@ -120,12 +120,7 @@ test('what is made of a column leaves out the events that lack it, and all else 
 
 test('a column of another kind than it should be is a fault all the same', () => {
   const events = [{ at: T, amount: 1, tip: 'much', shop: null }]
-  const { faults } = whole(
-    new Engine(topology, { lookup: () => new Map() }).process({
-      ...{ count: 1, keys: ['k'], timesMs: Float64Array.of(T), recordTimesMs: Float64Array.of(T) },
-      events,
-    }),
-  )
+  const { faults } = take(...events)
   expect(faults.map(({ error }) => [error.code, error.message])).toEqual([
     ['COLUMN_INVALID', 'column "tip" must be a number, got string'],
   ])
@@ -133,12 +128,7 @@ test('a column of another kind than it should be is a fault all the same', () =>
 
 test('the fault of a column that is missing says what to do', () => {
   const events = [{ at: T, amount: null, tip: 1, shop: null }]
-  const { faults } = whole(
-    new Engine(topology, { lookup: () => new Map() }).process({
-      ...{ count: 1, keys: ['k'], timesMs: Float64Array.of(T), recordTimesMs: Float64Array.of(T) },
-      events,
-    }),
-  )
+  const { faults } = take(...events)
   expect(faults[0]?.error.message).toMatch(
     /^column "amount" must be a number, got null; if events may lack it, .* missing: 'skip' .* f\.only\(has…\)/,
   )

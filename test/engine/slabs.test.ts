@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Slab, Slabs } from '../../src/engine/slabs.ts'
+import { atOf, Slabs } from '../../src/engine/slabs.ts'
 import { collected } from '../bench/collected.ts'
 
 /** Of a few sizes, one of them larger than a slab may be; now and then one of those taken is given back. */
@@ -12,8 +12,10 @@ const moves = fc.array(
   { minLength: 1, maxLength: 200, size: 'max' },
 )
 
-function numbersIn({ page, at }: Slab, size: number): number[] {
-  return [...page.subarray(at, at + size)]
+function numbersIn(slabs: Slabs, place: number, size: number): Float64Array {
+  const at = atOf(place)
+  expect(at + size).toBeLessThanOrEqual(slabs.pageOf(place).length)
+  return slabs.pageOf(place).subarray(at, at + size)
 }
 
 describe('slabs', () => {
@@ -21,23 +23,22 @@ describe('slabs', () => {
     fc.assert(
       fc.property(moves, (all) => {
         const slabs = new Slabs()
-        const held: { slab: Slab; size: number; mark: number }[] = []
+        const held: { place: number; size: number; mark: number }[] = []
         for (const [mark, move] of all.entries()) {
           if ('size' in move) {
-            const slab = slabs.take(move.size)
-            slab.page.fill(mark, slab.at, slab.at + move.size)
-            held.push({ slab, size: move.size, mark })
+            const place = slabs.take(move.size)
+            numbersIn(slabs, place, move.size).fill(mark)
+            held.push({ place, size: move.size, mark })
           } else if (held.length > 0) {
-            const [{ slab, size }] = held.splice(move.giveBack % held.length, 1) as [
+            const [{ place, size }] = held.splice(move.giveBack % held.length, 1) as [
               (typeof held)[0],
             ]
-            slab.page.fill(-1, slab.at, slab.at + size)
-            slabs.giveBack(slab, size)
+            numbersIn(slabs, place, size).fill(-1)
+            slabs.giveBack(place, size)
           }
         }
-        for (const { slab, size, mark } of held) {
-          expect(slab.at + size).toBeLessThanOrEqual(slab.page.length)
-          expect(numbersIn(slab, size)).toEqual(new Array(size).fill(mark))
+        for (const { place, size, mark } of held) {
+          expect([...numbersIn(slabs, place, size)]).toEqual(new Array(size).fill(mark))
         }
       }),
     )
@@ -45,13 +46,11 @@ describe('slabs', () => {
 
   test('of a size that was given back are taken again before there is more room', () => {
     const slabs = new Slabs()
-    const places = new Set<string>()
-    const pages: Float64Array[] = []
+    const places = new Set<number>()
     for (let round = 0; round < 1_000; round++) {
       const two = [slabs.take(64), slabs.take(64)]
       for (const slab of two) {
-        if (!pages.includes(slab.page)) pages.push(slab.page)
-        places.add(`${pages.indexOf(slab.page)}@${slab.at}`)
+        places.add(slab)
         slabs.giveBack(slab, 64)
       }
     }

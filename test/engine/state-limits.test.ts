@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { Engine } from '../../src/engine/engine.ts'
 import { type StateLimits, StateUse } from '../../src/engine/state-limits.ts'
 import type { FeaturesStep, TumblingStep } from '../../src/topology/definition.ts'
+import { batchOf } from './batch.ts'
 import { topologyAround } from './engine-rows.ts'
 import { whole } from './whole.ts'
 
@@ -38,15 +39,8 @@ function engineOf(step: FeaturesStep | TumblingStep, limits: StateLimits): Engin
 
 /** Takes an event of one key in each shop; gives the codes of those that were refused. */
 function visit(engine: Engine, atMs: number, ...visited: readonly string[]): string[] {
-  const times = Float64Array.from(visited, () => T + atMs)
-  const batch = {
-    count: visited.length,
-    keys: visited.map(() => 'a'),
-    timesMs: times,
-    recordTimesMs: times,
-    events: visited,
-  }
-  return whole(engine.process(batch)).faults.map(({ error }) => error.code)
+  const events = visited.map((event) => ({ key: 'a', timeMs: T + atMs, event }))
+  return whole(engine.process(batchOf(engine, events))).faults.map(({ error }) => error.code)
 }
 
 test.each([rolling, tumbling])(

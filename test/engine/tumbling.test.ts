@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Engine } from '../../src/engine/engine.ts'
 import type { WindowResult } from '../../src/engine/events.ts'
 import type { Definition, OnLate, TumblingStep } from '../../src/topology/definition.ts'
+import { batchOf } from './batch.ts'
 import { topologyAround } from './engine-rows.ts'
 import { type Arrival, naiveTumbling } from './oracle/naive-tumbling.ts'
 import { whole } from './whole.ts'
@@ -52,15 +53,7 @@ function engineOf(options: Options = {}): Engine {
 
 /** Takes events, their times relative to T. */
 function take(engine: Engine, events: readonly Arrival[]) {
-  const result = whole(
-    engine.process({
-      count: events.length,
-      keys: events.map((e) => e.key),
-      timesMs: Float64Array.from(events, (e) => e.timeMs),
-      recordTimesMs: Float64Array.from(events, (e) => e.timeMs),
-      events: events.map((e) => e.event),
-    }),
-  )
+  const result = whole(engine.process(batchOf(engine, events)))
   return { ...result, windows: windowsOf(result) }
 }
 
@@ -189,13 +182,7 @@ test('many windows that close at once are given in bounded pieces', () => {
     engine,
     Array.from({ length: 2_500 }, (_, i) => pay(`k${i}`, 0)),
   )
-  const pieces = engine.process({
-    count: 1,
-    keys: ['x'],
-    timesMs: Float64Array.of(T + 60_000),
-    recordTimesMs: Float64Array.of(T + 60_000),
-    events: [{ amount: 1, shop: 's' }],
-  })
+  const pieces = engine.process(batchOf(engine, [pay('x', 60_000)]))
   const sizes: number[] = []
   for (;;) {
     const { done, value } = pieces.next()

@@ -1,5 +1,6 @@
 import { EventColumns } from '../../src/engine/event-columns.ts'
-import { History } from '../../src/engine/history.ts'
+import { Histories } from '../../src/engine/histories.ts'
+import type { History } from '../../src/engine/history.ts'
 import type { Sizes } from '../../src/engine/layout.ts'
 import { type WindowFeature, WindowWalk } from '../../src/engine/window-walk.ts'
 import type { Aggregate } from '../../src/topology/aggregates/table.ts'
@@ -67,7 +68,7 @@ export class Windowed {
       })),
     )
     const { layout } = this.columns
-    this.history = new History(layout, 'a key', Number.NEGATIVE_INFINITY)
+    this.history = new Histories(layout).begin(0)
     this.#walk = new WindowWalk(this.#features, layout)
     this.#row = new Float64Array(this.#features.length)
   }

@@ -170,7 +170,7 @@ describe.each([...KINDS, TURNS])('of $name', (kind) => {
       for (const [i, event] of wanted.entries()) {
         if (events.memoryOf(i) !== null) scanned++
         for (const [f, of] of functions.entries()) {
-          const given = answer(() => reads[f]?.(events, i))
+          const given = answer(() => reads[f]?.of(events, i))
           const called = answer(() => of(event))
           if (isDeepStrictEqual(given, called) || different.has(of)) continue
           different.set(of, `${String(of)}: ${JSON.stringify([given, called, event])}`)
@@ -205,7 +205,7 @@ describe.each([...KINDS, TURNS])('of $name', (kind) => {
     const random = mulberry32(19)
     while (!chunk.isFull) chunk.add(produced(kind, random))
     for (const [i] of chunk.wanted.entries()) {
-      if (chunk.events.memoryOf(i) !== null) for (const read of reads) read(chunk.events, i)
+      if (chunk.events.memoryOf(i) !== null) for (const read of reads) read.of(chunk.events, i)
     }
     expect(picks).not.toEqual([])
     expect([...chunk.asked]).toEqual([])

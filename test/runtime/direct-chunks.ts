@@ -1,6 +1,7 @@
 import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { expect } from 'vitest'
 import { z } from 'zod'
+import { Dictionary } from '../../src/engine/dictionary.ts'
 import { JsonFormat } from '../../src/formats/json/json-format.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import type { Header, LogRecord, NewRecord } from '../../src/records/port.ts'
@@ -100,7 +101,11 @@ export function bothWays(
   const step = stepOf(definition)
   const format = new JsonFormat(definition)
   const keyed = records.map((record) => withKey(record, Buffer.from('k')))
-  const { batch } = atOnce(new EventIntake(definition.source, format).take(keyed, UNCUT))
+  const intake = new EventIntake(definition.source, format, {
+    place: null,
+    keyNumbers: new Dictionary(),
+  })
+  const { batch } = atOnce(intake.take(keyed, UNCUT))
   expect(batch.count).toBe(records.length)
   const indices = chunk.indices ?? records.map((_, i) => i)
   const arrivals = { step, indices, windows: null, events: batch.events, late, rows }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Dictionary } from '../../src/engine/dictionary.ts'
 import { partitionOfKey } from '../../src/kernel/partitioners.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { KeyWatch } from '../../src/runtime/key-watch.ts'
@@ -19,9 +20,11 @@ function told(
   const events: RuntimeEvent[] = []
   const definition = { ...scored, source: { ...scored.source, ...source } }
   const watch = new KeyWatch(definition, (event) => events.push(event))
+  const names = new Dictionary()
   for (const [offset, [partition, key, own = key]] of seen.entries()) {
     watch.look({
-      ...{ partition: { topic: 'events', partition }, partitions: PARTITIONS, keys: [key] },
+      ...{ partition: { topic: 'events', partition }, partitions: PARTITIONS },
+      keys: { numbers: [names.numberOf(key)], names },
       records: [{ ...record(offset), key: Buffer.from(own) }],
     })
   }

@@ -5,6 +5,7 @@ import { ReplayPoints } from '../../src/runtime/replay-points.ts'
 import type { Definition, FeaturesStep, TumblingStep } from '../../src/topology/definition.ts'
 import { horizonOf } from '../../src/topology/horizon.ts'
 import { arrivals, featureRuns } from '../engine/arbitraries.ts'
+import { batchOf } from '../engine/batch.ts'
 import { topologyAround } from '../engine/engine-rows.ts'
 import type { Arrival } from '../engine/oracle/naive-features.ts'
 import { whole } from '../engine/whole.ts'
@@ -21,18 +22,7 @@ const START = { offset: 0, newestMs: Number.NEGATIVE_INFINITY, idleMs: Number.NE
 
 /** What came out, as text that keeps every bit. */
 function outOf(engine: Engine, events: readonly Arrival[], mode: Mode): string[] {
-  const result = whole(
-    engine.process(
-      {
-        count: events.length,
-        keys: events.map((e) => e.key),
-        timesMs: Float64Array.from(events, (e) => e.timeMs),
-        recordTimesMs: Float64Array.from(events, (e) => e.timeMs),
-        events: events.map((e) => e.event),
-      },
-      mode,
-    ),
-  )
+  const result = whole(engine.process(batchOf(engine, events), mode))
   if (mode === 'replay') {
     expect(result.arrivals).toEqual([])
     return []
