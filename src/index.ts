@@ -1,5 +1,6 @@
 // What the author of a topology imports, and who runs one in a service of their own.
 
+export { type Description, describe } from './engine/describe.ts'
 export type { RunWorkerOptions } from './host/options.ts'
 export { runWorker } from './host/run-worker.ts'
 export type { RunningWorker } from './host/running-worker.ts'
@@ -8,7 +9,6 @@ export { type DurationMs, days, hours, millis, minutes, seconds } from './kernel
 export type { Log } from './observe/log.ts'
 export type { Observer, RuntimeEvent } from './runtime/events.ts'
 export { defineTopology, file, type TopologyOptions } from './topology/builder.ts'
-export { type Description, describe } from './topology/describe.ts'
 export type {
   Feature,
   FeatureKit,

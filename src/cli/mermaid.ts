@@ -1,5 +1,5 @@
+import type { Description, StepDescription } from '../engine/describe.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { Description, StepDescription } from '../topology/describe.ts'
 
 /** A topology as a Mermaid flowchart, left to right; what leaves the main way is dashed. */
 export function mermaid(description: Description): string {

@@ -1,7 +1,8 @@
+import { functionReadings } from '../engine/function-readings.ts'
+import { planOf } from '../engine/plan.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { PreparedTopology } from '../runtime/prepare.ts'
 import type { Definition, Step } from '../topology/definition.ts'
-import { functionReadings } from '../topology/function-readings.ts'
 import { plural } from './print.ts'
 
 /** `card-fraud  payments → 13 features → card-gbdt@1 → predictions  (dead letters: payments.dlq)` */
@@ -21,16 +22,11 @@ export function outline(
   definition: Definition,
   labels: ReadonlyMap<string, string> = new Map(),
 ): string[] {
-  const ways: string[] = []
-  const follow = (steps: readonly Step[], way: readonly string[]): void => {
-    for (const step of steps) {
-      const next = [...way, ...wordFor(step, labels)]
-      if (step.op === 'sink') ways.push(next.join(' → '))
-      else follow(step.then, next)
-    }
-  }
-  follow(definition.then, [definition.source.topic])
-  return ways
+  const sinks = planOf(definition).filter(({ step }) => step.op === 'sink')
+  return sinks.map(({ step, way }) => {
+    const steps = [...way.map((before) => before.step), step]
+    return [definition.source.topic, ...steps.flatMap((s) => wordFor(s, labels))].join(' → ')
+  })
 }
 
 /** What a step is called in an outline; a `map` says nothing to a reader who wants the way. */

@@ -32,6 +32,8 @@ export interface WindowResult {
 
 /** Events on their way through the steps. */
 export interface Flow {
+  /** Indices go from 0 up to here. */
+  readonly count: number
   /** Those that are on this way, in order; the columns below are by index. */
   readonly indices: readonly number[]
   /** What each has become on the way. */

@@ -5,6 +5,11 @@
 const BUCKETS = 16
 const NARROWEST_MS = 1_000
 
+interface Asked {
+  readonly newestMsOf: (key: number) => number
+  readonly letGo: (key: number) => void
+}
+
 export class Expiry {
   readonly #retentionMs: number
   readonly #widthMs: number
@@ -34,13 +39,9 @@ export class Expiry {
 
   /**
    * Lets go keys that the watermark has left behind, looking at no more than `most`. What a row sees does not depend on when.
-   * @param newestMsOf event time of a key's newest event
+   * @param o `newestMsOf`: event time of a key's newest event
    */
-  sweep(
-    watermarkMs: number,
-    most: number,
-    { newestMsOf, letGo }: { newestMsOf(key: number): number; letGo(key: number): void },
-  ): void {
+  sweep(watermarkMs: number, most: number, { newestMsOf, letGo }: Asked): void {
     const cutMs = watermarkMs - this.#retentionMs
     let left = most
     while (this.#order.length > 0) {

@@ -8,9 +8,11 @@ import type {
   WhereStep,
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
+import { conditionOf } from './condition.ts'
 import type { Arrivals, Flow } from './events.ts'
 import { badColumn, kindOf, lateError, threw } from './faults.ts'
 import { KindWindows, type Shared } from './kind-windows.ts'
+import { isLate } from './lateness.ts'
 import { isMissing } from './missing.ts'
 
 // One features step: enters events into the windows and writes the rows of those that reach a model.
@@ -28,8 +30,10 @@ interface OpenArrivals {
   rows: Float32Array
 }
 
-export interface FeatureRowsOptions extends Shared {
+/** What the rows need beside what all windows do. */
+interface FeatureRowsOptions extends Shared {
   readonly lookup: Lookup
+  readonly onLate: OnLate
 }
 
 interface Taking {
@@ -68,7 +72,7 @@ export class FeatureRows {
   /** That of the events it has taken: those of windows lag behind the source's. */
   #watermarkMs = Number.NEGATIVE_INFINITY
 
-  constructor(step: FeaturesStep, onLate: OnLate, { lookup, ...shared }: FeatureRowsOptions) {
+  constructor(step: FeaturesStep, { lookup, onLate, ...shared }: FeatureRowsOptions) {
     const { reader, use } = shared
     this.#onLate = onLate
     this.#use = use
@@ -81,7 +85,7 @@ export class FeatureRows {
     const names = step.features.map((f) => f.name)
     this.#paths = pathsOf(step).map((path) => ({
       step: path.step,
-      conditions: path.conditions.map(({ keep }) => reader(keep)),
+      conditions: path.conditions.map((where) => conditionOf(where, reader)),
       order: path.step.model.features.map((name) => names.indexOf(name)),
     }))
     this.#row = new Float64Array(step.features.length)
@@ -132,8 +136,8 @@ export class FeatureRows {
     moment.key = flow.keys[index] as number
     moment.timeMs = flow.timesMs[index] as number
     moment.watermarkMs = flow.watermarksMs[index] as number
-    const isLate = moment.timeMs < moment.watermarkMs
-    if (isLate) {
+    const isBehind = isLate(moment.timeMs, moment.watermarkMs)
+    if (isBehind) {
       late.push(index)
       if (this.#onLate === 'drop') return null
       if (this.#onLate === 'dead-letter') return lateError(moment.timeMs, moment.watermarkMs)
@@ -141,7 +145,7 @@ export class FeatureRows {
     const { events } = flow
     const bad = this.#readColumns(events, index)
     if (bad !== null) return bad
-    const full = isLate ? null : this.#refusal(moment.key)
+    const full = isBehind ? null : this.#refusal(moment.key)
     if (full !== null) return full
     // What the windows hold depends on the columns alone, never on a table, a model or a condition before one: so it enters
     // also when its own row comes to nothing.
@@ -149,7 +153,7 @@ export class FeatureRows {
     const reachesAny = open !== null && unfit === null && this.#reaches.includes(true)
     const row = reachesAny ? this.#row : null
     for (let k = 0; k < this.kinds.length; k++) {
-      const enters = (this.#isKind[k] as boolean) && !isLate
+      const enters = (this.#isKind[k] as boolean) && !isBehind
       if (enters || row !== null) this.kinds[k]?.take(moment, enters, row)
     }
     return reachesAny ? this.#copyRows(index, open) : unfit

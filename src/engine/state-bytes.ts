@@ -123,20 +123,15 @@ export class StateReader {
 
   cell(): Cell {
     const tag = this.#bytes[this.#skip(1)]
-    switch (tag) {
-      case NUMBER:
-        return this.number()
-      case FALSE:
-      case TRUE:
-        return tag === TRUE
-      case TEXT: {
-        const length = this.whole()
-        const at = this.#bytes.byteOffset + this.#skip(length)
-        return new Memory(this.#bytes.buffer).text(at, at + length)
-      }
-      default:
-        return this.#units()
-    }
+    if (tag === NUMBER) return this.number()
+    if (tag === FALSE || tag === TRUE) return tag === TRUE
+    return tag === TEXT ? this.#text() : this.#units()
+  }
+
+  #text(): string {
+    const length = this.whole()
+    const at = this.#bytes.byteOffset + this.#skip(length)
+    return new Memory(this.#bytes.buffer).text(at, at + length)
   }
 
   #units(): string {

@@ -12,6 +12,7 @@ import type { History } from './history.ts'
 import { readHistory, writeHistory } from './history-bytes.ts'
 import type { KeyedState, Peeked } from './keyed-state.ts'
 import type { Shared } from './kind-windows.ts'
+import { isWindowClosed } from './lateness.ts'
 import { StateReader, StateWriter } from './state-bytes.ts'
 import { HISTORY_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
@@ -182,7 +183,7 @@ export class TumblingWindows implements KeyedState {
 
   /** Adds to results, of which each piece that is full is given. */
   *#close(watermarkMs: number, { cause, run, results }: Closing): Results {
-    while (this.nextEndMs <= watermarkMs) {
+    while (this.#hasClosed(watermarkMs)) {
       const endMs = this.#ends.shift() as number
       const keys = yield* this.#takeOpen(endMs)
       for (const key of keys) {
@@ -195,6 +196,12 @@ export class TumblingWindows implements KeyedState {
         if (run.outcome.closed % PIECE === 0) yield results.splice(0)
       }
     }
+  }
+
+  /** Has the watermark closed the window that closes next? */
+  #hasClosed(watermarkMs: number): boolean {
+    const [endMs] = this.#ends
+    return endMs !== undefined && isWindowClosed(endMs, this.#step.graceMs, watermarkMs)
   }
 
   /** The keys of the windows that end at a time, in order; these windows are open no more. */
@@ -217,7 +224,7 @@ export class TumblingWindows implements KeyedState {
     const watermarkMs = flow.watermarksMs[index] as number
     const endMs = this.#endOf(timeMs)
     const startMs = endMs - lengthMs
-    if (endMs + graceMs <= watermarkMs) {
+    if (isWindowClosed(endMs, graceMs, watermarkMs)) {
       run.outcome.late.push(index)
       if (this.#setsLateAside) run.fault(index, lateError(timeMs, watermarkMs))
       return null

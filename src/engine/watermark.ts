@@ -1,7 +1,6 @@
 import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
-
-export type Arrival = 'on-time' | 'late' | 'future'
+import { isLate } from './lateness.ts'
 
 /** −Infinity for what has not been. */
 export interface WatermarkParts {
@@ -59,19 +58,18 @@ export class Watermark {
   }
 
   /**
-   * Judges an event by the watermark as it stands, then moves it. Exactly at the watermark is on time. An event too far
-   * ahead of its own record's timestamp moves nothing: one broken clock must not make the rest of the partition late. Of a
-   * record without a timestamp nobody can say that: its event is taken by its own time.
+   * Lets an event move it. Not one too far ahead of its own record's timestamp, whose answer is no: one broken clock must not make the
+   * rest of the partition late. Of a record without a timestamp nobody can say that: its event is taken by its own time.
    */
-  admit(eventTimeMs: number, recordTimestampMs: number): Arrival {
+  admit(eventTimeMs: number, recordTimestampMs: number): boolean {
     const isJudged = recordTimestampMs !== NO_TIMESTAMP
-    if (isJudged && eventTimeMs - recordTimestampMs > this.#maxAheadMs) return 'future'
+    if (isJudged && eventTimeMs - recordTimestampMs > this.#maxAheadMs) return false
     this.#firstMs ??= Math.max(eventTimeMs, this.#newestMs)
-    if (eventTimeMs < this.#nowMs) return 'late'
+    if (isLate(eventTimeMs, this.#nowMs)) return true
     if (eventTimeMs > this.#newestMs) {
       this.#newestMs = eventTimeMs
       this.#nowMs = Math.max(this.#nowMs, eventTimeMs - this.#lagMs)
     }
-    return 'on-time'
+    return true
   }
 }

@@ -1,7 +1,7 @@
+import { keepsState } from '../engine/horizon.ts'
 import { refuseIfAny } from '../kernel/errors.ts'
 import type { Guarantee, Records, Standing, TopicInfo } from '../records/port.ts'
 import { type Definition, outputTopics } from '../topology/definition.ts'
-import { keepsState } from '../topology/horizon.ts'
 import { unpackNote } from './restart-note.ts'
 import { checkPartitions } from './restart-plan.ts'
 import { checkTopics } from './topics.ts'

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
+import { describe } from '../engine/describe.ts'
+import { horizonOf } from '../engine/horizon.ts'
+import { planOf } from '../engine/plan.ts'
 import { MOST_UNPACKED_BYTES } from '../records/port.ts'
-import type { Definition, FeaturesStep, Step } from '../topology/definition.ts'
-import { describe, type StepDescription } from '../topology/describe.ts'
+import type { Definition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
-import { horizonOf } from '../topology/horizon.ts'
 import { schemaForm } from '../topology/schema-form.ts'
 
 /** Hex digits. */
@@ -21,42 +22,33 @@ export function fingerprintOf(
   definition: Definition,
   mostUnpackedBytes: number = MOST_UNPACKED_BYTES,
 ): string {
-  const { source, steps } = describe(definition, formOf)
+  const { source } = describe(definition, formOf)
   const { topic: _, partitioner, keyMismatch, ...read } = source
   // Else it leaves nothing out.
   const asRead = keyMismatch === 'dead-letter' ? { ...read, partitioner } : read
-  const keeping = new Set(keepers(definition.then).map((step) => step.name))
   const text = JSON.stringify([
     definition.version,
     asRead,
     schemaForm(definition.source.schema),
-    steps.filter((step) => keeping.has(step.name)).map((step) => stateOf(step, definition)),
+    windowsOf(definition),
     horizonOf(definition).lengthMs,
     ...(mostUnpackedBytes === UNTOLD_LIMIT_BYTES ? [] : [mostUnpackedBytes]),
   ])
   return createHash('sha256').update(text).digest('hex').slice(0, FINGERPRINT_LENGTH)
 }
 
-/** The steps that keep windows, and those on the way to them. */
-function keepers(then: readonly Step[]): Step[] {
-  return then.flatMap((step) => {
-    if (step.op === 'sink') return []
-    const behind = keepers(step.then)
-    const keeps = step.op === 'features' || step.op === 'tumbling'
-    return keeps || behind.length > 0 ? [step, ...behind] : behind
-  })
-}
-
-/** Of a features step only what is over windows counts, whatever it is called. */
-function stateOf({ name, op, detail }: StepDescription, definition: Definition): unknown {
-  if (op !== 'features') return [op, detail]
-  const step = keepers(definition.then).find((s) => s.name === name) as FeaturesStep
-  const overWindows = step.features.filter((f) => f.from !== 'value' && f.from !== 'lookup')
-  const texts = detail['features'] as Readonly<Record<string, string>>
-  const windows = new Set(overWindows.map((f) => texts[f.name] as string))
-  return [op, detail['kinds'], [...windows].toSorted(byCodeUnits)]
-}
-
-function byCodeUnits(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
+/** Of the steps that keep windows, and of those on the way to them, what decides what windows hold. */
+function windowsOf(definition: Definition): unknown[] {
+  const plan = planOf(definition)
+  const keeping = new Set(
+    plan
+      .filter(({ keeps }) => keeps !== null)
+      .flatMap(({ step, way }) => [step, ...way.map((p) => p.step)]),
+  )
+  return plan
+    .filter(({ step }) => keeping.has(step))
+    .map(({ step, rule }) => {
+      const detail = rule.detail(step, formOf)
+      return [step.op, ...(rule.decides?.(step, detail) ?? [detail])]
+    })
 }

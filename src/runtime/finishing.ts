@@ -1,10 +1,12 @@
 import type { Arrivals, EngineResult } from '../engine/events.ts'
+import type { Operator } from '../engine/operators/rule.ts'
+import { openBehindModel } from '../engine/plan.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Chunk, NewRecord, TopicPartition } from '../records/port.ts'
 import type { Scorer, Scores } from '../scoring/scorer.ts'
-import { type Definition, decisiveStep, type ScoreStep, stepsOf } from '../topology/definition.ts'
+import { decisiveStep, stepsOf } from '../topology/definition.ts'
 import { deadLetter } from './dead-letter.ts'
 import { type DirectSink, directSinks } from './direct-outputs.ts'
 import type { Intake, RecordFault } from './intake.ts'
@@ -27,11 +29,14 @@ const UNASKED = 64
 export interface ScoredArrivals {
   readonly arrivals: Arrivals
   /** `null` for a sink, and when the partition was lost meanwhile. */
-  readonly score: {
-    readonly reader: ScoreReader
-    readonly sinks: readonly DirectSink[] | null
-    readonly scores: Scores
-  } | null
+  readonly score: (AfterModel & { readonly scores: Scores }) | null
+}
+
+/** What happens to events that a model has answered. */
+interface AfterModel {
+  readonly reader: ScoreReader
+  readonly behind: readonly Operator[]
+  readonly sinks: readonly DirectSink[] | null
 }
 
 /** A chunk of which some or all is to be finished. */
@@ -57,8 +62,7 @@ export class Finishing {
   readonly #around: TaskSurroundings
   readonly #scoring: PatientScoring
   /** By the name of the score step. */
-  readonly #readers: ReadonlyMap<string, ScoreReader>
-  readonly #sinks: ReadonlyMap<string, readonly DirectSink[] | null>
+  readonly #afterModels: ReadonlyMap<string, AfterModel>
   /** The step that outcomes are told of. */
   readonly #step: string
 
@@ -67,8 +71,7 @@ export class Finishing {
     this.#partition = partition
     this.#around = around
     this.#scoring = new PatientScoring(topology, partition, around)
-    this.#readers = scoreReaders(topology)
-    this.#sinks = sinksOf(topology)
+    this.#afterModels = afterModels(topology)
     this.#step = decisiveStep(topology.definition)
   }
 
@@ -77,8 +80,7 @@ export class Finishing {
     if (step.op === 'sink') return { arrivals, score: null }
     const scores = await this.#scoring.score(step, rows, indices.length)
     if (scores === null) return { arrivals, score: null }
-    const reader = this.#readers.get(step.name) as ScoreReader
-    return { arrivals, score: { reader, sinks: this.#sinks.get(step.name) ?? null, scores } }
+    return { arrivals, score: { ...(this.#afterModels.get(step.name) as AfterModel), scores } }
   }
 
   /** The partition is lost: nothing is waited for any more. */
@@ -172,30 +174,25 @@ export class Finishing {
 
 function follow({ arrivals, score }: ScoredArrivals, from: Following) {
   const { step } = arrivals
-  if (step.op === 'sink') return followEvents(step, arrivals, from)
+  if (step.op === 'sink') return followEvents(arrivals, from)
   if (score === null) throw new TidemarkError('INVARIANT', `step "${step.name}" was not scored`)
-  return followScores(step, { arrivals, ...score }, from)
+  return followScores({ arrivals, ...score }, from)
 }
 
-function scoreReaders({ definition, scorers }: PreparedTopology): Map<string, ScoreReader> {
+function afterModels({
+  definition,
+  format,
+  scorers,
+}: PreparedTopology): ReadonlyMap<string, AfterModel> {
+  const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'score')
   return new Map(
-    scoreSteps(definition).map((step) => {
-      return [step.name, new ScoreReader(step, (scorers.get(step.name) as Scorer).label)]
-    }),
-  )
-}
-
-function sinksOf({ definition, format, scorers }: PreparedTopology) {
-  return new Map(
-    scoreSteps(definition).map((step) => {
+    steps.map((step) => {
       const { label } = scorers.get(step.name) as Scorer
-      return [step.name, directSinks(step, { forms: format.forms, label })]
+      const sinks = directSinks(step, { forms: format.forms, label })
+      const reader = new ScoreReader(step, label)
+      return [step.name, { reader, behind: openBehindModel(step), sinks }]
     }),
   )
-}
-
-function scoreSteps({ then }: Definition): ScoreStep[] {
-  return [...stepsOf(then)].filter((s) => s.op === 'score')
 }
 
 /** One dead letter a record, for the first thing that went wrong with it, and one a window; in log order. */

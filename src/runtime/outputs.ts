@@ -1,15 +1,17 @@
 import type { Arrivals, Fault, WindowResult } from '../engine/events.ts'
+import type { Operator } from '../engine/operators/rule.ts'
+import { Run } from '../engine/run.ts'
 import { eventKey } from '../formats/identity.ts'
 import { encodeOutput } from '../formats/json/output.ts'
 import type { ScoredRows } from '../formats/json/scored-rows.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { outputId, windowId } from '../kernel/ids.ts'
+import type { Events } from '../plan/events.ts'
 import { ScannedEvents } from '../plan/scanned-events.ts'
 import type { Header, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
 import type { Scores } from '../scoring/scorer.ts'
-import type { ScoreStep, SinkStep, Step } from '../topology/definition.ts'
-import { nameOf } from '../topology/schema.ts'
+import type { SinkStep } from '../topology/definition.ts'
 import { type DirectSink, DirectWriter } from './direct-outputs.ts'
 import type { RecordFault } from './intake.ts'
 import type { Made } from './made.ts'
@@ -37,24 +39,26 @@ export interface Produced {
   readonly reached: readonly number[]
 }
 
-/** Follows events that reached a sink without a model. */
-export function followEvents(step: SinkStep, arrivals: Arrivals, from: Following): Produced {
-  const eventAt = (index: number) => arrivals.events.at(index)
-  return new Tail(from).followAll(arrivals, { then: [step], eventAt, direct: null })
+/** Writes events that reached a sink without a model. */
+export function followEvents(arrivals: Arrivals, from: Following): Produced {
+  const { indices, events } = arrivals
+  const places = indices.map((_, i) => i)
+  const byPlace = { at: (i: number) => events.at(indices[i] as number) }
+  return new Tail(arrivals, from).write([{ ...arrivals, indices: places, events: byPlace }], null)
 }
 
 /** Follows scored events through what comes after their model. One on which it fails, or whose score is not finite, is set aside alone. */
-export function followScores(step: ScoreStep, scored: ScoredEvents, from: Following): Produced {
-  const { arrivals, scores, reader } = scored
+export function followScores(scored: ScoredEvents, from: Following): Produced {
   const direct = directOf(scored, from.place)
-  const eventAt = (_: number, i: number) => reader.read(i, arrivals, scores)
-  return new Tail(from).followAll(arrivals, { then: step.then, eventAt, direct })
+  return new Tail(scored.arrivals, from).follow(scored, direct)
 }
 
 interface ScoredEvents {
   readonly arrivals: Arrivals
   readonly scores: Scores
   readonly reader: ScoreReader
+  /** The steps behind the model. */
+  readonly behind: readonly Operator[]
   /** `null`: what is behind the model is called with each event. */
   readonly sinks: readonly DirectSink[] | null
 }
@@ -63,7 +67,6 @@ interface ScoredEvents {
 class Direct {
   readonly sinks: readonly DirectSink[]
   readonly #rows: ScoredRows
-  readonly #scored: ScoredEvents
   readonly #writer: DirectWriter
 
   constructor(
@@ -72,17 +75,14 @@ class Direct {
   ) {
     const { indices, rows: features } = scored.arrivals
     this.sinks = sinks
-    this.#scored = scored
     this.#rows = { events, indices, scores: scored.scores.columns, features }
     this.#writer = new DirectWriter(place.source, place.headers, indices.length)
   }
 
-  /** Is the event in columns? @throws what {@link ScoreReader.read} throws of it */
+  /** Is the event in columns? */
   takes(i: number): boolean {
     const { events, indices } = this.#rows
-    if (events.memoryOf(indices[i] as number) === null) return false
-    this.#scored.reader.check(i, this.#scored.scores)
-    return true
+    return events.memoryOf(indices[i] as number) !== null
   }
 
   output(sink: DirectSink, i: number, origin: Origin): NewRecord {
@@ -111,73 +111,89 @@ interface Origin {
   readonly isLate: boolean
 }
 
-/** How arrivals go on. */
-interface Way {
-  readonly then: readonly Step[]
-  /** What the steps are given of an event, by its index and by its place among those that arrived. May throw what sets it aside. */
-  readonly eventAt: (index: number, i: number) => unknown
-  /** `null`: all are followed. */
-  readonly direct: Direct | null
+/** What is to be written to a sink, in order. */
+interface AtSink {
+  readonly step: SinkStep
+  readonly indices: readonly number[]
+  readonly events: Events
+  /** Of the indices: the one that comes next. */
+  next: number
 }
 
+/** Makes outputs of what arrived at one step. Here an event's index is its place among those that arrived. */
 class Tail implements Produced {
   readonly outputs = { records: [] as NewRecord[], causes: [] as number[] }
   readonly faults: RecordFault[] = []
   readonly reached: number[] = []
+  readonly #arrivals: Arrivals
   readonly #from: Following
-  /** The step at hand: where a fault happened. */
-  #step = ''
+  readonly #run = new Run('live')
 
-  constructor(from: Following) {
+  constructor(arrivals: Arrivals, from: Following) {
+    this.#arrivals = arrivals
     this.#from = from
   }
 
-  /** Follows all that arrived; of each event either all outputs are kept or none. */
-  followAll(arrivals: Arrivals, { then, eventAt, direct }: Way): this {
-    for (let i = 0; i < arrivals.indices.length; i++) {
-      const origin = originOf(arrivals, i, this.#from)
-      const { records, causes } = this.outputs
-      const before = records.length
-      this.#step = arrivals.step.name
-      try {
-        if (direct?.takes(i) === true) this.#write(direct, i, origin)
-        else this.#follow(then, eventAt(arrivals.indices[i] as number, i), origin)
-        if (origin.window === null) this.reached.push(origin.record.offset)
-      } catch (error) {
-        if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
-        records.length = before
-        causes.length = before
-        this.faults.push(faultOf(origin, this.#step, error))
-      }
+  /** @param direct `null`: all are followed */
+  follow({ scores, reader, behind }: ScoredEvents, direct: Direct | null): this {
+    const arrivals = this.#arrivals
+    const count = arrivals.indices.length
+    const indices: number[] = []
+    for (let i = 0; i < count; i++) {
+      const error = reader.faultOf(i, scores)
+      if (error !== null) this.#run.fault(i, arrivals.step.name, error)
+      else if (direct?.takes(i) !== true) indices.push(i)
+    }
+    const events = { at: (i: number) => reader.read(i, arrivals, scores) }
+    const flow = { count, indices, events, windows: null, ...OF_NO_WINDOWS }
+    for (const operator of behind) Array.from(operator.take(flow, this.#run))
+    return this.write(this.#run.takeArrivals(), direct)
+  }
+
+  /** Writes what arrived at sinks, in log order; of each event either all outputs are kept or none. */
+  write(arrived: readonly Arrivals[], direct: Direct | null): this {
+    const sinks = arrived.map(({ step, indices, events }): AtSink => {
+      return { step: step as SinkStep, indices, events, next: 0 }
+    })
+    for (let i = 0; i < this.#arrivals.indices.length; i++) {
+      const origin = originOf(this.#arrivals, i, this.#from)
+      const fault = this.#run.faultOf(i) ?? this.#writeOne(i, origin, { sinks, direct })
+      if (fault !== null) this.faults.push(faultOf(origin, fault.step, fault.error))
+      else if (origin.window === null) this.reached.push(origin.record.offset)
     }
     return this
   }
 
-  #follow(then: readonly Step[], event: unknown, origin: Origin): void {
-    for (const step of then) {
-      this.#step = step.name
-      switch (step.op) {
-        case 'where':
-          if (this.#ask(step.keep, event)) this.#follow(step.then, event, origin)
-          break
-        case 'map':
-          this.#follow(step.then, this.#ask(step.to, event), origin)
-          break
-        case 'sink':
-          this.#add(this.#encode(step, event, origin), origin)
-          break
-        case 'features':
-        case 'score':
-        case 'tumbling':
-          throw new TidemarkError('INVARIANT', `step "${step.name}" (${step.op}) cannot stand here`)
+  /** All outputs of an event, or what is wrong with one of them. */
+  #writeOne(
+    i: number,
+    origin: Origin,
+    { sinks, direct }: { readonly sinks: readonly AtSink[]; readonly direct: Direct | null },
+  ): Pick<Fault, 'step' | 'error'> | null {
+    const { records, causes } = this.outputs
+    const before = records.length
+    let step = ''
+    try {
+      if (direct?.takes(i) === true) {
+        for (const sink of direct.sinks) {
+          step = sink.step.name
+          this.#add(direct.output(sink, i, origin), origin)
+        }
       }
-    }
-  }
-
-  #write(direct: Direct, i: number, origin: Origin): void {
-    for (const sink of direct.sinks) {
-      this.#step = sink.step.name
-      this.#add(direct.output(sink, i, origin), origin)
+      for (const sink of sinks) {
+        if (sink.indices[sink.next] !== i) continue
+        sink.next++
+        step = sink.step.name
+        this.#add(this.#encode(sink.step, sink.events.at(i), origin), origin)
+      }
+      return null
+    } catch (error) {
+      if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
+      records.length = before
+      causes.length = before
+      // What else there is of it must not be taken for another's.
+      for (const sink of sinks) if (sink.indices[sink.next] === i) sink.next++
+      return { step, error }
     }
   }
 
@@ -209,17 +225,10 @@ class Tail implements Produced {
       headers: isLate ? [ownHeader, ...headers, LATE_HEADER] : [ownHeader, ...headers],
     }
   }
-
-  /** Calls what the author wrote. */
-  #ask<R>(of: (event: unknown) => R, event: unknown): R {
-    try {
-      return of(event)
-    } catch (thrown) {
-      const what = `step "${this.#step}" threw ${nameOf(thrown)}`
-      throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
-    }
-  }
 }
+
+/** Nothing behind a model keeps windows. */
+const OF_NO_WINDOWS = { keys: [], timesMs: new Float64Array(0), watermarksMs: new Float64Array(0) }
 
 /** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
 function checkTaken(output: NewRecord, limits: TopicLimits, present: Present): void {

@@ -1,3 +1,7 @@
+import { authorFunctions } from '../engine/author-functions.ts'
+import { restartNotes } from '../engine/horizon.ts'
+import { validateTopology } from '../engine/validate.ts'
+import { wantedFields } from '../engine/wanted-fields.ts'
 import { JsonFormat } from '../formats/json/json-format.ts'
 import { Refused, TidemarkError } from '../kernel/errors.ts'
 import { loadTables } from '../lookup/tables.ts'
@@ -12,10 +16,8 @@ import {
   withMaxAhead,
   withTopics,
 } from '../topology/definition.ts'
-import { restartNotes } from '../topology/horizon.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { purityNotes } from '../topology/purity.ts'
-import { validateTopology } from '../topology/validate.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { definitionHash } from './provenance.ts'
 import { mostNoteBytes } from './restart-note.ts'
@@ -99,10 +101,14 @@ export async function prepare(
     const lookup = tables[i]?.lookup as Lookup
     const by = definitionHash(definition, scorers)
     const fingerprint = fingerprintOf(definition)
-    const format = new JsonFormat(definition)
+    const format = new JsonFormat(definition.source, wantedFields(definition))
     return { definition: chosen[i] as Definition, by, fingerprint, format, scorers, lookup }
   })
-  const notes = [...models.notes, ...chosen.flatMap(restartNotes), ...chosen.flatMap(purityNotes)]
+  const notes = [
+    ...models.notes,
+    ...chosen.flatMap(restartNotes),
+    ...chosen.flatMap((d) => purityNotes(d.name, authorFunctions(d))),
+  ]
   return { topologies, notes, close }
 }
 

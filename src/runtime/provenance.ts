@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
+import { describe } from '../engine/describe.ts'
 import type { Header } from '../records/port.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import type { Definition } from '../topology/definition.ts'
-import { describe } from '../topology/describe.ts'
 import { formOf } from '../topology/function-form.ts'
 
 // Where an output comes from, for those who read it.

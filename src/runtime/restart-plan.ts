@@ -1,6 +1,6 @@
+import { keepsState } from '../engine/horizon.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Assignment, Start } from '../records/port.ts'
-import { keepsState } from '../topology/horizon.ts'
 import type { PreparedTopology } from './prepare.ts'
 import {
   type ReplayPoint,

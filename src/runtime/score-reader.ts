@@ -40,47 +40,41 @@ export class ScoreReader {
     this.#noScore = template(Object.keys(model.outputs))
   }
 
-  /** What {@link read} throws of an event. */
-  check(i: number, scores: Scores): void {
-    this.#checkFailed(i, scores)
-    for (let column = 0; column < this.#columns.length; column++) {
-      this.#value(column, i, scores.columns)
+  /** Why the event has no score; `null`: it has one. `SCORE_FAILED` · `SCORE_NOT_FINITE` */
+  faultOf(i: number, { columns, failed }: Scores): TidemarkError | null {
+    if (failed.has(i)) {
+      return new TidemarkError('SCORE_FAILED', `model ${this.label} fails on its features`)
     }
+    for (let column = 0; column < this.#columns.length; column++) {
+      const value = columns[column]?.[i] as number
+      if (Number.isFinite(value)) continue
+      const what = `model ${this.label} gave ${value} for "${this.#columns[column]?.name}"`
+      return new TidemarkError('SCORE_NOT_FINITE', what)
+    }
+    return null
   }
 
-  /** @throws TidemarkError `SCORE_FAILED` · `SCORE_NOT_FINITE` */
+  /** Of an event that has a score. */
   read(i: number, { indices, events, rows }: Arrivals, scores: Scores): Scored {
-    this.#checkFailed(i, scores)
     const score = this.#score(i, scores)
     const event = events.at(indices[i] as number)
     return { event, features: this.#featuresOf(i, rows), score, model: this.label }
   }
 
-  #checkFailed(i: number, { failed }: Scores): void {
-    if (!failed.has(i)) return
-    throw new TidemarkError('SCORE_FAILED', `model ${this.label} fails on its features`)
-  }
-
   #score(i: number, { columns: values }: Scores): Score {
     const score = { ...this.#noScore }
     let at = 0
+    const next = () => values[at++]?.[i] as number
     for (const { name, columns, template: none } of this.#outputs) {
       if (columns === null) {
-        score[name] = this.#value(at++, i, values)
+        score[name] = next()
         continue
       }
       const named = { ...none }
-      for (const column of columns) named[column] = this.#value(at++, i, values)
+      for (const column of columns) named[column] = next()
       score[name] = named
     }
     return score
-  }
-
-  #value(column: number, i: number, columns: Scores['columns']): number {
-    const value = columns[column]?.[i] as number
-    if (Number.isFinite(value)) return value
-    const what = `model ${this.label} gave ${value} for "${this.#columns[column]?.name}"`
-    throw new TidemarkError('SCORE_NOT_FINITE', what)
   }
 
   #featuresOf(i: number, rows: Float32Array): Record<string, number> {

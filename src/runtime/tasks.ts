@@ -1,3 +1,4 @@
+import { keepsState } from '../engine/horizon.ts'
 import type { StateLimits } from '../engine/state-limits.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
@@ -13,7 +14,6 @@ import type {
   Start,
   TopicPartition,
 } from '../records/port.ts'
-import { keepsState } from '../topology/horizon.ts'
 import { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
 import { Flow } from './flow.ts'

@@ -66,7 +66,7 @@ export interface WhereStep extends StepBase {
   }
   readonly then: readonly Step[]
 }
-interface MapStep extends StepBase {
+export interface MapStep extends StepBase {
   readonly op: 'map'
   readonly to: EventFunction<unknown>
   readonly then: readonly Step[]

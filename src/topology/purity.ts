@@ -1,7 +1,5 @@
 import { type Expression, type Identifier, type PrivateIdentifier, type Super } from 'acorn'
 import { full, simple } from 'acorn-walk'
-import { authorFunctions } from './author-functions.ts'
-import type { Definition } from './definition.ts'
 import { functionTree } from './function-tree.ts'
 
 // An author's functions must be pure: a log that is read again must give the same answers. What they use beside their event is
@@ -42,14 +40,17 @@ const NATIVE: Readonly<Record<string, string>> = {
 }
 
 /** What the functions of a topology use that may be another the next time, one note a place. */
-export function purityNotes(definition: Definition): string[] {
+export function purityNotes(
+  topology: string,
+  functions: readonly { readonly where: string; readonly of: (...args: never[]) => unknown }[],
+): string[] {
   const notes: string[] = []
-  for (const { where, of } of authorFunctions(definition)) {
+  for (const { where, of } of functions) {
     const found = impuritiesIn(of.toString())
     if (found.length === 0) continue
     const kinds = [...new Set(found.map((name) => KINDS[IMPURE[name] as Kind]))]
     notes.push(
-      `${definition.name}: ${where} uses ${found.join(', ')}: the same event may get another answer when it is read again, ` +
+      `${topology}: ${where} uses ${found.join(', ')}: the same event may get another answer when it is read again, ` +
         `as after a restart (${kinds.join('; ')})`,
     )
   }

@@ -2,6 +2,8 @@ import { basename, resolve } from 'node:path'
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
 import type { Arrivals } from '../../src/engine/events.ts'
+import type { Operator } from '../../src/engine/operators/rule.ts'
+import { openBehindModel } from '../../src/engine/plan.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import type { LogRecord } from '../../src/records/port.ts'
@@ -67,6 +69,7 @@ class Path {
   readonly #watch: Stopwatch
   readonly #intake: EventIntake
   #reader: ScoreReader | null = null
+  #behind: readonly Operator[] | null = null
   #sinks: readonly DirectSink[] | null = null
 
   constructor(topology: PreparedTopology, watch: Stopwatch) {
@@ -103,8 +106,9 @@ class Path {
     const from = { records, place }
     const { label } = scorer
     this.#sinks ??= directSinks(step, { forms: this.#topology.format.forms, label })
-    const scored = { arrivals, scores, reader: this.#reader, sinks: this.#sinks }
-    const { outputs } = followScores(step, scored, from)
+    this.#behind ??= openBehindModel(step)
+    const [reader, behind, sinks] = [this.#reader, this.#behind, this.#sinks]
+    const { outputs } = followScores({ arrivals, scores, reader, behind, sinks }, from)
     this.#watch.lap('outputs')
     return outputs.records.length
   }

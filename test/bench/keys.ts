@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
-import { JsonFormat } from '../../src/formats/json/json-format.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { partitionOf } from '../../src/records/partitioner.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { limitsOfMachine } from '../../src/runtime/machine-limits.ts'
 import { whole } from '../engine/whole.ts'
+import { jsonFormatOf } from '../support/format.ts'
 import { collected } from './collected.ts'
 import { figure, machine } from './figures.ts'
 import w1 from './topologies/w1.ts'
@@ -22,7 +22,7 @@ const START_MS = Date.UTC(2026, 0, 1)
 const SPAN_MS = 20 * 3_600_000
 const CATEGORIES = 12
 
-const FORMAT = new JsonFormat(w1)
+const FORMAT = jsonFormatOf(w1)
 
 /** One topology on one partition, up to its windows. */
 class WindowTask {

@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import type { Arrivals } from '../../src/engine/events.ts'
 import type { RawRecord } from '../../src/formats/json/event-decoder.ts'
-import { JsonFormat } from '../../src/formats/json/json-format.ts'
 import { knownEvent } from '../../src/formats/json/known-event.ts'
 import { knownScored } from '../../src/formats/json/known-values.ts'
 import { encodeOutput } from '../../src/formats/json/output.ts'
@@ -14,6 +13,7 @@ import type { ScoreStep } from '../../src/topology/definition.ts'
 import { readFunction } from '../../src/topology/function-reading.ts'
 import { Payment } from '../../topologies/payment.ts'
 import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
+import { jsonFormatOf } from '../support/format.ts'
 import { figure, machine } from './figures.ts'
 import { mulberry32, paymentLines } from './payments.ts'
 import w1 from './topologies/w1.ts'
@@ -78,7 +78,7 @@ function encoderOfW1(): OutputEncoder {
   return encoder
 }
 
-const format = new JsonFormat(w1)
+const format = jsonFormatOf(w1)
 const room = new ByteRoom()
 const encoder = encoderOfW1()
 const reader = new ScoreReader({ model: cardGbdt } as unknown as ScoreStep, LABEL)

@@ -2,14 +2,14 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { mermaid } from '../../src/cli/mermaid.ts'
 import { calledFunctions, outline } from '../../src/cli/outline.ts'
-import { JsonFormat } from '../../src/formats/json/json-format.ts'
+import { describe } from '../../src/engine/describe.ts'
 import type { Definition } from '../../src/topology/definition.ts'
-import { describe } from '../../src/topology/describe.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
+import { jsonFormatOf } from '../support/format.ts'
 
 function withFormat(definition: Definition) {
-  return { definition, format: new JsonFormat(definition) }
+  return { definition, format: jsonFormatOf(definition) }
 }
 
 test('an outline names what an event passes, with the model as it is loaded', () => {

@@ -49,19 +49,15 @@ function outOf({ arrivals: arrived, late, closed }: EngineResult): string {
   )
 }
 
-function statesOf(engine: Engine): readonly KeyedState[] {
-  return [...engine.keyedStates.values()].flat()
-}
-
 /** Another engine, which has all that this one keeps. */
 function movedTo(engine: Engine, other: Engine): Engine {
   other.restoreWatermark(engine.watermarkParts)
-  const into = statesOf(other)
-  for (const [s, state] of statesOf(engine).entries()) {
+  const into = other.keyedStates
+  for (const [s, state] of engine.keyedStates.entries()) {
     for (const key of KEYS) {
       const bytes = state.encode(engine.keyNumbers.numberOf(key))
       // Numbers of keys are of one engine.
-      if (bytes !== null) into[s]?.restore(other.keyNumbers.numberOf(`${key}`), bytes)
+      if (bytes !== null) into[s]?.restore(other.keyNumbers.numberOf(key), bytes)
     }
   }
   return other
@@ -129,13 +125,13 @@ function take(engine: Engine, ...events: readonly Given[]): void {
 describe('bytes of a key', () => {
   const engine = engineOfWindows()
   take(engine, pay('k1', 0, 'é\ud800'), pay('k1', 1, 'shop'))
-  const [state] = statesOf(engine) as [KeyedState]
+  const [state] = engine.keyedStates as [KeyedState]
   const bytes = state.encode(engine.keyNumbers.numberOf('k1')) as Uint8Array
 
   const restored = (of: Uint8Array) => {
     const other = engineOfWindows()
     const key = other.keyNumbers.numberOf('k1')
-    const [into] = statesOf(other) as [KeyedState]
+    const [into] = other.keyedStates as [KeyedState]
     into.restore(key, of)
     return into.encode(key)
   }
@@ -167,7 +163,7 @@ describe('bytes of a key', () => {
 
 test('the keys that have changed since a round began are told, and no others', () => {
   const engine = engineOfWindows()
-  const [state] = statesOf(engine) as [KeyedState]
+  const [state] = engine.keyedStates as [KeyedState]
   const changed = (round: number) =>
     [...state.changedSince(round)].flat().map((key) => engine.keyNumbers.cellOf(key))
   const first = state.beginRound()
@@ -185,7 +181,7 @@ test('the keys that have changed since a round began are told, and no others', (
 
 test('a look at a key tells what its open windows come to, and changes nothing', () => {
   const engine = engineOfWindows()
-  const [state] = statesOf(engine) as [KeyedState]
+  const [state] = engine.keyedStates as [KeyedState]
   take(engine, pay('k1', 0, 'a'), pay('k1', 1, 'b'))
   const key = engine.keyNumbers.numberOf('k1')
   const at = { timeMs: T, watermarkMs: T }
@@ -211,7 +207,7 @@ test('a look at a key tells its features at a time, and changes nothing', () => 
   } as const
   const around = topologyAround(step, { lagMs: 0, onLate: 'drop' })
   const engine = new Engine(around, { lookup: () => new Map() })
-  const [state] = statesOf(engine) as [KeyedState]
+  const [state] = engine.keyedStates as [KeyedState]
   take(engine, pay('k1', 0), pay('k1', 1_000))
   const key = engine.keyNumbers.numberOf('k1')
   const lookAt = (ms: number) => state.peek(key, { timeMs: T + ms, watermarkMs: T + 1_000 })

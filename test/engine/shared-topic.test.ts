@@ -1,6 +1,7 @@
 import { defineTopology, minutes } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { planOf } from '../../src/engine/plan.ts'
 import { sharesTopic } from '../../src/engine/shared-topic.ts'
 import type { SinkOrSinks, Stream } from '../../src/topology/stream.ts'
 
@@ -10,7 +11,7 @@ interface Event {
 }
 
 function isShared(sinks: (events: Stream<Event>) => SinkOrSinks): boolean {
-  const { then } = defineTopology('t', (t) =>
+  const definition = defineTopology('t', (t) =>
     sinks(
       t.source('events', {
         schema: z.object({ key: z.string(), at: z.int() }),
@@ -21,7 +22,7 @@ function isShared(sinks: (events: Stream<Event>) => SinkOrSinks): boolean {
       }),
     ),
   )
-  return sharesTopic(then)
+  return sharesTopic(planOf(definition))
 }
 
 const counts = (events: Stream<Event>, length: number) =>

@@ -15,6 +15,17 @@ export interface Edit {
   readonly to: string
 }
 
+/** A mistake that is one edit. */
+export type Row = readonly [
+  name: string,
+  edit: readonly [file: string, from: string, to: string],
+  caughtBy: readonly [file: string, test: string],
+]
+
+export function mutantOf([name, [file, from, to], by]: Row): Mutant {
+  return { name, edits: [{ file, from, to }], caughtBy: { file: by[0], test: by[1] } }
+}
+
 /** The source with the mistake in it. @throws Error when an edit fits nowhere, or in more than one place */
 export function mutated(source: string, edits: readonly Edit[]): string {
   return edits.reduce((text, { file, from, to }) => {

@@ -1,5 +1,6 @@
 import { ANSWERS } from './answers.ts'
 import { DRIVING } from './driving.ts'
 import type { Mutant } from './mutant.ts'
+import { WINDOWS } from './windows.ts'
 
-export const MUTANTS: readonly Mutant[] = [...DRIVING, ...ANSWERS]
+export const MUTANTS: readonly Mutant[] = [...DRIVING, ...WINDOWS, ...ANSWERS]

@@ -3,13 +3,14 @@ import { runInThisContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { EventDecoder } from '../../src/formats/json/event-decoder.ts'
-import { JsonFormat } from '../../src/formats/json/json-format.ts'
+import type { JsonFormat } from '../../src/formats/json/json-format.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { ScannedEvents } from '../../src/plan/scanned-events.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { mulberry32 } from '../bench/payments.ts'
 import { KINDS, type Kind, mutated, produced, type Random } from '../formats/json/records.ts'
 import { source } from '../formats/json/source.ts'
+import { jsonFormatOf } from '../support/format.ts'
 
 const KEY = Buffer.from('k')
 const CAPACITY = 40
@@ -66,7 +67,7 @@ function functionsOf({ wanted }: Kind): Of[] {
 /** A topology that hands its events to all of these. */
 function formatOf({ schema }: Kind, functions: readonly Of[]): JsonFormat {
   const then = functions.map((to, i) => ({ op: 'map', name: `map-${i}`, to, then: [] }))
-  return new JsonFormat({ source: source(schema), then } as unknown as Definition)
+  return jsonFormatOf({ source: source(schema), then } as unknown as Definition)
 }
 
 /** As it lies in a fetched batch, with others' bytes around it. */

@@ -2,7 +2,7 @@ import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { expect } from 'vitest'
 import { z } from 'zod'
 import { Dictionary } from '../../src/engine/dictionary.ts'
-import { JsonFormat } from '../../src/formats/json/json-format.ts'
+import { openBehindModel } from '../../src/engine/plan.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import type { Header, LogRecord, NewRecord } from '../../src/records/port.ts'
 import { WrittenRecord } from '../../src/records/written-record.ts'
@@ -13,6 +13,7 @@ import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf, type TopicLimits } from '../../src/runtime/topic-limits.ts'
 import { type Definition, type ScoreStep, stepsOf } from '../../src/topology/definition.ts'
 import type { Scored, SinkOrSinks, Stream } from '../../src/topology/stream.ts'
+import { jsonFormatOf } from '../support/format.ts'
 import { START_MS } from './support.ts'
 
 // Scored chunks whose outputs are made both ways: written straight from columns, and by calling what is behind the model.
@@ -73,7 +74,7 @@ function stepOf({ then }: Definition): ScoreStep {
 }
 
 export function sinksOf(definition: Definition): readonly DirectSink[] | null {
-  const { forms } = new JsonFormat(definition)
+  const { forms } = jsonFormatOf(definition)
   return directSinks(stepOf(definition), { forms, label: LABEL })
 }
 
@@ -99,7 +100,7 @@ export function bothWays(
 ): { direct: Produced; followed: Produced } {
   const { records, scores, rows, failed = new Set(), late = new Set() } = chunk
   const step = stepOf(definition)
-  const format = new JsonFormat(definition)
+  const format = jsonFormatOf(definition)
   const keyed = records.map((record) => withKey(record, Buffer.from('k')))
   const intake = new EventIntake(definition.source, format, {
     place: null,
@@ -110,6 +111,7 @@ export function bothWays(
   const indices = chunk.indices ?? records.map((_, i) => i)
   const arrivals = { step, indices, windows: null, events: batch.events, late, rows }
   const reader = new ScoreReader(step, LABEL)
+  const behind = openBehindModel(step)
   const place = {
     source: { topic: chunk.topic ?? 'events', partition: 3 },
     nextOffset: 0,
@@ -119,8 +121,7 @@ export function bothWays(
   }
   const by = (sinks: readonly DirectSink[] | null) =>
     followScores(
-      step,
-      { arrivals, scores: { columns: scores, failed }, reader, sinks },
+      { arrivals, scores: { columns: scores, failed }, reader, behind, sinks },
       { records, place },
     )
   const sinks = sinksOf(definition)

@@ -1,6 +1,5 @@
 import { onnxModel, seconds } from 'tidemark'
 import { z } from 'zod'
-import { JsonFormat } from '../../src/formats/json/json-format.ts'
 import type { EventOf } from '../../src/observe/by-type.ts'
 import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import type { Observer, RuntimeEvent } from '../../src/runtime/events.ts'
@@ -8,6 +7,7 @@ import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'
 import type { Scorer, Scores } from '../../src/scoring/scorer.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
 import { type Definition, stepsOf } from '../../src/topology/definition.ts'
+import { jsonFormatOf } from '../support/format.ts'
 
 // A small topology with a model that is no model, so that a test says what scores are and when they come.
 
@@ -83,7 +83,7 @@ export function preparedTopology(
 ): PreparedTopology {
   const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'score')
   const scorers = new Map(steps.map((step) => [step.name, by]))
-  const format = new JsonFormat(definition)
+  const format = jsonFormatOf(definition)
   const lookup = () => new Map()
   return { definition, by: '0123456789ab', fingerprint: 'f', format, scorers, lookup }
 }

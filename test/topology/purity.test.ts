@@ -1,6 +1,7 @@
 import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { authorFunctions } from '../../src/engine/author-functions.ts'
 import { impuritiesIn, purityNotes } from '../../src/topology/purity.ts'
 import cardActivity from '../../topologies/card-activity.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
@@ -123,7 +124,9 @@ describe('the notes of a topology', () => {
           .sink('minutes'),
       ]
     })
-    const places = purityNotes(topology).map((note) => /^impure: (.+?): /.exec(note)?.[1])
+    const places = purityNotes(topology.name, authorFunctions(topology)).map(
+      (note) => /^impure: (.+?): /.exec(note)?.[1],
+    )
     expect(places).toEqual([
       'events.key uses crypto.randomUUID',
       'events.eventTimeMs uses Date.now',
@@ -135,7 +138,7 @@ describe('the notes of a topology', () => {
       'scores.key uses Math.random',
       'tumbling.wall uses Date.now',
     ])
-    expect(purityNotes(topology)[0]).toBe(
+    expect(purityNotes(topology.name, authorFunctions(topology))[0]).toBe(
       'impure: events.key uses crypto.randomUUID: the same event may get another answer when it is read again, ' +
         'as after a restart (make it of what the event holds, such as its id)',
     )
@@ -154,13 +157,13 @@ describe('the notes of a topology', () => {
         .map((s) => s.score)
         .sink('scores'),
     )
-    expect(purityNotes(topology)).toHaveLength(1)
+    expect(purityNotes(topology.name, authorFunctions(topology))).toHaveLength(1)
   })
 
   test.each([cardFraud, cardMinutes, cardActivity, flightDelay].map((t) => [t.name, t] as const))(
     'are none of %s',
     (_, topology) => {
-      expect(purityNotes(topology)).toEqual([])
+      expect(purityNotes(topology.name, authorFunctions(topology))).toEqual([])
     },
   )
 })

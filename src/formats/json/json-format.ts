@@ -1,9 +1,8 @@
 import { Memory, type PartsPlace, partsPlace } from '../../kernel/memory.ts'
-import { type ColumnForm, ScannedColumns } from '../../plan/columns.ts'
+import { type ColumnForm, type FieldPath, ScannedColumns } from '../../plan/columns.ts'
 import type { Reader } from '../../plan/events.ts'
 import { columnReader, ScannedEvents } from '../../plan/scanned-events.ts'
-import { wantedFields } from '../../plan/wanted-fields.ts'
-import type { Definition } from '../../topology/definition.ts'
+import type { SourceDefinition } from '../../topology/definition.ts'
 import { EventDecoder, type RawRecord } from './event-decoder.ts'
 import { LIMITS } from './limits.ts'
 import { compileScanner, type Scanner } from './scanner.ts'
@@ -22,10 +21,10 @@ export class JsonFormat {
   /** `null`: it is not known what the schema does. */
   readonly #scanner: Scanner | null
 
-  constructor(definition: Definition) {
-    const { schema } = definition.source
-    const compiled = compileScanner(schema, { wanted: wantedFields(definition), limits: LIMITS })
-    this.#decoder = new EventDecoder(definition.source)
+  /** @param wanted the fields that are asked for */
+  constructor(source: SourceDefinition, wanted: readonly FieldPath[]) {
+    const compiled = compileScanner(source.schema, { wanted, limits: LIMITS })
+    this.#decoder = new EventDecoder(source)
     this.#scanner = 'why' in compiled ? null : compiled.scanner
     this.whyMade = 'why' in compiled ? compiled.why : null
     this.forms = this.#scanner?.forms ?? []

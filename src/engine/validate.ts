@@ -1,15 +1,13 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import {
   type Definition,
-  type FeatureDefinition,
   type KeyMismatch,
   type OnLate,
   type SourceDefinition,
-  type Step,
   stepsOf,
-  type TumblingStep,
-} from './definition.ts'
-import { checkFeatures, checkTumbling, type Report } from './validate-features.ts'
+} from '../topology/definition.ts'
+import type { Report } from './operators/rule.ts'
+import { planOf } from './plan.ts'
 
 // What types cannot see, and what they would have seen: a topology is run without having been compiled. Every fault at once,
 // before anything is read or consumed.
@@ -30,14 +28,7 @@ export function validateTopology(definition: Definition): TidemarkError[] {
   checkSource(definition, report)
   checkTopics(definition, report)
   checkTables(definition, report)
-  checkPlaces(definition, report)
-  for (const step of stepsOf(definition.then)) {
-    if (step.op === 'features') checkFeatures(definition, step, report)
-    if (step.op === 'tumbling') checkTumbling(step, report)
-    if (step.op === 'score' && !(step.latencyBudgetMs > 0)) {
-      report(step.name, `latencyBudget ${step.latencyBudgetMs} must be more than 0`)
-    }
-  }
+  for (const { step, rule, place } of planOf(definition)) rule.check?.(step, place, report)
   return faults
 }
 
@@ -98,45 +89,4 @@ function checkTables({ tables }: Definition, report: Report): void {
     if (names.has(name)) report(name, `two tables are named "${name}"`)
     names.add(name)
   }
-}
-
-/** What has become of the source's events at some place of the graph. */
-interface Place {
-  readonly scored: boolean
-  /** The tumbling step whose results they are. */
-  readonly results: TumblingStep | null
-}
-
-/** Refuses what the engine does not do, instead of doing something else in silence. */
-function checkPlaces(definition: Definition, report: Report): void {
-  const walk = (then: readonly Step[], place: Place) => {
-    for (const step of then) {
-      checkPlace(step, place, report)
-      if (step.op === 'sink') continue
-      const results = step.op === 'tumbling' ? step : place.results
-      walk(step.then, { scored: place.scored || step.op === 'score', results })
-    }
-  }
-  walk(definition.then, { scored: false, results: null })
-}
-
-function checkPlace(step: Step, { scored, results }: Place, report: Report): void {
-  if (step.op !== 'tumbling' && step.op !== 'features') return
-  const notSupported = (what: string, of: string) =>
-    report(step.name, what, {
-      code: 'NOT_SUPPORTED',
-      hint: `write ${of} to a topic and read it in a second topology`,
-    })
-  if (scored) notSupported('windows over scores', 'the scores')
-  if (step.op === 'tumbling' && results !== null) {
-    notSupported('tumbling windows over tumbling windows', 'the results')
-  }
-  const overWindows = step.op === 'features' && step.features.some(keepsWindow)
-  if (overWindows && results?.emit === 'early') {
-    notSupported('windows over early results, which come again and again', 'the final results')
-  }
-}
-
-function keepsWindow({ from }: FeatureDefinition): boolean {
-  return from !== 'value' && from !== 'lookup'
 }

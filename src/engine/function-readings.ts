@@ -1,6 +1,6 @@
+import type { Definition } from '../topology/definition.ts'
+import { readFunction } from '../topology/function-reading.ts'
 import { authorFunctions } from './author-functions.ts'
-import type { Definition } from './definition.ts'
-import { readFunction } from './function-reading.ts'
 
 /** How a function of an author's is run for events. */
 export interface FunctionReading {

@@ -1,6 +1,7 @@
 import { defineTopology, hours, minutes, onnxModel, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { validateTopology } from '../../src/engine/validate.ts'
 import type {
   Definition,
   FeatureDefinition,
@@ -8,7 +9,6 @@ import type {
   TumblingStep,
 } from '../../src/topology/definition.ts'
 import type { TopologyBuilder } from '../../src/topology/stream.ts'
-import { validateTopology } from '../../src/topology/validate.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
 

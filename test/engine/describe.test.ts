@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { type Description, describe } from '../../src/engine/describe.ts'
 import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import {
   type EventFunction,
@@ -6,7 +7,6 @@ import {
   type FeaturesStep,
   TOPOLOGY,
 } from '../../src/topology/definition.ts'
-import { type Description, describe } from '../../src/topology/describe.ts'
 
 /** A function whose source text no loader rewrites. */
 function fn<R>(text: string): EventFunction<R> {

@@ -1,7 +1,7 @@
 import { defineTopology, file, minutes, onnxModel, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { wantedFields } from '../../src/plan/wanted-fields.ts'
+import { wantedFields } from '../../src/engine/wanted-fields.ts'
 import type { SinkOrSinks, Stream } from '../../src/topology/stream.ts'
 
 const Event = z.object({
@@ -93,8 +93,7 @@ test('conditions, branches and maps before a model are given the event', () => {
       rest.where((of) => of.card.country === 'CH').sink('b'),
     ]
   }
-  // A branch asks its condition in a function of its own.
-  expect(wanted(steps)).toEqual([...KEY_AND_TIME, 'card.bank', 'n', 'card.country'])
+  expect(wanted(steps)).toEqual([...KEY_AND_TIME, 'kind', 'card.bank', 'n', 'card.country'])
 })
 
 test('what follows a map is given something else', () => {
@@ -168,7 +167,7 @@ test('behind a model fields of `event` are wanted, and nothing of the score', ()
   expect(wanted(steps)).toEqual([...KEY_AND_TIME, 'card.country', 'kind'])
 })
 
-test('not what follows a map behind a model, nor a condition there', () => {
+test('behind a model a condition is given it, what follows a map is not', () => {
   const steps = (e: Stream<Event>) => {
     const scores = e
       .features((f) => ({ n: f.events({}).value((of: Event) => of.n * 1) }))
@@ -181,5 +180,5 @@ test('not what follows a map behind a model, nor a condition there', () => {
       scores.where((s) => s.event.kind === 'one').sink('b'),
     ]
   }
-  expect(wanted(steps)).toEqual([...KEY_AND_TIME, 'card.bank'])
+  expect(wanted(steps)).toEqual([...KEY_AND_TIME, 'card.bank', 'kind'])
 })

@@ -1,0 +1,78 @@
+import type { Definition, Step } from '../topology/definition.ts'
+import type { Print } from './operators/rule.ts'
+import { planOf } from './plan.ts'
+
+/** A topology as plain JSON: what it reads, keeps, computes and writes. Functions appear as their source text. */
+export interface Description {
+  /** The topology's. */
+  readonly name: string
+  /** By its author; `null`: not said. */
+  readonly version: string | null
+  /** What it reads, and how it takes events. */
+  readonly source: {
+    readonly topic: string
+    readonly key: string
+    readonly eventTimeMs: string
+    /** Lengths in ms; `idleAfterMs` `null`: never. */
+    readonly watermark: { lagMs: number; idleAfterMs: number | null; maxAheadMs: number | 'none' }
+    readonly onLate: string
+    readonly partitioner: string | null
+    readonly keyMismatch: string
+  }
+  /** The source's topic with `.dlq`. */
+  readonly deadLetterTopic: string
+  /** What it looks up, each with the path of its file. */
+  readonly tables: readonly { readonly name: string; readonly key: string; readonly file: string }[]
+  /** Names of the steps that the source feeds. */
+  readonly first: readonly string[]
+  /** Every step, each before those it feeds. */
+  readonly steps: readonly StepDescription[]
+}
+/** One step of a {@link Description}. */
+export interface StepDescription {
+  /** Unique in its topology; it stays when a neighbour is added. */
+  readonly name: string
+  /** What it does. */
+  readonly op: Step['op']
+  /** What it was told, by the kind of step; lengths in ms. */
+  readonly detail: Readonly<Record<string, unknown>>
+  /** Names of the steps behind it. */
+  readonly feeds: readonly string[]
+}
+
+const asSource: Print = (of) => of.toString()
+
+/**
+ * What `tidemark graph --format json` writes of a topology. It reads no file and checks nothing.
+ *
+ * @param print of its functions @default their source text
+ */
+export function describe(topology: Definition, print: Print = asSource): Description {
+  const { source } = topology
+  return {
+    name: topology.name,
+    version: topology.version,
+    source: {
+      topic: source.topic,
+      key: print(source.key),
+      eventTimeMs: print(source.eventTimeMs),
+      watermark: source.watermark,
+      onLate: source.onLate,
+      partitioner: source.partitioner,
+      keyMismatch: source.keyMismatch,
+    },
+    deadLetterTopic: topology.deadLetterTopic,
+    tables: topology.tables.map((t) => ({
+      name: t.name,
+      key: print(t.key),
+      file: t.file.pathname,
+    })),
+    first: topology.then.map((s) => s.name),
+    steps: planOf(topology).map(({ step, rule }) => ({
+      name: step.name,
+      op: step.op,
+      detail: rule.detail(step, print),
+      feeds: step.op === 'sink' ? [] : step.then.map((s) => s.name),
+    })),
+  }
+}

@@ -1,0 +1,198 @@
+import { type ColumnUses, checkAggregate, checkEmpty } from '../../topology/aggregates/check.ts'
+import { textOf } from '../../topology/aggregates/table.ts'
+import {
+  type Definition,
+  type EventFunction,
+  type FeatureDefinition,
+  type FeaturesStep,
+  stepsOf,
+} from '../../topology/definition.ts'
+import { readFunction } from '../../topology/function-reading.ts'
+import { FeatureRows } from '../feature-rows.ts'
+import { subjectOf } from '../run.ts'
+import type { FunctionPlace, OperatorRule, Place, Print, Report } from './rule.ts'
+import { checkLength, checkPlace, functionsOf, notSupported, type Tell } from './windows-over.ts'
+
+/** Keys that are looked at for expiry after a chunk, beside twice as many as it had events. */
+const EXPIRES = 1_000
+
+/** Enters events into windows, and writes the rows of those that reach a model behind it. */
+export const features: OperatorRule<FeaturesStep> = {
+  detail: (step, print) => ({
+    kinds: step.kinds.map(({ is, has, columns }) => ({
+      is: is === null ? 'every event' : print(is),
+      ...(has === undefined ? {} : { has }),
+      columns: Object.fromEntries(Object.entries(columns).map(([name, of]) => [name, print(of)])),
+    })),
+    features: Object.fromEntries(step.features.map((f) => [f.name, explain(f, step, print)])),
+  }),
+
+  // Only what is over windows, whatever it is called.
+  decides(step, detail) {
+    const texts = detail['features'] as Readonly<Record<string, string>>
+    const windows = new Set(step.features.filter(isOverWindow).map((f) => texts[f.name] as string))
+    return [detail['kinds'], [...windows].toSorted(byCodeUnits)]
+  },
+
+  keeps: ({ name, features: all }) => ({
+    lengthMs: Math.max(0, ...all.map((f) => ('lengthMs' in f ? f.lengthMs : 0))),
+    delayMs: 0,
+    forEver: all.filter(isForEver).map((f) => `${name}.${f.name}`),
+  }),
+
+  *functions({ name, kinds, features: all }) {
+    for (const { is, columns } of kinds) {
+      yield { where: `${name}.only`, takes: 'event', of: is }
+      yield* functionsOf(name, columns)
+    }
+    for (const feature of all) yield* functionsOfFeature(feature, `${name}.${feature.name}`)
+  },
+
+  check(step, place, report) {
+    checkPlace(step, place, report)
+    if (step.features.some(isOverWindow) && place.results?.emit === 'early') {
+      const what = 'windows over early results, which come again and again'
+      notSupported(step.name, what, { of: 'the final results', report })
+    }
+    const uses = step.kinds.map(({ columns }): ColumnUses => ({ columns, types: new Map() }))
+    for (const feature of step.features) {
+      const tell: Tell = (what, o) => report(`${step.name}.${feature.name}`, what, o)
+      checkFeature(feature, { definition: place.definition, uses, tell })
+    }
+    checkModels(step, report)
+  },
+
+  open(step, _, around) {
+    const rows = new FeatureRows(step, around)
+    return {
+      take(flow, run) {
+        const { arrivals, late } = rows.run(flow, {
+          fault: (index, error) => run.fault(subjectOf(flow, index), step.name, error),
+          isWanted: run.mode === 'live',
+        })
+        if (run.mode === 'live') run.arrive(...arrivals)
+        run.late(step.name, late)
+        return []
+      },
+      settle: (events) => rows.expire(EXPIRES + 2 * events),
+      get kept() {
+        const { kinds, bytes, texts } = rows
+        return { states: kinds, bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }
+      },
+    }
+  },
+}
+
+function isOverWindow({ from }: FeatureDefinition): boolean {
+  return from !== 'value' && from !== 'lookup'
+}
+
+function isForEver(feature: FeatureDefinition): boolean {
+  if (feature.from === 'tumbling') return feature.which === 'lastClosed'
+  return feature.from === 'sinceLastEver'
+}
+
+function byCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Print): string {
+  const kind = kinds.length === 1 ? '' : ` of kind ${feature.kind}`
+  switch (feature.from) {
+    case 'value':
+      return `value ${print(feature.of)}${kind}`
+    case 'rolling':
+      return `${textOf(feature.aggregate)} over the last ${feature.lengthMs} ms${kind}`
+    case 'tumbling':
+      return `${textOf(feature.aggregate)} of the ${feature.which} window of ${feature.lengthMs} ms${kind}`
+    case 'sinceLast':
+      return `seconds since the last within ${feature.lengthMs} ms${kind}, empty: ${feature.empty}`
+    case 'sinceLastEver': {
+      const cap = feature.capMs === null ? '' : `, at most ${feature.capMs} ms`
+      return `seconds since the last${kind}${cap}, never: ${feature.never}`
+    }
+    case 'lookup':
+      return `${print(feature.of)} of table ${feature.table} at ${print(feature.key)}${kind}`
+  }
+}
+
+function* functionsOfFeature(feature: FeatureDefinition, where: string): Generator<FunctionPlace> {
+  if (feature.from === 'value') yield { where, takes: 'event', of: feature.of }
+  if (feature.from !== 'lookup') return
+  yield { where, takes: 'event', of: feature.key }
+  yield { where, takes: 'row', of: feature.of }
+}
+
+interface Checking {
+  readonly definition: Definition
+  /** By kind. */
+  readonly uses: readonly ColumnUses[]
+  readonly tell: Tell
+}
+
+function checkFeature(feature: FeatureDefinition, { definition, uses, tell }: Checking): void {
+  switch (feature.from) {
+    case 'value':
+      checkValue(definition, feature, tell)
+      break
+    case 'rolling':
+    case 'tumbling': {
+      const { kind, lengthMs, aggregate } = feature
+      checkLength(lengthMs, tell)
+      checkAggregate(aggregate, uses[kind] ?? { columns: {}, types: new Map() }, tell)
+      break
+    }
+    case 'sinceLast':
+      checkLength(feature.lengthMs, tell)
+      checkEmpty(feature, tell)
+      break
+    case 'sinceLastEver':
+      if (feature.capMs !== null && !(feature.capMs > 0)) {
+        tell(`cap ${feature.capMs} must be more than 0`)
+      }
+      break
+    case 'lookup':
+      if (!definition.tables.some((t) => t.name === feature.table)) {
+        tell(`table "${feature.table}" is not one of this topology`)
+      }
+      break
+  }
+}
+
+/** A float32 cannot hold ms since the epoch: 1731700000123 becomes …064256, and a model would learn noise. */
+function checkValue(
+  { source }: Place['definition'],
+  { of }: Extract<FeatureDefinition, { from: 'value' }>,
+  tell: Tell,
+): void {
+  if (typeof of !== 'function') {
+    tell('value() of a column that is not there')
+    return
+  }
+  const field = pickedField(of)
+  if (field === null || field !== pickedField(source.eventTimeMs)) return
+  tell(`"${field}" is the event time: a float32 holds it only to the nearest 131 s`, {
+    hint: 'give the model a difference or a part of it: hour of day, seconds since the last event',
+  })
+}
+
+/** What a function merely picks, such as `amount` of `(p) => p.amount`; `null` when it does more, or is not there. */
+function pickedField(of: EventFunction<unknown>): string | null {
+  if (typeof of !== 'function') return null
+  const reading = readFunction(of)
+  if ('why' in reading || reading.expression.is !== 'pick') return null
+  const { path } = reading.expression
+  return path.length === 0 ? null : path.join('.')
+}
+
+function checkModels(step: FeaturesStep, report: Report): void {
+  const names = step.features.map((f) => f.name)
+  for (const next of stepsOf(step.then)) {
+    if (next.op !== 'score') continue
+    const { name, features: taken } = next.model
+    const missing = taken.filter((f) => !names.includes(f))
+    const unused = names.filter((f) => !taken.includes(f))
+    if (missing.length > 0) report(next.name, `model ${name} needs ${missing.join(', ')}`)
+    if (unused.length > 0) report(next.name, `model ${name} does not take ${unused.join(', ')}`)
+  }
+}

@@ -1,0 +1,27 @@
+import { called } from '../../plan/events.ts'
+import type { MapStep } from '../../topology/definition.ts'
+import type { OperatorRule } from './rule.ts'
+
+/** Makes another event of each. */
+export const map: OperatorRule<MapStep> = {
+  detail: ({ to }, print) => ({ to: print(to) }),
+
+  *functions({ name, to }) {
+    yield { where: name, takes: 'event', of: to }
+  },
+
+  open({ name, to, then }, open, { reader }) {
+    const read = reader(to)
+    const behind = open(then, called)
+    return {
+      *take(flow, run) {
+        const made: unknown[] = new Array(flow.count)
+        const indices = run.each(name, flow, (events, index) => {
+          made[index] = read.of(events, index)
+          return true
+        })
+        for (const operator of behind) yield* operator.take({ ...flow, indices, events: made }, run)
+      },
+    }
+  },
+}

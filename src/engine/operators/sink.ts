@@ -1,0 +1,23 @@
+import type { SinkStep } from '../../topology/definition.ts'
+import type { OperatorRule } from './rule.ts'
+
+const NO_ROWS = new Float32Array(0)
+const NONE: ReadonlySet<number> = new Set()
+
+/** Writes a topic. What arrives is encoded where records are made. */
+export const sink: OperatorRule<SinkStep> = {
+  detail: ({ topic, key }, print) => ({ topic, key: key === null ? 'of the source' : print(key) }),
+
+  *functions({ name, key }) {
+    yield { where: `${name}.key`, takes: 'event', of: key }
+  },
+
+  open: (step) => ({
+    take({ indices, windows, events }, run) {
+      if (run.mode === 'live') {
+        run.arrive({ step, indices, windows, events, late: NONE, rows: NO_ROWS })
+      }
+      return []
+    },
+  }),
+}

@@ -1,0 +1,25 @@
+import type { Step } from '../../topology/definition.ts'
+import { features } from './features.ts'
+import { map } from './map.ts'
+import type { OperatorRule } from './rule.ts'
+import { score } from './score.ts'
+import { sink } from './sink.ts'
+import { tumbling } from './tumbling.ts'
+import { where } from './where.ts'
+
+type Op = Step['op']
+type StepOf<O extends Op> = Extract<Step, { op: O }>
+
+/** Every kind of step there is. */
+const OPERATORS: { readonly [O in Op]: OperatorRule<StepOf<O>> } = {
+  where,
+  map,
+  features,
+  tumbling,
+  score,
+  sink,
+}
+
+export function ruleOf<S extends Step>({ op }: S): OperatorRule<S> {
+  return OPERATORS[op] as unknown as OperatorRule<S>
+}

@@ -1,0 +1,29 @@
+import type { WhereStep } from '../../topology/definition.ts'
+import { conditionOf } from '../condition.ts'
+import type { OperatorRule } from './rule.ts'
+
+/** Lets on those events of which a condition holds. */
+export const where: OperatorRule<WhereStep> = {
+  detail: ({ keep, branch }, print) =>
+    branch === undefined
+      ? { keep: print(keep) }
+      : {
+          noneOf: branch.noneOf.map(print),
+          keep: branch.is === null ? 'the rest' : print(branch.is),
+        },
+
+  *functions({ name, keep, branch }) {
+    yield { where: name, takes: 'event', of: branch === undefined ? keep : branch.is }
+  },
+
+  open(step, open, { reader }) {
+    const condition = conditionOf(step, reader)
+    const behind = open(step.then, reader)
+    return {
+      *take(flow, run) {
+        const indices = run.each(step.name, flow, (events, i) => condition.of(events, i))
+        for (const operator of behind) yield* operator.take({ ...flow, indices }, run)
+      },
+    }
+  },
+}

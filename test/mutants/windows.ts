@@ -1,0 +1,131 @@
+import { type Mutant, mutantOf, type Row } from './mutant.ts'
+
+// Mistakes in what windows hold and give, each one edit and the test that catches it.
+
+const ENGINE = 'test/engine/engine.test.ts'
+const COLUMNS = 'test/engine/event-columns.test.ts'
+const TUMBLING = 'test/engine/tumbling.test.ts'
+
+const ROWS: readonly Row[] = [
+  [
+    'a number that no float32 can hold enters windows',
+    [
+      'engine/event-columns.ts',
+      "precision === 'float32' ? isFiniteFloat32 : Number.isFinite",
+      'Number.isFinite',
+    ],
+    [COLUMNS, 'a cell that a window cannot hold is told'],
+  ],
+  [
+    'tumbling windows refuse what only a float64 can hold',
+    ['engine/tumbling-windows.ts', "precision: 'float64'", "precision: 'float32'"],
+    [TUMBLING, 'a number that only a float64 can hold is summed'],
+  ],
+  [
+    'infinity reaches a model that takes missing values',
+    [
+      'engine/feature-rows.ts',
+      "(Number.isNaN(value) && step.missing === 'nan')",
+      "step.missing === 'nan'",
+    ],
+    [ENGINE, 'an infinite feature reaches no model'],
+  ],
+  [
+    'NaN reaches a model that takes no missing values',
+    [
+      'engine/feature-rows.ts',
+      "(Number.isNaN(value) && step.missing === 'nan')",
+      'Number.isNaN(value)',
+    ],
+    [ENGINE, 'a missing value reaches only a model that takes it'],
+  ],
+  [
+    'a window includes what is exactly its length old',
+    [
+      'engine/window-walk.ts',
+      'Math.max(at.timeMs - window.lengthMs, at.floorMs)',
+      'Math.max(at.timeMs - window.lengthMs - 1, at.floorMs)',
+    ],
+    ['test/engine/engine.property.test.ts', 'every row has the same float32 bits'],
+  ],
+  [
+    'a late event enters windows',
+    [
+      'engine/feature-rows.ts',
+      'const enters = (this.#isKind[k] as boolean) && !isBehind',
+      'const enters = this.#isKind[k] as boolean',
+    ],
+    [ENGINE, 'is scored on the windows as they are where onLate is score'],
+  ],
+  [
+    'seconds since the last reach beyond their window',
+    [
+      'engine/kind-windows.ts',
+      'isKnown && previousMs > afterMs ? elapsed : empty',
+      'isKnown ? elapsed : empty',
+    ],
+    [ENGINE, 'knows nothing before its window'],
+  ],
+  [
+    'an event that lacks a column is of its kind',
+    [
+      'engine/kind-windows.ts',
+      'return this.#has === null || !isMissing(this.#has.of(events, index))',
+      'return true',
+    ],
+    ['test/engine/missing.test.ts', 'leaves out the events that lack it'],
+  ],
+  [
+    'a window closes one millisecond early',
+    [
+      'engine/lateness.ts',
+      'return endMs + graceMs <= watermarkMs',
+      'return endMs + graceMs <= watermarkMs + 1',
+    ],
+    [TUMBLING, 'a window closes when the watermark passes its end, and not before'],
+  ],
+  [
+    'no window is counted as closed',
+    ['engine/run.ts', 'if (windows > 0)', 'if (windows < 0)'],
+    ['test/runtime/outcomes.test.ts', 'windows that closed are counted by their step'],
+  ],
+  [
+    "a row is made as of the batch's last watermark",
+    [
+      'engine/feature-rows.ts',
+      'moment.watermarkMs = flow.watermarksMs[index] as number',
+      'moment.watermarkMs = flow.watermarksMs.at(-1) as number',
+    ],
+    ['test/engine/engine.property.test.ts', 'every row has the same float32 bits'],
+  ],
+  [
+    'the number of a key is used again while its event is on its way',
+    [
+      'engine/dictionary.ts',
+      'if (left === 0) this.#unheld.push(number)',
+      'this.#unheld.push(number)\n    if (left === 0) this.settle()',
+    ],
+    ['test/runtime/replay.property.test.ts', 'closed windows, and rows over them, are the same'],
+  ],
+  [
+    'a text is forgotten that a window holds',
+    ['engine/dictionary.ts', 'if (this.#holders[number] !== 0) continue', ''],
+    ['test/engine/dictionary.test.ts', 'held cells have numbers of their own'],
+  ],
+  [
+    'the state of a key is restored from an older version',
+    ['engine/state-bytes.ts', 'if (bytes[0] !== STATE_VERSION) {', 'if (bytes.length === 0) {'],
+    ['test/engine/keyed-state.test.ts', 'of another version are refused'],
+  ],
+  [
+    'the state of a key is restored from bytes that have changed',
+    [
+      'engine/state-bytes.ts',
+      'this.#view.getUint32(end) !== checksum(bytes.subarray(0, end))',
+      'this.#view.byteLength === 0',
+    ],
+    ['test/engine/keyed-state.test.ts', 'that are not what was written are refused'],
+  ],
+]
+
+export const WINDOWS: readonly Mutant[] = ROWS.map(mutantOf)
