@@ -5,22 +5,26 @@
 /** 2^27 + 1 splits a float64 into two halves whose products are exact. */
 const SPLITTER = 134_217_729
 
+/** What rounding took from `sum = a + b`. */
+export function sumError(a: number, b: number, sum: number): number {
+  const taken = sum - a
+  return a - (sum - taken) + (b - taken)
+}
+
 /** Adds `x` to the pair (value, error) at `at`, `at + 1`. */
 export function addTo(sums: Float64Array, at: number, x: number): void {
   const before = sums[at] as number
   const after = before + x
-  const taken = after - before
   sums[at] = after
-  sums[at + 1] = (sums[at + 1] as number) + (before - (after - taken) + (x - taken))
+  sums[at + 1] = (sums[at + 1] as number) + sumError(before, x, after)
 }
 
 /** The same to a triple, of which each number has what the one before it lost: as if in three times the precision. */
 export function addToTriple(sums: Float64Array, at: number, x: number): void {
   const before = sums[at] as number
   const after = before + x
-  const taken = after - before
   sums[at] = after
-  addTo(sums, at + 1, before - (after - taken) + (x - taken))
+  addTo(sums, at + 1, sumError(before, x, after))
 }
 
 /** What rounding took from `square = x * x`. */

@@ -186,8 +186,8 @@ export class EventColumns {
         return dictionary.numberOf(number === 1)
       case 'text': {
         const { starts, ends } = (this.#scanned as ScannedEvents).columns
-        const [from, to] = [starts[place] as number, ends[place] as number]
-        return dictionary.numberOfBytes(this.#memory as Memory, from, to)
+        const from = starts[place] as number
+        return dictionary.numberOfBytes(this.#memory as Memory, from, ends[place] as number)
       }
     }
   }

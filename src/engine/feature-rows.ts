@@ -1,5 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Events, Read } from '../plan/events.ts'
+import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'
 import type {
   FeatureDefinition,
   FeaturesStep,
@@ -54,6 +55,8 @@ interface OwnFeature {
   readonly at: number
   readonly kind: number
   readonly read: Read<unknown>
+  /** What it reads, if that is a number of a column. */
+  readonly field: FieldRead<unknown> | null
 }
 
 export class FeatureRows {
@@ -77,11 +80,12 @@ export class FeatureRows {
     this.#onLate = onLate
     this.#use = use
     this.kinds = step.kinds.map((_, kind) => new KindWindows(step, kind, shared))
-    this.#own = step.features.flatMap((f, at) =>
-      f.from === 'value' || f.from === 'lookup'
-        ? [{ name: f.name, at, kind: f.kind, read: ownReader(f, { lookup, reader }) }]
-        : [],
-    )
+    this.#own = step.features.flatMap((f, at) => {
+      if (f.from !== 'value' && f.from !== 'lookup') return []
+      const read = ownReader(f, { lookup, reader })
+      const field = read instanceof FieldRead && read.type === 'number' ? read : null
+      return [{ name: f.name, at, kind: f.kind, read, field }]
+    })
     const names = step.features.map((f) => f.name)
     this.#paths = pathsOf(step).map((path) => ({
       step: path.step,
@@ -205,7 +209,7 @@ export class FeatureRows {
   #findModels(events: Events, index: number): boolean {
     let any = false
     for (let p = 0; p < this.#paths.length; p++) {
-      const reaches = (this.#paths[p] as Path).conditions.every((holds) => holds.of(events, index))
+      const reaches = doAllHold((this.#paths[p] as Path).conditions, events, index)
       this.#reaches[p] = reaches
       any ||= reaches
     }
@@ -214,6 +218,7 @@ export class FeatureRows {
 
   #readOwn(events: Events, index: number): TidemarkError | null {
     for (const feature of this.#own) {
+      if (this.#isKind[feature.kind] && this.#copyField(feature, events, index)) continue
       const value = this.#isKind[feature.kind] ? feature.read.of(events, index) : Number.NaN
       if (typeof value !== 'number') {
         // A typed array would make 0 of null and 12 of '12'.
@@ -223,6 +228,15 @@ export class FeatureRows {
       this.#row[feature.at] = value
     }
     return null
+  }
+
+  /** Copies a number from its column; false: only its function tells. */
+  #copyField({ field, at }: OwnFeature, events: Events, index: number): boolean {
+    if (field === null || !(events instanceof ScannedEvents)) return false
+    const cell = field.cellIn(events, index)
+    if (cell === NO_CELL) return false
+    this.#row[at] = events.columns.numbers[cell] as number
+    return true
   }
 
   #copyRow(index: number, path: Path, into: OpenArrivals): TidemarkError | null {
@@ -240,6 +254,11 @@ export class FeatureRows {
     into.indices.push(index)
     return null
   }
+}
+
+function doAllHold(conditions: readonly Read<boolean>[], events: Events, index: number): boolean {
+  for (const condition of conditions) if (!condition.of(events, index)) return false
+  return true
 }
 
 /** How the number of an event itself, or of a table, is found. */

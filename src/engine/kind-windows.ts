@@ -180,7 +180,7 @@ export class KindWindows implements KeyedState {
     }
     if (row === null) return
     const floorMs = watermarkMs - this.#rolling.longestMs
-    this.#rolling.write(history, { timeMs, floorMs }, row)
+    this.#rolling.write(history, timeMs, floorMs, row)
     for (const { lengthMs, walk } of this.#current) {
       const startMs = startOfWindow(Math.max(timeMs, watermarkMs), lengthMs)
       walk.writeRange(history, { afterMs: startMs - 1, upToMs: timeMs, timeMs }, row)

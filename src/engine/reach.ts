@@ -84,11 +84,16 @@ export class Reach implements Reached {
         summaries.add(this.#sums, history.data, history.summariesAt(first))
         i = first
         edge = first
-      } else if (history.timeAt(i - 1) > afterMs) {
-        if (i === edge) edge = first
-        i--
-        summaries.addEvents(this.#sums, history, i, i + 1)
-      } else break
+        continue
+      }
+      // Up to where the next run begins.
+      const least = Math.max(start, i === edge ? first : edge)
+      const end = i
+      while (i > least && history.timeAt(i - 1) > afterMs) i--
+      if (i === end) break
+      summaries.addEvents(this.#sums, history, i, end)
+      if (i > least) break
+      if (end === edge) edge = first
     }
     this.#from = i
     if (i === start && this.#hasBlocks) this.#blocks.extend(afterMs, remember)

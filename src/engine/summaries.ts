@@ -1,7 +1,7 @@
 import { addDecayed, addLeft, clearDecayed, DECAYED, halfLifeEnd } from './decayed.ts'
 import type { EventBuffer } from './event-buffer.ts'
 import { addPowerSums, addPowers, POWER_SUMS } from './power-sums.ts'
-import { addSummary, addValue, clearSummary, SUMMARY } from './summary.ts'
+import { addSummary, addValues, clearSummary, type Stretch, SUMMARY } from './summary.ts'
 
 /** A column of which windows take decayed sums. */
 export interface Decay {
@@ -30,6 +30,8 @@ export class Summaries {
   /** Where these begin; the ends of those before. */
   readonly #powersAt: number
   readonly #decayedAt: number
+  /** Of a column, which is being added. Made once: events are added a few at a time. */
+  readonly #stretch: Stretch = { data: new Float64Array(0), from: 0, upTo: 0 }
   /** Mostly there are no powers and no decay. */
   readonly #isPlain: boolean
 
@@ -69,12 +71,13 @@ export class Summaries {
 
   /** Adds the events from ≤ i < upTo to a row. */
   addEvents(row: Float64Array, events: EventBuffer, from: number, upTo: number): void {
-    const { data } = events
+    const stretch = this.#stretch
+    stretch.data = events.data
     for (let s = 0; s < this.#summed.length; s++) {
       const column = events.column(this.#summed[s] as number)
-      for (let i = column + from; i < column + upTo; i++) {
-        addValue(row, s * SUMMARY, data[i] as number)
-      }
+      stretch.from = column + from
+      stretch.upTo = column + upTo
+      addValues(row, s * SUMMARY, stretch)
     }
     if (this.#isPlain) return
     for (let i = from; i < upTo; i++) {

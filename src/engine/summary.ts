@@ -1,4 +1,4 @@
-import { addTo, squareError } from './compensated.ts'
+import { addTo, squareError, sumError } from './compensated.ts'
 
 // What a window needs to know of many values, without the values. A summary is made of its values and of other summaries;
 // nothing is ever subtracted.
@@ -21,14 +21,40 @@ export function clearSummary(into: Float64Array, at: number): void {
   into[at + MAX] = Number.NEGATIVE_INFINITY
 }
 
-/** Adds one value to a summary. */
-export function addValue(into: Float64Array, at: number, value: number): void {
-  addTo(into, at + SUM, value)
-  const square = value * value
-  addTo(into, at + SQUARES, square)
-  into[at + SQUARES + 1] = (into[at + SQUARES + 1] as number) + squareError(value, square)
-  if (value < (into[at + MIN] as number)) into[at + MIN] = value
-  if (value > (into[at + MAX] as number)) into[at + MAX] = value
+/** The numbers from ≤ i < upTo. */
+export interface Stretch {
+  data: Float64Array
+  from: number
+  upTo: number
+}
+
+/** Adds values to a summary. */
+export function addValues(into: Float64Array, at: number, { data, from, upTo }: Stretch): void {
+  let sum = into[at + SUM] as number
+  let sumRest = into[at + SUM + 1] as number
+  let squares = into[at + SQUARES] as number
+  let squaresRest = into[at + SQUARES + 1] as number
+  let min = into[at + MIN] as number
+  let max = into[at + MAX] as number
+  for (let i = from; i < upTo; i++) {
+    const value = data[i] as number
+    const moreSum = sum + value
+    sumRest += sumError(sum, value, moreSum)
+    sum = moreSum
+    const square = value * value
+    const moreSquares = squares + square
+    squaresRest += sumError(squares, square, moreSquares)
+    squaresRest += squareError(value, square)
+    squares = moreSquares
+    if (value < min) min = value
+    if (value > max) max = value
+  }
+  into[at + SUM] = sum
+  into[at + SUM + 1] = sumRest
+  into[at + SQUARES] = squares
+  into[at + SQUARES + 1] = squaresRest
+  into[at + MIN] = min
+  into[at + MAX] = max
 }
 
 /** Adds one summary to another. */

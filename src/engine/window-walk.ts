@@ -77,14 +77,10 @@ export class WindowWalk {
    * Writes the value of every feature over the last `lengthMs` up to an event at `timeMs`: (timeMs − lengthMs, timeMs], and
    * nothing at or before `floorMs` (what the watermark has pruned is gone, whatever is still in memory).
    */
-  write(
-    history: History | null,
-    at: { readonly timeMs: number; readonly floorMs: number },
-    row: Float64Array,
-  ): void {
-    this.#reach.begin(history, at.timeMs, at.timeMs)
+  write(history: History | null, timeMs: number, floorMs: number, row: Float64Array): void {
+    this.#reach.begin(history, timeMs, timeMs)
     for (const window of this.#windows) {
-      const afterMs = Math.max(at.timeMs - window.lengthMs, at.floorMs)
+      const afterMs = Math.max(timeMs - window.lengthMs, floorMs)
       this.#reach.extend(afterMs, window.remember)
       this.#answer(window, row)
     }

@@ -45,7 +45,7 @@ export interface Finishable {
   readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
   /** May its windows lack events that are no longer in the log? */
   readonly isWarming: boolean
-  /** Offsets of the records that were scored or written, so far. */
+  /** Indices of the events that were scored or written, so far. */
   readonly reached: number[]
 }
 

@@ -72,7 +72,8 @@ export class EventIntake {
     const timesMs = new Float64Array(records.length)
     const recordTimesMs = new Float64Array(records.length)
     const faults: RecordFault[] = []
-    for (const [i, record] of records.entries()) {
+    for (let i = 0; i < records.length; i++) {
+      const record = records[i] as LogRecord
       if (i % UNASKED === UNASKED - 1 && slices.isOver) yield
       const index = decoded.length
       decoded.push(record)
@@ -95,12 +96,11 @@ export class EventIntake {
   #keyOf(events: ScannedEvents, index: number): number {
     const cell = this.#keyField?.cellIn(events, index) ?? NO_CELL
     if (cell !== NO_CELL) {
-      const [from, to] = [
-        events.columns.starts[cell] as number,
-        events.columns.ends[cell] as number,
-      ]
-      if (from < to)
-        return this.#keyNumbers.numberOfBytes(events.memoryOf(index) as Memory, from, to)
+      const { starts, ends } = events.columns
+      const from = starts[cell] as number
+      const to = ends[cell] as number
+      const memory = events.memoryOf(index) as Memory
+      if (from < to) return this.#keyNumbers.numberOfBytes(memory, from, to)
     }
     const key = eventKey((of) => this.#readKey.of(of, index), events)
     this.#checkKey?.(key)

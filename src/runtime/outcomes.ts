@@ -28,27 +28,41 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
  */
 export function countOutcomes(
   { records, packed }: Pick<Chunk, 'records' | 'packed'>,
-  done: {
+  {
+    intake,
+    result,
+    reached,
+    faults,
+  }: {
     readonly intake: Intake
     readonly result: EngineResult
-    /** Offsets of the records that were scored, or that reached a sink without a model. */
+    /** Indices of the events that were scored, or that reached a sink without a model. */
     readonly reached: readonly number[]
     readonly faults: readonly RecordFault[]
   },
 ): Outcomes {
   // Of a batch that nobody has unpacked one dead letter tells.
   if (packed !== undefined) return { ...NO_OUTCOMES, dead: packed.count }
-  const counted = new Set<number>()
-  const countNew = (offsets: Iterable<number>): number => {
-    const before = counted.size
-    for (const offset of offsets) counted.add(offset)
-    return counted.size - before
+  const isCounted = new Uint8Array(intake.records.length)
+  const countNew = (indices: readonly number[]): number => {
+    let count = 0
+    for (const index of indices) {
+      if (isCounted[index] === 0) count++
+      isCounted[index] = 1
+    }
+    return count
   }
-  const offsetsOf = (indices: readonly number[]) =>
-    indices.map((i) => done.intake.records[i]?.offset as number)
-  const late = countNew(done.result.late.flatMap(({ indices }) => offsetsOf(indices)))
-  const scored = countNew(done.reached)
-  const dead = countNew(done.faults.filter((f) => f.window === null).map((f) => f.record.offset))
-  const windowed = countNew(offsetsOf(done.result.windowed))
-  return { scored, windowed, skipped: records.length - counted.size, late, dead }
+  const late = countNew(result.late.flatMap(({ indices }) => indices))
+  const scored = countNew(reached)
+  const events = faults.flatMap((fault) => eventIn(intake, fault) ?? [])
+  const dead = intake.faults.length + countNew(events)
+  const windowed = countNew(result.windowed)
+  const skipped = records.length - late - scored - dead - windowed
+  return { scored, windowed, skipped, late, dead }
+}
+
+/** The index of the event that was set aside; `null`: a record that is no event was, or the result of a window. */
+function eventIn({ records }: Intake, { record, window }: RecordFault): number | null {
+  const index = window === null ? records.indexOf(record) : -1
+  return index < 0 ? null : index
 }

@@ -35,7 +35,7 @@ interface OutputPlace {
 export interface Produced {
   readonly outputs: Made
   readonly faults: readonly RecordFault[]
-  /** Offsets of the records that were scored, or that reached a sink without a model; those in windows are not among them. */
+  /** Indices of the events that were scored, or that reached a sink without a model; those in windows are not among them. */
   readonly reached: readonly number[]
 }
 
@@ -159,7 +159,7 @@ class Tail implements Produced {
       const origin = originOf(this.#arrivals, i, this.#from)
       const fault = this.#run.faultOf(i) ?? this.#writeOne(i, origin, { sinks, direct })
       if (fault !== null) this.faults.push(faultOf(origin, fault.step, fault.error))
-      else if (origin.window === null) this.reached.push(origin.record.offset)
+      else if (origin.window === null) this.reached.push(this.#arrivals.indices[i] as number)
     }
     return this
   }

@@ -95,7 +95,7 @@ function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
     history.prune(floorMs)
     columns.read([payment], 0)
     history.insert(timeMs, columns.hold())
-    if (asks) walk.write(history, { timeMs, floorMs }, row)
+    if (asks) walk.write(history, timeMs, floorMs, row)
   }
   for (let i = 0; i < size; i++) take(all[i] as Payment, false)
   for (let i = size; i < size + TIMED; i++) take(all[i] as Payment, true)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { addTo, squareError, variance } from '../../src/engine/compensated.ts'
 import {
   addSummary,
-  addValue,
+  addValues,
   clearSummary,
   isNothing,
   SQUARES,
@@ -22,10 +22,11 @@ const lists = fc.array(amounts, { minLength: 1, maxLength: 100 })
 function summaryOf(values: readonly number[], group: number): Float64Array {
   const whole = new Float64Array(SUMMARY)
   const part = new Float64Array(SUMMARY)
+  const data = Float64Array.from(values)
   clearSummary(whole, 0)
   for (let start = 0; start < values.length; start += group) {
     clearSummary(part, 0)
-    for (const value of values.slice(start, start + group)) addValue(part, 0, value)
+    addValues(part, 0, { data, from: start, upTo: Math.min(start + group, values.length) })
     addSummary(whole, 0, part, 0)
   }
   return whole

@@ -93,7 +93,7 @@ export class Windowed {
 
   write(timeMs: number, floorMs: number): number[] {
     this.#row.fill(-1)
-    this.#walk.write(this.history, { timeMs, floorMs }, this.#row)
+    this.#walk.write(this.history, timeMs, floorMs, this.#row)
     return [...this.#row]
   }
 
