@@ -101,11 +101,13 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   const tally = new Tally()
   let wake = () => {}
   const embedded = publishingRecords(records, async ({ outputs, deadLetters, nextOffsets }) => {
-    const shown = outputs.filter(({ topic }) => input.sink === undefined || topic === input.sink)
+    const shown = [...outputs].filter(
+      ({ topic }) => input.sink === undefined || topic === input.sink,
+    )
     await write(
       Buffer.concat(shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))),
     )
-    report.add(deadLetters.filter(({ topic }) => topic === deadLetterTopic))
+    report.add([...deadLetters].filter(({ topic }) => topic === deadLetterTopic))
     for (const { topic, partition, nextOffset } of nextOffsets) {
       book.forget(partition, nextOffset)
       records.deleteBefore({ topic, partition, offset: nextOffset })

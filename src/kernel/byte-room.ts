@@ -25,12 +25,13 @@ export class ByteRoom {
   bytes: Buffer
   /** Bytes written; who writes into `bytes` by hand moves it. */
   used = 0
-  #view: DataView
+  /** The same memory. */
+  view: DataView
 
   /** @param bytes that it has room for at first */
   constructor(bytes: number = FIRST_BYTES) {
     this.bytes = Buffer.allocUnsafe(bytes)
-    this.#view = viewOf(this.bytes)
+    this.view = viewOf(this.bytes)
   }
 
   /** Bytes that can be written before it grows. */
@@ -56,7 +57,7 @@ export class ByteRoom {
 
   constant({ words, length }: Constant): void {
     this.reserve(length)
-    const view = this.#view
+    const view = this.view
     let at = this.used
     for (let w = 0; w < words.length; w++, at += WORD) view.setInt32(at, words[w] as number, true)
     this.used += length
@@ -65,7 +66,7 @@ export class ByteRoom {
   /** Appends the bytes from `from` up to `to`. */
   copy({ view: source, bytes }: Memory, from: number, to: number): void {
     this.reserve(to - from)
-    const view = this.#view
+    const view = this.view
     const whole = Math.min(to, bytes.length - WORD)
     let at = this.used
     let k = from
@@ -85,7 +86,7 @@ export class ByteRoom {
     const grown = Buffer.allocUnsafe(2 * (this.used + more + WORD))
     this.bytes.copy(grown, 0, 0, this.used)
     this.bytes = grown
-    this.#view = viewOf(grown)
+    this.view = viewOf(grown)
   }
 }
 

@@ -1,6 +1,5 @@
 import { partitionOfKey } from '../kernel/partitioners.ts'
 import type { NewRecord } from './port.ts'
-import { WrittenRecord } from './written-record.ts'
 
 /**
  * The partition of a record in a topic with that many, the same one that a Java producer picks, so that both can feed one topic: the
@@ -10,7 +9,6 @@ export function partitionOf(
   record: Pick<NewRecord, 'partition' | 'key'>,
   partitions: number,
 ): number {
-  if (record instanceof WrittenRecord) return record.partitionOf(partitions)
   if (record.partition !== null) return record.partition % partitions
   return record.key === null ? 0 : partitionOfKey(record.key, partitions, 'murmur2')
 }

@@ -1,3 +1,4 @@
+import type { ByteRoom } from '../kernel/byte-room.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { PartsPlace } from '../kernel/memory.ts'
 
@@ -27,6 +28,8 @@ export interface LogRecord {
   readonly headers: readonly Header[]
   /** Says where key and value lie, so that nobody has to make a buffer of them. @default it does not say */
   locate?(into: PartsPlace): void
+  /** Appends key, value and headers as they stand in a batch, so that nobody has to take them apart. @default it does not */
+  copyParts?(into: ByteRoom): void
 }
 
 /** A batch that unpacks to more than is allowed, as it lies in the log: nobody has looked into it. */
@@ -92,8 +95,13 @@ export interface NewRecord {
   readonly value: Buffer | null
   readonly timestampMs: number
   readonly headers: readonly Header[]
-  /** Whose key, value and headers these are, unchanged: a driver that read it may copy its bytes and ask for none of them. */
+  /** Whose key, value and headers these are, unchanged: who can copy them asks for none. */
   readonly copyOf?: LogRecord
+}
+
+/** Records to be written, in order. */
+export interface NewRecords extends Iterable<NewRecord> {
+  readonly length: number
 }
 
 export interface NextOffset extends TopicPartition {
@@ -111,8 +119,8 @@ export const MOST_METADATA_BYTES = 3_800
 
 /** What becomes durable together, as the member's {@link Guarantee} says. */
 export interface Commit {
-  readonly outputs: readonly NewRecord[]
-  readonly deadLetters: readonly NewRecord[]
+  readonly outputs: NewRecords
+  readonly deadLetters: NewRecords
   readonly nextOffsets: readonly NextOffset[]
   /** It cannot be made smaller: it gets as long as its bytes need, at most what the broker allows. @default false */
   readonly isSmallest?: boolean

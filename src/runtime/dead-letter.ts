@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Present } from '../kernel/clock.ts'
 import { outputId } from '../kernel/ids.ts'
 import type { Header, NewRecord, PackedBatch, TopicPartition } from '../records/port.ts'
+import { partsBytes } from '../records/written-records.ts'
 import type { RecordFault } from './intake.ts'
 import { ID_HEADER } from './provenance.ts'
 import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
@@ -99,7 +100,7 @@ function dated(record: NewRecord, { limits, present }: DeadLetterPlace): NewReco
 
 /** Too large for the topic: leaves out the value, then the foreign headers, then the key, and says so. */
 function fitted(record: NewRecord, limits: TopicLimits): NewRecord {
-  if (!isTooLarge(record, limits)) return record
+  if (!isTooLarge(partsBytes(record), limits)) return record
   const { value, headers, key } = record
   if (value !== null) {
     const what = [

@@ -9,7 +9,7 @@ import { partsPlace } from '../kernel/memory.ts'
 import type { ColumnForm } from '../plan/columns.ts'
 import type { Header, LogRecord, TopicPartition } from '../records/port.ts'
 import { varintBytes, writeVarint } from '../records/varint.ts'
-import { WrittenRecord } from '../records/written-record.ts'
+import type { WrittenRecords } from '../records/written-records.ts'
 import type { ScoreStep, SinkStep } from '../topology/definition.ts'
 import { readFunction } from '../topology/function-reading.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
@@ -46,11 +46,6 @@ export function directSinks(
 
 /** Bytes of most lengths of a value: 64 to 8,191. */
 const LENGTH_BYTES = 2
-/** With less left, outputs go on elsewhere: a room that grows is copied, and what was written before stays in the old one. */
-const ENOUGH = 4_096
-const ROOM_BYTES = 2 ** 16
-/** Of an output. */
-const USUAL = 512
 /** Digits of an offset. */
 const OFFSET_BYTES = 16
 
@@ -64,9 +59,19 @@ interface Frame {
   readonly afterOffset: Constant
 }
 
+/** An event whose outputs are written. */
+interface DirectEvent {
+  readonly record: LogRecord
+  /** Was it behind the watermark? */
+  readonly isLate: boolean
+  /** Its row. */
+  readonly i: number
+  readonly rows: ScoredRows
+}
+
 /** Writes the outputs of one chunk. */
 export class DirectWriter {
-  #room: ByteRoom
+  #room = new ByteRoom(0)
   readonly #source: TopicPartition
   /** Those that all outputs of the chunk share. */
   readonly #headers: Constant
@@ -75,24 +80,22 @@ export class DirectWriter {
   readonly #parts = partsPlace()
   readonly #frames = new Map<SinkStep, Frame>()
 
-  /** @param outputs about so many there will be */
-  constructor(source: TopicPartition, headers: readonly Header[], outputs: number) {
+  constructor(source: TopicPartition, headers: readonly Header[]) {
     this.#source = source
-    this.#room = new ByteRoom(Math.min(ENOUGH + outputs * USUAL, ROOM_BYTES))
     this.#count = headers.length + 1
     this.#headers = new Constant(Buffer.concat(headers.map(headerBytes)))
     this.#late = new Constant(headerBytes(LATE_HEADER))
   }
 
-  /** @param isLate was the event behind the watermark? */
+  /** Adds the output of an event. */
   write(
     { step, encoder }: DirectSink,
-    { record, isLate }: { readonly record: LogRecord; readonly isLate: boolean },
-    { i, rows }: { readonly i: number; readonly rows: ScoredRows },
-  ): WrittenRecord {
-    if (this.#room.left < ENOUGH) this.#room = new ByteRoom(ROOM_BYTES)
-    const room = this.#room
-    const from = room.used
+    { record, isLate, i, rows }: DirectEvent,
+    into: WrittenRecords,
+  ): void {
+    const room = into.room()
+    this.#room = room
+    const start = room.used
     this.#key(record)
     const lengthAt = room.used
     room.reserve(LENGTH_BYTES)
@@ -100,8 +103,7 @@ export class DirectWriter {
     encoder.append(i, rows, room)
     this.#putLength(lengthAt)
     this.#putHeaders(this.#frameOf(step), record.offset, isLate)
-    const { bytes, used: to } = room
-    return new WrittenRecord(step.topic, record.timestampMs, { bytes, from, to })
+    into.add(step.topic, record.timestampMs, start)
   }
 
   #key(record: LogRecord): void {

@@ -5,6 +5,7 @@ import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Chunk, NewRecord, TopicPartition } from '../records/port.ts'
+import { WrittenRecords } from '../records/written-records.ts'
 import type { Scorer, Scores } from '../scoring/scorer.ts'
 import { decisiveStep, stepsOf } from '../topology/definition.ts'
 import { deadLetter } from './dead-letter.ts'
@@ -113,10 +114,11 @@ export class Finishing {
       ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
       ...produced.flatMap((p) => p.faults),
     ])
-    const deadLetters: NewRecord[] = []
+    const deadLetters = new WrittenRecords(faults.length)
     for (const fault of faults) {
       if (deadLetters.length % UNASKED === UNASKED - 1) yield
-      deadLetters.push(this.#setAside(fault, present))
+      const letter = this.#setAside(fault, present)
+      deadLetters.write(letter, letter.topic, letter.partition)
     }
     if (end !== null) this.#tell(begun, faults, end)
     return {

@@ -1,61 +1,60 @@
-import type { NewRecord } from '../records/port.ts'
-import { WrittenRecord } from '../records/written-record.ts'
+import { WrittenRecords } from '../records/written-records.ts'
 
-/** Records that a chunk was made into, and by their index the offset of the record that each came of. */
+/** Records that a chunk was made into, and by their index the offset of the record that each came of, in log order. */
 export interface Made {
-  readonly records: readonly NewRecord[]
+  readonly records: WrittenRecords
   readonly causes: readonly number[]
 }
 
-const NONE: Made = { records: [], causes: [] }
+const NONE: Made = { records: new WrittenRecords(), causes: [] }
 
-/** Of numbers and lengths around a record, and around each of its headers, on the wire, bytes. */
-const ON_THE_WIRE = { record: 20, header: 4 }
-/** Of the objects of a record, and of each of its headers, while it waits, bytes; `written`: of one that is written already. */
-const IN_MEMORY = { record: 400, header: 130, written: 120 }
+/** Of numbers and lengths around a record on the wire, bytes. */
+const ON_THE_WIRE = 20
+/** Of what is known of a record while it waits, bytes. */
+const IN_MEMORY = 48
 
 /** About what a record takes in a request, bytes. */
-export function wireBytes(record: NewRecord): number {
-  if (record instanceof WrittenRecord) return ON_THE_WIRE.record + record.partsBytes
-  const { key, value, headers } = record
-  let bytes = ON_THE_WIRE.record + (key?.length ?? 0) + (value?.length ?? 0)
-  for (const header of headers) {
-    bytes += ON_THE_WIRE.header + header.name.length + header.value.length
-  }
-  return bytes
+export function wireBytes(records: WrittenRecords, index: number): number {
+  return ON_THE_WIRE + records.partsBytes(index)
 }
 
 /** About what it takes in memory until then, bytes. */
-export function memoryBytes(record: NewRecord, onTheWire: number): number {
-  if (record instanceof WrittenRecord) return onTheWire + IN_MEMORY.written
-  return onTheWire + IN_MEMORY.record + IN_MEMORY.header * record.headers.length
-}
-
-/** Bytes of a record's value. */
-export function valueBytes(record: NewRecord): number {
-  return record instanceof WrittenRecord ? record.valueBytes : (record.value?.length ?? 0)
+export function memoryBytes(records: WrittenRecords, index: number): number {
+  return IN_MEMORY + records.partsBytes(index)
 }
 
 /** What several steps have made, in log order; of one record, in the order of the steps. */
 export function inLogOrder(all: readonly Made[]): Made {
-  const [first, ...others] = all.filter(({ records }) => records.length > 0)
+  const [first, ...others] = all.filter(({ causes }) => causes.length > 0)
   if (first === undefined) return NONE
   if (others.length === 0) return first
-  const made = [first, ...others].flatMap(({ records, causes }) =>
-    records.map((record, i) => ({ record, cause: causes[i] as number })),
+  const places = [first, ...others].flatMap(({ records, causes }) =>
+    causes.map((cause, index) => ({ records, cause, index })),
   )
-  made.sort((a, b) => a.cause - b.cause)
-  return { records: made.map((m) => m.record), causes: made.map((m) => m.cause) }
+  places.sort((a, b) => a.cause - b.cause)
+  const records = new WrittenRecords()
+  for (const place of places) records.take(place.records, place.index)
+  return { records, causes: places.map(({ cause }) => cause) }
 }
 
 /** Without those that came of records before an offset. */
-export function madeFrom({ records, causes }: Made, offset: number): Made {
-  const isLeft = (_: unknown, i: number) => (causes[i] as number) >= offset
-  return { records: records.filter(isLeft), causes: causes.filter(isLeft) }
+export function madeFrom(made: Made, offset: number): Made {
+  return part(made, firstFrom(made, offset), made.causes.length)
 }
 
 /** Those that came of records before an offset. */
-export function madeBefore({ records, causes }: Made, offset: number): Made {
-  const isTaken = (_: unknown, i: number) => (causes[i] as number) < offset
-  return { records: records.filter(isTaken), causes: causes.filter(isTaken) }
+export function madeBefore(made: Made, offset: number): Made {
+  return part(made, 0, firstFrom(made, offset))
+}
+
+function part({ records: all, causes }: Made, from: number, to: number): Made {
+  const records = new WrittenRecords()
+  records.takeAll(all, from, to)
+  return { records, causes: causes.slice(from, to) }
+}
+
+/** The index of the first that came of a record at an offset or behind it. */
+function firstFrom({ causes }: Made, offset: number): number {
+  const index = causes.findIndex((cause) => cause >= offset)
+  return index < 0 ? causes.length : index
 }

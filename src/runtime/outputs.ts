@@ -10,6 +10,7 @@ import { outputId, windowId } from '../kernel/ids.ts'
 import type { Events } from '../plan/events.ts'
 import { ScannedEvents } from '../plan/scanned-events.ts'
 import type { Header, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
+import { WrittenRecords } from '../records/written-records.ts'
 import type { Scores } from '../scoring/scorer.ts'
 import type { SinkStep } from '../topology/definition.ts'
 import { type DirectSink, DirectWriter } from './direct-outputs.ts'
@@ -76,7 +77,7 @@ class Direct {
     const { indices, rows: features } = scored.arrivals
     this.sinks = sinks
     this.#rows = { events, indices, scores: scored.scores.columns, features }
-    this.#writer = new DirectWriter(place.source, place.headers, indices.length)
+    this.#writer = new DirectWriter(place.source, place.headers)
   }
 
   /** Is the event in columns? */
@@ -85,8 +86,13 @@ class Direct {
     return events.memoryOf(indices[i] as number) !== null
   }
 
-  output(sink: DirectSink, i: number, origin: Origin): NewRecord {
-    return this.#writer.write(sink, origin, { i, rows: this.#rows })
+  /** Adds the output of a sink. */
+  write(
+    sink: DirectSink,
+    of: { readonly i: number; readonly origin: Origin },
+    into: WrittenRecords,
+  ): void {
+    this.#writer.write(sink, { ...of.origin, i: of.i, rows: this.#rows }, into)
   }
 }
 
@@ -122,7 +128,7 @@ interface AtSink {
 
 /** Makes outputs of what arrived at one step. Here an event's index is its place among those that arrived. */
 class Tail implements Produced {
-  readonly outputs = { records: [] as NewRecord[], causes: [] as number[] }
+  readonly outputs: { readonly records: WrittenRecords; readonly causes: number[] }
   readonly faults: RecordFault[] = []
   readonly reached: number[] = []
   readonly #arrivals: Arrivals
@@ -132,6 +138,7 @@ class Tail implements Produced {
   constructor(arrivals: Arrivals, from: Following) {
     this.#arrivals = arrivals
     this.#from = from
+    this.outputs = { records: new WrittenRecords(arrivals.indices.length), causes: [] }
   }
 
   /** @param direct `null`: all are followed */
@@ -177,19 +184,22 @@ class Tail implements Produced {
       if (direct?.takes(i) === true) {
         for (const sink of direct.sinks) {
           step = sink.step.name
-          this.#add(direct.output(sink, i, origin), origin)
+          direct.write(sink, { i, origin }, records)
+          this.#check(origin)
         }
       }
       for (const sink of sinks) {
         if (sink.indices[sink.next] !== i) continue
         sink.next++
         step = sink.step.name
-        this.#add(this.#encode(sink.step, sink.events.at(i), origin), origin)
+        const output = this.#encode(sink.step, sink.events.at(i), origin)
+        records.write(output, output.topic)
+        this.#check(origin)
       }
       return null
     } catch (error) {
       if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
-      records.length = before
+      records.cut(before)
       causes.length = before
       // What else there is of it must not be taken for another's.
       for (const sink of sinks) if (sink.indices[sink.next] === i) sink.next++
@@ -197,12 +207,11 @@ class Tail implements Produced {
     }
   }
 
-  /** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
-  #add(output: NewRecord, { record }: Origin): void {
-    const { topicLimits, present } = this.#from.place
-    checkTaken(output, topicLimits(output.topic), present)
-    this.outputs.records.push(output)
-    this.outputs.causes.push(record.offset)
+  /** Of the output that was added last. @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
+  #check({ record }: Origin): void {
+    const { records, causes } = this.outputs
+    causes.push(record.offset)
+    checkTaken(records, records.length - 1, this.#from.place)
   }
 
   #encode(step: SinkStep, event: unknown, { record, window, isLate }: Origin): NewRecord {
@@ -231,12 +240,19 @@ class Tail implements Produced {
 const OF_NO_WINDOWS = { keys: [], timesMs: new Float64Array(0), watermarksMs: new Float64Array(0) }
 
 /** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
-function checkTaken(output: NewRecord, limits: TopicLimits, present: Present): void {
-  const { topic, timestampMs } = output
-  if (isTooLarge(output, limits)) {
-    const what = `an output of ${batchBytes(output)} bytes; topic "${topic}" takes ${limits.maxBytes}`
+function checkTaken(
+  records: WrittenRecords,
+  index: number,
+  { topicLimits, present }: OutputPlace,
+): void {
+  const topic = records.topic(index)
+  const partsBytes = records.partsBytes(index)
+  const limits = topicLimits(topic)
+  if (isTooLarge(partsBytes, limits)) {
+    const what = `an output of ${batchBytes(partsBytes)} bytes; topic "${topic}" takes ${limits.maxBytes}`
     throw new TidemarkError('OUTPUT_TOO_LARGE', what)
   }
+  const timestampMs = records.timestampMs(index)
   const setting = timestampFault(timestampMs, limits, present)
   if (setting === null) return
   const what = `an output has its record's timestamp, ${timestampMs}, which topic "${topic}" does not take now (${setting})`

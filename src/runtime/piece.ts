@@ -1,4 +1,4 @@
-import { type Made, memoryBytes, valueBytes, wireBytes } from './made.ts'
+import { type Made, memoryBytes, wireBytes } from './made.ts'
 
 /** What one task has made of a chunk, or of a part of it. */
 export interface Piece {
@@ -32,16 +32,16 @@ export function weigh({ outputs, deadLetters }: Piece): Weighed {
   const topics: TopicShare[] = []
   let share: TopicShare | null = null
   let [records, bytes, memory] = [0, 0, 0]
-  for (const made of [outputs, deadLetters]) {
-    for (const record of made.records) {
-      const onTheWire = wireBytes(record)
+  for (const { records: written } of [outputs, deadLetters]) {
+    for (let i = 0; i < written.length; i++) {
       records++
-      bytes += onTheWire
-      memory += memoryBytes(record, onTheWire)
-      if (share?.topic !== record.topic) share = shareOf(record.topic, topics)
+      bytes += wireBytes(written, i)
+      memory += memoryBytes(written, i)
+      const topic = written.topic(i)
+      if (share?.topic !== topic) share = shareOf(topic, topics)
       share.records++
-      share.bytes += valueBytes(record)
-      const { timestampMs } = record
+      share.bytes += written.valueBytes(i)
+      const timestampMs = written.timestampMs(i)
       // Before 1970 there was nothing: producers have written what is no time at all.
       if (timestampMs >= 0 && timestampMs < share.oldestMs) share.oldestMs = timestampMs
     }
@@ -62,14 +62,13 @@ export function weightsByCause(piece: Weighed): [cause: number, Weight][] {
 
 function weightsOf({ records, causes }: Made): [cause: number, Weight][] {
   const weights: [number, { bytes: number; records: number }][] = []
-  for (const [i, record] of records.entries()) {
-    const cause = causes[i] as number
+  for (const [i, cause] of causes.entries()) {
     let last = weights.at(-1)
     if (last?.[0] !== cause) {
       last = [cause, { bytes: 0, records: 0 }]
       weights.push(last)
     }
-    last[1].bytes += wireBytes(record)
+    last[1].bytes += wireBytes(records, i)
     last[1].records++
   }
   return weights

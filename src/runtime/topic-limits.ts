@@ -1,7 +1,7 @@
 import type { Present } from '../kernel/clock.ts'
 import { NO_TIMESTAMP } from '../kernel/time.ts'
-import type { NewRecord, TopicInfo } from '../records/port.ts'
-import { WrittenRecord } from '../records/written-record.ts'
+import type { TopicInfo } from '../records/port.ts'
+import { varintBytes } from '../records/varint.ts'
 
 // What a topic takes, as it is read at start. What it would refuse must not come into a commit: exactly once it would be
 // refused again and again, and hold up all that follows (PROTOCOL C10).
@@ -21,10 +21,8 @@ const DEFAULT_MAX_BYTES = 1_048_588
 const MARGIN_MS = 10_000
 /** Of a record batch, before its first record. */
 const BATCH_HEADER_BYTES = 61
-/** Of numbers and lengths around a record, and around each of its headers, at most. */
-const MOST_AROUND = { record: 30, header: 10 }
-/** A text's characters take no more bytes each. */
-const MOST_UTF8 = 3
+/** Of a record: its attributes, and the distances from the batch's own time and offset, which are 0. */
+const AROUND_PARTS = 3
 
 export function limitsOf(topic: TopicInfo | undefined): TopicLimits {
   const isBrokers = topic?.timestampType === 'LogAppendTime'
@@ -60,42 +58,13 @@ export function timestampFault(
   return isNumber && timestampMs - latestMs <= afterMs ? null : 'message.timestamp.after.max.ms'
 }
 
-/** Is a batch of this record alone too large? */
-export function isTooLarge(record: NewRecord, { maxBytes }: TopicLimits): boolean {
-  // Names are not measured where there is room for any.
-  return mostBatchBytes(record) > maxBytes && batchBytes(record) > maxBytes
+/** Is a batch of one record alone too large? `partsBytes`: of its key, value and headers, lengths included. */
+export function isTooLarge(partsBytes: number, { maxBytes }: TopicLimits): boolean {
+  return batchBytes(partsBytes) > maxBytes
 }
 
-/** The size of a batch of this record alone, not compressed: what brokers compare with `max.message.bytes`. */
-export function batchBytes({ key, value, headers }: NewRecord): number {
-  // Attributes, and the distances from the batch's own time and offset, which are 0.
-  let bytes = 3 + partBytes(key) + partBytes(value) + varintBytes(headers.length)
-  for (const header of headers) {
-    const name = Buffer.byteLength(header.name)
-    bytes += varintBytes(name) + name + partBytes(header.value)
-  }
+/** The size of a batch of one record alone, not compressed: what brokers compare with `max.message.bytes`. */
+export function batchBytes(partsBytes: number): number {
+  const bytes = AROUND_PARTS + partsBytes
   return BATCH_HEADER_BYTES + varintBytes(bytes) + bytes
-}
-
-function mostBatchBytes(record: NewRecord): number {
-  if (record instanceof WrittenRecord) {
-    return BATCH_HEADER_BYTES + MOST_AROUND.record + record.partsBytes
-  }
-  const { key, value, headers } = record
-  let bytes = BATCH_HEADER_BYTES + MOST_AROUND.record + (key?.length ?? 0) + (value?.length ?? 0)
-  for (const header of headers) {
-    bytes += MOST_AROUND.header + header.name.length * MOST_UTF8 + header.value.length
-  }
-  return bytes
-}
-
-function partBytes(part: Buffer | null): number {
-  return part === null ? 1 : varintBytes(part.length) + part.length
-}
-
-/** Of a count or a length; negative numbers have every second code. */
-function varintBytes(count: number): number {
-  let bytes = 1
-  for (let rest = count * 2; rest >= 128; rest = Math.floor(rest / 128)) bytes++
-  return bytes
 }

@@ -1,11 +1,8 @@
 import { Command } from 'commander'
 import { decodeRecords } from '../../src/records/kafka/codec/decode.ts'
-import {
-  BatchEncoder,
-  type EncodeOptions,
-  type OutgoingRecord,
-} from '../../src/records/kafka/codec/encode.ts'
+import { BatchEncoder, type EncodeOptions } from '../../src/records/kafka/codec/encode.ts'
 import { RecordView } from '../../src/records/kafka/codec/record-view.ts'
+import type { OutgoingRecord } from '../../src/records/written-records.ts'
 import { decodeWithKafkajs, encodeWithKafkajs } from '../records/codec/kafkajs-codec.ts'
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'

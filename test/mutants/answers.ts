@@ -15,7 +15,7 @@ const SCANNED = 'test/plan/scanned-events.test.ts'
 const ROWS: readonly Row[] = [
   [
     'branches one after the other',
-    ['runtime/made.ts', 'made.sort((a, b) => a.cause - b.cause)', 'void made'],
+    ['runtime/made.ts', 'places.sort((a, b) => a.cause - b.cause)', 'void places'],
     ['test/runtime/log-order.test.ts', 'outputs of two branches come in the order of their events'],
   ],
   [
@@ -26,7 +26,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'what a model has answered counts as dead',
-    ['runtime/outcomes.ts', '  const scored = countNew(done.reached)\n', ''],
+    ['runtime/outcomes.ts', 'const scored = countNew(reached)', 'const scored = 0'],
     ['test/runtime/outcomes.test.ts', 'that one model answers and another sets aside is scored'],
   ],
   [

@@ -43,8 +43,8 @@ const ROWS: readonly Row[] = [
     'a window includes what is exactly its length old',
     [
       'engine/window-walk.ts',
-      'Math.max(at.timeMs - window.lengthMs, at.floorMs)',
-      'Math.max(at.timeMs - window.lengthMs - 1, at.floorMs)',
+      'Math.max(timeMs - window.lengthMs, floorMs)',
+      'Math.max(timeMs - window.lengthMs - 1, floorMs)',
     ],
     ['test/engine/engine.property.test.ts', 'every row has the same float32 bits'],
   ],

@@ -8,6 +8,7 @@ import { Delivery } from '../../src/records/kafka/delivery.ts'
 import { Outgoing } from '../../src/records/kafka/outgoing.ts'
 import { Pace } from '../../src/records/kafka/pace.ts'
 import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import { WrittenRecords } from '../../src/records/written-records.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { record } from './listener.ts'
 
@@ -17,7 +18,8 @@ const WITHIN_MS = 20
 
 /** Two records for a partition. */
 function outgoing(partition: number): Outgoing {
-  const to = new Outgoing({ topic: 't', partition }, [record('t'), record('t')])
+  const records = WrittenRecords.of([record('t'), record('t')])
+  const to = new Outgoing({ topic: 't', partition }, { records, indices: [0, 1] })
   atOnce(to.pack(new BatchEncoder(), { maxBytes: 1_000, producer: null, compression: 'none' }))
   return to
 }

@@ -3,6 +3,7 @@ import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import type { Producer } from '../../src/records/kafka/producer.ts'
 import { Transactions } from '../../src/records/kafka/transactions.ts'
+import { WrittenRecords } from '../../src/records/written-records.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 test('a generation that passes while a transaction is begun leaves nothing under way', async () => {
@@ -23,7 +24,7 @@ test('a generation that passes while a transaction is begun leaves nothing under
     if (++asked > 2) throw new TidemarkError('REBALANCING', 'it has passed')
     return { group: 'g', generationId: 1, memberId: 'm' }
   }
-  const parts = { records: [], offsets: [], member, isSmallest: false }
+  const parts = { records: new WrittenRecords(), offsets: [], member, isSmallest: false }
   expect((await thrownBy(transactions.commit(parts))).code).toBe('REBALANCING')
   expect(sent).toEqual([])
 })

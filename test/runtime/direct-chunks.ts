@@ -1,11 +1,10 @@
 import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import { z } from 'zod'
 import { Dictionary } from '../../src/engine/dictionary.ts'
 import { openBehindModel } from '../../src/engine/plan.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
-import type { Header, LogRecord, NewRecord } from '../../src/records/port.ts'
-import { WrittenRecord } from '../../src/records/written-record.ts'
+import type { Header, LogRecord } from '../../src/records/port.ts'
 import { type DirectSink, directSinks } from '../../src/runtime/direct-outputs.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { followScores, type Produced } from '../../src/runtime/outputs.ts'
@@ -14,6 +13,7 @@ import { limitsOf, type TopicLimits } from '../../src/runtime/topic-limits.ts'
 import { type Definition, type ScoreStep, stepsOf } from '../../src/topology/definition.ts'
 import type { Scored, SinkOrSinks, Stream } from '../../src/topology/stream.ts'
 import { jsonFormatOf } from '../support/format.ts'
+import { plainRecords } from '../support/plain-records.ts'
 import { START_MS } from './support.ts'
 
 // Scored chunks whose outputs are made both ways: written straight from columns, and by calling what is behind the model.
@@ -94,10 +94,14 @@ export interface Chunk {
 }
 
 /** What comes of a chunk: directly where that can be, and by calling what is behind the model with objects. */
-export function bothWays(
-  definition: Definition,
-  chunk: Chunk,
-): { direct: Produced; followed: Produced } {
+interface BothWays {
+  readonly direct: Produced
+  readonly followed: Produced
+  /** Events that were asked for as objects to make what is direct. */
+  readonly asked: number
+}
+
+export function bothWays(definition: Definition, chunk: Chunk): BothWays {
   const { records, scores, rows, failed = new Set(), late = new Set() } = chunk
   const step = stepOf(definition)
   const format = jsonFormatOf(definition)
@@ -126,7 +130,10 @@ export function bothWays(
     )
   const sinks = sinksOf(definition)
   expect(sinks).not.toBeNull()
-  return { direct: by(sinks), followed: by(null) }
+  const at = vi.spyOn(batch.events, 'at')
+  const direct = by(sinks)
+  const asked = at.mock.calls.length
+  return { direct, followed: by(null), asked }
 }
 
 function withKey({ offset, timestampMs, value, headers }: LogRecord, key: Buffer | null) {
@@ -136,21 +143,13 @@ function withKey({ offset, timestampMs, value, headers }: LogRecord, key: Buffer
 /** All that is told of what came of a chunk. */
 export function told({ outputs, faults, reached }: Produced): unknown {
   return {
-    records: outputs.records.map(partsOf),
+    records: plainRecords(outputs.records),
     causes: outputs.causes,
     faults: faults.map(({ record, step, error }) => [
       ...[record.offset, step, error.code, error.message],
     ]),
     reached,
   }
-}
-
-function partsOf({ topic, partition, key, value, timestampMs, headers }: NewRecord): NewRecord {
-  return { topic, partition, key, value, timestampMs, headers }
-}
-
-export function areWritten({ outputs }: Produced): boolean {
-  return outputs.records.every((record) => record instanceof WrittenRecord)
 }
 
 export function recordOf(event: object, offset: number, more: Partial<LogRecord> = {}): LogRecord {

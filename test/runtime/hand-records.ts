@@ -5,17 +5,25 @@ import type {
   LogRecord,
   Member,
   MemberHandlers,
+  NewRecord,
   Records,
   Standing,
   TopicInfo,
   TopicPartition,
 } from '../../src/records/port.ts'
+import { plainRecords } from '../support/plain-records.ts'
 
 // Records whose every move the test makes: assignments, chunks, losses, and how each commit ends.
 
+type PlainCommit = Commit & {
+  readonly outputs: readonly NewRecord[]
+  readonly deadLetters: readonly NewRecord[]
+}
+
 /** A commit on its way. */
 interface PendingCommit {
-  readonly commit: Commit
+  /** Its records are plain. */
+  readonly commit: PlainCommit
   readonly succeed: () => void
   readonly fail: (error: Error) => void
 }
@@ -111,7 +119,10 @@ export class HandMember implements Member {
 
   commit(commit: Commit): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#commits.push({ commit, succeed: resolve, fail: reject })
+      const outputs = plainRecords(commit.outputs)
+      const deadLetters = plainRecords(commit.deadLetters)
+      const plain = { ...commit, outputs, deadLetters }
+      this.#commits.push({ commit: plain, succeed: resolve, fail: reject })
       for (const check of this.#waiting.splice(0)) check()
     })
   }

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { LogRecord } from '../../src/records/port.ts'
+import { WrittenRecords } from '../../src/records/written-records.ts'
 import type { Entry, Room } from '../../src/runtime/entry.ts'
 import { MOST_OF_ONE } from '../../src/runtime/flow.ts'
 import { type Gathered, Ledger } from '../../src/runtime/ledger.ts'
@@ -11,7 +12,7 @@ import { record } from '../records/listener.ts'
 
 const ALL: Room = { bytes: Number.POSITIVE_INFINITY, records: Number.POSITIVE_INFINITY }
 /** One output of one record. */
-const BYTES = wireBytes(record('scores'))
+const BYTES = wireBytes(WrittenRecords.of([record('scores')]), 0)
 
 /** Tells which chunk's beginning or end it is of. */
 function note(offset: number) {
@@ -41,7 +42,10 @@ function open(ledger: Ledger, offsets: readonly number[], nextOffset?: number): 
 
 /** A piece with an output that each of these offsets has caused. */
 function piece(causes: readonly number[], dead: readonly number[] = []): Piece {
-  const made = (of: readonly number[]) => ({ records: of.map(() => record('scores')), causes: of })
+  const made = (causedBy: readonly number[]) => ({
+    records: WrittenRecords.of(causedBy.map(() => record('scores'))),
+    causes: causedBy,
+  })
   return { outputs: made(causes), deadLetters: made(dead) }
 }
 

@@ -10,6 +10,7 @@ import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { headerOf } from '../support/headers.ts'
+import { plainRecords } from '../support/plain-records.ts'
 import { topic } from './hand-records.ts'
 import {
   model,
@@ -91,8 +92,8 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
 
 function wholeOf({ pieces, nextOffset }: Entry) {
   return {
-    outputs: pieces.flatMap((p) => p.outputs.records),
-    deadLetters: pieces.flatMap((p) => p.deadLetters.records),
+    outputs: pieces.flatMap((p) => plainRecords(p.outputs.records)),
+    deadLetters: pieces.flatMap((p) => plainRecords(p.deadLetters.records)),
     nextOffset,
   }
 }

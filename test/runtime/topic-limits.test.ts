@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { NewRecord, TopicInfo } from '../../src/records/port.ts'
+import { partsBytes } from '../../src/records/written-records.ts'
 import { batchBytes, isTooLarge, limitsOf, timestampFault } from '../../src/runtime/topic-limits.ts'
 import { writtenBytes } from '../support/batch-bytes.ts'
 import { topic } from './hand-records.ts'
@@ -29,9 +30,10 @@ const record: fc.Arbitrary<NewRecord> = fc.record({
 test('a record is measured as the batch that is sent, and is too large from the first byte over the limit', () => {
   const property = fc.property(record, (one) => {
     const size = writtenBytes(one)
-    expect(batchBytes(one)).toBe(size)
-    expect(isTooLarge(one, limits({ maxMessageBytes: size }))).toBe(false)
-    expect(isTooLarge(one, limits({ maxMessageBytes: size - 1 }))).toBe(true)
+    const parts = partsBytes(one)
+    expect(batchBytes(parts)).toBe(size)
+    expect(isTooLarge(parts, limits({ maxMessageBytes: size }))).toBe(false)
+    expect(isTooLarge(parts, limits({ maxMessageBytes: size - 1 }))).toBe(true)
   })
   fc.assert(property, { numRuns: 300 })
 })

@@ -1,4 +1,5 @@
-import { BatchEncoder, type OutgoingRecord } from '../../src/records/kafka/codec/encode.ts'
+import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
+import type { OutgoingRecord } from '../../src/records/written-records.ts'
 
 const ROOM = { maxBytes: Number.MAX_SAFE_INTEGER, producer: null, compression: 'none' } as const
 

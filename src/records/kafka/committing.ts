@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { type Commit, MOST_METADATA_BYTES, type NextOffset } from '../port.ts'
+import { WrittenRecords } from '../written-records.ts'
 import type { CommitGate, Generation } from './commit-gate.ts'
 import { readMark, withMark } from './commit-mark.ts'
 import type { GroupOffsets } from './group-offsets.ts'
@@ -59,13 +60,13 @@ export class AtLeastOnce implements Committing {
 
   async begin(): Promise<void> {}
 
-  commit({ outputs, deadLetters, nextOffsets }: Commit): Promise<void> {
+  commit(commit: Commit): Promise<void> {
     return this.#around.gate.pass(async ({ generation, confirmed }) => {
       // Else two of them would go out at once, and the older one might be taken last.
       await this.#following
       clearTimeout(this.#timer)
-      await this.#writer.send(together(outputs, deadLetters), confirmed)
-      for (const next of nextOffsets) this.#putOff.set(partitionName(next), next)
+      await this.#writer.send(together(commit), confirmed)
+      for (const next of commit.nextOffsets) this.#putOff.set(partitionName(next), next)
       if (performance.now() - this.#lastMs >= OFFSETS_EVERY_MS) await this.finish(generation())
       else this.#timer = setTimeout(() => this.#follow(), OFFSETS_EVERY_MS)
     })
@@ -129,7 +130,7 @@ export class ExactlyOnce implements Committing {
   async finish(): Promise<void> {}
 
   async #commit(commit: Commit, generation: () => Generation): Promise<void> {
-    const { outputs, deadLetters, nextOffsets, isSmallest = false } = commit
+    const { nextOffsets, isSmallest = false } = commit
     const { group, positions } = this.#around
     const owned = nextOffsets.map((next) => ownedOf(next, positions))
     await this.#claim(owned, generation)
@@ -140,7 +141,7 @@ export class ExactlyOnce implements Committing {
       const marked = withMark({ transactionalId, memberId, number }, group, metadata)
       return { topic, partition, offset: nextOffset, metadata: marked }
     })
-    const records = together(outputs, deadLetters)
+    const records = together(commit)
     const member = () => ({ group, ...generation() })
     const isCommitted = await this.#isCommitted({ records, offsets, member, isSmallest })
     if (!isCommitted) await this.#settle(owned)
@@ -245,6 +246,7 @@ function ownedOf(next: NextOffset, positions: Positions): Owned {
   throw new TidemarkError('REBALANCING', 'a partition of the commit was lost')
 }
 
-function together<T>(first: readonly T[], second: readonly T[]): readonly T[] {
-  return second.length === 0 ? first : [...first, ...second]
+function together({ outputs, deadLetters }: Commit): WrittenRecords {
+  const all = [outputs, deadLetters].filter(({ length }) => length > 0)
+  return WrittenRecords.joined(all.map((records) => WrittenRecords.of(records)))
 }

@@ -1,22 +1,25 @@
-import type { NewRecord, TopicPartition } from '../port.ts'
-import type { BatchEncoder, EncodedBatch, EncodeOptions } from './codec/encode.ts'
+import type { TopicPartition } from '../port.ts'
+import type { WrittenRecords } from '../written-records.ts'
+import type { BatchEncoder, EncodedBatch, EncodeOptions, Selection } from './codec/encode.ts'
 
 /** Records for one partition that are not acknowledged yet, in order, as batches. */
 export class Outgoing implements TopicPartition {
   readonly topic: string
   readonly partition: number
-  readonly #records: readonly NewRecord[]
+  readonly #selection: Selection
   #acknowledged = 0
   #batches: EncodedBatch[] = []
 
-  constructor({ topic, partition }: TopicPartition, records: readonly NewRecord[]) {
+  constructor({ topic, partition }: TopicPartition, selection: Selection) {
     this.topic = topic
     this.partition = partition
-    this.#records = records
+    this.#selection = selection
   }
 
-  get records(): readonly NewRecord[] {
-    return this.#acknowledged === 0 ? this.#records : this.#records.slice(this.#acknowledged)
+  /** Adds those that are not acknowledged yet. */
+  addTo(records: WrittenRecords): void {
+    const { records: from, indices } = this.#left
+    for (const index of indices) records.take(from, index)
   }
 
   get batches(): readonly EncodedBatch[] {
@@ -29,7 +32,7 @@ export class Outgoing implements TopicPartition {
 
   /** Packs all that is left, anew. Yields after each batch. */
   *pack(encoder: BatchEncoder, options: EncodeOptions): Generator<void, void> {
-    this.#batches = yield* encoder.encodeMore(this.records, options)
+    this.#batches = yield* encoder.encodeMore(this.#left, options)
   }
 
   /** The first batch is acknowledged. @returns how many records it had */
@@ -37,6 +40,13 @@ export class Outgoing implements TopicPartition {
     const count = this.#batches.shift()?.count ?? 0
     this.#acknowledged += count
     return count
+  }
+
+  get #left(): Selection {
+    const { records, indices } = this.#selection
+    return this.#acknowledged === 0
+      ? this.#selection
+      : { records, indices: indices.slice(this.#acknowledged) }
   }
 }
 

@@ -1,8 +1,8 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { atOnce, inTurns } from '../../kernel/slices.ts'
-import { partitionOf } from '../partitioner.ts'
-import type { NewRecord, TopicInfo } from '../port.ts'
+import type { TopicInfo } from '../port.ts'
+import type { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
 import { byLeader } from './by-leader.ts'
 import { BatchEncoder } from './codec/encode.ts'
@@ -70,21 +70,21 @@ export class Producer {
    * others have their turns meanwhile: one record of the input may close a million windows.
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION`
    */
-  async encode(records: readonly NewRecord[], isTransactional: boolean): Promise<Outgoing[]> {
+  async encode(records: WrittenRecords, isTransactional: boolean): Promise<Outgoing[]> {
     await this.#learn(await inTurns(this.#unknownIn(records)))
     const identity = this.#identity
     if (identity === null) throw new TidemarkError('INVARIANT', 'a producer without an identity')
     return inTurns(this.#packAll(records, { identity, isTransactional }))
   }
 
-  *#packAll(records: readonly NewRecord[], by: Identified): Generator<void, Outgoing[]> {
+  *#packAll(records: WrittenRecords, by: Identified): Generator<void, Outgoing[]> {
     this.#encoder.begin()
     const outgoing: Outgoing[] = []
     for (const [topic, partitions] of yield* this.#byPartition(records)) {
-      for (const [partition, list] of partitions.entries()) {
+      for (const [partition, indices] of partitions.entries()) {
         // Not every partition gets something.
-        if ((list as NewRecord[] | undefined) === undefined) continue
-        const to = new Outgoing({ topic, partition }, list)
+        if ((indices as number[] | undefined) === undefined) continue
+        const to = new Outgoing({ topic, partition }, { records, indices })
         yield* this.#pack(to, by)
         outgoing.push(to)
       }
@@ -133,12 +133,12 @@ export class Producer {
     }
   }
 
-  *#unknownIn(records: readonly NewRecord[]): Generator<void, ReadonlySet<string>> {
+  *#unknownIn(records: WrittenRecords): Generator<void, ReadonlySet<string>> {
     const unknown = new Set<string>()
     let last = ''
     for (let i = 0; i < records.length; i++) {
       if (i % UNASKED === UNASKED - 1) yield
-      const { topic } = records[i] as NewRecord
+      const topic = records.topic(i)
       if (topic === last) continue
       last = topic
       if (!this.#topics.has(topic)) unknown.add(topic)
@@ -172,26 +172,25 @@ export class Producer {
     })
   }
 
-  /** By topic, and by the partition's number; most records have the topic of the one before. */
-  *#byPartition(records: readonly NewRecord[]): Generator<void, Map<string, NewRecord[][]>> {
-    const topics = new Map<string, NewRecord[][]>()
+  /** Indices by topic, and by the partition's number; most records have the topic of the one before. */
+  *#byPartition(records: WrittenRecords): Generator<void, Map<string, number[][]>> {
+    const topics = new Map<string, number[][]>()
     let last = ''
     let count = 1
-    let partitions: NewRecord[][] = []
+    let partitions: number[][] = []
     for (let i = 0; i < records.length; i++) {
       if (i % UNASKED === UNASKED - 1) yield
-      const record = records[i] as NewRecord
-      const { topic } = record
+      const topic = records.topic(i)
       if (topic !== last) {
         last = topic
         count = this.#topics.get(topic)?.partitions ?? 1
         partitions = topics.get(topic) ?? []
         topics.set(topic, partitions)
       }
-      const partition = partitionOf(record, count)
-      const list = partitions[partition]
-      if (list === undefined) partitions[partition] = [record]
-      else list.push(record)
+      const partition = records.partitionOf(i, count)
+      const indices = partitions[partition]
+      if (indices === undefined) partitions[partition] = [i]
+      else indices.push(i)
     }
     return topics
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { formatDuration } from '../../kernel/time.ts'
-import type { NewRecord } from '../port.ts'
+import type { WrittenRecords } from '../written-records.ts'
 import type { Brokers, Coordinated } from './brokers.ts'
 import { groupRefusal } from './group-refusal.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -38,7 +38,7 @@ const END_ATTEMPTS = 3
 
 /** What makes a transaction: records, and offsets under a membership of the group. */
 export interface TransactionParts {
-  readonly records: readonly NewRecord[]
+  readonly records: WrittenRecords
   readonly offsets: readonly PartitionOffset[]
   /** The membership under which offsets count now. @throws TidemarkError `REBALANCING`: none */
   readonly member: () => GroupMember

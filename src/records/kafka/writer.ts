@@ -1,5 +1,6 @@
 import { type Code, TidemarkError } from '../../kernel/errors.ts'
-import type { NewRecord } from '../port.ts'
+import type { NewRecords } from '../port.ts'
+import { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
 import type { Sending } from './delivery.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -34,17 +35,14 @@ export class KafkaWriter {
    * @throws TidemarkError `COMMIT_FAILED` · `COMMIT_TIMED_OUT` · `BROKER_UNAVAILABLE` (some may stand in the log: send all
    * again) · `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHENTICATION` · `INVARIANT`: another send is under way · what `check` throws
    */
-  async send(
-    records: readonly NewRecord[],
-    check: () => Promise<void> | void = () => {},
-  ): Promise<void> {
+  async send(records: NewRecords, check: () => Promise<void> | void = () => {}): Promise<void> {
     if (records.length === 0) return
     // Two sends at once would take the same sequence numbers, and the broker would drop one of them as a repetition.
     if (this.#isSending) throw new TidemarkError('INVARIANT', 'two sends at once')
     this.#isSending = true
     try {
       await this.#connected()
-      let left = records
+      let left = WrittenRecords.of(records)
       while (left.length > 0) left = await this.#send(left, { ...SENDING, check })
     } finally {
       this.#isSending = false
@@ -52,17 +50,18 @@ export class KafkaWriter {
   }
 
   /** @returns those that are still to be sent, fewer than before: what is acknowledged is not sent again */
-  async #send(records: readonly NewRecord[], sending: Sending): Promise<readonly NewRecord[]> {
+  async #send(records: WrittenRecords, sending: Sending): Promise<WrittenRecords> {
     let outgoing: readonly Outgoing[] = []
     try {
       if (this.#producer.identity === null) await this.#begin()
       outgoing = await this.#producer.encode(records, false)
       await this.#producer.send(outgoing, sending)
-      return []
+      return new WrittenRecords()
     } catch (error) {
       // Leaders may have batches under numbers that other records would get next, and would drop those as repetitions.
       this.#producer.be(null)
-      const left = outgoing.flatMap((to) => to.records)
+      const left = new WrittenRecords()
+      for (const to of outgoing) to.addTo(left)
       const isPassing = error instanceof TidemarkError && PASSING.has(error.code)
       if (!isPassing || left.length === 0 || left.length === records.length) throw error
       return left

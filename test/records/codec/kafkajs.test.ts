@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { BatchEncoder, type OutgoingRecord } from '../../../src/records/kafka/codec/encode.ts'
+import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
+import type { OutgoingRecord } from '../../../src/records/written-records.ts'
 import { encodeWithKafkajs, recordsOfKafkajs } from './kafkajs-codec.ts'
 import { anyRecords, PLAIN, recordsOf } from './support.ts'
 

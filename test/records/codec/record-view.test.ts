@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { BatchEncoder, type OutgoingRecord } from '../../../src/records/kafka/codec/encode.ts'
+import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
 import { RecordView } from '../../../src/records/kafka/codec/record-view.ts'
+import type { OutgoingRecord } from '../../../src/records/written-records.ts'
 import { naiveBatch } from './naive-batch.ts'
 import { anyRecords, decode, PLAIN } from './support.ts'
 
@@ -16,6 +17,9 @@ function encoded(records: readonly OutgoingRecord[]): Buffer {
 }
 
 /** Nothing of its own but the time: all else must come from what it copies. */
+/** Of no driver's. */
+const NOBODY = { timestampMs: 0, key: null, value: null, headers: [] }
+
 function copyOf(view: RecordView): OutgoingRecord {
   return { key: null, value: null, headers: [], timestampMs: view.timestampMs, copyOf: view }
 }
@@ -80,7 +84,7 @@ describe('a copy of a record', () => {
 
   test('of another kind of record is written from its parts', () => {
     const value = Buffer.from('own')
-    const own = { key: null, value, timestampMs: 0, headers: [], copyOf: { offset: 1 } }
+    const own = { key: null, value, timestampMs: 0, headers: [], copyOf: { ...NOBODY, offset: 1 } }
     expect(decode(encoded([own])).value(0)).toEqual(value)
   })
 })

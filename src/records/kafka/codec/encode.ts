@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../../kernel/errors.ts'
 import { atOnce } from '../../../kernel/slices.ts'
 import { varintBytes, writeVarint } from '../../varint.ts'
-import { WrittenRecord } from '../../written-record.ts'
+import { type OutgoingRecord, WrittenRecords } from '../../written-records.ts'
 import {
   CRC_FROM,
   HEADER_BYTES,
@@ -11,20 +11,12 @@ import {
 } from './batch-header.ts'
 import { type Compression, pack } from './compression.ts'
 import { crc32c } from './crc32c.ts'
-import type { RecordHeader } from './fetched-records.ts'
-import { HeaderNames } from './header-names.ts'
-import { RecordView } from './record-view.ts'
 import { varlongBytes, writeVarlong } from './varint.ts'
 
-/** A record to be written. */
-export interface OutgoingRecord {
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  /** A whole number of ms since the epoch; −1: none. */
-  readonly timestampMs: number
-  readonly headers: readonly RecordHeader[]
-  /** Whose key, value and headers these are; of a {@link RecordView} they are copied as they lie in the log. */
-  readonly copyOf?: object
+/** Some of the records to be written, in order. */
+export interface Selection {
+  readonly records: WrittenRecords
+  readonly indices: readonly number[]
 }
 
 export interface EncodeOptions {
@@ -48,20 +40,19 @@ export interface EncodedBatch {
 /** Sequence numbers have 31 bits and begin again at 0. */
 const LAST_SEQUENCE = 0x7fffffff
 const FIRST_ROOM_BYTES = 64 * 2 ** 10
-/** Shorter parts are copied byte by byte, which is quicker. */
-const LONG = 32
-
-const names = new HeaderNames()
 
 /** Writes record batches into memory that it uses again. */
 export class BatchEncoder {
   #room = Buffer.allocUnsafe(FIRST_ROOM_BYTES)
+  #view = viewOf(this.#room)
   #used = 0
 
   /** @throws TidemarkError `INVARIANT`: a timestamp is no whole number of ms */
-  encode(records: readonly OutgoingRecord[], options: EncodeOptions): EncodedBatch[] {
+  encode(all: readonly OutgoingRecord[], options: EncodeOptions): EncodedBatch[] {
+    const records = new WrittenRecords(all.length)
+    for (const record of all) records.write(record)
     this.begin()
-    return atOnce(this.encodeMore(records, options))
+    return atOnce(this.encodeMore({ records, indices: all.map((_, i) => i) }, options))
   }
 
   /** What was encoded before is valid no more. */
@@ -70,14 +61,11 @@ export class BatchEncoder {
   }
 
   /** What was encoded before stays valid. Yields after each batch. @throws as {@link encode} */
-  *encodeMore(
-    records: readonly OutgoingRecord[],
-    options: EncodeOptions,
-  ): Generator<void, EncodedBatch[]> {
+  *encodeMore(selection: Selection, options: EncodeOptions): Generator<void, EncodedBatch[]> {
     const batches: EncodedBatch[] = []
     let { producer } = options
-    for (let from = 0; from < records.length; ) {
-      const { bytes, count } = this.#batch(records, from, { ...options, producer })
+    for (let from = 0; from < selection.indices.length; ) {
+      const { bytes, count } = this.#batch(selection, from, { ...options, producer })
       batches.push({ bytes, count })
       from += count
       if (producer !== null) {
@@ -88,8 +76,9 @@ export class BatchEncoder {
     return batches
   }
 
-  #batch(records: readonly OutgoingRecord[], from: number, options: EncodeOptions): EncodedBatch {
-    const { count, maxTimestampMs, end: unpacked } = this.#write(records, from, options.maxBytes)
+  #batch(selection: Selection, from: number, options: EncodeOptions): EncodedBatch {
+    const written = this.#write(selection, from, options.maxBytes)
+    const { count, baseTimestampMs, maxTimestampMs, end: unpacked } = written
     const room = this.#room
     const at = this.#used
     const recordsAt = at + HEADER_BYTES
@@ -99,7 +88,7 @@ export class BatchEncoder {
       bytes: end - at,
       compression: packed?.number ?? 0,
       count,
-      baseTimestampMs: (records[from] as OutgoingRecord).timestampMs,
+      baseTimestampMs,
       maxTimestampMs,
       producer: options.producer,
     })
@@ -109,21 +98,20 @@ export class BatchEncoder {
   }
 
   /** Writes as many records as go into a batch; it begins at `#used`, where room for its header is left. */
-  #write(records: readonly OutgoingRecord[], from: number, maxBytes: number): Written {
-    const baseTimestampMs = (records[from] as OutgoingRecord).timestampMs
+  #write({ records, indices }: Selection, from: number, maxBytes: number): Written {
+    const baseTimestampMs = records.timestampMs(indices[from] as number)
     let maxTimestampMs = baseTimestampMs
     this.#reserve(HEADER_BYTES, HEADER_BYTES)
     let room: Buffer = this.#room
     let start = this.#used
     let bytes = HEADER_BYTES
     let i = from
-    for (; i < records.length; i++) {
-      const record = records[i] as OutgoingRecord
-      const { timestampMs } = record
+    for (; i < indices.length; i++) {
+      const index = indices[i] as number
+      const timestampMs = records.timestampMs(index)
       if (!Number.isSafeInteger(timestampMs) || timestampMs < -1) throw noTimestamp(timestampMs)
       const delta = timestampMs - baseTimestampMs
-      const parts = partsOf(record)
-      const body = 1 + varlongBytes(delta) + varintBytes(i - from) + partsBytes(parts)
+      const body = 1 + varlongBytes(delta) + varintBytes(i - from) + records.partsBytes(index)
       const withThis = bytes + varintBytes(body) + body
       if (withThis > maxBytes && i > from) break
       if (start + withThis > room.length) {
@@ -134,11 +122,11 @@ export class BatchEncoder {
       room[at++] = 0
       at = writeVarlong(room, at, delta)
       at = writeVarint(room, at, i - from)
-      writeParts(room, at, parts)
+      records.copyParts(index, this.#view, at)
       bytes = withThis
       if (timestampMs > maxTimestampMs) maxTimestampMs = timestampMs
     }
-    return { count: i - from, maxTimestampMs, end: start + bytes }
+    return { count: i - from, baseTimestampMs, maxTimestampMs, end: start + bytes }
   }
 
   /**
@@ -150,6 +138,7 @@ export class BatchEncoder {
       const room = Buffer.allocUnsafe(2 * Math.max(bytes, this.#room.length))
       this.#room.copy(room, 0, this.#used, this.#used + written)
       this.#room = room
+      this.#view = viewOf(room)
       this.#used = 0
     }
     return this.#room
@@ -158,64 +147,14 @@ export class BatchEncoder {
 
 interface Written {
   readonly count: number
+  readonly baseTimestampMs: number
   readonly maxTimestampMs: number
   /** Where it ends in the room. */
   readonly end: number
 }
 
-/** Key, value and headers of a record: of one that may make them when they are asked for, read once. */
-type Parts = Copied | Pick<OutgoingRecord, 'key' | 'value' | 'headers'>
-/** They are copied as they lie. */
-type Copied = RecordView | WrittenRecord
-
-function partsOf(record: OutgoingRecord): Parts {
-  if (record instanceof WrittenRecord) return record
-  const { copyOf } = record
-  if (copyOf instanceof RecordView) return copyOf
-  const { key, value, headers } = record
-  return { key, value, headers }
-}
-
-function isCopied(parts: Parts): parts is Copied {
-  return parts instanceof WrittenRecord || parts instanceof RecordView
-}
-
-function partsBytes(parts: Parts): number {
-  if (isCopied(parts)) return parts.partsBytes
-  return partBytes(parts.key) + partBytes(parts.value) + headersBytes(parts.headers)
-}
-
-function partBytes(part: Buffer | null): number {
-  return part === null ? 1 : varintBytes(part.length) + part.length
-}
-
-function headersBytes(headers: readonly RecordHeader[]): number {
-  let bytes = varintBytes(headers.length)
-  for (const { name, value } of headers) bytes += partBytes(names.bytesOf(name)) + partBytes(value)
-  return bytes
-}
-
-function writeParts(room: Buffer, start: number, parts: Parts): void {
-  if (isCopied(parts)) {
-    parts.copyParts(room, start)
-    return
-  }
-  let at = writePart(room, start, parts.key)
-  at = writePart(room, at, parts.value)
-  at = writeVarint(room, at, parts.headers.length)
-  for (const { name, value } of parts.headers) {
-    at = writePart(room, at, names.bytesOf(name))
-    at = writePart(room, at, value)
-  }
-}
-
-function writePart(room: Buffer, at: number, part: Buffer | null): number {
-  if (part === null) return writeVarint(room, at, -1)
-  const { length } = part
-  const begin = writeVarint(room, at, length)
-  if (length > LONG) room.set(part, begin)
-  else for (let i = 0; i < length; i++) room[begin + i] = part[i] as number
-  return begin + length
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length)
 }
 
 function noTimestamp(timestampMs: number): TidemarkError {

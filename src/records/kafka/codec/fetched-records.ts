@@ -1,3 +1,4 @@
+import type { ByteRoom } from '../../../kernel/byte-room.ts'
 import { Memory, type PartsPlace } from '../../../kernel/memory.ts'
 import { type RecordColumns, SPAN } from './record-columns.ts'
 import { NumberReader } from './varint.ts'
@@ -83,16 +84,12 @@ export class FetchedRecords {
     return count === 0 ? NO_HEADERS : Array.from({ length: count }, () => readRecordHeader(reader))
   }
 
-  /** Bytes that key, value and headers take in the log, lengths included. */
-  partsBytes(index: number): number {
+  /** Appends key, value and headers as they lie in the log. */
+  copyParts(index: number, into: ByteRoom): void {
     const span = index * SPAN.row + SPAN.parts
-    return (this.#spans[span + 1] as number) - (this.#spans[span] as number)
-  }
-
-  /** Copies key, value and headers as they lie in the log. */
-  copyParts(index: number, target: Buffer, at: number): void {
-    const span = index * SPAN.row + SPAN.parts
-    this.#bytes.copy(target, at, this.#spans[span], this.#spans[span + 1])
+    const { byteOffset } = this.#bytes
+    const from = byteOffset + (this.#spans[span] as number)
+    into.copy(this.#memory, from, byteOffset + (this.#spans[span + 1] as number))
   }
 
   #view(span: number): Buffer | null {

@@ -1,3 +1,4 @@
+import type { ByteRoom } from '../../../kernel/byte-room.ts'
 import type { PartsPlace } from '../../../kernel/memory.ts'
 import type { Header, LogRecord } from '../../port.ts'
 import type { FetchedRecords } from './fetched-records.ts'
@@ -37,14 +38,8 @@ export class RecordView implements LogRecord {
     this.records.locate(this.index, into)
   }
 
-  /** Bytes that key, value and headers take in the log, lengths included. */
-  get partsBytes(): number {
-    return this.records.partsBytes(this.index)
-  }
-
-  /** Copies them as they lie in the log. */
-  copyParts(target: Buffer, at: number): void {
-    this.records.copyParts(this.index, target, at)
+  copyParts(into: ByteRoom): void {
+    this.records.copyParts(this.index, into)
   }
 
   /** A value that is missing is empty. */

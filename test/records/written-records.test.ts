@@ -1,0 +1,191 @@
+import { isDeepStrictEqual } from 'node:util'
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { atOnce } from '../../src/kernel/slices.ts'
+import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
+import { partitionOf } from '../../src/records/partitioner.ts'
+import type { NewRecord } from '../../src/records/port.ts'
+import { varintBytes } from '../../src/records/varint.ts'
+import { partsBytes, WrittenRecords } from '../../src/records/written-records.ts'
+import { plainRecords } from '../support/plain-records.ts'
+import { naiveParts } from './codec/naive-batch.ts'
+import { PLAIN } from './codec/support.ts'
+
+const RUNS = { seed: 5, numRuns: 300 }
+const TOPIC = 'scores'
+
+const part = fc.oneof(
+  { weight: 6, arbitrary: fc.uint8Array({ maxLength: 150 }) },
+  // Where one more byte of length is taken.
+  { weight: 2, arbitrary: fc.constantFrom(63, 64, 8_191, 8_192, 20_000).map((n) => bytesOf(n)) },
+)
+const anyBytes = part.map((array) => Buffer.from(array))
+/** As they are written in code. */
+const PLAIN_OBJECT = { noNullPrototype: true } as const
+const header = fc.record(
+  { name: fc.string({ maxLength: 70, unit: 'grapheme' }), value: anyBytes },
+  PLAIN_OBJECT,
+)
+
+const plainRecord: fc.Arbitrary<NewRecord> = fc.record(
+  {
+    topic: fc.constant(TOPIC),
+    partition: fc.constant(null),
+    key: fc.option(anyBytes),
+    value: fc.option(anyBytes),
+    timestampMs: fc.oneof(fc.maxSafeNat(), fc.constant(-1)),
+    headers: fc.array(header, { maxLength: 4 }),
+  },
+  PLAIN_OBJECT,
+)
+
+function bytesOf(length: number): Uint8Array {
+  return new Uint8Array(length).map((_, i) => i)
+}
+
+describe('records that are written', () => {
+  test('have the parts of the records that they were written from', () => {
+    fc.assert(
+      fc.property(fc.array(plainRecord, { maxLength: 20 }), (plain) => {
+        const written = WrittenRecords.of(plain)
+        expect(isDeepStrictEqual(plainRecords(written), plain)).toBe(true)
+        expect(plain.map((_, i) => written.valueBytes(i))).toEqual(
+          plain.map(({ value }) => value?.length ?? 0),
+        )
+        const sizes = plain.map((record) => naiveParts(record).length)
+        expect(plain.map((_, i) => written.partsBytes(i))).toEqual(sizes)
+        expect(plain.map(partsBytes)).toEqual(sizes)
+      }),
+      RUNS,
+    )
+  })
+
+  test('are copied to where they are wanted, and nothing beside them', () => {
+    fc.assert(
+      fc.property(fc.array(plainRecord, { minLength: 1, maxLength: 5 }), fc.nat(9), (plain, at) => {
+        const own = naiveParts(plain.at(-1) as NewRecord)
+        const target = Buffer.alloc(at + own.length + 4, 0x7f)
+        const { buffer, byteOffset, length } = target
+        const view = new DataView(buffer, byteOffset, length)
+        WrittenRecords.of(plain).copyParts(plain.length - 1, view, at)
+        const around = [Buffer.alloc(at, 0x7f), own, Buffer.alloc(4, 0x7f)]
+        expect(target.equals(Buffer.concat(around))).toBe(true)
+      }),
+      RUNS,
+    )
+  })
+
+  test('stay as they are, whatever is taken of them or taken back', () => {
+    fc.assert(
+      fc.property(fc.array(plainRecord, { maxLength: 12 }), fc.nat(12), (plain, at) => {
+        const written = WrittenRecords.of(plain)
+        const some = new WrittenRecords()
+        some.takeAll(written, at)
+        for (let i = 0; i < Math.min(at, plain.length); i++) some.take(written, i)
+        const turned = [...plain.slice(at), ...plain.slice(0, at)]
+        expect(isDeepStrictEqual(plainRecords(some), turned)).toBe(true)
+        written.cut(at)
+        for (const record of plain) written.write(record, record.topic, record.partition)
+        const again = [...plain.slice(0, at), ...plain]
+        expect(isDeepStrictEqual(plainRecords(written), again)).toBe(true)
+        expect(isDeepStrictEqual(plainRecords(some), turned)).toBe(true)
+      }),
+      RUNS,
+    )
+  })
+
+  test('are joined in order', () => {
+    const lists = fc.array(fc.array(plainRecord, { maxLength: 4 }), { maxLength: 6 })
+    fc.assert(
+      fc.property(lists, (all) => {
+        const joined = WrittenRecords.joined(all.map((plain) => WrittenRecords.of(plain)))
+        expect(isDeepStrictEqual(plainRecords(joined), all.flat())).toBe(true)
+      }),
+      RUNS,
+    )
+  })
+
+  test.each([
+    ['no headers', { headers: [] }],
+    ['no key', { key: null }],
+    ['no value', { value: null }],
+    ['a partition of their own', { partition: 0 }],
+    ['an empty key and value', { key: Buffer.alloc(0), value: Buffer.alloc(0) }],
+    ['an empty header', { headers: [{ name: '', value: Buffer.alloc(0) }] }],
+    ['a name past ASCII', { headers: [{ name: 'tidemark-é✈😀', value: Buffer.from('1') }] }],
+    ['very many headers', { headers: Array.from({ length: 70 }, () => headerOf('h', 'v')) }],
+    ['a value whose length takes three bytes', { value: Buffer.from(bytesOf(8_192)) }],
+  ])('may have %s', (_, parts) => {
+    const key = Buffer.from('k')
+    const value = Buffer.from('{"p":0.5}')
+    const headers = [headerOf('tidemark-id', 'events/0/7/scores')]
+    const plain = { topic: TOPIC, partition: null, key, value, timestampMs: 5, headers, ...parts }
+    expect(plainRecords(WrittenRecords.of([plain]))).toEqual([plain])
+  })
+
+  test('may be written by hand, where there is room', () => {
+    const plain = { topic: TOPIC, partition: null, key: null, value: Buffer.from('v'), headers: [] }
+    const written = new WrittenRecords()
+    for (let n = 0; n < 1_000; n++) {
+      const room = written.room()
+      const start = room.used
+      room.append(naiveParts({ ...plain, key: Buffer.from(`key ${n}`) }))
+      written.add(TOPIC, n, start)
+    }
+    expect(plainRecords(written)).toEqual(
+      Array.from({ length: 1_000 }, (_, n) => {
+        return { ...plain, key: Buffer.from(`key ${n}`), timestampMs: n }
+      }),
+    )
+  })
+
+  test('go where their key says, or to their own partition', () => {
+    fc.assert(
+      fc.property(
+        plainRecord,
+        fc.option(fc.nat(40)),
+        fc.integer({ min: 1, max: 40 }),
+        (record, own, count) => {
+          const one = { ...record, partition: own }
+          expect(WrittenRecords.of([one]).partitionOf(0, count)).toBe(partitionOf(one, count))
+        },
+      ),
+      RUNS,
+    )
+  })
+})
+
+describe('a batch', () => {
+  test('of some of them is, byte for byte, that of these alone', () => {
+    const most = fc.oneof(fc.constant(2 ** 30), fc.integer({ min: 62, max: 40_000 }))
+    const some = fc.array(fc.tuple(plainRecord, fc.boolean()), { minLength: 1, maxLength: 12 })
+    fc.assert(
+      fc.property(some, most, (all, maxBytes) => {
+        const records = WrittenRecords.of(all.map(([record]) => record))
+        const indices = all.flatMap(([, isTaken], i) => (isTaken ? [i] : []))
+        const options = { ...PLAIN, maxBytes }
+        const these = all.flatMap(([record, isTaken]) => (isTaken ? [record] : []))
+        const batches = atOnce(new BatchEncoder().encodeMore({ records, indices }, options))
+        const alone = new BatchEncoder().encode(these, options)
+        expect(isDeepStrictEqual(batches, alone)).toBe(true)
+      }),
+      RUNS,
+    )
+  })
+
+  test('is as long as its record says', () => {
+    fc.assert(
+      fc.property(plainRecord, (record) => {
+        // Attributes, and the distances from the batch's own time and offset.
+        const body = 3 + partsBytes(record)
+        const [batch] = new BatchEncoder().encode([record], PLAIN)
+        expect(batch?.bytes.length).toBe(61 + varintBytes(body) + body)
+      }),
+      RUNS,
+    )
+  })
+})
+
+function headerOf(name: string, value: string) {
+  return { name, value: Buffer.from(value) }
+}

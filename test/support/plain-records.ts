@@ -1,0 +1,8 @@
+import type { NewRecord, NewRecords } from '../../src/records/port.ts'
+
+/** Records to be written as plain objects, to look at. */
+export function plainRecords(records: NewRecords): NewRecord[] {
+  return Array.from(records, ({ topic, partition, key, value, timestampMs, headers }) => {
+    return { topic, partition, key, value, timestampMs, headers }
+  })
+}
