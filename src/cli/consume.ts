@@ -81,7 +81,7 @@ async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
   try {
     for await (const chunk of reader) {
       const wanted = chunk.records.slice(0, max - written)
-      const lines = wanted.map((record) => formatRecord(chunk, record, format))
+      const lines = Array.from(wanted, (record) => formatRecord(chunk, record, format))
       written += lines.length
       await write(Buffer.concat(lines))
       if (written >= max) break

@@ -1,10 +1,10 @@
-/** Where the key and the value of a record lie; −1 for the start of one that it does not have. */
-export interface PartsPlace {
+/** Where the value of a record lies. */
+export interface ValuePlace {
   memory: Memory
-  keyStart: number
-  keyEnd: number
+  /** −1: it has none. */
   valueStart: number
   valueEnd: number
+  hasKey: boolean
 }
 
 /** All of the memory that pieces of bytes share: whoever looks at many of them makes no object for each. */
@@ -27,7 +27,6 @@ export class Memory {
 }
 
 /** A place of nothing. */
-export function partsPlace(): PartsPlace {
-  const memory = new Memory(new ArrayBuffer(0))
-  return { memory, keyStart: -1, keyEnd: -1, valueStart: -1, valueEnd: -1 }
+export function valuePlace(): ValuePlace {
+  return { memory: new Memory(new ArrayBuffer(0)), valueStart: -1, valueEnd: -1, hasKey: false }
 }

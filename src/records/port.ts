@@ -1,6 +1,6 @@
 import type { ByteRoom } from '../kernel/byte-room.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { PartsPlace } from '../kernel/memory.ts'
+import type { ValuePlace } from '../kernel/memory.ts'
 
 // Where records live. One port, several drivers (memory/, kafka/); one contract suite holds them to it.
 // Offsets are plain numbers: exact up to 2^53, which a partition does not reach.
@@ -26,10 +26,26 @@ export interface LogRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly headers: readonly Header[]
-  /** Says where key and value lie, so that nobody has to make a buffer of them. @default it does not say */
-  locate?(into: PartsPlace): void
   /** Appends key, value and headers as they stand in a batch, so that nobody has to take them apart. @default it does not */
   copyParts?(into: ByteRoom): void
+}
+
+/** Records in log order. An object is made of one when it is asked for, each time anew. */
+export interface LogRecords extends Iterable<LogRecord> {
+  readonly length: number
+  at(index: number): LogRecord
+  offsetAt(index: number): number
+  timestampMsAt(index: number): number
+  /** Bytes of its value; 0 if it has none. */
+  valueBytes(index: number): number
+  /** Bytes of key, value and headers in a batch. */
+  partsBytes(index: number): number
+  /** Says where its value lies, so that nobody has to make a buffer of it. */
+  locate(index: number, into: ValuePlace): void
+  /** Appends its key behind its length, as in a batch. */
+  appendKey(index: number, into: ByteRoom): void
+  /** Those from ≤ i < to. @param to @default their length */
+  slice(from: number, to?: number): LogRecords
 }
 
 /** A batch that unpacks to more than is allowed, as it lies in the log: nobody has looked into it. */
@@ -56,7 +72,7 @@ export const MOST_CHUNK_RECORDS = 2_048
 export interface Chunk extends TopicPartition {
   /** The assignment this was read under; a chunk of an older one is worthless. */
   readonly epoch: number
-  readonly records: readonly LogRecord[]
+  readonly records: LogRecords
   /** Instead of records. */
   readonly packed?: PackedBatch
   /** The offset to read next, past the last record and past any gap behind it. */

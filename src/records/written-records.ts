@@ -293,7 +293,8 @@ function appendParts({ key, value, headers }: OutgoingRecord, room: ByteRoom): v
   }
 }
 
-function appendPart(part: Buffer | null, room: ByteRoom): void {
+/** Appends a key or a value behind its length. */
+export function appendPart(part: Buffer | null, room: ByteRoom): void {
   appendNumber(part?.length ?? -1, room)
   if (part !== null) room.append(part)
 }

@@ -1,5 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
+import { firstFrom, NO_RECORDS } from '../records/log-records.ts'
 import type { Assignment, Chunk, Guarantee, TopicPartition } from '../records/port.ts'
 import { Breaker } from './breaker.ts'
 import { behind, bytesInMemory, upTo, valueBytes } from './chunk-parts.ts'
@@ -149,7 +150,7 @@ export class AssignedPartition {
 
   /** Time has passed without a record, up to a watermark for each task; windows close. Resolves when they have. */
   async pass(untilMs: (task: Task) => number): Promise<void> {
-    const entry = this.#open({ records: [], nextOffset: this.#nextOffset, bytes: 0 })
+    const entry = this.#open({ records: NO_RECORDS, nextOffset: this.#nextOffset, bytes: 0 })
     await Promise.all(this.tasks.map((task) => task.pass(untilMs(task), entry)))
   }
 
@@ -196,8 +197,7 @@ export class AssignedPartition {
   #live(chunk: Chunk): void {
     const { records, packed, nextOffset, endOffset } = chunk
     this.#idle?.came()
-    const last = records.at(-1)
-    if (last !== undefined) this.#lastRecord = markOf(last)
+    if (records.length > 0) this.#lastRecord = markOf(records.at(records.length - 1))
     this.#nextOffset = nextOffset
     const entry = this.#open({ records, nextOffset, bytes: bytesInMemory(chunk) })
     const [count, bytes] = [packed?.count ?? records.length, valueBytes(chunk)]
@@ -236,8 +236,10 @@ export class AssignedPartition {
     const passes = mark !== null && this.#position <= mark.offset && mark.offset < chunk.nextOffset
     this.#position = chunk.nextOffset
     if (!passes) return
-    const record = chunk.records.find((r) => r.offset === mark.offset)
-    if (record !== undefined && markOf(record).checksum === mark.checksum) return
+    const { records } = chunk
+    const at = firstFrom(records, mark.offset)
+    const found = at < records.length ? markOf(records.at(at)) : null
+    if (found?.offset === mark.offset && found.checksum === mark.checksum) return
     const { topic, partition } = this.partition
     throw new TidemarkError(
       'TOPIC_CHANGED',

@@ -5,9 +5,8 @@ import { compileEncoder, type OutputEncoder } from '../formats/json/output-encod
 import type { ScoredRows } from '../formats/json/scored-rows.ts'
 import { ByteRoom, Constant } from '../kernel/byte-room.ts'
 import { aroundOffset } from '../kernel/ids.ts'
-import { partsPlace } from '../kernel/memory.ts'
 import type { ColumnForm } from '../plan/columns.ts'
-import type { Header, LogRecord, TopicPartition } from '../records/port.ts'
+import type { Header, LogRecords, TopicPartition } from '../records/port.ts'
 import { varintBytes, writeVarint } from '../records/varint.ts'
 import type { WrittenRecords } from '../records/written-records.ts'
 import type { ScoreStep, SinkStep } from '../topology/definition.ts'
@@ -59,71 +58,49 @@ interface Frame {
   readonly afterOffset: Constant
 }
 
-/** An event whose outputs are written. */
-interface DirectEvent {
-  readonly record: LogRecord
-  /** Was it behind the watermark? */
-  readonly isLate: boolean
-  /** Its row. */
-  readonly i: number
+/** Scored events, and where their outputs go. */
+interface DirectOptions {
+  readonly source: TopicPartition
+  /** Those that all outputs of the chunk share. */
+  readonly headers: readonly Header[]
+  /** By the event's index in the chunk. */
+  readonly records: LogRecords
   readonly rows: ScoredRows
+  readonly into: WrittenRecords
 }
 
 /** Writes the outputs of one chunk. */
 export class DirectWriter {
+  readonly #o: DirectOptions
   #room = new ByteRoom(0)
-  readonly #source: TopicPartition
-  /** Those that all outputs of the chunk share. */
   readonly #headers: Constant
   readonly #late: Constant
   readonly #count: number
-  readonly #parts = partsPlace()
   readonly #frames = new Map<SinkStep, Frame>()
 
-  constructor(source: TopicPartition, headers: readonly Header[]) {
-    this.#source = source
+  constructor(options: DirectOptions) {
+    const { headers } = options
+    this.#o = options
     this.#count = headers.length + 1
     this.#headers = new Constant(Buffer.concat(headers.map(headerBytes)))
     this.#late = new Constant(headerBytes(LATE_HEADER))
   }
 
-  /** Adds the output of an event. */
-  write(
-    { step, encoder }: DirectSink,
-    { record, isLate, i, rows }: DirectEvent,
-    into: WrittenRecords,
-  ): void {
+  /** Adds the output of row `i`. @param isLate was its event behind the watermark? */
+  write({ step, encoder }: DirectSink, i: number, isLate: boolean): void {
+    const { records, rows, into } = this.#o
+    const index = rows.indices[i] as number
     const room = into.room()
     this.#room = room
     const start = room.used
-    this.#key(record)
+    records.appendKey(index, room)
     const lengthAt = room.used
     room.reserve(LENGTH_BYTES)
     room.used += LENGTH_BYTES
     encoder.append(i, rows, room)
     this.#putLength(lengthAt)
-    this.#putHeaders(this.#frameOf(step), record.offset, isLate)
-    into.add(step.topic, record.timestampMs, start)
-  }
-
-  #key(record: LogRecord): void {
-    const parts = this.#parts
-    if (record.locate === undefined) return this.#lonelyKey(record.key)
-    record.locate(parts)
-    const { memory, keyStart, keyEnd } = parts
-    this.#length(keyStart < 0 ? -1 : keyEnd - keyStart)
-    if (keyStart >= 0) this.#room.copy(memory, keyStart, keyEnd)
-  }
-
-  #lonelyKey(key: Buffer | null): void {
-    this.#length(key?.length ?? -1)
-    if (key !== null) this.#room.append(key)
-  }
-
-  #length(length: number): void {
-    const room = this.#room
-    room.reserve(varintBytes(length))
-    room.used = writeVarint(room.bytes, room.used, length)
+    this.#putHeaders(this.#frameOf(step), records.offsetAt(index), isLate)
+    into.add(step.topic, records.timestampMsAt(index), start)
   }
 
   /** Of the value that was written last, for whose length there is room at a place. */
@@ -159,7 +136,7 @@ export class DirectWriter {
   #frameOf(step: SinkStep): Frame {
     const known = this.#frames.get(step)
     if (known !== undefined) return known
-    const [before, after] = aroundOffset({ ...this.#source, sink: step.name })
+    const [before, after] = aroundOffset({ ...this.#o.source, sink: step.name })
     const name = partBytes(Buffer.from(ID_HEADER))
     const frame = {
       head: new Constant(Buffer.concat([numberBytes(this.#count), name])),

@@ -1,4 +1,5 @@
-import type { LogRecord } from '../records/port.ts'
+import { firstFrom } from '../records/log-records.ts'
+import type { LogRecords } from '../records/port.ts'
 import { madeBefore, madeFrom } from './made.ts'
 import { cutPiece, type Piece, type Weighed, weigh, weightsByCause } from './piece.ts'
 import { markOf, type RecordMark, type TopologyNote } from './restart-note.ts'
@@ -27,7 +28,7 @@ export interface Part {
 export interface NewEntry {
   readonly nextOffset: number
   /** Of the chunk. */
-  readonly records: readonly LogRecord[]
+  readonly records: LogRecords
   readonly bytes: number
   /** The last record before its end; `null` when there has been none. */
   readonly lastRecord: RecordMark | null
@@ -130,8 +131,9 @@ export class Entry {
    * record of the chunk.
    */
   at(offset: number): RestartPoint {
-    const last = this.#chunk.records.findLast((record) => record.offset < offset)
-    const lastRecord = last === undefined ? null : markOf(last)
+    const { records } = this.#chunk
+    const before = firstFrom(records, offset)
+    const lastRecord = before === 0 ? null : markOf(records.at(before - 1))
     return { nextOffset: offset, lastRecord, notes: this.#begin }
   }
 

@@ -82,9 +82,8 @@ export class Inlet {
     }
     const records = item.records.slice(0, SLOW.records)
     const rest = item.records.slice(SLOW.records)
-    const [next] = rest
-    if (next !== undefined) this.#waiting[0] = { ...item, records: rest }
-    this.#passChunk({ ...item, records, nextOffset: next?.offset ?? item.nextOffset })
+    this.#waiting[0] = { ...item, records: rest }
+    this.#passChunk({ ...item, records, nextOffset: rest.offsetAt(0) })
   }
 
   #passChunk(chunk: Chunk): void {

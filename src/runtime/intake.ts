@@ -9,7 +9,8 @@ import type { Slices } from '../kernel/slices.ts'
 import type { ColumnType } from '../plan/columns.ts'
 import type { Read } from '../plan/events.ts'
 import { FieldRead, NO_CELL, type ScannedEvents } from '../plan/scanned-events.ts'
-import type { LogRecord, PackedBatch } from '../records/port.ts'
+import { NO_RECORDS, PickedRecords } from '../records/log-records.ts'
+import type { LogRecord, LogRecords, PackedBatch } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 
 /** The step that a record which is no event has failed at. */
@@ -31,7 +32,7 @@ export interface RecordFault {
 /** The events of a chunk, the record each came from, and the records that are no events. */
 export interface Intake {
   readonly batch: EventBatch
-  readonly records: readonly LogRecord[]
+  readonly records: LogRecords
   readonly faults: readonly RecordFault[]
 }
 
@@ -65,32 +66,34 @@ export class EventIntake {
   }
 
   /** Yields where others are to have their turn. */
-  *take(records: readonly LogRecord[], slices: Slices): Generator<void, Intake> {
-    const decoded: LogRecord[] = []
-    const events = this.#format.events(records.length, (index) => decoded[index] as LogRecord)
+  *take(records: LogRecords, slices: Slices): Generator<void, Intake> {
+    // Of each event its record.
+    const decoded: number[] = []
+    const recordOf = (index: number) => records.at(decoded[index] as number)
+    const events = this.#format.events(records.length, recordOf)
     const keys = new Int32Array(records.length)
     const timesMs = new Float64Array(records.length)
     const recordTimesMs = new Float64Array(records.length)
     const faults: RecordFault[] = []
     for (let i = 0; i < records.length; i++) {
-      const record = records[i] as LogRecord
       if (i % UNASKED === UNASKED - 1 && slices.isOver) yield
       const index = decoded.length
-      decoded.push(record)
+      decoded.push(i)
       try {
-        this.#format.decode(record, events)
+        this.#format.decode(records, i, events)
         keys[index] = this.#keyOf(events, index)
         timesMs[index] = this.#timeOf(events, index)
-        recordTimesMs[index] = record.timestampMs
+        recordTimesMs[index] = records.timestampMsAt(i)
       } catch (thrown) {
         decoded.pop()
         events.cut(index)
         if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
-        faults.push({ record, window: null, step: DECODE, error: thrown })
+        faults.push({ record: records.at(i), window: null, step: DECODE, error: thrown })
       }
     }
     const batch = { count: decoded.length, keys, timesMs, recordTimesMs, events }
-    return { batch, records: decoded, faults }
+    const isAll = decoded.length === records.length
+    return { batch, records: isAll ? records : new PickedRecords(records, decoded), faults }
   }
 
   #keyOf(events: ScannedEvents, index: number): number {
@@ -151,6 +154,6 @@ const NOTHING: Intake = {
     recordTimesMs: NO_TIMES,
     events: [],
   },
-  records: [],
+  records: NO_RECORDS,
   faults: [],
 }

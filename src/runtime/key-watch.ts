@@ -1,6 +1,6 @@
 import type { Dictionary } from '../engine/dictionary.ts'
 import { partitionOfKey } from '../kernel/partitioners.ts'
-import type { LogRecord, TopicPartition } from '../records/port.ts'
+import type { LogRecords, TopicPartition } from '../records/port.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
 import type { Observer } from './events.ts'
 
@@ -15,7 +15,7 @@ export interface Placed {
   /** Of the topic. */
   readonly partitions: number
   readonly keys: Keys
-  readonly records: readonly LogRecord[]
+  readonly records: LogRecords
 }
 
 /** The keys of events, an event each. */
@@ -57,7 +57,7 @@ export class KeyWatch {
     for (let i = 0; i < records.length; i++) {
       const elsewhere = this.#seenElsewhere(chunk, i) ?? this.#saidElsewhere(chunk, i)
       if (elsewhere === null) continue
-      const { offset } = records[i] as LogRecord
+      const offset = records.offsetAt(i)
       events++
       first ??= { offset, elsewhere: { topic: partition.topic, ...elsewhere } }
     }
@@ -72,7 +72,7 @@ export class KeyWatch {
     const key = keys.names.cellOf(number) as string
     const seen = this.#seen.get(key)
     if (seen !== undefined) return seen.partition === partition ? null : seen
-    this.#seen.set(key, { hash, partition, offset: (records[i] as LogRecord).offset })
+    this.#seen.set(key, { hash, partition, offset: records.offsetAt(i) })
     while (this.#seen.size > SAMPLE) this.#halve()
     return null
   }
@@ -81,7 +81,7 @@ export class KeyWatch {
     const { partitioner } = this.#source
     if (partitioner === null || partitioner === 'unknown') return null
     const key = Buffer.from(keys.names.cellOf(keys.numbers[i] as number) as string)
-    if ((records[i] as LogRecord).key?.equals(key)) return null
+    if (records.at(i).key?.equals(key)) return null
     const said = partitionOfKey(key, partitions, partitioner)
     return said === partition.partition ? null : { partition: said, offset: null }
   }

@@ -1,4 +1,5 @@
 import type { EngineResult } from '../engine/events.ts'
+import { firstFrom } from '../records/log-records.ts'
 import type { Chunk } from '../records/port.ts'
 import type { Outcomes } from './events.ts'
 import type { Intake, RecordFault } from './intake.ts'
@@ -63,6 +64,6 @@ export function countOutcomes(
 
 /** The index of the event that was set aside; `null`: a record that is no event was, or the result of a window. */
 function eventIn({ records }: Intake, { record, window }: RecordFault): number | null {
-  const index = window === null ? records.indexOf(record) : -1
-  return index < 0 ? null : index
+  const index = window === null ? firstFrom(records, record.offset) : records.length
+  return index < records.length && records.offsetAt(index) === record.offset ? index : null
 }

@@ -3,13 +3,12 @@ import type { Operator } from '../engine/operators/rule.ts'
 import { Run } from '../engine/run.ts'
 import { eventKey } from '../formats/identity.ts'
 import { encodeOutput } from '../formats/json/output.ts'
-import type { ScoredRows } from '../formats/json/scored-rows.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { outputId, windowId } from '../kernel/ids.ts'
 import type { Events } from '../plan/events.ts'
 import { ScannedEvents } from '../plan/scanned-events.ts'
-import type { Header, LogRecord, NewRecord, TopicPartition } from '../records/port.ts'
+import type { Header, LogRecord, LogRecords, NewRecord, TopicPartition } from '../records/port.ts'
 import { WrittenRecords } from '../records/written-records.ts'
 import type { Scores } from '../scoring/scorer.ts'
 import type { SinkStep } from '../topology/definition.ts'
@@ -50,8 +49,7 @@ export function followEvents(arrivals: Arrivals, from: Following): Produced {
 
 /** Follows scored events through what comes after their model. One on which it fails, or whose score is not finite, is set aside alone. */
 export function followScores(scored: ScoredEvents, from: Following): Produced {
-  const direct = directOf(scored, from.place)
-  return new Tail(scored.arrivals, from).follow(scored, direct)
+  return new Tail(scored.arrivals, from).follow(scored)
 }
 
 interface ScoredEvents {
@@ -67,45 +65,42 @@ interface ScoredEvents {
 /** Scored events whose outputs can be written straight from columns. */
 class Direct {
   readonly sinks: readonly DirectSink[]
-  readonly #rows: ScoredRows
+  readonly #arrivals: Arrivals
+  readonly #events: ScannedEvents
   readonly #writer: DirectWriter
 
-  constructor(
-    scored: ScoredEvents,
-    { sinks, events, place }: { sinks: Direct['sinks']; events: ScannedEvents; place: OutputPlace },
-  ) {
-    const { indices, rows: features } = scored.arrivals
+  constructor({ arrivals, scores }: ScoredEvents, { sinks, events, from, into }: DirectParts) {
+    const { indices, rows: features } = arrivals
+    const { records, place } = from
+    const rows = { events, indices, scores: scores.columns, features }
+    const { source, headers } = place
     this.sinks = sinks
-    this.#rows = { events, indices, scores: scored.scores.columns, features }
-    this.#writer = new DirectWriter(place.source, place.headers)
+    this.#arrivals = arrivals
+    this.#events = events
+    this.#writer = new DirectWriter({ source, headers, records, rows, into })
   }
 
   /** Is the event in columns? */
   takes(i: number): boolean {
-    const { events, indices } = this.#rows
-    return events.memoryOf(indices[i] as number) !== null
+    return this.#events.memoryOf(this.#arrivals.indices[i] as number) !== null
   }
 
   /** Adds the output of a sink. */
-  write(
-    sink: DirectSink,
-    of: { readonly i: number; readonly origin: Origin },
-    into: WrittenRecords,
-  ): void {
-    this.#writer.write(sink, { ...of.origin, i: of.i, rows: this.#rows }, into)
+  write(sink: DirectSink, i: number): void {
+    this.#writer.write(sink, i, this.#arrivals.late.has(this.#arrivals.indices[i] as number))
   }
 }
 
-function directOf(scored: ScoredEvents, place: OutputPlace): Direct | null {
-  const { sinks, arrivals } = scored
-  const { events } = arrivals
-  if (sinks === null || !(events instanceof ScannedEvents)) return null
-  return new Direct(scored, { sinks, events, place })
+interface DirectParts {
+  readonly sinks: readonly DirectSink[]
+  readonly events: ScannedEvents
+  readonly from: Following
+  readonly into: WrittenRecords
 }
 
 export interface Following {
   /** By the event's index in the chunk. */
-  readonly records: readonly LogRecord[]
+  readonly records: LogRecords
   readonly place: OutputPlace
 }
 
@@ -141,8 +136,9 @@ class Tail implements Produced {
     this.outputs = { records: new WrittenRecords(arrivals.indices.length), causes: [] }
   }
 
-  /** @param direct `null`: all are followed */
-  follow({ scores, reader, behind }: ScoredEvents, direct: Direct | null): this {
+  follow(scored: ScoredEvents): this {
+    const { scores, reader, behind } = scored
+    const direct = this.#directOf(scored)
     const arrivals = this.#arrivals
     const count = arrivals.indices.length
     const indices: number[] = []
@@ -163,38 +159,49 @@ class Tail implements Produced {
       return { step: step as SinkStep, indices, events, next: 0 }
     })
     for (let i = 0; i < this.#arrivals.indices.length; i++) {
-      const origin = originOf(this.#arrivals, i, this.#from)
-      const fault = this.#run.faultOf(i) ?? this.#writeOne(i, origin, { sinks, direct })
-      if (fault !== null) this.faults.push(faultOf(origin, fault.step, fault.error))
-      else if (origin.window === null) this.reached.push(this.#arrivals.indices[i] as number)
+      const fault = this.#run.faultOf(i) ?? this.#writeOne(i, sinks, direct)
+      if (fault !== null) this.faults.push(faultOf(this.#originOf(i), fault.step, fault.error))
+      else if (this.#arrivals.windows === null) {
+        this.reached.push(this.#arrivals.indices[i] as number)
+      }
     }
     return this
+  }
+
+  /** `null`: all are followed. */
+  #directOf(scored: ScoredEvents): Direct | null {
+    const { sinks, arrivals } = scored
+    const { events } = arrivals
+    if (sinks === null || !(events instanceof ScannedEvents)) return null
+    return new Direct(scored, { sinks, events, from: this.#from, into: this.outputs.records })
   }
 
   /** All outputs of an event, or what is wrong with one of them. */
   #writeOne(
     i: number,
-    origin: Origin,
-    { sinks, direct }: { readonly sinks: readonly AtSink[]; readonly direct: Direct | null },
+    sinks: readonly AtSink[],
+    direct: Direct | null,
   ): Pick<Fault, 'step' | 'error'> | null {
     const { records, causes } = this.outputs
     const before = records.length
     let step = ''
     try {
       if (direct?.takes(i) === true) {
+        const offset = this.#from.records.offsetAt(this.#arrivals.indices[i] as number)
         for (const sink of direct.sinks) {
           step = sink.step.name
-          direct.write(sink, { i, origin }, records)
-          this.#check(origin)
+          direct.write(sink, i)
+          this.#check(offset)
         }
       }
       for (const sink of sinks) {
         if (sink.indices[sink.next] !== i) continue
         sink.next++
         step = sink.step.name
+        const origin = this.#originOf(i)
         const output = this.#encode(sink.step, sink.events.at(i), origin)
         records.write(output, output.topic)
-        this.#check(origin)
+        this.#check(origin.record.offset)
       }
       return null
     } catch (error) {
@@ -208,10 +215,19 @@ class Tail implements Produced {
   }
 
   /** Of the output that was added last. @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
-  #check({ record }: Origin): void {
+  #check(offset: number): void {
     const { records, causes } = this.outputs
-    causes.push(record.offset)
+    causes.push(offset)
     checkTaken(records, records.length - 1, this.#from.place)
+  }
+
+  #originOf(i: number): Origin {
+    const { indices, windows, late } = this.#arrivals
+    const index = indices[i] as number
+    const isLate = late.has(index)
+    if (windows === null) return { record: this.#from.records.at(index), window: null, isLate }
+    const window = windows[index] as WindowResult
+    return { record: causeOf(window, this.#from), window, isLate }
   }
 
   #encode(step: SinkStep, event: unknown, { record, window, isLate }: Origin): NewRecord {
@@ -259,17 +275,9 @@ function checkTaken(
   throw new TidemarkError('OUTPUT_TIMESTAMP', what)
 }
 
-function originOf({ indices, windows, late }: Arrivals, i: number, from: Following): Origin {
-  const index = indices[i] as number
-  const isLate = late.has(index)
-  if (windows === null) return { record: from.records[index] as LogRecord, window: null, isLate }
-  const window = windows[index] as WindowResult
-  return { record: causeOf(window, from), window, isLate }
-}
-
 /** The record that brought a window's result about. */
 function causeOf({ cause }: WindowResult, { records, place }: Following): LogRecord {
-  if (cause !== null) return records[cause] as LogRecord
+  if (cause !== null) return records.at(cause)
   const { nextOffset: offset, present } = place
   const timestampMs = present.earliestMs
   return { offset, timestampMs, key: null, value: null, headers: [] }
@@ -290,5 +298,5 @@ function faultOf(
 /** What the engine could not let go on, as the fault of a record or a window. */
 export function engineFault({ of, step, error }: Fault, from: Following): RecordFault {
   if (typeof of !== 'number') return faultOf({ record: causeOf(of, from), window: of }, step, error)
-  return faultOf({ record: from.records[of] as LogRecord, window: null }, step, error)
+  return faultOf({ record: from.records.at(of), window: null }, step, error)
 }

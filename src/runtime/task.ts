@@ -3,6 +3,7 @@ import { Engine, type Pieces } from '../engine/engine.ts'
 import type { Arrivals, EngineResult } from '../engine/events.ts'
 import { horizonOf, keepsState } from '../engine/horizon.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
+import { firstFrom, NO_RECORDS } from '../records/log-records.ts'
 import type { Chunk, TopicPartition } from '../records/port.ts'
 import type { Entry } from './entry.ts'
 import { type ChunkEnd, type Finishable, Finishing, type ScoredArrivals } from './finishing.ts'
@@ -111,7 +112,7 @@ export class Task {
 
   /** Reads a chunk again for the windows only. Resolves when they have taken it, with the number of records that they needed. */
   replay(chunk: Work['chunk']): Promise<number> {
-    const records = chunk.records.filter((r) => r.offset >= this.#plan.from.offset)
+    const records = chunk.records.slice(firstFrom(chunk.records, this.#plan.from.offset))
     return new Promise((resolve) => {
       const done = () => resolve(records.length)
       this.#enqueue({ chunk: { ...chunk, records }, entry: null, done })
@@ -122,7 +123,7 @@ export class Task {
   replayed(nextOffset: number): Promise<void> {
     const { idleMs } = this.#plan
     return new Promise((done) => {
-      this.#enqueue({ chunk: { records: [], nextOffset }, entry: null, idleMs, done })
+      this.#enqueue({ chunk: { records: NO_RECORDS, nextOffset }, entry: null, idleMs, done })
     })
   }
 
@@ -130,7 +131,7 @@ export class Task {
   pass(idleMs: number, entry: Entry): Promise<void> {
     const { nextOffset } = entry
     return new Promise((done) => {
-      this.#enqueue({ chunk: { records: [], nextOffset }, entry, idleMs, done })
+      this.#enqueue({ chunk: { records: NO_RECORDS, nextOffset }, entry, idleMs, done })
     })
   }
 
@@ -166,9 +167,8 @@ export class Task {
   /** Up to the windows at once, then to the scores. @returns what it has to wait for before the next chunk */
   #begin(work: Work): Promise<void> | null {
     const { records, packed } = work.chunk
-    const first = records[0]
     work.entry?.begin(this.topology.definition.name, this.#note())
-    if (first !== undefined) this.#points.pass(first.offset, this.#engine.watermarkParts)
+    if (records.length > 0) this.#points.pass(records.offsetAt(0), this.#engine.watermarkParts)
     if (packed !== undefined) return this.#enter(work, packedIntake(packed))
     const { slices } = this.#around
     slices.use(records.length)

@@ -6,6 +6,7 @@ import type { Operator } from '../../src/engine/operators/rule.ts'
 import { openBehindModel } from '../../src/engine/plan.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { type DirectSink, directSinks } from '../../src/runtime/direct-outputs.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
@@ -87,7 +88,7 @@ class Path {
   async take(chunk: readonly LogRecord[]): Promise<number> {
     const { by, scorers } = this.#topology
     this.#watch.start()
-    const { batch, records } = atOnce(this.#intake.take(chunk, UNCUT))
+    const { batch, records } = atOnce(this.#intake.take(new ListedRecords(chunk), UNCUT))
     this.#watch.lap('decode')
     const [arrivals] = whole(this.engine.process(batch)).arrivals as [Arrivals]
     this.#watch.lap('engine')

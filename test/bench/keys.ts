@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import { partitionOf } from '../../src/records/partitioner.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
@@ -48,7 +49,7 @@ class WindowTask {
   }
 
   flush(): void {
-    const { batch } = atOnce(this.#intake.take(this.#chunk, UNCUT))
+    const { batch } = atOnce(this.#intake.take(new ListedRecords(this.#chunk), UNCUT))
     const { faults } = whole(this.engine.process(batch))
     for (const { error } of faults) {
       if (error.code !== 'STATE_LIMIT') throw error

@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 import type { Arrivals } from '../../src/engine/events.ts'
-import type { RawRecord } from '../../src/formats/json/event-decoder.ts'
 import { knownEvent } from '../../src/formats/json/known-event.ts'
 import { knownScored } from '../../src/formats/json/known-values.ts'
 import { encodeOutput } from '../../src/formats/json/output.ts'
 import { compileEncoder, type OutputEncoder } from '../../src/formats/json/output-encoder.ts'
 import type { ScoredRows } from '../../src/formats/json/scored-rows.ts'
 import { ByteRoom } from '../../src/kernel/byte-room.ts'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { shortestFloat32 } from '../../src/scoring/shortest-float32.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
@@ -40,9 +40,11 @@ function input(count: number): Input {
     const value = line.slice(line.indexOf('\t') + 1)
     if (values.length < count && isPayment(value)) values.push(Buffer.from(value))
   }
-  const records = values.map((value) => ({ key: value, value }))
-  const events = format.events(count, (index) => records[index] as RawRecord)
-  for (const record of records) format.decode(record, events)
+  const records = new ListedRecords(
+    values.map((value, offset) => ({ offset, timestampMs: 0, key: value, value, headers: [] })),
+  )
+  const events = format.events(count, (index) => records.at(index))
+  for (let i = 0; i < records.length; i++) format.decode(records, i, events)
   const features = new Float32Array(count * cardGbdt.features.length)
   const random = mulberry32(1)
   const bell = () => random() + random() + random() - 1.5

@@ -16,7 +16,7 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
     name: 'fetch, decode records',
     files:
-      /^records\/kafka\/(wire\/fetch|fetcher|chunk|delivery|positions|unreadables|codec\/(decode|fetched-records|record-\w+|batch-header|aborted-\w+|compression|lz4|snappy|zlib|zstd)$)/,
+      /^records\/kafka\/(wire\/fetch|fetcher|chunk|delivery|positions|unreadables|codec\/(decode|fetched-records|record-\w+|batch-header|aborted-\w+|compression|lz4|snappy|zlib|zstd)$)|^records\/log-records$/,
   },
   {
     name: 'decode JSON, schema',
@@ -31,9 +31,12 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
     name: 'outputs',
     files:
-      /^(formats\/json\/|runtime\/(direct-outputs|outputs|score-reader|made|provenance|finishing|dead-letter|outcomes|topic-limits)$)/,
+      /^(formats\/json\/|runtime\/(direct-outputs|outputs|score-reader|made|piece|provenance|finishing|dead-letter|outcomes|topic-limits)$)/,
   },
-  { name: 'encode records', files: /^records\/kafka\/codec\/(encode|header-names)$/ },
+  {
+    name: 'encode records',
+    files: /^records\/(kafka\/codec\/encode|written-records|header-names)$/,
+  },
   {
     name: 'commit',
     files:

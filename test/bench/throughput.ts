@@ -176,7 +176,7 @@ async function keepOutputs({ records, topics }: Stage, file: string): Promise<vo
   const reader = await records.read({ topic: topics.predictions, from: 'earliest', until: 'end' })
   await pipeline(async function* lines() {
     for await (const chunk of reader) {
-      yield chunk.records.map(({ value }) => `${String(value)}\n`).join('')
+      yield Array.from(chunk.records, ({ value }) => `${String(value)}\n`).join('')
     }
   }, createWriteStream(file))
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { formatRecord, parseStart } from '../../src/cli/consume.ts'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 
 const record: LogRecord = {
@@ -9,7 +10,8 @@ const record: LogRecord = {
   value: Buffer.from([0xff, 0x00]),
   headers: [{ name: 'h', value: Buffer.from('x') }],
 }
-const chunk = { topic: 't', partition: 3, epoch: 1, records: [record], nextOffset: 8, endOffset: 8 }
+const records = new ListedRecords([record])
+const chunk = { topic: 't', partition: 3, epoch: 1, records, nextOffset: 8, endOffset: 8 }
 const line = (format: string, of: LogRecord = record) => formatRecord(chunk, of, format)
 
 test('value writes the bytes as they are', () => {

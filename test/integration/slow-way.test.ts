@@ -105,7 +105,7 @@ async function getThrough({ kafka, guarantee, brokers, clientId, ...way }: Way) 
   await worker.stop()
   const ids: string[] = []
   for await (const chunk of await records.read({ topic: sink, from: 'earliest', until: 'end' })) {
-    ids.push(...chunk.records.map((r) => headerOf(r, 'tidemark-id') ?? ''))
+    ids.push(...Array.from(chunk.records, (r) => headerOf(r, 'tidemark-id') ?? ''))
   }
   expect(new Set(ids).size).toBe(EVENTS)
   expect(ids).toHaveLength(EVENTS)

@@ -1,4 +1,5 @@
 import { committingThrough } from '../../src/records/committing-through.ts'
+import { firstFrom } from '../../src/records/log-records.ts'
 import type { Chunk, Records } from '../../src/records/port.ts'
 import { until } from '../services/cluster.ts'
 import { type Groups, prepareOnce, startOf, type Through } from './many-groups.ts'
@@ -72,15 +73,13 @@ function inPieces(records: Records, offset: number, isReached: Promise<void>): R
         await isReached
         for (let at = 0; at < after.length; at += PIECE) {
           const piece = after.slice(at, at + PIECE)
-          const nextOffset = (piece.at(-1)?.offset ?? 0) + 1
+          const nextOffset = piece.offsetAt(piece.length - 1) + 1
           handlers.chunk({ ...whole, records: piece, nextOffset })
         }
       }
       const chunk = (whole: Chunk) => {
-        const [before, after] = [
-          whole.records.filter((r) => r.offset < offset),
-          whole.records.filter((r) => r.offset >= offset),
-        ]
+        const at = firstFrom(whole.records, offset)
+        const [before, after] = [whole.records.slice(0, at), whole.records.slice(at)]
         if (before.length > 0)
           handlers.chunk({
             ...whole,

@@ -6,6 +6,8 @@ import { EventDecoder } from '../../src/formats/json/event-decoder.ts'
 import type { JsonFormat } from '../../src/formats/json/json-format.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { ScannedEvents } from '../../src/plan/scanned-events.ts'
+import { ListedRecords } from '../../src/records/log-records.ts'
+import type { LogRecord } from '../../src/records/port.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { mulberry32 } from '../bench/payments.ts'
 import { KINDS, type Kind, mutated, produced, type Random } from '../formats/json/records.ts'
@@ -76,6 +78,10 @@ function record(value: Buffer) {
   return { key: KEY, value: around.subarray(7, 7 + value.length) }
 }
 
+function inLog({ key, value }: Record): LogRecord {
+  return { offset: 0, timestampMs: 0, key, value, headers: [] }
+}
+
 /** A chunk's events by both ways. */
 class Chunk {
   readonly events: ScannedEvents
@@ -104,7 +110,9 @@ class Chunk {
   add(value: Buffer): boolean {
     const added = record(value)
     const wanted = answer(() => this.#decoder.decode(added))
-    const given = answer(() => this.#format.decode(added, this.events))
+    const given = answer(() =>
+      this.#format.decode(new ListedRecords([inLog(added)]), 0, this.events),
+    )
     if ('gives' in wanted && 'gives' in given) {
       this.wanted.push(wanted.gives)
       this.#records.push(added)

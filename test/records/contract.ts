@@ -42,7 +42,7 @@ function readingTests(test: DefineTest): void {
     expect(heard.values()).toEqual(numbered(topic, 0, 2_500).map((r) => String(r.value)))
     let expected = 0
     for (const chunk of heard.chunks) {
-      expect(chunk.records[0]?.offset).toBe(expected)
+      expect(chunk.records.offsetAt(0)).toBe(expected)
       expect(chunk.epoch).toBe(heard.assignment().epoch)
       expect(chunk.endOffset).toBe(2_500)
       expected = chunk.nextOffset
@@ -67,7 +67,7 @@ function readingTests(test: DefineTest): void {
     ])
     const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
     await heard.until(() => heard.values().length === 2)
-    const records = heard.chunks.flatMap((chunk) => chunk.records)
+    const records = heard.chunks.flatMap((chunk) => [...chunk.records])
     expect(records.map(partsOf)).toEqual([
       { offset: 0, timestampMs: AT, key: null, value: Buffer.from('1'), headers },
       { offset: 1, timestampMs: AT + 7, key: Buffer.from('k'), value: null, headers: [] },
@@ -101,7 +101,7 @@ function readingTests(test: DefineTest): void {
     await heard.until(() => heard.values(0).length === 30)
     const offsets = heard.chunks
       .filter((c) => c.partition === 0)
-      .flatMap((c) => c.records.map((r) => r.offset))
+      .flatMap((c) => Array.from(c.records, (r) => r.offset))
     expect(offsets).toEqual(Array.from({ length: 30 }, (_, i) => i))
     await member.leave()
   })
@@ -299,7 +299,7 @@ function committingTests(test: DefineTest, guarantee: Guarantee): void {
     )
     await driver.produce([record(topic, { partition: null, key: null })])
     const { member, heard } = await join({ driver, group: driver.freshGroup(), topic, guarantee })
-    await heard.until(() => heard.chunks.flatMap((c) => c.records).length === keys.length + 1)
+    await heard.until(() => heard.chunks.flatMap((c) => [...c.records]).length === keys.length + 1)
     for (const chunk of heard.chunks) {
       for (const { key } of chunk.records) {
         expect(chunk.partition).toBe(partitionOf({ partition: null, key }, 5))

@@ -79,7 +79,7 @@ beforeEach(() => {
     isPaused: () => false,
     fetched: (_, fetched) => {
       const { records } = chunkOf({ ...HERE, epoch: 1 }, fetched)
-      values.push(...records.map(({ value }) => String(value)))
+      values.push(...Array.from(records, ({ value }) => String(value)))
     },
     failed: (error) => {
       failure = error

@@ -231,7 +231,7 @@ describe('on a real broker', () => {
       await writer.send([record(topic, { value: Buffer.from('new') })])
       const values: string[] = []
       for await (const chunk of reader) {
-        values.push(...chunk.records.map((r) => String(r.value)))
+        values.push(...Array.from(chunk.records, (r) => String(r.value)))
         break
       }
       expect(values).toEqual(['new'])

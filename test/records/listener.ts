@@ -113,7 +113,7 @@ export class Listener implements MemberHandlers {
   values(partition = 0): string[] {
     return this.chunks
       .filter((chunk) => chunk.partition === partition)
-      .flatMap((chunk) => chunk.records.map((r) => String(r.value)))
+      .flatMap((chunk) => Array.from(chunk.records, (r) => String(r.value)))
   }
 
   assignment(partition = 0): Assignment {

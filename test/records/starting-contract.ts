@@ -88,7 +88,7 @@ export function startingTests(test: DefineTest): void {
     expect(heard.losses).toEqual([{ topic, partition: 0 }])
     const { epoch } = heard.assignment()
     const again = heard.chunks.filter((chunk) => chunk.epoch === epoch)
-    const offsets = again.flatMap(({ records }) => records.map((r) => r.offset))
+    const offsets = again.flatMap(({ records }) => Array.from(records, (r) => r.offset))
     expect(offsets).toEqual([4, 5, 6, 7, 8, 9])
     await member.leave()
   })

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import { Breaker } from '../../src/runtime/breaker.ts'
 import { Inlet } from '../../src/runtime/inlet.ts'
@@ -106,7 +107,7 @@ test('what is slow passes ten records at a time, every 100 ms, in order, and all
     weigh: (chunk) => chunk.records.length,
     failed: () => {},
   })
-  const records = Array.from({ length: 60 }, (_, offset) => record(offset))
+  const records = new ListedRecords(Array.from({ length: 60 }, (_, offset) => record(offset)))
   inlet.take({ ...EVENTS, epoch: 1, records, nextOffset: 61, endOffset: 61 })
   inlet.then(() => passed.push('end'))
   expect([passed, inlet.bytes]).toEqual([[], 60])
@@ -140,7 +141,7 @@ test('what cannot be taken when it has waited is told, and nothing passes after 
     failed: (error) => failures.push(error),
   })
   for (const offset of [0, 1]) {
-    const [records, end] = [[record(offset)], offset + 1]
+    const [records, end] = [new ListedRecords([record(offset)]), offset + 1]
     inlet.take({ ...EVENTS, epoch: 1, records, nextOffset: end, endOffset: end })
   }
   clock.advance(100)

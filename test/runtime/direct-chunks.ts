@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { Dictionary } from '../../src/engine/dictionary.ts'
 import { openBehindModel } from '../../src/engine/plan.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import type { Header, LogRecord } from '../../src/records/port.ts'
 import { type DirectSink, directSinks } from '../../src/runtime/direct-outputs.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
@@ -110,7 +111,7 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
     place: null,
     keyNumbers: new Dictionary(),
   })
-  const { batch } = atOnce(intake.take(keyed, UNCUT))
+  const { batch } = atOnce(intake.take(new ListedRecords(keyed), UNCUT))
   expect(batch.count).toBe(records.length)
   const indices = chunk.indices ?? records.map((_, i) => i)
   const arrivals = { step, indices, windows: null, events: batch.events, late, rows }
@@ -126,7 +127,7 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
   const by = (sinks: readonly DirectSink[] | null) =>
     followScores(
       { arrivals, scores: { columns: scores, failed }, reader, behind, sinks },
-      { records, place },
+      { records: new ListedRecords(records), place },
     )
   const sinks = sinksOf(definition)
   expect(sinks).not.toBeNull()

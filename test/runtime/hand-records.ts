@@ -1,4 +1,5 @@
 import { TidemarkError } from '../../src/kernel/errors.ts'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import type {
   Commit,
   JoinOptions,
@@ -111,8 +112,9 @@ export class HandMember implements Member {
   }
 
   /** Hands over a chunk read under an epoch. */
-  give(epoch: number, records: readonly LogRecord[], partition = 0): void {
-    const nextOffset = (records.at(-1)?.offset ?? -1) + 1
+  give(epoch: number, list: readonly LogRecord[], partition = 0): void {
+    const records = new ListedRecords(list)
+    const nextOffset = (list.at(-1)?.offset ?? -1) + 1
     const chunk = { topic: 'events', partition, epoch, records, nextOffset, endOffset: nextOffset }
     this.handlers.chunk(chunk)
   }

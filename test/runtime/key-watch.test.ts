@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Dictionary } from '../../src/engine/dictionary.ts'
 import { partitionOfKey } from '../../src/kernel/partitioners.ts'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { KeyWatch } from '../../src/runtime/key-watch.ts'
 import type { Definition, SourceDefinition } from '../../src/topology/definition.ts'
@@ -25,7 +26,7 @@ function told(
     watch.look({
       ...{ partition: { topic: 'events', partition }, partitions: PARTITIONS },
       keys: { numbers: [names.numberOf(key)], names },
-      records: [{ ...record(offset), key: Buffer.from(own) }],
+      records: new ListedRecords([{ ...record(offset), key: Buffer.from(own) }]),
     })
   }
   return events

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
 import type { Entry, Room } from '../../src/runtime/entry.ts'
@@ -30,7 +31,7 @@ function open(ledger: Ledger, offsets: readonly number[], nextOffset?: number): 
   const records = offsets.map(logRecord)
   const last = records.at(-1)
   const entry = ledger.open({
-    records,
+    records: new ListedRecords(records),
     nextOffset: nextOffset ?? (offsets.at(-1) ?? 0) + 1,
     bytes: 100,
     lastRecord: last === undefined ? null : markOf(last),

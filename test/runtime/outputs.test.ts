@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Arrivals } from '../../src/engine/events.ts'
 import { openBehindModel } from '../../src/engine/plan.ts'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
@@ -31,7 +32,7 @@ function scoredEvents(): unknown[] {
   }
   const scores = { columns: [Float64Array.of(0.25, 0.5)], failed: new Set<number>() }
   const reader = new ScoreReader(step, scorer().label)
-  const records = [record(7), record(8), record(9)]
+  const records = new ListedRecords([record(7), record(8), record(9)])
   const behind = openBehindModel(step)
   followScores({ arrivals, scores, reader, behind, sinks: null }, { records, place: PLACE })
   return given

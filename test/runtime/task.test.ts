@@ -3,6 +3,7 @@ import { defineTopology } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { Slices } from '../../src/kernel/slices.ts'
+import { ListedRecords } from '../../src/records/log-records.ts'
 import type { Guarantee, LogRecord, TopicInfo } from '../../src/records/port.ts'
 import { AssignedPartition } from '../../src/runtime/assigned-partition.ts'
 import type { Entry } from '../../src/runtime/entry.ts'
@@ -63,8 +64,9 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     onFailed: (error) => errors.push(error),
   })
   const { ledger } = partition
-  const take = (...records: LogRecord[]) => {
-    const nextOffset = (records.at(-1)?.offset ?? -1) + 1
+  const take = (...list: LogRecord[]) => {
+    const records = new ListedRecords(list)
+    const nextOffset = (list.at(-1)?.offset ?? -1) + 1
     partition.take({ topic: 'events', partition: 3, epoch: 1, records, nextOffset, endOffset: 99 })
   }
   /** The chunks that could be committed now. */

@@ -91,5 +91,5 @@ export async function readTopic(records: KafkaRecords, topic: string): Promise<L
   const chunks = []
   const reader = await records.read({ topic, from: 'earliest', until: 'end' })
   for await (const chunk of reader) chunks.push(chunk)
-  return chunks.toSorted((a, b) => a.partition - b.partition).flatMap((c) => c.records)
+  return chunks.toSorted((a, b) => a.partition - b.partition).flatMap((c) => [...c.records])
 }

@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { parse } from 'secure-json-parse'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { PartsPlace } from '../../kernel/memory.ts'
 import type { SourceDefinition } from '../../topology/definition.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import { foreignFormat, jsonFault } from './json-fault.ts'
@@ -16,8 +15,6 @@ const LIMIT_MESSAGES = {
 export interface RawRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
-  /** Says where they lie, without making buffers of them. */
-  locate?(into: PartsPlace): void
 }
 
 /** Makes events of records: JSON in UTF-8, then the source's schema. */

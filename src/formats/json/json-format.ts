@@ -1,4 +1,4 @@
-import { Memory, type PartsPlace, partsPlace } from '../../kernel/memory.ts'
+import { type ValuePlace, valuePlace } from '../../kernel/memory.ts'
 import { type ColumnForm, type FieldPath, ScannedColumns } from '../../plan/columns.ts'
 import type { Reader } from '../../plan/events.ts'
 import { columnReader, ScannedEvents } from '../../plan/scanned-events.ts'
@@ -6,6 +6,13 @@ import type { SourceDefinition } from '../../topology/definition.ts'
 import { EventDecoder, type RawRecord } from './event-decoder.ts'
 import { LIMITS } from './limits.ts'
 import { compileScanner, type Scanner } from './scanner.ts'
+
+/** What events are made of. */
+export interface RawRecords {
+  at(index: number): RawRecord
+  /** Says where the value of one lies, without making a buffer of it. */
+  locate(index: number, into: ValuePlace): void
+}
 
 /** Makes events of the records of one source: JSON in UTF-8, then the source's schema. */
 export class JsonFormat {
@@ -16,8 +23,8 @@ export class JsonFormat {
   /** Why every event has to be made; `null`: most need not be. */
   readonly whyMade: string | null
   readonly #decoder: EventDecoder
-  readonly #parts = partsPlace()
-  readonly #place = { memory: this.#parts.memory, from: 0, to: 0 }
+  readonly #value = valuePlace()
+  readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
   /** `null`: it is not known what the schema does. */
   readonly #scanner: Scanner | null
 
@@ -38,33 +45,21 @@ export class JsonFormat {
   }
 
   /** Adds the event of a record. @throws as {@link EventDecoder.decode} */
-  decode(record: RawRecord, events: ScannedEvents): void {
-    if (this.#isScanned(record, events)) events.addScanned(this.#parts.memory)
-    else events.addMade(this.#decoder.decode(record))
+  decode(records: RawRecords, index: number, events: ScannedEvents): void {
+    if (this.#isScanned(records, index, events)) events.addScanned(this.#value.memory)
+    else events.addMade(this.#decoder.decode(records.at(index)))
   }
 
   /** Is the record's event in the columns now? */
-  #isScanned(record: RawRecord, { columns, count }: ScannedEvents): boolean {
+  #isScanned(records: RawRecords, index: number, { columns, count }: ScannedEvents): boolean {
     if (this.#scanner === null) return false
-    const parts = this.#parts
-    if (record.locate === undefined) locate(record, parts)
-    else record.locate(parts)
-    if (parts.keyStart < 0 || parts.valueStart < 0) return false
+    const value = this.#value
+    records.locate(index, value)
+    if (!value.hasKey || value.valueStart < 0) return false
     const place = this.#place
-    place.memory = parts.memory
-    place.from = parts.valueStart
-    place.to = parts.valueEnd
+    place.memory = value.memory
+    place.from = value.valueStart
+    place.to = value.valueEnd
     return this.#scanner.scan(place, columns, count)
-  }
-}
-
-/** Of a record that lies somewhere by itself. */
-function locate({ key, value }: RawRecord, into: PartsPlace): void {
-  into.keyStart = key === null ? -1 : 0
-  into.keyEnd = key?.length ?? 0
-  into.valueStart = value?.byteOffset ?? -1
-  into.valueEnd = into.valueStart + (value?.length ?? 0)
-  if (value !== null && into.memory.bytes.buffer !== value.buffer) {
-    into.memory = new Memory(value.buffer)
   }
 }

@@ -1,5 +1,5 @@
 import type { Chunk, TopicPartition } from '../port.ts'
-import { RecordView } from './codec/record-view.ts'
+import { RecordViews } from './codec/record-views.ts'
 import type { Fetched } from './hand-over.ts'
 
 /** What was fetched of a partition as a chunk. Buffers are those of the broker's response. */
@@ -9,7 +9,7 @@ export function chunkOf(
 ): Chunk {
   const { topic, partition, epoch } = of
   const { nextOffset } = fetched
-  const records = Array.from({ length: fetched.length }, (_, i) => new RecordView(fetched, i))
+  const records = new RecordViews(fetched)
   const chunk = { topic, partition, epoch, records, nextOffset, endOffset }
   return packed === null ? chunk : { ...chunk, packed }
 }

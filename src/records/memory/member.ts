@@ -4,6 +4,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
 import { Slices } from '../../kernel/slices.ts'
 import { formatDuration } from '../../kernel/time.ts'
+import { ListedRecords } from '../log-records.ts'
 import type {
   Assignment,
   Commit,
@@ -247,7 +248,10 @@ export class MemoryMember implements Member, GroupMember {
     const packed = records.length === 0 ? log.packedAt(at) : null
     const nextOffset = packed === null ? at.offset + records.length : packed.lastOffset + 1
     owned.nextOffset = nextOffset
-    const chunk = { topic, partition, epoch, records, nextOffset, endOffset }
+    const chunk = {
+      ...{ topic, partition, epoch, nextOffset, endOffset },
+      records: new ListedRecords(records),
+    }
     this.#slices.use(records.length)
     if (packed !== null) this.options.handlers.chunk({ ...chunk, packed })
     else if (records.length > 0) this.options.handlers.chunk(chunk)

@@ -1,5 +1,5 @@
 import type { ByteRoom } from '../../../kernel/byte-room.ts'
-import { Memory, type PartsPlace } from '../../../kernel/memory.ts'
+import { Memory, type ValuePlace } from '../../../kernel/memory.ts'
 import { type RecordColumns, SPAN } from './record-columns.ts'
 import { NumberReader } from './varint.ts'
 
@@ -19,6 +19,8 @@ export interface FetchedRecord {
   readonly headers: readonly RecordHeader[]
 }
 
+/** Of the length of what is not there. */
+const NONE_BYTES = 1
 const NO_HEADERS: readonly RecordHeader[] = []
 
 /** Records of one partition in log order, as columns: none is an object before it is asked for. */
@@ -63,15 +65,13 @@ export class FetchedRecords {
     return this.#view(index * SPAN.row + SPAN.value)
   }
 
-  /** Where key and value of a record lie. */
-  locate(index: number, into: PartsPlace): void {
+  /** Where the value of a record lies. */
+  locate(index: number, into: ValuePlace): void {
     const spans = this.#spans
     const { byteOffset } = this.#bytes
-    const key = index * SPAN.row + SPAN.key
     const value = index * SPAN.row + SPAN.value
     into.memory = this.#memory
-    into.keyStart = startOf(spans, key, byteOffset)
-    into.keyEnd = into.keyStart + (spans[key + 1] as number)
+    into.hasKey = (spans[index * SPAN.row + SPAN.key + 1] as number) >= 0
     into.valueStart = startOf(spans, value, byteOffset)
     into.valueEnd = into.valueStart + (spans[value + 1] as number)
   }
@@ -82,6 +82,28 @@ export class FetchedRecords {
     const reader = new NumberReader(this.#bytes, (this.#spans[span] as number) + valueBytes)
     const count = reader.varint()
     return count === 0 ? NO_HEADERS : Array.from({ length: count }, () => readRecordHeader(reader))
+  }
+
+  /** Bytes of a record's value; 0 if it has none. */
+  valueBytes(index: number): number {
+    return Math.max(0, this.#spans[index * SPAN.row + SPAN.value + 1] as number)
+  }
+
+  /** Bytes that key, value and headers take in the log, lengths included. */
+  partsBytes(index: number): number {
+    const span = index * SPAN.row + SPAN.parts
+    return (this.#spans[span + 1] as number) - (this.#spans[span] as number)
+  }
+
+  /** Appends the key as it lies in the log, behind its length. */
+  appendKey(index: number, into: ByteRoom): void {
+    const row = index * SPAN.row
+    const start = this.#spans[row + SPAN.parts] as number
+    const key = this.#spans[row + SPAN.key] as number
+    const length = this.#spans[row + SPAN.key + 1] as number
+    const end = length < 0 ? start + NONE_BYTES : key + length
+    const { byteOffset } = this.#bytes
+    into.copy(this.#memory, byteOffset + start, byteOffset + end)
   }
 
   /** Appends key, value and headers as they lie in the log. */

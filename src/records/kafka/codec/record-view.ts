@@ -1,5 +1,4 @@
 import type { ByteRoom } from '../../../kernel/byte-room.ts'
-import type { PartsPlace } from '../../../kernel/memory.ts'
 import type { Header, LogRecord } from '../../port.ts'
 import type { FetchedRecords } from './fetched-records.ts'
 
@@ -32,10 +31,6 @@ export class RecordView implements LogRecord {
 
   get value(): Buffer | null {
     return this.records.value(this.index)
-  }
-
-  locate(into: PartsPlace): void {
-    this.records.locate(this.index, into)
   }
 
   copyParts(into: ByteRoom): void {
