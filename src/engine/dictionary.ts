@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Memory } from '../kernel/memory.ts'
-import { hashOfBytes } from '../kernel/text-hash.ts'
+import { hashOf } from '../kernel/text-hash.ts'
 import { TextScratch } from '../kernel/text-scratch.ts'
 import type { Cell } from '../topology/definition.ts'
 import { TextPool } from './text-pool.ts'
@@ -59,7 +59,7 @@ export class Dictionary {
 
   /** The same for the UTF-8 from `from` up to `to`. */
   numberOfBytes(memory: Memory, from: number, to: number): number {
-    const hash = hashOfBytes(memory.bytes, from, to)
+    const hash = hashOf(memory, from, to)
     const length = to - from
     const slots = this.#slots
     const last = slots.length - SLOT

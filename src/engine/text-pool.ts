@@ -1,5 +1,7 @@
 import { Memory } from '../kernel/memory.ts'
 
+/** Bytes that are compared at once. */
+const WORD = 4
 /** Bytes that a place stands for, and in a page. */
 const UNIT = 8
 const PAGE = 2 ** 16
@@ -50,10 +52,14 @@ export class TextPool {
   }
 
   /** Is it the text at a place? Both are of one length. */
-  isAt(place: number, { bytes }: Memory, from: number, to: number): boolean {
-    const page = this.#pageOf(place).bytes
-    const at = atOf(place)
-    for (let i = from; i < to; i++) if (page[at + i - from] !== bytes[i]) return false
+  isAt(place: number, { view, bytes }: Memory, from: number, to: number): boolean {
+    const page = this.#pageOf(place)
+    let at = atOf(place)
+    let i = from
+    for (; i <= to - WORD; i += WORD, at += WORD) {
+      if (page.view.getInt32(at) !== view.getInt32(i)) return false
+    }
+    for (; i < to; i++, at++) if (page.bytes[at] !== bytes[i]) return false
     return true
   }
 

@@ -1,18 +1,25 @@
-const FNV_OFFSET = 0x811c9dc5
-const FNV_PRIME = 0x01000193
+import type { Memory } from './memory.ts'
 
-/**
- * 32 bits of the UTF-8 from `from` up to `to`: FNV-1a (Fowler, Noll, Vo), its bits mixed as MurmurHash3 ends (Appleby), so that the low
- * ones depend on all.
- */
-export function hashOfBytes(bytes: Uint8Array, from: number, to: number): number {
-  let hash = FNV_OFFSET
-  for (let i = from; i < to; i++) hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME)
-  return mixed(hash)
+const WORD = 4
+
+/** 32 bits of the bytes from `from` up to `to`: MurmurHash3 for x86 (Appleby, public domain), with 0 as its seed. */
+export function hashOf({ view, bytes }: Memory, from: number, to: number): number {
+  let hash = 0
+  let at = from
+  for (; at <= to - WORD; at += WORD) {
+    hash ^= scrambled(view.getInt32(at, true))
+    hash = (hash << 13) | (hash >>> 19)
+    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0
+  }
+  let rest = 0
+  for (let last = to - 1; last >= at; last--) rest = (rest << 8) | (bytes[last] as number)
+  hash ^= scrambled(rest) ^ (to - from)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return hash ^ (hash >>> 16)
 }
 
-function mixed(hash: number): number {
-  let mixing = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  mixing = Math.imul(mixing ^ (mixing >>> 13), 0xc2b2ae35)
-  return mixing ^ (mixing >>> 16)
+function scrambled(word: number): number {
+  const mixed = Math.imul(word, 0xcc9e2d51)
+  return Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593)
 }
