@@ -85,16 +85,16 @@ export class Dictionary {
     if (left === 0) this.#unheld.push(number)
   }
 
-  /** Forgets what nobody holds. */
-  settle(): void {
-    for (const number of this.#unheld) {
+  /** Forgets what nobody holds, looking at no more than `most`: the rest is left to the next time. */
+  settle(most = Number.POSITIVE_INFINITY): void {
+    for (let left = most; left > 0 && this.#unheld.length > 0; left--) {
+      const number = this.#unheld.pop() as number
       if (this.#holders[number] !== 0) continue
       this.#forget(number)
       // It may be among them twice.
       this.#holders[number] = Number.NaN
       this.#free.push(number)
     }
-    this.#unheld.length = 0
   }
 
   /** What a number stands for. */

@@ -14,6 +14,12 @@ import { sharesTopic } from './shared-topic.ts'
 import { type StateLimits, StateUse } from './state-limits.ts'
 import { Watermark, type WatermarkParts } from './watermark.ts'
 
+/**
+ * Keys, and texts of a column, that are looked at after a chunk, beside twice as many as it had events: an event brings one that may go at
+ * once, and one that goes later. A window that a million keys leave at one time must hold nobody up.
+ */
+const SETTLES = 1_000
+
 export interface EngineOptions {
   readonly lookup: Lookup
   /** @default none */
@@ -124,14 +130,15 @@ export class Engine {
   }
 
   #settle(events: number): void {
+    const most = SETTLES + 2 * events
     let bytes = this.keyNumbers.bytes
     let texts = 0
     for (const operator of this.#operators) {
-      operator.settle?.(events)
+      operator.settle?.(most)
       bytes += operator.kept?.bytes ?? 0
       texts += operator.kept?.texts ?? 0
     }
-    this.keyNumbers.settle()
+    this.keyNumbers.settle(most)
     this.#use.bytes = bytes
     this.#use.texts = texts
   }

@@ -111,9 +111,9 @@ export class EventColumns {
     return texts.reduce((sum, { dictionary }) => sum + dictionary.bytes, slabs.bytes)
   }
 
-  /** Forgets the texts that no history holds any more. */
-  settle(): void {
-    for (const { dictionary } of this.layout.texts) dictionary.settle()
+  /** Forgets texts that no history holds any more, looking at no more than `most` of a column. */
+  settle(most: number): void {
+    for (const { dictionary } of this.layout.texts) dictionary.settle(most)
   }
 
   /** Where an aggregate's columns are in a history; 0 where it has none. */

@@ -243,7 +243,7 @@ export class KindWindows implements KeyedState {
       newestMsOf: (key) => (this.#histories.of(key) as History).newestMs,
       letGo: (key) => this.#letGo(key, watermarkMs),
     })
-    this.#columns.settle()
+    this.#columns.settle(most)
   }
 
   #letGo(key: number, watermarkMs: number): void {

@@ -132,9 +132,9 @@ export class TumblingWindows implements KeyedState {
     })
   }
 
-  /** Keys have gone as their windows closed; it forgets what only their events held. */
-  expire(): void {
-    this.#columns.settle()
+  /** Keys have gone as their windows closed; it forgets what only their events held, looking at no more than `most` of a column. */
+  expire(most: number): void {
+    this.#columns.settle(most)
   }
 
   /** The windows of the key that are open, each with its result so far. */

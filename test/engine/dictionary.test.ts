@@ -119,6 +119,17 @@ test('held cells have numbers of their own, as few as were ever known at once, b
   )
 })
 
+test('what nobody holds is forgotten a few at a time', () => {
+  const dictionary = new Dictionary()
+  const numbers = Array.from({ length: 100 }, (_, i) => dictionary.numberOf(`text ${i}`))
+  dictionary.hold(numbers[40] as number)
+  dictionary.settle(30)
+  expect(dictionary.size).toBe(70)
+  for (let i = 0; i < 3; i++) dictionary.settle(30)
+  expect(dictionary.size).toBe(1)
+  expect(dictionary.numberOf('text 40')).toBe(numbers[40])
+})
+
 test('texts that are gone take no room', () => {
   const dictionary = new Dictionary()
   const fill = (round: number) => {

@@ -13,9 +13,6 @@ import { subjectOf } from '../run.ts'
 import type { FunctionPlace, OperatorRule, Place, Print, Report } from './rule.ts'
 import { checkLength, checkPlace, functionsOf, notSupported, type Tell } from './windows-over.ts'
 
-/** Keys that are looked at for expiry after a chunk, beside twice as many as it had events. */
-const EXPIRES = 1_000
-
 /** Enters events into windows, and writes the rows of those that reach a model behind it. */
 export const features: OperatorRule<FeaturesStep> = {
   detail: (step, print) => ({
@@ -74,7 +71,7 @@ export const features: OperatorRule<FeaturesStep> = {
         run.late(step.name, late)
         return []
       },
-      settle: (events) => rows.expire(EXPIRES + 2 * events),
+      settle: (most) => rows.expire(most),
       get kept() {
         const { kinds, bytes, texts } = rows
         return { states: kinds, bytes, texts, nextEndMs: Number.POSITIVE_INFINITY }

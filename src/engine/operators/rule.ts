@@ -71,8 +71,8 @@ export interface Operator {
   take(flow: Flow, run: Run): Pieces
   /** The watermark has passed on without an event. @default nothing comes of it */
   pass?(watermarkMs: number, run: Run): Pieces
-  /** A chunk of so many events is over: it lets go what it may. */
-  settle?(events: number): void
+  /** A chunk is over: it lets go what it may, looking at no more than `most` keys, and texts of a column. */
+  settle?(most: number): void
   /** What it keeps. @default nothing */
   readonly kept?: Kept
 }

@@ -82,8 +82,8 @@ class Tumbling implements Operator {
     return this.#follow(run, (of) => this.#windows.pass(watermarkMs, of))
   }
 
-  settle(): void {
-    this.#windows.expire()
+  settle(most: number): void {
+    this.#windows.expire(most)
   }
 
   /** The results of windows go on as a stream of their own, piece by piece. */
