@@ -11,7 +11,9 @@ import {
   ruleOf,
 } from '../topology/aggregates/table.ts'
 import type { Cell, EventFunction } from '../topology/definition.ts'
+import { CellsAhead } from './cells-ahead.ts'
 import { Dictionary } from './dictionary.ts'
+import type { Flow } from './events.ts'
 import { type Layout, layoutOf, type Sizes } from './layout.ts'
 import { Slabs } from './slabs.ts'
 import type { Decay } from './summaries.ts'
@@ -26,6 +28,8 @@ export interface BadCell {
 
 /** What numbers must stay finite as: one float32 that is not would make all features of its key infinite, for a whole window. */
 export type Precision = 'float32' | 'float64'
+
+const NO_EVENT = -1
 
 interface Column {
   readonly name: string
@@ -51,6 +55,10 @@ export class EventColumns {
   readonly #places: Int32Array
   readonly #cells: Cell[] = []
   readonly #numbers: Float64Array
+  /** `null`: no event can be read ahead. */
+  readonly #ahead: CellsAhead | null
+  /** The index of the event at hand if it was read ahead; else {@link NO_EVENT}. */
+  #aheadAt = NO_EVENT
   /** What it was scanned into, if it was. */
   #scanned: ScannedEvents | null = null
   #memory: Memory | null = null
@@ -79,6 +87,7 @@ export class EventColumns {
     this.#index = new Map(this.#columns.map((c, i) => [c.name, i + 1]))
     this.#places = new Int32Array(this.#columns.length)
     this.#numbers = new Float64Array(this.#columns.length)
+    this.#ahead = aheadOf(this.#columns, this.#isHeld)
     const inNeed = (need: Need) => aggregates.filter((a) => ruleOf(a).needs.includes(need))
     const columnsInNeed = (need: Need) => [
       ...new Set(inNeed(need).flatMap((a) => this.#placesOf(a))),
@@ -114,6 +123,12 @@ export class EventColumns {
   /** Forgets texts that no history holds any more, looking at no more than `most` of a column. */
   settle(most: number): void {
     for (const { dictionary } of this.layout.texts) dictionary.settle(most)
+    this.#ahead?.forget()
+  }
+
+  /** Reads what it can of the events that are to be {@link read} next. */
+  readAhead({ events, indices }: Pick<Flow, 'events' | 'indices'>): void {
+    if (events instanceof ScannedEvents) this.#ahead?.read(events, indices)
   }
 
   /** Where an aggregate's columns are in a history; 0 where it has none. */
@@ -124,6 +139,9 @@ export class EventColumns {
 
   /** Reads an event's columns; gives the first cell that a window cannot hold. May throw what an author's function throws. */
   read(events: Events, index: number): BadCell | null {
+    const isAhead = this.#ahead?.has(events, index) === true
+    this.#aheadAt = isAhead ? index : NO_EVENT
+    if (isAhead) return null
     const scanned = events instanceof ScannedEvents ? events : null
     this.#scanned = scanned
     this.#memory = scanned?.memoryOf(index) ?? null
@@ -139,6 +157,10 @@ export class EventColumns {
 
   /** The cells read last as one history takes them; the dictionaries hold its texts from now on. */
   hold(): ArrayLike<number> {
+    if (this.#aheadAt !== NO_EVENT) {
+      this.#ahead?.hold(this.#aheadAt, this.#numbers)
+      return this.#numbers
+    }
     for (let c = 0; c < this.#columns.length; c++) {
       const { dictionary } = this.#columns[c] as Column
       if (dictionary !== null) this.#numbers[c] = dictionary.hold(this.#numberIn(dictionary, c))
@@ -195,6 +217,18 @@ export class EventColumns {
   #placesOf(aggregate: Aggregate): number[] {
     return columnsOf(aggregate).map((name) => this.#index.get(name) as number)
   }
+}
+
+/** `null`: not all columns are fields as histories take them. */
+function aheadOf(
+  columns: readonly Column[],
+  isHeld: (number: number) => boolean,
+): CellsAhead | null {
+  const fields = columns.flatMap(({ field, dictionary }) => {
+    const isText = dictionary !== null
+    return field === null || isText !== (field.type === 'text') ? [] : [{ field, dictionary }]
+  })
+  return fields.length === columns.length ? new CellsAhead(fields, isHeld) : null
 }
 
 /** What a scanned cell is as a value. */

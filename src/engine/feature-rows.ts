@@ -37,6 +37,9 @@ interface FeatureRowsOptions extends Shared {
   readonly onLate: OnLate
 }
 
+/** Events whose windows the processor fetches together: few enough that they are all still at hand when the last one's turn comes. */
+const TOUCHED = 64
+
 interface Taking {
   readonly late: number[]
   readonly open: readonly OpenArrivals[] | null
@@ -120,8 +123,11 @@ export class FeatureRows {
       const rows = new Float32Array(isWanted ? flow.indices.length * path.order.length : 0)
       return { indices: [], rows }
     })
-    for (const index of flow.indices) {
-      const error = this.#take(flow, index, { late, open: isWanted ? open : null })
+    const taking = { late, open: isWanted ? open : null }
+    for (const kind of this.kinds) kind.readAhead(flow)
+    for (const [at, index] of flow.indices.entries()) {
+      if (at % TOUCHED === 0) for (const kind of this.kinds) kind.touch(flow, at, at + TOUCHED)
+      const error = this.#take(flow, index, taking)
       if (error !== null) fault(index, error)
     }
     const lateOnes = new Set(late)

@@ -1,3 +1,4 @@
+import type { Flow } from './events.ts'
 import { HEAD, History } from './history.ts'
 import type { Layout } from './layout.ts'
 import type { OlderBlocks } from './older-blocks.ts'
@@ -12,6 +13,9 @@ const PAGE = 2 ** PAGE_BITS
  * another is asked for.
  */
 export class Histories {
+  /** Of no meaning. */
+  touched = 0
+  readonly #layout: Layout
   readonly #history: History
   readonly #heads: Float64Array[] = []
   /** Of the few keys that have some. */
@@ -23,7 +27,23 @@ export class Histories {
   #round = 0
 
   constructor(layout: Layout) {
+    this.#layout = layout
     this.#history = new History(layout)
+  }
+
+  /**
+   * Looks at the histories of events that are to come, for nothing but that the processor fetches what it needs of them all at once:
+   * one after the other, each event would wait for its own. (Kocberber et al. 2015, "Asynchronous memory access chaining".)
+   */
+  touch({ keys, indices }: Pick<Flow, 'keys' | 'indices'>, from: number, to: number): void {
+    let touched = 0
+    for (let i = from; i < to && i < indices.length; i++) {
+      const key = keys[indices[i] as number] as number
+      const heads = this.#heads[key >>> PAGE_BITS]
+      if (heads !== undefined) touched += History.touch(heads, headAt(key), this.#layout.slabs)
+    }
+    // What nobody asks for need not be done.
+    this.touched = touched
   }
 
   /** Keys that have a history. */

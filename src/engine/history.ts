@@ -1,7 +1,7 @@
 import { EventBuffer } from './event-buffer.ts'
 import type { Layout } from './layout.ts'
 import { OlderBlocks, releaseTexts } from './older-blocks.ts'
-import { atOf } from './slabs.ts'
+import { atOf, type Slabs } from './slabs.ts'
 
 /** Most keys hold a handful of events. */
 const FIRST_CAPACITY = 4
@@ -60,6 +60,16 @@ export class History extends EventBuffer {
   static lastMsIn(heads: Float64Array, at: number): number {
     const isThere = heads[at + CAPACITY] === REMEMBERED
     return isThere ? (heads[at + NEWEST_PRUNED] as number) : Number.NEGATIVE_INFINITY
+  }
+
+  /** Looks at the oldest and the newest event of the key whose head this is. */
+  static touch(heads: Float64Array, at: number, slabs: Slabs): number {
+    if (!History.isIn(heads, at)) return 0
+    const place = heads[at + PLACE] as number
+    const page = slabs.pageOf(place)
+    const base = atOf(place)
+    const oldest = page[base + (heads[at + START] as number)] as number
+    return oldest + (page[base + (heads[at + END] as number) - 1] as number)
   }
 
   /** The round in which the key whose head this is has changed last. */

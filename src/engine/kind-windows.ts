@@ -4,6 +4,7 @@ import type { Aggregate } from '../topology/aggregates/table.ts'
 import type { EventFunction, FeaturesStep, KindDefinition } from '../topology/definition.ts'
 import type { Dictionary } from './dictionary.ts'
 import { type BadCell, EventColumns } from './event-columns.ts'
+import type { Flow } from './events.ts'
 import { Expiry } from './expiry.ts'
 import { Histories } from './histories.ts'
 import type { History } from './history.ts'
@@ -150,6 +151,16 @@ export class KindWindows implements KeyedState {
   takes(events: Events, index: number): boolean {
     if (this.#is !== null && !this.#is.of(events, index)) return false
     return this.#has === null || !isMissing(this.#has.of(events, index))
+  }
+
+  /** Is about to be given events: reads what it can of them. Of a kind that not all are of, none. */
+  readAhead(flow: Flow): void {
+    if (this.#is === null) this.#columns.readAhead(flow)
+  }
+
+  /** Is about to be given some of these events: looks at their windows. */
+  touch(flow: Flow, from: number, to: number): void {
+    if (this.#is === null) this.#histories.touch(flow, from, to)
   }
 
   /** Reads the event's columns; gives the first cell that a window cannot hold. */

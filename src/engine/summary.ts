@@ -16,7 +16,8 @@ export const NOTHING = 2 ** -95
 
 /** A summary of nothing. */
 export function clearSummary(into: Float64Array, at: number): void {
-  into.fill(0, at, at + MIN)
+  // One by one: so few are not worth a call.
+  for (let n = at; n < at + MIN; n++) into[n] = 0
   into[at + MIN] = Number.POSITIVE_INFINITY
   into[at + MAX] = Number.NEGATIVE_INFINITY
 }

@@ -163,6 +163,7 @@ export class TumblingWindows implements KeyedState {
     const { indices, watermarksMs } = flow
     const results: WindowResult[] = []
     let next = 0
+    this.#columns.readAhead(flow)
     // Also an event that some step before has kept back moves the watermark.
     for (let index = 0; index < watermarksMs.length; index++) {
       yield* this.#close(watermarksMs[index] as number, { cause: index, run, results })

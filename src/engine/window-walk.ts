@@ -1,3 +1,4 @@
+import { generated } from '../kernel/generated.ts'
 import type { AggregateRule, Need, Placed } from '../topology/aggregates/rule.ts'
 import { type Aggregate, parameterOf, ruleOf } from '../topology/aggregates/table.ts'
 import type { History } from './history.ts'
@@ -47,7 +48,7 @@ const BEYOND_SUMS: readonly Need[] = ['order', 'links']
 
 interface WindowPlan {
   readonly lengthMs: number
-  readonly features: readonly PlacedFeature[]
+  readonly answer: Answer
   /** Does this window or a longer one need more than sums? */
   readonly remember: boolean
 }
@@ -64,7 +65,7 @@ export class WindowWalk {
     this.#windows = lengths.map((lengthMs) => ({
       lengthMs,
       remember: needy.some((f) => f.lengthMs >= lengthMs),
-      features: features.filter((f) => f.lengthMs === lengthMs).map(placed),
+      answer: answerOf(features.filter((f) => f.lengthMs === lengthMs).map(placed)),
     }))
     this.#reach = new Reach(layout)
   }
@@ -82,7 +83,7 @@ export class WindowWalk {
     for (const window of this.#windows) {
       const afterMs = Math.max(timeMs - window.lengthMs, floorMs)
       this.#reach.extend(afterMs, window.remember)
-      this.#answer(window, row)
+      window.answer(this.#reach, row)
     }
   }
 
@@ -96,11 +97,35 @@ export class WindowWalk {
   ): void {
     this.#reach.begin(history, upToMs, timeMs)
     this.#reach.extend(afterMs, true)
-    for (const window of this.#windows) this.#answer(window, row)
+    for (const window of this.#windows) window.answer(this.#reach, row)
   }
+}
 
-  #answer({ features }: WindowPlan, row: Float64Array): void {
-    const reach = this.#reach
+/** Writes the features of one window into a row. */
+type Answer = (reach: Reach, row: Float64Array) => void
+
+/**
+ * Asks each feature in a line of its own, where V8 sees which rule is asked: it is inlined, and its number does not go through the heap.
+ * In a loop all rules are asked in one place, which costs twice as much.
+ */
+function answerOf(features: readonly PlacedFeature[]): Answer {
+  const lines = features.map(({ feature }, i) => {
+    return `row[${feature}] = isEmpty ? features[${i}].empty : value${i}(reach, features[${i}])`
+  })
+  const names = features.map((_, i) => `value${i}`)
+  const body = `return function answer(reach, row) {
+    const isEmpty = reach.count === 0
+    ${lines.join('\n')}
+  }`
+  const make = generated(['features', ...names], body) as
+    | ((all: typeof features, ...values: readonly PlacedFeature['value'][]) => Answer)
+    | null
+  return make?.(features, ...features.map(({ value }) => value)) ?? answerInLoop(features)
+}
+
+/** Where no code can be generated. */
+function answerInLoop(features: readonly PlacedFeature[]): Answer {
+  return (reach, row) => {
     const isEmpty = reach.count === 0
     for (const feature of features) {
       row[feature.feature] = isEmpty ? feature.empty : feature.value(reach, feature)

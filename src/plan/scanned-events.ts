@@ -113,8 +113,8 @@ export const NO_CELL = -1
 /** A field that lies in a column. */
 export class FieldRead<R> implements Read<R> {
   readonly type: ColumnType
+  readonly column: number
   readonly #of: EventFunction<R>
-  readonly #column: number
   // Of a deeper one that is not there something on the way may be missing, on which the function throws.
   readonly #ofNone: unknown
   readonly #ofNull: unknown
@@ -123,7 +123,7 @@ export class FieldRead<R> implements Read<R> {
   constructor(of: EventFunction<R>, column: number, { path, type }: ColumnForm) {
     this.type = type
     this.#of = of
-    this.#column = column
+    this.column = column
     this.#ofNone = path.length === 1 ? undefined : UNKNOWN
     this.#ofNull = path.length === 1 ? null : UNKNOWN
   }
@@ -136,7 +136,7 @@ export class FieldRead<R> implements Read<R> {
   /** The cell that has it; {@link NO_CELL}: only {@link of} tells. */
   cellIn(events: ScannedEvents, index: number): number {
     const { columns } = events
-    const cell = this.#column * columns.capacity + index
+    const cell = this.column * columns.capacity + index
     const isThere = events.memoryOf(index) !== null && columns.states[cell] === PRESENT
     return isThere ? cell : NO_CELL
   }
@@ -147,7 +147,7 @@ export class FieldRead<R> implements Read<R> {
     const memory = events.memoryOf(index)
     if (memory === null) return UNKNOWN
     const { capacity, states, numbers, starts, ends } = events.columns
-    const cell = this.#column * capacity + index
+    const cell = this.column * capacity + index
     const state = states[cell]
     if (state !== PRESENT) return state === NULL ? this.#ofNull : this.#ofNone
     switch (this.type) {

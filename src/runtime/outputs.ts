@@ -129,6 +129,9 @@ class Tail implements Produced {
   readonly #arrivals: Arrivals
   readonly #from: Following
   readonly #run = new Run('live')
+  /** The topic of the last output, and what it takes: most go where the one before has gone. */
+  #topic = ''
+  #limits: TopicLimits | null = null
 
   constructor(arrivals: Arrivals, from: Following) {
     this.#arrivals = arrivals
@@ -217,8 +220,15 @@ class Tail implements Produced {
   /** Of the output that was added last. @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
   #check(offset: number): void {
     const { records, causes } = this.outputs
+    const { topicLimits, present } = this.#from.place
+    const last = records.length - 1
+    const topic = records.topic(last)
+    if (this.#limits === null || topic !== this.#topic) {
+      this.#topic = topic
+      this.#limits = topicLimits(topic)
+    }
     causes.push(offset)
-    checkTaken(records, records.length - 1, this.#from.place)
+    checkTaken(records, last, { limits: this.#limits, present })
   }
 
   #originOf(i: number): Origin {
@@ -259,11 +269,10 @@ const OF_NO_WINDOWS = { keys: [], timesMs: new Float64Array(0), watermarksMs: ne
 function checkTaken(
   records: WrittenRecords,
   index: number,
-  { topicLimits, present }: OutputPlace,
+  { limits, present }: { readonly limits: TopicLimits; readonly present: Present },
 ): void {
   const topic = records.topic(index)
   const partsBytes = records.partsBytes(index)
-  const limits = topicLimits(topic)
   if (isTooLarge(partsBytes, limits)) {
     const what = `an output of ${batchBytes(partsBytes)} bytes; topic "${topic}" takes ${limits.maxBytes}`
     throw new TidemarkError('OUTPUT_TOO_LARGE', what)

@@ -6,8 +6,10 @@ import type { Operator } from '../../src/engine/operators/rule.ts'
 import { openBehindModel } from '../../src/engine/plan.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
-import { ListedRecords } from '../../src/records/log-records.ts'
-import type { LogRecord } from '../../src/records/port.ts'
+import { decodeRecords } from '../../src/records/kafka/codec/decode.ts'
+import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
+import { RecordViews } from '../../src/records/kafka/codec/record-views.ts'
+import type { LogRecords } from '../../src/records/port.ts'
 import { type DirectSink, directSinks } from '../../src/runtime/direct-outputs.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
@@ -33,6 +35,9 @@ const WARM_UP = 0.2
 const UNCUT = new Slices(() => 0)
 const TOPIC_LIMITS = limitsOf(undefined)
 const SOURCE = { topic: 'payments', partition: 0 }
+
+const WRITTEN = { maxBytes: 2 ** 30, producer: null, compression: 'none' } as const
+const READ = { partition: 'payments-0', fromOffset: 0, aborted: [] }
 
 const STAGES = ['decode', 'engine', 'score', 'outputs'] as const
 
@@ -85,10 +90,10 @@ class Path {
   }
 
   /** The number of outputs. */
-  async take(chunk: readonly LogRecord[]): Promise<number> {
+  async take(chunk: LogRecords): Promise<number> {
     const { by, scorers } = this.#topology
     this.#watch.start()
-    const { batch, records } = atOnce(this.#intake.take(new ListedRecords(chunk), UNCUT))
+    const { batch, records } = atOnce(this.#intake.take(chunk, UNCUT))
     this.#watch.lap('decode')
     const [arrivals] = whole(this.engine.process(batch)).arrivals as [Arrivals]
     this.#watch.lap('engine')
@@ -123,16 +128,15 @@ async function prepareCards(model: string): Promise<Prepared> {
 }
 
 /**
- * Payments as they would be read from a log, chunk by chunk: a million records held from the start would be marked again and
- * again by the collector, at the stages' expense.
+ * Payments as they are read from a log, a batch a chunk: a million records held from the start would be marked again and again by the
+ * collector, at the stages' expense.
  */
-function* paymentChunks(count: number): Generator<LogRecord[]> {
+function* paymentChunks(count: number): Generator<LogRecords> {
   const payments = paymentRecords(SOURCE.topic, count)
-  for (let from = 0; from < count; from += CHUNK) {
-    yield payments.next(Math.min(CHUNK, count - from)).map((record, i) => {
-      const { timestampMs, key, value, headers } = record
-      return { offset: from + i, timestampMs, key, value, headers }
-    })
+  const encoder = new BatchEncoder()
+  for (let left = count; left > 0; left -= CHUNK) {
+    const [batch] = encoder.encode(payments.next(Math.min(CHUNK, left)), WRITTEN)
+    yield new RecordViews(decodeRecords(Buffer.from(batch?.bytes ?? []), READ))
   }
 }
 

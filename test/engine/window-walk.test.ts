@@ -1,6 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Sizes } from '../../src/engine/layout.ts'
+import { withoutGeneration } from '../support/without-generation.ts'
+import { paymentRows } from './payment-rows.ts'
 import { rounded, SMALL, Windowed } from './windowed.ts'
 
 const LENGTHS_MS = [7, 60, 400]
@@ -83,4 +85,11 @@ describe.each<[string, { sizes?: Sizes; numRuns: number; groups: number }]>([
     expect(grouped).toBeGreaterThan(groups)
     // Exact arithmetic of every aggregate takes its time.
   })
+})
+
+test('without code generation rows are the same bits', () => {
+  const script = `
+    import { paymentRows } from './test/engine/payment-rows.ts'
+    console.log(JSON.stringify(paymentRows()))`
+  expect(withoutGeneration(script)).toEqual(paymentRows())
 })

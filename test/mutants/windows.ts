@@ -3,6 +3,7 @@ import { type Mutant, mutantOf, type Row } from './mutant.ts'
 // Mistakes in what windows hold and give, each one edit and the test that catches it.
 
 const ENGINE = 'test/engine/engine.test.ts'
+const AHEAD = 'test/engine/cells-ahead.test.ts'
 const COLUMNS = 'test/engine/event-columns.test.ts'
 const TUMBLING = 'test/engine/tumbling.test.ts'
 
@@ -15,6 +16,16 @@ const ROWS: readonly Row[] = [
       'Number.isFinite',
     ],
     [COLUMNS, 'a cell that a window cannot hold is told'],
+  ],
+  [
+    'a number that no float32 can hold enters windows where columns are read ahead',
+    ['engine/cells-ahead.ts', ' || !this.#isHeld(number)', ''],
+    [AHEAD, 'events that are read ahead come to the same'],
+  ],
+  [
+    'a text that was read ahead is held by nobody',
+    ['engine/cells-ahead.ts', 'this.#columns[c]?.dictionary?.hold(number)', ''],
+    [AHEAD, 'events that are read ahead come to the same'],
   ],
   [
     'tumbling windows refuse what only a float64 can hold',

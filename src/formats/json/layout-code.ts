@@ -1,6 +1,6 @@
+import { generated } from '../../kernel/generated.ts'
 import { ABSENT, NULL, PRESENT, type ScannedColumns } from '../../plan/columns.ts'
 import type { BoundScalar } from './bound.ts'
-import { generated } from './generated.ts'
 import { isBareText, type Layout } from './layout.ts'
 import type { NumberRule } from './plain.ts'
 import type { RecordPlace } from './record-place.ts'

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { generated } from '../../kernel/generated.ts'
 import type { ColumnForm, FieldPath, ScannedColumns } from '../../plan/columns.ts'
 import { type Bound, boundOf } from './bound.ts'
-import { generated } from './generated.ts'
 import { layoutOf } from './layout.ts'
 import { compileLayout, type LayoutScan } from './layout-code.ts'
 import type { RecordPlace } from './record-place.ts'
