@@ -1,7 +1,7 @@
 import type { Dictionary } from '../engine/dictionary.ts'
 import type { EventBatch, WindowResult } from '../engine/events.ts'
+import type { Decoded, DecodeFault, Format } from '../formats/format.ts'
 import { eventKey, eventTimeMs, isEventTime } from '../formats/identity.ts'
-import type { JsonFormat } from '../formats/json/json-format.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Memory } from '../kernel/memory.ts'
 import { type Partitioner, partitionOfKey } from '../kernel/partitioners.ts'
@@ -15,7 +15,7 @@ import type { SourceDefinition } from '../topology/definition.ts'
 
 /** The step that a record which is no event has failed at. */
 const DECODE = 'decode'
-/** So many records are decoded before it is asked whether others are to have their turn. */
+/** So many events are looked at before it is asked whether others are to have their turn. */
 const UNASKED = 32
 
 /** A record that cannot go on, and why. */
@@ -36,9 +36,17 @@ export interface Intake {
   readonly faults: readonly RecordFault[]
 }
 
+/** What is known of decoded events beside their columns. */
+interface Named {
+  readonly keys: Int32Array
+  readonly timesMs: Float64Array
+  /** Of the records whose events have no key or no time. */
+  readonly faults: readonly DecodeFault[]
+}
+
 /** Turns the records of one source into events. A bad one is set aside, its neighbours go on. */
 export class EventIntake {
-  readonly #format: JsonFormat
+  readonly #format: Format
   readonly #keyNumbers: Dictionary
   readonly #readKey: Read<string>
   readonly #readTimeMs: Read<number>
@@ -50,7 +58,7 @@ export class EventIntake {
   /** @param o `place`: where its records lie; `null`: any key may lie there; `keyNumbers`: of the engine that takes the events */
   constructor(
     source: SourceDefinition,
-    format: JsonFormat,
+    format: Format,
     { place, keyNumbers }: { readonly place: Place | null; readonly keyNumbers: Dictionary },
   ) {
     this.#format = format
@@ -67,33 +75,42 @@ export class EventIntake {
 
   /** Yields where others are to have their turn. */
   *take(records: LogRecords, slices: Slices): Generator<void, Intake> {
-    // Of each event its record.
-    const decoded: number[] = []
-    const recordOf = (index: number) => records.at(decoded[index] as number)
-    const events = this.#format.events(records.length, recordOf)
+    const faults: RecordFault[] = []
+    for (let taken = records; ; ) {
+      const decoded = yield* this.#format.decode(taken, slices)
+      const named = yield* this.#name(decoded, slices)
+      for (const { record, error } of [...decoded.faults, ...named.faults]) {
+        faults.push({ record: taken.at(record), window: null, step: DECODE, error })
+      }
+      const left =
+        decoded.records.length === taken.length ? taken : new PickedRecords(taken, decoded.records)
+      if (named.faults.length === 0)
+        return { batch: batchOf(decoded, named, left), records: left, faults }
+      // Few have no key or no time: for them all is decoded again without them.
+      const unnamed = new Set(named.faults.map(({ record }) => record))
+      taken = new PickedRecords(
+        taken,
+        decoded.records.filter((record) => !unnamed.has(record)),
+      )
+    }
+  }
+
+  /** The keys of events, and their times. */
+  *#name({ events, records }: Decoded, slices: Slices): Generator<void, Named> {
     const keys = new Int32Array(records.length)
     const timesMs = new Float64Array(records.length)
-    const recordTimesMs = new Float64Array(records.length)
-    const faults: RecordFault[] = []
-    for (let i = 0; i < records.length; i++) {
-      if (i % UNASKED === UNASKED - 1 && slices.isOver) yield
-      const index = decoded.length
-      decoded.push(i)
+    const faults: DecodeFault[] = []
+    for (let index = 0; index < records.length; index++) {
+      if (index % UNASKED === UNASKED - 1 && slices.isOver) yield
       try {
-        this.#format.decode(records, i, events)
         keys[index] = this.#keyOf(events, index)
         timesMs[index] = this.#timeOf(events, index)
-        recordTimesMs[index] = records.timestampMsAt(i)
-      } catch (thrown) {
-        decoded.pop()
-        events.cut(index)
-        if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
-        faults.push({ record: records.at(i), window: null, step: DECODE, error: thrown })
+      } catch (error) {
+        if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
+        faults.push({ record: records[index] as number, error })
       }
     }
-    const batch = { count: decoded.length, keys, timesMs, recordTimesMs, events }
-    const isAll = decoded.length === records.length
-    return { batch, records: isAll ? records : new PickedRecords(records, decoded), faults }
+    return { keys, timesMs, faults }
   }
 
   #keyOf(events: ScannedEvents, index: number): number {
@@ -116,6 +133,12 @@ export class EventIntake {
     if (isEventTime(timeMs)) return timeMs
     return eventTimeMs((of) => this.#readTimeMs.of(of, index), events)
   }
+}
+
+function batchOf({ events }: Decoded, { keys, timesMs }: Named, records: LogRecords): EventBatch {
+  const recordTimesMs = new Float64Array(records.length)
+  for (let i = 0; i < records.length; i++) recordTimesMs[i] = records.timestampMsAt(i)
+  return { count: records.length, keys, timesMs, recordTimesMs, events }
 }
 
 /** What a function merely picks, if that is a field of a type. */

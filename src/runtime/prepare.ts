@@ -2,6 +2,7 @@ import { authorFunctions } from '../engine/author-functions.ts'
 import { restartNotes } from '../engine/horizon.ts'
 import { validateTopology } from '../engine/validate.ts'
 import { wantedFields } from '../engine/wanted-fields.ts'
+import type { Format } from '../formats/format.ts'
 import { JsonFormat } from '../formats/json/json-format.ts'
 import { Refused, TidemarkError } from '../kernel/errors.ts'
 import { loadTables } from '../lookup/tables.ts'
@@ -32,7 +33,7 @@ export interface PreparedTopology {
   /** Hash of what decides its windows. */
   readonly fingerprint: string
   /** How events are made of the records of its source. */
-  readonly format: JsonFormat
+  readonly format: Format
   /** By the name of the score step. */
   readonly scorers: ReadonlyMap<string, Scorer>
   readonly lookup: Lookup

@@ -172,7 +172,18 @@ export class Task {
     if (packed !== undefined) return this.#enter(work, packedIntake(packed))
     const { slices } = this.#around
     slices.use(records.length)
-    const decoding = this.#intake.take(records, slices)
+    const preparing = this.topology.format.prepare(records)
+    return preparing === null ? this.#decode(work) : this.#prepare(work, preparing)
+  }
+
+  async #prepare(work: Work, preparing: Promise<void>): Promise<void> {
+    await preparing
+    if (!this.#isOver) await (this.#decode(work) ?? undefined)
+  }
+
+  #decode(work: Work): Promise<void> | null {
+    const { slices } = this.#around
+    const decoding = this.#intake.take(work.chunk.records, slices)
     const step = this.#timed('decode', () => decoding.next())
     return step.done === true ? this.#enter(work, step.value) : this.#decodeOn(work, decoding)
   }

@@ -110,9 +110,7 @@ class Chunk {
   add(value: Buffer): boolean {
     const added = record(value)
     const wanted = answer(() => this.#decoder.decode(added))
-    const given = answer(() =>
-      this.#format.decode(new ListedRecords([inLog(added)]), 0, this.events),
-    )
+    const given = answer(() => this.#format.add(new ListedRecords([inLog(added)]), 0, this.events))
     if ('gives' in wanted && 'gives' in given) {
       this.wanted.push(wanted.gives)
       this.#records.push(added)

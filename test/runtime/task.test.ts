@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { defineTopology } from 'tidemark'
 import { describe, expect, test } from 'vitest'
+import type { Format } from '../../src/formats/format.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
@@ -32,6 +33,8 @@ interface Setting {
   readonly topic?: Partial<TopicInfo>
   readonly definition?: Definition
   readonly guarantee?: Guarantee
+  /** Of the source's format. @default as JSON: nothing has to be waited for */
+  readonly prepare?: Format['prepare']
 }
 
 /** A task of partition 3 and what it tells. */
@@ -49,7 +52,9 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     lookBackOffset: 0,
   }
   const limits = limitsOf(topic('scores', { timestampAfterMaxMs: null, ...setting.topic }))
-  const partition = new AssignedPartition([preparedTopology(definition, by)], assignment, {
+  const topology = preparedTopology(definition, by)
+  if (setting.prepare !== undefined) Object.assign(topology.format, { prepare: setting.prepare })
+  const partition = new AssignedPartition([topology], assignment, {
     guarantee: setting.guarantee ?? 'exactly-once',
     clock: wallClock,
     slices: new Slices(() => 0),
@@ -166,6 +171,34 @@ describe('chunks finish in log order (PROTOCOL C3)', () => {
     gate(1).open()
     const chunks = await closed(2)
     expect(chunks.flatMap((c) => valuesOf(c.outputs, 'sum'))).toEqual([1, 3])
+  })
+})
+
+describe('a format that waits for something before it can decode a chunk', () => {
+  test('holds up the chunks behind it, and all enter the windows in log order', async () => {
+    let open: () => void = () => {}
+    const schema = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const prepare: Format['prepare'] = ({ length }) => (length === 1 ? schema : null)
+    const { take, done, closed } = taskWith({ prepare })
+    take(record(1))
+    take(record(2), record(3))
+    await turn()
+    expect(done()).toEqual([])
+    open()
+    const chunks = await closed(2)
+    expect(chunks.flatMap((c) => valuesOf(c.outputs, 'sum'))).toEqual([1, 3, 6])
+  })
+
+  test('fails the task when it is given up', async () => {
+    const { take, done, errors } = taskWith({
+      prepare: () => Promise.reject(new TypeError('a bug')),
+    })
+    take(record(1))
+    await turn()
+    expect(errors[0]).toBeInstanceOf(TypeError)
+    expect(done()).toEqual([])
   })
 })
 

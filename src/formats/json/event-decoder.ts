@@ -3,18 +3,13 @@ import { parse } from 'secure-json-parse'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { SourceDefinition } from '../../topology/definition.ts'
 import { checkedBy } from '../../topology/schema.ts'
+import type { RawRecord } from '../format.ts'
 import { foreignFormat, jsonFault } from './json-fault.ts'
 import { LIMITS, type Limits, passedLimit } from './limits.ts'
 
 const LIMIT_MESSAGES = {
   JSON_DEPTH: ({ depth }: Limits) => `more than ${depth} objects and arrays within one another`,
   JSON_FIELDS: ({ fields }: Limits) => `more than ${fields} fields`,
-}
-
-/** What an event is made of. */
-export interface RawRecord {
-  readonly key: Buffer | null
-  readonly value: Buffer | null
 }
 
 /** Makes events of records: JSON in UTF-8, then the source's schema. */

@@ -1,26 +1,22 @@
-import { type ValuePlace, valuePlace } from '../../kernel/memory.ts'
+import { TidemarkError } from '../../kernel/errors.ts'
+import { valuePlace } from '../../kernel/memory.ts'
+import type { Slices } from '../../kernel/slices.ts'
 import { type ColumnForm, type FieldPath, ScannedColumns } from '../../plan/columns.ts'
 import type { Reader } from '../../plan/events.ts'
 import { columnReader, ScannedEvents } from '../../plan/scanned-events.ts'
 import type { SourceDefinition } from '../../topology/definition.ts'
-import { EventDecoder, type RawRecord } from './event-decoder.ts'
+import type { Decoded, DecodeFault, Format, RawRecord, RawRecords } from '../format.ts'
+import { EventDecoder } from './event-decoder.ts'
 import { LIMITS } from './limits.ts'
 import { compileScanner, type Scanner } from './scanner.ts'
 
-/** What events are made of. */
-export interface RawRecords {
-  at(index: number): RawRecord
-  /** Says where the value of one lies, without making a buffer of it. */
-  locate(index: number, into: ValuePlace): void
-}
+/** So many records are decoded before it is asked whether others are to have their turn. */
+const UNASKED = 32
 
-/** Makes events of the records of one source: JSON in UTF-8, then the source's schema. */
-export class JsonFormat {
-  /** How functions of its events are asked. */
+/** JSON in UTF-8, then the source's schema. */
+export class JsonFormat implements Format {
   readonly reader: Reader
-  /** What of its events lies in columns. */
   readonly forms: readonly ColumnForm[]
-  /** Why every event has to be made; `null`: most need not be. */
   readonly whyMade: string | null
   readonly #decoder: EventDecoder
   readonly #value = valuePlace()
@@ -38,6 +34,27 @@ export class JsonFormat {
     this.reader = columnReader(this.forms)
   }
 
+  prepare(): null {
+    return null
+  }
+
+  *decode(all: RawRecords, slices: Slices): Generator<void, Decoded> {
+    const records: number[] = []
+    const faults: DecodeFault[] = []
+    const events = this.events(all.length, (index) => all.at(records[index] as number))
+    for (let record = 0; record < all.length; record++) {
+      if (record % UNASKED === UNASKED - 1 && slices.isOver) yield
+      try {
+        this.add(all, record, events)
+        records.push(record)
+      } catch (error) {
+        if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
+        faults.push({ record, error })
+      }
+    }
+    return { events, records, faults }
+  }
+
   /** Room for events. @param recordOf the record of one, by its index */
   events(capacity: number, recordOf: (index: number) => RawRecord): ScannedEvents {
     const columns = new ScannedColumns(this.forms, capacity)
@@ -45,13 +62,17 @@ export class JsonFormat {
   }
 
   /** Adds the event of a record. @throws as {@link EventDecoder.decode} */
-  decode(records: RawRecords, index: number, events: ScannedEvents): void {
+  add(records: Pick<RawRecords, 'at' | 'locate'>, index: number, events: ScannedEvents): void {
     if (this.#isScanned(records, index, events)) events.addScanned(this.#value.memory)
     else events.addMade(this.#decoder.decode(records.at(index)))
   }
 
   /** Is the record's event in the columns now? */
-  #isScanned(records: RawRecords, index: number, { columns, count }: ScannedEvents): boolean {
+  #isScanned(
+    records: Pick<RawRecords, 'locate'>,
+    index: number,
+    { columns, count }: ScannedEvents,
+  ): boolean {
     if (this.#scanner === null) return false
     const value = this.#value
     records.locate(index, value)
