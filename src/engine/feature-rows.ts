@@ -125,7 +125,8 @@ export class FeatureRows {
     })
     const taking = { late, open: isWanted ? open : null }
     for (const kind of this.kinds) kind.readAhead(flow)
-    for (const [at, index] of flow.indices.entries()) {
+    for (let at = 0; at < flow.indices.length; at++) {
+      const index = flow.indices[at] as number
       if (at % TOUCHED === 0) for (const kind of this.kinds) kind.touch(flow, at, at + TOUCHED)
       const error = this.#take(flow, index, taking)
       if (error !== null) fault(index, error)

@@ -18,34 +18,36 @@ export class ScannedEvents implements Events {
   readonly columns: ScannedColumns
   readonly #make: (index: number) => unknown
   /** By index: what the columns' places are in; `null`: its event was made at once, and the columns hold nothing of it. */
-  readonly #memory: (Memory | null)[] = []
+  readonly #memory: (Memory | null)[]
   readonly #made: unknown[] = []
+  #count = 0
 
   /** @param make the event of a row, which the schema has let through already */
   constructor(columns: ScannedColumns, make: (index: number) => unknown) {
     this.columns = columns
     this.#make = make
+    this.#memory = new Array<Memory | null>(columns.capacity).fill(null)
   }
 
   /** How many there are, and the row of the next one. */
   get count(): number {
-    return this.#memory.length
+    return this.#count
   }
 
   /** The next one is in its row. */
   addScanned(memory: Memory): void {
-    this.#memory.push(memory)
+    this.#memory[this.#count++] = memory
   }
 
   /** The next one was made. */
   addMade(event: unknown): void {
-    this.#made[this.#memory.length] = event
-    this.#memory.push(null)
+    this.#made[this.#count++] = event
   }
 
   /** Takes back what was added beyond so many. */
   cut(count: number): void {
-    this.#memory.length = Math.min(this.#memory.length, count)
+    this.#count = Math.min(this.#count, count)
+    this.#memory.fill(null, count)
     this.#made.length = Math.min(this.#made.length, count)
   }
 

@@ -133,7 +133,10 @@ export interface NextOffset extends TopicPartition {
  */
 export const MOST_METADATA_BYTES = 3_800
 
-/** What becomes durable together, as the member's {@link Guarantee} says. */
+/**
+ * What becomes durable together, as the member's {@link Guarantee} says. Its records are for the driver until the commit resolves: their
+ * memory is used again then.
+ */
 export interface Commit {
   readonly outputs: NewRecords
   readonly deadLetters: NewRecords

@@ -28,6 +28,9 @@ const WORD = 4
 /** Longer parts are copied in one go. */
 const LONG = 512
 
+/** So many are kept to be used again: some megabytes. */
+const MOST_SPARE = 256
+
 const names = new HeaderNames()
 
 /** Memory that records lie in. */
@@ -37,23 +40,54 @@ interface Room {
 }
 
 /**
+ * Rooms that are used again. What waits for a commit lives just long enough to become old to the collector, which would mark all that
+ * there is whenever 64 MB of it have gone.
+ */
+const spare: ByteRoom[] = []
+
+function roomOf(bytes: number): ByteRoom {
+  return (bytes === ROOM_BYTES ? spare.pop() : undefined) ?? new ByteRoom(bytes)
+}
+
+function giveBack(room: ByteRoom): void {
+  room.clear()
+  // One that has grown is of another size.
+  if (room.bytes.length === ROOM_BYTES && spare.length < MOST_SPARE) spare.push(room)
+}
+
+/** Numbers that are kept of a record: those of its topic and its room, its partition, and where its parts begin and end there. */
+const NUMBERS = 5
+const TOPIC = 0
+const ROOM = 1
+const PARTITION = 2
+const START = 3
+const END = 4
+const FIRST_CAPACITY = 4
+
+/**
  * Records to be written, in order, as columns. Key, value and headers of each are written when it is added, as they will stand in a batch
  * of Kafka's (record format v2: each behind its length): a driver copies them, and to who asks for one it is cut out, each time anew.
+ *
+ * No array grows with each record, and none is the collector's to move: for as long as they wait for their commit there are very many.
  */
 export class WrittenRecords implements NewRecords {
+  #length = 0
+  /** {@link NUMBERS} of each record. */
+  #numbers: Int32Array
+  #timestampsMs: Float64Array
+  /** Few, each once. */
   #topics: string[] = []
-  #partitions: number[] = []
-  #timestampsMs: number[] = []
   #rooms: Room[] = []
-  #starts: number[] = []
-  #ends: number[] = []
   readonly #expected: number
   #room: ByteRoom | null = null
-  #current: Room | null = null
+  /** Those that only its own records have been written into. */
+  #own: ByteRoom[] = []
 
   /** @param expected about so many there will be */
   constructor(expected = 0) {
     this.#expected = expected
+    this.#numbers = new Int32Array(expected * NUMBERS)
+    this.#timestampsMs = new Float64Array(expected)
   }
 
   static of(records: NewRecords): WrittenRecords {
@@ -63,22 +97,17 @@ export class WrittenRecords implements NewRecords {
     return written
   }
 
-  /** All of them, one after the other. A million are copied in one go each column: one by one they would hold up the process. */
+  /** All of them, one after the other. */
   static joined(all: readonly WrittenRecords[]): WrittenRecords {
     const [first] = all
     if (first !== undefined && all.length === 1) return first
-    const joined = new WrittenRecords()
-    joined.#topics = joined.#topics.concat(...all.map((records) => records.#topics))
-    joined.#partitions = joined.#partitions.concat(...all.map((records) => records.#partitions))
-    joined.#timestampsMs = joined.#timestampsMs.concat(...all.map((r) => r.#timestampsMs))
-    joined.#rooms = joined.#rooms.concat(...all.map((records) => records.#rooms))
-    joined.#starts = joined.#starts.concat(...all.map((records) => records.#starts))
-    joined.#ends = joined.#ends.concat(...all.map((records) => records.#ends))
+    const joined = new WrittenRecords(all.reduce((sum, { length }) => sum + length, 0))
+    for (const records of all) joined.takeAll(records)
     return joined
   }
 
   get length(): number {
-    return this.#starts.length
+    return this.#length
   }
 
   *[Symbol.iterator](): Generator<NewRecord, void> {
@@ -90,7 +119,7 @@ export class WrittenRecords implements NewRecords {
   }
 
   topic(index: number): string {
-    return this.#topics[index] as string
+    return this.#topics[this.#number(index, TOPIC)] as string
   }
 
   timestampMs(index: number): number {
@@ -99,16 +128,16 @@ export class WrittenRecords implements NewRecords {
 
   /** `null`: by its key. */
   partition(index: number): number | null {
-    const partition = this.#partitions[index] as number
+    const partition = this.#number(index, PARTITION)
     return partition === BY_KEY ? null : partition
   }
 
   /** The partition in a topic with that many: its own (taken modulo), else that of its key by murmur2; without a key 0. */
   partitionOf(index: number, partitions: number): number {
-    const own = this.#partitions[index] as number
+    const own = this.#number(index, PARTITION)
     if (own !== BY_KEY) return own % partitions
-    const { bytes } = this.#rooms[index] as Room
-    const start = this.#starts[index] as number
+    const { bytes } = this.#roomOf(index)
+    const start = this.#number(index, START)
     const length = readVarint(bytes, start)
     if (length < 0) return 0
     const begin = start + varintBytes(length)
@@ -117,20 +146,20 @@ export class WrittenRecords implements NewRecords {
 
   /** Bytes that key, value and headers take in a batch, lengths included. */
   partsBytes(index: number): number {
-    return (this.#ends[index] as number) - (this.#starts[index] as number)
+    return this.#number(index, END) - this.#number(index, START)
   }
 
   /** Bytes of the value. */
   valueBytes(index: number): number {
-    const { bytes } = this.#rooms[index] as Room
-    return Math.max(0, readVarint(bytes, behind(bytes, this.#starts[index] as number)))
+    const { bytes } = this.#roomOf(index)
+    return Math.max(0, readVarint(bytes, behind(bytes, this.#number(index, START))))
   }
 
   /** Copies key, value and headers as they will stand in a batch. */
   copyParts(index: number, target: DataView, at: number): void {
-    const { view, bytes } = this.#rooms[index] as Room
-    const end = this.#ends[index] as number
-    let from = this.#starts[index] as number
+    const { view, bytes } = this.#roomOf(index)
+    const end = this.#number(index, END)
+    let from = this.#number(index, START)
     if (end - from > LONG) {
       const { buffer, byteOffset, byteLength } = target
       new Uint8Array(buffer, byteOffset, byteLength).set(bytes.subarray(from, end), at)
@@ -145,22 +174,41 @@ export class WrittenRecords implements NewRecords {
 
   /** Key, value and headers, as they will stand in a batch. */
   parts(index: number): Buffer {
-    const { bytes } = this.#rooms[index] as Room
-    return bytes.subarray(this.#starts[index], this.#ends[index])
+    const { bytes } = this.#roomOf(index)
+    return bytes.subarray(this.#number(index, START), this.#number(index, END))
   }
 
   /** Room for the parts of a record, which are written there by hand; then it is {@link add added}. @param bytes that they take */
   room(bytes = ENOUGH): ByteRoom {
     if (this.#room === null || this.#room.left < bytes) {
       const usual = this.#room === null ? ENOUGH + this.#expected * USUAL : ROOM_BYTES
-      this.#room = new ByteRoom(Math.max(Math.min(usual, ROOM_BYTES), bytes + WORD))
+      this.#room = roomOf(Math.max(Math.min(usual, ROOM_BYTES), bytes + WORD))
+      this.#own.push(this.#room)
     }
     return this.#room
   }
 
+  /** They are written where they belong, and nobody reads them any more, nor others that were taken of them: their memory is used again. */
+  free(): void {
+    for (const room of this.#own) giveBack(room)
+    this.#own = []
+    this.#room = null
+    this.#rooms = []
+    this.#length = 0
+  }
+
   /** Adds a record that goes where its key says. @param start where its parts begin in the room, which end where that is used up to */
   add(topic: string, timestampMs: number, start: number): void {
-    this.#add({ topic, partition: BY_KEY, timestampMs }, start)
+    const { bytes, view, used } = this.#room as ByteRoom
+    // After it has grown it is another memory.
+    if (this.#rooms.at(-1)?.bytes !== bytes) this.#rooms.push({ bytes, view })
+    const at = this.#grow()
+    this.#timestampsMs[this.#length - 1] = timestampMs
+    this.#numbers[at + TOPIC] = this.#topicNumber(topic)
+    this.#numbers[at + ROOM] = this.#rooms.length - 1
+    this.#numbers[at + PARTITION] = BY_KEY
+    this.#numbers[at + START] = start
+    this.#numbers[at + END] = used
   }
 
   /** Writes a record and adds it. */
@@ -171,54 +219,76 @@ export class WrittenRecords implements NewRecords {
     const start = room.used
     if (isCopied) copyOf.copyParts?.(room)
     else appendParts(record, room)
-    this.#add({ topic, partition: partition ?? BY_KEY, timestampMs }, start)
+    this.add(topic, timestampMs, start)
+    if (partition !== null) {
+      this.#numbers[(this.#length - 1) * NUMBERS + PARTITION] = partition
+    }
   }
 
   /** Adds one of others. */
   take(from: WrittenRecords, index: number): void {
-    this.#topics.push(from.#topics[index] as string)
-    this.#partitions.push(from.#partitions[index] as number)
-    this.#timestampsMs.push(from.#timestampsMs[index] as number)
-    this.#rooms.push(from.#rooms[index] as Room)
-    this.#starts.push(from.#starts[index] as number)
-    this.#ends.push(from.#ends[index] as number)
+    this.takeAll(from, index, index + 1)
   }
 
   /** Adds those of others from ≤ i < to. */
   takeAll(others: WrittenRecords, from = 0, to = others.length): void {
-    for (let i = from; i < to; i++) this.take(others, i)
+    // Most lie in the room of the one before.
+    let [last, room] = [-1, this.#rooms.length - 1]
+    for (let i = from; i < to; i++) {
+      const of = i * NUMBERS
+      const lies = others.#numbers[of + ROOM] as number
+      if (lies !== last) {
+        last = lies
+        room = this.#roomNumber(others.#rooms[lies] as Room)
+      }
+      const at = this.#grow()
+      this.#timestampsMs[this.#length - 1] = others.#timestampsMs[i] as number
+      this.#numbers[at + TOPIC] = this.#topicNumber(others.topic(i))
+      this.#numbers[at + ROOM] = room
+      this.#numbers[at + PARTITION] = others.#numbers[of + PARTITION] as number
+      this.#numbers[at + START] = others.#numbers[of + START] as number
+      this.#numbers[at + END] = others.#numbers[of + END] as number
+    }
   }
 
   /** Takes back what was added beyond so many. */
   cut(length: number): void {
-    const columns = [
-      this.#topics,
-      this.#partitions,
-      this.#timestampsMs,
-      this.#rooms,
-      this.#starts,
-      this.#ends,
-    ]
-    for (const column of columns) column.length = Math.min(column.length, length)
+    this.#length = Math.min(this.#length, length)
   }
 
-  #add(
-    {
-      topic,
-      partition,
-      timestampMs,
-    }: { readonly topic: string; readonly partition: number; readonly timestampMs: number },
-    start: number,
-  ): void {
-    const { bytes, view, used } = this.#room as ByteRoom
-    // After it has grown it is another memory.
-    if (this.#current?.bytes !== bytes) this.#current = { bytes, view }
-    this.#topics.push(topic)
-    this.#partitions.push(partition)
-    this.#timestampsMs.push(timestampMs)
-    this.#rooms.push(this.#current)
-    this.#starts.push(start)
-    this.#ends.push(used)
+  /** Makes place for one more; gives where its numbers are. */
+  #grow(): number {
+    if (this.#length === this.#timestampsMs.length) {
+      const capacity = Math.max(FIRST_CAPACITY, this.#length * 2)
+      const numbers = new Int32Array(capacity * NUMBERS)
+      numbers.set(this.#numbers)
+      this.#numbers = numbers
+      const timestampsMs = new Float64Array(capacity)
+      timestampsMs.set(this.#timestampsMs)
+      this.#timestampsMs = timestampsMs
+    }
+    return this.#length++ * NUMBERS
+  }
+
+  #number(index: number, which: number): number {
+    return this.#numbers[index * NUMBERS + which] as number
+  }
+
+  #roomOf(index: number): Room {
+    return this.#rooms[this.#number(index, ROOM)] as Room
+  }
+
+  #topicNumber(topic: string): number {
+    // Most go where the one before has gone.
+    const last = this.#topics.length - 1
+    if (this.#topics[last] === topic) return last
+    const known = this.#topics.indexOf(topic)
+    return known < 0 ? this.#topics.push(topic) - 1 : known
+  }
+
+  #roomNumber(room: Room): number {
+    const last = this.#rooms.length - 1
+    return this.#rooms[last] === room ? last : this.#rooms.push(room) - 1
   }
 }
 

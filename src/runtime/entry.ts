@@ -174,6 +174,10 @@ export class Entry {
 
   /** A part of it is durable. */
   gone({ pieces, before }: Part): void {
+    for (const { outputs, deadLetters } of this.#pieces.slice(0, pieces)) {
+      outputs.records.free()
+      deadLetters.records.free()
+    }
     this.#pieces = this.#pieces.slice(pieces)
     if (before !== Number.NEGATIVE_INFINITY) {
       this.#pieces = this.#pieces.map((piece) => cutPiece(piece, before, madeFrom))

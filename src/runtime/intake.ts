@@ -122,6 +122,11 @@ export class EventIntake {
       const memory = events.memoryOf(index) as Memory
       if (from < to) return this.#keyNumbers.numberOfBytes(memory, from, to)
     }
+    return this.#readKeyOf(events, index)
+  }
+
+  /** In a function of its own, since a closure over an index costs memory wherever it stands. */
+  #readKeyOf(events: ScannedEvents, index: number): number {
     const key = eventKey((of) => this.#readKey.of(of, index), events)
     this.#checkKey?.(key)
     return this.#keyNumbers.numberOf(key)
@@ -130,7 +135,10 @@ export class EventIntake {
   #timeOf(events: ScannedEvents, index: number): number {
     const cell = this.#timeField?.cellIn(events, index) ?? NO_CELL
     const timeMs = cell === NO_CELL ? Number.NaN : (events.columns.numbers[cell] as number)
-    if (isEventTime(timeMs)) return timeMs
+    return isEventTime(timeMs) ? timeMs : this.#readTimeOf(events, index)
+  }
+
+  #readTimeOf(events: ScannedEvents, index: number): number {
     return eventTimeMs((of) => this.#readTimeMs.of(of, index), events)
   }
 }

@@ -27,6 +27,8 @@ const header = fc.record(
   PLAIN_OBJECT,
 )
 
+const WITHOUT_KEY = { topic: TOPIC, partition: null, key: null, timestampMs: 5, headers: [] }
+
 const plainRecord: fc.Arbitrary<NewRecord> = fc.record(
   {
     topic: fc.constant(TOPIC),
@@ -103,6 +105,34 @@ describe('records that are written', () => {
       }),
       RUNS,
     )
+  })
+
+  test('leave their memory to others once they are free, and not before', () => {
+    const filled = (byte: number) => {
+      const value = Buffer.alloc(20_000, byte)
+      return Array.from({ length: 10 }, () => ({ ...WITHOUT_KEY, value }))
+    }
+    const before = WrittenRecords.of(filled(1))
+    const memory = before.parts(9).buffer
+    const meanwhile = WrittenRecords.of(filled(2))
+    before.free()
+    const after = WrittenRecords.of(filled(3))
+    expect(new Set(Array.from(after, (_, i) => after.parts(i).buffer))).toContain(memory)
+    expect(plainRecords(meanwhile)).toEqual(filled(2))
+    expect(plainRecords(after)).toEqual(filled(3))
+    expect(before).toHaveLength(0)
+  })
+
+  test('do not give away the memory of others that they were taken from', () => {
+    const plain = Array.from({ length: 10 }, (_, i) => {
+      return { ...WITHOUT_KEY, value: Buffer.alloc(20_000, i) }
+    })
+    const written = WrittenRecords.of(plain)
+    const some = new WrittenRecords()
+    some.takeAll(written, 5)
+    some.free()
+    WrittenRecords.of(plain.map((record) => ({ ...record, value: Buffer.alloc(20_000, 99) })))
+    expect(plainRecords(written)).toEqual(plain)
   })
 
   test.each([

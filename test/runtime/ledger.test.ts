@@ -111,6 +111,23 @@ describe('exactly once', () => {
     expect(ledger.isEmpty).toBe(true)
   })
 
+  test('the memory of what is durable is used again, and that of a part only when the rest is too', () => {
+    const ledger = new Ledger('exactly-once')
+    const [whole, cut] = [piece([4, 4]), piece([5, 6])]
+    const entries = [open(ledger, [4]), open(ledger, [5, 6])]
+    for (const [i, made] of [whole, cut].entries()) {
+      entries[i]?.add(made)
+      end(entries[i] as Entry)
+    }
+    const gathered = ledger.gather({ ...ALL, records: 3 }, 1)
+    expect(causesIn(gathered)).toEqual([4, 4, 5])
+    expect(whole.outputs.records).toHaveLength(2)
+    ledger.committed(gathered)
+    expect(whole.outputs.records).toHaveLength(0)
+    expect(cut.outputs.records).toHaveLength(2)
+    expect(taken(ledger)).toEqual({ causes: [6], nextOffset: 7 })
+  })
+
   test('within a chunk a restart begins where it would at its first record', () => {
     const ledger = new Ledger('exactly-once')
     const entry = open(ledger, [4, 5, 7])

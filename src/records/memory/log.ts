@@ -93,9 +93,8 @@ export class MemoryLog {
   append(record: NewRecord): Position {
     const place = this.#placeOf(record)
     const { lowOffset, records } = this.#partition(place.topic, place.partition)
-    const { timestampMs, key, value, headers } = record
     const offset = lowOffset + records.length
-    records.push({ offset, timestampMs, key, value, headers })
+    records.push({ offset, ...ownCopy(record) })
     return { ...place, offset }
   }
 
@@ -202,6 +201,16 @@ export class MemoryLog {
 
 function emptyPartition(): Partition {
   return { lowOffset: 0, records: [], packed: [] }
+}
+
+/** A record's parts, which are its writer's again when the commit is over. */
+function ownCopy({ timestampMs, key, value, headers }: NewRecord): Omit<LogRecord, 'offset'> {
+  return {
+    timestampMs,
+    key: key === null ? null : Buffer.from(key),
+    value: value === null ? null : Buffer.from(value),
+    headers: headers.map((header) => ({ ...header, value: Buffer.from(header.value) })),
+  }
 }
 
 /** Bytes of key, value and headers. */
