@@ -61,6 +61,18 @@ export class Group implements Whole {
     return this.#page[this.#rowAt(b) + OLDEST] as number
   }
 
+  /** The last block that begins at or before a time, else the first. */
+  placeOf(timeMs: number): number {
+    let low = 0
+    let high = this.blocks.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if (this.oldestMs(middle) <= timeMs) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
   countOf(b: number): number {
     return this.#page[this.#rowAt(b) + COUNT] as number
   }

@@ -142,11 +142,14 @@ export class History extends EventBuffer {
    */
   insert(timeMs: number, cells: ArrayLike<number>): void {
     if (this.end === this.capacity) this.#makeRoom()
-    if (this.older !== null && timeMs < this.older.newestMs) this.older.insert(timeMs, cells)
-    else {
+    if (this.older !== null && timeMs < this.older.newestMs) {
+      this.older.insert(timeMs, cells)
+      this.older.newestTexts?.takeAll(this)
+    } else {
       const at = this.after(timeMs)
       if (at < this.end) this.#sealed = Math.min(this.#sealed, this.#runOf(at))
       this.enter(at, timeMs, cells, this.#layout.columns)
+      this.older?.newestTexts?.entered(this, at)
     }
   }
 
@@ -223,6 +226,7 @@ export class History extends EventBuffer {
       }
     }
     this.#move(capacity)
+    this.older?.newestTexts?.takeAll(this)
   }
 
   /** Moves the events to the front of a buffer, the same or another. */

@@ -1,6 +1,7 @@
 import type { Dictionary } from './dictionary.ts'
 import type { Slabs } from './slabs.ts'
 import { Summaries, type Summed } from './summaries.ts'
+import { TextMarks } from './text-marks.ts'
 
 /** What the histories of one kind hold and what is asked of them. Columns are named by index; column 0 is the event time. */
 export interface Held extends Summed {
@@ -26,10 +27,12 @@ export interface Sizes {
   readonly block: number
   /** Blocks in a group. */
   readonly group: number
+  /** Newest blocks of a long history that windows go over one by one, at least: events out of order still reach them. */
+  readonly unsettled: number
 }
 
 /** Measured on windows of 100 to 100,000 events, see test/bench/RESULTS.md: halves and doubles gain somewhere what they lose elsewhere. */
-const SIZES: Sizes = { buffer: 256, run: 32, block: 64, group: 64 }
+const SIZES: Sizes = { buffer: 256, run: 32, block: 64, group: 64, unsettled: 4 }
 
 /** {@link Held}, and how a long history lays it out. */
 export interface Layout extends Held {
@@ -39,6 +42,8 @@ export interface Layout extends Held {
   /** Columns of a block that it also keeps in order: those of `ranked`, then the links. */
   readonly ordered: readonly number[]
   readonly blockNumbers: number
+  /** To count different texts with. */
+  readonly marks: TextMarks
   /** What blocks and runs come to. */
   readonly summaries: Summaries
   /** Numbers that a sealed group keeps of all its blocks: what they come to, then the ordered columns. */
@@ -56,6 +61,7 @@ export function layoutOf(held: Held, sizes = SIZES): Layout {
     sizes,
     width,
     ordered,
+    marks: new TextMarks(),
     blockNumbers: (width + ordered.length) * sizes.block,
     summaries,
     sealNumbers: summaries.numbers + ordered.length * sizes.block * sizes.group,

@@ -4,6 +4,7 @@ import type { EventBuffer } from './event-buffer.ts'
 import { Group } from './group.ts'
 import { LatestTimes } from './latest-times.ts'
 import type { Layout } from './layout.ts'
+import { NewestTexts } from './newest-texts.ts'
 
 // What a key with many events holds beside its newest ones: groups of blocks of events. An event out of order moves the events
 // of one block and no others; a window takes blocks and groups as wholes.
@@ -13,7 +14,7 @@ import type { Layout } from './layout.ts'
 // occurred before, and in (edge, t] there are as many different texts as events that link to the edge or before it.
 
 /** A block, by its index in a group. */
-interface Place {
+export interface Place {
   readonly g: number
   readonly b: number
 }
@@ -25,6 +26,15 @@ export class OlderBlocks {
   newestMs = Number.NEGATIVE_INFINITY
   oldestMs = Number.POSITIVE_INFINITY
   newestPrunedMs = Number.NEGATIVE_INFINITY
+  /** The newest block that is settled: all but the newest ones are, which events out of order still reach; `null`: none is. */
+  newestSettled: Block | null = null
+  /** Another one whenever other blocks are settled, or those that are have changed. */
+  settledVersion = 0
+  /** The oldest event of the blocks that are not settled. */
+  unsettledMs = Number.NEGATIVE_INFINITY
+  /** `null`: nobody has asked for them. */
+  newestTexts: NewestTexts | null = null
+  #unsettled = 0
   #oldest: Block | null = null
   readonly #layout: Layout
   /** For each of `distinct`, by text: the time of its newest occurrence here. Some may have been pruned. */
@@ -47,11 +57,44 @@ export class OlderBlocks {
     return (this.groups[g] as Group).blocks[b] as Block
   }
 
+  /** The block that is so many blocks newer, or older; if there are not so many, the one behind the newest, or the oldest. */
+  placeBeside({ g, b }: Place, blocks: number): Place {
+    let place = { g, b: b + blocks }
+    while (place.b < 0 && place.g > 0) {
+      place = { g: place.g - 1, b: place.b + this.#blocksIn(place.g - 1) }
+    }
+    while (place.g < this.groups.length - 1 && place.b >= this.#blocksIn(place.g)) {
+      place = { g: place.g + 1, b: place.b - this.#blocksIn(place.g) }
+    }
+    return { g: place.g, b: Math.max(0, Math.min(place.b, this.#blocksIn(place.g))) }
+  }
+
+  /** Event time of a block's oldest event; −Infinity for the oldest block. */
+  oldestMsFrom({ g, b }: Place): number {
+    return g + b === 0 ? Number.NEGATIVE_INFINITY : (this.groups[g] as Group).oldestMs(b)
+  }
+
+  /** The newest group grows and the oldest one shrinks: it would not pay to seal them. */
+  isInner(g: number): boolean {
+    return g > 0 && g < this.groups.length - 1
+  }
+
+  /** The texts of the buffer that is newer than all here. */
+  textsOf(buffer: EventBuffer): NewestTexts {
+    this.newestTexts ??= new NewestTexts(this.#layout, this, buffer)
+    return this.newestTexts
+  }
+
   /** The block of the newest event at or before a time; the first if there is none. */
   placeOf(timeMs: number): Place {
-    const g = lastUpTo(this.groups.length, timeMs, (i) => (this.groups[i] as Group).oldestMs(0))
-    const group = this.groups[g] as Group
-    return { g, b: lastUpTo(group.blocks.length, timeMs, (i) => group.oldestMs(i)) }
+    let low = 0
+    let high = this.groups.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if ((this.groups[middle] as Group).oldestMs(0) <= timeMs) low = middle
+      else high = middle - 1
+    }
+    return { g: low, b: (this.groups[low] as Group).placeOf(timeMs) }
   }
 
   latestUpTo(timeMs: number): number {
@@ -87,6 +130,7 @@ export class OlderBlocks {
     block.insert(at, timeMs, this.#cells)
     this.groups[place.g]?.entered(place.b, at)
     this.size++
+    if (timeMs < this.unsettledMs) this.settledVersion++
     if (timeMs < this.oldestMs) this.oldestMs = timeMs
   }
 
@@ -124,11 +168,36 @@ export class OlderBlocks {
     group.put(group.blocks.length, block)
     this.size += block.size
     if (this.#oldest === null) this.#findOldest()
+    this.#unsettled++
+    if (this.#unsettled >= 2 * sizes.unsettled) this.#settle()
+  }
+
+  /** All blocks are settled but the newest ones. */
+  #settle(): void {
+    let left = this.#layout.sizes.unsettled
+    let g = this.groups.length - 1
+    for (; left >= this.#blocksIn(g); g--) left -= this.#blocksIn(g)
+    const group = this.groups[g] as Group
+    const oldest = group.blocks.length - left
+    this.newestSettled = group.blocks[oldest - 1] as Block
+    const unsettled = left > 0 ? group : (this.groups[g + 1] as Group)
+    this.unsettledMs = unsettled.oldestMs(left > 0 ? oldest : 0)
+    this.#unsettled = this.#layout.sizes.unsettled
+    this.settledVersion++
+  }
+
+  #blocksIn(g: number): number {
+    return (this.groups[g] as Group).blocks.length
   }
 
   /** Drops the first block, of which all has been pruned. */
   #dropFirst(): void {
     const group = this.groups[0] as Group
+    if (this.newestSettled === null) this.#unsettled--
+    else if (this.newestSettled === group.blocks[0]) {
+      this.newestSettled = null
+      this.settledVersion++
+    }
     group.shift()
     if (group.blocks.length === 0) this.groups.shift()?.free()
     this.#findOldest()
@@ -151,6 +220,7 @@ export class OlderBlocks {
       newer.order()
       block.truncate(middle)
       group.put(b + 1, newer)
+      if (newer.timeAt(0) >= this.unsettledMs) this.#unsettled++
     } else block.truncate(block.end)
     block.order()
     group.sum(b)
@@ -220,16 +290,4 @@ export function releaseTexts({ texts }: Layout, events: EventBuffer, upTo: numbe
     const base = events.column(column)
     for (let i = events.start; i < upTo; i++) dictionary.release(events.data[base + i] as number)
   }
-}
-
-/** The last of so many that begins at or before a time, else the first. */
-function lastUpTo(count: number, timeMs: number, oldestMs: (index: number) => number): number {
-  let low = 0
-  let high = count - 1
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1
-    if (oldestMs(middle) <= timeMs) low = middle
-    else high = middle - 1
-  }
-  return low
 }

@@ -8,9 +8,6 @@ import { Moments } from './power-sums.ts'
 import { Selection } from './selection.ts'
 import { isNothing, MAX, MIN, SQUARES, SUM } from './summary.ts'
 
-/** A Uint32 holds no more. */
-const LAST_COUNT = 2 ** 32 - 1
-
 /** The events that a walk has gone over so far, from the newest that it may see backwards. */
 export class Reach implements Reached {
   readonly #layout: Layout
@@ -25,6 +22,8 @@ export class Reach implements Reached {
   #timeMs = 0
   /** As last extended to. */
   #afterMs = 0
+  /** How often it has been extended. */
+  #windows = 0
   /** Has the history more than its buffer? Most have not. */
   #hasBlocks = false
   /** Of the history's buffer the events from ≤ i < upTo. */
@@ -32,10 +31,6 @@ export class Reach implements Reached {
   #upTo = 0
   /** Before it, runs have summaries. */
   #sealed = 0
-  /** For each text the count that saw it last, so that each counts it once. */
-  #seen = new Uint32Array(1024)
-  #counts = 0
-
   constructor(layout: Layout) {
     this.#layout = layout
     this.#sums = new Float64Array(layout.summaries.numbers)
@@ -56,6 +51,7 @@ export class Reach implements Reached {
     this.#layout.summaries.clear(this.#sums)
     this.#history = history
     this.#timeMs = timeMs
+    this.#windows = 0
     this.#sealed = history?.seal() ?? 0
     this.#upTo = history?.after(upToMs) ?? 0
     this.#from = this.#upTo
@@ -72,6 +68,7 @@ export class Reach implements Reached {
     const history = this.#history
     if (history === null) return
     this.#afterMs = afterMs
+    const window = this.#windows++
     const { sizes, summaries } = this.#layout
     const { run } = sizes
     const { start } = history
@@ -96,7 +93,7 @@ export class Reach implements Reached {
       if (end === edge) edge = first
     }
     this.#from = i
-    if (i === start && this.#hasBlocks) this.#blocks.extend(afterMs, remember)
+    if (i === start && this.#hasBlocks) this.#blocks.extend(afterMs, remember, window)
   }
 
   total(column: number): number {
@@ -152,13 +149,15 @@ export class Reach implements Reached {
     const edgeMs = Math.max(this.#afterMs, newestPrunedMs)
     const blocks = this.#hasBlocks && this.#blocks.count > 0 ? older : null
     let distinct = blocks === null ? 0 : this.#blocks.unlinked(d, edgeMs)
-    this.#beginCount()
+    if (blocks !== null && this.#takesSettled) {
+      return distinct + blocks.textsOf(this.#history as History).countUpTo(d, edgeMs)
+    }
+    const { marks } = this.#layout
+    marks.begin()
     const { data, base } = this.#columnOf(column)
     for (let i = base + this.#from; i < base + this.#upTo; i++) {
       const text = data[i] as number
-      if (text >= this.#seen.length) this.#growSeen(text)
-      if (this.#seen[text] === this.#counts) continue
-      this.#seen[text] = this.#counts
+      if (!marks.isNew(text)) continue
       if (blocks === null || blocks.latestOf(d, text) <= edgeMs) distinct++
     }
     return distinct
@@ -183,17 +182,9 @@ export class Reach implements Reached {
     return data[base + index] as number
   }
 
-  #beginCount(): void {
-    if (this.#counts === LAST_COUNT) {
-      this.#seen.fill(0)
-      this.#counts = 0
-    }
-    this.#counts++
-  }
-
-  #growSeen(text: number): void {
-    const grown = new Uint32Array(Math.max(text + 1, this.#seen.length * 2))
-    grown.set(this.#seen)
-    this.#seen = grown
+  /** Does it take all of the buffer, and settled blocks? */
+  get #takesSettled(): boolean {
+    const { start, end } = this.#history as History
+    return this.#from === start && this.#upTo === end && this.#blocks.takesSettled
   }
 }

@@ -1,9 +1,10 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Sizes } from '../../src/engine/layout.ts'
+import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import { withoutGeneration } from '../support/without-generation.ts'
 import { paymentRows } from './payment-rows.ts'
-import { rounded, SMALL, Windowed } from './windowed.ts'
+import { rounded, SMALL, UNRANKED, Windowed } from './windowed.ts'
 
 const LENGTHS_MS = [7, 60, 400]
 
@@ -42,15 +43,27 @@ const long = Array.from({ length: 700 }, (_, i) => ({
   ...{ aheadMs: i % 3, amount: i % 7, shop: `shop ${i % 5}`, refund: i % 11 === 0 },
 }))
 
-describe.each<[string, { sizes?: Sizes; numRuns: number; groups: number }]>([
+interface Case {
+  readonly sizes?: Sizes
+  /** @default every one */
+  readonly aggregates?: readonly Aggregate[]
+  readonly numRuns: number
+  readonly groups: number
+}
+
+describe.each<[string, Case]>([
   ['in blocks of 4 and groups of 4', { sizes: SMALL, numRuns: 60, groups: 60 }],
+  [
+    'in blocks of 4, without ranks',
+    { sizes: SMALL, aggregates: UNRANKED, numRuns: 90, groups: 90 },
+  ],
   ['in blocks as they are', { numRuns: 15, groups: 0 }],
-])('a walk over a history %s', (_, { sizes, numRuns, groups }) => {
+])('a walk over a history %s', (_, { sizes, aggregates, numRuns, groups }) => {
   test('gives for every window and range what its events come to', () => {
     let grouped = 0
     fc.assert(
       fc.property(moves, (all) => {
-        const windowed = new Windowed(LENGTHS_MS, undefined, sizes)
+        const windowed = new Windowed(LENGTHS_MS, aggregates, sizes)
         const answers: { got: number[]; expected: number[] }[] = []
         const askRange = (afterMs: number, upToMs: number) =>
           answers.push({
@@ -84,6 +97,43 @@ describe.each<[string, { sizes?: Sizes; numRuns: number; groups: number }]>([
     // Else groups were never looked at.
     expect(grouped).toBeGreaterThan(groups)
     // Exact arithmetic of every aggregate takes its time.
+  })
+})
+
+describe('a window over settled blocks', () => {
+  const counts: Aggregate[] = [
+    { of: 'count' },
+    { of: 'sum', column: 'amount' },
+    { of: 'max', column: 'amount', empty: 0 },
+    { of: 'first', column: 'amount', cell: 'number', empty: 0 },
+    { of: 'distinct', column: 'shop' },
+  ]
+
+  /** Asked after every event, as the engine asks; one in so many is out of order by up to so much. */
+  function differences({ late, byMs }: { late: number; byMs: number }): unknown[] {
+    const windowed = new Windowed([40, 700, 2_000], counts, SMALL)
+    const odd: unknown[] = []
+    let newestMs = 0
+    for (let i = 0; i < 3_000; i++) {
+      const behindMs = i % late === late - 1 ? (i * 7_919) % byMs : 0
+      const timeMs = Math.max(i * 2 - behindMs, newestMs - 2_000 + 1)
+      newestMs = Math.max(newestMs, timeMs)
+      windowed.prune(newestMs - 2_000)
+      windowed.insert({ timeMs, amount: (i * 31) % 97, shop: `${(i * i) % 151}`, refund: false })
+      const got = rounded(windowed.write(timeMs, newestMs - 2_000))
+      const expected = rounded(windowed.naive(timeMs, newestMs - 2_000))
+      if (JSON.stringify(got) !== JSON.stringify(expected)) odd.push({ i, got, expected })
+    }
+    return odd.slice(0, 3)
+  }
+
+  test.each([
+    ['in order', { late: 10_000, byMs: 1 }],
+    ['of which one in 20 comes late by less than a block', { late: 20, byMs: 6 }],
+    ['of which one in 20 comes late by some blocks', { late: 20, byMs: 120 }],
+    ['of which one in 7 comes late by a third of the window', { late: 7, byMs: 700 }],
+  ])('is what its events come to, %s', (_, how) => {
+    expect(differences(how)).toEqual([])
   })
 })
 

@@ -45,8 +45,11 @@ const EVERY_AGGREGATE: readonly Aggregate[] = [
   { of: 'share', column: 'refund', empty },
 ]
 
+/** Those that need no values in order: a walk keeps what settled blocks come to. */
+export const UNRANKED = EVERY_AGGREGATE.filter(({ of }) => of !== 'quantile')
+
 /** Of a few events many blocks, of a few blocks many groups. */
-export const SMALL: Sizes = { buffer: 8, run: 4, block: 4, group: 4 }
+export const SMALL: Sizes = { buffer: 8, run: 4, block: 4, group: 4, unsettled: 2 }
 
 export class Windowed {
   readonly columns: EventColumns

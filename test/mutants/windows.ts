@@ -5,6 +5,7 @@ import { type Mutant, mutantOf, type Row } from './mutant.ts'
 const ENGINE = 'test/engine/engine.test.ts'
 const AHEAD = 'test/engine/cells-ahead.test.ts'
 const COLUMNS = 'test/engine/event-columns.test.ts'
+const WALK = 'test/engine/window-walk.test.ts'
 const TUMBLING = 'test/engine/tumbling.test.ts'
 
 const ROWS: readonly Row[] = [
@@ -26,6 +27,39 @@ const ROWS: readonly Row[] = [
     'a text that was read ahead is held by nobody',
     ['engine/cells-ahead.ts', 'this.#columns[c]?.dictionary?.hold(number)', ''],
     [AHEAD, 'events that are read ahead come to the same'],
+  ],
+  [
+    'an event that comes late among settled blocks is not in what they come to',
+    ['engine/older-blocks.ts', 'if (timeMs < this.unsettledMs) this.settledVersion++', ''],
+    [WALK, 'is what its events come to'],
+  ],
+  [
+    'a block that is settled is not in what settled blocks come to',
+    [
+      'engine/older-blocks.ts',
+      'this.#unsettled = this.#layout.sizes.unsettled\n    this.settledVersion++',
+      'this.#unsettled = this.#layout.sizes.unsettled',
+    ],
+    [WALK, 'is what its events come to'],
+  ],
+  [
+    'what settled blocks come to is kept when the edge has moved past them',
+    ['engine/settled-span.ts', ' && afterMs < this.#upToMs', ''],
+    [WALK, 'is what its events come to'],
+  ],
+  [
+    'links within the blocks near an edge count as older',
+    [
+      'engine/settled-span.ts',
+      'Math.max(this.#fromMs, older.newestPrunedMs)',
+      'Math.max(afterMs, older.newestPrunedMs)',
+    ],
+    [WALK, 'is what its events come to'],
+  ],
+  [
+    'the newest texts are not looked up anew after one that came late',
+    ['engine/history.ts', 'this.older.newestTexts?.takeAll(this)\n    } else', '} else'],
+    [WALK, 'is what its events come to'],
   ],
   [
     'tumbling windows refuse what only a float64 can hold',

@@ -1,0 +1,33 @@
+/** A Uint32 holds no more. */
+const LAST_COUNT = 2 ** 32 - 1
+const FIRST_TEXTS = 1_024
+
+/** Tells of texts, by their numbers, which have been met already: each counts once. One count at a time. */
+export class TextMarks {
+  /** For each text the count that met it last. */
+  #met = new Uint32Array(FIRST_TEXTS)
+  #counts = 0
+
+  /** Begins another count. */
+  begin(): void {
+    if (this.#counts === LAST_COUNT) {
+      this.#met.fill(0)
+      this.#counts = 0
+    }
+    this.#counts++
+  }
+
+  /** Is it met for the first time? */
+  isNew(text: number): boolean {
+    if (text >= this.#met.length) this.#grow(text)
+    if (this.#met[text] === this.#counts) return false
+    this.#met[text] = this.#counts
+    return true
+  }
+
+  #grow(text: number): void {
+    const grown = new Uint32Array(Math.max(text + 1, this.#met.length * 2))
+    grown.set(this.#met)
+    this.#met = grown
+  }
+}
