@@ -1,5 +1,5 @@
 import type { ByteRoom } from '../kernel/byte-room.ts'
-import { Memory, type ValuePlace } from '../kernel/memory.ts'
+import { Memory, type PartsPlace, type ValuePlace } from '../kernel/memory.ts'
 import type { LogRecord, LogRecords } from './port.ts'
 import { appendPart, partsBytes } from './written-records.ts'
 
@@ -47,6 +47,10 @@ export class ListedRecords implements LogRecords {
     if (value !== null && into.memory.bytes.buffer !== value.buffer) {
       into.memory = new Memory(value.buffer)
     }
+  }
+
+  locateParts(_index: number, into: PartsPlace): void {
+    into.start = -1
   }
 
   appendKey(index: number, into: ByteRoom): void {
@@ -98,6 +102,10 @@ export class PickedRecords implements LogRecords {
 
   locate(index: number, into: ValuePlace): void {
     this.#records.locate(this.#indices[index] as number, into)
+  }
+
+  locateParts(index: number, into: PartsPlace): void {
+    this.#records.locateParts(this.#indices[index] as number, into)
   }
 
   appendKey(index: number, into: ByteRoom): void {

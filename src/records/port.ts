@@ -1,6 +1,6 @@
 import type { ByteRoom } from '../kernel/byte-room.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { ValuePlace } from '../kernel/memory.ts'
+import type { PartsPlace, ValuePlace } from '../kernel/memory.ts'
 
 // Where records live. One port, several drivers (memory/, kafka/); one contract suite holds them to it.
 // Offsets are plain numbers: exact up to 2^53, which a partition does not reach.
@@ -26,8 +26,6 @@ export interface LogRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly headers: readonly Header[]
-  /** Appends key, value and headers as they stand in a batch, so that nobody has to take them apart. @default it does not */
-  copyParts?(into: ByteRoom): void
 }
 
 /** Records in log order. An object is made of one when it is asked for, each time anew. */
@@ -42,6 +40,8 @@ export interface LogRecords extends Iterable<LogRecord> {
   partsBytes(index: number): number
   /** Says where its value lies, so that nobody has to make a buffer of it. */
   locate(index: number, into: ValuePlace): void
+  /** Says where its parts lie as in a batch, if they lie so anywhere: whoever writes them again need not take them apart. */
+  locateParts(index: number, into: PartsPlace): void
   /** Appends its key behind its length, as in a batch. */
   appendKey(index: number, into: ByteRoom): void
   /** Those from ≤ i < to. @param to @default their length */
@@ -111,8 +111,6 @@ export interface NewRecord {
   readonly value: Buffer | null
   readonly timestampMs: number
   readonly headers: readonly Header[]
-  /** Whose key, value and headers these are, unchanged: who can copy them asks for none. */
-  readonly copyOf?: LogRecord
 }
 
 /** Records to be written, in order. */

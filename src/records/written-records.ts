@@ -1,7 +1,8 @@
 import { ByteRoom } from '../kernel/byte-room.ts'
+import { type Memory, partsPlace } from '../kernel/memory.ts'
 import { murmur2, placeOf } from '../kernel/partitioners.ts'
 import { HeaderNames } from './header-names.ts'
-import type { Header, LogRecord, NewRecord, NewRecords } from './port.ts'
+import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
 import { readVarint, varintBytes, writeVarint } from './varint.ts'
 
 /** A record to be written, wherever it goes. Unlike the port's, a header's value may be missing. */
@@ -11,8 +12,6 @@ export interface OutgoingRecord {
   /** A whole number of ms since the epoch; −1: none. */
   readonly timestampMs: number
   readonly headers: readonly { readonly name: string; readonly value: Buffer | null }[]
-  /** Whose key, value and headers these are. */
-  readonly copyOf?: LogRecord
 }
 
 /** Of a record that goes where its key says. */
@@ -82,6 +81,9 @@ export class WrittenRecords implements NewRecords {
   #room: ByteRoom | null = null
   /** Those that only its own records have been written into. */
   #own: ByteRoom[] = []
+  /** Of the last record that was copied. */
+  readonly #place = partsPlace()
+  #copied: { readonly memory: Memory; readonly room: Room } | null = null
 
   /** @param expected about so many there will be */
   constructor(expected = 0) {
@@ -211,15 +213,30 @@ export class WrittenRecords implements NewRecords {
     this.#numbers[at + END] = used
   }
 
+  /** Adds a record of the log as it is, for a partition of its own. It is not copied before it is sent, and what it lies in is kept until then. */
+  copy(records: LogRecords, index: number, { topic, partition }: TopicPartition): void {
+    const place = this.#place
+    records.locateParts(index, place)
+    if (place.start < 0) return this.write(records.at(index), topic, partition)
+    const { memory, start, end } = place
+    if (this.#copied?.memory !== memory) {
+      this.#copied = { memory, room: { bytes: memory.buffer, view: memory.view } }
+    }
+    const at = this.#grow()
+    this.#timestampsMs[this.#length - 1] = records.timestampMsAt(index)
+    this.#numbers[at + TOPIC] = this.#topicNumber(topic)
+    this.#numbers[at + ROOM] = this.#roomNumber(this.#copied.room)
+    this.#numbers[at + PARTITION] = partition
+    this.#numbers[at + START] = start
+    this.#numbers[at + END] = end
+  }
+
   /** Writes a record and adds it. */
   write(record: OutgoingRecord, topic = '', partition: number | null = null): void {
-    const { copyOf, timestampMs } = record
-    const isCopied = copyOf?.copyParts !== undefined
-    const room = this.room(isCopied ? ENOUGH : partsBytes(record) + NUMBER_BYTES)
+    const room = this.room(partsBytes(record) + NUMBER_BYTES)
     const start = room.used
-    if (isCopied) copyOf.copyParts?.(room)
-    else appendParts(record, room)
-    this.add(topic, timestampMs, start)
+    appendParts(record, room)
+    this.add(topic, record.timestampMs, start)
     if (partition !== null) {
       this.#numbers[(this.#length - 1) * NUMBERS + PARTITION] = partition
     }

@@ -1,8 +1,9 @@
 import { Command } from 'commander'
+import { atOnce } from '../../src/kernel/slices.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/decode.ts'
 import { BatchEncoder, type EncodeOptions } from '../../src/records/kafka/codec/encode.ts'
-import { RecordView } from '../../src/records/kafka/codec/record-view.ts'
-import type { OutgoingRecord } from '../../src/records/written-records.ts'
+import { RecordViews } from '../../src/records/kafka/codec/record-views.ts'
+import { type OutgoingRecord, WrittenRecords } from '../../src/records/written-records.ts'
 import { decodeWithKafkajs, encodeWithKafkajs } from '../records/codec/kafkajs-codec.ts'
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
@@ -52,7 +53,7 @@ async function microsOf(
   return best
 }
 
-const NONE: OutgoingRecord['headers'] = []
+const TO = { topic: 'payments', partition: 0 }
 const READ = { partition: 'payments-0', fromOffset: 0, aborted: [] }
 
 function decode({ set }: Input): number {
@@ -69,14 +70,19 @@ function decodeToObjects({ set }: Input): number {
 
 /** Decoded and encoded again, a record at a time, without a look into it. */
 function copy({ set }: Input): number {
-  const records = decodeRecords(set, READ)
-  const copies: OutgoingRecord[] = []
-  for (let i = 0; i < records.length; i++) {
-    const copyOf = new RecordView(records, i)
-    copies.push({ key: null, value: null, timestampMs: copyOf.timestampMs, headers: NONE, copyOf })
-  }
-  encoder.encode(copies, OPTIONS)
+  const records = new RecordViews(decodeRecords(set, READ))
+  const copies = new WrittenRecords(records.length)
+  for (let i = 0; i < records.length; i++) copies.copy(records, i, TO)
+  encoder.begin()
+  atOnce(encoder.encodeMore({ records: copies, indices: indicesOf(records.length) }, OPTIONS))
   return records.length
+}
+
+let indices: readonly number[] = []
+
+function indicesOf(length: number): readonly number[] {
+  if (indices.length !== length) indices = Array.from({ length }, (_, i) => i)
+  return indices
 }
 
 const encoder = new BatchEncoder()

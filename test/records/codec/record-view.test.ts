@@ -1,8 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { atOnce } from '../../../src/kernel/slices.ts'
 import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
 import { RecordView } from '../../../src/records/kafka/codec/record-view.ts'
-import type { OutgoingRecord } from '../../../src/records/written-records.ts'
+import { RecordViews } from '../../../src/records/kafka/codec/record-views.ts'
+import { ListedRecords } from '../../../src/records/log-records.ts'
+import { type OutgoingRecord, WrittenRecords } from '../../../src/records/written-records.ts'
 import { naiveBatch } from './naive-batch.ts'
 import { anyRecords, decode, PLAIN } from './support.ts'
 
@@ -16,12 +19,12 @@ function encoded(records: readonly OutgoingRecord[]): Buffer {
   return Buffer.from(new BatchEncoder().encode(records, PLAIN)[0]?.bytes ?? [])
 }
 
-/** Nothing of its own but the time: all else must come from what it copies. */
-/** Of no driver's. */
-const NOBODY = { timestampMs: 0, key: null, value: null, headers: [] }
+const TO = { topic: 'copies', partition: 3 }
 
-function copyOf(view: RecordView): OutgoingRecord {
-  return { key: null, value: null, headers: [], timestampMs: view.timestampMs, copyOf: view }
+function encodedAll(records: WrittenRecords): Buffer {
+  const encoder = new BatchEncoder()
+  const indices = Array.from(records, (_, i) => i)
+  return Buffer.from(atOnce(encoder.encodeMore({ records, indices }, PLAIN))[0]?.bytes ?? [])
 }
 
 describe('a view of a record', () => {
@@ -55,12 +58,21 @@ describe('a view of a record', () => {
 })
 
 describe('a copy of a record', () => {
-  test('is the record byte for byte, at whatever place it was', () => {
+  test('is the record byte for byte, at whatever place it was, whether it was written or lies in a batch', () => {
     fc.assert(
       fc.property(anyRecords, fc.nat(19), (records, first) => {
-        const wanted = records.slice(first)
-        const copies = viewsOf(encoded(records)).slice(first).map(copyOf)
-        expect(encoded(copies)).toEqual(encoded(wanted))
+        const views = new RecordViews(decode(encoded(records)))
+        const listed = new ListedRecords([...views])
+        const copies = new WrittenRecords()
+        for (let i = first; i < records.length; i++) {
+          // A record of the port has an empty value where a header has none.
+          const isPlain = records[i]?.headers.every(({ value }) => value !== null) === true
+          copies.copy(isPlain && i % 3 === 0 ? listed : views, i, TO)
+        }
+        expect(encodedAll(copies)).toEqual(encoded(records.slice(first)))
+        expect(Array.from(copies, (_, i) => copies.partition(i))).toEqual(
+          Array.from(copies, () => TO.partition),
+        )
       }),
     )
   })
@@ -68,23 +80,14 @@ describe('a copy of a record', () => {
   test('may stand beside records that are none', () => {
     fc.assert(
       fc.property(anyRecords, (records) => {
-        const mixed = viewsOf(encoded(records)).map((view, i) =>
-          i % 2 === 0 ? copyOf(view) : (records[i] as OutgoingRecord),
-        )
-        expect(encoded(mixed)).toEqual(encoded(records))
+        const views = new RecordViews(decode(encoded(records)))
+        const mixed = new WrittenRecords()
+        for (const [i, record] of records.entries()) {
+          if (i % 2 === 0) mixed.copy(views, i, TO)
+          else mixed.write(record)
+        }
+        expect(encodedAll(mixed)).toEqual(encoded(records))
       }),
     )
-  })
-
-  test('has the time that it is given', () => {
-    const [view] = viewsOf(naiveBatch({ records: [{ offsetDelta: 0, value: Buffer.from('x') }] }))
-    const later = { ...copyOf(view as RecordView), timestampMs: 5 }
-    expect(decode(encoded([later])).timestampsMs[0]).toBe(5)
-  })
-
-  test('of another kind of record is written from its parts', () => {
-    const value = Buffer.from('own')
-    const own = { key: null, value, timestampMs: 0, headers: [], copyOf: { ...NOBODY, offset: 1 } }
-    expect(decode(encoded([own])).value(0)).toEqual(value)
   })
 })

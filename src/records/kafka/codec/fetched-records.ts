@@ -1,5 +1,5 @@
 import type { ByteRoom } from '../../../kernel/byte-room.ts'
-import { Memory, type ValuePlace } from '../../../kernel/memory.ts'
+import { Memory, type PartsPlace, type ValuePlace } from '../../../kernel/memory.ts'
 import { type RecordColumns, SPAN } from './record-columns.ts'
 import { NumberReader } from './varint.ts'
 
@@ -106,12 +106,13 @@ export class FetchedRecords {
     into.copy(this.#memory, byteOffset + start, byteOffset + end)
   }
 
-  /** Appends key, value and headers as they lie in the log. */
-  copyParts(index: number, into: ByteRoom): void {
+  /** Where key, value and headers of a record lie. */
+  locateParts(index: number, into: PartsPlace): void {
     const span = index * SPAN.row + SPAN.parts
     const { byteOffset } = this.#bytes
-    const from = byteOffset + (this.#spans[span] as number)
-    into.copy(this.#memory, from, byteOffset + (this.#spans[span + 1] as number))
+    into.memory = this.#memory
+    into.start = byteOffset + (this.#spans[span] as number)
+    into.end = byteOffset + (this.#spans[span + 1] as number)
   }
 
   #view(span: number): Buffer | null {

@@ -1,4 +1,3 @@
-import type { ByteRoom } from '../../../kernel/byte-room.ts'
 import type { Header, LogRecord } from '../../port.ts'
 import type { FetchedRecords } from './fetched-records.ts'
 
@@ -31,10 +30,6 @@ export class RecordView implements LogRecord {
 
   get value(): Buffer | null {
     return this.records.value(this.index)
-  }
-
-  copyParts(into: ByteRoom): void {
-    this.records.copyParts(this.index, into)
   }
 
   /** A value that is missing is empty. */

@@ -1,5 +1,5 @@
 import type { ByteRoom } from '../../../kernel/byte-room.ts'
-import type { ValuePlace } from '../../../kernel/memory.ts'
+import type { PartsPlace, ValuePlace } from '../../../kernel/memory.ts'
 import type { LogRecord, LogRecords } from '../../port.ts'
 import type { FetchedRecords } from './fetched-records.ts'
 import { RecordView } from './record-view.ts'
@@ -42,6 +42,10 @@ export class RecordViews implements LogRecords {
 
   locate(index: number, into: ValuePlace): void {
     this.#fetched.locate(this.#from + index, into)
+  }
+
+  locateParts(index: number, into: PartsPlace): void {
+    this.#fetched.locateParts(this.#from + index, into)
   }
 
   appendKey(index: number, into: ByteRoom): void {

@@ -1,13 +1,6 @@
 import { KafkaRecords } from '../../../../src/records/kafka/kafka-records.ts'
-import type {
-  Chunk,
-  Header,
-  LogRecord,
-  Member,
-  NewRecord,
-  NextOffset,
-  TopicPartition,
-} from '../../../../src/records/port.ts'
+import type { Chunk, Member, NextOffset, TopicPartition } from '../../../../src/records/port.ts'
+import { WrittenRecords } from '../../../../src/records/written-records.ts'
 import { type CopyTask, Meter, type Pass, runPasses } from '../pass.ts'
 
 // A copy through the port, as the worker's committer uses it: one commit in flight while the next is gathered.
@@ -15,41 +8,12 @@ import { type CopyTask, Meter, type Pass, runPasses } from '../pass.ts'
 /** From so many on a commit does not wait, and partitions are paused until it has begun. */
 const ENOUGH = 20_000
 
-/** A record on its way, with no part of it looked at. */
-class CopiedRecord implements NewRecord {
-  readonly topic: string
-  readonly partition: number
-  readonly copyOf: LogRecord
-
-  constructor(topic: string, partition: number, copyOf: LogRecord) {
-    this.topic = topic
-    this.partition = partition
-    this.copyOf = copyOf
-  }
-
-  get key(): Buffer | null {
-    return this.copyOf.key
-  }
-
-  get value(): Buffer | null {
-    return this.copyOf.value
-  }
-
-  get timestampMs(): number {
-    return this.copyOf.timestampMs
-  }
-
-  get headers(): readonly Header[] {
-    return this.copyOf.headers
-  }
-}
-
 class Copy {
   readonly #task: CopyTask
   readonly #output: string
   readonly #meter = new Meter()
   #member: Member | null = null
-  #outputs: NewRecord[] = []
+  #outputs = new WrittenRecords(ENOUGH)
   #nextOffsets = new Map<number, NextOffset>()
   #paused: TopicPartition[] = []
   #copied = 0
@@ -95,7 +59,8 @@ class Copy {
     const topic = this.#output
     const { partition, epoch, nextOffset } = chunk
     const outputs = this.#outputs
-    for (const record of chunk.records) outputs.push(new CopiedRecord(topic, partition, record))
+    const to = { topic, partition }
+    for (let i = 0; i < chunk.records.length; i++) outputs.copy(chunk.records, i, to)
     this.#nextOffsets.set(partition, {
       topic: chunk.topic,
       partition,
@@ -130,7 +95,7 @@ class Copy {
       if (this.#nextOffsets.size === 0) continue
       const outputs = this.#outputs
       const nextOffsets = [...this.#nextOffsets.values()]
-      this.#outputs = []
+      this.#outputs = new WrittenRecords(ENOUGH)
       this.#nextOffsets = new Map()
       for (const partition of this.#paused.splice(0)) member.resume(partition)
       await member.commit({ outputs, deadLetters: [], nextOffsets })
