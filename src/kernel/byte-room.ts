@@ -1,21 +1,22 @@
 import type { Memory } from './memory.ts'
 
 const FIRST_BYTES = 64 * 2 ** 10
-/** What is copied in one go, bytes. Eight would be quicker, but a float64 may lose the bits of a NaN, and a bigint is an object. */
+/** What is copied in one go at an end, bytes. */
 const WORD = 4
+/** And before it: as a float64, unless that is NaN, of which bits may be lost. A bigint would be an object. */
+const TWO_WORDS = 8
 
 /** Bytes that are written again and again. */
 export class Constant {
   readonly length: number
-  readonly words: Int32Array
+  /** Of whole words. */
+  readonly view: DataView
 
   constructor(of: string | Uint8Array) {
     const bytes = typeof of === 'string' ? Buffer.from(of) : of
     this.length = bytes.length
-    this.words = new Int32Array(Math.ceil(bytes.length / WORD))
-    const view = new DataView(this.words.buffer)
-    for (const [i, byte] of bytes.entries()) view.setUint8(i, byte)
-    for (let w = 0; w < this.words.length; w++) this.words[w] = view.getInt32(w * WORD, true)
+    this.view = new DataView(new ArrayBuffer(Math.ceil(bytes.length / WORD) * WORD))
+    for (const [i, byte] of bytes.entries()) this.view.setUint8(i, byte)
   }
 }
 
@@ -55,11 +56,11 @@ export class ByteRoom {
     this.bytes[this.used++] = byte
   }
 
-  constant({ words, length }: Constant): void {
+  constant({ view, length }: Constant): void {
     this.reserve(length)
-    const view = this.view
-    let at = this.used
-    for (let w = 0; w < words.length; w++, at += WORD) view.setInt32(at, words[w] as number, true)
+    const begin = this.used
+    let k = copyPairs(view, this.view, { from: 0, to: length, into: begin })
+    for (; k < length; k += WORD) this.view.setInt32(begin + k, view.getInt32(k, true), true)
     this.used += length
   }
 
@@ -68,8 +69,8 @@ export class ByteRoom {
     this.reserve(to - from)
     const view = this.view
     const whole = Math.min(to, bytes.length - WORD)
-    let at = this.used
-    let k = from
+    let k = copyPairs(source, view, { from, to, into: this.used })
+    let at = this.used + k - from
     for (; k < whole; k += WORD, at += WORD) view.setInt32(at, source.getInt32(k, true), true)
     for (; k < to; k++, at++) view.setUint8(at, source.getUint8(k))
     this.used += to - from
@@ -88,6 +89,27 @@ export class ByteRoom {
     this.bytes = grown
     this.view = viewOf(grown)
   }
+}
+
+/** Where bytes are copied from, and to. */
+interface Stretch {
+  readonly from: number
+  readonly to: number
+  readonly into: number
+}
+
+/** Copies what there is of pairs of words; gives where that ends, less than a pair before the end. */
+export function copyPairs(source: DataView, target: DataView, { from, to, into }: Stretch): number {
+  const shift = into - from
+  let k = from
+  for (; k <= to - TWO_WORDS; k += TWO_WORDS) {
+    const pair = source.getFloat64(k, true)
+    if (Number.isNaN(pair)) {
+      target.setInt32(k + shift, source.getInt32(k, true), true)
+      target.setInt32(k + shift + WORD, source.getInt32(k + WORD, true), true)
+    } else target.setFloat64(k + shift, pair, true)
+  }
+  return k
 }
 
 function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {

@@ -1,4 +1,4 @@
-import { ByteRoom } from '../kernel/byte-room.ts'
+import { ByteRoom, copyPairs } from '../kernel/byte-room.ts'
 import { type Memory, partsPlace } from '../kernel/memory.ts'
 import { murmur2, placeOf } from '../kernel/partitioners.ts'
 import { HeaderNames } from './header-names.ts'
@@ -167,11 +167,9 @@ export class WrittenRecords implements NewRecords {
       new Uint8Array(buffer, byteOffset, byteLength).set(bytes.subarray(from, end), at)
       return
     }
-    let into = at
-    for (; from <= end - WORD; from += WORD, into += WORD) {
-      target.setInt32(into, view.getInt32(from, true), true)
-    }
-    for (; from < end; from++, into++) target.setUint8(into, view.getUint8(from))
+    const shift = at - from
+    from = copyPairs(view, target, { from, to: end, into: at })
+    for (; from < end; from++) target.setUint8(from + shift, view.getUint8(from))
   }
 
   /** Key, value and headers, as they will stand in a batch. */

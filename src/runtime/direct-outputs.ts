@@ -52,10 +52,17 @@ const OFFSET_BYTES = 16
 interface Frame {
   /** How many headers there are, and the id's name. */
   readonly head: Constant
-  /** With one header more. */
-  readonly lateHead: Constant
+  /** Bytes of the id without its offset. */
+  readonly idBytes: number
   readonly beforeOffset: Constant
+  /** With the headers that all outputs share. */
   readonly afterOffset: Constant
+}
+
+/** Those of events that are late have one header more. */
+interface Frames {
+  readonly onTime: Frame
+  readonly late: Frame
 }
 
 /** Scored events, and where their outputs go. */
@@ -73,17 +80,15 @@ interface DirectOptions {
 export class DirectWriter {
   readonly #o: DirectOptions
   #room = new ByteRoom(0)
-  readonly #headers: Constant
-  readonly #late: Constant
+  readonly #headers: Buffer
   readonly #count: number
-  readonly #frames = new Map<SinkStep, Frame>()
+  readonly #frames = new Map<SinkStep, Frames>()
 
   constructor(options: DirectOptions) {
     const { headers } = options
     this.#o = options
     this.#count = headers.length + 1
-    this.#headers = new Constant(Buffer.concat(headers.map(headerBytes)))
-    this.#late = new Constant(headerBytes(LATE_HEADER))
+    this.#headers = Buffer.concat(headers.map(headerBytes))
   }
 
   /** Adds the output of row `i`. @param isLate was its event behind the watermark? */
@@ -99,7 +104,8 @@ export class DirectWriter {
     room.used += LENGTH_BYTES
     encoder.append(i, rows, room)
     this.#putLength(lengthAt)
-    this.#putHeaders(this.#frameOf(step), records.offsetAt(index), isLate)
+    const { onTime, late } = this.#framesOf(step)
+    this.#putHeaders(isLate ? late : onTime, records.offsetAt(index))
     into.add(step.topic, records.timestampMsAt(index), start)
   }
 
@@ -117,36 +123,43 @@ export class DirectWriter {
     writeVarint(room.bytes, at, length)
   }
 
-  #putHeaders(frame: Frame, offset: number, isLate: boolean): void {
+  #putHeaders({ head, idBytes, beforeOffset, afterOffset }: Frame, offset: number): void {
     const room = this.#room
-    room.constant(isLate ? frame.lateHead : frame.head)
-    const around = frame.beforeOffset.length + frame.afterOffset.length
-    room.reserve(LENGTH_BYTES + around + OFFSET_BYTES)
-    // The id's length is not known before its digits are.
-    const lengthAt = room.used
-    room.used += LENGTH_BYTES
-    room.constant(frame.beforeOffset)
+    room.constant(head)
+    room.reserve(LENGTH_BYTES)
+    room.used = writeVarint(room.bytes, room.used, idBytes + digitsOf(offset))
+    room.constant(beforeOffset)
+    room.reserve(OFFSET_BYTES)
     room.used = writeNumber(room.bytes, room.used, offset)
-    room.constant(frame.afterOffset)
-    this.#putLength(lengthAt)
-    room.constant(this.#headers)
-    if (isLate) room.constant(this.#late)
+    room.constant(afterOffset)
   }
 
-  #frameOf(step: SinkStep): Frame {
+  #framesOf(step: SinkStep): Frames {
     const known = this.#frames.get(step)
     if (known !== undefined) return known
-    const [before, after] = aroundOffset({ ...this.#o.source, sink: step.name })
-    const name = partBytes(Buffer.from(ID_HEADER))
-    const frame = {
-      head: new Constant(Buffer.concat([numberBytes(this.#count), name])),
-      lateHead: new Constant(Buffer.concat([numberBytes(this.#count + 1), name])),
-      beforeOffset: new Constant(before),
-      afterOffset: new Constant(after),
-    }
-    this.#frames.set(step, frame)
-    return frame
+    const frames = { onTime: this.#frame(step, []), late: this.#frame(step, [LATE_HEADER]) }
+    this.#frames.set(step, frames)
+    return frames
   }
+
+  #frame(step: SinkStep, more: readonly Header[]): Frame {
+    const around = aroundOffset({ ...this.#o.source, sink: step.name })
+    const [before, after] = around.map((part) => Buffer.from(part)) as [Buffer, Buffer]
+    const count = numberBytes(this.#count + more.length)
+    return {
+      head: new Constant(Buffer.concat([count, partBytes(Buffer.from(ID_HEADER))])),
+      idBytes: before.length + after.length,
+      beforeOffset: new Constant(before),
+      afterOffset: new Constant(Buffer.concat([after, this.#headers, ...more.map(headerBytes)])),
+    }
+  }
+}
+
+/** Of an offset. */
+function digitsOf(offset: number): number {
+  let digits = 1
+  for (let power = 10; power <= offset; power *= 10) digits++
+  return digits
 }
 
 function headerBytes({ name, value }: Header): Buffer {

@@ -35,3 +35,22 @@ it('is written again from the front, in the same memory', () => {
   expect(room.bytes).toBe(bytes)
   expect(room.bytes.toString('latin1', 0, room.used)).toBe('{}')
 })
+
+it('copies any bytes, those too that would be a NaN', () => {
+  const patterns = [
+    [0xff, 0xff],
+    [0xf4, 0x7f],
+    [0xf0, 0x7f],
+    [0xf8, 0xff],
+    [0x00, 0x80],
+  ]
+  const odd = Buffer.concat(patterns.map((ends) => Buffer.from([1, 2, 3, 4, 5, 6, ...ends])))
+  const memory = new Memory(new Uint8Array(Buffer.concat([odd, RUN])).buffer)
+  for (let from = 0; from < 9; from++) {
+    const room = new ByteRoom()
+    room.copy(memory, from, odd.length)
+    room.constant(new Constant(odd.subarray(from)))
+    const wanted = Buffer.concat([odd.subarray(from), odd.subarray(from)])
+    expect(room.bytes.subarray(0, room.used).toString('hex')).toBe(wanted.toString('hex'))
+  }
+})
