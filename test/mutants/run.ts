@@ -25,12 +25,23 @@ function passes(file: string, test: string, mutant: string): boolean {
   return status === 0
 }
 
+/** By file and test: several mutants are caught by the same one. */
+const soundOnes = new Map<string, boolean>()
+
+function isSound(file: string, test: string): boolean {
+  const known = soundOnes.get(`${file} ${test}`)
+  if (known !== undefined) return known
+  const sound = passes(file, test, '')
+  soundOnes.set(`${file} ${test}`, sound)
+  return sound
+}
+
 const names = process.argv.slice(2)
 const chosen = MUTANTS.filter(({ name }) => names.length === 0 || names.includes(name))
 let survivors = 0
 for (const { name, caughtBy } of chosen) {
   const { file, test } = caughtBy
-  const sound = passes(file, test, '')
+  const sound = isSound(file, test)
   const caught = !passes(file, test, name)
   if (!sound || !caught) survivors++
   const verdict = sound ? (caught ? 'caught' : 'NOT CAUGHT') : 'THE TEST FAILS WITHOUT IT'
