@@ -17,6 +17,7 @@ interface Flags {
   readonly brokers?: readonly string[]
   readonly guarantee: string
   readonly model: string
+  readonly topology?: string
 }
 
 /** What every run tells, beside what it measures. */
@@ -28,17 +29,18 @@ interface Tally extends Outcomes {
 /** Fails when an event has no outcome, has two exactly once, or the worker did not end as it should. */
 async function measure(
   mode: string,
-  { brokers, guarantee, model }: Flags,
+  { brokers, guarantee, model, topology }: Flags,
   work: (stage: Stage) => Promise<Tally>,
 ): Promise<void> {
   const ended = untilSignal()
   const interrupted = ended.promise.then(() => null)
-  const options = { brokers: brokers ?? null, model: resolve(model), guarantee }
+  const of = topology === undefined ? {} : { topology }
+  const options = { brokers: brokers ?? null, model: resolve(model), guarantee, ...of }
   const figures = await onStage(options, (stage) => Promise.race([work(stage), interrupted]))
   ended.dispose()
   // What was under way still holds the process, here and where something failed.
   if (figures === null) process.exit(EXIT.interrupted)
-  const told = { mode, model: basename(model), guarantee, ...figures, machine: machine() }
+  const told = { mode, model: basename(model), ...of, guarantee, ...figures, machine: machine() }
   console.log(JSON.stringify(told))
   const { events, outputs, deadLetters, repeated, exit } = figures
   const isRight =
@@ -50,6 +52,7 @@ function command(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .option('--model <file>', 'ONNX file to score with', 'test/fixtures/models/card-gbdt.onnx')
+    .option('--topology <file>', 'of card-fraud (default: test/bench/topologies/w1.ts)')
     .addOption(
       new Option('--guarantee <name>', 'of the worker')
         .choices(['exactly-once', 'at-least-once'])

@@ -20,6 +20,8 @@ export interface StageOptions {
   readonly model: string
   /** As `run` takes it. */
   readonly guarantee: string
+  /** A file with a topology of card-fraud. @default test/bench/topologies/w1.ts */
+  readonly topology?: string
 }
 
 export interface Stage {
@@ -63,7 +65,7 @@ export async function withBrokers<R>(
 }
 
 async function onBrokers<R>(
-  { brokers, model, guarantee }: StageOptions & { readonly brokers: readonly string[] },
+  { brokers, ...options }: StageOptions & { readonly brokers: readonly string[] },
   work: (stage: Stage) => Promise<R>,
 ): Promise<R> {
   const group = `bench-${randomUUID().slice(0, 8)}`
@@ -73,7 +75,7 @@ async function onBrokers<R>(
   const records = new KafkaRecords({ brokers, clientId: 'tidemark-bench' })
   let worker: BenchWorker | null = null
   const startWorker: Stage['startWorker'] = (flags = [], env = {}) => {
-    const args = [...runArguments({ brokers, model, group, guarantee }), ...flags]
+    const args = [...runArguments({ ...options, brokers, group }), ...flags]
     worker = new BenchWorker(startTidemark(args, { env }))
     return worker
   }
