@@ -6,6 +6,9 @@ const WORD = 4
 /** And before it: as a float64, unless that is NaN, of which bits may be lost. A bigint would be an object. */
 const TWO_WORDS = 8
 
+/** Bytes that a unit of UTF-16 may take in UTF-8. */
+const MOST_OF_A_UNIT = 3
+
 /** Bytes that are written again and again. */
 export class Constant {
   readonly length: number
@@ -74,6 +77,12 @@ export class ByteRoom {
     for (; k < whole; k += WORD, at += WORD) view.setInt32(at, source.getInt32(k, true), true)
     for (; k < to; k++, at++) view.setUint8(at, source.getUint8(k))
     this.used += to - from
+  }
+
+  /** Appends a text in UTF-8. */
+  text(text: string): void {
+    this.reserve(MOST_OF_A_UNIT * text.length)
+    this.used += this.bytes.write(text, this.used)
   }
 
   /** Appends bytes of no memory that others share. */

@@ -13,7 +13,7 @@ import type { ScoreStep, SinkStep } from '../topology/definition.ts'
 import { readFunction } from '../topology/function-reading.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
 
-// Outputs that are written straight from columns, as they will stand in a batch: no event, no object and no text is made of them.
+// Outputs as they will stand in a batch. Most are written straight from columns: no event, no object and no text is made of them.
 
 /** A sink whose outputs can be written so. */
 export interface DirectSink {
@@ -65,45 +65,73 @@ interface Frames {
   readonly late: Frame
 }
 
-/** Scored events, and where their outputs go. */
+/** Of which event an output is, by its index in the chunk. */
+interface OutputOf {
+  readonly index: number
+  /** Was it behind the watermark? */
+  readonly isLate: boolean
+}
+
+/** What outputs of a chunk share, and where they go. */
 interface DirectOptions {
   readonly source: TopicPartition
   /** Those that all outputs of the chunk share. */
   readonly headers: readonly Header[]
   /** By the event's index in the chunk. */
   readonly records: LogRecords
-  readonly rows: ScoredRows
   readonly into: WrittenRecords
 }
 
 /** Writes the outputs of one chunk. */
 export class DirectWriter {
   readonly #o: DirectOptions
+  /** `null`: none is written from columns. */
+  readonly #rows: ScoredRows | null
   #room = new ByteRoom(0)
+  #lengthAt = 0
   readonly #headers: Buffer
   readonly #count: number
   readonly #frames = new Map<SinkStep, Frames>()
 
-  constructor(options: DirectOptions) {
+  constructor(options: DirectOptions, rows: ScoredRows | null) {
     const { headers } = options
     this.#o = options
+    this.#rows = rows
     this.#count = headers.length + 1
     this.#headers = Buffer.concat(headers.map(headerBytes))
   }
 
   /** Adds the output of row `i`. @param isLate was its event behind the watermark? */
   write({ step, encoder }: DirectSink, i: number, isLate: boolean): void {
-    const { records, rows, into } = this.#o
+    const rows = this.#rows as ScoredRows
     const index = rows.indices[i] as number
-    const room = into.room()
+    const start = this.#begin(index)
+    encoder.append(i, rows, this.#room)
+    this.#end(step, start, { index, isLate })
+  }
+
+  /** Adds an output that is a text already. */
+  writeText(step: SinkStep, text: string, of: OutputOf): void {
+    const start = this.#begin(of.index)
+    this.#room.text(text)
+    this.#end(step, start, of)
+  }
+
+  /** The key, and room for the length of the value; gives where the record begins. */
+  #begin(index: number): number {
+    const room = this.#o.into.room()
     this.#room = room
     const start = room.used
-    records.appendKey(index, room)
-    const lengthAt = room.used
+    this.#o.records.appendKey(index, room)
+    this.#lengthAt = room.used
     room.reserve(LENGTH_BYTES)
     room.used += LENGTH_BYTES
-    encoder.append(i, rows, room)
-    this.#putLength(lengthAt)
+    return start
+  }
+
+  #end(step: SinkStep, start: number, { index, isLate }: OutputOf): void {
+    const { records, into } = this.#o
+    this.#putLength(this.#lengthAt)
     const { onTime, late } = this.#framesOf(step)
     this.#putHeaders(isLate ? late : onTime, records.offsetAt(index))
     into.add(step.topic, records.timestampMsAt(index), start)

@@ -2,7 +2,8 @@ import type { Arrivals, Fault, WindowResult } from '../engine/events.ts'
 import type { Operator } from '../engine/operators/rule.ts'
 import { Run } from '../engine/run.ts'
 import { eventKey } from '../formats/identity.ts'
-import { encodeOutput } from '../formats/json/output.ts'
+import { encodeOutput, outputText } from '../formats/json/output.ts'
+import type { ScoredRows } from '../formats/json/scored-rows.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { outputId, windowId } from '../kernel/ids.ts'
@@ -49,7 +50,11 @@ export function followEvents(arrivals: Arrivals, from: Following): Produced {
 
 /** Follows scored events through what comes after their model. One on which it fails, or whose score is not finite, is set aside alone. */
 export function followScores(scored: ScoredEvents, from: Following): Produced {
-  return new Tail(scored.arrivals, from).follow(scored)
+  const { arrivals, scores } = scored
+  const { indices, rows: features, events } = arrivals
+  const isScanned = events instanceof ScannedEvents
+  const rows = isScanned ? { events, indices, scores: scores.columns, features } : null
+  return new Tail(arrivals, from, rows).follow(scored)
 }
 
 interface ScoredEvents {
@@ -69,15 +74,11 @@ class Direct {
   readonly #events: ScannedEvents
   readonly #writer: DirectWriter
 
-  constructor({ arrivals, scores }: ScoredEvents, { sinks, events, from, into }: DirectParts) {
-    const { indices, rows: features } = arrivals
-    const { records, place } = from
-    const rows = { events, indices, scores: scores.columns, features }
-    const { source, headers } = place
+  constructor({ arrivals }: ScoredEvents, { sinks, events, writer }: DirectParts) {
     this.sinks = sinks
     this.#arrivals = arrivals
     this.#events = events
-    this.#writer = new DirectWriter({ source, headers, records, rows, into })
+    this.#writer = writer
   }
 
   /** Is the event in columns? */
@@ -94,8 +95,7 @@ class Direct {
 interface DirectParts {
   readonly sinks: readonly DirectSink[]
   readonly events: ScannedEvents
-  readonly from: Following
-  readonly into: WrittenRecords
+  readonly writer: DirectWriter
 }
 
 export interface Following {
@@ -129,14 +129,18 @@ class Tail implements Produced {
   readonly #arrivals: Arrivals
   readonly #from: Following
   readonly #run = new Run('live')
+  readonly #writer: DirectWriter
   /** The topic of the last output, and what it takes: most go where the one before has gone. */
   #topic = ''
   #limits: TopicLimits | null = null
 
-  constructor(arrivals: Arrivals, from: Following) {
+  constructor(arrivals: Arrivals, from: Following, rows: ScoredRows | null = null) {
     this.#arrivals = arrivals
     this.#from = from
-    this.outputs = { records: new WrittenRecords(arrivals.indices.length), causes: [] }
+    const into = new WrittenRecords(arrivals.indices.length)
+    this.outputs = { records: into, causes: [] }
+    const { source, headers } = from.place
+    this.#writer = new DirectWriter({ source, headers, records: from.records, into }, rows)
   }
 
   follow(scored: ScoredEvents): this {
@@ -176,7 +180,7 @@ class Tail implements Produced {
     const { sinks, arrivals } = scored
     const { events } = arrivals
     if (sinks === null || !(events instanceof ScannedEvents)) return null
-    return new Direct(scored, { sinks, events, from: this.#from, into: this.outputs.records })
+    return new Direct(scored, { sinks, events, writer: this.#writer })
   }
 
   /** All outputs of an event, or what is wrong with one of them. */
@@ -201,10 +205,7 @@ class Tail implements Produced {
         if (sink.indices[sink.next] !== i) continue
         sink.next++
         step = sink.step.name
-        const origin = this.#originOf(i)
-        const output = this.#encode(sink.step, sink.events.at(i), origin)
-        records.write(output, output.topic)
-        this.#check(origin.record.offset)
+        this.#check(this.#writeAt(sink.step, sink.events.at(i), i))
       }
       return null
     } catch (error) {
@@ -215,6 +216,21 @@ class Tail implements Produced {
       for (const sink of sinks) if (sink.indices[sink.next] === i) sink.next++
       return { step, error }
     }
+  }
+
+  /** Adds an event's output, whatever it is; gives the offset of the record that it came of. */
+  #writeAt(step: SinkStep, event: unknown, i: number): number {
+    const { indices, windows, late } = this.#arrivals
+    const { records } = this.#from
+    if (windows === null && step.key === null) {
+      const index = indices[i] as number
+      this.#writer.writeText(step, outputText(event), { index, isLate: late.has(index) })
+      return records.offsetAt(index)
+    }
+    const origin = this.#originOf(i)
+    const output = this.#encode(step, event, origin)
+    this.outputs.records.write(output, output.topic)
+    return origin.record.offset
   }
 
   /** Of the output that was added last. @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */

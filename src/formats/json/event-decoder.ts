@@ -32,6 +32,11 @@ export class EventDecoder {
   decode(record: RawRecord): unknown {
     return checkedBy(this.#schema, parsed(valueOf(record, this.#limits)))
   }
+
+  /** The event of a record whose fields a scanner has found: it is within limits and well-formed, and names nothing that is no field. */
+  decodeScanned({ value }: RawRecord): unknown {
+    return checkedBy(this.#schema, JSON.parse((value as Buffer).toString('utf8')))
+  }
 }
 
 /** The value, which is UTF-8 within limits. */

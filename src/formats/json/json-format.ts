@@ -58,7 +58,7 @@ export class JsonFormat implements Format {
   /** Room for events. @param recordOf the record of one, by its index */
   events(capacity: number, recordOf: (index: number) => RawRecord): ScannedEvents {
     const columns = new ScannedColumns(this.forms, capacity)
-    return new ScannedEvents(columns, (index) => this.#decoder.decode(recordOf(index)))
+    return new ScannedEvents(columns, (index) => this.#decoder.decodeScanned(recordOf(index)))
   }
 
   /** Adds the event of a record. @throws as {@link EventDecoder.decode} */

@@ -1,13 +1,17 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { nameOf } from '../../topology/schema.ts'
 
+/** {@link outputText} in UTF-8. @throws as it does */
+export function encodeOutput(output: unknown): Buffer {
+  return Buffer.from(outputText(output))
+}
+
 /**
- * An output as JSON in UTF-8, as `JSON.stringify` writes it: NaN and the infinities become `null`, fields that are
- * undefined are left out.
+ * An output as JSON, as `JSON.stringify` writes it: NaN and the infinities become `null`, fields that are undefined are left out.
  *
  * @throws TidemarkError `OUTPUT_INVALID` for what has no JSON form: undefined, a function, a BigInt, a cycle, a promise
  */
-export function encodeOutput(output: unknown): Buffer {
+export function outputText(output: unknown): string {
   if (output instanceof Promise) {
     // JSON would make {} of it.
     output.catch(() => undefined)
@@ -36,5 +40,5 @@ export function encodeOutput(output: unknown): Buffer {
       },
     )
   }
-  return Buffer.from(json)
+  return json
 }
