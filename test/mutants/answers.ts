@@ -87,7 +87,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a late output that is written directly does not say so',
-    ['runtime/direct-outputs.ts', 'if (isLate) room.constant(this.#late)', ''],
+    ['runtime/direct-outputs.ts', 'isLate ? late : onTime', 'onTime'],
     [DIRECT, 'of a late event say so, behind all other headers'],
   ],
   [
