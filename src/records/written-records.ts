@@ -1,8 +1,9 @@
-import { ByteRoom, copyPairs } from '../kernel/byte-room.ts'
+import { type ByteRoom, copyPairs } from '../kernel/byte-room.ts'
 import { type Memory, partsPlace } from '../kernel/memory.ts'
 import { murmur2, placeOf } from '../kernel/partitioners.ts'
 import { HeaderNames } from './header-names.ts'
 import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from './port.ts'
+import { giveBack, ROOM_BYTES, roomOf } from './spare-rooms.ts'
 import { readVarint, varintBytes, writeVarint } from './varint.ts'
 
 /** A record to be written, wherever it goes. Unlike the port's, a header's value may be missing. */
@@ -18,7 +19,6 @@ export interface OutgoingRecord {
 const BY_KEY = -1
 /** With less left, records go on elsewhere: a room that grows is copied, and what was written before stays in the old one. */
 const ENOUGH = 4_096
-const ROOM_BYTES = 2 ** 16
 /** Of a record, about. */
 const USUAL = 512
 /** Bytes of the longest number. */
@@ -27,31 +27,12 @@ const WORD = 4
 /** Longer parts are copied in one go. */
 const LONG = 512
 
-/** So many are kept to be used again: some megabytes. */
-const MOST_SPARE = 256
-
 const names = new HeaderNames()
 
 /** Memory that records lie in. */
 interface Room {
   readonly bytes: Buffer
   readonly view: DataView
-}
-
-/**
- * Rooms that are used again. What waits for a commit lives just long enough to become old to the collector, which would mark all that
- * there is whenever 64 MB of it have gone.
- */
-const spare: ByteRoom[] = []
-
-function roomOf(bytes: number): ByteRoom {
-  return (bytes === ROOM_BYTES ? spare.pop() : undefined) ?? new ByteRoom(bytes)
-}
-
-function giveBack(room: ByteRoom): void {
-  room.clear()
-  // One that has grown is of another size.
-  if (room.bytes.length === ROOM_BYTES && spare.length < MOST_SPARE) spare.push(room)
 }
 
 /** Numbers that are kept of a record: those of its topic and its room, its partition, and where its parts begin and end there. */
@@ -188,7 +169,7 @@ export class WrittenRecords implements NewRecords {
     return this.#room
   }
 
-  /** They are written where they belong, and nobody reads them any more, nor others that were taken of them: their memory is used again. */
+  /** They are durable. Nobody may read them any more, nor others that were taken from them: their memory is used again. */
   free(): void {
     for (const room of this.#own) giveBack(room)
     this.#own = []
@@ -211,7 +192,7 @@ export class WrittenRecords implements NewRecords {
     this.#numbers[at + END] = used
   }
 
-  /** Adds a record of the log as it is, for a partition of its own. It is not copied before it is sent, and what it lies in is kept until then. */
+  /** Adds a record of the log as it is, for a partition of its own. It stays where it lies until it is sent. */
   copy(records: LogRecords, index: number, { topic, partition }: TopicPartition): void {
     const place = this.#place
     records.locateParts(index, place)
