@@ -19,10 +19,9 @@ const ROWS: readonly Row[] = [
     ['test/runtime/log-order.test.ts', 'outputs of two branches come in the order of their events'],
   ],
   [
-    'a late output does not say so',
-    // For the outputs made of events and for those made of columns.
+    'a late output that is made of an object does not say so',
     ['runtime/outputs.ts', 'const isLate = late.has(index)', 'const isLate = false'],
-    ['test/runtime/late.test.ts', 'the output of a late event that is scored says so'],
+    ['test/runtime/late.test.ts', 'under a key of its own'],
   ],
   [
     'what a model has answered counts as dead',

@@ -159,18 +159,16 @@ describe('outputs that are written directly', () => {
     'stand beside one another where a value has %d bytes',
     (bytes) => {
       const definition = scoring(Event, (scores) => scores.map((s) => s.event.id).sink('scores'))
-      const ids = ['a', 'b'.repeat(bytes - 2), 'c'].map((id) => eventOf({ id }))
+      const ids = ['a', 'b'.repeat(bytes - 2), 'c']
       const { direct, followed, asked } = bothWays(definition, {
-        ...scored(ids.map((of, i) => recordOf(of, i))),
+        ...scored(ids.map((id, i) => recordOf(eventOf({ id }), i))),
         limits: { ...limitsOf(undefined), maxBytes: 2 ** 21 },
         headers: chunkHeaders('0123456789ab', START_MS, true),
       })
       expect(asked).toBe(0)
-      expect(plainRecords(direct.outputs.records).map(({ value }) => value?.length)).toEqual([
-        3,
-        bytes,
-        3,
-      ])
+      // Values alone: where one has written over the next, headers are nonsense, and may be as many as you like.
+      const values = Array.from(direct.outputs.records, ({ value }) => String(value))
+      expect(values).toEqual(ids.map((id) => JSON.stringify(id)))
       expect(isDeepStrictEqual(told(direct), told(followed))).toBe(true)
     },
   )

@@ -1,30 +1,50 @@
+import { seconds } from 'tidemark'
 import { expect, test } from 'vitest'
+import { defineTopology } from '../../src/topology/builder.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { headerOf } from '../support/headers.ts'
 import { committed, joined } from './hand-worker.ts'
-import { prepared, record, START_MS, scored, scorer } from './support.ts'
+import { model, prepared, record, START_MS, scored, scorer, source } from './support.ts'
 
-const scoringLate: Definition = { ...scored, source: { ...scored.source, onLate: 'score' } }
+/** Whose outputs are made of objects. */
+const keyed = defineTopology('scored', (t) =>
+  t
+    .source('events', source)
+    .features((f) => {
+      const events = f.events({ amount: (e) => e.amount })
+      return { amount: events.value('amount'), sum: events.rolling(seconds(10)).sum('amount') }
+    })
+    .score(model)
+    .sink('scores', { key: (s) => s.event.key }),
+)
 
 function at(offset: number, seconds: number) {
   const value = { key: 'k', at: START_MS + seconds * 1_000, amount: 1 }
   return record(offset, { value: Buffer.from(JSON.stringify(value)) })
 }
 
-test('the output of a late event that is scored says so, as no other does', async () => {
-  const { member } = await joined(scorer(), { prepared: prepared(scorer(), scoringLate) })
-  member.assign(1)
-  // The watermark is 1 s behind the newest event.
-  member.give(1, [at(0, 0), at(1, 20), at(2, 18), at(3, 19)])
-  const { outputs, deadLetters } = await committed(member)
-  expect(outputs.map((o) => headerOf(o, 'tidemark-late') ?? null)).toEqual([
-    null,
-    null,
-    'true',
-    null,
-  ])
-  expect(deadLetters).toEqual([])
-})
+test.each<[string, Definition]>([
+  ['of columns', scored],
+  ['under a key of its own', keyed],
+])(
+  'the output of a late event that is scored says so, as no other does: %s',
+  async (_, definition) => {
+    const source: Definition['source'] = { ...definition.source, onLate: 'score' }
+    const scoringLate = { ...definition, source }
+    const { member } = await joined(scorer(), { prepared: prepared(scorer(), scoringLate) })
+    member.assign(1)
+    // The watermark is 1 s behind the newest event.
+    member.give(1, [at(0, 0), at(1, 20), at(2, 18), at(3, 19)])
+    const { outputs, deadLetters } = await committed(member)
+    expect(outputs.map((o) => headerOf(o, 'tidemark-late') ?? null)).toEqual([
+      null,
+      null,
+      'true',
+      null,
+    ])
+    expect(deadLetters).toEqual([])
+  },
+)
 
 test.each(['dead-letter', 'drop', 'score'] as const)(
   'a late event is told with what was done: %s',
