@@ -18,8 +18,8 @@ const keyed = defineTopology('scored', (t) =>
     .sink('scores', { key: (s) => s.event.key }),
 )
 
-function at(offset: number, seconds: number) {
-  const value = { key: 'k', at: START_MS + seconds * 1_000, amount: 1 }
+function at(offset: number, afterSeconds: number) {
+  const value = { key: 'k', at: START_MS + afterSeconds * 1_000, amount: 1 }
   return record(offset, { value: Buffer.from(JSON.stringify(value)) })
 }
 
@@ -29,8 +29,10 @@ test.each<[string, Definition]>([
 ])(
   'the output of a late event that is scored says so, as no other does: %s',
   async (_, definition) => {
-    const source: Definition['source'] = { ...definition.source, onLate: 'score' }
-    const scoringLate = { ...definition, source }
+    const scoringLate: Definition = {
+      ...definition,
+      source: { ...definition.source, onLate: 'score' },
+    }
     const { member } = await joined(scorer(), { prepared: prepared(scorer(), scoringLate) })
     member.assign(1)
     // The watermark is 1 s behind the newest event.
