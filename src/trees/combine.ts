@@ -1,0 +1,182 @@
+import type { Classes, Ensemble, Transform } from './ensemble.ts'
+import { expOf, logOf } from './float-functions.ts'
+import { NotRead } from './not-read.ts'
+
+// How what the trees have given for a row becomes its scores: as ONNX Runtime does it, number by number in float32
+// (onnxruntime/core/providers/cpu/ml/tree_ensemble_aggregator.h, ml_common.h).
+
+const { fround } = Math
+
+/** Makes the scores of one row. */
+export interface Combine {
+  /** How many scores a row has. */
+  readonly scores: number
+  /**
+   * `sums`: what the trees gave for each target, and what comes of it is put there as well: its first `scores` numbers.
+   * @returns the label of the class, by index; 0 of what has none
+   */
+  readonly row: (sums: Float32Array) => number
+}
+
+/** `isReached`: whether leaves speak of a target at all. @throws NotRead where ONNX Runtime's way is not known here */
+export function combineOf(ensemble: Ensemble, isReached: readonly boolean[]): Combine {
+  const { classes, targets, transform } = ensemble
+  if (classes === null) return regressorOf(ensemble, isReached)
+  if (targets < 2) throw new NotRead('a classifier of one class')
+  if (targets === 2) return binaryOf(ensemble, classes, isReached)
+  return {
+    scores: targets,
+    row: (sums) => {
+      addBase(sums, ensemble.baseValues)
+      const label = largestOf(sums, targets, (t) => isReached[t] === true || t < ensemble.baseValues.length)
+      transformAll(transform, sums, targets)
+      return label
+    },
+  }
+}
+
+function regressorOf(ensemble: Ensemble, isReached: readonly boolean[]): Combine {
+  const { aggregate, baseValues, targets, transform } = ensemble
+  const trees = ensemble.trees.length
+  const hasBase = baseValues.length === targets
+  return {
+    scores: targets,
+    row: (sums) => {
+      for (let t = 0; t < targets; t++) {
+        const given = isReached[t] ? (sums[t] as number) : 0
+        const value = aggregate === 'average' ? fround(given / trees) : given
+        sums[t] = hasBase ? value + (baseValues[t] as number) : value
+      }
+      // Of one target it knows no transform but this.
+      if (targets > 1 || transform === 'probit') transformAll(transform, sums, targets)
+      return 0
+    },
+  }
+}
+
+/** Two classes. Where leaves speak of one alone, its score is turned into both. */
+function binaryOf(
+  { baseValues, transform }: Ensemble,
+  classes: Classes,
+  isReached: readonly boolean[],
+): Combine {
+  const [speaksOfFirst, speaksOfSecond] = isReached
+  if (baseValues.length > 1) throw new NotRead('base values of two classes')
+  const { isBinary, areAllPositive } = classes
+  const first = baseValues[0] ?? 0
+  const threshold = isBinary && areAllPositive ? 0.5 : 0
+  if (speaksOfSecond) {
+    return {
+      scores: 2,
+      row: (sums) => {
+        sums[0] = (speaksOfFirst ? (sums[0] as number) : 0) + first
+        const label = (sums[1] as number) > threshold ? 1 : 0
+        transformAll(transform, sums, 2)
+        return label
+      },
+    }
+  }
+  if (!isBinary) throw new NotRead('two classes of which no leaf speaks')
+  return {
+    scores: 2,
+    row: (sums) => {
+      const score = fround((sums[0] as number) + first)
+      const label = score > threshold ? 1 : 0
+      if (transform === 'probit') {
+        throw new NotRead('probit of two classes')
+      }
+      if (areAllPositive) {
+        sums[0] = 1 - score
+        sums[1] = score
+      } else if (transform === 'logistic') {
+        sums[0] = logistic(-score)
+        sums[1] = logistic(score)
+      } else {
+        sums[0] = label === 1 ? -score : score
+        sums[1] = label === 1 ? score : -score
+      }
+      return label
+    },
+  }
+}
+
+function addBase(sums: Float32Array, baseValues: readonly number[]): void {
+  for (let t = 0; t < baseValues.length; t++) {
+    sums[t] = (sums[t] as number) + (baseValues[t] as number)
+  }
+}
+
+/** The first of those that are largest. */
+function largestOf(sums: Float32Array, count: number, counts: (target: number) => boolean): number {
+  let largest = -1
+  for (let t = 0; t < count; t++) {
+    if (!counts(t)) continue
+    if (largest === -1 || (sums[t] as number) > (sums[largest] as number)) largest = t
+  }
+  return Math.max(0, largest)
+}
+
+function transformAll(transform: Transform, scores: Float32Array, count: number): void {
+  if (transform === 'none') return
+  if (transform === 'softmax') softmax(scores, count)
+  else if (transform === 'softmax-zero') softmaxZero(scores, count)
+  else {
+    const one = transform === 'logistic' ? logistic : probit
+    for (let t = 0; t < count; t++) scores[t] = one(scores[t] as number)
+  }
+}
+
+function logistic(score: number): number {
+  const half = fround(1 / fround(1 + expOf(-Math.abs(score))))
+  return score < 0 ? fround(1 - half) : half
+}
+
+function softmax(scores: Float32Array, count: number): void {
+  const most = mostOf(scores, count)
+  let sum = 0
+  for (let t = 0; t < count; t++) {
+    scores[t] = expOf(fround((scores[t] as number) - most))
+    sum = fround(sum + (scores[t] as number))
+  }
+  for (let t = 0; t < count; t++) scores[t] = (scores[t] as number) / sum
+}
+
+/** What is nearly nothing stays nothing. */
+const NEARLY_NOTHING = fround(1e-7)
+
+function softmaxZero(scores: Float32Array, count: number): void {
+  const most = mostOf(scores, count)
+  const ofNothing = expOf(-most)
+  let sum = 0
+  for (let t = 0; t < count; t++) {
+    const score = scores[t] as number
+    if (Math.abs(score) > NEARLY_NOTHING) {
+      scores[t] = expOf(fround(score - most))
+      sum = fround(sum + (scores[t] as number))
+    } else scores[t] = score * ofNothing
+  }
+  for (let t = 0; t < count; t++) scores[t] = (scores[t] as number) / sum
+}
+
+function mostOf(scores: Float32Array, count: number): number {
+  let most = -LARGEST_FLOAT
+  for (let t = 0; t < count; t++) most = Math.max(most, scores[t] as number)
+  return most
+}
+
+const LARGEST_FLOAT = fround(3.4028234663852886e38)
+const ROOT_OF_TWO = fround(1.41421356)
+const PROBIT_A = fround(0.147)
+const TWO_BY_PI_A = fround(2 / fround(fround(3.14159) * PROBIT_A))
+const ONE_BY_A = fround(1 / PROBIT_A)
+
+/** An approximation of the normal distribution's quantile. (Winitzki 2008, "A handy approximation for the error function and its inverse") */
+function probit(score: number): number {
+  const x = fround(fround(2 * score) - 1)
+  const log = logOf(fround(fround(1 - x) * fround(1 + x)))
+  const v = fround(TWO_BY_PI_A + fround(0.5 * log))
+  const square = fround(fround(v * v) - fround(ONE_BY_A * log))
+  const inner = fround(fround(-v) + fround(Math.sqrt(square)))
+  const root = fround(Math.sqrt(inner))
+  return fround(ROOT_OF_TWO * (x < 0 ? fround(-root) : root))
+}

@@ -1,0 +1,108 @@
+// exp and log of float32 numbers to the last bit as the C library gives them on which ONNX Runtime runs: glibc since 2.27, whose expf and
+// logf are those of Arm's optimized routines (math/expf.c, math/logf.c; Szabolcs Nagy 2017). All is computed in float64 and rounded once,
+// at the end, but not so exactly that any other way would round alike: of 21 million arguments 12,385 differ from exp in float64.
+// Where the library is another one, or is compiled with fused multiply-add, the comparison with ONNX Runtime finds out.
+
+/** Powers of two between one and two that exp is built on. */
+const STEPS = 32
+const STEPS_BY_LN2 = 46.16624130844683
+/** Added and taken away again it rounds to a whole number: 1.5 · 2^52. */
+const ROUNDING = 6755399441055744
+const EXP_3 = 1.6938359250920212e-6
+const EXP_2 = 0.00023459809789509004
+const EXP_1 = 0.021660849396613134
+/** Beyond them exp is infinite, or 0, as float32. */
+const EXP_LARGEST = 88.72283172607422
+const EXP_SMALLEST = -103.97207641601562
+
+/** 2^(i/32), to the nearest float64. */
+const POWERS = Float64Array.from({ length: STEPS }, (_, i) => power(i))
+/** 2^e at e + 160. */
+const LOWEST_EXPONENT = -160
+const EXPONENTS = Float64Array.from({ length: 320 }, (_, i) => 2 ** (i + LOWEST_EXPONENT))
+
+/** e^x for a float32, as float32. */
+export function expOf(x: number): number {
+  if (x > EXP_LARGEST) return Number.POSITIVE_INFINITY
+  if (x < EXP_SMALLEST) return 0
+  if (Number.isNaN(x)) return x
+  const z = STEPS_BY_LN2 * x
+  const k = z + ROUNDING - ROUNDING
+  const r = z - k
+  const step = k & (STEPS - 1)
+  const scale =
+    (POWERS[step] as number) *
+    (EXPONENTS[(k - step) / STEPS - LOWEST_EXPONENT] as number)
+  const high = EXP_3 * r + EXP_2
+  const low = EXP_1 * r + 1
+  return Math.fround((high * (r * r) + low) * scale)
+}
+
+/** By whole numbers: the 32nd root is five square roots. */
+function power(step: number): number {
+  // With 64 bits more than are kept, it is never so close to the middle of two float64s that the cut digits count.
+  let root = 2n ** BigInt(step + STEPS * 116)
+  for (let i = 1; i < STEPS; i *= 2) root = squareRoot(root)
+  return Number(root) / 2 ** 116
+}
+
+/** The largest whole number whose square is no larger. (Newton) */
+function squareRoot(of: bigint): bigint {
+  let root = 1n << BigInt(Math.ceil(of.toString(2).length / 2))
+  for (;;) {
+    const next = (root + of / root) >> 1n
+    if (next >= root) return root
+    root = next
+  }
+}
+
+/** Pairs of 1/c and log c, for c in the middle of a sixteenth of [0.7, 1.4). */
+const LOG_STEPS: readonly (readonly [number, number])[] = [
+  [1.398907162146528, -0.33569133332882284],
+  [1.3403141896637998, -0.2929040563774074],
+  [1.286432210124115, -0.2518726580937369],
+  [1.2367150214269895, -0.21245868807117255],
+  [1.1906977166711752, -0.17453945183745634],
+  [1.1479821020556429, -0.1380057072319758],
+  [1.1082251448272158, -0.10275976698545139],
+  [1.0711297413057381, -0.06871392447020525],
+  [1.036437278977283, -0.0357891387398228],
+  [1, 0],
+  [0.9492859795739057, 0.05204517742929496],
+  [0.8951049428609004, 0.11081431298787942],
+  [0.8476821620351103, 0.1652495223695143],
+  [0.8050314851692001, 0.21687389031699977],
+  [0.7664671008843108, 0.2659635028121397],
+  [0.731428603316328, 0.3127556664073557],
+]
+const LOG_4 = -0.25089342214237154
+const LOG_3 = 0.333456765744066
+const LOG_2 = -0.4999997485802103
+/** The bits of the least float32 of those sixteenths, and how many bits lie below a sixteenth's number, and below the exponent. */
+const LOG_FIRST = 0x3f330000
+const SIXTEENTH_BITS = 19
+const FRACTION_BITS = 23
+const EXPONENT_MASK = 0xff800000
+const LEAST_NORMAL = 2 ** -126
+
+const float = new Float32Array(1)
+const bits = new Int32Array(float.buffer)
+
+/** The natural logarithm of a float32, as float32. */
+export function logOf(x: number): number {
+  if (x === 1) return 0
+  if (x === 0) return Number.NEGATIVE_INFINITY
+  if (!(x > 0) || x === Number.POSITIVE_INFINITY) return x > 0 ? x : Number.NaN
+  const isSubnormal = x < LEAST_NORMAL
+  float[0] = isSubnormal ? x * 2 ** FRACTION_BITS : x
+  const own = (bits[0] as number) - (isSubnormal ? FRACTION_BITS << FRACTION_BITS : 0)
+  const above = own - LOG_FIRST
+  const exponent = above >> FRACTION_BITS
+  bits[0] = own - (above & EXPONENT_MASK)
+  const [inverse, log] = LOG_STEPS[(above >> SIXTEENTH_BITS) & 15] as readonly [number, number]
+  const r = (float[0] as number) * inverse - 1
+  const sum = log + exponent * Math.LN2
+  const square = r * r
+  const inner = LOG_4 * square + (LOG_3 * r + LOG_2)
+  return Math.fround(inner * square + (sum + r))
+}

@@ -1,0 +1,209 @@
+import protobuf from 'protobufjs/minimal.js'
+
+// What is read of an ONNX file: the few messages that say how a model computes. Field numbers and types: onnx/onnx.proto3 of ONNX.
+
+/** A step of a model. */
+export interface OnnxNode {
+  /** With its domain, where that is not ONNX's own: `ai.onnx.ml.Scaler`. */
+  readonly operator: string
+  /** Names of tensors; an input that is left out is ''. */
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  readonly attributes: ReadonlyMap<string, OnnxAttribute>
+}
+
+/** Of its values, those of its own type are filled. */
+export interface OnnxAttribute {
+  readonly float: number | null
+  readonly whole: number | null
+  readonly text: string | null
+  readonly tensor: OnnxTensor | null
+  readonly floats: readonly number[]
+  readonly wholes: readonly number[]
+  readonly texts: readonly string[]
+}
+
+/** A constant. */
+export interface OnnxTensor {
+  readonly name: string
+  readonly type: number
+  readonly dims: readonly number[]
+  /** Row-major; `null`: they lie elsewhere, or are of a type that is not read here. */
+  readonly values: readonly number[] | null
+}
+
+export interface OnnxModel {
+  readonly nodes: readonly OnnxNode[]
+  readonly constants: ReadonlyMap<string, OnnxTensor>
+}
+
+/** Element types of tensors. */
+export const ELEMENT = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 } as const
+
+type Reader = protobuf.Reader
+/** By field number; `wire`: how the field is written. */
+type Fields = Readonly<Record<number, (from: Reader, wire: number) => void>>
+
+/** Written with its length before it: a message, a text, or numbers one after the other. */
+const WITH_LENGTH = 2
+
+/** @throws Error where the bytes are no ONNX file */
+export function readOnnx(bytes: Uint8Array): OnnxModel {
+  const nodes: OnnxNode[] = []
+  const constants = new Map<string, OnnxTensor>()
+  const graph: Fields = {
+    1: (from) => nodes.push(nodeFrom(from)),
+    5: (from) => {
+      const tensor = tensorFrom(from)
+      constants.set(tensor.name, tensor)
+    },
+  }
+  const reader = protobuf.Reader.create(bytes)
+  readFields(reader, bytes.length, { 7: (from) => readMessage(from, graph) })
+  return { nodes, constants }
+}
+
+function nodeFrom(from: Reader): OnnxNode {
+  const inputs: string[] = []
+  const outputs: string[] = []
+  const attributes = new Map<string, OnnxAttribute>()
+  let [type, domain] = ['', '']
+  readMessage(from, {
+    1: (r) => inputs.push(r.string()),
+    2: (r) => outputs.push(r.string()),
+    4: (r) => {
+      type = r.string()
+    },
+    5: (r) => {
+      const { name, ...attribute } = attributeFrom(r)
+      attributes.set(name, attribute)
+    },
+    7: (r) => {
+      domain = r.string()
+    },
+  })
+  const isOwn = domain === '' || domain === 'ai.onnx'
+  return { operator: isOwn ? type : `${domain}.${type}`, inputs, outputs, attributes }
+}
+
+function attributeFrom(from: Reader): OnnxAttribute & { readonly name: string } {
+  const floats: number[] = []
+  const wholes: number[] = []
+  const texts: string[] = []
+  let name = ''
+  let [float, whole]: (number | null)[] = [null, null]
+  let text: string | null = null
+  let tensor: OnnxTensor | null = null
+  readMessage(from, {
+    1: (r) => {
+      name = r.string()
+    },
+    2: (r) => {
+      float = r.float()
+    },
+    3: (r) => {
+      whole = wholeFrom(r)
+    },
+    4: (r) => {
+      text = r.string()
+    },
+    5: (r) => {
+      tensor = tensorFrom(r)
+    },
+    7: (r, wire) => readNumbers(r, wire, floats, floatFrom),
+    8: (r, wire) => readNumbers(r, wire, wholes, wholeFrom),
+    9: (r) => texts.push(r.string()),
+  })
+  return { name, float: float ?? null, whole: whole ?? null, text, tensor, floats, wholes, texts }
+}
+
+function tensorFrom(from: Reader): OnnxTensor {
+  const dims: number[] = []
+  const numbers: number[] = []
+  let [name, type, isElsewhere] = ['', 0, false]
+  let raw: Uint8Array | null = null
+  readMessage(from, {
+    1: (r, wire) => readNumbers(r, wire, dims, wholeFrom),
+    2: (r) => {
+      type = r.int32()
+    },
+    4: (r, wire) => readNumbers(r, wire, numbers, floatFrom),
+    5: (r, wire) => readNumbers(r, wire, numbers, (one) => one.int32()),
+    7: (r, wire) => readNumbers(r, wire, numbers, wholeFrom),
+    8: (r) => {
+      name = r.string()
+    },
+    9: (r) => {
+      raw = r.bytes()
+    },
+    10: (r, wire) => readNumbers(r, wire, numbers, (one) => one.double()),
+    14: (r) => {
+      isElsewhere = r.int32() !== 0
+    },
+  })
+  const values = isElsewhere ? null : raw === null ? numbers : rawValues(raw, type)
+  const count = dims.reduce((product, dim) => product * dim, 1)
+  return { name, type, dims, values: values?.length === count ? values : null }
+}
+
+function rawValues(raw: Uint8Array, type: number): readonly number[] | null {
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength)
+  const every = (bytes: number, read: (at: number) => number) =>
+    Array.from({ length: Math.floor(raw.byteLength / bytes) }, (_, i) => read(i * bytes))
+  switch (type) {
+    case ELEMENT.float32:
+      return every(4, (at) => view.getFloat32(at, true))
+    case ELEMENT.float64:
+      return every(8, (at) => view.getFloat64(at, true))
+    case ELEMENT.int64:
+      return every(8, (at) => Number(view.getBigInt64(at, true)))
+    case ELEMENT.int32:
+      return every(4, (at) => view.getInt32(at, true))
+    case ELEMENT.uint8:
+    case ELEMENT.bool:
+      return [...raw]
+    default:
+      return null
+  }
+}
+
+function readMessage(from: Reader, fields: Fields): void {
+  const length = from.uint32()
+  readFields(from, from.pos + length, fields)
+}
+
+function readFields(from: Reader, end: number, fields: Fields): void {
+  if (end > from.len) throw new RangeError('a message ends behind the file')
+  while (from.pos < end) {
+    const tag = from.uint32()
+    const wire = tag & 7
+    const read = fields[tag >>> 3]
+    if (read === undefined) from.skipType(wire)
+    else read(from, wire)
+  }
+}
+
+/** Numbers of a repeated field: all with one length before them, or this one. */
+function readNumbers(
+  from: Reader,
+  wire: number,
+  into: number[],
+  read: (from: Reader) => number,
+): void {
+  if (wire !== WITH_LENGTH) {
+    into.push(read(from))
+    return
+  }
+  const length = from.uint32()
+  const end = from.pos + length
+  while (from.pos < end) into.push(read(from))
+}
+
+function floatFrom(from: Reader): number {
+  return from.float()
+}
+
+/** Where it is beyond 2^53 it is rounded. */
+function wholeFrom(from: Reader): number {
+  return Number(from.int64())
+}
