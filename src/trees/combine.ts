@@ -1,56 +1,52 @@
 import type { Classes, Ensemble, Transform } from './ensemble.ts'
 import { expOf, logOf } from './float-functions.ts'
 import { NotRead } from './not-read.ts'
+import { type Reached, reached } from './plain-trees.ts'
 
 // How what the trees have given for a row becomes its scores: as ONNX Runtime does it, number by number in float32
 // (onnxruntime/core/providers/cpu/ml/tree_ensemble_aggregator.h, ml_common.h).
 
 const { fround } = Math
 
-/** Makes the scores of one row. */
-export interface Combine {
-  /** How many scores a row has. */
-  readonly scores: number
-  /**
-   * `sums`: what the trees gave for each target, and what comes of it is put there as well: its first `scores` numbers.
-   * @returns the label of the class, by index; 0 of what has none
-   */
-  readonly row: (sums: Float32Array) => number
-}
+/**
+ * Makes the scores of one row of what the trees gave for each target, where that stands.
+ * @returns the class, by number; 0 of what has none
+ */
+export type Combine = (sums: Float32Array) => number
 
-/** `isReached`: whether leaves speak of a target at all. @throws NotRead where ONNX Runtime's way is not known here */
-export function combineOf(ensemble: Ensemble, isReached: readonly boolean[]): Combine {
+/** @throws NotRead where ONNX Runtime's way is not known here */
+export function combineOf(ensemble: Ensemble): Combine {
   const { classes, targets, transform } = ensemble
-  if (classes === null) return regressorOf(ensemble, isReached)
+  const reach = reached(ensemble)
+  if (classes === null) return regressorOf(ensemble, reach)
   if (targets < 2) throw new NotRead('a classifier of one class')
-  if (targets === 2) return binaryOf(ensemble, classes, isReached)
-  return {
-    scores: targets,
-    row: (sums) => {
-      addBase(sums, ensemble.baseValues)
-      const label = largestOf(sums, targets, (t) => isReached[t] === true || t < ensemble.baseValues.length)
-      transformAll(transform, sums, targets)
-      return label
-    },
+  if (reach.includes('sometimes')) throw new NotRead('a class of which only some leaves speak')
+  if (targets === 2) return binaryOf(ensemble, classes, reach)
+  return (sums) => {
+    addBase(sums, ensemble.baseValues)
+    const label = largestOf(
+      sums,
+      targets,
+      (t) => reach[t] === 'always' || t < ensemble.baseValues.length,
+    )
+    transformAll(transform, sums, targets)
+    return label
   }
 }
 
-function regressorOf(ensemble: Ensemble, isReached: readonly boolean[]): Combine {
+function regressorOf(ensemble: Ensemble, reach: readonly Reached[]): Combine {
   const { aggregate, baseValues, targets, transform } = ensemble
   const trees = ensemble.trees.length
   const hasBase = baseValues.length === targets
-  return {
-    scores: targets,
-    row: (sums) => {
-      for (let t = 0; t < targets; t++) {
-        const given = isReached[t] ? (sums[t] as number) : 0
-        const value = aggregate === 'average' ? fround(given / trees) : given
-        sums[t] = hasBase ? value + (baseValues[t] as number) : value
-      }
-      // Of one target it knows no transform but this.
-      if (targets > 1 || transform === 'probit') transformAll(transform, sums, targets)
-      return 0
-    },
+  return (sums) => {
+    for (let t = 0; t < targets; t++) {
+      const given = reach[t] === 'never' ? 0 : (sums[t] as number)
+      const value = aggregate === 'average' ? fround(given / trees) : given
+      sums[t] = hasBase ? value + (baseValues[t] as number) : value
+    }
+    // Of one target it knows no transform but this.
+    if (targets > 1 || transform === 'probit') transformAll(transform, sums, targets)
+    return 0
   }
 }
 
@@ -58,45 +54,37 @@ function regressorOf(ensemble: Ensemble, isReached: readonly boolean[]): Combine
 function binaryOf(
   { baseValues, transform }: Ensemble,
   classes: Classes,
-  isReached: readonly boolean[],
+  reach: readonly Reached[],
 ): Combine {
-  const [speaksOfFirst, speaksOfSecond] = isReached
+  const [speaksOfFirst, speaksOfSecond] = reach.map((of) => of === 'always')
   if (baseValues.length > 1) throw new NotRead('base values of two classes')
+  if (transform === 'probit') throw new NotRead('probit of two classes')
   const { isBinary, areAllPositive } = classes
   const first = baseValues[0] ?? 0
   const threshold = isBinary && areAllPositive ? 0.5 : 0
   if (speaksOfSecond) {
-    return {
-      scores: 2,
-      row: (sums) => {
-        sums[0] = (speaksOfFirst ? (sums[0] as number) : 0) + first
-        const label = (sums[1] as number) > threshold ? 1 : 0
-        transformAll(transform, sums, 2)
-        return label
-      },
+    return (sums) => {
+      sums[0] = (speaksOfFirst ? (sums[0] as number) : 0) + first
+      const label = (sums[1] as number) > threshold ? 1 : 0
+      transformAll(transform, sums, 2)
+      return label
     }
   }
   if (!isBinary) throw new NotRead('two classes of which no leaf speaks')
-  return {
-    scores: 2,
-    row: (sums) => {
-      const score = fround((sums[0] as number) + first)
-      const label = score > threshold ? 1 : 0
-      if (transform === 'probit') {
-        throw new NotRead('probit of two classes')
-      }
-      if (areAllPositive) {
-        sums[0] = 1 - score
-        sums[1] = score
-      } else if (transform === 'logistic') {
-        sums[0] = logistic(-score)
-        sums[1] = logistic(score)
-      } else {
-        sums[0] = label === 1 ? -score : score
-        sums[1] = label === 1 ? score : -score
-      }
-      return label
-    },
+  return (sums) => {
+    const score = fround((sums[0] as number) + first)
+    const label = score > threshold ? 1 : 0
+    if (areAllPositive) {
+      sums[0] = 1 - score
+      sums[1] = score
+    } else if (transform === 'logistic') {
+      sums[0] = logistic(-score)
+      sums[1] = logistic(score)
+    } else {
+      sums[0] = label === 1 ? -score : score
+      sums[1] = label === 1 ? score : -score
+    }
+    return label
   }
 }
 

@@ -31,8 +31,7 @@ export function expOf(x: number): number {
   const r = z - k
   const step = k & (STEPS - 1)
   const scale =
-    (POWERS[step] as number) *
-    (EXPONENTS[(k - step) / STEPS - LOWEST_EXPONENT] as number)
+    (POWERS[step] as number) * (EXPONENTS[(k - step) / STEPS - LOWEST_EXPONENT] as number)
   const high = EXP_3 * r + EXP_2
   const low = EXP_1 * r + 1
   return Math.fround((high * (r * r) + low) * scale)
@@ -100,7 +99,7 @@ export function logOf(x: number): number {
   const exponent = above >> FRACTION_BITS
   bits[0] = own - (above & EXPONENT_MASK)
   const [inverse, log] = LOG_STEPS[(above >> SIXTEENTH_BITS) & 15] as readonly [number, number]
-  const r = (float[0] as number) * inverse - 1
+  const r = float[0] * inverse - 1
   const sum = log + exponent * Math.LN2
   const square = r * r
   const inner = LOG_4 * square + (LOG_3 * r + LOG_2)

@@ -110,8 +110,8 @@ function attributeFrom(from: Reader): OnnxAttribute & { readonly name: string } 
     5: (r) => {
       tensor = tensorFrom(r)
     },
-    7: (r, wire) => readNumbers(r, wire, floats, floatFrom),
-    8: (r, wire) => readNumbers(r, wire, wholes, wholeFrom),
+    7: (r, wire) => floats.push(...numbersFrom(r, wire, floatFrom)),
+    8: (r, wire) => wholes.push(...numbersFrom(r, wire, wholeFrom)),
     9: (r) => texts.push(r.string()),
   })
   return { name, float: float ?? null, whole: whole ?? null, text, tensor, floats, wholes, texts }
@@ -123,20 +123,20 @@ function tensorFrom(from: Reader): OnnxTensor {
   let [name, type, isElsewhere] = ['', 0, false]
   let raw: Uint8Array | null = null
   readMessage(from, {
-    1: (r, wire) => readNumbers(r, wire, dims, wholeFrom),
+    1: (r, wire) => dims.push(...numbersFrom(r, wire, wholeFrom)),
     2: (r) => {
       type = r.int32()
     },
-    4: (r, wire) => readNumbers(r, wire, numbers, floatFrom),
-    5: (r, wire) => readNumbers(r, wire, numbers, (one) => one.int32()),
-    7: (r, wire) => readNumbers(r, wire, numbers, wholeFrom),
+    4: (r, wire) => numbers.push(...numbersFrom(r, wire, floatFrom)),
+    5: (r, wire) => numbers.push(...numbersFrom(r, wire, (one) => one.int32())),
+    7: (r, wire) => numbers.push(...numbersFrom(r, wire, wholeFrom)),
     8: (r) => {
       name = r.string()
     },
     9: (r) => {
       raw = r.bytes()
     },
-    10: (r, wire) => readNumbers(r, wire, numbers, (one) => one.double()),
+    10: (r, wire) => numbers.push(...numbersFrom(r, wire, (one) => one.double())),
     14: (r) => {
       isElsewhere = r.int32() !== 0
     },
@@ -184,19 +184,18 @@ function readFields(from: Reader, end: number, fields: Fields): void {
 }
 
 /** Numbers of a repeated field: all with one length before them, or this one. */
-function readNumbers(
+function* numbersFrom(
   from: Reader,
   wire: number,
-  into: number[],
   read: (from: Reader) => number,
-): void {
+): Generator<number> {
   if (wire !== WITH_LENGTH) {
-    into.push(read(from))
+    yield read(from)
     return
   }
   const length = from.uint32()
   const end = from.pos + length
-  while (from.pos < end) into.push(read(from))
+  while (from.pos < end) yield read(from)
 }
 
 function floatFrom(from: Reader): number {

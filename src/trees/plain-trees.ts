@@ -1,23 +1,51 @@
-import { type Branch, type Ensemble, isLeaf, leavesOf, type TreeNode } from './ensemble.ts'
+import {
+  type Branch,
+  type Ensemble,
+  isLeaf,
+  type Leaf,
+  leavesOf,
+  type TreeNode,
+} from './ensemble.ts'
 
 // Trees walked from the root to a leaf: what bit vectors must agree with, and what stands in for them.
 
-/** The sums over all trees of an ensemble, for one row at a time. */
-export class PlainTrees {
+/** What trees give for rows. */
+export interface Sums {
+  /**
+   * For each target, row-major float32[count, targets]. Holds until the next call.
+   * `rows`: row-major float32[count, features]; `count`: at most {@link ROWS}.
+   */
+  of(rows: Float32Array, count: number): Float32Array
+}
+
+/** Rows that are summed at a time. */
+export const ROWS = 1_024
+
+export class PlainTrees implements Sums {
   readonly #ensemble: Ensemble
+  readonly #given: Float32Array
 
   constructor(ensemble: Ensemble) {
     this.#ensemble = ensemble
+    this.#given = new Float32Array(ROWS * ensemble.targets)
   }
 
-  /** Writes what the trees give for each target into `sums`. `rows`: row-major float32, in which the row begins at `at`. */
-  sum(rows: Float32Array, at: number, sums: Float32Array): void {
+  of(rows: Float32Array, count: number): Float32Array {
+    const { targets } = this.#ensemble
+    const width = rows.length / count
+    for (let row = 0; row < count; row++) {
+      const own = rows.subarray(row * width, (row + 1) * width)
+      this.#sum(own, this.#given.subarray(row * targets, (row + 1) * targets))
+    }
+    return this.#given
+  }
+
+  #sum(row: Float32Array, sums: Float32Array): void {
     const { aggregate, trees } = this.#ensemble
     sums.fill(startOf(this.#ensemble))
     for (const tree of trees) {
-      for (const { target, weight } of leafOf(tree, rows, at).weights) {
-        const before = sums[target] as number
-        sums[target] = aggregated(aggregate, before, weight)
+      for (const { target, weight } of leafOf(tree, row).weights) {
+        sums[target] = aggregated(aggregate, sums[target] as number, weight)
       }
     }
   }
@@ -35,25 +63,22 @@ export function startOf({ aggregate }: Pick<Ensemble, 'aggregate'>): number {
   return aggregate === 'max' ? Number.NEGATIVE_INFINITY : 0
 }
 
-/** Of which targets do leaves speak? `null`: of one, some leaves of each tree that speaks of it and some not. */
-export function reached({ trees, targets }: Ensemble): readonly boolean[] | null {
-  const isReached = Array.from({ length: targets }, () => false)
-  const isDoubtful = Array.from({ length: targets }, () => false)
-  for (const tree of trees) {
-    const leaves = [...leavesOf(tree)]
-    for (let t = 0; t < targets; t++) {
-      const speaking = leaves.filter(({ weights }) => weights.some(({ target }) => target === t))
-      if (speaking.length === leaves.length) isReached[t] = true
-      else if (speaking.length > 0) isDoubtful[t] = true
-    }
-  }
-  return isReached.some((is, t) => !is && isDoubtful[t]) ? null : isReached
+/** How many leaves speak of a target: in some tree all, nowhere any, or it depends on the row. */
+export type Reached = 'always' | 'sometimes' | 'never'
+
+export function reached({ trees, targets }: Ensemble): readonly Reached[] {
+  const leaves = trees.map((tree) => [...leavesOf(tree)])
+  return Array.from({ length: targets }, (_, target) => {
+    const speaks = ({ weights }: Leaf) => weights.some((weight) => weight.target === target)
+    if (leaves.some((of) => of.every(speaks))) return 'always'
+    return leaves.some((of) => of.some(speaks)) ? 'sometimes' : 'never'
+  })
 }
 
-function leafOf(root: TreeNode, rows: Float32Array, at: number) {
+function leafOf(root: TreeNode, row: Float32Array): Leaf {
   let node = root
   while (!isLeaf(node)) {
-    node = holds(node, rows[at + node.feature] as number) ? node.whenTrue : node.whenFalse
+    node = holds(node, row[node.feature] as number) ? node.whenTrue : node.whenFalse
   }
   return node
 }

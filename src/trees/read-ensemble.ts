@@ -1,7 +1,17 @@
+import type {
+  Aggregate,
+  Branch,
+  Classes,
+  Ensemble,
+  Leaf,
+  Test,
+  Transform,
+  TreeNode,
+  Weight,
+} from './ensemble.ts'
 import { NotRead } from './not-read.ts'
 import type { OnnxAttribute, OnnxNode, OnnxTensor } from './onnx-file.ts'
 import { ELEMENT } from './onnx-file.ts'
-import type { Aggregate, Branch, Classes, Ensemble, Leaf, Test, Transform, TreeNode, Weight } from './ensemble.ts'
 
 // The operators of ONNX that are trees: TreeEnsembleClassifier and TreeEnsembleRegressor of ai.onnx.ml 1 to 4, TreeEnsemble of 5.
 // https://onnx.ai/onnx/operators/ (ai.onnx.ml)
@@ -27,7 +37,13 @@ const TRANSFORMS: Readonly<Record<string, Transform>> = {
   SOFTMAX_ZERO: 'softmax-zero',
   PROBIT: 'probit',
 }
-const TRANSFORMS_BY_NUMBER: readonly Transform[] = ['none', 'softmax', 'logistic', 'softmax-zero', 'probit']
+const TRANSFORMS_BY_NUMBER: readonly Transform[] = [
+  'none',
+  'softmax',
+  'logistic',
+  'softmax-zero',
+  'probit',
+]
 const AGGREGATES: Readonly<Record<string, Aggregate>> = {
   SUM: 'sum',
   AVERAGE: 'average',
@@ -112,7 +128,10 @@ function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[]
   return roots.map((row) => build(treeIds[row] as number, nodeIds[row] as number, treeIds.length))
 }
 
-function weightsByNode(attributes: Attributes, of: 'class' | 'target'): ReadonlyMap<string, Weight[]> {
+function weightsByNode(
+  attributes: Attributes,
+  of: 'class' | 'target',
+): ReadonlyMap<string, Weight[]> {
   const treeIds = attributes.wholes(`${of}_treeids`)
   const nodeIds = attributes.wholes(`${of}_nodeids`)
   const targets = attributes.wholes(`${of}_ids`)
@@ -135,8 +154,14 @@ function readFifth(attributes: Attributes): Ensemble {
   const features = attributes.wholes('nodes_featureids')
   const missing = attributes.wholes('nodes_missing_value_tracks_true')
   const to = {
-    whenTrue: { ids: attributes.wholes('nodes_truenodeids'), isLeaf: attributes.wholes('nodes_trueleafs') },
-    whenFalse: { ids: attributes.wholes('nodes_falsenodeids'), isLeaf: attributes.wholes('nodes_falseleafs') },
+    whenTrue: {
+      ids: attributes.wholes('nodes_truenodeids'),
+      isLeaf: attributes.wholes('nodes_trueleafs'),
+    },
+    whenFalse: {
+      ids: attributes.wholes('nodes_falsenodeids'),
+      isLeaf: attributes.wholes('nodes_falseleafs'),
+    },
   }
   const targets = attributes.wholes('leaf_targetids')
   const weights = attributes.tensor('leaf_weights', ELEMENT.float32)
@@ -167,7 +192,9 @@ function readFifth(attributes: Attributes): Ensemble {
     throw new NotRead('how trees are put together has a number that is not known')
   }
   return {
-    trees: attributes.wholes('tree_roots').map((root) => rootOf(branch(root, features.length), to, root)),
+    trees: attributes
+      .wholes('tree_roots')
+      .map((root) => rootOf(branch(root, features.length), to, root)),
     aggregate,
     targets: attributes.whole('n_targets') ?? 1,
     baseValues: [],
@@ -179,17 +206,25 @@ function readFifth(attributes: Attributes): Ensemble {
 /** A tree that is one leaf is written as a branch both of whose ends are it. */
 function rootOf(
   branch: Branch,
-  to: { readonly whenTrue: { readonly ids: readonly number[] }; readonly whenFalse: { readonly ids: readonly number[] } },
+  to: {
+    readonly whenTrue: { readonly ids: readonly number[] }
+    readonly whenFalse: { readonly ids: readonly number[] }
+  },
   root: number,
 ): TreeNode {
   const { whenTrue, whenFalse } = branch
   const isOneLeaf =
-    'weights' in whenTrue && 'weights' in whenFalse && to.whenTrue.ids[root] === to.whenFalse.ids[root]
+    'weights' in whenTrue &&
+    'weights' in whenFalse &&
+    to.whenTrue.ids[root] === to.whenFalse.ids[root]
   return isOneLeaf ? whenTrue : branch
 }
 
 /** The members of each test of membership, by node: they stand one after the other, each set ended by a NaN. */
-function membersOf(attributes: Attributes, modes: readonly number[]): ReadonlyMap<number, number[]> {
+function membersOf(
+  attributes: Attributes,
+  modes: readonly number[],
+): ReadonlyMap<number, number[]> {
   const asked = modes.flatMap((mode, id) => (TESTS_BY_NUMBER[mode] === 'member' ? [id] : []))
   const members = new Map<number, number[]>(asked.map((id) => [id, []]))
   if (asked.length === 0) return members

@@ -1,0 +1,104 @@
+import { sumsOf } from './bit-vectors.ts'
+import { combineOf } from './combine.ts'
+import type { Ensemble } from './ensemble.ts'
+import { ROWS, type Sums } from './plain-trees.ts'
+import type { Column, Step, TreeModel } from './recognise.ts'
+
+const { fround } = Math
+
+/** Computes a recognised model on this thread. */
+export class TreeEvaluator {
+  readonly #model: TreeModel
+  readonly #width: number
+  readonly #sums: Sums
+  readonly #combine: ReturnType<typeof combineOf>
+  readonly #labels: Float64Array
+  /** Rows as the trees see them; `null`: as they come. */
+  readonly #made: Float32Array | null
+  /** Of the row at hand. */
+  readonly #scores: Float32Array
+
+  /** `width`: features of the model's rows. @throws NotRead with what is not known of the trees */
+  constructor(model: TreeModel, width: number) {
+    const { ensemble, features, steps } = model
+    this.#model = model
+    this.#width = width
+    this.#sums = sumsOf(ensemble, features.length)
+    this.#combine = combineOf(ensemble)
+    this.#labels = labelsOf(ensemble)
+    const isAsItComes =
+      steps.length === 0 && features.length === width && features.every((f, i) => f === i)
+    this.#made = isAsItComes ? null : new Float32Array(ROWS * features.length)
+    this.#scores = new Float32Array(Math.max(2, ensemble.targets))
+  }
+
+  /**
+   * The numbers of the model's columns, one array for each: float32 as they are, labels as whole numbers.
+   * `rows`: row-major float32[count, width].
+   */
+  run(rows: Float32Array, count: number): Float64Array[] {
+    const { columns } = this.#model
+    const numbers = columns.map(() => new Float64Array(count))
+    for (let from = 0; from < count; from += ROWS) {
+      const upTo = Math.min(count, from + ROWS)
+      const seen = this.#seen(rows.subarray(from * this.#width, upTo * this.#width), upTo - from)
+      const sums = this.#sums.of(seen, upTo - from)
+      const { targets } = this.#model.ensemble
+      for (let row = from; row < upTo; row++) {
+        const at = (row - from) * targets
+        for (let t = 0; t < targets; t++) this.#scores[t] = sums[at + t] as number
+        this.#write(numbers, row)
+      }
+    }
+    return numbers
+  }
+
+  /** Of the row at hand. */
+  #write(into: readonly Float64Array[], row: number): void {
+    const { columns } = this.#model
+    const scores = this.#scores
+    const label = this.#combine(scores)
+    for (let c = 0; c < columns.length; c++) {
+      const column = columns[c] as Column
+      const numbers = into[c] as Float64Array
+      if (column.is === 'label') numbers[row] = this.#labels[label] as number
+      else numbers[row] = multiplied(scores[column.score] as number, column.factors)
+    }
+  }
+
+  #seen(rows: Float32Array, count: number): Float32Array {
+    const made = this.#made
+    if (made === null) return rows
+    const { features, steps } = this.#model
+    const width = features.length
+    for (let row = 0; row < count; row++) {
+      for (let f = 0; f < width; f++) {
+        made[row * width + f] = rows[row * this.#width + (features[f] as number)] as number
+      }
+      const own = made.subarray(row * width, (row + 1) * width)
+      for (const step of steps) takeStep(step, own)
+    }
+    return made.subarray(0, count * width)
+  }
+}
+
+function labelsOf({ classes, targets }: Ensemble): Float64Array {
+  return Float64Array.from(classes?.labels ?? Array.from({ length: targets }, () => 0))
+}
+
+function multiplied(score: number, factors: readonly number[]): number {
+  let product = score
+  for (const factor of factors) product = fround(product * factor)
+  return product
+}
+
+function takeStep(step: Step, row: Float32Array): void {
+  for (let f = 0; f < row.length; f++) {
+    const x = row[f] as number
+    if (step.does === 'scale') {
+      row[f] = fround(x - (step.offsets[f] as number)) * (step.factors[f] as number)
+    } else if (Number.isNaN(step.replaced) ? Number.isNaN(x) : x === step.replaced) {
+      row[f] = step.by[f] as number
+    }
+  }
+}

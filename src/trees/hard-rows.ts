@@ -1,0 +1,92 @@
+import { isLeaf, type TreeNode } from './ensemble.ts'
+
+// Rows at which two ways to evaluate trees differ, if they do: each value that a test compares with, the float32 below and the one
+// above it, and what floating point has that is odd.
+
+const ODD = [
+  0,
+  -0,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  2 ** -149,
+  -(2 ** -149),
+  1,
+  -1,
+]
+
+/** Row-major float32[count, width]; the same for the same seed. With fewer rows than a feature has values, some are left out. */
+export function hardRows(
+  trees: readonly TreeNode[],
+  {
+    width,
+    count,
+    seed = 1,
+  }: { readonly width: number; readonly count: number; readonly seed?: number },
+): Float32Array {
+  const rows = new Float32Array(count * width)
+  const random = new Random(seed)
+  for (const [feature, values] of valuesOf(trees, width).entries()) {
+    for (let row = 0; row < count; row++) {
+      // All of them once, then again in another order.
+      const turn = row % values.length
+      if (turn === 0) random.shuffle(values)
+      rows[row * width + feature] = values[turn] as number
+    }
+  }
+  return rows
+}
+
+/** The values of each feature. */
+function valuesOf(trees: readonly TreeNode[], width: number): number[][] {
+  const sets = Array.from({ length: width }, () => new Set(ODD))
+  const walk = (node: TreeNode) => {
+    if (isLeaf(node)) return
+    for (const value of node.values) {
+      for (const near of [value, ...neighbours(value)]) sets[node.feature]?.add(near)
+    }
+    walk(node.whenTrue)
+    walk(node.whenFalse)
+  }
+  for (const tree of trees) walk(tree)
+  // A set takes the two zeros for one.
+  return sets.map((set) => [...set, -0])
+}
+
+const float = new Float32Array(1)
+const bits = new Int32Array(float.buffer)
+
+/** Of a number that is not 0: the float32s on both sides. */
+function neighbours(value: number): number[] {
+  return [-1, 1].map((step) => {
+    float[0] = value
+    bits[0] = (bits[0] as number) + step
+    return float[0]
+  })
+}
+
+/** Numbers that look random. (Marsaglia 2003, "Xorshift RNGs") */
+class Random {
+  #state: number
+
+  constructor(seed: number) {
+    this.#state = seed
+  }
+
+  /** Fisher and Yates. */
+  shuffle(values: number[]): void {
+    for (let i = values.length - 1; i > 0; i--) {
+      const other = this.#below(i + 1)
+      ;[values[i], values[other]] = [values[other] as number, values[i] as number]
+    }
+  }
+
+  #below(end: number): number {
+    let x = this.#state
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    this.#state = x
+    return (x >>> 0) % end
+  }
+}

@@ -1,0 +1,186 @@
+import type { Ensemble } from './ensemble.ts'
+import { NotRead } from './not-read.ts'
+import { ELEMENT, type OnnxModel, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
+import { isEnsemble, readEnsemble } from './read-ensemble.ts'
+
+// Which models are an ensemble of trees with nothing around it but what exporters put there: casts, choices of columns, factors,
+// and before it scaling and filling of features.
+
+/** A column that is asked for, counted from 0. */
+export interface Wanted {
+  readonly tensor: string
+  readonly column: number
+}
+
+/** A model whose every step is known. */
+export interface TreeModel {
+  readonly ensemble: Ensemble
+  /** What becomes of features before the trees see them, one step after the other. */
+  readonly steps: readonly Step[]
+  /** Of which of the model's features each of the trees' is made. */
+  readonly features: readonly number[]
+  /** As they were asked for. */
+  readonly columns: readonly Column[]
+}
+
+/** What is done to each feature, by its number for the trees. All numbers are float32. */
+export type Step =
+  | {
+      readonly does: 'scale'
+      readonly offsets: readonly number[]
+      readonly factors: readonly number[]
+    }
+  | { readonly does: 'fill'; readonly replaced: number; readonly by: readonly number[] }
+
+/** A number of the output. */
+export type Column =
+  | { readonly is: 'score'; readonly score: number; readonly factors: readonly number[] }
+  | { readonly is: 'label' }
+
+/** What is known of a tensor. */
+type Known =
+  | { readonly of: 'rows'; readonly features: readonly number[]; readonly steps: readonly Step[] }
+  | { readonly of: 'columns'; readonly columns: readonly Column[] }
+  | { readonly of: 'constant'; readonly tensor: OnnxTensor }
+  | { readonly of: 'unknown'; readonly why: string }
+
+/** `input`: the tensor that the rows go into, `features` wide. @throws NotRead with what is not known in the model */
+export function recognise(
+  { nodes, constants }: OnnxModel,
+  {
+    input,
+    features,
+    wanted,
+  }: { readonly input: string; readonly features: number; readonly wanted: readonly Wanted[] },
+): TreeModel {
+  const all = Array.from({ length: features }, (_, feature) => feature)
+  const known = new Map<string, Known>([[input, { of: 'rows', features: all, steps: [] }]])
+  for (const [name, tensor] of constants) known.set(name, { of: 'constant', tensor })
+  const seen: { ensemble: Ensemble; rows: Known & { of: 'rows' } }[] = []
+  for (const node of nodes) {
+    const inputs = node.inputs.map((name) => known.get(name) ?? unknown(`tensor "${name}"`))
+    const found = isEnsemble(node) ? ensembleOf(node, inputs, seen) : outputsOf(node, inputs)
+    for (const [i, name] of node.outputs.entries())
+      known.set(name, found[i] ?? unknown(node.operator))
+  }
+  const columns = wanted.map(({ tensor, column }) => {
+    const of = known.get(tensor) ?? unknown(`tensor "${tensor}"`)
+    const found = of.of === 'columns' ? of.columns[column] : undefined
+    if (found !== undefined) return found
+    throw new NotRead(of.of === 'unknown' ? of.why : `"${tensor}" does not come of trees`)
+  })
+  const [one, other] = seen
+  if (one === undefined) throw new NotRead('no trees')
+  if (other !== undefined) throw new NotRead('more than one ensemble of trees')
+  return { ensemble: one.ensemble, ...one.rows, columns }
+}
+
+function unknown(why: string): Known {
+  return { of: 'unknown', why }
+}
+
+function ensembleOf(
+  node: OnnxNode,
+  [rows]: readonly Known[],
+  seen: { ensemble: Ensemble; rows: Known & { of: 'rows' } }[],
+): readonly Known[] {
+  if (rows?.of !== 'rows') return [rows ?? unknown(node.operator)]
+  const ensemble = readEnsemble(node)
+  seen.push({ ensemble, rows })
+  const scores: Known = {
+    of: 'columns',
+    columns: Array.from({ length: ensemble.targets }, (_, score) => ({
+      is: 'score',
+      score,
+      factors: [],
+    })),
+  }
+  if (ensemble.classes === null) return [scores]
+  const labels: Known =
+    ensemble.classes.labels === null
+      ? unknown('labels that are texts')
+      : { of: 'columns', columns: [{ is: 'label' }] }
+  return [labels, scores]
+}
+
+function outputsOf(node: OnnxNode, inputs: readonly Known[]): readonly Known[] {
+  const [first, second] = inputs
+  const strange = inputs.find((one) => one.of === 'unknown')
+  if (strange !== undefined) return node.outputs.map(() => strange)
+  const rule = RULES[node.operator]
+  const made = first === undefined || rule === undefined ? null : rule(node, first, second ?? null)
+  return [made ?? unknown(`operator ${node.operator}`)]
+}
+
+/** What an operator makes of its first input, and of the second where it takes two; `null`: it is not known. */
+type Rule = (node: OnnxNode, first: Known, second: Known | null) => Known | null
+
+const RULES: Readonly<Record<string, Rule>> = {
+  Identity: (_, first) => first,
+  Constant: ({ attributes }) => {
+    const tensor = attributes.get('value')?.tensor ?? null
+    return tensor === null ? null : { of: 'constant', tensor }
+  },
+  Cast: (node, first) => {
+    const to = node.attributes.get('to')?.whole
+    if (first.of === 'rows') return to === ELEMENT.float32 ? first : null
+    if (first.of !== 'columns') return null
+    const areLabels = first.columns.every(({ is }) => is === 'label')
+    const wholes: readonly unknown[] = [ELEMENT.int64, ELEMENT.int32]
+    return areLabels === wholes.includes(to) && (areLabels || to === ELEMENT.float32) ? first : null
+  },
+  Mul: (_, first, second) => {
+    const [columns, constant] = first.of === 'columns' ? [first, second] : [second, first]
+    if (columns?.of !== 'columns' || constant?.of !== 'constant') return null
+    const { values, type } = constant.tensor
+    const factor = values?.[0]
+    if (values?.length !== 1 || factor === undefined || type !== ELEMENT.float32) return null
+    return scaled(columns.columns, factor)
+  },
+  Gather: ({ attributes }, first, second) =>
+    attributes.get('axis')?.whole === 1 ? chosen(first, second) : null,
+  'ai.onnx.ml.ArrayFeatureExtractor': (_, first, second) => chosen(first, second),
+  'ai.onnx.ml.Scaler': ({ attributes }, first) => {
+    if (first.of !== 'rows') return null
+    const wide = (name: string) => spread(attributes.get(name)?.floats ?? [], first.features.length)
+    const [offsets, factors] = [wide('offset'), wide('scale')]
+    if (offsets === null || factors === null) return null
+    return { ...first, steps: [...first.steps, { does: 'scale', offsets, factors }] }
+  },
+  'ai.onnx.ml.Imputer': ({ attributes }, first) => {
+    if (first.of !== 'rows') return null
+    const by = spread(attributes.get('imputed_value_floats')?.floats ?? [], first.features.length)
+    const replaced = attributes.get('replaced_value_float')?.float ?? 0
+    return by === null
+      ? null
+      : { ...first, steps: [...first.steps, { does: 'fill', replaced, by }] }
+  },
+}
+
+function scaled(columns: readonly Column[], factor: number): Known | null {
+  if (factor === 1) return { of: 'columns', columns }
+  const made = columns.map((column): Column | null => {
+    return column.is === 'label' ? null : { ...column, factors: [...column.factors, factor] }
+  })
+  return made.includes(null) ? null : { of: 'columns', columns: made as Column[] }
+}
+
+/** Some of the columns, in another order. */
+function chosen(from: Known, by: Known | null): Known | null {
+  if (by?.of !== 'constant' || by.tensor.values === null) return null
+  const places = by.tensor.values
+  if (from.of === 'columns') {
+    const columns = places.map((place) => from.columns.at(place))
+    return columns.includes(undefined) ? null : { of: 'columns', columns: columns as Column[] }
+  }
+  // What was done to a feature before is known by its place.
+  if (from.of !== 'rows' || from.steps.length > 0) return null
+  const features = places.map((place) => from.features.at(place))
+  return features.includes(undefined) ? null : { ...from, features: features as number[] }
+}
+
+/** One number stands for all. */
+function spread(numbers: readonly number[], count: number): readonly number[] | null {
+  if (numbers.length === count) return numbers
+  return numbers.length === 1 ? Array.from({ length: count }, () => numbers[0] as number) : null
+}

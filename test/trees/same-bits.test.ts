@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { describe, expect, test } from 'vitest'
+import { TreeEvaluator } from '../../src/trees/evaluator.ts'
+import { hardRows } from '../../src/trees/hard-rows.ts'
+import { NotRead } from '../../src/trees/not-read.ts'
+import { readOnnx } from '../../src/trees/onnx-file.ts'
+import { recognise, type Wanted } from '../../src/trees/recognise.ts'
+
+const MODELS = join(import.meta.dirname, 'models')
+const ROWS = 4_096
+/** Batches of one, of less and of more than fit side by side. */
+const BATCHES = [1, 3, 4, 5, 16, 17, 1_000, ROWS]
+
+/** What each model gives in ONNX Runtime, on one thread: all columns of all tensors. */
+async function oracleOf(file: string) {
+  const bytes = readFileSync(file)
+  const one = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const
+  const session = await InferenceSession.create(bytes, one)
+  const [input] = session.inputMetadata
+  if (input?.isTensor !== true) throw new Error(`${file} takes no tensor`)
+  const width = input.shape[1] as number
+  const run = async (rows: Float32Array, count: number) => {
+    const fetched = await session.run({ [input.name]: new Tensor('float32', rows, [count, width]) })
+    return Object.entries(fetched).map(([tensor, { dims, data }]) => {
+      return { tensor, width: dims[1] ?? 1, data: Array.from(data as Float32Array, Number) }
+    })
+  }
+  return { bytes, input: input.name, width, run }
+}
+
+async function compared(file: string) {
+  const oracle = await oracleOf(file)
+  const { input, width } = oracle
+  const model = readOnnx(oracle.bytes)
+  const few = await oracle.run(new Float32Array(width), 1)
+  const wanted = few.flatMap(({ tensor, width: columns }) => {
+    return Array.from({ length: columns }, (_, column): Wanted => ({ tensor, column }))
+  })
+  const known = recognise(model, { input, features: width, wanted })
+  const evaluator = new TreeEvaluator(known, width)
+  const rows = hardRows(known.ensemble.trees, { width, count: ROWS })
+  const tensors = await oracle.run(rows, ROWS)
+  const columns = tensors.flatMap(({ width: of, data }) => {
+    return Array.from({ length: of }, (_, c) => data.filter((__, i) => i % of === c))
+  })
+  return { evaluator, rows, width, columns }
+}
+
+const NOT_KNOWN = new Map([['isolation-forest.onnx', 'operator Cast']])
+const NAMES = readdirSync(MODELS)
+
+describe('an ensemble of trees gives the same bits as in ONNX Runtime', () => {
+  test.each(NAMES.filter((name) => !NOT_KNOWN.has(name)))('%s', async (name) => {
+    const { evaluator, rows, width, columns } = await compared(join(MODELS, name))
+    for (const batch of BATCHES) {
+      const some = evaluator.run(rows.subarray(0, batch * width), batch)
+      expect(some.map((column) => [...column])).toEqual(columns.map((c) => c.slice(0, batch)))
+    }
+  })
+})
+
+test.each([...NOT_KNOWN])('%s stays with ONNX Runtime: %s', async (name, reason) => {
+  await expect(compared(join(MODELS, name))).rejects.toThrow(new NotRead(reason))
+})
