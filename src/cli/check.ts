@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { checkConnected } from './check-connected.ts'
 import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS } from './kafka-options.ts'
-import { calledFunctions, summaryOf } from './outline.ts'
+import { calledFunctions, evaluators, summaryOf } from './outline.ts'
 import { write } from './output.ts'
 import { PREPARE_SETTINGS, prepareFiles } from './prepare-files.ts'
 import { sayNotes } from './print.ts'
@@ -32,6 +32,7 @@ export function check(): Command {
       const prepared = await prepareFiles(files, config)
       try {
         for (const topology of prepared.topologies) await write(`✓ ${summaryOf(topology)}\n`)
+        for (const line of evaluators(prepared.topologies)) await write(`${line}\n`)
         for (const line of calledFunctions(prepared.topologies)) await write(`${line}\n`)
         sayNotes(prepared.notes)
         if (flags['connect'] === true) await checkConnected(prepared, config)

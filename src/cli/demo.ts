@@ -47,7 +47,12 @@ function parseSeconds(text: string): number {
 }
 
 async function start(seconds: number): Promise<void> {
-  const asWritten = { model: new Map(), topic: new Map(), maxAhead: null }
+  const asWritten = {
+    model: new Map(),
+    topic: new Map(),
+    evaluator: 'auto',
+    maxAhead: null,
+  } as const
   const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)], asWritten)
   try {
     const topology = prepared.topologies[0] as PreparedTopology

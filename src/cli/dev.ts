@@ -17,7 +17,7 @@ import { say, sayNotes } from './print.ts'
 import { untilSignal } from './signals.ts'
 import { Tally } from './tally.ts'
 
-const SETTINGS = ['model', 'maxAhead'] as const
+const SETTINGS = ['model', 'evaluator', 'maxAhead'] as const
 /** As many as a small real topic has; the lines of one key stay in order, those of different keys need not. */
 const PARTITIONS = 6
 const NEWLINE = Buffer.from('\n')

@@ -39,6 +39,13 @@ function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
   return [labels.get(step.name) ?? `${step.model.name}@${step.model.version}`]
 }
 
+/** `card-gbdt@2 is computed by its trees, in the worker` for each model. */
+export function evaluators(topologies: readonly Pick<PreparedTopology, 'scorers'>[]): string[] {
+  const scorers = topologies.flatMap((topology) => [...topology.scorers.values()])
+  const lines = scorers.map(({ label, evaluator }) => `${label} is computed by ${evaluator}`)
+  return [...new Set(lines)]
+}
+
 /** `called for each event: card-fraud.map (it calls toFixed)` for each such function, and what to do about it; nothing if there is none. */
 export function calledFunctions(
   topologies: readonly Pick<PreparedTopology, 'definition' | 'format'>[],

@@ -4,7 +4,7 @@ import type { Config } from './config.ts'
 import { loadTopologies } from './topology-file.ts'
 
 /** The settings that decide what is prepared. */
-export const PREPARE_SETTINGS = ['topic', 'model', 'maxAhead'] as const
+export const PREPARE_SETTINGS = ['topic', 'model', 'evaluator', 'maxAhead'] as const
 export type PrepareConfig = Config<(typeof PREPARE_SETTINGS)[number]>
 
 /**
@@ -21,6 +21,7 @@ export async function prepareFiles(
     const prepared = await prepare(definitions, {
       models: config.model,
       topics: config.topic,
+      evaluator: config.evaluator,
       ...(config.maxAhead === null ? {} : { maxAhead: config.maxAhead }),
     })
     if (faults.length > 0) await prepared.close()

@@ -129,8 +129,8 @@ function banner(
   say(`${bold('tidemark')} ${packageVersion()}`)
   for (const topology of topologies) {
     line('topology', summaryOf(topology))
-    for (const { label, sha256 } of topology.scorers.values()) {
-      line('model', `${label}  sha256 ${sha256.slice(0, 12)}…`)
+    for (const { label, sha256, evaluator } of topology.scorers.values()) {
+      line('model', `${label}  sha256 ${sha256.slice(0, 12)}…  by ${evaluator}`)
     }
     line('by', topology.by)
   }

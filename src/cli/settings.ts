@@ -217,6 +217,13 @@ export const SETTINGS = {
     parse: (given) =>
       given.values[0] === 'off' ? 'off' : numberOf(given, RANGES.statusEveryMs, SECOND),
   }),
+  evaluator: setting<'auto' | 'onnxruntime'>({
+    takes: '<name>',
+    about:
+      'who computes models: auto computes trees in the worker where they give the same bits, onnxruntime runs all in ONNX Runtime',
+    fallback: 'auto',
+    parse: (given) => oneOf(given, ['auto', 'onnxruntime']),
+  }),
   maxAhead: setting<'none' | null>({
     takes: '<none>',
     about: 'none lets event times be far ahead of the record, for tests and backfills',

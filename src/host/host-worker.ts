@@ -25,10 +25,11 @@ export async function prepareAndHost(
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
   refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  const { models = {}, topics = {}, maxAhead } = options
+  const { models = {}, topics = {}, evaluator, maxAhead } = options
   const prepared = await prepare(topologies, {
     models: new Map(Object.entries(models)),
     topics: new Map(Object.entries(topics)),
+    ...(evaluator === undefined ? {} : { evaluator }),
     ...(maxAhead === undefined ? {} : { maxAhead }),
   })
   return hostWorker({ prepared, options })

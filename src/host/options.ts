@@ -52,6 +52,11 @@ export interface RunWorkerOptions {
   readonly topics?: Readonly<Record<string, string>>
   /** A model's name → the ONNX file to use. @default as declared */
   readonly models?: Readonly<Record<string, string>>
+  /**
+   * Who computes models: `auto` computes trees in this process where they give ONNX Runtime's bits, `onnxruntime` runs all in ONNX Runtime.
+   * @default 'auto'
+   */
+  readonly evaluator?: 'auto' | 'onnxruntime'
   /** Switches the future guard off, for tests and backfills. @default as the topology says */
   readonly maxAhead?: 'none'
   /** Told what the worker does, at most a few events a chunk, never a payload or a key. One that throws harms nothing. */
@@ -109,7 +114,13 @@ export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
   return [...kafkaFaults(given), ...textFaults(options), ...numberFaults(options)]
 }
 
-function textFaults({ guarantee, from, group, workerName }: RunWorkerOptions): TidemarkError[] {
+function textFaults({
+  guarantee,
+  from,
+  group,
+  workerName,
+  evaluator,
+}: RunWorkerOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
   const oneOf = (where: string, value: string | undefined, names: readonly string[]) => {
     if (value === undefined || names.includes(value)) return
@@ -117,6 +128,7 @@ function textFaults({ guarantee, from, group, workerName }: RunWorkerOptions): T
   }
   oneOf('guarantee', guarantee, ['exactly-once', 'at-least-once'] satisfies Guarantee[])
   oneOf('from', from, ['earliest', 'latest'] satisfies From[])
+  oneOf('evaluator', evaluator, ['auto', 'onnxruntime'])
   if (group === '') faults.push(invalid('group', 'is empty'))
   if (workerName !== undefined && !isWorkerName(workerName)) {
     const what = `"${workerName}" is not 1 to 100 letters, digits, ".", "_" and "-"`

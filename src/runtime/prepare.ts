@@ -7,7 +7,7 @@ import { JsonFormat } from '../formats/json/json-format.ts'
 import { Refused, TidemarkError } from '../kernel/errors.ts'
 import { loadTables } from '../lookup/tables.ts'
 import { MOST_METADATA_BYTES } from '../records/port.ts'
-import { loadScorers, type ModelUse } from '../scoring/models.ts'
+import { type EvaluatorChoice, loadScorers, type ModelUse } from '../scoring/models.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import {
   type Definition,
@@ -53,6 +53,8 @@ export interface Choices {
   readonly models: ReadonlyMap<string, string>
   /** Logical topic → the topic to use. */
   readonly topics: ReadonlyMap<string, string>
+  /** Who computes models. @default 'auto' */
+  readonly evaluator?: EvaluatorChoice
   /** Switches the future guard off. @default the author's */
   readonly maxAhead?: 'none'
   /** Lets a batch take as long as it takes, so that a busy machine refuses no model. @default the author's */
@@ -75,6 +77,7 @@ export async function prepare(
   const models = await loadScorers(
     distinct.flatMap((definition) => modelUses(definition, choices)),
     choices.models,
+    choices.evaluator,
   )
   const tables = await Promise.all(definitions.map(loadTables))
   const chosen = definitions.map((definition) => withChoices(definition, choices))

@@ -9,11 +9,12 @@ export interface Lane {
   readonly runner: Runner
 }
 
-/** Who is scoring: name, label and hash as in {@link Scorer}, and what goes in and comes out. */
+/** Who is scoring: name, label, hash and evaluator as in {@link Scorer}, and what goes in and comes out. */
 export interface Identity {
   readonly name: string
   readonly label: string
   readonly sha256: string
+  readonly evaluator: string
   readonly features: number
   /** Numbers that a run gives for each row. */
   readonly columns: number
@@ -50,6 +51,7 @@ export class BatchScorer implements Scorer {
   readonly name: string
   readonly label: string
   readonly sha256: string
+  readonly evaluator: string
   readonly maxBatch: number
   readonly #identity: Identity
   readonly #lanes: readonly Lane[]
@@ -64,6 +66,7 @@ export class BatchScorer implements Scorer {
     this.name = identity.name
     this.label = identity.label
     this.sha256 = identity.sha256
+    this.evaluator = identity.evaluator
     this.maxBatch = Math.max(...lanes.map((lane) => lane.rows))
     this.#identity = identity
     this.#lanes = lanes

@@ -8,6 +8,9 @@ import { type Cost, measureCost, rowsWithin } from './warm-up.ts'
 /** Batches up to this time run where they are: a thread would cost them a fifth more and free little. */
 const INLINE_MS = 0.25
 
+/** A batch that cannot go elsewhere leaves the thread to others after this. */
+const TURN_MS = 2.5
+
 export interface LaneChoice {
   /** `name@version` for the reader. */
   readonly label: string
@@ -55,6 +58,19 @@ export async function chooseLanes(
   return { lanes: [thread], notes }
 }
 
+/**
+ * The lane of a model of trees: on this thread, whatever the batch, since a row costs so little. @throws TidemarkError `MODEL_TOO_SLOW`
+ */
+export async function treeLane(
+  runner: Runner,
+  choice: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs' | 'sample'>,
+): Promise<Lane> {
+  const { cpu: cost } = await measureCost(runner, choice.sample)
+  if (rowsWithin(choice.latencyBudgetMs, cost) === 0) throw tooSlow(cost, choice)
+  const rows = rowsWithin(Math.min(choice.latencyBudgetMs, TURN_MS), cost)
+  return { rows: Math.max(1, rows), runner }
+}
+
 async function warmThread(
   { rows, sortBy }: { rows: number; sortBy: number | null },
   choice: LaneChoice,
@@ -72,7 +88,10 @@ async function warmThread(
 }
 
 /** The processor's time alone decides: how busy the machine is just now says nothing of the model. */
-function tooSlow(cost: Cost, { label, where, latencyBudgetMs }: LaneChoice): TidemarkError {
+function tooSlow(
+  cost: Cost,
+  { label, where, latencyBudgetMs }: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs'>,
+): TidemarkError {
   const took = formatDuration(cost.baseMs + cost.rowMs)
   const budget = formatDuration(latencyBudgetMs)
   const message = `${label} takes ${took} of a processor for one row, the latency budget is ${budget}`

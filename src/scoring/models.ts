@@ -2,17 +2,21 @@ import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition, ScoreStep } from '../topology/definition.ts'
-import { BatchScorer } from './batch-scorer.ts'
+import { BatchScorer, type Lane } from './batch-scorer.ts'
 import type { Golden } from './golden.ts'
 import { goldenDifferences } from './golden-check.ts'
-import { chooseLanes, type LaneChoice } from './lanes.ts'
+import { chooseLanes, type LaneChoice, treeLane } from './lanes.ts'
 import { type Candidate, type Proven, proveModel } from './load-gate.ts'
 import { type ModelBytes, readModel } from './model-bytes.ts'
 import { readingOf } from './runner.ts'
 import { scoreColumns } from './score-columns.ts'
 import type { Scorer } from './scorer.ts'
 import { ThreadRunner } from './thread-runner.ts'
+import { provenTrees } from './tree-gate.ts'
 import { sampleRows } from './warm-up.ts'
+
+/** Who computes a model: `auto` its trees here where that gives the same bits, else ONNX Runtime. */
+export type EvaluatorChoice = 'auto' | 'onnxruntime'
 
 /** A step that scores. */
 export interface ModelUse {
@@ -44,6 +48,7 @@ export interface LoadedScorers {
 export async function loadScorers(
   uses: readonly ModelUse[],
   chosen: ReadonlyMap<string, string>,
+  evaluator: EvaluatorChoice = 'auto',
 ): Promise<LoadedScorers> {
   const scorers = new Map<string, Scorer>()
   const faults = unusedChoices(uses, chosen)
@@ -51,7 +56,8 @@ export async function loadScorers(
   const shared = new Map<string, Scorer>()
   for (const use of uses) {
     try {
-      const loaded = await loadScorer(use, chosen.get(use.model.name) ?? null, shared)
+      const file = chosen.get(use.model.name) ?? null
+      const loaded = await loadScorer(use, { file, evaluator }, shared)
       scorers.set(use.step, loaded.scorer)
       notes.push(...loaded.notes)
     } catch (error) {
@@ -82,6 +88,13 @@ function faultsOf(error: unknown): readonly TidemarkError[] {
   throw error
 }
 
+/** What the operator chose for a model. */
+interface Chosen {
+  /** `null`: the model's own file. */
+  readonly file: string | null
+  readonly evaluator: EvaluatorChoice
+}
+
 /**
  * A proven model, by what is run and how. Steps that run the same bytes alike share its sessions and its batches.
  *
@@ -89,11 +102,11 @@ function faultsOf(error: unknown): readonly TidemarkError[] {
  */
 async function loadScorer(
   use: ModelUse,
-  chosenFile: string | null,
+  chosen: Chosen,
   shared: Map<string, Scorer>,
 ): Promise<{ scorer: Scorer; notes: readonly string[] }> {
   const { model, latencyBudgetMs } = use
-  const candidate = await candidateOf(use, chosenFile)
+  const candidate = await candidateOf(use, chosen.file)
   const proven = await proveModel(candidate)
   const label = labelOf(candidate)
   const goldenOnes = goldenNotes(use, label, proven.golden)
@@ -105,18 +118,29 @@ async function loadScorer(
     await proven.runner.close()
     return { scorer: named(known, model.name, label), notes: goldenOnes }
   }
-  const { lanes, notes } = await provenLanes(proven, {
+  const choice = {
     label,
     where: candidate.where,
     latencyBudgetMs,
+    evaluator: chosen.evaluator,
     isAlone: proven.isAlone,
     sample: sampleRows(features.length, proven.golden),
     features: features.length,
     startThread: (sortBy: number | null) =>
       ThreadRunner.start({ bytes: candidate.found.bytes, reading: readingOf(model), sortBy }),
-  })
+  }
+  const { lanes, notes, evaluator } = await provenLanes(proven, () =>
+    lanesOf(proven, candidate, choice),
+  )
   const columns = scoreColumns(outputs).length
-  const identity = { name: model.name, label, sha256, features: features.length, columns }
+  const identity = {
+    name: model.name,
+    label,
+    sha256,
+    evaluator,
+    features: features.length,
+    columns,
+  }
   const scorer = new BatchScorer(identity, lanes)
   shared.set(same, scorer)
   return { scorer, notes: [...goldenOnes, ...notes] }
@@ -124,20 +148,27 @@ async function loadScorer(
 
 /** The same sessions under another name. */
 function named(scorer: Scorer, name: string, label: string): Scorer {
-  const { sha256, maxBatch } = scorer
+  const { sha256, maxBatch, evaluator } = scorer
   return {
-    ...{ name, label, sha256, maxBatch },
+    ...{ name, label, sha256, maxBatch, evaluator },
     score: (rows, count) => scorer.score(rows, count),
     close: () => scorer.close(),
   }
 }
 
-/** The lanes of a model, each of which gives the golden rows what they must have: another thread, sorted rows, single rows. */
+/** Who computes a model, in which lanes. */
+interface ChosenLanes {
+  readonly lanes: readonly Lane[]
+  readonly notes: readonly string[]
+  readonly evaluator: string
+}
+
+/** The lanes of a model, each of which gives the golden rows what they must have: trees, another thread, sorted rows, single rows. */
 async function provenLanes(
   { runner, golden, check }: Proven,
-  choice: LaneChoice,
-): Promise<Awaited<ReturnType<typeof chooseLanes>>> {
-  const chosen = await chooseLanes(runner, choice).catch(async (error) => {
+  choose: () => Promise<ChosenLanes>,
+): Promise<ChosenLanes> {
+  const chosen = await choose().catch(async (error) => {
     await runner.close()
     throw error
   })
@@ -151,6 +182,21 @@ async function provenLanes(
     await Promise.all(chosen.lanes.map((lane) => lane.runner.close()))
     throw error
   }
+}
+
+/** Trees are computed here, where they give ONNX Runtime's bits; it runs everything else. */
+async function lanesOf(
+  { runner }: Proven,
+  { model, found }: Candidate,
+  { evaluator, ...choice }: LaneChoice & Pick<Chosen, 'evaluator'>,
+): Promise<ChosenLanes> {
+  const trees = evaluator === 'auto' ? await provenTrees(found, model, runner) : 'as you chose'
+  if (typeof trees === 'string') {
+    return { ...(await chooseLanes(runner, choice)), evaluator: `ONNX Runtime (${trees})` }
+  }
+  const lane = await treeLane(trees, choice)
+  await runner.close()
+  return { lanes: [lane], notes: [], evaluator: 'its trees, in the worker' }
 }
 
 function goldenNotes(use: ModelUse, label: string, golden: Golden | null): string[] {

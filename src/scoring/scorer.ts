@@ -14,6 +14,8 @@ export interface Scorer {
   /** `name@version`, as outputs carry it; `name@version+<8 of sha256>` when the operator chose the file. */
   readonly label: string
   readonly sha256: string
+  /** Who computes it, for people: `its trees, in the worker`, or `ONNX Runtime` and why. */
+  readonly evaluator: string
   /** Largest batch that is run at once; longer ones are cut. */
   readonly maxBatch: number
   /**

@@ -35,9 +35,9 @@ export function withModelFunctions(
 function answeredBy(answer: ModelFunction, { model }: ScoreStep, scorer: Scorer): Scorer {
   const { features } = model
   const columns = columnsOf(model)
-  const { name, label, sha256, maxBatch } = scorer
+  const { name, label, sha256, evaluator, maxBatch } = scorer
   return {
-    ...{ name, label, sha256, maxBatch },
+    ...{ name, label, sha256, evaluator, maxBatch },
     score: async (rows, count) => {
       const answers = Array.from({ length: count }, (_, row) => {
         const at = row * features.length

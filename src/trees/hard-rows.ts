@@ -15,23 +15,25 @@ const ODD = [
   -1,
 ]
 
-/** Row-major float32[count, width]; the same for the same seed. With fewer rows than a feature has values, some are left out. */
+/** Row-major float32[rows, width]: so many that each value is there, and not fewer than asked for. The same for the same seed. */
 export function hardRows(
   trees: readonly TreeNode[],
   {
     width,
-    count,
+    atLeast,
     seed = 1,
-  }: { readonly width: number; readonly count: number; readonly seed?: number },
+  }: { readonly width: number; readonly atLeast: number; readonly seed?: number },
 ): Float32Array {
+  const values = valuesOf(trees, width)
+  const count = Math.max(atLeast, ...values.map((of) => of.length))
   const rows = new Float32Array(count * width)
   const random = new Random(seed)
-  for (const [feature, values] of valuesOf(trees, width).entries()) {
+  for (const [feature, own] of values.entries()) {
     for (let row = 0; row < count; row++) {
       // All of them once, then again in another order.
-      const turn = row % values.length
-      if (turn === 0) random.shuffle(values)
-      rows[row * width + feature] = values[turn] as number
+      const turn = row % own.length
+      if (turn === 0) random.shuffle(own)
+      rows[row * width + feature] = own[turn] as number
     }
   }
   return rows

@@ -70,8 +70,9 @@ export function recognise(
     throw new NotRead(of.of === 'unknown' ? of.why : `"${tensor}" does not come of trees`)
   })
   const [one, other] = seen
-  if (one === undefined) throw new NotRead('no trees')
-  if (other !== undefined) throw new NotRead('more than one ensemble of trees')
+  if (one === undefined || other !== undefined) {
+    throw new NotRead(`${seen.length} ensembles of trees`)
+  }
   return { ensemble: one.ensemble, ...one.rows, columns }
 }
 
@@ -84,7 +85,7 @@ function ensembleOf(
   [rows]: readonly Known[],
   seen: { ensemble: Ensemble; rows: Known & { of: 'rows' } }[],
 ): readonly Known[] {
-  if (rows?.of !== 'rows') return [rows ?? unknown(node.operator)]
+  if (rows?.of !== 'rows') return node.outputs.map(() => rows ?? unknown(node.operator))
   const ensemble = readEnsemble(node)
   seen.push({ ensemble, rows })
   const scores: Known = {

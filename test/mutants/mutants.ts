@@ -1,6 +1,7 @@
 import { ANSWERS } from './answers.ts'
 import { DRIVING } from './driving.ts'
 import type { Mutant } from './mutant.ts'
+import { TREES } from './trees.ts'
 import { WINDOWS } from './windows.ts'
 
-export const MUTANTS: readonly Mutant[] = [...DRIVING, ...WINDOWS, ...ANSWERS]
+export const MUTANTS: readonly Mutant[] = [...DRIVING, ...WINDOWS, ...ANSWERS, ...TREES]

@@ -60,7 +60,9 @@ function settled(): Promise<void> {
 }
 
 function scorer(...lanes: Lane[]): BatchScorer {
-  return new BatchScorer({ name: 'm', label: 'm@1', sha256: '', features: 2, columns: 1 }, lanes)
+  const own = { name: 'm', label: 'm@1', sha256: '', evaluator: 'none' }
+  const identity = { ...own, features: 2, columns: 1 }
+  return new BatchScorer(identity, lanes)
 }
 
 const numbersOf = ({ columns }: Scores) => [...(columns[0] as Float64Array)]

@@ -13,7 +13,14 @@ import { bothRunners, cardModel, FIXTURES, goldenOf } from './support.ts'
 
 /** Scores rows in batches of a size. */
 async function inBatches(runner: Runner, rows: Float32Array, size: number): Promise<Float64Array> {
-  const identity = { name: 'm', label: 'm@1', sha256: '', features: 13, columns: 1 }
+  const identity = {
+    name: 'm',
+    label: 'm@1',
+    sha256: '',
+    evaluator: 'none',
+    features: 13,
+    columns: 1,
+  }
   const scorer = new BatchScorer(identity, [{ rows: size, runner }])
   return (await scorer.score(rows, rows.length / 13)).columns[0] as Float64Array
 }

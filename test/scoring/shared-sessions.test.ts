@@ -22,7 +22,7 @@ test('steps that run the same file alike share one session, each under the name 
     vi.spyOn(ThreadRunner.prototype, 'close'),
   )
   const uses = ['a', 'b', 'c'].map((step) => useOf({ ...own, name: `of ${step}` }, { step }))
-  const { scorers } = await loadScorers(uses, new Map())
+  const { scorers } = await loadScorers(uses, new Map(), 'onnxruntime')
   const [a, b, c] = [...scorers.values()] as [Scorer, Scorer, Scorer]
   // Where a model runs is measured: a slow machine keeps its session on a thread, a quick one here, most keep both.
   expect(Math.max(here(), threads())).toBe(1)

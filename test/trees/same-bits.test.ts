@@ -40,7 +40,7 @@ async function compared(file: string) {
   })
   const known = recognise(model, { input, features: width, wanted })
   const evaluator = new TreeEvaluator(known, width)
-  const rows = hardRows(known.ensemble.trees, { width, count: ROWS })
+  const rows = hardRows(known.ensemble.trees, { width, atLeast: ROWS }).subarray(0, ROWS * width)
   const tensors = await oracle.run(rows, ROWS)
   const columns = tensors.flatMap(({ width: of, data }) => {
     return Array.from({ length: of }, (_, c) => data.filter((__, i) => i % of === c))

@@ -93,7 +93,20 @@ function block<T>(row: i32, count: i32): void {
     }
     for (let lane: usize = 0; lane < sizeof<T>() * 16; lane += 4) {
       const leaf = wordCount == 0 ? walked(load<u32>(tree, PLACE), lane) : lowest(wordsAt + lane)
-      give(tree, leaf, sumsAt + lane, aggregate)
+      store<u32>(wordsAt + lane, leaf * 4)
+    }
+    let weights: usize = load<u32>(tree, LEAVES)
+    const apart: usize = load<u32>(tree, LEAF_BYTES)
+    let target: usize = load<u32>(tree, TREE_TARGETS)
+    for (
+      const last: usize = target + load<u32>(tree, TREE_TARGET_COUNT) * 4;
+      target < last;
+      target += 4
+    ) {
+      const sum = sumsAt + load<u32>(target)
+      for (let lane: usize = 0; lane < sizeof<T>() * 16; lane += 16)
+        give(sum + lane, weights, wordsAt + lane, aggregate)
+      weights += apart
     }
   }
   const given = load<u32>(GIVEN) + row * targets * 4
@@ -162,18 +175,14 @@ function walked(root: u32, lane: usize): u32 {
   return node & ~IS_LEAF
 }
 
-/** Adds what a leaf gives to each target it speaks of. */
-function give(tree: usize, leaf: u32, sums: usize, aggregate: i32): void {
-  let weight = load<u32>(tree, LEAVES) + leaf * 4
-  const apart = load<u32>(tree, LEAF_BYTES)
-  let target = load<u32>(tree, TREE_TARGETS)
-  for (const end = target + load<u32>(tree, TREE_TARGET_COUNT) * 4; target < end; target += 4) {
-    const sum = sums + load<u32>(target)
-    const before = load<f32>(sum),
-      given = load<f32>(weight)
-    if (aggregate == 0) store<f32>(sum, before + given)
-    else if (aggregate == 1) store<f32>(sum, given < before ? given : before)
-    else store<f32>(sum, given > before ? given : before)
-    weight += apart
-  }
+/** Adds what the leaves of four lanes give to a target. */
+function give(sum: usize, weights: usize, leaves: usize, aggregate: i32): void {
+  let given = v128.load32_zero(weights + load<u32>(leaves))
+  given = v128.load32_lane(weights + load<u32>(leaves, 4), given, 1)
+  given = v128.load32_lane(weights + load<u32>(leaves, 8), given, 2)
+  given = v128.load32_lane(weights + load<u32>(leaves, 12), given, 3)
+  const before = v128.load(sum)
+  if (aggregate == 0) v128.store(sum, f32x4.add(before, given))
+  else if (aggregate == 1) v128.store(sum, f32x4.pmin(before, given))
+  else v128.store(sum, f32x4.pmax(before, given))
 }

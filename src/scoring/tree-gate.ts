@@ -1,0 +1,50 @@
+import type { ModelDefinition } from '../topology/definition.ts'
+import { hardRows } from '../trees/hard-rows.ts'
+import type { ModelBytes } from './model-bytes.ts'
+import type { Runner } from './runner.ts'
+import { TreeRunner } from './tree-runner.ts'
+
+/** Rows on which both must agree, at least. */
+const ROWS = 20_000
+const BATCH = 1_000
+
+/**
+ * A runner that gives the same bits as ONNX Runtime on every value that a tree compares with, the float32s on both sides of it, NaN,
+ * both zeros and infinities; else why the model stays with ONNX Runtime. `runner`: the model there.
+ */
+export async function provenTrees(
+  { bytes }: Pick<ModelBytes, 'bytes'>,
+  model: ModelDefinition,
+  runner: Runner,
+): Promise<TreeRunner | string> {
+  const trees = TreeRunner.of(bytes, model)
+  if (typeof trees === 'string') return trees
+  const width = model.features.length
+  const { ensemble, features } = trees.model
+  const seen = hardRows(ensemble.trees, { width: features.length, atLeast: ROWS })
+  const rows = asGiven(seen, features, width)
+  const count = rows.length / width
+  let different = 0
+  for (let from = 0; from < count; from += BATCH) {
+    const upTo = Math.min(count, from + BATCH)
+    const batch = rows.subarray(from * width, upTo * width)
+    const theirs = await runner.run(batch, upTo - from)
+    const ours = await trees.run(batch, upTo - from)
+    for (let row = 0; row < upTo - from; row++) {
+      if (!theirs.every((column, c) => Object.is(column[row], ours[c]?.[row]))) different++
+    }
+  }
+  return different === 0 ? trees : `other bits on ${different} of ${count} rows`
+}
+
+/** Rows of the trees' features as rows of the model's: of what no tree sees, nothing. */
+function asGiven(seen: Float32Array, features: readonly number[], width: number): Float32Array {
+  const count = seen.length / features.length
+  const rows = new Float32Array(count * width)
+  for (let row = 0; row < count; row++) {
+    for (const [f, feature] of features.entries()) {
+      rows[row * width + feature] = seen[row * features.length + f] as number
+    }
+  }
+  return rows
+}

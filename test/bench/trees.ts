@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs'
+import { readGolden } from '../../src/scoring/golden.ts'
+import { OnnxSession } from '../../src/scoring/onnx-session.ts'
+import { columnToSortBy, sortedBy } from '../../src/scoring/row-order.ts'
+import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
+import { TreeRunner } from '../../src/scoring/tree-runner.ts'
+import { LARGEST_BATCH, measureCost, sampleRows } from '../../src/scoring/warm-up.ts'
+import { type Definition, type ModelDefinition, stepsOf } from '../../src/topology/definition.ts'
+import flightDelay from '../../topologies/flight-delay.ts'
+import { figure, machine } from './figures.ts'
+import w1 from './topologies/w1.ts'
+
+// What a row of a model of trees costs in the worker, and in ONNX Runtime, its rows as they come and sorted by the best column, by batch.
+// One thread, in turn, fresh rows; the best of several rounds. One JSON line on stdout.
+//   npx tsx test/bench/trees.ts
+
+const BATCHES = [1, 4, 16, 64, 512, LARGEST_BATCH]
+const ROUNDS = 7
+/** Rows of a round, about. */
+const ROWS = 8 * LARGEST_BATCH
+
+async function nanosOf(runner: Runner, rows: Float32Array, batch: number): Promise<number> {
+  const width = rows.length / LARGEST_BATCH
+  const runs = Math.ceil(Math.min(ROWS, batch * 2_000) / batch)
+  const start = process.cpuUsage()
+  for (let run = 0, at = 0; run < runs; run++, at += batch) {
+    if (at + batch > LARGEST_BATCH) at = 0
+    await runner.run(rows.subarray(at * width, (at + batch) * width), batch)
+  }
+  const { user, system } = process.cpuUsage(start)
+  return ((user + system) * 1_000) / (runs * batch)
+}
+
+async function measured(definition: Definition) {
+  const model = modelOf(definition)
+  const bytes = readFileSync(model.file)
+  const trees = TreeRunner.of(bytes, model)
+  if (typeof trees === 'string') throw new Error(trees)
+  const session = new SessionRunner(await OnnxSession.load(bytes), readingOf(model))
+  const golden = model.golden === undefined ? null : await readGolden(model.golden, 'here')
+  const rows = sampleRows(model.features.length, golden)
+  const { cpu } = await measureCost(session, rows)
+  const sorted = sortedBy(await columnToSortBy(session, rows, cpu), session)
+  const runners = { trees, onnxruntime: session, onnxruntimeSorted: sorted }
+  const nanosPerRow: Record<string, Record<string, number>> = {}
+  for (const batch of BATCHES) {
+    const best: Record<string, number> = {}
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [name, runner] of Object.entries(runners)) {
+        const nanos = await nanosOf(runner, rows, batch)
+        best[name] = Math.min(best[name] ?? Number.POSITIVE_INFINITY, nanos)
+      }
+    }
+    nanosPerRow[batch] = Object.fromEntries(
+      Object.entries(best).map(([name, nanos]) => [name, figure(nanos, 0) as number]),
+    )
+  }
+  await session.close()
+  return { trees: trees.model.ensemble.trees.length, nanosPerRow }
+}
+
+function modelOf({ then }: Definition): ModelDefinition {
+  for (const step of stepsOf(then)) if (step.op === 'score') return step.model
+  throw new Error('a topology without a model')
+}
+
+const models = { 'card-gbdt': await measured(w1), 'flight-gbdt': await measured(flightDelay) }
+console.log(JSON.stringify({ models, machine: machine() }))

@@ -1,0 +1,62 @@
+import { type Mutant, mutantOf, type Row } from './mutant.ts'
+
+// Mistakes in how trees are computed, each one edit and the test that catches it.
+
+const SAME_BITS = 'test/trees/same-bits.test.ts'
+const VECTORS = 'test/trees/bit-vectors.property.test.ts'
+const WALKED = 'bit vectors give the sums that walking from root to leaf gives'
+
+const ROWS: readonly Row[] = [
+  [
+    '< for <= in a tree',
+    [
+      'trees/tables.ts',
+      "case 'leq':\n      return { ...straight, value }",
+      "case 'leq':\n      return { ...straight, value: nextBelow(value) }",
+    ],
+    [SAME_BITS, 'lightgbm-regression-missing'],
+  ],
+  [
+    'a missing feature goes to the other side',
+    [
+      'trees/tables.ts',
+      '({ isEqual, missingIsTrue }) => !isEqual && !missingIsTrue,',
+      '({ isEqual, missingIsTrue }) => !isEqual && missingIsTrue,',
+    ],
+    [VECTORS, WALKED],
+  ],
+  [
+    'trees are added in float64',
+    [
+      'trees/plain-trees.ts',
+      'this.#given = new Float32Array(ROWS * ensemble.targets)',
+      'this.#given = new Float64Array(ROWS * ensemble.targets) as never',
+    ],
+    [VECTORS, WALKED],
+  ],
+  [
+    'trees are added from the last to the first',
+    [
+      'trees/tables.ts',
+      'trees.map((tree) => laidOut(asked(tree), aggregate))',
+      'trees.toReversed().map((tree) => laidOut(asked(tree), aggregate))',
+    ],
+    [SAME_BITS, 'gradient-boosting-regression'],
+  ],
+  [
+    'exp is that of float64, rounded',
+    [
+      'trees/float-functions.ts',
+      'return Math.fround((high * (r * r) + low) * scale)',
+      'return Math.fround(Math.exp(x))',
+    ],
+    [SAME_BITS, 'multiclass'],
+  ],
+  [
+    'a test leaves the last of its leaves in reach',
+    ['trees/tables.ts', 'Math.min(WORD_BITS, upTo)', 'Math.min(WORD_BITS, upTo - 1)'],
+    [VECTORS, WALKED],
+  ],
+]
+
+export const TREES: readonly Mutant[] = ROWS.map(mutantOf)
