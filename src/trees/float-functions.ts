@@ -13,7 +13,7 @@ const EXP_2 = 0.00023459809789509004
 const EXP_1 = 0.021660849396613134
 /** Beyond them exp is infinite, or 0, as float32. */
 const EXP_LARGEST = 88.72283172607422
-const EXP_SMALLEST = -103.97207641601562
+const EXP_SMALLEST = -103.972076416015625
 
 /** 2^(i/32), to the nearest float64. */
 const POWERS = Float64Array.from({ length: STEPS }, (_, i) => power(i))

@@ -58,6 +58,8 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/formats/outward.ts': [['../records/port.ts'], ['formats-imports-inward']],
   'src/lookup/package.ts': [['secure-json-parse'], ['lookup-has-its-packages']],
   'src/lookup/outward.ts': [['../records/port.ts'], ['lookup-imports-inward']],
+  'src/trees/package.ts': [['pino'], ['trees-has-its-packages']],
+  'src/trees/outward.ts': [['../records/port.ts'], ['trees-imports-inward']],
   'src/scoring/package.ts': [['pino'], ['scoring-has-its-packages']],
   'src/scoring/outward.ts': [['../records/port.ts'], ['scoring-imports-inward']],
   'src/scoring/runtime.ts': [

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { sumsOf } from '../../src/trees/bit-vectors.ts'
 import type { Aggregate, Branch, Ensemble, Test, TreeNode } from '../../src/trees/ensemble.ts'

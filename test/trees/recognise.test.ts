@@ -181,6 +181,8 @@ describe('what is not known stays with ONNX Runtime, and says what it is', () =>
   })
 
   test('a file that is none', () => {
-    expect(() => readOnnx(Buffer.from('this is no model, it only has as many bytes'))).toThrow()
+    expect(() => readOnnx(Buffer.from('this is no model, it only has as many bytes'))).toThrow(
+      /wire type|out of range|behind the file/,
+    )
   })
 })
