@@ -11,7 +11,7 @@ describe('tidemark check', { timeout: PROCESS_TEST_MS }, () => {
     expect(await tidemark(['check', TOPOLOGY])).toMatchObject({
       code: 0,
       stdout:
-        '✓ card-fraud  payments → 13 features → card-gbdt@2 → predictions  (dead letters: payments.dlq)\n',
+        '✓ card-fraud  payments → 13 features → card-gbdt@2 → predictions  (dead letters: payments.dlq)\ncard-gbdt@2 is computed by its trees, in the worker\n',
       stderr: '',
     })
   })
@@ -20,6 +20,7 @@ describe('tidemark check', { timeout: PROCESS_TEST_MS }, () => {
     const { code, stdout } = await tidemark(['check', 'topologies/card-activity.ts'])
     expect(code).toBe(0)
     expect(stdout.split('\n').slice(1)).toEqual([
+      'pays-again@1 is computed by its trees, in the worker',
       'called for each event: card-activity.features.largest (it uses the operator `??`)',
       expect.stringMatching(/^each event is made into an object for these/),
       '',
