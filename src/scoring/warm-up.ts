@@ -1,3 +1,4 @@
+import { seeded } from '../kernel/seeded.ts'
 import type { Golden } from './golden.ts'
 import type { Runner } from './runner.ts'
 
@@ -136,13 +137,4 @@ export function sampleRows(features: number, golden: Golden | null): Float32Arra
     if (golden === null) return Math.floor(2 ** (random() * 10)) - 1
     return golden.rows[Math.floor(random() * golden.count) * features + (i % features)] as number
   })
-}
-
-/** Numbers in [0, 1): the multiplicative generator of Park and Miller (1988). */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 48_271) % 2_147_483_647
-    return (state - 1) / 2_147_483_646
-  }
 }

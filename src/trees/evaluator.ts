@@ -1,5 +1,5 @@
 import { sumsOf } from './bit-vectors.ts'
-import { combineOf } from './combine.ts'
+import { type Combine, combineOf } from './combine.ts'
 import type { Ensemble } from './ensemble.ts'
 import { ROWS, type Sums } from './plain-trees.ts'
 import type { Column, Step, TreeModel } from './recognise.ts'
@@ -11,7 +11,7 @@ export class TreeEvaluator {
   readonly #model: TreeModel
   readonly #width: number
   readonly #sums: Sums
-  readonly #combine: ReturnType<typeof combineOf>
+  readonly #combine: Combine
   readonly #labels: Float64Array
   /** Rows as the trees see them; `null`: as they come. */
   readonly #made: Float32Array | null

@@ -1,4 +1,6 @@
+import { seeded } from '../kernel/seeded.ts'
 import { isLeaf, type TreeNode } from './ensemble.ts'
+import { bitsOf, ofBits } from './float-bits.ts'
 
 // Rows at which two ways to evaluate trees differ, if they do: each value that a test compares with, the float32 below and the one
 // above it, and what floating point has that is odd.
@@ -27,12 +29,12 @@ export function hardRows(
   const values = valuesOf(trees, width)
   const count = Math.max(atLeast, ...values.map((of) => of.length))
   const rows = new Float32Array(count * width)
-  const random = new Random(seed)
+  const random = seeded(seed)
   for (const [feature, own] of values.entries()) {
     for (let row = 0; row < count; row++) {
       // All of them once, then again in another order.
       const turn = row % own.length
-      if (turn === 0) random.shuffle(own)
+      if (turn === 0) shuffle(own, random)
       rows[row * width + feature] = own[turn] as number
     }
   }
@@ -55,40 +57,15 @@ function valuesOf(trees: readonly TreeNode[], width: number): number[][] {
   return sets.map((set) => [...set, -0])
 }
 
-const float = new Float32Array(1)
-const bits = new Int32Array(float.buffer)
-
 /** Of a number that is not 0: the float32s on both sides. */
 function neighbours(value: number): number[] {
-  return [-1, 1].map((step) => {
-    float[0] = value
-    bits[0] = (bits[0] as number) + step
-    return float[0]
-  })
+  return [-1, 1].map((step) => ofBits(bitsOf(value) + step))
 }
 
-/** Numbers that look random. (Marsaglia 2003, "Xorshift RNGs") */
-class Random {
-  #state: number
-
-  constructor(seed: number) {
-    this.#state = seed
-  }
-
-  /** Fisher and Yates. */
-  shuffle(values: number[]): void {
-    for (let i = values.length - 1; i > 0; i--) {
-      const other = this.#below(i + 1)
-      ;[values[i], values[other]] = [values[other] as number, values[i] as number]
-    }
-  }
-
-  #below(end: number): number {
-    let x = this.#state
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    this.#state = x
-    return (x >>> 0) % end
+/** In an order by chance. (Fisher and Yates) */
+function shuffle(values: number[], random: () => number): void {
+  for (let i = values.length - 1; i > 0; i--) {
+    const other = Math.floor(random() * (i + 1))
+    ;[values[i], values[other]] = [values[other] as number, values[i] as number]
   }
 }

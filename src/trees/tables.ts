@@ -1,4 +1,5 @@
 import { type Branch, type Ensemble, isLeaf, type Leaf, type TreeNode } from './ensemble.ts'
+import { bitsOf, ofBits } from './float-bits.ts'
 import { NotRead } from './not-read.ts'
 import { startOf } from './plain-trees.ts'
 
@@ -144,16 +145,11 @@ function membership(
   }, whenFalse)
 }
 
-const float = new Float32Array(1)
-const bits = new Int32Array(float.buffer)
-
 /** The largest float32 below one. @throws NotRead below −∞ there is none */
 function nextBelow(value: number): number {
   if (value === Number.NEGATIVE_INFINITY) throw new NotRead('a test for less than −∞')
   if (value === 0) return -(2 ** -149)
-  float[0] = value
-  bits[0] = (bits[0] as number) + (value > 0 ? -1 : 1)
-  return float[0]
+  return ofBits(bitsOf(value) + (value > 0 ? -1 : 1))
 }
 
 /** Leaves from ≤ bit < upTo are out of reach where a test fails. */
@@ -263,9 +259,4 @@ function maskOf(from: number, upTo: number): number {
 
 function lanesOf({ feature }: Question): number {
   return LANES + feature * LANE_BYTES
-}
-
-function bitsOf(value: number): number {
-  float[0] = value
-  return (bits[0] as number) >>> 0
 }

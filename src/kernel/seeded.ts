@@ -1,0 +1,11 @@
+/**
+ * Numbers in [0, 1) that are the same for the same seed, a whole number from 1 to 2^31 − 2: the multiplicative generator of Park and
+ * Miller (1988).
+ */
+export function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state * 48_271) % 2_147_483_647
+    return (state - 1) / 2_147_483_646
+  }
+}
