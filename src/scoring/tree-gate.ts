@@ -1,7 +1,10 @@
+import { TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/definition.ts'
+import { EXP_INPUT, EXP_OUTPUT, expModel } from '../trees/exp-model.ts'
 import { hardRows } from '../trees/hard-rows.ts'
 import type { ModelBytes } from './model-bytes.ts'
-import type { Runner } from './runner.ts'
+import { OnnxSession } from './onnx-session.ts'
+import { type Runner, SessionRunner } from './runner.ts'
 import { TreeRunner } from './tree-runner.ts'
 
 /** Rows on which both must agree, at least. */
@@ -19,6 +22,9 @@ export async function provenTrees(
 ): Promise<TreeRunner | string> {
   const trees = TreeRunner.of(bytes, model)
   if (typeof trees === 'string') return trees
+  if (trees.model.ensemble.transform !== 'none' && !(await isExpTheSame())) {
+    return "exp of this machine's C library has other last bits"
+  }
   const width = model.features.length
   const { ensemble, features } = trees.model
   const seen = hardRows(ensemble.trees, { width: features.length, atLeast: ROWS })
@@ -35,6 +41,27 @@ export async function provenTrees(
     }
   }
   return different === 0 ? trees : `other bits on ${different} of ${count} rows`
+}
+
+let isTheSame: Promise<boolean> | null = null
+
+/** Does ONNX Runtime take exp here as the trees do, where it is hardest to round? Asked once. */
+function isExpTheSame(): Promise<boolean> {
+  isTheSame ??= compareExp()
+  return isTheSame
+}
+
+async function compareExp(): Promise<boolean> {
+  const { bytes, rows } = expModel()
+  const outputs = { score: { tensor: EXP_OUTPUT, columns: ['exp', 'rest'] } }
+  const features = ['argument']
+  const trees = TreeRunner.of(bytes, { input: EXP_INPUT, features, outputs })
+  if (typeof trees === 'string') throw new TidemarkError('INVARIANT', `a model of exp: ${trees}`)
+  const runner = new SessionRunner(await OnnxSession.load(bytes), { input: EXP_INPUT, outputs })
+  const theirs = await runner.run(rows, rows.length)
+  const ours = await trees.run(rows, rows.length)
+  await runner.close()
+  return theirs.every((column, c) => column.every((score, row) => Object.is(score, ours[c]?.[row])))
 }
 
 /** Rows of the trees' features as rows of the model's: of what no tree sees, nothing. */

@@ -19,7 +19,10 @@ export class TreeRunner implements Runner {
   }
 
   /** Of a file's bytes; a text says why they are not such a model. */
-  static of(bytes: Uint8Array, { input, outputs, features }: ModelDefinition): TreeRunner | string {
+  static of(
+    bytes: Uint8Array,
+    { input, outputs, features }: Pick<ModelDefinition, 'input' | 'outputs' | 'features'>,
+  ): TreeRunner | string {
     const width = features.length
     const wanted = scoreColumns(outputs)
     try {

@@ -13,6 +13,8 @@ const ROUNDING = 6755399441055744
 const EXP_3 = 1.6938359250920212e-6
 const EXP_2 = 0.00023459809789509004
 const EXP_1 = 0.021660849396613134
+/** Bits of a float32 below the exponent. */
+const FRACTION_BITS = 23
 /** Beyond them exp is infinite, or 0, as float32. */
 const EXP_LARGEST = 88.72283172607422
 const EXP_SMALLEST = -103.972076416015625
@@ -27,7 +29,17 @@ const EXPONENTS = Float64Array.from({ length: 320 }, (_, i) => 2 ** (i + LOWEST_
 export function expOf(x: number): number {
   if (x > EXP_LARGEST) return Number.POSITIVE_INFINITY
   if (x < EXP_SMALLEST) return 0
-  if (Number.isNaN(x)) return x
+  return Number.isNaN(x) ? x : Math.fround(unrounded(x))
+}
+
+/** How near to the middle of two float32s e^x lies, 0 to 1: there another way to compute it rounds the other way. */
+export function doubtOf(x: number): number {
+  const exact = unrounded(x)
+  const off = Math.abs(exact - Math.fround(exact))
+  return (2 * off) / 2 ** (Math.floor(Math.log2(exact)) - FRACTION_BITS)
+}
+
+function unrounded(x: number): number {
   const z = STEPS_BY_LN2 * x
   const k = z + ROUNDING - ROUNDING
   const r = z - k
@@ -36,7 +48,7 @@ export function expOf(x: number): number {
     (POWERS[step] as number) * (EXPONENTS[(k - step) / STEPS - LOWEST_EXPONENT] as number)
   const high = EXP_3 * r + EXP_2
   const low = EXP_1 * r + 1
-  return Math.fround((high * (r * r) + low) * scale)
+  return (high * (r * r) + low) * scale
 }
 
 /** By whole numbers: the 32nd root is five square roots. */
@@ -79,10 +91,9 @@ const LOG_STEPS: readonly (readonly [number, number])[] = [
 const LOG_4 = -0.25089342214237154
 const LOG_3 = 0.333456765744066
 const LOG_2 = -0.4999997485802103
-/** The bits of the least float32 of those sixteenths, and how many bits lie below a sixteenth's number, and below the exponent. */
+/** The bits of the least float32 of those sixteenths, and how many bits lie below a sixteenth's number. */
 const LOG_FIRST = 0x3f330000
 const SIXTEENTH_BITS = 19
-const FRACTION_BITS = 23
 const EXPONENT_MASK = 0xff800000
 const LEAST_NORMAL = 2 ** -126
 

@@ -32,7 +32,18 @@ export interface OnnxTensor {
   readonly values: readonly number[] | null
 }
 
+/** An input or output, as far as the file says what it is. */
+export interface OnnxValue {
+  readonly name: string
+  /** Of its elements; `null`: it is no tensor. */
+  readonly type: number | null
+  /** A text is free. */
+  readonly shape: readonly (number | string)[]
+}
+
 export interface OnnxModel {
+  readonly inputs: readonly OnnxValue[]
+  readonly outputs: readonly OnnxValue[]
   readonly nodes: readonly OnnxNode[]
   readonly constants: ReadonlyMap<string, OnnxTensor>
 }
@@ -51,16 +62,50 @@ const WITH_LENGTH = 2
 export function readOnnx(bytes: Uint8Array): OnnxModel {
   const nodes: OnnxNode[] = []
   const constants = new Map<string, OnnxTensor>()
+  const inputs: OnnxValue[] = []
+  const outputs: OnnxValue[] = []
   const graph: Fields = {
     1: (from) => nodes.push(nodeFrom(from)),
     5: (from) => {
       const tensor = tensorFrom(from)
       constants.set(tensor.name, tensor)
     },
+    11: (from) => inputs.push(valueFrom(from)),
+    12: (from) => outputs.push(valueFrom(from)),
   }
   const reader = protobuf.Reader.create(bytes)
   readFields(reader, bytes.length, { 7: (from) => readMessage(from, graph) })
-  return { nodes, constants }
+  // Older files name constants among the inputs as well.
+  const given = inputs.filter(({ name }) => !constants.has(name))
+  return { inputs: given, outputs, nodes, constants }
+}
+
+function valueFrom(from: Reader): OnnxValue {
+  const shape: (number | string)[] = []
+  let [name, type]: [string, number | null] = ['', null]
+  const dim: Fields = {
+    1: (r) => shape.splice(-1, 1, wholeFrom(r)),
+    2: (r) => shape.splice(-1, 1, r.string()),
+  }
+  const dims: Fields = {
+    1: (r) => {
+      shape.push('')
+      readMessage(r, dim)
+    },
+  }
+  const tensor: Fields = {
+    1: (r) => {
+      type = r.int32()
+    },
+    2: (r) => readMessage(r, dims),
+  }
+  readMessage(from, {
+    1: (r) => {
+      name = r.string()
+    },
+    2: (r) => readMessage(r, { 1: (of) => readMessage(of, tensor) }),
+  })
+  return { name, type, shape }
 }
 
 function nodeFrom(from: Reader): OnnxNode {

@@ -1,4 +1,4 @@
-import type { Ensemble } from './ensemble.ts'
+import { type Ensemble, isLeaf, type TreeNode } from './ensemble.ts'
 import { NotRead } from './not-read.ts'
 import { ELEMENT, type OnnxModel, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
 import { isEnsemble, readEnsemble } from './read-ensemble.ts'
@@ -87,6 +87,7 @@ function ensembleOf(
 ): readonly Known[] {
   if (rows?.of !== 'rows') return node.outputs.map(() => rows ?? unknown(node.operator))
   const ensemble = readEnsemble(node)
+  refuseStrangers(ensemble, rows.features.length)
   seen.push({ ensemble, rows })
   const scores: Known = {
     of: 'columns',
@@ -102,6 +103,23 @@ function ensembleOf(
       ? unknown('labels that are texts')
       : { of: 'columns', columns: [{ is: 'label' }] }
   return [labels, scores]
+}
+
+/** What ONNX Runtime would read or write somewhere else in its memory. @throws NotRead */
+function refuseStrangers({ trees, targets }: Ensemble, features: number): void {
+  const look = (node: TreeNode): void => {
+    if (isLeaf(node)) {
+      const strange = node.weights.find(({ target }) => !(target >= 0 && target < targets))
+      if (strange !== undefined) throw new NotRead(`target ${strange.target} of ${targets}`)
+      return
+    }
+    const { feature } = node
+    if (!(feature >= 0 && feature < features))
+      throw new NotRead(`feature ${feature} of ${features}`)
+    look(node.whenTrue)
+    look(node.whenFalse)
+  }
+  for (const tree of trees) look(tree)
 }
 
 function outputsOf(node: OnnxNode, inputs: readonly Known[]): readonly Known[] {

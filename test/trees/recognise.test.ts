@@ -65,7 +65,10 @@ function known(
   constants: readonly (readonly [string, OnnxTensor])[] = [],
 ) {
   const wanted = [{ tensor, column: 0 }]
-  return recognise({ nodes, constants: new Map(constants) }, { input: 'x', features: 2, wanted })
+  return recognise(
+    { inputs: [], outputs: [], nodes, constants: new Map(constants) },
+    { input: 'x', features: 2, wanted },
+  )
 }
 
 /** Of the rows (0, 1) and (1, 0). */
@@ -135,6 +138,28 @@ describe('what is not known stays with ONNX Runtime, and says what it is', () =>
         node('ai.onnx.ml.Scaler', ['x', 'y'], scaler),
         node('ai.onnx.ml.ArrayFeatureExtractor', ['y first', 'z']),
         node(CLASSIFIER, ['z', 'label scores'], { ...TREE, ...CLASSES }),
+      ],
+      'scores',
+    ],
+    [
+      'feature 2 of 2',
+      [
+        node(CLASSIFIER, ['x', 'label scores'], {
+          ...TREE,
+          ...CLASSES,
+          nodes_featureids: { wholes: [2, 0, 0] },
+        }),
+      ],
+      'scores',
+    ],
+    [
+      'target 2 of 2',
+      [
+        node(CLASSIFIER, ['x', 'label scores'], {
+          ...TREE,
+          ...CLASSES,
+          class_ids: { wholes: [0, 2] },
+        }),
       ],
       'scores',
     ],

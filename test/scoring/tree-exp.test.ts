@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises'
+import { expect, test, vi } from 'vitest'
+import { OnnxSession } from '../../src/scoring/onnx-session.ts'
+import { readingOf, SessionRunner } from '../../src/scoring/runner.ts'
+import { provenTrees } from '../../src/scoring/tree-gate.ts'
+import { cardModel } from './support.ts'
+
+test('where exp has other last bits, what ends in it stays with ONNX Runtime', async () => {
+  const run = vi.spyOn(SessionRunner.prototype, 'run')
+  // The model of exp is the first that is asked.
+  run.mockImplementationOnce(async (rows) => {
+    const scores = Float64Array.from(rows, () => 0.25)
+    return [scores, scores]
+  })
+  const model = cardModel('card-gbdt')
+  const bytes = await readFile(model.file)
+  const runner = new SessionRunner(await OnnxSession.load(bytes), readingOf(model))
+  try {
+    expect(await provenTrees({ bytes }, model, runner)).toBe(
+      "exp of this machine's C library has other last bits",
+    )
+  } finally {
+    await runner.close()
+    run.mockRestore()
+  }
+})
