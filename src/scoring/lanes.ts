@@ -25,6 +25,12 @@ export interface LaneChoice {
   readonly startThread: (sortBy: number | null) => Promise<Runner>
 }
 
+/** In which lanes a model runs. */
+export interface ChosenLanes {
+  readonly lanes: readonly Lane[]
+  readonly notes: readonly string[]
+}
+
 /**
  * Measures a model and decides how large its batches are, in which order their rows go in, and where they run: small ones on
  * this thread, longer ones on another, which is started, warm, only when the largest batch is long. `inline` is closed when no
@@ -32,10 +38,7 @@ export interface LaneChoice {
  *
  * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD` when the thread does not start
  */
-export async function chooseLanes(
-  inline: Runner,
-  choice: LaneChoice,
-): Promise<{ lanes: readonly Lane[]; notes: readonly string[] }> {
+export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<ChosenLanes> {
   const { cpu: cost, elapsed } = await measureCost(inline, choice.sample)
   const notes: string[] = []
   let rows = rowsWithin(choice.latencyBudgetMs, cost)
@@ -64,11 +67,11 @@ export async function chooseLanes(
 export async function treeLane(
   runner: Runner,
   choice: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs' | 'sample'>,
-): Promise<Lane> {
+): Promise<ChosenLanes> {
   const { cpu: cost } = await measureCost(runner, choice.sample)
   if (rowsWithin(choice.latencyBudgetMs, cost) === 0) throw tooSlow(cost, choice)
   const rows = rowsWithin(Math.min(choice.latencyBudgetMs, TURN_MS), cost)
-  return { rows: Math.max(1, rows), runner }
+  return { lanes: [{ rows: Math.max(1, rows), runner }], notes: [] }
 }
 
 async function warmThread(

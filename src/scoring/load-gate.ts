@@ -3,8 +3,8 @@ import type { ModelDefinition } from '../topology/definition.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { type GoldenCheck, goldenDifferences, goldenFaults } from './golden-check.ts'
 import { loadModel, type ModelBytes, shown } from './model-bytes.ts'
-import { readingOf, SessionRunner } from './runner.ts'
-import { signatureFaults } from './signature.ts'
+import { type Runner, readingOf, SessionRunner } from './runner.ts'
+import { type Signature, signatureFaults } from './signature.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
 /** A model file that would be a topology's model. */
@@ -20,7 +20,7 @@ export interface Candidate {
 
 /** A model that gives what its definition promises, on this thread. */
 export interface Proven {
-  readonly runner: SessionRunner
+  readonly runner: Runner
   readonly golden: Golden | null
   /** Must each row be run by itself, since others would change its scores? */
   readonly isAlone: boolean
@@ -31,23 +31,38 @@ export interface Proven {
 /** Rows of the trial run: more than one, so that a fixed batch shows. */
 const TRIAL_ROWS = 4
 
+/** A model that can be asked, and what its file says of itself. */
+export interface Opened {
+  readonly runner: Runner
+  readonly signature: Signature
+}
+
+/** Opens a model in ONNX Runtime, on this thread. @throws TidemarkError `MODEL_LOAD` */
+async function openSession({ model, found, where }: Candidate): Promise<Opened> {
+  const session = await loadModel(found, where)
+  return { runner: new SessionRunner(session, readingOf(model)), signature: session }
+}
+
 /**
- * Loads a model and holds it against its definition and its golden rows.
+ * Opens a model, @default in ONNX Runtime, and holds it against its definition and its golden rows.
  *
  * @throws Refused with all faults that can be found together; what only follows from one, such as the scores of a wrong file,
  * is not asked
  */
-export async function proveModel(candidate: Candidate): Promise<Proven> {
+export async function proveModel(
+  candidate: Candidate,
+  open: (candidate: Candidate) => Promise<Opened> = openSession,
+): Promise<Proven> {
   const { model, found, where } = candidate
   const faults = shaFaults(candidate)
   const check: GoldenCheck = { model, sha256: faults.length === 0 ? found.sha256 : null, where }
-  const session = await collected(loadModel(found, where), faults)
-  if (session !== null) faults.push(...signatureFaults(model, session, where))
+  const opened = await collected(open(candidate), faults)
+  if (opened !== null) faults.push(...signatureFaults(model, opened.signature, where))
   const golden = candidate.golden && (await collected(readGolden(candidate.golden, where), faults))
   if (golden !== null) faults.push(...goldenFaults(golden, check))
-  if (session === null) throw new Refused(faults)
+  if (opened === null) throw new Refused(faults)
 
-  const runner = new SessionRunner(session, readingOf(model))
+  const { runner } = opened
   try {
     refuseIfAny(faults)
     refuseIfAny(await trialFaults(runner, golden, check))
@@ -62,7 +77,7 @@ export async function proveModel(candidate: Candidate): Promise<Proven> {
 }
 
 async function trialFaults(
-  runner: SessionRunner,
+  runner: Runner,
   golden: Golden | null,
   { model, where }: GoldenCheck,
 ): Promise<TidemarkError[]> {

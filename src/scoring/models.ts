@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition, ScoreStep } from '../topology/definition.ts'
-import { BatchScorer, type Lane } from './batch-scorer.ts'
+import { BatchScorer } from './batch-scorer.ts'
 import type { Golden } from './golden.ts'
 import { goldenDifferences } from './golden-check.ts'
-import { chooseLanes, type LaneChoice, treeLane } from './lanes.ts'
+import { type ChosenLanes, chooseLanes, treeLane } from './lanes.ts'
 import { type Candidate, type Proven, proveModel } from './load-gate.ts'
 import { type ModelBytes, readModel } from './model-bytes.ts'
 import { readingOf } from './runner.ts'
@@ -107,7 +107,12 @@ async function loadScorer(
 ): Promise<{ scorer: Scorer; notes: readonly string[] }> {
   const { model, latencyBudgetMs } = use
   const candidate = await candidateOf(use, chosen.file)
-  const proven = await proveModel(candidate)
+  const trees =
+    chosen.evaluator === 'auto' ? await provenTrees(candidate.found, model) : 'as you chose'
+  const isTrees = typeof trees !== 'string'
+  const proven = isTrees
+    ? await proveModel(candidate, async () => ({ runner: trees, signature: trees.signature }))
+    : await proveModel(candidate)
   const label = labelOf(candidate)
   const goldenOnes = goldenNotes(use, label, proven.golden)
   const { sha256 } = candidate.found
@@ -122,16 +127,16 @@ async function loadScorer(
     label,
     where: candidate.where,
     latencyBudgetMs,
-    evaluator: chosen.evaluator,
     isAlone: proven.isAlone,
     sample: sampleRows(features.length, proven.golden),
     features: features.length,
     startThread: (sortBy: number | null) =>
       ThreadRunner.start({ bytes: candidate.found.bytes, reading: readingOf(model), sortBy }),
   }
-  const { lanes, notes, evaluator } = await provenLanes(proven, () =>
-    lanesOf(proven, candidate, choice),
+  const { lanes, notes } = await provenLanes(proven, () =>
+    isTrees ? treeLane(proven.runner, choice) : chooseLanes(proven.runner, choice),
   )
+  const evaluator = isTrees ? 'its trees, in the worker' : `ONNX Runtime (${trees})`
   const columns = scoreColumns(outputs).length
   const identity = {
     name: model.name,
@@ -156,13 +161,6 @@ function named(scorer: Scorer, name: string, label: string): Scorer {
   }
 }
 
-/** Who computes a model, in which lanes. */
-interface ChosenLanes {
-  readonly lanes: readonly Lane[]
-  readonly notes: readonly string[]
-  readonly evaluator: string
-}
-
 /** The lanes of a model, each of which gives the golden rows what they must have: trees, another thread, sorted rows, single rows. */
 async function provenLanes(
   { runner, golden, check }: Proven,
@@ -182,21 +180,6 @@ async function provenLanes(
     await Promise.all(chosen.lanes.map((lane) => lane.runner.close()))
     throw error
   }
-}
-
-/** Trees are computed here, where they give ONNX Runtime's bits; it runs everything else. */
-async function lanesOf(
-  { runner }: Proven,
-  { model, found }: Candidate,
-  { evaluator, ...choice }: LaneChoice & Pick<Chosen, 'evaluator'>,
-): Promise<ChosenLanes> {
-  const trees = evaluator === 'auto' ? await provenTrees(found, model, runner) : 'as you chose'
-  if (typeof trees === 'string') {
-    return { ...(await chooseLanes(runner, choice)), evaluator: `ONNX Runtime (${trees})` }
-  }
-  const lane = await treeLane(trees, choice)
-  await runner.close()
-  return { lanes: [lane], notes: [], evaluator: 'its trees, in the worker' }
 }
 
 function goldenNotes(use: ModelUse, label: string, golden: Golden | null): string[] {

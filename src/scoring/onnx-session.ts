@@ -1,4 +1,5 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { createRequire } from 'node:module'
+import type { InferenceSession, Tensor } from 'onnxruntime-node'
 
 /** An input or output of a model. */
 export interface TensorInfo {
@@ -37,13 +38,23 @@ const OPTIONS: InferenceSession.SessionOptions = {
   extra: { session: { model_external_initializers_file_folder_path: '/dev/null' } },
 }
 
+type Runtime = typeof import('onnxruntime-node')
+
+/** The version that is installed, without loading it. */
+export function onnxRuntimeVersion(): string {
+  const require = createRequire(import.meta.url)
+  return (require('onnxruntime-node/package.json') as { version: string }).version
+}
+
 /** A model in ONNX Runtime. `run` blocks the thread it is called on. */
 export class OnnxSession {
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]
+  readonly #runtime: Runtime
   readonly #session: InferenceSession
 
-  private constructor(session: InferenceSession) {
+  private constructor(runtime: Runtime, session: InferenceSession) {
+    this.#runtime = runtime
     this.#session = session
     this.inputs = session.inputMetadata.map(tensorInfo)
     this.outputs = session.outputMetadata.map(tensorInfo)
@@ -51,7 +62,9 @@ export class OnnxSession {
 
   /** @throws Error in ONNX Runtime's words */
   static async load(bytes: Uint8Array): Promise<OnnxSession> {
-    return new OnnxSession(await InferenceSession.create(bytes, OPTIONS))
+    // Loaded here and not before: a worker whose models are all computed otherwise is smaller by 40 MB.
+    const runtime = await import('onnxruntime-node')
+    return new OnnxSession(runtime, await runtime.InferenceSession.create(bytes, OPTIONS))
   }
 
   /**
@@ -61,7 +74,7 @@ export class OnnxSession {
    */
   async run(feed: Feed, fetch: readonly string[]): Promise<ReadonlyMap<string, OutputTensor>> {
     const dims = [feed.count, feed.rows.length / feed.count]
-    const feeds = { [feed.input]: new Tensor('float32', feed.rows, dims) }
+    const feeds = { [feed.input]: new this.#runtime.Tensor('float32', feed.rows, dims) }
     const fetched = await this.#session.run(feeds, fetch)
     return new Map(
       fetch.map((name) => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { TidemarkError } from '../kernel/errors.ts'
+import { builtEntry } from './built-entry.ts'
 import type { Reading, Runner } from './runner.ts'
 
 /** What a scoring thread is given when it starts. */
@@ -31,14 +32,6 @@ interface Waiter {
   readonly reject: (reason: Error) => void
 }
 
-/** The thread's entry. A thread cannot run TypeScript: from source, the built file is taken. */
-function threadEntry(): URL {
-  const built = import.meta.url.endsWith('.ts')
-    ? '../../dist/scoring/scorer-thread.js'
-    : './scorer-thread.js'
-  return new URL(built, import.meta.url)
-}
-
 /**
  * Runs on a thread of its own and leaves this one free. When the thread ends by itself, the run in flight and each later
  * one fail with `INVARIANT`: a model that cannot be asked any more must stop the worker, not set its rows aside.
@@ -52,7 +45,7 @@ export class ThreadRunner implements Runner {
 
   private constructor(data: ThreadData) {
     // The parent's flags (a TypeScript loader, a debugger) are none of the thread's business.
-    this.#worker = new Worker(threadEntry(), { workerData: data, execArgv: [] })
+    this.#worker = new Worker(builtEntry('scorer-thread'), { workerData: data, execArgv: [] })
     this.#worker.on('message', (message) => this.#take()?.resolve(message))
     this.#worker.on('error', (error) => this.#end(error.message))
     this.#worker.on('exit', (code) => this.#end(`exit code ${code}`))

@@ -1,77 +1,27 @@
-import { TidemarkError } from '../kernel/errors.ts'
-import type { ModelDefinition } from '../topology/definition.ts'
-import { EXP_INPUT, EXP_OUTPUT, expModel } from '../trees/exp-model.ts'
-import { hardRows } from '../trees/hard-rows.ts'
+import { messageOf } from '../kernel/errors.ts'
+import { compareApart } from './compare-apart.ts'
 import type { ModelBytes } from './model-bytes.ts'
-import { OnnxSession } from './onnx-session.ts'
-import { type Runner, SessionRunner } from './runner.ts'
+import type { TreeReading } from './tree-reading.ts'
 import { TreeRunner } from './tree-runner.ts'
-
-/** Rows on which both must agree, at least. */
-const ROWS = 20_000
-const BATCH = 1_000
+import { keepVerdict, readVerdict, verdictFile } from './tree-verdicts.ts'
 
 /**
- * A runner that gives the same bits as ONNX Runtime on every value that a tree compares with, the float32s on both sides of it, NaN,
- * both zeros and infinities; else why the model stays with ONNX Runtime. `runner`: the model there.
+ * A runner that gives the same bits as ONNX Runtime, by a comparison made now or at an earlier start; else why the model stays with
+ * ONNX Runtime.
  */
 export async function provenTrees(
-  { bytes }: Pick<ModelBytes, 'bytes'>,
-  model: ModelDefinition,
-  runner: Runner,
+  found: Pick<ModelBytes, 'bytes' | 'sha256'>,
+  reading: TreeReading,
 ): Promise<TreeRunner | string> {
-  const trees = TreeRunner.of(bytes, model)
+  const trees = TreeRunner.of(found.bytes, reading)
   if (typeof trees === 'string') return trees
-  if (trees.model.ensemble.transform !== 'none' && !(await isExpTheSame())) {
-    return "exp of this machine's C library has other last bits"
+  try {
+    const file = verdictFile(found, reading)
+    const known = await readVerdict(file)
+    const verdict = known ?? (await compareApart({ bytes: found.bytes, reading }))
+    if (known === null) await keepVerdict(file, verdict)
+    return verdict.differs ?? trees
+  } catch (error) {
+    return `not compared: ${messageOf(error)}`
   }
-  const width = model.features.length
-  const { ensemble, features } = trees.model
-  const seen = hardRows(ensemble.trees, { width: features.length, atLeast: ROWS })
-  const rows = asGiven(seen, features, width)
-  const count = rows.length / width
-  let different = 0
-  for (let from = 0; from < count; from += BATCH) {
-    const upTo = Math.min(count, from + BATCH)
-    const batch = rows.subarray(from * width, upTo * width)
-    const theirs = await runner.run(batch, upTo - from)
-    const ours = await trees.run(batch, upTo - from)
-    for (let row = 0; row < upTo - from; row++) {
-      if (!theirs.every((column, c) => Object.is(column[row], ours[c]?.[row]))) different++
-    }
-  }
-  return different === 0 ? trees : `other bits on ${different} of ${count} rows`
-}
-
-let isTheSame: Promise<boolean> | null = null
-
-/** Does ONNX Runtime take exp here as the trees do, where it is hardest to round? Asked once. */
-function isExpTheSame(): Promise<boolean> {
-  isTheSame ??= compareExp()
-  return isTheSame
-}
-
-async function compareExp(): Promise<boolean> {
-  const { bytes, rows } = expModel()
-  const outputs = { score: { tensor: EXP_OUTPUT, columns: ['exp', 'rest'] } }
-  const features = ['argument']
-  const trees = TreeRunner.of(bytes, { input: EXP_INPUT, features, outputs })
-  if (typeof trees === 'string') throw new TidemarkError('INVARIANT', `a model of exp: ${trees}`)
-  const runner = new SessionRunner(await OnnxSession.load(bytes), { input: EXP_INPUT, outputs })
-  const theirs = await runner.run(rows, rows.length)
-  const ours = await trees.run(rows, rows.length)
-  await runner.close()
-  return theirs.every((column, c) => column.every((score, row) => Object.is(score, ours[c]?.[row])))
-}
-
-/** Rows of the trees' features as rows of the model's: of what no tree sees, nothing. */
-function asGiven(seen: Float32Array, features: readonly number[], width: number): Float32Array {
-  const count = seen.length / features.length
-  const rows = new Float32Array(count * width)
-  for (let row = 0; row < count; row++) {
-    for (const [f, feature] of features.entries()) {
-      rows[row * width + feature] = seen[row * features.length + f] as number
-    }
-  }
-  return rows
 }

@@ -1,33 +1,37 @@
 import { messageOf } from '../kernel/errors.ts'
-import type { ModelDefinition } from '../topology/definition.ts'
 import { TreeEvaluator } from '../trees/evaluator.ts'
 import { NotRead } from '../trees/not-read.ts'
-import { readOnnx } from '../trees/onnx-file.ts'
+import { ELEMENT, type OnnxModel, type OnnxValue, readOnnx } from '../trees/onnx-file.ts'
 import { recognise, type TreeModel } from '../trees/recognise.ts'
+import type { TensorInfo } from './onnx-session.ts'
 import type { Runner } from './runner.ts'
 import { scoreColumns } from './score-columns.ts'
 import { shortestFloat32 } from './shortest-float32.ts'
+import type { Signature } from './signature.ts'
+import type { TreeReading } from './tree-reading.ts'
 
 /** Computes a model of trees on the calling thread, without ONNX Runtime. */
 export class TreeRunner implements Runner {
   readonly model: TreeModel
+  readonly signature: Signature
+  /** Features of a row. */
+  readonly width: number
   readonly #evaluator: TreeEvaluator
 
-  private constructor(model: TreeModel, width: number) {
+  private constructor(file: OnnxModel, model: TreeModel, width: number) {
     this.model = model
+    this.signature = { inputs: file.inputs.map(infoOf), outputs: file.outputs.map(infoOf) }
+    this.width = width
     this.#evaluator = new TreeEvaluator(model, width)
   }
 
   /** Of a file's bytes; a text says why they are not such a model. */
-  static of(
-    bytes: Uint8Array,
-    { input, outputs, features }: Pick<ModelDefinition, 'input' | 'outputs' | 'features'>,
-  ): TreeRunner | string {
+  static of(bytes: Uint8Array, { input, outputs, features }: TreeReading): TreeRunner | string {
     const width = features.length
     const wanted = scoreColumns(outputs)
     try {
-      const model = recognise(readOnnx(bytes), { input, features: width, wanted })
-      return new TreeRunner(model, width)
+      const file = readOnnx(bytes)
+      return new TreeRunner(file, recognise(file, { input, features: width, wanted }), width)
     } catch (error) {
       if (error instanceof NotRead) return error.message
       // A file that ONNX Runtime reads and we stumble over is its own.
@@ -44,4 +48,17 @@ export class TreeRunner implements Runner {
   }
 
   async close(): Promise<void> {}
+}
+
+/** ONNX Runtime's names are those of {@link ELEMENT}. Other elements are neither rows nor scores: their number does. */
+const ELEMENT_NAMES = new Map<number, string>(
+  Object.entries(ELEMENT).map(([name, type]) => [type, name]),
+)
+
+function infoOf({ name, type, shape }: OnnxValue): TensorInfo {
+  return {
+    name,
+    type: type === null ? null : (ELEMENT_NAMES.get(type) ?? `element ${type}`),
+    shape,
+  }
 }

@@ -16,10 +16,10 @@ export const EXP_OUTPUT = 'scores'
 
 /** The model's bytes, and a row of one feature for each argument. */
 export function expModel(): { readonly bytes: Uint8Array; readonly rows: Float32Array } {
-  const every = Array.from({ length: LOOKED_AT }, (_, i) =>
-    Math.fround((LOWEST * (i + 1)) / LOOKED_AT),
-  )
-  const hard = every.toSorted((a, b) => doubtOf(b) - doubtOf(a)).slice(0, ARGUMENTS)
+  const looked = Float32Array.from({ length: LOOKED_AT }, (_, i) => (LOWEST * (i + 1)) / LOOKED_AT)
+  const doubts = Float64Array.from(looked, doubtOf)
+  const enough = doubts.toSorted().at(-ARGUMENTS) as number
+  const hard = [...looked].filter((_, i) => (doubts[i] as number) >= enough)
   return { bytes: modelOf(hard), rows: Float32Array.from(hard.keys()) }
 }
 

@@ -49,7 +49,15 @@ export interface OnnxModel {
 }
 
 /** Element types of tensors. */
-export const ELEMENT = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 } as const
+export const ELEMENT = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  float64: 11,
+} as const
 
 type Reader = protobuf.Reader
 /** By field number; `wire`: how the field is written. */

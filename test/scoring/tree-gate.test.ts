@@ -1,35 +1,87 @@
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { expect, test } from 'vitest'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { readModel } from '../../src/scoring/model-bytes.ts'
 import { loadScorers } from '../../src/scoring/models.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
+import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { provenTrees } from '../../src/scoring/tree-gate.ts'
 import { TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { cardModel, useOf } from './support.ts'
 
-/** What the gate says of a model, which ONNX Runtime runs as `changed` has it. */
-async function verdictOn(name: string, changed: (runner: Runner) => Runner = (same) => same) {
+let cache: string
+
+beforeEach(() => {
+  cache = mkdtempSync(join(tmpdir(), 'tidemark-cache-'))
+  vi.stubEnv('XDG_CACHE_HOME', cache)
+})
+
+afterEach(() => void vi.unstubAllEnvs())
+
+/** The only verdict that is kept. */
+function verdictFile(): string {
+  const folder = join(cache, 'tidemark', 'trees')
+  const [name = 'none'] = readdirSync(folder)
+  return join(folder, name)
+}
+
+async function gate(name: string) {
+  const model = cardModel(name)
+  return provenTrees(await readModel(model.file, 'here'), model)
+}
+
+test.each(['card-gbdt', 'card-gbdt-v2'])('%s is computed by its trees', async (name) => {
+  expect(await gate(name)).toBeInstanceOf(TreeRunner)
+})
+
+test('a network stays with ONNX Runtime, and nothing is compared', async () => {
+  expect(await gate('card-mlp')).toBe('operator Relu')
+  expect(readdirSync(cache)).toEqual([])
+})
+
+test('a verdict is kept, and asked before the models are', async () => {
+  await gate('card-gbdt')
+  expect(JSON.parse(readFileSync(verdictFile(), 'utf8'))).toEqual({ differs: null })
+  writeFileSync(verdictFile(), '{"differs":"as it was found"}')
+  expect(await gate('card-gbdt')).toBe('as it was found')
+})
+
+test('a verdict that is damaged is asked for again', async () => {
+  await gate('card-gbdt')
+  writeFileSync(verdictFile(), '{"diff')
+  expect(await gate('card-gbdt')).toBeInstanceOf(TreeRunner)
+  expect(JSON.parse(readFileSync(verdictFile(), 'utf8'))).toEqual({ differs: null })
+})
+
+test('a verdict holds for one model', async () => {
+  await gate('card-gbdt')
+  writeFileSync(verdictFile(), '{"differs":"another model"}')
+  expect(await gate('card-gbdt-v2')).toBeInstanceOf(TreeRunner)
+})
+
+test('where nothing can be kept, each start compares', async () => {
+  vi.stubEnv('XDG_CACHE_HOME', '/dev/null')
+  expect(await gate('card-gbdt')).toBeInstanceOf(TreeRunner)
+})
+
+/** What is found of a model, which ONNX Runtime runs as `changed` has it. */
+async function differenceOf(name: string, changed: (runner: Runner) => Runner) {
   const model = cardModel(name)
   const bytes = await readFile(model.file)
   const runner = new SessionRunner(await OnnxSession.load(bytes), readingOf(model))
   try {
-    return await provenTrees({ bytes }, model, changed(runner))
+    return await differenceFrom(changed(runner), TreeRunner.of(bytes, model) as TreeRunner)
   } finally {
     await runner.close()
   }
 }
 
-test.each(['card-gbdt', 'card-gbdt-v2'])('%s is computed by its trees', async (name) => {
-  expect(await verdictOn(name)).toBeInstanceOf(TreeRunner)
-})
-
-test('a network stays with ONNX Runtime', async () => {
-  expect(await verdictOn('card-mlp')).toBe('operator Relu')
-})
-
 test('one bit that differs leaves a model to ONNX Runtime', async () => {
   let runs = 0
-  const verdict = await verdictOn('card-gbdt', (runner) => ({
+  const difference = await differenceOf('card-gbdt', (runner) => ({
     close: () => runner.close(),
     run: async (rows, count) => {
       const scores = await runner.run(rows, count)
@@ -40,7 +92,16 @@ test('one bit that differs leaves a model to ONNX Runtime', async () => {
       return scores
     },
   }))
-  expect(verdict).toBe('other bits on 1 of 20000 rows')
+  expect(difference).toBe('other bits on 1 of 20000 rows')
+})
+
+test('a worker whose models are all computed by their trees does not load ONNX Runtime', async () => {
+  const load = vi.spyOn(OnnxSession, 'load')
+  const { scorers, faults } = await loadScorers([useOf(cardModel('card-gbdt'))], new Map())
+  expect(faults).toEqual([])
+  for (const scorer of scorers.values()) await scorer.close()
+  expect(load).not.toHaveBeenCalled()
+  load.mockRestore()
 })
 
 test('who computes a model is what the operator chose', async () => {

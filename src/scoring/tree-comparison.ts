@@ -1,0 +1,67 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import { EXP_INPUT, EXP_OUTPUT, expModel } from '../trees/exp-model.ts'
+import { hardRows } from '../trees/hard-rows.ts'
+import { OnnxSession } from './onnx-session.ts'
+import { type Runner, SessionRunner } from './runner.ts'
+import { TreeRunner } from './tree-runner.ts'
+
+/** Rows on which both must agree, at least. */
+const ROWS = 20_000
+const BATCH = 1_000
+
+/**
+ * What a model's trees give otherwise than ONNX Runtime; `null`: nothing, to the bit, on every value that a tree compares with, the
+ * float32s on both sides of it, NaN, both zeros and infinities. `runner`: the model in ONNX Runtime.
+ */
+export async function differenceFrom(runner: Runner, trees: TreeRunner): Promise<string | null> {
+  const { ensemble, features } = trees.model
+  if (ensemble.transform !== 'none' && !(await isExpTheSame())) {
+    return "exp of this machine's C library has other last bits"
+  }
+  const seen = hardRows(ensemble.trees, { width: features.length, atLeast: ROWS })
+  const rows = asGiven(seen, features, trees.width)
+  const count = rows.length / trees.width
+  let different = 0
+  for (let from = 0; from < count; from += BATCH) {
+    const upTo = Math.min(count, from + BATCH)
+    const batch = rows.subarray(from * trees.width, upTo * trees.width)
+    const theirs = await runner.run(batch, upTo - from)
+    const ours = await trees.run(batch, upTo - from)
+    for (let row = 0; row < upTo - from; row++) {
+      if (!theirs.every((column, c) => Object.is(column[row], ours[c]?.[row]))) different++
+    }
+  }
+  return different === 0 ? null : `other bits on ${different} of ${count} rows`
+}
+
+let isTheSame: Promise<boolean> | null = null
+
+/** Does ONNX Runtime take exp here as the trees do, where it is hardest to round? Asked once. */
+function isExpTheSame(): Promise<boolean> {
+  isTheSame ??= compareExp()
+  return isTheSame
+}
+
+async function compareExp(): Promise<boolean> {
+  const { bytes, rows } = expModel()
+  const outputs = { score: { tensor: EXP_OUTPUT, columns: ['exp', 'rest'] } }
+  const trees = TreeRunner.of(bytes, { input: EXP_INPUT, features: ['argument'], outputs })
+  if (typeof trees === 'string') throw new TidemarkError('INVARIANT', `a model of exp: ${trees}`)
+  const runner = new SessionRunner(await OnnxSession.load(bytes), { input: EXP_INPUT, outputs })
+  const theirs = await runner.run(rows, rows.length)
+  const ours = await trees.run(rows, rows.length)
+  await runner.close()
+  return theirs.every((column, c) => column.every((score, row) => Object.is(score, ours[c]?.[row])))
+}
+
+/** Rows of the trees' features as rows of the model's: of what no tree sees, nothing. */
+function asGiven(seen: Float32Array, features: readonly number[], width: number): Float32Array {
+  const count = seen.length / features.length
+  const rows = new Float32Array(count * width)
+  for (let row = 0; row < count; row++) {
+    for (const [f, feature] of features.entries()) {
+      rows[row * width + feature] = seen[row * features.length + f] as number
+    }
+  }
+  return rows
+}
