@@ -182,7 +182,7 @@ export class BlockReach {
 
   #goToEndOf(g: number): void {
     this.#g = g
-    this.#b = (this.#older?.groups[g]?.blocks.length ?? 0) - 1
+    this.#b = g < 0 ? -1 : (this.#older?.groups[g]?.blocks.length ?? 0) - 1
     this.#at = END
   }
 

@@ -47,12 +47,18 @@ export class Scanner {
   }
 }
 
+/** A layout that records have had. */
+interface KnownLayout {
+  readonly scan: LayoutScan
+  hits: number
+}
+
 /** Functions for the layouts that records have had. */
 class Layouts {
   readonly #columns: number
   readonly #walker: Walker
   /** The most used first. */
-  readonly #known: { readonly scan: LayoutScan; hits: number }[] = []
+  readonly #known: KnownLayout[] = []
   #misses = 0
   readonly #canGenerate = generated([], '') !== null
 
@@ -65,17 +71,23 @@ class Layouts {
   scan(place: RecordPlace, columns: ScannedColumns, row: number): boolean {
     const known = this.#known
     for (let i = 0; i < known.length; i++) {
-      const layout = known[i] as (typeof known)[number]
+      const layout = known[i] as KnownLayout
       if (!layout.scan(place, columns, row)) continue
       layout.hits++
-      const before = known[i - 1]
-      if (before !== undefined && before.hits < layout.hits) {
-        known[i - 1] = layout
-        known[i] = before
-      }
+      if (i > 0) this.#order(i)
       return true
     }
     return false
+  }
+
+  /** Lets a layout pass the one before it, if it is used more. */
+  #order(i: number): void {
+    const known = this.#known
+    const before = known[i - 1] as KnownLayout
+    const layout = known[i] as KnownLayout
+    if (before.hits >= layout.hits) return
+    known[i - 1] = layout
+    known[i] = before
   }
 
   /** Of a record that the walker has just walked, and that has no known layout. */

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import kafkajs from 'kafkajs'
+import { Answers } from './answers.ts'
 
 // The library's connections and their queues of requests, mended in place, for its requests and for our own.
 //
@@ -10,8 +11,8 @@ import kafkajs from 'kafkajs'
 // connection that it takes for ended, so that whoever waits for the answer does so for ever. And it asks itself every millisecond
 // whether a request waits to be sent (kafkajs#1704), which costs several percent of a core.
 //
-// A connection goes on over its next socket with what it had read of the one before: half an answer turns all that follows into nonsense,
-// and nothing is ever answered again. What the previous socket still reports is taken as news about the next. Whoever asks for it
+// A connection reads answers into twice the memory they need. It goes on over its next socket with what it had read of the one before: half
+// an answer turns all that follows into nonsense, and nothing is ever answered again. What the previous socket still reports is taken as news about the next. Whoever asks for it
 // while it is being made gets a second socket beside the first. And an answer that cannot be one ends the process.
 //
 // Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js.
@@ -33,12 +34,19 @@ interface RequestQueue {
   destroy(): void
   rejectAll(error: Error): void
   checkPendingRequests(): void
+  fulfillRequest(answer: {
+    readonly size: number
+    readonly correlationId: number
+    readonly payload: Buffer
+  }): void
 }
 
 interface Connection {
   readonly requestQueue: RequestQueue
   readonly socket: Socket | undefined
-  /** What came after the last whole answer. */
+  /** While it authenticates, what comes is theirs. */
+  readonly authHandlers: object | null
+  /** What came of them after their last whole answer. */
   chunks: readonly Buffer[]
   bytesBuffered: number
   /** How many must have come before it looks at them. */
@@ -49,8 +57,8 @@ interface Connection {
 type Mended<T> = { readonly prototype: T & Methods }
 type Methods = Record<string, (...args: never[]) => unknown>
 
-/** Before each answer: how long it is. */
-const LENGTH_BYTES = 4
+/** Of a length, and of the number of the request that is answered. */
+const WORD_BYTES = 4
 /** How often is it looked whether an answer is overdue, ms. */
 const LOOK_MS = 100
 /** A look that comes so much too late comes before what has arrived meanwhile was read: the process stood still, ms. */
@@ -59,6 +67,7 @@ const STOOD_STILL_MS = 1_000
 /** When requests were written. */
 const sentMs = new WeakMap<SocketRequest, number>()
 const connectionOf = new WeakMap<RequestQueue, Connection>()
+const answersTo = new WeakMap<Connection, Answers>()
 
 let isMended = false
 
@@ -82,12 +91,26 @@ function mendConnection(connection: Connection & Methods): void {
     disconnect: shared((mended) => disconnect?.call(mended)),
     processData(this: Connection, bytes: Buffer) {
       try {
-        processData?.call(this, bytes as never)
+        // The socket goes on writing where these lie.
+        if (this.authHandlers !== null) processData?.call(this, Buffer.from(bytes) as never)
+        else answersOf(this).take(bytes, (answer) => pass(answer, this.requestQueue))
       } catch (error) {
         this.socket?.destroy(error as Error)
       }
     },
   })
+}
+
+function answersOf(connection: Connection): Answers {
+  const known = answersTo.get(connection) ?? new Answers()
+  answersTo.set(connection, known)
+  return known
+}
+
+/** To whoever asked. */
+function pass(answer: Buffer, queue: RequestQueue): void {
+  const correlationId = answer.readInt32BE()
+  queue.fulfillRequest({ size: answer.length, correlationId, payload: answer.subarray(WORD_BYTES) })
 }
 
 /** A method that does its work once for all who call it meanwhile. */
@@ -110,7 +133,8 @@ function beginAnew(connection: Connection): void {
   connection.requestQueue.destroy()
   connection.chunks = []
   connection.bytesBuffered = 0
-  connection.bytesNeeded = LENGTH_BYTES
+  connection.bytesNeeded = WORD_BYTES
+  answersOf(connection).clear()
 }
 
 function mendQueue(queue: RequestQueue & Methods): void {

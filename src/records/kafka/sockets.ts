@@ -6,6 +6,9 @@ import { Spoken } from './spoken.ts'
 /** Why a socket that is not connected is gone. */
 export const UNCONNECTED = 'it was ended before it was connected'
 
+/** What is read of a socket at once, at most. */
+const READ_BYTES = 262_144
+
 interface Address {
   readonly host: string
   readonly port: number
@@ -54,7 +57,10 @@ export class Sockets {
   }
 
   #plain({ host, port }: Address, onConnect: () => void): Socket {
-    const socket = connectPlain({ host, port }, onConnect)
+    // All that is read goes through one piece of memory, as `Answers` copies it. TLS has no such way.
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+    const callback = (length: number): boolean => socket.emit('data', buffer.subarray(0, length))
+    const socket: Socket = connectPlain({ host, port, onread: { buffer, callback } }, onConnect)
     this.#spoken.watchPlain(socket, `${host}:${port}`)
     return socket
   }
