@@ -2,6 +2,7 @@ import { functionReadings } from '../engine/function-readings.ts'
 import { planOf } from '../engine/plan.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { PreparedTopology } from '../runtime/prepare.ts'
+import { shownEvaluator } from '../scoring/scorer.ts'
 import type { Definition, Step } from '../topology/definition.ts'
 import { plural } from './print.ts'
 
@@ -42,7 +43,9 @@ function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
 /** `card-gbdt@2 is computed by its trees, in the worker` for each model. */
 export function evaluators(topologies: readonly Pick<PreparedTopology, 'scorers'>[]): string[] {
   const scorers = topologies.flatMap((topology) => [...topology.scorers.values()])
-  const lines = scorers.map(({ label, evaluator }) => `${label} is computed by ${evaluator}`)
+  const lines = scorers.map(
+    ({ label, evaluator }) => `${label} is computed by ${shownEvaluator(evaluator)}`,
+  )
   return [...new Set(lines)]
 }
 

@@ -5,6 +5,7 @@ import { packageVersion } from '../host/version.ts'
 import { createLog } from '../observe/log.ts'
 import { type LogStream, toStderr } from '../observe/log-stream.ts'
 import type { Prepared } from '../runtime/prepare.ts'
+import { shownEvaluator } from '../scoring/scorer.ts'
 import { addSettings, type Config, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { summaryOf } from './outline.ts'
@@ -130,7 +131,7 @@ function banner(
   for (const topology of topologies) {
     line('topology', summaryOf(topology))
     for (const { label, sha256, evaluator } of topology.scorers.values()) {
-      line('model', `${label}  sha256 ${sha256.slice(0, 12)}…  by ${evaluator}`)
+      line('model', `${label}  sha256 ${sha256.slice(0, 12)}…  by ${shownEvaluator(evaluator)}`)
     }
     line('by', topology.by)
   }

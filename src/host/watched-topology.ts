@@ -47,6 +47,7 @@ export function watchedTopology({ definition, scorers }: PreparedTopology): Watc
         model: scorer.name,
         version: versionOf(scorer),
         sha256: scorer.sha256,
+        evaluator: scorer.evaluator.by,
       }),
     ),
   }

@@ -9,10 +9,10 @@ const BATCH_RECORDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 export function inferenceMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
   const info = make.gauge('model_info', {
     help: 'Always 1; the labels tell',
-    labelNames: ['model', 'version', 'sha256'],
+    labelNames: ['model', 'version', 'sha256', 'evaluator'],
   })
-  for (const { model, version, sha256 } of watched.flatMap(({ models }) => models)) {
-    info.set({ model, version, sha256 }, 1)
+  for (const { model, version, sha256, evaluator } of watched.flatMap(({ models }) => models)) {
+    info.set({ model, version, sha256, evaluator }, 1)
   }
   const runs = watched.flatMap(({ topology, models }) =>
     models.map(({ model, version }) => ({ topology, model, version })),

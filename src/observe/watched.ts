@@ -6,6 +6,8 @@ export interface WatchedModel {
   /** Of the file that runs: with `+` and 8 digits of its hash when the operator chose it. */
   readonly version: string
   readonly sha256: string
+  /** Who computes it: `trees` or `onnxruntime`. */
+  readonly evaluator: string
 }
 
 /** What is known of a topology before its first event: its series exist from the start. */

@@ -19,15 +19,17 @@ const WARMING_HEADER = 'tidemark-warming'
 export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
 
 /**
- * 12 hex digits over what decides an output: the topology as its author wrote it, and the bytes of its models. How a loader prints a
- * function does not count, nor where a file lies.
+ * 12 hex digits over what decides an output: the topology as its author wrote it, the bytes of its models, and who computes them. How a
+ * loader prints a function does not count, nor where a file lies.
  */
 export function definitionHash(
   definition: Definition,
   scorers: ReadonlyMap<string, Scorer>,
 ): string {
   const { tables, ...description } = describe(definition, formOf)
-  const models = [...scorers].map(([step, { label, sha256 }]) => [step, label, sha256])
+  const models = [...scorers].map(([step, { label, sha256, evaluator }]) => {
+    return [step, label, sha256, evaluator.by]
+  })
   const text = JSON.stringify([description, tables.map((t) => [t.name, t.key]), models])
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }

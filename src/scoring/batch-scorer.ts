@@ -1,7 +1,7 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { scoreApart } from './bad-rows.ts'
 import type { Runner } from './runner.ts'
-import type { Scorer, Scores } from './scorer.ts'
+import type { Evaluator, Scorer, Scores } from './scorer.ts'
 
 /** A runner and the largest batch it is given. */
 export interface Lane {
@@ -14,7 +14,7 @@ export interface Identity {
   readonly name: string
   readonly label: string
   readonly sha256: string
-  readonly evaluator: string
+  readonly evaluator: Evaluator
   readonly features: number
   /** Numbers that a run gives for each row. */
   readonly columns: number
@@ -51,7 +51,7 @@ export class BatchScorer implements Scorer {
   readonly name: string
   readonly label: string
   readonly sha256: string
-  readonly evaluator: string
+  readonly evaluator: Evaluator
   readonly maxBatch: number
   readonly #identity: Identity
   readonly #lanes: readonly Lane[]

@@ -10,7 +10,7 @@ import { type Candidate, type Proven, proveModel } from './load-gate.ts'
 import { type ModelBytes, readModel } from './model-bytes.ts'
 import { readingOf } from './runner.ts'
 import { scoreColumns } from './score-columns.ts'
-import type { Scorer } from './scorer.ts'
+import type { Evaluator, Scorer } from './scorer.ts'
 import { ThreadRunner } from './thread-runner.ts'
 import { provenTrees } from './tree-gate.ts'
 import { sampleRows } from './warm-up.ts'
@@ -136,7 +136,7 @@ async function loadScorer(
   const { lanes, notes } = await provenLanes(proven, () =>
     isTrees ? treeLane(proven.runner, choice) : chooseLanes(proven.runner, choice),
   )
-  const evaluator = isTrees ? 'its trees, in the worker' : `ONNX Runtime (${trees})`
+  const evaluator: Evaluator = isTrees ? { by: 'trees' } : { by: 'onnxruntime', why: trees }
   const columns = scoreColumns(outputs).length
   const identity = {
     name: model.name,

@@ -8,14 +8,23 @@ export interface Scores {
   readonly failed: ReadonlySet<number>
 }
 
+/** Who computes a model: the worker, from its trees, or ONNX Runtime, and why that. */
+export type Evaluator =
+  | { readonly by: 'trees' }
+  | { readonly by: 'onnxruntime'; readonly why: string }
+
+/** For people. */
+export function shownEvaluator(evaluator: Evaluator): string {
+  return evaluator.by === 'trees' ? 'its trees, in the worker' : `ONNX Runtime (${evaluator.why})`
+}
+
 /** A loaded and proven model. */
 export interface Scorer {
   readonly name: string
   /** `name@version`, as outputs carry it; `name@version+<8 of sha256>` when the operator chose the file. */
   readonly label: string
   readonly sha256: string
-  /** Who computes it, for people: `its trees, in the worker`, or `ONNX Runtime` and why. */
-  readonly evaluator: string
+  readonly evaluator: Evaluator
   /** Largest batch that is run at once; longer ones are cut. */
   readonly maxBatch: number
   /**

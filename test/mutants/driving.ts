@@ -11,6 +11,20 @@ const LEADERS = 'test/records/kafka-leaders.test.ts'
 
 export const DRIVING: readonly Mutant[] = [
   {
+    name: 'half an answer goes on over the next socket',
+    edits: [
+      {
+        file: `${DRIVER}/connections.ts`,
+        from: '  answersOf(connection).clear()\n',
+        to: '',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/connections.test.ts',
+      test: 'half an answer that came before a connection broke',
+    },
+  },
+  {
     name: 'self-test skips the version',
     edits: [
       { file: `${DRIVER}/self-test.ts`, from: 'on.version !== LIBRARY', to: 'on.version === null' },

@@ -5,6 +5,7 @@ import { type Mutant, mutantOf, type Row } from './mutant.ts'
 const SAME_BITS = 'test/trees/same-bits.test.ts'
 const GIVES = 'gives the same bits as in ONNX Runtime'
 const VECTORS = 'test/trees/bit-vectors.property.test.ts'
+const GATE = 'test/scoring/tree-gate.test.ts'
 const WALKED = 'bit vectors give the sums that walking from root to leaf gives'
 
 const ROWS: readonly Row[] = [
@@ -53,6 +54,16 @@ const ROWS: readonly Row[] = [
     'a test leaves the last of its leaves in reach',
     ['trees/tables.ts', 'Math.min(WORD_BITS, upTo)', 'Math.min(WORD_BITS, upTo - 1)'],
     [VECTORS, WALKED],
+  ],
+  [
+    'trees that give other bits are taken all the same',
+    ['scoring/tree-gate.ts', 'return verdict.differs ?? trees', 'return trees'],
+    [GATE, 'a verdict is kept, and asked before the models are'],
+  ],
+  [
+    'what was found of one model is taken for another',
+    ['scoring/tree-verdicts.ts', '    model: sha256,\n', "    model: sha256 && '',\n"],
+    [GATE, 'a verdict holds for one model'],
   ],
 ]
 

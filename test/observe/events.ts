@@ -14,7 +14,7 @@ export const watched: WatchedTopology = {
   late: { steps: ['features'], action: 'dead-letter' },
   tumbling: ['minutes'],
   deadLetters: [{ step: 'decode', code: 'JSON_INVALID' }],
-  models: [{ model: 'card-gbdt', version: '1', sha256: 'abc' }],
+  models: [{ model: 'card-gbdt', version: '1', sha256: 'abc', evaluator: 'trees' }],
 }
 
 /** One event of each type. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { definitionHash } from '../../src/runtime/provenance.ts'
+import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { Definition, FeaturesStep, Step } from '../../src/topology/definition.ts'
 import { scored, scorer } from './support.ts'
 
@@ -66,6 +67,11 @@ describe('it changes with', () => {
     ['the watermark', { ...scored, source: { ...scored.source, onLate: 'drop' } }],
   ])('%s', (_, definition) => {
     expect(definitionHash(definition, scorers)).not.toBe(hash)
+  })
+
+  test('who computes a model', () => {
+    const other: Scorer = { ...scorer(), evaluator: { by: 'onnxruntime', why: 'as you chose' } }
+    expect(definitionHash(scored, new Map([['m', other]]))).not.toBe(hash)
   })
 
   test('the bytes of a model', () => {

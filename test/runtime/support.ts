@@ -68,7 +68,7 @@ export function scorer(answer: Answer = (amounts) => amounts): Scorer {
     name: 'm',
     label: 'm@1',
     sha256: 'ab'.repeat(32),
-    evaluator: 'none',
+    evaluator: { by: 'trees' },
     maxBatch: 1_000,
     score: async (rows, count): Promise<Scores> => {
       const amounts = Array.from({ length: count }, (_, i) => rows[i * 2] as number)

@@ -60,7 +60,7 @@ function settled(): Promise<void> {
 }
 
 function scorer(...lanes: Lane[]): BatchScorer {
-  const own = { name: 'm', label: 'm@1', sha256: '', evaluator: 'none' }
+  const own = { name: 'm', label: 'm@1', sha256: '', evaluator: { by: 'trees' } as const }
   const identity = { ...own, features: 2, columns: 1 }
   return new BatchScorer(identity, lanes)
 }

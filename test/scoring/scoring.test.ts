@@ -17,7 +17,7 @@ async function inBatches(runner: Runner, rows: Float32Array, size: number): Prom
     name: 'm',
     label: 'm@1',
     sha256: '',
-    evaluator: 'none',
+    evaluator: { by: 'trees' } as const,
     features: 13,
     columns: 1,
   }

@@ -106,7 +106,7 @@ test('a worker whose models are all computed by their trees does not load ONNX R
 
 test('who computes a model is what the operator chose', async () => {
   const use = useOf(cardModel('card-gbdt'))
-  const said: string[] = []
+  const said: unknown[] = []
   for (const evaluator of ['auto', 'onnxruntime'] as const) {
     const { scorers } = await loadScorers([use], new Map(), evaluator)
     for (const scorer of scorers.values()) {
@@ -114,5 +114,5 @@ test('who computes a model is what the operator chose', async () => {
       await scorer.close()
     }
   }
-  expect(said).toEqual(['its trees, in the worker', 'ONNX Runtime (as you chose)'])
+  expect(said).toEqual([{ by: 'trees' }, { by: 'onnxruntime', why: 'as you chose' }])
 })
