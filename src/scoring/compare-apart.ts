@@ -17,9 +17,11 @@ export interface Compared {
 /** Compares a model's trees with ONNX Runtime in a process of its own. @throws Error when that ends without an answer */
 export function compareApart({ bytes, reading }: Comparison): Promise<Compared> {
   return new Promise((resolve, reject) => {
-    // The parent's flags (a TypeScript loader, a debugger) are none of its business.
+    // The parent's flags (a TypeScript loader, a debugger) are none of its business: it would wait for a debugger of its own.
+    const { NODE_OPTIONS: options = '', ...env } = process.env
     const child = fork(builtEntry('tree-comparer'), {
       execArgv: [],
+      env: { ...env, NODE_OPTIONS: options.replace(/--inspect\S*/g, '') },
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })

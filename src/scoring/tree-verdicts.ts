@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { cpus, homedir } from 'node:os'
+import { cpus, devNull, homedir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { EDITION } from '../trees/edition.ts'
 import type { Compared } from './compare-apart.ts'
 import type { ModelBytes } from './model-bytes.ts'
@@ -21,7 +22,7 @@ export function verdictFile({ sha256 }: Pick<ModelBytes, 'sha256'>, reading: Tre
     machine: [process.platform, process.arch, cpus()[0]?.model, cLibrary()],
   }
   const name = createHash('sha256').update(JSON.stringify(holdsFor)).digest('hex')
-  return new URL(`file://${join(cacheFolder(), 'tidemark', 'trees', `${name}.json`)}`)
+  return pathToFileURL(join(cacheFolder(), 'tidemark', 'trees', `${name}.json`))
 }
 
 /** `null`: there is none, or none that can be read. */
@@ -46,8 +47,13 @@ export async function keepVerdict(file: URL, verdict: Compared): Promise<void> {
   }
 }
 
+/** Of a user who has no home it is a place where nothing can be kept. */
 function cacheFolder(): string {
-  return process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
+  try {
+    return process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
+  } catch {
+    return devNull
+  }
 }
 
 /** It gives exp its last bits. glibc tells its version; of others the platform is all that is known. */

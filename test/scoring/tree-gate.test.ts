@@ -67,6 +67,17 @@ test('where nothing can be kept, each start compares', async () => {
   expect(await gate('card-gbdt')).toBeInstanceOf(TreeRunner)
 })
 
+test('a folder may be called anything', async () => {
+  vi.stubEnv('XDG_CACHE_HOME', join(cache, 'a #1 100%?'))
+  await gate('card-gbdt')
+  expect(readdirSync(join(cache, 'a #1 100%?', 'tidemark', 'trees'))).toHaveLength(1)
+})
+
+test('the comparison waits for no debugger', async () => {
+  vi.stubEnv('NODE_OPTIONS', '--inspect-brk=127.0.0.1:0')
+  expect(await gate('card-gbdt')).toBeInstanceOf(TreeRunner)
+})
+
 /** What is found of a model, which ONNX Runtime runs as `changed` has it. */
 async function differenceOf(name: string, changed: (runner: Runner) => Runner) {
   const model = cardModel(name)
