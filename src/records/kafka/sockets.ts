@@ -59,7 +59,11 @@ export class Sockets {
   #plain({ host, port }: Address, onConnect: () => void): Socket {
     // All that is read goes through one piece of memory, as `Answers` copies it. TLS has no such way.
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
-    const callback = (length: number): boolean => socket.emit('data', buffer.subarray(0, length))
+    const callback = (length: number) => {
+      socket.emit('data', buffer.subarray(0, length))
+      // It goes on reading.
+      return true
+    }
     const socket: Socket = connectPlain({ host, port, onread: { buffer, callback } }, onConnect)
     this.#spoken.watchPlain(socket, `${host}:${port}`)
     return socket
