@@ -12,6 +12,7 @@ const LANE_BYTES = 64
 const MOST_WORDS = 8
 const WORD_BITS = 32
 const TREE_BYTES = 24
+const TEST_BYTES = 12
 const IS_LEAF = 0x80000000
 const IS_EQUAL = 1
 const MISSING_IS_TRUE = 2
@@ -45,12 +46,14 @@ export function tablesOf(
   const { aggregate, targets, trees } = ensemble
   const laid = trees.map((tree) => laidOut(asked(tree), aggregate))
   const base = LANES + (features + targets + MOST_WORDS) * LANE_BYTES
-  const tables = new Writer(base).write(laid)
-  const rowsAt = base + tables.numbers.length * 4
+  const tables = new Writer(base).write(laid, features)
+  const loneWords = base + tables.numbers.length * 4
+  const rowsAt = loneWords + tables.loneWordBytes
   const givenAt = rowsAt + rows * features * 4
-  const { tests, words } = tables
+  const { tests, words, sorted, sortedEnds, loneWordBytes } = tables
   const places = [features, targets, base, trees.length, tests, words, rowsAt, givenAt]
-  const head = [...places, bitsOf(startOf(ensemble)), AGGREGATES[aggregate]]
+  const lone = [sorted, sortedEnds, loneWords, loneWordBytes]
+  const head = [...places, bitsOf(startOf(ensemble)), AGGREGATES[aggregate], ...lone]
   const bytes = new Uint8Array(rowsAt)
   bytes.set(bytesOf(head))
   bytes.set(bytesOf(tables.numbers), base)
@@ -109,6 +112,7 @@ function asked(node: TreeNode): Answer {
   const [whenTrue, whenFalse] = [asked(node.whenTrue), asked(node.whenFalse)]
   const { feature, missingIsTrue } = node
   const value = node.values[0] as number
+  if (Number.isNaN(value)) throw new NotRead('a test against NaN')
   const straight = { feature, isEqual: false, missingIsTrue, whenTrue, whenFalse }
   // The other way round: what is missing goes where it went.
   const turned = {
@@ -159,6 +163,14 @@ interface Dropping {
   readonly upTo: number
 }
 
+/** What a test drops of a word. */
+interface Dropped {
+  readonly question: Question
+  /** Among the words of all trees. */
+  readonly word: number
+  readonly mask: number
+}
+
 /** Writes the tables of all trees one after the other. `base`: where in the memory. */
 class Writer {
   readonly #base: number
@@ -167,19 +179,43 @@ class Writer {
   readonly #tests: number[] = []
   /** Branches of trees that are walked, targets and weights of leaves. */
   readonly #rest: number[] = []
+  readonly #dropped: Dropped[] = []
+  #wordCount = 0
 
   constructor(base: number) {
     this.#base = base
   }
 
-  write(laid: readonly Laid[]) {
+  write(laid: readonly Laid[], features: number) {
     const tests = this.#base + laid.length * TREE_BYTES
     for (const tree of laid) if (tree.words > 0) this.#writeTests(tree, tests)
     const words = tests + this.#tests.length * 4
     const rest = words + this.#words.length * 4
     for (const tree of laid) this.#writeTree(tree, rest)
-    const numbers = [this.#trees, this.#tests, this.#words, this.#rest].flat()
-    return { numbers, tests, words }
+    const sorted = rest + this.#rest.length * 4
+    const sortedEnds = sorted + this.#dropped.length * TEST_BYTES
+    const loneWords = sortedEnds + features * KINDS.length * 4
+    const byFeature = this.#sorted(features, { sorted, loneWords })
+    const numbers = [this.#trees, this.#tests, this.#words, this.#rest, ...byFeature].flat()
+    return { numbers, tests, words, sorted, sortedEnds, loneWordBytes: this.#wordCount * 4 }
+  }
+
+  /** The tests of all words by feature, kind and value; then where those of each end. */
+  #sorted(features: number, places: { readonly sorted: number; readonly loneWords: number }) {
+    const tests: number[] = []
+    const ends: number[] = []
+    for (let f = 0; f < features; f++) {
+      const own = this.#dropped.filter(({ question }) => question.feature === f)
+      for (const isOfKind of KINDS) {
+        const some = own.filter(({ question }) => isOfKind(question))
+        some.sort((a, b) => ascending(a.question.value, b.question.value))
+        for (const { question, word, mask } of some) {
+          tests.push(places.loneWords + word * 4, bitsOf(question.value), mask)
+        }
+        ends.push(places.sorted + tests.length * 4)
+      }
+    }
+    return [tests, ends]
   }
 
   #writeTests({ root, words }: Laid, tests: number): void {
@@ -191,11 +227,13 @@ class Writer {
       )
       for (const isOfKind of KINDS) {
         for (const { question, from, upTo } of own.filter((d) => isOfKind(d.question))) {
-          const dropped = maskOf(from - w * WORD_BITS, upTo - w * WORD_BITS)
-          this.#tests.push(lanesOf(question), bitsOf(question.value), dropped)
+          const mask = maskOf(from - w * WORD_BITS, upTo - w * WORD_BITS)
+          this.#tests.push(lanesOf(question), bitsOf(question.value), mask)
+          this.#dropped.push({ question, word: this.#wordCount, mask })
         }
         this.#words.push(tests + this.#tests.length * 4)
       }
+      this.#wordCount++
     }
   }
 
@@ -233,6 +271,11 @@ class Writer {
     }
     return write(root)
   }
+}
+
+function ascending(a: number, b: number): number {
+  // Of two infinities the difference is none.
+  return a === b ? 0 : a - b
 }
 
 /** In the order in which a word's tests lie. */
