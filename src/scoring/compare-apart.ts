@@ -8,13 +8,16 @@ export interface Comparison {
   readonly reading: TreeReading
 }
 
-/** What it answers. */
+/** What it found. */
 export interface Compared {
-  /** As `differenceFrom` has it, or why both could not be asked; `null`: the same bits. */
+  /** As `differenceFrom` has it. */
   readonly differs: string | null
 }
 
-/** Compares a model's trees with ONNX Runtime in a process of its own. @throws Error when that ends without an answer */
+/** What it answers. `failed`: why both could not be asked this time. */
+export type Answer = Compared | { readonly failed: string }
+
+/** Compares a model's trees with ONNX Runtime in a process of its own. @throws Error when both could not be asked */
 export function compareApart({ bytes, reading }: Comparison): Promise<Compared> {
   return new Promise((resolve, reject) => {
     // The parent's flags (a TypeScript loader, a debugger) are none of its business: it would wait for a debugger of its own.
@@ -25,7 +28,10 @@ export function compareApart({ bytes, reading }: Comparison): Promise<Compared> 
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })
-    child.once('message', (answer) => resolve(answer as Compared))
+    child.once('message', (answer: Answer) => {
+      if ('failed' in answer) reject(new Error(answer.failed))
+      else resolve(answer)
+    })
     child.once('error', reject)
     child.once('exit', (code, signal) => {
       reject(new Error(`the comparing process ended with ${signal ?? `exit code ${code}`}`))

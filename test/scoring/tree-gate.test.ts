@@ -67,6 +67,17 @@ test('where nothing can be kept, each start compares', async () => {
   expect(await gate('card-gbdt')).toBeInstanceOf(TreeRunner)
 })
 
+test('that both could not be asked is no verdict: the next start asks again', async () => {
+  const model = cardModel('card-gbdt')
+  const { bytes } = await readModel(model.file, 'here')
+  // ONNX's own operator set, of which ONNX Runtime knows no version 99: opset_import, with an empty domain (onnx/onnx.proto3).
+  bytes[bytes.lastIndexOf(Buffer.from([0x42, 4, 0x0a, 0, 0x10])) + 5] = 99
+  const verdict = await provenTrees({ bytes, sha256: 'of another file' }, model)
+  expect(verdict).toMatch(/^not compared: .*Opset 99 is under development/s)
+  // ONNX Runtime keeps something of its own there.
+  expect(readdirSync(cache)).not.toContain('tidemark')
+})
+
 test('a folder may be called anything', async () => {
   vi.stubEnv('XDG_CACHE_HOME', join(cache, 'a #1 100%?'))
   await gate('card-gbdt')
