@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { cpus, devNull, homedir } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { EDITION } from '../trees/edition.ts'
 import type { Compared } from './compare-apart.ts'
@@ -50,7 +50,8 @@ export async function keepVerdict(file: URL, verdict: Compared): Promise<void> {
 /** Of a user who has no home it is a place where nothing can be kept. */
 function cacheFolder(): string {
   try {
-    return process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
+    const folder = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
+    return isAbsolute(folder) ? folder : devNull
   } catch {
     return devNull
   }

@@ -10,6 +10,7 @@ import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.
 import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { provenTrees } from '../../src/scoring/tree-gate.ts'
 import { TreeRunner } from '../../src/scoring/tree-runner.ts'
+import { verdictFile as fileOf, keepVerdict, readVerdict } from '../../src/scoring/tree-verdicts.ts'
 import { cardModel, useOf } from './support.ts'
 
 let cache: string
@@ -62,9 +63,17 @@ test('a verdict holds for one model', async () => {
   expect(await gate('card-gbdt-v2')).toBeInstanceOf(TreeRunner)
 })
 
-test('where nothing can be kept, each start compares', async () => {
-  vi.stubEnv('XDG_CACHE_HOME', '/dev/null')
-  expect(await gate('card-gbdt')).toBeInstanceOf(TreeRunner)
+test('where nothing can be kept, the next start asks again', async () => {
+  const file = new URL('file:///dev/null/tidemark/trees/a.json')
+  await keepVerdict(file, { differs: null })
+  expect(await readVerdict(file)).toBeNull()
+})
+
+test('without a home nothing is kept, least of all where the worker was started', () => {
+  vi.stubEnv('XDG_CACHE_HOME', '')
+  vi.stubEnv('HOME', '')
+  const file = fileOf({ sha256: 'ab' }, cardModel('card-gbdt'))
+  expect(file.pathname).toMatch(/^\/dev\/null\/tidemark\/trees\//)
 })
 
 test('that both could not be asked is no verdict: the next start asks again', async () => {
