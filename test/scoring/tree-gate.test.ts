@@ -10,7 +10,7 @@ import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.
 import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { provenTrees } from '../../src/scoring/tree-gate.ts'
 import { TreeRunner } from '../../src/scoring/tree-runner.ts'
-import { verdictFile as fileOf, keepVerdict, readVerdict } from '../../src/scoring/tree-verdicts.ts'
+import { keepVerdict, readVerdict, verdictFile } from '../../src/scoring/tree-verdicts.ts'
 import { cardModel, useOf } from './support.ts'
 
 let cache: string
@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => void vi.unstubAllEnvs())
 
 /** The only verdict that is kept. */
-function verdictFile(): string {
+function keptFile(): string {
   const folder = join(cache, 'tidemark', 'trees')
   const [name = 'none'] = readdirSync(folder)
   return join(folder, name)
@@ -45,21 +45,21 @@ test('a network stays with ONNX Runtime, and nothing is compared', async () => {
 
 test('a verdict is kept, and asked before the models are', async () => {
   await gate('card-gbdt')
-  expect(JSON.parse(readFileSync(verdictFile(), 'utf8'))).toEqual({ differs: null })
-  writeFileSync(verdictFile(), '{"differs":"as it was found"}')
+  expect(JSON.parse(readFileSync(keptFile(), 'utf8'))).toEqual({ differs: null })
+  writeFileSync(keptFile(), '{"differs":"as it was found"}')
   expect(await gate('card-gbdt')).toBe('as it was found')
 })
 
 test('a verdict that is damaged is asked for again', async () => {
   await gate('card-gbdt')
-  writeFileSync(verdictFile(), '{"diff')
+  writeFileSync(keptFile(), '{"diff')
   expect(await gate('card-gbdt')).toBeInstanceOf(TreeRunner)
-  expect(JSON.parse(readFileSync(verdictFile(), 'utf8'))).toEqual({ differs: null })
+  expect(JSON.parse(readFileSync(keptFile(), 'utf8'))).toEqual({ differs: null })
 })
 
 test('a verdict holds for one model', async () => {
   await gate('card-gbdt')
-  writeFileSync(verdictFile(), '{"differs":"another model"}')
+  writeFileSync(keptFile(), '{"differs":"another model"}')
   expect(await gate('card-gbdt-v2')).toBeInstanceOf(TreeRunner)
 })
 
@@ -72,7 +72,7 @@ test('where nothing can be kept, the next start asks again', async () => {
 test('without a home nothing is kept, least of all where the worker was started', () => {
   vi.stubEnv('XDG_CACHE_HOME', '')
   vi.stubEnv('HOME', '')
-  const file = fileOf({ sha256: 'ab' }, cardModel('card-gbdt'))
+  const file = verdictFile({ sha256: 'ab' }, cardModel('card-gbdt'))
   expect(file.pathname).toMatch(/^\/dev\/null\/tidemark\/trees\//)
 })
 

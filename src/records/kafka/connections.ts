@@ -11,9 +11,10 @@ import { Answers } from './answers.ts'
 // connection that it takes for ended, so that whoever waits for the answer does so for ever. And it asks itself every millisecond
 // whether a request waits to be sent (kafkajs#1704), which costs several percent of a core.
 //
-// A connection reads answers into twice the memory they need. It goes on over its next socket with what it had read of the one before: half
-// an answer turns all that follows into nonsense, and nothing is ever answered again. What the previous socket still reports is taken as news about the next. Whoever asks for it
-// while it is being made gets a second socket beside the first. And an answer that cannot be one ends the process.
+// A connection reads answers into twice the memory they need. It goes on over its next socket with what it had read of the one before:
+// half an answer turns all that follows into nonsense, and nothing is ever answered again. What the previous socket still reports is taken
+// as news about the next. Whoever asks for it while it is being made gets a second socket beside the first. And an answer that cannot be
+// one ends the process.
 //
 // Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js.
 
