@@ -6,10 +6,11 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { gitignore, npmrc, readme, testFile, tsconfig } from './init-files.ts'
 import { splitKey } from './lines.ts'
 import { isCheckout, ownPlace } from './own-place.ts'
+import { PACKAGE } from './package-root.ts'
 import { say } from './print.ts'
 
 /** Of this package. */
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const ROOT = fileURLToPath(PACKAGE)
 /** File of the new folder → file of this package that it is a copy of. */
 const COPIES = {
   'payment.ts': 'topologies/payment.ts',

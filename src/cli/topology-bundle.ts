@@ -10,14 +10,13 @@ import {
   type Plugin,
   stop,
 } from 'esbuild'
+import { PACKAGE } from './package-root.ts'
 
 // A topology's file and what it imports of the author's own, as one module. Node reads TypeScript through a thread that every import
 // asks, be it of JavaScript: that takes 0.3 s of a start, and 20 MB for as long as the process lives.
 
-/** Where this package is, built or not: there must be no copy of it. */
-const OWN = ['dist', 'src'].map((folder) =>
-  fileURLToPath(new URL(`../../${folder}/`, import.meta.url)),
-)
+/** Of this package, built or not: there must be no copy of it. */
+const OWN = ['dist', 'src'].map((folder) => fileURLToPath(new URL(`${folder}/`, PACKAGE)))
 
 const LOADERS: Readonly<Record<string, Loader>> = {
   '.ts': 'ts',
