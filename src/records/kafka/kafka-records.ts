@@ -5,6 +5,7 @@ import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { Brokers } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
 import { mendConnections } from './connections.ts'
+import { DefaultName } from './default-name.ts'
 import { FormerMembers } from './former-members.ts'
 import { quietLog } from './log.ts'
 import { type Connections, KafkaMember } from './member.ts'
@@ -26,6 +27,7 @@ export class KafkaRecords implements Records {
   readonly #members = new Set<KafkaMember>()
   readonly #opened = new Set<Brokers>()
   readonly #formerMembers: FormerMembers
+  readonly #defaultName: DefaultName
   readonly #name: string | undefined
   #epochs = 0
 
@@ -42,6 +44,7 @@ export class KafkaRecords implements Records {
     this.#admin = new KafkaAdmin(() => new Brokers(this.#config))
     this.#name = options.workerName
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
+    this.#defaultName = new DefaultName(options.defaultName)
     this.#formerMembers = new FormerMembers(options.workerName, this.#sessionTimeoutMs)
   }
 
@@ -116,6 +119,7 @@ export class KafkaRecords implements Records {
       },
       transactionalId,
       formerMembers: this.#formerMembers,
+      defaultName: this.#defaultName,
       sessionTimeoutMs: this.#sessionTimeoutMs,
       nextEpoch: () => {
         this.#epochs++
@@ -129,7 +133,9 @@ export class KafkaRecords implements Records {
   }
 
   #brokers(throttled?: (ms: number) => void): Brokers {
-    const brokers = new Brokers(this.#config, throttled)
+    const { text } = this.#defaultName
+    const config = text === null ? this.#config : { ...this.#config, clientId: text }
+    const brokers = new Brokers(config, throttled)
     this.#opened.add(brokers)
     return brokers
   }

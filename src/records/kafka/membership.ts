@@ -99,7 +99,10 @@ export class Membership {
         const generation = await this.#join(coordinator)
         attempt = 0
         await this.#stay(coordinator, generation)
-        if (this.#mustStartOver) await this.#leaveGroup()
+        if (this.#mustStartOver) {
+          await this.#leaveGroup()
+          await this.#o.expelled()
+        }
       } catch (error) {
         if (this.#over.signal.aborted) return
         await this.#failed(error)
