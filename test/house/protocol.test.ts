@@ -4,7 +4,8 @@ import { filesIn, read } from './pages.ts'
 // The rules of docs/protocol.md, and who cites them: `C3` of commits, `S1` of starts, `R4` of state.
 
 const PAGE = 'docs/protocol.md'
-const rules = [...read(PAGE).matchAll(/^### ([CSR]\d+)\. /gm)].map(([, rule]) => rule as string)
+const entries = read(PAGE).split(/^##+ (?=[A-Z])/m)
+const rules = entries.flatMap((entry) => /^[CSR]\d+(?=\. )/.exec(entry)?.[0] ?? [])
 const sources = ['src', 'test', 'docs'].flatMap((folder) =>
   filesIn(folder, /\.(ts|js|java|sh|md)$/),
 )
@@ -27,6 +28,11 @@ test('the rules are numbered without a gap', () => {
     return Array.from({ length: count }, (_, i) => `${letter}${i + 1}`)
   })
   expect(rules).toEqual(wanted)
+})
+
+test('every rule has its reason', () => {
+  const ofRules = entries.filter((entry) => /^[CSR]\d+\. /.test(entry))
+  expect(ofRules.filter((entry) => !/^\*\*Why\.\*\* \S/m.test(entry))).toEqual([])
 })
 
 test('every rule that is cited in src, test or docs is on the page', () => {
