@@ -90,8 +90,8 @@ function sample(): string {
 
 interface OwnManifest {
   readonly version: string
-  readonly dependencies: { readonly tsx: string; readonly zod: string }
-  readonly devDependencies: { readonly '@types/node': string; readonly typescript: string }
+  readonly dependencies: { readonly zod: string }
+  readonly devDependencies: Readonly<Record<'@types/node' | 'tsx' | 'typescript', string>>
 }
 
 const MODEL = 'models/card-gbdt'
@@ -119,7 +119,7 @@ function manifest(folder: string) {
     },
     devDependencies: {
       '@types/node': own.devDependencies['@types/node'],
-      tsx: own.dependencies.tsx,
+      tsx: own.devDependencies.tsx,
       typescript: own.devDependencies.typescript,
     },
   }
