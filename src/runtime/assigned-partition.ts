@@ -17,7 +17,7 @@ import { Task } from './task.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
 // One assignment of a partition: a task for each topology that reads it, and the ledger they share, since a group keeps one
-// offset a partition. First it reads again what windows need, then it goes on where the group had come to.
+// offset a partition. First it reads again what windows need, in silence (rules R1, R5), then it goes on where the group had come to.
 
 /** Records that are read again in a millisecond, before it is known how many they are here. */
 const GUESSED_PACE = 30
@@ -97,7 +97,7 @@ export class AssignedPartition {
         ),
     )
     const offsets = this.#plans.map((plan) => plan.from.offset)
-    // The last record before the committed offset is always read again: it shows that the log is still the same.
+    // The last record before the committed offset is always read again: it shows that the log is still the same (rule R7).
     const start = Math.min(nextOffset, ...offsets, this.#lastRecord?.offset ?? nextOffset)
     this.startOffset = Math.max(start, lowOffset)
     this.#position = this.startOffset

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { CommitGate, type Generation, type Standing } from '../../src/records/kafka/commit-gate.ts'
 import { thrownBy } from '../support/thrown.ts'
 
-// PROTOCOL C2, without a broker: when a commit may go on, and under which generation.
+// Rule C2, without a broker: when a commit may go on, and under which generation.
 
 const generation = (generationId: number): Generation => ({ generationId, memberId: 'me' })
 
