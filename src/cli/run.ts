@@ -13,6 +13,7 @@ import { PREPARE_SETTINGS, prepareFiles } from './prepare-files.ts'
 import { colors, say, sayNotes, sayTo } from './print.ts'
 import { MEGABYTE, SECOND } from './settings.ts'
 import { type Ending, untilSignal } from './signals.ts'
+import { StageReport } from './stage-report.ts'
 import { warnThrough } from './warnings.ts'
 
 const SETTINGS = [
@@ -77,14 +78,17 @@ async function work(
     log.warn({ warning: name }, message)
     log.debug({ stack }, 'where the warning comes from')
   })
+  const stages = new StageReport()
   const worker = await hostWorker({
     prepared,
-    options: { ...optionsOf(config), log },
+    options: { ...optionsOf(config), log, observer: stages.observer },
     droppedLines: () => stderr.dropped,
     announce: (about) => banner(prepared, config, about),
   })
   await Promise.race([ended.promise, worker.done])
   await worker.stop()
+  // What reads JSON lines has the metrics.
+  if (config.logFormat === 'text') for (const line of stages.lines()) say(line)
 }
 
 /** The settings as {@link runWorker} takes them; topics and models are chosen by then. */

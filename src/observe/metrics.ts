@@ -5,6 +5,7 @@ import { keyMetrics } from './key-metrics.ts'
 import { MetricMaker } from './metric-maker.ts'
 import { partitionMetrics, restoreMetrics } from './partition-metrics.ts'
 import { recordMetrics } from './record-metrics.ts'
+import { stageMetrics } from './stage-metrics.ts'
 import type { WatchedTopology } from './watched.ts'
 
 // Prometheus metrics, all of this process. Nothing is labelled by key, offset or message.
@@ -37,6 +38,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     partitionMetrics,
     restoreMetrics,
     commitMetrics,
+    stageMetrics,
   ].map((of) => of(make, options.topologies))
   return {
     observer: (event) => {

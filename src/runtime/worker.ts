@@ -376,6 +376,7 @@ function guarded({
     caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
     partitions: guard((topic, count) => tasks.counted(topic, count)),
     unreadable: guard((partitions) => observer({ type: 'unreadable', partitions })),
+    fetched: guard((durationMs) => observer({ type: 'fetched', durationMs })),
     throttled: guard((durationMs, of) => observer({ type: 'throttled', of, durationMs })),
     failed: fail,
   }

@@ -21,10 +21,10 @@ const { assigned, consumed, processed, lost } = samples
 
 test('every event is counted by the names that dashboards know', async () => {
   const order = [assigned, consumed, processed] as const
-  const { state, step, inference, late, committed } = samples
+  const { state, fetched, inference, late, committed } = samples
   const failed = samples['commit-failed']
   const { throttled, 'dead-letter': dead } = samples
-  const events = [state, step, inference, late, dead, committed, failed, throttled]
+  const events = [state, fetched, inference, late, dead, committed, failed, throttled]
   expect(await after(...order, ...events)).toMatchObject({
     [`records_consumed_total${of}`]: 10,
     'consumed_bytes_total{topology="card-fraud",topic="payments"}': 1_500,
@@ -35,7 +35,11 @@ test('every event is counted by the names that dashboards know', async () => {
     [`consumer_lag_records${of}`]: 40,
     [`watermark_timestamp_seconds${of}`]: 1_731_700_000.5,
     'partitions_assigned{topology="card-fraud",topic="payments"}': 1,
-    'step_duration_seconds_sum{topology="card-fraud",step="engine"}': 0.003,
+    'stage_duration_seconds_sum{topology="card-fraud",stage="windows"}': 0.003,
+    'stage_duration_seconds_sum{topology="",stage="fetch"}': 0.08,
+    'stage_duration_seconds_sum{topology="",stage="commit"}': 0.012,
+    'stage_recent_seconds{topology="card-fraud",stage="score",statistic="mean"}': 0.002,
+    'stage_recent_seconds{topology="",stage="commit",statistic="max"}': 0.012,
     'inferences_total{topology="card-fraud",model="card-gbdt",version="1"}': 5,
     'inference_duration_seconds_sum{topology="card-fraud",model="card-gbdt",version="1"}': 0.002,
     'inference_batch_records_bucket{le="4",topology="card-fraud",model="card-gbdt"}': 0,
@@ -44,7 +48,6 @@ test('every event is counted by the names that dashboards know', async () => {
     'dead_letters_total{topology="card-fraud",topic="payments.dlq",step="decode",error_class="JSON_INVALID"}': 1,
     'records_produced_total{topic="predictions"}': 5,
     'produced_bytes_total{topic="payments.dlq"}': 90,
-    commit_duration_seconds_sum: 0.012,
     throttled_seconds_total: 4.2,
     'commits_total{outcome="ok"}': 1,
     'commits_total{outcome="failed"}': 1,

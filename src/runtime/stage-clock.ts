@@ -1,0 +1,24 @@
+import type { TaskStage } from '../kernel/stages.ts'
+
+/** Sums up how long a chunk is in each stage. */
+export class StageClock {
+  readonly times: Partial<Record<TaskStage, number>> = {}
+  readonly #elapsedMs: () => number
+
+  /** @param elapsedMs a clock that never goes back */
+  constructor(elapsedMs: () => number) {
+    this.#elapsedMs = elapsedMs
+  }
+
+  /** What some work gives, which is a part of a stage. */
+  time<R>(stage: TaskStage, work: () => R): R {
+    const startMs = this.#elapsedMs()
+    const result = work()
+    this.add(stage, this.#elapsedMs() - startMs)
+    return result
+  }
+
+  add(stage: TaskStage, ms: number): void {
+    this.times[stage] = (this.times[stage] ?? 0) + ms
+  }
+}
