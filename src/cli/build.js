@@ -56,6 +56,13 @@ export function declareWhenStale(root = CHECKOUT) {
   return makeWhenStale(root, { stamp: '.types', make: declare, owns: isDeclaration })
 }
 
+/** `npm run build`: all of it anew, as it is published. */
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  rmSync(join(CHECKOUT, 'dist'), { recursive: true, force: true })
+  await buildWhenStale()
+  await declareWhenStale()
+}
+
 function isDeclaration(file) {
   return file.endsWith('.d.ts')
 }
