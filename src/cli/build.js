@@ -20,6 +20,7 @@ import { promisify } from 'node:util'
 const ENTRIES = [
   'index',
   'cli/main',
+  'cli/workers/worker-main',
   'scoring/scorer-thread',
   'scoring/tree-comparer',
   'testing/index',
