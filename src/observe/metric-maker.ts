@@ -1,4 +1,5 @@
 import {
+  AggregatorRegistry,
   Counter,
   collectDefaultMetrics,
   Gauge,
@@ -34,6 +35,31 @@ interface Counted<L extends string> {
 /** Boundaries of a histogram: from 128 µs to 8.4 s, each twice the one before; powers of two of microseconds. */
 const BOUNDS = Array.from({ length: 17 }, (_, i) => i + 7)
 
+/** Metrics of one process as plain data, for {@link textOfAll}. */
+export type MetricData = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+
+/** Where metrics come from. */
+export interface MetricsOfWorker {
+  /** Becomes the label `worker`. `null`: of none, so that there is no such label. */
+  readonly worker: number | null
+  readonly metrics: MetricData
+}
+
+/** Metrics of several processes in the text format of Prometheus, each series with its worker. */
+export function textOfAll(all: readonly MetricsOfWorker[]): Promise<string> {
+  return AggregatorRegistry.aggregate(all.map(labelled)).metrics()
+}
+
+function labelled({ worker, metrics }: MetricsOfWorker): object {
+  const label = worker === null ? {} : { worker }
+  return metrics.map((metric) => ({
+    ...metric,
+    // Each series is of one process, so that there is nothing to add up; "omit" would leave out when each began.
+    aggregator: 'first',
+    values: metric.values.map((value) => ({ ...value, labels: { ...label, ...value.labels } })),
+  }))
+}
+
 /** Makes metrics with the common prefix in a registry of their own, beside those of the process. */
 export class MetricMaker {
   readonly #registry = new Registry()
@@ -50,6 +76,11 @@ export class MetricMaker {
   /** Every metric in the text format of Prometheus. */
   text(): Promise<string> {
     return this.#registry.metrics()
+  }
+
+  /** Every metric as plain data. */
+  data(): Promise<MetricData> {
+    return this.#registry.getMetricsAsJSON()
   }
 
   counter<L extends string>(

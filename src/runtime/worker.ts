@@ -12,6 +12,7 @@ import type {
   TopicInfo,
 } from '../records/port.ts'
 import { Availability } from './availability.ts'
+import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from './byte-limits.ts'
 import { checkCluster } from './cluster-check.ts'
 import { Committer } from './committer.ts'
 import type { Observer, WorkerState } from './events.ts'
@@ -30,8 +31,6 @@ import { limitsOf } from './topic-limits.ts'
 const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
-export const MAX_COMMIT_BYTES = 16_000_000
-export const MAX_IN_FLIGHT_BYTES = 256_000_000
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 10_000
 

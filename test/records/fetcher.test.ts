@@ -63,11 +63,13 @@ let fetcher: Fetcher
 let values: string[]
 let failure: TidemarkError | null
 let unreadables: Unreadables
+let answeredMs: number[]
 
 beforeEach(() => {
   cluster = new Cluster()
   values = []
   failure = null
+  answeredMs = []
   const { brokers } = cluster
   const of: Fetchable = { ...HERE, ...markOf('t', 3, brokers), nextOffset: 0, reportedEnd: -1 }
   unreadables = new Unreadables(() => {})
@@ -77,6 +79,7 @@ beforeEach(() => {
     wanted: () => [of],
     isCurrent: () => true,
     isPaused: () => false,
+    answered: (ms) => answeredMs.push(ms),
     fetched: (_, fetched) => {
       const { records } = chunkOf({ ...HERE, epoch: 1 }, fetched)
       values.push(...Array.from(records, ({ value }) => String(value)))
@@ -119,6 +122,18 @@ describe('what a leader answers when there is another one', () => {
     await askedAgain('2')
     expect([values, failure]).toEqual([['of the new leader'], null])
   })
+})
+
+test('it is told how long an answer with records took, and of no other', async () => {
+  await askedAgain('1')
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000)
+  await cluster.answer('1', recordOf('late'))
+  await askedAgain('1')
+  clock.mockRestore()
+  await cluster.answer('1', { code: CODE.UNKNOWN_TOPIC_OR_PARTITION })
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(values).toEqual(['late'])
+  expect(answeredMs.map((ms) => Math.round(ms / 10_000))).toEqual([6])
 })
 
 test('one answer alone, however late, does not tell that a topic is gone', async () => {
