@@ -1,5 +1,6 @@
 import { keepsState } from '../engine/horizon.ts'
 import type { StateLimits } from '../engine/state-limits.ts'
+import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
@@ -30,6 +31,7 @@ export interface TasksOptions {
   readonly guarantee: Guarantee
   readonly observer: Observer
   readonly clock: Clock
+  readonly random: Random
   /** Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none do. */
   readonly breakerPercent: number | null
   /** What the windows of all tasks may hold together; each gets an equal share. */
@@ -117,6 +119,7 @@ export class Tasks {
     const assigned = new AssignedPartition(topologies, assignment, {
       guarantee: this.#o.guarantee,
       clock: this.#o.clock,
+      random: this.#o.random,
       slices: this.#slices,
       breakerPercent: this.#o.breakerPercent,
       observer: this.#o.observer,

@@ -1,4 +1,5 @@
 import type { StateLimits } from '../engine/state-limits.ts'
+import { Backoff, type Random } from '../kernel/backoff.ts'
 import { Changes } from '../kernel/changes.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
@@ -32,8 +33,7 @@ const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 export const MAX_COMMIT_BYTES = 16_000_000
 export const MAX_IN_FLIGHT_BYTES = 256_000_000
-const FIRST_RETRY_MS = 500
-const LAST_RETRY_MS = 10_000
+const RETRY = { firstMs: 500, lastMs: 10_000 }
 
 export interface WorkerOptions {
   readonly prepared: Prepared
@@ -68,6 +68,8 @@ export interface WorkerOptions {
   readonly limits?: StateLimits
   /** @default the wall clock */
   readonly clock?: Clock
+  /** Spreads what is tried again. @default Math.random */
+  readonly random?: Random
 }
 
 export interface Worker {
@@ -93,6 +95,8 @@ class GroupWorker implements Worker {
   readonly done: Promise<void>
   readonly #o: WorkerOptions
   readonly #clock: Clock
+  readonly #random: Random
+  readonly #backoff: Backoff
   readonly #guarantee: Guarantee
   readonly #stopping = new AbortController()
   readonly #changes = new Changes()
@@ -105,7 +109,6 @@ class GroupWorker implements Worker {
   #tasks: Tasks | null = null
   /** Have the notes about the topics been told? */
   #isNoted = false
-  #attempt = 0
   #hasEnded = false
   /** Of the member that it is; `null` while it is none. */
   #availability: Availability | null = null
@@ -113,6 +116,8 @@ class GroupWorker implements Worker {
   constructor(options: WorkerOptions) {
     this.#o = options
     this.#clock = options.clock ?? wallClock
+    this.#random = options.random ?? Math.random
+    this.#backoff = new Backoff(RETRY, this.#random)
     this.#guarantee = options.guarantee ?? 'exactly-once'
     this.done = this.#run()
     // Whoever waits for `done` hears of it; nobody has to.
@@ -156,7 +161,7 @@ class GroupWorker implements Worker {
       if (await this.#checkCluster()) await this.#beMember()
     } catch (error) {
       if (!(error instanceof TidemarkError) || error.action !== 'retry') throw error
-      const waitMs = Math.min(FIRST_RETRY_MS * 2 ** this.#attempt++, LAST_RETRY_MS)
+      const waitMs = this.#backoff.nextMs()
       this.#enter('unavailable', `${error.message}; next attempt in ${waitMs / 1_000} s`)
       await this.#clock.sleep(waitMs, this.#stopping.signal)
     }
@@ -203,6 +208,7 @@ class GroupWorker implements Worker {
       guarantee: this.#guarantee,
       observer,
       clock: this.#clock,
+      random: this.#random,
       breakerPercent: this.#o.breakerPercent ?? null,
       limits: this.#o.limits ?? limitsOfMachine(),
       maxInFlightBytes: this.#o.maxInFlightBytes ?? MAX_IN_FLIGHT_BYTES,
@@ -224,7 +230,7 @@ class GroupWorker implements Worker {
       if (member === null) return
       tasks.joined(member)
       committer = this.#committerOf(member, tasks, observer)
-      this.#attempt = 0
+      this.#backoff.reset()
       this.#availability = availability
       this.#showAvailability()
       await this.#work({ member, tasks, committer, fail, hasFailed })
@@ -261,6 +267,7 @@ class GroupWorker implements Worker {
       partitions: () => tasks.all(),
       observer,
       clock: this.#clock,
+      random: this.#random,
       onCommitted: () => {
         tasks.adjustFlow()
         this.#changes.tell()

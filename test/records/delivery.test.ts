@@ -9,6 +9,7 @@ import { Outgoing } from '../../src/records/kafka/outgoing.ts'
 import { Pace } from '../../src/records/kafka/pace.ts'
 import { CODE } from '../../src/records/kafka/wire/codes.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
+import { longestWaits } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { record } from './listener.ts'
 
@@ -27,6 +28,7 @@ function outgoing(partition: number): Outgoing {
 /** Sends to partitions, each of which has its number as its leader. */
 function deliver(partitions: readonly number[], leaders: Partial<Brokers>) {
   const brokers = {
+    random: longestWaits,
     leaderOf: ({ partition }: { partition: number }) => String(partition),
     hasMet: () => true,
     throttleLeftMs: () => 0,

@@ -9,6 +9,7 @@ import { CODE } from '../../src/records/kafka/wire/codes.ts'
 import type { FetchedPartition } from '../../src/records/kafka/wire/fetch.ts'
 import type { Request } from '../../src/records/kafka/wire/request.ts'
 import { until } from '../services/cluster.ts'
+import { longestWaits } from '../support/clocks.ts'
 
 // Answers of leaders that come late, by brokers that are none.
 
@@ -32,6 +33,7 @@ class Cluster {
   /** By the broker that was asked. */
   readonly asked = new Map<string, (answer: Answer) => void>()
   readonly brokers = {
+    random: longestWaits,
     leaderOf: () => this.leader,
     leaderEpochOf: () => this.epoch,
     idOf: () => 'an id',

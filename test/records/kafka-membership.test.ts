@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { encodeClaims } from '../../src/records/kafka/claims.ts'
 import { Membership, type MembershipOptions } from '../../src/records/kafka/membership.ts'
+import { longestWaits } from '../support/clocks.ts'
 
 // A member's life in its group, by brokers that are none.
 
@@ -12,7 +13,7 @@ const NOTHING = { generation: -1, owned: [], transactionalId: null }
 
 function membershipOf(brokers: object, options: Partial<MembershipOptions>): Membership {
   return new Membership({
-    brokers: brokers as Brokers,
+    brokers: { random: longestWaits, ...brokers } as Brokers,
     group: 'g',
     topics: ['t'],
     sessionTimeoutMs: 90,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
-import { HandClock } from '../support/clocks.ts'
+import { HandClock, longestWaits } from '../support/clocks.ts'
 import { commitFailed, HandRecords, noBroker, TOPICS, topic } from './hand-records.ts'
 import { prepared, record, START_MS, Watch } from './support.ts'
 
@@ -9,7 +9,8 @@ function started(records: HandRecords) {
   const watch = new Watch()
   const clock = new HandClock(START_MS)
   const options = { prepared: prepared(), records, group: 'g', brokers: 'kafka:9092', clock }
-  return { worker: startWorker({ ...options, observer: watch.observer }), watch, clock }
+  const { observer } = watch
+  return { worker: startWorker({ ...options, random: longestWaits, observer }), watch, clock }
 }
 
 /** Runs with one chunk whose commit is on its way. */

@@ -1,3 +1,4 @@
+import type { Random } from '../../src/kernel/backoff.ts'
 import type { Clock } from '../../src/kernel/clock.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
@@ -13,6 +14,9 @@ export function sleeplessClock(): Clock {
     },
   }
 }
+
+/** Has whatever is tried again wait for as long as it can. */
+export const longestWaits: Random = () => 1 - Number.EPSILON
 
 /** A clock that moves when told, and remembers who slept. */
 export class HandClock extends VirtualClock {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, Kafka, type KafkaConfig } from 'kafkajs'
+import { Backoff, type Random } from '../../kernel/backoff.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { TopicPartition } from '../port.ts'
 import { ClusterMap } from './cluster-map.ts'
@@ -42,14 +43,24 @@ const LIBRARY_MS = 2 * ANSWER_MS
 const REFRESH_MS = 50
 const CLIENT = { name: 'tidemark', version: '0.1.0' }
 
-/** A coordinator that cannot be reached is looked for so often, ms apart. */
-const SEEK_MS = [100, 200, 400, 800]
+/** A group's coordinator that cannot be reached is looked for again for so long, ms. */
+const SEEK_MS = 1_500
+const SEEK_RETRY = { firstMs: 100, lastMs: 800 }
 /** By topic id partitions are read, and told apart, since this version of Fetch (Kafka 3.1). */
 const FETCH_BY_ID = 13
 
 export type { Coordinated } from './wire/groups.ts'
 
+export interface BrokersOptions {
+  /** Told for how long a broker makes this client wait. @default nobody is told */
+  readonly throttled?: Throttled
+  /** Spreads what is tried again. @default Math.random */
+  readonly random?: Random
+}
+
 export class Brokers {
+  /** By it all that works with these brokers spreads what it tries again. */
+  readonly random: Random
   readonly #sockets = new Sockets()
   readonly #throttled: Throttled
   readonly #cluster: Cluster
@@ -62,9 +73,12 @@ export class Brokers {
   #refreshing: Promise<void> | null = null
   #turn = 0
 
-  /** @param throttled told for how long a broker makes this client wait */
-  constructor(config: KafkaConfig, throttled: Throttled = () => {}) {
+  constructor(
+    config: KafkaConfig,
+    { throttled = () => {}, random = Math.random }: BrokersOptions = {},
+  ) {
     this.#throttled = throttled
+    this.random = random
     const kafka = new Kafka({ ...config, socketFactory: this.#sockets.factory })
     this.#cluster = clusterOf(kafka, {
       brokers: config.brokers as readonly string[],
@@ -228,17 +242,18 @@ export class Brokers {
    */
   async groupBroker(group: string): Promise<GroupBroker> {
     const of: Coordinated = { type: 'group', id: group }
-    for (let attempt = 0; ; attempt++) {
+    const backoff = new Backoff(SEEK_RETRY, this.random)
+    const deadlineMs = performance.now() + SEEK_MS
+    for (;;) {
       // The one before may have moved, or not answer any more.
       this.#coordinators.delete(keyOf(of))
       try {
         const nodeId = await this.#coordinator(of)
         return (await asked(this.#broker(nodeId))) as unknown as GroupBroker
       } catch (error) {
-        const waitMs = SEEK_MS[attempt]
         const isAway = error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
-        if (!isAway || waitMs === undefined) throw error
-        await sleep(waitMs)
+        if (!isAway || performance.now() > deadlineMs) throw error
+        await sleep(backoff.nextMs())
       }
     }
   }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Backoff } from '../../kernel/backoff.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { formatDuration } from '../../kernel/time.ts'
@@ -18,8 +19,7 @@ import { type ProducePartition, produce } from './wire/produce.ts'
 const REQUESTS_IN_FLIGHT = 4
 /** Without any acknowledgement: a leader election passes, and a cluster that is gone is told, ms. */
 const QUIET_MS = 8_000
-const FIRST_RETRY_MS = 20
-const LAST_RETRY_MS = 1_000
+const RETRY = { firstMs: 20, lastMs: 1_000 }
 const ENDING_MS = 5
 /** Fewer are written in no time over any link: a broker that does not acknowledge them hangs. */
 const FEW_BYTES = 16 * 1024
@@ -88,8 +88,9 @@ export class Delivery {
 
   async #send(outgoing: readonly Outgoing[]): Promise<void> {
     const { brokers } = this.#o
+    const backoff = new Backoff(RETRY, brokers.random)
     let left = outgoing
-    for (let attempt = 0; ; ) {
+    for (;;) {
       const sent = await Promise.allSettled(
         [...byLeader(brokers, left)].map(([leader, list]) => this.#sendTo(leader, list)),
       )
@@ -107,7 +108,7 @@ export class Delivery {
       if (problem === ENDING) {
         await sleep(ENDING_MS)
       } else {
-        await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS))
+        await sleep(backoff.nextMs())
         // Without an answer the leaders stay as they were, and are asked once more.
         await brokers.refresh().catch(() => {})
       }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Backoff } from '../../kernel/backoff.ts'
 import { Changes } from '../../kernel/changes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
@@ -8,7 +9,7 @@ import { RecordSet } from './codec/record-set.ts'
 import { type Arrived, type Fetched, HandOver } from './hand-over.ts'
 import { checkLogs, type LogMark, refuseIfMadeAnew } from './log-check.ts'
 import { notAllowed } from './rights.ts'
-import { retryMs, Setbacks } from './setbacks.ts'
+import { RETRY, Setbacks } from './setbacks.ts'
 import type { Unreadables } from './unreadables.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts'
@@ -74,12 +75,13 @@ export class Fetcher {
   readonly #loops = new Map<string, Promise<void>>()
   /** How often each partition has been fetched, so that those that wait longest come first. */
   #turn = 0
-  readonly #setbacks = new Setbacks<Fetchable>()
+  readonly #setbacks: Setbacks<Fetchable>
   #isOver = false
 
   constructor(options: FetcherOptions) {
     this.#o = options
-    const { isPaused, fetched } = options
+    const { brokers, isPaused, fetched } = options
+    this.#setbacks = new Setbacks<Fetchable>(brokers.random)
     const isCurrent = (of: Fetchable) => !this.#isOver && options.isCurrent(of)
     this.#handOver = new HandOver<Fetchable>({ isCurrent, isPaused, fetched })
     void this.#seekLeaders().catch((error: unknown) => this.#fail(error))
@@ -144,7 +146,7 @@ export class Fetcher {
   }
 
   async #run(leader: string): Promise<void> {
-    let failures = 0
+    const backoff = new Backoff(RETRY, this.#o.brokers.random)
     let next: Promise<Answer> | null = null
     while (!this.#isOver) {
       next ??= this.#ask(leader)
@@ -157,12 +159,12 @@ export class Fetcher {
       }
       const { got, bytes, problem } = this.#take(answer)
       if (problem === null) {
-        failures = 0
+        backoff.reset()
         if (bytes >= SMALL_BYTES) next = this.#ask(leader)
       }
       for (const [of, arrived] of got) this.#handOver.add(of, arrived)
       await Promise.all(got.map(([of]) => this.#handOver.flow(of)))
-      if (problem !== null) await this.#recover(problem, failures++)
+      if (problem !== null) await this.#recover(problem, backoff)
       else if (next === null) await sleep(LINGER_MS)
     }
     // Its rejection, if any, has nobody to go to.
@@ -262,9 +264,9 @@ export class Fetcher {
     void this.#refreshIn(waitMs)
   }
 
-  async #recover(problem: TidemarkError, failures: number): Promise<void> {
+  async #recover(problem: TidemarkError, backoff: Backoff): Promise<void> {
     if (problem.code !== 'BROKER_UNAVAILABLE') throw problem
-    await this.#refreshIn(retryMs(failures))
+    await this.#refreshIn(backoff.nextMs())
   }
 
   async #refreshIn(waitMs: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { type KafkaConfig, logLevel } from 'kafkajs'
+import type { Random } from '../../kernel/backoff.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import type { JoinOptions, Member, Needs, Records, Standing, TopicInfo } from '../port.ts'
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
@@ -21,6 +22,7 @@ type Joining = Pick<JoinOptions, 'group' | 'guarantee'>
 /** Records on Kafka. Connects when first used. */
 export class KafkaRecords implements Records {
   readonly #config: KafkaConfig
+  readonly #random: Random
   readonly #admin: KafkaAdmin
   readonly #sessionTimeoutMs: number
   readonly #members = new Set<KafkaMember>()
@@ -39,7 +41,8 @@ export class KafkaRecords implements Records {
       logLevel: logLevel.WARN,
       logCreator,
     }
-    this.#admin = new KafkaAdmin(() => new Brokers(this.#config))
+    this.#random = options.random ?? Math.random
+    this.#admin = new KafkaAdmin(() => new Brokers(this.#config, { random: this.#random }))
     this.#name = options.workerName
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
     this.#formerMembers = new FormerMembers(options.workerName, this.#sessionTimeoutMs)
@@ -128,8 +131,8 @@ export class KafkaRecords implements Records {
     }
   }
 
-  #brokers(throttled?: (ms: number) => void): Brokers {
-    const brokers = new Brokers(this.#config, throttled)
+  #brokers(throttled: (ms: number) => void = () => {}): Brokers {
+    const brokers = new Brokers(this.#config, { throttled, random: this.#random })
     this.#opened.add(brokers)
     return brokers
   }

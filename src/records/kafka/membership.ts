@@ -5,6 +5,7 @@ import kafkajs, {
   type GroupMemberAssignment,
   PartitionAssigners,
 } from 'kafkajs'
+import { Backoff } from '../../kernel/backoff.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
@@ -56,8 +57,7 @@ export interface MembershipOptions {
 
 /** A rebalance is noticed by the next heartbeat only, and everybody stands still until the last member has noticed. */
 const HEARTBEAT_MS = 500
-const FIRST_RETRY_MS = 100
-const LAST_RETRY_MS = 2_000
+const RETRY = { firstMs: 100, lastMs: 2_000 }
 /** Every member looks so often whether a topic has got more partitions, and the leader deals them out, ms. */
 const LOOK_MS = 5_000
 
@@ -91,20 +91,19 @@ export class Membership {
 
   /** Is a member until {@link leave}. @throws TidemarkError what ends it */
   async run(): Promise<void> {
-    let attempt = 0
+    const backoff = new Backoff(RETRY, this.#o.brokers.random)
     while (!this.#over.signal.aborted) {
       try {
         await this.#o.leaving()
         const coordinator = await this.#find()
         const generation = await this.#join(coordinator)
-        attempt = 0
+        backoff.reset()
         await this.#stay(coordinator, generation)
         if (this.#mustStartOver) await this.#leaveGroup()
       } catch (error) {
         if (this.#over.signal.aborted) return
         await this.#failed(error)
-        const waitMs = Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS)
-        await this.#sleep(waitMs)
+        await this.#sleep(backoff.nextMs())
       }
     }
   }
@@ -215,7 +214,7 @@ export class Membership {
     const beat = { groupId, groupGenerationId: generationId, memberId }
     const everyMs = Math.min(HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 3))
     for (let missed = 0; ; ) {
-      await this.#sleep(Math.max(everyMs, missed === 0 ? 0 : FIRST_RETRY_MS))
+      await this.#sleep(Math.max(everyMs, missed === 0 ? 0 : RETRY.firstMs))
       if (this.#over.signal.aborted || this.#mustStartOver || this.#mustJoinAgain) return
       try {
         if (missed > 0) coordinator = await this.#find()

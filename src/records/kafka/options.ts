@@ -1,4 +1,5 @@
 import type { KafkaConfig } from 'kafkajs'
+import type { Random } from '../../kernel/backoff.ts'
 import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 
 // How to reach the brokers, and what is refused before a connection is tried.
@@ -38,6 +39,8 @@ export interface KafkaOptions {
   readonly workerName?: string
   /** Told what the client library has to say; never a payload or a key. @default silence */
   readonly log?: KafkaLog
+  /** Spreads what is tried again. @default Math.random */
+  readonly random?: Random
 }
 
 /** When nothing else is said. */

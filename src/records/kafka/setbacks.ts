@@ -1,17 +1,17 @@
+import { Backoff, type BackoffRange, type Random } from '../../kernel/backoff.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 
 // Partitions that are not asked for just now, since something is wrong with them; the others of their leader go on.
 
-const FIRST_RETRY_MS = 50
-const LAST_RETRY_MS = 2_000
+/** Of a leader too, when it answers nothing at all. */
+export const RETRY: BackoffRange = { firstMs: 50, lastMs: 2_000 }
 /** A topic that no broker knows for so long is gone, ms. */
 const GONE_MS = 5_000
 
 /** Why a partition is not asked for just now. */
 interface Setback {
-  /** One after the other. */
-  readonly failures: number
-  /** Since the first of them. */
+  readonly backoff: Backoff
+  /** Since the first of the failures that came one after the other. */
   readonly sinceMs: number
   /** Since the first of those, one after the other, that said that the topic is not there; `null`: the last one did not. */
   readonly missingSinceMs: number | null
@@ -20,7 +20,12 @@ interface Setback {
 
 /** By partition, told apart as objects: one that comes back is another. Times are of `performance.now()`. */
 export class Setbacks<P extends object> {
+  readonly #random: Random
   readonly #of = new WeakMap<P, Setback>()
+
+  constructor(random: Random) {
+    this.#random = random
+  }
 
   /** Is it not to be asked for yet? */
   has(of: P): boolean {
@@ -44,17 +49,12 @@ export class Setbacks<P extends object> {
     // By when this answer was asked for: it may have been on its way for long.
     const isGone = missingSinceMs !== null && askedMs - missingSinceMs > GONE_MS
     if (isGone || (missingSinceMs === null && problem.code !== 'BROKER_UNAVAILABLE')) throw problem
-    const { failures, sinceMs } = before ?? { failures: 0, sinceMs: askedMs }
-    const waitMs = retryMs(failures)
-    const untilMs = nowMs + waitMs
-    this.#of.set(of, { failures: failures + 1, sinceMs, missingSinceMs, untilMs })
+    const first = () => ({ backoff: new Backoff(RETRY, this.#random), sinceMs: askedMs })
+    const { backoff, sinceMs } = before ?? first()
+    const waitMs = backoff.nextMs()
+    this.#of.set(of, { backoff, sinceMs, missingSinceMs, untilMs: nowMs + waitMs })
     return { sinceMs, waitMs }
   }
-}
-
-/** How long what has failed so often is not tried again. @param failures before this one */
-export function retryMs(failures: number): number {
-  return Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS)
 }
 
 /** After a long pause it begins anew: two answers alone say nothing of the time between. */
