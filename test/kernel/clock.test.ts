@@ -29,8 +29,6 @@ test.each<[string, (signal: AbortSignal) => Promise<void>]>([
       return sleeping
     },
   ],
-  // As members of a group sleep.
-  ['a timer', (signal) => sleep(0, undefined, { signal })],
 ])('sleeping by %s leaves nothing on its signal', async (_, sleepOnce) => {
   const { signal } = new AbortController()
   for (let n = 0; n < 50; n++) await sleepOnce(signal)

@@ -152,8 +152,8 @@ export const DRIVING: readonly Mutant[] = [
       },
       {
         file: `${DRIVER}/delivery.ts`,
-        from: 'await sleep(backoff.nextMs())',
-        to: 'await sleep(backoff.nextMs()); globalThis.hasRetried = true',
+        from: 'await brokers.clock.sleep(backoff.nextMs())',
+        to: 'await brokers.clock.sleep(backoff.nextMs()); globalThis.hasRetried = true',
       },
       {
         file: `${DRIVER}/producer.ts`,

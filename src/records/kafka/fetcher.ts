@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Backoff } from '../../kernel/backoff.ts'
 import { Changes } from '../../kernel/changes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
@@ -76,14 +75,14 @@ export class Fetcher {
   /** How often each partition has been fetched, so that those that wait longest come first. */
   #turn = 0
   readonly #setbacks: Setbacks<Fetchable>
-  #isOver = false
+  readonly #over = new AbortController()
 
   constructor(options: FetcherOptions) {
     this.#o = options
     const { brokers, isPaused, fetched } = options
-    this.#setbacks = new Setbacks<Fetchable>(brokers.random)
+    this.#setbacks = new Setbacks<Fetchable>(brokers)
     const isCurrent = (of: Fetchable) => !this.#isOver && options.isCurrent(of)
-    this.#handOver = new HandOver<Fetchable>({ isCurrent, isPaused, fetched })
+    this.#handOver = new HandOver<Fetchable>({ clock: brokers.clock, isCurrent, isPaused, fetched })
     void this.#seekLeaders().catch((error: unknown) => this.#fail(error))
   }
 
@@ -100,8 +99,12 @@ export class Fetcher {
 
   /** Hands nothing over any more. */
   stop(): void {
-    this.#isOver = true
+    this.#over.abort()
     this.#changes.tell()
+  }
+
+  get #isOver(): boolean {
+    return this.#over.signal.aborted
   }
 
   #start(leader: string): void {
@@ -131,9 +134,10 @@ export class Fetcher {
 
   /** Nobody is asked for partitions without a leader, so that nobody's answer tells when they have one again. */
   async #seekLeaders(): Promise<void> {
-    while (!this.#isOver) {
-      await sleep(SEEK_MS, undefined, { ref: false })
-      const { brokers, unreadables } = this.#o
+    const { brokers, unreadables } = this.#o
+    for (;;) {
+      await brokers.clock.sleep(SEEK_MS, this.#over.signal)
+      if (this.#isOver) return
       const lost = [...this.#o.wanted()].filter((of) => brokers.leaderOf(of) === undefined)
       if (lost.length === 0) continue
       for (const of of lost) {
@@ -165,7 +169,7 @@ export class Fetcher {
       for (const [of, arrived] of got) this.#handOver.add(of, arrived)
       await Promise.all(got.map(([of]) => this.#handOver.flow(of)))
       if (problem !== null) await this.#recover(problem, backoff)
-      else if (next === null) await sleep(LINGER_MS)
+      else if (next === null) await this.#o.brokers.clock.sleep(LINGER_MS)
     }
     // Its rejection, if any, has nobody to go to.
     await next?.catch(() => {})
@@ -185,7 +189,7 @@ export class Fetcher {
     // A broker fills partitions in the order in which they are asked for, up to the limit of the whole answer.
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
     const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
-    const sinceMs = performance.now()
+    const sinceMs = this.#o.brokers.clock.elapsedMs()
     const answer = { leader, sinceMs, partitions: [], problem: null }
     if (inTurn.length === 0) return { ...answer, hindered: NOTHING, asked: [] }
     const { brokers } = this.#o
@@ -270,7 +274,7 @@ export class Fetcher {
   }
 
   async #refreshIn(waitMs: number): Promise<void> {
-    await sleep(waitMs)
+    await this.#o.brokers.clock.sleep(waitMs, this.#over.signal)
     if (this.#isOver) return
     try {
       await this.#o.brokers.refresh()

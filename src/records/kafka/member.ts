@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { Assignment, Commit, JoinOptions, Loss, Member, TopicPartition } from '../port.ts'
@@ -48,6 +48,7 @@ const STILL_OPEN = 'a transaction of another owner has not been ended yet'
 export class KafkaMember implements Member {
   readonly #o: JoinOptions
   readonly #connections: Connections
+  readonly #clock: Clock
   readonly #positions: Positions
   readonly #gate: CommitGate
   readonly #membership: Membership
@@ -68,8 +69,10 @@ export class KafkaMember implements Member {
     this.#o = options
     this.#connections = connections
     const { waiting, transactionalId, nextEpoch, sessionTimeoutMs } = connections
+    const { clock } = waiting
+    this.#clock = clock
     this.#positions = new Positions(nextEpoch, transactionalId)
-    this.#gate = new CommitGate(options.group, sessionTimeoutMs)
+    this.#gate = new CommitGate(options.group, sessionTimeoutMs, clock)
     this.#membership = new Membership({
       brokers: waiting,
       group: options.group,
@@ -82,7 +85,8 @@ export class KafkaMember implements Member {
       confirmed: (askedMs) => this.#gate.confirm(askedMs),
       expelled: () => this.#checkName(),
     })
-    this.#unreadables = new Unreadables((partitions) => options.handlers.unreadable(partitions))
+    const { handlers } = options
+    this.#unreadables = new Unreadables((partitions) => handlers.unreadable(partitions), clock)
     this.#fetcher = new Fetcher({
       unreadables: this.#unreadables,
       brokers: waiting,
@@ -96,6 +100,7 @@ export class KafkaMember implements Member {
     this.#offsets = new GroupOffsets(connections.quick, options.group)
     this.#committing = connections.committing({
       group: options.group,
+      clock,
       offsets: this.#offsets,
       gate: this.#gate,
       positions: this.#positions,
@@ -172,7 +177,8 @@ export class KafkaMember implements Member {
     this.#fetcher.stop()
     await this.#closeGate()
     // The group gives the partitions to others as soon as it knows; if it cannot be told, it will notice by itself.
-    await within(LEAVE_MS, 'leaving the group', this.#membership.leave()).catch(() => {})
+    const limit = { ms: LEAVE_MS, doing: 'leaving the group', clock: this.#clock }
+    await within(limit, this.#membership.leave()).catch(() => {})
     waiting.close()
     quick.close()
     left(this)
@@ -201,7 +207,8 @@ export class KafkaMember implements Member {
   /** Of the partitions that others may have had, those that are as this member left them. In doubt there are none. */
   async #untouched(generation: Generation): Promise<readonly Owned[]> {
     const looking = this.#offsets.unchanged(this.#positions.doubtful(generation), LOOK_MS)
-    return within(2 * LOOK_MS, 'looking at offsets', looking).catch(() => [])
+    const limit = { ms: 2 * LOOK_MS, doing: 'looking at offsets', clock: this.#clock }
+    return within(limit, looking).catch(() => [])
   }
 
   #take({ generation, partitions, liveIds }: Dealt, untouched: readonly Owned[]): void {
@@ -232,14 +239,14 @@ export class KafkaMember implements Member {
         if (left.length === 0) break
         this.#cannotBegin(left, NO_LEADER)
         this.#joinedBut(left)
-        await sleep(UNLED_RETRY_MS)
+        await this.#clock.sleep(UNLED_RETRY_MS)
       } catch (thrown) {
         const error = fromKafka(thrown, 'BROKER_UNAVAILABLE')
         const isPassing = error.action === 'retry' && this.#joining === null
         // A rebalance that came between deals these partitions again, or to others.
         if (isPassing) this.#cannotBegin(left, error.message)
         else if (error.code !== 'REBALANCING') this.#fail(error)
-        await sleep(RETRY_MS)
+        await this.#clock.sleep(RETRY_MS)
         // Leaders may have changed since they were last asked for.
         if (isPassing) await this.#connections.waiting.refresh().catch(() => {})
       }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, {
   type Assigner,
   type GroupMember,
@@ -49,7 +48,7 @@ export interface MembershipOptions {
   readonly dealt: (dealt: Dealt) => Promise<void>
   /** What is known of the topics was asked for anew. It must not throw. */
   readonly looked: () => void
-  /** The group has answered that it knows the member, to what was asked at that moment. */
+  /** The group has answered that it knows the member, to what was asked at that moment of the clock's elapsed time. */
   readonly confirmed: (askedMs: number) => void
   /** The group does not know the member any more, or it must not go on as it: it comes back as a new one, with nothing. */
   readonly expelled: () => Promise<void>
@@ -168,7 +167,7 @@ export class Membership {
     const { generationId, memberId } = joined
     this.#memberId = memberId
     this.#isLeader = joined.leaderId === memberId
-    const askedMs = performance.now()
+    const askedMs = this.#nowMs()
     const { memberAssignment } = await coordinator.syncGroup({
       groupId: group,
       generationId,
@@ -203,7 +202,7 @@ export class Membership {
     // Before: what is heard of them while partitions are dealt out has not been dealt.
     this.#counts = this.#partitionCounts()
     const assignment = await assigner.assign({ members, topics: [...this.#o.topics] })
-    this.#lookedMs = performance.now()
+    this.#lookedMs = this.#nowMs()
     return assignment
   }
 
@@ -218,7 +217,7 @@ export class Membership {
       if (this.#over.signal.aborted || this.#mustStartOver || this.#mustJoinAgain) return
       try {
         if (missed > 0) coordinator = await this.#find()
-        const askedMs = performance.now()
+        const askedMs = this.#nowMs()
         await coordinator.heartbeat(beat)
         this.#o.confirmed(askedMs)
         missed = 0
@@ -235,8 +234,8 @@ export class Membership {
 
   /** Beside the heartbeats: a broker that does not answer this must not hold them up. */
   #look(): void {
-    if (performance.now() - this.#lookedMs < LOOK_MS) return
-    this.#lookedMs = performance.now()
+    if (this.#nowMs() - this.#lookedMs < LOOK_MS) return
+    this.#lookedMs = this.#nowMs()
     const { brokers, looked } = this.#o
     // One that is away is asked again.
     void brokers.refresh().then(looked, () => {})
@@ -247,7 +246,11 @@ export class Membership {
     return topics.map((topic) => brokers.partitionsOf(topic).length).join()
   }
 
-  async #sleep(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#over.signal }).catch(() => {})
+  #nowMs(): number {
+    return this.#o.brokers.clock.elapsedMs()
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return this.#o.brokers.clock.sleep(ms, this.#over.signal)
   }
 }

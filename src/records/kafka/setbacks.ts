@@ -1,4 +1,5 @@
 import { Backoff, type BackoffRange, type Random } from '../../kernel/backoff.ts'
+import type { Clock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 
 // Partitions that are not asked for just now, since something is wrong with them; the others of their leader go on.
@@ -18,19 +19,21 @@ interface Setback {
   readonly untilMs: number
 }
 
-/** By partition, told apart as objects: one that comes back is another. Times are of `performance.now()`. */
+/** By partition, told apart as objects: one that comes back is another. Times are the clock's elapsed time. */
 export class Setbacks<P extends object> {
+  readonly #clock: Clock
   readonly #random: Random
   readonly #of = new WeakMap<P, Setback>()
 
-  constructor(random: Random) {
+  constructor({ clock, random }: { readonly clock: Clock; readonly random: Random }) {
+    this.#clock = clock
     this.#random = random
   }
 
   /** Is it not to be asked for yet? */
   has(of: P): boolean {
     const setback = this.#of.get(of)
-    return setback !== undefined && setback.untilMs > performance.now()
+    return setback !== undefined && setback.untilMs > this.#clock.elapsedMs()
   }
 
   over(of: P): void {
@@ -43,7 +46,7 @@ export class Setbacks<P extends object> {
    * @throws the problem: it will not pass, or the topic has not been there for 5 s
    */
   add(of: P, problem: TidemarkError, askedMs: number): { sinceMs: number; waitMs: number } {
-    const nowMs = performance.now()
+    const nowMs = this.#clock.elapsedMs()
     const before = this.#of.get(of)
     const missingSinceMs = missingSince(problem, before, nowMs)
     // By when this answer was asked for: it may have been on its way for long.
