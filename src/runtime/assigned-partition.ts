@@ -1,7 +1,8 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import { position } from '../kernel/ids.ts'
+import { partitionName, position } from '../kernel/ids.ts'
+import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
 import { firstFrom, NO_RECORDS } from '../records/log-records.ts'
-import type { Assignment, Chunk, Guarantee, TopicPartition } from '../records/port.ts'
+import type { Assignment, Chunk, Guarantee, Loss, TopicPartition } from '../records/port.ts'
 import { Breaker } from './breaker.ts'
 import { behind, bytesInMemory, upTo, valueBytes } from './chunk-parts.ts'
 import type { Entry, NewEntry, RestartPoint } from './entry.ts'
@@ -15,6 +16,24 @@ import { markOf, packNote, type RecordMark, type RestartNote } from './restart-n
 import { noteOf, planRestart, type RestartPlan } from './restart-plan.ts'
 import { Task } from './task.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
+
+/** What a partition goes through in one assignment. */
+export const PARTITION: LifecycleTable<'restoring' | 'running' | 'revoked' | 'lost'> = {
+  first: 'restoring',
+  next: {
+    restoring: {
+      running: 'what windows need is read again',
+      revoked: 'it goes to another worker, or this one leaves',
+      lost: 'the group went on without this worker, or its log was cut',
+    },
+    running: {
+      revoked: 'it goes to another worker, or this one leaves',
+      lost: 'the group went on without this worker',
+    },
+    revoked: {},
+    lost: {},
+  },
+}
 
 // One assignment of a partition: a task for each topology that reads it, and the ledger they share, since a group keeps one
 // offset a partition. First it reads again what windows need, then it goes on where the group had come to.
@@ -52,8 +71,7 @@ export class AssignedPartition {
   readonly #reread: number[]
   /** Size of what is read again and not taken yet. */
   #replayBytes = 0
-  #isRestoring = true
-  #isDropped = false
+  readonly #life: Lifecycle<'restoring' | 'running' | 'revoked' | 'lost'>
   /** How far it has been read again. */
   #position: number
   #nextOffset: number
@@ -67,6 +85,7 @@ export class AssignedPartition {
     const { topic, partition, epoch, nextOffset, lowOffset, metadata } = assignment
     const note = noteOf(assignment)
     this.partition = { topic, partition }
+    this.#life = new Lifecycle(`partition ${partitionName(assignment)}`, PARTITION)
     this.epoch = epoch
     const names = topologies.map(({ definition }) => definition.name)
     this.#breaker = new Breaker(names, around.breakerPercent ?? 100)
@@ -124,7 +143,7 @@ export class AssignedPartition {
 
   take(chunk: Chunk): void {
     const at = this.#committedOffset
-    if (!this.#isRestoring) this.#inlet.take(chunk)
+    if (this.#life.state !== 'restoring') this.#inlet.take(chunk)
     else if (chunk.nextOffset <= at) this.#replay(chunk)
     else {
       this.#replay(upTo(chunk, at))
@@ -135,7 +154,7 @@ export class AssignedPartition {
   /** It was read to its end. */
   caughtUp(endOffset: number): void {
     // Offsets without records, such as those of markers, may lie before the committed one.
-    if (this.#isRestoring && endOffset >= this.#committedOffset) this.#restored()
+    if (this.#life.state === 'restoring' && endOffset >= this.#committedOffset) this.#restored()
     for (const { topology } of this.tasks) {
       const { name } = topology.definition
       this.#around.observer({ ...this.#consumed(name), records: 0, bytes: 0, endOffset })
@@ -154,9 +173,9 @@ export class AssignedPartition {
     await Promise.all(this.tasks.map((task) => task.pass(untilMs(task), entry)))
   }
 
-  /** It is lost, with all it had on its way: it tells nothing any more. */
-  drop(): void {
-    this.#isDropped = true
+  /** It is gone, with all it had on its way: it tells nothing any more. */
+  drop(why: Loss | 'left'): void {
+    this.#life.enter(why === 'expelled' || why === 'cut' ? 'lost' : 'revoked')
     this.#idle?.stop()
     this.#inlet.drop()
     for (const task of this.tasks) task.drop()
@@ -187,7 +206,7 @@ export class AssignedPartition {
   }
 
   #observe(event: RuntimeEvent, { observer }: PartitionSurroundings): void {
-    if (this.#isDropped) return
+    if (this.#life.isOver) return
     observer(event)
     if (event.type !== 'processed' || !this.#breaker.took(event.topology, event.outcomes)) return
     const { isOpen, deadPercent } = this.#breaker
@@ -252,7 +271,7 @@ export class AssignedPartition {
   }
 
   #restored(): void {
-    this.#isRestoring = false
+    this.#life.enter('running')
     this.#endRestore().catch((error) => this.#around.onFailed(error))
   }
 

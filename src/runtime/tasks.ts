@@ -150,7 +150,7 @@ export class Tasks {
       if (assigned === undefined) continue
       this.#partitions.delete(name)
       this.#flow.forget(assigned)
-      assigned.drop()
+      assigned.drop(why)
       for (const { topology } of assigned.tasks) {
         const { partition: of } = assigned
         this.#o.observer({ type: 'lost', topology: topology.definition.name, partition: of, why })

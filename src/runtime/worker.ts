@@ -3,6 +3,7 @@ import { Backoff, type Random } from '../kernel/backoff.ts'
 import { Changes } from '../kernel/changes.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type {
   From,
@@ -22,7 +23,39 @@ import type { SetAside } from './task-surroundings.ts'
 import { Tasks } from './tasks.ts'
 import { limitsOf } from './topic-limits.ts'
 
-// One process of a consumer group: starting → running ⇄ unavailable → stopping → stopped, or failed from anywhere.
+// One process of a consumer group.
+
+/** What a worker goes through. */
+export const WORKER: LifecycleTable<WorkerState> = {
+  first: 'starting',
+  next: {
+    starting: {
+      running: 'it has joined the group',
+      unavailable: 'brokers do not answer',
+      stopping: 'told to stop as it joins',
+      stopped: 'told to stop before',
+      failed: 'it is refused',
+    },
+    running: {
+      unavailable: 'something is in the way of its work',
+      stopping: 'told to stop',
+      stopped: 'told to stop as its membership breaks',
+      failed: 'trying again would not help',
+    },
+    unavailable: {
+      running: 'nothing is in the way any more',
+      stopping: 'told to stop',
+      stopped: 'told to stop while it is no member',
+      failed: 'trying again would not help',
+    },
+    stopping: {
+      stopped: 'what was taken is committed, or its membership has broken',
+      failed: 'what was taken could not be committed',
+    },
+    stopped: {},
+    failed: {},
+  },
+}
 
 /**
  * Together with the 10 s that the driver may take to leave and to close, of which this waits for 3, less than the 30 s that a container
@@ -103,13 +136,12 @@ class GroupWorker implements Worker {
   #topics: ReadonlyMap<string, TopicInfo> = new Map()
   /** Partitions that each source had when the group committed. */
   #known: ReadonlyMap<string, number> = new Map()
-  #state: WorkerState | null = null
+  readonly #life = new Lifecycle('the worker', WORKER)
   /** Why it is in that state, where there is more to say. */
   #reason: string | null = null
   #tasks: Tasks | null = null
   /** Have the notes about the topics been told? */
   #isNoted = false
-  #hasEnded = false
   /** Of the member that it is; `null` while it is none. */
   #availability: Availability | null = null
 
@@ -132,8 +164,8 @@ class GroupWorker implements Worker {
 
   async settled(): Promise<void> {
     // Not raced with `done`: what waits on a promise that lives as long as the worker adds up.
-    await this.#changes.until(() => this.#hasEnded || this.#tasks?.isIdle === true)
-    if (this.#hasEnded) await this.done
+    await this.#changes.until(() => this.#life.isOver || this.#tasks?.isIdle === true)
+    if (this.#life.isOver) await this.done
   }
 
   async closeWindows(): Promise<void> {
@@ -150,7 +182,6 @@ class GroupWorker implements Worker {
       this.#enter('failed', messageOf(error))
       throw error
     } finally {
-      this.#hasEnded = true
       this.#changes.tell()
     }
   }
@@ -161,6 +192,7 @@ class GroupWorker implements Worker {
       if (await this.#checkCluster()) await this.#beMember()
     } catch (error) {
       if (!(error instanceof TidemarkError) || error.action !== 'retry') throw error
+      if (this.#stopping.signal.aborted) return
       const waitMs = this.#backoff.nextMs()
       this.#enter('unavailable', `${error.message}; next attempt in ${waitMs / 1_000} s`)
       await this.#clock.sleep(waitMs, this.#stopping.signal)
@@ -297,7 +329,7 @@ class GroupWorker implements Worker {
     const { reason: obstacle, hindrance } = this.#availability
     const state = obstacle === null ? 'running' : 'unavailable'
     const reason = obstacle ?? hindrance
-    if (state !== this.#state || reason !== this.#reason) this.#enter(state, reason)
+    if (state !== this.#life.state || reason !== this.#reason) this.#enter(state, reason)
   }
 
   /** Brings to an end what has been taken. */
@@ -334,7 +366,8 @@ class GroupWorker implements Worker {
   }
 
   #enter(state: WorkerState, reason: string | null = null): void {
-    this.#state = state
+    // What holds up a worker may change, and it goes on being held up.
+    if (state !== this.#life.state) this.#life.enter(state)
     this.#reason = reason
     this.#o.observer(reason === null ? { type: 'state', state } : { type: 'state', state, reason })
   }

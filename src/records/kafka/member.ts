@@ -1,6 +1,8 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
+import { Lifecycle } from '../../kernel/lifecycle.ts'
+import { MEMBER, type MemberState } from '../member-lifecycle.ts'
 import type { Assignment, Commit, JoinOptions, Loss, Member, TopicPartition } from '../port.ts'
 import { chosenStart, lookBackMsOf, startOf } from '../standing.ts'
 import { type KafkaAdmin, type Range, standingOf } from './admin.ts'
@@ -60,13 +62,14 @@ export class KafkaMember implements Member {
   readonly #told = new Map<string, number>()
   /** The transactional ids in the group, in the newest generation; `null`: not told. */
   #liveIds: ReadonlySet<string> | null = null
-  #isFetching = true
-  #isOver = false
+  readonly #life: Lifecycle<MemberState>
+  /** Settled when it has joined, or cannot. */
+  readonly #joining = new Settling()
   #leaving: Promise<void> | null = null
-  #joining: { resolve: () => void; reject: (error: Error) => void } | null = null
 
   constructor(options: JoinOptions, connections: Connections) {
     this.#o = options
+    this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
     this.#connections = connections
     const { waiting, transactionalId, nextEpoch, sessionTimeoutMs } = connections
     const { clock } = waiting
@@ -116,11 +119,6 @@ export class KafkaMember implements Member {
    * `OFFSET_OUT_OF_RANGE` · `GROUP_FAILED` · `WORKER_NAME_TAKEN`
    */
   async join(): Promise<void> {
-    const joined = new Promise<void>((resolve, reject) => {
-      this.#joining = { resolve, reject }
-    })
-    // It may be rejected before it is waited for.
-    joined.catch(() => {})
     try {
       const { waiting, quick, formerMembers } = this.#connections
       await Promise.all([waiting.connect(), quick.connect()])
@@ -130,7 +128,7 @@ export class KafkaMember implements Member {
       void this.#membership.run().catch((error: unknown) => {
         this.#fail(fromKafka(error, 'GROUP_FAILED'))
       })
-      await joined
+      await this.#joining.outcome
     } catch (error) {
       await this.leave()
       throw fromKafka(error, 'BROKER_UNAVAILABLE')
@@ -161,15 +159,26 @@ export class KafkaMember implements Member {
   }
 
   stopFetching(): void {
-    this.#isFetching = false
+    // One that finishes, or has left, fetches nothing already.
+    if (this.#life.state === 'joined') this.#life.enter('finishing')
   }
 
   leave(): Promise<void> {
-    this.#isOver = true
-    this.#unreadables.stop()
-    this.#joining?.reject(this.#hasLeft())
+    if (!this.#isOver) {
+      this.#life.enter('left')
+      this.#unreadables.stop()
+      this.#joining.reject(this.#hasLeft())
+    }
     this.#leaving ??= this.#close()
     return this.#leaving
+  }
+
+  get #isOver(): boolean {
+    return this.#life.isOver
+  }
+
+  get #isJoining(): boolean {
+    return this.#life.state === 'joining'
   }
 
   async #close(): Promise<void> {
@@ -195,7 +204,7 @@ export class KafkaMember implements Member {
 
   #wanted(): Fetchable[] {
     // Whoever joins cannot pause anything yet.
-    if (!this.#isFetching || this.#isOver || this.#joining !== null) return []
+    if (this.#life.state !== 'joined') return []
     return [...this.#positions.all()].filter((owned) => owned.started && !owned.paused)
   }
 
@@ -242,7 +251,7 @@ export class KafkaMember implements Member {
         await this.#clock.sleep(UNLED_RETRY_MS)
       } catch (thrown) {
         const error = fromKafka(thrown, 'BROKER_UNAVAILABLE')
-        const isPassing = error.action === 'retry' && this.#joining === null
+        const isPassing = error.action === 'retry' && !this.#isJoining
         // A rebalance that came between deals these partitions again, or to others.
         if (isPassing) this.#cannotBegin(left, error.message)
         else if (error.code !== 'REBALANCING') this.#fail(error)
@@ -267,9 +276,9 @@ export class KafkaMember implements Member {
     // A rebalance that took nothing away has nothing to wait for, but the one before it may.
     const isDone = (owned: Owned) => owned.started || unled.includes(owned)
     if (![...this.#positions.all()].every(isDone)) return
-    if (this.#joining === null) return
+    if (!this.#isJoining) return
+    this.#life.enter('joined')
     this.#joining.resolve()
-    this.#joining = null
     this.#fetcher.wake()
   }
 
@@ -357,7 +366,7 @@ export class KafkaMember implements Member {
   }
 
   #fetched(owned: Owned, fetched: Fetched): void {
-    if (!this.#isFetching) return
+    if (this.#life.state !== 'joined') return
     const { records, packed, endOffset } = fetched
     if (records.length > 0 || packed !== null) this.#o.handlers.chunk(chunkOf(owned, fetched))
     if (records.nextOffset >= endOffset) this.#caughtUp(owned, endOffset)
@@ -383,12 +392,28 @@ export class KafkaMember implements Member {
     if (this.#isOver) return
     const { memberId } = this.#membership
     if (memberId !== '') this.#connections.formerMembers.add(this.#o.group, memberId)
-    if (this.#joining === null) this.#o.handlers.failed(error)
-    else this.#joining.reject(error)
+    if (this.#isJoining) this.#joining.reject(error)
+    else this.#o.handlers.failed(error)
     void this.leave()
   }
 
   #hasLeft(): TidemarkError {
     return new TidemarkError('FENCED', `the member has left group "${this.#o.group}"`)
+  }
+}
+
+/** What somebody waits for, until somebody else says how it ends; only the first word counts. */
+class Settling {
+  readonly outcome: Promise<void>
+  resolve: () => void = () => {}
+  reject: (error: Error) => void = () => {}
+
+  constructor() {
+    this.outcome = new Promise<void>((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+    // It may be rejected before it is waited for.
+    this.outcome.catch(() => {})
   }
 }
