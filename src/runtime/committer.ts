@@ -30,7 +30,6 @@ const RETRY = { firstMs: 100, lastMs: 10_000 }
 const WHILE_REBALANCING_MS = 50
 
 export interface CommitterOptions {
-  readonly member: Member
   readonly guarantee: Guarantee
   /** From the start of one commit to the start of the next, ms; `null`: as the load wants it. */
   readonly intervalMs: number | null
@@ -107,14 +106,14 @@ export class Committer {
     this.#urgent.abort()
   }
 
-  /** Commits until {@link stop}; rejects with what ends the worker. */
-  async run(): Promise<void> {
+  /** Commits by a member until {@link stop}; rejects with what ends the worker. */
+  async run(member: Member): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve
       })
       const startMs = this.#o.clock.elapsedMs()
-      const size = await this.commitOnce()
+      const size = await this.#commitOnce(member)
       if (size === 0) await this.#rest(woken)
       else await this.#keepPace(startMs, size)
     }
@@ -128,7 +127,7 @@ export class Committer {
   }
 
   /** Commits what is finished now. @returns how many records that was, and one for each partition; 0: there was nothing, or it failed */
-  async commitOnce(): Promise<number> {
+  async #commitOnce(member: Member): Promise<number> {
     const segments = this.#gather()
     if (segments.length === 0) {
       this.#over()
@@ -138,7 +137,7 @@ export class Committer {
     const startMs = this.#o.clock.elapsedMs()
     const mayWriteMs = this.#mayWriteMs
     const endWatch = this.#watchTime(startMs)
-    const failure = await failureOf(this.#o.member.commit(commit))
+    const failure = await failureOf(member.commit(commit))
     endWatch()
     if (failure !== null) {
       await this.#failed(failure.error, segments, startMs)
@@ -173,7 +172,7 @@ export class Committer {
     await woken
   }
 
-  /** Waits until the next commit may start, after one of that size, as {@link commitOnce} tells it. */
+  /** Waits until the next commit may start, after one of that size, as {@link #commitOnce} tells it. */
   async #keepPace(startMs: number, size: number): Promise<void> {
     const { clock, guarantee, intervalMs } = this.#o
     // What is full already does not get cheaper by waiting.

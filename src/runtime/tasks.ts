@@ -11,9 +11,9 @@ import type {
   Chunk,
   Guarantee,
   Loss,
-  Member,
   Start,
   TopicPartition,
+  Valve,
 } from '../records/port.ts'
 import { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
@@ -60,7 +60,6 @@ export class Tasks {
   readonly #keyWatches: ReadonlyMap<string, KeyWatch>
   /** One task's share. */
   readonly #share: { maxKeys: number; maxBytes: number }
-  #member: Member | null = null
 
   constructor(options: TasksOptions) {
     this.#o = options
@@ -74,12 +73,6 @@ export class Tasks {
   /** The partitions that this worker owns now. */
   all(): Iterable<AssignedPartition> {
     return this.#partitions.values()
-  }
-
-  /** From here on the flow can be stopped. */
-  joined(member: Member): void {
-    this.#member = member
-    this.adjustFlow()
   }
 
   /** How much of the log before a committed offset is to be read, ms: it is limited only where windows are rebuilt. */
@@ -105,7 +98,7 @@ export class Tasks {
    * @returns where reading begins
    * @throws TidemarkError `TOPIC_CHANGED`
    */
-  assigned(assignment: Assignment): number {
+  assigned(assignment: Assignment, valve: Valve): number {
     const topologies = this.#byTopic.get(assignment.topic)
     if (topologies === undefined) {
       throw new TidemarkError(
@@ -126,6 +119,7 @@ export class Tasks {
       limits: this.#share,
       partitions,
       keyWatches: this.#keyWatches,
+      valve,
       topicLimits: this.#o.topicLimits,
       onSetAside: this.#o.onSetAside,
       onFinished: () => {
@@ -196,8 +190,7 @@ export class Tasks {
 
   /** Stops or starts the flow of partitions by what all have on their way. */
   adjustFlow(): void {
-    if (this.#member === null) return
-    if (this.#flow.adjust(this.#partitions.values(), this.#member)) this.#o.onHeldUp()
+    if (this.#flow.adjust(this.#partitions.values())) this.#o.onHeldUp()
   }
 
   /** Is everything that was taken committed? */

@@ -65,6 +65,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,
     keyWatches: new Map(),
+    valve: { pause: () => {}, resume: () => {} },
     topicLimits: () => limits,
     onFinished: () => finished(),
     onFlow: () => {},

@@ -301,7 +301,7 @@ describe('what ends a worker', () => {
   test('never comes out of a handler into the driver', async () => {
     const records = new HandRecords()
     const { worker } = started(records)
-    const { handlers } = await records.member()
+    const member = await records.member()
     const assignment = {
       topic: 'other',
       partition: 0,
@@ -311,7 +311,7 @@ describe('what ends a worker', () => {
       lowOffset: 0,
       lookBackOffset: 0,
     }
-    expect(() => handlers.assigned(assignment)).not.toThrow()
+    expect(() => member.handlers.assigned(assignment, member)).not.toThrow()
     await expect(worker.done).rejects.toMatchObject({ code: 'INVARIANT' })
   })
 })

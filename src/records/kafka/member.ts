@@ -331,7 +331,7 @@ export class KafkaMember implements Member {
       const { nextOffset, metadata } = assignment
       owned.committed = { nextOffset, metadata: metadata ?? '' }
       owned.stored = stable.get(partitionName(owned)) ?? null
-      owned.nextOffset = chosenStart(assignment, this.#o.handlers.assigned(assignment))
+      owned.nextOffset = chosenStart(assignment, this.#o.handlers.assigned(assignment, this))
       Object.assign(owned, markOf(owned.topic, owned.partition, waiting))
       owned.started = true
       this.#unreadables.over(owned)

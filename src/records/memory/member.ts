@@ -163,7 +163,7 @@ export class MemoryMember implements Member, GroupMember {
     const fresh = { nextOffset: 0, paused: false, reportedEnd: -1 }
     const owned = { topic, partition, epoch, committedOffset, ...fresh }
     this.#owned.set(partitionName(owned), owned)
-    owned.nextOffset = chosenStart(assignment, this.options.handlers.assigned(assignment))
+    owned.nextOffset = chosenStart(assignment, this.options.handlers.assigned(assignment, this))
     this.wake()
   }
 
