@@ -1,26 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { Lifecycle, type LifecycleTable } from '../../src/kernel/lifecycle.ts'
-import { MEMBER } from '../../src/records/member-lifecycle.ts'
-import { PARTITION } from '../../src/runtime/assigned-partition.ts'
-import { WORKER } from '../../src/runtime/worker.ts'
+import { followersOf, statesOf, TABLES } from '../support/lifecycles.ts'
 import { thrownBy } from '../support/thrown.ts'
 
-const TABLES: readonly (readonly [of: string, LifecycleTable<string>])[] = [
-  ['a worker', WORKER],
-  ['a partition', PARTITION],
-  ['a member', MEMBER],
-]
-
-const statesOf = ({ next }: LifecycleTable<string>) => Object.keys(next)
-
-const followersOf = ({ next }: LifecycleTable<string>, state: string) =>
-  Object.keys(next[state] ?? {})
+const isEnd = (table: LifecycleTable<string>) => (state: string) =>
+  followersOf(table, state).length === 0
 
 /** By state, the states on a way to it, itself the last. */
 function waysIn(table: LifecycleTable<string>): ReadonlyMap<string, readonly string[]> {
   const ways = new Map<string, readonly string[]>([[table.first, []]])
   for (const [state, way] of ways) {
-    for (const follower of followersOf(table, state)) {
+    for (const [follower] of followersOf(table, state)) {
       if (!ways.has(follower)) ways.set(follower, [...way, follower])
     }
   }
@@ -34,21 +24,22 @@ function gone(table: LifecycleTable<string>, way: readonly string[]): Lifecycle<
   return life
 }
 
-describe.each(TABLES)('the life of %s', (_, table) => {
+describe.each(Object.entries(TABLES))('what %s describes', (_, table) => {
   const ways = waysIn(table)
   const pairs = statesOf(table).flatMap((from) => statesOf(table).map((to) => [from, to] as const))
-  const impossible = pairs.filter(([from, to]) => !followersOf(table, from).includes(to))
+  const impossible = pairs.filter(
+    ([from, to]) => !followersOf(table, from).some(([follower]) => follower === to),
+  )
 
   test('leads to each of its states, and from each to an end', () => {
     expect([...ways.keys()].sort()).toEqual(statesOf(table).sort())
-    const isEnd = (state: string) => followersOf(table, state).length === 0
-    const ends = (state: string) => [...waysIn({ ...table, first: state }).keys()].some(isEnd)
+    const ends = (first: string) => [...waysIn({ ...table, first }).keys()].some(isEnd(table))
     expect(statesOf(table).filter((state) => !ends(state))).toEqual([])
   })
 
   test('is over where nothing follows, and nowhere else', () => {
     const over = [...ways].filter(([, way]) => gone(table, way).isOver).map(([state]) => state)
-    expect(over).toEqual([...ways.keys()].filter((state) => followersOf(table, state).length === 0))
+    expect(over).toEqual([...ways.keys()].filter(isEnd(table)))
   })
 
   test.each(impossible)('does not go from "%s" to "%s"', async (from, to) => {
