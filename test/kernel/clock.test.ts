@@ -19,6 +19,14 @@ test.each([25 * 24 * 3_600_000, 2 ** 31, 2 ** 40])(
   },
 )
 
+test('a timer by the wall clock does its work once, unless it is ended before', async () => {
+  const rang: string[] = []
+  wallClock.after(0, () => rang.push('left alone'))
+  wallClock.after(0, () => rang.push('ended'))()
+  await new Promise<void>((resolve) => void wallClock.after(0, resolve))
+  expect(rang).toEqual(['left alone'])
+})
+
 test.each<[string, (signal: AbortSignal) => Promise<void>]>([
   ['the wall clock', (signal) => wallClock.sleep(0, signal)],
   [

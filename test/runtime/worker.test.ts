@@ -42,6 +42,16 @@ describe('stop', () => {
     expect(watch.states).toEqual(['starting', 'running', 'stopping', 'stopped'])
   })
 
+  test('is over when the membership breaks meanwhile: no other attempt is promised', async () => {
+    const { worker, watch, member, pending } = await committing()
+    const stopped = worker.stop()
+    await watch.until(() => watch.states.at(-1) === 'stopping')
+    member.handlers.failed(noBroker())
+    pending.succeed()
+    await stopped
+    expect(watch.states).toEqual(['starting', 'running', 'stopping', 'stopped'])
+  })
+
   test('with nothing in flight leaves at once', async () => {
     const records = new HandRecords()
     const { worker } = started(records)
