@@ -1,4 +1,5 @@
 import { groupOf } from '../host/host-worker.ts'
+import { NO_NAME } from '../host/worker-name.ts'
 import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
@@ -24,7 +25,7 @@ export async function checkConnected(prepared: Prepared, config: CheckConfig): P
   const brokers = config.brokers.join(',')
   const records = new KafkaRecords({
     ...kafkaOptions(config),
-    ...(workerName === null ? {} : { workerName }),
+    ...(workerName === null || workerName === NO_NAME ? {} : { workerName }),
   })
   try {
     const definitions = prepared.topologies.map((t) => t.definition)

@@ -15,12 +15,13 @@ import { deadLetterLine, departureLine, landingLine, statusLine } from './demo/t
 import { embeddedRecords, publishingRecords } from './embedded.ts'
 import { outline } from './outline.ts'
 import { readerGone } from './output.ts'
+import { PACKAGE } from './package-root.ts'
 import { prepareFiles } from './prepare-files.ts'
 import { colors, colorsFor, say } from './print.ts'
 import { untilSignal } from './signals.ts'
 import { Tally } from './tally.ts'
 
-const TOPOLOGY = new URL('../../topologies/flight-delay.ts', import.meta.url)
+const TOPOLOGY = new URL('topologies/flight-delay.ts', PACKAGE)
 const PARTITIONS = 3
 const SECONDS = 45
 /** From one shown departure to the next, at least, when it takes {@link SECONDS}. */

@@ -6,10 +6,11 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { gitignore, npmrc, readme, testFile, tsconfig } from './init-files.ts'
 import { splitKey } from './lines.ts'
 import { isCheckout, ownPlace } from './own-place.ts'
+import { PACKAGE } from './package-root.ts'
 import { say } from './print.ts'
 
 /** Of this package. */
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const ROOT = fileURLToPath(PACKAGE)
 /** File of the new folder → file of this package that it is a copy of. */
 const COPIES = {
   'payment.ts': 'topologies/payment.ts',
@@ -90,8 +91,8 @@ function sample(): string {
 
 interface OwnManifest {
   readonly version: string
-  readonly dependencies: { readonly tsx: string; readonly zod: string }
-  readonly devDependencies: { readonly '@types/node': string; readonly typescript: string }
+  readonly dependencies: { readonly zod: string }
+  readonly devDependencies: Readonly<Record<'@types/node' | 'tsx' | 'typescript', string>>
 }
 
 const MODEL = 'models/card-gbdt'
@@ -119,7 +120,7 @@ function manifest(folder: string) {
     },
     devDependencies: {
       '@types/node': own.devDependencies['@types/node'],
-      tsx: own.dependencies.tsx,
+      tsx: own.devDependencies.tsx,
       typescript: own.devDependencies.typescript,
     },
   }

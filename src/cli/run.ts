@@ -123,7 +123,7 @@ function given<T extends object>(settings: T): Given<T> {
 function banner(
   { topologies, notes }: Prepared,
   config: RunConfig,
-  { group, http }: Parameters<NonNullable<Hosted['announce']>>[0],
+  { group, workerName, http }: Parameters<NonNullable<Hosted['announce']>>[0],
 ): void {
   const { dim, bold } = colors
   const line = (name: string, value: string) => say(`  ${dim(name.padEnd(9))}  ${value}`)
@@ -137,7 +137,7 @@ function banner(
   }
   line('brokers', config.brokers.join(', '))
   line('group', group)
-  if (config.workerName !== null) line('worker', config.workerName)
+  line('worker', workerName ?? 'none')
   const { guarantee, commitInterval } = config
   line(
     'guarantee',

@@ -93,9 +93,9 @@ export const SETTINGS = {
   workerName: setting<string | null>({
     takes: '<name>',
     about:
-      "this worker's own in its group, kept over restarts: it then has its partitions back at once",
+      'its own in its group, kept over restarts, so that it has its partitions back at once after a crash; none: they wait for the session time-out',
     fallback: null,
-    fallbackText: 'a new one at each start',
+    fallbackText: '<host>-<first number that is free there>',
     parse: workerName,
   }),
   from: setting<From>({

@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import type { Message } from 'esbuild'
 import { type Code, messageOf, TidemarkError } from '../kernel/errors.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
+import { endReading, importTopology } from './topology-bundle.ts'
 
 export interface TopologyFiles {
   readonly definitions: readonly Definition[]
@@ -11,9 +11,8 @@ export interface TopologyFiles {
   readonly faults: readonly TidemarkError[]
 }
 
-/** Loads each file's default export. TypeScript and JavaScript, as a module or, in a folder without `"type": "module"`, as CommonJS. */
+/** Loads each file's default export. TypeScript and JavaScript, as a module or as CommonJS. */
 export async function loadTopologies(files: readonly string[]): Promise<TopologyFiles> {
-  await readTypeScript()
   const definitions: Definition[] = []
   const faults: TidemarkError[] = []
   for (const file of files) {
@@ -23,6 +22,7 @@ export async function loadTopologies(files: readonly string[]): Promise<Topology
       faults.push(asFault(thrown, file))
     }
   }
+  await endReading()
   return { definitions, faults }
 }
 
@@ -34,19 +34,12 @@ export async function loadTopology(file: string): Promise<Definition> {
   return definition
 }
 
-/** Both loaders: Node asks one for modules, the other for what a CommonJS folder's TypeScript becomes. */
-async function readTypeScript(): Promise<void> {
-  const [modules, commonJs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')])
-  modules.register()
-  commonJs.register()
-}
-
 async function load(file: string): Promise<Definition> {
   const path = resolve(file)
   if (!existsSync(path)) {
     throw new TidemarkError('TOPOLOGY_LOAD', 'there is no such file', { where: file })
   }
-  const loaded = (await import(pathToFileURL(path).href)) as { default?: unknown }
+  const loaded = (await importTopology(path)) as { default?: unknown }
   const exported = defaultOf(defaultOf(loaded))
   if (!isDefinition(exported)) throw notATopology(file, exported)
   return exported
@@ -81,21 +74,22 @@ function asFault(thrown: unknown, file: string): TidemarkError {
   })
 }
 
-/** What esbuild says of a file it cannot read: `/path/file.ts:2:10: ERROR: Unexpected "="`. */
-const TRANSFORM_ERROR = /^(.+?:\d+:\d+): ERROR: (.+)$/m
-
 function reasonOf(thrown: unknown): string {
-  const message = messageOf(thrown)
-  return TRANSFORM_ERROR.exec(message)?.[2] ?? message.split('\nRequire stack:')[0] ?? message
+  return unreadable(thrown)?.text ?? messageOf(thrown)
 }
 
 function whereOf(thrown: unknown, file: string): string {
-  const place = TRANSFORM_ERROR.exec(messageOf(thrown))?.[1]
-  if (place !== undefined) return shortest(place)
+  const { location } = unreadable(thrown) ?? {}
+  if (location) return `${shortest(resolve(location.file))}:${location.line}:${location.column + 1}`
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
-  const at =
-    linesOf(resolve(file)).exec(stack) ?? linesOf(resolve(file)).exec(checkSyntax(thrown, file))
+  const at = linesOf(resolve(file)).exec(stack)
   return at === null ? file : `${file}:${at[1]}`
+}
+
+/** What was wrong first with a file that could not be read. */
+function unreadable(thrown: unknown): Message | null {
+  const isOne = thrown instanceof Error && 'errors' in thrown && Array.isArray(thrown.errors)
+  return isOne ? ((thrown.errors as Message[])[0] ?? null) : null
 }
 
 function shortest(path: string): string {
@@ -107,14 +101,8 @@ function linesOf(path: string): RegExp {
   return new RegExp(`${path.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}:(\\d+)`)
 }
 
-/** Node keeps the place of a syntax error in JavaScript to itself unless it is the one to print it. */
-function checkSyntax(thrown: unknown, file: string): string {
-  if (!(thrown instanceof SyntaxError)) return ''
-  return spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' }).stderr
-}
-
 function hintFor(thrown: unknown): { hint?: string } {
-  const missing = /Cannot find (?:package|module) '([^'./][^']*)'/.exec(messageOf(thrown))?.[1]
+  const missing = /Could not resolve "([^"./][^"]*)"/.exec(reasonOf(thrown))?.[1]
   return missing === undefined
     ? {}
     : { hint: `npm install ${missing}, in the folder of the topology` }

@@ -40,7 +40,7 @@ export class Watermark {
     return this.#firstMs
   }
 
-  /** What it is derived from: kept beside an offset, it brings the watermark of that offset back. */
+  /** What it is derived from: kept beside an offset, it brings the watermark of that offset back (rule R2). */
   get parts(): WatermarkParts {
     return { newestMs: this.#newestMs, idleMs: this.#idleMs }
   }

@@ -76,7 +76,7 @@ export class WindowWalk {
 
   /**
    * Writes the value of every feature over the last `lengthMs` up to an event at `timeMs`: (timeMs − lengthMs, timeMs], and
-   * nothing at or before `floorMs` (what the watermark has pruned is gone, whatever is still in memory).
+   * nothing at or before `floorMs` (what the watermark has pruned is gone, whatever is still in memory: rule R3).
    */
   write(history: History | null, timeMs: number, floorMs: number, row: Float64Array): void {
     this.#reach.begin(history, timeMs, timeMs)

@@ -16,6 +16,7 @@ import { DEFAULTS, optionFaults, type RunWorkerOptions } from './options.ts'
 import type { RunningWorker } from './running-worker.ts'
 import { packageVersion } from './version.ts'
 import { watchedTopology } from './watched-topology.ts'
+import { takeName, type WorkerName } from './worker-name.ts'
 
 // A worker with all that it needs around it, in a process that may be anybody's: it ends nothing but itself.
 
@@ -50,7 +51,12 @@ export interface Hosted {
   /** Log lines that could not be written so far. @default none */
   readonly droppedLines?: () => number
   /** Told before anything is asked of a broker. */
-  readonly announce?: (about: Pick<RunningWorker, 'group' | 'http'>) => void
+  readonly announce?: (about: Announcement) => void
+}
+
+interface Announcement extends Pick<RunningWorker, 'group' | 'http'> {
+  /** `null`: it has none. */
+  readonly workerName: string | null
 }
 
 /**
@@ -62,19 +68,22 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const { prepared, options, announce } = hosted
   const { log, signal } = options
   const group = groupOf(options.group, prepared)
+  const name = await takeName(options.workerName, group)
   let watch: Watch | null = null
   let records: KafkaRecords
   try {
     watch = await watchers(hosted)
-    records = recordsOf(options, watch.health)
+    records = recordsOf(options, name, watch.health)
   } catch (thrown) {
+    name.release()
     await watch?.http?.close()
     await prepared.close()
     throw thrown
   }
   const { http, observer } = watch
-  announce?.({ group, http })
-  const { guarantee = DEFAULTS.guarantee, workerName } = options
+  const workerName = name.text
+  announce?.({ group, workerName, http })
+  const { guarantee = DEFAULTS.guarantee } = options
   log?.info({ group, guarantee, ...(workerName && { workerName }) }, 'worker starts')
   const worker = startWorker({ prepared, records, group, observer, ...workerOptions(options) })
   const stop = () => void worker.stop().catch(() => {})
@@ -83,6 +92,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const done = ended(worker, log, async () => {
     signal?.removeEventListener('abort', stop)
     await records.close()
+    name.release()
     await http?.close()
     await prepared.close()
   })
@@ -124,13 +134,14 @@ function logFailure(thrown: unknown, log: Log): void {
   }
 }
 
-function recordsOf(options: RunWorkerOptions, health: Health): KafkaRecords {
-  const { brokers = DEFAULTS.brokers, tls, sasl, workerName, sessionTimeoutMs, log } = options
+function recordsOf(options: RunWorkerOptions, name: WorkerName, health: Health): KafkaRecords {
+  const { brokers = DEFAULTS.brokers, tls, sasl, sessionTimeoutMs, log } = options
+  const known = name.isDefault ? 'defaultName' : 'workerName'
   return new KafkaRecords({
     brokers,
     ...(tls && { tls }),
     ...(sasl && { sasl }),
-    ...(workerName === undefined ? {} : { workerName }),
+    ...(name.text === null ? {} : { [known]: name.text }),
     sessionTimeoutMs: sessionTimeoutMs ?? DEFAULTS.sessionTimeoutMs,
     // While it does not run, its state tells what keeps it.
     log: (warning) => {

@@ -23,8 +23,9 @@ export interface RunWorkerOptions {
   /** What holds when a worker ends in the middle of its work. @default 'exactly-once' */
   readonly guarantee?: Guarantee
   /**
-   * This worker's own in its group, kept over restarts: it then has its partitions back at once. 1 to 100 letters, digits, `.`, `_`
-   * and `-`. @default a new one at each start
+   * This worker's own in its group, kept over restarts: it then has its partitions back at once, also after a crash. 1 to 100 letters,
+   * digits, `.`, `_` and `-`; `none`: it has no name, and after a crash its partitions wait for `sessionTimeoutMs`. @default host and
+   * number, `<host>-1`: of the group's workers on this host the first number that is free
    */
   readonly workerName?: string
   /** Where a group that has committed nothing begins. @default 'earliest' */

@@ -69,6 +69,7 @@ const ACTIONS = {
   REBALANCING: 'retry',
   COMMIT_FAILED: 'retry',
   COMMIT_TIMED_OUT: 'retry',
+  WORKER_NAME_LOST: 'retry',
   FENCED: 'release',
   STATE_UNREADABLE: 'rebuild',
   OFFSET_OUT_OF_RANGE: 'crash',

@@ -16,7 +16,7 @@ interface OutputPlace {
   readonly sink: string
 }
 
-/** Unique per output: what a consumer deduplicates by. */
+/** Unique per output: what a consumer deduplicates by (rule C11). */
 export function outputId(source: OutputPlace & { readonly offset: number }): string {
   const [before, after] = aroundOffset(source)
   return `${before}${source.offset}${after}`

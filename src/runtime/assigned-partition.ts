@@ -14,7 +14,7 @@ import { Task } from './task.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
 // One assignment of a partition: a task for each topology that reads it, and the ledger they share, since a group keeps one
-// offset a partition. First it reads again what windows need, then it goes on where the group had come to.
+// offset a partition. First it reads again what windows need, in silence (rules R1, R5), then it goes on where the group had come to.
 
 type PartitionState = 'restoring' | 'running' | 'revoked' | 'lost'
 

@@ -6,7 +6,7 @@ import { unpackNote } from './restart-note.ts'
 import { checkPartitions } from './restart-plan.ts'
 import { checkTopics } from './topics.ts'
 
-// What must be true of a cluster before anything is consumed (PROTOCOL S1, S2): what the user may do, what the topics are, and what
+// What must be true of a cluster before anything is consumed (rules S1, S2): what the user may do, what the topics are, and what
 // the group has committed.
 
 export interface ClusterOptions {

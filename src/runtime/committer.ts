@@ -9,7 +9,7 @@ import type { Observer } from './events.ts'
 import type { Gathered } from './ledger.ts'
 
 // Commits for all partitions of a worker. One is in flight while the next is gathered. Every commit, and every attempt of it,
-// is assembled from the partitions as they are now: what a lost one had pending is its new owner's to publish (PROTOCOL C1).
+// is assembled from the partitions as they are now: what a lost one had pending is its new owner's to publish (rule C1).
 
 /**
  * Shortest and longest time from the start of one commit to the start of the next. Transactions that follow each other closer meet

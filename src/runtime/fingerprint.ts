@@ -13,7 +13,7 @@ export const FINGERPRINT_LENGTH = 12
 const UNTOLD_LIMIT_BYTES = 64 * 2 ** 20
 
 /**
- * 12 hex digits over what decides a topology's windows, and nothing else (PROTOCOL S4): source, schema, and the steps that
+ * 12 hex digits over what decides a topology's windows, and nothing else (rule S3): source, schema, and the steps that
  * keep windows with those before them, and the author's `version`. A model, a table or a sink may change without the windows being made
  * anew. Functions count by what they do, however a loader prints them; what they capture or call is not seen.
  * @param mostUnpackedBytes records of a batch that unpacks to more enter no window

@@ -12,7 +12,7 @@ const OVER = 'over'
 
 /**
  * Moves the watermark of a silent partition: when it has been read to its end and no record has come for `idleAfter`, its
- * event time passes as the wall clock does, counted from the last record. Steps are made only when a window closes by them.
+ * event time passes as the wall clock does, counted from the last record. Steps are made only when a window closes by them (rule R8).
  */
 export class IdleClock {
   readonly #waiting: readonly Waiting[]

@@ -5,7 +5,7 @@ import { MOST_OF_ONE } from './flow.ts'
 import type { Weighed } from './piece.ts'
 
 // The work of one partition between log and commit. What is finished stays here until the commit that holds it is known to
-// have succeeded, and goes with the partition when that is lost (PROTOCOL C1, C3).
+// have succeeded, and goes with the partition when that is lost (rules C1, C3).
 
 /** What a commit takes from a ledger. */
 export interface Gathered {

@@ -6,7 +6,7 @@ const PARTS = 64
 
 /**
  * A sparse index of a task's past: offsets with the newest event time before each. Of those before which no event can be in
- * a window any more only the newest is kept (rule 19 of the checkpoint model: newest event time + horizon ≤ watermark).
+ * a window any more only the newest is kept (rule R4: newest event time + horizon ≤ watermark).
  */
 export class ReplayPoints {
   readonly #horizonMs: number

@@ -10,7 +10,7 @@ import {
 } from './restart-note.ts'
 
 // From what stands beside a committed offset to where each topology begins to read. Where nothing of its windows stands there they
-// are rebuilt from the log, never begun empty as if nothing had been (PROTOCOL S1).
+// are rebuilt from the log, never begun empty as if nothing had been (rule S1).
 
 /** How a task comes to the windows it had. */
 export interface RestartPlan {

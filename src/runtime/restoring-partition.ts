@@ -8,7 +8,7 @@ import type { RestartPlan } from './restart-plan.ts'
 import type { Task } from './task.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
-// What windows need is read again up to the committed offset, without output.
+// What windows need is read again up to the committed offset, without output (rules R1, R5).
 
 /** Records that are read again in a millisecond, before it is known how many they are here. */
 const GUESSED_PACE = 30
@@ -58,7 +58,7 @@ export class RestoringPartition {
     this.#startedMs = around.clock.elapsedMs()
     this.#reread = planned.map(() => 0)
     const offsets = planned.map(({ plan }) => plan.from.offset)
-    // The last record before the committed offset is always read again: it shows that the log is still the same.
+    // The last record before the committed offset is always read again: it shows that the log is still the same (rule R7).
     const start = Math.min(nextOffset, ...offsets, lastRecord?.offset ?? nextOffset)
     this.startOffset = Math.max(start, lowOffset)
     this.#position = this.startOffset

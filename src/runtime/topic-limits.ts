@@ -4,7 +4,7 @@ import type { TopicInfo } from '../records/port.ts'
 import { varintBytes } from '../records/varint.ts'
 
 // What a topic takes, as it is read at start. What it would refuse must not come into a commit: exactly once it would be
-// refused again and again, and hold up all that follows (PROTOCOL C10).
+// refused again and again, and hold up all that follows (rule C10).
 
 export interface TopicLimits {
   /** Largest batch, bytes. */

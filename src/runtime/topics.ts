@@ -3,7 +3,7 @@ import { formatDuration } from '../kernel/time.ts'
 import type { TopicInfo } from '../records/port.ts'
 import { type Definition, outputTopics } from '../topology/definition.ts'
 
-// What must be true of topics before anything is consumed (PROTOCOL S2).
+// What must be true of topics before anything is consumed (rule S2).
 
 /** Below this not even a dead letter without its value fits. */
 const SMALLEST_MAX_BYTES = 4_096

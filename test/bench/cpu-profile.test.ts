@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type CpuProfile, stageTimes } from './cpu-profile.ts'
 
-const frame = (functionName: string, url = '') => ({ functionName, url })
+const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 0 })
 
 /** main calls take in a.js, which calls a helper and V8's stringify; and main calls the helper itself. */
 const nodes: CpuProfile['nodes'] = [

@@ -19,6 +19,8 @@ export interface Frame {
   readonly functionName: string
   /** Empty for what is V8's own. */
   readonly url: string
+  /** Of where the function begins, from 0; −1 for what is V8's own. */
+  readonly lineNumber: number
 }
 
 export interface StageTimes {

@@ -4,10 +4,7 @@ import { type Figure, figure } from './figures.ts'
 import { produceAtPace } from './pace.ts'
 import type { Stage } from './stage.ts'
 
-// A worker at an even pace that is ended with kill -9, again and again, and started again at once under its name.
-
-/** It keeps its name, so that its successor takes over at once and not after the session time-out. */
-const FLAGS = ['--worker-name', 'bench'] as const
+// A worker at an even pace that is ended with kill -9, again and again, and started again at once, with the name that it has by default.
 
 const LOOK_EVERY_MS = 5
 
@@ -37,7 +34,7 @@ export async function kill(
   const arrivals = new Arrivals(events, (_, nowMs) => {
     if (arrivedMs.at(-1) !== nowMs) arrivedMs.push(nowMs)
   })
-  let worker = stage.startWorker(FLAGS)
+  let worker = stage.startWorker()
   await worker.during(worker.ready())
   const killedMs: number[] = []
   const nextOutput = async () => {
@@ -55,7 +52,7 @@ export async function kill(
       if (arrivals.isOver) break
       killedMs.push(performance.now())
       await worker.kill()
-      worker = stage.startWorker(FLAGS)
+      worker = stage.startWorker()
     }
   }
   await Promise.all([

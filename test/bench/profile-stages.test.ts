@@ -4,29 +4,29 @@ import { expect, test } from 'vitest'
 import { ROOT } from '../support/paths.ts'
 import { PROFILE_STAGES, stageOf } from './profile-stages.ts'
 
-const dist = (file: string) => `file:///home/src/tidemark/dist/${file}.js`
+const own = (file: string) => `file:///home/src/tidemark/src/${file}.ts`
 const inPackage = (file: string) => `file:///home/src/tidemark/node_modules/${file}`
 
 test.each([
-  [dist('records/kafka/codec/decode'), 'fetch, decode records'],
-  [dist('records/kafka/codec/encode'), 'encode records'],
-  [dist('records/kafka/producer'), 'commit'],
-  [dist('records/kafka/sockets'), 'wire'],
+  [own('records/kafka/codec/decode'), 'fetch, decode records'],
+  [own('records/kafka/codec/encode'), 'encode records'],
+  [own('records/kafka/producer'), 'commit'],
+  [own('records/kafka/sockets'), 'wire'],
   [inPackage('kafkajs/src/network/connection.js'), 'wire'],
-  [dist('formats/json/event-decoder'), 'decode JSON, schema'],
-  [dist('formats/json/scanner'), 'decode JSON, schema'],
+  [own('formats/json/event-decoder'), 'decode JSON, schema'],
+  [own('formats/json/scanner'), 'decode JSON, schema'],
   [inPackage('zod/v4/core/schemas.js'), 'decode JSON, schema'],
-  [dist('formats/json/output'), 'outputs'],
-  [dist('formats/json/output-encoder'), 'outputs'],
-  [dist('engine/history'), 'windows'],
-  [dist('runtime/ledger'), 'commit'],
-  [dist('runtime/task'), 'tasks, flow'],
+  [own('formats/json/output'), 'outputs'],
+  [own('formats/json/output-encoder'), 'outputs'],
+  [own('engine/history'), 'windows'],
+  [own('runtime/ledger'), 'commit'],
+  [own('runtime/task'), 'tasks, flow'],
 ])('%s is of a stage', (url, stage) => {
   expect(stageOf({ functionName: 'f', url })).toBe(stage)
 })
 
 test('what several stages use, and what an author wrote, is of none', () => {
-  const shared = [dist('records/kafka/codec/crc32c'), dist('kernel/slices'), 'node:buffer']
+  const shared = [own('records/kafka/codec/crc32c'), own('kernel/slices'), 'node:buffer']
   for (const url of [...shared, 'file:///home/src/my/topology.ts']) {
     expect(stageOf({ functionName: 'f', url })).toBeNull()
   }
@@ -35,7 +35,7 @@ test('what several stages use, and what an author wrote, is of none', () => {
 test('what V8 does itself is told from functions of that name', () => {
   expect(stageOf({ functionName: '(garbage collector)', url: '' })).toBe('(garbage collector)')
   expect(stageOf({ functionName: 'stringify', url: '' })).toBeNull()
-  expect(stageOf({ functionName: '(idle)', url: dist('engine/history') })).toBe('windows')
+  expect(stageOf({ functionName: '(idle)', url: own('engine/history') })).toBe('windows')
 })
 
 test.each(PROFILE_STAGES.map(({ name }) => name))('there are files of the stage %s', (name) => {

@@ -58,16 +58,16 @@ export const V8_STAGES = ['(garbage collector)', '(program)'] as const
 export const IDLE = '(idle)'
 
 /** The stage that a function belongs to; `null`: to none. */
-export function stageOf({ functionName, url }: Frame): string | null {
+export function stageOf({ functionName, url }: Pick<Frame, 'functionName' | 'url'>): string | null {
   if (url === '') return [...V8_STAGES, IDLE].find((name) => name === functionName) ?? null
   const place = placeOf(url)
   return PROFILE_STAGES.find(({ files }) => files.test(place))?.name ?? null
 }
 
-/** `file:///…/dist/engine/history.js` is `engine/history`. */
+/** `file:///…/src/engine/history.ts` is `engine/history`. */
 function placeOf(url: string): string {
   const [, inPackage] = /.*\/(node_modules\/.+)$/.exec(url) ?? []
   if (inPackage !== undefined) return inPackage
-  const [, inSource] = /.*\/(?:dist|src)\/(.+)\.[jt]s$/.exec(url) ?? []
+  const [, inSource] = /.*\/src\/(.+)\.ts$/.exec(url) ?? []
   return inSource ?? url
 }

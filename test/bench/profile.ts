@@ -3,6 +3,7 @@ import { join, relative } from 'node:path'
 import { count, say } from '../../src/cli/print.ts'
 import type { Ending } from '../../src/cli/signals.ts'
 import { ROOT } from '../support/paths.ts'
+import { sourced } from './bundled-source.ts'
 import { type CpuProfile, type StageTimes, stageTimes } from './cpu-profile.ts'
 import { type Figure, machine } from './figures.ts'
 import { IDLE, PROFILE_STAGES, stageOf, V8_STAGES } from './profile-stages.ts'
@@ -37,7 +38,7 @@ export async function profile(
   const told = (await tell(['bench.ts', ...args], ending)) as Told
   if (!existsSync(file)) throw new Error(`${count(events)} payments are too few to be profiled`)
   const written = JSON.parse(readFileSync(file, 'utf8')) as CpuProfile
-  print(stageTimes(written, stageOf), told.mainThreadMicrosPerEvent)
+  print(stageTimes(sourced(written), stageOf), told.mainThreadMicrosPerEvent)
   const { eventsPerSecond, cpuMicrosPerEvent } = told
   const rate = typeof eventsPerSecond === 'number' ? count(eventsPerSecond) : eventsPerSecond
   console.log(

@@ -6,6 +6,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -23,12 +24,14 @@ function checkout(): string {
     types: ['node'],
     noEmit: false,
     rootDir: '.',
+    rewriteRelativeImportExtensions: true,
   }
   const folder = folderWith({
     'package.json': '{"type":"module"}',
     'src/tsconfig.json': JSON.stringify({ compilerOptions: options, include: ['.'] }),
     'src/cli/main.ts': mainThatSays('first'),
-    'src/cli/gone.ts': 'export {}',
+    'src/cli/shared.ts': 'export const shared = 1',
+    'src/index.ts': "export { shared } from './cli/shared.ts'",
   })
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
   for (const file of ['bin.js', 'build.js']) {
@@ -37,8 +40,8 @@ function checkout(): string {
   return folder
 }
 
-const mainThatSays = (what: string) =>
-  `export function main(args: string[]): void { console.log('${what}', ...args) }`
+const mainThatSays = (what: string) => `import { shared } from './shared.ts'
+export function main(args: string[]): void { if (shared === 1) console.log('${what}', ...args) }`
 
 async function start(folder: string): Promise<string> {
   const child = spawn(process.execPath, [join(folder, 'src/cli/bin.js'), 'an argument'])
@@ -56,10 +59,15 @@ test('starts at the same time each find a whole build', { timeout: PROCESS_TEST_
     '0 first an argument',
     '0 first an argument',
   ])
-  expect(readdirSync(join(folder, 'dist')).sort()).toEqual(['.sources', 'cli'])
+  expect(readdirSync(join(folder, 'dist')).sort()).toEqual([
+    '.sources',
+    'chunks',
+    'cli',
+    'index.js',
+  ])
 })
 
-test('a source that changed is built anew, one that is gone leaves nothing', {
+test('a source that changed is built anew, an entry that is gone leaves nothing', {
   timeout: PROCESS_TEST_MS,
 }, async () => {
   const folder = checkout()
@@ -69,9 +77,28 @@ test('a source that changed is built anew, one that is gone leaves nothing', {
   expect(await start(folder)).toBe('0 first an argument')
   expect(stamp()).toBe(before)
   writeFileSync(join(folder, 'src/cli/main.ts'), mainThatSays('second'))
-  rmSync(join(folder, 'src/cli/gone.ts'))
+  rmSync(join(folder, 'src/index.ts'))
   expect(await start(folder)).toBe('0 second an argument')
   expect(readdirSync(join(folder, 'dist/cli'))).toEqual(['main.js'])
+  expect(readdirSync(join(folder, 'dist'))).not.toContain('index.js')
+})
+
+test('chunks of an earlier build stay for a day, for those who started with it', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  const folder = checkout()
+  const chunks = () => readdirSync(join(folder, 'dist/chunks'))
+  await start(folder)
+  const [first = ''] = chunks()
+  writeFileSync(join(folder, 'src/cli/shared.ts'), 'export const shared: number = 1 + 0')
+  await start(folder)
+  expect(chunks()).toHaveLength(2)
+  const longAgo = new Date(Date.now() - 2 * 86_400_000)
+  utimesSync(join(folder, 'dist/chunks', first), longAgo, longAgo)
+  writeFileSync(join(folder, 'src/cli/shared.ts'), 'export const shared: number = 1 + 0 + 0')
+  await start(folder)
+  expect(chunks()).toHaveLength(2)
+  expect(chunks()).not.toContain(first)
 })
 
 test('a start leaves the declarations of types that a build has made', {
@@ -81,20 +108,15 @@ test('a start leaves the declarations of types that a build has made', {
   const build = pathToFileURL(join(folder, 'src/cli/build.js')).href
   const { declareWhenStale } = (await import(build)) as { declareWhenStale: () => Promise<void> }
   await declareWhenStale()
-  const declared = ['gone.d.ts', 'main.d.ts']
+  const declared = ['main.d.ts', 'shared.d.ts']
   expect(readdirSync(join(folder, 'dist/cli'))).toEqual(declared)
   await start(folder)
-  expect(readdirSync(join(folder, 'dist/cli'))).toEqual([
-    'gone.d.ts',
-    'gone.js',
-    'main.d.ts',
-    'main.js',
-  ])
+  expect(readdirSync(join(folder, 'dist/cli'))).toEqual(['main.d.ts', 'main.js', 'shared.d.ts'])
 
-  rmSync(join(folder, 'src/cli/gone.ts'))
+  rmSync(join(folder, 'src/index.ts'))
   await start(folder)
   await declareWhenStale()
-  expect(readdirSync(join(folder, 'dist/cli'))).toEqual(['main.d.ts', 'main.js'])
+  expect(readdirSync(join(folder, 'dist'))).not.toContain('index.d.ts')
 })
 
 test('an installed package, which has no build.js, runs what it shipped', {

@@ -75,9 +75,9 @@ describe('tidemark check', { timeout: PROCESS_TEST_MS }, () => {
     const { code, stderr } = await tidemark(['check', ...files, 'missing.ts'], { cwd: folder })
     expect(code).toBe(3)
     expect(stderr.replaceAll(folder, '…')).toBe(`✗ TOPOLOGY_LOAD  Unexpected "="
-  typescript.ts:2:10
-✗ TOPOLOGY_LOAD  Unexpected token '='
-  javascript.mjs:2
+  typescript.ts:2:11
+✗ TOPOLOGY_LOAD  Unexpected "="
+  javascript.mjs:2:11
 ✗ TOPOLOGY_LOAD  of the author
   throws.ts:2
 ✗ TOPOLOGY_LOAD  has no default export
@@ -86,8 +86,8 @@ describe('tidemark check', { timeout: PROCESS_TEST_MS }, () => {
 ✗ TOPOLOGY_LOAD  exports a value of type number by default, not a topology
   number.ts
   hint: write: export default defineTopology('name', (t) => …)
-✗ TOPOLOGY_LOAD  Cannot find package 'not-installed' imported from …/package.ts
-  package.ts
+✗ TOPOLOGY_LOAD  Could not resolve "not-installed"
+  package.ts:1:8
   hint: npm install not-installed, in the folder of the topology
 ✗ TOPOLOGY_LOAD  there is no such file
   missing.ts

@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { fitHost } from '../../src/host/worker-name.ts'
 import { httpOf, PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
@@ -51,6 +54,25 @@ process.kill(process.pid, 'SIGTERM')`,
   expect(code).toBe(0)
   expect(stderr).toBe('SIGTERM: finishing what is in flight; once more to exit at once\n')
 })
+
+test.each([
+  ['its host and a number', [], `${fitHost(hostname())}-1`],
+  ['none where that is what it was given', ['--worker-name', 'none'], 'none'],
+])(
+  'the banner says under which name a worker runs: %s',
+  {
+    timeout: PROCESS_TEST_MS,
+  },
+  async (_, flags, name) => {
+    const where = ['--brokers', await deadAddress(), '--group', `group-${randomUUID()}`]
+    const run = start(['run', TOPOLOGY, ...where, ...flags, '--log-format', 'text'])
+    await run.says('worker starts')
+    run.process.kill('SIGTERM')
+    const { stderr } = await run.ended
+    expect(/^ +worker +(\S+)$/m.exec(stderr)?.[1]).toBe(name)
+    expect(stderr.includes('workerName=')).toBe(name !== 'none')
+  },
+)
 
 test('the banner says what runs where', { timeout: PROCESS_TEST_MS }, async () => {
   const name = ['--worker-name', 'scorer-0', '--commit-interval', '100']

@@ -18,7 +18,7 @@ import { answersOf, idOf, outcomeOf } from './answers.ts'
 import { type Answer, compareGolden, type Golden, readGolden } from './golden.ts'
 import { withFeatures } from './with-features.ts'
 
-// Restarts at 200 offsets of a golden input: what comes out must be what one uninterrupted run gives (PROTOCOL, "State").
+// Restarts at 200 offsets of a golden input: what comes out must be what one uninterrupted run gives (rule R1).
 
 const GROUP = 'golden'
 const TIMEOUT_MS = 120_000

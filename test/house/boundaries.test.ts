@@ -88,7 +88,7 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/testing/outward.ts': [['../serve/there.ts'], ['testing-imports-inward']],
   'src/testing/runner.ts': [['vitest'], ['src-has-no-dev-dependency']],
   'src/cli/package.ts': [['kafkajs'], ['cli-has-its-packages', 'kafkajs-only-in-records-kafka-']],
-  'src/cli/builds.ts': [['esbuild'], ['src-has-no-dev-dependency']],
+  'src/cli/builds.ts': [['tsx'], ['cli-has-its-packages', 'src-has-no-dev-dependency']],
   'src/cli/test.ts': [['../../test/support/paths.ts'], ['cli-imports-inward', 'src-imports-src']],
   'src/cli/room.ts': [['../new-room/reads.ts'], ['cli-imports-inward']],
   'src/new-room/alone.ts': [[], ['src-has-known-rooms-only']],

@@ -14,8 +14,8 @@ const LINES = golden.lines.length
 const PORTION = 40
 /** Lines that are on their way at most, dead letters among them. */
 const AHEAD = 500
-/** The shortest that brokers take. */
-const SESSION = ['--session-timeout', '6']
+/** The dead worker is not known to the next one, which waits for the shortest session that brokers take. */
+const FLAGS = ['--worker-name', 'none', '--session-timeout', '6']
 
 for (const [after, outputs] of [
   ['its first output', 1],
@@ -27,7 +27,7 @@ for (const [after, outputs] of [
     async (kafka) => {
       const cards = await CardFraud.on(kafka, WITH_FEATURES)
       try {
-        const first = cards.run(...SESSION)
+        const first = cards.run(...FLAGS)
         await first.says('worker is running')
         const live = await LiveOutputs.of(cards)
         const sendNext = () =>
@@ -40,7 +40,7 @@ for (const [after, outputs] of [
         expect(await first.ended).toMatchObject({ signal: 'SIGKILL' })
         expect(cards.sent.length, 'it was killed before it was through').toBeLessThan(LINES)
 
-        const second = cards.run(...SESSION, '--http-port', '0')
+        const second = cards.run(...FLAGS, '--http-port', '0')
         const http = await httpOf(second)
         // Before the session of the first has ended.
         expect(await readinessOf(http)).toMatchObject({ status: 503, state: 'starting' })

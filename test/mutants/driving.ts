@@ -270,11 +270,38 @@ export const DRIVING: readonly Mutant[] = [
     edits: [
       {
         file: `${DRIVER}/former-members.ts`,
-        from: 'for (const memberId of [...own, ...namesakes.ids]) {',
-        to: 'for (const memberId of [] as string[]) {',
+        from: 'takeOut(groupId, [...own, ...namesakes.ids], brokers)',
+        to: 'takeOut(groupId, [], brokers)',
       },
     ],
     caughtBy: { file: TRANSACTIONS, test: 'is replaced at once by one of the same name' },
+  },
+  {
+    name: 'namesake of another address taken out',
+    edits: [
+      {
+        file: `${DRIVER}/default-name.ts`,
+        from: 'holders.has(m.memberId) && m.clientHost === own',
+        to: 'holders.has(m.memberId)',
+      },
+    ],
+    caughtBy: {
+      file: 'test/records/default-name.test.ts',
+      test: 'one that came from another address stays',
+    },
+  },
+  {
+    name: 'name kept by the worker that was put out',
+    edits: [{ file: `${DRIVER}/default-name.ts`, from: 'this.#text = null\n', to: '\n' }],
+    caughtBy: {
+      file: 'test/records/default-name.test.ts',
+      test: 'is given up for good',
+    },
+  },
+  {
+    name: 'slot shared by workers of one machine',
+    edits: [{ file: 'host/slot.ts', from: "if (held !== 'in use')", to: 'if (true)' }],
+    caughtBy: { file: 'test/host/slot.test.ts', test: 'get 1, 2, 3' },
   },
   {
     name: 'records of one batch handed over without a turn between',

@@ -1,9 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import { ROOT } from '../support/paths.ts'
 import { partition, samples, watched } from './events.ts'
 
 /** The samples after these events: `name{labels}` without the prefix → number. */
@@ -149,12 +146,4 @@ test('the process is measured too', async () => {
   const text = await createMetrics({ version: '0.1.0', topologies: [] }).text()
   expect(text).toContain('process_resident_memory_bytes')
   expect(text).toContain('nodejs_eventloop_lag_p99_seconds')
-})
-
-test('the README names every metric', async () => {
-  const text = await createMetrics({ version: '0.1.0', topologies: [] }).text()
-  const names = [...text.matchAll(/^# TYPE tidemark_(\w+) /gm)].map(([, name]) => name)
-  expect(names.length).toBeGreaterThan(25)
-  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
-  expect(names.filter((name) => !readme.includes(`\`${name}\``))).toEqual([])
 })

@@ -3,7 +3,7 @@ import { CommitGate, type Generation, type Standing } from '../../src/records/ka
 import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
-// PROTOCOL C2, without a broker: when a commit may go on, and under which generation.
+// Rule C2, without a broker: when a commit may go on, and under which generation.
 
 const generation = (generationId: number): Generation => ({ generationId, memberId: 'me' })
 

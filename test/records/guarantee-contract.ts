@@ -12,7 +12,7 @@ import {
 } from './driver.ts'
 import { type Listener, record } from './listener.ts'
 
-// What every driver promises of a commit's outputs, as a reader of committed records sees them (PROTOCOL C1, C2, C4).
+// What every driver promises of a commit's outputs, as a reader of committed records sees them (rules C1, C2, C4).
 
 /** What holds under either guarantee. */
 export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {

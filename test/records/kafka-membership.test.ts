@@ -1,9 +1,11 @@
 import kafkajs from 'kafkajs'
 import { beforeEach, expect, test } from 'vitest'
+import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { encodeClaims } from '../../src/records/kafka/claims.ts'
 import { Membership, type MembershipOptions } from '../../src/records/kafka/membership.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
+import { thrownBy } from '../support/thrown.ts'
 
 // A member's life in its group, by brokers that are none.
 
@@ -108,4 +110,36 @@ test('partitions that are heard of while others are dealt out are dealt out next
   expect(dealt).toEqual([[0], [0, 1]])
   await membership.leave()
   await running
+})
+
+test('a member that starts over has left its group, and is asked about before it joins again', async () => {
+  const told: string[] = []
+  const coordinator = {
+    joinGroup: async () => {
+      told.push('join')
+      return { generationId: 1, memberId: 'me', leaderId: 'another', members: [] }
+    },
+    syncGroup: async () => ({
+      memberAssignment: MemberAssignment.encode({
+        ...{ version: 0, assignment: {}, userData: Buffer.alloc(0) },
+      }),
+    }),
+    heartbeat: async () => {},
+    leaveGroup: async () => void told.push('leave'),
+  }
+  const lost = new TidemarkError('WORKER_NAME_LOST', 'it is taken')
+  const membership = membershipOf(
+    { cluster: {}, groupBroker: async () => coordinator },
+    {
+      dealt: async () => membership.startOver(),
+      expelled: async () => {
+        told.push('expelled')
+        if (told.length > 3) throw lost
+      },
+    },
+  )
+  const failure = thrownBy(membership.run())
+  await clock.pass(1_000)
+  expect(await failure).toBe(lost)
+  expect(told).toEqual(['join', 'leave', 'expelled', 'join', 'leave', 'expelled'])
 })

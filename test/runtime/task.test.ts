@@ -125,7 +125,7 @@ function gated() {
 
 const malformed = (offset: number) => record(offset, { value: Buffer.from('{') })
 
-describe('chunks finish in log order (PROTOCOL C3)', () => {
+describe('chunks finish in log order (rule C3)', () => {
   test('also when a later one is scored first', async () => {
     const { by, gate } = gated()
     const { take, done, closed } = taskWith({ by })

@@ -1,7 +1,7 @@
-// Keeps a threaded scorer busy until SIGTERM, then closes it in the midst of it. Runs on dist, as a worker does.
+// Keeps a threaded scorer busy until SIGTERM, then closes it in the midst of it. Run with --import tsx.
 import { readFileSync } from 'node:fs'
-import { BatchScorer } from '../../dist/scoring/batch-scorer.js'
-import { ThreadRunner } from '../../dist/scoring/thread-runner.js'
+import { BatchScorer } from '../../src/scoring/batch-scorer.ts'
+import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 
 const bytes = readFileSync(new URL('../../topologies/models/card-gbdt.onnx', import.meta.url))
 const reading = {
@@ -29,8 +29,7 @@ async function scoreUntilTold() {
 
 async function close() {
   told.abort()
-  // The built file has no types that would call this a promise.
-  await Promise.resolve(scorer.close())
+  await scorer.close()
   console.log(`closed after ${scored} of ${given}`)
 }
 

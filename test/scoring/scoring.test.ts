@@ -161,11 +161,11 @@ describe('a session', () => {
 
   it('takes no weights from the working directory', async () => {
     const load = `
-      import { OnnxSession } from ${JSON.stringify(new URL('../../dist/scoring/onnx-session.js', import.meta.url).href)}
+      import { OnnxSession } from ${JSON.stringify(new URL('../../src/scoring/onnx-session.ts', import.meta.url).href)}
       import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
       await OnnxSession.load(readFileSync(new URL('external-data.onnx', ${JSON.stringify(FIXTURES.href)}))).catch((e) => console.log(e.message))`
-    const options = ['--input-type=module', '-e', load]
+    const options = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', load]
     const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: FIXTURES })
     expect(stdout).toMatch(/External data path does not exist: "\/dev\/null/)
   })
@@ -174,7 +174,7 @@ import { promisify } from 'node:util'
 describe('a threaded scorer', () => {
   it('closes under load without an abort, after what it was given', async () => {
     const script = new URL('./scores-until-told.mjs', import.meta.url)
-    const child = spawn(process.execPath, [script.pathname], {
+    const child = spawn(process.execPath, ['--import', 'tsx', script.pathname], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     let printed = ''

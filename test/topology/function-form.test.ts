@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildSync } from 'esbuild'
 import ts from 'typescript'
@@ -33,9 +33,17 @@ export default [
 ]
 `
 
+/** What tells forms, as a file in the folder. */
+function formModule(folder: string): string {
+  const outfile = join(folder, 'form.mjs')
+  const entryPoints = [join(import.meta.dirname, '../../src/topology/function-form.ts')]
+  buildSync({ entryPoints, outfile, bundle: true, format: 'esm', platform: 'node' })
+  return outfile
+}
+
 /** The forms of the functions of a module, told by a process of its own. */
 function formsIn(file: string, ...flags: string[]): string[] {
-  const form = pathToFileURL(join(import.meta.dirname, '../../dist/topology/function-form.js'))
+  const form = pathToFileURL(formModule(dirname(file)))
   const script = `const { formOf } = await import('${form.href}'); let { default: of } = await import('${pathToFileURL(file).href}');
     of = of.default ?? of; console.log(JSON.stringify(of.map(formOf)))`
   const told = execFileSync(process.execPath, [...flags, '--input-type=module', '-e', script])

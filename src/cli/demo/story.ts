@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { packageVersion } from '../../host/version.ts'
+import { PACKAGE } from '../package-root.ts'
 import { type Colors, count, plural } from '../print.ts'
 import { LATE_MIN } from './board.ts'
 import type { Figures } from './figures.ts'
@@ -9,8 +10,6 @@ import { percent, tenths } from './text.ts'
 import { aucOf, lateShare, type Verdict } from './verdicts.ts'
 
 // What stands before and after the demo's lines.
-
-const PACKAGE = new URL('../../../', import.meta.url)
 
 export interface Opening {
   readonly records: number

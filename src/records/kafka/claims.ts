@@ -53,7 +53,7 @@ export function decodeClaims(data: Buffer | null): Claims {
 
 /**
  * What the leader tells every member with its assignment: the transactional ids that are in the group. A dead member's is
- * not among them (PROTOCOL C9).
+ * not among them (rule C9).
  */
 export function encodeLiveIds(ids: readonly string[]): Buffer {
   return Buffer.concat([Buffer.from([FORMAT]), ...ids.map((id) => withLength(Buffer.from(id)))])

@@ -3,7 +3,7 @@ import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { within } from './waiting.ts'
 
-// Between commits and rebalances (PROTOCOL C2): from the moment JoinGroup is sent until SyncGroup is answered and what was lost is
+// Between commits and rebalances (rule C2): from the moment JoinGroup is sent until SyncGroup is answered and what was lost is
 // gone, nothing is committed. The broker does not see to that: it takes offsets of a transaction while a rebalance completes.
 // Neither does it know whose the records are that come without offsets. So a member that the group has not answered for longer
 // than its session, because the process stood still, sends nothing before it has: its partitions may be another's by now.

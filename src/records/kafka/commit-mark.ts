@@ -1,4 +1,4 @@
-// What this driver puts before the worker's own metadata beside an offset (PROTOCOL C5): whose commit it was and its number, so
+// What this driver puts before the worker's own metadata beside an offset (rule C5): whose commit it was and its number, so
 // that an outcome that is not known can be told, and a dead owner's transaction be ended. One line of JSON, then the worker's.
 
 /** A commit of one partition. */

@@ -11,7 +11,7 @@ import type { Transactions } from './transactions.ts'
 import type { FetchedOffset } from './wire/offsets.ts'
 import type { KafkaWriter } from './writer.ts'
 
-// How a member's commits are made, under each guarantee (PROTOCOL C3 to C8).
+// How a member's commits are made, under each guarantee (rules C3 to C8).
 
 export interface Committing {
   /** Before partitions are taken over: nothing of this member's past is open any more. @throws as {@link commit} */

@@ -1,23 +1,15 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
-import { groupRefusal } from './group-refusal.ts'
-import { whenSettled, within } from './waiting.ts'
-import { CODE, nameOfCode } from './wire/codes.ts'
-import { describeGroup, REBALANCING } from './wire/groups.ts'
+import { type Namesakes, namesakesIn, takeOut } from './namesakes.ts'
 
 const LOOK_MS = 500
-/** One that has left already, or whose coordinator is away, is not waited for any longer, ms. */
-const LEAVE_MS = 5_000
 /** After its session a member is gone at once, but for what the coordinator has to do meanwhile. */
 const NOTICED_MS = 2_000
 
 /** Other members of a group that have this worker's name. */
-interface Namesakes {
+interface Others extends Omit<Namesakes, 'members'> {
   readonly ids: readonly string[]
-  readonly isRebalancing: boolean
-  /** Who told; `undefined`: it is being looked for anew. */
-  readonly coordinator: string | undefined
 }
 
 /**
@@ -31,7 +23,7 @@ export class FormerMembers {
   readonly #sessionTimeoutMs: number
   #hasTakenPlace = false
 
-  /** @param name the worker's own, which is also the client id by which its members are known */
+  /** @param name that the worker was given, which is also the client id by which its members are known */
   constructor(name: string | undefined, sessionTimeoutMs: number) {
     this.#name = name
     this.#sessionTimeoutMs = sessionTimeoutMs
@@ -54,16 +46,7 @@ export class FormerMembers {
     const namesakes = await others()
     this.#hasTakenPlace = true
     this.#idsOf.delete(groupId)
-    for (const memberId of [...own, ...namesakes.ids]) {
-      const leaving = whenSettled(async () => {
-        const coordinator = await brokers.groupBroker(groupId)
-        await coordinator.leaveGroup({ groupId, memberId })
-      }, brokers.clock)
-      // Most have left already; the group says then that it does not know them.
-      await within({ ms: LEAVE_MS, doing: 'leaving', clock: brokers.clock }, leaving).catch(
-        () => {},
-      )
-    }
+    await takeOut(groupId, [...own, ...namesakes.ids], brokers)
   }
 
   /**
@@ -80,7 +63,7 @@ export class FormerMembers {
    * passed, which does not pass while the group waits for others to join again, and begins anew under another coordinator; what is
    * there longer lives.
    */
-  async #refuseTheLiving(others: () => Promise<Namesakes>, clock: Clock): Promise<void> {
+  async #refuseTheLiving(others: () => Promise<Others>, clock: Clock): Promise<void> {
     let { ids: suspects, coordinator } = await others()
     let leftMs = this.#sessionTimeoutMs + NOTICED_MS
     while (suspects.length > 0 && leftMs > 0) {
@@ -107,23 +90,9 @@ export class FormerMembers {
     group: string,
     brokers: Brokers,
     isOwn: (memberId: string) => boolean,
-  ): Promise<Namesakes> {
+  ): Promise<Others> {
     if (this.#name === undefined) return { ids: [], isRebalancing: false, coordinator: undefined }
-    const of = { type: 'group', id: group } as const
-    const { code, state, members } = await brokers.askCoordinator(
-      of,
-      describeGroup(group),
-      (g) => g.code,
-    )
-    if (code !== CODE.NONE) {
-      const what = `who is in group "${group}" is answered with ${nameOfCode(code)}`
-      throw groupRefusal(code, group) ?? new TidemarkError('BROKER_UNAVAILABLE', what)
-    }
-    const ids = members.filter((m) => m.clientId === this.#name).map((m) => m.memberId)
-    return {
-      ids: ids.filter((id) => !isOwn(id)),
-      isRebalancing: state === REBALANCING,
-      coordinator: brokers.coordinatorOf(of),
-    }
+    const { members, ...rest } = await namesakesIn(group, this.#name, brokers)
+    return { ids: members.map((m) => m.memberId).filter((id) => !isOwn(id)), ...rest }
   }
 }

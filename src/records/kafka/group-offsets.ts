@@ -88,7 +88,7 @@ export class GroupOffsets {
   }
 
   /**
-   * Ends the transactions of owners that are not in the group any more (PROTOCOL C9). What such a one produced before it had
+   * Ends the transactions of owners that are not in the group any more (rules C9, R6). What such a one produced before it had
    * sent an offset is not to be seen from its offsets, but would hide the new owner's output until the broker's time limit.
    * @param now is asked when it is known who the owners are: a rebalance may have come since, and an owner that is not in an older list
    * of the living may be the new one

@@ -7,6 +7,7 @@ import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { Brokers } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
 import { mendConnections } from './connections.ts'
+import { DefaultName } from './default-name.ts'
 import { FormerMembers } from './former-members.ts'
 import { quietLog } from './log.ts'
 import { type Connections, KafkaMember } from './member.ts'
@@ -29,6 +30,7 @@ export class KafkaRecords implements Records {
   readonly #members = new Set<KafkaMember>()
   readonly #opened = new Set<Brokers>()
   readonly #formerMembers: FormerMembers
+  readonly #defaultName: DefaultName
   readonly #name: string | undefined
   #epochs = 0
 
@@ -47,6 +49,7 @@ export class KafkaRecords implements Records {
     this.#admin = new KafkaAdmin(() => new Brokers(this.#config, this.#timing), clock)
     this.#name = options.workerName
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
+    this.#defaultName = new DefaultName(options.defaultName)
     this.#formerMembers = new FormerMembers(options.workerName, this.#sessionTimeoutMs)
   }
 
@@ -121,6 +124,7 @@ export class KafkaRecords implements Records {
       },
       transactionalId,
       formerMembers: this.#formerMembers,
+      defaultName: this.#defaultName,
       sessionTimeoutMs: this.#sessionTimeoutMs,
       nextEpoch: () => {
         this.#epochs++
@@ -134,7 +138,9 @@ export class KafkaRecords implements Records {
   }
 
   #brokers(throttled: (ms: number) => void = () => {}): Brokers {
-    const brokers = new Brokers(this.#config, { ...this.#timing, throttled })
+    const { text } = this.#defaultName
+    const config = text === null ? this.#config : { ...this.#config, clientId: text }
+    const brokers = new Brokers(config, { ...this.#timing, throttled })
     this.#opened.add(brokers)
     return brokers
   }

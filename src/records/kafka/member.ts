@@ -10,6 +10,7 @@ import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
 import { CommitGate, type Generation } from './commit-gate.ts'
 import type { Committing, Surroundings } from './committing.ts'
+import type { DefaultName } from './default-name.ts'
 import { fromKafka } from './errors.ts'
 import { type Fetchable, Fetcher, markOf, NO_LEADER } from './fetcher.ts'
 import type { FormerMembers } from './former-members.ts'
@@ -32,6 +33,7 @@ export interface Connections {
   /** Under which the member commits; `null`: in no transaction. */
   readonly transactionalId: string | null
   readonly formerMembers: FormerMembers
+  readonly defaultName: DefaultName
   readonly sessionTimeoutMs: number
   readonly nextEpoch: () => number
   /** Called when the member has left. */
@@ -86,7 +88,7 @@ export class KafkaMember implements Member {
       dealt: (dealt) => this.#dealt(dealt),
       looked: () => this.#safely(() => this.#tellPartitions()),
       confirmed: (askedMs) => this.#gate.confirm(askedMs),
-      expelled: () => this.#checkName(),
+      expelled: () => this.#expelled(),
     })
     const { handlers } = options
     this.#unreadables = new Unreadables((partitions) => handlers.unreadable(partitions), clock)
@@ -120,14 +122,17 @@ export class KafkaMember implements Member {
    */
   async join(): Promise<void> {
     try {
-      const { waiting, quick, formerMembers } = this.#connections
+      const { waiting, quick, formerMembers, defaultName } = this.#connections
+      const { group } = this.#o
       await Promise.all([waiting.connect(), quick.connect()])
       await waiting.learn(this.#o.topics)
-      await formerMembers.takeOut(this.#o.group, waiting)
+      await formerMembers.takeOut(group, waiting)
+      const holders = await defaultName.holders(group, quick)
       if (this.#isOver) throw this.#hasLeft()
       void this.#membership.run().catch((error: unknown) => {
         this.#fail(fromKafka(error, 'GROUP_FAILED'))
       })
+      void defaultName.replace(holders, { group, brokers: quick, isJoining: () => this.#isJoining })
       await this.#joining.outcome
     } catch (error) {
       await this.leave()
@@ -200,6 +205,15 @@ export class KafkaMember implements Member {
   #checkName(): Promise<void> {
     const { formerMembers, waiting } = this.#connections
     return formerMembers.checkName(this.#o.group, waiting, () => this.#membership.memberId)
+  }
+
+  async #expelled(): Promise<void> {
+    const { defaultName, waiting } = this.#connections
+    await this.#checkName()
+    if (!(await defaultName.isTaken(this.#o.group, waiting))) return
+    this.#safely(() => this.#lose([...this.#positions.all()], 'expelled'))
+    // Without the name it has another client id, so other connections: whoever has joined joins again.
+    throw defaultName.giveUp()
   }
 
   #wanted(): Fetchable[] {

@@ -98,7 +98,10 @@ export class Membership {
         const generation = await this.#join(coordinator)
         backoff.reset()
         await this.#stay(coordinator, generation)
-        if (this.#mustStartOver) await this.#leaveGroup()
+        if (this.#mustStartOver) {
+          await this.#leaveGroup()
+          await this.#o.expelled()
+        }
       } catch (error) {
         if (this.#over.signal.aborted) return
         await this.#failed(error)

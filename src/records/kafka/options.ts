@@ -38,6 +38,11 @@ export interface KafkaOptions {
    * had it before, at once. @default none: a dead worker's partitions wait for its session to pass
    */
   readonly workerName?: string
+  /**
+   * A name that is not given to this worker, but that it takes: whoever joins under it takes the place of the one that had it before
+   * if that came from the same address, and gives it up when another one does so. Not beside `workerName`. @default none
+   */
+  readonly defaultName?: string
   /** Told what the client library has to say; never a payload or a key. @default silence */
   readonly log?: KafkaLog
   /** By which everything is waited for, but for what sockets and the client library do. @default the wall clock */

@@ -22,7 +22,7 @@ import {
 } from './wire/transactions.ts'
 
 // The transactions of one worker: outputs and offsets of all its partitions together (KIP-447), by the protocol that the
-// brokers speak (PROTOCOL C4, C6, C7, C10).
+// brokers speak (rules C4, C6, C7, C10).
 
 /** How long a transaction may be open, unless its bytes need longer; after that the broker aborts it, ms. */
 const OPEN_MS = 10_000

@@ -33,11 +33,18 @@ export function findCoordinator({
 /** A group's state while it waits for its members to join again. */
 export const REBALANCING = 'PreparingRebalance'
 
+export interface DescribedMember {
+  readonly memberId: string
+  readonly clientId: string
+  /** The address from which it joined, as the broker sees it and Java writes it: `/10.0.0.7`. */
+  readonly clientHost: string
+}
+
 export interface DescribedGroup {
   readonly code: number
   /** By Kafka's name, such as {@link REBALANCING}. */
   readonly state: string
-  readonly members: readonly { readonly memberId: string; readonly clientId: string }[]
+  readonly members: readonly DescribedMember[]
   /** A bit for each operation that the user may do, by its number; below 0: not told. */
   readonly operations: number
 }
@@ -62,12 +69,11 @@ export function describeGroup(group: string): Request<DescribedGroup> {
             // The instance's id.
             m.string()
             const clientId = m.string() ?? ''
-            // The client's host.
-            m.string()
+            const clientHost = m.string() ?? ''
             // What it said when it joined, and what it was given.
             m.bytes()
             m.bytes()
-            return { memberId, clientId }
+            return { memberId, clientId, clientHost }
           })
           return { code, state, members, operations: g.int32() }
         })

@@ -1,0 +1,159 @@
+import type { Command } from 'commander'
+import { check } from '../../src/cli/check.ts'
+import { consume } from '../../src/cli/consume.ts'
+import { dev } from '../../src/cli/dev.ts'
+import { produce } from '../../src/cli/produce.ts'
+import { run } from '../../src/cli/run.ts'
+import {
+  flagOf,
+  SETTINGS,
+  type Setting,
+  type SettingName,
+  variableOf,
+} from '../../src/cli/settings.ts'
+import { messageOf } from '../../src/kernel/errors.ts'
+import { lifecycles } from './lifecycles-page.ts'
+import { filesIn, read } from './pages.ts'
+
+// Pages that are made from something else: `npm run docs` writes them, and a test holds them equal.
+
+export const GENERATED: Readonly<Record<string, () => string>> = {
+  'docs/configuration.md': configuration,
+  'docs/decisions.md': decisions,
+  'docs/lifecycles.md': lifecycles,
+}
+
+/** The commands that take settings. */
+const COMMANDS: readonly Command[] = [run(), check(), dev(), produce(), consume()]
+
+function configuration(): string {
+  const names = Object.keys(SETTINGS) as SettingName[]
+  return [
+    '# Configuration',
+    '',
+    '<!-- Made by `npm run docs` from src/cli/settings.ts; do not edit. -->',
+    '',
+    'A setting comes from the first of these that gives it:',
+    '',
+    '1. the flag on the command line;',
+    '2. the variable in the environment;',
+    '3. its key in `tidemark.config.json`, or in the file that `--config FILE` names;',
+    '4. its default.',
+    '',
+    'A flag that stands twice, a `TIDEMARK_…` variable that is no setting and an unknown key in the file are refused, all at once, with the',
+    'names that may have been meant. Not refused are the variables that Kubernetes sets for a service called tidemark. Relative files start',
+    'at the folder of the configuration file, else at the working directory.',
+    '',
+    '| flag | environment | key | commands |',
+    '| --- | --- | --- | --- |',
+    ...names.map(placesOf),
+    '',
+    '## What each one does',
+    '',
+    '| flag | value | default | |',
+    '| --- | --- | --- | --- |',
+    ...names.map(meaningOf),
+    '',
+    'The options of `runWorker`, which reads neither flags nor environment: [a worker in your own service](embedding.md).',
+    '',
+  ].join('\n')
+}
+
+function placesOf(name: SettingName): string {
+  const s: Setting<unknown> = SETTINGS[name]
+  const cells = s.environmentOnly
+    ? ['none', `\`${variableOf(name)}\``, 'none', commandsWith('saslPasswordFile')]
+    : [`\`${flagOf(name)}\``, `\`${variableOf(name)}\``, `\`${name}\``, commandsWith(name)]
+  return row(cells)
+}
+
+function meaningOf(name: SettingName): string {
+  const s: Setting<unknown> = SETTINGS[name]
+  const shown = s.environmentOnly ? `\`${variableOf(name)}\`` : `\`${flagOf(name)}\``
+  const value = s.takes === null ? 'a switch' : (valuesOf(s) ?? `\`${s.takes}\``)
+  return row([shown, value, fallbackOf(s), s.about])
+}
+
+/** What it takes, as its own parser says it of a value that it refuses. */
+function valuesOf(s: Setting<unknown>): string | null {
+  try {
+    s.parse({ values: ['?'], folder: '.' })
+    return null
+  } catch (error) {
+    const said = /^"\?" is not (.+)$/.exec(messageOf(error))?.[1] ?? null
+    // What no machine has is no bound.
+    return said?.replace(/ to 9007199254\d*/, ' on') ?? null
+  }
+}
+
+function fallbackOf({ fallback, fallbackText }: Setting<unknown>): string {
+  const plain = typeof fallback === 'string' || typeof fallback === 'number'
+  return fallbackText ?? (plain ? String(fallback) : fallback === false ? 'off' : 'none')
+}
+
+function commandsWith(name: SettingName): string {
+  const flag = flagOf(name)
+  const { about } = SETTINGS[name]
+  // A command may have a flag of that name that is no setting.
+  const taking = COMMANDS.filter(({ options }) =>
+    options.some(({ long, description }) => long === flag && description.startsWith(about)),
+  )
+  return taking.map((command) => `\`${command.name()}\``).join(' ')
+}
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}
+
+/** A decision on one of the pages of docs/decisions. */
+export interface Decision {
+  readonly page: string
+  readonly number: number
+  readonly title: string
+  readonly text: string
+}
+
+export function allDecisions(): Decision[] {
+  return filesIn('docs/decisions', /\.md$/).flatMap((page) =>
+    [...read(page).matchAll(/^## (\d+)\. (.+)\n([^]*?)(?=^## |$(?![^]))/gm)].map((match) => ({
+      page,
+      number: Number(match[1]),
+      title: match[2] as string,
+      text: match[3] as string,
+    })),
+  )
+}
+
+function decisions(): string {
+  const all = allDecisions().sort((a, b) => a.number - b.number)
+  const pages = [...new Set(all.map(({ page }) => page))]
+  return [
+    '# Decisions',
+    '',
+    '<!-- Made by `npm run docs` from docs/decisions/; do not edit. -->',
+    '',
+    'Why things are as they are, where the code does not say it by itself: what was decided, why, and the alternatives that lost. A figure in a',
+    'decision is what decided at the time; what holds today is in [RESULTS.md](../test/bench/RESULTS.md), with the command that gives it.',
+    '',
+    'A new decision takes the next free number and goes to the end of the page of its subject, with its date; `npm run docs` adds it here. A',
+    'decision that is overturned is deleted, and its number is not used again.',
+    ...pages.flatMap((page) => [
+      '',
+      `## ${(/^# Decisions: (.+)$/m.exec(read(page))?.[1] ?? page).replace(/^./, (first) => first.toUpperCase())}`,
+      '',
+      '| | decision | date |',
+      '| ---: | --- | --- |',
+      ...all.filter((one) => one.page === page).map(lineOf),
+    ]),
+    '',
+  ].join('\n')
+}
+
+function lineOf({ page, number, title, text }: Decision): string {
+  const anchor = `${number}-${title}`
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\p{M}\s_-]/gu, '')
+    .replaceAll(' ', '-')
+  const date = /\d{4}-\d{2}-\d{2}/.exec(text)?.[0] ?? ''
+  return row([String(number), `[${title}](${page.replace('docs/', '')}#${anchor})`, date])
+}
