@@ -20,6 +20,7 @@ import { promisify } from 'node:util'
 const ENTRIES = [
   'index',
   'cli/main',
+  'cli/workers/worker-main',
   'scoring/scorer-thread',
   'scoring/tree-comparer',
   'testing/index',
@@ -54,6 +55,13 @@ export function buildWhenStale(root = CHECKOUT) {
  */
 export function declareWhenStale(root = CHECKOUT) {
   return makeWhenStale(root, { stamp: '.types', make: declare, owns: isDeclaration })
+}
+
+/** `npm run build`: all of it anew, as it is published. */
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  rmSync(join(CHECKOUT, 'dist'), { recursive: true, force: true })
+  await buildWhenStale()
+  await declareWhenStale()
 }
 
 function isDeclaration(file) {

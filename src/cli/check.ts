@@ -4,7 +4,8 @@ import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS } from './kafka-options.ts'
 import { calledFunctions, evaluators, summaryOf } from './outline.ts'
 import { write } from './output.ts'
-import { PREPARE_SETTINGS, prepareFiles } from './prepare-files.ts'
+import { prepareFiles } from './prepare-files.ts'
+import { PREPARE_SETTINGS } from './prepare-settings.ts'
 import { sayNotes } from './print.ts'
 
 const SETTINGS = [

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
+import { isWorkerName } from '../host/options.ts'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
 import { hintOfNames } from './meant.ts'
@@ -14,6 +15,7 @@ import {
   type SettingValue,
   variableOf,
 } from './settings.ts'
+import { numberedName } from './worker-names.ts'
 
 // From where a setting's value comes: flag > environment > config file > fallback. All faults at once.
 
@@ -216,6 +218,11 @@ function contradictions(c: Partial<Record<SettingName, unknown>>): TidemarkError
     faults.push(
       invalid('a certificate and its key go together', `${flagOf('tlsCert')}, ${flagOf('tlsKey')}`),
     )
+  }
+  const { workers = 1, workerName = null } = c as Partial<Config<'workers' | 'workerName'>>
+  if (workers > 1 && workerName !== null && !isWorkerName(numberedName(workerName, workers))) {
+    const what = `with the number of a worker, as in "-${workers}", it is longer than 100 characters`
+    faults.push(invalid(what, flagOf('workerName')))
   }
   return faults
 }

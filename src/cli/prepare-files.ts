@@ -1,11 +1,7 @@
 import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { type Prepared, prepare } from '../runtime/prepare.ts'
-import type { Config } from './config.ts'
+import type { PrepareConfig } from './prepare-settings.ts'
 import { loadTopologies } from './topology-file.ts'
-
-/** The settings that decide what is prepared. */
-export const PREPARE_SETTINGS = ['topic', 'model', 'evaluator', 'maxAhead'] as const
-export type PrepareConfig = Config<(typeof PREPARE_SETTINGS)[number]>
 
 /**
  * Loads topology files and checks all that can be checked before anything is consumed.

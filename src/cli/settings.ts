@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { DEFAULTS, isWorkerName, RANGES } from '../host/options.ts'
 import { messageOf } from '../kernel/errors.ts'
@@ -77,7 +78,7 @@ export const SETTINGS = {
   }),
   maxInFlightMb: setting<number>({
     takes: '<megabytes>',
-    about: 'memory for records, outputs and dead letters on their way to a commit',
+    about: 'memory of each worker for records, outputs and dead letters on their way to a commit',
     fallback: DEFAULTS.maxInFlightBytes / MEGABYTE,
     parse: (given) => numberOf(given, RANGES.maxInFlightBytes, MEGABYTE),
   }),
@@ -90,10 +91,17 @@ export const SETTINGS = {
     parse: (given) =>
       one(given) === 'off' ? null : numberOf(given, RANGES.deadLetterBreakerPercent),
   }),
+  workers: setting<number>({
+    takes: '<number|auto>',
+    about:
+      'workers to run, each in a process of its own; auto: as many as there are processors that this process may use',
+    fallback: 1,
+    parse: workers,
+  }),
   workerName: setting<string | null>({
     takes: '<name>',
     about:
-      'its own in its group, kept over restarts, so that it has its partitions back at once after a crash; none: they wait for the session time-out',
+      'its own in its group, kept over restarts, so that it has its partitions back at once after a crash; of several workers each adds its number, <name>-1; none: they wait for the session time-out',
     fallback: null,
     fallbackText: '<host>-<first number that is free there>',
     parse: workerName,
@@ -121,16 +129,16 @@ export const SETTINGS = {
   maxKeys: setting<number | null>({
     takes: '<number>',
     about:
-      'keys, and as many texts, that the windows of this worker may hold; more are dead letters STATE_LIMIT',
+      'keys, and as many texts, that the windows of each worker may hold; more are dead letters STATE_LIMIT',
     fallback: null,
     fallbackText: "what half of Node's heap holds",
     parse: (given) => numberOf(given, RANGES.maxKeys),
   }),
   maxStateMb: setting<number | null>({
     takes: '<megabytes>',
-    about: 'memory that the windows of this worker may take',
+    about: 'memory that the windows of each worker may take',
     fallback: null,
-    fallbackText: 'half of the memory',
+    fallbackText: 'half of the memory, shared out among the workers',
     parse: (given) => numberOf(given, RANGES.maxStateBytes, MEGABYTE),
   }),
   topic: setting<ReadonlyMap<string, string>>({
@@ -189,7 +197,7 @@ export const SETTINGS = {
     takes: '<port>',
     about: 'port of /metrics, /livez and /readyz; 0 takes a free one, off serves none',
     fallback: 9464,
-    parse: (given) => orOff(given, (g) => numberOf(g, { from: 0, to: 65_535 })),
+    parse: (given) => orWord(given, 'off', (g) => numberOf(g, { from: 0, to: 65_535 })),
   }),
   httpHost: setting<string>({
     takes: '<address>',
@@ -299,6 +307,13 @@ function rebuild(given: Given): number {
   return Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS]
 }
 
+const MOST_WORKERS = 256
+
+function workers(given: Given): number {
+  const number = orWord(given, 'auto', (g) => numberOf(g, { from: 1, to: MOST_WORKERS }))
+  return number === 'auto' ? availableParallelism() : number
+}
+
 function workerName(given: Given): string {
   const name = one(given)
   if (isWorkerName(name)) return name
@@ -312,12 +327,17 @@ function hostAndPort(text: string): string {
   return broker
 }
 
-function orOff<T>(given: Given, parse: (given: Given) => T): T | 'off' {
-  if (one(given) === 'off') return 'off'
+/** What is parsed, or a word in its place. */
+function orWord<T, const W extends string>(
+  given: Given,
+  word: W,
+  parse: (given: Given) => T,
+): T | W {
+  if (one(given) === word) return word
   try {
     return parse(given)
   } catch (error) {
-    throw new Error(`${messageOf(error)}, or off`, { cause: error })
+    throw new Error(`${messageOf(error)}, or ${word}`, { cause: error })
   }
 }
 

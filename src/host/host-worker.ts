@@ -9,7 +9,7 @@ import type { Observer } from '../runtime/events.ts'
 import { limitsOfMachine } from '../runtime/machine-limits.ts'
 import { type Prepared, prepare } from '../runtime/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
-import { createHealth, type Health } from '../serve/health.ts'
+import { createHealth, type Health, probesOf } from '../serve/health.ts'
 import { type HttpServer, serveHttp } from '../serve/http.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { DEFAULTS, optionFaults, type RunWorkerOptions } from './options.ts'
@@ -52,11 +52,19 @@ export interface Hosted {
   readonly droppedLines?: () => number
   /** Told before anything is asked of a broker. */
   readonly announce?: (about: Announcement) => void
+  /** Told what it serves elsewhere than over HTTP. @default nobody asks */
+  readonly expose?: (watched: Watched) => void
 }
 
 interface Announcement extends Pick<RunningWorker, 'group' | 'http'> {
   /** `null`: it has none. */
   readonly workerName: string | null
+}
+
+/** What can be asked of a worker. */
+interface Watched {
+  readonly health: Health
+  readonly metrics: Metrics
 }
 
 /**
@@ -172,8 +180,8 @@ interface Watch {
   readonly http: HttpServer | null
 }
 
-/** All that looks on: the owner's observer, the log, and metrics and an HTTP server when they are wanted. */
-async function watchers({ prepared, options, droppedLines }: Hosted): Promise<Watch> {
+/** All that looks on: the owner's observer, the log, and metrics and an HTTP server where they are wanted. */
+async function watchers({ prepared, options, droppedLines, expose }: Hosted): Promise<Watch> {
   const { log, observer, http: address, statusEveryMs = DEFAULTS.statusEveryMs } = options
   const health = createHealth()
   const observers = [health.observer, ...(observer ? [observer] : [])]
@@ -182,14 +190,17 @@ async function watchers({ prepared, options, droppedLines }: Hosted): Promise<Wa
     observers.push(logEvents(log, { clock: wallClock, statusEveryMs: every }))
   }
   let http: HttpServer | null = null
-  if (address !== undefined) {
+  if (address !== undefined || expose !== undefined) {
     const metrics: Metrics = createMetrics({
       version: packageVersion(),
       topologies: prepared.topologies.map(watchedTopology),
       ...(droppedLines && { droppedLines }),
     })
     observers.unshift(metrics.observer)
-    http = await serveHttp({ ...address, health, metrics })
+    expose?.({ health, metrics })
+    if (address !== undefined) {
+      http = await serveHttp({ ...address, probes: probesOf(health), metrics })
+    }
   }
   return { observer: observeAll(...observers), health, http }
 }

@@ -7,8 +7,8 @@ import {
   SESSION_TIMEOUT_MS,
 } from '../records/kafka/options.ts'
 import type { From, Guarantee } from '../records/port.ts'
+import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from '../runtime/byte-limits.ts'
 import type { Observer } from '../runtime/events.ts'
-import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from '../runtime/worker.ts'
 
 /** How a worker runs. Whatever is left out is as `tidemark run` has it. */
 export interface RunWorkerOptions {

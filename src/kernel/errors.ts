@@ -78,6 +78,7 @@ const ACTIONS = {
   GROUP_FAILED: 'crash',
   WORKER_NAME_TAKEN: 'crash',
   STOP_TIMED_OUT: 'crash',
+  WORKER_FAILED: 'crash',
   INVARIANT: 'crash',
 } as const satisfies Record<string, Action>
 

@@ -26,25 +26,28 @@ export interface LogOptions {
   readonly format: LogFormat
   /** For `text`. @default none */
   readonly colors?: Colors
+  /** Stands in each line, where several workers write to one log. @default no number */
+  readonly worker?: number
   readonly stream: DestinationStream & Partial<Pick<LogStream, 'describeLoss'>>
 }
 
 const OPTIONS: LoggerOptions = {
-  base: { service: 'tidemark' },
   timestamp: stdTimeFunctions.isoTime,
   formatters: { level: (level) => ({ level }) },
 }
 
 /** The process log: each line has its time (ISO), the level's name, a message and fields; never a payload or a key. */
-export function createLog({ format, colors = NO_COLORS, stream }: LogOptions): Logger {
+export function createLog({ format, colors = NO_COLORS, worker, stream }: LogOptions): Logger {
+  const base = { service: 'tidemark', ...(worker === undefined ? {} : { worker }) }
+  const options = { ...OPTIONS, base }
   const shaped = (json: string) => (format === 'json' ? json : plainLine(json, colors))
   stream.describeLoss?.((count, reason) => {
     let line = ''
-    const aside = pino(OPTIONS, { write: (json) => (line = shaped(json)) })
+    const aside = pino(options, { write: (json) => (line = shaped(json)) })
     aside.warn({ count, reason }, 'log lines were dropped')
     return line
   })
-  return pino(OPTIONS, { write: (json) => stream.write(shaped(json)) })
+  return pino(options, { write: (json) => stream.write(shaped(json)) })
 }
 
 type Colors = Readonly<Record<'dim' | 'red' | 'yellow', (text: string) => string>>

@@ -1,4 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  Registry,
+} from 'prom-client'
 
 /** Of the process, and named as counters though they are none; each is the sum of its namesake without `_total`. */
 const MISNAMED = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
@@ -17,6 +24,31 @@ interface Described<L extends string> {
   readonly known?: readonly Labels<L>[]
 }
 
+/** Metrics of one process as plain data, for {@link textOfAll}. */
+export type MetricData = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+
+/** Where metrics come from. */
+export interface MetricsOfWorker {
+  /** Becomes the label `worker`. `null`: of none, so that there is no such label. */
+  readonly worker: number | null
+  readonly metrics: MetricData
+}
+
+/** Metrics of several processes in the text format of Prometheus, each series with its worker. */
+export function textOfAll(all: readonly MetricsOfWorker[]): Promise<string> {
+  return AggregatorRegistry.aggregate(all.map(labelled)).metrics()
+}
+
+function labelled({ worker, metrics }: MetricsOfWorker): object {
+  const label = worker === null ? {} : { worker }
+  return metrics.map((metric) => ({
+    ...metric,
+    // Each series is of one process, so that there is nothing to add up; "omit" would leave out when each began.
+    aggregator: 'first',
+    values: metric.values.map((value) => ({ ...value, labels: { ...label, ...value.labels } })),
+  }))
+}
+
 /** Makes metrics with the common prefix in a registry of their own, beside those of the process. */
 export class MetricMaker {
   readonly #registry = new Registry()
@@ -33,6 +65,11 @@ export class MetricMaker {
   /** Every metric in the text format of Prometheus. */
   text(): Promise<string> {
     return this.#registry.metrics()
+  }
+
+  /** Every metric as plain data. */
+  data(): Promise<MetricData> {
+    return this.#registry.getMetricsAsJSON()
   }
 
   counter<L extends string>(

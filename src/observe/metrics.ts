@@ -1,8 +1,9 @@
 import type { Observer } from '../runtime/events.ts'
 import { commitMetrics } from './commit-metrics.ts'
+import { countDroppedLines } from './dropped-lines.ts'
 import { inferenceMetrics } from './inference-metrics.ts'
 import { keyMetrics } from './key-metrics.ts'
-import { MetricMaker } from './metric-maker.ts'
+import { type MetricData, MetricMaker } from './metric-maker.ts'
 import { partitionMetrics, restoreMetrics } from './partition-metrics.ts'
 import { recordMetrics } from './record-metrics.ts'
 import type { WatchedTopology } from './watched.ts'
@@ -23,13 +24,15 @@ export interface Metrics {
   readonly contentType: string
   /** Every metric in the text format of Prometheus. */
   text(): Promise<string>
+  /** Every metric as plain data. */
+  data(): Promise<MetricData>
 }
 
 /** Metrics of a worker and of its process, in a registry of their own. */
 export function createMetrics(options: MetricsOptions): Metrics {
   const make = new MetricMaker()
   describeBuild(make, options)
-  countDroppedLines(make, options)
+  countDroppedLines(make, options.droppedLines)
   const observers = [
     recordMetrics,
     keyMetrics,
@@ -44,6 +47,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     contentType: make.contentType,
     text: () => make.text(),
+    data: () => make.data(),
   }
 }
 
@@ -51,15 +55,4 @@ function describeBuild(make: MetricMaker, { version }: MetricsOptions): void {
   make
     .gauge('build_info', { help: 'Always 1; the labels tell', labelNames: ['version', 'node'] })
     .set({ version, node: process.versions.node }, 1)
-}
-
-function countDroppedLines(make: MetricMaker, { droppedLines = () => 0 }: MetricsOptions): void {
-  make.counter('log_lines_dropped_total', {
-    help: 'Log lines that could not be written',
-    labelNames: [],
-    collect() {
-      this.reset()
-      this.inc(droppedLines())
-    },
-  })
 }

@@ -7,6 +7,7 @@ import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
 import { unlessAborted } from '../kernel/unless-aborted.ts'
 import type { From, Guarantee, Records } from '../records/port.ts'
 import type { Availability } from './availability.ts'
+import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from './byte-limits.ts'
 import { type ClusterCheck, checkCluster } from './cluster-check.ts'
 import type { Observer, WorkerState } from './events.ts'
 import { limitsOfMachine } from './machine-limits.ts'
@@ -48,8 +49,6 @@ export const WORKER: LifecycleTable<WorkerState> = {
   },
 }
 
-export const MAX_COMMIT_BYTES = 16_000_000
-export const MAX_IN_FLIGHT_BYTES = 256_000_000
 const RETRY = { firstMs: 500, lastMs: 10_000 }
 
 export interface WorkerOptions {

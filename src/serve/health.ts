@@ -1,6 +1,15 @@
 import type { Observer, RuntimeEvent, WorkerState } from '../runtime/events.ts'
 
-interface Readiness {
+/** What probes of the surroundings ask, such as those of Kubernetes. */
+export interface Probes {
+  /** Must it be restarted? */
+  liveness(): Promise<{ readonly live: boolean }>
+  /** Is it at work? */
+  readiness(): Promise<{ readonly ready: boolean }>
+}
+
+/** How far a worker is. */
+export interface Readiness {
   readonly ready: boolean
   readonly state: WorkerState
   /** Partitions assigned now, of every topology. */
@@ -13,7 +22,7 @@ interface Readiness {
   readonly reason?: string
 }
 
-interface Left {
+export interface Left {
   readonly records: number
   readonly ms: number
 }
@@ -21,6 +30,14 @@ interface Left {
 export interface Health {
   readonly observer: Observer
   readiness(): Readiness
+}
+
+/** What is asked of a worker by itself. An answer at all is the proof that it lives: restarting it does not bring a broker back. */
+export function probesOf(health: Health): Probes {
+  return {
+    liveness: async () => ({ live: true }),
+    readiness: async () => health.readiness(),
+  }
 }
 
 /**
@@ -58,7 +75,8 @@ export function createHealth(): Health {
   }
 }
 
-function leftOf(all: readonly Left[]): Left {
+/** Of several partitions, which are read at the same time. */
+export function leftOf(all: readonly Left[]): Left {
   const records = all.reduce((sum, left) => sum + left.records, 0)
   return { records, ms: Math.max(...all.map((left) => left.ms)) }
 }

@@ -4,14 +4,14 @@ import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Metrics } from '../observe/metrics.ts'
-import type { Health } from './health.ts'
+import type { Probes } from './health.ts'
 
 export interface HttpOptions {
   /** @default 127.0.0.1: nobody else on the network reads it */
   readonly host?: string
   /** 0: any free one. */
   readonly port: number
-  readonly health: Health
+  readonly probes: Probes
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
 }
 
@@ -24,7 +24,7 @@ export interface HttpServer {
 }
 
 /**
- * Serves a worker's `/metrics`, `/livez` and `/readyz`.
+ * Serves `/metrics`, `/livez` and `/readyz`.
  *
  * @throws TidemarkError `CONFIG_INVALID` when the address cannot be listened on
  */
@@ -46,15 +46,17 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
 }
 
 /** What is answered on each path, without a socket. */
-export function routes({ health, metrics }: Pick<HttpOptions, 'health' | 'metrics'>): Hono {
+export function routes({ probes, metrics }: Pick<HttpOptions, 'probes' | 'metrics'>): Hono {
   const app = new Hono()
   app.get('/metrics', async (c) => {
     return c.body(await metrics.text(), 200, { 'content-type': metrics.contentType })
   })
-  // An answer at all is the proof: restarting a worker does not bring a broker back.
-  app.get('/livez', (c) => c.json({ live: true }))
-  app.get('/readyz', (c) => {
-    const readiness = health.readiness()
+  app.get('/livez', async (c) => {
+    const liveness = await probes.liveness()
+    return c.json(liveness, liveness.live ? 200 : 503)
+  })
+  app.get('/readyz', async (c) => {
+    const readiness = await probes.readiness()
     return c.json(readiness, readiness.ready ? 200 : 503)
   })
   return app

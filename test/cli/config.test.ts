@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../src/cli/config.ts'
@@ -67,6 +68,29 @@ test('a relative file in the config file starts at its folder, on the command li
   expect(inFile.model.get('m')).toBe(join(folder, 'deep/m.onnx'))
   const onLine = readConfig(['model'], { model: ['m=m.onnx'] }, around)
   expect(onLine.model.get('m')).toBe(join(folder, 'm.onnx'))
+})
+
+test('as many workers as processors are at hand when that is left to the machine', () => {
+  const nowhere = { env: {}, folder: folderWith({}) }
+  const workers = (flags: object) => readConfig(['workers'], { ...flags }, nowhere).workers
+  expect(workers({})).toBe(1)
+  expect(workers({ workers: '4' })).toBe(4)
+  expect(workers({ workers: 'auto' })).toBe(availableParallelism())
+  expect(listOf(() => workers({ workers: '0' }))).toEqual([
+    'CONFIG_INVALID --workers: "0" is not a whole number from 1 to 256, or auto',
+  ])
+})
+
+test('a name that is too long with the number of a worker is refused', () => {
+  const nowhere = { env: {}, folder: folderWith({}) }
+  const names = ['workers', 'workerName'] as const
+  const read = (workerName: string, workers: string) =>
+    readConfig(names, { workerName, workers }, nowhere)
+  expect(read('n'.repeat(98), '9').workerName).toHaveLength(98)
+  expect(read('n'.repeat(100), '1').workerName).toHaveLength(100)
+  expect(listOf(() => read('n'.repeat(98), '10'))).toEqual([
+    'CONFIG_INVALID --worker-name: with the number of a worker, as in "-10", it is longer than 100 characters',
+  ])
 })
 
 test.each([

@@ -144,24 +144,26 @@ kafkaTest('consume that is told to end while it waits says how much it was', asy
   })
 })
 
-kafkaTest(
-  'a topic that does not exist ends run with 4 and the command that makes it',
-  async (kafka) => {
-    const { flags } = await cardTopics(plainOptions(kafka))
-    const missing = freshName('missing')
-    const chosen = flags.map((flag) =>
-      flag.startsWith('payments=') ? `payments=${missing}` : flag,
-    )
-    const brokers = kafka.brokers.join(',')
-    const { code, stderr } = await tidemark(['run', TOPOLOGY, '--brokers', brokers, ...chosen])
-    expect(code).toBe(4)
-    expect(stderr).toContain(`✗ TOPIC_MISSING  topic "${missing}" does not exist`)
-    expect(stderr).toMatch(
-      /"code":"TOPIC_MISSING","where":"card-fraud","hint":"kafka-topics.sh .*"/,
-    )
-    expect(stderr).toMatch(new RegExp(`hint: .*--create --topic ${missing} --partitions 6`))
-  },
-)
+for (const workers of ['1', '2']) {
+  kafkaTest(
+    `a topic that does not exist ends run with 4 and the command that makes it, said once; workers: ${workers}`,
+    async (kafka) => {
+      const { flags } = await cardTopics(plainOptions(kafka))
+      const missing = freshName('missing')
+      const chosen = flags.map((flag) =>
+        flag.startsWith('payments=') ? `payments=${missing}` : flag,
+      )
+      const run = ['run', TOPOLOGY, '--workers', workers, '--brokers', kafka.brokers.join(',')]
+      const { code, stderr } = await tidemark([...run, ...chosen])
+      expect(code).toBe(4)
+      expect(stderr.split(`✗ TOPIC_MISSING  topic "${missing}" does not exist`)).toHaveLength(2)
+      expect(stderr).toMatch(
+        /"code":"TOPIC_MISSING","where":"card-fraud","hint":"kafka-topics.sh .*"/,
+      )
+      expect(stderr).toMatch(new RegExp(`hint: .*--create --topic ${missing} --partitions 6`))
+    },
+  )
+}
 
 secureKafkaTest(
   'the flags and the environment reach a broker over TLS with SCRAM',

@@ -1,25 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fitHost } from '../../src/host/worker-name.ts'
+import { deadAddress } from '../services/dead-address.ts'
 import { httpOf, PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
 const TOPOLOGY = 'topologies/card-fraud.ts'
-
-/** An address where nobody listens: one that was listened on a moment ago. */
-async function deadAddress(): Promise<string> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return `127.0.0.1:${port}`
-}
 
 test('without a broker run says so, lives, is not ready, goes on trying, and ends with 0 when told', {
   timeout: PROCESS_TEST_MS,

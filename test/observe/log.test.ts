@@ -37,6 +37,13 @@ describe('the log', () => {
     ])
   })
 
+  test('writes the number of its worker where there are several', () => {
+    const lines: string[] = []
+    const log = createLog({ format: 'text', worker: 2, stream: { write: (l) => lines.push(l) } })
+    log.info({ partitions: 3 }, 'status')
+    expect(lines[0]).toMatch(/ info {2}status {2}worker=2 {2}partitions=3\n$/)
+  })
+
   test('writes plain lines for people', () => {
     const { log, lines } = logged('text')
     log.info({ partition: 3, reason: 'a b' }, 'partition assigned')

@@ -3,7 +3,7 @@ import { Server } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import { createHealth } from '../../src/serve/health.ts'
+import { createHealth, probesOf } from '../../src/serve/health.ts'
 import { type HttpServer, routes, serveHttp } from '../../src/serve/http.ts'
 import { samples } from '../observe/events.ts'
 
@@ -13,7 +13,7 @@ const metrics = createMetrics({ version: '0.1.0', topologies: [] })
 async function ask(path: string, ...events: readonly RuntimeEvent[]) {
   const health = createHealth()
   for (const event of events) health.observer(event)
-  const answer = await routes({ health, metrics }).request(path)
+  const answer = await routes({ probes: probesOf(health), metrics }).request(path)
   return { status: answer.status, body: await answer.json() }
 }
 
@@ -84,7 +84,7 @@ describe('the server', () => {
   afterEach(() => server?.close())
 
   const serve = async (port: number) => {
-    server = await serveHttp({ port, health: createHealth(), metrics })
+    server = await serveHttp({ port, probes: probesOf(createHealth()), metrics })
     return server
   }
 
@@ -123,7 +123,9 @@ describe('the server', () => {
 
   test('says when the port is in use', async () => {
     const { port } = await serve(0)
-    await expect(serveHttp({ port, health: createHealth(), metrics })).rejects.toMatchObject({
+    await expect(
+      serveHttp({ port, probes: probesOf(createHealth()), metrics }),
+    ).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: `cannot serve HTTP on 127.0.0.1:${port}: the port is in use`,
       hint: 'choose another with --http-port; 0 takes any free one, off serves none',
@@ -134,7 +136,7 @@ describe('the server', () => {
     ['a port that is none', { port: 70_000 }, 'ERR_SOCKET_BAD_PORT'],
     ['an address of another machine', { port: 0, host: '192.0.2.1' }, 'EADDRNOTAVAIL'],
   ])('refuses %s', async (_, address, why) => {
-    const options = { ...address, health: createHealth(), metrics }
+    const options = { ...address, probes: probesOf(createHealth()), metrics }
     await expect(serveHttp(options)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining(why),

@@ -18,8 +18,8 @@ export interface Running {
   readonly process: ChildProcessWithoutNullStreams
   /** What it has written to stderr so far. */
   stderr(): string
-  /** Resolves when stderr holds the text; rejects when the process ends before. */
-  says(text: string): Promise<void>
+  /** Resolves when stderr holds the text, so often; rejects when the process ends before. @param times @default 1 */
+  says(text: string, times?: number): Promise<void>
   readonly ended: Promise<Ended>
 }
 
@@ -54,11 +54,19 @@ export function startTidemark(args: readonly string[], o: SpawnOptions = {}): Ru
     for (const check of [...waiting]) check()
     return { code, signal, stdout, stderr }
   })
-  const says = (text: string) =>
+  const holds = (text: string, times: number) => {
+    let at = -1
+    for (let found = 0; found < times; found++) {
+      at = stderr.indexOf(text, at + 1)
+      if (at === -1) return false
+    }
+    return true
+  }
+  const says = (text: string, times = 1) =>
     new Promise<void>((resolve, reject) => {
       const check = () => {
         const over = child.exitCode !== null || child.signalCode !== null
-        if (stderr.includes(text)) resolve()
+        if (holds(text, times)) resolve()
         else if (over) reject(new Error(`ended without saying "${text}":\n${stderr}`))
         else return
         waiting.delete(check)

@@ -1,0 +1,25 @@
+import type { Logger } from 'pino'
+import { createLog } from '../observe/log.ts'
+import type { LogStream } from '../observe/log-stream.ts'
+import { colors } from './print.ts'
+import type { RunConfig } from './run-config.ts'
+import { warnThrough } from './warnings.ts'
+
+/**
+ * The log of this process on stderr, which takes warnings as well.
+ *
+ * @param worker its number, where there are several
+ */
+export function processLog(
+  { logFormat: format, logLevel }: Pick<RunConfig, 'logFormat' | 'logLevel'>,
+  { stderr: stream, worker }: { readonly stderr: LogStream; readonly worker?: number },
+): Logger {
+  const of = worker === undefined ? {} : { worker }
+  const log = createLog({ format, colors, stream, ...of })
+  log.level = logLevel
+  warnThrough(({ name, message, stack }) => {
+    log.warn({ warning: name }, message)
+    log.debug({ stack }, 'where the warning comes from')
+  })
+  return log
+}

@@ -1,0 +1,21 @@
+import { groupOf } from '../host/host-worker.ts'
+import type { Prepared } from '../runtime/prepare.ts'
+import { shownEvaluator } from '../scoring/scorer.ts'
+import type { RunOutline } from './banner.ts'
+import { summaryOf } from './outline.ts'
+
+/** @param group that was chosen; `null`: none */
+export function outlineOf(prepared: Prepared, group: string | null): RunOutline {
+  return {
+    group: groupOf(group, prepared),
+    topologies: prepared.topologies.map((topology) => ({
+      summary: summaryOf(topology),
+      models: [...topology.scorers.values()].map(
+        ({ label, sha256, evaluator }) =>
+          `${label}  sha256 ${sha256.slice(0, 12)}…  by ${shownEvaluator(evaluator)}`,
+      ),
+      by: topology.by,
+    })),
+    notes: prepared.notes,
+  }
+}

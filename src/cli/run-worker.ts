@@ -1,0 +1,36 @@
+import { type Hosted, hostWorker } from '../host/host-worker.ts'
+import { NO_NAME } from '../host/worker-name.ts'
+import { banner } from './banner.ts'
+import { prepareFiles } from './prepare-files.ts'
+import { processLog } from './process-log.ts'
+import { httpAddressOf, optionsOf, type RunConfig } from './run-config.ts'
+import { outlineOf } from './run-outline.ts'
+import type { RunProcess } from './run-process.ts'
+
+/** Runs one worker in this process, until it ends by itself or is told to. */
+export async function runWorkerHere(
+  files: readonly string[],
+  config: RunConfig,
+  { ended, stderr }: RunProcess,
+): Promise<void> {
+  const prepared = await prepareFiles(files, config)
+  if (ended.hasCome) return prepared.close()
+  const log = processLog(config, { stderr })
+  const http = httpAddressOf(config)
+  await workUntil(ended.promise, {
+    prepared,
+    options: { ...optionsOf(config), log, ...(http && { http }) },
+    droppedLines: () => stderr.dropped,
+    announce: ({ workerName, http: at }) => {
+      const place = { names: workerName ?? NO_NAME, http: at }
+      banner(outlineOf(prepared, config.group), config, place)
+    },
+  })
+}
+
+/** @throws what {@link RunningWorker.done} rejects with */
+export async function workUntil(stopped: Promise<void>, hosted: Hosted): Promise<void> {
+  const worker = await hostWorker(hosted)
+  await Promise.race([stopped, worker.done])
+  await worker.stop()
+}

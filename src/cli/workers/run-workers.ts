@@ -1,0 +1,62 @@
+import { wallClock } from '../../kernel/clock.ts'
+import { textOfAll } from '../../observe/metric-maker.ts'
+import { createWorkersMetrics } from '../../observe/workers-metrics.ts'
+import { serveHttp } from '../../serve/http.ts'
+import { banner } from '../banner.ts'
+import { processLog } from '../process-log.ts'
+import { httpAddressOf, type RunConfig } from '../run-config.ts'
+import type { RunProcess } from '../run-process.ts'
+import { numberedName, numberedNames } from '../worker-names.ts'
+import { KeptWorker } from './kept-worker.ts'
+import { Supervisor } from './supervisor.ts'
+import { startWorkerProcess } from './worker-process.ts'
+
+// The parent of several workers. It starts them, serves for them and keeps them running; it does no work itself.
+
+/** Runs several workers, each in a process of its own, until told to stop, or until one of them cannot go on. */
+export async function runWorkers(
+  files: readonly string[],
+  config: RunConfig,
+  { ended, stderr }: RunProcess,
+): Promise<void> {
+  const log = processLog(config, { stderr })
+  const metrics = createWorkersMetrics(config.workers, () => stderr.dropped)
+  const numbers = Array.from({ length: config.workers }, (_, i) => i + 1)
+  const supervisor = new Supervisor(
+    numbers.map((worker) => {
+      const assignment = { worker, of: config.workers, files, config: configOf(worker, config) }
+      return new KeptWorker({
+        worker,
+        start: (heard) => startWorkerProcess(assignment, heard),
+        log,
+        clock: wallClock,
+        random: Math.random,
+        restarted: () => metrics.restarted(worker),
+      })
+    }),
+  )
+  const address = httpAddressOf(config)
+  const text = async () =>
+    textOfAll([{ worker: null, metrics: await metrics.data() }, ...(await supervisor.metrics())])
+  const { contentType } = metrics
+  const http =
+    address &&
+    (await serveHttp({ ...address, probes: supervisor.probes, metrics: { contentType, text } }))
+  // Whoever does not want to wait ends the parent: no worker outlives that.
+  const kill = () => supervisor.kill()
+  process.once('exit', kill)
+  void ended.promise.then(() => supervisor.stop())
+  try {
+    const names = numberedNames(config.workerName, config.workers)
+    await supervisor.run((outline) => banner(outline, config, { names, http }))
+  } finally {
+    process.off('exit', kill)
+    await http?.close()
+  }
+}
+
+/** The settings of one of them: each has a name of its own. */
+function configOf(worker: number, config: RunConfig): RunConfig {
+  const { workerName } = config
+  return workerName === null ? config : { ...config, workerName: numberedName(workerName, worker) }
+}

@@ -1,0 +1,59 @@
+import { faultsOf } from '../../kernel/errors.ts'
+import { toStderr } from '../../observe/log-stream.ts'
+import type { Observer } from '../../runtime/events.ts'
+import { limitsOfMachine } from '../../runtime/machine-limits.ts'
+import { watchStdout } from '../output.ts'
+import { prepareFiles } from '../prepare-files.ts'
+import { EXIT, sayTo } from '../print.ts'
+import { processLog } from '../process-log.ts'
+import { optionsOf } from '../run-config.ts'
+import { outlineOf } from '../run-outline.ts'
+import { workUntil } from '../run-worker.ts'
+import { watchWarnings } from '../warnings.ts'
+import { faultData } from './fault-data.ts'
+import type { ParentLink } from './parent-link.ts'
+
+/** Prepares, works when the parent says so, and ends when it is told to. What goes wrong the parent is told; never throws. */
+export async function liveAsWorker(parent: ParentLink): Promise<void> {
+  // Where nothing can be said, there is nobody to say so to.
+  watchStdout(() => {})
+  process.stderr.on('error', () => {})
+  watchWarnings()
+  try {
+    await prepareAndWork(parent)
+  } catch (thrown) {
+    process.exitCode = EXIT.failed
+    await parent.tell({ type: 'failed', faults: faultsOf(thrown).map(faultData) })
+  }
+}
+
+async function prepareAndWork(parent: ParentLink): Promise<void> {
+  const assignment = await Promise.race([parent.assignment, parent.stopped])
+  if (assignment === undefined) return
+  const { worker, of, files, config } = assignment
+  const stderr = toStderr()
+  sayTo(stderr)
+  const prepared = await prepareFiles(files, config)
+  await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config.group) })
+  await Promise.race([parent.released, parent.stopped])
+  if (parent.hasStopped) return prepared.close()
+  const options = optionsOf(config)
+  await workUntil(parent.stopped, {
+    prepared,
+    options: {
+      ...options,
+      maxStateBytes: options.maxStateBytes ?? limitsOfMachine(of).maxBytes,
+      log: processLog(config, { stderr, worker }),
+      observer: tellsWhenRunning(parent),
+    },
+    droppedLines: () => stderr.dropped,
+    expose: ({ health, metrics }) =>
+      parent.answersWith({ readiness: () => health.readiness(), metrics: () => metrics.data() }),
+  })
+}
+
+function tellsWhenRunning(parent: ParentLink): Observer {
+  return (event) => {
+    if (event.type === 'state' && event.state === 'running') void parent.tell({ type: 'running' })
+  }
+}

@@ -1,0 +1,102 @@
+import type { RunOutline } from '../../../src/cli/banner.ts'
+import { KeptWorker } from '../../../src/cli/workers/kept-worker.ts'
+import type { Answers, Question } from '../../../src/cli/workers/messages.ts'
+import type { End, Heard, WorkerProcess } from '../../../src/cli/workers/worker-process.ts'
+import { Changes } from '../../../src/kernel/changes.ts'
+import type { Log } from '../../../src/observe/log.ts'
+import { HandClock, longestWaits } from '../../support/clocks.ts'
+
+// Workers whose processes do what a test says.
+
+const OUTLINE: RunOutline = { group: 'g', topologies: [], notes: [] }
+/** As a process ends that was told to. */
+export const IN_ORDER: End = { exitCode: 0, signal: null, faults: [] }
+export const KILLED: End = { exitCode: null, signal: 'SIGKILL', faults: [] }
+
+/** A process that was started, and what it was told. */
+export class FakeProcess implements WorkerProcess {
+  readonly pid = 4_711
+  readonly worker: number
+  readonly heard: Heard
+  readonly told: ('run' | 'stop' | 'kill')[] = []
+  /** What it answers; without an answer it hangs. */
+  answers: Partial<Answers> = {}
+
+  readonly #changes: Changes
+
+  constructor(worker: number, heard: Heard, changes: Changes) {
+    this.worker = worker
+    this.heard = heard
+    this.#changes = changes
+  }
+
+  run(): void {
+    this.told.push('run')
+  }
+
+  stop(): void {
+    this.told.push('stop')
+    this.#changes.tell()
+  }
+
+  kill(): void {
+    this.told.push('kill')
+    this.heard.ended(KILLED)
+  }
+
+  async ask<Q extends Question>(question: Q): Promise<Answers[Q] | null> {
+    return this.answers[question] ?? null
+  }
+
+  /** It gets as far as to work. */
+  begin(): void {
+    this.heard.prepared(OUTLINE)
+    this.heard.running()
+  }
+}
+
+/** Workers of fake processes by a clock that the test moves. */
+export class Fakes {
+  readonly clock = new HandClock(0)
+  /** Every process that was started, in that order. */
+  readonly processes: FakeProcess[] = []
+  readonly lines: { readonly level: string; readonly message: string; readonly fields: object }[] =
+    []
+  /** The workers that were started again. */
+  readonly restarted: number[] = []
+  readonly #changes = new Changes()
+
+  keptWorker(worker: number): KeptWorker {
+    return new KeptWorker({
+      worker,
+      start: (heard) => {
+        const process = new FakeProcess(worker, heard, this.#changes)
+        this.processes.push(process)
+        this.#changes.tell()
+        return process
+      },
+      log: this.#log(),
+      clock: this.clock,
+      random: longestWaits,
+      restarted: () => this.restarted.push(worker),
+    })
+  }
+
+  /** The last of so many processes, once it was started. */
+  async started(count: number): Promise<FakeProcess> {
+    await this.#changes.until(() => this.processes.length >= count)
+    return this.processes[count - 1] as FakeProcess
+  }
+
+  /** Resolves when a process was told to stop. */
+  toldToStop(process: FakeProcess): Promise<void> {
+    return this.#changes.until(() => process.told.includes('stop'))
+  }
+
+  #log(): Log {
+    const at = (level: string) => (fields: object, message: string) => {
+      this.lines.push({ level, message, fields })
+    }
+    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  }
+}
