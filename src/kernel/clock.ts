@@ -17,6 +17,8 @@ export interface Clock {
   elapsedMs(): number
   /** Resolves after `ms`, after 24 days at the latest, or at once when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Does some work once, when `ms` have passed, after 24 days at the latest. @returns ends that, at no cost when it is done */
+  after(ms: number, work: () => void): () => void
 }
 
 const beganMs = Date.now() - performance.now()
@@ -35,13 +37,17 @@ export const wallClock: Clock = {
     new Promise((resolve) => {
       if (signal?.aborted) return resolve()
       const done = () => {
-        clearTimeout(timer)
+        cancel()
         signal?.removeEventListener('abort', done)
         resolve()
       }
-      const timer = setTimeout(done, Math.max(0, Math.min(ms, LONGEST_MS)))
+      const cancel = wallClock.after(ms, done)
       signal?.addEventListener('abort', done, { once: true })
     }),
+  after: (ms, work) => {
+    const timer = setTimeout(work, Math.max(0, Math.min(ms, LONGEST_MS)))
+    return () => clearTimeout(timer)
+  },
 }
 
 /** Does some work each time that so long has passed, until the signal aborts. The work must not throw. */

@@ -156,6 +156,13 @@ export interface Unreadable extends TopicPartition {
  */
 export type Loss = 'revoked' | 'expelled' | 'cut'
 
+/** Stops and starts the flow of chunks of partitions. */
+export interface Valve {
+  /** At most one more chunk may come. */
+  pause(partition: TopicPartition): void
+  resume(partition: TopicPartition): void
+}
+
 /** What a driver tells the worker. Handlers must not throw. */
 export interface MemberHandlers {
   /**
@@ -166,9 +173,10 @@ export interface MemberHandlers {
   /**
    * A partition that is new to this member; also one of which records were deleted while they were read again. Its first chunk comes
    * after this returns.
+   * @param valve the member's, by which its flow can be stopped from now on
    * @returns where reading begins: `lowOffset` to `nextOffset`, which may be before what was committed, to replay it
    */
-  assigned(assignment: Assignment): number
+  assigned(assignment: Assignment, valve: Valve): number
   /** Partitions that are gone: nothing of theirs may be committed from now on. */
   lost(partitions: readonly TopicPartition[], why: Loss): void
   chunk(chunk: Chunk): void
@@ -190,7 +198,7 @@ export interface MemberHandlers {
 }
 
 /** One member of a consumer group. */
-export interface Member {
+export interface Member extends Valve {
   /**
    * Makes a commit durable; at least once its offsets may follow a moment later, and do before the member leaves or loses their
    * partitions. One at a time. A partition whose epoch has passed is its new owner's: at least once its offsets are left out,
@@ -203,9 +211,6 @@ export interface Member {
    * `WORKER_NAME_TAKEN`: sent again it fails again
    */
   commit(commit: Commit): Promise<void>
-  /** Stops the flow of chunks of one partition; at most one more may come. */
-  pause(partition: TopicPartition): void
-  resume(partition: TopicPartition): void
   /** Stops fetching everywhere; commits are still taken. */
   stopFetching(): void
   /** Leaves the group at once, so that others take over, and closes the connections. */

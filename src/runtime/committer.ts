@@ -1,3 +1,4 @@
+import { Backoff, type Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { Commit, Guarantee, Member } from '../records/port.ts'
@@ -24,13 +25,11 @@ const RECORDS_PER_MS = 100
 const MAX_RECORDS = 50_000
 /** A commit that is on its way for so long is told of, and a rebalance in which none has succeeded for so long. */
 const SLOW_MS = 5_000
-const FIRST_RETRY_MS = 100
+const RETRY = { firstMs: 100, lastMs: 10_000 }
 /** Nothing is wrong then: it is nearly always over in a moment. */
 const WHILE_REBALANCING_MS = 50
-const LAST_RETRY_MS = 10_000
 
 export interface CommitterOptions {
-  readonly member: Member
   readonly guarantee: Guarantee
   /** From the start of one commit to the start of the next, ms; `null`: as the load wants it. */
   readonly intervalMs: number | null
@@ -41,6 +40,7 @@ export interface CommitterOptions {
   readonly partitions: () => Iterable<AssignedPartition>
   readonly observer: Observer
   readonly clock: Clock
+  readonly random: Random
   /** Something of this partition was committed. */
   onCommitted(partition: AssignedPartition): void
 }
@@ -70,8 +70,8 @@ export class Committer {
   readonly #stop = new AbortController()
   #urgent = new AbortController()
   readonly #size: CommitSize
+  readonly #backoff: Backoff
   #wake: () => void = () => {}
-  #attempt = 0
   /** Since when all commits have failed, or that was last told, by the clock's elapsed time; `null`: the last one did not. */
   #failingSinceMs: number | null = null
   /** When brokers take records again, by the clock's elapsed time. */
@@ -88,6 +88,7 @@ export class Committer {
   constructor(options: CommitterOptions) {
     this.#o = options
     this.#size = new CommitSize(options.mostBytes)
+    this.#backoff = new Backoff(RETRY, options.random)
   }
 
   /** There may be something to commit. */
@@ -105,14 +106,14 @@ export class Committer {
     this.#urgent.abort()
   }
 
-  /** Commits until {@link stop}; rejects with what ends the worker. */
-  async run(): Promise<void> {
+  /** Commits by a member until {@link stop}; rejects with what ends the worker. */
+  async run(member: Member): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve
       })
       const startMs = this.#o.clock.elapsedMs()
-      const size = await this.commitOnce()
+      const size = await this.#commitOnce(member)
       if (size === 0) await this.#rest(woken)
       else await this.#keepPace(startMs, size)
     }
@@ -126,7 +127,7 @@ export class Committer {
   }
 
   /** Commits what is finished now. @returns how many records that was, and one for each partition; 0: there was nothing, or it failed */
-  async commitOnce(): Promise<number> {
+  async #commitOnce(member: Member): Promise<number> {
     const segments = this.#gather()
     if (segments.length === 0) {
       this.#over()
@@ -136,7 +137,7 @@ export class Committer {
     const startMs = this.#o.clock.elapsedMs()
     const mayWriteMs = this.#mayWriteMs
     const endWatch = this.#watchTime(startMs)
-    const failure = await failureOf(this.#o.member.commit(commit))
+    const failure = await failureOf(member.commit(commit))
     endWatch()
     if (failure !== null) {
       await this.#failed(failure.error, segments, startMs)
@@ -171,7 +172,7 @@ export class Committer {
     await woken
   }
 
-  /** Waits until the next commit may start, after one of that size, as {@link commitOnce} tells it. */
+  /** Waits until the next commit may start, after one of that size, as {@link #commitOnce} tells it. */
   async #keepPace(startMs: number, size: number): Promise<void> {
     const { clock, guarantee, intervalMs } = this.#o
     // What is full already does not get cheaper by waiting.
@@ -190,7 +191,7 @@ export class Committer {
 
   /** Nothing that a commit was tried for is left: it is committed, or lost. */
   #over(): void {
-    this.#attempt = 0
+    this.#backoff.reset()
     this.#failingSinceMs = null
     if (!this.#isInTrouble) return
     this.#isInTrouble = false
@@ -252,9 +253,7 @@ export class Committer {
     const { code } = error
     if (code === 'COMMIT_TIMED_OUT') this.#size.timedOut(loadOf(segments).bytes)
     const isRebalance = code === 'REBALANCING'
-    const nextAttemptMs = isRebalance
-      ? WHILE_REBALANCING_MS
-      : Math.min(FIRST_RETRY_MS * 2 ** this.#attempt++, LAST_RETRY_MS)
+    const nextAttemptMs = isRebalance ? WHILE_REBALANCING_MS : this.#backoff.nextMs()
     const nowMs = clock.elapsedMs()
     this.#failingSinceMs ??= startMs
     if ((!isRebalance || nowMs - this.#failingSinceMs >= SLOW_MS) && this.#isOwned(segments)) {

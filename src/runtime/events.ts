@@ -18,6 +18,7 @@ export interface Outcomes {
   readonly dead: number
 }
 
+/** How a worker is; what may follow what is in `worker.ts`. */
 export type WorkerState = 'starting' | 'running' | 'unavailable' | 'stopping' | 'stopped' | 'failed'
 
 /** Something that a worker does or meets, by its `type`. */

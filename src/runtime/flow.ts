@@ -1,4 +1,4 @@
-import type { TopicPartition } from '../records/port.ts'
+import type { TopicPartition, Valve } from '../records/port.ts'
 
 /** What one partition may have on its way at most: more makes no commit fuller, bytes. */
 export const MOST_OF_ONE = 16 * 2 ** 20
@@ -9,12 +9,7 @@ interface Flowing {
   readonly bytesInFlight: number
   /** The part of it that a commit would end. */
   readonly bytesToCommit: number
-}
-
-/** The part of a member that stops records. */
-interface Valve {
-  pause(partition: TopicPartition): void
-  resume(partition: TopicPartition): void
+  readonly valve: Valve
 }
 
 /**
@@ -42,13 +37,13 @@ export class Flow<P extends Flowing> {
   }
 
   /** @returns was one stopped now, until some of what it has is committed? */
-  adjust(all: Iterable<P>, valve: Valve): boolean {
+  adjust(all: Iterable<P>): boolean {
     const partitions = [...all]
     const used = partitions.reduce((sum, { bytesInFlight }) => sum + bytesInFlight, 0)
     const most = Math.min(MOST_OF_ONE, this.#budget - used)
     let hasStopped = false
     for (const of of partitions) {
-      const { partition, bytesInFlight } = of
+      const { partition, bytesInFlight, valve } = of
       if (this.#paused.has(of)) {
         if (bytesInFlight > most / 2 || most <= 0) continue
         this.#paused.delete(of)

@@ -1,3 +1,4 @@
+import { Backoff } from '../kernel/backoff.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { TopicPartition } from '../records/port.ts'
 import { type Answer, type Scorer, versionOf } from '../scoring/scorer.ts'
@@ -5,8 +6,7 @@ import type { ScoreStep } from '../topology/definition.ts'
 import type { PreparedTopology } from './prepare.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
-const FIRST_WAIT_MS = 1_000
-const LAST_WAIT_MS = 30_000
+const RETRY = { firstMs: 1_000, lastMs: 30_000 }
 
 /**
  * Asks the models of one topology for the events of one partition. A model that fails on nearly all of them is asked again and again:
@@ -26,17 +26,17 @@ export class PatientScoring {
 
   /** @returns `null` when the partition was lost meanwhile */
   async score(step: ScoreStep, rows: Float32Array, count: number): Promise<Answer | null> {
-    for (let attempt = 0; ; attempt++) {
+    const backoff = new Backoff(RETRY, this.#around.random)
+    for (let hasFailed = false; ; hasFailed = true) {
       try {
         const scores = await this.#ask(step, rows, count)
-        if (attempt > 0) this.#tell(step, null)
+        if (hasFailed) this.#tell(step, null)
         return scores
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.code !== 'MODEL_FAILING') throw error
-        if (attempt === 0) this.#tell(step, error.message)
+        if (!hasFailed) this.#tell(step, error.message)
       }
-      const waitMs = Math.min(FIRST_WAIT_MS * 2 ** attempt, LAST_WAIT_MS)
-      await this.#around.clock.sleep(waitMs, this.#over.signal)
+      await this.#around.clock.sleep(backoff.nextMs(), this.#over.signal)
       if (this.#over.signal.aborted) return null
     }
   }

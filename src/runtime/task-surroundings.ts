@@ -1,4 +1,5 @@
 import type { StateLimits } from '../engine/state-limits.ts'
+import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Slices } from '../kernel/slices.ts'
@@ -16,6 +17,7 @@ export interface SetAside {
 /** What a task needs of the worker around it. */
 export interface TaskSurroundings {
   readonly clock: Clock
+  readonly random: Random
   /** Shared by all tasks of the worker. */
   readonly slices: Slices
   readonly observer: Observer

@@ -1,5 +1,6 @@
 import { keepsState } from '../engine/horizon.ts'
 import type { StateLimits } from '../engine/state-limits.ts'
+import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
@@ -10,9 +11,9 @@ import type {
   Chunk,
   Guarantee,
   Loss,
-  Member,
   Start,
   TopicPartition,
+  Valve,
 } from '../records/port.ts'
 import { AssignedPartition } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
@@ -30,6 +31,7 @@ export interface TasksOptions {
   readonly guarantee: Guarantee
   readonly observer: Observer
   readonly clock: Clock
+  readonly random: Random
   /** Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none do. */
   readonly breakerPercent: number | null
   /** What the windows of all tasks may hold together; each gets an equal share. */
@@ -58,7 +60,6 @@ export class Tasks {
   readonly #keyWatches: ReadonlyMap<string, KeyWatch>
   /** One task's share. */
   readonly #share: { maxKeys: number; maxBytes: number }
-  #member: Member | null = null
 
   constructor(options: TasksOptions) {
     this.#o = options
@@ -72,12 +73,6 @@ export class Tasks {
   /** The partitions that this worker owns now. */
   all(): Iterable<AssignedPartition> {
     return this.#partitions.values()
-  }
-
-  /** From here on the flow can be stopped. */
-  joined(member: Member): void {
-    this.#member = member
-    this.adjustFlow()
   }
 
   /** How much of the log before a committed offset is to be read, ms: it is limited only where windows are rebuilt. */
@@ -103,7 +98,7 @@ export class Tasks {
    * @returns where reading begins
    * @throws TidemarkError `TOPIC_CHANGED`
    */
-  assigned(assignment: Assignment): number {
+  assigned(assignment: Assignment, valve: Valve): number {
     const topologies = this.#byTopic.get(assignment.topic)
     if (topologies === undefined) {
       throw new TidemarkError(
@@ -117,12 +112,14 @@ export class Tasks {
     const assigned = new AssignedPartition(topologies, assignment, {
       guarantee: this.#o.guarantee,
       clock: this.#o.clock,
+      random: this.#o.random,
       slices: this.#slices,
       breakerPercent: this.#o.breakerPercent,
       observer: this.#o.observer,
       limits: this.#share,
       partitions,
       keyWatches: this.#keyWatches,
+      valve,
       topicLimits: this.#o.topicLimits,
       onSetAside: this.#o.onSetAside,
       onFinished: () => {
@@ -147,7 +144,7 @@ export class Tasks {
       if (assigned === undefined) continue
       this.#partitions.delete(name)
       this.#flow.forget(assigned)
-      assigned.drop()
+      assigned.drop(why)
       for (const { topology } of assigned.tasks) {
         const { partition: of } = assigned
         this.#o.observer({ type: 'lost', topology: topology.definition.name, partition: of, why })
@@ -193,8 +190,7 @@ export class Tasks {
 
   /** Stops or starts the flow of partitions by what all have on their way. */
   adjustFlow(): void {
-    if (this.#member === null) return
-    if (this.#flow.adjust(this.#partitions.values(), this.#member)) this.#o.onHeldUp()
+    if (this.#flow.adjust(this.#partitions.values())) this.#o.onHeldUp()
   }
 
   /** Is everything that was taken committed? */

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Changes } from '../kernel/changes.ts'
+import { seeded } from '../kernel/seeded.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Guarantee, Records } from '../records/port.ts'
@@ -58,6 +59,7 @@ export class Life {
       group: GROUP,
       guarantee,
       clock,
+      random: seeded(1),
       observer: (event) => this.#observe(event),
     })
   }

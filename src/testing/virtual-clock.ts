@@ -1,13 +1,15 @@
 import type { Clock, Present } from '../kernel/clock.ts'
 
-interface Sleeper {
+interface Timer {
   readonly untilMs: number
-  wake(): void
+  ring(): void
 }
 
 /** A clock that stands still until it is moved. */
 export class VirtualClock implements Clock {
-  readonly #sleepers = new Set<Sleeper>()
+  readonly #timers = new Set<Timer>()
+  /** Wakes each of those who sleep. */
+  readonly #sleepers = new Set<() => void>()
   #nowMs: number
 
   /** @param startMs since the epoch */
@@ -31,27 +33,39 @@ export class VirtualClock implements Clock {
     if (signal?.aborted || ms <= 0) return Promise.resolve()
     return new Promise((resolve) => {
       const wake = () => {
-        this.#sleepers.delete(sleeper)
+        cancel()
+        this.#sleepers.delete(wake)
         signal?.removeEventListener('abort', wake)
         resolve()
       }
-      const sleeper = { untilMs: this.#nowMs + ms, wake }
-      this.#sleepers.add(sleeper)
+      const cancel = this.after(ms, wake)
+      this.#sleepers.add(wake)
       signal?.addEventListener('abort', wake, { once: true })
     })
   }
 
-  /** Moves to where the next sleeper wakes, but not beyond `untilMs`. @returns whether anybody woke */
+  after(ms: number, work: () => void): () => void {
+    const ring = () => {
+      this.#timers.delete(timer)
+      work()
+    }
+    const timer = { untilMs: this.#nowMs + ms, ring }
+    this.#timers.add(timer)
+    return () => void this.#timers.delete(timer)
+  }
+
+  /** Moves to where the next sleeper wakes or timer ends, but not beyond `untilMs`. @returns whether one did */
   step(untilMs: number): boolean {
-    const sleepers = [...this.#sleepers]
-    this.#nowMs = Math.max(this.#nowMs, Math.min(untilMs, ...sleepers.map((s) => s.untilMs)))
-    const due = sleepers.filter((s) => s.untilMs <= this.#nowMs)
-    for (const sleeper of due) sleeper.wake()
+    const timers = [...this.#timers]
+    this.#nowMs = Math.max(this.#nowMs, Math.min(untilMs, ...timers.map((t) => t.untilMs)))
+    const due = timers.filter((t) => t.untilMs <= this.#nowMs)
+    // One may end another.
+    for (const timer of due) if (this.#timers.has(timer)) timer.ring()
     return due.length > 0
   }
 
   /** Wakes all sleepers though no time has passed: whoever waits for a time looks, and sleeps on. */
   rouse(): void {
-    for (const sleeper of [...this.#sleepers]) sleeper.wake()
+    for (const wake of [...this.#sleepers]) wake()
   }
 }

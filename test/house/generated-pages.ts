@@ -12,6 +12,7 @@ import {
   variableOf,
 } from '../../src/cli/settings.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
+import { lifecycles } from './lifecycles-page.ts'
 import { filesIn, read } from './pages.ts'
 
 // Pages that are made from something else: `npm run docs` writes them, and a test holds them equal.
@@ -19,6 +20,7 @@ import { filesIn, read } from './pages.ts'
 export const GENERATED: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configuration,
   'docs/decisions.md': decisions,
+  'docs/lifecycles.md': lifecycles,
 }
 
 /** The commands that take settings. */

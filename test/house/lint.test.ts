@@ -50,6 +50,20 @@ const IMPURE: Readonly<Record<string, readonly string[]>> = {
   'import(no-dynamic-require)': ["import('node:' + f.name)"],
 }
 
+/** Where tests move the time. */
+const TIMELESS: Readonly<Record<string, readonly string[]>> = {
+  'eslint(no-restricted-globals)': [
+    'Date.now()',
+    'performance.now()',
+    'setTimeout(f, 1)',
+    'setInterval(f, 1)',
+  ],
+  'eslint(no-restricted-imports)': [
+    "import { setTimeout as sleep } from 'node:timers/promises'",
+    "import { setInterval as repeat } from 'node:timers'",
+  ],
+}
+
 /** What is refused in all of the sources. */
 const ANYWHERE: Readonly<Record<string, readonly string[]>> = {
   'typescript(ban-ts-comment)': [
@@ -100,6 +114,7 @@ const CLEAN: Readonly<Record<string, string>> = {
   'src/engine/clean.ts': 'export const f = Math.max(1, new Map([[1, new Float64Array(1)]]).size)',
   'topologies/clean.ts': "export default new URL('f', import.meta.url)",
   'src/runtime/clean.ts': 'export const f = [process.pid, Date.now(), Math.random()]',
+  'src/records/kafka/connections.ts': 'export const f = [performance.now(), Math.random()]',
   'src/runtime/said.ts': "// @ts-expect-error it takes numbers only\nexport const f = Math.max('')",
   'src/runtime/off.ts': `export const f = () => {\n  // ${OXLINT}-next-line no-console, no-undef -- it prints\n  console.log(1)\n}`,
   'test/clean.test.ts': "test('f', () => { expect(f()).toBe(1) })",
@@ -136,11 +151,12 @@ interface Report {
   readonly diagnostics: readonly { readonly code: string; readonly filename: string }[]
 }
 
-test('oxlint refuses what is impure behind the wall, what silences the compiler, and tests that hold nothing', {
+test('oxlint refuses what is impure behind the wall, another time than the clock of the Kafka driver, what silences the compiler, and tests that hold nothing', {
   timeout: 60_000,
 }, () => {
   const files = {
     ...planted(WALLED, IMPURE),
+    ...planted(['src/records/kafka'], TIMELESS),
     ...planted(['src/runtime'], ANYWHERE),
     ...planted(['test'], UNASSERTED),
   }

@@ -19,6 +19,14 @@ test.each([25 * 24 * 3_600_000, 2 ** 31, 2 ** 40])(
   },
 )
 
+test('a timer by the wall clock does its work once, unless it is ended before', async () => {
+  const rang: string[] = []
+  wallClock.after(0, () => rang.push('left alone'))
+  wallClock.after(0, () => rang.push('ended'))()
+  await new Promise<void>((resolve) => void wallClock.after(0, resolve))
+  expect(rang).toEqual(['left alone'])
+})
+
 test.each<[string, (signal: AbortSignal) => Promise<void>]>([
   ['the wall clock', (signal) => wallClock.sleep(0, signal)],
   [
@@ -29,8 +37,6 @@ test.each<[string, (signal: AbortSignal) => Promise<void>]>([
       return sleeping
     },
   ],
-  // As members of a group sleep.
-  ['a timer', (signal) => sleep(0, undefined, { signal })],
 ])('sleeping by %s leaves nothing on its signal', async (_, sleepOnce) => {
   const { signal } = new AbortController()
   for (let n = 0; n < 50; n++) await sleepOnce(signal)

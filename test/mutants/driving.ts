@@ -152,8 +152,8 @@ export const DRIVING: readonly Mutant[] = [
       },
       {
         file: `${DRIVER}/delivery.ts`,
-        from: 'await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS))',
-        to: 'await sleep(FIRST_RETRY_MS * 2 ** attempt++); globalThis.hasRetried = true',
+        from: 'await brokers.clock.sleep(backoff.nextMs())',
+        to: 'await brokers.clock.sleep(backoff.nextMs()); globalThis.hasRetried = true',
       },
       {
         file: `${DRIVER}/producer.ts`,

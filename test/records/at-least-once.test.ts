@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { CommitGate, type Generation } from '../../src/records/kafka/commit-gate.ts'
 import { AtLeastOnce } from '../../src/records/kafka/committing.ts'
@@ -6,16 +6,23 @@ import type { GroupOffsets } from '../../src/records/kafka/group-offsets.ts'
 import { Positions } from '../../src/records/kafka/positions.ts'
 import type { PartitionOffset } from '../../src/records/kafka/wire/transactions.ts'
 import type { KafkaWriter } from '../../src/records/kafka/writer.ts'
+import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { record } from './listener.ts'
 
 // When offsets follow their outputs at least once, without a broker.
 
+let clock: HandClock
+
+beforeEach(() => {
+  clock = new HandClock(0)
+})
+
 /** A member of two partitions, and the broker that it asks, which takes 5 ms for an answer. */
 class Meeting {
   /** What was asked and answered: `outputs 1`, `done`, `offsets 0:7,1:3`, `failed` … */
   readonly asked: string[] = []
-  readonly #gate = new CommitGate('g', Number.POSITIVE_INFINITY)
+  readonly #gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
   readonly #positions: Positions
   readonly #committing: AtLeastOnce
   #generationId = 0
@@ -26,6 +33,7 @@ class Meeting {
     this.#positions = new Positions(() => ++epoch)
     const around = {
       group: 'g',
+      clock,
       offsets: this as unknown as GroupOffsets,
       gate: this.#gate,
       positions: this.#positions,
@@ -75,7 +83,7 @@ class Meeting {
 
   async #answer(what: string): Promise<void> {
     this.asked.push(what)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await clock.sleep(5)
     const hasFailed = this.#failures-- > 0
     this.asked.push(hasFailed ? 'failed' : 'done')
     if (hasFailed) throw new TidemarkError('BROKER_UNAVAILABLE', 'gone')
@@ -86,18 +94,10 @@ class Meeting {
 async function outputs(meeting: Meeting, ...all: [partition: number, nextOffset: number][]) {
   for (const [partition, nextOffset] of all) {
     const done = meeting.output(partition, nextOffset)
-    await vi.advanceTimersByTimeAsync(20)
+    await clock.pass(20)
     await done
   }
 }
-
-beforeEach(() => {
-  vi.useFakeTimers()
-})
-
-afterEach(() => {
-  vi.useRealTimers()
-})
 
 const OUTPUT = ['outputs 1', 'done']
 
@@ -105,9 +105,9 @@ test('the first offset goes out with its output, those of the next 100 ms togeth
   const meeting = new Meeting()
   await outputs(meeting, [0, 1], [0, 2], [1, 5], [0, 3])
   expect(meeting.asked).toEqual([...OUTPUT, 'offsets 0:1', 'done', ...OUTPUT, ...OUTPUT, ...OUTPUT])
-  await vi.advanceTimersByTimeAsync(100)
+  await clock.pass(100)
   expect(meeting.asked.slice(8)).toEqual([...OUTPUT, 'offsets 0:3,1:5', 'done'])
-  await vi.advanceTimersByTimeAsync(10_000)
+  await clock.pass(10_000)
   expect(meeting.asked).toHaveLength(12)
 })
 
@@ -122,7 +122,7 @@ test('offsets that fail while nothing follows are tried again until they are tak
   const meeting = new Meeting()
   await outputs(meeting, [0, 1], [0, 2])
   meeting.fail(2)
-  await vi.advanceTimersByTimeAsync(400)
+  await clock.pass(400)
   const failed = ['offsets 0:2', 'failed']
   expect(meeting.asked.slice(6)).toEqual([...failed, ...failed, 'offsets 0:2', 'done'])
 })
@@ -131,10 +131,10 @@ test('an output waits for the offsets before it, so that two of them are never o
   const meeting = new Meeting()
   await outputs(meeting, [0, 1], [0, 2])
   meeting.fail(1)
-  await vi.advanceTimersByTimeAsync(87)
+  await clock.pass(87)
   expect(meeting.asked.slice(6)).toEqual(['offsets 0:2'])
   const next = meeting.output(0, 3)
-  await vi.advanceTimersByTimeAsync(400)
+  await clock.pass(400)
   await next
   expect(meeting.asked.slice(7)).toEqual(['failed', ...OUTPUT, 'offsets 0:3', 'done'])
 })
@@ -142,10 +142,10 @@ test('an output waits for the offsets before it, so that two of them are never o
 test('a commit whose offsets fail fails, and they go with the next one', async () => {
   const meeting = new Meeting()
   const first = meeting.output(0, 1)
-  await vi.advanceTimersByTimeAsync(6)
+  await clock.pass(6)
   meeting.fail(1)
   const failing = thrownBy(first)
-  await vi.advanceTimersByTimeAsync(100)
+  await clock.pass(100)
   expect((await failing).code).toBe('BROKER_UNAVAILABLE')
   await outputs(meeting, [1, 5])
   expect(meeting.asked.slice(4)).toEqual([...OUTPUT, 'offsets 0:1,1:5', 'done'])
@@ -155,12 +155,12 @@ test('before the group deals anew they go out; of a partition that is lost they 
   const meeting = new Meeting()
   await outputs(meeting, [0, 1], [0, 2], [1, 5])
   const closed = meeting.close()
-  await vi.advanceTimersByTimeAsync(10)
+  await clock.pass(10)
   await closed
   expect(meeting.asked.slice(8)).toEqual(['offsets 0:2,1:5', 'done'])
   meeting.deal(0, 1)
   await outputs(meeting, [0, 3], [1, 6])
   meeting.deal(1)
-  await vi.advanceTimersByTimeAsync(100)
+  await clock.pass(100)
   expect(meeting.asked.slice(10)).toEqual([...OUTPUT, ...OUTPUT, 'offsets 1:6', 'done'])
 })

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { CommitGate, type Generation, type Standing } from '../../src/records/kafka/commit-gate.ts'
+import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 // Rule C2, without a broker: when a commit may go on, and under which generation.
@@ -22,24 +23,22 @@ function pending() {
 
 const quick = async () => {}
 
-beforeEach(() => {
-  vi.useFakeTimers()
-})
+let clock: HandClock
 
-afterEach(() => {
-  vi.useRealTimers()
+beforeEach(() => {
+  clock = new HandClock(0)
 })
 
 describe('commits and rebalances', () => {
   test('no commit begins before an assignment is in force', async () => {
-    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
     gate.open(generation(1))
     await gate.pass(quick)
   })
 
   test('from before JoinGroup until the next assignment is in force no commit begins', async () => {
-    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
     await gate.close(quick)
     expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
@@ -48,13 +47,13 @@ describe('commits and rebalances', () => {
   })
 
   test('JoinGroup waits for the commit in flight, which keeps its generation; no other one begins', async () => {
-    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
     const { commit, goOn, seen } = pending()
     const committing = gate.pass(commit)
     let mayJoin = false
     const closing = gate.close(quick).then(() => (mayJoin = true))
-    await vi.advanceTimersByTimeAsync(4_900)
+    await clock.pass(4_900)
     expect(mayJoin).toBe(false)
     expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
     goOn()
@@ -63,12 +62,12 @@ describe('commits and rebalances', () => {
   })
 
   test('JoinGroup waits 5 s at most; that commit is told that its generation has passed', async () => {
-    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
     const { commit, goOn } = pending()
     const failure = thrownBy(gate.pass(commit))
     const closing = gate.close(quick)
-    await vi.advanceTimersByTimeAsync(5_000)
+    await clock.pass(5_000)
     await closing
     gate.open(generation(2))
     goOn()
@@ -76,7 +75,7 @@ describe('commits and rebalances', () => {
   })
 
   test('what is last done under a generation is done after the commit in flight and before JoinGroup', async () => {
-    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
     const { commit, goOn, seen } = pending()
     const committing = gate.pass(commit)
@@ -90,7 +89,7 @@ describe('commits and rebalances', () => {
   })
 
   test('where no generation is in force nothing is left to do under it', async () => {
-    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     await gate.close(() => Promise.reject(new Error('never asked')))
     gate.open(generation(1))
     await gate.close(quick)
@@ -100,7 +99,7 @@ describe('commits and rebalances', () => {
   })
 
   test('a commit that failed does not keep JoinGroup waiting', async () => {
-    const gate = new CommitGate('g', Number.POSITIVE_INFINITY)
+    const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
     const failing = gate.pass(() => Promise.reject(new Error('no')))
     await gate.close(quick)
@@ -113,10 +112,10 @@ describe('a member of which the group has not heard for longer than a session', 
 
   /** A member whose group has answered, and then no more for so long. */
   async function silentFor(ms: number) {
-    const gate = new CommitGate('g', SESSION_MS)
+    const gate = new CommitGate('g', SESSION_MS, clock)
     gate.open(generation(1))
-    gate.confirm(performance.now())
-    await vi.advanceTimersByTimeAsync(ms)
+    gate.confirm(clock.elapsedMs())
+    await clock.pass(ms)
     return gate
   }
 
@@ -132,10 +131,10 @@ describe('a member of which the group has not heard for longer than a session', 
     const began = vi.fn<() => Promise<void>>(quick)
     const committing = gate.pass(began)
     // An answer that was on its way all the time says nothing of what has become of the member.
-    gate.confirm(performance.now() - SESSION_MS - 1)
-    await vi.advanceTimersByTimeAsync(10_000)
+    gate.confirm(clock.elapsedMs() - SESSION_MS - 1)
+    await clock.pass(10_000)
     expect(began).not.toHaveBeenCalled()
-    gate.confirm(performance.now())
+    gate.confirm(clock.elapsedMs())
     await committing
     expect(began).toHaveBeenCalledOnce()
   })
@@ -154,11 +153,11 @@ describe('a member of which the group has not heard for longer than a session', 
       await confirmed()
       went.push('second')
     })
-    await vi.advanceTimersByTimeAsync(SESSION_MS + 1)
+    await clock.pass(SESSION_MS + 1)
     goOn()
-    await vi.advanceTimersByTimeAsync(0)
+    await clock.pass(0)
     expect(went).toEqual(['first'])
-    gate.confirm(performance.now())
+    gate.confirm(clock.elapsedMs())
     await committing
     expect(went).toEqual(['first', 'second'])
   })

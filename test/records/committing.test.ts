@@ -6,6 +6,7 @@ import type { GroupOffsets } from '../../src/records/kafka/group-offsets.ts'
 import { Positions } from '../../src/records/kafka/positions.ts'
 import type { Transactions } from '../../src/records/kafka/transactions.ts'
 import { CODE } from '../../src/records/kafka/wire/codes.ts'
+import { HandClock } from '../support/clocks.ts'
 
 const GENERATION = { generationId: 1, memberId: 'm' }
 const at = (partition: number) => ({ topic: 't', partition })
@@ -20,9 +21,10 @@ test('what became of a commit is told by a partition that is still held, not by 
   let epoch = 0
   const positions = new Positions(() => epoch++, 'g-me')
   const { added } = positions.assign([at(0), at(1)], GENERATION)
-  const gate = new CommitGate('g', 6_000)
+  const clock = new HandClock(0)
+  const gate = new CommitGate('g', 6_000, clock)
   gate.open(GENERATION)
-  gate.confirm(performance.now())
+  gate.confirm(clock.elapsedMs())
   const offsets = {
     commit: async () => {},
     stable: async () => {
@@ -37,7 +39,7 @@ test('what became of a commit is told by a partition that is still held, not by 
     commit: async () => 'unknown',
   } as unknown as Transactions
   const around: Surroundings = {
-    ...{ group: 'g', offsets, gate, positions },
+    ...{ group: 'g', clock, offsets, gate, positions },
     isOver: () => false,
     checkName: async () => {},
     joinAgain: () => {},

@@ -106,6 +106,24 @@ function readingTests(test: DefineTest): void {
     await member.leave()
   })
 
+  test('a partition that is stopped as it is assigned gives nothing before it is resumed', async (driver) => {
+    const topic = await driver.createTopic(2)
+    await driver.produce([...numbered(topic, 0, 3), ...numbered(topic, 1, 3)])
+    const heard = new Listener(
+      () => {},
+      (assignment, valve) => {
+        if (assignment.partition === 0) valve.pause(assignment)
+        return assignment.nextOffset
+      },
+    )
+    const { member } = await join({ driver, group: driver.freshGroup(), topic }, heard)
+    await heard.until(() => heard.values(1).length === 3)
+    expect(heard.values(0)).toEqual([])
+    member.resume(heard.assignment(0))
+    await heard.until(() => heard.values(0).length === 3)
+    await member.leave()
+  })
+
   test('without a commit a partition begins at the end of the log that was asked for', async (driver) => {
     const topic = await driver.createTopic(1)
     await driver.produce(numbered(topic, 0, 3))

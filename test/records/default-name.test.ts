@@ -3,6 +3,7 @@ import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { DefaultName } from '../../src/records/kafka/default-name.ts'
 import type { DescribedMember } from '../../src/records/kafka/wire/groups.ts'
+import { sleeplessClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 // Who is taken out of a group by whoever comes under a default name: decided by the addresses that the brokers tell.
@@ -20,6 +21,7 @@ function showing(...looks: (readonly DescribedMember[] | null)[]) {
   const left: string[] = []
   let looked = 0
   const brokers = {
+    clock: sleeplessClock(),
     askCoordinator: async () => {
       const members = looks[Math.min(looked++, looks.length - 1)]
       if (members === null) throw new TidemarkError('BROKER_UNAVAILABLE', 'it is moving')

@@ -1,35 +1,33 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { fence } from '../../src/records/kafka/transactions.ts'
 import { CODE } from '../../src/records/kafka/wire/codes.ts'
 import type { Request } from '../../src/records/kafka/wire/request.ts'
+import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 // How a transactional id gets an identity, from a coordinator that is none.
 
 const producer = { id: 7, epoch: 3 }
 
+let clock: HandClock
+
+beforeEach(() => {
+  clock = new HandClock(0)
+})
+
 /** A coordinator that answers with a code, given how long transactions are to be open and since when it has been asked. */
 function coordinator(codeOf: (openMs: number, sinceMs: number) => number) {
   const asked: number[] = []
-  const startMs = performance.now()
   const askCoordinator = async (_: unknown, { body }: Request<unknown>) => {
     const bytes = Buffer.concat([...body])
     // No tagged fields, the id with its length before it, the time.
     const openMs = bytes.readInt32BE(1 + bytes.readUInt8(1))
     asked.push(openMs)
-    return { code: codeOf(openMs, performance.now() - startMs), producer }
+    return { code: codeOf(openMs, clock.elapsedMs()), producer }
   }
-  return { asked, brokers: { askCoordinator } as unknown as Brokers }
+  return { asked, brokers: { clock, askCoordinator } as unknown as Brokers }
 }
-
-beforeEach(() => {
-  vi.useFakeTimers()
-})
-
-afterEach(() => {
-  vi.useRealTimers()
-})
 
 describe('a transactional id', () => {
   test('whose last transaction is still being ended is waited for', async () => {
@@ -37,14 +35,14 @@ describe('a transactional id', () => {
       sinceMs < 3_000 ? CODE.CONCURRENT_TRANSACTIONS : CODE.NONE,
     )
     const fenced = fence(brokers, 'id')
-    await vi.advanceTimersByTimeAsync(3_100)
+    await clock.pass(3_100)
     expect(await fenced).toEqual({ producer, openMs: 10_000 })
   })
 
   test('whose last transaction is not ended in the time of one is told, and what is waited for', async () => {
     const { brokers } = coordinator(() => CODE.CONCURRENT_TRANSACTIONS)
     const failure = thrownBy(fence(brokers, 'id'))
-    await vi.advanceTimersByTimeAsync(10_100)
+    await clock.pass(10_100)
     expect(await failure).toMatchObject({
       code: 'BROKER_UNAVAILABLE',
       message: 'the last transaction of "id" has not been ended for 10 s',

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Clock, wallClock } from '../../src/kernel/clock.ts'
 import type { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { chunkOf } from '../../src/records/kafka/chunk.ts'
@@ -9,6 +10,7 @@ import { CODE } from '../../src/records/kafka/wire/codes.ts'
 import type { FetchedPartition } from '../../src/records/kafka/wire/fetch.ts'
 import type { Request } from '../../src/records/kafka/wire/request.ts'
 import { until } from '../services/cluster.ts'
+import { longestWaits } from '../support/clocks.ts'
 
 // Answers of leaders that come late, by brokers that are none.
 
@@ -25,6 +27,10 @@ function recordOf(value: string): Answer {
   return { code: CODE.NONE, set, highWatermark: 1 }
 }
 
+/** How far time has jumped. */
+let aheadMs = 0
+const clock: Clock = { ...wallClock, elapsedMs: () => wallClock.elapsedMs() + aheadMs }
+
 /** A cluster in which each fetch waits until the test answers it. */
 class Cluster {
   leader = '1'
@@ -32,6 +38,8 @@ class Cluster {
   /** By the broker that was asked. */
   readonly asked = new Map<string, (answer: Answer) => void>()
   readonly brokers = {
+    clock,
+    random: longestWaits,
     leaderOf: () => this.leader,
     leaderEpochOf: () => this.epoch,
     idOf: () => 'an id',
@@ -66,13 +74,14 @@ let unreadables: Unreadables
 let answeredMs: number[]
 
 beforeEach(() => {
+  aheadMs = 0
   cluster = new Cluster()
   values = []
   failure = null
   answeredMs = []
   const { brokers } = cluster
   const of: Fetchable = { ...HERE, ...markOf('t', 3, brokers), nextOffset: 0, reportedEnd: -1 }
-  unreadables = new Unreadables(() => {})
+  unreadables = new Unreadables(() => {}, clock)
   fetcher = new Fetcher({
     brokers,
     unreadables,
@@ -126,10 +135,9 @@ describe('what a leader answers when there is another one', () => {
 
 test('it is told how long an answer with records took, and of no other', async () => {
   await askedAgain('1')
-  const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000)
+  aheadMs += 60_000
   await cluster.answer('1', recordOf('late'))
   await askedAgain('1')
-  clock.mockRestore()
   await cluster.answer('1', { code: CODE.UNKNOWN_TOPIC_OR_PARTITION })
   await new Promise((resolve) => setImmediate(resolve))
   expect(values).toEqual(['late'])
@@ -138,9 +146,8 @@ test('it is told how long an answer with records took, and of no other', async (
 
 test('one answer alone, however late, does not tell that a topic is gone', async () => {
   await askedAgain('1')
-  const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000)
+  aheadMs = 60_000
   await cluster.answer('1', { code: CODE.UNKNOWN_TOPIC_OR_PARTITION })
   await new Promise((resolve) => setImmediate(resolve))
-  clock.mockRestore()
   expect(failure).toBeNull()
 })

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { wallClock } from '../../src/kernel/clock.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { firstAnswer } from '../../src/records/kafka/first-answer.ts'
 
@@ -15,7 +16,7 @@ function brokers(behaviour: Readonly<Record<string, number | Error | 'hangs'>>) 
       if (does !== 'hangs') setTimeout(() => resolve(name), does)
     })
   }
-  return { asked, answer: firstAnswer(Object.keys(behaviour), ask) }
+  return { asked, answer: firstAnswer(Object.keys(behaviour), ask, wallClock) }
 }
 
 describe('of several brokers that can tell', () => {

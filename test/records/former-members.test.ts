@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { FormerMembers } from '../../src/records/kafka/former-members.ts'
+import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 test('a place is taken over by whoever comes up, also when the group did not answer at first', async () => {
@@ -11,6 +12,7 @@ test('a place is taken over by whoever comes up, also when the group did not ans
   ]
   const left: string[] = []
   const brokers = {
+    clock: new HandClock(0),
     askCoordinator: () => answers.shift()?.(),
     coordinatorOf: () => '1',
     groupBroker: async () => ({
@@ -28,7 +30,9 @@ test('a place is taken over by whoever comes up, also when the group did not ans
 /** A group in which `w1` is there for so many looks; from the fourth on the second coordinator tells. */
 function moving(coordinators: readonly string[], goneAfter: number) {
   let looks = 0
-  return {
+  const clock = new HandClock(0)
+  const brokers = {
+    clock,
     askCoordinator: async () => {
       looks++
       const members = looks > goneAfter ? [] : [{ memberId: 'm-1', clientId: 'w1' }]
@@ -36,6 +40,7 @@ function moving(coordinators: readonly string[], goneAfter: number) {
     },
     coordinatorOf: () => coordinators[looks < 4 ? 0 : 1],
   } as unknown as Brokers
+  return { brokers, clock }
 }
 
 /** Looks come every 500 ms, for a session and 2 s. */
@@ -43,12 +48,16 @@ const SESSION_MS = 100
 
 test('one of the same name that is there for longer than its session lives', async () => {
   const former = new FormerMembers('w1', SESSION_MS)
-  const checked = former.checkName('g', moving(['1', '1'], 8), () => 'm-2')
-  expect((await thrownBy(checked)).code).toBe('WORKER_NAME_TAKEN')
+  const { brokers, clock } = moving(['1', '1'], 8)
+  const refused = thrownBy(former.checkName('g', brokers, () => 'm-2'))
+  await clock.pass(SESSION_MS + 2_500)
+  expect((await refused).code).toBe('WORKER_NAME_TAKEN')
 })
 
 test('its session begins anew under another coordinator', async () => {
   const former = new FormerMembers('w1', SESSION_MS)
-  const checked = former.checkName('g', moving(['1', '2'], 8), () => 'm-2')
+  const { brokers, clock } = moving(['1', '2'], 8)
+  const checked = former.checkName('g', brokers, () => 'm-2')
+  await clock.pass(2 * (SESSION_MS + 2_500))
   await expect(checked).resolves.toBeUndefined()
-}, 15_000)
+})

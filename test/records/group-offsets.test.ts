@@ -7,6 +7,7 @@ import { CODE } from '../../src/records/kafka/wire/codes.ts'
 import type { FetchedOffset } from '../../src/records/kafka/wire/offsets.ts'
 import type { Request } from '../../src/records/kafka/wire/request.ts'
 import type { TopicPartition } from '../../src/records/port.ts'
+import { sleeplessClock } from '../support/clocks.ts'
 
 const PARTITIONS = [0, 1].map((partition) => ({ topic: 'events', partition }))
 
@@ -25,7 +26,7 @@ function group({ whileAsked = () => {} }: { whileAsked?: () => void } = {}) {
     shutOut.push(id)
     return { code: CODE.NONE, producer: { id: 1, epoch: 1 } }
   }
-  const brokers = { askCoordinator } as unknown as Brokers
+  const brokers = { clock: sleeplessClock(), askCoordinator } as unknown as Brokers
   return { offsets: new GroupOffsets(brokers, 'g'), shutOut }
 }
 
@@ -65,7 +66,10 @@ test('one that is not wanted any more holds up none of the others', async () => 
       offsets: open.map((of) => ({ ...of, offset: 5, metadata: '', code })),
     }
   }
-  const offsets = new GroupOffsets({ askCoordinator } as unknown as Brokers, 'g')
+  const offsets = new GroupOffsets(
+    { clock: sleeplessClock(), askCoordinator } as unknown as Brokers,
+    'g',
+  )
   const isWanted = ({ partition }: TopicPartition) => partition === 0 || asked.length === 0
   const stable = await offsets.stable(PARTITIONS, isWanted)
   expect([...(stable?.keys() ?? [])]).toEqual(['events-0'])
@@ -84,7 +88,7 @@ describe('partitions for which the group has what was last stored', () => {
       const offsets = list.map((of) => ({ topic: 'events', code: CODE.NONE, ...of }))
       return { code: CODE.NONE, offsets }
     }
-    return new GroupOffsets({ askCoordinator } as unknown as Brokers, 'g')
+    return new GroupOffsets({ clock: sleeplessClock(), askCoordinator } as unknown as Brokers, 'g')
   }
 
   test('are those of the same offset and metadata', async () => {

@@ -1,8 +1,9 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { BatchEncoder, type EncodedBatch } from '../../src/records/kafka/codec/encode.ts'
 import { RecordSet } from '../../src/records/kafka/codec/record-set.ts'
 import { type Fetched, HandOver } from '../../src/records/kafka/hand-over.ts'
 import { MOST_CHUNK_RECORDS } from '../../src/records/port.ts'
+import { HandClock } from '../support/clocks.ts'
 
 const TOMBSTONES = 20_000
 
@@ -30,6 +31,8 @@ function handOver(onFetched: (fetched: Fetched) => void = () => {}) {
   const turns: number[] = []
   let isCounting = false
   const handing = new HandOver<Partition>({
+    // On a busy machine a turn would now and then be over by its time.
+    clock: new HandClock(0),
     isCurrent: (of) => !lost.has(of),
     isPaused: (of) => paused.has(of),
     fetched: (of, fetched) => {
@@ -48,8 +51,6 @@ function handOver(onFetched: (fetched: Fetched) => void = () => {}) {
   })
   return { handing, came, turns, paused, lost }
 }
-
-afterEach(() => void vi.restoreAllMocks())
 
 const all = Array.from({ length: TOMBSTONES }, (_, i) => i)
 
@@ -78,8 +79,6 @@ test('all partitions share a turn, and each comes to its own', async () => {
 })
 
 test('little of many partitions is handed over in one turn', async () => {
-  // On a busy machine a turn may be over by its time.
-  vi.spyOn(performance, 'now').mockReturnValue(0)
   const { handing, turns } = handOver()
   for (let n = 0; n < 24; n++) {
     const set = tombstones()

@@ -1,9 +1,10 @@
 import kafkajs from 'kafkajs'
-import { expect, onTestFinished, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { encodeClaims } from '../../src/records/kafka/claims.ts'
 import { Membership, type MembershipOptions } from '../../src/records/kafka/membership.ts'
+import { HandClock, longestWaits } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 // A member's life in its group, by brokers that are none.
@@ -12,9 +13,15 @@ const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 
 const NOTHING = { generation: -1, owned: [], transactionalId: null }
 
+let clock: HandClock
+
+beforeEach(() => {
+  clock = new HandClock(0)
+})
+
 function membershipOf(brokers: object, options: Partial<MembershipOptions>): Membership {
   return new Membership({
-    brokers: brokers as Brokers,
+    brokers: { clock, random: longestWaits, ...brokers } as unknown as Brokers,
     group: 'g',
     topics: ['t'],
     sessionTimeoutMs: 90,
@@ -28,61 +35,43 @@ function membershipOf(brokers: object, options: Partial<MembershipOptions>): Mem
   })
 }
 
-/** A member looks every 5 s. */
-const LOOKS = { timeout: 20_000 }
+/** A member looks so often how many partitions there are. */
+const LOOK_MS = 5_000
 
-test(
-  'heartbeats go on while a broker does not answer how many partitions there are',
-  LOOKS,
-  async () => {
-    const seen: string[] = []
-    let check = () => {}
-    const heard = (what: string) => {
-      seen.push(what)
-      check()
-    }
-    const memberAssignment = MemberAssignment.encode({
-      version: 0,
-      assignment: {},
-      userData: Buffer.alloc(0),
-    })
-    const coordinator = {
-      joinGroup: async () => ({
-        generationId: 1,
-        memberId: 'me',
-        leaderId: 'another',
-        members: [],
-      }),
-      syncGroup: async () => ({ memberAssignment }),
-      heartbeat: async () => heard('heartbeat'),
-      leaveGroup: async () => {},
-    }
-    const brokers = {
-      cluster: {},
-      groupBroker: async () => coordinator,
-      partitionsOf: () => [0],
-      refresh: () => {
-        heard('look')
-        return new Promise<void>(() => {})
-      },
-    }
-    const membership = membershipOf(brokers, { looked: () => heard('looked') })
-    const running = membership.run()
-    await new Promise<void>((resolve) => {
-      check = () => {
-        const at = seen.indexOf('look')
-        if (at >= 0 && seen.length > at + 3) resolve()
-      }
-    })
-    expect(seen.slice(seen.indexOf('look')).slice(1)).toEqual([
-      'heartbeat',
-      'heartbeat',
-      'heartbeat',
-    ])
-    await membership.leave()
-    await running
-  },
-)
+test('heartbeats go on while a broker does not answer how many partitions there are', async () => {
+  const seen: string[] = []
+  const memberAssignment = MemberAssignment.encode({
+    version: 0,
+    assignment: {},
+    userData: Buffer.alloc(0),
+  })
+  const coordinator = {
+    joinGroup: async () => ({ generationId: 1, memberId: 'me', leaderId: 'another', members: [] }),
+    syncGroup: async () => ({ memberAssignment }),
+    heartbeat: async () => seen.push('heartbeat'),
+    leaveGroup: async () => {},
+  }
+  const brokers = {
+    cluster: {},
+    groupBroker: async () => coordinator,
+    partitionsOf: () => [0],
+    refresh: () => {
+      seen.push('look')
+      return new Promise<void>(() => {})
+    },
+  }
+  const membership = membershipOf(brokers, { looked: () => seen.push('looked') })
+  const running = membership.run()
+  await clock.pass(LOOK_MS + 200)
+  expect(seen.slice(seen.indexOf('look')).slice(0, 4)).toEqual([
+    'look',
+    'heartbeat',
+    'heartbeat',
+    'heartbeat',
+  ])
+  await membership.leave()
+  await running
+})
 
 test('partitions that are heard of while others are dealt out are dealt out next', async () => {
   const dealt: (readonly number[])[] = []
@@ -93,39 +82,34 @@ test('partitions that are heard of while others are dealt out are dealt out next
     topics: ['t', 'u'],
     userData: encodeClaims(NOTHING),
   })
-  const done = new Promise<void>((resolve) => {
-    const coordinator = {
-      joinGroup: async () => ({
-        ...{ generationId: dealt.length + 1, memberId: 'me', leaderId: 'me' },
-        ...{ groupProtocol: 'tidemark-sticky', members: [{ memberId: 'me', memberMetadata }] },
-      }),
-      syncGroup: async (of: { groupAssignment: readonly { memberAssignment: Buffer }[] }) => {
-        const [{ memberAssignment } = { memberAssignment: Buffer.alloc(0) }] = of.groupAssignment
-        dealt.push(MemberAssignment.decode(memberAssignment)?.assignment['t'] ?? [])
-        if (dealt.length === 2) resolve()
-        return { memberAssignment }
-      },
-      heartbeat: async () => {},
-      leaveGroup: async () => {},
-    }
-    const brokers = {
-      cluster: {},
-      groupBroker: async () => coordinator,
-      partitionsOf: () => partitions,
-      refresh: async () => {},
-      learn: async ([topic]: readonly string[]) => {
-        if (topic === 'u') partitions = [0, 1]
-      },
-    }
-    const membership = membershipOf(brokers, {})
-    const running = membership.run()
-    onTestFinished(async () => {
-      await membership.leave()
-      await running
-    })
-  })
-  await done
+  const coordinator = {
+    joinGroup: async () => ({
+      ...{ generationId: dealt.length + 1, memberId: 'me', leaderId: 'me' },
+      ...{ groupProtocol: 'tidemark-sticky', members: [{ memberId: 'me', memberMetadata }] },
+    }),
+    syncGroup: async (of: { groupAssignment: readonly { memberAssignment: Buffer }[] }) => {
+      const [{ memberAssignment } = { memberAssignment: Buffer.alloc(0) }] = of.groupAssignment
+      dealt.push(MemberAssignment.decode(memberAssignment)?.assignment['t'] ?? [])
+      return { memberAssignment }
+    },
+    heartbeat: async () => {},
+    leaveGroup: async () => {},
+  }
+  const brokers = {
+    cluster: {},
+    groupBroker: async () => coordinator,
+    partitionsOf: () => partitions,
+    refresh: async () => {},
+    learn: async ([topic]: readonly string[]) => {
+      if (topic === 'u') partitions = [0, 1]
+    },
+  }
+  const membership = membershipOf(brokers, {})
+  const running = membership.run()
+  await clock.pass(LOOK_MS)
   expect(dealt).toEqual([[0], [0, 1]])
+  await membership.leave()
+  await running
 })
 
 test('a member that starts over has left its group, and is asked about before it joins again', async () => {
@@ -154,6 +138,8 @@ test('a member that starts over has left its group, and is asked about before it
       },
     },
   )
-  expect(await thrownBy(membership.run())).toBe(lost)
+  const failure = thrownBy(membership.run())
+  await clock.pass(1_000)
+  expect(await failure).toBe(lost)
   expect(told).toEqual(['join', 'leave', 'expelled', 'join', 'leave', 'expelled'])
 })

@@ -1,9 +1,10 @@
 import { type LogEntry, logLevel } from 'kafkajs'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { quietLog } from '../../src/records/kafka/log.ts'
+import { HandClock } from '../support/clocks.ts'
 
 let told: string[]
-let nowMs: number
+let clock: HandClock
 let write: (line: Partial<LogEntry>) => void
 
 const broker = '127.0.0.1:9092'
@@ -16,11 +17,8 @@ function entry(namespace: string, message: string, more = {}): Partial<LogEntry>
 
 beforeEach(() => {
   told = []
-  nowMs = 1_000
-  const created = quietLog(
-    (message) => told.push(message),
-    () => nowMs,
-  )(logLevel.WARN)
+  clock = new HandClock(1_000)
+  const created = quietLog((message) => told.push(message), clock)(logLevel.WARN)
   write = (line) => created(line as LogEntry)
 })
 
@@ -59,8 +57,8 @@ describe('what the client library logs', () => {
 
   test('is told again after a minute only', () => {
     const refused = entry('Connection', 'Connection error: connect ECONNREFUSED')
-    for (const ms of [0, 30_000, 59_999, 60_000]) {
-      nowMs = 1_000 + ms
+    for (const ms of [0, 30_000, 29_999, 1]) {
+      clock.advance(ms)
       write(refused)
     }
     expect(told).toHaveLength(2)

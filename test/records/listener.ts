@@ -6,6 +6,7 @@ import type {
   NewRecord,
   TopicPartition,
   Unreadable,
+  Valve,
 } from '../../src/records/port.ts'
 
 const AT = 1_700_000_000_000
@@ -38,7 +39,7 @@ export class Listener implements MemberHandlers {
   readonly unreadables: (readonly Unreadable[])[] = []
   failure: Error | null = null
   readonly #onChunk: (chunk: Chunk) => void
-  readonly #startAt: (assignment: Assignment) => number
+  readonly #startAt: (assignment: Assignment, valve: Valve) => number
   #waiting: (() => void)[] = []
 
   /**
@@ -47,16 +48,16 @@ export class Listener implements MemberHandlers {
    */
   constructor(
     onChunk: (chunk: Chunk) => void = () => {},
-    startAt: (assignment: Assignment) => number = ({ nextOffset }) => nextOffset,
+    startAt: (assignment: Assignment, valve: Valve) => number = ({ nextOffset }) => nextOffset,
   ) {
     this.#onChunk = onChunk
     this.#startAt = startAt
   }
 
-  assigned(assignment: Assignment): number {
+  assigned(assignment: Assignment, valve: Valve): number {
     this.assignments.push(assignment)
     this.#heard()
-    return this.#startAt(assignment)
+    return this.#startAt(assignment, valve)
   }
 
   lost(partitions: readonly TopicPartition[], why: Loss): void {

@@ -4,6 +4,7 @@ import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import type { Producer } from '../../src/records/kafka/producer.ts'
 import { Transactions } from '../../src/records/kafka/transactions.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
+import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 test('a generation that passes while a transaction is begun leaves nothing under way', async () => {
@@ -17,7 +18,7 @@ test('a generation that passes while a transaction is begun leaves nothing under
     ready: async () => {},
     send: async () => void sent.push('sent'),
   } as unknown as Producer
-  const brokers = { askCoordinator: async () => 0 }
+  const brokers = { clock: new HandClock(0), askCoordinator: async () => 0 }
   const transactions = new Transactions(brokers as unknown as Brokers, producer, 'id')
   let asked = 0
   const member = () => {

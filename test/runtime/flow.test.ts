@@ -6,21 +6,22 @@ const MIB = 2 ** 20
 /** Partitions of a worker whose budget is so many MiB. */
 function flowing(budget: number, count: number) {
   const flow = new Flow<(typeof all)[number]>(budget * MIB)
-  const all = Array.from({ length: count }, (_, partition) => ({
-    partition: { topic: 'events', partition },
-    bytesInFlight: 0,
-    bytesToCommit: 0,
-  }))
   const stopped = new Set<number>()
   const valve = {
     pause: ({ partition }: { partition: number }) => void stopped.add(partition),
     resume: ({ partition }: { partition: number }) => void stopped.delete(partition),
   }
+  const all = Array.from({ length: count }, (_, partition) => ({
+    partition: { topic: 'events', partition },
+    bytesInFlight: 0,
+    bytesToCommit: 0,
+    valve,
+  }))
   const set = (n: number, mib: number, toCommit = mib) => {
     const bytes = { bytesInFlight: mib * MIB, bytesToCommit: toCommit * MIB }
     Object.assign(all[n] as (typeof all)[number], bytes)
   }
-  return { flow, all, stopped, set, adjust: () => flow.adjust(all, valve) }
+  return { flow, all, stopped, set, adjust: () => flow.adjust(all) }
 }
 
 test('a partition is stopped at 16 MiB, and flows again at half of that', () => {

@@ -98,13 +98,8 @@ export class HandMember implements Member {
   /** @returns where the worker wants to begin */
   assign(epoch: number, partition = 0, nextOffset = 0): number {
     const place = { topic: 'events', partition, epoch }
-    return this.handlers.assigned({
-      ...place,
-      nextOffset,
-      metadata: '',
-      lowOffset: 0,
-      lookBackOffset: 0,
-    })
+    const log = { nextOffset, metadata: '', lowOffset: 0, lookBackOffset: 0 }
+    return this.handlers.assigned({ ...place, ...log }, this)
   }
 
   lose(partition = 0): void {

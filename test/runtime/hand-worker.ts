@@ -1,7 +1,7 @@
 import type { NewRecord } from '../../src/records/port.ts'
 import { startWorker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
-import { HandClock } from '../support/clocks.ts'
+import { HandClock, longestWaits } from '../support/clocks.ts'
 import { type HandMember, HandRecords } from './hand-records.ts'
 import { prepared, START_MS, scorer, valuesOf, Watch } from './support.ts'
 
@@ -11,8 +11,13 @@ export async function joined(by: Scorer = scorer(), more: Partial<WorkerOptions>
   const records = new HandRecords()
   const watch = new Watch()
   const clock = new HandClock(START_MS)
-  const options = { prepared: prepared(by), records, group: 'g', clock, ...more }
-  const worker = startWorker({ ...options, observer: watch.observer })
+  const options = { prepared: prepared(by), records, group: 'g', clock }
+  const worker = startWorker({
+    ...options,
+    random: longestWaits,
+    ...more,
+    observer: watch.observer,
+  })
   return { worker, watch, clock, member: await records.member() }
 }
 

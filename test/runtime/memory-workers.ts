@@ -7,7 +7,7 @@ import { startWorker, type Worker, type WorkerOptions } from '../../src/runtime/
 import { createHealth } from '../../src/serve/health.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { Listener } from '../records/listener.ts'
-import { HandClock } from '../support/clocks.ts'
+import { HandClock, longestWaits } from '../support/clocks.ts'
 import { START_MS, Watch } from './support.ts'
 
 // Workers on records in memory, with windows and without a model.
@@ -99,6 +99,7 @@ export async function worker(
     prepared: ready,
     records,
     group: GROUP,
+    random: longestWaits,
     observer: (event) => {
       health.observer(event)
       readiness.push(health.readiness())

@@ -11,6 +11,7 @@ import type { Entry } from '../../src/runtime/entry.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { Definition } from '../../src/topology/definition.ts'
+import { longestWaits } from '../support/clocks.ts'
 import { headerOf } from '../support/headers.ts'
 import { plainRecords } from '../support/plain-records.ts'
 import { topic } from './hand-records.ts'
@@ -57,12 +58,14 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
   const partition = new AssignedPartition([topology], assignment, {
     guarantee: setting.guarantee ?? 'exactly-once',
     clock: wallClock,
+    random: longestWaits,
     slices: new Slices(() => 0),
     breakerPercent: null,
     observer: watch.observer,
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,
     keyWatches: new Map(),
+    valve: { pause: () => {}, resume: () => {} },
     topicLimits: () => limits,
     onFinished: () => finished(),
     onFlow: () => {},

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
-import { HandClock } from '../support/clocks.ts'
+import { HandClock, longestWaits } from '../support/clocks.ts'
 import { commitFailed, HandRecords, noBroker, TOPICS, topic } from './hand-records.ts'
 import { prepared, record, START_MS, Watch } from './support.ts'
 
@@ -9,7 +9,8 @@ function started(records: HandRecords) {
   const watch = new Watch()
   const clock = new HandClock(START_MS)
   const options = { prepared: prepared(), records, group: 'g', brokers: 'kafka:9092', clock }
-  return { worker: startWorker({ ...options, observer: watch.observer }), watch, clock }
+  const { observer } = watch
+  return { worker: startWorker({ ...options, random: longestWaits, observer }), watch, clock }
 }
 
 /** Runs with one chunk whose commit is on its way. */
@@ -38,6 +39,16 @@ describe('stop', () => {
     last.succeed()
     await stopped
     expect(member.calls).toEqual(['stopFetching', 'leave'])
+    expect(watch.states).toEqual(['starting', 'running', 'stopping', 'stopped'])
+  })
+
+  test('is over when the membership breaks meanwhile: no other attempt is promised', async () => {
+    const { worker, watch, member, pending } = await committing()
+    const stopped = worker.stop()
+    await watch.until(() => watch.states.at(-1) === 'stopping')
+    member.handlers.failed(noBroker())
+    pending.succeed()
+    await stopped
     expect(watch.states).toEqual(['starting', 'running', 'stopping', 'stopped'])
   })
 
@@ -300,7 +311,7 @@ describe('what ends a worker', () => {
   test('never comes out of a handler into the driver', async () => {
     const records = new HandRecords()
     const { worker } = started(records)
-    const { handlers } = await records.member()
+    const member = await records.member()
     const assignment = {
       topic: 'other',
       partition: 0,
@@ -310,7 +321,7 @@ describe('what ends a worker', () => {
       lowOffset: 0,
       lookBackOffset: 0,
     }
-    expect(() => handlers.assigned(assignment)).not.toThrow()
+    expect(() => member.handlers.assigned(assignment, member)).not.toThrow()
     await expect(worker.done).rejects.toMatchObject({ code: 'INVARIANT' })
   })
 })

@@ -12,6 +12,13 @@ export function sleeplessClock(): Clock {
     sleep: async (ms) => {
       nowMs += Math.max(ms, 0)
     },
+    after: (ms, work) => {
+      const timer = setImmediate(() => {
+        nowMs += Math.max(ms, 0)
+        work()
+      })
+      return () => clearImmediate(timer)
+    },
   }
 }
 
@@ -33,6 +40,13 @@ export class HandClock extends VirtualClock {
   advance(ms: number): void {
     const untilMs = this.nowMs() + ms
     while (this.step(untilMs));
+  }
+
+  /** Lets so much time pass; whoever wakes meanwhile goes on before it passes further. */
+  async pass(ms: number): Promise<void> {
+    const untilMs = this.nowMs() + ms
+    do await new Promise((resolve) => setImmediate(resolve))
+    while (this.step(untilMs))
   }
 
   /** Resolves when somebody has slept, or begun to, for so long. */

@@ -33,6 +33,31 @@ describe('a step', () => {
   })
 })
 
+describe('a timer', () => {
+  test('ends when its time has passed, once, and not when all are roused', () => {
+    const clock = new VirtualClock(1_000)
+    const rang: number[] = []
+    clock.after(10, () => rang.push(clock.nowMs()))
+    clock.rouse()
+    expect(clock.step(2_000)).toBe(true)
+    expect(clock.step(2_000)).toBe(false)
+    expect(rang).toEqual([1_010])
+  })
+
+  test('that is ended before does nothing, also when another one that is due ends it', () => {
+    const clock = new VirtualClock(1_000)
+    const rang: string[] = []
+    let endLast = () => {}
+    clock.after(10, () => {
+      rang.push('first')
+      endLast()
+    })
+    endLast = clock.after(10, () => rang.push('last'))
+    clock.step(2_000)
+    expect(rang).toEqual(['first'])
+  })
+})
+
 test('rouse wakes everybody, and no time passes', async () => {
   const { clock, woke } = sleepers(10, 30)
   clock.rouse()

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { Needs, Standing, TopicInfo, TopicPartition } from '../port.ts'
@@ -63,12 +63,14 @@ export function standingOf(
 /** Questions to the cluster. Connects when first asked; connections that failed are not used again. */
 export class KafkaAdmin {
   readonly #open: () => Brokers
+  readonly #clock: Clock
   #connection: Connection | null = null
   #isClosed = false
 
   /** @param open makes a set of connections, not connected yet */
-  constructor(open: () => Brokers) {
+  constructor(open: () => Brokers, clock: Clock) {
     this.#open = open
+    this.#clock = clock
   }
 
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
@@ -164,7 +166,7 @@ export class KafkaAdmin {
     for (let attempt = 0; attempt < 100; attempt++) {
       const [found] = await this.#ask((brokers) => brokers.describe([name]))
       if (found !== undefined && found.code === CODE.NONE && isLed(found)) return
-      await sleep(50)
+      await this.#clock.sleep(50)
     }
     throw new TidemarkError('BROKER_UNAVAILABLE', `topic "${name}" was made but has not turned up`)
   }
@@ -179,7 +181,7 @@ export class KafkaAdmin {
       for (let attempt = 0; ; attempt++) {
         const answers = await brokers.askAny(request, () => CODE.NONE)
         if (answers.every(isThere) || attempt === 20) return answers
-        await sleep(RETRY_MS)
+        await this.#clock.sleep(RETRY_MS)
       }
     }
     const known = (await this.#ask(ask)).filter(({ code }) => code === CODE.NONE)
@@ -241,14 +243,15 @@ async function describe(
   brokers: Brokers,
   names: readonly string[],
 ): Promise<readonly TopicMetadata[]> {
-  const deadlineMs = performance.now() + SETTLES_MS
+  const { clock } = brokers
+  const deadlineMs = clock.elapsedMs() + SETTLES_MS
   for (;;) {
     const topics = await brokers.describe(names)
     const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
     if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
     const isComing = topics.some(({ code }) => code === CODE.LEADER_NOT_AVAILABLE)
-    if (!isComing || performance.now() > deadlineMs) return topics
-    await sleep(RETRY_MS)
+    if (!isComing || clock.elapsedMs() > deadlineMs) return topics
+    await clock.sleep(RETRY_MS)
   }
 }
 
@@ -259,7 +262,8 @@ async function endsOf(
   end: LogEnd,
 ): Promise<Map<string, number>> {
   const ends = new Map<string, number>()
-  const deadlineMs = performance.now() + SETTLES_MS
+  const { clock } = brokers
+  const deadlineMs = clock.elapsedMs() + SETTLES_MS
   for (let left = partitions; ; ) {
     const answers = await Promise.all(
       [...byLeader(brokers, left)].map(([leader, of]) => {
@@ -279,8 +283,8 @@ async function endsOf(
       }
     }
     left = left.filter((of) => !ends.has(partitionName(of)))
-    if (left.length === 0 || performance.now() > deadlineMs) return ends
-    await sleep(RETRY_MS)
+    if (left.length === 0 || clock.elapsedMs() > deadlineMs) return ends
+    await clock.sleep(RETRY_MS)
     await brokers.refresh()
   }
 }

@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, Kafka, type KafkaConfig } from 'kafkajs'
+import { Backoff, type Random } from '../../kernel/backoff.ts'
+import { type Clock, wallClock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { TopicPartition } from '../port.ts'
 import { ClusterMap } from './cluster-map.ts'
@@ -42,14 +43,28 @@ const LIBRARY_MS = 2 * ANSWER_MS
 const REFRESH_MS = 50
 const CLIENT = { name: 'tidemark', version: '0.1.0' }
 
-/** A coordinator that cannot be reached is looked for so often, ms apart. */
-const SEEK_MS = [100, 200, 400, 800]
+/** A group's coordinator that cannot be reached is looked for again for so long, ms. */
+const SEEK_MS = 1_500
+const SEEK_RETRY = { firstMs: 100, lastMs: 800 }
 /** By topic id partitions are read, and told apart, since this version of Fetch (Kafka 3.1). */
 const FETCH_BY_ID = 13
 
 export type { Coordinated } from './wire/groups.ts'
 
+export interface BrokersOptions {
+  /** Told for how long a broker makes this client wait. @default nobody is told */
+  readonly throttled?: Throttled
+  /** @default the wall clock */
+  readonly clock?: Clock
+  /** Spreads what is tried again. @default Math.random */
+  readonly random?: Random
+}
+
 export class Brokers {
+  /** Of all that works with these brokers. */
+  readonly clock: Clock
+  /** By it they spread what is tried again. */
+  readonly random: Random
   readonly #sockets = new Sockets()
   readonly #throttled: Throttled
   readonly #cluster: Cluster
@@ -62,12 +77,17 @@ export class Brokers {
   #refreshing: Promise<void> | null = null
   #turn = 0
 
-  /** @param throttled told for how long a broker makes this client wait */
-  constructor(config: KafkaConfig, throttled: Throttled = () => {}) {
+  constructor(
+    config: KafkaConfig,
+    { throttled = () => {}, clock = wallClock, random = Math.random }: BrokersOptions = {},
+  ) {
     this.#throttled = throttled
+    this.clock = clock
+    this.random = random
     const kafka = new Kafka({ ...config, socketFactory: this.#sockets.factory })
     this.#cluster = clusterOf(kafka, {
       brokers: config.brokers as readonly string[],
+      clock,
       ask: (broker) => this.#metadataOf(broker, [...this.#topics.keys()]),
       heard: (found) => this.#map.take(found),
     })
@@ -80,7 +100,7 @@ export class Brokers {
 
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
   async connect(): Promise<void> {
-    await asked(within(CONNECT_MS, 'connecting', this.#cluster.connect()))
+    await asked(this.#within(CONNECT_MS, 'connecting', this.#cluster.connect()))
     await this.refresh()
   }
 
@@ -181,7 +201,7 @@ export class Brokers {
   askAny<T>(request: Request<T>, codeOf: (answer: T) => number): Promise<T> {
     // Another node first each time: one that is cut off from the others goes on describing the cluster as it used to be.
     const ask = () => this.#askAny((nodeId) => this.ask(nodeId, request), this.#turn++)
-    return whileMoving(request.api, ask, codeOf)
+    return this.#whileMoving(request.api, ask, codeOf)
   }
 
   /** Asks the node that makes topics. @throws as {@link ask} */
@@ -206,7 +226,7 @@ export class Brokers {
       if (hasCoordinatorMoved(codeOf(answer))) this.#coordinators.delete(keyOf(of))
       return answer
     }
-    return whileMoving(`the coordinator of ${of.type} "${of.id}"`, ask, codeOf)
+    return this.#whileMoving(`the coordinator of ${of.type} "${of.id}"`, ask, codeOf)
   }
 
   /** Who answered last as coordinator; `undefined`: it is not known any more. */
@@ -228,17 +248,18 @@ export class Brokers {
    */
   async groupBroker(group: string): Promise<GroupBroker> {
     const of: Coordinated = { type: 'group', id: group }
-    for (let attempt = 0; ; attempt++) {
+    const backoff = new Backoff(SEEK_RETRY, this.random)
+    const deadlineMs = this.clock.elapsedMs() + SEEK_MS
+    for (;;) {
       // The one before may have moved, or not answer any more.
       this.#coordinators.delete(keyOf(of))
       try {
         const nodeId = await this.#coordinator(of)
         return (await asked(this.#broker(nodeId))) as unknown as GroupBroker
       } catch (error) {
-        const waitMs = SEEK_MS[attempt]
         const isAway = error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE'
-        if (!isAway || waitMs === undefined) throw error
-        await sleep(waitMs)
+        if (!isAway || this.clock.elapsedMs() > deadlineMs) throw error
+        await this.clock.sleep(backoff.nextMs())
       }
     }
   }
@@ -272,7 +293,7 @@ export class Brokers {
     const isMet = (nodeId: string) => Number(this.hasMet(nodeId))
     const first = turn % Math.max(all.length, 1)
     const nodes = [...all.slice(first), ...all.slice(0, first)].sort((a, b) => isMet(b) - isMet(a))
-    if (nodes.length > 0) return firstAnswer(nodes, ask)
+    if (nodes.length > 0) return firstAnswer(nodes, ask, this.clock)
     throw new TidemarkError('BROKER_UNAVAILABLE', 'no broker of the cluster is known')
   }
 
@@ -303,7 +324,7 @@ export class Brokers {
 
   async #broker(nodeId: string): Promise<Wired> {
     const found = this.#cluster.findBroker({ nodeId })
-    return (await within(LIBRARY_MS, `connecting with broker ${nodeId}`, found)) as Wired
+    return (await this.#within(LIBRARY_MS, `connecting with broker ${nodeId}`, found)) as Wired
   }
 
   async #learn(topic: string): Promise<void> {
@@ -320,14 +341,14 @@ export class Brokers {
   }
 
   async #refresh(): Promise<void> {
-    await sleep(REFRESH_MS)
+    await this.clock.sleep(REFRESH_MS)
     await this.#askForMetadata()
     // The next node is asked at once.
     if (this.#map.hasRumour) await this.#askForMetadata()
   }
 
   #askForMetadata(): Promise<void> {
-    return asked(within(LIBRARY_MS, 'asking for metadata', this.#cluster.refreshMetadata()))
+    return asked(this.#within(LIBRARY_MS, 'asking for metadata', this.#cluster.refreshMetadata()))
   }
 
   async #metadata(nodeId: string, topics: readonly string[]): Promise<Metadata> {
@@ -338,6 +359,28 @@ export class Brokers {
     const { versions } = await this.#abilitiesOfBroker(broker)
     const [, newest = 0] = versions.get(API.Metadata) ?? []
     return this.#send(broker, metadata(newest >= 12 ? 12 : 8, topics))
+  }
+
+  #within<T>(ms: number, doing: string, work: Promise<T>): Promise<T> {
+    return within({ ms, doing, clock: this.clock }, work)
+  }
+
+  /** Asks again while a coordinator is moving. */
+  async #whileMoving<T>(
+    who: string,
+    ask: () => Promise<T>,
+    codeOf: (answer: T) => number,
+  ): Promise<T> {
+    const deadlineMs = this.clock.elapsedMs() + MOVING_MS
+    for (;;) {
+      const answer = await ask()
+      const code = codeOf(answer)
+      if (!hasCoordinatorMoved(code)) return answer
+      if (this.clock.elapsedMs() > deadlineMs) {
+        throw new TidemarkError('BROKER_UNAVAILABLE', `${who} is answered with ${nameOfCode(code)}`)
+      }
+      await this.clock.sleep(RETRY_MS)
+    }
   }
 
   /** By what was last heard of a topic. @throws TidemarkError as {@link learn} */
@@ -361,24 +404,6 @@ const NOT_COORDINATED: ReadonlySet<number> = new Set([
   CODE.GROUP_AUTHORIZATION_FAILED,
   CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 ])
-
-/** Asks again while a coordinator is moving. */
-async function whileMoving<T>(
-  who: string,
-  ask: () => Promise<T>,
-  codeOf: (answer: T) => number,
-): Promise<T> {
-  const deadlineMs = performance.now() + MOVING_MS
-  for (;;) {
-    const answer = await ask()
-    const code = codeOf(answer)
-    if (!hasCoordinatorMoved(code)) return answer
-    if (performance.now() > deadlineMs) {
-      throw new TidemarkError('BROKER_UNAVAILABLE', `${who} is answered with ${nameOfCode(code)}`)
-    }
-    await sleep(RETRY_MS)
-  }
-}
 
 function keyOf({ type, id }: Coordinated): string {
   return `${type} ${id}`

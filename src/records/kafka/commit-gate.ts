@@ -1,4 +1,5 @@
 import { Changes } from '../../kernel/changes.ts'
+import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { within } from './waiting.ts'
 
@@ -27,6 +28,7 @@ const COMMIT_IN_FLIGHT_MS = 5_000
 export class CommitGate {
   readonly #group: string
   readonly #sessionMs: number
+  readonly #clock: Clock
   readonly #changes = new Changes()
   /** When the group was last asked for something that it answered. */
   #confirmedMs = Number.NEGATIVE_INFINITY
@@ -37,12 +39,13 @@ export class CommitGate {
   #inFlight: Promise<void> = Promise.resolve()
 
   /** @param sessionMs after which the group gives a member's partitions to others */
-  constructor(group: string, sessionMs: number) {
+  constructor(group: string, sessionMs: number, clock: Clock) {
     this.#group = group
     this.#sessionMs = sessionMs
+    this.#clock = clock
   }
 
-  /** The group has answered, to what was asked at that moment, that it knows the member. */
+  /** The group has answered, to what was asked at that moment of the clock's elapsed time, that it knows the member. */
   confirm(askedMs: number): void {
     this.#confirmedMs = Math.max(this.#confirmedMs, askedMs)
     this.#changes.tell()
@@ -64,7 +67,8 @@ export class CommitGate {
     const ending = this.#generation
     // What was published meanwhile still counts in the old generation.
     const done = this.#inFlight.then(() => (ending === null ? undefined : last(ending)))
-    await within(COMMIT_IN_FLIGHT_MS, 'committing', done).catch(() => {})
+    const limit = { ms: COMMIT_IN_FLIGHT_MS, doing: 'committing', clock: this.#clock }
+    await within(limit, done).catch(() => {})
     this.#generation = null
     this.#changes.tell()
   }
@@ -91,7 +95,7 @@ export class CommitGate {
   }
 
   #isCountedOn(): boolean {
-    return performance.now() - this.#confirmedMs <= this.#sessionMs
+    return this.#clock.elapsedMs() - this.#confirmedMs <= this.#sessionMs
   }
 
   #rebalancing(): TidemarkError {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { type Commit, MOST_METADATA_BYTES, type NextOffset } from '../port.ts'
@@ -25,6 +25,7 @@ export interface Committing {
 /** What both guarantees work with. */
 export interface Surroundings {
   readonly group: string
+  readonly clock: Clock
   readonly offsets: GroupOffsets
   readonly gate: CommitGate
   readonly positions: Positions
@@ -49,7 +50,8 @@ export class AtLeastOnce implements Committing {
   readonly #putOff = new Map<string, NextOffset>()
   /** When offsets were last committed. */
   #lastMs = Number.NEGATIVE_INFINITY
-  #timer: NodeJS.Timeout | undefined
+  /** Ends the waiting of what was put off. */
+  #endWait = () => {}
   /** Offsets that go out though no outputs do. */
   #following: Promise<void> = Promise.resolve()
 
@@ -64,18 +66,19 @@ export class AtLeastOnce implements Committing {
     return this.#around.gate.pass(async ({ generation, confirmed }) => {
       // Else two of them would go out at once, and the older one might be taken last.
       await this.#following
-      clearTimeout(this.#timer)
+      this.#endWait()
       await this.#writer.send(together(commit), confirmed)
       for (const next of commit.nextOffsets) this.#putOff.set(partitionName(next), next)
-      if (performance.now() - this.#lastMs >= OFFSETS_EVERY_MS) await this.finish(generation())
-      else this.#timer = setTimeout(() => this.#follow(), OFFSETS_EVERY_MS)
+      const sinceMs = this.#around.clock.elapsedMs() - this.#lastMs
+      if (sinceMs >= OFFSETS_EVERY_MS) await this.finish(generation())
+      else this.#followLater()
     })
   }
 
   async finish(generation: Generation): Promise<void> {
-    clearTimeout(this.#timer)
-    this.#lastMs = performance.now()
-    const { positions, offsets } = this.#around
+    this.#endWait()
+    const { positions, offsets, clock } = this.#around
+    this.#lastMs = clock.elapsedMs()
     const all = [...this.#putOff.values()]
     const still = all.filter((next) => positions.get(next)?.epoch === next.epoch)
     const moved = still.map((next) => ({ ...next, offset: next.nextOffset }))
@@ -97,10 +100,12 @@ export class AtLeastOnce implements Committing {
     const passed = this.#around.gate.pass(({ generation }) => this.finish(generation()))
     this.#following = passed.catch((error: unknown) => {
       const isPassing = error instanceof TidemarkError && error.action === 'retry'
-      if (isPassing && !this.#around.isOver()) {
-        this.#timer = setTimeout(() => this.#follow(), OFFSETS_EVERY_MS)
-      }
+      if (isPassing && !this.#around.isOver()) this.#followLater()
     })
+  }
+
+  #followLater(): void {
+    this.#endWait = this.#around.clock.after(OFFSETS_EVERY_MS, () => this.#follow())
   }
 }
 
@@ -220,7 +225,7 @@ export class ExactlyOnce implements Committing {
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
         if (this.#around.isOver()) throw error
-        await sleep(SETTLE_RETRY_MS)
+        await this.#around.clock.sleep(SETTLE_RETRY_MS)
       }
     }
   }

@@ -16,6 +16,8 @@ import { Answers } from './answers.ts'
 // as news about the next. Whoever asks for it while it is being made gets a second socket beside the first. And an answer that cannot be
 // one ends the process.
 //
+// Its queues are mended for all drivers of the process at once, and count by the time of the process: sockets know no other.
+//
 // Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js.
 
 interface SocketRequest {

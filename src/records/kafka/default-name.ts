@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
 import { type Namesakes, namesakesIn, takeOut } from './namesakes.ts'
@@ -62,7 +61,7 @@ export class DefaultName {
         const ids = former.map(({ memberId }) => memberId)
         return takeOut(group, ids, brokers)
       }
-      await sleep(LOOK_MS)
+      await brokers.clock.sleep(LOOK_MS)
     }
   }
 

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { Backoff } from '../../kernel/backoff.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { formatDuration } from '../../kernel/time.ts'
@@ -18,8 +18,7 @@ import { type ProducePartition, produce } from './wire/produce.ts'
 const REQUESTS_IN_FLIGHT = 4
 /** Without any acknowledgement: a leader election passes, and a cluster that is gone is told, ms. */
 const QUIET_MS = 8_000
-const FIRST_RETRY_MS = 20
-const LAST_RETRY_MS = 1_000
+const RETRY = { firstMs: 20, lastMs: 1_000 }
 const ENDING_MS = 5
 /** Fewer are written in no time over any link: a broker that does not acknowledge them hangs. */
 const FEW_BYTES = 16 * 1024
@@ -77,19 +76,21 @@ export class Delivery {
   /** @throws as `Producer.send` */
   async send(outgoing: readonly Outgoing[]): Promise<void> {
     const { withinMs } = this.#sending
-    this.#quietMs = performance.now()
-    const timer = withinMs === null ? undefined : setTimeout(() => this.#endAll(), withinMs)
+    const { clock } = this.#o.brokers
+    this.#quietMs = clock.elapsedMs()
+    const cancel = withinMs === null ? () => {} : clock.after(withinMs, () => this.#endAll())
     try {
       await this.#send(outgoing)
     } finally {
-      clearTimeout(timer)
+      cancel()
     }
   }
 
   async #send(outgoing: readonly Outgoing[]): Promise<void> {
     const { brokers } = this.#o
+    const backoff = new Backoff(RETRY, brokers.random)
     let left = outgoing
-    for (let attempt = 0; ; ) {
+    for (;;) {
       const sent = await Promise.allSettled(
         [...byLeader(brokers, left)].map(([leader, list]) => this.#sendTo(leader, list)),
       )
@@ -105,9 +106,9 @@ export class Delivery {
       const [problem] = problems
       if (problem === TOO_LARGE) continue
       if (problem === ENDING) {
-        await sleep(ENDING_MS)
+        await brokers.clock.sleep(ENDING_MS)
       } else {
-        await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS))
+        await brokers.clock.sleep(backoff.nextMs())
         // Without an answer the leaders stay as they were, and are asked once more.
         await brokers.refresh().catch(() => {})
       }
@@ -119,7 +120,7 @@ export class Delivery {
   /** @param problem `undefined`: nothing but time was lacking @throws TidemarkError when it has taken too long */
   #giveUpIfOverdue(problem: TidemarkError | undefined): void {
     const { withinMs } = this.#sending
-    const tookMs = performance.now() - this.#quietMs
+    const tookMs = this.#nowMs() - this.#quietMs
     if (!this.#isOverdue && (withinMs !== null || tookMs <= QUIET_MS)) return
     const areFew = this.#overdueBytes <= FEW_BYTES
     if (areFew && problem !== undefined) throw problem
@@ -174,7 +175,7 @@ export class Delivery {
 
   /** Resolves when a request may be written. @throws what `check` rejects with */
   async #mayWrite(leader: string): Promise<void> {
-    if (await notThrottled(this.#o.brokers, leader)) this.#quietMs = performance.now()
+    if (await notThrottled(this.#o.brokers, leader)) this.#quietMs = this.#nowMs()
     await this.#sending.check()
   }
 
@@ -209,14 +210,14 @@ export class Delivery {
 
   async #request(line: Line, parts: readonly Part[]): Promise<Result[]> {
     const bytes = parts.reduce((sum, { batch }) => sum + batch.bytes.length, 0)
-    if (line.bytes === 0) line.sinceMs = performance.now()
+    if (line.bytes === 0) line.sinceMs = this.#nowMs()
     line.bytes += bytes
     const { brokers, pace } = this.#o
     const request = { ...this.#requestOf(parts), waitsMs: 2 * pace.needsMs(line.bytes) }
     try {
       const answer = await brokers.ask(line.leader, request)
       this.#answered(line, bytes)
-      if (answer.some(({ code }) => code === CODE.NONE)) this.#quietMs = performance.now()
+      if (answer.some(({ code }) => code === CODE.NONE)) this.#quietMs = this.#nowMs()
       const codes = new Map(answer.map((of) => [partitionName(of), of.code]))
       return parts.map((part) => {
         const code = codes.get(partitionName(part.to)) ?? CODE.NETWORK_EXCEPTION
@@ -229,7 +230,7 @@ export class Delivery {
   }
 
   #answered(line: Line, bytes: number): void {
-    const nowMs = performance.now()
+    const nowMs = this.#nowMs()
     const throttleMs = this.#o.brokers.throttleLeftMs(line.leader)
     this.#o.pace.acknowledged(bytes, Math.max(0, nowMs - line.sinceMs), throttleMs)
     line.bytes -= bytes
@@ -243,10 +244,14 @@ export class Delivery {
     const { bytes } = line
     line.bytes = 0
     line.isBroken = true
-    const tookMs = performance.now() - line.sinceMs
+    const tookMs = this.#nowMs() - line.sinceMs
     if (bytes === 0 || !(this.#isOverdue || tookMs > QUIET_MS)) return
     this.#overdueBytes += bytes
     if (bytes > FEW_BYTES) this.#o.pace.timedOut(bytes, tookMs)
+  }
+
+  #nowMs(): number {
+    return this.#o.brokers.clock.elapsedMs()
   }
 
   #requestOf(parts: readonly Part[]) {
@@ -283,7 +288,7 @@ export async function notThrottled(brokers: Brokers, leader: string): Promise<bo
     const leftMs = brokers.throttleLeftMs(leader)
     if (leftMs === 0) return hasWaited
     hasWaited = true
-    await sleep(Math.ceil(leftMs))
+    await brokers.clock.sleep(Math.ceil(leftMs))
   }
 }
 

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { Backoff } from '../../kernel/backoff.ts'
 import { Changes } from '../../kernel/changes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
@@ -8,7 +8,7 @@ import { RecordSet } from './codec/record-set.ts'
 import { type Arrived, type Fetched, HandOver } from './hand-over.ts'
 import { checkLogs, type LogMark, refuseIfMadeAnew } from './log-check.ts'
 import { notAllowed } from './rights.ts'
-import { retryMs, Setbacks } from './setbacks.ts'
+import { RETRY, Setbacks } from './setbacks.ts'
 import type { Unreadables } from './unreadables.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts'
@@ -76,14 +76,15 @@ export class Fetcher {
   readonly #loops = new Map<string, Promise<void>>()
   /** How often each partition has been fetched, so that those that wait longest come first. */
   #turn = 0
-  readonly #setbacks = new Setbacks<Fetchable>()
-  #isOver = false
+  readonly #setbacks: Setbacks<Fetchable>
+  readonly #over = new AbortController()
 
   constructor(options: FetcherOptions) {
     this.#o = options
-    const { isPaused, fetched } = options
+    const { brokers, isPaused, fetched } = options
+    this.#setbacks = new Setbacks<Fetchable>(brokers)
     const isCurrent = (of: Fetchable) => !this.#isOver && options.isCurrent(of)
-    this.#handOver = new HandOver<Fetchable>({ isCurrent, isPaused, fetched })
+    this.#handOver = new HandOver<Fetchable>({ clock: brokers.clock, isCurrent, isPaused, fetched })
     void this.#seekLeaders().catch((error: unknown) => this.#fail(error))
   }
 
@@ -100,8 +101,12 @@ export class Fetcher {
 
   /** Hands nothing over any more. */
   stop(): void {
-    this.#isOver = true
+    this.#over.abort()
     this.#changes.tell()
+  }
+
+  get #isOver(): boolean {
+    return this.#over.signal.aborted
   }
 
   #start(leader: string): void {
@@ -131,9 +136,10 @@ export class Fetcher {
 
   /** Nobody is asked for partitions without a leader, so that nobody's answer tells when they have one again. */
   async #seekLeaders(): Promise<void> {
-    while (!this.#isOver) {
-      await sleep(SEEK_MS, undefined, { ref: false })
-      const { brokers, unreadables } = this.#o
+    const { brokers, unreadables } = this.#o
+    for (;;) {
+      await brokers.clock.sleep(SEEK_MS, this.#over.signal)
+      if (this.#isOver) return
       const lost = [...this.#o.wanted()].filter((of) => brokers.leaderOf(of) === undefined)
       if (lost.length === 0) continue
       for (const of of lost) {
@@ -146,7 +152,7 @@ export class Fetcher {
   }
 
   async #run(leader: string): Promise<void> {
-    let failures = 0
+    const backoff = new Backoff(RETRY, this.#o.brokers.random)
     let next: Promise<Answer> | null = null
     while (!this.#isOver) {
       next ??= this.#ask(leader)
@@ -160,13 +166,13 @@ export class Fetcher {
       const { got, bytes, problem } = this.#take(answer)
       if (bytes > 0) this.#o.answered?.(answer.tookMs)
       if (problem === null) {
-        failures = 0
+        backoff.reset()
         if (bytes >= SMALL_BYTES) next = this.#ask(leader)
       }
       for (const [of, arrived] of got) this.#handOver.add(of, arrived)
       await Promise.all(got.map(([of]) => this.#handOver.flow(of)))
-      if (problem !== null) await this.#recover(problem, failures++)
-      else if (next === null) await sleep(LINGER_MS)
+      if (problem !== null) await this.#recover(problem, backoff)
+      else if (next === null) await this.#o.brokers.clock.sleep(LINGER_MS)
     }
     // Its rejection, if any, has nobody to go to.
     await next?.catch(() => {})
@@ -186,7 +192,7 @@ export class Fetcher {
     // A broker fills partitions in the order in which they are asked for, up to the limit of the whole answer.
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
     const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
-    const sinceMs = performance.now()
+    const sinceMs = this.#o.brokers.clock.elapsedMs()
     const answer = { leader, sinceMs, tookMs: 0, partitions: [], problem: null }
     if (inTurn.length === 0) return { ...answer, hindered: NOTHING, asked: [] }
     const { brokers } = this.#o
@@ -213,7 +219,7 @@ export class Fetcher {
       if (positions.length === 0) return { ...answer, hindered, asked }
       const { code, partitions } = await brokers.ask(leader, fetch(positions, isById, LIMITS))
       const problem = code === CODE.NONE ? null : unavailable(code)
-      const tookMs = performance.now() - sinceMs
+      const tookMs = brokers.clock.elapsedMs() - sinceMs
       return { ...answer, tookMs, hindered, asked, partitions, problem }
     } catch (error) {
       return { ...answer, hindered, asked, problem: error as TidemarkError }
@@ -266,13 +272,13 @@ export class Fetcher {
     void this.#refreshIn(waitMs)
   }
 
-  async #recover(problem: TidemarkError, failures: number): Promise<void> {
+  async #recover(problem: TidemarkError, backoff: Backoff): Promise<void> {
     if (problem.code !== 'BROKER_UNAVAILABLE') throw problem
-    await this.#refreshIn(retryMs(failures))
+    await this.#refreshIn(backoff.nextMs())
   }
 
   async #refreshIn(waitMs: number): Promise<void> {
-    await sleep(waitMs)
+    await this.#o.brokers.clock.sleep(waitMs, this.#over.signal)
     if (this.#isOver) return
     try {
       await this.#o.brokers.refresh()

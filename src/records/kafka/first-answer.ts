@@ -1,3 +1,4 @@
+import type { Clock } from '../../kernel/clock.ts'
 import { isAway } from './errors.ts'
 
 /** Who has not answered by then may be hanging: another is asked beside it, and a refusal is told, ms. */
@@ -9,22 +10,26 @@ const HEAD_START_MS = 1_000
  * @param whom at least one; in this order
  * @throws when nobody answers, what the first of them failed with, but rather a refusal than that one is away
  */
-export function firstAnswer<W, T>(whom: readonly W[], ask: (one: W) => Promise<T>): Promise<T> {
+export function firstAnswer<W, T>(
+  whom: readonly W[],
+  ask: (one: W) => Promise<T>,
+  clock: Clock,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const left = [...whom]
     const problems: unknown[] = []
-    let timer: NodeJS.Timeout | undefined
-    let lastChance: NodeJS.Timeout | undefined
+    let stopWaiting = () => {}
+    let endLastChance: (() => void) | null = null
     const askNext = () => {
-      clearTimeout(timer)
+      stopWaiting()
       const next = left.shift()
       if (next === undefined) return
-      if (left.length > 0) timer = setTimeout(askNext, HEAD_START_MS)
+      if (left.length > 0) stopWaiting = clock.after(HEAD_START_MS, askNext)
       ask(next).then(answered, failed)
     }
     const end = () => {
-      clearTimeout(timer)
-      clearTimeout(lastChance)
+      stopWaiting()
+      endLastChance?.()
       left.length = 0
     }
     const fail = () => {
@@ -38,7 +43,7 @@ export function firstAnswer<W, T>(whom: readonly W[], ask: (one: W) => Promise<T
     const failed = (problem: unknown) => {
       problems.push(problem)
       // Nearly always all others refuse as well; but one alone may have another certificate, or be set up otherwise.
-      if (!isAway(problem)) lastChance ??= setTimeout(fail, HEAD_START_MS)
+      if (!isAway(problem)) endLastChance ??= clock.after(HEAD_START_MS, fail)
       if (problems.length === whom.length) fail()
       else askNext()
     }

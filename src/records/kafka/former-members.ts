@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
 import { type Namesakes, namesakesIn, takeOut } from './namesakes.ts'
@@ -42,7 +42,7 @@ export class FormerMembers {
     const own = this.#idsOf.get(groupId) ?? new Set<string>()
     const others = () => this.#namesakes(groupId, brokers, (id) => own.has(id))
     // Who comes up under a name takes the place of whoever had it; but only once, or two of one name would go on for ever.
-    if (this.#hasTakenPlace) await this.#refuseTheLiving(others)
+    if (this.#hasTakenPlace) await this.#refuseTheLiving(others, brokers.clock)
     const namesakes = await others()
     this.#hasTakenPlace = true
     this.#idsOf.delete(groupId)
@@ -54,7 +54,8 @@ export class FormerMembers {
    * @throws TidemarkError `WORKER_NAME_TAKEN`: another member of the group has the name
    */
   async checkName(groupId: string, brokers: Brokers, own: () => string): Promise<void> {
-    await this.#refuseTheLiving(() => this.#namesakes(groupId, brokers, (id) => id === own()))
+    const others = () => this.#namesakes(groupId, brokers, (id) => id === own())
+    await this.#refuseTheLiving(others, brokers.clock)
   }
 
   /**
@@ -62,11 +63,11 @@ export class FormerMembers {
    * passed, which does not pass while the group waits for others to join again, and begins anew under another coordinator; what is
    * there longer lives.
    */
-  async #refuseTheLiving(others: () => Promise<Others>): Promise<void> {
+  async #refuseTheLiving(others: () => Promise<Others>, clock: Clock): Promise<void> {
     let { ids: suspects, coordinator } = await others()
     let leftMs = this.#sessionTimeoutMs + NOTICED_MS
     while (suspects.length > 0 && leftMs > 0) {
-      await sleep(LOOK_MS)
+      await clock.sleep(LOOK_MS)
       const now = await others()
       suspects = suspects.filter((id) => now.ids.includes(id))
       const hasMoved = now.coordinator !== (coordinator ?? now.coordinator)

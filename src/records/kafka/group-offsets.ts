@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition } from '../port.ts'
@@ -61,7 +60,7 @@ export class GroupOffsets {
       const open = offsets.filter(({ code }) => code !== CODE.NONE)
       if (open.length === 0) return byName(offsets)
       waiting(open)
-      await sleep(UNSTABLE_RETRY_MS)
+      await this.#brokers.clock.sleep(UNSTABLE_RETRY_MS)
     }
   }
 
@@ -71,14 +70,15 @@ export class GroupOffsets {
    * @throws TidemarkError as {@link stable}
    */
   async unchanged(partitions: readonly Owned[], withinMs: number): Promise<readonly Owned[]> {
-    const untilMs = performance.now() + withinMs
+    const { clock } = this.#brokers
+    const untilMs = clock.elapsedMs() + withinMs
     let open: readonly TopicPartition[] = partitions
     const found = new Map<string, FetchedOffset>()
-    while (open.length > 0 && performance.now() < untilMs) {
+    while (open.length > 0 && clock.elapsedMs() < untilMs) {
       const offsets = await this.#fetch(open, true)
       for (const offset of offsets) found.set(partitionName(offset), offset)
       open = offsets.filter(({ code }) => code !== CODE.NONE)
-      if (open.length > 0) await sleep(UNSTABLE_RETRY_MS)
+      if (open.length > 0) await clock.sleep(UNSTABLE_RETRY_MS)
     }
     return partitions.filter((owned) => {
       const { code, offset, metadata } = found.get(partitionName(owned)) ?? UNKNOWN

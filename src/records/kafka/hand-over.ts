@@ -1,3 +1,4 @@
+import type { Clock } from '../../kernel/clock.ts'
 import { Slices } from '../../kernel/slices.ts'
 import { MOST_CHUNK_RECORDS } from '../port.ts'
 import type { Portion, RecordSet } from './codec/record-set.ts'
@@ -22,6 +23,7 @@ export interface Fetched extends Portion {
 }
 
 export interface HandOverOptions<P> {
+  readonly clock: Clock
   /** Is it still read? */
   readonly isCurrent: (of: P) => boolean
   readonly isPaused: (of: P) => boolean
@@ -38,11 +40,12 @@ interface Line {
 /** Partitions are told apart as objects: one that comes back is another. */
 export class HandOver<P extends object> {
   readonly #o: HandOverOptions<P>
-  readonly #slices = new Slices()
+  readonly #slices: Slices
   readonly #lines = new Map<P, Line>()
 
   constructor(options: HandOverOptions<P>) {
     this.#o = options
+    this.#slices = new Slices(() => options.clock.elapsedMs())
   }
 
   /** Is something of it still to be handed over? */

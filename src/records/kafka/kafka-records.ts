@@ -1,4 +1,6 @@
 import { type KafkaConfig, logLevel } from 'kafkajs'
+import type { Random } from '../../kernel/backoff.ts'
+import { type Clock, wallClock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import type { JoinOptions, Member, Needs, Records, Standing, TopicInfo } from '../port.ts'
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
@@ -22,6 +24,7 @@ type Joining = Pick<JoinOptions, 'group' | 'guarantee'>
 /** Records on Kafka. Connects when first used. */
 export class KafkaRecords implements Records {
   readonly #config: KafkaConfig
+  readonly #timing: { readonly clock: Clock; readonly random: Random }
   readonly #admin: KafkaAdmin
   readonly #sessionTimeoutMs: number
   readonly #members = new Set<KafkaMember>()
@@ -35,13 +38,15 @@ export class KafkaRecords implements Records {
   constructor(options: KafkaOptions) {
     selfTest()
     mendConnections()
-    const logCreator = quietLog(options.log ?? (() => {}))
+    const { clock = wallClock, random = Math.random } = options
+    this.#timing = { clock, random }
+    const logCreator = quietLog(options.log ?? (() => {}), clock)
     this.#config = {
       ...clientConfig(options),
       logLevel: logLevel.WARN,
       logCreator,
     }
-    this.#admin = new KafkaAdmin(() => new Brokers(this.#config))
+    this.#admin = new KafkaAdmin(() => new Brokers(this.#config, this.#timing), clock)
     this.#name = options.workerName
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
     this.#defaultName = new DefaultName(options.defaultName)
@@ -132,10 +137,10 @@ export class KafkaRecords implements Records {
     }
   }
 
-  #brokers(throttled?: (ms: number) => void): Brokers {
+  #brokers(throttled: (ms: number) => void = () => {}): Brokers {
     const { text } = this.#defaultName
     const config = text === null ? this.#config : { ...this.#config, clientId: text }
-    const brokers = new Brokers(config, throttled)
+    const brokers = new Brokers(config, { ...this.#timing, throttled })
     this.#opened.add(brokers)
     return brokers
   }

@@ -1,4 +1,5 @@
 import { type Broker, type Cluster, type Kafka, PartitionAssigners } from 'kafkajs'
+import type { Clock } from '../../kernel/clock.ts'
 import { firstAnswer } from './first-answer.ts'
 import type { Metadata } from './wire/metadata.ts'
 import { hangUp, type Wired } from './wire/send.ts'
@@ -77,6 +78,7 @@ interface Address {
 export interface ClusterOptions {
   /** `host:port` of those that are named at start. */
   readonly brokers: readonly string[]
+  readonly clock: Clock
   /** Asks one broker what there is. */
   readonly ask: (broker: Wired) => Promise<Metadata>
   /** Told what was answered. */
@@ -88,7 +90,7 @@ export interface ClusterOptions {
  * or something is wrong with one topic, whoseever it is. And it waits for the first broker that is named, or for the one that it
  * happens to take, for as long as that one hangs, though others would answer.
  */
-export function clusterOf(kafka: Kafka, { brokers, ask, heard }: ClusterOptions): Cluster {
+export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterOptions): Cluster {
   const cluster = handedOut(kafka)
   const { brokerPool: pool } = cluster as unknown as { readonly brokerPool: BrokerPool }
   const { createBroker } = pool
@@ -96,9 +98,9 @@ export function clusterOf(kafka: Kafka, { brokers, ask, heard }: ClusterOptions)
     const broker = createBroker(options)
     const metadata = async () => {
       const others = Object.keys(pool.brokers).filter((nodeId) => pool.brokers[nodeId] !== broker)
-      const found = await firstAnswer([null, ...others], async (nodeId) =>
-        ask(nodeId === null ? broker : await pool.findBroker({ nodeId })),
-      )
+      const askOne = async (nodeId: string | null) =>
+        ask(nodeId === null ? broker : await pool.findBroker({ nodeId }))
+      const found = await firstAnswer([null, ...others], askOne, clock)
       heard(found)
       return libraryMetadata(found)
     }
@@ -112,7 +114,7 @@ export function clusterOf(kafka: Kafka, { brokers, ask, heard }: ClusterOptions)
     return Object.assign(broker, { metadata, disconnect })
   }
   pool.connect = async () => {
-    if (!pool.hasConnectedBrokers()) await pool.retrier(() => connectOne(pool, brokers))
+    if (!pool.hasConnectedBrokers()) await pool.retrier(() => connectOne(pool, brokers, clock))
   }
   let turn = 0
   pool.findConnectedBroker = async () => {
@@ -124,7 +126,8 @@ export function clusterOf(kafka: Kafka, { brokers, ask, heard }: ClusterOptions)
       (a, b) => isOpen(b) - isOpen(a),
     )
     try {
-      if (nodes.length > 0) return await firstAnswer(nodes, (nodeId) => pool.findBroker({ nodeId }))
+      const find = (nodeId: string) => pool.findBroker({ nodeId })
+      if (nodes.length > 0) return await firstAnswer(nodes, find, clock)
     } catch {
       // All may have other addresses by now.
     }
@@ -135,9 +138,13 @@ export function clusterOf(kafka: Kafka, { brokers, ask, heard }: ClusterOptions)
 }
 
 /** Connects with whichever of the brokers answers first. */
-async function connectOne(pool: BrokerPool, brokers: readonly string[]): Promise<void> {
+async function connectOne(
+  pool: BrokerPool,
+  brokers: readonly string[],
+  clock: Clock,
+): Promise<void> {
   let isConnected = false
-  pool.seedBroker = await firstAnswer(brokers, async (address) => {
+  const connect = async (address: string) => {
     const connectionPool = await pool.connectionPoolBuilder.build(addressOf(address))
     const broker = pool.createBroker({ connectionPool, logger: pool.rootLogger })
     try {
@@ -148,7 +155,8 @@ async function connectOne(pool: BrokerPool, brokers: readonly string[]): Promise
     }
     isConnected = true
     return broker
-  })
+  }
+  pool.seedBroker = await firstAnswer(brokers, connect, clock)
   pool.versions = pool.seedBroker.versions
 }
 

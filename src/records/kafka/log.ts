@@ -1,4 +1,5 @@
 import { type LogEntry, type logCreator, logLevel } from 'kafkajs'
+import type { Clock } from '../../kernel/clock.ts'
 import { LET_GO } from './library.ts'
 import type { KafkaLog } from './options.ts'
 import { UNCONNECTED } from './sockets.ts'
@@ -31,13 +32,13 @@ const THROWN = /^(BrokerPool|Cluster|SASL\w*)$/
 const REPEAT_MS = 60_000
 
 /** A log for the library that passes on what is news, as warnings. */
-export function quietLog(log: KafkaLog, nowMs = () => performance.now()): logCreator {
+export function quietLog(log: KafkaLog, clock: Clock): logCreator {
   const told = new Map<string, number>()
   return () =>
     ({ level, namespace, log: line }: LogEntry) => {
       if (level > logLevel.WARN || THROWN.test(namespace)) return
       const message = sentence(line)
-      const now = nowMs()
+      const now = clock.elapsedMs()
       if (message === null || now - (told.get(message) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) {
         return
       }

@@ -1,6 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
+import { Lifecycle } from '../../kernel/lifecycle.ts'
+import { MEMBER, type MemberState } from '../member-lifecycle.ts'
 import type { Assignment, Commit, JoinOptions, Loss, Member, TopicPartition } from '../port.ts'
 import { chosenStart, lookBackMsOf, startOf } from '../standing.ts'
 import { type KafkaAdmin, type Range, standingOf } from './admin.ts'
@@ -50,6 +52,7 @@ const STILL_OPEN = 'a transaction of another owner has not been ended yet'
 export class KafkaMember implements Member {
   readonly #o: JoinOptions
   readonly #connections: Connections
+  readonly #clock: Clock
   readonly #positions: Positions
   readonly #gate: CommitGate
   readonly #membership: Membership
@@ -61,17 +64,20 @@ export class KafkaMember implements Member {
   readonly #told = new Map<string, number>()
   /** The transactional ids in the group, in the newest generation; `null`: not told. */
   #liveIds: ReadonlySet<string> | null = null
-  #isFetching = true
-  #isOver = false
+  readonly #life: Lifecycle<MemberState>
+  /** Settled when it has joined, or cannot. */
+  readonly #joining = new Settling()
   #leaving: Promise<void> | null = null
-  #joining: { resolve: () => void; reject: (error: Error) => void } | null = null
 
   constructor(options: JoinOptions, connections: Connections) {
     this.#o = options
+    this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
     this.#connections = connections
     const { waiting, transactionalId, nextEpoch, sessionTimeoutMs } = connections
+    const { clock } = waiting
+    this.#clock = clock
     this.#positions = new Positions(nextEpoch, transactionalId)
-    this.#gate = new CommitGate(options.group, sessionTimeoutMs)
+    this.#gate = new CommitGate(options.group, sessionTimeoutMs, clock)
     this.#membership = new Membership({
       brokers: waiting,
       group: options.group,
@@ -84,7 +90,8 @@ export class KafkaMember implements Member {
       confirmed: (askedMs) => this.#gate.confirm(askedMs),
       expelled: () => this.#expelled(),
     })
-    this.#unreadables = new Unreadables((partitions) => options.handlers.unreadable(partitions))
+    const { handlers } = options
+    this.#unreadables = new Unreadables((partitions) => handlers.unreadable(partitions), clock)
     this.#fetcher = new Fetcher({
       unreadables: this.#unreadables,
       brokers: waiting,
@@ -99,6 +106,7 @@ export class KafkaMember implements Member {
     this.#offsets = new GroupOffsets(connections.quick, options.group)
     this.#committing = connections.committing({
       group: options.group,
+      clock,
       offsets: this.#offsets,
       gate: this.#gate,
       positions: this.#positions,
@@ -114,11 +122,6 @@ export class KafkaMember implements Member {
    * `OFFSET_OUT_OF_RANGE` · `GROUP_FAILED` · `WORKER_NAME_TAKEN`
    */
   async join(): Promise<void> {
-    const joined = new Promise<void>((resolve, reject) => {
-      this.#joining = { resolve, reject }
-    })
-    // It may be rejected before it is waited for.
-    joined.catch(() => {})
     try {
       const { waiting, quick, formerMembers, defaultName } = this.#connections
       const { group } = this.#o
@@ -130,9 +133,8 @@ export class KafkaMember implements Member {
       void this.#membership.run().catch((error: unknown) => {
         this.#fail(fromKafka(error, 'GROUP_FAILED'))
       })
-      const isJoining = () => this.#joining !== null && !this.#isOver
-      void defaultName.replace(holders, { group, brokers: quick, isJoining })
-      await joined
+      void defaultName.replace(holders, { group, brokers: quick, isJoining: () => this.#isJoining })
+      await this.#joining.outcome
     } catch (error) {
       await this.leave()
       throw fromKafka(error, 'BROKER_UNAVAILABLE')
@@ -163,15 +165,26 @@ export class KafkaMember implements Member {
   }
 
   stopFetching(): void {
-    this.#isFetching = false
+    // One that finishes, or has left, fetches nothing already.
+    if (this.#life.state === 'joined') this.#life.enter('finishing')
   }
 
   leave(): Promise<void> {
-    this.#isOver = true
-    this.#unreadables.stop()
-    this.#joining?.reject(this.#hasLeft())
+    if (!this.#isOver) {
+      this.#life.enter('left')
+      this.#unreadables.stop()
+      this.#joining.reject(this.#hasLeft())
+    }
     this.#leaving ??= this.#close()
     return this.#leaving
+  }
+
+  get #isOver(): boolean {
+    return this.#life.isOver
+  }
+
+  get #isJoining(): boolean {
+    return this.#life.state === 'joining'
   }
 
   async #close(): Promise<void> {
@@ -179,7 +192,8 @@ export class KafkaMember implements Member {
     this.#fetcher.stop()
     await this.#closeGate()
     // The group gives the partitions to others as soon as it knows; if it cannot be told, it will notice by itself.
-    await within(LEAVE_MS, 'leaving the group', this.#membership.leave()).catch(() => {})
+    const limit = { ms: LEAVE_MS, doing: 'leaving the group', clock: this.#clock }
+    await within(limit, this.#membership.leave()).catch(() => {})
     waiting.close()
     quick.close()
     left(this)
@@ -205,7 +219,7 @@ export class KafkaMember implements Member {
 
   #wanted(): Fetchable[] {
     // Whoever joins cannot pause anything yet.
-    if (!this.#isFetching || this.#isOver || this.#joining !== null) return []
+    if (this.#life.state !== 'joined') return []
     return [...this.#positions.all()].filter((owned) => owned.started && !owned.paused)
   }
 
@@ -217,7 +231,8 @@ export class KafkaMember implements Member {
   /** Of the partitions that others may have had, those that are as this member left them. In doubt there are none. */
   async #untouched(generation: Generation): Promise<readonly Owned[]> {
     const looking = this.#offsets.unchanged(this.#positions.doubtful(generation), LOOK_MS)
-    return within(2 * LOOK_MS, 'looking at offsets', looking).catch(() => [])
+    const limit = { ms: 2 * LOOK_MS, doing: 'looking at offsets', clock: this.#clock }
+    return within(limit, looking).catch(() => [])
   }
 
   #take({ generation, partitions, liveIds }: Dealt, untouched: readonly Owned[]): void {
@@ -248,14 +263,14 @@ export class KafkaMember implements Member {
         if (left.length === 0) break
         this.#cannotBegin(left, NO_LEADER)
         this.#joinedBut(left)
-        await sleep(UNLED_RETRY_MS)
+        await this.#clock.sleep(UNLED_RETRY_MS)
       } catch (thrown) {
         const error = fromKafka(thrown, 'BROKER_UNAVAILABLE')
-        const isPassing = error.action === 'retry' && this.#joining === null
+        const isPassing = error.action === 'retry' && !this.#isJoining
         // A rebalance that came between deals these partitions again, or to others.
         if (isPassing) this.#cannotBegin(left, error.message)
         else if (error.code !== 'REBALANCING') this.#fail(error)
-        await sleep(RETRY_MS)
+        await this.#clock.sleep(RETRY_MS)
         // Leaders may have changed since they were last asked for.
         if (isPassing) await this.#connections.waiting.refresh().catch(() => {})
       }
@@ -276,9 +291,9 @@ export class KafkaMember implements Member {
     // A rebalance that took nothing away has nothing to wait for, but the one before it may.
     const isDone = (owned: Owned) => owned.started || unled.includes(owned)
     if (![...this.#positions.all()].every(isDone)) return
-    if (this.#joining === null) return
+    if (!this.#isJoining) return
+    this.#life.enter('joined')
     this.#joining.resolve()
-    this.#joining = null
     this.#fetcher.wake()
   }
 
@@ -331,7 +346,7 @@ export class KafkaMember implements Member {
       const { nextOffset, metadata } = assignment
       owned.committed = { nextOffset, metadata: metadata ?? '' }
       owned.stored = stable.get(partitionName(owned)) ?? null
-      owned.nextOffset = chosenStart(assignment, this.#o.handlers.assigned(assignment))
+      owned.nextOffset = chosenStart(assignment, this.#o.handlers.assigned(assignment, this))
       Object.assign(owned, markOf(owned.topic, owned.partition, waiting))
       owned.started = true
       this.#unreadables.over(owned)
@@ -366,7 +381,7 @@ export class KafkaMember implements Member {
   }
 
   #fetched(owned: Owned, fetched: Fetched): void {
-    if (!this.#isFetching) return
+    if (this.#life.state !== 'joined') return
     const { records, packed, endOffset } = fetched
     if (records.length > 0 || packed !== null) this.#o.handlers.chunk(chunkOf(owned, fetched))
     if (records.nextOffset >= endOffset) this.#caughtUp(owned, endOffset)
@@ -392,12 +407,28 @@ export class KafkaMember implements Member {
     if (this.#isOver) return
     const { memberId } = this.#membership
     if (memberId !== '') this.#connections.formerMembers.add(this.#o.group, memberId)
-    if (this.#joining === null) this.#o.handlers.failed(error)
-    else this.#joining.reject(error)
+    if (this.#isJoining) this.#joining.reject(error)
+    else this.#o.handlers.failed(error)
     void this.leave()
   }
 
   #hasLeft(): TidemarkError {
     return new TidemarkError('FENCED', `the member has left group "${this.#o.group}"`)
+  }
+}
+
+/** What somebody waits for, until somebody else says how it ends; only the first word counts. */
+class Settling {
+  readonly outcome: Promise<void>
+  resolve: () => void = () => {}
+  reject: (error: Error) => void = () => {}
+
+  constructor() {
+    this.outcome = new Promise<void>((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+    // It may be rejected before it is waited for.
+    this.outcome.catch(() => {})
   }
 }

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, {
   type Assigner,
   type GroupMember,
   type GroupMemberAssignment,
   PartitionAssigners,
 } from 'kafkajs'
+import { Backoff } from '../../kernel/backoff.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
@@ -48,7 +48,7 @@ export interface MembershipOptions {
   readonly dealt: (dealt: Dealt) => Promise<void>
   /** What is known of the topics was asked for anew. It must not throw. */
   readonly looked: () => void
-  /** The group has answered that it knows the member, to what was asked at that moment. */
+  /** The group has answered that it knows the member, to what was asked at that moment of the clock's elapsed time. */
   readonly confirmed: (askedMs: number) => void
   /** The group does not know the member any more, or it must not go on as it: it comes back as a new one, with nothing. */
   readonly expelled: () => Promise<void>
@@ -56,8 +56,7 @@ export interface MembershipOptions {
 
 /** A rebalance is noticed by the next heartbeat only, and everybody stands still until the last member has noticed. */
 const HEARTBEAT_MS = 500
-const FIRST_RETRY_MS = 100
-const LAST_RETRY_MS = 2_000
+const RETRY = { firstMs: 100, lastMs: 2_000 }
 /** Every member looks so often whether a topic has got more partitions, and the leader deals them out, ms. */
 const LOOK_MS = 5_000
 
@@ -91,13 +90,13 @@ export class Membership {
 
   /** Is a member until {@link leave}. @throws TidemarkError what ends it */
   async run(): Promise<void> {
-    let attempt = 0
+    const backoff = new Backoff(RETRY, this.#o.brokers.random)
     while (!this.#over.signal.aborted) {
       try {
         await this.#o.leaving()
         const coordinator = await this.#find()
         const generation = await this.#join(coordinator)
-        attempt = 0
+        backoff.reset()
         await this.#stay(coordinator, generation)
         if (this.#mustStartOver) {
           await this.#leaveGroup()
@@ -106,8 +105,7 @@ export class Membership {
       } catch (error) {
         if (this.#over.signal.aborted) return
         await this.#failed(error)
-        const waitMs = Math.min(FIRST_RETRY_MS * 2 ** attempt++, LAST_RETRY_MS)
-        await this.#sleep(waitMs)
+        await this.#sleep(backoff.nextMs())
       }
     }
   }
@@ -172,7 +170,7 @@ export class Membership {
     const { generationId, memberId } = joined
     this.#memberId = memberId
     this.#isLeader = joined.leaderId === memberId
-    const askedMs = performance.now()
+    const askedMs = this.#nowMs()
     const { memberAssignment } = await coordinator.syncGroup({
       groupId: group,
       generationId,
@@ -207,7 +205,7 @@ export class Membership {
     // Before: what is heard of them while partitions are dealt out has not been dealt.
     this.#counts = this.#partitionCounts()
     const assignment = await assigner.assign({ members, topics: [...this.#o.topics] })
-    this.#lookedMs = performance.now()
+    this.#lookedMs = this.#nowMs()
     return assignment
   }
 
@@ -218,11 +216,11 @@ export class Membership {
     const beat = { groupId, groupGenerationId: generationId, memberId }
     const everyMs = Math.min(HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 3))
     for (let missed = 0; ; ) {
-      await this.#sleep(Math.max(everyMs, missed === 0 ? 0 : FIRST_RETRY_MS))
+      await this.#sleep(Math.max(everyMs, missed === 0 ? 0 : RETRY.firstMs))
       if (this.#over.signal.aborted || this.#mustStartOver || this.#mustJoinAgain) return
       try {
         if (missed > 0) coordinator = await this.#find()
-        const askedMs = performance.now()
+        const askedMs = this.#nowMs()
         await coordinator.heartbeat(beat)
         this.#o.confirmed(askedMs)
         missed = 0
@@ -239,8 +237,8 @@ export class Membership {
 
   /** Beside the heartbeats: a broker that does not answer this must not hold them up. */
   #look(): void {
-    if (performance.now() - this.#lookedMs < LOOK_MS) return
-    this.#lookedMs = performance.now()
+    if (this.#nowMs() - this.#lookedMs < LOOK_MS) return
+    this.#lookedMs = this.#nowMs()
     const { brokers, looked } = this.#o
     // One that is away is asked again.
     void brokers.refresh().then(looked, () => {})
@@ -251,7 +249,11 @@ export class Membership {
     return topics.map((topic) => brokers.partitionsOf(topic).length).join()
   }
 
-  async #sleep(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#over.signal }).catch(() => {})
+  #nowMs(): number {
+    return this.#o.brokers.clock.elapsedMs()
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return this.#o.brokers.clock.sleep(ms, this.#over.signal)
   }
 }

@@ -1,4 +1,6 @@
 import type { KafkaConfig } from 'kafkajs'
+import type { Random } from '../../kernel/backoff.ts'
+import type { Clock } from '../../kernel/clock.ts'
 import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 
 // How to reach the brokers, and what is refused before a connection is tried.
@@ -43,6 +45,10 @@ export interface KafkaOptions {
   readonly defaultName?: string
   /** Told what the client library has to say; never a payload or a key. @default silence */
   readonly log?: KafkaLog
+  /** By which everything is waited for, but for what sockets and the client library do. @default the wall clock */
+  readonly clock?: Clock
+  /** Spreads what is tried again. @default Math.random */
+  readonly random?: Random
 }
 
 /** When nothing else is said. */

@@ -41,7 +41,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
   readonly #partitions: ReadonlyMap<string, Partition>
   readonly #waiting: Chunk[] = []
   /** Nobody is told: whoever reads waits. */
-  readonly #unreadables = new Unreadables(() => {})
+  readonly #unreadables: Unreadables
   #failure: Error | null = null
   #isClosed = false
   #wake: () => void = () => {}
@@ -54,6 +54,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     this.#until = until
     this.#brokers = brokers
     this.#partitions = partitions
+    this.#unreadables = new Unreadables(() => {}, brokers.clock)
     this.#fetcher = new Fetcher({
       brokers,
       wanted: () => [...this.#partitions.values()].filter(({ paused }) => !paused),

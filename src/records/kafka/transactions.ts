@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { formatDuration } from '../../kernel/time.ts'
 import type { WrittenRecords } from '../written-records.ts'
@@ -46,6 +46,12 @@ export interface TransactionParts {
   readonly isSmallest: boolean
 }
 
+/** Of which transactions the last one may still be being ended. */
+interface Ending {
+  readonly transactionalId: string
+  readonly clock: Clock
+}
+
 /** An identity, and how long its transactions may be open, ms. */
 interface Opened {
   readonly producer: ProducerIdentity
@@ -66,7 +72,11 @@ export async function fence(
   for (let ms = openMs; ; ms = Math.floor(ms / 2)) {
     const request = initProducerId(transactionalId, ms)
     const ask = () => brokers.askCoordinator(of, request, (a) => a.code)
-    const { code, producer } = await onceEnded(transactionalId, ask, (a) => a.code)
+    const { code, producer } = await onceEnded(
+      { transactionalId, clock: brokers.clock },
+      ask,
+      (a) => a.code,
+    )
     if (code === CODE.NONE) return { producer, openMs: ms }
     if (code !== CODE.INVALID_TRANSACTION_TIMEOUT || ms < SHORTEST_OPEN_MS) throw refusal(code)
   }
@@ -77,16 +87,16 @@ export async function fence(
  * @throws TidemarkError `BROKER_UNAVAILABLE` when it is for longer
  */
 async function onceEnded<T>(
-  transactionalId: string,
+  { transactionalId, clock }: Ending,
   ask: () => Promise<T>,
   codeOf: (answer: T) => number,
 ): Promise<T> {
-  const deadlineMs = performance.now() + OPEN_MS
+  const deadlineMs = clock.elapsedMs() + OPEN_MS
   for (;;) {
     const answer = await ask()
     if (codeOf(answer) !== CODE.CONCURRENT_TRANSACTIONS) return answer
-    if (performance.now() > deadlineMs) throw notEnded(transactionalId)
-    await sleep(RETRY_MS)
+    if (clock.elapsedMs() > deadlineMs) throw notEnded(transactionalId)
+    await clock.sleep(RETRY_MS)
   }
 }
 
@@ -103,6 +113,7 @@ export class Transactions {
   readonly #brokers: Brokers
   readonly #producer: Producer
   readonly #coordinator: Coordinated
+  readonly #ending: Ending
   #version: TransactionVersion = 1
   /** How long a transaction under this identity may be open, ms. */
   #openMs = OPEN_MS
@@ -117,6 +128,7 @@ export class Transactions {
     this.#brokers = brokers
     this.#producer = producer
     this.#coordinator = { type: 'transaction', id: transactionalId }
+    this.#ending = { transactionalId, clock: brokers.clock }
   }
 
   /**
@@ -171,9 +183,10 @@ export class Transactions {
   }
 
   async #keepDistance(): Promise<void> {
-    const leftMs = () => this.#endedMs + GAP_MS - performance.now()
+    const { clock } = this.#brokers
+    const leftMs = () => this.#endedMs + GAP_MS - clock.elapsedMs()
     // A timer may fire a little early.
-    while (leftMs() > 0) await sleep(Math.ceil(leftMs()))
+    while (leftMs() > 0) await clock.sleep(Math.ceil(leftMs()))
   }
 
   async #write(outgoing: readonly Outgoing[], parts: TransactionParts): Promise<void> {
@@ -199,7 +212,7 @@ export class Transactions {
     if (outgoing.length > 0) await this.#addPartitions(outgoing)
     const call = addOffsetsToTxn(this.#open(), group)
     const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, (c) => c)
-    const code = await onceEnded(this.transactionalId, ask, (c) => c)
+    const code = await onceEnded(this.#ending, ask, (c) => c)
     if (code !== CODE.NONE) throw refusal(code)
   }
 
@@ -207,7 +220,7 @@ export class Transactions {
     const call = addPartitionsToTxn(this.#open(), outgoing)
     const codeOf = (refused: RefusedPartition | null) => refused?.code ?? CODE.NONE
     const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, codeOf)
-    const refused = await onceEnded(this.transactionalId, ask, codeOf)
+    const refused = await onceEnded(this.#ending, ask, codeOf)
     if (refused === null) return
     if (!OF_TOPICS.has(refused.code)) throw refusal(refused.code)
     this.#producer.doubt(outgoing)
@@ -226,18 +239,19 @@ export class Transactions {
         throw error
       }
     }
-    const code = await onceEnded(this.transactionalId, ask, (c) => c)
+    const code = await onceEnded(this.#ending, ask, (c) => c)
     if (code !== CODE.NONE) throw groupRefusal(code, member.group) ?? refusal(code)
   }
 
   async #end(): Promise<'committed' | 'unknown'> {
     const request = endTxn(this.#version, this.#open(), 'commit')
-    const deadlineMs = performance.now() + OPEN_MS
-    for (let lost = 0; lost < END_ATTEMPTS && performance.now() < deadlineMs; ) {
+    const { clock } = this.#brokers
+    const deadlineMs = clock.elapsedMs() + OPEN_MS
+    for (let lost = 0; lost < END_ATTEMPTS && clock.elapsedMs() < deadlineMs; ) {
       try {
         const answer = await this.#brokers.askCoordinator(this.#coordinator, request, (a) => a.code)
         if (answer.code === CODE.NONE) {
-          this.#endedMs = performance.now()
+          this.#endedMs = clock.elapsedMs()
           if (this.#version === 2) this.#producer.be(answer.producer)
           // A first one that is still on its way would end the next transaction, which has the same epoch.
           else if (lost > 0) this.#producer.be(null)
@@ -249,7 +263,7 @@ export class Transactions {
         if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
         lost++
       }
-      await sleep(RETRY_MS)
+      await clock.sleep(RETRY_MS)
     }
     this.#producer.be(null)
     return 'unknown'

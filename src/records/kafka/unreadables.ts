@@ -1,3 +1,4 @@
+import type { Clock } from '../../kernel/clock.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition, Unreadable } from '../port.ts'
 
@@ -15,25 +16,31 @@ interface Failing extends Unreadable {
 
 export class Unreadables {
   readonly #tell: (partitions: readonly Unreadable[]) => void
+  readonly #clock: Clock
   /** By partition name. */
   readonly #failing = new Map<string, Failing>()
   #told: readonly Unreadable[] = []
   #toldMs = Number.NEGATIVE_INFINITY
-  #timer: NodeJS.Timeout | undefined
+  /** Ends the looking; `null` while nothing fails. */
+  #endLooking: (() => void) | null = null
   #isOver = false
 
   /** @param tell given all that cannot be read, whenever that changes */
-  constructor(tell: (partitions: readonly Unreadable[]) => void) {
+  constructor(tell: (partitions: readonly Unreadable[]) => void, clock: Clock) {
     this.#tell = tell
+    this.#clock = clock
   }
 
-  /** @param sinceMs when what failed began, by `performance.now()` */
-  fails({ topic, partition }: TopicPartition, reason: string, sinceMs = performance.now()): void {
+  /** @param sinceMs when what failed began, by the clock's elapsed time @default now */
+  fails(
+    { topic, partition }: TopicPartition,
+    reason: string,
+    sinceMs = this.#clock.elapsedMs(),
+  ): void {
     const name = partitionName({ topic, partition })
     const before = this.#failing.get(name)
     this.#failing.set(name, { topic, partition, reason, sinceMs: before?.sinceMs ?? sinceMs })
-    if (this.#isOver) return
-    this.#timer ??= setInterval(() => this.#look(), LOOK_MS)
+    if (!this.#isOver && this.#endLooking === null) this.#lookLater()
   }
 
   /** It can be read, or is no longer this member's. @returns was it told that it could not be? */
@@ -53,12 +60,19 @@ export class Unreadables {
   }
 
   #rest(): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    this.#endLooking?.()
+    this.#endLooking = null
+  }
+
+  #lookLater(): void {
+    this.#endLooking = this.#clock.after(LOOK_MS, () => {
+      this.#lookLater()
+      this.#look()
+    })
   }
 
   #look(): void {
-    const nowMs = performance.now()
+    const nowMs = this.#clock.elapsedMs()
     const lasting = [...this.#failing.values()]
       .filter(({ sinceMs }) => nowMs - sinceMs >= NEWS_MS)
       .sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition)

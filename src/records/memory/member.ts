@@ -2,9 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
+import { Lifecycle } from '../../kernel/lifecycle.ts'
 import { Slices } from '../../kernel/slices.ts'
 import { formatDuration } from '../../kernel/time.ts'
 import { ListedRecords } from '../log-records.ts'
+import { MEMBER, type MemberState } from '../member-lifecycle.ts'
 import type {
   Assignment,
   Commit,
@@ -60,14 +62,13 @@ export class MemoryMember implements Member, GroupMember {
   readonly #slices = new Slices(() => 0)
   #last: Owned | null = null
   #awake = false
-  #fetching = true
-  #over = false
+  readonly #life: Lifecycle<MemberState>
   #failure: Error | null = null
-  #joined = false
 
   constructor(options: JoinOptions, surroundings: Surroundings) {
     this.id = surroundings.memberId
     this.options = options
+    this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
     this.#surroundings = surroundings
   }
 
@@ -76,7 +77,7 @@ export class MemoryMember implements Member, GroupMember {
     await nextTurn()
     this.#surroundings.group.add(this)
     if (this.#failure !== null) throw this.#failure
-    this.#joined = true
+    this.#life.enter('joined')
   }
 
   async commit(commit: Commit): Promise<void> {
@@ -85,7 +86,8 @@ export class MemoryMember implements Member, GroupMember {
     const records = [...commit.outputs, ...commit.deadLetters]
     const isWhole = (this.options.guarantee ?? 'exactly-once') === 'exactly-once'
     await this.#carry(records, isWhole && commit.isSmallest !== true ? WRITING_MS : null)
-    if (this.#over) throw new TidemarkError('FENCED', `the member has left group "${group.name}"`)
+    if (this.#life.isOver)
+      throw new TidemarkError('FENCED', `the member has left group "${group.name}"`)
     const current = commit.nextOffsets.filter((next) => this.#isCurrent(next))
     if (isWhole && current.length < commit.nextOffsets.length) {
       throw new TidemarkError('REBALANCING', 'a partition of the commit has moved away meanwhile')
@@ -127,11 +129,12 @@ export class MemoryMember implements Member, GroupMember {
   }
 
   stopFetching(): void {
-    this.#fetching = false
+    // One that finishes, or has left, fetches nothing already.
+    if (this.#life.state === 'joined') this.#life.enter('finishing')
   }
 
   async leave(): Promise<void> {
-    if (this.#over) return
+    if (this.#life.isOver) return
     this.#end()
     await nextTurn()
   }
@@ -160,18 +163,19 @@ export class MemoryMember implements Member, GroupMember {
     const fresh = { nextOffset: 0, paused: false, reportedEnd: -1 }
     const owned = { topic, partition, epoch, committedOffset, ...fresh }
     this.#owned.set(partitionName(owned), owned)
-    owned.nextOffset = chosenStart(assignment, this.options.handlers.assigned(assignment))
+    owned.nextOffset = chosenStart(assignment, this.options.handlers.assigned(assignment, this))
     this.wake()
   }
 
   fail(error: Error): void {
+    const { state } = this.#life
     this.#failure = error
     this.#end()
-    if (this.#joined) this.options.handlers.failed(error)
+    if (state !== 'joining') this.options.handlers.failed(error)
   }
 
   crash(): void {
-    this.#over = true
+    if (!this.#life.isOver) this.#life.enter('left')
     this.#owned.clear()
   }
 
@@ -190,8 +194,7 @@ export class MemoryMember implements Member, GroupMember {
   }
 
   #end(): void {
-    this.#over = true
-    this.#owned.clear()
+    this.crash()
     this.#surroundings.group.remove(this)
   }
 
@@ -231,7 +234,7 @@ export class MemoryMember implements Member, GroupMember {
 
   /** Hands over the partition's next chunk; true when there is more behind it. */
   #deliver(owned: Owned): boolean {
-    if (!this.#fetching || owned.paused) return false
+    if (this.#life.state !== 'joined' || owned.paused) return false
     const { log, chunkRecords } = this.#surroundings
     const { topic, partition, epoch } = owned
     const endOffset = log.endOffset(owned)

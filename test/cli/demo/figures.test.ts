@@ -38,6 +38,7 @@ function figuresAt() {
     present: () => ({ earliestMs: clock.nowMs, latestMs: clock.nowMs }),
     elapsedMs: () => clock.nowMs,
     sleep: async () => {},
+    after: () => () => {},
   })
   return { figures, clock }
 }

@@ -1,0 +1,257 @@
+import type { StateLimits } from '../engine/state-limits.ts'
+import type { Random } from '../kernel/backoff.ts'
+import type { Changes } from '../kernel/changes.ts'
+import type { Clock } from '../kernel/clock.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import { Lifecycle } from '../kernel/lifecycle.ts'
+import { formatDuration } from '../kernel/time.ts'
+import { unlessAborted } from '../kernel/unless-aborted.ts'
+import { MEMBER, type MemberState } from '../records/member-lifecycle.ts'
+import type {
+  From,
+  Guarantee,
+  Member,
+  MemberHandlers,
+  Records,
+  TopicInfo,
+} from '../records/port.ts'
+import { Availability } from './availability.ts'
+import { Committer } from './committer.ts'
+import type { Observer, RuntimeEvent } from './events.ts'
+import type { PreparedTopology } from './prepare.ts'
+import type { SetAside } from './task-surroundings.ts'
+import { Tasks } from './tasks.ts'
+import { limitsOf } from './topic-limits.ts'
+
+// A worker as a member of its group, from joining to leaving: the tasks that it is given, and their commits.
+
+/**
+ * Together with the 10 s that the driver may take to leave and to close, of which this waits for 3, less than the 30 s that a container
+ * is given between SIGTERM and SIGKILL.
+ */
+const FINISH_WITHIN_MS = 15_000
+const LAST_COMMIT_WITHIN_MS = 2_000
+const LEAVE_WITHIN_MS = 3_000
+
+/** What a participant works with, each as in the worker's options. */
+export interface ParticipantOptions {
+  readonly topologies: readonly PreparedTopology[]
+  readonly records: Records
+  readonly group: string
+  readonly from: From
+  readonly guarantee: Guarantee
+  /** What is known of the topics, by name. */
+  readonly topics: ReadonlyMap<string, TopicInfo>
+  /** Partitions that each source had when the group committed. */
+  readonly known: ReadonlyMap<string, number>
+  readonly rebuildMs: number
+  /** `null`: as the load wants it. */
+  readonly commitIntervalMs: number | null
+  readonly maxCommitBytes: number
+  readonly maxInFlightBytes: number
+  /** `null`: never. */
+  readonly breakerPercent: number | null
+  readonly limits: StateLimits
+  readonly onSetAside: ((setAside: SetAside) => void) | undefined
+  readonly observer: Observer
+  readonly clock: Clock
+  readonly random: Random
+  /** Aborts when the worker is told to stop. */
+  readonly stopping: AbortSignal
+  /** Told whenever something may have changed that somebody waits for. */
+  readonly changes: Changes
+  onJoined(): void
+  /** It has joined, or what is in the way of its work may have changed since. */
+  onAvailability(availability: Availability): void
+  /** What was taken is brought to an end. */
+  onFinishing(): void
+}
+
+export class Participant {
+  readonly #o: ParticipantOptions
+  readonly #life: Lifecycle<MemberState>
+  readonly #availability = new Availability()
+  readonly #tasks: Tasks
+  readonly #committer: Committer
+  /** What ended it; `null`: nothing has. */
+  #failure: { readonly error: unknown } | null = null
+
+  constructor(options: ParticipantOptions) {
+    this.#o = options
+    this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
+    const observer: Observer = (event) => this.#observe(event)
+    this.#committer = new Committer({
+      guarantee: options.guarantee,
+      intervalMs: options.commitIntervalMs,
+      mostBytes: options.maxCommitBytes,
+      isUrgent: () => this.#tasks.isHeldUp || options.stopping.aborted,
+      partitions: () => this.#tasks.all(),
+      observer,
+      clock: options.clock,
+      random: options.random,
+      onCommitted: () => {
+        this.#tasks.adjustFlow()
+        options.changes.tell()
+      },
+    })
+    const limits = new Map([...options.topics].map(([name, topic]) => [name, limitsOf(topic)]))
+    this.#tasks = new Tasks({
+      topologies: options.topologies,
+      guarantee: options.guarantee,
+      observer,
+      clock: options.clock,
+      random: options.random,
+      breakerPercent: options.breakerPercent,
+      limits: options.limits,
+      maxInFlightBytes: options.maxInFlightBytes,
+      partitions: (topic) => options.topics.get(topic)?.partitions ?? 0,
+      rebuildMs: options.rebuildMs,
+      topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
+      onSetAside: options.onSetAside,
+      onChange: () => {
+        this.#committer.nudge()
+        options.changes.tell()
+      },
+      onHeldUp: () => this.#committer.hurry(),
+      onError: (error) => this.#fail(error),
+    })
+  }
+
+  /** Is all committed that was taken? What was lost on leaving is not. */
+  get isIdle(): boolean {
+    return !this.#life.isOver && this.#tasks.isIdle
+  }
+
+  /** As the worker's. Resolves when the windows have closed. */
+  closeWindows(): Promise<void> {
+    return this.#tasks.closeWindows()
+  }
+
+  /**
+   * Joins, takes and commits until the worker is told to stop, brings to an end what was taken, and leaves.
+   * @throws what ended it before
+   */
+  async run(): Promise<void> {
+    try {
+      const member = await this.#join()
+      if (member !== null) await this.#work(member)
+    } finally {
+      this.#life.enter('left')
+      this.#tasks.loseAll()
+    }
+    if (this.#failure !== null) throw this.#failure.error
+  }
+
+  /** @returns `null` when told to stop before */
+  async #join(): Promise<Member | null> {
+    const { records, group, topologies, from, known, guarantee, stopping } = this.#o
+    const joining = records.join({
+      group,
+      topics: [...new Set(topologies.map((t) => t.definition.source.topic))],
+      from,
+      known,
+      guarantee,
+      handlers: this.#handlers(),
+    })
+    const member = await unlessAborted(stopping, joining)
+    // The group may not be ready before another member's session has passed. Nothing was taken: nothing is waited for.
+    if (member === null) joining.then((late) => late.leave()).catch(() => {})
+    return member
+  }
+
+  /** Takes and commits until something fails, or all is committed that was taken when it was told to stop; then leaves. */
+  async #work(member: Member): Promise<void> {
+    this.#life.enter('joined')
+    this.#o.onJoined()
+    this.#show()
+    const commits = this.#committer.run(member).catch((error) => this.#fail(error))
+    await this.#o.changes.until(() => this.#hasFailed || this.#o.stopping.aborted)
+    this.#committer.hurry()
+    try {
+      if (!this.#hasFailed) await this.#finish(member)
+    } finally {
+      this.#committer.stop()
+      await this.#atMost(LAST_COMMIT_WITHIN_MS, commits)
+      await this.#atMost(LEAVE_WITHIN_MS, member.leave())
+    }
+  }
+
+  /** Brings to an end what has been taken. */
+  async #finish(member: Member): Promise<void> {
+    this.#life.enter('finishing')
+    this.#o.onFinishing()
+    member.stopFetching()
+    this.#tasks.stopTaking()
+    const isDone = () => this.#tasks.isIdle || this.#hasFailed
+    await this.#atMost(FINISH_WITHIN_MS, this.#o.changes.until(isDone))
+    if (isDone()) return
+    throw new TidemarkError(
+      'STOP_TIMED_OUT',
+      `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`,
+      { hint: 'nothing is lost: it is read and scored again by whoever takes over' },
+    )
+  }
+
+  get #hasFailed(): boolean {
+    return this.#failure !== null
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#o.changes.tell()
+  }
+
+  #observe(event: RuntimeEvent): void {
+    this.#o.observer(event)
+    this.#availability.follow(event)
+    if (event.type === 'throttled' && event.of === 'writing') {
+      this.#committer.throttled(event.durationMs)
+    }
+    this.#show()
+  }
+
+  #show(): void {
+    const isWorking = this.#life.state === 'joined' && !this.#hasFailed
+    if (isWorking && !this.#o.stopping.aborted) this.#o.onAvailability(this.#availability)
+  }
+
+  /** Waits for some work, but not longer. */
+  async #atMost(ms: number, work: Promise<void>): Promise<void> {
+    const giveUp = new AbortController()
+    await Promise.race([work, this.#o.clock.sleep(ms, giveUp.signal)])
+    giveUp.abort()
+  }
+
+  /** A handler must not throw into the driver. */
+  #handlers(): MemberHandlers {
+    const tasks = this.#tasks
+    const guard =
+      <A extends unknown[]>(of: (...args: A) => void) =>
+      (...args: A): void => {
+        try {
+          of(...args)
+        } catch (error) {
+          this.#fail(error)
+        }
+      }
+    return {
+      lookBackMs: (start) => tasks.lookBackMs(start),
+      assigned: (assignment, valve) => {
+        try {
+          return tasks.assigned(assignment, valve)
+        } catch (error) {
+          this.#fail(error)
+          return assignment.nextOffset
+        }
+      },
+      lost: guard((partitions, why) => tasks.lost(partitions, why)),
+      chunk: guard((chunk) => tasks.take(chunk)),
+      caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
+      partitions: guard((topic, count) => tasks.counted(topic, count)),
+      unreadable: guard((partitions) => this.#observe({ type: 'unreadable', partitions })),
+      fetched: guard((durationMs) => this.#observe({ type: 'fetched', durationMs })),
+      throttled: guard((durationMs, of) => this.#observe({ type: 'throttled', of, durationMs })),
+      failed: (error) => this.#fail(error),
+    }
+  }
+}

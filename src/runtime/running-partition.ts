@@ -1,0 +1,141 @@
+import { NO_RECORDS } from '../records/log-records.ts'
+import type { Chunk, TopicPartition } from '../records/port.ts'
+import { Breaker } from './breaker.ts'
+import { bytesInMemory, valueBytes } from './chunk-parts.ts'
+import type { Entry, NewEntry } from './entry.ts'
+import type { RuntimeEvent } from './events.ts'
+import { IdleClock } from './idle-clock.ts'
+import { Inlet } from './inlet.ts'
+import type { Ledger } from './ledger.ts'
+import { markOf, type RecordMark } from './restart-note.ts'
+import type { Task } from './task.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
+
+// What comes behind the committed offset goes to the tasks, and what they make of it to the ledger.
+
+export interface RunningSurroundings
+  extends Pick<TaskSurroundings, 'clock' | 'observer' | 'onFailed'> {
+  /** Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none do. */
+  readonly breakerPercent: number | null
+}
+
+/** What runs, and from where. */
+export interface Running {
+  readonly partition: TopicPartition
+  readonly tasks: readonly Task[]
+  readonly ledger: Ledger
+  readonly nextOffset: number
+  /** The last record before that offset; `null`: it is not known. */
+  readonly lastRecord: RecordMark | null
+}
+
+export class RunningPartition {
+  readonly #of: Running
+  readonly #around: RunningSurroundings
+  /** `null`: no topology lets a silent partition's time pass. */
+  readonly #idle: IdleClock | null
+  readonly #breaker: Breaker
+  readonly #inlet: Inlet
+  #nextOffset: number
+  #lastRecord: RecordMark | null
+
+  constructor(of: Running, around: RunningSurroundings) {
+    this.#of = of
+    this.#around = around
+    this.#nextOffset = of.nextOffset
+    this.#lastRecord = of.lastRecord
+    const names = of.tasks.map(({ topology }) => topology.definition.name)
+    this.#breaker = new Breaker(names, around.breakerPercent ?? 100)
+    this.#inlet = new Inlet({
+      clock: around.clock,
+      isSlow: () => this.#breaker.isOpen,
+      pass: (chunk) => this.#live(chunk),
+      weigh: bytesInMemory,
+      failed: (error) => around.onFailed(error),
+    })
+    this.#idle = this.#idleClock()
+  }
+
+  /** Size of what waits for its turn. */
+  get bytes(): number {
+    return this.#inlet.bytes
+  }
+
+  /** Does nothing wait for its turn? */
+  get isIdle(): boolean {
+    return this.#inlet.isEmpty
+  }
+
+  take(chunk: Chunk): void {
+    this.#inlet.take(chunk)
+  }
+
+  /** It was read to its end. */
+  caughtUp(endOffset: number): void {
+    for (const { topology } of this.#of.tasks) {
+      const { name } = topology.definition
+      this.#around.observer({ ...this.#consumed(name), records: 0, bytes: 0, endOffset })
+    }
+    this.#inlet.then(() => this.#idle?.caughtUp())
+  }
+
+  /** Takes notice of what its tasks tell. */
+  follow(event: RuntimeEvent): void {
+    if (event.type !== 'processed' || !this.#breaker.took(event.topology, event.outcomes)) return
+    const { isOpen, deadPercent } = this.#breaker
+    const { partition } = this.#of
+    this.#around.observer({ type: 'breaker', partition, isOpen, deadPercent })
+  }
+
+  /** Time has passed without a record, up to a watermark for each task; windows close. Resolves when they have. */
+  async pass(untilMs: (task: Task) => number): Promise<void> {
+    const entry = this.#open({ records: NO_RECORDS, nextOffset: this.#nextOffset, bytes: 0 })
+    await Promise.all(this.#of.tasks.map((task) => task.pass(untilMs(task), entry)))
+  }
+
+  /** Nothing more of it is begun. */
+  stopTaking(): void {
+    this.#inlet.drop()
+  }
+
+  /** It is gone. */
+  drop(): void {
+    this.#idle?.stop()
+    this.#inlet.drop()
+  }
+
+  #live(chunk: Chunk): void {
+    const { records, packed, nextOffset, endOffset } = chunk
+    this.#idle?.came()
+    if (records.length > 0) this.#lastRecord = markOf(records.at(records.length - 1))
+    this.#nextOffset = nextOffset
+    const entry = this.#open({ records, nextOffset, bytes: bytesInMemory(chunk) })
+    const [count, bytes] = [packed?.count ?? records.length, valueBytes(chunk)]
+    for (const task of this.#of.tasks) {
+      const { name } = task.topology.definition
+      const read = { ...this.#consumed(name), records: count, bytes, endOffset }
+      this.#around.observer(read)
+      task.take(chunk, entry)
+    }
+  }
+
+  #open(chunk: Pick<NewEntry, 'records' | 'nextOffset' | 'bytes'>): Entry {
+    const { ledger, tasks } = this.#of
+    return ledger.open({ ...chunk, lastRecord: this.#lastRecord, tasks: tasks.length })
+  }
+
+  #consumed(topology: string) {
+    return { type: 'consumed', topology, partition: this.#of.partition } as const
+  }
+
+  #idleClock(): IdleClock | null {
+    const after = this.#of.tasks.flatMap((task) => {
+      const { idleAfterMs } = task.topology.definition.source.watermark
+      return idleAfterMs === null ? [] : [{ task, idleAfterMs }]
+    })
+    if (after.length === 0) return null
+    return new IdleClock(after, this.#around.clock, (untilMs) =>
+      this.pass((task) => untilMs.get(task) ?? Number.NEGATIVE_INFINITY),
+    )
+  }
+}

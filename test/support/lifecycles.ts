@@ -1,0 +1,17 @@
+import type { LifecycleTable } from '../../src/kernel/lifecycle.ts'
+import { MEMBER } from '../../src/records/member-lifecycle.ts'
+import { PARTITION } from '../../src/runtime/assigned-partition.ts'
+import { WORKER } from '../../src/runtime/worker.ts'
+
+type Table = LifecycleTable<string>
+
+/** Every table of states that there is, by its name in the sources. */
+export const TABLES: Readonly<Record<string, Table>> = { WORKER, PARTITION, MEMBER }
+
+export function statesOf({ next }: Table): string[] {
+  return Object.keys(next)
+}
+
+export function followersOf({ next }: Table, state: string): [follower: string, why: string][] {
+  return Object.entries(next[state] ?? {}) as [string, string][]
+}
