@@ -3,6 +3,7 @@ import { commitMetrics } from './commit-metrics.ts'
 import { countDroppedLines } from './dropped-lines.ts'
 import { inferenceMetrics } from './inference-metrics.ts'
 import { keyMetrics } from './key-metrics.ts'
+import { latencyMetrics } from './latency-metrics.ts'
 import { type MetricData, MetricMaker } from './metric-maker.ts'
 import { partitionMetrics, restoreMetrics } from './partition-metrics.ts'
 import { recordMetrics } from './record-metrics.ts'
@@ -42,6 +43,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     restoreMetrics,
     commitMetrics,
     stageMetrics,
+    latencyMetrics,
   ].map((of) => of(make, options.topologies))
   return {
     observer: (event) => {

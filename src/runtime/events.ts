@@ -97,7 +97,9 @@ export type RuntimeEvent =
       readonly step: string
       /** Tumbling windows that closed, by the step that kept them. */
       readonly closed: ReadonlyMap<string, number>
-      /** How long it was in each stage up to its outputs, ms. */
+      /** From its coming until its outputs were made, ms, with what it waited for. */
+      readonly durationMs: number
+      /** How long of that it was in each stage, ms. */
       readonly stages: StageTimes
       /** −Infinity before the first event. */
       readonly watermarkMs: number

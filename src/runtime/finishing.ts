@@ -148,6 +148,7 @@ export class Finishing {
       outcomes: countOutcomes(chunk, { intake, result, reached, faults }),
       step: this.#step,
       closed: result.closed,
+      durationMs: stages.durationMs,
       // What takes no record, such as time that passes, would hide how long the others are on their way.
       stages: chunk.records.length === 0 ? {} : stages.times,
       watermarkMs: result.watermarkMs,

@@ -4,10 +4,17 @@ import type { TaskStage } from '../kernel/stages.ts'
 export class StageClock {
   readonly times: Partial<Record<TaskStage, number>> = {}
   readonly #elapsedMs: () => number
+  readonly #startMs: number
 
   /** @param elapsedMs a clock that never goes back */
   constructor(elapsedMs: () => number) {
     this.#elapsedMs = elapsedMs
+    this.#startMs = elapsedMs()
+  }
+
+  /** Since the chunk has come. */
+  get durationMs(): number {
+    return this.#elapsedMs() - this.#startMs
   }
 
   /** What some work gives, which is a part of a stage. */

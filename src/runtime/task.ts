@@ -31,7 +31,7 @@ interface Work {
   readonly done?: () => void
 }
 
-/** Work that has begun, and how long it takes. */
+/** Work, and how long it takes since it has come. */
 interface TimedWork extends Work {
   readonly stages: StageClock
 }
@@ -54,7 +54,7 @@ export class Task {
   readonly #plan: RestartPlan
   readonly #horizonMs: number
   readonly #finishing: Finishing
-  readonly #inbox: Work[] = []
+  readonly #inbox: TimedWork[] = []
   #isWorking = false
   /** All that was given to it so far. */
   #working: Promise<void> = Promise.resolve()
@@ -153,7 +153,8 @@ export class Task {
   }
 
   #enqueue(work: Work): void {
-    this.#inbox.push(work)
+    const { clock } = this.#around
+    this.#inbox.push({ ...work, stages: new StageClock(() => clock.elapsedMs()) })
     if (this.#isWorking) return
     this.#isWorking = true
     this.#working = this.#work().catch((error) => this.#around.onFailed(error))
@@ -171,8 +172,7 @@ export class Task {
   }
 
   /** Up to the windows at once, then to the scores. @returns what it has to wait for before the next chunk */
-  #begin(untimed: Work): Promise<void> | null {
-    const work = { ...untimed, stages: new StageClock(() => this.#around.clock.elapsedMs()) }
+  #begin(work: TimedWork): Promise<void> | null {
     const { records, packed } = work.chunk
     work.entry?.begin(this.topology.definition.name, this.#note())
     if (records.length > 0) this.#points.pass(records.offsetAt(0), this.#engine.watermarkParts)

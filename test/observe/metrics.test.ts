@@ -63,6 +63,17 @@ test('every event is counted by the names that dashboards know', async () => {
   })
 })
 
+test('late predictions are counted by their limit and the stage that took longest', async () => {
+  const slow = { ...processed, durationMs: 300, stages: { ...processed.stages, score: 250 } }
+  const late = (limit: string, stage: string) =>
+    `late_predictions_total{topology="card-fraud",step="card-gbdt",limit="${limit}",stage="${stage}"}`
+  expect(await after(slow, samples.committed)).toMatchObject({
+    [late('maximum', 'score')]: slow.outcomes.scored,
+    [late('target', 'score')]: 0,
+    [late('maximum', 'queue')]: 0,
+  })
+})
+
 test('what is known beforehand is told as 0, what nobody knows yet is not told', async () => {
   const before = await after()
   const model = 'topology="card-fraud",model="card-gbdt",version="1"'
