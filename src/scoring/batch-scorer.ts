@@ -3,10 +3,12 @@ import { scoreApart } from './bad-rows.ts'
 import type { Runner } from './runner.ts'
 import type { Answer, Evaluator, Scorer, Scores } from './scorer.ts'
 
-/** A runner and the largest batch it is given. */
+/** A runner and the largest batch it is given now. */
 export interface Lane {
   readonly rows: number
   readonly runner: Runner
+  /** Is told how long a batch of so many rows took. @default nobody is told */
+  ran?(rows: number, ms: number): void
 }
 
 /** Who is scoring: name, label, hash and evaluator as in {@link Scorer}, and what goes in and comes out. */
@@ -49,14 +51,13 @@ interface Piece {
 /**
  * Runs what is there: rows that came in one turn of the event loop, or while a run was in flight, go together, whoever sent them,
  * up to `maxBatch`. Never waits for more. A batch goes to the first lane that takes its size; a lane runs one at a time. `lanes`:
- * at least one, the smallest first; the last one's size is `maxBatch`.
+ * at least one, the smallest first; `maxBatch` is the size of the largest.
  */
 export class BatchScorer implements Scorer {
   readonly name: string
   readonly label: string
   readonly sha256: string
   readonly evaluator: Evaluator
-  readonly maxBatch: number
   readonly #identity: Identity
   readonly #lanes: readonly Lane[]
   readonly #busy = new Set<Lane>()
@@ -71,9 +72,12 @@ export class BatchScorer implements Scorer {
     this.label = identity.label
     this.sha256 = identity.sha256
     this.evaluator = identity.evaluator
-    this.maxBatch = Math.max(...lanes.map((lane) => lane.rows))
     this.#identity = identity
     this.#lanes = lanes
+  }
+
+  get maxBatch(): number {
+    return Math.max(...this.#lanes.map((lane) => lane.rows))
   }
 
   async score(rows: Float32Array, count: number): Promise<Answer> {
@@ -166,7 +170,10 @@ export class BatchScorer implements Scorer {
   /** Together; when that fails, each piece by itself, so that only those who sent bad rows have the trouble. */
   async #scorePieces(lane: Lane, pieces: readonly Piece[], count: number): Promise<void> {
     try {
-      const columns = await lane.runner.run(this.#rowsOf(pieces, count), count)
+      const rows = this.#rowsOf(pieces, count)
+      const startMs = performance.now()
+      const columns = await lane.runner.run(rows, count)
+      lane.ran?.(count, performance.now() - startMs)
       this.#handOut(pieces, { columns, failed: NONE })
     } catch (error) {
       if (error instanceof TidemarkError) throw error

@@ -58,10 +58,11 @@ export async function benchmark(
     const golden = model.golden === undefined ? null : await readGolden(model.golden, model.name)
     const sample = sampleRows(model.features.length, golden)
     const batches: BatchTimes[] = []
-    for (const rows of sizesUpTo(scorer.maxBatch)) batches.push(await timesOf(scorer, sample, rows))
+    const { maxBatch: largestBatch } = scorer
+    for (const rows of sizesUpTo(largestBatch)) batches.push(await timesOf(scorer, sample, rows))
     return {
       evaluator: scorer.evaluator,
-      largestBatch: scorer.maxBatch,
+      largestBatch,
       batches,
       bestBatch: bestOf(batches, latencyBudgetMs),
       notes,

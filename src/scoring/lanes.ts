@@ -1,6 +1,7 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Lane } from './batch-scorer.ts'
+import { FollowingLane } from './following-lane.ts'
 import { columnToSortBy, sortedBy } from './row-order.ts'
 import type { Runner } from './runner.ts'
 import { type Cost, measureCost, rowsWithin } from './warm-up.ts'
@@ -54,9 +55,16 @@ export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<C
   const sortBy = rows === 1 ? null : await columnToSortBy(inline, choice.sample, cost)
   const here = sortedBy(sortBy, inline)
   const inlineRows = Math.min(rows, rowsWithin(INLINE_MS, cost))
-  if (inlineRows === rows) return { lanes: [{ rows, runner: here }], notes }
-  const thread = { rows, runner: await warmThread({ rows, sortBy }, choice) }
-  if (inlineRows > 0) return { lanes: [{ rows: inlineRows, runner: here }, thread], notes }
+  const laneOf = (runner: Runner, most: number, withinMs: number): Lane =>
+    choice.isAlone
+      ? { runner, rows: most }
+      : new FollowingLane({ runner, cost, rows: most, withinMs })
+  const budgetMs = choice.latencyBudgetMs
+  if (inlineRows === rows) {
+    return { lanes: [laneOf(here, rows, Math.min(budgetMs, TURN_MS))], notes }
+  }
+  const thread = laneOf(await warmThread({ rows, sortBy }, choice), rows, budgetMs)
+  if (inlineRows > 0) return { lanes: [laneOf(here, inlineRows, INLINE_MS), thread], notes }
   await inline.close()
   return { lanes: [thread], notes }
 }
@@ -70,8 +78,9 @@ export async function treeLane(
 ): Promise<ChosenLanes> {
   const { cpu: cost } = await measureCost(runner, choice.sample)
   if (rowsWithin(choice.latencyBudgetMs, cost) === 0) throw tooSlow(cost, choice)
-  const rows = rowsWithin(Math.min(choice.latencyBudgetMs, TURN_MS), cost)
-  return { lanes: [{ rows: Math.max(1, rows), runner }], notes: [] }
+  const withinMs = Math.min(choice.latencyBudgetMs, TURN_MS)
+  const rows = Math.max(1, rowsWithin(withinMs, cost))
+  return { lanes: [new FollowingLane({ runner, cost, rows, withinMs })], notes: [] }
 }
 
 async function warmThread(

@@ -153,9 +153,12 @@ async function loadScorer(
 
 /** The same sessions under another name. */
 function named(scorer: Scorer, name: string, label: string): Scorer {
-  const { sha256, maxBatch, evaluator } = scorer
+  const { sha256, evaluator } = scorer
   return {
-    ...{ name, label, sha256, maxBatch, evaluator },
+    ...{ name, label, sha256, evaluator },
+    get maxBatch() {
+      return scorer.maxBatch
+    },
     score: (rows, count) => scorer.score(rows, count),
     close: () => scorer.close(),
   }

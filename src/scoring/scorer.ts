@@ -31,7 +31,7 @@ export interface Scorer {
   readonly label: string
   readonly sha256: string
   readonly evaluator: Evaluator
-  /** Largest batch that is run at once; longer ones are cut. */
+  /** Largest batch that is run at once; longer ones are cut. It follows what batches take. */
   readonly maxBatch: number
   /**
    * Scores `count` rows of `rows` (row-major float32[count, features], features in the model's order).

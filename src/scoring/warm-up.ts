@@ -11,7 +11,8 @@ export interface Cost {
 /** No batch is larger: from here on a row gets no cheaper. */
 export const LARGEST_BATCH = 2048
 
-const SIZES = [1, 8, 64, 256]
+/** Rows of the batches that are measured. */
+export const SIZES = [1, 8, 64, 256]
 const RUNS = 5
 /** No further run of a size begins after it, and no larger size is tried when one run takes longer. */
 const SIZE_MS = 20
@@ -81,26 +82,68 @@ interface Point {
   readonly ms: number
 }
 
+/** Sums over points, each with a weight that makes its error relative. */
+class Sums {
+  #one = 0
+  #n = 0
+  #nn = 0
+  #t = 0
+  #nt = 0
+  #points = 0
+
+  /**
+   * @param expectedMs what its error is relative to
+   * @param keep what is left of the weight of those before
+   */
+  add({ rows, ms }: Point, expectedMs: number, keep: number): void {
+    const weight = 1 / expectedMs ** 2
+    this.#one = this.#one * keep + weight
+    this.#n = this.#n * keep + weight * rows
+    this.#nn = this.#nn * keep + weight * rows ** 2
+    this.#t = this.#t * keep + weight * ms
+    this.#nt = this.#nt * keep + weight * rows * ms
+    this.#points++
+  }
+
+  /** Least squares with those of another, neither part below 0; one point goes through the origin. */
+  costWith(other: Sums): Cost {
+    const [one, n, nn] = [this.#one + other.#one, this.#n + other.#n, this.#nn + other.#nn]
+    const [t, nt] = [this.#t + other.#t, this.#nt + other.#nt]
+    const determinant = this.#points + other.#points > 1 ? one * nn - n ** 2 : 0
+    const baseMs = determinant > 0 ? (t * nn - n * nt) / determinant : 0
+    const rowMs = (one * nt - n * t) / determinant
+    if (!(baseMs > 0)) return { baseMs: 0, rowMs: nt / nn }
+    return rowMs > 0 ? { baseMs, rowMs } : { baseMs: t / one, rowMs: 0 }
+  }
+}
+
+/** A cost that is fitted to points that stay, and to others that are forgotten. */
+export class CostFit {
+  readonly #staying = new Sums()
+  readonly #passing = new Sums()
+
+  constructor(staying: readonly Point[]) {
+    for (const point of staying) this.#staying.add(point, point.ms, 1)
+  }
+
+  /**
+   * Adds one that is forgotten.
+   *
+   * @param expectedMs what its error is relative to
+   * @param keep what is left of the weight of those before, 0 to 1
+   */
+  add(point: Point, expectedMs: number, keep: number): void {
+    this.#passing.add(point, expectedMs, keep)
+  }
+
+  get cost(): Cost {
+    return this.#staying.costWith(this.#passing)
+  }
+}
+
 /** Least squares of the relative errors, neither part below 0; one point goes through the origin. */
 export function fitCost(points: readonly Point[]): Cost {
-  let one = 0
-  let n = 0
-  let nn = 0
-  let t = 0
-  let nt = 0
-  for (const { rows, ms } of points) {
-    const weight = 1 / ms ** 2
-    one += weight
-    n += weight * rows
-    nn += weight * rows ** 2
-    t += weight * ms
-    nt += weight * rows * ms
-  }
-  const determinant = points.length > 1 ? one * nn - n ** 2 : 0
-  const baseMs = determinant > 0 ? (t * nn - n * nt) / determinant : 0
-  const rowMs = (one * nt - n * t) / determinant
-  if (!(baseMs > 0)) return { baseMs: 0, rowMs: nt / nn }
-  return rowMs > 0 ? { baseMs, rowMs } : { baseMs: t / one, rowMs: 0 }
+  return new CostFit(points).cost
 }
 
 /** How many rows fit into a time, at most {@link LARGEST_BATCH}; 0 when not even one does. */

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { partition, samples, watched } from './events.ts'
@@ -17,11 +17,11 @@ async function after(...events: readonly RuntimeEvent[]): Promise<Record<string,
 }
 
 const of = '{topology="card-fraud",topic="payments",partition="3"}'
-const { assigned, consumed, processed, lost } = samples
+const { assigned, committed, consumed, processed, lost } = samples
 
 test('every event is counted by the names that dashboards know', async () => {
   const order = [assigned, consumed, processed] as const
-  const { state, fetched, inference, late, committed } = samples
+  const { state, fetched, inference, late } = samples
   const failed = samples['commit-failed']
   const { throttled, 'dead-letter': dead } = samples
   const events = [state, fetched, inference, late, dead, committed, failed, throttled]
@@ -63,11 +63,29 @@ test('every event is counted by the names that dashboards know', async () => {
   })
 })
 
+test('what a stage took is forgotten by the recent times within two minutes, and kept by the histogram', async () => {
+  let nowMs = 1_000_000
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+  const metrics = createMetrics({ version: '0.1.0', topologies: [watched] })
+  const commit = 'topology="",stage="commit"'
+  const told = async (name: string) => {
+    const line = (await metrics.text()).split('\n').find((l) => l.startsWith(`tidemark_${name}`))
+    return Number(line?.split(' ').at(-1))
+  }
+  metrics.observer(committed)
+  nowMs += 60_000
+  expect(await told(`stage_recent_seconds{${commit},statistic="max"}`)).toBe(0.012)
+  nowMs += 60_000
+  expect(await told(`stage_recent_seconds{${commit},statistic="max"}`)).toBeNaN()
+  expect(await told(`stage_duration_seconds_count{${commit}}`)).toBe(1)
+  clock.mockRestore()
+})
+
 test('late predictions are counted by their limit and the stage that took longest', async () => {
   const slow = { ...processed, durationMs: 300, stages: { ...processed.stages, score: 250 } }
   const late = (limit: string, stage: string) =>
     `late_predictions_total{topology="card-fraud",step="card-gbdt",limit="${limit}",stage="${stage}"}`
-  expect(await after(slow, samples.committed)).toMatchObject({
+  expect(await after(slow, committed)).toMatchObject({
     [late('maximum', 'score')]: slow.outcomes.scored,
     [late('target', 'score')]: 0,
     [late('maximum', 'queue')]: 0,

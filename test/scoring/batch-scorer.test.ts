@@ -90,6 +90,23 @@ function slowRunner(ms: number): Runner {
 }
 
 describe('a batch scorer', () => {
+  it('tells a lane what its runs took, and cuts batches by what the lane takes by then', async () => {
+    const ran: [number, number][] = []
+    const lane = {
+      rows: 4,
+      runner: slowRunner(40),
+      ran(rows: number, ms: number) {
+        ran.push([rows, ms])
+        lane.rows = 2
+      },
+    }
+    const one = scorer(lane)
+    await one.score(rowsOf(1, 2, 3, 4, 5, 6, 7), 7)
+    expect(ran.map(([rows]) => rows)).toEqual([4, 2, 1])
+    expect(ran.map(([, ms]) => ms)).toEqual([40, 40, 40])
+    expect(one.maxBatch).toBe(2)
+  })
+
   it('tells how long the runs of rows took, without what they waited for', async () => {
     const one = scorer({ rows: 2, runner: slowRunner(40) })
     const asked = [[1, 2], [3], [4, 5]].map((rows) => one.score(rowsOf(...rows), rows.length))
