@@ -17,6 +17,7 @@ export type {
   SkippingColumn,
   Window,
 } from './topology/features.ts'
+export type { LatencyUse } from './topology/latency-budgets.ts'
 export type { Table } from './topology/lookup.ts'
 export { type Model, onnxModel } from './topology/model.ts'
 export type {

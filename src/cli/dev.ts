@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { TidemarkError } from '../kernel/errors.ts'
+import { observeAll } from '../observe/observe-all.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { outputTopics } from '../topology/definition.ts'
@@ -15,6 +16,7 @@ import { readerGone, write } from './output.ts'
 import { prepareFiles } from './prepare-files.ts'
 import { say, sayNotes } from './print.ts'
 import { untilSignal } from './signals.ts'
+import { StageReport } from './stage-report.ts'
 import { Tally } from './tally.ts'
 
 const SETTINGS = ['model', 'evaluator', 'maxAhead'] as const
@@ -99,6 +101,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
     input.deadLetters ?? null,
   )
   const tally = new Tally()
+  const stages = new StageReport()
   let wake = () => {}
   const embedded = publishingRecords(records, async ({ outputs, deadLetters, nextOffsets }) => {
     const shown = [...outputs].filter(
@@ -118,7 +121,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
     prepared,
     records: embedded,
     group: 'dev',
-    observer: tally.observer,
+    observer: observeAll(tally.observer, stages.observer),
     onSetAside: report.expect,
   })
   const committed = () => new Promise<void>((resolve) => (wake = resolve))
@@ -143,4 +146,5 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
     }
   }
   say(tally.summary())
+  for (const line of stages.lines()) say(line)
 }

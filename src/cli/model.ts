@@ -4,15 +4,17 @@ import { Command } from 'commander'
 import { Refused } from '../kernel/errors.ts'
 import { type Inspection, inspectModel } from '../scoring/model-file.ts'
 import { modelSource } from '../scoring/model-source.ts'
+import { modelBenchmark } from './model-benchmark.ts'
 import { write } from './output.ts'
 import { say } from './print.ts'
 
-/** `tidemark model inspect|types FILE` */
+/** `tidemark model inspect|types|benchmark FILE` */
 export function model(): Command {
   return new Command('model')
-    .description('look at an ONNX model, or write its definition')
+    .description('look at an ONNX model, write its definition, or measure it')
     .addCommand(inspect())
     .addCommand(types())
+    .addCommand(modelBenchmark())
 }
 
 function inspect(): Command {

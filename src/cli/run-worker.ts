@@ -2,10 +2,12 @@ import { type Hosted, hostWorker } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { banner } from './banner.ts'
 import { prepareFiles } from './prepare-files.ts'
+import { say } from './print.ts'
 import { processLog } from './process-log.ts'
 import { httpAddressOf, optionsOf, type RunConfig } from './run-config.ts'
 import { outlineOf } from './run-outline.ts'
 import type { RunProcess } from './run-process.ts'
+import { StageReport } from './stage-report.ts'
 
 /** Runs one worker in this process, until it ends by itself or is told to. */
 export async function runWorkerHere(
@@ -17,15 +19,18 @@ export async function runWorkerHere(
   if (ended.hasCome) return prepared.close()
   const log = processLog(config, { stderr })
   const http = httpAddressOf(config)
+  const stages = new StageReport()
   await workUntil(ended.promise, {
     prepared,
-    options: { ...optionsOf(config), log, ...(http && { http }) },
+    options: { ...optionsOf(config), log, observer: stages.observer, ...(http && { http }) },
     droppedLines: () => stderr.dropped,
     announce: ({ workerName, http: at }) => {
       const place = { names: workerName ?? NO_NAME, http: at }
       banner(outlineOf(prepared, config.group), config, place)
     },
   })
+  // Who reads JSON lines has the metrics.
+  if (config.logFormat === 'text') for (const line of stages.lines()) say(line)
 }
 
 /** @throws what {@link RunningWorker.done} rejects with */

@@ -185,15 +185,16 @@ async function watchers({ prepared, options, droppedLines, expose }: Hosted): Pr
   const { log, observer, http: address, statusEveryMs = DEFAULTS.statusEveryMs } = options
   const health = createHealth()
   const observers = [health.observer, ...(observer ? [observer] : [])]
+  const topologies = prepared.topologies.map(watchedTopology)
   if (log !== undefined) {
     const every = statusEveryMs === 'off' ? null : statusEveryMs
-    observers.push(logEvents(log, { clock: wallClock, statusEveryMs: every }))
+    observers.push(logEvents(log, { clock: wallClock, statusEveryMs: every, topologies }))
   }
   let http: HttpServer | null = null
   if (address !== undefined || expose !== undefined) {
     const metrics: Metrics = createMetrics({
       version: packageVersion(),
-      topologies: prepared.topologies.map(watchedTopology),
+      topologies,
       ...(droppedLines && { droppedLines }),
     })
     observers.unshift(metrics.observer)

@@ -9,6 +9,7 @@ import {
   type Step,
   stepsOf,
 } from '../topology/definition.ts'
+import type { LatencyLimits } from '../topology/latency-budgets.ts'
 
 // What metrics know of a topology before its first event.
 
@@ -42,6 +43,9 @@ export function watchedTopology({ definition, scorers }: PreparedTopology): Watc
     late: { steps: steps.filter(keepsWindows).map(({ name }) => name), action: source.onLate },
     tumbling: steps.filter(({ op }) => op === 'tumbling').map(({ name }) => name),
     deadLetters: deadLettersOf(definition),
+    latency: steps.flatMap((step) =>
+      step.op === 'score' && step.latency !== undefined ? [latencyOf(step.name, step.latency)] : [],
+    ),
     models: [...scorers.values()].map(
       (scorer): WatchedModel => ({
         model: scorer.name,
@@ -63,6 +67,10 @@ function deadLettersOf({ source, then }: Definition): WatchedTopology['deadLette
       at(step.name, [...BY_STEP[step.op], ...(keepsWindows(step) ? late : [])]),
     ),
   ]
+}
+
+function latencyOf(step: string, { targetMs, maximumMs }: LatencyLimits) {
+  return { step, targetMs, maximumMs }
 }
 
 function keepsWindows({ op }: Step): boolean {

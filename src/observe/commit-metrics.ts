@@ -3,8 +3,6 @@ import { byType } from './by-type.ts'
 import type { MetricMaker } from './metric-maker.ts'
 import type { WatchedTopology } from './watched.ts'
 
-/** Seconds, the boundaries that OpenTelemetry advises for a request. */
-const REQUEST = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 /** Seconds, from the shortest pace of commits up to a day: a backlog is part of the delay. */
 const DELAY = [
   ...[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
@@ -18,11 +16,6 @@ export function commitMetrics(make: MetricMaker, watched: readonly WatchedTopolo
     help: 'Commits by their outcome',
     labelNames: ['outcome'],
     known: [{ outcome: 'ok' }, { outcome: 'failed' }],
-  })
-  const duration = make.histogram('commit_duration_seconds', {
-    help: 'Time until outputs and offsets are durable',
-    buckets: REQUEST,
-    labelNames: [],
   })
   const throttled = make.counter('throttled_seconds_total', {
     help: 'Time that brokers made this worker wait',
@@ -47,7 +40,6 @@ export function commitMetrics(make: MetricMaker, watched: readonly WatchedTopolo
   return byType({
     committed: (commit) => {
       commits.inc({ outcome: 'ok' })
-      duration.observe(commit.durationMs / 1_000)
       for (const output of commit.outputs) {
         const { topic } = output
         records.inc({ topic }, output.records)

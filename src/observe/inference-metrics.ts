@@ -24,13 +24,13 @@ export function inferenceMetrics(make: MetricMaker, watched: readonly WatchedTop
     known: runs,
   })
   const duration = make.histogram('inference_duration_seconds', {
-    help: 'Time of one run of a model over one batch',
+    help: 'Time that a model takes over the rows of one chunk',
     buckets: SHORT,
     labelNames,
     known: runs,
   })
   const batch = make.histogram('inference_batch_records', {
-    help: 'Rows in one run of a model',
+    help: 'Rows of one chunk that a model scored',
     buckets: BATCH_RECORDS,
     labelNames: ['topology', 'model'],
     known: runs.map(({ topology, model }) => ({ topology, model })),

@@ -4,10 +4,12 @@ import { partitionName, position } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf } from './by-type.ts'
+import { latencyLog } from './latency-log.ts'
 import type { Log } from './log.ts'
 import { RebalanceLog } from './rebalance-log.ts'
 import { RestoreLog } from './restore-log.ts'
 import { StatusBoard } from './status.ts'
+import type { WatchedTopology } from './watched.ts'
 
 /** Dead letters of one code that are told one by one in a minute; past them only their count is. */
 const DEAD_LETTERS_PER_MINUTE = 10
@@ -23,18 +25,24 @@ export interface LogEventsOptions {
   readonly clock: Clock
   /** How often it is told how the worker gets on, ms; `null`: never. */
   readonly statusEveryMs: number | null
+  /** Whose latency budgets are watched. @default none */
+  readonly topologies?: readonly WatchedTopology[]
 }
 
 /**
  * Writes what a worker does to its log: notes, state, rebalances, dead letters, waits, failed commits, and from time to time
  * how it gets on. Dead letters of one code past the first ten in a minute are told as a count, at the minute's end.
  */
-export function logEvents(log: Log, { clock, statusEveryMs }: LogEventsOptions): Observer {
+export function logEvents(
+  log: Log,
+  { clock, statusEveryMs, topologies = [] }: LogEventsOptions,
+): Observer {
   const deadLetters = new DeadLetterLog(log)
   const rebalances = new RebalanceLog(log)
   const restores = new RestoreLog(log)
   const throttling = new ThrottlingLog(log)
   const misplaced = new KeyMismatchLog(log)
+  const latency = latencyLog(log, topologies, clock)
   const board = new StatusBoard(clock.elapsedMs())
   const tellStatus = () => {
     for (const status of board.take(clock.elapsedMs())) log.info(status, 'status')
@@ -88,6 +96,7 @@ export function logEvents(log: Log, { clock, statusEveryMs }: LogEventsOptions):
   })
   return (event) => {
     board.observer(event)
+    latency(event)
     if (event.type === 'state') rebalances.tell()
     tell(event)
   }

@@ -4,8 +4,10 @@ import {
   collectDefaultMetrics,
   Gauge,
   Histogram,
+  type Metric,
   Registry,
 } from 'prom-client'
+import type { Durations } from './durations.ts'
 
 /** Of the process, and named as counters though they are none; each is the sum of its namesake without `_total`. */
 const MISNAMED = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
@@ -23,6 +25,15 @@ interface Described<L extends string> {
   /** Label sets that are known beforehand. A rate sees a series' first event only where it was told as 0 before. @default none */
   readonly known?: readonly Labels<L>[]
 }
+
+/** A series of a histogram, and what it has counted. */
+interface Counted<L extends string> {
+  readonly labels: Labels<L>
+  readonly durations: Durations
+}
+
+/** Boundaries of a histogram: from 128 µs to 8.4 s, each twice the one before; powers of two of microseconds. */
+const BOUNDS = Array.from({ length: 17 }, (_, i) => i + 7)
 
 /** Metrics of one process as plain data, for {@link textOfAll}. */
 export type MetricData = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
@@ -81,7 +92,10 @@ export class MetricMaker {
     return counter
   }
 
-  gauge<L extends string>(name: string, { known = [], ...described }: Described<L>): Gauge<L> {
+  gauge<L extends string>(
+    name: string,
+    { known = [], ...described }: Described<L> & { readonly collect?: (this: Gauge<L>) => void },
+  ): Gauge<L> {
     const gauge = new Gauge({ ...described, ...this.#named(name) })
     for (const labels of known) gauge.set(labels, 0)
     return gauge
@@ -96,7 +110,31 @@ export class MetricMaker {
     return histogram
   }
 
+  /** A histogram in seconds that counts elsewhere: what happens several times a chunk has no labels to look up. */
+  durations<L extends string>(
+    name: string,
+    { help, read }: { readonly help: string; readonly read: () => Iterable<Counted<L>> },
+  ): void {
+    const named = { name: this.#named(name).name, help, type: 'histogram', aggregator: 'sum' }
+    const get = async () => ({ ...named, values: [...read()].flatMap(valuesOf(named.name)) })
+    this.#registry.registerMetric({ ...named, get } as unknown as Metric)
+  }
+
   #named(name: string) {
     return { name: `tidemark_${name}`, registers: [this.#registry] }
   }
+}
+
+/** As prom-client tells a histogram. */
+function valuesOf(name: string) {
+  return ({ labels, durations }: Counted<string>) => [
+    ...BOUNDS.map((bound) => ({
+      metricName: `${name}_bucket`,
+      labels: { le: 2 ** bound / 1e6, ...labels },
+      value: durations.shorterThan(bound),
+    })),
+    { metricName: `${name}_bucket`, labels: { le: '+Inf', ...labels }, value: durations.count },
+    { metricName: `${name}_sum`, labels, value: durations.sumMs / 1_000 },
+    { metricName: `${name}_count`, labels, value: durations.count },
+  ]
 }

@@ -3,9 +3,11 @@ import { commitMetrics } from './commit-metrics.ts'
 import { countDroppedLines } from './dropped-lines.ts'
 import { inferenceMetrics } from './inference-metrics.ts'
 import { keyMetrics } from './key-metrics.ts'
+import { latencyMetrics } from './latency-metrics.ts'
 import { type MetricData, MetricMaker } from './metric-maker.ts'
 import { partitionMetrics, restoreMetrics } from './partition-metrics.ts'
 import { recordMetrics } from './record-metrics.ts'
+import { stageMetrics } from './stage-metrics.ts'
 import type { WatchedTopology } from './watched.ts'
 
 // Prometheus metrics, all of this process. Nothing is labelled by key, offset or message.
@@ -40,6 +42,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     partitionMetrics,
     restoreMetrics,
     commitMetrics,
+    stageMetrics,
+    latencyMetrics,
   ].map((of) => of(make, options.topologies))
   return {
     observer: (event) => {

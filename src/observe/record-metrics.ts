@@ -1,9 +1,8 @@
 import type { Observer } from '../runtime/events.ts'
 import { byType } from './by-type.ts'
-import { type MetricMaker, SHORT } from './metric-maker.ts'
+import type { MetricMaker } from './metric-maker.ts'
 import type { WatchedTopology } from './watched.ts'
 
-const STEPS = ['decode', 'engine', 'encode'] as const
 /** As they are called outside, by how they are counted. */
 const OUTCOMES = {
   scored: 'ok',
@@ -52,12 +51,6 @@ export function recordMetrics(make: MetricMaker, watched: readonly WatchedTopolo
       tumbling.map((step) => ({ topology, step })),
     ),
   })
-  const duration = make.histogram('step_duration_seconds', {
-    help: 'Time that one step takes over one chunk',
-    buckets: SHORT,
-    labelNames: ['topology', 'step'],
-    known: watched.flatMap(({ topology }) => STEPS.map((step) => ({ topology, step }))),
-  })
   return byType({
     assigned: ({ topology, partition: { topic, partition } }) =>
       consumed.inc({ topology, topic, partition }, 0),
@@ -74,7 +67,5 @@ export function recordMetrics(make: MetricMaker, watched: readonly WatchedTopolo
     late: ({ topology, step, action, count }) => late.inc({ topology, step, action }, count),
     'dead-letter': ({ topology, topic, step, code }) =>
       dead.inc({ topology, topic, step, error_class: code }),
-    step: ({ topology, step, durationMs }) =>
-      duration.observe({ topology, step }, durationMs / 1_000),
   })
 }

@@ -189,6 +189,8 @@ export interface MemberHandlers {
    * is not known; once it can be read again its end is told anew.
    */
   unreadable(partitions: readonly Unreadable[]): void
+  /** A broker has answered with records, so long after it was asked; before they come as chunks. */
+  fetched?(durationMs: number): void
   /** A broker takes no requests to read, or to write, for so long, since this member is over a quota. */
   throttled(durationMs: number, of: 'reading' | 'writing'): void
   /** The member works no more, and why; joining again may help when the error's action is `retry`. */

@@ -1,4 +1,5 @@
 import type { Code } from '../kernel/errors.ts'
+import type { StageTimes } from '../kernel/stages.ts'
 import type { Loss, TopicPartition, Unreadable } from '../records/port.ts'
 
 // What a worker tells whoever watches it: metrics, log, the live line of the demo. Never a payload or a key.
@@ -96,6 +97,10 @@ export type RuntimeEvent =
       readonly step: string
       /** Tumbling windows that closed, by the step that kept them. */
       readonly closed: ReadonlyMap<string, number>
+      /** From its coming until its outputs were made, ms, with what it waited for. */
+      readonly durationMs: number
+      /** How long of that it was in each stage, ms. */
+      readonly stages: StageTimes
       /** −Infinity before the first event. */
       readonly watermarkMs: number
       /** What the windows hold. */
@@ -105,17 +110,19 @@ export type RuntimeEvent =
       readonly nextOffset: number
     }
   | {
-      readonly type: 'step'
-      readonly topology: string
-      readonly step: 'decode' | 'engine' | 'encode'
+      /** A broker has answered with records. */
+      readonly type: 'fetched'
+      /** Since it was asked. */
       readonly durationMs: number
     }
   | {
+      /** A model has scored rows of a chunk. */
       readonly type: 'inference'
       readonly topology: string
       readonly model: string
       readonly version: string
       readonly rows: number
+      /** Of the runs that they were in. */
       readonly durationMs: number
     }
   | {

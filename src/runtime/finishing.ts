@@ -19,6 +19,7 @@ import type { Piece } from './piece.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { chunkHeaders } from './provenance.ts'
 import { ScoreReader } from './score-reader.ts'
+import type { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
 // From what the engine gave to what is written: scores, outputs, dead letters, and what is told of them.
@@ -46,6 +47,7 @@ export interface Finishable {
   readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
   /** May its windows lack events that are no longer in the log? */
   readonly isWarming: boolean
+  readonly stages: StageClock
   /** Indices of the events that were scored or written, so far. */
   readonly reached: number[]
 }
@@ -76,11 +78,16 @@ export class Finishing {
     this.#step = decisiveStep(topology.definition)
   }
 
-  async score(arrivals: Arrivals): Promise<ScoredArrivals> {
+  /** @param stages of their chunk */
+  async score(arrivals: Arrivals, stages: StageClock): Promise<ScoredArrivals> {
     const { step, indices, rows } = arrivals
     if (step.op === 'sink') return { arrivals, score: null }
+    const { clock } = this.#around
+    const startMs = clock.elapsedMs()
     const scores = await this.#scoring.score(step, rows, indices.length)
     if (scores === null) return { arrivals, score: null }
+    stages.add('wait', Math.max(0, clock.elapsedMs() - startMs - scores.runMs))
+    stages.add('score', scores.runMs)
     return { arrivals, score: { ...(this.#afterModels.get(step.name) as AfterModel), scores } }
   }
 
@@ -95,7 +102,7 @@ export class Finishing {
     scored: readonly ScoredArrivals[],
     end: ChunkEnd | null,
   ): Generator<void, Piece> {
-    const { intake, chunk, isWarming } = begun
+    const { intake, chunk, isWarming, stages } = begun
     const { nextOffset } = chunk
     const { clock, topicLimits } = this.#around
     const [nowMs, present] = [clock.nowMs(), clock.present()]
@@ -107,7 +114,7 @@ export class Finishing {
       topicLimits,
     }
     const from = { records: intake.records, place }
-    const produced = this.#timed(() => scored.map((s) => follow(s, from)))
+    const produced = stages.time('encode', () => scored.map((s) => follow(s, from)))
     for (const { reached } of produced) begun.reached.push(...reached)
     const faults = firstFaults([
       ...(end === null ? [] : intake.faults),
@@ -133,7 +140,7 @@ export class Finishing {
     { result, keys, bytes }: ChunkEnd,
   ): void {
     const { name: topology, source } = this.#topology.definition
-    const { intake, chunk, reached } = begun
+    const { intake, chunk, reached, stages } = begun
     this.#around.observer({
       type: 'processed',
       topology,
@@ -141,6 +148,9 @@ export class Finishing {
       outcomes: countOutcomes(chunk, { intake, result, reached, faults }),
       step: this.#step,
       closed: result.closed,
+      durationMs: stages.durationMs,
+      // What takes no record, such as time that passes, would hide how long the others are on their way.
+      stages: chunk.records.length === 0 ? {} : stages.times,
       watermarkMs: result.watermarkMs,
       nextOffset: chunk.nextOffset,
       keys,
@@ -162,15 +172,6 @@ export class Finishing {
     this.#around.onSetAside?.({ partition, offset: fault.record.offset, error: fault.error })
     const limits = this.#around.topicLimits(topic)
     return deadLetter(fault, { source: this.#partition, topology, topic, limits, present })
-  }
-
-  #timed<R>(of: () => R): R {
-    const { clock, observer } = this.#around
-    const startMs = clock.elapsedMs()
-    const result = of()
-    const durationMs = clock.elapsedMs() - startMs
-    observer({ type: 'step', topology: this.#topology.definition.name, step: 'encode', durationMs })
-    return result
   }
 }
 

@@ -249,6 +249,7 @@ export class Participant {
       caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
       partitions: guard((topic, count) => tasks.counted(topic, count)),
       unreadable: guard((partitions) => this.#observe({ type: 'unreadable', partitions })),
+      fetched: guard((durationMs) => this.#observe({ type: 'fetched', durationMs })),
       throttled: guard((durationMs, of) => this.#observe({ type: 'throttled', of, durationMs })),
       failed: (error) => this.#fail(error),
     }

@@ -1,7 +1,7 @@
 import { Backoff } from '../kernel/backoff.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { TopicPartition } from '../records/port.ts'
-import { type Scorer, type Scores, versionOf } from '../scoring/scorer.ts'
+import { type Answer, type Scorer, versionOf } from '../scoring/scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import type { PreparedTopology } from './prepare.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
@@ -25,7 +25,7 @@ export class PatientScoring {
   }
 
   /** @returns `null` when the partition was lost meanwhile */
-  async score(step: ScoreStep, rows: Float32Array, count: number): Promise<Scores | null> {
+  async score(step: ScoreStep, rows: Float32Array, count: number): Promise<Answer | null> {
     const backoff = new Backoff(RETRY, this.#around.random)
     for (let hasFailed = false; ; hasFailed = true) {
       try {
@@ -46,18 +46,17 @@ export class PatientScoring {
     this.#over.abort()
   }
 
-  async #ask(step: ScoreStep, rows: Float32Array, count: number): Promise<Scores> {
-    const { clock, observer } = this.#around
-    const startMs = clock.elapsedMs()
+  async #ask(step: ScoreStep, rows: Float32Array, count: number): Promise<Answer> {
+    const { observer } = this.#around
     const scorer = this.#topology.scorers.get(step.name) as Scorer
-    const scores = await scorer.score(rows, count)
-    const durationMs = clock.elapsedMs() - startMs
+    const answer = await scorer.score(rows, count)
     const [model, version] = [scorer.name, versionOf(scorer)]
     const topology = this.#topology.definition.name
     if (count > 0) {
+      const { runMs: durationMs } = answer
       observer({ type: 'inference', topology, model, version, rows: count, durationMs })
     }
-    return scores
+    return answer
   }
 
   #tell(step: ScoreStep, reason: string | null): void {

@@ -13,6 +13,7 @@ import type { PreparedTopology } from './prepare.ts'
 import { ReplayPoints } from './replay-points.ts'
 import type { TopologyNote } from './restart-note.ts'
 import type { RestartPlan } from './restart-plan.ts'
+import { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
 // One topology on one partition: chunks in, finished work out, in log order.
@@ -28,6 +29,11 @@ interface Work {
   /** Instead of records: how far time has passed without any, ms since the epoch. */
   readonly idleMs?: number
   readonly done?: () => void
+}
+
+/** Work, and how long it takes since it has come. */
+interface TimedWork extends Work {
+  readonly stages: StageClock
 }
 
 /** What a task has of its own, beside its topology. */
@@ -48,7 +54,7 @@ export class Task {
   readonly #plan: RestartPlan
   readonly #horizonMs: number
   readonly #finishing: Finishing
-  readonly #inbox: Work[] = []
+  readonly #inbox: TimedWork[] = []
   #isWorking = false
   /** All that was given to it so far. */
   #working: Promise<void> = Promise.resolve()
@@ -147,7 +153,8 @@ export class Task {
   }
 
   #enqueue(work: Work): void {
-    this.#inbox.push(work)
+    const { clock } = this.#around
+    this.#inbox.push({ ...work, stages: new StageClock(() => clock.elapsedMs()) })
     if (this.#isWorking) return
     this.#isWorking = true
     this.#working = this.#work().catch((error) => this.#around.onFailed(error))
@@ -165,7 +172,7 @@ export class Task {
   }
 
   /** Up to the windows at once, then to the scores. @returns what it has to wait for before the next chunk */
-  #begin(work: Work): Promise<void> | null {
+  #begin(work: TimedWork): Promise<void> | null {
     const { records, packed } = work.chunk
     work.entry?.begin(this.topology.definition.name, this.#note())
     if (records.length > 0) this.#points.pass(records.offsetAt(0), this.#engine.watermarkParts)
@@ -176,30 +183,30 @@ export class Task {
     return preparing === null ? this.#decode(work) : this.#prepare(work, preparing)
   }
 
-  async #prepare(work: Work, preparing: Promise<void>): Promise<void> {
+  async #prepare(work: TimedWork, preparing: Promise<void>): Promise<void> {
     await preparing
     if (!this.#isOver) await (this.#decode(work) ?? undefined)
   }
 
-  #decode(work: Work): Promise<void> | null {
+  #decode(work: TimedWork): Promise<void> | null {
     const { slices } = this.#around
     const decoding = this.#intake.take(work.chunk.records, slices)
-    const step = this.#timed('decode', () => decoding.next())
+    const step = work.stages.time('decode', () => decoding.next())
     return step.done === true ? this.#enter(work, step.value) : this.#decodeOn(work, decoding)
   }
 
   /** A slice after the other, with a turn for timers and sockets between them. */
-  async #decodeOn(work: Work, decoding: Generator<void, Intake>): Promise<void> {
+  async #decodeOn(work: TimedWork, decoding: Generator<void, Intake>): Promise<void> {
     for (;;) {
       await this.#around.slices.turn()
       if (this.#isOver) return
-      const step = this.#timed('decode', () => decoding.next())
+      const step = work.stages.time('decode', () => decoding.next())
       if (step.done === true) return (await this.#enter(work, step.value)) ?? undefined
     }
   }
 
   /** Into the windows, and on to the scores. @returns what it has to wait for before the next chunk */
-  #enter({ chunk, entry, idleMs }: Work, intake: Intake): Promise<void> | null {
+  #enter({ chunk, entry, idleMs, stages }: TimedWork, intake: Intake): Promise<void> | null {
     const mode = entry === null ? 'replay' : 'live'
     const isWarming = this.#isWarming
     if (isWarming && mode === 'live' && chunk.records.length > 0) this.#tellWarming()
@@ -214,8 +221,8 @@ export class Task {
       const keys = { numbers: batch.keys, names: keyNumbers }
       this.#keyWatch?.look({ partition: this.#partition, partitions, keys, records })
     }
-    const begun: Begun = { entry, pieces, intake, chunk, isWarming, reached: [] }
-    const step = this.#timed('engine', () => pieces.next())
+    const begun: Begun = { entry, pieces, intake, chunk, isWarming, stages, reached: [] }
+    const step = stages.time('windows', () => pieces.next())
     this.#noteFirst()
     if (step.done === true) {
       this.#end(begun, step.value)
@@ -232,7 +239,7 @@ export class Task {
       await nextTurn()
       await begun.entry?.room(MOST_PIECES)
       if (this.#isOver) return
-      const step = this.#timed('engine', () => begun.pieces.next())
+      const step = begun.stages.time('windows', () => begun.pieces.next())
       if (step.done === true) {
         this.#end(begun, step.value)
         return
@@ -258,7 +265,7 @@ export class Task {
   #finishInOrder(begun: Begun, arrivals: readonly Arrivals[], end: TaskEnd | null): void {
     const { entry } = begun
     if (entry === null) return
-    const scored = Promise.all(arrivals.map((a) => this.#finishing.score(a)))
+    const scored = Promise.all(arrivals.map((a) => this.#finishing.score(a, begun.stages)))
     this.#last = this.#finishAfter(this.#last, scored, async (arrived) => {
       const piece = await this.#inSlices(this.#finishing.finish(begun, arrived, end))
       if (piece === null) return
@@ -318,15 +325,6 @@ export class Task {
     this.#hasTold = false
     const topology = this.topology.definition.name
     this.#around.observer({ type: 'whole', topology, partition: this.#partition })
-  }
-
-  #timed<R>(step: 'decode' | 'engine', of: () => R): R {
-    const startMs = this.#around.clock.elapsedMs()
-    const result = of()
-    const durationMs = this.#around.clock.elapsedMs() - startMs
-    const topology = this.topology.definition.name
-    this.#around.observer({ type: 'step', topology, step, durationMs })
-    return result
   }
 }
 

@@ -1,7 +1,7 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { scoreApart } from './bad-rows.ts'
 import type { Runner } from './runner.ts'
-import type { Evaluator, Scorer, Scores } from './scorer.ts'
+import type { Answer, Evaluator, Scorer, Scores } from './scorer.ts'
 
 /** A runner and the largest batch it is given. */
 export interface Lane {
@@ -33,6 +33,8 @@ interface Request {
   given: number
   /** Rows that have come back. */
   scored: number
+  /** Of the runs that its rows were in. */
+  runMs: number
 }
 
 /** Rows of one request within a batch. */
@@ -40,6 +42,8 @@ interface Piece {
   readonly request: Request
   readonly from: number
   readonly count: number
+  /** When the run began. */
+  readonly sinceMs: number
 }
 
 /**
@@ -72,21 +76,21 @@ export class BatchScorer implements Scorer {
     this.#lanes = lanes
   }
 
-  async score(rows: Float32Array, count: number): Promise<Scores> {
+  async score(rows: Float32Array, count: number): Promise<Answer> {
     if (this.#closing !== null) {
       throw new TidemarkError('INVARIANT', `${this.label} was asked after its close`)
     }
     const columns = Array.from({ length: this.#identity.columns }, () => new Float64Array(count))
     const failed = new Set<number>()
-    if (count > 0) {
-      await new Promise<void>((resolve, reject) => {
-        const answers = { columns, failed, resolve, reject, given: 0, scored: 0 }
-        this.#waiting.push({ rows, count, ...answers })
-        this.#waitingRows += count
-        this.#dispatchSoon()
-      })
-    }
-    return { columns, failed }
+    if (count === 0) return { columns, failed, runMs: 0 }
+    const request = await new Promise<Request>((resolve, reject) => {
+      const answers = { columns, failed, given: 0, scored: 0, runMs: 0 }
+      const asked: Request = { rows, count, ...answers, reject, resolve: () => resolve(asked) }
+      this.#waiting.push(asked)
+      this.#waitingRows += count
+      this.#dispatchSoon()
+    })
+    return { columns, failed, runMs: request.runMs }
   }
 
   close(): Promise<void> {
@@ -128,6 +132,7 @@ export class BatchScorer implements Scorer {
   /** The next rows, of as many requests as it takes. */
   #take(count: number): Piece[] {
     const pieces: Piece[] = []
+    const sinceMs = performance.now()
     this.#waitingRows -= count
     for (let left = count; left > 0; ) {
       const request = this.#waiting[0] as Request
@@ -135,6 +140,7 @@ export class BatchScorer implements Scorer {
         request,
         from: request.given,
         count: Math.min(left, request.count - request.given),
+        sinceMs,
       }
       pieces.push(piece)
       left -= piece.count
@@ -200,7 +206,8 @@ export class BatchScorer implements Scorer {
 
   #handOut(pieces: readonly Piece[], { columns, failed }: Scores): void {
     let at = 0
-    for (const { request, from, count } of pieces) {
+    const nowMs = performance.now()
+    for (const { request, from, count, sinceMs } of pieces) {
       for (const [i, column] of columns.entries()) {
         request.columns[i]?.set(column.subarray(at, at + count), from)
       }
@@ -209,6 +216,7 @@ export class BatchScorer implements Scorer {
       }
       at += count
       request.scored += count
+      request.runMs += nowMs - sinceMs
       if (request.scored === request.count) request.resolve()
     }
   }

@@ -41,17 +41,7 @@ export async function inspectModel(file: string, goldenFile?: string): Promise<I
   const goldenUrl = goldenFile === undefined ? null : pathToFileURL(goldenFile)
   const golden = goldenUrl && (await readGolden(goldenUrl, file))
   const suggested = suggestOutputs(outputs, golden)
-  const model: ModelDefinition = {
-    name: basename(file, '.onnx'),
-    version: '?',
-    file: found.file,
-    sha256: found.sha256,
-    input: inputs[0]?.name ?? '',
-    features: golden?.features ?? placeholders('f', columnsOf(inputs[0])),
-    outputs: { ...suggested, ...unreadable(outputs) },
-  }
-  const candidate = { model, found, sha256: null, golden: goldenUrl, where: file }
-  return {
+  const inspection = {
     file,
     goldenFile: goldenFile ?? null,
     bytes: found.bytes.length,
@@ -60,7 +50,31 @@ export async function inspectModel(file: string, goldenFile?: string): Promise<I
     outputs,
     features: golden?.features ?? null,
     suggested,
-    problems: await problemsOf(candidate),
+  }
+  const model = definitionOf(inspection)
+  const candidate = { model, found, sha256: null, golden: goldenUrl, where: file }
+  return { ...inspection, problems: await problemsOf(candidate) }
+}
+
+/** The definition with which a model was looked at: features without names are `f0`, `f1`, …. */
+export function definitionOf({
+  file,
+  goldenFile,
+  sha256,
+  inputs,
+  outputs,
+  features,
+  suggested,
+}: Omit<Inspection, 'problems'>): ModelDefinition {
+  return {
+    name: basename(file, '.onnx'),
+    version: '?',
+    file: pathToFileURL(file),
+    sha256,
+    input: inputs[0]?.name ?? '',
+    features: features ?? placeholders('f', columnsOf(inputs[0])),
+    outputs: { ...suggested, ...unreadable(outputs) },
+    ...(goldenFile === null ? {} : { golden: pathToFileURL(goldenFile) }),
   }
 }
 

@@ -8,6 +8,12 @@ export interface Scores {
   readonly failed: ReadonlySet<number>
 }
 
+/** What a model makes of the rows that it is asked for, and how long it took. */
+export interface Answer extends Scores {
+  /** Of the runs that these rows were in, whoever else's were with them, ms: without what they waited for. */
+  readonly runMs: number
+}
+
 /** Who computes a model: the worker, from its trees, or ONNX Runtime, and why that. */
 export type Evaluator =
   | { readonly by: 'trees' }
@@ -34,7 +40,7 @@ export interface Scorer {
    *
    * @throws TidemarkError `MODEL_FAILING` when it fails on so many rows that they are not looked for: it may be asked again
    */
-  score(rows: Float32Array, count: number): Promise<Scores>
+  score(rows: Float32Array, count: number): Promise<Answer>
   /** Waits for what is running, then frees the sessions. A thread is drained, never terminated: that aborts the process. */
   close(): Promise<void>
 }

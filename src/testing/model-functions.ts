@@ -46,7 +46,7 @@ function answeredBy(answer: ModelFunction, { model }: ScoreStep, scorer: Scorer)
       const scores = columns.map((column) =>
         Float64Array.from(answers, (a) => numberOf(a, column, name)),
       )
-      return { columns: scores, failed: new Set() }
+      return { columns: scores, failed: new Set(), runMs: 0 }
     },
     close: () => scorer.close(),
   }

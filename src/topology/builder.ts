@@ -14,6 +14,7 @@ import {
 } from './definition.ts'
 import type { Columns, Feature } from './features.ts'
 import { featureSource, recordFeatures } from './features-builder.ts'
+import { type LatencyUse, latencyBudgetOf } from './latency-budgets.ts'
 import type { Table } from './lookup.ts'
 import { type Model, modelDefinition } from './model.ts'
 import type {
@@ -28,8 +29,6 @@ import type {
 
 /** @default of `maxAhead` */
 const MAX_AHEAD = minutes(5)
-/** @default of `latencyBudget` */
-const LATENCY_BUDGET_MS = 50
 
 /** What is said of a topology beside what it computes. */
 export interface TopologyOptions {
@@ -245,7 +244,7 @@ class Draft implements TopologyBuilder {
       where: (keep: unknown) => this.#featureStream(this.#where(at, keep)),
       score: (
         given: Model<readonly string[], unknown>,
-        o: { missing?: 'nan'; latencyBudget?: DurationMs } = {},
+        o: { missing?: 'nan'; latencyBudget?: DurationMs | LatencyUse } = {},
       ) => {
         const model = modelDefinition(given)
         const piece: Piece = {
@@ -253,7 +252,7 @@ class Draft implements TopologyBuilder {
           name: this.#nameOf(model.name),
           model,
           missing: o.missing ?? 'refuse',
-          latencyBudgetMs: o.latencyBudget ?? LATENCY_BUDGET_MS,
+          ...latencyBudgetOf(o.latencyBudget),
         }
         return this.#stream(this.#add(at, piece))
       },

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Partitioner } from '../kernel/partitioners.ts'
 import type { Aggregate } from './aggregates/table.ts'
+import type { LatencyBudget } from './latency-budgets.ts'
 
 // A topology as frozen data: what an author's builder calls come to, and all that the engine and the runtime read.
 // Author functions appear with `unknown` events here; the builder's types have made sure that they fit.
@@ -79,12 +80,11 @@ export interface FeaturesStep extends StepBase {
   /** `where` steps and the models behind them. */
   readonly then: readonly Step[]
 }
-export interface ScoreStep extends StepBase {
+export interface ScoreStep extends StepBase, LatencyBudget {
   readonly op: 'score'
   readonly model: ModelDefinition
   /** May a NaN feature reach the model? */
   readonly missing: 'refuse' | 'nan'
-  readonly latencyBudgetMs: number
   readonly then: readonly Step[]
 }
 export interface TumblingStep extends StepBase {

@@ -12,6 +12,7 @@ import { init } from '../../src/cli/init.ts'
 import { model } from '../../src/cli/model.ts'
 import { produce } from '../../src/cli/produce.ts'
 import { run } from '../../src/cli/run.ts'
+import { STAGES } from '../../src/kernel/stages.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import { ROOT } from '../support/paths.ts'
 import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
@@ -146,3 +147,9 @@ test('every file that a page names is there', () => {
 function isOfKafka(name: string): boolean {
   return /^kafka-[\w-]+\.sh$/.test(name)
 }
+
+test('every stage that is timed is told, in the order of the way', () => {
+  const [, section = ''] = read('docs/operations.md').split('\n## Where the time goes\n')
+  const rows = (section.split('\n## ')[0] ?? '').matchAll(/^\| `(\w+)` \|/gm)
+  expect(Array.from(rows, ([, stage]) => stage)).toEqual(Object.keys(STAGES))
+})

@@ -15,6 +15,7 @@ export const watched: WatchedTopology = {
   tumbling: ['minutes'],
   deadLetters: [{ step: 'decode', code: 'JSON_INVALID' }],
   models: [{ model: 'card-gbdt', version: '1', sha256: 'abc', evaluator: 'trees' }],
+  latency: [{ step: 'card-gbdt', targetMs: 50, maximumMs: 100 }],
 }
 
 /** One event of each type. */
@@ -44,12 +45,14 @@ export const samples = {
     outcomes: { scored: 5, windowed: 0, skipped: 2, late: 2, dead: 1 },
     step: 'features',
     closed: new Map([['minutes', 3]]),
+    durationMs: 9,
+    stages: { decode: 1, windows: 3, wait: 0.5, score: 2, encode: 1.5 },
     watermarkMs: 1_731_700_000_500,
     nextOffset: 110,
     keys: 7,
     bytes: 4_096,
   },
-  step: { type: 'step', topology, step: 'engine', durationMs: 3 },
+  fetched: { type: 'fetched', durationMs: 80 },
   inference: {
     type: 'inference',
     topology,

@@ -90,8 +90,8 @@ describe('a worker is told by', () => {
 
   test('nothing for what happens with every chunk', () => {
     const { observe, lines } = logged()
-    const { consumed, processed, step, inference, late, committed } = samples
-    for (const event of [consumed, processed, step, inference, late, committed]) observe(event)
+    const { consumed, processed, fetched, inference, late, committed } = samples
+    for (const event of [consumed, processed, fetched, inference, late, committed]) observe(event)
     expect(lines).toEqual([])
   })
 })

@@ -21,10 +21,10 @@ const { assigned, consumed, processed, lost } = samples
 
 test('every event is counted by the names that dashboards know', async () => {
   const order = [assigned, consumed, processed] as const
-  const { state, step, inference, late, committed } = samples
+  const { state, fetched, inference, late, committed } = samples
   const failed = samples['commit-failed']
   const { throttled, 'dead-letter': dead } = samples
-  const events = [state, step, inference, late, dead, committed, failed, throttled]
+  const events = [state, fetched, inference, late, dead, committed, failed, throttled]
   expect(await after(...order, ...events)).toMatchObject({
     [`records_consumed_total${of}`]: 10,
     'consumed_bytes_total{topology="card-fraud",topic="payments"}': 1_500,
@@ -35,7 +35,14 @@ test('every event is counted by the names that dashboards know', async () => {
     [`consumer_lag_records${of}`]: 40,
     [`watermark_timestamp_seconds${of}`]: 1_731_700_000.5,
     'partitions_assigned{topology="card-fraud",topic="payments"}': 1,
-    'step_duration_seconds_sum{topology="card-fraud",step="engine"}': 0.003,
+    'stage_duration_seconds_sum{topology="card-fraud",stage="windows"}': 0.003,
+    'stage_duration_seconds_sum{topology="",stage="fetch"}': 0.08,
+    'stage_duration_seconds_sum{topology="",stage="commit"}': 0.012,
+    'stage_duration_seconds_bucket{le="0.002048",topology="card-fraud",stage="windows"}': 0,
+    'stage_duration_seconds_bucket{le="0.004096",topology="card-fraud",stage="windows"}': 1,
+    'stage_duration_seconds_bucket{le="+Inf",topology="card-fraud",stage="windows"}': 1,
+    'stage_recent_seconds{topology="card-fraud",stage="score",statistic="mean"}': 0.002,
+    'stage_recent_seconds{topology="",stage="commit",statistic="max"}': 0.012,
     'inferences_total{topology="card-fraud",model="card-gbdt",version="1"}': 5,
     'inference_duration_seconds_sum{topology="card-fraud",model="card-gbdt",version="1"}': 0.002,
     'inference_batch_records_bucket{le="4",topology="card-fraud",model="card-gbdt"}': 0,
@@ -44,7 +51,6 @@ test('every event is counted by the names that dashboards know', async () => {
     'dead_letters_total{topology="card-fraud",topic="payments.dlq",step="decode",error_class="JSON_INVALID"}': 1,
     'records_produced_total{topic="predictions"}': 5,
     'produced_bytes_total{topic="payments.dlq"}': 90,
-    commit_duration_seconds_sum: 0.012,
     throttled_seconds_total: 4.2,
     'commits_total{outcome="ok"}': 1,
     'commits_total{outcome="failed"}': 1,
@@ -54,6 +60,17 @@ test('every event is counted by the names that dashboards know', async () => {
     'end_to_end_latency_seconds_bucket{le="0.005",sink="payments.dlq"}': 1,
     [`build_info{version="0.1.0",node="${process.versions.node}"}`]: 1,
     'model_info{model="card-gbdt",version="1",sha256="abc",evaluator="trees"}': 1,
+  })
+})
+
+test('late predictions are counted by their limit and the stage that took longest', async () => {
+  const slow = { ...processed, durationMs: 300, stages: { ...processed.stages, score: 250 } }
+  const late = (limit: string, stage: string) =>
+    `late_predictions_total{topology="card-fraud",step="card-gbdt",limit="${limit}",stage="${stage}"}`
+  expect(await after(slow, samples.committed)).toMatchObject({
+    [late('maximum', 'score')]: slow.outcomes.scored,
+    [late('target', 'score')]: 0,
+    [late('maximum', 'queue')]: 0,
   })
 })
 

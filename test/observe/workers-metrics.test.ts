@@ -26,9 +26,12 @@ test('each series has the worker that it is of; nothing is added up', async () =
     'tidemark_commits_total{worker="2",outcome="ok"} 2',
     'tidemark_commits_total{worker="2",outcome="failed"} 0',
   ])
-  expect(linesOf(text, 'tidemark_commit_duration_seconds_count')).toEqual([
-    'tidemark_commit_duration_seconds_count{worker="1"} 1',
-    'tidemark_commit_duration_seconds_count{worker="2"} 2',
+  const commits = linesOf(text, 'tidemark_stage_duration_seconds_count').filter((line) =>
+    line.includes('stage="commit"'),
+  )
+  expect(commits).toEqual([
+    'tidemark_stage_duration_seconds_count{worker="1",topology="",stage="commit"} 1',
+    'tidemark_stage_duration_seconds_count{worker="2",topology="",stage="commit"} 2',
   ])
   expect(linesOf(text, 'tidemark_build_info')).toHaveLength(2)
 })

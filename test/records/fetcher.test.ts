@@ -80,12 +80,14 @@ let fetcher: Fetcher
 let values: string[]
 let failure: TidemarkError | null
 let unreadables: Unreadables
+let answeredMs: number[]
 
 beforeEach(() => {
   aheadMs = 0
   cluster = new Cluster()
   values = []
   failure = null
+  answeredMs = []
   unreadables = new Unreadables(() => {}, clock)
   fetcher = reading(cluster.brokers)
   fetcher.wake()
@@ -105,6 +107,7 @@ function reading(brokers: Brokers, o: Pick<FetcherOptions, 'committed'> = {}): F
     wanted: () => [of],
     isCurrent: () => true,
     isPaused: () => false,
+    answered: (ms) => answeredMs.push(ms),
     fetched: (_, fetched) => {
       const { records } = chunkOf({ ...HERE, epoch: 1 }, fetched)
       values.push(...Array.from(records, ({ value }) => String(value)))
@@ -141,6 +144,17 @@ describe('what a leader answers when there is another one', () => {
     await askedAgain('2')
     expect([values, failure]).toEqual([['of the new leader'], null])
   })
+})
+
+test('it is told how long an answer with records took, and of no other', async () => {
+  await askedAgain('1')
+  aheadMs += 60_000
+  await cluster.answer('1', recordOf('late'))
+  await askedAgain('1')
+  await cluster.answer('1', { code: CODE.UNKNOWN_TOPIC_OR_PARTITION })
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(values).toEqual(['late'])
+  expect(answeredMs.map((ms) => Math.round(ms / 10_000))).toEqual([6])
 })
 
 test('one answer alone, however late, does not tell that a topic is gone', async () => {

@@ -4,7 +4,7 @@ import type { EventOf } from '../../src/observe/by-type.ts'
 import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import type { Observer, RuntimeEvent } from '../../src/runtime/events.ts'
 import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'
-import type { Scorer, Scores } from '../../src/scoring/scorer.ts'
+import type { Answer as ModelAnswer, Scorer } from '../../src/scoring/scorer.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
 import { type Definition, stepsOf } from '../../src/topology/definition.ts'
 import { jsonFormatOf } from '../support/format.ts'
@@ -70,9 +70,9 @@ export function scorer(answer: Answer = (amounts) => amounts): Scorer {
     sha256: 'ab'.repeat(32),
     evaluator: { by: 'trees' },
     maxBatch: 1_000,
-    score: async (rows, count): Promise<Scores> => {
+    score: async (rows, count): Promise<ModelAnswer> => {
       const amounts = Array.from({ length: count }, (_, i) => rows[i * 2] as number)
-      return { columns: [Float64Array.from(await answer(amounts))], failed: new Set() }
+      return { columns: [Float64Array.from(await answer(amounts))], failed: new Set(), runMs: 0 }
     },
     close: async () => {},
   }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { BatchScorer, type Lane } from '../../src/scoring/batch-scorer.ts'
 import type { Runner } from '../../src/scoring/runner.ts'
@@ -71,7 +71,33 @@ function rowsOf(...firsts: number[]): Float32Array {
   return Float32Array.from(firsts.flatMap((first) => [first, 0]))
 }
 
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** Takes so long for a run, by a clock that nothing else moves. */
+function slowRunner(ms: number): Runner {
+  let nowMs = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+  return {
+    run: async (rows, count) => {
+      await settled()
+      nowMs += ms
+      return [Float64Array.from({ length: count }, (_, i) => rows[2 * i] as number)]
+    },
+    close: async () => {},
+  }
+}
+
 describe('a batch scorer', () => {
+  it('tells how long the runs of rows took, without what they waited for', async () => {
+    const one = scorer({ rows: 2, runner: slowRunner(40) })
+    const asked = [[1, 2], [3], [4, 5]].map((rows) => one.score(rowsOf(...rows), rows.length))
+    const answers = await Promise.all(asked)
+    // [1, 2] [3, 4] [5]: the last ones wait for the first, and are in two runs.
+    expect(answers.map(({ runMs }) => runMs)).toEqual([40, 40, 80])
+  })
+
   it('cuts a batch that is too large and joins the scores in order', async () => {
     const runner = new Diary()
     const scores = scorer({ rows: 2, runner }).score(rowsOf(1, 2, 3, 4, 5), 5)

@@ -1,22 +1,29 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { ScoreStep } from '../../topology/definition.ts'
+import { LATENCY_LIMITS } from '../../topology/latency-budgets.ts'
 import type { OperatorRule } from './rule.ts'
+
+const USES = Object.keys(LATENCY_LIMITS).join(', ')
 
 /** Asks a model. Its rows are written by the features step before it; what it answers goes on when it has. */
 export const score: OperatorRule<ScoreStep> = {
-  detail: ({ model, missing, latencyBudgetMs }) => ({
+  detail: ({ model, missing, latencyBudgetMs, latency }) => ({
     model: `${model.name}@${model.version}`,
     sha256: model.sha256,
     features: model.features,
     outputs: model.outputs,
     missing,
     latencyBudgetMs,
+    ...(latency && { latency }),
   }),
 
   functions: () => [],
 
   check({ name, latencyBudgetMs }, _, report) {
-    if (!(latencyBudgetMs > 0)) report(name, `latencyBudget ${latencyBudgetMs} must be more than 0`)
+    if (Number.isNaN(latencyBudgetMs))
+      report(name, `latencyBudget must be a time or one of ${USES}`)
+    else if (!(latencyBudgetMs > 0))
+      report(name, `latencyBudget ${latencyBudgetMs} must be more than 0`)
   },
 
   open({ name }) {

@@ -35,6 +35,8 @@ export interface FetcherOptions {
   readonly isPaused: (of: Fetchable) => boolean
   /** Some thousand records at most. Also without a record, when markers or aborted records moved the position. */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
+  /** A broker has answered with bytes of records, so long after it was asked, ms. @default nobody is told */
+  readonly answered?: (durationMs: number) => void
   readonly unreadables: Unreadables
   /** What it was to be read from is not in the log any more. @returns whether it is begun anew, so that nothing is lost */
   readonly isBegunAnew?: (of: Fetchable) => boolean
@@ -166,6 +168,7 @@ export class Fetcher {
         continue
       }
       const { got, bytes, problem } = this.#take(answer)
+      if (bytes > 0) this.#o.answered?.(answer.tookMs)
       if (problem === null) {
         backoff.reset()
         if (bytes >= SMALL_BYTES) next = this.#ask(leader)
@@ -200,7 +203,7 @@ export class Fetcher {
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
     const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
     const sinceMs = this.#o.brokers.clock.elapsedMs()
-    const answer = { leader, sinceMs, partitions: [], problem: null }
+    const answer = { leader, sinceMs, tookMs: 0, partitions: [], problem: null }
     if (inTurn.length === 0) return { ...answer, hindered: NOTHING, asked: [] }
     const { brokers } = this.#o
     let asked = inTurn.map(asItIs)
@@ -226,7 +229,8 @@ export class Fetcher {
       if (positions.length === 0) return { ...answer, hindered, asked }
       const { code, partitions } = await brokers.ask(leader, fetch(positions, isById, LIMITS))
       const problem = code === CODE.NONE ? null : unavailable(code)
-      return { ...answer, hindered, asked, partitions, problem }
+      const tookMs = brokers.clock.elapsedMs() - sinceMs
+      return { ...answer, tookMs, hindered, asked, partitions, problem }
     } catch (error) {
       return { ...answer, hindered, asked, problem: error as TidemarkError }
     }
@@ -308,6 +312,8 @@ interface Answer {
   readonly leader: string
   /** When it was asked for. */
   readonly sinceMs: number
+  /** Until its answer came. */
+  readonly tookMs: number
   readonly asked: readonly Asked[]
   readonly partitions: readonly FetchedPartition[]
   /** Why nothing was fetched of some, by partition name. */

@@ -101,6 +101,7 @@ export class KafkaMember implements Member {
       isCurrent: (of) => this.#positions.holds(of as Owned),
       isPaused: (of) => (of as Owned).paused,
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
+      answered: (durationMs) => options.handlers.fetched?.(durationMs),
       isBegunAnew: (of) => this.#beginAnew(of as Owned),
       committed: () => this.#committed,
       failed: (error) => this.#fail(error),

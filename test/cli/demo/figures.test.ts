@@ -19,6 +19,8 @@ function processed(partition: number, nextOffset: number, watermarkMs: number): 
     outcomes,
     step: 's',
     closed: new Map(),
+    durationMs: 1,
+    stages: {},
     watermarkMs,
     nextOffset,
     keys: 0,

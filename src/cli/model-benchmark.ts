@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { refuseIfAny } from '../kernel/errors.ts'
+import { formatDuration } from '../kernel/time.ts'
+import { type Benchmark, type BenchmarkOptions, benchmark } from '../scoring/benchmark.ts'
+import { definitionOf, inspectModel } from '../scoring/model-file.ts'
+import { shownEvaluator } from '../scoring/scorer.ts'
+import { write } from './output.ts'
+import { count, plural, sayNotes } from './print.ts'
+import { shownMs } from './stage-report.ts'
+import { table } from './table.ts'
+
+/** Width of the longest bar of the plot. */
+const BAR_WIDTH = 24
+/** By eighths of a character. */
+const PARTS_OF_BLOCK = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
+
+interface Flags {
+  readonly evaluator: BenchmarkOptions['evaluator'] | 'both'
+  readonly latencyBudget: number
+  readonly json?: boolean
+}
+
+interface OfFile extends Benchmark {
+  readonly file: string
+  readonly latencyBudgetMs: number
+}
+
+/** `tidemark model benchmark FILE…` */
+export function modelBenchmark(): Command {
+  return new Command('benchmark')
+    .description('how long a worker takes for batches of a model, and which batch is best')
+    .argument('<files...>', 'ONNX models, each with its .golden.json beside it, if there is one')
+    .addOption(
+      new Option('--evaluator <who>', 'who computes the model: as in a worker, or both in turn')
+        .choices(['auto', 'onnxruntime', 'both'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--latency-budget <ms>', 'the longest that one batch may take')
+        .argParser(milliseconds)
+        .default(50),
+    )
+    .option('--json', 'write JSON')
+    .action(async (files: string[], flags: Flags) => {
+      const all: OfFile[] = []
+      for (const file of files) {
+        for (const measured of await benchmarksOf(file, flags)) {
+          all.push(measured)
+          if (flags.json !== true) await write(describeBenchmark(measured))
+        }
+      }
+      if (flags.json === true) await write(`${JSON.stringify(all.map(plain), null, 2)}\n`)
+    })
+}
+
+async function benchmarksOf(file: string, { evaluator, latencyBudget }: Flags): Promise<OfFile[]> {
+  const goldenFile = file.replace(/(\.onnx)?$/, '.golden.json')
+  const inspection = await inspectModel(file, existsSync(goldenFile) ? goldenFile : undefined)
+  refuseIfAny(inspection.problems)
+  const model = definitionOf(inspection)
+  const measured = async (by: BenchmarkOptions['evaluator']) => {
+    const of = await benchmark(model, { evaluator: by, latencyBudgetMs: latencyBudget })
+    sayNotes(of.notes)
+    return { file, latencyBudgetMs: latencyBudget, ...of }
+  }
+  if (evaluator !== 'both') return [await measured(evaluator)]
+  const first = await measured('auto')
+  return first.evaluator.by === 'onnxruntime' ? [first] : [first, await measured('onnxruntime')]
+}
+
+/** What `--json` writes. */
+function plain({ file, evaluator, latencyBudgetMs, largestBatch, bestBatch, batches }: OfFile) {
+  return { file, evaluator: evaluator.by, latencyBudgetMs, largestBatch, bestBatch, batches }
+}
+
+function describeBenchmark(of: OfFile): string {
+  const { file, evaluator, batches, bestBatch, largestBatch, latencyBudgetMs } = of
+  const fastest = Math.max(...batches.map(({ rowsPerSecond }) => rowsPerSecond))
+  const lines = table([
+    ['batch', 'runs', 'avg ms', 'p50', 'p95', 'p99', 'rows/s'],
+    ...batches.map((batch) => [
+      count(batch.rows).padStart(5),
+      count(batch.runs),
+      ...[batch.avgMs, batch.p50Ms, batch.p95Ms, batch.p99Ms].map(shownMs),
+      count(Math.round(batch.rowsPerSecond)),
+    ]),
+  ])
+  const plotted = lines.map((line, i) => {
+    const batch = batches[i - 1]
+    if (batch === undefined) return line
+    const best = batch.rows === bestBatch ? '  best' : ''
+    return `${line}  ${bar(batch.rowsPerSecond / fastest)}${best}`
+  })
+  const most = `at most ${plural(largestBatch, 'row')} a batch`
+  const within = `latency budget ${formatDuration(latencyBudgetMs)}`
+  const head = `${basename(file)}  by ${shownEvaluator(evaluator)}  ${most}, ${within}`
+  return `${[head, ...plotted].join('\n')}\n`
+}
+
+/** @param share of the longest, 0 to 1 */
+export function bar(share: number): string {
+  const eighths = Math.round(share * BAR_WIDTH * 8)
+  return '█'.repeat(Math.floor(eighths / 8)) + (PARTS_OF_BLOCK[eighths % 8] ?? '')
+}
+
+function milliseconds(text: string): number {
+  const ms = Number(text)
+  if (!(ms > 0)) throw new InvalidArgumentError('a number of milliseconds above 0')
+  return ms
+}

@@ -1,0 +1,74 @@
+/** Parts of each doubling of time, so that a quantile is off by 2 % at most. */
+const PARTS = 16
+/** Shorter times count as this, ms. */
+const SHORTEST_MS = 1e-3
+/** From a microsecond on, so many doublings: 19 hours. */
+const DOUBLINGS = 36
+
+/** What is told of durations, ms; NaN where there is none. */
+export const STATISTICS = {
+  mean: (of) => of.meanMs,
+  p50: (of) => of.quantileMs(0.5),
+  p95: (of) => of.quantileMs(0.95),
+  p99: (of) => of.quantileMs(0.99),
+  max: (of) => of.quantileMs(1),
+} as const satisfies Readonly<Record<string, (of: Durations) => number>>
+
+/** How often something took how long: counts by the logarithm of the time, in memory that does not grow. */
+export class Durations {
+  readonly #counts = new Float64Array(PARTS * DOUBLINGS)
+  #count = 0
+  #sumMs = 0
+  #maxMs = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** NaN when there is none. */
+  get meanMs(): number {
+    return this.#sumMs / this.#count
+  }
+
+  add(ms: number): void {
+    const part = Math.floor(Math.log2(Math.max(ms, SHORTEST_MS) / SHORTEST_MS) * PARTS)
+    const at = Math.min(part, this.#counts.length - 1)
+    this.#counts[at] = (this.#counts[at] as number) + 1
+    this.#count++
+    this.#sumMs += ms
+    this.#maxMs = Math.max(this.#maxMs, ms)
+  }
+
+  addAll(other: Durations): this {
+    for (const [at, count] of other.#counts.entries()) {
+      this.#counts[at] = (this.#counts[at] as number) + count
+    }
+    this.#count += other.#count
+    this.#sumMs += other.#sumMs
+    this.#maxMs = Math.max(this.#maxMs, other.#maxMs)
+    return this
+  }
+
+  get sumMs(): number {
+    return this.#sumMs
+  }
+
+  /** How many were shorter than a power of two of microseconds. */
+  shorterThan(powerOfTwo: number): number {
+    let shorter = 0
+    for (const count of this.#counts.subarray(0, powerOfTwo * PARTS)) shorter += count
+    return shorter
+  }
+
+  /** By nearest rank; 1 gives the longest, exactly. NaN when there is none. @param share 0 to 1 */
+  quantileMs(share: number): number {
+    if (this.#count === 0) return Number.NaN
+    let left = Math.max(1, Math.ceil(share * this.#count))
+    if (left >= this.#count) return this.#maxMs
+    const at = this.#counts.findIndex((count) => {
+      left -= count
+      return left <= 0
+    })
+    return Math.min(SHORTEST_MS * 2 ** ((at + 0.5) / PARTS), this.#maxMs)
+  }
+}

@@ -1,0 +1,115 @@
+import { refuseIfAny } from '../kernel/errors.ts'
+import type { ModelDefinition } from '../topology/definition.ts'
+import { readGolden } from './golden.ts'
+import { type EvaluatorChoice, loadScorers } from './models.ts'
+import type { Evaluator, Scorer } from './scorer.ts'
+import { LARGEST_BATCH, sampleRows } from './warm-up.ts'
+
+/** For so long runs of a size are not counted, so that its code is compiled. */
+const WARM_UP_MS = 100
+/** Then runs are made for so long, but at least {@link LEAST_RUNS}. */
+const SIZE_MS = 300
+const LEAST_RUNS = 10
+
+export interface BenchmarkOptions {
+  readonly evaluator: EvaluatorChoice
+  /** What one batch may take; it decides the largest one. */
+  readonly latencyBudgetMs: number
+}
+
+/** How long batches of one size take, ms. */
+export interface BatchTimes {
+  readonly rows: number
+  readonly runs: number
+  readonly avgMs: number
+  readonly p50Ms: number
+  readonly p95Ms: number
+  readonly p99Ms: number
+  readonly rowsPerSecond: number
+}
+
+/** How fast a worker scores with a model. */
+export interface Benchmark {
+  readonly evaluator: Evaluator
+  /** The largest batch that a worker runs within the budget. */
+  readonly largestBatch: number
+  /** By size: powers of two, and the largest. */
+  readonly batches: readonly BatchTimes[]
+  /** Rows of the batch with most rows a second, of those whose p99 is within the budget, if any is. */
+  readonly bestBatch: number
+  readonly notes: readonly string[]
+}
+
+/**
+ * Measures a model as a worker runs it: proven, by its trees or by ONNX Runtime, on this thread or another, its rows in the order that
+ * suits it, on rows that it has not just seen.
+ *
+ * @throws Refused with what a worker would refuse it for
+ */
+export async function benchmark(
+  model: ModelDefinition,
+  { evaluator, latencyBudgetMs }: BenchmarkOptions,
+): Promise<Benchmark> {
+  const use = { step: model.name, model, missing: 'nan', latencyBudgetMs } as const
+  const { scorers, faults, notes } = await loadScorers([use], new Map(), evaluator)
+  refuseIfAny(faults)
+  const scorer = scorers.get(model.name) as Scorer
+  try {
+    const golden = model.golden === undefined ? null : await readGolden(model.golden, model.name)
+    const sample = sampleRows(model.features.length, golden)
+    const batches: BatchTimes[] = []
+    for (const rows of sizesUpTo(scorer.maxBatch)) batches.push(await timesOf(scorer, sample, rows))
+    return {
+      evaluator: scorer.evaluator,
+      largestBatch: scorer.maxBatch,
+      batches,
+      bestBatch: bestOf(batches, latencyBudgetMs),
+      notes,
+    }
+  } finally {
+    await scorer.close()
+  }
+}
+
+/** 1, 2, 4, … and the largest. */
+export function sizesUpTo(largest: number): number[] {
+  const sizes: number[] = []
+  for (let rows = 1; rows < largest; rows *= 2) sizes.push(rows)
+  return [...sizes, largest]
+}
+
+/** @param sample row-major float32[LARGEST_BATCH, features] */
+async function timesOf(scorer: Scorer, sample: Float32Array, rows: number): Promise<BatchTimes> {
+  const width = sample.length / LARGEST_BATCH
+  const times: number[] = []
+  const beginMs = performance.now()
+  const isOver = () => performance.now() - beginMs >= WARM_UP_MS + SIZE_MS
+  let next = 0
+  while (times.length < LEAST_RUNS || !isOver()) {
+    if (next + rows > LARGEST_BATCH) next = 0
+    const batch = sample.subarray(next * width, (next + rows) * width)
+    next += rows
+    const startMs = performance.now()
+    await scorer.score(batch, rows)
+    const ms = performance.now() - startMs
+    if (startMs - beginMs >= WARM_UP_MS) times.push(ms)
+  }
+  return statisticsOf(rows, times)
+}
+
+/** @param times of the runs, at least one, ms */
+export function statisticsOf(rows: number, times: readonly number[]): BatchTimes {
+  const sorted = times.toSorted((a, b) => a - b)
+  const rank = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] as number
+  const avgMs = times.reduce((sum, ms) => sum + ms, 0) / times.length
+  const quantiles = { p50Ms: rank(0.5), p95Ms: rank(0.95), p99Ms: rank(0.99) }
+  return { rows, runs: times.length, avgMs, ...quantiles, rowsPerSecond: (rows * 1_000) / avgMs }
+}
+
+export function bestOf(batches: readonly BatchTimes[], latencyBudgetMs: number): number {
+  const within = batches.filter(({ p99Ms }) => p99Ms <= latencyBudgetMs)
+  const [best] = (within.length > 0 ? within : batches).toSorted(
+    (a, b) => b.rowsPerSecond - a.rowsPerSecond,
+  )
+  return best?.rows ?? 1
+}

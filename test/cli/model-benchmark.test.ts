@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import { bar } from '../../src/cli/model-benchmark.ts'
+import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
+
+const TREES = 'topologies/models/card-gbdt.onnx'
+const NETWORK = 'test/fixtures/models/card-mlp.onnx'
+/** So that few sizes are measured. */
+const BUDGET = ['--latency-budget', '0.3']
+
+interface Written {
+  readonly file: string
+  readonly evaluator: string
+  readonly bestBatch: number
+  readonly largestBatch: number
+  readonly batches: readonly { readonly rows: number; readonly rowsPerSecond: number }[]
+}
+
+describe('tidemark model benchmark', { timeout: PROCESS_TEST_MS }, () => {
+  test('measures each file, by trees and by ONNX Runtime where both can', async () => {
+    const args = ['model', 'benchmark', TREES, NETWORK, '--evaluator', 'both', '--json']
+    const { code, stdout } = await tidemark([...args, ...BUDGET])
+    expect(code).toBe(0)
+    const written = JSON.parse(stdout) as Written[]
+    expect(written.map(({ file, evaluator }) => [file, evaluator])).toEqual([
+      [TREES, 'trees'],
+      [TREES, 'onnxruntime'],
+      [NETWORK, 'onnxruntime'],
+    ])
+    for (const { batches, bestBatch, largestBatch } of written) {
+      expect(batches.map(({ rows }) => rows)).toContain(bestBatch)
+      expect(batches.at(-1)?.rows).toBe(largestBatch)
+      expect(batches.every(({ rowsPerSecond }) => rowsPerSecond > 0)).toBe(true)
+    }
+  })
+
+  test('shows a table with a plot, in which the best batch is marked', async () => {
+    const { code, stdout } = await tidemark(['model', 'benchmark', TREES, ...BUDGET])
+    expect(code).toBe(0)
+    const [head, columns, ...rows] = stdout.trimEnd().split('\n')
+    expect(head).toMatch(/^card-gbdt\.onnx {2}by its trees.* latency budget 0\.3 ms$/)
+    expect(columns?.trim()).toMatch(/^batch +runs +avg ms +p50 +p95 +p99 +rows\/s$/)
+    expect(rows[0]?.trim()).toMatch(/^1 /)
+    expect(rows.filter((row) => /\d {2}\S+ {2}best$/.test(row))).toHaveLength(1)
+  })
+
+  test('a model that a worker would refuse is not measured', async () => {
+    const refused = 'test/fixtures/models/card-gbdt-zipmap.onnx'
+    const { code, stdout, stderr } = await tidemark(['model', 'benchmark', refused])
+    expect([code, stdout]).toEqual([3, ''])
+    expect(stderr).toContain('MODEL_OUTPUT')
+  })
+
+  test.each(['0', '-1', 'fast'])('a latency budget of %s is refused', async (budget) => {
+    const args = ['model', 'benchmark', TREES, `--latency-budget=${budget}`]
+    const { code, stderr } = await tidemark(args)
+    expect(code).toBe(2)
+    expect(stderr).toContain('a number of milliseconds above 0')
+  })
+})
+
+test('a bar is as long as its share, by eighths of a character', () => {
+  expect(bar(1)).toBe('█'.repeat(24))
+  expect(bar(0.5)).toBe('█'.repeat(12))
+  expect(bar(1 / 192)).toBe('▏')
+  expect(bar(0)).toBe('')
+})
