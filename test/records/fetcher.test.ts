@@ -4,13 +4,18 @@ import type { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { chunkOf } from '../../src/records/kafka/chunk.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import { type Fetchable, Fetcher, markOf } from '../../src/records/kafka/fetcher.ts'
+import {
+  type Fetchable,
+  Fetcher,
+  type FetcherOptions,
+  markOf,
+} from '../../src/records/kafka/fetcher.ts'
 import { Unreadables } from '../../src/records/kafka/unreadables.ts'
 import { CODE } from '../../src/records/kafka/wire/codes.ts'
 import type { FetchedPartition } from '../../src/records/kafka/wire/fetch.ts'
 import type { Request } from '../../src/records/kafka/wire/request.ts'
 import { until } from '../services/cluster.ts'
-import { longestWaits } from '../support/clocks.ts'
+import { HandClock, longestWaits } from '../support/clocks.ts'
 
 // Answers of leaders that come late, by brokers that are none.
 
@@ -37,21 +42,25 @@ class Cluster {
   epoch = 5
   /** By the broker that was asked. */
   readonly asked = new Map<string, (answer: Answer) => void>()
-  readonly brokers = {
-    clock,
-    random: longestWaits,
-    leaderOf: () => this.leader,
-    leaderEpochOf: () => this.epoch,
-    idOf: () => 'an id',
-    fetchesById: async () => false,
-    refresh: async () => {},
-    ask: async (nodeId: string, { api }: Request<unknown>) => {
-      if (api !== 'Fetch') return [{ ...HERE, code: CODE.NONE, epoch: 5, endOffset: 0 }]
-      const answer = await new Promise<Answer>((resolve) => this.asked.set(nodeId, resolve))
-      const empty = { aborted: [], set: Buffer.alloc(0), lowOffset: 0, highWatermark: 0 }
-      return { code: CODE.NONE, partitions: [{ ...HERE, ...empty, ...answer }] }
-    },
-  } as unknown as Brokers
+  readonly brokers: Brokers
+
+  constructor(by: Clock = clock) {
+    this.brokers = {
+      clock: by,
+      random: longestWaits,
+      leaderOf: () => this.leader,
+      leaderEpochOf: () => this.epoch,
+      idOf: () => 'an id',
+      fetchesById: async () => false,
+      refresh: async () => {},
+      ask: async (nodeId: string, { api }: Request<unknown>) => {
+        if (api !== 'Fetch') return [{ ...HERE, code: CODE.NONE, epoch: 5, endOffset: 0 }]
+        const answer = await new Promise<Answer>((resolve) => this.asked.set(nodeId, resolve))
+        const empty = { aborted: [], set: Buffer.alloc(0), lowOffset: 0, highWatermark: 0 }
+        return { code: CODE.NONE, partitions: [{ ...HERE, ...empty, ...answer }] }
+      },
+    } as unknown as Brokers
+  }
 
   elect(leader: string): void {
     this.leader = leader
@@ -79,10 +88,20 @@ beforeEach(() => {
   values = []
   failure = null
   answeredMs = []
-  const { brokers } = cluster
-  const of: Fetchable = { ...HERE, ...markOf('t', 3, brokers), nextOffset: 0, reportedEnd: -1 }
   unreadables = new Unreadables(() => {}, clock)
-  fetcher = new Fetcher({
+  fetcher = reading(cluster.brokers)
+  fetcher.wake()
+})
+
+afterEach(() => {
+  fetcher.stop()
+  unreadables.stop()
+})
+
+function reading(brokers: Brokers, o: Pick<FetcherOptions, 'committed'> = {}): Fetcher {
+  const of: Fetchable = { ...HERE, ...markOf('t', 3, brokers), nextOffset: 0, reportedEnd: -1 }
+  return new Fetcher({
+    ...o,
     brokers,
     unreadables,
     wanted: () => [of],
@@ -97,13 +116,7 @@ beforeEach(() => {
       failure = error
     },
   })
-  fetcher.wake()
-})
-
-afterEach(() => {
-  fetcher.stop()
-  unreadables.stop()
-})
+}
 
 /** It has been asked once more, so that the answer before has been taken. */
 const askedAgain = (nodeId: string) =>
@@ -150,4 +163,46 @@ test('one answer alone, however late, does not tell that a topic is gone', async
   await cluster.answer('1', { code: CODE.UNKNOWN_TOPIC_OR_PARTITION })
   await new Promise((resolve) => setImmediate(resolve))
   expect(failure).toBeNull()
+})
+
+describe('after a small answer', () => {
+  /** Fetches once, while a commit is on its way that ends when told. */
+  async function fetchedOnce() {
+    let ended: () => void = () => {}
+    const commit = new Promise<void>((resolve) => {
+      ended = () => resolve()
+    })
+    const hand = new HandClock(0)
+    fetcher.stop()
+    cluster = new Cluster(hand)
+    fetcher = reading(cluster.brokers, { committed: () => commit })
+    fetcher.wake()
+    await cluster.answer('1', recordOf('a'))
+    await hand.asleepFor(3)
+    return { ended, hand }
+  }
+
+  test('the next fetch waits for the commit on its way', async () => {
+    const { ended, hand } = await fetchedOnce()
+    await hand.pass(9)
+    expect(cluster.asked.has('1')).toBe(false)
+    ended()
+    await askedAgain('1')
+  })
+
+  test('it waits no longer than 10 ms, however long the commit takes', async () => {
+    const { hand } = await fetchedOnce()
+    expect(cluster.asked.has('1')).toBe(false)
+    await hand.pass(10)
+    await askedAgain('1')
+  })
+
+  test('it waits for 3 ms where no commit is on its way', async () => {
+    const { ended, hand } = await fetchedOnce()
+    ended()
+    await hand.pass(2)
+    expect(cluster.asked.has('1')).toBe(false)
+    await hand.pass(1)
+    await askedAgain('1')
+  })
 })

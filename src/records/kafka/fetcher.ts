@@ -40,6 +40,8 @@ export interface FetcherOptions {
   readonly unreadables: Unreadables
   /** What it was to be read from is not in the log any more. @returns whether it is begun anew, so that nothing is lost */
   readonly isBegunAnew?: (of: Fetchable) => boolean
+  /** Resolves when no commit is on its way. @default there never is one */
+  readonly committed?: () => Promise<void>
   readonly failed: (error: TidemarkError) => void
 }
 
@@ -64,6 +66,8 @@ const LIMITS: FetchOptions = {
 /** After an answer smaller than this the next fetch waits a little: under light traffic every event would be a fetch of its own. */
 const SMALL_BYTES = 32_768
 const LINGER_MS = 3
+/** And until the commit on its way is over, or for so long: what is fetched meanwhile would only wait for the next one. */
+const LONGEST_LINGER_MS = 10
 /** A batch that unpacks to more is unpacked in another thread, or piece by piece. */
 const UNPACKED_AT_ONCE_BYTES = 4 * 2 ** 20
 /** Partitions without a leader are looked at so often, ms. */
@@ -172,10 +176,16 @@ export class Fetcher {
       for (const [of, arrived] of got) this.#handOver.add(of, arrived)
       await Promise.all(got.map(([of]) => this.#handOver.flow(of)))
       if (problem !== null) await this.#recover(problem, backoff)
-      else if (next === null) await this.#o.brokers.clock.sleep(LINGER_MS)
+      else if (next === null) await this.#linger()
     }
     // Its rejection, if any, has nobody to go to.
     await next?.catch(() => {})
+  }
+
+  async #linger(): Promise<void> {
+    const { clock } = this.#o.brokers
+    await clock.sleep(LINGER_MS)
+    await Promise.race([this.#o.committed?.(), clock.sleep(LONGEST_LINGER_MS - LINGER_MS)])
   }
 
   #wantedOf(leader: string): Fetchable[] {

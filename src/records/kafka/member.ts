@@ -60,6 +60,8 @@ export class KafkaMember implements Member {
   readonly #unreadables: Unreadables
   readonly #offsets: GroupOffsets
   readonly #committing: Committing
+  /** Resolves when the commit on its way is over. */
+  #committed: Promise<void> = Promise.resolve()
   /** By topic, how many partitions were told of. */
   readonly #told = new Map<string, number>()
   /** The transactional ids in the group, in the newest generation; `null`: not told. */
@@ -101,6 +103,7 @@ export class KafkaMember implements Member {
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
       answered: (durationMs) => options.handlers.fetched?.(durationMs),
       isBegunAnew: (of) => this.#beginAnew(of as Owned),
+      committed: () => this.#committed,
       failed: (error) => this.#fail(error),
     })
     this.#offsets = new GroupOffsets(connections.quick, options.group)
@@ -143,8 +146,10 @@ export class KafkaMember implements Member {
 
   async commit(commit: Commit): Promise<void> {
     if (this.#isOver) throw this.#hasLeft()
+    const committing = this.#committing.commit(commit)
+    this.#committed = committing.catch(() => {})
     try {
-      await this.#committing.commit(commit)
+      await committing
     } catch (error) {
       // Somebody else commits for this member's partitions: what it holds of them is of no use any more.
       if (error instanceof TidemarkError && error.code === 'FENCED') this.#membership.startOver()
