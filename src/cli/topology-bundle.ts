@@ -37,6 +37,8 @@ const PLACE = {
   __filename: '__tidemarkFile',
   __dirname: '__tidemarkFolder',
 }
+/** The name of its file. */
+const MODULE = 'topology.mjs'
 const KNOWS_PLACE = /\bimport\.meta\b|\b__(?:file|dir)name\b/
 
 /**
@@ -71,18 +73,27 @@ export async function importTopology(file: string): Promise<unknown> {
 
 /** From a file, since of nothing else does Node read where the author's lines are; where none can be written it goes without. */
 async function importText(text: Uint8Array): Promise<unknown> {
-  let folder: string
-  try {
-    folder = await mkdtemp(join(tmpdir(), 'tidemark-'))
-  } catch {
+  const folder = await folderWith(text)
+  if (folder === null) {
     return import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`)
   }
   try {
-    const file = join(folder, 'topology.mjs')
-    await writeFile(file, text)
-    return await import(pathToFileURL(file).href)
+    return await import(pathToFileURL(join(folder, MODULE)).href)
   } finally {
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** A new folder that holds the module; `null`: it cannot be written, as on a read-only or a full disk. */
+async function folderWith(text: Uint8Array): Promise<string | null> {
+  let folder: string | null = null
+  try {
+    folder = await mkdtemp(join(tmpdir(), 'tidemark-'))
+    await writeFile(join(folder, MODULE), text)
+    return folder
+  } catch {
+    if (folder !== null) await rm(folder, { recursive: true, force: true })
+    return null
   }
 }
 
