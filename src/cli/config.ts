@@ -17,7 +17,8 @@ import {
 } from './settings.ts'
 import { numberedName } from './worker-names.ts'
 
-// From where a setting's value comes: flag > environment > config file > fallback. All faults at once.
+// From where a setting's value comes: flag > environment > config file > fallback. All faults at
+// once.
 
 /** Read when `--config` names no other file and it exists. */
 const CONFIG_FILE = 'tidemark.config.json'
@@ -40,6 +41,8 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     if (s.environmentOnly) continue
     const flags = s.takes === null ? flagOf(name) : `${flagOf(name)} ${s.takes}`
     const option = s.many ? new RepeatableOption(flags) : new Option(flags)
+    // Commander's own default of a switch to turn off would win over the environment.
+    if (option.negate) option.default(null)
     option.description = `${s.about}${helpOfFallback(s)}`
     if (s.many) {
       option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
@@ -113,7 +116,7 @@ function firstOrigin(name: SettingName, o: Origins): { given: Given; where: stri
   const { environmentOnly, many }: Setting<unknown> = SETTINGS[name]
   const { env, folder } = o.around
   const flag = environmentOnly ? undefined : o.flags[name]
-  if (flag !== undefined) {
+  if (flag !== undefined && flag !== null) {
     return { given: { values: [flag].flat().map(String), folder }, where: flagOf(name) }
   }
   const variable = env[variableOf(name)]
@@ -186,7 +189,10 @@ function isPlain(value: unknown): value is string | number | boolean {
   return ['string', 'number', 'boolean'].includes(typeof value)
 }
 
-/** Settings that are each right but do not go together. A value that did not parse is `undefined` and is left alone. */
+/**
+ * Settings that are each right but do not go together. A value that did not parse is `undefined`
+ * and is left alone.
+ */
 function contradictions(c: Partial<Record<SettingName, unknown>>): TidemarkError[] {
   const faults: TidemarkError[] = []
   const given = (name: SettingName) => c[name] !== undefined && c[name] !== null

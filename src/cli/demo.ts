@@ -52,6 +52,7 @@ async function start(seconds: number): Promise<void> {
     model: new Map(),
     topic: new Map(),
     evaluator: 'auto',
+    cache: true,
     maxAhead: null,
   } as const
   const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)], asWritten)
@@ -83,7 +84,9 @@ interface Prediction {
   readonly probability: number
 }
 
-/** Plays the flights to a worker of the real runtime on embedded records, and shows what it does. */
+/**
+ * Plays the flights to a worker of the real runtime on embedded records, and shows what it does.
+ */
 class Demo {
   readonly #setup: Setup
   readonly #records: MemoryRecords

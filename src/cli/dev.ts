@@ -19,8 +19,11 @@ import { untilSignal } from './signals.ts'
 import { StageReport } from './stage-report.ts'
 import { Tally } from './tally.ts'
 
-const SETTINGS = ['model', 'evaluator', 'maxAhead'] as const
-/** As many as a small real topic has; the lines of one key stay in order, those of different keys need not. */
+const SETTINGS = ['model', 'evaluator', 'cache', 'maxAhead'] as const
+/**
+ * As many as a small real topic has; the lines of one key stay in order, those of different keys
+ * need not.
+ */
 const PARTITIONS = 6
 const NEWLINE = Buffer.from('\n')
 

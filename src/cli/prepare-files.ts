@@ -18,6 +18,7 @@ export async function prepareFiles(
       models: config.model,
       topics: config.topic,
       evaluator: config.evaluator,
+      cache: config.cache,
       ...(config.maxAhead === null ? {} : { maxAhead: config.maxAhead }),
     })
     if (faults.length > 0) await prepared.close()

@@ -6,8 +6,8 @@ import { messageOf } from '../kernel/errors.ts'
 import type { LogFormat } from '../observe/log.ts'
 import type { From, Guarantee } from '../records/port.ts'
 
-// Every setting, once: its flag, its environment variable, its key in the config file and its help follow from this
-// table. `httpPort` is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
+// Every setting, once: its flag, its environment variable, its key in the config file and its help
+// follow from this table. `httpPort` is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
 
 /** What one origin gave. */
 export interface Given {
@@ -232,6 +232,12 @@ export const SETTINGS = {
     fallback: 'auto',
     parse: (given) => oneOf(given, ['auto', 'onnxruntime']),
   }),
+  cache: setting<boolean>({
+    takes: null,
+    about: 'measure and compare models at each start, without the cache folder (~/.cache/tidemark)',
+    fallback: true,
+    parse: (given) => oneOf(given, ['true', 'false']) === 'true',
+  }),
   maxAhead: setting<'none' | null>({
     takes: '<none>',
     about: 'none lets event times be far ahead of the record, for tests and backfills',
@@ -246,9 +252,11 @@ export type SettingName = keyof typeof SETTINGS
 export type SettingValue<N extends SettingName> =
   (typeof SETTINGS)[N] extends Setting<infer T> ? T : never
 
-/** `--http-port` */
+/** `--http-port`; of a switch that is on, the flag turns it off: `--no-cache` */
 export function flagOf(name: SettingName): string {
-  return `--${words(name).join('-')}`
+  const { takes, fallback }: Setting<unknown> = SETTINGS[name]
+  const isOn = takes === null && fallback === true
+  return `--${isOn ? 'no-' : ''}${words(name).join('-')}`
 }
 
 /** `TIDEMARK_HTTP_PORT` */

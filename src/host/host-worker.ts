@@ -18,7 +18,8 @@ import { packageVersion } from './version.ts'
 import { watchedTopology } from './watched-topology.ts'
 import { takeName, type WorkerName } from './worker-name.ts'
 
-// A worker with all that it needs around it, in a process that may be anybody's: it ends nothing but itself.
+// A worker with all that it needs around it, in a process that may be anybody's: it ends nothing
+// but itself.
 
 /** @throws as {@link runWorker} */
 export async function prepareAndHost(
@@ -26,11 +27,12 @@ export async function prepareAndHost(
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
   refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  const { models = {}, topics = {}, evaluator, maxAhead } = options
+  const { models = {}, topics = {}, evaluator, cache, maxAhead } = options
   const prepared = await prepare(topologies, {
     models: new Map(Object.entries(models)),
     topics: new Map(Object.entries(topics)),
     ...(evaluator === undefined ? {} : { evaluator }),
+    ...(cache === undefined ? {} : { cache }),
     ...(maxAhead === undefined ? {} : { maxAhead }),
   })
   return hostWorker({ prepared, options })
@@ -180,7 +182,10 @@ interface Watch {
   readonly http: HttpServer | null
 }
 
-/** All that looks on: the owner's observer, the log, and metrics and an HTTP server where they are wanted. */
+/**
+ * All that looks on: the owner's observer, the log, and metrics and an HTTP server where they are
+ * wanted.
+ */
 async function watchers({ prepared, options, droppedLines, expose }: Hosted): Promise<Watch> {
   const { log, observer, http: address, statusEveryMs = DEFAULTS.statusEveryMs } = options
   const health = createHealth()

@@ -18,34 +18,53 @@ export interface RunWorkerOptions {
   readonly tls?: KafkaTls | true
   /** PLAIN is refused without TLS. @default no login */
   readonly sasl?: KafkaSasl
-  /** Consumer group; workers of one group share the partitions. @default the topologies' names, with `+` between them */
+  /**
+   * Consumer group; workers of one group share the partitions. @default the topologies' names, with
+   * `+` between them
+   */
   readonly group?: string
   /** What holds when a worker ends in the middle of its work. @default 'exactly-once' */
   readonly guarantee?: Guarantee
   /**
-   * This worker's own in its group, kept over restarts: it then has its partitions back at once, also after a crash. 1 to 100 letters,
-   * digits, `.`, `_` and `-`; `none`: it has no name, and after a crash its partitions wait for `sessionTimeoutMs`. @default host and
-   * number, `<host>-1`: of the group's workers on this host the first number that is free
+   * This worker's own in its group, kept over restarts: it then has its partitions back at once,
+   * also after a crash. 1 to 100 letters, digits, `.`, `_` and `-`; `none`: it has no name, and
+   * after a crash its partitions wait for `sessionTimeoutMs`. @default host and number, `<host>-1`:
+   * of the group's workers on this host the first number that is free
    */
   readonly workerName?: string
   /** Where a group that has committed nothing begins. @default 'earliest' */
   readonly from?: From
-  /** How much of the log windows are made of where no note stands beside the offset, ms; 0: nothing. @default +Infinity, all of it */
+  /**
+   * How much of the log windows are made of where no note stands beside the offset, ms; 0: nothing.
+   * @default +Infinity, all of it
+   */
   readonly rebuildMs?: number
-  /** From one commit to the next, ms, 1 to 60,000. @default 10, with much load up to 250; at least once 3 to 100 */
+  /**
+   * From one commit to the next, ms, 1 to 60,000. @default 10, with much load up to 250; at least
+   * once 3 to 100
+   */
   readonly commitIntervalMs?: number
   /** The most that one commit writes, bytes. @default 16 MB */
   readonly maxCommitBytes?: number
-  /** Memory for records, outputs and dead letters on their way to a commit, bytes. @default 256 MB */
+  /**
+   * Memory for records, outputs and dead letters on their way to a commit, bytes. @default 256 MB
+   */
   readonly maxInFlightBytes?: number
   /**
-   * When more than so many of a partition's last 1,000 records are dead letters, it goes on at 100 a second, %, 1 to 99.
+   * When more than so many of a partition's last 1,000 records are dead letters, it goes on at 100
+   * a second, %, 1 to 99.
    * @default never
    */
   readonly deadLetterBreakerPercent?: number
-  /** A worker that the group has not heard of for so long is replaced, ms, 1,000 to 1,800,000. @default 10,000 */
+  /**
+   * A worker that the group has not heard of for so long is replaced, ms, 1,000 to 1,800,000.
+   * @default 10,000
+   */
   readonly sessionTimeoutMs?: number
-  /** Keys, and as many texts, that the windows of this worker may hold. @default what half of Node's heap holds */
+  /**
+   * Keys, and as many texts, that the windows of this worker may hold. @default what half of Node's
+   * heap holds
+   */
   readonly maxKeys?: number
   /** Memory that the windows of this worker may take, bytes. @default half of the memory */
   readonly maxStateBytes?: number
@@ -54,13 +73,22 @@ export interface RunWorkerOptions {
   /** A model's name → the ONNX file to use. @default as declared */
   readonly models?: Readonly<Record<string, string>>
   /**
-   * Who computes models: `auto` computes trees in this process where they give ONNX Runtime's bits, `onnxruntime` runs all in ONNX Runtime.
+   * Who computes models: `auto` computes trees in this process where they give ONNX Runtime's bits,
+   * `onnxruntime` runs all in ONNX Runtime.
    * @default 'auto'
    */
   readonly evaluator?: 'auto' | 'onnxruntime'
+  /**
+   * Whether what a start finds out about models is kept for the next one, in the user's cache
+   * folder. @default true
+   */
+  readonly cache?: boolean
   /** Switches the future guard off, for tests and backfills. @default as the topology says */
   readonly maxAhead?: 'none'
-  /** Told what the worker does, at most a few events a chunk, never a payload or a key. One that throws harms nothing. */
+  /**
+   * Told what the worker does, at most a few events a chunk, never a payload or a key. One that
+   * throws harms nothing.
+   */
   readonly observer?: Observer
   /** Where log lines go, such as a pino logger or `console`. @default nowhere */
   readonly log?: Log

@@ -7,6 +7,7 @@ import { JsonFormat } from '../formats/json/json-format.ts'
 import { Refused, TidemarkError } from '../kernel/errors.ts'
 import { loadTables } from '../lookup/tables.ts'
 import { MOST_METADATA_BYTES } from '../records/port.ts'
+import { ModelCache } from '../scoring/model-cache.ts'
 import { type EvaluatorChoice, loadScorers, type ModelUse } from '../scoring/models.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import {
@@ -55,9 +56,14 @@ export interface Choices {
   readonly topics: ReadonlyMap<string, string>
   /** Who computes models. @default 'auto' */
   readonly evaluator?: EvaluatorChoice
+  /** Whether what starts find out about models is kept in the user's cache folder. @default true */
+  readonly cache?: boolean
   /** Switches the future guard off. @default the author's */
   readonly maxAhead?: 'none'
-  /** Lets a batch take as long as it takes, so that a busy machine refuses no model. @default the author's */
+  /**
+   * Lets a batch take as long as it takes, so that a busy machine refuses no model. @default the
+   * author's
+   */
   readonly latencyBudget?: 'none'
 }
 
@@ -70,14 +76,18 @@ export async function prepare(
   definitions: readonly Definition[],
   choices: Choices,
 ): Promise<Prepared> {
-  // A model is known by its topology's name: of two of one name, which are refused below, the first is loaded.
+  // A model is known by its topology's name: of two of one name, which are refused below, the first
+  // is loaded.
   const distinct = definitions.filter(
     ({ name }, i) => definitions.findIndex((d) => d.name === name) === i,
   )
   const models = await loadScorers(
     distinct.flatMap((definition) => modelUses(definition, choices)),
     choices.models,
-    choices.evaluator,
+    {
+      ...(choices.evaluator && { evaluator: choices.evaluator }),
+      ...(choices.cache === false && { cache: new ModelCache(null) }),
+    },
   )
   const tables = await Promise.all(definitions.map(loadTables))
   const chosen = definitions.map((definition) => withChoices(definition, choices))
@@ -141,7 +151,10 @@ function modelUses(definition: Definition, { latencyBudget }: Choices): ModelUse
 /** A commit's metadata has room for what a restart needs to know of so many. */
 const MOST_ON_ONE_SOURCE = 16
 
-/** What only shows when all topologies are looked at together, over the topics that they really read. */
+/**
+ * What only shows when all topologies are looked at together, over the topics that they really
+ * read.
+ */
 function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
   const faults: TidemarkError[] = []
   const names = new Set<string>()
@@ -167,7 +180,10 @@ function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
   return faults
 }
 
-/** An id names source, sink and record; of two outputs of one id in one topic a reader would keep one. */
+/**
+ * An id names source, sink and record; of two outputs of one id in one topic a reader would keep
+ * one.
+ */
 function sharedIds(definitions: readonly Definition[]): TidemarkError[] {
   const owners = new Map<string, string>()
   const faults: TidemarkError[] = []

@@ -2,7 +2,8 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { Runner } from './runner.ts'
 import type { Scores } from './scorer.ts'
 
-// One row on which a model fails, such as an index that its embedding does not have, makes the whole batch fail.
+// One row on which a model fails, such as an index that its embedding does not have, makes the
+// whole batch fail.
 
 /** Rows of a batch that has failed. */
 export interface FailedBatch {
@@ -14,8 +15,8 @@ export interface FailedBatch {
 }
 
 /**
- * Halves a batch that has failed until the rows are found on which the model fails; the others are scored. Takes at most
- * 4·log₂(count) runs.
+ * Halves a batch that has failed until the rows are found on which the model fails; the others are
+ * scored. Takes at most 4·log₂(count) runs.
  *
  * @returns `null` when there are too many such rows for that
  */

@@ -11,7 +11,10 @@ export interface Lane {
   ran?(rows: number, ms: number): void
 }
 
-/** Who is scoring: name, label, hash and evaluator as in {@link Scorer}, and what goes in and comes out. */
+/**
+ * Who is scoring: name, label, hash and evaluator as in {@link Scorer}, and what goes in and comes
+ * out.
+ */
 export interface Identity {
   readonly name: string
   readonly label: string
@@ -49,9 +52,10 @@ interface Piece {
 }
 
 /**
- * Runs what is there: rows that came in one turn of the event loop, or while a run was in flight, go together, whoever sent them,
- * up to `maxBatch`. Never waits for more. A batch goes to the first lane that takes its size; a lane runs one at a time. `lanes`:
- * at least one, the smallest first; `maxBatch` is the size of the largest.
+ * Runs what is there: rows that came in one turn of the event loop, or while a run was in flight,
+ * go together, whoever sent them, up to `maxBatch`. Never waits for more. A batch goes to the first
+ * lane that takes its size; a lane runs one at a time. `lanes`: at least one, the smallest first;
+ * `maxBatch` is the size of the largest.
  */
 export class BatchScorer implements Scorer {
   readonly name: string
@@ -111,7 +115,10 @@ export class BatchScorer implements Scorer {
     await Promise.all(this.#lanes.map(({ runner }) => runner.close()))
   }
 
-  /** When all that is to be scored in this turn of the event loop has come: several partitions' records arrive together. */
+  /**
+   * When all that is to be scored in this turn of the event loop has come: several partitions'
+   * records arrive together.
+   */
   #dispatchSoon(): void {
     if (this.#isDispatching) return
     this.#isDispatching = true
@@ -167,7 +174,10 @@ export class BatchScorer implements Scorer {
     }
   }
 
-  /** Together; when that fails, each piece by itself, so that only those who sent bad rows have the trouble. */
+  /**
+   * Together; when that fails, each piece by itself, so that only those who sent bad rows have the
+   * trouble.
+   */
   async #scorePieces(lane: Lane, pieces: readonly Piece[], count: number): Promise<void> {
     try {
       const rows = this.#rowsOf(pieces, count)

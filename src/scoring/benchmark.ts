@@ -35,14 +35,16 @@ export interface Benchmark {
   readonly largestBatch: number
   /** By size: powers of two, and the largest. */
   readonly batches: readonly BatchTimes[]
-  /** Rows of the batch with most rows a second, of those whose p99 is within the budget, if any is. */
+  /**
+   * Rows of the batch with most rows a second, of those whose p99 is within the budget, if any is.
+   */
   readonly bestBatch: number
   readonly notes: readonly string[]
 }
 
 /**
- * Measures a model as a worker runs it: proven, by its trees or by ONNX Runtime, on this thread or another, its rows in the order that
- * suits it, on rows that it has not just seen.
+ * Measures a model as a worker runs it: proven, by its trees or by ONNX Runtime, on this thread or
+ * another, its rows in the order that suits it, on rows that it has not just seen.
  *
  * @throws Refused with what a worker would refuse it for
  */
@@ -51,7 +53,7 @@ export async function benchmark(
   { evaluator, latencyBudgetMs }: BenchmarkOptions,
 ): Promise<Benchmark> {
   const use = { step: model.name, model, missing: 'nan', latencyBudgetMs } as const
-  const { scorers, faults, notes } = await loadScorers([use], new Map(), evaluator)
+  const { scorers, faults, notes } = await loadScorers([use], new Map(), { evaluator })
   refuseIfAny(faults)
   const scorer = scorers.get(model.name) as Scorer
   try {

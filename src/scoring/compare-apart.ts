@@ -17,10 +17,14 @@ export interface Compared {
 /** What it answers. `failed`: why both could not be asked this time. */
 export type Answer = Compared | { readonly failed: string }
 
-/** Compares a model's trees with ONNX Runtime in a process of its own. @throws Error when both could not be asked */
+/**
+ * Compares a model's trees with ONNX Runtime in a process of its own. @throws Error when both could
+ * not be asked
+ */
 export function compareApart({ bytes, reading }: Comparison): Promise<Compared> {
   return new Promise((resolve, reject) => {
-    // The parent's flags (a TypeScript loader, a debugger) are none of its business: it would wait for a debugger of its own.
+    // The parent's flags (a TypeScript loader, a debugger) are none of its business: it would wait
+    // for a debugger of its own.
     const { NODE_OPTIONS: options = '', ...env } = process.env
     const child = fork(builtEntry('tree-comparer'), {
       execArgv: [],

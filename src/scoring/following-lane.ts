@@ -2,7 +2,10 @@ import type { Lane } from './batch-scorer.ts'
 import type { Runner } from './runner.ts'
 import { type Cost, CostFit, rowsWithin, SIZES } from './warm-up.ts'
 
-/** What a run adds to the fit is worth so much less after each one that follows: the last 200 or so count. */
+/**
+ * What a run adds to the fit is worth so much less after each one that follows: the last 200 or so
+ * count.
+ */
 const KEPT_OF_A_RUN = 0.995
 
 export interface LaneOptions {
@@ -16,9 +19,10 @@ export interface LaneOptions {
 }
 
 /**
- * A lane whose largest batch follows what its runs take: t(n) = a + b·n is fitted to the last of them, beside what was measured at
- * load, without which runs of one size would say nothing of others. It gets no smaller than a / b rows, or than it was at first if that
- * was less: below, a run costs more than its rows, and a busy machine would be made busier.
+ * A lane whose largest batch follows what its runs take: t(n) = a + b·n is fitted to the last of
+ * them, beside what was measured at load, without which runs of one size would say nothing of
+ * others. It gets no smaller than a / b rows, or than it was at first if that was less: below, a
+ * run costs more than its rows, and a busy machine would be made busier.
  */
 export class FollowingLane implements Lane {
   readonly runner: Runner

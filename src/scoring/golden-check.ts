@@ -14,7 +14,9 @@ const LEAST_TOLERANCE = 1e-9
 /** What a golden file is checked against. */
 export interface GoldenCheck {
   readonly model: ModelDefinition
-  /** Of the model file; `null`: it is the wrong file, and the golden rows need not say so once more. */
+  /**
+   * Of the model file; `null`: it is the wrong file, and the golden rows need not say so once more.
+   */
   readonly sha256: string | null
   readonly where: string
 }

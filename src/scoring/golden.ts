@@ -11,11 +11,16 @@ export interface Golden {
   readonly rows: Float32Array
   readonly count: number
   readonly outputs: GoldenOutputs
-  /** How far an output may be from what it was, as a part of its own size and of the largest of its column. */
+  /**
+   * How far an output may be from what it was, as a part of its own size and of the largest of its
+   * column.
+   */
   readonly tolerance: number
 }
 
-/** What each row gave: a row of one tensor, or every score by its name, as `scoreColumns` name them. */
+/**
+ * What each row gave: a row of one tensor, or every score by its name, as `scoreColumns` name them.
+ */
 type GoldenOutputs =
   | {
       readonly of: 'tensor'

@@ -2,11 +2,22 @@ import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Lane } from './batch-scorer.ts'
 import { FollowingLane } from './following-lane.ts'
-import { columnToSortBy, sortedBy } from './row-order.ts'
+import type { ModelCache } from './model-cache.ts'
+import { columnToSortBy, readColumn, sortedBy } from './row-order.ts'
 import type { Runner } from './runner.ts'
-import { type Cost, measureCost, rowsWithin } from './warm-up.ts'
+import {
+  type Cost,
+  isUndisturbed,
+  type MeasuredCost,
+  measureCost,
+  readCost,
+  rowsWithin,
+} from './warm-up.ts'
 
-/** Batches up to this time run where they are: a thread would cost them a fifth more and free little. */
+/**
+ * Batches up to this time run where they are: a thread would cost them a fifth more and free
+ * little.
+ */
 const INLINE_MS = 0.25
 
 /** A batch that cannot go elsewhere leaves the thread to others after this. */
@@ -22,7 +33,14 @@ export interface LaneChoice {
   /** As `sampleRows` makes it. */
   readonly sample: Float32Array
   readonly features: number
-  /** Starts the same model on a thread of its own, which sorts its rows by a column, or does not. */
+  /**
+   * Where its cost and its row order may be known from an earlier start, and what they hold for.
+   */
+  readonly cache: ModelCache
+  readonly holdsFor: object
+  /**
+   * Starts the same model on a thread of its own, which sorts its rows by a column, or does not.
+   */
   readonly startThread: (sortBy: number | null) => Promise<Runner>
 }
 
@@ -33,14 +51,15 @@ export interface ChosenLanes {
 }
 
 /**
- * Measures a model and decides how large its batches are, in which order their rows go in, and where they run: small ones on
- * this thread, longer ones on another, which is started, warm, only when the largest batch is long. `inline` is closed when no
- * batch is small.
+ * Measures a model and decides how large its batches are, in which order their rows go in, and
+ * where they run: small ones on this thread, longer ones on another, which is started, warm, only
+ * when the largest batch is long. `inline` is closed when no batch is small.
  *
- * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD` when the thread does not start
+ * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD` when
+ * the thread does not start
  */
 export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<ChosenLanes> {
-  const { cpu: cost, elapsed } = await measureCost(inline, choice.sample)
+  const { cpu: cost, elapsed } = await knownCost(inline, choice)
   const notes: string[] = []
   let rows = rowsWithin(choice.latencyBudgetMs, cost)
   if (rows === 0) throw tooSlow(cost, choice)
@@ -52,7 +71,7 @@ export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<C
     )
   }
   // Sizes are those of unsorted rows, which take longer: the budget holds all the more.
-  const sortBy = rows === 1 ? null : await columnToSortBy(inline, choice.sample, cost)
+  const sortBy = rows === 1 ? null : await knownColumn(inline, choice, cost)
   const here = sortedBy(sortBy, inline)
   const inlineRows = Math.min(rows, rowsWithin(INLINE_MS, cost))
   const laneOf = (runner: Runner, most: number, withinMs: number): Lane =>
@@ -70,17 +89,35 @@ export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<C
 }
 
 /**
- * The lane of a model of trees: on this thread, whatever the batch, since a row costs so little. @throws TidemarkError `MODEL_TOO_SLOW`
+ * The lane of a model of trees: on this thread, whatever the batch, since a row costs so little.
+ * @throws TidemarkError `MODEL_TOO_SLOW`
  */
 export async function treeLane(
   runner: Runner,
-  choice: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs' | 'sample'>,
+  choice: Omit<LaneChoice, 'startThread' | 'isAlone' | 'features'>,
 ): Promise<ChosenLanes> {
-  const { cpu: cost } = await measureCost(runner, choice.sample)
+  const { cpu: cost } = await knownCost(runner, choice)
   if (rowsWithin(choice.latencyBudgetMs, cost) === 0) throw tooSlow(cost, choice)
   const withinMs = Math.min(choice.latencyBudgetMs, TURN_MS)
   const rows = Math.max(1, rowsWithin(withinMs, cost))
   return { lanes: [new FollowingLane({ runner, cost, rows, withinMs })], notes: [] }
+}
+
+type Known = Pick<LaneChoice, 'cache' | 'holdsFor' | 'sample'>
+
+function knownCost(runner: Runner, { cache, holdsFor, sample }: Known): Promise<MeasuredCost> {
+  const find = () => measureCost(runner, sample)
+  const isWorthKeeping = isUndisturbed
+  return cache.known({ kind: 'costs', holdsFor, read: readCost, find, isWorthKeeping })
+}
+
+async function knownColumn(
+  runner: Runner,
+  { cache, holdsFor, sample }: Known,
+  cost: Cost,
+): Promise<number | null> {
+  const find = async () => ({ column: await columnToSortBy(runner, sample, cost) })
+  return (await cache.known({ kind: 'row-orders', holdsFor, read: readColumn, find })).column
 }
 
 async function warmThread(
@@ -99,7 +136,9 @@ async function warmThread(
   }
 }
 
-/** The processor's time alone decides: how busy the machine is just now says nothing of the model. */
+/**
+ * The processor's time alone decides: how busy the machine is just now says nothing of the model.
+ */
 function tooSlow(
   cost: Cost,
   { label, where, latencyBudgetMs }: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs'>,

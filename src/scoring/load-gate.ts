@@ -46,8 +46,8 @@ async function openSession({ model, found, where }: Candidate): Promise<Opened> 
 /**
  * Opens a model, @default in ONNX Runtime, and holds it against its definition and its golden rows.
  *
- * @throws Refused with all faults that can be found together; what only follows from one, such as the scores of a wrong file,
- * is not asked
+ * @throws Refused with all faults that can be found together; what only follows from one, such as
+ * the scores of a wrong file, is not asked
  */
 export async function proveModel(
   candidate: Candidate,

@@ -4,7 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { OnnxSession } from './onnx-session.ts'
 
-/** A model file as it was read: everything that follows is about these bytes, whatever becomes of the file. */
+/**
+ * A model file as it was read: everything that follows is about these bytes, whatever becomes of
+ * the file.
+ */
 export interface ModelBytes {
   readonly file: URL
   readonly bytes: Buffer

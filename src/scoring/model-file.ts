@@ -29,9 +29,11 @@ export interface Inspection {
 }
 
 /**
- * Looks at a model as the start of a topology would, without a topology: features are the golden file's, outputs the suggested.
+ * Looks at a model as the start of a topology would, without a topology: features are the golden
+ * file's, outputs the suggested.
  *
- * @throws TidemarkError `MODEL_FILE`, `MODEL_LOAD`, and `MODEL_GOLDEN` when the golden file cannot be read
+ * @throws TidemarkError `MODEL_FILE`, `MODEL_LOAD`, and `MODEL_GOLDEN` when the golden file cannot
+ * be read
  */
 export async function inspectModel(file: string, goldenFile?: string): Promise<Inspection> {
   const found = await readModel(pathToFileURL(file), file)
@@ -79,9 +81,10 @@ export function definitionOf({
 }
 
 /**
- * Which scores a model probably gives, each by the name of its tensor: [N] or [N, 1] is one number, of [N, n] all columns are
- * named as the golden scores name them, else `c0`, `c1`, …. Taken are the tensors that golden scores name, else all float ones,
- * else, when there is nothing but whole numbers, the first.
+ * Which scores a model probably gives, each by the name of its tensor: [N] or [N, 1] is one number,
+ * of [N, n] all columns are named as the golden scores name them, else `c0`, `c1`, …. Taken are the
+ * tensors that golden scores name, else all float ones, else, when there is nothing but whole
+ * numbers, the first.
  */
 export function suggestOutputs(outputs: readonly TensorInfo[], golden: Golden | null): Outputs {
   const readable = outputs.filter((o) => o.type !== null && SCORE_TYPES.includes(o.type))
@@ -98,7 +101,10 @@ function suggestOutput({ name, shape }: TensorInfo, golden: Golden | null): Outp
   return { tensor: name, columns: columns?.length === width ? columns : placeholders('c', width) }
 }
 
-/** The columns that golden scores name of an output, none when it is one number; `null`: they do not name it. */
+/**
+ * The columns that golden scores name of an output, none when it is one number; `null`: they do not
+ * name it.
+ */
 function goldenColumns(output: string, golden: Golden | null): string[] | null {
   if (golden?.outputs.of !== 'scores') return null
   const names = [...(golden.outputs.rows[0]?.keys() ?? [])]

@@ -18,8 +18,8 @@ const LINE = 100
 /**
  * The text of a `.model.ts`: the definition of a model that was looked at.
  *
- * @throws TidemarkError `CONFIG_INVALID` when the features' names are unknown, or are more or fewer than the model takes ·
- * `MODEL_OUTPUT` when no output can be a score
+ * @throws TidemarkError `CONFIG_INVALID` when the features' names are unknown, or are more or fewer
+ * than the model takes · `MODEL_OUTPUT` when no output can be a score
  */
 export function modelSource(inspection: Inspection, choice: SourceChoice): string {
   const { file, goldenFile, sha256, inputs, suggested } = inspection
@@ -90,7 +90,10 @@ function outputsOf(outputs: Outputs): Source {
 /** Text of an expression, or a list or object of such. */
 type Source = string | readonly Source[] | { readonly [property: string]: Source }
 
-/** On one line if it fits behind what stands there already, else an item a line, as the formatter has it. */
+/**
+ * On one line if it fits behind what stands there already, else an item a line, as the formatter
+ * has it.
+ */
 function written(source: Source, before: string): string {
   const line = flat(source)
   if (typeof source === 'string' || before.length + line.length + 1 <= LINE) return line

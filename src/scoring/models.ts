@@ -1,13 +1,16 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition, ScoreStep } from '../topology/definition.ts'
+import { EDITION } from '../trees/edition.ts'
 import { BatchScorer } from './batch-scorer.ts'
 import type { Golden } from './golden.ts'
 import { goldenDifferences } from './golden-check.ts'
 import { type ChosenLanes, chooseLanes, treeLane } from './lanes.ts'
 import { type Candidate, type Proven, proveModel } from './load-gate.ts'
 import { type ModelBytes, readModel } from './model-bytes.ts'
+import { type ModelCache, usersModelCache } from './model-cache.ts'
 import { readingOf } from './runner.ts'
 import { scoreColumns } from './score-columns.ts'
 import type { Evaluator, Scorer } from './scorer.ts'
@@ -15,7 +18,9 @@ import { ThreadRunner } from './thread-runner.ts'
 import { provenTrees } from './tree-gate.ts'
 import { sampleRows } from './warm-up.ts'
 
-/** Who computes a model: `auto` its trees here where that gives the same bits, else ONNX Runtime. */
+/**
+ * Who computes a model: `auto` its trees here where that gives the same bits, else ONNX Runtime.
+ */
 export type EvaluatorChoice = 'auto' | 'onnxruntime'
 
 /** A step that scores. */
@@ -30,6 +35,13 @@ export interface ModelUse {
   readonly where?: string
 }
 
+export interface LoadOptions {
+  /** @default 'auto' */
+  readonly evaluator?: EvaluatorChoice
+  /** What earlier starts found out. @default the user's */
+  readonly cache?: ModelCache
+}
+
 export interface LoadedScorers {
   /** By step; empty when there are faults. */
   readonly scorers: ReadonlyMap<string, Scorer>
@@ -39,16 +51,16 @@ export interface LoadedScorers {
 }
 
 /**
- * Loads and proves the models of all steps, one after the other, so that each is measured undisturbed. `chosen`: files that the
- * operator puts in the place of a model's own, by model name.
+ * Loads and proves the models of all steps, one after the other, so that each is measured
+ * undisturbed. `chosen`: files that the operator puts in the place of a model's own, by model name.
  *
- * Faults come all at once, of all models: `MODEL_*`, and `CONFIG_INVALID` for a chosen name that no step uses. With any fault
- * nothing stays loaded.
+ * Faults come all at once, of all models: `MODEL_*`, and `CONFIG_INVALID` for a chosen name that no
+ * step uses. With any fault nothing stays loaded.
  */
 export async function loadScorers(
   uses: readonly ModelUse[],
   chosen: ReadonlyMap<string, string>,
-  evaluator: EvaluatorChoice = 'auto',
+  { evaluator = 'auto', cache = usersModelCache() }: LoadOptions = {},
 ): Promise<LoadedScorers> {
   const scorers = new Map<string, Scorer>()
   const faults = unusedChoices(uses, chosen)
@@ -57,7 +69,7 @@ export async function loadScorers(
   for (const use of uses) {
     try {
       const file = chosen.get(use.model.name) ?? null
-      const loaded = await loadScorer(use, { file, evaluator }, shared)
+      const loaded = await loadScorer(use, { file, evaluator, cache }, shared)
       scorers.set(use.step, loaded.scorer)
       notes.push(...loaded.notes)
     } catch (error) {
@@ -93,10 +105,12 @@ interface Chosen {
   /** `null`: the model's own file. */
   readonly file: string | null
   readonly evaluator: EvaluatorChoice
+  readonly cache: ModelCache
 }
 
 /**
- * A proven model, by what is run and how. Steps that run the same bytes alike share its sessions and its batches.
+ * A proven model, by what is run and how. Steps that run the same bytes alike share its sessions
+ * and its batches.
  *
  * @throws Refused, TidemarkError
  */
@@ -106,9 +120,10 @@ async function loadScorer(
   shared: Map<string, Scorer>,
 ): Promise<{ scorer: Scorer; notes: readonly string[] }> {
   const { model, latencyBudgetMs } = use
+  const { cache } = chosen
   const candidate = await candidateOf(use, chosen.file)
   const trees =
-    chosen.evaluator === 'auto' ? await provenTrees(candidate.found, model) : 'as you chose'
+    chosen.evaluator === 'auto' ? await provenTrees(candidate.found, model, cache) : 'as you chose'
   const isTrees = typeof trees !== 'string'
   const proven = isTrees
     ? await proveModel(candidate, async () => ({ runner: trees, signature: trees.signature }))
@@ -123,13 +138,21 @@ async function loadScorer(
     await proven.runner.close()
     return { scorer: named(known, model.name, label), notes: goldenOnes }
   }
+  const sample = sampleRows(features.length, proven.golden)
   const choice = {
     label,
     where: candidate.where,
     latencyBudgetMs,
     isAlone: proven.isAlone,
-    sample: sampleRows(features.length, proven.golden),
+    sample,
     features: features.length,
+    cache,
+    holdsFor: {
+      model: sha256,
+      reading: readingOf(model),
+      evaluator: isTrees ? EDITION : null,
+      sample: createHash('sha256').update(sample).digest('hex'),
+    },
     startThread: (sortBy: number | null) =>
       ThreadRunner.start({ bytes: candidate.found.bytes, reading: readingOf(model), sortBy }),
   }
@@ -164,7 +187,10 @@ function named(scorer: Scorer, name: string, label: string): Scorer {
   }
 }
 
-/** The lanes of a model, each of which gives the golden rows what they must have: trees, another thread, sorted rows, single rows. */
+/**
+ * The lanes of a model, each of which gives the golden rows what they must have: trees, another
+ * thread, sorted rows, single rows.
+ */
 async function provenLanes(
   { runner, golden, check }: Proven,
   choose: () => Promise<ChosenLanes>,
@@ -204,7 +230,10 @@ async function candidateOf(use: ModelUse, chosenFile: string | null): Promise<Ca
   return { model, found, sha256: chosenFile === null ? model.sha256 : null, golden, where }
 }
 
-/** Golden rows of a chosen file: those that lie beside it, or the model's own when the bytes are the model's own. */
+/**
+ * Golden rows of a chosen file: those that lie beside it, or the model's own when the bytes are the
+ * model's own.
+ */
 function goldenBeside(model: ModelDefinition, { file, sha256 }: ModelBytes): URL | null {
   const beside = new URL(file.href.replace(/(\.onnx)?$/, '.golden.json'))
   if (existsSync(beside)) return beside

@@ -27,8 +27,9 @@ export interface Feed {
 }
 
 /**
- * One thread, so that a row gives the same bits in any batch; parallelism is more sessions. Weights in a second file would be
- * looked for in the working directory and escape the sha256: they are sent where no file can be.
+ * One thread, so that a row gives the same bits in any batch; parallelism is more sessions. Weights
+ * in a second file would be looked for in the working directory and escape the sha256: they are
+ * sent where no file can be.
  */
 const OPTIONS: InferenceSession.SessionOptions = {
   intraOpNumThreads: 1,
@@ -62,7 +63,8 @@ export class OnnxSession {
 
   /** @throws Error in ONNX Runtime's words */
   static async load(bytes: Uint8Array): Promise<OnnxSession> {
-    // Loaded here and not before: a worker whose models are all computed otherwise is smaller by 40 MB.
+    // Loaded here and not before: a worker whose models are all computed otherwise is smaller by 40
+    // MB.
     const runtime = await import('onnxruntime-node')
     return new OnnxSession(runtime, await runtime.InferenceSession.create(bytes, OPTIONS))
   }

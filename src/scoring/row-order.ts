@@ -1,19 +1,25 @@
 import type { Runner } from './runner.ts'
 import { type Cost, LARGEST_BATCH } from './warm-up.ts'
 
-// Similar rows one after another are cheaper for a tree model: the processor guesses the branches right. The scores are the same
-// bits. With rows sorted by the best column a payment costs the shipped card model 1.1 µs and not 1.8 (2,048 rows; 8 rows: 2.8
-// and not 3.1), of which sorting takes 0.1. A network has no branches and only pays.
+// Similar rows one after another are cheaper for a tree model: the processor guesses the branches
+// right. The scores are the same bits. With rows sorted by the best column a payment costs the
+// shipped card model 1.1 µs and not 1.8 (2,048 rows; 8 rows: 2.8 and not 3.1), of which sorting
+// takes 0.1. A network has no branches and only pays.
 
 /** What a trial of all columns may take. */
 const TRIAL_MS = 250
-/** Rows of a run in the trial, and runs of each column: from here on the same columns win each time. */
+/**
+ * Rows of a run in the trial, and runs of each column: from here on the same columns win each time.
+ */
 const TRIAL_ROWS = 256
 const ROUNDS = 4
 /** Part of the unsorted time that must not be exceeded. */
 const WORTHWHILE = 0.95
 
-/** Gives a runner its rows in the order of one column, and the scores back in the order the rows came. */
+/**
+ * Gives a runner its rows in the order of one column, and the scores back in the order the rows
+ * came.
+ */
 export class SortedRunner implements Runner {
   readonly #runner: Runner
   readonly #column: number
@@ -40,8 +46,9 @@ export function sortedBy(column: number | null, runner: Runner): Runner {
 }
 
 /**
- * The column that makes a model fastest when rows are sorted by it, found by trying; `null` when none does by a twentieth. Of wide
- * or slow models only the first columns are tried, or none. `sample`: row-major float32[LARGEST_BATCH, features].
+ * The column that makes a model fastest when rows are sorted by it, found by trying; `null` when
+ * none does by a twentieth. Of wide or slow models only the first columns are tried, or none.
+ * `sample`: row-major float32[LARGEST_BATCH, features].
  */
 export async function columnToSortBy(
   runner: Runner,
@@ -70,11 +77,18 @@ export async function columnToSortBy(
   return best !== undefined && best.fastestMs < WORTHWHILE * plain.fastestMs ? best.column : null
 }
 
+/** What was kept of {@link columnToSortBy}; `null`: it is no such thing. */
+export function readColumn(kept: unknown): { readonly column: number | null } | null {
+  const { column } = (kept ?? {}) as { column?: number | null }
+  return column === null || Number.isInteger(column) ? { column: column as number | null } : null
+}
+
 /** The rows' indices, by what they have in one column; equal ones as they came. */
 function rowOrder(rows: Float32Array, count: number, column: number): Uint32Array {
   const bits = new Uint32Array(rows.buffer, rows.byteOffset, rows.length)
   const width = rows.length / count
-  // A number and the index behind it in one float64 (32 and at most 21 bits), since typed arrays sort numbers without a call.
+  // A number and the index behind it in one float64 (32 and at most 21 bits), since typed arrays
+  // sort numbers without a call.
   const keys = new Float64Array(count)
   for (let row = 0; row < count; row++) {
     keys[row] = ascending(bits[row * width + column] as number) * count + row
@@ -88,7 +102,9 @@ function rowOrder(rows: Float32Array, count: number, column: number): Uint32Arra
   return order
 }
 
-/** The bits of a float32 as a whole number that grows with it; NaN is larger than all, or smaller. */
+/**
+ * The bits of a float32 as a whole number that grows with it; NaN is larger than all, or smaller.
+ */
 function ascending(bits: number): number {
   return (bits ^ ((bits >> 31) | 0x80000000)) >>> 0
 }

@@ -7,8 +7,9 @@ import { widthOf } from './signature.ts'
 /** Where a batch runs: on this thread or on another. */
 export interface Runner {
   /**
-   * Scores one batch: `rows` is row-major float32[count, features], `count` at least 1. Gives one array of `count` numbers for
-   * each of the model's `scoreColumns`. The next call may only come when this one has settled.
+   * Scores one batch: `rows` is row-major float32[count, features], `count` at least 1. Gives one
+   * array of `count` numbers for each of the model's `scoreColumns`. The next call may only come
+   * when this one has settled.
    *
    * @throws Error when the run fails; the whole batch has failed then
    */
@@ -25,10 +26,11 @@ export function readingOf({ input, outputs }: ModelDefinition): Reading {
 }
 
 /**
- * A model is given a multiple of this many rows, the last one repeated. ONNX Runtime computes what is left over at the end of a
- * tensor (sigmoid, log) by other instructions than the rest: with 1, 2, 3, 5, … rows, up to 3 % of a small network's scores
- * differ in their last bits from the same rows in a batch of 4, 8 or 512; trees do not care. The copies of a row, unlike zeros,
- * move no scale that spans the batch.
+ * A model is given a multiple of this many rows, the last one repeated. ONNX Runtime computes what
+ * is left over at the end of a tensor (sigmoid, log) by other instructions than the rest: with 1,
+ * 2, 3, 5, … rows, up to 3 % of a small network's scores differ in their last bits from the same
+ * rows in a batch of 4, 8 or 512; trees do not care. The copies of a row, unlike zeros, move no
+ * scale that spans the batch.
  */
 const ROW_MULTIPLE = 4
 
@@ -78,7 +80,9 @@ function padded(rows: Float32Array, count: number): { rows: Float32Array; count:
   return { rows: more, count: whole }
 }
 
-/** What the file left open, or says wrongly: are there as many rows and columns as were asked for? */
+/**
+ * What the file left open, or says wrongly: are there as many rows and columns as were asked for?
+ */
 function refuseMisfit(
   { dims }: OutputTensor,
   { tensor, column, width }: ScoreColumn,
@@ -115,7 +119,9 @@ function readColumn({ dims, data }: OutputTensor, column: number, count: number)
   return scores
 }
 
-/** A whole number so large that it may have been rounded is no score: an infinite one is set aside. */
+/**
+ * A whole number so large that it may have been rounded is no score: an infinite one is set aside.
+ */
 function exactOrInfinite(x: number): number {
   return Number.isSafeInteger(x) ? x : x * Number.POSITIVE_INFINITY
 }

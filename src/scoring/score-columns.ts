@@ -11,7 +11,10 @@ export interface ScoreColumn {
   readonly width: number | null
 }
 
-/** The order in which numbers come out of a model: outputs as they were declared, and in each its columns. */
+/**
+ * The order in which numbers come out of a model: outputs as they were declared, and in each its
+ * columns.
+ */
 export function scoreColumns(outputs: ModelDefinition['outputs']): ScoreColumn[] {
   return Object.entries(outputs).flatMap(([name, { tensor, column, columns }]): ScoreColumn[] => {
     if (columns === undefined) return [{ name, tensor, column, width: null }]

@@ -5,8 +5,9 @@ import { sortedBy } from './row-order.ts'
 import { SessionRunner } from './runner.ts'
 import type { Reply, Request, ThreadData } from './thread-runner.ts'
 
-// Entry of a scoring thread: a session of its own, one run at a time. It ends by closing its port, so that the thread runs
-// out of work and exits with 0; ending it from outside in the midst of a run aborts the whole process.
+// Entry of a scoring thread: a session of its own, one run at a time. It ends by closing its port,
+// so that the thread runs out of work and exits with 0; ending it from outside in the midst of a
+// run aborts the whole process.
 
 const port = parentPort
 if (port === null) throw new Error('this file is the entry of a worker thread')

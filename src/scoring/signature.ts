@@ -17,7 +17,10 @@ const ZIPMAP =
 const LABELS =
   "a score is a number. Read the probabilities, one name a class: { tensor, columns: ['low', 'high'] }; or train on whole-number labels (scikit-learn: y = LabelEncoder().fit_transform(y)) and export again"
 
-/** Everything in which a model file differs from its definition: `MODEL_INPUT` and `MODEL_OUTPUT`, each with a hint. */
+/**
+ * Everything in which a model file differs from its definition: `MODEL_INPUT` and `MODEL_OUTPUT`,
+ * each with a hint.
+ */
 export function signatureFaults(
   model: ModelDefinition,
   { inputs, outputs }: Signature,
@@ -161,7 +164,9 @@ function hasColumn(output: TensorInfo, column: number): boolean {
   return Number.isInteger(column) && column >= 0 && column < width
 }
 
-/** How many columns a tensor has; `null` when the file does not say. One of another rank has none. */
+/**
+ * How many columns a tensor has; `null` when the file does not say. One of another rank has none.
+ */
 export function widthOf({ shape }: TensorInfo): number | null {
   if (shape.length > 2) return 0
   const columns = shape.length === 1 ? 1 : shape[1]

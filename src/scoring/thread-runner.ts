@@ -12,7 +12,10 @@ export interface ThreadData {
   readonly sortBy: number | null
 }
 
-/** To the thread. `buffer` is handed over, and comes back with the reply: its first `length` float32 are the rows. */
+/**
+ * To the thread. `buffer` is handed over, and comes back with the reply: its first `length` float32
+ * are the rows.
+ */
 export type Request =
   | {
       readonly type: 'run'
@@ -33,8 +36,9 @@ interface Waiter {
 }
 
 /**
- * Runs on a thread of its own and leaves this one free. When the thread ends by itself, the run in flight and each later
- * one fail with `INVARIANT`: a model that cannot be asked any more must stop the worker, not set its rows aside.
+ * Runs on a thread of its own and leaves this one free. When the thread ends by itself, the run in
+ * flight and each later one fail with `INVARIANT`: a model that cannot be asked any more must stop
+ * the worker, not set its rows aside.
  */
 export class ThreadRunner implements Runner {
   readonly #worker: Worker

@@ -5,7 +5,8 @@ import { SessionRunner } from './runner.ts'
 import { differenceFrom } from './tree-comparison.ts'
 import { TreeRunner } from './tree-runner.ts'
 
-// Entry of a process that compares a model's trees with ONNX Runtime, so that a worker need not load that.
+// Entry of a process that compares a model's trees with ONNX Runtime, so that a worker need not
+// load that.
 
 async function compare({ bytes, reading }: Comparison): Promise<Answer> {
   const trees = TreeRunner.of(bytes, reading)

@@ -10,8 +10,9 @@ const ROWS = 20_000
 const BATCH = 1_000
 
 /**
- * What a model's trees give otherwise than ONNX Runtime; `null`: nothing, to the bit, on every value that a tree compares with, the
- * float32s on both sides of it, NaN, both zeros and infinities. `runner`: the model in ONNX Runtime.
+ * What a model's trees give otherwise than ONNX Runtime; `null`: nothing, to the bit, on every
+ * value that a tree compares with, the float32s on both sides of it, NaN, both zeros and
+ * infinities. `runner`: the model in ONNX Runtime.
  */
 export async function differenceFrom(runner: Runner, trees: TreeRunner): Promise<string | null> {
   const { ensemble, features } = trees.model

@@ -50,7 +50,10 @@ export class TreeRunner implements Runner {
   async close(): Promise<void> {}
 }
 
-/** ONNX Runtime's names are those of {@link ELEMENT}. Other elements are neither rows nor scores: their number does. */
+/**
+ * ONNX Runtime's names are those of {@link ELEMENT}. Other elements are neither rows nor scores:
+ * their number does.
+ */
 const ELEMENT_NAMES = new Map<number, string>(
   Object.entries(ELEMENT).map(([name, type]) => [type, name]),
 )

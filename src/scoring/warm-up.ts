@@ -14,10 +14,14 @@ export const LARGEST_BATCH = 2048
 /** Rows of the batches that are measured. */
 export const SIZES = [1, 8, 64, 256]
 const RUNS = 5
-/** No further run of a size begins after it, and no larger size is tried when one run takes longer. */
+/**
+ * No further run of a size begins after it, and no larger size is tried when one run takes longer.
+ */
 const SIZE_MS = 20
 /** No run takes no time at all. */
 const LEAST_MS = 1e-3
+/** By the clock a batch took so many times what it took of the processor: the machine was busy. */
+const DISTURBED = 1.5
 /** Pieces in which rows are run that were run together. */
 const PIECES = [1, 2, 3, 5, 7, 1, 2, 3, 5, 7, 13, 15]
 
@@ -37,16 +41,19 @@ const MACHINE: Meter = {
   },
 }
 
-/** What a batch costs: `elapsed` by the clock, which a busy machine makes longer, and `cpu` of the processor, which it does not. */
+/**
+ * What a batch costs: `elapsed` by the clock, which a busy machine makes longer, and `cpu` of the
+ * processor, which it does not.
+ */
 export interface MeasuredCost {
   readonly cpu: Cost
   readonly elapsed: Cost
 }
 
 /**
- * Measures the cost of a batch on fresh rows: the same rows again and again are learnt by the processor's branch predictor and
- * flatter a tree model by a factor of two to four. The best of several runs counts. `sample`: row-major float32[LARGEST_BATCH,
- * features].
+ * Measures the cost of a batch on fresh rows: the same rows again and again are learnt by the
+ * processor's branch predictor and flatter a tree model by a factor of two to four. The best of
+ * several runs counts. `sample`: row-major float32[LARGEST_BATCH, features].
  */
 export async function measureCost(
   runner: Runner,
@@ -77,6 +84,27 @@ export async function measureCost(
   return { cpu: fitCost(points.cpu), elapsed: fitCost(points.elapsed) }
 }
 
+/**
+ * Was the machine free meanwhile? What was measured beside others at work is not what a batch
+ * costs.
+ */
+export function isUndisturbed({ cpu, elapsed }: MeasuredCost): boolean {
+  return SIZES.every(
+    (rows) => elapsed.baseMs + elapsed.rowMs * rows <= DISTURBED * (cpu.baseMs + cpu.rowMs * rows),
+  )
+}
+
+/** `null`: it is no cost. */
+export function readCost(kept: unknown): MeasuredCost | null {
+  const { cpu, elapsed } = (kept ?? {}) as Partial<MeasuredCost>
+  return isCost(cpu) && isCost(elapsed) ? { cpu, elapsed } : null
+}
+
+function isCost(cost: Partial<Cost> | undefined): cost is Cost {
+  const { baseMs = -1, rowMs = -1 } = cost ?? {}
+  return baseMs >= 0 && rowMs >= 0 && baseMs + rowMs > 0
+}
+
 interface Point {
   readonly rows: number
   readonly ms: number
@@ -105,7 +133,9 @@ class Sums {
     this.#points++
   }
 
-  /** Least squares with those of another, neither part below 0; one point goes through the origin. */
+  /**
+   * Least squares with those of another, neither part below 0; one point goes through the origin.
+   */
   costWith(other: Sums): Cost {
     const [one, n, nn] = [this.#one + other.#one, this.#n + other.#n, this.#nn + other.#nn]
     const [t, nt] = [this.#t + other.#t, this.#nt + other.#nt]
@@ -141,7 +171,9 @@ export class CostFit {
   }
 }
 
-/** Least squares of the relative errors, neither part below 0; one point goes through the origin. */
+/**
+ * Least squares of the relative errors, neither part below 0; one point goes through the origin.
+ */
 export function fitCost(points: readonly Point[]): Cost {
   return new CostFit(points).cost
 }
@@ -152,7 +184,10 @@ export function rowsWithin(ms: number, cost: Cost): number {
   return Math.min(LARGEST_BATCH, Math.floor((ms - cost.baseMs) / cost.rowMs))
 }
 
-/** Does a row score otherwise in another batch? Dynamic quantisation does that: its scale spans the batch. */
+/**
+ * Does a row score otherwise in another batch? Dynamic quantisation does that: its scale spans the
+ * batch.
+ */
 export async function dependsOnBatch(runner: Runner, sample: Float32Array): Promise<boolean> {
   const width = sample.length / LARGEST_BATCH
   const all = PIECES.reduce((sum, piece) => sum + piece, 0)
@@ -171,8 +206,9 @@ export async function dependsOnBatch(runner: Runner, sample: Float32Array): Prom
 }
 
 /**
- * {@link LARGEST_BATCH} rows, the same at every start: each number is that of a random golden row in its column, or, without
- * golden rows, a whole number from 0 to 1023 as a rising power of two spreads them.
+ * {@link LARGEST_BATCH} rows, the same at every start: each number is that of a random golden row
+ * in its column, or, without golden rows, a whole number from 0 to 1023 as a rising power of two
+ * spreads them.
  */
 export function sampleRows(features: number, golden: Golden | null): Float32Array {
   const random = seeded(1)

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { Command } from 'commander'
 import { expect, test } from 'vitest'
-import { readConfig } from '../../src/cli/config.ts'
+import { addSettings, readConfig } from '../../src/cli/config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from '../../src/cli/kafka-options.ts'
 import { SETTINGS, type SettingName } from '../../src/cli/settings.ts'
 import { Refused } from '../../src/kernel/errors.ts'
@@ -40,6 +41,20 @@ test('a flag beats the environment, the environment the file, the file the fallb
     group: 'of-flag',
     guarantee: 'exactly-once',
   })
+})
+
+test('a switch that is on is turned off by its flag, which beats the environment and the file', () => {
+  const cacheOf = (args: string[], env: Record<string, string>, file: object) => {
+    const command = addSettings(new Command(), ['cache'])
+    command.parse(args, { from: 'user' })
+    const folder = folderWith({ 'tidemark.config.json': JSON.stringify(file) })
+    return readConfig(['cache'], command.opts(), { env, folder }).cache
+  }
+  expect(cacheOf([], {}, {})).toBe(true)
+  expect(cacheOf(['--no-cache'], {}, {})).toBe(false)
+  expect(cacheOf([], { TIDEMARK_CACHE: 'false' }, { cache: true })).toBe(false)
+  expect(cacheOf([], {}, { cache: false })).toBe(false)
+  expect(cacheOf(['--no-cache'], { TIDEMARK_CACHE: 'true' }, { cache: true })).toBe(false)
 })
 
 test('a map is given as repeated flags, as a list in the environment, as an object in the file', () => {

@@ -62,7 +62,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'what was found of one model is taken for another',
-    ['scoring/tree-verdicts.ts', '    model: sha256,\n', "    model: sha256 && '',\n"],
+    ['scoring/tree-gate.ts', 'model: found.sha256,', "model: found.sha256 && '',"],
     [GATE, 'a verdict holds for one model'],
   ],
 ]

@@ -8,7 +8,10 @@ import type { Runner } from '../../src/scoring/runner.ts'
 import { folderWith } from '../support/folder.ts'
 import { cardModel, useOf } from './support.ts'
 
-/** A model of one feature that gives it back, and fails when a row is negative; with the number of its runs. */
+/**
+ * A model of one feature that gives it back, and fails when a row is negative; with the number of
+ * its runs.
+ */
 function brittle() {
   const sizes: number[] = []
   const runner: Runner = {

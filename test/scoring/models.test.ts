@@ -88,7 +88,9 @@ describe('a good model', () => {
   it('gives long batches, which leave this thread, the scores of short ones', async () => {
     const golden = await readGolden(goldenOf('card-gbdt'), 'here')
     const rows = sampleRows(13, golden).subarray(0, 2000 * 13)
-    const { scorers } = await loadScorers([useOf(cardModel('card-gbdt'))], NONE, 'onnxruntime')
+    const { scorers } = await loadScorers([useOf(cardModel('card-gbdt'))], NONE, {
+      evaluator: 'onnxruntime',
+    })
     const scorer = scorers.get('score') as Scorer
     const together = (await scorer.score(rows, 2000)).columns[0]
     const apart: number[] = []

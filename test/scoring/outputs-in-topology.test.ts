@@ -6,7 +6,8 @@ import { z } from 'zod'
 import type { ModelDefinition } from '../../src/topology/definition.ts'
 import { cardModel, goldenOf } from './support.ts'
 
-// What a model gives, as a topology reads it: the production runtime and the real models, features straight from the events.
+// What a model gives, as a topology reads it: the production runtime and the real models, features
+// straight from the events.
 
 const AT_MS = Date.UTC(2026, 0, 1)
 const Row = z.object({ at: z.number(), row: z.array(z.number()) })

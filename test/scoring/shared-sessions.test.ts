@@ -22,9 +22,10 @@ test('steps that run the same file alike share one session, each under the name 
     vi.spyOn(ThreadRunner.prototype, 'close'),
   )
   const uses = ['a', 'b', 'c'].map((step) => useOf({ ...own, name: `of ${step}` }, { step }))
-  const { scorers } = await loadScorers(uses, new Map(), 'onnxruntime')
+  const { scorers } = await loadScorers(uses, new Map(), { evaluator: 'onnxruntime' })
   const [a, b, c] = [...scorers.values()] as [Scorer, Scorer, Scorer]
-  // Where a model runs is measured: a slow machine keeps its session on a thread, a quick one here, most keep both.
+  // Where a model runs is measured: a slow machine keeps its session on a thread, a quick one here,
+  // most keep both.
   expect(Math.max(here(), threads())).toBe(1)
   expect([a, b, c].map(({ label }) => label)).toEqual(['of a@1', 'of b@1', 'of c@1'])
   const all = await Promise.all([a, b, c].map((scorer) => scorer.score(row, 1)))

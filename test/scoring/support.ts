@@ -12,7 +12,9 @@ export const CARD_FEATURES: readonly string[] = cardGbdt.features
 /** The models that only tests need. */
 export const FIXTURES = new URL('../fixtures/models/', import.meta.url)
 
-/** The definition of a card model as its file would have it; `golden`: only if there is such a file. */
+/**
+ * The definition of a card model as its file would have it; `golden`: only if there is such a file.
+ */
 export function cardModel(name: string, other: Partial<ModelDefinition> = {}): ModelDefinition {
   const file = new URL(`${name}.onnx`, FIXTURES)
   return {

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { readModel } from '../../src/scoring/model-bytes.ts'
+import { usersModelCache } from '../../src/scoring/model-cache.ts'
 import { loadScorers } from '../../src/scoring/models.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
 import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { provenTrees } from '../../src/scoring/tree-gate.ts'
 import { TreeRunner } from '../../src/scoring/tree-runner.ts'
-import { keepVerdict, readVerdict, verdictFile } from '../../src/scoring/tree-verdicts.ts'
 import { cardModel, useOf } from './support.ts'
 
 let cache: string
@@ -31,7 +31,7 @@ function keptFile(): string {
 
 async function gate(name: string) {
   const model = cardModel(name)
-  return provenTrees(await readModel(model.file, 'here'), model)
+  return provenTrees(await readModel(model.file, 'here'), model, usersModelCache())
 }
 
 test.each(['card-gbdt', 'card-gbdt-v2'])('%s is computed by its trees', async (name) => {
@@ -63,25 +63,13 @@ test('a verdict holds for one model', async () => {
   expect(await gate('card-gbdt-v2')).toBeInstanceOf(TreeRunner)
 })
 
-test('where nothing can be kept, the next start asks again', async () => {
-  const file = new URL('file:///dev/null/tidemark/trees/a.json')
-  await keepVerdict(file, { differs: null })
-  expect(await readVerdict(file)).toBeNull()
-})
-
-test('without a home nothing is kept, least of all where the worker was started', () => {
-  vi.stubEnv('XDG_CACHE_HOME', '')
-  vi.stubEnv('HOME', '')
-  const file = verdictFile({ sha256: 'ab' }, cardModel('card-gbdt'))
-  expect(file.pathname).toMatch(/^\/dev\/null\/tidemark\/trees\//)
-})
-
 test('that both could not be asked is no verdict: the next start asks again', async () => {
   const model = cardModel('card-gbdt')
   const { bytes } = await readModel(model.file, 'here')
-  // ONNX's own operator set, of which ONNX Runtime knows no version 99: opset_import, with an empty domain (onnx/onnx.proto3).
+  // ONNX's own operator set, of which ONNX Runtime knows no version 99: opset_import, with an empty
+  // domain (onnx/onnx.proto3).
   bytes[bytes.lastIndexOf(Buffer.from([0x42, 4, 0x0a, 0, 0x10])) + 5] = 99
-  const verdict = await provenTrees({ bytes, sha256: 'of another file' }, model)
+  const verdict = await provenTrees({ bytes, sha256: 'of another file' }, model, usersModelCache())
   expect(verdict).toMatch(/^not compared: .*Opset 99 is under development/s)
   // ONNX Runtime keeps something of its own there.
   expect(readdirSync(cache)).not.toContain('tidemark')
@@ -139,7 +127,7 @@ test('who computes a model is what the operator chose', async () => {
   const use = useOf(cardModel('card-gbdt'))
   const said: unknown[] = []
   for (const evaluator of ['auto', 'onnxruntime'] as const) {
-    const { scorers } = await loadScorers([use], new Map(), evaluator)
+    const { scorers } = await loadScorers([use], new Map(), { evaluator })
     for (const scorer of scorers.values()) {
       said.push(scorer.evaluator)
       await scorer.close()

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readGolden } from '../../src/scoring/golden.ts'
 import { chooseLanes } from '../../src/scoring/lanes.ts'
+import { ModelCache } from '../../src/scoring/model-cache.ts'
 import type { Runner } from '../../src/scoring/runner.ts'
 import {
   dependsOnBatch,
@@ -52,7 +53,10 @@ describe('the cost of a batch', () => {
 })
 
 describe('a machine that is busy with something else', () => {
-  /** A run takes 1 ms of the processor and 0.1 ms more a row, and the clock goes on ten times as fast. */
+  /**
+   * A run takes 1 ms of the processor and 0.1 ms more a row, and the clock goes on ten times as
+   * fast.
+   */
   it('makes a model slow by the clock, and no dearer', async () => {
     let cpuMs = 0
     const meter = { elapsedMs: () => 10 * cpuMs, cpuMs: () => cpuMs }
@@ -80,6 +84,8 @@ describe('a machine that is busy with something else', () => {
     const { notes, lanes } = await chooseLanes(runner, {
       ...{ label: 'm@1', where: 'step', latencyBudgetMs: 3, isAlone: true, features: 1 },
       sample: new Float32Array(LARGEST_BATCH),
+      cache: new ModelCache(null),
+      holdsFor: {},
       startThread: async () => runner,
     })
     expect(notes[0]).toMatch(

@@ -1,0 +1,140 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { compareApart } from '../../src/scoring/compare-apart.ts'
+import { type Finding, ModelCache, usersModelCache } from '../../src/scoring/model-cache.ts'
+import { loadScorers } from '../../src/scoring/models.ts'
+import { columnToSortBy, readColumn } from '../../src/scoring/row-order.ts'
+import { isUndisturbed, readCost } from '../../src/scoring/warm-up.ts'
+import { cardModel, useOf } from './support.ts'
+
+vi.mock(import('../../src/scoring/compare-apart.ts'), { spy: true })
+vi.mock(import('../../src/scoring/row-order.ts'), { spy: true })
+
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tidemark-cache-'))
+})
+
+afterEach(() => {
+  rmSync(folder, { recursive: true })
+  vi.unstubAllEnvs()
+})
+
+/** A finding that counts how often it is looked for. */
+function counted(holdsFor: object, found: number) {
+  const count = { found: 0 }
+  const finding: Finding<number> = {
+    kind: 'costs',
+    holdsFor,
+    read: (kept) => (typeof kept === 'number' ? kept : null),
+    find: async () => {
+      count.found++
+      return found
+    },
+  }
+  return { finding, count }
+}
+
+it('finds a thing out once, for later starts too', async () => {
+  const { finding, count } = counted({ of: 'a' }, 7)
+  expect(await new ModelCache(folder).known(finding)).toBe(7)
+  expect(await new ModelCache(folder).known(finding)).toBe(7)
+  expect(count.found).toBe(1)
+})
+
+it('finds out anew for anything else', async () => {
+  const cache = new ModelCache(folder)
+  await cache.known(counted({ of: 'a' }, 7).finding)
+  expect(await cache.known(counted({ of: 'b' }, 8).finding)).toBe(8)
+})
+
+it('finds out anew what was damaged, and keeps it', async () => {
+  const { finding, count } = counted({ of: 'a' }, 7)
+  await new ModelCache(folder).known(finding)
+  const [name = ''] = readdirSync(join(folder, 'costs'))
+  for (const damage of ['', '{', '"text"']) {
+    writeFileSync(join(folder, 'costs', name), damage)
+    expect(await new ModelCache(folder).known(finding)).toBe(7)
+  }
+  expect(count.found).toBe(4)
+  await new ModelCache(folder).known(finding)
+  expect(count.found).toBe(4)
+})
+
+it.each([
+  ['without a folder', null],
+  ['in a folder that cannot be written', '/dev/null/tidemark'],
+])('remembers in memory %s', async (_, place) => {
+  const { finding, count } = counted({ of: 'a' }, 7)
+  const cache = new ModelCache(place)
+  await cache.known(finding)
+  await cache.known(finding)
+  expect(count.found).toBe(1)
+  await new ModelCache(place).known(finding)
+  expect(count.found).toBe(2)
+})
+
+it('keeps nothing of what is not worth it', async () => {
+  const { finding, count } = counted({ of: 'a' }, 7)
+  const cache = new ModelCache(folder)
+  for (let i = 0; i < 2; i++) await cache.known({ ...finding, isWorthKeeping: () => false })
+  expect(count.found).toBe(2)
+  expect(readdirSync(folder)).toEqual([])
+})
+
+it('keeps nothing of a user without a home, least of all where the worker was started', async () => {
+  vi.stubEnv('XDG_CACHE_HOME', 'relative')
+  vi.stubEnv('HOME', '')
+  const before = readdirSync('.')
+  const { finding, count } = counted({ of: 'a' }, 7)
+  await usersModelCache().known(finding)
+  await usersModelCache().known(finding)
+  expect(count.found).toBe(2)
+  expect(readdirSync('.')).toEqual(before)
+})
+
+it('knows at the next start whether trees agree, and in which order rows are fast', async () => {
+  const start = async (evaluator: 'auto' | 'onnxruntime') => {
+    const use = useOf(cardModel('card-gbdt'))
+    const cache = new ModelCache(folder)
+    const { faults, scorers } = await loadScorers([use], new Map(), { evaluator, cache })
+    expect(faults).toEqual([])
+    for (const scorer of scorers.values()) await scorer.close()
+  }
+  await start('auto')
+  await start('onnxruntime')
+  expect(compareApart).toHaveBeenCalledOnce()
+  expect(columnToSortBy).toHaveBeenCalledOnce()
+  await start('auto')
+  await start('onnxruntime')
+  expect(compareApart).toHaveBeenCalledOnce()
+  expect(columnToSortBy).toHaveBeenCalledOnce()
+})
+
+it('refuses a cost and a column that are none', () => {
+  const cost = { baseMs: 0.1, rowMs: 0.01 }
+  expect(readCost({ cpu: cost, elapsed: cost })).toEqual({ cpu: cost, elapsed: cost })
+  for (const none of [
+    null,
+    {},
+    { cpu: cost },
+    { cpu: cost, elapsed: { baseMs: 0, rowMs: 0 } },
+    { cpu: cost, elapsed: { baseMs: 'a', rowMs: 1 } },
+  ]) {
+    expect(readCost(none)).toBeNull()
+  }
+  expect(readColumn({ column: 3 })).toEqual({ column: 3 })
+  expect(readColumn({ column: null })).toEqual({ column: null })
+  for (const none of [null, {}, { column: 'a' }, { column: 0.5 }]) {
+    expect(readColumn(none)).toBeNull()
+  }
+})
+
+it('does not keep what was measured on a busy machine', () => {
+  const cpu = { baseMs: 0.1, rowMs: 0.01 }
+  expect(isUndisturbed({ cpu, elapsed: { baseMs: 0.12, rowMs: 0.011 } })).toBe(true)
+  expect(isUndisturbed({ cpu, elapsed: { baseMs: 0.1, rowMs: 0.02 } })).toBe(false)
+})
