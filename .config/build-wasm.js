@@ -1,4 +1,5 @@
-// Compiles what is written in AssemblyScript: `npm run build:wasm`. The bytes are committed, so that nothing has to be compiled to run.
+// Compiles what is written in AssemblyScript: `npm run build:wasm`. The bytes are committed, so
+// that nothing has to be compiled to run.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import asc from 'assemblyscript/asc'

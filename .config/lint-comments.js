@@ -1,5 +1,5 @@
-// Comments that switch lint rules off. No lint rule can refuse them: they would switch it off as well.
-//   node .config/lint-comments.js FOLDER…
+// Comments that switch lint rules off. No lint rule can refuse them: they would switch it off as
+// well. node .config/lint-comments.js FOLDER…
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 

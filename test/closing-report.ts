@@ -1,8 +1,8 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node'
 
 /**
- * The last lines of a run: each test that was skipped with its reason, and the counts. A skipped test has tested nothing, so under
- * `TIDEMARK_REQUIRE_KAFKA=1` it fails the run.
+ * The last lines of a run: each test that was skipped with its reason, and the counts. A skipped
+ * test has tested nothing, so under `TIDEMARK_REQUIRE_KAFKA=1` it fails the run.
  */
 export class ClosingReport implements Reporter {
   #isFiltered = false

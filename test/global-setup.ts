@@ -3,8 +3,9 @@ import type { TestProject } from 'vitest/node'
 import { fetchBy } from './services/fetch-by.ts'
 import { startKafka } from './services/start-kafka.ts'
 
-// Starts a real Kafka before the tests, if one of the tests that are about to run uses it, and sees to it that those which
-// start nodes of their own can, and that Prometheus' checker is there for those that ask it.
+// Starts a real Kafka before the tests, if one of the tests that are about to run uses it, and sees
+// to it that those which start nodes of their own can, and that Prometheus' checker is there for
+// those that ask it.
 
 /** The imports by which a test says what it needs. */
 const USES_KAFKA = /(services|'\.)\/kafka\.ts/

@@ -1,4 +1,5 @@
-// Will a card pay again within ten minutes? Asked once for each minute in which it paid, when that minute has closed.
+// Will a card pay again within ten minutes? Asked once for each minute in which it paid, when that
+// minute has closed.
 import { defineTopology, hours, minutes, seconds } from 'tidemark'
 import { paysAgain } from './models/pays-again.model.ts'
 import { Payment } from './payment.ts'
@@ -20,7 +21,8 @@ export default defineTopology('card-activity', (t) =>
       merchants: a.distinct('merchant'),
     }))
     .features((f) => {
-      // The events are minutes now, so a window over them counts minutes; one without payments is no event.
+      // The events are minutes now, so a window over them counts minutes; one without payments is
+      // no event.
       const active = f.events({
         payments: (m) => m.payments,
         spent: (m) => m.spent,

@@ -1,4 +1,5 @@
-// Keeps `dist` in step with `src` in a checkout, where install scripts are off and nothing is built after `npm ci`.
+// Keeps `dist` in step with `src` in a checkout, where install scripts are off and nothing is built
+// after `npm ci`.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -16,7 +17,10 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-/** What Node is asked for by name, below `src`. All else is in chunks that these share: a start reads few files, and not some 300. */
+/**
+ * What Node is asked for by name, below `src`. All else is in chunks that these share: a start
+ * reads few files, and not some 300.
+ */
 const ENTRIES = [
   'index',
   'cli/main',
@@ -37,9 +41,10 @@ const SILENT_MS = 500
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url))
 
 /**
- * Compiles `src` of a checkout into `dist` unless `dist` was made from the same files. Starts at the same time do not
- * disturb each other: each builds aside, then renames file by file, so that a reader finds an old or a new file and
- * never a part of one. Declarations of types are left as they are.
+ * Compiles `src` of a checkout into `dist` unless `dist` was made from the same files. Starts at
+ * the same time do not disturb each other: each builds aside, then renames file by file, so that a
+ * reader finds an old or a new file and never a part of one. Declarations of types are left as they
+ * are.
  *
  * @param {string} root the folder with `src`, @default this checkout
  */
@@ -48,8 +53,8 @@ export function buildWhenStale(root = CHECKOUT) {
 }
 
 /**
- * The same for the declarations of types, which whoever imports this checkout as a package is checked by. They take
- * seconds, so that only what needs them makes them.
+ * The same for the declarations of types, which whoever imports this checkout as a package is
+ * checked by. They take seconds, so that only what needs them makes them.
  *
  * @param {string} root the folder with `src`, @default this checkout
  */
@@ -128,8 +133,9 @@ function fingerprint(src) {
 }
 
 /**
- * Leaves nothing in `to` that this kind of build owns and `from` has not, but for files whose name begins with a dot, and chunks of the
- * last day. Chunks come first: whoever finds an entry finds them.
+ * Leaves nothing in `to` that this kind of build owns and `from` has not, but for files whose name
+ * begins with a dot, and chunks of the last day. Chunks come first: whoever finds an entry finds
+ * them.
  */
 function moveInto(from, to, owns) {
   const isChunk = (file) => dirname(file) === CHUNKS

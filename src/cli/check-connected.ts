@@ -18,7 +18,10 @@ interface CheckConfig extends KafkaConfig {
   readonly workerName: string | null
 }
 
-/** What a worker would find on the cluster; joins nothing. @throws as {@link checkCluster} · Refused with `OFFSET_OUT_OF_RANGE` */
+/**
+ * What a worker would find on the cluster; joins nothing. @throws as {@link checkCluster} · Refused
+ * with `OFFSET_OUT_OF_RANGE`
+ */
 export async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<void> {
   const { guarantee, workerName, from } = config
   const group = groupOf(config.group, prepared)

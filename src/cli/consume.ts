@@ -71,7 +71,10 @@ function numberIn(text: string, pattern: RegExp): number {
   return Number(pattern.exec(text)?.[1] ?? Number.NaN)
 }
 
-/** Writes records until there are enough, or the topic ends, or the reader of stdout or the user has had enough. */
+/**
+ * Writes records until there are enough, or the topic ends, or the reader of stdout or the user has
+ * had enough.
+ */
 async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
   const { topic, from, max, format } = flags
   const reader = await records.read({ topic, from, until: flags.exit === true ? 'end' : 'closed' })

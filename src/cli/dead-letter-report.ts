@@ -19,13 +19,16 @@ const INNER = [
 ]
 
 /**
- * Shows dead letters with the line each came from and what an author's function threw, and keeps all of them in a file when there is
- * one.
+ * Shows dead letters with the line each came from and what an author's function threw, and keeps
+ * all of them in a file when there is one.
  */
 export class DeadLetterReport {
   readonly #lineOf: (partition: number, offset: number) => number | undefined
   readonly #file: number | null
-  /** Why records were set aside whose dead letters are still to come, by partition and offset, in order. */
+  /**
+   * Why records were set aside whose dead letters are still to come, by partition and offset, in
+   * order.
+   */
   readonly #errors = new Map<string, TidemarkError[]>()
   #count = 0
 
@@ -83,7 +86,10 @@ export class DeadLetterReport {
   }
 }
 
-/** Message and stack, as far as they are the author's: without the frames of Node and of this package. */
+/**
+ * Message and stack, as far as they are the author's: without the frames of Node and of this
+ * package.
+ */
 function describeThrown(thrown: unknown): string {
   const lines = inspect(thrown).split('\n')
   return lines

@@ -13,8 +13,8 @@ export function embeddedRecords(definition: Definition, partitions: number): Mem
 }
 
 /**
- * Embedded records whose outputs and dead letters go to `publish` in place of a topic. The offsets are committed once
- * `publish` has resolved, so a slow reader slows the worker down.
+ * Embedded records whose outputs and dead letters go to `publish` in place of a topic. The offsets
+ * are committed once `publish` has resolved, so a slow reader slows the worker down.
  */
 export function publishingRecords(
   records: MemoryRecords,

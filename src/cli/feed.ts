@@ -18,7 +18,10 @@ export interface Feed {
   readonly committed: () => Promise<void>
 }
 
-/** Puts each line of a stream into the source's topic, as fast as the worker takes them. Resolves at the stream's end. */
+/**
+ * Puts each line of a stream into the source's topic, as fast as the worker takes them. Resolves at
+ * the stream's end.
+ */
 export async function feedLines(stream: Readable, feed: Feed): Promise<void> {
   const keyOf = lineKeys(feed.source)
   for await (const lines of linesOf(stream)) {
@@ -41,7 +44,9 @@ export async function feedLines(stream: Readable, feed: Feed): Promise<void> {
 
 const NO_KEY = Buffer.alloc(0)
 
-/** A line's own key, else the topology's key of its event; a line that is no event has an empty one. */
+/**
+ * A line's own key, else the topology's key of its event; a line that is no event has an empty one.
+ */
 function lineKeys(source: SourceDefinition): (line: Line) => { key: Buffer; value: Buffer } {
   const decoder = new EventDecoder(source)
   return ({ bytes }) => {

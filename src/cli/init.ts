@@ -49,7 +49,10 @@ function refuseUnlessEmpty(folder: string): void {
   })
 }
 
-/** The folder's types are checked by those of the checkout that it names, which has none before a build. */
+/**
+ * The folder's types are checked by those of the checkout that it names, which has none before a
+ * build.
+ */
 async function declareTypes(): Promise<void> {
   const { declareWhenStale } = (await import(
     pathToFileURL(join(ROOT, 'src/cli/build.js')).href
@@ -76,7 +79,10 @@ function filesFor(folder: string): Map<string, string | Buffer> {
   ])
 }
 
-/** The shipped topology, with the features beside each answer: what a model is trained on is what this one was asked. */
+/**
+ * The shipped topology, with the features beside each answer: what a model is trained on is what
+ * this one was asked.
+ */
 function topology(): string {
   const shipped = readFileSync(join(ROOT, 'topologies/card-fraud.ts'), 'utf8')
   return shipped.replace(/^( +)probability: .+\n/m, '$&$1features: s.features,\n')

@@ -62,8 +62,8 @@ function unreadable(error: unknown, where?: string): TidemarkError {
 export interface InputFile {
   readonly stream: Readable
   /**
-   * How much of the file stands before a place in its stream, 0 to 1; of `.gz` an estimate until all of it is unpacked. `null`: how
-   * long it is nobody knows, as of a pipe.
+   * How much of the file stands before a place in its stream, 0 to 1; of `.gz` an estimate until
+   * all of it is unpacked. `null`: how long it is nobody knows, as of a pipe.
    *
    * @param end bytes from the stream's start
    */
@@ -84,7 +84,10 @@ function plain(stream: Readable, bytes: number): Opened {
   return { stream, shareAt: (end) => shareOf(end, bytes) }
 }
 
-/** What is unpacked, and the bytes of the file that it comes from, are both ahead of what was read: the place tells how far. */
+/**
+ * What is unpacked, and the bytes of the file that it comes from, are both ahead of what was read:
+ * the place tells how far.
+ */
 function packed(file: Readable, bytes: number): Opened {
   const gunzip = unpack(file)
   let taken = 0

@@ -7,7 +7,9 @@ import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'
 import { repeatFaults, watchRepeats } from './repeats.ts'
 import { watchWarnings } from './warnings.ts'
 
-/** In the order of the help page. Each says what it takes; only the one that is wanted is loaded. */
+/**
+ * In the order of the help page. Each says what it takes; only the one that is wanted is loaded.
+ */
 const COMMANDS = {
   demo: async () => (await import('./demo.ts')).demo,
   dev: async () => (await import('./dev.ts')).dev,

@@ -4,7 +4,9 @@ const MOST_EDITS = 2
 const LEAST_PART = 3
 const MOST_TOLD = 3
 
-/** `did you mean a or b?`, else all there are. Case, `TIDEMARK_`, "-" and "_" make no difference. */
+/**
+ * `did you mean a or b?`, else all there are. Case, `TIDEMARK_`, "-" and "_" make no difference.
+ */
 export function hintOfNames(name: string, known: readonly string[]): string {
   const near = known
     .map((candidate) => ({ candidate, edits: editsBetween(bare(name), bare(candidate)) }))

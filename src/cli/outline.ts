@@ -6,7 +6,9 @@ import { shownEvaluator } from '../scoring/scorer.ts'
 import type { Definition, Step } from '../topology/definition.ts'
 import { plural } from './print.ts'
 
-/** `card-fraud  payments → 13 features → card-gbdt@1 → predictions  (dead letters: payments.dlq)` */
+/**
+ * `card-fraud  payments → 13 features → card-gbdt@1 → predictions  (dead letters: payments.dlq)`
+ */
 export function summaryOf({ definition, scorers }: PreparedTopology): string {
   const labels = new Map([...scorers].map(([step, scorer]) => [step, scorer.label]))
   const ways = outline(definition, labels)
@@ -15,7 +17,8 @@ export function summaryOf({ definition, scorers }: PreparedTopology): string {
 }
 
 /**
- * The way from the source to each sink, one text a sink: `payments → 13 features → card-gbdt@1 → predictions`.
+ * The way from the source to each sink, one text a sink: `payments → 13 features → card-gbdt@1 →
+ * predictions`.
  *
  * @param labels how a scoring step's model is called, by the step's name; else as declared
  */
@@ -49,7 +52,10 @@ export function evaluators(topologies: readonly Pick<PreparedTopology, 'scorers'
   return [...new Set(lines)]
 }
 
-/** `called for each event: card-fraud.map (it calls toFixed)` for each such function, and what to do about it; nothing if there is none. */
+/**
+ * `called for each event: card-fraud.map (it calls toFixed)` for each such function, and what to do
+ * about it; nothing if there is none.
+ */
 export function calledFunctions(
   topologies: readonly Pick<PreparedTopology, 'definition' | 'format'>[],
 ): string[] {

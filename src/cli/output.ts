@@ -1,4 +1,5 @@
-// What reads our stdout may go away, as `head` does when it has enough. That ends a command, it is no error.
+// What reads our stdout may go away, as `head` does when it has enough. That ends a command, it is
+// no error.
 
 const reader = new AbortController()
 

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
-// By what name another folder gets this very Tidemark. A tarball and a checkout have versions that no registry need have.
+// By what name another folder gets this very Tidemark. A tarball and a checkout have versions that
+// no registry need have.
 
 /** What an installation of packages leaves in its folder. */
 interface Project {
@@ -13,8 +14,9 @@ interface Project {
 const ADDRESS = /^(https?|git(\+\w+)?|github|gitlab|bitbucket):/
 
 /**
- * What to write beside `"tidemark"` in a package.json: `file:` and the checkout, or what it was installed from where that is
- * a tarball, a folder or an address; else its version, which came from a registry.
+ * What to write beside `"tidemark"` in a package.json: `file:` and the checkout, or what it was
+ * installed from where that is a tarball, a folder or an address; else its version, which came from
+ * a registry.
  *
  * @param root the folder of this package
  */
@@ -30,7 +32,10 @@ export function isCheckout(root: string): boolean {
   return existsSync(join(root, 'src/cli/build.js'))
 }
 
-/** What the project asked for in whose folder this package lies; nothing where there is none, as after `npm install --global`. */
+/**
+ * What the project asked for in whose folder this package lies; nothing where there is none, as
+ * after `npm install --global`.
+ */
 function installedAs(root: string): { spec: string; folder: string } {
   for (let folder = dirname(root); folder !== dirname(folder); folder = dirname(folder)) {
     const file = join(folder, 'package.json')

@@ -7,7 +7,9 @@ export class Pace {
   readonly #stop = new AbortController()
   #first: { readonly eventMs: number; readonly realMs: number } | null = null
 
-  /** @param speed milliseconds of event time in one of real time; infinite: nothing is ever early */
+  /**
+   * @param speed milliseconds of event time in one of real time; infinite: nothing is ever early
+   */
   constructor(speed: number, clock: Clock = wallClock) {
     this.#speed = speed
     this.#clock = clock

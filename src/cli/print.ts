@@ -11,7 +11,8 @@ export const colors: Colors = colorsFor(process.stderr)
 
 /** Colours for a stream: only on a terminal, and never under `NO_COLOR`. */
 export function colorsFor(stream: { readonly isTTY?: boolean }): Colors {
-  // `isTTY` is undefined on a pipe, and picocolors would then decide by itself: in colour wherever CI is set.
+  // `isTTY` is undefined on a pipe, and picocolors would then decide by itself: in colour wherever
+  // CI is set.
   return pc.createColors(stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '')
 }
 
@@ -25,7 +26,10 @@ export function say(line: string): void {
 /** Takes a terminal's cursor back to the start of its line, and empties that. */
 export const EMPTY_LINE = '\r\x1b[K'
 
-/** Writes a line to stderr; what a terminal shows there already, such as a bar or the `^C` of ctrl-c, gives way. */
+/**
+ * Writes a line to stderr; what a terminal shows there already, such as a bar or the `^C` of
+ * ctrl-c, gives way.
+ */
 export function sayOnOwnLine(line: string): void {
   say(process.stderr.isTTY ? `${EMPTY_LINE}${line}` : line)
 }

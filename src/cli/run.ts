@@ -14,7 +14,8 @@ export function run(): Command {
       const stderr = toStderr()
       sayTo(stderr)
       const config = readConfig(RUN_SETTINGS, flags)
-      // Before the models are loaded: a container's first process drops a signal that nobody listens to.
+      // Before the models are loaded: a container's first process drops a signal that nobody
+      // listens to.
       const ended = untilSignal()
       try {
         const start = await wayToRun(config)

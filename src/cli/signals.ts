@@ -10,7 +10,8 @@ export interface Ending {
 }
 
 /**
- * Waits for the wish to end. Whoever wishes twice does not want to wait: the process exits at once with 130.
+ * Waits for the wish to end. Whoever wishes twice does not want to wait: the process exits at once
+ * with 130.
  *
  * @param tell says that the wish was heard, @default to stderr
  */

@@ -15,7 +15,10 @@ export class Tally {
     this.#outcomes = addOutcomes(this.#outcomes, event.outcomes)
   }
 
-  /** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead`; windows are told of where there are any. */
+  /**
+   * `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead`; windows are told of where there are
+   * any.
+   */
   summary(): string {
     const parts = Object.entries(this.#outcomes)
       .filter(([name, n]) => n > 0 || name !== 'windowed')

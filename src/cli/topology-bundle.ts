@@ -12,8 +12,9 @@ import {
 } from 'esbuild'
 import { PACKAGE } from './package-root.ts'
 
-// A topology's file and what it imports of the author's own, as one module. Node reads TypeScript through a thread that every import
-// asks, be it of JavaScript: that takes 0.3 s of a start, and 20 MB for as long as the process lives.
+// A topology's file and what it imports of the author's own, as one module. Node reads TypeScript
+// through a thread that every import asks, be it of JavaScript: that takes 0.3 s of a start, and 20
+// MB for as long as the process lives.
 
 /** Of this package, built or not: there must be no copy of it. */
 const OWN = ['dist', 'src'].map((folder) => fileURLToPath(new URL(`${folder}/`, PACKAGE)))
@@ -42,10 +43,12 @@ const MODULE = 'topology.mjs'
 const KNOWS_PLACE = /\bimport\.meta\b|\b__(?:file|dir)name\b/
 
 /**
- * Imports a file. TypeScript and JavaScript, as a module or as CommonJS. What is installed (in `node_modules`) is loaded by Node and is
- * one for all; the author's own files are read anew for each file that imports them.
+ * Imports a file. TypeScript and JavaScript, as a module or as CommonJS. What is installed (in
+ * `node_modules`) is loaded by Node and is one for all; the author's own files are read anew for
+ * each file that imports them.
  *
- * @throws BuildFailure when it or an import of it cannot be read · whatever the author's code throws, whose stack names the author's lines
+ * @throws BuildFailure when it or an import of it cannot be read · whatever the author's code
+ * throws, whose stack names the author's lines
  */
 export async function importTopology(file: string): Promise<unknown> {
   const { outputFiles } = await build({
@@ -71,7 +74,10 @@ export async function importTopology(file: string): Promise<unknown> {
   return importText(outputFiles[0]?.contents ?? new Uint8Array())
 }
 
-/** From a file, since of nothing else does Node read where the author's lines are; where none can be written it goes without. */
+/**
+ * From a file, since of nothing else does Node read where the author's lines are; where none can be
+ * written it goes without.
+ */
 async function importText(text: Uint8Array): Promise<unknown> {
   const folder = await folderWith(text)
   if (folder === null) {
@@ -84,7 +90,10 @@ async function importText(text: Uint8Array): Promise<unknown> {
   }
 }
 
-/** A new folder that holds the module; `null`: it cannot be written, as on a read-only or a full disk. */
+/**
+ * A new folder that holds the module; `null`: it cannot be written, as on a read-only or a full
+ * disk.
+ */
 async function folderWith(text: Uint8Array): Promise<string | null> {
   let folder: string | null = null
   try {
@@ -129,7 +138,10 @@ const authorsOwn: Plugin = {
   },
 }
 
-/** A relative import of a file that is installed itself, such as a topology of a package, is the author's own. */
+/**
+ * A relative import of a file that is installed itself, such as a topology of a package, is the
+ * author's own.
+ */
 function isInstalled(wanted: string, path: string): boolean {
   if (OWN.some((folder) => path.startsWith(folder))) return true
   return !wanted.startsWith('.') && path.includes(`${sep}node_modules${sep}`)

@@ -7,7 +7,10 @@ import { endReading, importTopology } from './topology-bundle.ts'
 
 export interface TopologyFiles {
   readonly definitions: readonly Definition[]
-  /** What keeps the other files from being used: `TOPOLOGY_LOAD`, or what the author's builder calls were refused for. */
+  /**
+   * What keeps the other files from being used: `TOPOLOGY_LOAD`, or what the author's builder calls
+   * were refused for.
+   */
   readonly faults: readonly TidemarkError[]
 }
 

@@ -1,11 +1,14 @@
 import { colors, say } from './print.ts'
 
-// Warnings of Node and of libraries, such as of a listener too many or of a deprecated call. Node would write them as they are
-// between the lines of ours.
+// Warnings of Node and of libraries, such as of a listener too many or of a deprecated call. Node
+// would write them as they are between the lines of ours.
 
 let tell = ({ name, message }: Error) => say(`${colors.yellow('!')} ${name}: ${message}`)
 
-/** Takes them over from Node, and says them as notes. Under `--no-warnings`, or `NODE_NO_WARNINGS=1`, there are none. */
+/**
+ * Takes them over from Node, and says them as notes. Under `--no-warnings`, or
+ * `NODE_NO_WARNINGS=1`, there are none.
+ */
 export function watchWarnings(): void {
   if (process.listenerCount('warning') === 0) return
   process.removeAllListeners('warning')

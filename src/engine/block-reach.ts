@@ -27,7 +27,9 @@ export class BlockReach {
   #newestAt = 0
   #oldest: Block | null = null
   #oldestAt = 0
-  /** The newest settled block, where it goes over no more blocks; `null`: it goes over all of them. */
+  /**
+   * The newest settled block, where it goes over no more blocks; `null`: it goes over all of them.
+   */
   #settled: Block | null = null
   /** Has it come there? */
   #isThere = false
@@ -67,7 +69,10 @@ export class BlockReach {
     }
   }
 
-  /** Goes on over the events after a time, for the n-th window. `remember`: what it goes over will be asked for more than sums. */
+  /**
+   * Goes on over the events after a time, for the n-th window. `remember`: what it goes over will
+   * be asked for more than sums.
+   */
   extend(afterMs: number, remember: boolean, window: number): void {
     this.#remembers = remember
     while (this.#g >= 0) {
@@ -107,7 +112,10 @@ export class BlockReach {
     this.#taken.addTo(selection, r)
   }
 
-  /** Takes what there is of the settled blocks after a time, instead of what the window before has taken of them. */
+  /**
+   * Takes what there is of the settled blocks after a time, instead of what the window before has
+   * taken of them.
+   */
   #takeSettled(afterMs: number, window: number): void {
     const older = this.#older as OlderBlocks
     const { summaries } = this.#layout
@@ -141,7 +149,10 @@ export class BlockReach {
     return spans[window]
   }
 
-  /** Takes the settled blocks near an edge. @param upTo the oldest block that is not; `null`: they reach to the newest settled one */
+  /**
+   * Takes the settled blocks near an edge. @param upTo the oldest block that is not; `null`: they
+   * reach to the newest settled one
+   */
   #takeNear(afterMs: number, upTo: Block | null, newest: Place): void {
     const older = this.#older as OlderBlocks
     let { g, b } = older.placeOf(afterMs)

@@ -12,9 +12,9 @@ export interface Whole {
 }
 
 /**
- * A block of a long history. Behind the columns of an event are its links: for each text column that is counted distinct the
- * time at which the event's text occurred before, −Infinity if it did not. A block of which no event has been pruned is whole:
- * it also has columns in order.
+ * A block of a long history. Behind the columns of an event are its links: for each text column
+ * that is counted distinct the time at which the event's text occurred before, −Infinity if it did
+ * not. A block of which no event has been pruned is whole: it also has columns in order.
  */
 export class Block extends EventBuffer implements Whole {
   readonly #layout: Layout
@@ -36,7 +36,9 @@ export class Block extends EventBuffer implements Whole {
     return this.column(this.#layout.width + o)
   }
 
-  /** The index of the first event from an index on that has this number in a column; −1 if none has. */
+  /**
+   * The index of the first event from an index on that has this number in a column; −1 if none has.
+   */
   find(column: number, wanted: number, from: number): number {
     const base = this.column(column)
     for (let i = Math.max(from, this.start); i < this.end; i++) {

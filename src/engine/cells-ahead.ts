@@ -12,10 +12,12 @@ export interface FieldColumn {
 }
 
 /**
- * The numbers of a chunk's events, read one column after the other before the first of them enters a window. So what a processor has
- * to fetch from memory for one text it fetches while it is at the next, and each loop does one thing.
+ * The numbers of a chunk's events, read one column after the other before the first of them enters
+ * a window. So what a processor has to fetch from memory for one text it fetches while it is at the
+ * next, and each loop does one thing.
  *
- * Only what a scanner has found is read so, and only of an event that has something a window can hold in every column.
+ * Only what a scanner has found is read so, and only of an event that has something a window can
+ * hold in every column.
  */
 export class CellsAhead {
   readonly #columns: readonly FieldColumn[]
@@ -32,7 +34,10 @@ export class CellsAhead {
     this.#isHeld = isHeld
   }
 
-  /** Reads what it can of these events; the numbers of texts hold until their dictionaries are settled. */
+  /**
+   * Reads what it can of these events; the numbers of texts hold until their dictionaries are
+   * settled.
+   */
   read(events: ScannedEvents, indices: readonly number[]): void {
     const { count } = events
     if (this.#isRead.length < count) {

@@ -1,6 +1,7 @@
-// Sums that carry their own rounding error, so that the float32 made of them does not depend on the order of the terms or
-// on how they were grouped into blocks. TwoSum: Knuth, TAOCP 2, 4.2.2. TwoProduct: Dekker 1971, with Veltkamp's split.
-// Summation: Ogita, Rump, Oishi, "Accurate Sum and Dot Product" (2005), Sum2: as if in twice the precision.
+// Sums that carry their own rounding error, so that the float32 made of them does not depend on the
+// order of the terms or on how they were grouped into blocks. TwoSum: Knuth, TAOCP 2, 4.2.2.
+// TwoProduct: Dekker 1971, with Veltkamp's split. Summation: Ogita, Rump, Oishi, "Accurate Sum and
+// Dot Product" (2005), Sum2: as if in twice the precision.
 
 /** 2^27 + 1 splits a float64 into two halves whose products are exact. */
 const SPLITTER = 134_217_729
@@ -19,7 +20,10 @@ export function addTo(sums: Float64Array, at: number, x: number): void {
   sums[at + 1] = (sums[at + 1] as number) + sumError(before, x, after)
 }
 
-/** The same to a triple, of which each number has what the one before it lost: as if in three times the precision. */
+/**
+ * The same to a triple, of which each number has what the one before it lost: as if in three times
+ * the precision.
+ */
 export function addToTriple(sums: Float64Array, at: number, x: number): void {
   const before = sums[at] as number
   const after = before + x
@@ -36,8 +40,9 @@ export function squareError(x: number, square: number): number {
 }
 
 /**
- * Population variance from the compensated sums of n values and of their squares: (n·Σx² − (Σx)²) / n², in twice the
- * precision, since in plain float64 the difference of two large numbers would leave noise, or less than 0.
+ * Population variance from the compensated sums of n values and of their squares: (n·Σx² − (Σx)²) /
+ * n², in twice the precision, since in plain float64 the difference of two large numbers would
+ * leave noise, or less than 0.
  */
 export function variance(n: number, sums: Float64Array, sum: number, squares: number): number {
   const total = (sums[sum] as number) + (sums[sum + 1] as number)
@@ -48,7 +53,8 @@ export function variance(n: number, sums: Float64Array, sum: number, squares: nu
   const leftRest = productError(n, square, left) + n * squareRest
   const right = total * total
   const rightRest = squareError(total, right) + 2 * total * totalRest
-  // What the difference's own rounding takes stays too: a variance of amounts in cents is often a tie between two float32.
+  // What the difference's own rounding takes stays too: a variance of amounts in cents is often a
+  // tie between two float32.
   const spread = left - right
   const taken = left - spread
   const spreadRest = left - (spread + taken) + (taken - right)

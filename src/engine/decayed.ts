@@ -1,8 +1,10 @@
 import { addTo } from './compensated.ts'
 
-// Sums of which half is left after every half-life. An event counts with what is left of its value at the end of the half-life that it
-// falls in, counted from the epoch: that depends on the event alone. From one such end to another all of a sum halves so many
-// times, which is exact; so it does not matter how events are grouped. Only what is left at a reader's own time is a power that rounds.
+// Sums of which half is left after every half-life. An event counts with what is left of its value
+// at the end of the half-life that it falls in, counted from the epoch: that depends on the event
+// alone. From one such end to another all of a sum halves so many times, which is exact; so it does
+// not matter how events are grouped. Only what is left at a reader's own time is a power that
+// rounds.
 
 /** Numbers a decayed sum takes. */
 export const DECAYED = 3
@@ -52,7 +54,10 @@ export function decayedAt(
   return left * 2 ** ((end * halfLifeMs - timeMs) / halfLifeMs)
 }
 
-/** Lets a sum stand at an end, if that is later than its own; else gives what is left at its own of what stands at the other. */
+/**
+ * Lets a sum stand at an end, if that is later than its own; else gives what is left at its own of
+ * what stands at the other.
+ */
 function moveTo(into: Float64Array, at: number, end: number): number {
   const later = end - (into[at + STANDS] as number)
   if (later <= 0) return halved(-later)

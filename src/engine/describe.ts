@@ -2,7 +2,10 @@ import type { Definition, Step } from '../topology/definition.ts'
 import type { Print } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 
-/** A topology as plain JSON: what it reads, keeps, computes and writes. Functions appear as their source text. */
+/**
+ * A topology as plain JSON: what it reads, keeps, computes and writes. Functions appear as their
+ * source text.
+ */
 export interface Description {
   /** The topology's. */
   readonly name: string

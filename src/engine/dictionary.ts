@@ -7,7 +7,10 @@ import { TextPool } from './text-pool.ts'
 
 /** A power of 2, as all later ones. */
 const FIRST_SLOTS = 64
-/** Numbers of a slot: the text's hash, one more than its number (0: the slot is empty), its place and its length. */
+/**
+ * Numbers of a slot: the text's hash, one more than its number (0: the slot is empty), its place
+ * and its length.
+ */
 const SLOT = 4
 const HASH = 0
 const NUMBER = 1
@@ -18,11 +21,13 @@ const EMPTY = 0
 const NO_HASH = 0
 
 /**
- * Small numbers for texts, so that whoever keeps one keeps a number and not a string; and for all cells of a column that may hold
- * anything. A text is found by its UTF-8, so that no string is made of one that is known. It keeps its number as long as somebody holds
- * it, and at least until {@link settle}: then those that nobody holds are forgotten, and their numbers are used again.
+ * Small numbers for texts, so that whoever keeps one keeps a number and not a string; and for all
+ * cells of a column that may hold anything. A text is found by its UTF-8, so that no string is made
+ * of one that is known. It keeps its number as long as somebody holds it, and at least until {@link
+ * settle}: then those that nobody holds are forgotten, and their numbers are used again.
  *
- * Open addressing with linear probing; what lies behind a text that goes moves up (Knuth, TAOCP 3, 6.4, algorithm R).
+ * Open addressing with linear probing; what lies behind a text that goes moves up (Knuth, TAOCP 3,
+ * 6.4, algorithm R).
  */
 export class Dictionary {
   readonly #pool = new TextPool()
@@ -85,7 +90,9 @@ export class Dictionary {
     if (left === 0) this.#unheld.push(number)
   }
 
-  /** Forgets what nobody holds, looking at no more than `most`: the rest is left to the next time. */
+  /**
+   * Forgets what nobody holds, looking at no more than `most`: the rest is left to the next time.
+   */
   settle(most = Number.POSITIVE_INFINITY): void {
     for (let left = most; left > 0 && this.#unheld.length > 0; left--) {
       const number = this.#unheld.pop() as number
@@ -196,7 +203,9 @@ interface Bytes {
 /** Of what is kept by number. */
 const NUMBER_BYTES = 24
 
-/** Where a text of a hash would lie if all slots were empty. @param last where the last slot begins */
+/**
+ * Where a text of a hash would lie if all slots were empty. @param last where the last slot begins
+ */
 function homeOf(hash: number, last: number): number {
   return Math.imul(hash, SLOT) & last
 }

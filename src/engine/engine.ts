@@ -1,4 +1,5 @@
-// The pure heart: events of one partition in, rows for the models out. Synchronous; no clock, no I/O, no chance.
+// The pure heart: events of one partition in, rows for the models out. Synchronous; no clock, no
+// I/O, no chance.
 
 import { called, type Reader } from '../plan/events.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
@@ -15,8 +16,9 @@ import { type StateLimits, StateUse } from './state-limits.ts'
 import { Watermark, type WatermarkParts } from './watermark.ts'
 
 /**
- * Keys, and texts of a column, that are looked at after a chunk, beside twice as many as it had events: an event brings one that may go at
- * once, and one that goes later. A window that a million keys leave at one time must hold nobody up.
+ * Keys, and texts of a column, that are looked at after a chunk, beside twice as many as it had
+ * events: an event brings one that may go at once, and one that goes later. A window that a million
+ * keys leave at one time must hold nobody up.
  */
 const SETTLES = 1_000
 
@@ -28,7 +30,10 @@ export interface EngineOptions {
   readonly reader?: Reader
 }
 
-/** Results of a chunk in bounded pieces, in order, and at the end what is left. Nothing else may be asked of the engine before. */
+/**
+ * Results of a chunk in bounded pieces, in order, and at the end what is left. Nothing else may be
+ * asked of the engine before.
+ */
 export type Pieces = Generator<readonly Arrivals[], EngineResult>
 
 /** The state of one task: the watermark and the windows of one topology on one partition. */

@@ -1,6 +1,8 @@
 import { atOf, type Slabs } from './slabs.ts'
 
-/** A few events sorted by (event time, arrival), in columns of one slab. Column 0 is the event time. */
+/**
+ * A few events sorted by (event time, arrival), in columns of one slab. Column 0 is the event time.
+ */
 export class EventBuffer {
   /** Column c of event i is at `column(c) + i`. Live events are start ≤ i < end. */
   data: Float64Array
@@ -42,7 +44,10 @@ export class EventBuffer {
     return low
   }
 
-  /** Enters an event at an index; there must be room. `cells`: its columns after the time, of `columns` in all. */
+  /**
+   * Enters an event at an index; there must be room. `cells`: its columns after the time, of
+   * `columns` in all.
+   */
   protected enter(at: number, timeMs: number, cells: ArrayLike<number>, columns: number): void {
     if (at < this.end) {
       for (let c = 0; c < columns; c++) {

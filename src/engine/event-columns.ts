@@ -26,7 +26,10 @@ export interface BadCell {
   readonly got: unknown
 }
 
-/** What numbers must stay finite as: one float32 that is not would make all features of its key infinite, for a whole window. */
+/**
+ * What numbers must stay finite as: one float32 that is not would make all features of its key
+ * infinite, for a whole window.
+ */
 export type Precision = 'float32' | 'float64'
 
 const NO_EVENT = -1
@@ -42,8 +45,8 @@ interface Column {
 }
 
 /**
- * The columns of one kind of event that aggregates read, and between an event's cells and the numbers of a history. A column has
- * the type that all its aggregates can take.
+ * The columns of one kind of event that aggregates read, and between an event's cells and the
+ * numbers of a history. A column has the type that all its aggregates can take.
  */
 export class EventColumns {
   readonly layout: Layout
@@ -51,7 +54,8 @@ export class EventColumns {
   readonly #isHeld: (number: number) => boolean
   /** Index in a history, by name. */
   readonly #index: ReadonlyMap<string, number>
-  // Of the event at hand, by column: where it has a cell among the scanned ones; else the cell; and the number of one or the other.
+  // Of the event at hand, by column: where it has a cell among the scanned ones; else the cell; and
+  // the number of one or the other.
   readonly #places: Int32Array
   readonly #cells: Cell[] = []
   readonly #numbers: Float64Array
@@ -63,7 +67,10 @@ export class EventColumns {
   #scanned: ScannedEvents | null = null
   #memory: Memory | null = null
 
-  /** @param o `reader`: how the columns' functions are asked, @default they are called; `sizes`: see {@link layoutOf} */
+  /**
+   * @param o `reader`: how the columns' functions are asked, @default they are called; `sizes`: see
+   * {@link layoutOf}
+   */
   constructor(
     columns: Readonly<Record<string, EventFunction<unknown>>>,
     aggregates: readonly Aggregate[],
@@ -137,7 +144,10 @@ export class EventColumns {
     return { column, over }
   }
 
-  /** Reads an event's columns; gives the first cell that a window cannot hold. May throw what an author's function throws. */
+  /**
+   * Reads an event's columns; gives the first cell that a window cannot hold. May throw what an
+   * author's function throws.
+   */
   read(events: Events, index: number): BadCell | null {
     const isAhead = this.#ahead?.has(events, index) === true
     this.#aheadAt = isAhead ? index : NO_EVENT
@@ -168,7 +178,10 @@ export class EventColumns {
     return this.#numbers
   }
 
-  /** What a walk's number for an aggregate stands for; `null` where there is none. Before what it counts is pruned. */
+  /**
+   * What a walk's number for an aggregate stands for; `null` where there is none. Before what it
+   * counts is pruned.
+   */
   valueOf(aggregate: Aggregate, number: number): Cell | null {
     if (Number.isNaN(number)) return null
     if (!('cell' in aggregate)) return number

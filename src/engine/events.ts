@@ -2,7 +2,8 @@ import type { TidemarkError } from '../kernel/errors.ts'
 import type { Events } from '../plan/events.ts'
 import type { ScoreStep, SinkStep } from '../topology/definition.ts'
 
-// What goes into the engine and what comes out, for the events of one chunk. An event is named by its index in the chunk.
+// What goes into the engine and what comes out, for the events of one chunk. An event is named by
+// its index in the chunk.
 
 /** Decoded events of one partition in log order, as columns. */
 export interface EventBatch {
@@ -24,7 +25,10 @@ export interface WindowResult {
   readonly endMs: number
   /** The one result of a window that has closed; else one of an event that has entered it. */
   readonly isFinal: boolean
-  /** The event that closed or entered it, by its index in the chunk; `null`: time has passed without an event. */
+  /**
+   * The event that closed or entered it, by its index in the chunk; `null`: time has passed without
+   * an event.
+   */
   readonly cause: number | null
   /** As the steps that follow see it. */
   readonly event: Readonly<Record<string, unknown>>

@@ -1,7 +1,11 @@
-// Lets silent keys go by the watermark, at no cost for the events that come: a key is filed once under the time of its
-// newest event, and looked at again only when the watermark has passed that time. (A calendar queue: Brown 1988.)
+// Lets silent keys go by the watermark, at no cost for the events that come: a key is filed once
+// under the time of its newest event, and looked at again only when the watermark has passed that
+// time. (A calendar queue: Brown 1988.)
 
-/** Buckets that the retention is cut into: a key is filed anew at most so often while it stays alive. */
+/**
+ * Buckets that the retention is cut into: a key is filed anew at most so often while it stays
+ * alive.
+ */
 const BUCKETS = 16
 const NARROWEST_MS = 1_000
 
@@ -38,7 +42,8 @@ export class Expiry {
   }
 
   /**
-   * Lets go keys that the watermark has left behind, looking at no more than `most`. What a row sees does not depend on when.
+   * Lets go keys that the watermark has left behind, looking at no more than `most`. What a row
+   * sees does not depend on when.
    * @param o `newestMsOf`: event time of a key's newest event
    */
   sweep(watermarkMs: number, most: number, { newestMsOf, letGo }: Asked): void {

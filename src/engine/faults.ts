@@ -40,7 +40,10 @@ export function threw(cause: unknown, step?: string): TidemarkError {
   return new TidemarkError('FUNCTION_THREW', `${who} threw ${nameOf(cause)}`, { cause })
 }
 
-/** What a value is, for a message; not the value, which may be a payload's, but NaN and the infinities say what is wrong. */
+/**
+ * What a value is, for a message; not the value, which may be a payload's, but NaN and the
+ * infinities say what is wrong.
+ */
 export function kindOf(value: unknown): string {
   if (value === null || (typeof value === 'number' && !Number.isFinite(value))) return String(value)
   return typeof value

@@ -16,7 +16,8 @@ import { KindWindows, type Shared } from './kind-windows.ts'
 import { isLate } from './lateness.ts'
 import { isMissing } from './missing.ts'
 
-// One features step: enters events into the windows and writes the rows of those that reach a model.
+// One features step: enters events into the windows and writes the rows of those that reach a
+// model.
 
 /** A model and the conditions before it. */
 interface Path {
@@ -37,7 +38,10 @@ interface FeatureRowsOptions extends Shared {
   readonly onLate: OnLate
 }
 
-/** Events whose windows the processor fetches together: few enough that they are all still at hand when the last one's turn comes. */
+/**
+ * Events whose windows the processor fetches together: few enough that they are all still at hand
+ * when the last one's turn comes.
+ */
 const TOUCHED = 64
 
 interface Taking {
@@ -67,7 +71,9 @@ export class FeatureRows {
   readonly kinds: readonly KindWindows[]
   readonly #own: readonly OwnFeature[]
   readonly #paths: readonly Path[]
-  /** The features of the event at hand, in the author's order, before they are rounded to float32. */
+  /**
+   * The features of the event at hand, in the author's order, before they are rounded to float32.
+   */
   readonly #row: Float64Array
   /** The rest of what is known of the event at hand: its kinds, its models. */
   readonly #isKind: boolean[]
@@ -110,7 +116,9 @@ export class FeatureRows {
     return this.kinds.reduce((sum, kind) => sum + kind.texts, 0)
   }
 
-  /** Lets go keys that the watermark has left behind, looking at no more than `most` of each kind. */
+  /**
+   * Lets go keys that the watermark has left behind, looking at no more than `most` of each kind.
+   */
   expire(most: number): void {
     for (const kind of this.kinds) kind.expire(this.#watermarkMs, most)
   }
@@ -158,8 +166,8 @@ export class FeatureRows {
     if (bad !== null) return bad
     const full = isBehind ? null : this.#refusal(moment.key)
     if (full !== null) return full
-    // What the windows hold depends on the columns alone, never on a table, a model or a condition before one: so it enters
-    // also when its own row comes to nothing.
+    // What the windows hold depends on the columns alone, never on a table, a model or a condition
+    // before one: so it enters also when its own row comes to nothing.
     const unfit = open === null ? null : this.#readOwnRow(events, index)
     const reachesAny = open !== null && unfit === null && this.#reaches.includes(true)
     const row = reachesAny ? this.#row : null
@@ -170,7 +178,10 @@ export class FeatureRows {
     return reachesAny ? this.#copyRows(index, open) : unfit
   }
 
-  /** Why an event of the key may not enter. Whether the key is new is looked up only where that decides. */
+  /**
+   * Why an event of the key may not enter. Whether the key is new is looked up only where that
+   * decides.
+   */
   #refusal(key: number): TidemarkError | null {
     if (this.#use.hasRoom(this.kinds.length)) return null
     return this.#use.refusal(

@@ -8,15 +8,18 @@ export interface FunctionReading {
   readonly where: string
   /** Its step; `null`: the source's. */
   readonly step: string | null
-  /** `compiled`: its source tells wholly what it gives, so that it is never called; `called`: for each event, made into an object for it. */
+  /**
+   * `compiled`: its source tells wholly what it gives, so that it is never called; `called`: for
+   * each event, made into an object for it.
+   */
   readonly what: 'compiled' | 'called'
   /** Of one that is called: "it calls toFixed". */
   readonly why?: string
 }
 
 /**
- * How each function of a topology is run that takes events, once each. No part of a {@link describe | description}: that is hashed, and how
- * a function is run changes no answer.
+ * How each function of a topology is run that takes events, once each. No part of a {@link describe
+ * | description}: that is hashed, and how a function is run changes no answer.
  */
 export function functionReadings(definition: Definition): FunctionReading[] {
   return authorFunctions(definition)

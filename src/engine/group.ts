@@ -6,7 +6,9 @@ import type { Summaries } from './summaries.ts'
 
 /** Rows that a group has room for at first. */
 const FIRST_CAPACITY = 4
-/** Offsets within a row: event time of the oldest event, how many there are, then what they come to. */
+/**
+ * Offsets within a row: event time of the oldest event, how many there are, then what they come to.
+ */
 const OLDEST = 0
 const COUNT = 1
 const SUMS = 2
@@ -14,8 +16,9 @@ const SUMS = 2
 const NOTHING = new Float64Array(0)
 
 /**
- * Blocks of a long history, one after the other, and a row of what each comes to. The rows lie together, so that a walk over many
- * blocks looks at none of them. Sealed, a group also knows what all its blocks come to.
+ * Blocks of a long history, one after the other, and a row of what each comes to. The rows lie
+ * together, so that a walk over many blocks looks at none of them. Sealed, a group also knows what
+ * all its blocks come to.
  */
 export class Group implements Whole {
   readonly blocks: Block[] = []
@@ -56,7 +59,10 @@ export class Group implements Whole {
     return this.#sealBase + this.#summaries.numbers + o * sizes.block * sizes.group
   }
 
-  /** Event time of a block's oldest event; −Infinity once it has lost events: it is no whole any more. */
+  /**
+   * Event time of a block's oldest event; −Infinity once it has lost events: it is no whole any
+   * more.
+   */
   oldestMs(b: number): number {
     return this.#page[this.#rowAt(b) + OLDEST] as number
   }

@@ -8,9 +8,9 @@ const PAGE_BITS = 12
 const PAGE = 2 ** PAGE_BITS
 
 /**
- * The histories of all keys, by their numbers. No key is an object: what is known of it are the few numbers of its head and its
- * buffer, so that a million of them are nothing to the collector. One history at a time stands for its key; it is that key's until
- * another is asked for.
+ * The histories of all keys, by their numbers. No key is an object: what is known of it are the few
+ * numbers of its head and its buffer, so that a million of them are nothing to the collector. One
+ * history at a time stands for its key; it is that key's until another is asked for.
  */
 export class Histories {
   /** Of no meaning. */
@@ -32,8 +32,9 @@ export class Histories {
   }
 
   /**
-   * Looks at the histories of events that are to come, for nothing but that the processor fetches what it needs of them all at once:
-   * one after the other, each event would wait for its own. (Kocberber et al. 2015, "Asynchronous memory access chaining".)
+   * Looks at the histories of events that are to come, for nothing but that the processor fetches
+   * what it needs of them all at once: one after the other, each event would wait for its own.
+   * (Kocberber et al. 2015, "Asynchronous memory access chaining".)
    */
   touch({ keys, indices }: Pick<Flow, 'keys' | 'indices'>, from: number, to: number): void {
     let touched = 0
@@ -80,7 +81,10 @@ export class Histories {
     this.#history.round = this.#round
   }
 
-  /** The keys that have changed in a round or later, and of which there is something; a page of them at a time. */
+  /**
+   * The keys that have changed in a round or later, and of which there is something; a page of them
+   * at a time.
+   */
   *changedSince(round: number): Generator<readonly number[]> {
     for (let page = 0; page < this.#heads.length; page++) {
       this.#close()

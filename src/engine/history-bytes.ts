@@ -6,7 +6,10 @@ import type { StateReader, StateWriter } from './state-bytes.ts'
 
 // The events of one key as bytes, in order: what blocks and summaries there are follows from them.
 
-/** Writes when the newest pruned event was, how many events there are, and each of them: its time, then its cells. */
+/**
+ * Writes when the newest pruned event was, how many events there are, and each of them: its time,
+ * then its cells.
+ */
 export function writeHistory(history: History, layout: Layout, into: StateWriter): void {
   const dictionaries = dictionariesOf(layout)
   into.number(history.newestPrunedMs)
@@ -22,7 +25,10 @@ export function writeHistory(history: History, layout: Layout, into: StateWriter
   }
 }
 
-/** Enters the events that were written into a history that has none. @param entered is told of each time */
+/**
+ * Enters the events that were written into a history that has none. @param entered is told of each
+ * time
+ */
 export function readHistory(
   history: History,
   layout: Layout,

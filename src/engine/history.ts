@@ -9,8 +9,8 @@ const FIRST_CAPACITY = 4
 /** Numbers of a head. */
 export const HEAD = 7
 /**
- * Offsets in a head: where the buffer is and how large, which of its events are live, how many runs have summaries,
- * {@link History.newestPrunedMs}, and the round in which the key has changed last.
+ * Offsets in a head: where the buffer is and how large, which of its events are live, how many runs
+ * have summaries, {@link History.newestPrunedMs}, and the round in which the key has changed last.
  */
 const PLACE = 0
 const CAPACITY = 1
@@ -24,10 +24,12 @@ const NOTHING = 0
 const REMEMBERED = -1
 
 /**
- * The events of one key and kind that a window may still see, sorted by (event time, arrival). The newest lie in one buffer; mostly
- * these are all. Runs of `sizes.run` events in it have summaries, made when they are asked for. A full buffer goes into blocks.
+ * The events of one key and kind that a window may still see, sorted by (event time, arrival). The
+ * newest lie in one buffer; mostly these are all. Runs of `sizes.run` events in it have summaries,
+ * made when they are asked for. A full buffer goes into blocks.
  *
- * One such object stands for one key after the other: between its turns a key is a head, a few numbers (see {@link Histories}).
+ * One such object stands for one key after the other: between its turns a key is a head, a few
+ * numbers (see {@link Histories}).
  */
 export class History extends EventBuffer {
   key = 0
@@ -137,8 +139,8 @@ export class History extends EventBuffer {
   }
 
   /**
-   * Enters an event behind those of the same time; not at or before a time that has been pruned. `cells`: its columns after the
-   * time; its texts are numbers that their dictionaries hold for it.
+   * Enters an event behind those of the same time; not at or before a time that has been pruned.
+   * `cells`: its columns after the time; its texts are numbers that their dictionaries hold for it.
    */
   insert(timeMs: number, cells: ArrayLike<number>): void {
     if (this.end === this.capacity) this.#makeRoom()
@@ -171,7 +173,10 @@ export class History extends EventBuffer {
     if (this.start === this.end) this.#clear()
   }
 
-  /** Gives its room back; it stands for no key any more. @param remembers does the head tell when the newest event was? */
+  /**
+   * Gives its room back; it stands for no key any more. @param remembers does the head tell when
+   * the newest event was?
+   */
   free(heads: Float64Array, at: number, remembers: boolean): void {
     heads[at + CAPACITY] = remembers ? REMEMBERED : NOTHING
     heads[at + NEWEST_PRUNED] = this.newestMs
@@ -185,7 +190,10 @@ export class History extends EventBuffer {
     yield this
   }
 
-  /** Makes the summaries of full runs that have none; gives the index after the last event that has a part in one. */
+  /**
+   * Makes the summaries of full runs that have none; gives the index after the last event that has
+   * a part in one.
+   */
   seal(): number {
     const { summaries, sizes } = this.#layout
     // Mostly there are none.
@@ -239,7 +247,8 @@ export class History extends EventBuffer {
     for (let c = 0; c < columns; c++) {
       const source = this.column(c) + this.start
       const into = at + c * capacity
-      // Number by number: most histories are short, and a view of each column costs more than its numbers.
+      // Number by number: most histories are short, and a view of each column costs more than its
+      // numbers.
       for (let i = 0; i < size; i++) page[into + i] = this.data[source + i] as number
     }
     if (place !== before) slabs.giveBack(before, numbersOf(this.#layout, from))

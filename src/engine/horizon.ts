@@ -24,7 +24,9 @@ export function horizonOf(definition: Definition): Horizon {
   return { lengthMs: unbounded.length > 0 ? Number.POSITIVE_INFINITY : longestMs, unbounded }
 }
 
-/** Does the topology keep anything between events, be it only the watermark that finds them late? */
+/**
+ * Does the topology keep anything between events, be it only the watermark that finds them late?
+ */
 export function keepsState(definition: Definition): boolean {
   return planOf(definition).some(({ keeps }) => keeps !== null)
 }

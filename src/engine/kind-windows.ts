@@ -45,7 +45,9 @@ interface Current {
   readonly walk: WindowWalk
 }
 
-/** What there is of a key, as it is encoded: no more than when its newest event was, or its events. */
+/**
+ * What there is of a key, as it is encoded: no more than when its newest event was, or its events.
+ */
 const REMEMBERED = 0
 const HELD = 1
 
@@ -153,7 +155,9 @@ export class KindWindows implements KeyedState {
     return this.#has === null || !isMissing(this.#has.of(events, index))
   }
 
-  /** Is about to be given events: reads what it can of them. Of a kind that not all are of, none. */
+  /**
+   * Is about to be given events: reads what it can of them. Of a kind that not all are of, none.
+   */
   readAhead(flow: Flow): void {
     if (this.#is === null) this.#columns.readAhead(flow)
   }
@@ -174,8 +178,9 @@ export class KindWindows implements KeyedState {
   }
 
   /**
-   * Takes an event: enters it, with the columns that were read last, and writes its window features into `row`; or only one
-   * of both. An event that does not enter (it is of another kind, or late) sees the events up to its own time.
+   * Takes an event: enters it, with the columns that were read last, and writes its window features
+   * into `row`; or only one of both. An event that does not enter (it is of another kind, or late)
+   * sees the events up to its own time.
    */
   take(moment: Moment, enters: boolean, row: Float64Array | null): void {
     const { key, timeMs, watermarkMs } = moment
@@ -237,7 +242,10 @@ export class KindWindows implements KeyedState {
     for (const lastClosed of this.#lastClosed) lastClosed.restore(key, from)
   }
 
-  /** The features over the windows of the key; those of other kinds, and those that are no windows', are not among them. */
+  /**
+   * The features over the windows of the key; those of other kinds, and those that are no windows',
+   * are not among them.
+   */
   peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
     const row = new Float64Array(this.#names.length).fill(Number.NaN)
     this.take({ key, ...at }, false, row)
@@ -281,7 +289,8 @@ export class KindWindows implements KeyedState {
 
   #writeSinceLast({ timeMs, watermarkMs }: Moment, previousMs: number, row: Float64Array): void {
     const elapsed = (timeMs - previousMs) / 1_000
-    // A late event may lie before the newest event that was pruned: what came before it is forgotten.
+    // A late event may lie before the newest event that was pruned: what came before it is
+    // forgotten.
     const isKnown = previousMs !== Number.NEGATIVE_INFINITY && elapsed >= 0
     for (const { feature, capSeconds, never } of this.#sinceLastEver) {
       row[feature] = isKnown ? Math.min(elapsed, capSeconds) : never
@@ -293,7 +302,10 @@ export class KindWindows implements KeyedState {
     }
   }
 
-  /** Event time of the newest event that came before one at `timeMs` which is about to enter; −Infinity if there was none. */
+  /**
+   * Event time of the newest event that came before one at `timeMs` which is about to enter;
+   * −Infinity if there was none.
+   */
   #previousMs(key: number, history: History | null, timeMs: number): number {
     if (history === null) return this.#histories.lastMsOf(key)
     const latestMs = history.latestUpTo(timeMs)

@@ -9,8 +9,9 @@ interface ClosedWindow {
 }
 
 /**
- * For each key the newest window that the watermark has closed and that held an event, of whatever age. Its values are
- * taken before its events are pruned; a closed window changes no more, since a late event enters none.
+ * For each key the newest window that the watermark has closed and that held an event, of whatever
+ * age. Its values are taken before its events are pruned; a closed window changes no more, since a
+ * late event enters none.
  */
 export class LastClosed {
   readonly lengthMs: number

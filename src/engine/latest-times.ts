@@ -8,8 +8,8 @@ const EMPTY = -1
 const SPREAD = 0x9e3779b1
 
 /**
- * For each text the time of its newest occurrence: open addressing with linear probing. Nothing is taken out; what has been pruned
- * is left behind when there is no room.
+ * For each text the time of its newest occurrence: open addressing with linear probing. Nothing is
+ * taken out; what has been pruned is left behind when there is no room.
  */
 export class LatestTimes {
   readonly #slabs: Slabs

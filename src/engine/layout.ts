@@ -3,7 +3,10 @@ import type { Slabs } from './slabs.ts'
 import { Summaries, type Summed } from './summaries.ts'
 import { TextMarks } from './text-marks.ts'
 
-/** What the histories of one kind hold and what is asked of them. Columns are named by index; column 0 is the event time. */
+/**
+ * What the histories of one kind hold and what is asked of them. Columns are named by index; column
+ * 0 is the event time.
+ */
 export interface Held extends Summed {
   /** Columns of an event, the event time among them. */
   readonly columns: number
@@ -27,11 +30,17 @@ export interface Sizes {
   readonly block: number
   /** Blocks in a group. */
   readonly group: number
-  /** Newest blocks of a long history that windows go over one by one, at least: events out of order still reach them. */
+  /**
+   * Newest blocks of a long history that windows go over one by one, at least: events out of order
+   * still reach them.
+   */
   readonly unsettled: number
 }
 
-/** Measured on windows of 100 to 100,000 events, see test/bench/RESULTS.md: halves and doubles gain somewhere what they lose elsewhere. */
+/**
+ * Measured on windows of 100 to 100,000 events, see test/bench/RESULTS.md: halves and doubles gain
+ * somewhere what they lose elsewhere.
+ */
 const SIZES: Sizes = { buffer: 256, run: 32, block: 64, group: 64, unsettled: 4 }
 
 /** {@link Held}, and how a long history lays it out. */
@@ -46,7 +55,10 @@ export interface Layout extends Held {
   readonly marks: TextMarks
   /** What blocks and runs come to. */
   readonly summaries: Summaries
-  /** Numbers that a sealed group keeps of all its blocks: what they come to, then the ordered columns. */
+  /**
+   * Numbers that a sealed group keeps of all its blocks: what they come to, then the ordered
+   * columns.
+   */
   readonly sealNumbers: number
 }
 

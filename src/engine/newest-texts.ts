@@ -8,8 +8,9 @@ interface Occurrences {
 }
 
 /**
- * The different texts of a long history's newest events, those of its buffer: for each of `distinct` when every text had occurred before
- * them, in no order. So a window that takes them all need not look each of them up for every event.
+ * The different texts of a long history's newest events, those of its buffer: for each of
+ * `distinct` when every text had occurred before them, in no order. So a window that takes them all
+ * need not look each of them up for every event.
  */
 export class NewestTexts {
   readonly #layout: Layout
@@ -23,7 +24,9 @@ export class NewestTexts {
     this.takeAll(buffer)
   }
 
-  /** Begins anew: the buffer holds other events, or texts have occurred before them at other times. */
+  /**
+   * Begins anew: the buffer holds other events, or texts have occurred before them at other times.
+   */
   takeAll(buffer: EventBuffer): void {
     const { distinct, marks } = this.#layout
     for (let d = 0; d < distinct.length; d++) {

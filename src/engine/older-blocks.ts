@@ -6,12 +6,14 @@ import { LatestTimes } from './latest-times.ts'
 import type { Layout } from './layout.ts'
 import { NewestTexts } from './newest-texts.ts'
 
-// What a key with many events holds beside its newest ones: groups of blocks of events. An event out of order moves the events
-// of one block and no others; a window takes blocks and groups as wholes.
+// What a key with many events holds beside its newest ones: groups of blocks of events. An event
+// out of order moves the events of one block and no others; a window takes blocks and groups as
+// wholes.
 //
-// Different texts are counted by previous occurrence, as in range distinct counting (Muthukrishnan, "Efficient algorithms for
-// document retrieval problems", 2002, for arrays that do not change): each event has a link to the time at which its text
-// occurred before, and in (edge, t] there are as many different texts as events that link to the edge or before it.
+// Different texts are counted by previous occurrence, as in range distinct counting (Muthukrishnan,
+// "Efficient algorithms for document retrieval problems", 2002, for arrays that do not change):
+// each event has a link to the time at which its text occurred before, and in (edge, t] there are
+// as many different texts as events that link to the edge or before it.
 
 /** A block, by its index in a group. */
 export interface Place {
@@ -26,7 +28,10 @@ export class OlderBlocks {
   newestMs = Number.NEGATIVE_INFINITY
   oldestMs = Number.POSITIVE_INFINITY
   newestPrunedMs = Number.NEGATIVE_INFINITY
-  /** The newest block that is settled: all but the newest ones are, which events out of order still reach; `null`: none is. */
+  /**
+   * The newest block that is settled: all but the newest ones are, which events out of order still
+   * reach; `null`: none is.
+   */
   newestSettled: Block | null = null
   /** Another one whenever other blocks are settled, or those that are have changed. */
   settledVersion = 0
@@ -37,7 +42,10 @@ export class OlderBlocks {
   #unsettled = 0
   #oldest: Block | null = null
   readonly #layout: Layout
-  /** For each of `distinct`, by text: the time of its newest occurrence here. Some may have been pruned. */
+  /**
+   * For each of `distinct`, by text: the time of its newest occurrence here. Some may have been
+   * pruned.
+   */
   readonly #latest: readonly LatestTimes[]
   /** Of an event that enters. */
   readonly #cells: Float64Array
@@ -48,7 +56,10 @@ export class OlderBlocks {
     this.#cells = new Float64Array(layout.width - 1)
   }
 
-  /** The time of the newest occurrence of a text in `distinct[d]`, perhaps a pruned one; −Infinity if there is none. */
+  /**
+   * The time of the newest occurrence of a text in `distinct[d]`, perhaps a pruned one; −Infinity
+   * if there is none.
+   */
   latestOf(d: number, text: number): number {
     return (this.#latest[d] as LatestTimes).of(text)
   }
@@ -57,7 +68,10 @@ export class OlderBlocks {
     return (this.groups[g] as Group).blocks[b] as Block
   }
 
-  /** The block that is so many blocks newer, or older; if there are not so many, the one behind the newest, or the oldest. */
+  /**
+   * The block that is so many blocks newer, or older; if there are not so many, the one behind the
+   * newest, or the oldest.
+   */
   placeBeside({ g, b }: Place, blocks: number): Place {
     let place = { g, b: b + blocks }
     while (place.b < 0 && place.g > 0) {
@@ -250,7 +264,10 @@ export class OlderBlocks {
     }
   }
 
-  /** The link of an event that enters there, and from now on the one of the text's next occurrence links to it. */
+  /**
+   * The link of an event that enters there, and from now on the one of the text's next occurrence
+   * links to it.
+   */
   #linkAt({ g, b, at }: Place & { at: number }, d: number, text: number, timeMs: number): number {
     const latest = this.#latest[d] as LatestTimes
     const latestMs = latest.of(text)

@@ -5,10 +5,13 @@ import type { Around, Keeps, Operator, OperatorRule, Place } from './operators/r
 import { ruleOf } from './operators/table.ts'
 import { StateUse } from './state-limits.ts'
 
-// A topology as a list of its steps, each with all there is to say of it and of where it stands. It is made in one walk; what is asked of a
-// topology goes over the list.
+// A topology as a list of its steps, each with all there is to say of it and of where it stands. It
+// is made in one walk; what is asked of a topology goes over the list.
 
-/** What a step's events are: the source's · what a model answered of these, `{ event, score, … }` · something that was made. */
+/**
+ * What a step's events are: the source's · what a model answered of these, `{ event, score, … }` ·
+ * something that was made.
+ */
 type Given = 'source' | 'scored' | 'made'
 
 export interface Planned {
@@ -64,7 +67,10 @@ export function openBehindModel({ then }: ScoreStep): readonly Operator[] {
   return openAll(then, called, { ...nothing, onLate: 'drop', isWhole: true }).first
 }
 
-/** Opens steps for one task, and all behind them. @param reader how functions of what comes to them are asked */
+/**
+ * Opens steps for one task, and all behind them. @param reader how functions of what comes to them
+ * are asked
+ */
 export function openAll(
   then: readonly Step[],
   reader: Reader,

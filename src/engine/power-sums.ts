@@ -2,9 +2,11 @@ import type { Deviations } from '../topology/aggregates/rule.ts'
 import { addTo, addToTriple, productError, squareError } from './compensated.ts'
 import { NOTHING } from './summary.ts'
 
-// Sums of values, their squares, cubes and fourth powers, from which the sums of the powers of the deviations from the mean are made
-// once they are asked for. Where the mean is k times the deviation, that leaves of the digits of a fourth power those beyond k^4. In
-// twice a float64's precision a float32 is right up to k = 500,000, which a pressure or a balance may have; in three times up to 1e9.
+// Sums of values, their squares, cubes and fourth powers, from which the sums of the powers of the
+// deviations from the mean are made once they are asked for. Where the mean is k times the
+// deviation, that leaves of the digits of a fourth power those beyond k^4. In twice a float64's
+// precision a float32 is right up to k = 500,000, which a pressure or a balance may have; in three
+// times up to 1e9.
 
 /** Numbers of a power's sum: what each loses is in the next one. */
 const TRIPLE = 3
@@ -55,7 +57,8 @@ export class Moments implements Deviations {
     // By the mean, and by what rounding took of it.
     this.#shift(this.#total(1) / count)
     this.#shift(this.#total(1) / count)
-    // Equal values do not deviate at all, not by 1e-32; and of cubes that cancel out a rest stays, by the order of the sums.
+    // Equal values do not deviate at all, not by 1e-32; and of cubes that cancel out a rest stays,
+    // by the order of the sums.
     const differ = range > 0
     const cubes = this.#total(3)
     this.squares = differ ? this.#total(2) : 0
@@ -63,7 +66,10 @@ export class Moments implements Deviations {
     this.fourths = differ ? this.#total(4) : 0
   }
 
-  /** Takes a number off all values: Σxᵏ⁻¹(x − c) is Σxᵏ − cΣxᵏ⁻¹, and so on, as Horner's rule shifts a polynomial. */
+  /**
+   * Takes a number off all values: Σxᵏ⁻¹(x − c) is Σxᵏ − cΣxᵏ⁻¹, and so on, as Horner's rule shifts
+   * a polynomial.
+   */
   #shift(by: number): void {
     const sums = this.#sums
     for (let shifted = 1; shifted <= POWERS; shifted++) {

@@ -61,8 +61,8 @@ export class Reach implements Reached {
   }
 
   /**
-   * Goes on over the events after a time. `remember`: what it goes over may be asked for distinct texts or quantiles, from here on
-   * or later.
+   * Goes on over the events after a time. `remember`: what it goes over may be asked for distinct
+   * texts or quantiles, from here on or later.
    */
   extend(afterMs: number, remember: boolean): void {
     const history = this.#history

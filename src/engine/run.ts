@@ -72,7 +72,10 @@ export class Run {
   }
 }
 
-/** What is set aside when an event of a flow cannot go on: an early result is an answer to its event, a final one is its own. */
+/**
+ * What is set aside when an event of a flow cannot go on: an early result is an answer to its
+ * event, a final one is its own.
+ */
 export function subjectOf({ windows }: Flow, index: number): number | WindowResult {
   const window = windows?.[index]
   if (window === undefined) return index

@@ -2,10 +2,16 @@ import { countBelow, countUpTo } from './ordered.ts'
 
 /** So many numbers are sorted rather than searched. */
 const FEW = 128
-/** Of multiples of the golden ratio the fractions lie evenly, so that no order of the numbers is bad for all of them. */
+/**
+ * Of multiples of the golden ratio the fractions lie evenly, so that no order of the numbers is bad
+ * for all of them.
+ */
 const GOLDEN = (Math.sqrt(5) - 1) / 2
 
-/** Ascending numbers: `size` of `data` from `from` on. Of these low ≤ i < high are still in question. */
+/**
+ * Ascending numbers: `size` of `data` from `from` on. Of these low ≤ i < high are still in
+ * question.
+ */
 interface Run {
   data: Float64Array
   from: number
@@ -17,9 +23,10 @@ interface Run {
 }
 
 /**
- * A quantile of several ascending runs, as if they were sorted together, without doing so: a number is guessed, its rank is the
- * sum of its ranks in the runs, and what lies on the wrong side of it is out of the question. Good guesses come from the runs,
- * since they are alike: the same part of each.
+ * A quantile of several ascending runs, as if they were sorted together, without doing so: a number
+ * is guessed, its rank is the sum of its ranks in the runs, and what lies on the wrong side of it
+ * is out of the question. Good guesses come from the runs, since they are alike: the same part of
+ * each.
  */
 export class Selection {
   readonly #runs: Run[] = []
@@ -53,7 +60,10 @@ export class Selection {
     this.add(data.slice(from, from + size).sort(), 0, size)
   }
 
-  /** Interpolated between the two nearest ranks of q·(n − 1), as numpy's default does (Hyndman and Fan 1996, type 7). */
+  /**
+   * Interpolated between the two nearest ranks of q·(n − 1), as numpy's default does (Hyndman and
+   * Fan 1996, type 7).
+   */
   quantile(q: number): number {
     let all = 0
     for (let r = 0; r < this.#count; r++) all += (this.#runs[r] as Run).size
@@ -100,8 +110,9 @@ export class Selection {
   }
 
   /**
-   * A number close to a rank: each long run's own at the same part of it, and of these one towards the middle, so that the
-   * larger part falls away; what is left is then the smaller part, with the rank near its other end.
+   * A number close to a rank: each long run's own at the same part of it, and of these one towards
+   * the middle, so that the larger part falls away; what is left is then the smaller part, with the
+   * rank near its other end.
    */
   #guess(rank: number): number {
     const part = (rank - this.#before) / this.#left
@@ -132,7 +143,10 @@ export class Selection {
     }
   }
 
-  /** Divides each run before or behind a number; gives how many of all numbers lie in the lower parts. */
+  /**
+   * Divides each run before or behind a number; gives how many of all numbers lie in the lower
+   * parts.
+   */
   #divide(value: number, count: typeof countBelow): number {
     let lower = this.#before
     for (let r = 0; r < this.#open; r++) {

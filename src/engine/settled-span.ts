@@ -11,12 +11,13 @@ const AHEAD = 6
 const BEHIND = 4
 
 /**
- * What a window takes of the settled blocks of a long history, but for the few blocks near its edge. That changes only when the edge has
- * moved on by some blocks, or when other blocks are settled: until then a window of a hundred thousand events costs what one of a
- * thousand costs.
+ * What a window takes of the settled blocks of a long history, but for the few blocks near its
+ * edge. That changes only when the edge has moved on by some blocks, or when other blocks are
+ * settled: until then a window of a hundred thousand events costs what one of a thousand costs.
  *
- * Of different texts those are counted that have not occurred since the edge, which depends on where the edge lies. Most occurred before
- * the blocks near it or after them; the times within them are kept in order.
+ * Of different texts those are counted that have not occurred since the edge, which depends on
+ * where the edge lies. Most occurred before the blocks near it or after them; the times within them
+ * are kept in order.
  */
 export class SettledSpan {
   /** Events in it. */
@@ -26,7 +27,10 @@ export class SettledSpan {
   /** Its oldest block; `null`: it has none. */
   oldest: Block | null = null
   readonly #layout: Layout
-  /** For each of `distinct`: how many events link to a time before which no edge lies, and the links behind that, in order. */
+  /**
+   * For each of `distinct`: how many events link to a time before which no edge lies, and the links
+   * behind that, in order.
+   */
   readonly #before: number[]
   readonly #links: Float64Array[]
   /** Which settled blocks it is of. */
@@ -42,7 +46,10 @@ export class SettledSpan {
     this.#links = layout.distinct.map(() => NO_LINKS)
   }
 
-  /** Turns to the window whose edge is at a time. @param o `newest`: the newest settled block; `hasLinks`: will different texts be asked for? */
+  /**
+   * Turns to the window whose edge is at a time. @param o `newest`: the newest settled block;
+   * `hasLinks`: will different texts be asked for?
+   */
   turnTo(
     afterMs: number,
     older: OlderBlocks,
@@ -58,7 +65,9 @@ export class SettledSpan {
     if (hasLinks) this.#takeLinks(wholes, Math.max(this.#fromMs, older.newestPrunedMs))
   }
 
-  /** How many of its events have a text in column `distinct[d]` that has not occurred after a time. */
+  /**
+   * How many of its events have a text in column `distinct[d]` that has not occurred after a time.
+   */
   unlinked(d: number, afterMs: number): number {
     const links = this.#links[d] as Float64Array
     return (this.#before[d] as number) + countUpTo(links, 0, links.length, afterMs)

@@ -9,12 +9,15 @@ const NONE = -1
 const GONE = new Float64Array(0)
 
 /**
- * Room for many small buffers of numbers, cut from shared pages and used again by size. A Float64Array of its own has 200 bytes
- * beside its numbers and is looked at by the collector one by one: a key of the card topology takes 385 bytes with slabs and 565
- * without (87,000 keys, 3.4 payments each), the engine 2.2 µs an event and 2.6. Pages are kept: there is room for the most that
- * was ever held at once. A free slab costs nothing beside its room: its first number names the next one of its size.
+ * Room for many small buffers of numbers, cut from shared pages and used again by size. A
+ * Float64Array of its own has 200 bytes beside its numbers and is looked at by the collector one by
+ * one: a key of the card topology takes 385 bytes with slabs and 565 without (87,000 keys, 3.4
+ * payments each), the engine 2.2 µs an event and 2.6. Pages are kept: there is room for the most
+ * that was ever held at once. A free slab costs nothing beside its room: its first number names the
+ * next one of its size.
  *
- * A slab is named by its place, one number below 2^32, which is 32 GiB: {@link pageOf} and {@link atOf} tell where its numbers are.
+ * A slab is named by its place, one number below 2^32, which is 32 GiB: {@link pageOf} and {@link
+ * atOf} tell where its numbers are.
  */
 export class Slabs {
   /** By number; those of one large buffer are among them. */

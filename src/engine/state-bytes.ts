@@ -4,8 +4,8 @@ import { Memory } from '../kernel/memory.ts'
 import { TextScratch } from '../kernel/text-scratch.ts'
 import type { Cell } from '../topology/definition.ts'
 
-// The state of one key as bytes: a version, then what was put, then a checksum over both. Numbers are big-endian, texts UTF-8 with their
-// length before them.
+// The state of one key as bytes: a version, then what was put, then a checksum over both. Numbers
+// are big-endian, texts UTF-8 with their length before them.
 
 /** Of the form in which state is written; another one is not read. */
 export const STATE_VERSION = 1
@@ -99,7 +99,10 @@ export class StateReader {
   readonly #view: DataView
   #at = VERSION_BYTES
 
-  /** @throws TidemarkError `STATE_UNREADABLE`: another version wrote it, or it is not what was written */
+  /**
+   * @throws TidemarkError `STATE_UNREADABLE`: another version wrote it, or it is not what was
+   * written
+   */
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)

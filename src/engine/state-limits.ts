@@ -7,9 +7,14 @@ export interface StateLimits {
   readonly maxBytes: number
 }
 
-/** About what a key takes of the heap; its text and its numbers lie elsewhere. Measured: RESULTS.md. */
+/**
+ * About what a key takes of the heap; its text and its numbers lie elsewhere. Measured: RESULTS.md.
+ */
 export const KEY_HEAP_BYTES = 60
-/** About what a key's history takes beside its events: its head, and its place among those that go silent. */
+/**
+ * About what a key's history takes beside its events: its head, and its place among those that go
+ * silent.
+ */
 export const HISTORY_BYTES = 60
 /** About what is left of a closed window. */
 export const KEPT_BYTES = 120

@@ -19,8 +19,8 @@ export interface Summed {
 }
 
 /**
- * All that is summed of events, as so many numbers in a row: of each summed column a summary, then the sums of powers, then the decayed
- * sums. Of events and of other such rows, in any grouping.
+ * All that is summed of events, as so many numbers in a row: of each summed column a summary, then
+ * the sums of powers, then the decayed sums. Of events and of other such rows, in any grouping.
  */
 export class Summaries {
   readonly numbers: number

@@ -1,7 +1,7 @@
 import { addTo, squareError, sumError } from './compensated.ts'
 
-// What a window needs to know of many values, without the values. A summary is made of its values and of other summaries;
-// nothing is ever subtracted.
+// What a window needs to know of many values, without the values. A summary is made of its values
+// and of other summaries; nothing is ever subtracted.
 
 /** Numbers a summary takes. */
 export const SUMMARY = 6
@@ -68,7 +68,10 @@ export function addSummary(into: Float64Array, at: number, from: Float64Array, o
   into[at + MAX] = Math.max(into[at + MAX] as number, from[of + MAX] as number)
 }
 
-/** Is the sum of so many values 0? Of values that cancel out, a rest of some 2^-106 of them may stay, by the order of the sum. */
+/**
+ * Is the sum of so many values 0? Of values that cancel out, a rest of some 2^-106 of them may
+ * stay, by the order of the sum.
+ */
 export function isNothing(sums: Float64Array, at: number, count: number): boolean {
   const total = (sums[at + SUM] as number) + (sums[at + SUM + 1] as number)
   const largest = Math.max(-(sums[at + MIN] as number), sums[at + MAX] as number)

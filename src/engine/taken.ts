@@ -11,8 +11,9 @@ interface Part {
 }
 
 /**
- * The blocks, groups and parts of blocks that a walk has gone over, to be asked for more than what they come to. There is one for very many
- * walks: its lists stay as long as they ever were, since an array that is made shorter is made anew.
+ * The blocks, groups and parts of blocks that a walk has gone over, to be asked for more than what
+ * they come to. There is one for very many walks: its lists stay as long as they ever were, since
+ * an array that is made shorter is made anew.
  */
 export class Taken {
   readonly #layout: Layout

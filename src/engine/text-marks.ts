@@ -2,7 +2,10 @@
 const LAST_COUNT = 2 ** 32 - 1
 const FIRST_TEXTS = 1_024
 
-/** Tells of texts, by their numbers, which have been met already: each counts once. One count at a time. */
+/**
+ * Tells of texts, by their numbers, which have been met already: each counts once. One count at a
+ * time.
+ */
 export class TextMarks {
   /** For each text the count that met it last. */
   #met = new Uint32Array(FIRST_TEXTS)

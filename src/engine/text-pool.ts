@@ -12,7 +12,10 @@ const LARGEST = PAGE / 16
 const NONE = -1
 const GONE = new Memory(new ArrayBuffer(0))
 
-/** Texts as their UTF-8, cut from shared pages and used again by size: a string each would have to be looked at by the collector. */
+/**
+ * Texts as their UTF-8, cut from shared pages and used again by size: a string each would have to
+ * be looked at by the collector.
+ */
 export class TextPool {
   readonly #pages: Memory[] = []
   /** Numbers of pages that are gone. */

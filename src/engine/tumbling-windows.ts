@@ -17,7 +17,8 @@ import { StateReader, StateWriter } from './state-bytes.ts'
 import { HISTORY_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
 
-// One tumbling step: the open windows of all keys. A key's events lie in one buffer; a window is a range of it.
+// One tumbling step: the open windows of all keys. A key's events lie in one buffer; a window is a
+// range of it.
 
 /** Windows that close in one go. */
 const PIECE = 1_000
@@ -132,7 +133,10 @@ export class TumblingWindows implements KeyedState {
     })
   }
 
-  /** Keys have gone as their windows closed; it forgets what only their events held, looking at no more than `most` of a column. */
+  /**
+   * Keys have gone as their windows closed; it forgets what only their events held, looking at no
+   * more than `most` of a column.
+   */
   expire(most: number): void {
     this.#columns.settle(most)
   }
@@ -156,8 +160,9 @@ export class TumblingWindows implements KeyedState {
   }
 
   /**
-   * Takes events in log order and gives results in pieces, in the order in which they came about: before an event enters, the
-   * windows that its watermark has passed close by (end, key). A piece may be empty: there is time for others.
+   * Takes events in log order and gives results in pieces, in the order in which they came about:
+   * before an event enters, the windows that its watermark has passed close by (end, key). A piece
+   * may be empty: there is time for others.
    */
   *take(flow: Flow, run: TumblingRun): Results {
     const { indices, watermarksMs } = flow
@@ -175,7 +180,9 @@ export class TumblingWindows implements KeyedState {
     if (results.length > 0) yield results
   }
 
-  /** Closes what a watermark has passed that no event has moved; pieces as {@link take} gives them. */
+  /**
+   * Closes what a watermark has passed that no event has moved; pieces as {@link take} gives them.
+   */
   *pass(watermarkMs: number, run: TumblingRun): Results {
     const results: WindowResult[] = []
     yield* this.#close(watermarkMs, { cause: null, run, results })

@@ -9,15 +9,18 @@ import {
 import type { Report } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 
-// What types cannot see, and what they would have seen: a topology is run without having been compiled. Every fault at once,
-// before anything is read or consumed.
+// What types cannot see, and what they would have seen: a topology is run without having been
+// compiled. Every fault at once, before anything is read or consumed.
 
 const NAME = /^[a-zA-Z0-9._-]{1,200}$/
 const ON_LATE: readonly OnLate[] = ['dead-letter', 'drop', 'score']
 const KEY_MISMATCH: readonly KeyMismatch[] = ['warn', 'dead-letter', 'allow']
 const PARTITIONERS: readonly SourceDefinition['partitioner'][] = ['murmur2', 'crc32', 'unknown']
 
-/** Faults of a topology as its author wrote it, `TOPOLOGY_INVALID` and `NOT_SUPPORTED`; `where` names the step. */
+/**
+ * Faults of a topology as its author wrote it, `TOPOLOGY_INVALID` and `NOT_SUPPORTED`; `where`
+ * names the step.
+ */
 export function validateTopology(definition: Definition): TidemarkError[] {
   const faults: TidemarkError[] = []
   const report: Report = (where, what, { code = 'TOPOLOGY_INVALID', ...hint } = {}) =>

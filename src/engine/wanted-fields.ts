@@ -5,7 +5,10 @@ import { type Planned, planOf } from './plan.ts'
 
 // What a topology needs of each event of its source, told from the sources of its functions.
 
-/** The fields that functions pick of an event: those that are given it, and those that are given its score. Each once. */
+/**
+ * The fields that functions pick of an event: those that are given it, and those that are given its
+ * score. Each once.
+ */
 export function wantedFields(definition: Definition): FieldPath[] {
   const { source } = definition
   const wanted = new Map<string, FieldPath>()

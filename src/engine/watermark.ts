@@ -11,8 +11,8 @@ export interface WatermarkParts {
 }
 
 /**
- * The watermark of one partition: the largest event time seen minus the lag. It never goes back and is derived from the
- * log alone, so a replay calls the same events late.
+ * The watermark of one partition: the largest event time seen minus the lag. It never goes back and
+ * is derived from the log alone, so a replay calls the same events late.
  */
 export class Watermark {
   readonly #lagMs: number
@@ -35,12 +35,18 @@ export class Watermark {
     return this.#nowMs
   }
 
-  /** Newest event time, ms since the epoch, when its first event had come, be it one that was late; `null` before that. */
+  /**
+   * Newest event time, ms since the epoch, when its first event had come, be it one that was late;
+   * `null` before that.
+   */
   get firstMs(): number | null {
     return this.#firstMs
   }
 
-  /** What it is derived from: kept beside an offset, it brings the watermark of that offset back (rule R2). */
+  /**
+   * What it is derived from: kept beside an offset, it brings the watermark of that offset back
+   * (rule R2).
+   */
   get parts(): WatermarkParts {
     return { newestMs: this.#newestMs, idleMs: this.#idleMs }
   }
@@ -58,8 +64,9 @@ export class Watermark {
   }
 
   /**
-   * Lets an event move it. Not one too far ahead of its own record's timestamp, whose answer is no: one broken clock must not make the
-   * rest of the partition late. Of a record without a timestamp nobody can say that: its event is taken by its own time.
+   * Lets an event move it. Not one too far ahead of its own record's timestamp, whose answer is no:
+   * one broken clock must not make the rest of the partition late. Of a record without a timestamp
+   * nobody can say that: its event is taken by its own time.
    */
   admit(eventTimeMs: number, recordTimestampMs: number): boolean {
     const isJudged = recordTimestampMs !== NO_TIMESTAMP

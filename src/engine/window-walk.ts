@@ -5,8 +5,9 @@ import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
 import { Reach } from './reach.ts'
 
-// All windows of one kind in one walk, from the newest event a row may see to the oldest: at each window's edge what has been
-// walked over so far is that window's answer, since the windows are nested.
+// All windows of one kind in one walk, from the newest event a row may see to the oldest: at each
+// window's edge what has been walked over so far is that window's answer, since the windows are
+// nested.
 
 /** A feature over a window, with where its column lies and where its value goes. */
 export interface WindowFeature {
@@ -25,7 +26,10 @@ interface TimeRange {
   readonly timeMs: number
 }
 
-/** A feature as its rule takes it. Aggregates have many shapes, which costs more to look into for each event than all there is to compute. */
+/**
+ * A feature as its rule takes it. Aggregates have many shapes, which costs more to look into for
+ * each event than all there is to compute.
+ */
 interface PlacedFeature extends Placed {
   readonly feature: number
   readonly value: AggregateRule['value']
@@ -75,8 +79,9 @@ export class WindowWalk {
   }
 
   /**
-   * Writes the value of every feature over the last `lengthMs` up to an event at `timeMs`: (timeMs − lengthMs, timeMs], and
-   * nothing at or before `floorMs` (what the watermark has pruned is gone, whatever is still in memory: rule R3).
+   * Writes the value of every feature over the last `lengthMs` up to an event at `timeMs`: (timeMs
+   * − lengthMs, timeMs], and nothing at or before `floorMs` (what the watermark has pruned is gone,
+   * whatever is still in memory: rule R3).
    */
   write(history: History | null, timeMs: number, floorMs: number, row: Float64Array): void {
     this.#reach.begin(history, timeMs, timeMs)
@@ -88,7 +93,8 @@ export class WindowWalk {
   }
 
   /**
-   * Writes the value of every feature over the events in (afterMs, upToMs], whatever its own length. `timeMs`: up to when values decay.
+   * Writes the value of every feature over the events in (afterMs, upToMs], whatever its own
+   * length. `timeMs`: up to when values decay.
    */
   writeRange(
     history: History | null,
@@ -105,8 +111,9 @@ export class WindowWalk {
 type Answer = (reach: Reach, row: Float64Array) => void
 
 /**
- * Asks each feature in a line of its own, where V8 sees which rule is asked: it is inlined, and its number does not go through the heap.
- * In a loop all rules are asked in one place, which costs twice as much.
+ * Asks each feature in a line of its own, where V8 sees which rule is asked: it is inlined, and its
+ * number does not go through the heap. In a loop all rules are asked in one place, which costs
+ * twice as much.
  */
 function answerOf(features: readonly PlacedFeature[]): Answer {
   const lines = features.map(({ feature }, i) => {

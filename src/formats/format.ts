@@ -43,10 +43,14 @@ export interface Format {
   /** Why every event has to be made; `null`: most need not be. */
   readonly whyMade: string | null
   /**
-   * Gets what it takes to decode these records, such as a schema that is named in them; `null`: nothing has to be waited for. Meanwhile
-   * only their partition waits. Rejects only with what is to end or restart the worker: what is wrong with a record is told by {@link decode}.
+   * Gets what it takes to decode these records, such as a schema that is named in them; `null`:
+   * nothing has to be waited for. Meanwhile only their partition waits. Rejects only with what is
+   * to end or restart the worker: what is wrong with a record is told by {@link decode}.
    */
   prepare(records: RawRecords): Promise<void> | null
-  /** Makes columns of records that are prepared; waits for nothing. Yields where others may have their turn. */
+  /**
+   * Makes columns of records that are prepared; waits for nothing. Yields where others may have
+   * their turn.
+   */
   decode(records: RawRecords, slices: Slices): Generator<void, Decoded>
 }

@@ -6,8 +6,8 @@ import { nameOf } from '../topology/schema.ts'
 // What an author's functions say an event is about and when it was.
 
 /**
- * The key of an event, by the source's function or a sink's: text that is not empty and is well-formed Unicode, so that
- * its UTF-8 names it and no other.
+ * The key of an event, by the source's function or a sink's: text that is not empty and is
+ * well-formed Unicode, so that its UTF-8 names it and no other.
  *
  * @throws TidemarkError `FUNCTION_THREW`, `KEY_INVALID`
  */

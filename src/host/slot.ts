@@ -14,9 +14,11 @@ export interface Slot {
 }
 
 /**
- * Takes the first number that no other worker of the group has on this machine, until it is released or the process ends. A socket that
- * is bound to an address made of group and number holds it: the system closes that with its process, also after `kill -9`, where a file
- * would stay. By the group alone: what else workers of one group are started with, such as brokers and topics, may differ.
+ * Takes the first number that no other worker of the group has on this machine, until it is
+ * released or the process ends. A socket that is bound to an address made of group and number holds
+ * it: the system closes that with its process, also after `kill -9`, where a file would stay. By
+ * the group alone: what else workers of one group are started with, such as brokers and topics, may
+ * differ.
  * @param platform of the system
  * @returns `null` when the system lets it bind none
  */
@@ -33,8 +35,9 @@ export async function takeSlot(
 }
 
 /**
- * On Linux an abstract socket, whose name begins with NUL (unix(7); Node 20.4 and newer): it is in no file system, and only in its network
- * namespace, as a container's address is. On Windows a named pipe. Elsewhere a port of the loopback interface.
+ * On Linux an abstract socket, whose name begins with NUL (unix(7); Node 20.4 and newer): it is in
+ * no file system, and only in its network namespace, as a container's address is. On Windows a
+ * named pipe. Elsewhere a port of the loopback interface.
  */
 function addressOf(of: string, platform: NodeJS.Platform): ListenOptions {
   const hash = createHash('sha256').update(of).digest()

@@ -16,7 +16,10 @@ export interface WorkerName {
   readonly release: () => void
 }
 
-/** The name that is given; else `<host>-<slot>`, which no other worker of the group has on this machine. */
+/**
+ * The name that is given; else `<host>-<slot>`, which no other worker of the group has on this
+ * machine.
+ */
 export async function takeName(given: string | undefined, group: string): Promise<WorkerName> {
   const slot = given === undefined ? await takeSlot(group) : null
   if (slot !== null) {

@@ -1,6 +1,6 @@
-// How long to wait before something that has failed is tried again. Those who failed together, such as all workers of a broker that
-// went away, must not come back together: exponential backoff with full jitter (Brooker, "Exponential Backoff And Jitter", AWS
-// Architecture Blog, 2015).
+// How long to wait before something that has failed is tried again. Those who failed together, such
+// as all workers of a broker that went away, must not come back together: exponential backoff with
+// full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 
 /** Gives numbers in [0, 1), as `Math.random` does. Passed in so that a test can own it. */
 export type Random = () => number
@@ -23,7 +23,10 @@ export class Backoff {
     this.#random = random
   }
 
-  /** It has failed once more. @returns how long to wait, in whole ms: any time from 1 ms to the longest, each as likely */
+  /**
+   * It has failed once more. @returns how long to wait, in whole ms: any time from 1 ms to the
+   * longest, each as likely
+   */
   nextMs(): number {
     const { firstMs, lastMs } = this.#range
     const longestMs = Math.min(firstMs * 2 ** this.#failures++, lastMs)

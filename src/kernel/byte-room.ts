@@ -3,7 +3,10 @@ import type { Memory } from './memory.ts'
 const FIRST_BYTES = 64 * 2 ** 10
 /** What is copied in one go at an end, bytes. */
 const WORD = 4
-/** And before it: as a float64, unless that is NaN, of which bits may be lost. A bigint would be an object. */
+/**
+ * And before it: as a float64, unless that is NaN, of which bits may be lost. A bigint would be an
+ * object.
+ */
 const TWO_WORDS = 8
 
 /** Bytes that a unit of UTF-16 may take in UTF-8. */
@@ -43,7 +46,10 @@ export class ByteRoom {
     return this.bytes.length - this.used - WORD
   }
 
-  /** Makes sure that so many more bytes can be written, and a word behind them, for the next write to cover. */
+  /**
+   * Makes sure that so many more bytes can be written, and a word behind them, for the next write
+   * to cover.
+   */
   reserve(more: number): void {
     if (this.used + more + WORD > this.bytes.length) this.#grow(more)
   }
@@ -107,7 +113,9 @@ interface Stretch {
   readonly into: number
 }
 
-/** Copies what there is of pairs of words; gives where that ends, less than a pair before the end. */
+/**
+ * Copies what there is of pairs of words; gives where that ends, less than a pair before the end.
+ */
 export function copyPairs(source: DataView, target: DataView, { from, to, into }: Stretch): number {
   const shift = into - from
   let k = from

@@ -1,8 +1,9 @@
 // The wall clock, passed in so that a test can own it.
 
 /**
- * The present since the epoch, by two clocks that showed the same when the process began: the machine's, which may be set at any time,
- * and one that only counts. Where they differ, one of them is right.
+ * The present since the epoch, by two clocks that showed the same when the process began: the
+ * machine's, which may be set at any time, and one that only counts. Where they differ, one of them
+ * is right.
  */
 export interface Present {
   readonly earliestMs: number
@@ -17,7 +18,10 @@ export interface Clock {
   elapsedMs(): number
   /** Resolves after `ms`, after 24 days at the latest, or at once when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
-  /** Does some work once, when `ms` have passed, after 24 days at the latest. @returns ends that, at no cost when it is done */
+  /**
+   * Does some work once, when `ms` have passed, after 24 days at the latest. @returns ends that, at
+   * no cost when it is done
+   */
   after(ms: number, work: () => void): () => void
 }
 
@@ -50,7 +54,10 @@ export const wallClock: Clock = {
   },
 }
 
-/** Does some work each time that so long has passed, until the signal aborts. The work must not throw. */
+/**
+ * Does some work each time that so long has passed, until the signal aborts. The work must not
+ * throw.
+ */
 export async function every(
   ms: number,
   work: () => void,

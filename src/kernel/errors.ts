@@ -93,7 +93,10 @@ export interface ErrorDetails {
   readonly cause?: unknown
 }
 
-/** An error with a code. The message says what and with which value, but never carries a payload or a key; the `cause` may. */
+/**
+ * An error with a code. The message says what and with which value, but never carries a payload or
+ * a key; the `cause` may.
+ */
 export class TidemarkError extends Error {
   /** What kind of error it is; it decides what is done about it. */
   readonly code: Code

@@ -1,11 +1,15 @@
 import { TidemarkError } from './errors.ts'
 
-// What something goes through from its beginning to its end, as data: which state may follow which, and what brings it about.
+// What something goes through from its beginning to its end, as data: which state may follow which,
+// and what brings it about.
 
 /** The states of one kind of thing. */
 export interface LifecycleTable<S extends string> {
   readonly first: S
-  /** From each state, those that may follow, with what brings them about. A state that none follows is an end. */
+  /**
+   * From each state, those that may follow, with what brings them about. A state that none follows
+   * is an end.
+   */
   readonly next: Readonly<Record<S, Readonly<Partial<Record<S, string>>>>>
 }
 
@@ -33,7 +37,10 @@ export class Lifecycle<S extends string> {
     return this.#isOver
   }
 
-  /** @throws TidemarkError `INVARIANT`: it cannot follow the state that this is in, nor does a state follow itself */
+  /**
+   * @throws TidemarkError `INVARIANT`: it cannot follow the state that this is in, nor does a state
+   * follow itself
+   */
   enter(state: S): void {
     if (this.#table.next[this.#state][state] === undefined) {
       throw new TidemarkError(

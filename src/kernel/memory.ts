@@ -15,9 +15,13 @@ export interface PartsPlace {
   end: number
 }
 
-/** All of the memory that pieces of bytes share: whoever looks at many of them makes no object for each. */
+/**
+ * All of the memory that pieces of bytes share: whoever looks at many of them makes no object for
+ * each.
+ */
 export class Memory {
-  // Each for what it is quick at. (A loop over bytes is quick while all that it meets are of one class.)
+  // Each for what it is quick at. (A loop over bytes is quick while all that it meets are of one
+  // class.)
   readonly bytes: Uint8Array
   readonly view: DataView
   readonly buffer: Buffer

@@ -2,7 +2,10 @@ import { crc32 } from 'node:zlib'
 
 // Which partition the clients of Kafka put a key in.
 
-/** `murmur2`: Java and what follows it, kafkajs among them · `crc32`: librdkafka's default, and what is built on it. */
+/**
+ * `murmur2`: Java and what follows it, kafkajs among them · `crc32`: librdkafka's default, and what
+ * is built on it.
+ */
 export type Partitioner = 'murmur2' | 'crc32'
 
 /** The partition of a key in a topic with that many. */
@@ -15,7 +18,10 @@ export function placeOf(hash: number, partitions: number): number {
   return (hash & 0x7fffffff) % partitions
 }
 
-/** 32-bit MurmurHash2 (Austin Appleby) with the seed of `org.apache.kafka.common.utils.Utils.murmur2`; signed. */
+/**
+ * 32-bit MurmurHash2 (Austin Appleby) with the seed of
+ * `org.apache.kafka.common.utils.Utils.murmur2`; signed.
+ */
 export function murmur2(data: Buffer, from = 0, to: number = data.length): number {
   const m = 0x5bd1e995
   const words = from + ((to - from) & ~3)

@@ -1,4 +1,5 @@
-// Work is cut into slices, so that timers, heartbeats and sockets get their turn however much there is to do.
+// Work is cut into slices, so that timers, heartbeats and sockets get their turn however much there
+// is to do.
 
 const SLICE_MS = 5
 const SLICE_RECORDS = 2_048

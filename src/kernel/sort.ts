@@ -2,8 +2,8 @@
 const RUN = 4_096
 
 /**
- * Sorts as `toSorted` does, but yields where others may have their turn: a sort of a million in one go holds the event loop for a tenth of a
- * second. (Bottom-up merge sort: Knuth, TAOCP 3, 5.2.4.)
+ * Sorts as `toSorted` does, but yields where others may have their turn: a sort of a million in one
+ * go holds the event loop for a tenth of a second. (Bottom-up merge sort: Knuth, TAOCP 3, 5.2.4.)
  */
 export function* sortInTurns<T>(
   items: readonly T[],

@@ -2,7 +2,10 @@ import type { Memory } from './memory.ts'
 
 const WORD = 4
 
-/** 32 bits of the bytes from `from` up to `to`: MurmurHash3 for x86 (Appleby, public domain), with 0 as its seed. */
+/**
+ * 32 bits of the bytes from `from` up to `to`: MurmurHash3 for x86 (Appleby, public domain), with 0
+ * as its seed.
+ */
 export function hashOf({ view, bytes }: Memory, from: number, to: number): number {
   let hash = 0
   let at = from

@@ -2,8 +2,8 @@
 
 declare const unit: unique symbol
 /**
- * A length of time in milliseconds, which no plain number is. Made by {@link millis}, {@link seconds}, {@link minutes}, {@link hours}
- * and {@link days}.
+ * A length of time in milliseconds, which no plain number is. Made by {@link millis}, {@link
+ * seconds}, {@link minutes}, {@link hours} and {@link days}.
  */
 export type DurationMs = number & {
   readonly [unit]: 'a length of time: write seconds(5), minutes(5), hours(5) or days(5)'
@@ -20,9 +20,15 @@ export const hours = (n: number): DurationMs => (n * 3_600_000) as DurationMs
 /** A length of time of `n` times 24 hours, whatever a calendar says. */
 export const days = (n: number): DurationMs => (n * 86_400_000) as DurationMs
 
-/** Earliest event time that is taken for milliseconds: 1980. Seconds since the epoch stay below it until the year 11,000. */
+/**
+ * Earliest event time that is taken for milliseconds: 1980. Seconds since the epoch stay below it
+ * until the year 11,000.
+ */
 export const EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)
-/** First event time that is no longer taken for milliseconds: 2100. Microseconds and nanoseconds lie beyond it. */
+/**
+ * First event time that is no longer taken for milliseconds: 2100. Microseconds and nanoseconds lie
+ * beyond it.
+ */
 export const LATEST_EVENT_TIME_MS = Date.UTC(2100, 0, 1)
 
 /** Kafka's timestamp of a record that has none. */

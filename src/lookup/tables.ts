@@ -17,7 +17,10 @@ export interface LoadedTables {
   readonly faults: readonly TidemarkError[]
 }
 
-/** Reads every table of a topology into memory: one JSON object a line, `.gz` or not; blank lines are passed over. */
+/**
+ * Reads every table of a topology into memory: one JSON object a line, `.gz` or not; blank lines
+ * are passed over.
+ */
 export async function loadTables(definition: Definition): Promise<LoadedTables> {
   const loaded = await Promise.all(definition.tables.map(loadTable))
   const tables = new Map(definition.tables.map((t, i) => [t.name, loaded[i]?.rows]))

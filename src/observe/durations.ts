@@ -14,7 +14,10 @@ export const STATISTICS = {
   max: (of) => of.quantileMs(1),
 } as const satisfies Readonly<Record<string, (of: Durations) => number>>
 
-/** How often something took how long: counts by the logarithm of the time, in memory that does not grow. */
+/**
+ * How often something took how long: counts by the logarithm of the time, in memory that does not
+ * grow.
+ */
 export class Durations {
   readonly #counts = new Float64Array(PARTS * DOUBLINGS)
   #count = 0

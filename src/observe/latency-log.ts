@@ -8,7 +8,9 @@ import type { WatchedTopology } from './watched.ts'
 /** Of each step and limit one line in so long. */
 const EVERY_MS = 60_000
 
-/** Predictions that come later than their use allows: the first, and how many since the line before. */
+/**
+ * Predictions that come later than their use allows: the first, and how many since the line before.
+ */
 export function latencyLog(
   log: Log,
   watched: readonly WatchedTopology[],

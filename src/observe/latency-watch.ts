@@ -8,7 +8,9 @@ type Limit = 'target' | 'maximum'
 /** `queue`: behind other chunks. */
 type Slowest = Stage | 'queue'
 
-/** Scored events whose outputs became durable later than a limit, the higher one if both are passed. */
+/**
+ * Scored events whose outputs became durable later than a limit, the higher one if both are passed.
+ */
 export interface LatePredictions {
   readonly topology: string
   /** The score step that was promised more. */
@@ -29,7 +31,8 @@ interface Made {
 }
 
 /**
- * Follows each chunk from its coming to the commit of its outputs, and tells when that takes longer than a score step allows.
+ * Follows each chunk from its coming to the commit of its outputs, and tells when that takes longer
+ * than a score step allows.
  *
  * @param elapsedMs a clock that never goes back
  */

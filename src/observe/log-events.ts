@@ -30,8 +30,9 @@ export interface LogEventsOptions {
 }
 
 /**
- * Writes what a worker does to its log: notes, state, rebalances, dead letters, waits, failed commits, and from time to time
- * how it gets on. Dead letters of one code past the first ten in a minute are told as a count, at the minute's end.
+ * Writes what a worker does to its log: notes, state, rebalances, dead letters, waits, failed
+ * commits, and from time to time how it gets on. Dead letters of one code past the first ten in a
+ * minute are told as a count, at the minute's end.
  */
 export function logEvents(
   log: Log,
@@ -127,7 +128,10 @@ class ThrottlingLog {
   }
 }
 
-/** Keys whose events lie in several partitions: told once for each topology, since it goes on until producers are changed. */
+/**
+ * Keys whose events lie in several partitions: told once for each topology, since it goes on until
+ * producers are changed.
+ */
 class KeyMismatchLog {
   readonly #log: Log
   readonly #told = new Set<string>()

@@ -19,9 +19,10 @@ interface Waiting {
 }
 
 /**
- * Where log lines go. Writing neither throws nor waits, since a full disk, a reader that is gone or one that does not read
- * is no reason for a worker to stop: what cannot be written is dropped and counted, and told once writing works again. A line
- * is written before the call returns, so that a crash loses none; only a slow reader's wait, up to 1 MiB of them.
+ * Where log lines go. Writing neither throws nor waits, since a full disk, a reader that is gone or
+ * one that does not read is no reason for a worker to stop: what cannot be written is dropped and
+ * counted, and told once writing works again. A line is written before the call returns, so that a
+ * crash loses none; only a slow reader's wait, up to 1 MiB of them.
  */
 export class LogStream implements DestinationStream {
   readonly #put: (bytes: Buffer) => number
@@ -125,8 +126,9 @@ export function toStderr(): LogStream {
 }
 
 /**
- * A descriptor whose writes fail rather than wait. Whether they wait is a setting of what was opened, which other processes
- * may share and change; so a pipe or a terminal is opened once more. Where that cannot be, Node has set it for all of them.
+ * A descriptor whose writes fail rather than wait. Whether they wait is a setting of what was
+ * opened, which other processes may share and change; so a pipe or a terminal is opened once more.
+ * Where that cannot be, Node has set it for all of them.
  */
 function withoutWaiting(fd: number): number {
   const status = fstatSync(fd)

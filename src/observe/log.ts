@@ -7,7 +7,10 @@ import {
 } from 'pino'
 import type { LogStream } from './log-stream.ts'
 
-/** Where log lines go: fields, then what is said. Never a payload or a key. pino's loggers are such, and so is `console`. */
+/**
+ * Where log lines go: fields, then what is said. Never a payload or a key. pino's loggers are such,
+ * and so is `console`.
+ */
 export interface Log {
   /** What only helps to find a fault. */
   debug(fields: object, message: string): void
@@ -36,7 +39,10 @@ const OPTIONS: LoggerOptions = {
   formatters: { level: (level) => ({ level }) },
 }
 
-/** The process log: each line has its time (ISO), the level's name, a message and fields; never a payload or a key. */
+/**
+ * The process log: each line has its time (ISO), the level's name, a message and fields; never a
+ * payload or a key.
+ */
 export function createLog({ format, colors = NO_COLORS, worker, stream }: LogOptions): Logger {
   const base = { service: 'tidemark', ...(worker === undefined ? {} : { worker }) }
   const options = { ...OPTIONS, base }

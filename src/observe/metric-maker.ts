@@ -9,7 +9,10 @@ import {
 } from 'prom-client'
 import type { Durations } from './durations.ts'
 
-/** Of the process, and named as counters though they are none; each is the sum of its namesake without `_total`. */
+/**
+ * Of the process, and named as counters though they are none; each is the sum of its namesake
+ * without `_total`.
+ */
 const MISNAMED = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
 
 /** Seconds, for what takes microseconds to seconds. */
@@ -22,7 +25,10 @@ type Labels<L extends string> = Readonly<Record<L, string | number>>
 interface Described<L extends string> {
   readonly help: string
   readonly labelNames: readonly L[]
-  /** Label sets that are known beforehand. A rate sees a series' first event only where it was told as 0 before. @default none */
+  /**
+   * Label sets that are known beforehand. A rate sees a series' first event only where it was told
+   * as 0 before. @default none
+   */
   readonly known?: readonly Labels<L>[]
 }
 
@@ -32,7 +38,10 @@ interface Counted<L extends string> {
   readonly durations: Durations
 }
 
-/** Boundaries of a histogram: from 128 µs to 8.4 s, each twice the one before; powers of two of microseconds. */
+/**
+ * Boundaries of a histogram: from 128 µs to 8.4 s, each twice the one before; powers of two of
+ * microseconds.
+ */
 const BOUNDS = Array.from({ length: 17 }, (_, i) => i + 7)
 
 /** Metrics of one process as plain data, for {@link textOfAll}. */
@@ -54,7 +63,8 @@ function labelled({ worker, metrics }: MetricsOfWorker): object {
   const label = worker === null ? {} : { worker }
   return metrics.map((metric) => ({
     ...metric,
-    // Each series is of one process, so that there is nothing to add up; "omit" would leave out when each began.
+    // Each series is of one process, so that there is nothing to add up; "omit" would leave out
+    // when each began.
     aggregator: 'first',
     values: metric.values.map((value) => ({ ...value, labels: { ...label, ...value.labels } })),
   }))
@@ -110,7 +120,10 @@ export class MetricMaker {
     return histogram
   }
 
-  /** A histogram in seconds that counts elsewhere: what happens several times a chunk has no labels to look up. */
+  /**
+   * A histogram in seconds that counts elsewhere: what happens several times a chunk has no labels
+   * to look up.
+   */
   durations<L extends string>(
     name: string,
     { help, read }: { readonly help: string; readonly read: () => Iterable<Counted<L>> },

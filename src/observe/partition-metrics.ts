@@ -33,7 +33,8 @@ export function partitionMetrics(make: MetricMaker, watched: readonly WatchedTop
   const progressOf = new Map<string, Progress>()
   /** By partition name. Where these end is not known, so neither is their lag. */
   let unreadable: ReadonlySet<string> = new Set()
-  // What is still heard of a lost partition must not bring its series back: another worker tells of it now.
+  // What is still heard of a lost partition must not bring its series back: another worker tells of
+  // it now.
   const ifAssigned = (event: OfPartition, tell: (progress: Progress, labels: Labels) => void) => {
     const labels = labelsOf(event)
     const progress = progressOf.get(JSON.stringify(labels))

@@ -6,7 +6,10 @@ import { partitionList } from './partition-list.ts'
 
 type Lost = EventOf<'lost'>
 
-/** Tells what a rebalance took and gave, one line for all partitions: one a partition would fill the log. */
+/**
+ * Tells what a rebalance took and gave, one line for all partitions: one a partition would fill the
+ * log.
+ */
 export class RebalanceLog {
   readonly #log: Log
   readonly #lost: Lost[] = []

@@ -10,8 +10,8 @@ type Restoring = EventOf<'restoring'>
 type Restored = EventOf<'restored'>
 
 /**
- * Tells of restores, one line for all partitions of a topology: when they begin, every 5 s how far they are, and when the last
- * one is done.
+ * Tells of restores, one line for all partitions of a topology: when they begin, every 5 s how far
+ * they are, and when the last one is done.
  */
 export class RestoreLog {
   readonly #log: Log

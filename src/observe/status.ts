@@ -10,13 +10,19 @@ export interface Status {
   readonly partitions: number
   /** Records read, since the last status. */
   readonly inPerSecond: number
-  /** Outputs committed, without dead letters. Not told of a single topology: a commit holds those of all. */
+  /**
+   * Outputs committed, without dead letters. Not told of a single topology: a commit holds those of
+   * all.
+   */
   readonly outPerSecond?: number
   /** Records not yet processed; `null` while the end of a partition is not known. */
   readonly lag: number | null
   /** The lowest of its partitions, ISO; `null` before the first event. */
   readonly watermark: string | null
-  /** The longest time from a record's own timestamp to its output's acknowledgement; `null` when there was none. */
+  /**
+   * The longest time from a record's own timestamp to its output's acknowledgement; `null` when
+   * there was none.
+   */
   readonly delay?: string | null
   /** Since the last status. */
   readonly deadLetters: number
@@ -92,7 +98,10 @@ export class StatusBoard {
     },
   })
 
-  /** The worker as a whole, then each topology where there are several. What is told since the last time begins anew. */
+  /**
+   * The worker as a whole, then each topology where there are several. What is told since the last
+   * time begins anew.
+   */
   take(nowMs: number): Status[] {
     const seconds = Math.max(nowMs - this.#sinceMs, 1) / 1_000
     const topologies = [...this.#topologies]

@@ -27,7 +27,9 @@ export interface WatchedTopology {
   /** Why a record may be set aside, and at which step. */
   readonly deadLetters: readonly { readonly step: string; readonly code: Code }[]
   readonly models: readonly WatchedModel[]
-  /** Score steps that say what their predictions are for, and how soon those are to be there, ms. */
+  /**
+   * Score steps that say what their predictions are for, and how soon those are to be there, ms.
+   */
   readonly latency: readonly {
     readonly step: string
     readonly targetMs: number

@@ -9,7 +9,10 @@ export const PRESENT = 1
 /** The field is `null`. */
 export const NULL = 2
 
-/** What a column holds of each row. What is not `PRESENT` has nothing but a state. A text lies without its quotes, all else as its literal. */
+/**
+ * What a column holds of each row. What is not `PRESENT` has nothing but a state. A text lies
+ * without its quotes, all else as its literal.
+ */
 export interface ColumnForm {
   readonly path: FieldPath
   readonly type: ColumnType
@@ -22,7 +25,8 @@ export interface ColumnForm {
 /** Fields of a chunk's events, a row each: one for each event that there may be. */
 export class ScannedColumns {
   readonly capacity: number
-  // All columns one behind the other, so that who fills a row has four arrays at hand: column · capacity + row.
+  // All columns one behind the other, so that who fills a row has four arrays at hand: column ·
+  // capacity + row.
   readonly states: Uint8Array
   readonly numbers: Float64Array
   readonly starts: Int32Array

@@ -12,12 +12,18 @@ import {
 import { called, type Events, type Read, type Reader } from './events.ts'
 import { TextCache } from './text-cache.ts'
 
-/** Events of a chunk. Of most of them only columns are filled; such an event is made when a function asks for it, once. */
+/**
+ * Events of a chunk. Of most of them only columns are filled; such an event is made when a function
+ * asks for it, once.
+ */
 export class ScannedEvents implements Events {
   /** A row an event. */
   readonly columns: ScannedColumns
   readonly #make: (index: number) => unknown
-  /** By index: what the columns' places are in; `null`: its event was made at once, and the columns hold nothing of it. */
+  /**
+   * By index: what the columns' places are in; `null`: its event was made at once, and the columns
+   * hold nothing of it.
+   */
   readonly #memory: (Memory | null)[]
   readonly #made: unknown[] = []
   #count = 0
@@ -63,7 +69,10 @@ export class ScannedEvents implements Events {
   }
 }
 
-/** How functions are asked whose events have these columns: what they merely pick is read there, all else they are called for. */
+/**
+ * How functions are asked whose events have these columns: what they merely pick is read there, all
+ * else they are called for.
+ */
 export function columnReader(forms: readonly ColumnForm[]): Reader {
   return <R>(of: EventFunction<R>) => {
     const reading = readFunction(of)
@@ -117,7 +126,8 @@ export class FieldRead<R> implements Read<R> {
   readonly type: ColumnType
   readonly column: number
   readonly #of: EventFunction<R>
-  // Of a deeper one that is not there something on the way may be missing, on which the function throws.
+  // Of a deeper one that is not there something on the way may be missing, on which the function
+  // throws.
   readonly #ofNone: unknown
   readonly #ofNull: unknown
   readonly #texts = new TextCache()

@@ -11,9 +11,10 @@ const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
 
 /**
- * Texts that come again and again, each made once as long as it is remembered: one that is made takes memory, and whatever is looked up
- * by it works out its hash anew. Of a column whose texts mostly differ, as keys do, nothing is remembered: that costs more than it saves.
- * (Hashed by FNV-1a: Fowler, Noll and Vo.)
+ * Texts that come again and again, each made once as long as it is remembered: one that is made
+ * takes memory, and whatever is looked up by it works out its hash anew. Of a column whose texts
+ * mostly differ, as keys do, nothing is remembered: that costs more than it saves. (Hashed by
+ * FNV-1a: Fowler, Noll and Vo.)
  */
 export class TextCache {
   #texts: string[] | null = new Array<string>(SLOTS).fill('')

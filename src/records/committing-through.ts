@@ -1,6 +1,8 @@
 import type { Commit, Member, Records } from './port.ts'
 
-/** The same records, whose members commit by way of `through`; `member` is the one that would have. */
+/**
+ * The same records, whose members commit by way of `through`; `member` is the one that would have.
+ */
 export function committingThrough(
   records: Records,
   through: (commit: Commit, member: Member) => Promise<void>,

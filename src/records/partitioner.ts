@@ -2,8 +2,8 @@ import { partitionOfKey } from '../kernel/partitioners.ts'
 import type { NewRecord } from './port.ts'
 
 /**
- * The partition of a record in a topic with that many, the same one that a Java producer picks, so that both can feed one topic: the
- * record's own (taken modulo), else by its key; without a key 0.
+ * The partition of a record in a topic with that many, the same one that a Java producer picks, so
+ * that both can feed one topic: the record's own (taken modulo), else by its key; without a key 0.
  */
 export function partitionOf(
   record: Pick<NewRecord, 'partition' | 'key'>,

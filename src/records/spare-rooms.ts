@@ -1,7 +1,7 @@
 import { ByteRoom } from '../kernel/byte-room.ts'
 
-// Memory for outputs that is used again. What waits for a commit lives just long enough to become old to the collector, which would mark
-// all that there is whenever 64 MB of it have gone.
+// Memory for outputs that is used again. What waits for a commit lives just long enough to become
+// old to the collector, which would mark all that there is whenever 64 MB of it have gone.
 
 /** Of those that are kept. */
 export const ROOM_BYTES = 2 ** 16

@@ -5,7 +5,8 @@ import type { Assignment, JoinOptions, MemberHandlers, Standing, Start } from '.
 // Where a group begins to read a partition.
 
 /**
- * At the committed offset, else at the given end of the log; a partition that was added after the group had begun, at its start.
+ * At the committed offset, else at the given end of the log; a partition that was added after the
+ * group had begun, at its start.
  *
  * @throws TidemarkError `OFFSET_OUT_OF_RANGE`: what was committed is not in the log
  */
@@ -34,13 +35,19 @@ export function startOf(
   )
 }
 
-/** How far back a handler may want to read, where no record's timestamp has to be looked up to tell; else `null`. */
+/**
+ * How far back a handler may want to read, where no record's timestamp has to be looked up to tell;
+ * else `null`.
+ */
 export function plainLookBack(start: Start, lookBackMs: number): number | null {
   if (lookBackMs === Number.POSITIVE_INFINITY) return start.lowOffset
   return lookBackMs === 0 || start.nextOffset === start.lowOffset ? start.nextOffset : null
 }
 
-/** From which timestamp on records are not older than so long before another; `null`: it has none, or that was before 1970. */
+/**
+ * From which timestamp on records are not older than so long before another; `null`: it has none,
+ * or that was before 1970.
+ */
 export function lookBackSince(timestampMs: number | null, lookBackMs: number): number | null {
   if (timestampMs === null) return null
   const sinceMs = Math.min(timestampMs, Number.MAX_SAFE_INTEGER) - lookBackMs
@@ -52,7 +59,10 @@ export function lookBackMsOf(handlers: MemberHandlers, start: Start): number {
   return handlers.lookBackMs?.(start) ?? Number.POSITIVE_INFINITY
 }
 
-/** The offset from which a handler wants to read, as it was given. @throws TidemarkError `INVARIANT`: none that it may choose */
+/**
+ * The offset from which a handler wants to read, as it was given. @throws TidemarkError
+ * `INVARIANT`: none that it may choose
+ */
 export function chosenStart(assignment: Assignment, chosen: number): number {
   const { topic, partition, lowOffset, nextOffset } = assignment
   if (Number.isInteger(chosen) && lowOffset <= chosen && chosen <= nextOffset) return chosen

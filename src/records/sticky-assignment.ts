@@ -1,8 +1,9 @@
 import type { TopicPartition } from './port.ts'
 
-// Which member of a group reads which partition: even loads first, and with those as little as possible moves, because a
-// partition that moves takes its windows with it. From Kafka's sticky assignor: balance before keeping (KIP-54), and of two
-// claims to a partition the one of the later generation holds (KIP-341). Unlike it, every topic is even by itself.
+// Which member of a group reads which partition: even loads first, and with those as little as
+// possible moves, because a partition that moves takes its windows with it. From Kafka's sticky
+// assignor: balance before keeping (KIP-54), and of two claims to a partition the one of the later
+// generation holds (KIP-341). Unlike it, every topic is even by itself.
 
 /** A member, and what it says it has. */
 export interface Claimant {
@@ -75,7 +76,10 @@ function shareOf(topic: string, count: number, members: readonly Claimant[]): Sh
   }
 }
 
-/** Enters who holds each partition: of several who claim it the one of the latest generation, of those the first. */
+/**
+ * Enters who holds each partition: of several who claim it the one of the latest generation, of
+ * those the first.
+ */
 function hold(topic: string, members: readonly Claimant[], holders: number[]): void {
   for (const [member, { topics, owned, generation }] of members.entries()) {
     if (!topics.includes(topic)) continue
@@ -88,9 +92,10 @@ function hold(topic: string, members: readonly Claimant[], holders: number[]): v
 }
 
 /**
- * Gives one more partition of a topic to one of its readers: to the one with the least in total, be it by a chain in which
- * readers of other topics hand an extra on to each other, and by the chain that takes the fewest extras from those who want
- * them. Shortest paths one after the other end in the best there is of all choices (minimum-cost flow).
+ * Gives one more partition of a topic to one of its readers: to the one with the least in total, be
+ * it by a chain in which readers of other topics hand an extra on to each other, and by the chain
+ * that takes the fewest extras from those who want them. Shortest paths one after the other end in
+ * the best there is of all choices (minimum-cost flow).
  */
 function placeExtra(share: Share, shares: readonly Share[], loads: number[]): void {
   const costs = loads.map(() => Number.POSITIVE_INFINITY)
@@ -125,7 +130,10 @@ function placeExtra(share: Share, shares: readonly Share[], loads: number[]): vo
   }
 }
 
-/** The reachable member with the least load, of those the one at the lowest cost, of those the first. */
+/**
+ * The reachable member with the least load, of those the one at the lowest cost, of those the
+ * first.
+ */
 function cheapest(costs: readonly number[], loads: readonly number[]): number {
   let best = NOBODY
   for (const [member, cost] of costs.entries()) {

@@ -17,7 +17,10 @@ export interface OutgoingRecord {
 
 /** Of a record that goes where its key says. */
 const BY_KEY = -1
-/** With less left, records go on elsewhere: a room that grows is copied, and what was written before stays in the old one. */
+/**
+ * With less left, records go on elsewhere: a room that grows is copied, and what was written before
+ * stays in the old one.
+ */
 const ENOUGH = 4_096
 /** Of a record, about. */
 const USUAL = 512
@@ -35,7 +38,10 @@ interface Room {
   readonly view: DataView
 }
 
-/** Numbers that are kept of a record: those of its topic and its room, its partition, and where its parts begin and end there. */
+/**
+ * Numbers that are kept of a record: those of its topic and its room, its partition, and where its
+ * parts begin and end there.
+ */
 const NUMBERS = 5
 const TOPIC = 0
 const ROOM = 1
@@ -45,10 +51,12 @@ const END = 4
 const FIRST_CAPACITY = 4
 
 /**
- * Records to be written, in order, as columns. Key, value and headers of each are written when it is added, as they will stand in a batch
- * of Kafka's (record format v2: each behind its length): a driver copies them, and to who asks for one it is cut out, each time anew.
+ * Records to be written, in order, as columns. Key, value and headers of each are written when it
+ * is added, as they will stand in a batch of Kafka's (record format v2: each behind its length): a
+ * driver copies them, and to who asks for one it is cut out, each time anew.
  *
- * No array grows with each record, and none is the collector's to move: for as long as they wait for their commit there are very many.
+ * No array grows with each record, and none is the collector's to move: for as long as they wait
+ * for their commit there are very many.
  */
 export class WrittenRecords implements NewRecords {
   #length = 0
@@ -115,7 +123,10 @@ export class WrittenRecords implements NewRecords {
     return partition === BY_KEY ? null : partition
   }
 
-  /** The partition in a topic with that many: its own (taken modulo), else that of its key by murmur2; without a key 0. */
+  /**
+   * The partition in a topic with that many: its own (taken modulo), else that of its key by
+   * murmur2; without a key 0.
+   */
   partitionOf(index: number, partitions: number): number {
     const own = this.#number(index, PARTITION)
     if (own !== BY_KEY) return own % partitions
@@ -159,7 +170,10 @@ export class WrittenRecords implements NewRecords {
     return bytes.subarray(this.#number(index, START), this.#number(index, END))
   }
 
-  /** Room for the parts of a record, which are written there by hand; then it is {@link add added}. @param bytes that they take */
+  /**
+   * Room for the parts of a record, which are written there by hand; then it is {@link add added}.
+   * @param bytes that they take
+   */
   room(bytes = ENOUGH): ByteRoom {
     if (this.#room === null || this.#room.left < bytes) {
       const usual = this.#room === null ? ENOUGH + this.#expected * USUAL : ROOM_BYTES
@@ -169,7 +183,10 @@ export class WrittenRecords implements NewRecords {
     return this.#room
   }
 
-  /** They are durable. Nobody may read them any more, nor others that were taken from them: their memory is used again. */
+  /**
+   * They are durable. Nobody may read them any more, nor others that were taken from them: their
+   * memory is used again.
+   */
   free(): void {
     for (const room of this.#own) giveBack(room)
     this.#own = []
@@ -178,7 +195,10 @@ export class WrittenRecords implements NewRecords {
     this.#length = 0
   }
 
-  /** Adds a record that goes where its key says. @param start where its parts begin in the room, which end where that is used up to */
+  /**
+   * Adds a record that goes where its key says. @param start where its parts begin in the room,
+   * which end where that is used up to
+   */
   add(topic: string, timestampMs: number, start: number): void {
     const { bytes, view, used } = this.#room as ByteRoom
     // After it has grown it is another memory.
@@ -192,7 +212,10 @@ export class WrittenRecords implements NewRecords {
     this.#numbers[at + END] = used
   }
 
-  /** Adds a record of the log as it is, for a partition of its own. It stays where it lies until it is sent. */
+  /**
+   * Adds a record of the log as it is, for a partition of its own. It stays where it lies until it
+   * is sent.
+   */
   copy(records: LogRecords, index: number, { topic, partition }: TopicPartition): void {
     const place = this.#place
     records.locateParts(index, place)

@@ -13,8 +13,9 @@ import { RunningPartition } from './running-partition.ts'
 import { Task } from './task.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
-// One assignment of a partition: a task for each topology that reads it, and the ledger they share, since a group keeps one
-// offset a partition. First it reads again what windows need, in silence (rules R1, R5), then it goes on where the group had come to.
+// One assignment of a partition: a task for each topology that reads it, and the ledger they share,
+// since a group keeps one offset a partition. First it reads again what windows need, in silence
+// (rules R1, R5), then it goes on where the group had come to.
 
 type PartitionState = 'restoring' | 'running' | 'revoked' | 'lost'
 
@@ -38,7 +39,10 @@ export const PARTITION: LifecycleTable<PartitionState> = {
 
 export interface PartitionSurroundings extends TaskSurroundings {
   readonly guarantee: Guarantee
-  /** Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none do. */
+  /**
+   * Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none
+   * do.
+   */
   readonly breakerPercent: number | null
   /** By topology, of those that look out for keys in several partitions. */
   readonly keyWatches: ReadonlyMap<string, KeyWatch>
@@ -93,8 +97,9 @@ export class AssignedPartition {
     this.#tellAssigned(nextOffset)
     if (this.#restoring.isDone) this.#run()
     else this.#restoring.tell()
-    // Where a group begins is settled before anything is read: else a worker that follows begins at another end of the log. It says
-    // how its windows are to be had, so that one that follows goes on making them.
+    // Where a group begins is settled before anything is read: else a worker that follows begins at
+    // another end of the log. It says how its windows are to be had, so that one that follows goes
+    // on making them.
     if (metadata === null) void this.pass(() => Number.NEGATIVE_INFINITY)
   }
 
@@ -137,7 +142,10 @@ export class AssignedPartition {
     this.#running.stopTaking()
   }
 
-  /** Time has passed without a record, up to a watermark for each task; windows close. Resolves when they have. */
+  /**
+   * Time has passed without a record, up to a watermark for each task; windows close. Resolves when
+   * they have.
+   */
   pass(untilMs: (task: Task) => number): Promise<void> {
     return this.#running.pass(untilMs)
   }

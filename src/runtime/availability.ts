@@ -3,8 +3,8 @@ import { formatDuration } from '../kernel/time.ts'
 import type { TopicPartition, Unreadable } from '../records/port.ts'
 import type { RuntimeEvent } from './events.ts'
 
-// Whether a member of a group can do all of its work just now, and if not, why. Several things may be in its way at once, each
-// of which comes and goes by itself; only what it tells itself decides.
+// Whether a member of a group can do all of its work just now, and if not, why. Several things may
+// be in its way at once, each of which comes and goes by itself; only what it tells itself decides.
 
 /** What may be in the way. */
 type Obstacle = 'commit' | 'input' | `breaker ${string}` | `model ${string}`
@@ -15,7 +15,10 @@ const NAMED = 5
 export class Availability {
   readonly #reasons = new Map<Obstacle, string>()
   #hindrance: string | null = null
-  /** How long the broker has made it wait since the last commit, and in the one before it: that wait falls into the next. */
+  /**
+   * How long the broker has made it wait since the last commit, and in the one before it: that wait
+   * falls into the next.
+   */
   #throttledMs = { before: 0, since: 0 }
 
   /** What makes its work slow and does not stop it; `null`: nothing does. */

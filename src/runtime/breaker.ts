@@ -4,8 +4,9 @@ import type { Outcomes } from './events.ts'
 const LAST_RECORDS = 1_000
 
 /**
- * Watches how many of a partition's last 1,000 records are dead letters, in whole chunks; late ones do not count. It is open while
- * more than a percentage of them are, of any topology: each reads all of them.
+ * Watches how many of a partition's last 1,000 records are dead letters, in whole chunks; late ones
+ * do not count. It is open while more than a percentage of them are, of any topology: each reads
+ * all of them.
  */
 export class Breaker {
   readonly #topologies: ReadonlyMap<string, Count>

@@ -6,8 +6,8 @@ import { unpackNote } from './restart-note.ts'
 import { checkPartitions } from './restart-plan.ts'
 import { checkTopics } from './topics.ts'
 
-// What must be true of a cluster before anything is consumed (rules S1, S2): what the user may do, what the topics are, and what
-// the group has committed.
+// What must be true of a cluster before anything is consumed (rules S1, S2): what the user may do,
+// what the topics are, and what the group has committed.
 
 export interface ClusterOptions {
   readonly records: Records
@@ -29,8 +29,8 @@ export interface ClusterCheck {
 
 /**
  * Joins nothing.
- * @throws Refused: every right that is missing, else every topic that is not as it must be · TidemarkError `TOPIC_CHANGED`,
- * `BROKER_UNAVAILABLE`, `AUTHENTICATION`
+ * @throws Refused: every right that is missing, else every topic that is not as it must be ·
+ * TidemarkError `TOPIC_CHANGED`, `BROKER_UNAVAILABLE`, `AUTHENTICATION`
  */
 export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   const { records, definitions, group, guarantee, brokers } = o
@@ -53,7 +53,8 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
 
 /**
  * How many partitions the source had when the group began.
- * @throws TidemarkError `TOPIC_CHANGED`: others than now, and windows that are kept for keys which have moved
+ * @throws TidemarkError `TOPIC_CHANGED`: others than now, and windows that are kept for keys which
+ * have moved
  */
 function knownPartitions(
   standings: readonly Standing[],

@@ -8,9 +8,10 @@ const LONG_MS = 4_000
 const HELD_UP_MS = 1_000
 
 /**
- * How many bytes the next commit may have: as many as get through in a few seconds. Halved when one took too long, or cut to what its
- * pace allows, and grown by a step when one was full and quick (additive increase, multiplicative decrease: Chiu and Jain 1989); doubled
- * until the first that took too long, as TCP begins (RFC 5681).
+ * How many bytes the next commit may have: as many as get through in a few seconds. Halved when one
+ * took too long, or cut to what its pace allows, and grown by a step when one was full and quick
+ * (additive increase, multiplicative decrease: Chiu and Jain 1989); doubled until the first that
+ * took too long, as TCP begins (RFC 5681).
  */
 export class CommitSize {
   readonly #mostBytes: number
@@ -28,7 +29,10 @@ export class CommitSize {
     return this.#bytes
   }
 
-  /** Bytes a second that get through to the brokers, where that is what holds commits up; else `null`. */
+  /**
+   * Bytes a second that get through to the brokers, where that is what holds commits up; else
+   * `null`.
+   */
   get pace(): number | null {
     return this.#pace
   }

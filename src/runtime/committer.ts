@@ -8,22 +8,29 @@ import { CommitSize } from './commit-size.ts'
 import type { Observer } from './events.ts'
 import type { Gathered } from './ledger.ts'
 
-// Commits for all partitions of a worker. One is in flight while the next is gathered. Every commit, and every attempt of it,
-// is assembled from the partitions as they are now: what a lost one had pending is its new owner's to publish (rule C1).
+// Commits for all partitions of a worker. One is in flight while the next is gathered. Every
+// commit, and every attempt of it, is assembled from the partitions as they are now: what a lost
+// one had pending is its new owner's to publish (rule C1).
 
 /**
- * Shortest and longest time from the start of one commit to the start of the next. Transactions that follow each other closer meet
- * the markers of the one before; what is written without them goes out almost at once.
+ * Shortest and longest time from the start of one commit to the start of the next. Transactions
+ * that follow each other closer meet the markers of the one before; what is written without them
+ * goes out almost at once.
  */
 const PACE_MS = {
   'exactly-once': { shortest: 10, longest: 250 },
   'at-least-once': { shortest: 3, longest: 100 },
 } as const
-/** Records a millisecond of pace is worth: a full commit costs less per record than many small ones. */
+/**
+ * Records a millisecond of pace is worth: a full commit costs less per record than many small ones.
+ */
 const RECORDS_PER_MS = 100
 /** The most records in one commit, but for what one record makes. */
 const MAX_RECORDS = 50_000
-/** A commit that is on its way for so long is told of, and a rebalance in which none has succeeded for so long. */
+/**
+ * A commit that is on its way for so long is told of, and a rebalance in which none has succeeded
+ * for so long.
+ */
 const SLOW_MS = 5_000
 const RETRY = { firstMs: 100, lastMs: 10_000 }
 /** Nothing is wrong then: it is nearly always over in a moment. */
@@ -72,7 +79,10 @@ export class Committer {
   readonly #size: CommitSize
   readonly #backoff: Backoff
   #wake: () => void = () => {}
-  /** Since when all commits have failed, or that was last told, by the clock's elapsed time; `null`: the last one did not. */
+  /**
+   * Since when all commits have failed, or that was last told, by the clock's elapsed time; `null`:
+   * the last one did not.
+   */
   #failingSinceMs: number | null = null
   /** When brokers take records again, by the clock's elapsed time. */
   #mayWriteMs = Number.NEGATIVE_INFINITY
@@ -126,7 +136,10 @@ export class Committer {
     this.#wake()
   }
 
-  /** Commits what is finished now. @returns how many records that was, and one for each partition; 0: there was nothing, or it failed */
+  /**
+   * Commits what is finished now. @returns how many records that was, and one for each partition;
+   * 0: there was nothing, or it failed
+   */
   async #commitOnce(member: Member): Promise<number> {
     const segments = this.#gather()
     if (segments.length === 0) {
@@ -159,7 +172,10 @@ export class Committer {
     return load.records + segments.length
   }
 
-  /** Waits until there may be something to commit. When nothing has been for a while, nothing is slow. */
+  /**
+   * Waits until there may be something to commit. When nothing has been for a while, nothing is
+   * slow.
+   */
   async #rest(woken: Promise<void>): Promise<void> {
     if (this.#toldPace !== null) {
       const isWoken = new AbortController()
@@ -172,7 +188,9 @@ export class Committer {
     await woken
   }
 
-  /** Waits until the next commit may start, after one of that size, as {@link #commitOnce} tells it. */
+  /**
+   * Waits until the next commit may start, after one of that size, as {@link #commitOnce} tells it.
+   */
   async #keepPace(startMs: number, size: number): Promise<void> {
     const { clock, guarantee, intervalMs } = this.#o
     // What is full already does not get cheaper by waiting.
@@ -198,7 +216,10 @@ export class Committer {
     this.#o.observer({ type: 'commit-over' })
   }
 
-  /** Tells when a commit that began then takes long, and something waits for it, be it behind it. @returns ends that */
+  /**
+   * Tells when a commit that began then takes long, and something waits for it, be it behind it.
+   * @returns ends that
+   */
   #watchTime(startMs: number): () => void {
     const { clock, observer, partitions } = this.#o
     const ended = new AbortController()
@@ -218,7 +239,10 @@ export class Committer {
     return () => ended.abort('ended')
   }
 
-  /** Is any of it still this worker's? What is not is told of as lost, and nothing of it waits for a commit. */
+  /**
+   * Is any of it still this worker's? What is not is told of as lost, and nothing of it waits for a
+   * commit.
+   */
   #isOwned(segments: readonly Segment[]): boolean {
     const owned = new Set(this.#o.partitions())
     return segments.some(({ of }) => owned.has(of))
@@ -247,7 +271,8 @@ export class Committer {
   /** What was tried since then has failed: waits until it may be tried again. */
   async #failed(error: unknown, segments: readonly Segment[], startMs: number): Promise<void> {
     if (!(error instanceof TidemarkError)) throw error
-    // Another owner has the partitions, or will: the assignment that follows says which tasks are left.
+    // Another owner has the partitions, or will: the assignment that follows says which tasks are
+    // left.
     if (error.action !== 'retry' && error.action !== 'release') throw error
     const { clock, observer } = this.#o
     const { code } = error

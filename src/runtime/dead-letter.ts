@@ -7,13 +7,17 @@ import type { RecordFault } from './intake.ts'
 import { ID_HEADER } from './provenance.ts'
 import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
-// A record set aside with its reason: key, value, timestamp and headers as they came, the reason in headers. What its topic
-// would refuse of it is left out, or put into headers, since the record behind it would wait for ever.
-// `__streams.errors.*` as Kafka Streams writes them (KIP-1034), `tidemark.*` for what it has no name for.
+// A record set aside with its reason: key, value, timestamp and headers as they came, the reason in
+// headers. What its topic would refuse of it is left out, or put into headers, since the record
+// behind it would wait for ever. `__streams.errors.*` as Kafka Streams writes them (KIP-1034),
+// `tidemark.*` for what it has no name for.
 
 const STREAMS = '__streams.errors.'
 const OWN = 'tidemark.'
-/** Characters of a message: with it twice, and all else that is told, a dead letter without its value fits into 4,096 bytes. */
+/**
+ * Characters of a message: with it twice, and all else that is told, a dead letter without its
+ * value fits into 4,096 bytes.
+ */
 const MAX_MESSAGE = 300
 
 export interface DeadLetterPlace {
@@ -98,7 +102,10 @@ function dated(record: NewRecord, { limits, present }: DeadLetterPlace): NewReco
   return { ...record, timestampMs: present.earliestMs, headers: [...headers, what] }
 }
 
-/** Too large for the topic: leaves out the value, then the foreign headers, then the key, and says so. */
+/**
+ * Too large for the topic: leaves out the value, then the foreign headers, then the key, and says
+ * so.
+ */
 function fitted(record: NewRecord, limits: TopicLimits): NewRecord {
   if (!isTooLarge(partsBytes(record), limits)) return record
   const { value, headers, key } = record

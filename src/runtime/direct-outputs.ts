@@ -13,7 +13,8 @@ import type { ScoreStep, SinkStep } from '../topology/definition.ts'
 import { readFunction } from '../topology/function-reading.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
 
-// Outputs as they will stand in a batch. Most are written straight from columns: no event, no object and no text is made of them.
+// Outputs as they will stand in a batch. Most are written straight from columns: no event, no
+// object and no text is made of them.
 
 /** A sink whose outputs can be written so. */
 export interface DirectSink {
@@ -22,8 +23,8 @@ export interface DirectSink {
 }
 
 /**
- * The sinks behind a model, in the order of the topology; `null`: not all of them can be written so, since something behind the model
- * must be called with each event.
+ * The sinks behind a model, in the order of the topology; `null`: not all of them can be written
+ * so, since something behind the model must be called with each event.
  * @param label who scores, as outputs carry it
  */
 export function directSinks(

@@ -19,7 +19,10 @@ export interface RestartPoint {
   readonly notes: ReadonlyMap<string, TopologyNote>
 }
 
-/** A part of what was made of a chunk: its first pieces, and of the others what came of records before an offset. */
+/**
+ * A part of what was made of a chunk: its first pieces, and of the others what came of records
+ * before an offset.
+ */
 export interface Part {
   readonly pieces: number
   readonly before: number
@@ -115,7 +118,9 @@ export class Entry {
     this.#around.changed(this)
   }
 
-  /** Resolves when it may have more pieces: no more than `most` wait that could be written by now. */
+  /**
+   * Resolves when it may have more pieces: no more than `most` wait that could be written by now.
+   */
   room(most: number): Promise<void> {
     return this.#around.room(this, most)
   }
@@ -127,8 +132,8 @@ export class Entry {
   }
 
   /**
-   * Where a restart goes on when what came of records before an offset is durable. It reads again from where it would at the first
-   * record of the chunk.
+   * Where a restart goes on when what came of records before an offset is durable. It reads again
+   * from where it would at the first record of the chunk.
    */
   at(offset: number): RestartPoint {
     const { records } = this.#chunk
@@ -149,8 +154,9 @@ export class Entry {
   }
 
   /**
-   * How far there is room when what one record makes stays together: up to the offset of the first of which it does not fit, or to
-   * the end of the chunk; and of how many records that is what was made.
+   * How far there is room when what one record makes stays together: up to the offset of the first
+   * of which it does not fit, or to the end of the chunk; and of how many records that is what was
+   * made.
    * @param atLeast so many, whether there is room or not
    */
   cut(room: Room, atLeast: 0 | 1): { readonly before: number; readonly causes: number } {

@@ -2,8 +2,8 @@ import type { Code } from '../kernel/errors.ts'
 import type { StageTimes } from '../kernel/stages.ts'
 import type { Loss, TopicPartition, Unreadable } from '../records/port.ts'
 
-// What a worker tells whoever watches it: metrics, log, the live line of the demo. Never a payload or a key.
-// At most a few events per chunk, so that watching costs nothing per record.
+// What a worker tells whoever watches it: metrics, log, the live line of the demo. Never a payload
+// or a key. At most a few events per chunk, so that watching costs nothing per record.
 
 /** What became of records; in = scored + windowed + skipped + late + dead, always. */
 export interface Outcomes {
@@ -36,7 +36,10 @@ export type RuntimeEvent =
       readonly nextOffset: number
     }
   | {
-      /** A task reads again, without output, what its windows need: once before the first record, then after each chunk. */
+      /**
+       * A task reads again, without output, what its windows need: once before the first record,
+       * then after each chunk.
+       */
       readonly type: 'restoring'
       readonly topology: string
       readonly partition: TopicPartition
@@ -45,7 +48,10 @@ export type RuntimeEvent =
       readonly nextOffset: number
       /** Where output begins. */
       readonly toOffset: number
-      /** About how long it will take from there, ms: by what it took so far, before the first record a guess. */
+      /**
+       * About how long it will take from there, ms: by what it took so far, before the first record
+       * a guess.
+       */
       readonly leftMs: number
       /** Why it reads more than it would have to; `null` when it does not. */
       readonly reason: string | null
@@ -58,7 +64,10 @@ export type RuntimeEvent =
       readonly durationMs: number
     }
   | {
-      /** Output has begun though windows may lack records that were not read: it is marked until they are whole. */
+      /**
+       * Output has begun though windows may lack records that were not read: it is marked until
+       * they are whole.
+       */
       readonly type: 'warming'
       readonly topology: string
       readonly partition: TopicPartition
@@ -149,7 +158,10 @@ export type RuntimeEvent =
         readonly topic: string
         readonly records: number
         readonly bytes: number
-        /** From a record's own timestamp to its output's acknowledgement, ms: the oldest output of each chunk in the commit. */
+        /**
+         * From a record's own timestamp to its output's acknowledgement, ms: the oldest output of
+         * each chunk in the commit.
+         */
         readonly endToEndMs: readonly number[]
       }[]
       readonly nextOffsets: readonly {
@@ -159,18 +171,27 @@ export type RuntimeEvent =
       readonly durationMs: number
     }
   | {
-      /** Events of a chunk lie in another partition than others of their key, so that its windows are split. */
+      /**
+       * Events of a chunk lie in another partition than others of their key, so that its windows
+       * are split.
+       */
       readonly type: 'key-mismatch'
       readonly topology: string
       readonly partition: TopicPartition
       readonly events: number
       /** Of the first of them. */
       readonly offset: number
-      /** Where else its key lies: an offset at which it was seen, or `null` where its partitioner places it. */
+      /**
+       * Where else its key lies: an offset at which it was seen, or `null` where its partitioner
+       * places it.
+       */
       readonly elsewhere: TopicPartition & { readonly offset: number | null }
     }
   | {
-      /** A model fails on nearly all events of a partition, which waits until it answers; `null`: it answers again. */
+      /**
+       * A model fails on nearly all events of a partition, which waits until it answers; `null`: it
+       * answers again.
+       */
       readonly type: 'model-failing'
       readonly topology: string
       readonly partition: TopicPartition
@@ -178,7 +199,10 @@ export type RuntimeEvent =
       readonly reason: string | null
     }
   | {
-      /** Too many of a partition's last records are dead letters of a topology, so that it goes on slowly; or they are not any more. */
+      /**
+       * Too many of a partition's last records are dead letters of a topology, so that it goes on
+       * slowly; or they are not any more.
+       */
       readonly type: 'breaker'
       readonly partition: TopicPartition
       readonly isOpen: boolean
@@ -195,12 +219,18 @@ export type RuntimeEvent =
       readonly type: 'commit-over'
     }
   | {
-      /** Partitions that could not be read for some seconds, or wait to be handed over: all of them, whenever that changes. */
+      /**
+       * Partitions that could not be read for some seconds, or wait to be handed over: all of them,
+       * whenever that changes.
+       */
       readonly type: 'unreadable'
       readonly partitions: readonly Unreadable[]
     }
   | {
-      /** Commits are held up by the way to the brokers: so much gets through. `null`: they are not any more. */
+      /**
+       * Commits are held up by the way to the brokers: so much gets through. `null`: they are not
+       * any more.
+       */
       readonly type: 'writing-slow'
       readonly bytesPerSecond: number | null
     }
@@ -211,7 +241,10 @@ export type RuntimeEvent =
       readonly durationMs: number
     }
   | {
-      /** A commit failed and is tried again: because the group rebalances only once none has succeeded for 5 s. */
+      /**
+       * A commit failed and is tried again: because the group rebalances only once none has
+       * succeeded for 5 s.
+       */
       readonly type: 'commit-failed'
       readonly code: Code
       readonly reason: string

@@ -13,9 +13,10 @@ export const FINGERPRINT_LENGTH = 12
 const UNTOLD_LIMIT_BYTES = 64 * 2 ** 20
 
 /**
- * 12 hex digits over what decides a topology's windows, and nothing else (rule S3): source, schema, and the steps that
- * keep windows with those before them, and the author's `version`. A model, a table or a sink may change without the windows being made
- * anew. Functions count by what they do, however a loader prints them; what they capture or call is not seen.
+ * 12 hex digits over what decides a topology's windows, and nothing else (rule S3): source, schema,
+ * and the steps that keep windows with those before them, and the author's `version`. A model, a
+ * table or a sink may change without the windows being made anew. Functions count by what they do,
+ * however a loader prints them; what they capture or call is not seen.
  * @param mostUnpackedBytes records of a batch that unpacks to more enter no window
  */
 export function fingerprintOf(
@@ -37,7 +38,9 @@ export function fingerprintOf(
   return createHash('sha256').update(text).digest('hex').slice(0, FINGERPRINT_LENGTH)
 }
 
-/** Of the steps that keep windows, and of those on the way to them, what decides what windows hold. */
+/**
+ * Of the steps that keep windows, and of those on the way to them, what decides what windows hold.
+ */
 function windowsOf(definition: Definition): unknown[] {
   const plan = planOf(definition)
   const keeping = new Set(

@@ -22,9 +22,13 @@ import { ScoreReader } from './score-reader.ts'
 import type { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
-// From what the engine gave to what is written: scores, outputs, dead letters, and what is told of them.
+// From what the engine gave to what is written: scores, outputs, dead letters, and what is told of
+// them.
 
-/** So many dead letters are made before others may have their turn: each takes as long as several outputs. */
+/**
+ * So many dead letters are made before others may have their turn: each takes as long as several
+ * outputs.
+ */
 const UNASKED = 64
 
 /** Events that reached a model or a sink, with the model's answer. */
@@ -149,7 +153,8 @@ export class Finishing {
       step: this.#step,
       closed: result.closed,
       durationMs: stages.durationMs,
-      // What takes no record, such as time that passes, would hide how long the others are on their way.
+      // What takes no record, such as time that passes, would hide how long the others are on their
+      // way.
       stages: chunk.records.length === 0 ? {} : stages.times,
       watermarkMs: result.watermarkMs,
       nextOffset: chunk.nextOffset,
@@ -198,7 +203,10 @@ function afterModels({
   )
 }
 
-/** One dead letter a record, for the first thing that went wrong with it, and one a window; in log order. */
+/**
+ * One dead letter a record, for the first thing that went wrong with it, and one a window; in log
+ * order.
+ */
 function firstFaults(all: readonly RecordFault[]): RecordFault[] {
   const first = new Map<unknown, RecordFault>()
   for (const fault of all) {

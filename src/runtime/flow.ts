@@ -13,10 +13,11 @@ interface Flowing {
 }
 
 /**
- * Stops the flow of a partition while too much is on its way, so that memory is bounded. All share one budget, and each may have as
- * much as is left of it: one alone gets half, n that are full a part of n + 1 each, and what one does not use the others have
- * (Choudhury and Hahne 1998, "Dynamic Queue Length Thresholds"). Bytes, not chunks: under light load chunks are a few records, and a pause
- * costs more than they do.
+ * Stops the flow of a partition while too much is on its way, so that memory is bounded. All share
+ * one budget, and each may have as much as is left of it: one alone gets half, n that are full a
+ * part of n + 1 each, and what one does not use the others have (Choudhury and Hahne 1998, "Dynamic
+ * Queue Length Thresholds"). Bytes, not chunks: under light load chunks are a few records, and a
+ * pause costs more than they do.
  */
 export class Flow<P extends Flowing> {
   readonly #budget: number
@@ -26,7 +27,10 @@ export class Flow<P extends Flowing> {
     this.#budget = budget
   }
 
-  /** Is a partition held up until some of what it has on its way is committed? Not one that is read again, or goes slowly. */
+  /**
+   * Is a partition held up until some of what it has on its way is committed? Not one that is read
+   * again, or goes slowly.
+   */
   get isHeldUp(): boolean {
     return [...this.#paused].some(waitsForCommit)
   }

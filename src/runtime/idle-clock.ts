@@ -11,14 +11,18 @@ interface Waiting {
 const OVER = 'over'
 
 /**
- * Moves the watermark of a silent partition: when it has been read to its end and no record has come for `idleAfter`, its
- * event time passes as the wall clock does, counted from the last record. Steps are made only when a window closes by them (rule R8).
+ * Moves the watermark of a silent partition: when it has been read to its end and no record has
+ * come for `idleAfter`, its event time passes as the wall clock does, counted from the last record.
+ * Steps are made only when a window closes by them (rule R8).
  */
 export class IdleClock {
   readonly #waiting: readonly Waiting[]
   readonly #clock: Clock
   readonly #pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>
-  /** One for each silence: what waits on a signal that lives as long as the partition adds up (`AbortSignal.any` does). */
+  /**
+   * One for each silence: what waits on a signal that lives as long as the partition adds up
+   * (`AbortSignal.any` does).
+   */
   #silence = new AbortController()
   #isStopped = false
   #lastRecordMs: number
@@ -74,7 +78,9 @@ export class IdleClock {
   }
 }
 
-/** How long after the last record the next window of a task closes, ms; +Infinity when none is open. */
+/**
+ * How long after the last record the next window of a task closes, ms; +Infinity when none is open.
+ */
 function dueIn({ task, idleAfterMs }: Waiting): number {
   return Math.max(idleAfterMs, task.nextEndMs - task.logWatermarkMs)
 }

@@ -55,7 +55,10 @@ export class EventIntake {
   readonly #timeField: FieldRead<number> | null
   readonly #checkKey: ((key: string) => void) | null
 
-  /** @param o `place`: where its records lie; `null`: any key may lie there; `keyNumbers`: of the engine that takes the events */
+  /**
+   * @param o `place`: where its records lie; `null`: any key may lie there; `keyNumbers`: of the
+   * engine that takes the events
+   */
   constructor(
     source: SourceDefinition,
     format: Format,

@@ -31,9 +31,10 @@ interface Seen {
 }
 
 /**
- * Looks out for keys whose events lie in several partitions, so that no window sees all of them. What it tells is proved: a key of a
- * sample, chosen by hash, was seen in two partitions of this worker; or the author has said by which rule keys are placed, the rule
- * says another partition, and the record has another key than the event.
+ * Looks out for keys whose events lie in several partitions, so that no window sees all of them.
+ * What it tells is proved: a key of a sample, chosen by hash, was seen in two partitions of this
+ * worker; or the author has said by which rule keys are placed, the rule says another partition,
+ * and the record has another key than the event.
  */
 export class KeyWatch {
   readonly #topology: string

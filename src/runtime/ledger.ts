@@ -4,8 +4,9 @@ import { Entry, type NewEntry, type Part, type RestartPoint, type Room } from '.
 import { MOST_OF_ONE } from './flow.ts'
 import type { Weighed } from './piece.ts'
 
-// The work of one partition between log and commit. What is finished stays here until the commit that holds it is known to
-// have succeeded, and goes with the partition when that is lost (rules C1, C3).
+// The work of one partition between log and commit. What is finished stays here until the commit
+// that holds it is known to have succeeded, and goes with the partition when that is lost (rules
+// C1, C3).
 
 /** What a commit takes from a ledger. */
 export interface Gathered {
@@ -21,13 +22,17 @@ export interface Gathered {
 
 /** All that was made of a chunk. */
 const ALL: Part = { pieces: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY }
-/** What is made of a record, in memory, before any has shown it, bytes: so much that some thousand are waited for. */
+/**
+ * What is made of a record, in memory, before any has shown it, bytes: so much that some thousand
+ * are waited for.
+ */
 const FIRST_GUESS_BYTES = 16_000
 
 /**
- * A commit takes chunks whole, or a chunk up to a record: then its offset is that of the record. At least once, pieces of a chunk
- * may also be written as they come, before it is finished and without an offset. Exactly once they wait for its end: a crash
- * between them and their offset would have them written again.
+ * A commit takes chunks whole, or a chunk up to a record: then its offset is that of the record. At
+ * least once, pieces of a chunk may also be written as they come, before it is finished and without
+ * an offset. Exactly once they wait for its end: a crash between them and their offset would have
+ * them written again.
  */
 export class Ledger {
   readonly #isWhole: boolean
@@ -132,7 +137,10 @@ export class Ledger {
     return this.#changes.until(() => this.#isDropped || this.#waiting(entry) <= most)
   }
 
-  /** Pieces that a commit could take while a chunk is not finished: at least once its own, exactly once those before it. */
+  /**
+   * Pieces that a commit could take while a chunk is not finished: at least once its own, exactly
+   * once those before it.
+   */
   #waiting(entry: Entry): number {
     if (!this.#isWhole) return entry.pieces.length
     const before = this.#entries.slice(0, this.#entries.indexOf(entry))

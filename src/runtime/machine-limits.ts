@@ -3,7 +3,8 @@ import { getHeapStatistics } from 'node:v8'
 import { KEY_HEAP_BYTES, type StateLimits } from '../engine/state-limits.ts'
 
 /**
- * What the windows of a worker may hold on this machine: half of its share of the memory, and keys for half of the heap.
+ * What the windows of a worker may hold on this machine: half of its share of the memory, and keys
+ * for half of the heap.
  *
  * @param workers that share the memory
  */

@@ -1,6 +1,9 @@
 import { WrittenRecords } from '../records/written-records.ts'
 
-/** Records that a chunk was made into, and by their index the offset of the record that each came of, in log order. */
+/**
+ * Records that a chunk was made into, and by their index the offset of the record that each came
+ * of, in log order.
+ */
 export interface Made {
   readonly records: WrittenRecords
   readonly causes: readonly number[]

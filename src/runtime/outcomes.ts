@@ -23,9 +23,9 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
 }
 
 /**
- * What became of the records of a chunk; each counts once. Late comes first, so that a late event is late whatever
- * `onLate` made of it; then scored, also where one of several models or sinks has set it aside; then dead; then in a tumbling window; what
- * is left was skipped.
+ * What became of the records of a chunk; each counts once. Late comes first, so that a late event
+ * is late whatever `onLate` made of it; then scored, also where one of several models or sinks has
+ * set it aside; then dead; then in a tumbling window; what is left was skipped.
  */
 export function countOutcomes(
   { records, packed }: Pick<Chunk, 'records' | 'packed'>,
@@ -62,7 +62,10 @@ export function countOutcomes(
   return { scored, windowed, skipped, late, dead }
 }
 
-/** The index of the event that was set aside; `null`: a record that is no event was, or the result of a window. */
+/**
+ * The index of the event that was set aside; `null`: a record that is no event was, or the result
+ * of a window.
+ */
 function eventIn({ records }: Intake, { record, window }: RecordFault): number | null {
   const index = window === null ? firstFrom(records, record.offset) : records.length
   return index < records.length && records.offsetAt(index) === record.offset ? index : null

@@ -36,7 +36,10 @@ interface OutputPlace {
 export interface Produced {
   readonly outputs: Made
   readonly faults: readonly RecordFault[]
-  /** Indices of the events that were scored, or that reached a sink without a model; those in windows are not among them. */
+  /**
+   * Indices of the events that were scored, or that reached a sink without a model; those in
+   * windows are not among them.
+   */
   readonly reached: readonly number[]
 }
 
@@ -48,7 +51,10 @@ export function followEvents(arrivals: Arrivals, from: Following): Produced {
   return new Tail(arrivals, from).write([{ ...arrivals, indices: places, events: byPlace }], null)
 }
 
-/** Follows scored events through what comes after their model. One on which it fails, or whose score is not finite, is set aside alone. */
+/**
+ * Follows scored events through what comes after their model. One on which it fails, or whose score
+ * is not finite, is set aside alone.
+ */
 export function followScores(scored: ScoredEvents, from: Following): Produced {
   const { arrivals, scores } = scored
   const { indices, rows: features, events } = arrivals
@@ -104,7 +110,9 @@ export interface Following {
   readonly place: OutputPlace
 }
 
-/** What an output is made of: a record, or a window's result and the record that brought it about. */
+/**
+ * What an output is made of: a record, or a window's result and the record that brought it about.
+ */
 interface Origin {
   readonly record: LogRecord
   readonly window: WindowResult | null
@@ -121,7 +129,10 @@ interface AtSink {
   next: number
 }
 
-/** Makes outputs of what arrived at one step. Here an event's index is its place among those that arrived. */
+/**
+ * Makes outputs of what arrived at one step. Here an event's index is its place among those that
+ * arrived.
+ */
 class Tail implements Produced {
   readonly outputs: { readonly records: WrittenRecords; readonly causes: number[] }
   readonly faults: RecordFault[] = []
@@ -160,7 +171,9 @@ class Tail implements Produced {
     return this.write(this.#run.takeArrivals(), direct)
   }
 
-  /** Writes what arrived at sinks, in log order; of each event either all outputs are kept or none. */
+  /**
+   * Writes what arrived at sinks, in log order; of each event either all outputs are kept or none.
+   */
   write(arrived: readonly Arrivals[], direct: Direct | null): this {
     const sinks = arrived.map(({ step, indices, events }): AtSink => {
       return { step: step as SinkStep, indices, events, next: 0 }
@@ -233,7 +246,10 @@ class Tail implements Produced {
     return origin.record.offset
   }
 
-  /** Of the output that was added last. @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
+  /**
+   * Of the output that was added last. @throws TidemarkError `OUTPUT_TOO_LARGE` ·
+   * `OUTPUT_TIMESTAMP`: its topic would refuse it
+   */
   #check(offset: number): void {
     const { records, causes } = this.outputs
     const { topicLimits, present } = this.#from.place
@@ -259,7 +275,8 @@ class Tail implements Produced {
   #encode(step: SinkStep, event: unknown, { record, window, isLate }: Origin): NewRecord {
     const { source, headers } = this.#from.place
     const { topic, partition } = source
-    // Written out: `{ ...source, offset, sink }` alone takes 1 µs, half of what all the rest of an output costs.
+    // Written out: `{ ...source, offset, sink }` alone takes 1 µs, half of what all the rest of an
+    // output costs.
     const id =
       window?.isFinal === true
         ? windowId({ topic, partition, sink: step.name, key: window.key, startMs: window.startMs })
@@ -271,7 +288,8 @@ class Tail implements Produced {
       partition: null,
       key: step.key === null ? ownKey : Buffer.from(eventKey(step.key, event)),
       value: encodeOutput(event),
-      // The input's, not the event time: a broker refuses or at once expires records whose timestamp is far off.
+      // The input's, not the event time: a broker refuses or at once expires records whose
+      // timestamp is far off.
       timestampMs: record.timestampMs,
       headers: isLate ? [ownHeader, ...headers, LATE_HEADER] : [ownHeader, ...headers],
     }

@@ -23,11 +23,12 @@ import type { SetAside } from './task-surroundings.ts'
 import { Tasks } from './tasks.ts'
 import { limitsOf } from './topic-limits.ts'
 
-// A worker as a member of its group, from joining to leaving: the tasks that it is given, and their commits.
+// A worker as a member of its group, from joining to leaving: the tasks that it is given, and their
+// commits.
 
 /**
- * Together with the 10 s that the driver may take to leave and to close, of which this waits for 3, less than the 30 s that a container
- * is given between SIGTERM and SIGKILL.
+ * Together with the 10 s that the driver may take to leave and to close, of which this waits for 3,
+ * less than the 30 s that a container is given between SIGTERM and SIGKILL.
  */
 const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
@@ -128,7 +129,8 @@ export class Participant {
   }
 
   /**
-   * Joins, takes and commits until the worker is told to stop, brings to an end what was taken, and leaves.
+   * Joins, takes and commits until the worker is told to stop, brings to an end what was taken, and
+   * leaves.
    * @throws what ended it before
    */
   async run(): Promise<void> {
@@ -154,12 +156,16 @@ export class Participant {
       handlers: this.#handlers(),
     })
     const member = await unlessAborted(stopping, joining)
-    // The group may not be ready before another member's session has passed. Nothing was taken: nothing is waited for.
+    // The group may not be ready before another member's session has passed. Nothing was taken:
+    // nothing is waited for.
     if (member === null) joining.then((late) => late.leave()).catch(() => {})
     return member
   }
 
-  /** Takes and commits until something fails, or all is committed that was taken when it was told to stop; then leaves. */
+  /**
+   * Takes and commits until something fails, or all is committed that was taken when it was told to
+   * stop; then leaves.
+   */
   async #work(member: Member): Promise<void> {
     this.#life.enter('joined')
     this.#o.onJoined()

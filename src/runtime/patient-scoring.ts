@@ -9,8 +9,8 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 const RETRY = { firstMs: 1_000, lastMs: 30_000 }
 
 /**
- * Asks the models of one topology for the events of one partition. A model that fails on nearly all of them is asked again and again:
- * the partition waits meanwhile, and nothing of it is set aside.
+ * Asks the models of one topology for the events of one partition. A model that fails on nearly all
+ * of them is asked again and again: the partition waits meanwhile, and nothing of it is set aside.
  */
 export class PatientScoring {
   readonly #topology: PreparedTopology

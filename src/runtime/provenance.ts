@@ -11,16 +11,23 @@ import { formOf } from '../topology/function-form.ts'
 export const ID_HEADER = 'tidemark-id'
 /** Which topology and models made it; the worker's log says what the hash stands for. */
 const BY_HEADER = 'tidemark-by'
-/** When it was scored, ms since the epoch; the one part of an output that differs when it is made again. */
+/**
+ * When it was scored, ms since the epoch; the one part of an output that differs when it is made
+ * again.
+ */
 const SCORED_AT_HEADER = 'tidemark-scored-at'
 /** On outputs whose windows may lack events that are no longer in the log. */
 const WARMING_HEADER = 'tidemark-warming'
-/** On the output of an event that came behind the watermark: windows that lay further back than it were let go. */
+/**
+ * On the output of an event that came behind the watermark: windows that lay further back than it
+ * were let go.
+ */
 export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
 
 /**
- * 12 hex digits over what decides an output: the topology as its author wrote it, the bytes of its models, and who computes them. How a
- * loader prints a function does not count, nor where a file lies.
+ * 12 hex digits over what decides an output: the topology as its author wrote it, the bytes of its
+ * models, and who computes them. How a loader prints a function does not count, nor where a file
+ * lies.
  */
 export function definitionHash(
   definition: Definition,

@@ -5,15 +5,19 @@ import type { ReplayPoint } from './restart-note.ts'
 const PARTS = 64
 
 /**
- * A sparse index of a task's past: offsets with the newest event time before each. Of those before which no event can be in
- * a window any more only the newest is kept (rule R4: newest event time + horizon ≤ watermark).
+ * A sparse index of a task's past: offsets with the newest event time before each. Of those before
+ * which no event can be in a window any more only the newest is kept (rule R4: newest event time +
+ * horizon ≤ watermark).
  */
 export class ReplayPoints {
   readonly #horizonMs: number
   readonly #apartMs: number
   readonly #points: ReplayPoint[]
 
-  /** @param lagMs by which the watermark is behind the newest event: a replay is as long as the horizon and this together */
+  /**
+   * @param lagMs by which the watermark is behind the newest event: a replay is as long as the
+   * horizon and this together
+   */
   constructor({ horizonMs, lagMs }: { horizonMs: number; lagMs: number }, first: ReplayPoint) {
     this.#horizonMs = horizonMs
     this.#apartMs = (horizonMs + lagMs) / PARTS

@@ -4,8 +4,8 @@ import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import type { LogRecord } from '../records/port.ts'
 import { FINGERPRINT_LENGTH } from './fingerprint.ts'
 
-// What stands beside a committed offset, so that whoever takes the partition over can have its windows as they were: a few
-// hundred bytes of JSON in the commit's metadata.
+// What stands beside a committed offset, so that whoever takes the partition over can have its
+// windows as they were: a few hundred bytes of JSON in the commit's metadata.
 
 /** Format; another one is not understood. */
 const FORMAT = 1
@@ -22,9 +22,15 @@ export interface TopologyNote {
   /** Hash of what decides its windows. */
   readonly fingerprint: string
   readonly from: ReplayPoint
-  /** How far idleness had moved the watermark at the committed offset, ms since the epoch; −Infinity if it had not. */
+  /**
+   * How far idleness had moved the watermark at the committed offset, ms since the epoch; −Infinity
+   * if it had not.
+   */
   readonly idleMs: number
-  /** From which watermark on its windows are whole, ms since the epoch; −Infinity: they are · `null`: the first event will tell. */
+  /**
+   * From which watermark on its windows are whole, ms since the epoch; −Infinity: they are ·
+   * `null`: the first event will tell.
+   */
   readonly wholeFromMs: number | null
 }
 
@@ -58,8 +64,8 @@ interface Packed {
 }
 
 /**
- * Fingerprint, offset, newest event time and idle step there, idle step at the committed offset; while windows are not whole also from
- * which watermark on they will be.
+ * Fingerprint, offset, newest event time and idle step there, idle step at the committed offset;
+ * while windows are not whole also from which watermark on they will be.
  */
 type PackedTopology =
   | readonly [string, number, PackedTime, PackedTime, PackedTime]
@@ -129,7 +135,10 @@ function parsed(metadata: string): unknown {
   }
 }
 
-/** Others write what they like beside an offset: every number of a note is looked at before anything is done with it. */
+/**
+ * Others write what they like beside an offset: every number of a note is looked at before anything
+ * is done with it.
+ */
 function isPacked(of: unknown): of is Packed {
   if (!isObject(of)) return false
   const { v, n, last, t } = of

@@ -9,8 +9,9 @@ import {
   unpackNote,
 } from './restart-note.ts'
 
-// From what stands beside a committed offset to where each topology begins to read. Where nothing of its windows stands there they
-// are rebuilt from the log, never begun empty as if nothing had been (rule S1).
+// From what stands beside a committed offset to where each topology begins to read. Where nothing
+// of its windows stands there they are rebuilt from the log, never begun empty as if nothing had
+// been (rule S1).
 
 /** How a task comes to the windows it had. */
 export interface RestartPlan {
@@ -21,13 +22,17 @@ export interface RestartPlan {
   /** Why it reads more than it would have to; `null` when it does not. */
   readonly reason: string | null
   /**
-   * Watermark from which on its windows hold all that they should, ms since the epoch; −Infinity: from the beginning. `null`: records
-   * before the first one are left out, and the first event will tell.
+   * Watermark from which on its windows hold all that they should, ms since the epoch; −Infinity:
+   * from the beginning. `null`: records before the first one are left out, and the first event will
+   * tell.
    */
   readonly wholeFromMs: number | null
 }
 
-/** What the last commit left; `null`: nothing, nothing that is understood, or what belongs to another offset. */
+/**
+ * What the last commit left; `null`: nothing, nothing that is understood, or what belongs to
+ * another offset.
+ */
 export function noteOf({ metadata, nextOffset }: Start): RestartNote | null {
   const note = metadata === null ? null : unpackNote(metadata)
   if (note === null) return null
@@ -37,7 +42,9 @@ export function noteOf({ metadata, nextOffset }: Start): RestartNote | null {
   return last < nextOffset && points.every((offset) => offset <= nextOffset) ? note : null
 }
 
-/** @throws TidemarkError `TOPIC_CHANGED`: the topic has other partitions than it was committed under */
+/**
+ * @throws TidemarkError `TOPIC_CHANGED`: the topic has other partitions than it was committed under
+ */
 export function checkPartitions(topic: string, committed: number, now: number): void {
   if (committed === now) return
   throw new TidemarkError(
@@ -52,7 +59,10 @@ export function checkPartitions(topic: string, committed: number, now: number): 
   )
 }
 
-/** Does the partition hold windows of a topology that must be made from the log, since nothing beside the offset tells of them? */
+/**
+ * Does the partition hold windows of a topology that must be made from the log, since nothing
+ * beside the offset tells of them?
+ */
 export function mustRebuild(topology: PreparedTopology, note: RestartNote | null): boolean {
   return keepsState(topology.definition) && ownNote(topology, note) === null
 }
@@ -92,7 +102,8 @@ function planRebuild(
           : metadata === null
             ? 'the group has committed nothing'
             : 'the committed offset says nothing of windows: it was set by hand, or by another consumer',
-    // Where the log does not begin with the topic's first record, windows may have held what was before.
+    // Where the log does not begin with the topic's first record, windows may have held what was
+    // before.
     wholeFromMs: lookBackOffset === 0 ? Number.NEGATIVE_INFINITY : null,
   }
 }

@@ -33,7 +33,10 @@ export class RestoringPartition {
   readonly #around: RestoringSurroundings
   /** What the group has finished; output begins here. */
   readonly #committedOffset: number
-  /** The last record before the committed offset, as it was when that was committed; `null`: nobody has noted it. */
+  /**
+   * The last record before the committed offset, as it was when that was committed; `null`: nobody
+   * has noted it.
+   */
   readonly #lastRecord: RecordMark | null
   readonly #startedMs: number
   /** By task, the records that it has read again. */
@@ -58,7 +61,8 @@ export class RestoringPartition {
     this.#startedMs = around.clock.elapsedMs()
     this.#reread = planned.map(() => 0)
     const offsets = planned.map(({ plan }) => plan.from.offset)
-    // The last record before the committed offset is always read again: it shows that the log is still the same (rule R7).
+    // The last record before the committed offset is always read again: it shows that the log is
+    // still the same (rule R7).
     const start = Math.min(nextOffset, ...offsets, lastRecord?.offset ?? nextOffset)
     this.startOffset = Math.max(start, lowOffset)
     this.#position = this.startOffset
@@ -77,7 +81,8 @@ export class RestoringPartition {
   /**
    * Reads a chunk again.
    * @returns what lies behind the committed offset; `null`: nothing does
-   * @throws TidemarkError `TOPIC_CHANGED`: another record stands where the last one before the committed offset stood
+   * @throws TidemarkError `TOPIC_CHANGED`: another record stands where the last one before the
+   * committed offset stood
    */
   take(chunk: Chunk): Chunk | null {
     const at = this.#committedOffset
@@ -89,7 +94,10 @@ export class RestoringPartition {
     return behind(chunk, at)
   }
 
-  /** It was read to its end. Offsets without records, such as those of markers, may lie before the committed one. */
+  /**
+   * It was read to its end. Offsets without records, such as those of markers, may lie before the
+   * committed one.
+   */
   caughtUp(endOffset: number): void {
     this.#position = Math.max(this.#position, endOffset)
   }

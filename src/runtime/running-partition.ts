@@ -15,7 +15,10 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 
 export interface RunningSurroundings
   extends Pick<TaskSurroundings, 'clock' | 'observer' | 'onFailed'> {
-  /** Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none do. */
+  /**
+   * Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none
+   * do.
+   */
   readonly breakerPercent: number | null
 }
 
@@ -87,7 +90,10 @@ export class RunningPartition {
     this.#around.observer({ type: 'breaker', partition, isOpen, deadPercent })
   }
 
-  /** Time has passed without a record, up to a watermark for each task; windows close. Resolves when they have. */
+  /**
+   * Time has passed without a record, up to a watermark for each task; windows close. Resolves when
+   * they have.
+   */
   async pass(untilMs: (task: Task) => number): Promise<void> {
     const entry = this.#open({ records: NO_RECORDS, nextOffset: this.#nextOffset, bytes: 0 })
     await Promise.all(this.#of.tasks.map((task) => task.pass(untilMs(task), entry)))

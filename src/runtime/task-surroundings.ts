@@ -10,7 +10,9 @@ import type { TopicLimits } from './topic-limits.ts'
 export interface SetAside {
   readonly partition: number
   readonly offset: number
-  /** Its `cause` is what an author's function threw, which may repeat a payload: nothing for a log. */
+  /**
+   * Its `cause` is what an author's function threw, which may repeat a payload: nothing for a log.
+   */
   readonly error: TidemarkError
 }
 

@@ -62,7 +62,10 @@ export class Task {
   /** The last piece on its way: the next one finishes after it. */
   #last: Promise<void> = Promise.resolve()
   readonly #partition: TopicPartition
-  /** Outputs before this watermark may lack what was not read; `null` until the first event has told. */
+  /**
+   * Outputs before this watermark may lack what was not read; `null` until the first event has
+   * told.
+   */
   #wholeFromMs: number | null
   /** Was it told that windows are not whole? */
   #hasTold = false
@@ -108,15 +111,19 @@ export class Task {
   }
 
   /**
-   * Takes the next chunk. Its events enter the windows before this returns, unless an earlier one still closes windows, or this turn
-   * of the event loop has, with this chunk, had its share of work. It is scored while the next one is taken; chunks finish in the
-   * order they came. What cannot be finished holds up all that follows: no offset passes it.
+   * Takes the next chunk. Its events enter the windows before this returns, unless an earlier one
+   * still closes windows, or this turn of the event loop has, with this chunk, had its share of
+   * work. It is scored while the next one is taken; chunks finish in the order they came. What
+   * cannot be finished holds up all that follows: no offset passes it.
    */
   take(chunk: Work['chunk'], entry: Entry): void {
     this.#enqueue({ chunk, entry })
   }
 
-  /** Reads a chunk again for the windows only. Resolves when they have taken it, with the number of records that they needed. */
+  /**
+   * Reads a chunk again for the windows only. Resolves when they have taken it, with the number of
+   * records that they needed.
+   */
   replay(chunk: Work['chunk']): Promise<number> {
     const records = chunk.records.slice(firstFrom(chunk.records, this.#plan.from.offset))
     return new Promise((resolve) => {
@@ -133,7 +140,10 @@ export class Task {
     })
   }
 
-  /** Time passes without a record: windows close that the watermark has reached. Resolves when they have. */
+  /**
+   * Time passes without a record: windows close that the watermark has reached. Resolves when they
+   * have.
+   */
   pass(idleMs: number, entry: Entry): Promise<void> {
     const { nextOffset } = entry
     return new Promise((done) => {
@@ -162,7 +172,8 @@ export class Task {
 
   async #work(): Promise<void> {
     for (let work = this.#inbox.shift(); work !== undefined; work = this.#inbox.shift()) {
-      // Nothing is waited for where there is time, and only one piece: most chunks are done in one go.
+      // Nothing is waited for where there is time, and only one piece: most chunks are done in one
+      // go.
       if (!this.#isOver && this.#around.slices.isOver) await this.#around.slices.turn()
       const waiting = this.#isOver ? null : this.#begin(work)
       if (waiting !== null) await waiting
@@ -171,7 +182,10 @@ export class Task {
     this.#isWorking = false
   }
 
-  /** Up to the windows at once, then to the scores. @returns what it has to wait for before the next chunk */
+  /**
+   * Up to the windows at once, then to the scores. @returns what it has to wait for before the next
+   * chunk
+   */
   #begin(work: TimedWork): Promise<void> | null {
     const { records, packed } = work.chunk
     work.entry?.begin(this.topology.definition.name, this.#note())
@@ -205,7 +219,9 @@ export class Task {
     }
   }
 
-  /** Into the windows, and on to the scores. @returns what it has to wait for before the next chunk */
+  /**
+   * Into the windows, and on to the scores. @returns what it has to wait for before the next chunk
+   */
   #enter({ chunk, entry, idleMs, stages }: TimedWork, intake: Intake): Promise<void> | null {
     const mode = entry === null ? 'replay' : 'live'
     const isWarming = this.#isWarming
@@ -296,8 +312,9 @@ export class Task {
   }
 
   /**
-   * What came before the first event that was read may be missing from windows until the watermark is a horizon past it. An event
-   * before it was no newer than the lag allows, or the first one would have been late.
+   * What came before the first event that was read may be missing from windows until the watermark
+   * is a horizon past it. An event before it was no newer than the lag allows, or the first one
+   * would have been late.
    */
   #noteFirst(): void {
     const { firstMs } = this.#engine

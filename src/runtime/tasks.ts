@@ -32,7 +32,10 @@ export interface TasksOptions {
   readonly observer: Observer
   readonly clock: Clock
   readonly random: Random
-  /** Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none do. */
+  /**
+   * Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none
+   * do.
+   */
   readonly breakerPercent: number | null
   /** What the windows of all tasks may hold together; each gets an equal share. */
   readonly limits: StateLimits
@@ -41,7 +44,10 @@ export interface TasksOptions {
   readonly topicLimits: (topic: string) => TopicLimits
   /** Partitions of a source when the worker began. */
   readonly partitions: (topic: string) => number
-  /** How much of the log windows are made of that nothing beside the offset tells of, ms by the records' timestamps. */
+  /**
+   * How much of the log windows are made of that nothing beside the offset tells of, ms by the
+   * records' timestamps.
+   */
   readonly rebuildMs: number
   readonly onSetAside: TaskSurroundings['onSetAside']
   /** Something changed: a chunk is finished, a task came or went. */
@@ -75,7 +81,10 @@ export class Tasks {
     return this.#partitions.values()
   }
 
-  /** How much of the log before a committed offset is to be read, ms: it is limited only where windows are rebuilt. */
+  /**
+   * How much of the log before a committed offset is to be read, ms: it is limited only where
+   * windows are rebuilt.
+   */
   lookBackMs(start: Start): number {
     const note = noteOf(start)
     const topologies = this.#byTopic.get(start.topic) ?? []
@@ -84,8 +93,10 @@ export class Tasks {
   }
 
   /**
-   * So many partitions a source has now. Those that were added since the worker began are taken like any other where nobody keeps windows.
-   * @throws TidemarkError `TOPIC_CHANGED`: keys have moved, and with them what their windows should hold
+   * So many partitions a source has now. Those that were added since the worker began are taken
+   * like any other where nobody keeps windows.
+   * @throws TidemarkError `TOPIC_CHANGED`: keys have moved, and with them what their windows should
+   * hold
    */
   counted(topic: string, partitions: number): void {
     const topologies = this.#byTopic.get(topic) ?? []
@@ -182,7 +193,10 @@ export class Tasks {
     this.#partitions.get(partitionName(partition))?.caughtUp(endOffset)
   }
 
-  /** The input is at its end: every window that is open closes. Resolves when they have; the results are committed later. */
+  /**
+   * The input is at its end: every window that is open closes. Resolves when they have; the results
+   * are committed later.
+   */
   async closeWindows(): Promise<void> {
     const all = [...this.#partitions.values()]
     await Promise.all(all.map((assigned) => assigned.pass(() => LATEST_EVENT_TIME_MS)))

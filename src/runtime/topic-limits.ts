@@ -3,8 +3,8 @@ import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { TopicInfo } from '../records/port.ts'
 import { varintBytes } from '../records/varint.ts'
 
-// What a topic takes, as it is read at start. What it would refuse must not come into a commit: exactly once it would be
-// refused again and again, and hold up all that follows (rule C10).
+// What a topic takes, as it is read at start. What it would refuse must not come into a commit:
+// exactly once it would be refused again and again, and hold up all that follows (rule C10).
 
 export interface TopicLimits {
   /** Largest batch, bytes. */
@@ -21,7 +21,9 @@ const DEFAULT_MAX_BYTES = 1_048_588
 const MARGIN_MS = 10_000
 /** Of a record batch, before its first record. */
 const BATCH_HEADER_BYTES = 61
-/** Of a record: its attributes, and the distances from the batch's own time and offset, which are 0. */
+/**
+ * Of a record: its attributes, and the distances from the batch's own time and offset, which are 0.
+ */
 const AROUND_PARTS = 3
 
 export function limitsOf(topic: TopicInfo | undefined): TopicLimits {
@@ -42,8 +44,8 @@ function withMargin(boundMs: number | null | undefined): number {
 }
 
 /**
- * `null`: the topic takes the timestamp; else the setting by which it does not. What one clock takes is taken: the broker's was not set
- * when this machine's was.
+ * `null`: the topic takes the timestamp; else the setting by which it does not. What one clock
+ * takes is taken: the broker's was not set when this machine's was.
  */
 export function timestampFault(
   timestampMs: number,
@@ -58,12 +60,18 @@ export function timestampFault(
   return isNumber && timestampMs - latestMs <= afterMs ? null : 'message.timestamp.after.max.ms'
 }
 
-/** Is a batch of one record alone too large? `partsBytes`: of its key, value and headers, lengths included. */
+/**
+ * Is a batch of one record alone too large? `partsBytes`: of its key, value and headers, lengths
+ * included.
+ */
 export function isTooLarge(partsBytes: number, { maxBytes }: TopicLimits): boolean {
   return batchBytes(partsBytes) > maxBytes
 }
 
-/** The size of a batch of one record alone, not compressed: what brokers compare with `max.message.bytes`. */
+/**
+ * The size of a batch of one record alone, not compressed: what brokers compare with
+ * `max.message.bytes`.
+ */
 export function batchBytes(partsBytes: number): number {
   const bytes = AROUND_PARTS + partsBytes
   return BATCH_HEADER_BYTES + varintBytes(bytes) + bytes

@@ -44,7 +44,10 @@ export function checkTopics(
   return { faults, notes: known === undefined ? [] : guardNotes(definition, known) }
 }
 
-/** The future guard trusts the record's timestamp; a producer may set that, unless the topic bounds it. */
+/**
+ * The future guard trusts the record's timestamp; a producer may set that, unless the topic bounds
+ * it.
+ */
 function guardNotes({ name, source }: Definition, topic: TopicInfo): string[] {
   const { maxAheadMs } = source.watermark
   if (maxAheadMs === 'none') {

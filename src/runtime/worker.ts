@@ -61,24 +61,34 @@ export interface WorkerOptions {
   /** Where a group that has committed nothing begins. @default 'earliest' */
   readonly from?: From
   /**
-   * How much of the log windows are made of where nothing beside the committed offset tells of them, ms by the records' timestamps;
-   * 0: nothing. Outputs are marked until windows are whole. @default +Infinity, all of it
+   * How much of the log windows are made of where nothing beside the committed offset tells of
+   * them, ms by the records' timestamps; 0: nothing. Outputs are marked until windows are whole.
+   * @default +Infinity, all of it
    */
   readonly rebuildMs?: number
   /** @default 'exactly-once' */
   readonly guarantee?: Guarantee
-  /** From the start of one commit to the start of the next, ms. @default as the load wants it: 10 to 250, at least once 3 to 100 */
+  /**
+   * From the start of one commit to the start of the next, ms. @default as the load wants it: 10 to
+   * 250, at least once 3 to 100
+   */
   readonly commitIntervalMs?: number
   /** The most that one commit may have, but for what one record makes, bytes. @default 16 MB */
   readonly maxCommitBytes?: number
-  /** What may be on its way between the log and a commit, of all partitions together, bytes. @default 256 MB */
+  /**
+   * What may be on its way between the log and a commit, of all partitions together, bytes.
+   * @default 256 MB
+   */
   readonly maxInFlightBytes?: number
   /**
-   * When more than so many of a partition's last 1,000 records are dead letters, late ones not counted, it goes on at 100 records a
-   * second and the worker is `unavailable`, %. @default never
+   * When more than so many of a partition's last 1,000 records are dead letters, late ones not
+   * counted, it goes on at 100 records a second and the worker is `unavailable`, %. @default never
    */
   readonly breakerPercent?: number
-  /** A dead letter is made, for an author's own eyes: what a function threw may repeat a payload. @default nobody is told */
+  /**
+   * A dead letter is made, for an author's own eyes: what a function threw may repeat a payload.
+   * @default nobody is told
+   */
   readonly onSetAside?: (setAside: SetAside) => void
   /** What the windows of all tasks may hold. @default what this machine can hold */
   readonly limits?: StateLimits
@@ -90,15 +100,22 @@ export interface WorkerOptions {
 
 export interface Worker {
   /**
-   * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`, `TOPIC_LIMITS`,
-   * `TOPIC_COMPACTED`, `TOPIC_CHANGED`, `AUTHORIZATION`), `AUTHENTICATION`, `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `STOP_TIMED_OUT`, or a bug.
+   * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`,
+   * `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`, `AUTHORIZATION`), `AUTHENTICATION`,
+   * `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `STOP_TIMED_OUT`, or a bug.
    */
   readonly done: Promise<void>
-  /** Stops fetching, finishes and commits what is in flight, leaves the group. Resolves or rejects as {@link done} does. */
+  /**
+   * Stops fetching, finishes and commits what is in flight, leaves the group. Resolves or rejects
+   * as {@link done} does.
+   */
   stop(): Promise<void>
   /** Resolves when all that was taken is committed; rejects as {@link done} does. */
   settled(): Promise<void>
-  /** The input is at its end: every tumbling window that is open closes. Resolves when the results are committed. */
+  /**
+   * The input is at its end: every tumbling window that is open closes. Resolves when the results
+   * are committed.
+   */
   closeWindows(): Promise<void>
 }
 
@@ -165,7 +182,10 @@ class GroupWorker implements Worker {
     }
   }
 
-  /** One membership of the group, from the cluster's check to leaving; returns when it may be tried again. */
+  /**
+   * One membership of the group, from the cluster's check to leaving; returns when it may be tried
+   * again.
+   */
   async #tryMembership(): Promise<void> {
     try {
       const checked = await this.#checkCluster()

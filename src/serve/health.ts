@@ -32,7 +32,10 @@ export interface Health {
   readiness(): Readiness
 }
 
-/** What is asked of a worker by itself. An answer at all is the proof that it lives: restarting it does not bring a broker back. */
+/**
+ * What is asked of a worker by itself. An answer at all is the proof that it lives: restarting it
+ * does not bring a broker back.
+ */
 export function probesOf(health: Health): Probes {
   return {
     liveness: async () => ({ live: true }),
@@ -41,8 +44,9 @@ export function probesOf(health: Health): Probes {
 }
 
 /**
- * Follows a worker's state. Ready means running, with no windows to be restored. A worker runs once the group has given it its partitions, be they
- * none: one that stands by for others is ready, and stays so while the group rebalances.
+ * Follows a worker's state. Ready means running, with no windows to be restored. A worker runs once
+ * the group has given it its partitions, be they none: one that stands by for others is ready, and
+ * stays so while the group rebalances.
  */
 export function createHealth(): Health {
   const partitions = new Set<string>()

@@ -1,12 +1,16 @@
 import type { WorkerState } from '../runtime/events.ts'
 import { type Left, leftOf, type Readiness } from './health.ts'
 
-// What several workers are together: ready when each of them is, and alive while each of them answers.
+// What several workers are together: ready when each of them is, and alive while each of them
+// answers.
 
 /** How one of them is. */
 export interface WorkerReadiness extends Omit<Readiness, 'state'> {
   readonly worker: number
-  /** `restarting`: its process has ended, and another is started · `silent`: its process does not answer. */
+  /**
+   * `restarting`: its process has ended, and another is started · `silent`: its process does not
+   * answer.
+   */
   readonly state: WorkerState | 'restarting' | 'silent'
 }
 
@@ -39,7 +43,10 @@ export function readinessOfAll(workers: readonly WorkerReadiness[]): ReadinessOf
   }
 }
 
-/** One that has ended is started again by its parent, so that nobody else has to; one that hangs nobody else sees. */
+/**
+ * One that has ended is started again by its parent, so that nobody else has to; one that hangs
+ * nobody else sees.
+ */
 export function livenessOfAll(workers: readonly WorkerReadiness[]): LivenessOfAll {
   const silent = workers.filter(({ state }) => state === 'silent').map(({ worker }) => worker)
   return { live: silent.length === 0, silent }

@@ -8,10 +8,14 @@ import type { SourceDefinition } from '../topology/definition.ts'
 export interface Input {
   /** Text and bytes are sent as they are, `null` as no value, anything else as JSON. */
   readonly value: unknown
-  /** Decides the partition; `null`: without a key. @default what the topology's own `key` says of the value */
+  /**
+   * Decides the partition; `null`: without a key. @default what the topology's own `key` says of
+   * the value
+   */
   readonly key?: string | null
   /**
-   * The record's own timestamp, ms since the epoch: what the future guard compares the event time with.
+   * The record's own timestamp, ms since the epoch: what the future guard compares the event time
+   * with.
    * @default the event's own time; the driver's clock where the value is no event
    */
   readonly timestampMs?: number
@@ -28,7 +32,10 @@ export class InputRecords {
     this.#decoder = new EventDecoder(source)
   }
 
-  /** @throws TidemarkError `KEY_INVALID`: no key is given, and the topology's own function finds none in the value */
+  /**
+   * @throws TidemarkError `KEY_INVALID`: no key is given, and the topology's own function finds
+   * none in the value
+   */
   recordOf(input: Input, nowMs: number): NewRecord {
     const value = bytesOf(input.value)
     const isWhole = input.key !== undefined && input.timestampMs !== undefined

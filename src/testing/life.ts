@@ -68,7 +68,10 @@ export class Life {
     return this.#tally
   }
 
-  /** Resolves when nothing happens any more until records come or time passes; rejects with what ended the worker. */
+  /**
+   * Resolves when nothing happens any more until records come or time passes; rejects with what
+   * ended the worker.
+   */
   async settled(): Promise<void> {
     await Promise.race([this.#changes.until(() => this.#isReadToItsEnd), this.#worker.done])
     // Whom the clock woke has begun by then.
@@ -92,12 +95,17 @@ export class Life {
     await this.#worker.stop()
   }
 
-  /** From here on it finishes no commit: at least once its outputs are written and its offsets not, exactly once nothing is. */
+  /**
+   * From here on it finishes no commit: at least once its outputs are written and its offsets not,
+   * exactly once nothing is.
+   */
   withholdCommits(): void {
     this.#withholds = true
   }
 
-  /** Ends it as kill -9 does. Its clock must not be moved again: whoever sleeps by it never wakes. */
+  /**
+   * Ends it as kill -9 does. Its clock must not be moved again: whoever sleeps by it never wakes.
+   */
   die(): void {
     this.#o.records.crash()
   }

@@ -37,7 +37,10 @@ interface Verdict {
 
 type AnyDriver = TopologyDriver<Record<string, unknown>>
 
-/** `expect.extend(matchers)`; for vitest, `import 'tidemark/testing/vitest'` does it, types included. */
+/**
+ * `expect.extend(matchers)`; for vitest, `import 'tidemark/testing/vitest'` does it, types
+ * included.
+ */
 export const matchers = {
   toHaveOutput(this: Context, received: unknown, ...expected: [string, unknown?]): Verdict {
     const [topic, value] = expected

@@ -3,7 +3,10 @@ import type { PreparedTopology } from '../runtime/prepare.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import { type ModelDefinition, type ScoreStep, stepsOf } from '../topology/definition.ts'
 
-/** Stands in for a model: from the features of one event to the model's outputs, by the names a topology reads them by. */
+/**
+ * Stands in for a model: from the features of one event to the model's outputs, by the names a
+ * topology reads them by.
+ */
 export type ModelFunction = (
   features: Readonly<Record<string, number>>,
 ) => Readonly<Record<string, number | Readonly<Record<string, number>>>>

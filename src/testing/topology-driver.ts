@@ -16,11 +16,16 @@ const START_MS = Date.UTC(2026, 0, 1)
 export interface DriverOptions {
   /** Of every topic. @default 1 */
   readonly partitions?: number
-  /** In the place of a model, by its name: another ONNX file, or a function. @default the topology's own */
+  /**
+   * In the place of a model, by its name: another ONNX file, or a function. @default the topology's
+   * own
+   */
   readonly models?: Readonly<Record<string, string | ModelFunction>>
   /** Switches the future guard off. @default the topology's own */
   readonly maxAhead?: 'none'
-  /** What a crash in the middle of a commit leaves: nothing, or its outputs. @default 'exactly-once' */
+  /**
+   * What a crash in the middle of a commit leaves: nothing, or its outputs. @default 'exactly-once'
+   */
   readonly guarantee?: Guarantee
   /** What the driver's clock shows first, ms since the epoch. @default 2026-01-01T00:00:00Z */
   readonly startMs?: number
@@ -30,8 +35,8 @@ export interface DriverOptions {
 type OneOrMore<T> = T | readonly T[]
 
 /**
- * Runs a topology in this process: the production runtime on records in memory, with the real model, by a clock that stands
- * still until it is moved. Same test, same result.
+ * Runs a topology in this process: the production runtime on records in memory, with the real
+ * model, by a clock that stands still until it is moved. Same test, same result.
  *
  *     const driver = await TopologyDriver.start(cardFraud)
  *     await driver.pipe(payment)
@@ -74,7 +79,8 @@ export class TopologyDriver<Out> {
   }
 
   /**
-   * Sends events, each with the key that the topology finds in it, and waits until all that became of them is committed.
+   * Sends events, each with the key that the topology finds in it, and waits until all that became
+   * of them is committed.
    *
    * @returns where each stands in the source
    * @throws what ended the worker, such as an error in a function given for a model
@@ -83,7 +89,10 @@ export class TopologyDriver<Out> {
     return this.pipeRecords(listOf(events).map((value) => ({ value })))
   }
 
-  /** The same for records as they come from upstream: with a key, timestamp and headers of one's own, or with no event in them. */
+  /**
+   * The same for records as they come from upstream: with a key, timestamp and headers of one's
+   * own, or with no event in them.
+   */
   async pipeRecords(inputs: OneOrMore<Input>): Promise<{ partition: number; offset: number }[]> {
     const nowMs = this.#clock.nowMs()
     const records = listOf(inputs).map((input) => this.#inputs.recordOf(input, nowMs))
@@ -92,13 +101,19 @@ export class TopologyDriver<Out> {
     return places.map(({ partition, offset }) => ({ partition, offset }))
   }
 
-  /** Lets time pass without a record: windows of silent partitions close, where the topology has `idleAfter`. */
+  /**
+   * Lets time pass without a record: windows of silent partitions close, where the topology has
+   * `idleAfter`.
+   */
   async advance(duration: DurationMs): Promise<void> {
     if (this.#life === null) this.#clock.step(this.#clock.nowMs() + duration)
     else await this.#life.advance(duration)
   }
 
-  /** The input is at its end: every tumbling window that is open closes. What comes after that is late. */
+  /**
+   * The input is at its end: every tumbling window that is open closes. What comes after that is
+   * late.
+   */
   async closeWindows(): Promise<void> {
     await this.#life?.closeWindows()
   }
@@ -135,9 +150,10 @@ export class TopologyDriver<Out> {
   }
 
   /**
-   * The worker dies, as by kill -9: its windows are gone, what it had committed stays. With `during` it dies while it works on
-   * these events, in the middle of their commit, and they come again: exactly once nothing is to be seen of it, at least once what
-   * came of them is written. What is sent until {@link restart} waits in the source.
+   * The worker dies, as by kill -9: its windows are gone, what it had committed stays. With
+   * `during` it dies while it works on these events, in the middle of their commit, and they come
+   * again: exactly once nothing is to be seen of it, at least once what came of them is written.
+   * What is sent until {@link restart} waits in the source.
    */
   async crash({ during = [] }: { readonly during?: OneOrMore<object> } = {}): Promise<void> {
     const life = this.#life
@@ -150,7 +166,10 @@ export class TopologyDriver<Out> {
     this.#clock = new VirtualClock(this.#clock.nowMs())
   }
 
-  /** Starts the worker again after {@link crash} or {@link stop}, on the same topics; one that runs is stopped first. */
+  /**
+   * Starts the worker again after {@link crash} or {@link stop}, on the same topics; one that runs
+   * is stopped first.
+   */
   async restart(): Promise<void> {
     await this.#stopWorker()
     this.#prepared ??= await this.#prepare()
@@ -165,7 +184,9 @@ export class TopologyDriver<Out> {
     await this.#life.settled()
   }
 
-  /** Finishes and commits what is in flight, stops the worker as SIGTERM does, and frees the models. */
+  /**
+   * Finishes and commits what is in flight, stops the worker as SIGTERM does, and frees the models.
+   */
   async stop(): Promise<void> {
     try {
       await this.#stopWorker()

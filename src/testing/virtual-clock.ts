@@ -54,7 +54,10 @@ export class VirtualClock implements Clock {
     return () => void this.#timers.delete(timer)
   }
 
-  /** Moves to where the next sleeper wakes or timer ends, but not beyond `untilMs`. @returns whether one did */
+  /**
+   * Moves to where the next sleeper wakes or timer ends, but not beyond `untilMs`. @returns whether
+   * one did
+   */
   step(untilMs: number): boolean {
     const timers = [...this.#timers]
     this.#nowMs = Math.max(this.#nowMs, Math.min(untilMs, ...timers.map((t) => t.untilMs)))
@@ -64,7 +67,9 @@ export class VirtualClock implements Clock {
     return due.length > 0
   }
 
-  /** Wakes all sleepers though no time has passed: whoever waits for a time looks, and sleeps on. */
+  /**
+   * Wakes all sleepers though no time has passed: whoever waits for a time looks, and sleeps on.
+   */
   rouse(): void {
     for (const wake of [...this.#sleepers]) wake()
   }

@@ -1,4 +1,5 @@
-// `import 'tidemark/testing/vitest'` in a test or a setup file: vitest's expect knows the driver's matchers.
+// `import 'tidemark/testing/vitest'` in a test or a setup file: vitest's expect knows the driver's
+// matchers.
 
 import { expect } from 'vitest'
 import { type DriverMatchers, matchers } from './matchers.ts'

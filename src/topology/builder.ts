@@ -33,8 +33,8 @@ const MAX_AHEAD = minutes(5)
 /** What is said of a topology beside what it computes. */
 export interface TopologyOptions {
   /**
-   * Change it when what a function captures or calls has changed: windows are then made anew from the log, as they are when the
-   * function itself has.
+   * Change it when what a function captures or calls has changed: windows are then made anew from
+   * the log, as they are when the function itself has.
    *
    * @default none
    */
@@ -42,12 +42,13 @@ export interface TopologyOptions {
 }
 
 /**
- * Defines what a topology computes. The builder returns its sink, or an array of all its sinks: a forgotten one is a compile error, and
- * outputs are typed by topic. Nothing runs here; what comes out is frozen data, and all that types cannot see is checked at start.
+ * Defines what a topology computes. The builder returns its sink, or an array of all its sinks: a
+ * forgotten one is a compile error, and outputs are typed by topic. Nothing runs here; what comes
+ * out is frozen data, and all that types cannot see is checked at start.
  *
  * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`
- * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned or is another topology's, or a
- * branch named `rest`
+ * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
+ * or is another topology's, or a branch named `rest`
  */
 export function defineTopology<const R>(
   name: string,
@@ -72,8 +73,8 @@ export function defineTopology<const R>(
 }
 
 /**
- * A file of rows for {@link TopologyBuilder.table}: one JSON object a line, in UTF-8, compressed where its name ends in `.gz`. Blank
- * lines are passed over. It is read once, when a worker starts.
+ * A file of rows for {@link TopologyBuilder.table}: one JSON object a line, in UTF-8, compressed
+ * where its name ends in `.gz`. Blank lines are passed over. It is read once, when a worker starts.
  */
 export function file(url: URL): { readonly file: URL } {
   return { file: url }
@@ -163,7 +164,10 @@ class Draft implements TopologyBuilder {
     return deepFreeze(definition) as Topology<Out>
   }
 
-  /** Names by what a step is about, so that a new neighbour renames nothing; a number only where two would collide. */
+  /**
+   * Names by what a step is about, so that a new neighbour renames nothing; a number only where two
+   * would collide.
+   */
   #nameOf(base: string): string {
     let name = base
     for (let n = 2; this.#names.has(name); n++) name = `${base}-${n}`
@@ -280,7 +284,10 @@ function grow(node: Node, wanted: ReadonlySet<Node>): Step[] {
   return steps
 }
 
-/** Freezes plain objects and arrays, also within frozen ones; schemas, functions and URLs are the author's. */
+/**
+ * Freezes plain objects and arrays, also within frozen ones; schemas, functions and URLs are the
+ * author's.
+ */
 function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   const prototype = Object.getPrototypeOf(value)

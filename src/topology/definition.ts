@@ -3,8 +3,9 @@ import type { Partitioner } from '../kernel/partitioners.ts'
 import type { Aggregate } from './aggregates/table.ts'
 import type { LatencyBudget } from './latency-budgets.ts'
 
-// A topology as frozen data: what an author's builder calls come to, and all that the engine and the runtime read.
-// Author functions appear with `unknown` events here; the builder's types have made sure that they fit.
+// A topology as frozen data: what an author's builder calls come to, and all that the engine and
+// the runtime read. Author functions appear with `unknown` events here; the builder's types have
+// made sure that they fit.
 
 /** Marks a topology across copies of this package, where `instanceof` would fail. */
 export const TOPOLOGY = Symbol.for('tidemark.topology')
@@ -60,7 +61,10 @@ interface StepBase {
 export interface WhereStep extends StepBase {
   readonly op: 'where'
   readonly keep: EventFunction<boolean>
-  /** What a branch's `keep` is made of: the conditions before it, of which none holds, and its own; `null` for the rest. */
+  /**
+   * What a branch's `keep` is made of: the conditions before it, of which none holds, and its own;
+   * `null` for the rest.
+   */
   readonly branch?: {
     readonly noneOf: readonly EventFunction<boolean>[]
     readonly is: EventFunction<boolean> | null
@@ -108,7 +112,9 @@ export interface SinkStep extends StepBase {
 export interface KindDefinition {
   /** `null`: every event. */
   readonly is: EventFunction<boolean> | null
-  /** Only events that have this column, the only one: what is `null`, `undefined` or NaN is missing. */
+  /**
+   * Only events that have this column, the only one: what is `null`, `undefined` or NaN is missing.
+   */
   readonly has?: string
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
 }
@@ -158,7 +164,10 @@ export type FeatureSource =
     }
 export type FeatureDefinition = { readonly name: string } & FeatureSource
 
-/** Where an output of a model is: in one column of a tensor, counted from 0, or in all its columns, named in their order. */
+/**
+ * Where an output of a model is: in one column of a tensor, counted from 0, or in all its columns,
+ * named in their order.
+ */
 export type OutputDefinition =
   | { readonly tensor: string; readonly column: number; readonly columns?: never }
   | { readonly tensor: string; readonly columns: readonly string[]; readonly column?: never }
@@ -199,7 +208,9 @@ export function outputTopics(definition: Definition): string[] {
   return [...new Set(sinks.map((s) => s.topic)), definition.deadLetterTopic]
 }
 
-/** The same topology over other topics: each logical name in the map is replaced, step names stay. */
+/**
+ * The same topology over other topics: each logical name in the map is replaced, step names stay.
+ */
 export function withTopics(
   definition: Definition,
   actual: ReadonlyMap<string, string>,

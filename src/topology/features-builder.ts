@@ -17,8 +17,9 @@ export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition
 }
 
 /**
- * A kind of event while features of it are asked for. Events that lack a column are of the kind, but not of that of the column's aggregates,
- * which has no other column: so nothing is held of them that a window would have to leave out.
+ * A kind of event while features of it are asked for. Events that lack a column are of the kind,
+ * but not of that of the column's aggregates, which has no other column: so nothing is held of them
+ * that a window would have to leave out.
  */
 class KindDraft {
   readonly number: number

@@ -1,7 +1,8 @@
 import { functionTree } from './function-tree.ts'
 
-// What a function of an author's does, by its source, however a loader has printed it: tsx, tsc and esbuild print one function three
-// ways. Layout, quotes, brackets, and the names of what it declares itself do not count; what it captures or calls is not seen.
+// What a function of an author's does, by its source, however a loader has printed it: tsx, tsc and
+// esbuild print one function three ways. Layout, quotes, brackets, and the names of what it
+// declares itself do not count; what it captures or calls is not seen.
 
 /** A text that is equal for functions that read alike. */
 export function formOf(of: (...args: never[]) => unknown): string {
@@ -97,7 +98,10 @@ function nameOf({ name, value }: Fields): unknown {
 
 const UNDEFINED: Fields = { type: 'Identifier', name: 'undefined' }
 
-/** Without what loaders make of things: `__name(f, 'f')`, `(0, module.f)`, `module.f` for an imported `f`, `void 0`. */
+/**
+ * Without what loaders make of things: `__name(f, 'f')`, `(0, module.f)`, `module.f` for an
+ * imported `f`, `void 0`.
+ */
 function simplified(node: Fields): Fields {
   if (node['operator'] === 'void') return UNDEFINED
   if (node['type'] === 'CallExpression') {
@@ -127,7 +131,9 @@ function returned(body: unknown): unknown {
   return isReturn && only['argument'] !== null ? only['argument'] : body
 }
 
-/** The names that a function declares, those of its parameters first; not those of functions in it. */
+/**
+ * The names that a function declares, those of its parameters first; not those of functions in it.
+ */
 function declaredIn(node: Fields): string[] {
   const names = (node['params'] as Fields[]).flatMap(boundBy)
   const walk = (value: unknown): void => {

@@ -1,17 +1,22 @@
 import { functionTree, type SyntaxNode } from './function-tree.ts'
 
-// What an author's function gives, read from its source, so that it need not be called for each event. Read is only what the source tells
-// wholly, whatever the function is given; all else is refused, with the reason.
+// What an author's function gives, read from its source, so that it need not be called for each
+// event. Read is only what the source tells wholly, whatever the function is given; all else is
+// refused, with the reason.
 
 /** What a function gives, of what it is given. */
 export type Expression =
   /**
-   * A field of a field of what is given; that itself where the path is empty. It throws a TypeError where `null` or `undefined` is on the
-   * way. A text or an array on the way has what the language gives it, such as `length`.
+   * A field of a field of what is given; that itself where the path is empty. It throws a TypeError
+   * where `null` or `undefined` is on the way. A text or an array on the way has what the language
+   * gives it, such as `length`.
    */
   | { readonly is: 'pick'; readonly path: readonly string[] }
   | { readonly is: 'literal'; readonly value: Constant }
-  /** A new object, with its fields in this order: no name is there twice, a whole number, or one that every object has. */
+  /**
+   * A new object, with its fields in this order: no name is there twice, a whole number, or one
+   * that every object has.
+   */
   | { readonly is: 'object'; readonly fields: readonly Field[] }
   /** `===`, or `!==` where it is negated. The path is read as a pick. */
   | {
@@ -189,7 +194,10 @@ type ObjectProperty = Node<'ObjectExpression' | 'ObjectPattern'>['properties'][n
 type Named = Extract<ObjectProperty, { type: 'Property' }> | Node<'MemberExpression'>
 type Name = { readonly text: string; readonly why: null } | (Refusal & { readonly text?: never })
 
-/** The field that something reads or writes; not one that every object has, since then it would never be missing. */
+/**
+ * The field that something reads or writes; not one that every object has, since then it would
+ * never be missing.
+ */
 function nameOf(node: Named): Name {
   const key = node.type === 'MemberExpression' ? node.property : node.key
   const text = !node.computed && key.type === 'Identifier' ? key.name : constantOf(key)

@@ -2,7 +2,10 @@ import { type AnyNode, parse } from 'acorn'
 
 export type SyntaxNode = AnyNode
 
-/** The syntax of a function, within what makes a program of it; `null` when its text is none, as of the engine's own. */
+/**
+ * The syntax of a function, within what makes a program of it; `null` when its text is none, as of
+ * the engine's own.
+ */
 export function functionTree(text: string): SyntaxNode | null {
   const options = {
     ecmaVersion: 'latest',

@@ -1,6 +1,9 @@
 import type { DurationMs } from '../kernel/time.ts'
 
-/** How soon predictions should be there after their events have come to the worker, and how soon they must be, ms. */
+/**
+ * How soon predictions should be there after their events have come to the worker, and how soon
+ * they must be, ms.
+ */
 export interface LatencyLimits {
   readonly targetMs: number
   readonly maximumMs: number

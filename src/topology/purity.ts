@@ -2,8 +2,9 @@ import { type Expression, type Identifier, type PrivateIdentifier, type Super } 
 import { full, simple } from 'acorn-walk'
 import { functionTree } from './function-tree.ts'
 
-// An author's functions must be pure: a log that is read again must give the same answers. What they use beside their event is
-// looked for in their text. That is a note and no fault: a name may be the author's own, and what a function calls is not seen.
+// An author's functions must be pure: a log that is read again must give the same answers. What
+// they use beside their event is looked for in their text. That is a note and no fault: a name may
+// be the author's own, and what a function calls is not seen.
 
 /** What makes answers differ, and where they should come from. */
 const KINDS = {
@@ -86,7 +87,10 @@ function nativeIn(text: string): string[] {
   return known === undefined ? [] : [known]
 }
 
-/** The global, or what of it, that an expression names: `Date.now`; `null` when it is none, or a name of the function's `own`. */
+/**
+ * The global, or what of it, that an expression names: `Date.now`; `null` when it is none, or a
+ * name of the function's `own`.
+ */
 function globalName(
   node: Expression | Super | PrivateIdentifier,
   own: ReadonlySet<string>,

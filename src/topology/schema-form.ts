@@ -11,8 +11,9 @@ const SAYS_NOTHING: ReadonlySet<string> = new Set([
 ])
 
 /**
- * What a schema lets through and makes of it, as far as it can be told: its JSON Schema where its library gives one, else the library's
- * name, and its refinements and transforms by their source. A function that its library has wrapped (`superRefine`) is not seen.
+ * What a schema lets through and makes of it, as far as it can be told: its JSON Schema where its
+ * library gives one, else the library's name, and its refinements and transforms by their source. A
+ * function that its library has wrapped (`superRefine`) is not seen.
  */
 export function schemaForm(schema: StandardSchemaV1): unknown {
   const functions: [path: string, form: string][] = []

@@ -11,9 +11,9 @@ const MAX_LEAVES = 1_000
 /**
  * What the schema makes of a value.
  *
- * @throws TidemarkError `SCHEMA_INVALID`: the schema's first issues, at most 300 characters, none of the value's texts
- * or numbers · `FUNCTION_THREW`: a function in the schema threw, or the schema is asynchronous; what was thrown is its `cause`, with
- * some libraries only a moment later
+ * @throws TidemarkError `SCHEMA_INVALID`: the schema's first issues, at most 300 characters, none
+ * of the value's texts or numbers · `FUNCTION_THREW`: a function in the schema threw, or the schema
+ * is asynchronous; what was thrown is its `cause`, with some libraries only a moment later
  */
 export function checkedBy(schema: StandardSchemaV1, value: unknown): unknown {
   const result = answerOf(schema, value)
@@ -30,7 +30,8 @@ function answerOf(schema: StandardSchemaV1, value: unknown): StandardSchemaV1.Re
     throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
   }
   if (!(answer instanceof Promise)) return answer
-  // zod turns a refinement that throws into a promise, so one poisonous record looks just like an asynchronous schema.
+  // zod turns a refinement that throws into a promise, so one poisonous record looks just like an
+  // asynchronous schema.
   const error = new TidemarkError('FUNCTION_THREW', 'the schema answered with a promise', {
     hint: 'a function in it threw, or it is asynchronous, which is not supported',
   })
@@ -65,12 +66,18 @@ function pathOf(path: NonNullable<StandardSchemaV1.Issue['path']>): string {
     .replace(/^\./, '')
 }
 
-/** A name that an author would give to a field; anything else in its place may be data, such as a card's number. */
+/**
+ * A name that an author would give to a field; anything else in its place may be data, such as a
+ * card's number.
+ */
 function isFieldName(key: PropertyKey): key is string {
   return typeof key === 'string' && /^(?!.*\d{3})[A-Za-z_]\w{0,39}$/.test(key)
 }
 
-/** Every text and number of a value, and its names that are no field's; `null` when they are too many. */
+/**
+ * Every text and number of a value, and its names that are no field's; `null` when they are too
+ * many.
+ */
 function leavesOf(value: unknown): string[] | null {
   const leaves: string[] = []
   const open = [value]

@@ -32,7 +32,8 @@ class BitVectors implements Sums {
 
   constructor(ensemble: Ensemble, features: number, { Memory, Module, Instance }: WebAssembly) {
     const { bytes, rowsAt, givenAt, end } = tablesOf(ensemble, { features, rows: ROWS })
-    // Never grown: the first memory of a process that grows makes all its typed arrays a little slower.
+    // Never grown: the first memory of a process that grows makes all its typed arrays a little
+    // slower.
     const pages = Math.ceil(end / PAGE_BYTES)
     const memory = new Memory({ initial: pages, maximum: pages })
     new Uint8Array(memory.buffer).set(bytes)

@@ -3,8 +3,8 @@ import { expOf, logOf } from './float-functions.ts'
 import { NotRead } from './not-read.ts'
 import { type Reached, reached } from './plain-trees.ts'
 
-// How what the trees have given for a row becomes its scores: as ONNX Runtime does it, number by number in float32
-// (onnxruntime/core/providers/cpu/ml/tree_ensemble_aggregator.h, ml_common.h).
+// How what the trees have given for a row becomes its scores: as ONNX Runtime does it, number by
+// number in float32 (onnxruntime/core/providers/cpu/ml/tree_ensemble_aggregator.h, ml_common.h).
 
 const { fround } = Math
 
@@ -158,7 +158,10 @@ const PROBIT_A = fround(0.147)
 const TWO_BY_PI_A = fround(2 / fround(fround(3.14159) * PROBIT_A))
 const ONE_BY_A = fround(1 / PROBIT_A)
 
-/** An approximation of the normal distribution's quantile. (Winitzki 2008, "A handy approximation for the error function and its inverse") */
+/**
+ * An approximation of the normal distribution's quantile. (Winitzki 2008, "A handy approximation
+ * for the error function and its inverse")
+ */
 function probit(score: number): number {
   const x = fround(fround(2 * score) - 1)
   const log = logOf(fround(fround(1 - x) * fround(1 + x)))

@@ -33,8 +33,8 @@ export class TreeEvaluator {
   }
 
   /**
-   * The numbers of the model's columns, one array for each: float32 as they are, labels as whole numbers.
-   * `rows`: row-major float32[count, width].
+   * The numbers of the model's columns, one array for each: float32 as they are, labels as whole
+   * numbers. `rows`: row-major float32[count, width].
    */
   run(rows: Float32Array, count: number): Float64Array[] {
     const { columns } = this.#model

@@ -2,8 +2,9 @@ import protobuf from 'protobufjs/minimal.js'
 import { doubtOf } from './float-functions.ts'
 import { ELEMENT } from './onnx-file.ts'
 
-// A model that shows the last bits of exp: one tree whose leaves are arguments, and a softmax over one and nothing. It is made at the load
-// gate, since what answers there is the C library of this machine.
+// A model that shows the last bits of exp: one tree whose leaves are arguments, and a softmax over
+// one and nothing. It is made at the load gate, since what answers there is the C library of this
+// machine.
 
 /** Arguments that are shown, and among how many they are the hardest to round. */
 const ARGUMENTS = 1_000

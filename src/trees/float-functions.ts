@@ -1,7 +1,9 @@
-// exp and log of float32 numbers to the last bit as the C library gives them on which ONNX Runtime runs: glibc since 2.27, whose expf and
-// logf are those of Arm's optimized routines (math/expf.c, math/logf.c; Szabolcs Nagy 2017). All is computed in float64 and rounded once,
-// at the end, but not so exactly that any other way would round alike: of 21 million arguments 12,385 differ from exp in float64.
-// Where the library is another one, or is compiled with fused multiply-add, the comparison with ONNX Runtime finds out.
+// exp and log of float32 numbers to the last bit as the C library gives them on which ONNX Runtime
+// runs: glibc since 2.27, whose expf and logf are those of Arm's optimized routines (math/expf.c,
+// math/logf.c; Szabolcs Nagy 2017). All is computed in float64 and rounded once, at the end, but
+// not so exactly that any other way would round alike: of 21 million arguments 12,385 differ from
+// exp in float64. Where the library is another one, or is compiled with fused multiply-add, the
+// comparison with ONNX Runtime finds out.
 
 import { bitsOf, ofBits } from './float-bits.ts'
 
@@ -32,7 +34,10 @@ export function expOf(x: number): number {
   return Number.isNaN(x) ? x : Math.fround(unrounded(x))
 }
 
-/** How near to the middle of two float32s e^x lies, 0 to 1: there another way to compute it rounds the other way. */
+/**
+ * How near to the middle of two float32s e^x lies, 0 to 1: there another way to compute it rounds
+ * the other way.
+ */
 export function doubtOf(x: number): number {
   const exact = unrounded(x)
   const off = Math.abs(exact - Math.fround(exact))
@@ -53,7 +58,8 @@ function unrounded(x: number): number {
 
 /** By whole numbers: the 32nd root is five square roots. */
 function power(step: number): number {
-  // With 64 bits more than are kept, it is never so close to the middle of two float64s that the cut digits count.
+  // With 64 bits more than are kept, it is never so close to the middle of two float64s that the
+  // cut digits count.
   let root = 2n ** BigInt(step + STEPS * 116)
   for (let i = 1; i < STEPS; i *= 2) root = squareRoot(root)
   return Number(root) / 2 ** 116
@@ -91,7 +97,10 @@ const LOG_STEPS: readonly (readonly [number, number])[] = [
 const LOG_4 = -0.25089342214237154
 const LOG_3 = 0.333456765744066
 const LOG_2 = -0.4999997485802103
-/** The bits of the least float32 of those sixteenths, and how many bits lie below a sixteenth's number. */
+/**
+ * The bits of the least float32 of those sixteenths, and how many bits lie below a sixteenth's
+ * number.
+ */
 const LOG_FIRST = 0x3f330000
 const SIXTEENTH_BITS = 19
 const EXPONENT_MASK = 0xff800000

@@ -2,8 +2,8 @@ import { seeded } from '../kernel/seeded.ts'
 import { isLeaf, type TreeNode } from './ensemble.ts'
 import { bitsOf, ofBits } from './float-bits.ts'
 
-// Rows at which two ways to evaluate trees differ, if they do: each value that a test compares with, the float32 below and the one
-// above it, and what floating point has that is odd.
+// Rows at which two ways to evaluate trees differ, if they do: each value that a test compares
+// with, the float32 below and the one above it, and what floating point has that is odd.
 
 const ODD = [
   0,
@@ -17,7 +17,10 @@ const ODD = [
   -1,
 ]
 
-/** Row-major float32[rows, width]: so many that each value is there, and not fewer than asked for. The same for the same seed. */
+/**
+ * Row-major float32[rows, width]: so many that each value is there, and not fewer than asked for.
+ * The same for the same seed.
+ */
 export function hardRows(
   trees: readonly TreeNode[],
   {

@@ -1,6 +1,7 @@
 import protobuf from 'protobufjs/minimal.js'
 
-// What is read of an ONNX file: the few messages that say how a model computes. Field numbers and types: onnx/onnx.proto3 of ONNX.
+// What is read of an ONNX file: the few messages that say how a model computes. Field numbers and
+// types: onnx/onnx.proto3 of ONNX.
 
 /** A step of a model. */
 export interface OnnxNode {

@@ -7,7 +7,8 @@ import {
   type TreeNode,
 } from './ensemble.ts'
 
-// Trees walked from the root to a leaf: what bit vectors must agree with, and what stands in for them.
+// Trees walked from the root to a leaf: what bit vectors must agree with, and what stands in for
+// them.
 
 /** What trees give for rows. */
 export interface Sums {

@@ -13,8 +13,8 @@ import { NotRead } from './not-read.ts'
 import type { OnnxAttribute, OnnxNode, OnnxTensor } from './onnx-file.ts'
 import { ELEMENT } from './onnx-file.ts'
 
-// The operators of ONNX that are trees: TreeEnsembleClassifier and TreeEnsembleRegressor of ai.onnx.ml 1 to 4, TreeEnsemble of 5.
-// https://onnx.ai/onnx/operators/ (ai.onnx.ml)
+// The operators of ONNX that are trees: TreeEnsembleClassifier and TreeEnsembleRegressor of
+// ai.onnx.ml 1 to 4, TreeEnsemble of 5. https://onnx.ai/onnx/operators/ (ai.onnx.ml)
 
 const CLASSIFIER = 'ai.onnx.ml.TreeEnsembleClassifier'
 const REGRESSOR = 'ai.onnx.ml.TreeEnsembleRegressor'
@@ -96,7 +96,10 @@ function readClassifier(attributes: Attributes): Ensemble {
   }
 }
 
-/** Each node of each tree has a line in a table, and the leaves' weights have one of their own. `of`: what they are weights of. */
+/**
+ * Each node of each tree has a line in a table, and the leaves' weights have one of their own.
+ * `of`: what they are weights of.
+ */
 function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[] {
   const treeIds = attributes.wholes('nodes_treeids')
   const nodeIds = attributes.wholes('nodes_nodeids')
@@ -147,7 +150,9 @@ function weightsByNode(
   return byNode
 }
 
-/** TreeEnsemble of ai.onnx.ml 5: branches and leaves are numbered apart, and a leaf has one weight. */
+/**
+ * TreeEnsemble of ai.onnx.ml 5: branches and leaves are numbered apart, and a leaf has one weight.
+ */
 function readFifth(attributes: Attributes): Ensemble {
   const modes = attributes.tensor('nodes_modes', ELEMENT.uint8)
   const splits = attributes.tensor('nodes_splits', ELEMENT.float32)
@@ -220,7 +225,10 @@ function rootOf(
   return isOneLeaf ? whenTrue : branch
 }
 
-/** The members of each test of membership, by node: they stand one after the other, each set ended by a NaN. */
+/**
+ * The members of each test of membership, by node: they stand one after the other, each set ended
+ * by a NaN.
+ */
 function membersOf(
   attributes: Attributes,
   modes: readonly number[],

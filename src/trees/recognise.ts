@@ -3,8 +3,8 @@ import { NotRead } from './not-read.ts'
 import { ELEMENT, type OnnxModel, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
 import { isEnsemble, readEnsemble } from './read-ensemble.ts'
 
-// Which models are an ensemble of trees with nothing around it but what exporters put there: casts, choices of columns, factors,
-// and before it scaling and filling of features.
+// Which models are an ensemble of trees with nothing around it but what exporters put there: casts,
+// choices of columns, factors, and before it scaling and filling of features.
 
 /** A column that is asked for, counted from 0. */
 export interface Wanted {
@@ -44,7 +44,10 @@ type Known =
   | { readonly of: 'constant'; readonly tensor: OnnxTensor }
   | { readonly of: 'unknown'; readonly why: string }
 
-/** `input`: the tensor that the rows go into, `features` wide. @throws NotRead with what is not known in the model */
+/**
+ * `input`: the tensor that the rows go into, `features` wide. @throws NotRead with what is not
+ * known in the model
+ */
 export function recognise(
   { nodes, constants }: OnnxModel,
   {
@@ -131,7 +134,10 @@ function outputsOf(node: OnnxNode, inputs: readonly Known[]): readonly Known[] {
   return [made ?? unknown(`operator ${node.operator}`)]
 }
 
-/** What an operator makes of its first input, and of the second where it takes two; `null`: it is not known. */
+/**
+ * What an operator makes of its first input, and of the second where it takes two; `null`: it is
+ * not known.
+ */
 type Rule = (node: OnnxNode, first: Known, second: Known | null) => Known | null
 
 const RULES: Readonly<Record<string, Rule>> = {

@@ -38,7 +38,9 @@ interface Question {
 
 type Answer = Question | Leaf
 
-/** For so many rows at a time. @throws NotRead for trees that are no sums over leaves of one kind */
+/**
+ * For so many rows at a time. @throws NotRead for trees that are no sums over leaves of one kind
+ */
 export function tablesOf(
   ensemble: Ensemble,
   { features, rows }: { readonly features: number; readonly rows: number },

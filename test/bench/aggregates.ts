@@ -5,9 +5,9 @@ import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import type { EventFunction } from '../../src/topology/definition.ts'
 import { figure, machine } from './figures.ts'
 
-// What an aggregate costs by the events in its window: µs of CPU an event, which enters one key's window, prunes what has left
-// and gets the aggregate over it. Prints the table of RESULTS.md and the machine.
-//   npx tsx test/bench/aggregates.ts
+// What an aggregate costs by the events in its window: µs of CPU an event, which enters one key's
+// window, prunes what has left and gets the aggregate over it. Prints the table of RESULTS.md and
+// the machine. npx tsx test/bench/aggregates.ts
 
 const SIZES = [10, 1_000, 100_000]
 const STEP_MS = 10

@@ -20,7 +20,10 @@ export class Answers {
     this.#events = events
   }
 
-  /** Looks at the outputs in a file. @throws Error when some are missing, repeated, not expected or wrong */
+  /**
+   * Looks at the outputs in a file. @throws Error when some are missing, repeated, not expected or
+   * wrong
+   */
   async check(model: string, file: string): Promise<void> {
     const expected = this.#expected.get(model) ?? (await this.#expect(model))
     this.#expected.set(model, expected)

@@ -7,7 +7,10 @@ import type { Stage } from './stage.ts'
 
 // What comes out at the other end, as a reader of committed records sees it.
 
-/** Without an output for so long, the run is over: longer than a worker on a busy machine takes to its first. */
+/**
+ * Without an output for so long, the run is over: longer than a worker on a busy machine takes to
+ * its first.
+ */
 const SILENCE_MS = 60_000
 
 /** How many of the payments have what. Where outcomes may repeat, each counts once. */
@@ -33,7 +36,9 @@ export class Arrivals {
   #isOver = false
   #end: () => void = () => {}
 
-  /** `seeOutput` is told the first output of each payment, by the payment's number in the stream. */
+  /**
+   * `seeOutput` is told the first output of each payment, by the payment's number in the stream.
+   */
   constructor(events: number, seeOutput: (payment: number, nowMs: number) => void = () => {}) {
     this.#events = events
     this.#seen = new Uint8Array(events)

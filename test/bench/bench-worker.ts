@@ -8,7 +8,10 @@ const STOP_WITHIN_MS = 35_000
 /** Of what the worker wrote, how much is shown when it ends too early. */
 const LAST_CHARACTERS = 2_000
 
-/** The environment of a worker whose main thread can be profiled into a file; see {@link BenchWorker.toggleProfile}. */
+/**
+ * The environment of a worker whose main thread can be profiled into a file; see {@link
+ * BenchWorker.toggleProfile}.
+ */
 export function profiledInto(file: string): Record<string, string> {
   const options = process.env['NODE_OPTIONS'] ?? ''
   return { NODE_OPTIONS: `${options} --import ${PROFILER}`.trimStart(), BENCH_PROFILE: file }
@@ -33,7 +36,9 @@ export class BenchWorker {
     return usageOf(this.#running.process.pid as number)
   }
 
-  /** Begins its profile, and when called again writes it: once, and where it was started for that. */
+  /**
+   * Begins its profile, and when called again writes it: once, and where it was started for that.
+   */
   toggleProfile(): void {
     this.#running.process.kill('SIGUSR2')
   }

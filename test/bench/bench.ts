@@ -26,7 +26,9 @@ interface Tally extends Outcomes {
   readonly exit: number | string
 }
 
-/** Fails when an event has no outcome, has two exactly once, or the worker did not end as it should. */
+/**
+ * Fails when an event has no outcome, has two exactly once, or the worker did not end as it should.
+ */
 async function measure(
   mode: string,
   { brokers, guarantee, model, topology }: Flags,

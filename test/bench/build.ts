@@ -1,4 +1,7 @@
-/** Brings `dist` up to date, which the command line and scoring threads run: a build is no part of any figure. */
+/**
+ * Brings `dist` up to date, which the command line and scoring threads run: a build is no part of
+ * any figure.
+ */
 export async function build(): Promise<void> {
   // By its address: this is JavaScript without types.
   const file = new URL('../../src/cli/build.js', import.meta.url).href

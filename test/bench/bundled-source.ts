@@ -2,12 +2,16 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { CpuProfile, Frame } from './cpu-profile.ts'
 
-// What is built is bundled: a profile names chunks. Before what comes of a source file, esbuild writes the file's name.
+// What is built is bundled: a profile names chunks. Before what comes of a source file, esbuild
+// writes the file's name.
 
 const BUNDLED = /^(file:\/\/.*\/)dist\/.+\.js$/
 const SOURCE = /^\/\/ (src\/.+)$/
 
-/** The profile, with the source file of what is bundled as its frames' address. Reads the bundle, which must still be there. */
+/**
+ * The profile, with the source file of what is bundled as its frames' address. Reads the bundle,
+ * which must still be there.
+ */
 export function sourced(profile: CpuProfile): CpuProfile {
   const files = new Map<string, readonly string[]>()
   const sourcesOf = (url: string) => {

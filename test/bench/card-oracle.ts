@@ -1,7 +1,8 @@
 import { partitionOf } from '../../src/records/partitioner.ts'
 
-// The features of the card topology by looking again, for each payment, through all earlier ones of its card. It shares
-// no code with the engine. Amounts have two decimals: in cents every sum is an exact integer, in whatever order.
+// The features of the card topology by looking again, for each payment, through all earlier ones of
+// its card. It shares no code with the engine. Amounts have two decimals: in cents every sum is an
+// exact integer, in whatever order.
 
 const PARTITIONS = 6
 const LAG_MS = 30_000
@@ -31,7 +32,9 @@ export type Answer =
 /** Answers line after line, in the order in which they lie in the log. */
 export class CardOracle {
   readonly #newestMs = new Array<number>(PARTITIONS).fill(-Infinity)
-  /** Punctual payments of each card by event time; of two at the same time the one that came first. */
+  /**
+   * Punctual payments of each card by event time; of two at the same time the one that came first.
+   */
   readonly #byCard = new Map<string, Payment[]>()
 
   take(key: Buffer, value: Buffer): Answer {
@@ -90,7 +93,10 @@ function sumOf(window: readonly Payment[]): number {
   return window.reduce((sum, p) => sum + centsOf(p), 0)
 }
 
-/** Of the population: √(n Σx² − (Σx)²) / n. The difference is exact; it passes what a float64 counts. */
+/**
+ * Of the population: √(n Σx² − (Σx)²) / n. The difference is exact; it passes what a float64
+ * counts.
+ */
 function deviationOf(window: readonly Payment[]): number {
   const squares = window.reduce((sum, p) => sum + centsOf(p) ** 2, 0)
   const spread = BigInt(window.length) * BigInt(squares) - BigInt(sumOf(window)) ** 2n

@@ -3,7 +3,8 @@ import { beforeAll, expect, it } from 'vitest'
 import { readGolden } from '../golden/golden.ts'
 import { agrees, compareOutputs, type Expectation, expectedOf, openModel } from './check.ts'
 
-// The answers of card-5k come from another program: as outputs they must pass, and each fault in them must be found.
+// The answers of card-5k come from another program: as outputs they must pass, and each fault in
+// them must be found.
 
 const golden = readGolden(fileURLToPath(new URL('../golden/card-5k', import.meta.url)))
 const outputs = golden.lines.flatMap(({ value }, line) => {

@@ -15,8 +15,9 @@ import { type Figure, figure, machine } from './figures.ts'
 import { brokerList, wholeNumber } from './flags.ts'
 import { table } from './table.ts'
 
-// What a client takes to copy a topic, beside others, without looking into the records; see RESULTS.md.
-//   npx tsx test/bench/copy.ts [--records 1000000] [--bytes 150] [--partitions 6] [--interval 100] [--clients ours,kafkajs,java]
+// What a client takes to copy a topic, beside others, without looking into the records; see
+// RESULTS.md. npx tsx test/bench/copy.ts [--records 1000000] [--bytes 150] [--partitions 6]
+// [--interval 100] [--clients ours,kafkajs,java]
 //     [--guarantees at-least-once,exactly-once] [--kafkajs-records 200000] [--brokers host:port]
 
 const GUARANTEES = ['at-least-once', 'exactly-once'] as const satisfies readonly Guarantee[]

@@ -3,7 +3,10 @@ import { type CpuProfile, stageTimes } from './cpu-profile.ts'
 
 const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 0 })
 
-/** main calls take in a.js, which calls a helper and V8's stringify; and main calls the helper itself. */
+/**
+ * main calls take in a.js, which calls a helper and V8's stringify; and main calls the helper
+ * itself.
+ */
 const nodes: CpuProfile['nodes'] = [
   { id: 1, callFrame: frame('(root)'), children: [2, 7] },
   { id: 2, callFrame: frame('main', 'file:///x/main.js'), children: [3, 6] },

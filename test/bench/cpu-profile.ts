@@ -31,7 +31,8 @@ export interface StageTimes {
 }
 
 /**
- * Sums up how long each stage was on top: a function that belongs to none counts for the nearest of its callers that does.
+ * Sums up how long each stage was on top: a function that belongs to none counts for the nearest of
+ * its callers that does.
  *
  * @param stageOf the stage that a function belongs to; `null`: to none
  */

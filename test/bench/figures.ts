@@ -18,7 +18,9 @@ export interface Percentiles {
   readonly max: Figure
 }
 
-/** Nearest rank: the smallest value that at least so many are not above. One digit after the point. */
+/**
+ * Nearest rank: the smallest value that at least so many are not above. One digit after the point.
+ */
 export function percentiles(values: readonly number[]): Percentiles {
   const sorted = Float64Array.from(values).sort()
   const at = (share: number) => figure(sorted[Math.ceil(share * sorted.length) - 1] ?? null, 1)

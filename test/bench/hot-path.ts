@@ -25,9 +25,9 @@ import { collected } from './collected.ts'
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
 
-// The way of an event through one task, without Kafka: what each stage costs, and what a key holds. One process, one
-// partition. One JSON line on stdout.
-//   npx tsx test/bench/hot-path.ts [--events 300000] [--model FILE]
+// The way of an event through one task, without Kafka: what each stage costs, and what a key holds.
+// One process, one partition. One JSON line on stdout. npx tsx test/bench/hot-path.ts [--events
+// 300000] [--model FILE]
 
 const CHUNK = 2_000
 /** Up to there code is being compiled; it is run and not counted. */
@@ -41,7 +41,10 @@ const READ = { partition: 'payments-0', fromOffset: 0, aborted: [] }
 
 const STAGES = ['decode', 'engine', 'score', 'outputs'] as const
 
-/** Sums what each stage takes: user and system time of the process, which other work on the machine leaves as it is. */
+/**
+ * Sums what each stage takes: user and system time of the process, which other work on the machine
+ * leaves as it is.
+ */
 class Stopwatch {
   micros = { decode: 0, engine: 0, score: 0, outputs: 0 }
   #last = 0
@@ -62,7 +65,10 @@ class Stopwatch {
   }
 }
 
-/** Of all threads: what the collector and a scoring thread do counts for the stage in which they do it. */
+/**
+ * Of all threads: what the collector and a scoring thread do counts for the stage in which they do
+ * it.
+ */
 function cpuMicros(): number {
   const { user, system } = process.cpuUsage()
   return user + system
@@ -128,8 +134,8 @@ async function prepareCards(model: string): Promise<Prepared> {
 }
 
 /**
- * Payments as they are read from a log, a batch a chunk: a million records held from the start would be marked again and again by the
- * collector, at the stages' expense.
+ * Payments as they are read from a log, a batch a chunk: a million records held from the start
+ * would be marked again and again by the collector, at the stages' expense.
  */
 function* paymentChunks(count: number): Generator<LogRecords> {
   const payments = paymentRecords(SOURCE.topic, count)

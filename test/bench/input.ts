@@ -7,7 +7,9 @@ export const SEED = 1
 
 /** Payments to be written, in the order of the stream. */
 export interface PaymentRecords {
-  /** The next ones, with the time of this call as their own timestamp. Fewer when the stream ends. */
+  /**
+   * The next ones, with the time of this call as their own timestamp. Fewer when the stream ends.
+   */
   next(count: number): NewRecord[]
 }
 

@@ -52,7 +52,8 @@ export interface Comparison {
 }
 
 /**
- * Compares each row with the newest run that has it. Only runs of the same machine, the same Node and as many payments count.
+ * Compares each row with the newest run that has it. Only runs of the same machine, the same Node
+ * and as many payments count.
  *
  * @param before newest first
  */

@@ -12,9 +12,10 @@ import { collected } from './collected.ts'
 import { figure, machine } from './figures.ts'
 import w1 from './topologies/w1.ts'
 
-// What the windows of very many cards hold: records are decoded and enter the windows of as many tasks as a worker would
-// have, within the limits of this machine. Without Kafka and scores, of which nothing stays. One JSON line on stdout.
-//   npx tsx test/bench/keys.ts [--keys 5000000] [--payments 1] [--merchants 1000] [--partitions 6]
+// What the windows of very many cards hold: records are decoded and enter the windows of as many
+// tasks as a worker would have, within the limits of this machine. Without Kafka and scores, of
+// which nothing stays. One JSON line on stdout. npx tsx test/bench/keys.ts [--keys 5000000]
+// [--payments 1] [--merchants 1000] [--partitions 6]
 
 const CHUNK = 2_000
 const UNCUT = new Slices(() => 0)

@@ -4,7 +4,8 @@ import { type Figure, figure } from './figures.ts'
 import { produceAtPace } from './pace.ts'
 import type { Stage } from './stage.ts'
 
-// A worker at an even pace that is ended with kill -9, again and again, and started again at once, with the name that it has by default.
+// A worker at an even pace that is ended with kill -9, again and again, and started again at once,
+// with the name that it has by default.
 
 const LOOK_EVERY_MS = 5
 
@@ -12,7 +13,9 @@ export interface KillOptions {
   /** Events a second. */
   readonly rate: number
   readonly seconds: number
-  /** Spread evenly over the seconds; none before the worker has outputs again, nor when all is over. */
+  /**
+   * Spread evenly over the seconds; none before the worker has outputs again, nor when all is over.
+   */
   readonly kills: number
 }
 
@@ -69,8 +72,8 @@ export async function kill(
 }
 
 /**
- * From a moment to the end of the longest silence after it. What was committed just before a kill is still read just after
- * it: that is no output of the worker's next life.
+ * From a moment to the end of the longest silence after it. What was committed just before a kill
+ * is still read just after it: that is no output of the worker's next life.
  */
 export function longestSilence(
   arrivedMs: readonly number[],

@@ -15,7 +15,10 @@ export interface LatencyFigures extends Outcomes {
   readonly events: number
   /** From just before the producer's send to the reader's receipt. */
   readonly latencyMs: Percentiles
-  /** The latest that an event was sent after it was due: large when the producer did not keep the pace. */
+  /**
+   * The latest that an event was sent after it was due: large when the producer did not keep the
+   * pace.
+   */
   readonly producerBehindMs: Figure
   /** After SIGTERM. */
   readonly exit: number | string

@@ -3,7 +3,8 @@ import { count } from '../../src/cli/print.ts'
 import { ROOT } from '../support/paths.ts'
 import { type Figure, figure } from './figures.ts'
 
-// What a run measures, each by a program of this folder, and which rows of its table come of what that tells.
+// What a run measures, each by a program of this folder, and which rows of its table come of what
+// that tells.
 
 /** In the order in which they are measured. */
 export const STAGES = ['codec', 'windows', 'score', 'encode', 'w1', 'latency', 'kill'] as const
@@ -25,7 +26,9 @@ export interface Measurement {
   /** A file of this folder and its arguments. It prints one JSON line. */
   readonly program: readonly string[]
   readonly isOnKafka: boolean
-  /** The model whose outputs it can keep for a check; `null`: it checks itself all that there is. */
+  /**
+   * The model whose outputs it can keep for a check; `null`: it checks itself all that there is.
+   */
   readonly scoredBy: string | null
   readonly rowsOf: (told: unknown) => Row[]
 }

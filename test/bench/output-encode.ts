@@ -18,8 +18,8 @@ import { figure, machine } from './figures.ts'
 import { mulberry32, paymentLines } from './payments.ts'
 import w1 from './topologies/w1.ts'
 
-// W1's output as bytes: from columns, and from an object made for each as JSON.stringify writes it. One JSON line on stdout.
-//   npx tsx test/bench/output-encode.ts [--outputs 20000] [--rounds 20]
+// W1's output as bytes: from columns, and from an object made for each as JSON.stringify writes it.
+// One JSON line on stdout. npx tsx test/bench/output-encode.ts [--outputs 20000] [--rounds 20]
 
 const LABEL = 'card-gbdt@1'
 const PASSES = 7
@@ -33,7 +33,10 @@ interface Input {
   readonly arrivals: Arrivals
 }
 
-/** Payments of the stream that are not malformed, with scores as the model's are: most of them small. */
+/**
+ * Payments of the stream that are not malformed, with scores as the model's are: most of them
+ * small.
+ */
 function input(count: number): Input {
   const values: Buffer[] = []
   for (const line of paymentLines(2 * count, 1)) {

@@ -10,8 +10,9 @@ export interface Pace {
 }
 
 /**
- * Sends each payment when it is due, or with all that are due when the send before is acknowledged. The first is sent ahead
- * of the pace, since it opens the connection. The most that an event was behind, ms.
+ * Sends each payment when it is due, or with all that are due when the send before is acknowledged.
+ * The first is sent ahead of the pace, since it opens the connection. The most that an event was
+ * behind, ms.
  */
 export async function produceAtPace(
   { records, topics }: Stage,

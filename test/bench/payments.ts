@@ -11,9 +11,9 @@ const MERCHANTS = 1_000
 const MEAN_GAP_MS = 100
 
 /**
- * `count` lines of `key<TAB>json` without line ends, ten a second of event time. About 5 % are out of order by up to
- * 20 s, 1 in 1,000 by 2 to 10 min, and 1 in 2,000 is malformed: cut off, with a text for the amount, or without a
- * merchant.
+ * `count` lines of `key<TAB>json` without line ends, ten a second of event time. About 5 % are out
+ * of order by up to 20 s, 1 in 1,000 by 2 to 10 min, and 1 in 2,000 is malformed: cut off, with a
+ * text for the amount, or without a merchant.
  *
  * @param seed an integer from 0; an even one gives the stream of the next
  */

@@ -16,7 +16,10 @@ export interface Usage {
   readonly peakRssBytes: number
 }
 
-/** The usage of a process and of those below it that are alive; `null` where there is no /proc, or the process is gone. */
+/**
+ * The usage of a process and of those below it that are alive; `null` where there is no /proc, or
+ * the process is gone.
+ */
 export function usageOf(pid: number): Usage | null {
   try {
     const used = treeOf(pid).map((of) => ({
@@ -35,7 +38,10 @@ export function usageOf(pid: number): Usage | null {
   }
 }
 
-/** User and system time in `/proc/PID/stat`, ticks. The name before them may hold spaces and brackets. */
+/**
+ * User and system time in `/proc/PID/stat`, ticks. The name before them may hold spaces and
+ * brackets.
+ */
 export function cpuTicks(stat: string): number {
   const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return Number(afterName[11]) + Number(afterName[12])

@@ -4,13 +4,16 @@ import type { Frame } from './cpu-profile.ts'
 
 export interface ProfileStage {
   readonly name: string
-  /** Files below `src` without their ending, and packages as `node_modules/…`. The first stage that has a file owns it. */
+  /**
+   * Files below `src` without their ending, and packages as `node_modules/…`. The first stage that
+   * has a file owns it.
+   */
   readonly files: RegExp
 }
 
 /**
- * In the order in which an event passes. What several stages use, such as varints, checksums and buffers, is in none: it counts
- * for whoever calls it.
+ * In the order in which an event passes. What several stages use, such as varints, checksums and
+ * buffers, is in none: it counts for whoever calls it.
  */
 export const PROFILE_STAGES: readonly ProfileStage[] = [
   {

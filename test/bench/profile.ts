@@ -24,7 +24,10 @@ interface Told {
   readonly mainThreadMicrosPerEvent: Figure
 }
 
-/** Profiles the main thread of a worker on W1, exactly once, while it has work; and tells what each stage takes of it. */
+/**
+ * Profiles the main thread of a worker on W1, exactly once, while it has work; and tells what each
+ * stage takes of it.
+ */
 export async function profile(
   folder: string,
   { events, brokers }: Options,

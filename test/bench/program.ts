@@ -9,8 +9,8 @@ import { ROOT } from '../support/paths.ts'
 const LAST_CHARACTERS = 2_000
 
 /**
- * Runs a program of this folder in a process of its own, which is asked to end when the wish to end comes. The JSON line that
- * it printed.
+ * Runs a program of this folder in a process of its own, which is asked to end when the wish to end
+ * comes. The JSON line that it printed.
  *
  * @throws Error with what it wrote last when it exits with another code than 0
  */

@@ -8,8 +8,8 @@ import { decodeWithKafkajs, encodeWithKafkajs } from '../records/codec/kafkajs-c
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
 
-// The codec of record batches, hot, in batches of payments, beside kafkajs' own on the same bytes. One JSON line on stdout.
-//   npx tsx test/bench/record-codec.ts [--records 1000] [--rounds 1000]
+// The codec of record batches, hot, in batches of payments, beside kafkajs' own on the same bytes.
+// One JSON line on stdout. npx tsx test/bench/record-codec.ts [--records 1000] [--rounds 1000]
 
 const OPTIONS: EncodeOptions = { maxBytes: 2 ** 30, producer: null, compression: 'none' }
 /** Different ones, so that no branch is learnt by heart. */
@@ -33,7 +33,10 @@ function input(perBatch: number): Input[] {
   })
 }
 
-/** CPU time of the process, µs, for one record: of the best pass, in which the code was compiled and others disturbed least. */
+/**
+ * CPU time of the process, µs, for one record: of the best pass, in which the code was compiled and
+ * others disturbed least.
+ */
 async function microsOf(
   inputs: readonly Input[],
   rounds: number,

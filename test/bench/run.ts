@@ -13,9 +13,9 @@ import { profile } from './profile.ts'
 import { Suite } from './suite.ts'
 import { table } from './table.ts'
 
-// All that is measured of one version, on this machine, beside the last run: one table on stdout, progress on stderr.
-//   npm run bench [-- STAGE... --events 300000 --brokers host:port]
-//   npm run bench -- profile [--events 300000 --brokers host:port]
+// All that is measured of one version, on this machine, beside the last run: one table on stdout,
+// progress on stderr. npm run bench [-- STAGE... --events 300000 --brokers host:port] npm run bench
+// -- profile [--events 300000 --brokers host:port]
 
 const LEGEND = 'ratio: figure / last. More is better for events/s, less for all else.'
 

@@ -20,9 +20,9 @@ import { paymentRecords } from './input.ts'
 import { mulberry32 } from './payments.ts'
 import w1 from './topologies/w1.ts'
 
-// What an event costs from its bytes to its row, on W1, where there is more of something: events, windows, or events of one card; and
-// where nobody wants its row. Without Kafka and scores. One process, one partition. One JSON line on stdout.
-//   npx tsx test/bench/scaling.ts [--events 300000]
+// What an event costs from its bytes to its row, on W1, where there is more of something: events,
+// windows, or events of one card; and where nobody wants its row. Without Kafka and scores. One
+// process, one partition. One JSON line on stdout. npx tsx test/bench/scaling.ts [--events 300000]
 
 const CHUNK = 2_000
 const CARDS = 100_000

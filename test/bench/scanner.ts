@@ -11,9 +11,10 @@ import { source } from '../formats/json/source.ts'
 import { figure, machine } from './figures.ts'
 import { mulberry32, paymentLines } from './payments.ts'
 
-// What a payment costs from bytes to columns, in µs; and that the scanner agrees with the parser, on more records than a test has
-// time for. One process; the ways take turns; user and system time. One JSON line on stdout.
-//   npx tsx --conditions tidemark-source test/bench/scanner.ts [MUTATED RECORDS] [SEED]
+// What a payment costs from bytes to columns, in µs; and that the scanner agrees with the parser,
+// on more records than a test has time for. One process; the ways take turns; user and system time.
+// One JSON line on stdout. npx tsx --conditions tidemark-source test/bench/scanner.ts [MUTATED
+// RECORDS] [SEED]
 
 const RECORDS = 50_000
 const ROUNDS = 11

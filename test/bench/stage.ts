@@ -8,7 +8,8 @@ import { startTidemark } from '../services/tidemark.ts'
 import { BenchWorker } from './bench-worker.ts'
 import { build } from './build.ts'
 
-// What a run takes place on: a broker, topics that nobody has used, and the worker that is measured.
+// What a run takes place on: a broker, topics that nobody has used, and the worker that is
+// measured.
 
 const W1 = fileURLToPath(new URL('topologies/w1.ts', import.meta.url))
 const PARTITIONS = 6
@@ -29,7 +30,10 @@ export interface Stage {
   readonly records: KafkaRecords
   /** Payments whose outcomes are committed: the offsets of the worker's group. */
   committed(): Promise<number>
-  /** Starts the worker as a user would, in a process of its own, with more flags and environment. One at a time. */
+  /**
+   * Starts the worker as a user would, in a process of its own, with more flags and environment.
+   * One at a time.
+   */
   startWorker(flags?: readonly string[], env?: Readonly<Record<string, string>>): BenchWorker
 }
 
@@ -39,7 +43,10 @@ export interface Topics {
   readonly deadLetters: string
 }
 
-/** Sets a stage, works on it, and clears it away: the worker, the topics, the broker if it is our own. */
+/**
+ * Sets a stage, works on it, and clears it away: the worker, the topics, the broker if it is our
+ * own.
+ */
 export async function onStage<R>(
   options: StageOptions,
   work: (stage: Stage) => Promise<R>,

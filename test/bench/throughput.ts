@@ -10,11 +10,17 @@ import type { Stage } from './stage.ts'
 
 // A topic full of payments, and a worker that starts and scores them all.
 
-/** Measured between these shares of the payments: what lies before is start-up and compilation, what lies behind the tail. */
+/**
+ * Measured between these shares of the payments: what lies before is start-up and compilation, what
+ * lies behind the tail.
+ */
 const FROM = 0.2
 const TO = 0.9
 const LOOK_EVERY_MS = 50
-/** Without progress for so long, the run is over: longer than a worker on a busy machine takes to its first output. */
+/**
+ * Without progress for so long, the run is over: longer than a worker on a busy machine takes to
+ * its first output.
+ */
 const SILENCE_MS = 60_000
 const RECORDS_PER_SEND = 5_000
 
@@ -87,7 +93,10 @@ interface Moment {
 }
 
 interface Course {
-  /** The first moments with anything committed, with a share of FROM, of TO; `null` when there was none. */
+  /**
+   * The first moments with anything committed, with a share of FROM, of TO; `null` when there was
+   * none.
+   */
   readonly first: Moment | null
   readonly from: Moment | null
   readonly to: Moment | null
@@ -102,8 +111,9 @@ interface Followed {
 }
 
 /**
- * Looks on until everything is committed. Progress is what the group has committed and not what a reader has read, who takes
- * CPU from the worker, nor where the outputs end: there, ends of transactions count too.
+ * Looks on until everything is committed. Progress is what the group has committed and not what a
+ * reader has read, who takes CPU from the worker, nor where the outputs end: there, ends of
+ * transactions count too.
  */
 async function follow(stage: Stage, { worker, events, toggleProfile }: Followed): Promise<Course> {
   const startMs = performance.now()

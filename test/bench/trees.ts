@@ -10,9 +10,9 @@ import flightDelay from '../../topologies/flight-delay.ts'
 import { figure, machine } from './figures.ts'
 import w1 from './topologies/w1.ts'
 
-// What a row of a model of trees costs in the worker, and in ONNX Runtime, its rows as they come and sorted by the best column, by batch.
-// One thread, in turn, fresh rows; the best of several rounds. One JSON line on stdout.
-//   npx tsx test/bench/trees.ts
+// What a row of a model of trees costs in the worker, and in ONNX Runtime, its rows as they come
+// and sorted by the best column, by batch. One thread, in turn, fresh rows; the best of several
+// rounds. One JSON line on stdout. npx tsx test/bench/trees.ts
 
 const BATCHES = [1, 4, 16, 64, 512, LARGEST_BATCH]
 const ROUNDS = 7

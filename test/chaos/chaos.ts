@@ -10,8 +10,8 @@ import { onOwnKafka, WORKERS } from './place.ts'
 import { type Entry, scheduleOf } from './schedule.ts'
 import { nameOf, troubleOf } from './trouble.ts'
 
-// Workers on three nodes of which everything goes wrong that a seed chooses; then a verdict on what they left. See docs/soak.md.
-//   npx tsx test/chaos/chaos.ts [options]
+// Workers on three nodes of which everything goes wrong that a seed chooses; then a verdict on what
+// they left. See docs/soak.md. npx tsx test/chaos/chaos.ts [options]
 
 const NODES = 3
 

@@ -1,5 +1,6 @@
-// Loaded into a worker first: at SIGUSR2 the wall clock jumps an hour ahead, at the next one back, at the next an hour behind, and
-// so on. What measures durations stays as it is. It tells on stderr when the wrong time is first read.
+// Loaded into a worker first: at SIGUSR2 the wall clock jumps an hour ahead, at the next one back,
+// at the next an hour behind, and so on. What measures durations stays as it is. It tells on stderr
+// when the wrong time is first read.
 import { isMainThread } from 'node:worker_threads'
 
 const HOUR_MS = 3_600_000

@@ -14,7 +14,10 @@ const PAYMENTS = 200
 const WITHIN_MS = 60_000
 const CODE = 'TOPIC_CHANGED'
 
-/** A source is deleted and made anew under a worker of a group of its own: it must end and say so, and write nothing of the new one. */
+/**
+ * A source is deleted and made anew under a worker of a group of its own: it must end and say so,
+ * and write nothing of the new one.
+ */
 export const remakeTopic: Verb = async (ground, { atS }) => {
   const { admin, options, folder } = ground
   const group = `${ground.group}-side-${Math.round(atS)}`
@@ -75,7 +78,9 @@ async function isMade(ground: Ground, topics: readonly string[]): Promise<boolea
   return (await led()).length === 0
 }
 
-/** Feeds what is not there yet; a connection may break meanwhile, so that some may be there twice. */
+/**
+ * Feeds what is not there yet; a connection may break meanwhile, so that some may be there twice.
+ */
 async function isFed(
   brokers: readonly string[],
   topic: string,

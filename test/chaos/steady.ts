@@ -16,7 +16,9 @@ export interface SteadyOptions {
 /** From its death to its restart, for others to lead meanwhile, s. */
 const NODE_GONE_S = 10
 
-/** Workers are killed, nodes are killed and come back, and quotas come and go; in the order of time. */
+/**
+ * Workers are killed, nodes are killed and come back, and quotas come and go; in the order of time.
+ */
 export function steadySchedule(of: SteadyOptions): Entry[] {
   const { workers, seconds } = of
   const ids = Array.from({ length: of.nodes }, (_, i) => `node ${i + 1}`)

@@ -4,12 +4,15 @@ import type { Trouble } from '../soak/course.ts'
 import { type Entry, LANES } from './schedule.ts'
 import { VERBS } from './verbs.ts'
 
-/** On a slow machine all takes longer than was thought; so long after the last was to be done others are still begun, s. */
+/**
+ * On a slow machine all takes longer than was thought; so long after the last was to be done others
+ * are still begun, s.
+ */
 const LONGER_S = 120
 
 /**
- * Puts workers through a schedule. What does not bite, or is not whole again in time, is a fault; so is a verb for which there was
- * no time at all.
+ * Puts workers through a schedule. What does not bite, or is not whole again in time, is a fault;
+ * so is a verb for which there was no time at all.
  */
 export function troubleOf(schedule: readonly Entry[]): Trouble {
   const untilS = Math.max(...schedule.map(({ atS }) => atS)) + LONGER_S

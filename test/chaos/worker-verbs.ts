@@ -8,7 +8,8 @@ import { address } from './ask-anyone.ts'
 import type { VerbName } from './schedule.ts'
 import type { Verb } from './verb.ts'
 
-// Workers that end, stand still, come and go, read a wrong clock, and find other offsets than they left.
+// Workers that end, stand still, come and go, read a wrong clock, and find other offsets than they
+// left.
 
 /** A process starts, on a machine that may have no free core. */
 const SEEN_WITHIN_MS = 90_000
@@ -71,7 +72,8 @@ export const workerVerbs: Readonly<Record<WorkerVerb, Verb>> = {
     const { workers, group, options, admin } = ground
     const topic = topicsOf(group).payments
     const names = workers.names
-    // What is read again comes again: exactly once nothing may, and offsets stay where they are, without what workers note.
+    // What is read again comes again: exactly once nothing may, and offsets stay where they are,
+    // without what workers note.
     const back = options.guarantee === 'at-least-once' ? BACK_BY : 0
     let offsets: readonly Offset[] = []
     const areSet = async () => {

@@ -62,7 +62,10 @@ describe('the demo, at once and without a terminal', timeout, () => {
   })
 })
 
-/** Until the first prediction, ms; on a busy machine a process waits for a core, and that is not its doing. */
+/**
+ * Until the first prediction, ms; on a busy machine a process waits for a core, and that is not its
+ * doing.
+ */
 async function firstPredictionMs(): Promise<number> {
   const startMs = performance.now()
   const run = start(['demo'])
@@ -75,7 +78,10 @@ async function firstPredictionMs(): Promise<number> {
   return Math.min(wallMs, cpuSeconds * 1_000)
 }
 
-/** What loading TypeScript takes of a core on which 3 s are meant, ms; a start mostly loads libraries. */
+/**
+ * What loading TypeScript takes of a core on which 3 s are meant, ms; a start mostly loads
+ * libraries.
+ */
 const USUAL_LOADING_MS = 300
 
 /** The same here and now, ms. */
@@ -86,8 +92,9 @@ async function loadingMs(): Promise<number> {
 }
 
 test('the first prediction is there within 3 s', timeout, async () => {
-  // Two threads of one core get less done in the same time, and a shared machine less at some hours: what a start takes is held against
-  // what loading takes just then, and the best of a few tells.
+  // Two threads of one core get less done in the same time, and a shared machine less at some
+  // hours: what a start takes is held against what loading takes just then, and the best of a few
+  // tells.
   let fastestMs = Number.POSITIVE_INFINITY
   for (let i = 0; i < 4 && fastestMs >= 3_000; i++) {
     const isSlowerBy = Math.max(1, (await loadingMs()) / USUAL_LOADING_MS)

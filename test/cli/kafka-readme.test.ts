@@ -6,7 +6,8 @@ import { ownKafkaTest } from '../services/own-kafka.ts'
 import { start, tidemark } from '../services/tidemark-in-test.ts'
 import { createTopics } from '../services/topics.ts'
 
-// The commands of the README's "On Kafka", word for word; its Docker is a broker of the test's own here.
+// The commands of the README's "On Kafka", word for word; its Docker is a broker of the test's own
+// here.
 
 const [block] = blocksOf('README.md').filter(({ text }) => text.includes('tidemark produce'))
 const lines = (block?.text ?? '').split('\n').map((line) => line.replace(/\s+#.*$/, ''))

@@ -85,7 +85,10 @@ kafkaTest(
   },
 )
 
-/** Three records of one partition: at 1,000, 2,000 and 3,000 ms past a time that no retention reaches. */
+/**
+ * Three records of one partition: at 1,000, 2,000 and 3,000 ms past a time that no retention
+ * reaches.
+ */
 async function threeRecords(kafka: KafkaService) {
   const records = new KafkaRecords(plainOptions(kafka))
   const { topics } = await freshTopics(records, ['three'], 1)

@@ -104,7 +104,8 @@ test('the packed package works in a folder of its own', { timeout: INSTALL_MS },
     ),
   })
 
-  // The folder that init makes: it refuses one that is not empty, installs by itself, and its own tests pass.
+  // The folder that init makes: it refuses one that is not empty, installs by itself, and its own
+  // tests pass.
   await expect(tidemark(['init', '.'])).rejects.toMatchObject({ code: 3 })
   const mine = join(folderWith({}), 'mine')
   await tidemark(['init', mine])

@@ -19,8 +19,8 @@ import { PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
-// What becomes of what a command writes when it cannot be written. The workers have no broker, so that they say something every few
-// seconds.
+// What becomes of what a command writes when it cannot be written. The workers have no broker, so
+// that they say something every few seconds.
 
 const BIN = join(ROOT, 'src/cli/bin.js')
 

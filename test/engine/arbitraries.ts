@@ -9,8 +9,8 @@ import type {
 } from '../../src/topology/definition.ts'
 import type { Arrival, NaiveOptions } from './oracle/naive-features.ts'
 
-// Random events and random features steps over them. All of it shrinks towards one event of key `k1`, kind `sale`,
-// amount 0, at START_MS.
+// Random events and random features steps over them. All of it shrinks towards one event of key
+// `k1`, kind `sale`, amount 0, at START_MS.
 
 /** An event that every step of {@link featuresSteps} can read. */
 interface SampleEvent {
@@ -45,9 +45,9 @@ export function featureRuns(maxEvents: number): fc.Arbitrary<FeatureRun> {
 }
 
 /**
- * Events of one partition in log order, up to three keys. Each is ahead of the newest before it by nothing, single
- * milliseconds, the lengths of {@link featuresSteps}' windows, or a gap that empties them all; or it is behind it,
- * within the lag, on its edge or beyond.
+ * Events of one partition in log order, up to three keys. Each is ahead of the newest before it by
+ * nothing, single milliseconds, the lengths of {@link featuresSteps}' windows, or a gap that
+ * empties them all; or it is behind it, within the lag, on its edge or beyond.
  */
 export function arrivals(lagMs: number, maxEvents: number): fc.Arbitrary<Arrival[]> {
   const aheadMs = oneOf(
@@ -76,7 +76,10 @@ export function arrivals(lagMs: number, maxEvents: number): fc.Arbitrary<Arrival
   })
 }
 
-/** Amounts of both signs with equal ones, decimals that are no binary fraction, and rare ones of ±1e7. Never −0. */
+/**
+ * Amounts of both signs with equal ones, decimals that are no binary fraction, and rare ones of
+ * ±1e7. Never −0.
+ */
 function sampleEvents(): fc.Arbitrary<SampleEvent> {
   return record({
     kind: fc.constantFrom('sale', 'refund'),
@@ -91,7 +94,10 @@ function sampleEvents(): fc.Arbitrary<SampleEvent> {
   })
 }
 
-/** Frozen steps of one to eight features over one to three kinds, with every aggregate and every kind of window. */
+/**
+ * Frozen steps of one to eight features over one to three kinds, with every aggregate and every
+ * kind of window.
+ */
 export function featuresSteps(): fc.Arbitrary<FeaturesStep> {
   return fc.shuffledSubarray(KINDS, { minLength: 1 }).chain((kinds) =>
     fc

@@ -60,7 +60,8 @@ describe('as float32, in any grouping, equal to what exact arithmetic gives', ()
 })
 
 test('a variance near a tie between two float32 falls to the side that exact arithmetic gives', () => {
-  // Amounts in cents, an exact number of eighths apart: their variance has few digits, but they themselves are rounded.
+  // Amounts in cents, an exact number of eighths apart: their variance has few digits, but they
+  // themselves are rounded.
   const cents = fc.integer({ min: -100_000, max: 100_000 }).map((n) => n / 100)
   const apart = fc.integer({ min: 800, max: 20_000 }).map((n) => n / 8)
   const pairs = fc.tuple(cents, apart).map(([a, d]) => [a, Number((a - d).toFixed(3))])

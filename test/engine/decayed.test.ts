@@ -19,8 +19,8 @@ function decayedSum(payments: readonly Payment[], timeMs: number, halfLifeMs: nu
 }
 
 /**
- * By the definition. Whole half-lives are halved apart from the rest of one: rounding 600.11 as one exponent would cost 4e-14 of the power,
- * more than is allowed to what is tested.
+ * By the definition. Whole half-lives are halved apart from the rest of one: rounding 600.11 as one
+ * exponent would cost 4e-14 of the power, more than is allowed to what is tested.
  */
 function plain(payments: readonly Payment[], timeMs: number, halfLifeMs: number): number {
   return payments.reduce((sum, [amount, at]) => {

@@ -21,7 +21,10 @@ interface Run {
   readonly events: readonly Arrival[]
 }
 
-/** What the engine makes of events given in chunks: for each whether it was late, and its row if it has one. */
+/**
+ * What the engine makes of events given in chunks: for each whether it was late, and its row if it
+ * has one.
+ */
 export function engineRows(
   { step, options, events }: Run,
   chunk: number,

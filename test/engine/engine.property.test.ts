@@ -52,7 +52,8 @@ describe('the engine against the naive oracle', () => {
         const options = { ...run.options, lagMs: 10 * 365 * 86_400_000 }
         const end = (order: typeof events) =>
           engineRows({ ...run, options, events: [...order, ...last] }, 7).at(-1)
-        // Events of equal time keep the order of the log: only the order of different times may not matter.
+        // Events of equal time keep the order of the log: only the order of different times may not
+        // matter.
         const sorted = events.toSorted((a, b) => a.timeMs - b.timeMs)
         expect(end(events)).toEqual(end(sorted))
       }),

@@ -61,7 +61,10 @@ function topology(features: readonly Feature[], options: Options = {}): Definiti
 
 type Arrival = readonly [key: string, atMs: number, event?: Sale]
 
-/** Takes events, their times relative to T, and tells what came of each: its row, its fault's code, or nothing. */
+/**
+ * Takes events, their times relative to T, and tells what came of each: its row, its fault's code,
+ * or nothing.
+ */
 function run(engine: Engine, events: readonly Arrival[]) {
   const given = events.map(([key, atMs, event = { amount: 1, shop: 's' }]) => {
     return { key, timeMs: T + atMs, recordTimeMs: T, event }
@@ -314,7 +317,9 @@ test('a step of the author that throws sets aside its event alone, under its nam
 })
 
 describe('keys that have gone silent', () => {
-  /** A hundred keys at T, then enough events of another key later for all of them to be looked at. */
+  /**
+   * A hundred keys at T, then enough events of another key later for all of them to be looked at.
+   */
   function afterSilence(features: readonly Feature[], silentMs: number): Engine {
     const engine = new Engine(topology(features), { lookup: () => new Map() })
     run(

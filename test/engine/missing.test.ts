@@ -75,7 +75,9 @@ function take(...sales: readonly ({ readonly at: number } & object)[]) {
   return whole(engine.process(batchOf(engine, events)))
 }
 
-/** What the features of an event are, by the events up to it: they come a second after one another. */
+/**
+ * What the features of an event are, by the events up to it: they come a second after one another.
+ */
 function expectedOf(sales: readonly Sale[]): number[] {
   const own = sales.at(-1) as Sale
   const window = sales.filter(({ at }) => at > own.at - 10_000)

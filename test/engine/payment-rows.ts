@@ -5,7 +5,10 @@ import { engineRows } from './engine-rows.ts'
 const START_MS = 1_767_225_600_000
 const MINUTE_MS = 60_000
 
-/** The rows of 600 payments on a few cards over two days, in hexadecimal: the same however they are made. */
+/**
+ * The rows of 600 payments on a few cards over two days, in hexadecimal: the same however they are
+ * made.
+ */
 export function paymentRows(): string[] {
   const events = Array.from({ length: 600 }, (_, n) => {
     const paidAt = START_MS + n * 5 * MINUTE_MS - (n % 13 === 0 ? MINUTE_MS : 0)

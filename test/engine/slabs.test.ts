@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { atOf, Slabs } from '../../src/engine/slabs.ts'
 import { collected } from '../bench/collected.ts'
 
-/** Of a few sizes, one of them larger than a slab may be; now and then one of those taken is given back. */
+/**
+ * Of a few sizes, one of them larger than a slab may be; now and then one of those taken is given
+ * back.
+ */
 const moves = fc.array(
   fc.oneof(
     { weight: 3, arbitrary: fc.record({ size: fc.constantFrom(0, 1, 8, 1_000, 1_024, 1_025) }) },

@@ -6,7 +6,10 @@ const T = Date.UTC(2026, 0, 1)
 
 type Arrival = 'on-time' | 'late' | 'future'
 
-/** Events as [event time, record's timestamp], how each arrives, and the watermark after it; all relative to T. */
+/**
+ * Events as [event time, record's timestamp], how each arrives, and the watermark after it; all
+ * relative to T.
+ */
 type Story = readonly (readonly [
   eventMs: number,
   recordMs: number,

@@ -5,7 +5,10 @@ import { rounded, Windowed } from './windowed.ts'
 
 const STEP_MS = 10
 
-/** An event after another, one in five up to 2 % of the window behind; some texts come often, most rarely. */
+/**
+ * An event after another, one in five up to 2 % of the window behind; some texts come often, most
+ * rarely.
+ */
 function entryAt(i: number, size: number, inOrder: boolean) {
   const behindMs = inOrder || i % 5 !== 0 ? 0 : ((i * 7_919) % Math.max(5, size / 50)) * STEP_MS
   return {

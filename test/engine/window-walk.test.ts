@@ -8,7 +8,10 @@ import { rounded, SMALL, UNRANKED, Windowed } from './windowed.ts'
 
 const LENGTHS_MS = [7, 60, 400]
 
-/** Mostly ahead in time, sometimes out of order or at an equal time; now and then something is pruned or asked. */
+/**
+ * Mostly ahead in time, sometimes out of order or at an equal time; now and then something is
+ * pruned or asked.
+ */
 const moves = fc.array(
   fc.oneof(
     { weight: 12, arbitrary: entries({ min: 0, max: 3 }) },
@@ -109,7 +112,9 @@ describe('a window over settled blocks', () => {
     { of: 'distinct', column: 'shop' },
   ]
 
-  /** Asked after every event, as the engine asks; one in so many is out of order by up to so much. */
+  /**
+   * Asked after every event, as the engine asks; one in so many is out of order by up to so much.
+   */
   function differences({ late, byMs }: { late: number; byMs: number }): unknown[] {
     const windowed = new Windowed([40, 700, 2_000], counts, SMALL)
     const odd: unknown[] = []

@@ -7,7 +7,8 @@ import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import type { KindDefinition } from '../../src/topology/definition.ts'
 import { naiveAggregate } from './oracle/naive-aggregates.ts'
 
-// One history with a number, a text and a condition for each event, beside a plain list of the same events.
+// One history with a number, a text and a condition for each event, beside a plain list of the same
+// events.
 
 export interface Entry {
   readonly timeMs: number

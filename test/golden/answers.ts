@@ -18,7 +18,8 @@ export interface Outcome {
 /**
  * Reads what was written at least once.
  *
- * @throws Error when an output or a dead letter came again and was not the same, key and value, byte for byte
+ * @throws Error when an output or a dead letter came again and was not the same, key and value,
+ * byte for byte
  */
 export function outcomeOf(outputs: readonly LogRecord[], letters: readonly LogRecord[]): Outcome {
   return {

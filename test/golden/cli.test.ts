@@ -43,7 +43,8 @@ test.each(FOLDERS)(
     const args = ['dev', withFeatures(golden), '--dead-letters', letters, ...guardFlags(golden)]
     const { code, stdout, stderr } = await tidemark(args, { stdin })
     expect({ code, stderr }).toMatchObject({ code: 0 })
-    // An output names its event, not its line: of two events with one name the first output is the first line's.
+    // An output names its event, not its line: of two events with one name the first output is the
+    // first line's.
     const places = golden.lines.map(({ partition }, offset) => ({ partition, offset }))
     const linesOfId = new Map<unknown, number[]>()
     for (const [line, { value }] of golden.lines.entries()) {

@@ -3,7 +3,8 @@ import { basename, join, resolve } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { Partitioners } from 'kafkajs'
 
-// A golden test is a folder: golden.json names the topology, its input and the answer to each line. See README.md.
+// A golden test is a folder: golden.json names the topology, its input and the answer to each line.
+// See README.md.
 
 /** What becomes of one line. `malformed`: a dead letter other than a late one. */
 type Outcome = 'scored' | 'late' | 'malformed' | 'skipped'
@@ -67,7 +68,8 @@ const MOST_DIFFERENCES = 20
 /**
  * Reads a golden folder, such as `test/golden/card-5k`.
  *
- * @throws Error when the expected file does not answer line by line, in order, or a row is not as wide as `features`
+ * @throws Error when the expected file does not answer line by line, in order, or a row is not as
+ * wide as `features`
  */
 export function readGolden(folder: string): Golden {
   const manifest = JSON.parse(readFileSync(join(folder, 'golden.json'), 'utf8')) as Manifest
@@ -96,8 +98,9 @@ export function readGolden(folder: string): Golden {
 }
 
 /**
- * What differs from the expected answers, the first 20, each with its line and feature. `actual[n]` answers line n.
- * Features must be equal bit for bit as float32 (NaN equals NaN), a probability within 1e-6.
+ * What differs from the expected answers, the first 20, each with its line and feature. `actual[n]`
+ * answers line n. Features must be equal bit for bit as float32 (NaN equals NaN), a probability
+ * within 1e-6.
  */
 export function compareGolden(golden: Golden, actual: readonly (Answer | undefined)[]): string[] {
   const differences: string[] = []

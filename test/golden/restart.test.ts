@@ -18,7 +18,8 @@ import { answersOf, idOf, outcomeOf } from './answers.ts'
 import { type Answer, compareGolden, type Golden, readGolden } from './golden.ts'
 import { withFeatures } from './with-features.ts'
 
-// Restarts at 200 offsets of a golden input: what comes out must be what one uninterrupted run gives (rule R1).
+// Restarts at 200 offsets of a golden input: what comes out must be what one uninterrupted run
+// gives (rule R1).
 
 const GROUP = 'golden'
 const TIMEOUT_MS = 120_000
@@ -40,7 +41,10 @@ interface Case {
   readonly definition: Definition
 }
 
-/** The payments of `card-28h` through the topology that is shipped, which is restored from a day back. */
+/**
+ * The payments of `card-28h` through the topology that is shipped, which is restored from a day
+ * back.
+ */
 const SHIPPED = 'card-28h, as shipped'
 
 async function caseOf(name: string): Promise<Case> {
@@ -53,7 +57,10 @@ async function caseOf(name: string): Promise<Case> {
   return { golden, prepared, definition: topology }
 }
 
-/** Its expected answers are those of one uninterrupted run, of which all but a card's first payment is checked with the rest. */
+/**
+ * Its expected answers are those of one uninterrupted run, of which all but a card's first payment
+ * is checked with the rest.
+ */
 async function shippedCase(): Promise<Case> {
   const whole = await caseOf('card-28h')
   const definition = withFeatures(cardFraud)
@@ -73,7 +80,10 @@ async function shippedCase(): Promise<Case> {
 
 const SINCE = 1
 
-/** The answer with the other's score, which is another model's, and with 0 since the payment before where there was none. */
+/**
+ * The answer with the other's score, which is another model's, and with 0 since the payment before
+ * where there was none.
+ */
 function comparable(other: Answer | undefined, answer: Answer): Answer {
   if (other?.features === undefined || answer.features === undefined) return answer
   const isFirst = other.features[SINCE] === 0 && answer.features[SINCE] === 86_400
@@ -149,7 +159,10 @@ function answersIn({ golden, definition }: Case, records: MemoryRecords, lines: 
 /** Where a commit is cut off. */
 type Moment = 'before' | 'between' | 'after'
 
-/** Records of which a commit is cut off: before it, between its outputs and its offsets, or after it; and what is then left. */
+/**
+ * Records of which a commit is cut off: before it, between its outputs and its offsets, or after
+ * it; and what is then left.
+ */
 function crashing(inner: MemoryRecords, at: Moment, commitsBefore: number) {
   let commits = 0
   let tell: (left: MemoryRecords) => void = () => {}
@@ -280,7 +293,10 @@ async function readmeTopology(): Promise<Definition> {
   return ((await import(join(folder, 'topology.ts'))) as { default: Definition }).default
 }
 
-/** By partition, how many of its records the windows of the next event may still hold, from the oldest of them on. */
+/**
+ * By partition, how many of its records the windows of the next event may still hold, from the
+ * oldest of them on.
+ */
 function needed({ lines, expected, partitions }: Golden, lengthMs: number): number[] {
   return Array.from({ length: partitions }, (_, partition) => {
     const times = lines.flatMap((line, i) => {

@@ -4,7 +4,10 @@ interface Scored {
   readonly features: Readonly<Record<string, number>>
 }
 
-/** The same topology, whose outputs carry the features as well, so that a test sees them through every way out. */
+/**
+ * The same topology, whose outputs carry the features as well, so that a test sees them through
+ * every way out.
+ */
 export function withFeatures<T extends Definition>(topology: T): T {
   const rewrite = (then: readonly Step[], scored: boolean): Step[] =>
     then.map((step) => {

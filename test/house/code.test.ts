@@ -7,9 +7,13 @@ import { programOver } from '../types/program.ts'
 import { moduleOfExamples } from './aggregates-page.ts'
 import { type Block, blocksOf, PAGES } from './pages.ts'
 
-// The blocks of the pages: TypeScript is type-checked, JSON read, and what a command prints is what it prints.
+// The blocks of the pages: TypeScript is type-checked, JSON read, and what a command prints is what
+// it prints.
 
-/** Whose TypeScript is run, by tests of their own (`test/testing/page.test.ts`, `test/host/page.test.ts`). */
+/**
+ * Whose TypeScript is run, by tests of their own (`test/testing/page.test.ts`,
+ * `test/host/page.test.ts`).
+ */
 const RUN_ELSEWHERE = ['docs/testing.md', 'docs/embedding.md']
 
 const blocks = PAGES.flatMap(blocksOf)
@@ -57,7 +61,10 @@ function fileOf({ page, line }: Block): string {
   return `topologies/page-${page.replace(/\W/g, '-')}-${line}.ts`
 }
 
-/** Models that an example imports from files that its reader has, with the features that the example gives. */
+/**
+ * Models that an example imports from files that its reader has, with the features that the example
+ * gives.
+ */
 function modelsOf(text: string): [path: string, text: string][] {
   const imports = text.matchAll(/^import \{ (\w+) \} from '\.\/(models\/\w+\.model\.ts)'$/gm)
   return [...imports].map(([, name, path]) => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { filesIn, read } from './pages.ts'
 
-// The rules of docs/protocol.md, and who cites them: `C3` of commits, `S1` of starts, `R4` of state.
+// The rules of docs/protocol.md, and who cites them: `C3` of commits, `S1` of starts, `R4` of
+// state.
 
 const PAGE = 'docs/protocol.md'
 const entries = read(PAGE).split(/^##+ (?=[A-Z])/m)

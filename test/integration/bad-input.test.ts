@@ -11,7 +11,8 @@ import { Watch } from '../runtime/support.ts'
 import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
 import { headerOf } from '../support/headers.ts'
 
-// Bad records between good ones, through a real Kafka: the input topic takes 25 MB, the dead-letter topic what is usual.
+// Bad records between good ones, through a real Kafka: the input topic takes 25 MB, the dead-letter
+// topic what is usual.
 
 /** Runs the worker until the group has committed everything that was sent. */
 async function throughKafka(records: KafkaRecords, sent: readonly Sent[]) {

@@ -43,7 +43,10 @@ export function* payments(count: number, seed: number): Generator<Line> {
 /** W1, whose answers are known, with its features in the outputs. */
 export const WITH_FEATURES = 'test/golden/topologies/w1.ts'
 
-/** card-fraud on topics of its own on a real Kafka: what was sent, who works on it, and what came of each event. */
+/**
+ * card-fraud on topics of its own on a real Kafka: what was sent, who works on it, and what came of
+ * each event.
+ */
 export class CardFraud {
   readonly #kafka: KafkaService
   readonly #records: KafkaRecords
@@ -143,7 +146,10 @@ export class CardFraud {
     }
   }
 
-  /** Resolves when what its group has committed can be seen: a broker takes the end of a transaction before it has written its markers. */
+  /**
+   * Resolves when what its group has committed can be seen: a broker takes the end of a transaction
+   * before it has written its markers.
+   */
   async transactionsEnded(): Promise<void> {
     const isNoneOpen = async () => {
       const open = await openTransactions(this.#kafka)

@@ -14,7 +14,8 @@ import type { Running } from '../services/tidemark.ts'
 import { CardFraud, PARTITIONS, payments } from './card-fraud.ts'
 import { LiveOutputs } from './live-outputs.ts'
 
-// Workers that were given no name: they come back at once after kill -9, and leave each other alone.
+// Workers that were given no name: they come back at once after kill -9, and leave each other
+// alone.
 
 /** So long the partitions of a dead worker would wait for its session. */
 const SESSION_S = 60
@@ -78,7 +79,10 @@ kafkaTest(
   },
 )
 
-/** As two containers of one host name behind one NAT are: each has the first slot, and brokers see one address. */
+/**
+ * As two containers of one host name behind one NAT are: each has the first slot, and brokers see
+ * one address.
+ */
 kafkaTest(
   'a worker that is put out by another of its name says so once, and both go on',
   async (kafka) => {

@@ -7,14 +7,18 @@ import { httpOf } from '../services/tidemark-in-test.ts'
 import { CardFraud, WITH_FEATURES } from './card-fraud.ts'
 import { LiveOutputs } from './live-outputs.ts'
 
-// A worker that is killed in the middle of card-28h, and the one that takes over with the windows as they were.
+// A worker that is killed in the middle of card-28h, and the one that takes over with the windows
+// as they were.
 
 const golden = readGolden(fileURLToPath(new URL('../golden/card-28h', import.meta.url)))
 const LINES = golden.lines.length
 const PORTION = 40
 /** Lines that are on their way at most, dead letters among them. */
 const AHEAD = 500
-/** The dead worker is not known to the next one, which waits for the shortest session that brokers take. */
+/**
+ * The dead worker is not known to the next one, which waits for the shortest session that brokers
+ * take.
+ */
 const FLAGS = ['--worker-name', 'none', '--session-timeout', '6']
 
 for (const [after, outputs] of [

@@ -5,7 +5,8 @@ import { startWorker, type Worker } from '../../src/runtime/worker.ts'
 import { withTopics } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 
-// Many groups that read the same payments, each with outputs of its own: their workers share a process and a model.
+// Many groups that read the same payments, each with outputs of its own: their workers share a
+// process and a model.
 
 export interface Groups {
   readonly brokers: readonly string[]
@@ -23,7 +24,10 @@ export function prepareOnce(): Promise<Prepared> {
   return prepare([cardFraud], { models: new Map(), topics: new Map(), latencyBudget: 'none' })
 }
 
-/** Starts the worker of a group. Whoever does it waits for its end, and closes the records that come with it. */
+/**
+ * Starts the worker of a group. Whoever does it waits for its end, and closes the records that come
+ * with it.
+ */
 export function startOf(
   { brokers, payments, guarantee }: Groups,
   group: string,

@@ -10,7 +10,10 @@ import { heldUp } from './held-up.ts'
 const WINDOWS = 1_000_000
 const PER_SEND = 5_000
 const MINUTE_MS = 60_000
-/** What is left is the growth of a map, which nothing interrupts: 100 ms. Exactly once all outcomes are one transaction. */
+/**
+ * What is left is the growth of a map, which nothing interrupts: 100 ms. Exactly once all outcomes
+ * are one transaction.
+ */
 const HELD_MS = 250
 
 describe.each([

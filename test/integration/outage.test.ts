@@ -7,7 +7,10 @@ import { CardFraud, payments, unanswered } from './card-fraud.ts'
 // A broker that is gone for a while, in the middle of a worker's work.
 
 const EVENTS = 50_000
-/** How long the broker is gone, beside the time that it takes to stop and start; a longer run has 60,000. */
+/**
+ * How long the broker is gone, beside the time that it takes to stop and start; a longer run has
+ * 60,000.
+ */
 const GONE_MS = Number(process.env['TIDEMARK_TEST_GONE_MS'] ?? 0)
 /** Longer than it takes a worker to come back, however busy the machine is. */
 const SESSION_S = 40

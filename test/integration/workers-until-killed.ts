@@ -4,11 +4,14 @@ import type { Chunk, Records } from '../../src/records/port.ts'
 import { until } from '../services/cluster.ts'
 import { type Groups, prepareOnce, startOf, type Through } from './many-groups.ts'
 
-// Workers in a process of their own, each of another group. Those that are to die, die together when the last of them has come to
-// its end; others work until all is committed.
-//   node --import tsx workers-until-killed.ts GROUPS ENDS, both JSON
+// Workers in a process of their own, each of another group. Those that are to die, die together
+// when the last of them has come to its end; others work until all is committed. node --import tsx
+// workers-until-killed.ts GROUPS ENDS, both JSON
 
-/** Where a worker comes to its end: in the commit of the records from this offset on; `null`: at the end of the log. */
+/**
+ * Where a worker comes to its end: in the commit of the records from this offset on; `null`: at the
+ * end of the log.
+ */
 export interface End {
   readonly group: string
   readonly offset: number | null
@@ -63,7 +66,10 @@ function endingAt(offset: number, moment: End['moment']): Through {
   }
 }
 
-/** The records before an offset are handed over as one chunk, and those from there on when it is reached, a few at a time. */
+/**
+ * The records before an offset are handed over as one chunk, and those from there on when it is
+ * reached, a few at a time.
+ */
 function inPieces(records: Records, offset: number, isReached: Promise<void>): Records {
   return {
     ...records,

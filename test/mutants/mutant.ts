@@ -26,7 +26,10 @@ export function mutantOf([name, [file, from, to], by]: Row): Mutant {
   return { name, edits: [{ file, from, to }], caughtBy: { file: by[0], test: by[1] } }
 }
 
-/** The source with the mistake in it. @throws Error when an edit fits nowhere, or in more than one place */
+/**
+ * The source with the mistake in it. @throws Error when an edit fits nowhere, or in more than one
+ * place
+ */
 export function mutated(source: string, edits: readonly Edit[]): string {
   return edits.reduce((text, { file, from, to }) => {
     const parts = text.split(from)

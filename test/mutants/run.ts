@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { MUTANTS } from './mutants.ts'
 
-// Runs for every mutant the test that is to catch it, which must pass without the mutant and fail with it.
-//   npx tsx test/mutants/run.ts [NAME...]
+// Runs for every mutant the test that is to catch it, which must pass without the mutant and fail
+// with it. npx tsx test/mutants/run.ts [NAME...]
 
 const ROOT = join(import.meta.dirname, '../..')
 

@@ -13,7 +13,9 @@ function wireOf(answers: readonly Buffer[]): Buffer {
   )
 }
 
-/** What is made of a stream that comes in pieces, each of which is written over once it was taken. */
+/**
+ * What is made of a stream that comes in pieces, each of which is written over once it was taken.
+ */
 function answersOf(pieces: readonly Buffer[]): string[] {
   const answers = new Answers()
   const whole: Buffer[] = []

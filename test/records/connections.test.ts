@@ -2,7 +2,8 @@ import { createRequire } from 'node:module'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { mendConnections } from '../../src/records/kafka/connections.ts'
 
-// The library's connections and their queues of requests as this driver mends them, on a socket that is none.
+// The library's connections and their queues of requests as this driver mends them, on a socket
+// that is none.
 
 const require = createRequire(import.meta.url)
 const LIMIT_MS = 10_000

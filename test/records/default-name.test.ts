@@ -6,7 +6,8 @@ import type { DescribedMember } from '../../src/records/kafka/wire/groups.ts'
 import { sleeplessClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
-// Who is taken out of a group by whoever comes under a default name: decided by the addresses that the brokers tell.
+// Who is taken out of a group by whoever comes under a default name: decided by the addresses that
+// the brokers tell.
 
 const NAME = 'host-1'
 
@@ -16,7 +17,9 @@ function member(of: string, clientId = NAME): DescribedMember {
   return { memberId, clientId, clientHost: `/${address}` }
 }
 
-/** Brokers that show a group as it is at each look, the last for ever; `null`: they do not answer. */
+/**
+ * Brokers that show a group as it is at each look, the last for ever; `null`: they do not answer.
+ */
 function showing(...looks: (readonly DescribedMember[] | null)[]) {
   const left: string[] = []
   let looked = 0
@@ -35,7 +38,10 @@ function showing(...looks: (readonly DescribedMember[] | null)[]) {
   return { brokers, left, looked: () => looked }
 }
 
-/** What a worker takes out that joins; it has joined when the last look is shown for the second time. */
+/**
+ * What a worker takes out that joins; it has joined when the last look is shown for the second
+ * time.
+ */
 async function takenOut(...looks: (readonly DescribedMember[] | null)[]): Promise<string[]> {
   const { brokers, left, looked } = showing(...looks)
   const name = new DefaultName(NAME)

@@ -30,7 +30,9 @@ function outgoing(partition: number): Outgoing {
   return to
 }
 
-/** Sends to partitions, each of which has its number as its leader, and gives what that fails with. */
+/**
+ * Sends to partitions, each of which has its number as its leader, and gives what that fails with.
+ */
 async function deliver(partitions: readonly number[], leaders: Partial<Brokers>) {
   const brokers = {
     clock,

@@ -24,9 +24,15 @@ export interface Driver {
   ): Promise<string>
   freshGroup(): string
   produce(records: readonly NewRecord[]): Promise<void>
-  /** What a reader of committed records sees in a topic, each partition in order, one after the other. */
+  /**
+   * What a reader of committed records sees in a topic, each partition in order, one after the
+   * other.
+   */
   read(topic: string): Promise<LogRecord[]>
-  /** Sets what a group without members has committed for partition 0, as an operator's tool does, or another consumer. */
+  /**
+   * Sets what a group without members has committed for partition 0, as an operator's tool does, or
+   * another consumer.
+   */
   setOffset(offset: {
     readonly group: string
     readonly topic: string
@@ -77,7 +83,10 @@ export function commitOffsets(member: Member, ...nextOffsets: NextOffset[]): Pro
   return member.commit({ outputs: [], deadLetters: [], nextOffsets })
 }
 
-/** Commits for partitions of which some have moved away: at least once without those, exactly once it is refused whole. */
+/**
+ * Commits for partitions of which some have moved away: at least once without those, exactly once
+ * it is refused whole.
+ */
 export async function commitPassed(
   guarantee: Guarantee,
   member: Member,
@@ -88,7 +97,10 @@ export async function commitPassed(
   else expect(['REBALANCING', 'FENCED']).toContain((await thrownBy(committing)).code)
 }
 
-/** The values in a topic, once they are as they should be: what was committed may take a moment to be seen. */
+/**
+ * The values in a topic, once they are as they should be: what was committed may take a moment to
+ * be seen.
+ */
 export async function readUntil(
   driver: Driver,
   topic: string,

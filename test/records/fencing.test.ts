@@ -16,7 +16,10 @@ beforeEach(() => {
   clock = new HandClock(0)
 })
 
-/** A coordinator that answers with a code, given how long transactions are to be open and since when it has been asked. */
+/**
+ * A coordinator that answers with a code, given how long transactions are to be open and since when
+ * it has been asked.
+ */
 function coordinator(codeOf: (openMs: number, sinceMs: number) => number) {
   const asked: number[] = []
   const askCoordinator = async (_: unknown, { body }: Request<unknown>) => {

@@ -27,7 +27,10 @@ test('a place is taken over by whoever comes up, also when the group did not ans
   expect(left).toEqual(['m-0', 'm-1'])
 })
 
-/** A group in which `w1` is there for so many looks; from the fourth on the second coordinator tells. */
+/**
+ * A group in which `w1` is there for so many looks; from the fourth on the second coordinator
+ * tells.
+ */
 function moving(coordinators: readonly string[], goneAfter: number) {
   let looks = 0
   const clock = new HandClock(0)

@@ -80,7 +80,10 @@ describe('partitions for which the group has what was last stored', () => {
   const owned = (partition: number, offset: number, metadata: string) =>
     ({ topic: 'events', partition, stored: { offset, metadata } }) as Owned
 
-  /** A group that answers the first question with the first of the lists, and so on; the last one again and again. */
+  /**
+   * A group that answers the first question with the first of the lists, and so on; the last one
+   * again and again.
+   */
   function answering(...lists: (readonly Partial<FetchedOffset>[])[]) {
     let asked = 0
     const askCoordinator = async () => {

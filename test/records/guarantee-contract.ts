@@ -12,7 +12,8 @@ import {
 } from './driver.ts'
 import { type Listener, record } from './listener.ts'
 
-// What every driver promises of a commit's outputs, as a reader of committed records sees them (rules C1, C2, C4).
+// What every driver promises of a commit's outputs, as a reader of committed records sees them
+// (rules C1, C2, C4).
 
 /** What holds under either guarantee. */
 export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {
@@ -220,7 +221,10 @@ async function shared(meeting: Meeting) {
   return { one, two, first, second, moved }
 }
 
-/** Where the next member begins, and what stands in the outputs when one of its own, which nothing passes, can be read. */
+/**
+ * Where the next member begins, and what stands in the outputs when one of its own, which nothing
+ * passes, can be read.
+ */
 async function lookedAtByTheNext(meeting: Meeting, outputs: string) {
   const { member, heard } = await join(meeting)
   const { nextOffset: offset } = heard.assignment()

@@ -5,7 +5,8 @@ import { ownKafkaTests } from '../services/own-kafka.ts'
 import { record } from './listener.ts'
 import { commitUntilTaken, expectNoneOpen, transacting } from './transacting.ts'
 
-// Connections that break in the middle of an answer: its first half is no part of what comes over the next one.
+// Connections that break in the middle of an answer: its first half is no part of what comes over
+// the next one.
 
 describe('a connection that breaks in the middle of an answer', () => {
   ownKafkaTests((kafkaTest) => {

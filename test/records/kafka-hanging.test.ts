@@ -9,7 +9,8 @@ import { createTopics } from '../services/topics.ts'
 import { Listener } from './listener.ts'
 import { transacting } from './transacting.ts'
 
-// Brokers that take connections and answer nothing: stopped, without memory, or behind a link that swallows all.
+// Brokers that take connections and answer nothing: stopped, without memory, or behind a link that
+// swallows all.
 
 /** Much less than it takes to give one of them up, ms. */
 const SOON_MS = 5_000

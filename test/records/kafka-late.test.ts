@@ -7,7 +7,10 @@ import { commitUntilTaken, expectNoneOpen, transacting } from './transacting.ts'
 
 // What a client has given up and its kernel still sends.
 
-/** Brokers that do not ask the transaction's coordinator whether a batch belongs to what is open: those before 3.6. */
+/**
+ * Brokers that do not ask the transaction's coordinator whether a batch belongs to what is open:
+ * those before 3.6.
+ */
 const settings = { 'transaction.partition.verification.enable': 'false' }
 
 const ARRIVES_MS = 5_000

@@ -10,7 +10,8 @@ import { produceRaw } from '../services/raw-produce.ts'
 import { createTopics } from '../services/topics.ts'
 import { Listener, record } from './listener.ts'
 
-// Logs as others leave them: transactions that overlap, markers, batches of which nothing is left, and large ones.
+// Logs as others leave them: transactions that overlap, markers, batches of which nothing is left,
+// and large ones.
 
 /** A member of a new group on a topic of one partition. */
 async function reading(kafka: KafkaService, topic: string): Promise<Listener> {

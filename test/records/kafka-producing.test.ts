@@ -43,7 +43,8 @@ describe('what is asked of a broker', () => {
         await member.commit(set.commitOf(heard, 1))
         await member.leave()
       }
-      // Behind the transactional id; in a newer version no tagged fields come first, then one more than its length.
+      // Behind the transactional id; in a newer version no tagged fields come first, then one more
+      // than its length.
       const acksOf = ({ version, body }: Exchange) => {
         if (version >= 9) return body.readInt16BE(body.readUInt8(1) + 1)
         return body.readInt16BE(2 + Math.max(0, body.readInt16BE(0)))

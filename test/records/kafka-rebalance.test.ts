@@ -86,8 +86,8 @@ type SetUp = Awaited<ReturnType<typeof setUp>>
 type Joined = Awaited<ReturnType<SetUp['join']>>
 
 /**
- * Commits one output after the other, each with a metadata that counts them, until the group deals out its partitions anew, and says how
- * many it took. The member has one partition.
+ * Commits one output after the other, each with a metadata that counts them, until the group deals
+ * out its partitions anew, and says how many it took. The member has one partition.
  */
 async function commitUntilRebalancing({ outputs }: SetUp, { member, heard }: Joined) {
   const [assignment] = heard.assignments

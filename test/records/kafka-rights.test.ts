@@ -8,7 +8,8 @@ import { createTopics } from '../services/topics.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { Listener, record } from './listener.ts'
 
-// What a user may not do. Brokers of the tests let everybody do what no ACL is about, so that an ACL of another user takes a right.
+// What a user may not do. Brokers of the tests let everybody do what no ACL is about, so that an
+// ACL of another user takes a right.
 
 const {
   AclOperationTypes: Operation,

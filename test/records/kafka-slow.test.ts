@@ -19,8 +19,8 @@ function throttle(ms: number) {
 }
 
 /**
- * A commit whose records are throttled and taken. The leader may still be ending the transaction before, whatever its coordinator says, and
- * refuse them at first.
+ * A commit whose records are throttled and taken. The leader may still be ending the transaction
+ * before, whatever its coordinator says, and refuse them at first.
  */
 async function throttledCommit(
   { wire }: Transacting,

@@ -10,7 +10,8 @@ import { thrownBy } from '../support/thrown.ts'
 import { record } from './listener.ts'
 import { commitUntilTaken, expectNoneOpen, transacting } from './transacting.ts'
 
-// Exactly once on a real broker, over a wire that fails: what is published is judged by the raw log.
+// Exactly once on a real broker, over a wire that fails: what is published is judged by the raw
+// log.
 
 /** How often the driver asks for the end of a transaction before it finds out by other means. */
 const END_ATTEMPTS = 3
@@ -172,7 +173,8 @@ describe('a member whose place in the group has passed', () => {
       const held = set.wire.hold(API.txnOffsetCommit)
       const late = thrownBy(one.member.commit(set.commitOf(one.heard, 1)))
       await held.happened
-      // It joins again, and the other waits for that, when the commit in flight has been waited for in vain.
+      // It joins again, and the other waits for that, when the commit in flight has been waited for
+      // in vain.
       const other = await set.join({ brokers: kafka.service.brokers })
       held.release()
       expect((await late).code).toBe('REBALANCING')
@@ -212,7 +214,8 @@ describe('a member whose place in the group has passed', () => {
         const one = await set.join()
         await one.member.commit(set.commitOf(one.heard, 1))
         const other = set.join({ brokers: kafka.service.brokers })
-        // A process that stands still, in the middle of a transaction: its requests go out when it is awake again.
+        // A process that stands still, in the middle of a transaction: its requests go out when it
+        // is awake again.
         const held = set.wire.hold(API.endTxn)
         const zombie = thrownBy(one.member.commit(set.commitOf(one.heard, 2)))
         await held.happened

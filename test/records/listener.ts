@@ -97,7 +97,10 @@ export class Listener implements MemberHandlers {
     this.#heard()
   }
 
-  /** Resolves as soon as the condition holds. @throws what the member failed with; the test's time limit ends a wait in vain */
+  /**
+   * Resolves as soon as the condition holds. @throws what the member failed with; the test's time
+   * limit ends a wait in vain
+   */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       if (this.failure !== null) throw this.failure

@@ -93,7 +93,8 @@ describe('a log under a new leader', () => {
 
   test('is not judged by an epoch that this client happened to know when it began to read', async () => {
     const { brokers, elect } = clusterOf('another')
-    // The records from 336 on, which others have read and committed, are of epoch 11, of which no broker has told yet.
+    // The records from 336 on, which others have read and committed, are of epoch 11, of which no
+    // broker has told yet.
     const mark: LogMark = { ...HERE, nextOffset: 339, ...markOf('t', 3, brokers) }
     elect(12)
     expect(await checkLogs(brokers, '1', [mark])).toEqual(new Map())

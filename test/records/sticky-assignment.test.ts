@@ -8,7 +8,9 @@ type Group = { readonly members: readonly Claimant[]; readonly partitions: Map<s
 
 const TOPICS = ['a', 'b', 'c']
 
-/** A group with claims of any kind: doubled, outdated, of partitions and topics that are not there. */
+/**
+ * A group with claims of any kind: doubled, outdated, of partitions and topics that are not there.
+ */
 const groups = (topics: fc.Arbitrary<string[]>): fc.Arbitrary<Group> =>
   fc
     .record({

@@ -48,7 +48,10 @@ export interface Transacting {
   readonly expel: (memberId: string) => Promise<void>
 }
 
-/** The topic holds 10 records in each of its partitions. @param sink how the topic for outputs is made */
+/**
+ * The topic holds 10 records in each of its partitions. @param sink how the topic for outputs is
+ * made
+ */
 export async function transacting(
   kafka: OwnKafka,
   partitions = 1,
@@ -111,7 +114,10 @@ export async function transacting(
   }
 }
 
-/** Assembles the commit anew and sends it until it is taken, as a worker does; gives the codes of what went wrong. */
+/**
+ * Assembles the commit anew and sends it until it is taken, as a worker does; gives the codes of
+ * what went wrong.
+ */
 export async function commitUntilTaken(member: Member, commit: () => Commit): Promise<string[]> {
   const codes: string[] = []
   for (;;) {

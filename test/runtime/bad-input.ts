@@ -19,7 +19,9 @@ export interface Sent {
 const KEY = Buffer.from('c-1')
 const TEN_YEARS_MS = 3_652 * 86_400_000
 
-/** A good payment in front of each bad one and one behind the last, a second apart, all of one card. */
+/**
+ * A good payment in front of each bad one and one behind the last, a second apart, all of one card.
+ */
 export function badBetweenGood(startMs: number): Sent[] {
   const bad = badInputs(startMs)
   return Array.from({ length: 2 * bad.length + 1 }, (_, i) => {
@@ -32,7 +34,10 @@ export function badBetweenGood(startMs: number): Sent[] {
   })
 }
 
-/** The features of the n-th good payment, in the order of the model: as if nothing bad had come between. */
+/**
+ * The features of the n-th good payment, in the order of the model: as if nothing bad had come
+ * between.
+ */
 export function featuresOfGood(nth: number): Float32Array {
   const count = nth + 1
   const sum = (count * (count + 1)) / 2

@@ -77,7 +77,8 @@ test('a worker with a breaker goes on at 100 records a second while too many are
   await watch.until(() => watch.of('breaker').length === 2)
   await records.settled(GROUP, 'events')
   const slow = watch.of('consumed').filter(({ records: n }) => n > 0 && n <= 10)
-  // So many good ones had to come, ten at a time, until half of the last 1,000 were dead; one more may be on its way by then.
+  // So many good ones had to come, ten at a time, until half of the last 1,000 were dead; one more
+  // may be on its way by then.
   expect([50, 51]).toContain(slow.length)
   expect(watch.of('consumed').at(-1)?.endOffset).toBe(4_000)
   expect(watch.states.at(-1)).toBe('running')

@@ -14,7 +14,8 @@ import { outputTopics } from '../../src/topology/definition.ts'
 import { headerOf } from '../support/headers.ts'
 import { prepared, START_MS, scorer, Watch } from './support.ts'
 
-// A text and a number that stand in every key, value and header, and in whatever an author's function throws.
+// A text and a number that stand in every key, value and header, and in whatever an author's
+// function throws.
 
 const CANARY = 'canary-x7f3'
 const NUMBER = 4_417_123_412_341_234

@@ -17,7 +17,8 @@ import { jsonFormatOf } from '../support/format.ts'
 import { plainRecords } from '../support/plain-records.ts'
 import { START_MS } from './support.ts'
 
-// Scored chunks whose outputs are made both ways: written straight from columns, and by calling what is behind the model.
+// Scored chunks whose outputs are made both ways: written straight from columns, and by calling
+// what is behind the model.
 
 const LABEL = 'card@1'
 export const FEATURES = ['amount', 'count'] as const
@@ -94,7 +95,10 @@ export interface Chunk {
   readonly limits?: TopicLimits
 }
 
-/** What comes of a chunk: directly where that can be, and by calling what is behind the model with objects. */
+/**
+ * What comes of a chunk: directly where that can be, and by calling what is behind the model with
+ * objects.
+ */
 interface BothWays {
   readonly direct: Produced
   readonly followed: Produced

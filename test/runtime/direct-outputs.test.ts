@@ -166,7 +166,8 @@ describe('outputs that are written directly', () => {
         headers: chunkHeaders('0123456789ab', START_MS, true),
       })
       expect(asked).toBe(0)
-      // Values alone: where one has written over the next, headers are nonsense, and may be as many as you like.
+      // Values alone: where one has written over the next, headers are nonsense, and may be as many
+      // as you like.
       const values = Array.from(direct.outputs.records, ({ value }) => String(value))
       expect(values).toEqual(ids.map((id) => JSON.stringify(id)))
       expect(isDeepStrictEqual(told(direct), told(followed))).toBe(true)

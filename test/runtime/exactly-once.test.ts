@@ -17,11 +17,15 @@ import {
 } from './memory-workers.ts'
 import { START_MS, type Watch } from './support.ts'
 
-// Workers on records in memory that die, and partitions that move: what comes of it once, and what twice.
+// Workers on records in memory that die, and partitions that move: what comes of it once, and what
+// twice.
 
 describe('a chunk that closes more windows than one piece holds, whose worker dies', () => {
   const KEYS = 2_500
-  /** What is left when the n-th commit is cut off, and what the next worker makes of it: the ids, in order. */
+  /**
+   * What is left when the n-th commit is cut off, and what the next worker makes of it: the ids, in
+   * order.
+   */
   async function diesIn(nth: number, moment: 'before' | 'after', guarantee: Guarantee) {
     const inner = topics(new MemoryRecords({ chunkRecords: 10_000 }))
     send(inner, ...Array.from({ length: KEYS }, (_, i) => [`k${i}`, 0] as const))

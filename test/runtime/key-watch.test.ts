@@ -13,7 +13,10 @@ import { prepared, record, scored, scorer } from './support.ts'
 
 const PARTITIONS = 4
 
-/** What is told when these keys are seen: partition, key of the event, and of the record where that is another one. */
+/**
+ * What is told when these keys are seen: partition, key of the event, and of the record where that
+ * is another one.
+ */
 function told(
   source: Partial<SourceDefinition>,
   seen: readonly (readonly [partition: number, key: string, recordKey?: string])[],

@@ -6,7 +6,8 @@ import { headerOf } from '../support/headers.ts'
 import { committed, joined } from './hand-worker.ts'
 import { model, prepared, record, scorer, source } from './support.ts'
 
-// Several ways to one topic: what comes of an event stands where the event stood, whichever way it took.
+// Several ways to one topic: what comes of an event stands where the event stood, whichever way it
+// took.
 
 /** Small amounts are scored, large ones are not; all go to one topic. */
 const twoBranches = defineTopology('two-branches', (t) => {

@@ -4,7 +4,10 @@ import { headerOf } from '../support/headers.ts'
 import { committed, joined } from './hand-worker.ts'
 import { model, perTenSeconds, prepared, record, START_MS, scorer, source } from './support.ts'
 
-/** Two models behind the same features, one of which is missing for even amounts: the second does not take that. */
+/**
+ * Two models behind the same features, one of which is missing for even amounts: the second does
+ * not take that.
+ */
 const twoModels = defineTopology('two-models', (t) => {
   const rows = t.source('events', source).features((f) => {
     const events = f.events({ amount: (e) => e.amount })

@@ -8,7 +8,8 @@ import { headerOf } from '../support/headers.ts'
 import { commitAs, GROUP, run, send, sums, topics } from './memory-workers.ts'
 import { START_MS, valuesOf } from './support.ts'
 
-// A batch that unpacks to more than is allowed is set aside as it is, with the range of its offsets.
+// A batch that unpacks to more than is allowed is set aside as it is, with the range of its
+// offsets.
 
 const EVENTS = { topic: 'events', partition: 0 }
 const bytes = Buffer.from('a batch as it lies in the log')

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { headerOf } from '../support/headers.ts'
 import { GROUP, run, send, settled, sums, topics, worker } from './memory-workers.ts'
 
-// What windows hold where nothing beside the committed offset tells of them. An event a second, so that a window holds as many
-// events as it is seconds long; the watermark is 1 s behind.
+// What windows hold where nothing beside the committed offset tells of them. An event a second, so
+// that a window holds as many events as it is seconds long; the watermark is 1 s behind.
 
 const EVENTS = { topic: 'events', partition: 0 }
 
@@ -13,7 +13,10 @@ function sendSeconds(records: Records, from: number, to: number): void {
   for (let s = from; s < to; s++) send(records, ['a', s * 1_000])
 }
 
-/** Each result, as its id tells its window: how many events it holds, and whether it says that some may be missing. */
+/**
+ * Each result, as its id tells its window: how many events it holds, and whether it says that some
+ * may be missing.
+ */
 function results(records: Records, skip = 0) {
   return records
     .read('sums')
@@ -108,7 +111,8 @@ describe('where the log has lost its start', () => {
     sendSeconds(records, 100, 400)
     await Promise.race([records.settled(group, 'events'), started.done])
     await started.stop()
-    // [60, 120) lacks its first 35 s; [120, 180) closes at 181, and a horizon after the first event is 95 + 60 + 1.
+    // [60, 120) lacks its first 35 s; [120, 180) closes at 181, and a horizon after the first event
+    // is 95 + 60 + 1.
     expect(counts(records, skip)).toEqual([25, 60, 60, 60, 60])
     expect(warmings(records, skip)).toEqual([true, false, false, false, false])
     expect(watch.of('warming')).toHaveLength(1)

@@ -11,7 +11,8 @@ import { topologyAround } from '../engine/engine-rows.ts'
 import type { Arrival } from '../engine/oracle/naive-features.ts'
 import { whole } from '../engine/whole.ts'
 
-// A worker that is restarted again and again, with nothing but the point that was kept, against one that never stops.
+// A worker that is restarted again and again, with nothing but the point that was kept, against one
+// that never stops.
 
 interface Setting {
   readonly definition: Definition

@@ -259,7 +259,8 @@ test('a silent partition closes its windows once idleAfter has passed, and a res
   const idle = [sums('sums', { idle: true })]
   const { worker: started, watch } = await worker(records, idle, { clock })
   await settled(records, started)
-  // Its watermark is 1 s behind the event, so its window ends 11 s after; but nothing passes before 30 s of silence.
+  // Its watermark is 1 s behind the event, so its window ends 11 s after; but nothing passes before
+  // 30 s of silence.
   await clock.asleepFor(30_000)
   clock.advance(29_999)
   expect(told(records)).toEqual([])

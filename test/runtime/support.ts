@@ -9,7 +9,8 @@ import { defineTopology } from '../../src/topology/builder.ts'
 import { type Definition, stepsOf } from '../../src/topology/definition.ts'
 import { jsonFormatOf } from '../support/format.ts'
 
-// A small topology with a model that is no model, so that a test says what scores are and when they come.
+// A small topology with a model that is no model, so that a test says what scores are and when they
+// come.
 
 export const START_MS = Date.UTC(2026, 0, 1)
 

@@ -260,7 +260,10 @@ describe('an output', () => {
   })
 })
 
-/** Every event to a model and to the sink `all`; what comes of the model to `first`, then to `second`. */
+/**
+ * Every event to a model and to the sink `all`; what comes of the model to `first`, then to
+ * `second`.
+ */
 const twoWays = defineTopology('two-ways', (t) => {
   const events = t.source('events', source)
   const scores = events

@@ -91,7 +91,10 @@ export async function areInSync(addresses: readonly string[]): Promise<boolean> 
   )
 }
 
-/** Resolves when the brokers answer, and take groups and transactions. @throws Error when they do not after `withinMs` */
+/**
+ * Resolves when the brokers answer, and take groups and transactions. @throws Error when they do
+ * not after `withinMs`
+ */
 export async function ready(brokers: readonly string[], withinMs: number): Promise<void> {
   await until('ready', () => takesGroupsAndTransactions([...brokers]), withinMs)
 }
@@ -125,8 +128,9 @@ async function takesGroupsAndTransactions(brokers: string[]): Promise<boolean> {
     await admin.connect()
     // After this the library knows which brokers there are.
     await admin.listTopics()
-    // The first question about a group makes the brokers create the topic in which they keep them, which takes a while; so it
-    // is with transactions. By their hashes these three lie in the three partitions that each topic has here.
+    // The first question about a group makes the brokers create the topic in which they keep them,
+    // which takes a while; so it is with transactions. By their hashes these three lie in the three
+    // partitions that each topic has here.
     const names = ['a', 'b', 'c']
     for (const groupId of names) await admin.fetchOffsets({ groupId })
     const [first = ''] = brokers

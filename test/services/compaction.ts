@@ -15,8 +15,9 @@ const CLEANING_MS = 20_000
 const KEYS = ['a', 'b', 'c']
 
 /**
- * A topic of one partition on a Kafka of one node, which is started anew on the way: values at 0, 1, 2, which compaction has
- * removed, and their tombstones at 3, 4, 5, of which the empty batch is left. The log ends at 6.
+ * A topic of one partition on a Kafka of one node, which is started anew on the way: values at 0,
+ * 1, 2, which compaction has removed, and their tombstones at 3, 4, 5, of which the empty batch is
+ * left. The log ends at 6.
  */
 export async function emptiedTail(kafka: OwnKafka): Promise<{ topic: string; log: RawLog }> {
   const topic = freshName('compacted')
@@ -28,10 +29,11 @@ export async function emptiedTail(kafka: OwnKafka): Promise<{ topic: string; log
     produce(kafka, topic, batch(producer, { value, baseSequence, timestampMs }))
   await write(Buffer.from('v'), 0)
   await write(null, 3)
-  // The active segment is never cleaned, so it must hold nothing: for this repetition, which is then not written, the broker
-  // begins a new one, because its time is so much later.
+  // The active segment is never cleaned, so it must hold nothing: for this repetition, which is
+  // then not written, the broker begins a new one, because its time is so much later.
   await write(null, 3, nowMs + SEGMENT_MS + 1)
-  // A tombstone goes when its batch is cleaned for the second time. The broker cleans again what it does not know to be clean.
+  // A tombstone goes when its batch is cleaned for the second time. The broker cleans again what it
+  // does not know to be clean.
   await until('cleaned', async () => isTombstones(await log()), CLEANING_MS)
   const [node] = kafka.nodes
   if (node === undefined || kafka.nodes.length > 1) throw new Error('wants a Kafka of one node')

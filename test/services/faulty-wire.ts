@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import type { KafkaNode, OwnKafka } from './from-maven.ts'
 
-// A wire between clients and brokers that fails when it is told to, and says what has passed over it.
+// A wire between clients and brokers that fails when it is told to, and says what has passed over
+// it.
 
 /** By what number Kafka knows a kind of request. */
 export const API = {
@@ -75,7 +76,10 @@ const KEPT_BYTES = 512
 /** Connections that share a slow link take turns after so many bytes. */
 const LINK_BYTES = 4_096
 
-/** Stands before the nodes of a Kafka: who is given {@link brokers} reaches them through this wire only. */
+/**
+ * Stands before the nodes of a Kafka: who is given {@link brokers} reaches them through this wire
+ * only.
+ */
 export class FaultyWire {
   readonly brokers: string[]
   /** What has gone on to a broker, in that order. */
@@ -127,7 +131,10 @@ export class FaultyWire {
     return this.#arm('halve reply', api, which)
   }
 
-  /** The request, and what follows it on its connection, goes on only when released, even if the client has hung up by then. */
+  /**
+   * The request, and what follows it on its connection, goes on only when released, even if the
+   * client has hung up by then.
+   */
   hold(api: number, which?: Which): Fault {
     return this.#arm('hold', api, which)
   }
@@ -210,14 +217,20 @@ class NodeWire {
     await once(this.#server, 'listening')
   }
 
-  /** Connections are taken and stay, but nothing goes on over them, either way, until the function returned is called. */
+  /**
+   * Connections are taken and stay, but nothing goes on over them, either way, until the function
+   * returned is called.
+   */
   hang(): () => void {
     const [released, release] = signal<void>()
     this.#goesOn = released
     return release
   }
 
-  /** From now on requests, of all connections together, are carried at so many bytes a second; `null`: at once. */
+  /**
+   * From now on requests, of all connections together, are carried at so many bytes a second;
+   * `null`: at once.
+   */
   limit(bytesPerSecond: number | null): void {
     this.#link = bytesPerSecond === null ? null : new Link(bytesPerSecond)
   }

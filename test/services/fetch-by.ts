@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 
-/** Runs a script of this folder that fetches what tests need. @returns what it prints @throws Error with the last line it said */
+/**
+ * Runs a script of this folder that fetches what tests need. @returns what it prints @throws Error
+ * with the last line it said
+ */
 export function fetchBy(script: string, ...args: readonly string[]): string {
   const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe']
   try {

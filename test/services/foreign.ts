@@ -28,8 +28,8 @@ export async function foreignProducer(
 }
 
 /**
- * Transactions of several producers, step by step, each of which takes one offset of the partition. What is not ended stays open
- * for a minute, when the broker aborts it.
+ * Transactions of several producers, step by step, each of which takes one offset of the partition.
+ * What is not ended stays open for a minute, when the broker aborts it.
  */
 export async function interleave(
   kafka: KafkaService,
@@ -54,13 +54,19 @@ export async function interleave(
   }
 }
 
-/** Resolves when every marker of the transaction is written, which may be after the broker has taken its end. */
+/**
+ * Resolves when every marker of the transaction is written, which may be after the broker has taken
+ * its end.
+ */
 export async function ended(kafka: KafkaService, transactionalId: string): Promise<void> {
   const isOver = async () => !(await openTransactions(kafka)).includes(transactionalId)
   await until(`at the end of ${transactionalId}`, isOver, MARKERS_MS)
 }
 
-/** Ids of the transactions that are neither committed nor aborted, or of which not every marker is written. */
+/**
+ * Ids of the transactions that are neither committed nor aborted, or of which not every marker is
+ * written.
+ */
 export async function openTransactions(kafka: KafkaService): Promise<string[]> {
   const [first = ''] = kafka.brokers
   const { nodes } = await metadataOf(first)

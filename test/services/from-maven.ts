@@ -30,7 +30,10 @@ export interface KafkaNode {
   readonly id: number
   /** `host:port` without security. */
   readonly address: string
-  /** Where it listens for a proxy, and where clients of that listener are sent: nobody listens there yet. */
+  /**
+   * Where it listens for a proxy, and where clients of that listener are sent: nobody listens there
+   * yet.
+   */
   readonly proxied: { readonly port: number; readonly advertisedPort: number }
   /** Its own folder; what it holds is in `data`. */
   readonly dir: string
@@ -48,9 +51,15 @@ export interface KafkaNode {
 }
 
 export interface OwnKafkaOptions {
-  /** With three, topics have three replicas of which two must be in sync, unless they are made otherwise. @default 1 */
+  /**
+   * With three, topics have three replicas of which two must be in sync, unless they are made
+   * otherwise. @default 1
+   */
   readonly nodes?: 1 | 3
-  /** Each node has a disk of its own of that size, which it can be told to `fill` and `free`; needs root. @default they share the machine's */
+  /**
+   * Each node has a disk of its own of that size, which it can be told to `fill` and `free`; needs
+   * root. @default they share the machine's
+   */
   readonly diskMb?: number
   /** Broker settings by Kafka's names. */
   readonly settings?: Readonly<Record<string, string>>

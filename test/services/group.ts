@@ -1,7 +1,8 @@
 import { ask, encoder } from './ask.ts'
 import { coordinatorOf, metadataOf } from './cluster.ts'
 
-// What a group's coordinator knows of it, and what an operator tells it. Addresses are `host:port` without security.
+// What a group's coordinator knows of it, and what an operator tells it. Addresses are `host:port`
+// without security.
 
 /** The client ids of a group's members. @throws Error while nobody can say */
 export async function membersOf(address: string, group: string): Promise<string[]> {
@@ -32,7 +33,10 @@ export interface Offset {
   readonly offset: number
 }
 
-/** Commits offsets from outside, as tools do that reset them: without a word beside. The group must have no members. */
+/**
+ * Commits offsets from outside, as tools do that reset them: without a word beside. The group must
+ * have no members.
+ */
 export async function resetOffsets(
   address: string,
   { group, topic, offsets }: { group: string; topic: string; offsets: readonly Offset[] },

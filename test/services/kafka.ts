@@ -11,7 +11,9 @@ import type { LogRecord } from '../../src/records/port.ts'
 export interface KafkaService {
   /** Every node of it. */
   readonly brokers: string[]
-  /** The same nodes over SASL_SSL with SCRAM-SHA-512; `null` where the broker has no such listener. */
+  /**
+   * The same nodes over SASL_SSL with SCRAM-SHA-512; `null` where the broker has no such listener.
+   */
   readonly secure: Secure | null
 }
 
@@ -28,7 +30,10 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** `null` when there is no Kafka, or none of the tests uses it. */
     kafka: KafkaService | null
-    /** Why there is none, why no test can start one of its own, and why there is no promtool; empty where there is, or where one can. */
+    /**
+     * Why there is none, why no test can start one of its own, and why there is no promtool; empty
+     * where there is, or where one can.
+     */
     untested: { readonly kafka: string; readonly ownKafka: string; readonly promtool: string }
   }
 }

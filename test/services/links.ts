@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { KafkaNode } from './from-maven.ts'
 import { ThrottleTap } from './throttle-tap.ts'
 
-// Lines between clients and the nodes of a Kafka that become slow, end or fall silent. They pass bytes on as they come and know
-// nothing of requests; faulty-wire.ts is the wire on which a single request goes wrong.
+// Lines between clients and the nodes of a Kafka that become slow, end or fall silent. They pass
+// bytes on as they come and know nothing of requests; faulty-wire.ts is the wire on which a single
+// request goes wrong.
 
 /** Which way bytes go. */
 export type Way = 'to broker' | 'to client'
@@ -76,7 +77,10 @@ export class Link {
     }
   }
 
-  /** What is sent that way does not arrive before the function returned is called: then all of it does, as TCP sends again. */
+  /**
+   * What is sent that way does not arrive before the function returned is called: then all of it
+   * does, as TCP sends again.
+   */
   blackHole(way: Way): () => void {
     let heal = () => {}
     this.#hole[way] = new Promise<void>((resolve) => {

@@ -22,7 +22,10 @@ afterAll(async () => {
   await (await withTls)?.stop()
 })
 
-/** A test over SASL_SSL; where the other tests' Kafka has no such listener, on one that the file's tests share. */
+/**
+ * A test over SASL_SSL; where the other tests' Kafka has no such listener, on one that the file's
+ * tests share.
+ */
 export function secureKafkaTest(
   name: string,
   fn: (secure: Secure, kafka: KafkaService) => Promise<void>,
@@ -39,7 +42,10 @@ export function secureKafkaTest(
   })
 }
 
-/** A test on a Kafka of its own, which it may stop, whatever the other tests use; without Java and Maven it is skipped. */
+/**
+ * A test on a Kafka of its own, which it may stop, whatever the other tests use; without Java and
+ * Maven it is skipped.
+ */
 export function ownKafkaTest(
   name: string,
   fn: Fn,
@@ -54,7 +60,9 @@ export function ownKafkaTest(
   })
 }
 
-/** Tests on one Kafka of their own, which each of them leaves whole; else as {@link ownKafkaTest}. */
+/**
+ * Tests on one Kafka of their own, which each of them leaves whole; else as {@link ownKafkaTest}.
+ */
 export function ownKafkaTests(
   define: (kafkaTest: (name: string, fn: Fn) => void) => void,
   options?: OwnKafkaOptions,

@@ -1,7 +1,10 @@
 import { randomInt } from 'node:crypto'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 
-/** Below those that a system gives to outgoing connections (Linux: 32768 on): one of them would take a port that is free for a moment. */
+/**
+ * Below those that a system gives to outgoing connections (Linux: 32768 on): one of them would take
+ * a port that is free for a moment.
+ */
 const FIRST = 10_000
 const LAST = 32_767
 

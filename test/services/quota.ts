@@ -1,14 +1,18 @@
 import { ask, encoder } from './ask.ts'
 import { until } from './cluster.ts'
 
-// What a broker lets a client do in a second (KIP-13), set as an operator does (AlterClientQuotas, KIP-546).
+// What a broker lets a client do in a second (KIP-13), set as an operator does (AlterClientQuotas,
+// KIP-546).
 
 const ALTER_CLIENT_QUOTAS = 49
 const DESCRIBE_CLIENT_QUOTAS = 48
 const EXACTLY = 0
 const KNOWN_MS = 5_000
 
-/** How many bytes of records a client may write in a second; `null`: as many as it likes. Resolves when the broker knows it. */
+/**
+ * How many bytes of records a client may write in a second; `null`: as many as it likes. Resolves
+ * when the broker knows it.
+ */
 export async function limitProducer(
   address: string,
   clientId: string,

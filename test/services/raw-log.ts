@@ -4,7 +4,8 @@ import { ask, encoder } from './ask.ts'
 import { leaderOf } from './cluster.ts'
 import type { KafkaService } from './kafka.ts'
 
-// A partition as its leader gives it out: batch by batch, with markers and with what was aborted. Shares nothing with our driver.
+// A partition as its leader gives it out: batch by batch, with markers and with what was aborted.
+// Shares nothing with our driver.
 
 /** What a partition holds. */
 export interface RawLog {
@@ -40,7 +41,10 @@ const TRANSACTIONAL = 0x10
 const CONTROL = 0x20
 const DELETE_HORIZON = 0x40
 
-/** All that readers of an isolation are given from the beginning on; whom `readCommitted` leaves out is the reader's to find out. */
+/**
+ * All that readers of an isolation are given from the beginning on; whom `readCommitted` leaves out
+ * is the reader's to find out.
+ */
 export async function rawLog(
   kafka: KafkaService,
   at: TopicPartition,

@@ -6,7 +6,10 @@ import type { KafkaService } from './kafka.ts'
 const ALL_REPLICAS = -1
 const WITHIN_MS = 4_000
 
-/** Writes a batch as it is, byte for byte. The offset of its first record. Shares nothing with our driver. */
+/**
+ * Writes a batch as it is, byte for byte. The offset of its first record. Shares nothing with our
+ * driver.
+ */
 export async function produceRaw(
   kafka: KafkaService,
   { topic, partition }: TopicPartition,

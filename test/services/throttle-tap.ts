@@ -1,21 +1,29 @@
 /** By what number Kafka knows a request to write. */
 const PRODUCE = 0
 
-/** Up to and with the correlation id: of a request its size, kind and version stand before it, of an answer its size. */
+/**
+ * Up to and with the correlation id: of a request its size, kind and version stand before it, of an
+ * answer its size.
+ */
 const REQUEST_HEAD = 12
 const ANSWER_HEAD = 8
-/** From this version on an answer to Produce ends with its tagged fields, of which there are none. */
+/**
+ * From this version on an answer to Produce ends with its tagged fields, of which there are none.
+ */
 const FLEXIBLE_PRODUCE = 9
 /**
- * Far more than a broker holds back, which is as long as the quota takes for what was written. An answer that names new leaders ends with
- * their addresses (KIP-951), and not with the time: a port, of 10,000 or higher, stands there 65,536 times as large.
+ * Far more than a broker holds back, which is as long as the quota takes for what was written. An
+ * answer that names new leaders ends with their addresses (KIP-951), and not with the time: a port,
+ * of 10,000 or higher, stands there 65,536 times as large.
  */
 const MOST_MS = 600_000
 
 /** Hears on one connection how long the broker says that it holds writes back. */
 export class ThrottleTap {
   readonly #tell: (ms: number) => void
-  /** How many bytes follow the throttle time in the answer, by correlation id of a Produce request. */
+  /**
+   * How many bytes follow the throttle time in the answer, by correlation id of a Produce request.
+   */
   readonly #afterThrottle = new Map<number, number>()
   readonly #requests = new Frames((frame) => this.#request(frame))
   readonly #answers = new Frames((frame) => this.#answer(frame))

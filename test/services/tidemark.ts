@@ -18,7 +18,10 @@ export interface Running {
   readonly process: ChildProcessWithoutNullStreams
   /** What it has written to stderr so far. */
   stderr(): string
-  /** Resolves when stderr holds the text, so often; rejects when the process ends before. @param times @default 1 */
+  /**
+   * Resolves when stderr holds the text, so often; rejects when the process ends before. @param
+   * times @default 1
+   */
   says(text: string, times?: number): Promise<void>
   readonly ended: Promise<Ended>
 }

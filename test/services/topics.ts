@@ -5,7 +5,10 @@ import type { KafkaService } from './kafka.ts'
 
 const KNOWN_MS = 10_000
 
-/** Makes topics with a replica on each node. When it is done, every node knows of them and of their leaders. */
+/**
+ * Makes topics with a replica on each node. When it is done, every node knows of them and of their
+ * leaders.
+ */
 export async function createTopics(
   kafka: Pick<KafkaService, 'brokers'>,
   records: KafkaRecords,

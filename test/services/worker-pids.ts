@@ -1,6 +1,9 @@
 import type { Running } from './tidemark.ts'
 
-/** The processes that the workers of a parent have had, in the order in which they were prepared. Reads a log in JSON. */
+/**
+ * The processes that the workers of a parent have had, in the order in which they were prepared.
+ * Reads a log in JSON.
+ */
 export function workerPids(run: Running, worker?: number): number[] {
   return run
     .stderr()

@@ -5,7 +5,8 @@ import { until } from '../services/cluster.ts'
 import { headerOf } from '../support/headers.ts'
 import type { BeatTopics } from './topics.ts'
 
-// A source that idles beside the payments: a few beats, then silence, in which their windows must close.
+// A source that idles beside the payments: a few beats, then silence, in which their windows must
+// close.
 
 const KEYS = Array.from({ length: 12 }, (_, i) => `heart-${i}`)
 const SILENCE_MS = 3_000
@@ -27,7 +28,8 @@ export function startBeats(brokers: readonly string[], topics: BeatTopics): Beat
   const sending = async () => {
     while (!over.signal.aborted) {
       const batch = KEYS.map((of) => beat(topics.beats, of))
-      // What fails may stand in the log all the same: it is not sent again, and the log is asked how much it was.
+      // What fails may stand in the log all the same: it is not sent again, and the log is asked
+      // how much it was.
       await writer.send(batch).catch(() => {})
       sent += batch.length
       await sleep(SILENCE_MS, undefined, { signal: over.signal }).catch(() => {})
@@ -61,8 +63,8 @@ export interface BeatFigures {
 }
 
 /**
- * What came of the beats, once all windows are closed. Exactly once each is counted in one window or is late, and no window is told
- * twice; at least once none is missing.
+ * What came of the beats, once all windows are closed. Exactly once each is counted in one window
+ * or is late, and no window is told twice; at least once none is missing.
  */
 export async function beatFigures(
   brokers: readonly string[],

@@ -135,7 +135,10 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 }
 
-/** One log, whose offset is committed before its outcomes: by which notes it is judged, and what must be found. */
+/**
+ * One log, whose offset is committed before its outcomes: by which notes it is judged, and what
+ * must be found.
+ */
 const WATCHED = {
   'outcomes that an open transaction hides when their offset is committed': { ahead: 2 },
   'an outcome that is written after its offset was committed': { ahead: 1 },
@@ -161,7 +164,9 @@ for (const [what, { faults, also = {} }] of ALL) {
   )
 }
 
-/** All logs are judged by one process, for it takes a while to start: the first test waits for it. */
+/**
+ * All logs are judged by one process, for it takes a while to start: the first test waits for it.
+ */
 let judged: Promise<ReadonlyMap<string, Verdict>> | null = null
 
 /** By what they show. */

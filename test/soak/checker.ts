@@ -17,7 +17,10 @@ export interface Run {
   readonly fed: number
   /** Outputs were written at least once: what comes again is no fault. */
   readonly mayRepeat: boolean
-  /** The file with what {@link Watch} noted; `null`: offsets are not compared with where outputs ended. */
+  /**
+   * The file with what {@link Watch} noted; `null`: offsets are not compared with where outputs
+   * ended.
+   */
   readonly notes: string | null
 }
 

@@ -39,7 +39,10 @@ export interface Place {
   readonly links: readonly Link[]
 }
 
-/** What the workers go through while they are fed. Resolves when all is whole again, with what was not as it should be. */
+/**
+ * What the workers go through while they are fed. Resolves when all is whole again, with what was
+ * not as it should be.
+ */
 export type Trouble = (ground: Ground) => Promise<readonly string[]>
 
 export interface CourseOptions extends Place {
@@ -53,7 +56,10 @@ export interface CourseOptions extends Place {
   readonly workerFlags: readonly string[]
   /** Modules that each worker loads first. @default none */
   readonly preloads?: readonly string[]
-  /** What the payments go through: a topology of card-fraud, below a checkout. @default test/soak/topologies/card-fraud.ts */
+  /**
+   * What the payments go through: a topology of card-fraud, below a checkout. @default
+   * test/soak/topologies/card-fraud.ts
+   */
   readonly topology?: string
   /** The checkout whose worker the next life of that name is. @default this one */
   readonly rootOf?: (name: string) => string | undefined

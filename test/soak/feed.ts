@@ -19,7 +19,8 @@ export interface FeedOptions {
 
 /**
  * Sends payments at an even pace.
- * @returns how many, when the last stands in the log. What was not acknowledged was sent again, and may stand there twice, as inputs of their own
+ * @returns how many, when the last stands in the log. What was not acknowledged was sent again, and
+ * may stand there twice, as inputs of their own
  */
 export async function feed(
   { brokers, topic, perSecond, seconds, isOver }: FeedOptions,

@@ -3,7 +3,9 @@ import type { Run } from './checker.ts'
 
 // Logs made by hand, as card-fraud would leave them or not, for the test of the checker.
 
-/** What the input holds: payment 4 is cut off, payment 6 is late by 1 ms, and 7 only just in time. */
+/**
+ * What the input holds: payment 4 is cut off, payment 6 is late by 1 ms, and 7 only just in time.
+ */
 export const INPUTS = 8
 const CUT_OFF = 4
 const LATE = 6

@@ -1,4 +1,5 @@
-// Loaded into a worker first: tells once a minute what is left of its heap after collections, `heap: BYTES`, on stderr.
+// Loaded into a worker first: tells once a minute what is left of its heap after collections,
+// `heap: BYTES`, on stderr.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -8,9 +9,10 @@ import { isMainThread } from 'node:worker_threads'
 const MINUTE_MS = 60_000
 const LOOK_EVERY_MS = 5_000
 
-// What V8 makes of functions is on the heap too, and those that run once a rebalance grow hot for hours, or are forgotten and made again:
-// it would hide what is kept. So nothing is optimised, all is made at a function's first call, and none of it is dropped. Machine code
-// without optimisation stays: a worker that is interpreted cannot keep up, and holds what waits.
+// What V8 makes of functions is on the heap too, and those that run once a rebalance grow hot for
+// hours, or are forgotten and made again: it would hide what is kept. So nothing is optimised, all
+// is made at a function's first call, and none of it is dropped. Machine code without optimisation
+// stays: a worker that is interpreted cannot keep up, and holds what waits.
 const CODE_ONCE = [
   '--no-opt',
   '--no-maglev',

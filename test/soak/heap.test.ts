@@ -4,7 +4,9 @@ import { type HeapSample, heapFigures } from './heap.ts'
 const MINUTE_MS = 60_000
 const MB = 1e6
 
-/** A sample a minute of a heap that grows by so many percent of 80 MB an hour, and wavers by 1 MB. */
+/**
+ * A sample a minute of a heap that grows by so many percent of 80 MB an hour, and wavers by 1 MB.
+ */
 function growing(percent: number, minutes = 20): HeapSample[] {
   return Array.from({ length: minutes }, (_, i) => ({
     atMs: (i + 1) * MINUTE_MS,

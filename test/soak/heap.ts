@@ -1,6 +1,7 @@
 import { type Figure, figure } from '../bench/figures.ts'
 
-// Does the heap of a worker that is never killed grow? The least that collections leave in each minute is told.
+// Does the heap of a worker that is never killed grow? The least that collections leave in each
+// minute is told.
 
 const MINUTE_MS = 60_000
 /** The last minutes count: until then windows fill and code is compiled. */
@@ -27,8 +28,9 @@ export interface HeapFigures {
 }
 
 /**
- * The slope of the last 15 minutes. It is the median of the slopes between any two samples (Theil 1950, Sen 1968): a worker that
- * held another's partitions while it was looked at does not bend it, as it would bend least squares.
+ * The slope of the last 15 minutes. It is the median of the slopes between any two samples (Theil
+ * 1950, Sen 1968): a worker that held another's partitions while it was looked at does not bend it,
+ * as it would bend least squares.
  */
 export function heapFigures(all: readonly HeapSample[]): HeapFigures {
   const endMs = all.at(-1)?.atMs ?? 0

@@ -3,7 +3,10 @@ import { type MemorySample, memoryFigures } from './memory.ts'
 
 const MB = 1e6
 
-/** A sample a second of workers that live for a minute each, by the second of the soak and the worker's uptime. */
+/**
+ * A sample a second of workers that live for a minute each, by the second of the soak and the
+ * worker's uptime.
+ */
 function samples(
   seconds: number,
   mbAt: (second: number, uptime: number) => number,

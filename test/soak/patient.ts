@@ -2,7 +2,10 @@ import type { Definition, Step } from '../../src/topology/definition.ts'
 
 const PATIENCE_MS = 60_000
 
-/** The same topology on a machine that may have no free core: its models may take as long as they take. */
+/**
+ * The same topology on a machine that may have no free core: its models may take as long as they
+ * take.
+ */
 export function patient(topology: Definition): Definition {
   const lived = (then: readonly Step[]): Step[] =>
     then.map((step) => {

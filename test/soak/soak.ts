@@ -11,8 +11,8 @@ import { troubleOf } from '../chaos/trouble.ts'
 import { type Place, runCourse } from './course.ts'
 import { faultsOf, linesOf } from './judgement.ts'
 
-// Workers under a steady load, of which one after the other is killed; then a verdict on what they left. See docs/soak.md.
-//   npx tsx test/soak/soak.ts [options]
+// Workers under a steady load, of which one after the other is killed; then a verdict on what they
+// left. See docs/soak.md. npx tsx test/soak/soak.ts [options]
 
 interface Flags {
   readonly minutes: number

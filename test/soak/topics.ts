@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { topicsOf } from '../bench/stage.ts'
 
-// The topics of a group that nobody else has, and the flags of `run` that choose them for both topologies.
+// The topics of a group that nobody else has, and the flags of `run` that choose them for both
+// topologies.
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** Below a checkout. */

@@ -1,6 +1,9 @@
 import type { Expression } from '../../src/topology/function-reading.ts'
 
-/** What an expression means: as a function that reads alike, it gives what it gives, and throws where it throws. */
+/**
+ * What an expression means: as a function that reads alike, it gives what it gives, and throws
+ * where it throws.
+ */
 export function evaluate(expression: Expression, given: unknown): unknown {
   switch (expression.is) {
     case 'pick':

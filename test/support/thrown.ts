@@ -1,6 +1,8 @@
 import { TidemarkError } from '../../src/kernel/errors.ts'
 
-/** The error that some work fails with. @throws what is no TidemarkError, and when nothing is thrown */
+/**
+ * The error that some work fails with. @throws what is no TidemarkError, and when nothing is thrown
+ */
 export async function thrownBy(work: Promise<unknown>): Promise<TidemarkError> {
   try {
     await work

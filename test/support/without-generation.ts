@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { ROOT } from './paths.ts'
 
 /**
- * Runs a module in a process that may generate no code. It is as if it lay at the root, and prints one line of JSON, which is given.
+ * Runs a module in a process that may generate no code. It is as if it lay at the root, and prints
+ * one line of JSON, which is given.
  *
  * @throws Error if code could be generated there after all
  */

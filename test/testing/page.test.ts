@@ -8,7 +8,8 @@ import { PROCESS_TEST_MS } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
-// docs/testing.md shows code that is run: every block stands word for word in a file that is tested here.
+// docs/testing.md shows code that is run: every block stands word for word in a file that is tested
+// here.
 
 const run = promisify(execFile)
 const pageFolder = 'test/testing/page'

@@ -150,7 +150,8 @@ describe('time', () => {
     await driver.pipe(reading(59))
     await driver.advance(seconds(9))
     expect(driver.outputs('minutes')).toEqual([])
-    // The watermark is at 12:00:59: it would be past the minute after 1 s, but idle time begins to count after 10 s.
+    // The watermark is at 12:00:59: it would be past the minute after 1 s, but idle time begins to
+    // count after 10 s.
     await driver.advance(hours(1))
     const minute = driver.outputs('minutes')
     expect(minute.map((o) => o.value.key)).toEqual([first, second])

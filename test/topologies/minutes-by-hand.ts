@@ -3,7 +3,8 @@ import { expect } from 'vitest'
 import type { Outcomes } from '../../src/runtime/events.ts'
 import { exactSum } from '../engine/oracle/exact.ts'
 
-// What card-minutes and card-activity must tell, by looking through all payments of a partition, and lines to run them on.
+// What card-minutes and card-activity must tell, by looking through all payments of a partition,
+// and lines to run them on.
 
 /** Of every record: after all events, so that the future guard lets them pass. */
 export const RECORD_TIME_MS = Date.UTC(2027, 0, 1)
@@ -36,7 +37,10 @@ export interface Minute {
 
 const CLOSING = Array.from({ length: 12 }, (_, n) => `closing-${n}`)
 
-/** The lines of a file of `key<TAB>json`, and payments of cards of their own that close all minutes, whatever the partitions. */
+/**
+ * The lines of a file of `key<TAB>json`, and payments of cards of their own that close all minutes,
+ * whatever the partitions.
+ */
 function linesOf(file: string): Line[] {
   const lines = readFileSync(new URL(file, import.meta.url), 'utf8')
     .trimEnd()
@@ -58,7 +62,10 @@ export function paymentLine(cardId: string, paidAt: number): Line {
 export const SAMPLE = linesOf('../../topologies/samples/payments.tsv')
 export const DAY = linesOf('../golden/card-28h/input.tsv')
 
-/** Nothing is missing: every payment is in a minute, late or dead; only what closed the last minutes is in none. */
+/**
+ * Nothing is missing: every payment is in a minute, late or dead; only what closed the last minutes
+ * is in none.
+ */
 export function expectAllCounted(
   lines: readonly Line[],
   minutes: readonly Minute[],
@@ -69,7 +76,10 @@ export function expectAllCounted(
   expect(counted).toBe(windowed - CLOSING.length)
 }
 
-/** Minutes that have closed by the end of the lines, with what entered them in time. `partitionOf[n]`: where line n stands. */
+/**
+ * Minutes that have closed by the end of the lines, with what entered them in time.
+ * `partitionOf[n]`: where line n stands.
+ */
 export function minutesOf(
   lines: readonly Line[],
   partitionOf: readonly number[],
@@ -111,7 +121,8 @@ function minuteOf(id: string, paid: readonly Payment[], partition: number): Minu
 /** The features of a minute as float32, from it and the same card's earlier ones. */
 export function featuresOf(minute: Minute, all: readonly Minute[]): Record<string, number> {
   const { card, startMs } = minute
-  // Each stands at the end of its minute, and whole minutes lie between ends: the last hour is 60 of them with this one.
+  // Each stands at the end of its minute, and whole minutes lie between ends: the last hour is 60
+  // of them with this one.
   const last = (minutes: number) =>
     all.filter(
       (m) => m.card === card && m.startMs <= startMs && m.startMs > startMs - minutes * MINUTE_MS,

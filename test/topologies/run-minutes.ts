@@ -4,7 +4,9 @@ import { type Line, minutesOf } from './minutes-by-hand.ts'
 
 export const PARTITIONS = 3
 
-/** What one uninterrupted run writes to a sink, and the minutes that it ran over as counted by hand. */
+/**
+ * What one uninterrupted run writes to a sink, and the minutes that it ran over as counted by hand.
+ */
 export async function runMinutes<Out, K extends keyof Out & string>(
   topology: Topology<Out>,
   { sink, graceMs }: { sink: K; graceMs: number },

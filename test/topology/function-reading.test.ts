@@ -257,7 +257,10 @@ function byTsx(): Of[] {
   )
 }
 
-/** What a function may be given: fields that it may lack, texts and numbers where it looks for objects, and what is almost the same. */
+/**
+ * What a function may be given: fields that it may lack, texts and numbers where it looks for
+ * objects, and what is almost the same.
+ */
 const leaf = fc.constantFrom(
   'x',
   'y',
@@ -281,7 +284,10 @@ const event = fc.letrec<{ event: unknown }>((tie) => ({
   ),
 })).event
 
-/** What comes of a function; the text shows the order of the fields, also of those that JSON leaves out. */
+/**
+ * What comes of a function; the text shows the order of the fields, also of those that JSON leaves
+ * out.
+ */
 function outcomeOf(of: Of, given: unknown): unknown {
   try {
     const gave = of(given)

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { expOf, logOf } from '../../src/trees/float-functions.ts'
 
-// That they give the C library's last bits is seen where models that end in them are held against ONNX Runtime; here, that they are
-// what they are named for, where no model leads.
+// That they give the C library's last bits is seen where models that end in them are held against
+// ONNX Runtime; here, that they are what they are named for, where no model leads.
 
 const ULP = 2 ** -23
 

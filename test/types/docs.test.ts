@@ -2,7 +2,10 @@ import ts from 'typescript'
 import { expect, test } from 'vitest'
 import { programOf } from './program.ts'
 
-/** What an author can reach from `tidemark` that has no doc comment: exports, and the members of those that are types of ours. */
+/**
+ * What an author can reach from `tidemark` that has no doc comment: exports, and the members of
+ * those that are types of ours.
+ */
 function undocumented(path: string): string[] {
   const { program, file } = programOf(path)
   const checker = program.getTypeChecker()

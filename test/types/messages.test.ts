@@ -2,7 +2,8 @@ import ts from 'typescript'
 import { beforeAll, expect, test } from 'vitest'
 import { programOf } from './program.ts'
 
-// What the compiler says of mistakes that it would else tell only by types that do not fit: a sentence that tells what to do.
+// What the compiler says of mistakes that it would else tell only by types that do not fit: a
+// sentence that tells what to do.
 
 const BEFORE = `
 import { days, defineTopology, hours, onnxModel } from 'tidemark'

@@ -2,7 +2,10 @@ import { join } from 'node:path'
 import ts from 'typescript'
 import { ROOT } from '../support/paths.ts'
 
-/** A program of this package's settings over one file, which need not be there: `text` is what stands in it. */
+/**
+ * A program of this package's settings over one file, which need not be there: `text` is what
+ * stands in it.
+ */
 export function programOf(
   path: string,
   text?: string,
@@ -11,7 +14,10 @@ export function programOf(
   return { program, file: program.getSourceFile(join(ROOT, path)) as ts.SourceFile }
 }
 
-/** The same over several files, which may import each other; `texts` are of those that need not be there. */
+/**
+ * The same over several files, which may import each other; `texts` are of those that need not be
+ * there.
+ */
 export function programOver(
   paths: readonly string[],
   texts: Readonly<Record<string, string>>,

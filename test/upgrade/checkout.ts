@@ -13,7 +13,10 @@ export const TOPOLOGY = 'test/upgrade/topologies/card-fraud.ts'
 const NEEDED = [SOAK_TOPOLOGIES, 'test/soak/patient.ts', TOPOLOGY]
 const W1 = 'test/bench/topologies/w1.ts'
 
-/** A folder with an older version, ready to run; `null`: the history here does not hold it. Whoever asks removes it. */
+/**
+ * A folder with an older version, ready to run; `null`: the history here does not hold it. Whoever
+ * asks removes it.
+ */
 export async function checkout(commit: string): Promise<string | null> {
   const git = (args: readonly string[]) =>
     execFileSync('git', args, {
@@ -35,7 +38,8 @@ export async function checkout(commit: string): Promise<string | null> {
   // There, it was what was shipped.
   mkdirSync(dirname(join(folder, W1)), { recursive: true })
   writeFileSync(join(folder, W1), "export { default } from '../../../topologies/card-fraud.ts'\n")
-  // Built by one, before several workers start: of old, starts that build at once disturb each other.
+  // Built by one, before several workers start: of old, starts that build at once disturb each
+  // other.
   execFileSync(process.execPath, ['src/cli/bin.js', '--version'], { cwd: folder, stdio: 'ignore' })
   return folder
 }

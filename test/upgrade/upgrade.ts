@@ -10,8 +10,8 @@ import { type Ground, runCourse } from '../soak/course.ts'
 import { faultsOf, linesOf } from '../soak/judgement.ts'
 import { checkout, TOPOLOGY } from './checkout.ts'
 
-// Workers of an older version under load become workers of this one, one after the other; then a verdict on what they left.
-//   npx tsx test/upgrade/upgrade.ts
+// Workers of an older version under load become workers of this one, one after the other; then a
+// verdict on what they left. npx tsx test/upgrade/upgrade.ts
 
 /** The last version before commits were cut by bytes and requests were its own. */
 const FROM = 'f3d12975489a'

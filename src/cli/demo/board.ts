@@ -4,7 +4,10 @@ import type { Verdict } from './verdicts.ts'
 /** A flight that lands with more delay is late, minutes. */
 export const LATE_MIN = 15
 
-/** The chance that the next shown flight must have: likely on time, likely late, open. It is no choice by what happened. */
+/**
+ * The chance that the next shown flight must have: likely on time, likely late, open. It is no
+ * choice by what happened.
+ */
 const WANTED = [
   [0, 0.2],
   [0.6, 1.01],
@@ -27,8 +30,8 @@ interface OpenFlight {
 }
 
 /**
- * Brings together what was said of a flight and how it landed, whichever comes first, and picks a few to show. Flights
- * that left before the first event are left out.
+ * Brings together what was said of a flight and how it landed, whichever comes first, and picks a
+ * few to show. Flights that left before the first event are left out.
  */
 export class Board {
   /** Of every flight that was predicted and has landed. */

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { PACKAGE } from '../package-root.ts'
 
-// The sample's two weeks of flights, as records to play. What stands in them: topologies/samples/README.md.
+// The sample's two weeks of flights, as records to play. What stands in them:
+// topologies/samples/README.md.
 
 const SAMPLE = new URL('topologies/samples/flights.ndjson.gz', PACKAGE)
 const THREE_HOURS_MS = 3 * 3_600_000

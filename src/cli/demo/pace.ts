@@ -15,7 +15,10 @@ export interface PaceOptions {
   readonly signal: AbortSignal
 }
 
-/** Hands out records when their time has come, all times shortened by one factor. They must be in order of time. */
+/**
+ * Hands out records when their time has come, all times shortened by one factor. They must be in
+ * order of time.
+ */
 export async function* paced(
   records: readonly DemoRecord[],
   { seconds, clock, signal }: PaceOptions,

@@ -8,7 +8,10 @@ const COLUMNS = 80
 const LINE_START = '\r'
 const ERASE_REST = '\x1b[K'
 
-/** Lines that scroll above one that is redrawn; where there is no terminal, plain lines and now and then a status line. */
+/**
+ * Lines that scroll above one that is redrawn; where there is no terminal, plain lines and now and
+ * then a status line.
+ */
 export class Screen {
   readonly #status: (columns: number) => string
   readonly #isLive = process.stdout.isTTY && process.stderr.isTTY

@@ -6,8 +6,8 @@ export interface Verdict {
 }
 
 /**
- * Area under the ROC curve: how often a late flight was given a higher chance than one on time, a tie counting half.
- * By ranks, as the Mann-Whitney U statistic (Mann and Whitney 1947).
+ * Area under the ROC curve: how often a late flight was given a higher chance than one on time, a
+ * tie counting half. By ranks, as the Mann-Whitney U statistic (Mann and Whitney 1947).
  *
  * @returns 0 to 1; `null` when one of the two kinds is missing
  */
@@ -31,7 +31,9 @@ export function aucOf(verdicts: readonly Verdict[]): number | null {
   return (rankSum - (late * (late + 1)) / 2) / (late * onTime)
 }
 
-/** Share of late flights among those given a chance in `[from, below)`; `null` when there is none. */
+/**
+ * Share of late flights among those given a chance in `[from, below)`; `null` when there is none.
+ */
 export function lateShare(
   verdicts: readonly Verdict[],
   [from, below]: readonly [from: number, below: number],

@@ -7,8 +7,9 @@ const LEAST_MIB = 256
 const LIMIT_FLAG = /--max[-_](?:old[-_]space|heap)[-_]size/
 
 /**
- * Node's flags for one of several workers, so that together they get by with the memory that there is: each has the heap that Node takes
- * on a machine with its share, which is half of the memory up to a limit. Who has said how large a heap may be is obeyed.
+ * Node's flags for one of several workers, so that together they get by with the memory that there
+ * is: each has the heap that Node takes on a machine with its share, which is half of the memory up
+ * to a limit. Who has said how large a heap may be is obeyed.
  */
 export function heapFlags(
   workers: number,

@@ -8,7 +8,10 @@ import type { RunOutline } from '../banner.ts'
 import { endOf, type Life, RestartPolicy, thrownOf } from './restart-policy.ts'
 import type { End, Heard, WorkerProcess } from './worker-process.ts'
 
-/** More than the 25 s that a worker itself takes at most, and what a container is given between SIGTERM and SIGKILL, ms. */
+/**
+ * More than the 25 s that a worker itself takes at most, and what a container is given between
+ * SIGTERM and SIGKILL, ms.
+ */
 const STOP_WITHIN_MS = 30_000
 
 const NOTHING = { ready: false, partitions: 0, restoring: 0 } as const
@@ -41,7 +44,8 @@ export class KeptWorker {
    * Keeps it running until it is told to stop.
    *
    * @param prepared told of each process that it is prepared, before it works
-   * @throws what it cannot go on from, see {@link RestartPolicy}; and what keeps it from stopping in order, such as `STOP_TIMED_OUT`, or `WORKER_FAILED`
+   * @throws what it cannot go on from, see {@link RestartPolicy}; and what keeps it from stopping
+   * in order, such as `STOP_TIMED_OUT`, or `WORKER_FAILED`
    */
   async keep(prepared: (outline: RunOutline) => void): Promise<void> {
     const { worker, log, clock, random, restarted } = this.#o

@@ -4,7 +4,8 @@ import type { RunOutline } from '../banner.ts'
 import type { RunConfig } from '../run-config.ts'
 import type { FaultData } from './fault-data.ts'
 
-// What a parent and the process of a worker tell each other: prepare → prepared → run → running → stop.
+// What a parent and the process of a worker tell each other: prepare → prepared → run → running →
+// stop.
 
 /** What a worker's process is to do, told once when it starts. */
 export interface Assignment {

@@ -39,7 +39,8 @@ export class ParentLink {
     })
     // A parent that was killed says nothing.
     process.on('disconnect', stop)
-    // A terminal and a service manager tell all processes at once. Who is in a hurry ends the parent, and that ends this one.
+    // A terminal and a service manager tell all processes at once. Who is in a hurry ends the
+    // parent, and that ends this one.
     process.on('SIGINT', stop)
     process.on('SIGTERM', stop)
   }

@@ -31,7 +31,8 @@ export class RestartPolicy {
    * Its process has ended, though it was not told to.
    *
    * @returns how long to wait before it is started again, ms
-   * @throws what it ended with, where every start would end so · `WORKER_FAILED` when it ended at its start again and again
+   * @throws what it ended with, where every start would end so · `WORKER_FAILED` when it ended at
+   * its start again and again
    */
   waitMs({ end, hasRun, lastedMs }: Life): number {
     if (end.faults.some(endsEveryStart)) throw thrownOf(end.faults)

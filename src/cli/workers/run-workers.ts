@@ -11,9 +11,13 @@ import { KeptWorker } from './kept-worker.ts'
 import { Supervisor } from './supervisor.ts'
 import { startWorkerProcess } from './worker-process.ts'
 
-// The parent of several workers. It starts them, serves for them and keeps them running; it does no work itself.
+// The parent of several workers. It starts them, serves for them and keeps them running; it does no
+// work itself.
 
-/** Runs several workers, each in a process of its own, until told to stop, or until one of them cannot go on. */
+/**
+ * Runs several workers, each in a process of its own, until told to stop, or until one of them
+ * cannot go on.
+ */
 export async function runWorkers(
   files: readonly string[],
   config: RunConfig,

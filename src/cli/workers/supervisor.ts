@@ -19,8 +19,8 @@ export class Supervisor {
   }
 
   /**
-   * Runs until told to stop. The first worker prepares alone, so that whatever is wrong with files, tables and models is found and told
-   * once; the others start when it is through.
+   * Runs until told to stop. The first worker prepares alone, so that whatever is wrong with files,
+   * tables and models is found and told once; the others start when it is through.
    *
    * @param announce told before any of them works
    * @throws what the first of them could not go on from, when all have ended

@@ -13,7 +13,10 @@ import { watchWarnings } from '../warnings.ts'
 import { faultData } from './fault-data.ts'
 import type { ParentLink } from './parent-link.ts'
 
-/** Prepares, works when the parent says so, and ends when it is told to. What goes wrong the parent is told; never throws. */
+/**
+ * Prepares, works when the parent says so, and ends when it is told to. What goes wrong the parent
+ * is told; never throws.
+ */
 export async function liveAsWorker(parent: ParentLink): Promise<void> {
   // Where nothing can be said, there is nobody to say so to.
   watchStdout(() => {})

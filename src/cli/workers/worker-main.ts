@@ -1,7 +1,8 @@
 import module from 'node:module'
 import { ParentLink } from './parent-link.ts'
 
-// The process of one of several workers starts here. It listens to its parent before it loads what takes time.
+// The process of one of several workers starts here. It listens to its parent before it loads what
+// takes time.
 
 const parent = new ParentLink()
 // As in bin.js.

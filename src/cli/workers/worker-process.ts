@@ -77,7 +77,9 @@ export function startWorkerProcess(assignment: Assignment, heard: Heard): Worker
   }
 }
 
-/** A debugger's port is its parent's alone, and nobody would let go on what waits for a debugger. */
+/**
+ * A debugger's port is its parent's alone, and nobody would let go on what waits for a debugger.
+ */
 function isForAll(flag: string): boolean {
   return !flag.startsWith('--inspect')
 }

@@ -156,7 +156,10 @@ function checkFeature(feature: FeatureDefinition, { definition, uses, tell }: Ch
   }
 }
 
-/** A float32 cannot hold ms since the epoch: 1731700000123 becomes …064256, and a model would learn noise. */
+/**
+ * A float32 cannot hold ms since the epoch: 1731700000123 becomes …064256, and a model would learn
+ * noise.
+ */
 function checkValue(
   { source }: Place['definition'],
   { of }: Extract<FeatureDefinition, { from: 'value' }>,
@@ -173,7 +176,10 @@ function checkValue(
   })
 }
 
-/** What a function merely picks, such as `amount` of `(p) => p.amount`; `null` when it does more, or is not there. */
+/**
+ * What a function merely picks, such as `amount` of `(p) => p.amount`; `null` when it does more, or
+ * is not there.
+ */
 function pickedField(of: EventFunction<unknown>): string | null {
   if (typeof of !== 'function') return null
   const reading = readFunction(of)

@@ -8,8 +8,9 @@ import type { KeyedState } from '../keyed-state.ts'
 import type { Run } from '../run.ts'
 import type { StateUse } from '../state-limits.ts'
 
-// What there is to say of one kind of step. All that is told of a topology, and all that is done with its events, follows from these: nobody
-// else asks which kind a step is of. (The shape is Arroyo's `ArrowOperator`: process_batch, handle_watermark, tables.)
+// What there is to say of one kind of step. All that is told of a topology, and all that is done
+// with its events, follows from these: nobody else asks which kind a step is of. (The shape is
+// Arroyo's `ArrowOperator`: process_batch, handle_watermark, tables.)
 
 /** How a function appears in a description. */
 export type Print = (of: (...args: never[]) => unknown) => string
@@ -71,7 +72,10 @@ export interface Operator {
   take(flow: Flow, run: Run): Pieces
   /** The watermark has passed on without an event. @default nothing comes of it */
   pass?(watermarkMs: number, run: Run): Pieces
-  /** A chunk is over: it lets go what it may, looking at no more than `most` keys, and texts of a column. */
+  /**
+   * A chunk is over: it lets go what it may, looking at no more than `most` keys, and texts of a
+   * column.
+   */
   settle?(most: number): void
   /** What it keeps. @default nothing */
   readonly kept?: Kept

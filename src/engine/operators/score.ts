@@ -5,7 +5,10 @@ import type { OperatorRule } from './rule.ts'
 
 const USES = Object.keys(LATENCY_LIMITS).join(', ')
 
-/** Asks a model. Its rows are written by the features step before it; what it answers goes on when it has. */
+/**
+ * Asks a model. Its rows are written by the features step before it; what it answers goes on when
+ * it has.
+ */
 export const score: OperatorRule<ScoreStep> = {
   detail: ({ model, missing, latencyBudgetMs, latency }) => ({
     model: `${model.name}@${model.version}`,

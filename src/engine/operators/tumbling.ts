@@ -112,7 +112,10 @@ class Tumbling implements Operator {
   }
 }
 
-/** Results of windows as events: each at its window's last millisecond, which no later one is behind. */
+/**
+ * Results of windows as events: each at its window's last millisecond, which no later one is
+ * behind.
+ */
 function flowOf(windows: readonly WindowResult[]): Flow {
   const timesMs = Float64Array.from(windows, (w) => w.endMs - 1)
   return {

@@ -63,7 +63,10 @@ export interface Bound {
 /** A field that the schema does not name. */
 export const UNNAMED: BoundScalar = { kind: 'scalar', rule: ANY_SCALAR, column: -1, words: null }
 
-/** @param wanted fields of events, each once; one that cannot be scanned, or has several types, gets no column */
+/**
+ * @param wanted fields of events, each once; one that cannot be scanned, or has several types, gets
+ * no column
+ */
 export function boundOf(plain: PlainObject | PlainUnion, wanted: readonly FieldPath[]): Bound {
   const tried = new Binder(wanted)
   tried.root(plain)

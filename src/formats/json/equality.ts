@@ -43,7 +43,8 @@ function isNumber(column: number, to: number): Test {
 
 function isText(column: number, to: string): Test {
   const wanted = Buffer.from(to)
-  // A lone surrogate has no UTF-8: it would become another character, and no text of an event has one.
+  // A lone surrogate has no UTF-8: it would become another character, and no text of an event has
+  // one.
   if (wanted.toString() !== to) return always(false)
   return (i, rows) => {
     const { states, starts, ends } = rows.events.columns

@@ -25,15 +25,18 @@ export class EventDecoder {
   /**
    * The event of a record, as the schema gives it.
    *
-   * @throws TidemarkError one that makes the record a dead letter, the first of: `TOMBSTONE` · `NULL_KEY` ·
-   * `RECORD_TOO_LARGE` · `NOT_UTF8` · `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` · `JSON_PROTO` ·
-   * `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
+   * @throws TidemarkError one that makes the record a dead letter, the first of: `TOMBSTONE` ·
+   * `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` · `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` ·
+   * `JSON_PROTO` · `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
    */
   decode(record: RawRecord): unknown {
     return checkedBy(this.#schema, parsed(valueOf(record, this.#limits)))
   }
 
-  /** The event of a record whose fields a scanner has found: it is within limits and well-formed, and names nothing that is no field. */
+  /**
+   * The event of a record whose fields a scanner has found: it is within limits and well-formed,
+   * and names nothing that is no field.
+   */
   decodeScanned({ value }: RawRecord): unknown {
     return checkedBy(this.#schema, JSON.parse((value as Buffer).toString('utf8')))
   }

@@ -1,7 +1,11 @@
-// What to say of a value that is not JSON: where it stops being JSON, and what that looks like. Our own scan, since
-// parsers word and count differently from version to version, and quote the text. Never a byte of the payload.
+// What to say of a value that is not JSON: where it stops being JSON, and what that looks like. Our
+// own scan, since parsers word and count differently from version to version, and quote the text.
+// Never a byte of the payload.
 
-/** `at byte 10 (line 1, column 11): …` of UTF-8 that is not JSON; `null`: it is JSON. As deep a recursion as the JSON. */
+/**
+ * `at byte 10 (line 1, column 11): …` of UTF-8 that is not JSON; `null`: it is JSON. As deep a
+ * recursion as the JSON.
+ */
 export function jsonFault(value: Buffer): string | null {
   // One character a byte, so that places in it are those of the bytes.
   const bytes = value.toString('latin1')
@@ -50,7 +54,10 @@ function causeAt(bytes: string, at: number, isWhole: boolean): string | null {
   return isTrailing ? 'a comma stands before the closing bracket' : null
 }
 
-/** Goes through bytes as far as they are JSON. Each step answers whether there was what it is named after. */
+/**
+ * Goes through bytes as far as they are JSON. Each step answers whether there was what it is named
+ * after.
+ */
 class Scan {
   readonly #bytes: string
   #at: number

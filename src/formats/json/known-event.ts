@@ -1,7 +1,10 @@
 import type { ColumnForm } from '../../plan/columns.ts'
 import type { Known, KnownObject } from './known-values.ts'
 
-/** What is known of an event that has these columns: their fields, as far as all that they lie in is always there. */
+/**
+ * What is known of an event that has these columns: their fields, as far as all that they lie in is
+ * always there.
+ */
 export function knownEvent(forms: readonly ColumnForm[]): KnownObject {
   const fields: Tree = new Map()
   for (const [column, { path, type, isOptional, isWithinOptional }] of forms.entries()) {

@@ -15,7 +15,10 @@ export type Known =
   | { readonly is: 'constant'; readonly value: string }
   | KnownObject
 
-/** An object that is always there: one that may be absent or null is not known, for to pick from it throws. */
+/**
+ * An object that is always there: one that may be absent or null is not known, for to pick from it
+ * throws.
+ */
 export interface KnownObject {
   readonly is: 'object'
   /** In the order in which JavaScript walks over them. */

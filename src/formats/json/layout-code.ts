@@ -17,8 +17,9 @@ import {
   utf16Units,
 } from './tokens.ts'
 
-// Writes the source of a function that scans the records of one layout and says no to all others. It looks at four bytes at a time (Hacker's
-// Delight, 2nd edition, 6-1: a zero byte in a word), so it leaves a record to others that ends within the last eight bytes of the buffer.
+// Writes the source of a function that scans the records of one layout and says no to all others.
+// It looks at four bytes at a time (Hacker's Delight, 2nd edition, 6-1: a zero byte in a word), so
+// it leaves a record to others that ends within the last eight bytes of the buffer.
 
 /** Bytes are told from where the buffer begins. */
 export type LayoutScan = (at: RecordPlace, columns: ScannedColumns, row: number) => boolean
@@ -136,7 +137,10 @@ function lengthCode(min: number, max: number): string {
       : at - start < ${min} || at - start > ${max}) return false`
 }
 
-/** Goes on to what is no digit, and takes the digits into `x`: it is exact where there were no more than 15 in all. */
+/**
+ * Goes on to what is no digit, and takes the digits into `x`: it is exact where there were no more
+ * than 15 in all.
+ */
 const DIGITS = `
     while (at <= limit) {
       word = (view.getInt32(at, true) - 0x30303030) | 0

@@ -1,7 +1,8 @@
 import type { BoundScalar } from './bound.ts'
 import type { Trace } from './trace.ts'
 
-// The layout of a record: everything in it but the values. The records of one producer mostly share one.
+// The layout of a record: everything in it but the values. The records of one producer mostly share
+// one.
 
 /** More makes a function that the engine does not optimise. */
 const MAX_SCALARS = 96

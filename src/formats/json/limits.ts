@@ -19,7 +19,10 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
-/** The code of the limit that a JSON text passes, `null` if none. One pass; the text need not be valid. */
+/**
+ * The code of the limit that a JSON text passes, `null` if none. One pass; the text need not be
+ * valid.
+ */
 export function passedLimit(json: Uint8Array, limits: Limits): 'JSON_DEPTH' | 'JSON_FIELDS' | null {
   let depth = 0
   let fields = 0

@@ -15,8 +15,9 @@ const MINUS = 0x2d
 const POINT = 0x2e
 
 /**
- * Writes a number as `JSON.stringify` does, NaN and the infinities as `null`; returns where the next byte goes. There must be room
- * for {@link NUMBER_BYTES}. What has more than 15 digits, or an exponent, is left to the engine.
+ * Writes a number as `JSON.stringify` does, NaN and the infinities as `null`; returns where the
+ * next byte goes. There must be room for {@link NUMBER_BYTES}. What has more than 15 digits, or an
+ * exponent, is left to the engine.
  */
 export function writeNumber(bytes: Uint8Array, at: number, x: number): number {
   const size = Math.abs(x)
@@ -39,10 +40,12 @@ export function writeNumber(bytes: Uint8Array, at: number, x: number): number {
 }
 
 /**
- * So many decimal places that `size` is an integer k over 10^places, where k has at most 15 digits; 0: there are none.
+ * So many decimal places that `size` is an integer k over 10^places, where k has at most 15 digits;
+ * 0: there are none.
  *
- * The quotient of two integers that are exact is the float64 nearest to that decimal (Clinger, "How to read floating point numbers
- * accurately", 1990). Shorter texts that read alike would be the same decimal, so its own, without its last zeros, is the shortest.
+ * The quotient of two integers that are exact is the float64 nearest to that decimal (Clinger, "How
+ * to read floating point numbers accurately", 1990). Shorter texts that read alike would be the
+ * same decimal, so its own, without its last zeros, is the shortest.
  */
 function placesOf(size: number): number {
   let before = 0
@@ -65,10 +68,13 @@ function writeWhole(bytes: Uint8Array, at: number, whole: number): number {
   return end
 }
 
-/** The digits of a whole number below 2^53, of 0 none, in front of `end`; returns where they begin. */
+/**
+ * The digits of a whole number below 2^53, of 0 none, in front of `end`; returns where they begin.
+ */
 function writeDigits(bytes: Uint8Array, end: number, whole: number): number {
   if (whole < BILLION) return writeNine(bytes, end, whole)
-  // Never rounded up to the next integer: a billionth is more than half the distance between float64s of this size.
+  // Never rounded up to the next integer: a billionth is more than half the distance between
+  // float64s of this size.
   const billions = Math.floor(whole / BILLION)
   writeZeros(bytes, end - 9, writeNine(bytes, end, whole - billions * BILLION))
   return writeNine(bytes, end - 9, billions)

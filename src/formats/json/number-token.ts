@@ -9,8 +9,9 @@ const MINUS = 0x2d
 const POINT = 0x2e
 
 /**
- * Is this number, as its producer wrote it in JSON, what JavaScript would write? Then it can be copied. Some that are so are not
- * recognised: those of more than 15 digits. `12.50`, `1e3` and `-0` are not so.
+ * Is this number, as its producer wrote it in JSON, what JavaScript would write? Then it can be
+ * copied. Some that are so are not recognised: those of more than 15 digits. `12.50`, `1e3` and
+ * `-0` are not so.
  */
 export function isCanonicalNumber(bytes: Uint8Array, from: number, to: number): boolean {
   const first = bytes[from] === MINUS ? from + 1 : from

@@ -23,9 +23,9 @@ export type Compiled =
   | { readonly encoder: null; readonly reason: string }
 
 /**
- * An encoder of what an author's function makes of `argument`. It writes what `JSON.stringify` makes of the function's result, byte
- * for byte. There is none for a value that is not known, for an object that is not known as a whole, and where the result itself
- * may be `undefined`.
+ * An encoder of what an author's function makes of `argument`. It writes what `JSON.stringify`
+ * makes of the function's result, byte for byte. There is none for a value that is not known, for
+ * an object that is not known as a whole, and where the result itself may be `undefined`.
  */
 export function compileEncoder(expression: Expression, argument: KnownObject): Compiled {
   const compiler = new Compiler(argument)
@@ -36,7 +36,10 @@ export function compileEncoder(expression: Expression, argument: KnownObject): C
 
 /** Writes outputs as JSON in UTF-8, straight from columns. */
 export class OutputEncoder {
-  /** Appends row `i`'s output. Its scores must be finite: a row on which the model has failed has no output. */
+  /**
+   * Appends row `i`'s output. Its scores must be finite: a row on which the model has failed has no
+   * output.
+   */
   readonly append: Segment
 
   constructor(segments: readonly Segment[]) {
@@ -167,7 +170,9 @@ function leaf(known: Exclude<Known, KnownObject>): Value {
 
 const FIELD_SEGMENTS = { text: textSegment, number: numberSegment, boolean: booleanSegment }
 
-/** Its fields in the order in which JavaScript keeps them: names that are array indices come first. */
+/**
+ * Its fields in the order in which JavaScript keeps them: names that are array indices come first.
+ */
 function objectOf(fields: readonly Field[]): Value {
   const pieces: Piece[] = ['{']
   let before: Piece | null = null

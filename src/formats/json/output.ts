@@ -7,9 +7,11 @@ export function encodeOutput(output: unknown): Buffer {
 }
 
 /**
- * An output as JSON, as `JSON.stringify` writes it: NaN and the infinities become `null`, fields that are undefined are left out.
+ * An output as JSON, as `JSON.stringify` writes it: NaN and the infinities become `null`, fields
+ * that are undefined are left out.
  *
- * @throws TidemarkError `OUTPUT_INVALID` for what has no JSON form: undefined, a function, a BigInt, a cycle, a promise
+ * @throws TidemarkError `OUTPUT_INVALID` for what has no JSON form: undefined, a function, a
+ * BigInt, a cycle, a promise
  */
 export function outputText(output: unknown): string {
   if (output instanceof Promise) {

@@ -1,7 +1,10 @@
-// What a schema lets through, where that is all it does: a plain schema gives the very values that it was given, less
-// the fields that it does not name.
+// What a schema lets through, where that is all it does: a plain schema gives the very values that
+// it was given, less the fields that it does not name.
 
-/** Texts whose length is within bounds, both in code points and in UTF-16 units: libraries differ in what they count. */
+/**
+ * Texts whose length is within bounds, both in code points and in UTF-16 units: libraries differ in
+ * what they count.
+ */
 export interface TextRule {
   readonly minLength: number
   readonly maxLength: number

@@ -10,12 +10,16 @@ import { plainOf } from './zod-schema.ts'
 
 /** A topic may have as many producers, or kinds of event, without losing speed. */
 const MAX_LAYOUTS = 4
-/** What none of so many layouts is for must come as often as this before one makes room: making a function takes about a millisecond. */
+/**
+ * What none of so many layouts is for must come as often as this before one makes room: making a
+ * function takes about a millisecond.
+ */
 const MISSES_BEFORE_NEXT = 1_024
 
 /**
- * Fills columns from JSON, without making a value of it. It only ever accepts: what it says yes to, the parser and the schema take as
- * well, and its fields are those of their event. What it says no to may be right or wrong; let them find out.
+ * Fills columns from JSON, without making a value of it. It only ever accepts: what it says yes to,
+ * the parser and the schema take as well, and its fields are those of their event. What it says no
+ * to may be right or wrong; let them find out.
  *
  * It says no to escapes in texts, to fields twice, and to whatever the schema may change or refine.
  */

@@ -1,4 +1,5 @@
-// What JSON is made of, in bytes. All of it only says where something ends; −1: it is not wholly there.
+// What JSON is made of, in bytes. All of it only says where something ends; −1: it is not wholly
+// there.
 
 export const QUOTE = 0x22
 export const COMMA = 0x2c
@@ -49,7 +50,10 @@ export function closingQuote(bytes: Uint8Array, from: number, end: number): numb
   return -1
 }
 
-/** Behind characters of more than one byte, of which there is one at least. The Unicode Standard, table 3-7. */
+/**
+ * Behind characters of more than one byte, of which there is one at least. The Unicode Standard,
+ * table 3-7.
+ */
 export function pastWide(bytes: Uint8Array, from: number, end: number): number {
   let i = from
   do {
@@ -137,8 +141,9 @@ function isDigit(byte: number): boolean {
 }
 
 /**
- * The number that {@link pastNumber} has found the end of, with the bits that `JSON.parse` gives. An integer of at most 15 digits
- * and 10^k are exact as float64, so the quotient is rounded once (Clinger, "How to read floating point numbers accurately", 1990).
+ * The number that {@link pastNumber} has found the end of, with the bits that `JSON.parse` gives.
+ * An integer of at most 15 digits and 10^k are exact as float64, so the quotient is rounded once
+ * (Clinger, "How to read floating point numbers accurately", 1990).
  */
 export function numberAt(bytes: Uint8Array, from: number, to: number): number {
   const isNegative = bytes[from] === MINUS

@@ -53,8 +53,8 @@ const LETTER_N = 0x6e
 const LETTER_T = 0x74
 
 /**
- * Goes through a record field by field, in whatever order they come, and fills its row. Each step answers whether there was what it
- * is named after; it may have gone too far where it answers no.
+ * Goes through a record field by field, in whatever order they come, and fills its row. Each step
+ * answers whether there was what it is named after; it may have gone too far where it answers no.
  */
 export class Walker {
   readonly #bound: Bound
@@ -97,7 +97,10 @@ export class Walker {
     return this.#at === to
   }
 
-  /** Of the record that was walked last; `null`: it has more than scalars and the objects of the schema. */
+  /**
+   * Of the record that was walked last; `null`: it has more than scalars and the objects of the
+   * schema.
+   */
   trace(): Trace | null {
     return this.#tracer.trace()
   }

@@ -13,9 +13,10 @@ import {
   type TextRule,
 } from './plain.ts'
 
-// Reads a schema of zod 4 from its definition. Only what is known to do nothing but let values through is taken: a schema, a check
-// or a key of either that is not in these tables makes it opaque. (Its JSON Schema would not do: there a refinement, a coercion
-// and a trim look like a plain string.)
+// Reads a schema of zod 4 from its definition. Only what is known to do nothing but let values
+// through is taken: a schema, a check or a key of either that is not in these tables makes it
+// opaque. (Its JSON Schema would not do: there a refinement, a coercion and a trim look like a
+// plain string.)
 
 interface Definition {
   readonly type?: string

@@ -60,7 +60,9 @@ export function standingOf(
   }
 }
 
-/** Questions to the cluster. Connects when first asked; connections that failed are not used again. */
+/**
+ * Questions to the cluster. Connects when first asked; connections that failed are not used again.
+ */
 export class KafkaAdmin {
   readonly #open: () => Brokers
   readonly #clock: Clock
@@ -78,7 +80,10 @@ export class KafkaAdmin {
     return this.#ask((brokers) => missingRights(brokers, needs, transactionalId))
   }
 
-  /** Missing topics are left out. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` */
+  /**
+   * Missing topics are left out. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` ·
+   * `AUTHORIZATION`
+   */
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const described = await this.#ask((brokers) => describe(brokers, names))
     const wanted = described.filter(({ partitions }) => partitions.length > 0)
@@ -93,7 +98,8 @@ export class KafkaAdmin {
 
   /**
    * Topics that exist already are left as they are.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` · `CONFIG_INVALID`
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
+   * `CONFIG_INVALID`
    */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     const topics = specs.map(({ name, partitions, replicas = 1, config = {} }) => {
@@ -109,9 +115,10 @@ export class KafkaAdmin {
   }
 
   /**
-   * Where the group stands in the partitions of a topic, in their order. One without a leader is left out: where it ends nobody
-   * can say.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` · `TOPIC_MISSING`
+   * Where the group stands in the partitions of a topic, in their order. One without a leader is
+   * left out: where it ends nobody can say.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
+   * `TOPIC_MISSING`
    */
   async standings(group: string, topic: string): Promise<Standing[]> {
     const ranges = await this.ranges(topic)
@@ -120,9 +127,10 @@ export class KafkaAdmin {
   }
 
   /**
-   * How far the partitions of a topic reach, in their order: to the end of what a reader of committed records sees. One without a
-   * leader is left out.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` · `TOPIC_MISSING`
+   * How far the partitions of a topic reach, in their order: to the end of what a reader of
+   * committed records sees. One without a leader is left out.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
+   * `TOPIC_MISSING`
    */
   ranges(topic: string): Promise<Range[]> {
     return this.#ask(async (brokers) => {
@@ -144,7 +152,8 @@ export class KafkaAdmin {
   }
 
   /**
-   * Offset of the first record that is not older than a time (ms since the epoch), by partition name; −1: there is none.
+   * Offset of the first record that is not older than a time (ms since the epoch), by partition
+   * name; −1: there is none.
    * @throws TidemarkError as {@link ranges}
    */
   offsetsSince(topic: string, timeMs: number): Promise<Map<string, number>> {
@@ -171,7 +180,9 @@ export class KafkaAdmin {
     throw new TidemarkError('BROKER_UNAVAILABLE', `topic "${name}" was made but has not turned up`)
   }
 
-  /** Settings of topics that are there, by topic; those that this user may not read are left out. */
+  /**
+   * Settings of topics that are there, by topic; those that this user may not read are left out.
+   */
   async #settings(names: readonly string[]): Promise<Map<string, DescribedConfig['settings']>> {
     if (names.length === 0) return new Map()
     // Another broker than the one that named the topics may not have heard of a new one yet.
@@ -188,7 +199,10 @@ export class KafkaAdmin {
     return new Map(known.map(({ topic, settings }) => [topic, settings]))
   }
 
-  /** @param idle the connection was there before; once it has failed, the question is asked again on a fresh one */
+  /**
+   * @param idle the connection was there before; once it has failed, the question is asked again on
+   * a fresh one
+   */
   async #ask<T>(
     question: (brokers: Brokers) => Promise<T>,
     idle: boolean = this.#connection !== null,
@@ -204,7 +218,8 @@ export class KafkaAdmin {
       if (!isAway) throw error
       if (this.#connection === connection) this.#connection = null
       connection.brokers.close()
-      // A connection that has been idle may be dead without having been told; a fresh one shows whether the broker is.
+      // A connection that has been idle may be dead without having been told; a fresh one shows
+      // whether the broker is.
       if (idle) return this.#ask(question, false)
       throw error
     }
@@ -289,7 +304,9 @@ async function endsOf(
   }
 }
 
-/** A leader that does not answer is about to lose its partitions to another one, or they have none. */
+/**
+ * A leader that does not answer is about to lose its partitions to another one, or they have none.
+ */
 function away(error: unknown): readonly never[] {
   if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return []
   throw error

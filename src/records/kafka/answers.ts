@@ -2,12 +2,16 @@
 
 /** Before each answer: how long it is. */
 const LENGTH_BYTES = 4
-/** A longer one gets its memory as it comes: what does not speak Kafka may seem to announce a gigabyte. */
+/**
+ * A longer one gets its memory as it comes: what does not speak Kafka may seem to announce a
+ * gigabyte.
+ */
 const AT_ONCE_BYTES = 64 * 2 ** 20
 
 /**
- * Gathers answers, each in memory of its own. The library keeps all that the socket read until an answer is whole, and copies it then:
- * twice the memory, all of which waits for the garbage collector.
+ * Gathers answers, each in memory of its own. The library keeps all that the socket read until an
+ * answer is whole, and copies it then: twice the memory, all of which waits for the garbage
+ * collector.
  */
 export class Answers {
   readonly #length = Buffer.alloc(LENGTH_BYTES)
@@ -22,8 +26,8 @@ export class Answers {
   }
 
   /**
-   * Takes what came. The bytes may be written over as soon as this returns. @throws Error when it cannot be an answer; what comes after
-   * that is nonsense too
+   * Takes what came. The bytes may be written over as soon as this returns. @throws Error when it
+   * cannot be an answer; what comes after that is nonsense too
    */
   take(bytes: Buffer, answered: (answer: Buffer) => void): void {
     for (let at = 0; at < bytes.length; ) {

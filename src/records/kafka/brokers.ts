@@ -26,9 +26,10 @@ import {
   type Wired,
 } from './wire/send.ts'
 
-// One set of connections to a cluster: who leads what, who coordinates whom, and how to ask them. The library keeps the
-// connections, addresses and security. A broker answers one request of a connection after the other, so what waits on purpose
-// (JoinGroup, Fetch) and what must be quick (Produce, EndTxn) go over sets of their own.
+// One set of connections to a cluster: who leads what, who coordinates whom, and how to ask them.
+// The library keeps the connections, addresses and security. A broker answers one request of a
+// connection after the other, so what waits on purpose (JoinGroup, Fetch) and what must be quick
+// (Produce, EndTxn) go over sets of their own.
 
 /** A coordinator is asked again for so long while it is moving, ms. */
 const MOVING_MS = 8_000
@@ -37,7 +38,10 @@ const RETRY_MS = 20
 const ANSWER_MS = 10_000
 /** All brokers that are named at start hang, or one of them is connected by then, ms. */
 const CONNECT_MS = 5_000
-/** What the library has not brought to an end by then, such as the metadata that all who ask share, never comes, ms. */
+/**
+ * What the library has not brought to an end by then, such as the metadata that all who ask share,
+ * never comes, ms.
+ */
 const LIBRARY_MS = 2 * ANSWER_MS
 /** Metadata is not asked for more often, ms. */
 const REFRESH_MS = 50
@@ -111,7 +115,8 @@ export class Brokers {
 
   /**
    * Learns who leads these topics, as far as their partitions have leaders.
-   * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION`
+   * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION` ·
+   * `AUTHORIZATION`
    */
   async learn(topics: readonly string[]): Promise<void> {
     const known = topics.map((topic) => {
@@ -122,7 +127,9 @@ export class Brokers {
     await Promise.all(known)
   }
 
-  /** Asks anew who leads what. Those who ask meanwhile share the answer. @throws as {@link learn} */
+  /**
+   * Asks anew who leads what. Those who ask meanwhile share the answer. @throws as {@link learn}
+   */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = null
@@ -140,12 +147,18 @@ export class Brokers {
     return this.#map.leaderOf(partition).epoch
   }
 
-  /** What tells a topic from one of the same name that was deleted; `null`: not known, or the brokers have no such thing. */
+  /**
+   * What tells a topic from one of the same name that was deleted; `null`: not known, or the
+   * brokers have no such thing.
+   */
   idOf(topic: string): string | null {
     return this.#map.idOf(topic)
   }
 
-  /** Numbers of a topic's partitions, also of those without a leader; empty when the topic is not known. */
+  /**
+   * Numbers of a topic's partitions, also of those without a leader; empty when the topic is not
+   * known.
+   */
   partitionsOf(topic: string): readonly number[] {
     return this.#map.partitionsOf(topic)
   }
@@ -158,7 +171,8 @@ export class Brokers {
 
   /**
    * Asks one broker.
-   * @throws TidemarkError `BROKER_UNAVAILABLE`: it may have got the request, or not · `AUTHENTICATION` · `BROKER_TOO_OLD`
+   * @throws TidemarkError `BROKER_UNAVAILABLE`: it may have got the request, or not ·
+   * `AUTHENTICATION` · `BROKER_TOO_OLD`
    */
   async ask<T>(nodeId: string, request: Request<T>): Promise<T> {
     return asked(this.#ask(nodeId, request))
@@ -199,7 +213,8 @@ export class Brokers {
    * @throws as {@link askCoordinator}
    */
   askAny<T>(request: Request<T>, codeOf: (answer: T) => number): Promise<T> {
-    // Another node first each time: one that is cut off from the others goes on describing the cluster as it used to be.
+    // Another node first each time: one that is cut off from the others goes on describing the
+    // cluster as it used to be.
     const ask = () => this.#askAny((nodeId) => this.ask(nodeId, request), this.#turn++)
     return this.#whileMoving(request.api, ask, codeOf)
   }
@@ -287,7 +302,10 @@ export class Brokers {
     return String(nodeId)
   }
 
-  /** Of the first broker that answers, those first to which there is a connection. @param turn which of them is the first */
+  /**
+   * Of the first broker that answers, those first to which there is a connection. @param turn which
+   * of them is the first
+   */
   async #askAny<T>(ask: (nodeId: string) => Promise<T>, turn = 0): Promise<T> {
     const all = this.#cluster.getNodeIds().map(String)
     const isMet = (nodeId: string) => Number(this.hasMet(nodeId))
@@ -409,7 +427,10 @@ function keyOf({ type, id }: Coordinated): string {
   return `${type} ${id}`
 }
 
-/** What the library throws when a broker dies in the middle is not always its own error, so that is what all the rest is. */
+/**
+ * What the library throws when a broker dies in the middle is not always its own error, so that is
+ * what all the rest is.
+ */
 async function asked<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer

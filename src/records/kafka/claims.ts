@@ -1,9 +1,10 @@
 import type { TopicPartition } from '../port.ts'
 
-// What a member tells whoever deals the partitions out: what it has, under which generation of the group, and under which
-// transactional id it commits. It travels in the subscription's user data: a format byte, the generation (int32), the
-// transactional id, then for each topic its name and a bitmap: the lowest bit of its first byte is partition 0. Texts and bitmaps have
-// their length before them (uint16).
+// What a member tells whoever deals the partitions out: what it has, under which generation of the
+// group, and under which transactional id it commits. It travels in the subscription's user data: a
+// format byte, the generation (int32), the transactional id, then for each topic its name and a
+// bitmap: the lowest bit of its first byte is partition 0. Texts and bitmaps have their length
+// before them (uint16).
 
 export interface Claims {
   readonly generation: number
@@ -52,8 +53,8 @@ export function decodeClaims(data: Buffer | null): Claims {
 }
 
 /**
- * What the leader tells every member with its assignment: the transactional ids that are in the group. A dead member's is
- * not among them (rule C9).
+ * What the leader tells every member with its assignment: the transactional ids that are in the
+ * group. A dead member's is not among them (rule C9).
  */
 export function encodeLiveIds(ids: readonly string[]): Buffer {
   return Buffer.concat([Buffer.from([FORMAT]), ...ids.map((id) => withLength(Buffer.from(id)))])

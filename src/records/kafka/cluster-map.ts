@@ -67,12 +67,14 @@ export class ClusterMap {
 
   #merged({ topic, code, id, partitions }: TopicMetadata, alive: ReadonlySet<number>): Topic {
     const before = this.#topics.get(topic)
-    // Whether a topic that is not known for a moment is gone, whoever reads it finds out; until then it is dealt out as it was.
+    // Whether a topic that is not known for a moment is gone, whoever reads it finds out; until
+    // then it is dealt out as it was.
     if (code !== CODE.NONE && partitions.length === 0 && before !== undefined) {
       return { ...before, code }
     }
     const isSame = id !== null && before?.id === id
-    // Ids have no order: one that is told once may be that of a topic before, by a broker that has not heard of the new one.
+    // Ids have no order: one that is told once may be that of a topic before, by a broker that has
+    // not heard of the new one.
     const isNews = id !== null && before !== undefined && before.id !== null && before.id !== id
     if (isNews && before.rumour !== id) return { ...before, code, rumour: id }
     const leaders = partitions.map(({ partition, leader, leaderEpoch: epoch }) => {
@@ -82,7 +84,8 @@ export class ClusterMap {
       const nodeId = alive.has(leader) ? String(leader) : null
       return [partition, { nodeId, epoch }] as const
     })
-    // A topic's partitions never become fewer: whoever tells of fewer has not heard of all of them yet.
+    // A topic's partitions never become fewer: whoever tells of fewer has not heard of all of them
+    // yet.
     return {
       code,
       id,

@@ -3,10 +3,12 @@ import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { within } from './waiting.ts'
 
-// Between commits and rebalances (rule C2): from the moment JoinGroup is sent until SyncGroup is answered and what was lost is
-// gone, nothing is committed. The broker does not see to that: it takes offsets of a transaction while a rebalance completes.
-// Neither does it know whose the records are that come without offsets. So a member that the group has not answered for longer
-// than its session, because the process stood still, sends nothing before it has: its partitions may be another's by now.
+// Between commits and rebalances (rule C2): from the moment JoinGroup is sent until SyncGroup is
+// answered and what was lost is gone, nothing is committed. The broker does not see to that: it
+// takes offsets of a transaction while a rebalance completes. Neither does it know whose the
+// records are that come without offsets. So a member that the group has not answered for longer
+// than its session, because the process stood still, sends nothing before it has: its partitions
+// may be another's by now.
 
 /** A membership between two rebalances. */
 export interface Generation {
@@ -18,11 +20,17 @@ export interface Generation {
 export interface Standing {
   /** @throws TidemarkError `REBALANCING` once it has passed */
   readonly generation: () => Generation
-  /** Resolves when the group may still count on it: asked before anything is sent. Rejects as {@link generation} throws. */
+  /**
+   * Resolves when the group may still count on it: asked before anything is sent. Rejects as {@link
+   * generation} throws.
+   */
   readonly confirmed: () => Promise<void>
 }
 
-/** A group waits for its members to join again, so they must not wait for long; sessions last longer. */
+/**
+ * A group waits for its members to join again, so they must not wait for long; sessions last
+ * longer.
+ */
 const COMMIT_IN_FLIGHT_MS = 5_000
 
 export class CommitGate {
@@ -45,7 +53,10 @@ export class CommitGate {
     this.#clock = clock
   }
 
-  /** The group has answered, to what was asked at that moment of the clock's elapsed time, that it knows the member. */
+  /**
+   * The group has answered, to what was asked at that moment of the clock's elapsed time, that it
+   * knows the member.
+   */
   confirm(askedMs: number): void {
     this.#confirmedMs = Math.max(this.#confirmedMs, askedMs)
     this.#changes.tell()
@@ -58,7 +69,8 @@ export class CommitGate {
   }
 
   /**
-   * Resolves when JoinGroup may be sent: the commit in flight has come to an end, or has lost its generation.
+   * Resolves when JoinGroup may be sent: the commit in flight has come to an end, or has lost its
+   * generation.
    * @param last what is still to be done under it
    */
   async close(last: (generation: Generation) => Promise<void>): Promise<void> {

@@ -1,11 +1,14 @@
-// What this driver puts before the worker's own metadata beside an offset (rule C5): whose commit it was and its number, so
-// that an outcome that is not known can be told, and a dead owner's transaction be ended. One line of JSON, then the worker's.
+// What this driver puts before the worker's own metadata beside an offset (rule C5): whose commit
+// it was and its number, so that an outcome that is not known can be told, and a dead owner's
+// transaction be ended. One line of JSON, then the worker's.
 
 /** A commit of one partition. */
 export interface CommitMark {
   readonly transactionalId: string
   readonly memberId: string
-  /** Grows by one with every commit of the partition by this member; 0: it has only been claimed. */
+  /**
+   * Grows by one with every commit of the partition by this member; 0: it has only been claimed.
+   */
   readonly number: number
 }
 
@@ -26,7 +29,8 @@ const MOST_BYTES = 4_096
 export function withMark(mark: CommitMark, group: string, metadata: string): string {
   const { transactionalId, memberId, number } = mark
   const whole = `${JSON.stringify([WHOLE, transactionalId, memberId, number])}\n${metadata}`
-  // Workers from before know no other form; but where the group is named after many topologies there is no room for it.
+  // Workers from before know no other form; but where the group is named after many topologies
+  // there is no room for it.
   if (Buffer.byteLength(whole) <= MOST_BYTES) return whole
   const rest = transactionalId.slice(group.length)
   return `${JSON.stringify([SHORT, rest, memberId, number])}\n${metadata}`

@@ -14,7 +14,10 @@ import type { KafkaWriter } from './writer.ts'
 // How a member's commits are made, under each guarantee (rules C3 to C8).
 
 export interface Committing {
-  /** Before partitions are taken over: nothing of this member's past is open any more. @throws as {@link commit} */
+  /**
+   * Before partitions are taken over: nothing of this member's past is open any more. @throws as
+   * {@link commit}
+   */
   begin(): Promise<void>
   /** One at a time. @throws TidemarkError as the port's `commit` */
   commit(commit: Commit): Promise<void>
@@ -31,7 +34,10 @@ export interface Surroundings {
   readonly positions: Positions
   /** Has the member left? */
   readonly isOver: () => boolean
-  /** @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has this one's name, and with it its transactional id */
+  /**
+   * @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has this one's name, and with it its
+   * transactional id
+   */
   readonly checkName: () => Promise<void>
   /** Asks the group for a new generation. */
   readonly joinAgain: () => void
@@ -39,7 +45,10 @@ export interface Surroundings {
 
 const SETTLE_RETRY_MS = 200
 
-/** An offset with every few outputs would take a broker as long as the outputs do; a crash repeats so much more, ms. */
+/**
+ * An offset with every few outputs would take a broker as long as the outputs do; a crash repeats
+ * so much more, ms.
+ */
 const OFFSETS_EVERY_MS = 100
 
 /** Outputs first. Offsets follow when all outputs before them are acknowledged, now and then. */
@@ -95,7 +104,10 @@ export class AtLeastOnce implements Committing {
     }
   }
 
-  /** Nothing came after the last outputs. What fails now goes with the next commit, or is tried again. */
+  /**
+   * Nothing came after the last outputs. What fails now goes with the next commit, or is tried
+   * again.
+   */
   #follow(): void {
     const passed = this.#around.gate.pass(({ generation }) => this.finish(generation()))
     this.#following = passed.catch((error: unknown) => {
@@ -167,8 +179,9 @@ export class ExactlyOnce implements Committing {
   }
 
   /**
-   * Puts this member's name to partitions before its first transaction with them, so that whoever takes over from it knows whose
-   * transactions to end. In no transaction: one that is aborted would leave the name of an older owner (C8).
+   * Puts this member's name to partitions before its first transaction with them, so that whoever
+   * takes over from it knows whose transactions to end. In no transaction: one that is aborted
+   * would leave the name of an older owner (C8).
    */
   async #claim(owned: readonly Owned[], generation: () => Generation): Promise<void> {
     const fresh = owned.filter(({ isClaimed }) => !isClaimed)
@@ -189,7 +202,8 @@ export class ExactlyOnce implements Committing {
     try {
       await offsets.commit(current, claims)
     } catch (error) {
-      // It may still arrive, and would set back what had been committed since. Under another generation it is refused.
+      // It may still arrive, and would set back what had been committed since. Under another
+      // generation it is refused.
       if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') {
         this.#doubted = current
         joinAgain()
@@ -203,10 +217,11 @@ export class ExactlyOnce implements Committing {
   }
 
   /**
-   * Finds out what became of a transaction: a new identity first, after which nothing can change it, then what is committed
-   * (C6, C7). Returns when it was committed.
-   * @throws TidemarkError `COMMIT_FAILED`: it was not · `FENCED`: another worker has committed for the partition · `REBALANCING`: all
-   * partitions were lost meanwhile, and what became of it shows where their new owners begin · `WORKER_NAME_TAKEN`
+   * Finds out what became of a transaction: a new identity first, after which nothing can change
+   * it, then what is committed (C6, C7). Returns when it was committed.
+   * @throws TidemarkError `COMMIT_FAILED`: it was not · `FENCED`: another worker has committed for
+   * the partition · `REBALANCING`: all partitions were lost meanwhile, and what became of it shows
+   * where their new owners begin · `WORKER_NAME_TAKEN`
    */
   async #settle(owned: readonly Owned[]): Promise<void> {
     for (;;) {
@@ -244,7 +259,10 @@ export class ExactlyOnce implements Committing {
   }
 }
 
-/** @throws TidemarkError `REBALANCING`: it belongs to another assignment, so that the whole commit is of no use any more (C1) */
+/**
+ * @throws TidemarkError `REBALANCING`: it belongs to another assignment, so that the whole commit
+ * is of no use any more (C1)
+ */
 function ownedOf(next: NextOffset, positions: Positions): Owned {
   const owned = positions.get(next)
   if (owned !== undefined && owned.epoch === next.epoch) return owned

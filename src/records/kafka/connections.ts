@@ -3,20 +3,25 @@ import type { Socket } from 'node:net'
 import kafkajs from 'kafkajs'
 import { Answers } from './answers.ts'
 
-// The library's connections and their queues of requests, mended in place, for its requests and for our own.
+// The library's connections and their queues of requests, mended in place, for its requests and for
+// our own.
 //
-// A queue's time is the wall clock's: when that is set, every request has timed out at once, or none ever does. It takes the time at
-// which the broker reads nothing on purpose (KIP-219) for time in which it could have answered. After a time-out it goes on with a
-// connection whose bytes may still be under way, so that what is sent again is there twice. It forgets what is on its way over a
-// connection that it takes for ended, so that whoever waits for the answer does so for ever. And it asks itself every millisecond
-// whether a request waits to be sent (kafkajs#1704), which costs several percent of a core.
+// A queue's time is the wall clock's: when that is set, every request has timed out at once, or
+// none ever does. It takes the time at which the broker reads nothing on purpose (KIP-219) for time
+// in which it could have answered. After a time-out it goes on with a connection whose bytes may
+// still be under way, so that what is sent again is there twice. It forgets what is on its way over
+// a connection that it takes for ended, so that whoever waits for the answer does so for ever. And
+// it asks itself every millisecond whether a request waits to be sent (kafkajs#1704), which costs
+// several percent of a core.
 //
-// A connection reads answers into twice the memory they need. It goes on over its next socket with what it had read of the one before:
-// half an answer turns all that follows into nonsense, and nothing is ever answered again. What the previous socket still reports is taken
-// as news about the next. Whoever asks for it while it is being made gets a second socket beside the first. And an answer that cannot be
-// one ends the process.
+// A connection reads answers into twice the memory they need. It goes on over its next socket with
+// what it had read of the one before: half an answer turns all that follows into nonsense, and
+// nothing is ever answered again. What the previous socket still reports is taken as news about the
+// next. Whoever asks for it while it is being made gets a second socket beside the first. And an
+// answer that cannot be one ends the process.
 //
-// Its queues are mended for all drivers of the process at once, and count by the time of the process: sockets know no other.
+// Its queues are mended for all drivers of the process at once, and count by the time of the
+// process: sockets know no other.
 //
 // Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js.
 
@@ -64,7 +69,10 @@ type Methods = Record<string, (...args: never[]) => unknown>
 const WORD_BYTES = 4
 /** How often is it looked whether an answer is overdue, ms. */
 const LOOK_MS = 100
-/** A look that comes so much too late comes before what has arrived meanwhile was read: the process stood still, ms. */
+/**
+ * A look that comes so much too late comes before what has arrived meanwhile was read: the process
+ * stood still, ms.
+ */
 const STOOD_STILL_MS = 1_000
 
 /** When requests were written. */
@@ -169,7 +177,8 @@ function mendQueue(queue: RequestQueue & Methods): void {
       stopTimers?.call(this)
       this.requestTimeoutIntervalId = watch(this)
     },
-    // Called when the connection has ended, or was ended from this side: nothing is answered over it, or looked after, any more.
+    // Called when the connection has ended, or was ended from this side: nothing is answered over
+    // it, or looked after, any more.
     destroy(this: RequestQueue) {
       stopTimers?.call(this)
       if (this.inflight.size + this.pending.length === 0) return
@@ -183,8 +192,9 @@ function isFull({ inflight, maxInFlightRequests }: RequestQueue): boolean {
 }
 
 /**
- * Ends the connection when an answer is overdue: counted from when the request was written, or anything last came, or the broker read
- * again. A broker answers in order: behind a request that waits on purpose, such as JoinGroup, nothing is late.
+ * Ends the connection when an answer is overdue: counted from when the request was written, or
+ * anything last came, or the broker read again. A broker answers in order: behind a request that
+ * waits on purpose, such as JoinGroup, nothing is late.
  */
 function watch(queue: RequestQueue): NodeJS.Timeout {
   let lookedMs = performance.now()

@@ -12,11 +12,14 @@ import { topicsOf } from './wire/by-topic.ts'
 import { CODE } from './wire/codes.ts'
 import { type ProducePartition, produce } from './wire/produce.ts'
 
-// One delivery of batches to their leaders: who has which, what came back, and how long it may take.
+// One delivery of batches to their leaders: who has which, what came back, and how long it may
+// take.
 
 /** A leader remembers the last 5 batches of a producer, and knows a repetition only among them. */
 const REQUESTS_IN_FLIGHT = 4
-/** Without any acknowledgement: a leader election passes, and a cluster that is gone is told, ms. */
+/**
+ * Without any acknowledgement: a leader election passes, and a cluster that is gone is told, ms.
+ */
 const QUIET_MS = 8_000
 const RETRY = { firstMs: 20, lastMs: 1_000 }
 const ENDING_MS = 5
@@ -42,7 +45,10 @@ export interface DeliveryOptions {
   readonly isKnown: (to: Outgoing) => boolean
   /** The partition's first batch is acknowledged. */
   readonly acknowledged: (to: Outgoing) => void
-  /** The partition's first batch is too large, and more than one record: what is left is to be packed smaller. */
+  /**
+   * The partition's first batch is too large, and more than one record: what is left is to be
+   * packed smaller.
+   */
   readonly split: (to: Outgoing) => void
   /** Something was not answered: it may still arrive. */
   readonly lost: () => void
@@ -117,7 +123,10 @@ export class Delivery {
     }
   }
 
-  /** @param problem `undefined`: nothing but time was lacking @throws TidemarkError when it has taken too long */
+  /**
+   * @param problem `undefined`: nothing but time was lacking @throws TidemarkError when it has
+   * taken too long
+   */
   #giveUpIfOverdue(problem: TidemarkError | undefined): void {
     const { withinMs } = this.#sending
     const tookMs = this.#nowMs() - this.#quietMs
@@ -132,7 +141,9 @@ export class Delivery {
     )
   }
 
-  /** What is still under way must not be when its transaction has ended, or when it is sent again. */
+  /**
+   * What is still under way must not be when its transaction has ended, or when it is sent again.
+   */
   #endAll(): void {
     this.#isOverdue = true
     for (const { leader } of this.#lines) {
@@ -140,7 +151,10 @@ export class Delivery {
     }
   }
 
-  /** Sends all batches of some partitions once; takes out those that were acknowledged, and says what hinders the rest. */
+  /**
+   * Sends all batches of some partitions once; takes out those that were acknowledged, and says
+   * what hinders the rest.
+   */
   async #sendTo(leader: string, list: readonly Outgoing[]): Promise<TidemarkError | null> {
     const { brokers, pace } = this.#o
     try {
@@ -168,7 +182,10 @@ export class Delivery {
     return this.#take((await Promise.all(answers)).flat())
   }
 
-  /** A leader takes any number from a producer that it does not know: the second batch would pass where the first did not. */
+  /**
+   * A leader takes any number from a producer that it does not know: the second batch would pass
+   * where the first did not.
+   */
   #isAhead(parts: readonly Part[]): boolean {
     return parts.some(({ to, batch }) => batch !== to.batches[0] && !this.#o.isKnown(to))
   }
@@ -187,7 +204,8 @@ export class Delivery {
     const large = new Set<Outgoing>()
     for (const { part, code, error } of results) {
       const { to, batch } = part
-      // What came behind a batch that was not taken has a number that the leader cannot take either.
+      // What came behind a batch that was not taken has a number that the leader cannot take
+      // either.
       if (stuck.has(to)) continue
       if (isTaken({ code, error })) {
         this.#o.acknowledged(to)

@@ -97,7 +97,10 @@ const UNREACHABLE = new Set([
   'KafkaJSLockTimeout',
 ])
 
-/** A topic that was just made, or a broker that was just started: the same question will soon have an answer. */
+/**
+ * A topic that was just made, or a broker that was just started: the same question will soon have
+ * an answer.
+ */
 const SETTLING = new Set([
   'LEADER_NOT_AVAILABLE',
   'NOT_LEADER_FOR_PARTITION',

@@ -13,8 +13,9 @@ import type { Unreadables } from './unreadables.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts'
 
-// Records from the partitions' leaders. For each broker one fetch is on its way, and the next is sent before what came with the
-// last is handed over, so that the broker reads while this process works.
+// Records from the partitions' leaders. For each broker one fetch is on its way, and the next is
+// sent before what came with the last is handed over, so that the broker reads while this process
+// works.
 
 /** A partition that is read. */
 export interface Fetchable extends LogMark {
@@ -33,12 +34,21 @@ export interface FetcherOptions {
   readonly isCurrent: (of: Fetchable) => boolean
   /** One that is gets nothing: what has come is kept for it. */
   readonly isPaused: (of: Fetchable) => boolean
-  /** Some thousand records at most. Also without a record, when markers or aborted records moved the position. */
+  /**
+   * Some thousand records at most. Also without a record, when markers or aborted records moved the
+   * position.
+   */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
-  /** A broker has answered with bytes of records, so long after it was asked, ms. @default nobody is told */
+  /**
+   * A broker has answered with bytes of records, so long after it was asked, ms. @default nobody is
+   * told
+   */
   readonly answered?: (durationMs: number) => void
   readonly unreadables: Unreadables
-  /** What it was to be read from is not in the log any more. @returns whether it is begun anew, so that nothing is lost */
+  /**
+   * What it was to be read from is not in the log any more. @returns whether it is begun anew, so
+   * that nothing is lost
+   */
   readonly isBegunAnew?: (of: Fetchable) => boolean
   /** Resolves when no commit is on its way. @default there never is one */
   readonly committed?: () => Promise<void>
@@ -46,8 +56,9 @@ export interface FetcherOptions {
 }
 
 /**
- * What is to be known of its log before a partition is read. Not the epoch of the record before: what this client knows of leaders may
- * be older than that record, and would have it stand in a log that was cut back.
+ * What is to be known of its log before a partition is read. Not the epoch of the record before:
+ * what this client knows of leaders may be older than that record, and would have it stand in a log
+ * that was cut back.
  */
 export function markOf(topic: string, partition: number, brokers: Brokers) {
   const checkedEpoch = brokers.leaderEpochOf({ topic, partition })
@@ -58,15 +69,22 @@ export const NO_LEADER = 'it has no leader'
 
 const LIMITS: FetchOptions = {
   minBytes: 1,
-  // A partition that is resumed, or given to this member, waits so long at most for the fetch on its way.
+  // A partition that is resumed, or given to this member, waits so long at most for the fetch on
+  // its way.
   maxWaitMs: 100,
   maxBytes: 4_194_304,
   maxPartitionBytes: 1_048_576,
 }
-/** After an answer smaller than this the next fetch waits a little: under light traffic every event would be a fetch of its own. */
+/**
+ * After an answer smaller than this the next fetch waits a little: under light traffic every event
+ * would be a fetch of its own.
+ */
 const SMALL_BYTES = 32_768
 const LINGER_MS = 3
-/** And until the commit on its way is over, or for so long: what is fetched meanwhile would only wait for the next one. */
+/**
+ * And until the commit on its way is over, or for so long: what is fetched meanwhile would only
+ * wait for the next one.
+ */
 const LONGEST_LINGER_MS = 10
 /** A batch that unpacks to more is unpacked in another thread, or piece by piece. */
 const UNPACKED_AT_ONCE_BYTES = 4 * 2 ** 20
@@ -118,7 +136,10 @@ export class Fetcher {
     this.#loops.set(leader, loop)
   }
 
-  /** Hands over what was kept for partitions that are not paused any more; then they are wanted again. */
+  /**
+   * Hands over what was kept for partitions that are not paused any more; then they are wanted
+   * again.
+   */
   async #flow(): Promise<void> {
     try {
       await this.#handOver.flowAll()
@@ -138,7 +159,10 @@ export class Fetcher {
     )
   }
 
-  /** Nobody is asked for partitions without a leader, so that nobody's answer tells when they have one again. */
+  /**
+   * Nobody is asked for partitions without a leader, so that nobody's answer tells when they have
+   * one again.
+   */
   async #seekLeaders(): Promise<void> {
     const { brokers, unreadables } = this.#o
     for (;;) {
@@ -199,7 +223,8 @@ export class Fetcher {
 
   async #ask(leader: string): Promise<Answer> {
     const wanted = this.#wantedOf(leader)
-    // A broker fills partitions in the order in which they are asked for, up to the limit of the whole answer.
+    // A broker fills partitions in the order in which they are asked for, up to the limit of the
+    // whole answer.
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
     const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
     const sinceMs = this.#o.brokers.clock.elapsedMs()
@@ -268,14 +293,20 @@ export class Fetcher {
     return { got, bytes, problem }
   }
 
-  /** Not lost, set to another place, or given to another leader since it was asked for: what came late says nothing about it. */
+  /**
+   * Not lost, set to another place, or given to another leader since it was asked for: what came
+   * late says nothing about it.
+   */
   #isStill({ of, offset, epoch }: Asked, leader: string): boolean {
     const { brokers, isCurrent } = this.#o
     const isSame = of.nextOffset === offset && of.checkedEpoch === epoch
     return isSame && isCurrent(of) && brokers.leaderOf(of) === leader
   }
 
-  /** A partition is asked for again a little later, and the others of its leader go on. @throws TidemarkError as {@link Setbacks.add} */
+  /**
+   * A partition is asked for again a little later, and the others of its leader go on. @throws
+   * TidemarkError as {@link Setbacks.add}
+   */
   #setBack(of: Fetchable, problem: TidemarkError, askedMs: number): void {
     const { sinceMs, waitMs } = this.#setbacks.add(of, problem, askedMs)
     this.#o.unreadables.fails(of, problem.message, sinceMs)
@@ -340,7 +371,10 @@ const IS_GONE: ReadonlySet<number> = new Set([
   CODE.INCONSISTENT_TOPIC_ID,
 ])
 
-/** Moves the position on; `null`: nothing has come, and the end is known. @throws TidemarkError as a {@link RecordSet} */
+/**
+ * Moves the position on; `null`: nothing has come, and the end is known. @throws TidemarkError as a
+ * {@link RecordSet}
+ */
 function arrivedOf(
   of: Fetchable,
   { set: bytes, aborted, highWatermark: endOffset }: FetchedPartition,

@@ -13,9 +13,10 @@ interface Others extends Omit<Namesakes, 'members'> {
 }
 
 /**
- * Members that will not come back: those of this driver that failed, and so may have been cut off from their group before they
- * could leave it, and the dead one that had this worker's name. The group would wait for them until their sessions have passed;
- * so whoever joins in their place takes them out first.
+ * Members that will not come back: those of this driver that failed, and so may have been cut off
+ * from their group before they could leave it, and the dead one that had this worker's name. The
+ * group would wait for them until their sessions have passed; so whoever joins in their place takes
+ * them out first.
  */
 export class FormerMembers {
   readonly #idsOf = new Map<string, Set<string>>()
@@ -23,7 +24,10 @@ export class FormerMembers {
   readonly #sessionTimeoutMs: number
   #hasTakenPlace = false
 
-  /** @param name that the worker was given, which is also the client id by which its members are known */
+  /**
+   * @param name that the worker was given, which is also the client id by which its members are
+   * known
+   */
   constructor(name: string | undefined, sessionTimeoutMs: number) {
     this.#name = name
     this.#sessionTimeoutMs = sessionTimeoutMs
@@ -41,7 +45,8 @@ export class FormerMembers {
   async takeOut(groupId: string, brokers: Brokers): Promise<void> {
     const own = this.#idsOf.get(groupId) ?? new Set<string>()
     const others = () => this.#namesakes(groupId, brokers, (id) => own.has(id))
-    // Who comes up under a name takes the place of whoever had it; but only once, or two of one name would go on for ever.
+    // Who comes up under a name takes the place of whoever had it; but only once, or two of one
+    // name would go on for ever.
     if (this.#hasTakenPlace) await this.#refuseTheLiving(others, brokers.clock)
     const namesakes = await others()
     this.#hasTakenPlace = true
@@ -59,9 +64,9 @@ export class FormerMembers {
   }
 
   /**
-   * A member whose answer to joining was lost is this worker's own, by an id that it has never learnt. It is gone when its session has
-   * passed, which does not pass while the group waits for others to join again, and begins anew under another coordinator; what is
-   * there longer lives.
+   * A member whose answer to joining was lost is this worker's own, by an id that it has never
+   * learnt. It is gone when its session has passed, which does not pass while the group waits for
+   * others to join again, and begins anew under another coordinator; what is there longer lives.
    */
   async #refuseTheLiving(others: () => Promise<Others>, clock: Clock): Promise<void> {
     let { ids: suspects, coordinator } = await others()

@@ -35,14 +35,17 @@ export class GroupOffsets {
     this.#coordinator = { type: 'group', id: group }
   }
 
-  /** By partition name; a transaction that is open may still change them. @throws TidemarkError as {@link stable} */
+  /**
+   * By partition name; a transaction that is open may still change them. @throws TidemarkError as
+   * {@link stable}
+   */
   async latest(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, FetchedOffset>> {
     return byName(await this.#fetch(partitions, false))
   }
 
   /**
-   * Offsets that no transaction can change any more, by partition name. One that has an offset of these partitions open is
-   * waited for, the broker's time limit at longest.
+   * Offsets that no transaction can change any more, by partition name. One that has an offset of
+   * these partitions open is waited for, the broker's time limit at longest.
    * @param isWanted is it still wanted? If not, it is no longer waited for
    * @param waiting told again and again for which of them it is waited
    * @returns `null` when none is wanted any more
@@ -65,7 +68,8 @@ export class GroupOffsets {
   }
 
   /**
-   * Those for which the group still has what this member last stored, and no open transaction can change that.
+   * Those for which the group still has what this member last stored, and no open transaction can
+   * change that.
    * @param withinMs how long an open one is waited for: its markers may be about to be written
    * @throws TidemarkError as {@link stable}
    */
@@ -88,10 +92,11 @@ export class GroupOffsets {
   }
 
   /**
-   * Ends the transactions of owners that are not in the group any more (rules C9, R6). What such a one produced before it had
-   * sent an offset is not to be seen from its offsets, but would hide the new owner's output until the broker's time limit.
-   * @param now is asked when it is known who the owners are: a rebalance may have come since, and an owner that is not in an older list
-   * of the living may be the new one
+   * Ends the transactions of owners that are not in the group any more (rules C9, R6). What such a
+   * one produced before it had sent an offset is not to be seen from its offsets, but would hide
+   * the new owner's output until the broker's time limit.
+   * @param now is asked when it is known who the owners are: a rebalance may have come since, and
+   * an owner that is not in an older list of the living may be the new one
    * @throws TidemarkError as {@link stable}
    */
   async shutOutTheDead(partitions: readonly TopicPartition[], now: Now): Promise<void> {

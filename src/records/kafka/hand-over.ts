@@ -3,8 +3,9 @@ import { Slices } from '../../kernel/slices.ts'
 import { MOST_CHUNK_RECORDS } from '../port.ts'
 import type { Portion, RecordSet } from './codec/record-set.ts'
 
-// What has been fetched is handed over some records at a time, each partition's in order, with turns of the event loop between.
-// A paused partition keeps the rest until it is resumed; one that is lost loses it.
+// What has been fetched is handed over some records at a time, each partition's in order, with
+// turns of the event loop between. A paused partition keeps the rest until it is resumed; one that
+// is lost loses it.
 
 /** What is handed over in one go. Large records are fewer. */
 const MOST = { records: MOST_CHUNK_RECORDS, bytes: 256 * 1024 }
@@ -60,7 +61,8 @@ export class HandOver<P extends object> {
   }
 
   /**
-   * Hands over what there is of a partition. Resolves when all of it has been, or when the partition is paused or lost.
+   * Hands over what there is of a partition. Resolves when all of it has been, or when the
+   * partition is paused or lost.
    * @throws TidemarkError what its batches are refused for
    */
   flow(of: P): Promise<void> {

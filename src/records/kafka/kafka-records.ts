@@ -34,7 +34,10 @@ export class KafkaRecords implements Records {
   readonly #name: string | undefined
   #epochs = 0
 
-  /** @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS · TidemarkError `CLIENT_BROKEN` */
+  /**
+   * @throws Refused with `CONFIG_INVALID`, such as SASL PLAIN without TLS · TidemarkError
+   * `CLIENT_BROKEN`
+   */
   constructor(options: KafkaOptions) {
     selfTest()
     mendConnections()
@@ -61,7 +64,10 @@ export class KafkaRecords implements Records {
     return this.#admin.describeTopics(names)
   }
 
-  /** Topics that exist already are left as they are. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
+  /**
+   * Topics that exist already are left as they are. @throws TidemarkError `BROKER_UNAVAILABLE` ·
+   * `AUTHENTICATION`
+   */
   createTopics(specs: readonly TopicSpec[]): Promise<void> {
     return this.#admin.createTopics(specs)
   }
@@ -71,8 +77,9 @@ export class KafkaRecords implements Records {
   }
 
   /**
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` · `OFFSET_OUT_OF_RANGE` for the first
-   * assignment; for a later one the handler `failed` is told · `GROUP_FAILED`
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` ·
+   * `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the handler `failed` is told ·
+   * `GROUP_FAILED`
    */
   async join(options: JoinOptions): Promise<Member> {
     const member = new KafkaMember(options, this.#connections(options))
@@ -86,12 +93,17 @@ export class KafkaRecords implements Records {
     return new KafkaWriter(this.#brokers(), (names) => this.describeTopics(names))
   }
 
-  /** Reads a topic beside every group, without committing. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
+  /**
+   * Reads a topic beside every group, without committing. @throws TidemarkError
+   * `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
+   */
   read(options: ReadOptions): Promise<KafkaReader> {
     return KafkaReader.open(options, this.#admin, this.#brokers())
   }
 
-  /** Leaves every group, ends what is still asked and closes the connections; takes 10 s at most. */
+  /**
+   * Leaves every group, ends what is still asked and closes the connections; takes 10 s at most.
+   */
   async close(): Promise<void> {
     await Promise.all([...this.#members].map((member) => member.leave()))
     this.#admin.close()

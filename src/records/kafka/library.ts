@@ -4,8 +4,9 @@ import { firstAnswer } from './first-answer.ts'
 import type { Metadata } from './wire/metadata.ts'
 import { hangUp, type Wired } from './wire/send.ts'
 
-// What is taken from the library and is not meant to be. Private to kafkajs 2.2.4: cluster/index.js (brokerPool), and of
-// cluster/brokerPool.js what BrokerPool has below. Its `refreshMetadata` asks a connected broker for `metadata`, and keeps addresses by it.
+// What is taken from the library and is not meant to be. Private to kafkajs 2.2.4: cluster/index.js
+// (brokerPool), and of cluster/brokerPool.js what BrokerPool has below. Its `refreshMetadata` asks
+// a connected broker for `metadata`, and keeps addresses by it.
 
 /** What a library's broker does and its types leave out. */
 export interface GroupBroker extends Broker {
@@ -67,7 +68,10 @@ interface BrokerPool {
   findConnectedBroker: () => Promise<PoolBroker>
 }
 
-/** Why the library hangs up: a broker has left the cluster, or the other connection with it has ended. */
+/**
+ * Why the library hangs up: a broker has left the cluster, or the other connection with it has
+ * ended.
+ */
 export const LET_GO = 'the client let go of it'
 
 interface Address {
@@ -86,9 +90,10 @@ export interface ClusterOptions {
 }
 
 /**
- * A cluster of the library that asks in our way what there is. Its own question fails as a whole when one partition has no leader,
- * or something is wrong with one topic, whoseever it is. And it waits for the first broker that is named, or for the one that it
- * happens to take, for as long as that one hangs, though others would answer.
+ * A cluster of the library that asks in our way what there is. Its own question fails as a whole
+ * when one partition has no leader, or something is wrong with one topic, whoseever it is. And it
+ * waits for the first broker that is named, or for the one that it happens to take, for as long as
+ * that one hangs, though others would answer.
  */
 export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterOptions): Cluster {
   const cluster = handedOut(kafka)

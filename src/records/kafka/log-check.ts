@@ -8,9 +8,10 @@ import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { fetch, ONE_BATCH } from './wire/fetch.ts'
 import { type EpochEnd, offsetForLeaderEpoch } from './wire/log-ends.ts'
 
-// Whether a partition's log is still the one that was read. A topic that was deleted and made anew has another id (KIP-516). A
-// leader that lacks records which were read, after an unclean election, has ended the epoch of the last one further back (KIP-320).
-// Offsets that are read on in another log would lose records, or repeat them, without a word.
+// Whether a partition's log is still the one that was read. A topic that was deleted and made anew
+// has another id (KIP-516). A leader that lacks records which were read, after an unclean election,
+// has ended the epoch of the last one further back (KIP-320). Offsets that are read on in another
+// log would lose records, or repeat them, without a word.
 
 /** What is known of the log that a partition is read from. */
 export interface LogMark extends TopicPartition {
@@ -18,7 +19,10 @@ export interface LogMark extends TopicPartition {
   readonly nextOffset: number
   /** `null`: the broker has none. */
   readonly topicId: string | null
-  /** Under which leader the last record that was read was written; −1: none was read, or it is not known. */
+  /**
+   * Under which leader the last record that was read was written; −1: none was read, or it is not
+   * known.
+   */
   readonly readEpoch: number
   /** The leader's epoch under which the log was last found to be the same. */
   checkedEpoch: number
@@ -39,8 +43,9 @@ export function refuseIfMadeAnew({ topic, partition, ...mark }: LogMark, brokers
 }
 
 /**
- * Looks whether the leader has what was read, for partitions whose leader has changed since that was last looked at. A
- * partition that has meanwhile got yet another leader, from which it may have been read on, is left to that leader.
+ * Looks whether the leader has what was read, for partitions whose leader has changed since that
+ * was last looked at. A partition that has meanwhile got yet another leader, from which it may have
+ * been read on, is left to that leader.
  * @returns `LOG_TRUNCATED`, or what hinders those that could not be looked at, by partition name
  * @throws TidemarkError `TOPIC_CHANGED` · as `Brokers.ask`
  */
@@ -104,9 +109,10 @@ async function problemOf(
 }
 
 /**
- * Looks at the log itself: epoch and offset tell a record from every other one (KIP-101). A leader whose disk had been full was seen to
- * have forgotten an epoch, and to have all its records.
- * @returns `LOG_TRUNCATED`, or why it could not be looked at; `null`: the last record that was read is there
+ * Looks at the log itself: epoch and offset tell a record from every other one (KIP-101). A leader
+ * whose disk had been full was seen to have forgotten an epoch, and to have all its records.
+ * @returns `LOG_TRUNCATED`, or why it could not be looked at; `null`: the last record that was read
+ * is there
  */
 async function lookAtLast(
   { topic, partition, nextOffset, readEpoch }: LogMark,
@@ -121,7 +127,8 @@ async function lookAtLast(
   if (found === undefined || (found.code !== CODE.NONE && !isGone)) {
     return unanswered(last, found?.code ?? code)
   }
-  // Where the log ends here, another record will stand, if not this one: a new leader tells only of what others have as well.
+  // Where the log ends here, another record will stand, if not this one: a new leader tells only of
+  // what others have as well.
   if (!isGone && found.set.length === 0) {
     return new TidemarkError(
       'BROKER_UNAVAILABLE',

@@ -28,7 +28,10 @@ const SENTENCES: readonly [RegExp, (broker: string, rest: string) => string | nu
 /** Parts of the library that throw all that they log. */
 const THROWN = /^(BrokerPool|Cluster|SASL\w*)$/
 
-/** The same line is told again after this time, ms: while a broker is away, it comes several times a second. */
+/**
+ * The same line is told again after this time, ms: while a broker is away, it comes several times a
+ * second.
+ */
 const REPEAT_MS = 60_000
 
 /** A log for the library that passes on what is news, as warnings. */

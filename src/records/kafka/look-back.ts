@@ -9,16 +9,23 @@ import { CODE, nameOfCode } from './wire/codes.ts'
 import { fetch, ONE_BATCH } from './wire/fetch.ts'
 import { listOffsets } from './wire/log-ends.ts'
 
-// How far a time reaches back in a partition: brokers find an offset by a timestamp, but what the record at an offset has as its
-// timestamp only the record tells.
+// How far a time reaches back in a partition: brokers find an offset by a timestamp, but what the
+// record at an offset has as its timestamp only the record tells.
 
-/** Before an offset lie markers, and what was aborted; so the record before it is looked for further and further back. */
+/**
+ * Before an offset lie markers, and what was aborted; so the record before it is looked for further
+ * and further back.
+ */
 const STEPS_BACK = [0, 1, 16, 256, 4_096]
-/** A batch that unpacks to more is not unpacked, which would hold others up: its newest timestamp stands for its records. */
+/**
+ * A batch that unpacks to more is not unpacked, which would hold others up: its newest timestamp
+ * stands for its records.
+ */
 const UNPACKED_BYTES = 4 * 2 ** 20
 
 /**
- * The offset of the first record that is not older than so long before the record at a start, or before the last one in front of it.
+ * The offset of the first record that is not older than so long before the record at a start, or
+ * before the last one in front of it.
  * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · as a {@link RecordSet}
  */
 export async function lookBack(
@@ -39,7 +46,10 @@ export async function lookBack(
     : Math.max(start.lowOffset, Math.min(offset, start.nextOffset))
 }
 
-/** Of the record at a start, or else of the last one before it, ms since the epoch; `null`: there is none near. */
+/**
+ * Of the record at a start, or else of the last one before it, ms since the epoch; `null`: there is
+ * none near.
+ */
 async function timestampAt(brokers: Brokers, start: Start): Promise<number | null> {
   const { topic, partition, lowOffset, nextOffset } = start
   for (const step of STEPS_BACK) {

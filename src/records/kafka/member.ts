@@ -41,7 +41,10 @@ export interface Connections {
 }
 
 const LEAVE_MS = 5_000
-/** How long offsets are looked at: nothing is committed and no heartbeat sent meanwhile; a session lasts 6 s at least, ms. */
+/**
+ * How long offsets are looked at: nothing is committed and no heartbeat sent meanwhile; a session
+ * lasts 6 s at least, ms.
+ */
 const LOOK_MS = 1_000
 const RETRY_MS = 100
 /** A partition without a leader is looked at so often, ms. */
@@ -121,8 +124,8 @@ export class KafkaMember implements Member {
 
   /**
    * Joins and hands the first assignment over.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `BROKER_TOO_OLD` · `TOPIC_MISSING` ·
-   * `OFFSET_OUT_OF_RANGE` · `GROUP_FAILED` · `WORKER_NAME_TAKEN`
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `BROKER_TOO_OLD` ·
+   * `TOPIC_MISSING` · `OFFSET_OUT_OF_RANGE` · `GROUP_FAILED` · `WORKER_NAME_TAKEN`
    */
   async join(): Promise<void> {
     try {
@@ -151,7 +154,8 @@ export class KafkaMember implements Member {
     try {
       await committing
     } catch (error) {
-      // Somebody else commits for this member's partitions: what it holds of them is of no use any more.
+      // Somebody else commits for this member's partitions: what it holds of them is of no use any
+      // more.
       if (error instanceof TidemarkError && error.code === 'FENCED') this.#membership.startOver()
       throw error
     }
@@ -196,7 +200,8 @@ export class KafkaMember implements Member {
     const { left, waiting, quick } = this.#connections
     this.#fetcher.stop()
     await this.#closeGate()
-    // The group gives the partitions to others as soon as it knows; if it cannot be told, it will notice by itself.
+    // The group gives the partitions to others as soon as it knows; if it cannot be told, it will
+    // notice by itself.
     const limit = { ms: LEAVE_MS, doing: 'leaving the group', clock: this.#clock }
     await within(limit, this.#membership.leave()).catch(() => {})
     waiting.close()
@@ -218,7 +223,8 @@ export class KafkaMember implements Member {
     await this.#checkName()
     if (!(await defaultName.isTaken(this.#o.group, waiting))) return
     this.#safely(() => this.#lose([...this.#positions.all()], 'expelled'))
-    // Without the name it has another client id, so other connections: whoever has joined joins again.
+    // Without the name it has another client id, so other connections: whoever has joined joins
+    // again.
     throw defaultName.giveUp()
   }
 
@@ -233,7 +239,10 @@ export class KafkaMember implements Member {
     if (!this.#isOver) this.#safely(() => this.#take(dealt, untouched))
   }
 
-  /** Of the partitions that others may have had, those that are as this member left them. In doubt there are none. */
+  /**
+   * Of the partitions that others may have had, those that are as this member left them. In doubt
+   * there are none.
+   */
   async #untouched(generation: Generation): Promise<readonly Owned[]> {
     const looking = this.#offsets.unchanged(this.#positions.doubtful(generation), LOOK_MS)
     const limit = { ms: 2 * LOOK_MS, doing: 'looking at offsets', clock: this.#clock }
@@ -258,7 +267,10 @@ export class KafkaMember implements Member {
     this.#fetcher.wake()
   }
 
-  /** Hands over what was added; a partition without a leader when it has one, and the others meanwhile. */
+  /**
+   * Hands over what was added; a partition without a leader when it has one, and the others
+   * meanwhile.
+   */
   async #handOver(added: readonly Owned[]): Promise<void> {
     let left = added
     const isWanted = (owned: Owned) => !this.#isOver && this.#positions.holds(owned)
@@ -303,7 +315,8 @@ export class KafkaMember implements Member {
   }
 
   /**
-   * Looks up where the partitions begin, makes them this member's, hands them over and lets them flow.
+   * Looks up where the partitions begin, makes them this member's, hands them over and lets them
+   * flow.
    * @returns those that have no leader, who alone knows how far they reach
    */
   async #start(
@@ -373,7 +386,8 @@ export class KafkaMember implements Member {
   }
 
   /**
-   * Records are gone that were to be read. Were they only to be read again, the partition is handed over once more, as its log is now.
+   * Records are gone that were to be read. Were they only to be read again, the partition is handed
+   * over once more, as its log is now.
    * @returns whether that is so; else they are lost
    */
   #beginAnew(owned: Owned): boolean {

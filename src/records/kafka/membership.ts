@@ -14,9 +14,10 @@ import { fromKafka, isSettling } from './errors.ts'
 import type { GroupBroker } from './library.ts'
 import { stickyAssigner } from './sticky-assigner.ts'
 
-// A member's place in its group: joining, the partitions it is given, heartbeats, leaving. The library knows how to say all that
-// to a coordinator; its consumer is not used, because it tells neither the generation nor when it joins again, keeps positions of its
-// own, and fetches. The calls are those that its ConsumerGroup makes (consumer/consumerGroup.js).
+// A member's place in its group: joining, the partitions it is given, heartbeats, leaving. The
+// library knows how to say all that to a coordinator; its consumer is not used, because it tells
+// neither the generation nor when it joins again, keeps positions of its own, and fetches. The
+// calls are those that its ConsumerGroup makes (consumer/consumerGroup.js).
 
 const { MemberAssignment } = kafkajs.AssignerProtocol
 
@@ -48,16 +49,28 @@ export interface MembershipOptions {
   readonly dealt: (dealt: Dealt) => Promise<void>
   /** What is known of the topics was asked for anew. It must not throw. */
   readonly looked: () => void
-  /** The group has answered that it knows the member, to what was asked at that moment of the clock's elapsed time. */
+  /**
+   * The group has answered that it knows the member, to what was asked at that moment of the
+   * clock's elapsed time.
+   */
   readonly confirmed: (askedMs: number) => void
-  /** The group does not know the member any more, or it must not go on as it: it comes back as a new one, with nothing. */
+  /**
+   * The group does not know the member any more, or it must not go on as it: it comes back as a new
+   * one, with nothing.
+   */
   readonly expelled: () => Promise<void>
 }
 
-/** A rebalance is noticed by the next heartbeat only, and everybody stands still until the last member has noticed. */
+/**
+ * A rebalance is noticed by the next heartbeat only, and everybody stands still until the last
+ * member has noticed.
+ */
 const HEARTBEAT_MS = 500
 const RETRY = { firstMs: 100, lastMs: 2_000 }
-/** Every member looks so often whether a topic has got more partitions, and the leader deals them out, ms. */
+/**
+ * Every member looks so often whether a topic has got more partitions, and the leader deals them
+ * out, ms.
+ */
 const LOOK_MS = 5_000
 
 export class Membership {
@@ -78,7 +91,8 @@ export class Membership {
     const config = { cluster: options.brokers.cluster, groupId: options.group, logger: undefined }
     this.#assigners = [
       stickyAssigner(options.claims, options.brokers),
-      // Taken while a member is in the group that does not know the other: one that was started before an upgrade.
+      // Taken while a member is in the group that does not know the other: one that was started
+      // before an upgrade.
       PartitionAssigners.roundRobin,
     ].map((assigner) => assigner(config as never))
   }
@@ -115,12 +129,18 @@ export class Membership {
     this.#mustStartOver = true
   }
 
-  /** Takes part in a new generation, with what it has: the group refuses what is still on its way under this one. */
+  /**
+   * Takes part in a new generation, with what it has: the group refuses what is still on its way
+   * under this one.
+   */
   joinAgain(): void {
     this.#mustJoinAgain = true
   }
 
-  /** The group gives the partitions to others at once. Never throws: a member that cannot leave is missed after its session. */
+  /**
+   * The group gives the partitions to others at once. Never throws: a member that cannot leave is
+   * missed after its session.
+   */
   async leave(): Promise<void> {
     this.#over.abort()
     await this.#leaveGroup()

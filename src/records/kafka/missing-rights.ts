@@ -24,7 +24,8 @@ const DENIED: ReadonlySet<number> = new Set([
 ])
 
 /**
- * The rights that a user lacks, as far as brokers tell before they are used. Joins nothing, and changes nothing.
+ * The rights that a user lacks, as far as brokers tell before they are used. Joins nothing, and
+ * changes nothing.
  * @param transactionalId `null`: there are no transactions
  * @throws TidemarkError as `Brokers.ask`
  */

@@ -41,7 +41,9 @@ export async function namesakesIn(
   }
 }
 
-/** Takes members out of a group, one after the other. One that cannot be is waited for by the group. */
+/**
+ * Takes members out of a group, one after the other. One that cannot be is waited for by the group.
+ */
 export async function takeOut(
   group: string,
   memberIds: Iterable<string>,

@@ -29,23 +29,29 @@ export interface KafkaOptions {
   /** @default no authentication */
   readonly sasl?: KafkaSasl
   /**
-   * A member of which the group hears nothing for so long is dead, and its partitions go to others, ms. Brokers take 6,000 to
-   * 1,800,000 (`group.min.session.timeout.ms`, `group.max.session.timeout.ms`). @default 10_000
+   * A member of which the group hears nothing for so long is dead, and its partitions go to others,
+   * ms. Brokers take 6,000 to 1,800,000 (`group.min.session.timeout.ms`,
+   * `group.max.session.timeout.ms`). @default 10_000
    */
   readonly sessionTimeoutMs?: number
   /**
-   * Of this worker, and of no other one of its group at the same time: whoever joins under it takes the place of the one that
-   * had it before, at once. @default none: a dead worker's partitions wait for its session to pass
+   * Of this worker, and of no other one of its group at the same time: whoever joins under it takes
+   * the place of the one that had it before, at once. @default none: a dead worker's partitions
+   * wait for its session to pass
    */
   readonly workerName?: string
   /**
-   * A name that is not given to this worker, but that it takes: whoever joins under it takes the place of the one that had it before
-   * if that came from the same address, and gives it up when another one does so. Not beside `workerName`. @default none
+   * A name that is not given to this worker, but that it takes: whoever joins under it takes the
+   * place of the one that had it before if that came from the same address, and gives it up when
+   * another one does so. Not beside `workerName`. @default none
    */
   readonly defaultName?: string
   /** Told what the client library has to say; never a payload or a key. @default silence */
   readonly log?: KafkaLog
-  /** By which everything is waited for, but for what sockets and the client library do. @default the wall clock */
+  /**
+   * By which everything is waited for, but for what sockets and the client library do. @default the
+   * wall clock
+   */
   readonly clock?: Clock
   /** Spreads what is tried again. @default Math.random */
   readonly random?: Random
@@ -70,13 +76,17 @@ export function clientConfig(options: KafkaOptions): KafkaConfig {
     connectionTimeout: 2_000,
     // JoinGroup and Fetch, which wait on purpose, have limits of their own.
     requestTimeout: 10_000,
-    // Says within seconds that no broker is there; whoever uses the driver tries again with a longer view.
-    // All values are given, because the library's own defaults differ under NODE_ENV=test.
+    // Says within seconds that no broker is there; whoever uses the driver tries again with a
+    // longer view. All values are given, because the library's own defaults differ under
+    // NODE_ENV=test.
     retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2 },
   }
 }
 
-/** What is wrong with how the brokers are to be reached, each a `CONFIG_INVALID` with the option as its place. */
+/**
+ * What is wrong with how the brokers are to be reached, each a `CONFIG_INVALID` with the option as
+ * its place.
+ */
 export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
   const add = (where: keyof KafkaOptions, message: string, hint?: string) => {

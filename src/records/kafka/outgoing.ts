@@ -56,7 +56,10 @@ export interface Part {
   readonly batch: EncodedBatch
 }
 
-/** All batches, one of a partition in a request; as many partitions as it takes, but no more than so many bytes. */
+/**
+ * All batches, one of a partition in a request; as many partitions as it takes, but no more than so
+ * many bytes.
+ */
 export function requestsOf(all: readonly Outgoing[], maxBytes: number): Part[][] {
   const requests: Part[][] = []
   const rounds = Math.max(...all.map(({ batches }) => batches.length))

@@ -5,7 +5,10 @@ const FIRST_REQUEST_BYTES = 64 * 1024
 const SMALLEST_REQUEST_BYTES = 16 * 1024
 /** Far below what a broker takes in one request (`socket.request.max.bytes`, 100 MB). */
 const LARGEST_REQUEST_BYTES = 8_000_000
-/** How long a request is to be under way: what else must get through on the same link waits behind a few of them, ms. */
+/**
+ * How long a request is to be under way: what else must get through on the same link waits behind a
+ * few of them, ms.
+ */
 const REQUEST_MS = 500
 /** What was long ago weighs less: after so much time under way about a third, ms. */
 const MEMORY_MS = 2_000
@@ -22,7 +25,8 @@ export class Pace {
 
   /**
    * So many bytes were acknowledged.
-   * @param tookMs since they were written, or since the last acknowledgement of what was written before
+   * @param tookMs since they were written, or since the last acknowledgement of what was written
+   * before
    * @param throttleMs for how long the broker throttles because of them
    */
   acknowledged(bytes: number, tookMs: number, throttleMs: number): void {
@@ -35,7 +39,10 @@ export class Pace {
     this.#allowed.count(bytes, onTheWayMs + throttleMs)
   }
 
-  /** So many bytes were not acknowledged in this time. The pace is not known: it is taken for half of what would have sufficed. */
+  /**
+   * So many bytes were not acknowledged in this time. The pace is not known: it is taken for half
+   * of what would have sufficed.
+   */
   timedOut(bytes: number, afterMs: number): void {
     for (const rate of [this.#link, this.#allowed]) {
       rate.count(Math.min(bytes, rate.bytesIn(afterMs)) / 2, afterMs)
@@ -43,8 +50,9 @@ export class Pace {
   }
 
   /**
-   * The most that should go into one request. A broker that throttles has read it before: where only it is slow, a large one is
-   * better, since the transaction has ended when it is to be waited for.
+   * The most that should go into one request. A broker that throttles has read it before: where
+   * only it is slow, a large one is better, since the transaction has ended when it is to be waited
+   * for.
    */
   get requestBytes(): number {
     if (!this.#link.isKnown) return FIRST_REQUEST_BYTES

@@ -73,8 +73,9 @@ export class Positions {
   }
 
   /**
-   * Those that others may have had before this generation, because the assignment of one in between never got here: they are kept only if
-   * nobody has committed anything for them meanwhile. Not those under another member id: the group had removed the former member.
+   * Those that others may have had before this generation, because the assignment of one in between
+   * never got here: they are kept only if nobody has committed anything for them meanwhile. Not
+   * those under another member id: the group had removed the former member.
    */
   doubtful(generation: Generation): readonly Owned[] {
     const { generationId, memberId } = this.#generation ?? NEVER

@@ -32,7 +32,10 @@ const HINTS: Readonly<Partial<Record<Code, string>>> = {
   AUTHORIZATION: 'the user lacks a right (ACL) on the transactional id or the cluster',
 }
 
-/** Is the batch larger than what the topic takes (`max.message.bytes`), or its segments (`segment.bytes`)? */
+/**
+ * Is the batch larger than what the topic takes (`max.message.bytes`), or its segments
+ * (`segment.bytes`)?
+ */
 export function isTooLarge(code: number): boolean {
   return code === CODE.MESSAGE_TOO_LARGE || code === CODE.RECORD_LIST_TOO_LARGE
 }

@@ -11,8 +11,9 @@ import { Outgoing } from './outgoing.ts'
 import { Pace } from './pace.ts'
 import type { ProducerIdentity } from './wire/transactions.ts'
 
-// Records to their leaders, in order within each partition, once: every batch carries the producer's identity and a sequence
-// number, by which a leader knows one that it has already (KIP-98). A batch keeps its number however often and to whomever it is sent.
+// Records to their leaders, in order within each partition, once: every batch carries the
+// producer's identity and a sequence number, by which a leader knows one that it has already
+// (KIP-98). A batch keeps its number however often and to whomever it is sent.
 
 /** Looks topics up. */
 export type DescribeTopics = (names: readonly string[]) => Promise<ReadonlyMap<string, TopicInfo>>
@@ -66,8 +67,9 @@ export class Producer {
   }
 
   /**
-   * Records as batches for their partitions, below the limits of their topics; valid until the next call. However many they are,
-   * others have their turns meanwhile: one record of the input may close a million windows.
+   * Records as batches for their partitions, below the limits of their topics; valid until the next
+   * call. However many they are, others have their turns meanwhile: one record of the input may
+   * close a million windows.
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION`
    */
   async encode(records: WrittenRecords, isTransactional: boolean): Promise<Outgoing[]> {
@@ -105,10 +107,11 @@ export class Producer {
   }
 
   /**
-   * Resolves when every batch is acknowledged by all in-sync replicas. After a failure this identity must not be used again:
-   * leaders may have batches that were not acknowledged. Nothing is on its way any more then.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `COMMIT_TIMED_OUT` · `COMMIT_FAILED` · `FENCED`: of the identity ·
-   * `TOPIC_LIMITS` · `AUTHENTICATION` · what `sending.check` throws
+   * Resolves when every batch is acknowledged by all in-sync replicas. After a failure this
+   * identity must not be used again: leaders may have batches that were not acknowledged. Nothing
+   * is on its way any more then.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `COMMIT_TIMED_OUT` · `COMMIT_FAILED` · `FENCED`:
+   * of the identity · `TOPIC_LIMITS` · `AUTHENTICATION` · what `sending.check` throws
    */
   async send(outgoing: readonly Outgoing[], sending: Sending): Promise<void> {
     const delivery = new Delivery(sending, {
@@ -172,7 +175,9 @@ export class Producer {
     })
   }
 
-  /** Indices by topic, and by the partition's number; most records have the topic of the one before. */
+  /**
+   * Indices by topic, and by the partition's number; most records have the topic of the one before.
+   */
   *#byPartition(records: WrittenRecords): Generator<void, Map<string, number[][]>> {
     const topics = new Map<string, number[][]>()
     let last = ''

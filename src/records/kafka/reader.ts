@@ -8,16 +8,22 @@ import { type Fetchable, Fetcher, markOf } from './fetcher.ts'
 import type { Fetched } from './hand-over.ts'
 import { Unreadables } from './unreadables.ts'
 
-/** An end of the log, an offset, or a time: the first record that is not older, by the records' own timestamps, ms since the epoch. */
+/**
+ * An end of the log, an offset, or a time: the first record that is not older, by the records' own
+ * timestamps, ms since the epoch.
+ */
 export type ReadStart = From | { readonly offset: number } | { readonly timeMs: number }
 
 export interface ReadOptions {
   readonly topic: string
-  /** Where to begin in each partition; where a partition has nothing there, at the nearest end of its log. */
+  /**
+   * Where to begin in each partition; where a partition has nothing there, at the nearest end of
+   * its log.
+   */
   readonly from: ReadStart
   /**
-   * `end`: up to where each partition ended when it was first asked (records that come meanwhile may be among them); a
-   * transaction that is open there is waited for.
+   * `end`: up to where each partition ended when it was first asked (records that come meanwhile
+   * may be among them); a transaction that is open there is waited for.
    */
   readonly until: 'end' | 'closed'
 }
@@ -102,7 +108,10 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     return new KafkaReader(until, brokers, byName)
   }
 
-  /** Chunks of all partitions, each partition in order. @throws TidemarkError why reading cannot go on */
+  /**
+   * Chunks of all partitions, each partition in order. @throws TidemarkError why reading cannot go
+   * on
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
     try {
       for (;;) {
@@ -180,7 +189,9 @@ function within({ lowOffset, endOffset }: Range, offset: number): number {
   return Math.max(lowOffset, Math.min(offset, endOffset))
 }
 
-/** A part of the topic would be left out without a word. @throws TidemarkError `BROKER_UNAVAILABLE` */
+/**
+ * A part of the topic would be left out without a word. @throws TidemarkError `BROKER_UNAVAILABLE`
+ */
 function refuseIfUnled(topic: string, readable: number, brokers: Brokers): void {
   const all = brokers.partitionsOf(topic).length
   if (readable === all) return

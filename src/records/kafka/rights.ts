@@ -1,7 +1,8 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Coordinated } from './wire/groups.ts'
 
-// What a user must be allowed to do (ACLs). `READ` and `WRITE` each include that the resource may be seen.
+// What a user must be allowed to do (ACLs). `READ` and `WRITE` each include that the resource may
+// be seen.
 
 interface Resource {
   readonly type: 'topic' | 'group' | 'transactional id'

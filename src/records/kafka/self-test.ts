@@ -8,13 +8,17 @@ import type { FetchedRecords } from './codec/fetched-records.ts'
 import type { BrokerAbilities } from './wire/api-versions.ts'
 import { API, type ApiName } from './wire/request.ts'
 
-// Looks, before anything is sent, whether what this driver stands on is what it was written for: the library's version, since
-// it reaches into it; the codec on this machine; the broker's calls. It refuses, so that nothing is ever corrupted.
+// Looks, before anything is sent, whether what this driver stands on is what it was written for:
+// the library's version, since it reaches into it; the codec on this machine; the broker's calls.
+// It refuses, so that nothing is ever corrupted.
 
 /** The version whose private parts are used. */
 const LIBRARY = '2.2.4'
 
-/** The versions of calls that this driver sends; newer ones only where the broker says that it has them. */
+/**
+ * The versions of calls that this driver sends; newer ones only where the broker says that it has
+ * them.
+ */
 const SENT: Readonly<Record<ApiName, number>> = {
   Produce: 7,
   Fetch: 11,

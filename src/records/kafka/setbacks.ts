@@ -2,7 +2,8 @@ import { Backoff, type BackoffRange, type Random } from '../../kernel/backoff.ts
 import type { Clock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 
-// Partitions that are not asked for just now, since something is wrong with them; the others of their leader go on.
+// Partitions that are not asked for just now, since something is wrong with them; the others of
+// their leader go on.
 
 /** Of a leader too, when it answers nothing at all. */
 export const RETRY: BackoffRange = { firstMs: 50, lastMs: 2_000 }
@@ -14,12 +15,18 @@ interface Setback {
   readonly backoff: Backoff
   /** Since the first of the failures that came one after the other. */
   readonly sinceMs: number
-  /** Since the first of those, one after the other, that said that the topic is not there; `null`: the last one did not. */
+  /**
+   * Since the first of those, one after the other, that said that the topic is not there; `null`:
+   * the last one did not.
+   */
   readonly missingSinceMs: number | null
   readonly untilMs: number
 }
 
-/** By partition, told apart as objects: one that comes back is another. Times are the clock's elapsed time. */
+/**
+ * By partition, told apart as objects: one that comes back is another. Times are the clock's
+ * elapsed time.
+ */
 export class Setbacks<P extends object> {
   readonly #clock: Clock
   readonly #random: Random

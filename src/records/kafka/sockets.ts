@@ -15,8 +15,8 @@ interface Address {
 }
 
 /**
- * The sockets of one driver. The library keeps one open, and with it the process alive, for as long as it waits for an
- * answer, be it for minutes; so whoever closes the driver ends them from here.
+ * The sockets of one driver. The library keeps one open, and with it the process alive, for as long
+ * as it waits for an answer, be it for minutes; so whoever closes the driver ends them from here.
  */
 export class Sockets {
   readonly #open = new Set<Socket>()
@@ -40,15 +40,17 @@ export class Sockets {
     this.#destroyUnless(() => isConnected, socket)
     socket.once('close', () => {
       this.#open.delete(socket)
-      // The library does so again each time that it fails to reach the broker, and each call would leave a listener behind.
+      // The library does so again each time that it fails to reach the broker, and each call would
+      // leave a listener behind.
       socket.unref = () => socket
     })
     return socket
   }
 
   /**
-   * The library ends a socket that does not connect in time. That one would wait until it is connected, even if the next one
-   * has long taken its place. It is destroyed with an error, so that whoever waits for it hears of it.
+   * The library ends a socket that does not connect in time. That one would wait until it is
+   * connected, even if the next one has long taken its place. It is destroyed with an error, so
+   * that whoever waits for it hears of it.
    */
   #destroyUnless(isConnected: () => boolean, socket: Socket): void {
     const end = socket.end.bind(socket) as (...of: readonly unknown[]) => Socket
@@ -57,7 +59,8 @@ export class Sockets {
   }
 
   #plain({ host, port }: Address, onConnect: () => void): Socket {
-    // All that is read goes through one piece of memory, as `Answers` copies it. TLS has no such way.
+    // All that is read goes through one piece of memory, as `Answers` copies it. TLS has no such
+    // way.
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
     const callback = (length: number) => {
       socket.emit('data', buffer.subarray(0, length))

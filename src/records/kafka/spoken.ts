@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
-// Does a port speak what its client does? Brokers of the other kind answer with an alert, or hang up, which a client library calls a
-// connection that was closed.
+// Does a port speak what its client does? Brokers of the other kind answer with an alert, or hang
+// up, which a client library calls a connection that was closed.
 
 /** What such an error is known by. */
 export const OTHER_SPEECH = 'ERR_OTHER_SPEECH'

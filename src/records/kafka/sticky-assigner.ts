@@ -60,7 +60,10 @@ function claimantOf({ memberId, memberMetadata }: GroupMember): Member {
   }
 }
 
-/** Of every topic that some member reads: while topologies are exchanged they do not all read the same. */
+/**
+ * Of every topic that some member reads: while topologies are exchanged they do not all read the
+ * same.
+ */
 async function partitionCounts(
   claimants: readonly Claimant[],
   brokers: Brokers,
@@ -71,7 +74,8 @@ async function partitionCounts(
       await brokers.learn([topic])
       counts.set(topic, brokers.partitionsOf(topic).length)
     } catch (error) {
-      // Whoever reads a topic that is gone, or may not be read, is told so elsewhere; the others must not wait for it.
+      // Whoever reads a topic that is gone, or may not be read, is told so elsewhere; the others
+      // must not wait for it.
       const isPassedOver =
         error instanceof TidemarkError &&
         (error.code === 'TOPIC_MISSING' || error.code === 'AUTHORIZATION')

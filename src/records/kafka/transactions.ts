@@ -21,19 +21,27 @@ import {
   txnOffsetCommit,
 } from './wire/transactions.ts'
 
-// The transactions of one worker: outputs and offsets of all its partitions together (KIP-447), by the protocol that the
-// brokers speak (rules C4, C6, C7, C10).
+// The transactions of one worker: outputs and offsets of all its partitions together (KIP-447), by
+// the protocol that the brokers speak (rules C4, C6, C7, C10).
 
-/** How long a transaction may be open, unless its bytes need longer; after that the broker aborts it, ms. */
+/**
+ * How long a transaction may be open, unless its bytes need longer; after that the broker aborts
+ * it, ms.
+ */
 const OPEN_MS = 10_000
 /** In less nothing could be written, ms. */
 const SHORTEST_OPEN_MS = 200
 /** What records may take of that time: the rest is for the end. */
 const WRITING = 0.8
-/** Between the end of one transaction and the first record of the next: else the next meets the markers of the last, ms. */
+/**
+ * Between the end of one transaction and the first record of the next: else the next meets the
+ * markers of the last, ms.
+ */
 const GAP_MS = 5
 const RETRY_MS = 10
-/** How often is an end whose answer was lost asked for again before it is settled by other means. */
+/**
+ * How often is an end whose answer was lost asked for again before it is settled by other means.
+ */
 const END_ATTEMPTS = 3
 
 /** What makes a transaction: records, and offsets under a membership of the group. */
@@ -60,7 +68,8 @@ interface Opened {
 
 /**
  * Gives a transactional id an identity, and so ends what is open under it.
- * @param openMs how long transactions may be open; less where the broker takes less (`transaction.max.timeout.ms`)
+ * @param openMs how long transactions may be open; less where the broker takes less
+ * (`transaction.max.timeout.ms`)
  * @throws TidemarkError as {@link Transactions.begin}
  */
 export async function fence(
@@ -151,9 +160,10 @@ export class Transactions {
   }
 
   /**
-   * @returns `unknown`: the broker was asked to commit and its answer was lost; {@link begin} settles it, one way or the other
-   * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · `BROKER_UNAVAILABLE` · `COMMIT_FAILED` ·
-   * `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHORIZATION`
+   * @returns `unknown`: the broker was asked to commit and its answer was lost; {@link begin}
+   * settles it, one way or the other
+   * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · `BROKER_UNAVAILABLE` ·
+   * `COMMIT_FAILED` · `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHORIZATION`
    */
   async commit(parts: TransactionParts): Promise<'committed' | 'unknown'> {
     if (this.#producer.identity === null) await this.begin()
@@ -201,8 +211,8 @@ export class Transactions {
       // A generation that has passed commits no more: the group waits for nothing.
       check: () => void member(),
     }
-    // One after the other: each lets the transaction grow, and of two at once the broker puts one off for 20 ms (KIP-890,
-    // `add.partitions.to.txn.retry.backoff.ms`).
+    // One after the other: each lets the transaction grow, and of two at once the broker puts one
+    // off for 20 ms (KIP-890, `add.partitions.to.txn.retry.backoff.ms`).
     await this.#producer.send(outgoing, sending)
     await this.#sendOffsets(now, offsets)
   }
@@ -253,7 +263,8 @@ export class Transactions {
         if (answer.code === CODE.NONE) {
           this.#endedMs = clock.elapsedMs()
           if (this.#version === 2) this.#producer.be(answer.producer)
-          // A first one that is still on its way would end the next transaction, which has the same epoch.
+          // A first one that is still on its way would end the next transaction, which has the same
+          // epoch.
           else if (lost > 0) this.#producer.be(null)
           return 'committed'
         }
@@ -270,9 +281,10 @@ export class Transactions {
   }
 
   /**
-   * Nobody must wait for a transaction that will not be committed. What cannot be aborted is when the next identity is taken. What is
-   * still on its way would, under the same epoch, be taken behind the end, and be committed with the next transaction: another epoch
-   * refuses it. The new protocol ends every transaction under another one.
+   * Nobody must wait for a transaction that will not be committed. What cannot be aborted is when
+   * the next identity is taken. What is still on its way would, under the same epoch, be taken
+   * behind the end, and be committed with the next transaction: another epoch refuses it. The new
+   * protocol ends every transaction under another one.
    */
   async #abort(): Promise<void> {
     const { identity, hasLost } = this.#producer

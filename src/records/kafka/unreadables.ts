@@ -2,7 +2,8 @@ import type { Clock } from '../../kernel/clock.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition, Unreadable } from '../port.ts'
 
-// Partitions that cannot be read. Leaders change and connections break all the time, so that only what lasts is told.
+// Partitions that cannot be read. Leaders change and connections break all the time, so that only
+// what lasts is told.
 
 /** What is mended within this time is no news, ms. */
 const NEWS_MS = 3_000

@@ -11,7 +11,10 @@ interface Limit {
   readonly clock: Clock
 }
 
-/** The outcome of the work, unless it takes longer. @throws TidemarkError `BROKER_UNAVAILABLE` when it does */
+/**
+ * The outcome of the work, unless it takes longer. @throws TidemarkError `BROKER_UNAVAILABLE` when
+ * it does
+ */
 export async function within<T>({ ms, doing, clock }: Limit, work: Promise<T>): Promise<T> {
   let cancel = () => {}
   const late = new Promise<never>((_, reject) => {
@@ -28,7 +31,10 @@ export async function within<T>({ ms, doing, clock }: Limit, work: Promise<T>): 
   }
 }
 
-/** Asks again, 50 times at most, while the broker says that a leader or a coordinator is only about to be one. */
+/**
+ * Asks again, 50 times at most, while the broker says that a leader or a coordinator is only about
+ * to be one.
+ */
 export async function whenSettled<T>(question: () => Promise<T>, clock: Clock): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -14,8 +14,9 @@ const SENDING = { transactionalId: null, joinsTransaction: false, withinMs: null
 const PASSING: ReadonlySet<Code> = new Set<Code>(['COMMIT_TIMED_OUT', 'BROKER_UNAVAILABLE'])
 
 /**
- * Writes records at least once, in order within each partition. Connects when first used. Keeps what it learnt of a topic:
- * partitions added later get no records by key until there is a new writer.
+ * Writes records at least once, in order within each partition. Connects when first used. Keeps
+ * what it learnt of a topic: partitions added later get no records by key until there is a new
+ * writer.
  */
 export class KafkaWriter {
   readonly #brokers: Brokers
@@ -29,15 +30,17 @@ export class KafkaWriter {
   }
 
   /**
-   * Resolves when every record is acknowledged by all in-sync replicas, which takes as long as acknowledgements keep coming. One
-   * at a time.
+   * Resolves when every record is acknowledged by all in-sync replicas, which takes as long as
+   * acknowledgements keep coming. One at a time.
    * @param check asked before each request: may it still go out? Rejects with why not
-   * @throws TidemarkError `COMMIT_FAILED` · `COMMIT_TIMED_OUT` · `BROKER_UNAVAILABLE` (some may stand in the log: send all
-   * again) · `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHENTICATION` · `INVARIANT`: another send is under way · what `check` throws
+   * @throws TidemarkError `COMMIT_FAILED` · `COMMIT_TIMED_OUT` · `BROKER_UNAVAILABLE` (some may
+   * stand in the log: send all again) · `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHENTICATION` ·
+   * `INVARIANT`: another send is under way · what `check` throws
    */
   async send(records: NewRecords, check: () => Promise<void> | void = () => {}): Promise<void> {
     if (records.length === 0) return
-    // Two sends at once would take the same sequence numbers, and the broker would drop one of them as a repetition.
+    // Two sends at once would take the same sequence numbers, and the broker would drop one of them
+    // as a repetition.
     if (this.#isSending) throw new TidemarkError('INVARIANT', 'two sends at once')
     this.#isSending = true
     try {
@@ -49,7 +52,10 @@ export class KafkaWriter {
     }
   }
 
-  /** @returns those that are still to be sent, fewer than before: what is acknowledged is not sent again */
+  /**
+   * @returns those that are still to be sent, fewer than before: what is acknowledged is not sent
+   * again
+   */
   async #send(records: WrittenRecords, sending: Sending): Promise<WrittenRecords> {
     let outgoing: readonly Outgoing[] = []
     try {
@@ -58,7 +64,8 @@ export class KafkaWriter {
       await this.#producer.send(outgoing, sending)
       return new WrittenRecords()
     } catch (error) {
-      // Leaders may have batches under numbers that other records would get next, and would drop those as repetitions.
+      // Leaders may have batches under numbers that other records would get next, and would drop
+      // those as repetitions.
       this.#producer.be(null)
       const left = new WrittenRecords()
       for (const to of outgoing) to.addTo(left)

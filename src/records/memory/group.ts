@@ -150,7 +150,8 @@ export class MemoryGroup {
       try {
         for (const partition of added) member.take(this.assignmentOf(partition, member.options))
       } catch (error) {
-        // The dealing starts anew without the member; what follows here would be a deal of yesterday.
+        // The dealing starts anew without the member; what follows here would be a deal of
+        // yesterday.
         member.fail(error as Error)
         return
       }
@@ -181,7 +182,10 @@ export class MemoryGroup {
     return { ...start, lookBackOffset, epoch: this.#epochs }
   }
 
-  /** The first record that is not older than so long before the one at the start, or else the last one before it. */
+  /**
+   * The first record that is not older than so long before the one at the start, or else the last
+   * one before it.
+   */
   #lookBack(start: Start, lookBackMs: number): number {
     const { topic, partition, lowOffset: offset, nextOffset } = start
     const at = { topic, partition, offset: Math.max(offset, nextOffset - 1) }

@@ -116,7 +116,10 @@ export class MemoryLog {
     return { topic, partition, offset }
   }
 
-  /** Records of one partition from an offset on, at most `limit`, up to a packed batch. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * Records of one partition from an offset on, at most `limit`, up to a packed batch. @throws
+   * TidemarkError `TOPIC_MISSING`
+   */
   read({ topic, partition, offset }: Position, limit: number): LogRecord[] {
     const { lowOffset, records } = this.#partition(topic, partition)
     const from = Math.max(0, offset - lowOffset)
@@ -128,14 +131,19 @@ export class MemoryLog {
     return read
   }
 
-  /** What of a packed batch lies from an offset on; `null`: none lies there. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * What of a packed batch lies from an offset on; `null`: none lies there. @throws TidemarkError
+   * `TOPIC_MISSING`
+   */
   packedAt({ topic, partition, offset }: Position): PackedBatch | null {
     const { packed } = this.#partition(topic, partition)
     const batch = packed.find((b) => b.offset <= offset && offset <= b.lastOffset)
     return batch === undefined ? null : { ...batch, offset, count: batch.lastOffset - offset + 1 }
   }
 
-  /** The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING`
+   */
   endOffset({ topic, partition }: TopicPartition): number {
     const { lowOffset, records } = this.#partition(topic, partition)
     return lowOffset + records.length
@@ -146,7 +154,10 @@ export class MemoryLog {
     return this.#partition(topic, partition).lowOffset
   }
 
-  /** The first record at or after an offset whose timestamp is not before a time; `undefined` when there is none. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * The first record at or after an offset whose timestamp is not before a time; `undefined` when
+   * there is none. @throws TidemarkError `TOPIC_MISSING`
+   */
   since(from: Position, timestampMs: number): LogRecord | undefined {
     const records = this.read(from, Number.POSITIVE_INFINITY)
     return records.find((record) => record.timestampMs >= timestampMs)
@@ -159,7 +170,10 @@ export class MemoryLog {
     this.#topics.set(name, { info: { ...info, partitions }, partitions: [...before, ...added] })
   }
 
-  /** Deletes the records before an offset: the log starts there. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * Deletes the records before an offset: the log starts there. @throws TidemarkError
+   * `TOPIC_MISSING`
+   */
   deleteBefore({ topic, partition, offset }: Position): void {
     const kept = this.#partition(topic, partition)
     if (offset <= kept.lowOffset) return
@@ -167,7 +181,9 @@ export class MemoryLog {
     kept.lowOffset = offset
   }
 
-  /** Where a record goes. @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`: it cannot go there */
+  /**
+   * Where a record goes. @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`: it cannot go there
+   */
   #placeOf(record: NewRecord): TopicPartition {
     const { topic } = record
     const { info } = this.#topic(topic)

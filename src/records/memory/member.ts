@@ -52,7 +52,10 @@ export interface Surroundings {
   readonly appended: () => void
 }
 
-/** One member of a group: takes turns with the rest of the process, at most one chunk a partition and turn. */
+/**
+ * One member of a group: takes turns with the rest of the process, at most one chunk a partition
+ * and turn.
+ */
 export class MemoryMember implements Member, GroupMember {
   readonly id: string
   readonly options: JoinOptions
@@ -72,7 +75,9 @@ export class MemoryMember implements Member, GroupMember {
     this.#surroundings = surroundings
   }
 
-  /** Enters the group and takes its first assignment. @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
+  /**
+   * Enters the group and takes its first assignment. @throws TidemarkError `OFFSET_OUT_OF_RANGE`
+   */
   async join(): Promise<void> {
     await nextTurn()
     this.#surroundings.group.add(this)
@@ -101,7 +106,10 @@ export class MemoryMember implements Member, GroupMember {
     for (const next of current) group.commit(next)
   }
 
-  /** Takes as long as the bytes need. @throws TidemarkError `COMMIT_TIMED_OUT`: they need longer than they may */
+  /**
+   * Takes as long as the bytes need. @throws TidemarkError `COMMIT_TIMED_OUT`: they need longer
+   * than they may
+   */
   async #carry(records: readonly NewRecord[], withinMs: number | null): Promise<void> {
     const { link } = this.#surroundings
     if (link === undefined) return
@@ -216,7 +224,9 @@ export class MemoryMember implements Member, GroupMember {
     if (more) this.wake()
   }
 
-  /** What was to be read again is gone from the log: it is assigned once more, as the log is now. */
+  /**
+   * What was to be read again is gone from the log: it is assigned once more, as the log is now.
+   */
   #beginAnew({ topic, partition }: Owned): boolean {
     const { group } = this.#surroundings
     this.#owned.delete(partitionName({ topic, partition }))
@@ -225,7 +235,10 @@ export class MemoryMember implements Member, GroupMember {
     return true
   }
 
-  /** First those that come after the last one that had its turn: a turn may not be long enough for all. */
+  /**
+   * First those that come after the last one that had its turn: a turn may not be long enough for
+   * all.
+   */
   #inTurn(): Owned[] {
     const all = [...this.#owned.values()]
     const from = all.findIndex((owned) => owned === this.#last) + 1

@@ -22,7 +22,10 @@ export interface MemoryRecordsOptions {
   readonly link?: Link
 }
 
-/** Records in this process: topics, groups and rebalances as on Kafka, without a broker. Gone with the process. */
+/**
+ * Records in this process: topics, groups and rebalances as on Kafka, without a broker. Gone with
+ * the process.
+ */
 export class MemoryRecords implements Records {
   readonly #chunkRecords: number
   readonly #link: Link | undefined
@@ -36,7 +39,10 @@ export class MemoryRecords implements Records {
     this.#log = log
   }
 
-  /** The same topics, records and committed offsets once more, without members: from here on both go their own ways. */
+  /**
+   * The same topics, records and committed offsets once more, without members: from here on both go
+   * their own ways.
+   */
   clone(): MemoryRecords {
     const log = this.#log.copy()
     const link = this.#link === undefined ? {} : { link: this.#link }
@@ -50,14 +56,20 @@ export class MemoryRecords implements Records {
     this.#log.createTopic(name, options)
   }
 
-  /** Deletes a topic and what groups have committed for it, as a broker does. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * Deletes a topic and what groups have committed for it, as a broker does. @throws TidemarkError
+   * `TOPIC_MISSING`
+   */
   deleteTopic(name: string): void {
     for (const group of this.#groups.values()) group.forget(name)
     this.#log.deleteTopic(name)
     this.#wake()
   }
 
-  /** Appends in the order given and says where each record stands. @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
+  /**
+   * Appends in the order given and says where each record stands. @throws TidemarkError
+   * `TOPIC_MISSING` · `TOPIC_LIMITS`
+   */
   produce(records: readonly NewRecord[]): Position[] {
     try {
       return records.map((record) => this.#log.append(record))
@@ -66,7 +78,10 @@ export class MemoryRecords implements Records {
     }
   }
 
-  /** Appends a batch that unpacks to more than is allowed: it is handed over as it is. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * Appends a batch that unpacks to more than is allowed: it is handed over as it is. @throws
+   * TidemarkError `TOPIC_MISSING`
+   */
   producePacked(to: TopicPartition, batch: NewPackedBatch): Position {
     try {
       return this.#log.appendPacked(to, batch)
@@ -87,7 +102,10 @@ export class MemoryRecords implements Records {
     )
   }
 
-  /** Gives a topic more partitions, as a broker does: groups deal them out. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * Gives a topic more partitions, as a broker does: groups deal them out. @throws TidemarkError
+   * `TOPIC_MISSING`
+   */
   addPartitions(topic: string, partitions: number): void {
     this.#log.addPartitions(topic, partitions)
     for (const group of this.#groups.values()) group.grown(topic)
@@ -103,7 +121,9 @@ export class MemoryRecords implements Records {
     this.#log.deleteBefore(position)
   }
 
-  /** The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING`
+   */
   endOffset(partition: TopicPartition): number {
     return this.#log.endOffset(partition)
   }
@@ -113,7 +133,10 @@ export class MemoryRecords implements Records {
     return this.#groups.get(group)?.committed(partition) ?? null
   }
 
-  /** Resolves when the group has committed the end of every partition of a topic: nothing is left to do. */
+  /**
+   * Resolves when the group has committed the end of every partition of a topic: nothing is left to
+   * do.
+   */
   settled(group: string, topic: string): Promise<void> {
     return this.#group(group).settled(topic)
   }
@@ -143,7 +166,10 @@ export class MemoryRecords implements Records {
     )
   }
 
-  /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the handler `failed` is told */
+  /**
+   * @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the
+   * handler `failed` is told
+   */
   async join(options: JoinOptions): Promise<Member> {
     const group = this.#group(options.group)
     this.#joins++
@@ -160,14 +186,17 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Every member stops as if its process had died: it hears nothing more, commits nothing more (`FENCED`), and leaves
-   * nothing but what it had committed. The records stay, for others to join.
+   * Every member stops as if its process had died: it hears nothing more, commits nothing more
+   * (`FENCED`), and leaves nothing but what it had committed. The records stay, for others to join.
    */
   crash(): void {
     for (const group of this.#groups.values()) group.crash()
   }
 
-  /** A group has heard nothing of its members for too long: all they have is lost to them, and they come back as new ones. */
+  /**
+   * A group has heard nothing of its members for too long: all they have is lost to them, and they
+   * come back as new ones.
+   */
   expel(group: string): void {
     this.#group(group).expel()
   }

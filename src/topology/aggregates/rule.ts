@@ -1,12 +1,12 @@
-// What there is to say of an aggregate. From it follow its words, its data, its text, its checks, what windows keep for it, and
-// its value.
+// What there is to say of an aggregate. From it follow its words, its data, its text, its checks,
+// what windows keep for it, and its value.
 
 export type CellType = 'number' | 'string' | 'boolean'
 
 /**
- * What windows keep of a column, beside its cells: `sums` of its values and their squares, and its extremes · `powers`: sums up to
- * the fourth power · `order`: its values in order · `links` from each text to where it occurred before · `decay`: a sum of what the
- * half-life has left.
+ * What windows keep of a column, beside its cells: `sums` of its values and their squares, and its
+ * extremes · `powers`: sums up to the fourth power · `order`: its values in order · `links` from
+ * each text to where it occurred before · `decay`: a sum of what the half-life has left.
  */
 export type Need = 'sums' | 'powers' | 'order' | 'links' | 'decay'
 
@@ -18,7 +18,10 @@ export interface Deviations {
   readonly fourths: number
 }
 
-/** The events of a window, at least one. Columns are named by number; each must have what is {@link Need needed} of it. */
+/**
+ * The events of a window, at least one. Columns are named by number; each must have what is {@link
+ * Need needed} of it.
+ */
 export interface Reached {
   readonly count: number
   total(column: number): number
@@ -41,7 +44,9 @@ export interface Reached {
   decayed(column: number, halfLifeMs: number): number
 }
 
-/** What an author has said of an aggregate, all in one shape: what is not said is NaN, and column 0. */
+/**
+ * What an author has said of an aggregate, all in one shape: what is not said is NaN, and column 0.
+ */
 export interface Placed {
   readonly column: number
   readonly over: number
@@ -61,7 +66,10 @@ interface Parameter {
 }
 
 export interface AggregateRule {
-  /** The columns that it reads, by their names in the data. Its words take them first, then the parameter, then `empty`. */
+  /**
+   * The columns that it reads, by their names in the data. Its words take them first, then the
+   * parameter, then `empty`.
+   */
   readonly columns: readonly ('column' | 'over')[]
   readonly cells: readonly CellType[]
   readonly parameter?: Parameter

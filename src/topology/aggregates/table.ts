@@ -8,7 +8,10 @@ import { skewness } from './skewness.ts'
 import { std, variance } from './spread.ts'
 import { mean, ratio, sum } from './sums.ts'
 
-/** Every aggregate, by its word. What is new is a rule here, and its words where authors read them: the compiler asks for those. */
+/**
+ * Every aggregate, by its word. What is new is a rule here, and its words where authors read them:
+ * the compiler asks for those.
+ */
 export const AGGREGATES = {
   count,
   rate,
@@ -45,8 +48,8 @@ type DataOf<Of extends AggregateName> = { readonly of: Of } & {
   CellData<Rules[Of]>
 
 /**
- * What a window comes to, as data. `empty`: its number when there is none; without it that is 0. `cell`: must it be a number (a
- * condition counts as 0 or 1), or may it be a text too?
+ * What a window comes to, as data. `empty`: its number when there is none; without it that is 0.
+ * `cell`: must it be a number (a condition counts as 0 or 1), or may it be a text too?
  */
 export type Aggregate = { readonly [Of in AggregateName]: DataOf<Of> }[AggregateName]
 

@@ -5,9 +5,13 @@ import type { AggregateKit, WindowField } from '../stream.ts'
 import type { AggregateRule, CellType } from './rule.ts'
 import { AGGREGATES, type Aggregate, type AggregateName } from './table.ts'
 
-// The words for aggregates. Their types are written out for authors, in features.ts and stream.ts; here they are held to the table.
+// The words for aggregates. Their types are written out for authors, in features.ts and stream.ts;
+// here they are held to the table.
 
-/** Columns that are called what their cells are, so that what a word takes can be told from its type. */
+/**
+ * Columns that are called what their cells are, so that what a word takes can be told from its
+ * type.
+ */
 interface ByCell {
   readonly number: (event: never) => number
   readonly string: (event: never) => string

@@ -1,16 +1,20 @@
 // AssemblyScript, compiled to ../sums-wasm.ts by `npm run build:wasm`.
 //
-// What the trees of an ensemble give for rows, in float32, tree after tree in the order of the file. (Lucchese et al. 2015, "QuickScorer";
-// 2016, "Exploiting CPU SIMD Extensions to Speed-up Document Scoring with Tree Ensembles")
+// What the trees of an ensemble give for rows, in float32, tree after tree in the order of the
+// file. (Lucchese et al. 2015, "QuickScorer"; 2016, "Exploiting CPU SIMD Extensions to Speed-up
+// Document Scoring with Tree Ensembles")
 //
-// The leaves of a tree are bits of one or more words, those where tests hold first. Each test knows by its mask the leaves that are out of
-// reach where it fails: after all tests the lowest bit that is left is the leaf. No branch depends on a row, so that none is guessed
-// wrongly, and rows go four to a vector. Trees with too many leaves are walked from the root.
+// The leaves of a tree are bits of one or more words, those where tests hold first. Each test knows
+// by its mask the leaves that are out of reach where it fails: after all tests the lowest bit that
+// is left is the leaf. No branch depends on a row, so that none is guessed wrongly, and rows go
+// four to a vector. Trees with too many leaves are walked from the root.
 //
-// A row alone would take as long as four. It goes through the tests of each feature in the order of what they compare with instead, and
-// no further than to the first that holds: the second half of them never fails. (QuickScorer as it was first.)
+// A row alone would take as long as four. It goes through the tests of each feature in the order of
+// what they compare with instead, and no further than to the first that holds: the second half of
+// them never fails. (QuickScorer as it was first.)
 //
-// The tables are laid out by ../tables.ts; all their numbers are 32 bits wide, and all places are bytes from the start of the memory.
+// The tables are laid out by ../tables.ts; all their numbers are 32 bits wide, and all places are
+// bytes from the start of the memory.
 
 // At the start of the memory.
 const FEATURES = 0
@@ -19,14 +23,20 @@ const TREES = 8
 const TREE_COUNT = 12
 const TESTS = 16
 const WORDS = 20
-/** Rows, row-major float32[count, features], and what the trees give for them, float32[count, targets]. */
+/**
+ * Rows, row-major float32[count, features], and what the trees give for them, float32[count,
+ * targets].
+ */
 const ROWS = 24
 const GIVEN = 28
 /** What stands where no tree has given anything. */
 const START = 32
 /** 0 adds, 1 keeps the least, 2 the largest. */
 const AGGREGATE = 36
-/** For a row alone: the tests of all trees by feature, kind and what they compare with, where those of each end, and its words. */
+/**
+ * For a row alone: the tests of all trees by feature, kind and what they compare with, where those
+ * of each end, and its words.
+ */
 const SORTED = 40
 const SORTED_ENDS = 44
 const LONE_WORDS = 48
@@ -43,13 +53,15 @@ const TREE_TARGETS = 16
 const TREE_TARGET_COUNT = 20
 const TREE_BYTES = 24
 
-// A word of a tree: where the tests of each kind end. They follow one another through all words and trees.
+// A word of a tree: where the tests of each kind end. They follow one another through all words and
+// trees.
 const FALSE_IF_MISSING = 0
 const TRUE_IF_MISSING = 4
 const EQUAL = 8
 const WORD_BYTES = 12
 
-// A test of a word: where the feature's lanes are, what it is compared with, the leaves that are out of reach where it fails.
+// A test of a word: where the feature's lanes are, what it is compared with, the leaves that are
+// out of reach where it fails.
 const VALUE = 4
 const DROPPED = 8
 const TEST_BYTES = 12
@@ -57,7 +69,8 @@ const TEST_BYTES = 12
 // A sorted test: the word, and the other two.
 const WORD = 0
 
-// A branch of a tree that is walked: the same two, how it is compared, and where it goes on; a leaf has the sign bit.
+// A branch of a tree that is walked: the same two, how it is compared, and where it goes on; a leaf
+// has the sign bit.
 const KIND = 8
 const WHEN_TRUE = 12
 const WHEN_FALSE = 16
@@ -191,7 +204,9 @@ function block<T>(row: i32, count: i32): void {
   }
 }
 
-/** Takes out of a word what tests of one kind put out of reach; gives where the next kind begins. */
+/**
+ * Takes out of a word what tests of one kind put out of reach; gives where the next kind begins.
+ */
 function drop<T, Kind>(left: usize, test: usize, last: usize): usize {
   if (test == last) return test
   let a = v128.load(left)
@@ -216,7 +231,10 @@ function drop<T, Kind>(left: usize, test: usize, last: usize): usize {
   return test
 }
 
-/** The leaves that a test drops, where it fails. By the bytes of Kind: 1 fails on what is missing, 2 does not, 4 asks for equality. */
+/**
+ * The leaves that a test drops, where it fails. By the bytes of Kind: 1 fails on what is missing, 2
+ * does not, 4 asks for equality.
+ */
 function outOfReach<Kind>(x: v128, value: v128, dropped: v128): v128 {
   if (sizeof<Kind>() == 1) return v128.andnot(dropped, f32x4.le(x, value))
   if (sizeof<Kind>() == 2) return v128.and(dropped, f32x4.gt(x, value))

@@ -5,7 +5,9 @@ import { Checksums, type Content } from './checksums.ts'
 
 const KEYS = 100_000
 const NUMBER_DIGITS = 10
-/** Values are cut from it at ever other places, so that they differ without being made byte by byte. */
+/**
+ * Values are cut from it at ever other places, so that they differ without being made byte by byte.
+ */
 const POOL = pool(65_536)
 
 /** Bytes of no pattern (xorshift, Marsaglia 2003): the same in every run. */
@@ -29,7 +31,9 @@ export interface InputOptions {
   readonly partitions: number
 }
 
-/** The records of an input topic in the order in which they are written, evenly over its partitions. */
+/**
+ * The records of an input topic in the order in which they are written, evenly over its partitions.
+ */
 export class Input {
   readonly options: InputOptions
   readonly #checksums: Checksums

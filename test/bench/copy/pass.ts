@@ -2,7 +2,10 @@ import type { Guarantee } from '../../../src/records/port.ts'
 
 // What a client's process is told and what it tells. Clients in other languages keep to it as well.
 
-/** Copies the whole input once for each output, as a member of a group that is named like the output. */
+/**
+ * Copies the whole input once for each output, as a member of a group that is named like the
+ * output.
+ */
 export interface CopyTask {
   readonly brokers: readonly string[]
   readonly guarantee: Guarantee
@@ -12,7 +15,10 @@ export interface CopyTask {
   readonly outputs: readonly string[]
 }
 
-/** One copy of the whole input, from the first records read to the last commit acknowledged. A line of JSON on stdout. */
+/**
+ * One copy of the whole input, from the first records read to the last commit acknowledged. A line
+ * of JSON on stdout.
+ */
 export interface Pass {
   readonly records: number
   /** User and system time of the process, all threads. */

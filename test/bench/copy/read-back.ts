@@ -4,8 +4,8 @@ import { Checksums, type Content } from './checksums.ts'
 const SILENCE_MS = 60_000
 
 /**
- * What a reader of committed records finds in a topic, up to where its partitions end now. Read with kafkajs alone, which
- * shares no code with what is measured here as ours.
+ * What a reader of committed records finds in a topic, up to where its partitions end now. Read
+ * with kafkajs alone, which shares no code with what is measured here as ours.
  */
 export async function readBack(
   brokers: readonly string[],

@@ -7,7 +7,8 @@ import { isAlive, workerPids } from '../../services/worker-pids.ts'
 import { folderWith } from '../../support/folder.ts'
 import { ROOT } from '../../support/paths.ts'
 
-// Several workers under one parent. None of them finds a broker, which changes nothing of what is tested here.
+// Several workers under one parent. None of them finds a broker, which changes nothing of what is
+// tested here.
 
 const TOPOLOGY = join(ROOT, 'topologies/card-fraud.ts')
 

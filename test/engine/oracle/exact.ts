@@ -1,5 +1,5 @@
-// Exact arithmetic, so that no oracle has a rounding order: a float64 counted in units of a power of 2 is an integer. Each throws
-// a RangeError for a value that is not finite.
+// Exact arithmetic, so that no oracle has a rounding order: a float64 counted in units of a power
+// of 2 is an integer. Each throws a RangeError for a value that is not finite.
 
 /** The sum, rounded once to float64. */
 export function exactSum(values: readonly number[]): number {
@@ -7,7 +7,10 @@ export function exactSum(values: readonly number[]): number {
   return quotient(sumOf(units), 1n << digits)
 }
 
-/** The population variance: n Σx² − (Σx)² exactly, then rounded to float64 and divided by n². Not empty. */
+/**
+ * The population variance: n Σx² − (Σx)² exactly, then rounded to float64 and divided by n². Not
+ * empty.
+ */
 export function exactVariance(values: readonly number[]): number {
   const { units, digits } = inUnits(values)
   const count = BigInt(units.length)
@@ -16,7 +19,10 @@ export function exactVariance(values: readonly number[]): number {
   return quotient(spread, 1n << (2n * digits)) / units.length ** 2
 }
 
-/** The sums of the 2nd, 3rd and 4th powers of the deviations from the mean, Σ(nx − Σx)ᵏ / nᵏ, each rounded once to float64. Not empty. */
+/**
+ * The sums of the 2nd, 3rd and 4th powers of the deviations from the mean, Σ(nx − Σx)ᵏ / nᵏ, each
+ * rounded once to float64. Not empty.
+ */
 export function exactDeviations(values: readonly number[]): [number, number, number] {
   const { units, digits } = inUnits(values)
   const count = BigInt(units.length)
@@ -34,8 +40,9 @@ export function exactDeviations(values: readonly number[]): [number, number, num
 }
 
 /**
- * What is left at a time of values that halve with every half-life. Of each value what is left at the next multiple of the half-life is
- * rounded to float64; from there on all is exact, up to the last multiple, and what is left since then.
+ * What is left at a time of values that halve with every half-life. Of each value what is left at
+ * the next multiple of the half-life is rounded to float64; from there on all is exact, up to the
+ * last multiple, and what is left since then.
  */
 export function exactDecayedSum(
   values: readonly (readonly [value: number, timeMs: number])[],

@@ -82,7 +82,9 @@ export function naiveAggregate(
   return value({ count: events.length, lengthMs, timesMs, timeMs, numbers, of }, aggregate)
 }
 
-/** Linear between the two nearest ranks: position q (n − 1) of the sorted values, counted from 0. */
+/**
+ * Linear between the two nearest ranks: position q (n − 1) of the sorted values, counted from 0.
+ */
 function quantileOf(numbers: readonly number[], q: number): number {
   const sorted = numbers.toSorted((a, b) => a - b)
   const position = q * (sorted.length - 1)

@@ -6,7 +6,8 @@ import type {
 } from '../../../src/topology/definition.ts'
 import { naiveAggregate } from './naive-aggregates.ts'
 
-// What a features step must give, by looking through everything that ever arrived, again for each event.
+// What a features step must give, by looking through everything that ever arrived, again for each
+// event.
 
 /** An event of one partition, as it arrives. */
 export interface Arrival {
@@ -42,8 +43,8 @@ interface Scene {
 }
 
 /**
- * The answer for each event of one partition, in log order. An event of another kind than a `value` or `lookup`
- * feature's has NaN there.
+ * The answer for each event of one partition, in log order. An event of another kind than a `value`
+ * or `lookup` feature's has NaN there.
  */
 export function naiveFeatures(
   step: FeaturesStep,
@@ -110,14 +111,20 @@ function arrivedOf(kind: number, scene: Scene): Arrival[] {
   return arrived.filter((e) => isOf(kindAt(scene.step, kind), e))
 }
 
-/** Those in the window that this event falls in, up to its own time; of a window that is closed nothing is left. */
+/**
+ * Those in the window that this event falls in, up to its own time; of a window that is closed
+ * nothing is left.
+ */
 function currentWindow(kind: number, lengthMs: number, scene: Scene): Arrival[] {
   const { timeMs } = scene.now
   const startMs = startOf(Math.max(timeMs, scene.watermarkMs), lengthMs)
   return arrivedOf(kind, scene).filter((e) => e.timeMs >= startMs && e.timeMs <= timeMs)
 }
 
-/** Those in the newest window with an event that the watermark has passed, this event's own step included. */
+/**
+ * Those in the newest window with an event that the watermark has passed, this event's own step
+ * included.
+ */
 function lastClosedWindow(kind: number, lengthMs: number, scene: Scene): Arrival[] {
   const watermarkMs = Math.max(scene.watermarkMs, scene.now.timeMs - scene.options.lagMs)
   const all = arrivedOf(kind, scene)

@@ -10,7 +10,10 @@ interface Window {
   readonly events: Arrival[]
 }
 
-/** The final result of every window, in the order they come out, after which everything closes; and how many events were late. */
+/**
+ * The final result of every window, in the order they come out, after which everything closes; and
+ * how many events were late.
+ */
 export function naiveTumbling(
   step: TumblingStep,
   lagMs: number,

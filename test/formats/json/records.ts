@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { Payment } from '../../../topologies/payment.ts'
 
-// Records of several schemas, valid ones and such as a bad producer or a bad wire makes of them; the same for the same numbers.
+// Records of several schemas, valid ones and such as a bad producer or a bad wire makes of them;
+// the same for the same numbers.
 
 export type Random = () => number
 
@@ -196,7 +197,10 @@ export function written(record: object, style: 'compact' | 'python' | 'wide'): s
   return write(record)
 }
 
-/** A record as some producer writes it: mostly in the usual order, perhaps with a field that nobody knows. */
+/**
+ * A record as some producer writes it: mostly in the usual order, perhaps with a field that nobody
+ * knows.
+ */
 export function produced(kind: Kind, random: Random): Buffer {
   let fields = Object.entries(kind.record(random))
   if (random() < 0.1) fields = fields.toSorted(() => random() - 0.5)

@@ -42,7 +42,10 @@ class NaiveLog {
     )
   }
 
-  /** Ends what is open: a reader of committed records is given nothing behind the first open transaction. */
+  /**
+   * Ends what is open: a reader of committed records is given nothing behind the first open
+   * transaction.
+   */
   close(): void {
     for (const producer of this.#open.keys()) this.finish(producer, 'commit')
     this.committed.sort((a, b) => a - b)

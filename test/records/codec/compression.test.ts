@@ -48,7 +48,10 @@ function zstdBomb(blocks: number, window = 0x58): Buffer {
   return Buffer.concat([header, ...all])
 }
 
-/** A frame of one block that ends in a match as long as it gets: 64 KiB for 261 bytes, again and again. */
+/**
+ * A frame of one block that ends in a match as long as it gets: 64 KiB for 261 bytes, again and
+ * again.
+ */
 function lz4Bomb(blocks: number): Buffer {
   const block = Buffer.concat([
     Buffer.from([0x1f, 0, 1, 0]),

@@ -10,7 +10,10 @@ import { recordsOf } from './support.ts'
 const FOLDER = join(import.meta.dirname, 'fixtures')
 const LOGS = readdirSync(FOLDER).filter((file) => file.endsWith('.log'))
 
-/** Reads all there is of it. The code of the error, or `read`; throws what is no error with a code and a place. */
+/**
+ * Reads all there is of it. The code of the error, or `read`; throws what is no error with a code
+ * and a place.
+ */
 function readBroken(set: Buffer): string {
   try {
     recordsOf(set, { maxUnpackedBytes: 1_000_000 })

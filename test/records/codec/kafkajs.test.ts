@@ -5,7 +5,10 @@ import type { OutgoingRecord } from '../../../src/records/written-records.ts'
 import { encodeWithKafkajs, recordsOfKafkajs } from './kafkajs-codec.ts'
 import { anyRecords, PLAIN, recordsOf } from './support.ts'
 
-/** The library has no null values of headers, no order between names, and takes a null key, but no timestamp of −1. */
+/**
+ * The library has no null values of headers, no order between names, and takes a null key, but no
+ * timestamp of −1.
+ */
 function asTheLibraryHas(records: readonly OutgoingRecord[]): OutgoingRecord[] {
   return records.map((record, i) => ({
     ...record,

@@ -34,7 +34,10 @@ const frame: fc.Arbitrary<Frame> = fc.record({
   contentSize: fc.boolean(),
 })
 
-/** Writes a frame by the letter of its format, and what it stands for. Blocks refer back to those before them. */
+/**
+ * Writes a frame by the letter of its format, and what it stands for. Blocks refer back to those
+ * before them.
+ */
 class NaiveFrame {
   readonly bytes: number[] = []
   readonly content: number[] = []

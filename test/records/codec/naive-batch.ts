@@ -1,6 +1,7 @@
 import type { RecordHeader } from '../../../src/records/kafka/codec/fetched-records.ts'
 
-// Writes record batches by the letter of the protocol, byte by byte, so that any field can be set. Shares nothing with the codec.
+// Writes record batches by the letter of the protocol, byte by byte, so that any field can be set.
+// Shares nothing with the codec.
 
 export interface NaiveRecord {
   readonly offsetDelta: number

@@ -1,4 +1,5 @@
-// How many beats came in each second: a source that is silent most of the time, so that time must pass without records.
+// How many beats came in each second: a source that is silent most of the time, so that time must
+// pass without records.
 import { defineTopology, millis, seconds } from 'tidemark'
 import { z } from 'zod'
 

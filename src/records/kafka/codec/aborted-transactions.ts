@@ -4,7 +4,10 @@ export interface AbortedTransaction {
   readonly firstOffset: number
 }
 
-/** Tells which batches belong to aborted transactions, while a record set is read from its beginning. */
+/**
+ * Tells which batches belong to aborted transactions, while a record set is read from its
+ * beginning.
+ */
 export class AbortedTransactions {
   /** The one that began last is first; brokers list them by where they end. */
   readonly #ahead: AbortedTransaction[]

@@ -48,14 +48,17 @@ export interface BatchHeader {
   readonly baseTimestampMs: number
   /** The newest of its records, rounded beyond 2^53. */
   readonly maxTimestampMs: number
-  /** The broker's time, ms, which all records of the batch have; `null`: each has its producer's. */
+  /**
+   * The broker's time, ms, which all records of the batch have; `null`: each has its producer's.
+   */
   readonly logAppendTimeMs: number | null
   readonly producerId: number
   readonly count: number
 }
 
 /**
- * Bytes of the batch that begins at `at`, as it says itself; `null` when fewer than a header are left.
+ * Bytes of the batch that begins at `at`, as it says itself; `null` when fewer than a header are
+ * left.
  * @throws TidemarkError `NOT_SUPPORTED`: an older format · `BATCH_CORRUPT`
  */
 export function lengthOfBatch(set: Buffer, at: number): number | null {
@@ -78,7 +81,10 @@ export function readLeaderEpoch(set: Buffer, at: number): number {
   return set.readInt32BE(at + AT.leaderEpoch)
 }
 
-/** As the batch says itself, before it is known to be whole. @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53 */
+/**
+ * As the batch says itself, before it is known to be whole. @throws TidemarkError `NOT_SUPPORTED`:
+ * it is above 2^53
+ */
 export function readLastOffset(set: Buffer, at: number): number {
   return readBaseOffset(set, at) + set.readInt32BE(at + AT.lastOffsetDelta)
 }
@@ -87,7 +93,9 @@ export function readCrc(set: Buffer, at: number): number {
   return set.readUInt32BE(at + AT.crc)
 }
 
-/** @throws TidemarkError `NOT_SUPPORTED`: an offset or a producer id above 2^53 · `BATCH_CORRUPT` */
+/**
+ * @throws TidemarkError `NOT_SUPPORTED`: an offset or a producer id above 2^53 · `BATCH_CORRUPT`
+ */
 export function readHeader(set: Buffer, at: number): BatchHeader {
   const baseOffset = readBaseOffset(set, at)
   const lastOffsetDelta = set.readInt32BE(at + AT.lastOffsetDelta)

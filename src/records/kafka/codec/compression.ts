@@ -4,7 +4,10 @@ import { packSnappy, unpackSnappy, unpackSnappyApart } from './snappy.ts'
 import { packGzip, unpackGzip, unpackGzipApart } from './zlib.ts'
 import { unpackZstd, unpackZstdApart } from './zstd.ts'
 
-/** What records can be packed with on their way out. The other compressions of Kafka, lz4 and zstd, are only read. */
+/**
+ * What records can be packed with on their way out. The other compressions of Kafka, lz4 and zstd,
+ * are only read.
+ */
 export type Compression = 'none' | 'gzip' | 'snappy'
 
 /** The protocol's numbers. */
@@ -25,7 +28,10 @@ const UNPACK_APART: Readonly<Record<number, UnpackApart>> = {
   4: unpackZstdApart,
 }
 
-/** @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and what a library throws of broken data */
+/**
+ * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and what a library
+ * throws of broken data
+ */
 export function unpack(compression: number, packed: Buffer, maxBytes: number): Buffer {
   const unpackWith = UNPACK[compression]
   if (unpackWith === undefined) {
@@ -34,7 +40,10 @@ export function unpack(compression: number, packed: Buffer, maxBytes: number): B
   return unpackWith(packed, maxBytes)
 }
 
-/** As {@link unpack}, in another thread or piece by piece: tens of megabytes would hold the process up. */
+/**
+ * As {@link unpack}, in another thread or piece by piece: tens of megabytes would hold the process
+ * up.
+ */
 export async function unpackApart(
   compression: number,
   packed: Buffer,

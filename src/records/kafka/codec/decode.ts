@@ -3,7 +3,8 @@ import { type Portion, RecordSet, type RecordSetOptions } from './record-set.ts'
 
 /**
  * Reads a whole record set in one go.
- * @throws TidemarkError as {@link RecordSet.take} · `BATCH_TOO_LARGE`: a batch unpacks to more than is allowed
+ * @throws TidemarkError as {@link RecordSet.take} · `BATCH_TOO_LARGE`: a batch unpacks to more than
+ * is allowed
  */
 export function decodeRecords(set: Buffer, options: RecordSetOptions): FetchedRecords {
   const records = new RecordSet(set, options)

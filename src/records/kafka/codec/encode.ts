@@ -21,8 +21,8 @@ export interface Selection {
 
 export interface EncodeOptions {
   /**
-   * The largest batch, bytes, before compression. Records go into as many batches as it takes; one that is over it by
-   * itself goes alone, for the broker to refuse.
+   * The largest batch, bytes, before compression. Records go into as many batches as it takes; one
+   * that is over it by itself goes alone, for the broker to refuse.
    */
   readonly maxBytes: number
   /** `null`: the broker is to keep no account of them. */
@@ -97,7 +97,10 @@ export class BatchEncoder {
     return { bytes: room.subarray(at, end), count }
   }
 
-  /** Writes as many records as go into a batch; it begins at `#used`, where room for its header is left. */
+  /**
+   * Writes as many records as go into a batch; it begins at `#used`, where room for its header is
+   * left.
+   */
   #write({ records, indices }: Selection, from: number, maxBytes: number): Written {
     const baseTimestampMs = records.timestampMs(indices[from] as number)
     let maxTimestampMs = baseTimestampMs
@@ -130,8 +133,8 @@ export class BatchEncoder {
   }
 
   /**
-   * Memory for a batch of so many bytes, of which some are written. Batches of this call that are complete stay in the
-   * memory they are in.
+   * Memory for a batch of so many bytes, of which some are written. Batches of this call that are
+   * complete stay in the memory they are in.
    */
   #reserve(written: number, bytes: number): Buffer {
     if (this.#used + bytes > this.#room.length) {

@@ -28,7 +28,10 @@ export class FetchedRecords {
   readonly offsets: Float64Array
   /** ms since the epoch; −1: none. Rounded beyond 2^53. */
   readonly timestampsMs: Float64Array
-  /** The offset to read next: past the last record, and past markers, aborted records and gaps behind it. */
+  /**
+   * The offset to read next: past the last record, and past markers, aborted records and gaps
+   * behind it.
+   */
   readonly nextOffset: number
   readonly #bytes: Buffer
   readonly #spans: Int32Array

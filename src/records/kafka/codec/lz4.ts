@@ -1,8 +1,9 @@
 import { atOnce, inTurns } from '../../../kernel/slices.ts'
 import { corrupt, unpacksTooLarge } from './faults.ts'
 
-// Reads LZ4 frames. Written here because the package for it, lz4-napi, cannot be told how much to unpack at most, stops after
-// the first frame, and takes longer. Checksums are passed over: the batch has its own.
+// Reads LZ4 frames. Written here because the package for it, lz4-napi, cannot be told how much to
+// unpack at most, stops after the first frame, and takes longer. Checksums are passed over: the
+// batch has its own.
 
 const FRAME = 0x184d2204
 /** Frames to be passed over; their last four bits are free. */
@@ -91,7 +92,10 @@ class Unpacker {
     this.#end += this.#packed.copy(this.#out, this.#end, this.at, to)
   }
 
-  /** Literals, then a match with what is there already, and so on; `limit` is the furthest that they may reach. */
+  /**
+   * Literals, then a match with what is there already, and so on; `limit` is the furthest that they
+   * may reach.
+   */
   #sequences(to: number, limit: number): void {
     const packed = this.#packed
     const out = this.#out

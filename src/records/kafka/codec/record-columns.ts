@@ -3,8 +3,9 @@ import { corrupt } from './faults.ts'
 import { NumberReader } from './varint.ts'
 
 /**
- * Where a record's key and value lie: numbers in a row of `spans`, each followed by its length, −1 for `null`. `parts`: where
- * all of its parts lie, from the key's length to the last header, and where they end.
+ * Where a record's key and value lie: numbers in a row of `spans`, each followed by its length, −1
+ * for `null`. `parts`: where all of its parts lie, from the key's length to the last header, and
+ * where they end.
  */
 export const SPAN = { key: 0, value: 2, parts: 4, row: 6 } as const
 
@@ -65,7 +66,8 @@ export class RecordColumns {
   }
 
   /**
-   * Takes the next records of a batch. Every number in them is looked at, so that no reader meets a fault later.
+   * Takes the next records of a batch. Every number in them is looked at, so that no reader meets a
+   * fault later.
    * @param shift how much further its bytes lie in those of the columns
    * @throws TidemarkError `BATCH_CORRUPT`
    */

@@ -36,7 +36,10 @@ export interface RecordSetOptions {
   readonly aborted: readonly AbortedTransaction[]
   /** The most bytes that a compressed batch may unpack to. @default 64 MiB */
   readonly maxUnpackedBytes?: number
-  /** One that unpacks to more is left to {@link RecordSet.unpack}, which holds nobody up. @default none is */
+  /**
+   * One that unpacks to more is left to {@link RecordSet.unpack}, which holds nobody up. @default
+   * none is
+   */
   readonly atOnceBytes?: number
 }
 
@@ -56,8 +59,8 @@ interface Packed {
 }
 
 /**
- * A record set: whole batches, the last one perhaps cut off. Control records and those of aborted transactions are left out.
- * `where` of its errors is `topic-partition@offset`, the batch's first.
+ * A record set: whole batches, the last one perhaps cut off. Control records and those of aborted
+ * transactions are left out. `where` of its errors is `topic-partition@offset`, the batch's first.
  */
 export class RecordSet {
   /** Past all that the set holds: where to fetch on. */
@@ -76,7 +79,10 @@ export class RecordSet {
   /** Where reading has come to. */
   #offset: number
 
-  /** @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: message format 0 or 1, an offset above 2^53 */
+  /**
+   * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: message format 0 or 1, an offset above
+   * 2^53
+   */
   constructor(set: Buffer, options: RecordSetOptions) {
     this.#set = set
     this.#o = options
@@ -96,7 +102,8 @@ export class RecordSet {
   /**
    * The next records, at most so many; none where only gaps, markers and aborted records are left.
    * @returns `null`: what comes next has to be unpacked first
-   * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: an unknown compression, an offset above 2^53
+   * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: an unknown compression, an offset
+   * above 2^53
    */
   take(most: Most = ALL): Portion | null {
     return this.#located(() => {
@@ -139,7 +146,8 @@ export class RecordSet {
       nextOffset = Math.max(nextOffset, readLastOffset(this.#set, end) + 1)
       end += length
     }
-    // Brokers send the first batch whole. Nothing to be read here would be fetched again without end.
+    // Brokers send the first batch whole. Nothing to be read here would be fetched again without
+    // end.
     if (end === 0 && this.#set.length > 0) {
       throw corrupt(`${this.#set.length} bytes hold no whole batch`)
     }
@@ -186,7 +194,10 @@ export class RecordSet {
     return this.#large ?? this.#tooLarge
   }
 
-  /** The batch from which records are taken next; `null` at the end, and before one of which none can be taken yet. */
+  /**
+   * The batch from which records are taken next; `null` at the end, and before one of which none
+   * can be taken yet.
+   */
   #current(): OpenBatch | null {
     while (this.#open === null && this.#rest === null && this.#at < this.#end) {
       const packed = this.#next()
@@ -254,7 +265,10 @@ export class RecordSet {
     this.#tooLarge = { offset, lastOffset, count, timestampMs, bytes, error: placed }
   }
 
-  /** What the first record of a control batch is about: its key is a version and a type, 16 bits each. */
+  /**
+   * What the first record of a control batch is about: its key is a version and a type, 16 bits
+   * each.
+   */
   #markerOf({ header, at, to }: Packed): number {
     if (header.compression !== 0) throw corrupt('a control batch is compressed')
     const reader = new NumberReader(this.#set, at + HEADER_BYTES)
@@ -292,8 +306,8 @@ function isTooLarge(error: unknown): boolean {
 }
 
 /**
- * Columns point into one buffer. What was not compressed lies in the set as it is; else the batches are put together. How much
- * further each lies there than in its own bytes.
+ * Columns point into one buffer. What was not compressed lies in the set as it is; else the batches
+ * are put together. How much further each lies there than in its own bytes.
  */
 function inOneBuffer(batches: readonly OpenBatch[]): { bytes: Buffer; shifts: readonly number[] } {
   const [first] = batches

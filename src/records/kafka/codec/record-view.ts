@@ -4,8 +4,9 @@ import type { FetchedRecords } from './fetched-records.ts'
 const EMPTY = Buffer.alloc(0)
 
 /**
- * One record as the port has it. Its parts are cut out when they are asked for, each time anew: a buffer costs more than
- * all else about a record, and those that live as long as the record are what a collection spends its time on.
+ * One record as the port has it. Its parts are cut out when they are asked for, each time anew: a
+ * buffer costs more than all else about a record, and those that live as long as the record are
+ * what a collection spends its time on.
  */
 export class RecordView implements LogRecord {
   readonly records: FetchedRecords

@@ -13,7 +13,10 @@ const FRAME = Buffer.from('82534e4150505900', 'hex')
 /** The frame's name, and its versions: 32 bits each. */
 const FRAME_HEADER_BYTES = 16
 
-/** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws of broken data */
+/**
+ * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws of broken
+ * data
+ */
 export function unpackSnappy(packed: Buffer, maxBytes: number): Buffer {
   const blocks = blocksWithin(packed, maxBytes)
   return joined(blocks.map((block) => snappy().uncompressSync(block, COPIED) as Buffer))

@@ -1,11 +1,15 @@
 import { varintBytes, writeVarint } from '../../varint.ts'
 import { corrupt } from './faults.ts'
 
-// Numbers of variable length: zigzag, seven bits a byte, the lowest first. Kafka calls 32 bits a varint, 64 a varlong.
+// Numbers of variable length: zigzag, seven bits a byte, the lowest first. Kafka calls 32 bits a
+// varint, 64 a varlong.
 
 const ENDLESS = 'a number of variable length does not end'
 
-/** Reads numbers one after the other. Past the end it reads zeros: who reads compares `at` with the end. */
+/**
+ * Reads numbers one after the other. Past the end it reads zeros: who reads compares `at` with the
+ * end.
+ */
 export class NumberReader {
   readonly bytes: Buffer
   at: number
@@ -15,7 +19,10 @@ export class NumberReader {
     this.at = at
   }
 
-  /** A signed number of 32 bits. @throws TidemarkError `BATCH_CORRUPT`: it does not end after five bytes */
+  /**
+   * A signed number of 32 bits. @throws TidemarkError `BATCH_CORRUPT`: it does not end after five
+   * bytes
+   */
   varint(): number {
     const { bytes } = this
     let { at } = this

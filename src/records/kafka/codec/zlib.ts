@@ -40,7 +40,9 @@ const { zstdDecompressSync, zstdDecompress } = zlib as {
   zstdDecompress?: UnpackApart
 }
 
-/** One frame. `null` where Node cannot. @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
+/**
+ * One frame. `null` where Node cannot. @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`
+ */
 export const unpackZstdFrame =
   zstdDecompressSync === undefined
     ? null

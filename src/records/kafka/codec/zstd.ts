@@ -3,17 +3,24 @@ import { atOnce, inTurns } from '../../../kernel/slices.ts'
 import { corrupt, unpacksTooLarge } from './faults.ts'
 import { unpackZstdFrame, unpackZstdFrameApart } from './zlib.ts'
 
-// Reads Zstandard: with Node from 22.15 on, and before that in JavaScript, which takes three times as long.
+// Reads Zstandard: with Node from 22.15 on, and before that in JavaScript, which takes three times
+// as long.
 
 const FRAME = 0xfd2fb528
 /** Frames to be passed over; their last four bits are free. */
 const SKIPPABLE = 0x184d2a50
 const SINGLE_SEGMENT = 1 << 5
 const HAS_CHECKSUM = 1 << 2
-/** Bytes of a dictionary's id, and of the length of the content, by two bits of the frame's descriptor. */
+/**
+ * Bytes of a dictionary's id, and of the length of the content, by two bits of the frame's
+ * descriptor.
+ */
 const DICTIONARY_ID_BYTES = [0, 1, 2, 4] as const
 const CONTENT_LENGTH_BYTES = [0, 2, 4, 8] as const
-/** What zstd itself takes unless told otherwise. The library sets a window's memory aside before it has read anything. */
+/**
+ * What zstd itself takes unless told otherwise. The library sets a window's memory aside before it
+ * has read anything.
+ */
 const MAX_WINDOW_BYTES = 128 * 2 ** 20
 /** A block of one byte that is repeated. */
 const REPEATED = 1
@@ -24,7 +31,8 @@ type UnpackFrameApart = (frame: Buffer, maxBytes: number) => Promise<Uint8Array>
 
 /**
  * @param unpackFrame @default Node's, where it has one
- * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws of broken data
+ * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws of broken
+ * data
  */
 export function unpackZstd(
   packed: Buffer,
@@ -88,7 +96,10 @@ function* unpackBlocks(frame: Buffer, maxBytes: number): Generator<void, Buffer>
   return Buffer.concat(blocks)
 }
 
-/** Frames one by one: of several, Node reads the first only, and the library looks at the window of no other. */
+/**
+ * Frames one by one: of several, Node reads the first only, and the library looks at the window of
+ * no other.
+ */
 function* framesOf(packed: Buffer): Generator<Buffer> {
   let at = 0
   do {

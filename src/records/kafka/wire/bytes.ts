@@ -1,10 +1,14 @@
-// The protocol's own types, big-endian, as requests write and responses hold them. "Flexible" versions (KIP-482) have compact
-// strings and arrays, whose lengths are varints one larger than they say, and tagged fields behind every structure.
+// The protocol's own types, big-endian, as requests write and responses hold them. "Flexible"
+// versions (KIP-482) have compact strings and arrays, whose lengths are varints one larger than
+// they say, and tagged fields behind every structure.
 
 const FIRST_ROOM_BYTES = 256
 const UUID_BYTES = 16
 
-/** Writes the parts of a request. Whole record sets stand between its own pieces, so that they are not copied. */
+/**
+ * Writes the parts of a request. Whole record sets stand between its own pieces, so that they are
+ * not copied.
+ */
 export class RequestWriter {
   readonly #isFlexible: boolean
   readonly #pieces: Buffer[] = []
@@ -130,7 +134,10 @@ export class ResponseReader {
     this.#isFlexible = isFlexible
   }
 
-  /** Reads on in classic or flexible form; the header of a response is not always in the form of its body. */
+  /**
+   * Reads on in classic or flexible form; the header of a response is not always in the form of its
+   * body.
+   */
   as(isFlexible: boolean): ResponseReader {
     return new ResponseReader(this.#bytes.subarray(this.#at), isFlexible)
   }

@@ -56,7 +56,10 @@ export function nameOfCode(code: number): string {
   return NAMES.get(code) ?? `error ${code}`
 }
 
-/** The leader has changed, or is about to: another broker, or the same one a little later, will answer. */
+/**
+ * The leader has changed, or is about to: another broker, or the same one a little later, will
+ * answer.
+ */
 const MOVED: ReadonlySet<number> = new Set([
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
   CODE.LEADER_NOT_AVAILABLE,

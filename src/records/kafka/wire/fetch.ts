@@ -9,7 +9,10 @@ export interface FetchPosition extends TopicPartition {
   /** `null`: the topic is asked for by its name. */
   readonly topicId: string | null
   readonly offset: number
-  /** The leader's epoch as it is known here; another leader answers with an error. −1: whatever it is. */
+  /**
+   * The leader's epoch as it is known here; another leader answers with an error. −1: whatever it
+   * is.
+   */
   readonly leaderEpoch: number
 }
 
@@ -43,7 +46,8 @@ const READ_COMMITTED = 1
 
 /**
  * Partitions are filled in the order given. The sets are views into the response.
- * @param isById asks by the topics' ids, so that a topic of the same name that was made anew is another one (KIP-516); all have one
+ * @param isById asks by the topics' ids, so that a topic of the same name that was made anew is
+ * another one (KIP-516); all have one
  */
 export function fetch(
   positions: readonly FetchPosition[],
@@ -65,7 +69,8 @@ export function fetch(
           else to.string(topic)
           to.array(of, ({ partition, offset, leaderEpoch }) => {
             to.int32(partition).int32(leaderEpoch).int64(offset)
-            // The epoch of what was read is looked at by a question of its own, which older brokers take as well.
+            // The epoch of what was read is looked at by a question of its own, which older brokers
+            // take as well.
             if (isById) to.int32(-1)
             // Of no replica's log.
             to.int64(-1).int32(o.maxPartitionBytes).endStruct()

@@ -2,18 +2,23 @@ import type { TopicPartition } from '../../port.ts'
 import { topicsOf } from './by-topic.ts'
 import { type Request, request } from './request.ts'
 
-// How far partitions reach: their logs, and what was written under one leader. To be asked of the partitions' leader.
+// How far partitions reach: their logs, and what was written under one leader. To be asked of the
+// partitions' leader.
 
 /**
- * `low`: of the first record. `stable`: the end of what a reader of committed records sees. A number: of the first record whose
- * timestamp is not before that, ms since the epoch; −1 when there is none.
+ * `low`: of the first record. `stable`: the end of what a reader of committed records sees. A
+ * number: of the first record whose timestamp is not before that, ms since the epoch; −1 when there
+ * is none.
  */
 export type LogEnd = 'low' | 'stable' | number
 
 const TIMESTAMPS = { low: -2, stable: -1 } as const
 const READ_COMMITTED = 1
 
-/** A partition, and its leader's epoch as it is known here; −1: it is not. A broker that knows another one does not answer. */
+/**
+ * A partition, and its leader's epoch as it is known here; −1: it is not. A broker that knows
+ * another one does not answer.
+ */
 export interface Led extends TopicPartition {
   readonly leaderEpoch: number
 }

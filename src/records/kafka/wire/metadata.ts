@@ -1,7 +1,8 @@
 import type { ResponseReader } from './bytes.ts'
 import { type Request, request } from './request.ts'
 
-// What a cluster looks like. A topic or a partition of which something is wrong says so by itself, and the others are told all the same.
+// What a cluster looks like. A topic or a partition of which something is wrong says so by itself,
+// and the others are told all the same.
 
 interface NodeAddress {
   readonly nodeId: number
@@ -21,7 +22,10 @@ interface PartitionMetadata {
 export interface TopicMetadata {
   readonly code: number
   readonly topic: string
-  /** Differs from that of a topic of the same name that was deleted; `null`: it is not told (brokers before 3.1). */
+  /**
+   * Differs from that of a topic of the same name that was deleted; `null`: it is not told (brokers
+   * before 3.1).
+   */
   readonly id: string | null
   readonly partitions: readonly PartitionMetadata[]
   /** A bit for each operation that the user may do, by its number; below 0: not told. */
@@ -35,7 +39,10 @@ export interface Metadata {
   readonly topics: readonly TopicMetadata[]
 }
 
-/** The last version that is not flexible, and the first that all brokers with `Fetch` by topic id have (Kafka 3.1). */
+/**
+ * The last version that is not flexible, and the first that all brokers with `Fetch` by topic id
+ * have (Kafka 3.1).
+ */
 export type MetadataVersion = 8 | 12
 
 /** No topic is made by being asked for. */

@@ -44,8 +44,8 @@ export interface FetchedOffset extends PartitionOffset {
 
 /**
  * What is committed; offset −1: nothing.
- * @param isStable a partition with an offset in an open transaction is answered with `UNSTABLE_OFFSET_COMMIT` (KIP-447),
- * not with the offset before it
+ * @param isStable a partition with an offset in an open transaction is answered with
+ * `UNSTABLE_OFFSET_COMMIT` (KIP-447), not with the offset before it
  */
 export function offsetFetch(
   group: string,

@@ -27,7 +27,8 @@ export function produce(
   topics: readonly (readonly [topic: string, partitions: readonly ProducePartition[]])[],
   { transactionalId, joinsTransaction, timeoutMs }: ProduceOptions,
 ): Request<readonly ProducedPartition[]> {
-  // Under version 12 a partition joins the transaction with its first batch; 7 is what every broker since 2.5 takes.
+  // Under version 12 a partition joins the transaction with its first batch; 7 is what every broker
+  // since 2.5 takes.
   const form = joinsTransaction
     ? { version: 12, isFlexible: true }
     : { version: 7, isFlexible: false }

@@ -1,15 +1,18 @@
 import type { Broker } from 'kafkajs'
 import { API, type ApiName, type Request } from './request.ts'
 
-// The seam through which own requests go out: over the library's connections, which keep TLS, SASL, correlation ids, time limits
-// and throttling. The library's own way copies what is sent twice, which costs more than all the rest of a Produce
-// (0.68 instead of 0.27 µs a record); so header and record sets are written to the socket as they are.
+// The seam through which own requests go out: over the library's connections, which keep TLS, SASL,
+// correlation ids, time limits and throttling. The library's own way copies what is sent twice,
+// which costs more than all the rest of a Produce (0.68 instead of 0.27 µs a record); so header and
+// record sets are written to the socket as they are.
 //
-// Records go over a connection of their own, the library's second one, so that what must be quick does not wait behind them: neither
-// for a slow link, nor for a broker that throttles and reads no more from the connection over which too much came (KIP-219).
+// Records go over a connection of their own, the library's second one, so that what must be quick
+// does not wait behind them: neither for a slow link, nor for a broker that throttles and reads no
+// more from the connection over which too much came (KIP-219).
 //
-// Private to kafkajs 2.2.4, and looked at by the self-test: network/connectionPool.js (getConnection, pool), network/connection.js
-// (what Connection has below), network/requestQueue/index.js (push, maybeThrottle, throttledUntil as `connections.ts` has it).
+// Private to kafkajs 2.2.4, and looked at by the self-test: network/connectionPool.js
+// (getConnection, pool), network/connection.js (what Connection has below),
+// network/requestQueue/index.js (push, maybeThrottle, throttledUntil as `connections.ts` has it).
 
 /** A connection of the library, as far as it is used here. */
 interface Connection {

@@ -11,8 +11,8 @@ export interface ProducerIdentity {
 }
 
 /**
- * `1`: partitions are added to a transaction by calls of their own. `2`: by the first batch and offset, and every transaction
- * has an epoch of its own (KIP-890).
+ * `1`: partitions are added to a transaction by calls of their own. `2`: by the first batch and
+ * offset, and every transaction has an epoch of its own (KIP-890).
  */
 export type TransactionVersion = 1 | 2
 
@@ -44,8 +44,8 @@ const CLASSIC = { version: 1, isFlexible: false }
 const NOBODY: ProducerIdentity = { id: -1, epoch: -1 }
 
 /**
- * Gives a producer its identity. For a transactional id it also ends the transaction that is open under it and shuts out
- * whoever used it before.
+ * Gives a producer its identity. For a transactional id it also ends the transaction that is open
+ * under it and shuts out whoever used it before.
  * @param transactionalId `null`: a producer without transactions
  * @param as the identity to go on from
  */
@@ -67,8 +67,8 @@ export function initProducerId(
 }
 
 /**
- * What is answered before anything is done shows whether the user may use the id: the rest of the request is not valid, so that
- * whoever has the id keeps it.
+ * What is answered before anything is done shows whether the user may use the id: the rest of the
+ * request is not valid, so that whoever has the id keeps it.
  */
 export function tryTransactionalId(transactionalId: string): Request<number> {
   const asked = initProducerId(transactionalId, 0, { id: NOBODY.id, epoch: 0 })

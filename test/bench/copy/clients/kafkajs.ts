@@ -10,9 +10,13 @@ import {
 } from 'kafkajs'
 import { type CopyTask, Meter, type Pass, runPasses } from '../pass.ts'
 
-// A copy with kafkajs as its documentation has it: eachBatch, and a producer that is idempotent or transactional.
+// A copy with kafkajs as its documentation has it: eachBatch, and a producer that is idempotent or
+// transactional.
 
-/** The library groups a send's records in time that grows with the square of their number per partition. */
+/**
+ * The library groups a send's records in time that grows with the square of their number per
+ * partition.
+ */
 const RECORDS_PER_SEND = 1_000
 
 type Send = (messages: TopicMessages) => Promise<unknown>
@@ -110,7 +114,10 @@ function acknowledged(producer: Producer, consumer: Consumer, topic: string): Wa
   }
 }
 
-/** Exactly once: all since the last commit in one transaction. The library sends no generation with the offsets. */
+/**
+ * Exactly once: all since the last commit in one transaction. The library sends no generation with
+ * the offsets.
+ */
 function inTransactions(producer: Producer, topic: string, consumerGroupId: string): Way {
   let open: Transaction | null = null
   return {

@@ -3,7 +3,8 @@ import type { Chunk, Member, NextOffset, TopicPartition } from '../../../../src/
 import { WrittenRecords } from '../../../../src/records/written-records.ts'
 import { type CopyTask, Meter, type Pass, runPasses } from '../pass.ts'
 
-// A copy through the port, as the worker's committer uses it: one commit in flight while the next is gathered.
+// A copy through the port, as the worker's committer uses it: one commit in flight while the next
+// is gathered.
 
 /** From so many on a commit does not wait, and partitions are paused until it has begun. */
 const ENOUGH = 20_000
