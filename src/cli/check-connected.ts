@@ -3,8 +3,8 @@ import { NO_NAME } from '../host/worker-name.ts'
 import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
-import type { From, Guarantee, Standing, TopicInfo } from '../records/port.ts'
-import { startOf } from '../records/standing.ts'
+import type { From, Guarantee, PartitionOffsets, TopicInfo } from '../records/port.ts'
+import { startOf } from '../records/start-offset.ts'
 import { type ClusterCheck, checkCluster } from '../runtime/cluster-check.ts'
 import type { Prepared } from '../runtime/prepare.ts'
 import { type KafkaConfig, kafkaOptions } from './kafka-options.ts'
@@ -33,21 +33,24 @@ export async function checkConnected(prepared: Prepared, config: CheckConfig): P
   try {
     const definitions = prepared.topologies.map((t) => t.definition)
     const found = await checkCluster({ records, definitions, group, guarantee, brokers })
-    const { topics, standings, known, notes } = found
+    const { topics, partitionOffsets, known, notes } = found
     const sources = new Set(definitions.map((d) => d.source.topic))
-    refuseIfAny(standings.flatMap((standing) => faultOf(standing, { group, from, known })))
+    refuseIfAny(partitionOffsets.flatMap((offsets) => faultOf(offsets, { group, from, known })))
     await write(`✓ brokers ${brokers}, with every right that is needed\n`)
     for (const topic of topics.values()) await write(`✓ topic ${inWords(topic)}\n`)
-    await write(`✓ group ${group}  ${progress(standings)}\n`)
+    await write(`✓ group ${group}  ${progress(partitionOffsets)}\n`)
     sayNotes([...notes, ...withoutLeader(found, sources)])
   } finally {
     await records.close()
   }
 }
 
-function faultOf(standing: Standing, joining: Parameters<typeof startOf>[1]): TidemarkError[] {
+function faultOf(
+  offsets: PartitionOffsets,
+  joining: Parameters<typeof startOf>[1],
+): TidemarkError[] {
   try {
-    startOf(standing, joining)
+    startOf(offsets, joining)
     return []
   } catch (error) {
     if (error instanceof TidemarkError) return [error]
@@ -60,19 +63,19 @@ function inWords({ name, partitions, maxMessageBytes }: TopicInfo): string {
   return `${name}  ${plural(partitions, 'partition')}${most}`
 }
 
-function progress(standings: readonly Standing[]): string {
-  const begun = standings.filter(({ committed }) => committed !== null)
+function progress(partitionOffsets: readonly PartitionOffsets[]): string {
+  const begun = partitionOffsets.filter(({ committed }) => committed !== null)
   if (begun.length === 0) return 'has committed nothing yet'
   const behind = begun.reduce((sum, s) => sum + s.endOffset - (s.committed?.nextOffset ?? 0), 0)
-  return `has committed ${begun.length} of ${plural(standings.length, 'partition')}, and is ${plural(behind, 'record')} behind`
+  return `has committed ${begun.length} of ${plural(partitionOffsets.length, 'partition')}, and is ${plural(behind, 'record')} behind`
 }
 
 /** Notes on partitions of sources that cannot be read now. */
 function withoutLeader(
-  { topics, standings }: ClusterCheck,
+  { topics, partitionOffsets }: ClusterCheck,
   sources: ReadonlySet<string>,
 ): string[] {
-  const led = new Set(standings.map(partitionName))
+  const led = new Set(partitionOffsets.map(partitionName))
   return [...topics.values()]
     .filter(({ name }) => sources.has(name))
     .flatMap(({ name: topic, partitions }) =>

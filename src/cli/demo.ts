@@ -101,7 +101,7 @@ class Demo {
     const { flights, topology, seconds } = setup
     this.#nowMs = flights[0]?.timestampMs ?? 0
     this.#screen = new Screen((columns) =>
-      statusLine(this.#figures.standing(), this.#nowMs, columns),
+      statusLine(this.#figures.snapshot(), this.#nowMs, columns),
     )
     const c = colorsFor(process.stdout)
     this.#board = new Board({

@@ -10,7 +10,7 @@ export function committingThrough(
   return {
     missingRights: (needs) => records.missingRights(needs),
     describeTopics: (names) => records.describeTopics(names),
-    standings: (group, topic) => records.standings(group, topic),
+    partitionOffsets: (group, topic) => records.partitionOffsets(group, topic),
     join: async (options) => {
       const member = await records.join(options)
       return {

@@ -175,7 +175,7 @@ export interface Unreadable extends TopicPartition {
 }
 
 /**
- * Why partitions are gone. `revoked`: the group dealt them to others, in a rebalance that this
+ * Why partitions are gone. `revoked`: the group assigned them to others, in a rebalance that this
  * member took part in · `expelled`: the group went on without this member, and others may have had
  * them since · `cut`: records that were to be read again are not in the log any more, and the
  * partition is assigned once more.
@@ -240,7 +240,7 @@ export interface Member extends Valve {
    * member leaves or loses their partitions. One at a time. A partition whose epoch has passed is
    * its new owner's: at least once its offsets are left out, exactly once the whole commit is
    * refused, since it holds outputs of that partition.
-   * @throws TidemarkError `REBALANCING` (the group is dealing out its partitions anew, or has:
+   * @throws TidemarkError `REBALANCING` (the group is rebalancing, or has:
    * assemble it again of what is left; whether what was lost is committed its new owners see) ·
    * `COMMIT_FAILED` or `BROKER_UNAVAILABLE` (nothing of the offsets was committed; at least once
    * outputs may stand in the log: send all again) · `COMMIT_TIMED_OUT` (its bytes could not be
@@ -294,7 +294,7 @@ export interface Committed {
 }
 
 /** Where a group stands in a partition, and how far the partition reaches. */
-export interface Standing extends TopicPartition {
+export interface PartitionOffsets extends TopicPartition {
   /** `null` when nothing was committed. */
   readonly committed: Committed | null
   readonly lowOffset: number
@@ -350,7 +350,7 @@ export interface Records {
    * are left out. Joins nothing.
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
-  standings(group: string, topic: string): Promise<readonly Standing[]>
+  partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]>
   /**
    * Joins the group; resolves once all that was assigned has been handed over, but for partitions
    * without a leader.

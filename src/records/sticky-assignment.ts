@@ -55,7 +55,7 @@ export function assignSticky(
     for (let extra = 0; extra < share.extras; extra++) placeExtra(share, shares, loads)
   }
   const assignment = members.map((): TopicPartition[] => [])
-  for (const share of shares) deal(share, assignment)
+  for (const share of shares) assignShare(share, assignment)
   return new Map(members.map(({ id }, member) => [id, assignment[member] ?? []]))
 }
 
@@ -145,7 +145,10 @@ function cheapest(costs: readonly number[], loads: readonly number[]): number {
 }
 
 /** Leaves each reader what it has, up to its share, and gives the rest to those who have less. */
-function deal({ topic, readers, holders, base, chosen }: Share, assignment: TopicPartition[][]) {
+function assignShare(
+  { topic, readers, holders, base, chosen }: Share,
+  assignment: TopicPartition[][],
+) {
   const room = new Map(readers.map((member) => [member, base + (chosen.has(member) ? 1 : 0)]))
   const give = (member: number, partition: number) => {
     room.set(member, (room.get(member) ?? 0) - 1)

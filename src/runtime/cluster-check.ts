@@ -1,6 +1,6 @@
 import { keepsState } from '../engine/horizon.ts'
 import { refuseIfAny } from '../kernel/errors.ts'
-import type { Guarantee, Records, Standing, TopicInfo } from '../records/port.ts'
+import type { Guarantee, PartitionOffsets, Records, TopicInfo } from '../records/port.ts'
 import { type Definition, outputTopics } from '../topology/definition.ts'
 import { unpackNote } from './restart-note.ts'
 import { checkPartitions } from './restart-plan.ts'
@@ -21,7 +21,7 @@ export interface ClusterOptions {
 export interface ClusterCheck {
   readonly topics: ReadonlyMap<string, TopicInfo>
   /** Where the group stands in the sources. */
-  readonly standings: readonly Standing[]
+  readonly partitionOffsets: readonly PartitionOffsets[]
   /** By source, the partitions that it had when the group began. */
   readonly known: ReadonlyMap<string, number>
   readonly notes: readonly string[]
@@ -40,15 +40,15 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   const topics = await records.describeTopics([...new Set([...reads, ...writes])])
   const checks = definitions.map((d) => checkTopics(d, topics, brokers))
   refuseIfAny(checks.flatMap((c) => c.faults))
-  const standings: Standing[] = []
+  const partitionOffsets: PartitionOffsets[] = []
   const known = new Map<string, number>()
   for (const topic of reads) {
-    const of = await records.standings(group, topic)
+    const of = await records.partitionOffsets(group, topic)
     const keepsWindows = definitions.some((d) => d.source.topic === topic && keepsState(d))
     known.set(topic, knownPartitions(of, topics.get(topic)?.partitions ?? 0, keepsWindows))
-    standings.push(...of)
+    partitionOffsets.push(...of)
   }
-  return { topics, standings, known, notes: checks.flatMap((c) => c.notes) }
+  return { topics, partitionOffsets, known, notes: checks.flatMap((c) => c.notes) }
 }
 
 /**
@@ -57,12 +57,12 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
  * have moved
  */
 function knownPartitions(
-  standings: readonly Standing[],
+  partitionOffsets: readonly PartitionOffsets[],
   now: number,
   keepsWindows: boolean,
 ): number {
   let known = now
-  for (const { topic, committed } of standings) {
+  for (const { topic, committed } of partitionOffsets) {
     const note = committed === null ? null : unpackNote(committed.metadata)
     if (note === null) continue
     if (keepsWindows) checkPartitions(topic, note.partitions, now)

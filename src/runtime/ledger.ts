@@ -1,4 +1,4 @@
-import { Changes } from '../kernel/changes.ts'
+import { ConditionVariable } from '../kernel/condition-variable.ts'
 import type { Guarantee } from '../records/port.ts'
 import { Entry, type NewEntry, type Part, type RestartPoint, type Room } from './entry.ts'
 import { MOST_OF_ONE } from './flow.ts'
@@ -38,7 +38,7 @@ export class Ledger {
   readonly #isWhole: boolean
   /** In log order. */
   readonly #entries: Entry[] = []
-  readonly #changes = new Changes()
+  readonly #changed = new ConditionVariable()
   /** In memory, of what was made of the last chunk, for each of its records. */
   #bytesPerRecord = FIRST_GUESS_BYTES
   #bytes = 0
@@ -114,13 +114,13 @@ export class Ledger {
     for (const { entry, part } of from) entry.gone(part)
     const ended = from.filter(({ part }) => part === ALL).length
     for (const entry of this.#entries.splice(0, ended)) this.#bytes -= entry.bytesInFlight
-    this.#changes.tell()
+    this.#changed.notifyAll()
   }
 
   /** Nothing of it is committed any more, and nobody waits for that. */
   drop(): void {
     this.#isDropped = true
-    this.#changes.tell()
+    this.#changed.notifyAll()
   }
 
   /** Is everything that was taken committed? */
@@ -134,7 +134,7 @@ export class Ledger {
   }
 
   #room(entry: Entry, most: number): Promise<void> {
-    return this.#changes.until(() => this.#isDropped || this.#waiting(entry) <= most)
+    return this.#changed.until(() => this.#isDropped || this.#waiting(entry) <= most)
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { StateLimits } from '../engine/state-limits.ts'
 import type { Random } from '../kernel/backoff.ts'
-import type { Changes } from '../kernel/changes.ts'
 import type { Clock } from '../kernel/clock.ts'
+import type { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { Lifecycle } from '../kernel/lifecycle.ts'
 import { formatDuration } from '../kernel/time.ts'
@@ -60,7 +60,7 @@ export interface ParticipantOptions {
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
   /** Told whenever something may have changed that somebody waits for. */
-  readonly changes: Changes
+  readonly changed: ConditionVariable
   onJoined(): void
   /** It has joined, or what is in the way of its work may have changed since. */
   onAvailability(availability: Availability): void
@@ -92,7 +92,7 @@ export class Participant {
       random: options.random,
       onCommitted: () => {
         this.#tasks.adjustFlow()
-        options.changes.tell()
+        options.changed.notifyAll()
       },
     })
     const limits = new Map([...options.topics].map(([name, topic]) => [name, limitsOf(topic)]))
@@ -111,7 +111,7 @@ export class Participant {
       onSetAside: options.onSetAside,
       onChange: () => {
         this.#committer.nudge()
-        options.changes.tell()
+        options.changed.notifyAll()
       },
       onHeldUp: () => this.#committer.hurry(),
       onError: (error) => this.#fail(error),
@@ -171,7 +171,7 @@ export class Participant {
     this.#o.onJoined()
     this.#show()
     const commits = this.#committer.run(member).catch((error) => this.#fail(error))
-    await this.#o.changes.until(() => this.#hasFailed || this.#o.stopping.aborted)
+    await this.#o.changed.until(() => this.#hasFailed || this.#o.stopping.aborted)
     this.#committer.hurry()
     try {
       if (!this.#hasFailed) await this.#finish(member)
@@ -189,7 +189,7 @@ export class Participant {
     member.stopFetching()
     this.#tasks.stopTaking()
     const isDone = () => this.#tasks.isIdle || this.#hasFailed
-    await this.#atMost(FINISH_WITHIN_MS, this.#o.changes.until(isDone))
+    await this.#atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone))
     if (isDone()) return
     throw new TidemarkError(
       'STOP_TIMED_OUT',
@@ -204,7 +204,7 @@ export class Participant {
 
   #fail(error: unknown): void {
     this.#failure ??= { error }
-    this.#o.changes.tell()
+    this.#o.changed.notifyAll()
   }
 
   #observe(event: RuntimeEvent): void {

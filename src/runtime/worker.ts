@@ -1,7 +1,7 @@
 import type { StateLimits } from '../engine/state-limits.ts'
 import { Backoff, type Random } from '../kernel/backoff.ts'
-import { Changes } from '../kernel/changes.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
+import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
 import { unlessAborted } from '../kernel/unless-aborted.ts'
@@ -132,7 +132,7 @@ class GroupWorker implements Worker {
   readonly #backoff: Backoff
   readonly #guarantee: Guarantee
   readonly #stopping = new AbortController()
-  readonly #changes = new Changes()
+  readonly #changed = new ConditionVariable()
   readonly #life = new Lifecycle('the worker', WORKER)
   /** Why it is in that state, where there is more to say. */
   #reason: string | null = null
@@ -154,13 +154,13 @@ class GroupWorker implements Worker {
 
   stop(): Promise<void> {
     this.#stopping.abort()
-    this.#changes.tell()
+    this.#changed.notifyAll()
     return this.done
   }
 
   async settled(): Promise<void> {
     // Not raced with `done`: what waits on a promise that lives as long as the worker adds up.
-    await this.#changes.until(() => this.#life.isOver || this.#participant?.isIdle === true)
+    await this.#changed.until(() => this.#life.isOver || this.#participant?.isIdle === true)
     if (this.#life.isOver) await this.done
   }
 
@@ -178,7 +178,7 @@ class GroupWorker implements Worker {
       this.#enter('failed', messageOf(error))
       throw error
     } finally {
-      this.#changes.tell()
+      this.#changed.notifyAll()
     }
   }
 
@@ -232,7 +232,7 @@ class GroupWorker implements Worker {
       clock: this.#clock,
       random: this.#random,
       stopping: this.#stopping.signal,
-      changes: this.#changes,
+      changed: this.#changed,
       onJoined: () => this.#backoff.reset(),
       onAvailability: (availability) => this.#show(availability),
       onFinishing: () => this.#enter('stopping'),

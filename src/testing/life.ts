@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Changes } from '../kernel/changes.ts'
+import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { seeded } from '../kernel/seeded.ts'
 import { committingThrough } from '../records/committing-through.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
@@ -38,7 +38,7 @@ export class Life {
   /** From here on no commit is finished: as if it died in the middle of one. */
   #withholds = false
   readonly #worker: Worker
-  readonly #changes = new Changes()
+  readonly #changed = new ConditionVariable()
   /** Partition → the end of the log that it was read to. */
   readonly #readTo = new Map<number, number>()
   /** Partitions that are read again. */
@@ -73,7 +73,7 @@ export class Life {
    * ended the worker.
    */
   async settled(): Promise<void> {
-    await Promise.race([this.#changes.until(() => this.#isReadToItsEnd), this.#worker.done])
+    await Promise.race([this.#changed.until(() => this.#isReadToItsEnd), this.#worker.done])
     // Whom the clock woke has begun by then.
     await nextTurn()
     await this.#worker.settled()
@@ -132,7 +132,7 @@ export class Life {
       // Commits keep a distance for a broker's sake; here the next one need not wait.
       setImmediate(() => this.#o.clock.rouse())
     }
-    this.#changes.tell()
+    this.#changed.notifyAll()
   }
 
   #add(partition: number, of: { readonly outcomes: Outcomes; readonly watermarkMs: number }): void {

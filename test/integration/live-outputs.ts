@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import { Changes } from '../../src/kernel/changes.ts'
+import { ConditionVariable } from '../../src/kernel/condition-variable.ts'
 import type { KafkaReader } from '../../src/records/kafka/reader.ts'
 import { placeOfId } from '../golden/answers.ts'
 import { headerOf } from '../support/headers.ts'
@@ -16,7 +16,7 @@ interface Arrival {
 export class LiveOutputs {
   readonly arrivals: Arrival[] = []
   readonly #ids = new Set<string>()
-  readonly #changes = new Changes()
+  readonly #changed = new ConditionVariable()
 
   static async of(cards: CardFraud): Promise<LiveOutputs> {
     const reader = await cards.follow()
@@ -28,7 +28,7 @@ export class LiveOutputs {
 
   /** Resolves when something holds of what has come. */
   until(holds: (outputs: LiveOutputs) => boolean): Promise<void> {
-    return this.#changes.until(() => holds(this))
+    return this.#changed.until(() => holds(this))
   }
 
   async #take(reader: KafkaReader): Promise<void> {
@@ -40,7 +40,7 @@ export class LiveOutputs {
         this.#ids.add(id)
         this.arrivals.push({ partition: placeOfId(id).partition, atMs })
       }
-      this.#changes.tell()
+      this.#changed.notifyAll()
     }
   }
 }

@@ -47,8 +47,8 @@ async function minutes(kafka: KafkaService) {
   const work = async (options: Partial<WorkerOptions> = {}) => {
     const { worker: started, watch } = await start(options)
     const isDone = async () => {
-      const [standing] = await records.standings(group, events)
-      return standing?.committed?.nextOffset === standing?.endOffset
+      const [offsets] = await records.partitionOffsets(group, events)
+      return offsets?.committed?.nextOffset === offsets?.endOffset
     }
     await until('all committed', isDone, SETTLED_MS)
     await started.stop()

@@ -1,5 +1,5 @@
-import { Changes } from '../../src/kernel/changes.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
+import { ConditionVariable } from '../../src/kernel/condition-variable.ts'
 import { type CardFraud, payments } from './card-fraud.ts'
 
 /** More than any test sends. */
@@ -10,7 +10,7 @@ const SEND_EVERY_MS = 5
 /** Payments at an even pace until it is stopped. */
 export class SteadyPayments {
   readonly #cards: CardFraud
-  readonly #changes = new Changes()
+  readonly #changed = new ConditionVariable()
   readonly #done: Promise<void>
   #isStopped = false
 
@@ -22,7 +22,7 @@ export class SteadyPayments {
   /** Resolves when so many more have been sent. */
   more(count: number): Promise<void> {
     const until = this.#cards.sent.length + count
-    return this.#changes.until(() => this.#cards.sent.length >= until)
+    return this.#changed.until(() => this.#cards.sent.length >= until)
   }
 
   /** Resolves when the last one stands in the log. */
@@ -40,7 +40,7 @@ export class SteadyPayments {
       // It is not closed by an iteration that ends early.
       await this.#cards.send(Array.from({ length: due - sent }, () => stream.next().value))
       sent = due
-      this.#changes.tell()
+      this.#changed.notifyAll()
       await wallClock.sleep(SEND_EVERY_MS)
     }
   }

@@ -34,8 +34,8 @@ async function live(end: End): Promise<void> {
   const through = end.offset === null ? {} : { through: endingAt(end.offset, end.moment) }
   const { worker, records } = startOf(groups, end.group, { prepared, ...through })
   const isThrough = async () => {
-    const [standing] = await records.standings(end.group, groups.payments)
-    return standing?.committed?.nextOffset === standing?.endOffset
+    const [offsets] = await records.partitionOffsets(end.group, groups.payments)
+    return offsets?.committed?.nextOffset === offsets?.endOffset
   }
   await Promise.race([until(`${end.group} through`, isThrough, THROUGH_WITHIN_MS), worker.done])
   await worker.stop()

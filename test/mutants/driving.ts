@@ -84,7 +84,7 @@ export const DRIVING: readonly Mutant[] = [
     ],
     caughtBy: {
       file: 'test/records/kafka-rebalance.test.ts',
-      test: 'commits nothing while the leader deals the partitions out',
+      test: 'commits nothing while the leader assigns the partitions',
     },
   },
   {

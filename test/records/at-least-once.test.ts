@@ -42,11 +42,11 @@ class Meeting {
       joinAgain: () => {},
     }
     this.#committing = new AtLeastOnce(around, this as unknown as KafkaWriter)
-    this.deal(0, 1)
+    this.assign(0, 1)
   }
 
-  /** The group deals out anew. */
-  deal(...partitions: number[]): void {
+  /** The group rebalances. */
+  assign(...partitions: number[]): void {
     const generation = { generationId: ++this.#generationId, memberId: 'me' }
     const owned = partitions.map((partition) => ({ topic: 't', partition }))
     this.#positions.assign(owned, generation)
@@ -151,16 +151,16 @@ test('a commit whose offsets fail fails, and they go with the next one', async (
   expect(meeting.asked.slice(4)).toEqual([...OUTPUT, 'offsets 0:1,1:5', 'done'])
 })
 
-test('before the group deals anew they go out; of a partition that is lost they never do', async () => {
+test('before the group rebalances they go out; of a partition that is lost they never do', async () => {
   const meeting = new Meeting()
   await outputs(meeting, [0, 1], [0, 2], [1, 5])
   const closed = meeting.close()
   await clock.pass(10)
   await closed
   expect(meeting.asked.slice(8)).toEqual(['offsets 0:2,1:5', 'done'])
-  meeting.deal(0, 1)
+  meeting.assign(0, 1)
   await outputs(meeting, [0, 3], [1, 6])
-  meeting.deal(1)
+  meeting.assign(1)
   await clock.pass(100)
   expect(meeting.asked.slice(10)).toEqual([...OUTPUT, ...OUTPUT, 'offsets 1:6', 'done'])
 })

@@ -1,5 +1,9 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { CommitGate, type Generation, type Standing } from '../../src/records/kafka/commit-gate.ts'
+import {
+  CommitGate,
+  type Generation,
+  type GroupMetadata,
+} from '../../src/records/kafka/commit-gate.ts'
 import { HandClock } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
 
@@ -14,7 +18,7 @@ function pending() {
     goOn = resolve
   })
   const seen: Generation[] = []
-  const commit = async ({ generation: current }: Standing) => {
+  const commit = async ({ generation: current }: GroupMetadata) => {
     await told
     seen.push(current())
   }
@@ -162,7 +166,7 @@ describe('a member of which the group has not heard for longer than a session', 
     expect(went).toEqual(['first', 'second'])
   })
 
-  test('commits nothing when the group deals anew instead', async () => {
+  test('commits nothing when the group rebalances instead', async () => {
     const gate = await silentFor(SESSION_MS + 1)
     const began = vi.fn<() => Promise<void>>(quick)
     const failure = thrownBy(gate.pass(began))

@@ -173,7 +173,7 @@ function readingTests(test: DefineTest): void {
     })
   }
 
-  test('standings say how far the group and the log are, without joining', async (driver) => {
+  test('partitionOffsets say how far the group and the log are, without joining', async (driver) => {
     const topic = await driver.createTopic(2)
     const group = driver.freshGroup()
     await driver.produce(numbered(topic, 1, 3))
@@ -181,20 +181,21 @@ function readingTests(test: DefineTest): void {
       { topic, partition: 0, committed: null, lowOffset: 0, endOffset: 0 },
       { topic, partition: 1, committed: null, lowOffset: 0, endOffset: 3 },
     ]
-    expect(await driver.records.standings(group, topic)).toEqual(nothing)
+    expect(await driver.records.partitionOffsets(group, topic)).toEqual(nothing)
     const { member, heard } = await join({ driver, group, topic })
     await heard.until(() => heard.values(1).length === 3)
     await commitOffsets(member, next(heard.assignment(1), 2, 'm'))
     const committed = { nextOffset: 2, metadata: 'm' }
     // A broker may take the end of a transaction before everybody sees what it has committed.
-    const seen = async () => (await driver.records.standings(group, topic))[1]?.committed?.metadata
+    const seen = async () =>
+      (await driver.records.partitionOffsets(group, topic))[1]?.committed?.metadata
     while ((await seen()) !== 'm');
-    expect(await driver.records.standings(group, topic)).toEqual([
+    expect(await driver.records.partitionOffsets(group, topic)).toEqual([
       nothing[0],
       { ...nothing[1], committed },
     ])
     await member.leave()
-    const absent = driver.records.standings(group, `${topic}-absent`)
+    const absent = driver.records.partitionOffsets(group, `${topic}-absent`)
     expect((await thrownBy(absent)).code).toBe('TOPIC_MISSING')
   })
 

@@ -54,7 +54,7 @@ export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {
     const meeting = { driver, group: driver.freshGroup(), topic, guarantee }
     const { member: one, heard: first } = await join(meeting)
     const joining = join(meeting)
-    // As fast as the member takes them, until the group deals anew.
+    // As fast as the member takes them, until the group rebalances.
     let last: string | null = null
     for (let n = 1; first.losses.length === 0; n++) {
       const nextOffsets = [0, 1].map((p) => next(first.assignment(p), 4, `${n}`))
@@ -206,8 +206,8 @@ async function commitQuickly(
 }
 
 async function committedOf({ driver, group, topic }: Meeting): Promise<number | undefined> {
-  const [standing] = await driver.records.standings(group, topic)
-  return standing?.committed?.nextOffset
+  const [offsets] = await driver.records.partitionOffsets(group, topic)
+  return offsets?.committed?.nextOffset
 }
 
 /** Two members, of which the first had both partitions and has lost one, with all it had read. */

@@ -8,7 +8,7 @@ import { createTopics } from '../services/topics.ts'
 import { Listener, record } from './listener.ts'
 import { transacting } from './transacting.ts'
 
-// Partitions that were dealt out, and of which it cannot be told yet where they begin.
+// Partitions that were assigned, and of which it cannot be told yet where they begin.
 
 /** More than there are in the time after which it is told. */
 const MANY = 200

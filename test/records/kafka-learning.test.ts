@@ -45,7 +45,7 @@ describe('a topic', () => {
     expect((await failing).code).toBe('TOPIC_MISSING')
   })
 
-  kafkaTest('that the leader of a group did not know is dealt out the next time', async (kafka) => {
+  kafkaTest('that the leader of a group did not know is assigned the next time', async (kafka) => {
     const { brokers, make } = await connected(kafka)
     const [topic, other] = [freshName('topic'), freshName('other')]
     await make(topic)
@@ -56,14 +56,14 @@ describe('a topic', () => {
       topics: [topic, other],
       userData: Buffer.alloc(0),
     })
-    const topicsDealt = async () => {
+    const topicsAssigned = async () => {
       const members = [{ memberId: 'm', memberMetadata }]
-      const [dealt] = await assigner.assign({ members, topics: [topic] })
-      const assignment = MemberAssignment.decode(dealt?.memberAssignment as Buffer)
+      const [assigned] = await assigner.assign({ members, topics: [topic] })
+      const assignment = MemberAssignment.decode(assigned?.memberAssignment as Buffer)
       return Object.keys(assignment?.assignment ?? {})
     }
-    expect(await topicsDealt()).toEqual([topic])
+    expect(await topicsAssigned()).toEqual([topic])
     await make(other)
-    expect((await topicsDealt()).toSorted()).toEqual([topic, other].toSorted())
+    expect((await topicsAssigned()).toSorted()).toEqual([topic, other].toSorted())
   })
 })

@@ -28,7 +28,7 @@ function membershipOf(brokers: object, options: Partial<MembershipOptions>): Mem
     claims: () => NOTHING,
     leaving: async () => {},
     confirmed: () => {},
-    dealt: async () => {},
+    assigned: async () => {},
     looked: () => {},
     expelled: async () => {},
     ...options,
@@ -73,8 +73,8 @@ test('heartbeats go on while a broker does not answer how many partitions there 
   await running
 })
 
-test('partitions that are heard of while others are dealt out are dealt out next', async () => {
-  const dealt: (readonly number[])[] = []
+test('partitions that are heard of while others are assigned are assigned out next', async () => {
+  const assigned: (readonly number[])[] = []
   let partitions = [0]
   const memberMetadata = MemberMetadata.encode({
     version: 0,
@@ -84,12 +84,12 @@ test('partitions that are heard of while others are dealt out are dealt out next
   })
   const coordinator = {
     joinGroup: async () => ({
-      ...{ generationId: dealt.length + 1, memberId: 'me', leaderId: 'me' },
+      ...{ generationId: assigned.length + 1, memberId: 'me', leaderId: 'me' },
       ...{ groupProtocol: 'tidemark-sticky', members: [{ memberId: 'me', memberMetadata }] },
     }),
     syncGroup: async (of: { groupAssignment: readonly { memberAssignment: Buffer }[] }) => {
       const [{ memberAssignment } = { memberAssignment: Buffer.alloc(0) }] = of.groupAssignment
-      dealt.push(MemberAssignment.decode(memberAssignment)?.assignment['t'] ?? [])
+      assigned.push(MemberAssignment.decode(memberAssignment)?.assignment['t'] ?? [])
       return { memberAssignment }
     },
     heartbeat: async () => {},
@@ -107,7 +107,7 @@ test('partitions that are heard of while others are dealt out are dealt out next
   const membership = membershipOf(brokers, {})
   const running = membership.run()
   await clock.pass(LOOK_MS)
-  expect(dealt).toEqual([[0], [0, 1]])
+  expect(assigned).toEqual([[0], [0, 1]])
   await membership.leave()
   await running
 })
@@ -131,7 +131,7 @@ test('a member that starts over has left its group, and is asked about before it
   const membership = membershipOf(
     { cluster: {}, groupBroker: async () => coordinator },
     {
-      dealt: async () => membership.startOver(),
+      assigned: async () => membership.startOver(),
       expelled: async () => {
         told.push('expelled')
         if (told.length > 3) throw lost

@@ -5,10 +5,10 @@ import { ownKafkaTests } from '../services/own-kafka.ts'
 import type { Listener } from './listener.ts'
 import { commitUntilTaken, type Transacting, transacting } from './transacting.ts'
 
-// A group that deals its partitions once more before a member has heard what it got.
+// A group that assigns its partitions once more before a member has heard what it got.
 
 const PARTITIONS = 6
-const DEALS_MS = 5_000
+const REBALANCE_MS = 5_000
 /** Nothing is heard of a member for as long as others come, work and go. */
 const LONG_SESSION_MS = 30_000
 
@@ -18,7 +18,7 @@ function dealsAnew({ admin, group }: Transacting): Promise<void> {
     const { groups } = await admin.describeGroups([group])
     return groups[0]?.state === 'PreparingRebalance'
   }
-  return until('about to deal anew', isAsked, DEALS_MS)
+  return until('about to rebalance', isAsked, REBALANCE_MS)
 }
 
 const epochs = (heard: Listener) =>
@@ -35,12 +35,12 @@ describe('a member that missed a generation', () => {
         for (const partition of before.keys()) {
           await one.member.commit(set.commitOf(one.heard, 1, partition))
         }
-        const deal = set.wire.hold(API.syncGroup)
+        const sync = set.wire.hold(API.syncGroup)
         const second = set.join(direct, guarantee)
-        await deal.happened
+        await sync.happened
         const third = set.join(direct, guarantee)
         await dealsAnew(set)
-        deal.release()
+        sync.release()
         const others = await Promise.all([second, third])
         await one.heard.until(() => one.heard.losses.length >= 4)
         for (const { heard } of others) await heard.until(() => heard.assignments.length >= 2)
@@ -52,7 +52,7 @@ describe('a member that missed a generation', () => {
           if (lost.has(partition)) continue
           await commitUntilTaken(one.member, () => set.commitOf(one.heard, 2, partition))
           const isStored = async () => (await set.committed(partition)) === 2
-          await until('committed', isStored, DEALS_MS)
+          await until('committed', isStored, REBALANCE_MS)
         }
       })
     }

@@ -86,8 +86,8 @@ type SetUp = Awaited<ReturnType<typeof setUp>>
 type Joined = Awaited<ReturnType<SetUp['join']>>
 
 /**
- * Commits one output after the other, each with a metadata that counts them, until the group deals
- * out its partitions anew, and says how many it took. The member has one partition.
+ * Commits one output after the other, each with a metadata that counts them, until the group
+ * rebalances. Returns how many it took. The member has one partition.
  */
 async function commitUntilRebalancing({ outputs }: SetUp, { member, heard }: Joined) {
   const [assignment] = heard.assignments
@@ -123,15 +123,15 @@ async function expectStandstill(of: SetUp, joined: Joined): Promise<void> {
   }
   expect(await readTopic(of.records, of.outputs)).toHaveLength(taken)
   const committed = async () => {
-    const standings = await of.records.standings(of.group, of.topic)
-    return standings[assignment.partition]?.committed?.metadata
+    const partitionOffsets = await of.records.partitionOffsets(of.group, of.topic)
+    return partitionOffsets[assignment.partition]?.committed?.metadata
   }
   if (taken > 0) while ((await committed()) !== String(taken));
 }
 
 describe('a group on a real broker', () => {
   kafkaTest(
-    'deals partitions out by its own rule, but by one that a plain member knows while there is one',
+    'assigns partitions by its own rule, but by one that a plain member knows while there is one',
     async (kafka) => {
       const { joinPlain, join, rule } = await setUp(kafka, 4)
       const { heard } = await join()
@@ -160,7 +160,7 @@ describe('a group on a real broker', () => {
     await commits(set, one)
   })
 
-  kafkaTest('commits nothing while the leader deals the partitions out', async (kafka) => {
+  kafkaTest('commits nothing while the leader assigns the partitions', async (kafka) => {
     const set = await setUp(kafka, 3)
     let released = Promise.resolve()
     const slow: PartitionAssigner = (config) => {

@@ -302,7 +302,7 @@ describe('a member whose place in the group has passed', () => {
         })
         await held.happened
         const other = set.join({ brokers: kafka.service.brokers })
-        // The other has been dealt a partition, and still knows no offset of it.
+        // The other has been assigned a partition, and still knows no offset of it.
         await one.heard.until(() => one.heard.losses.length === 1)
         held.release()
         await committing

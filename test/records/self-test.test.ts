@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
-  checkAbilities,
+  checkApiVersions,
   FOUNDATION,
   type Foundation,
   KNOWN,
@@ -39,12 +39,12 @@ describe('what it stands on is not as it must be', () => {
 })
 
 test('a broker that takes all calls is spoken to', () => {
-  expect(() => checkAbilities({ versions: all(12), features: new Map() })).not.toThrow()
+  expect(() => checkApiVersions({ versions: all(12), features: new Map() })).not.toThrow()
 })
 
 test('a broker that lacks some is refused, and which ones is said', async () => {
   const versions = all(12).set(API.OffsetFetch, [0, 6]).set(API.Fetch, [12, 17])
-  const looking = async () => checkAbilities({ versions, features: new Map() })
+  const looking = async () => checkApiVersions({ versions, features: new Map() })
   expect(await thrownBy(looking())).toMatchObject({
     code: 'BROKER_TOO_OLD',
     message: 'the broker does not take Fetch 11, OffsetFetch 7',

@@ -105,7 +105,7 @@ export function startingTests(test: DefineTest): void {
     await member.leave()
   })
 
-  test('every member is told when a topic gets more partitions, and they are dealt out', async (driver) => {
+  test('every member is told when a topic gets more partitions, and they are assigned out', async (driver) => {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     const members = [await join({ driver, group, topic }), await join({ driver, group, topic })]

@@ -100,8 +100,8 @@ export async function transacting(
     },
     committed: async (partition = 0) => {
       await noneOpen(kafka, group)
-      const standings = await plain.standings(group, topic)
-      return standings[partition]?.committed?.nextOffset
+      const partitionOffsets = await plain.partitionOffsets(group, topic)
+      return partitionOffsets[partition]?.committed?.nextOffset
     },
     memberIds: async () => {
       const { groups } = await admin.describeGroups([group])

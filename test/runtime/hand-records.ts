@@ -7,8 +7,8 @@ import type {
   Member,
   MemberHandlers,
   NewRecord,
+  PartitionOffsets,
   Records,
-  Standing,
   TopicInfo,
   TopicPartition,
 } from '../../src/records/port.ts'
@@ -53,7 +53,7 @@ export class HandRecords implements Records {
     return new Map(answer.filter((t) => names.includes(t.name)).map((t) => [t.name, t]))
   }
 
-  async standings(): Promise<readonly Standing[]> {
+  async partitionOffsets(): Promise<readonly PartitionOffsets[]> {
     return []
   }
 

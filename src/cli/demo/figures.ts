@@ -6,7 +6,7 @@ import type { Observer } from '../../runtime/events.ts'
 const RATE_OVER_MS = 2_000
 
 /** How the worker stands at a moment. */
-export interface Standing {
+export interface Snapshot {
   /** Records a second, of late. */
   readonly perSecond: number
   /** Of the partition that is furthest behind; −Infinity before its first event. */
@@ -64,7 +64,7 @@ export class Figures {
     this.#batchRows.push(event.rows)
   }
 
-  standing(): Standing {
+  snapshot(): Snapshot {
     const partitions = [...this.#partitions.values()]
     return {
       perSecond: this.#rate(),

@@ -1,6 +1,6 @@
 import type { EventOf } from '../../observe/by-type.ts'
 import { type Colors, count } from '../print.ts'
-import type { Standing } from './figures.ts'
+import type { Snapshot } from './figures.ts'
 import type { Departure, FlightEvent, Landing } from './flights.ts'
 import type { Verdict } from './verdicts.ts'
 
@@ -54,8 +54,8 @@ export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>, c:
  *
  * @param nowMs the newest event time
  */
-export function statusLine(standing: Standing, nowMs: number, columns: number): string {
-  const { perSecond, watermarkMs, lag, batchMs, deadLetters, predictions } = standing
+export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): string {
+  const { perSecond, watermarkMs, lag, batchMs, deadLetters, predictions } = snapshot
   const parts = [
     newYorkTime(nowMs),
     `${Math.round(perSecond)}/s`,

@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
-import type { Needs, Standing, TopicInfo, TopicPartition } from '../port.ts'
+import type { Needs, PartitionOffsets, TopicInfo, TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { byLeader } from './by-leader.ts'
 import { readMark } from './commit-mark.ts'
@@ -44,14 +44,14 @@ const SETTLES_MS = 1_000
 const RETRY_MS = 100
 
 /** How far a partition reaches. */
-export type Range = Omit<Standing, 'committed'>
+export type Range = Omit<PartitionOffsets, 'committed'>
 
 /** @param offsets what the group has committed, by partition name */
-export function standingOf(
+export function partitionOffsetsOf(
   range: Range,
   offsets: ReadonlyMap<string, FetchedOffset>,
   group: string,
-): Standing {
+): PartitionOffsets {
   const { offset, metadata } = offsets.get(partitionName(range)) ?? { offset: -1, metadata: '' }
   if (offset < 0) return { ...range, committed: null }
   return {
@@ -120,10 +120,10 @@ export class KafkaAdmin {
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
    * `TOPIC_MISSING`
    */
-  async standings(group: string, topic: string): Promise<Standing[]> {
+  async partitionOffsets(group: string, topic: string): Promise<PartitionOffsets[]> {
     const ranges = await this.ranges(topic)
     const committed = await this.#ask((brokers) => new GroupOffsets(brokers, group).latest(ranges))
-    return ranges.map((range) => standingOf(range, committed, group))
+    return ranges.map((range) => partitionOffsetsOf(range, committed, group))
   }
 
   /**

@@ -8,10 +8,10 @@ import { fromKafka } from './errors.ts'
 import { firstAnswer } from './first-answer.ts'
 import { clusterOf, type GroupBroker } from './library.ts'
 import { notAllowed, notCoordinated } from './rights.ts'
-import { checkAbilities } from './self-test.ts'
+import { checkApiVersions } from './self-test.ts'
 import { Sockets } from './sockets.ts'
 import { within } from './waiting.ts'
-import { apiVersions, type BrokerAbilities } from './wire/api-versions.ts'
+import { apiVersions, type BrokerApis } from './wire/api-versions.ts'
 import { CODE, hasCoordinatorMoved, nameOfCode } from './wire/codes.ts'
 import { type Coordinated, findCoordinator } from './wire/groups.ts'
 import { type Metadata, metadata, type TopicMetadata } from './wire/metadata.ts'
@@ -74,7 +74,7 @@ export class Brokers {
   readonly #cluster: Cluster
   readonly #map = new ClusterMap()
   readonly #coordinators = new Map<string, string>()
-  readonly #abilities = new WeakMap<Wired, BrokerAbilities>()
+  readonly #apis = new WeakMap<Wired, BrokerApis>()
   readonly #met = new Map<string, Wired>()
   /** What is asked for, and when it is known. */
   readonly #topics = new Map<string, Promise<void>>()
@@ -181,18 +181,18 @@ export class Brokers {
   /** Can records be sent to a broker at once? */
   hasMet(nodeId: string): boolean {
     const broker = this.#met.get(nodeId)
-    return broker !== undefined && this.#abilities.has(broker) && isConnected(broker, 'Produce')
+    return broker !== undefined && this.#apis.has(broker) && isConnected(broker, 'Produce')
   }
 
   /** Can a broker be asked for records by topic id? */
   async fetchesById(nodeId: string): Promise<boolean> {
-    const { versions } = await asked(this.#abilitiesOf(nodeId))
+    const { versions } = await asked(this.#apisOf(nodeId))
     return (versions.get(API.Fetch)?.[1] ?? 0) >= FETCH_BY_ID
   }
 
   /** Is connected with a broker for records, and knows what it can do. @throws as {@link ask} */
   async meet(nodeId: string): Promise<void> {
-    await asked(this.#abilitiesOf(nodeId))
+    await asked(this.#apisOf(nodeId))
     await asked(connected(await asked(this.#broker(nodeId)), 'Produce'))
   }
 
@@ -250,10 +250,10 @@ export class Brokers {
   }
 
   /** What a coordinator can do; asked anew, since brokers are upgraded while workers run. */
-  async abilitiesOfCoordinator(of: Coordinated): Promise<BrokerAbilities> {
+  async apisOfCoordinator(of: Coordinated): Promise<BrokerApis> {
     return this.#ofCoordinator(of, async (nodeId) => {
-      this.#abilities.delete(await asked(this.#broker(nodeId)))
-      return asked(this.#abilitiesOf(nodeId))
+      this.#apis.delete(await asked(this.#broker(nodeId)))
+      return asked(this.#apisOf(nodeId))
     })
   }
 
@@ -316,24 +316,24 @@ export class Brokers {
   }
 
   async #ask<T>(nodeId: string, request: Request<T>): Promise<T> {
-    await this.#abilitiesOf(nodeId)
+    await this.#apisOf(nodeId)
     return this.#send(await this.#broker(nodeId), request)
   }
 
-  async #abilitiesOf(nodeId: string): Promise<BrokerAbilities> {
+  async #apisOf(nodeId: string): Promise<BrokerApis> {
     const broker = await this.#broker(nodeId)
-    const abilities = await this.#abilitiesOfBroker(broker)
+    const apis = await this.#apisOfBroker(broker)
     this.#met.set(nodeId, broker)
-    return abilities
+    return apis
   }
 
-  async #abilitiesOfBroker(broker: Wired): Promise<BrokerAbilities> {
-    const known = this.#abilities.get(broker)
+  async #apisOfBroker(broker: Wired): Promise<BrokerApis> {
+    const known = this.#apis.get(broker)
     if (known !== undefined) return known
-    const abilities = await this.#send(broker, apiVersions(CLIENT))
-    checkAbilities(abilities)
-    this.#abilities.set(broker, abilities)
-    return abilities
+    const apis = await this.#send(broker, apiVersions(CLIENT))
+    checkApiVersions(apis)
+    this.#apis.set(broker, apis)
+    return apis
   }
 
   #send<T>(broker: Wired, request: Request<T>): Promise<T> {
@@ -374,7 +374,7 @@ export class Brokers {
   }
 
   async #metadataOf(broker: Wired, topics: readonly string[]): Promise<Metadata> {
-    const { versions } = await this.#abilitiesOfBroker(broker)
+    const { versions } = await this.#apisOfBroker(broker)
     const [, newest = 0] = versions.get(API.Metadata) ?? []
     return this.#send(broker, metadata(newest >= 12 ? 12 : 8, topics))
   }

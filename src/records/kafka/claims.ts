@@ -1,6 +1,6 @@
 import type { TopicPartition } from '../port.ts'
 
-// What a member tells whoever deals the partitions out: what it has, under which generation of the
+// What a member tells whoever assigns the partitions: what it has, under which generation of the
 // group, and under which transactional id it commits. It travels in the subscription's user data: a
 // format byte, the generation (int32), the transactional id, then for each topic its name and a
 // bitmap: the lowest bit of its first byte is partition 0. Texts and bitmaps have their length

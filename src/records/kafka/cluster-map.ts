@@ -68,7 +68,7 @@ export class ClusterMap {
   #merged({ topic, code, id, partitions }: TopicMetadata, alive: ReadonlySet<number>): Topic {
     const before = this.#topics.get(topic)
     // Whether a topic that is not known for a moment is gone, whoever reads it finds out; until
-    // then it is dealt out as it was.
+    // then it is assigned as it was.
     if (code !== CODE.NONE && partitions.length === 0 && before !== undefined) {
       return { ...before, code }
     }

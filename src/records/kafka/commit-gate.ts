@@ -1,5 +1,5 @@
-import { Changes } from '../../kernel/changes.ts'
 import type { Clock } from '../../kernel/clock.ts'
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { within } from './waiting.ts'
 
@@ -17,7 +17,7 @@ export interface Generation {
 }
 
 /** Of the membership under which a commit began. */
-export interface Standing {
+export interface GroupMetadata {
   /** @throws TidemarkError `REBALANCING` once it has passed */
   readonly generation: () => Generation
   /**
@@ -37,7 +37,7 @@ export class CommitGate {
   readonly #group: string
   readonly #sessionMs: number
   readonly #clock: Clock
-  readonly #changes = new Changes()
+  readonly #changed = new ConditionVariable()
   /** When the group was last asked for something that it answered. */
   #confirmedMs = Number.NEGATIVE_INFINITY
   /** Under which offsets can be committed; `null` from JoinGroup on. */
@@ -59,7 +59,7 @@ export class CommitGate {
    */
   confirm(askedMs: number): void {
     this.#confirmedMs = Math.max(this.#confirmedMs, askedMs)
-    this.#changes.tell()
+    this.#changed.notifyAll()
   }
 
   /** A generation's assignment is in force, and what it took away is gone. */
@@ -75,18 +75,18 @@ export class CommitGate {
    */
   async close(last: (generation: Generation) => Promise<void>): Promise<void> {
     this.#isClosed = true
-    this.#changes.tell()
+    this.#changed.notifyAll()
     const ending = this.#generation
     // What was published meanwhile still counts in the old generation.
     const done = this.#inFlight.then(() => (ending === null ? undefined : last(ending)))
     const limit = { ms: COMMIT_IN_FLIGHT_MS, doing: 'committing', clock: this.#clock }
     await within(limit, done).catch(() => {})
     this.#generation = null
-    this.#changes.tell()
+    this.#changed.notifyAll()
   }
 
   /** Runs a commit; one at a time. @throws TidemarkError `REBALANCING` · what the commit throws */
-  pass(commit: (standing: Standing) => Promise<void>): Promise<void> {
+  pass(commit: (metadata: GroupMetadata) => Promise<void>): Promise<void> {
     const began = this.#generation
     if (began === null || this.#isClosed) return Promise.reject(this.#rebalancing())
     const generation = () => {
@@ -95,13 +95,13 @@ export class CommitGate {
     }
     const confirmed = async () => {
       const isOver = () => this.#generation !== began || (this.#isClosed && !this.#isCountedOn())
-      await this.#changes.until(() => isOver() || this.#isCountedOn())
+      await this.#changed.until(() => isOver() || this.#isCountedOn())
       if (isOver()) throw this.#rebalancing()
     }
-    const standing = { generation, confirmed }
+    const metadata = { generation, confirmed }
     const committing = this.#isCountedOn()
-      ? commit(standing)
-      : confirmed().then(() => commit(standing))
+      ? commit(metadata)
+      : confirmed().then(() => commit(metadata))
     this.#inFlight = committing.catch(() => {})
     return committing
   }
@@ -111,9 +111,6 @@ export class CommitGate {
   }
 
   #rebalancing(): TidemarkError {
-    return new TidemarkError(
-      'REBALANCING',
-      `group "${this.#group}" is dealing out its partitions anew`,
-    )
+    return new TidemarkError('REBALANCING', `group "${this.#group}" is rebalancing`)
   }
 }

@@ -50,7 +50,7 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boo
   },
   {
     code: 'REBALANCING',
-    hint: 'the group is dealing out its partitions anew',
+    hint: 'the group is rebalancing',
     matches: ({ type }) => type === 'REBALANCE_IN_PROGRESS' || type === 'ILLEGAL_GENERATION',
   },
   {

@@ -1,5 +1,5 @@
 import { Backoff } from '../../kernel/backoff.ts'
-import { Changes } from '../../kernel/changes.ts'
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName, position } from '../../kernel/ids.ts'
 import type { Brokers } from './brokers.ts'
@@ -93,7 +93,7 @@ const SEEK_MS = 500
 
 export class Fetcher {
   readonly #o: FetcherOptions
-  readonly #changes = new Changes()
+  readonly #changed = new ConditionVariable()
   readonly #handOver: HandOver<Fetchable>
   readonly #loops = new Map<string, Promise<void>>()
   /** How often each partition has been fetched, so that those that wait longest come first. */
@@ -118,13 +118,13 @@ export class Fetcher {
       const leader = this.#o.brokers.leaderOf(of)
       if (leader !== undefined && !this.#loops.has(leader)) this.#start(leader)
     }
-    this.#changes.tell()
+    this.#changed.notifyAll()
   }
 
   /** Hands nothing over any more. */
   stop(): void {
     this.#over.abort()
-    this.#changes.tell()
+    this.#changed.notifyAll()
   }
 
   get #isOver(): boolean {
@@ -143,7 +143,7 @@ export class Fetcher {
   async #flow(): Promise<void> {
     try {
       await this.#handOver.flowAll()
-      this.#changes.tell()
+      this.#changed.notifyAll()
     } catch (error) {
       this.#fail(error)
     }
@@ -188,7 +188,7 @@ export class Fetcher {
       next = null
       if (this.#isOver) return
       if (answer.asked.length === 0) {
-        await this.#changes.until(() => this.#isOver || this.#wantedOf(leader).length > 0)
+        await this.#changed.until(() => this.#isOver || this.#wantedOf(leader).length > 0)
         continue
       }
       const { got, bytes, problem } = this.#take(answer)

@@ -2,7 +2,7 @@ import { type KafkaConfig, logLevel } from 'kafkajs'
 import type { Random } from '../../kernel/backoff.ts'
 import { type Clock, wallClock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
-import type { JoinOptions, Member, Needs, Records, Standing, TopicInfo } from '../port.ts'
+import type { JoinOptions, Member, Needs, PartitionOffsets, Records, TopicInfo } from '../port.ts'
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { Brokers } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
@@ -72,8 +72,8 @@ export class KafkaRecords implements Records {
     return this.#admin.createTopics(specs)
   }
 
-  standings(group: string, topic: string): Promise<readonly Standing[]> {
-    return this.#admin.standings(group, topic)
+  partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
+    return this.#admin.partitionOffsets(group, topic)
   }
 
   /**

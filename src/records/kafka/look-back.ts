@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { Start } from '../port.ts'
-import { lookBackSince, plainLookBack } from '../standing.ts'
+import { lookBackSince, plainLookBack } from '../start-offset.ts'
 import type { Brokers } from './brokers.ts'
 import { type Portion, RecordSet } from './codec/record-set.ts'
 import { notAllowed, type Operation } from './rights.ts'

@@ -4,8 +4,8 @@ import { partitionName } from '../../kernel/ids.ts'
 import { Lifecycle } from '../../kernel/lifecycle.ts'
 import { MEMBER, type MemberState } from '../member-lifecycle.ts'
 import type { Assignment, Commit, JoinOptions, Loss, Member, TopicPartition } from '../port.ts'
-import { chosenStart, lookBackMsOf, startOf } from '../standing.ts'
-import { type KafkaAdmin, type Range, standingOf } from './admin.ts'
+import { chosenStart, lookBackMsOf, startOf } from '../start-offset.ts'
+import { type KafkaAdmin, partitionOffsetsOf, type Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
 import { CommitGate, type Generation } from './commit-gate.ts'
@@ -17,7 +17,7 @@ import type { FormerMembers } from './former-members.ts'
 import { GroupOffsets } from './group-offsets.ts'
 import type { Fetched } from './hand-over.ts'
 import { lookBack } from './look-back.ts'
-import { type Dealt, Membership } from './membership.ts'
+import { type Assigned, Membership } from './membership.ts'
 import { type Owned, Positions } from './positions.ts'
 import { Unreadables } from './unreadables.ts'
 import { within } from './waiting.ts'
@@ -90,7 +90,7 @@ export class KafkaMember implements Member {
       sessionTimeoutMs,
       claims: () => this.#positions.claims,
       leaving: () => this.#closeGate(),
-      dealt: (dealt) => this.#dealt(dealt),
+      assigned: (assigned) => this.#assigned(assigned),
       looked: () => this.#safely(() => this.#tellPartitions()),
       confirmed: (askedMs) => this.#gate.confirm(askedMs),
       expelled: () => this.#expelled(),
@@ -234,9 +234,9 @@ export class KafkaMember implements Member {
     return [...this.#positions.all()].filter((owned) => owned.started && !owned.paused)
   }
 
-  async #dealt(dealt: Dealt): Promise<void> {
-    const untouched = await this.#untouched(dealt.generation)
-    if (!this.#isOver) this.#safely(() => this.#take(dealt, untouched))
+  async #assigned(assigned: Assigned): Promise<void> {
+    const untouched = await this.#untouched(assigned.generation)
+    if (!this.#isOver) this.#safely(() => this.#take(assigned, untouched))
   }
 
   /**
@@ -249,7 +249,7 @@ export class KafkaMember implements Member {
     return within(limit, looking).catch(() => [])
   }
 
-  #take({ generation, partitions, liveIds }: Dealt, untouched: readonly Owned[]): void {
+  #take({ generation, partitions, liveIds }: Assigned, untouched: readonly Owned[]): void {
     this.#tellPartitions()
     const { lost, added } = this.#positions.assign(partitions, generation, untouched)
     this.#lose(lost.revoked, 'revoked')
@@ -284,7 +284,7 @@ export class KafkaMember implements Member {
       } catch (thrown) {
         const error = fromKafka(thrown, 'BROKER_UNAVAILABLE')
         const isPassing = error.action === 'retry' && !this.#isJoining
-        // A rebalance that came between deals these partitions again, or to others.
+        // A rebalance that came between assigns these partitions again, or to others.
         if (isPassing) this.#cannotBegin(left, error.message)
         else if (error.code !== 'REBALANCING') this.#fail(error)
         await this.#clock.sleep(RETRY_MS)
@@ -351,7 +351,7 @@ export class KafkaMember implements Member {
         unled.push(owned)
         continue
       }
-      const start = startOf(standingOf(range, stable, group), this.#o)
+      const start = startOf(partitionOffsetsOf(range, stable, group), this.#o)
       const lookBackMs = lookBackMsOf(this.#o.handlers, start)
       const lookBackOffset = await lookBack(waiting, start, lookBackMs)
       const assignment = { ...start, lookBackOffset, epoch: owned.epoch }

@@ -29,7 +29,7 @@ interface Joined extends Generation {
 }
 
 /** What a rebalance gave. */
-export interface Dealt {
+export interface Assigned {
   readonly generation: Generation
   readonly partitions: readonly TopicPartition[]
   /** The transactional ids in the group; `null`: not told. */
@@ -46,7 +46,7 @@ export interface MembershipOptions {
   /** Resolves when JoinGroup may be sent. */
   readonly leaving: () => Promise<void>
   /** The assignment of a generation; resolves when it is in force. It must not throw. */
-  readonly dealt: (dealt: Dealt) => Promise<void>
+  readonly assigned: (assigned: Assigned) => Promise<void>
   /** What is known of the topics was asked for anew. It must not throw. */
   readonly looked: () => void
   /**
@@ -68,8 +68,7 @@ export interface MembershipOptions {
 const HEARTBEAT_MS = 500
 const RETRY = { firstMs: 100, lastMs: 2_000 }
 /**
- * Every member looks so often whether a topic has got more partitions, and the leader deals them
- * out, ms.
+ * How often every member looks for new partitions of its topics, ms. The leader assigns them.
  */
 const LOOK_MS = 5_000
 
@@ -83,7 +82,7 @@ export class Membership {
   #mustStartOver = false
   #mustJoinAgain = false
   #lookedMs = 0
-  /** Partitions of the topics when they were dealt out. */
+  /** Partitions of the topics when they were assigned. */
   #counts = ''
 
   constructor(options: MembershipOptions) {
@@ -195,41 +194,41 @@ export class Membership {
       groupId: group,
       generationId,
       memberId,
-      groupAssignment: this.#isLeader ? await this.#deal(joined) : [],
+      groupAssignment: this.#isLeader ? await this.#assign(joined) : [],
     })
-    const dealt = MemberAssignment.decode(memberAssignment)
+    const assigned = MemberAssignment.decode(memberAssignment)
     this.#hasJoined = true
     const generation = { generationId, memberId }
     if (this.#over.signal.aborted) return generation
-    await this.#o.dealt({
+    await this.#o.assigned({
       generation,
-      partitions: Object.entries(dealt?.assignment ?? {}).flatMap(([topic, partitions]) =>
+      partitions: Object.entries(assigned?.assignment ?? {}).flatMap(([topic, partitions]) =>
         topics.includes(topic) ? partitions.map((partition) => ({ topic, partition })) : [],
       ),
-      liveIds: decodeLiveIds(dealt?.userData ?? null),
+      liveIds: decodeLiveIds(assigned?.userData ?? null),
     })
     this.#o.confirmed(askedMs)
     return generation
   }
 
-  async #deal({ groupProtocol, members }: Joined): Promise<GroupMemberAssignment[]> {
+  async #assign({ groupProtocol, members }: Joined): Promise<GroupMemberAssignment[]> {
     const assigner = this.#assigners.find(({ name }) => name === groupProtocol)
     if (assigner === undefined) {
       throw new TidemarkError(
         'GROUP_FAILED',
-        `the group deals its partitions by "${groupProtocol}", which this worker does not know`,
+        `the group assigns its partitions by "${groupProtocol}", which this worker does not know`,
         { where: this.#o.group, hint: 'a group is for workers alone: give them one (--group)' },
       )
     }
     await this.#o.brokers.refresh()
-    // Before: what is heard of them while partitions are dealt out has not been dealt.
+    // Before: what is heard of them while partitions are assigned has not been assigned.
     this.#counts = this.#partitionCounts()
     const assignment = await assigner.assign({ members, topics: [...this.#o.topics] })
     this.#lookedMs = this.#nowMs()
     return assignment
   }
 
-  /** Until the group deals anew. @throws what a heartbeat is answered with */
+  /** Until the group rebalances. @throws what a heartbeat is answered with */
   async #stay(found: GroupBroker, { generationId, memberId }: Generation): Promise<void> {
     let coordinator = found
     const { group: groupId, sessionTimeoutMs } = this.#o

@@ -50,7 +50,7 @@ export class Positions {
     this.#transactionalId = transactionalId
   }
 
-  /** What this member has to say when partitions are dealt out. */
+  /** What this member has to say when partitions are assigned. */
   get claims(): Claims {
     return {
       generation: this.#generation?.generationId ?? -1,

@@ -5,7 +5,7 @@ import type { OutgoingRecord } from '../written-records.ts'
 import { decodeRecords } from './codec/decode.ts'
 import { BatchEncoder } from './codec/encode.ts'
 import type { FetchedRecords } from './codec/fetched-records.ts'
-import type { BrokerAbilities } from './wire/api-versions.ts'
+import type { BrokerApis } from './wire/api-versions.ts'
 import { API, type ApiName } from './wire/request.ts'
 
 // Looks, before anything is sent, whether what this driver stands on is what it was written for:
@@ -84,7 +84,7 @@ export function selfTest(on: Foundation = FOUNDATION): void {
 }
 
 /** @throws TidemarkError `BROKER_TOO_OLD` */
-export function checkAbilities({ versions }: BrokerAbilities): void {
+export function checkApiVersions({ versions }: BrokerApis): void {
   const lacking = Object.entries(SENT).filter(([name, version]) => {
     const [oldest, newest] = versions.get(API[name as ApiName]) ?? [0, -1]
     return version < oldest || version > newest

@@ -11,7 +11,7 @@ const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 const PROTOCOL_VERSION = 0
 
 /**
- * Deals the partitions out as {@link assignSticky} does. Only the group's leader is asked to.
+ * Assigns the partitions as {@link assignSticky} does. Only the group's leader is asked to.
  *
  * @param claims what this member has
  * @param brokers tell how many partitions there are
@@ -33,8 +33,8 @@ export function stickyAssigner(claims: () => Claims, brokers: Brokers): Partitio
     assign: async ({ members }) => {
       const claimants = members.map(claimantOf)
       const userData = encodeLiveIds(claimants.flatMap((c) => c.transactionalId ?? []))
-      const deal = assignSticky(claimants, await partitionCounts(claimants, brokers))
-      return [...deal].map(([memberId, partitions]) => {
+      const assignment = assignSticky(claimants, await partitionCounts(claimants, brokers))
+      return [...assignment].map(([memberId, partitions]) => {
         const assignment: Record<string, number[]> = {}
         for (const { topic, partition } of partitions) (assignment[topic] ??= []).push(partition)
         const version = PROTOCOL_VERSION

@@ -148,7 +148,7 @@ export class Transactions {
   async begin(openMs = OPEN_MS): Promise<void> {
     this.#producer.be(null)
     this.#hasLostOffsets = false
-    const { features, versions } = await this.#brokers.abilitiesOfCoordinator(this.#coordinator)
+    const { features, versions } = await this.#brokers.apisOfCoordinator(this.#coordinator)
     const [, newestProduce = 0] = versions.get(0) ?? []
     const isNew = (features.get('transaction.version') ?? 0) >= 2 && newestProduce >= 12
     this.#version = isNew ? 2 : 1

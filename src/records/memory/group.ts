@@ -1,15 +1,15 @@
-import { Changes } from '../../kernel/changes.ts'
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type {
   Assignment,
   Committed,
   JoinOptions,
   Loss,
-  Standing,
+  PartitionOffsets,
   Start,
   TopicPartition,
 } from '../port.ts'
-import { lookBackMsOf, lookBackSince, plainLookBack, startOf } from '../standing.ts'
+import { lookBackMsOf, lookBackSince, plainLookBack, startOf } from '../start-offset.ts'
 import { assignSticky } from '../sticky-assignment.ts'
 import type { MemoryLog } from './log.ts'
 
@@ -37,7 +37,7 @@ export class MemoryGroup {
   readonly #log: MemoryLog
   readonly #members: GroupMember[] = []
   readonly #committed = new Map<string, Committed>()
-  readonly #commits = new Changes()
+  readonly #commits = new ConditionVariable()
   #epochs = 0
 
   constructor(name: string, log: MemoryLog) {
@@ -71,7 +71,7 @@ export class MemoryGroup {
   commit(next: Committed & TopicPartition): void {
     const { nextOffset, metadata } = next
     this.#committed.set(partitionName(next), { nextOffset, metadata })
-    this.#commits.tell()
+    this.#commits.notifyAll()
   }
 
   /** `null` when nothing was committed yet. */
@@ -80,7 +80,7 @@ export class MemoryGroup {
   }
 
   /** Where the group stands in a partition. @throws TidemarkError `TOPIC_MISSING` */
-  standing({ topic, partition }: TopicPartition): Standing {
+  offsets({ topic, partition }: TopicPartition): PartitionOffsets {
     return {
       topic,
       partition,
@@ -90,7 +90,7 @@ export class MemoryGroup {
     }
   }
 
-  /** A topic has got more partitions, which are dealt out. */
+  /** A topic has got more partitions, which are assigned out. */
   grown(topic: string): void {
     for (const member of [...this.#members]) this.#tellPartitions(member, [topic])
     this.#rebalance()
@@ -142,23 +142,22 @@ export class MemoryGroup {
 
   /** All losses are told before any gain, so that no partition has two owners. */
   #rebalance(): void {
-    const deal = this.#deal()
-    for (const [member, partitions] of deal) member.keepOnly(partitions)
-    for (const [member, partitions] of deal) {
+    const assignment = this.#assign()
+    for (const [member, partitions] of assignment) member.keepOnly(partitions)
+    for (const [member, partitions] of assignment) {
       const before = new Set(member.owned.map(partitionName))
       const added = partitions.filter((p) => !before.has(partitionName(p)))
       try {
         for (const partition of added) member.take(this.assignmentOf(partition, member.options))
       } catch (error) {
-        // The dealing starts anew without the member; what follows here would be a deal of
-        // yesterday.
+        // The assignment starts again without the member: what is left of this one is out of date.
         member.fail(error as Error)
         return
       }
     }
   }
 
-  #deal(): Map<GroupMember, TopicPartition[]> {
+  #assign(): Map<GroupMember, TopicPartition[]> {
     const counts = new Map<string, number>()
     for (const topic of this.#members.flatMap((m) => m.topics)) {
       counts.set(topic, this.#log.describe(topic)?.partitions ?? 0)
@@ -169,13 +168,13 @@ export class MemoryGroup {
       owned,
       generation: 0,
     }))
-    const deal = assignSticky(claimants, counts)
-    return new Map(this.#members.map((member) => [member, deal.get(member.id) ?? []]))
+    const assignment = assignSticky(claimants, counts)
+    return new Map(this.#members.map((member) => [member, assignment.get(member.id) ?? []]))
   }
 
   /** What a member gets with a partition. @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
   assignmentOf(partition: TopicPartition, options: JoinOptions): Assignment {
-    const start = startOf(this.standing(partition), options)
+    const start = startOf(this.offsets(partition), options)
     const lookBackMs = lookBackMsOf(options.handlers, start)
     const lookBackOffset = plainLookBack(start, lookBackMs) ?? this.#lookBack(start, lookBackMs)
     this.#epochs++

@@ -17,7 +17,7 @@ import type {
   NextOffset,
   TopicPartition,
 } from '../port.ts'
-import { chosenStart } from '../standing.ts'
+import { chosenStart } from '../start-offset.ts'
 import type { GroupMember, MemoryGroup } from './group.ts'
 import { type MemoryLog, sizeOf } from './log.ts'
 

@@ -6,8 +6,8 @@ import {
   type Member,
   MOST_CHUNK_RECORDS,
   type NewRecord,
+  type PartitionOffsets,
   type Records,
-  type Standing,
   type TopicInfo,
   type TopicPartition,
 } from '../port.ts'
@@ -103,7 +103,7 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Gives a topic more partitions, as a broker does: groups deal them out. @throws TidemarkError
+   * Gives a topic more partitions, as a broker does: groups assign them. @throws TidemarkError
    * `TOPIC_MISSING`
    */
   addPartitions(topic: string, partitions: number): void {
@@ -155,14 +155,14 @@ export class MemoryRecords implements Records {
     return known
   }
 
-  async standings(group: string, topic: string): Promise<readonly Standing[]> {
+  async partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
     const info = this.#log.describe(topic)
     if (info === undefined) {
       throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
     }
     const of = this.#group(group)
     return Array.from({ length: info.partitions }, (_, partition) =>
-      of.standing({ topic, partition }),
+      of.offsets({ topic, partition }),
     )
   }
 

@@ -55,7 +55,7 @@ describe('the figures', () => {
     ]) {
       figures.observer(event)
     }
-    expect(figures.standing()).toMatchObject({ lag: 6, watermarkMs: 1_000, predictions: 4 })
+    expect(figures.snapshot()).toMatchObject({ lag: 6, watermarkMs: 1_000, predictions: 4 })
   })
 
   test('have no watermark before every partition has', () => {
@@ -63,7 +63,7 @@ describe('the figures', () => {
     figures.observer(consumed(1, 0, 0))
     figures.observer(consumed(0, 4, 4))
     figures.observer(processed(0, 4, 2_000))
-    expect(figures.standing().watermarkMs).toBe(Number.NEGATIVE_INFINITY)
+    expect(figures.snapshot().watermarkMs).toBe(Number.NEGATIVE_INFINITY)
   })
 
   test('count as busy the time in which any partition has a chunk', () => {
@@ -86,23 +86,23 @@ describe('the figures', () => {
 
   test('that are asked for rarely give the rate since they were last asked for', () => {
     const { figures, clock } = figuresAt()
-    figures.standing()
+    figures.snapshot()
     for (let n = 1; n <= 3; n++) {
       figures.observer(consumed(0, 500, 500 * n))
       clock.nowMs += 5_000
-      expect(figures.standing().perSecond).toBe(100)
+      expect(figures.snapshot().perSecond).toBe(100)
     }
   })
 
   test('take the rate of the last two seconds', () => {
     const { figures, clock } = figuresAt()
-    figures.standing()
+    figures.snapshot()
     figures.observer(consumed(0, 1_000, 1_000))
     clock.nowMs = 2_500
-    figures.standing()
+    figures.snapshot()
     figures.observer(consumed(0, 200, 1_200))
     clock.nowMs = 4_500
-    expect(figures.standing().perSecond).toBe(100)
+    expect(figures.snapshot().perSecond).toBe(100)
   })
 
   test('give percentiles by nearest rank, and NaN before the first batch', () => {

@@ -5,7 +5,7 @@ import { departureLine, landingLine, newYorkTime, statusLine } from '../../../sr
 import { departure, landing, NOON_MS } from './events.ts'
 
 const plain = pc.createColors(false)
-const standing = {
+const snapshot = {
   perSecond: 545.4,
   watermarkMs: NOON_MS - 600_000,
   lag: 3,
@@ -46,21 +46,21 @@ describe('a flight', () => {
 
 describe('the status line', () => {
   test('has everything where there is room', () => {
-    expect(statusLine(standing, NOON_MS, Number.POSITIVE_INFINITY)).toBe(
+    expect(statusLine(snapshot, NOON_MS, Number.POSITIVE_INFINITY)).toBe(
       'Dec 05 12:00  545/s  watermark −10m  lag 3  score p50 0.3 p99 12 ms  3 dead  11,841 predictions',
     )
   })
 
   test('leaves out the last parts rather than wrap', () => {
     for (let columns = 10; columns < 100; columns++) {
-      expect(statusLine(standing, NOON_MS, columns).length).toBeLessThanOrEqual(columns)
+      expect(statusLine(snapshot, NOON_MS, columns).length).toBeLessThanOrEqual(columns)
     }
-    expect(statusLine(standing, NOON_MS, 80)).toMatch(/3 dead$/)
+    expect(statusLine(snapshot, NOON_MS, 80)).toMatch(/3 dead$/)
   })
 
   test('has a dash for what is not known yet', () => {
     const unknown = {
-      ...standing,
+      ...snapshot,
       watermarkMs: Number.NEGATIVE_INFINITY,
       batchMs: { p50: Number.NaN, p99: Number.NaN },
     }

@@ -2,7 +2,7 @@ import type { RunOutline } from '../../../src/cli/banner.ts'
 import { KeptWorker } from '../../../src/cli/workers/kept-worker.ts'
 import type { Answers, Question } from '../../../src/cli/workers/messages.ts'
 import type { End, Heard, WorkerProcess } from '../../../src/cli/workers/worker-process.ts'
-import { Changes } from '../../../src/kernel/changes.ts'
+import { ConditionVariable } from '../../../src/kernel/condition-variable.ts'
 import type { Log } from '../../../src/observe/log.ts'
 import { HandClock, longestWaits } from '../../support/clocks.ts'
 
@@ -22,12 +22,12 @@ export class FakeProcess implements WorkerProcess {
   /** What it answers; without an answer it hangs. */
   answers: Partial<Answers> = {}
 
-  readonly #changes: Changes
+  readonly #changed: ConditionVariable
 
-  constructor(worker: number, heard: Heard, changes: Changes) {
+  constructor(worker: number, heard: Heard, changed: ConditionVariable) {
     this.worker = worker
     this.heard = heard
-    this.#changes = changes
+    this.#changed = changed
   }
 
   run(): void {
@@ -36,7 +36,7 @@ export class FakeProcess implements WorkerProcess {
 
   stop(): void {
     this.told.push('stop')
-    this.#changes.tell()
+    this.#changed.notifyAll()
   }
 
   kill(): void {
@@ -64,15 +64,15 @@ export class Fakes {
     []
   /** The workers that were started again. */
   readonly restarted: number[] = []
-  readonly #changes = new Changes()
+  readonly #changed = new ConditionVariable()
 
   keptWorker(worker: number): KeptWorker {
     return new KeptWorker({
       worker,
       start: (heard) => {
-        const process = new FakeProcess(worker, heard, this.#changes)
+        const process = new FakeProcess(worker, heard, this.#changed)
         this.processes.push(process)
-        this.#changes.tell()
+        this.#changed.notifyAll()
         return process
       },
       log: this.#log(),
@@ -84,13 +84,13 @@ export class Fakes {
 
   /** The last of so many processes, once it was started. */
   async started(count: number): Promise<FakeProcess> {
-    await this.#changes.until(() => this.processes.length >= count)
+    await this.#changed.until(() => this.processes.length >= count)
     return this.processes[count - 1] as FakeProcess
   }
 
   /** Resolves when a process was told to stop. */
   toldToStop(process: FakeProcess): Promise<void> {
-    return this.#changes.until(() => process.told.includes('stop'))
+    return this.#changed.until(() => process.told.includes('stop'))
   }
 
   #log(): Log {

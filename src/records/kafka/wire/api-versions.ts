@@ -2,7 +2,7 @@ import { RequestWriter, ResponseReader } from './bytes.ts'
 import type { Request } from './request.ts'
 
 /** What a broker can do. */
-export interface BrokerAbilities {
+export interface BrokerApis {
   /** By the number of the call: the oldest and the newest version that it takes. */
   readonly versions: ReadonlyMap<number, readonly [number, number]>
   /** Levels of finalized features (KIP-584), such as `transaction.version`. */
@@ -15,7 +15,7 @@ const FINALIZED_FEATURES = 2
 export function apiVersions(client: {
   readonly name: string
   readonly version: string
-}): Request<{ readonly code: number } & BrokerAbilities> {
+}): Request<{ readonly code: number } & BrokerApis> {
   const writer = new RequestWriter(true).string(client.name).string(client.version).endStruct()
   return {
     api: 'ApiVersions',

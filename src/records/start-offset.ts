@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
-import type { Assignment, JoinOptions, MemberHandlers, Standing, Start } from './port.ts'
+import type { Assignment, JoinOptions, MemberHandlers, PartitionOffsets, Start } from './port.ts'
 
 // Where a group begins to read a partition.
 
@@ -11,7 +11,7 @@ import type { Assignment, JoinOptions, MemberHandlers, Standing, Start } from '.
  * @throws TidemarkError `OFFSET_OUT_OF_RANGE`: what was committed is not in the log
  */
 export function startOf(
-  { topic, partition, committed, lowOffset, endOffset }: Standing,
+  { topic, partition, committed, lowOffset, endOffset }: PartitionOffsets,
   { group, from, known }: Pick<JoinOptions, 'group' | 'from' | 'known'>,
 ): Start {
   const at = { topic, partition, lowOffset }

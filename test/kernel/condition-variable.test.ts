@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest'
-import { Changes } from '../../src/kernel/changes.ts'
+import { ConditionVariable } from '../../src/kernel/condition-variable.ts'
 
 test('who waits hears of it when it holds, not before, and all who wait do', async () => {
-  const changes = new Changes()
+  const changed = new ConditionVariable()
   const heard: number[] = []
   let n = 0
   const all = [1, 2, 2].map((wanted) =>
-    changes.until(() => n >= wanted).then(() => heard.push(wanted)),
+    changed.until(() => n >= wanted).then(() => heard.push(wanted)),
   )
   for (n = 1; n <= 2; n++) {
-    changes.tell()
+    changed.notifyAll()
     await new Promise((resolve) => setImmediate(resolve))
     expect(heard).toEqual([1, 2, 2].filter((wanted) => wanted <= n))
   }
@@ -17,5 +17,5 @@ test('who waits hears of it when it holds, not before, and all who wait do', asy
 })
 
 test('what holds already is not waited for', async () => {
-  await expect(new Changes().until(() => true)).resolves.toBeUndefined()
+  await expect(new ConditionVariable().until(() => true)).resolves.toBeUndefined()
 })

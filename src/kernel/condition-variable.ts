@@ -1,8 +1,8 @@
 /** Lets others wait until something holds. Whoever changes what they may be waiting for says so. */
-export class Changes {
+export class ConditionVariable {
   readonly #waiting = new Set<() => void>()
 
-  /** Resolves as soon as it holds: now, or when {@link tell} is called. */
+  /** Resolves as soon as it holds: now, or when {@link notifyAll} is called. */
   until(holds: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = () => {
@@ -16,7 +16,7 @@ export class Changes {
   }
 
   /** Something has changed. */
-  tell(): void {
+  notifyAll(): void {
     for (const check of [...this.#waiting]) check()
   }
 }
