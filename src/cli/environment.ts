@@ -7,7 +7,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 const PREFIX = 'TIDEMARK_'
 /** What Tidemark's own tests and scripts go by: it may be set where they start a command. */
-const OF_TESTS = /^(TEST_\w+|REQUIRE_KAFKA|KAFKA_IMAGE|BROKER_SETTINGS|DISK_MB|CACHE|MUTANT)$/
+const OF_TESTS = /^(TEST_\w+|REQUIRE_KAFKA|KAFKA_IMAGE|BROKER_SETTINGS|DISK_MB|TOOLS|MUTANT)$/
 /**
  * What Kubernetes sets in each container beside a service that is called tidemark or tidemark-….
  */

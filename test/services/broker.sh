@@ -18,11 +18,11 @@
 #   broker.sh jars               fetches the jars where need be, and prints the folder that holds them
 #
 # TIDEMARK_BROKER_SETTINGS: lines of server.properties beside those below.
-# TIDEMARK_CACHE keeps the jars (default $HOME/.cache/tidemark). KAFKA_VERSION: 3.9.0 and later run on Java 17. TIDEMARK_DISK_MB
+# TIDEMARK_TOOLS keeps the jars (default $HOME/.cache/tidemark). KAFKA_VERSION: 3.9.0 and later run on Java 17. TIDEMARK_DISK_MB
 # gives each node a disk of its own of that size, in memory (needs root).
 set -euo pipefail
-: "${KAFKA_VERSION:=4.4.0}" "${TIDEMARK_CACHE:=$HOME/.cache/tidemark}"
-libs=$TIDEMARK_CACHE/kafka-$KAFKA_VERSION
+: "${KAFKA_VERSION:=4.4.0}" "${TIDEMARK_TOOLS:=$HOME/.cache/tidemark}"
+libs=$TIDEMARK_TOOLS/kafka-$KAFKA_VERSION
 classes=$libs/classes.jsa
 jvm=(-Xms64m -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*")
 
@@ -40,14 +40,14 @@ need() { # need COMMAND PACKAGE
 fetch() {
   need java openjdk-17-jdk-headless
   need openssl openssl
-  mkdir -p "$TIDEMARK_CACHE"
+  mkdir -p "$TIDEMARK_TOOLS"
   exec 9>"$libs.lock"
   flock 9 # two test runs may start at once
   if [ ! -d "$libs" ]; then
     need mvn maven
     say "fetching Kafka $KAFKA_VERSION with Maven"
     local work
-    work=$(mktemp -d "$TIDEMARK_CACHE/fetch.XXXXXX")
+    work=$(mktemp -d "$TIDEMARK_TOOLS/fetch.XXXXXX")
     cat >"$work/pom.xml" <<POM
 <project>
   <modelVersion>4.0.0</modelVersion>
