@@ -1,5 +1,5 @@
-// Compiles what is written in AssemblyScript: `npm run build:wasm`. The bytes are committed, so
-// that nothing has to be compiled to run.
+// Compiles the AssemblyScript sources: `npm run build:wasm`. The result is committed, so that
+// running does not need a compiler.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import asc from 'assemblyscript/asc'
@@ -7,7 +7,7 @@ import asc from 'assemblyscript/asc'
 const ROOT = join(import.meta.dirname, '..')
 const OPTIONS = ['-O3', '--enable', 'simd', '--runtime', 'stub', '--importMemory', '--noExportMemory']
 
-/** What the trees' sums are compiled to, as base64. */
+/** The compiled WebAssembly of src/trees/assembly/sums.ts, as base64. */
 export async function compiledSums() {
   const files = new Map()
   const into = { writeFile: (name, contents) => files.set(name, contents) }

@@ -1,9 +1,9 @@
-// Comments that switch lint rules off. No lint rule can refuse them: they would switch it off as
-// well. node .config/lint-comments.js FOLDER…
+// Checks comments that switch off lint rules. A lint rule cannot do that: the comment would switch
+// it off too. node .config/lint-comments.js FOLDER…
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Here no rule is ever switched off. */
+/** Files in which no rule may be switched off. */
 const WALLED = /^(src\/(topology|engine)|topologies)\//
 const SWITCH = /\/[/*]\s*((?:oxlint|eslint)-disable|biome-ignore-(?:all|start)).*/g
 const FOR_ONE_LINE = /lint-disable-(next-)?line\b/

@@ -1,4 +1,4 @@
-// What the author of a topology imports, and who runs one in a service of their own.
+// The package's API: for authors of topologies, and for services that embed a worker.
 
 export { type Description, describe } from './engine/describe.ts'
 export type { RunWorkerOptions } from './host/options.ts'

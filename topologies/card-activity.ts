@@ -1,5 +1,5 @@
-// Will a card pay again within ten minutes? Asked once for each minute in which it paid, when that
-// minute has closed.
+// Will a card pay again within ten minutes? Scored once for each minute in which it paid, when the
+// window of that minute closes.
 import { defineTopology, hours, minutes, seconds } from 'tidemark'
 import { paysAgain } from './models/pays-again.model.ts'
 import { Payment } from './payment.ts'
@@ -21,8 +21,8 @@ export default defineTopology('card-activity', (t) =>
       merchants: a.distinct('merchant'),
     }))
     .features((f) => {
-      // The events are minutes now, so a window over them counts minutes; one without payments is
-      // no event.
+      // An event is now a minute, so a window over them counts minutes. A minute without payments
+      // is not an event.
       const active = f.events({
         payments: (m) => m.payments,
         spent: (m) => m.spent,
@@ -45,7 +45,7 @@ export default defineTopology('card-activity', (t) =>
       }
     })
     .score(paysAgain)
-    // The row goes out with the answer: the topic is what the next model is trained on.
+    // The features are output with the score: the next model is trained on this topic.
     .map((s) => ({
       cardId: s.event.key,
       minuteStart: s.event.windowStartMs,

@@ -2,31 +2,31 @@ import { packageVersion } from '../host/version.ts'
 import { colors, say, sayNotes } from './print.ts'
 import type { RunConfig } from './run-config.ts'
 
-/** What is told of a topology before it runs. */
+/** What the banner shows of a topology. */
 interface TopologyOutline {
-  /** Its way from source to sinks. */
+  /** The path from its source to its sinks, one line per sink. */
   readonly summary: string
-  /** A line for each model. */
+  /** One line per model. */
   readonly models: readonly string[]
-  /** What outputs carry as `tidemark-by`. */
+  /** The value of the header `tidemark-by` in its outputs. */
   readonly by: string
 }
 
-/** What is told before anything runs, once it is checked. */
+/** What the banner shows of a checked configuration, before anything runs. */
 export interface RunOutline {
   readonly group: string
   readonly topologies: readonly TopologyOutline[]
   readonly notes: readonly string[]
 }
 
-/** What is known once it is about to run. */
+/** What is known only just before it runs. */
 interface RunPlace {
-  /** Names of workers. */
+  /** The workers' names, for display. */
   readonly names: string
   readonly http: { readonly host: string; readonly port: number } | null
 }
 
-/** Says what runs where, before it does. */
+/** Prints what is about to run, and where. */
 export function banner(
   { group, topologies, notes }: RunOutline,
   config: RunConfig,
@@ -46,7 +46,7 @@ export function banner(
   line(workers === 1 ? 'worker' : 'workers', names)
   line(
     'guarantee',
-    commitInterval === null ? guarantee : `${guarantee}, a commit each ${commitInterval} ms`,
+    commitInterval === null ? guarantee : `${guarantee}, a commit every ${commitInterval} ms`,
   )
   line('http', http === null ? 'off' : `http://${http.host}:${http.port}/metrics /livez /readyz`)
   sayNotes(notes)

@@ -1,12 +1,11 @@
 #!/usr/bin/env node
-// Plain JavaScript, so that it starts without a build. In a checkout, which has build.js beside
-// this file, `dist` is brought up to date first; an installed package ships `dist` and leaves
-// build.js out.
+// Plain JavaScript, so that it starts without a build. In a checkout, where build.js is next to
+// this file, it first brings `dist` up to date; an installed package has `dist` but no build.js.
 import { existsSync } from 'node:fs'
 import module from 'node:module'
 
-// From Node 22.1 on, what is compiled for one start serves the next; a folder that cannot be
-// written does no harm.
+// From Node 22.1 on, compiled code is cached for the next start. If the folder cannot be written,
+// nothing is cached.
 module.enableCompileCache?.()
 const build = new URL('./build.js', import.meta.url)
 if (existsSync(build)) {
@@ -15,5 +14,5 @@ if (existsSync(build)) {
 }
 const { main } = await import('../../dist/cli/main.js')
 await main(process.argv.slice(2))
-// A broker that hangs may hold a connection open, which nobody needs any more.
+// A broker that hangs may hold a connection open that is no longer needed.
 setTimeout(() => process.exit(), 2_000).unref()

@@ -1,5 +1,5 @@
-// Keeps `dist` in step with `src` in a checkout, where install scripts are off and nothing is built
-// after `npm ci`.
+// Keeps `dist` up to date with `src` in a checkout, where install scripts are off and `npm ci`
+// builds nothing.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -18,8 +18,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 /**
- * What Node is asked for by name, below `src`. All else is in chunks that these share: a start
- * reads few files, and not some 300.
+ * The modules that Node imports by name, relative to `src`. Everything else is in chunks that these
+ * share, so that a start reads a few files instead of some 300.
  */
 const ENTRIES = [
   'index',
@@ -30,21 +30,23 @@ const ENTRIES = [
   'testing/index',
   'testing/vitest',
 ]
-/** As deep as the folders of `src`, so that what lies outside of `dist` is found from there too. */
+/**
+ * As deep as the folders of `src`, so that relative paths to files outside `dist` are valid there.
+ */
 const CHUNKS = 'chunks'
-/** For so long a chunk of an earlier build stays: who started with it may still ask for it. */
+/** How long a chunk of an earlier build is kept, ms: a running process may still import it. */
 const CHUNK_KEPT_MS = 86_400_000
 
-/** A build that takes less is not worth a line. */
+/** A build that takes less than this prints nothing, ms. */
 const SILENT_MS = 500
 
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url))
 
 /**
- * Compiles `src` of a checkout into `dist` unless `dist` was made from the same files. Starts at
- * the same time do not disturb each other: each builds aside, then renames file by file, so that a
- * reader finds an old or a new file and never a part of one. Declarations of types are left as they
- * are.
+ * Compiles `src` of a checkout into `dist`, unless `dist` was made from the same files. Several
+ * starts at the same time do not conflict: each builds in its own folder and then renames file by
+ * file, so that a reader finds an old or a new file but never part of one. Type declarations are
+ * not touched.
  *
  * @param {string} root the folder with `src`, @default this checkout
  */
@@ -53,8 +55,8 @@ export function buildWhenStale(root = CHECKOUT) {
 }
 
 /**
- * The same for the declarations of types, which whoever imports this checkout as a package is
- * checked by. They take seconds, so that only what needs them makes them.
+ * The same for type declarations, which are needed to type-check a project that depends on this
+ * checkout. They take seconds, so they are built only when needed.
  *
  * @param {string} root the folder with `src`, @default this checkout
  */
@@ -62,7 +64,7 @@ export function declareWhenStale(root = CHECKOUT) {
   return makeWhenStale(root, { stamp: '.types', make: declare, owns: isDeclaration })
 }
 
-/** `npm run build`: all of it anew, as it is published. */
+// `npm run build`: builds everything from scratch, as published.
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   rmSync(join(CHECKOUT, 'dist'), { recursive: true, force: true })
   await buildWhenStale()
@@ -98,7 +100,7 @@ async function makeWhenStale(root, { stamp: name, make, owns }) {
   if (tookMs > SILENT_MS) process.stderr.write(` (${(tookMs / 1_000).toFixed(1)} s)\n`)
 }
 
-/** Types are stripped, not checked: a start should take a moment. */
+/** Strips types without checking them, to keep starts fast. */
 async function compile(src, outDir) {
   const { build } = await import('esbuild')
   await build({
@@ -122,7 +124,7 @@ async function declare(src, outDir) {
   await promisify(execFile)(process.execPath, [tsc, ...args])
 }
 
-/** Changes when a source file is edited, added or taken away. */
+/** Changes when a source file is edited, added or removed. */
 function fingerprint(src) {
   const hash = createHash('sha256')
   for (const file of filesIn(src)) {
@@ -133,9 +135,9 @@ function fingerprint(src) {
 }
 
 /**
- * Leaves nothing in `to` that this kind of build owns and `from` has not, but for files whose name
- * begins with a dot, and chunks of the last day. Chunks come first: whoever finds an entry finds
- * them.
+ * Moves all files of `from` into `to`, and removes files of this kind of build that `from` does not
+ * have, except those whose name begins with a dot and chunks of the last day. Chunks are moved
+ * first: a process that finds an entry module also finds its chunks.
  */
 function moveInto(from, to, owns) {
   const isChunk = (file) => dirname(file) === CHUNKS
@@ -144,7 +146,7 @@ function moveInto(from, to, owns) {
     mkdirSync(dirname(join(to, file)), { recursive: true })
     renameSync(join(from, file), join(to, file))
   }
-  // Nobody looks into what another start builds aside: it goes away meanwhile.
+  // Skips the build folders of other starts, which may disappear meanwhile.
   const entries = readdirSync(to, { withFileTypes: true }).filter((e) => !e.name.startsWith('.'))
   const there = entries.flatMap((entry) =>
     entry.isFile()

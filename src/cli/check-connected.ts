@@ -19,8 +19,9 @@ interface CheckConfig extends KafkaConfig {
 }
 
 /**
- * What a worker would find on the cluster; joins nothing. @throws as {@link checkCluster} · Refused
- * with `OFFSET_OUT_OF_RANGE`
+ * Checks the cluster as a worker would find it, and prints the result. It joins no group.
+ *
+ * @throws as {@link checkCluster} · Refused with `OFFSET_OUT_OF_RANGE`
  */
 export async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<void> {
   const { guarantee, workerName, from } = config
@@ -36,7 +37,7 @@ export async function checkConnected(prepared: Prepared, config: CheckConfig): P
     const { topics, partitionOffsets, known, notes } = found
     const sources = new Set(definitions.map((d) => d.source.topic))
     refuseIfAny(partitionOffsets.flatMap((offsets) => faultOf(offsets, { group, from, known })))
-    await write(`✓ brokers ${brokers}, with every right that is needed\n`)
+    await write(`✓ brokers ${brokers}, all required rights granted\n`)
     for (const topic of topics.values()) await write(`✓ topic ${inWords(topic)}\n`)
     await write(`✓ group ${group}  ${progress(partitionOffsets)}\n`)
     sayNotes([...notes, ...withoutLeader(found, sources)])
@@ -65,12 +66,12 @@ function inWords({ name, partitions, maxMessageBytes }: TopicInfo): string {
 
 function progress(partitionOffsets: readonly PartitionOffsets[]): string {
   const begun = partitionOffsets.filter(({ committed }) => committed !== null)
-  if (begun.length === 0) return 'has committed nothing yet'
+  if (begun.length === 0) return 'has no committed offsets yet'
   const behind = begun.reduce((sum, s) => sum + s.endOffset - (s.committed?.nextOffset ?? 0), 0)
-  return `has committed ${begun.length} of ${plural(partitionOffsets.length, 'partition')}, and is ${plural(behind, 'record')} behind`
+  return `has committed offsets for ${begun.length} of ${plural(partitionOffsets.length, 'partition')}, lag ${plural(behind, 'record')}`
 }
 
-/** Notes on partitions of sources that cannot be read now. */
+/** Notes on partitions of sources that have no leader. */
 function withoutLeader(
   { topics, partitionOffsets }: ClusterCheck,
   sources: ReadonlySet<string>,
@@ -82,5 +83,5 @@ function withoutLeader(
       Array.from({ length: partitions }, (_, partition) => partitionName({ topic, partition })),
     )
     .filter((name) => !led.has(name))
-    .map((name) => `${name} has no leader: it cannot be read until it has one`)
+    .map((name) => `${name} has no leader and cannot be read until it has one`)
 }

@@ -21,12 +21,12 @@ const SETTINGS = [
 export function check(): Command {
   const command = new Command('check')
     .description(
-      'check topologies and their models, and with --connect the cluster; every fault at once',
+      'check topologies and their models, and with --connect the cluster; reports all faults at once',
     )
     .argument('<files...>', 'topologies')
     .option(
       '--connect',
-      "ask the brokers for topics, limits, rights and the group's offsets; joins nothing",
+      "also check topics, limits, rights and the group's offsets on the brokers; does not join the group",
     )
     .action(async (files: string[], flags: Record<string, unknown>) => {
       const config = readConfig(SETTINGS, flags)

@@ -8,7 +8,7 @@ import { hintOfNames } from './meant.ts'
 import { RepeatableOption, repeatFaults } from './repeats.ts'
 import {
   flagOf,
-  type Given,
+  type RawSetting,
   SETTINGS,
   type Setting,
   type SettingName,
@@ -17,20 +17,20 @@ import {
 } from './settings.ts'
 import { numberedName } from './worker-names.ts'
 
-// From where a setting's value comes: flag > environment > config file > fallback. All faults at
-// once.
+// Where the value of a setting comes from: flag > environment > config file > default. All faults
+// are reported at once.
 
-/** Read when `--config` names no other file and it exists. */
+/** The config file that is read, if it exists, unless `--config` names another one. */
 const CONFIG_FILE = 'tidemark.config.json'
 const CONFIG_FLAG = '--config'
 
 /** The values of some settings. */
 export type Config<N extends SettingName> = { readonly [K in N]: SettingValue<K> }
 
-/** What a process is started with. */
+/** The environment that a process is started in. */
 export interface Surroundings {
   readonly env: Environment
-  /** Where the config file is looked for, and where relative files start. */
+  /** The working directory: where the config file is, and what relative paths are relative to. */
   readonly folder: string
 }
 
@@ -41,7 +41,7 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     if (s.environmentOnly) continue
     const flags = s.takes === null ? flagOf(name) : `${flagOf(name)} ${s.takes}`
     const option = s.many ? new RepeatableOption(flags) : new Option(flags)
-    // Commander's own default of a switch to turn off would win over the environment.
+    // Otherwise commander's default for a negated switch would override the environment.
     if (option.negate) option.default(null)
     option.description = `${s.about}${helpOfFallback(s)}`
     if (s.many) {
@@ -50,14 +50,14 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     command.addOption(option)
   }
   return command
-    .option(`${CONFIG_FLAG} <file>`, `settings as JSON (${CONFIG_FILE})`)
+    .option(`${CONFIG_FLAG} <file>`, `settings as JSON (default: ${CONFIG_FILE}, if it exists)`)
     .addHelpText(
       'after',
-      `\nEach setting may stand in ${CONFIG_FILE} (httpPort) or the environment (TIDEMARK_HTTP_PORT); a flag wins.`,
+      `\nEach setting can also be set in the environment (TIDEMARK_HTTP_PORT) or in ${CONFIG_FILE} (httpPort). A flag overrides both.`,
     )
 }
 
-/** Has a command the flags of settings? */
+/** Whether a command has the flags of settings. */
 export function takesSettings(command: Command): boolean {
   return command.options.some((option) => option.long === CONFIG_FLAG)
 }
@@ -69,9 +69,9 @@ function helpOfFallback({ fallback, fallbackText }: Setting<unknown>): string {
 }
 
 /**
- * The settings in force, given a command's parsed flags.
+ * Reads the settings, given a command's parsed flags.
  *
- * @throws Refused with a `CONFIG_INVALID` for each fault; never shows a password
+ * @throws Refused with a `CONFIG_INVALID` for each fault; messages never contain a password
  */
 export function readConfig<const N extends SettingName>(
   names: readonly N[],
@@ -84,13 +84,13 @@ export function readConfig<const N extends SettingName>(
   const config: Partial<Record<SettingName, unknown>> = {}
   for (const name of names) {
     const s: Setting<unknown> = SETTINGS[name]
-    const origin = firstOrigin(name, { flags, around, file })
+    const origin = strongestOrigin(name, { flags, around, file })
     if (origin === null) {
       config[name] = s.fallback
       continue
     }
     try {
-      config[name] = s.parse(origin.given)
+      config[name] = s.parse(origin.raw)
     } catch (thrown) {
       faults.push(asFault(thrown, origin.where))
     }
@@ -111,23 +111,23 @@ interface Origins {
   readonly file: ConfigFile
 }
 
-/** The strongest origin that gives a value. */
-function firstOrigin(name: SettingName, o: Origins): { given: Given; where: string } | null {
+/** The value with the highest precedence, and where it was set; `null`: it is not set. */
+function strongestOrigin(name: SettingName, o: Origins): { raw: RawSetting; where: string } | null {
   const { environmentOnly, many }: Setting<unknown> = SETTINGS[name]
   const { env, folder } = o.around
   const flag = environmentOnly ? undefined : o.flags[name]
   if (flag !== undefined && flag !== null) {
-    return { given: { values: [flag].flat().map(String), folder }, where: flagOf(name) }
+    return { raw: { values: [flag].flat().map(String), folder }, where: flagOf(name) }
   }
   const variable = env[variableOf(name)]
   if (variable !== undefined && variable !== '') {
     const values = many ? variable.split(',').map((v) => v.trim()) : [variable]
-    return { given: { values, folder }, where: variableOf(name) }
+    return { raw: { values, folder }, where: variableOf(name) }
   }
   const values = o.file.values.get(name)
   if (values === undefined) return null
   return {
-    given: { values, folder: dirname(o.file.path) },
+    raw: { values, folder: dirname(o.file.path) },
     where: `${o.file.path}, ${name}`,
   }
 }
@@ -162,7 +162,7 @@ function readConfigFile(named: unknown, folder: string, faults: TidemarkError[])
     } else if (texts === null) {
       faults.push(
         invalid(
-          'takes text, a number, true or false, or a list or an object of text',
+          'must be a string, a number, true or false, or an array or object of these',
           `${path}, ${key}`,
         ),
       )
@@ -173,7 +173,10 @@ function readConfigFile(named: unknown, folder: string, faults: TidemarkError[])
   return { path, values }
 }
 
-/** What stands in the file as a flag would say it: `{"a": "b"}` is `a=b`. */
+/**
+ * A value of the config file as flags would have it: `{"a": "b"}` is `a=b`. `null`: it has no such
+ * form.
+ */
 function textsOf(value: unknown): readonly string[] | null {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const entries = Object.entries(value)
@@ -190,44 +193,55 @@ function isPlain(value: unknown): value is string | number | boolean {
 }
 
 /**
- * Settings that are each right but do not go together. A value that did not parse is `undefined`
- * and is left alone.
+ * Faults of settings that are each valid but contradict each other. A value that did not parse is
+ * `undefined` and is not checked.
  */
 function contradictions(c: Partial<Record<SettingName, unknown>>): TidemarkError[] {
   const faults: TidemarkError[] = []
-  const given = (name: SettingName) => c[name] !== undefined && c[name] !== null
-  const absent = (name: SettingName) => c[name] === null
+  const isSet = (name: SettingName) => c[name] !== undefined && c[name] !== null
+  const isUnset = (name: SettingName) => c[name] === null
   if (c.saslMechanism === 'plain' && c.tls === false) {
     const hint = 'add --tls, or use scram-sha-512'
     faults.push(
-      invalid('plain sends the password as it is, so it needs TLS', flagOf('saslMechanism'), hint),
+      invalid(
+        'plain sends the password unencrypted, so it needs TLS',
+        flagOf('saslMechanism'),
+        hint,
+      ),
     )
   }
-  if (given('saslMechanism') && absent('saslUsername')) {
-    faults.push(invalid('a login needs a user', flagOf('saslUsername')))
+  if (isSet('saslMechanism') && isUnset('saslUsername')) {
+    faults.push(invalid('SASL needs a user name', flagOf('saslUsername')))
   }
-  if (given('saslMechanism') && absent('saslPassword') && absent('saslPasswordFile')) {
+  if (isSet('saslMechanism') && isUnset('saslPassword') && isUnset('saslPasswordFile')) {
     const hint = `set ${variableOf('saslPassword')} or ${variableOf('saslPasswordFile')}`
-    faults.push(invalid('a login needs a password', flagOf('saslPasswordFile'), hint))
+    faults.push(invalid('SASL needs a password', flagOf('saslPasswordFile'), hint))
   }
-  if (given('saslUsername') && absent('saslMechanism')) {
+  if (isSet('saslUsername') && isUnset('saslMechanism')) {
     faults.push(
-      invalid('a user needs a way to log in', flagOf('saslMechanism'), 'scram-sha-512 is usual'),
+      invalid(
+        'a user name is set but no SASL mechanism',
+        flagOf('saslMechanism'),
+        'add --sasl-mechanism scram-sha-512, or the one that the brokers use',
+      ),
     )
   }
   for (const name of ['tlsCa', 'tlsCert', 'tlsKey'] as const) {
-    if (given(name) && c.tls === false) {
-      faults.push(invalid('a certificate is given but TLS is off', flagOf(name), 'add --tls'))
+    if (isSet(name) && c.tls === false) {
+      faults.push(invalid('a certificate or key is set but TLS is off', flagOf(name), 'add --tls'))
     }
   }
-  if ((given('tlsCert') && absent('tlsKey')) || (given('tlsKey') && absent('tlsCert'))) {
+  if ((isSet('tlsCert') && isUnset('tlsKey')) || (isSet('tlsKey') && isUnset('tlsCert'))) {
     faults.push(
-      invalid('a certificate and its key go together', `${flagOf('tlsCert')}, ${flagOf('tlsKey')}`),
+      invalid(
+        'set both a client certificate and its private key, or neither',
+        `${flagOf('tlsCert')}, ${flagOf('tlsKey')}`,
+      ),
     )
   }
   const { workers = 1, workerName = null } = c as Partial<Config<'workers' | 'workerName'>>
   if (workers > 1 && workerName !== null && !isWorkerName(numberedName(workerName, workers))) {
-    const what = `with the number of a worker, as in "-${workers}", it is longer than 100 characters`
+    const what = `is longer than 100 characters once a worker's number is appended, such as "-${workers}"`
     faults.push(invalid(what, flagOf('workerName')))
   }
   return faults

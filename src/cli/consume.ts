@@ -18,28 +18,28 @@ interface Flags extends Record<string, unknown> {
   readonly format: string
 }
 
-const TIMES = 'as 2026-01-05T06:00:00Z or @ and ms since the epoch'
+const TIMES = 'such as 2026-01-05T06:00:00Z, or @ and ms since the epoch'
 const WITH_ZONE = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
 
 /** `tidemark consume --topic TOPIC` */
 export function consume(): Command {
   const command = new Command('consume')
-    .description('write the records of a topic to stdout; commits nothing')
+    .description('write the records of a topic to stdout; commits no offsets')
     .requiredOption('--topic <name>', 'topic to read')
     .addOption(
       new Option(
         '--from <place>',
-        `where to begin in each partition: earliest, latest, an offset, or a time, ${TIMES}`,
+        `where to start in each partition: earliest, latest, an offset, or a time ${TIMES}`,
       )
         .argParser(parseStart)
         .default('earliest'),
     )
     .addOption(
-      new Option('--max <n>', 'records to write at most')
+      new Option('--max <n>', 'most records to write')
         .argParser(atLeastOne)
         .default(Number.POSITIVE_INFINITY, 'all'),
     )
-    .option('-e, --exit', "exit at the topic's end instead of waiting for more")
+    .option('-e, --exit', 'exit at the end of the topic instead of waiting for more records')
     .option(
       '--format <text>',
       'value, json, or a pattern: %t topic, %p partition, %o offset, %T timestamp (ms), %h headers, %k key, %v value, \\t tab, \\n new line',
@@ -57,14 +57,14 @@ export function consume(): Command {
   return addSettings(command, KAFKA_SETTINGS)
 }
 
-/** What `--from` says. */
+/** Parses `--from`. @throws InvalidArgumentError */
 export function parseStart(text: string): ReadStart {
   if (text === 'earliest' || text === 'latest') return text
   const offset = numberIn(text, /^(\d+)$/)
   if (Number.isSafeInteger(offset)) return { offset }
   const timeMs = WITH_ZONE.test(text) ? Date.parse(text) : numberIn(text, /^@(\d+)$/)
   if (Number.isSafeInteger(timeMs)) return { timeMs }
-  throw new InvalidArgumentError(`earliest, latest, an offset, or a time, ${TIMES}`)
+  throw new InvalidArgumentError(`must be earliest, latest, an offset, or a time ${TIMES}`)
 }
 
 function numberIn(text: string, pattern: RegExp): number {
@@ -72,8 +72,8 @@ function numberIn(text: string, pattern: RegExp): number {
 }
 
 /**
- * Writes records until there are enough, or the topic ends, or the reader of stdout or the user has
- * had enough.
+ * Writes records until `--max` is reached, the topic ends (with `--exit`), stdout is closed, or a
+ * signal arrives. Returns how many it has written.
  */
 async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
   const { topic, from, max, format } = flags
@@ -98,7 +98,7 @@ async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
 
 const NEWLINE = Buffer.from('\n')
 
-/** One record as a line. */
+/** One record as a line, with its newline. */
 export function formatRecord(chunk: Chunk, record: LogRecord, format: string): Buffer {
   if (format === 'value') return Buffer.concat([record.value ?? Buffer.alloc(0), NEWLINE])
   const text =

@@ -8,9 +8,9 @@ import type { SetAside } from '../runtime/task-surroundings.ts'
 import { bytesAsJson } from './bytes.ts'
 import { colors, say } from './print.ts'
 
-/** Dead letters that are shown; the rest is counted. */
+/** The most dead letters that are shown; the rest is only counted. */
 const SHOWN = 10
-/** Of a stack, what no author looks for. */
+/** Parts of stack frames that are not the author's. */
 const INNER = [
   'node:',
   '(<anonymous>)',
@@ -19,22 +19,22 @@ const INNER = [
 ]
 
 /**
- * Shows dead letters with the line each came from and what an author's function threw, and keeps
- * all of them in a file when there is one.
+ * Prints dead letters, with the input line of each and what an author's function threw. Writes all
+ * of them to a file if one is given.
  */
 export class DeadLetterReport {
   readonly #lineOf: (partition: number, offset: number) => number | undefined
   readonly #file: number | null
   /**
-   * Why records were set aside whose dead letters are still to come, by partition and offset, in
+   * The errors of records whose dead letters have not been added yet, by partition and offset, in
    * order.
    */
   readonly #errors = new Map<string, TidemarkError[]>()
   #count = 0
 
   /**
-   * @param path NDJSON file to write, made anew; `null`: none
-   * @throws TidemarkError `CONFIG_INVALID` when the file cannot be written
+   * @param path NDJSON file to write; an existing one is replaced; `null`: none
+   * @throws TidemarkError `CONFIG_INVALID`: the file cannot be written
    */
   constructor(
     lineOf: (partition: number, offset: number) => number | undefined,
@@ -44,7 +44,7 @@ export class DeadLetterReport {
     this.#file = path === null ? null : openFile(path)
   }
 
-  /** A record was set aside: its dead letter will be {@link add}ed. */
+  /** Notes the error of a record whose dead letter will be {@link add}ed later. */
   readonly expect = ({ partition, offset, error }: SetAside): void => {
     const place = `${partition}@${offset}`
     this.#errors.set(place, [...(this.#errors.get(place) ?? []), error])
@@ -67,7 +67,7 @@ export class DeadLetterReport {
     }
   }
 
-  /** What an author's function threw there; `null`: nothing. */
+  /** What an author's function threw for a record; `null`: nothing. */
   #thrownAt(partition: number, offset: number): string | null {
     const place = `${partition}@${offset}`
     const [error, ...others] = this.#errors.get(place) ?? []
@@ -86,10 +86,7 @@ export class DeadLetterReport {
   }
 }
 
-/**
- * Message and stack, as far as they are the author's: without the frames of Node and of this
- * package.
- */
+/** Message and stack, without the frames of Node and of this package. */
 function describeThrown(thrown: unknown): string {
   const lines = inspect(thrown).split('\n')
   return lines

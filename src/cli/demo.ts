@@ -24,15 +24,15 @@ import { Tally } from './tally.ts'
 const TOPOLOGY = new URL('topologies/flight-delay.ts', PACKAGE)
 const PARTITIONS = 3
 const SECONDS = 45
-/** From one shown departure to the next, at least, when it takes {@link SECONDS}. */
+/** Least time between two departures shown, s, when the demo takes {@link SECONDS}. */
 const SHOWN_EVERY_S = 0.5
 
 /** `tidemark demo` */
 export function demo(): Command {
   return new Command('demo')
-    .description('real flights, scored in this process as they leave; no Kafka, no Docker')
+    .description('score real flights in this process as they depart; no Kafka, no Docker')
     .addOption(
-      new Option('--seconds <n>', 'how long it takes; 0: as fast as it goes')
+      new Option('--seconds <n>', 'how long the demo takes; 0: as fast as possible')
         .argParser(parseSeconds)
         .default(SECONDS),
     )
@@ -42,7 +42,7 @@ export function demo(): Command {
 function parseSeconds(text: string): number {
   const seconds = Number(text)
   if (!(seconds >= 0 && Number.isFinite(seconds)) || text.trim() === '') {
-    throw new InvalidArgumentError('a number of seconds, 0 or more')
+    throw new InvalidArgumentError('must be a number of seconds, 0 or more')
   }
   return seconds
 }
@@ -84,9 +84,7 @@ interface Prediction {
   readonly probability: number
 }
 
-/**
- * Plays the flights to a worker of the real runtime on embedded records, and shows what it does.
- */
+/** Replays the flights to a worker of the real runtime, on records in memory, and shows results. */
 class Demo {
   readonly #setup: Setup
   readonly #records: MemoryRecords
@@ -112,7 +110,7 @@ class Demo {
     this.#records = embeddedRecords(topology.definition, PARTITIONS)
   }
 
-  /** Until the last flight, or until somebody wants it to end. */
+  /** Runs until the last flight, a signal, or the end of stdout. */
   async run(): Promise<void> {
     const { prepared, topology } = this.#setup
     const startMs = wallClock.elapsedMs()

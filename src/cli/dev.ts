@@ -20,10 +20,7 @@ import { StageReport } from './stage-report.ts'
 import { Tally } from './tally.ts'
 
 const SETTINGS = ['model', 'evaluator', 'cache', 'maxAhead'] as const
-/**
- * As many as a small real topic has; the lines of one key stay in order, those of different keys
- * need not.
- */
+/** As many as a small real topic has. Lines are in order per key, not across keys. */
 const PARTITIONS = 6
 const NEWLINE = Buffer.from('\n')
 
@@ -42,20 +39,23 @@ export function dev(): Command {
     .addOption(
       new Option(
         '--input <file>',
-        'events, one JSON a line or key<TAB>JSON; .gz too (default: stdin)',
+        'events, one JSON object or key<TAB>JSON per line; may be .gz (default: stdin)',
       ),
     )
     .addOption(
       new Option(
         '--partitions <n>',
-        'of the source; each has a watermark of its own, so they decide what is late',
+        'partitions of the source; each has its own watermark, so their number affects what is late',
       )
         .argParser(atLeastOne)
         .default(PARTITIONS),
     )
-    .addOption(new Option('--sink <topic>', 'write only what goes to this topic (default: all)'))
+    .addOption(new Option('--sink <topic>', 'write only outputs for this topic (default: all)'))
     .addOption(
-      new Option('--dead-letters <file>', 'keep dead letters as NDJSON (default: only shown)'),
+      new Option(
+        '--dead-letters <file>',
+        'write dead letters to a file as NDJSON (default: only print them)',
+      ),
     )
     .action((file: string, flags: Flags) => start(command, file, flags))
   return addSettings(command, SETTINGS)
@@ -64,7 +64,7 @@ export function dev(): Command {
 async function start(command: Command, file: string, flags: Flags): Promise<void> {
   if (flags.input === undefined && process.stdin.isTTY) {
     command.error(
-      `error: no events: tidemark dev ${file} < events.ndjson, or --input events.ndjson`,
+      `error: no events: use tidemark dev ${file} < events.ndjson, or --input events.ndjson`,
     )
   }
   const config = { ...readConfig(SETTINGS, flags), topic: new Map<string, string>() }
@@ -94,7 +94,7 @@ interface Input extends Flags {
   readonly stream: InputFile['stream']
 }
 
-/** Runs the events through a worker of the real runtime on embedded records. */
+/** Runs the events through a worker of the real runtime, on records in memory. */
 async function score(prepared: Prepared, topology: PreparedTopology, input: Input): Promise<void> {
   const { source, deadLetterTopic } = topology.definition
   const records = embeddedRecords(topology.definition, input.partitions)
@@ -133,7 +133,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   const whole = async () => {
     await fed
     await records.settled('dev', source.topic)
-    // The input is at its end: what is in open windows is told too.
+    // At the end of the input, open windows emit their results too.
     await worker.closeWindows()
   }
   try {

@@ -3,7 +3,7 @@ import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Commit, Records } from '../records/port.ts'
 import { type Definition, outputTopics } from '../topology/definition.ts'
 
-/** Records in this process, with every topic that a topology reads or writes. */
+/** Records in memory, with every topic that a topology reads or writes. */
 export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {
   const records = new MemoryRecords()
   for (const topic of [definition.source.topic, ...outputTopics(definition)]) {
@@ -13,8 +13,8 @@ export function embeddedRecords(definition: Definition, partitions: number): Mem
 }
 
 /**
- * Embedded records whose outputs and dead letters go to `publish` in place of a topic. The offsets
- * are committed once `publish` has resolved, so a slow reader slows the worker down.
+ * Records in memory whose outputs and dead letters go to `publish` instead of to topics. Offsets
+ * are committed once `publish` has resolved, so a slow reader causes backpressure on the worker.
  */
 export function publishingRecords(
   records: MemoryRecords,

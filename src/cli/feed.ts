@@ -7,9 +7,10 @@ import type { SourceDefinition } from '../topology/definition.ts'
 import type { LineBook } from './line-book.ts'
 import { type Line, linesOf, splitKey } from './lines.ts'
 
-/** Lines that may wait for their commit before more are read. */
+/** The most lines that may be uncommitted; reading waits above this. */
 const MAX_IN_FLIGHT = 20_000
 
+/** Where lines go. */
 export interface Feed {
   readonly source: SourceDefinition
   readonly records: MemoryRecords
@@ -19,8 +20,8 @@ export interface Feed {
 }
 
 /**
- * Puts each line of a stream into the source's topic, as fast as the worker takes them. Resolves at
- * the stream's end.
+ * Writes each line of a stream to the source's topic, as fast as the worker commits them. Resolves
+ * at the end of the stream.
  */
 export async function feedLines(stream: Readable, feed: Feed): Promise<void> {
   const keyOf = lineKeys(feed.source)
@@ -45,7 +46,8 @@ export async function feedLines(stream: Readable, feed: Feed): Promise<void> {
 const NO_KEY = Buffer.alloc(0)
 
 /**
- * A line's own key, else the topology's key of its event; a line that is no event has an empty one.
+ * A line's own key, else the topology's key of its event. A line that is not a valid event has an
+ * empty key.
  */
 function lineKeys(source: SourceDefinition): (line: Line) => { key: Buffer; value: Buffer } {
   const decoder = new EventDecoder(source)

@@ -8,10 +8,10 @@ import { loadTopology } from './topology-file.ts'
 /** `tidemark graph FILE` */
 export function graph(): Command {
   return new Command('graph')
-    .description('show what a topology reads, keeps, computes and writes')
+    .description('show what a topology reads, stores, computes and writes')
     .argument('<file>', 'topology')
     .addOption(
-      new Option('--format <name>', 'what to write')
+      new Option('--format <name>', 'output format')
         .choices(['mermaid', 'json'])
         .default('mermaid'),
     )

@@ -1,12 +1,15 @@
-// The files that `tidemark init` writes and that are no copies.
+// The files of `tidemark init` that are not copies of files of this package.
 
+/** `.gitignore` */
 export const gitignore = 'node_modules/\n.venv/\nrows.ndjson\n'
 
-export const npmrc = `; On Linux onnxruntime-node fetches the parts for CUDA from nuget.org at each install, and fails
-; where it cannot. Tidemark scores on the CPU and does not need them.
+/** `.npmrc` */
+export const npmrc = `; On Linux, onnxruntime-node downloads its CUDA libraries from nuget.org at each install, and fails if
+; it cannot. Tidemark scores on the CPU and does not need them.
 onnxruntime-node-install=skip
 `
 
+/** `tsconfig.json` */
 export const tsconfig = `{
   "compilerOptions": {
     "target": "ES2023",
@@ -22,6 +25,7 @@ export const tsconfig = `{
 }
 `
 
+/** `topology.test.ts` */
 export const testFile = `import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TopologyDriver } from 'tidemark/testing'
@@ -46,7 +50,7 @@ test('a payment gets a probability', async (t) => {
   assert.ok(prediction.value.probability > 0 && prediction.value.probability < 1)
 })
 
-test('a payment that comes a minute late is set aside', async (t) => {
+test('a payment that is a minute late becomes a dead letter', async (t) => {
   const driver = await TopologyDriver.start(topology)
   t.after(() => driver.stop())
   await driver.pipe([payment, { ...payment, paidAt: payment.paidAt - 60_000 }])
@@ -58,26 +62,26 @@ test('a payment that comes a minute late is set aside', async (t) => {
 })
 `
 
-/** @param name of the folder */
+/** `README.md`. @param name name of the folder */
 export function readme(name: string): string {
   return `# ${name}
 
-A topology of Tidemark: payments in, 13 rolling features of each card, one score each, predictions out.
+A Tidemark topology: it reads payments, computes 13 features over rolling windows of each card, scores each payment and writes a prediction.
 
 \`\`\`
 npm install
 npm run check     # topology and model fit together, without a broker
 npm run dev       # scores sample.ndjson in this process, predictions on stdout
 npm test          # types, then topology.test.ts
-npm run train     # trains the model anew (Python 3.11 or newer), see models/train.py
+npm run train     # trains the model again (Python 3.11 or newer), see models/train.py
 \`\`\`
 
-- \`topology.ts\`: what is computed. Change a window, add a feature; \`npm run check\` says what the model thinks of it.
-- \`payment.ts\`: what an event looks like. Any Standard Schema does.
-- \`models/\`: the ONNX model, rows with the outputs it must give, and \`train.py\`, which makes both of the features that the
-  topology writes beside its answers (\`rows.ndjson\`) and of \`labels.csv\`. For a model from elsewhere:
+- \`topology.ts\`: what is computed. Change a window or add a feature; \`npm run check\` says whether the model still fits.
+- \`payment.ts\`: the schema of an event. Any Standard Schema works.
+- \`models/\`: the ONNX model, rows with their expected outputs, and \`train.py\`, which makes both from the features that the
+  topology writes with its predictions (\`rows.ndjson\`) and from \`labels.csv\`. For a model from elsewhere:
   \`npx tidemark model types models/mine.onnx --golden models/mine.golden.json --out models/mine.model.ts\`
-- \`.npmrc\`: keeps an install from fetching CUDA, which is not used. npm 11 calls the setting unknown; it does what it says.
+- \`.npmrc\`: keeps an install from downloading CUDA, which is not used. npm 11 warns that the setting is unknown; it works all the same.
 
 On Kafka:
 

@@ -9,9 +9,9 @@ import { isCheckout, ownPlace } from './own-place.ts'
 import { PACKAGE } from './package-root.ts'
 import { say } from './print.ts'
 
-/** Of this package. */
+/** The folder of this package. */
 const ROOT = fileURLToPath(PACKAGE)
-/** File of the new folder → file of this package that it is a copy of. */
+/** File in the new folder → the file of this package that it is a copy of. */
 const COPIES = {
   'payment.ts': 'topologies/payment.ts',
   'models/card-gbdt.model.ts': 'topologies/models/card-gbdt.model.ts',
@@ -25,8 +25,8 @@ const COPIES = {
 /** `tidemark init [DIR]` */
 export function init(): Command {
   return new Command('init')
-    .description('make a folder of your own: a topology with its model, sample events, a test')
-    .argument('[dir]', 'folder to make; it may exist if it is empty', '.')
+    .description('create a project: a topology with its model, sample events and a test')
+    .argument('[dir]', 'folder to create; it may exist if it is empty', '.')
     .action(async (dir: string) => {
       const folder = resolve(dir)
       refuseUnlessEmpty(folder)
@@ -36,7 +36,7 @@ export function init(): Command {
         writeFileSync(join(folder, file), content)
       }
       const place = relative(process.cwd(), folder)
-      say(`${place === '' ? '.' : place} is made. Next:`)
+      say(`${place === '' ? '.' : place} is ready. Next:`)
       say(`  ${place === '' ? '' : `cd ${place} && `}npm install && npm run dev`)
     })
 }
@@ -45,13 +45,13 @@ function refuseUnlessEmpty(folder: string): void {
   if (!existsSync(folder) || readdirSync(folder).length === 0) return
   throw new TidemarkError('CONFIG_INVALID', 'the folder is not empty', {
     where: folder,
-    hint: 'name a new one: tidemark init my-topology',
+    hint: 'choose another folder: tidemark init my-topology',
   })
 }
 
 /**
- * The folder's types are checked by those of the checkout that it names, which has none before a
- * build.
+ * Builds the type declarations of this checkout: the new project depends on it, and it has none
+ * before a build.
  */
 async function declareTypes(): Promise<void> {
   const { declareWhenStale } = (await import(
@@ -80,15 +80,15 @@ function filesFor(folder: string): Map<string, string | Buffer> {
 }
 
 /**
- * The shipped topology, with the features beside each answer: what a model is trained on is what
- * this one was asked.
+ * The shipped topology, but its outputs include the features: the next model is trained on what
+ * this one was given.
  */
 function topology(): string {
   const shipped = readFileSync(join(ROOT, 'topologies/card-fraud.ts'), 'utf8')
   return shipped.replace(/^( +)probability: .+\n/m, '$&$1features: s.features,\n')
 }
 
-/** The shipped sample without its keys: the topology knows the key of an event. */
+/** The shipped sample without its keys: the topology computes the key of an event. */
 function sample(): string {
   const lines = readFileSync(join(ROOT, 'topologies/samples/payments.tsv'), 'utf8').trimEnd()
   const values = lines.split('\n').map((line) => splitKey(Buffer.from(line)).value.toString('utf8'))

@@ -1,7 +1,7 @@
 import type { KafkaOptions } from '../records/kafka/options.ts'
 import type { Config } from './config.ts'
 
-/** The settings that decide how brokers are reached. */
+/** The settings for connecting to brokers. */
 export const KAFKA_SETTINGS = [
   'brokers',
   'tls',
@@ -13,9 +13,10 @@ export const KAFKA_SETTINGS = [
   'saslPassword',
   'saslPasswordFile',
 ] as const
+/** The values of these settings. */
 export type KafkaConfig = Config<(typeof KAFKA_SETTINGS)[number]>
 
-/** Those settings as the Kafka driver takes them. */
+/** These settings as options of the Kafka driver. */
 export function kafkaOptions(config: KafkaConfig): Pick<KafkaOptions, 'brokers' | 'tls' | 'sasl'> {
   const { brokers, saslMechanism: mechanism } = config
   const username = config.saslUsername ?? ''

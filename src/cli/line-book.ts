@@ -1,12 +1,14 @@
 import type { TopicPartition } from '../records/port.ts'
 
-/** Which input line a record came from, for as long as the record is in flight. */
+/** Maps records in flight to the input lines that they came from. */
 export class LineBook {
-  /** By partition: the offset of the first line that is kept, and the lines from there on. */
+  /**
+   * By partition: the offset of the first line stored, and the numbers of the lines from there on.
+   */
   readonly #partitions = new Map<number, { first: number; lines: number[] }>()
   #inFlight = 0
 
-  /** Lines that are kept. */
+  /** Number of lines stored. */
   get inFlight(): number {
     return this.#inFlight
   }
@@ -19,12 +21,13 @@ export class LineBook {
     this.#inFlight++
   }
 
+  /** The number of a record's line; `undefined`: it is not stored. */
   lineAt(partition: number, offset: number): number | undefined {
     const book = this.#partitions.get(partition)
     return book?.lines[offset - book.first]
   }
 
-  /** Forgets the lines before an offset. */
+  /** Removes the lines before an offset. */
   forget(partition: number, before: number): void {
     const book = this.#partitions.get(partition)
     if (book === undefined || before <= book.first) return

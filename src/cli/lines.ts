@@ -6,11 +6,11 @@ import { messageOf, TidemarkError } from '../kernel/errors.ts'
 
 /** One line of input. */
 export interface Line {
-  /** Counts from 1, empty lines too. */
+  /** Counts from 1, including empty lines. */
   readonly number: number
-  /** Without its end. Bytes as they came: they need not be text. */
+  /** Without its newline. May be any bytes, not only valid text. */
   readonly bytes: Buffer
-  /** Where it ends in the stream, its newline included: bytes from the stream's start. */
+  /** Where it ends in the stream, including its newline: bytes from the start. */
   readonly end: number
 }
 
@@ -19,35 +19,35 @@ const TAB = 0x09
 const BRACE = 0x7b
 
 /**
- * Cuts a stream into lines as they come, one batch for each piece of it. Empty lines are left out.
+ * Splits a stream into lines, one batch per chunk that arrives. Empty lines are left out.
  *
- * @throws TidemarkError `CONFIG_INVALID` when the stream breaks off
+ * @throws TidemarkError `CONFIG_INVALID`: the stream failed
  */
 export async function* linesOf(stream: Readable): AsyncGenerator<Line[]> {
   let number = 0
   let taken = 0
   let rest: Buffer[] = []
-  for await (const piece of piecesOf(stream)) {
+  for await (const chunk of chunksOf(stream)) {
     const lines: Line[] = []
     let start = 0
-    for (let end = piece.indexOf(NEWLINE); end !== -1; end = piece.indexOf(NEWLINE, start)) {
-      const bytes = Buffer.concat([...rest, piece.subarray(start, end)])
+    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
+      const bytes = Buffer.concat([...rest, chunk.subarray(start, end)])
       rest = []
       start = end + 1
       number += 1
       if (bytes.length > 0) lines.push({ number, bytes, end: taken + start })
     }
-    if (start < piece.length) rest.push(piece.subarray(start))
-    taken += piece.length
+    if (start < chunk.length) rest.push(chunk.subarray(start))
+    taken += chunk.length
     if (lines.length > 0) yield lines
   }
   const bytes = Buffer.concat(rest)
   if (bytes.length > 0) yield [{ number: number + 1, bytes, end: taken }]
 }
 
-async function* piecesOf(stream: Readable): AsyncGenerator<Buffer> {
+async function* chunksOf(stream: Readable): AsyncGenerator<Buffer> {
   try {
-    for await (const piece of stream as AsyncIterable<Buffer>) yield piece
+    for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk
   } catch (error) {
     throw unreadable(error)
   }
@@ -58,43 +58,43 @@ function unreadable(error: unknown, where?: string): TidemarkError {
   return new TidemarkError('CONFIG_INVALID', message, where === undefined ? {} : { where })
 }
 
-/** A file to read from its start; `.gz` is unpacked. */
+/** An open input file; `.gz` is decompressed. */
 export interface InputFile {
   readonly stream: Readable
   /**
-   * How much of the file stands before a place in its stream, 0 to 1; of `.gz` an estimate until
-   * all of it is unpacked. `null`: how long it is nobody knows, as of a pipe.
+   * The fraction of the file before a position in its stream, 0 to 1; for `.gz` an estimate until
+   * all of it is decompressed. `null`: the length is unknown, as with a pipe.
    *
    * @param end bytes from the stream's start
    */
   readonly shareAt: (end: number) => number | null
 }
 
-/** @throws TidemarkError `CONFIG_INVALID` when the file cannot be read */
+/** Opens a file from its start. @throws TidemarkError `CONFIG_INVALID`: it cannot be read */
 export async function openInput(path: string): Promise<InputFile> {
   const bytes = await sizeOf(path)
   const file = createReadStream(path)
-  const { stream, shareAt } = path.endsWith('.gz') ? packed(file, bytes) : plain(file, bytes)
+  const { stream, shareAt } = path.endsWith('.gz') ? gzipped(file, bytes) : plain(file, bytes)
   return { stream, shareAt: (end) => (bytes === 0 ? null : shareAt(end)) }
 }
 
-type Opened = { readonly stream: Readable; readonly shareAt: (end: number) => number }
+type OpenFile = { readonly stream: Readable; readonly shareAt: (end: number) => number }
 
-function plain(stream: Readable, bytes: number): Opened {
+function plain(stream: Readable, bytes: number): OpenFile {
   return { stream, shareAt: (end) => shareOf(end, bytes) }
 }
 
 /**
- * What is unpacked, and the bytes of the file that it comes from, are both ahead of what was read:
- * the place tells how far.
+ * Decompression is ahead of what has been read, both in output and in input bytes. So the fraction
+ * is the position's share of the output so far, times the share of the file consumed so far.
  */
-function packed(file: Readable, bytes: number): Opened {
+function gzipped(file: Readable, bytes: number): OpenFile {
   const gunzip = unpack(file)
   let taken = 0
   async function* counted(): AsyncGenerator<Buffer> {
-    for await (const piece of gunzip as AsyncIterable<Buffer>) {
-      taken += piece.length
-      yield piece
+    for await (const chunk of gunzip as AsyncIterable<Buffer>) {
+      taken += chunk.length
+      yield chunk
     }
   }
   const shareAt = (end: number) =>
@@ -125,13 +125,14 @@ function unpack(file: Readable): Gunzip {
   return file.pipe(gunzip)
 }
 
+/** A line, split into key and value. */
 export interface KeyedLine {
   /** `null`: the line has no key of its own. */
   readonly key: Buffer | null
   readonly value: Buffer
 }
 
-/** Splits `key<TAB>json`. A line that begins with `{` is JSON alone, whatever stands in it. */
+/** Splits `key<TAB>json`. A line that begins with `{` is only JSON, even if it contains a tab. */
 export function splitKey(line: Buffer): KeyedLine {
   const tab = line[0] === BRACE ? -1 : line.indexOf(TAB)
   return tab === -1

@@ -7,9 +7,7 @@ import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'
 import { repeatFaults, watchRepeats } from './repeats.ts'
 import { watchWarnings } from './warnings.ts'
 
-/**
- * In the order of the help page. Each says what it takes; only the one that is wanted is loaded.
- */
+/** The commands, in the order of the help page. Only the one that runs is loaded. */
 const COMMANDS = {
   demo: async () => (await import('./demo.ts')).demo,
   dev: async () => (await import('./dev.ts')).dev,
@@ -29,7 +27,7 @@ export async function main(args: readonly string[]): Promise<void> {
     process.exitCode = report(thrown, stack)
   }
   watchStdout(fail)
-  // Where nothing can be said, there is nobody to say so to.
+  // An error on stderr cannot be reported anywhere.
   process.stderr.on('error', () => {})
   watchWarnings()
   try {
@@ -46,20 +44,20 @@ async function program([first = '']: readonly string[]): Promise<Command> {
   const root = new Command('tidemark')
     .description('Event-time features and ONNX scoring on Kafka.')
     .version(packageVersion())
-    // Else the program would take a command's own --version for its own.
+    // Otherwise the program would treat a command's --version as its own.
     .enablePositionalOptions()
-    .showHelpAfterError('(--help shows what there is)')
+    .showHelpAfterError('(see --help)')
     .configureOutput({ outputError: (text, put) => put(colors.red(text)) })
     .exitOverride()
   for (const command of commands) root.addCommand(inherit(root, command()))
   return root
 }
 
-/** Commands made on their own do not take over the settings of the program. */
+/** A command that is created separately does not inherit the program's settings automatically. */
 function inherit(root: Command, command: Command): Command {
   command.copyInheritedSettings(root)
   watchRepeats(command)
-  // One that takes settings tells it with all else that is wrong with them.
+  // A command that takes settings reports this with all other faults of its settings.
   if (!takesSettings(command)) {
     command.hook('preAction', () => refuseIfAny(repeatFaults(command.opts())))
   }
@@ -67,15 +65,15 @@ function inherit(root: Command, command: Command): Command {
   return command
 }
 
-/** Says what went wrong; the code to exit with. */
+/** Prints what went wrong and returns the exit code. */
 function report(thrown: unknown, stack: boolean): number {
-  // Commander has said it already; it throws for --help and --version too.
+  // Commander has already printed it; it also throws for --help and --version.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage
   say(describeFailure(thrown, { colors, stack }))
   return exitCodeOf(thrown)
 }
 
-/** Looked for by hand: a failure may come before the settings are read. */
+/** Searched for directly, since a failure may come before the settings are read. */
 function wantsStack(args: readonly string[]): boolean {
   const flag = /--log-level[ =]debug/.test(args.join(' '))
   return flag || process.env['TIDEMARK_LOG_LEVEL'] === 'debug'

@@ -1,11 +1,12 @@
-// What somebody may have meant by a setting that does not exist.
+// Suggests existing settings for a name that does not exist.
 
 const MOST_EDITS = 2
 const LEAST_PART = 3
 const MOST_TOLD = 3
 
 /**
- * `did you mean a or b?`, else all there are. Case, `TIDEMARK_`, "-" and "_" make no difference.
+ * `did you mean a or b?`, or all known names if none is similar. Case, `TIDEMARK_`, "-" and "_" are
+ * ignored.
  */
 export function hintOfNames(name: string, known: readonly string[]): string {
   const near = known
@@ -28,13 +29,13 @@ function isTypo(candidate: string, edits: number): boolean {
   return edits <= Math.min(MOST_EDITS, bare(candidate).length / 2)
 }
 
-/** `password` of `sasl-password`, `kafka-brokers` for `brokers`. */
+/** One name contains the other: `password` for `sasl-password`, `kafka-brokers` for `brokers`. */
 function isPart(name: string, candidate: string): boolean {
   const [short = '', long = ''] = [bare(name), bare(candidate)].sort((a, b) => a.length - b.length)
   return short.length >= LEAST_PART && long.includes(short)
 }
 
-/** Letters to put in, leave out or change (Levenshtein). */
+/** Number of letters to insert, delete or replace (Levenshtein distance). */
 function editsBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (const [i, letter] of a.split('').entries()) {

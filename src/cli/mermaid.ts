@@ -1,7 +1,7 @@
 import type { Description, StepDescription } from '../engine/describe.ts'
 import { formatDuration } from '../kernel/time.ts'
 
-/** A topology as a Mermaid flowchart, left to right; what leaves the main way is dashed. */
+/** A topology as a Mermaid flowchart, left to right; paths of rejected events are dashed. */
 export function mermaid(description: Description): string {
   const ids = new Map(description.steps.map((step, i) => [step.name, `step${i + 1}`]))
   const idOf = (name: string) => ids.get(name) ?? name
@@ -26,7 +26,7 @@ export function mermaid(description: Description): string {
   return lines.join('\n')
 }
 
-/** The ways out of a step for what does not go on. */
+/** The paths of events that do not continue to the next step. */
 function exitsOf(step: StepDescription, id: string, onLate: string): string[] {
   if (step.op === 'score') return [`  ${id} -. not finite .-> deadLetters`]
   if (step.op !== 'features' && step.op !== 'tumbling') return []

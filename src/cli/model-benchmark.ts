@@ -13,7 +13,7 @@ import { table } from './table.ts'
 
 /** Width of the longest bar of the plot. */
 const BAR_WIDTH = 24
-/** By eighths of a character. */
+/** A block of 0 to 7 eighths of a character. */
 const PARTS_OF_BLOCK = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
 interface Flags {
@@ -30,10 +30,15 @@ interface OfFile extends Benchmark {
 /** `tidemark model benchmark FILE…` */
 export function modelBenchmark(): Command {
   return new Command('benchmark')
-    .description('how long a worker takes for batches of a model, and which batch is best')
-    .argument('<files...>', 'ONNX models, each with its .golden.json beside it, if there is one')
+    .description(
+      'measure how long a worker takes for batches of a model, and which batch size is best',
+    )
+    .argument('<files...>', 'ONNX models; a .golden.json with the same name is used if it exists')
     .addOption(
-      new Option('--evaluator <who>', 'who computes the model: as in a worker, or both in turn')
+      new Option(
+        '--evaluator <who>',
+        'what computes the model: auto as in a worker, onnxruntime, or both one after the other',
+      )
         .choices(['auto', 'onnxruntime', 'both'])
         .default('auto'),
     )
@@ -99,7 +104,7 @@ function describeBenchmark(of: OfFile): string {
   return `${[head, ...plotted].join('\n')}\n`
 }
 
-/** @param share of the longest, 0 to 1 */
+/** A bar of the plot. @param share length relative to the longest bar, 0 to 1 */
 export function bar(share: number): string {
   const eighths = Math.round(share * BAR_WIDTH * 8)
   return '█'.repeat(Math.floor(eighths / 8)) + (PARTS_OF_BLOCK[eighths % 8] ?? '')
@@ -107,6 +112,6 @@ export function bar(share: number): string {
 
 function milliseconds(text: string): number {
   const ms = Number(text)
-  if (!(ms > 0)) throw new InvalidArgumentError('a number of milliseconds above 0')
+  if (!(ms > 0)) throw new InvalidArgumentError('must be a number of milliseconds above 0')
   return ms
 }

@@ -19,9 +19,9 @@ export function model(): Command {
 
 function inspect(): Command {
   return new Command('inspect')
-    .description('what a model takes and gives, and for what a topology would refuse it')
+    .description('show inputs and outputs of a model, and why a topology would refuse it')
     .argument('<file>', 'ONNX model')
-    .option('--golden <file>', 'rows with the outputs they must give')
+    .option('--golden <file>', 'file of rows with their expected outputs')
     .action(async (file: string, flags: { golden?: string }) => {
       const inspection = await inspectModel(file, flags.golden)
       await write(describeModel(inspection))
@@ -39,12 +39,12 @@ interface TypesFlags {
 
 function types(): Command {
   return new Command('types')
-    .description("write a model's definition, to be imported by a topology")
+    .description("write a model's definition, which a topology imports")
     .argument('<file>', 'ONNX model')
-    .option('--golden <file>', "rows with the outputs they must give, and the features' names")
-    .option('--features <a,b,…>', "the features' names, where there is no golden file")
+    .option('--golden <file>', "file of rows with their expected outputs, and the features' names")
+    .option('--features <a,b,…>', "the features' names, if there is no golden file")
     .option('--name <name>', "name of the model (default: the file's)")
-    .option('--version <version>', 'version that outputs carry', '1')
+    .option('--version <version>', 'version of the model, as marked in outputs', '1')
     .option('--out <file>', 'file to write (default: stdout)')
     .action(async (file: string, flags: TypesFlags) => {
       const inspection = await inspectModel(file, flags.golden)

@@ -17,10 +17,10 @@ export function summaryOf({ definition, scorers }: PreparedTopology): string {
 }
 
 /**
- * The way from the source to each sink, one text a sink: `payments → 13 features → card-gbdt@1 →
- * predictions`.
+ * The path from the source to each sink, one string per sink: `payments → 13 features → card-gbdt@1
+ * → predictions`.
  *
- * @param labels how a scoring step's model is called, by the step's name; else as declared
+ * @param labels the labels of models, by the name of their score step; @default as declared
  */
 export function outline(
   definition: Definition,
@@ -33,7 +33,7 @@ export function outline(
   })
 }
 
-/** What a step is called in an outline; a `map` says nothing to a reader who wants the way. */
+/** A step in an outline; `map` steps are left out. */
 function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
   if (step.op === 'map') return []
   if (step.op === 'sink') return [step.topic]
@@ -43,7 +43,7 @@ function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
   return [labels.get(step.name) ?? `${step.model.name}@${step.model.version}`]
 }
 
-/** `card-gbdt@2 is computed by its trees, in the worker` for each model. */
+/** One line per model: `card-gbdt@2 is computed by its trees, in the worker`. */
 export function evaluators(topologies: readonly Pick<PreparedTopology, 'scorers'>[]): string[] {
   const scorers = topologies.flatMap((topology) => [...topology.scorers.values()])
   const lines = scorers.map(
@@ -53,8 +53,8 @@ export function evaluators(topologies: readonly Pick<PreparedTopology, 'scorers'
 }
 
 /**
- * `called for each event: card-fraud.map (it calls toFixed)` for each such function, and what to do
- * about it; nothing if there is none.
+ * One line per function that is not compiled, such as `called for each event: card-fraud.map (it
+ * calls toFixed)`, and a line on what to do about it. Empty if there is none.
  */
 export function calledFunctions(
   topologies: readonly Pick<PreparedTopology, 'definition' | 'format'>[],
@@ -73,5 +73,5 @@ export function calledFunctions(
 }
 
 const HOW_TO_COMPILE =
-  'each event is made into an object for these, which is slower; a function is compiled where it only picks fields, compares one with ' +
-  'a constant by === or !==, or puts these into an object, and the schema only says what fields there are and what they may be'
+  'for these, each event is made into an object, which is slower; a function is compiled if it only reads fields, compares a field with ' +
+  'a constant by === or !==, or puts these into an object, and if the schema only declares fields and their types'

@@ -1,27 +1,27 @@
-// What reads our stdout may go away, as `head` does when it has enough. That ends a command, it is
-// no error.
+// The process that reads our stdout may exit, as `head` does. That ends a command; it is not an
+// error.
 
 const reader = new AbortController()
 
-/** Aborts once nobody reads stdout any more, or it takes nothing more. */
+/** Aborts once stdout is closed or cannot be written. */
 export const readerGone: AbortSignal = reader.signal
 
 let isData = false
 
 /**
- * Listens from now on; without it a closed pipe would end the process with a stack.
+ * Starts to watch stdout. Without this, a closed pipe would end the process with a stack trace.
  *
- * @param failed told that data could not be written, such as to a full disk
+ * @param failed called if data cannot be written, such as to a full disk
  */
 export function watchStdout(failed: (error: Error) => void): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // What a topology prints by itself is not worth an end.
+    // If only a topology's own prints are lost, the command continues.
     if (isData && error.code !== 'EPIPE') failed(error)
     reader.abort()
   })
 }
 
-/** Writes data; resolves when stdout takes more. */
+/** Writes data to stdout; resolves when stdout accepts more. */
 export function write(data: string | Buffer): Promise<void> | void {
   isData = true
   if (readerGone.aborted || process.stdout.write(data)) return

@@ -1,22 +1,22 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
-// By what name another folder gets this very Tidemark. A tarball and a checkout have versions that
-// no registry need have.
+// How another project can depend on exactly this Tidemark. The version of a tarball or of a
+// checkout may not be in any registry.
 
-/** What an installation of packages leaves in its folder. */
+/** The dependencies in a package.json. */
 interface Project {
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
-/** What is fetched from elsewhere than a registry. */
+/** Specifiers of packages that do not come from a registry. */
 const ADDRESS = /^(https?|git(\+\w+)?|github|gitlab|bitbucket):/
 
 /**
- * What to write beside `"tidemark"` in a package.json: `file:` and the checkout, or what it was
- * installed from where that is a tarball, a folder or an address; else its version, which came from
- * a registry.
+ * The specifier for `"tidemark"` in a package.json: `file:` and the checkout; or what this package
+ * was installed from, if that is a tarball, a folder or a URL; or its version, if it came from a
+ * registry.
  *
  * @param root the folder of this package
  */
@@ -27,14 +27,14 @@ export function ownPlace(root: string, version: string): string {
   return ADDRESS.test(spec) ? spec : version
 }
 
-/** An installed package ships no build.js. */
+/** Whether this is a checkout: an installed package has no build.js. */
 export function isCheckout(root: string): boolean {
   return existsSync(join(root, 'src/cli/build.js'))
 }
 
 /**
- * What the project asked for in whose folder this package lies; nothing where there is none, as
- * after `npm install --global`.
+ * The specifier by which the surrounding project depends on this package, and that project's
+ * folder; an empty specifier if there is no such project, as after `npm install --global`.
  */
 function installedAs(root: string): { spec: string; folder: string } {
   for (let folder = dirname(root); folder !== dirname(folder); folder = dirname(folder)) {

@@ -1,20 +1,19 @@
 import { type Clock, wallClock } from '../kernel/clock.ts'
 
-/** Plays event times in real time, from the first one on. */
+/** Maps event times to real time, starting with the first event. */
 export class Pace {
   readonly #speed: number
   readonly #clock: Clock
   readonly #stop = new AbortController()
   #first: { readonly eventMs: number; readonly realMs: number } | null = null
 
-  /**
-   * @param speed milliseconds of event time in one of real time; infinite: nothing is ever early
-   */
+  /** @param speed ms of event time per ms of real time; Infinity: no event is ever early */
   constructor(speed: number, clock: Clock = wallClock) {
     this.#speed = speed
     this.#clock = clock
   }
 
+  /** Whether it has been stopped. */
   get stopped(): boolean {
     return this.#stop.signal.aborted
   }
@@ -24,7 +23,7 @@ export class Pace {
     this.#stop.abort()
   }
 
-  /** How long until an event is due, ms; 0 or less: it is. */
+  /** How long until an event is due, ms; 0 or less if it is due. */
   earlyByMs(eventMs: number): number {
     this.#first ??= { eventMs, realMs: this.#clock.elapsedMs() }
     const dueMs = this.#first.realMs + (eventMs - this.#first.eventMs) / this.#speed

@@ -1,2 +1,2 @@
-/** The folder of this package. Also of what is bundled: `dist/chunks` is as deep as this folder. */
+/** The folder of this package, also for bundled code: `dist/chunks` is as deep as this folder. */
 export const PACKAGE = new URL('../../', import.meta.url)

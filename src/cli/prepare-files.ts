@@ -4,9 +4,9 @@ import type { PrepareConfig } from './prepare-settings.ts'
 import { loadTopologies } from './topology-file.ts'
 
 /**
- * Loads topology files and checks all that can be checked before anything is consumed.
+ * Loads topology files and checks everything that can be checked before consuming.
  *
- * @throws Refused with the faults of every file, topology, table and model
+ * @throws Refused with all faults of all files, topologies, tables and models
  */
 export async function prepareFiles(
   files: readonly string[],
@@ -30,7 +30,7 @@ export async function prepareFiles(
   }
 }
 
-/** A name that no topology has may be known to the file that did not load. */
+/** Not a name that no loaded topology has: a file that failed to load may have it. */
 function isSure(fault: TidemarkError): boolean {
   return fault.code !== 'CONFIG_INVALID'
 }

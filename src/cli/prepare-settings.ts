@@ -1,5 +1,6 @@
 import type { Config } from './config.ts'
 
-/** The settings that decide what is prepared. */
+/** The settings for preparing topologies. */
 export const PREPARE_SETTINGS = ['topic', 'model', 'evaluator', 'cache', 'maxAhead'] as const
+/** The values of these settings. */
 export type PrepareConfig = Config<(typeof PREPARE_SETTINGS)[number]>

@@ -1,17 +1,17 @@
 import pc from 'picocolors'
 import { faultsOf, messageOf, TidemarkError } from '../kernel/errors.ts'
 
-// Text for people. It goes to stderr; stdout carries data only.
+// Text for people. It goes to stderr; stdout is only for data.
 
-/** How text is coloured; picocolors' own shape. */
+/** Functions that colour text, from picocolors. */
 export type Colors = ReturnType<typeof pc.createColors>
 
 /** Colours for stderr. */
 export const colors: Colors = colorsFor(process.stderr)
 
-/** Colours for a stream: only on a terminal, and never under `NO_COLOR`. */
+/** Colours for a stream: only on a terminal, and never with `NO_COLOR`. */
 export function colorsFor(stream: { readonly isTTY?: boolean }): Colors {
-  // `isTTY` is undefined on a pipe, and picocolors would then decide by itself: in colour wherever
+  // `isTTY` is undefined on a pipe. picocolors would then decide itself, and colour text whenever
   // CI is set.
   return pc.createColors(stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '')
 }
@@ -23,28 +23,28 @@ export function say(line: string): void {
   stderr.write(`${line}\n`)
 }
 
-/** Takes a terminal's cursor back to the start of its line, and empties that. */
+/** Moves the terminal's cursor to the start of its line and clears the line. */
 export const EMPTY_LINE = '\r\x1b[K'
 
 /**
- * Writes a line to stderr; what a terminal shows there already, such as a bar or the `^C` of
- * ctrl-c, gives way.
+ * Writes a line to stderr. On a terminal it replaces the text on the current line, such as a
+ * progress bar or the `^C` of ctrl-c.
  */
 export function sayOnOwnLine(line: string): void {
   say(process.stderr.isTTY ? `${EMPTY_LINE}${line}` : line)
 }
 
-/** From now on lines go there: a worker's own, which waits for no reader. */
+/** Redirects lines from now on, to a worker's own stream, which never blocks on its reader. */
 export function sayTo(stream: { write(text: string): unknown }): void {
   stderr = stream
 }
 
-/** Says what the reader should know, though it stops nothing. */
+/** Prints notes: what users should know although it is not an error. */
 export function sayNotes(notes: readonly string[]): void {
   for (const note of notes) say(noteOf(note))
 }
 
-/** `! …` */
+/** A note as a line: `! …` */
 export function noteOf(text: string): string {
   return `${colors.yellow('!')} ${text}`
 }
@@ -59,13 +59,14 @@ export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`
 }
 
+/** How failures are printed. */
 export interface FailureFormat {
   readonly colors: Colors
   /** Adds the stack of an error that has no code. */
   readonly stack: boolean
 }
 
-/** Every fault of what was thrown, for people: code and message, place, hint. */
+/** All faults of what was thrown, for people: code and message, place, hint. */
 export function describeFailure(thrown: unknown, format: FailureFormat): string {
   return faultsOf(thrown)
     .map((fault) => describeFault(fault, format))
@@ -87,20 +88,20 @@ function describeFault(fault: unknown, { colors: c, stack }: FailureFormat): str
 
 const BUG = 'this is a bug; TIDEMARK_LOG_LEVEL=debug shows where'
 
-/** `ENOENT` and the like: the operating system has refused something, such as a path. */
+/** The code of an error of the operating system, such as `ENOENT`; `null`: it is not one. */
 function systemCodeOf(fault: unknown): string | null {
   const isSystems = fault instanceof Error && 'syscall' in fault && 'code' in fault
   return isSystems && typeof fault.code === 'string' ? fault.code : null
 }
 
-/** What the process ends with. */
+/** Exit codes. */
 export const EXIT = {
   done: 0,
   failed: 1,
   usage: 2,
   /** The configuration, a topology or a model is wrong. */
   refused: 3,
-  /** What is needed from outside is not there. */
+  /** A broker, a topic or a right is missing. */
   unreachable: 4,
   interrupted: 130,
 } as const
@@ -113,6 +114,7 @@ const OUTSIDE = new Set([
   'TOPIC_LIMITS',
 ])
 
+/** The exit code for what was thrown. */
 export function exitCodeOf(thrown: unknown): number {
   const faults = faultsOf(thrown)
   const known = faults.filter((fault) => fault instanceof TidemarkError)

@@ -6,9 +6,9 @@ import type { RunConfig } from './run-config.ts'
 import { warnThrough } from './warnings.ts'
 
 /**
- * The log of this process on stderr, which takes warnings as well.
+ * Returns the log of this process, on stderr. Node's warnings go to it as well.
  *
- * @param worker its number, where there are several
+ * @param worker number of this worker, if there are several
  */
 export function processLog(
   { logFormat: format, logLevel }: Pick<RunConfig, 'logFormat' | 'logLevel'>,

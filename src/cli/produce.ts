@@ -11,10 +11,10 @@ import { noteOf, sayOnOwnLine } from './print.ts'
 import { Progress } from './progress.ts'
 import { untilSignal } from './signals.ts'
 
-/** What becomes of a line. */
+/** How records are made from lines. */
 export interface LineFlags {
   readonly topic: string
-  /** Field that is the key of a line without one; without it such a line has no key. */
+  /** Field to use as the key of lines without a key; unset: their records have no key. */
   readonly key?: string
   /** Field with the event time, ms since the epoch. */
   readonly time?: string
@@ -28,20 +28,21 @@ interface Flags extends LineFlags, Record<string, unknown> {
 /** `tidemark produce FILE --topic TOPIC` */
 export function produce(): Command {
   const command = new Command('produce')
-    .description(
-      'write the lines of a file to a topic, at once or in the rhythm of their event times',
-    )
-    .argument('<file>', 'events, one JSON a line or key<TAB>JSON; .gz too')
+    .description('write the lines of a file to a topic, at once or paced by their event times')
+    .argument('<file>', 'events, one JSON object or key<TAB>JSON per line; may be .gz')
     .requiredOption('--topic <name>', 'topic to write to')
-    .option('--key <field>', 'field that is the key of a line without one')
+    .option('--key <field>', 'field to use as the key of lines without a key')
     .option('--time <field>', 'field with the event time, ms since the epoch')
     .addOption(
-      new Option('--speed <n>', 'event time over real time; needs --time')
+      new Option('--speed <n>', 'how many times faster than real time; needs --time')
         .argParser(parseSpeed)
         .default(Number.POSITIVE_INFINITY, 'max'),
     )
     .addOption(
-      new Option('--timestamps <of>', "the records' own timestamps; event needs --time")
+      new Option(
+        '--timestamps <of>',
+        'timestamps of the records: now, or the event time, which needs --time',
+      )
         .choices(['now', 'event'])
         .default('now'),
     )
@@ -51,7 +52,7 @@ export function produce(): Command {
 
 function parseSpeed(text: string): number {
   const n = text === 'max' ? Number.POSITIVE_INFINITY : Number(text)
-  if (!(n > 0)) throw new InvalidArgumentError('a number above 0, or max')
+  if (!(n > 0)) throw new InvalidArgumentError('must be a number above 0, or max')
   return n
 }
 
@@ -80,7 +81,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
       done.records += batch.records.length
       done.share = input.shareAt(batch.end)
     }
-    // Empty lines may have come behind the last record.
+    // Empty lines may follow the last record.
     if (!pace.stopped) done.share = 1
   } finally {
     progress.end()
@@ -91,16 +92,16 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
 }
 
 const WITHOUT_KEY =
-  'records are written without a key, all to partition 0, where a line has none; --key FIELD takes it from the event'
+  'lines without a key become records without a key, all in partition 0; to take the key from the event, use --key FIELD'
 
-/** Records of neighbouring lines. */
+/** Records of consecutive lines. */
 export interface Batch {
   readonly records: readonly NewRecord[]
-  /** Where the last of the lines ends in the input. */
+  /** Where the last line ends in the input, bytes from the start. */
   readonly end: number
 }
 
-/** The records of a file in its order, each batch when its time has come. */
+/** The records of a file, in order; yields each batch when it is due. */
 export async function* batchesOf(
   input: { readonly file: string; readonly stream: Readable },
   flags: LineFlags,
@@ -127,7 +128,7 @@ export async function* batchesOf(
 interface LineEvent {
   readonly key: Buffer | null
   readonly value: Buffer
-  /** The event time; `null` when it is not asked for. */
+  /** Event time, ms since the epoch; `null` if not requested. */
   readonly timeMs: number | null
 }
 
@@ -152,24 +153,27 @@ function fieldsOf(value: Buffer, where: string): Readonly<Record<string, unknown
     const parsed: unknown = JSON.parse(value.toString('utf8'))
     if (typeof parsed === 'object' && parsed !== null) return parsed as Record<string, unknown>
   } catch {
-    // V8's message quotes the text, so it is not passed on.
+    // Not passed on: V8's message quotes the text.
   }
   throw new TidemarkError('CONFIG_INVALID', 'the line is not a JSON object', {
     where,
-    hint: 'a field of it is needed, for --key or --time',
+    hint: 'it must be one, since --key or --time reads a field of it',
   })
 }
 
 function keyOf(value: unknown, field: string, where: string): Buffer {
   if (typeof value === 'string') return Buffer.from(value)
-  throw new TidemarkError('CONFIG_INVALID', `field "${field}" is no text`, {
+  throw new TidemarkError('CONFIG_INVALID', `field "${field}" is not a string`, {
     where,
-    hint: 'it is the field of --key',
+    hint: 'this field is set by --key',
   })
 }
 
 function timeOf(value: unknown, field: string, where: string): number {
   if (Number.isSafeInteger(value)) return value as number
-  const message = `field "${field}" is no integer`
-  throw new TidemarkError('CONFIG_INVALID', message, { where, hint: 'it is the field of --time' })
+  const message = `field "${field}" is not an integer`
+  throw new TidemarkError('CONFIG_INVALID', message, {
+    where,
+    hint: 'this field is set by --time; it must be ms since the epoch',
+  })
 }

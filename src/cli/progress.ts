@@ -4,14 +4,14 @@ const BAR_WIDTH = 30
 const REDRAW_MS = 100
 const LINE_EVERY_MS = 10_000
 
-/** How far a command is. */
+/** The progress of a command. */
 export interface Position {
   readonly records: number
-  /** From 0 to 1; `null`: nobody knows how much there is. */
+  /** Fraction done, 0 to 1; `null`: the total is unknown. */
   readonly share: number | null
 }
 
-/** Shows how far a command is: a bar on a terminal, else a line every 10 s. */
+/** Shows the progress of a command: a bar on a terminal, otherwise a line every 10 s. */
 export class Progress {
   readonly #position: () => Position
   readonly #startMs = performance.now()
@@ -24,7 +24,7 @@ export class Progress {
     this.#timer = setInterval(show, this.#isTerminal ? REDRAW_MS : LINE_EVERY_MS)
   }
 
-  /** Ends it with a line of how much it was, and which share of all if it was not all. */
+  /** Prints a last line with the number of records, and the percentage if it is below 100 %. */
   end(): void {
     clearInterval(this.#timer)
     const { share } = this.#position()
@@ -38,7 +38,7 @@ export class Progress {
 
   #text(): string {
     const { share } = this.#position()
-    // Never 100 % before it is all.
+    // Rounded down, so that it shows 100 % only at the end.
     return `${share === null ? '' : `${Math.floor(share * 100)} %  `}${this.#amount()}`
   }
 

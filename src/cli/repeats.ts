@@ -1,15 +1,15 @@
 import { type Command, Option } from 'commander'
 import { TidemarkError } from '../kernel/errors.ts'
 
-// A flag that is given twice: commander takes the last one, without a word.
+// Refuses flags that are given twice: commander would silently use the last one.
 
 /** An option that may be given several times. */
 export class RepeatableOption extends Option {}
 
-/** Where the flags that were repeated stand among a command's parsed flags. */
+/** The key of the repeated flags among a command's parsed flags. */
 const REPEATED = 'repeatedFlags'
 
-/** Notes which flags a command is given more than once, for {@link repeatFaults}. */
+/** Records which flags of a command are given more than once, for {@link repeatFaults}. */
 export function watchRepeats(command: Command): void {
   for (const option of command.options) {
     if (option instanceof RepeatableOption) continue
@@ -25,7 +25,7 @@ export function watchRepeats(command: Command): void {
 
 /** A `CONFIG_INVALID` for each flag that was given more than once. */
 export function repeatFaults(flags: Readonly<Record<string, unknown>>): TidemarkError[] {
-  const hint = 'only one of them would count: keep the one you mean'
+  const hint = 'only one of them would be used: keep the one you mean'
   return repeatedIn(flags).map(
     (where) => new TidemarkError('CONFIG_INVALID', 'is given more than once', { where, hint }),
   )

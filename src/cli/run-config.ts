@@ -27,14 +27,15 @@ export const RUN_SETTINGS = [
   'statusInterval',
   'logLevel',
 ] as const
+/** The values of these settings. */
 export type RunConfig = Config<(typeof RUN_SETTINGS)[number]>
 
-/** The settings as `runWorker` takes them, but for HTTP; topics and models are chosen by then. */
+/** The settings as options of `runWorker`, without HTTP, and without topics and models. */
 export function optionsOf(config: RunConfig): RunWorkerOptions {
   const { statusInterval } = config
   return {
     ...kafkaOptions(config),
-    ...given({
+    ...withoutNulls({
       group: config.group,
       workerName: config.workerName,
       commitIntervalMs: config.commitInterval,
@@ -52,16 +53,16 @@ export function optionsOf(config: RunConfig): RunWorkerOptions {
   }
 }
 
-/** Where `run` serves HTTP; `null`: nowhere. */
+/** The address that `run` serves HTTP on; `null`: none. */
 export function httpAddressOf({ httpPort, httpHost }: RunConfig) {
   return httpPort === 'off' ? null : { port: httpPort, host: httpHost }
 }
 
-type Given<T> = { [K in keyof T]?: NonNullable<T[K]> }
+type WithoutNulls<T> = { [K in keyof T]?: NonNullable<T[K]> }
 
-/** Without what is `null`: what a setting does not say is left to the worker. */
-function given<T extends object>(settings: T): Given<T> {
+/** Removes settings that are `null`, so that the worker uses its defaults. */
+function withoutNulls<T extends object>(settings: T): WithoutNulls<T> {
   return Object.fromEntries(
     Object.entries(settings).filter(([, value]) => value !== null),
-  ) as Given<T>
+  ) as WithoutNulls<T>
 }

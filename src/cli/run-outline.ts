@@ -4,7 +4,7 @@ import { shownEvaluator } from '../scoring/scorer.ts'
 import type { RunOutline } from './banner.ts'
 import { summaryOf } from './outline.ts'
 
-/** @param group that was chosen; `null`: none */
+/** The outline of a run, for the banner. @param group as configured; `null`: the default */
 export function outlineOf(prepared: Prepared, group: string | null): RunOutline {
   return {
     group: groupOf(group, prepared),

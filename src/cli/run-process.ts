@@ -1,8 +1,10 @@
 import type { LogStream } from '../observe/log-stream.ts'
-import type { Ending } from './signals.ts'
+import type { StopRequest } from './signals.ts'
 
-/** What belongs to a process that runs workers. */
+/** The process-wide objects of a process that runs workers. */
 export interface RunProcess {
-  readonly ended: Ending
+  /** Resolves when the process should stop. */
+  readonly ended: StopRequest
+  /** Where log lines go. */
   readonly stderr: LogStream
 }

@@ -9,7 +9,7 @@ import { outlineOf } from './run-outline.ts'
 import type { RunProcess } from './run-process.ts'
 import { StageReport } from './stage-report.ts'
 
-/** Runs one worker in this process, until it ends by itself or is told to. */
+/** Runs one worker in this process until it ends or is told to stop. */
 export async function runWorkerHere(
   files: readonly string[],
   config: RunConfig,
@@ -29,11 +29,11 @@ export async function runWorkerHere(
       banner(outlineOf(prepared, config.group), config, place)
     },
   })
-  // Who reads JSON lines has the metrics.
+  // A JSON log is read by machines, which have the metrics.
   if (config.logFormat === 'text') for (const line of stages.lines()) say(line)
 }
 
-/** @throws what {@link RunningWorker.done} rejects with */
+/** Runs a worker until `stopped` resolves. @throws what {@link RunningWorker.done} rejects with */
 export async function workUntil(stopped: Promise<void>, hosted: Hosted): Promise<void> {
   const worker = await hostWorker(hosted)
   await Promise.race([stopped, worker.done])

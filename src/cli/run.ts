@@ -8,17 +8,17 @@ import { untilSignal } from './signals.ts'
 /** `tidemark run FILE…` */
 export function run(): Command {
   const command = new Command('run')
-    .description('join a consumer group on Kafka and score until told to stop')
+    .description('join a consumer group on Kafka and score until stopped')
     .argument('<files...>', 'topologies')
     .action(async (files: string[], flags: Record<string, unknown>) => {
       const stderr = toStderr()
       sayTo(stderr)
       const config = readConfig(RUN_SETTINGS, flags)
-      // Before the models are loaded: a container's first process drops a signal that nobody
-      // listens to.
+      // Before the models are loaded: a container's first process (PID 1) ignores signals that have
+      // no handler.
       const ended = untilSignal()
       try {
-        const start = await wayToRun(config)
+        const start = await runnerFor(config)
         await start(files, config, { ended, stderr })
       } finally {
         ended.dispose()
@@ -27,8 +27,8 @@ export function run(): Command {
   return addSettings(command, RUN_SETTINGS)
 }
 
-/** A parent of several workers needs neither models nor a client for Kafka, and loads none. */
-async function wayToRun({ workers }: RunConfig) {
+/** The parent of several workers needs no models and no Kafka client, so it does not load them. */
+async function runnerFor({ workers }: RunConfig) {
   return workers === 1
     ? (await import('./run-worker.ts')).runWorkerHere
     : (await import('./workers/run-workers.ts')).runWorkers

@@ -6,31 +6,33 @@ import { messageOf } from '../kernel/errors.ts'
 import type { LogFormat } from '../observe/log.ts'
 import type { From, Guarantee } from '../records/port.ts'
 
-// Every setting, once: its flag, its environment variable, its key in the config file and its help
-// follow from this table. `httpPort` is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
+// All settings. Each one's flag, environment variable, key in the config file and help text follow
+// from this table. `httpPort` is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
 
-/** What one origin gave. */
-export interface Given {
-  /** One value, or several of a setting that can be repeated. */
+/** The raw text of a setting, from its flag, its environment variable or the config file. */
+export interface RawSetting {
+  /** One value, or several for a setting that can be repeated. */
   readonly values: readonly string[]
-  /** Where relative files start: the config file's folder, else the working directory. */
+  /** What relative paths are relative to: the config file's folder, else the working directory. */
   readonly folder: string
 }
 
+/** A setting. `T` is the type of its value. */
 export interface Setting<T> {
-  /** What follows the flag. `null`: a switch. */
+  /** Placeholder for the value in the help. `null`: a switch without a value. */
   readonly takes: string | null
+  /** Description for the help and docs/configuration.md. */
   readonly about: string
-  /** In force when no origin gives a value. */
+  /** The default, used when neither flag, environment nor config file has a value. */
   readonly fallback: T
-  /** How the help names the fallback, where its value alone would not tell. */
+  /** How the help describes the default, where its value alone does not say enough. */
   readonly fallbackText?: string
-  /** The flag may be repeated; the environment variable is cut at commas. */
+  /** The flag may be repeated; the environment variable is split at commas. */
   readonly many?: true
-  /** Not for a command line that others can read, nor for a file in a repository. */
+  /** A secret: not allowed on the command line, where others can see it, or in the config file. */
   readonly environmentOnly?: true
   /** @throws Error whose message says what is wrong with the value */
-  parse(given: Given): T
+  parse(raw: RawSetting): T
 }
 
 /** Bytes. */
@@ -38,13 +40,16 @@ export const MEGABYTE = 1_000_000
 /** ms */
 export const SECOND = 1_000
 
+/** How to authenticate with the brokers. */
 export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
+/** The least severe level that is logged. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
+/** All settings, in the order of the help. */
 export const SETTINGS = {
   brokers: setting<readonly string[]>({
     takes: '<host:port,…>',
-    about: 'Kafka brokers to ask first',
+    about: 'Kafka brokers to bootstrap from',
     fallback: DEFAULTS.brokers,
     fallbackText: DEFAULTS.brokers.join(','),
     many: true,
@@ -52,214 +57,222 @@ export const SETTINGS = {
   }),
   group: setting<string | null>({
     takes: '<name>',
-    about: 'consumer group; workers of one group share the partitions',
+    about: 'consumer group; the workers of a group share the partitions',
     fallback: null,
-    fallbackText: "the topologies' names",
-    parse: one,
+    fallbackText: "the topologies' names, joined by +",
+    parse: single,
   }),
   guarantee: setting<Guarantee>({
     takes: '<name>',
-    about: 'exactly-once, or at-least-once: quicker, but after a crash some outputs appear twice',
+    about:
+      'exactly-once, or at-least-once, which is faster but may write some outputs twice after a crash',
     fallback: DEFAULTS.guarantee,
-    parse: (given) => oneOf(given, ['exactly-once', 'at-least-once']),
+    parse: (raw) => oneOf(raw, ['exactly-once', 'at-least-once']),
   }),
   commitInterval: setting<number | null>({
     takes: '<ms>',
-    about: 'from one commit to the next; with exactly-once outputs are seen that much later',
+    about:
+      'time from one commit to the next, ms; under exactly-once, outputs are visible only after the commit',
     fallback: null,
-    fallbackText: '10, with much load up to 250; with at-least-once 3 to 100',
-    parse: (given) => numberOf(given, RANGES.commitIntervalMs),
+    fallbackText: '10, up to 250 under load; under at-least-once 3 to 100',
+    parse: (raw) => numberOf(raw, RANGES.commitIntervalMs),
   }),
   maxCommitMb: setting<number>({
     takes: '<megabytes>',
-    about: 'the most that one commit writes; less where that takes more than a few seconds',
+    about:
+      'the most that one commit writes, MB; reduced automatically if that takes more than a few seconds',
     fallback: DEFAULTS.maxCommitBytes / MEGABYTE,
-    parse: (given) => numberOf(given, RANGES.maxCommitBytes, MEGABYTE),
+    parse: (raw) => numberOf(raw, RANGES.maxCommitBytes, MEGABYTE),
   }),
   maxInFlightMb: setting<number>({
     takes: '<megabytes>',
-    about: 'memory of each worker for records, outputs and dead letters on their way to a commit',
+    about:
+      'memory of each worker for records, outputs and dead letters that are not committed yet, MB',
     fallback: DEFAULTS.maxInFlightBytes / MEGABYTE,
-    parse: (given) => numberOf(given, RANGES.maxInFlightBytes, MEGABYTE),
+    parse: (raw) => numberOf(raw, RANGES.maxInFlightBytes, MEGABYTE),
   }),
   deadLetterBreaker: setting<number | null>({
     takes: '<percent|off>',
     about:
-      'when more than that of the last 1,000 records of a partition are dead letters, it goes on at 100 a second',
+      'slows a partition down to 100 records a second while more than this percentage of its last 1,000 records are dead letters',
     fallback: null,
     fallbackText: 'off',
-    parse: (given) =>
-      one(given) === 'off' ? null : numberOf(given, RANGES.deadLetterBreakerPercent),
+    parse: (raw) => (single(raw) === 'off' ? null : numberOf(raw, RANGES.deadLetterBreakerPercent)),
   }),
   workers: setting<number>({
     takes: '<number|auto>',
     about:
-      'workers to run, each in a process of its own; auto: as many as there are processors that this process may use',
+      'number of workers, each in its own process; auto: one per CPU available to this process',
     fallback: 1,
     parse: workers,
   }),
   workerName: setting<string | null>({
     takes: '<name>',
     about:
-      'its own in its group, kept over restarts, so that it has its partitions back at once after a crash; of several workers each adds its number, <name>-1; none: they wait for the session time-out',
+      'unique name of the worker in its group, kept across restarts, so that it gets its partitions back at once after a crash; each of several workers appends its number, <name>-1; none: no name, and after a crash its partitions wait for the session timeout',
     fallback: null,
-    fallbackText: '<host>-<first number that is free there>',
+    fallbackText: '<host>-<n>, with the first number n that is free on the host',
     parse: workerName,
   }),
   from: setting<From>({
     takes: '<earliest|latest>',
-    about: 'where a group that has committed nothing begins',
+    about: 'where to start reading if the group has no committed offset: earliest or latest',
     fallback: DEFAULTS.from,
-    parse: (given) => oneOf(given, ['earliest', 'latest']),
+    parse: (raw) => oneOf(raw, ['earliest', 'latest']),
   }),
   rebuild: setting<number>({
     takes: '<all|none|duration>',
     about:
-      'how much of the log to rebuild windows from where no note stands beside the offset, such as after a reset: all, 6h, none',
+      'how far back to read the log to rebuild windows if the committed offset has no restart note, such as after an offset reset: all, none, or a duration such as 6h',
     fallback: DEFAULTS.rebuildMs,
     fallbackText: 'all',
     parse: rebuild,
   }),
   sessionTimeout: setting<number>({
     takes: '<seconds>',
-    about: 'a worker that the group has not heard of for so long is replaced',
+    about:
+      'how long the group waits for a silent worker before it reassigns its partitions, seconds',
     fallback: DEFAULTS.sessionTimeoutMs / SECOND,
-    parse: (given) => numberOf(given, RANGES.sessionTimeoutMs, SECOND),
+    parse: (raw) => numberOf(raw, RANGES.sessionTimeoutMs, SECOND),
   }),
   maxKeys: setting<number | null>({
     takes: '<number>',
     about:
-      'keys, and as many texts, that the windows of each worker may hold; more are dead letters STATE_LIMIT',
+      'most keys, and most distinct strings, in the windows of each worker; events beyond that are dead letters STATE_LIMIT',
     fallback: null,
-    fallbackText: "what half of Node's heap holds",
-    parse: (given) => numberOf(given, RANGES.maxKeys),
+    fallbackText: "as many as fit into half of Node's heap",
+    parse: (raw) => numberOf(raw, RANGES.maxKeys),
   }),
   maxStateMb: setting<number | null>({
     takes: '<megabytes>',
-    about: 'memory that the windows of each worker may take',
+    about: 'most memory for the windows of each worker, MB',
     fallback: null,
-    fallbackText: 'half of the memory, shared out among the workers',
-    parse: (given) => numberOf(given, RANGES.maxStateBytes, MEGABYTE),
+    fallbackText: 'half of the memory, divided among the workers',
+    parse: (raw) => numberOf(raw, RANGES.maxStateBytes, MEGABYTE),
   }),
   topic: setting<ReadonlyMap<string, string>>({
     takes: '<logical=actual>',
-    about: "the topic to use for a topology's name of it; repeatable",
+    about: 'actual topic to use for a logical topic name of the topologies; repeatable',
     fallback: new Map(),
-    fallbackText: 'as named',
+    fallbackText: 'as named in the topology',
     many: true,
     parse: ({ values }) => pairs(values, 'logical=actual'),
   }),
   model: setting<ReadonlyMap<string, string>>({
     takes: '<name=file>',
-    about: 'the ONNX file to use for a model; repeatable',
+    about: 'ONNX file to use for a model instead of the declared one; repeatable',
     fallback: new Map(),
-    fallbackText: 'as declared',
+    fallbackText: 'as declared in the topology',
     many: true,
     parse: ({ values, folder }) =>
       new Map([...pairs(values, 'name=file')].map(([name, file]) => [name, resolve(folder, file)])),
   }),
   tls: setting<boolean>({
     takes: null,
-    about: 'speak TLS to the brokers',
+    about: 'connect to the brokers with TLS',
     fallback: false,
-    parse: (given) => oneOf(given, ['true', 'false']) === 'true',
+    parse: (raw) => oneOf(raw, ['true', 'false']) === 'true',
   }),
-  tlsCa: pemFile("certificates that the brokers' are checked against", "the system's"),
-  tlsCert: pemFile('own certificate, for brokers that ask for one'),
-  tlsKey: pemFile('key of the own certificate'),
+  tlsCa: pemFile(
+    "CA certificates to verify the brokers' certificates with",
+    'those that Node trusts',
+  ),
+  tlsCert: pemFile('client certificate, if the brokers require one'),
+  tlsKey: pemFile('private key of the client certificate'),
   saslMechanism: setting<SaslMechanism | null>({
     takes: '<name>',
-    about: 'plain (over TLS only), scram-sha-256 or scram-sha-512',
+    about: 'SASL mechanism: plain (only with TLS), scram-sha-256 or scram-sha-512',
     fallback: null,
-    fallbackText: 'no login',
-    parse: (given) => oneOf(given, ['plain', 'scram-sha-256', 'scram-sha-512']),
+    fallbackText: 'no authentication',
+    parse: (raw) => oneOf(raw, ['plain', 'scram-sha-256', 'scram-sha-512']),
   }),
   saslUsername: setting<string | null>({
     takes: '<name>',
-    about: 'user to log in as',
+    about: 'user name for SASL',
     fallback: null,
-    parse: one,
+    parse: single,
   }),
   saslPassword: setting<string | null>({
     takes: '<password>',
-    about: 'password of the user',
+    about: 'password for SASL',
     fallback: null,
     environmentOnly: true,
-    parse: one,
+    parse: single,
   }),
   saslPasswordFile: setting<string | null>({
     takes: '<file>',
-    about: 'file with the password; else TIDEMARK_SASL_PASSWORD',
+    about: 'file with the password for SASL; takes precedence over TIDEMARK_SASL_PASSWORD',
     fallback: null,
-    parse: (given) => textOf(given).trimEnd(),
+    parse: (raw) => textOf(raw).trimEnd(),
   }),
   httpPort: setting<number | 'off'>({
     takes: '<port>',
-    about: 'port of /metrics, /livez and /readyz; 0 takes a free one, off serves none',
+    about: 'port for /metrics, /livez and /readyz; 0: any free port; off: no HTTP server',
     fallback: 9464,
-    parse: (given) => orWord(given, 'off', (g) => numberOf(g, { from: 0, to: 65_535 })),
+    parse: (raw) => orWord(raw, 'off', (g) => numberOf(g, { from: 0, to: 65_535 })),
   }),
   httpHost: setting<string>({
     takes: '<address>',
-    about: 'address to serve them on',
+    about: 'address for the HTTP server to listen on',
     fallback: '127.0.0.1',
-    parse: one,
+    parse: single,
   }),
   logFormat: setting<LogFormat>({
     takes: '<name>',
-    about: 'text or json',
+    about: 'format of the log: text or json',
     fallback: process.stderr.isTTY ? 'text' : 'json',
-    fallbackText: 'text on a terminal, else json',
-    parse: (given) => oneOf(given, ['text', 'json']),
+    fallbackText: 'text on a terminal, otherwise json',
+    parse: (raw) => oneOf(raw, ['text', 'json']),
   }),
   logLevel: setting<LogLevel>({
     takes: '<name>',
-    about: 'debug, info, warn or error',
+    about: 'least severe level to log: debug, info, warn or error',
     fallback: 'info',
-    parse: (given) => oneOf(given, ['debug', 'info', 'warn', 'error']),
+    parse: (raw) => oneOf(raw, ['debug', 'info', 'warn', 'error']),
   }),
   statusInterval: setting<number | 'off'>({
     takes: '<seconds>',
-    about: 'how often the log says how the worker gets on: rates, lag, watermark, delay; or off',
+    about: 'how often to log rates, lag, watermark and delay, seconds; or off',
     fallback: DEFAULTS.statusEveryMs / SECOND,
-    parse: (given) =>
-      given.values[0] === 'off' ? 'off' : numberOf(given, RANGES.statusEveryMs, SECOND),
+    parse: (raw) => (raw.values[0] === 'off' ? 'off' : numberOf(raw, RANGES.statusEveryMs, SECOND)),
   }),
   evaluator: setting<'auto' | 'onnxruntime'>({
     takes: '<name>',
     about:
-      'who computes models: auto computes trees in the worker where they give the same bits, onnxruntime runs all in ONNX Runtime',
+      'auto: computes tree models in the worker if the results are bit-identical, and all others in ONNX Runtime; onnxruntime: computes all models in ONNX Runtime',
     fallback: 'auto',
-    parse: (given) => oneOf(given, ['auto', 'onnxruntime']),
+    parse: (raw) => oneOf(raw, ['auto', 'onnxruntime']),
   }),
   cache: setting<boolean>({
     takes: null,
-    about: 'measure and compare models at each start, without the cache folder (~/.cache/tidemark)',
+    about:
+      'do not use the cache folder (~/.cache/tidemark): measure and compare models again at each start',
     fallback: true,
-    parse: (given) => oneOf(given, ['true', 'false']) === 'true',
+    parse: (raw) => oneOf(raw, ['true', 'false']) === 'true',
   }),
   maxAhead: setting<'none' | null>({
     takes: '<none>',
-    about: 'none lets event times be far ahead of the record, for tests and backfills',
+    about: 'none: accept event times any time ahead of their record, for tests and backfills',
     fallback: null,
-    fallbackText: 'as the topology says',
-    parse: (given) => oneOf(given, ['none']),
+    fallbackText: 'as set in the topology',
+    parse: (raw) => oneOf(raw, ['none']),
   }),
 } as const
 
+/** The key of a setting, as in the config file. */
 export type SettingName = keyof typeof SETTINGS
-/** A setting's value. */
+/** The type of a setting's value. */
 export type SettingValue<N extends SettingName> =
   (typeof SETTINGS)[N] extends Setting<infer T> ? T : never
 
-/** `--http-port`; of a switch that is on, the flag turns it off: `--no-cache` */
+/** The flag, such as `--http-port`; for a switch that is on by default, `--no-cache`. */
 export function flagOf(name: SettingName): string {
   const { takes, fallback }: Setting<unknown> = SETTINGS[name]
   const isOn = takes === null && fallback === true
   return `--${isOn ? 'no-' : ''}${words(name).join('-')}`
 }
 
-/** `TIDEMARK_HTTP_PORT` */
+/** The environment variable, such as `TIDEMARK_HTTP_PORT`. */
 export function variableOf(name: SettingName): string {
   return `TIDEMARK_${words(name).join('_').toUpperCase()}`
 }
@@ -277,23 +290,29 @@ function pemFile(about: string, fallbackText?: string): Setting<string | null> {
   return { takes: '<file>', about: `${about} (PEM)`, fallback: null, ...text, parse: textOf }
 }
 
-function one({ values }: Given): string {
+function single({ values }: RawSetting): string {
   const value = values[0] ?? ''
-  if (values.length > 1) throw new Error(`${values.length} values where one is taken`)
+  if (values.length > 1) throw new Error(`takes one value, got ${values.length}`)
   if (value === '') throw new Error('is empty')
   return value
 }
 
-function oneOf<const T extends string>(given: Given, names: readonly T[]): T {
-  const value = one(given)
+function oneOf<const T extends string>(raw: RawSetting, names: readonly T[]): T {
+  const value = single(raw)
   const found = names.find((name) => name === value)
-  if (found === undefined) throw new Error(`"${value}" is not ${names.join(', ')}`)
+  if (found === undefined) throw new Error(`"${value}" is not ${listOf(names)}`)
   return found
 }
 
-/** @param unit of the setting, where the range is in another one */
-function numberOf(given: Given, range: { from: number; to: number }, unit = 1): number {
-  const value = one(given)
+/** `a, b or c` */
+function listOf(names: readonly string[]): string {
+  const others = names.slice(0, -1).join(', ')
+  return others === '' ? names.join() : `${others} or ${names.at(-1)}`
+}
+
+/** @param unit how many units of the range are one of the setting, such as 1,000 ms for seconds */
+function numberOf(raw: RawSetting, range: { from: number; to: number }, unit = 1): number {
+  const value = single(raw)
   const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
   const [from, to] = [range.from / unit, Math.floor(range.to / unit)]
   if (!(number >= from && number <= to)) {
@@ -304,9 +323,9 @@ function numberOf(given: Given, range: { from: number; to: number }, unit = 1): 
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
-/** ms */
-function rebuild(given: Given): number {
-  const value = one(given)
+/** Returns ms. */
+function rebuild(raw: RawSetting): number {
+  const value = single(raw)
   if (value === 'all') return Number.POSITIVE_INFINITY
   if (value === 'none') return 0
   const [, number = '', unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(value) ?? []
@@ -317,13 +336,13 @@ function rebuild(given: Given): number {
 
 const MOST_WORKERS = 256
 
-function workers(given: Given): number {
-  const number = orWord(given, 'auto', (g) => numberOf(g, { from: 1, to: MOST_WORKERS }))
+function workers(raw: RawSetting): number {
+  const number = orWord(raw, 'auto', (g) => numberOf(g, { from: 1, to: MOST_WORKERS }))
   return number === 'auto' ? availableParallelism() : number
 }
 
-function workerName(given: Given): string {
-  const name = one(given)
+function workerName(raw: RawSetting): string {
+  const name = single(raw)
   if (isWorkerName(name)) return name
   throw new Error(`"${name}" is not 1 to 100 letters, digits, ".", "_" and "-"`)
 }
@@ -335,15 +354,15 @@ function hostAndPort(text: string): string {
   return broker
 }
 
-/** What is parsed, or a word in its place. */
+/** The parsed value, or the word itself if that was given. */
 function orWord<T, const W extends string>(
-  given: Given,
+  raw: RawSetting,
   word: W,
-  parse: (given: Given) => T,
+  parse: (raw: RawSetting) => T,
 ): T | W {
-  if (one(given) === word) return word
+  if (single(raw) === word) return word
   try {
-    return parse(given)
+    return parse(raw)
   } catch (error) {
     throw new Error(`${messageOf(error)}, or ${word}`, { cause: error })
   }
@@ -361,8 +380,8 @@ function pairs(values: readonly string[], shape: string): Map<string, string> {
   return found
 }
 
-function textOf(given: Given): string {
-  const file = resolve(given.folder, one(given))
+function textOf(raw: RawSetting): string {
+  const file = resolve(raw.folder, single(raw))
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {

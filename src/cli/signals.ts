@@ -1,24 +1,25 @@
 import { EXIT, sayOnOwnLine } from './print.ts'
 
-export interface Ending {
+/** A request to stop, by a signal or otherwise. */
+export interface StopRequest {
   /** Resolves at SIGINT, at SIGTERM, or when the given signal aborts. */
   readonly promise: Promise<void>
-  /** Has it come? */
+  /** Whether it has come. */
   readonly hasCome: boolean
-  /** Stops listening: from then on a signal does what it does without a listener. */
+  /** Removes the handlers: signals then have their default effect again. */
   dispose(): void
 }
 
 /**
- * Waits for the wish to end. Whoever wishes twice does not want to wait: the process exits at once
- * with 130.
+ * Listens for a request to stop. A second signal makes the process exit at once with code 130.
  *
- * @param tell says that the wish was heard, @default to stderr
+ * @param other a further source of requests
+ * @param tell prints that the request was received, @default to stderr
  */
 export function untilSignal(
   other?: AbortSignal,
   tell: (line: string) => void = sayOnOwnLine,
-): Ending {
+): StopRequest {
   let isSignalled = false
   const ending = new AbortController()
   const promise = new Promise<void>((resolve) => {
@@ -28,7 +29,7 @@ export function untilSignal(
   const signalled = (name: NodeJS.Signals) => {
     if (isSignalled) process.exit(EXIT.interrupted)
     isSignalled = true
-    tell(`${name}: finishing what is in flight; once more to exit at once`)
+    tell(`${name}: finishing what is in flight; send it again to exit at once`)
     end()
   }
   process.on('SIGINT', signalled)

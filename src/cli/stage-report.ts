@@ -5,10 +5,10 @@ import type { Observer } from '../runtime/events.ts'
 import { count } from './print.ts'
 import { table } from './table.ts'
 
-/** With fewer times of a stage a p95 is only one of them. */
-const WORTH_TELLING = 20
+/** With fewer measurements of a stage, its p95 is meaningless. */
+const LEAST_MEASUREMENTS = 20
 
-/** Keeps how long each stage took, of all topologies together, for the end of a command. */
+/** Collects how long each stage took, over all topologies, to report at the end of a command. */
 export class StageReport {
   readonly #durations = new Map<Stage, Durations>()
 
@@ -18,13 +18,13 @@ export class StageReport {
     this.#durations.set(stage, durations)
   })
 
-  /** Lines of a table, by stage; none when so little was done that it says nothing. */
+  /** Lines of a table, one row per stage; empty if there are too few measurements. */
   lines(): string[] {
     const stages = [...(Object.keys(STAGES) as Stage[])].flatMap((stage) => {
       const durations = this.#durations.get(stage)
       return durations === undefined ? [] : [{ stage, durations }]
     })
-    if (stages.every(({ durations }) => durations.count < WORTH_TELLING)) return []
+    if (stages.every(({ durations }) => durations.count < LEAST_MEASUREMENTS)) return []
     return table([
       ['ms', 'times', ...Object.keys(STATISTICS)],
       ...stages.map(({ stage, durations }) => [
@@ -36,7 +36,7 @@ export class StageReport {
   }
 }
 
-/** With three digits that count, from a microsecond on. */
+/** A duration in ms with three significant digits, down to a microsecond. */
 export function shownMs(ms: number): string {
   return ms >= 100 ? count(Math.round(ms)) : ms.toFixed(ms >= 10 ? 1 : ms >= 1 ? 2 : 3)
 }

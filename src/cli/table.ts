@@ -1,4 +1,4 @@
-/** Lines of columns, the first one left-aligned and the others right-aligned. */
+/** Lines of a table; the first column is left-aligned, the others are right-aligned. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
   return rows.map((row) =>

@@ -2,7 +2,7 @@ import type { Observer } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
 import { count, plural } from './print.ts'
 
-/** Counts what a worker takes in and what becomes of it. */
+/** Counts the records that a worker consumes, by outcome. */
 export class Tally {
   #outcomes = NO_OUTCOMES
   #consumed = 0
@@ -16,8 +16,8 @@ export class Tally {
   }
 
   /**
-   * `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead`; windows are told of where there are
-   * any.
+   * `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead`, with the number of closed windows if
+   * there are any.
    */
   summary(): string {
     const parts = Object.entries(this.#outcomes)

@@ -12,11 +12,11 @@ import {
 } from 'esbuild'
 import { PACKAGE } from './package-root.ts'
 
-// A topology's file and what it imports of the author's own, as one module. Node reads TypeScript
-// through a thread that every import asks, be it of JavaScript: that takes 0.3 s of a start, and 20
-// MB for as long as the process lives.
+// Bundles a topology's file and the author's own files that it imports into one module. With Node's
+// loader hooks for TypeScript, every import goes through a thread, even of JavaScript: that costs
+// 0.3 s at start, and 20 MB for as long as the process lives.
 
-/** Of this package, built or not: there must be no copy of it. */
+/** Folders of this package, built and source: it must not be bundled, so that there is no copy. */
 const OWN = ['dist', 'src'].map((folder) => fileURLToPath(new URL(`${folder}/`, PACKAGE)))
 
 const LOADERS: Readonly<Record<string, Loader>> = {
@@ -30,7 +30,7 @@ const LOADERS: Readonly<Record<string, Loader>> = {
   '.jsx': 'jsx',
 }
 
-/** What a file knows of its own place, with the names that stand for it in the bundle. */
+/** Expressions for a file's own location, each with the name that replaces it in the bundle. */
 const PLACE = {
   'import.meta.url': '__tidemarkUrl',
   'import.meta.filename': '__tidemarkFile',
@@ -38,17 +38,17 @@ const PLACE = {
   __filename: '__tidemarkFile',
   __dirname: '__tidemarkFolder',
 }
-/** The name of its file. */
+/** The file name of the bundle. */
 const MODULE = 'topology.mjs'
 const KNOWS_PLACE = /\bimport\.meta\b|\b__(?:file|dir)name\b/
 
 /**
- * Imports a file. TypeScript and JavaScript, as a module or as CommonJS. What is installed (in
- * `node_modules`) is loaded by Node and is one for all; the author's own files are read anew for
- * each file that imports them.
+ * Imports a topology file: TypeScript or JavaScript, as an ES module or CommonJS. Node loads
+ * installed packages (in `node_modules`), once per process. The author's own files are bundled
+ * again for each file.
  *
- * @throws BuildFailure when it or an import of it cannot be read · whatever the author's code
- * throws, whose stack names the author's lines
+ * @throws BuildFailure: the file or one of its imports cannot be read · whatever the author's code
+ * throws; its stack has the author's line numbers
  */
 export async function importTopology(file: string): Promise<unknown> {
   const { outputFiles } = await build({
@@ -58,7 +58,7 @@ export async function importTopology(file: string): Promise<unknown> {
     format: 'esm',
     platform: 'node',
     target: `node${process.versions.node}`,
-    // As Node looks for packages, and not as bundlers do.
+    // Resolve packages as Node does, not as bundlers do.
     mainFields: ['main'],
     conditions: [],
     define: PLACE,
@@ -75,8 +75,8 @@ export async function importTopology(file: string): Promise<unknown> {
 }
 
 /**
- * From a file, since of nothing else does Node read where the author's lines are; where none can be
- * written it goes without.
+ * Imports a module from a temporary file, since Node reads source maps only of files. If no file
+ * can be written, imports it without source maps.
  */
 async function importText(text: Uint8Array): Promise<unknown> {
   const folder = await folderWith(text)
@@ -91,8 +91,8 @@ async function importText(text: Uint8Array): Promise<unknown> {
 }
 
 /**
- * A new folder that holds the module; `null`: it cannot be written, as on a read-only or a full
- * disk.
+ * Creates a temporary folder with the module; `null`: it cannot be written, as on a read-only or
+ * full disk.
  */
 async function folderWith(text: Uint8Array): Promise<string | null> {
   let folder: string | null = null
@@ -106,12 +106,12 @@ async function folderWith(text: Uint8Array): Promise<string | null> {
   }
 }
 
-/** Ends the process that reads TypeScript. */
+/** Stops esbuild's process. */
 export function endReading(): Promise<void> {
   return stop()
 }
 
-/** What is left of CommonJS asks for packages through it. */
+/** Defines the `require` by which CommonJS code in the bundle loads packages. */
 function requireFrom(file: string): string {
   const from = JSON.stringify(pathToFileURL(file).href)
   return `import { createRequire as __tidemarkRequire } from 'node:module'; var require = __tidemarkRequire(${from});`
@@ -139,8 +139,8 @@ const authorsOwn: Plugin = {
 }
 
 /**
- * A relative import of a file that is installed itself, such as a topology of a package, is the
- * author's own.
+ * Whether an import is of an installed package. A relative import inside an installed package, such
+ * as of a topology in a package, counts as the author's own.
  */
 function isInstalled(wanted: string, path: string): boolean {
   if (OWN.some((folder) => path.startsWith(folder))) return true
@@ -160,7 +160,7 @@ async function load(path: string): Promise<OnLoadResult> {
     __tidemarkFile: path,
     __tidemarkFolder: dirname(path),
   }
-  // In the first line, so that all others keep their numbers.
+  // On the first line, so that line numbers do not change.
   const known = Object.entries(place).map(([name, value]) => `${name} = ${JSON.stringify(value)}`)
   return { contents: `const ${known.join(', ')}; ${contents}`, loader }
 }

@@ -5,16 +5,17 @@ import { type Code, messageOf, TidemarkError } from '../kernel/errors.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { endReading, importTopology } from './topology-bundle.ts'
 
+/** The result of loading topology files. */
 export interface TopologyFiles {
   readonly definitions: readonly Definition[]
   /**
-   * What keeps the other files from being used: `TOPOLOGY_LOAD`, or what the author's builder calls
-   * were refused for.
+   * Why the other files cannot be used: `TOPOLOGY_LOAD`, or the code with which the author's
+   * builder calls were refused.
    */
   readonly faults: readonly TidemarkError[]
 }
 
-/** Loads each file's default export. TypeScript and JavaScript, as a module or as CommonJS. */
+/** Loads each file's default export: TypeScript or JavaScript, as an ES module or CommonJS. */
 export async function loadTopologies(files: readonly string[]): Promise<TopologyFiles> {
   const definitions: Definition[] = []
   const faults: TidemarkError[] = []
@@ -29,7 +30,7 @@ export async function loadTopologies(files: readonly string[]): Promise<Topology
   return { definitions, faults }
 }
 
-/** Loads the one topology of a file. @throws TidemarkError see {@link loadTopologies} */
+/** Loads the topology of one file. @throws TidemarkError see {@link TopologyFiles.faults} */
 export async function loadTopology(file: string): Promise<Definition> {
   const { definitions, faults } = await loadTopologies([file])
   const [definition] = definitions
@@ -48,7 +49,9 @@ async function load(file: string): Promise<Definition> {
   return exported
 }
 
-/** A CommonJS file's exports arrive as the default export, with the author's default in them. */
+/**
+ * The default export; for CommonJS, the exports object is the default and contains the author's.
+ */
 function defaultOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || isDefinition(value)) return value
   return 'default' in value ? value.default : undefined
@@ -64,7 +67,7 @@ function notATopology(file: string, exported: unknown): TidemarkError {
 }
 
 function asFault(thrown: unknown, file: string): TidemarkError {
-  // By name: a CommonJS author has a copy of this package of their own.
+  // By name: a CommonJS author has another copy of this package.
   if (thrown instanceof Error && thrown.name === 'TidemarkError' && 'code' in thrown) {
     const { message, hint, where = file } = thrown as TidemarkError
     const details = hint === undefined ? { where } : { where, hint }
@@ -89,7 +92,7 @@ function whereOf(thrown: unknown, file: string): string {
   return at === null ? file : `${file}:${at[1]}`
 }
 
-/** What was wrong first with a file that could not be read. */
+/** The first error of a file that could not be read. */
 function unreadable(thrown: unknown): Message | null {
   const isOne = thrown instanceof Error && 'errors' in thrown && Array.isArray(thrown.errors)
   return isOne ? ((thrown.errors as Message[])[0] ?? null) : null

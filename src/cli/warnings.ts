@@ -1,13 +1,13 @@
 import { colors, say } from './print.ts'
 
-// Warnings of Node and of libraries, such as of a listener too many or of a deprecated call. Node
-// would write them as they are between the lines of ours.
+// Warnings of Node and of libraries, such as about too many listeners or a deprecated call. By
+// default Node would print them unformatted, between our own lines.
 
 let tell = ({ name, message }: Error) => say(`${colors.yellow('!')} ${name}: ${message}`)
 
 /**
- * Takes them over from Node, and says them as notes. Under `--no-warnings`, or
- * `NODE_NO_WARNINGS=1`, there are none.
+ * Prints Node's warnings as notes from now on. With `--no-warnings` or `NODE_NO_WARNINGS=1` there
+ * are none.
  */
 export function watchWarnings(): void {
   if (process.listenerCount('warning') === 0) return
@@ -15,7 +15,7 @@ export function watchWarnings(): void {
   process.on('warning', (warning) => tell(warning))
 }
 
-/** From now on they are told so. */
+/** Passes warnings to a function from now on. */
 export function warnThrough(way: (warning: Error) => void): void {
   tell = way
 }

@@ -1,18 +1,18 @@
 import type { Definition } from '../topology/definition.ts'
 import { planOf } from './plan.ts'
 
-/** One function of an author's, at the first place at which a topology has it. */
+/** An author's function, at the first place where a topology uses it. */
 export interface AuthorFunction {
-  /** As notes name it: `payments.key`, `map`, `features.amount`. */
+  /** The place's name in notes: `payments.key`, `map`, `features.amount`. */
   readonly where: string
-  /** `null`: the source's, or a table's. */
+  /** Its step; `null`: it belongs to the source or to a table. */
   readonly step: string | null
-  /** What it is given: an event, or a row of a table. */
+  /** Its argument: an event, or a row of a table. */
   readonly takes: 'event' | 'row'
   readonly of: (...args: never[]) => unknown
 }
 
-/** Every function of a topology's author, once. */
+/** Every function that a topology's author wrote, once. */
 export function authorFunctions(definition: Definition): AuthorFunction[] {
   const functions = new Map<unknown, AuthorFunction>()
   for (const found of placesIn(definition)) {
@@ -21,14 +21,14 @@ export function authorFunctions(definition: Definition): AuthorFunction[] {
   return [...functions.values()]
 }
 
-/** Where a function may stand. */
-type Place = Omit<AuthorFunction, 'of'> & { readonly of: unknown }
+/** A place that may contain a function. */
+type PossibleFunction = Omit<AuthorFunction, 'of'> & { readonly of: unknown }
 
-function isFunction(place: Place): place is AuthorFunction {
+function isFunction(place: PossibleFunction): place is AuthorFunction {
   return typeof place.of === 'function'
 }
 
-function* placesIn(definition: Definition): Generator<Place> {
+function* placesIn(definition: Definition): Generator<PossibleFunction> {
   const { source, tables } = definition
   const ofSource = { step: null, takes: 'event' } as const
   yield { ...ofSource, where: `${source.topic}.key`, of: source.key }

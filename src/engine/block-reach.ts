@@ -1,63 +1,67 @@
 import type { Block } from './block.ts'
 import type { Group } from './group.ts'
 import type { Layout } from './layout.ts'
-import type { OlderBlocks, Place } from './older-blocks.ts'
+import type { BlockPlace, OlderBlocks } from './older-blocks.ts'
 import type { Selection } from './selection.ts'
 import { SettledSpan } from './settled-span.ts'
-import { Taken } from './taken.ts'
+import { WalkedBlocks } from './walked-blocks.ts'
 
-/** Stands for the end of a block that has not been looked at. */
+/** Represents the end of a block that has not been visited. */
 const END = -1
 
-/** What a walk has gone over of a history's blocks, by groups and by blocks where it can. */
+/** What a walk has covered of a history's blocks, by groups and by whole blocks where possible. */
 export class BlockReach {
-  /** Events. */
+  /** Number of events covered. */
   count = 0
   readonly #layout: Layout
   readonly #sums: Float64Array
-  readonly #taken: Taken
+  readonly #walked: WalkedBlocks
   #older: OlderBlocks | null = null
   #remembers = false
-  /** Where it goes on: before event `at` of block `b` of group `g`; −1 when there is no more. */
+  /**
+   * Where the walk continues: before event `at` of block `b` of group `g`; −1 when there is nothing
+   * left.
+   */
   #g = -1
   #b = 0
   #at = 0
-  /** The newest and the oldest event. */
+  /** The newest and the oldest event covered. */
   #newest: Block | null = null
   #newestAt = 0
   #oldest: Block | null = null
   #oldestAt = 0
-  /**
-   * The newest settled block, where it goes over no more blocks; `null`: it goes over all of them.
-   */
+  /** The newest settled block, from which on the walk uses spans; `null`: it walks all blocks. */
   #settled: Block | null = null
-  /** Has it come there? */
+  /** Has the walk reached it? */
   #isThere = false
-  /** What it has gone over until then, and with all that is newer. */
+  /**
+   * The number and the sums of the events covered before it reached the settled blocks, all of
+   * which are newer. The sums include those of the buffer.
+   */
   #unsettledCount = 0
   readonly #unsettledSums: Float64Array
-  /** What each window takes of the settled blocks, of every history that has some. */
+  /** The spans of each window over the settled blocks, by history. */
   readonly #spans = new WeakMap<OlderBlocks, SettledSpan[]>()
-  /** That of the window at hand. */
+  /** The span of the current window. */
   #span: SettledSpan | null = null
 
-  /** @param sums to which it adds what it goes over */
+  /** @param sums to which it adds the events that it covers */
   constructor(layout: Layout, sums: Float64Array) {
     this.#layout = layout
     this.#sums = sums
-    this.#taken = new Taken(layout)
+    this.#walked = new WalkedBlocks(layout)
     this.#unsettledSums = new Float64Array(sums.length)
   }
 
-  /** Begins anew: at the end of the blocks, or before their events after a time. */
+  /** Starts a new walk: at the end of the blocks, or at the newest event at or before `upToMs`. */
   begin(older: OlderBlocks, upToMs: number): void {
     this.#older = older
     this.count = 0
     this.#g = -1
-    this.#taken.clear()
+    this.#walked.clear()
     this.#isThere = false
     this.#span = null
-    // What is ranked is asked of each block.
+    // Quantiles need each block.
     const isAfter = this.#layout.ranked.length === 0 && upToMs >= older.unsettledMs
     this.#settled = isAfter ? older.newestSettled : null
     if (upToMs >= older.newestMs) this.#goToEndOf(older.groups.length - 1)
@@ -70,8 +74,8 @@ export class BlockReach {
   }
 
   /**
-   * Goes on over the events after a time, for the n-th window. `remember`: what it goes over will
-   * be asked for more than sums.
+   * Extends the walk over the events after a time, for the n-th window. `remember`: more than the
+   * sums of these events will be needed.
    */
   extend(afterMs: number, remember: boolean, window: number): void {
     this.#remembers = remember
@@ -86,35 +90,35 @@ export class BlockReach {
     }
   }
 
-  /** Has it come to the settled blocks? */
+  /** Has the walk reached the settled blocks? */
   get takesSettled(): boolean {
     return this.#isThere
   }
 
-  /** A cell of the newest of them. Not empty. */
+  /** A cell of the newest event covered. There must be one. */
   newest(column: number): number {
     return cellOf(this.#newest, this.#newestAt, column)
   }
 
-  /** A cell of the oldest of them. Not empty. */
+  /** A cell of the oldest event covered. There must be one. */
   oldest(column: number): number {
     return cellOf(this.#oldest, this.#oldestAt, column)
   }
 
-  /** How many events have a text in column `distinct[d]` that has not occurred after a time. */
+  /** Number of events whose text in column `distinct[d]` has not occurred after a time. */
   unlinked(d: number, afterMs: number): number {
-    const unlinked = this.#taken.unlinked(d, afterMs)
+    const unlinked = this.#walked.unlinked(d, afterMs)
     return this.#span === null ? unlinked : unlinked + this.#span.unlinked(d, afterMs)
   }
 
-  /** Adds the values of column `ranked[r]`. */
+  /** Adds the values of column `ranked[r]` to a selection. */
   addTo(selection: Selection, r: number): void {
-    this.#taken.addTo(selection, r)
+    this.#walked.addTo(selection, r)
   }
 
   /**
-   * Takes what there is of the settled blocks after a time, instead of what the window before has
-   * taken of them.
+   * Adds the events of the settled blocks after a time, in place of those that the previous window
+   * added.
    */
   #takeSettled(afterMs: number, window: number): void {
     const older = this.#older as OlderBlocks
@@ -123,11 +127,11 @@ export class BlockReach {
       this.#isThere = true
       this.#unsettledCount = this.count
       copy(this.#sums, this.#unsettledSums)
-      this.#taken.mark()
+      this.#walked.mark()
     } else {
       this.count = this.#unsettledCount
       copy(this.#unsettledSums, this.#sums)
-      this.#taken.goBack()
+      this.#walked.goBack()
     }
     const span = this.#spanOf(older, window)
     const newest = { g: this.#g, b: this.#b }
@@ -150,10 +154,10 @@ export class BlockReach {
   }
 
   /**
-   * Takes the settled blocks near an edge. @param upTo the oldest block that is not; `null`: they
-   * reach to the newest settled one
+   * Adds the settled blocks near an edge. @param upTo the oldest block that is not to be added;
+   * `null`: add up to the newest settled one
    */
-  #takeNear(afterMs: number, upTo: Block | null, newest: Place): void {
+  #takeNear(afterMs: number, upTo: Block | null, newest: BlockPlace): void {
     const older = this.#older as OlderBlocks
     let { g, b } = older.placeOf(afterMs)
     let isOldest = true
@@ -173,20 +177,20 @@ export class BlockReach {
     }
   }
 
-  /** Takes what there is of a block after a time; gives where that begins. */
+  /** Adds the events of a block after a time. Returns the index of the first one. */
   #takeAfter(group: Group, b: number, afterMs: number): number {
     const block = group.blocks[b] as Block
     if (group.oldestMs(b) > afterMs) {
       group.addBlockTo(this.#sums, b)
       this.count += group.countOf(b)
-      if (this.#remembers) this.#taken.add(block)
+      if (this.#remembers) this.#walked.add(block)
       return 0
     }
     const from = block.after(afterMs)
     const upTo = block.end
     if (from === upTo) return upTo
     this.#layout.summaries.addEvents(this.#sums, block, from, upTo)
-    if (this.#remembers) this.#taken.addPart(block, from, upTo)
+    if (this.#remembers) this.#walked.addPart(block, from, upTo)
     this.count += upTo - from
     return from
   }
@@ -197,23 +201,23 @@ export class BlockReach {
     this.#at = END
   }
 
-  /** What is taken first is taken from here. */
+  /** Records the block from which the first event is added. */
   #beginAt(block: Block): void {
     this.#newest = block
     this.#newestAt = (this.#at === END ? block.end : this.#at) - 1
   }
 
-  /** Takes the group that ends here or else the block, if all of it is after a time. */
+  /** Adds the group that ends here, or otherwise the block, if all of it is after a time. */
   #takeWhole(group: Group, afterMs: number): boolean {
     if (this.#at !== END) return false
     const { blocks } = group
-    // A group may hold settled blocks and others.
+    // A group may contain both settled and unsettled blocks.
     const isInner = this.#settled === null && this.#older?.isInner(this.#g) === true
     if (isInner && this.#b === blocks.length - 1 && group.oldestMs(0) > afterMs) {
       if (!group.isSealed) group.seal()
       group.addAllTo(this.#sums)
       this.#took(blocks[0] as Block, 0, group.size)
-      if (this.#remembers) this.#taken.add(group)
+      if (this.#remembers) this.#walked.add(group)
       this.#b = -1
       return true
     }
@@ -221,19 +225,22 @@ export class BlockReach {
     const block = blocks[this.#b] as Block
     group.addBlockTo(this.#sums, this.#b)
     this.#took(block, 0, group.countOf(this.#b))
-    if (this.#remembers) this.#taken.add(block)
+    if (this.#remembers) this.#walked.add(block)
     this.#b--
     return true
   }
 
-  /** Takes the events of the block here that are after a time; gives whether these were all. */
+  /**
+   * Adds the events of the current block that are after a time. Returns whether these were all
+   * events left in it.
+   */
   #takePart(group: Group, afterMs: number): boolean {
     const block = group.blocks[this.#b] as Block
     const from = block.after(afterMs)
     const upTo = this.#at === END ? block.end : this.#at
     if (from >= upTo) return false
     this.#layout.summaries.addEvents(this.#sums, block, from, upTo)
-    if (this.#remembers) this.#taken.addPart(block, from, upTo)
+    if (this.#remembers) this.#walked.addPart(block, from, upTo)
     this.#took(block, from, upTo - from)
     this.#at = from
     if (from > block.start) return false
@@ -242,7 +249,7 @@ export class BlockReach {
     return true
   }
 
-  /** Has taken events from index `at` of a block on. */
+  /** Records that events from index `at` of a block on were added. */
   #took(block: Block, at: number, count: number): void {
     this.#oldest = block
     this.#oldestAt = at
@@ -250,7 +257,7 @@ export class BlockReach {
   }
 }
 
-/** Number by number: of so few a call costs more. */
+/** Number by number: for so few, a call costs more. */
 function copy(from: Float64Array, into: Float64Array): void {
   for (let i = 0; i < into.length; i++) into[i] = from[i] as number
 }

@@ -2,19 +2,19 @@ import { EventBuffer } from './event-buffer.ts'
 import type { Layout } from './layout.ts'
 import { insertOrdered, removeOrdered } from './ordered.ts'
 
-/** Events that a window takes together, with the values of some columns in order. */
+/** Events that a window adds at once, with the values of some columns in order. */
 export interface Whole {
   readonly data: Float64Array
-  /** Events in it. */
+  /** Number of events. */
   readonly size: number
-  /** Where in `data` the values of ordered column o begin. */
+  /** Offset in `data` of the values of ordered column o. */
   orderedAt(o: number): number
 }
 
 /**
- * A block of a long history. Behind the columns of an event are its links: for each text column
- * that is counted distinct the time at which the event's text occurred before, −Infinity if it did
- * not. A block of which no event has been pruned is whole: it also has columns in order.
+ * A block of a long history. The columns of an event are followed by its links: for each text
+ * column that is counted distinct, the time at which the event's text occurred before, or −Infinity
+ * if it did not. A block of which no event has been pruned is whole: it also has columns in order.
  */
 export class Block extends EventBuffer implements Whole {
   readonly #layout: Layout
@@ -37,7 +37,8 @@ export class Block extends EventBuffer implements Whole {
   }
 
   /**
-   * The index of the first event from an index on that has this number in a column; −1 if none has.
+   * The index of the first event, from a given index on, that has this number in a column; −1 if
+   * none has.
    */
   find(column: number, wanted: number, from: number): number {
     const base = this.column(column)
@@ -47,7 +48,7 @@ export class Block extends EventBuffer implements Whole {
     return -1
   }
 
-  /** Enters an event; there must be room. `cells`: its columns after the time, and its links. */
+  /** Inserts an event; there must be room. `cells`: its columns after the time, and its links. */
   insert(at: number, timeMs: number, cells: ArrayLike<number>): void {
     const { ordered, width } = this.#layout
     for (let o = 0; o < ordered.length && this.isWhole; o++) {
@@ -57,7 +58,7 @@ export class Block extends EventBuffer implements Whole {
     this.enter(at, timeMs, cells, width)
   }
 
-  /** Changes the link of an event for `distinct[d]` to a later time; gives what it was. */
+  /** Changes the link of an event for `distinct[d]` to a later time. Returns the old link. */
   relink(d: number, at: number, timeMs: number): number {
     const { columns, ranked } = this.#layout
     const index = this.column(columns + d) + at
@@ -77,7 +78,7 @@ export class Block extends EventBuffer implements Whole {
     }
   }
 
-  /** Drops the events from an index on, and the room before the first. */
+  /** Drops the events from an index on, and the room before the first event. */
   truncate(end: number): void {
     for (let c = 0; c < this.#layout.width; c++) {
       const base = this.column(c)
@@ -87,7 +88,7 @@ export class Block extends EventBuffer implements Whole {
     this.start = 0
   }
 
-  /** Puts the ordered columns in order. */
+  /** Sorts the ordered columns. */
   order(): void {
     const { ordered } = this.#layout
     for (let o = 0; o < ordered.length; o++) {
@@ -98,13 +99,13 @@ export class Block extends EventBuffer implements Whole {
     }
   }
 
-  /** Gives its room back; it must not be used any more. */
+  /** Returns its memory to the slabs; the block must not be used afterwards. */
   free(): void {
     this.#layout.slabs.giveBack(this.place, this.#layout.blockNumbers)
   }
 }
 
-/** Puts one value of an ordered column in another's place. */
+/** Replaces one value of an ordered column by another. */
 export function replaceOrdered(whole: Whole, o: number, gone: number, value: number): void {
   const from = whole.orderedAt(o)
   removeOrdered(whole.data, from, whole.size, gone)

@@ -7,24 +7,24 @@ import type { Dictionary } from './dictionary.ts'
 /** A field that fills a column of a history. */
 export interface FieldColumn {
   readonly field: FieldRead<unknown>
-  /** Of a text. */
+  /** For text columns; `null`: another type. */
   readonly dictionary: Dictionary | null
 }
 
 /**
- * The numbers of a chunk's events, read one column after the other before the first of them enters
- * a window. So what a processor has to fetch from memory for one text it fetches while it is at the
- * next, and each loop does one thing.
+ * The column values of a chunk's events, read column by column before the first event enters a
+ * window. The processor can then fetch the memory for one text while it works on the next, and each
+ * loop does one thing.
  *
- * Only what a scanner has found is read so, and only of an event that has something a window can
- * hold in every column.
+ * Only scanned events are read this way, and only those with a value that a window can hold in
+ * every column.
  */
 export class CellsAhead {
   readonly #columns: readonly FieldColumn[]
   readonly #isHeld: (number: number) => boolean
-  /** Whose numbers they are; `null`: nobody's. */
+  /** The events whose numbers these are; `null`: none. */
   #events: ScannedEvents | null = null
-  /** By index: is it read? */
+  /** By index: has the event been read? */
   #isRead = new Uint8Array(0)
   /** Column by column. */
   #numbers = new Float64Array(0)
@@ -35,8 +35,8 @@ export class CellsAhead {
   }
 
   /**
-   * Reads what it can of these events; the numbers of texts hold until their dictionaries are
-   * settled.
+   * Reads those of these events that it can. Numbers of texts stay valid until their dictionaries
+   * are settled.
    */
   read(events: ScannedEvents, indices: readonly number[]): void {
     const { count } = events
@@ -54,12 +54,15 @@ export class CellsAhead {
     }
   }
 
-  /** Is an event read? */
+  /** Has the event been read? */
   has(events: Events, index: number): boolean {
     return events === this.#events && this.#isRead[index] === 1
   }
 
-  /** Copies the numbers of an event that is read; the dictionaries hold its texts from now on. */
+  /**
+   * Copies the numbers of an event that has been read; its texts are held in the dictionaries from
+   * now on.
+   */
   hold(index: number, into: Float64Array): void {
     const capacity = this.#isRead.length
     for (let c = 0; c < this.#columns.length; c++) {
@@ -69,7 +72,7 @@ export class CellsAhead {
     }
   }
 
-  /** The events are over. */
+  /** Forgets the events. */
   forget(): void {
     this.#events = null
   }

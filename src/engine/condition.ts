@@ -2,8 +2,8 @@ import type { Read, Reader } from '../plan/events.ts'
 import type { WhereStep } from '../topology/definition.ts'
 
 /**
- * What a `where` step asks of an event. A branch's conditions are asked one by one: together they
- * would be a function nobody has written.
+ * The condition of a `where` step. The conditions of a branch are evaluated one by one: combined
+ * they would be a function that the author has not written.
  */
 export function conditionOf({ keep, branch }: WhereStep, reader: Reader): Read<boolean> {
   if (branch === undefined) return reader(keep)

@@ -1,25 +1,28 @@
 import { addTo } from './compensated.ts'
 
-// Sums of which half is left after every half-life. An event counts with what is left of its value
-// at the end of the half-life that it falls in, counted from the epoch: that depends on the event
-// alone. From one such end to another all of a sum halves so many times, which is exact; so it does
-// not matter how events are grouped. Only what is left at a reader's own time is a power that
-// rounds.
+// Exponentially decayed sums: half is left after every half-life. An event counts with what is left
+// of its value at the end of the half-life that it falls in, counted from the epoch: that depends
+// on the event alone. From one such end to another a whole sum is halved an integer number of
+// times, which is exact; so the grouping of events does not matter. Only the last step, to the
+// reader's own time, is a power that rounds.
 
 /** Numbers a decayed sum takes. */
 export const DECAYED = 3
-/** Offsets: the half-life at whose end it stands, counted from the epoch, and a compensated sum. */
-const STANDS = 0
+/**
+ * Offsets: the half-life (counted from the epoch) as of whose end the sum is valid, and a
+ * compensated sum.
+ */
+const END = 0
 const SUM = 1
 
-/** Where nothing stands: so long ago that of anything nothing is left. */
+/** The half-life of an empty sum: so long ago that nothing would be left of any value. */
 const NEVER = -(2 ** 53)
-/** 2^-i; beyond there is none. */
+/** 2^-i; smaller powers are 0. */
 const HALVES = Float64Array.from({ length: 1_075 }, (_, i) => 2 ** -i)
 
-/** A decayed sum of nothing. */
+/** Sets a decayed sum to that of no events. */
 export function clearDecayed(into: Float64Array, at: number): void {
-  into[at + STANDS] = NEVER
+  into[at + END] = NEVER
   into[at + SUM] = 0
   into[at + SUM + 1] = 0
 }
@@ -36,12 +39,12 @@ export function addLeft(into: Float64Array, at: number, left: number, end: numbe
 
 /** Adds one decayed sum to another of the same half-life. */
 export function addDecayed(into: Float64Array, at: number, from: Float64Array, of: number): void {
-  const part = moveTo(into, at, from[of + STANDS] as number)
+  const part = moveTo(into, at, from[of + END] as number)
   addTo(into, at + SUM, (from[of + SUM] as number) * part)
   into[at + SUM + 1] = (into[at + SUM + 1] as number) + (from[of + SUM + 1] as number) * part
 }
 
-/** What is left of a decayed sum at a time, not before its events. */
+/** The value of a decayed sum at a time that is not before its events. */
 export function decayedAt(
   sums: Float64Array,
   at: number,
@@ -50,19 +53,19 @@ export function decayedAt(
 ): number {
   const end = halfLifeEnd(timeMs, halfLifeMs)
   const total = (sums[at + SUM] as number) + (sums[at + SUM + 1] as number)
-  const left = total * halved(end - (sums[at + STANDS] as number))
+  const left = total * halved(end - (sums[at + END] as number))
   return left * 2 ** ((end * halfLifeMs - timeMs) / halfLifeMs)
 }
 
 /**
- * Lets a sum stand at an end, if that is later than its own; else gives what is left at its own of
- * what stands at the other.
+ * Moves a sum to the end of a half-life, if that is later than its own, and returns 1. Otherwise
+ * leaves the sum and returns the fraction of a value at that end that is left at the sum's own.
  */
 function moveTo(into: Float64Array, at: number, end: number): number {
-  const later = end - (into[at + STANDS] as number)
+  const later = end - (into[at + END] as number)
   if (later <= 0) return halved(-later)
   const part = halved(later)
-  into[at + STANDS] = end
+  into[at + END] = end
   into[at + SUM] = (into[at + SUM] as number) * part
   into[at + SUM + 1] = (into[at + SUM + 1] as number) * part
   return 1

@@ -7,11 +7,11 @@ import { planOf } from './plan.ts'
  * source text.
  */
 export interface Description {
-  /** The topology's. */
+  /** Name of the topology. */
   readonly name: string
-  /** By its author; `null`: not said. */
+  /** As set by its author; `null`: not set. */
   readonly version: string | null
-  /** What it reads, and how it takes events. */
+  /** What it reads, and how it treats events. */
   readonly source: {
     readonly topic: string
     readonly key: string
@@ -24,7 +24,7 @@ export interface Description {
   }
   /** The source's topic with `.dlq`. */
   readonly deadLetterTopic: string
-  /** What it looks up, each with the path of its file. */
+  /** Its lookup tables, each with the path of its file. */
   readonly tables: readonly { readonly name: string; readonly key: string; readonly file: string }[]
   /** Names of the steps that the source feeds. */
   readonly first: readonly string[]
@@ -33,22 +33,22 @@ export interface Description {
 }
 /** One step of a {@link Description}. */
 export interface StepDescription {
-  /** Unique in its topology; it stays when a neighbour is added. */
+  /** Unique in its topology; does not change when a neighbouring step is added. */
   readonly name: string
   /** What it does. */
   readonly op: Step['op']
-  /** What it was told, by the kind of step; lengths in ms. */
+  /** Its settings, which depend on the kind of step; lengths in ms. */
   readonly detail: Readonly<Record<string, unknown>>
-  /** Names of the steps behind it. */
+  /** Names of the steps that it feeds. */
   readonly feeds: readonly string[]
 }
 
 const asSource: Print = (of) => of.toString()
 
 /**
- * What `tidemark graph --format json` writes of a topology. It reads no file and checks nothing.
+ * The description that `tidemark graph --format json` writes. Reads no file and checks nothing.
  *
- * @param print of its functions @default their source text
+ * @param print how functions are printed @default their source text
  */
 export function describe(topology: Definition, print: Print = asSource): Description {
   const { source } = topology

@@ -5,11 +5,11 @@ import { TextScratch } from '../kernel/text-scratch.ts'
 import type { Cell } from '../topology/definition.ts'
 import { TextPool } from './text-pool.ts'
 
-/** A power of 2, as all later ones. */
+/** A power of 2, like every later capacity. */
 const FIRST_SLOTS = 64
 /**
- * Numbers of a slot: the text's hash, one more than its number (0: the slot is empty), its place
- * and its length.
+ * Offsets in a slot: the text's hash, its number plus one (0: the slot is empty), its place and its
+ * length.
  */
 const SLOT = 4
 const HASH = 0
@@ -17,52 +17,53 @@ const NUMBER = 1
 const PLACE = 2
 const LENGTH = 3
 const EMPTY = 0
-/** Of a number that stands for no text. */
+/** Hash of a number that represents no text. */
 const NO_HASH = 0
 
 /**
- * Small numbers for texts, so that whoever keeps one keeps a number and not a string; and for all
- * cells of a column that may hold anything. A text is found by its UTF-8, so that no string is made
- * of one that is known. It keeps its number as long as somebody holds it, and at least until {@link
- * settle}: then those that nobody holds are forgotten, and their numbers are used again.
+ * Maps texts to small numbers, so that a number is kept and not a string; also maps all other cells
+ * of a column that may hold anything. A text is found by its UTF-8, so no string is made of a known
+ * text. It keeps its number while it has a holder, and at least until the next {@link settle}: that
+ * forgets the texts without a holder and makes their numbers available again.
  *
- * Open addressing with linear probing; what lies behind a text that goes moves up (Knuth, TAOCP 3,
- * 6.4, algorithm R).
+ * Open addressing with linear probing; when a text is removed, later entries of its probe sequence
+ * move up (Knuth, TAOCP 3, 6.4, algorithm R).
  */
 export class Dictionary {
   readonly #pool = new TextPool()
   #slots = new Int32Array(FIRST_SLOTS * SLOT)
-  /** Slots that hold a text. */
+  /** Number of slots that hold a text. */
   #used = 0
-  /** What is no well-formed text. */
+  /** Cells that are not well-formed texts. */
   readonly #others = new Map<Cell, number>()
-  // By number: of a text its hash, of what is none the cell, and how many hold it.
+  // By number: the hash of a text, the cell of anything else (`null` for a text), and the number of
+  // holders.
   readonly #hashes: number[] = []
   readonly #cells: (Cell | null)[] = []
   readonly #holders: number[] = []
-  /** Numbers that nobody may be holding. */
+  /** Numbers that may have no holder. */
   readonly #unheld: number[] = []
   readonly #free: number[] = []
   readonly #scratch = new TextScratch()
 
-  /** Cells that have a number. */
+  /** Number of cells that have a number. */
   get size(): number {
     return this.#used + this.#others.size
   }
 
-  /** What it takes, bytes, about. */
+  /** Approximate memory it takes, bytes. */
   get bytes(): number {
     return this.#pool.bytes + this.#slots.byteLength + NUMBER_BYTES * this.#holders.length
   }
 
-  /** The number of a cell, for the time being. */
+  /** The number of a cell, valid until the next {@link settle} unless it is held. */
   numberOf(cell: Cell): number {
     if (typeof cell !== 'string' || !cell.isWellFormed()) return this.#numberOfOther(cell)
     const length = this.#scratch.write(cell)
     return this.numberOfBytes(this.#scratch.memory, 0, length)
   }
 
-  /** The same for the UTF-8 from `from` up to `to`. */
+  /** The number of the text whose UTF-8 is at `from` ≤ i < `to`. */
   numberOfBytes(memory: Memory, from: number, to: number): number {
     const hash = hashOf(memory, from, to)
     const length = to - from
@@ -76,35 +77,36 @@ export class Dictionary {
     }
   }
 
-  /** One more holds a number that stands for something. */
+  /** Adds a holder to a number. @returns the number */
   hold(number: number): number {
     this.#holders[number] = (this.#holders[number] as number) + 1
     return number
   }
 
-  /** One less does. */
+  /** Removes a holder from a number. */
   release(number: number): void {
     const left = (this.#holders[number] as number) - 1
-    if (!(left >= 0)) throw new TidemarkError('INVARIANT', `nobody holds number ${number}`)
+    if (!(left >= 0)) throw new TidemarkError('INVARIANT', `number ${number} has no holder`)
     this.#holders[number] = left
     if (left === 0) this.#unheld.push(number)
   }
 
   /**
-   * Forgets what nobody holds, looking at no more than `most`: the rest is left to the next time.
+   * Forgets cells without a holder, checking at most `most` of them; the rest is left for the next
+   * call.
    */
   settle(most = Number.POSITIVE_INFINITY): void {
     for (let left = most; left > 0 && this.#unheld.length > 0; left--) {
       const number = this.#unheld.pop() as number
       if (this.#holders[number] !== 0) continue
       this.#forget(number)
-      // It may be among them twice.
+      // The number may be in the list twice.
       this.#holders[number] = Number.NaN
       this.#free.push(number)
     }
   }
 
-  /** What a number stands for. */
+  /** The cell that a number represents. */
   cellOf(number: number): Cell {
     const cell = this.#cells[number] as Cell | null
     if (cell !== null) return cell
@@ -112,7 +114,7 @@ export class Dictionary {
     return this.#pool.text(this.#slots[at + PLACE] as number, this.#slots[at + LENGTH] as number)
   }
 
-  /** Of a text: 32 bits, the same wherever it is met. */
+  /** The hash of a text, 32 bits; it depends on the text alone. */
   hashOf(number: number): number {
     return (this.#hashes[number] as number) >>> 0
   }
@@ -157,7 +159,7 @@ export class Dictionary {
     let at = homeOf(this.#hashes[number] as number, last)
     while (this.#slots[at + NUMBER] !== number + 1) {
       if (this.#slots[at + NUMBER] === EMPTY) {
-        throw new TidemarkError('INVARIANT', `number ${number} stands for nothing`)
+        throw new TidemarkError('INVARIANT', `number ${number} represents nothing`)
       }
       at = (at + SLOT) & last
     }
@@ -171,7 +173,7 @@ export class Dictionary {
     let gap = slot
     for (let at = (gap + SLOT) & last; slots[at + NUMBER] !== EMPTY; at = (at + SLOT) & last) {
       const home = homeOf(slots[at + HASH] as number, last)
-      // It stays if its home lies behind the gap.
+      // The entry stays if its home slot is after the gap.
       if (((at - home) & last) < ((at - gap) & last)) continue
       slots.copyWithin(gap, at, at + SLOT)
       gap = at
@@ -200,11 +202,12 @@ interface Bytes {
   readonly to: number
 }
 
-/** Of what is kept by number. */
+/** Approximate bytes of what is kept per number. */
 const NUMBER_BYTES = 24
 
 /**
- * Where a text of a hash would lie if all slots were empty. @param last where the last slot begins
+ * The home slot of a hash: where it would be if all slots were empty. @param last where the last
+ * slot begins
  */
 function homeOf(hash: number, last: number): number {
   return Math.imul(hash, SLOT) & last

@@ -1,5 +1,5 @@
-// The pure heart: events of one partition in, rows for the models out. Synchronous; no clock, no
-// I/O, no chance.
+// The pure core: events of one partition go in, rows for the models come out. Synchronous: no
+// clock, no I/O, no randomness.
 
 import { called, type Reader } from '../plan/events.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
@@ -10,39 +10,41 @@ import { futureError } from './faults.ts'
 import type { KeyedState } from './keyed-state.ts'
 import type { Operator } from './operators/rule.ts'
 import { openAll, planOf } from './plan.ts'
-import { type Mode, Run } from './run.ts'
+import { ChunkRun, type RunMode } from './run.ts'
 import { sharesTopic } from './shared-topic.ts'
 import { type StateLimits, StateUse } from './state-limits.ts'
 import { Watermark, type WatermarkParts } from './watermark.ts'
 
 /**
- * Keys, and texts of a column, that are looked at after a chunk, beside twice as many as it had
- * events: an event brings one that may go at once, and one that goes later. A window that a million
- * keys leave at one time must hold nobody up.
+ * How many keys, and texts per column, are checked for eviction after each chunk, in addition to
+ * two per event of the chunk. An event adds at most one that may be evicted at once and one that is
+ * evicted later. The bound keeps a chunk short even where a million keys leave a window at the same
+ * time.
  */
 const SETTLES = 1_000
 
+/** What an {@link Engine} needs besides its topology. */
 export interface EngineOptions {
   readonly lookup: Lookup
   /** @default none */
   readonly limits?: StateLimits
-  /** How functions of the source's events are asked. @default they are called */
+  /** How functions are evaluated on the source's events. @default they are called */
   readonly reader?: Reader
 }
 
 /**
- * Results of a chunk in bounded pieces, in order, and at the end what is left. Nothing else may be
- * asked of the engine before.
+ * Yields the results of a chunk in bounded pieces, in order; returns what is left at the end. Until
+ * it has returned, the engine must not be used for anything else.
  */
-export type Pieces = Generator<readonly Arrivals[], EngineResult>
+export type ChunkResults = Generator<readonly Arrivals[], EngineResult>
 
 /** The state of one task: the watermark and the windows of one topology on one partition. */
 export class Engine {
-  /** Numbers for the keys of the next batch, and of what it keeps. */
+  /** Numbers for keys: those of the next batch, and those of which the engine keeps state. */
   readonly keyNumbers = new Dictionary()
   readonly #source: SourceDefinition
   readonly #watermark: Watermark
-  /** Those that the source's events come to, and all of them. */
+  /** The operators that the source feeds directly, and all operators. */
   readonly #first: readonly Operator[]
   readonly #operators: readonly Operator[]
   readonly #use: StateUse
@@ -64,49 +66,59 @@ export class Engine {
     this.#use = use
   }
 
+  /** The watermark, ms since the epoch; −Infinity before the first event. */
   get watermarkMs(): number {
     return this.#watermark.nowMs
   }
 
-  /** Kept beside an offset, it brings the watermark of that offset back. */
+  /**
+   * The parts from which {@link restoreWatermark} restores this watermark, to be stored with an
+   * offset.
+   */
   get watermarkParts(): WatermarkParts {
     return this.#watermark.parts
   }
 
-  /** Newest event time, ms since the epoch, when its first event had come; `null` before that. */
+  /**
+   * The newest event time, ms since the epoch, as of this watermark's first event; `null` before
+   * that event.
+   */
   get firstMs(): number | null {
     return this.#watermark.firstMs
   }
 
-  /** Begins at an offset where the watermark was this. */
+  /** Restores the watermark that belongs to the offset from which reading starts. */
   restoreWatermark(parts: WatermarkParts): void {
     this.#watermark.restore(parts)
   }
 
-  /** Keys that hold memory. */
+  /** Number of keys that occupy memory. */
   get keys(): number {
     return this.#use.keys
   }
 
-  /** Bytes that the windows held after the last chunk, about. */
+  /** Approximate bytes that the windows held after the last chunk. */
   get bytes(): number {
     return this.#use.bytes
   }
 
-  /** When the next tumbling window closes, by the watermark; +Infinity when none is open. */
+  /** The watermark at which the next tumbling window closes; +Infinity if none is open. */
   get nextEndMs(): number {
     const ends = this.#operators.map(({ kept }) => kept?.nextEndMs ?? Number.POSITIVE_INFINITY)
     return Math.min(Number.POSITIVE_INFINITY, ...ends)
   }
 
-  /** What operators keep of each key. Not to be asked while pieces are to come. */
+  /**
+   * The operators' state by key. Not to be used while {@link process} or {@link advance} has pieces
+   * left.
+   */
   get keyedStates(): readonly KeyedState[] {
     return this.#operators.flatMap(({ kept }) => kept?.states ?? [])
   }
 
-  /** Takes the events of the next chunk, in log order. */
-  *process(batch: EventBatch, mode: Mode = 'live'): Pieces {
-    const run = new Run(mode)
+  /** Processes the events of the next chunk, in log order. */
+  *process(batch: EventBatch, mode: RunMode = 'live'): ChunkResults {
+    const run = new ChunkRun(mode)
     const { count, keys, events, timesMs, recordTimesMs } = batch
     const indices: number[] = []
     const watermarksMs = new Float64Array(count)
@@ -123,9 +135,9 @@ export class Engine {
     return run.result(this.#watermark.nowMs)
   }
 
-  /** A silent partition's time passes: windows close that the watermark has reached. */
-  *advance(idleMs: number, mode: Mode = 'live'): Pieces {
-    const run = new Run(mode)
+  /** Advances the watermark of an idle partition and closes the windows that it has passed. */
+  *advance(idleMs: number, mode: RunMode = 'live'): ChunkResults {
+    const run = new ChunkRun(mode)
     this.#watermark.advance(idleMs)
     for (const operator of this.#operators) {
       yield* operator.pass?.(this.#watermark.nowMs, run) ?? []

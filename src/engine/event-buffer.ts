@@ -1,7 +1,7 @@
 import { atOf, type Slabs } from './slabs.ts'
 
 /**
- * A few events sorted by (event time, arrival), in columns of one slab. Column 0 is the event time.
+ * A few events sorted by (event time, arrival), as columns in one slab. Column 0 is the event time.
  */
 export class EventBuffer {
   /** Column c of event i is at `column(c) + i`. Live events are start ≤ i < end. */
@@ -9,9 +9,9 @@ export class EventBuffer {
   capacity: number
   start = 0
   end = 0
-  /** Of its slab. */
+  /** The place of its slab. */
   protected place: number
-  /** Where in `data` its numbers begin. */
+  /** Offset in `data` of its first number. */
   protected base: number
 
   constructor(slabs: Slabs, place: number, capacity: number) {
@@ -21,10 +21,12 @@ export class EventBuffer {
     this.capacity = capacity
   }
 
+  /** Offset in `data` of a column. */
   column(c: number): number {
     return this.base + c * this.capacity
   }
 
+  /** Event time of an event, ms since the epoch. */
   timeAt(index: number): number {
     return this.data[this.base + index] as number
   }
@@ -33,7 +35,7 @@ export class EventBuffer {
   after(timeMs: number): number {
     let low = this.start
     let high = this.end
-    // Mostly an event is the newest of its key, and none is to be pruned.
+    // In most cases the event is the newest one of its key, and nothing has to be pruned.
     if (low === high || this.timeAt(low) > timeMs) return low
     if (this.timeAt(high - 1) <= timeMs) return high
     while (low < high) {
@@ -45,8 +47,8 @@ export class EventBuffer {
   }
 
   /**
-   * Enters an event at an index; there must be room. `cells`: its columns after the time, of
-   * `columns` in all.
+   * Inserts an event at an index; there must be room. `cells`: its columns after the time;
+   * `columns` counts all columns, the time included.
    */
   protected enter(at: number, timeMs: number, cells: ArrayLike<number>, columns: number): void {
     if (at < this.end) {

@@ -14,11 +14,11 @@ import type { Cell, EventFunction } from '../topology/definition.ts'
 import { CellsAhead } from './cells-ahead.ts'
 import { Dictionary } from './dictionary.ts'
 import type { Flow } from './events.ts'
-import { type Layout, layoutOf, type Sizes } from './layout.ts'
+import { type HistorySizes, type Layout, layoutOf } from './layout.ts'
 import { Slabs } from './slabs.ts'
 import type { Decay } from './summaries.ts'
 
-/** A column gave something that a window cannot hold. */
+/** A column returned something that a window cannot hold. */
 export interface BadCell {
   readonly column: string
   /** `number`, or `number or boolean` and the like. */
@@ -27,8 +27,8 @@ export interface BadCell {
 }
 
 /**
- * What numbers must stay finite as: one float32 that is not would make all features of its key
- * infinite, for a whole window.
+ * The precision in which numbers must be finite: a single value that is not finite as a float32
+ * would make all features of its key infinite for a whole window.
  */
 export type Precision = 'float32' | 'float64'
 
@@ -38,14 +38,14 @@ interface Column {
   readonly name: string
   readonly types: readonly CellType[]
   readonly read: Read<unknown>
-  /** What it reads, if that is a field of a type that it takes. */
+  /** The field that it reads, if that is a field of a type that the column takes. */
   readonly field: FieldRead<unknown> | null
-  /** Of a column that may hold texts. */
+  /** For a column that may hold texts; `null`: another column. */
   readonly dictionary: Dictionary | null
 }
 
 /**
- * The columns of one kind of event that aggregates read, and between an event's cells and the
+ * The columns of one kind of event that aggregates read. Converts between an event's cells and the
  * numbers of a history. A column has the type that all its aggregates can take.
  */
 export class EventColumns {
@@ -54,22 +54,22 @@ export class EventColumns {
   readonly #isHeld: (number: number) => boolean
   /** Index in a history, by name. */
   readonly #index: ReadonlyMap<string, number>
-  // Of the event at hand, by column: where it has a cell among the scanned ones; else the cell; and
-  // the number of one or the other.
+  // The current event, by column: the index of its scanned cell; otherwise the cell; and the number
+  // of either.
   readonly #places: Int32Array
   readonly #cells: Cell[] = []
   readonly #numbers: Float64Array
-  /** `null`: no event can be read ahead. */
+  /** `null`: events cannot be read ahead. */
   readonly #ahead: CellsAhead | null
-  /** The index of the event at hand if it was read ahead; else {@link NO_EVENT}. */
+  /** The index of the current event if it was read ahead; otherwise {@link NO_EVENT}. */
   #aheadAt = NO_EVENT
-  /** What it was scanned into, if it was. */
+  /** The events that the current event was scanned into, if it was scanned. */
   #scanned: ScannedEvents | null = null
   #memory: Memory | null = null
 
   /**
-   * @param o `reader`: how the columns' functions are asked, @default they are called; `sizes`: see
-   * {@link layoutOf}
+   * @param o `reader`: how the columns' functions are evaluated, @default they are called; `sizes`:
+   * see {@link layoutOf}
    */
   constructor(
     columns: Readonly<Record<string, EventFunction<unknown>>>,
@@ -81,7 +81,7 @@ export class EventColumns {
     }: {
       readonly reader?: Reader
       readonly precision: Precision
-      readonly sizes?: Sizes | undefined
+      readonly sizes?: HistorySizes | undefined
     },
   ) {
     this.#isHeld = precision === 'float32' ? isFiniteFloat32 : Number.isFinite
@@ -116,37 +116,37 @@ export class EventColumns {
     this.layout = layoutOf(held, sizes)
   }
 
-  /** Texts that windows hold, each once in a column. */
+  /** Texts held by windows, counted once per column. */
   get texts(): number {
     return this.layout.texts.reduce((sum, { dictionary }) => sum + dictionary.size, 0)
   }
 
-  /** What they and the numbers of all histories take, bytes. */
+  /** Memory of these texts and of the numbers of all histories, bytes. */
   get bytes(): number {
     const { slabs, texts } = this.layout
     return texts.reduce((sum, { dictionary }) => sum + dictionary.bytes, slabs.bytes)
   }
 
-  /** Forgets texts that no history holds any more, looking at no more than `most` of a column. */
+  /** Evicts texts that no history holds any more, checking at most `most` per column. */
   settle(most: number): void {
     for (const { dictionary } of this.layout.texts) dictionary.settle(most)
     this.#ahead?.forget()
   }
 
-  /** Reads what it can of the events that are to be {@link read} next. */
+  /** Reads ahead what it can of the events that will be {@link read} next. */
   readAhead({ events, indices }: Pick<Flow, 'events' | 'indices'>): void {
     if (events instanceof ScannedEvents) this.#ahead?.read(events, indices)
   }
 
-  /** Where an aggregate's columns are in a history; 0 where it has none. */
+  /** The indices of an aggregate's columns in a history; 0 where it has none. */
   placeOf(aggregate: Aggregate): { column: number; over: number } {
     const [column = 0, over = 0] = this.#placesOf(aggregate)
     return { column, over }
   }
 
   /**
-   * Reads an event's columns; gives the first cell that a window cannot hold. May throw what an
-   * author's function throws.
+   * Reads an event's columns. Returns the first cell that a window cannot hold; `null`: none. May
+   * throw whatever an author's function throws.
    */
   read(events: Events, index: number): BadCell | null {
     const isAhead = this.#ahead?.has(events, index) === true
@@ -165,7 +165,10 @@ export class EventColumns {
     return null
   }
 
-  /** The cells read last as one history takes them; the dictionaries hold its texts from now on. */
+  /**
+   * The cells that were read last, as the numbers of a history; their texts are held in the
+   * dictionaries from now on.
+   */
   hold(): ArrayLike<number> {
     if (this.#aheadAt !== NO_EVENT) {
       this.#ahead?.hold(this.#aheadAt, this.#numbers)
@@ -179,8 +182,8 @@ export class EventColumns {
   }
 
   /**
-   * What a walk's number for an aggregate stands for; `null` where there is none. Before what it
-   * counts is pruned.
+   * The value that a walk's number represents for an aggregate; `null`: there is none. To be called
+   * before the aggregate's events are pruned.
    */
   valueOf(aggregate: Aggregate, number: number): Cell | null {
     if (Number.isNaN(number)) return null
@@ -232,7 +235,7 @@ export class EventColumns {
   }
 }
 
-/** `null`: not all columns are fields as histories take them. */
+/** `null`: not all columns are fields that can be copied into histories. */
 function aheadOf(
   columns: readonly Column[],
   isHeld: (number: number) => boolean,
@@ -244,7 +247,7 @@ function aheadOf(
   return fields.length === columns.length ? new CellsAhead(fields, isHeld) : null
 }
 
-/** What a scanned cell is as a value. */
+/** The type of a scanned cell's value. */
 const CELL_OF = { number: 'number', text: 'string', boolean: 'boolean' } as const
 
 function badCell(column: string, types: readonly CellType[], got: unknown): BadCell {
@@ -253,12 +256,14 @@ function badCell(column: string, types: readonly CellType[], got: unknown): BadC
 
 const isFiniteFloat32 = (number: number) => Number.isFinite(Math.fround(number))
 
-/** Two aggregates of the same decay share a sum. */
+/** Aggregates of the same decay share a sum: is this the first one? */
 function isFirstDecay({ column, halfLifeMs }: Decay, at: number, all: readonly Decay[]): boolean {
   return all.findIndex((o) => o.column === column && o.halfLifeMs === halfLifeMs) === at
 }
 
-/** The columns that aggregates read, in order, with what all of them can take. */
+/**
+ * The columns that aggregates read, in order, with the types that all their aggregates can take.
+ */
 function typesOf(aggregates: readonly Aggregate[]): Map<string, readonly CellType[]> {
   const types = new Map<string, readonly CellType[]>()
   for (const aggregate of aggregates) {

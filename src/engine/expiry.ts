@@ -1,27 +1,30 @@
-// Lets silent keys go by the watermark, at no cost for the events that come: a key is filed once
-// under the time of its newest event, and looked at again only when the watermark has passed that
+// Evicts silent keys by the watermark, at no cost for the events that arrive: a key is filed once
+// under the time of its newest event, and is checked again only when the watermark has passed that
 // time. (A calendar queue: Brown 1988.)
 
 /**
- * Buckets that the retention is cut into: a key is filed anew at most so often while it stays
- * alive.
+ * Number of buckets into which the retention is divided; a live key is filed again at most this
+ * often per retention.
  */
 const BUCKETS = 16
 const NARROWEST_MS = 1_000
 
-interface Asked {
+interface KeyAccess {
   readonly newestMsOf: (key: number) => number
-  readonly letGo: (key: number) => void
+  readonly evict: (key: number) => void
 }
 
+/** A calendar queue of keys, by the time of their newest event. */
 export class Expiry {
   readonly #retentionMs: number
   readonly #widthMs: number
   readonly #buckets = new Map<number, number[]>()
-  /** The buckets there are, in order of time. */
+  /** Ids of the existing buckets, in order of time. */
   readonly #order: number[] = []
 
-  /** @param retentionMs a key may go when its newest event is so far behind the watermark */
+  /**
+   * @param retentionMs a key may be evicted once its newest event is this far behind the watermark
+   */
   constructor(retentionMs: number) {
     this.#retentionMs = retentionMs
     this.#widthMs = Math.max(NARROWEST_MS, Math.ceil(retentionMs / BUCKETS))
@@ -42,11 +45,11 @@ export class Expiry {
   }
 
   /**
-   * Lets go keys that the watermark has left behind, looking at no more than `most`. What a row
-   * sees does not depend on when.
-   * @param o `newestMsOf`: event time of a key's newest event
+   * Evicts keys that the watermark has left behind, checking at most `most` keys. The contents of
+   * rows do not depend on when this is called.
+   * @param o `newestMsOf`: event time of a key's newest event; `evict`: called for each evicted key
    */
-  sweep(watermarkMs: number, most: number, { newestMsOf, letGo }: Asked): void {
+  sweep(watermarkMs: number, most: number, { newestMsOf, evict }: KeyAccess): void {
     const cutMs = watermarkMs - this.#retentionMs
     let left = most
     while (this.#order.length > 0) {
@@ -58,7 +61,7 @@ export class Expiry {
         const key = bucket.pop() as number
         const newestMs = newestMsOf(key)
         if (newestMs > cutMs) this.file(key, newestMs)
-        else letGo(key)
+        else evict(key)
       }
       this.#buckets.delete(id)
       this.#order.shift()

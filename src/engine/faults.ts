@@ -4,19 +4,22 @@ import { nameOf } from '../topology/schema.ts'
 import type { BadCell } from './event-columns.ts'
 import { isMissing } from './missing.ts'
 
-// Why an event cannot go on, in words. Never with a value of its payload.
+// Errors for events that cannot be processed further. Their messages never contain a value of the
+// payload.
 
+/** `FUTURE`: the event time is too far ahead of the record's timestamp. */
 export function futureError(timeMs: number, recordTimeMs: number): TidemarkError {
   const ahead = formatDuration(timeMs - recordTimeMs)
   return new TidemarkError(
     'FUTURE',
     `event time ${timeMs} is ${ahead} after its record's own timestamp ${recordTimeMs}`,
     {
-      hint: 'a producer with a wrong clock? watermark.maxAhead says how far ahead an event may be',
+      hint: 'does a producer have a wrong clock? watermark.maxAhead sets how far ahead an event may be',
     },
   )
 }
 
+/** `LATE`: the event is behind the watermark. */
 export function lateError(timeMs: number, watermarkMs: number): TidemarkError {
   return new TidemarkError(
     'LATE',
@@ -24,6 +27,7 @@ export function lateError(timeMs: number, watermarkMs: number): TidemarkError {
   )
 }
 
+/** `COLUMN_INVALID`: a column returned something that a window cannot hold. */
 export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
   const isTooLarge = wanted.includes('number') && Number.isFinite(got)
   const found = isTooLarge ? 'one that no float32 can hold' : kindOf(got)
@@ -34,15 +38,18 @@ export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
 const MISSING =
   "if events may lack it, write { of, missing: 'skip' } for the column, f.only(has…) for the kind, or .where(has…) before the step"
 
-/** Of the author's functions: which class was thrown, never what it says. */
+/**
+ * `FUNCTION_THREW`: an author's function threw. The message names the class of what was thrown,
+ * never its text.
+ */
 export function threw(cause: unknown, step?: string): TidemarkError {
   const who = step === undefined ? 'a function of the topology' : `step "${step}"`
   return new TidemarkError('FUNCTION_THREW', `${who} threw ${nameOf(cause)}`, { cause })
 }
 
 /**
- * What a value is, for a message; not the value, which may be a payload's, but NaN and the
- * infinities say what is wrong.
+ * The type of a value, for a message. The value itself may be part of a payload, so only null, NaN
+ * and the infinities are named, since they show what is wrong.
  */
 export function kindOf(value: unknown): string {
   if (value === null || (typeof value === 'number' && !Number.isFinite(value))) return String(value)

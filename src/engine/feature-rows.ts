@@ -12,11 +12,11 @@ import type { Lookup } from '../topology/lookup.ts'
 import { conditionOf } from './condition.ts'
 import type { Arrivals, Flow } from './events.ts'
 import { badColumn, kindOf, lateError, threw } from './faults.ts'
-import { KindWindows, type Shared } from './kind-windows.ts'
+import { KindWindows, type WindowsContext } from './kind-windows.ts'
 import { isLate } from './lateness.ts'
 import { isMissing } from './missing.ts'
 
-// One features step: enters events into the windows and writes the rows of those that reach a
+// Runs one features step: enters events into the windows and writes the rows of those that reach a
 // model.
 
 /** A model and the conditions before it. */
@@ -32,15 +32,15 @@ interface OpenArrivals {
   rows: Float32Array
 }
 
-/** What the rows need beside what all windows do. */
-interface FeatureRowsOptions extends Shared {
+/** What the rows need in addition to what all windows need. */
+interface FeatureRowsOptions extends WindowsContext {
   readonly lookup: Lookup
   readonly onLate: OnLate
 }
 
 /**
- * Events whose windows the processor fetches together: few enough that they are all still at hand
- * when the last one's turn comes.
+ * Number of events whose windows are prefetched together: few enough that all of them are still in
+ * the cache when the last event is processed.
  */
 const TOUCHED = 64
 
@@ -49,39 +49,44 @@ interface Taking {
   readonly open: readonly OpenArrivals[] | null
 }
 
+/** How a chunk is run through a features step. */
 export interface FeatureRun {
-  /** Told of each event that cannot go on. */
+  /** Called for each event that cannot be processed further. */
   readonly fault: (index: number, error: TidemarkError) => void
-  /** Does somebody want the rows? Else events only enter the windows. */
+  /** Are rows wanted? Otherwise events only enter the windows. */
   readonly isWanted: boolean
 }
 
-/** The numbers that come from the event itself or from a table. */
+/** A feature that comes from the event itself or from a table. */
 interface OwnFeature {
   readonly name: string
   readonly at: number
   readonly kind: number
   readonly read: Read<unknown>
-  /** What it reads, if that is a number of a column. */
+  /** The field that it reads, if that is a number in a column. */
   readonly field: FieldRead<unknown> | null
 }
 
+/** The windows of all kinds of a features step, and the rows made from them. */
 export class FeatureRows {
   readonly #onLate: OnLate
   readonly kinds: readonly KindWindows[]
   readonly #own: readonly OwnFeature[]
   readonly #paths: readonly Path[]
   /**
-   * The features of the event at hand, in the author's order, before they are rounded to float32.
+   * The features of the current event, in the author's order, before they are rounded to float32.
    */
   readonly #row: Float64Array
-  /** The rest of what is known of the event at hand: its kinds, its models. */
+  /** For the current event: which kinds it is of, and which models it reaches. */
   readonly #isKind: boolean[]
   readonly #reaches: boolean[]
-  readonly #use: Shared['use']
-  /** The event at hand, and the watermark once it had come. */
+  readonly #use: WindowsContext['use']
+  /** The current event, and the watermark after it arrived. */
   readonly #moment = { key: 0, timeMs: 0, watermarkMs: 0 }
-  /** That of the events it has taken: those of windows lag behind the source's. */
+  /**
+   * The watermark of the events that it has processed: if they are window results, it lags behind
+   * the source's.
+   */
   #watermarkMs = Number.NEGATIVE_INFINITY
 
   constructor(step: FeaturesStep, { lookup, onLate, ...shared }: FeatureRowsOptions) {
@@ -106,24 +111,22 @@ export class FeatureRows {
     this.#reaches = this.#paths.map(() => false)
   }
 
-  /** Bytes that the windows hold. */
+  /** Bytes held by the windows. */
   get bytes(): number {
     return this.kinds.reduce((sum, kind) => sum + kind.bytes, 0)
   }
 
-  /** Texts that the windows hold. */
+  /** Texts held by the windows. */
   get texts(): number {
     return this.kinds.reduce((sum, kind) => sum + kind.texts, 0)
   }
 
-  /**
-   * Lets go keys that the watermark has left behind, looking at no more than `most` of each kind.
-   */
+  /** Evicts keys that the watermark has left behind, checking at most `most` of each kind. */
   expire(most: number): void {
     for (const kind of this.kinds) kind.expire(this.#watermarkMs, most)
   }
 
-  /** Takes events in log order. */
+  /** Processes events in log order. */
   run(flow: Flow, { fault, isWanted }: FeatureRun): { arrivals: Arrivals[]; late: number[] } {
     this.#watermarkMs = Math.max(this.#watermarkMs, flow.watermarksMs.at(-1) ?? this.#watermarkMs)
     const late: number[] = []
@@ -149,7 +152,10 @@ export class FeatureRows {
     return { arrivals, late }
   }
 
-  /** @param o `late`: where it is put down if it is; `open`: `null`: it only enters the windows */
+  /**
+   * @param o `late`: collects the indices of late events; `open`: `null`: the event only enters the
+   * windows
+   */
   #take(flow: Flow, index: number, { late, open }: Taking): TidemarkError | null {
     const moment = this.#moment
     moment.key = flow.keys[index] as number
@@ -166,8 +172,8 @@ export class FeatureRows {
     if (bad !== null) return bad
     const full = isBehind ? null : this.#refusal(moment.key)
     if (full !== null) return full
-    // What the windows hold depends on the columns alone, never on a table, a model or a condition
-    // before one: so it enters also when its own row comes to nothing.
+    // The content of the windows depends on the columns alone, never on a table, a model or a
+    // condition before one: so an event enters even if its own row cannot be made.
     const unfit = open === null ? null : this.#readOwnRow(events, index)
     const reachesAny = open !== null && unfit === null && this.#reaches.includes(true)
     const row = reachesAny ? this.#row : null
@@ -179,8 +185,8 @@ export class FeatureRows {
   }
 
   /**
-   * Why an event of the key may not enter. Whether the key is new is looked up only where that
-   * decides.
+   * Why an event of the key may not enter; `null`: it may. Whether the key is new is looked up only
+   * if that decides.
    */
   #refusal(key: number): TidemarkError | null {
     if (this.#use.hasRoom(this.kinds.length)) return null
@@ -204,7 +210,10 @@ export class FeatureRows {
     }
   }
 
-  /** Which models the event reaches, and what of their rows is its own. */
+  /**
+   * Finds the models that the event reaches, and reads the part of their rows that comes from the
+   * event itself or from a table.
+   */
   #readOwnRow(events: Events, index: number): TidemarkError | null {
     try {
       return this.#findModels(events, index) ? this.#readOwn(events, index) : null
@@ -223,7 +232,7 @@ export class FeatureRows {
     return first
   }
 
-  /** Notes which models the event reaches; is there any? */
+  /** Finds the models that the event reaches. Returns whether there is any. */
   #findModels(events: Events, index: number): boolean {
     let any = false
     for (let p = 0; p < this.#paths.length; p++) {
@@ -239,7 +248,7 @@ export class FeatureRows {
       if (this.#isKind[feature.kind] && this.#copyField(feature, events, index)) continue
       const value = this.#isKind[feature.kind] ? feature.read.of(events, index) : Number.NaN
       if (typeof value !== 'number') {
-        // A typed array would make 0 of null and 12 of '12'.
+        // A typed array would turn null into 0 and '12' into 12.
         const what = `feature "${feature.name}" must be a number, got ${kindOf(value)}`
         return new TidemarkError('COLUMN_INVALID', what)
       }
@@ -248,7 +257,9 @@ export class FeatureRows {
     return null
   }
 
-  /** Copies a number from its column; false: only its function tells. */
+  /**
+   * Copies a number from its column. Returns false if it is not there: only the function can tell.
+   */
   #copyField({ field, at }: OwnFeature, events: Events, index: number): boolean {
     if (field === null || !(events instanceof ScannedEvents)) return false
     const cell = field.cellIn(events, index)
@@ -279,7 +290,7 @@ function doAllHold(conditions: readonly Read<boolean>[], events: Events, index: 
   return true
 }
 
-/** How the number of an event itself, or of a table, is found. */
+/** Makes the reader of a feature that comes from the event itself or from a table. */
 function ownReader(
   feature: Extract<FeatureDefinition, { from: 'value' | 'lookup' }>,
   { lookup, reader }: Pick<FeatureRowsOptions, 'lookup' | 'reader'>,
@@ -305,7 +316,7 @@ function ownReader(
   }
 }
 
-/** Every model behind a features step, with the conditions on the way. */
+/** Every model after a features step, with the conditions before it. */
 function pathsOf(step: FeaturesStep): { step: ScoreStep; conditions: WhereStep[] }[] {
   const paths: { step: ScoreStep; conditions: WhereStep[] }[] = []
   const walk = (then: FeaturesStep['then'], conditions: WhereStep[]) => {

@@ -2,24 +2,24 @@ import type { Definition } from '../topology/definition.ts'
 import { readFunction } from '../topology/function-reading.ts'
 import { authorFunctions } from './author-functions.ts'
 
-/** How a function of an author's is run for events. */
+/** How an author's function is run on events. */
 export interface FunctionReading {
-  /** `payments.key`, `map`, `features.amount`: the first place that has it. */
+  /** The first place where the topology uses it: `payments.key`, `map`, `features.amount`. */
   readonly where: string
-  /** Its step; `null`: the source's. */
+  /** Its step; `null`: it belongs to the source. */
   readonly step: string | null
   /**
-   * `compiled`: its source tells wholly what it gives, so that it is never called; `called`: for
-   * each event, made into an object for it.
+   * `compiled`: its source text determines its result completely, so it is never called; `called`:
+   * it is called for each event, which is made into an object for it.
    */
   readonly what: 'compiled' | 'called'
-  /** Of one that is called: "it calls toFixed". */
+  /** Why it is called, such as "it calls toFixed". */
   readonly why?: string
 }
 
 /**
- * How each function of a topology is run that takes events, once each. No part of a {@link describe
- * | description}: that is hashed, and how a function is run changes no answer.
+ * How each function of a topology that takes events is run, once each. Not part of a {@link
+ * describe | description}: that is hashed, and how a function is run does not change its result.
  */
 export function functionReadings(definition: Definition): FunctionReading[] {
   return authorFunctions(definition)

@@ -4,11 +4,9 @@ import { insertOrdered } from './ordered.ts'
 import { atOf } from './slabs.ts'
 import type { Summaries } from './summaries.ts'
 
-/** Rows that a group has room for at first. */
+/** Initial capacity of a group, rows. */
 const FIRST_CAPACITY = 4
-/**
- * Offsets within a row: event time of the oldest event, how many there are, then what they come to.
- */
+/** Offsets within a row: event time of the oldest event, number of events, then their sums. */
 const OLDEST = 0
 const COUNT = 1
 const SUMS = 2
@@ -16,23 +14,23 @@ const SUMS = 2
 const NOTHING = new Float64Array(0)
 
 /**
- * Blocks of a long history, one after the other, and a row of what each comes to. The rows lie
- * together, so that a walk over many blocks looks at none of them. Sealed, a group also knows what
- * all its blocks come to.
+ * Consecutive blocks of a long history, and a row of sums for each block. The rows are stored
+ * together, so that a walk over many blocks need not touch the blocks. A sealed group also has the
+ * sums over all its blocks.
  */
 export class Group implements Whole {
   readonly blocks: Block[] = []
-  /** Events under the seal; 0 without one. */
+  /** Events covered by the seal; 0 if not sealed. */
   size = 0
   readonly #layout: Layout
   readonly #summaries: Summaries
   readonly #rowSize: number
-  /** Where the rows lie. */
+  /** Where the rows are stored. */
   #place: number
   #page: Float64Array
   #base: number
   #capacity = FIRST_CAPACITY
-  /** Where the seal lies. */
+  /** Where the seal's numbers are stored. */
   #sealPlace = 0
   #seal: Float64Array = NOTHING
   #sealBase = 0
@@ -60,14 +58,14 @@ export class Group implements Whole {
   }
 
   /**
-   * Event time of a block's oldest event; −Infinity once it has lost events: it is no whole any
-   * more.
+   * Event time of a block's oldest event; −Infinity once the block has lost events, since it is no
+   * longer whole.
    */
   oldestMs(b: number): number {
     return this.#page[this.#rowAt(b) + OLDEST] as number
   }
 
-  /** The last block that begins at or before a time, else the first. */
+  /** The last block that begins at or before a time, otherwise the first block. */
   placeOf(timeMs: number): number {
     let low = 0
     let high = this.blocks.length - 1
@@ -79,21 +77,22 @@ export class Group implements Whole {
     return low
   }
 
+  /** Events of a block. */
   countOf(b: number): number {
     return this.#page[this.#rowAt(b) + COUNT] as number
   }
 
-  /** Adds what a block comes to. */
+  /** Adds the sums of a block. */
   addBlockTo(sums: Float64Array, b: number): void {
     this.#summaries.add(sums, this.#page, this.#rowAt(b) + SUMS)
   }
 
-  /** Adds what all blocks come to. Sealed only. */
+  /** Adds the sums of all blocks. Sealed groups only. */
   addAllTo(sums: Float64Array): void {
     this.#summaries.add(sums, this.#seal, this.#sealBase)
   }
 
-  /** Puts a block before another. */
+  /** Inserts a block at an index. */
   put(b: number, block: Block): void {
     if (this.blocks.length === this.#capacity) this.#grow()
     const at = this.#rowAt(b)
@@ -110,7 +109,7 @@ export class Group implements Whole {
     this.blocks.shift()?.free()
   }
 
-  /** Makes a block's row of its events anew. */
+  /** Recomputes a block's row from its events. */
   sum(b: number): void {
     const page = this.#page
     const block = this.blocks[b] as Block
@@ -122,13 +121,13 @@ export class Group implements Whole {
     this.#summaries.addEvents(sums, block, block.start, block.end)
   }
 
-  /** A block has lost its oldest events. */
+  /** Notes that a block has lost its oldest events. */
   pruned(b: number): void {
     this.unseal()
     this.#page[this.#rowAt(b) + OLDEST] = Number.NEGATIVE_INFINITY
   }
 
-  /** A block has got an event, at an index. */
+  /** Notes that a block has received an event, at an index. */
   entered(b: number, at: number): void {
     const { ordered } = this.#layout
     const block = this.blocks[b] as Block
@@ -147,12 +146,12 @@ export class Group implements Whole {
     this.size++
   }
 
-  /** A link for `distinct[d]` has been changed. */
+  /** Notes that a link for `distinct[d]` has been changed. */
   relinked(d: number, before: number, timeMs: number): void {
     if (this.isSealed) replaceOrdered(this, this.#layout.ranked.length + d, before, timeMs)
   }
 
-  /** All blocks must be wholes. */
+  /** Computes the sums over all blocks. All blocks must be whole. */
   seal(): void {
     const { slabs, sealNumbers, ordered } = this.#layout
     this.#sealPlace = slabs.take(sealNumbers)
@@ -183,7 +182,7 @@ export class Group implements Whole {
     this.size = 0
   }
 
-  /** Gives all room back; it must not be used any more. */
+  /** Returns all memory to the slabs; the group must not be used afterwards. */
   free(): void {
     this.unseal()
     this.#layout.slabs.giveBack(this.#place, this.#rowNumbers)

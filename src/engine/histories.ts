@@ -3,24 +3,25 @@ import { HEAD, History } from './history.ts'
 import type { Layout } from './layout.ts'
 import type { OlderBlocks } from './older-blocks.ts'
 
-/** Keys whose heads lie in one page: a power of 2. */
+/** Keys whose heads share a page: a power of 2. */
 const PAGE_BITS = 12
 const PAGE = 2 ** PAGE_BITS
 
 /**
- * The histories of all keys, by their numbers. No key is an object: what is known of it are the few
- * numbers of its head and its buffer, so that a million of them are nothing to the collector. One
- * history at a time stands for its key; it is that key's until another is asked for.
+ * The histories of all keys, by key number. A key is not an object: only the few numbers of its
+ * head and its buffer are kept, so that the garbage collector has nothing to scan even for a
+ * million keys. A single {@link History} object represents one key at a time, until another key is
+ * requested.
  */
 export class Histories {
-  /** Of no meaning. */
+  /** Result of {@link touch}; has no meaning. */
   touched = 0
   readonly #layout: Layout
   readonly #history: History
   readonly #heads: Float64Array[] = []
-  /** Of the few keys that have some. */
+  /** Only the few keys that have older blocks are in it. */
   readonly #older = new Map<number, OlderBlocks>()
-  /** Does the history stand for a key? */
+  /** Does the history currently represent a key? */
   #isOpen = false
   #size = 0
   #remembered = 0
@@ -32,9 +33,9 @@ export class Histories {
   }
 
   /**
-   * Looks at the histories of events that are to come, for nothing but that the processor fetches
-   * what it needs of them all at once: one after the other, each event would wait for its own.
-   * (Kocberber et al. 2015, "Asynchronous memory access chaining".)
+   * Reads the histories of upcoming events, only so that the processor fetches their memory
+   * concurrently: otherwise each event would wait for its own. (Kocberber et al. 2015,
+   * "Asynchronous memory access chaining".)
    */
   touch({ keys, indices }: Pick<Flow, 'keys' | 'indices'>, from: number, to: number): void {
     let touched = 0
@@ -43,47 +44,49 @@ export class Histories {
       const heads = this.#heads[key >>> PAGE_BITS]
       if (heads !== undefined) touched += History.touch(heads, headAt(key), this.#layout.slabs)
     }
-    // What nobody asks for need not be done.
+    // A result that is never used could be optimised away.
     this.touched = touched
   }
 
-  /** Keys that have a history. */
+  /** Number of keys that have a history. */
   get size(): number {
     return this.#size
   }
 
-  /** Keys of which no more is left than when their newest event was. */
+  /** Number of keys of which only the time of the newest event is remembered. */
   get remembered(): number {
     return this.#remembered
   }
 
-  /** Is there anything of the key? */
+  /** Is anything known of the key? */
   has(key: number): boolean {
     if (this.#isOpen && this.#history.key === key) return true
     const heads = this.#heads[key >>> PAGE_BITS]
     return heads !== undefined && !History.isNothing(heads, headAt(key))
   }
 
-  /** Event time of the newest event of a key that was let go and remembered; else −Infinity. */
+  /**
+   * Event time of the newest event of a key that was evicted and remembered; otherwise −Infinity.
+   */
   lastMsOf(key: number): number {
     const heads = this.#heads[key >>> PAGE_BITS]
     if (heads === undefined) return Number.NEGATIVE_INFINITY
     return History.lastMsIn(heads, headAt(key))
   }
 
-  /** What changes from now on has changed in another round. */
+  /** Begins a round, to which all changes from now on belong. @returns the round */
   beginRound(): number {
     return ++this.#round
   }
 
-  /** The history that stands for a key has changed, or is about to. */
+  /** Notes that the current key has changed, or is about to. */
   change(): void {
     this.#history.round = this.#round
   }
 
   /**
-   * The keys that have changed in a round or later, and of which there is something; a page of them
-   * at a time.
+   * The keys that have changed in a round or later and of which something is known; one page at a
+   * time.
    */
   *changedSince(round: number): Generator<readonly number[]> {
     for (let page = 0; page < this.#heads.length; page++) {
@@ -99,7 +102,7 @@ export class Histories {
     }
   }
 
-  /** `null` if the key has none. */
+  /** The history of a key; `null` if it has none. */
   of(key: number): History | null {
     const history = this.#history
     if (this.#isOpen && history.key === key) return history
@@ -112,7 +115,7 @@ export class Histories {
     return history
   }
 
-  /** Begins one for a key that has none. */
+  /** Begins a history for a key that has none. */
   begin(key: number): History {
     this.#close()
     const page = key >>> PAGE_BITS
@@ -126,8 +129,8 @@ export class Histories {
     return this.#history
   }
 
-  /** Lets go the key that the history stands for. @param remembers when its newest event was */
-  letGo(remembers: boolean): void {
+  /** Evicts the current key. @param remembers whether the time of its newest event is kept */
+  evict(remembers: boolean): void {
     const history = this.#history
     const { key } = history
     history.free(this.#heads[key >>> PAGE_BITS] as Float64Array, headAt(key), remembers)
@@ -137,13 +140,13 @@ export class Histories {
     if (remembers) this.#remembered++
   }
 
-  /** Remembers no more of a key than when its newest event was. */
+  /** Records only the time of a key's newest event. */
   remember(key: number, lastMs: number): void {
     this.begin(key).newestPrunedMs = lastMs
-    this.letGo(true)
+    this.evict(true)
   }
 
-  /** The history stands for no key any more. */
+  /** Saves the current key; the history represents no key afterwards. */
   #close(): void {
     if (!this.#isOpen) return
     const { key, older } = this.#history

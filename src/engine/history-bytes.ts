@@ -4,11 +4,12 @@ import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
 import type { StateReader, StateWriter } from './state-bytes.ts'
 
-// The events of one key as bytes, in order: what blocks and summaries there are follows from them.
+// The events of one key as bytes, in order. Blocks and summaries are not written: they follow from
+// the events.
 
 /**
- * Writes when the newest pruned event was, how many events there are, and each of them: its time,
- * then its cells.
+ * Writes the time of the newest pruned event, the number of events, and for each event its time and
+ * its cells.
  */
 export function writeHistory(history: History, layout: Layout, into: StateWriter): void {
   const dictionaries = dictionariesOf(layout)
@@ -26,8 +27,8 @@ export function writeHistory(history: History, layout: Layout, into: StateWriter
 }
 
 /**
- * Enters the events that were written into a history that has none. @param entered is told of each
- * time
+ * Inserts the written events into an empty history. @param entered called with the time of each
+ * event
  */
 export function readHistory(
   history: History,
@@ -52,7 +53,7 @@ function numberOf(cell: Cell, dictionary: Dictionary | null): number {
   return dictionary === null ? Number(cell) : dictionary.hold(dictionary.numberOf(cell))
 }
 
-/** By column. */
+/** The dictionary of each column; `null`: it holds no texts. */
 function dictionariesOf({ columns, texts }: Layout): readonly (Dictionary | null)[] {
   return Array.from({ length: columns }, (_, c) => {
     return texts.find(({ column }) => column === c)?.dictionary ?? null

@@ -6,11 +6,11 @@ import { atOf, type Slabs } from './slabs.ts'
 /** Most keys hold a handful of events. */
 const FIRST_CAPACITY = 4
 
-/** Numbers of a head. */
+/** Numbers in a head. */
 export const HEAD = 7
 /**
- * Offsets in a head: where the buffer is and how large, which of its events are live, how many runs
- * have summaries, {@link History.newestPrunedMs}, and the round in which the key has changed last.
+ * Offsets in a head: place and capacity of the buffer, which of its events are live, how many runs
+ * have summaries, {@link History.newestPrunedMs}, and the round of the key's last change.
  */
 const PLACE = 0
 const CAPACITY = 1
@@ -19,25 +19,28 @@ const END = 3
 const SEALED = 4
 const NEWEST_PRUNED = 5
 const ROUND = 6
-/** Capacities of no buffer: nothing is known of the key; only {@link History.newestPrunedMs} is. */
+/**
+ * Values of the capacity where there is no buffer: nothing is known of the key, or only {@link
+ * History.newestPrunedMs} is.
+ */
 const NOTHING = 0
 const REMEMBERED = -1
 
 /**
- * The events of one key and kind that a window may still see, sorted by (event time, arrival). The
- * newest lie in one buffer; mostly these are all. Runs of `sizes.run` events in it have summaries,
- * made when they are asked for. A full buffer goes into blocks.
+ * The events of one key and kind that a window may still need, sorted by (event time, arrival). The
+ * newest events are in one buffer; in most cases these are all. Runs of `sizes.run` events in the
+ * buffer have summaries, which are made on demand. A full buffer is moved into blocks.
  *
- * One such object stands for one key after the other: between its turns a key is a head, a few
- * numbers (see {@link Histories}).
+ * One such object represents one key after the other. While it represents another key, a key is
+ * only a head: a few numbers (see {@link Histories}).
  */
 export class History extends EventBuffer {
   key = 0
   /** Event time of the newest event that has been pruned; −Infinity if none. */
   newestPrunedMs = Number.NEGATIVE_INFINITY
-  /** The events before those of the buffer. */
+  /** The events that are older than those of the buffer. */
   older: OlderBlocks | null = null
-  /** The round in which the key has changed last. */
+  /** The round in which the key last changed. */
   round = 0
   readonly #layout: Layout
   /** Runs 0 … sealed − 1 of the buffer have summaries. */
@@ -48,23 +51,29 @@ export class History extends EventBuffer {
     this.#layout = layout
   }
 
-  /** Is there nothing of the key whose head this is? */
+  /** Is nothing known of the key with this head? */
   static isNothing(heads: Float64Array, at: number): boolean {
     return heads[at + CAPACITY] === NOTHING
   }
 
-  /** Has the key whose head this is a history? */
+  /** Does the key with this head have a history? */
   static isIn(heads: Float64Array, at: number): boolean {
     return (heads[at + CAPACITY] as number) > 0
   }
 
-  /** Event time of the newest event of a key of which no more is remembered; else −Infinity. */
+  /**
+   * Event time of the newest event of a key of which only that time is remembered; otherwise
+   * −Infinity.
+   */
   static lastMsIn(heads: Float64Array, at: number): number {
     const isThere = heads[at + CAPACITY] === REMEMBERED
     return isThere ? (heads[at + NEWEST_PRUNED] as number) : Number.NEGATIVE_INFINITY
   }
 
-  /** Looks at the oldest and the newest event of the key whose head this is. */
+  /**
+   * Reads the oldest and the newest event of the key with this head. Returns the sum of their
+   * times, which only keeps the reads from being optimised away.
+   */
   static touch(heads: Float64Array, at: number, slabs: Slabs): number {
     if (!History.isIn(heads, at)) return 0
     const place = heads[at + PLACE] as number
@@ -74,12 +83,12 @@ export class History extends EventBuffer {
     return oldest + (page[base + (heads[at + END] as number) - 1] as number)
   }
 
-  /** The round in which the key whose head this is has changed last. */
+  /** The round in which the key with this head last changed. */
   static roundIn(heads: Float64Array, at: number): number {
     return heads[at + ROUND] as number
   }
 
-  /** It stands for another key from now on, which holds nothing. */
+  /** Switches to another key, which has no events yet. */
   begin(key: number, newestPrunedMs: number): void {
     const { slabs } = this.#layout
     this.key = key
@@ -90,7 +99,7 @@ export class History extends EventBuffer {
     this.#clear()
   }
 
-  /** It stands for another key from now on, whose head this is. */
+  /** Switches to another key, which has this head. */
   load(key: number, older: OlderBlocks | null, heads: Float64Array, at: number): void {
     this.key = key
     this.older = older
@@ -114,12 +123,12 @@ export class History extends EventBuffer {
     heads[at + ROUND] = this.round
   }
 
-  /** Events held. */
+  /** Number of events held. */
   get size(): number {
     return this.end - this.start + (this.older?.size ?? 0)
   }
 
-  /** Event time of the oldest event held; Infinity if there is none. */
+  /** Event time of the oldest event held; Infinity if none is held. */
   get oldestMs(): number {
     if (this.older !== null) return this.older.oldestMs
     return this.end > this.start ? this.timeAt(this.start) : Number.POSITIVE_INFINITY
@@ -139,8 +148,8 @@ export class History extends EventBuffer {
   }
 
   /**
-   * Enters an event behind those of the same time; not at or before a time that has been pruned.
-   * `cells`: its columns after the time; its texts are numbers that their dictionaries hold for it.
+   * Inserts an event after those of the same time. Its time must be after all pruned ones. `cells`:
+   * its columns after the time; texts are dictionary numbers that are already held for this event.
    */
   insert(timeMs: number, cells: ArrayLike<number>): void {
     if (this.end === this.capacity) this.#makeRoom()
@@ -155,7 +164,7 @@ export class History extends EventBuffer {
     }
   }
 
-  /** Drops the events at or before a time, and what the dictionaries hold for them. */
+  /** Drops the events at or before a time, and releases their texts in the dictionaries. */
   prune(cutMs: number): void {
     if (this.older !== null) {
       if (this.older.oldestMs > cutMs) return
@@ -174,8 +183,8 @@ export class History extends EventBuffer {
   }
 
   /**
-   * Gives its room back; it stands for no key any more. @param remembers does the head tell when
-   * the newest event was?
+   * Returns its memory to the slabs; it represents no key afterwards.
+   * @param remembers whether the head keeps the time of the newest event
    */
   free(heads: Float64Array, at: number, remembers: boolean): void {
     heads[at + CAPACITY] = remembers ? REMEMBERED : NOTHING
@@ -184,19 +193,19 @@ export class History extends EventBuffer {
     this.older?.free()
   }
 
-  /** The buffers that its events lie in, in order. */
+  /** The buffers that contain its events, in order. */
   *buffers(): Generator<EventBuffer> {
     for (const group of this.older?.groups ?? []) yield* group.blocks
     yield this
   }
 
   /**
-   * Makes the summaries of full runs that have none; gives the index after the last event that has
-   * a part in one.
+   * Makes the missing summaries of full runs. Returns the index after the last event that is part
+   * of a summary.
    */
   seal(): number {
     const { summaries, sizes } = this.#layout
-    // Mostly there are none.
+    // In most cases there are none.
     if (this.end < sizes.run) return 0
     const full = this.#runOf(this.end)
     for (; this.#sealed < full; this.#sealed++) {
@@ -209,7 +218,7 @@ export class History extends EventBuffer {
     return full * sizes.run
   }
 
-  /** Where in `data` the summaries of the run that begins at an index are. */
+  /** Offset in `data` of the summaries of the run that begins at an index. */
   summariesAt(index: number): number {
     const { columns, summaries } = this.#layout
     return this.column(columns) + this.#runOf(index) * summaries.numbers
@@ -226,7 +235,8 @@ export class History extends EventBuffer {
       const largest = this.older === null ? buffer : block * 2
       if (capacity < largest) capacity *= 2
       else {
-        // What comes out of order mostly comes among the newest: a block's worth of them stays.
+        // Most out-of-order events are close to the newest ones: one block's worth of events stays
+        // in the buffer.
         this.older ??= new OlderBlocks(this.#layout)
         this.older.append(this, this.end - block)
         this.start = this.end - block
@@ -237,7 +247,7 @@ export class History extends EventBuffer {
     this.older?.newestTexts?.takeAll(this)
   }
 
-  /** Moves the events to the front of a buffer, the same or another. */
+  /** Moves the events to the front of a buffer, the same one or another. */
   #move(capacity: number): void {
     const { columns, slabs } = this.#layout
     const [before, from] = [this.place, this.capacity]
@@ -247,8 +257,8 @@ export class History extends EventBuffer {
     for (let c = 0; c < columns; c++) {
       const source = this.column(c) + this.start
       const into = at + c * capacity
-      // Number by number: most histories are short, and a view of each column costs more than its
-      // numbers.
+      // Number by number: most histories are short, and creating a view per column costs more than
+      // copying its numbers.
       for (let i = 0; i < size; i++) page[into + i] = this.data[source + i] as number
     }
     if (place !== before) slabs.giveBack(before, numbersOf(this.#layout, from))
@@ -271,7 +281,7 @@ export class History extends EventBuffer {
   }
 }
 
-/** Numbers of a buffer: its columns, and summaries of its runs. */
+/** Numbers in a buffer: its columns, and the summaries of its runs. */
 function numbersOf({ columns, summaries, sizes }: Layout, capacity: number): number {
   return columns * capacity + Math.floor(capacity / sizes.run) * summaries.numbers
 }

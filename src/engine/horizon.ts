@@ -2,16 +2,17 @@ import { formatDuration } from '../kernel/time.ts'
 import type { Definition } from '../topology/definition.ts'
 import { planOf } from './plan.ts'
 
-// How far back a topology looks: what a worker must read again to have its windows as they were.
+// How far back a topology looks: what a worker must read again to restore its windows.
 
 /** How much of the past the windows of a topology still need. */
 export interface Horizon {
-  /** ms behind the watermark; +Infinity when something is remembered for ever. */
+  /** ms behind the watermark; +Infinity if something is remembered forever. */
   readonly lengthMs: number
-  /** What is remembered for ever: step and feature. */
+  /** What is remembered forever, as `step.feature`. */
   readonly unbounded: readonly string[]
 }
 
+/** The horizon of a topology: delays of steps in sequence add up. */
 export function horizonOf(definition: Definition): Horizon {
   const unbounded: string[] = []
   let longestMs = 0
@@ -25,13 +26,16 @@ export function horizonOf(definition: Definition): Horizon {
 }
 
 /**
- * Does the topology keep anything between events, be it only the watermark that finds them late?
+ * Does the topology keep anything between events, even if only the watermark that finds them late?
  */
 export function keepsState(definition: Definition): boolean {
   return planOf(definition).some(({ keeps }) => keeps !== null)
 }
 
-/** What an operator should know of a topology's restarts, for `check` and the start of a worker. */
+/**
+ * What an operator should know about restarts of a topology, for `check` and for the start of a
+ * worker.
+ */
 export function restartNotes(definition: Definition): string[] {
   const { unbounded } = horizonOf(definition)
   const notes: string[] = []
@@ -44,8 +48,8 @@ export function restartNotes(definition: Definition): string[] {
   const { idleAfterMs } = definition.source.watermark
   if (idleAfterMs !== null) {
     notes.push(
-      `${definition.name}: idleAfter ${formatDuration(idleAfterMs)} goes by the wall clock: ` +
-        'after a restart what is late, and what a window holds, may differ from one uninterrupted run',
+      `${definition.name}: idleAfter ${formatDuration(idleAfterMs)} uses the wall clock: ` +
+        'after a restart, which events are late and what a window holds may differ from an uninterrupted run',
     )
   }
   return notes

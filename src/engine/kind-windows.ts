@@ -18,8 +18,8 @@ import { WindowWalk } from './window-walk.ts'
 
 // The windows of all keys over the events of one kind.
 
-/** When an event of a key came, and the watermark once it had. */
-export interface Moment {
+/** The key and time of an event, and the watermark after it arrived. */
+export interface EventMoment {
   readonly key: number
   readonly timeMs: number
   readonly watermarkMs: number
@@ -39,15 +39,13 @@ interface SinceLastEver {
   readonly never: number
 }
 
-/** Tumbling windows of one length, up to the event at hand. */
+/** Tumbling windows of one length, up to the current event. */
 interface Current {
   readonly lengthMs: number
   readonly walk: WindowWalk
 }
 
-/**
- * What there is of a key, as it is encoded: no more than when its newest event was, or its events.
- */
+/** Tags of an encoded key: only the time of its newest event, or its events. */
 const REMEMBERED = 0
 const HELD = 1
 
@@ -57,21 +55,22 @@ interface Aggregated {
   readonly aggregate: Aggregate
 }
 
-/** What all windows of a task share. */
-export interface Shared {
-  /** How functions of events are asked. */
+/** What all windows of a task use. */
+export interface WindowsContext {
+  /** How functions are evaluated on events. */
   readonly reader: Reader
-  /** The keys of events, by their numbers. */
+  /** Numbers of the events' keys. */
   readonly keys: Dictionary
   readonly use: StateUse
 }
 
+/** The windows of all keys over the events of one kind in a features step. */
 export class KindWindows implements KeyedState {
   readonly #names: readonly string[]
-  /** Those of the names that are over its windows, by index. */
+  /** Indices of the features that are computed over its windows. */
   readonly #features: readonly number[]
   readonly #is: Read<boolean> | null
-  /** What an event must have to be of the kind. */
+  /** The column that an event must have to be of the kind. */
   readonly #has: Read<unknown> | null
   readonly #columns: EventColumns
   readonly #rolling: WindowWalk
@@ -82,11 +81,11 @@ export class KindWindows implements KeyedState {
   readonly #keys: Dictionary
   readonly #use: StateUse
   readonly #histories: Histories
-  /** A key is let go when its newest event is this far behind the watermark. */
+  /** A key is evicted when its newest event is this far behind the watermark. */
   readonly #retentionMs: number
   readonly #expiry: Expiry
 
-  constructor(step: FeaturesStep, kind: number, { reader, keys, use }: Shared) {
+  constructor(step: FeaturesStep, kind: number, { reader, keys, use }: WindowsContext) {
     const definition = step.kinds[kind] as KindDefinition
     const rolling: Aggregated[] = []
     const current: Aggregated[] = []
@@ -137,56 +136,57 @@ export class KindWindows implements KeyedState {
     this.#histories = new Histories(this.#columns.layout)
   }
 
-  /** Bytes that the windows hold. */
+  /** Bytes held by the windows. */
   get bytes(): number {
     const { size, remembered } = this.#histories
     const closed = this.#lastClosed.reduce((sum, l) => sum + l.size, 0)
     return this.#columns.bytes + HISTORY_BYTES * (size + remembered) + KEPT_BYTES * closed
   }
 
-  /** Texts that the windows hold. */
+  /** Texts held by the windows. */
   get texts(): number {
     return this.#columns.texts
   }
 
-  /** Is the event of this kind? May throw what the author's function throws. */
+  /** Is the event of this kind? May throw whatever the author's function throws. */
   takes(events: Events, index: number): boolean {
     if (this.#is !== null && !this.#is.of(events, index)) return false
     return this.#has === null || !isMissing(this.#has.of(events, index))
   }
 
   /**
-   * Is about to be given events: reads what it can of them. Of a kind that not all are of, none.
+   * Reads what it can of events that are about to be taken; nothing if not all events are of this
+   * kind.
    */
   readAhead(flow: Flow): void {
     if (this.#is === null) this.#columns.readAhead(flow)
   }
 
-  /** Is about to be given some of these events: looks at their windows. */
+  /** Prefetches the windows of events that are about to be taken. */
   touch(flow: Flow, from: number, to: number): void {
     if (this.#is === null) this.#histories.touch(flow, from, to)
   }
 
-  /** Reads the event's columns; gives the first cell that a window cannot hold. */
+  /** Reads the event's columns. Returns the first cell that a window cannot hold; `null`: none. */
   read(events: Events, index: number): BadCell | null {
     return this.#columns.read(events, index)
   }
 
-  /** Does it hold memory for the key? */
+  /** Does it keep anything of the key? */
   has(key: number): boolean {
     return this.#histories.has(key)
   }
 
   /**
-   * Takes an event: enters it, with the columns that were read last, and writes its window features
-   * into `row`; or only one of both. An event that does not enter (it is of another kind, or late)
-   * sees the events up to its own time.
+   * Processes an event: enters it with the columns that were read last, or writes its window
+   * features into `row`, or both. An event that does not enter (because it is of another kind, or
+   * late) sees the events up to its own time.
    */
-  take(moment: Moment, enters: boolean, row: Float64Array | null): void {
+  take(moment: EventMoment, enters: boolean, row: Float64Array | null): void {
     const { key, timeMs, watermarkMs } = moment
     const known = this.#histories.of(key)
     const history = known === null && enters ? this.#begin(moment) : known
-    // What an event sees depends on the watermark, not on what happens to be still in memory.
+    // What an event sees depends on the watermark, not on what still happens to be in memory.
     if (history !== null) this.#passTime(history, watermarkMs)
     const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
     const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
@@ -243,8 +243,8 @@ export class KindWindows implements KeyedState {
   }
 
   /**
-   * The features over the windows of the key; those of other kinds, and those that are no windows',
-   * are not among them.
+   * The features of the key over the windows of this kind. Features of other kinds, and features
+   * without a window, are not included.
    */
   peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
     const row = new Float64Array(this.#names.length).fill(Number.NaN)
@@ -256,25 +256,28 @@ export class KindWindows implements KeyedState {
     return [Object.fromEntries(peeked)]
   }
 
-  /** Beside the keys it forgets what only their events held. */
+  /** Besides the keys, it evicts what only their events held. */
   expire(watermarkMs: number, most: number): void {
     this.#expiry.sweep(watermarkMs, most, {
       newestMsOf: (key) => (this.#histories.of(key) as History).newestMs,
-      letGo: (key) => this.#letGo(key, watermarkMs),
+      evict: (key) => this.#evict(key, watermarkMs),
     })
     this.#columns.settle(most)
   }
 
-  #letGo(key: number, watermarkMs: number): void {
+  #evict(key: number, watermarkMs: number): void {
     this.#passTime(this.#histories.of(key) as History, watermarkMs)
     const remembers = this.#sinceLastEver.length + this.#lastClosed.length > 0
-    this.#histories.letGo(remembers)
+    this.#histories.evict(remembers)
     if (remembers) return
     this.#use.keys--
     this.#keys.release(key)
   }
 
-  /** Drops what the watermark has passed; the values of closed windows are taken first. */
+  /**
+   * Drops the events that the watermark has passed; the values of closed windows are recorded
+   * first.
+   */
   #passTime(history: History, watermarkMs: number): void {
     let cutMs = watermarkMs - this.#rolling.longestMs
     for (const { lengthMs } of this.#current) {
@@ -287,24 +290,27 @@ export class KindWindows implements KeyedState {
     history.prune(cutMs)
   }
 
-  #writeSinceLast({ timeMs, watermarkMs }: Moment, previousMs: number, row: Float64Array): void {
+  #writeSinceLast(
+    { timeMs, watermarkMs }: EventMoment,
+    previousMs: number,
+    row: Float64Array,
+  ): void {
     const elapsed = (timeMs - previousMs) / 1_000
-    // A late event may lie before the newest event that was pruned: what came before it is
-    // forgotten.
+    // A late event may be older than the newest pruned event: what came before it is forgotten.
     const isKnown = previousMs !== Number.NEGATIVE_INFINITY && elapsed >= 0
     for (const { feature, capSeconds, never } of this.#sinceLastEver) {
       row[feature] = isKnown ? Math.min(elapsed, capSeconds) : never
     }
     for (const { feature, lengthMs, empty } of this.#sinceLast) {
-      // A time that may be swept away counts as forgotten, swept or not.
+      // A time that may have been evicted counts as forgotten, evicted or not.
       const afterMs = Math.max(timeMs - lengthMs, watermarkMs - this.#retentionMs)
       row[feature] = isKnown && previousMs > afterMs ? elapsed : empty
     }
   }
 
   /**
-   * Event time of the newest event that came before one at `timeMs` which is about to enter;
-   * −Infinity if there was none.
+   * Event time of the newest event before one at `timeMs` that is about to enter; −Infinity if
+   * there was none.
    */
   #previousMs(key: number, history: History | null, timeMs: number): number {
     if (history === null) return this.#histories.lastMsOf(key)
@@ -312,7 +318,7 @@ export class KindWindows implements KeyedState {
     return latestMs === Number.NEGATIVE_INFINITY ? history.newestPrunedMs : latestMs
   }
 
-  #begin({ key, timeMs }: Moment): History {
+  #begin({ key, timeMs }: EventMoment): History {
     if (!this.#histories.has(key)) {
       this.#use.keys++
       this.#keys.hold(key)

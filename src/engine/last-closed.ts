@@ -9,17 +9,17 @@ interface ClosedWindow {
 }
 
 /**
- * For each key the newest window that the watermark has closed and that held an event, of whatever
- * age. Its values are taken before its events are pruned; a closed window changes no more, since a
- * late event enters none.
+ * For each key, the values of the newest window that the watermark has closed and that held an
+ * event, whatever its age. They are computed before the window's events are pruned; a closed window
+ * does not change any more, since late events do not enter.
  */
 export class LastClosed {
   readonly lengthMs: number
   readonly #walk: WindowWalk
-  /** Where in a row each value goes. */
+  /** Index in a row of each value. */
   readonly #features: readonly number[]
   readonly #byKey = new Map<number, ClosedWindow>()
-  /** Of a key that had no window yet. */
+  /** The values for a key that has had no closed window yet. */
   readonly #none: Float64Array
 
   /** @param walk writes the values in the order of `features` */
@@ -30,12 +30,12 @@ export class LastClosed {
     this.#none = this.#valuesOf(null, 0)
   }
 
-  /** Windows that are remembered. */
+  /** Number of windows remembered. */
   get size(): number {
     return this.#byKey.size
   }
 
-  /** Takes note of the newest window of a key that the watermark has closed. */
+  /** Records the newest window of a key that the watermark has closed. */
   close(history: History, watermarkMs: number): void {
     const openMs = startOfWindow(watermarkMs, this.lengthMs)
     const newestMs = history.latestUpTo(openMs - 1)

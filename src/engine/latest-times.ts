@@ -1,20 +1,20 @@
 import { atOf, type Slabs } from './slabs.ts'
 
-/** Slots at first: a power of 2, as all later ones. */
+/** Initial number of slots: a power of 2, like every later one. */
 const FIRST_CAPACITY = 16
-/** A text's number is a whole one from 0 on. */
+/** Marks an empty slot; numbers of texts are 0 or more. */
 const EMPTY = -1
-/** 2^32 over the golden ratio, odd: neighbours fall far from each other. */
+/** 2^32 divided by the golden ratio, odd: spreads neighbouring numbers far apart. */
 const SPREAD = 0x9e3779b1
 
 /**
- * For each text the time of its newest occurrence: open addressing with linear probing. Nothing is
- * taken out; what has been pruned is left behind when there is no room.
+ * For each text, the time of its newest occurrence: open addressing with linear probing. Entries
+ * are not removed one by one; pruned ones are dropped when the table is full.
  */
 export class LatestTimes {
   readonly #slabs: Slabs
   #place: number
-  /** Slot i: a text at 2i from `at`, its time behind it. */
+  /** Slot i: a text at `at` + 2i, followed by its time. */
   #page: Float64Array
   #at: number
   #capacity = FIRST_CAPACITY
@@ -28,19 +28,22 @@ export class LatestTimes {
     this.#clear()
   }
 
-  /** Numbers it takes. */
+  /** How many numbers it occupies. */
   get numbers(): number {
     return this.#capacity * 2
   }
 
-  /** −Infinity if there is none. */
+  /** The time of a text's newest occurrence; −Infinity if there is none. */
   of(text: number): number {
     const slot = this.#slotOf(text)
     const isThere = this.#page[slot] === text
     return isThere ? (this.#page[slot + 1] as number) : Number.NEGATIVE_INFINITY
   }
 
-  /** @param prunedMs times up to this one may be forgotten */
+  /**
+   * Sets the time of a text's newest occurrence. @param prunedMs times up to this one may be
+   * forgotten
+   */
   set(text: number, timeMs: number, prunedMs: number): void {
     let slot = this.#slotOf(text)
     if (this.#page[slot] === EMPTY) {
@@ -69,7 +72,10 @@ export class LatestTimes {
     }
   }
 
-  /** Moves what has not been pruned to where a quarter or less of the slots are used. */
+  /**
+   * Moves the entries that have not been pruned to a table in which a quarter or less of the slots
+   * are used.
+   */
   #makeRoom(prunedMs: number): void {
     const [place, page, from] = [this.#place, this.#page, this.#at]
     const numbers = this.numbers

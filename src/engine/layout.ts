@@ -1,28 +1,28 @@
 import type { Dictionary } from './dictionary.ts'
 import type { Slabs } from './slabs.ts'
-import { Summaries, type Summed } from './summaries.ts'
+import { Summaries, type SummedColumns } from './summaries.ts'
 import { TextMarks } from './text-marks.ts'
 
 /**
- * What the histories of one kind hold and what is asked of them. Columns are named by index; column
- * 0 is the event time.
+ * What the histories of one kind hold and what is computed from them. Columns are identified by
+ * index; column 0 is the event time.
  */
-export interface Held extends Summed {
-  /** Columns of an event, the event time among them. */
+export interface HistoryColumns extends SummedColumns {
+  /** Columns of an event, including the event time. */
   readonly columns: number
-  /** The columns that windows take quantiles of. */
+  /** The columns of which windows compute quantiles. */
   readonly ranked: readonly number[]
   /** The text columns whose different texts windows count. */
   readonly distinct: readonly number[]
   /** The columns that hold the numbers of a dictionary. */
   readonly texts: readonly { readonly column: number; readonly dictionary: Dictionary }[]
-  /** Where their numbers lie. */
+  /** Where the numbers of the histories are stored. */
   readonly slabs: Slabs
 }
 
-/** Powers of 2, from 4 on. */
-export interface Sizes {
-  /** Events up to which a history is one buffer: at least two blocks. */
+/** Sizes of the parts of a history: powers of 2, from 4 on. */
+export interface HistorySizes {
+  /** Maximum events of a history without blocks, which is one buffer: at least two blocks. */
   readonly buffer: number
   /** Events of a buffer that share a summary. */
   readonly run: number
@@ -31,39 +31,42 @@ export interface Sizes {
   /** Blocks in a group. */
   readonly group: number
   /**
-   * Newest blocks of a long history that windows go over one by one, at least: events out of order
-   * still reach them.
+   * Minimum number of newest blocks of a long history that windows walk one by one: out-of-order
+   * events still reach them.
    */
   readonly unsettled: number
 }
 
 /**
- * Measured on windows of 100 to 100,000 events, see test/bench/RESULTS.md: halves and doubles gain
- * somewhere what they lose elsewhere.
+ * Measured on windows of 100 to 100,000 events, see test/bench/RESULTS.md: half or twice a size
+ * improves some cases and slows down others by as much.
  */
-const SIZES: Sizes = { buffer: 256, run: 32, block: 64, group: 64, unsettled: 4 }
+const SIZES: HistorySizes = { buffer: 256, run: 32, block: 64, group: 64, unsettled: 4 }
 
-/** {@link Held}, and how a long history lays it out. */
-export interface Layout extends Held {
-  readonly sizes: Sizes
-  /** Columns of an event in a block: behind its own a link for each of `distinct`. */
+/** {@link HistoryColumns}, and the layout of a long history. */
+export interface Layout extends HistoryColumns {
+  readonly sizes: HistorySizes
+  /** Columns of an event in a block: its own, then a link for each of `distinct`. */
   readonly width: number
-  /** Columns of a block that it also keeps in order: those of `ranked`, then the links. */
+  /** Columns that a block also keeps in order: those of `ranked`, then the links. */
   readonly ordered: readonly number[]
+  /** Numbers in a block. */
   readonly blockNumbers: number
-  /** To count different texts with. */
+  /** Used to count different texts. */
   readonly marks: TextMarks
-  /** What blocks and runs come to. */
+  /** How the sums of blocks and runs are computed. */
   readonly summaries: Summaries
   /**
-   * Numbers that a sealed group keeps of all its blocks: what they come to, then the ordered
-   * columns.
+   * Numbers that a sealed group keeps over all its blocks: their sums, then the ordered columns.
    */
   readonly sealNumbers: number
 }
 
-/** @param sizes other ones than fit, so that a test of few events comes to many blocks */
-export function layoutOf(held: Held, sizes = SIZES): Layout {
+/**
+ * Derives the layout.
+ * @param sizes other than the default ones, so that a test with few events has many blocks
+ */
+export function layoutOf(held: HistoryColumns, sizes = SIZES): Layout {
   const { columns, ranked, distinct } = held
   const width = columns + distinct.length
   const ordered = [...ranked, ...distinct.map((_, d) => columns + d)]

@@ -1,4 +1,4 @@
-/** Has an event no value there? As pandas has it: nothing, or a number that is none. */
+/** Is a value missing? As in pandas: null, undefined or NaN. */
 export function isMissing(value: unknown): boolean {
   return value === null || value === undefined || Number.isNaN(value)
 }

@@ -1,7 +1,7 @@
 import type { EventBuffer } from './event-buffer.ts'
 import type { Layout } from './layout.ts'
 
-/** Tells when texts have occurred. */
+/** Knows when texts have occurred. */
 interface Occurrences {
   /** The newest time of a text in `distinct[d]`; −Infinity if there is none. */
   latestOf(d: number, text: number): number
@@ -9,8 +9,8 @@ interface Occurrences {
 
 /**
  * The different texts of a long history's newest events, those of its buffer: for each of
- * `distinct` when every text had occurred before them, in no order. So a window that takes them all
- * need not look each of them up for every event.
+ * `distinct`, when every text had last occurred before the buffer, in no order. So a window that
+ * covers the whole buffer need not look up each of them for every event.
  */
 export class NewestTexts {
   readonly #layout: Layout
@@ -25,7 +25,7 @@ export class NewestTexts {
   }
 
   /**
-   * Begins anew: the buffer holds other events, or texts have occurred before them at other times.
+   * Starts again: the buffer holds other events, or the occurrences before the buffer have changed.
    */
   takeAll(buffer: EventBuffer): void {
     const { distinct, marks } = this.#layout
@@ -41,7 +41,7 @@ export class NewestTexts {
     }
   }
 
-  /** An event has entered the buffer, at an index. */
+  /** Notes that an event has entered the buffer, at an index. */
   entered(buffer: EventBuffer, at: number): void {
     const { distinct } = this.#layout
     for (let d = 0; d < distinct.length; d++) {
@@ -53,7 +53,7 @@ export class NewestTexts {
     }
   }
 
-  /** How many texts have not occurred between a time and the buffer's events. */
+  /** Number of texts that have not occurred between a time and the buffer's events. */
   countUpTo(d: number, timeMs: number): number {
     const times = this.#times[d] as number[]
     let count = 0

@@ -6,48 +6,49 @@ import { LatestTimes } from './latest-times.ts'
 import type { Layout } from './layout.ts'
 import { NewestTexts } from './newest-texts.ts'
 
-// What a key with many events holds beside its newest ones: groups of blocks of events. An event
-// out of order moves the events of one block and no others; a window takes blocks and groups as
-// wholes.
+// What a key with many events holds besides its newest ones: groups of blocks of events. An
+// out-of-order event moves the events of only one block; a window adds whole blocks and groups at
+// once.
 //
 // Different texts are counted by previous occurrence, as in range distinct counting (Muthukrishnan,
 // "Efficient algorithms for document retrieval problems", 2002, for arrays that do not change):
-// each event has a link to the time at which its text occurred before, and in (edge, t] there are
-// as many different texts as events that link to the edge or before it.
+// each event has a link to the time at which its text occurred before, and (edge, t] contains as
+// many different texts as events whose link is at or before the edge.
 
-/** A block, by its index in a group. */
-export interface Place {
+/** A block, by the index of its group and its index in the group. */
+export interface BlockPlace {
   readonly g: number
   readonly b: number
 }
 
+/** The blocks of one key's older events. */
 export class OlderBlocks {
   readonly groups: Group[] = []
-  /** Events in them. */
+  /** Number of events in all blocks. */
   size = 0
   newestMs = Number.NEGATIVE_INFINITY
   oldestMs = Number.POSITIVE_INFINITY
   newestPrunedMs = Number.NEGATIVE_INFINITY
   /**
-   * The newest block that is settled: all but the newest ones are, which events out of order still
-   * reach; `null`: none is.
+   * The newest settled block; `null`: none is settled. All blocks are settled except the newest
+   * ones, which out-of-order events may still reach.
    */
   newestSettled: Block | null = null
-  /** Another one whenever other blocks are settled, or those that are have changed. */
+  /** Changes whenever other blocks are settled, or settled blocks have changed. */
   settledVersion = 0
-  /** The oldest event of the blocks that are not settled. */
+  /** Event time of the oldest event that is not in a settled block. */
   unsettledMs = Number.NEGATIVE_INFINITY
-  /** `null`: nobody has asked for them. */
+  /** `null`: not requested yet. */
   newestTexts: NewestTexts | null = null
   #unsettled = 0
   #oldest: Block | null = null
   readonly #layout: Layout
   /**
-   * For each of `distinct`, by text: the time of its newest occurrence here. Some may have been
-   * pruned.
+   * For each of `distinct`, by text: the time of its newest occurrence in these blocks. Some of
+   * these events may have been pruned.
    */
   readonly #latest: readonly LatestTimes[]
-  /** Of an event that enters. */
+  /** Buffer for the cells of an event that is being inserted. */
   readonly #cells: Float64Array
 
   constructor(layout: Layout) {
@@ -57,22 +58,22 @@ export class OlderBlocks {
   }
 
   /**
-   * The time of the newest occurrence of a text in `distinct[d]`, perhaps a pruned one; −Infinity
-   * if there is none.
+   * The time of the newest occurrence of a text in `distinct[d]`, possibly pruned; −Infinity if
+   * there is none.
    */
   latestOf(d: number, text: number): number {
     return (this.#latest[d] as LatestTimes).of(text)
   }
 
-  blockAt({ g, b }: Place): Block {
+  blockAt({ g, b }: BlockPlace): Block {
     return (this.groups[g] as Group).blocks[b] as Block
   }
 
   /**
-   * The block that is so many blocks newer, or older; if there are not so many, the one behind the
-   * newest, or the oldest.
+   * The block that is this many blocks newer, or older if negative. Beyond the ends: the place
+   * after the newest block, or the oldest block.
    */
-  placeBeside({ g, b }: Place, blocks: number): Place {
+  placeBeside({ g, b }: BlockPlace, blocks: number): BlockPlace {
     let place = { g, b: b + blocks }
     while (place.b < 0 && place.g > 0) {
       place = { g: place.g - 1, b: place.b + this.#blocksIn(place.g - 1) }
@@ -84,23 +85,28 @@ export class OlderBlocks {
   }
 
   /** Event time of a block's oldest event; −Infinity for the oldest block. */
-  oldestMsFrom({ g, b }: Place): number {
+  oldestMsFrom({ g, b }: BlockPlace): number {
     return g + b === 0 ? Number.NEGATIVE_INFINITY : (this.groups[g] as Group).oldestMs(b)
   }
 
-  /** The newest group grows and the oldest one shrinks: it would not pay to seal them. */
+  /**
+   * Is it neither the newest group, which still grows, nor the oldest one, which shrinks? Sealing
+   * those would not pay off.
+   */
   isInner(g: number): boolean {
     return g > 0 && g < this.groups.length - 1
   }
 
-  /** The texts of the buffer that is newer than all here. */
+  /** The texts of the buffer, which is newer than all blocks. */
   textsOf(buffer: EventBuffer): NewestTexts {
     this.newestTexts ??= new NewestTexts(this.#layout, this, buffer)
     return this.newestTexts
   }
 
-  /** The block of the newest event at or before a time; the first if there is none. */
-  placeOf(timeMs: number): Place {
+  /**
+   * The block of the newest event at or before a time; the first block if there is no such event.
+   */
+  placeOf(timeMs: number): BlockPlace {
     let low = 0
     let high = this.groups.length - 1
     while (low < high) {
@@ -111,13 +117,16 @@ export class OlderBlocks {
     return { g: low, b: (this.groups[low] as Group).placeOf(timeMs) }
   }
 
+  /** Event time of the newest event at or before a time; −Infinity if there is none. */
   latestUpTo(timeMs: number): number {
     const block = this.blockAt(this.placeOf(timeMs))
     const after = block.after(timeMs)
     return after > block.start ? block.timeAt(after - 1) : Number.NEGATIVE_INFINITY
   }
 
-  /** Takes over the events of a buffer before an index, which are newer than all here. */
+  /**
+   * Copies the events of a buffer before an index; they are newer than all events in the blocks.
+   */
   append(buffer: EventBuffer, upTo: number): void {
     const { block } = this.#layout.sizes
     for (let start = buffer.start; start < upTo; start += block) {
@@ -126,7 +135,7 @@ export class OlderBlocks {
     this.newestMs = buffer.timeAt(upTo - 1)
   }
 
-  /** Enters an event that is older than the newest here. */
+  /** Inserts an event that is older than the newest one in the blocks. */
   insert(timeMs: number, cells: ArrayLike<number>): void {
     const { columns, distinct } = this.#layout
     let place = this.placeOf(timeMs)
@@ -186,7 +195,7 @@ export class OlderBlocks {
     if (this.#unsettled >= 2 * sizes.unsettled) this.#settle()
   }
 
-  /** All blocks are settled but the newest ones. */
+  /** Settles all blocks except the newest ones. */
   #settle(): void {
     let left = this.#layout.sizes.unsettled
     let g = this.groups.length - 1
@@ -204,7 +213,7 @@ export class OlderBlocks {
     return (this.groups[g] as Group).blocks.length
   }
 
-  /** Drops the first block, of which all has been pruned. */
+  /** Drops the first block, all of whose events have been pruned. */
   #dropFirst(): void {
     const group = this.groups[0] as Group
     if (this.newestSettled === null) this.#unsettled--
@@ -222,8 +231,8 @@ export class OlderBlocks {
     this.oldestMs = this.#oldest?.timeAt(this.#oldest.start) ?? Number.POSITIVE_INFINITY
   }
 
-  /** Makes room in a full block. */
-  #makeRoom({ g, b }: Place): void {
+  /** Makes room in a full block, by splitting it or by using the room of pruned events. */
+  #makeRoom({ g, b }: BlockPlace): void {
     const { sizes, width } = this.#layout
     const group = this.groups[g] as Group
     const block = group.blocks[b] as Block
@@ -251,7 +260,7 @@ export class OlderBlocks {
     this.groups.splice(g + 1, 0, newer)
   }
 
-  /** Links the events of a block that is newer than all here. */
+  /** Sets the links of the events of a block that is newer than all others. */
   #linkAll(block: Block, d: number): void {
     const { columns, distinct } = this.#layout
     const latest = this.#latest[d] as LatestTimes
@@ -265,10 +274,15 @@ export class OlderBlocks {
   }
 
   /**
-   * The link of an event that enters there, and from now on the one of the text's next occurrence
-   * links to it.
+   * Returns the link of an event that is inserted there, and makes the text's next occurrence link
+   * to the new event.
    */
-  #linkAt({ g, b, at }: Place & { at: number }, d: number, text: number, timeMs: number): number {
+  #linkAt(
+    { g, b, at }: BlockPlace & { at: number },
+    d: number,
+    text: number,
+    timeMs: number,
+  ): number {
     const latest = this.#latest[d] as LatestTimes
     const latestMs = latest.of(text)
     if (latestMs > timeMs) return this.#relinkNext({ g, b, at }, d, text, timeMs)
@@ -277,7 +291,7 @@ export class OlderBlocks {
   }
 
   #relinkNext(
-    { g, b, at }: Place & { at: number },
+    { g, b, at }: BlockPlace & { at: number },
     d: number,
     text: number,
     timeMs: number,
@@ -297,11 +311,11 @@ export class OlderBlocks {
       }
       b = 0
     }
-    throw new TidemarkError('INVARIANT', 'the next occurrence of a text is not found')
+    throw new TidemarkError('INVARIANT', 'the next occurrence of a text was not found')
   }
 }
 
-/** Takes back what the dictionaries hold for the events before an index. */
+/** Releases the texts of the events before an index in the dictionaries. */
 export function releaseTexts({ texts }: Layout, events: EventBuffer, upTo: number): void {
   for (const { column, dictionary } of texts) {
     const base = events.column(column)

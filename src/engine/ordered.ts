@@ -1,8 +1,8 @@
-// Numbers in ascending order, as a part of a larger array: `size` of them from `from` on.
+// Numbers in ascending order, as a part of a larger array: `size` numbers from `from` on.
 
 const FEW = 64
 
-/** How many are less than `value`. */
+/** How many numbers are less than `value`. */
 export function countBelow(data: Float64Array, from: number, size: number, value: number): number {
   let low = 0
   let high = size
@@ -14,9 +14,9 @@ export function countBelow(data: Float64Array, from: number, size: number, value
   return low
 }
 
-/** How many are at most `value`. */
+/** How many numbers are at most `value`. */
 export function countUpTo(data: Float64Array, from: number, size: number, value: number): number {
-  // Mostly none or all are.
+  // In most cases none or all are.
   if (size === 0 || (data[from] as number) > value) return 0
   if ((data[from + size - 1] as number) <= value) return size
   let low = 0
@@ -29,20 +29,20 @@ export function countUpTo(data: Float64Array, from: number, size: number, value:
   return low
 }
 
-/** Enters one more; there must be room behind them. */
+/** Inserts a number; there must be room behind the numbers. */
 export function insertOrdered(data: Float64Array, from: number, size: number, value: number): void {
   let at = from + size
   if (size > FEW) {
     at = from + countUpTo(data, from, size, value)
     data.copyWithin(at + 1, at, from + size)
   } else {
-    // One by one: a copy of so few costs more to begin than to do.
+    // One by one: for so few, starting a copy costs more than the copy itself.
     for (; at > from && (data[at - 1] as number) > value; at--) data[at] = data[at - 1] as number
   }
   data[at] = value
 }
 
-/** Leaves out one that equals `value`. */
+/** Removes one number that equals `value`. */
 export function removeOrdered(data: Float64Array, from: number, size: number, value: number): void {
   const after = from + countUpTo(data, from, size, value)
   data.copyWithin(after - 1, after, from + size)

@@ -1,34 +1,41 @@
 import { called, type Reader } from '../plan/events.ts'
 import type { Definition, ScoreStep, Step } from '../topology/definition.ts'
 import { Dictionary } from './dictionary.ts'
-import type { Around, Keeps, Operator, OperatorRule, Place } from './operators/rule.ts'
+import type {
+  Operator,
+  OperatorContext,
+  OperatorRule,
+  Retention,
+  StepPlace,
+} from './operators/rule.ts'
 import { ruleOf } from './operators/table.ts'
 import { StateUse } from './state-limits.ts'
 
-// A topology as a list of its steps, each with all there is to say of it and of where it stands. It
-// is made in one walk; what is asked of a topology goes over the list.
+// A topology as a list of its steps, each with its rule and its position. Made in one walk;
+// everything that is derived from a topology iterates over this list.
 
 /**
- * What a step's events are: the source's · what a model answered of these, `{ event, score, … }` ·
- * something that was made.
+ * What the events of a step are: the source's events · those as a model passes them on, `{ event,
+ * score, … }` · other objects, made by a step.
  */
-type Given = 'source' | 'scored' | 'made'
+type EventOrigin = 'source' | 'scored' | 'made'
 
-export interface Planned {
+/** A step with its rule and its position in the topology. */
+export interface PlannedStep {
   readonly step: Step
   readonly rule: OperatorRule<Step>
-  readonly place: Place
-  readonly given: Given
-  /** What it keeps; `null`: nothing. */
-  readonly keeps: Keeps | null
-  /** The steps on the way to it, from the source on. */
-  readonly way: readonly Planned[]
+  readonly place: StepPlace
+  readonly origin: EventOrigin
+  /** The state that it keeps between events; `null`: none. */
+  readonly keeps: Retention | null
+  /** The steps before it, from the source on. */
+  readonly way: readonly PlannedStep[]
 }
 
-/** Every step, each before those behind it. */
-export function planOf(definition: Definition): readonly Planned[] {
-  const all: Planned[] = []
-  const walk = (then: readonly Step[], before: Planned | null) => {
+/** Lists every step, each before the steps that it feeds. */
+export function planOf(definition: Definition): readonly PlannedStep[] {
+  const all: PlannedStep[] = []
+  const walk = (then: readonly Step[], before: PlannedStep | null) => {
     for (const step of then) {
       const planned = plannedOf(step, definition, before)
       all.push(planned)
@@ -39,7 +46,7 @@ export function planOf(definition: Definition): readonly Planned[] {
   return all
 }
 
-function plannedOf(step: Step, definition: Definition, before: Planned | null): Planned {
+function plannedOf(step: Step, definition: Definition, before: PlannedStep | null): PlannedStep {
   const rule = ruleOf(step)
   const { isScored, results } = before?.place ?? { isScored: false, results: null }
   const last = before?.step
@@ -50,17 +57,17 @@ function plannedOf(step: Step, definition: Definition, before: Planned | null): 
   }
   const keeps = rule.keeps?.(step) ?? null
   const way = before === null ? [] : [...before.way, before]
-  return { step, rule, place, given: givenTo(before), keeps, way }
+  return { step, rule, place, origin: originOf(before), keeps, way }
 }
 
-function givenTo(before: Planned | null): Given {
+function originOf(before: PlannedStep | null): EventOrigin {
   if (before === null) return 'source'
   const { op } = before.step
   if (op === 'map' || op === 'tumbling') return 'made'
-  return op === 'score' && before.given === 'source' ? 'scored' : before.given
+  return op === 'score' && before.origin === 'source' ? 'scored' : before.origin
 }
 
-/** The steps behind a model, which keep nothing: they are called with what it answered. */
+/** Opens the steps after a model. They keep no state and are called with the model's output. */
 export function openBehindModel({ then }: ScoreStep): readonly Operator[] {
   const limits = { maxKeys: 0, maxBytes: 0 }
   const nothing = { lookup: () => new Map(), keys: new Dictionary(), use: new StateUse(limits) }
@@ -68,20 +75,20 @@ export function openBehindModel({ then }: ScoreStep): readonly Operator[] {
 }
 
 /**
- * Opens steps for one task, and all behind them. @param reader how functions of what comes to them
- * are asked
+ * Opens steps, and all steps after them, for one task.
+ * @param reader how functions are evaluated on the events that reach these steps
  */
 export function openAll(
   then: readonly Step[],
   reader: Reader,
-  around: Omit<Around, 'reader'>,
+  context: Omit<OperatorContext, 'reader'>,
 ): { readonly first: readonly Operator[]; readonly all: readonly Operator[] } {
   const all: Operator[] = []
   const open = (steps: readonly Step[], here: Reader): readonly Operator[] =>
     steps.map((step) => {
       const at = all.length
-      const operator = ruleOf(step).open(step, open, { ...around, reader: here })
-      // Before those behind it.
+      const operator = ruleOf(step).open(step, open, { ...context, reader: here })
+      // Before the steps that it feeds.
       all.splice(at, 0, operator)
       return operator
     })

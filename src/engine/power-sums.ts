@@ -2,16 +2,16 @@ import type { Deviations } from '../topology/aggregates/rule.ts'
 import { addTo, addToTriple, productError, squareError } from './compensated.ts'
 import { NOTHING } from './summary.ts'
 
-// Sums of values, their squares, cubes and fourth powers, from which the sums of the powers of the
-// deviations from the mean are made once they are asked for. Where the mean is k times the
-// deviation, that leaves of the digits of a fourth power those beyond k^4. In twice a float64's
-// precision a float32 is right up to k = 500,000, which a pressure or a balance may have; in three
-// times up to 1e9.
+// Sums of values, their squares, cubes and fourth powers. The sums of the powers of the deviations
+// from the mean are derived from them on demand. Where the mean is k times the deviation, this
+// cancels the leading digits of a fourth power, by a factor of k^4. In twice a float64's precision
+// the result is right as a float32 up to k = 500,000, which a pressure or a balance may have; in
+// three times the precision, up to 1e9.
 
-/** Numbers of a power's sum: what each loses is in the next one. */
+/** Numbers per sum of a power: each holds the rounding error of the one before it. */
 const TRIPLE = 3
 const POWERS = 4
-/** Numbers that the sums take. */
+/** Numbers that the sums of all powers take. */
 export const POWER_SUMS = POWERS * TRIPLE
 
 /** Adds the powers of a value. */
@@ -40,7 +40,7 @@ export function addPowerSums(into: Float64Array, at: number, from: Float64Array,
   }
 }
 
-/** Makes of sums of powers those of the deviations from the mean. */
+/** Derives the sums of powers of the deviations from the mean from the sums of powers. */
 export class Moments implements Deviations {
   squares = 0
   cubes = 0
@@ -48,17 +48,17 @@ export class Moments implements Deviations {
   /** A triple for each power from 0 on. */
   readonly #sums = new Float64Array(TRIPLE + POWER_SUMS)
 
-  /** @param range of the values: the largest less the least */
+  /** @param range largest value minus smallest value */
   take(count: number, range: number, from: Float64Array, at: number): void {
     const sums = this.#sums
     sums.fill(0, 0, TRIPLE)
     sums[0] = count
     for (let i = 0; i < POWER_SUMS; i++) sums[TRIPLE + i] = from[at + i] as number
-    // By the mean, and by what rounding took of it.
+    // Shifts by the mean, then by the mean's rounding error.
     this.#shift(this.#total(1) / count)
     this.#shift(this.#total(1) / count)
-    // Equal values do not deviate at all, not by 1e-32; and of cubes that cancel out a rest stays,
-    // by the order of the sums.
+    // Equal values do not deviate at all, not even by 1e-32; and cubes that cancel out leave a
+    // residue that depends on the order of the sums.
     const differ = range > 0
     const cubes = this.#total(3)
     this.squares = differ ? this.#total(2) : 0
@@ -67,8 +67,8 @@ export class Moments implements Deviations {
   }
 
   /**
-   * Takes a number off all values: Σxᵏ⁻¹(x − c) is Σxᵏ − cΣxᵏ⁻¹, and so on, as Horner's rule shifts
-   * a polynomial.
+   * Subtracts a number from all values: Σxᵏ⁻¹(x − c) is Σxᵏ − cΣxᵏ⁻¹, and so on, as Horner's rule
+   * shifts a polynomial.
    */
   #shift(by: number): void {
     const sums = this.#sums
@@ -83,7 +83,7 @@ export class Moments implements Deviations {
     }
   }
 
-  /** Of a power: what each number lacks is brought up from below. */
+  /** The sum of a power, after the errors have been carried up into it. */
   #total(power: number): number {
     const at = power * TRIPLE
     for (let pass = 1; pass < TRIPLE; pass++) {
@@ -107,7 +107,7 @@ function addProduct(into: Float64Array, at: number, a: number, b: number): void 
   addTo(into, at + 1, productError(a, b, product))
 }
 
-/** Adds to a triple a product that is no larger than what rounding takes of it. */
+/** Adds a product to a triple whose magnitude is at most that of the triple's rounding error. */
 function addLowProduct(into: Float64Array, at: number, a: number, b: number): void {
   const product = a * b
   addTo(into, at + 1, product)

@@ -8,28 +8,28 @@ import { Moments } from './power-sums.ts'
 import { Selection } from './selection.ts'
 import { isNothing, MAX, MIN, SQUARES, SUM } from './summary.ts'
 
-/** The events that a walk has gone over so far, from the newest that it may see backwards. */
+/** The events that a walk has covered so far, backwards from the newest one that it may see. */
 export class Reach implements Reached {
   readonly #layout: Layout
-  /** What they come to, and where in it the summary of a column is. */
+  /** Their sums, and where in them the summary of a column is. */
   readonly #sums: Float64Array
   readonly #summaryOf: Int32Array
   readonly #blocks: BlockReach
   readonly #selection = new Selection()
   readonly #moments = new Moments()
   #history: History | null = null
-  /** For which decayed values are asked. */
+  /** The time at which decayed values are read. */
   #timeMs = 0
-  /** As last extended to. */
+  /** The time to which it was last extended. */
   #afterMs = 0
-  /** How often it has been extended. */
+  /** How many times it has been extended. */
   #windows = 0
-  /** Has the history more than its buffer? Most have not. */
+  /** Does the history have blocks besides its buffer? Most have none. */
   #hasBlocks = false
-  /** Of the history's buffer the events from ≤ i < upTo. */
+  /** The covered events of the history's buffer: from ≤ i < upTo. */
   #from = 0
   #upTo = 0
-  /** Before it, runs have summaries. */
+  /** Runs before this index have summaries. */
   #sealed = 0
   constructor(layout: Layout) {
     this.#layout = layout
@@ -40,13 +40,16 @@ export class Reach implements Reached {
     this.#blocks = new BlockReach(layout, this.#sums)
   }
 
-  /** How many they are. */
+  /** Number of events covered. */
   get count(): number {
     const inBuffer = this.#upTo - this.#from
     return this.#hasBlocks ? inBuffer + this.#blocks.count : inBuffer
   }
 
-  /** Begins anew, before the events after a time. `timeMs`: up to when values decay. */
+  /**
+   * Starts a new walk, at the newest event at or before `upToMs`. `timeMs`: the time at which
+   * decayed values are read.
+   */
   begin(history: History | null, upToMs: number, timeMs: number): void {
     this.#layout.summaries.clear(this.#sums)
     this.#history = history
@@ -61,8 +64,8 @@ export class Reach implements Reached {
   }
 
   /**
-   * Goes on over the events after a time. `remember`: what it goes over may be asked for distinct
-   * texts or quantiles, from here on or later.
+   * Extends the walk over the events after a time. `remember`: distinct counts or quantiles may be
+   * needed of these events, now or after a later call.
    */
   extend(afterMs: number, remember: boolean): void {
     const history = this.#history
@@ -73,7 +76,7 @@ export class Reach implements Reached {
     const { run } = sizes
     const { start } = history
     let i = this.#from
-    // The next index at which a run with a summary ends.
+    // The next index at which a run that has a summary ends.
     let edge = this.#sealed === 0 ? 0 : Math.min(i - (i % run), this.#sealed)
     while (i > start) {
       const first = i - run
@@ -83,7 +86,7 @@ export class Reach implements Reached {
         edge = first
         continue
       }
-      // Up to where the next run begins.
+      // Back to where the next such run begins or ends.
       const least = Math.max(start, i === edge ? first : edge)
       const end = i
       while (i > least && history.timeAt(i - 1) > afterMs) i--
@@ -114,7 +117,7 @@ export class Reach implements Reached {
   }
 
   variance(column: number): number {
-    // Equal values do not vary at all, not by 1e-32.
+    // Equal values do not vary at all, not even by 1e-32.
     if (this.min(column) === this.max(column)) return 0
     const at = this.#summaryOf[column] as number
     return variance(this.count, this.#sums, at + SUM, at + SQUARES)
@@ -145,7 +148,7 @@ export class Reach implements Reached {
   distinct(column: number): number {
     const d = this.#layout.distinct.indexOf(column)
     const { newestPrunedMs, older } = this.#history as History
-    // An occurrence that has been pruned is none.
+    // A pruned occurrence does not count.
     const edgeMs = Math.max(this.#afterMs, newestPrunedMs)
     const blocks = this.#hasBlocks && this.#blocks.count > 0 ? older : null
     let distinct = blocks === null ? 0 : this.#blocks.unlinked(d, edgeMs)
@@ -182,7 +185,7 @@ export class Reach implements Reached {
     return data[base + index] as number
   }
 
-  /** Does it take all of the buffer, and settled blocks? */
+  /** Does it cover the whole buffer, and settled blocks? */
   get #takesSettled(): boolean {
     const { start, end } = this.#history as History
     return this.#from === start && this.#upTo === end && this.#blocks.takesSettled

@@ -1,32 +1,43 @@
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Events } from '../plan/events.ts'
-import type { Arrivals, EngineResult, Fault, Flow, LateEvents, WindowResult } from './events.ts'
+import type {
+  Arrivals,
+  EngineFault,
+  EngineResult,
+  Flow,
+  LateEvents,
+  WindowResult,
+} from './events.ts'
 import { threw } from './faults.ts'
 
-/** `live`: with rows and results · `replay`: only the windows are kept, nothing comes out. */
-export type Mode = 'live' | 'replay'
+/**
+ * `live`: rows and results are produced · `replay`: only the windows are filled, nothing is
+ * produced.
+ */
+export type RunMode = 'live' | 'replay'
 
-/** One chunk on its way through the operators: what has come of it. */
-export class Run {
-  readonly mode: Mode
+/** Collects the results of one chunk while the operators process it. */
+export class ChunkRun {
+  readonly mode: RunMode
   /** Indices of events that entered a tumbling window. */
   readonly windowed: number[] = []
   #arrivals: Arrivals[] = []
   readonly #late: LateEvents[] = []
   readonly #closed = new Map<string, number>()
-  /** By what it befell: the first fault decides, an event is set aside once. */
-  readonly #faults = new Map<number | WindowResult, Fault>()
+  /** By event or window result. Only the first fault counts: an event is set aside once. */
+  readonly #faults = new Map<number | WindowResult, EngineFault>()
 
-  constructor(mode: Mode) {
+  constructor(mode: RunMode) {
     this.mode = mode
   }
 
+  /** Records a fault of an event or a window's result, unless it already has one. */
   fault(of: number | WindowResult, step: string, error: TidemarkError): void {
     if (!this.#faults.has(of)) this.#faults.set(of, { of, step, error })
   }
 
-  /** What befell an event, or a window's result; `null`: nothing. */
-  faultOf(of: number | WindowResult): Fault | null {
+  /** The fault of an event or of a window's result; `null`: it has none. */
+  faultOf(of: number | WindowResult): EngineFault | null {
     return this.#faults.get(of) ?? null
   }
 
@@ -42,12 +53,15 @@ export class Run {
     if (windows > 0) this.#closed.set(step, (this.#closed.get(step) ?? 0) + windows)
   }
 
-  /** What has arrived since this was asked last. */
+  /** Returns and clears the arrivals that were added since the last call. */
   takeArrivals(): readonly Arrivals[] {
     return this.#arrivals.splice(0)
   }
 
-  /** Asks an author's function of each event; the indices of those of which it holds. */
+  /**
+   * Evaluates an author's predicate on each event. Returns the indices of those for which it is
+   * true; an event on which it throws is faulted.
+   */
   each(step: string, flow: Flow, holds: (events: Events, index: number) => boolean): number[] {
     return flow.indices.filter((index) => {
       try {
@@ -73,8 +87,8 @@ export class Run {
 }
 
 /**
- * What is set aside when an event of a flow cannot go on: an early result is an answer to its
- * event, a final one is its own.
+ * What is set aside when an event of a flow fails: for an early result, the event that caused it; a
+ * final result is set aside itself.
  */
 export function subjectOf({ windows }: Flow, index: number): number | WindowResult {
   const window = windows?.[index]

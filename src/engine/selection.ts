@@ -1,39 +1,38 @@
 import { countBelow, countUpTo } from './ordered.ts'
 
-/** So many numbers are sorted rather than searched. */
+/** Up to this many numbers are sorted rather than searched. */
 const FEW = 128
 /**
- * Of multiples of the golden ratio the fractions lie evenly, so that no order of the numbers is bad
- * for all of them.
+ * The fractional parts of multiples of the golden ratio are evenly distributed, so that no order of
+ * the numbers is bad for all of them.
  */
 const GOLDEN = (Math.sqrt(5) - 1) / 2
 
 /**
- * Ascending numbers: `size` of `data` from `from` on. Of these low ≤ i < high are still in
- * question.
+ * Ascending numbers: `size` of `data` from `from` on. Those at low ≤ i < high are still candidates.
  */
-interface Run {
+interface SortedRun {
   data: Float64Array
   from: number
   size: number
   low: number
   high: number
-  /** Where it has been divided. */
+  /** Where the candidates have been divided. */
   middle: number
 }
 
 /**
- * A quantile of several ascending runs, as if they were sorted together, without doing so: a number
- * is guessed, its rank is the sum of its ranks in the runs, and what lies on the wrong side of it
- * is out of the question. Good guesses come from the runs, since they are alike: the same part of
- * each.
+ * Finds a quantile of several ascending runs, as if they were merged, without merging them: a
+ * number is guessed, its rank is the sum of its ranks in the runs, and the numbers on the wrong
+ * side of it are no longer candidates. Good guesses come from the runs, since they are similar: a
+ * number at the same relative position in each.
  */
 export class Selection {
-  readonly #runs: Run[] = []
+  readonly #runs: SortedRun[] = []
   #count = 0
-  /** The first runs, those with numbers still in question. */
+  /** Number of runs with candidates, which come first. */
   #open = 0
-  /** Numbers in question, and numbers known to be before those. */
+  /** Number of candidates, and of numbers known to be before them. */
   #left = 0
   #before = 0
   readonly #few = new Float64Array(FEW)
@@ -61,12 +60,12 @@ export class Selection {
   }
 
   /**
-   * Interpolated between the two nearest ranks of q·(n − 1), as numpy's default does (Hyndman and
-   * Fan 1996, type 7).
+   * The quantile, interpolated between the two nearest ranks of q·(n − 1), as numpy's default does
+   * (Hyndman and Fan 1996, type 7).
    */
   quantile(q: number): number {
     let all = 0
-    for (let r = 0; r < this.#count; r++) all += (this.#runs[r] as Run).size
+    for (let r = 0; r < this.#count; r++) all += (this.#runs[r] as SortedRun).size
     const rank = q * (all - 1)
     const below = Math.floor(rank)
     const low = this.#at(below, all)
@@ -74,13 +73,13 @@ export class Selection {
     return low + (this.#next(low, below + 1) - low) * (rank - below)
   }
 
-  /** The number that `rank` others come before. */
+  /** The number with a rank: `rank` others come before it. */
   #at(rank: number, all: number): number {
     this.#open = this.#count
     this.#left = all
     this.#before = 0
     for (let r = 0; r < this.#count; r++) {
-      const run = this.#runs[r] as Run
+      const run = this.#runs[r] as SortedRun
       run.low = 0
       run.high = run.size
     }
@@ -96,12 +95,12 @@ export class Selection {
     return this.#sortedAt(rank - this.#before)
   }
 
-  /** The number of the next rank after that of `value`. */
+  /** The number of rank `rank`, where `value` is the number of the rank before. */
   #next(value: number, rank: number): number {
     let upTo = 0
     let next = Number.POSITIVE_INFINITY
     for (let r = 0; r < this.#count; r++) {
-      const { data, from, size } = this.#runs[r] as Run
+      const { data, from, size } = this.#runs[r] as SortedRun
       const here = countUpTo(data, from, size, value)
       upTo += here
       if (here < size) next = Math.min(next, data[from + here] as number)
@@ -110,20 +109,20 @@ export class Selection {
   }
 
   /**
-   * A number close to a rank: each long run's own at the same part of it, and of these one towards
-   * the middle, so that the larger part falls away; what is left is then the smaller part, with the
-   * rank near its other end.
+   * A number close to a rank. Each long run offers its number at the same relative position; of
+   * these, one somewhat towards the middle of all candidates is chosen (at 0.3 or 0.7 of them), so
+   * that the larger part is discarded. The smaller part is left, with the rank near its other end.
    */
   #guess(rank: number): number {
     const part = (rank - this.#before) / this.#left
     let longest = 0
     for (let r = 0; r < this.#open; r++) {
-      const { low, high } = this.#runs[r] as Run
+      const { low, high } = this.#runs[r] as SortedRun
       longest = Math.max(longest, high - low)
     }
     let count = 0
     for (let r = 0; r < this.#open && count < FEW; r++) {
-      const { data, from, low, high } = this.#runs[r] as Run
+      const { data, from, low, high } = this.#runs[r] as SortedRun
       if ((high - low) * 2 < longest) continue
       this.#few[count++] = data[from + low + Math.floor(part * (high - low))] as number
     }
@@ -131,12 +130,12 @@ export class Selection {
     return guesses[Math.floor(count * (part > 0.5 ? 0.3 : 0.7))] as number
   }
 
-  /** A number in question, another one each round. */
+  /** Some candidate, a different one each round. */
   #anyOf(round: number): number {
     let skip = Math.floor(((round * GOLDEN) % 1) * this.#left)
     let r = 0
     for (;;) {
-      const { data, from, low, high } = this.#runs[r] as Run
+      const { data, from, low, high } = this.#runs[r] as SortedRun
       if (skip < high - low) return data[from + low + skip] as number
       skip -= high - low
       r++
@@ -144,13 +143,13 @@ export class Selection {
   }
 
   /**
-   * Divides each run before or behind a number; gives how many of all numbers lie in the lower
+   * Divides each run before or after a number. Returns how many of all numbers are in the lower
    * parts.
    */
   #divide(value: number, count: typeof countBelow): number {
     let lower = this.#before
     for (let r = 0; r < this.#open; r++) {
-      const run = this.#runs[r] as Run
+      const run = this.#runs[r] as SortedRun
       run.middle = run.low + count(run.data, run.from + run.low, run.high - run.low, value)
       lower += run.middle - run.low
     }
@@ -159,7 +158,7 @@ export class Selection {
 
   #keepLower(): void {
     for (let r = this.#open - 1; r >= 0; r--) {
-      const run = this.#runs[r] as Run
+      const run = this.#runs[r] as SortedRun
       this.#left -= run.high - run.middle
       run.high = run.middle
       if (run.low === run.high) this.#close(r)
@@ -168,7 +167,7 @@ export class Selection {
 
   #keepUpper(): void {
     for (let r = this.#open - 1; r >= 0; r--) {
-      const run = this.#runs[r] as Run
+      const run = this.#runs[r] as SortedRun
       this.#before += run.middle - run.low
       this.#left -= run.middle - run.low
       run.low = run.middle
@@ -176,19 +175,19 @@ export class Selection {
     }
   }
 
-  /** Puts a run without numbers in question behind those that have some. */
+  /** Moves a run without candidates behind those that have some. */
   #close(r: number): void {
     this.#open--
-    const run = this.#runs[r] as Run
-    this.#runs[r] = this.#runs[this.#open] as Run
+    const run = this.#runs[r] as SortedRun
+    this.#runs[r] = this.#runs[this.#open] as SortedRun
     this.#runs[this.#open] = run
   }
 
-  /** Of the numbers in question, sorted. */
+  /** The candidate at an index when sorted. */
   #sortedAt(index: number): number {
     let count = 0
     for (let r = 0; r < this.#open; r++) {
-      const { data, from, low, high } = this.#runs[r] as Run
+      const { data, from, low, high } = this.#runs[r] as SortedRun
       for (let i = from + low; i < from + high; i++) this.#few[count++] = data[i] as number
     }
     return this.#few.subarray(0, count).sort()[index] as number

@@ -1,41 +1,41 @@
 import type { Block, Whole } from './block.ts'
 import type { Group } from './group.ts'
 import type { Layout } from './layout.ts'
-import type { OlderBlocks, Place } from './older-blocks.ts'
+import type { BlockPlace, OlderBlocks } from './older-blocks.ts'
 import { countUpTo } from './ordered.ts'
 
 const NO_LINKS = new Float64Array(0)
-/** An edge may move on by so many blocks before all is worked out anew. */
+/** Number of blocks by which an edge may move forward before everything is recomputed. */
 const AHEAD = 6
-/** It may be so many blocks behind: that of an event out of order is. */
+/** Number of blocks by which the edge may move backwards, as that of an out-of-order event does. */
 const BEHIND = 4
 
 /**
- * What a window takes of the settled blocks of a long history, but for the few blocks near its
- * edge. That changes only when the edge has moved on by some blocks, or when other blocks are
- * settled: until then a window of a hundred thousand events costs what one of a thousand costs.
+ * What a window covers of the settled blocks of a long history, except the few blocks near its
+ * edge. That changes only when the edge has moved by some blocks, or when other blocks are settled:
+ * until then a window of a hundred thousand events costs as much as one of a thousand.
  *
- * Of different texts those are counted that have not occurred since the edge, which depends on
- * where the edge lies. Most occurred before the blocks near it or after them; the times within them
- * are kept in order.
+ * For distinct counts, an event counts if its text has not occurred since the edge, which depends
+ * on the exact edge. Most texts occurred before the blocks near the edge or after them; the times
+ * within those blocks are kept in order.
  */
 export class SettledSpan {
-  /** Events in it. */
+  /** Number of events. */
   count = 0
-  /** What they come to. */
+  /** Their sums. */
   readonly sums: Float64Array
-  /** Its oldest block; `null`: it has none. */
+  /** Its oldest block; `null`: it has no block. */
   oldest: Block | null = null
   readonly #layout: Layout
   /**
-   * For each of `distinct`: how many events link to a time before which no edge lies, and the links
-   * behind that, in order.
+   * For each of `distinct`: how many events have a link that is before every possible edge, and the
+   * later links, in order.
    */
   readonly #before: number[]
   readonly #links: Float64Array[]
-  /** Which settled blocks it is of. */
+  /** The version of the settled blocks that it was computed from. */
   #version = -1
-  /** It is for edges from ≤ edge < upTo. */
+  /** It is valid for edges with from ≤ edge < upTo. */
   #fromMs = 0
   #upToMs = 0
 
@@ -47,13 +47,13 @@ export class SettledSpan {
   }
 
   /**
-   * Turns to the window whose edge is at a time. @param o `newest`: the newest settled block;
-   * `hasLinks`: will different texts be asked for?
+   * Updates itself for the window whose edge is at a time.
+   * @param o `newest`: the newest settled block; `hasLinks`: will different texts be counted?
    */
   turnTo(
     afterMs: number,
     older: OlderBlocks,
-    { newest, hasLinks }: { readonly newest: Place; readonly hasLinks: boolean },
+    { newest, hasLinks }: { readonly newest: BlockPlace; readonly hasLinks: boolean },
   ): void {
     const isThere = this.#version === older.settledVersion
     if (isThere && afterMs >= this.#fromMs && afterMs < this.#upToMs) return
@@ -65,16 +65,14 @@ export class SettledSpan {
     if (hasLinks) this.#takeLinks(wholes, Math.max(this.#fromMs, older.newestPrunedMs))
   }
 
-  /**
-   * How many of its events have a text in column `distinct[d]` that has not occurred after a time.
-   */
+  /** Number of its events whose text in column `distinct[d]` has not occurred after a time. */
   unlinked(d: number, afterMs: number): number {
     const links = this.#links[d] as Float64Array
     return (this.#before[d] as number) + countUpTo(links, 0, links.length, afterMs)
   }
 
-  /** Takes the blocks from the newest settled one back to another. */
-  #takeAll(older: OlderBlocks, newest: Place, last: Place): readonly Whole[] {
+  /** Adds the blocks from the newest settled one back to another. */
+  #takeAll(older: OlderBlocks, newest: BlockPlace, last: BlockPlace): readonly Whole[] {
     const { summaries } = this.#layout
     this.count = 0
     this.oldest = null

@@ -1,42 +1,42 @@
-/** Numbers in a page, a power of 2: 128 KiB. */
+/** Numbers in a page, a power of 2: a page has 128 KiB. */
 const PAGE_BITS = 14
 const PAGE = 2 ** PAGE_BITS
-/** A buffer of more numbers gets an array of its own, which the collector takes back. */
+/** A larger buffer gets its own array, which the garbage collector reclaims. Numbers. */
 const LARGEST = PAGE / 16
 
-/** Ends a list of free slabs. */
+/** Marks the end of a list of free slabs. */
 const NONE = -1
 const GONE = new Float64Array(0)
 
 /**
- * Room for many small buffers of numbers, cut from shared pages and used again by size. A
- * Float64Array of its own has 200 bytes beside its numbers and is looked at by the collector one by
- * one: a key of the card topology takes 385 bytes with slabs and 565 without (87,000 keys, 3.4
- * payments each), the engine 2.2 µs an event and 2.6. Pages are kept: there is room for the most
- * that was ever held at once. A free slab costs nothing beside its room: its first number names the
- * next one of its size.
+ * Memory for many small buffers of numbers, cut from shared pages and reused by size. A separate
+ * Float64Array has 200 bytes of overhead and is scanned by the garbage collector: a key of the card
+ * topology takes 385 bytes with slabs and 565 without (87,000 keys, 3.4 payments each), the engine
+ * 2.2 µs an event with slabs and 2.6 µs without. Pages are kept, so memory stays at the maximum
+ * that was ever in use at once. A free slab costs nothing besides its memory: its first number is
+ * the place of the next free slab of its size.
  *
- * A slab is named by its place, one number below 2^32, which is 32 GiB: {@link pageOf} and {@link
- * atOf} tell where its numbers are.
+ * A slab is identified by its place, a number below 2^32, which allows for 32 GiB: {@link pageOf}
+ * and {@link atOf} return where its numbers are.
  */
 export class Slabs {
-  /** By number; those of one large buffer are among them. */
+  /** By number; the arrays of large buffers are among them. */
   readonly #pages: Float64Array[] = []
-  /** Numbers of pages that are gone. */
+  /** Numbers of freed pages. */
   readonly #gone: number[] = []
-  /** By size, the place of the free slab that was given back last. */
+  /** By size: the place of the slab that was freed last. */
   readonly #free = new Map<number, number>()
-  /** The page that is being cut, and what of it is used. */
+  /** The page that is being filled, and how many of its numbers are used. */
   #last = NONE
   #used = PAGE
   #held = 0
 
-  /** Bytes of the slabs that are taken. */
+  /** Bytes of the slabs in use. */
   get bytes(): number {
     return this.#held * 8
   }
 
-  /** @returns the place of `size` numbers, of which nothing is known */
+  /** Allocates a slab. @returns the place of `size` numbers with undefined contents */
   take(size: number): number {
     this.#held += size
     if (!isShared(size)) return this.#addPage(new Float64Array(size)) * PAGE
@@ -46,7 +46,7 @@ export class Slabs {
     return place
   }
 
-  /** The slab may be taken by others from now on. */
+  /** Frees a slab. */
   giveBack(place: number, size: number): void {
     this.#held -= size
     if (isShared(size)) {
@@ -58,6 +58,7 @@ export class Slabs {
     this.#gone.push(place >>> PAGE_BITS)
   }
 
+  /** The array that contains a slab. */
   pageOf(place: number): Float64Array {
     return this.#pages[place >>> PAGE_BITS] as Float64Array
   }
@@ -79,7 +80,7 @@ export class Slabs {
   }
 }
 
-/** Where in its page a slab begins. */
+/** Offset of a slab in its page. */
 export function atOf(place: number): number {
   return place & (PAGE - 1)
 }

@@ -4,22 +4,23 @@ import { Memory } from '../kernel/memory.ts'
 import { TextScratch } from '../kernel/text-scratch.ts'
 import type { Cell } from '../topology/definition.ts'
 
-// The state of one key as bytes: a version, then what was put, then a checksum over both. Numbers
-// are big-endian, texts UTF-8 with their length before them.
+// The state of one key as bytes: a version, the contents in the order in which they were written,
+// then a checksum over both. Numbers are big-endian; texts are UTF-8 preceded by their length.
 
-/** Of the form in which state is written; another one is not read. */
+/** Version of the state format; no other version is read. */
 export const STATE_VERSION = 1
 const VERSION_BYTES = 1
 const CHECKSUM_BYTES = 4
 const FIRST_BYTES = 256
-/** What a cell is. */
+/** Tags of a cell's type. */
 const NUMBER = 0
 const FALSE = 1
 const TRUE = 2
 const TEXT = 3
-/** A text with half a surrogate pair has no UTF-8: it is put as its units. */
+/** A text with half a surrogate pair has no UTF-8: it is written as UTF-16 code units. */
 const UNITS = 4
 
+/** Writes the state of one key. */
 export class StateWriter {
   #bytes = new Uint8Array(FIRST_BYTES)
   #view = new DataView(this.#bytes.buffer)
@@ -50,7 +51,7 @@ export class StateWriter {
     else this.#units(cell)
   }
 
-  /** All that was put. */
+  /** Everything written, with the checksum. */
   end(): Uint8Array {
     const sum = checksum(this.#bytes.subarray(0, this.#used))
     this.whole(sum)
@@ -79,7 +80,7 @@ export class StateWriter {
     }
   }
 
-  /** @returns where what comes next goes */
+  /** @returns where the next bytes go */
   #reserve(more: number): number {
     const at = this.#used
     if (at + more > this.#bytes.length) {
@@ -93,7 +94,7 @@ export class StateWriter {
   }
 }
 
-/** Reads in the order in which it was put. */
+/** Reads values in the order in which they were written. */
 export class StateReader {
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -109,10 +110,10 @@ export class StateReader {
     const end = bytes.length - CHECKSUM_BYTES
     if (end < VERSION_BYTES) throw unreadable(`it has ${bytes.length} bytes`)
     if (bytes[0] !== STATE_VERSION) {
-      throw unreadable(`it has version ${bytes[0]}, this one reads ${STATE_VERSION}`)
+      throw unreadable(`it has version ${bytes[0]}, but only version ${STATE_VERSION} can be read`)
     }
     if (this.#view.getUint32(end) !== checksum(bytes.subarray(0, end))) {
-      throw unreadable('its checksum does not agree')
+      throw unreadable('its checksum does not match')
     }
   }
 

@@ -1,31 +1,32 @@
 import { TidemarkError } from '../kernel/errors.ts'
 
-/** How much the windows of one task may hold. */
+/** Limits of what the windows of one task may hold. */
 export interface StateLimits {
-  /** Keys, over all steps; different texts of columns may be as many. */
+  /** Keys, over all steps; also the maximum of different texts in columns. */
   readonly maxKeys: number
+  /** Bytes held by the windows. */
   readonly maxBytes: number
 }
 
 /**
- * About what a key takes of the heap; its text and its numbers lie elsewhere. Measured: RESULTS.md.
+ * Approximate heap bytes per key; its text and its numbers are stored elsewhere. Measured:
+ * RESULTS.md.
  */
 export const KEY_HEAP_BYTES = 60
 /**
- * About what a key's history takes beside its events: its head, and its place among those that go
- * silent.
+ * Approximate bytes per history besides its events: its head, and its entry in the expiry queue.
  */
 export const HISTORY_BYTES = 60
-/** About what is left of a closed window. */
+/** Approximate bytes per remembered closed window. */
 export const KEPT_BYTES = 120
 
-/** A map of V8 takes 2^24 entries, and one chunk may bring so many texts past the limit. */
+/** A V8 Map holds at most 2^24 entries, and one chunk may bring up to 2^20 texts past the limit. */
 const MOST_ENTRIES = 2 ** 24 - 2 ** 20
 
 /** What the windows of one task hold, and whether there is room for more. */
 export class StateUse {
   readonly #limits: StateLimits
-  /** Keys that hold memory. */
+  /** Number of keys that occupy memory. */
   keys = 0
   /** As of the last chunk. */
   bytes = 0
@@ -36,17 +37,17 @@ export class StateUse {
     this.#limits = limits
   }
 
-  /** Is there room for an event and so many keys? */
+  /** Is there room for an event and this many new keys? */
   hasRoom(newKeys: number): boolean {
     return this.#full(newKeys) === null
   }
 
-  /** Why an event that would make so many new keys may not enter; `null` when it may. */
+  /** Why an event that would add this many keys may not enter; `null`: it may. */
   refusal(newKeys: number): TidemarkError | null {
     const full = this.#full(newKeys)
     if (full === null) return null
     return new TidemarkError('STATE_LIMIT', `the windows of this task hold ${full}`, {
-      hint: 'more workers hold more; --max-keys and --max-state-mb say how much one may hold, of which each task has an equal share',
+      hint: 'add workers, or raise --max-keys or --max-state-mb, the limits of one worker: each of its tasks has an equal share',
     })
   }
 

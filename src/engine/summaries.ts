@@ -1,41 +1,43 @@
 import { addDecayed, addLeft, clearDecayed, DECAYED, halfLifeEnd } from './decayed.ts'
 import type { EventBuffer } from './event-buffer.ts'
 import { addPowerSums, addPowers, POWER_SUMS } from './power-sums.ts'
-import { addSummary, addValues, clearSummary, type Stretch, SUMMARY } from './summary.ts'
+import { addSummary, addValues, clearSummary, SUMMARY, type ValueRange } from './summary.ts'
 
-/** A column of which windows take decayed sums. */
+/** A column of which windows compute decayed sums. */
 export interface Decay {
   readonly column: number
   readonly halfLifeMs: number
 }
 
-/** Which columns of events windows sum, and how. */
-export interface Summed {
-  /** Sums of values and squares, and extremes. */
+/** Which columns of events windows sum, and how. Columns by index. */
+export interface SummedColumns {
+  /** Columns with sums of values and squares, and extremes. */
   readonly summed: readonly number[]
-  /** Sums of powers. */
+  /** Columns with sums of powers. */
   readonly powered: readonly number[]
   readonly decayed: readonly Decay[]
 }
 
 /**
- * All that is summed of events, as so many numbers in a row: of each summed column a summary, then
- * the sums of powers, then the decayed sums. Of events and of other such rows, in any grouping.
+ * All sums over a group of events, as one row of numbers: a summary for each summed column, then
+ * the sums of powers, then the decayed sums. A row can be made of events and of other rows, in any
+ * grouping.
  */
 export class Summaries {
+  /** Numbers in a row. */
   readonly numbers: number
   readonly #summed: readonly number[]
   readonly #powered: readonly number[]
   readonly #decayed: readonly Decay[]
-  /** Where these begin; the ends of those before. */
+  /** Where the sums of powers and the decayed sums begin in a row. */
   readonly #powersAt: number
   readonly #decayedAt: number
-  /** Of a column, which is being added. Made once: events are added a few at a time. */
-  readonly #stretch: Stretch = { data: new Float64Array(0), from: 0, upTo: 0 }
-  /** Mostly there are no powers and no decay. */
+  /** The values being added. Made once, since events are added a few at a time. */
+  readonly #range: ValueRange = { data: new Float64Array(0), from: 0, upTo: 0 }
+  /** In most cases there are no powers and no decay. */
   readonly #isPlain: boolean
 
-  constructor({ summed, powered, decayed }: Summed) {
+  constructor({ summed, powered, decayed }: SummedColumns) {
     this.#summed = summed
     this.#powered = powered
     this.#decayed = decayed
@@ -45,23 +47,23 @@ export class Summaries {
     this.numbers = this.#decayedAt + decayed.length * DECAYED
   }
 
-  /** Where in a row a column's summary is. */
+  /** Offset of a column's summary in a row. */
   summaryOf(column: number): number {
     return this.#summed.indexOf(column) * SUMMARY
   }
 
-  /** Where in a row a column's sums of powers are. */
+  /** Offset of a column's sums of powers in a row. */
   powersOf(column: number): number {
     return this.#powersAt + this.#powered.indexOf(column) * POWER_SUMS
   }
 
-  /** Where in a row a column's decayed sum is. */
+  /** Offset of a column's decayed sum in a row. */
   decayedOf(column: number, halfLifeMs: number): number {
     const d = this.#decayed.findIndex((o) => o.column === column && o.halfLifeMs === halfLifeMs)
     return this.#decayedAt + d * DECAYED
   }
 
-  /** Makes it a row of nothing. */
+  /** Resets a row to that of no events. */
   clear(row: Float64Array): void {
     for (let s = 0; s < this.#powersAt; s += SUMMARY) clearSummary(row, s)
     if (this.#isPlain) return
@@ -71,13 +73,13 @@ export class Summaries {
 
   /** Adds the events from ≤ i < upTo to a row. */
   addEvents(row: Float64Array, events: EventBuffer, from: number, upTo: number): void {
-    const stretch = this.#stretch
-    stretch.data = events.data
+    const range = this.#range
+    range.data = events.data
     for (let s = 0; s < this.#summed.length; s++) {
       const column = events.column(this.#summed[s] as number)
-      stretch.from = column + from
-      stretch.upTo = column + upTo
-      addValues(row, s * SUMMARY, stretch)
+      range.from = column + from
+      range.upTo = column + upTo
+      addValues(row, s * SUMMARY, range)
     }
     if (this.#isPlain) return
     for (let i = from; i < upTo; i++) {
@@ -86,7 +88,7 @@ export class Summaries {
     }
   }
 
-  /** Adds the row that is at `of` to another. */
+  /** Adds the row at offset `of` to another row. */
   add(row: Float64Array, from: Float64Array, of: number): void {
     for (let n = 0; n < this.#powersAt; n += SUMMARY) addSummary(row, n, from, of + n)
     if (this.#isPlain) return

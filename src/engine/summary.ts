@@ -1,36 +1,42 @@
 import { addTo, squareError, sumError } from './compensated.ts'
 
-// What a window needs to know of many values, without the values. A summary is made of its values
-// and of other summaries; nothing is ever subtracted.
+// The sums and extremes of many values, without the values. A summary is made from values and from
+// other summaries; nothing is ever subtracted.
 
 /** Numbers a summary takes. */
 export const SUMMARY = 6
-/** Offsets within a summary: a compensated sum, a compensated sum of squares, the extremes. */
+/** Offset in a summary of the compensated sum, a pair. */
 export const SUM = 0
+/** Offset in a summary of the compensated sum of squares, a pair. */
 export const SQUARES = 2
+/** Offset in a summary of the smallest value. */
 export const MIN = 4
+/** Offset in a summary of the largest value. */
 export const MAX = 5
 
-/** Digits of a sum that mean something: some less than twice a float64's. */
+/**
+ * Relative size below which a compensated sum is noise: its precision is a little less than twice a
+ * float64's.
+ */
 export const NOTHING = 2 ** -95
 
-/** A summary of nothing. */
+/** Sets a summary to that of no values. */
 export function clearSummary(into: Float64Array, at: number): void {
-  // One by one: so few are not worth a call.
+  // One by one: a call does not pay off for so few.
   for (let n = at; n < at + MIN; n++) into[n] = 0
   into[at + MIN] = Number.POSITIVE_INFINITY
   into[at + MAX] = Number.NEGATIVE_INFINITY
 }
 
 /** The numbers from ≤ i < upTo. */
-export interface Stretch {
+export interface ValueRange {
   data: Float64Array
   from: number
   upTo: number
 }
 
 /** Adds values to a summary. */
-export function addValues(into: Float64Array, at: number, { data, from, upTo }: Stretch): void {
+export function addValues(into: Float64Array, at: number, { data, from, upTo }: ValueRange): void {
   let sum = into[at + SUM] as number
   let sumRest = into[at + SUM + 1] as number
   let squares = into[at + SQUARES] as number
@@ -69,8 +75,8 @@ export function addSummary(into: Float64Array, at: number, from: Float64Array, o
 }
 
 /**
- * Is the sum of so many values 0? Of values that cancel out, a rest of some 2^-106 of them may
- * stay, by the order of the sum.
+ * Is the sum of this many values 0? Where values cancel out, a residue of about 2^-106 of them may
+ * be left, depending on the order of the sum.
  */
 export function isNothing(sums: Float64Array, at: number, count: number): boolean {
   const total = (sums[at + SUM] as number) + (sums[at + SUM + 1] as number)

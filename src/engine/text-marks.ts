@@ -1,13 +1,13 @@
-/** A Uint32 holds no more. */
+/** The largest Uint32. */
 const LAST_COUNT = 2 ** 32 - 1
 const FIRST_TEXTS = 1_024
 
 /**
- * Tells of texts, by their numbers, which have been met already: each counts once. One count at a
- * time.
+ * Finds the different texts among many, by their numbers, so that each is counted once. One count
+ * at a time.
  */
 export class TextMarks {
-  /** For each text the count that met it last. */
+  /** For each text, the last count that met it. */
   #met = new Uint32Array(FIRST_TEXTS)
   #counts = 0
 
@@ -20,7 +20,7 @@ export class TextMarks {
     this.#counts++
   }
 
-  /** Is it met for the first time? */
+  /** Does the current count meet this text for the first time? */
   isNew(text: number): boolean {
     if (text >= this.#met.length) this.#grow(text)
     if (this.#met[text] === this.#counts) return false

@@ -1,38 +1,38 @@
 import { Memory } from '../kernel/memory.ts'
 
-/** Bytes that are compared at once. */
+/** Bytes compared at once. */
 const WORD = 4
-/** Bytes that a place stands for, and in a page. */
+/** Bytes per place, and bytes per page. */
 const UNIT = 8
 const PAGE = 2 ** 16
 const UNITS = PAGE / UNIT
-/** A longer text gets memory of its own, which the collector takes back. Bytes. */
+/** A longer text gets its own memory, which the garbage collector reclaims. Bytes. */
 const LARGEST = PAGE / 16
-/** Ends a list of free places. */
+/** Marks the end of a list of free places. */
 const NONE = -1
 const GONE = new Memory(new ArrayBuffer(0))
 
 /**
- * Texts as their UTF-8, cut from shared pages and used again by size: a string each would have to
- * be looked at by the collector.
+ * Stores texts as UTF-8 in shared pages and reuses their memory by size. With one string per text,
+ * the garbage collector would have to scan each of them.
  */
 export class TextPool {
   readonly #pages: Memory[] = []
-  /** Numbers of pages that are gone. */
+  /** Numbers of freed pages. */
   readonly #gone: number[] = []
-  /** By units, the place that was given back last; its first bytes name the next one. */
+  /** By size in units: the place that was freed last; its first bytes hold the next free place. */
   readonly #free = new Map<number, number>()
-  /** The page that is being cut, and units of it that are. */
+  /** The page that is being filled, and how many of its units are used. */
   #last = NONE
   #used = UNITS
   #held = 0
 
-  /** Bytes of the texts that are held, and what is lost between them. */
+  /** Bytes of the stored texts, including the padding between them. */
   get bytes(): number {
     return this.#held * UNIT
   }
 
-  /** @returns its place */
+  /** Stores a text. @returns its place */
   add({ bytes }: Memory, from: number, to: number): number {
     const place = this.#take(to - from)
     const page = this.#pageOf(place).bytes
@@ -41,7 +41,7 @@ export class TextPool {
     return place
   }
 
-  /** The text at a place has gone. */
+  /** Frees the text at a place. */
   giveBack(place: number, length: number): void {
     const units = unitsOf(length)
     this.#held -= units
@@ -54,7 +54,7 @@ export class TextPool {
     this.#free.set(units, place)
   }
 
-  /** Is it the text at a place? Both are of one length. */
+  /** Is this the text at a place? Both have the same length. */
   isAt(place: number, { view, bytes }: Memory, from: number, to: number): boolean {
     const page = this.#pageOf(place)
     let at = atOf(place)
@@ -66,6 +66,7 @@ export class TextPool {
     return true
   }
 
+  /** The text at a place. */
   text(place: number, length: number): string {
     const at = atOf(place)
     return this.#pageOf(place).text(at, at + length)

@@ -11,44 +11,48 @@ import { Histories } from './histories.ts'
 import type { History } from './history.ts'
 import { readHistory, writeHistory } from './history-bytes.ts'
 import type { KeyedState, Peeked } from './keyed-state.ts'
-import type { Shared } from './kind-windows.ts'
+import type { WindowsContext } from './kind-windows.ts'
 import { isWindowClosed } from './lateness.ts'
 import { StateReader, StateWriter } from './state-bytes.ts'
 import { HISTORY_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
 
-// One tumbling step: the open windows of all keys. A key's events lie in one buffer; a window is a
+// One tumbling step: the open windows of all keys. A key's events are in one buffer; a window is a
 // range of it.
 
-/** Windows that close in one go. */
+/** Number of windows that close before a piece of results is yielded. */
 const PIECE = 1_000
 
 interface TumblingOutcome {
   /** Indices of events that entered a window. */
   readonly entered: number[]
   readonly late: number[]
-  /** Windows that closed. */
+  /** Number of windows that closed. */
   closed: number
 }
 
-/** `fault` is told of each event that cannot go on. */
+/**
+ * How events are run through a tumbling step. `fault` is called for each event that cannot be
+ * processed further.
+ */
 export interface TumblingRun {
   readonly fault: (index: number, error: TidemarkError) => void
   readonly outcome: TumblingOutcome
-  /** Does somebody want the results? Else windows only open and close. */
+  /** Are results wanted? Otherwise windows only open and close. */
   readonly isWanted: boolean
 }
 
 type Results = Generator<readonly WindowResult[], void>
 
-/** Windows that close. */
+/** Windows that are being closed. */
 interface Closing {
-  /** Index of the event that closes them; `null`: none does. */
+  /** Index of the event that closes them; `null`: no event does. */
   readonly cause: number | null
   readonly run: TumblingRun
   readonly results: WindowResult[]
 }
 
+/** The open windows of one tumbling step, by key. */
 export class TumblingWindows implements KeyedState {
   readonly #step: TumblingStep
   readonly #setsLateAside: boolean
@@ -59,12 +63,12 @@ export class TumblingWindows implements KeyedState {
   readonly #row: Float64Array
   readonly #keys: Dictionary
   readonly #histories: Histories
-  /** The keys of each window that is open, by its end. */
+  /** The keys of the open windows, by the end of the window. */
   readonly #open = new Map<number, number[]>()
   /** The ends of open windows, in order. */
   readonly #ends: number[] = []
 
-  constructor(step: TumblingStep, setsLateAside: boolean, { reader, keys, use }: Shared) {
+  constructor(step: TumblingStep, setsLateAside: boolean, { reader, keys, use }: WindowsContext) {
     const aggregates = Object.values(step.aggregates)
     this.#step = step
     this.#setsLateAside = setsLateAside
@@ -85,12 +89,12 @@ export class TumblingWindows implements KeyedState {
     this.#row = new Float64Array(aggregates.length)
   }
 
-  /** Bytes that the windows hold. */
+  /** Bytes held by the windows. */
   get bytes(): number {
     return this.#columns.bytes + HISTORY_BYTES * this.#histories.size
   }
 
-  /** Texts that the windows hold. */
+  /** Texts held by the windows. */
   get texts(): number {
     return this.#columns.texts
   }
@@ -119,7 +123,10 @@ export class TumblingWindows implements KeyedState {
     return into.end()
   }
 
-  /** Windows that hold an event are open: those that have closed have dropped theirs. */
+  /**
+   * Reopens the windows of the restored events: windows that have closed have already dropped
+   * theirs.
+   */
   restore(key: number, bytes: Uint8Array): void {
     const from = new StateReader(bytes)
     let openMs = Number.NEGATIVE_INFINITY
@@ -134,14 +141,14 @@ export class TumblingWindows implements KeyedState {
   }
 
   /**
-   * Keys have gone as their windows closed; it forgets what only their events held, looking at no
-   * more than `most` of a column.
+   * Evicts texts that only dropped events held, checking at most `most` per column. The keys
+   * themselves were evicted when their windows closed.
    */
   expire(most: number): void {
     this.#columns.settle(most)
   }
 
-  /** The windows of the key that are open, each with its result so far. */
+  /** The open windows of the key, each with its result so far. */
   peek(key: number): readonly Peeked[] {
     const history = this.#histories.of(key)
     if (history === null) return []
@@ -154,22 +161,22 @@ export class TumblingWindows implements KeyedState {
     })
   }
 
-  /** The end of the window that closes next; +Infinity when none is open. */
+  /** The watermark at which the next window closes; +Infinity if none is open. */
   get nextEndMs(): number {
     return (this.#ends[0] ?? Number.POSITIVE_INFINITY) + this.#step.graceMs
   }
 
   /**
-   * Takes events in log order and gives results in pieces, in the order in which they came about:
-   * before an event enters, the windows that its watermark has passed close by (end, key). A piece
-   * may be empty: there is time for others.
+   * Processes events in log order. Yields results in pieces, in the order in which they occur:
+   * before an event enters, the windows that its watermark has passed close in the order (end,
+   * key). An empty piece only lets others have their turn.
    */
   *take(flow: Flow, run: TumblingRun): Results {
     const { indices, watermarksMs } = flow
     const results: WindowResult[] = []
     let next = 0
     this.#columns.readAhead(flow)
-    // Also an event that some step before has kept back moves the watermark.
+    // An event that a step before has filtered out still moves the watermark.
     for (let index = 0; index < watermarksMs.length; index++) {
       yield* this.#close(watermarksMs[index] as number, { cause: index, run, results })
       if (indices[next] !== index) continue
@@ -181,7 +188,8 @@ export class TumblingWindows implements KeyedState {
   }
 
   /**
-   * Closes what a watermark has passed that no event has moved; pieces as {@link take} gives them.
+   * Closes the windows that the watermark has passed without an event; yields pieces as {@link
+   * take} does.
    */
   *pass(watermarkMs: number, run: TumblingRun): Results {
     const results: WindowResult[] = []
@@ -189,7 +197,7 @@ export class TumblingWindows implements KeyedState {
     if (results.length > 0) yield results
   }
 
-  /** Adds to results, of which each piece that is full is given. */
+  /** Closes windows and adds to the results; yields each full piece. */
   *#close(watermarkMs: number, { cause, run, results }: Closing): Results {
     while (this.#hasClosed(watermarkMs)) {
       const endMs = this.#ends.shift() as number
@@ -198,21 +206,22 @@ export class TumblingWindows implements KeyedState {
         const history = this.#histories.of(key) as History
         run.outcome.closed++
         if (run.isWanted) results.push(this.#result(history, { endMs, isFinal: true, cause }))
-        // Windows close in the order of their ends, so whatever is older has been told.
+        // Windows close in the order of their ends, so the results of all older windows have been
+        // made.
         history.prune(endMs - 1)
-        if (history.size === 0) this.#letGo(key)
+        if (history.size === 0) this.#evict(key)
         if (run.outcome.closed % PIECE === 0) yield results.splice(0)
       }
     }
   }
 
-  /** Has the watermark closed the window that closes next? */
+  /** Has the watermark passed the next window to close? */
   #hasClosed(watermarkMs: number): boolean {
     const [endMs] = this.#ends
     return endMs !== undefined && isWindowClosed(endMs, this.#step.graceMs, watermarkMs)
   }
 
-  /** The keys of the windows that end at a time, in order; these windows are open no more. */
+  /** Removes the windows that end at a time from the open ones. Returns their keys in order. */
   *#takeOpen(endMs: number): Generator<readonly never[], readonly number[]> {
     const sorting = sortInTurns(this.#open.get(endMs) as number[], this.#byText)
     this.#open.delete(endMs)
@@ -266,9 +275,9 @@ export class TumblingWindows implements KeyedState {
     return this.#histories.begin(key)
   }
 
-  /** Of the key at hand nothing is left. */
-  #letGo(key: number): void {
-    this.#histories.letGo(false)
+  /** Evicts the current key, which has no events left. */
+  #evict(key: number): void {
+    this.#histories.evict(false)
     this.#use.keys--
     this.#keys.release(key)
   }
@@ -301,7 +310,7 @@ export class TumblingWindows implements KeyedState {
     return { key, keyNumber: history.key, startMs, endMs, isFinal, cause, event }
   }
 
-  /** By UTF-16 code units, on every machine alike. */
+  /** By UTF-16 code units, the same on every machine. */
   readonly #byText = (a: number, b: number): number => {
     const [one, other] = [this.#keys.cellOf(a), this.#keys.cellOf(b)]
     return one < other ? -1 : one > other ? 1 : 0

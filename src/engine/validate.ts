@@ -6,11 +6,12 @@ import {
   type SourceDefinition,
   stepsOf,
 } from '../topology/definition.ts'
-import type { Report } from './operators/rule.ts'
+import type { ReportFault } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 
-// What types cannot see, and what they would have seen: a topology is run without having been
-// compiled. Every fault at once, before anything is read or consumed.
+// Checks what types cannot express, and also what types would have found: a topology may be run
+// without having been compiled. All faults are reported at once, before anything is read or
+// consumed.
 
 const NAME = /^[a-zA-Z0-9._-]{1,200}$/
 const ON_LATE: readonly OnLate[] = ['dead-letter', 'drop', 'score']
@@ -18,12 +19,12 @@ const KEY_MISMATCH: readonly KeyMismatch[] = ['warn', 'dead-letter', 'allow']
 const PARTITIONERS: readonly SourceDefinition['partitioner'][] = ['murmur2', 'crc32', 'unknown']
 
 /**
- * Faults of a topology as its author wrote it, `TOPOLOGY_INVALID` and `NOT_SUPPORTED`; `where`
+ * Returns the faults of a topology, with codes `TOPOLOGY_INVALID` and `NOT_SUPPORTED`; `where`
  * names the step.
  */
 export function validateTopology(definition: Definition): TidemarkError[] {
   const faults: TidemarkError[] = []
-  const report: Report = (where, what, { code = 'TOPOLOGY_INVALID', ...hint } = {}) =>
+  const report: ReportFault = (where, what, { code = 'TOPOLOGY_INVALID', ...hint } = {}) =>
     faults.push(new TidemarkError(code, what, { where: `${definition.name}/${where}`, ...hint }))
   if (!NAME.test(definition.name)) {
     report('', `name "${definition.name}" must match ${NAME}`)
@@ -35,7 +36,7 @@ export function validateTopology(definition: Definition): TidemarkError[] {
   return faults
 }
 
-function checkSource({ source }: Definition, report: Report): void {
+function checkSource({ source }: Definition, report: ReportFault): void {
   for (const name of ['key', 'eventTimeMs'] as const) {
     if (typeof source[name] !== 'function') {
       report(source.topic, `${name} must be a function of the event, got ${typeof source[name]}`)
@@ -61,14 +62,14 @@ function checkSource({ source }: Definition, report: Report): void {
     report(source.topic, `partitioner "${source.partitioner}" must be one of ${all}`)
   }
   if (source.partitioner === 'unknown' && source.keyMismatch === 'dead-letter') {
-    report(source.topic, `keyMismatch "dead-letter" goes by the partitioner, which is "unknown"`)
+    report(source.topic, `keyMismatch "dead-letter" needs a known partitioner, got "unknown"`)
   }
   if (idleAfterMs !== null && !(idleAfterMs > 0)) {
     report(source.topic, `watermark.idleAfter ${idleAfterMs} must be more than 0`)
   }
 }
 
-function checkTopics(definition: Definition, report: Report): void {
+function checkTopics(definition: Definition, report: ReportFault): void {
   const { source, deadLetterTopic } = definition
   const sinks = [...stepsOf(definition.then)].filter((s) => s.op === 'sink')
   const topics = new Set([source.topic, deadLetterTopic, ...sinks.map((s) => s.topic)])
@@ -86,7 +87,7 @@ function checkTopics(definition: Definition, report: Report): void {
   }
 }
 
-function checkTables({ tables }: Definition, report: Report): void {
+function checkTables({ tables }: Definition, report: ReportFault): void {
   const names = new Set<string>()
   for (const { name } of tables) {
     if (names.has(name)) report(name, `two tables are named "${name}"`)

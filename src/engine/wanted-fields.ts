@@ -1,13 +1,14 @@
 import type { FieldPath } from '../plan/columns.ts'
 import type { Definition } from '../topology/definition.ts'
 import { type Expression, readFunction } from '../topology/function-reading.ts'
-import { type Planned, planOf } from './plan.ts'
+import { type PlannedStep, planOf } from './plan.ts'
 
-// What a topology needs of each event of its source, told from the sources of its functions.
+// Which fields of the source's events a topology needs, derived from the source text of its
+// functions.
 
 /**
- * The fields that functions pick of an event: those that are given it, and those that are given its
- * score. Each once.
+ * The fields of an event that functions pick, each once: both functions called with the event
+ * itself and functions called with its score.
  */
 export function wantedFields(definition: Definition): FieldPath[] {
   const { source } = definition
@@ -19,12 +20,12 @@ export function wantedFields(definition: Definition): FieldPath[] {
   return [...wanted.values()]
 }
 
-/** Of the source's events; behind a model an event is `{ event, score, … }`. */
-function pathsIn({ step, rule, given }: Planned): FieldPath[] {
-  if (given === 'made') return []
+/** Fields of the source's events; after a model, an event is `{ event, score, … }`. */
+function pathsIn({ step, rule, origin }: PlannedStep): FieldPath[] {
+  if (origin === 'made') return []
   const functions = [...rule.functions(step)].filter(({ takes }) => takes === 'event')
   const picks = functions.flatMap(({ of }) => picksOf(of))
-  if (given === 'source') return picks
+  if (origin === 'source') return picks
   return picks.flatMap(([first, ...path]) => (first === 'event' ? [path] : []))
 }
 

@@ -2,24 +2,24 @@ import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 import { isLate } from './lateness.ts'
 
-/** −Infinity for what has not been. */
+/** The parts of a watermark; −Infinity for a part that has not been set. */
 export interface WatermarkParts {
   /** Largest event time seen, ms since the epoch. */
   readonly newestMs: number
-  /** How far idleness has moved the watermark, ms since the epoch. */
+  /** Watermark set by idleness, ms since the epoch. */
   readonly idleMs: number
 }
 
 /**
- * The watermark of one partition: the largest event time seen minus the lag. It never goes back and
- * is derived from the log alone, so a replay calls the same events late.
+ * The watermark of one partition: the largest event time seen minus the lag. It never goes back. It
+ * is derived from the log alone, so a replay finds the same events late.
  */
 export class Watermark {
   readonly #lagMs: number
   readonly #maxAheadMs: number
   /** Largest event time seen. */
   #newestMs = Number.NEGATIVE_INFINITY
-  /** How far idleness has moved it. */
+  /** Watermark set by idleness. */
   #idleMs = Number.NEGATIVE_INFINITY
   #nowMs = Number.NEGATIVE_INFINITY
   #firstMs: number | null = null
@@ -36,37 +36,37 @@ export class Watermark {
   }
 
   /**
-   * Newest event time, ms since the epoch, when its first event had come, be it one that was late;
-   * `null` before that.
+   * The newest event time, ms since the epoch, after the first event (which may have been late);
+   * `null` before the first event.
    */
   get firstMs(): number | null {
     return this.#firstMs
   }
 
   /**
-   * What it is derived from: kept beside an offset, it brings the watermark of that offset back
-   * (rule R2).
+   * The parts that it is derived from. Stored with an offset, they restore the watermark of that
+   * offset (rule R2).
    */
   get parts(): WatermarkParts {
     return { newestMs: this.#newestMs, idleMs: this.#idleMs }
   }
 
-  /** Goes on from parts that were kept. */
+  /** Continues from stored parts. */
   restore({ newestMs, idleMs }: WatermarkParts): void {
     this.#newestMs = newestMs
     this.advance(idleMs)
   }
 
-  /** A silent partition's time passes. */
+  /** Advances the watermark of an idle partition. */
   advance(idleMs: number): void {
     this.#idleMs = Math.max(this.#idleMs, idleMs)
     this.#nowMs = Math.max(this.#newestMs - this.#lagMs, this.#idleMs)
   }
 
   /**
-   * Lets an event move it. Not one too far ahead of its own record's timestamp, whose answer is no:
-   * one broken clock must not make the rest of the partition late. Of a record without a timestamp
-   * nobody can say that: its event is taken by its own time.
+   * Advances the watermark by an event. Returns false for an event that is too far ahead of its own
+   * record's timestamp: one wrong clock must not make the rest of the partition late. A record
+   * without a timestamp cannot be checked, so its event time is accepted.
    */
   admit(eventTimeMs: number, recordTimestampMs: number): boolean {
     const isJudged = recordTimestampMs !== NO_TIMESTAMP

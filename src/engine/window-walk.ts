@@ -5,15 +5,15 @@ import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
 import { Reach } from './reach.ts'
 
-// All windows of one kind in one walk, from the newest event a row may see to the oldest: at each
-// window's edge what has been walked over so far is that window's answer, since the windows are
-// nested.
+// Computes all windows of one kind in one walk, from the newest event that a row may see to the
+// oldest: at each window's edge, what has been walked so far is that window's content, since the
+// windows are nested.
 
-/** A feature over a window, with where its column lies and where its value goes. */
+/** A feature over a window, with the index of its column and of its value in the row. */
 export interface WindowFeature {
   readonly lengthMs: number
   readonly aggregate: Aggregate
-  /** Column in the history, and a second one; 0 when the aggregate needs none. */
+  /** Column in the history, and a second one; 0 if the aggregate needs none. */
   readonly column: number
   readonly over: number
   /** Index in the row. */
@@ -27,8 +27,8 @@ interface TimeRange {
 }
 
 /**
- * A feature as its rule takes it. Aggregates have many shapes, which costs more to look into for
- * each event than all there is to compute.
+ * A feature in the form that its rule takes. Aggregates have many shapes, and inspecting them for
+ * each event would cost more than the computation itself.
  */
 interface PlacedFeature extends Placed {
   readonly feature: number
@@ -47,16 +47,17 @@ function placed({ aggregate, lengthMs, column, over, feature }: WindowFeature): 
   }
 }
 
-/** What a walk must remember all it goes over for. */
+/** Needs for which a walk must remember all blocks that it visits. */
 const BEYOND_SUMS: readonly Need[] = ['order', 'links']
 
 interface WindowPlan {
   readonly lengthMs: number
-  readonly answer: Answer
+  readonly write: WriteWindow
   /** Does this window or a longer one need more than sums? */
   readonly remember: boolean
 }
 
+/** Computes the features over windows of one kind. */
 export class WindowWalk {
   readonly #windows: readonly WindowPlan[]
   readonly #reach: Reach
@@ -69,32 +70,33 @@ export class WindowWalk {
     this.#windows = lengths.map((lengthMs) => ({
       lengthMs,
       remember: needy.some((f) => f.lengthMs >= lengthMs),
-      answer: answerOf(features.filter((f) => f.lengthMs === lengthMs).map(placed)),
+      write: writerOf(features.filter((f) => f.lengthMs === lengthMs).map(placed)),
     }))
     this.#reach = new Reach(layout)
   }
 
+  /** Length of the longest window, ms; 0 without windows. */
   get longestMs(): number {
     return this.#windows.at(-1)?.lengthMs ?? 0
   }
 
   /**
    * Writes the value of every feature over the last `lengthMs` up to an event at `timeMs`: (timeMs
-   * − lengthMs, timeMs], and nothing at or before `floorMs` (what the watermark has pruned is gone,
-   * whatever is still in memory: rule R3).
+   * − lengthMs, timeMs]. Events at or before `floorMs` are excluded: what the watermark has pruned
+   * is gone, even if it is still in memory (rule R3).
    */
   write(history: History | null, timeMs: number, floorMs: number, row: Float64Array): void {
     this.#reach.begin(history, timeMs, timeMs)
     for (const window of this.#windows) {
       const afterMs = Math.max(timeMs - window.lengthMs, floorMs)
       this.#reach.extend(afterMs, window.remember)
-      window.answer(this.#reach, row)
+      window.write(this.#reach, row)
     }
   }
 
   /**
    * Writes the value of every feature over the events in (afterMs, upToMs], whatever its own
-   * length. `timeMs`: up to when values decay.
+   * length. `timeMs`: the time at which decayed values are read.
    */
   writeRange(
     history: History | null,
@@ -103,35 +105,35 @@ export class WindowWalk {
   ): void {
     this.#reach.begin(history, upToMs, timeMs)
     this.#reach.extend(afterMs, true)
-    for (const window of this.#windows) window.answer(this.#reach, row)
+    for (const window of this.#windows) window.write(this.#reach, row)
   }
 }
 
 /** Writes the features of one window into a row. */
-type Answer = (reach: Reach, row: Float64Array) => void
+type WriteWindow = (reach: Reach, row: Float64Array) => void
 
 /**
- * Asks each feature in a line of its own, where V8 sees which rule is asked: it is inlined, and its
- * number does not go through the heap. In a loop all rules are asked in one place, which costs
- * twice as much.
+ * Evaluates each feature in its own line of code, where V8 sees which rule is called and inlines
+ * it, and its number does not go through the heap. In a loop all rules are called at one call site,
+ * which costs twice as much.
  */
-function answerOf(features: readonly PlacedFeature[]): Answer {
+function writerOf(features: readonly PlacedFeature[]): WriteWindow {
   const lines = features.map(({ feature }, i) => {
     return `row[${feature}] = isEmpty ? features[${i}].empty : value${i}(reach, features[${i}])`
   })
   const names = features.map((_, i) => `value${i}`)
-  const body = `return function answer(reach, row) {
+  const body = `return function write(reach, row) {
     const isEmpty = reach.count === 0
     ${lines.join('\n')}
   }`
   const make = generated(['features', ...names], body) as
-    | ((all: typeof features, ...values: readonly PlacedFeature['value'][]) => Answer)
+    | ((all: typeof features, ...values: readonly PlacedFeature['value'][]) => WriteWindow)
     | null
-  return make?.(features, ...features.map(({ value }) => value)) ?? answerInLoop(features)
+  return make?.(features, ...features.map(({ value }) => value)) ?? writeInLoop(features)
 }
 
-/** Where no code can be generated. */
-function answerInLoop(features: readonly PlacedFeature[]): Answer {
+/** Fallback where no code can be generated. */
+function writeInLoop(features: readonly PlacedFeature[]): WriteWindow {
   return (reach, row) => {
     const isEmpty = reach.count === 0
     for (const feature of features) {

@@ -5,52 +5,52 @@ import type { ColumnForm } from '../plan/columns.ts'
 import type { Reader } from '../plan/events.ts'
 import type { ScannedEvents } from '../plan/scanned-events.ts'
 
-/** What an event is made of. */
+/** The part of a Kafka record from which an event is made. */
 export interface RawRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
 }
 
-/** The records of a chunk, as far as a format looks at them. */
+/** The records of a chunk, as a format sees them. */
 export interface RawRecords {
   readonly length: number
   at(index: number): RawRecord
-  /** Says where the value of one lies, without making a buffer of it. */
+  /** Tells where the value of a record is, without creating a buffer for it. */
   locate(index: number, into: ValuePlace): void
 }
 
-/** What the records of a chunk come to, in their order. */
+/** The result of decoding the records of a chunk, in their order. */
 export interface Decoded {
   readonly events: ScannedEvents
-  /** Of each event the index of its record. */
+  /** For each event, the index of its record. */
   readonly records: readonly number[]
-  /** Of the records that are no events. */
+  /** For the records that are not events. */
   readonly faults: readonly DecodeFault[]
 }
 
-/** Why a record is no event: an error that makes it a dead letter. */
+/** Why a record is not an event: an error that makes it a dead letter. */
 export interface DecodeFault {
   readonly record: number
   readonly error: TidemarkError
 }
 
-/** How events are made of the records of one source. */
+/** How events are made from the records of one source. */
 export interface Format {
-  /** How functions of its events are asked. */
+  /** How functions are evaluated on its events. */
   readonly reader: Reader
-  /** What of its events lies in columns. */
+  /** The columns of its events. */
   readonly forms: readonly ColumnForm[]
-  /** Why every event has to be made; `null`: most need not be. */
+  /** Why an object must be created for every event; `null`: most events need none. */
   readonly whyMade: string | null
   /**
-   * Gets what it takes to decode these records, such as a schema that is named in them; `null`:
-   * nothing has to be waited for. Meanwhile only their partition waits. Rejects only with what is
-   * to end or restart the worker: what is wrong with a record is told by {@link decode}.
+   * Fetches what is needed to decode these records, such as a schema that they refer to; `null`:
+   * there is nothing to wait for. Only their partition waits meanwhile. Rejects only with errors
+   * that end or restart the worker: faults of a record are reported by {@link decode}.
    */
   prepare(records: RawRecords): Promise<void> | null
   /**
-   * Makes columns of records that are prepared; waits for nothing. Yields where others may have
-   * their turn.
+   * Decodes prepared records into columns, without waiting. Yields where other work may have its
+   * turn.
    */
   decode(records: RawRecords, slices: Slices): Generator<void, Decoded>
 }

@@ -3,19 +3,17 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { EARLIEST_EVENT_TIME_MS, LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import { nameOf } from '../topology/schema.ts'
 
-// What an author's functions say an event is about and when it was.
+// Checks what an author's functions return as an event's key and time.
 
 /**
- * The key of an event, by the source's function or a sink's: text that is not empty and is
- * well-formed Unicode, so that its UTF-8 names it and no other.
- *
- * @throws TidemarkError `FUNCTION_THREW`, `KEY_INVALID`
+ * The key of an event, as the source's function or a sink's returns it: text that is not empty and
+ * is well-formed Unicode, so that its UTF-8 identifies it.
  */
 export function eventKey<E>(of: (event: E) => string, event: E): string {
   const key: unknown = answer('key', of, event)
-  if (typeof key !== 'string') throw invalidKey(`key gave ${kindOf(key)} where text is wanted`)
-  if (key === '') throw invalidKey('key gave empty text')
-  if (toUSVString(key) !== key) throw invalidKey('key gave text with half a surrogate pair')
+  if (typeof key !== 'string') throw invalidKey(`key must return text, got ${kindOf(key)}`)
+  if (key === '') throw invalidKey('key returned empty text')
+  if (toUSVString(key) !== key) throw invalidKey('key returned text with half a surrogate pair')
   return key
 }
 
@@ -27,17 +25,14 @@ export function eventKey<E>(of: (event: E) => string, event: E): string {
 export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
   const time: unknown = answer('eventTimeMs', of, event)
   if (typeof time !== 'number') {
-    throw new TidemarkError(
-      'TIME_INVALID',
-      `eventTimeMs gave ${kindOf(time)} where a number is wanted`,
-    )
+    throw new TidemarkError('TIME_INVALID', `eventTimeMs must return a number, got ${kindOf(time)}`)
   }
   if (!Number.isInteger(time)) {
-    throw new TidemarkError('TIME_INVALID', `eventTimeMs gave ${time}, which is not an integer`)
+    throw new TidemarkError('TIME_INVALID', `eventTimeMs returned ${time}, which is not an integer`)
   }
   if (!isInRange(time)) {
     throw new TidemarkError('TIME_UNIT', `event time ${time} ${likelyUnit(time)}`, {
-      hint: 'eventTimeMs must give milliseconds since the epoch',
+      hint: 'eventTimeMs must return milliseconds since the epoch',
     })
   }
   return time
@@ -55,7 +50,7 @@ function invalidKey(message: string): TidemarkError {
   return new TidemarkError('KEY_INVALID', message)
 }
 
-/** Is it what {@link eventTimeMs} lets through? */
+/** Is this an event time that {@link eventTimeMs} accepts? */
 export function isEventTime(ms: number): boolean {
   return Number.isInteger(ms) && isInRange(ms)
 }

@@ -18,10 +18,13 @@ import { packageVersion } from './version.ts'
 import { watchedTopology } from './watched-topology.ts'
 import { takeName, type WorkerName } from './worker-name.ts'
 
-// A worker with all that it needs around it, in a process that may be anybody's: it ends nothing
-// but itself.
+// A worker with everything it needs around it. The process may belong to someone else, so this code
+// ends nothing but the worker itself.
 
-/** @throws as {@link runWorker} */
+/**
+ * Checks the options, loads topologies and models, and starts the worker.
+ * @throws as {@link runWorker}
+ */
 export async function prepareAndHost(
   topologies: readonly Definition[],
   options: RunWorkerOptions,
@@ -40,10 +43,10 @@ export async function prepareAndHost(
 
 function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
   if (topologies.length === 0) return [new TidemarkError('CONFIG_INVALID', 'no topology is given')]
-  const hint = 'it is what defineTopology gives'
+  const hint = 'pass what defineTopology returns'
   return topologies
     .filter((topology) => !isDefinition(topology))
-    .map(() => new TidemarkError('CONFIG_INVALID', 'what is given is no topology', { hint }))
+    .map(() => new TidemarkError('CONFIG_INVALID', 'an argument is not a topology', { hint }))
 }
 
 /** A worker that is about to start. */
@@ -52,25 +55,29 @@ export interface Hosted {
   readonly options: RunWorkerOptions
   /** Log lines that could not be written so far. @default none */
   readonly droppedLines?: () => number
-  /** Told before anything is asked of a broker. */
+  /** Called before the first request to a broker. */
   readonly announce?: (about: Announcement) => void
-  /** Told what it serves elsewhere than over HTTP. @default nobody asks */
+  /**
+   * Called with health and metrics, so that they can be served other than over HTTP.
+   * @default not called
+   */
   readonly expose?: (watched: Watched) => void
 }
 
 interface Announcement extends Pick<RunningWorker, 'group' | 'http'> {
-  /** `null`: it has none. */
+  /** `null`: the worker has no name. */
   readonly workerName: string | null
 }
 
-/** What can be asked of a worker. */
+/** The health and metrics of a worker. */
 interface Watched {
   readonly health: Health
   readonly metrics: Metrics
 }
 
 /**
- * Starts a worker on Kafka, and closes all that belongs to it, the models too, when it ends.
+ * Starts a worker on Kafka. When the worker ends, everything that belongs to it is closed, the
+ * models included.
  *
  * @throws TidemarkError `CONFIG_INVALID` when HTTP cannot be served · `CLIENT_BROKEN`
  */
@@ -79,7 +86,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const { log, signal } = options
   const group = groupOf(options.group, prepared)
   const name = await takeName(options.workerName, group)
-  let watch: Watch | null = null
+  let watch: Watchers | null = null
   let records: KafkaRecords
   try {
     watch = await watchers(hosted)
@@ -106,7 +113,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
     await http?.close()
     await prepared.close()
   })
-  // Whoever waits for `done` hears of it; nobody has to.
+  // Callers may await `done`, but need not: an unhandled rejection must not end the process.
   done.catch(() => {})
   return {
     group,
@@ -120,7 +127,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   }
 }
 
-/** The group that is named, else one of the topologies' names. */
+/** The given group, or else the names of the topologies joined with `+`. */
 export function groupOf(group: string | null | undefined, { topologies }: Prepared): string {
   return group ?? topologies.map((t) => t.definition.name).join('+')
 }
@@ -136,7 +143,7 @@ async function ended(worker: Worker, log: Log | undefined, close: () => Promise<
   }
 }
 
-/** For machines, which do not read what is said to people. */
+/** Logs the faults for machines, which do not read the messages printed for people. */
 function logFailure(thrown: unknown, log: Log): void {
   for (const fault of faultsOf(thrown)) {
     const { code, where, hint } = fault instanceof TidemarkError ? fault : { code: 'INVARIANT' }
@@ -153,7 +160,7 @@ function recordsOf(options: RunWorkerOptions, name: WorkerName, health: Health):
     ...(sasl && { sasl }),
     ...(name.text === null ? {} : { [known]: name.text }),
     sessionTimeoutMs: sessionTimeoutMs ?? DEFAULTS.sessionTimeoutMs,
-    // While it does not run, its state tells what keeps it.
+    // While the worker is not running, the reason of its state says what is wrong.
     log: (warning) => {
       if (health.readiness().state === 'running') log?.warn({}, warning)
     },
@@ -176,17 +183,17 @@ function workerOptions(options: RunWorkerOptions) {
   }
 }
 
-interface Watch {
+interface Watchers {
   readonly observer: Observer
   readonly health: Health
   readonly http: HttpServer | null
 }
 
 /**
- * All that looks on: the owner's observer, the log, and metrics and an HTTP server where they are
- * wanted.
+ * Everything that observes the worker: the owner's observer, the log, and, where wanted, metrics
+ * and an HTTP server.
  */
-async function watchers({ prepared, options, droppedLines, expose }: Hosted): Promise<Watch> {
+async function watchers({ prepared, options, droppedLines, expose }: Hosted): Promise<Watchers> {
   const { log, observer, http: address, statusEveryMs = DEFAULTS.statusEveryMs } = options
   const health = createHealth()
   const observers = [health.observer, ...(observer ? [observer] : [])]

@@ -10,96 +10,101 @@ import type { From, Guarantee } from '../records/port.ts'
 import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from '../runtime/byte-limits.ts'
 import type { Observer } from '../runtime/events.ts'
 
-/** How a worker runs. Whatever is left out is as `tidemark run` has it. */
+/** How a worker runs. An option that is left out has the default of `tidemark run`. */
 export interface RunWorkerOptions {
-  /** `host:port` of brokers to ask first. @default 127.0.0.1:9092 */
+  /** Bootstrap brokers, each as `host:port`. @default 127.0.0.1:9092 */
   readonly brokers?: readonly string[]
   /** Certificates, or `true` for those that Node trusts. @default no TLS */
   readonly tls?: KafkaTls | true
-  /** PLAIN is refused without TLS. @default no login */
+  /** SASL credentials. PLAIN is refused without TLS. @default no login */
   readonly sasl?: KafkaSasl
   /**
-   * Consumer group; workers of one group share the partitions. @default the topologies' names, with
-   * `+` between them
+   * Consumer group; workers of one group share the partitions.
+   * @default the names of the topologies, joined with `+`
    */
   readonly group?: string
-  /** What holds when a worker ends in the middle of its work. @default 'exactly-once' */
+  /** The guarantee when a worker dies in the middle of its work. @default 'exactly-once' */
   readonly guarantee?: Guarantee
   /**
-   * This worker's own in its group, kept over restarts: it then has its partitions back at once,
-   * also after a crash. 1 to 100 letters, digits, `.`, `_` and `-`; `none`: it has no name, and
-   * after a crash its partitions wait for `sessionTimeoutMs`. @default host and number, `<host>-1`:
-   * of the group's workers on this host the first number that is free
+   * The worker's name, unique in its group and kept over restarts: after a restart, also after a
+   * crash, the worker gets its partitions back at once. 1 to 100 letters, digits, `.`, `_` and `-`;
+   * `none`: it has no name, and after a crash its partitions wait for `sessionTimeoutMs`.
+   * @default `<host>-<number>`, with the first number that no other worker of the group has on this
+   * host: `<host>-1`
    */
   readonly workerName?: string
-  /** Where a group that has committed nothing begins. @default 'earliest' */
+  /** Where a group without committed offsets begins. @default 'earliest' */
   readonly from?: From
   /**
-   * How much of the log windows are made of where no note stands beside the offset, ms; 0: nothing.
+   * How much of the log is read to rebuild windows when the committed offset has no restart note,
+   * ms; 0: nothing.
    * @default +Infinity, all of it
    */
   readonly rebuildMs?: number
   /**
-   * From one commit to the next, ms, 1 to 60,000. @default 10, with much load up to 250; at least
-   * once 3 to 100
+   * Time between commits, ms, 1 to 60,000.
+   * @default 10, under heavy load up to 250; under at-least-once 3 to 100
    */
   readonly commitIntervalMs?: number
-  /** The most that one commit writes, bytes. @default 16 MB */
+  /** Largest size of one commit, bytes. @default 16 MB */
   readonly maxCommitBytes?: number
   /**
-   * Memory for records, outputs and dead letters on their way to a commit, bytes. @default 256 MB
+   * Memory for records, outputs and dead letters that are not committed yet, bytes.
+   * @default 256 MB
    */
   readonly maxInFlightBytes?: number
   /**
-   * When more than so many of a partition's last 1,000 records are dead letters, it goes on at 100
-   * a second, %, 1 to 99.
+   * When more than this share of a partition's last 1,000 records are dead letters, the partition
+   * continues at 100 records a second, %, 1 to 99.
    * @default never
    */
   readonly deadLetterBreakerPercent?: number
   /**
-   * A worker that the group has not heard of for so long is replaced, ms, 1,000 to 1,800,000.
+   * Session timeout: a worker that sends no heartbeat for this time is removed from the group, ms,
+   * 1,000 to 1,800,000.
    * @default 10,000
    */
   readonly sessionTimeoutMs?: number
   /**
-   * Keys, and as many texts, that the windows of this worker may hold. @default what half of Node's
-   * heap holds
+   * The most keys, and the most distinct texts, in the windows of this worker.
+   * @default what half of Node's heap holds
    */
   readonly maxKeys?: number
-  /** Memory that the windows of this worker may take, bytes. @default half of the memory */
+  /** Memory for the windows of this worker, bytes. @default half of the memory */
   readonly maxStateBytes?: number
-  /** A topology's name of a topic → the topic to use. @default as named */
+  /** Topic name in the topology → the topic to use instead. @default the topology's own names */
   readonly topics?: Readonly<Record<string, string>>
-  /** A model's name → the ONNX file to use. @default as declared */
+  /** Model name → the ONNX file to use instead. @default the declared files */
   readonly models?: Readonly<Record<string, string>>
   /**
-   * Who computes models: `auto` computes trees in this process where they give ONNX Runtime's bits,
-   * `onnxruntime` runs all in ONNX Runtime.
+   * What computes the models: `auto` computes trees in this process where the results are bit for
+   * bit those of ONNX Runtime; `onnxruntime` runs every model in ONNX Runtime.
    * @default 'auto'
    */
   readonly evaluator?: 'auto' | 'onnxruntime'
   /**
-   * Whether what a start finds out about models is kept for the next one, in the user's cache
-   * folder. @default true
+   * Whether what a start learns about models is kept for the next one, in the user's cache folder.
+   * @default true
    */
   readonly cache?: boolean
   /** Switches the future guard off, for tests and backfills. @default as the topology says */
   readonly maxAhead?: 'none'
   /**
-   * Told what the worker does, at most a few events a chunk, never a payload or a key. One that
-   * throws harms nothing.
+   * Called with what the worker does: at most a few events a chunk, never a payload or a key. An
+   * observer that throws does no harm.
    */
   readonly observer?: Observer
-  /** Where log lines go, such as a pino logger or `console`. @default nowhere */
+  /** The log, such as a pino logger or `console`. @default none */
   readonly log?: Log
-  /** How often the log says how the worker gets on, ms, or never. @default 60,000 */
+  /** How often the worker's status is logged, ms, or `'off'`. @default 60,000 */
   readonly statusEveryMs?: number | 'off'
-  /** Serves `/metrics`, `/livez` and `/readyz`; port 0 takes a free one. @default no HTTP server */
+  /** Serves `/metrics`, `/livez` and `/readyz`; port 0 picks a free one. @default no HTTP server */
   readonly http?: { readonly port: number; readonly host?: string }
   /** Stops the worker when it aborts, as `stop()` does. @default never */
   readonly signal?: AbortSignal
 }
 
+/** Defaults of the options that have a fixed one. */
 export const DEFAULTS = {
   brokers: ['127.0.0.1:9092'],
   guarantee: 'exactly-once',
@@ -116,7 +121,7 @@ interface Range {
   readonly to: number
 }
 
-/** Whole numbers, unless said otherwise. */
+/** Bounds of the numeric options, inclusive; all are whole numbers. */
 export const RANGES = {
   commitIntervalMs: { from: 1, to: 60_000 },
   maxCommitBytes: { from: 1_000_000, to: 1_000_000_000 },
@@ -131,12 +136,12 @@ export const RANGES = {
 const REBUILD_RANGE: Range = { from: 0, to: Number.MAX_SAFE_INTEGER }
 const PORTS: Range = { from: 0, to: 65_535 }
 
-/** Can it be a worker's name? */
+/** Is it a valid worker name? */
 export function isWorkerName(name: string): boolean {
   return /^[\w.-]{1,100}$/.test(name)
 }
 
-/** All that is wrong with the options, each a `CONFIG_INVALID` whose place is the option. */
+/** Every fault of the options, each a `CONFIG_INVALID` whose `where` is the option. */
 export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
   const { brokers = DEFAULTS.brokers, tls, sasl } = options
   const given = { brokers, ...(tls && { tls }), ...(sasl && { sasl }) }

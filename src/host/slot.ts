@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { createServer, type ListenOptions, type Server } from 'node:net'
 
-/** More workers of one group are on no machine. */
+/** More workers of one group than any machine runs. */
 const MOST_SLOTS = 1_000
-/** Below the ports that systems give to connections. */
+/** Below the ephemeral ports. */
 const PORTS = { from: 20_000, to: 32_000 } as const
 
-/** A worker's number among those of its group on this machine. */
+/** A worker's number among the workers of its group on this machine. */
 export interface Slot {
   /** 1, 2, 3 … */
   readonly number: number
@@ -15,12 +15,12 @@ export interface Slot {
 
 /**
  * Takes the first number that no other worker of the group has on this machine, until it is
- * released or the process ends. A socket that is bound to an address made of group and number holds
- * it: the system closes that with its process, also after `kill -9`, where a file would stay. By
- * the group alone: what else workers of one group are started with, such as brokers and topics, may
- * differ.
+ * released or the process ends. The number is held by a socket bound to an address made from group
+ * and number: the system closes the socket with its process, also after `kill -9`, where a lock
+ * file would stay. Only the group counts: workers of one group may be started with different
+ * brokers, topics and so on.
  * @param platform of the system
- * @returns `null` when the system lets it bind none
+ * @returns `null` when the system does not allow such a socket
  */
 export async function takeSlot(
   group: string,
@@ -35,9 +35,9 @@ export async function takeSlot(
 }
 
 /**
- * On Linux an abstract socket, whose name begins with NUL (unix(7); Node 20.4 and newer): it is in
- * no file system, and only in its network namespace, as a container's address is. On Windows a
- * named pipe. Elsewhere a port of the loopback interface.
+ * On Linux an abstract socket, whose name begins with NUL (unix(7); Node 20.4 and newer): it is not
+ * in the file system, and it is visible only in its network namespace, as a container's address is.
+ * On Windows a named pipe. Elsewhere a port of the loopback interface.
  */
 function addressOf(of: string, platform: NodeJS.Platform): ListenOptions {
   const hash = createHash('sha256').update(of).digest()
@@ -54,7 +54,7 @@ function bind(address: ListenOptions): Promise<Server | 'in use' | 'refused'> {
     server.on('error', ({ code }: NodeJS.ErrnoException) =>
       resolve(code === 'EADDRINUSE' ? 'in use' : 'refused'),
     )
-    // Exclusive: processes of node:cluster would share it.
+    // Exclusive, because processes of node:cluster would share it otherwise.
     server.listen({ ...address, exclusive: true }, () => resolve(server))
     server.unref()
   })

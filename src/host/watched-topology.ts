@@ -11,14 +11,16 @@ import {
 } from '../topology/definition.ts'
 import type { LatencyLimits } from '../topology/latency-budgets.ts'
 
-// What metrics know of a topology before its first event.
+// What metrics know about a topology before its first event.
 
 const DECODE: readonly Code[] = [
   ...(['TOMBSTONE', 'NULL_KEY', 'RECORD_TOO_LARGE', 'BATCH_TOO_LARGE', 'NOT_UTF8'] as const),
   ...(['JSON_INVALID', 'JSON_DEPTH', 'JSON_FIELDS', 'JSON_PROTO', 'SCHEMA_INVALID'] as const),
   ...(['KEY_INVALID', 'KEY_PARTITION', 'TIME_INVALID', 'TIME_UNIT', 'FUNCTION_THREW'] as const),
 ]
-/** By what a step does: for which reasons it may set a record aside, but for being late. */
+/**
+ * By operation: the reasons for which such a step may set a record aside, other than being late.
+ */
 const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
   where: ['FUNCTION_THREW'],
   map: ['FUNCTION_THREW'],
@@ -31,6 +33,7 @@ const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
   ],
 }
 
+/** Describes a topology to metrics and the log. */
 export function watchedTopology({ definition, scorers }: PreparedTopology): WatchedTopology {
   const { name: topology, source, deadLetterTopic, then } = definition
   const steps = [...stepsOf(then)]

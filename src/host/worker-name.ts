@@ -1,24 +1,23 @@
 import { hostname } from 'node:os'
 import { takeSlot } from './slot.ts'
 
-/** Instead of a name: the worker is to have none. */
+/** Given in place of a name: the worker has none. */
 export const NO_NAME = 'none'
-/** What is left for the host of the 100 characters that a name may have. */
+/** The part of a worker name's 100 characters that the host may take. */
 const LONGEST_HOST = 90
 
-/** By what its group knows a worker. */
+/** The name by which the group knows a worker. */
 export interface WorkerName {
-  /** `null`: by nothing that it keeps over restarts. */
+  /** `null`: the worker has no name that it keeps over restarts. */
   readonly text: string | null
-  /** Has it been taken because none was given? */
+  /** Was it chosen because none was given? */
   readonly isDefault: boolean
-  /** Others may take it. */
+  /** Lets other workers take the name. */
   readonly release: () => void
 }
 
 /**
- * The name that is given; else `<host>-<slot>`, which no other worker of the group has on this
- * machine.
+ * The given name, or else `<host>-<slot>`, which no other worker of the group has on this machine.
  */
 export async function takeName(given: string | undefined, group: string): Promise<WorkerName> {
   const slot = given === undefined ? await takeSlot(group) : null
@@ -30,7 +29,7 @@ export async function takeName(given: string | undefined, group: string): Promis
   return { text, isDefault: false, release: () => {} }
 }
 
-/** A host's name as a part of a worker's. */
+/** The host name, made fit for a worker name. */
 export function fitHost(host: string): string {
   return host.replaceAll(/[^\w.-]+/g, '-').slice(0, LONGEST_HOST) || 'host'
 }

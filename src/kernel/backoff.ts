@@ -1,18 +1,19 @@
-// How long to wait before something that has failed is tried again. Those who failed together, such
-// as all workers of a broker that went away, must not come back together: exponential backoff with
-// full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+// How long to wait before a retry. Clients that failed together, such as all workers of a broker
+// that went away, must not all come back at the same moment: exponential backoff with full jitter
+// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 
-/** Gives numbers in [0, 1), as `Math.random` does. Passed in so that a test can own it. */
+/** Returns numbers in [0, 1), as `Math.random` does. Passed in so that a test can control it. */
 export type Random = () => number
 
+/** Bounds of the waits of a {@link Backoff}. */
 export interface BackoffRange {
-  /** The longest that the first wait can be, ms; it doubles from failure to failure. */
+  /** Upper bound of the first wait, ms; it doubles with each failure. */
   readonly firstMs: number
-  /** The longest that any wait can be, ms. */
+  /** Upper bound of every wait, ms. */
   readonly lastMs: number
 }
 
-/** The waits between the attempts of one thing. */
+/** The waits between the attempts of one operation. */
 export class Backoff {
   readonly #range: BackoffRange
   readonly #random: Random
@@ -24,8 +25,8 @@ export class Backoff {
   }
 
   /**
-   * It has failed once more. @returns how long to wait, in whole ms: any time from 1 ms to the
-   * longest, each as likely
+   * Counts one more failure.
+   * @returns how long to wait, a whole number of ms, uniformly from 1 to the current upper bound
    */
   nextMs(): number {
     const { firstMs, lastMs } = this.#range
@@ -33,7 +34,7 @@ export class Backoff {
     return 1 + Math.floor(this.#random() * longestMs)
   }
 
-  /** It has succeeded: the next wait is a first one again. */
+  /** After a success: the next wait is a first one again. */
   reset(): void {
     this.#failures = 0
   }

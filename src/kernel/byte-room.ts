@@ -1,21 +1,21 @@
 import type { Memory } from './memory.ts'
 
 const FIRST_BYTES = 64 * 2 ** 10
-/** What is copied in one go at an end, bytes. */
+/** Bytes copied at a time near the end of a copy. */
 const WORD = 4
 /**
- * And before it: as a float64, unless that is NaN, of which bits may be lost. A bigint would be an
- * object.
+ * Bytes copied at a time before that: read as a float64, unless it is NaN, whose bits may not
+ * survive. (A bigint would allocate an object.)
  */
 const TWO_WORDS = 8
 
-/** Bytes that a unit of UTF-16 may take in UTF-8. */
+/** The most bytes that one UTF-16 code unit takes in UTF-8. */
 const MOST_OF_A_UNIT = 3
 
-/** Bytes that are written again and again. */
+/** Bytes that are written many times. */
 export class Constant {
   readonly length: number
-  /** Of whole words. */
+  /** The bytes, padded to whole words. */
   readonly view: DataView
 
   constructor(of: string | Uint8Array) {
@@ -26,35 +26,35 @@ export class Constant {
   }
 }
 
-/** Memory that is written from the front, grows, and is used again. */
+/** A byte buffer that is written from the front, grows when it is full, and is reused. */
 export class ByteRoom {
-  /** Another one after it has grown. */
+  /** The memory; replaced by a larger buffer when it grows. */
   bytes: Buffer
-  /** Bytes written; who writes into `bytes` by hand moves it. */
+  /** Bytes written so far. Code that writes into `bytes` directly must advance it. */
   used = 0
-  /** The same memory. */
+  /** A view of the same memory. */
   view: DataView
 
-  /** @param bytes that it has room for at first */
+  /** @param bytes initial capacity */
   constructor(bytes: number = FIRST_BYTES) {
     this.bytes = Buffer.allocUnsafe(bytes)
     this.view = viewOf(this.bytes)
   }
 
-  /** Bytes that can be written before it grows. */
+  /** Bytes that can be written before the buffer grows. */
   get left(): number {
     return this.bytes.length - this.used - WORD
   }
 
   /**
-   * Makes sure that so many more bytes can be written, and a word behind them, for the next write
-   * to cover.
+   * Ensures room for `more` bytes and for one word after them, since a copy may write past its end
+   * up to a whole word.
    */
   reserve(more: number): void {
     if (this.used + more + WORD > this.bytes.length) this.#grow(more)
   }
 
-  /** Begins again: what was written may be overwritten. */
+  /** Starts over from the front; what was written may be overwritten. */
   clear(): void {
     this.used = 0
   }
@@ -65,6 +65,7 @@ export class ByteRoom {
     this.bytes[this.used++] = byte
   }
 
+  /** Appends a constant. */
   constant({ view, length }: Constant): void {
     this.reserve(length)
     const begin = this.used
@@ -91,7 +92,7 @@ export class ByteRoom {
     this.used += this.bytes.write(text, this.used)
   }
 
-  /** Appends bytes of no memory that others share. */
+  /** Appends bytes that have a buffer of their own. */
   append(bytes: Uint8Array): void {
     this.reserve(bytes.length)
     this.bytes.set(bytes, this.used)
@@ -106,17 +107,22 @@ export class ByteRoom {
   }
 }
 
-/** Where bytes are copied from, and to. */
-interface Stretch {
+/** The range to copy, and where to copy it. */
+interface CopyRange {
   readonly from: number
   readonly to: number
   readonly into: number
 }
 
 /**
- * Copies what there is of pairs of words; gives where that ends, less than a pair before the end.
+ * Copies pairs of words while a whole pair is left. Returns the position where it stopped, less
+ * than a pair before the end.
  */
-export function copyPairs(source: DataView, target: DataView, { from, to, into }: Stretch): number {
+export function copyPairs(
+  source: DataView,
+  target: DataView,
+  { from, to, into }: CopyRange,
+): number {
   const shift = into - from
   let k = from
   for (; k <= to - TWO_WORDS; k += TWO_WORDS) {

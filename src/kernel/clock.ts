@@ -1,15 +1,16 @@
-// The wall clock, passed in so that a test can own it.
+// The clock, passed in so that a test can control it.
 
 /**
- * The present since the epoch, by two clocks that showed the same when the process began: the
- * machine's, which may be set at any time, and one that only counts. Where they differ, one of them
- * is right.
+ * The present, ms since the epoch, by two clocks that agreed when the process started: the
+ * machine's, which can be set at any time, and one that only counts. Where they differ, one of the
+ * two is right.
  */
 export interface Present {
   readonly earliestMs: number
   readonly latestMs: number
 }
 
+/** The time and timers of a process. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   nowMs(): number
@@ -19,17 +20,18 @@ export interface Clock {
   /** Resolves after `ms`, after 24 days at the latest, or at once when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
   /**
-   * Does some work once, when `ms` have passed, after 24 days at the latest. @returns ends that, at
-   * no cost when it is done
+   * Runs `work` once, after `ms`, after 24 days at the latest.
+   * @returns a function that cancels it, and does nothing once it has run
    */
   after(ms: number, work: () => void): () => void
 }
 
 const beganMs = Date.now() - performance.now()
 
-/** A longer time Node takes for a millisecond. */
+/** The longest delay of a Node timer; Node turns a longer one into 1 ms. */
 const LONGEST_MS = 2 ** 31 - 1
 
+/** The clock of this machine. */
 export const wallClock: Clock = {
   nowMs: () => Date.now(),
   present: () => {
@@ -54,10 +56,7 @@ export const wallClock: Clock = {
   },
 }
 
-/**
- * Does some work each time that so long has passed, until the signal aborts. The work must not
- * throw.
- */
+/** Runs `work` every `ms` until the signal aborts. The work must not throw. */
 export async function every(
   ms: number,
   work: () => void,

@@ -1,8 +1,11 @@
-/** Lets others wait until something holds. Whoever changes what they may be waiting for says so. */
+/**
+ * Lets callers wait until a condition holds. Code that changes something they may be waiting for
+ * calls {@link notifyAll}.
+ */
 export class ConditionVariable {
   readonly #waiting = new Set<() => void>()
 
-  /** Resolves as soon as it holds: now, or when {@link notifyAll} is called. */
+  /** Resolves as soon as the condition holds: now, or after a later {@link notifyAll}. */
   until(holds: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = () => {
@@ -15,7 +18,7 @@ export class ConditionVariable {
     })
   }
 
-  /** Something has changed. */
+  /** Checks the condition of every waiting caller again. */
   notifyAll(): void {
     for (const check of [...this.#waiting]) check()
   }

@@ -1,13 +1,13 @@
-// What can go wrong, and what is done about it. One code, one action, no default.
+// What can go wrong, and what is done about it. Each code has one action; there is no default.
 
 /**
  * What the worker does about an error:
  * - `refuse`: do not start; nothing has been consumed
- * - `dead-letter`: set this record aside, its neighbours go on
+ * - `dead-letter`: set this record aside; its neighbours are processed
  * - `retry`: try again within a stated budget; nothing is lost meanwhile
  * - `release`: another worker owns the partition now; drop the task, commit nothing
- * - `rebuild`: what was kept of the windows is of no use; make them again from the log
- * - `crash`: a bug or a broken promise of the log; stop rather than guess
+ * - `rebuild`: the saved windows cannot be used; rebuild them from the log
+ * - `crash`: a bug, or a broken guarantee of the log; stop rather than guess
  */
 export type Action = 'refuse' | 'dead-letter' | 'retry' | 'release' | 'rebuild' | 'crash'
 
@@ -26,7 +26,7 @@ const ACTIONS = {
   MODEL_OUTPUT: 'refuse',
   MODEL_GOLDEN: 'refuse',
   MODEL_TOO_SLOW: 'refuse',
-  // Where records live is not as it must be.
+  // The topics or the cluster are not as they must be.
   TOPIC_MISSING: 'refuse',
   TOPIC_LIMITS: 'refuse',
   TOPIC_COMPACTED: 'refuse',
@@ -34,7 +34,7 @@ const ACTIONS = {
   AUTHENTICATION: 'refuse',
   AUTHORIZATION: 'refuse',
   BROKER_TOO_OLD: 'refuse',
-  // What the driver stands on is not as it must be.
+  // Something that the driver depends on is broken.
   CLIENT_BROKEN: 'refuse',
   // One record cannot be scored.
   TOMBSTONE: 'dead-letter',
@@ -62,9 +62,9 @@ const ACTIONS = {
   OUTPUT_INVALID: 'dead-letter',
   OUTPUT_TOO_LARGE: 'dead-letter',
   OUTPUT_TIMESTAMP: 'dead-letter',
-  // The model fails on nearly everything: it is asked again, and its partitions wait.
+  // The model fails on nearly every event: it is retried, and its partitions wait.
   MODEL_FAILING: 'retry',
-  // The surroundings.
+  // Brokers, the group, the log.
   BROKER_UNAVAILABLE: 'retry',
   REBALANCING: 'retry',
   COMMIT_FAILED: 'retry',
@@ -82,11 +82,12 @@ const ACTIONS = {
   INVARIANT: 'crash',
 } as const satisfies Record<string, Action>
 
-/** The name of one kind of error; it decides the {@link Action}. */
+/** Names one kind of error; it determines the {@link Action}. */
 export type Code = keyof typeof ACTIONS
 
+/** The optional parts of a {@link TidemarkError}. */
 export interface ErrorDetails {
-  /** Where: a file, a step, or `topic-partition@offset`. */
+  /** A file, a step, or `topic-partition@offset`. */
   readonly where?: string
   /** What the reader can do about it. */
   readonly hint?: string
@@ -94,11 +95,11 @@ export interface ErrorDetails {
 }
 
 /**
- * An error with a code. The message says what and with which value, but never carries a payload or
- * a key; the `cause` may.
+ * An error with a code. The message says what failed and with which value, but never contains a
+ * payload or a key; the `cause` may.
  */
 export class TidemarkError extends Error {
-  /** What kind of error it is; it decides what is done about it. */
+  /** The kind of error; it determines what is done about it. */
   readonly code: Code
   /** A file, a step, or `topic-partition@offset`. */
   readonly where: string | undefined
@@ -113,14 +114,15 @@ export class TidemarkError extends Error {
     this.hint = details.hint
   }
 
+  /** What the worker does about it. */
   get action(): Action {
     return ACTIONS[this.code]
   }
 }
 
-/** Several errors found together, so that a reader can mend them in one go. */
+/** Several errors found together, so that the reader can fix them all at once. */
 export class Refused extends Error {
-  /** Each of them, in the order in which they were found. */
+  /** The errors, in the order in which they were found. */
   readonly faults: readonly TidemarkError[]
 
   constructor(faults: readonly TidemarkError[]) {
@@ -130,17 +132,17 @@ export class Refused extends Error {
   }
 }
 
-/** Throws {@link Refused} when there is any fault. */
+/** @throws Refused when there is at least one fault */
 export function refuseIfAny(faults: readonly TidemarkError[]): void {
   if (faults.length > 0) throw new Refused(faults)
 }
 
-/** All that was thrown at once. */
+/** The faults of a {@link Refused}; any other thrown value alone. */
 export function faultsOf(thrown: unknown): readonly unknown[] {
   return thrown instanceof Refused ? thrown.faults : [thrown]
 }
 
-/** The message of whatever was thrown. */
+/** The message of a thrown value, which need not be an error. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }

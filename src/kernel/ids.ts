@@ -1,11 +1,11 @@
 // Names that outlive a process.
 
-/** One string per partition, for maps and for people: `payments-3`. */
+/** One string per partition, for map keys and for people: `payments-3`. */
 export function partitionName(of: { readonly topic: string; readonly partition: number }): string {
   return `${of.topic}-${of.partition}`
 }
 
-/** Where a record stands in the log, for people: `payments-3@1041`. */
+/** The position of a record in the log, for people: `payments-3@1041`. */
 export function position(topic: string, partition: number, offset: number): string {
   return `${topic}-${partition}@${offset}`
 }
@@ -16,18 +16,18 @@ interface OutputPlace {
   readonly sink: string
 }
 
-/** Unique per output: what a consumer deduplicates by (rule C11). */
+/** The id of an output, unique per output: consumers deduplicate by it (rule C11). */
 export function outputId(source: OutputPlace & { readonly offset: number }): string {
   const [before, after] = aroundOffset(source)
   return `${before}${source.offset}${after}`
 }
 
-/** What stands before and behind the offset in an output's id. */
+/** The parts of an output's id before and after the offset. */
 export function aroundOffset({ topic, partition, sink }: OutputPlace): [string, string] {
   return [`${topic}/${partition}/`, `/${sink}`]
 }
 
-/** The same for the result of a window that has closed: whichever event closed it. */
+/** The id of a closed window's result; the same whichever event closed the window. */
 export function windowId(source: {
   topic: string
   partition: number

@@ -1,26 +1,25 @@
 import { TidemarkError } from './errors.ts'
 
-// What something goes through from its beginning to its end, as data: which state may follow which,
-// and what brings it about.
+// Lifecycles as data: which state may follow which, and what causes the transition.
 
-/** The states of one kind of thing. */
+/** The states of one kind of object. */
 export interface LifecycleTable<S extends string> {
   readonly first: S
   /**
-   * From each state, those that may follow, with what brings them about. A state that none follows
-   * is an end.
+   * For each state, the states that may follow it and what causes each transition. A state with no
+   * successor is an end state.
    */
   readonly next: Readonly<Record<S, Readonly<Partial<Record<S, string>>>>>
 }
 
-/** Where one thing is in its life. */
+/** The current state of one object. */
 export class Lifecycle<S extends string> {
   readonly #whose: string
   readonly #table: LifecycleTable<S>
   #state: S
   #isOver: boolean
 
-  /** @param whose life it is, for the message of an error */
+  /** @param whose whose lifecycle it is, for error messages */
   constructor(whose: string, table: LifecycleTable<S>) {
     this.#whose = whose
     this.#table = table
@@ -28,18 +27,20 @@ export class Lifecycle<S extends string> {
     this.#isOver = isEnd(table, table.first)
   }
 
+  /** The current state. */
   get state(): S {
     return this.#state
   }
 
-  /** Does no state follow any more? */
+  /** Is it in an end state? */
   get isOver(): boolean {
     return this.#isOver
   }
 
   /**
-   * @throws TidemarkError `INVARIANT`: it cannot follow the state that this is in, nor does a state
-   * follow itself
+   * Moves to another state.
+   * @throws TidemarkError `INVARIANT`: the state cannot follow the current one; no state follows
+   * itself
    */
   enter(state: S): void {
     if (this.#table.next[this.#state][state] === undefined) {

@@ -1,27 +1,27 @@
-/** Where the value of a record lies. */
+/** Location of a record's value. */
 export interface ValuePlace {
   memory: Memory
-  /** −1: it has none. */
+  /** −1: the record has no value. */
   valueStart: number
   valueEnd: number
   hasKey: boolean
 }
 
-/** Where key, value and headers of a record lie, as they stand in a batch. */
+/** Location of a record's key, value and headers, as encoded in a batch. */
 export interface PartsPlace {
   memory: Memory
-  /** −1: they lie nowhere. */
+  /** −1: nowhere. */
   start: number
   end: number
 }
 
 /**
- * All of the memory that pieces of bytes share: whoever looks at many of them makes no object for
- * each.
+ * A whole buffer that many slices share. Code that reads many slices needs no object for each of
+ * them.
  */
 export class Memory {
-  // Each for what it is quick at. (A loop over bytes is quick while all that it meets are of one
-  // class.)
+  // Three views, each used for what it is fastest at. (A loop over bytes is fast only while all
+  // arrays that it sees are of one class.)
   readonly bytes: Uint8Array
   readonly view: DataView
   readonly buffer: Buffer

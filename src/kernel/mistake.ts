@@ -1,8 +1,8 @@
 declare const whatToDo: unique symbol
 
 /**
- * A type that nothing has. It stands where the compiler would say only what does not fit, and tells
- * what to do instead.
+ * A type that no value has. Used where the compiler would only say that something does not fit, to
+ * say what to do instead.
  */
 export interface Mistake<Sentence extends string> {
   readonly [whatToDo]: Sentence

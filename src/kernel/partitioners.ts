@@ -1,19 +1,19 @@
 import { crc32 } from 'node:zlib'
 
-// Which partition the clients of Kafka put a key in.
+// Which partition Kafka clients put a key in.
 
 /**
- * `murmur2`: Java and what follows it, kafkajs among them · `crc32`: librdkafka's default, and what
- * is built on it.
+ * `murmur2`: Java and compatible clients, kafkajs among them · `crc32`: the default of librdkafka
+ * and of the clients built on it.
  */
 export type Partitioner = 'murmur2' | 'crc32'
 
-/** The partition of a key in a topic with that many. */
+/** The partition of a key in a topic with `partitions` partitions. */
 export function partitionOfKey(key: Buffer, partitions: number, by: Partitioner): number {
   return by === 'crc32' ? crc32(key) % partitions : placeOf(murmur2(key), partitions)
 }
 
-/** The partition that Java's clients make of a hash. */
+/** The partition that Java clients choose for a hash. */
 export function placeOf(hash: number, partitions: number): number {
   return (hash & 0x7fffffff) % partitions
 }

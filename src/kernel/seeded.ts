@@ -1,6 +1,6 @@
 /**
- * Numbers in [0, 1) that are the same for the same seed, a whole number from 1 to 2^31 − 2: the
- * multiplicative generator of Park and Miller (1988).
+ * A generator of numbers in [0, 1) that depend only on the seed, a whole number from 1 to 2^31 − 2:
+ * the multiplicative generator of Park and Miller (1988).
  */
 export function seeded(seed: number): () => number {
   let state = seed

@@ -1,25 +1,25 @@
-// Work is cut into slices, so that timers, heartbeats and sockets get their turn however much there
-// is to do.
+// Work is cut into slices so that timers, heartbeats and sockets are served however much work there
+// is.
 
 const SLICE_MS = 5
 const SLICE_RECORDS = 2_048
 
-/** One turn's share of work, which all who take part in it use up together. */
+/** The work allowed in one turn of the event loop, shared by all who work in it. */
 export class Slices {
   readonly #elapsedMs: () => number
-  /** Of this turn; `null`: nobody has worked in it yet. */
+  /** When work began in this turn; `null`: none yet. */
   #startMs: number | null = null
   #records = 0
-  /** Who waits longest is first. */
+  /** First come, first served. */
   readonly #waiting: (() => void)[] = []
   #isNextSet = false
 
-  /** @param elapsedMs as a clock tells it @default the time of this process */
+  /** @param elapsedMs ms, of a clock that never goes back @default the time of this process */
   constructor(elapsedMs: () => number = () => performance.now()) {
     this.#elapsedMs = elapsedMs
   }
 
-  /** Is this turn's share used up? Who asks has begun to work. */
+  /** Is this turn's share used up? The first call in a turn starts the slice. */
   get isOver(): boolean {
     if (this.#startMs === null) {
       this.#startMs = this.#elapsedMs()
@@ -28,12 +28,12 @@ export class Slices {
     return this.#records >= SLICE_RECORDS || this.#elapsedMs() - this.#startMs >= SLICE_MS
   }
 
-  /** So many records were worked on. */
+  /** Counts records that were processed in this turn. */
   use(records: number): void {
     this.#records += records
   }
 
-  /** Resolves in a later turn, when all who waited before have had theirs. */
+  /** Resolves in a later turn, after all who were already waiting. */
   turn(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
@@ -56,14 +56,14 @@ export class Slices {
   }
 }
 
-/** Does work in one go that yields where others may have their turn. */
+/** Runs a generator to its end without pausing where it yields. */
 export function atOnce<T>(work: Generator<void, T>): T {
   let step = work.next()
   while (step.done !== true) step = work.next()
   return step.value
 }
 
-/** Does such work slice by slice. */
+/** Runs a generator to its end, slice by slice. */
 export async function inTurns<T>(work: Generator<void, T>): Promise<T> {
   const slices = new Slices()
   let step = work.next()

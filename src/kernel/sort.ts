@@ -1,9 +1,10 @@
-/** Items that are sorted, or merged, in one go. */
+/** Items sorted or merged between two yields. */
 const RUN = 4_096
 
 /**
- * Sorts as `toSorted` does, but yields where others may have their turn: a sort of a million in one
- * go holds the event loop for a tenth of a second. (Bottom-up merge sort: Knuth, TAOCP 3, 5.2.4.)
+ * Sorts as `toSorted` does, but yields now and then so that other work gets its turn: sorting a
+ * million items without a pause blocks the event loop for a tenth of a second. (Bottom-up merge
+ * sort: Knuth, TAOCP 3, 5.2.4.)
  */
 export function* sortInTurns<T>(
   items: readonly T[],
@@ -25,7 +26,7 @@ export function* sortInTurns<T>(
   return runs[0] ?? []
 }
 
-/** Of equal ones those of `a` come first. */
+/** Of equal items, those of `a` come first. */
 function* merge<T>(
   a: readonly T[],
   b: readonly T[],

@@ -1,10 +1,10 @@
-/** A part of an event's way that is timed. */
+/** One timed part of an event's processing. */
 interface StageRule {
-  /** `task`: once for each chunk and topology · `worker`: for all topologies together. */
+  /** `task`: timed once for each chunk and topology · `worker`: for all topologies together. */
   readonly of: 'task' | 'worker'
 }
 
-/** The stages of an event's way, in its order. What each is stands in docs/operations.md. */
+/** The stages of an event's processing, in order. docs/operations.md says what each is. */
 export const STAGES = {
   fetch: { of: 'worker' },
   decode: { of: 'task' },
@@ -15,8 +15,10 @@ export const STAGES = {
   commit: { of: 'worker' },
 } as const satisfies Record<string, StageRule>
 
+/** A timed stage, by its name. */
 export type Stage = keyof typeof STAGES
+/** A stage that is timed for each chunk and topology. */
 export type TaskStage = { [S in Stage]: (typeof STAGES)[S]['of'] extends 'task' ? S : never }[Stage]
 
-/** How long a chunk was in each stage, ms; without those that it did not pass. */
+/** How long a chunk was in each stage, ms; stages that it did not pass are absent. */
 export type StageTimes = Readonly<Partial<Record<TaskStage, number>>>

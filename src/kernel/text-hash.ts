@@ -3,8 +3,8 @@ import type { Memory } from './memory.ts'
 const WORD = 4
 
 /**
- * 32 bits of the bytes from `from` up to `to`: MurmurHash3 for x86 (Appleby, public domain), with 0
- * as its seed.
+ * A 32-bit hash of the bytes from `from` up to `to`: MurmurHash3 for x86 (Appleby, public domain),
+ * with seed 0.
  */
 export function hashOf({ view, bytes }: Memory, from: number, to: number): number {
   let hash = 0

@@ -1,45 +1,45 @@
-// Lengths of time, and what an event time may be.
+// Durations, and the range of event times.
 
 declare const unit: unique symbol
 /**
- * A length of time in milliseconds, which no plain number is. Made by {@link millis}, {@link
- * seconds}, {@link minutes}, {@link hours} and {@link days}.
+ * A duration in milliseconds; a plain number is not one. Made by {@link millis}, {@link seconds},
+ * {@link minutes}, {@link hours} and {@link days}.
  */
 export type DurationMs = number & {
   readonly [unit]: 'a length of time: write seconds(5), minutes(5), hours(5) or days(5)'
 }
 
-/** A length of time of `n` milliseconds. What it is given to says which are too short, at start. */
+/** A duration of `n` milliseconds. One that is too short is refused at start. */
 export const millis = (n: number): DurationMs => n as DurationMs
-/** A length of time of `n` seconds; `seconds(0.5)` is half of one. */
+/** A duration of `n` seconds; `seconds(0.5)` is half a second. */
 export const seconds = (n: number): DurationMs => (n * 1_000) as DurationMs
-/** A length of time of `n` minutes. */
+/** A duration of `n` minutes. */
 export const minutes = (n: number): DurationMs => (n * 60_000) as DurationMs
-/** A length of time of `n` hours. */
+/** A duration of `n` hours. */
 export const hours = (n: number): DurationMs => (n * 3_600_000) as DurationMs
-/** A length of time of `n` times 24 hours, whatever a calendar says. */
+/** A duration of `n` times 24 hours, regardless of the calendar. */
 export const days = (n: number): DurationMs => (n * 86_400_000) as DurationMs
 
 /**
- * Earliest event time that is taken for milliseconds: 1980. Seconds since the epoch stay below it
- * until the year 11,000.
+ * The earliest event time that is accepted as milliseconds: 1980. Seconds since the epoch stay
+ * below it until the year 11,000.
  */
 export const EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)
 /**
- * First event time that is no longer taken for milliseconds: 2100. Microseconds and nanoseconds lie
- * beyond it.
+ * The first event time that is no longer accepted as milliseconds: 2100. Microseconds and
+ * nanoseconds are beyond it.
  */
 export const LATEST_EVENT_TIME_MS = Date.UTC(2100, 0, 1)
 
-/** Kafka's timestamp of a record that has none. */
+/** Kafka's timestamp for a record without one. */
 export const NO_TIMESTAMP = -1
 
-/** Start of the aligned window [start, start + length) that a time falls in. */
+/** Start of the aligned window [start, start + length) that contains a time. */
 export function startOfWindow(timeMs: number, lengthMs: number): number {
   return Math.floor(timeMs / lengthMs) * lengthMs
 }
 
-/** `1.5 s`, `12 min`, `3.2 h`: a length of time for people. */
+/** A duration for people: `1.5 s`, `12 min`, `3.2 h`. */
 export function formatDuration(ms: number): string {
   const abs = Math.abs(ms)
   if (abs < 1_000) return `${round(ms)} ms`

@@ -1,4 +1,7 @@
-/** What some work gives; `null` as soon as the signal aborts, whatever becomes of the work. */
+/**
+ * The result of some work, or `null` as soon as the signal aborts; the work itself is not
+ * cancelled.
+ */
 export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | null> {
   return new Promise((resolve, reject) => {
     const give = () => resolve(null)

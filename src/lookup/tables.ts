@@ -8,9 +8,10 @@ import type { Definition, TableDefinition } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { checkedBy, nameOf } from '../topology/schema.ts'
 
-/** Faults told in full for one table; the rest are counted. */
+/** Maximum number of faults reported in full per table; the rest are counted. */
 const MAX_FAULTS = 5
 
+/** The tables of a topology, in memory. */
 export interface LoadedTables {
   readonly lookup: Lookup
   /** `TABLE_INVALID`, each with its file and line; empty if the tables can be used. */
@@ -18,8 +19,8 @@ export interface LoadedTables {
 }
 
 /**
- * Reads every table of a topology into memory: one JSON object a line, `.gz` or not; blank lines
- * are passed over.
+ * Reads every table of a topology into memory: one JSON object per line, in a `.gz` file or not;
+ * blank lines are skipped.
  */
 export async function loadTables(definition: Definition): Promise<LoadedTables> {
   const loaded = await Promise.all(definition.tables.map(loadTable))
@@ -48,7 +49,7 @@ async function loadTable(table: TableDefinition): Promise<LoadedTable> {
       `table "${table.name}" cannot be read: ${why}`,
       {
         where: table.file.pathname,
-        hint: 'a table is a file of one JSON object a line, with .gz at the end of its name if compressed',
+        hint: 'a table is a file with one JSON object per line; if it is compressed, its name ends in .gz',
       },
     )
     return { rows: new Map(), faults: [fault] }
@@ -121,7 +122,7 @@ function keyOf(table: TableDefinition, row: unknown): string {
   } catch (thrown) {
     throw invalid(`key threw ${nameOf(thrown)}`)
   }
-  if (typeof key !== 'string' || key === '') throw invalid('key gave no text')
+  if (typeof key !== 'string' || key === '') throw invalid('key returned no text')
   return key
 }
 

@@ -1,8 +1,9 @@
 import type { Observer, RuntimeEvent } from '../runtime/events.ts'
 
+/** The events of one type, or of several. */
 export type EventOf<T extends RuntimeEvent['type']> = Extract<RuntimeEvent, { type: T }>
 
-/** An observer of some types of event; the others pass by. */
+/** An observer that handles some types of event and ignores the others. */
 export function byType(
   handlers: {
     readonly [T in RuntimeEvent['type']]?: (event: EventOf<T>) => void

@@ -3,13 +3,16 @@ import { byType } from './by-type.ts'
 import type { MetricMaker } from './metric-maker.ts'
 import type { WatchedTopology } from './watched.ts'
 
-/** Seconds, from the shortest pace of commits up to a day: a backlog is part of the delay. */
+/**
+ * Buckets in seconds, from the shortest time between commits up to a day: a backlog adds to the
+ * delay.
+ */
 const DELAY = [
   ...[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
   ...[300, 900, 3_600, 21_600, 86_400],
 ]
 
-/** What was written. */
+/** Metrics of what was written. */
 export function commitMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
   const topics = [...new Set(watched.flatMap(({ outputs }) => outputs))]
   const commits = make.counter('commits_total', {
@@ -32,7 +35,7 @@ export function commitMetrics(make: MetricMaker, watched: readonly WatchedTopolo
     known: topics.map((topic) => ({ topic })),
   })
   const endToEnd = make.histogram('end_to_end_latency_seconds', {
-    help: "From a record's own timestamp to its output's acknowledgement, the oldest of each chunk and sink",
+    help: "From a record's timestamp to the acknowledgement of its output, for the oldest record of each chunk and sink",
     buckets: DELAY,
     labelNames: ['sink'],
     known: topics.map((sink) => ({ sink })),

@@ -1,11 +1,11 @@
-/** Parts of each doubling of time, so that a quantile is off by 2 % at most. */
+/** Buckets for each doubling of time, so that a quantile is off by 2 % at most. */
 const PARTS = 16
-/** Shorter times count as this, ms. */
+/** The shortest time that is distinguished, ms; shorter ones count as this. */
 const SHORTEST_MS = 1e-3
-/** From a microsecond on, so many doublings: 19 hours. */
+/** Number of doublings, starting at a microsecond: up to 19 hours. */
 const DOUBLINGS = 36
 
-/** What is told of durations, ms; NaN where there is none. */
+/** The statistics that are reported of durations, ms; NaN where there are none. */
 export const STATISTICS = {
   mean: (of) => of.meanMs,
   p50: (of) => of.quantileMs(0.5),
@@ -14,10 +14,7 @@ export const STATISTICS = {
   max: (of) => of.quantileMs(1),
 } as const satisfies Readonly<Record<string, (of: Durations) => number>>
 
-/**
- * How often something took how long: counts by the logarithm of the time, in memory that does not
- * grow.
- */
+/** A histogram of durations: counts by the logarithm of the time, in memory that does not grow. */
 export class Durations {
   readonly #counts = new Float64Array(PARTS * DOUBLINGS)
   #count = 0
@@ -28,7 +25,7 @@ export class Durations {
     return this.#count
   }
 
-  /** NaN when there is none. */
+  /** NaN when there are none. */
   get meanMs(): number {
     return this.#sumMs / this.#count
   }
@@ -56,14 +53,17 @@ export class Durations {
     return this.#sumMs
   }
 
-  /** How many were shorter than a power of two of microseconds. */
+  /** How many were shorter than 2 ** `powerOfTwo` microseconds. */
   shorterThan(powerOfTwo: number): number {
     let shorter = 0
     for (const count of this.#counts.subarray(0, powerOfTwo * PARTS)) shorter += count
     return shorter
   }
 
-  /** By nearest rank; 1 gives the longest, exactly. NaN when there is none. @param share 0 to 1 */
+  /**
+   * A quantile by nearest rank; 1 is the longest, exactly. NaN when there are none. @param share 0
+   * to 1
+   */
   quantileMs(share: number): number {
     if (this.#count === 0) return Number.NaN
     let left = Math.max(1, Math.ceil(share * this.#count))

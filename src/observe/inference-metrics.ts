@@ -5,10 +5,10 @@ import type { WatchedTopology } from './watched.ts'
 
 const BATCH_RECORDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 
-/** What the models do. */
+/** Metrics of the models. */
 export function inferenceMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
   const info = make.gauge('model_info', {
-    help: 'Always 1; the labels tell',
+    help: 'Always 1; the labels describe the model',
     labelNames: ['model', 'version', 'sha256', 'evaluator'],
   })
   for (const { model, version, sha256, evaluator } of watched.flatMap(({ models }) => models)) {

@@ -5,11 +5,12 @@ import { type LatePredictions, latencyWatch } from './latency-watch.ts'
 import type { Log } from './log.ts'
 import type { WatchedTopology } from './watched.ts'
 
-/** Of each step and limit one line in so long. */
+/** The shortest time between two lines about the same step and limit, ms. */
 const EVERY_MS = 60_000
 
 /**
- * Predictions that come later than their use allows: the first, and how many since the line before.
+ * Logs predictions that come later than their latency budget allows: the first, then how many since
+ * the last line.
  */
 export function latencyLog(
   log: Log,

@@ -5,10 +5,10 @@ import { latencyWatch } from './latency-watch.ts'
 import type { MetricMaker } from './metric-maker.ts'
 import type { WatchedTopology } from './watched.ts'
 
-/** Stages of a chunk, with its wait for the commit and for others. */
+/** The stages of a chunk, including the wait for its commit and for other chunks. */
 const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fetch'), 'queue']
 
-/** Predictions that come later than their use allows. */
+/** Counts predictions that come later than their latency budget allows. */
 export function latencyMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
   const late = make.counter('late_predictions_total', {
     help: 'Scored events whose outputs took longer than the target, or the maximum, of their latency budget',

@@ -5,34 +5,35 @@ import { byType, type EventOf } from './by-type.ts'
 import type { WatchedTopology } from './watched.ts'
 
 type Limit = 'target' | 'maximum'
-/** `queue`: behind other chunks. */
+/** `queue`: the wait behind other chunks. */
 type Slowest = Stage | 'queue'
 
 /**
- * Scored events whose outputs became durable later than a limit, the higher one if both are passed.
+ * Scored events whose outputs were committed later than a limit; `maximum` if both limits are
+ * exceeded.
  */
 export interface LatePredictions {
   readonly topology: string
-  /** The score step that was promised more. */
+  /** The score step with the latency budget. */
   readonly step: string
   readonly limit: Limit
   readonly limitMs: number
-  /** From their chunk's coming to their commit. */
+  /** From the arrival of their chunk to their commit. */
   readonly tookMs: number
-  /** Where most of that time went. */
+  /** The stage that took most of that time. */
   readonly stage: Slowest
   readonly events: number
 }
 
 /** A chunk whose outputs wait for their commit. */
-interface Made {
+interface UncommittedChunk {
   readonly of: EventOf<'processed'>
   readonly atMs: number
 }
 
 /**
- * Follows each chunk from its coming to the commit of its outputs, and tells when that takes longer
- * than a score step allows.
+ * Follows each chunk from its arrival to the commit of its outputs, and reports when that takes
+ * longer than a score step allows.
  *
  * @param elapsedMs a clock that never goes back
  */
@@ -42,8 +43,8 @@ export function latencyWatch(
   passed: (late: LatePredictions) => void,
 ): Observer {
   const limitsOf = new Map(watched.map(({ topology, latency }) => [topology, latency]))
-  const waiting = new Map<string, Made[]>()
-  const check = ({ of, atMs }: Made, nowMs: number) => {
+  const waiting = new Map<string, UncommittedChunk[]>()
+  const check = ({ of, atMs }: UncommittedChunk, nowMs: number) => {
     const tookMs = of.durationMs + nowMs - atMs
     for (const { step, targetMs, maximumMs } of limitsOf.get(of.topology) ?? []) {
       if (tookMs <= targetMs) continue
@@ -68,7 +69,7 @@ export function latencyWatch(
       for (const { partition, nextOffset } of nextOffsets) {
         const made = waiting.get(partitionName(partition)) ?? []
         while (made[0] !== undefined && made[0].of.nextOffset <= nextOffset) {
-          check(made.shift() as Made, nowMs)
+          check(made.shift() as UncommittedChunk, nowMs)
         }
       }
     },

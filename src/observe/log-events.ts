@@ -11,28 +11,31 @@ import { RestoreLog } from './restore-log.ts'
 import { StatusBoard } from './status.ts'
 import type { WatchedTopology } from './watched.ts'
 
-/** Dead letters of one code that are told one by one in a minute; past them only their count is. */
+/**
+ * Dead letters of one code that are logged one by one within a minute; any more are only counted.
+ */
 const DEAD_LETTERS_PER_MINUTE = 10
 const MINUTE_MS = 60_000
 const PROGRESS_EVERY_MS = 5_000
-/** Shorter waits for a quota are no news, ms. */
+/** Throttling is logged once it adds up to this, ms. */
 const WORTH_TELLING_MS = 1_000
 
 const KEY_HINT =
-  "produce with the key that the source's `key` gives, all producers by the same partitioner (README, Keys and partitions); keyMismatch: 'dead-letter' sets such events aside, 'allow' says that it is meant"
+  "produce with the key that the source's `key` returns, and with the same partitioner in all producers (docs/concepts.md, Keys and partitions); keyMismatch: 'dead-letter' sets such events aside, 'allow' accepts them"
 
+/** What {@link logEvents} needs besides the log. */
 export interface LogEventsOptions {
   readonly clock: Clock
-  /** How often it is told how the worker gets on, ms; `null`: never. */
+  /** How often the worker's status is logged, ms; `null`: never. */
   readonly statusEveryMs: number | null
-  /** Whose latency budgets are watched. @default none */
+  /** The topologies whose latency budgets are watched. @default none */
   readonly topologies?: readonly WatchedTopology[]
 }
 
 /**
- * Writes what a worker does to its log: notes, state, rebalances, dead letters, waits, failed
- * commits, and from time to time how it gets on. Dead letters of one code past the first ten in a
- * minute are told as a count, at the minute's end.
+ * Writes to the log what a worker does: notes, state, rebalances, dead letters, throttling, failed
+ * commits, and its status at intervals. After the first ten dead letters of one code in a minute,
+ * the rest are logged as a count at the end of the minute.
  */
 export function logEvents(
   log: Log,
@@ -87,11 +90,11 @@ export function logEvents(
     },
     breaker: ({ partition, isOpen, deadPercent }) => {
       const about = { ...partition, deadPercent: Math.floor(deadPercent) }
-      if (isOpen) log.warn(about, 'too many dead letters: going on at 100 records a second')
-      else log.info(about, 'fewer dead letters again: going on at full speed')
+      if (isOpen) log.warn(about, 'too many dead letters: continuing at 100 records a second')
+      else log.info(about, 'fewer dead letters again: continuing at full speed')
     },
     'commit-slow': ({ durationMs }) =>
-      log.warn({ after: formatDuration(durationMs) }, 'a commit takes long, nothing is lost'),
+      log.warn({ after: formatDuration(durationMs) }, 'a commit is taking long, nothing is lost'),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>
       log.warn({ code, reason, nextAttemptMs }, 'commit failed, nothing is lost'),
   })
@@ -109,7 +112,7 @@ function logState(log: Log, event: EventOf<'state'>): void {
   log[level]({ state: event.state, ...reason }, `worker is ${event.state}`)
 }
 
-/** How long brokers made the worker wait: the sum, once it is a second, at most every 5 s. */
+/** Logs how long brokers throttled the worker: the sum, once it is a second, at most every 5 s. */
 class ThrottlingLog {
   readonly #log: Log
   #untoldMs = 0
@@ -129,8 +132,8 @@ class ThrottlingLog {
 }
 
 /**
- * Keys whose events lie in several partitions: told once for each topology, since it goes on until
- * producers are changed.
+ * Logs that events of one key are in several partitions: once for each topology, since it continues
+ * until the producers are changed.
  */
 class KeyMismatchLog {
   readonly #log: Log
@@ -148,7 +151,7 @@ class KeyMismatchLog {
     const also = seen === null ? partitionName(elsewhere) : position(topic, other, seen)
     this.#log.warn(
       { topology, topic, at, also, hint: KEY_HINT },
-      'events of one key lie in several partitions: their windows are split, and too small',
+      'events of one key are in several partitions: their windows are split and incomplete',
     )
   }
 }
@@ -168,7 +171,9 @@ class DeadLetterLog {
     this.#log.warn({ code, reason: message, at, topology, step, topic }, 'dead letter')
   }
 
-  /** A minute is over. */
+  /**
+   * At the end of a minute: logs the counts of the dead letters that were not logged one by one.
+   */
   tellCounts(): void {
     for (const [code, count] of this.#countOf) {
       const untold = count - DEAD_LETTERS_PER_MINUTE

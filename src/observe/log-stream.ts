@@ -1,64 +1,68 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
 
-/** Lines that wait for a slow reader, bytes; what comes on top of them is dropped. */
+/** The most bytes of lines that wait for a slow reader; lines beyond that are dropped. */
 const WAITING_BYTES = 1_048_576
-/** How often a slow reader is tried again, ms. */
+/** Time between attempts while the reader is slow, ms. */
 const RETRY_MS = 100
 const NEWLINE = Buffer.from('\n')
 
-/** Says that lines were dropped and why, as a line of its own with its end. */
+/** Formats the line that says how many lines were dropped and why, including its newline. */
 export type DescribeLoss = (count: number, reason: string) => string
 
-interface Waiting {
+interface WaitingLine {
   bytes: Buffer
-  /** Some of it is written. */
+  /** Part of it is already written. */
   isBegun: boolean
-  /** Of how many dropped lines it tells. 0: it is a line as any other. */
+  /** The number of dropped lines that this line reports. 0: an ordinary line. */
   readonly tellsOf: number
 }
 
 /**
- * Where log lines go. Writing neither throws nor waits, since a full disk, a reader that is gone or
- * one that does not read is no reason for a worker to stop: what cannot be written is dropped and
- * counted, and told once writing works again. A line is written before the call returns, so that a
- * crash loses none; only a slow reader's wait, up to 1 MiB of them.
+ * The destination of log lines. Writing neither throws nor waits, since a full disk, or a reader
+ * that has gone away or does not read, is no reason for a worker to stop. What cannot be written is
+ * dropped, counted, and reported once writing works again. A line is written before the call
+ * returns, so a crash loses none; only lines for a slow reader wait, up to 1 MiB of them.
  */
 export class LogStream implements DestinationStream {
   readonly #put: (bytes: Buffer) => number
   #describe: DescribeLoss = (count, reason) => `${count} lines were dropped: ${reason}\n`
-  readonly #waiting: Waiting[] = []
+  readonly #waiting: WaitingLine[] = []
   #waitingBytes = 0
   #dropped = 0
   #untold = 0
   #reason = ''
-  /** A line was given up after a part of it was written. */
+  /** The last line was dropped after part of it had been written. */
   #isTorn = false
-  /** It will be tried again. */
+  /** A retry is scheduled. */
   #isLater = false
 
-  /** @param put writes the beginning of some bytes; returns how many, throws the system's error */
+  /**
+   * @param put writes as many of the bytes as it can, from the first; returns how many; throws the
+   * system's error
+   */
   constructor(put: (bytes: Buffer) => number) {
     this.#put = put
   }
 
-  /** Lines that were dropped so far. */
+  /** Lines dropped so far. */
   get dropped(): number {
     return this.#dropped
   }
 
-  /** How the loss of lines is to be told; by default in plain text. */
+  /** Sets how dropped lines are reported; plain text by default. */
   describeLoss(describe: DescribeLoss): void {
     this.#describe = describe
   }
 
+  /** Writes a line that ends with a newline. */
   write(line: string): void {
     this.#tellLoss()
     this.#append(line, 0)
     this.flush()
   }
 
-  /** Tries once more what waits for a slow reader. */
+  /** Tries again to write what waits for a slow reader. */
   flush(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       try {
@@ -100,7 +104,7 @@ export class LogStream implements DestinationStream {
     this.#waitingBytes += next.bytes.length
   }
 
-  #drop({ isBegun, tellsOf }: Waiting, reason: string): void {
+  #drop({ isBegun, tellsOf }: WaitingLine, reason: string): void {
     this.#reason = reason
     this.#isTorn ||= isBegun
     this.#untold += Math.max(tellsOf, 1)
@@ -117,7 +121,7 @@ export class LogStream implements DestinationStream {
   }
 }
 
-/** Lines to stderr. What still waits when the process ends is tried once more. */
+/** A log stream to stderr. What still waits when the process exits is tried once more. */
 export function toStderr(): LogStream {
   const fd = withoutWaiting(process.stderr.fd)
   const stream = new LogStream((bytes) => writeSync(fd, bytes))
@@ -126,9 +130,9 @@ export function toStderr(): LogStream {
 }
 
 /**
- * A descriptor whose writes fail rather than wait. Whether they wait is a setting of what was
- * opened, which other processes may share and change; so a pipe or a terminal is opened once more.
- * Where that cannot be, Node has set it for all of them.
+ * A file descriptor whose writes fail instead of blocking. Blocking is a property of the open file
+ * description, which other processes may share and change; so a pipe or a terminal is opened a
+ * second time. Where that is not possible, Node has already made it non-blocking for all of them.
  */
 function withoutWaiting(fd: number): number {
   const status = fstatSync(fd)

@@ -8,28 +8,31 @@ import {
 import type { LogStream } from './log-stream.ts'
 
 /**
- * Where log lines go: fields, then what is said. Never a payload or a key. pino's loggers are such,
- * and so is `console`.
+ * A log: takes fields, then a message. Never a payload or a key. pino loggers and `console` fit.
  */
 export interface Log {
-  /** What only helps to find a fault. */
+  /** Details that help to debug. */
   debug(fields: object, message: string): void
-  /** What happens in the course of things. */
+  /** Normal operation. */
   info(fields: object, message: string): void
-  /** What somebody should know, though work goes on. */
+  /** Something the operator should know, although work continues. */
   warn(fields: object, message: string): void
-  /** What ends the worker. */
+  /** Something that ends the worker. */
   error(fields: object, message: string): void
 }
 
 /** `json`: one object a line, for machines · `text`: for people. */
 export type LogFormat = 'json' | 'text'
 
+/** What {@link createLog} needs. */
 export interface LogOptions {
   readonly format: LogFormat
   /** For `text`. @default none */
   readonly colors?: Colors
-  /** Stands in each line, where several workers write to one log. @default no number */
+  /**
+   * The worker's number, a field of each line where several workers write to one log.
+   * @default no number
+   */
   readonly worker?: number
   readonly stream: DestinationStream & Partial<Pick<LogStream, 'describeLoss'>>
 }
@@ -40,8 +43,8 @@ const OPTIONS: LoggerOptions = {
 }
 
 /**
- * The process log: each line has its time (ISO), the level's name, a message and fields; never a
- * payload or a key.
+ * Creates the process log: each line has its time (ISO), the level's name, a message and fields;
+ * never a payload or a key.
  */
 export function createLog({ format, colors = NO_COLORS, worker, stream }: LogOptions): Logger {
   const base = { service: 'tidemark', ...(worker === undefined ? {} : { worker }) }
@@ -61,7 +64,7 @@ type Colors = Readonly<Record<'dim' | 'red' | 'yellow', (text: string) => string
 const asItIs = (text: string) => text
 const NO_COLORS: Colors = { dim: asItIs, red: asItIs, yellow: asItIs }
 
-interface Line {
+interface LogLine {
   readonly time: string
   readonly level: string
   readonly msg: string
@@ -71,13 +74,13 @@ interface Line {
 
 /** `12:04:31 warn  commit failed  code=COMMIT_FAILED` */
 function plainLine(json: string, { dim, red, yellow }: Colors): string {
-  const { time, level, msg, service: _, ...fields } = JSON.parse(json) as Line
+  const { time, level, msg, service: _, ...fields } = JSON.parse(json) as LogLine
   const colored = level === 'warn' ? yellow : level === 'error' ? red : dim
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${shown(value)}`)
   return `${[`${time.slice(11, 19)} ${colored(level.padEnd(5))} ${msg}`, ...rest].join('  ')}\n`
 }
 
-/** What is `null` is not known. */
+/** `null` means unknown. */
 function shown(value: unknown): string {
   if (value === null) return 'unknown'
   return typeof value === 'string' ? value : JSON.stringify(value)

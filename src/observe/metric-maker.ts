@@ -10,12 +10,12 @@ import {
 import type { Durations } from './durations.ts'
 
 /**
- * Of the process, and named as counters though they are none; each is the sum of its namesake
- * without `_total`.
+ * Process metrics that are named like counters but are gauges; each is the sum of the metric of the
+ * same name without `_total`.
  */
 const MISNAMED = ['resources', 'handles', 'requests'].map((what) => `nodejs_active_${what}_total`)
 
-/** Seconds, for what takes microseconds to seconds. */
+/** Buckets in seconds, for durations from microseconds to seconds. */
 export const SHORT = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 ]
@@ -26,30 +26,31 @@ interface Described<L extends string> {
   readonly help: string
   readonly labelNames: readonly L[]
   /**
-   * Label sets that are known beforehand. A rate sees a series' first event only where it was told
-   * as 0 before. @default none
+   * Label sets known beforehand; their series start at 0. Otherwise `rate` would miss the first
+   * event of a series.
+   * @default none
    */
   readonly known?: readonly Labels<L>[]
 }
 
-/** A series of a histogram, and what it has counted. */
+/** One series of a histogram, and its durations. */
 interface Counted<L extends string> {
   readonly labels: Labels<L>
   readonly durations: Durations
 }
 
 /**
- * Boundaries of a histogram: from 128 µs to 8.4 s, each twice the one before; powers of two of
- * microseconds.
+ * Bucket bounds of a histogram, as powers of two of microseconds: from 128 µs to 8.4 s, each twice
+ * the one before.
  */
 const BOUNDS = Array.from({ length: 17 }, (_, i) => i + 7)
 
 /** Metrics of one process as plain data, for {@link textOfAll}. */
 export type MetricData = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
-/** Where metrics come from. */
+/** The metrics of one worker process. */
 export interface MetricsOfWorker {
-  /** Becomes the label `worker`. `null`: of none, so that there is no such label. */
+  /** Value of the label `worker`. `null`: not of a worker, and there is no such label. */
   readonly worker: number | null
   readonly metrics: MetricData
 }
@@ -63,14 +64,17 @@ function labelled({ worker, metrics }: MetricsOfWorker): object {
   const label = worker === null ? {} : { worker }
   return metrics.map((metric) => ({
     ...metric,
-    // Each series is of one process, so that there is nothing to add up; "omit" would leave out
-    // when each began.
+    // Each series comes from one process, so there is nothing to sum; "omit" would drop the start
+    // times of the processes.
     aggregator: 'first',
     values: metric.values.map((value) => ({ ...value, labels: { ...label, ...value.labels } })),
   }))
 }
 
-/** Makes metrics with the common prefix in a registry of their own, beside those of the process. */
+/**
+ * Creates metrics with the common prefix in a separate registry, next to the metrics of the
+ * process.
+ */
 export class MetricMaker {
   readonly #registry = new Registry()
 
@@ -79,6 +83,7 @@ export class MetricMaker {
     for (const name of MISNAMED) this.#registry.removeSingleMetric(name)
   }
 
+  /** The content type of {@link text}. */
   get contentType(): string {
     return this.#registry.contentType
   }
@@ -93,6 +98,7 @@ export class MetricMaker {
     return this.#registry.getMetricsAsJSON()
   }
 
+  /** Creates a counter; `name` is without the prefix. */
   counter<L extends string>(
     name: string,
     { known = [], ...described }: Described<L> & { readonly collect?: (this: Counter<L>) => void },
@@ -102,6 +108,7 @@ export class MetricMaker {
     return counter
   }
 
+  /** Creates a gauge; `name` is without the prefix. */
   gauge<L extends string>(
     name: string,
     { known = [], ...described }: Described<L> & { readonly collect?: (this: Gauge<L>) => void },
@@ -111,6 +118,7 @@ export class MetricMaker {
     return gauge
   }
 
+  /** Creates a histogram; `name` is without the prefix. */
   histogram<L extends string>(
     name: string,
     { known = [], ...described }: Described<L> & { readonly buckets: number[] },
@@ -121,8 +129,8 @@ export class MetricMaker {
   }
 
   /**
-   * A histogram in seconds that counts elsewhere: what happens several times a chunk has no labels
-   * to look up.
+   * A histogram in seconds whose counts are kept by the caller: for what happens several times a
+   * chunk, it would cost too much to look up labels.
    */
   durations<L extends string>(
     name: string,
@@ -138,7 +146,7 @@ export class MetricMaker {
   }
 }
 
-/** As prom-client tells a histogram. */
+/** The values of a histogram in prom-client's format. */
 function valuesOf(name: string) {
   return ({ labels, durations }: Counted<string>) => [
     ...BOUNDS.map((bound) => ({

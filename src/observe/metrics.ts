@@ -10,17 +10,19 @@ import { recordMetrics } from './record-metrics.ts'
 import { stageMetrics } from './stage-metrics.ts'
 import type { WatchedTopology } from './watched.ts'
 
-// Prometheus metrics, all of this process. Nothing is labelled by key, offset or message.
+// Prometheus metrics, all of this process. No label contains a key, an offset or a message.
 
+/** What {@link createMetrics} needs. */
 export interface MetricsOptions {
   /** Version of Tidemark. */
   readonly version: string
-  /** What the worker runs. */
+  /** The topologies that the worker runs. */
   readonly topologies: readonly WatchedTopology[]
   /** Log lines that could not be written so far. @default none */
   readonly droppedLines?: () => number
 }
 
+/** Metrics, and the observer that feeds them. */
 export interface Metrics {
   readonly observer: Observer
   readonly contentType: string
@@ -30,7 +32,7 @@ export interface Metrics {
   data(): Promise<MetricData>
 }
 
-/** Metrics of a worker and of its process, in a registry of their own. */
+/** Metrics of a worker and of its process, in a separate registry. */
 export function createMetrics(options: MetricsOptions): Metrics {
   const make = new MetricMaker()
   describeBuild(make, options)
@@ -57,6 +59,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
 function describeBuild(make: MetricMaker, { version }: MetricsOptions): void {
   make
-    .gauge('build_info', { help: 'Always 1; the labels tell', labelNames: ['version', 'node'] })
+    .gauge('build_info', {
+      help: 'Always 1; the labels give the versions',
+      labelNames: ['version', 'node'],
+    })
     .set({ version, node: process.versions.node }, 1)
 }

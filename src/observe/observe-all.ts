@@ -2,8 +2,9 @@ import { messageOf } from '../kernel/errors.ts'
 import type { Observer } from '../runtime/events.ts'
 
 /**
- * Several observers as one, told in order. One that throws harms neither the worker nor its
- * neighbours: its first failure becomes a process warning, and it goes on being told.
+ * Combines several observers into one; they are called in order. One that throws harms neither the
+ * worker nor the other observers: its first failure becomes a process warning, and it is still
+ * called for later events.
  */
 export function observeAll(...observers: readonly Observer[]): Observer {
   const failed = new Set<Observer>()

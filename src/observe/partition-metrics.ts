@@ -5,37 +5,40 @@ import type { MetricMaker } from './metric-maker.ts'
 import type { WatchedTopology } from './watched.ts'
 
 const OF_PARTITION = ['topology', 'topic', 'partition'] as const
-/** Seconds, up to a day. */
+/** Buckets in seconds, up to a day. */
 const RESTORE = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400]
 
-/** How far one partition was processed, for as long as it is assigned. */
-interface Progress {
+/** Progress of one partition while it is assigned. */
+interface PartitionSeries {
   readonly labels: Labels
   nextOffset: number
   endOffset: number
 }
 
-/** How far each partition is that this worker has. */
+/** Metrics of the progress of this worker's partitions. */
 export function partitionMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
   const gauge = (name: string, help: string) => make.gauge(name, { help, labelNames: OF_PARTITION })
   const lag = gauge('consumer_lag_records', 'Records not yet processed')
   const watermark = gauge(
     'watermark_timestamp_seconds',
-    'Event time before which no event is expected, since the epoch',
+    'Watermark: event time before which no more events are expected, seconds since the epoch',
   )
-  const keys = gauge('state_keys', 'Keys that windows hold')
-  const bytes = gauge('state_bytes', 'Bytes that windows hold, about')
+  const keys = gauge('state_keys', 'Keys in windows')
+  const bytes = gauge('state_bytes', 'Approximate size of windows, bytes')
   const assigned = make.gauge('partitions_assigned', {
     help: 'Partitions that this worker reads',
     labelNames: ['topology', 'topic'],
     known: watched.map(({ topology, source }) => ({ topology, topic: source })),
   })
-  const progressOf = new Map<string, Progress>()
-  /** By partition name. Where these end is not known, so neither is their lag. */
+  const progressOf = new Map<string, PartitionSeries>()
+  /** Names of the partitions whose log end is not known, so neither is their lag. */
   let unreadable: ReadonlySet<string> = new Set()
-  // What is still heard of a lost partition must not bring its series back: another worker tells of
-  // it now.
-  const ifAssigned = (event: OfPartition, tell: (progress: Progress, labels: Labels) => void) => {
+  // A late event about a lost partition must not bring its series back: another worker reports it
+  // now.
+  const ifAssigned = (
+    event: OfPartition,
+    tell: (progress: PartitionSeries, labels: Labels) => void,
+  ) => {
     const labels = labelsOf(event)
     const progress = progressOf.get(JSON.stringify(labels))
     if (progress === undefined) return
@@ -78,19 +81,19 @@ export function partitionMetrics(make: MetricMaker, watched: readonly WatchedTop
   })
 }
 
-/** What is read again for the windows. */
+/** Metrics of what is read again to restore windows. */
 export function restoreMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
   const left = make.gauge('restore_left_records', {
     help: 'Offsets still to be read again',
     labelNames: OF_PARTITION,
   })
   const restored = make.counter('restored_records_total', {
-    help: 'Records read again for the windows',
+    help: 'Records read again to restore windows',
     labelNames: ['topology', 'topic'],
     known: watched.map(({ topology, source }) => ({ topology, topic: source })),
   })
   const duration = make.histogram('restore_duration_seconds', {
-    help: 'Time until the windows of a partition were whole again',
+    help: 'Time to restore the windows of a partition',
     buckets: RESTORE,
     labelNames: ['topology'],
     known: watched.map(({ topology }) => ({ topology })),

@@ -7,8 +7,8 @@ import { partitionList } from './partition-list.ts'
 type Lost = EventOf<'lost'>
 
 /**
- * Tells what a rebalance took and gave, one line for all partitions: one a partition would fill the
- * log.
+ * Logs the partitions that a rebalance revoked and assigned, in one line for all of them: a line
+ * for each would fill the log.
  */
 export class RebalanceLog {
   readonly #log: Log
@@ -30,7 +30,7 @@ export class RebalanceLog {
     this.#soon()
   }
 
-  /** Tells what has come together. */
+  /** Logs what has been collected. */
   tell(): void {
     const lost = this.#lost.splice(0)
     const of = (why: Lost['why']) =>
@@ -42,7 +42,11 @@ export class RebalanceLog {
       of('expelled'),
       (list) => `lost ${list}: the group went on without this worker`,
     )
-    this.#line('warn', of('cut'), (list) => `begins ${list} anew: its log was cut meanwhile`)
+    this.#line(
+      'warn',
+      of('cut'),
+      (list) => `restarts ${list}: records still to be read again were deleted from the log`,
+    )
     this.#line('info', this.#assigned.splice(0), (list) => `assigned ${list}`)
   }
 
@@ -52,12 +56,12 @@ export class RebalanceLog {
     message: (list: string) => string,
   ): void {
     if (partitions.length === 0) return
-    // Several topologies may read the same ones.
+    // Several topologies may read the same partition.
     const count = new Set(partitions.map(partitionName)).size
     this.#log[level]({ partitions: count }, message(partitionList(partitions)))
   }
 
-  /** All partitions of a rebalance are told in one go. */
+  /** All partitions of a rebalance are reported within one turn of the event loop. */
   #soon(): void {
     if (this.#lost.length + this.#assigned.length === 1) queueMicrotask(() => this.tell())
   }

@@ -3,7 +3,7 @@ import { byType } from './by-type.ts'
 import type { MetricMaker } from './metric-maker.ts'
 import type { WatchedTopology } from './watched.ts'
 
-/** As they are called outside, by how they are counted. */
+/** The value of the label `outcome`, by the name in the code. */
 const OUTCOMES = {
   scored: 'ok',
   windowed: 'windowed',
@@ -12,7 +12,7 @@ const OUTCOMES = {
   dead: 'dead_letter',
 } as const
 
-/** What was read, and what became of it. */
+/** Metrics of the records that were read, and of their outcomes. */
 export function recordMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
   const consumed = make.counter('records_consumed_total', {
     help: 'Records read',
@@ -24,21 +24,21 @@ export function recordMetrics(make: MetricMaker, watched: readonly WatchedTopolo
     known: watched.map(({ topology, source }) => ({ topology, topic: source })),
   })
   const processed = make.counter('records_processed_total', {
-    help: 'Records by what became of them',
+    help: 'Records by outcome',
     labelNames: ['topology', 'step', 'outcome'],
     known: watched.flatMap(({ topology, step }) =>
       Object.values(OUTCOMES).map((outcome) => ({ topology, step, outcome })),
     ),
   })
   const late = make.counter('late_records_total', {
-    help: 'Records behind the watermark by what was done',
+    help: 'Records behind the watermark, by the action taken',
     labelNames: ['topology', 'step', 'action'],
     known: watched.flatMap(({ topology, late: { steps, action } }) =>
       steps.map((step) => ({ topology, step, action })),
     ),
   })
   const dead = make.counter('dead_letters_total', {
-    help: 'Records set aside by the code of their error',
+    help: 'Records set aside, by error code',
     labelNames: ['topology', 'topic', 'step', 'error_class'],
     known: watched.flatMap(({ topology, deadLetterTopic: topic, deadLetters }) =>
       deadLetters.map(({ step, code }) => ({ topology, topic, step, error_class: code })),

@@ -10,12 +10,12 @@ type Restoring = EventOf<'restoring'>
 type Restored = EventOf<'restored'>
 
 /**
- * Tells of restores, one line for all partitions of a topology: when they begin, every 5 s how far
- * they are, and when the last one is done.
+ * Logs restores, one line for all partitions of a topology: when they begin, their progress every 5
+ * s, and when the last one is done.
  */
 export class RestoreLog {
   readonly #log: Log
-  /** Those that are not done, by topology and partition; in the order in which they began. */
+  /** Restores in progress, by topology and partition, in the order in which they began. */
   readonly #open = new Map<string, Restoring>()
   #begun: Restoring[] = []
   #done: Restored[] = []
@@ -32,7 +32,7 @@ export class RestoreLog {
     if (isNew) {
       this.#toldMs = nowMs
       this.#begun.push(event)
-      // All partitions of a rebalance begin in one go.
+      // All partitions of a rebalance begin within one turn of the event loop.
       if (this.#begun.length === 1) queueMicrotask(() => this.#tellBegun())
     } else if (nowMs - this.#toldMs >= PROGRESS_EVERY_MS) {
       this.#toldMs = nowMs
@@ -65,7 +65,7 @@ export class RestoreLog {
     }
   }
 
-  /** Once the last one of the topology is done. */
+  /** Logs the end of the restores of a topology, once the last one is done. */
   #tellDone({ topology }: { readonly topology: string }): void {
     if ([...this.#open.values()].some((event) => event.topology === topology)) return
     const done = this.#done.filter((event) => event.topology === topology)
@@ -77,7 +77,7 @@ export class RestoreLog {
   }
 }
 
-/** What is left of some restores of one topology, and about how long it takes. */
+/** What is left of the restores of one topology, and about how long it takes. */
 function sumOf(events: readonly Restoring[]) {
   const records = events.reduce((sum, event) => sum + event.toOffset - event.nextOffset, 0)
   const about = formatDuration(Math.max(...events.map((event) => event.leftMs)))

@@ -5,13 +5,16 @@ import type { MetricMaker } from './metric-maker.ts'
 import { stageWatch } from './stage-watch.ts'
 import type { WatchedTopology } from './watched.ts'
 
-/** Statistics are of the last one to two of them: a stall is forgotten again. */
+/**
+ * Length of a period, ms. Statistics cover the last one to two periods, so that a stall does not
+ * show for ever.
+ */
 const PERIOD_MS = 60_000
 
-/** What is the whole worker's has an empty topology, which is no label to Prometheus. */
+/** Stages of the whole worker have an empty topology, which Prometheus treats as no label. */
 type Labels = Readonly<{ topology: string; stage: Stage }>
 
-/** How long events are where on their way. */
+/** Metrics of how long events spend in each stage. */
 export function stageMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
   const series = new Map(labelsOf(watched).map((labels) => [nameOf(labels), new Series(labels)]))
   make.durations('stage_duration_seconds', {
@@ -19,7 +22,7 @@ export function stageMetrics(make: MetricMaker, watched: readonly WatchedTopolog
     read: () => series.values(),
   })
   make.gauge('stage_recent_seconds', {
-    help: 'Time in one stage, of the last one to two minutes; NaN: there was none',
+    help: 'Time in one stage over the last one to two minutes; NaN: nothing was timed',
     labelNames: ['topology', 'stage', 'statistic'],
     collect() {
       for (const { labels, recent } of series.values()) {
@@ -49,7 +52,7 @@ class Series {
   }
 }
 
-/** Durations of this period and the one before. */
+/** Durations of the current period and the one before. */
 class RecentDurations {
   #now = new Durations()
   #before = new Durations()

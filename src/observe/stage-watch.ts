@@ -1,10 +1,10 @@
 import type { Stage } from '../kernel/stages.ts'
 import type { Observer, RuntimeEvent } from '../runtime/events.ts'
 
-/** That something took so long in a stage. @param topology `null`: all of the worker */
+/** Called with the time that something took in a stage. @param topology `null`: the whole worker */
 export type StageTook = (stage: Stage, topology: string | null, ms: number) => void
 
-/** Is told how long each chunk, fetch and commit was in a stage. */
+/** An observer that reports how long each chunk, fetch and commit took in a stage. */
 export function stageWatch(took: StageTook): Observer {
   return (event: RuntimeEvent) => {
     if (event.type === 'fetched') took('fetch', null, event.durationMs)

@@ -3,46 +3,46 @@ import { formatDuration } from '../kernel/time.ts'
 import type { Observer } from '../runtime/events.ts'
 import { byType, type EventOf } from './by-type.ts'
 
-/** How a worker, or one of its topologies, gets on. */
+/** Status of a worker, or of one of its topologies. */
 export interface Status {
-  /** Only where the worker has several. */
+  /** Set only where the worker has several topologies. */
   readonly topology?: string
   readonly partitions: number
-  /** Records read, since the last status. */
+  /** Records read a second, since the last status. */
   readonly inPerSecond: number
   /**
-   * Outputs committed, without dead letters. Not told of a single topology: a commit holds those of
-   * all.
+   * Outputs committed a second, without dead letters. Absent in the status of one topology among
+   * several, since a commit contains the outputs of all.
    */
   readonly outPerSecond?: number
   /** Records not yet processed; `null` while the end of a partition is not known. */
   readonly lag: number | null
-  /** The lowest of its partitions, ISO; `null` before the first event. */
+  /** The lowest watermark of its partitions, ISO; `null` before the first event. */
   readonly watermark: string | null
   /**
-   * The longest time from a record's own timestamp to its output's acknowledgement; `null` when
-   * there was none.
+   * The longest time from a record's timestamp to the acknowledgement of its output; `null`: there
+   * was no output.
    */
   readonly delay?: string | null
   /** Since the last status. */
   readonly deadLetters: number
 }
 
-interface Progress {
+interface PartitionProgress {
   nextOffset: number
   /** `null`: not known. */
   endOffset: number | null
   watermarkMs: number
 }
 
-/** What one topology did since the last status, and how far its partitions are. */
+/** What one topology did since the last status, and the progress of its partitions. */
 class TopologyProgress {
-  readonly partitions = new Map<string, Progress>()
+  readonly partitions = new Map<string, PartitionProgress>()
   records = 0
   deadLetters = 0
 }
 
-/** Follows a worker and tells how it gets on. */
+/** Follows a worker and reports its status. */
 export class StatusBoard {
   readonly #topologies = new Map<string, TopologyProgress>()
   readonly #deadLetterTopics = new Set<string>()
@@ -51,7 +51,7 @@ export class StatusBoard {
   #delayMs = Number.NEGATIVE_INFINITY
   #sinceMs: number
 
-  /** @param nowMs by a clock that never goes back */
+  /** @param nowMs of a clock that never goes back */
   constructor(nowMs: number) {
     this.#sinceMs = nowMs
   }
@@ -99,8 +99,8 @@ export class StatusBoard {
   })
 
   /**
-   * The worker as a whole, then each topology where there are several. What is told since the last
-   * time begins anew.
+   * The status of the worker as a whole, then of each topology where there are several. Counts
+   * since the last status start again at 0.
    */
   take(nowMs: number): Status[] {
     const seconds = Math.max(nowMs - this.#sinceMs, 1) / 1_000
@@ -110,7 +110,7 @@ export class StatusBoard {
     const outPerSecond = perSecond(this.#outputs, seconds)
     const delay = Number.isFinite(this.#delayMs) ? formatDuration(this.#delayMs) : null
     const rates = { partitions, inPerSecond, outPerSecond }
-    // Without a partition it is either not needed, or not yet a member of the group.
+    // A worker without partitions either is not needed or is not yet a member of the group.
     const isKnown = this.#isRunning || partitions > 0
     const worker = { ...rates, lag: isKnown ? lag : null, watermark, delay, deadLetters }
     const each = topologies.map(([topology, of]) => ({ topology, ...statusOf([of], seconds) }))
@@ -130,7 +130,7 @@ export class StatusBoard {
     return of
   }
 
-  #progress(event: EventOf<'consumed' | 'processed'>): Progress | undefined {
+  #progress(event: EventOf<'consumed' | 'processed'>): PartitionProgress | undefined {
     return this.#of(event).partitions.get(partitionName(event.partition))
   }
 }

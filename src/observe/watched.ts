@@ -1,16 +1,20 @@
 import type { Code } from '../kernel/errors.ts'
 
-/** A model that runs. */
+/** A model in use. */
 export interface WatchedModel {
   readonly model: string
-  /** Of the file that runs: with `+` and 8 digits of its hash when the operator chose it. */
+  /**
+   * Version of the file in use: with `+` and 8 digits of its hash when the operator chose the file.
+   */
   readonly version: string
   readonly sha256: string
-  /** Who computes it: `trees` or `onnxruntime`. */
+  /** What computes it: `trees` or `onnxruntime`. */
   readonly evaluator: string
 }
 
-/** What is known of a topology before its first event: its series exist from the start. */
+/**
+ * What is known about a topology before its first event, so that its series exist from the start.
+ */
 export interface WatchedTopology {
   readonly topology: string
   /** The topic it reads. */
@@ -18,17 +22,18 @@ export interface WatchedTopology {
   /** The topics it writes, dead letters last. */
   readonly outputs: readonly string[]
   readonly deadLetterTopic: string
-  /** The step by which outcomes are told. */
+  /** The step that outcomes are reported for. */
   readonly step: string
-  /** Steps that find events late, and what is done with those. */
+  /** Steps that detect late events, and what is done with those. */
   readonly late: { readonly steps: readonly string[]; readonly action: string }
   /** Steps that keep tumbling windows. */
   readonly tumbling: readonly string[]
-  /** Why a record may be set aside, and at which step. */
+  /** The reasons for which a record may be set aside, and at which step. */
   readonly deadLetters: readonly { readonly step: string; readonly code: Code }[]
   readonly models: readonly WatchedModel[]
   /**
-   * Score steps that say what their predictions are for, and how soon those are to be there, ms.
+   * Score steps with a latency budget: how soon their predictions should be there and must be
+   * there, ms.
    */
   readonly latency: readonly {
     readonly step: string

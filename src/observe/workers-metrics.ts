@@ -1,17 +1,21 @@
 import { countDroppedLines } from './dropped-lines.ts'
 import { type MetricData, MetricMaker } from './metric-maker.ts'
 
-// Metrics of a process that has workers in processes of their own.
+// Metrics of a process whose workers are separate processes.
 
+/** Metrics of the parent process. */
 export interface WorkersMetrics {
   readonly contentType: string
-  /** A worker was started again. */
+  /** Counts a restart of a worker. */
   restarted(worker: number): void
   /** Every metric as plain data. */
   data(): Promise<MetricData>
 }
 
-/** @param droppedLines log lines that this process could not write so far */
+/**
+ * Creates the metrics of the parent process.
+ * @param droppedLines log lines that this process could not write so far
+ */
 export function createWorkersMetrics(workers: number, droppedLines: () => number): WorkersMetrics {
   const make = new MetricMaker()
   countDroppedLines(make, droppedLines)

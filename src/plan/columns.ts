@@ -1,32 +1,40 @@
+/** Type of the values in a column. */
 export type ColumnType = 'number' | 'text' | 'boolean'
 
-/** A field of an event by the names from the top to it: `['amount']`, `['card', 'country']`. */
+/**
+ * A field of an event: the names on the path to it, from the top: `['amount']`, `['card',
+ * 'country']`.
+ */
 export type FieldPath = readonly string[]
 
-/** What a column has in a row: no field, or none of the objects that it would be in. */
+/** State of a cell: the field, or an object that contains it, is absent. */
 export const ABSENT = 0
+/** State of a cell: it has a value. */
 export const PRESENT = 1
-/** The field is `null`. */
+/** State of a cell: the field is `null`. */
 export const NULL = 2
 
 /**
- * What a column holds of each row. What is not `PRESENT` has nothing but a state. A text lies
- * without its quotes, all else as its literal.
+ * What a column holds for each row. A cell that is not `PRESENT` has only a state. A text is stored
+ * without its quotes, everything else as its literal.
  */
 export interface ColumnForm {
   readonly path: FieldPath
   readonly type: ColumnType
   /** May an event lack the field? */
   readonly isOptional: boolean
-  /** May something on the way to it be missing, or `null`? */
+  /** May an object on the path to it be missing, or `null`? */
   readonly isWithinOptional: boolean
 }
 
-/** Fields of a chunk's events, a row each: one for each event that there may be. */
+/**
+ * Fields of a chunk's events, one row per event; there is a row for every event that a chunk may
+ * have.
+ */
 export class ScannedColumns {
   readonly capacity: number
-  // All columns one behind the other, so that who fills a row has four arrays at hand: column ·
-  // capacity + row.
+  // All columns one after the other, so that code that fills a row uses only four arrays: index
+  // column · capacity + row.
   readonly states: Uint8Array
   readonly numbers: Float64Array
   readonly starts: Int32Array

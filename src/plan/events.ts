@@ -1,19 +1,19 @@
 import type { EventFunction } from '../topology/definition.ts'
 
-/** Events, each named by its index; a list of events is one. */
+/** Events, each identified by its index; an array of events is one. */
 export interface Events {
-  /** As an author's function sees it. May be made when it is asked for first. */
+  /** The event as an author's function sees it. May be created on first use. */
   at(index: number): unknown
 }
 
-/** How an author's function is asked about events. */
+/** How an author's function is evaluated on events. */
 export interface Read<R> {
-  /** What it gives for one. May throw what the function throws. */
+  /** The function's result for one event. May throw whatever the function throws. */
   of(events: Events, index: number): R
 }
 
-/** Makes a {@link Read} of a function. */
+/** Makes a {@link Read} for a function. */
 export type Reader = <R>(of: EventFunction<R>) => Read<R>
 
-/** The function is called with the event. */
+/** A reader that calls the function with the event. */
 export const called: Reader = (of) => ({ of: (events, index) => of(events.at(index)) })

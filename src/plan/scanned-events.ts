@@ -13,65 +13,68 @@ import { called, type Events, type Read, type Reader } from './events.ts'
 import { TextCache } from './text-cache.ts'
 
 /**
- * Events of a chunk. Of most of them only columns are filled; such an event is made when a function
- * asks for it, once.
+ * Events of a chunk. For most of them only columns are filled; the event object is then created
+ * once, when a function needs it.
  */
 export class ScannedEvents implements Events {
-  /** A row an event. */
+  /** One row per event. */
   readonly columns: ScannedColumns
   readonly #make: (index: number) => unknown
   /**
-   * By index: what the columns' places are in; `null`: its event was made at once, and the columns
-   * hold nothing of it.
+   * By index: the memory that the columns' offsets refer to; `null`: the event object was created
+   * at once, and the columns hold nothing of it.
    */
   readonly #memory: (Memory | null)[]
   readonly #made: unknown[] = []
   #count = 0
 
-  /** @param make the event of a row, which the schema has let through already */
+  /** @param make creates the event of a row, which the schema has already accepted */
   constructor(columns: ScannedColumns, make: (index: number) => unknown) {
     this.columns = columns
     this.#make = make
     this.#memory = new Array<Memory | null>(columns.capacity).fill(null)
   }
 
-  /** How many there are, and the row of the next one. */
+  /** Number of events, and the row of the next one. */
   get count(): number {
     return this.#count
   }
 
-  /** The next one is in its row. */
+  /** Adds the event whose fields have been written to the next row. */
   addScanned(memory: Memory): void {
     this.#memory[this.#count++] = memory
   }
 
-  /** The next one was made. */
+  /** Adds an event as an object. */
   addMade(event: unknown): void {
     this.#made[this.#count++] = event
   }
 
-  /** Takes back what was added beyond so many. */
+  /** Removes the events from index `count` on. */
   cut(count: number): void {
     this.#count = Math.min(this.#count, count)
     this.#memory.fill(null, count)
     this.#made.length = Math.min(this.#made.length, count)
   }
 
-  /** What the columns' places of an event are in; `null`: the columns hold nothing of it. */
+  /**
+   * The memory that an event's offsets in the columns refer to; `null`: the columns hold nothing of
+   * it.
+   */
   memoryOf(index: number): Memory | null {
     return this.#memory[index] ?? null
   }
 
   at(index: number): unknown {
-    // An event is an object.
+    // An event is an object, so never null or undefined.
     this.#made[index] ??= this.#make(index)
     return this.#made[index]
   }
 }
 
 /**
- * How functions are asked whose events have these columns: what they merely pick is read there, all
- * else they are called for.
+ * The reader for events with these columns: fields that a function merely picks are read from their
+ * columns; all other functions are called.
  */
 export function columnReader(forms: readonly ColumnForm[]): Reader {
   return <R>(of: EventFunction<R>) => {
@@ -116,18 +119,18 @@ function fieldRead<R>(
   return form === undefined ? null : new FieldRead(of, column, form)
 }
 
-/** A value that only the event itself tells. */
+/** A value that can only be read from the event object. */
 const UNKNOWN = Symbol('unknown')
-/** No cell has what is asked for. */
+/** No cell has the value. */
 export const NO_CELL = -1
 
-/** A field that lies in a column. */
+/** Reads a field that has a column. */
 export class FieldRead<R> implements Read<R> {
   readonly type: ColumnType
   readonly column: number
   readonly #of: EventFunction<R>
-  // Of a deeper one that is not there something on the way may be missing, on which the function
-  // throws.
+  // Results for an absent and for a null field. For a nested field, an object on the path to it may
+  // be missing, in which case the function throws: so it must be called.
   readonly #ofNone: unknown
   readonly #ofNull: unknown
   readonly #texts = new TextCache()
@@ -145,7 +148,7 @@ export class FieldRead<R> implements Read<R> {
     return value === UNKNOWN ? this.#of(events.at(index)) : (value as R)
   }
 
-  /** The cell that has it; {@link NO_CELL}: only {@link of} tells. */
+  /** Index of the cell with the value; {@link NO_CELL}: only {@link of} can tell. */
   cellIn(events: ScannedEvents, index: number): number {
     const { columns } = events
     const cell = this.column * columns.capacity + index
@@ -153,7 +156,7 @@ export class FieldRead<R> implements Read<R> {
     return isThere ? cell : NO_CELL
   }
 
-  /** `UNKNOWN`: only the event itself tells. */
+  /** The value; `UNKNOWN`: it can only be read from the event object. */
   valueIn(events: Events, index: number): unknown {
     if (!(events instanceof ScannedEvents)) return UNKNOWN
     const memory = events.memoryOf(index)

@@ -2,26 +2,25 @@ import type { Memory } from '../kernel/memory.ts'
 
 /** A power of 2. */
 const SLOTS = 2 ** 14
-/** What is longer hardly comes again, bytes. */
+/** Longer texts rarely repeat. Bytes. */
 const LONGEST = 64
-/** After so many texts it is told whether most of them come again. */
+/** After this many texts the cache decides whether most of them repeat. */
 const TRIAL = 2 ** 14
 const ASCII = 0x80
 const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
 
 /**
- * Texts that come again and again, each made once as long as it is remembered: one that is made
- * takes memory, and whatever is looked up by it works out its hash anew. Of a column whose texts
- * mostly differ, as keys do, nothing is remembered: that costs more than it saves. (Hashed by
- * FNV-1a: Fowler, Noll and Vo.)
+ * Caches texts that repeat: each is created once while it is cached. A new string takes memory, and
+ * every lookup by it computes its hash again. For a column whose texts mostly differ, as keys do,
+ * nothing is cached: that would cost more than it saves. (Hashed by FNV-1a: Fowler, Noll and Vo.)
  */
 export class TextCache {
   #texts: string[] | null = new Array<string>(SLOTS).fill('')
   #asked = 0
   #made = 0
 
-  /** The UTF-8 from `from` up to `to`. */
+  /** The text whose UTF-8 is at `from` ≤ i < `to`. */
   text(memory: Memory, from: number, to: number): string {
     const texts = this.#texts
     if (texts === null || to - from > LONGEST) return memory.text(from, to)
@@ -40,7 +39,7 @@ export class TextCache {
   }
 }
 
-/** Of a text beyond ASCII the answer is no. */
+/** Returns false for a text that is not ASCII. */
 function isSame(text: string, bytes: Uint8Array, from: number): boolean {
   for (let i = 0; i < text.length; i++) {
     const byte = bytes[from + i] as number

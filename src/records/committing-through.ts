@@ -1,7 +1,8 @@
 import type { Commit, Member, Records } from './port.ts'
 
 /**
- * The same records, whose members commit by way of `through`; `member` is the one that would have.
+ * Wraps `records` so that commits of its members go to `through`, which gets the `member` that
+ * would have made the commit.
  */
 export function committingThrough(
   records: Records,

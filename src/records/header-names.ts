@@ -1,7 +1,10 @@
-/** More different names than a topology's outputs have; dead letters bring those of others. */
+/**
+ * How many names are cached. A topology's outputs have fewer; dead letters bring the header names
+ * of their source records.
+ */
 const MOST = 256
 
-/** The bytes of headers' names, most of which come again with every record. */
+/** Caches the UTF-8 bytes of header names: most names repeat with every record. */
 export class HeaderNames {
   readonly #known = new Map<string, Buffer>()
 

@@ -3,7 +3,7 @@ import { Memory, type PartsPlace, type ValuePlace } from '../kernel/memory.ts'
 import type { LogRecord, LogRecords } from './port.ts'
 import { appendPart, partsBytes } from './written-records.ts'
 
-/** Records that are objects already. */
+/** Log records backed by an array of objects. */
 export class ListedRecords implements LogRecords {
   readonly #list: readonly LogRecord[]
 
@@ -62,7 +62,7 @@ export class ListedRecords implements LogRecords {
   }
 }
 
-/** Some of other records. */
+/** A selection of other log records, by index. */
 export class PickedRecords implements LogRecords {
   readonly #records: LogRecords
   readonly #indices: readonly number[]
@@ -117,9 +117,10 @@ export class PickedRecords implements LogRecords {
   }
 }
 
+/** Log records of length 0. */
 export const NO_RECORDS: LogRecords = new ListedRecords([])
 
-/** The index of the first at an offset or behind it; their length if there is none. */
+/** Returns the index of the first record at or after an offset, or the length if there is none. */
 export function firstFrom(records: LogRecords, offset: number): number {
   let low = 0
   let high = records.length

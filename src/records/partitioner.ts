@@ -2,8 +2,9 @@ import { partitionOfKey } from '../kernel/partitioners.ts'
 import type { NewRecord } from './port.ts'
 
 /**
- * The partition of a record in a topic with that many, the same one that a Java producer picks, so
- * that both can feed one topic: the record's own (taken modulo), else by its key; without a key 0.
+ * Returns the partition of a record in a topic with `partitions` partitions: the record's own
+ * (modulo that number), else the one of its key, else 0. A Java producer picks the same one, so
+ * that both can write to one topic.
  */
 export function partitionOf(
   record: Pick<NewRecord, 'partition' | 'key'>,

@@ -2,28 +2,30 @@ import type { ByteRoom } from '../kernel/byte-room.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { PartsPlace, ValuePlace } from '../kernel/memory.ts'
 
-// Where records live. One port, several drivers (memory/, kafka/); one contract suite holds them to
-// it. Offsets are plain numbers: exact up to 2^53, which a partition does not reach.
+// Where records live: one port, several drivers (memory/, kafka/), and one contract test suite for
+// all of them. Offsets are plain numbers, which are exact up to 2^53; no partition reaches that.
 
+/** A partition of a topic. */
 export interface TopicPartition {
   readonly topic: string
   readonly partition: number
 }
 
+/** A header of a record. */
 export interface Header {
   readonly name: string
   readonly value: Buffer
 }
 
 /**
- * A record as it lies in the log. The buffers belong to the chunk: copy what outlives it. Its parts
- * may be getters, which make them anew each time, so that it cannot be spread.
+ * A record of the log. The buffers belong to the chunk: copy what must outlive it. The properties
+ * may be getters that create a new object on each access, so a record must not be spread.
  */
 export interface LogRecord {
   readonly offset: number
   /**
-   * The record's own Kafka timestamp, ms since the epoch: any whole number of 64 bits, rounded
-   * beyond 2^53; −1: it has none.
+   * The record's own Kafka timestamp, ms since the epoch: any 64-bit integer, rounded beyond 2^53;
+   * −1: it has none.
    */
   readonly timestampMs: number
   readonly key: Buffer | null
@@ -31,7 +33,7 @@ export interface LogRecord {
   readonly headers: readonly Header[]
 }
 
-/** Records in log order. An object is made of one when it is asked for, each time anew. */
+/** Records in log order. A record object is created on each access. */
 export interface LogRecords extends Iterable<LogRecord> {
   readonly length: number
   at(index: number): LogRecord
@@ -39,74 +41,73 @@ export interface LogRecords extends Iterable<LogRecord> {
   timestampMsAt(index: number): number
   /** Bytes of its value; 0 if it has none. */
   valueBytes(index: number): number
-  /** Bytes of key, value and headers in a batch. */
+  /** Bytes that key, value and headers take in a batch. */
   partsBytes(index: number): number
-  /** Says where its value lies, so that nobody has to make a buffer of it. */
+  /** Reports where its value lies in memory, so that it can be read without creating a buffer. */
   locate(index: number, into: ValuePlace): void
   /**
-   * Says where its parts lie as in a batch, if they lie so anywhere: whoever writes them again need
-   * not take them apart.
+   * Reports where its parts lie in the form that they have in a batch, if they exist in that form,
+   * so that they can be written again without being decoded.
    */
   locateParts(index: number, into: PartsPlace): void
-  /** Appends its key behind its length, as in a batch. */
+  /** Appends the length of its key and its key, as in a batch. */
   appendKey(index: number, into: ByteRoom): void
-  /** Those from ≤ i < to. @param to @default their length */
+  /**
+   * Returns the records from ≤ i < to.
+   * @param to @default their length
+   */
   slice(from: number, to?: number): LogRecords
 }
 
-/**
- * A batch that unpacks to more than is allowed, as it lies in the log: nobody has looked into it.
- */
+/** A batch of the log that unpacks to more than is allowed, and was therefore not decoded. */
 export interface PackedBatch {
-  /** Of its first record that is to be read. */
+  /** Offset of its first record that is to be read. */
   readonly offset: number
   readonly lastOffset: number
-  /** Records from `offset` on, as its header says. */
+  /** Number of records from `offset` on, by its header. */
   readonly count: number
-  /** Of its newest record, by its header. */
+  /** Timestamp of its newest record, by its header, ms since the epoch. */
   readonly timestampMs: number
   readonly bytes: Buffer
-  /** `BATCH_TOO_LARGE`, with what it unpacks to at least. */
+  /** `BATCH_TOO_LARGE`, with the limit that it exceeds when unpacked. */
   readonly error: TidemarkError
 }
 
 /** The most bytes that a compressed batch may unpack to. */
 export const MOST_UNPACKED_BYTES = 64 * 2 ** 20
 
-/**
- * The most records of a chunk. A driver lets others of the process have their turn between chunks.
- */
+/** The most records of a chunk. A driver yields to the event loop between chunks. */
 export const MOST_CHUNK_RECORDS = 2_048
 
 /**
- * Records of one partition in log order, read under one assignment: so many that what is done with
- * them is soon done.
+ * Records of one partition in log order, read under one assignment: few enough to be processed
+ * quickly.
  */
 export interface Chunk extends TopicPartition {
-  /** The assignment this was read under; a chunk of an older one is worthless. */
+  /** Epoch of the assignment under which this was read; a chunk of an older one must be dropped. */
   readonly epoch: number
   readonly records: LogRecords
-  /** Instead of records. */
+  /** Set instead of records. */
   readonly packed?: PackedBatch
-  /** The offset to read next, past the last record and past any gap behind it. */
+  /** The offset to read next: after the last record and any gap that follows it. */
   readonly nextOffset: number
-  /** End of the partition when this was read (high watermark): lag = endOffset − nextOffset. */
+  /** End of the partition (high watermark) when this was read: lag = endOffset − nextOffset. */
   readonly endOffset: number
 }
 
-/** Where a group is in a partition when it is given to a member. */
+/** Where a group is in a partition when the partition is assigned to a member. */
 export interface Start extends TopicPartition {
   /**
-   * What comes next of what nobody has finished: the committed offset, or without one the end of
-   * the log that was asked for.
+   * The next offset to process: the committed offset, or without one the requested end of the log.
    */
   readonly nextOffset: number
   /**
-   * What stands beside the committed offset, whoever wrote it: empty when an operator's tool did,
-   * or when a member has only made the partition its own. `null`: the group has committed nothing.
+   * Metadata of the committed offset, whoever wrote it. Empty when an operator's tool set the
+   * offset, or when a member has only claimed the partition. `null`: the group has committed
+   * nothing.
    */
   readonly metadata: string | null
-  /** Offset of the first record that the log still holds. */
+  /** Offset of the first record that the log still has. */
   readonly lowOffset: number
 }
 
@@ -115,8 +116,8 @@ export interface Assignment extends Start {
   /** Grows with every assignment of the partition to this process. */
   readonly epoch: number
   /**
-   * Offset of the first record of the time that {@link MemberHandlers.lookBackMs} asked for:
-   * `lowOffset` to `nextOffset`.
+   * Offset of the first record within the period that {@link MemberHandlers.lookBackMs} asked for:
+   * from `lowOffset` to `nextOffset`.
    */
   readonly lookBackOffset: number
 }
@@ -140,149 +141,169 @@ export interface NewRecords extends Iterable<NewRecord> {
   readonly length: number
 }
 
+/** The offset to commit for a partition: the one after the last processed record. */
 export interface NextOffset extends TopicPartition {
   readonly epoch: number
   readonly nextOffset: number
-  /** At most {@link MOST_METADATA_BYTES}. */
+  /** At most {@link MOST_METADATA_BYTES} bytes. */
   readonly metadata: string
 }
 
 /**
- * Most bytes of metadata beside an offset: brokers take 4,096 unless told otherwise
- * (`offset.metadata.max.bytes`), and what a driver puts before them takes up to 296.
+ * The most bytes of metadata that can be committed with an offset. Brokers accept 4,096 by default
+ * (`offset.metadata.max.bytes`), and a driver puts up to 296 bytes of its own before it.
  */
 export const MOST_METADATA_BYTES = 3_800
 
 /**
- * What becomes durable together, as the member's {@link Guarantee} says. Its records are for the
- * driver until the commit resolves: their memory is used again then.
+ * What becomes durable together, as the member's {@link Guarantee} says. The records belong to the
+ * driver until the commit resolves; then their memory is reused.
  */
 export interface Commit {
   readonly outputs: NewRecords
   readonly deadLetters: NewRecords
   readonly nextOffsets: readonly NextOffset[]
   /**
-   * It cannot be made smaller: it gets as long as its bytes need, at most what the broker allows.
+   * Is it a commit that cannot be made smaller? Then it may take as long as its bytes need, up to
+   * the broker's limit.
    * @default false
    */
   readonly isSmallest?: boolean
 }
 
-/** A partition that cannot be read just now. */
+/** A partition that cannot be read at the moment. */
 export interface Unreadable extends TopicPartition {
   /** Why, in words. */
   readonly reason: string
 }
 
 /**
- * Why partitions are gone. `revoked`: the group assigned them to others, in a rebalance that this
- * member took part in · `expelled`: the group went on without this member, and others may have had
- * them since · `cut`: records that were to be read again are not in the log any more, and the
+ * Why partitions are lost. `revoked`: the group assigned them to others, in a rebalance that this
+ * member took part in · `expelled`: the group continued without this member, and others may have
+ * had them since · `cut`: records that were to be replayed are no longer in the log, and the
  * partition is assigned once more.
  */
 export type Loss = 'revoked' | 'expelled' | 'cut'
 
-/** Stops and starts the flow of chunks of partitions. */
+/** Pauses and resumes the flow of chunks of single partitions. */
 export interface Valve {
-  /** At most one more chunk may come. */
+  /** Pauses a partition: at most one more chunk of it may follow. */
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
 }
 
-/** What a driver tells the worker. Handlers must not throw. */
+/** What a driver calls in the worker. Handlers must not throw. */
 export interface MemberHandlers {
   /**
-   * Asked before a partition is assigned: how much of the log before `nextOffset` it may want to
-   * read, ms by the records' own timestamps, counted back from the record there (or else the last
-   * one before); 0: nothing. @default +Infinity, all of it
+   * Called before a partition is assigned: how much of the log before `nextOffset` the worker may
+   * want to read, ms by the records' own timestamps, counted back from the record at `nextOffset`
+   * (or else the last one before it); 0: nothing.
+   * @default +Infinity, all of it
    */
   lookBackMs?(start: Start): number
   /**
-   * A partition that is new to this member; also one of which records were deleted while they were
-   * read again. Its first chunk comes after this returns.
-   * @param valve the member's, by which its flow can be stopped from now on
-   * @returns where reading begins: `lowOffset` to `nextOffset`, which may be before what was
-   * committed, to replay it
+   * Called when a partition is assigned to this member, and again when records of it were deleted
+   * during the replay. Its first chunk comes after this returns.
+   * @param valve the member's, with which the flow of this partition can be stopped from now on
+   * @returns where reading begins: from `lowOffset` to `nextOffset`. An offset before the committed
+   * one replays the records between them
    */
   assigned(assignment: Assignment, valve: Valve): number
-  /** Partitions that are gone: nothing of theirs may be committed from now on. */
+  /** Called when partitions are lost: nothing of them may be committed from now on. */
   lost(partitions: readonly TopicPartition[], why: Loss): void
   chunk(chunk: Chunk): void
-  /** A partition was read to its end: nothing to fetch at `endOffset`. */
+  /** Called when a partition was read to its end: there is nothing to fetch at `endOffset`. */
   caughtUp(partition: TopicPartition, endOffset: number): void
   /**
-   * How many partitions a topic has: told to every member before it is given any, and when it
-   * changes.
+   * Called with the number of partitions of a topic: for every member before any is assigned to it,
+   * and whenever the number changes.
    */
   partitions?(topic: string, count: number): void
   /**
-   * Which partitions of this member could not be read for some seconds: all of them, whenever that
-   * changes. Where such a one ends is not known; once it can be read again its end is told anew.
+   * Called with all partitions of this member that could not be read for some seconds, whenever
+   * that changes. The end of such a partition is not known; once it can be read again, its end is
+   * reported again.
    */
   unreadable(partitions: readonly Unreadable[]): void
-  /** A broker has answered with records, so long after it was asked; before they come as chunks. */
+  /**
+   * Called when a broker has answered a fetch with records, before they come as chunks.
+   * @param durationMs time from the request to the answer
+   */
   fetched?(durationMs: number): void
   /**
-   * A broker takes no requests to read, or to write, for so long, since this member is over a
-   * quota.
+   * Called when a broker throttles this member's fetches, or its writes, because of a quota.
+   * @param durationMs how long the broker accepts no such request
    */
   throttled(durationMs: number, of: 'reading' | 'writing'): void
   /**
-   * The member works no more, and why; joining again may help when the error's action is `retry`.
+   * Called when the member has stopped for good. Joining again may help when the error's action is
+   * `retry`.
    */
   failed(error: Error): void
 }
 
-/** One member of a consumer group. */
+/** A member of a consumer group. */
 export interface Member extends Valve {
   /**
-   * Makes a commit durable; at least once its offsets may follow a moment later, and do before the
-   * member leaves or loses their partitions. One at a time. A partition whose epoch has passed is
-   * its new owner's: at least once its offsets are left out, exactly once the whole commit is
-   * refused, since it holds outputs of that partition.
-   * @throws TidemarkError `REBALANCING` (the group is rebalancing, or has:
-   * assemble it again of what is left; whether what was lost is committed its new owners see) ·
-   * `COMMIT_FAILED` or `BROKER_UNAVAILABLE` (nothing of the offsets was committed; at least once
-   * outputs may stand in the log: send all again) · `COMMIT_TIMED_OUT` (its bytes could not be
-   * written in time: the same, and a smaller one may get through) · `FENCED` (the group went on
-   * without this member) · `TOPIC_MISSING`, `TOPIC_LIMITS`, `AUTHORIZATION`, `CONFIG_INVALID` or
-   * `WORKER_NAME_TAKEN`: sent again it fails again
+   * Makes a commit durable. One at a time. Under at-least-once its offsets may follow a moment
+   * later, and do so before the member leaves or loses their partitions.
+   *
+   * A partition whose epoch has passed belongs to a new owner: under at-least-once its offsets are
+   * left out; under exactly-once the whole commit is refused, since it contains outputs of that
+   * partition.
+   * @throws TidemarkError `REBALANCING` (the group is rebalancing or has rebalanced: build the
+   * commit again from the partitions that are left; whether the commit of the lost ones went
+   * through, their new owners see) · `COMMIT_FAILED` or `BROKER_UNAVAILABLE` (none of the offsets
+   * was committed; under at-least-once outputs may be in the log: send everything again) ·
+   * `COMMIT_TIMED_OUT` (its bytes could not be written in time: the same, and a smaller commit may
+   * get through) · `FENCED` (the group continued without this member) · `TOPIC_MISSING`,
+   * `TOPIC_LIMITS`, `AUTHORIZATION`, `CONFIG_INVALID` or `WORKER_NAME_TAKEN`: the same commit fails
+   * again
    */
   commit(commit: Commit): Promise<void>
-  /** Stops fetching everywhere; commits are still taken. */
+  /** Stops fetching all partitions; commits are still accepted. */
   stopFetching(): void
-  /** Leaves the group at once, so that others take over, and closes the connections. */
+  /** Leaves the group immediately, so that others take over, and closes the connections. */
   leave(): Promise<void>
 }
 
-/** What is known of a topic before anything is consumed. */
+/** What is known about a topic before anything is consumed. */
 export interface TopicInfo {
   readonly name: string
   /**
-   * Differs from that of a topic of the same name that was deleted; `null`: the broker does not
-   * tell.
+   * The topic's id, which differs from that of a deleted topic of the same name; `null`: the broker
+   * does not report it.
    */
   readonly id: string | null
   readonly partitions: number
-  /** Largest record batch the topic takes, bytes; `null` when the broker does not tell. */
+  /**
+   * Largest record batch that the topic accepts (`max.message.bytes`), bytes; `null`: not reported
+   * by the broker.
+   */
   readonly maxMessageBytes: number | null
   /**
-   * Size of its segments, bytes, over which no batch is taken (`segment.bytes`); `null` when the
-   * broker does not tell.
+   * Size of its segments (`segment.bytes`), bytes; a larger batch is refused. `null`: not reported
+   * by the broker.
    */
   readonly segmentBytes: number | null
-  /** `CreateTime`: by the producer. `LogAppendTime`: by the broker. */
+  /**
+   * Who sets the timestamps. `CreateTime`: the producer. `LogAppendTime`: the broker. `null`: not
+   * reported.
+   */
   readonly timestampType: 'CreateTime' | 'LogAppendTime' | null
   /**
-   * How far a record's timestamp may lie after the broker's clock, ms
-   * (`message.timestamp.after.max.ms`); `null`: not told.
+   * How far a record's timestamp may be ahead of the broker's clock, ms
+   * (`message.timestamp.after.max.ms`); `null`: not reported.
    */
   readonly timestampAfterMaxMs: number | null
-  /** How far it may lie before it, ms (`message.timestamp.before.max.ms`); `null`: not told. */
+  /**
+   * How far a record's timestamp may be behind the broker's clock, ms
+   * (`message.timestamp.before.max.ms`); `null`: not reported.
+   */
   readonly timestampBeforeMaxMs: number | null
   /**
-   * Does the broker remove records that a later one of the same key replaces (`cleanup.policy`)?
-   * `null`: not told.
+   * Does the broker remove records that are replaced by a later one of the same key
+   * (`cleanup.policy`)? `null`: not reported.
    */
   readonly isCompacted: boolean | null
 }
@@ -293,12 +314,12 @@ export interface Committed {
   readonly metadata: string
 }
 
-/** Where a group stands in a partition, and how far the partition reaches. */
+/** The committed offset of a group in a partition, and the range of the partition's log. */
 export interface PartitionOffsets extends TopicPartition {
   /** `null` when nothing was committed. */
   readonly committed: Committed | null
   readonly lowOffset: number
-  /** End of what a reader of committed records sees. */
+  /** End of the partition for a reader of committed records (last stable offset). */
   readonly endOffset: number
 }
 
@@ -306,19 +327,21 @@ export interface PartitionOffsets extends TopicPartition {
 export type From = 'earliest' | 'latest'
 
 /**
- * What a commit is. `exactly-once`: all of it or nothing; a reader of committed records sees
- * outputs, dead letters and offsets at once. `at-least-once`: outputs and dead letters first, then
- * offsets, so that outputs may stand in the log twice.
+ * The delivery guarantee of a commit. `exactly-once`: all of it or nothing; a reader of committed
+ * records sees outputs, dead letters and offsets at once. `at-least-once`: outputs and dead letters
+ * first, then offsets, so that outputs may be in the log twice.
  */
 export type Guarantee = 'exactly-once' | 'at-least-once'
 
+/** How to join a group. */
 export interface JoinOptions {
   readonly group: string
   readonly topics: readonly string[]
   readonly from: From
   /**
-   * By topic, partitions that it had when the group began: those after them were added, and begin
-   * at their start. @default all
+   * By topic, the number of partitions that it had when the group was created. Partitions from
+   * there on were added later, and are read from their start.
+   * @default all
    */
   readonly known?: ReadonlyMap<string, number>
   /** @default 'exactly-once' */
@@ -326,33 +349,34 @@ export interface JoinOptions {
   readonly handlers: MemberHandlers
 }
 
-/** What a worker does with a cluster, and its user needs rights for. */
+/** What a worker does on a cluster, for which its user needs rights. */
 export interface Needs {
   readonly group: string
   readonly guarantee: Guarantee
-  /** Topics. */
+  /** Topics that are read. */
   readonly reads: readonly string[]
+  /** Topics that are written. */
   readonly writes: readonly string[]
 }
 
-/** A driver: a connection to where records live. */
+/** A driver: the connection to a place where records live. */
 export interface Records {
   /**
-   * An `AUTHORIZATION` for each right that is lacking, as far as that can be told beforehand. Joins
-   * nothing, and changes nothing.
+   * Returns an `AUTHORIZATION` error for each missing right, as far as that can be told beforehand.
+   * Joins nothing and changes nothing.
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`
    */
   missingRights(needs: Needs): Promise<readonly TidemarkError[]>
   /** @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION` */
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
   /**
-   * Where a group stands in the partitions of a topic, in their order; those that have no leader
-   * are left out. Joins nothing.
+   * Returns the group's offsets in the partitions of a topic, in their order; partitions without a
+   * leader are left out. Joins nothing.
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
   partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]>
   /**
-   * Joins the group; resolves once all that was assigned has been handed over, but for partitions
+   * Joins the group. Resolves once all assigned partitions have been handed over, except partitions
    * without a leader.
    */
   join(options: JoinOptions): Promise<Member>

@@ -1,22 +1,26 @@
 import { ByteRoom } from '../kernel/byte-room.ts'
 
-// Memory for outputs that is used again. What waits for a commit lives just long enough to become
-// old to the collector, which would mark all that there is whenever 64 MB of it have gone.
+// A pool of memory for outputs. Outputs that wait for a commit live just long enough to reach the
+// old generation; without the pool, the garbage collector would mark the whole heap for every 64 MB
+// of them.
 
-/** Of those that are kept. */
+/** Size of a pooled room, bytes. */
 export const ROOM_BYTES = 2 ** 16
-/** So many are kept: 16 MB. */
+/** How many rooms are pooled: 16 MB. */
 const MOST_SPARE = 256
 
 const spare: ByteRoom[] = []
 
+/** Returns a room of at least `bytes` bytes, from the pool if it has {@link ROOM_BYTES}. */
 export function roomOf(bytes: number): ByteRoom {
   return (bytes === ROOM_BYTES ? spare.pop() : undefined) ?? new ByteRoom(bytes)
 }
 
-/** Whoever wrote into a room writes no more, and nobody reads what is there. */
+/**
+ * Returns a room to the pool. It must not be read or written through the old reference afterwards.
+ */
 export function giveBack(room: ByteRoom): void {
   room.clear()
-  // One that has grown is of another size.
+  // A room that has grown has another size.
   if (room.bytes.length === ROOM_BYTES && spare.length < MOST_SPARE) spare.push(room)
 }

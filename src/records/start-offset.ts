@@ -5,10 +5,10 @@ import type { Assignment, JoinOptions, MemberHandlers, PartitionOffsets, Start }
 // Where a group begins to read a partition.
 
 /**
- * At the committed offset, else at the given end of the log; a partition that was added after the
- * group had begun, at its start.
+ * Returns the committed offset, or without one the requested end of the log. A partition that was
+ * added after the group was created starts at its low offset.
  *
- * @throws TidemarkError `OFFSET_OUT_OF_RANGE`: what was committed is not in the log
+ * @throws TidemarkError `OFFSET_OUT_OF_RANGE`: the committed offset is not in the log
  */
 export function startOf(
   { topic, partition, committed, lowOffset, endOffset }: PartitionOffsets,
@@ -29,15 +29,15 @@ export function startOf(
       where: position(topic, partition, nextOffset),
       hint:
         nextOffset > endOffset
-          ? "the topic was made anew or the offset was set by hand: use another group, or set the group's offset into the log"
-          : "records expired before they were read: set the group's offset into the log (their results are lost)",
+          ? "the topic was deleted and created again, or the offset was set by hand: use another group, or reset the group's offset to one within the log"
+          : "records expired before they were read: reset the group's offset to one within the log (the results of the expired records are lost)",
     },
   )
 }
 
 /**
- * How far back a handler may want to read, where no record's timestamp has to be looked up to tell;
- * else `null`.
+ * Returns the offset from which a handler may want to read if that can be told without looking up a
+ * record's timestamp, else `null`.
  */
 export function plainLookBack(start: Start, lookBackMs: number): number | null {
   if (lookBackMs === Number.POSITIVE_INFINITY) return start.lowOffset
@@ -45,8 +45,8 @@ export function plainLookBack(start: Start, lookBackMs: number): number | null {
 }
 
 /**
- * From which timestamp on records are not older than so long before another; `null`: it has none,
- * or that was before 1970.
+ * Returns the earliest timestamp that is at most `lookBackMs` before another one; `null`: there is
+ * no other one, or the result is before 1970.
  */
 export function lookBackSince(timestampMs: number | null, lookBackMs: number): number | null {
   if (timestampMs === null) return null
@@ -54,21 +54,21 @@ export function lookBackSince(timestampMs: number | null, lookBackMs: number): n
   return sinceMs < 0 ? null : sinceMs
 }
 
-/** What a handler answers to {@link MemberHandlers.lookBackMs}. */
+/** Returns what the handler's {@link MemberHandlers.lookBackMs} returns, or its default. */
 export function lookBackMsOf(handlers: MemberHandlers, start: Start): number {
   return handlers.lookBackMs?.(start) ?? Number.POSITIVE_INFINITY
 }
 
 /**
- * The offset from which a handler wants to read, as it was given. @throws TidemarkError
- * `INVARIANT`: none that it may choose
+ * Returns the offset from which a handler wants to read.
+ * @throws TidemarkError `INVARIANT`: the handler must not choose this offset
  */
 export function chosenStart(assignment: Assignment, chosen: number): number {
   const { topic, partition, lowOffset, nextOffset } = assignment
   if (Number.isInteger(chosen) && lowOffset <= chosen && chosen <= nextOffset) return chosen
   throw new TidemarkError(
     'INVARIANT',
-    `reading was to begin at ${chosen}, which is not within ${lowOffset} to ${nextOffset}`,
+    `the handler chose to start reading at offset ${chosen}, which is not within ${lowOffset} to ${nextOffset}`,
     { where: position(topic, partition, nextOffset) },
   )
 }

@@ -1,45 +1,47 @@
 import type { TopicPartition } from './port.ts'
 
-// Which member of a group reads which partition: even loads first, and with those as little as
-// possible moves, because a partition that moves takes its windows with it. From Kafka's sticky
-// assignor: balance before keeping (KIP-54), and of two claims to a partition the one of the later
-// generation holds (KIP-341). Unlike it, every topic is even by itself.
+// Assigns partitions to the members of a group: even loads first, then as few moves as possible,
+// because a partition that moves takes its windows with it. Follows Kafka's sticky assignor:
+// balance before stickiness (KIP-54), and of two claims to a partition the one of the later
+// generation wins (KIP-341). Unlike that assignor, it balances every topic on its own.
 
-/** A member, and what it says it has. */
+/** A member, and the partitions that it claims to own. */
 export interface Claimant {
   readonly id: string
   readonly topics: readonly string[]
   readonly owned: readonly TopicPartition[]
-  /** The group's generation under which it had that. */
+  /** The generation of the group in which it owned them. */
   readonly generation: number
 }
 
 const NOBODY = -1
 
-/** One topic among its readers. Members are numbers: their places in the order of their ids. */
+/**
+ * How one topic is shared among its readers. Members are numbers: their index when sorted by id.
+ */
 interface Share {
   readonly topic: string
   readonly readers: readonly number[]
-  /** By partition: who has it, or {@link NOBODY}. */
+  /** By partition: the member that owns it, or {@link NOBODY}. */
   readonly holders: readonly number[]
-  /** What every reader gets at least. */
+  /** How many partitions every reader gets at least. */
   readonly base: number
-  /** How many readers get one more. */
+  /** How many readers get one more than `base`. */
   readonly extras: number
-  /** Readers that have more than `base`: one more is one less to move. */
+  /** Readers that own more than `base` now: giving them an extra saves a move. */
   readonly wanting: ReadonlySet<number>
-  /** Readers that get one more. */
+  /** Readers chosen to get one more than `base`. */
   readonly chosen: Set<number>
 }
 
 /**
- * The partitions of each member, by its id. The order in which members are given does not matter.
- * - Each partition of a topic that somebody reads has one reader.
- * - The readers of a topic have equally many of its partitions, or one more.
- * - Within that, members have in total as equally many as can be.
- * - Within that, as many partitions as can be stay where they are.
+ * Returns the partitions of each member, by member id. The order of `claimants` does not matter.
+ * - Each partition of a topic that has readers is assigned to exactly one reader.
+ * - The readers of a topic get the same number of its partitions, or one more.
+ * - Within that, the total loads of the members are as even as possible.
+ * - Within that, as many partitions as possible stay where they are.
  *
- * @param partitions how many each topic has; topics that are not in it are left out
+ * @param partitions number of partitions by topic; topics that are not in it are left out
  */
 export function assignSticky(
   claimants: readonly Claimant[],
@@ -77,7 +79,7 @@ function shareOf(topic: string, count: number, members: readonly Claimant[]): Sh
 }
 
 /**
- * Enters who holds each partition: of several who claim it the one of the latest generation, of
+ * Sets the owner of each partition: of several claims the one of the latest generation, and among
  * those the first.
  */
 function hold(topic: string, members: readonly Claimant[], holders: number[]): void {
@@ -92,10 +94,10 @@ function hold(topic: string, members: readonly Claimant[], holders: number[]): v
 }
 
 /**
- * Gives one more partition of a topic to one of its readers: to the one with the least in total, be
- * it by a chain in which readers of other topics hand an extra on to each other, and by the chain
- * that takes the fewest extras from those who want them. Shortest paths one after the other end in
- * the best there is of all choices (minimum-cost flow).
+ * Places one extra partition of a topic so that the reachable member with the least total load
+ * gains it: directly, or along a chain in which readers of other topics pass an extra to each
+ * other. Of several chains it uses the one that takes the fewest extras from members that want
+ * them. Successive shortest paths lead to the optimum over all choices (minimum-cost flow).
  */
 function placeExtra(share: Share, shares: readonly Share[], loads: number[]): void {
   const costs = loads.map(() => Number.POSITIVE_INFINITY)
@@ -131,8 +133,8 @@ function placeExtra(share: Share, shares: readonly Share[], loads: number[]): vo
 }
 
 /**
- * The reachable member with the least load, of those the one at the lowest cost, of those the
- * first.
+ * Returns the reachable member with the least load; among equals the one at the lowest cost, then
+ * the first.
  */
 function cheapest(costs: readonly number[], loads: readonly number[]): number {
   let best = NOBODY
@@ -144,7 +146,9 @@ function cheapest(costs: readonly number[], loads: readonly number[]): number {
   return best
 }
 
-/** Leaves each reader what it has, up to its share, and gives the rest to those who have less. */
+/**
+ * Lets each reader keep what it owns, up to its share, and assigns the rest to readers with less.
+ */
 function assignShare(
   { topic, readers, holders, base, chosen }: Share,
   assignment: TopicPartition[][],

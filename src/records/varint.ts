@@ -1,4 +1,4 @@
-// Numbers of 32 bits in variable length: zigzag, seven bits a byte, the lowest first.
+// 32-bit numbers of variable length: zigzag, seven bits per byte, lowest bits first.
 
 /** Reads a number that was written by {@link writeVarint}. */
 export function readVarint(bytes: Buffer, at: number): number {
@@ -11,7 +11,7 @@ export function readVarint(bytes: Buffer, at: number): number {
   }
 }
 
-/** Bytes that a number of 32 bits takes. */
+/** Returns how many bytes a 32-bit number takes. */
 export function varintBytes(value: number): number {
   const bits = ((value << 1) ^ (value >> 31)) >>> 0
   if (bits < 1 << 7) return 1
@@ -20,7 +20,7 @@ export function varintBytes(value: number): number {
   return bits < 1 << 28 ? 4 : 5
 }
 
-/** Writes a number of 32 bits; returns where the next one goes. */
+/** Writes a 32-bit number at `at` and returns the position after it. */
 export function writeVarint(bytes: Buffer, at: number, value: number): number {
   let bits = ((value << 1) ^ (value >> 31)) >>> 0
   let next = at

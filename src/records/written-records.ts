@@ -6,7 +6,10 @@ import type { Header, LogRecords, NewRecord, NewRecords, TopicPartition } from '
 import { giveBack, ROOM_BYTES, roomOf } from './spare-rooms.ts'
 import { readVarint, varintBytes, writeVarint } from './varint.ts'
 
-/** A record to be written, wherever it goes. Unlike the port's, a header's value may be missing. */
+/**
+ * A record to be written, without its topic and partition. Unlike in the port, a header value may
+ * be `null`.
+ */
 export interface OutgoingRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
@@ -15,19 +18,19 @@ export interface OutgoingRecord {
   readonly headers: readonly { readonly name: string; readonly value: Buffer | null }[]
 }
 
-/** Of a record that goes where its key says. */
+/** The partition of a record that is partitioned by its key. */
 const BY_KEY = -1
 /**
- * With less left, records go on elsewhere: a room that grows is copied, and what was written before
- * stays in the old one.
+ * With fewer bytes left, a new room is used: a room that grows is copied, and what was written
+ * before stays in the old memory as well.
  */
 const ENOUGH = 4_096
-/** Of a record, about. */
+/** Typical size of a record, bytes. */
 const USUAL = 512
-/** Bytes of the longest number. */
+/** Most bytes that a varint takes. */
 const NUMBER_BYTES = 5
 const WORD = 4
-/** Longer parts are copied in one go. */
+/** Longer parts are copied with one call, bytes. */
 const LONG = 512
 
 const names = new HeaderNames()
@@ -39,8 +42,8 @@ interface Room {
 }
 
 /**
- * Numbers that are kept of a record: those of its topic and its room, its partition, and where its
- * parts begin and end there.
+ * How many numbers are kept per record: the index of its topic and of its room, its partition, and
+ * where its parts begin and end in the room.
  */
 const NUMBERS = 5
 const TOPIC = 0
@@ -51,30 +54,30 @@ const END = 4
 const FIRST_CAPACITY = 4
 
 /**
- * Records to be written, in order, as columns. Key, value and headers of each are written when it
- * is added, as they will stand in a batch of Kafka's (record format v2: each behind its length): a
- * driver copies them, and to who asks for one it is cut out, each time anew.
+ * Records to be written, in order, stored as columns. Key, value and headers of each record are
+ * written when it is added, in the form that they have in a Kafka batch (record format v2: each
+ * after its length), so that a driver only copies them. A record object is created on each access.
  *
- * No array grows with each record, and none is the collector's to move: for as long as they wait
- * for their commit there are very many.
+ * The columns are typed arrays: no array grows with each record, and the garbage collector never
+ * moves their contents. Very many records may wait for their commit.
  */
 export class WrittenRecords implements NewRecords {
   #length = 0
-  /** {@link NUMBERS} of each record. */
+  /** The {@link NUMBERS} of each record, one after the other. */
   #numbers: Int32Array
   #timestampsMs: Float64Array
-  /** Few, each once. */
+  /** Distinct topics; there are few. */
   #topics: string[] = []
   #rooms: Room[] = []
   readonly #expected: number
   #room: ByteRoom | null = null
-  /** Those that only its own records have been written into. */
+  /** Rooms that hold only records of this object. */
   #own: ByteRoom[] = []
-  /** Of the last record that was copied. */
+  /** Where the parts of the last copied record lie. */
   readonly #place = partsPlace()
   #copied: { readonly memory: Memory; readonly room: Room } | null = null
 
-  /** @param expected about so many there will be */
+  /** @param expected about how many records will be added */
   constructor(expected = 0) {
     this.#expected = expected
     this.#numbers = new Int32Array(expected * NUMBERS)
@@ -88,7 +91,7 @@ export class WrittenRecords implements NewRecords {
     return written
   }
 
-  /** All of them, one after the other. */
+  /** Concatenates several into one. */
   static joined(all: readonly WrittenRecords[]): WrittenRecords {
     const [first] = all
     if (first !== undefined && all.length === 1) return first
@@ -117,15 +120,15 @@ export class WrittenRecords implements NewRecords {
     return this.#timestampsMs[index] as number
   }
 
-  /** `null`: by its key. */
+  /** The record's own partition; `null`: it is partitioned by its key. */
   partition(index: number): number | null {
     const partition = this.#number(index, PARTITION)
     return partition === BY_KEY ? null : partition
   }
 
   /**
-   * The partition in a topic with that many: its own (taken modulo), else that of its key by
-   * murmur2; without a key 0.
+   * Returns the partition in a topic with `partitions` partitions: the record's own (modulo that
+   * number), else the one of its key by murmur2; 0 without a key.
    */
   partitionOf(index: number, partitions: number): number {
     const own = this.#number(index, PARTITION)
@@ -149,7 +152,7 @@ export class WrittenRecords implements NewRecords {
     return Math.max(0, readVarint(bytes, behind(bytes, this.#number(index, START))))
   }
 
-  /** Copies key, value and headers as they will stand in a batch. */
+  /** Copies key, value and headers into `target`, in the form that they have in a batch. */
   copyParts(index: number, target: DataView, at: number): void {
     const { view, bytes } = this.#roomOf(index)
     const end = this.#number(index, END)
@@ -164,15 +167,16 @@ export class WrittenRecords implements NewRecords {
     for (; from < end; from++) target.setUint8(from + shift, view.getUint8(from))
   }
 
-  /** Key, value and headers, as they will stand in a batch. */
+  /** Key, value and headers, in the form that they have in a batch. */
   parts(index: number): Buffer {
     const { bytes } = this.#roomOf(index)
     return bytes.subarray(this.#number(index, START), this.#number(index, END))
   }
 
   /**
-   * Room for the parts of a record, which are written there by hand; then it is {@link add added}.
-   * @param bytes that they take
+   * Returns a room for the parts of a record. The caller writes them there and then {@link add
+   * adds} the record.
+   * @param bytes how many bytes the parts take
    */
   room(bytes = ENOUGH): ByteRoom {
     if (this.#room === null || this.#room.left < bytes) {
@@ -184,8 +188,8 @@ export class WrittenRecords implements NewRecords {
   }
 
   /**
-   * They are durable. Nobody may read them any more, nor others that were taken from them: their
-   * memory is used again.
+   * Called when the records are durable. Neither these records nor others that were taken from them
+   * may be read afterwards: their memory is reused.
    */
   free(): void {
     for (const room of this.#own) giveBack(room)
@@ -196,12 +200,12 @@ export class WrittenRecords implements NewRecords {
   }
 
   /**
-   * Adds a record that goes where its key says. @param start where its parts begin in the room,
-   * which end where that is used up to
+   * Adds a record that is partitioned by its key.
+   * @param start where its parts begin in the room; they end at the room's `used`
    */
   add(topic: string, timestampMs: number, start: number): void {
     const { bytes, view, used } = this.#room as ByteRoom
-    // After it has grown it is another memory.
+    // A room that has grown has other memory.
     if (this.#rooms.at(-1)?.bytes !== bytes) this.#rooms.push({ bytes, view })
     const at = this.#grow()
     this.#timestampsMs[this.#length - 1] = timestampMs
@@ -213,7 +217,7 @@ export class WrittenRecords implements NewRecords {
   }
 
   /**
-   * Adds a record of the log as it is, for a partition of its own. It stays where it lies until it
+   * Adds an unchanged record of the log, for a given partition. Its bytes are not copied until it
    * is sent.
    */
   copy(records: LogRecords, index: number, { topic, partition }: TopicPartition): void {
@@ -244,14 +248,14 @@ export class WrittenRecords implements NewRecords {
     }
   }
 
-  /** Adds one of others. */
+  /** Adds one record of `from`. */
   take(from: WrittenRecords, index: number): void {
     this.takeAll(from, index, index + 1)
   }
 
-  /** Adds those of others from ≤ i < to. */
+  /** Adds the records from ≤ i < to of `others`. */
   takeAll(others: WrittenRecords, from = 0, to = others.length): void {
-    // Most lie in the room of the one before.
+    // Most records lie in the same room as the one before.
     let [last, room] = [-1, this.#rooms.length - 1]
     for (let i = from; i < to; i++) {
       const of = i * NUMBERS
@@ -270,12 +274,12 @@ export class WrittenRecords implements NewRecords {
     }
   }
 
-  /** Takes back what was added beyond so many. */
+  /** Removes all records after the first `length`. */
   cut(length: number): void {
     this.#length = Math.min(this.#length, length)
   }
 
-  /** Makes place for one more; gives where its numbers are. */
+  /** Adds a row and returns the index of its first number. */
   #grow(): number {
     if (this.#length === this.#timestampsMs.length) {
       const capacity = Math.max(FIRST_CAPACITY, this.#length * 2)
@@ -298,7 +302,7 @@ export class WrittenRecords implements NewRecords {
   }
 
   #topicNumber(topic: string): number {
-    // Most go where the one before has gone.
+    // Most records have the same topic as the one before.
     const last = this.#topics.length - 1
     if (this.#topics[last] === topic) return last
     const known = this.#topics.indexOf(topic)
@@ -311,7 +315,7 @@ export class WrittenRecords implements NewRecords {
   }
 }
 
-/** One of them, for who wants it as an object. */
+/** One of the records as an object. */
 class WrittenRecord implements NewRecord {
   readonly #records: WrittenRecords
   readonly #index: number
@@ -382,7 +386,7 @@ function appendParts({ key, value, headers }: OutgoingRecord, room: ByteRoom): v
   }
 }
 
-/** Appends a key or a value behind its length. */
+/** Appends a key or a value after its length. */
 export function appendPart(part: Buffer | null, room: ByteRoom): void {
   appendNumber(part?.length ?? -1, room)
   if (part !== null) room.append(part)
@@ -393,7 +397,7 @@ function appendNumber(number: number, room: ByteRoom): void {
   room.used = writeVarint(room.bytes, room.used, number)
 }
 
-/** Bytes that key, value and headers of a record take in a batch, lengths included. */
+/** Returns how many bytes key, value and headers of a record take in a batch, lengths included. */
 export function partsBytes({ key, value, headers }: OutgoingRecord): number {
   let bytes = partBytes(key) + partBytes(value) + varintBytes(headers.length)
   for (const header of headers) {

@@ -14,12 +14,12 @@ import { Task } from './task.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
 // One assignment of a partition: a task for each topology that reads it, and the ledger they share,
-// since a group keeps one offset a partition. First it reads again what windows need, in silence
-// (rules R1, R5), then it goes on where the group had come to.
+// since a group commits one offset per partition. First it replays what windows need, without
+// output (rules R1, R5), then it continues from the committed offset.
 
 type PartitionState = 'restoring' | 'running' | 'revoked' | 'lost'
 
-/** What a partition goes through in one assignment. */
+/** States of a partition during one assignment. */
 export const PARTITION: LifecycleTable<PartitionState> = {
   first: 'restoring',
   next: {
@@ -37,21 +37,23 @@ export const PARTITION: LifecycleTable<PartitionState> = {
   },
 }
 
+/** What a partition needs of the worker around it. */
 export interface PartitionSurroundings extends TaskSurroundings {
   readonly guarantee: Guarantee
   /**
-   * Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none
-   * do.
+   * Share of dead letters among the last 1,000 records above which the partition is slowed down, %;
+   * `null`: never.
    */
   readonly breakerPercent: number | null
-  /** By topology, of those that look out for keys in several partitions. */
+  /** By topology name, for topologies that watch for keys in several partitions. */
   readonly keyWatches: ReadonlyMap<string, KeyWatch>
-  /** Stops and starts what comes of it. */
+  /** Pauses and resumes the flow of its chunks. */
   readonly valve: Valve
-  /** So much more, or less, is on its way. */
+  /** Called when the bytes in flight have changed. */
   onFlow(): void
 }
 
+/** A partition from its assignment until it is revoked or lost. */
 export class AssignedPartition {
   readonly partition: TopicPartition
   readonly epoch: number
@@ -97,38 +99,39 @@ export class AssignedPartition {
     this.#tellAssigned(nextOffset)
     if (this.#restoring.isDone) this.#run()
     else this.#restoring.tell()
-    // Where a group begins is settled before anything is read: else a worker that follows begins at
-    // another end of the log. It says how its windows are to be had, so that one that follows goes
-    // on making them.
+    // Where a group begins is committed before anything is read: otherwise a worker that takes over
+    // might begin at the other end of the log. The metadata of that commit says how the windows are
+    // to be rebuilt, so that such a worker continues rebuilding them.
     if (metadata === null) void this.pass(() => Number.NEGATIVE_INFINITY)
   }
 
-  /** Where reading begins. */
+  /** Offset at which reading begins. */
   get startOffset(): number {
     return this.#restoring.startOffset
   }
 
-  /** Size of what is on its way. */
+  /** Bytes in flight, in memory. */
   get bytesInFlight(): number {
     return this.bytesToCommit + this.#restoring.bytes + this.#running.bytes
   }
 
-  /** Size of what is on its way to a commit. */
+  /** Bytes that a commit would release, in memory. */
   get bytesToCommit(): number {
     return this.ledger.bytesInFlight
   }
 
-  /** Is nothing of it on its way to a commit? */
+  /** Is nothing of it waiting for a commit? */
   get isIdle(): boolean {
     return this.ledger.isEmpty && this.#running.isIdle
   }
 
+  /** Processes the next chunk: a replay up to the committed offset, live after it. */
   take(chunk: Chunk): void {
     const live = this.#life.state === 'restoring' ? this.#restore(chunk) : chunk
     if (live !== null) this.#running.take(live)
   }
 
-  /** It was read to its end. */
+  /** Called when the partition was read to its log end offset. */
   caughtUp(endOffset: number): void {
     if (this.#life.state === 'restoring') {
       this.#restoring.caughtUp(endOffset)
@@ -137,20 +140,20 @@ export class AssignedPartition {
     this.#running.caughtUp(endOffset)
   }
 
-  /** Nothing more of it is begun. */
+  /** From now on, chunks that are still waiting are not started. */
   stopTaking(): void {
     this.#running.stopTaking()
   }
 
   /**
-   * Time has passed without a record, up to a watermark for each task; windows close. Resolves when
-   * they have.
+   * Advances time without a record, up to a watermark for each task, so that windows close.
+   * Resolves when they have closed.
    */
   pass(untilMs: (task: Task) => number): Promise<void> {
     return this.#running.pass(untilMs)
   }
 
-  /** It is gone, with all it had on its way: it tells nothing any more. */
+  /** The partition is gone, with everything in flight. It reports no more events. */
   drop(why: Loss | 'left'): void {
     this.#life.enter(why === 'expelled' || why === 'cut' ? 'lost' : 'revoked')
     this.#running.drop()
@@ -158,12 +161,12 @@ export class AssignedPartition {
     this.ledger.drop()
   }
 
-  /** What stands beside an offset that is committed. */
+  /** The commit metadata for a restart point. */
   metadata({ notes, lastRecord }: RestartPoint): string {
     return packNote({ partitions: this.#around.partitions, lastRecord, topologies: notes })
   }
 
-  /** @returns what of a chunk is not to be read again; `null`: nothing */
+  /** @returns the part of the chunk after the committed offset; `null`: there is none */
   #restore(chunk: Chunk): Chunk | null {
     const rest = this.#restoring.take(chunk)
     if (this.#restoring.isDone) this.#run()

@@ -3,35 +3,36 @@ import { formatDuration } from '../kernel/time.ts'
 import type { TopicPartition, Unreadable } from '../records/port.ts'
 import type { RuntimeEvent } from './events.ts'
 
-// Whether a member of a group can do all of its work just now, and if not, why. Several things may
-// be in its way at once, each of which comes and goes by itself; only what it tells itself decides.
+// Whether a member of a group can do all of its work at the moment, and if not, why. Several things
+// may be in the way at once; each comes and goes independently, and only the events about it count.
 
-/** What may be in the way. */
+/** Something that prevents work. */
 type Obstacle = 'commit' | 'input' | `breaker ${string}` | `model ${string}`
 
-/** So many partitions are named, and the others counted. */
+/** The most partitions that are named in a reason; the others are counted. */
 const NAMED = 5
 
+/** Collects, from the member's events, what prevents or slows its work. */
 export class Availability {
   readonly #reasons = new Map<Obstacle, string>()
   #hindrance: string | null = null
   /**
-   * How long the broker has made it wait since the last commit, and in the one before it: that wait
-   * falls into the next.
+   * How long the broker has throttled writing since the last commit, and during the commit before:
+   * that wait falls into the next commit.
    */
   #throttledMs = { before: 0, since: 0 }
 
-  /** What makes its work slow and does not stop it; `null`: nothing does. */
+  /** What slows its work without stopping it; `null`: nothing does. */
   get hindrance(): string | null {
     return this.#hindrance
   }
 
-  /** All that is in the way; `null`: nothing is. */
+  /** Everything that prevents its work; `null`: nothing does. */
   get reason(): string | null {
     return this.#reasons.size === 0 ? null : [...this.#reasons.values()].join('; ')
   }
 
-  /** Takes notice of what the member tells. */
+  /** Follows an event of the member. */
   follow(event: RuntimeEvent): void {
     if (event.type === 'throttled') this.#throttled(event)
     else if (event.type === 'commit-slow') this.#slow(event.durationMs)
@@ -74,7 +75,7 @@ export class Availability {
 
   #broke({ partition, isOpen, deadPercent }: Extract<RuntimeEvent, { type: 'breaker' }>): void {
     const [name, percent] = [partitionName(partition), Math.floor(deadPercent)]
-    const what = `${percent} % of the last records of ${name} are dead letters: it goes on at 100 a second`
+    const what = `${percent} % of the last records of ${name} are dead letters: it continues at 100 a second`
     this.#set(breakerOf(partition), isOpen ? what : null)
   }
 

@@ -1,12 +1,12 @@
 import type { Outcomes } from './events.ts'
 
-/** So many records are looked at. */
+/** The number of records that are considered. */
 const LAST_RECORDS = 1_000
 
 /**
- * Watches how many of a partition's last 1,000 records are dead letters, in whole chunks; late ones
- * do not count. It is open while more than a percentage of them are, of any topology: each reads
- * all of them.
+ * Watches how many of a partition's last 1,000 records, in whole chunks, are dead letters; late
+ * ones do not count. It is open while the share exceeds a percentage for any topology: each
+ * topology reads all of the records.
  */
 export class Breaker {
   readonly #topologies: ReadonlyMap<string, Count>
@@ -20,12 +20,12 @@ export class Breaker {
     return [...this.#topologies.values()].some((count) => count.isOver)
   }
 
-  /** How many of them are, of the topology that has most, %. */
+  /** The share of dead letters of the topology that has the most, %. */
   get deadPercent(): number {
     return Math.max(...[...this.#topologies.values()].map((count) => count.deadPercent))
   }
 
-  /** What became of some more. @returns has that opened or closed it? */
+  /** Adds the outcomes of further records. @returns whether that opened or closed the breaker */
   took(topology: string, outcomes: Outcomes): boolean {
     const wasOpen = this.isOpen
     this.#topologies.get(topology)?.add(outcomes)
@@ -33,7 +33,7 @@ export class Breaker {
   }
 }
 
-/** Of the last records, as one topology took them. */
+/** The last records, by their outcomes in one topology. */
 class Count {
   readonly #percent: number
   readonly #last: { readonly records: number; readonly dead: number }[] = []
@@ -45,7 +45,7 @@ class Count {
     this.#percent = percent
   }
 
-  /** Are more of them dead letters than may be? */
+  /** Does the share of dead letters exceed the limit? */
   get isOver(): boolean {
     return this.#isOver
   }

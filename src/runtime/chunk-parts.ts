@@ -3,10 +3,10 @@ import type { Chunk } from '../records/port.ts'
 
 // Parts of a chunk, and how large they are.
 
-/** Of what is known of a record while it waits, bytes. */
+/** Memory per waiting record besides its contents, bytes. */
 const RECORD_BYTES = 50
 
-/** What a chunk holds before an offset. */
+/** The part of a chunk before an offset. */
 export function upTo(
   { topic, partition, epoch, endOffset, ...chunk }: Chunk,
   offset: number,
@@ -15,7 +15,7 @@ export function upTo(
   return { topic, partition, epoch, records, nextOffset: offset, endOffset }
 }
 
-/** What it holds from an offset on. */
+/** The part of a chunk from an offset on. */
 export function behind(chunk: Chunk, offset: number): Chunk {
   const { packed } = chunk
   if (packed === undefined) {
@@ -26,17 +26,17 @@ export function behind(chunk: Chunk, offset: number): Chunk {
   return { ...chunk, packed: { ...packed, offset: begin, count } }
 }
 
-type Held = Pick<Chunk, 'records' | 'packed'>
+type ChunkContents = Pick<Chunk, 'records' | 'packed'>
 
-/** Bytes of its records' values. */
-export function valueBytes({ records, packed }: Held): number {
+/** Total size of its records' values, bytes. */
+export function valueBytes({ records, packed }: ChunkContents): number {
   let bytes = packed?.bytes.length ?? 0
   for (let i = 0; i < records.length; i++) bytes += records.valueBytes(i)
   return bytes
 }
 
-/** About what it takes in memory while it waits, bytes. */
-export function bytesInMemory({ records, packed }: Held): number {
+/** Approximate size in memory while it waits, bytes. */
+export function bytesInMemory({ records, packed }: ChunkContents): number {
   let bytes = packed?.bytes.length ?? 0
   for (let i = 0; i < records.length; i++) bytes += RECORD_BYTES + records.partsBytes(i)
   return bytes

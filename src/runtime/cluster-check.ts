@@ -6,9 +6,10 @@ import { unpackNote } from './restart-note.ts'
 import { checkPartitions } from './restart-plan.ts'
 import { checkTopics } from './topics.ts'
 
-// What must be true of a cluster before anything is consumed (rules S1, S2): what the user may do,
-// what the topics are, and what the group has committed.
+// What is checked of a cluster before anything is consumed (rules S1, S2): what the user is
+// authorized to do, what the topics are like, and what the group has committed.
 
+/** What {@link checkCluster} needs. */
 export interface ClusterOptions {
   readonly records: Records
   readonly definitions: readonly Definition[]
@@ -18,18 +19,19 @@ export interface ClusterOptions {
   readonly brokers: string
 }
 
+/** What {@link checkCluster} has found. */
 export interface ClusterCheck {
   readonly topics: ReadonlyMap<string, TopicInfo>
-  /** Where the group stands in the sources. */
+  /** The group's committed offsets in the sources. */
   readonly partitionOffsets: readonly PartitionOffsets[]
-  /** By source, the partitions that it had when the group began. */
+  /** By source topic: the number of partitions when the group began. */
   readonly known: ReadonlyMap<string, number>
   readonly notes: readonly string[]
 }
 
 /**
- * Joins nothing.
- * @throws Refused: every right that is missing, else every topic that is not as it must be ·
+ * Checks the cluster without joining the group.
+ * @throws Refused: every missing permission, or else every topic that is not as it must be ·
  * TidemarkError `TOPIC_CHANGED`, `BROKER_UNAVAILABLE`, `AUTHENTICATION`
  */
 export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
@@ -52,8 +54,8 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
 }
 
 /**
- * How many partitions the source had when the group began.
- * @throws TidemarkError `TOPIC_CHANGED`: others than now, and windows that are kept for keys which
+ * The number of partitions that the source had when the group began.
+ * @throws TidemarkError `TOPIC_CHANGED`: the number has changed, and windows are kept for keys that
  * have moved
  */
 function knownPartitions(

@@ -9,46 +9,50 @@ import type { Observer } from './events.ts'
 import type { Gathered } from './ledger.ts'
 
 // Commits for all partitions of a worker. One is in flight while the next is gathered. Every
-// commit, and every attempt of it, is assembled from the partitions as they are now: what a lost
-// one had pending is its new owner's to publish (rule C1).
+// commit, and every attempt of it, is assembled from the current partitions: what a lost partition
+// had pending is published by its new owner (rule C1).
 
 /**
- * Shortest and longest time from the start of one commit to the start of the next. Transactions
- * that follow each other closer meet the markers of the one before; what is written without them
- * goes out almost at once.
+ * Shortest and longest time from the start of one commit to the start of the next, ms. A
+ * transaction that follows too closely meets the markers of the one before; writes without
+ * transactions go out almost at once.
  */
 const PACE_MS = {
   'exactly-once': { shortest: 10, longest: 250 },
   'at-least-once': { shortest: 3, longest: 100 },
 } as const
-/**
- * Records a millisecond of pace is worth: a full commit costs less per record than many small ones.
- */
+/** Records per millisecond of pace: a full commit costs less per record than many small ones. */
 const RECORDS_PER_MS = 100
-/** The most records in one commit, but for what one record makes. */
+/** The most records in one commit; a single record may lead to more. */
 const MAX_RECORDS = 50_000
 /**
- * A commit that is on its way for so long is told of, and a rebalance in which none has succeeded
- * for so long.
+ * A commit in flight for this long is reported, ms, and so is a rebalance during which no commit
+ * has succeeded for this long.
  */
 const SLOW_MS = 5_000
 const RETRY = { firstMs: 100, lastMs: 10_000 }
-/** Nothing is wrong then: it is nearly always over in a moment. */
+/**
+ * Wait before a retry during a rebalance, ms. A rebalance is not an error, and nearly always over
+ * in a moment.
+ */
 const WHILE_REBALANCING_MS = 50
 
+/** What a {@link Committer} works with. */
 export interface CommitterOptions {
   readonly guarantee: Guarantee
-  /** From the start of one commit to the start of the next, ms; `null`: as the load wants it. */
+  /** Time from the start of one commit to the start of the next, ms; `null`: chosen by the load. */
   readonly intervalMs: number | null
-  /** The most that a commit may have, but for what one record makes, bytes. */
+  /** Largest size of a commit, bytes; a single record may lead to more. */
   readonly mostBytes: number
-  /** Does somebody wait for the next commit? Then it keeps no distance but the shortest. */
+  /**
+   * Is anything waiting for the next commit? If so, only the shortest time between commits is kept.
+   */
   readonly isUrgent: () => boolean
   readonly partitions: () => Iterable<AssignedPartition>
   readonly observer: Observer
   readonly clock: Clock
   readonly random: Random
-  /** Something of this partition was committed. */
+  /** Called when something of this partition was committed. */
   onCommitted(partition: AssignedPartition): void
 }
 
@@ -57,21 +61,22 @@ interface Segment {
   readonly gathered: Gathered
 }
 
-/** What was written to a topic. */
+/** What a commit wrote to a topic. */
 interface Written {
   readonly topic: string
   records: number
   bytes: number
-  /** Of each piece, by its oldest record that has a time. */
+  /** For each piece, the end-to-end latency of its oldest record with a timestamp, ms. */
   readonly endToEndMs: number[]
 }
 
-/** How much a commit holds. */
+/** Size of a commit. */
 interface Load {
   readonly bytes: number
   readonly records: number
 }
 
+/** Commits what a worker's partitions have finished. */
 export class Committer {
   readonly #o: CommitterOptions
   readonly #stop = new AbortController()
@@ -80,19 +85,19 @@ export class Committer {
   readonly #backoff: Backoff
   #wake: () => void = () => {}
   /**
-   * Since when all commits have failed, or that was last told, by the clock's elapsed time; `null`:
-   * the last one did not.
+   * When commits began to fail, or when that was last reported, by the clock's elapsed time;
+   * `null`: the last commit succeeded.
    */
   #failingSinceMs: number | null = null
-  /** When brokers take records again, by the clock's elapsed time. */
+  /** When brokers accept records again, by the clock's elapsed time. */
   #mayWriteMs = Number.NEGATIVE_INFINITY
-  /** Has it been told that a commit is slow or fails, and nothing since? */
+  /** Was a slow or failing commit reported, and not its end yet? */
   #isInTrouble = false
-  /** What was last told of what gets through. */
+  /** The pace that was last reported. */
   #toldPace: number | null = null
-  /** Had the last commit no room for all that was finished? */
+  /** Did the last commit have no room for all that was finished? */
   #isFull = false
-  /** The partition that is asked first, when not all have room. */
+  /** Index of the partition that is gathered first when there is not room for all. */
   #turn = 0
 
   constructor(options: CommitterOptions) {
@@ -101,22 +106,24 @@ export class Committer {
     this.#backoff = new Backoff(RETRY, options.random)
   }
 
-  /** There may be something to commit. */
+  /** Called when there may be something to commit. */
   nudge(): void {
     this.#wake()
   }
 
-  /** A broker takes no records for so long, because of those that it has taken. */
+  /**
+   * Called when a broker throttles writing because of earlier records: it accepts none for `ms`.
+   */
   throttled(ms: number): void {
     this.#mayWriteMs = Math.max(this.#mayWriteMs, this.#o.clock.elapsedMs() + ms)
   }
 
-  /** Somebody waits for the next commit. */
+  /** Called when something waits for the next commit. */
   hurry(): void {
     this.#urgent.abort()
   }
 
-  /** Commits by a member until {@link stop}; rejects with what ends the worker. */
+  /** Commits through a member until {@link stop}; rejects with what ends the worker. */
   async run(member: Member): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const woken = new Promise<void>((resolve) => {
@@ -137,8 +144,8 @@ export class Committer {
   }
 
   /**
-   * Commits what is finished now. @returns how many records that was, and one for each partition;
-   * 0: there was nothing, or it failed
+   * Commits what is finished now.
+   * @returns the number of records plus one for each partition; 0: there was nothing, or it failed
    */
   async #commitOnce(member: Member): Promise<number> {
     const segments = this.#gather()
@@ -163,7 +170,7 @@ export class Committer {
     }
     const endMs = this.#o.clock.elapsedMs()
     const durationMs = endMs - startMs
-    // For which the broker throttles because of it, and not because of those before.
+    // Includes throttling because of this commit, but not because of earlier ones.
     const heldUpMs = Math.max(endMs, this.#mayWriteMs) - Math.max(startMs, mayWriteMs)
     const load = loadOf(segments)
     this.#size.committed(load.bytes, heldUpMs)
@@ -173,8 +180,8 @@ export class Committer {
   }
 
   /**
-   * Waits until there may be something to commit. When nothing has been for a while, nothing is
-   * slow.
+   * Waits until there may be something to commit. After a while without commits, writing no longer
+   * counts as slow.
    */
   async #rest(woken: Promise<void>): Promise<void> {
     if (this.#toldPace !== null) {
@@ -188,12 +195,10 @@ export class Committer {
     await woken
   }
 
-  /**
-   * Waits until the next commit may start, after one of that size, as {@link #commitOnce} tells it.
-   */
+  /** Waits until the next commit may start. @param size as {@link #commitOnce} returns it */
   async #keepPace(startMs: number, size: number): Promise<void> {
     const { clock, guarantee, intervalMs } = this.#o
-    // What is full already does not get cheaper by waiting.
+    // A commit that is full already does not get cheaper by waiting.
     const isUrgent = () => this.#o.isUrgent() || this.#isFull
     const { shortest, longest } = PACE_MS[guarantee]
     const paceMs = intervalMs ?? Math.max(shortest, Math.min(size / RECORDS_PER_MS, longest))
@@ -207,7 +212,7 @@ export class Committer {
     if (isUrgent()) await until(Math.min(shortest, paceMs), this.#stop.signal)
   }
 
-  /** Nothing that a commit was tried for is left: it is committed, or lost. */
+  /** What failing or slow commits contained is now committed, or lost. */
   #over(): void {
     this.#backoff.reset()
     this.#failingSinceMs = null
@@ -217,8 +222,8 @@ export class Committer {
   }
 
   /**
-   * Tells when a commit that began then takes long, and something waits for it, be it behind it.
-   * @returns ends that
+   * Reports a commit that takes long while something waits for it, even if only behind it.
+   * @returns a function that ends the watch
    */
   #watchTime(startMs: number): () => void {
     const { clock, observer, partitions } = this.#o
@@ -235,13 +240,14 @@ export class Committer {
       }
     }
     void watch()
-    // With a reason, since making an exception for one costs more than the timer.
+    // Aborts with a reason: without one, Node creates an exception, which costs more than the
+    // timer.
     return () => ended.abort('ended')
   }
 
   /**
-   * Is any of it still this worker's? What is not is told of as lost, and nothing of it waits for a
-   * commit.
+   * Is any of it still assigned to this worker? The rest is reported as lost, and nothing of it
+   * waits for a commit.
    */
   #isOwned(segments: readonly Segment[]): boolean {
     const owned = new Set(this.#o.partitions())
@@ -263,15 +269,15 @@ export class Committer {
       left.bytes -= bytes
       left.records -= records
     }
-    // Else those that come first would leave no room to the others, again and again.
+    // Otherwise the partitions that come first would leave no room for the others, again and again.
     if (this.#isFull) this.#turn++
     return segments
   }
 
-  /** What was tried since then has failed: waits until it may be tried again. */
+  /** Handles a commit that began at `startMs` and failed: waits until it may be retried. */
   async #failed(error: unknown, segments: readonly Segment[], startMs: number): Promise<void> {
     if (!(error instanceof TidemarkError)) throw error
-    // Another owner has the partitions, or will: the assignment that follows says which tasks are
+    // Another worker owns the partitions, or will: the next assignment decides which tasks are
     // left.
     if (error.action !== 'retry' && error.action !== 'release') throw error
     const { clock, observer } = this.#o
@@ -311,7 +317,7 @@ export class Committer {
   }
 }
 
-/** Why some work failed; `null` when it did not. */
+/** The error that some work failed with; `null`: it succeeded. */
 async function failureOf(work: Promise<void>): Promise<{ error: unknown } | null> {
   try {
     await work
@@ -344,7 +350,7 @@ function loadOf(segments: readonly Pick<Segment, 'gathered'>[]): Load {
   }
 }
 
-/** What a commit that is done by now wrote to each topic. */
+/** What a commit that has just succeeded wrote to each topic. */
 function writtenBy(segments: readonly Segment[], nowMs: number): Written[] {
   const written = new Map<string, Written>()
   for (const { topics } of segments.flatMap((s) => s.gathered.pieces)) {

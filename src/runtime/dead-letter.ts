@@ -7,29 +7,33 @@ import type { RecordFault } from './intake.ts'
 import { ID_HEADER } from './provenance.ts'
 import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
-// A record set aside with its reason: key, value, timestamp and headers as they came, the reason in
-// headers. What its topic would refuse of it is left out, or put into headers, since the record
-// behind it would wait for ever. `__streams.errors.*` as Kafka Streams writes them (KIP-1034),
-// `tidemark.*` for what it has no name for.
+// A dead letter: key, value and timestamp of the record as they came, and the reason in headers.
+// What the dead-letter topic would reject is left out or moved into headers, since otherwise the
+// partition would wait for ever. `__streams.errors.*` headers as Kafka Streams writes them
+// (KIP-1034), `tidemark.*` for what Kafka Streams has no name for.
 
 const STREAMS = '__streams.errors.'
 const OWN = 'tidemark.'
 /**
- * Characters of a message: with it twice, and all else that is told, a dead letter without its
- * value fits into 4,096 bytes.
+ * The most characters of a message: with the message twice, and everything else that is reported, a
+ * dead letter without its value fits into 4,096 bytes.
  */
 const MAX_MESSAGE = 300
 
+/** Where a dead letter comes from and goes to. */
 export interface DeadLetterPlace {
   readonly source: TopicPartition
   readonly topology: string
-  /** The dead-letter topic, from the configuration: a record's own headers never choose it. */
+  /** The dead-letter topic, from the configuration: never chosen by a record's own headers. */
   readonly topic: string
   readonly limits: TopicLimits
   readonly present: Present
 }
 
-/** Goes to the partition that the record came from, where the dead-letter topic has it. */
+/**
+ * Makes a dead letter. It goes to the record's own partition number, where the dead-letter topic
+ * has that partition.
+ */
 export function deadLetter(
   { record, packed, step, error }: RecordFault,
   place: DeadLetterPlace,
@@ -63,7 +67,7 @@ export function deadLetter(
   return fitted(dated(whole, place), place.limits)
 }
 
-/** Which records a batch has that nobody has unpacked. */
+/** Headers that say which records are in a batch that was not unpacked. */
 function rangeOf({ offset, lastOffset, count }: PackedBatch, place: DeadLetterPlace): Header[] {
   const id = outputId({ ...place.source, offset, sink: place.topic })
   return [
@@ -73,7 +77,10 @@ function rangeOf({ offset, lastOffset, count }: PackedBatch, place: DeadLetterPl
   ]
 }
 
-/** Why a record was set aside and where it stood, read back from a dead letter's headers. */
+/**
+ * Why a record was set aside and its position in the source, read back from a dead letter's
+ * headers.
+ */
 export interface Reason {
   readonly code: string
   readonly step: string
@@ -81,6 +88,7 @@ export interface Reason {
   readonly at: { readonly partition: number; readonly offset: number }
 }
 
+/** Reads the reason from a dead letter's headers. */
 export function reasonOf(headers: readonly Header[]): Reason {
   const text = (name: string) => String(headers.find((h) => h.name === name)?.value ?? '')
   return {
@@ -94,7 +102,10 @@ export function reasonOf(headers: readonly Header[]): Reason {
   }
 }
 
-/** Of a time that the topic does not take: has the present one, and says which it had. */
+/**
+ * Replaces a timestamp that the topic would reject by the present time, and keeps the original in a
+ * header.
+ */
 function dated(record: NewRecord, { limits, present }: DeadLetterPlace): NewRecord {
   const { timestampMs, headers } = record
   if (timestampFault(timestampMs, limits, present) === null) return record
@@ -103,8 +114,8 @@ function dated(record: NewRecord, { limits, present }: DeadLetterPlace): NewReco
 }
 
 /**
- * Too large for the topic: leaves out the value, then the foreign headers, then the key, and says
- * so.
+ * Shrinks a record that is too large for the topic: leaves out the value, then foreign headers,
+ * then the key, and says so in headers.
  */
 function fitted(record: NewRecord, limits: TopicLimits): NewRecord {
   if (!isTooLarge(partsBytes(record), limits)) return record
@@ -127,7 +138,10 @@ function fitted(record: NewRecord, limits: TopicLimits): NewRecord {
   return { ...record, key: null, headers: [...own, what] }
 }
 
-/** Headers that say why; an incoming one of such a name is not kept, so that none can be forged. */
+/**
+ * Is it a header that gives the reason? Incoming headers of such names are dropped, so that a
+ * reason cannot be forged.
+ */
 function isReserved(name: string): boolean {
   return name.startsWith(STREAMS) || name.startsWith(OWN)
 }
@@ -136,7 +150,7 @@ function header(name: string, text: string): Header {
   return { name, value: Buffer.from(text) }
 }
 
-/** Headers that many dead letters have: ten of their own would be a kilobyte for each. */
+/** Headers shared by many dead letters: ten of their own would be a kilobyte for each. */
 const SHARED = new Map<string, Header>()
 const MOST_SHARED = 1_000
 

@@ -13,19 +13,19 @@ import type { ScoreStep, SinkStep } from '../topology/definition.ts'
 import { readFunction } from '../topology/function-reading.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
 
-// Outputs as they will stand in a batch. Most are written straight from columns: no event, no
-// object and no text is made of them.
+// Outputs encoded as in a record batch. Most are written straight from columns, without creating an
+// event, an object or a string.
 
-/** A sink whose outputs can be written so. */
+/** A sink whose outputs can be written straight from columns. */
 export interface DirectSink {
   readonly step: SinkStep
   readonly encoder: OutputEncoder
 }
 
 /**
- * The sinks behind a model, in the order of the topology; `null`: not all of them can be written
- * so, since something behind the model must be called with each event.
- * @param label who scores, as outputs carry it
+ * The sinks after a model, in the order of the topology; `null`: not all of them can be written
+ * straight from columns, since a function after the model must be called with each event.
+ * @param label identifies model and evaluator, as outputs name them
  */
 export function directSinks(
   { model, then }: ScoreStep,
@@ -44,41 +44,41 @@ export function directSinks(
   return sinks.every((sink) => sink !== null) ? sinks : null
 }
 
-/** Bytes of most lengths of a value: 64 to 8,191. */
+/** Bytes of the varint for most value lengths: 64 to 8,191. */
 const LENGTH_BYTES = 2
-/** Digits of an offset. */
+/** The most digits of an offset. */
 const OFFSET_BYTES = 16
 
-/** What of a sink's records is the same throughout a chunk. */
+/** The parts of a sink's records that are the same throughout a chunk. */
 interface Frame {
-  /** How many headers there are, and the id's name. */
+  /** The number of headers, and the name of the id header. */
   readonly head: Constant
-  /** Bytes of the id without its offset. */
+  /** Length of the id without its offset, bytes. */
   readonly idBytes: number
   readonly beforeOffset: Constant
-  /** With the headers that all outputs share. */
+  /** Includes the headers that all outputs share. */
   readonly afterOffset: Constant
 }
 
-/** Those of events that are late have one header more. */
+/** Outputs of late events have one header more. */
 interface Frames {
   readonly onTime: Frame
   readonly late: Frame
 }
 
-/** Of which event an output is, by its index in the chunk. */
+/** The event that an output comes from, by its index in the chunk. */
 interface OutputOf {
   readonly index: number
-  /** Was it behind the watermark? */
+  /** Was the event behind the watermark? */
   readonly isLate: boolean
 }
 
-/** What outputs of a chunk share, and where they go. */
+/** What the outputs of a chunk share, and where they go. */
 interface DirectOptions {
   readonly source: TopicPartition
-  /** Those that all outputs of the chunk share. */
+  /** Headers that all outputs of the chunk share. */
   readonly headers: readonly Header[]
-  /** By the event's index in the chunk. */
+  /** Indexed by the event's index in the chunk. */
   readonly records: LogRecords
   readonly into: WrittenRecords
 }
@@ -86,7 +86,7 @@ interface DirectOptions {
 /** Writes the outputs of one chunk. */
 export class DirectWriter {
   readonly #o: DirectOptions
-  /** `null`: none is written from columns. */
+  /** `null`: no output is written from columns. */
   readonly #rows: ScoredRows | null
   #room = new ByteRoom(0)
   #lengthAt = 0
@@ -111,14 +111,16 @@ export class DirectWriter {
     this.#end(step, start, { index, isLate })
   }
 
-  /** Adds an output that is a text already. */
+  /** Adds an output that is already serialised. */
   writeText(step: SinkStep, text: string, of: OutputOf): void {
     const start = this.#begin(of.index)
     this.#room.text(text)
     this.#end(step, start, of)
   }
 
-  /** The key, and room for the length of the value; gives where the record begins. */
+  /**
+   * Writes the key and reserves room for the length of the value. Returns where the record begins.
+   */
   #begin(index: number): number {
     const room = this.#o.into.room()
     this.#room = room
@@ -138,7 +140,7 @@ export class DirectWriter {
     into.add(step.topic, records.timestampMsAt(index), start)
   }
 
-  /** Of the value that was written last, for whose length there is room at a place. */
+  /** Writes the length of the last value into the room reserved for it. */
   #putLength(at: number): void {
     const room = this.#room
     const begin = at + LENGTH_BYTES
@@ -184,7 +186,7 @@ export class DirectWriter {
   }
 }
 
-/** Of an offset. */
+/** The number of decimal digits of an offset. */
 function digitsOf(offset: number): number {
   let digits = 1
   for (let power = 10; power <= offset; power *= 10) digits++

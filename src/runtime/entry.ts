@@ -4,61 +4,65 @@ import { madeBefore, madeFrom } from './made.ts'
 import { cutPiece, type Piece, type Weighed, weigh, weightsByCause } from './piece.ts'
 import { markOf, type RecordMark, type TopologyNote } from './restart-note.ts'
 
-/** How much a commit may still take. */
+/** Room left in a commit. */
 export interface Room {
   readonly bytes: number
   readonly records: number
 }
 
-/** Where a restart goes on, and what it needs to know there. */
+/** Where a restart continues, and what it needs to know there. */
 export interface RestartPoint {
   readonly nextOffset: number
   /** The last record before it; `null` when there has been none. */
   readonly lastRecord: RecordMark | null
-  /** By topology. */
+  /** By topology name. */
   readonly notes: ReadonlyMap<string, TopologyNote>
 }
 
 /**
- * A part of what was made of a chunk: its first pieces, and of the others what came of records
- * before an offset.
+ * A part of what a chunk has produced: its first pieces, and of the other pieces what came from
+ * records before an offset.
  */
 export interface Part {
   readonly pieces: number
   readonly before: number
 }
 
+/** What an {@link Entry} begins with. */
 export interface NewEntry {
   readonly nextOffset: number
-  /** Of the chunk. */
+  /** The records of the chunk. */
   readonly records: LogRecords
   readonly bytes: number
-  /** The last record before its end; `null` when there has been none. */
+  /** The last record before the end of the chunk; `null`: there has been none. */
   readonly lastRecord: RecordMark | null
-  /** That have to be done with it. */
+  /** The number of tasks that must finish it. */
   readonly tasks: number
-  /** About what will be made of it, in memory, bytes. */
+  /** Estimated size of what it will produce, in memory, bytes. */
   readonly expectedBytes: number
 }
 
-/** Whose the chunk is. */
+/** The ledger that the entry belongs to. */
 interface Around {
-  /** There is more or less of it. */
+  /** Called when the entry has grown or shrunk. */
   changed(entry: Entry): void
   room(entry: Entry, most: number): Promise<void>
 }
 
-/** A chunk on its way; its offset may be committed once every task is done with it. */
+/** A chunk in flight. Its offset may be committed once every task is done with it. */
 export class Entry {
   readonly nextOffset: number
   readonly #chunk: NewEntry
   readonly #around: Around
   #pieces: Weighed[] = []
-  /** By topology: what a restart needs to know at its first record, and at its end. */
+  /**
+   * By topology name: what a restart needs to know at the first record of the chunk, and at its
+   * end.
+   */
   readonly #begin = new Map<string, TopologyNote>()
   readonly #end = new Map<string, TopologyNote>()
   #tasks: number
-  /** In memory, of all that was ever made of it. */
+  /** Size of everything that it has ever produced, in memory. */
   #madeBytes = 0
 
   constructor(chunk: NewEntry, around: Around) {
@@ -68,16 +72,17 @@ export class Entry {
     this.#tasks = chunk.tasks
   }
 
+  /** Is every task done with it? */
   get isDone(): boolean {
     return this.#tasks === 0
   }
 
-  /** What was made and is not durable. */
+  /** What it has produced that is not committed yet. */
   get pieces(): readonly Weighed[] {
     return this.#pieces
   }
 
-  /** How much of it there is to be written. */
+  /** Size of what is left to write. */
   get toWrite(): Room {
     return {
       bytes: this.#pieces.reduce((sum, piece) => sum + piece.bytes, 0),
@@ -85,25 +90,25 @@ export class Entry {
     }
   }
 
-  /** What it holds in memory, and what is expected to come. */
+  /** Its size in memory, plus what it is still expected to produce, bytes. */
   get bytesInFlight(): number {
     const made = this.#pieces.reduce((sum, piece) => sum + piece.memoryBytes, 0)
     const expected = this.isDone ? 0 : this.#chunk.expectedBytes - this.#madeBytes
     return this.#chunk.bytes + made + Math.max(0, expected)
   }
 
-  /** In memory, of what was made for each record of the chunk; `null` when it has none. */
+  /** Size in memory of what it has produced, per record of the chunk; `null`: it has no records. */
   get bytesPerRecord(): number | null {
     const { length } = this.#chunk.records
     return length === 0 ? null : this.#madeBytes / length
   }
 
-  /** A task begins with it. */
+  /** A task begins it. */
   begin(topology: string, note: TopologyNote): void {
     this.#begin.set(topology, note)
   }
 
-  /** A task has made something of it. */
+  /** A task has produced something from it. */
   add(piece: Piece): void {
     const weighed = weigh(piece)
     this.#pieces.push(weighed)
@@ -119,21 +124,22 @@ export class Entry {
   }
 
   /**
-   * Resolves when it may have more pieces: no more than `most` wait that could be written by now.
+   * Resolves when more pieces may be added: no more than `most` are waiting that could be written
+   * already.
    */
   room(most: number): Promise<void> {
     return this.#around.room(this, most)
   }
 
-  /** Where a restart goes on when all of it is durable. */
+  /** Where a restart continues once all of the chunk is committed. */
   get end(): RestartPoint {
     const { nextOffset, lastRecord } = this.#chunk
     return { nextOffset, lastRecord, notes: this.#end }
   }
 
   /**
-   * Where a restart goes on when what came of records before an offset is durable. It reads again
-   * from where it would at the first record of the chunk.
+   * Where a restart continues once the results of records before an offset are committed. Its
+   * replay begins where it would begin for the first record of the chunk.
    */
   at(offset: number): RestartPoint {
     const { records } = this.#chunk
@@ -142,7 +148,7 @@ export class Entry {
     return { nextOffset: offset, lastRecord, notes: this.#begin }
   }
 
-  /** How many pieces there is room for, as they came. */
+  /** How many pieces, from the first, there is room for. */
   piecesFor(room: Room): number {
     const left = { ...room }
     const count = this.#pieces.findIndex(({ bytes, records }) => {
@@ -154,10 +160,10 @@ export class Entry {
   }
 
   /**
-   * How far there is room when what one record makes stays together: up to the offset of the first
-   * of which it does not fit, or to the end of the chunk; and of how many records that is what was
-   * made.
-   * @param atLeast so many, whether there is room or not
+   * How much there is room for when the results of one record stay together: up to the offset of
+   * the first record whose results do not fit, or to the end of the chunk; and the number of
+   * records before it that have results.
+   * @param atLeast take the results of this many records even if there is no room
    */
   cut(room: Room, atLeast: 0 | 1): { readonly before: number; readonly causes: number } {
     const left = { ...room }
@@ -171,14 +177,14 @@ export class Entry {
     return { before: this.nextOffset, causes }
   }
 
-  /** What a part of it is. */
+  /** The pieces of a part. */
   part({ pieces, before }: Part): Weighed[] {
     const whole = this.#pieces.slice(0, pieces)
     if (before === Number.NEGATIVE_INFINITY) return whole
     return [...whole, ...this.#pieces.slice(pieces).map((p) => cutPiece(p, before, madeBefore))]
   }
 
-  /** A part of it is durable. */
+  /** A part of it is committed. */
   gone({ pieces, before }: Part): void {
     for (const { outputs, deadLetters } of this.#pieces.slice(0, pieces)) {
       outputs.records.free()
@@ -191,7 +197,7 @@ export class Entry {
     this.#around.changed(this)
   }
 
-  /** By the offset of the record that it came of, in log order. */
+  /** The weight of the results of each record, by the record's offset, in log order. */
   #weights(): [cause: number, Room][] {
     const weights = new Map<number, Room>()
     for (const [cause, { bytes, records }] of this.#pieces.flatMap(weightsByCause)) {

@@ -2,13 +2,13 @@ import type { Code } from '../kernel/errors.ts'
 import type { StageTimes } from '../kernel/stages.ts'
 import type { Loss, TopicPartition, Unreadable } from '../records/port.ts'
 
-// What a worker tells whoever watches it: metrics, log, the live line of the demo. Never a payload
-// or a key. At most a few events per chunk, so that watching costs nothing per record.
+// What a worker reports to its observers: metrics, log, the live line of the demo. Never a payload
+// or a key. At most a few events per chunk, so that observing costs nothing per record.
 
-/** What became of records; in = scored + windowed + skipped + late + dead, always. */
+/** Outcomes of records, as counts; in = scored + windowed + skipped + late + dead, always. */
 export interface Outcomes {
   readonly scored: number
-  /** Entered a tumbling window, and came to no output of their own. */
+  /** Entered a tumbling window, without an output of their own. */
   readonly windowed: number
   /** Left out by a `where`. */
   readonly skipped: number
@@ -18,13 +18,13 @@ export interface Outcomes {
   readonly dead: number
 }
 
-/** How a worker is; what may follow what is in `worker.ts`. */
+/** The state of a worker; `worker.ts` has the transitions. */
 export type WorkerState = 'starting' | 'running' | 'unavailable' | 'stopping' | 'stopped' | 'failed'
 
-/** Something that a worker does or meets, by its `type`. */
+/** An event in a worker, by its `type`. */
 export type RuntimeEvent =
   | {
-      /** What the operator should know, though it stops nothing. */
+      /** A note that the operator should read; not an error. */
       readonly type: 'note'
       readonly message: string
     }
@@ -37,23 +37,20 @@ export type RuntimeEvent =
     }
   | {
       /**
-       * A task reads again, without output, what its windows need: once before the first record,
+       * A task replays, without output, what its windows need: sent once before the first record,
        * then after each chunk.
        */
       readonly type: 'restoring'
       readonly topology: string
       readonly partition: TopicPartition
       readonly fromOffset: number
-      /** Where it has got to. */
+      /** The next offset to replay. */
       readonly nextOffset: number
-      /** Where output begins. */
+      /** The offset at which output begins. */
       readonly toOffset: number
-      /**
-       * About how long it will take from there, ms: by what it took so far, before the first record
-       * a guess.
-       */
+      /** Estimated time left, ms: from the pace so far; before the first record it is a guess. */
       readonly leftMs: number
-      /** Why it reads more than it would have to; `null` when it does not. */
+      /** Why it reads more than necessary; `null`: it does not. */
       readonly reason: string | null
     }
   | {
@@ -65,17 +62,17 @@ export type RuntimeEvent =
     }
   | {
       /**
-       * Output has begun though windows may lack records that were not read: it is marked until
-       * they are whole.
+       * Output has begun although windows may lack records that were not read: outputs are marked
+       * until the windows are complete.
        */
       readonly type: 'warming'
       readonly topology: string
       readonly partition: TopicPartition
-      /** `null`: so it was when the group committed. */
+      /** `null`: the windows were incomplete already when the group committed. */
       readonly reason: string | null
     }
   | {
-      /** Windows that lacked records hold all that they should by now. */
+      /** Windows that lacked records are now complete. */
       readonly type: 'whole'
       readonly topology: string
       readonly partition: TopicPartition
@@ -84,7 +81,7 @@ export type RuntimeEvent =
       readonly type: 'lost'
       readonly topology: string
       readonly partition: TopicPartition
-      /** `left`: this worker has left the group, or the group has ended its membership. */
+      /** `left`: this worker has left the group, or its membership has ended. */
       readonly why: Loss | 'left'
     }
   | {
@@ -93,35 +90,38 @@ export type RuntimeEvent =
       readonly partition: TopicPartition
       readonly records: number
       readonly bytes: number
-      /** End of the partition when the chunk was read. */
+      /** Log end offset when the chunk was read. */
       readonly endOffset: number
     }
   | {
-      /** A chunk went through the engine and the model. */
+      /** A chunk has passed the engine and the model. */
       readonly type: 'processed'
       readonly topology: string
       readonly partition: TopicPartition
       readonly outcomes: Outcomes
-      /** The first step that keeps windows, or else writes; the counts are by what it did. */
+      /**
+       * The first step that keeps windows, or else the first that writes; the outcomes are counted
+       * there.
+       */
       readonly step: string
-      /** Tumbling windows that closed, by the step that kept them. */
+      /** Number of tumbling windows that closed, by step. */
       readonly closed: ReadonlyMap<string, number>
-      /** From its coming until its outputs were made, ms, with what it waited for. */
+      /** Time from the chunk's arrival until its outputs were made, ms, including waits. */
       readonly durationMs: number
-      /** How long of that it was in each stage, ms. */
+      /** The part of that time spent in each stage, ms. */
       readonly stages: StageTimes
       /** −Infinity before the first event. */
       readonly watermarkMs: number
-      /** What the windows hold. */
+      /** Keys in the windows, and the approximate size of the windows. */
       readonly keys: number
       readonly bytes: number
       /** The offset after the chunk. */
       readonly nextOffset: number
     }
   | {
-      /** A broker has answered with records. */
+      /** A broker has returned records. */
       readonly type: 'fetched'
-      /** Since it was asked. */
+      /** Time since the request, ms. */
       readonly durationMs: number
     }
   | {
@@ -131,7 +131,7 @@ export type RuntimeEvent =
       readonly model: string
       readonly version: string
       readonly rows: number
-      /** Of the runs that they were in. */
+      /** Time of the model runs that they were part of, ms. */
       readonly durationMs: number
     }
   | {
@@ -144,12 +144,12 @@ export type RuntimeEvent =
   | {
       readonly type: 'dead-letter'
       readonly topology: string
-      /** The topic it goes to. */
+      /** The dead-letter topic. */
       readonly topic: string
       readonly step: string
       readonly code: Code
       readonly message: string
-      /** Where the record stands: `payments-3@1041`. */
+      /** Position of the record: `payments-3@1041`. */
       readonly at: string
     }
   | {
@@ -159,8 +159,8 @@ export type RuntimeEvent =
         readonly records: number
         readonly bytes: number
         /**
-         * From a record's own timestamp to its output's acknowledgement, ms: the oldest output of
-         * each chunk in the commit.
+         * Time from a record's timestamp to the acknowledgement of its output, ms: of the oldest
+         * output of each chunk in the commit.
          */
         readonly endToEndMs: readonly number[]
       }[]
@@ -172,25 +172,25 @@ export type RuntimeEvent =
     }
   | {
       /**
-       * Events of a chunk lie in another partition than others of their key, so that its windows
-       * are split.
+       * Events of a chunk are in another partition than others of their key, so that the key's
+       * windows are split.
        */
       readonly type: 'key-mismatch'
       readonly topology: string
       readonly partition: TopicPartition
       readonly events: number
-      /** Of the first of them. */
+      /** Offset of the first of them. */
       readonly offset: number
       /**
-       * Where else its key lies: an offset at which it was seen, or `null` where its partitioner
-       * places it.
+       * Where else its key belongs: an offset at which it was seen, or `null` for the partition
+       * that its partitioner chooses.
        */
       readonly elsewhere: TopicPartition & { readonly offset: number | null }
     }
   | {
       /**
-       * A model fails on nearly all events of a partition, which waits until it answers; `null`: it
-       * answers again.
+       * A model fails on nearly all events of a partition, which waits until the model answers
+       * again; `reason` is `null` once it does.
        */
       readonly type: 'model-failing'
       readonly topology: string
@@ -200,50 +200,50 @@ export type RuntimeEvent =
     }
   | {
       /**
-       * Too many of a partition's last records are dead letters of a topology, so that it goes on
-       * slowly; or they are not any more.
+       * Too many of a partition's last records are dead letters of a topology, so that it continues
+       * slowly; or no longer.
        */
       readonly type: 'breaker'
       readonly partition: TopicPartition
       readonly isOpen: boolean
-      /** Of the topology that has most. */
+      /** The share of the topology that has the most, %. */
       readonly deadPercent: number
     }
   | {
-      /** A commit is on its way for so long, and will end: told once. */
+      /** A commit has been in flight for `durationMs`, and will end: reported once. */
       readonly type: 'commit-slow'
       readonly durationMs: number
     }
   | {
-      /** The commit that was slow or failed is done by now, or all of it is lost. */
+      /** The commit that was slow or had failed has succeeded, or all of it is lost. */
       readonly type: 'commit-over'
     }
   | {
       /**
-       * Partitions that could not be read for some seconds, or wait to be handed over: all of them,
-       * whenever that changes.
+       * Partitions that could not be read for some seconds, or are waiting to be handed over: the
+       * full list, on every change.
        */
       readonly type: 'unreadable'
       readonly partitions: readonly Unreadable[]
     }
   | {
       /**
-       * Commits are held up by the way to the brokers: so much gets through. `null`: they are not
-       * any more.
+       * Commits are slowed down on the way to the brokers: this much gets through. `null`: no
+       * longer.
        */
       readonly type: 'writing-slow'
       readonly bytesPerSecond: number | null
     }
   | {
-      /** The broker makes the worker wait for so long, since it is over a quota. */
+      /** The broker throttles the worker for this time, since it exceeds a quota. */
       readonly type: 'throttled'
       readonly of: 'reading' | 'writing'
       readonly durationMs: number
     }
   | {
       /**
-       * A commit failed and is tried again: because the group rebalances only once none has
-       * succeeded for 5 s.
+       * A commit failed and will be retried. If the reason is a rebalance, it is reported only once
+       * no commit has succeeded for 5 s.
        */
       readonly type: 'commit-failed'
       readonly code: Code
@@ -251,5 +251,5 @@ export type RuntimeEvent =
       readonly nextAttemptMs: number
     }
 
-/** Is told what a worker does, as it does it. */
+/** Called with what a worker does, as it happens. */
 export type Observer = (event: RuntimeEvent) => void

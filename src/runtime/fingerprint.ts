@@ -7,17 +7,17 @@ import type { Definition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
 import { schemaForm } from '../topology/schema-form.ts'
 
-/** Hex digits. */
+/** Length of a fingerprint, hex digits. */
 export const FINGERPRINT_LENGTH = 12
-/** Fingerprints have never told it. */
+/** The limit that fingerprints do not contain, bytes: earlier ones did not contain a limit. */
 const UNTOLD_LIMIT_BYTES = 64 * 2 ** 20
 
 /**
- * 12 hex digits over what decides a topology's windows, and nothing else (rule S3): source, schema,
- * and the steps that keep windows with those before them, and the author's `version`. A model, a
- * table or a sink may change without the windows being made anew. Functions count by what they do,
- * however a loader prints them; what they capture or call is not seen.
- * @param mostUnpackedBytes records of a batch that unpacks to more enter no window
+ * A hash, as 12 hex digits, of what determines a topology's windows, and of nothing else (rule S3):
+ * source, schema, the steps that keep windows with the steps before them, and the author's
+ * `version`. A model, a table or a sink may change without the windows being rebuilt. Functions
+ * count by what they do, however a loader prints them; what they capture or call is not seen.
+ * @param mostUnpackedBytes records of a batch that unpacks to more do not enter a window
  */
 export function fingerprintOf(
   definition: Definition,
@@ -25,7 +25,7 @@ export function fingerprintOf(
 ): string {
   const { source } = describe(definition, formOf)
   const { topic: _, partitioner, keyMismatch, ...read } = source
-  // Else it leaves nothing out.
+  // With any other setting, the partitioner leaves no event out.
   const asRead = keyMismatch === 'dead-letter' ? { ...read, partitioner } : read
   const text = JSON.stringify([
     definition.version,
@@ -39,7 +39,8 @@ export function fingerprintOf(
 }
 
 /**
- * Of the steps that keep windows, and of those on the way to them, what decides what windows hold.
+ * For the steps that keep windows and the steps before them: what determines the contents of the
+ * windows.
  */
 function windowsOf(definition: Definition): unknown[] {
   const plan = planOf(definition)

@@ -22,47 +22,45 @@ import { ScoreReader } from './score-reader.ts'
 import type { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
-// From what the engine gave to what is written: scores, outputs, dead letters, and what is told of
-// them.
+// From the engine's result to what is written: scores, outputs, dead letters, and the events that
+// report them.
 
-/**
- * So many dead letters are made before others may have their turn: each takes as long as several
- * outputs.
- */
+/** Dead letters made before other work gets its turn: each costs as much as several outputs. */
 const UNASKED = 64
 
-/** Events that reached a model or a sink, with the model's answer. */
+/** Events that reached a model or a sink, with the model's scores. */
 export interface ScoredArrivals {
   readonly arrivals: Arrivals
-  /** `null` for a sink, and when the partition was lost meanwhile. */
+  /** `null`: it is a sink, or the partition was lost meanwhile. */
   readonly score: (AfterModel & { readonly scores: Scores }) | null
 }
 
-/** What happens to events that a model has answered. */
+/** What happens to events after a model has scored them. */
 interface AfterModel {
   readonly reader: ScoreReader
   readonly behind: readonly Operator[]
   readonly sinks: readonly DirectSink[] | null
 }
 
-/** A chunk of which some or all is to be finished. */
+/** A chunk that is to be finished, in part or as a whole. */
 export interface Finishable {
   readonly intake: Intake
   readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
   /** May its windows lack events that are no longer in the log? */
   readonly isWarming: boolean
   readonly stages: StageClock
-  /** Indices of the events that were scored or written, so far. */
+  /** Indices of the events that were scored or written so far. */
   readonly reached: number[]
 }
 
-/** What is known when the last event of a chunk has been taken. */
+/** What is known after the last event of a chunk has passed the engine. */
 export interface ChunkEnd {
   readonly result: EngineResult
   readonly keys: number
   readonly bytes: number
 }
 
+/** Finishes the chunks of one topology on one partition. */
 export class Finishing {
   readonly #topology: PreparedTopology
   readonly #partition: TopicPartition
@@ -70,7 +68,7 @@ export class Finishing {
   readonly #scoring: PatientScoring
   /** By the name of the score step. */
   readonly #afterModels: ReadonlyMap<string, AfterModel>
-  /** The step that outcomes are told of. */
+  /** The step that outcomes are reported for. */
   readonly #step: string
 
   constructor(topology: PreparedTopology, partition: TopicPartition, around: TaskSurroundings) {
@@ -82,7 +80,7 @@ export class Finishing {
     this.#step = decisiveStep(topology.definition)
   }
 
-  /** @param stages of their chunk */
+  /** Scores events at a model; events at a sink pass. @param stages of their chunk */
   async score(arrivals: Arrivals, stages: StageClock): Promise<ScoredArrivals> {
     const { step, indices, rows } = arrivals
     if (step.op === 'sink') return { arrivals, score: null }
@@ -95,12 +93,15 @@ export class Finishing {
     return { arrivals, score: { ...(this.#afterModels.get(step.name) as AfterModel), scores } }
   }
 
-  /** The partition is lost: nothing is waited for any more. */
+  /** The partition is lost: stops waiting for models. */
   drop(): void {
     this.#scoring.stop()
   }
 
-  /** Yields where others may have their turn. @param end `null`: more of the chunk is to come */
+  /**
+   * Makes outputs and dead letters. Yields where other work may have its turn. @param end `null`:
+   * more of the chunk follows
+   */
   *finish(
     begun: Finishable,
     scored: readonly ScoredArrivals[],
@@ -153,8 +154,7 @@ export class Finishing {
       step: this.#step,
       closed: result.closed,
       durationMs: stages.durationMs,
-      // What takes no record, such as time that passes, would hide how long the others are on their
-      // way.
+      // Work without records, such as passing time, would hide how long the others take.
       stages: chunk.records.length === 0 ? {} : stages.times,
       watermarkMs: result.watermarkMs,
       nextOffset: chunk.nextOffset,
@@ -204,8 +204,8 @@ function afterModels({
 }
 
 /**
- * One dead letter a record, for the first thing that went wrong with it, and one a window; in log
- * order.
+ * One dead letter for each record, for the first thing that went wrong with it, and one for each
+ * window; in log order.
  */
 function firstFaults(all: readonly RecordFault[]): RecordFault[] {
   const first = new Map<unknown, RecordFault>()

@@ -1,23 +1,23 @@
 import type { TopicPartition, Valve } from '../records/port.ts'
 
-/** What one partition may have on its way at most: more makes no commit fuller, bytes. */
+/** The most bytes that one partition may have in flight: more would not make a commit fuller. */
 export const MOST_OF_ONE = 16 * 2 ** 20
 
-/** A partition, and what it has on its way. */
+/** A partition, and its bytes in flight. */
 interface Flowing {
   readonly partition: TopicPartition
   readonly bytesInFlight: number
-  /** The part of it that a commit would end. */
+  /** The part that a commit would release. */
   readonly bytesToCommit: number
   readonly valve: Valve
 }
 
 /**
- * Stops the flow of a partition while too much is on its way, so that memory is bounded. All share
- * one budget, and each may have as much as is left of it: one alone gets half, n that are full a
- * part of n + 1 each, and what one does not use the others have (Choudhury and Hahne 1998, "Dynamic
- * Queue Length Thresholds"). Bytes, not chunks: under light load chunks are a few records, and a
- * pause costs more than they do.
+ * Backpressure: pauses a partition while too much is in flight, so that memory is bounded. All
+ * partitions share one budget, and each may use as much as is left of it: a single partition gets
+ * half, n full ones get 1/(n + 1) each, and what one does not use is available to the others
+ * (Choudhury and Hahne 1998, "Dynamic Queue Length Thresholds"). Counted in bytes, not chunks:
+ * under light load chunks are a few records, and a pause costs more than they do.
  */
 export class Flow<P extends Flowing> {
   readonly #budget: number
@@ -28,19 +28,22 @@ export class Flow<P extends Flowing> {
   }
 
   /**
-   * Is a partition held up until some of what it has on its way is committed? Not one that is read
-   * again, or goes slowly.
+   * Is a partition paused until some of its bytes in flight are committed? One that is restoring,
+   * or slowed down, does not count.
    */
   get isHeldUp(): boolean {
     return [...this.#paused].some(waitsForCommit)
   }
 
-  /** It is gone. */
+  /** The partition is revoked or lost. */
   forget(of: P): void {
     this.#paused.delete(of)
   }
 
-  /** @returns was one stopped now, until some of what it has is committed? */
+  /**
+   * Pauses and resumes partitions by their bytes in flight.
+   * @returns whether one was paused now that waits for a commit
+   */
   adjust(all: Iterable<P>): boolean {
     const partitions = [...all]
     const used = partitions.reduce((sum, { bytesInFlight }) => sum + bytesInFlight, 0)

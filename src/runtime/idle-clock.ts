@@ -1,35 +1,38 @@
 import type { Clock } from '../kernel/clock.ts'
 import type { Task } from './task.ts'
 
-/** A task whose topology lets a silent partition's time pass, and after how long a silence. */
-interface Waiting {
+/** A task whose topology has `idleAfter`, and its value. */
+interface IdleTask {
   readonly task: Task
   readonly idleAfterMs: number
 }
 
-/** Making an exception for a reason would cost more than all else that a poll does. */
+/**
+ * An abort reason: without one, Node creates an exception, which costs more than everything else
+ * that a poll does.
+ */
 const OVER = 'over'
 
 /**
- * Moves the watermark of a silent partition: when it has been read to its end and no record has
- * come for `idleAfter`, its event time passes as the wall clock does, counted from the last record.
- * Steps are made only when a window closes by them (rule R8).
+ * Advances the watermark of an idle partition: once it has been read to its end and no record has
+ * come for `idleAfter`, its event time advances with the wall clock, counted from the last record.
+ * Steps are made only when they close a window (rule R8).
  */
 export class IdleClock {
-  readonly #waiting: readonly Waiting[]
+  readonly #waiting: readonly IdleTask[]
   readonly #clock: Clock
   readonly #pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>
   /**
-   * One for each silence: what waits on a signal that lives as long as the partition adds up
-   * (`AbortSignal.any` does).
+   * One for each idle period: listeners on a signal that lives as long as the partition would
+   * accumulate (those of `AbortSignal.any` do).
    */
   #silence = new AbortController()
   #isStopped = false
   #lastRecordMs: number
 
-  /** @param pass is told how far each task's watermark has come */
+  /** @param pass called with the new watermark of each task */
   constructor(
-    waiting: readonly Waiting[],
+    waiting: readonly IdleTask[],
     clock: Clock,
     pass: (untilMs: ReadonlyMap<Task, number>) => Promise<void>,
   ) {
@@ -39,13 +42,13 @@ export class IdleClock {
     this.#lastRecordMs = clock.elapsedMs()
   }
 
-  /** Records have come. */
+  /** Called when records have arrived. */
   came(): void {
     this.#lastRecordMs = this.#clock.elapsedMs()
     this.#silence.abort(OVER)
   }
 
-  /** There are no more for now. */
+  /** Called when the partition was read to its end. */
   caughtUp(): void {
     this.#silence.abort(OVER)
     if (this.#isStopped) return
@@ -60,7 +63,8 @@ export class IdleClock {
 
   async #wait(signal: AbortSignal): Promise<void> {
     const lastMs = this.#lastRecordMs
-    // A chunk that closes many windows takes several turns; only then is known which are open.
+    // A chunk that closes many windows takes several turns; only after it is known which windows
+    // are open.
     await Promise.all(this.#waiting.map(({ task }) => task.taken()))
     if (signal.aborted) return
     for (;;) {
@@ -68,7 +72,8 @@ export class IdleClock {
       if (dueMs === Number.POSITIVE_INFINITY) return
       await this.#clock.sleep(lastMs + dueMs - this.#clock.elapsedMs(), signal)
       if (signal.aborted) return
-      // Event times are whole, and a fraction would have to be kept beside the offset.
+      // Event times are whole milliseconds, and a fraction would have to be kept in the commit
+      // metadata.
       const elapsedMs = Math.floor(this.#clock.elapsedMs() - lastMs)
       const due = this.#waiting.filter((w) => dueIn(w) <= elapsedMs)
       if (due.length === 0) continue
@@ -78,9 +83,7 @@ export class IdleClock {
   }
 }
 
-/**
- * How long after the last record the next window of a task closes, ms; +Infinity when none is open.
- */
-function dueIn({ task, idleAfterMs }: Waiting): number {
+/** How long after the last record the next window of a task closes, ms; +Infinity: none is open. */
+function dueIn({ task, idleAfterMs }: IdleTask): number {
   return Math.max(idleAfterMs, task.nextEndMs - task.logWatermarkMs)
 }

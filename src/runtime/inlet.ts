@@ -1,20 +1,20 @@
 import type { Clock } from '../kernel/clock.ts'
 import type { Chunk } from '../records/port.ts'
 
-/** While it is slow, so many records go on at once, and so often: 100 a second. */
+/** While slowed down: this many records pass at a time, at this interval, ms; 100 a second. */
 const SLOW = { records: 10, everyMs: 100 }
 
 interface InletOptions {
   readonly clock: Clock
   readonly isSlow: () => boolean
   readonly pass: (chunk: Chunk) => void
-  /** What it holds in memory while it waits, bytes. */
+  /** Size of a waiting chunk in memory, bytes. */
   readonly weigh: (chunk: Chunk) => number
-  /** What has waited could not pass; nothing after it will. */
+  /** Called when a waiting chunk could not pass; nothing after it will. */
   readonly failed: (error: unknown) => void
 }
 
-/** Lets a partition's chunks pass in their order: at once, or slowly. */
+/** Lets a partition's chunks pass in order: at once, or slowly. */
 export class Inlet {
   readonly #o: InletOptions
   readonly #dropped = new AbortController()
@@ -26,16 +26,17 @@ export class Inlet {
     this.#o = options
   }
 
-  /** Has all passed? */
+  /** Has everything passed? */
   get isEmpty(): boolean {
     return this.#waiting.length === 0
   }
 
-  /** In memory, of what has not passed. */
+  /** Size in memory of what is waiting. */
   get bytes(): number {
     return this.#bytes
   }
 
+  /** Lets a chunk pass, or makes it wait. */
   take(chunk: Chunk): void {
     if (this.#waiting.length === 0 && !this.#o.isSlow()) this.#o.pass(chunk)
     else {
@@ -44,13 +45,13 @@ export class Inlet {
     }
   }
 
-  /** Does something when all that was taken before has passed. */
+  /** Runs `work` once everything that came before has passed. */
   then(work: () => void): void {
     if (this.#waiting.length === 0) work()
     else this.#keep(work)
   }
 
-  /** Nothing passes any more; what has not is read again by whoever takes over. */
+  /** Lets nothing pass any more; what is waiting is read again by the next owner. */
   drop(): void {
     this.#waiting = []
     this.#bytes = 0

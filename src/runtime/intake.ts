@@ -13,56 +13,64 @@ import { NO_RECORDS, PickedRecords } from '../records/log-records.ts'
 import type { LogRecord, LogRecords, PackedBatch } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 
-/** The step that a record which is no event has failed at. */
+/** The step at which a record that is not an event has failed. */
 const DECODE = 'decode'
-/** So many events are looked at before it is asked whether others are to have their turn. */
+/** Events processed between two checks whether other work should have its turn. */
 const UNASKED = 32
 
-/** A record that cannot go on, and why. */
+/** A record that cannot be processed further, and why. */
 export interface RecordFault {
   readonly record: LogRecord
-  /** The closed window whose result it is that cannot go on; `null`: the record itself. */
+  /**
+   * The closed window whose result cannot be processed further; `null`: it is the record itself.
+   */
   readonly window: WindowResult | null
-  /** Instead of one record: a batch that nobody has unpacked. */
+  /** Instead of one record: a batch that was not unpacked. */
   readonly packed?: PackedBatch
   readonly step: string
   readonly error: TidemarkError
 }
 
-/** The events of a chunk, the record each came from, and the records that are no events. */
+/** The events of a chunk, the record that each came from, and the records that are not events. */
 export interface Intake {
   readonly batch: EventBatch
   readonly records: LogRecords
   readonly faults: readonly RecordFault[]
 }
 
-/** What is known of decoded events beside their columns. */
-interface Named {
+/** Keys and times of decoded events, besides their columns. */
+interface KeysAndTimes {
   readonly keys: Int32Array
   readonly timesMs: Float64Array
-  /** Of the records whose events have no key or no time. */
+  /** Faults of records whose events have no valid key or time. */
   readonly faults: readonly DecodeFault[]
 }
 
-/** Turns the records of one source into events. A bad one is set aside, its neighbours go on. */
+/**
+ * Turns the records of one source into events. A bad record is set aside; its neighbours are
+ * processed.
+ */
 export class EventIntake {
   readonly #format: Format
   readonly #keyNumbers: Dictionary
   readonly #readKey: Read<string>
   readonly #readTimeMs: Read<number>
-  /** What key and event time merely pick. */
+  /** The fields that `key` and `eventTimeMs` read, where they only read a field. */
   readonly #keyField: FieldRead<string> | null
   readonly #timeField: FieldRead<number> | null
   readonly #checkKey: ((key: string) => void) | null
 
   /**
-   * @param o `place`: where its records lie; `null`: any key may lie there; `keyNumbers`: of the
-   * engine that takes the events
+   * @param o `place`: the partition of its records; `null`: keys are not checked against it;
+   * `keyNumbers`: of the engine that takes the events
    */
   constructor(
     source: SourceDefinition,
     format: Format,
-    { place, keyNumbers }: { readonly place: Place | null; readonly keyNumbers: Dictionary },
+    {
+      place,
+      keyNumbers,
+    }: { readonly place: SourcePartition | null; readonly keyNumbers: Dictionary },
   ) {
     this.#format = format
     this.#keyNumbers = keyNumbers
@@ -71,12 +79,12 @@ export class EventIntake {
     const { keyMismatch, partitioner } = source
     const isChecked = place !== null && keyMismatch === 'dead-letter' && partitioner !== 'unknown'
     this.#checkKey = isChecked ? keyCheck(place, partitioner ?? 'murmur2') : null
-    // A key that is to be checked is looked at as a text.
+    // A key that is checked is needed as a string.
     this.#keyField = isChecked ? null : fieldOf(this.#readKey, 'text')
     this.#timeField = fieldOf(this.#readTimeMs, 'number')
   }
 
-  /** Yields where others are to have their turn. */
+  /** Decodes records. Yields where other work should have its turn. */
   *take(records: LogRecords, slices: Slices): Generator<void, Intake> {
     const faults: RecordFault[] = []
     for (let taken = records; ; ) {
@@ -89,7 +97,7 @@ export class EventIntake {
         decoded.records.length === taken.length ? taken : new PickedRecords(taken, decoded.records)
       if (named.faults.length === 0)
         return { batch: batchOf(decoded, named, left), records: left, faults }
-      // Few have no key or no time: for them all is decoded again without them.
+      // Events without a key or a time are rare: the chunk is decoded again without them.
       const unnamed = new Set(named.faults.map(({ record }) => record))
       taken = new PickedRecords(
         taken,
@@ -98,8 +106,8 @@ export class EventIntake {
     }
   }
 
-  /** The keys of events, and their times. */
-  *#name({ events, records }: Decoded, slices: Slices): Generator<void, Named> {
+  /** Reads the keys and times of events. */
+  *#name({ events, records }: Decoded, slices: Slices): Generator<void, KeysAndTimes> {
     const keys = new Int32Array(records.length)
     const timesMs = new Float64Array(records.length)
     const faults: DecodeFault[] = []
@@ -128,7 +136,10 @@ export class EventIntake {
     return this.#readKeyOf(events, index)
   }
 
-  /** In a function of its own, since a closure over an index costs memory wherever it stands. */
+  /**
+   * In a separate function, since a closure over an index costs memory wherever it is in a
+   * function.
+   */
   #readKeyOf(events: ScannedEvents, index: number): number {
     const key = eventKey((of) => this.#readKey.of(of, index), events)
     this.#checkKey?.(key)
@@ -146,33 +157,40 @@ export class EventIntake {
   }
 }
 
-function batchOf({ events }: Decoded, { keys, timesMs }: Named, records: LogRecords): EventBatch {
+function batchOf(
+  { events }: Decoded,
+  { keys, timesMs }: KeysAndTimes,
+  records: LogRecords,
+): EventBatch {
   const recordTimesMs = new Float64Array(records.length)
   for (let i = 0; i < records.length; i++) recordTimesMs[i] = records.timestampMsAt(i)
   return { count: records.length, keys, timesMs, recordTimesMs, events }
 }
 
-/** What a function merely picks, if that is a field of a type. */
+/** The field that a function reads, if it only reads a field of that type. */
 function fieldOf<R>(read: Read<R>, type: ColumnType): FieldRead<R> | null {
   return read instanceof FieldRead && read.type === type ? read : null
 }
 
-/** A partition of a topic that has so many. */
-interface Place {
+/** A partition, and the number of partitions of its topic. */
+interface SourcePartition {
   readonly partition: number
   readonly partitions: number
 }
 
-function keyCheck({ partition, partitions }: Place, by: Partitioner): (key: string) => void {
+function keyCheck(
+  { partition, partitions }: SourcePartition,
+  by: Partitioner,
+): (key: string) => void {
   return (key) => {
     const placed = partitionOfKey(Buffer.from(key), partitions, by)
     if (placed === partition) return
-    const what = `its key belongs in partition ${placed} of ${partitions}, by ${by}, and it lies in ${partition}`
+    const what = `its key belongs in partition ${placed} of ${partitions} by ${by}, but the record is in partition ${partition}`
     throw new TidemarkError('KEY_PARTITION', what)
   }
 }
 
-/** A batch that nobody has unpacked holds no events: it is set aside as it is. */
+/** The intake of a batch that was not unpacked: it has no events, and is set aside as it is. */
 export function packedIntake(packed: PackedBatch): Intake {
   const { offset, timestampMs, bytes, error } = packed
   const record = { offset, timestampMs, key: null, value: bytes, headers: [] }

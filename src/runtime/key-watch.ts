@@ -4,21 +4,21 @@ import type { LogRecords, TopicPartition } from '../records/port.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
 import type { Observer } from './events.ts'
 
-/** Keys that are remembered at most. */
+/** The most keys that are remembered. */
 const SAMPLE = 1_024
-/** Hashes go from 0 up to here, exclusively. */
+/** Upper bound of hashes, exclusive; the lower bound is 0. */
 const ALL = 2 ** 32
 
-/** Events of one chunk of a partition, each with the record it came from. */
+/** The events of one chunk of a partition, each with the record that it came from. */
 export interface Placed {
   readonly partition: TopicPartition
-  /** Of the topic. */
+  /** Partitions of the topic. */
   readonly partitions: number
   readonly keys: Keys
   readonly records: LogRecords
 }
 
-/** The keys of events, an event each. */
+/** The keys of events, one for each event. */
 interface Keys {
   readonly numbers: ArrayLike<number>
   readonly names: Pick<Dictionary, 'cellOf' | 'hashOf'>
@@ -31,17 +31,17 @@ interface Seen {
 }
 
 /**
- * Looks out for keys whose events lie in several partitions, so that no window sees all of them.
- * What it tells is proved: a key of a sample, chosen by hash, was seen in two partitions of this
- * worker; or the author has said by which rule keys are placed, the rule says another partition,
- * and the record has another key than the event.
+ * Watches for keys whose events are in several partitions, so that no window sees all of them. It
+ * reports only what is certain: a key of a sample, chosen by hash, was seen in two partitions of
+ * this worker; or the source names a partitioner, that partitioner chooses another partition, and
+ * the record's key differs from the event's.
  */
 export class KeyWatch {
   readonly #topology: string
   readonly #source: SourceDefinition
   readonly #observer: Observer
   readonly #seen = new Map<string, Seen>()
-  /** Keys whose hash is below it are remembered. */
+  /** Only keys whose hash is below this are remembered. */
   #limit = ALL
 
   constructor({ name, source }: Definition, observer: Observer) {
@@ -50,6 +50,7 @@ export class KeyWatch {
     this.#observer = observer
   }
 
+  /** Checks the keys of a chunk. */
   look(chunk: Placed): void {
     const { records, partition } = chunk
     let events = 0

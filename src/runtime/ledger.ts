@@ -5,41 +5,41 @@ import { MOST_OF_ONE } from './flow.ts'
 import type { Weighed } from './piece.ts'
 
 // The work of one partition between log and commit. What is finished stays here until the commit
-// that holds it is known to have succeeded, and goes with the partition when that is lost (rules
-// C1, C3).
+// that contains it is known to have succeeded, and is dropped when the partition is lost (rules C1,
+// C3).
 
-/** What a commit takes from a ledger. */
+/** The part of a ledger that goes into a commit. */
 export interface Gathered {
   readonly pieces: readonly Weighed[]
-  /** How far it gets; `null` when it moves no offset. */
+  /** Where a restart continues after the commit; `null`: the commit advances no offset. */
   readonly upTo: RestartPoint | null
-  /** Is it what a single record has made? */
+  /** Is it the result of a single record? */
   readonly isSmallest: boolean
-  /** Was there room for all that is finished? */
+  /** Was there room for everything that is finished? */
   readonly isAll: boolean
   readonly from: readonly { readonly entry: Entry; readonly part: Part }[]
 }
 
-/** All that was made of a chunk. */
+/** Everything that a chunk has produced. */
 const ALL: Part = { pieces: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY }
 /**
- * What is made of a record, in memory, before any has shown it, bytes: so much that some thousand
- * are waited for.
+ * Guess of what a record produces, in memory, before any has been finished, bytes: so large that
+ * only some thousand records are in flight until then.
  */
 const FIRST_GUESS_BYTES = 16_000
 
 /**
- * A commit takes chunks whole, or a chunk up to a record: then its offset is that of the record. At
- * least once, pieces of a chunk may also be written as they come, before it is finished and without
- * an offset. Exactly once they wait for its end: a crash between them and their offset would have
- * them written again.
+ * A commit takes whole chunks, or a chunk up to a record; it then commits that record's offset.
+ * Under at-least-once, pieces of a chunk may also be written as they are made, before the chunk is
+ * finished and without an offset. Under exactly-once they wait for the end of the chunk: after a
+ * crash between them and their offset they would be written again.
  */
 export class Ledger {
   readonly #isWhole: boolean
-  /** In log order. */
+  /** Entries in log order. */
   readonly #entries: Entry[] = []
   readonly #changed = new ConditionVariable()
-  /** In memory, of what was made of the last chunk, for each of its records. */
+  /** Size in memory of what the last finished chunk produced, per record. */
   #bytesPerRecord = FIRST_GUESS_BYTES
   #bytes = 0
   #isDropped = false
@@ -48,9 +48,9 @@ export class Ledger {
     this.#isWhole = guarantee === 'exactly-once'
   }
 
-  /** A chunk has been taken. */
+  /** Adds a chunk. */
   open(chunk: Omit<NewEntry, 'expectedBytes'>): Entry {
-    // One record that has closed many windows says little about the next ones.
+    // A record that closed many windows says little about the next ones.
     const expectedBytes = Math.min(
       Math.ceil(chunk.records.length * this.#bytesPerRecord),
       MOST_OF_ONE,
@@ -71,8 +71,8 @@ export class Ledger {
   }
 
   /**
-   * What is finished, in log order, as far as there is room.
-   * @param atLeast what so many records made, whether there is room or not
+   * Gathers what is finished, in log order, as far as there is room.
+   * @param atLeast take the results of this many records even if there is no room
    */
   gather(room: Room, atLeast: 0 | 1): Gathered {
     const left = { ...room }
@@ -88,7 +88,7 @@ export class Ledger {
         left.records -= records
         continue
       }
-      // What comes after a chunk that is not taken whole waits for it.
+      // What comes after a chunk that is only taken in part has to wait.
       if (entry.isDone) {
         const { before, causes } = entry.cut(left, from.length === 0 ? atLeast : 0)
         isAll = false
@@ -109,7 +109,7 @@ export class Ledger {
     return { pieces, upTo, isSmallest, isAll, from }
   }
 
-  /** What was gathered is durable. */
+  /** What was gathered is committed. */
   committed({ from }: Gathered): void {
     for (const { entry, part } of from) entry.gone(part)
     const ended = from.filter(({ part }) => part === ALL).length
@@ -117,18 +117,18 @@ export class Ledger {
     this.#changed.notifyAll()
   }
 
-  /** Nothing of it is committed any more, and nobody waits for that. */
+  /** Nothing of it will be committed any more; ends all waits for that. */
   drop(): void {
     this.#isDropped = true
     this.#changed.notifyAll()
   }
 
-  /** Is everything that was taken committed? */
+  /** Is everything that was added committed? */
   get isEmpty(): boolean {
     return this.#entries.length === 0
   }
 
-  /** In memory, of what is taken and not committed. */
+  /** Size in memory of what is not committed yet. */
   get bytesInFlight(): number {
     return this.#bytes
   }
@@ -138,8 +138,8 @@ export class Ledger {
   }
 
   /**
-   * Pieces that a commit could take while a chunk is not finished: at least once its own, exactly
-   * once those before it.
+   * Pieces that a commit could take although the chunk is not finished: under at-least-once its
+   * own, under exactly-once those of earlier chunks.
    */
   #waiting(entry: Entry): number {
     if (!this.#isWhole) return entry.pieces.length

@@ -3,10 +3,10 @@ import { getHeapStatistics } from 'node:v8'
 import { KEY_HEAP_BYTES, type StateLimits } from '../engine/state-limits.ts'
 
 /**
- * What the windows of a worker may hold on this machine: half of its share of the memory, and keys
- * for half of the heap.
+ * Limits of a worker's windows on this machine: half of its share of the memory, and keys for half
+ * of the heap.
  *
- * @param workers that share the memory
+ * @param workers number of workers that share the memory
  */
 export function limitsOfMachine(workers = 1): StateLimits {
   const { heap_size_limit: heap } = getHeapStatistics()
@@ -16,9 +16,9 @@ export function limitsOfMachine(workers = 1): StateLimits {
   }
 }
 
-/** Of this machine, or of the container, bytes. */
+/** Memory of this machine or container, bytes. */
 export function memoryOfMachine(): number {
-  // 0 where nothing but the machine is a limit; a container without one may tell an absurd number.
+  // 0 where only the machine is a limit; a container without a limit may report an absurd number.
   const constrained = process.constrainedMemory()
   return Math.min(totalmem(), constrained > 0 ? constrained : Number.POSITIVE_INFINITY)
 }

@@ -1,8 +1,8 @@
 import { WrittenRecords } from '../records/written-records.ts'
 
 /**
- * Records that a chunk was made into, and by their index the offset of the record that each came
- * of, in log order.
+ * Records produced from a chunk, and, by the same index, the offset of the record that each came
+ * from, in log order.
  */
 export interface Made {
   readonly records: WrittenRecords
@@ -11,22 +11,25 @@ export interface Made {
 
 const NONE: Made = { records: new WrittenRecords(), causes: [] }
 
-/** Of numbers and lengths around a record on the wire, bytes. */
+/** Approximate overhead per record on the wire, for numbers and lengths, bytes. */
 const ON_THE_WIRE = 20
-/** Of what is known of a record while it waits, bytes. */
+/** Memory per waiting record besides its contents, bytes. */
 const IN_MEMORY = 48
 
-/** About what a record takes in a request, bytes. */
+/** Approximate size of a record in a request, bytes. */
 export function wireBytes(records: WrittenRecords, index: number): number {
   return ON_THE_WIRE + records.partsBytes(index)
 }
 
-/** About what it takes in memory until then, bytes. */
+/** Approximate size of a record in memory until it is written, bytes. */
 export function memoryBytes(records: WrittenRecords, index: number): number {
   return IN_MEMORY + records.partsBytes(index)
 }
 
-/** What several steps have made, in log order; of one record, in the order of the steps. */
+/**
+ * Merges what several steps have produced, in log order; the results of one record keep the order
+ * of the steps.
+ */
 export function inLogOrder(all: readonly Made[]): Made {
   const [first, ...others] = all.filter(({ causes }) => causes.length > 0)
   if (first === undefined) return NONE
@@ -40,12 +43,12 @@ export function inLogOrder(all: readonly Made[]): Made {
   return { records, causes: places.map(({ cause }) => cause) }
 }
 
-/** Without those that came of records before an offset. */
+/** What came from records at or after an offset. */
 export function madeFrom(made: Made, offset: number): Made {
   return part(made, firstFrom(made, offset), made.causes.length)
 }
 
-/** Those that came of records before an offset. */
+/** What came from records before an offset. */
 export function madeBefore(made: Made, offset: number): Made {
   return part(made, 0, firstFrom(made, offset))
 }
@@ -56,7 +59,7 @@ function part({ records: all, causes }: Made, from: number, to: number): Made {
   return { records, causes: causes.slice(from, to) }
 }
 
-/** The index of the first that came of a record at an offset or behind it. */
+/** The index of the first one that came from a record at or after an offset. */
 function firstFrom({ causes }: Made, offset: number): number {
   const index = causes.findIndex((cause) => cause >= offset)
   return index < 0 ? causes.length : index

@@ -4,6 +4,7 @@ import type { Chunk } from '../records/port.ts'
 import type { Outcomes } from './events.ts'
 import type { Intake, RecordFault } from './intake.ts'
 
+/** Counts of no records. */
 export const NO_OUTCOMES: Outcomes = {
   scored: 0,
   windowed: 0,
@@ -12,6 +13,7 @@ export const NO_OUTCOMES: Outcomes = {
   dead: 0,
 }
 
+/** Adds two sets of counts. */
 export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
   return {
     scored: a.scored + b.scored,
@@ -23,9 +25,10 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
 }
 
 /**
- * What became of the records of a chunk; each counts once. Late comes first, so that a late event
- * is late whatever `onLate` made of it; then scored, also where one of several models or sinks has
- * set it aside; then dead; then in a tumbling window; what is left was skipped.
+ * Counts the records of a chunk by outcome, each record once. A late event counts as late, whatever
+ * `onLate` did with it; otherwise it is scored if at least one model or sink took it, even if
+ * another one has set it aside; otherwise dead; otherwise windowed, if it entered a tumbling
+ * window; what is left was skipped.
  */
 export function countOutcomes(
   { records, packed }: Pick<Chunk, 'records' | 'packed'>,
@@ -42,7 +45,7 @@ export function countOutcomes(
     readonly faults: readonly RecordFault[]
   },
 ): Outcomes {
-  // Of a batch that nobody has unpacked one dead letter tells.
+  // A batch that was not unpacked is one dead letter.
   if (packed !== undefined) return { ...NO_OUTCOMES, dead: packed.count }
   const isCounted = new Uint8Array(intake.records.length)
   const countNew = (indices: readonly number[]): number => {
@@ -63,8 +66,8 @@ export function countOutcomes(
 }
 
 /**
- * The index of the event that was set aside; `null`: a record that is no event was, or the result
- * of a window.
+ * The index of the event that was set aside; `null`: it was a record that is not an event, or the
+ * result of a window.
  */
 function eventIn({ records }: Intake, { record, window }: RecordFault): number | null {
   const index = window === null ? firstFrom(records, record.offset) : records.length

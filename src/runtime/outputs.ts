@@ -1,6 +1,6 @@
-import type { Arrivals, Fault, WindowResult } from '../engine/events.ts'
+import type { Arrivals, EngineFault, WindowResult } from '../engine/events.ts'
 import type { Operator } from '../engine/operators/rule.ts'
-import { Run } from '../engine/run.ts'
+import { ChunkRun } from '../engine/run.ts'
 import { eventKey } from '../formats/identity.ts'
 import { encodeOutput, outputText } from '../formats/json/output.ts'
 import type { ScoredRows } from '../formats/json/scored-rows.ts'
@@ -20,30 +20,30 @@ import { ID_HEADER, LATE_HEADER } from './provenance.ts'
 import type { ScoreReader } from './score-reader.ts'
 import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
-// From scores to records: what the author does with a score, then JSON, key and headers.
+// From scores to records: the author's functions, then JSON, key and headers.
 
-interface OutputPlace {
+interface OutputContext {
   readonly source: TopicPartition
-  /** The offset reached: where results of windows stand that no event has closed. */
+  /** The offset after the chunk: the position of window results that no event has closed. */
   readonly nextOffset: number
   readonly present: Present
-  /** Shared by all outputs of the chunk. */
+  /** Headers shared by all outputs of the chunk. */
   readonly headers: readonly Header[]
   readonly topicLimits: (topic: string) => TopicLimits
 }
 
-/** What came of the events that reached a model or a sink. */
+/** The results of the events that reached a model or a sink. */
 export interface Produced {
   readonly outputs: Made
   readonly faults: readonly RecordFault[]
   /**
-   * Indices of the events that were scored, or that reached a sink without a model; those in
-   * windows are not among them.
+   * Indices of the events that were scored, or that reached a sink without a model; window results
+   * are not included.
    */
   readonly reached: readonly number[]
 }
 
-/** Writes events that reached a sink without a model. */
+/** Makes outputs of events that reached a sink without a model. */
 export function followEvents(arrivals: Arrivals, from: Following): Produced {
   const { indices, events } = arrivals
   const places = indices.map((_, i) => i)
@@ -52,8 +52,8 @@ export function followEvents(arrivals: Arrivals, from: Following): Produced {
 }
 
 /**
- * Follows scored events through what comes after their model. One on which it fails, or whose score
- * is not finite, is set aside alone.
+ * Passes scored events through the steps after their model. An event on which a step fails, or
+ * whose score is not finite, is set aside alone.
  */
 export function followScores(scored: ScoredEvents, from: Following): Produced {
   const { arrivals, scores } = scored
@@ -67,9 +67,9 @@ interface ScoredEvents {
   readonly arrivals: Arrivals
   readonly scores: Scores
   readonly reader: ScoreReader
-  /** The steps behind the model. */
+  /** The steps after the model. */
   readonly behind: readonly Operator[]
-  /** `null`: what is behind the model is called with each event. */
+  /** `null`: a function after the model must be called with each event. */
   readonly sinks: readonly DirectSink[] | null
 }
 
@@ -87,7 +87,7 @@ class Direct {
     this.#writer = writer
   }
 
-  /** Is the event in columns? */
+  /** Can the event be written from columns? */
   takes(i: number): boolean {
     return this.#events.memoryOf(this.#arrivals.indices[i] as number) !== null
   }
@@ -104,34 +104,33 @@ interface DirectParts {
   readonly writer: DirectWriter
 }
 
+/** What outputs are made from. */
 export interface Following {
-  /** By the event's index in the chunk. */
+  /** Indexed by the event's index in the chunk. */
   readonly records: LogRecords
-  readonly place: OutputPlace
+  readonly place: OutputContext
 }
 
-/**
- * What an output is made of: a record, or a window's result and the record that brought it about.
- */
+/** The origin of an output: a record, or a window's result and the record that caused it. */
 interface Origin {
   readonly record: LogRecord
   readonly window: WindowResult | null
-  /** Was it behind the watermark? */
+  /** Was the event behind the watermark? */
   readonly isLate: boolean
 }
 
-/** What is to be written to a sink, in order. */
+/** What is to be written to one sink, in order. */
 interface AtSink {
   readonly step: SinkStep
   readonly indices: readonly number[]
   readonly events: Events
-  /** Of the indices: the one that comes next. */
+  /** Position in `indices` of the next one to write. */
   next: number
 }
 
 /**
- * Makes outputs of what arrived at one step. Here an event's index is its place among those that
- * arrived.
+ * Makes outputs of what arrived at one step. In this class, an event's index is its position among
+ * those that arrived.
  */
 class Tail implements Produced {
   readonly outputs: { readonly records: WrittenRecords; readonly causes: number[] }
@@ -139,9 +138,12 @@ class Tail implements Produced {
   readonly reached: number[] = []
   readonly #arrivals: Arrivals
   readonly #from: Following
-  readonly #run = new Run('live')
+  readonly #run = new ChunkRun('live')
   readonly #writer: DirectWriter
-  /** The topic of the last output, and what it takes: most go where the one before has gone. */
+  /**
+   * The topic of the last output, and its limits: most outputs go to the same topic as the one
+   * before.
+   */
   #topic = ''
   #limits: TopicLimits | null = null
 
@@ -172,7 +174,8 @@ class Tail implements Produced {
   }
 
   /**
-   * Writes what arrived at sinks, in log order; of each event either all outputs are kept or none.
+   * Writes what arrived at sinks, in log order. For each event, either all outputs are kept or
+   * none.
    */
   write(arrived: readonly Arrivals[], direct: Direct | null): this {
     const sinks = arrived.map(({ step, indices, events }): AtSink => {
@@ -188,7 +191,7 @@ class Tail implements Produced {
     return this
   }
 
-  /** `null`: all are followed. */
+  /** `null`: every event passes through the steps after the model. */
   #directOf(scored: ScoredEvents): Direct | null {
     const { sinks, arrivals } = scored
     const { events } = arrivals
@@ -196,12 +199,15 @@ class Tail implements Produced {
     return new Direct(scored, { sinks, events, writer: this.#writer })
   }
 
-  /** All outputs of an event, or what is wrong with one of them. */
+  /**
+   * Writes all outputs of an event. Returns what is wrong with one of them; `null`: nothing is, and
+   * all were written.
+   */
   #writeOne(
     i: number,
     sinks: readonly AtSink[],
     direct: Direct | null,
-  ): Pick<Fault, 'step' | 'error'> | null {
+  ): Pick<EngineFault, 'step' | 'error'> | null {
     const { records, causes } = this.outputs
     const before = records.length
     let step = ''
@@ -225,13 +231,13 @@ class Tail implements Produced {
       if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
       records.cut(before)
       causes.length = before
-      // What else there is of it must not be taken for another's.
+      // Skip its other outputs, so that they are not taken for those of another event.
       for (const sink of sinks) if (sink.indices[sink.next] === i) sink.next++
       return { step, error }
     }
   }
 
-  /** Adds an event's output, whatever it is; gives the offset of the record that it came of. */
+  /** Adds an event's output of any kind. Returns the offset of the record that it came from. */
   #writeAt(step: SinkStep, event: unknown, i: number): number {
     const { indices, windows, late } = this.#arrivals
     const { records } = this.#from
@@ -247,8 +253,8 @@ class Tail implements Produced {
   }
 
   /**
-   * Of the output that was added last. @throws TidemarkError `OUTPUT_TOO_LARGE` ·
-   * `OUTPUT_TIMESTAMP`: its topic would refuse it
+   * Checks the output that was added last.
+   * @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would reject it
    */
   #check(offset: number): void {
     const { records, causes } = this.outputs
@@ -275,8 +281,8 @@ class Tail implements Produced {
   #encode(step: SinkStep, event: unknown, { record, window, isLate }: Origin): NewRecord {
     const { source, headers } = this.#from.place
     const { topic, partition } = source
-    // Written out: `{ ...source, offset, sink }` alone takes 1 µs, half of what all the rest of an
-    // output costs.
+    // Spelled out: `{ ...source, offset, sink }` alone takes 1 µs, half as much as all the rest of
+    // an output.
     const id =
       window?.isFinal === true
         ? windowId({ topic, partition, sink: step.name, key: window.key, startMs: window.startMs })
@@ -288,18 +294,18 @@ class Tail implements Produced {
       partition: null,
       key: step.key === null ? ownKey : Buffer.from(eventKey(step.key, event)),
       value: encodeOutput(event),
-      // The input's, not the event time: a broker refuses or at once expires records whose
-      // timestamp is far off.
+      // The input's timestamp, not the event time: a broker rejects, or expires at once, records
+      // whose timestamp is far off.
       timestampMs: record.timestampMs,
       headers: isLate ? [ownHeader, ...headers, LATE_HEADER] : [ownHeader, ...headers],
     }
   }
 }
 
-/** Nothing behind a model keeps windows. */
+/** No step after a model keeps windows. */
 const OF_NO_WINDOWS = { keys: [], timesMs: new Float64Array(0), watermarksMs: new Float64Array(0) }
 
-/** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would refuse it */
+/** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would reject it */
 function checkTaken(
   records: WrittenRecords,
   index: number,
@@ -308,17 +314,17 @@ function checkTaken(
   const topic = records.topic(index)
   const partsBytes = records.partsBytes(index)
   if (isTooLarge(partsBytes, limits)) {
-    const what = `an output of ${batchBytes(partsBytes)} bytes; topic "${topic}" takes ${limits.maxBytes}`
+    const what = `an output of ${batchBytes(partsBytes)} bytes; topic "${topic}" takes at most ${limits.maxBytes}`
     throw new TidemarkError('OUTPUT_TOO_LARGE', what)
   }
   const timestampMs = records.timestampMs(index)
   const setting = timestampFault(timestampMs, limits, present)
   if (setting === null) return
-  const what = `an output has its record's timestamp, ${timestampMs}, which topic "${topic}" does not take now (${setting})`
+  const what = `an output has its record's timestamp, ${timestampMs}, which topic "${topic}" does not accept now (${setting})`
   throw new TidemarkError('OUTPUT_TIMESTAMP', what)
 }
 
-/** The record that brought a window's result about. */
+/** The record that caused a window's result. */
 function causeOf({ cause }: WindowResult, { records, place }: Following): LogRecord {
   if (cause !== null) return records.at(cause)
   const { nextOffset: offset, present } = place
@@ -326,7 +332,7 @@ function causeOf({ cause }: WindowResult, { records, place }: Following): LogRec
   return { offset, timestampMs, key: null, value: null, headers: [] }
 }
 
-/** A closed window's result is set aside by itself; all else is its record's fault. */
+/** A closed window's result is set aside as such; any other fault is that of its record. */
 function faultOf(
   { record, window }: Pick<Origin, 'record' | 'window'>,
   step: string,
@@ -338,8 +344,8 @@ function faultOf(
   return { record: { offset, timestampMs, key, value, headers: [] }, window, step, error }
 }
 
-/** What the engine could not let go on, as the fault of a record or a window. */
-export function engineFault({ of, step, error }: Fault, from: Following): RecordFault {
+/** Turns a fault of the engine into the fault of a record or a window. */
+export function engineFault({ of, step, error }: EngineFault, from: Following): RecordFault {
   if (typeof of !== 'number') return faultOf({ record: causeOf(of, from), window: of }, step, error)
   return faultOf({ record: from.records.at(of), window: null }, step, error)
 }

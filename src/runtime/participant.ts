@@ -23,30 +23,31 @@ import type { SetAside } from './task-surroundings.ts'
 import { Tasks } from './tasks.ts'
 import { limitsOf } from './topic-limits.ts'
 
-// A worker as a member of its group, from joining to leaving: the tasks that it is given, and their
+// A worker as a member of its group, from joining to leaving: its assigned tasks, and their
 // commits.
 
 /**
- * Together with the 10 s that the driver may take to leave and to close, of which this waits for 3,
- * less than the 30 s that a container is given between SIGTERM and SIGKILL.
+ * How long what is in flight may take to finish on stopping, ms. Together with the 10 s that the
+ * driver may take to leave and to close, of which this code waits for 3, it is less than the 30 s
+ * between SIGTERM and SIGKILL of a container.
  */
 const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 
-/** What a participant works with, each as in the worker's options. */
+/** What a participant works with; options are as in {@link WorkerOptions}. */
 export interface ParticipantOptions {
   readonly topologies: readonly PreparedTopology[]
   readonly records: Records
   readonly group: string
   readonly from: From
   readonly guarantee: Guarantee
-  /** What is known of the topics, by name. */
+  /** The topics' settings, by name. */
   readonly topics: ReadonlyMap<string, TopicInfo>
-  /** Partitions that each source had when the group committed. */
+  /** Number of partitions that each source had when the group committed. */
   readonly known: ReadonlyMap<string, number>
   readonly rebuildMs: number
-  /** `null`: as the load wants it. */
+  /** `null`: chosen by the load. */
   readonly commitIntervalMs: number | null
   readonly maxCommitBytes: number
   readonly maxInFlightBytes: number
@@ -59,22 +60,23 @@ export interface ParticipantOptions {
   readonly random: Random
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
-  /** Told whenever something may have changed that somebody waits for. */
+  /** Notified whenever something may have changed that others wait for. */
   readonly changed: ConditionVariable
   onJoined(): void
-  /** It has joined, or what is in the way of its work may have changed since. */
+  /** Called when the member has joined, and whenever what prevents its work may have changed. */
   onAvailability(availability: Availability): void
-  /** What was taken is brought to an end. */
+  /** Called when it begins to finish what is in flight. */
   onFinishing(): void
 }
 
+/** One membership in the group. */
 export class Participant {
   readonly #o: ParticipantOptions
   readonly #life: Lifecycle<MemberState>
   readonly #availability = new Availability()
   readonly #tasks: Tasks
   readonly #committer: Committer
-  /** What ended it; `null`: nothing has. */
+  /** What ended the membership; `null`: nothing has. */
   #failure: { readonly error: unknown } | null = null
 
   constructor(options: ParticipantOptions) {
@@ -118,18 +120,21 @@ export class Participant {
     })
   }
 
-  /** Is all committed that was taken? What was lost on leaving is not. */
+  /**
+   * Is everything that was read committed? False after leaving, when what was in flight was
+   * dropped.
+   */
   get isIdle(): boolean {
     return !this.#life.isOver && this.#tasks.isIdle
   }
 
-  /** As the worker's. Resolves when the windows have closed. */
+  /** As the worker's `closeWindows`, but resolves as soon as the windows have closed. */
   closeWindows(): Promise<void> {
     return this.#tasks.closeWindows()
   }
 
   /**
-   * Joins, takes and commits until the worker is told to stop, brings to an end what was taken, and
+   * Joins, processes and commits until the worker is told to stop, finishes what is in flight, and
    * leaves.
    * @throws what ended it before
    */
@@ -144,7 +149,7 @@ export class Participant {
     if (this.#failure !== null) throw this.#failure.error
   }
 
-  /** @returns `null` when told to stop before */
+  /** @returns `null` when told to stop before it has joined */
   async #join(): Promise<Member | null> {
     const { records, group, topologies, from, known, guarantee, stopping } = this.#o
     const joining = records.join({
@@ -156,15 +161,15 @@ export class Participant {
       handlers: this.#handlers(),
     })
     const member = await unlessAborted(stopping, joining)
-    // The group may not be ready before another member's session has passed. Nothing was taken:
-    // nothing is waited for.
+    // Joining may take until another member's session has expired. Nothing has been read, so there
+    // is no need to wait.
     if (member === null) joining.then((late) => late.leave()).catch(() => {})
     return member
   }
 
   /**
-   * Takes and commits until something fails, or all is committed that was taken when it was told to
-   * stop; then leaves.
+   * Processes and commits until something fails, or until the worker is told to stop and everything
+   * read is committed; then leaves.
    */
   async #work(member: Member): Promise<void> {
     this.#life.enter('joined')
@@ -182,7 +187,7 @@ export class Participant {
     }
   }
 
-  /** Brings to an end what has been taken. */
+  /** Finishes what is in flight. */
   async #finish(member: Member): Promise<void> {
     this.#life.enter('finishing')
     this.#o.onFinishing()
@@ -194,7 +199,7 @@ export class Participant {
     throw new TidemarkError(
       'STOP_TIMED_OUT',
       `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`,
-      { hint: 'nothing is lost: it is read and scored again by whoever takes over' },
+      { hint: 'nothing is lost: the worker that takes over reads and scores it again' },
     )
   }
 
@@ -221,14 +226,14 @@ export class Participant {
     if (isWorking && !this.#o.stopping.aborted) this.#o.onAvailability(this.#availability)
   }
 
-  /** Waits for some work, but not longer. */
+  /** Waits for some work, but no longer than `ms`. */
   async #atMost(ms: number, work: Promise<void>): Promise<void> {
     const giveUp = new AbortController()
     await Promise.race([work, this.#o.clock.sleep(ms, giveUp.signal)])
     giveUp.abort()
   }
 
-  /** A handler must not throw into the driver. */
+  /** The driver's handlers. They must not throw. */
   #handlers(): MemberHandlers {
     const tasks = this.#tasks
     const guard =

@@ -9,8 +9,9 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 const RETRY = { firstMs: 1_000, lastMs: 30_000 }
 
 /**
- * Asks the models of one topology for the events of one partition. A model that fails on nearly all
- * of them is asked again and again: the partition waits meanwhile, and nothing of it is set aside.
+ * Scores the events of one partition with the models of one topology. A model that fails on nearly
+ * all events is retried until it succeeds: the partition waits meanwhile, and none of its events
+ * are set aside.
  */
 export class PatientScoring {
   readonly #topology: PreparedTopology

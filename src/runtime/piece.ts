@@ -1,33 +1,34 @@
 import { type Made, memoryBytes, wireBytes } from './made.ts'
 
-/** What one task has made of a chunk, or of a part of it. */
+/** What one task has produced from a chunk, or from a part of it. */
 export interface Piece {
   readonly outputs: Made
   readonly deadLetters: Made
 }
 
 interface Weight {
-  /** On the wire. */
+  /** Size on the wire. */
   readonly bytes: number
   readonly records: number
 }
 
-/** A piece with what it weighs, which is worked out once, as it comes. */
+/** A piece with its weight, which is computed once, when the piece is added. */
 export interface Weighed extends Piece, Weight {
   readonly memoryBytes: number
   readonly topics: readonly TopicShare[]
 }
 
-/** What of a piece goes to one topic. */
+/** The part of a piece that goes to one topic. */
 interface TopicShare {
   readonly topic: string
   records: number
-  /** Of values. */
+  /** Size of the values. */
   bytes: number
-  /** Timestamp of the oldest record that has one, ms since the epoch; +Infinity if none has. */
+  /** Timestamp of the oldest record that has one, ms since the epoch; +Infinity: none has. */
   oldestMs: number
 }
 
+/** Computes the weight of a piece. */
 export function weigh({ outputs, deadLetters }: Piece): Weighed {
   const topics: TopicShare[] = []
   let share: TopicShare | null = null
@@ -42,18 +43,21 @@ export function weigh({ outputs, deadLetters }: Piece): Weighed {
       share.records++
       share.bytes += written.valueBytes(i)
       const timestampMs = written.timestampMs(i)
-      // Before 1970 there was nothing: producers have written what is no time at all.
+      // Nothing is older than 1970: a negative timestamp is what some producer wrote, not a time.
       if (timestampMs >= 0 && timestampMs < share.oldestMs) share.oldestMs = timestampMs
     }
   }
   return { outputs, deadLetters, records, bytes, memoryBytes: memory, topics }
 }
 
-/** What came of each record, by its offset; of one, together where it stands together. */
+/**
+ * The weight of the results of each record, by the record's offset; adjacent results of one record
+ * are added up.
+ */
 export function weightsByCause(piece: Weighed): [cause: number, Weight][] {
   const made = [piece.outputs, piece.deadLetters].filter(({ causes }) => causes.length > 0)
   const [first] = made
-  // One record may close a million windows, and is then the only cause of very many pieces.
+  // A record may close a million windows, and is then the only cause of a great many results.
   if (made.length === 1 && first?.causes[0] === first?.causes.at(-1)) {
     return [[first?.causes[0] as number, piece]]
   }
@@ -74,7 +78,7 @@ function weightsOf({ records, causes }: Made): [cause: number, Weight][] {
   return weights
 }
 
-/** Of a piece what came of records before an offset, or of the others. */
+/** The part of a piece that came from records on one side of an offset. @param side selects it */
 export function cutPiece(
   { outputs, deadLetters }: Piece,
   at: number,
@@ -83,7 +87,7 @@ export function cutPiece(
   return weigh({ outputs: side(outputs, at), deadLetters: side(deadLetters, at) })
 }
 
-/** Most records have the topic of the one before, and a topology writes few. */
+/** Finds or adds the share of a topic; a topology writes to few topics. */
 function shareOf(topic: string, topics: TopicShare[]): TopicShare {
   const known = topics.find((share) => share.topic === topic)
   if (known !== undefined) return known

@@ -26,43 +26,50 @@ import { mostNoteBytes } from './restart-note.ts'
 
 // Everything that is checked before anything is consumed. Reads files, needs no broker.
 
+/** A topology that is ready to run. */
 export interface PreparedTopology {
-  /** With the topics that are really read and written. */
+  /** The definition, with the topics that are really read and written. */
   readonly definition: Definition
-  /** What outputs carry as `tidemark-by`: a short hash over the topology and its models. */
+  /**
+   * The value of the outputs' `tidemark-by` header: a short hash over the topology and its models.
+   */
   readonly by: string
-  /** Hash of what decides its windows. */
+  /** Hash of what determines its windows. */
   readonly fingerprint: string
-  /** How events are made of the records of its source. */
+  /** Decodes the records of its source into events. */
   readonly format: Format
-  /** By the name of the score step. */
+  /** By name of the score step. */
   readonly scorers: ReadonlyMap<string, Scorer>
   readonly lookup: Lookup
 }
 
+/** Topologies that are ready to run, with their models loaded. */
 export interface Prepared {
   readonly topologies: readonly PreparedTopology[]
-  /** What the reader should know, though it stops nothing. */
+  /** Notes that the operator should read; none of them is an error. */
   readonly notes: readonly string[]
   /** Frees the models. */
   close(): Promise<void>
 }
 
-/** What the operator chose in place of what the author wrote. */
+/** What the operator chose instead of the author's settings. */
 export interface Choices {
   /** Model name → ONNX file. */
   readonly models: ReadonlyMap<string, string>
-  /** Logical topic → the topic to use. */
+  /** Topic name in the topology → the topic to use. */
   readonly topics: ReadonlyMap<string, string>
-  /** Who computes models. @default 'auto' */
+  /** What computes the models. @default 'auto' */
   readonly evaluator?: EvaluatorChoice
-  /** Whether what starts find out about models is kept in the user's cache folder. @default true */
+  /**
+   * Whether what a start learns about models is kept for the next one, in the user's cache folder.
+   * @default true
+   */
   readonly cache?: boolean
-  /** Switches the future guard off. @default the author's */
+  /** Switches the future guard off. @default as the author says */
   readonly maxAhead?: 'none'
   /**
-   * Lets a batch take as long as it takes, so that a busy machine refuses no model. @default the
-   * author's
+   * Ignores latency budgets at start, so that a busy machine refuses no model.
+   * @default as the author says
    */
   readonly latencyBudget?: 'none'
 }
@@ -76,8 +83,8 @@ export async function prepare(
   definitions: readonly Definition[],
   choices: Choices,
 ): Promise<Prepared> {
-  // A model is known by its topology's name: of two of one name, which are refused below, the first
-  // is loaded.
+  // A model is identified by its topology's name. Of two topologies with one name, which are
+  // refused below, only the first is loaded.
   const distinct = definitions.filter(
     ({ name }, i) => definitions.findIndex((d) => d.name === name) === i,
   )
@@ -148,13 +155,10 @@ function modelUses(definition: Definition, { latencyBudget }: Choices): ModelUse
   }))
 }
 
-/** A commit's metadata has room for what a restart needs to know of so many. */
+/** The most topologies whose restart notes fit into a commit's metadata. */
 const MOST_ON_ONE_SOURCE = 16
 
-/**
- * What only shows when all topologies are looked at together, over the topics that they really
- * read.
- */
+/** Checks what concerns several topologies, over the topics that they really read. */
 function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
   const faults: TidemarkError[] = []
   const names = new Set<string>()
@@ -170,7 +174,7 @@ function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
     const readers = definitions.filter((d) => d.source.topic === topic).map((d) => d.name)
     const hint = 'run some of them in another group'
     if (readers.length > MOST_ON_ONE_SOURCE) {
-      const what = `${readers.length} topologies read "${topic}", a worker can run ${MOST_ON_ONE_SOURCE}`
+      const what = `${readers.length} topologies read "${topic}"; a worker can run at most ${MOST_ON_ONE_SOURCE}`
       faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint }))
     } else if (mostNoteBytes(readers) > MOST_METADATA_BYTES) {
       const what = `the names of ${readers.length} topologies that read "${topic}" are too long together for a commit's metadata`
@@ -181,8 +185,8 @@ function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
 }
 
 /**
- * An id names source, sink and record; of two outputs of one id in one topic a reader would keep
- * one.
+ * An output id consists of source, sink and record. Of two outputs with one id in one topic a
+ * consumer would keep only one.
  */
 function sharedIds(definitions: readonly Definition[]): TidemarkError[] {
   const owners = new Map<string, string>()
@@ -194,7 +198,7 @@ function sharedIds(definitions: readonly Definition[]): TidemarkError[] {
       const owner = owners.get(place)
       owners.set(place, name)
       if (owner === undefined) continue
-      const what = `"${owner}" and "${name}" both make "${step.topic}" of "${source.topic}": their outputs would have the same ids`
+      const what = `"${owner}" and "${name}" both write "${step.topic}" from "${source.topic}": their outputs would have the same ids`
       const hint = 'give one of them another sink'
       faults.push(new TidemarkError('TOPOLOGY_INVALID', what, { hint }))
     }
@@ -204,7 +208,7 @@ function sharedIds(definitions: readonly Definition[]): TidemarkError[] {
 
 function unknownTopics(definitions: readonly Definition[], { topics }: Choices): TidemarkError[] {
   const known = new Set(definitions.flatMap((d) => [d.source.topic, ...outputTopics(d)]))
-  const hint = `it may be one of: ${[...known].join(', ')}`
+  const hint = `the topologies have these topics: ${[...known].join(', ')}`
   return [...topics.keys()]
     .filter((logical) => !known.has(logical))
     .map((logical) => {

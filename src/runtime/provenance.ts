@@ -5,29 +5,31 @@ import type { Scorer } from '../scoring/scorer.ts'
 import type { Definition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
 
-// Where an output comes from, for those who read it.
+// The provenance of an output, for its consumers.
 
-/** Unique per output: what a consumer deduplicates by. */
+/** The output's id, unique per output: consumers deduplicate by it. */
 export const ID_HEADER = 'tidemark-id'
-/** Which topology and models made it; the worker's log says what the hash stands for. */
+/**
+ * Which topology and models produced the output; the worker's log says what the hash stands for.
+ */
 const BY_HEADER = 'tidemark-by'
 /**
- * When it was scored, ms since the epoch; the one part of an output that differs when it is made
- * again.
+ * When it was scored, ms since the epoch; the only part of an output that differs when it is
+ * produced again.
  */
 const SCORED_AT_HEADER = 'tidemark-scored-at'
 /** On outputs whose windows may lack events that are no longer in the log. */
 const WARMING_HEADER = 'tidemark-warming'
 /**
- * On the output of an event that came behind the watermark: windows that lay further back than it
- * were let go.
+ * On the output of an event behind the watermark: events more than the longest window before the
+ * watermark were already evicted, so its windows may lack some.
  */
 export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('true') }
 
 /**
- * 12 hex digits over what decides an output: the topology as its author wrote it, the bytes of its
- * models, and who computes them. How a loader prints a function does not count, nor where a file
- * lies.
+ * A hash, as 12 hex digits, of what determines an output: the topology as its author wrote it, the
+ * bytes of its models, and what computes them. How a loader prints a function does not count, nor
+ * where a file is.
  */
 export function definitionHash(
   definition: Definition,

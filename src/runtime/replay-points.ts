@@ -1,13 +1,13 @@
 import type { WatermarkParts } from '../engine/watermark.ts'
 import type { ReplayPoint } from './restart-note.ts'
 
-/** Points a replay: it is longer than it must be by at most one part in so many. */
+/** Number of points in the span of a replay: it is longer than necessary by at most 1/64. */
 const PARTS = 64
 
 /**
- * A sparse index of a task's past: offsets with the newest event time before each. Of those before
- * which no event can be in a window any more only the newest is kept (rule R4: newest event time +
- * horizon ≤ watermark).
+ * A sparse index of a task's past: offsets with the newest event time before each. Of the points
+ * before which no event can be in a window any more, only the newest is kept (rule R4: newest event
+ * time + horizon ≤ watermark).
  */
 export class ReplayPoints {
   readonly #horizonMs: number
@@ -15,8 +15,8 @@ export class ReplayPoints {
   readonly #points: ReplayPoint[]
 
   /**
-   * @param lagMs by which the watermark is behind the newest event: a replay is as long as the
-   * horizon and this together
+   * @param lagMs how far the watermark is behind the newest event: a replay spans horizon and lag
+   * together
    */
   constructor({ horizonMs, lagMs }: { horizonMs: number; lagMs: number }, first: ReplayPoint) {
     this.#horizonMs = horizonMs
@@ -24,15 +24,15 @@ export class ReplayPoints {
     this.#points = [first]
   }
 
-  /** A chunk with records begins here. */
+  /** Called for each chunk with records, before it is processed. */
   pass(offset: number, parts: WatermarkParts): void {
     const { newestMs } = this.#points.at(-1) as ReplayPoint
-    // From −Infinity every time is far.
+    // From −Infinity, every time is far away.
     if (parts.newestMs - newestMs < this.#apartMs || parts.newestMs === newestMs) return
     this.#points.push({ offset, ...parts })
   }
 
-  /** Where a replay must begin to have the windows as they are at a watermark. */
+  /** The point where a replay must begin to restore the windows as they are at a watermark. */
   at(watermarkMs: number): ReplayPoint {
     for (;;) {
       const next = this.#points[1]

@@ -4,53 +4,54 @@ import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import type { LogRecord } from '../records/port.ts'
 import { FINGERPRINT_LENGTH } from './fingerprint.ts'
 
-// What stands beside a committed offset, so that whoever takes the partition over can have its
-// windows as they were: a few hundred bytes of JSON in the commit's metadata.
+// The restart note: JSON of a few hundred bytes in the metadata of a committed offset, from which
+// the next owner of the partition can restore its windows.
 
-/** Format; another one is not understood. */
+/** Version of the format; notes of another version are ignored. */
 const FORMAT = 1
-/** More than a topic has. */
+/** More partitions than a topic has. */
 const MOST_PARTITIONS = 999_999
 
-/** Where a topology's replay begins: nothing before it is in a window any more. */
+/** Where the replay of a topology begins: nothing before it is in a window any more. */
 export interface ReplayPoint extends WatermarkParts {
   readonly offset: number
 }
 
-/** For one topology. */
+/** The part of a note for one topology. */
 export interface TopologyNote {
-  /** Hash of what decides its windows. */
+  /** Hash of what determines its windows. */
   readonly fingerprint: string
   readonly from: ReplayPoint
   /**
-   * How far idleness had moved the watermark at the committed offset, ms since the epoch; −Infinity
-   * if it had not.
+   * How far idleness had advanced the watermark at the committed offset, ms since the epoch;
+   * −Infinity: it had not.
    */
   readonly idleMs: number
   /**
-   * From which watermark on its windows are whole, ms since the epoch; −Infinity: they are ·
-   * `null`: the first event will tell.
+   * The watermark from which its windows are complete, ms since the epoch; −Infinity: they are ·
+   * `null`: not known before the first event.
    */
   readonly wholeFromMs: number | null
 }
 
-/** For one partition. */
+/** The note for one partition. */
 export interface RestartNote {
-  /** Of the topic, when it was committed. */
+  /** Partitions of the topic at the time of the commit. */
   readonly partitions: number
-  /** The last record before the committed offset; `null` when none has been read. */
+  /** The last record before the committed offset; `null`: none has been read. */
   readonly lastRecord: RecordMark | null
   readonly topologies: ReadonlyMap<string, TopologyNote>
 }
 
-/** Tells a record from another one at its offset. */
+/** Identifies a record, so that another record at the same offset is noticed. */
 export interface RecordMark {
   readonly offset: number
   readonly checksum: number
 }
 
+/** Computes the mark of a record. */
 export function markOf({ offset, key, value, timestampMs }: LogRecord): RecordMark {
-  // Modulo 2^32, whatever its sign and size.
+  // The timestamp modulo 2^32, whatever its sign and size.
   let checksum = crc32(key ?? '', timestampMs >>> 0)
   checksum = crc32(value ?? '', checksum)
   return { offset, checksum }
@@ -64,15 +65,17 @@ interface Packed {
 }
 
 /**
- * Fingerprint, offset, newest event time and idle step there, idle step at the committed offset;
- * while windows are not whole also from which watermark on they will be.
+ * Fingerprint; offset of the replay point, newest event time and idle step there; idle step at the
+ * committed offset; and, while windows are incomplete, the watermark from which they will be
+ * complete.
  */
 type PackedTopology =
   | readonly [string, number, PackedTime, PackedTime, PackedTime]
   | readonly [string, number, PackedTime, PackedTime, PackedTime, PackedTime]
-/** `null`: there is none. */
+/** ms since the epoch; `null`: none. */
 type PackedTime = number | null
 
+/** Encodes a note as commit metadata. */
 export function packNote({ partitions, lastRecord, topologies }: RestartNote): string {
   const packed: Packed = {
     v: FORMAT,
@@ -91,7 +94,7 @@ function packTopology({ fingerprint, from, idleMs, wholeFromMs }: TopologyNote):
     : [fingerprint, from.offset, ...times, wholeFromMs]
 }
 
-/** How large the note for topologies of these names can become, bytes. */
+/** The largest possible size of a note for topologies of these names, bytes. */
 export function mostNoteBytes(names: readonly string[]): number {
   const idleMs = LATEST_EVENT_TIME_MS
   const from = { offset: Number.MAX_SAFE_INTEGER, newestMs: LATEST_EVENT_TIME_MS, idleMs }
@@ -105,7 +108,10 @@ export function mostNoteBytes(names: readonly string[]): number {
   return Buffer.byteLength(largest)
 }
 
-/** `null`: it was not written by this, or by another version of it. */
+/**
+ * Decodes a note. `null`: the metadata was not written by Tidemark, or by a version with another
+ * format.
+ */
 export function unpackNote(metadata: string): RestartNote | null {
   const packed = parsed(metadata)
   if (!isPacked(packed)) return null
@@ -135,10 +141,7 @@ function parsed(metadata: string): unknown {
   }
 }
 
-/**
- * Others write what they like beside an offset: every number of a note is looked at before anything
- * is done with it.
- */
+/** Other programs write arbitrary metadata: every number of a note is checked before it is used. */
 function isPacked(of: unknown): of is Packed {
   if (!isObject(of)) return false
   const { v, n, last, t } = of

@@ -9,41 +9,44 @@ import {
   unpackNote,
 } from './restart-note.ts'
 
-// From what stands beside a committed offset to where each topology begins to read. Where nothing
-// of its windows stands there they are rebuilt from the log, never begun empty as if nothing had
-// been (rule S1).
+// From the metadata of a committed offset to where each topology begins to read. Where it has no
+// note of a topology's windows, they are rebuilt from the log, rather than started empty as if
+// there had been none (rule S1).
 
-/** How a task comes to the windows it had. */
+/** How a task restores the windows it had. */
 export interface RestartPlan {
   /** The first record it must see again. */
   readonly from: ReplayPoint
-  /** How far idleness had moved the watermark at the committed offset. */
+  /**
+   * How far idleness had advanced the watermark at the committed offset, ms since the epoch;
+   * −Infinity: it had not.
+   */
   readonly idleMs: number
-  /** Why it reads more than it would have to; `null` when it does not. */
+  /** Why it reads more than necessary; `null`: it does not. */
   readonly reason: string | null
   /**
-   * Watermark from which on its windows hold all that they should, ms since the epoch; −Infinity:
-   * from the beginning. `null`: records before the first one are left out, and the first event will
-   * tell.
+   * The watermark from which its windows are complete, ms since the epoch; −Infinity: from the
+   * beginning. `null`: records before the first one are not read, and the first event decides.
    */
   readonly wholeFromMs: number | null
 }
 
 /**
- * What the last commit left; `null`: nothing, nothing that is understood, or what belongs to
+ * The note that the last commit left; `null`: there is none, it cannot be decoded, or it belongs to
  * another offset.
  */
 export function noteOf({ metadata, nextOffset }: Start): RestartNote | null {
   const note = metadata === null ? null : unpackNote(metadata)
   if (note === null) return null
-  // Who moves an offset may leave beside it what stood there.
+  // A tool that moves an offset may leave the old metadata in place.
   const last = note.lastRecord?.offset ?? -1
   const points = [...note.topologies.values()].map(({ from }) => from.offset)
   return last < nextOffset && points.every((offset) => offset <= nextOffset) ? note : null
 }
 
 /**
- * @throws TidemarkError `TOPIC_CHANGED`: the topic has other partitions than it was committed under
+ * @throws TidemarkError `TOPIC_CHANGED`: the number of partitions has changed since it was
+ * committed
  */
 export function checkPartitions(topic: string, committed: number, now: number): void {
   if (committed === now) return
@@ -53,20 +56,21 @@ export function checkPartitions(topic: string, committed: number, now: number): 
     {
       where: topic,
       hint:
-        "keys have moved between partitions, and a key's windows would begin anew in the middle of its events: " +
-        'let another group read the topic (--group), from its start or its end (--from); see docs/restart.md, "More partitions"',
+        "keys have moved between partitions, and a key's windows would start empty in the middle of its events: " +
+        'read the topic with another group (--group), from its start or its end (--from); see docs/restart.md, "More partitions"',
     },
   )
 }
 
 /**
- * Does the partition hold windows of a topology that must be made from the log, since nothing
- * beside the offset tells of them?
+ * Must windows of the topology be rebuilt from the log, because the commit metadata has no note of
+ * them?
  */
 export function mustRebuild(topology: PreparedTopology, note: RestartNote | null): boolean {
   return keepsState(topology.definition) && ownNote(topology, note) === null
 }
 
+/** Decides where a topology begins to read a partition. */
 export function planRestart(
   topology: PreparedTopology,
   assignment: Assignment,
@@ -96,19 +100,19 @@ function planRebuild(
     idleMs: known?.idleMs ?? Number.NEGATIVE_INFINITY,
     reason:
       known !== undefined
-        ? 'its windows are defined anew'
+        ? 'the definition of its windows has changed'
         : note !== null
           ? 'the group has not run this topology before'
           : metadata === null
             ? 'the group has committed nothing'
-            : 'the committed offset says nothing of windows: it was set by hand, or by another consumer',
-    // Where the log does not begin with the topic's first record, windows may have held what was
+            : 'the committed offset has no usable restart note: it was set by hand, or by another consumer',
+    // If the log no longer has the topic's first record, windows may have contained what was
     // before.
     wholeFromMs: lookBackOffset === 0 ? Number.NEGATIVE_INFINITY : null,
   }
 }
 
-/** What a note says of a topology whose windows are still defined as they were then. */
+/** The note of a topology whose windows are still defined as they were then. */
 function ownNote(
   { definition, fingerprint }: PreparedTopology,
   note: RestartNote | null,

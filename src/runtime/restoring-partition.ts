@@ -8,40 +8,42 @@ import type { RestartPlan } from './restart-plan.ts'
 import type { Task } from './task.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
-// What windows need is read again up to the committed offset, without output (rules R1, R5).
+// Replays what windows need, up to the committed offset, without output (rules R1, R5).
 
-/** Records that are read again in a millisecond, before it is known how many they are here. */
+/** Guess of the records replayed per millisecond, until the actual pace is known. */
 const GUESSED_PACE = 30
 
+/** What a {@link RestoringPartition} needs of the worker around it. */
 export interface RestoringSurroundings
   extends Pick<TaskSurroundings, 'clock' | 'observer' | 'onFailed'> {
-  /** So much more, or less, is on its way. */
+  /** Called when the bytes in flight have changed. */
   onFlow(): void
 }
 
-/** A task, and how its windows are to be made again. */
+/** A task, and how its windows are restored. */
 export interface Planned {
   readonly task: Task
   readonly plan: RestartPlan
 }
 
+/** Restores the windows of a partition. */
 export class RestoringPartition {
-  /** Where reading begins. */
+  /** Offset at which reading begins. */
   readonly startOffset: number
   readonly #partition: TopicPartition
   readonly #planned: readonly Planned[]
   readonly #around: RestoringSurroundings
-  /** What the group has finished; output begins here. */
+  /** The committed offset; output begins here. */
   readonly #committedOffset: number
   /**
-   * The last record before the committed offset, as it was when that was committed; `null`: nobody
-   * has noted it.
+   * The last record before the committed offset, as noted when it was committed; `null`: it was not
+   * noted.
    */
   readonly #lastRecord: RecordMark | null
   readonly #startedMs: number
-  /** By task, the records that it has read again. */
+  /** Records that each task has replayed. */
   readonly #reread: number[]
-  /** How far it has been read again. */
+  /** The next offset to replay. */
   #position: number
   #bytes = 0
 
@@ -61,28 +63,28 @@ export class RestoringPartition {
     this.#startedMs = around.clock.elapsedMs()
     this.#reread = planned.map(() => 0)
     const offsets = planned.map(({ plan }) => plan.from.offset)
-    // The last record before the committed offset is always read again: it shows that the log is
+    // The last record before the committed offset is always read again, to verify that the log is
     // still the same (rule R7).
     const start = Math.min(nextOffset, ...offsets, lastRecord?.offset ?? nextOffset)
     this.startOffset = Math.max(start, lowOffset)
     this.#position = this.startOffset
   }
 
-  /** Has all been read that was to be read again? Tasks may still be at it. */
+  /** Has everything been read that is to be replayed? Tasks may still be processing it. */
   get isDone(): boolean {
     return this.#position >= this.#committedOffset
   }
 
-  /** Size of what has been read and not been taken by the tasks yet. */
+  /** Size of what has been read but not yet processed by the tasks. */
   get bytes(): number {
     return this.#bytes
   }
 
   /**
-   * Reads a chunk again.
-   * @returns what lies behind the committed offset; `null`: nothing does
-   * @throws TidemarkError `TOPIC_CHANGED`: another record stands where the last one before the
-   * committed offset stood
+   * Replays a chunk.
+   * @returns the part after the committed offset; `null`: there is none
+   * @throws TidemarkError `TOPIC_CHANGED`: the last record before the committed offset is not the
+   * one that was there
    */
   take(chunk: Chunk): Chunk | null {
     const at = this.#committedOffset
@@ -95,14 +97,14 @@ export class RestoringPartition {
   }
 
   /**
-   * It was read to its end. Offsets without records, such as those of markers, may lie before the
-   * committed one.
+   * Called when the partition was read to its log end offset. Offsets without records, such as
+   * those of transaction markers, may precede the committed one.
    */
   caughtUp(endOffset: number): void {
     this.#position = Math.max(this.#position, endOffset)
   }
 
-  /** Tells that it reads again, as long as it does. */
+  /** Reports the progress of the replay. */
   tell(): void {
     for (const { task, plan } of this.#planned) {
       this.#around.observer({
@@ -118,7 +120,7 @@ export class RestoringPartition {
     }
   }
 
-  /** Resolves when the tasks have taken all that was read again. */
+  /** Resolves when the tasks have processed everything that was replayed. */
   async end(): Promise<void> {
     await Promise.all(this.#planned.map(({ task }) => task.replayed(this.#committedOffset)))
     if (this.startOffset >= this.#committedOffset) return
@@ -161,15 +163,15 @@ export class RestoringPartition {
     const { topic, partition } = this.#partition
     throw new TidemarkError(
       'TOPIC_CHANGED',
-      'another record stands here than when this group committed: the topic was made anew',
+      'another record is at this offset than when this group committed: the topic was deleted and recreated',
       {
         where: position(topic, partition, mark.offset),
-        hint: 'let another group read it (--group), or delete this one: what it has committed is of a log that is gone',
+        hint: 'read it with another group (--group), or delete this one: its committed offsets belong to a log that no longer exists',
       },
     )
   }
 
-  /** About how long it takes to read again what is left. */
+  /** Estimated time for what is left, ms. */
   #leftMs(): number {
     const read = this.#position - this.startOffset
     const tookMs = this.#around.clock.elapsedMs() - this.#startedMs

@@ -11,18 +11,20 @@ import { markOf, type RecordMark } from './restart-note.ts'
 import type { Task } from './task.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
-// What comes behind the committed offset goes to the tasks, and what they make of it to the ledger.
+// After the committed offset: chunks go to the tasks, and what the tasks produce goes to the
+// ledger.
 
+/** What a {@link RunningPartition} needs of the worker around it. */
 export interface RunningSurroundings
   extends Pick<TaskSurroundings, 'clock' | 'observer' | 'onFailed'> {
   /**
-   * Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none
-   * do.
+   * Share of dead letters among the last 1,000 records above which the partition is slowed down, %;
+   * `null`: never.
    */
   readonly breakerPercent: number | null
 }
 
-/** What runs, and from where. */
+/** What a {@link RunningPartition} runs, and from where. */
 export interface Running {
   readonly partition: TopicPartition
   readonly tasks: readonly Task[]
@@ -32,10 +34,11 @@ export interface Running {
   readonly lastRecord: RecordMark | null
 }
 
+/** Processes the chunks of a partition after the committed offset. */
 export class RunningPartition {
   readonly #of: Running
   readonly #around: RunningSurroundings
-  /** `null`: no topology lets a silent partition's time pass. */
+  /** `null`: no topology has `idleAfter`. */
   readonly #idle: IdleClock | null
   readonly #breaker: Breaker
   readonly #inlet: Inlet
@@ -59,21 +62,22 @@ export class RunningPartition {
     this.#idle = this.#idleClock()
   }
 
-  /** Size of what waits for its turn. */
+  /** Size in memory of what is waiting to pass the breaker. */
   get bytes(): number {
     return this.#inlet.bytes
   }
 
-  /** Does nothing wait for its turn? */
+  /** Is nothing waiting to pass the breaker? */
   get isIdle(): boolean {
     return this.#inlet.isEmpty
   }
 
+  /** Processes a chunk, or makes it wait while the breaker is open. */
   take(chunk: Chunk): void {
     this.#inlet.take(chunk)
   }
 
-  /** It was read to its end. */
+  /** Called when the partition was read to its log end offset. */
   caughtUp(endOffset: number): void {
     for (const { topology } of this.#of.tasks) {
       const { name } = topology.definition
@@ -82,7 +86,7 @@ export class RunningPartition {
     this.#inlet.then(() => this.#idle?.caughtUp())
   }
 
-  /** Takes notice of what its tasks tell. */
+  /** Follows an event of its tasks. */
   follow(event: RuntimeEvent): void {
     if (event.type !== 'processed' || !this.#breaker.took(event.topology, event.outcomes)) return
     const { isOpen, deadPercent } = this.#breaker
@@ -91,20 +95,20 @@ export class RunningPartition {
   }
 
   /**
-   * Time has passed without a record, up to a watermark for each task; windows close. Resolves when
-   * they have.
+   * Advances time without a record, up to a watermark for each task, so that windows close.
+   * Resolves when they have closed.
    */
   async pass(untilMs: (task: Task) => number): Promise<void> {
     const entry = this.#open({ records: NO_RECORDS, nextOffset: this.#nextOffset, bytes: 0 })
     await Promise.all(this.#of.tasks.map((task) => task.pass(untilMs(task), entry)))
   }
 
-  /** Nothing more of it is begun. */
+  /** From now on, chunks that are still waiting are not started. */
   stopTaking(): void {
     this.#inlet.drop()
   }
 
-  /** It is gone. */
+  /** The partition is revoked or lost. */
   drop(): void {
     this.#idle?.stop()
     this.#inlet.drop()

@@ -4,7 +4,7 @@ import { type ScoreColumn, scoreColumns } from '../scoring/score-columns.ts'
 import type { Scores } from '../scoring/scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 
-/** What follows a model is given for each event. */
+/** The argument of the function after a model, for one event. */
 interface Scored {
   readonly event: unknown
   readonly features: Readonly<Record<string, number>>
@@ -16,20 +16,20 @@ interface Scored {
 type Score = Record<string, number | Record<string, number>>
 
 /**
- * Makes plain events of a scored batch's rows; one for each step, since all its events have the
- * same fields. They are copied from a template, then filled: an output costs 2.0 µs so, and 2.8
- * when 13 fields are added one by one. (A template is of halves, since an object whose fields are
- * whole numbers is made anew for the first fraction.)
+ * Makes plain objects from the rows of a scored batch. There is one reader for each step, since all
+ * its events have the same fields. Objects are copied from a template, then filled: an output costs
+ * 2.0 µs that way, and 2.8 µs when 13 fields are added one by one. (A template contains halves: V8
+ * would rebuild an object whose fields are whole numbers at the first fraction.)
  */
 export class ScoreReader {
   readonly label: string
   readonly #features: readonly string[]
   readonly #columns: readonly ScoreColumn[]
-  readonly #outputs: readonly Output[]
+  readonly #outputs: readonly OutputTemplate[]
   readonly #noFeatures: Readonly<Record<string, number>>
   readonly #noScore: Readonly<Score>
 
-  /** `label`: who scores, as outputs carry it. */
+  /** @param label identifies model and evaluator, as outputs name them */
   constructor({ model }: ScoreStep, label: string) {
     this.label = label
     this.#features = model.features
@@ -41,7 +41,7 @@ export class ScoreReader {
     this.#noScore = template(Object.keys(model.outputs))
   }
 
-  /** Why the event has no score; `null`: it has one. `SCORE_FAILED` · `SCORE_NOT_FINITE` */
+  /** Why the event has no score, `SCORE_FAILED` or `SCORE_NOT_FINITE`; `null`: it has one. */
   faultOf(i: number, { columns, failed }: Scores): TidemarkError | null {
     if (failed.has(i)) {
       return new TidemarkError('SCORE_FAILED', `model ${this.label} fails on its features`)
@@ -55,7 +55,7 @@ export class ScoreReader {
     return null
   }
 
-  /** Of an event that has a score. */
+  /** Reads an event that has a score. */
   read(i: number, { indices, events, rows }: Arrivals, scores: Scores): Scored {
     const score = this.#score(i, scores)
     const event = events.at(indices[i] as number)
@@ -87,7 +87,7 @@ export class ScoreReader {
   }
 }
 
-interface Output {
+interface OutputTemplate {
   readonly name: string
   /** `null`: the output is one number. */
   readonly columns: readonly string[] | null

@@ -1,6 +1,6 @@
 import type { TaskStage } from '../kernel/stages.ts'
 
-/** Sums up how long a chunk is in each stage. */
+/** Adds up how long a chunk is in each stage. */
 export class StageClock {
   readonly times: Partial<Record<TaskStage, number>> = {}
   readonly #elapsedMs: () => number
@@ -12,12 +12,12 @@ export class StageClock {
     this.#startMs = elapsedMs()
   }
 
-  /** Since the chunk has come. */
+  /** Time since the chunk arrived, ms. */
   get durationMs(): number {
     return this.#elapsedMs() - this.#startMs
   }
 
-  /** What some work gives, which is a part of a stage. */
+  /** Times some work as part of a stage. Returns the result of the work. */
   time<R>(stage: TaskStage, work: () => R): R {
     const startMs = this.#elapsedMs()
     const result = work()
@@ -25,6 +25,7 @@ export class StageClock {
     return result
   }
 
+  /** Adds time to a stage. */
   add(stage: TaskStage, ms: number): void {
     this.times[stage] = (this.times[stage] ?? 0) + ms
   }

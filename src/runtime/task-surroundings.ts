@@ -6,12 +6,13 @@ import type { Slices } from '../kernel/slices.ts'
 import type { Observer } from './events.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
-/** A record that is set aside, or a window by the record that closed it. */
+/** A record that is set aside, or a window, identified by the record that closed it. */
 export interface SetAside {
   readonly partition: number
   readonly offset: number
   /**
-   * Its `cause` is what an author's function threw, which may repeat a payload: nothing for a log.
+   * Its `cause` is what an author's function threw, which may contain a payload: it must not be
+   * logged.
    */
   readonly error: TidemarkError
 }
@@ -24,13 +25,16 @@ export interface TaskSurroundings {
   readonly slices: Slices
   readonly observer: Observer
   readonly limits: StateLimits
-  /** Of the source. */
+  /** Partitions of the source topic. */
   readonly partitions: number
   readonly topicLimits: (topic: string) => TopicLimits
-  /** A dead letter is made; those of a partition are told in its order. @default nobody is told */
+  /**
+   * Called when a dead letter is made, for those of a partition in log order.
+   * @default not called
+   */
   readonly onSetAside?: ((setAside: SetAside) => void) | undefined
-  /** Some of a chunk is finished. */
+  /** Called when part of a chunk is finished. */
   onFinished(): void
-  /** A chunk could not be finished; those after it will not be either. */
+  /** Called when a chunk could not be finished; those after it will not be either. */
   onFailed(error: unknown): void
 }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Engine, type Pieces } from '../engine/engine.ts'
+import { type ChunkResults, Engine } from '../engine/engine.ts'
 import type { Arrivals, EngineResult } from '../engine/events.ts'
 import { horizonOf, keepsState } from '../engine/horizon.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
@@ -18,32 +18,33 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 
 // One topology on one partition: chunks in, finished work out, in log order.
 
-/** Pieces that may wait to be written while a chunk makes more. */
+/** The most pieces that may wait to be written while a chunk produces more. */
 const MOST_PIECES = 8
 
-/** A chunk, and the entry of the ledger that waits for it. */
+/** A chunk, and the ledger entry that waits for it. */
 interface Work {
   readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
-  /** `null`: it is read again for the windows only, nothing comes of it. */
+  /** `null`: the chunk is replayed for the windows only, without output. */
   readonly entry: Entry | null
-  /** Instead of records: how far time has passed without any, ms since the epoch. */
+  /** Instead of records: the time to advance to without any, ms since the epoch. */
   readonly idleMs?: number
   readonly done?: () => void
 }
 
-/** Work, and how long it takes since it has come. */
+/** Work with its stage times since it arrived. */
 interface TimedWork extends Work {
   readonly stages: StageClock
 }
 
-/** What a task has of its own, beside its topology. */
-interface Own {
+/** What a task has besides its topology. */
+interface TaskContext {
   readonly partition: TopicPartition
   readonly plan: RestartPlan
-  /** `null`: it does not look out for keys in several partitions. */
+  /** `null`: keys are not watched. */
   readonly keyWatch: KeyWatch | null
 }
 
+/** Runs one topology on one partition. */
 export class Task {
   readonly topology: PreparedTopology
   readonly #around: TaskSurroundings
@@ -56,23 +57,23 @@ export class Task {
   readonly #finishing: Finishing
   readonly #inbox: TimedWork[] = []
   #isWorking = false
-  /** All that was given to it so far. */
+  /** Resolves when the work given so far has entered the windows. */
   #working: Promise<void> = Promise.resolve()
   #isOver = false
-  /** The last piece on its way: the next one finishes after it. */
+  /** The last piece in progress: the next one finishes after it. */
   #last: Promise<void> = Promise.resolve()
   readonly #partition: TopicPartition
   /**
-   * Outputs before this watermark may lack what was not read; `null` until the first event has
-   * told.
+   * Outputs before this watermark may lack records that were not read; `null` until the first event
+   * decides it.
    */
   #wholeFromMs: number | null
-  /** Was it told that windows are not whole? */
+  /** Was it reported that windows are incomplete? */
   #hasTold = false
 
   constructor(
     topology: PreparedTopology,
-    { partition, plan, keyWatch }: Own,
+    { partition, plan, keyWatch }: TaskContext,
     around: TaskSurroundings,
   ) {
     const { definition, format, lookup } = topology
@@ -100,29 +101,36 @@ export class Task {
     this.#wholeFromMs = plan.wholeFromMs
   }
 
-  /** The watermark by the log alone, ms since the epoch; −Infinity before the first event. */
+  /**
+   * The watermark from records alone, without idleness, ms since the epoch; −Infinity before the
+   * first event.
+   */
   get logWatermarkMs(): number {
     return this.#engine.watermarkParts.newestMs - this.topology.definition.source.watermark.lagMs
   }
 
-  /** When the next tumbling window closes, by the watermark; +Infinity when none is open. */
+  /**
+   * The watermark at which the next tumbling window closes, ms since the epoch; +Infinity: none is
+   * open.
+   */
   get nextEndMs(): number {
     return this.#engine.nextEndMs
   }
 
   /**
-   * Takes the next chunk. Its events enter the windows before this returns, unless an earlier one
-   * still closes windows, or this turn of the event loop has, with this chunk, had its share of
-   * work. It is scored while the next one is taken; chunks finish in the order they came. What
-   * cannot be finished holds up all that follows: no offset passes it.
+   * Takes the next chunk. Its events enter the windows before this returns, unless an earlier chunk
+   * is still closing windows, or this turn of the event loop has used up its share of work, this
+   * chunk included. A chunk is scored while the next one is taken; chunks finish in the order in
+   * which they came. A chunk that cannot be finished blocks all that follow: no offset after it is
+   * committed.
    */
   take(chunk: Work['chunk'], entry: Entry): void {
     this.#enqueue({ chunk, entry })
   }
 
   /**
-   * Reads a chunk again for the windows only. Resolves when they have taken it, with the number of
-   * records that they needed.
+   * Replays a chunk for the windows only. Resolves when it has entered the windows, with the number
+   * of records that they needed.
    */
   replay(chunk: Work['chunk']): Promise<number> {
     const records = chunk.records.slice(firstFrom(chunk.records, this.#plan.from.offset))
@@ -132,7 +140,7 @@ export class Task {
     })
   }
 
-  /** What was replayed is whole: what idleness had done by then is done again, without output. */
+  /** Ends the replay: repeats, without output, what idleness had done by the committed offset. */
   replayed(nextOffset: number): Promise<void> {
     const { idleMs } = this.#plan
     return new Promise((done) => {
@@ -141,8 +149,8 @@ export class Task {
   }
 
   /**
-   * Time passes without a record: windows close that the watermark has reached. Resolves when they
-   * have.
+   * Advances time without a record: windows close that the watermark has reached. Resolves when
+   * they have closed.
    */
   pass(idleMs: number, entry: Entry): Promise<void> {
     const { nextOffset } = entry
@@ -151,12 +159,12 @@ export class Task {
     })
   }
 
-  /** Resolves when the windows have taken all that was given to it. */
+  /** Resolves when all work given so far has entered the windows. */
   taken(): Promise<void> {
     return this.#working
   }
 
-  /** It is lost: what it has begun comes to nothing, and nothing more is begun. */
+  /** The partition is lost: what has begun is discarded, and nothing more is begun. */
   drop(): void {
     this.#isOver = true
     this.#finishing.drop()
@@ -172,8 +180,8 @@ export class Task {
 
   async #work(): Promise<void> {
     for (let work = this.#inbox.shift(); work !== undefined; work = this.#inbox.shift()) {
-      // Nothing is waited for where there is time, and only one piece: most chunks are done in one
-      // go.
+      // Without waiting while the slice lasts and there is only one piece: most chunks are done at
+      // once.
       if (!this.#isOver && this.#around.slices.isOver) await this.#around.slices.turn()
       const waiting = this.#isOver ? null : this.#begin(work)
       if (waiting !== null) await waiting
@@ -183,8 +191,8 @@ export class Task {
   }
 
   /**
-   * Up to the windows at once, then to the scores. @returns what it has to wait for before the next
-   * chunk
+   * Runs a chunk into the windows at once, and then on to scoring.
+   * @returns what to wait for before the next chunk; `null`: nothing
    */
   #begin(work: TimedWork): Promise<void> | null {
     const { records, packed } = work.chunk
@@ -209,7 +217,7 @@ export class Task {
     return step.done === true ? this.#enter(work, step.value) : this.#decodeOn(work, decoding)
   }
 
-  /** A slice after the other, with a turn for timers and sockets between them. */
+  /** Decodes the rest slice by slice, with a turn for timers and sockets between slices. */
   async #decodeOn(work: TimedWork, decoding: Generator<void, Intake>): Promise<void> {
     for (;;) {
       await this.#around.slices.turn()
@@ -220,7 +228,8 @@ export class Task {
   }
 
   /**
-   * Into the windows, and on to the scores. @returns what it has to wait for before the next chunk
+   * Runs events into the windows, and on to scoring.
+   * @returns what to wait for before the next chunk; `null`: nothing
    */
   #enter({ chunk, entry, idleMs, stages }: TimedWork, intake: Intake): Promise<void> | null {
     const mode = entry === null ? 'replay' : 'live'
@@ -247,7 +256,7 @@ export class Task {
     return this.#goOn(begun, step.value)
   }
 
-  /** One piece after the other, with a turn for timers and sockets between them. */
+  /** Processes one piece after another, with a turn for timers and sockets between them. */
   async #goOn(begun: Begun, first: readonly Arrivals[]): Promise<void> {
     let arrivals = first
     for (;;) {
@@ -270,7 +279,7 @@ export class Task {
     this.#finishInOrder(begun, result.arrivals, { result, note: this.#note(), keys, bytes })
   }
 
-  /** What a restart needs to know when it goes on here. */
+  /** What a restart needs to know to continue here. */
   #note(): TopologyNote {
     const { watermarkParts, watermarkMs } = this.#engine
     const { fingerprint } = this.topology
@@ -301,7 +310,7 @@ export class Task {
     await finish(arrived)
   }
 
-  /** @returns `null`: the partition is lost, and the work was left */
+  /** @returns `null`: the partition is lost, and the work was abandoned */
   async #inSlices<R>(work: Generator<void, R>): Promise<R | null> {
     for (;;) {
       if (this.#around.slices.isOver) await this.#around.slices.turn()
@@ -312,15 +321,15 @@ export class Task {
   }
 
   /**
-   * What came before the first event that was read may be missing from windows until the watermark
-   * is a horizon past it. An event before it was no newer than the lag allows, or the first one
-   * would have been late.
+   * Events before the first one that was read may be missing from windows until the watermark is a
+   * horizon past it. Such an event was at most the lag newer than the first, or the first one would
+   * have been late.
    */
   #noteFirst(): void {
     const { firstMs } = this.#engine
     if (this.#wholeFromMs !== null || firstMs === null) return
     const { lagMs } = this.topology.definition.source.watermark
-    // Never is as good as 2100, and can be written down.
+    // 2100 means never, and can be stored in a note.
     this.#wholeFromMs = Math.min(firstMs + lagMs + this.#horizonMs, LATEST_EVENT_TIME_MS)
   }
 
@@ -347,9 +356,9 @@ export class Task {
 
 /** A chunk that has entered the engine. */
 interface Begun extends Finishable {
-  /** `null`: nothing comes of it. */
+  /** `null`: it produces no output. */
   readonly entry: Entry | null
-  readonly pieces: Pieces
+  readonly pieces: ChunkResults
 }
 
 interface TaskEnd extends ChunkEnd {

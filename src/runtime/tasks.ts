@@ -24,8 +24,9 @@ import { checkPartitions, mustRebuild, noteOf } from './restart-plan.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
-// The tasks of a worker as the group assigns them, and the flow of chunks to each.
+// The tasks of a worker, as the group assigns partitions, and the flow of chunks to each.
 
+/** What {@link Tasks} works with. */
 export interface TasksOptions {
   readonly topologies: readonly PreparedTopology[]
   readonly guarantee: Guarantee
@@ -33,30 +34,31 @@ export interface TasksOptions {
   readonly clock: Clock
   readonly random: Random
   /**
-   * Of the last 1,000 records, more dead letters than that slow a partition down, %; `null`: none
-   * do.
+   * Share of dead letters among the last 1,000 records above which a partition is slowed down, %;
+   * `null`: never.
    */
   readonly breakerPercent: number | null
-  /** What the windows of all tasks may hold together; each gets an equal share. */
+  /** Limits of the windows of all tasks together; each task gets an equal share. */
   readonly limits: StateLimits
-  /** What may be on its way, of all partitions together. */
+  /** The most bytes in flight, over all partitions. */
   readonly maxInFlightBytes: number
   readonly topicLimits: (topic: string) => TopicLimits
-  /** Partitions of a source when the worker began. */
+  /** Partitions of a source when the worker started. */
   readonly partitions: (topic: string) => number
   /**
-   * How much of the log windows are made of that nothing beside the offset tells of, ms by the
-   * records' timestamps.
+   * How much of the log is read to rebuild windows that the commit metadata has no note of, ms by
+   * the records' timestamps.
    */
   readonly rebuildMs: number
   readonly onSetAside: TaskSurroundings['onSetAside']
-  /** Something changed: a chunk is finished, a task came or went. */
+  /** Called when something has changed: a chunk is finished, a task has come or gone. */
   onChange(): void
-  /** A partition is held up until some of what it has on its way is committed. */
+  /** Called when a partition is paused until some of its bytes in flight are committed. */
   onHeldUp(): void
   onError(error: unknown): void
 }
 
+/** All tasks of a worker. */
 export class Tasks {
   readonly #o: TasksOptions
   readonly #byTopic: ReadonlyMap<string, readonly PreparedTopology[]>
@@ -64,7 +66,7 @@ export class Tasks {
   readonly #flow: Flow<AssignedPartition>
   readonly #slices: Slices
   readonly #keyWatches: ReadonlyMap<string, KeyWatch>
-  /** One task's share. */
+  /** The share of one task. */
   readonly #share: { maxKeys: number; maxBytes: number }
 
   constructor(options: TasksOptions) {
@@ -76,14 +78,14 @@ export class Tasks {
     this.#slices = new Slices(() => options.clock.elapsedMs())
   }
 
-  /** The partitions that this worker owns now. */
+  /** The partitions assigned to this worker now. */
   all(): Iterable<AssignedPartition> {
     return this.#partitions.values()
   }
 
   /**
-   * How much of the log before a committed offset is to be read, ms: it is limited only where
-   * windows are rebuilt.
+   * How much of the log before a committed offset is to be read, ms; limited only where windows are
+   * rebuilt.
    */
   lookBackMs(start: Start): number {
     const note = noteOf(start)
@@ -93,10 +95,10 @@ export class Tasks {
   }
 
   /**
-   * So many partitions a source has now. Those that were added since the worker began are taken
-   * like any other where nobody keeps windows.
-   * @throws TidemarkError `TOPIC_CHANGED`: keys have moved, and with them what their windows should
-   * hold
+   * Called with the number of partitions that a source has now. Partitions added since the worker
+   * started are processed like any other if no topology keeps windows.
+   * @throws TidemarkError `TOPIC_CHANGED`: keys have moved, and with them the contents of their
+   * windows
    */
   counted(topic: string, partitions: number): void {
     const topologies = this.#byTopic.get(topic) ?? []
@@ -106,7 +108,8 @@ export class Tasks {
   }
 
   /**
-   * @returns where reading begins
+   * Called when a partition is assigned.
+   * @returns the offset at which reading begins
    * @throws TidemarkError `TOPIC_CHANGED`
    */
   assigned(assignment: Assignment, valve: Valve): number {
@@ -134,7 +137,7 @@ export class Tasks {
       topicLimits: this.#o.topicLimits,
       onSetAside: this.#o.onSetAside,
       onFinished: () => {
-        // What was made of it may weigh less than was expected.
+        // It may have produced less than was expected.
         this.adjustFlow()
         this.#o.onChange()
       },
@@ -147,7 +150,7 @@ export class Tasks {
     return assigned.startOffset
   }
 
-  /** Drops tasks with all they had pending. */
+  /** Drops tasks with everything they had pending. */
   lost(partitions: readonly TopicPartition[], why: Loss | 'left'): void {
     for (const partition of partitions) {
       const name = partitionName(partition)
@@ -162,12 +165,12 @@ export class Tasks {
       }
     }
     this.#divide()
-    // What it had on its way may have held others up.
+    // Its bytes in flight may have held others up.
     this.adjustFlow()
     this.#o.onChange()
   }
 
-  /** What has not been begun is left to whoever takes over. */
+  /** Leaves what has not been started to the next owner. */
   stopTaking(): void {
     for (const partition of this.#partitions.values()) partition.stopTaking()
   }
@@ -180,7 +183,7 @@ export class Tasks {
     )
   }
 
-  /** Hands a chunk to its tasks; one of an older assignment is worthless. */
+  /** Passes a chunk to its tasks; a chunk of an older assignment is dropped. */
   take(chunk: Chunk): void {
     const assigned = this.#partitions.get(partitionName(chunk))
     if (assigned === undefined || assigned.epoch !== chunk.epoch) return
@@ -188,31 +191,34 @@ export class Tasks {
     this.adjustFlow()
   }
 
-  /** A partition was read to its end: its lag is known though nothing came. */
+  /**
+   * Called when a partition was read to its log end offset: its lag is known although no record
+   * came.
+   */
   caughtUp(partition: TopicPartition, endOffset: number): void {
     this.#partitions.get(partitionName(partition))?.caughtUp(endOffset)
   }
 
   /**
-   * The input is at its end: every window that is open closes. Resolves when they have; the results
-   * are committed later.
+   * Ends the input: every open window closes. Resolves when they have closed; the results are
+   * committed later.
    */
   async closeWindows(): Promise<void> {
     const all = [...this.#partitions.values()]
     await Promise.all(all.map((assigned) => assigned.pass(() => LATEST_EVENT_TIME_MS)))
   }
 
-  /** Stops or starts the flow of partitions by what all have on their way. */
+  /** Pauses and resumes partitions by the bytes in flight. */
   adjustFlow(): void {
     if (this.#flow.adjust(this.#partitions.values())) this.#o.onHeldUp()
   }
 
-  /** Is everything that was taken committed? */
+  /** Is everything that was read committed? */
   get isIdle(): boolean {
     return [...this.#partitions.values()].every((assigned) => assigned.isIdle)
   }
 
-  /** Is a partition held up until some of what it has on its way is committed? */
+  /** Is a partition paused until some of its bytes in flight are committed? */
   get isHeldUp(): boolean {
     return this.#flow.isHeldUp
   }
@@ -234,7 +240,7 @@ function byTopic(topologies: readonly PreparedTopology[]): Map<string, PreparedT
   return groups
 }
 
-/** By topology: where windows are kept by the key, and its author wants to hear. */
+/** By topology name, for topologies that keep windows and have `keyMismatch: 'warn'`. */
 function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatch> {
   const watched = topologies.filter(({ definition }) => {
     return definition.source.keyMismatch === 'warn' && keepsState(definition)

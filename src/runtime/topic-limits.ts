@@ -3,29 +3,36 @@ import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { TopicInfo } from '../records/port.ts'
 import { varintBytes } from '../records/varint.ts'
 
-// What a topic takes, as it is read at start. What it would refuse must not come into a commit:
-// exactly once it would be refused again and again, and hold up all that follows (rule C10).
+// What a topic accepts, as read at start. A record that the topic would reject must not get into a
+// commit: under exactly-once the commit would be rejected again and again, and block all that
+// follows (rule C10).
 
+/** What records a topic accepts. */
 export interface TopicLimits {
   /** Largest batch, bytes. */
   readonly maxBytes: number
-  /** How far a record's timestamp may lie before the moment at which it is written, ms. */
+  /** How far a record's timestamp may be before the time of writing, ms. */
   readonly beforeMs: number
-  /** How far it may lie after it, ms. */
+  /** How far it may be after the time of writing, ms. */
   readonly afterMs: number
 }
 
 /** Kafka's default `message.max.bytes`. */
 const DEFAULT_MAX_BYTES = 1_048_588
-/** A broker's clock is another one, and it looks at it later: when the commit is there. */
+/** Margin for the broker's clock, which differs and is read later, when the commit arrives, ms. */
 const MARGIN_MS = 10_000
-/** Of a record batch, before its first record. */
+/** Bytes of a record batch before its first record. */
 const BATCH_HEADER_BYTES = 61
 /**
- * Of a record: its attributes, and the distances from the batch's own time and offset, which are 0.
+ * Bytes of a record besides its parts: its attributes, and its timestamp and offset deltas, which
+ * are 0.
  */
 const AROUND_PARTS = 3
 
+/**
+ * The limits of a topic. A size that is not known is Kafka's default; a timestamp bound that is not
+ * known is none.
+ */
 export function limitsOf(topic: TopicInfo | undefined): TopicLimits {
   const isBrokers = topic?.timestampType === 'LogAppendTime'
   return {
@@ -44,8 +51,9 @@ function withMargin(boundMs: number | null | undefined): number {
 }
 
 /**
- * `null`: the topic takes the timestamp; else the setting by which it does not. What one clock
- * takes is taken: the broker's was not set when this machine's was.
+ * `null`: the topic accepts the timestamp; otherwise the setting that it violates. A timestamp that
+ * is acceptable by either of this machine's two clocks is accepted: the broker's clock was not
+ * changed when this machine's was.
  */
 export function timestampFault(
   timestampMs: number,
@@ -53,7 +61,7 @@ export function timestampFault(
   { earliestMs, latestMs }: Present,
 ): 'message.timestamp.before.max.ms' | 'message.timestamp.after.max.ms' | null {
   if (timestampMs === NO_TIMESTAMP) return null
-  // What is no time at all comes from producers that write what they like.
+  // Values that are not times come from producers that write what they like.
   if (timestampMs < 0 || earliestMs - timestampMs > beforeMs)
     return 'message.timestamp.before.max.ms'
   const isNumber = Number.isSafeInteger(timestampMs)
@@ -61,16 +69,15 @@ export function timestampFault(
 }
 
 /**
- * Is a batch of one record alone too large? `partsBytes`: of its key, value and headers, lengths
- * included.
+ * Is a batch of this one record too large for the topic? @param partsBytes size of its key, value
+ * and headers, lengths included
  */
 export function isTooLarge(partsBytes: number, { maxBytes }: TopicLimits): boolean {
   return batchBytes(partsBytes) > maxBytes
 }
 
 /**
- * The size of a batch of one record alone, not compressed: what brokers compare with
- * `max.message.bytes`.
+ * The size of an uncompressed batch of one record: what brokers compare with `max.message.bytes`.
  */
 export function batchBytes(partsBytes: number): number {
   const bytes = AROUND_PARTS + partsBytes

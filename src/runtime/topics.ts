@@ -3,17 +3,21 @@ import { formatDuration } from '../kernel/time.ts'
 import type { TopicInfo } from '../records/port.ts'
 import { type Definition, outputTopics } from '../topology/definition.ts'
 
-// What must be true of topics before anything is consumed (rule S2).
+// What is checked of topics before anything is consumed (rule S2).
 
-/** Below this not even a dead letter without its value fits. */
+/** The smallest limit, bytes: below it not even a dead letter without its value fits. */
 const SMALLEST_MAX_BYTES = 4_096
 
+/** What {@link checkTopics} has found. */
 export interface TopicCheck {
   readonly faults: readonly TidemarkError[]
   readonly notes: readonly string[]
 }
 
-/** `brokers`: for the command that makes a missing topic. */
+/**
+ * Checks the topics of one topology.
+ * @param brokers for the command that creates a missing topic
+ */
 export function checkTopics(
   definition: Definition,
   topics: ReadonlyMap<string, TopicInfo>,
@@ -45,8 +49,8 @@ export function checkTopics(
 }
 
 /**
- * The future guard trusts the record's timestamp; a producer may set that, unless the topic bounds
- * it.
+ * The future guard trusts the record's timestamp, which a producer may set freely unless the topic
+ * bounds it.
  */
 function guardNotes({ name, source }: Definition, topic: TopicInfo): string[] {
   const { maxAheadMs } = source.watermark

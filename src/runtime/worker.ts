@@ -15,9 +15,9 @@ import { Participant } from './participant.ts'
 import type { Prepared } from './prepare.ts'
 import type { SetAside } from './task-surroundings.ts'
 
-// One process of a consumer group.
+// One worker process in a consumer group.
 
-/** What a worker goes through. */
+/** States of a worker. */
 export const WORKER: LifecycleTable<WorkerState> = {
   first: 'starting',
   next: {
@@ -25,7 +25,7 @@ export const WORKER: LifecycleTable<WorkerState> = {
       running: 'it has joined the group',
       unavailable: 'brokers do not answer',
       stopping: 'told to stop as it joins',
-      stopped: 'told to stop before',
+      stopped: 'told to stop before it joins',
       failed: 'it is refused',
     },
     running: {
@@ -51,6 +51,7 @@ export const WORKER: LifecycleTable<WorkerState> = {
 
 const RETRY = { firstMs: 500, lastMs: 10_000 }
 
+/** What a {@link Worker} works with. */
 export interface WorkerOptions {
   readonly prepared: Prepared
   readonly records: Records
@@ -58,46 +59,46 @@ export interface WorkerOptions {
   readonly observer: Observer
   /** The brokers' addresses, for messages. @default '' */
   readonly brokers?: string
-  /** Where a group that has committed nothing begins. @default 'earliest' */
+  /** Where a group without committed offsets begins. @default 'earliest' */
   readonly from?: From
   /**
-   * How much of the log windows are made of where nothing beside the committed offset tells of
-   * them, ms by the records' timestamps; 0: nothing. Outputs are marked until windows are whole.
+   * How much of the log is read to rebuild windows that the commit metadata has no note of, ms by
+   * the records' timestamps; 0: nothing. Outputs are marked until windows are complete.
    * @default +Infinity, all of it
    */
   readonly rebuildMs?: number
   /** @default 'exactly-once' */
   readonly guarantee?: Guarantee
   /**
-   * From the start of one commit to the start of the next, ms. @default as the load wants it: 10 to
-   * 250, at least once 3 to 100
+   * Time from the start of one commit to the start of the next, ms.
+   * @default chosen by the load: 10 to 250, under at-least-once 3 to 100
    */
   readonly commitIntervalMs?: number
-  /** The most that one commit may have, but for what one record makes, bytes. @default 16 MB */
+  /** Largest size of one commit, bytes; a single record may lead to more. @default 16 MB */
   readonly maxCommitBytes?: number
-  /**
-   * What may be on its way between the log and a commit, of all partitions together, bytes.
-   * @default 256 MB
-   */
+  /** The most bytes in flight between the log and a commit, over all partitions. @default 256 MB */
   readonly maxInFlightBytes?: number
   /**
-   * When more than so many of a partition's last 1,000 records are dead letters, late ones not
-   * counted, it goes on at 100 records a second and the worker is `unavailable`, %. @default never
+   * When more than this share of a partition's last 1,000 records are dead letters, late ones not
+   * counted, it continues at 100 records a second and the worker is `unavailable`, %.
+   * @default never
    */
   readonly breakerPercent?: number
   /**
-   * A dead letter is made, for an author's own eyes: what a function threw may repeat a payload.
-   * @default nobody is told
+   * Called when a dead letter is made. Only for the author of the topology: what a function threw
+   * may contain a payload.
+   * @default not called
    */
   readonly onSetAside?: (setAside: SetAside) => void
-  /** What the windows of all tasks may hold. @default what this machine can hold */
+  /** Limits of the windows of all tasks. @default what this machine can hold */
   readonly limits?: StateLimits
   /** @default the wall clock */
   readonly clock?: Clock
-  /** Spreads what is tried again. @default Math.random */
+  /** Randomises the backoff of retries. @default Math.random */
   readonly random?: Random
 }
 
+/** A running worker. */
 export interface Worker {
   /**
    * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`,
@@ -106,20 +107,17 @@ export interface Worker {
    */
   readonly done: Promise<void>
   /**
-   * Stops fetching, finishes and commits what is in flight, leaves the group. Resolves or rejects
-   * as {@link done} does.
+   * Stops fetching, finishes and commits what is in flight, and leaves the group. Resolves or
+   * rejects as {@link done} does.
    */
   stop(): Promise<void>
-  /** Resolves when all that was taken is committed; rejects as {@link done} does. */
+  /** Resolves when everything that was read is committed; rejects as {@link done} does. */
   settled(): Promise<void>
-  /**
-   * The input is at its end: every tumbling window that is open closes. Resolves when the results
-   * are committed.
-   */
+  /** Ends the input: every open tumbling window closes. Resolves when the results are committed. */
   closeWindows(): Promise<void>
 }
 
-/** Starts a worker. While no broker answers it goes on trying, in state `unavailable`. */
+/** Starts a worker. While no broker answers it keeps trying, in state `unavailable`. */
 export function startWorker(options: WorkerOptions): Worker {
   return new GroupWorker(options)
 }
@@ -134,11 +132,11 @@ class GroupWorker implements Worker {
   readonly #stopping = new AbortController()
   readonly #changed = new ConditionVariable()
   readonly #life = new Lifecycle('the worker', WORKER)
-  /** Why it is in that state, where there is more to say. */
+  /** The reason for the state, where there is one. */
   #reason: string | null = null
   /** `null` while it is no member. */
   #participant: Participant | null = null
-  /** Have the notes about the topics been told? */
+  /** Have the notes about the topics been reported? */
   #isNoted = false
 
   constructor(options: WorkerOptions) {
@@ -148,7 +146,7 @@ class GroupWorker implements Worker {
     this.#backoff = new Backoff(RETRY, this.#random)
     this.#guarantee = options.guarantee ?? 'exactly-once'
     this.done = this.#run()
-    // Whoever waits for `done` hears of it; nobody has to.
+    // Callers may await `done`, but need not: an unhandled rejection must not end the process.
     this.done.catch(() => {})
   }
 
@@ -159,7 +157,8 @@ class GroupWorker implements Worker {
   }
 
   async settled(): Promise<void> {
-    // Not raced with `done`: what waits on a promise that lives as long as the worker adds up.
+    // Not raced with `done`: handlers on a promise that lives as long as the worker would
+    // accumulate.
     await this.#changed.until(() => this.#life.isOver || this.#participant?.isIdle === true)
     if (this.#life.isOver) await this.done
   }
@@ -183,8 +182,8 @@ class GroupWorker implements Worker {
   }
 
   /**
-   * One membership of the group, from the cluster's check to leaving; returns when it may be tried
-   * again.
+   * One membership in the group, from the check of the cluster to leaving. Returns when it may be
+   * tried again.
    */
   async #tryMembership(): Promise<void> {
     try {
@@ -245,7 +244,7 @@ class GroupWorker implements Worker {
     }
   }
 
-  /** It runs as long as nothing is in the way of its work. */
+  /** The worker is `running` as long as nothing prevents its work. */
   #show({ reason: obstacle, hindrance }: Availability): void {
     const state = obstacle === null ? 'running' : 'unavailable'
     const reason = obstacle ?? hindrance
@@ -253,7 +252,7 @@ class GroupWorker implements Worker {
   }
 
   #enter(state: WorkerState, reason: string | null = null): void {
-    // What holds up a worker may change, and it goes on being held up.
+    // The reason may change while the state stays the same.
     if (state !== this.#life.state) this.#life.enter(state)
     this.#reason = reason
     this.#o.observer(reason === null ? { type: 'state', state } : { type: 'state', state, reason })

@@ -3,17 +3,17 @@ import { scoreApart } from './bad-rows.ts'
 import type { Runner } from './runner.ts'
 import type { Answer, Evaluator, Scorer, Scores } from './scorer.ts'
 
-/** A runner and the largest batch it is given now. */
+/** A runner and the largest batch that it currently gets. */
 export interface Lane {
   readonly rows: number
   readonly runner: Runner
-  /** Is told how long a batch of so many rows took. @default nobody is told */
+  /** Called after each batch with its number of rows and how long it took, ms. @default none */
   ran?(rows: number, ms: number): void
 }
 
 /**
- * Who is scoring: name, label, hash and evaluator as in {@link Scorer}, and what goes in and comes
- * out.
+ * Which model scores: name, label, hash and evaluator as in {@link Scorer}, and how many numbers go
+ * in and come out.
  */
 export interface Identity {
   readonly name: string
@@ -21,41 +21,42 @@ export interface Identity {
   readonly sha256: string
   readonly evaluator: Evaluator
   readonly features: number
-  /** Numbers that a run gives for each row. */
+  /** How many numbers a run returns for each row. */
   readonly columns: number
 }
 
-/** What one caller wants scored. */
-interface Request {
+/** One call of `score`. */
+interface ScoreRequest {
   readonly rows: Float32Array
   readonly count: number
-  /** Filled piece by piece: one array for each column, and the rows on which the model fails. */
+  /** One array for each column; filled as runs finish. */
   readonly columns: readonly Float64Array[]
+  /** Rows on which the model fails; filled as runs finish. */
   readonly failed: Set<number>
   readonly resolve: () => void
   readonly reject: (error: TidemarkError) => void
-  /** Rows that have been given to a run. */
-  given: number
-  /** Rows that have come back. */
+  /** How many of its rows have been passed to a run. */
+  dispatched: number
+  /** How many of its rows have come back. */
   scored: number
-  /** Of the runs that its rows were in. */
+  /** Total time of the runs that its rows were in. */
   runMs: number
 }
 
-/** Rows of one request within a batch. */
-interface Piece {
-  readonly request: Request
+/** The rows of one request that are in one batch. */
+interface Slice {
+  readonly request: ScoreRequest
   readonly from: number
   readonly count: number
-  /** When the run began. */
+  /** When the run started. */
   readonly sinceMs: number
 }
 
 /**
- * Runs what is there: rows that came in one turn of the event loop, or while a run was in flight,
- * go together, whoever sent them, up to `maxBatch`. Never waits for more. A batch goes to the first
- * lane that takes its size; a lane runs one at a time. `lanes`: at least one, the smallest first;
- * `maxBatch` is the size of the largest.
+ * Batches the rows of all callers. Rows that arrive in one turn of the event loop, or while a run
+ * is in flight, form one batch of up to `maxBatch` rows; it never waits for more. A batch goes to
+ * the first lane that is large enough; a lane runs one batch at a time. `lanes`: at least one, the
+ * smallest first; `maxBatch` is the size of the largest.
  */
 export class BatchScorer implements Scorer {
   readonly name: string
@@ -65,7 +66,7 @@ export class BatchScorer implements Scorer {
   readonly #identity: Identity
   readonly #lanes: readonly Lane[]
   readonly #busy = new Set<Lane>()
-  readonly #waiting: Request[] = []
+  readonly #waiting: ScoreRequest[] = []
   #waitingRows = 0
   #isDispatching = false
   #idle: (() => void) | null = null
@@ -86,15 +87,15 @@ export class BatchScorer implements Scorer {
 
   async score(rows: Float32Array, count: number): Promise<Answer> {
     if (this.#closing !== null) {
-      throw new TidemarkError('INVARIANT', `${this.label} was asked after its close`)
+      throw new TidemarkError('INVARIANT', `${this.label} was asked to score after it was closed`)
     }
     const columns = Array.from({ length: this.#identity.columns }, () => new Float64Array(count))
     const failed = new Set<number>()
     if (count === 0) return { columns, failed, runMs: 0 }
-    const request = await new Promise<Request>((resolve, reject) => {
-      const answers = { columns, failed, given: 0, scored: 0, runMs: 0 }
-      const asked: Request = { rows, count, ...answers, reject, resolve: () => resolve(asked) }
-      this.#waiting.push(asked)
+    const request = await new Promise<ScoreRequest>((resolve, reject) => {
+      const progress = { columns, failed, dispatched: 0, scored: 0, runMs: 0 }
+      const own: ScoreRequest = { rows, count, ...progress, reject, resolve: () => resolve(own) }
+      this.#waiting.push(own)
       this.#waitingRows += count
       this.#dispatchSoon()
     })
@@ -116,8 +117,8 @@ export class BatchScorer implements Scorer {
   }
 
   /**
-   * When all that is to be scored in this turn of the event loop has come: several partitions'
-   * records arrive together.
+   * Dispatches at the end of this turn of the event loop, since records of several partitions
+   * arrive together.
    */
   #dispatchSoon(): void {
     if (this.#isDispatching) return
@@ -128,46 +129,46 @@ export class BatchScorer implements Scorer {
     })
   }
 
-  /** Starts what can be started. */
+  /** Starts a run for each batch whose lane is free. */
   #dispatch(): void {
     while (this.#waitingRows > 0) {
       const count = Math.min(this.#waitingRows, this.maxBatch)
       const lane = this.#lanes.find(({ rows }) => count <= rows) as Lane
       if (this.#busy.has(lane)) return
       this.#busy.add(lane)
-      void this.#run(lane, this.#take(count), count)
+      void this.#run(lane, this.#nextSlices(count), count)
     }
     if (this.#busy.size === 0) this.#idle?.()
   }
 
-  /** The next rows, of as many requests as it takes. */
-  #take(count: number): Piece[] {
-    const pieces: Piece[] = []
+  /** Removes the next `count` rows from the queue, from one request or several. */
+  #nextSlices(count: number): Slice[] {
+    const slices: Slice[] = []
     const sinceMs = performance.now()
     this.#waitingRows -= count
     for (let left = count; left > 0; ) {
-      const request = this.#waiting[0] as Request
-      const piece = {
+      const request = this.#waiting[0] as ScoreRequest
+      const slice = {
         request,
-        from: request.given,
-        count: Math.min(left, request.count - request.given),
+        from: request.dispatched,
+        count: Math.min(left, request.count - request.dispatched),
         sinceMs,
       }
-      pieces.push(piece)
-      left -= piece.count
-      request.given += piece.count
-      if (request.given === request.count) this.#waiting.shift()
+      slices.push(slice)
+      left -= slice.count
+      request.dispatched += slice.count
+      if (request.dispatched === request.count) this.#waiting.shift()
     }
-    return pieces
+    return slices
   }
 
-  async #run(lane: Lane, pieces: readonly Piece[], count: number): Promise<void> {
+  async #run(lane: Lane, slices: readonly Slice[], count: number): Promise<void> {
     try {
-      await this.#scorePieces(lane, pieces, count)
+      await this.#scoreSlices(lane, slices, count)
     } catch (error) {
       const failure =
         error instanceof TidemarkError ? error : new TidemarkError('INVARIANT', messageOf(error))
-      for (const { request } of pieces) this.#fail(request, failure)
+      for (const { request } of slices) this.#fail(request, failure)
     } finally {
       this.#busy.delete(lane)
       this.#dispatch()
@@ -175,56 +176,56 @@ export class BatchScorer implements Scorer {
   }
 
   /**
-   * Together; when that fails, each piece by itself, so that only those who sent bad rows have the
-   * trouble.
+   * Runs all slices together. When that fails, runs each slice alone, so that only the requests
+   * with bad rows are affected.
    */
-  async #scorePieces(lane: Lane, pieces: readonly Piece[], count: number): Promise<void> {
+  async #scoreSlices(lane: Lane, slices: readonly Slice[], count: number): Promise<void> {
     try {
-      const rows = this.#rowsOf(pieces, count)
+      const rows = this.#rowsOf(slices, count)
       const startMs = performance.now()
       const columns = await lane.runner.run(rows, count)
       lane.ran?.(count, performance.now() - startMs)
-      this.#handOut(pieces, { columns, failed: NONE })
+      this.#distribute(slices, { columns, failed: NONE })
     } catch (error) {
       if (error instanceof TidemarkError) throw error
-      const [piece] = pieces
-      if (piece !== undefined && pieces.length === 1) return await this.#scoreApart(lane, piece)
-      for (const one of pieces) await this.#scorePieces(lane, [one], one.count)
+      const [slice] = slices
+      if (slice !== undefined && slices.length === 1) return await this.#scoreApart(lane, slice)
+      for (const one of slices) await this.#scoreSlices(lane, [one], one.count)
     }
   }
 
-  /** The rows of a piece that has failed by itself. */
-  async #scoreApart({ runner }: Lane, piece: Piece): Promise<void> {
-    const { count, request } = piece
+  /** Scores a slice that has failed when run alone, without its bad rows. */
+  async #scoreApart({ runner }: Lane, slice: Slice): Promise<void> {
+    const { count, request } = slice
     const { columns } = this.#identity
-    const scores = await scoreApart(runner, { rows: this.#rowsOf([piece], count), count, columns })
-    if (scores !== null) this.#handOut([piece], scores)
+    const scores = await scoreApart(runner, { rows: this.#rowsOf([slice], count), count, columns })
+    if (scores !== null) this.#distribute([slice], scores)
     else {
-      // ONNX Runtime's own words may hold what the rows hold.
-      const message = `${this.label} fails on so many of ${count} rows that they are not looked for one by one`
+      // ONNX Runtime's own message is left out: it may contain values of the rows.
+      const message = `${this.label} fails on so many of ${count} rows that the search for them was stopped`
       this.#fail(request, new TidemarkError('MODEL_FAILING', message))
     }
   }
 
-  #rowsOf(pieces: readonly Piece[], count: number): Float32Array {
+  #rowsOf(slices: readonly Slice[], count: number): Float32Array {
     const { features } = this.#identity
-    const rowsOf = ({ request, from, count: rows }: Piece) =>
+    const rowsOf = ({ request, from, count: rows }: Slice) =>
       request.rows.subarray(from * features, (from + rows) * features)
-    const [first] = pieces
-    if (first !== undefined && pieces.length === 1) return rowsOf(first)
+    const [first] = slices
+    if (first !== undefined && slices.length === 1) return rowsOf(first)
     const batch = new Float32Array(count * features)
     let at = 0
-    for (const piece of pieces) {
-      batch.set(rowsOf(piece), at)
-      at += piece.count * features
+    for (const slice of slices) {
+      batch.set(rowsOf(slice), at)
+      at += slice.count * features
     }
     return batch
   }
 
-  #handOut(pieces: readonly Piece[], { columns, failed }: Scores): void {
+  #distribute(slices: readonly Slice[], { columns, failed }: Scores): void {
     let at = 0
     const nowMs = performance.now()
-    for (const { request, from, count, sinceMs } of pieces) {
+    for (const { request, from, count, sinceMs } of slices) {
       for (const [i, column] of columns.entries()) {
         request.columns[i]?.set(column.subarray(at, at + count), from)
       }
@@ -238,11 +239,11 @@ export class BatchScorer implements Scorer {
     }
   }
 
-  /** What of the request still waits is not run any more. */
-  #fail(request: Request, failure: TidemarkError): void {
+  /** Rejects the request and drops its rows that still wait. */
+  #fail(request: ScoreRequest, failure: TidemarkError): void {
     if (this.#waiting[0] === request) {
       this.#waiting.shift()
-      this.#waitingRows -= request.count - request.given
+      this.#waitingRows -= request.count - request.dispatched
     }
     request.reject(failure)
   }

@@ -5,15 +5,16 @@ import { type EvaluatorChoice, loadScorers } from './models.ts'
 import type { Evaluator, Scorer } from './scorer.ts'
 import { LARGEST_BATCH, sampleRows } from './warm-up.ts'
 
-/** For so long runs of a size are not counted, so that its code is compiled. */
+/** How long runs of a size are not counted, ms, until the JIT has compiled its code. */
 const WARM_UP_MS = 100
-/** Then runs are made for so long, but at least {@link LEAST_RUNS}. */
+/** How long runs of a size are then measured, ms; at least {@link LEAST_RUNS} runs. */
 const SIZE_MS = 300
 const LEAST_RUNS = 10
 
+/** How a model is measured. */
 export interface BenchmarkOptions {
   readonly evaluator: EvaluatorChoice
-  /** What one batch may take; it decides the largest one. */
+  /** The longest that one batch may take, ms; it bounds the batch size. */
   readonly latencyBudgetMs: number
 }
 
@@ -33,20 +34,21 @@ export interface Benchmark {
   readonly evaluator: Evaluator
   /** The largest batch that a worker runs within the budget. */
   readonly largestBatch: number
-  /** By size: powers of two, and the largest. */
+  /** In ascending order of size: powers of two, then the largest. */
   readonly batches: readonly BatchTimes[]
   /**
-   * Rows of the batch with most rows a second, of those whose p99 is within the budget, if any is.
+   * Size of the batch with the most rows a second, among those whose p99 is within the budget, or
+   * among all when none is.
    */
   readonly bestBatch: number
   readonly notes: readonly string[]
 }
 
 /**
- * Measures a model as a worker runs it: proven, by its trees or by ONNX Runtime, on this thread or
- * another, its rows in the order that suits it, on rows that it has not just seen.
+ * Measures a model as a worker runs it: checked against its golden rows, with the evaluator, thread
+ * and row order that the worker would choose, on rows that it has not just seen.
  *
- * @throws Refused with what a worker would refuse it for
+ * @throws Refused with the faults for which a worker would refuse it
  */
 export async function benchmark(
   model: ModelDefinition,
@@ -74,7 +76,7 @@ export async function benchmark(
   }
 }
 
-/** 1, 2, 4, … and the largest. */
+/** The batch sizes to measure: 1, 2, 4, … and the largest. */
 export function sizesUpTo(largest: number): number[] {
   const sizes: number[] = []
   for (let rows = 1; rows < largest; rows *= 2) sizes.push(rows)
@@ -100,7 +102,7 @@ async function timesOf(scorer: Scorer, sample: Float32Array, rows: number): Prom
   return statisticsOf(rows, times)
 }
 
-/** @param times of the runs, at least one, ms */
+/** Averages and quantiles. @param times of the runs, at least one, ms */
 export function statisticsOf(rows: number, times: readonly number[]): BatchTimes {
   const sorted = times.toSorted((a, b) => a - b)
   const rank = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] as number
@@ -109,6 +111,7 @@ export function statisticsOf(rows: number, times: readonly number[]): BatchTimes
   return { rows, runs: times.length, avgMs, ...quantiles, rowsPerSecond: (rows * 1_000) / avgMs }
 }
 
+/** See {@link Benchmark.bestBatch}; 1 when there are no batches. */
 export function bestOf(batches: readonly BatchTimes[], latencyBudgetMs: number): number {
   const within = batches.filter(({ p99Ms }) => p99Ms <= latencyBudgetMs)
   const [best] = (within.length > 0 ? within : batches).toSorted(

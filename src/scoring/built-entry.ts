@@ -1,6 +1,6 @@
 /**
- * A file of this folder that a thread or a process starts with. Neither can run TypeScript: from
- * source, the built one is taken.
+ * The URL of a file in this folder that is the entry of a thread or process. Neither can run
+ * TypeScript, so when this runs from source the URL is that of the built file.
  */
 export function builtEntry(name: string): URL {
   const folder = import.meta.url.endsWith('.ts') ? '../../dist/scoring/' : '../scoring/'

@@ -2,29 +2,30 @@ import { fork } from 'node:child_process'
 import { builtEntry } from './built-entry.ts'
 import type { TreeReading } from './tree-reading.ts'
 
-/** What the comparing process is asked. */
+/** The request to the comparing process. */
 export interface Comparison {
   readonly bytes: Uint8Array
   readonly reading: TreeReading
 }
 
-/** What it found. */
+/** The result of a comparison. */
 export interface Compared {
-  /** As `differenceFrom` has it. */
+  /** As `differenceFrom` returns it. */
   readonly differs: string | null
 }
 
-/** What it answers. `failed`: why both could not be asked this time. */
-export type Answer = Compared | { readonly failed: string }
+/** The comparing process's reply. `failed`: why the two could not be compared this time. */
+export type ComparisonReply = Compared | { readonly failed: string }
 
 /**
- * Compares a model's trees with ONNX Runtime in a process of its own. @throws Error when both could
- * not be asked
+ * Compares a model's trees with ONNX Runtime in a separate process.
+ *
+ * @throws Error when the two could not be compared
  */
 export function compareApart({ bytes, reading }: Comparison): Promise<Compared> {
   return new Promise((resolve, reject) => {
-    // The parent's flags (a TypeScript loader, a debugger) are none of its business: it would wait
-    // for a debugger of its own.
+    // The parent's flags (a TypeScript loader, a debugger) are not passed on: the child would wait
+    // for its own debugger.
     const { NODE_OPTIONS: options = '', ...env } = process.env
     const child = fork(builtEntry('tree-comparer'), {
       execArgv: [],
@@ -32,9 +33,9 @@ export function compareApart({ bytes, reading }: Comparison): Promise<Compared> 
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })
-    child.once('message', (answer: Answer) => {
-      if ('failed' in answer) reject(new Error(answer.failed))
-      else resolve(answer)
+    child.once('message', (reply: ComparisonReply) => {
+      if ('failed' in reply) reject(new Error(reply.failed))
+      else resolve(reply)
     })
     child.once('error', reject)
     child.once('exit', (code, signal) => {

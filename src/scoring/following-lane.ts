@@ -3,26 +3,28 @@ import type { Runner } from './runner.ts'
 import { type Cost, CostFit, rowsWithin, SIZES } from './warm-up.ts'
 
 /**
- * What a run adds to the fit is worth so much less after each one that follows: the last 200 or so
+ * By this factor the weight of a run in the fit shrinks with each later run: about the last 200
  * count.
  */
 const KEPT_OF_A_RUN = 0.995
 
+/** How a {@link FollowingLane} starts. */
 export interface LaneOptions {
   readonly runner: Runner
   /** What a batch cost when the model was loaded. */
   readonly cost: Cost
-  /** The longest that a batch may take. */
+  /** The longest that a batch may take, ms. */
   readonly withinMs: number
-  /** The largest batch at first. */
+  /** The initial largest batch. */
   readonly rows: number
 }
 
 /**
- * A lane whose largest batch follows what its runs take: t(n) = a + b·n is fitted to the last of
- * them, beside what was measured at load, without which runs of one size would say nothing of
- * others. It gets no smaller than a / b rows, or than it was at first if that was less: below, a
- * run costs more than its rows, and a busy machine would be made busier.
+ * A lane whose largest batch follows how long its runs take: t(n) = a + b·n is fitted to the most
+ * recent runs and to the measurements at load. Without the latter, runs of a single size would say
+ * nothing about other sizes. The largest batch never falls below a / b rows, or below its initial
+ * value if that is less: in smaller batches the fixed cost of a run exceeds that of its rows, which
+ * would make a busy machine busier.
  */
 export class FollowingLane implements Lane {
   readonly runner: Runner

@@ -4,24 +4,25 @@ import type { Golden } from './golden.ts'
 import type { Runner } from './runner.ts'
 import { scoreColumns } from './score-columns.ts'
 
-// Does a model give what its golden rows say?
+// Checks whether a model returns the outputs of its golden rows.
 
-/** Rows that are run at once, where a row's scores do not depend on the others. */
+/** How many golden rows are run at once, if a row's scores do not depend on the other rows. */
 const BATCH = 256
-/** However small the scores, a difference below this is rounding. */
+/** A difference below this is rounding, however small the scores are. */
 const LEAST_TOLERANCE = 1e-9
 
 /** What a golden file is checked against. */
 export interface GoldenCheck {
   readonly model: ModelDefinition
   /**
-   * Of the model file; `null`: it is the wrong file, and the golden rows need not say so once more.
+   * Of the model file; `null`: it is known to be the wrong file, and the golden rows do not report
+   * that again.
    */
   readonly sha256: string | null
   readonly where: string
 }
 
-/** Whether the golden rows are of this model at all, before anything is run. */
+/** Checks, without running the model, that the golden rows belong to it. */
 export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[] {
   const { model, sha256 } = check
   const faults: TidemarkError[] = []
@@ -30,13 +31,13 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
     faults.push(
       fault(
         check,
-        `its features are not the model's: ${difference}`,
+        `their features are not the model's: ${difference}`,
         'names and order decide which number the model reads: write both with `tidemark model types`',
       ),
     )
   }
   if (golden.sha256 !== null && sha256 !== null && golden.sha256 !== sha256) {
-    const message = `it is of a file with sha256 ${golden.sha256.slice(0, 12)}, this one has ${sha256.slice(0, 12)}`
+    const message = `they are of a model file with sha256 ${golden.sha256.slice(0, 12)}, this one has ${sha256.slice(0, 12)}`
     faults.push(fault(check, message, 'ship a model together with its own golden file'))
   }
   const compared = comparedScores(golden, model)
@@ -45,7 +46,7 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
     faults.push(
       fault(
         check,
-        `its output "${golden.outputs.tensor}" is none of the tensors declared: ${[...tensors].join(', ')}`,
+        `their output "${golden.outputs.tensor}" is none of the tensors declared: ${[...tensors].join(', ')}`,
         'name the tensor as "output" in the golden file',
       ),
     )
@@ -53,20 +54,20 @@ export function goldenFaults(golden: Golden, check: GoldenCheck): TidemarkError[
   for (const { what, wanted } of compared) {
     const short = golden.outputs.rows.findIndex((_, row) => wanted(row) === undefined)
     if (short < 0) continue
-    const hint = 'write whole rows of the tensor, or all scores of a row by their names'
-    faults.push(fault(check, `row ${short} of its outputs has no ${what}`, hint))
+    const hint = 'write whole rows of the tensor, or every score of a row under its name'
+    faults.push(fault(check, `row ${short} of the outputs has no ${what}`, hint))
   }
   return faults
 }
 
-/** A runner and how many rows it is given at once. */
+/** A runner and how many rows it gets at once. */
 export interface GoldenRuns {
   readonly runner: Runner
   /** @default 256 */
   readonly atMost?: number
 }
 
-/** Runs the golden rows, which have no {@link goldenFaults}, all of them. */
+/** Runs all golden rows and compares the outputs. They must have no {@link goldenFaults}. */
 export async function goldenDifferences(
   golden: Golden,
   { runner, atMost = BATCH }: GoldenRuns,
@@ -95,12 +96,15 @@ export async function goldenDifferences(
     fault(
       check,
       message,
-      'another model, or features or outputs in another order? compare with the runtime that wrote the golden file',
+      'is it another model, or are features or outputs in another order? compare with the runtime that wrote the golden file',
     ),
   ]
 }
 
-/** As float32, which most models give: its decimal may have been shortened, here or there. */
+/**
+ * Compares as float32, which most models return: either side may have been shortened to fewer
+ * decimal digits.
+ */
 function isClose(got: number, expected: number, tolerance: number): boolean {
   const [a, b] = [Math.fround(got), Math.fround(expected)]
   return Object.is(a, b) || Math.abs(a - b) <= Math.max(tolerance, LEAST_TOLERANCE)
@@ -114,16 +118,16 @@ function fault({ model, where }: GoldenCheck, message: string, hint: string): Ti
   )
 }
 
-/** A score that the golden outputs speak of. */
+/** A score that the golden outputs contain. */
 interface ComparedScore {
   readonly name: string
-  /** Among the model's `scoreColumns`. */
+  /** Its position in the model's `scoreColumns`. */
   readonly index: number
   /** For the reader: what a golden row must have. */
   readonly what: string
-  /** What a row gave; `undefined`: it does not say. */
+  /** The golden output of a row; `undefined`: the file has none. */
   readonly wanted: (row: number) => number | undefined
-  /** The size of the largest number that is wanted: of scores around 0 it says what is much. */
+  /** Largest absolute golden output: the scale of the tolerance for scores around 0. */
   readonly largest: number
 }
 
@@ -154,7 +158,7 @@ type WantedScore = Omit<ComparedScore, 'largest'>
 function firstDifference(golden: readonly string[], model: readonly string[]): string | null {
   for (let i = 0; i < Math.max(golden.length, model.length); i++) {
     if (golden[i] !== model[i]) {
-      return `the first difference is at ${i + 1}, "${golden[i] ?? 'nothing'}" for "${model[i] ?? 'nothing'}"`
+      return `the first difference is at ${i + 1}, "${golden[i] ?? 'nothing'}" instead of "${model[i] ?? 'nothing'}"`
     }
   }
   return null

@@ -2,42 +2,46 @@ import { readFile } from 'node:fs/promises'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { shown } from './model-bytes.ts'
 
-/** Rows and the outputs they gave where the model was trained. Missing values are NaN. */
+/** Input rows and the outputs that the model returned where it was trained. Missing is NaN. */
 export interface Golden {
   readonly features: readonly string[]
-  /** Of the model that gave the outputs; `null`: the file does not say. */
+  /** Of the model file that produced the outputs; `null`: not in the golden file. */
   readonly sha256: string | null
-  /** Row-major, one column a feature. */
+  /** Row-major float32[count, features]. */
   readonly rows: Float32Array
   readonly count: number
   readonly outputs: GoldenOutputs
   /**
-   * How far an output may be from what it was, as a part of its own size and of the largest of its
-   * column.
+   * How far an output may be off, as a fraction of its own size plus the largest of its column.
    */
   readonly tolerance: number
 }
 
 /**
- * What each row gave: a row of one tensor, or every score by its name, as `scoreColumns` name them.
+ * The outputs of each row: a row of one tensor, or every score by the name that `scoreColumns`
+ * gives it.
  */
 type GoldenOutputs =
   | {
       readonly of: 'tensor'
-      /** `null`: the file does not say. */
+      /** `null`: not in the golden file. */
       readonly tensor: string | null
       readonly rows: readonly (readonly number[])[]
     }
   | { readonly of: 'scores'; readonly rows: readonly ReadonlyMap<string, number>[] }
 
-/** Another machine's rounding. A file may say that it needs more. */
+/** Allows for rounding on another machine. A golden file may set a larger one. */
 const TOLERANCE = 1e-5
 const MOST_TOLERANCE = 0.1
 
 const FORMAT =
-  'a golden file is JSON: { "features": [names], "inputs": [[number or null]], "output": tensor, "outputs": [[number or null]] }; or without "output", and each of "outputs" what the score is: { "probability": number, "risk": { "low": number, … } }; "tolerance" may say how much outputs may differ, if more than 1e-5 of their size'
+  'a golden file is JSON: { "features": [names], "inputs": [[number or null]], "output": tensor, "outputs": [[number or null]] }; or, without "output", each row of "outputs" is an object of scores: { "probability": number, "risk": { "low": number, … } }; "tolerance" says how much outputs may differ, if more than 1e-5 of their size'
 
-/** @throws TidemarkError `MODEL_GOLDEN` when the file cannot be read or is not a golden file */
+/**
+ * Reads a golden file.
+ *
+ * @throws TidemarkError `MODEL_GOLDEN` when the file cannot be read or is not a golden file
+ */
 export async function readGolden(file: URL, where: string): Promise<Golden> {
   try {
     return parseGolden(JSON.parse(await readFile(file, 'utf8')))
@@ -87,7 +91,7 @@ function parseTolerance(tolerance: unknown): number {
   throw new Error(`"tolerance" is not a number from ${TOLERANCE} to ${MOST_TOLERANCE}`)
 }
 
-/** All rows are written as the first one is. */
+/** The first row decides the form of all of them. */
 function parseOutputs(rows: readonly unknown[], tensor: string | null): GoldenOutputs {
   const what = (i: number) => `row ${i} of "outputs"`
   if (isObject(rows[0])) return { of: 'scores', rows: rows.map((row, i) => scores(row, what(i))) }
@@ -96,7 +100,7 @@ function parseOutputs(rows: readonly unknown[], tensor: string | null): GoldenOu
 }
 
 function scores(row: unknown, what: string): Map<string, number> {
-  if (!isObject(row)) throw new Error(`${what} is no object, as row 0 is`)
+  if (!isObject(row)) throw new Error(`${what} is not an object, as row 0 is`)
   const named = Object.entries(row).flatMap(([name, value]) =>
     isObject(value)
       ? Object.entries(value).map(([column, v]) => [`${name}.${column}`, v] as const)

@@ -15,45 +15,43 @@ import {
 } from './warm-up.ts'
 
 /**
- * Batches up to this time run where they are: a thread would cost them a fifth more and free
- * little.
+ * Batches that take up to this long run on the main thread: another thread would make them a fifth
+ * slower and free up little.
  */
 const INLINE_MS = 0.25
 
-/** A batch that cannot go elsewhere leaves the thread to others after this. */
+/** The longest that a batch may block the main thread, if it has no other thread to run on. */
 const TURN_MS = 2.5
 
+/** What {@link chooseLanes} needs to know of a model. */
 export interface LaneChoice {
   /** `name@version` for the reader. */
   readonly label: string
   readonly where: string
   readonly latencyBudgetMs: number
-  /** Must each row be run by itself? */
+  /** Whether each row must be run alone. */
   readonly isAlone: boolean
-  /** As `sampleRows` makes it. */
+  /** As `sampleRows` returns it. */
   readonly sample: Float32Array
   readonly features: number
-  /**
-   * Where its cost and its row order may be known from an earlier start, and what they hold for.
-   */
+  /** May have the model's cost and row order from an earlier start. */
   readonly cache: ModelCache
-  readonly holdsFor: object
-  /**
-   * Starts the same model on a thread of its own, which sorts its rows by a column, or does not.
-   */
+  /** What a cached cost and row order depend on. */
+  readonly dependsOn: object
+  /** Starts the same model on another thread. @param sortBy column that its rows are sorted by */
   readonly startThread: (sortBy: number | null) => Promise<Runner>
 }
 
-/** In which lanes a model runs. */
+/** The lanes that a model runs in. */
 export interface ChosenLanes {
   readonly lanes: readonly Lane[]
   readonly notes: readonly string[]
 }
 
 /**
- * Measures a model and decides how large its batches are, in which order their rows go in, and
- * where they run: small ones on this thread, longer ones on another, which is started, warm, only
- * when the largest batch is long. `inline` is closed when no batch is small.
+ * Measures a model and decides how large its batches are, in which order their rows are fed, and
+ * where they run: short batches on this thread, longer ones on another. The other thread is started
+ * and warmed up only when the largest batch is long. `inline` is closed when no batch is short.
  *
  * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD` when
  * the thread does not start
@@ -67,10 +65,10 @@ export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<C
   if (choice.isAlone) {
     rows = 1
     notes.push(
-      `${choice.label} scores a row otherwise in company than alone (dynamic quantisation does), so each row runs alone, which is slow: quantise statically (QDQ)`,
+      `${choice.label} scores a row differently in a batch than alone (as dynamic quantisation does), so each row runs alone, which is slow: quantise statically (QDQ)`,
     )
   }
-  // Sizes are those of unsorted rows, which take longer: the budget holds all the more.
+  // Sizes are those of unsorted rows, which take longer, so sorted rows stay within the budget.
   const sortBy = rows === 1 ? null : await knownColumn(inline, choice, cost)
   const here = sortedBy(sortBy, inline)
   const inlineRows = Math.min(rows, rowsWithin(INLINE_MS, cost))
@@ -89,8 +87,10 @@ export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<C
 }
 
 /**
- * The lane of a model of trees: on this thread, whatever the batch, since a row costs so little.
- * @throws TidemarkError `MODEL_TOO_SLOW`
+ * The lane of a tree model. It runs batches of any size on this thread, since a row costs so
+ * little.
+ *
+ * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget
  */
 export async function treeLane(
   runner: Runner,
@@ -103,21 +103,21 @@ export async function treeLane(
   return { lanes: [new FollowingLane({ runner, cost, rows, withinMs })], notes: [] }
 }
 
-type Known = Pick<LaneChoice, 'cache' | 'holdsFor' | 'sample'>
+type Measuring = Pick<LaneChoice, 'cache' | 'dependsOn' | 'sample'>
 
-function knownCost(runner: Runner, { cache, holdsFor, sample }: Known): Promise<MeasuredCost> {
+function knownCost(runner: Runner, { cache, dependsOn, sample }: Measuring): Promise<MeasuredCost> {
   const find = () => measureCost(runner, sample)
   const isWorthKeeping = isUndisturbed
-  return cache.known({ kind: 'costs', holdsFor, read: readCost, find, isWorthKeeping })
+  return cache.known({ kind: 'costs', dependsOn, read: readCost, find, isWorthKeeping })
 }
 
 async function knownColumn(
   runner: Runner,
-  { cache, holdsFor, sample }: Known,
+  { cache, dependsOn, sample }: Measuring,
   cost: Cost,
 ): Promise<number | null> {
   const find = async () => ({ column: await columnToSortBy(runner, sample, cost) })
-  return (await cache.known({ kind: 'row-orders', holdsFor, read: readColumn, find })).column
+  return (await cache.known({ kind: 'row-orders', dependsOn, read: readColumn, find })).column
 }
 
 async function warmThread(
@@ -130,22 +130,20 @@ async function warmThread(
     await runner.run(sample.subarray(0, rows * features), rows)
     return runner
   } catch (cause) {
-    const message = `${label}: its thread did not start: ${messageOf(cause)}`
-    const hint = 'is the package built and whole? a thread loads scorer-thread.js from dist'
+    const message = `${label}: its scoring thread did not start: ${messageOf(cause)}`
+    const hint = 'is the package built and complete? the thread loads dist/scoring/scorer-thread.js'
     throw new TidemarkError('MODEL_LOAD', message, { where, hint, cause })
   }
 }
 
-/**
- * The processor's time alone decides: how busy the machine is just now says nothing of the model.
- */
+/** Decided by CPU time alone: how busy the machine is now says nothing about the model. */
 function tooSlow(
   cost: Cost,
   { label, where, latencyBudgetMs }: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs'>,
 ): TidemarkError {
   const took = formatDuration(cost.baseMs + cost.rowMs)
   const budget = formatDuration(latencyBudgetMs)
-  const message = `${label} takes ${took} of a processor for one row, the latency budget is ${budget}`
+  const message = `${label} takes ${took} of CPU time for one row, the latency budget is ${budget}`
   const hint = 'raise latencyBudget of the score step, or use a smaller model'
   return new TidemarkError('MODEL_TOO_SLOW', message, { where, hint })
 }
@@ -153,5 +151,5 @@ function tooSlow(
 function busy(elapsed: Cost, { label, latencyBudgetMs }: LaneChoice): string {
   const took = formatDuration(elapsed.baseMs + elapsed.rowMs)
   const budget = formatDuration(latencyBudgetMs)
-  return `${label} took ${took} by the clock for one row, the latency budget is ${budget}: the machine is busy`
+  return `${label} took ${took} of wall-clock time for one row, the latency budget is ${budget}: the machine is busy`
 }

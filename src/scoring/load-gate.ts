@@ -7,51 +7,52 @@ import { type Runner, readingOf, SessionRunner } from './runner.ts'
 import { type Signature, signatureFaults } from './signature.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
-/** A model file that would be a topology's model. */
+/** A model file to be checked against a topology's model definition. */
 export interface Candidate {
   readonly model: ModelDefinition
   readonly found: ModelBytes
-  /** What the file's hash must be; `null`: the operator chose the file, any will do. */
+  /** The hash that the file must have; `null`: any, since the operator chose the file. */
   readonly sha256: string | null
   readonly golden: URL | null
-  /** For the reader of a fault. */
+  /** Shown with a fault. */
   readonly where: string
 }
 
-/** A model that gives what its definition promises, on this thread. */
+/** A model that has passed all checks, on this thread. */
 export interface Proven {
   readonly runner: Runner
   readonly golden: Golden | null
-  /** Must each row be run by itself, since others would change its scores? */
+  /** Whether each row must be run alone, since other rows of a batch would change its scores. */
   readonly isAlone: boolean
   /** What its golden rows were checked against. */
   readonly check: GoldenCheck
 }
 
-/** Rows of the trial run: more than one, so that a fixed batch shows. */
+/** Rows of the trial run: more than one, to detect a fixed batch size. */
 const TRIAL_ROWS = 4
 
-/** A model that can be asked, and what its file says of itself. */
-export interface Opened {
+/** A model that can be run, and the inputs and outputs that its file declares. */
+export interface OpenedModel {
   readonly runner: Runner
   readonly signature: Signature
 }
 
 /** Opens a model in ONNX Runtime, on this thread. @throws TidemarkError `MODEL_LOAD` */
-async function openSession({ model, found, where }: Candidate): Promise<Opened> {
+async function openSession({ model, found, where }: Candidate): Promise<OpenedModel> {
   const session = await loadModel(found, where)
   return { runner: new SessionRunner(session, readingOf(model)), signature: session }
 }
 
 /**
- * Opens a model, @default in ONNX Runtime, and holds it against its definition and its golden rows.
+ * Opens a model and checks it against its definition and its golden rows.
  *
- * @throws Refused with all faults that can be found together; what only follows from one, such as
- * the scores of a wrong file, is not asked
+ * @param open @default opens it in ONNX Runtime
+ * @throws Refused with all independent faults at once; checks that would only fail because of
+ * another fault, such as the scores of a wrong file, are skipped
  */
 export async function proveModel(
   candidate: Candidate,
-  open: (candidate: Candidate) => Promise<Opened> = openSession,
+  open: (candidate: Candidate) => Promise<OpenedModel> = openSession,
 ): Promise<Proven> {
   const { model, found, where } = candidate
   const faults = shaFaults(candidate)
@@ -88,8 +89,8 @@ async function trialFaults(
   } catch (cause) {
     const message = `${model.name}@${model.version}: a trial run of ${TRIAL_ROWS} rows: ${messageOf(cause)}`
     const madeUp =
-      golden === null ? '; these rows were made up: golden rows make a fairer trial' : ''
-    const hint = `a model takes any number of rows and gives its numbers for each: export with a dynamic batch axis${madeUp}`
+      golden === null ? '; these rows were generated: golden rows make a fairer trial' : ''
+    const hint = `a model must take any number of rows and return its scores for each: export with a dynamic batch axis${madeUp}`
     return [new TidemarkError('MODEL_OUTPUT', message, { where, hint, cause })]
   }
 }
@@ -98,11 +99,11 @@ function shaFaults({ model, found, sha256, where }: Candidate): TidemarkError[] 
   if (sha256 === null || sha256 === found.sha256) return []
   const message = `${model.name}@${model.version}: ${shown(found.file)} has sha256 ${found.sha256.slice(0, 12)}, the definition says ${sha256.slice(0, 12)}`
   const hint =
-    'bring back the file that was meant, or let `tidemark model types` write the definition anew, with a new version'
+    'restore the intended file, or write the definition again, with a new version, with `tidemark model types`'
   return [new TidemarkError('MODEL_SHA256', message, { where, hint })]
 }
 
-/** The result, or `null` and one fault more. */
+/** The result; `null`: it failed, and the error has been added to `faults`. */
 async function collected<T>(result: Promise<T>, faults: TidemarkError[]): Promise<T | null> {
   try {
     return await result

@@ -4,10 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { OnnxSession } from './onnx-session.ts'
 
-/**
- * A model file as it was read: everything that follows is about these bytes, whatever becomes of
- * the file.
- */
+/** The content of a model file. All later checks use these bytes, even if the file changes. */
 export interface ModelBytes {
   readonly file: URL
   readonly bytes: Buffer
@@ -15,12 +12,12 @@ export interface ModelBytes {
   readonly sha256: string
 }
 
-/** A file's path for people. */
+/** A file's path as shown to users; for other protocols the URL. */
 export function shown(file: URL): string {
   return file.protocol === 'file:' ? fileURLToPath(file) : file.href
 }
 
-/** @throws TidemarkError `MODEL_FILE` */
+/** Reads and hashes a model file. @throws TidemarkError `MODEL_FILE` when it cannot be read */
 export async function readModel(file: URL, where: string): Promise<ModelBytes> {
   try {
     const bytes = await readFile(file)
@@ -31,14 +28,18 @@ export async function readModel(file: URL, where: string): Promise<ModelBytes> {
       `the model file ${shown(file)} cannot be read: ${messageOf(cause)}`,
       {
         where,
-        hint: "check the path: a definition's `file` is relative to the file it stands in, --model is relative to here",
+        hint: "check the path: a definition's `file` is relative to the definition's own file, --model to the working directory",
         cause,
       },
     )
   }
 }
 
-/** @throws TidemarkError `MODEL_LOAD` with what is probably wrong with the file */
+/**
+ * Loads a model into ONNX Runtime.
+ *
+ * @throws TidemarkError `MODEL_LOAD` with what is probably wrong with the file
+ */
 export async function loadModel({ file, bytes }: ModelBytes, where: string): Promise<OnnxSession> {
   try {
     return await OnnxSession.load(bytes)
@@ -53,7 +54,7 @@ export async function loadModel({ file, bytes }: ModelBytes, where: string): Pro
 }
 
 interface Diagnosis {
-  /** Goes on after the file's name. */
+  /** Follows the file's name in the message. */
   readonly what: string
   readonly hint: string
 }
@@ -61,7 +62,7 @@ interface Diagnosis {
 const WHOLE_FILE =
   'half a file, or another kind of file? copy it again and compare its size and sha256'
 
-/** What ONNX Runtime 1.30 says, and what it means. */
+/** Error messages of ONNX Runtime 1.30 and what they mean. */
 const DIAGNOSES: readonly {
   readonly pattern: RegExp
   readonly of: (found: RegExpExecArray) => Diagnosis

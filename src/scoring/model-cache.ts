@@ -4,26 +4,27 @@ import { cpus, homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { onnxRuntimeVersion } from './onnx-session.ts'
 
-/** Something that can be found out about a model, and takes time. */
+/** A property of a model that takes time to determine and can be cached. */
 export interface Finding<T> {
-  /** Findings of a kind are in one folder. */
+  /** Name of the folder that holds findings of this kind. */
   readonly kind: 'trees' | 'costs' | 'row-orders'
-  /** What it holds for, beside this machine and this version of ONNX Runtime. Goes through JSON. */
-  readonly holdsFor: object
-  /** What was kept, as it is read again; `null`: it is not what was kept. */
+  /** What it depends on besides this machine and ONNX Runtime version. Must survive JSON. */
+  readonly dependsOn: object
+  /** Validates a cached value; `null`: it is not valid. */
   read(kept: unknown): T | null
+  /** Determines it when it is not cached. */
   find(): Promise<T>
   /** @default every finding is */
   isWorthKeeping?(found: T): boolean
 }
 
 /**
- * What earlier starts found out about models: one small file a finding, whose name says all that it
- * holds for.
+ * Caches findings about models across starts: one small file for each finding, named by a hash of
+ * everything that it depends on.
  */
 export class ModelCache {
   readonly #folder: string | null
-  /** What could not be written, by kind and name. */
+  /** Findings that could not be written to a file, by kind and name. */
   readonly #memory = new Map<string, unknown>()
   #machine: Machine | null = null
 
@@ -32,11 +33,9 @@ export class ModelCache {
     this.#folder = folder
   }
 
-  /**
-   * What was found before, else what is found now, which is then kept. @throws what `find` throws
-   */
+  /** The cached finding, or else a new one, which is then cached. @throws what `find` throws */
   async known<T>(finding: Finding<T>): Promise<T> {
-    const place = join(finding.kind, `${this.#nameOf(finding.holdsFor)}.json`)
+    const place = join(finding.kind, `${this.#nameOf(finding.dependsOn)}.json`)
     const known = finding.read(await this.#kept(place))
     if (known !== null) return known
     const found = await finding.find()
@@ -53,7 +52,7 @@ export class ModelCache {
     }
   }
 
-  /** Whole or not at all: another start may be reading. */
+  /** Writes the file atomically: another process may be reading it. */
   async #keep(place: string, found: unknown): Promise<void> {
     try {
       if (this.#folder === null) throw new Error('there is no folder')
@@ -67,14 +66,14 @@ export class ModelCache {
     }
   }
 
-  #nameOf(holdsFor: object): string {
+  #nameOf(dependsOn: object): string {
     this.#machine ??= thisMachine()
-    const all = JSON.stringify({ ...holdsFor, ...this.#machine })
+    const all = JSON.stringify({ ...dependsOn, ...this.#machine })
     return createHash('sha256').update(all).digest('hex')
   }
 }
 
-/** In the user's cache folder. @default in memory, for a user who has none */
+/** A cache in the user's cache folder, or in memory if the user has none. */
 export function usersModelCache(): ModelCache {
   return new ModelCache(usersFolder())
 }
@@ -88,7 +87,7 @@ function usersFolder(): string | null {
   }
 }
 
-/** On what each finding depends. */
+/** What every finding depends on. */
 interface Machine {
   readonly onnxRuntime: string
   readonly platform: string
@@ -110,7 +109,8 @@ function thisMachine(): Machine {
 }
 
 /**
- * It gives exp its last bits. glibc tells its version; of others the platform is all that is known.
+ * The C library, which determines the last bits of exp. glibc reports its version; of others only
+ * the platform is known.
  */
 function cLibrary(): string {
   const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }

@@ -7,12 +7,12 @@ import { type Candidate, proveModel } from './load-gate.ts'
 import { loadModel, readModel } from './model-bytes.ts'
 import { SCORE_TYPES, type TensorInfo } from './onnx-session.ts'
 
-/** Where each score is. */
+/** Where each score is found in the model's outputs. */
 export type Outputs = ModelDefinition['outputs']
 
-/** What there is to know about a model file; plain data. */
+/** What is known about a model file; plain data. */
 export interface Inspection {
-  /** As it was given. */
+  /** As passed in. */
   readonly file: string
   readonly goldenFile: string | null
   readonly bytes: number
@@ -20,17 +20,17 @@ export interface Inspection {
   readonly sha256: string
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]
-  /** Of the golden file; `null` without one. */
+  /** From the golden file; `null` without one. */
   readonly features: readonly string[] | null
   /** See {@link suggestOutputs}. */
   readonly suggested: Outputs
-  /** For what a topology with the suggested outputs would refuse it. */
+  /** The faults for which a topology with the suggested outputs would refuse it. */
   readonly problems: readonly TidemarkError[]
 }
 
 /**
- * Looks at a model as the start of a topology would, without a topology: features are the golden
- * file's, outputs the suggested.
+ * Checks a model as the start of a topology would, but without a topology: with the features of the
+ * golden file and the suggested outputs.
  *
  * @throws TidemarkError `MODEL_FILE`, `MODEL_LOAD`, and `MODEL_GOLDEN` when the golden file cannot
  * be read
@@ -58,7 +58,7 @@ export async function inspectModel(file: string, goldenFile?: string): Promise<I
   return { ...inspection, problems: await problemsOf(candidate) }
 }
 
-/** The definition with which a model was looked at: features without names are `f0`, `f1`, …. */
+/** The definition that a model was checked with: features without names are `f0`, `f1`, …. */
 export function definitionOf({
   file,
   goldenFile,
@@ -81,10 +81,10 @@ export function definitionOf({
 }
 
 /**
- * Which scores a model probably gives, each by the name of its tensor: [N] or [N, 1] is one number,
- * of [N, n] all columns are named as the golden scores name them, else `c0`, `c1`, …. Taken are the
- * tensors that golden scores name, else all float ones, else, when there is nothing but whole
- * numbers, the first.
+ * The scores that a model probably returns, each named after its tensor. [N] and [N, 1] are one
+ * number; the columns of [N, n] are named as in the golden scores, otherwise `c0`, `c1`, …. The
+ * tensors are those that the golden scores name; otherwise all float tensors; otherwise, when there
+ * are only integer tensors, the first.
  */
 export function suggestOutputs(outputs: readonly TensorInfo[], golden: Golden | null): Outputs {
   const readable = outputs.filter((o) => o.type !== null && SCORE_TYPES.includes(o.type))
@@ -102,8 +102,8 @@ function suggestOutput({ name, shape }: TensorInfo, golden: Golden | null): Outp
 }
 
 /**
- * The columns that golden scores name of an output, none when it is one number; `null`: they do not
- * name it.
+ * The columns of an output that the golden scores name; empty when it is one number; `null` when
+ * they do not name it.
  */
 function goldenColumns(output: string, golden: Golden | null): string[] | null {
   if (golden?.outputs.of !== 'scores') return null
@@ -113,7 +113,7 @@ function goldenColumns(output: string, golden: Golden | null): string[] | null {
   return columns.map((name) => name.slice(output.length + 1))
 }
 
-/** Outputs that are no tensors, declared so that the gate says how to export without. */
+/** Outputs that are not tensors, declared so that the checks say how to export without them. */
 function unreadable(outputs: readonly TensorInfo[]): Outputs {
   const broken = outputs.filter((o) => o.type === null)
   return Object.fromEntries(broken.map(({ name }) => [name, { tensor: name, column: 0 }]))

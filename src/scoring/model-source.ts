@@ -2,21 +2,22 @@ import { dirname, relative, sep } from 'node:path'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Inspection, Outputs } from './model-file.ts'
 
+/** What the text of a `.model.ts` needs beyond the inspected file. */
 export interface SourceChoice {
-  /** Of the model; the constant is its camel case. */
+  /** Of the model; the constant has this name in camel case. */
   readonly name: string
   readonly version: string
   /** In the order of the input's columns. @default the golden file's */
   readonly features?: readonly string[]
-  /** Folder that the text will stand in; its URLs are relative to it. @default the model file's */
+  /** Folder of the file to write; its URLs are relative to it. @default the model file's */
   readonly folder?: string
 }
 
-/** A line longer than this is broken. */
+/** Lines longer than this are broken. */
 const LINE = 100
 
 /**
- * The text of a `.model.ts`: the definition of a model that was looked at.
+ * The text of a `.model.ts`: the definition of an inspected model.
  *
  * @throws TidemarkError `CONFIG_INVALID` when the features' names are unknown, or are more or fewer
  * than the model takes · `MODEL_OUTPUT` when no output can be a score
@@ -87,12 +88,12 @@ function outputsOf(outputs: Outputs): Source {
   )
 }
 
-/** Text of an expression, or a list or object of such. */
+/** The text of an expression, or a list or object of such texts. */
 type Source = string | readonly Source[] | { readonly [property: string]: Source }
 
 /**
- * On one line if it fits behind what stands there already, else an item a line, as the formatter
- * has it.
+ * One line if it fits after the text that is already on it, otherwise one item a line, as the
+ * formatter does.
  */
 function written(source: Source, before: string): string {
   const line = flat(source)

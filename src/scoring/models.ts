@@ -19,43 +19,46 @@ import { provenTrees } from './tree-gate.ts'
 import { sampleRows } from './warm-up.ts'
 
 /**
- * Who computes a model: `auto` its trees here where that gives the same bits, else ONNX Runtime.
+ * What computes a model. `auto`: its trees, in the worker, if that returns the same bits as ONNX
+ * Runtime, otherwise ONNX Runtime.
  */
 export type EvaluatorChoice = 'auto' | 'onnxruntime'
 
 /** A step that scores. */
 export interface ModelUse {
-  /** Its name; unique among the uses that are loaded together. */
+  /** Name of the step; unique among the uses that are loaded together. */
   readonly step: string
   readonly model: ModelDefinition
   readonly missing: ScoreStep['missing']
-  /** Longest time one batch may take. */
+  /** The longest that one batch may take, ms. */
   readonly latencyBudgetMs: number
-  /** For the reader of a fault. @default the step's name */
+  /** Shown with a fault. @default the step's name */
   readonly where?: string
 }
 
+/** Settings for all models that are loaded together. */
 export interface LoadOptions {
   /** @default 'auto' */
   readonly evaluator?: EvaluatorChoice
-  /** What earlier starts found out. @default the user's */
+  /** Findings of earlier starts. @default the user's cache */
   readonly cache?: ModelCache
 }
 
+/** The result of {@link loadScorers}. */
 export interface LoadedScorers {
   /** By step; empty when there are faults. */
   readonly scorers: ReadonlyMap<string, Scorer>
   readonly faults: TidemarkError[]
-  /** What the reader should know and can live with. */
+  /** Warnings that do not stop the start. */
   readonly notes: string[]
 }
 
 /**
- * Loads and proves the models of all steps, one after the other, so that each is measured
- * undisturbed. `chosen`: files that the operator puts in the place of a model's own, by model name.
+ * Loads and checks the models of all steps, one after the other so that each is measured
+ * undisturbed. `chosen`: files that the operator uses instead of a model's own, by model name.
  *
- * Faults come all at once, of all models: `MODEL_*`, and `CONFIG_INVALID` for a chosen name that no
- * step uses. With any fault nothing stays loaded.
+ * Returns the faults of all models at once: `MODEL_*`, and `CONFIG_INVALID` for a chosen name that
+ * no step uses. If there is any fault, no model stays loaded.
  */
 export async function loadScorers(
   uses: readonly ModelUse[],
@@ -101,7 +104,7 @@ function faultsOf(error: unknown): readonly TidemarkError[] {
 }
 
 /** What the operator chose for a model. */
-interface Chosen {
+interface OperatorChoice {
   /** `null`: the model's own file. */
   readonly file: string | null
   readonly evaluator: EvaluatorChoice
@@ -109,14 +112,14 @@ interface Chosen {
 }
 
 /**
- * A proven model, by what is run and how. Steps that run the same bytes alike share its sessions
- * and its batches.
+ * Loads and checks one model. Steps that run the same bytes in the same way share its sessions and
+ * its batches: `shared` holds them by what is run and how.
  *
  * @throws Refused, TidemarkError
  */
 async function loadScorer(
   use: ModelUse,
-  chosen: Chosen,
+  chosen: OperatorChoice,
   shared: Map<string, Scorer>,
 ): Promise<{ scorer: Scorer; notes: readonly string[] }> {
   const { model, latencyBudgetMs } = use
@@ -147,7 +150,7 @@ async function loadScorer(
     sample,
     features: features.length,
     cache,
-    holdsFor: {
+    dependsOn: {
       model: sha256,
       reading: readingOf(model),
       evaluator: isTrees ? EDITION : null,
@@ -174,7 +177,7 @@ async function loadScorer(
   return { scorer, notes: [...goldenOnes, ...notes] }
 }
 
-/** The same sessions under another name. */
+/** The same scorer under another name. */
 function named(scorer: Scorer, name: string, label: string): Scorer {
   const { sha256, evaluator } = scorer
   return {
@@ -188,8 +191,8 @@ function named(scorer: Scorer, name: string, label: string): Scorer {
 }
 
 /**
- * The lanes of a model, each of which gives the golden rows what they must have: trees, another
- * thread, sorted rows, single rows.
+ * The lanes of a model. The golden rows are checked in each of them, since trees, another thread,
+ * sorted rows or single rows might change the scores.
  */
 async function provenLanes(
   { runner, golden, check }: Proven,
@@ -214,11 +217,11 @@ async function provenLanes(
 function goldenNotes(use: ModelUse, label: string, golden: Golden | null): string[] {
   if (golden === null)
     return [
-      `${label} has no golden rows: nothing shows that it scores here as it did where it was trained`,
+      `${label} has no golden rows: it is not checked that it scores here as it did where it was trained`,
     ]
   if (use.missing === 'nan' || !golden.rows.some(Number.isNaN)) return []
   return [
-    `${label} was given missing values in its golden rows; here an event with one is a dead letter, unless the step says missing: 'nan'`,
+    `the golden rows of ${label} contain missing values; here an event with one becomes a dead letter, unless the score step says missing: 'nan'`,
   ]
 }
 
@@ -231,8 +234,8 @@ async function candidateOf(use: ModelUse, chosenFile: string | null): Promise<Ca
 }
 
 /**
- * Golden rows of a chosen file: those that lie beside it, or the model's own when the bytes are the
- * model's own.
+ * Golden rows of a chosen file: the golden file next to it, or the model's own golden file when the
+ * chosen file has the same bytes as the model's own.
  */
 function goldenBeside(model: ModelDefinition, { file, sha256 }: ModelBytes): URL | null {
   const beside = new URL(file.href.replace(/(\.onnx)?$/, '.golden.json'))

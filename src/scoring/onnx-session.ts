@@ -6,42 +6,45 @@ export interface TensorInfo {
   readonly name: string
   /** `float32`, `int64`, …; `null`: not a tensor (a ZipMap's list of dictionaries). */
   readonly type: string | null
-  /** A number is fixed, a text is free. Empty when the file does not say. */
+  /** A number is a fixed size, a string a free one. Empty when the file does not say. */
   readonly shape: readonly (number | string)[]
 }
 
 /** The element types that can be read as scores. */
 export const SCORE_TYPES: readonly string[] = ['float32', 'float64', 'int32', 'int64', 'bool']
 
+/** The content of an output. */
 export interface OutputTensor {
   readonly dims: readonly number[]
   /** A bool is 0 or 1 in a Uint8Array. */
   readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array
 }
 
+/** The rows of one run. */
 export interface Feed {
+  /** Name of the input tensor. */
   readonly input: string
-  /** Row-major float32[count, columns], no longer than that. A SharedArrayBuffer is not taken. */
+  /** Row-major float32[count, columns], of exactly that length; not on a SharedArrayBuffer. */
   readonly rows: Float32Array
   readonly count: number
 }
 
 /**
- * One thread, so that a row gives the same bits in any batch; parallelism is more sessions. Weights
- * in a second file would be looked for in the working directory and escape the sha256: they are
- * sent where no file can be.
+ * One thread, so that a row returns the same bits in any batch; parallelism comes from more
+ * sessions. ONNX Runtime would look for external data in the working directory, where the sha256
+ * does not cover it, so it is pointed to where no file can be.
  */
 const OPTIONS: InferenceSession.SessionOptions = {
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
-  // Fatal ones only: an error is thrown besides, and its words may hold what a row holds.
+  // Log fatal errors only: other errors are thrown anyway, and may contain values of a row.
   logSeverityLevel: 4,
   extra: { session: { model_external_initializers_file_folder_path: '/dev/null' } },
 }
 
 type Runtime = typeof import('onnxruntime-node')
 
-/** The version that is installed, without loading it. */
+/** The installed version of onnxruntime-node; does not load it. */
 export function onnxRuntimeVersion(): string {
   const require = createRequire(import.meta.url)
   return (require('onnxruntime-node/package.json') as { version: string }).version
@@ -61,18 +64,17 @@ export class OnnxSession {
     this.outputs = session.outputMetadata.map(tensorInfo)
   }
 
-  /** @throws Error in ONNX Runtime's words */
+  /** @throws Error with ONNX Runtime's message */
   static async load(bytes: Uint8Array): Promise<OnnxSession> {
-    // Loaded here and not before: a worker whose models are all computed otherwise is smaller by 40
-    // MB.
+    // Loaded lazily: a worker that computes all its models by their trees saves 40 MB.
     const runtime = await import('onnxruntime-node')
     return new OnnxSession(runtime, await runtime.InferenceSession.create(bytes, OPTIONS))
   }
 
   /**
-   * Runs the model for the outputs named in `fetch`; others, tensor or not, are not looked at.
+   * Runs the model for the outputs named in `fetch`; others, tensor or not, are ignored.
    *
-   * @throws Error in ONNX Runtime's words; the whole batch has failed then
+   * @throws Error with ONNX Runtime's message; the whole batch has then failed
    */
   async run(feed: Feed, fetch: readonly string[]): Promise<ReadonlyMap<string, OutputTensor>> {
     const dims = [feed.count, feed.rows.length / feed.count]
@@ -86,7 +88,7 @@ export class OnnxSession {
     )
   }
 
-  /** Frees the model. No run may be in flight: it would be rejected. */
+  /** Frees the model. A run in flight would be rejected. */
   async release(): Promise<void> {
     await this.#session.release()
   }

@@ -1,25 +1,23 @@
 import type { Runner } from './runner.ts'
 import { type Cost, LARGEST_BATCH } from './warm-up.ts'
 
-// Similar rows one after another are cheaper for a tree model: the processor guesses the branches
-// right. The scores are the same bits. With rows sorted by the best column a payment costs the
-// shipped card model 1.1 µs and not 1.8 (2,048 rows; 8 rows: 2.8 and not 3.1), of which sorting
-// takes 0.1. A network has no branches and only pays.
+// A tree model is faster when similar rows follow one another, since the processor predicts the
+// branches better. The scores are the same bits. With rows sorted by the best column, a payment
+// costs the shipped card model 1.1 µs instead of 1.8 (2,048 rows; with 8 rows 2.8 instead of 3.1),
+// of which sorting takes 0.1. A neural network has no branches, so sorting only costs time.
 
-/** What a trial of all columns may take. */
+/** How long a trial of all columns may take. */
 const TRIAL_MS = 250
 /**
- * Rows of a run in the trial, and runs of each column: from here on the same columns win each time.
+ * Rows of a run in the trial, and runs of each column: large enough that the same columns win each
+ * time.
  */
 const TRIAL_ROWS = 256
 const ROUNDS = 4
-/** Part of the unsorted time that must not be exceeded. */
+/** Sorting is used if it takes less than this fraction of the unsorted time. */
 const WORTHWHILE = 0.95
 
-/**
- * Gives a runner its rows in the order of one column, and the scores back in the order the rows
- * came.
- */
+/** Sorts the rows by one column before they run, and returns the scores in the original order. */
 export class SortedRunner implements Runner {
   readonly #runner: Runner
   readonly #column: number
@@ -40,15 +38,15 @@ export class SortedRunner implements Runner {
   }
 }
 
-/** `null`: rows stay as they come. */
+/** Wraps a runner so that it sorts its rows by a column; `null`: the runner itself. */
 export function sortedBy(column: number | null, runner: Runner): Runner {
   return column === null ? runner : new SortedRunner(runner, column)
 }
 
 /**
- * The column that makes a model fastest when rows are sorted by it, found by trying; `null` when
- * none does by a twentieth. Of wide or slow models only the first columns are tried, or none.
- * `sample`: row-major float32[LARGEST_BATCH, features].
+ * The column that makes a model fastest when rows are sorted by it, found by trial; `null` when no
+ * column makes it faster by a twentieth. Of wide or slow models only the first columns are tried,
+ * or none. `sample`: row-major float32[LARGEST_BATCH, features].
  */
 export async function columnToSortBy(
   runner: Runner,
@@ -66,7 +64,7 @@ export async function columnToSortBy(
   for (let round = 0; round < ROUNDS; round++) {
     const from = round * TRIAL_ROWS * width
     const rows = sample.subarray(from, from + TRIAL_ROWS * width)
-    // In turn, so that whatever else the machine does falls on all of them.
+    // Interleaved, so that other load on the machine affects all of them.
     for (const trial of [plain, ...sorted]) {
       const start = performance.now()
       await trial.runner.run(rows, TRIAL_ROWS)
@@ -77,18 +75,18 @@ export async function columnToSortBy(
   return best !== undefined && best.fastestMs < WORTHWHILE * plain.fastestMs ? best.column : null
 }
 
-/** What was kept of {@link columnToSortBy}; `null`: it is no such thing. */
+/** Validates a cached result of {@link columnToSortBy}; `null`: it is not one. */
 export function readColumn(kept: unknown): { readonly column: number | null } | null {
   const { column } = (kept ?? {}) as { column?: number | null }
   return column === null || Number.isInteger(column) ? { column: column as number | null } : null
 }
 
-/** The rows' indices, by what they have in one column; equal ones as they came. */
+/** The rows' indices in ascending order of one column; equal values keep their order. */
 function rowOrder(rows: Float32Array, count: number, column: number): Uint32Array {
   const bits = new Uint32Array(rows.buffer, rows.byteOffset, rows.length)
   const width = rows.length / count
-  // A number and the index behind it in one float64 (32 and at most 21 bits), since typed arrays
-  // sort numbers without a call.
+  // The value, then the index, packed into one float64 (32 and at most 21 bits): typed arrays sort
+  // numbers without calling a comparator.
   const keys = new Float64Array(count)
   for (let row = 0; row < count; row++) {
     keys[row] = ascending(bits[row * width + column] as number) * count + row
@@ -103,7 +101,7 @@ function rowOrder(rows: Float32Array, count: number, column: number): Uint32Arra
 }
 
 /**
- * The bits of a float32 as a whole number that grows with it; NaN is larger than all, or smaller.
+ * The bits of a float32 as an unsigned integer in the same order; NaN sorts before or after all.
  */
 function ascending(bits: number): number {
   return (bits ^ ((bits >> 31) | 0x80000000)) >>> 0

@@ -1,20 +1,17 @@
 import type { ModelDefinition } from '../topology/definition.ts'
 
-/** A number that a model gives for each row. */
+/** One of the numbers that a model returns for each row. */
 export interface ScoreColumn {
-  /** For the reader: `probability`, `risk.low`. */
+  /** As users see it: `probability`, `risk.low`. */
   readonly name: string
   readonly tensor: string
-  /** Counted from 0. */
+  /** Index in the tensor, from 0. */
   readonly column: number
-  /** How many columns the tensor must have, since all are named; `null`: at least this one. */
+  /** How many columns the tensor must have, if all are named; `null`: enough for this one. */
   readonly width: number | null
 }
 
-/**
- * The order in which numbers come out of a model: outputs as they were declared, and in each its
- * columns.
- */
+/** The numbers of a model in order: outputs as declared, and the columns of each in their order. */
 export function scoreColumns(outputs: ModelDefinition['outputs']): ScoreColumn[] {
   return Object.entries(outputs).flatMap(([name, { tensor, column, columns }]): ScoreColumn[] => {
     if (columns === undefined) return [{ name, tensor, column, width: null }]

@@ -3,18 +3,18 @@ import { messageOf } from '../kernel/errors.ts'
 import { OnnxSession } from './onnx-session.ts'
 import { sortedBy } from './row-order.ts'
 import { SessionRunner } from './runner.ts'
-import type { Reply, Request, ThreadData } from './thread-runner.ts'
+import type { ThreadData, ThreadReply, ThreadRequest } from './thread-runner.ts'
 
-// Entry of a scoring thread: a session of its own, one run at a time. It ends by closing its port,
-// so that the thread runs out of work and exits with 0; ending it from outside in the midst of a
-// run aborts the whole process.
+// Entry of a scoring thread. It has its own session and makes one run at a time. It stops by
+// closing its port, so that the thread runs out of work and exits with 0: terminating it from
+// outside during a run aborts the whole process.
 
 const port = parentPort
 if (port === null) throw new Error('this file is the entry of a worker thread')
 const { bytes, reading, sortBy } = workerData as ThreadData
 const runner = sortedBy(sortBy, new SessionRunner(await OnnxSession.load(bytes), reading))
 
-async function score(request: Request & { type: 'run' }): Promise<Reply> {
+async function score(request: ThreadRequest & { type: 'run' }): Promise<ThreadReply> {
   const { buffer, length, count } = request
   try {
     const scores = await runner.run(new Float32Array(buffer, 0, length), count)
@@ -24,7 +24,7 @@ async function score(request: Request & { type: 'run' }): Promise<Reply> {
   }
 }
 
-async function answer(request: Request): Promise<void> {
+async function answer(request: ThreadRequest): Promise<void> {
   if (request.type === 'close') {
     await runner.close()
     port?.close()
@@ -35,5 +35,5 @@ async function answer(request: Request): Promise<void> {
   port?.postMessage(reply, [reply.buffer, ...scores])
 }
 
-port.on('message', (request: Request) => void answer(request))
+port.on('message', (request: ThreadRequest) => void answer(request))
 port.postMessage('ready')

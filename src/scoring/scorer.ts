@@ -1,63 +1,60 @@
-// What the runtime asks of a model.
+// The interface between the runtime and a model.
 
-/** What a model makes of the rows of a batch. */
+/** The scores of a batch. */
 export interface Scores {
   /** One number a row for each of the model's `scoreColumns`, in their order. */
   readonly columns: readonly Float64Array[]
-  /** Rows on which it fails, whatever they are run with. Their numbers are NaN. */
+  /** Rows on which the model fails in any batch. Their numbers are NaN. */
   readonly failed: ReadonlySet<number>
 }
 
-/** What a model makes of the rows that it is asked for, and how long it took. */
+/** The scores of the rows of one call, and how long they took. */
 export interface Answer extends Scores {
-  /**
-   * Of the runs that these rows were in, whoever else's were with them, ms: without what they
-   * waited for.
-   */
+  /** Total time of the runs that these rows were in, ms; without the time that they queued. */
   readonly runMs: number
 }
 
-/** Who computes a model: the worker, from its trees, or ONNX Runtime, and why that. */
+/** What computes a model: the worker, from its trees, or ONNX Runtime, and why ONNX Runtime. */
 export type Evaluator =
   | { readonly by: 'trees' }
   | { readonly by: 'onnxruntime'; readonly why: string }
 
-/** For people. */
+/** An evaluator as shown to users. */
 export function shownEvaluator(evaluator: Evaluator): string {
   return evaluator.by === 'trees' ? 'its trees, in the worker' : `ONNX Runtime (${evaluator.why})`
 }
 
-/** A loaded and proven model. */
+/** A model that has been loaded and has passed all checks. */
 export interface Scorer {
   readonly name: string
   /**
-   * `name@version`, as outputs carry it; `name@version+<8 of sha256>` when the operator chose the
-   * file.
+   * `name@version`, as in outputs; `name@version+<8 hex digits of sha256>` when the operator chose
+   * the file.
    */
   readonly label: string
   readonly sha256: string
   readonly evaluator: Evaluator
-  /** Largest batch that is run at once; longer ones are cut. It follows what batches take. */
+  /** Largest batch, rows; larger calls are split. Changes with how long batches take. */
   readonly maxBatch: number
   /**
    * Scores `count` rows of `rows` (row-major float32[count, features], features in the model's
-   * order). The rows may be reused once this resolves. A score that is not finite is returned as it
-   * is: the caller decides. The same row gives the same bits in any batch.
+   * order). The rows may be reused once this resolves. Scores that are not finite are returned
+   * unchanged; the caller decides about them. The same row returns the same bits in any batch.
    *
-   * @throws TidemarkError `MODEL_FAILING` when it fails on so many rows that they are not looked
-   * for: it may be asked again
+   * @throws TidemarkError `MODEL_FAILING` when it fails on so many rows that the search for them is
+   * stopped; the call may be retried
    */
   score(rows: Float32Array, count: number): Promise<Answer>
   /**
-   * Waits for what is running, then frees the sessions. A thread is drained, never terminated: that
-   * aborts the process.
+   * Waits for the runs in flight, then frees the sessions. A thread is drained and never
+   * terminated, since that would abort the process.
    */
   close(): Promise<void>
 }
 
 /**
- * Which version of its model scores, as its label tells it: `1`, and `1+<8 of sha256>` when the
- * operator chose the file.
+ * The version of the model, from its label: `1`, or `1+<8 hex digits of sha256>` when the operator
+ * chose the file.
  */
 export function versionOf({ name, label }: Pick<Scorer, 'name' | 'label'>): string {
   return label.slice(name.length + 1)

@@ -4,19 +4,19 @@ const POWERS_OF_TEN = Array.from({ length: DECIMAL_PLACES + 1 }, (_, k) => 10 **
 const SMALLEST = 1e-7
 const LARGEST = 1e6
 /**
- * A scaled value is off by at most 1e-7 here, so it may round the wrong way only nearer to a half
- * than this.
+ * A scaled value is off by at most 1e-7 here, so it can round the wrong way only if it differs from
+ * an integer by more than this.
  */
 const CLEAR_OF_HALF = 0.4999
 
 /**
  * The decimal with the fewest significant digits (at most 9) that rounds back to the float32 `x`,
- * nearest first: 0.1 for the float32 0.10000000149011612. Same float32, shorter text. NaN,
- * ±Infinity and ±0 come back as they are.
+ * and of those the nearest: 0.1 for the float32 0.10000000149011612. Same float32, shorter text.
+ * NaN, ±Infinity and ±0 are returned unchanged.
  *
  * An integer of at most 9 digits over 10^k is exact on both sides, so the quotient is the float64
- * of that decimal text (Clinger, "How to read floating point numbers accurately", 1990). Six digits
- * always survive a float32, nine always name it.
+ * of that decimal text (Clinger, "How to read floating point numbers accurately", 1990). A float32
+ * always preserves six decimal digits, and nine always identify it.
  */
 export function shortestFloat32(x: number): number {
   const size = Math.abs(x)

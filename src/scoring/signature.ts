@@ -3,7 +3,7 @@ import type { ModelDefinition, OutputDefinition } from '../topology/definition.t
 import { SCORE_TYPES, type TensorInfo } from './onnx-session.ts'
 import { scoreColumns } from './score-columns.ts'
 
-/** What a model file says about its inputs and outputs. */
+/** The inputs and outputs that a model file declares. */
 export interface Signature {
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]
@@ -32,13 +32,16 @@ export function signatureFaults(
   })
 }
 
-interface Fault {
+interface SignatureFault {
   readonly code: Code
   readonly message: string
   readonly hint: string
 }
 
-function* inputFaults(model: ModelDefinition, inputs: readonly TensorInfo[]): Generator<Fault> {
+function* inputFaults(
+  model: ModelDefinition,
+  inputs: readonly TensorInfo[],
+): Generator<SignatureFault> {
   const code = 'MODEL_INPUT'
   const [input] = inputs
   if (input === undefined || inputs.length > 1) {
@@ -69,7 +72,7 @@ function* inputFaults(model: ModelDefinition, inputs: readonly TensorInfo[]): Ge
   yield* shapeFaults(model, input)
 }
 
-function* shapeFaults(model: ModelDefinition, input: TensorInfo): Generator<Fault> {
+function* shapeFaults(model: ModelDefinition, input: TensorInfo): Generator<SignatureFault> {
   const code = 'MODEL_INPUT'
   const shape = `input "${input.name}" has shape ${shapeOf(input)}`
   const given = model.features.length
@@ -99,7 +102,10 @@ function* shapeFaults(model: ModelDefinition, input: TensorInfo): Generator<Faul
   }
 }
 
-function* outputFaults(model: ModelDefinition, outputs: readonly TensorInfo[]): Generator<Fault> {
+function* outputFaults(
+  model: ModelDefinition,
+  outputs: readonly TensorInfo[],
+): Generator<SignatureFault> {
   const code = 'MODEL_OUTPUT'
   const declared = Object.entries(model.outputs)
   if (declared.length === 0) {
@@ -112,14 +118,14 @@ function* outputFaults(model: ModelDefinition, outputs: readonly TensorInfo[]): 
   }
   for (const name of namedTwice(model)) {
     const message = `two scores are named "${name}"`
-    yield { code, message, hint: 'give each column a name of its own' }
+    yield { code, message, hint: 'give each column its own name' }
   }
 }
 
 function outputFault(
   { tensor, column, columns }: OutputDefinition,
   outputs: readonly TensorInfo[],
-): Omit<Fault, 'code'> | null {
+): Omit<SignatureFault, 'code'> | null {
   const output = outputs.find((o) => o.name === tensor)
   const what = `tensor "${tensor}"`
   if (output === undefined) {
@@ -151,21 +157,21 @@ function namedTwice({ outputs }: ModelDefinition): Set<string> {
   return new Set(scores.filter((name, i) => scores.indexOf(name) !== i))
 }
 
-/** The tensor that is missed may be what a ZipMap has made dictionaries of. */
+/** A missing tensor may be one that a ZipMap has turned into dictionaries. */
 function zipMapsAmong(outputs: readonly TensorInfo[]): string {
   const zipMaps = outputs.filter((o) => o.type === null)
   if (zipMaps.length === 0) return ''
   return `; ${names(zipMaps)} is a list of dictionaries (ZipMap), not a tensor: ${ZIPMAP}`
 }
 
-/** As far as the file says; a trial run decides the rest. */
+/** Whether the column exists, as far as the file says; a trial run checks the rest. */
 function hasColumn(output: TensorInfo, column: number): boolean {
   const width = widthOf(output) ?? Number.POSITIVE_INFINITY
   return Number.isInteger(column) && column >= 0 && column < width
 }
 
 /**
- * How many columns a tensor has; `null` when the file does not say. One of another rank has none.
+ * How many columns a tensor has; `null` when the file does not say; 0 if its rank is above 2.
  */
 export function widthOf({ shape }: TensorInfo): number | null {
   if (shape.length > 2) return 0

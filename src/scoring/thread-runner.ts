@@ -4,19 +4,19 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { builtEntry } from './built-entry.ts'
 import type { Reading, Runner } from './runner.ts'
 
-/** What a scoring thread is given when it starts. */
+/** The data that a scoring thread starts with. */
 export interface ThreadData {
   readonly bytes: Uint8Array
   readonly reading: Reading
-  /** The column its rows are sorted by; `null`: none. */
+  /** Column that its rows are sorted by; `null`: none. */
   readonly sortBy: number | null
 }
 
 /**
- * To the thread. `buffer` is handed over, and comes back with the reply: its first `length` float32
- * are the rows.
+ * A message to the thread. `buffer` is transferred and comes back with the reply; its first
+ * `length` float32 are the rows.
  */
-export type Request =
+export type ThreadRequest =
   | {
       readonly type: 'run'
       readonly buffer: ArrayBuffer
@@ -25,8 +25,8 @@ export type Request =
     }
   | { readonly type: 'close' }
 
-/** From the thread, after `'ready'`: one for each run. */
-export type Reply =
+/** A message from the thread: one for each run, after the initial `'ready'`. */
+export type ThreadReply =
   | { readonly buffer: ArrayBuffer; readonly scores: Float64Array[] }
   | { readonly buffer: ArrayBuffer; readonly error: string }
 
@@ -36,21 +36,21 @@ interface Waiter {
 }
 
 /**
- * Runs on a thread of its own and leaves this one free. When the thread ends by itself, the run in
- * flight and each later one fail with `INVARIANT`: a model that cannot be asked any more must stop
- * the worker, not set its rows aside.
+ * Runs a model on another thread and keeps this one free. When that thread ends unexpectedly, the
+ * run in flight and all later ones fail with `INVARIANT`: a model that can no longer be run must
+ * stop the worker, not turn its rows into dead letters.
  */
 export class ThreadRunner implements Runner {
   readonly #worker: Worker
-  /** Rows travel in it, there and back. */
+  /** Transfers rows to the thread and is reused when it comes back. */
   #buffer = new ArrayBuffer(0)
   #waiter: Waiter | null = null
   #ended: string | null = null
 
   private constructor(data: ThreadData) {
-    // The parent's flags (a TypeScript loader, a debugger) are none of the thread's business.
+    // The parent's flags (a TypeScript loader, a debugger) are not passed on to the thread.
     this.#worker = new Worker(builtEntry('scorer-thread'), { workerData: data, execArgv: [] })
-    this.#worker.on('message', (message) => this.#take()?.resolve(message))
+    this.#worker.on('message', (message) => this.#removeWaiter()?.resolve(message))
     this.#worker.on('error', (error) => this.#end(error.message))
     this.#worker.on('exit', (code) => this.#end(`exit code ${code}`))
   }
@@ -68,7 +68,7 @@ export class ThreadRunner implements Runner {
     const buffer = this.#buffer
     new Float32Array(buffer).set(rows)
     this.#post({ type: 'run', buffer, length: rows.length, count }, [buffer])
-    const reply = (await this.#next()) as Reply
+    const reply = (await this.#next()) as ThreadReply
     this.#buffer = reply.buffer
     if ('error' in reply) throw new Error(reply.error)
     return reply.scores
@@ -81,8 +81,8 @@ export class ThreadRunner implements Runner {
     await exit
   }
 
-  #post(request: Request, handedOver: readonly ArrayBuffer[]): void {
-    this.#worker.postMessage(request, handedOver)
+  #post(request: ThreadRequest, transferred: readonly ArrayBuffer[]): void {
+    this.#worker.postMessage(request, transferred)
   }
 
   #next(): Promise<unknown> {
@@ -91,7 +91,7 @@ export class ThreadRunner implements Runner {
     })
   }
 
-  #take(): Waiter | null {
+  #removeWaiter(): Waiter | null {
     const waiter = this.#waiter
     this.#waiter = null
     return waiter
@@ -99,7 +99,7 @@ export class ThreadRunner implements Runner {
 
   #end(reason: string): void {
     this.#ended ??= reason
-    this.#take()?.reject(threadEnded(reason))
+    this.#removeWaiter()?.reject(threadEnded(reason))
   }
 }
 

@@ -1,14 +1,14 @@
 import { messageOf } from '../kernel/errors.ts'
-import type { Answer, Comparison } from './compare-apart.ts'
+import type { Comparison, ComparisonReply } from './compare-apart.ts'
 import { OnnxSession } from './onnx-session.ts'
 import { SessionRunner } from './runner.ts'
 import { differenceFrom } from './tree-comparison.ts'
 import { TreeRunner } from './tree-runner.ts'
 
-// Entry of a process that compares a model's trees with ONNX Runtime, so that a worker need not
-// load that.
+// Entry of a process that compares a model's trees with ONNX Runtime, so that the worker itself
+// does not have to load ONNX Runtime.
 
-async function compare({ bytes, reading }: Comparison): Promise<Answer> {
+async function compare({ bytes, reading }: Comparison): Promise<ComparisonReply> {
   const trees = TreeRunner.of(bytes, reading)
   if (typeof trees === 'string') return { failed: trees }
   try {
@@ -21,9 +21,9 @@ async function compare({ bytes, reading }: Comparison): Promise<Answer> {
   }
 }
 
-async function answer(asked: Comparison): Promise<void> {
-  process.send?.(await compare(asked))
+async function answer(comparison: Comparison): Promise<void> {
+  process.send?.(await compare(comparison))
   process.disconnect()
 }
 
-process.once('message', (asked: Comparison) => void answer(asked))
+process.once('message', (comparison: Comparison) => void answer(comparison))

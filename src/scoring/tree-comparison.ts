@@ -5,22 +5,23 @@ import { OnnxSession } from './onnx-session.ts'
 import { type Runner, SessionRunner } from './runner.ts'
 import { TreeRunner } from './tree-runner.ts'
 
-/** Rows on which both must agree, at least. */
+/** The minimum number of rows on which both must agree. */
 const ROWS = 20_000
 const BATCH = 1_000
 
 /**
- * What a model's trees give otherwise than ONNX Runtime; `null`: nothing, to the bit, on every
- * value that a tree compares with, the float32s on both sides of it, NaN, both zeros and
- * infinities. `runner`: the model in ONNX Runtime.
+ * Compares the scores of a model's trees with those of ONNX Runtime, bit by bit, and returns a
+ * description of the difference, or `null` if there is none. The rows contain every value that a
+ * tree compares with, the float32s on both sides of it, NaN, both zeros and both infinities.
+ * `runner`: the model in ONNX Runtime.
  */
 export async function differenceFrom(runner: Runner, trees: TreeRunner): Promise<string | null> {
   const { ensemble, features } = trees.model
   if (ensemble.transform !== 'none' && !(await isExpTheSame())) {
-    return "exp of this machine's C library has other last bits"
+    return "exp of this machine's C library differs in its last bits"
   }
   const seen = hardRows(ensemble.trees, { width: features.length, atLeast: ROWS })
-  const rows = asGiven(seen, features, trees.width)
+  const rows = modelRows(seen, features, trees.width)
   const count = rows.length / trees.width
   let different = 0
   for (let from = 0; from < count; from += BATCH) {
@@ -32,12 +33,15 @@ export async function differenceFrom(runner: Runner, trees: TreeRunner): Promise
       if (!theirs.every((column, c) => Object.is(column[row], ours[c]?.[row]))) different++
     }
   }
-  return different === 0 ? null : `other bits on ${different} of ${count} rows`
+  return different === 0 ? null : `different bits on ${different} of ${count} rows`
 }
 
 let isTheSame: Promise<boolean> | null = null
 
-/** Does ONNX Runtime take exp here as the trees do, where it is hardest to round? Asked once. */
+/**
+ * Whether ONNX Runtime's exp returns the same bits as ours on this machine, for arguments whose
+ * result is hardest to round. Compared once.
+ */
 function isExpTheSame(): Promise<boolean> {
   isTheSame ??= compareExp()
   return isTheSame
@@ -55,8 +59,8 @@ async function compareExp(): Promise<boolean> {
   return theirs.every((column, c) => column.every((score, row) => Object.is(score, ours[c]?.[row])))
 }
 
-/** Rows of the trees' features as rows of the model's: of what no tree sees, nothing. */
-function asGiven(seen: Float32Array, features: readonly number[], width: number): Float32Array {
+/** Turns rows of the trees' features into rows of the model's; features that no tree uses are 0. */
+function modelRows(seen: Float32Array, features: readonly number[], width: number): Float32Array {
   const count = seen.length / features.length
   const rows = new Float32Array(count * width)
   for (let row = 0; row < count; row++) {

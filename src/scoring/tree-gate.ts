@@ -7,8 +7,9 @@ import type { TreeReading } from './tree-reading.ts'
 import { TreeRunner } from './tree-runner.ts'
 
 /**
- * A runner that gives the same bits as ONNX Runtime, by a comparison made now or at an earlier
- * start; else why the model stays with ONNX Runtime.
+ * A runner of the model's trees, if a comparison made now or at an earlier start has shown that it
+ * returns the same bits as ONNX Runtime; otherwise the reason why the model stays with ONNX
+ * Runtime.
  */
 export async function provenTrees(
   found: Pick<ModelBytes, 'bytes' | 'sha256'>,
@@ -21,7 +22,7 @@ export async function provenTrees(
     const { input, outputs, features } = reading
     const verdict = await cache.known({
       kind: 'trees',
-      holdsFor: {
+      dependsOn: {
         model: found.sha256,
         reading: { input, outputs, features: features.length },
         trees: EDITION,

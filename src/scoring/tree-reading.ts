@@ -1,4 +1,4 @@
 import type { ModelDefinition } from '../topology/definition.ts'
 
-/** What is read of the file of trees, and how. */
+/** What a tree model is fed and what is read from it. */
 export type TreeReading = Pick<ModelDefinition, 'input' | 'outputs' | 'features'>

@@ -10,11 +10,11 @@ import { shortestFloat32 } from './shortest-float32.ts'
 import type { Signature } from './signature.ts'
 import type { TreeReading } from './tree-reading.ts'
 
-/** Computes a model of trees on the calling thread, without ONNX Runtime. */
+/** Computes a tree model on the calling thread, without ONNX Runtime. */
 export class TreeRunner implements Runner {
   readonly model: TreeModel
   readonly signature: Signature
-  /** Features of a row. */
+  /** Number of features of a row. */
   readonly width: number
   readonly #evaluator: TreeEvaluator
 
@@ -25,7 +25,7 @@ export class TreeRunner implements Runner {
     this.#evaluator = new TreeEvaluator(model, width)
   }
 
-  /** Of a file's bytes; a text says why they are not such a model. */
+  /** Reads a model file; a string says why it cannot be computed here. */
   static of(bytes: Uint8Array, { input, outputs, features }: TreeReading): TreeRunner | string {
     const width = features.length
     const wanted = scoreColumns(outputs)
@@ -34,8 +34,8 @@ export class TreeRunner implements Runner {
       return new TreeRunner(file, recognise(file, { input, features: width, wanted }), width)
     } catch (error) {
       if (error instanceof NotRead) return error.message
-      // A file that ONNX Runtime reads and we stumble over is its own.
-      return `its file is not read here: ${messageOf(error)}`
+      // ONNX Runtime may still be able to read the file.
+      return `its file cannot be read by the tree evaluator: ${messageOf(error)}`
     }
   }
 
@@ -51,8 +51,8 @@ export class TreeRunner implements Runner {
 }
 
 /**
- * ONNX Runtime's names are those of {@link ELEMENT}. Other elements are neither rows nor scores:
- * their number does.
+ * ONNX Runtime's names of element types, which are those of {@link ELEMENT}. Other types can be
+ * neither rows nor scores, so they are shown by number.
  */
 const ELEMENT_NAMES = new Map<number, string>(
   Object.entries(ELEMENT).map(([name, type]) => [type, name]),

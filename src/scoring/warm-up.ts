@@ -2,34 +2,35 @@ import { seeded } from '../kernel/seeded.ts'
 import type { Golden } from './golden.ts'
 import type { Runner } from './runner.ts'
 
-/** How long a batch takes: `baseMs + rowMs · rows`. */
+/** The cost model of a batch: it takes `baseMs + rowMs · rows`. */
 export interface Cost {
   readonly baseMs: number
   readonly rowMs: number
 }
 
-/** No batch is larger: from here on a row gets no cheaper. */
+/** The largest batch, rows: beyond it the cost per row no longer falls. */
 export const LARGEST_BATCH = 2048
 
-/** Rows of the batches that are measured. */
+/** Rows of the batches that are measured at load. */
 export const SIZES = [1, 8, 64, 256]
 const RUNS = 5
 /**
- * No further run of a size begins after it, and no larger size is tried when one run takes longer.
+ * Time limit of a size: no further run of it starts afterwards, and no larger size is tried when
+ * its fastest run takes longer.
  */
 const SIZE_MS = 20
-/** No run takes no time at all. */
+/** Lower bound for the measured time of a run. */
 const LEAST_MS = 1e-3
-/** By the clock a batch took so many times what it took of the processor: the machine was busy. */
+/** If a batch took more wall-clock time than this many times its CPU time, the machine was busy. */
 const DISTURBED = 1.5
-/** Pieces in which rows are run that were run together. */
+/** Sizes of the batches in which rows are run again that were first run together. */
 const PIECES = [1, 2, 3, 5, 7, 1, 2, 3, 5, 7, 13, 15]
 
-/** Tells time in two ways, ms. */
+/** Measures wall-clock time and CPU time. */
 export interface Meter {
-  /** Of the wall's clock. */
+  /** Wall-clock time, ms. */
   elapsedMs(): number
-  /** What this process has had of the processors. */
+  /** CPU time that this process has used, ms. */
   cpuMs(): number
 }
 
@@ -42,8 +43,8 @@ const MACHINE: Meter = {
 }
 
 /**
- * What a batch costs: `elapsed` by the clock, which a busy machine makes longer, and `cpu` of the
- * processor, which it does not.
+ * The cost of a batch: `elapsed` in wall-clock time, which a busy machine increases, and `cpu` in
+ * CPU time, which it does not.
  */
 export interface MeasuredCost {
   readonly cpu: Cost
@@ -51,8 +52,8 @@ export interface MeasuredCost {
 }
 
 /**
- * Measures the cost of a batch on fresh rows: the same rows again and again are learnt by the
- * processor's branch predictor and flatter a tree model by a factor of two to four. The best of
+ * Measures the cost of a batch, with different rows in each run: the processor's branch predictor
+ * learns repeated rows, which makes a tree model look two to four times as fast. The fastest of
  * several runs counts. `sample`: row-major float32[LARGEST_BATCH, features].
  */
 export async function measureCost(
@@ -74,7 +75,7 @@ export async function measureCost(
       await runner.run(batch, rows)
       const elapsed = meter.elapsedMs() - startMs
       least.elapsed = Math.min(least.elapsed, elapsed)
-      // The process may have other threads that are at work.
+      // CPU time may include other threads of the process.
       least.cpu = Math.min(least.cpu, elapsed, Math.max(meter.cpuMs() - startCpuMs, LEAST_MS))
     }
     points.cpu.push({ rows, ms: least.cpu })
@@ -85,8 +86,8 @@ export async function measureCost(
 }
 
 /**
- * Was the machine free meanwhile? What was measured beside others at work is not what a batch
- * costs.
+ * Whether the machine was otherwise idle during the measurement. A cost measured under other load
+ * is not that of the model and is not cached.
  */
 export function isUndisturbed({ cpu, elapsed }: MeasuredCost): boolean {
   return SIZES.every(
@@ -94,7 +95,7 @@ export function isUndisturbed({ cpu, elapsed }: MeasuredCost): boolean {
   )
 }
 
-/** `null`: it is no cost. */
+/** Validates a cached cost; `null`: it is not one. */
 export function readCost(kept: unknown): MeasuredCost | null {
   const { cpu, elapsed } = (kept ?? {}) as Partial<MeasuredCost>
   return isCost(cpu) && isCost(elapsed) ? { cpu, elapsed } : null
@@ -110,7 +111,7 @@ interface Point {
   readonly ms: number
 }
 
-/** Sums over points, each with a weight that makes its error relative. */
+/** The sums of a weighted least-squares fit. The weights make the errors relative. */
 class Sums {
   #one = 0
   #n = 0
@@ -121,7 +122,7 @@ class Sums {
 
   /**
    * @param expectedMs what its error is relative to
-   * @param keep what is left of the weight of those before
+   * @param keep factor for the weight of the earlier points
    */
   add({ rows, ms }: Point, expectedMs: number, keep: number): void {
     const weight = 1 / expectedMs ** 2
@@ -134,7 +135,8 @@ class Sums {
   }
 
   /**
-   * Least squares with those of another, neither part below 0; one point goes through the origin.
+   * The least-squares fit to the points of both, with neither part below 0; a single point is
+   * fitted by a line through the origin.
    */
   costWith(other: Sums): Cost {
     const [one, n, nn] = [this.#one + other.#one, this.#n + other.#n, this.#nn + other.#nn]
@@ -147,46 +149,47 @@ class Sums {
   }
 }
 
-/** A cost that is fitted to points that stay, and to others that are forgotten. */
+/** A cost that is fitted to permanent points and to others whose weight decays. */
 export class CostFit {
-  readonly #staying = new Sums()
-  readonly #passing = new Sums()
+  readonly #permanent = new Sums()
+  readonly #decaying = new Sums()
 
-  constructor(staying: readonly Point[]) {
-    for (const point of staying) this.#staying.add(point, point.ms, 1)
+  constructor(permanent: readonly Point[]) {
+    for (const point of permanent) this.#permanent.add(point, point.ms, 1)
   }
 
   /**
-   * Adds one that is forgotten.
+   * Adds a point whose weight decays.
    *
    * @param expectedMs what its error is relative to
-   * @param keep what is left of the weight of those before, 0 to 1
+   * @param keep factor for the weight of the earlier points that were added, 0 to 1
    */
   add(point: Point, expectedMs: number, keep: number): void {
-    this.#passing.add(point, expectedMs, keep)
+    this.#decaying.add(point, expectedMs, keep)
   }
 
   get cost(): Cost {
-    return this.#staying.costWith(this.#passing)
+    return this.#permanent.costWith(this.#decaying)
   }
 }
 
 /**
- * Least squares of the relative errors, neither part below 0; one point goes through the origin.
+ * The least-squares fit by relative errors, with neither part below 0; a single point is fitted by
+ * a line through the origin.
  */
 export function fitCost(points: readonly Point[]): Cost {
   return new CostFit(points).cost
 }
 
-/** How many rows fit into a time, at most {@link LARGEST_BATCH}; 0 when not even one does. */
+/** How many rows a batch can have within `ms`, 0 to {@link LARGEST_BATCH}. */
 export function rowsWithin(ms: number, cost: Cost): number {
   if (cost.baseMs + cost.rowMs > ms) return 0
   return Math.min(LARGEST_BATCH, Math.floor((ms - cost.baseMs) / cost.rowMs))
 }
 
 /**
- * Does a row score otherwise in another batch? Dynamic quantisation does that: its scale spans the
- * batch.
+ * Whether a row's scores depend on the other rows of its batch. With dynamic quantisation they do,
+ * since its scale spans the batch.
  */
 export async function dependsOnBatch(runner: Runner, sample: Float32Array): Promise<boolean> {
   const width = sample.length / LARGEST_BATCH
@@ -206,9 +209,8 @@ export async function dependsOnBatch(runner: Runner, sample: Float32Array): Prom
 }
 
 /**
- * {@link LARGEST_BATCH} rows, the same at every start: each number is that of a random golden row
- * in its column, or, without golden rows, a whole number from 0 to 1023 as a rising power of two
- * spreads them.
+ * {@link LARGEST_BATCH} rows, the same at every start. Each number is taken from a random golden
+ * row, same column; without golden rows it is an integer from 0 to 1023, log-uniform.
  */
 export function sampleRows(features: number, golden: Golden | null): Float32Array {
   const random = seeded(1)

@@ -1,40 +1,42 @@
 import type { Observer, RuntimeEvent, WorkerState } from '../runtime/events.ts'
 
-/** What probes of the surroundings ask, such as those of Kubernetes. */
+/** Answers to liveness and readiness probes, such as those of Kubernetes. */
 export interface Probes {
-  /** Must it be restarted? */
+  /** Is it alive? If not, it must be restarted. */
   liveness(): Promise<{ readonly live: boolean }>
-  /** Is it at work? */
+  /** Is it working? */
   readiness(): Promise<{ readonly ready: boolean }>
 }
 
-/** How far a worker is. */
+/** The readiness of a worker. */
 export interface Readiness {
   readonly ready: boolean
   readonly state: WorkerState
   /** Partitions assigned now, of every topology. */
   readonly partitions: number
-  /** Those of them that read again what their windows need. */
+  /** Those of them that are restoring their windows. */
   readonly restoring: number
-  /** What is left for them to read, and about how long the longest of them takes, ms. */
+  /** What they still have to read, and about how long the slowest of them takes, ms. */
   readonly restoringLeft?: Left
-  /** Why it is in this state, where that was told. */
+  /** Why it is in this state, where a reason is known. */
   readonly reason?: string
 }
 
+/** What is left of a restore: records, and about how long they take, ms. */
 export interface Left {
   readonly records: number
   readonly ms: number
 }
 
+/** Follows a worker and answers whether it is ready. */
 export interface Health {
   readonly observer: Observer
   readiness(): Readiness
 }
 
 /**
- * What is asked of a worker by itself. An answer at all is the proof that it lives: restarting it
- * does not bring a broker back.
+ * Probes of a single worker. That it answers at all proves it alive: restarting it does not bring a
+ * broker back.
  */
 export function probesOf(health: Health): Probes {
   return {
@@ -44,9 +46,9 @@ export function probesOf(health: Health): Probes {
 }
 
 /**
- * Follows a worker's state. Ready means running, with no windows to be restored. A worker runs once
- * the group has given it its partitions, be they none: one that stands by for others is ready, and
- * stays so while the group rebalances.
+ * Follows a worker's state. Ready means running, with no windows left to restore. A worker is
+ * running once the group has assigned its partitions, even if that is none: a standby worker is
+ * ready, and stays ready while the group rebalances.
  */
 export function createHealth(): Health {
   const partitions = new Set<string>()
@@ -79,7 +81,7 @@ export function createHealth(): Health {
   }
 }
 
-/** Of several partitions, which are read at the same time. */
+/** Combines several restores, which run at the same time. */
 export function leftOf(all: readonly Left[]): Left {
   const records = all.reduce((sum, left) => sum + left.records, 0)
   return { records, ms: Math.max(...all.map((left) => left.ms)) }

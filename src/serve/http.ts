@@ -6,20 +6,22 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Probes } from './health.ts'
 
+/** What {@link serveHttp} serves, and where. */
 export interface HttpOptions {
-  /** @default 127.0.0.1: nobody else on the network reads it */
+  /** @default 127.0.0.1: not reachable over the network */
   readonly host?: string
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number
   readonly probes: Probes
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
 }
 
+/** A listening HTTP server. */
 export interface HttpServer {
   readonly host: string
-  /** The port that was taken. */
+  /** The port that it listens on. */
   readonly port: number
-  /** Stops listening and drops what is open. */
+  /** Stops listening and drops open connections. */
   close(): Promise<void>
 }
 
@@ -32,7 +34,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { host = '127.0.0.1', port } = options
   const server = createAdaptorServer({ fetch: routes(options).fetch }) as Server
   await listen(server, host, port)
-  // Such as that no more sockets can be opened: no reason for the worker to end.
+  // For example, no more sockets can be opened: no reason for the worker to end.
   server.on('error', (error) => process.emitWarning(`serving HTTP failed: ${error.message}`))
   return {
     host,
@@ -45,7 +47,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   }
 }
 
-/** What is answered on each path, without a socket. */
+/** The routes alone, without a socket. */
 export function routes({ probes, metrics }: Pick<HttpOptions, 'probes' | 'metrics'>): Hono {
   const app = new Hono()
   app.get('/metrics', async (c) => {
@@ -83,7 +85,7 @@ function cannotListen(thrown: unknown, address: string): TidemarkError {
   const why = inUse ? 'the port is in use' : code
   return new TidemarkError('CONFIG_INVALID', `cannot serve HTTP on ${address}: ${why}`, {
     hint: inUse
-      ? 'choose another with --http-port; 0 takes any free one, off serves none'
+      ? 'choose another port with --http-port; 0 picks a free one, off serves nothing'
       : 'check host and port',
     cause: thrown,
   })

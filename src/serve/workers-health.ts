@@ -1,22 +1,22 @@
 import type { WorkerState } from '../runtime/events.ts'
 import { type Left, leftOf, type Readiness } from './health.ts'
 
-// What several workers are together: ready when each of them is, and alive while each of them
+// The health of several workers together: ready when every worker is, alive while every worker
 // answers.
 
-/** How one of them is. */
+/** The readiness of one of several workers. */
 export interface WorkerReadiness extends Omit<Readiness, 'state'> {
   readonly worker: number
   /**
-   * `restarting`: its process has ended, and another is started · `silent`: its process does not
-   * answer.
+   * `restarting`: its process has ended, and a new one is being started · `silent`: its process
+   * does not answer.
    */
   readonly state: WorkerState | 'restarting' | 'silent'
 }
 
 interface ReadinessOfAll {
   readonly ready: boolean
-  /** Of all of them. */
+  /** Sums over all workers. */
   readonly partitions: number
   readonly restoring: number
   readonly restoringLeft?: Left
@@ -25,11 +25,11 @@ interface ReadinessOfAll {
 
 interface LivenessOfAll {
   readonly live: boolean
-  /** Those that do not answer. */
+  /** The workers that do not answer. */
   readonly silent: readonly number[]
 }
 
-/** What each of them says, and what they are together. */
+/** Each worker's readiness, and that of all of them together. */
 export function readinessOfAll(workers: readonly WorkerReadiness[]): ReadinessOfAll {
   const left = workers.flatMap(({ restoringLeft }) => restoringLeft ?? [])
   const sum = (of: (worker: WorkerReadiness) => number) =>
@@ -44,8 +44,8 @@ export function readinessOfAll(workers: readonly WorkerReadiness[]): ReadinessOf
 }
 
 /**
- * One that has ended is started again by its parent, so that nobody else has to; one that hangs
- * nobody else sees.
+ * The liveness of all workers together. A worker whose process has ended is restarted by its
+ * parent, so it counts as alive; one that hangs is noticed only here.
  */
 export function livenessOfAll(workers: readonly WorkerReadiness[]): LivenessOfAll {
   const silent = workers.filter(({ state }) => state === 'silent').map(({ worker }) => worker)

@@ -1,4 +1,4 @@
-// What a test of a topology imports: the topology as it will run, without a broker.
+// What a test of a topology imports: it runs the topology as in production, without a broker.
 
 export type { Input } from './inputs.ts'
 export { type DriverMatchers, matchers } from './matchers.ts'

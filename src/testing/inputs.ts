@@ -4,25 +4,24 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { NewRecord } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 
-/** A record of the source, as it comes from upstream. */
+/** A record of the source, as upstream produces it. */
 export interface Input {
-  /** Text and bytes are sent as they are, `null` as no value, anything else as JSON. */
+  /** Strings and bytes are sent as they are, `null` as no value, anything else as JSON. */
   readonly value: unknown
   /**
-   * Decides the partition; `null`: without a key. @default what the topology's own `key` says of
-   * the value
+   * The record key, which decides the partition; `null`: no key.
+   * @default what the topology's `key` returns for the value
    */
   readonly key?: string | null
   /**
-   * The record's own timestamp, ms since the epoch: what the future guard compares the event time
-   * with.
-   * @default the event's own time; the driver's clock where the value is no event
+   * The record's timestamp, ms since the epoch; the future guard compares the event time with it.
+   * @default the event's own time; the driver's clock where the value is not an event
    */
   readonly timestampMs?: number
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Makes records of a source from what a test has at hand. */
+/** Makes source records from the inputs of a test. */
 export class InputRecords {
   readonly #source: SourceDefinition
   readonly #decoder: EventDecoder
@@ -33,8 +32,8 @@ export class InputRecords {
   }
 
   /**
-   * @throws TidemarkError `KEY_INVALID`: no key is given, and the topology's own function finds
-   * none in the value
+   * @throws TidemarkError `KEY_INVALID`: no key is given, and the topology's `key` finds none in
+   * the value
    */
   recordOf(input: Input, nowMs: number): NewRecord {
     const value = bytesOf(input.value)
@@ -54,7 +53,7 @@ export class InputRecords {
     }
   }
 
-  /** As the topology will see it; `null`: it is no event. */
+  /** The event as the topology will see it; `null`: it is not an event. */
   #eventOf(value: Buffer | null): unknown {
     return orNull(() => this.#decoder.decode({ key: Buffer.from('any'), value }))
   }

@@ -12,36 +12,38 @@ import type { VirtualClock } from './virtual-clock.ts'
 
 const GROUP = 'test'
 
-/** What a worker has told of records so far. */
+/** What a worker has reported about records so far. */
 export interface Tally {
   readonly outcomes: Outcomes
   /** By partition, ms since the epoch. */
   readonly watermarksMs: ReadonlyMap<number, number>
 }
 
+/** The tally before any record. */
 export const NOTHING_YET: Tally = { outcomes: NO_OUTCOMES, watermarksMs: new Map() }
 
+/** What a {@link Life} works with. */
 export interface LifeOptions {
   readonly prepared: Prepared
   readonly records: MemoryRecords
   readonly source: { readonly topic: string; readonly partitions: number }
   readonly clock: VirtualClock
   readonly guarantee: Guarantee
-  /** What the lives before this one have told. */
+  /** The tally of the lives before this one. */
   readonly tally: Tally
 }
 
-/** One life of the driver's worker, from its start until it stops or dies. */
+/** One run of the driver's worker, from its start until it stops or dies. */
 export class Life {
   readonly #o: LifeOptions
   readonly #records: Records
-  /** From here on no commit is finished: as if it died in the middle of one. */
+  /** If set, no commit is finished any more, as if the worker died in the middle of one. */
   #withholds = false
   readonly #worker: Worker
   readonly #changed = new ConditionVariable()
-  /** Partition → the end of the log that it was read to. */
+  /** Partition → the log end offset up to which it was read. */
   readonly #readTo = new Map<number, number>()
-  /** Partitions that are read again. */
+  /** Partitions that are being restored. */
   readonly #restoring = new Set<number>()
   #tally: Tally
 
@@ -69,42 +71,45 @@ export class Life {
   }
 
   /**
-   * Resolves when nothing happens any more until records come or time passes; rejects with what
-   * ended the worker.
+   * Resolves when nothing more happens until records arrive or time passes; rejects with what ended
+   * the worker.
    */
   async settled(): Promise<void> {
     await Promise.race([this.#changed.until(() => this.#isReadToItsEnd), this.#worker.done])
-    // Whom the clock woke has begun by then.
+    // By then, everything that the clock woke has started.
     await nextTurn()
     await this.#worker.settled()
   }
 
-  /** Lets time pass, from one moment at which something is due to the next. */
+  /** Lets `ms` pass, stopping at each moment at which a timer is due. */
   async advance(ms: number): Promise<void> {
     const { clock } = this.#o
     const untilMs = clock.nowMs() + ms
     while (clock.step(untilMs)) await this.settled()
   }
 
+  /** Closes every open tumbling window; resolves when the results are committed. */
   closeWindows(): Promise<void> {
     return this.#worker.closeWindows()
   }
 
+  /** Waits until all is processed, then stops the worker. */
   async stop(): Promise<void> {
     await this.settled()
     await this.#worker.stop()
   }
 
   /**
-   * From here on it finishes no commit: at least once its outputs are written and its offsets not,
-   * exactly once nothing is.
+   * From here on no commit is finished. Under at-least-once the outputs are written but the offsets
+   * are not; under exactly-once nothing is.
    */
   withholdCommits(): void {
     this.#withholds = true
   }
 
   /**
-   * Ends it as kill -9 does. Its clock must not be moved again: whoever sleeps by it never wakes.
+   * Ends the worker as `kill -9` does. Its clock must not be moved afterwards: code that sleeps on
+   * it never wakes.
    */
   die(): void {
     this.#o.records.crash()
@@ -129,7 +134,7 @@ export class Life {
     } else if (event.type === 'restored') {
       this.#restoring.delete(event.partition.partition)
     } else if (event.type === 'committed') {
-      // Commits keep a distance for a broker's sake; here the next one need not wait.
+      // Commits are spaced out to spare the broker; here the next one need not wait.
       setImmediate(() => this.#o.clock.rouse())
     }
     this.#changed.notifyAll()

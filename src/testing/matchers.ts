@@ -4,20 +4,23 @@ import { NO_OUTCOMES } from '../runtime/outcomes.ts'
 import type { DeadLetter } from './outputs.ts'
 import { TopologyDriver } from './topology-driver.ts'
 
-// For the `expect` of vitest and jest, which are alike in what is used here. Neither is imported.
+// For the `expect` of vitest and jest, which agree in everything used here. Neither is imported.
 
-/** Some of an object's fields, each of them as it is, in part, or by an asymmetric matcher. */
-type Part<T> = T extends object ? { readonly [K in keyof T]?: Part<T[K]> } : T
+/** Some of an object's fields, each given exactly, in part, or as an asymmetric matcher. */
+type DeepPartial<T> = T extends object ? { readonly [K in keyof T]?: DeepPartial<T[K]> } : T
 
-/** What `expect(driver)` can say. */
+/** The assertions that `expect(driver)` has. */
 export interface DriverMatchers<T> {
-  /** Was an output written to the topic, with these fields in its value among others? */
+  /** Asserts that an output was written to the topic, whose value contains these fields. */
   toHaveOutput: T extends TopologyDriver<infer Out>
-    ? <K extends keyof Out & string>(topic: K, value?: Part<Out[K]>) => void
+    ? <K extends keyof Out & string>(topic: K, value?: DeepPartial<Out[K]>) => void
     : never
-  /** Was a record set aside for this reason, with these fields of its dead letter? */
-  toHaveDeadLetter: (code: Code, deadLetter?: Part<DeadLetter>) => void
-  /** Is this what became of all records so far? What is not named is 0. */
+  /**
+   * Asserts that a record was set aside for this reason, and that its dead letter contains these
+   * fields.
+   */
+  toHaveDeadLetter: (code: Code, deadLetter?: DeepPartial<DeadLetter>) => void
+  /** Asserts the outcome counts of all records so far. Counts that are not given are 0. */
   toHaveOutcomes: (outcomes: Partial<Outcomes>) => void
 }
 
@@ -38,8 +41,8 @@ interface Verdict {
 type AnyDriver = TopologyDriver<Record<string, unknown>>
 
 /**
- * `expect.extend(matchers)`; for vitest, `import 'tidemark/testing/vitest'` does it, types
- * included.
+ * Use as `expect.extend(matchers)`; for vitest, `import 'tidemark/testing/vitest'` does that and
+ * adds the types.
  */
 export const matchers = {
   toHaveOutput(this: Context, received: unknown, ...expected: [string, unknown?]): Verdict {
@@ -77,7 +80,7 @@ export const matchers = {
 
 function driverOf(received: unknown, matcher: string): AnyDriver {
   if (received instanceof TopologyDriver) return received as AnyDriver
-  throw new TypeError(`${matcher} is asked of a driver: expect(driver).${matcher}(…)`)
+  throw new TypeError(`${matcher} needs a TopologyDriver: expect(driver).${matcher}(…)`)
 }
 
 function isPart(context: Context, part: unknown, whole: unknown): boolean {
@@ -90,7 +93,7 @@ function verdict({ isNot }: Context, pass: boolean, lines: () => string[]): Verd
   return { pass, message: () => `expected ${isNot ? 'not ' : ''}${lines().join('\n')}` }
 }
 
-/** What explains that something is not there. */
+/** Explains why an expected record is missing. */
 function besides(driver: AnyDriver): string[] {
   const letters = driver.deadLetters().map(reasonOf)
   return [`outcomes: ${countsOf(driver.outcomes)}`, ...listed('dead letters', letters)]
@@ -117,7 +120,10 @@ function withFields(part: unknown): string {
   return part === undefined ? '' : ` with ${textOf(part)}`
 }
 
-/** On one line, as it is in the topic; `expect.any(Number)` by its name. */
+/**
+ * JSON on one line, as in the topic; an asymmetric matcher such as `expect.any(Number)` by its
+ * name.
+ */
 function textOf(value: unknown): string {
   return JSON.stringify(value, (_, field: { toAsymmetricMatcher?(): string } | null) =>
     typeof field?.toAsymmetricMatcher === 'function' ? field.toAsymmetricMatcher() : field,

@@ -4,17 +4,17 @@ import type { Scorer } from '../scoring/scorer.ts'
 import { type ModelDefinition, type ScoreStep, stepsOf } from '../topology/definition.ts'
 
 /**
- * Stands in for a model: from the features of one event to the model's outputs, by the names a
- * topology reads them by.
+ * Replaces a model: takes the features of one event and returns the model's outputs, by the names
+ * that the topology reads them by.
  */
 export type ModelFunction = (
   features: Readonly<Record<string, number>>,
 ) => Readonly<Record<string, number | Readonly<Record<string, number>>>>
 
 /**
- * The same topology, whose models are not asked: functions answer for them, by model name.
+ * The same topology with functions in place of models, by model name.
  *
- * @throws TidemarkError `CONFIG_INVALID`: it has no such model
+ * @throws TidemarkError `CONFIG_INVALID`: the topology has no such model
  */
 export function withModelFunctions(
   prepared: PreparedTopology,
@@ -55,13 +55,13 @@ function answeredBy(answer: ModelFunction, { model }: ScoreStep, scorer: Scorer)
   }
 }
 
-/** An output, or one of its columns. */
+/** An output of a model, or one of its columns. */
 interface Column {
   readonly output: string
   readonly column: string | null
 }
 
-/** In the order in which a scorer gives them. */
+/** In the order in which a scorer returns them. */
 function columnsOf({ outputs }: ModelDefinition): Column[] {
   return Object.entries(outputs).flatMap(([output, { columns }]): Column[] =>
     (columns ?? [null]).map((column) => ({ output, column })),
@@ -77,5 +77,5 @@ function numberOf(
   const number = column !== null && typeof given === 'object' ? given[column] : given
   if (typeof number === 'number') return number
   const name = column === null ? output : `${output}.${column}`
-  throw new TidemarkError('CONFIG_INVALID', `the function for ${model} gives no number "${name}"`)
+  throw new TidemarkError('CONFIG_INVALID', `the function for ${model} returns no number "${name}"`)
 }

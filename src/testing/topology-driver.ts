@@ -13,21 +13,24 @@ import { VirtualClock } from './virtual-clock.ts'
 
 const START_MS = Date.UTC(2026, 0, 1)
 
+/** How a {@link TopologyDriver} runs. */
 export interface DriverOptions {
-  /** Of every topic. @default 1 */
+  /** Partitions of every topic. @default 1 */
   readonly partitions?: number
   /**
-   * In the place of a model, by its name: another ONNX file, or a function. @default the topology's
-   * own
+   * Replacements of models, by model name: another ONNX file, or a function.
+   * @default the topology's own models
    */
   readonly models?: Readonly<Record<string, string | ModelFunction>>
   /** Switches the future guard off. @default the topology's own */
   readonly maxAhead?: 'none'
   /**
-   * What a crash in the middle of a commit leaves: nothing, or its outputs. @default 'exactly-once'
+   * Under `exactly-once` a crash in the middle of a commit leaves nothing of it, under
+   * `at-least-once` its outputs.
+   * @default 'exactly-once'
    */
   readonly guarantee?: Guarantee
-  /** What the driver's clock shows first, ms since the epoch. @default 2026-01-01T00:00:00Z */
+  /** Initial time of the driver's clock, ms since the epoch. @default 2026-01-01T00:00:00Z */
   readonly startMs?: number
 }
 
@@ -35,8 +38,8 @@ export interface DriverOptions {
 type OneOrMore<T> = T | readonly T[]
 
 /**
- * Runs a topology in this process: the production runtime on records in memory, with the real
- * model, by a clock that stands still until it is moved. Same test, same result.
+ * Runs a topology in this process: the production runtime over records in memory, with the real
+ * model and a clock that moves only when told to. The same test always gives the same result.
  *
  *     const driver = await TopologyDriver.start(cardFraud)
  *     await driver.pipe(payment)
@@ -49,12 +52,12 @@ export class TopologyDriver<Out> {
   readonly #partitions: number
   readonly #inputs: InputRecords
   readonly #records = new MemoryRecords()
-  /** Topic → partition → the offset from which `take` has not read. */
+  /** Topic → partition → the next offset that `take` reads. */
   readonly #taken = new Map<string, Map<number, number>>()
   #clock: VirtualClock
   #prepared: Prepared | null = null
   #life: Life | null = null
-  /** Of the lives that are over. */
+  /** Tally of the runs that are over. */
   #tally = NOTHING_YET
 
   private constructor(topology: Topology<Out>, options: DriverOptions) {
@@ -68,7 +71,10 @@ export class TopologyDriver<Out> {
     }
   }
 
-  /** @throws Refused with every fault of the topology and its models */
+  /**
+   * Prepares the topology and starts a worker.
+   * @throws Refused with every fault of the topology and its models
+   */
   static async start<Out>(
     topology: Topology<Out>,
     options: DriverOptions = {},
@@ -79,10 +85,10 @@ export class TopologyDriver<Out> {
   }
 
   /**
-   * Sends events, each with the key that the topology finds in it, and waits until all that became
-   * of them is committed.
+   * Sends events, each with the key that the topology finds in it, and waits until everything that
+   * results from them is committed.
    *
-   * @returns where each stands in the source
+   * @returns the position of each in the source
    * @throws what ended the worker, such as an error in a function given for a model
    */
   pipe(events: OneOrMore<object>): Promise<{ partition: number; offset: number }[]> {
@@ -90,8 +96,8 @@ export class TopologyDriver<Out> {
   }
 
   /**
-   * The same for records as they come from upstream: with a key, timestamp and headers of one's
-   * own, or with no event in them.
+   * The same for raw records as upstream produces them: with their own key, timestamp and headers,
+   * or with a value that is not an event.
    */
   async pipeRecords(inputs: OneOrMore<Input>): Promise<{ partition: number; offset: number }[]> {
     const nowMs = this.#clock.nowMs()
@@ -102,7 +108,7 @@ export class TopologyDriver<Out> {
   }
 
   /**
-   * Lets time pass without a record: windows of silent partitions close, where the topology has
+   * Lets time pass without a record: windows of idle partitions close where the topology has
    * `idleAfter`.
    */
   async advance(duration: DurationMs): Promise<void> {
@@ -110,15 +116,12 @@ export class TopologyDriver<Out> {
     else await this.#life.advance(duration)
   }
 
-  /**
-   * The input is at its end: every tumbling window that is open closes. What comes after that is
-   * late.
-   */
+  /** Ends the input: every open tumbling window closes. What comes after that is late. */
   async closeWindows(): Promise<void> {
     await this.#life?.closeWindows()
   }
 
-  /** What was written to a topic so far, partition by partition, each in order. */
+  /** Everything written to a topic so far, partition by partition, in offset order. */
   outputs<K extends keyof Out & string>(topic: K): Output<Out[K]>[] {
     return this.#read(topic).map(outputOf<Out[K]>)
   }
@@ -128,17 +131,17 @@ export class TopologyDriver<Out> {
     return this.#takeFrom(topic).map(outputOf<Out[K]>)
   }
 
-  /** What was set aside so far, partition by partition, each in order. */
+  /** All dead letters so far, partition by partition, in offset order. */
   deadLetters(): DeadLetter[] {
     return this.#read(this.#topology.deadLetterTopic).map(deadLetterOf)
   }
 
-  /** What was set aside since the last `takeDeadLetters`. */
+  /** Dead letters since the last `takeDeadLetters`. */
   takeDeadLetters(): DeadLetter[] {
     return this.#takeFrom(this.#topology.deadLetterTopic).map(deadLetterOf)
   }
 
-  /** What became of all records so far, each counted once. */
+  /** Outcomes of all records so far, each record counted once. */
   get outcomes(): Outcomes {
     return (this.#life?.tally ?? this.#tally).outcomes
   }
@@ -150,10 +153,10 @@ export class TopologyDriver<Out> {
   }
 
   /**
-   * The worker dies, as by kill -9: its windows are gone, what it had committed stays. With
-   * `during` it dies while it works on these events, in the middle of their commit, and they come
-   * again: exactly once nothing is to be seen of it, at least once what came of them is written.
-   * What is sent until {@link restart} waits in the source.
+   * Kills the worker as `kill -9` does: its windows are gone, what it had committed stays. With
+   * `during` it dies while it works on these events, in the middle of their commit, and they are
+   * read again: under exactly-once that attempt leaves no trace; under at-least-once its outputs
+   * are already written. What is sent before {@link restart} waits in the source.
    */
   async crash({ during = [] }: { readonly during?: OneOrMore<object> } = {}): Promise<void> {
     const life = this.#life
@@ -167,7 +170,7 @@ export class TopologyDriver<Out> {
   }
 
   /**
-   * Starts the worker again after {@link crash} or {@link stop}, on the same topics; one that runs
+   * Starts the worker again after {@link crash} or {@link stop}, on the same topics; a running one
    * is stopped first.
    */
   async restart(): Promise<void> {

@@ -5,10 +5,10 @@ interface Timer {
   ring(): void
 }
 
-/** A clock that stands still until it is moved. */
+/** A clock that moves only when told to. */
 export class VirtualClock implements Clock {
   readonly #timers = new Set<Timer>()
-  /** Wakes each of those who sleep. */
+  /** One function for each sleeper, which wakes it. */
   readonly #sleepers = new Set<() => void>()
   #nowMs: number
 
@@ -55,20 +55,21 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Moves to where the next sleeper wakes or timer ends, but not beyond `untilMs`. @returns whether
-   * one did
+   * Moves to the time of the next sleeper or timer, but not beyond `untilMs`.
+   * @returns whether a timer or sleeper was due
    */
   step(untilMs: number): boolean {
     const timers = [...this.#timers]
     this.#nowMs = Math.max(this.#nowMs, Math.min(untilMs, ...timers.map((t) => t.untilMs)))
     const due = timers.filter((t) => t.untilMs <= this.#nowMs)
-    // One may end another.
+    // One timer may cancel another.
     for (const timer of due) if (this.#timers.has(timer)) timer.ring()
     return due.length > 0
   }
 
   /**
-   * Wakes all sleepers though no time has passed: whoever waits for a time looks, and sleeps on.
+   * Wakes all sleepers although no time has passed; those still waiting for a time go back to
+   * sleep.
    */
   rouse(): void {
     for (const wake of [...this.#sleepers]) wake()

@@ -30,11 +30,11 @@ import type {
 /** @default of `maxAhead` */
 const MAX_AHEAD = minutes(5)
 
-/** What is said of a topology beside what it computes. */
+/** Options of a topology, for {@link defineTopology}. */
 export interface TopologyOptions {
   /**
-   * Change it when what a function captures or calls has changed: windows are then made anew from
-   * the log, as they are when the function itself has.
+   * Change it whenever code or data that the topology's functions call or capture has changed.
+   * Windows are then rebuilt from the log, as happens automatically when a function itself changes.
    *
    * @default none
    */
@@ -42,11 +42,11 @@ export interface TopologyOptions {
 }
 
 /**
- * Defines what a topology computes. The builder returns its sink, or an array of all its sinks: a
- * forgotten one is a compile error, and outputs are typed by topic. Nothing runs here; what comes
- * out is frozen data, and all that types cannot see is checked at start.
+ * Defines a topology. `build` must return its sink, or an array of all its sinks; anything else is
+ * a compile error. The topology's type has the outputs by topic. Nothing runs here: the result is
+ * frozen data. What types cannot check is checked when a worker starts.
  *
- * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`
+ * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
  * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
  * or is another topology's, or a branch named `rest`
  */
@@ -54,6 +54,15 @@ export function defineTopology<const R>(
   name: string,
   build: (t: TopologyBuilder) => Returned<R>,
 ): Topology<OutputsOf<R>>
+/**
+ * Defines a topology. `build` must return its sink, or an array of all its sinks; anything else is
+ * a compile error. The topology's type has the outputs by topic. Nothing runs here: the result is
+ * frozen data. What types cannot check is checked when a worker starts.
+ *
+ * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
+ * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
+ * or is another topology's, or a branch named `rest`
+ */
 export function defineTopology<const R>(
   name: string,
   o: TopologyOptions,
@@ -73,26 +82,27 @@ export function defineTopology<const R>(
 }
 
 /**
- * A file of rows for {@link TopologyBuilder.table}: one JSON object a line, in UTF-8, compressed
- * where its name ends in `.gz`. Blank lines are passed over. It is read once, when a worker starts.
+ * The file of a lookup table, for {@link TopologyBuilder.table}: one JSON object per line, in
+ * UTF-8, gzip-compressed if its name ends in `.gz`. Blank lines are ignored. A worker reads it
+ * once, when it starts.
  */
 export function file(url: URL): { readonly file: URL } {
   return { file: url }
 }
 
-/** Everything of a step but its place in the graph. */
-type Piece = Step extends infer S ? (S extends Step ? Omit<S, 'then'> : never) : never
+/** A step without the steps that follow it. */
+type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'then'> : never) : never
 
-/** A step while it is drawn: children are added as the author calls. */
+/** A step in the graph as the author's calls build it; `null`: the source. */
 interface Node {
-  readonly piece: Piece | null
+  readonly fields: StepFields | null
   readonly children: Node[]
 }
 
 class Draft implements TopologyBuilder {
   readonly #name: string
   readonly #version: string | null
-  readonly #root: Node = { piece: null, children: [] }
+  readonly #root: Node = { fields: null, children: [] }
   readonly #tables: TableDefinition[] = []
   readonly #names = new Set<string>()
   readonly #sinks = new Map<object, Node>()
@@ -108,8 +118,8 @@ class Draft implements TopologyBuilder {
     o: SourceOptions<S>,
   ): Stream<StandardSchemaV1.InferOutput<S>> {
     if (this.#source !== null) {
-      throw this.#invalid(`a second source, "${topic}", beside "${this.#source.topic}"`, {
-        hint: 'one source per topology: bring the events together in one topic first, or define two topologies',
+      throw this.#invalid(`two sources, "${this.#source.topic}" and "${topic}"`, {
+        hint: 'use one source per topology: write all events to one topic first, or define two topologies',
       })
     }
     const { lag, idleAfter, maxAhead = MAX_AHEAD } = o.watermark
@@ -148,7 +158,7 @@ class Draft implements TopologyBuilder {
     }
     const lost = [...this.#sinks.values()].find((node) => !wanted.has(node))
     if (lost !== undefined) {
-      throw this.#invalid(`sink "${lost.piece?.name}" is not returned from the builder`, {
+      throw this.#invalid(`sink "${lost.fields?.name}" is not returned from the builder`, {
         hint: 'return every sink: return [a, b]',
       })
     }
@@ -159,14 +169,14 @@ class Draft implements TopologyBuilder {
       source: this.#source,
       deadLetterTopic: `${this.#source.topic}.dlq`,
       tables: this.#tables,
-      then: grow(this.#root, wanted),
+      then: stepsBelow(this.#root, wanted),
     }
     return deepFreeze(definition) as Topology<Out>
   }
 
   /**
-   * Names by what a step is about, so that a new neighbour renames nothing; a number only where two
-   * would collide.
+   * A unique name for a step, after what it does, so that adding another step renames none. A
+   * number is appended only to tell apart two of the same name.
    */
   #nameOf(base: string): string {
     let name = base
@@ -175,8 +185,8 @@ class Draft implements TopologyBuilder {
     return name
   }
 
-  #add(parent: Node, piece: Piece): Node {
-    const node: Node = { piece, children: [] }
+  #add(parent: Node, fields: StepFields): Node {
+    const node: Node = { fields, children: [] }
     parent.children.push(node)
     return node
   }
@@ -203,7 +213,7 @@ class Draft implements TopologyBuilder {
       },
       tumbling: (lengthMs: DurationMs, o: { grace?: DurationMs; emit?: Emit } = {}) => ({
         aggregate: (columns: Columns<never>, define: (a: unknown) => Record<string, Aggregate>) => {
-          const piece: Piece = {
+          const fields: StepFields = {
             op: 'tumbling',
             name: this.#nameOf('tumbling'),
             lengthMs,
@@ -212,7 +222,7 @@ class Draft implements TopologyBuilder {
             columns: columns as never,
             aggregates: define(aggregateKit),
           }
-          return this.#stream(this.#add(at, piece))
+          return this.#stream(this.#add(at, fields))
         },
       }),
       sink: (topic: string, o?: { key?: EventFunction<string> }) => {
@@ -227,7 +237,7 @@ class Draft implements TopologyBuilder {
   #branch(at: Node, by: Record<string, EventFunction<boolean>>): Record<string, unknown> {
     if (Object.hasOwn(by, 'rest')) {
       throw this.#invalid('a branch named "rest"', {
-        hint: 'rest is what no branch takes: give it another name',
+        hint: 'rest is the stream of the events that match no branch: choose another name',
       })
     }
     const conditions = Object.values(by)
@@ -251,14 +261,14 @@ class Draft implements TopologyBuilder {
         o: { missing?: 'nan'; latencyBudget?: DurationMs | LatencyUse } = {},
       ) => {
         const model = modelDefinition(given)
-        const piece: Piece = {
+        const fields: StepFields = {
           op: 'score',
           name: this.#nameOf(model.name),
           model,
           missing: o.missing ?? 'refuse',
           ...latencyBudgetOf(o.latencyBudget),
         }
-        return this.#stream(this.#add(at, piece))
+        return this.#stream(this.#add(at, fields))
       },
     }
   }
@@ -270,23 +280,23 @@ class Draft implements TopologyBuilder {
 
 const aggregateKit = fieldWords()
 
-/** The part of the drawing that leads to a wanted sink. */
-function grow(node: Node, wanted: ReadonlySet<Node>): Step[] {
+/** The steps below a node that lead to a wanted sink. */
+function stepsBelow(node: Node, wanted: ReadonlySet<Node>): Step[] {
   const steps: Step[] = []
   for (const child of node.children) {
     if (wanted.has(child)) {
-      steps.push(child.piece as SinkStep)
+      steps.push(child.fields as SinkStep)
       continue
     }
-    const then = grow(child, wanted)
-    if (then.length > 0) steps.push({ ...child.piece, then } as Step)
+    const then = stepsBelow(child, wanted)
+    if (then.length > 0) steps.push({ ...child.fields, then } as Step)
   }
   return steps
 }
 
 /**
- * Freezes plain objects and arrays, also within frozen ones; schemas, functions and URLs are the
- * author's.
+ * Freezes plain objects and arrays, also inside frozen ones. Schemas, functions and URLs belong to
+ * the author and are left alone.
  */
 function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value

@@ -3,32 +3,38 @@ import type { Partitioner } from '../kernel/partitioners.ts'
 import type { Aggregate } from './aggregates/table.ts'
 import type { LatencyBudget } from './latency-budgets.ts'
 
-// A topology as frozen data: what an author's builder calls come to, and all that the engine and
-// the runtime read. Author functions appear with `unknown` events here; the builder's types have
-// made sure that they fit.
+// A topology as frozen data: the result of an author's builder calls, and all that the engine and
+// the runtime read. Here the author's functions take `unknown` events; the builder's types have
+// already checked that they fit.
 
-/** Marks a topology across copies of this package, where `instanceof` would fail. */
+/** Marks a topology, also one made by another copy of this package, where `instanceof` fails. */
 export const TOPOLOGY = Symbol.for('tidemark.topology')
 
+/** A function of the author's that reads an event. */
 export type EventFunction<R> = (event: unknown) => R
+/** The value of a column for one event. */
 export type Cell = number | string | boolean
 
+/** A whole topology. */
 export interface Definition {
   readonly [TOPOLOGY]: true
   readonly name: string
-  /** Of what its functions capture or call, by its author; `null`: not said. */
+  /** Version of the code and data that its functions capture or call; `null`: not given. */
   readonly version: string | null
   readonly source: SourceDefinition
-  /** Logical name of the dead-letter topic: the source's with `.dlq`. */
+  /** Logical name of the dead-letter topic: the source's name plus `.dlq`. */
   readonly deadLetterTopic: string
   readonly tables: readonly TableDefinition[]
-  /** What follows the source. */
+  /** The steps directly after the source. */
   readonly then: readonly Step[]
 }
 
+/** What happens to late events: see `SourceOptions.onLate`. */
 export type OnLate = 'dead-letter' | 'drop' | 'score'
+/** What happens to events in the wrong partition: see `SourceOptions.keyMismatch`. */
 export type KeyMismatch = 'warn' | 'dead-letter' | 'allow'
 
+/** The source of a topology. */
 export interface SourceDefinition {
   readonly topic: string
   readonly schema: StandardSchemaV1
@@ -40,11 +46,12 @@ export interface SourceDefinition {
     readonly maxAheadMs: number | 'none'
   }
   readonly onLate: OnLate
-  /** By which rule producers place keys; `null`: the author has not said. */
+  /** The producers' partitioner; `null`: the author has not set it. */
   readonly partitioner: Partitioner | 'unknown' | null
   readonly keyMismatch: KeyMismatch
 }
 
+/** A lookup table. */
 export interface TableDefinition {
   readonly name: string
   readonly schema: StandardSchemaV1
@@ -52,18 +59,22 @@ export interface TableDefinition {
   readonly file: URL
 }
 
-/** A step has a name that is unique in its topology and does not change when a neighbour does. */
+/**
+ * A step of a topology. Its name is unique in the topology and does not change when other steps
+ * change.
+ */
 export type Step = WhereStep | MapStep | FeaturesStep | ScoreStep | TumblingStep | SinkStep
 
 interface StepBase {
   readonly name: string
 }
+/** Passes on the events for which `keep` is true. */
 export interface WhereStep extends StepBase {
   readonly op: 'where'
   readonly keep: EventFunction<boolean>
   /**
-   * What a branch's `keep` is made of: the conditions before it, of which none holds, and its own;
-   * `null` for the rest.
+   * Of a branch: what `keep` is made of. None of the conditions of the branches before it may hold,
+   * and its own must; `is` is `null` for `rest`.
    */
   readonly branch?: {
     readonly noneOf: readonly EventFunction<boolean>[]
@@ -71,49 +82,55 @@ export interface WhereStep extends StepBase {
   }
   readonly then: readonly Step[]
 }
+/** Replaces each event. */
 export interface MapStep extends StepBase {
   readonly op: 'map'
   readonly to: EventFunction<unknown>
   readonly then: readonly Step[]
 }
+/** Computes the features of each event. */
 export interface FeaturesStep extends StepBase {
   readonly op: 'features'
   readonly kinds: readonly KindDefinition[]
-  /** In the author's order; each model reads them in its own. */
+  /** In the author's order. Each model reads them in its own order. */
   readonly features: readonly FeatureDefinition[]
-  /** `where` steps and the models behind them. */
+  /** `where` steps, and the score steps after them. */
   readonly then: readonly Step[]
 }
+/** Scores each event with a model. */
 export interface ScoreStep extends StepBase, LatencyBudget {
   readonly op: 'score'
   readonly model: ModelDefinition
-  /** May a NaN feature reach the model? */
+  /** Whether NaN features are passed to the model. */
   readonly missing: 'refuse' | 'nan'
   readonly then: readonly Step[]
 }
+/** Aggregates the events of each key in tumbling windows; what follows reads the results. */
 export interface TumblingStep extends StepBase {
   readonly op: 'tumbling'
   readonly lengthMs: number
   readonly graceMs: number
-  /** `early`: also a result for each event that enters. */
+  /** `early`: also a result for each event that enters a window. */
   readonly emit: 'final' | 'early'
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
   readonly aggregates: Readonly<Record<string, Aggregate>>
   readonly then: readonly Step[]
 }
+/** Writes each event to a topic. */
 export interface SinkStep extends StepBase {
   readonly op: 'sink'
   readonly topic: string
-  /** `null`: the source's key. */
+  /** `null`: the key of the input record, or of the tumbling window. */
   readonly key: EventFunction<string> | null
 }
 
-/** Events of one kind and the columns that windows aggregate. */
+/** Events of one kind, with the columns that windows aggregate. */
 export interface KindDefinition {
   /** `null`: every event. */
   readonly is: EventFunction<boolean> | null
   /**
-   * Only events that have this column, the only one: what is `null`, `undefined` or NaN is missing.
+   * Only events that have a value in this column, which is then the only one; `null`, `undefined`
+   * and NaN count as missing.
    */
   readonly has?: string
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>
@@ -125,7 +142,7 @@ export type FeatureSource =
       readonly from: 'value'
       readonly kind: number
       readonly of: EventFunction<number>
-      /** What is missing is NaN; else it is no number, and its event is set aside. */
+      /** A missing value becomes NaN. Without this, its event is a dead letter. */
       readonly missing?: 'nan'
     }
   | {
@@ -134,14 +151,14 @@ export type FeatureSource =
       readonly lengthMs: number
       readonly aggregate: Aggregate
     }
-  /** Seconds since the newest earlier event in a rolling window; `empty` when there is none. */
+  /** Seconds since the previous event in a rolling window; `empty` if there is none. */
   | {
       readonly from: 'sinceLast'
       readonly kind: number
       readonly lengthMs: number
       readonly empty: number
     }
-  /** The same, however long ago. */
+  /** Seconds since the previous event, however long ago; `never` if there is none. */
   | {
       readonly from: 'sinceLastEver'
       readonly kind: number
@@ -162,32 +179,34 @@ export type FeatureSource =
       readonly lengthMs: number
       readonly aggregate: Aggregate
     }
+/** A feature: its name, and where its number comes from. */
 export type FeatureDefinition = { readonly name: string } & FeatureSource
 
 /**
- * Where an output of a model is: in one column of a tensor, counted from 0, or in all its columns,
- * named in their order.
+ * Where an output of a model is: in one column of a tensor (index from 0), or in all its columns,
+ * with their names in order.
  */
 export type OutputDefinition =
   | { readonly tensor: string; readonly column: number; readonly columns?: never }
   | { readonly tensor: string; readonly columns: readonly string[]; readonly column?: never }
 
+/** A declared ONNX model. */
 export interface ModelDefinition {
   readonly name: string
   readonly version: string
   readonly file: URL
-  /** Lower-case hex; the file must have it. */
+  /** SHA-256 that the file must have, in lower-case hex. */
   readonly sha256: string
-  /** Name of the one input tensor, float32[N, features]. */
+  /** Name of the only input tensor, float32[N, features]. */
   readonly input: string
   readonly features: readonly string[]
-  /** By the name a topology reads them by. */
+  /** By their names in the topology. */
   readonly outputs: Readonly<Record<string, OutputDefinition>>
-  /** Rows and the outputs they must give, checked at start. */
+  /** A file of rows with their expected outputs, checked at start. */
   readonly golden?: URL
 }
 
-/** Every step of a topology, a step before what follows it. */
+/** All steps from here on, each step before those that follow it. */
 export function* stepsOf(then: readonly Step[]): Generator<Step> {
   for (const step of then) {
     yield step
@@ -195,21 +214,22 @@ export function* stepsOf(then: readonly Step[]): Generator<Step> {
   }
 }
 
-/** The first step that keeps windows, or else writes: by it is told what became of records. */
+/** The name of the first step with windows, or else of the first sink: it accounts for records. */
 export function decisiveStep({ then }: Definition): string {
   const steps = [...stepsOf(then)]
   const keeps = steps.find((s) => s.op === 'features' || s.op === 'tumbling')
   return (keeps ?? steps.find((s) => s.op === 'sink'))?.name ?? ''
 }
 
-/** The topics a topology writes, dead letters last. */
+/** The topics that a topology writes, the dead-letter topic last. */
 export function outputTopics(definition: Definition): string[] {
   const sinks = [...stepsOf(definition.then)].filter((s) => s.op === 'sink')
   return [...new Set(sinks.map((s) => s.topic)), definition.deadLetterTopic]
 }
 
 /**
- * The same topology over other topics: each logical name in the map is replaced, step names stay.
+ * The same topology with other topics: replaces each logical name that is in the map. Step names do
+ * not change.
  */
 export function withTopics(
   definition: Definition,
@@ -230,13 +250,14 @@ export function withTopics(
   }
 }
 
-/** The same topology with another future guard. */
+/** The same topology with another `maxAhead`, ms. */
 export function withMaxAhead(definition: Definition, maxAheadMs: number | 'none'): Definition {
   const { source } = definition
   const watermark = { ...source.watermark, maxAheadMs }
   return { ...definition, source: { ...source, watermark } }
 }
 
+/** Whether a value is a topology, also of another copy of this package. */
 export function isDefinition(value: unknown): value is Definition {
   return typeof value === 'object' && value !== null && TOPOLOGY in value
 }

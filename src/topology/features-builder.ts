@@ -4,7 +4,7 @@ import { featureWords } from './aggregates/words.ts'
 import type { EventFunction, FeatureSource, KindDefinition } from './definition.ts'
 import type { Feature, FeatureColumns, FeatureKit, Kind, WhenEmpty } from './features.ts'
 
-/** A {@link FeatureKit} that records what is asked of it. */
+/** Returns a {@link FeatureKit}, and the list that it records the kinds of event in. */
 export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition[] } {
   const kinds: KindDefinition[] = []
   const kindOf = (is: unknown, columns: FeatureColumns<never>) =>
@@ -17,16 +17,16 @@ export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition
 }
 
 /**
- * A kind of event while features of it are asked for. Events that lack a column are of the kind,
- * but not of that of the column's aggregates, which has no other column: so nothing is held of them
- * that a window would have to leave out.
+ * A kind of event while its features are being defined. For each optional column that is aggregated
+ * it adds a further kind, with this column only and without the events that lack it. So windows
+ * never store events that they would have to skip.
  */
 class KindDraft {
   readonly number: number
   readonly #is: KindDefinition['is']
   readonly #columns: FeatureColumns<never>
   readonly #kinds: KindDefinition[]
-  /** Kinds of the columns that an event may lack. */
+  /** The added kinds, by the name of their optional column. */
   readonly #withColumn = new Map<string, number>()
 
   constructor(is: KindDefinition['is'], columns: FeatureColumns<never>, kinds: KindDefinition[]) {
@@ -37,7 +37,7 @@ class KindDraft {
     this.number = this.#add({ is, columns: Object.fromEntries(ofEvery) as KindColumns })
   }
 
-  /** The kind whose events an aggregate is over. */
+  /** The number of the kind whose events an aggregate reads. */
   numberFor(aggregate: Aggregate): number {
     const [name, second] = columnsOf(aggregate)
     const column = name === undefined ? undefined : this.#columns[name]
@@ -66,7 +66,7 @@ class KindDraft {
 
 type KindColumns = KindDefinition['columns']
 
-/** The data behind a feature that a kit gave out. */
+/** The data of a feature that a kit returned. */
 export function featureSource(made: Feature<never>): FeatureSource {
   return made as unknown as FeatureSource
 }

@@ -1,10 +1,10 @@
 import { functionTree } from './function-tree.ts'
 
-// What a function of an author's does, by its source, however a loader has printed it: tsx, tsc and
-// esbuild print one function three ways. Layout, quotes, brackets, and the names of what it
-// declares itself do not count; what it captures or calls is not seen.
+// A normal form of an author's function, from its source: tsx, tsc and esbuild print the same
+// function in three ways. Layout, quotes, parentheses and the names that the function itself
+// declares do not matter; what it captures or calls is not seen.
 
-/** A text that is equal for functions that read alike. */
+/** A string that is equal for functions with the same normal form. */
 export function formOf(of: (...args: never[]) => unknown): string {
   const source = of.toString()
   const node = functionTree(source)
@@ -13,7 +13,7 @@ export function formOf(of: (...args: never[]) => unknown): string {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Names that a function declares, with what stands for each. */
+/** The names that a function declares, each with its replacement. */
 class Scope {
   readonly #outer: Scope | null
   readonly #names = new Map<string, string>()
@@ -26,7 +26,7 @@ class Scope {
     if (!this.#names.has(name)) this.#names.set(name, as)
   }
 
-  /** `null`: it is none of the function's own. */
+  /** The replacement for a name; `null`: it is not declared in this function or an outer one. */
   find(name: string): string | null {
     return this.#names.get(name) ?? this.#outer?.find(name) ?? null
   }
@@ -65,7 +65,7 @@ class Form {
     return [kind, async, generator, this.of(params, scope), this.of(returned(body), scope)]
   }
 
-  /** What a name stands for that is no variable. */
+  /** A node with a name that is a property, not a variable. */
   #named(node: Fields, field: 'property' | 'key', scope: Scope | null): unknown {
     const { shorthand: _, [field]: name, ...rest } = node
     const text = node['computed'] === true ? this.of(name, scope) : ['name', nameOf(name as Fields)]
@@ -79,14 +79,14 @@ class Form {
   }
 }
 
-/** Where something stands, and how it is written. */
+/** Fields that say where a node is and how it is written. */
 const LAYOUT: ReadonlySet<string> = new Set(['start', 'end', 'raw', 'directive'])
 
 function isNode(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && 'type' in value
 }
 
-/** Numbers beyond JSON, regular expressions, and the text of a template, however it was escaped. */
+/** Big integers and regular expressions as strings, and template text, however it was escaped. */
 function plain(value: unknown): unknown {
   if (typeof value === 'object' && value !== null && 'cooked' in value) return value.cooked
   return typeof value === 'bigint' || value instanceof RegExp ? String(value) : value
@@ -99,8 +99,8 @@ function nameOf({ name, value }: Fields): unknown {
 const UNDEFINED: Fields = { type: 'Identifier', name: 'undefined' }
 
 /**
- * Without what loaders make of things: `__name(f, 'f')`, `(0, module.f)`, `module.f` for an
- * imported `f`, `void 0`.
+ * Undoes what loaders do: `__name(f, 'f')`, `(0, module.f)`, `module.f` for an imported `f`, `void
+ * 0`.
  */
 function simplified(node: Fields): Fields {
   if (node['operator'] === 'void') return UNDEFINED
@@ -132,7 +132,8 @@ function returned(body: unknown): unknown {
 }
 
 /**
- * The names that a function declares, those of its parameters first; not those of functions in it.
+ * The names that a function declares, its parameters first; without those that functions inside it
+ * declare.
  */
 function declaredIn(node: Fields): string[] {
   const names = (node['params'] as Fields[]).flatMap(boundBy)
@@ -152,7 +153,7 @@ function declaredIn(node: Fields): string[] {
   return names
 }
 
-/** The names in a pattern such as `{ a, b: [c = 1], ...rest }`. */
+/** The names that a pattern binds, such as `{ a, b: [c = 1], ...rest }`. */
 function boundBy(pattern: Fields): string[] {
   switch (pattern['type']) {
     case 'Identifier':

@@ -1,24 +1,24 @@
 import { functionTree, type SyntaxNode } from './function-tree.ts'
 
-// What an author's function gives, read from its source, so that it need not be called for each
-// event. Read is only what the source tells wholly, whatever the function is given; all else is
-// refused, with the reason.
+// Reads from the source of an author's function what it returns, so that it need not be called for
+// each event. A function is read only if its source determines the result completely, for any
+// argument; any other function is refused, with the reason.
 
-/** What a function gives, of what it is given. */
+/** What a function returns, in terms of its argument. */
 export type Expression =
   /**
-   * A field of a field of what is given; that itself where the path is empty. It throws a TypeError
-   * where `null` or `undefined` is on the way. A text or an array on the way has what the language
-   * gives it, such as `length`.
+   * A field of the argument, at a path of field names; with an empty path, the argument itself. It
+   * throws a TypeError if there is `null` or `undefined` along the path. A string or an array along
+   * the path has its built-in fields, such as `length`.
    */
   | { readonly is: 'pick'; readonly path: readonly string[] }
   | { readonly is: 'literal'; readonly value: Constant }
   /**
-   * A new object, with its fields in this order: no name is there twice, a whole number, or one
+   * A new object, with its fields in this order. No name occurs twice, is a whole number, or is one
    * that every object has.
    */
   | { readonly is: 'object'; readonly fields: readonly Field[] }
-  /** `===`, or `!==` where it is negated. The path is read as a pick. */
+  /** `===`, or `!==` if negated. The path is read like that of a `pick`. */
   | {
       readonly is: 'equals'
       readonly path: readonly string[]
@@ -26,10 +26,10 @@ export type Expression =
       readonly negated: boolean
     }
 type Field = readonly [name: string, Expression]
-/** Numbers are finite. */
+/** A constant in the source; numbers are finite. */
 type Constant = string | number | boolean | null
 
-/** `why`: for people, as in "it calls toFixed". */
+/** The result of reading a function; `why` says why it is refused, such as "it calls toFixed". */
 export type Reading = { readonly expression: Expression } | Refusal
 interface Refusal {
   readonly why: string
@@ -37,11 +37,11 @@ interface Refusal {
 
 const readings = new WeakMap<object, Reading>()
 
-/** What a function gives, as far as its source tells it wholly. */
+/** Reads what a function returns, if its source determines it completely. */
 export function readFunction(of: (...args: never[]) => unknown): Reading {
   const known = readings.get(of)
   if (known !== undefined) return known
-  // The language's own text of it: a function may have another `toString`.
+  // Not the function's own `toString`, which it may have overridden.
   const reading = readText(readFunction.toString.call(of))
   readings.set(of, reading)
   return reading
@@ -59,17 +59,17 @@ function readText(text: string): Reading {
   const [parameter] = node.params
   const why = parameter === undefined ? null : names.bind(parameter, [])
   if (why !== null) return { why }
-  const given = givenBy(node.body)
-  if (given === null) return { why: 'its body is not a single `return`' }
-  const reading = read(given, names)
+  const returned = returnedBy(node.body)
+  if (returned === null) return { why: 'its body is not a single `return`' }
+  const reading = read(returned, names)
   if ('why' in reading || names.areAllUsedBy(reading.expression)) return reading
-  return { why: 'it takes something apart of which it uses nothing' }
+  return { why: 'it destructures something and uses nothing of it' }
 }
 
 type Node<Type> = Extract<SyntaxNode, { type: Type }>
 type FunctionNode = Node<'ArrowFunctionExpression' | 'FunctionExpression'>
 
-/** The function that a tree is of: itself, or the one method of an object. */
+/** The function in a tree: the expression itself, or the only method of an object. */
 function functionIn(tree: SyntaxNode): FunctionNode | null {
   const [statement] = tree.type === 'Program' ? tree.body : []
   if (statement?.type !== 'ExpressionStatement') return null
@@ -84,39 +84,42 @@ function isFunction(node: SyntaxNode): node is FunctionNode {
   return node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression'
 }
 
-/** `x` of `x` and of `{ return x }`. */
-function givenBy(body: FunctionNode['body']): SyntaxNode | null {
+/** The returned expression: `x` of `x` and of `{ return x }`; `null`: the body does more. */
+function returnedBy(body: FunctionNode['body']): SyntaxNode | null {
   if (body.type !== 'BlockStatement') return body
   const [only, ...more] = body.body
   return only?.type === 'ReturnStatement' && more.length === 0 ? (only.argument ?? null) : null
 }
 
-/** The names of a parameter, with the path to what each stands for. */
+/** The names that a parameter binds, with the path in the argument that each stands for. */
 class Names {
   readonly #paths = new Map<string, readonly string[]>()
-  /** What is taken apart, which throws where it is `null`, used or not. */
-  readonly #apart: (readonly string[])[] = []
+  /** Paths that are destructured: that throws if there is `null`, even if no name is used. */
+  readonly #destructured: (readonly string[])[] = []
 
   get(name: string): readonly string[] | undefined {
     return this.#paths.get(name)
   }
 
-  /** Why it cannot; `null`: it could. */
+  /** Binds the names of a pattern. Returns why it cannot, or `null` if it has. */
   bind(pattern: SyntaxNode, path: readonly string[]): string | null {
     if (pattern.type === 'Identifier') this.#paths.set(pattern.name, path)
-    else if (pattern.type === 'ObjectPattern') return this.#takeApart(pattern, path)
+    else if (pattern.type === 'ObjectPattern') return this.#destructure(pattern, path)
     else return WHY_NO_PARAMETER[pattern.type] ?? 'its parameter is not plain'
     return null
   }
 
-  /** Does it read something of all that is taken apart? Then it throws where that would. */
+  /**
+   * Whether the expression reads a field of everything that is destructured. If so, it throws in
+   * the same cases.
+   */
   areAllUsedBy(expression: Expression): boolean {
-    const taken = pathsIn(expression)
-    return this.#apart.every((path) => taken.some((longer) => isWithin(longer, path)))
+    const paths = pathsIn(expression)
+    return this.#destructured.every((path) => paths.some((longer) => isWithin(longer, path)))
   }
 
-  #takeApart({ properties }: Node<'ObjectPattern'>, path: readonly string[]): string | null {
-    this.#apart.push(path)
+  #destructure({ properties }: Node<'ObjectPattern'>, path: readonly string[]): string | null {
+    this.#destructured.push(path)
     for (const property of properties) {
       if (property.type === 'RestElement') return this.bind(property, path)
       const name = nameOf(property)
@@ -131,7 +134,7 @@ function isWithin(longer: readonly string[], path: readonly string[]): boolean {
   return longer.length > path.length && path.every((name, i) => name === longer[i])
 }
 
-/** The paths of all that an expression reads. */
+/** All paths that an expression reads. */
 function pathsIn(expression: Expression): (readonly string[])[] {
   if (expression.is === 'literal') return []
   if (expression.is === 'object') return expression.fields.flatMap(([, inner]) => pathsIn(inner))
@@ -164,16 +167,16 @@ const WHY: Reasons = {
 }
 
 const WHY_NO_PARAMETER: Reasons = {
-  ArrayPattern: 'its parameter takes an array apart',
+  ArrayPattern: 'its parameter destructures an array',
   AssignmentPattern: 'its parameter has a default',
-  RestElement: 'its parameter takes the rest',
+  RestElement: 'its parameter has a rest element',
 }
 
 function operatorIn({ operator }: { operator: string }): Refusal {
   return { why: `it uses the operator \`${operator}\`` }
 }
 
-/** `undefined`: it is none. Shortened code has `!0` for `true`. */
+/** The value of a constant; `undefined`: it is not one. Minified code has `!0` for `true`. */
 function constantOf(node: SyntaxNode): Constant | undefined {
   if (node.type === 'TemplateLiteral') {
     return node.expressions.length === 0 ? (node.quasis[0]?.value.cooked ?? undefined) : undefined
@@ -195,13 +198,13 @@ type Named = Extract<ObjectProperty, { type: 'Property' }> | Node<'MemberExpress
 type Name = { readonly text: string; readonly why: null } | (Refusal & { readonly text?: never })
 
 /**
- * The field that something reads or writes; not one that every object has, since then it would
- * never be missing.
+ * The name of the field that a node reads or writes. Names that every object has are refused, since
+ * such a field is never missing.
  */
 function nameOf(node: Named): Name {
   const key = node.type === 'MemberExpression' ? node.property : node.key
   const text = !node.computed && key.type === 'Identifier' ? key.name : constantOf(key)
-  if (typeof text !== 'string') return { why: 'it names a field by something else than a text' }
+  if (typeof text !== 'string') return { why: 'it uses a field name that is not a constant string' }
   const isEverywhere = Object.hasOwn(Object.prototype, text)
   return isEverywhere ? { why: `every object has a \`${text}\`` } : { text, why: null }
 }
@@ -216,7 +219,7 @@ function readName({ name }: Node<'Identifier'>, names: Names): Reading {
 function readMember(node: Node<'MemberExpression'>, names: Names): Reading {
   const of = read(node.object, names)
   if ('why' in of) return of
-  if (of.expression.is !== 'pick') return { why: 'it reads a field of what it made itself' }
+  if (of.expression.is !== 'pick') return { why: 'it reads a field of a value that it created' }
   const name = nameOf(node)
   if (name.why !== null) return { why: name.why }
   return { expression: { is: 'pick', path: [...of.expression.path, name.text] } }
@@ -229,8 +232,8 @@ function readObject({ properties }: Node<'ObjectExpression'>, names: Names): Rea
     if (property.kind !== 'init') return { why: 'it makes a getter or a setter' }
     const { text, why } = nameOf(property)
     if (why !== null) return { why }
-    // An object has such fields first, in the order of the numbers.
-    if (/^\d+$/.test(text)) return { why: `it calls a field \`${text}\`` }
+    // JavaScript puts such fields first, in numeric order.
+    if (/^\d+$/.test(text)) return { why: `it names a field \`${text}\`` }
     if (fields.has(text)) return { why: `it writes \`${text}\` twice` }
     const reading = read(property.value, names)
     if ('why' in reading) return reading
@@ -250,12 +253,14 @@ function readComparison(node: Node<'BinaryExpression'>, names: Names): Reading {
   const pick = sides.find((side) => side.is === 'pick')
   const literal = sides.find((side) => side.is === 'literal')
   if (pick === undefined || literal === undefined) {
-    return { why: 'it compares something else than a field with a constant' }
+    return { why: 'it compares something other than a field with a constant' }
   }
   return { expression: { is: 'equals', path: pick.path, to: literal.value, negated } }
 }
 
-/** `toFixed` of `p.amount.toFixed`, `f` of `f` and of `(0, module.f)`, as loaders print it. */
+/**
+ * Name of a callee: `toFixed` of `p.amount.toFixed`, `f` of `f` and of a loader's `(0, module.f)`.
+ */
 function calledBy(callee: SyntaxNode): string {
   if (callee.type === 'Identifier') return callee.name
   if (callee.type === 'SequenceExpression') {

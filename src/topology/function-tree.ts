@@ -1,10 +1,11 @@
 import { type AnyNode, parse } from 'acorn'
 
+/** A node of a syntax tree (ESTree). */
 export type SyntaxNode = AnyNode
 
 /**
- * The syntax of a function, within what makes a program of it; `null` when its text is none, as of
- * the engine's own.
+ * Parses a function's source, wrapped so that it is a program; `null` if it cannot be parsed, as
+ * with native functions.
  */
 export function functionTree(text: string): SyntaxNode | null {
   const options = {
@@ -12,7 +13,7 @@ export function functionTree(text: string): SyntaxNode | null {
     sourceType: 'module',
     checkPrivateFields: false,
   } as const
-  // An arrow or a function; else a method, as it stands in an object or, static, in a class.
+  // An arrow or a function; else a method of an object; else a static method of a class.
   for (const whole of [`(${text}\n)`, `({${text}\n})`, `(class {${text}\n})`]) {
     try {
       return parse(whole, options)

@@ -1,15 +1,15 @@
 import type { DurationMs } from '../kernel/time.ts'
 
 /**
- * How soon predictions should be there after their events have come to the worker, and how soon
- * they must be, ms.
+ * How soon predictions should be committed after the worker has received their events, ms, and how
+ * soon at the latest.
  */
 export interface LatencyLimits {
   readonly targetMs: number
   readonly maximumMs: number
 }
 
-/** What predictions may be for. `null`: nobody waits for them. */
+/** The uses of predictions, with their latency limits. `null`: latency does not matter. */
 export const LATENCY_LIMITS = {
   fraud: { targetMs: 50, maximumMs: 100 },
   recommendations: { targetMs: 100, maximumMs: 200 },
@@ -19,29 +19,30 @@ export const LATENCY_LIMITS = {
   batch: null,
 } as const satisfies Record<string, LatencyLimits | null>
 
-/** A use of predictions, which says how soon they are needed: see docs/models.md. */
+/** What predictions are used for, which implies how soon they are needed: see docs/models.md. */
 export type LatencyUse = keyof typeof LATENCY_LIMITS
 
-/** @default of `latencyBudget` */
+/** @default of `latencyBudget`, ms */
 const BATCH_MS = 50
-/** Where nobody waits, larger batches than this make no row cheaper. */
+/** ms, where latency does not matter: larger batches would not make a row cheaper. */
 const PATIENT_BATCH_MS = 1_000
-/** Of the target: the rest is for windows, encoding and the commit. */
+/** Share of the target for one batch; the rest is for windows, encoding and the commit. */
 const BATCH_SHARE = 0.5
 
-/** What a score step keeps of the budget that it was given. */
+/** The latency budget of a score step. */
 export interface LatencyBudget {
-  /** The longest that one batch may take. */
+  /** The longest that one batch may take, ms. */
   readonly latencyBudgetMs: number
-  /** Set by a use alone. */
+  /** The limits of the use; absent if the budget was given as a duration. */
   readonly latency?: LatencyLimits & { readonly use: LatencyUse }
 }
 
+/** @param given duration of one batch, or a use of predictions; @default 50 ms */
 export function latencyBudgetOf(given: DurationMs | LatencyUse = BATCH_MS as DurationMs) {
   return typeof given === 'string' ? budgetFor(given) : { latencyBudgetMs: given }
 }
 
-/** A use that is none, as from JavaScript, has a budget that the check refuses. */
+/** For an unknown use, as JavaScript may pass, the budget is NaN: the check at start refuses it. */
 function budgetFor(use: LatencyUse): LatencyBudget {
   if (!Object.hasOwn(LATENCY_LIMITS, use)) return { latencyBudgetMs: Number.NaN }
   const limits = LATENCY_LIMITS[use]

@@ -1,10 +1,10 @@
-/** A lookup table as an author holds it, for {@link Kind.lookup}; `R` is its row. */
+/** A declared lookup table, for {@link Kind.lookup}. `R` is the type of its rows. */
 export interface Table<R> {
-  /** As {@link TopologyBuilder.table} was told it. */
+  /** The name given to {@link TopologyBuilder.table}. */
   readonly name: string
-  /** Never there: it carries the type. */
+  /** Never present; it only carries the type. */
   readonly row?: R
 }
 
-/** The rows of a table, by key, as the engine sees them. */
+/** Returns the rows of the table with the given name, by key. */
 export type Lookup = (table: string) => ReadonlyMap<string, unknown>

@@ -2,15 +2,15 @@ import { type Expression, type Identifier, type PrivateIdentifier, type Super } 
 import { full, simple } from 'acorn-walk'
 import { functionTree } from './function-tree.ts'
 
-// An author's functions must be pure: a log that is read again must give the same answers. What
-// they use beside their event is looked for in their text. That is a note and no fault: a name may
-// be the author's own, and what a function calls is not seen.
+// An author's functions must be pure: a replay of the log must give the same results. This searches
+// their source for what they use besides their event. The result is a note, not an error: a name
+// may be the author's own, and what a function calls is not seen.
 
-/** What makes answers differ, and where they should come from. */
+/** Kinds of impurity, each with what to do instead. */
 const KINDS = {
-  clock: 'the time of an event is in the event',
-  chance: 'make it of what the event holds, such as its id',
-  outside: 'have it in the event, or in a table',
+  clock: 'take the time from the event',
+  chance: 'derive it from the event, such as from its id',
+  outside: 'put it into the event or a lookup table',
 } as const
 type Kind = keyof typeof KINDS
 
@@ -31,16 +31,16 @@ const IMPURE: Readonly<Record<string, Kind>> = {
   setInterval: 'outside',
   setImmediate: 'outside',
 }
-/** Where globals are found by their names. */
+/** Objects that have the globals as properties. */
 const GLOBALS = new Set(['globalThis', 'global'])
-/** Functions of the platform, which have no text, by their names. */
+/** Native functions, which have no source, by their names. */
 const NATIVE: Readonly<Record<string, string>> = {
   now: 'Date.now',
   random: 'Math.random',
   Date: 'Date()',
 }
 
-/** What the functions of a topology use that may be another the next time, one note a place. */
+/** Notes on what the functions of a topology use that may differ on a replay, one per place. */
 export function purityNotes(
   topology: string,
   functions: readonly { readonly where: string; readonly of: (...args: never[]) => unknown }[],
@@ -51,14 +51,14 @@ export function purityNotes(
     if (found.length === 0) continue
     const kinds = [...new Set(found.map((name) => KINDS[IMPURE[name] as Kind]))]
     notes.push(
-      `${topology}: ${where} uses ${found.join(', ')}: the same event may get another answer when it is read again, ` +
-        `as after a restart (${kinds.join('; ')})`,
+      `${topology}: ${where} uses ${found.join(', ')}: a replay, such as after a restart, may give ` +
+        `another result for the same event (${kinds.join('; ')})`,
     )
   }
   return notes
 }
 
-/** What a function uses by its text, each once: `Date.now`, `new Date()`, `process`, … */
+/** What is impure in the source of a function, each once: `Date.now`, `new Date()`, `process`, … */
 export function impuritiesIn(text: string): string[] {
   const tree = functionTree(text)
   if (tree === null) return nativeIn(text)
@@ -88,8 +88,8 @@ function nativeIn(text: string): string[] {
 }
 
 /**
- * The global, or what of it, that an expression names: `Date.now`; `null` when it is none, or a
- * name of the function's `own`.
+ * The global that an expression names, with its properties, such as `Date.now`; `null` if it does
+ * not name one, or the name is the function's `own`.
  */
 function globalName(
   node: Expression | Super | PrivateIdentifier,

@@ -1,8 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { formOf } from './function-form.ts'
 
-/** What a schema says beside what it does: messages, and the library's own functions. */
-const SAYS_NOTHING: ReadonlySet<string> = new Set([
+/** Keys of a schema that do not change what it accepts: messages, and the library's functions. */
+const IRRELEVANT_KEYS: ReadonlySet<string> = new Set([
   'error',
   'message',
   'reference',
@@ -11,9 +11,10 @@ const SAYS_NOTHING: ReadonlySet<string> = new Set([
 ])
 
 /**
- * What a schema lets through and makes of it, as far as it can be told: its JSON Schema where its
- * library gives one, else the library's name, and its refinements and transforms by their source. A
- * function that its library has wrapped (`superRefine`) is not seen.
+ * A form of a schema that changes when what it accepts or returns changes, as far as that can be
+ * determined: its JSON Schema, or the library's name if the library provides none, and the source
+ * of its refinements and transforms. A function that the library has wrapped (`superRefine`) is not
+ * seen.
  */
 export function schemaForm(schema: StandardSchemaV1): unknown {
   const functions: [path: string, form: string][] = []
@@ -37,19 +38,19 @@ interface Collecting {
   readonly seen: Set<unknown>
 }
 
-/** Notes all functions of the author's in a schema's definition, and what is coerced. */
+/** Collects the author's functions in a schema's definition, and where it coerces. */
 function collect(value: unknown, path: string, into: Collecting): void {
   if (typeof value === 'function') into.functions.push([path, formOf(value as () => unknown)])
   if (typeof value !== 'object' || value === null || into.seen.has(value)) return
   into.seen.add(value)
   for (const [key, inner] of Object.entries(definitionOf(value))) {
-    if (SAYS_NOTHING.has(key) || key.startsWith('~')) continue
+    if (IRRELEVANT_KEYS.has(key) || key.startsWith('~')) continue
     if (key === 'coerce' && inner === true) into.functions.push([path, 'coerce'])
     collect(inner, `${path}/${key}`, into)
   }
 }
 
-/** Zod keeps a schema's own data apart from its methods. */
+/** The data of a schema; zod keeps it apart from the methods. */
 function definitionOf(value: object): object {
   const { _zod: zod } = value as { readonly _zod?: { readonly def?: object } }
   return zod?.def ?? value

@@ -1,47 +1,51 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { TidemarkError } from '../kernel/errors.ts'
 
-// Asking an author's schema, and telling what it found without repeating what it was given.
+// Validates values with an author's schema, and reports issues without quoting the value.
 
 const MAX_ISSUES = 3
 const MAX_SUMMARY = 300
-/** More texts and numbers than this are not searched: the messages of such a value are withheld. */
+/**
+ * The most strings and numbers of a value that messages are searched for; messages about a larger
+ * value are withheld.
+ */
 const MAX_LEAVES = 1_000
 
 /**
- * What the schema makes of a value.
+ * Returns the value as parsed by the schema.
  *
- * @throws TidemarkError `SCHEMA_INVALID`: the schema's first issues, at most 300 characters, none
- * of the value's texts or numbers · `FUNCTION_THREW`: a function in the schema threw, or the schema
- * is asynchronous; what was thrown is its `cause`, with some libraries only a moment later
+ * @throws TidemarkError `SCHEMA_INVALID`, with the schema's first 3 issues in at most 300
+ * characters, without any string or number of the value · `FUNCTION_THREW`: a function in the
+ * schema threw, or the schema is asynchronous; `cause` is what was thrown, with some libraries only
+ * a moment later
  */
 export function checkedBy(schema: StandardSchemaV1, value: unknown): unknown {
-  const result = answerOf(schema, value)
+  const result = resultOf(schema, value)
   if (result.issues) throw new TidemarkError('SCHEMA_INVALID', summaryOf(result.issues, value))
   return result.value
 }
 
-function answerOf(schema: StandardSchemaV1, value: unknown): StandardSchemaV1.Result<unknown> {
-  let answer: ReturnType<StandardSchemaV1['~standard']['validate']>
+function resultOf(schema: StandardSchemaV1, value: unknown): StandardSchemaV1.Result<unknown> {
+  let result: ReturnType<StandardSchemaV1['~standard']['validate']>
   try {
-    answer = schema['~standard'].validate(value)
+    result = schema['~standard'].validate(value)
   } catch (thrown) {
     const what = `the schema threw ${nameOf(thrown)}`
     throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
   }
-  if (!(answer instanceof Promise)) return answer
-  // zod turns a refinement that throws into a promise, so one poisonous record looks just like an
-  // asynchronous schema.
-  const error = new TidemarkError('FUNCTION_THREW', 'the schema answered with a promise', {
-    hint: 'a function in it threw, or it is asynchronous, which is not supported',
+  if (!(result instanceof Promise)) return result
+  // zod returns a promise if a refinement throws, so one bad record looks just like an asynchronous
+  // schema.
+  const error = new TidemarkError('FUNCTION_THREW', 'the schema returned a promise', {
+    hint: 'a function in the schema threw, or the schema is asynchronous, which is not supported',
   })
-  answer.catch((thrown: unknown) => {
+  result.catch((thrown: unknown) => {
     error.cause = thrown
   })
   throw error
 }
 
-/** The class of what was thrown: its message may repeat the value. */
+/** The class of what was thrown, not its message, which may quote the value. */
 export function nameOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.constructor.name : typeof thrown
 }
@@ -50,7 +54,7 @@ function summaryOf(issues: readonly StandardSchemaV1.Issue[], value: unknown): s
   const leaves = leavesOf(value)
   const lines = issues.slice(0, MAX_ISSUES).map(({ path = [], message }) => {
     const safe = leaves !== null && !leaves.some((leaf) => mentions(message, leaf))
-    const text = safe ? message : 'not what the schema wants'
+    const text = safe ? message : 'does not match the schema'
     return path.length === 0 ? text : `${pathOf(path)}: ${text}`
   })
   const more = issues.length - lines.length
@@ -66,17 +70,14 @@ function pathOf(path: NonNullable<StandardSchemaV1.Issue['path']>): string {
     .replace(/^\./, '')
 }
 
-/**
- * A name that an author would give to a field; anything else in its place may be data, such as a
- * card's number.
- */
+/** Whether a key looks like a field name. Any other key may be data, such as a card number. */
 function isFieldName(key: PropertyKey): key is string {
   return typeof key === 'string' && /^(?!.*\d{3})[A-Za-z_]\w{0,39}$/.test(key)
 }
 
 /**
- * Every text and number of a value, and its names that are no field's; `null` when they are too
- * many.
+ * All strings and numbers of a value, and its keys that do not look like field names; `null` if
+ * there are too many.
  */
 function leavesOf(value: unknown): string[] | null {
   const leaves: string[] = []
@@ -97,7 +98,7 @@ function leavesOf(value: unknown): string[] | null {
   return leaves
 }
 
-/** Does the text hold these words, not merely as a part of a longer word? */
+/** Whether the text contains these words, not just as part of a longer word. */
 function mentions(text: string, words: string): boolean {
   for (let at = text.indexOf(words); at !== -1; at = text.indexOf(words, at + 1)) {
     const before = text[at - 1] ?? ' '

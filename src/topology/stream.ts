@@ -8,14 +8,19 @@ import type { LatencyUse } from './latency-budgets.ts'
 import type { Table } from './lookup.ts'
 import type { Model } from './model.ts'
 
-// The words an author writes a topology with. Types only; builder.ts turns the calls into data.
+// The calls that an author writes a topology with. Types only; builder.ts turns the calls into
+// data.
 
-type Check<K extends string, F extends readonly string[]> = [Exclude<F[number], K>] extends [never]
+/** Checks that the features `K` are exactly those that the model needs, `F`, in any order. */
+type SameNames<K extends string, F extends readonly string[]> = [Exclude<F[number], K>] extends [
+  never,
+]
   ? [Exclude<K, F[number]>] extends [never]
     ? unknown
-    : Mistake<`the feature '${Exclude<K, F[number]>}' is no input of the model: leave it out`>
+    : Mistake<`the model has no input '${Exclude<K, F[number]>}': leave this feature out`>
   : Mistake<`the model needs the feature '${Exclude<F[number], K>}': define it`>
-type Undefined<E, Fs> = {
+/** The names of the features that some events `E` do not have. */
+type MissingFeatures<E, Fs> = {
   [K in keyof Fs]: Fs[K] extends Feature<infer N>
     ? unknown extends N
       ? never
@@ -24,63 +29,70 @@ type Undefined<E, Fs> = {
         : K
     : never
 }[keyof Fs]
-type Defined<E, Fs> = [Undefined<E, Fs>] extends [never]
+/** Checks that every event `E` has all features. */
+type AllDefined<E, Fs> = [MissingFeatures<E, Fs>] extends [never]
   ? unknown
-  : Mistake<`some kinds of event have no feature '${Undefined<E, Fs> & string}': call .where(isKind) before .score`>
+  : Mistake<`some kinds of event have no feature '${MissingFeatures<E, Fs> & string}': call .where(isKind) before .score`>
 
-/** A number, or one for each named column. */
+/** A number; for an output with `columns`, one number per named column. */
 type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string)[] }
   ? { readonly [K in C]: number }
   : number
 
 /**
- * An event with its features and the model's answer. `E` is the event, `K` the features' names, `O`
- * the model's outputs.
+ * An event with its features and the model's scores. `E` is the type of the event, `K` the names of
+ * the features, `O` the outputs of the model.
  */
 export interface Scored<E, K extends string, O> {
-  /** As it was before its features were named. */
+  /** The event that `.features` was called on. */
   readonly event: E
-  /** The numbers the model saw, as float32; NaN only with `missing: 'nan'`. */
+  /** The numbers that the model saw, as float32. NaN only with `missing: 'nan'`. */
   readonly features: Readonly<Record<K, number>>
   /**
-   * Each output of the model: a number, or with `columns` one for each. A float32 is given as the
-   * shortest decimal that rounds to it, a bool as 0 or 1. Always finite: anything else is a dead
-   * letter `SCORE_NOT_FINITE`.
+   * One entry per output of the model: a number, or for an output with `columns` an object with one
+   * number per column. A float32 is the shortest decimal that rounds to it; a bool is 0 or 1.
+   * Always finite: an event with any other score is a dead letter `SCORE_NOT_FINITE`.
    */
   readonly score: { readonly [P in keyof O]: ScoreOf<O[P]> }
   /**
-   * `name@version`; of a file that an operator has put in its place `name@version+` and 8 digits of
-   * its sha256.
+   * `name@version`. If the operator has replaced the model's file, `name@version+` and the first 8
+   * hex digits of the SHA-256 of that file.
    */
   readonly model: string
 }
 
 /**
- * A topic that is written, as the builder of a topology returns it. `Out` is what is written there.
+ * A topic that the topology writes; return it from the builder. `Out` is the type of the values
+ * written.
  */
 export interface Sink<T extends string, Out> {
-  /** As the topology names it; `--topic` may put another in its place. */
+  /** The topic's name in the topology; `--topic` can map it to another topic. */
   readonly topic: T
-  /** Never there: it carries the type. */
+  /** Never present; it only carries the type. */
   readonly out?: Out
 }
 
 /**
- * Events on their way, in the order of their partition's log. Functions given to it must be pure:
- * same event, same answer. One that throws makes its event a dead letter `FUNCTION_THREW`.
+ * A stream of events, in the order of their partition's log. Functions passed to its methods must
+ * be pure: the same event must always give the same result. If one throws, its event is a dead
+ * letter `FUNCTION_THREW`.
  */
 export interface Stream<E> {
   /**
-   * Keeps some events; the others enter nothing that follows and are counted as skipped. With a
-   * function that tells a kind of event (`(e): e is D`), what follows knows of that kind only.
+   * Keeps the events for which the function returns true. The others do not reach any later step
+   * and count as skipped. A type guard (`(e): e is D`) narrows the type of the stream.
    */
   where<D extends E>(is: (event: E) => event is D): Stream<D>
+  /**
+   * Keeps the events for which the function returns true. The others do not reach any later step
+   * and count as skipped.
+   */
   where(keep: (event: E) => boolean): Stream<E>
-  /** Makes another value of each event. Event time and key stay. */
+  /** Replaces each event with what the function returns. Event time and key stay the same. */
   map<R>(to: (event: E) => R): Stream<R>
   /**
-   * Splits by the first condition that holds, in the order in which they are given; `rest` is what
-   * none takes.
+   * Splits the stream. Each event goes to the first branch, in the order of the object's keys,
+   * whose condition is true, or to `rest` if none is.
    *
    * @throws TidemarkError `TOPOLOGY_INVALID`: a branch is named `rest`
    */
@@ -88,29 +100,43 @@ export interface Stream<E> {
     by: B,
   ): { readonly [K in keyof B]: Stream<E> } & { readonly rest: Stream<E> }
   /**
-   * Names the numbers of each event, for a model. Refused at start, `NOT_SUPPORTED`: features of
-   * what a model has answered, and windows over early results of windows.
+   * Defines the features of each event, for a model: `define` returns them by name. A worker
+   * refuses to start, `NOT_SUPPORTED`, with features of scored events, or with windows over the
+   * early results of tumbling windows.
    */
   features<Fs extends Record<string, Feature<never>>>(
     define: (f: FeatureKit<E>) => Fs,
   ): FeatureStream<E, Fs>
   /**
-   * Aligned windows [start, end) of each key as a stream of their own: one event for each window,
-   * once the watermark has passed its end and the grace, in the order (end, key).
+   * Aggregates the events of each key in aligned windows [start, end). The results are a new
+   * stream: one event per key and window, emitted once the watermark has passed the window's end
+   * plus `grace`, in the order (end, key).
    *
-   * `length`: whole milliseconds above 0. `grace`: how long after its end a window still takes
-   * events, whole milliseconds, @default 0. `emit`, @default 'final'; `early`: also a result for
-   * each event that enters, with `isFinal: false`; no windows can be kept over those. Refused at
-   * start: other lengths, and a field that every result has already, `TOPOLOGY_INVALID`; windows
-   * over scores and over results of windows, `NOT_SUPPORTED`.
-   *
-   * `columns`: what the aggregates read of an event. A cell that is not of the type its aggregates
-   * take, or not finite, makes its event a dead letter `COLUMN_INVALID`.
+   * A worker refuses to start with a length that is not a whole number of milliseconds above 0, or
+   * a field named like one that every result has (`key`, `windowStartMs`, `windowEndMs`,
+   * `isFinal`): `TOPOLOGY_INVALID`; with windows over scores or over results of tumbling windows:
+   * `NOT_SUPPORTED`.
    */
   tumbling<M extends Emit = 'final'>(
     length: DurationMs,
-    o?: { grace?: DurationMs; emit?: M },
+    o?: {
+      /**
+       * How long after its end a window still accepts events. Whole milliseconds, 0 or more.
+       * @default 0
+       */
+      grace?: DurationMs
+      /**
+       * `early` also emits a result for each event that enters the window, with `isFinal: false`;
+       * no windows can be defined over such a stream. @default 'final'
+       */
+      emit?: M
+    },
   ): {
+    /**
+     * Defines the fields of the results. `columns` are what the aggregates read of each event, by
+     * name. A value that is not finite, or not of the type that its aggregates take, makes its
+     * event a dead letter `COLUMN_INVALID`.
+     */
     aggregate<C extends Columns<E>, R extends Record<string, WindowField<unknown>>>(
       columns: C,
       define: (a: AggregateKit<C>) => R,
@@ -122,79 +148,109 @@ export interface Stream<E> {
     >
   }
   /**
-   * Writes each event as JSON in UTF-8: NaN and the infinities become `null`, fields that are
-   * undefined are left out. What has no JSON form is a dead letter `OUTPUT_INVALID`; what the topic
-   * does not take, `OUTPUT_TOO_LARGE` or `OUTPUT_TIMESTAMP`.
+   * Writes each event to a topic as JSON in UTF-8. NaN and infinities become `null`, and fields
+   * that are `undefined` are left out. An event that has no JSON form is a dead letter
+   * `OUTPUT_INVALID`; one that the topic does not accept is `OUTPUT_TOO_LARGE` or
+   * `OUTPUT_TIMESTAMP`.
    *
-   * `topic`: 1 to 200 of `a-z A-Z 0-9 . _ -`, neither the source nor its dead letters, else refused
-   * at start: `TOPOLOGY_INVALID`. `key`: text that is not empty, else `KEY_INVALID`, @default the
-   * input record's own key; of a window's result the window's.
+   * @param topic 1 to 200 of `a-z A-Z 0-9 . _ -`. A worker refuses to start, `TOPOLOGY_INVALID`,
+   * with any other name, with the source's, or with that of the dead-letter topic.
    */
-  sink<const T extends string>(topic: T, o?: { key?: (event: E) => string }): Sink<T, E>
+  sink<const T extends string>(
+    topic: T,
+    o?: {
+      /**
+       * The key of the output record: a string that is not empty, else `KEY_INVALID`. @default the
+       * key of the input record; for the result of a tumbling window, the key of the window
+       */
+      key?: (event: E) => string
+    },
+  ): Sink<T, E>
 }
 
-/** Events with their features `Fs`, on their way to a model. */
+/** Events with their features `Fs`, ready for a model to score. */
 export interface FeatureStream<E, Fs> {
-  /** Events that stay in the windows but are not scored from here on; counted as skipped. */
+  /**
+   * Scores only the events for which the function returns true. The others have entered the windows
+   * all the same; they are not scored and count as skipped. A type guard (`(e): e is D`) narrows
+   * the type of the stream.
+   */
   where<D extends E>(is: (event: E) => event is D): FeatureStream<D, Fs>
+  /**
+   * Scores only the events for which the function returns true. The others have entered the windows
+   * all the same; they are not scored and count as skipped.
+   */
   where(keep: (event: E) => boolean): FeatureStream<E, Fs>
   /**
-   * Scores each event. The features must be those of the model, in any order.
-   *
-   * `missing: 'nan'` lets a NaN feature reach the model; without it such an event is a dead letter
-   * `FEATURE_NOT_FINITE`, as is one with an infinite feature in any case. `latencyBudget`: the
-   * longest one batch may take, above 0, @default 50 ms; it bounds the batch, and a model that
-   * takes longer for one row is refused at start: `MODEL_TOO_SLOW`. Or what the predictions are
-   * for: then a batch may take half of the target, and what takes longer than target or maximum
-   * (ms, from the chunk's coming to the worker to its commit) is counted and logged: `fraud` 50/100
-   * · `recommendations` 100/200 · `search` 20/50 · `ads` 10/25 · `chat` 200/500 · `batch` neither,
-   * 1 s a batch.
+   * Scores each event with the model. The features must be exactly those of the model, in any
+   * order. An event with an infinite feature is a dead letter `FEATURE_NOT_FINITE`.
    */
   score<F extends readonly string[], O>(
-    model: Model<F, O> & Check<keyof Fs & string, F> & Defined<E, Fs>,
-    o?: { missing?: 'nan'; latencyBudget?: DurationMs | LatencyUse },
+    model: Model<F, O> & SameNames<keyof Fs & string, F> & AllDefined<E, Fs>,
+    o?: {
+      /**
+       * `nan` passes NaN features to the model. @default an event with a NaN feature is a dead
+       * letter `FEATURE_NOT_FINITE`
+       */
+      missing?: 'nan'
+      /**
+       * The longest that one batch may take; more than 0. It limits the size of the batches. A
+       * model that needs longer for a single row is refused at start: `MODEL_TOO_SLOW`.
+       *
+       * Or the name of what the predictions are for. Then a batch may take half of that use's
+       * target, and predictions that take longer than its target or its maximum are counted and
+       * logged, measured from when the worker receives the chunk to when it is committed. Target
+       * and maximum, ms: `fraud` 50 and 100 · `recommendations` 100 and 200 · `search` 20 and 50 ·
+       * `ads` 10 and 25 · `chat` 200 and 500 · `batch` has neither, and a batch may take 1 s.
+       *
+       * @default 50 ms
+       */
+      latencyBudget?: DurationMs | LatencyUse
+    },
   ): Stream<Scored<E, keyof Fs & string, O>>
 }
 
 /**
- * When a tumbling window says something: once it has closed, or also for each event that enters.
+ * When a tumbling window emits results: `final`, once it has closed; `early`, also for each event
+ * that enters it.
  */
 export type Emit = 'final' | 'early'
 
 /**
- * What each result of a tumbling window has beside its aggregates. Its event time is `windowEndMs −
- * 1`.
+ * The fields that each result of a tumbling window has next to its aggregates. The event time of a
+ * result is `windowEndMs − 1`.
  */
 export interface WindowEvent {
   /** The key whose events are in the window. */
   readonly key: string
-  /** Its first millisecond, since the epoch: a multiple of the length. */
+  /** Start of the window (inclusive), ms since the epoch: a multiple of the length. */
   readonly windowStartMs: number
-  /** The first millisecond that is no longer in it, since the epoch. */
+  /** End of the window (exclusive), ms since the epoch. */
   readonly windowEndMs: number
 }
 /**
- * A field of a tumbling window's result, as each word for an aggregate gives it; `V` is its type.
+ * A field of a tumbling window's result, as returned by the methods of {@link AggregateKit}. `V` is
+ * the type of its value.
  */
 export interface WindowField<V> {
-  /** Never there: it carries the type. */
+  /** Never present; it only carries the type. */
   readonly value?: V
 }
 type CellOf<F> = F extends (event: never) => infer V ? V : never
 /**
- * Aggregates over one closed window, as fields of its event; `null` where there is no number. `C`
- * are the columns.
+ * Aggregates over the events in one tumbling window, as fields of its result. `null` means that
+ * there is no number. `C` are the columns.
  */
 export interface AggregateKit<C> {
-  /** Events in the window. */
+  /** Number of events in the window. */
   count(): WindowField<number>
-  /** Events a second, over the whole length of the window. */
+  /** Events per second, over the whole length of the window. */
   rate(): WindowField<number>
-  /** Sum, with its rounding error carried. */
+  /** Sum, with compensated rounding errors. */
   sum(column: Named<C, number>): WindowField<number>
   /** Arithmetic mean. */
   mean(column: Named<C, number>): WindowField<number | null>
-  /** Least value. */
+  /** Smallest value. */
   min(column: Named<C, number>): WindowField<number | null>
   /** Largest value. */
   max(column: Named<C, number>): WindowField<number | null>
@@ -202,100 +258,112 @@ export interface AggregateKit<C> {
   variance(column: Named<C, number>): WindowField<number | null>
   /** Population standard deviation (divides by n). */
   std(column: Named<C, number>): WindowField<number | null>
-  /** Population skewness, m₃ / m₂^1.5; `null` where the values are all equal. */
+  /** Population skewness, m₃ / m₂^1.5; `null` if all values are equal. */
   skewness(column: Named<C, number>): WindowField<number | null>
   /**
-   * Population excess kurtosis, m₄ / m₂² − 3: 0 of a normal distribution; `null` where the values
-   * are all equal.
+   * Population excess kurtosis, m₄ / m₂² − 3, which is 0 for a normal distribution; `null` if all
+   * values are equal.
    */
   kurtosis(column: Named<C, number>): WindowField<number | null>
-  /** The q-quantile, 0 ≤ q ≤ 1, interpolated between the two nearest values. */
+  /**
+   * The q-quantile, interpolated between the two nearest values. A `q` outside 0 to 1 is refused at
+   * start: `TOPOLOGY_INVALID`.
+   */
   quantile(column: Named<C, number>, q: number): WindowField<number | null>
-  /** The sum of one column over the sum of another; `null` when that is 0. */
+  /** The sum of `column` divided by the sum of `over`; `null` if the latter is 0. */
   ratio(column: Named<C, number>, over: Named<C, number>): WindowField<number | null>
   /**
-   * Sum of what is left of each value at the window's end, `windowEndMs`, when it halves with every
-   * `halfLife` since its event. A half-life that is no whole number of milliseconds above 0 is
-   * refused at start: `TOPOLOGY_INVALID`.
+   * Exponentially decayed sum at the window's end, `windowEndMs`: each value halves with every
+   * `halfLife` since its event time. A half-life that is not a whole number of milliseconds above 0
+   * is refused at start: `TOPOLOGY_INVALID`.
    */
   decayedSum(column: Named<C, number>, halfLife: DurationMs): WindowField<number>
-  /** Of the oldest event, in event time. */
+  /** The column's value of the event with the earliest event time. */
   first<K extends keyof C & string>(column: K): WindowField<CellOf<C[K]>>
-  /** Of the newest event, in event time. */
+  /** The column's value of the event with the latest event time. */
   last<K extends keyof C & string>(column: K): WindowField<CellOf<C[K]>>
-  /** Different values, exactly. */
+  /** Exact number of different values. */
   distinct(column: Named<C, string>): WindowField<number>
-  /** Events for which the column is true. */
+  /** Number of events for which the column is true. */
   countWhere(column: Named<C, boolean>): WindowField<number>
-  /** The part of the events, 0 to 1, for which the column is true. */
+  /** Fraction of the events, 0 to 1, for which the column is true. */
   share(column: Named<C, boolean>): WindowField<number | null>
 }
 
-/** How a topology takes the records of its source, for {@link TopologyBuilder.source}. */
+/** How a topology reads the records of its source topic, for {@link TopologyBuilder.source}. */
 export interface SourceOptions<S extends StandardSchemaV1> {
   /**
-   * Any Standard Schema that answers at once (zod, valibot, arktype, …). What it refuses is a dead
-   * letter `SCHEMA_INVALID`.
+   * Validates each record's value. Any synchronous Standard Schema (zod, valibot, arktype, …). A
+   * value that it rejects is a dead letter `SCHEMA_INVALID`; if it throws or returns a promise,
+   * `FUNCTION_THREW`.
    */
   schema: S
   /**
-   * What windows are kept by: text that is not empty, else `KEY_INVALID`. It must decide the
-   * partition too: produce with the same key.
+   * The key that windows are kept by: a string that is not empty, else the event is a dead letter
+   * `KEY_INVALID`. All events of a key must be in one partition: produce records with the same key.
    */
   key: (event: StandardSchemaV1.InferOutput<S>) => string
   /**
-   * Integer milliseconds since the epoch, from 1980 to 2100, else `TIME_INVALID` or, in another
-   * unit, `TIME_UNIT`.
+   * Event time, whole milliseconds since the epoch. Not a whole number: dead letter `TIME_INVALID`.
+   * Before 1980 or not before 2100, as seconds or microseconds would be: `TIME_UNIT`.
    */
   eventTimeMs: (event: StandardSchemaV1.InferOutput<S>) => number
   /**
-   * What counts as late, and what as too early. Lengths out of bounds are refused at start:
-   * `TOPOLOGY_INVALID`.
+   * Which events are late, and which lie in the future. Durations out of bounds are refused at
+   * start: `TOPOLOGY_INVALID`.
    */
   watermark: {
     /**
-     * How far behind the newest event of its partition an event may be and not be late. 0 or more.
+     * How far the watermark is behind the latest event time of its partition. An event with a time
+     * before the watermark is late, except in a tumbling window that is still open. 0 or more.
      */
     lag: DurationMs
-    /** A silent partition's watermark moves on after this time. More than 0. @default never */
+    /**
+     * How long a partition must be silent until its watermark advances with the wall clock. More
+     * than 0. @default never
+     */
     idleAfter?: DurationMs
     /**
-     * How far ahead of the record's own Kafka timestamp an event time may be, else `FUTURE`. 0 or
-     * more. @default 5 min
+     * How far an event time may be after the Kafka timestamp of its own record; beyond that the
+     * event is a dead letter `FUTURE`. 0 or more; `none` disables the check. @default 5 min
      */
     maxAhead?: DurationMs | 'none'
   }
   /**
-   * What becomes of an event behind the watermark. `dead-letter`: set aside as `LATE`, once ·
-   * `drop`: only counted · `score`: scored on the windows as they are, entering none.
+   * What happens to a late event. `dead-letter`: it becomes one dead letter `LATE` · `drop`: it is
+   * only counted · `score`: it is scored on the windows as they are, and enters none.
    */
   onLate: OnLate
   /**
-   * By which rule the producers of this topic find a key's partition: `murmur2` in Java, kafkajs
-   * and Tidemark, `crc32` in librdkafka unless it is told otherwise, and what is built on it
-   * (Python, Go, .NET).
+   * The partitioner of this topic's producers: `murmur2` for Java, kafkajs and Tidemark; `crc32`
+   * for librdkafka and clients built on it (Python, Go, .NET), unless configured otherwise;
+   * `unknown`: no partition can be told from a key (refused with `keyMismatch: 'dead-letter'`).
    *
-   * @default 'murmur2', though nothing is told of a record that only this says to be in the wrong
-   * partition
+   * @default 'murmur2', but a record that is in the wrong partition by this default alone is not
+   * reported
    */
   partitioner?: Partitioner | 'unknown'
   /**
-   * What becomes of an event in another partition than that of its key, where windows are kept: no
-   * worker sees all events of such a key. `warn`: it is told, once, when it is proved (a key was
-   * seen in two partitions, or differs from its record's and the `partitioner` that the author has
-   * given says another one) · `dead-letter`: `KEY_PARTITION`, by the `partitioner` alone · `allow`
+   * What happens to an event that is not in the partition of its key, in a topology with windows:
+   * no worker sees all events of such a key.
+   *
+   * `warn`: logs one warning, once there is proof: a key was seen in two partitions, or the event's
+   * key differs from the record's and the `partitioner` that you have set says another partition ·
+   * `dead-letter`: the event is a dead letter `KEY_PARTITION`, going by the `partitioner` alone ·
+   * `allow`: nothing.
    *
    * @default 'warn'
    */
   keyMismatch?: KeyMismatch
 }
 
-/** What a topology is built with. */
+/** What a topology is built with; passed to the function given to {@link defineTopology}. */
 export interface TopologyBuilder {
   /**
-   * The one topic that is read. Its name is 1 to 200 of `a-z A-Z 0-9 . _ -`; dead letters go to the
-   * same with `.dlq`.
+   * Reads a topic; a topology reads exactly one. Dead letters go to a topic of the same name with
+   * `.dlq` appended.
    *
+   * @param topic 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
    * @throws TidemarkError `TOPOLOGY_INVALID`: a second source
    */
   source<S extends StandardSchemaV1>(
@@ -303,41 +371,49 @@ export interface TopologyBuilder {
     o: SourceOptions<S>,
   ): Stream<StandardSchemaV1.InferOutput<S>>
   /**
-   * Rows to look up by key, read into memory when a worker starts.
+   * Declares a lookup table: rows by key, read into memory when a worker starts. A file that cannot
+   * be read, and rows that do not fit the schema or whose key is empty or not unique, are refused
+   * at start: `TABLE_INVALID`, with line numbers.
    *
-   * `name`: no other table's. `schema`: of a row. `key`: text that is not empty, another for each
-   * row. `from`: what `file(url)` gives. A file that cannot be read and rows that are not so are
-   * refused at start: `TABLE_INVALID`, with their lines.
+   * @param name unique in the topology
    */
   table<S extends StandardSchemaV1>(
     name: string,
     o: {
+      /** Validates each row. Any synchronous Standard Schema. */
       schema: S
+      /** The key of a row: a string that is not empty, unique in the table. */
       key: (row: StandardSchemaV1.InferOutput<S>) => string
+      /** Where the rows are: `file(url)`. */
       from: { readonly file: URL }
     },
   ): Table<StandardSchemaV1.InferOutput<S>>
 }
 
 /**
- * A whole topology: frozen data, for workers, tests and the command line. `Out` types its outputs
- * by topic.
+ * A complete topology as frozen data, for workers, tests and the command line. `Out` maps each
+ * output topic to the type of its values.
  */
 export interface Topology<Out> extends Definition {
-  /** Never there: it carries the types. */
+  /** Never present; it only carries the types. */
   readonly out?: Out
 }
 
 type AnySink = Sink<string, unknown>
 type Each<R> = R extends readonly (infer K)[] ? K : R
+/** What a builder may return. */
 export type SinkOrSinks = AnySink | readonly AnySink[]
-/** What a builder returns, if it is what it must return. */
+/** `R` if a builder may return it; otherwise a type that no value has and that says what to do. */
 export type Returned<R> = R extends SinkOrSinks
   ? R
   : Mistake<'end every stream with .sink(topic), and return the sink, or an array of the sinks'>
+/** The type of the values written, by topic, of what a builder returns. */
 export type OutputsOf<R> = {
   [K in Each<R> & AnySink as K['topic']]: K extends Sink<string, infer O> ? O : never
 }
-/** What the topology `T` writes to its topic `K`: `OutputOf<typeof topology, 'predictions'>`. */
+/**
+ * The type of the values that the topology `T` writes to its topic `K`: `OutputOf<typeof topology,
+ * 'predictions'>`.
+ */
 export type OutputOf<T, K extends string> =
   T extends Topology<infer O> ? (K extends keyof O ? O[K] : never) : never

@@ -5,7 +5,7 @@ import { tablesOf } from './tables.ts'
 
 const PAGE_BYTES = 65_536
 
-/** What is used of it: Node's types do not say that it is there, and it may be switched off. */
+/** The part of WebAssembly used here. Node's types lack it, and it may be switched off. */
 interface WebAssembly {
   readonly Memory: new (pages: { initial: number; maximum: number }) => { buffer: ArrayBuffer }
   readonly Module: new (bytes: Uint8Array) => object
@@ -19,12 +19,12 @@ interface Compiled {
 const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly?: WebAssembly }
 let module: object | null = null
 
-/** The quickest way that there is here to sum over trees. @throws NotRead as {@link tablesOf} */
+/** The fastest available way to evaluate the trees. @throws NotRead as {@link tablesOf} does */
 export function sumsOf(ensemble: Ensemble, features: number): Sums {
   return wasm === undefined ? new PlainTrees(ensemble) : new BitVectors(ensemble, features, wasm)
 }
 
-/** See assembly/sums.ts. Has memory of its own. */
+/** Evaluates trees with assembly/sums.ts, in its own memory. */
 class BitVectors implements Sums {
   readonly #compiled: Compiled
   readonly #rows: Float32Array
@@ -32,8 +32,8 @@ class BitVectors implements Sums {
 
   constructor(ensemble: Ensemble, features: number, { Memory, Module, Instance }: WebAssembly) {
     const { bytes, rowsAt, givenAt, end } = tablesOf(ensemble, { features, rows: ROWS })
-    // Never grown: the first memory of a process that grows makes all its typed arrays a little
-    // slower.
+    // The memory never grows: once any memory of a process grows, all its typed arrays become a
+    // little slower.
     const pages = Math.ceil(end / PAGE_BYTES)
     const memory = new Memory({ initial: pages, maximum: pages })
     new Uint8Array(memory.buffer).set(bytes)

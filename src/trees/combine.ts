@@ -3,24 +3,25 @@ import { expOf, logOf } from './float-functions.ts'
 import { NotRead } from './not-read.ts'
 import { type Reached, reached } from './plain-trees.ts'
 
-// How what the trees have given for a row becomes its scores: as ONNX Runtime does it, number by
-// number in float32 (onnxruntime/core/providers/cpu/ml/tree_ensemble_aggregator.h, ml_common.h).
+// Turns the sums of the trees for a row into its scores, as ONNX Runtime does it: number by number
+// in float32 (onnxruntime/core/providers/cpu/ml/tree_ensemble_aggregator.h, ml_common.h).
 
 const { fround } = Math
 
 /**
- * Makes the scores of one row of what the trees gave for each target, where that stands.
- * @returns the class, by number; 0 of what has none
+ * Turns the trees' sums of one row, one for each target, into its scores, in place.
+ *
+ * @returns the index of the class; 0 for a regressor
  */
 export type Combine = (sums: Float32Array) => number
 
-/** @throws NotRead where ONNX Runtime's way is not known here */
+/** How an ensemble combines its sums. @throws NotRead for ensembles that are not supported */
 export function combineOf(ensemble: Ensemble): Combine {
   const { classes, targets, transform } = ensemble
   const reach = reached(ensemble)
   if (classes === null) return regressorOf(ensemble, reach)
-  if (targets < 2) throw new NotRead('a classifier of one class')
-  if (reach.includes('sometimes')) throw new NotRead('a class of which only some leaves speak')
+  if (targets < 2) throw new NotRead('a classifier with one class')
+  if (reach.includes('sometimes')) throw new NotRead('a class with a weight in only some leaves')
   if (targets === 2) return binaryOf(ensemble, classes, reach)
   return (sums) => {
     addBase(sums, ensemble.baseValues)
@@ -44,33 +45,33 @@ function regressorOf(ensemble: Ensemble, reach: readonly Reached[]): Combine {
       const value = aggregate === 'average' ? fround(given / trees) : given
       sums[t] = hasBase ? value + (baseValues[t] as number) : value
     }
-    // Of one target it knows no transform but this.
+    // For a single target, ONNX Runtime applies no other transform.
     if (targets > 1 || transform === 'probit') transformAll(transform, sums, targets)
     return 0
   }
 }
 
-/** Two classes. Where leaves speak of one alone, its score is turned into both. */
+/** Two classes. If the leaves have weights for one class only, both scores derive from it. */
 function binaryOf(
   { baseValues, transform }: Ensemble,
   classes: Classes,
   reach: readonly Reached[],
 ): Combine {
-  const [speaksOfFirst, speaksOfSecond] = reach.map((of) => of === 'always')
-  if (baseValues.length > 1) throw new NotRead('base values of two classes')
-  if (transform === 'probit') throw new NotRead('probit of two classes')
+  const [hasFirst, hasSecond] = reach.map((of) => of === 'always')
+  if (baseValues.length > 1) throw new NotRead('base values for two classes')
+  if (transform === 'probit') throw new NotRead('probit for two classes')
   const { isBinary, areAllPositive } = classes
   const first = baseValues[0] ?? 0
   const threshold = isBinary && areAllPositive ? 0.5 : 0
-  if (speaksOfSecond) {
+  if (hasSecond) {
     return (sums) => {
-      sums[0] = (speaksOfFirst ? (sums[0] as number) : 0) + first
+      sums[0] = (hasFirst ? (sums[0] as number) : 0) + first
       const label = (sums[1] as number) > threshold ? 1 : 0
       transformAll(transform, sums, 2)
       return label
     }
   }
-  if (!isBinary) throw new NotRead('two classes of which no leaf speaks')
+  if (!isBinary) throw new NotRead('two classes without a weight in any leaf')
   return (sums) => {
     const score = fround((sums[0] as number) + first)
     const label = score > threshold ? 1 : 0
@@ -94,7 +95,7 @@ function addBase(sums: Float32Array, baseValues: readonly number[]): void {
   }
 }
 
-/** The first of those that are largest. */
+/** Index of the largest sum among the targets that count; the first of equal ones. */
 function largestOf(sums: Float32Array, count: number, counts: (target: number) => boolean): number {
   let largest = -1
   for (let t = 0; t < count; t++) {
@@ -129,19 +130,19 @@ function softmax(scores: Float32Array, count: number): void {
   for (let t = 0; t < count; t++) scores[t] = (scores[t] as number) / sum
 }
 
-/** What is nearly nothing stays nothing. */
-const NEARLY_NOTHING = fround(1e-7)
+/** SOFTMAX_ZERO leaves scores out of the sum whose size is at most this. */
+const NEARLY_ZERO = fround(1e-7)
 
 function softmaxZero(scores: Float32Array, count: number): void {
   const most = mostOf(scores, count)
-  const ofNothing = expOf(-most)
+  const ofZero = expOf(-most)
   let sum = 0
   for (let t = 0; t < count; t++) {
     const score = scores[t] as number
-    if (Math.abs(score) > NEARLY_NOTHING) {
+    if (Math.abs(score) > NEARLY_ZERO) {
       scores[t] = expOf(fround(score - most))
       sum = fround(sum + (scores[t] as number))
-    } else scores[t] = score * ofNothing
+    } else scores[t] = score * ofZero
   }
   for (let t = 0; t < count; t++) scores[t] = (scores[t] as number) / sum
 }
@@ -159,8 +160,8 @@ const TWO_BY_PI_A = fround(2 / fround(fround(3.14159) * PROBIT_A))
 const ONE_BY_A = fround(1 / PROBIT_A)
 
 /**
- * An approximation of the normal distribution's quantile. (Winitzki 2008, "A handy approximation
- * for the error function and its inverse")
+ * An approximation of the quantile function of the normal distribution. (Winitzki 2008, "A handy
+ * approximation for the error function and its inverse")
  */
 function probit(score: number): number {
   const x = fround(fround(2 * score) - 1)

@@ -1,61 +1,70 @@
-// Decision trees as they are in a model's file, whatever wrote it.
+// Decision trees as read from a model file, independent of the exporter.
 
-/** How a branch looks at a feature. A missing one (NaN) fulfils none but `neq`. */
+/** How a branch compares a feature. For a missing one (NaN) only `neq` is true. */
 export type Test = 'leq' | 'lt' | 'gte' | 'gt' | 'eq' | 'neq' | 'member'
 
+/** An inner node of a tree. */
 export interface Branch {
+  /** Index of the feature that it tests. */
   readonly feature: number
   readonly test: Test
-  /** float32s that it is compared with: one, or the members. */
+  /** float32s that the feature is compared with: one, or the members of the set. */
   readonly values: readonly number[]
-  /** Is a missing feature taken for one that fulfils the test? */
+  /** Whether the test counts as true for a missing feature. */
   readonly missingIsTrue: boolean
   readonly whenTrue: TreeNode
   readonly whenFalse: TreeNode
 }
 
+/** A leaf: the weights that it adds. */
 export interface Leaf {
   readonly weights: readonly Weight[]
 }
 
-/** What a leaf adds to a target, as float32. */
+/** What a leaf adds to a target (class or output), as float32. */
 export interface Weight {
   readonly target: number
   readonly weight: number
 }
 
+/** A tree, or a subtree, by its root. */
 export type TreeNode = Branch | Leaf
 
-/** How what the trees give becomes one number for each target. */
+/** How the trees' weights for a target become one number. */
 export type Aggregate = 'sum' | 'average' | 'min' | 'max'
+/** The `post_transform` of the numbers of a row. */
 export type Transform = 'none' | 'logistic' | 'softmax' | 'softmax-zero' | 'probit'
 
+/** A tree ensemble. */
 export interface Ensemble {
-  /** In the order in which they are added. */
+  /** In the order in which their weights are added. */
   readonly trees: readonly TreeNode[]
   readonly aggregate: Aggregate
+  /** Number of targets. */
   readonly targets: number
-  /** Added to each target, as float32; empty: none. */
+  /** Added to each target, as float32; may be empty. */
   readonly baseValues: readonly number[]
   readonly transform: Transform
-  /** Of a classifier. */
+  /** `null`: a regressor. */
   readonly classes: Classes | null
 }
 
+/** The classes of a classifier. */
 export interface Classes {
-  /** A label for each; `null`: they are texts. */
+  /** A label for each class; `null`: they are strings. */
   readonly labels: readonly number[] | null
-  /** Two classes, of which the leaves speak for one alone. */
+  /** Whether there are two classes and the leaves have weights for only one of them. */
   readonly isBinary: boolean
-  /** Then they are probabilities already. */
+  /** Whether all weights are at least 0: the sums are then already probabilities. */
   readonly areAllPositive: boolean
 }
 
+/** Whether a node is a leaf. */
 export function isLeaf(node: TreeNode): node is Leaf {
   return 'weights' in node
 }
 
-/** All leaves of a tree, those where tests hold first. */
+/** All leaves of a tree; those of the true branch come first. */
 export function* leavesOf(node: TreeNode): Generator<Leaf> {
   if (isLeaf(node)) {
     yield node

@@ -13,12 +13,12 @@ export class TreeEvaluator {
   readonly #sums: Sums
   readonly #combine: Combine
   readonly #labels: Float64Array
-  /** Rows as the trees see them; `null`: as they come. */
-  readonly #made: Float32Array | null
-  /** Of the row at hand. */
+  /** Buffer for the rows as the trees see them; `null`: they see the rows unchanged. */
+  readonly #prepared: Float32Array | null
+  /** Of the current row. */
   readonly #scores: Float32Array
 
-  /** `width`: features of the model's rows. @throws NotRead with what is not known of the trees */
+  /** `width`: features of the model's rows. @throws NotRead with what is not supported */
   constructor(model: TreeModel, width: number) {
     const { ensemble, features, steps } = model
     this.#model = model
@@ -26,23 +26,26 @@ export class TreeEvaluator {
     this.#sums = sumsOf(ensemble, features.length)
     this.#combine = combineOf(ensemble)
     this.#labels = labelsOf(ensemble)
-    const isAsItComes =
+    const isUnchanged =
       steps.length === 0 && features.length === width && features.every((f, i) => f === i)
-    this.#made = isAsItComes ? null : new Float32Array(ROWS * features.length)
+    this.#prepared = isUnchanged ? null : new Float32Array(ROWS * features.length)
     this.#scores = new Float32Array(Math.max(2, ensemble.targets))
   }
 
   /**
-   * The numbers of the model's columns, one array for each: float32 as they are, labels as whole
-   * numbers. `rows`: row-major float32[count, width].
+   * The numbers of the model's columns, one array for each: scores as float32, labels as integers.
+   * `rows`: row-major float32[count, width].
    */
   run(rows: Float32Array, count: number): Float64Array[] {
     const { columns } = this.#model
     const numbers = columns.map(() => new Float64Array(count))
     for (let from = 0; from < count; from += ROWS) {
       const upTo = Math.min(count, from + ROWS)
-      const seen = this.#seen(rows.subarray(from * this.#width, upTo * this.#width), upTo - from)
-      const sums = this.#sums.of(seen, upTo - from)
+      const prepared = this.#prepare(
+        rows.subarray(from * this.#width, upTo * this.#width),
+        upTo - from,
+      )
+      const sums = this.#sums.of(prepared, upTo - from)
       const { targets } = this.#model.ensemble
       for (let row = from; row < upTo; row++) {
         const at = (row - from) * targets
@@ -53,7 +56,7 @@ export class TreeEvaluator {
     return numbers
   }
 
-  /** Of the row at hand. */
+  /** Writes the numbers of the current row. */
   #write(into: readonly Float64Array[], row: number): void {
     const { columns } = this.#model
     const scores = this.#scores
@@ -66,19 +69,20 @@ export class TreeEvaluator {
     }
   }
 
-  #seen(rows: Float32Array, count: number): Float32Array {
-    const made = this.#made
-    if (made === null) return rows
+  /** The rows as the trees see them. */
+  #prepare(rows: Float32Array, count: number): Float32Array {
+    const prepared = this.#prepared
+    if (prepared === null) return rows
     const { features, steps } = this.#model
     const width = features.length
     for (let row = 0; row < count; row++) {
       for (let f = 0; f < width; f++) {
-        made[row * width + f] = rows[row * this.#width + (features[f] as number)] as number
+        prepared[row * width + f] = rows[row * this.#width + (features[f] as number)] as number
       }
-      const own = made.subarray(row * width, (row + 1) * width)
+      const own = prepared.subarray(row * width, (row + 1) * width)
       for (const step of steps) takeStep(step, own)
     }
-    return made.subarray(0, count * width)
+    return prepared.subarray(0, count * width)
   }
 }
 

@@ -2,20 +2,22 @@ import protobuf from 'protobufjs/minimal.js'
 import { doubtOf } from './float-functions.ts'
 import { ELEMENT } from './onnx-file.ts'
 
-// A model that shows the last bits of exp: one tree whose leaves are arguments, and a softmax over
-// one and nothing. It is made at the load gate, since what answers there is the C library of this
-// machine.
+// A model whose output shows the last bits of exp: one tree whose leaves are the arguments, and a
+// softmax over an argument and 0. It is built when a model is loaded, since the result depends on
+// the C library of this machine.
 
-/** Arguments that are shown, and among how many they are the hardest to round. */
+/** How many arguments the model has, and among how many they are the hardest to round. */
 const ARGUMENTS = 1_000
 const LOOKED_AT = 200_000
-/** Down to here a softmax shows all that exp gives. */
+/** The smallest argument for which the softmax preserves all bits of exp. */
 const LOWEST = -20
 
+/** Name of the model's input. */
 export const EXP_INPUT = 'row'
+/** Name of the model's output. */
 export const EXP_OUTPUT = 'scores'
 
-/** The model's bytes, and a row of one feature for each argument. */
+/** The model's bytes, and one row of one feature for each argument. */
 export function expModel(): { readonly bytes: Uint8Array; readonly rows: Float32Array } {
   const looked = Float32Array.from({ length: LOOKED_AT }, (_, i) => (LOWEST * (i + 1)) / LOOKED_AT)
   const doubts = Float64Array.from(looked, doubtOf)
@@ -24,11 +26,12 @@ export function expModel(): { readonly bytes: Uint8Array; readonly rows: Float32
   return { bytes: modelOf(hard), rows: Float32Array.from(hard.keys()) }
 }
 
-type Part = (to: protobuf.Writer) => protobuf.Writer
+/** Writes one field of a message. */
+type FieldWriter = (to: protobuf.Writer) => protobuf.Writer
 
 /** Field numbers: onnx/onnx.proto3. */
 function modelOf(leaves: readonly number[]): Uint8Array {
-  const tensor = (columns: number): Part => {
+  const tensor = (columns: number): FieldWriter => {
     const dim = (size: number) => message(1, (to) => to.uint32(8).int64(size))
     const rows = message(1, (to) => to.uint32(18).string('N'))
     const shape = message(2, rows, dim(columns))
@@ -38,7 +41,7 @@ function modelOf(leaves: readonly number[]): Uint8Array {
     )
   }
   const named =
-    (name: string): Part =>
+    (name: string): FieldWriter =>
     (to) =>
       to.uint32(10).string(name)
   const graph = message(
@@ -57,12 +60,12 @@ function modelOf(leaves: readonly number[]): Uint8Array {
   )
   const opset = (domain: string, version: number) =>
     message(8, named(domain), (to) => to.uint32(16).int64(version))
-  const version: Part = (to) => to.uint32(8).int64(8)
+  const version: FieldWriter = (to) => to.uint32(8).int64(8)
   const parts = [version, graph, opset('', 17), opset('ai.onnx.ml', 3)]
   return parts.reduce((to, part) => part(to), protobuf.Writer.create()).finish()
 }
 
-function message(field: number, ...parts: readonly Part[]): Part {
+function message(field: number, ...parts: readonly FieldWriter[]): FieldWriter {
   return (to) => {
     to.uint32(field * 8 + 2).fork()
     for (const part of parts) part(to)
@@ -70,8 +73,8 @@ function message(field: number, ...parts: readonly Part[]): Part {
   }
 }
 
-/** Row i, of the one feature i, reaches leaf i: the middle of what is left is asked for first. */
-function attributesOf(leaves: readonly number[]): Part[] {
+/** The attributes of a balanced tree in which a row with the feature i reaches leaf i. */
+function attributesOf(leaves: readonly number[]): FieldWriter[] {
   const nodes: { value: number; whenTrue: number; whenFalse: number; leaf: number | null }[] = []
   const grow = (from: number, upTo: number): number => {
     const id = nodes.length
@@ -126,8 +129,8 @@ function attributesOf(leaves: readonly number[]): Part[] {
   ]
 }
 
-/** `type`: 2 whole number, 3 text, 6 floats, 7 whole numbers, 8 texts. */
-function attribute(name: string, type: number, value: Part): Part {
+/** `type`: 2 integer, 3 string, 6 floats, 7 integers, 8 strings. */
+function attribute(name: string, type: number, value: FieldWriter): FieldWriter {
   return message(
     5,
     (to) => to.uint32(10).string(name),
@@ -136,7 +139,7 @@ function attribute(name: string, type: number, value: Part): Part {
   )
 }
 
-function floats(name: string, values: readonly number[]): Part {
+function floats(name: string, values: readonly number[]): FieldWriter {
   return attribute(name, 6, (to) => {
     to.uint32(58).fork()
     for (const value of values) to.float(value)
@@ -144,7 +147,7 @@ function floats(name: string, values: readonly number[]): Part {
   })
 }
 
-function wholes(name: string, values: readonly number[]): Part {
+function wholes(name: string, values: readonly number[]): FieldWriter {
   return attribute(name, 7, (to) => {
     to.uint32(66).fork()
     for (const value of values) to.int64(value)
@@ -152,6 +155,6 @@ function wholes(name: string, values: readonly number[]): Part {
   })
 }
 
-function texts(name: string, values: readonly string[]): Part {
+function texts(name: string, values: readonly string[]): FieldWriter {
   return attribute(name, 8, (to) => values.reduce((w, value) => w.uint32(74).string(value), to))
 }

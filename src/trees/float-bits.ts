@@ -1,7 +1,7 @@
 const float = new Float32Array(1)
 const bits = new Int32Array(float.buffer)
 
-/** The bits of a float32, as a whole number with a sign. */
+/** The bits of a float32, as an int32. */
 export function bitsOf(value: number): number {
   float[0] = value
   return bits[0] as number

@@ -1,30 +1,30 @@
-// exp and log of float32 numbers to the last bit as the C library gives them on which ONNX Runtime
-// runs: glibc since 2.27, whose expf and logf are those of Arm's optimized routines (math/expf.c,
-// math/logf.c; Szabolcs Nagy 2017). All is computed in float64 and rounded once, at the end, but
-// not so exactly that any other way would round alike: of 21 million arguments 12,385 differ from
-// exp in float64. Where the library is another one, or is compiled with fused multiply-add, the
-// comparison with ONNX Runtime finds out.
+// exp and log of float32 numbers, with the same bits as the C library that ONNX Runtime uses: glibc
+// since 2.27, whose expf and logf are those of Arm's optimized routines (math/expf.c, math/logf.c;
+// Szabolcs Nagy 2017). Everything is computed in float64 and rounded once, at the end, but not so
+// exactly that every other method would round the same way: of 21 million arguments 12,385 differ
+// from exp in float64. If the machine has another library, or one compiled with fused multiply-add,
+// the comparison with ONNX Runtime detects it.
 
 import { bitsOf, ofBits } from './float-bits.ts'
 
-/** Powers of two between one and two that exp is built on. */
+/** Size of the table of powers of two between 1 and 2 that exp is built on. */
 const STEPS = 32
 const STEPS_BY_LN2 = 46.16624130844683
-/** Added and taken away again it rounds to a whole number: 1.5 · 2^52. */
+/** Added and then subtracted, it rounds to an integer: 1.5 · 2^52. */
 const ROUNDING = 6755399441055744
 const EXP_3 = 1.6938359250920212e-6
 const EXP_2 = 0.00023459809789509004
 const EXP_1 = 0.021660849396613134
 /** Bits of a float32 below the exponent. */
 const FRACTION_BITS = 23
-/** Beyond them exp is infinite, or 0, as float32. */
+/** Beyond these, exp as float32 is infinite, or 0. */
 const EXP_LARGEST = 88.72283172607422
 const EXP_SMALLEST = -103.972076416015625
 
 /** 2^(i/32), to the nearest float64. */
 const POWERS = Float64Array.from({ length: STEPS }, (_, i) => power(i))
-/** 2^e at e + 160. */
 const LOWEST_EXPONENT = -160
+/** 2^e at index e + 160. */
 const EXPONENTS = Float64Array.from({ length: 320 }, (_, i) => 2 ** (i + LOWEST_EXPONENT))
 
 /** e^x for a float32, as float32. */
@@ -35,7 +35,7 @@ export function expOf(x: number): number {
 }
 
 /**
- * How near to the middle of two float32s e^x lies, 0 to 1: there another way to compute it rounds
+ * How close e^x is to the midpoint of two float32s, 0 to 1. Close to it, another method may round
  * the other way.
  */
 export function doubtOf(x: number): number {
@@ -56,16 +56,16 @@ function unrounded(x: number): number {
   return (high * (r * r) + low) * scale
 }
 
-/** By whole numbers: the 32nd root is five square roots. */
+/** 2^(step/32), by integer arithmetic: the 32nd root is five square roots. */
 function power(step: number): number {
-  // With 64 bits more than are kept, it is never so close to the middle of two float64s that the
-  // cut digits count.
+  // With 64 bits more than are kept, it is never so close to the midpoint of two float64s that the
+  // truncated digits matter.
   let root = 2n ** BigInt(step + STEPS * 116)
   for (let i = 1; i < STEPS; i *= 2) root = squareRoot(root)
   return Number(root) / 2 ** 116
 }
 
-/** The largest whole number whose square is no larger. (Newton) */
+/** The integer square root, rounded down. (Newton) */
 function squareRoot(of: bigint): bigint {
   let root = 1n << BigInt(Math.ceil(of.toString(2).length / 2))
   for (;;) {
@@ -97,10 +97,7 @@ const LOG_STEPS: readonly (readonly [number, number])[] = [
 const LOG_4 = -0.25089342214237154
 const LOG_3 = 0.333456765744066
 const LOG_2 = -0.4999997485802103
-/**
- * The bits of the least float32 of those sixteenths, and how many bits lie below a sixteenth's
- * number.
- */
+/** The bits of the smallest float32 in that interval, and how many bits are below the index. */
 const LOG_FIRST = 0x3f330000
 const SIXTEENTH_BITS = 19
 const EXPONENT_MASK = 0xff800000

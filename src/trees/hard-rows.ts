@@ -2,10 +2,10 @@ import { seeded } from '../kernel/seeded.ts'
 import { isLeaf, type TreeNode } from './ensemble.ts'
 import { bitsOf, ofBits } from './float-bits.ts'
 
-// Rows at which two ways to evaluate trees differ, if they do: each value that a test compares
-// with, the float32 below and the one above it, and what floating point has that is odd.
+// Rows that show whether two ways to evaluate trees differ: each value that a test compares with,
+// the float32s below and above it, and the special values of floating point.
 
-const ODD = [
+const SPECIAL = [
   0,
   -0,
   Number.NaN,
@@ -18,7 +18,7 @@ const ODD = [
 ]
 
 /**
- * Row-major float32[rows, width]: so many that each value is there, and not fewer than asked for.
+ * Row-major float32[rows, width]: `atLeast` rows, or as many as are needed to contain each value.
  * The same for the same seed.
  */
 export function hardRows(
@@ -35,7 +35,7 @@ export function hardRows(
   const random = seeded(seed)
   for (const [feature, own] of values.entries()) {
     for (let row = 0; row < count; row++) {
-      // All of them once, then again in another order.
+      // All values once, then again in another order.
       const turn = row % own.length
       if (turn === 0) shuffle(own, random)
       rows[row * width + feature] = own[turn] as number
@@ -44,9 +44,9 @@ export function hardRows(
   return rows
 }
 
-/** The values of each feature. */
+/** The values to test for each feature. */
 function valuesOf(trees: readonly TreeNode[], width: number): number[][] {
-  const sets = Array.from({ length: width }, () => new Set(ODD))
+  const sets = Array.from({ length: width }, () => new Set(SPECIAL))
   const walk = (node: TreeNode) => {
     if (isLeaf(node)) return
     for (const value of node.values) {
@@ -56,16 +56,16 @@ function valuesOf(trees: readonly TreeNode[], width: number): number[][] {
     walk(node.whenFalse)
   }
   for (const tree of trees) walk(tree)
-  // A set takes the two zeros for one.
+  // A Set treats the two zeros as equal.
   return sets.map((set) => [...set, -0])
 }
 
-/** Of a number that is not 0: the float32s on both sides. */
+/** The float32s next to a number that is not 0. */
 function neighbours(value: number): number[] {
   return [-1, 1].map((step) => ofBits(bitsOf(value) + step))
 }
 
-/** In an order by chance. (Fisher and Yates) */
+/** Shuffles in place. (Fisher and Yates) */
 function shuffle(values: number[], random: () => number): void {
   for (let i = values.length - 1; i > 0; i--) {
     const other = Math.floor(random() * (i + 1))

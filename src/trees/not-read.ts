@@ -1,4 +1,4 @@
-/** A model, or a part of one, is not known here: ONNX Runtime's it stays. The message says why. */
+/** A model, or a part of one, is not supported here: it stays with ONNX Runtime. Says why. */
 export class NotRead extends Error {
   override readonly name = 'NotRead'
 }

@@ -1,19 +1,19 @@
 import protobuf from 'protobufjs/minimal.js'
 
-// What is read of an ONNX file: the few messages that say how a model computes. Field numbers and
+// Reads the few messages of an ONNX file that describe how a model computes. Field numbers and
 // types: onnx/onnx.proto3 of ONNX.
 
-/** A step of a model. */
+/** A node of a model's graph. */
 export interface OnnxNode {
-  /** With its domain, where that is not ONNX's own: `ai.onnx.ml.Scaler`. */
+  /** With its domain, unless that is ONNX's own: `ai.onnx.ml.Scaler`. */
   readonly operator: string
-  /** Names of tensors; an input that is left out is ''. */
+  /** Names of tensors; an omitted input is ''. */
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly attributes: ReadonlyMap<string, OnnxAttribute>
 }
 
-/** Of its values, those of its own type are filled. */
+/** An attribute of a node. Only the values of its own type are filled in. */
 export interface OnnxAttribute {
   readonly float: number | null
   readonly whole: number | null
@@ -24,24 +24,26 @@ export interface OnnxAttribute {
   readonly texts: readonly string[]
 }
 
-/** A constant. */
+/** A constant tensor. */
 export interface OnnxTensor {
   readonly name: string
+  /** See {@link ELEMENT}. */
   readonly type: number
   readonly dims: readonly number[]
-  /** Row-major; `null`: they lie elsewhere, or are of a type that is not read here. */
+  /** Row-major; `null`: external data, or a type that is not supported here. */
   readonly values: readonly number[] | null
 }
 
-/** An input or output, as far as the file says what it is. */
+/** An input or output, as the file declares it. */
 export interface OnnxValue {
   readonly name: string
-  /** Of its elements; `null`: it is no tensor. */
+  /** Element type, see {@link ELEMENT}; `null`: not a tensor. */
   readonly type: number | null
-  /** A text is free. */
+  /** A number is a fixed size, a string a free one. */
   readonly shape: readonly (number | string)[]
 }
 
+/** The graph of a model file. */
 export interface OnnxModel {
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
@@ -64,10 +66,10 @@ type Reader = protobuf.Reader
 /** By field number; `wire`: how the field is written. */
 type Fields = Readonly<Record<number, (from: Reader, wire: number) => void>>
 
-/** Written with its length before it: a message, a text, or numbers one after the other. */
+/** Wire type of fields with a length prefix: a message, a string, or packed numbers. */
 const WITH_LENGTH = 2
 
-/** @throws Error where the bytes are no ONNX file */
+/** Parses an ONNX file. @throws Error when the bytes are not an ONNX file */
 export function readOnnx(bytes: Uint8Array): OnnxModel {
   const nodes: OnnxNode[] = []
   const constants = new Map<string, OnnxTensor>()
@@ -84,7 +86,7 @@ export function readOnnx(bytes: Uint8Array): OnnxModel {
   }
   const reader = protobuf.Reader.create(bytes)
   readFields(reader, bytes.length, { 7: (from) => readMessage(from, graph) })
-  // Older files name constants among the inputs as well.
+  // Older files also list constants among the inputs.
   const given = inputs.filter(({ name }) => !constants.has(name))
   return { inputs: given, outputs, nodes, constants }
 }
@@ -227,7 +229,7 @@ function readMessage(from: Reader, fields: Fields): void {
 }
 
 function readFields(from: Reader, end: number, fields: Fields): void {
-  if (end > from.len) throw new RangeError('a message ends behind the file')
+  if (end > from.len) throw new RangeError('a message ends beyond the end of the file')
   while (from.pos < end) {
     const tag = from.uint32()
     const wire = tag & 7
@@ -237,7 +239,7 @@ function readFields(from: Reader, end: number, fields: Fields): void {
   }
 }
 
-/** Numbers of a repeated field: all with one length before them, or this one. */
+/** Numbers of a repeated field: all of them if it is packed, otherwise one. */
 function* numbersFrom(
   from: Reader,
   wire: number,
@@ -256,7 +258,7 @@ function floatFrom(from: Reader): number {
   return from.float()
 }
 
-/** Where it is beyond 2^53 it is rounded. */
+/** An integer; rounded beyond 2^53. */
 function wholeFrom(from: Reader): number {
   return Number(from.int64())
 }

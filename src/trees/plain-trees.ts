@@ -7,21 +7,22 @@ import {
   type TreeNode,
 } from './ensemble.ts'
 
-// Trees walked from the root to a leaf: what bit vectors must agree with, and what stands in for
-// them.
+// Walks trees from the root to a leaf: the reference that bit vectors must agree with, and the
+// fallback when they are not available.
 
-/** What trees give for rows. */
+/** Evaluates an ensemble's trees. */
 export interface Sums {
   /**
-   * For each target, row-major float32[count, targets]. Holds until the next call.
-   * `rows`: row-major float32[count, features]; `count`: at most {@link ROWS}.
+   * The aggregated weights for each target, row-major float32[count, targets]. Valid until the next
+   * call. `rows`: row-major float32[count, features]; `count`: at most {@link ROWS}.
    */
   of(rows: Float32Array, count: number): Float32Array
 }
 
-/** Rows that are summed at a time. */
+/** The largest number of rows of one call. */
 export const ROWS = 1_024
 
+/** Evaluates trees by walking them. */
 export class PlainTrees implements Sums {
   readonly #ensemble: Ensemble
   readonly #given: Float32Array
@@ -58,33 +59,37 @@ function aggregated(aggregate: Ensemble['aggregate'], before: number, weight: nu
   return before + weight
 }
 
-/** What stands where no tree has given anything yet. */
+/** The initial value of an aggregate. */
 export function startOf({ aggregate }: Pick<Ensemble, 'aggregate'>): number {
   if (aggregate === 'min') return Number.POSITIVE_INFINITY
   return aggregate === 'max' ? Number.NEGATIVE_INFINITY : 0
 }
 
-/** How many leaves speak of a target: in some tree all, nowhere any, or it depends on the row. */
+/**
+ * Whether a row reaches a weight for a target. `always`: some tree has one in each leaf; `never`:
+ * no leaf has one; `sometimes`: it depends on the row.
+ */
 export type Reached = 'always' | 'sometimes' | 'never'
 
+/** {@link Reached} for each target. */
 export function reached({ trees, targets }: Ensemble): readonly Reached[] {
   const leaves = trees.map((tree) => [...leavesOf(tree)])
   return Array.from({ length: targets }, (_, target) => {
-    const speaks = ({ weights }: Leaf) => weights.some((weight) => weight.target === target)
-    if (leaves.some((of) => of.every(speaks))) return 'always'
-    return leaves.some((of) => of.some(speaks)) ? 'sometimes' : 'never'
+    const hasWeight = ({ weights }: Leaf) => weights.some((weight) => weight.target === target)
+    if (leaves.some((of) => of.every(hasWeight))) return 'always'
+    return leaves.some((of) => of.some(hasWeight)) ? 'sometimes' : 'never'
   })
 }
 
 function leafOf(root: TreeNode, row: Float32Array): Leaf {
   let node = root
   while (!isLeaf(node)) {
-    node = holds(node, row[node.feature] as number) ? node.whenTrue : node.whenFalse
+    node = isTrue(node, row[node.feature] as number) ? node.whenTrue : node.whenFalse
   }
   return node
 }
 
-function holds({ test, values, missingIsTrue }: Branch, x: number): boolean {
+function isTrue({ test, values, missingIsTrue }: Branch, x: number): boolean {
   if (missingIsTrue && Number.isNaN(x)) return true
   const value = values[0] as number
   switch (test) {

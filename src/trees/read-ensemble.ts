@@ -13,8 +13,8 @@ import { NotRead } from './not-read.ts'
 import type { OnnxAttribute, OnnxNode, OnnxTensor } from './onnx-file.ts'
 import { ELEMENT } from './onnx-file.ts'
 
-// The operators of ONNX that are trees: TreeEnsembleClassifier and TreeEnsembleRegressor of
-// ai.onnx.ml 1 to 4, TreeEnsemble of 5. https://onnx.ai/onnx/operators/ (ai.onnx.ml)
+// Reads the tree operators of ONNX: TreeEnsembleClassifier and TreeEnsembleRegressor of ai.onnx.ml
+// 1 to 4, TreeEnsemble of ai.onnx.ml 5. https://onnx.ai/onnx/operators/ (ai.onnx.ml)
 
 const CLASSIFIER = 'ai.onnx.ml.TreeEnsembleClassifier'
 const REGRESSOR = 'ai.onnx.ml.TreeEnsembleRegressor'
@@ -28,7 +28,7 @@ const TESTS: Readonly<Record<string, Test>> = {
   BRANCH_EQ: 'eq',
   BRANCH_NEQ: 'neq',
 }
-/** Of TreeEnsemble, by number. */
+/** Tests of TreeEnsemble, by number. */
 const TESTS_BY_NUMBER: readonly Test[] = ['leq', 'lt', 'gte', 'gt', 'eq', 'neq', 'member']
 const TRANSFORMS: Readonly<Record<string, Transform>> = {
   NONE: 'none',
@@ -52,16 +52,16 @@ const AGGREGATES: Readonly<Record<string, Aggregate>> = {
 }
 const AGGREGATES_BY_NUMBER: readonly Aggregate[] = ['average', 'sum', 'min', 'max']
 
-/** Is the node an ensemble of trees? */
+/** Whether the node is a tree ensemble. */
 export function isEnsemble({ operator }: OnnxNode): boolean {
   return operator === CLASSIFIER || operator === REGRESSOR || operator === ENSEMBLE
 }
 
-/** @throws NotRead with what is not known here */
+/** Reads the ensemble of a node. @throws NotRead with what is not supported */
 export function readEnsemble(node: OnnxNode): Ensemble {
   const attributes = new Attributes(node)
   if (node.operator === ENSEMBLE) return readFifth(attributes)
-  attributes.refuseAny((name) => name.endsWith('_as_tensor'), 'numbers of double precision')
+  attributes.refuseAny((name) => name.endsWith('_as_tensor'), 'values in double precision')
   return node.operator === CLASSIFIER ? readClassifier(attributes) : readRegressor(attributes)
 }
 
@@ -80,10 +80,10 @@ function readClassifier(attributes: Attributes): Ensemble {
   const texts = attributes.texts('classlabels_strings')
   const labels = attributes.wholes('classlabels_int64s')
   const targets = texts.length === 0 ? labels.length : texts.length
-  const spokenFor = new Set(attributes.wholes('class_ids'))
+  const weighted = new Set(attributes.wholes('class_ids'))
   const classes: Classes = {
     labels: texts.length === 0 ? labels : null,
-    isBinary: targets === 2 && spokenFor.size === 1,
+    isBinary: targets === 2 && weighted.size === 1,
     areAllPositive: attributes.floats('class_weights').every((weight) => weight >= 0),
   }
   return {
@@ -97,8 +97,8 @@ function readClassifier(attributes: Attributes): Ensemble {
 }
 
 /**
- * Each node of each tree has a line in a table, and the leaves' weights have one of their own.
- * `of`: what they are weights of.
+ * Builds the trees from two tables: one has a row for each node of each tree, the other one for
+ * each weight. `of`: prefix of the weights' attributes.
  */
 function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[] {
   const treeIds = attributes.wholes('nodes_treeids')
@@ -115,7 +115,7 @@ function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[]
     const name = `${tree} ${id}`
     const row = rows.get(name)
     if (row === undefined) throw new NotRead(`tree ${tree} has no node ${id}`)
-    if (left === 0) throw new NotRead(`the nodes of tree ${tree} go round in circles`)
+    if (left === 0) throw new NotRead(`the nodes of tree ${tree} form a cycle`)
     if (modes[row] === 'LEAF') return { weights: weights.get(name) ?? [] }
     return {
       feature: features[row] as number,
@@ -126,7 +126,7 @@ function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[]
       whenFalse: build(tree, whenFalse[row] as number, left - 1),
     }
   }
-  // A tree begins where the number of the tree changes, as ONNX Runtime has it.
+  // A tree starts where the tree number changes, as in ONNX Runtime.
   const roots = treeIds.flatMap((tree, row) => (tree === treeIds[row - 1] ? [] : [row]))
   return roots.map((row) => build(treeIds[row] as number, nodeIds[row] as number, treeIds.length))
 }
@@ -151,7 +151,8 @@ function weightsByNode(
 }
 
 /**
- * TreeEnsemble of ai.onnx.ml 5: branches and leaves are numbered apart, and a leaf has one weight.
+ * Reads TreeEnsemble of ai.onnx.ml 5, in which branches and leaves are numbered separately and a
+ * leaf has one weight.
  */
 function readFifth(attributes: Attributes): Ensemble {
   const modes = attributes.tensor('nodes_modes', ELEMENT.uint8)
@@ -177,7 +178,7 @@ function readFifth(attributes: Attributes): Ensemble {
   }
   const branch = (id: number, left: number): Branch => {
     if (!(id in features)) throw new NotRead(`there is no node ${id}`)
-    if (left === 0) throw new NotRead('nodes go round in circles')
+    if (left === 0) throw new NotRead('the nodes form a cycle')
     const follow = ({ ids, isLeaf }: typeof to.whenTrue): TreeNode => {
       const next = ids[id] as number
       return isLeaf[id] === 1 ? leaf(next) : branch(next, left - 1)
@@ -194,7 +195,7 @@ function readFifth(attributes: Attributes): Ensemble {
   const aggregate = AGGREGATES_BY_NUMBER[attributes.whole('aggregate_function') ?? 1]
   const transform = TRANSFORMS_BY_NUMBER[attributes.whole('post_transform') ?? 0]
   if (aggregate === undefined || transform === undefined) {
-    throw new NotRead('how trees are put together has a number that is not known')
+    throw new NotRead('unknown aggregate_function or post_transform')
   }
   return {
     trees: attributes
@@ -208,7 +209,7 @@ function readFifth(attributes: Attributes): Ensemble {
   }
 }
 
-/** A tree that is one leaf is written as a branch both of whose ends are it. */
+/** A tree that is a single leaf is stored as a branch with that leaf on both sides. */
 function rootOf(
   branch: Branch,
   to: {
@@ -226,31 +227,31 @@ function rootOf(
 }
 
 /**
- * The members of each test of membership, by node: they stand one after the other, each set ended
- * by a NaN.
+ * The members of each set-membership test, by node. The file stores the sets one after the other,
+ * each terminated by a NaN.
  */
 function membersOf(
   attributes: Attributes,
   modes: readonly number[],
 ): ReadonlyMap<number, number[]> {
-  const asked = modes.flatMap((mode, id) => (TESTS_BY_NUMBER[mode] === 'member' ? [id] : []))
-  const members = new Map<number, number[]>(asked.map((id) => [id, []]))
-  if (asked.length === 0) return members
+  const ids = modes.flatMap((mode, id) => (TESTS_BY_NUMBER[mode] === 'member' ? [id] : []))
+  const members = new Map<number, number[]>(ids.map((id) => [id, []]))
+  if (ids.length === 0) return members
   let turn = 0
   for (const value of attributes.tensor('membership_values', ELEMENT.float32)) {
     if (Number.isNaN(value)) turn++
-    else members.get(asked[turn] as number)?.push(value)
+    else members.get(ids[turn] as number)?.push(value)
   }
   return members
 }
 
 function unknownTest(mode: number): never {
-  throw new NotRead(`a node has mode ${mode}`)
+  throw new NotRead(`unknown node mode ${mode}`)
 }
 
 function oneOf<T>(known: Readonly<Record<string, T>>, name: string): T {
   const found = known[name]
-  if (found === undefined) throw new NotRead(`"${name}" is not known`)
+  if (found === undefined) throw new NotRead(`unknown value "${name}"`)
   return found
 }
 
@@ -282,11 +283,11 @@ class Attributes {
     return this.#of.get(name)?.texts ?? []
   }
 
-  /** @throws NotRead unless it is there, of that type */
+  /** @throws NotRead when it is missing or has another type */
   tensor(name: string, type: number): readonly number[] {
     const tensor: OnnxTensor | null = this.#of.get(name)?.tensor ?? null
     if (tensor?.values == null || tensor.type !== type) {
-      throw new NotRead(`"${name}" is not there, or of another type`)
+      throw new NotRead(`attribute "${name}" is missing or has an unexpected type`)
     }
     return tensor.values
   }

@@ -3,27 +3,27 @@ import { NotRead } from './not-read.ts'
 import { ELEMENT, type OnnxModel, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
 import { isEnsemble, readEnsemble } from './read-ensemble.ts'
 
-// Which models are an ensemble of trees with nothing around it but what exporters put there: casts,
-// choices of columns, factors, and before it scaling and filling of features.
+// Recognises models that are a tree ensemble with nothing around it but what exporters add: casts,
+// column selection and factors, and before the ensemble scaling and imputation of features.
 
-/** A column that is asked for, counted from 0. */
+/** A requested column, counted from 0. */
 export interface Wanted {
   readonly tensor: string
   readonly column: number
 }
 
-/** A model whose every step is known. */
+/** A model whose steps are all supported. */
 export interface TreeModel {
   readonly ensemble: Ensemble
-  /** What becomes of features before the trees see them, one step after the other. */
+  /** Preprocessing of the features, in order. */
   readonly steps: readonly Step[]
-  /** Of which of the model's features each of the trees' is made. */
+  /** For each of the trees' features, the index of the model's feature that it comes from. */
   readonly features: readonly number[]
-  /** As they were asked for. */
+  /** In the order in which they were requested. */
   readonly columns: readonly Column[]
 }
 
-/** What is done to each feature, by its number for the trees. All numbers are float32. */
+/** A preprocessing step; lists are indexed by the trees' features. All numbers are float32. */
 export type Step =
   | {
       readonly does: 'scale'
@@ -32,21 +32,22 @@ export type Step =
     }
   | { readonly does: 'fill'; readonly replaced: number; readonly by: readonly number[] }
 
-/** A number of the output. */
+/** One number of the output. `score`: index of the target; `factors`: multiplied one by one. */
 export type Column =
   | { readonly is: 'score'; readonly score: number; readonly factors: readonly number[] }
   | { readonly is: 'label' }
 
-/** What is known of a tensor. */
-type Known =
+/** What is known about a tensor. */
+type KnownTensor =
   | { readonly of: 'rows'; readonly features: readonly number[]; readonly steps: readonly Step[] }
   | { readonly of: 'columns'; readonly columns: readonly Column[] }
   | { readonly of: 'constant'; readonly tensor: OnnxTensor }
   | { readonly of: 'unknown'; readonly why: string }
 
 /**
- * `input`: the tensor that the rows go into, `features` wide. @throws NotRead with what is not
- * known in the model
+ * Recognises a model. `input`: name of the input tensor, `features` wide.
+ *
+ * @throws NotRead with what is not supported in the model
  */
 export function recognise(
   { nodes, constants }: OnnxModel,
@@ -57,9 +58,9 @@ export function recognise(
   }: { readonly input: string; readonly features: number; readonly wanted: readonly Wanted[] },
 ): TreeModel {
   const all = Array.from({ length: features }, (_, feature) => feature)
-  const known = new Map<string, Known>([[input, { of: 'rows', features: all, steps: [] }]])
+  const known = new Map<string, KnownTensor>([[input, { of: 'rows', features: all, steps: [] }]])
   for (const [name, tensor] of constants) known.set(name, { of: 'constant', tensor })
-  const seen: { ensemble: Ensemble; rows: Known & { of: 'rows' } }[] = []
+  const seen: { ensemble: Ensemble; rows: KnownTensor & { of: 'rows' } }[] = []
   for (const node of nodes) {
     const inputs = node.inputs.map((name) => known.get(name) ?? unknown(`tensor "${name}"`))
     const found = isEnsemble(node) ? ensembleOf(node, inputs, seen) : outputsOf(node, inputs)
@@ -70,29 +71,29 @@ export function recognise(
     const of = known.get(tensor) ?? unknown(`tensor "${tensor}"`)
     const found = of.of === 'columns' ? of.columns[column] : undefined
     if (found !== undefined) return found
-    throw new NotRead(of.of === 'unknown' ? of.why : `"${tensor}" does not come of trees`)
+    throw new NotRead(of.of === 'unknown' ? of.why : `"${tensor}" is not an output of trees`)
   })
   const [one, other] = seen
   if (one === undefined || other !== undefined) {
-    throw new NotRead(`${seen.length} ensembles of trees`)
+    throw new NotRead(`${seen.length} tree ensembles`)
   }
   return { ensemble: one.ensemble, ...one.rows, columns }
 }
 
-function unknown(why: string): Known {
+function unknown(why: string): KnownTensor {
   return { of: 'unknown', why }
 }
 
 function ensembleOf(
   node: OnnxNode,
-  [rows]: readonly Known[],
-  seen: { ensemble: Ensemble; rows: Known & { of: 'rows' } }[],
-): readonly Known[] {
+  [rows]: readonly KnownTensor[],
+  seen: { ensemble: Ensemble; rows: KnownTensor & { of: 'rows' } }[],
+): readonly KnownTensor[] {
   if (rows?.of !== 'rows') return node.outputs.map(() => rows ?? unknown(node.operator))
   const ensemble = readEnsemble(node)
-  refuseStrangers(ensemble, rows.features.length)
+  refuseOutOfRange(ensemble, rows.features.length)
   seen.push({ ensemble, rows })
-  const scores: Known = {
+  const scores: KnownTensor = {
     of: 'columns',
     columns: Array.from({ length: ensemble.targets }, (_, score) => ({
       is: 'score',
@@ -101,15 +102,19 @@ function ensembleOf(
     })),
   }
   if (ensemble.classes === null) return [scores]
-  const labels: Known =
+  const labels: KnownTensor =
     ensemble.classes.labels === null
-      ? unknown('labels that are texts')
+      ? unknown('labels that are strings')
       : { of: 'columns', columns: [{ is: 'label' }] }
   return [labels, scores]
 }
 
-/** What ONNX Runtime would read or write somewhere else in its memory. @throws NotRead */
-function refuseStrangers({ trees, targets }: Ensemble, features: number): void {
+/**
+ * Refuses indices out of range, for which ONNX Runtime would access other memory.
+ *
+ * @throws NotRead
+ */
+function refuseOutOfRange({ trees, targets }: Ensemble, features: number): void {
   const look = (node: TreeNode): void => {
     if (isLeaf(node)) {
       const strange = node.weights.find(({ target }) => !(target >= 0 && target < targets))
@@ -125,7 +130,7 @@ function refuseStrangers({ trees, targets }: Ensemble, features: number): void {
   for (const tree of trees) look(tree)
 }
 
-function outputsOf(node: OnnxNode, inputs: readonly Known[]): readonly Known[] {
+function outputsOf(node: OnnxNode, inputs: readonly KnownTensor[]): readonly KnownTensor[] {
   const [first, second] = inputs
   const strange = inputs.find((one) => one.of === 'unknown')
   if (strange !== undefined) return node.outputs.map(() => strange)
@@ -135,10 +140,10 @@ function outputsOf(node: OnnxNode, inputs: readonly Known[]): readonly Known[] {
 }
 
 /**
- * What an operator makes of its first input, and of the second where it takes two; `null`: it is
- * not known.
+ * The output of an operator from its first input, and the second if it has two; `null`: not
+ * supported.
  */
-type Rule = (node: OnnxNode, first: Known, second: Known | null) => Known | null
+type Rule = (node: OnnxNode, first: KnownTensor, second: KnownTensor | null) => KnownTensor | null
 
 const RULES: Readonly<Record<string, Rule>> = {
   Identity: (_, first) => first,
@@ -182,7 +187,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
 }
 
-function scaled(columns: readonly Column[], factor: number): Known | null {
+function scaled(columns: readonly Column[], factor: number): KnownTensor | null {
   if (factor === 1) return { of: 'columns', columns }
   const made = columns.map((column): Column | null => {
     return column.is === 'label' ? null : { ...column, factors: [...column.factors, factor] }
@@ -190,21 +195,21 @@ function scaled(columns: readonly Column[], factor: number): Known | null {
   return made.includes(null) ? null : { of: 'columns', columns: made as Column[] }
 }
 
-/** Some of the columns, in another order. */
-function chosen(from: Known, by: Known | null): Known | null {
+/** Selects columns, in any order. */
+function chosen(from: KnownTensor, by: KnownTensor | null): KnownTensor | null {
   if (by?.of !== 'constant' || by.tensor.values === null) return null
   const places = by.tensor.values
   if (from.of === 'columns') {
     const columns = places.map((place) => from.columns.at(place))
     return columns.includes(undefined) ? null : { of: 'columns', columns: columns as Column[] }
   }
-  // What was done to a feature before is known by its place.
+  // The steps are by position, which a selection would change.
   if (from.of !== 'rows' || from.steps.length > 0) return null
   const features = places.map((place) => from.features.at(place))
   return features.includes(undefined) ? null : { ...from, features: features as number[] }
 }
 
-/** One number stands for all. */
+/** One number for each feature: a single number applies to all. */
 function spread(numbers: readonly number[], count: number): readonly number[] | null {
   if (numbers.length === count) return numbers
   return numbers.length === 1 ? Array.from({ length: count }, () => numbers[0] as number) : null

@@ -3,12 +3,12 @@ import { bitsOf, ofBits } from './float-bits.ts'
 import { NotRead } from './not-read.ts'
 import { startOf } from './plain-trees.ts'
 
-// An ensemble as the tables that assembly/sums.ts reads, which says what their numbers are.
+// Lays out an ensemble in the tables that assembly/sums.ts reads; their format is described there.
 
-/** Where the lanes begin, and bytes of a number in all 16 of them. */
+/** Where the lanes start, and how many bytes a number takes in all 16 of them. */
 const LANES = 64
 const LANE_BYTES = 64
-/** More leaves than that are quicker walked to. */
+/** Trees with more words of leaves than this are walked, which is faster. */
 const MOST_WORDS = 8
 const WORD_BITS = 32
 const TREE_BYTES = 24
@@ -18,35 +18,40 @@ const IS_EQUAL = 1
 const MISSING_IS_TRUE = 2
 const AGGREGATES = { sum: 0, average: 0, min: 1, max: 2 } as const
 
-/** What the memory holds from its start on, and where rows and sums have their room behind it. */
+/** The initial content of the memory, and the places after it for rows and sums. */
 export interface Tables {
   readonly bytes: Uint8Array
+  /** Where the rows start, in bytes. */
   readonly rowsAt: number
+  /** Where the sums start, in bytes. */
   readonly givenAt: number
+  /** Size of the memory that is used, in bytes. */
   readonly end: number
 }
 
-/** A test as all others can be put: `x ≤ value`, or `x = value`. */
-interface Question {
+/** A branch with one of the two tests that all others are reduced to: `x ≤ value`, `x = value`. */
+interface Split {
   readonly feature: number
   readonly value: number
   readonly isEqual: boolean
   readonly missingIsTrue: boolean
-  readonly whenTrue: Answer
-  readonly whenFalse: Answer
+  readonly whenTrue: SplitTree
+  readonly whenFalse: SplitTree
 }
 
-type Answer = Question | Leaf
+type SplitTree = Split | Leaf
 
 /**
- * For so many rows at a time. @throws NotRead for trees that are no sums over leaves of one kind
+ * The tables of an ensemble. `rows`: the largest number of rows of one call.
+ *
+ * @throws NotRead for ensembles that the tables cannot express
  */
 export function tablesOf(
   ensemble: Ensemble,
   { features, rows }: { readonly features: number; readonly rows: number },
 ): Tables {
   const { aggregate, targets, trees } = ensemble
-  const laid = trees.map((tree) => laidOut(asked(tree), aggregate))
+  const laid = trees.map((tree) => laidOut(splitsOf(tree), aggregate))
   const base = LANES + (features + targets + MOST_WORDS) * LANE_BYTES
   const tables = new Writer(base).write(laid, features)
   const loneWords = base + tables.numbers.length * 4
@@ -66,29 +71,29 @@ function bytesOf(numbers: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(numbers).buffer)
 }
 
-/** A tree and its leaves, in order. */
-interface Laid {
-  readonly root: Answer
+/** A tree and its leaves in order. */
+interface LaidOutTree {
+  readonly root: SplitTree
   readonly leaves: readonly Leaf[]
   readonly targets: readonly number[]
-  /** Bits for its leaves: 0 where it is to be walked. */
+  /** Words with a bit for each leaf; 0: the tree is walked. */
   readonly words: number
 }
 
-function laidOut(root: Answer, aggregate: Ensemble['aggregate']): Laid {
+function laidOut(root: SplitTree, aggregate: Ensemble['aggregate']): LaidOutTree {
   const leaves = [...new Set(leavesIn(root))]
   const targets = [...new Set(leaves.flatMap(({ weights }) => weights.map((w) => w.target)))]
   for (const { weights } of leaves) {
     const own = new Set(weights.map(({ target }) => target))
-    if (own.size < weights.length) throw new NotRead('a leaf that gives a target two weights')
+    if (own.size < weights.length) throw new NotRead('a leaf with two weights for one target')
     const isWhole = own.size === targets.length || aggregate === 'sum' || aggregate === 'average'
-    if (!isWhole) throw new NotRead(`the ${aggregate} over leaves that do not speak of all targets`)
+    if (!isWhole) throw new NotRead(`${aggregate} over leaves without a weight for every target`)
   }
   const words = Math.ceil(leaves.length / WORD_BITS)
   return { root, leaves, targets, words: words > MOST_WORDS || !isVector(root) ? 0 : words }
 }
 
-function* leavesIn(node: Answer): Generator<Leaf> {
+function* leavesIn(node: SplitTree): Generator<Leaf> {
   if ('weights' in node) yield node
   else {
     yield* leavesIn(node.whenTrue)
@@ -96,10 +101,10 @@ function* leavesIn(node: Answer): Generator<Leaf> {
   }
 }
 
-/** Has each leaf one way to it, and are its tests among those that a vector can do? */
-function isVector(root: Answer): boolean {
-  const seen = new Set<Answer>()
-  const isOne = (node: Answer): boolean => {
+/** Whether each node has one path to it, and bit vectors support all tests. */
+function isVector(root: SplitTree): boolean {
+  const seen = new Set<SplitTree>()
+  const isOne = (node: SplitTree): boolean => {
     if (seen.has(node)) return false
     seen.add(node)
     if ('weights' in node) return true
@@ -109,14 +114,14 @@ function isVector(root: Answer): boolean {
   return isOne(root)
 }
 
-function asked(node: TreeNode): Answer {
+function splitsOf(node: TreeNode): SplitTree {
   if (isLeaf(node)) return node
-  const [whenTrue, whenFalse] = [asked(node.whenTrue), asked(node.whenFalse)]
+  const [whenTrue, whenFalse] = [splitsOf(node.whenTrue), splitsOf(node.whenFalse)]
   const { feature, missingIsTrue } = node
   const value = node.values[0] as number
-  if (Number.isNaN(value)) throw new NotRead('a test against NaN')
+  if (Number.isNaN(value)) throw new NotRead('a comparison with NaN')
   const straight = { feature, isEqual: false, missingIsTrue, whenTrue, whenFalse }
-  // The other way round: what is missing goes where it went.
+  // The negated test with its sides swapped: a missing feature still goes to the same side.
   const turned = {
     ...straight,
     missingIsTrue: !missingIsTrue,
@@ -141,45 +146,45 @@ function asked(node: TreeNode): Answer {
   }
 }
 
-/** One question after the other; the first that is true leads to the same place. */
+/** A chain of equality tests, all with the same `whenTrue`. */
 function membership(
   { feature, missingIsTrue, values }: Branch,
-  { whenTrue, whenFalse }: Pick<Question, 'whenTrue' | 'whenFalse'>,
-): Answer {
-  return values.reduceRight<Answer>((next, value) => {
+  { whenTrue, whenFalse }: Pick<Split, 'whenTrue' | 'whenFalse'>,
+): SplitTree {
+  return values.reduceRight<SplitTree>((next, value) => {
     return { feature, isEqual: true, missingIsTrue, value, whenTrue, whenFalse: next }
   }, whenFalse)
 }
 
-/** The largest float32 below one. @throws NotRead below −∞ there is none */
+/** The largest float32 below `value`. @throws NotRead for −∞, which has none */
 function nextBelow(value: number): number {
   if (value === Number.NEGATIVE_INFINITY) throw new NotRead('a test for less than −∞')
   if (value === 0) return -(2 ** -149)
   return ofBits(bitsOf(value) + (value > 0 ? -1 : 1))
 }
 
-/** Leaves from ≤ bit < upTo are out of reach where a test fails. */
+/** A test that, when false, rules out the leaves from ≤ bit < upTo. */
 interface Dropping {
-  readonly question: Question
+  readonly split: Split
   readonly from: number
   readonly upTo: number
 }
 
-/** What a test drops of a word. */
+/** The leaves of one word that a test rules out when it is false. */
 interface Dropped {
-  readonly question: Question
-  /** Among the words of all trees. */
+  readonly split: Split
+  /** Index among the words of all trees. */
   readonly word: number
   readonly mask: number
 }
 
-/** Writes the tables of all trees one after the other. `base`: where in the memory. */
+/** Writes the tables of all trees one after the other, from the address `base`. */
 class Writer {
   readonly #base: number
   readonly #trees: number[] = []
   readonly #words: number[] = []
   readonly #tests: number[] = []
-  /** Branches of trees that are walked, targets and weights of leaves. */
+  /** Branches of trees that are walked; weights of leaves, and their targets. */
   readonly #rest: number[] = []
   readonly #dropped: Dropped[] = []
   #wordCount = 0
@@ -188,7 +193,7 @@ class Writer {
     this.#base = base
   }
 
-  write(laid: readonly Laid[], features: number) {
+  write(laid: readonly LaidOutTree[], features: number) {
     const tests = this.#base + laid.length * TREE_BYTES
     for (const tree of laid) if (tree.words > 0) this.#writeTests(tree, tests)
     const words = tests + this.#tests.length * 4
@@ -202,17 +207,17 @@ class Writer {
     return { numbers, tests, words, sorted, sortedEnds, loneWordBytes: this.#wordCount * 4 }
   }
 
-  /** The tests of all words by feature, kind and value; then where those of each end. */
+  /** The tests of all words by feature, kind and value; then where each feature and kind ends. */
   #sorted(features: number, places: { readonly sorted: number; readonly loneWords: number }) {
     const tests: number[] = []
     const ends: number[] = []
     for (let f = 0; f < features; f++) {
-      const own = this.#dropped.filter(({ question }) => question.feature === f)
+      const own = this.#dropped.filter(({ split }) => split.feature === f)
       for (const isOfKind of KINDS) {
-        const some = own.filter(({ question }) => isOfKind(question))
-        some.sort((a, b) => ascending(a.question.value, b.question.value))
-        for (const { question, word, mask } of some) {
-          tests.push(places.loneWords + word * 4, bitsOf(question.value), mask)
+        const some = own.filter(({ split }) => isOfKind(split))
+        some.sort((a, b) => ascending(a.split.value, b.split.value))
+        for (const { split, word, mask } of some) {
+          tests.push(places.loneWords + word * 4, bitsOf(split.value), mask)
         }
         ends.push(places.sorted + tests.length * 4)
       }
@@ -220,7 +225,7 @@ class Writer {
     return [tests, ends]
   }
 
-  #writeTests({ root, words }: Laid, tests: number): void {
+  #writeTests({ root, words }: LaidOutTree, tests: number): void {
     const dropping: Dropping[] = []
     countLeaves(root, 0, dropping)
     for (let w = 0; w < words; w++) {
@@ -228,10 +233,10 @@ class Writer {
         ({ from, upTo }) => from < (w + 1) * WORD_BITS && upTo > w * WORD_BITS,
       )
       for (const isOfKind of KINDS) {
-        for (const { question, from, upTo } of own.filter((d) => isOfKind(d.question))) {
+        for (const { split, from, upTo } of own.filter((d) => isOfKind(d.split))) {
           const mask = maskOf(from - w * WORD_BITS, upTo - w * WORD_BITS)
-          this.#tests.push(lanesOf(question), bitsOf(question.value), mask)
-          this.#dropped.push({ question, word: this.#wordCount, mask })
+          this.#tests.push(lanesOf(split), bitsOf(split.value), mask)
+          this.#dropped.push({ split, word: this.#wordCount, mask })
         }
         this.#words.push(tests + this.#tests.length * 4)
       }
@@ -239,7 +244,7 @@ class Writer {
     }
   }
 
-  #writeTree({ root, leaves, targets, words }: Laid, rest: number): void {
+  #writeTree({ root, leaves, targets, words }: LaidOutTree, rest: number): void {
     const place = words > 0 ? 0 : this.#writeBranches(root, leaves, rest)
     const leavesAt = rest + this.#rest.length * 4
     const stride = leaves.length
@@ -253,11 +258,11 @@ class Writer {
     this.#trees.push(words, place, leavesAt, stride * 4, targetsAt, targets.length)
   }
 
-  /** Gives the place of the root. */
-  #writeBranches(root: Answer, leaves: readonly Leaf[], rest: number): number {
+  /** Writes the branches of a tree that is walked and returns the address of its root. */
+  #writeBranches(root: SplitTree, leaves: readonly Leaf[], rest: number): number {
     const leafAt = new Map(leaves.map((leaf, i) => [leaf, i]))
-    const places = new Map<Question, number>()
-    const write = (node: Answer): number => {
+    const places = new Map<Split, number>()
+    const write = (node: SplitTree): number => {
       if ('weights' in node) return (IS_LEAF | (leafAt.get(node) as number)) >>> 0
       const known = places.get(node)
       if (known !== undefined) return known
@@ -276,32 +281,32 @@ class Writer {
 }
 
 function ascending(a: number, b: number): number {
-  // Of two infinities the difference is none.
+  // The difference of two equal infinities is NaN.
   return a === b ? 0 : a - b
 }
 
-/** In the order in which a word's tests lie. */
-const KINDS: readonly ((question: Question) => boolean)[] = [
+/** The kinds of tests, in the order in which a word's tests are stored. */
+const KINDS: readonly ((split: Split) => boolean)[] = [
   ({ isEqual, missingIsTrue }) => !isEqual && !missingIsTrue,
   ({ isEqual, missingIsTrue }) => !isEqual && missingIsTrue,
   ({ isEqual }) => isEqual,
 ]
 
-/** Notes what each test drops; gives the number of the first leaf behind the node. */
-function countLeaves(node: Answer, first: number, into: Dropping[]): number {
+/** Adds what each test rules out to `into`; returns the number of the first leaf after the node. */
+function countLeaves(node: SplitTree, first: number, into: Dropping[]): number {
   if ('weights' in node) return first + 1
   const upTo = countLeaves(node.whenTrue, first, into)
-  into.push({ question: node, from: first, upTo })
+  into.push({ split: node, from: first, upTo })
   return countLeaves(node.whenFalse, upTo, into)
 }
 
-/** The bits from ≤ bit < upTo of a word. */
+/** A word with the bits from ≤ bit < upTo set. */
 function maskOf(from: number, upTo: number): number {
   let mask = 0
   for (let bit = Math.max(0, from); bit < Math.min(WORD_BITS, upTo); bit++) mask |= 1 << bit
   return mask >>> 0
 }
 
-function lanesOf({ feature }: Question): number {
+function lanesOf({ feature }: Split): number {
   return LANES + feature * LANE_BYTES
 }

@@ -5,15 +5,15 @@ import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import type { EventFunction } from '../../src/topology/definition.ts'
 import { figure, machine } from './figures.ts'
 
-// What an aggregate costs by the events in its window: µs of CPU an event, which enters one key's
-// window, prunes what has left and gets the aggregate over it. Prints the table of RESULTS.md and
-// the machine. npx tsx test/bench/aggregates.ts
+// Measures the cost of an aggregate by the number of events in its window: µs of CPU an event,
+// which enters one key's window, evicts old events and computes the aggregate over the window.
+// Prints the table of RESULTS.md and the machine. npx tsx test/bench/aggregates.ts
 
 const SIZES = [10, 1_000, 100_000]
 const STEP_MS = 10
-/** Events that are timed, and before them as many that are not. */
+/** Events that are timed; the same number before them is not. */
 const TIMED = 60_000
-/** In every so many events, when out of order, one is behind: by up to this part of the window. */
+/** Out of order, one in this many events is behind, by up to this fraction of the window. */
 const ONE_IN = 5
 const BEHIND = 0.1
 
@@ -56,7 +56,7 @@ const AGGREGATES: readonly Aggregate[] = [
   { of: 'quantile', column: 'amount', q: 0.99, empty },
 ]
 
-/** The same numbers in each run. */
+/** Random numbers in [0, 1), the same in each run. */
 function random(): () => number {
   let seed = 1
   return () => {
@@ -65,7 +65,7 @@ function random(): () => number {
   }
 }
 
-/** Half of the texts are some of nine, the others of as many as the window has events. */
+/** Half of the shops are drawn from nine, the others from as many as the window has events. */
 function payments(count: number, size: number, inOrder: boolean): Payment[] {
   const next = random()
   return Array.from({ length: count }, (_, i) => {
@@ -90,7 +90,7 @@ function cost(aggregate: Aggregate, size: number, inOrder: boolean): number {
   const take = (payment: Payment, asks: boolean): void => {
     const { timeMs } = payment
     newestMs = Math.max(newestMs, timeMs)
-    // As far back as one that is behind can see.
+    // Keeps what the window of an event that is behind can still contain.
     const floorMs = newestMs - lengthMs * (inOrder ? 1 : 1 + BEHIND)
     history.prune(floorMs)
     columns.read([payment], 0)

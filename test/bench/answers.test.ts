@@ -20,7 +20,7 @@ async function outputsOf(model: string): Promise<string[]> {
   return [...outputs].map(([paymentId, output]) => JSON.stringify({ paymentId, ...output }))
 }
 
-test('outputs are right for the model that scored them, and only when none is missing', async () => {
+test('outputs pass only for the model that scored them, and only if none is missing', async () => {
   const file = join(folderWith({}), 'outputs.ndjson')
   const answers = new Answers(EVENTS)
   const lines = await outputsOf('card-mlp')

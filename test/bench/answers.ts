@@ -10,7 +10,7 @@ import { SEED } from './input.ts'
 import { modelFile } from './measurements.ts'
 import { paymentLines } from './payments.ts'
 
-/** What W1 must give for the first payments of the stream. */
+/** The expected outputs of W1 for the first payments of the stream. */
 export class Answers {
   readonly #events: number
   /** By model. */
@@ -21,8 +21,9 @@ export class Answers {
   }
 
   /**
-   * Looks at the outputs in a file. @throws Error when some are missing, repeated, not expected or
-   * wrong
+   * Checks the outputs in a file.
+   *
+   * @throws Error when some are missing, repeated, unexpected or wrong
    */
   async check(model: string, file: string): Promise<void> {
     const expected = this.#expected.get(model) ?? (await this.#expect(model))

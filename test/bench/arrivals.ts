@@ -5,28 +5,28 @@ import type { LogRecord } from '../../src/records/port.ts'
 import { placeOf } from '../golden/answers.ts'
 import type { Stage } from './stage.ts'
 
-// What comes out at the other end, as a reader of committed records sees it.
+// Reads the outcomes under read_committed.
 
 /**
- * Without an output for so long, the run is over: longer than a worker on a busy machine takes to
+ * The run ends after this time without an outcome: longer than a worker on a busy machine takes to
  * its first.
  */
 const SILENCE_MS = 60_000
 
-/** How many of the payments have what. Where outcomes may repeat, each counts once. */
+/** How many payments have which outcome; repeated ones count once. */
 export interface Outcomes {
   readonly outputs: number
   readonly deadLetters: number
-  /** Outcomes that came again. */
+  /** Number of outcomes that repeat an earlier one. */
   readonly repeated: number
 }
 
-/** The outcomes of the first payments of the stream, each by its id. */
+/** Collects the outcomes of the first payments of the stream, by id. */
 export class Arrivals {
-  /** Resolves when every payment has an outcome, or nothing comes any more. */
+  /** Resolves when every payment has an outcome, or when no more outcomes arrive. */
   readonly all: Promise<void>
   readonly #events: number
-  /** Of outputs, by the payment's number. */
+  /** 1 at the number of each payment that has an output. */
   readonly #seen: Uint8Array
   readonly #letters = new Set<string>()
   readonly #silence: NodeJS.Timeout
@@ -36,9 +36,7 @@ export class Arrivals {
   #isOver = false
   #end: () => void = () => {}
 
-  /**
-   * `seeOutput` is told the first output of each payment, by the payment's number in the stream.
-   */
+  /** `seeOutput` is called for the first output of each payment, with its number in the stream. */
   constructor(events: number, seeOutput: (payment: number, nowMs: number) => void = () => {}) {
     this.#events = events
     this.#seen = new Uint8Array(events)
@@ -50,16 +48,17 @@ export class Arrivals {
       }
     })
     this.#silence = setTimeout(() => {
-      say(`nothing for ${SILENCE_MS / 1_000} s: the run ends here`)
+      say(`no outcome for ${SILENCE_MS / 1_000} s: the run ends here`)
       this.#end()
     }, SILENCE_MS)
   }
 
-  /** Has {@link all} come? */
+  /** Whether {@link all} has resolved. */
   get isOver(): boolean {
     return this.#isOver
   }
 
+  /** The outcomes so far. */
   get outcomes(): Outcomes {
     return {
       outputs: this.#outputs,

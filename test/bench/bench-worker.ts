@@ -3,21 +3,18 @@ import { type Usage, usageOf } from './process-usage.ts'
 
 const PROFILER = new URL('profiler.mjs', import.meta.url).href
 
-/** What the worker promises: exit within 30 s of SIGTERM. */
+/** More than the 30 s after SIGTERM within which a worker exits. */
 const STOP_WITHIN_MS = 35_000
-/** Of what the worker wrote, how much is shown when it ends too early. */
+/** How much of the worker's stderr is shown when it ends too early. */
 const LAST_CHARACTERS = 2_000
 
-/**
- * The environment of a worker whose main thread can be profiled into a file; see {@link
- * BenchWorker.toggleProfile}.
- */
+/** The environment of a worker that can be profiled; see {@link BenchWorker.toggleProfile}. */
 export function profiledInto(file: string): Record<string, string> {
   const options = process.env['NODE_OPTIONS'] ?? ''
   return { NODE_OPTIONS: `${options} --import ${PROFILER}`.trimStart(), BENCH_PROFILE: file }
 }
 
-/** The worker that is measured: `tidemark run` in a process of its own. */
+/** The measured worker: `tidemark run` in a separate process. */
 export class BenchWorker {
   readonly #running: Running
   #exit: Promise<number | string> | null = null
@@ -31,19 +28,20 @@ export class BenchWorker {
     await this.#running.says('worker is running')
   }
 
-  /** `null`: not measured here. */
+  /** `null` where it cannot be measured. */
   usage(): Usage | null {
     return usageOf(this.#running.process.pid as number)
   }
 
   /**
-   * Begins its profile, and when called again writes it: once, and where it was started for that.
+   * Starts the profile; the second call writes it. Works once, for a worker that was started with
+   * {@link profiledInto}.
    */
   toggleProfile(): void {
     this.#running.process.kill('SIGUSR2')
   }
 
-  /** Waits for work that needs the worker. @throws Error when the worker ends before */
+  /** Waits for work that needs the worker. @throws Error when the worker ends before that */
   async during<R>(work: Promise<R>): Promise<R> {
     const ended = this.#running.ended.then(({ code, signal, stderr }): never => {
       throw new Error(`the worker ended (${code ?? signal}):\n${stderr.slice(-LAST_CHARACTERS)}`)
@@ -51,13 +49,13 @@ export class BenchWorker {
     return Promise.race([work, ended])
   }
 
-  /** Ends it with `kill -9`. Resolves when it is gone. */
+  /** Kills it with `kill -9`. Resolves when it has ended. */
   async kill(): Promise<void> {
     this.#running.process.kill('SIGKILL')
     await this.#running.ended
   }
 
-  /** Sends SIGTERM, in the end SIGKILL. The exit code, or the signal that ended it. */
+  /** Sends SIGTERM, and finally SIGKILL. Returns the exit code, or the signal that ended it. */
   stop(): Promise<number | string> {
     this.#exit ??= this.#stop()
     return this.#exit

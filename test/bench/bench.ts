@@ -20,14 +20,15 @@ interface Flags {
   readonly topology?: string
 }
 
-/** What every run tells, beside what it measures. */
+/** What every run returns besides its measurements. */
 interface Tally extends Outcomes {
   readonly events: number
   readonly exit: number | string
 }
 
 /**
- * Fails when an event has no outcome, has two exactly once, or the worker did not end as it should.
+ * Runs a measurement and prints it. Fails when an event has no outcome or, under exactly-once, two,
+ * or when the worker's exit code is not 0.
  */
 async function measure(
   mode: string,
@@ -40,10 +41,10 @@ async function measure(
   const options = { brokers: brokers ?? null, model: resolve(model), guarantee, ...of }
   const figures = await onStage(options, (stage) => Promise.race([work(stage), interrupted]))
   ended.dispose()
-  // What was under way still holds the process, here and where something failed.
+  // Work in flight would keep the process alive, here and after a failure.
   if (figures === null) process.exit(EXIT.interrupted)
-  const told = { mode, model: basename(model), ...of, guarantee, ...figures, machine: machine() }
-  console.log(JSON.stringify(told))
+  const report = { mode, model: basename(model), ...of, guarantee, ...figures, machine: machine() }
+  console.log(JSON.stringify(report))
   const { events, outputs, deadLetters, repeated, exit } = figures
   const isRight =
     outputs + deadLetters === events && (guarantee === 'at-least-once' || repeated === 0)
@@ -54,7 +55,7 @@ function command(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .option('--model <file>', 'ONNX file to score with', 'test/fixtures/models/card-gbdt.onnx')
-    .option('--topology <file>', 'of card-fraud (default: test/bench/topologies/w1.ts)')
+    .option('--topology <file>', 'a card-fraud topology (default: test/bench/topologies/w1.ts)')
     .addOption(
       new Option('--guarantee <name>', 'of the worker')
         .choices(['exactly-once', 'at-least-once'])
@@ -66,8 +67,8 @@ function command(name: string, description: string): Command {
 const commands = [
   command('throughput', 'a topic full of payments; events/s and CPU per event')
     .option('--events <n>', 'payments', wholeNumber, 1_000_000)
-    .option('--keep <file>', 'write the outputs there, for check.ts')
-    .option('--profile <file>', "write a CPU profile of the worker's main thread there")
+    .option('--keep <file>', 'write the outputs to this file, for check.ts')
+    .option('--profile <file>', "write a CPU profile of the worker's main thread to this file")
     .action((flags: Flags & { events: number; keep?: string; profile?: string }) => {
       const { events, keep = null, profile } = flags
       const options = { events, keep, profile: profile === undefined ? null : resolve(profile) }

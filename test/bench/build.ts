@@ -1,9 +1,9 @@
 /**
- * Brings `dist` up to date, which the command line and scoring threads run: a build is no part of
- * any figure.
+ * Builds `dist`, which the command line and scoring threads run, if it is out of date, so that no
+ * measurement includes a build.
  */
 export async function build(): Promise<void> {
-  // By its address: this is JavaScript without types.
+  // Imported by URL: it is JavaScript without types.
   const file = new URL('../../src/cli/build.js', import.meta.url).href
   const { buildWhenStale } = (await import(file)) as { buildWhenStale: () => Promise<void> }
   await buildWhenStale()

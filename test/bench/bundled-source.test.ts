@@ -14,7 +14,7 @@ function insert() {
 var a = 1
 `
 
-test('a frame of a bundle has the address of the source that it came from, by its line', () => {
+test('a frame in a bundle gets the URL of the source file of its line', () => {
   const folder = folderWith({ 'dist/chunks/A.js': CHUNK })
   const url = (file: string) => pathToFileURL(join(folder, file)).href
   const frame = (lineNumber: number, of = url('dist/chunks/A.js')) => ({
@@ -23,8 +23,8 @@ test('a frame of a bundle has the address of the source that it came from, by it
   })
   const own = url('topology.ts')
   const nodes = [frame(0), frame(2), frame(3), frame(6), frame(1, own), frame(-1, '')]
-  const { nodes: told } = sourced({ nodes, samples: [], timeDeltas: [] })
-  expect(told.map(({ callFrame }) => callFrame.url)).toEqual([
+  const { nodes: mapped } = sourced({ nodes, samples: [], timeDeltas: [] })
+  expect(mapped.map(({ callFrame }) => callFrame.url)).toEqual([
     url('dist/chunks/A.js'),
     url('src/engine/history.ts'),
     url('src/engine/history.ts'),

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { CpuProfile, Frame } from './cpu-profile.ts'
 
-// What is built is bundled: a profile names chunks. Before what comes of a source file, esbuild
-// writes the file's name.
+// The build is bundled, so a profile names chunks. esbuild writes the name of each source file
+// before its code.
 
 const BUNDLED = /^(file:\/\/.*\/)dist\/.+\.js$/
 const SOURCE = /^\/\/ (src\/.+)$/
 
 /**
- * The profile, with the source file of what is bundled as its frames' address. Reads the bundle,
- * which must still be there.
+ * The profile with the URLs of frames in a bundle replaced by those of their source files. Reads
+ * the bundle, which must still exist.
  */
 export function sourced(profile: CpuProfile): CpuProfile {
   const files = new Map<string, readonly string[]>()
@@ -28,7 +28,7 @@ export function sourced(profile: CpuProfile): CpuProfile {
   return { ...profile, nodes }
 }
 
-/** By line, the source file it came from; empty where it is of none. */
+/** The source file of each line; empty if it has none. */
 export function sourceByLine(text: string): readonly string[] {
   let source = ''
   return text.split('\n').map((line) => {

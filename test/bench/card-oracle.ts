@@ -1,8 +1,8 @@
 import { partitionOf } from '../../src/records/partitioner.ts'
 
-// The features of the card topology by looking again, for each payment, through all earlier ones of
-// its card. It shares no code with the engine. Amounts have two decimals: in cents every sum is an
-// exact integer, in whatever order.
+// Computes the features of the card topology naively: for each payment it scans all earlier ones of
+// its card. It shares no code with the engine. Amounts have two decimals, so in cents every sum is
+// an exact integer in any order.
 
 const PARTITIONS = 6
 const LAG_MS = 30_000
@@ -10,7 +10,7 @@ const FIVE_MINUTES_MS = 300_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
 
-/** Features of a row. */
+/** Number of features of a row. */
 export const WIDTH = 13
 
 /** A payment as its producer wrote it. */
@@ -24,17 +24,15 @@ export interface Payment {
   readonly paidAt: number
 }
 
-/** What becomes of one line. */
+/** The outcome of one line. */
 export type Answer =
   | { readonly outcome: 'late' | 'malformed' }
   | { readonly outcome: 'scored'; readonly payment: Payment; readonly row: readonly number[] }
 
-/** Answers line after line, in the order in which they lie in the log. */
+/** Computes the outcome of each line, in log order. */
 export class CardOracle {
   readonly #newestMs = new Array<number>(PARTITIONS).fill(-Infinity)
-  /**
-   * Punctual payments of each card by event time; of two at the same time the one that came first.
-   */
+  /** Payments of each card that are not late, by event time; equal times in log order. */
   readonly #byCard = new Map<string, Payment[]>()
 
   take(key: Buffer, value: Buffer): Answer {
@@ -77,7 +75,7 @@ function rowOf(card: readonly Payment[], at: number): number[] {
   ]
 }
 
-/** The payments up to the one at `at` that are younger than that, in event time. */
+/** The payments up to the one at `at` that are in its window, in event time. */
 function windowOf(card: readonly Payment[], at: number, lengthMs: number): Payment[] {
   const afterMs = (card[at] as Payment).paidAt - lengthMs
   let from = at
@@ -94,8 +92,8 @@ function sumOf(window: readonly Payment[]): number {
 }
 
 /**
- * Of the population: √(n Σx² − (Σx)²) / n. The difference is exact; it passes what a float64
- * counts.
+ * The population standard deviation: √(n Σx² − (Σx)²) / n. The difference is exact, by BigInt,
+ * since it exceeds the integers that a float64 can represent.
  */
 function deviationOf(window: readonly Payment[]): number {
   const squares = window.reduce((sum, p) => sum + centsOf(p) ** 2, 0)

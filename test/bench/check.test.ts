@@ -3,8 +3,8 @@ import { beforeAll, expect, it } from 'vitest'
 import { readGolden } from '../golden/golden.ts'
 import { agrees, compareOutputs, type Expectation, expectedOf, openModel } from './check.ts'
 
-// The answers of card-5k come from another program: as outputs they must pass, and each fault in
-// them must be found.
+// The expected outputs of card-5k come from another program: they must pass, and each fault in them
+// must be found.
 
 const golden = readGolden(fileURLToPath(new URL('../golden/card-5k', import.meta.url)))
 const outputs = golden.lines.flatMap(({ value }, line) => {
@@ -31,7 +31,7 @@ const compare = (of: readonly object[]) =>
     of.map((output) => Buffer.from(JSON.stringify(output))),
   )
 
-it('every answer of card-5k agrees', async () => {
+it('every expected output of card-5k agrees', async () => {
   const verdict = await compare(outputs)
   expect(verdict).toMatchObject({ outputs: outputs.length, missing: 0, duplicates: 0 })
   expect(verdict).toMatchObject({ unexpected: 0, different: 0 })
@@ -39,7 +39,7 @@ it('every answer of card-5k agrees', async () => {
   expect(agrees(verdict)).toBe(true)
 })
 
-it('late and malformed lines are told apart', () => {
+it('late and malformed lines are distinguished', () => {
   const of = (outcome: string) => golden.expected.filter((e) => e.outcome === outcome).length
   expect(expectation).toMatchObject({ late: of('late'), malformed: of('malformed') })
   expect(of('late')).toBeGreaterThan(0)
@@ -58,7 +58,7 @@ it.each([
     { different: 1 },
   ],
   ['one without', [{ ...first, probability: null }, ...outputs.slice(1)], { different: 1 }],
-])('of outputs with %s it is found', async (_what, changed, found) => {
+])('in outputs, %s is found', async (_what, changed, found) => {
   const verdict = await compare(changed)
   expect(verdict).toMatchObject(found)
   expect(agrees(verdict)).toBe(false)

@@ -6,34 +6,35 @@ import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { type Runner, SessionRunner } from '../../src/scoring/runner.ts'
 import { CardOracle, type Payment, WIDTH } from './card-oracle.ts'
 
-// Compares the outputs that bench.ts kept with what a naive oracle expects. As a command:
+// Compares the outputs written by bench.ts with those of a naive oracle. As a command:
 //   npx tsx test/bench/check.ts INPUT.tsv OUTPUT.ndjson [LIMIT]
 
 /** How far a probability may be from the expected one. */
 const TOLERANCE = 1e-6
 const ROWS_PER_BATCH = 10_000
 
-/** What the models of the card topology have in common. */
+/** The input and output of all models of the card topology. */
 const READING = {
   input: 'features',
   outputs: { probability: { tensor: 'probability', column: 0 } },
 }
 
-/** An output that must be there once. */
+/** An output that must exist exactly once. */
 export interface Expected {
   readonly cardId: string
   readonly paidAt: number
   readonly probability: number
 }
 
+/** The expected outcomes of an input. */
 export interface Expectation {
-  /** By payment. */
+  /** By payment id. */
   readonly outputs: ReadonlyMap<string, Expected>
   readonly late: number
   readonly malformed: number
 }
 
-/** What the input's lines, `key<TAB>json`, must give. */
+/** The expected outcomes of the input's lines, `key<TAB>json`. */
 export async function expectedOf(
   lines: AsyncIterable<Buffer> | Iterable<Buffer>,
   model: Runner,
@@ -66,20 +67,21 @@ export async function expectedOf(
   return { outputs, ...counts }
 }
 
+/** How outputs differ from the expected ones. */
 export interface Verdict {
   readonly outputs: number
-  /** Expected and not there. */
+  /** Expected outputs that do not exist. */
   readonly missing: number
-  /** There more than once. */
+  /** Outputs that repeat an earlier one. */
   readonly duplicates: number
-  /** There and not expected, or with another card or event time than its payment's. */
+  /** Outputs that are not expected, or that have another card or event time than their payment. */
   readonly unexpected: number
   readonly largestDifference: number
   /** Probabilities further than 1e-6 from the expected one. */
   readonly different: number
 }
 
-/** Compares the lines of an output topic, JSON, with what is expected. */
+/** Compares the lines of an output topic, JSON, with the expected outputs. */
 export async function compareOutputs(
   { outputs: expected }: Expectation,
   lines: AsyncIterable<Buffer> | Iterable<Buffer>,
@@ -103,7 +105,7 @@ export async function compareOutputs(
   return { missing: expected.size - seen.size, ...found }
 }
 
-/** Is every output there once, and as it must be? */
+/** Whether every expected output exists exactly once and is correct. */
 export function agrees({ missing, duplicates, unexpected, different }: Verdict): boolean {
   return missing + duplicates + unexpected + different === 0
 }
@@ -113,7 +115,7 @@ export async function openModel(file: string | URL): Promise<Runner> {
   return new SessionRunner(await OnnxSession.load(await readFile(file)), READING)
 }
 
-/** Its first lines. @default all */
+/** The first `limit` lines of a file. @default all */
 export async function* linesOfFile(file: string, limit = Infinity): AsyncGenerator<Buffer> {
   let left = limit
   for await (const lines of linesOf((await openInput(file)).stream)) {
@@ -125,9 +127,9 @@ export async function* linesOfFile(file: string, limit = Infinity): AsyncGenerat
 
 async function main(): Promise<void> {
   const command = new Command('check.ts')
-    .argument('<input>', 'what was produced, key<TAB>json a line')
-    .argument('<output>', 'what was predicted, JSON a line')
-    .argument('[limit]', 'lines of the input to take', Number, Number.POSITIVE_INFINITY)
+    .argument('<input>', 'file with the input, key<TAB>json a line')
+    .argument('<output>', 'file with the outputs, JSON a line')
+    .argument('[limit]', 'lines of the input to use', Number, Number.POSITIVE_INFINITY)
     .option('--model <file>', 'the model that scored', 'test/fixtures/models/card-gbdt.onnx')
     .parse()
   const [input, output, limit] = command.processedArgs as [string, string, number]

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** What a process holds after a collection, bytes. */
-interface Held {
+/** Memory of a process after a garbage collection, bytes. */
+interface MemoryAfterGc {
   readonly heap: number
   /** Buffers and typed arrays. */
   readonly outside: number
@@ -12,8 +12,9 @@ interface Held {
 setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc') as () => void
 
-export function collected(): Held {
-  // What a collection frees outside the heap is counted out by the next one.
+/** Collects garbage and returns the remaining memory. */
+export function collected(): MemoryAfterGc {
+  // Memory outside the heap that one collection frees is subtracted by the next one.
   gc()
   gc()
   const { heapUsed, external, rss } = process.memoryUsage()

@@ -15,14 +15,14 @@ import { type Figure, figure, machine } from './figures.ts'
 import { brokerList, wholeNumber } from './flags.ts'
 import { table } from './table.ts'
 
-// What a client takes to copy a topic, beside others, without looking into the records; see
+// Measures what Kafka clients need to copy a topic without looking into the records; see
 // RESULTS.md. npx tsx test/bench/copy.ts [--records 1000000] [--bytes 150] [--partitions 6]
 // [--interval 100] [--clients ours,kafkajs,java]
 //     [--guarantees at-least-once,exactly-once] [--kafkajs-records 200000] [--brokers host:port]
 
 const GUARANTEES = ['at-least-once', 'exactly-once'] as const satisfies readonly Guarantee[]
 const RECORDS_PER_SEND = 6_000
-/** In the first code is compiled; the Java client takes until the third to be warm. */
+/** The first pass compiles code; the Java client is warm from the third on. */
 const PASSES = 4
 
 interface Flags {
@@ -36,7 +36,7 @@ interface Flags {
   readonly brokers?: readonly string[]
 }
 
-/** A client's figures with a guarantee, pass by pass. */
+/** A client's figures under a guarantee, pass by pass. */
 interface Row {
   readonly client: Client
   readonly guarantee: Guarantee
@@ -44,7 +44,7 @@ interface Row {
   readonly cpuMicrosPerRecord: readonly Figure[]
   readonly recordsPerSecond: readonly Figure[]
   readonly commits: readonly number[]
-  /** What is wrong with the copies. */
+  /** The differences between the copies and the input. */
   readonly faults: readonly string[]
 }
 
@@ -102,7 +102,7 @@ class CopyBench {
     return { client, guarantee, records, ...figuresOf(passes), faults }
   }
 
-  /** The topic of so many records; filled when first asked for. */
+  /** The input topic with this many records; filled on first use. */
   async #input(records: number): Promise<{ topic: string; contents: readonly Content[] }> {
     const known = this.#inputs.get(records)
     if (known !== undefined) return known
@@ -168,7 +168,7 @@ function sayTable(rows: readonly Row[]): void {
       row.faults.length === 0 ? 'right' : 'WRONG',
     ]),
   ]
-  say('figures are of each pass: the first compiles, the last is warm')
+  say('figures of each pass in order: the first compiles, the last is warm')
   for (const line of table(lines, { right: [] })) say(line)
   for (const { faults } of rows) for (const fault of faults) say(fault)
 }
@@ -189,7 +189,7 @@ async function measure(flags: Flags): Promise<void> {
   }
 }
 
-/** Reads a list of some of these. */
+/** Parses a comma-separated list of known names. */
 function someOf<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) =>
     text.split(',').map((name) => {

@@ -4,8 +4,8 @@ import { type CpuProfile, stageTimes } from './cpu-profile.ts'
 const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 0 })
 
 /**
- * main calls take in a.js, which calls a helper and V8's stringify; and main calls the helper
- * itself.
+ * main calls take in a.js, which calls a helper and V8's stringify; main also calls the helper
+ * directly.
  */
 const nodes: CpuProfile['nodes'] = [
   { id: 1, callFrame: frame('(root)'), children: [2, 7] },
@@ -28,18 +28,18 @@ function timesOf(samples: readonly number[], timeDeltas: readonly number[]) {
   return { stages: Object.fromEntries(stages), others: Object.fromEntries(others) }
 }
 
-test('a function of no stage counts for the nearest of its callers that is of one', () => {
+test('a function without a stage counts for its nearest caller that has one', () => {
   expect(timesOf([3, 4, 5, 3], [0, 10, 20, 30]).stages).toEqual({ a: 60 })
   expect(timesOf([8, 3, 8], [0, 40, 2]).stages).toEqual({ a: 2, b: 40 })
 })
 
-test('where no caller is of a stage, it is another, and named', () => {
+test('if no caller has a stage, the function is listed under others', () => {
   expect(timesOf([6, 2, 6, 7], [0, 10, 20, 30, 0])).toEqual({
     stages: { idle: 0 },
     others: { 'help x/help.js': 40, 'main x/main.js': 20 },
   })
 })
 
-test('a sample holds until the next, and how long the last holds is not known', () => {
+test('a sample lasts until the next; the duration of the last one is unknown', () => {
   expect(timesOf([7, 3, 7], [900, 10, 20]).stages).toEqual({ idle: 10, a: 20 })
 })

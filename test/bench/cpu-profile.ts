@@ -1,11 +1,11 @@
-// What a CPU profile says of the stages of a worker.
+// Computes from a CPU profile how much time the stages of a worker take.
 
-/** As V8 writes it; the Profiler domain of https://chromedevtools.github.io/devtools-protocol/. */
+/** A profile as V8 writes it: Profiler in https://chromedevtools.github.io/devtools-protocol/. */
 export interface CpuProfile {
   readonly nodes: readonly ProfileNode[]
-  /** By its id, the node that was found on top each time. */
+  /** Id of the node on top of the stack in each sample. */
   readonly samples: readonly number[]
-  /** Before each sample, µs. */
+  /** Time before each sample, µs. */
   readonly timeDeltas: readonly number[]
 }
 
@@ -15,26 +15,28 @@ interface ProfileNode {
   readonly children?: readonly number[]
 }
 
+/** A function in a profile. */
 export interface Frame {
   readonly functionName: string
-  /** Empty for what is V8's own. */
+  /** Empty for V8's own functions. */
   readonly url: string
-  /** Of where the function begins, from 0; −1 for what is V8's own. */
+  /** Line on which the function starts, from 0; −1 for V8's own functions. */
   readonly lineNumber: number
 }
 
+/** The time that stages take. */
 export interface StageTimes {
   /** µs by stage. */
   readonly stages: ReadonlyMap<string, number>
-  /** µs of what belongs to no stage, by its function. */
+  /** µs of functions without a stage, by function. */
   readonly others: ReadonlyMap<string, number>
 }
 
 /**
- * Sums up how long each stage was on top: a function that belongs to none counts for the nearest of
- * its callers that does.
+ * Sums up the self time of each stage. A function without a stage counts for its nearest caller
+ * that has one.
  *
- * @param stageOf the stage that a function belongs to; `null`: to none
+ * @param stageOf returns the stage of a function; `null`: none
  */
 export function stageTimes(
   profile: CpuProfile,
@@ -62,7 +64,7 @@ export function stageTimes(
   return { stages, others }
 }
 
-/** µs by node: a sample holds until the next. */
+/** µs by node: a sample lasts until the next. */
 function selfTimes({ samples, timeDeltas }: CpuProfile): Map<number, number> {
   const times = new Map<number, number>()
   for (const [i, id] of samples.entries()) add(times, id, timeDeltas[i + 1] ?? 0)

@@ -1,15 +1,16 @@
 import { cpus, totalmem } from 'node:os'
 
-// Numbers for people to compare.
+// Formats numbers for reports.
 
-/** A number, or why there is none. */
+/** A number, or `not measured`. */
 export type Figure = number | 'not measured'
 
-/** Rounded to that many digits after the point. */
+/** A number rounded to `digits` after the point; `null` and NaN are not measured. */
 export function figure(value: number | null, digits: number): Figure {
   return value === null || !Number.isFinite(value) ? 'not measured' : Number(value.toFixed(digits))
 }
 
+/** The usual percentiles. */
 export interface Percentiles {
   readonly p50: Figure
   readonly p90: Figure
@@ -18,9 +19,7 @@ export interface Percentiles {
   readonly max: Figure
 }
 
-/**
- * Nearest rank: the smallest value that at least so many are not above. One digit after the point.
- */
+/** Percentiles by nearest rank, with one digit after the point. */
 export function percentiles(values: readonly number[]): Percentiles {
   const sorted = Float64Array.from(values).sort()
   const at = (share: number) => figure(sorted[Math.ceil(share * sorted.length) - 1] ?? null, 1)

@@ -25,12 +25,12 @@ import { collected } from './collected.ts'
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
 
-// The way of an event through one task, without Kafka: what each stage costs, and what a key holds.
-// One process, one partition. One JSON line on stdout. npx tsx test/bench/hot-path.ts [--events
-// 300000] [--model FILE]
+// Measures the path of an event through one task, without Kafka: the CPU time of each stage, and
+// the memory of a key. One process, one partition. One JSON line on stdout. npx tsx
+// test/bench/hot-path.ts [--events 300000] [--model FILE]
 
 const CHUNK = 2_000
-/** Up to there code is being compiled; it is run and not counted. */
+/** Share of the events at the start that is run but not counted, while code is compiled. */
 const WARM_UP = 0.2
 const UNCUT = new Slices(() => 0)
 const TOPIC_LIMITS = limitsOf(undefined)
@@ -42,8 +42,8 @@ const READ = { partition: 'payments-0', fromOffset: 0, aborted: [] }
 const STAGES = ['decode', 'engine', 'score', 'outputs'] as const
 
 /**
- * Sums what each stage takes: user and system time of the process, which other work on the machine
- * leaves as it is.
+ * Sums the time of each stage: user and system time of the process, which does not include other
+ * processes on the machine.
  */
 class Stopwatch {
   micros = { decode: 0, engine: 0, score: 0, outputs: 0 }
@@ -53,7 +53,7 @@ class Stopwatch {
     this.#last = cpuMicros()
   }
 
-  /** What has passed since the start, or the lap before, is this stage's. */
+  /** Adds the time since the start, or since the previous lap, to this stage. */
   lap(stage: (typeof STAGES)[number]): void {
     const now = cpuMicros()
     this.micros[stage] += now - this.#last
@@ -66,8 +66,8 @@ class Stopwatch {
 }
 
 /**
- * Of all threads: what the collector and a scoring thread do counts for the stage in which they do
- * it.
+ * CPU time of all threads: that of the garbage collector and a scoring thread counts for the stage
+ * in which they run.
  */
 function cpuMicros(): number {
   const { user, system } = process.cpuUsage()
@@ -95,7 +95,7 @@ class Path {
     })
   }
 
-  /** The number of outputs. */
+  /** Processes a chunk and returns the number of outputs. */
   async take(chunk: LogRecords): Promise<number> {
     const { by, scorers } = this.#topology
     this.#watch.start()
@@ -134,8 +134,8 @@ async function prepareCards(model: string): Promise<Prepared> {
 }
 
 /**
- * Payments as they are read from a log, a batch a chunk: a million records held from the start
- * would be marked again and again by the collector, at the stages' expense.
+ * Payments as they are read from a log, one batch a chunk. They are made lazily: the garbage
+ * collector would mark a million existing records again and again, at the stages' expense.
  */
 function* paymentChunks(count: number): Generator<LogRecords> {
   const payments = paymentRecords(SOURCE.topic, count)

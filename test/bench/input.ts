@@ -2,18 +2,16 @@ import { splitKey } from '../../src/cli/lines.ts'
 import type { NewRecord } from '../../src/records/port.ts'
 import { paymentLines } from './payments.ts'
 
-/** Of the stream that is measured. */
+/** Seed of the stream used by the measurements. */
 export const SEED = 1
 
 /** Payments to be written, in the order of the stream. */
 export interface PaymentRecords {
-  /**
-   * The next ones, with the time of this call as their own timestamp. Fewer when the stream ends.
-   */
+  /** The next `count` records, timestamped with the time of this call; fewer at the end. */
   next(count: number): NewRecord[]
 }
 
-/** The first `count` of the stream of {@link SEED}. */
+/** The first `count` payments of the stream of {@link SEED}. */
 export function paymentRecords(topic: string, count: number): PaymentRecords {
   const lines = paymentLines(count, SEED)
   return {

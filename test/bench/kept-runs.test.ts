@@ -11,7 +11,7 @@ function run(rows: readonly Row[], differs: Partial<Run> = {}): Run {
   return { at: '2026-11-27T10:00:00.000Z', load: 0.5, ...place, rows, ...differs }
 }
 
-test('the ratio is of now to then, by what is measured and in which unit', () => {
+test('the ratio is of this run to the last, for the same measurement and unit', () => {
   const p50: Row = { ...p99, figure: 20, unit: 'ms p50' }
   const { rows, note } = compare(run([windows, p99]), [
     run([p50, { ...windows, figure: 2_000 }, { ...p99, figure: 60 }]),
@@ -23,7 +23,7 @@ test('the ratio is of now to then, by what is measured and in which unit', () =>
   expect(note).toBe('last: 2026-11-27T10:00:00.000Z, commit 099d963, load 0.5 before')
 })
 
-test('what the last run has not measured is compared with the newest that has, and that is said', () => {
+test('a row that the last run lacks is compared with the newest run that has it, with a note', () => {
   const before = [
     run([p99]),
     run([{ ...windows, figure: 3_000 }]),
@@ -31,16 +31,16 @@ test('what the last run has not measured is compared with the newest that has, a
   ]
   const { rows, note } = compare(run([windows]), before)
   expect(rows).toEqual([{ row: windows, last: 3_000, ratio: 0.5 }])
-  expect(note).toMatch(/the newest run that has$/)
+  expect(note).toMatch(/the newest run that has them$/)
 })
 
-test('the first run is compared with none', () => {
+test('the first run is not compared', () => {
   const { rows, note } = compare(run([windows]), [])
   expect(rows).toEqual([{ row: windows, last: null, ratio: null }])
   expect(note).toMatch(/first/)
 })
 
-test('where there is no figure there is no ratio', () => {
+test('without a figure there is no ratio', () => {
   const none: Row = { ...p99, figure: 'not measured' }
   expect(compare(run([none]), [run([p99])]).rows).toEqual([{ row: none, last: 90, ratio: null }])
   expect(compare(run([p99]), [run([none])]).rows).toEqual([{ row: p99, last: null, ratio: null }])
@@ -50,13 +50,13 @@ describe.each([
   ['on another Node', { machine: '2 cores, X, Node 24.21.0' }, 'Node 24.21.0'],
   ['with another number of payments', { events: 20_000 }, '20,000 payments'],
 ])('a run %s', (_, differs, why) => {
-  test('is compared with nothing, and the reason is said', () => {
+  test('is not compared, and the note says why', () => {
     const { rows, note } = compare(run([windows]), [run([windows], differs)])
     expect(rows).toEqual([{ row: windows, last: null, ratio: null }])
     expect(note).toMatch(new RegExp(`^not compared: .*${why}$`))
   })
 
-  test('is passed over for an older one of the same kind', () => {
+  test('is skipped in favour of an older one of the same kind', () => {
     const older = run([{ ...windows, figure: 750 }])
     expect(compare(run([windows]), [run([windows], differs), older]).rows).toEqual([
       { row: windows, last: 750, ratio: 2 },
@@ -64,7 +64,7 @@ describe.each([
   })
 })
 
-test('what is kept is found again, the newest first, and profiles beside it are no runs', () => {
+test('kept runs are found again, newest first, without the profiles in the same folder', () => {
   const folder = folderWith({ '2026-11-27T09-00-00.000Z.cpuprofile': '{}' })
   const older = run([windows])
   const newer = run([p99], { at: '2026-11-27T10:00:01.000Z' })

@@ -4,22 +4,22 @@ import { count } from '../../src/cli/print.ts'
 import type { Figure } from './figures.ts'
 import type { Row } from './measurements.ts'
 
-// Runs as JSON in a folder, and how one compares with those before it.
+// Keeps runs as JSON in a folder and compares a run with the earlier ones.
 
-/** What a run has measured, and where. */
+/** The measurements of a run, and where they were made. */
 export interface Run {
   /** ISO 8601. */
   readonly at: string
   readonly commit: string
   readonly machine: string
-  /** Processes that others ran or waited to run, on average of the minute before. */
+  /** Load average of the minute before. */
   readonly load: Figure
-  /** Payments. */
+  /** Number of payments. */
   readonly events: number
   readonly rows: readonly Row[]
 }
 
-/** Writes a run down. Its file. */
+/** Writes a run and returns its file. */
 export function keepRun(folder: string, run: Run): string {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, `${run.at.replaceAll(':', '-')}.json`)
@@ -27,7 +27,7 @@ export function keepRun(folder: string, run: Run): string {
   return file
 }
 
-/** Those that were kept, the newest first. */
+/** All kept runs, newest first. */
 export function keptRuns(folder: string): Run[] {
   mkdirSync(folder, { recursive: true })
   return readdirSync(folder)
@@ -37,23 +37,24 @@ export function keptRuns(folder: string): Run[] {
     .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Run)
 }
 
-/** A row beside its last value. */
+/** A row and its last value. */
 export interface ComparedRow {
   readonly row: Row
   readonly last: number | null
-  /** Of now to then. */
+  /** This figure divided by the last. */
   readonly ratio: number | null
 }
 
+/** A run compared with earlier ones. */
 export interface Comparison {
   readonly rows: readonly ComparedRow[]
-  /** With which run it is, or why with none. */
+  /** Which run it is compared with, or why with none. */
   readonly note: string
 }
 
 /**
- * Compares each row with the newest run that has it. Only runs of the same machine, the same Node
- * and as many payments count.
+ * Compares each row with the newest run that has it. Only runs with the same machine, Node version
+ * and number of payments count.
  *
  * @param before newest first
  */
@@ -79,11 +80,11 @@ function noteOn(run: Run, [newest]: readonly Run[], [newestLike]: readonly Run[]
   }
   const { at, commit, load } = newestLike
   const isWhole = run.rows.every((row) => figureOf(newestLike, row) !== null)
-  const rest = isWhole ? '' : '; what it has not measured: the newest run that has'
+  const rest = isWhole ? '' : '; rows that it lacks: the newest run that has them'
   return `last: ${at}, commit ${commit}, load ${load} before${rest}`
 }
 
-/** Why their figures say nothing about each other; `null`: they do. */
+/** Why the figures of two runs cannot be compared; `null`: they can. */
 function differenceOf(run: Run, other: Run): string | null {
   if (other.machine !== run.machine) return `on another machine or Node: ${other.machine}`
   return other.events === run.events ? null : `with ${count(other.events)} payments`

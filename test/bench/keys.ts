@@ -12,15 +12,15 @@ import { collected } from './collected.ts'
 import { figure, machine } from './figures.ts'
 import w1 from './topologies/w1.ts'
 
-// What the windows of very many cards hold: records are decoded and enter the windows of as many
-// tasks as a worker would have, within the limits of this machine. Without Kafka and scores, of
-// which nothing stays. One JSON line on stdout. npx tsx test/bench/keys.ts [--keys 5000000]
-// [--payments 1] [--merchants 1000] [--partitions 6]
+// Measures the memory of the windows of very many cards: records are decoded and enter the windows
+// of as many tasks as a worker would have, within the limits of this machine. Without Kafka and
+// scoring, which keep no state. One JSON line on stdout. npx tsx test/bench/keys.ts
+// [--keys 5000000] [--payments 1] [--merchants 1000] [--partitions 6]
 
 const CHUNK = 2_000
 const UNCUT = new Slices(() => 0)
 const START_MS = Date.UTC(2026, 0, 1)
-/** All payments are in the longest window at the end. */
+/** Short enough that all payments are in the longest window at the end. */
 const SPAN_MS = 20 * 3_600_000
 const CATEGORIES = 12
 
@@ -60,7 +60,7 @@ class WindowTask {
   }
 }
 
-/** So many payments of each card, one card after the other and then again from the first. */
+/** Payments that go round-robin over all cards. */
 function* paymentsOf({ keys: cards, payments: each, merchants }: Flags): Generator<LogRecord> {
   const count = cards * each
   for (let n = 0; n < count; n++) {
@@ -116,7 +116,7 @@ interface Flags {
 const command = new Command('keys.ts')
   .option('--keys <n>', 'cards', Number, 5_000_000)
   .option('--payments <n>', 'payments of each card', Number, 1)
-  .option('--merchants <n>', 'texts that windows keep', Number, 1_000)
+  .option('--merchants <n>', 'different texts that windows keep', Number, 1_000)
   .option('--partitions <n>', 'tasks', Number, 6)
   .parse()
 const flags = command.opts<Flags>()

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { longestSilence } from './kill.ts'
 
-test('what arrives just after a kill is no output of the next life: the longest silence ends with it', () => {
+test('outputs that arrive just after a kill are not from the next worker: the longest silence counts', () => {
   expect(longestSilence([90, 105, 110, 2_300, 2_305, 4_000], 100, 4_000)).toBe(2_200)
 })
 

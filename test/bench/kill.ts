@@ -4,30 +4,33 @@ import { type Figure, figure } from './figures.ts'
 import { produceAtPace } from './pace.ts'
 import type { Stage } from './stage.ts'
 
-// A worker at an even pace that is ended with kill -9, again and again, and started again at once,
-// with the name that it has by default.
+// Measures a worker under an even load that is repeatedly killed with kill -9 and started again at
+// once, with its default name.
 
 const LOOK_EVERY_MS = 5
 
+/** The load, and how often the worker is killed. */
 export interface KillOptions {
   /** Events a second. */
   readonly rate: number
   readonly seconds: number
   /**
-   * Spread evenly over the seconds; none before the worker has outputs again, nor when all is over.
+   * Spread evenly over the seconds. A kill waits until the worker has outputs again, and is left
+   * out after the last outcome.
    */
   readonly kills: number
 }
 
+/** How long outputs pause after a kill. */
 export interface KillFigures extends Outcomes {
   readonly events: number
-  /** Of each kill: until the worker's next output could be read. */
+  /** For each kill: the time until the next worker's first output could be read. */
   readonly nextOutputMs: readonly Figure[]
-  /** Of the last worker, after SIGTERM. */
+  /** Exit code or signal of the last worker, after SIGTERM. */
   readonly exit: number | string
 }
 
-/** Measures how long nothing comes after a kill. */
+/** Measures how long there are no outputs after a kill. */
 export async function kill(
   stage: Stage,
   { rate, seconds, kills }: KillOptions,
@@ -72,8 +75,8 @@ export async function kill(
 }
 
 /**
- * From a moment to the end of the longest silence after it. What was committed just before a kill
- * is still read just after it: that is no output of the worker's next life.
+ * The time from a kill to the end of the longest silence after it. Outputs committed just before
+ * the kill are still read just after it, and are not from the next worker.
  */
 export function longestSilence(
   arrivedMs: readonly number[],

@@ -3,24 +3,23 @@ import { type Figure, figure, type Percentiles, percentiles } from './figures.ts
 import { produceAtPace } from './pace.ts'
 import type { Stage } from './stage.ts'
 
-// Payments at an even pace to a worker that is running, and how long each takes to its prediction.
+// Measures how long a payment takes to its prediction, under an even load of a running worker.
 
+/** The load. */
 export interface LatencyOptions {
   /** Events a second. */
   readonly rate: number
   readonly seconds: number
 }
 
+/** The latency of a worker. */
 export interface LatencyFigures extends Outcomes {
   readonly events: number
   /** From just before the producer's send to the reader's receipt. */
   readonly latencyMs: Percentiles
-  /**
-   * The latest that an event was sent after it was due: large when the producer did not keep the
-   * pace.
-   */
+  /** The longest delay of a send: large if the producer could not keep the pace. */
   readonly producerBehindMs: Figure
-  /** After SIGTERM. */
+  /** Exit code or signal after SIGTERM. */
   readonly exit: number | string
 }
 
@@ -30,7 +29,7 @@ export async function latency(stage: Stage, options: LatencyOptions): Promise<La
   const sentMs = new Float64Array(events)
   const latenciesMs: number[] = []
   const worker = stage.startWorker()
-  // Before anything is read: a broker that has just started does not answer every group at once.
+  // Joins before anything is read: a broker that has just started may not serve a group at once.
   await worker.during(worker.ready())
   const arrivals = new Arrivals(events, (payment, nowMs) => {
     // The first event waits for the producer's connection.

@@ -4,7 +4,7 @@ import { measurements, STAGES } from './measurements.ts'
 const EVENTS = 1_000
 const all = measurements(EVENTS)
 
-/** What each program tells, as far as rows are made of it. */
+/** The part of each program's output that rows are made from. */
 const TOLD = {
   cpuMicrosPerRecord: { decode: 0.11, encode: 0.19, copy: 0.3 },
   eventsPerSecond: 68_133,
@@ -14,7 +14,7 @@ const TOLD = {
 }
 const PER_EVENT = { decode: 2.13, engine: 2.41, score: 2.15, outputs: 2.2 }
 
-/** Of W1 the sum, without Kafka a figure a stage. */
+/** For W1 on Kafka the sum, without Kafka one figure a stage. */
 function toldBy({ stages }: { stages: readonly string[] }): unknown {
   return { ...TOLD, cpuMicrosPerEvent: stages.includes('w1') ? 17.7 : PER_EVENT }
 }
@@ -27,7 +27,7 @@ test('every stage is measured, and no two rows are the same', () => {
   expect(new Set(names).size).toBe(names.length)
 })
 
-test('a measurement names the stages that its rows are of', () => {
+test('a measurement names the stages of its rows', () => {
   for (const one of all) {
     const stages = one.rowsOf(toldBy(one)).map(({ stage }) => stage)
     expect(new Set(stages)).toEqual(new Set(one.stages))
@@ -44,12 +44,12 @@ test('W1 runs with both models and both guarantees', () => {
   ])
 })
 
-test('what a record takes in memory is told in nanoseconds', () => {
+test('the codec figures of a record are in nanoseconds', () => {
   const figures = rows.filter(({ unit }) => unit === 'ns CPU/record').map(({ figure }) => figure)
   expect(figures).toEqual([110, 300, 190])
 })
 
-test('of kills there are the median and the longest of those that were followed by an output', () => {
+test('kills have a median and a maximum over those that were followed by an output', () => {
   const figures = rows.filter(({ stage }) => stage === 'kill').map(({ figure }) => figure)
   expect(figures).toEqual([2.33, 2.81])
 })

@@ -3,12 +3,13 @@ import { count } from '../../src/cli/print.ts'
 import { ROOT } from '../support/paths.ts'
 import { type Figure, figure } from './figures.ts'
 
-// What a run measures, each by a program of this folder, and which rows of its table come of what
-// that tells.
+// The measurements of a run: each is a program in this folder, whose output becomes rows of the
+// table.
 
-/** In the order in which they are measured. */
+/** All stages, in the order of the table. */
 export const STAGES = ['codec', 'windows', 'score', 'encode', 'w1', 'latency', 'kill'] as const
 
+/** The name of a stage. */
 export type StageName = (typeof STAGES)[number]
 
 /** One figure. */
@@ -19,16 +20,15 @@ export interface Row {
   readonly unit: string
 }
 
+/** A program that measures one or more stages. */
 export interface Measurement {
   readonly title: string
   /** The stages of its rows. */
   readonly stages: readonly StageName[]
-  /** A file of this folder and its arguments. It prints one JSON line. */
+  /** A file in this folder and its arguments. It prints one JSON line. */
   readonly program: readonly string[]
   readonly isOnKafka: boolean
-  /**
-   * The model whose outputs it can keep for a check; `null`: it checks itself all that there is.
-   */
+  /** The model whose outputs it can write for a check; `null`: it checks its own results. */
   readonly scoredBy: string | null
   readonly rowsOf: (told: unknown) => Row[]
 }
@@ -38,7 +38,7 @@ const GUARANTEES = ['exactly-once', 'at-least-once']
 const ROUNDS = 300
 const PACE = { rate: 2_000, latencySeconds: 20, killSeconds: 24, kills: 3 }
 
-/** All that there is, with so many payments where they lie ready. */
+/** All measurements. @param events payments of those that read a topic filled beforehand */
 export function measurements(events: number): Measurement[] {
   return [
     recordBatches(),
@@ -49,7 +49,7 @@ export function measurements(events: number): Measurement[] {
   ]
 }
 
-/** The ONNX file of a model of the cards. */
+/** The ONNX file of a card model. */
 export function modelFile(model: string): string {
   return join(ROOT, 'test/fixtures/models', `${model}.onnx`)
 }
@@ -81,7 +81,7 @@ interface PathTold {
   readonly cpuMicrosPerEvent: Readonly<Record<'decode' | 'engine' | 'score' | 'outputs', Figure>>
 }
 
-/** Without a model's own part, the path of all models is one: its rows are those of the first. */
+/** Models differ only in the score stage: the other rows are those of the first model. */
 function path(model: string, events: number): Measurement {
   const isFirst = model === MODELS[0]
   return {
@@ -166,7 +166,7 @@ function latency(guarantee: string): Measurement {
 }
 
 interface KillTold {
-  /** Of each kill. */
+  /** One for each kill. */
   readonly nextOutputMs: readonly Figure[]
 }
 

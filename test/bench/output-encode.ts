@@ -18,25 +18,23 @@ import { figure, machine } from './figures.ts'
 import { mulberry32, paymentLines } from './payments.ts'
 import w1 from './topologies/w1.ts'
 
-// W1's output as bytes: from columns, and from an object made for each as JSON.stringify writes it.
-// One JSON line on stdout. npx tsx test/bench/output-encode.ts [--outputs 20000] [--rounds 20]
+// Measures the encoding of W1's outputs: from columns, and with JSON.stringify from one object for
+// each output. One JSON line on stdout. npx tsx test/bench/output-encode.ts [--outputs 20000]
+// [--rounds 20]
 
 const LABEL = 'card-gbdt@1'
 const PASSES = 7
 
 type Event = Record<'paymentId' | 'cardId' | 'paidAt', string | number>
 
-/** The same scored payments twice. */
+/** The same scored payments in both forms. */
 interface Input {
   readonly count: number
   readonly rows: ScoredRows
   readonly arrivals: Arrivals
 }
 
-/**
- * Payments of the stream that are not malformed, with scores as the model's are: most of them
- * small.
- */
+/** Well-formed payments of the stream, with scores distributed like the model's: mostly small. */
 function input(count: number): Input {
   const values: Buffer[] = []
   for (const line of paymentLines(2 * count, 1)) {
@@ -107,7 +105,7 @@ function fromObjects({ count, rows, arrivals }: Input): number {
   return bytes
 }
 
-/** CPU time of the process, µs, for one output. */
+/** CPU time of the process for one output, µs. */
 function microsOf(work: (given: Input) => number, given: Input, rounds: number): number {
   const started = process.cpuUsage()
   for (let round = 0; round < rounds; round++) work(given)
@@ -120,13 +118,13 @@ function median(values: readonly number[]): number {
 }
 
 const command = new Command('output-encode.ts')
-  .option('--outputs <n>', 'different ones', Number, 20_000)
+  .option('--outputs <n>', 'different outputs', Number, 20_000)
   .option('--rounds <n>', 'in each of 7 passes', Number, 20)
   .parse()
 const { outputs, rounds } = command.opts<{ outputs: number; rounds: number }>()
 const given = input(outputs)
 const bytes = fromColumns(given)
-if (bytes !== fromObjects(given)) throw new Error('the two ways do not write the same')
+if (bytes !== fromObjects(given)) throw new Error('the two ways write different bytes')
 const columns: number[] = []
 const objects: number[] = []
 for (let pass = 0; pass < PASSES; pass++) {

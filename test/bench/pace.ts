@@ -2,17 +2,19 @@ import { wallClock } from '../../src/kernel/clock.ts'
 import { paymentRecords } from './input.ts'
 import type { Stage } from './stage.ts'
 
+/** An even pace of events. */
 export interface Pace {
   /** Events a second. */
   readonly rate: number
-  /** To be filled: when each event was sent. Its length is their number. */
+  /** Filled with the time at which each event was sent; its length is the number of events. */
   readonly sentMs: Float64Array
 }
 
 /**
- * Sends each payment when it is due, or with all that are due when the send before is acknowledged.
- * The first is sent ahead of the pace, since it opens the connection. The most that an event was
- * behind, ms.
+ * Sends each payment when it is due; payments that become due during a send go out together after
+ * its acknowledgement. The first payment is sent ahead of the pace, since it opens the connection.
+ *
+ * @returns the longest time that a payment was behind, ms
  */
 export async function produceAtPace(
   { records, topics }: Stage,

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
 
-// A stream of invented card payments, the same for the same seed. As a command:
+// A stream of synthetic card payments, the same for the same seed. As a command:
 //   npx tsx test/bench/payments.ts COUNT [SEED] > payments.tsv
 
 const CATEGORIES = 'grocery fuel travel food fashion home games health sport books music gifts'
@@ -12,10 +12,10 @@ const MEAN_GAP_MS = 100
 
 /**
  * `count` lines of `key<TAB>json` without line ends, ten a second of event time. About 5 % are out
- * of order by up to 20 s, 1 in 1,000 by 2 to 10 min, and 1 in 2,000 is malformed: cut off, with a
- * text for the amount, or without a merchant.
+ * of order by up to 20 s, 1 in 1,000 by 2 to 10 min, and 1 in 2,000 is malformed: truncated, with a
+ * string as amount, or without a merchant.
  *
- * @param seed an integer from 0; an even one gives the stream of the next
+ * @param seed an integer from 0; an even one produces the stream of the next
  */
 export function* paymentLines(count: number, seed: number): Generator<string> {
   const random = mulberry32(seed | 1)
@@ -23,7 +23,7 @@ export function* paymentLines(count: number, seed: number): Generator<string> {
   const countries = COUNTRIES.split(' ')
   const pick = (from: readonly string[]) => from[Math.floor(from.length * random())]
   let clockMs = START_MS
-  // The order of the draws makes the stream: to move one changes every line.
+  // The order of the random draws defines the stream: moving one changes every line.
   for (let n = 0; n < count; n++) {
     clockMs += -Math.log(1 - random()) * MEAN_GAP_MS
     const card = Math.floor(CARDS * random() ** 2.2)
@@ -65,7 +65,7 @@ function delayMs(random: () => number): number {
   return 0
 }
 
-/** Around 0, within ±1.5. */
+/** A bell-shaped random number around 0, within ±1.5. */
 function bell(random: () => number): number {
   return random() + random() + random() - 1.5
 }

@@ -1,24 +1,25 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-// What a process and those it started have used, from /proc.
+// Reads the resource usage of a process and its children from /proc.
 
 /** `USER_HZ`: the unit of times in /proc, the same on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100
 
+/** The resource usage of a process tree. */
 export interface Usage {
-  /** User and system time of all threads, also of those that have ended. */
+  /** User and system time of all threads, including those that have ended. */
   readonly cpuSeconds: number
-  /** Of that, what the main thread of the process itself has used. */
+  /** The part of it used by the main thread of the process itself. */
   readonly mainThreadSeconds: number
-  /** What the processes hold in memory now. */
+  /** The current resident size of all processes. */
   readonly rssBytes: number
-  /** Each process at its largest, summed. */
+  /** Sum of the peak resident size of each process. */
   readonly peakRssBytes: number
 }
 
 /**
- * The usage of a process and of those below it that are alive; `null` where there is no /proc, or
- * the process is gone.
+ * The usage of a process and its living descendants; `null` if there is no /proc or the process has
+ * ended.
  */
 export function usageOf(pid: number): Usage | null {
   try {
@@ -39,7 +40,7 @@ export function usageOf(pid: number): Usage | null {
 }
 
 /**
- * User and system time in `/proc/PID/stat`, ticks. The name before them may hold spaces and
+ * User and system time in `/proc/PID/stat`, ticks. The name before them may contain spaces and
  * brackets.
  */
 export function cpuTicks(stat: string): number {
@@ -47,7 +48,7 @@ export function cpuTicks(stat: string): number {
   return Number(afterName[11]) + Number(afterName[12])
 }
 
-/** The resident size in `/proc/PID/status`, and the largest that it has been. */
+/** The resident size in `/proc/PID/status`, and its peak. */
 export function rssOf(status: string): Pick<Usage, 'rssBytes' | 'peakRssBytes'> {
   const bytes = (name: string) =>
     Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? Number.NaN) * 1_024

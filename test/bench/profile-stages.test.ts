@@ -21,24 +21,24 @@ test.each([
   [own('engine/history'), 'windows'],
   [own('runtime/ledger'), 'commit'],
   [own('runtime/task'), 'tasks, flow'],
-])('%s is of a stage', (url, stage) => {
+])('%s belongs to a stage', (url, stage) => {
   expect(stageOf({ functionName: 'f', url })).toBe(stage)
 })
 
-test('what several stages use, and what an author wrote, is of none', () => {
+test('files shared by several stages, and those of the author, have no stage', () => {
   const shared = [own('records/kafka/codec/crc32c'), own('kernel/slices'), 'node:buffer']
   for (const url of [...shared, 'file:///home/src/my/topology.ts']) {
     expect(stageOf({ functionName: 'f', url })).toBeNull()
   }
 })
 
-test('what V8 does itself is told from functions of that name', () => {
+test("V8's own entries are distinguished from functions of the same name", () => {
   expect(stageOf({ functionName: '(garbage collector)', url: '' })).toBe('(garbage collector)')
   expect(stageOf({ functionName: 'stringify', url: '' })).toBeNull()
   expect(stageOf({ functionName: '(idle)', url: own('engine/history') })).toBe('windows')
 })
 
-test.each(PROFILE_STAGES.map(({ name }) => name))('there are files of the stage %s', (name) => {
+test.each(PROFILE_STAGES.map(({ name }) => name))('the stage %s has files', (name) => {
   const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
   const urls = files.filter((file) => file.endsWith('.ts')).map((file) => `file:///x/src/${file}`)
   expect(urls.filter((url) => stageOf({ functionName: 'f', url }) === name)).not.toEqual([])

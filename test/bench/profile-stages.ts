@@ -1,19 +1,20 @@
 import type { Frame } from './cpu-profile.ts'
 
-// The stages of a worker's main thread by the files in which they are.
+// The stages of a worker's main thread, by source file.
 
+/** A stage and its files. */
 export interface ProfileStage {
   readonly name: string
   /**
-   * Files below `src` without their ending, and packages as `node_modules/…`. The first stage that
-   * has a file owns it.
+   * Files below `src` without their extension, and packages as `node_modules/…`. A file belongs to
+   * the first stage that matches it.
    */
   readonly files: RegExp
 }
 
 /**
- * In the order in which an event passes. What several stages use, such as varints, checksums and
- * buffers, is in none: it counts for whoever calls it.
+ * All stages, in the order in which an event passes them. Code shared by several stages, such as
+ * varints, checksums and buffers, has no stage: it counts for its caller.
  */
 export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
@@ -54,13 +55,13 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   { name: 'tasks, flow', files: /^runtime\// },
 ]
 
-/** What V8 tells of itself in place of a function, while it has work. */
+/** V8's entries that are not functions, while the thread is busy. */
 export const V8_STAGES = ['(garbage collector)', '(program)'] as const
 
-/** And while it has none. */
+/** V8's entry while the thread is idle. */
 export const IDLE = '(idle)'
 
-/** The stage that a function belongs to; `null`: to none. */
+/** The stage of a function; `null`: none. */
 export function stageOf({ functionName, url }: Pick<Frame, 'functionName' | 'url'>): string | null {
   if (url === '') return [...V8_STAGES, IDLE].find((name) => name === functionName) ?? null
   const place = placeOf(url)

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { count, say } from '../../src/cli/print.ts'
-import type { Ending } from '../../src/cli/signals.ts'
+import type { StopRequest } from '../../src/cli/signals.ts'
 import { ROOT } from '../support/paths.ts'
 import { sourced } from './bundled-source.ts'
 import { type CpuProfile, type StageTimes, stageTimes } from './cpu-profile.ts'
@@ -10,7 +10,7 @@ import { IDLE, PROFILE_STAGES, stageOf, V8_STAGES } from './profile-stages.ts'
 import { tell } from './program.ts'
 import { table } from './table.ts'
 
-/** Functions of no stage that are named. */
+/** How many functions without a stage are listed. */
 const NAMED = 10
 
 interface Options {
@@ -25,13 +25,12 @@ interface Told {
 }
 
 /**
- * Profiles the main thread of a worker on W1, exactly once, while it has work; and tells what each
- * stage takes of it.
+ * Profiles the main thread of a worker on W1 under exactly-once and prints the share of each stage.
  */
 export async function profile(
   folder: string,
   { events, brokers }: Options,
-  ending: Ending,
+  ending: StopRequest,
 ): Promise<void> {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, `${new Date().toISOString().replaceAll(':', '-')}.cpuprofile`)
@@ -46,14 +45,14 @@ export async function profile(
   const rate = typeof eventsPerSecond === 'number' ? count(eventsPerSecond) : eventsPerSecond
   console.log(
     [
-      `${count(events)} payments, ${rate} events/s, profiled; all threads, with those that score and collect: ${cpuMicrosPerEvent} µs CPU/event`,
+      `${count(events)} payments, ${rate} events/s, profiled; all threads, including scoring and garbage collection: ${cpuMicrosPerEvent} µs CPU/event`,
       machine(),
       relative(ROOT, file),
     ].join('\n'),
   )
 }
 
-/** Prints a table by stage, and one of the functions that belong to none. */
+/** Prints a table by stage, and one of the functions without a stage. */
 function print({ stages, others }: StageTimes, cpuMicrosPerEvent: Figure): void {
   const inOthers = sum(others.values())
   const all = sum(stages.values()) + inOthers

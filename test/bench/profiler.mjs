@@ -1,5 +1,6 @@
-// Loaded into a worker before all else: from one SIGUSR2 to the next its main thread is profiled, into the file that
-// BENCH_PROFILE names. Plain JavaScript without a loader, so that the worker runs as it would without it.
+// Preloaded into a worker: profiles its main thread from one SIGUSR2 to the next and writes the
+// profile to the file named by BENCH_PROFILE. Plain JavaScript, which needs no loader, so that the
+// worker runs as it would without it.
 import { writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { isMainThread } from 'node:worker_threads'
@@ -21,5 +22,5 @@ function profile() {
   })
 }
 
-// Threads of the worker load it too.
+// The worker's threads load this module too.
 if (isMainThread) process.once('SIGUSR2', profile)

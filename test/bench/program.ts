@@ -2,21 +2,24 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import type { Ending } from '../../src/cli/signals.ts'
+import type { StopRequest } from '../../src/cli/signals.ts'
 import { ROOT } from '../support/paths.ts'
 
-/** Of what a program wrote, how much is shown when it fails. */
+/** How much of a program's output is shown when it fails. */
 const LAST_CHARACTERS = 2_000
 
 /**
- * Runs a program of this folder in a process of its own, which is asked to end when the wish to end
- * comes. The JSON line that it printed.
+ * Runs a program of this folder in a separate process, which is terminated when `ending` resolves.
+ * Returns the parsed JSON line that it prints.
  *
- * @throws Error with what it wrote last when it exits with another code than 0
+ * @throws Error with its last output when it exits with a code other than 0
  */
-export async function tell([file, ...args]: readonly string[], ending: Ending): Promise<unknown> {
+export async function tell(
+  [file, ...args]: readonly string[],
+  ending: StopRequest,
+): Promise<unknown> {
   const script = join(import.meta.dirname, file as string)
-  // With the loader that this process has.
+  // With the loader of this process.
   const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,14 +8,15 @@ import { decodeWithKafkajs, encodeWithKafkajs } from '../records/codec/kafkajs-c
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
 
-// The codec of record batches, hot, in batches of payments, beside kafkajs' own on the same bytes.
-// One JSON line on stdout. npx tsx test/bench/record-codec.ts [--records 1000] [--rounds 1000]
+// Measures the codec of record batches, warm, on batches of payments, and kafkajs' codec on the
+// same bytes. One JSON line on stdout. npx tsx test/bench/record-codec.ts [--records 1000]
+// [--rounds 1000]
 
 const OPTIONS: EncodeOptions = { maxBytes: 2 ** 30, producer: null, compression: 'none' }
-/** Different ones, so that no branch is learnt by heart. */
+/** Several different batches, so that the branch predictor cannot learn them. */
 const BATCHES = 10
 const PASSES = 5
-/** The library is run fewer times, so that a run takes seconds. */
+/** kafkajs is run this many times less often, so that a run takes seconds. */
 const FEWER = 10
 
 interface Input {
@@ -34,8 +35,8 @@ function input(perBatch: number): Input[] {
 }
 
 /**
- * CPU time of the process, µs, for one record: of the best pass, in which the code was compiled and
- * others disturbed least.
+ * CPU time of the process for one record in the best pass, µs: the one with compiled code and the
+ * least disturbance.
  */
 async function microsOf(
   inputs: readonly Input[],
@@ -63,7 +64,7 @@ function decode({ set }: Input): number {
   return decodeRecords(set, READ).length
 }
 
-/** With a record object, and views of key and value, for each. */
+/** Also makes an object for each record, with views of key and value. */
 function decodeToObjects({ set }: Input): number {
   const records = decodeRecords(set, READ)
   let bytes = 0
@@ -71,7 +72,7 @@ function decodeToObjects({ set }: Input): number {
   return bytes === 0 ? 0 : records.length
 }
 
-/** Decoded and encoded again, a record at a time, without a look into it. */
+/** Decodes records and encodes them again, one at a time, without looking into them. */
 function copy({ set }: Input): number {
   const records = new RecordViews(decodeRecords(set, READ))
   const copies = new WrittenRecords(records.length)

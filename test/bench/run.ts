@@ -13,9 +13,10 @@ import { profile } from './profile.ts'
 import { Suite } from './suite.ts'
 import { table } from './table.ts'
 
-// All that is measured of one version, on this machine, beside the last run: one table on stdout,
-// progress on stderr. npm run bench [-- STAGE... --events 300000 --brokers host:port] npm run bench
-// -- profile [--events 300000 --brokers host:port]
+// Measures this version on this machine and compares it with the last run: one table on stdout,
+// progress on stderr.
+//   npm run bench [-- STAGE... --events 300000 --brokers host:port]
+//   npm run bench -- profile [--events 300000 --brokers host:port]
 
 const LEGEND = 'ratio: figure / last. More is better for events/s, less for all else.'
 
@@ -49,7 +50,7 @@ async function measureAll(stages: readonly StageName[], { events, brokers }: Fla
   process.exitCode = EXIT.failed
 }
 
-/** Compares a run with those before it, prints and keeps it. */
+/** Compares a run with the earlier ones, prints it and keeps it. */
 function conclude(run: Run, where: string): void {
   const { rows, note } = compare(run, keptRuns(FOLDER))
   const file = keepRun(FOLDER, run)
@@ -71,7 +72,7 @@ function tableOf(rows: readonly ComparedRow[]): string[] {
   return table([heading, ...lines], { right: [2, 4, 5] })
 }
 
-/** The commit that lies here, with `+` where files differ from it. */
+/** The checked-out commit, with `+` if files differ from it. */
 function commit(): string {
   const git = (...args: string[]) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' })
   try {
@@ -85,23 +86,29 @@ function commit(): string {
 function command(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option('--events <n>', 'payments, where they lie ready', wholeNumber, 300_000)
+    .option(
+      '--events <n>',
+      'payments of measurements that read a filled topic',
+      wholeNumber,
+      300_000,
+    )
     .option('--brokers <list>', 'host:port,… (default: a broker of its own)', brokerList)
 }
 
 try {
   await command(
     'bench',
-    'Measures this version on this machine, beside the last run; 4 to 6 minutes.',
+    'Measures this version on this machine and compares it with the last run; 4 to 6 minutes.',
   )
     .addArgument(new Argument('[stages...]', 'some of them').choices(STAGES))
     .action(measureAll)
-    // Options behind the word `profile` are its own.
+    // Options after the word `profile` belong to that command.
     .enablePositionalOptions()
     .addCommand(
-      command('profile', 'Profiles a worker on W1, and tells what takes its main thread.').action(
-        (flags: Flags) => profile(FOLDER, flags, ending),
-      ),
+      command(
+        'profile',
+        'Profiles a worker on W1 and prints what its main thread spends time on.',
+      ).action((flags: Flags) => profile(FOLDER, flags, ending)),
     )
     .parseAsync()
 } catch (error) {

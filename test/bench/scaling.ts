@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
-import type { Mode } from '../../src/engine/run.ts'
+import type { RunMode } from '../../src/engine/run.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/decode.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
@@ -20,17 +20,18 @@ import { paymentRecords } from './input.ts'
 import { mulberry32 } from './payments.ts'
 import w1 from './topologies/w1.ts'
 
-// What an event costs from its bytes to its row, on W1, where there is more of something: events,
-// windows, or events of one card; and where nobody wants its row. Without Kafka and scores. One
-// process, one partition. One JSON line on stdout. npx tsx test/bench/scaling.ts [--events 300000]
+// Measures how the cost of an event on W1, from its bytes to its feature row, scales with more
+// events, more windows, or more events of one card; and without a row, as in a replay. Without
+// Kafka and scoring. One process, one partition. One JSON line on stdout. npx tsx
+// test/bench/scaling.ts [--events 300000]
 
 const CHUNK = 2_000
 const CARDS = 100_000
 const MINUTE_MS = 60_000
-/** Beside the three of W1, up to 24. */
+/** Lengths of the windows that are added to the three of W1, for 24 in all. */
 const MORE_MINUTES = [1, 2, 3, 10, 15, 20, 30, 45, 90, 120, 180, 240, 300, 360, 420, 480, 540]
 const EVEN_MORE_MINUTES = [600, 720, 900, 1_200]
-/** Up to there code is being compiled and windows fill; it is run and not counted. */
+/** Share of the events at the start that is run but not counted: code is compiled, windows fill. */
 const WARM_UP = 0.3
 const UNCUT = new Slices(() => 0)
 const WRITTEN = { maxBytes: 2 ** 30, producer: null, compression: 'none' } as const
@@ -40,10 +41,10 @@ interface Case {
   readonly events: number
   /** @default W1 */
   readonly topology?: Definition
-  /** Of all events, how many are one card's; the others' cards are drawn evenly. @default 0 */
+  /** Share of the events that are of one card; the other cards are drawn evenly. @default 0 */
   readonly hot?: number
   /** @default 'live' */
-  readonly mode?: Mode
+  readonly mode?: RunMode
 }
 
 /** CPU time of the process, µs an event. */
@@ -84,7 +85,7 @@ function withCard(record: NewRecord, card: number): NewRecord {
   return { ...record, key: Buffer.from(id), value: Buffer.from(value) }
 }
 
-/** W1, with the count and the sum of 21 windows more. */
+/** W1 with the count and the sum of 21 more windows. */
 function withWindows(): Definition {
   const [step] = w1.then as [FeaturesStep]
   const [score] = step.then as [ScoreStep]

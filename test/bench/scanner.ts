@@ -11,10 +11,10 @@ import { source } from '../formats/json/source.ts'
 import { figure, machine } from './figures.ts'
 import { mulberry32, paymentLines } from './payments.ts'
 
-// What a payment costs from bytes to columns, in µs; and that the scanner agrees with the parser,
-// on more records than a test has time for. One process; the ways take turns; user and system time.
-// One JSON line on stdout. npx tsx --conditions tidemark-source test/bench/scanner.ts [MUTATED
-// RECORDS] [SEED]
+// Measures the cost of a payment from bytes to columns, in µs of user and system time, and checks
+// that the scanner agrees with the parser, on more records than a test has time for. One process;
+// the ways take turns. One JSON line on stdout. npx tsx --conditions tidemark-source
+// test/bench/scanner.ts [MUTATED RECORDS] [SEED]
 
 const RECORDS = 50_000
 const ROUNDS = 11
@@ -24,11 +24,11 @@ const WANTED = Object.keys(Payment.shape).map((name) => [name])
 
 interface Payments {
   readonly bytes: Buffer
-  /** Where each record begins; the next ends it. */
+  /** Where each record starts; it ends where the next one starts. */
   readonly at: Int32Array
 }
 
-/** What a topic of them looks like, by who writes it. */
+/** How producers write payments, by name. */
 const PRODUCERS: Readonly<Record<string, (payment: object) => string>> = {
   compact: JSON.stringify,
   blanks: (payment) => written(payment, 'python'),
@@ -48,19 +48,19 @@ function payments(write: (payment: object) => string): Payments {
   return { bytes: Buffer.concat([...all, Buffer.alloc(8)]), at }
 }
 
-/** Without the few that are malformed. */
+/** The payments of the stream that are not malformed. */
 function* wholePayments(): Generator<object> {
   for (const line of paymentLines(2 * RECORDS, 7)) {
     try {
       const payment = Payment.safeParse(JSON.parse(line.slice(line.indexOf('\t') + 1)))
       if (payment.success) yield payment.data
     } catch {
-      // Cut off.
+      // Truncated.
     }
   }
 }
 
-/** Goes through all records once; answers how many it took. */
+/** Decodes all records once; returns how many it accepted. */
 type Way = (payments: Payments) => number
 
 function ways(): Readonly<Record<string, Way>> {
@@ -101,7 +101,7 @@ function ways(): Readonly<Record<string, Way>> {
   }
 }
 
-/** Median of the rounds, µs a record. */
+/** Median over the rounds, µs a record, by producer and way. */
 function costs(): Record<string, unknown> {
   const all = Object.entries(PRODUCERS).map(([name, write]) => {
     const records = payments(write)

@@ -8,35 +8,37 @@ import { startTidemark } from '../services/tidemark.ts'
 import { BenchWorker } from './bench-worker.ts'
 import { build } from './build.ts'
 
-// What a run takes place on: a broker, topics that nobody has used, and the worker that is
-// measured.
+// The environment of a measurement: a broker, new topics, and the measured worker.
 
 const W1 = fileURLToPath(new URL('topologies/w1.ts', import.meta.url))
 const PARTITIONS = 6
 
+/** How a stage is set up. */
 export interface StageOptions {
-  /** `null`: one of our own, which is stopped at the end. */
+  /** `null`: starts a broker, which is stopped at the end. */
   readonly brokers: readonly string[] | null
   /** The ONNX file to score with. */
   readonly model: string
-  /** As `run` takes it. */
+  /** As `tidemark run` accepts it. */
   readonly guarantee: string
   /** A file with a topology of card-fraud. @default test/bench/topologies/w1.ts */
   readonly topology?: string
 }
 
+/** A broker with topics, on which a worker can be started. */
 export interface Stage {
   readonly topics: Topics
   readonly records: KafkaRecords
-  /** Payments whose outcomes are committed: the offsets of the worker's group. */
+  /** Number of payments whose outcomes are committed, by the committed offsets of the group. */
   committed(): Promise<number>
   /**
-   * Starts the worker as a user would, in a process of its own, with more flags and environment.
-   * One at a time.
+   * Starts the worker as a user would, in a separate process, with additional flags and
+   * environment. Only one may run at a time.
    */
   startWorker(flags?: readonly string[], env?: Readonly<Record<string, string>>): BenchWorker
 }
 
+/** Names of the topics of a stage. */
 export interface Topics {
   readonly payments: string
   readonly predictions: string
@@ -44,8 +46,8 @@ export interface Topics {
 }
 
 /**
- * Sets a stage, works on it, and clears it away: the worker, the topics, the broker if it is our
- * own.
+ * Sets up a stage, calls `work`, and cleans up: the worker, the topics, and the broker if it was
+ * started here.
  */
 export async function onStage<R>(
   options: StageOptions,
@@ -55,7 +57,7 @@ export async function onStage<R>(
   return withBrokers(options.brokers, (brokers) => onBrokers({ ...options, brokers }, work))
 }
 
-/** Works on a Kafka: the given one, or for `null` one of our own, which is stopped at the end. */
+/** Calls `work` with the given brokers; for `null` with a broker that is stopped at the end. */
 export async function withBrokers<R>(
   given: readonly string[] | null,
   work: (brokers: readonly string[]) => Promise<R>,
@@ -88,7 +90,7 @@ async function onBrokers<R>(
   }
   const committed = async () => {
     const [of] = await admin.fetchOffsets({ groupId: group, topics: [topics.payments] })
-    // -1 is none yet.
+    // -1: nothing is committed yet.
     return (of?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0)
   }
   await admin.connect()
@@ -103,7 +105,7 @@ async function onBrokers<R>(
   }
 }
 
-/** The topics of a group that nobody else has. */
+/** The topics of a group, which no other group uses. */
 export function topicsOf(group: string): Topics {
   return {
     payments: `${group}-payments`,
@@ -112,6 +114,7 @@ export function topicsOf(group: string): Topics {
   }
 }
 
+/** Settings of `tidemark run`. */
 export interface RunOptions {
   readonly brokers: readonly string[]
   readonly model: string
@@ -121,7 +124,7 @@ export interface RunOptions {
   readonly topology?: string
 }
 
-/** `run` of card-fraud by a worker of the group, on {@link topicsOf} it. */
+/** The arguments with which a worker of the group runs card-fraud on {@link topicsOf} the group. */
 export function runArguments({
   brokers,
   model,

@@ -2,24 +2,24 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { say } from '../../src/cli/print.ts'
-import type { Ending } from '../../src/cli/signals.ts'
+import type { StopRequest } from '../../src/cli/signals.ts'
 import { Answers } from './answers.ts'
 import type { Measurement, Row } from './measurements.ts'
 import { tell } from './program.ts'
 import { withBrokers } from './stage.ts'
 
-/** Measures one thing after the other, and goes on where one fails. */
+/** Runs measurements one after the other and continues after a failure. */
 export class Suite {
   readonly rows: Row[] = []
   failures = 0
   readonly #chosen: readonly Measurement[]
-  readonly #ending: Ending
+  readonly #ending: StopRequest
   readonly #answers: Answers
-  /** For outputs, while they are looked at. */
+  /** For outputs while they are checked. */
   readonly #folder = mkdtempSync(join(tmpdir(), 'tidemark-bench-'))
   #begun = 0
 
-  constructor(chosen: readonly Measurement[], events: number, ending: Ending) {
+  constructor(chosen: readonly Measurement[], events: number, ending: StopRequest) {
     this.#chosen = chosen
     this.#answers = new Answers(events)
     this.#ending = ending

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { table } from './table.ts'
 
-test('texts begin and numbers end in one line, and nothing trails', () => {
+test('texts are left-aligned, numbers right-aligned, without trailing spaces', () => {
   const lines = [
     ['stage', 'figure', 'unit'],
     ['w1', '68,133', 'events/s'],

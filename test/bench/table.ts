@@ -1,11 +1,12 @@
-// Tables for a terminal.
+// Formats tables for a terminal.
 
+/** How columns are aligned. */
 export interface TableShape {
-  /** Columns of numbers, which end in one line. */
+  /** Indices of the right-aligned columns. */
   readonly right: readonly number[]
 }
 
-/** Lines of equal columns, two spaces apart; the first line is the heading. */
+/** Aligns columns, two spaces apart; the first line is the heading. */
 export function table(lines: readonly (readonly string[])[], { right }: TableShape): string[] {
   const widths = (lines[0] ?? []).map((_, column) =>
     Math.max(...lines.map((line) => line[column]?.length ?? 0)),

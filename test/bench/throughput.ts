@@ -8,30 +8,32 @@ import { type Figure, figure } from './figures.ts'
 import { paymentRecords } from './input.ts'
 import type { Stage } from './stage.ts'
 
-// A topic full of payments, and a worker that starts and scores them all.
+// Measures a worker that starts on a topic full of payments and scores them all.
 
 /**
- * Measured between these shares of the payments: what lies before is start-up and compilation, what
- * lies behind the tail.
+ * The measured span, as shares of the payments: before it are start-up and compilation, after it
+ * the tail.
  */
 const FROM = 0.2
 const TO = 0.9
 const LOOK_EVERY_MS = 50
 /**
- * Without progress for so long, the run is over: longer than a worker on a busy machine takes to
+ * The run ends after this time without progress: longer than a worker on a busy machine takes to
  * its first output.
  */
 const SILENCE_MS = 60_000
 const RECORDS_PER_SEND = 5_000
 
+/** What is measured, and where outputs and profile are written. */
 export interface ThroughputOptions {
   readonly events: number
   /** File for the outputs, JSON a line. */
   readonly keep: string | null
-  /** File for a CPU profile of the worker's main thread in the span that is measured. */
+  /** File for a CPU profile of the worker's main thread in the measured span. */
   readonly profile: string | null
 }
 
+/** The throughput of a worker. */
 export interface ThroughputFigures extends Outcomes {
   readonly events: number
   readonly eventsPerSecond: Figure
@@ -44,7 +46,7 @@ export interface ThroughputFigures extends Outcomes {
   readonly firstCommitSeconds: Figure
   readonly totalSeconds: Figure
   readonly peakRssMb: Figure
-  /** After SIGTERM. */
+  /** Exit code or signal after SIGTERM. */
   readonly exit: number | string
 }
 
@@ -81,7 +83,7 @@ async function produce({ records, topics }: Stage, events: number): Promise<void
   }
 }
 
-/** Where the worker is at some moment. */
+/** The state of the worker at one moment. */
 interface Moment {
   /** Since its start. */
   readonly ms: number
@@ -94,8 +96,8 @@ interface Moment {
 
 interface Course {
   /**
-   * The first moments with anything committed, with a share of FROM, of TO; `null` when there was
-   * none.
+   * The first moments with anything committed, with the share FROM, and with TO; `null` if not
+   * reached.
    */
   readonly first: Moment | null
   readonly from: Moment | null
@@ -106,14 +108,14 @@ interface Course {
 interface Followed {
   readonly worker: BenchWorker
   readonly events: number
-  /** Called at both ends of the span that is measured. */
+  /** Called at both ends of the measured span. */
   readonly toggleProfile: () => void
 }
 
 /**
- * Looks on until everything is committed. Progress is what the group has committed and not what a
- * reader has read, who takes CPU from the worker, nor where the outputs end: there, ends of
- * transactions count too.
+ * Polls until everything is committed. Progress is measured by the group's committed offsets. A
+ * reader of the outputs would take CPU from the worker, and the end offsets of the outputs include
+ * transaction markers.
  */
 async function follow(stage: Stage, { worker, events, toggleProfile }: Followed): Promise<Course> {
   const startMs = performance.now()
@@ -132,10 +134,10 @@ async function follow(stage: Stage, { worker, events, toggleProfile }: Followed)
         to: course.to ?? reached(now, TO * events),
         last,
       }
-      // Both at once: there is no span.
+      // If both are reached at once, there is no span.
       if ((course.from === now) !== (course.to === now)) toggleProfile()
       if (now.ms - movedMs > SILENCE_MS) {
-        say(`nothing for ${SILENCE_MS / 1_000} s: the run ends here`)
+        say(`no commit for ${SILENCE_MS / 1_000} s: the run ends here`)
         break
       }
     }

@@ -10,13 +10,13 @@ import flightDelay from '../../topologies/flight-delay.ts'
 import { figure, machine } from './figures.ts'
 import w1 from './topologies/w1.ts'
 
-// What a row of a model of trees costs in the worker, and in ONNX Runtime, its rows as they come
-// and sorted by the best column, by batch. One thread, in turn, fresh rows; the best of several
-// rounds. One JSON line on stdout. npx tsx test/bench/trees.ts
+// Measures the cost of a row of a tree model by batch size: in the worker, and in ONNX Runtime with
+// unsorted rows and with rows sorted by the best column. One thread, interleaved, different rows in
+// each run; the best of several rounds. One JSON line on stdout. npx tsx test/bench/trees.ts
 
 const BATCHES = [1, 4, 16, 64, 512, LARGEST_BATCH]
 const ROUNDS = 7
-/** Rows of a round, about. */
+/** Approximate number of rows of a round. */
 const ROWS = 8 * LARGEST_BATCH
 
 async function nanosOf(runner: Runner, rows: Float32Array, batch: number): Promise<number> {

@@ -15,7 +15,7 @@ const WITHIN_MS = 60_000
 const CODE = 'TOPIC_CHANGED'
 
 /**
- * A source is deleted and made anew under a worker of a group of its own: it must end and say so,
+ * A source is deleted and made again under a worker of a group of its own: it must end and say so,
  * and write nothing of the new one.
  */
 export const remakeTopic: Verb = async (ground, { atS }) => {

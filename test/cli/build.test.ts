@@ -67,7 +67,7 @@ test('starts at the same time each find a whole build', { timeout: PROCESS_TEST_
   ])
 })
 
-test('a source that changed is built anew, an entry that is gone leaves nothing', {
+test('a source that changed is built again, an entry that is gone leaves nothing', {
   timeout: PROCESS_TEST_MS,
 }, async () => {
   const folder = checkout()

@@ -28,7 +28,7 @@ kafkaTest(
     expect(stdout).toContain(
       `✓ topic ${topics.payments}  3 partitions, batches up to 1,048,588 bytes`,
     )
-    expect(stdout).toContain(`✓ group ${group}  has committed nothing yet`)
+    expect(stdout).toContain(`✓ group ${group}  has no committed offsets yet`)
 
     const missing = await tidemark(args)
     expect(missing.code).toBe(4)

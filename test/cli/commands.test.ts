@@ -22,7 +22,7 @@ describe('tidemark check', { timeout: PROCESS_TEST_MS }, () => {
     expect(stdout.split('\n').slice(1)).toEqual([
       'pays-again@1 is computed by its trees, in the worker',
       'called for each event: card-activity.features.largest (it uses the operator `??`)',
-      expect.stringMatching(/^each event is made into an object for these/),
+      expect.stringMatching(/^for these, each event is made into an object/),
       '',
     ])
   })
@@ -124,7 +124,7 @@ export default defineTopology('impure', (t) =>
     const { code, stderr } = await tidemark(['check', 'impure.ts'], { cwd: folder })
     expect([code, stderr]).toEqual([
       0,
-      '! impure: events.eventTimeMs uses Date.now: the same event may get another answer when it is read again, as after a restart (the time of an event is in the event)\n',
+      '! impure: events.eventTimeMs uses Date.now: a replay, such as after a restart, may give another result for the same event (take the time from the event)\n',
     ])
   })
 

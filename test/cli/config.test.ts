@@ -104,7 +104,7 @@ test('a name that is too long with the number of a worker is refused', () => {
   expect(read('n'.repeat(98), '9').workerName).toHaveLength(98)
   expect(read('n'.repeat(100), '1').workerName).toHaveLength(100)
   expect(listOf(() => read('n'.repeat(98), '10'))).toEqual([
-    'CONFIG_INVALID --worker-name: with the number of a worker, as in "-10", it is longer than 100 characters',
+    'CONFIG_INVALID --worker-name: is longer than 100 characters once a worker\'s number is appended, such as "-10"',
   ])
 })
 
@@ -136,15 +136,15 @@ test('every fault is told at once, with where it comes from', () => {
   const pem = join(folder, 'none.pem')
   expect(listOf(() => readConfig(ALL, flags, { env, folder }))).toEqual([
     `CONFIG_INVALID ${file}: there is no setting "portt"`,
-    `CONFIG_INVALID ${file}, group: takes text, a number, true or false, or a list or an object of text`,
+    `CONFIG_INVALID ${file}, group: must be a string, a number, true or false, or an array or object of these`,
     `CONFIG_INVALID ${file}, brokers: "nowhere" is not host:port`,
-    'CONFIG_INVALID --guarantee: "twice" is not exactly-once, at-least-once',
+    'CONFIG_INVALID --guarantee: "twice" is not exactly-once or at-least-once',
     'CONFIG_INVALID --commit-interval: "0" is not a whole number from 1 to 60000',
     'CONFIG_INVALID --worker-name: "a b" is not 1 to 100 letters, digits, ".", "_" and "-"',
     'CONFIG_INVALID --topic: "a" is given twice',
     `CONFIG_INVALID --tls-ca: cannot read ${pem}: ENOENT: no such file or directory, open '${pem}'`,
     'CONFIG_INVALID TIDEMARK_HTTP_PORT: "70000" is not a whole number from 0 to 65535, or off',
-    'CONFIG_INVALID TIDEMARK_LOG_FORMAT: "xml" is not text, json',
+    'CONFIG_INVALID TIDEMARK_LOG_FORMAT: "xml" is not text or json',
   ])
 })
 
@@ -181,11 +181,11 @@ test('settings that do not go together are refused together', () => {
   const folder = folderWith({ 'cert.pem': 'CERT' })
   const flags = { saslMechanism: 'plain', tlsCert: 'cert.pem' }
   expect(listOf(() => readConfig(KAFKA_SETTINGS, flags, { env: {}, folder }))).toEqual([
-    'CONFIG_INVALID --sasl-mechanism: plain sends the password as it is, so it needs TLS',
-    'CONFIG_INVALID --sasl-username: a login needs a user',
-    'CONFIG_INVALID --sasl-password-file: a login needs a password',
-    'CONFIG_INVALID --tls-cert: a certificate is given but TLS is off',
-    'CONFIG_INVALID --tls-cert, --tls-key: a certificate and its key go together',
+    'CONFIG_INVALID --sasl-mechanism: plain sends the password unencrypted, so it needs TLS',
+    'CONFIG_INVALID --sasl-username: SASL needs a user name',
+    'CONFIG_INVALID --sasl-password-file: SASL needs a password',
+    'CONFIG_INVALID --tls-cert: a certificate or key is set but TLS is off',
+    'CONFIG_INVALID --tls-cert, --tls-key: set both a client certificate and its private key, or neither',
   ])
 })
 
@@ -203,7 +203,7 @@ test('the password comes from the environment or a file, never from a flag or th
   const refused = faultsOf(() => readConfig(KAFKA_SETTINGS, flags, { env: {}, folder }))
   expect(refused.map((f) => f.message)).toEqual([
     'there is no setting "saslPassword"',
-    'a login needs a password',
+    'SASL needs a password',
   ])
   expect(refused.map((f) => `${f.message}${f.hint}`).join()).not.toContain('open secret')
 

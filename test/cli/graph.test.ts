@@ -34,8 +34,8 @@ test('functions that are called for each event are told, each with the reason, a
     'called for each event: flight-delay.features.late (it uses the operator `>`)',
     'called for each event: flight-delay.features.lost (it uses the operator `-`)',
     'called for each event: flight-delay.features.windMph (it fills in a template)',
-    'each event is made into an object for these, which is slower; a function is compiled where it only picks fields, compares one with ' +
-      'a constant by === or !==, or puts these into an object, and the schema only says what fields there are and what they may be',
+    'for these, each event is made into an object, which is slower; a function is compiled if it only reads fields, compares a field with ' +
+      'a constant by === or !==, or puts these into an object, and if the schema only declares fields and their types',
   ])
 })
 

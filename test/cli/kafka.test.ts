@@ -74,7 +74,7 @@ kafkaTest(
     expect(code).toBe(0)
     const [note, signal, end, ...more] = stderr.split('\n')
     expect(note).toMatch(
-      /^! records are written without a key, all to partition 0, .* --key FIELD /,
+      /^! lines without a key become records without a key, all in partition 0; .* --key FIELD/,
     )
     expect(signal).toMatch(/^SIGINT: /)
     expect(end).toMatch(/^\d %  \d+ records? /)
@@ -143,7 +143,7 @@ kafkaTest('consume that is told to end while it waits says how much it was', asy
   waiting.process.kill('SIGINT')
   expect(await waiting.ended).toMatchObject({
     ...{ code: 0, stdout: 'v1\nv2\nv3\n' },
-    stderr: 'SIGINT: finishing what is in flight; once more to exit at once\n3 records\n',
+    stderr: 'SIGINT: finishing what is in flight; send it again to exit at once\n3 records\n',
   })
 })
 

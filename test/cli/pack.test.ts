@@ -15,7 +15,7 @@ const BUILD_MS = 120_000
 const NPM = ['--prefer-offline', '--no-audit', '--no-fund']
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc')
 
-/** A copy of this checkout: packing builds anew, and other tests use what is built here. */
+/** A copy of this checkout: packing builds again, and other tests use what is built here. */
 function checkout(): string {
   const folder = folderWith({})
   const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {

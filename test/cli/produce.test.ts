@@ -32,8 +32,8 @@ test('--timestamps event gives a record the time of its event', async () => {
 
 test.each([
   ['not JSON', { key: 'id' }, 'the line is not a JSON object'],
-  ['{"id":7}', { key: 'id' }, 'field "id" is no text'],
-  ['{"at":"noon"}', { time: 'at' }, 'field "at" is no integer'],
+  ['{"id":7}', { key: 'id' }, 'field "id" is not a string'],
+  ['{"at":"noon"}', { time: 'at' }, 'field "at" is not an integer'],
 ])(
   '%j without the field that is needed is refused with its place',
   async (line, given, message) => {

@@ -75,7 +75,7 @@ test('a line takes the place of a bar, and of the ^C that a terminal shows', () 
   process.emit('SIGINT', 'SIGINT')
   ended.dispose()
   expect(readable(written)).toBe(
-    '⌫SIGINT: finishing what is in flight; once more to exit at once\n',
+    '⌫SIGINT: finishing what is in flight; send it again to exit at once\n',
   )
 })
 

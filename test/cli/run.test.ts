@@ -42,7 +42,7 @@ process.kill(process.pid, 'SIGTERM')`,
   })
   const { code, stderr } = await tidemark(['run', join(folder, 'stops.ts')])
   expect(code).toBe(0)
-  expect(stderr).toBe('SIGTERM: finishing what is in flight; once more to exit at once\n')
+  expect(stderr).toBe('SIGTERM: finishing what is in flight; send it again to exit at once\n')
 })
 
 test.each([
@@ -75,7 +75,7 @@ test('the banner says what runs where', { timeout: PROCESS_TEST_MS }, async () =
   expect(stderr).toMatch(/model +card-gbdt@2 {2}sha256 [0-9a-f]{12}…/)
   expect(stderr).toMatch(/group +card-fraud\n/)
   expect(stderr).toMatch(/worker +scorer-0\n/)
-  expect(stderr).toMatch(/guarantee +exactly-once, a commit each 100 ms\n/)
+  expect(stderr).toMatch(/guarantee +exactly-once, a commit every 100 ms\n/)
   expect(stderr).toMatch(
     /worker starts {2}group=card-fraud {2}guarantee=exactly-once {2}workerName=scorer-0\n/,
   )

@@ -21,7 +21,7 @@ test('who asks once is told that what is in flight is finished', async () => {
   process.emit('SIGTERM', 'SIGTERM')
   await ending.promise
   expect(ending.hasCome).toBe(true)
-  expect(told).toEqual(['SIGTERM: finishing what is in flight; once more to exit at once'])
+  expect(told).toEqual(['SIGTERM: finishing what is in flight; send it again to exit at once'])
   expect(codes).toEqual([])
 })
 

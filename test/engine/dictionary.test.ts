@@ -58,9 +58,9 @@ test('a number gives back what it stands for; equal texts, numbers and condition
 test('what is let go once too often is told', () => {
   const dictionary = new Dictionary()
   const food = dictionary.numberOf('food')
-  expect(() => dictionary.release(food)).toThrow('nobody holds number 0')
+  expect(() => dictionary.release(food)).toThrow('number 0 has no holder')
   dictionary.settle()
-  expect(() => dictionary.release(food)).toThrow('nobody holds number 0')
+  expect(() => dictionary.release(food)).toThrow('number 0 has no holder')
 })
 
 /** A text that lies somewhere in others' bytes. */

@@ -146,7 +146,7 @@ describe('bytes of a key', () => {
     expect(() => restored(older)).toThrow(
       expect.objectContaining({ code: 'STATE_UNREADABLE', action: 'rebuild' }),
     )
-    expect(() => restored(older)).toThrow(/version 0, this one reads 1/)
+    expect(() => restored(older)).toThrow(/version 0, but only version 1 can be read/)
   })
 
   const changedAt = (at: number) => bytes.map((byte, i) => (i === at ? byte ^ 1 : byte))

@@ -164,7 +164,7 @@ describe('each fault is found', () => {
     [
       'the value of a column that is not there',
       featured({ from: 'value', of: undefined }),
-      'TOPOLOGY_INVALID test/features.more: value() of a column that is not there',
+      'TOPOLOGY_INVALID test/features.more: value() of a column that does not exist',
     ],
     [
       'a window over a column that is not there, even where every object has one',
@@ -328,7 +328,7 @@ describe('a fault of tumbling windows is found', () => {
 
   test('windows over early results', () => {
     expect(faultsOf(around({ emit: 'early', then: [overWindows] }))).toEqual([
-      'NOT_SUPPORTED test/features: windows over early results, which come again and again',
+      'NOT_SUPPORTED test/features: windows over early results, which repeat with every event',
     ])
   })
 })

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Sizes } from '../../src/engine/layout.ts'
+import type { HistorySizes } from '../../src/engine/layout.ts'
 import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import { withoutGeneration } from '../support/without-generation.ts'
 import { paymentRows } from './payment-rows.ts'
@@ -47,7 +47,7 @@ const long = Array.from({ length: 700 }, (_, i) => ({
 }))
 
 interface Case {
-  readonly sizes?: Sizes
+  readonly sizes?: HistorySizes
   /** @default every one */
   readonly aggregates?: readonly Aggregate[]
   readonly numRuns: number

@@ -1,7 +1,7 @@
 import { EventColumns } from '../../src/engine/event-columns.ts'
 import { Histories } from '../../src/engine/histories.ts'
 import type { History } from '../../src/engine/history.ts'
-import type { Sizes } from '../../src/engine/layout.ts'
+import type { HistorySizes } from '../../src/engine/layout.ts'
 import { type WindowFeature, WindowWalk } from '../../src/engine/window-walk.ts'
 import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import type { KindDefinition } from '../../src/topology/definition.ts'
@@ -50,7 +50,7 @@ const EVERY_AGGREGATE: readonly Aggregate[] = [
 export const UNRANKED = EVERY_AGGREGATE.filter(({ of }) => of !== 'quantile')
 
 /** Of a few events many blocks, of a few blocks many groups. */
-export const SMALL: Sizes = { buffer: 8, run: 4, block: 4, group: 4, unsettled: 2 }
+export const SMALL: HistorySizes = { buffer: 8, run: 4, block: 4, group: 4, unsettled: 2 }
 
 export class Windowed {
   readonly columns: EventColumns
@@ -61,7 +61,7 @@ export class Windowed {
   #plain: Entry[] = []
 
   /** @param lengthsMs a window of each, over every aggregate */
-  constructor(lengthsMs: readonly number[], aggregates = EVERY_AGGREGATE, sizes?: Sizes) {
+  constructor(lengthsMs: readonly number[], aggregates = EVERY_AGGREGATE, sizes?: HistorySizes) {
     this.columns = new EventColumns(KIND.columns, aggregates, { precision: 'float64', sizes })
     this.#features = lengthsMs.flatMap((lengthMs, l) =>
       aggregates.map((aggregate, a) => ({

@@ -83,7 +83,7 @@ test('what is no topology, a topic that none has and a model that does not fit a
 }, async () => {
   expect(await refusals({}, [])).toEqual(['CONFIG_INVALID · no topology is given'])
   expect(await refusals({}, { name: 'x' })).toEqual([
-    'CONFIG_INVALID · what is given is no topology · it is what defineTopology gives',
+    'CONFIG_INVALID · an argument is not a topology · pass what defineTopology returns',
   ])
   const models = { 'card-gbdt': join(MODELS, 'card-12-inputs.onnx') }
   const told = await refusals({ models, topics: { orders: 'o' } })

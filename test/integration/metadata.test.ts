@@ -24,7 +24,7 @@ ownKafkaTests(
             await end(records, [definition], { group: freshName('group'), guarantee }),
           ).toMatchObject({
             code: 'CONFIG_INVALID',
-            message: 'the brokers take less beside an offset than this group has to keep there',
+            message: 'the brokers accept less metadata with an offset than this group has to store',
             hint: expect.stringContaining('offset.metadata.max.bytes') as unknown,
           })
           await records.close()

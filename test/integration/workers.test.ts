@@ -36,7 +36,7 @@ kafkaTest(
       await run.says('"msg":"dead letter"')
       process.kill(second, 'SIGKILL')
       await sending
-      await run.says('"worker":2,"reason":"its process has ended by SIGKILL"')
+      await run.says('"worker":2,"reason":"its process ended by SIGKILL"')
       await run.says(`"worker":2,"partitions":${HALF},"msg":"assigned `, 2)
       await cards.send(payments(EVENTS / 2, 2))
       await cards.allCommitted()

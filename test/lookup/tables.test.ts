@@ -89,7 +89,7 @@ describe('a table is refused', () => {
         'table "planes": seats: Invalid input: expected number, received string',
       ],
       ['TABLE_INVALID', 'bad.ndjson:4', 'table "planes": not UTF-8'],
-      ['TABLE_INVALID', 'bad.ndjson:5', 'table "planes": key gave no text'],
+      ['TABLE_INVALID', 'bad.ndjson:5', 'table "planes": key returned no text'],
     ])
   })
 

@@ -138,7 +138,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'an empty key is a key',
-    ['formats/identity.ts', "if (key === '') throw invalidKey('key gave empty text')", ''],
+    ['formats/identity.ts', "if (key === '') throw invalidKey('key returned empty text')", ''],
     [IDENTITY, 'is not '],
   ],
   [
@@ -158,7 +158,7 @@ const ROWS: readonly Row[] = [
   [
     'golden rows are compared in batches that are not served',
     ['scoring/load-gate.ts', 'isAlone ? { runner, atMost: 1 } : { runner }', '{ runner }'],
-    [GOLDEN, 'one by one where a row scores otherwise in company'],
+    [GOLDEN, 'one by one if a row scores differently in a batch'],
   ],
   [
     'a bad row fails its whole batch',
@@ -170,9 +170,9 @@ const ROWS: readonly Row[] = [
     ['test/scoring/bad-rows.test.ts', 'one bad row of'],
   ],
   [
-    'a failing model is asked without end',
+    'a failing model is run without limit',
     ['scoring/bad-rows.ts', 'if (runs === 0) return null', ''],
-    ['test/scoring/bad-rows.test.ts', 'is asked no more than that'],
+    ['test/scoring/bad-rows.test.ts', 'is run no more often than allowed'],
   ],
   [
     'a model in three steps is three sessions',
@@ -182,7 +182,7 @@ const ROWS: readonly Row[] = [
   [
     'a busy machine refuses a model',
     ['scoring/lanes.ts', 'const { cpu: cost, elapsed }', 'const { elapsed: cost, cpu: elapsed }'],
-    ['test/scoring/warm-up.test.ts', 'is told of, and refuses nothing'],
+    ['test/scoring/warm-up.test.ts', 'causes a note and no refusal'],
   ],
   [
     'the key is no part of a fingerprint',

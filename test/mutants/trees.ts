@@ -40,8 +40,8 @@ const ROWS: readonly Row[] = [
     'trees are added from the last to the first',
     [
       'trees/tables.ts',
-      'trees.map((tree) => laidOut(asked(tree), aggregate))',
-      'trees.toReversed().map((tree) => laidOut(asked(tree), aggregate))',
+      'trees.map((tree) => laidOut(splitsOf(tree), aggregate))',
+      'trees.toReversed().map((tree) => laidOut(splitsOf(tree), aggregate))',
     ],
     [SAME_BITS, GIVES],
   ],
@@ -56,12 +56,12 @@ const ROWS: readonly Row[] = [
     [VECTORS, WALKED],
   ],
   [
-    'trees that give other bits are taken all the same',
+    'trees that return other bits are used anyway',
     ['scoring/tree-gate.ts', 'return verdict.differs ?? trees', 'return trees'],
-    [GATE, 'a verdict is kept, and asked before the models are'],
+    [GATE, 'a verdict is cached and used instead of another comparison'],
   ],
   [
-    'what was found of one model is taken for another',
+    'the verdict on one model is used for another',
     ['scoring/tree-gate.ts', 'model: found.sha256,', "model: found.sha256 && '',"],
     [GATE, 'a verdict holds for one model'],
   ],

@@ -57,7 +57,7 @@ const ROWS: readonly Row[] = [
     [WALK, 'is what its events come to'],
   ],
   [
-    'the newest texts are not looked up anew after one that came late',
+    'the newest texts are not looked up again after one that came late',
     ['engine/history.ts', 'this.older.newestTexts?.takeAll(this)\n    } else', '} else'],
     [WALK, 'is what its events come to'],
   ],

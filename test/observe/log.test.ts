@@ -169,7 +169,11 @@ describe('a rebalance is told in one line for all partitions', () => {
     ['revoked', 'info', 'handed over payments 0-2'],
     ['expelled', 'warn', 'lost payments 0-2: the group went on without this worker'],
     ['left', 'info', 'gave back payments 0-2'],
-    ['cut', 'warn', 'begins payments 0-2 anew: its log was cut meanwhile'],
+    [
+      'cut',
+      'warn',
+      'restarts payments 0-2: records still to be read again were deleted from the log',
+    ],
   ] as const)('that went, and why: %s', async (why, level, msg) => {
     const { observe, told } = logged()
     for (const partition of of('payments', 2, 1, 0)) observe({ ...samples.lost, partition, why })
@@ -181,7 +185,12 @@ describe('a rebalance is told in one line for all partitions', () => {
     const { observe, told, clock } = logged()
     const [zero, one, two] = of('payments', 0, 1, 2) as [Place, Place, Place]
     for (const partition of [zero, one, two]) observe({ ...samples.restoring, partition })
-    observe({ ...samples.restoring, partition: two, topology: 'other', reason: 'defined anew' })
+    observe({
+      ...samples.restoring,
+      partition: two,
+      topology: 'other',
+      reason: 'defined differently',
+    })
     await nextTurn()
     clock.advance(4_999)
     observe({ ...samples.restoring, partition: zero, nextOffset: 70 })
@@ -195,7 +204,7 @@ describe('a rebalance is told in one line for all partitions', () => {
       {
         level: 'warn',
         msg: 'restoring windows from further back: payments 2',
-        reason: 'defined anew',
+        reason: 'defined differently',
       },
       { msg: 'still restoring windows: payments 0-2', topology: 'card-fraud', records: 90 },
       { msg: 'still restoring windows: payments 2', topology: 'other', records: 40 },

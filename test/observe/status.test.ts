@@ -37,7 +37,7 @@ describe('how a worker gets on', () => {
     ])
   })
 
-  test('is counted anew each time; how far it is stays', () => {
+  test('is counted again each time; how far it is stays', () => {
     const board = after(assigned, consumed, processed, letter, committed)
     board.take(11_000)
     expect(board.take(21_000)).toMatchObject([

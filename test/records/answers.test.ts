@@ -65,7 +65,7 @@ test('an answer longer than what is given at once comes whole', () => {
   expect(whole.map((answer) => answer.equals(sent))).toEqual([true])
 })
 
-test('half an answer is forgotten when the connection begins anew', () => {
+test('half an answer is forgotten when the connection begins again', () => {
   const answers = new Answers()
   const whole: string[] = []
   const take = (bytes: Buffer) => answers.take(bytes, (answer) => whole.push(answer.toString()))

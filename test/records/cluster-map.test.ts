@@ -18,7 +18,7 @@ function told(id: string | null, partitions: number, leaderEpoch = 1) {
   }
 }
 
-test('the partitions of a topic do not get fewer, unless it was made anew', () => {
+test('the partitions of a topic do not get fewer, unless it was created again', () => {
   const map = new ClusterMap()
   map.take(told('one', 6))
   map.take(told('one', 4))
@@ -34,7 +34,7 @@ test('a broker that has not heard of the newest leader is no news', () => {
   expect(map.leaderOf({ topic: 't', partition: 0 })).toEqual({ nodeId: '1', epoch: 7 })
 })
 
-test('that a topic was made anew is believed when it is told twice in a row', () => {
+test('that a topic was created again is believed when it is told twice in a row', () => {
   const map = new ClusterMap()
   map.take(told('one', 1))
   map.take(told('another', 1))

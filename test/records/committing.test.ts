@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { CommitGate } from '../../src/records/kafka/commit-gate.ts'
 import { withMark } from '../../src/records/kafka/commit-mark.ts'
-import { ExactlyOnce, type Surroundings } from '../../src/records/kafka/committing.ts'
+import { type CommitContext, ExactlyOnce } from '../../src/records/kafka/committing.ts'
 import type { GroupOffsets } from '../../src/records/kafka/group-offsets.ts'
 import { Positions } from '../../src/records/kafka/positions.ts'
 import type { Transactions } from '../../src/records/kafka/transactions.ts'
@@ -35,10 +35,10 @@ test('what became of a commit is told by a partition that is still held, not by 
   } as unknown as GroupOffsets
   const transactions = {
     transactionalId: 'g-me',
-    begin: async () => {},
+    initialise: async () => {},
     commit: async () => 'unknown',
   } as unknown as Transactions
-  const around: Surroundings = {
+  const context: CommitContext = {
     ...{ group: 'g', clock, offsets, gate, positions },
     isOver: () => false,
     checkName: async () => {},
@@ -46,5 +46,5 @@ test('what became of a commit is told by a partition that is still held, not by 
   }
   const nextOffsets = added.map((owned) => ({ ...owned, nextOffset: 1, metadata: '' }))
   const commit = { outputs: [], deadLetters: [], nextOffsets }
-  await expect(new ExactlyOnce(around, transactions).commit(commit)).resolves.toBeUndefined()
+  await expect(new ExactlyOnce(context, transactions).commit(commit)).resolves.toBeUndefined()
 })

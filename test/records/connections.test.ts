@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { mendConnections } from '../../src/records/kafka/connections.ts'
+import { patchConnections } from '../../src/records/kafka/connections.ts'
 
 // The library's connections and their queues of requests as this driver mends them, on a socket
 // that is none.
@@ -121,7 +121,7 @@ class Line {
 let line: Line
 
 beforeEach(async () => {
-  mendConnections()
+  patchConnections()
   vi.useFakeTimers({
     toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance', 'Date'],
   })

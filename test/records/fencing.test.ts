@@ -48,8 +48,8 @@ describe('a transactional id', () => {
     await clock.pass(10_100)
     expect(await failure).toMatchObject({
       code: 'BROKER_UNAVAILABLE',
-      message: 'the last transaction of "id" has not been ended for 10 s',
-      hint: 'its end is written to every partition it wrote to: has one of them no leader?',
+      message: 'the last transaction of "id" is still not ended after 10 s',
+      hint: 'its end is written to every partition that it wrote to: check that all of them have a leader',
     })
   })
 

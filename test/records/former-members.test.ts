@@ -57,7 +57,7 @@ test('one of the same name that is there for longer than its session lives', asy
   expect((await refused).code).toBe('WORKER_NAME_TAKEN')
 })
 
-test('its session begins anew under another coordinator', async () => {
+test('its session begins again under another coordinator', async () => {
   const former = new FormerMembers('w1', SESSION_MS)
   const { brokers, clock } = moving(['1', '2'], 8)
   const checked = former.checkName('g', brokers, () => 'm-2')

@@ -33,7 +33,7 @@ function group({ whileAsked = () => {} }: { whileAsked?: () => void } = {}) {
 test('an owner that is not in the group is shut out, and nobody else', async () => {
   const { offsets, shutOut } = group()
   const liveIds = () => new Set(['g-b', 'g-c'])
-  await offsets.shutOutTheDead(PARTITIONS, { liveIds, isOwned: () => true })
+  await offsets.fenceDeadOwners(PARTITIONS, { liveIds, isOwned: () => true })
   expect(shutOut).toEqual(['g-a'])
 })
 
@@ -44,14 +44,14 @@ test('one that joined while it was asked for is not: the newest list of the livi
       living = new Set(['g-a', 'g-b', 'g-c'])
     },
   })
-  await offsets.shutOutTheDead(PARTITIONS, { liveIds: () => living, isOwned: () => true })
+  await offsets.fenceDeadOwners(PARTITIONS, { liveIds: () => living, isOwned: () => true })
   expect(shutOut).toEqual([])
 })
 
 test('nor is the owner of a partition that another one has by now', async () => {
   const { offsets, shutOut } = group()
   const liveIds = () => new Set(['g-c'])
-  await offsets.shutOutTheDead(PARTITIONS, { liveIds, isOwned: (of) => of.partition === 1 })
+  await offsets.fenceDeadOwners(PARTITIONS, { liveIds, isOwned: (of) => of.partition === 1 })
   expect(shutOut).toEqual(['g-b'])
 })
 

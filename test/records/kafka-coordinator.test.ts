@@ -25,12 +25,12 @@ describe('a coordinator of transactions that is dead', () => {
       await brokers.connect()
       const transactionalId = freshName('id')
       const transactions = new Transactions(brokers, new Producer(brokers, NONE), transactionalId)
-      await transactions.begin()
+      await transactions.initialise()
       const first = (await coordinatorOf(service.brokers[0] as string, { transactionalId })) ?? 0
       node(first).kill()
-      expect(await thrownBy(transactions.begin())).toBeInstanceOf(TidemarkError)
+      expect(await thrownBy(transactions.initialise())).toBeInstanceOf(TidemarkError)
       const hasBegun = async () => {
-        await transactions.begin()
+        await transactions.initialise()
         return true
       }
       await until('another coordinator', hasBegun, MISSED_MS)

@@ -10,7 +10,7 @@ import { commitUntilTaken, expectNoneOpen, transacting } from './transacting.ts'
 
 describe('a connection that breaks in the middle of an answer', () => {
   ownKafkaTests((kafkaTest) => {
-    kafkaTest('is made anew, and what is fetched goes on', async (kafka) => {
+    kafkaTest('is made again, and what is fetched goes on', async (kafka) => {
       const set = await transacting(kafka)
       const { heard } = await set.join()
       await heard.until(() => heard.values().length === 10)
@@ -26,7 +26,7 @@ describe('a connection that breaks in the middle of an answer', () => {
 
     const quick = ['produce', 'txnOffsetCommit', 'endTxn'] as const
     for (const api of quick) {
-      kafkaTest(`is made anew, and what is committed goes on: ${api}`, async (kafka) => {
+      kafkaTest(`is made again, and what is committed goes on: ${api}`, async (kafka) => {
         const set = await transacting(kafka)
         const { member, heard } = await set.join()
         await member.commit(set.commitOf(heard, 1))

@@ -118,7 +118,7 @@ describe('a broker that is gone', () => {
   )
 })
 
-describe('a topic that was made anew', () => {
+describe('a topic that was created again', () => {
   kafkaTest(
     'while it was read ends the member, though the new log has the offset that comes next',
     async (kafka) => {
@@ -139,8 +139,8 @@ describe('a topic that was made anew', () => {
         return partitions.every((p) => p.topic !== topic)
       }
       await until('gone', gone, WITHIN_MS)
-      const anew = open(kafka)
-      await createTopics(kafka, anew, [{ name: topic, partitions: 1 }])
+      const again = open(kafka)
+      await createTopics(kafka, again, [{ name: topic, partitions: 1 }])
       await write(kafka, { topic, partitions: [0, 0, 0, 0] }, 'new')
       member.resume(here)
       expect(await heard.fails()).toMatchObject({ code: 'TOPIC_CHANGED', where: `${topic}-0@2` })

@@ -38,7 +38,7 @@ describe('positions of a member', () => {
   test.each([
     ['under another member id', generation(2, 'me again')],
     ['after a generation whose assignment never came', generation(3)],
-  ])('%s everything is lost and assigned anew', (_, later) => {
+  ])('%s everything is lost and assigned again', (_, later) => {
     const held = positions()
     held.assign(at(0, 1), generation(1))
     const change = held.assign(at(0, 1), later)
@@ -62,7 +62,7 @@ describe('positions of a member', () => {
     expect([...held.all()].map((owned) => owned.epoch)).toEqual([1, 5, 6])
   })
 
-  test('one that was begun anew meanwhile is not put back', () => {
+  test('one that was begun again meanwhile is not put back', () => {
     const held = positions()
     const [before] = held.assign(at(0), generation(1)).added as [Owned]
     before.started = true
@@ -72,7 +72,7 @@ describe('positions of a member', () => {
     expect(change.added.map((owned) => owned.epoch)).toEqual([3])
   })
 
-  test('one that is begun anew is claimed anew, and its commits are counted from there', () => {
+  test('one that is begun again is claimed again, and its commits are counted from there', () => {
     const held = positions()
     const [before] = held.assign(at(0), generation(1)).added as [Owned]
     Object.assign(before, { isClaimed: true, commits: 4 })

@@ -145,7 +145,7 @@ describe('a sink that is deleted', () => {
   ownKafkaTests((kafkaTest) => {
     for (const guarantee of GUARANTEES) {
       kafkaTest(
-        `${guarantee}: and made anew with fewer partitions gets what waited`,
+        `${guarantee}: and made again with fewer partitions gets what waited`,
         async (kafka) => {
           const set = await transacting(kafka, 1, { partitions: 4 })
           const keyed = (heard: Listener, value: string) => ({

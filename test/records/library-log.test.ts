@@ -30,11 +30,11 @@ describe('what the client library logs', () => {
     ],
     [
       entry('Connection', 'Connection timeout'),
-      `broker ${broker} takes no connection, or does not answer on it`,
+      `broker ${broker} does not accept a connection, or does not answer on it`,
     ],
     [
       entry('New', 'Something new', { error: 'odd' }),
-      `the Kafka client says of broker ${broker}: Something new: odd`,
+      `the Kafka client says about broker ${broker}: Something new: odd`,
     ],
   ])('is told in our words: %o', (line, message) => {
     write(line)

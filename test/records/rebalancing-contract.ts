@@ -16,7 +16,7 @@ export function rebalancingTests(test: DefineTest): void {
     await second.until(() => second.chunks.length > 0)
     const moved = second.assignments[0]?.partition ?? 0
     const kept = 1 - moved
-    // Nothing was committed: the one that moved begins anew, the one that stayed does not.
+    // Nothing was committed: the one that moved begins again, the one that stayed does not.
     expect(second.values(moved)).toEqual(['0', '1', '2', '3'])
     await driver.produce(numbered(topic, kept, 2))
     await first.until(() => first.values(kept).length > 4)

@@ -21,17 +21,17 @@ describe('what it stands on is not as it must be', () => {
     const looking = async () => selfTest({ ...FOUNDATION, version: '2.3.0' })
     expect(await thrownBy(looking())).toMatchObject({
       code: 'CLIENT_BROKEN',
-      message: 'kafkajs is 2.3.0, and this driver reaches into 2.2.4',
+      message: 'kafkajs has version 2.3.0, but this driver uses private parts of version 2.2.4',
     })
   })
 
   test.each<[string, Partial<Foundation>]>([
-    ['a known batch is not written as it must be', { encode: () => Buffer.alloc(152) }],
+    ['a known batch is not encoded correctly', { encode: () => Buffer.alloc(152) }],
     [
-      'a known batch is not read as it must be',
+      'a known batch is not decoded correctly',
       { decode: () => FOUNDATION.decode(Buffer.alloc(0)) },
     ],
-    ['a damaged batch is not noticed', { decode: () => FOUNDATION.decode(KNOWN) }],
+    ['a damaged batch is not detected', { decode: () => FOUNDATION.decode(KNOWN) }],
   ])('a codec: %s', async (message, broken) => {
     const looking = async () => selfTest({ ...FOUNDATION, ...broken })
     expect(await thrownBy(looking())).toMatchObject({ code: 'CLIENT_BROKEN', message })
@@ -47,6 +47,6 @@ test('a broker that lacks some is refused, and which ones is said', async () => 
   const looking = async () => checkApiVersions({ versions, features: new Map() })
   expect(await thrownBy(looking())).toMatchObject({
     code: 'BROKER_TOO_OLD',
-    message: 'the broker does not take Fetch 11, OffsetFetch 7',
+    message: 'the broker does not support Fetch 11, OffsetFetch 7',
   })
 })

@@ -68,7 +68,7 @@ export function startingTests(test: DefineTest): void {
     await member.leave()
   })
 
-  test('when records are deleted that were to be read again, the partition begins anew with what is left', async (driver) => {
+  test('when records are deleted that were to be read again, the partition begins again with what is left', async (driver) => {
     const topic = await driver.createTopic(1)
     const group = driver.freshGroup()
     for (const value of values()) await driver.produce([record(topic, { value: large(value) })])

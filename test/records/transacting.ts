@@ -115,7 +115,7 @@ export async function transacting(
 }
 
 /**
- * Assembles the commit anew and sends it until it is taken, as a worker does; gives the codes of
+ * Assembles the commit again and sends it until it is taken, as a worker does; gives the codes of
  * what went wrong.
  */
 export async function commitUntilTaken(member: Member, commit: () => Commit): Promise<string[]> {

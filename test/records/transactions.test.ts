@@ -12,7 +12,7 @@ test('a generation that passes while a transaction is begun leaves nothing under
   const sent: string[] = []
   const producer = {
     identity,
-    be: () => {},
+    useIdentity: () => {},
     encode: async () => [],
     needsMs: () => 0,
     ready: async () => {},

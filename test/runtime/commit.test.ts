@@ -270,7 +270,7 @@ describe('a task that was lost', () => {
     expect(watch.events.at(-1)).toMatchObject({ type: 'lost' })
   })
 
-  test('and came back starts anew: chunks of the older assignment are worthless', async () => {
+  test('and came back starts again: chunks of the older assignment are worthless', async () => {
     const { member } = await joined()
     member.assign(1)
     member.lose()

@@ -6,7 +6,7 @@ import { fingerprintOf } from '../../src/runtime/fingerprint.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { model } from './support.ts'
 
-// Windows are made anew when what decides them has changed, and only then.
+// Windows are made again when what decides them has changed, and only then.
 
 const Event = z.object({ key: z.string(), at: z.int(), amount: z.number(), shop: z.string() })
 type Event = z.infer<typeof Event>

@@ -39,7 +39,7 @@ describe('refused before a broker is asked', () => {
     const many = Array.from({ length: 16 }, (_, i) => copy(`t${i}`, 'in', `out${i}`))
     const chosen = choices({ other: 'in' })
     expect(await faultsOf([...many, copy('one-more', 'other', 'y')], chosen)).toEqual([
-      'NOT_SUPPORTED 17 topologies read "in", a worker can run 16',
+      'NOT_SUPPORTED 17 topologies read "in"; a worker can run at most 16',
     ])
   })
 
@@ -54,7 +54,7 @@ describe('refused before a broker is asked', () => {
 
   test('two that would give different outputs of one source the same ids', async () => {
     expect(await faultsOf([copy('a', 'in', 'x'), copy('b', 'in', 'x')])).toEqual([
-      'TOPOLOGY_INVALID "a" and "b" both make "x" of "in": their outputs would have the same ids',
+      'TOPOLOGY_INVALID "a" and "b" both write "x" from "in": their outputs would have the same ids',
     ])
   })
 

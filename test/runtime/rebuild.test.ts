@@ -59,7 +59,7 @@ describe('an offset that was set back', () => {
       fromOffset: 0,
       nextOffset: 0,
       toOffset: 35,
-      reason: expect.stringMatching(/says nothing of windows/) as string,
+      reason: expect.stringMatching(/has no usable restart note/) as string,
     })
     expect(watch.of('restoring')[0]?.leftMs).toBeGreaterThan(0)
     expect(watch.of('warming')).toEqual([])
@@ -82,7 +82,7 @@ describe('where the log has lost its start', () => {
   const longer = () => sums('sums', { length: 60 })
   const others = () => sums('others', { topic: 'sums', length: 60 })
   const cases: [string, (records: Records) => Promise<Parameters<typeof run>>][] = [
-    ['of windows that are defined anew', async (records) => [records, [longer()]]],
+    ['of windows that are defined differently', async (records) => [records, [longer()]]],
     ['of a topology that is new to the group', async (records) => [records, [others()]]],
     [
       'after an offset was set by hand',
@@ -132,7 +132,7 @@ describe('where the log has lost its start', () => {
     expect(warmings(records, skip)).toEqual([true, false, false])
   })
 
-  test('retention that passes the start of a replay while it runs makes it begin anew', async () => {
+  test('retention that passes the start of a replay while it runs makes it begin again', async () => {
     const records = topics()
     sendSeconds(records, 0, 100)
     await run(records, [sums('sums', { length: 60 })])

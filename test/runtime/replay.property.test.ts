@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Engine } from '../../src/engine/engine.ts'
 import { horizonOf } from '../../src/engine/horizon.ts'
-import type { Mode } from '../../src/engine/run.ts'
+import type { RunMode } from '../../src/engine/run.ts'
 import { ReplayPoints } from '../../src/runtime/replay-points.ts'
 import type { Definition, FeaturesStep, TumblingStep } from '../../src/topology/definition.ts'
 import { arrivals, featureRuns } from '../engine/arbitraries.ts'
@@ -23,7 +23,7 @@ interface Setting {
 const START = { offset: 0, newestMs: Number.NEGATIVE_INFINITY, idleMs: Number.NEGATIVE_INFINITY }
 
 /** What came out, as text that keeps every bit. */
-function outOf(engine: Engine, events: readonly Arrival[], mode: Mode): string[] {
+function outOf(engine: Engine, events: readonly Arrival[], mode: RunMode): string[] {
   const result = whole(engine.process(batchOf(engine, events), mode))
   if (mode === 'replay') {
     expect(result.arrivals).toEqual([])
@@ -64,7 +64,7 @@ function restarted(
   let engine = new Engine(definition, { lookup })
   let points = new ReplayPoints(span, START)
   const out: string[] = []
-  const take = (from: number, to: number, mode: Mode) => {
+  const take = (from: number, to: number, mode: RunMode) => {
     points.pass(from, engine.watermarkParts)
     out.push(...outOf(engine, events.slice(from, to), mode))
   }

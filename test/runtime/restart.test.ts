@@ -76,7 +76,7 @@ test('an event stays late after a restart: the watermark is that of the log', as
   expect(headerOf(letter as LogRecord, 'tidemark.code')).toBe('LATE')
 })
 
-describe('a topology whose windows are defined anew', () => {
+describe('a topology whose windows are defined differently', () => {
   test('has them rebuilt from the start of the log, and says why', async () => {
     const records = topics()
     send(records, ['a', 0, 5], ['a', 12_000, 7])
@@ -85,7 +85,7 @@ describe('a topology whose windows are defined anew', () => {
     const { watch } = await run(records, [sums('sums', { length: 60 })])
     expect(watch.of('restoring')[0]).toMatchObject({
       fromOffset: 0,
-      reason: 'its windows are defined anew',
+      reason: 'the definition of its windows has changed',
     })
     // The first by 10 s; the last as if it had been by 60 s all along.
     expect(told(records)).toEqual([
@@ -99,7 +99,9 @@ describe('a topology whose windows are defined anew', () => {
     send(records, ['a', 0, 5])
     await run(records, [sums('sums')])
     const { watch } = await run(records, [sums('sums', { topic: 'others' })])
-    expect(watch.of('restoring').map((e) => e.reason)).not.toContain('its windows are defined anew')
+    expect(watch.of('restoring').map((e) => e.reason)).not.toContain(
+      'the definition of its windows has changed',
+    )
   })
 })
 
@@ -176,14 +178,14 @@ describe('refused', () => {
     })
   })
 
-  test('a topic that was made anew', async () => {
+  test('a topic that was created again', async () => {
     const records = topics()
     send(records, ['a', 0], ['a', 1])
     await run(records, [sums('sums')])
-    const anew = topics()
-    send(anew, ['x', 0], ['y', 1], ['z', 2])
-    await commitInto(anew, records, { partition: 0, nextOffset: 2 })
-    expect(await end(anew, [sums('sums')])).toMatchObject({
+    const again = topics()
+    send(again, ['x', 0], ['y', 1], ['z', 2])
+    await commitInto(again, records, { partition: 0, nextOffset: 2 })
+    expect(await end(again, [sums('sums')])).toMatchObject({
       code: 'TOPIC_CHANGED',
       where: 'events-0@1',
     })

@@ -240,7 +240,7 @@ describe('an output', () => {
     expect(letter?.timestampMs).toBeGreaterThan(Date.now() - 60_000)
     expect(headerOf(letter as never, 'tidemark.timestamp')).toBe(String(START_MS + 1))
     expect(headerOf(letter as never, 'tidemark.message')).toBe(
-      `an output has its record's timestamp, ${START_MS + 1}, which topic "scores" does not take now ` +
+      `an output has its record's timestamp, ${START_MS + 1}, which topic "scores" does not accept now ` +
         '(message.timestamp.before.max.ms)',
     )
   })

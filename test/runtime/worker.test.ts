@@ -158,7 +158,7 @@ describe('without a broker', () => {
     await worker.stop()
   })
 
-  test('a membership that broke is begun anew, and its pending work is not carried over', async () => {
+  test('a membership that broke is begun again, and its pending work is not carried over', async () => {
     const records = new HandRecords()
     const { worker, watch, clock } = started(records)
     const first = await records.member(0)

@@ -8,10 +8,7 @@ import type { Runner } from '../../src/scoring/runner.ts'
 import { folderWith } from '../support/folder.ts'
 import { cardModel, useOf } from './support.ts'
 
-/**
- * A model of one feature that gives it back, and fails when a row is negative; with the number of
- * its runs.
- */
+/** A model that returns its one feature and fails when a row is negative, with its batch sizes. */
 function brittle() {
   const sizes: number[] = []
   const runner: Runner = {
@@ -37,7 +34,7 @@ const mostlyGood = fc
 
 const hasBad = (rows: Float32Array) => rows.some((row) => row < 0)
 
-test('bad rows, and only those, are found; all others are scored, or the model is said to fail', async () => {
+test('exactly the bad rows are found and all others are scored, or the model is reported as failing', async () => {
   await fc.assert(
     fc.asyncProperty(fc.oneof(rowsWith, mostlyGood).filter(hasBad), async (rows) => {
       const { runner, sizes } = brittle()
@@ -60,14 +57,14 @@ test.each([1, 2, 3, 64, 100, 2_048])('one bad row of %i is always found', async 
   }
 })
 
-test('a model that fails on everything is asked no more than that', async () => {
+test('a model that fails on every row is run no more often than allowed', async () => {
   const { runner, sizes } = brittle()
   const rows = new Float32Array(2_048).fill(-1)
   expect(await scoreApart(runner, { rows, count: 2_048, columns: 1 })).toBeNull()
   expect(sizes).toHaveLength(44)
 })
 
-test('an index that an embedding does not have is the fault of its row alone', async () => {
+test('an index that an embedding does not have fails only its own row', async () => {
   const outputs = { score: { tensor: 'score', column: 0 } }
   const features = ['index', 'none']
   const file = JSON.stringify({

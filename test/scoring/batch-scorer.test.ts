@@ -5,7 +5,7 @@ import type { Runner } from '../../src/scoring/runner.ts'
 import type { Scores } from '../../src/scoring/scorer.ts'
 import { thrownBy } from '../support/thrown.ts'
 
-/** Scores a row by its first feature; keeps a diary; a run ends when it is let go. */
+/** Scores a row by its first feature, logs its runs, and finishes a run when it is released. */
 class Diary implements Runner {
   readonly lines: string[] = []
   #letGo: (() => void)[] = []
@@ -17,7 +17,7 @@ class Diary implements Runner {
     return [Float64Array.from({ length: count }, (_, i) => rows[2 * i] as number)]
   }
 
-  /** Lets runs end, one after the other, until there are no more. */
+  /** Releases runs one after the other until there are no more. */
   async letAllGo(): Promise<void> {
     await settled()
     while (this.#letGo.length > 0) {
@@ -54,7 +54,7 @@ class Brittle implements Runner {
   }
 }
 
-/** All that needs no timer and no I/O has happened. */
+/** Waits until everything has happened that needs no timer and no I/O. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
@@ -75,7 +75,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Takes so long for a run, by a clock that nothing else moves. */
+/** Takes a given time for a run, by a clock that nothing else moves. */
 function slowRunner(ms: number): Runner {
   let nowMs = 0
   vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
@@ -90,7 +90,7 @@ function slowRunner(ms: number): Runner {
 }
 
 describe('a batch scorer', () => {
-  it('tells a lane what its runs took, and cuts batches by what the lane takes by then', async () => {
+  it('reports to a lane how long its runs took, and splits batches by its current limit', async () => {
     const ran: [number, number][] = []
     const lane = {
       rows: 4,
@@ -107,7 +107,7 @@ describe('a batch scorer', () => {
     expect(one.maxBatch).toBe(2)
   })
 
-  it('tells how long the runs of rows took, without what they waited for', async () => {
+  it('returns how long the runs of rows took, without the time that they queued', async () => {
     const one = scorer({ rows: 2, runner: slowRunner(40) })
     const asked = [[1, 2], [3], [4, 5]].map((rows) => one.score(rowsOf(...rows), rows.length))
     const answers = await Promise.all(asked)
@@ -115,7 +115,7 @@ describe('a batch scorer', () => {
     expect(answers.map(({ runMs }) => runMs)).toEqual([40, 40, 80])
   })
 
-  it('cuts a batch that is too large and joins the scores in order', async () => {
+  it('splits a batch that is too large and joins the scores in order', async () => {
     const runner = new Diary()
     const scores = scorer({ rows: 2, runner }).score(rowsOf(1, 2, 3, 4, 5), 5)
     await runner.letAllGo()
@@ -130,7 +130,7 @@ describe('a batch scorer', () => {
     expect(runner.lines).toEqual([])
   })
 
-  it('gives a batch to the first lane that takes its size', async () => {
+  it('gives a batch to the first lane that is large enough', async () => {
     const small = new Diary()
     const large = new Diary()
     const both = scorer({ rows: 1, runner: small }, { rows: 3, runner: large })
@@ -146,7 +146,7 @@ describe('a batch scorer', () => {
     expect(large.lines).toEqual(['run 2', 'ran 2', 'run 3', 'ran 3'])
   })
 
-  it('runs what came in one turn of the event loop together', async () => {
+  it('runs rows that arrive in one turn of the event loop together', async () => {
     const runner = new Diary()
     const one = scorer({ rows: 4, runner })
     const all = [
@@ -160,7 +160,7 @@ describe('a batch scorer', () => {
     expect(runner.lines).toEqual(['run 3', 'ran 3'])
   })
 
-  it('runs what came meanwhile together, and gives each caller its own scores', async () => {
+  it('runs rows that arrive during a run together, and returns each caller its own scores', async () => {
     const runner = new Diary()
     const one = scorer({ rows: 4, runner })
     const first = one.score(rowsOf(1), 1)
@@ -177,7 +177,7 @@ describe('a batch scorer', () => {
     expect(runner.lines).toEqual(['run 1', 'ran 1', 'run 4', 'ran 4', 'run 2', 'ran 2'])
   })
 
-  it('when rows fail together, each caller is scored by itself', async () => {
+  it('scores each caller alone after their common batch has failed', async () => {
     const runner = new Brittle((row) => row < 0)
     const one = scorer({ rows: 8, runner })
     const all = await Promise.all([
@@ -189,14 +189,14 @@ describe('a batch scorer', () => {
     expect(all.map(({ failed }) => [...failed])).toEqual([[], [1], []])
   })
 
-  it('also where a caller has sent more rows than a batch takes', async () => {
+  it('does so for a caller with more rows than a batch can have', async () => {
     const one = scorer({ rows: 4, runner: new Brittle((row) => row < 0) })
     const scores = await one.score(rowsOf(1, 2, 3, 4, 5, -1, 7, 8, -2), 9)
     expect([...scores.failed]).toEqual([5, 8])
     expect(numbersOf(scores)).toEqual([1, 2, 3, 4, 5, Number.NaN, 7, 8, Number.NaN])
   })
 
-  it('a model that fails on nearly all rows fails its caller, who may ask again, and nobody else', async () => {
+  it('rejects only the caller, who may retry, when a model fails on nearly all of its rows', async () => {
     let isBroken = true
     const one = scorer({ rows: 64, runner: new Brittle((row) => isBroken && row < 0) })
     const bad = rowsOf(...Array.from({ length: 16 }, () => -1))
@@ -211,7 +211,7 @@ describe('a batch scorer', () => {
     expect(numbersOf(await one.score(bad, 16))).toHaveLength(16)
   })
 
-  it('what is broken for good fails all its callers, whatever of theirs still waits', async () => {
+  it('rejects all callers, with their waiting rows, when the runner has failed permanently', async () => {
     let runs = 0
     const runner: Runner = {
       run: () => {
@@ -227,7 +227,7 @@ describe('a batch scorer', () => {
     expect(runs).toBe(1)
   })
 
-  it('closes after what runs and what waits, and takes nothing more', async () => {
+  it('closes after all running and waiting rows, and accepts no more', async () => {
     const runner = new Diary()
     const one = scorer({ rows: 8, runner })
     const running = one.score(rowsOf(1), 1)

@@ -20,7 +20,7 @@ test('quantiles are those of the nearest rank, and rows a second follow from the
   })
 })
 
-test('the best batch has most rows a second within the budget', () => {
+test('the best batch has the most rows a second within the budget', () => {
   const batches = [times(1, 10, 1), times(2, 18, 2), times(4, 30, 9)]
   expect(bestOf(batches, 10)).toBe(4)
   expect(bestOf(batches, 5)).toBe(2)

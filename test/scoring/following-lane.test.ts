@@ -4,11 +4,11 @@ import type { Runner } from '../../src/scoring/runner.ts'
 import { LARGEST_BATCH } from '../../src/scoring/warm-up.ts'
 
 const runner: Runner = { run: async () => [], close: async () => {} }
-/** 1 ms and 0.1 ms a row: 190 rows in 20 ms. */
+/** 1 ms, plus 0.1 ms a row: 190 rows in 20 ms. */
 const AT_LOAD = { baseMs: 1, rowMs: 0.1 }
 const lane = () => new FollowingLane({ runner, cost: AT_LOAD, withinMs: 20, rows: 190 })
 
-/** A thousand runs of some sizes, as slow as said. */
+/** The largest batch after a thousand runs of these sizes at this cost. */
 function after(of: FollowingLane, { baseMs, rowMs }: typeof AT_LOAD, sizes = [1, 40, 90, 190]) {
   for (let i = 0; i < 1_000; i++) {
     const rows = sizes[i % sizes.length] as number
@@ -17,7 +17,7 @@ function after(of: FollowingLane, { baseMs, rowMs }: typeof AT_LOAD, sizes = [1,
   return of.rows
 }
 
-test('runs that take what they took at load change nothing', () => {
+test('runs that take as long as at load change nothing', () => {
   expect(Math.abs(after(lane(), AT_LOAD) - 190)).toBeLessThanOrEqual(1)
 })
 
@@ -31,19 +31,19 @@ test('slower rows make the largest batch smaller, faster ones larger', () => {
   expect(after(lane(), { baseMs: 0.01, rowMs: 1e-4 })).toBe(LARGEST_BATCH)
 })
 
-test('it comes back when the runs do', () => {
+test('it recovers when the runs do', () => {
   const one = lane()
   expect(after(one, { baseMs: 1, rowMs: 0.4 })).toBeLessThan(60)
   expect(Math.abs(after(one, AT_LOAD) - 190)).toBeLessThan(10)
 })
 
-test('runs of one size alone scale what was known of the others', () => {
+test('runs of a single size scale the cost of the other sizes', () => {
   const slower = after(lane(), { baseMs: 2, rowMs: 0.2 }, [40])
   expect(slower).toBeGreaterThan(70)
   expect(slower).toBeLessThan(110)
 })
 
-test('where a run costs more than its rows, batches do not fall apart', () => {
+test('if the fixed cost of a run is high, batches do not become tiny', () => {
   const one = lane()
   expect(after(one, { baseMs: 30, rowMs: 0.5 })).toBeGreaterThanOrEqual(50)
   const few = new FollowingLane({ runner, cost: AT_LOAD, withinMs: 1.5, rows: 5 })

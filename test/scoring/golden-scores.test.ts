@@ -32,7 +32,7 @@ describe('golden rows that name their scores', () => {
     return faults.map((f) => f.message)
   }
 
-  it('pass when every score is there, in any order, and more beside', async () => {
+  it('pass when they have every score, in any order, and possibly others', async () => {
     expect(await faultsWith(rows)).toEqual([])
   })
 
@@ -50,14 +50,14 @@ describe('golden rows that name their scores', () => {
     [
       'a column is missing in a row',
       [rows[0], { risk: { low: 0, mid: 1 }, label: 1 }],
-      /row 1 of its outputs has no "risk\.high"/,
+      /row 1 of the outputs has no "risk\.high"/,
     ],
     [
       'a score is missing',
       rows.map(({ risk }) => ({ risk })),
-      /row 0 of its outputs has no "label"/,
+      /row 0 of the outputs has no "label"/,
     ],
-    ['a row is a list', [rows[0], [1]], /row 1 of "outputs" is no object, as row 0 is/],
+    ['a row is a list', [rows[0], [1]], /row 1 of "outputs" is not an object, as row 0 is/],
     [
       'a score is text',
       rows.with(0, { risk: third, label: 'low' } as never),

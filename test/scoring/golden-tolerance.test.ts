@@ -6,14 +6,14 @@ import { loadScorers } from '../../src/scoring/models.ts'
 import { folderWith } from '../support/folder.ts'
 import { cardModel, goldenOf, useOf } from './support.ts'
 
-// How near a model has to come to its golden rows.
+// How close a model's scores must be to its golden outputs.
 
 function goldenFile(golden: object): URL {
   const folder = folderWith({ 'golden.json': JSON.stringify(golden) })
   return pathToFileURL(join(folder, 'golden.json'))
 }
 
-/** The message of what is wrong with a model and its golden rows; `null`: nothing is. */
+/** The message of the first fault of a model and its golden rows; `null`: there is none. */
 async function refusal(name: string, other: object, golden: object): Promise<string | null> {
   const model = cardModel(name, { ...other, golden: goldenFile(golden) })
   const { scorers, faults } = await loadScorers([useOf(model)], new Map())
@@ -21,7 +21,7 @@ async function refusal(name: string, other: object, golden: object): Promise<str
   return faults[0]?.message ?? null
 }
 
-/** A model that gives a + b, and golden rows in which b is 0. */
+/** The refusal of a model that returns a + b, with golden rows in which b is 0. */
 function sums(
   outputs: readonly number[],
   { given = outputs, ...more }: { given?: readonly number[]; tolerance?: unknown } = {},
@@ -38,7 +38,7 @@ function sums(
 }
 
 describe('a score may differ from its golden output', () => {
-  test('by how its decimal was shortened', async () => {
+  test('by the shortening of its decimal', async () => {
     expect(await sums([566_211.5625], { given: [566_211.56] })).toBeNull()
     expect(await sums([566_211.56], { given: [566_211.5625] })).toBeNull()
   })
@@ -55,17 +55,17 @@ describe('a score may differ from its golden output', () => {
     },
   )
 
-  test('around 0 by a part of the largest of its column', async () => {
+  test('around 0 by a fraction of the largest of its column', async () => {
     expect(await sums([1_000, 0], { given: [1_000, 0.009] })).toBeNull()
     expect(await sums([1_000, 0], { given: [1_000, 0.011] })).toMatch(/1 of 2 outputs differ/)
   })
 
-  test('but not in its sign, however small they all are', async () => {
+  test('but not in its sign, however small all scores are', async () => {
     expect(await sums([-1e-6, -2e-6], { given: [1e-6, 2e-6] })).toMatch(/2 of 2 outputs differ/)
     expect(await sums([1e-10, -1e-10], { given: [-1e-10, 1e-10] })).toBeNull()
   })
 
-  test('by more where the file says so, and never by less or by anything', async () => {
+  test('by more if the file says so, but never by less, and only within bounds', async () => {
     expect(await sums([100], { given: [101], tolerance: 1e-2 })).toBeNull()
     for (const tolerance of [1e-6, 0.5, '0.01', null]) {
       expect(await sums([100], { tolerance })).toMatch(
@@ -93,7 +93,7 @@ describe('golden rows are run as events will be', () => {
     ],
   }
 
-  test('one by one where a row scores otherwise in company', async () => {
+  test('one by one if a row scores differently in a batch', async () => {
     expect(await refusal('batch-mates', definition, { ...golden, outputs: [1, 1] })).toBeNull()
     const together = { ...golden, outputs: [0.5, 1] }
     expect(await refusal('batch-mates', definition, together)).toMatch(
@@ -107,7 +107,7 @@ describe('golden rows are run as events will be', () => {
   })
 })
 
-test('a tensor that has other columns than its file says is no score', async () => {
+test('a tensor with another number of columns than its file declares is refused', async () => {
   const definition = { features: ['a', 'b'], outputs: { risk: { tensor: 'risk', column: 0 } } }
   const golden = { features: ['a', 'b'], inputs: [[1, 2]], outputs: [[0.1, 0.2, 0.3]] }
   expect(await refusal('says-one-column', definition, golden)).toMatch(

@@ -23,12 +23,12 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-/** A finding that counts how often it is looked for. */
-function counted(holdsFor: object, found: number) {
+/** A finding that counts how often it is determined. */
+function counted(dependsOn: object, found: number) {
   const count = { found: 0 }
   const finding: Finding<number> = {
     kind: 'costs',
-    holdsFor,
+    dependsOn,
     read: (kept) => (typeof kept === 'number' ? kept : null),
     find: async () => {
       count.found++
@@ -38,20 +38,20 @@ function counted(holdsFor: object, found: number) {
   return { finding, count }
 }
 
-it('finds a thing out once, for later starts too', async () => {
+it('determines a finding once, also for later starts', async () => {
   const { finding, count } = counted({ of: 'a' }, 7)
   expect(await new ModelCache(folder).known(finding)).toBe(7)
   expect(await new ModelCache(folder).known(finding)).toBe(7)
   expect(count.found).toBe(1)
 })
 
-it('finds out anew for anything else', async () => {
+it('determines it again for anything else', async () => {
   const cache = new ModelCache(folder)
   await cache.known(counted({ of: 'a' }, 7).finding)
   expect(await cache.known(counted({ of: 'b' }, 8).finding)).toBe(8)
 })
 
-it('finds out anew what was damaged, and keeps it', async () => {
+it('determines a damaged finding again and caches it', async () => {
   const { finding, count } = counted({ of: 'a' }, 7)
   await new ModelCache(folder).known(finding)
   const [name = ''] = readdirSync(join(folder, 'costs'))
@@ -67,7 +67,7 @@ it('finds out anew what was damaged, and keeps it', async () => {
 it.each([
   ['without a folder', null],
   ['in a folder that cannot be written', '/dev/null/tidemark'],
-])('remembers in memory %s', async (_, place) => {
+])('caches in memory %s', async (_, place) => {
   const { finding, count } = counted({ of: 'a' }, 7)
   const cache = new ModelCache(place)
   await cache.known(finding)
@@ -77,7 +77,7 @@ it.each([
   expect(count.found).toBe(2)
 })
 
-it('keeps nothing of what is not worth it', async () => {
+it('does not cache a finding that is not worth keeping', async () => {
   const { finding, count } = counted({ of: 'a' }, 7)
   const cache = new ModelCache(folder)
   for (let i = 0; i < 2; i++) await cache.known({ ...finding, isWorthKeeping: () => false })
@@ -85,7 +85,7 @@ it('keeps nothing of what is not worth it', async () => {
   expect(readdirSync(folder)).toEqual([])
 })
 
-it('keeps nothing of a user without a home, least of all where the worker was started', async () => {
+it('writes nothing for a user without a home, not even to the working directory', async () => {
   vi.stubEnv('XDG_CACHE_HOME', 'relative')
   vi.stubEnv('HOME', '')
   const before = readdirSync('.')
@@ -114,7 +114,7 @@ it('knows at the next start whether trees agree, and in which order rows are fas
   expect(columnToSortBy).toHaveBeenCalledOnce()
 })
 
-it('refuses a cost and a column that are none', () => {
+it('refuses invalid costs and columns', () => {
   const cost = { baseMs: 0.1, rowMs: 0.01 }
   expect(readCost({ cpu: cost, elapsed: cost })).toEqual({ cpu: cost, elapsed: cost })
   for (const none of [
@@ -133,7 +133,7 @@ it('refuses a cost and a column that are none', () => {
   }
 })
 
-it('does not keep what was measured on a busy machine', () => {
+it('does not cache a cost measured on a busy machine', () => {
   const cpu = { baseMs: 0.1, rowMs: 0.01 }
   expect(isUndisturbed({ cpu, elapsed: { baseMs: 0.12, rowMs: 0.011 } })).toBe(true)
   expect(isUndisturbed({ cpu, elapsed: { baseMs: 0.1, rowMs: 0.02 } })).toBe(false)

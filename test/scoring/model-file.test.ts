@@ -10,8 +10,8 @@ import { CARD_FEATURES, FIXTURES } from './support.ts'
 const shipped = fileURLToPath(new URL('../../topologies/models/', import.meta.url))
 const fixtures = fileURLToPath(FIXTURES)
 
-describe('the look at a model file', () => {
-  it('tells what goes in and out, and that nothing is wrong', async () => {
+describe('the inspection of a model file', () => {
+  it('returns its inputs and outputs, and no problems', async () => {
     const file = join(fixtures, 'card-gbdt.onnx')
     expect(await inspectModel(file, join(fixtures, 'card-gbdt.golden.json'))).toMatchObject({
       file,
@@ -61,7 +61,7 @@ describe('the outputs suggested', () => {
 
   const pair = [tensor('label', 'int64', 'N'), tensor('probabilities', 'float32', 'N', 2)]
 
-  it('are all columns of a tensor, numbered, and not the label beside it', () => {
+  it('are all columns of a tensor, numbered, without the label next to it', () => {
     expect(suggestOutputs(pair, null)).toEqual({
       probabilities: { tensor: 'probabilities', columns: ['c0', 'c1'] },
     })
@@ -93,7 +93,7 @@ describe('the outputs suggested', () => {
     outputs: { of: 'scores', rows: [new Map(Object.entries(row))] },
   })
 
-  it('are what golden scores name, by their names', () => {
+  it('are those in the golden scores, by their names', () => {
     const golden = goldenWith({ label: 0, 'probabilities.good': 0.9, 'probabilities.bad': 0.1 })
     expect(suggestOutputs(pair, golden)).toEqual({
       label: { tensor: 'label', column: 0 },
@@ -101,7 +101,7 @@ describe('the outputs suggested', () => {
     })
   })
 
-  it('do not take names that are too few, or of other outputs', () => {
+  it('ignore names that are too few, or of other outputs', () => {
     const numbered = { probabilities: { tensor: 'probabilities', columns: ['c0', 'c1'] } }
     expect(suggestOutputs(pair, goldenWith({ 'probabilities.good': 1 }))).toEqual(numbered)
     expect(suggestOutputs(pair, goldenWith({ 'other.good': 1, 'other.bad': 0 }))).toEqual(numbered)
@@ -127,7 +127,7 @@ describe('the source of a model', () => {
     ).toBe(shippedSource)
   })
 
-  it('takes names from the reader, quotes what is no name, and points to another folder', async () => {
+  it('takes names from the caller, quotes invalid identifiers, and can be for another folder', async () => {
     const inspection = await inspectModel(join(fixtures, 'every-type.onnx'))
     const source = modelSource(
       { ...inspection, suggested: { "it's": { tensor: 'a"b', column: 0 } } },
@@ -140,7 +140,7 @@ describe('the source of a model', () => {
     expect(source).not.toContain('golden')
   })
 
-  it('names columns for the reader to rename, one a line where they are many', async () => {
+  it('names columns for the user to rename, one a line if there are many', async () => {
     const inspection = await inspectModel(join(fixtures, 'risk.onnx'))
     const choice = { name: 'risk', version: '1', features: ['a', 'b'] }
     const source = modelSource(inspection, choice)
@@ -166,7 +166,7 @@ describe('the source of a model', () => {
 `)
   })
 
-  it('is refused without the names of the features, saying how to give them', async () => {
+  it('is refused without the names of the features, with a hint on how to give them', async () => {
     const inspection = await inspectModel(join(fixtures, 'card-mlp.onnx'))
     const choice = { name: 'card-mlp', version: '1' }
     expect(() => modelSource(inspection, choice)).toThrow(

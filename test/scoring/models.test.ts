@@ -18,7 +18,7 @@ beforeEach(() => {
 
 const NONE = new Map<string, string>()
 
-/** Loads, and closes at once what was loaded. */
+/** Loads models and closes the scorers at once. */
 async function load(
   uses: readonly ModelUse[],
   chosen: ReadonlyMap<string, string> = NONE,
@@ -71,7 +71,7 @@ describe('a good model', () => {
     })
   })
 
-  it('gives its outputs in the order they are declared, a label as a number', async () => {
+  it('returns its outputs in the order of their declaration, a label as a number', async () => {
     const model = cardModel('card-gbdt-2col', {
       outputs: {
         probability: { tensor: 'probabilities', column: 1 },
@@ -85,7 +85,7 @@ describe('a good model', () => {
     expect([...(scores?.columns[1] ?? [])]).toEqual([0, 0])
   })
 
-  it('gives long batches, which leave this thread, the scores of short ones', async () => {
+  it('returns the same scores for long batches, which run on another thread, as for short ones', async () => {
     const golden = await readGolden(goldenOf('card-gbdt'), 'here')
     const rows = sampleRows(13, golden).subarray(0, 2000 * 13)
     const { scorers } = await loadScorers([useOf(cardModel('card-gbdt'))], NONE, {
@@ -108,7 +108,7 @@ describe('a good model', () => {
     expect(notes).toEqual([expect.stringMatching(/^card-gbdt@1 has no golden rows/)])
   })
 
-  it('that was given missing values passes with a note when the step refuses them', async () => {
+  it('whose golden rows have missing values passes with a note when the step refuses them', async () => {
     const { inputs } = JSON.parse(readFileSync(goldenOf('card-gbdt'), 'utf8')) as {
       inputs: unknown[][]
     }
@@ -188,27 +188,22 @@ describe('a model is refused', () => {
       riskOf({ risk: { tensor: 'risk', columns: ['low', 'high'] } }),
       'MODEL_OUTPUT',
       /trial run of 4 rows: tensor "risk" has shape \[4, 3\] for 4 rows: not the 2 columns named/,
-      /numbers for each/,
+      /scores for each/,
     ],
     [
       'one-for-all',
       twoFeatures,
       'MODEL_OUTPUT',
       /trial run of 4 rows: tensor "score" has shape \[\]/,
-      /numbers for each/,
+      /scores for each/,
     ],
-  ])(
-    'for what is wrong with %s, with what to do',
-    async (...[name, other, code, message, hint]) => {
-      const { faults, scorers } = await load([
-        useOf(cardModel(name, other), { where: 'card-fraud' }),
-      ])
-      expect(faults).toEqual([expect.objectContaining({ code, where: 'card-fraud' })])
-      expect(faults[0]?.message).toMatch(message)
-      expect(faults[0]?.hint).toMatch(hint)
-      expect(scorers.size).toBe(0)
-    },
-  )
+  ])('with a message and a hint for %s', async (...[name, other, code, message, hint]) => {
+    const { faults, scorers } = await load([useOf(cardModel(name, other), { where: 'card-fraud' })])
+    expect(faults).toEqual([expect.objectContaining({ code, where: 'card-fraud' })])
+    expect(faults[0]?.message).toMatch(message)
+    expect(faults[0]?.hint).toMatch(hint)
+    expect(scorers.size).toBe(0)
+  })
 
   it.each<[string, string | Buffer, RegExp]>([
     ['empty', '', /is empty/],
@@ -296,9 +291,13 @@ describe('golden rows', () => {
     [
       'two features are swapped',
       { features: swapped },
-      /first difference is at 3, "sum5m" for "count5m"/,
+      /first difference is at 3, "sum5m" instead of "count5m"/,
     ],
-    ['they are of another file', { sha256: 'ab'.repeat(32) }, /of a file with sha256 abababababab/],
+    [
+      'they are of another file',
+      { sha256: 'ab'.repeat(32) },
+      /of a model file with sha256 abababababab/,
+    ],
     [
       'they are of no output that is declared',
       { output: 'label' },
@@ -335,7 +334,7 @@ describe('golden rows', () => {
     expect(faults[0]?.message).toMatch(message)
   })
 
-  it('may give one number for each row, and allow for another machine', async () => {
+  it('may have one number for each row, and tolerate the rounding of another machine', async () => {
     const outputs = outputsOf('card-gbdt').map((row) => (row as number[])[0])
     outputs[0] = (outputs[0] as number) + 9e-6
     const golden = goldenLike('scalars.json', { outputs, output: undefined, sha256: undefined })
@@ -346,7 +345,7 @@ describe('golden rows', () => {
 describe('a model file that the operator chose', () => {
   const own = cardModel('card-gbdt', { golden: goldenOf('card-gbdt') })
 
-  it('takes the place of the file and its hash, with the golden rows beside it', async () => {
+  it('replaces the file and its hash, with the golden rows next to it', async () => {
     const chosen = new Map([['card-gbdt', fileURLToPath(new URL('card-gbdt-v2.onnx', FIXTURES))]])
     const { faults, notes, scorers } = await load([useOf(own)], chosen)
     expect({ faults, notes }).toEqual({ faults: [], notes: [] })
@@ -375,7 +374,7 @@ describe('a model file that the operator chose', () => {
     expect(notes).toEqual([expect.stringMatching(/^card-gbdt@1\+[0-9a-f]{8} has no golden rows/)])
   })
 
-  it('goes through the rest of the gate', async () => {
+  it('must pass all other checks', async () => {
     const chosen = new Map([['card-gbdt', fileURLToPath(new URL('card-batch1.onnx', FIXTURES))]])
     expect((await load([useOf(own)], chosen)).faults.map((f) => f.code)).toEqual(['MODEL_INPUT'])
   })
@@ -389,7 +388,7 @@ describe('a model file that the operator chose', () => {
 })
 
 describe('a model whose scores depend on the rest of the batch', () => {
-  it('runs each row alone, and the reader is told', async () => {
+  it('runs each row alone, with a note', async () => {
     const model = cardModel('batch-mates', twoFeatures)
     const { scorers, notes } = await loadScorers([useOf(model)], NONE)
     const scorer = scorers.get('score')

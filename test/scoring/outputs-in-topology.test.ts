@@ -6,8 +6,8 @@ import { z } from 'zod'
 import type { ModelDefinition } from '../../src/topology/definition.ts'
 import { cardModel, goldenOf } from './support.ts'
 
-// What a model gives, as a topology reads it: the production runtime and the real models, features
-// straight from the events.
+// How a topology reads the outputs of a model: with the production runtime and real models, and
+// features taken straight from the events.
 
 const AT_MS = Date.UTC(2026, 0, 1)
 const Row = z.object({ at: z.number(), row: z.array(z.number()) })
@@ -16,7 +16,7 @@ interface Scored {
   readonly score: Record<string, unknown>
 }
 
-/** The scores of rows, and what was set aside. */
+/** The scores of rows, and the dead letters. */
 async function scoresOf(definition: ModelDefinition, rows: readonly (readonly number[])[]) {
   const model = onnxModel(definition)
   const topology = defineTopology('rows', (t) =>
@@ -47,14 +47,14 @@ async function scoresOf(definition: ModelDefinition, rows: readonly (readonly nu
   return { scores: outputs.map((o) => o.value.score), letters }
 }
 
-/** softmax(a, b, a − b), as the fixture has it. */
+/** softmax(a, b, a − b), as in the fixture. */
 function riskOf([a = 0, b = 0]: readonly number[]) {
   const [low = 0, mid = 0, high = 0] = [a, b, a - b].map(Math.exp)
   const all = low + mid + high
   return { low: low / all, mid: mid / all, high: high / all }
 }
 
-test('a classifier that a converter left with two columns gives the probability of the one with one', async () => {
+test('a classifier exported with two columns returns the probability of the same one with one column', async () => {
   const { inputs } = JSON.parse(readFileSync(goldenOf('card-gbdt'), 'utf8')) as {
     inputs: number[][]
   }
@@ -75,7 +75,7 @@ test('a classifier that a converter left with two columns gives the probability 
   expect(new Set(two.scores.map((s) => s['label'])).size).toBe(2)
 })
 
-test('columns go out by name, a label as a whole number', async () => {
+test('columns are output by name, a label as an integer', async () => {
   const outputs = {
     risk: { tensor: 'risk', columns: ['low', 'mid', 'high'] },
     label: { tensor: 'label', column: 0 },
@@ -99,7 +99,7 @@ test('columns go out by name, a label as a whole number', async () => {
   }
 })
 
-test('a whole number that a JavaScript number cannot hold sets its own event aside', async () => {
+test('an integer that a JavaScript number cannot represent makes only its own event a dead letter', async () => {
   const outputs = { whole: { tensor: 'i64', columns: ['a', 'b'] } }
   const model = cardModel('every-type', { features: ['a', 'b'], outputs })
   const rows = [

@@ -12,7 +12,7 @@ import { cardModel, goldenOf } from './support.ts'
 const WIDTH = 3
 const AMOUNT = 0
 
-/** Gives each row's own numbers back, and keeps the rows it was given. */
+/** Returns each row's own numbers and records the batches. */
 function echo(): Runner & { readonly batches: Float32Array[] } {
   const batches: Float32Array[] = []
   return {
@@ -27,13 +27,13 @@ function echo(): Runner & { readonly batches: Float32Array[] } {
   }
 }
 
-/** Any float32: the zeros, the infinities and NaN among them. */
+/** Any float32, including both zeros, infinities and NaN. */
 const anyRows = fc
   .array(fc.tuple(fc.float(), fc.float(), fc.float()), { minLength: 1, maxLength: 80 })
   .map((all) => Float32Array.from(all.flat()))
 
 describe('sorted rows', () => {
-  it('give each row its own scores, in the order the rows came', async () => {
+  it('return each row its own scores, in the original order', async () => {
     await fc.assert(
       fc.asyncProperty(anyRows, fc.nat(WIDTH - 1), async (given, column) => {
         const count = given.length / WIDTH
@@ -43,7 +43,7 @@ describe('sorted rows', () => {
     )
   })
 
-  it('reach the model by one column, smallest first, equal ones as they came', async () => {
+  it('reach the model in ascending order of one column; equal values keep their order', async () => {
     const runner = echo()
     const given = [3, 1, 0, -2, 2, 0, 3, 3, 0, -0.5, 4, 0, Number.NEGATIVE_INFINITY, 5, 0]
     await new SortedRunner(runner, AMOUNT).run(Float32Array.from(given), 5)
@@ -51,7 +51,7 @@ describe('sorted rows', () => {
     expect(order).toEqual([5, 2, 4, 1, 3])
   })
 
-  it('leave the rows that were given as they were', async () => {
+  it('leave the original rows unchanged', async () => {
     const given = Float32Array.from([2, 0, 0, 1, 0, 0])
     await new SortedRunner(echo(), AMOUNT).run(given, 2)
     expect([...given]).toEqual([2, 0, 0, 1, 0, 0])
@@ -75,7 +75,7 @@ describe('a model', () => {
     await thread.close()
   })
 
-  it('gives the same bits for sorted rows, here and on a thread, whatever the batch', async () => {
+  it('returns the same bits for sorted rows, inline and on a thread, in any batch', async () => {
     const batch = fc.record({ from: fc.nat(1_000), count: fc.integer({ min: 1, max: 1_000 }) })
     await fc.assert(
       fc.asyncProperty(
@@ -95,14 +95,14 @@ describe('a model', () => {
 })
 
 describe('the column to sort by', () => {
-  // By a clock that only the runners move: nothing else that the machine does counts.
+  // The clock is moved by the runners only, so that other load on the machine has no effect.
   let nowMs = 0
   beforeEach(() => {
     vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
   })
   afterEach(() => void vi.restoreAllMocks())
 
-  /** Takes as long as the rows say: the more often their column goes up and down, the longer. */
+  /** Takes the longer, the more often the column decreases from one row to the next. */
   function slowWhenMixed(column: number): Runner {
     return {
       run: (rows, count) => {
@@ -126,7 +126,7 @@ describe('the column to sort by', () => {
     }
   })
 
-  it('is none for a model that does not care', async () => {
+  it('is none for a model whose speed does not depend on the order', async () => {
     const same = echo()
     const runner: Runner = {
       run: (rows, count) => {
@@ -139,13 +139,13 @@ describe('the column to sort by', () => {
     expect(same.batches.length).toBeGreaterThan(WIDTH)
   })
 
-  it('is not looked for where a batch takes long', async () => {
+  it('is not looked for if a batch takes long', async () => {
     const runner = echo()
     expect(await columnToSortBy(runner, sample, { baseMs: 0, rowMs: 1 })).toBeNull()
     expect(runner.batches).toEqual([])
   })
 
-  it('is looked for only among the first columns where there is no time for all', async () => {
+  it('is looked for only among the first columns if there is no time for all', async () => {
     const cost = { baseMs: 30, rowMs: 0 }
     expect(await columnToSortBy(slowWhenMixed(1), sample, cost)).toBe(1)
     expect(await columnToSortBy(slowWhenMixed(2), sample, cost)).toBeNull()

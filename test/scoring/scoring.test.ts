@@ -25,7 +25,7 @@ async function inBatches(runner: Runner, rows: Float32Array, size: number): Prom
   return (await scorer.score(rows, rows.length / 13)).columns[0] as Float64Array
 }
 
-/** The golden outputs of a file that gives rows of one tensor. */
+/** The golden outputs of a file with rows of one tensor. */
 function tensorRows({ outputs }: Golden): readonly (readonly number[])[] {
   if (outputs.of !== 'tensor') throw new Error('these golden rows are scores by name')
   return outputs.rows
@@ -47,13 +47,13 @@ describe.each(['card-gbdt', 'card-mlp', 'card-mlp-large', 'card-nan'])('%s', (na
     await runners.thread.close()
   })
 
-  it.each(['inline', 'thread'] as const)('gives its golden outputs %s', async (where) => {
+  it.each(['inline', 'thread'] as const)('returns its golden outputs %s', async (where) => {
     const scores = await inBatches(runners[where], golden.rows, 512)
     const wrong = tensorRows(golden).filter(([wanted], row) => !near(scores[row], wanted))
     expect(wrong).toEqual([])
   })
 
-  it('gives the same bits inline and in a thread, in batches of 1, 7 and 512', async () => {
+  it('returns the same bits inline and in a thread, in batches of 1, 7 and 512', async () => {
     const rows = sampleRows(13, golden).subarray(0, 1024 * 13)
     const expected = await inBatches(runners.inline, rows, 1024)
     for (const runner of Object.values(runners)) {
@@ -61,7 +61,7 @@ describe.each(['card-gbdt', 'card-mlp', 'card-mlp-large', 'card-nan'])('%s', (na
     }
   })
 
-  it('leaves the rows as they were', async () => {
+  it('leaves the rows unchanged', async () => {
     const rows = golden.rows.slice()
     await inBatches(runners.thread, rows, 512)
     expect(rows).toEqual(golden.rows)
@@ -69,7 +69,7 @@ describe.each(['card-gbdt', 'card-mlp', 'card-mlp-large', 'card-nan'])('%s', (na
 })
 
 describe('card-nan', () => {
-  it('gives NaN on exactly its own rows, between finite neighbours', async () => {
+  it('returns NaN for exactly the expected rows, between finite neighbours', async () => {
     const model = cardModel('card-nan')
     const session = await OnnxSession.load(readFileSync(model.file))
     const runner = new SessionRunner(session, readingOf(model))
@@ -83,7 +83,7 @@ describe('card-nan', () => {
 })
 
 describe('a session', () => {
-  /** Runs one model; each column is one of the arrays that come back. */
+  /** Runs one model; each returned array is one column. */
   async function run(
     name: string,
     outputs: ModelDefinition['outputs'],
@@ -129,7 +129,7 @@ describe('a session', () => {
     ])
   })
 
-  it('gives a whole number that float64 cannot hold as infinite, the largest it can as it is', async () => {
+  it('returns an integer that float64 cannot represent as infinite, and the largest safe one exactly', async () => {
     const rows = [2 ** 53, -(2 ** 53), 2 ** 53 - 2 ** 29, -(2 ** 62)]
     expect(await run('every-type', { l: { tensor: 'i64', columns: ['a', 'b'] } }, rows)).toEqual([
       [Number.POSITIVE_INFINITY, 2 ** 53 - 2 ** 29],
@@ -159,7 +159,7 @@ describe('a session', () => {
     await runner.close()
   })
 
-  it('takes no weights from the working directory', async () => {
+  it('loads no weights from the working directory', async () => {
     const load = `
       import { OnnxSession } from ${JSON.stringify(new URL('../../src/scoring/onnx-session.ts', import.meta.url).href)}
       import { readFileSync } from 'node:fs'
@@ -172,8 +172,8 @@ import { promisify } from 'node:util'
 })
 
 describe('a threaded scorer', () => {
-  it('closes under load without an abort, after what it was given', async () => {
-    const script = new URL('./scores-until-told.mjs', import.meta.url)
+  it('closes under load without an abort, after all accepted rows', async () => {
+    const script = new URL('./scores-until-sigterm.mjs', import.meta.url)
     const child = spawn(process.execPath, ['--import', 'tsx', script.pathname], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })

@@ -10,12 +10,12 @@ const row = new Float32Array(13).fill(1)
 
 afterEach(() => void vi.restoreAllMocks())
 
-/** How many are open of what one function opens and another closes. */
+/** Counts how many objects are open that one function opens and another closes. */
 function counted(opens: MockInstance, closes: MockInstance): () => number {
   return () => opens.mock.calls.length - closes.mock.calls.length
 }
 
-test('steps that run the same file alike share one session, each under the name of its model', async () => {
+test("steps that run the same file in the same way share one session, each under its model's name", async () => {
   const here = counted(vi.spyOn(OnnxSession, 'load'), vi.spyOn(OnnxSession.prototype, 'release'))
   const threads = counted(
     vi.spyOn(ThreadRunner, 'start'),
@@ -24,8 +24,8 @@ test('steps that run the same file alike share one session, each under the name 
   const uses = ['a', 'b', 'c'].map((step) => useOf({ ...own, name: `of ${step}` }, { step }))
   const { scorers } = await loadScorers(uses, new Map(), { evaluator: 'onnxruntime' })
   const [a, b, c] = [...scorers.values()] as [Scorer, Scorer, Scorer]
-  // Where a model runs is measured: a slow machine keeps its session on a thread, a quick one here,
-  // most keep both.
+  // Where a model runs depends on measurements: a slow machine keeps its session on a thread, a
+  // fast one keeps it inline, most keep both.
   expect(Math.max(here(), threads())).toBe(1)
   expect([a, b, c].map(({ label }) => label)).toEqual(['of a@1', 'of b@1', 'of c@1'])
   const all = await Promise.all([a, b, c].map((scorer) => scorer.score(row, 1)))
@@ -34,7 +34,7 @@ test('steps that run the same file alike share one session, each under the name 
   expect([here(), threads()]).toEqual([0, 0])
 })
 
-test('each is held against its own golden rows', async () => {
+test('each is checked against its own golden rows', async () => {
   const swapped = { ...own, features: CARD_FEATURES.toReversed() }
   const uses = [useOf(own, { step: 'a' }), useOf(swapped, { step: 'b' })]
   const { faults } = await loadScorers(uses, new Map())

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { shortestFloat32 } from '../../src/scoring/shortest-float32.ts'
 
 const RUNS = { seed: 7, numRuns: 20_000 }
-/** Every bit pattern alike, so every size of number, and then the sizes that scores have. */
+/** All bit patterns with equal probability, so every magnitude, and the magnitudes of scores. */
 const anyFloat32 = fc.integer({ min: 0, max: 0xffff_ffff }).map((bits) => {
   const view = new DataView(new ArrayBuffer(4))
   view.setUint32(0, bits)
@@ -28,7 +28,7 @@ describe('the shortest decimal of a float32', () => {
     )
   })
 
-  it('is what trying every number of digits finds', () => {
+  it('is what trying each number of digits finds', () => {
     const finite = float32.filter((x) => Number.isFinite(x) && x !== 0)
     fc.assert(
       fc.property(finite, (x) => Object.is(shortestFloat32(x), byTrying(x))),
@@ -36,7 +36,7 @@ describe('the shortest decimal of a float32', () => {
     )
   })
 
-  it('gives back the decimal of up to six digits that a float32 was made of', () => {
+  it('returns the decimal of up to six digits that a float32 was made from', () => {
     const decimal = fc
       .tuple(fc.integer({ min: -999_999, max: 999_999 }), fc.integer({ min: 0, max: 12 }))
       .map(([digits, places]) => Number(`${digits}e-${places}`))

@@ -7,14 +7,13 @@ import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 import type { ModelDefinition } from '../../src/topology/definition.ts'
 import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
 
+/** Names of the card models' features. */
 export const CARD_FEATURES: readonly string[] = cardGbdt.features
 
-/** The models that only tests need. */
+/** Folder of the models that only tests need. */
 export const FIXTURES = new URL('../fixtures/models/', import.meta.url)
 
-/**
- * The definition of a card model as its file would have it; `golden`: only if there is such a file.
- */
+/** The definition of a card model with the hash of its file, and without golden rows. */
 export function cardModel(name: string, other: Partial<ModelDefinition> = {}): ModelDefinition {
   const file = new URL(`${name}.onnx`, FIXTURES)
   return {
@@ -29,15 +28,17 @@ export function cardModel(name: string, other: Partial<ModelDefinition> = {}): M
   }
 }
 
+/** The golden file of a model in {@link FIXTURES}. */
 export function goldenOf(name: string): URL {
   return new URL(`${name}.golden.json`, FIXTURES)
 }
 
+/** A step that scores with a model. */
 export function useOf(model: ModelDefinition, other: Partial<ModelUse> = {}): ModelUse {
   return { step: 'score', model, missing: 'refuse', latencyBudgetMs: 1_000, ...other }
 }
 
-/** The same model on this thread and on one of its own; the caller closes both. */
+/** The same model on this thread and on another one; the caller closes both. */
 export async function bothRunners(
   model: ModelDefinition,
 ): Promise<Record<'inline' | 'thread', Runner>> {

@@ -3,7 +3,7 @@ import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 
 vi.mock('node:worker_threads', async () => {
   const { EventEmitter } = await import('node:events')
-  /** Starts, and dies of its first task. */
+  /** Starts and fails on its first task. */
   class Worker extends EventEmitter {
     constructor() {
       super()
@@ -22,7 +22,7 @@ vi.mock('node:worker_threads', async () => {
 const reading = { input: 'features', outputs: {} }
 const data = { bytes: new Uint8Array(0), reading, sortBy: null }
 
-describe('a scoring thread that ends by itself', () => {
+describe('a scoring thread that ends unexpectedly', () => {
   it('fails the run in flight and later ones with INVARIANT, and closes', async () => {
     const runner = await ThreadRunner.start(data)
     await expect(runner.run(new Float32Array(2), 1)).rejects.toThrow(

@@ -6,9 +6,9 @@ import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { cardModel } from './support.ts'
 
-test('where exp has other last bits, what ends in it stays with ONNX Runtime', async () => {
+test('where exp differs in its last bits, models that end in it stay with ONNX Runtime', async () => {
   const run = vi.spyOn(SessionRunner.prototype, 'run')
-  // The model of exp is the first that is asked.
+  // The model of exp is run first.
   run.mockImplementationOnce(async (rows) => {
     const scores = Float64Array.from(rows, () => 0.25)
     return [scores, scores]
@@ -18,7 +18,7 @@ test('where exp has other last bits, what ends in it stays with ONNX Runtime', a
   const runner = new SessionRunner(await OnnxSession.load(bytes), readingOf(model))
   try {
     expect(await differenceFrom(runner, TreeRunner.of(bytes, model) as TreeRunner)).toBe(
-      "exp of this machine's C library has other last bits",
+      "exp of this machine's C library differs in its last bits",
     )
   } finally {
     await runner.close()

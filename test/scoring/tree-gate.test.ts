@@ -22,7 +22,7 @@ beforeEach(() => {
 
 afterEach(() => void vi.unstubAllEnvs())
 
-/** The only verdict that is kept. */
+/** The file of the only cached verdict. */
 function keptFile(): string {
   const folder = join(cache, 'tidemark', 'trees')
   const [name = 'none'] = readdirSync(folder)
@@ -38,19 +38,19 @@ test.each(['card-gbdt', 'card-gbdt-v2'])('%s is computed by its trees', async (n
   expect(await gate(name)).toBeInstanceOf(TreeRunner)
 })
 
-test('a network stays with ONNX Runtime, and nothing is compared', async () => {
+test('a neural network stays with ONNX Runtime, and nothing is compared', async () => {
   expect(await gate('card-mlp')).toBe('operator Relu')
   expect(readdirSync(cache)).toEqual([])
 })
 
-test('a verdict is kept, and asked before the models are', async () => {
+test('a verdict is cached and used instead of another comparison', async () => {
   await gate('card-gbdt')
   expect(JSON.parse(readFileSync(keptFile(), 'utf8'))).toEqual({ differs: null })
   writeFileSync(keptFile(), '{"differs":"as it was found"}')
   expect(await gate('card-gbdt')).toBe('as it was found')
 })
 
-test('a verdict that is damaged is asked for again', async () => {
+test('a damaged verdict is replaced by a new comparison', async () => {
   await gate('card-gbdt')
   writeFileSync(keptFile(), '{"diff')
   expect(await gate('card-gbdt')).toBeInstanceOf(TreeRunner)
@@ -63,30 +63,30 @@ test('a verdict holds for one model', async () => {
   expect(await gate('card-gbdt-v2')).toBeInstanceOf(TreeRunner)
 })
 
-test('that both could not be asked is no verdict: the next start asks again', async () => {
+test('a comparison that failed is no verdict: the next start compares again', async () => {
   const model = cardModel('card-gbdt')
   const { bytes } = await readModel(model.file, 'here')
-  // ONNX's own operator set, of which ONNX Runtime knows no version 99: opset_import, with an empty
-  // domain (onnx/onnx.proto3).
+  // Sets the version of ONNX's own operator set to 99, which ONNX Runtime does not know:
+  // opset_import, with an empty domain (onnx/onnx.proto3).
   bytes[bytes.lastIndexOf(Buffer.from([0x42, 4, 0x0a, 0, 0x10])) + 5] = 99
   const verdict = await provenTrees({ bytes, sha256: 'of another file' }, model, usersModelCache())
   expect(verdict).toMatch(/^not compared: .*Opset 99 is under development/s)
-  // ONNX Runtime keeps something of its own there.
+  // ONNX Runtime keeps its own files there.
   expect(readdirSync(cache)).not.toContain('tidemark')
 })
 
-test('a folder may be called anything', async () => {
+test('the cache folder may have any name', async () => {
   vi.stubEnv('XDG_CACHE_HOME', join(cache, 'a #1 100%?'))
   await gate('card-gbdt')
   expect(readdirSync(join(cache, 'a #1 100%?', 'tidemark', 'trees'))).toHaveLength(1)
 })
 
-test('the comparison waits for no debugger', async () => {
+test('the comparing process does not wait for a debugger', async () => {
   vi.stubEnv('NODE_OPTIONS', '--inspect-brk=127.0.0.1:0')
   expect(await gate('card-gbdt')).toBeInstanceOf(TreeRunner)
 })
 
-/** What is found of a model, which ONNX Runtime runs as `changed` has it. */
+/** The difference found for a model whose ONNX Runtime runner is changed by `changed`. */
 async function differenceOf(name: string, changed: (runner: Runner) => Runner) {
   const model = cardModel(name)
   const bytes = await readFile(model.file)
@@ -98,7 +98,7 @@ async function differenceOf(name: string, changed: (runner: Runner) => Runner) {
   }
 }
 
-test('one bit that differs leaves a model to ONNX Runtime', async () => {
+test('a single differing bit leaves a model to ONNX Runtime', async () => {
   let runs = 0
   const difference = await differenceOf('card-gbdt', (runner) => ({
     close: () => runner.close(),
@@ -111,7 +111,7 @@ test('one bit that differs leaves a model to ONNX Runtime', async () => {
       return scores
     },
   }))
-  expect(difference).toBe('other bits on 1 of 20000 rows')
+  expect(difference).toBe('different bits on 1 of 20000 rows')
 })
 
 test('a worker whose models are all computed by their trees does not load ONNX Runtime', async () => {
@@ -123,7 +123,7 @@ test('a worker whose models are all computed by their trees does not load ONNX R
   load.mockRestore()
 })
 
-test('who computes a model is what the operator chose', async () => {
+test('the evaluator is the one that the operator chose', async () => {
   const use = useOf(cardModel('card-gbdt'))
   const said: unknown[] = []
   for (const evaluator of ['auto', 'onnxruntime'] as const) {

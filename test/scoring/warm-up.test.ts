@@ -20,7 +20,7 @@ const cost = fc.record({
 })
 
 describe('the cost of a batch', () => {
-  it('is found again from exact times', () => {
+  it('is recovered from exact times', () => {
     fc.assert(
       fc.property(cost, ({ baseMs, rowMs }) => {
         const fit = fitCost([1, 8, 64, 256].map((rows) => ({ rows, ms: baseMs + rowMs * rows })))
@@ -36,7 +36,7 @@ describe('the cost of a batch', () => {
     expect(fitCost([{ rows: 4, ms: 20 }])).toEqual({ baseMs: 0, rowMs: 5 })
   })
 
-  it('has no part below nothing, whatever the noise', () => {
+  it('has no negative part, whatever the noise', () => {
     const times = fc.array(fc.double({ min: 0.001, max: 100, noNaN: true }), {
       minLength: 4,
       maxLength: 4,
@@ -53,11 +53,8 @@ describe('the cost of a batch', () => {
 })
 
 describe('a machine that is busy with something else', () => {
-  /**
-   * A run takes 1 ms of the processor and 0.1 ms more a row, and the clock goes on ten times as
-   * fast.
-   */
-  it('makes a model slow by the clock, and no dearer', async () => {
+  /** A run takes 1 ms of CPU time and 0.1 ms more a row; wall-clock time is ten times that. */
+  it('makes a model slow in wall-clock time, but not in CPU time', async () => {
     let cpuMs = 0
     const meter = { elapsedMs: () => 10 * cpuMs, cpuMs: () => cpuMs }
     const runner: Runner = {
@@ -72,8 +69,8 @@ describe('a machine that is busy with something else', () => {
     expect(elapsed.baseMs + elapsed.rowMs).toBeCloseTo(11)
   })
 
-  it('is told of, and refuses nothing', async () => {
-    // Half the time it sleeps, as it does when others have the processor.
+  it('causes a note and no refusal', async () => {
+    // It sleeps half the time, as it would if other processes had the CPU.
     const runner: Runner = {
       run: async (_, count) => {
         await new Promise((resolve) => setTimeout(resolve, 5))
@@ -85,18 +82,18 @@ describe('a machine that is busy with something else', () => {
       ...{ label: 'm@1', where: 'step', latencyBudgetMs: 3, isAlone: true, features: 1 },
       sample: new Float32Array(LARGEST_BATCH),
       cache: new ModelCache(null),
-      holdsFor: {},
+      dependsOn: {},
       startThread: async () => runner,
     })
     expect(notes[0]).toMatch(
-      /^m@1 took \d+(\.\d+)? ms by the clock for one row, .*: the machine is busy$/,
+      /^m@1 took \d+(\.\d+)? ms of wall-clock time for one row, .*: the machine is busy$/,
     )
     expect(lanes[0]?.rows).toBe(1)
   })
 })
 
 describe('the rows that fit into a time', () => {
-  it('do, and one more would not', () => {
+  it('fit, and one more would not', () => {
     fc.assert(
       fc.property(
         cost,
@@ -151,7 +148,7 @@ describe('a batch', () => {
     close: () => Promise.resolve(),
   })
 
-  it('is seen to matter when a score reads other rows', async () => {
+  it('is found to matter when a score depends on other rows', async () => {
     expect(
       await dependsOnBatch(
         runner((rows, i) => (rows[i] as number) / Math.max(...rows)),
@@ -160,7 +157,7 @@ describe('a batch', () => {
     ).toBe(true)
   })
 
-  it('does not matter to scores of one row, NaN among them', async () => {
+  it('does not matter when a score depends on its own row only, even if it is NaN', async () => {
     expect(
       await dependsOnBatch(
         runner((rows, i) => Math.log((rows[i] as number) - 5)),

@@ -128,7 +128,7 @@ describe('the server', () => {
     ).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: `cannot serve HTTP on 127.0.0.1:${port}: the port is in use`,
-      hint: 'choose another with --http-port; 0 takes any free one, off serves none',
+      hint: 'choose another port with --http-port; 0 picks a free one, off serves nothing',
     })
   })
 

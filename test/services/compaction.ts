@@ -15,7 +15,7 @@ const CLEANING_MS = 20_000
 const KEYS = ['a', 'b', 'c']
 
 /**
- * A topic of one partition on a Kafka of one node, which is started anew on the way: values at 0,
+ * A topic of one partition on a Kafka of one node, which is started again on the way: values at 0,
  * 1, 2, which compaction has removed, and their tombstones at 3, 4, 5, of which the empty batch is
  * left. The log ends at 6.
  */

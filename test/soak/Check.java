@@ -43,39 +43,39 @@ import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * Judges what topologies/card-fraud.ts left on Kafka, by the raw logs alone. It shares nothing with what it judges: another
- * language, Kafka's own client, and the rules written down once more.
+ * Checks what topologies/card-fraud.ts has written to Kafka, by the raw logs alone. It shares no code with what it checks: it uses
+ * another language and Kafka's own client, and implements the rules again.
  *
  * <pre>
  * java -cp "$(test/services/broker.sh jars)/*" test/soak/Check.java watch RUN.json > notes.ndjson
- *     while workers run: notes what is committed, and after that where the outputs end, again and again, until stdin ends
+ *     while workers run: repeatedly notes the committed offsets, and then where the outputs end, until stdin ends
  * java -cp "$(test/services/broker.sh jars)/*" test/soak/Check.java check RUN.json...
- *     afterwards: a verdict for each run, JSON a line on stdout, and in words on stderr; exit 1 when one has a fault
+ *     afterwards: a verdict for each run, as a line of JSON on stdout and as text on stderr; exits with 1 when one has a fault
  * </pre>
  *
- * Every input must have one outcome: a dead letter when its value does not fit the schema, or when its time is behind the
- * watermark of its partition; else a prediction.
+ * Every input must have one outcome: a dead letter if its value does not fit the schema, or if its time is behind the
+ * watermark of its partition; otherwise a prediction.
  */
 public final class Check {
     static final ObjectMapper JSON = new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
-    /** Without a record for so long, reading fails. */
+    /** Reading fails after this time without a record. */
     static final Duration SILENCE = Duration.ofSeconds(60);
     static final Duration LOOK_EVERY = Duration.ofMillis(150);
     /**
-     * Kafka tells the end of a transaction to one partition after the other: what it has committed can be read a moment before
-     * the last of what it has written. With Kafka's own client that was seen in 2 of 6,000 looks without this pause.
+     * Kafka writes the end of a transaction to one partition after the other, so its committed offset can be read a moment before
+     * the last of its records. With Kafka's own client that was seen in 2 of 6,000 reads without this pause.
      */
     static final Duration TELLING = Duration.ofMillis(100);
 
-    /** By then a partition has a leader again, and every transaction on it its end. */
+    /** Within this time a partition has a leader again, and every transaction on it has its end marker. */
     static final Duration MARKED_WITHIN = Duration.ofSeconds(30);
 
     /**
-     * What is judged.
+     * What is checked.
      *
      * @param fed how many records the input must have
-     * @param mayRepeat outputs were written at least once: what comes again must be the same, and is no fault
-     * @param notes what {@code watch} has printed; null: offsets are not compared with where the outputs ended
+     * @param mayRepeat outputs were written under at-least-once: a repeated outcome must be the same, and is no fault
+     * @param notes the output of {@code watch}; null: committed offsets are not checked against it
      */
     record Run(String brokers, String group, String input, String predictions, String deadLetters, long fed,
             boolean mayRepeat, String notes) {
@@ -118,7 +118,7 @@ public final class Check {
             try {
                 while (System.in.read() >= 0) {}
             } catch (IOException gone) {
-                // the same as its end
+                // treated as the end of stdin
             }
             ended.countDown();
         });
@@ -138,8 +138,8 @@ public final class Check {
     }
 
     /**
-     * What is committed; then where the outputs end, and a moment later, where they end for a reader of committed records. A partition
-     * whose leader is away gets the end of a transaction when it has another, so that this is waited for.
+     * The committed offsets; then where the outputs end, and a moment later, where they end under read_committed. A partition
+     * without a leader gets the end marker of a transaction once it has a new one, so this waits for it.
      */
     static ObjectNode note(Cluster cluster, Run run, List<TopicPartition> inputs, List<TopicPartition> outputs)
             throws Exception {
@@ -194,7 +194,7 @@ public final class Check {
             sources.get(record.partition()).take(record);
         });
         if (verdict.counted("inputs") != run.fed())
-            verdict.fault("misfed", "%d records were fed, and %d are there".formatted(run.fed(), verdict.counted("inputs")));
+            verdict.fault("misfed", "%d records were fed, but the input has %d".formatted(run.fed(), verdict.counted("inputs")));
         return sources;
     }
 
@@ -220,7 +220,7 @@ public final class Check {
             int i = (int) place.offset();
             if (source.slot[i] >= 0) {
                 verdict.count("repeated");
-                if (!run.mayRepeat()) verdict.fault("repeated", "%s has come before, %s".formatted(nameOf(record),
+                if (!run.mayRepeat()) verdict.fault("repeated", "%s repeats %s".formatted(nameOf(record),
                         to.slots().name(source.slot[i], source.at[i])) + ": " + source.name(i));
                 return;
             }
@@ -233,7 +233,7 @@ public final class Check {
         });
     }
 
-    /** What transactions have left behind that were aborted: a reader must not see it, and it says the same as what counts. */
+    /** Reads what aborted transactions have written too: an outcome there must be the same as the committed one. */
     static void compareUncommitted(Cluster cluster, Run run, Map<Integer, Source> sources, Verdict verdict) {
         List<TopicPartition> partitions = run.outputs().stream().flatMap(t -> cluster.partitionsOf(t).stream()).toList();
         cluster.read(partitions, IsolationLevel.READ_UNCOMMITTED, record -> {
@@ -244,14 +244,14 @@ public final class Check {
             if (source == null || place.offset() < 0 || place.offset() >= source.size) return;
             int i = (int) place.offset();
             if (source.slot[i] >= 0 && source.value[i] != hash(record.value()))
-                verdict.fault("different", "%s is not what came of %s elsewhere".formatted(nameOf(record), source.name(i)));
+                verdict.fault("different", "%s differs from the outcome of %s elsewhere".formatted(nameOf(record), source.name(i)));
         });
     }
 
-    /** What was committed for a partition of the input, and where each partition of the outputs ended after that. */
+    /** The committed offset of a partition of the input, and where each partition of the outputs ended after it was read. */
     record Note(long atMs, long committed, Map<String, long[]> ends) {}
 
-    /** No offset may have been committed before all that came of the inputs below it was written, and could be read. */
+    /** An offset may only be committed after all outcomes of the inputs below it are written and readable. */
     static void compareNotes(Run run, Readers to, Verdict verdict) throws IOException {
         Map<Integer, List<Note>> bySource = new TreeMap<>();
         for (int partition : to.sources().keySet()) bySource.put(partition, new ArrayList<>());
@@ -274,7 +274,7 @@ public final class Check {
         if (notes.isEmpty() && source.size > 0)
             verdict.fault("unwatched", "no note of what was committed for " + source.partition);
         notes.sort(Comparator.comparingLong(Note::committed));
-        // By partition of the outputs: of the inputs that are committed, the one whose outcome stands last there.
+        // By partition of the outputs: the committed input whose outcome is the last one there.
         int[] last = new int[slots.size()];
         Arrays.fill(last, -1);
         int next = 0;
@@ -303,7 +303,7 @@ public final class Check {
             long end = inputEnds.get(partition);
             OffsetAndMetadata offset = stable.get(partition);
             if (!stable.containsKey(partition)) {
-                verdict.fault("unstable", "what is committed for %s is undecided".formatted(partition));
+                verdict.fault("unstable", "the committed offset of %s is not stable".formatted(partition));
             } else if (end > 0 && (offset == null || offset.offset() != end)) {
                 String committed = offset == null ? "nothing" : String.valueOf(offset.offset());
                 verdict.fault("unfinished", "%s ends at %d, and %s is committed".formatted(partition, end, committed));
@@ -321,21 +321,21 @@ public final class Check {
 
     // ---- the rules of the topology
 
-    /** One partition of the input: what must come of each record, and what came. */
+    /** One partition of the input: the expected and the actual outcome of each record. */
     static final class Source {
         static final long LAG_MS = 30_000;
         static final List<String> TEXTS = List.of("paymentId", "cardId", "merchantId", "category", "country");
 
         final TopicPartition partition;
         int size = 0;
-        /** By offset: is a prediction due, or a dead letter? */
+        /** By offset: whether a prediction is expected, or a dead letter. */
         boolean[] isScored = new boolean[1024];
-        /** What the outcome must tell of its input. */
+        /** A hash of the fields that the outcome must have in common with its input. */
         long[] due = new long[1024];
-        /** Where the outcome is: -1 for none, else a partition of the outputs and the offset there. */
+        /** Where the outcome is: -1 for none, otherwise a partition of the outputs and the offset there. */
         byte[] slot = new byte[1024];
         long[] at = new long[1024];
-        /** Of the outcome's value, a hash. */
+        /** A hash of the outcome's value. */
         long[] value = new long[1024];
         private long newestMs = Long.MIN_VALUE;
 
@@ -381,7 +381,7 @@ public final class Check {
         }
 
         void reportLost(Verdict verdict) {
-            for (int i = 0; i < size; i++) if (slot[i] < 0) verdict.fault("lost", "nothing came of " + name(i));
+            for (int i = 0; i < size; i++) if (slot[i] < 0) verdict.fault("lost", "no outcome of " + name(i));
         }
 
         String name(int i) {
@@ -396,7 +396,7 @@ public final class Check {
             return payment.path("amount").isNumber() && payment.path("paidAt").isIntegralNumber() ? payment : null;
         }
 
-        /** What input and prediction have in common. */
+        /** A hash of what an input and its prediction have in common. */
         static long markOf(byte[] key, JsonNode payment) {
             String told = payment.path("paymentId").asText() + " " + payment.path("cardId").asText() + " "
                     + payment.path("paidAt").asText();
@@ -421,7 +421,7 @@ public final class Check {
             return of(parts[1], parts[2]);
         }
 
-        /** A dead letter names its origin in headers of its own. */
+        /** A dead letter names its origin in its headers. */
         static Place ofDeadLetter(ConsumerRecord<byte[], byte[]> record, Run run) {
             if (!run.input().equals(header(record, ERRORS + "topic"))) return null;
             return of(header(record, ERRORS + "partition"), header(record, ERRORS + "offset"));
@@ -435,7 +435,7 @@ public final class Check {
             }
         }
 
-        /** The header's text; null when it is not there, or more than once. */
+        /** The header's text; null when it is missing or present more than once. */
         private static String header(ConsumerRecord<byte[], byte[]> record, String name) {
             String found = null;
             for (Header header : record.headers().headers(name)) {
@@ -503,17 +503,17 @@ public final class Check {
         static final Map<String, String> MEANING = Map.ofEntries(
                 Map.entry("misfed", "the input is not what was fed"),
                 Map.entry("lost", "inputs without an outcome"),
-                Map.entry("repeated", "outcomes that a reader of committed records sees again"),
+                Map.entry("repeated", "outcomes that are repeated under read_committed"),
                 Map.entry("unknown", "outcomes that name no input"),
-                Map.entry("mismatched", "outcomes that tell of another payment"),
-                Map.entry("misjudged", "dead letters where a prediction is due, or predictions where a dead letter is"),
+                Map.entry("mismatched", "outcomes with the fields of another payment"),
+                Map.entry("misjudged", "dead letters where a prediction is expected, or predictions where a dead letter is"),
                 Map.entry("disordered", "outcomes in another order than their inputs"),
                 Map.entry("different", "outcomes of one input that differ"),
-                Map.entry("ahead", "offsets that were committed before their outcomes were written, or could be read"),
-                Map.entry("unwatched", "partitions whose offsets nobody noted"),
+                Map.entry("ahead", "offsets that were committed before their outcomes were written or readable"),
+                Map.entry("unwatched", "partitions without a note of their offsets"),
                 Map.entry("unfinished", "partitions that are not committed to their end"),
-                Map.entry("unstable", "partitions whose offset hangs on an open transaction"),
-                Map.entry("open", "transactions that are open, and partitions that one holds"));
+                Map.entry("unstable", "partitions whose offset depends on an open transaction"),
+                Map.entry("open", "open transactions, and partitions that one blocks"));
 
         private final Map<String, Long> counts = new TreeMap<>();
         private final Map<String, Long> faults = new TreeMap<>();
@@ -578,7 +578,7 @@ public final class Check {
 
     static final class Cluster implements AutoCloseable {
         static final int ASK_MS = 2_000;
-        /** Also what begins with PREPARE: decided, and not yet told to every partition. */
+        /** Includes the PREPARE states: decided, but not yet written to every partition. */
         static final Set<TransactionState> OPEN = Set.of(TransactionState.ONGOING, TransactionState.PREPARE_COMMIT,
                 TransactionState.PREPARE_ABORT, TransactionState.PREPARE_EPOCH_FENCE);
 
@@ -599,7 +599,7 @@ public final class Check {
             }
         }
 
-        /** What is committed, for partitions where that does not hang on an open transaction; null: nothing. */
+        /** The committed offsets of partitions without an open transaction on them; null: none is committed. */
         Map<TopicPartition, OffsetAndMetadata> stableOffsets(String group, List<TopicPartition> partitions) throws Exception {
             var asked = Map.of(group, new ListConsumerGroupOffsetsSpec().topicPartitions(partitions));
             var options = new ListConsumerGroupOffsetsOptions().requireStable(true).timeoutMs(ASK_MS);
@@ -615,7 +615,7 @@ public final class Check {
                     .collect(Collectors.toMap(Map.Entry::getKey, end -> end.getValue().offset()));
         }
 
-        /** Those that are not over and touch the outputs; or committed offsets, which all groups share, and name the group. */
+        /** Open transactions on the outputs, or on committed offsets, which all groups share, if their id names the group. */
         Map<String, TransactionDescription> openTransactions(Run run, List<TopicPartition> outputs) throws Exception {
             Set<String> ids = new TreeSet<>();
             admin.listTransactions(new ListTransactionsOptions().filterStates(OPEN)).all().get()
@@ -627,7 +627,7 @@ public final class Check {
             return open;
         }
 
-        /** Hands over all that the partitions hold now, in the order of each. */
+        /** Calls back with all current records of the partitions, in the order of each partition. */
         void read(List<TopicPartition> partitions, IsolationLevel isolation, Consumer<ConsumerRecord<byte[], byte[]>> each) {
             Properties settings = new Properties();
             settings.put("bootstrap.servers", brokers);

@@ -5,21 +5,23 @@ import { until } from '../services/cluster.ts'
 import { headerOf } from '../support/headers.ts'
 import type { BeatTopics } from './topics.ts'
 
-// A source that idles beside the payments: a few beats, then silence, in which their windows must
-// close.
+// Feeds a source that is idle most of the time, next to the payments: a few beats, then silence, in
+// which their windows must close.
 
 const KEYS = Array.from({ length: 12 }, (_, i) => `heart-${i}`)
 const SILENCE_MS = 3_000
-/** From the last beat: its window is closed by time that passes alone. */
+/** From the last beat: its window is closed by the passing of time alone. */
 const CLOSED_WITHIN_MS = 60_000
 
+/** A running feed of beats. */
 export interface Beats {
-  /** Beats that stand in the log. */
+  /** Number of beats that were sent. */
   readonly sent: number
-  /** Sends no more. Resolves when the last ones stand in the log. */
+  /** Stops sending. Resolves when the last beats are in the log. */
   stop(): Promise<void>
 }
 
+/** Starts to send beats, one batch after each silence. */
 export function startBeats(brokers: readonly string[], topics: BeatTopics): Beats {
   const records = new KafkaRecords({ brokers, clientId: 'tidemark-soak' })
   const writer = records.writer()
@@ -28,8 +30,8 @@ export function startBeats(brokers: readonly string[], topics: BeatTopics): Beat
   const sending = async () => {
     while (!over.signal.aborted) {
       const batch = KEYS.map((of) => beat(topics.beats, of))
-      // What fails may stand in the log all the same: it is not sent again, and the log is asked
-      // how much it was.
+      // A batch that fails may still be in the log. It is not sent again; beats are counted in the
+      // log.
       await writer.send(batch).catch(() => {})
       sent += batch.length
       await sleep(SILENCE_MS, undefined, { signal: over.signal }).catch(() => {})
@@ -55,6 +57,7 @@ function beat(topic: string, of: string): NewRecord {
   return { topic, partition: null, key: Buffer.from(of), value, timestampMs: atMs, headers: [] }
 }
 
+/** What became of the beats. */
 export interface BeatFigures {
   readonly beats: number
   readonly windows: number
@@ -63,8 +66,10 @@ export interface BeatFigures {
 }
 
 /**
- * What came of the beats, once all windows are closed. Exactly once each is counted in one window
- * or is late, and no window is told twice; at least once none is missing.
+ * What became of the beats, once all windows are closed. Under exactly-once each beat is counted in
+ * one window or is late, and each window is output once; under at-least-once no beat is missing.
+ *
+ * @param mayRepeat under at-least-once
  */
 export async function beatFigures(
   brokers: readonly string[],
@@ -92,20 +97,20 @@ async function read(
 ): Promise<BeatFigures> {
   const beats = (await readAll(records, topics.beats)).length
   const late = (await readAll(records, topics.deadLetters)).length
-  const told = await readAll(records, topics.counts)
+  const outputs = await readAll(records, topics.counts)
   const counts = new Map<string | undefined, number>()
-  for (const record of told) {
+  for (const record of outputs) {
     const id = headerOf(record, 'tidemark-id')
     const count = (JSON.parse(String(record.value)) as { beats: number }).beats
-    // Time passes by a worker's clock: told again, a window may hold another number.
+    // Idle time passes by a worker's clock: a window that is output again may have another count.
     counts.set(id, Math.max(count, counts.get(id) ?? 0))
   }
   const counted = [...counts.values()].reduce((sum, count) => sum + count, 0)
-  const again = told.length - counts.size
+  const again = outputs.length - counts.size
   const isRight = mayRepeat ? counted + late >= beats : counted + late === beats
   const faults = [
     ...(isRight ? [] : [`${beats} beats: ${counted} counted, ${late} late`]),
-    ...(mayRepeat || again === 0 ? [] : [`${again} windows of beats told again`]),
+    ...(mayRepeat || again === 0 ? [] : [`${again} windows of beats were output again`]),
   ]
   return { beats, windows: counts.size, late, faults }
 }

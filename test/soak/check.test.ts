@@ -7,11 +7,11 @@ import { folderWith } from '../support/folder.ts'
 import { check, type Note, type Run, runFile, startWatch, type Verdict } from './checker.ts'
 import { HandLog, INPUTS } from './hand-log.ts'
 
-// The checker finds each fault in a log that has just this one, and none in a log without.
+// The checker finds each fault in a log that has only this fault, and none in a log without faults.
 
-/** Two programs start, on a machine that may be busy. */
+/** Long enough for two JVM programs to start on a busy machine. */
 const TEST_MS = 180_000
-/** Its offset: six payments get one. */
+/** Offset of the last prediction: six payments get one. */
 const LAST_PREDICTION = 5
 
 interface Case {
@@ -55,7 +55,7 @@ const CASES: Readonly<Record<string, Case>> = {
     write: (log) => log.commit([...log.outcomes(), log.outcome(3), log.outcome(6)], INPUTS),
     faults: { repeated: 2 },
   },
-  'the same where outputs are written at least once': {
+  'the same under at-least-once': {
     write: (log) => log.commit([...log.outcomes(), log.outcome(3), log.outcome(6)], INPUTS),
     run: { mayRepeat: true },
     faults: {},
@@ -74,7 +74,7 @@ const CASES: Readonly<Record<string, Case>> = {
     },
     faults: { different: 1 },
   },
-  'a prediction that stands before that of an earlier payment': {
+  'a prediction that precedes that of an earlier payment': {
     write: (log) => {
       const [first, second, ...others] = log.outcomes()
       return log.commit(
@@ -101,7 +101,7 @@ const CASES: Readonly<Record<string, Case>> = {
       log.commit([log.outcome(0, { value: { paymentId: 'p-1' } }), ...log.outcomes(1)], INPUTS),
     faults: { mismatched: 1 },
   },
-  'a late payment that was scored, and one on time that was set aside': {
+  'a late payment that was scored, and one on time that is a dead letter': {
     write: (log) =>
       log.commit(
         [...log.outcomes(0, 5), log.deadLetter(5), log.prediction(6, {}), log.outcome(7)],
@@ -113,12 +113,12 @@ const CASES: Readonly<Record<string, Case>> = {
     write: (log) => log.commit(log.outcomes(), INPUTS - 1),
     faults: { unfinished: 1 },
   },
-  'a payment that was fed and is not there': {
+  'a payment that was fed and is missing': {
     write: (log) => log.commit(log.outcomes(), INPUTS),
     run: { fed: INPUTS + 1 },
     faults: { misfed: 1 },
   },
-  'a transaction that holds the readers of a partition': {
+  'a transaction that blocks the readers of a partition': {
     write: async (log) => {
       await log.commit(log.outcomes(), INPUTS)
       await log.leaveOpen([log.outcome(3)], null)
@@ -126,7 +126,7 @@ const CASES: Readonly<Record<string, Case>> = {
     // The transaction, and the partition.
     faults: { open: 2 },
   },
-  'a transaction that holds an offset': {
+  'a transaction that blocks an offset': {
     write: async (log) => {
       await log.commit(log.outcomes(), INPUTS)
       await log.leaveOpen([], INPUTS)
@@ -136,14 +136,14 @@ const CASES: Readonly<Record<string, Case>> = {
 }
 
 /**
- * One log, whose offset is committed before its outcomes: by which notes it is judged, and what
- * must be found.
+ * The faults that must be found in one log, whose offset is committed before its outcomes, by the
+ * notes that it is checked with.
  */
 const WATCHED = {
   'outcomes that an open transaction hides when their offset is committed': { ahead: 2 },
   'an outcome that is written after its offset was committed': { ahead: 1 },
   'outcomes that all could be read when their offset was committed': {},
-  'an offset that nobody has looked at': { unwatched: 1 },
+  'an offset without a note': { unwatched: 1 },
 } as const
 
 const ALL = [
@@ -164,12 +164,10 @@ for (const [what, { faults, also = {} }] of ALL) {
   )
 }
 
-/**
- * All logs are judged by one process, for it takes a while to start: the first test waits for it.
- */
+/** All logs are checked by one process, since it starts slowly: the first test waits for it. */
 let judged: Promise<ReadonlyMap<string, Verdict>> | null = null
 
-/** By what they show. */
+/** The verdicts, by case. */
 function verdicts(kafka: KafkaService): Promise<ReadonlyMap<string, Verdict>> {
   judged ??= judge(kafka)
   return judged
@@ -209,7 +207,7 @@ function fileOf(folder: string, { run }: HandLog, more: Partial<Run> & Pick<Run,
 
 type Notes = Readonly<Record<keyof typeof WATCHED, readonly Note[]>>
 
-/** Writes it while it is watched. */
+/** Writes the log while it is watched, and returns the notes of each case. */
 async function writeWatched(log: HandLog, folder: string): Promise<Notes> {
   const notes = join(folder, 'watched.ndjson')
   const watch = startWatch(fileOf(folder, log, { notes: null }), notes)
@@ -234,7 +232,7 @@ async function writeWatched(log: HandLog, folder: string): Promise<Notes> {
       'outcomes that an open transaction hides when their offset is committed': [hidden],
       'an outcome that is written after its offset was committed': [early],
       'outcomes that all could be read when their offset was committed': [whole],
-      'an offset that nobody has looked at': [],
+      'an offset without a note': [],
     }
   } finally {
     await watch.stop()

@@ -4,9 +4,9 @@ import { createWriteStream, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-// Check.java, from here: it judges by the raw logs what workers left on Kafka.
+// Runs Check.java, which checks what workers have written to Kafka, by the raw logs alone.
 
-/** What it is told; the same fields there. */
+/** The input of the checker, which has the same fields. */
 export interface Run {
   readonly brokers: string
   readonly group: string
@@ -15,12 +15,9 @@ export interface Run {
   readonly deadLetters: string
   /** How many records the input must have. */
   readonly fed: number
-  /** Outputs were written at least once: what comes again is no fault. */
+  /** Outputs were written under at-least-once: a repeated outcome is no fault. */
   readonly mayRepeat: boolean
-  /**
-   * The file with what {@link Watch} noted; `null`: offsets are not compared with where outputs
-   * ended.
-   */
+  /** File with the notes of {@link Watch}; `null`: committed offsets are not checked. */
   readonly notes: string | null
 }
 
@@ -29,54 +26,55 @@ interface Fault {
   readonly examples: readonly string[]
 }
 
+/** The result of the checker for one run. */
 export interface Verdict {
   readonly group: string
   readonly ok: boolean
   readonly inputs: number
   readonly predictions: number
   readonly deadLetters: number
-  /** Of these, how many came before. */
+  /** Of these, how many repeat an earlier one. */
   readonly repeated: number
-  /** Outcomes that stand in the log, and that a reader of committed records does not see. */
+  /** Outcomes that are in the log but not visible under read_committed. */
   readonly aborted: number
   readonly notes: number
   readonly faults: Readonly<Record<string, Fault>>
 }
 
-/** What is committed, and where the outputs ended after that. */
+/** The committed offsets, and where the outputs ended after they were read. */
 export interface Note {
   readonly atMs: number
   /** By partition of the input. */
   readonly committed: Readonly<Record<string, number>>
-  /** By partition of the outputs; `readable`: for a reader of committed records. */
+  /** By partition of the outputs; `readable`: under read_committed. */
   readonly written: Readonly<Record<string, number>>
   readonly readable: Readonly<Record<string, number>>
 }
 
 const BROKER = join(import.meta.dirname, '../services/broker.sh')
 const PROGRAM = join(import.meta.dirname, 'Check.java')
-/** Little memory, little time to start. */
+/** Keeps memory and start time small. */
 const JVM = ['-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
-/** A file with a run; its name. */
+/** Writes a run to a file and returns its path. */
 export function runFile(folder: string, name: string, run: Run): string {
   const file = join(folder, `${name}.json`)
   writeFileSync(file, JSON.stringify(run))
   return file
 }
 
-/** @throws Error when Java or Maven is missing and cannot be installed */
+/** The arguments of `java`. @throws Error when Java or Maven is missing and cannot be installed */
 function java(args: readonly string[]): string[] {
   const jars = execFileSync(BROKER, ['jars'], { encoding: 'utf8' }).trim()
   return [...JVM, '-cp', `${jars}/*`, PROGRAM, ...args]
 }
 
 /**
- * A verdict for each run, in their order.
+ * Checks runs and returns a verdict for each, in order.
  *
- * @param files each with a {@link Run}, JSON
- * @param tell is given the verdicts in words
- * @throws Error when it could not judge
+ * @param files each with a {@link Run} as JSON
+ * @param tell called with the verdicts as text
+ * @throws Error when the checker fails
  */
 export function check(
   files: readonly string[],
@@ -96,15 +94,15 @@ export function check(
   })
 }
 
-/** Notes what is committed, a few times a second, until it is stopped. */
+/** Notes the committed offsets a few times a second until it is stopped. */
 export interface Watch {
-  /** Resolves when a note says so. Rejects when the watch ends before. */
+  /** Resolves when a note satisfies the condition. Rejects when the watch ends before that. */
   until(says: (note: Note) => boolean): Promise<void>
   /** Resolves when the last note is in the file. */
   stop(): Promise<void>
 }
 
-/** Watches the run of a file. What it fails in goes to stderr. */
+/** Watches a run. Its errors go to stderr. */
 export function startWatch(file: string, notes: string): Watch {
   const child = spawn('java', java(['watch', file]), { stdio: ['pipe', 'pipe', 'inherit'] })
   child.stdin.on('error', () => {})

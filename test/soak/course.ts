@@ -19,32 +19,33 @@ import { type MemoryFigures, memoryFigures } from './memory.ts'
 import { beatArguments, beatTopicsOf, paymentTopology, topicNames } from './topics.ts'
 import { Workers } from './workers.ts'
 
-// From fresh topics over troubled workers to a verdict on what stands in the topics.
+// Runs a course: new topics, workers under failures, and a verdict on the content of the topics.
 
-/** For the first workers to have their partitions, and for the watch to have seen something. */
+/** Limit for the first workers to get their partitions, and for the first note of the watch. */
 const START_WITHIN_MS = 120_000
-/** After the last payment, for the workers to be through. */
+/** Limit for the workers to commit everything after the last payment. */
 const FINISH_WITHIN_MS = 180_000
 const CHECK_WITHIN_MS = 600_000
 /** The payments are ten a second of event time, and the longest window of card-fraud is 24 h. */
 const LONGEST_WINDOW_EVENTS = 10 * 86_400
 const CLIENT = { logLevel: logLevel.NOTHING } as const
 
-/** Where it takes place. */
+/** The Kafka cluster of a course. */
 export interface Place {
   readonly brokers: readonly string[]
-  /** `null`: its nodes are not ours. */
+  /** `null`: its nodes were not started by us. */
   readonly kafka: OwnKafka | null
-  /** Between the workers and each node; none: they are told the brokers themselves. */
+  /** Links between the workers and each node; empty: workers connect to the brokers directly. */
   readonly links: readonly Link[]
 }
 
 /**
- * What the workers go through while they are fed. Resolves when all is whole again, with what was
- * not as it should be.
+ * Causes failures while the workers are fed. Resolves with the faults that it found, after
+ * everything has recovered.
  */
 export type Trouble = (ground: Ground) => Promise<readonly string[]>
 
+/** What a course runs. */
 export interface CourseOptions extends Place {
   readonly model: string
   readonly seconds: number
@@ -52,38 +53,39 @@ export interface CourseOptions extends Place {
   readonly workers: number
   readonly partitions: number
   readonly guarantee: string
-  /** More flags for each worker; `{name}` stands for its name. */
+  /** Additional flags for each worker; `{name}` is replaced by its name. */
   readonly workerFlags: readonly string[]
   /** Modules that each worker loads first. @default none */
   readonly preloads?: readonly string[]
   /**
-   * What the payments go through: a topology of card-fraud, below a checkout. @default
+   * Path of the payments' topology in a checkout; equivalent to card-fraud. @default
    * test/soak/topologies/card-fraud.ts
    */
   readonly topology?: string
-  /** The checkout whose worker the next life of that name is. @default this one */
+  /** The checkout that the next start of the worker of that name runs. @default this one */
   readonly rootOf?: (name: string) => string | undefined
-  /** The worker whose heap is watched: it must never be killed. @default none */
+  /** The worker whose heap is measured; it must never be killed. @default none */
   readonly spared?: string
   readonly trouble: Trouble
 }
 
+/** The result of a course. */
 export interface Report {
   readonly fed: number
   readonly seconds: number
-  /** From the last payment to its commit; `null`: the workers did not come through. */
+  /** From the last payment to its commit; `null`: the workers did not finish in time. */
   readonly finishSeconds: number | null
-  /** What must not be, beside the verdict. */
+  /** Faults besides those of the verdict. */
   readonly faults: readonly string[]
   readonly memory: MemoryFigures
   readonly heap: HeapFigures
   readonly beats: BeatFigures
   readonly verdict: Verdict
-  /** The logs of the workers, what was noted, and what the checker was told. */
+  /** Has the logs of the workers, the notes, and the checker's input. */
   readonly folder: string
 }
 
-/** Holds while the course is run, and is gone after. */
+/** The resources of a course while it runs. */
 export interface Ground {
   readonly options: CourseOptions
   readonly group: string
@@ -92,7 +94,7 @@ export interface Ground {
   readonly workers: Workers
 }
 
-/** Runs it, and tells what came of it. Aborted, it ends its workers and rejects. */
+/** Runs a course. When `aborted` rejects, stops the workers and rejects. */
 export async function runCourse(options: CourseOptions, aborted: Promise<never>): Promise<Report> {
   const group = `soak-${randomUUID().slice(0, 8)}`
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-soak-'))
@@ -116,7 +118,7 @@ export async function runCourse(options: CourseOptions, aborted: Promise<never>)
     return report
   } finally {
     await workers.stop()
-    // Whoever brought the brokers can look at the logs.
+    // After a fault the topics are kept, for a look at the logs.
     if (!isFaulty) await admin.deleteTopics({ topics })
     await admin.disconnect()
   }
@@ -153,9 +155,9 @@ async function course(ground: Ground): Promise<Report> {
   await within(START_WITHIN_MS, 'the workers have their partitions', workers.ready())
   const notes = join(folder, 'notes.ndjson')
   const watch = startWatch(runFile(folder, 'watch', of), notes)
-  const hasBegun = watch.until(() => true)
+  const hasStarted = watch.until(() => true)
   try {
-    await within(START_WITHIN_MS, 'the watch has begun', hasBegun)
+    await within(START_WITHIN_MS, 'the watch has started', hasStarted)
     const fed = await feedAndTrouble(ground)
     say(`${fed.inputs} payments are fed; waiting until all are committed`)
     const finishSeconds = await untilCommitted(ground)
@@ -177,15 +179,15 @@ async function course(ground: Ground): Promise<Report> {
   }
 }
 
-interface Troubled {
+interface FeedOutcome {
   readonly inputs: number
   readonly seconds: number
   readonly faults: readonly string[]
-  /** While payments came. */
+  /** Taken while payments were fed. */
   readonly heap: readonly HeapSample[]
 }
 
-async function feedAndTrouble(ground: Ground): Promise<Troubled> {
+async function feedAndTrouble(ground: Ground): Promise<FeedOutcome> {
   const { options, group, workers } = ground
   const { brokers, seconds, perSecond, spared } = options
   const topic = topicsOf(group).payments
@@ -203,7 +205,7 @@ async function feedAndTrouble(ground: Ground): Promise<Troubled> {
   try {
     const [fed, faults] = await within(
       (seconds + LONGER_S) * 1_000,
-      'all payments are fed, and all is whole again',
+      'all payments are fed, and everything has recovered',
       Promise.all([feeding, trouble]),
     )
     const heap = spared === undefined ? [] : heapSamples(workers.log(spared))
@@ -219,9 +221,9 @@ async function feedAndTrouble(ground: Ground): Promise<Troubled> {
   }
 }
 
-/** What was sent stands in the log. */
+/** The fault when fewer payments are in the log than were sent. */
 function misfed(payments: number, inputs: number): string[] {
-  return inputs >= payments ? [] : [`${payments} payments were fed, and ${inputs} are there`]
+  return inputs >= payments ? [] : [`${payments} payments were fed, but the log has ${inputs}`]
 }
 
 async function countOf(admin: Admin, topic: string): Promise<number> {
@@ -229,18 +231,21 @@ async function countOf(admin: Admin, topic: string): Promise<number> {
   return ends.reduce((sum, { high }) => sum + Number(high), 0)
 }
 
-/** Asks without the driver under test. */
+/**
+ * Waits until all payments are committed; asks kafkajs, not the driver under test. @returns the
+ * time in seconds; `null` when it takes too long
+ */
 async function untilCommitted({ admin, group }: Ground): Promise<number | null> {
   const topic = topicsOf(group).payments
   const startMs = performance.now()
   const ends = await admin.fetchTopicOffsets(topic)
-  const isThrough = async () => {
+  const isCommitted = async () => {
     const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
     const committed = new Map(found?.partitions.map((p) => [p.partition, p.offset]))
     return ends.every((p) => p.high === '0' || committed.get(p.partition) === p.high)
   }
   try {
-    await until('through', isThrough, FINISH_WITHIN_MS)
+    await until('committed', isCommitted, FINISH_WITHIN_MS)
     return (performance.now() - startMs) / 1_000
   } catch {
     return null

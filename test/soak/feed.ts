@@ -4,23 +4,25 @@ import { paymentRecords } from '../bench/input.ts'
 
 const SEND_EVERY_MS = 10
 const RETRY_AFTER_MS = 200
-/** It may be fed for so much longer than planned. */
+/** How much longer than planned payments may be fed, s. */
 export const LONGER_S = 240
 
+/** How payments are fed. */
 export interface FeedOptions {
   readonly brokers: readonly string[]
   readonly topic: string
   readonly perSecond: number
-  /** So long at least. */
+  /** The minimum duration. */
   readonly seconds: number
-  /** Past that time: is it enough? */
+  /** Asked after that time: whether to stop. */
   readonly isOver: () => boolean
 }
 
 /**
  * Sends payments at an even pace.
- * @returns how many, when the last stands in the log. What was not acknowledged was sent again, and
- * may stand there twice, as inputs of their own
+ *
+ * @returns how many were sent, once the last is in the log. Unacknowledged payments are sent again
+ * and may be in the log twice, as separate inputs
  */
 export async function feed(
   { brokers, topic, perSecond, seconds, isOver }: FeedOptions,
@@ -31,8 +33,8 @@ export async function feed(
   const writer = records.writer()
   const startMs = performance.now()
   let sent = 0
-  /** Brokers may be gone for a while. */
-  const sendAtLast = async (batch: readonly NewRecord[]): Promise<void> => {
+  /** Retries without limit, since brokers may be down for a while. */
+  const sendWithRetries = async (batch: readonly NewRecord[]): Promise<void> => {
     for (;;) {
       try {
         return await writer.send(batch)
@@ -46,7 +48,7 @@ export async function feed(
       const elapsedS = (performance.now() - startMs) / 1_000
       const isLast = elapsedS >= seconds && isOver()
       const batch = payments.next(Math.floor(elapsedS * perSecond) - sent)
-      await sendAtLast(batch)
+      await sendWithRetries(batch)
       sent += batch.length
       tell(sent)
       if (isLast) return sent

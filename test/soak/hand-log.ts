@@ -1,11 +1,9 @@
 import { Kafka, logLevel, type Message, type Transaction } from 'kafkajs'
 import type { Run } from './checker.ts'
 
-// Logs made by hand, as card-fraud would leave them or not, for the test of the checker.
+// Logs written by hand, as card-fraud would write them or with faults, for the test of the checker.
 
-/**
- * What the input holds: payment 4 is cut off, payment 6 is late by 1 ms, and 7 only just in time.
- */
+/** Number of payments: payment 4 is truncated, 6 is late by 1 ms, and 7 is only just on time. */
 export const INPUTS = 8
 const CUT_OFF = 4
 const LATE = 6
@@ -13,7 +11,7 @@ const IN_TIME = 7
 const LAG_MS = 30_000
 const FIRST_MS = Date.UTC(2026, 0, 1)
 
-/** How an outcome is to differ from the right one. */
+/** How an outcome differs from the correct one. */
 export interface Twist {
   readonly value?: object
   readonly id?: string
@@ -23,7 +21,7 @@ interface Outcome extends Message {
   readonly topic: string
 }
 
-/** One partition of payments, and what somebody writes about them. */
+/** One partition of payments, and the outcomes that a test writes for them. */
 export class HandLog {
   readonly run: Omit<Run, 'notes' | 'fed' | 'mayRepeat'>
   readonly #kafka: Kafka
@@ -53,12 +51,12 @@ export class HandLog {
     await producer.disconnect()
   }
 
-  /** The right outcomes of the payments from `from` up to `to`. */
+  /** The correct outcomes of the payments `from` ≤ i < `to`. */
   outcomes(from = 0, to = INPUTS): Outcome[] {
     return Array.from({ length: to - from }, (_, i) => this.outcome(from + i))
   }
 
-  /** What must come of a payment. */
+  /** The correct outcome of a payment. */
   outcome(i: number, twist: Twist = {}): Outcome {
     return i === CUT_OFF || i === LATE ? this.deadLetter(i) : this.prediction(i, twist)
   }
@@ -104,7 +102,7 @@ export class HandLog {
     this.#open.push(open)
   }
 
-  /** Ends what was left open. */
+  /** Commits or aborts the open transactions. */
   async close(how: 'commit' | 'abort' = 'abort'): Promise<void> {
     const open = this.#open
     this.#open = []

@@ -1,18 +1,18 @@
-// Loaded into a worker first: tells once a minute what is left of its heap after collections,
-// `heap: BYTES`, on stderr.
+// Preloaded into a worker. Once a minute it prints the heap that remains after garbage collections
+// to stderr: `heap: BYTES`.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { isMainThread } from 'node:worker_threads'
 
-/** What is in flight at one moment is not at another: the least of a minute counts. */
+/** The minimum of a minute counts, since objects in flight vary from moment to moment. */
 const MINUTE_MS = 60_000
 const LOOK_EVERY_MS = 5_000
 
-// What V8 makes of functions is on the heap too, and those that run once a rebalance grow hot for
-// hours, or are forgotten and made again: it would hide what is kept. So nothing is optimised, all
-// is made at a function's first call, and none of it is dropped. Machine code without optimisation
-// stays: a worker that is interpreted cannot keep up, and holds what waits.
+// V8's code is on the heap too. Functions that run once a rebalance become hot only after hours, or
+// are flushed and compiled again, which would hide a leak. So nothing is optimised, code is
+// generated at a function's first call, and none is flushed. Baseline machine code stays enabled:
+// an interpreted worker cannot keep up, and its backlog would be on the heap.
 const CODE_ONCE = [
   '--no-opt',
   '--no-maglev',
@@ -30,7 +30,7 @@ if (isMainThread) {
     let least = Number.POSITIVE_INFINITY
     while (performance.now() < endMs) {
       await sleep(LOOK_EVERY_MS, undefined, { ref: false })
-      // What the first one finalises, the second one frees.
+      // Objects finalised by the first collection are freed by the second.
       collect()
       collect()
       least = Math.min(least, process.memoryUsage().heapUsed)

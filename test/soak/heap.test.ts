@@ -5,7 +5,7 @@ const MINUTE_MS = 60_000
 const MB = 1e6
 
 /**
- * A sample a minute of a heap that grows by so many percent of 80 MB an hour, and wavers by 1 MB.
+ * One sample a minute of a heap that grows by `percent` of 80 MB an hour and fluctuates by 1 MB.
  */
 function growing(percent: number, minutes = 20): HeapSample[] {
   return Array.from({ length: minutes }, (_, i) => ({
@@ -14,12 +14,12 @@ function growing(percent: number, minutes = 20): HeapSample[] {
   }))
 }
 
-it('a heap that stays where it is, is flat', () => {
+it('a constant heap is flat', () => {
   expect(heapFigures(growing(0))).toMatchObject({ samples: 15, isFlat: true })
   expect(heapFigures(growing(-30)).isFlat).toBe(true)
 })
 
-it('growth of 5 % an hour is told from growth of 2 %', () => {
+it('growth of more than 5 % an hour is detected, growth of 2 % is not', () => {
   expect(heapFigures(growing(2)).isFlat).toBe(true)
   expect(heapFigures(growing(8)).isFlat).toBe(false)
 })
@@ -29,19 +29,19 @@ it('a leak of 70 bytes a poll, with a hundred polls a second, is found', () => {
   expect(heapFigures(growing(perHour * 100)).isFlat).toBe(false)
 })
 
-it('two looks at a worker that held the partitions of another do not bend it', () => {
+it("two samples while a worker has another worker's partitions do not change the result", () => {
   const samples = growing(0).map((sample, i) =>
     i === 17 || i === 18 ? { ...sample, heapBytes: 160 * MB } : sample,
   )
   expect(heapFigures(samples)).toMatchObject({ isFlat: true })
 })
 
-it('what it holds while its windows fill does not count', () => {
+it('the heap while the windows fill does not count', () => {
   const filling = growing(0).map((sample, i) => (i < 5 ? { ...sample, heapBytes: 0 } : sample))
   expect(heapFigures(filling).isFlat).toBe(true)
 })
 
-it('of a short soak nothing is said', () => {
+it('a short soak has no result', () => {
   expect(heapFigures(growing(50, 14)).isFlat).toBeNull()
   expect(heapFigures([]).isFlat).toBeNull()
 })

@@ -1,36 +1,39 @@
 import { type Figure, figure } from '../bench/figures.ts'
 
-// Does the heap of a worker that is never killed grow? The least that collections leave in each
-// minute is told.
+// Decides whether the heap of a worker that is never killed grows, from the minimum of each minute
+// after garbage collections.
 
 const MINUTE_MS = 60_000
-/** The last minutes count: until then windows fill and code is compiled. */
+/** Only the last 15 minutes count: before that, windows fill and code is compiled. */
 const LAST_MS = 15 * MINUTE_MS
 const LEAST_SAMPLES = 15
-/** Growth in an hour, as a share of what it holds. */
+/** Allowed growth in an hour, as a fraction of the heap. */
 const MOST_PER_HOUR = 0.05
 const HOUR_MS = 3_600_000
 
+/** The module that makes a worker print its heap. */
 export const HEAP_PROBE = new URL('./heap-probe.js', import.meta.url).href
 
+/** The smallest heap of one minute. */
 export interface HeapSample {
   readonly atMs: number
   readonly heapBytes: number
 }
 
+/** Whether a heap grows. */
 export interface HeapFigures {
   readonly samples: number
   readonly medianMb: Figure
-  /** Of the last 15 minutes, percent of the median. */
+  /** Growth during the last 15 minutes, percent of the median. */
   readonly percentPerHour: Figure
   /** `null`: too short to tell. */
   readonly isFlat: boolean | null
 }
 
 /**
- * The slope of the last 15 minutes. It is the median of the slopes between any two samples (Theil
- * 1950, Sen 1968): a worker that held another's partitions while it was looked at does not bend it,
- * as it would bend least squares.
+ * The slope of the last 15 minutes: the median of the slopes between any two samples (Theil 1950,
+ * Sen 1968). Unlike least squares, it is not distorted by samples taken while the worker had
+ * another worker's partitions.
  */
 export function heapFigures(all: readonly HeapSample[]): HeapFigures {
   const endMs = all.at(-1)?.atMs ?? 0
@@ -55,8 +58,8 @@ function median(values: readonly number[]): number {
   return (low + high) / 2
 }
 
-/** What a worker that was started with {@link HEAP_PROBE} has told in its log. */
+/** The samples in the log of a worker that was started with {@link HEAP_PROBE}. */
 export function heapSamples(log: string): HeapSample[] {
-  const told = [...log.matchAll(/^heap: (\d+)$/gm)]
-  return told.map(([, bytes], i) => ({ atMs: (i + 1) * MINUTE_MS, heapBytes: Number(bytes) }))
+  const lines = [...log.matchAll(/^heap: (\d+)$/gm)]
+  return lines.map(([, bytes], i) => ({ atMs: (i + 1) * MINUTE_MS, heapBytes: Number(bytes) }))
 }

@@ -1,17 +1,17 @@
 import type { Report } from './course.ts'
 
-/** What a course must not show. */
+/** All faults of a course, as text. */
 export function faultsOf({ verdict, faults, memory, heap, finishSeconds }: Report): string[] {
   return [
     ...Object.entries(verdict.faults).map(([what, { count }]) => `${what} ${count}`),
     ...faults,
-    ...(finishSeconds === null ? ['the workers did not come through'] : []),
+    ...(finishSeconds === null ? ['the workers did not finish in time'] : []),
     ...(memory.isFlat === false ? ['memory grows'] : []),
     ...(heap.isFlat === false ? [`the heap grows by ${heap.percentPerHour} % an hour`] : []),
   ]
 }
 
-/** What it has shown, for people. */
+/** The figures of a course, as lines of text. */
 export function linesOf({ fed, seconds, memory, heap, beats, verdict }: Report): string[] {
   const { bySoak, byUptime, isFlat } = memory
   const flat = (is: boolean | null) => (is === null ? 'too short to tell' : is ? 'flat' : 'GROWS')

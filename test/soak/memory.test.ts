@@ -4,8 +4,8 @@ import { type MemorySample, memoryFigures } from './memory.ts'
 const MB = 1e6
 
 /**
- * A sample a second of workers that live for a minute each, by the second of the soak and the
- * worker's uptime.
+ * One sample a second of workers that run for a minute each. `mbAt`: by the second of the soak and
+ * the worker's uptime.
  */
 function samples(
   seconds: number,
@@ -18,7 +18,7 @@ function samples(
   })
 }
 
-it('memory that stays where it is, is flat', () => {
+it('constant memory is flat', () => {
   expect(
     memoryFigures(
       samples(3_000, () => 200),
@@ -44,7 +44,7 @@ it('memory that grows from worker to worker is not flat', () => {
   })
 })
 
-it('memory that grows with the uptime and dies with the worker is not flat', () => {
+it("memory that grows with a worker's uptime is not flat, even if the next worker starts low", () => {
   expect(
     memoryFigures(
       samples(3_000, (_, uptime) => (uptime < 45 ? 200 : 300)),
@@ -57,18 +57,18 @@ it('memory that grows with the uptime and dies with the worker is not flat', () 
   })
 })
 
-it('what a worker holds while it starts does not count', () => {
+it('memory during the start of a worker does not count', () => {
   const starting = samples(3_000, (_, uptime) => (uptime < 20 ? 900 : 200))
   expect(memoryFigures(starting, 0)).toMatchObject({ samples: 2_000, peakMb: 900, isFlat: true })
 })
 
-it('what workers hold while their windows fill does not count', () => {
+it('memory while the windows fill does not count', () => {
   const filling = samples(3_000, (second) => (second < 1_200 ? 100 : 200))
   expect(memoryFigures(filling, 1_200_000)).toMatchObject({ samples: 1_200, isFlat: true })
   expect(memoryFigures(filling, 0).isFlat).toBe(false)
 })
 
-it('of a short soak nothing is said', () => {
+it('a short soak has no result', () => {
   expect(
     memoryFigures(
       samples(600, (second) => second),

@@ -1,41 +1,46 @@
 import { type Figure, figure } from '../bench/figures.ts'
 
-// Does what workers hold in memory grow?
+// Decides whether the workers' memory grows.
 
-/** From then on a worker has loaded its model, and its partitions with their windows, ms. */
+/** Uptime after which a worker has loaded its model, its partitions and their windows, ms. */
 const SETTLED_MS = 20_000
-/** A last third so much above the first one is growth. */
+/** Growth: the last third is more than this factor above the first. */
 const MOST = 1.2
-/** Of fewer samples nothing is said. */
+/** With fewer samples there is no result. */
 const LEAST_SAMPLES = 900
 
-/** What a worker held at some moment. */
+/** The memory of a worker at one moment. */
 export interface MemorySample {
-  /** Since the soak began. */
+  /** Since the soak started. */
   readonly atMs: number
-  /** Since the worker began. */
+  /** Since the worker started. */
   readonly uptimeMs: number
   readonly rssBytes: number
 }
 
-/** Medians of the first and the last third. */
+/** Medians of the first and the last third of the samples. */
 interface Thirds {
   readonly firstMb: Figure
   readonly lastMb: Figure
 }
 
+/** Whether memory grows. */
 export interface MemoryFigures {
   readonly samples: number
   readonly peakMb: Figure
   /** In the order in which they were taken. */
   readonly bySoak: Thirds
-  /** In the order of the worker's uptime: a leak that dies with its worker. */
+  /** In the order of the worker's uptime: shows a leak that ends with its worker. */
   readonly byUptime: Thirds
   /** `null`: the soak was too short to tell. */
   readonly isFlat: boolean | null
 }
 
-/** @param fullMs when the windows are full, since the soak began: until then memory must grow */
+/**
+ * The figures of all samples.
+ *
+ * @param fullMs when the windows are full, since the soak started: memory grows until then
+ */
 export function memoryFigures(all: readonly MemorySample[], fullMs: number): MemoryFigures {
   const samples = all.filter((s) => s.atMs >= fullMs && s.uptimeMs >= SETTLED_MS)
   const bySoak = thirds(samples.toSorted((a, b) => a.atMs - b.atMs))

@@ -11,8 +11,8 @@ import { troubleOf } from '../chaos/trouble.ts'
 import { type Place, runCourse } from './course.ts'
 import { faultsOf, linesOf } from './judgement.ts'
 
-// Workers under a steady load, of which one after the other is killed; then a verdict on what they
-// left. See docs/soak.md. npx tsx test/soak/soak.ts [options]
+// Runs workers under a steady load and kills one after the other; then checks what they have
+// written. See docs/soak.md. npx tsx test/soak/soak.ts [options]
 
 interface Flags {
   readonly minutes: number
@@ -28,7 +28,7 @@ interface Flags {
   readonly brokers?: string
 }
 
-/** Never killed: what it holds is looked at from the first to the last minute. */
+/** Never killed: its heap is measured from the first to the last minute. */
 const SPARED = 'w1'
 const NODES = 3
 
@@ -79,7 +79,7 @@ async function main(flags: Flags): Promise<void> {
   const faults = faultsOf(report)
   for (const line of linesOf(report)) say(line)
   const ok = faults.length === 0
-  say(ok ? 'the soak is passed' : `the soak is FAILED: ${faults.join('; ')}`)
+  say(ok ? 'the soak passed' : `the soak FAILED: ${faults.join('; ')}`)
   const { guarantee, rate, workers, killEvery, nodeEvery, quotaEvery, partitions } = flags
   const told = { guarantee, rate, workers, killEvery, nodeEvery, quotaEvery, partitions }
   const { folder, ...figures } = report
@@ -103,19 +103,19 @@ try {
     )
     .option('--partitions <n>', 'of each topic', wholeNumber, 6)
     .addOption(
-      new Option('--guarantee <which>', 'at least once: repeated outcomes are no fault')
+      new Option('--guarantee <which>', 'under at-least-once, repeated outcomes are no fault')
         .choices(['exactly-once', 'at-least-once'])
         .default('exactly-once'),
     )
     .option('--model <file>', 'ONNX file to score with', 'topologies/models/card-gbdt.onnx')
     .option(
       '--worker-flags <flags>',
-      'more flags for each worker; {name} stands for its name',
+      'additional flags for each worker; {name} is replaced by its name',
       '--worker-name {name} --session-timeout 6',
     )
     .option(
       '--brokers <list>',
-      'host:port,… whose nodes are left alone (default: three of its own)',
+      'host:port,… of a cluster whose nodes are not killed (default: three nodes of its own)',
     )
     .action(main)
     .parseAsync()

@@ -2,20 +2,22 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { topicsOf } from '../bench/stage.ts'
 
-// The topics of a group that nobody else has, and the flags of `run` that choose them for both
-// topologies.
+// The topics of one group, which no other group uses, and the flags of `run` that select them for
+// both topologies.
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-/** Below a checkout. */
+/** Relative to the root of a checkout. */
 export const SOAK_TOPOLOGIES = 'test/soak/topologies'
 const CARD_FRAUD = join(SOAK_TOPOLOGIES, 'card-fraud.ts')
 
+/** The topics of the beats' topology. */
 export interface BeatTopics {
   readonly beats: string
   readonly counts: string
   readonly deadLetters: string
 }
 
+/** The names of a group's beat topics. */
 export function beatTopicsOf(group: string): BeatTopics {
   return {
     beats: `${group}-beats`,
@@ -24,17 +26,17 @@ export function beatTopicsOf(group: string): BeatTopics {
   }
 }
 
-/** All of a group's. */
+/** All topics of a group. */
 export function topicNames(group: string): string[] {
   return [...Object.values(topicsOf(group)), ...Object.values(beatTopicsOf(group))]
 }
 
-/** A checkout's topology of the payments. */
+/** Path of a checkout's topology for the payments. */
 export function paymentTopology(root = ROOT, file = CARD_FRAUD): string {
   return join(root, file)
 }
 
-/** For `run` to work on the beats as well, by the topology of a checkout. */
+/** The arguments with which `run` also runs the beats' topology of a checkout. */
 export function beatArguments(group: string, root = ROOT): string[] {
   const topics = beatTopicsOf(group)
   return [

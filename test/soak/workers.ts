@@ -6,7 +6,7 @@ import type { MemorySample } from './memory.ts'
 
 const SAMPLE_EVERY_MS = 1_000
 
-/** From a worker's start to its end. */
+/** One process of a worker. */
 interface Life {
   readonly name: string
   readonly startMs: number
@@ -15,27 +15,28 @@ interface Life {
   isEnding: boolean
 }
 
+/** How workers are started. */
 export interface WorkersOptions {
   readonly names: readonly string[]
-  /** What the worker of that name is started with. */
+  /** Command-line arguments of the worker of that name. */
   readonly argumentsOf: (name: string) => readonly string[]
-  /** Modules that the worker of that name loads first. */
+  /** Modules that the worker of that name preloads. */
   readonly preloadsOf: (name: string) => readonly string[]
-  /** The checkout whose command line the next life of that name runs; `undefined`: this one. */
+  /** The checkout that the next process of that name runs; `undefined`: this one. */
   readonly rootOf: (name: string) => string | undefined
-  /** Where their logs go, a file for each life. */
+  /** Folder of their logs, one file for each process. */
   readonly folder: string
 }
 
-/** Workers in processes of their own, of which each is started again when it ends. */
+/** Workers in separate processes. Each is started again when it ends. */
 export class Workers {
   readonly memory: MemorySample[] = []
-  /** How workers ended that nobody had told to. */
+  /** Unexpected ends of workers, as text. */
   readonly surprises: string[] = []
   readonly #options: WorkersOptions
   readonly #startMs = performance.now()
   readonly #living = new Map<string, Life>()
-  /** Those that are started again when they end. */
+  /** Names of the workers that are started again when they end. */
   readonly #wanted = new Set<string>()
   readonly #sampling: NodeJS.Timeout
   #lives = 0
@@ -55,17 +56,17 @@ export class Workers {
     await Promise.all([...this.#living.values()].map(({ worker }) => worker.ready()))
   }
 
-  /** What the present life of a worker has written to stderr. */
+  /** The stderr of a worker's current process. */
   log(name: string): string {
     return this.#life(name).running.stderr()
   }
 
-  /** Sends a signal that its process survives. */
+  /** Sends a signal that the process survives. */
   signal(name: string, signal: NodeJS.Signals): void {
     this.#life(name).running.process.kill(signal)
   }
 
-  /** Ends a worker as `kill -9` does. Resolves when its next life has joined the group. */
+  /** Kills a worker as `kill -9` does. Resolves when its next process has joined the group. */
   async kill(name: string): Promise<void> {
     const life = this.#life(name)
     life.isEnding = true
@@ -74,24 +75,25 @@ export class Workers {
     await this.#life(name).worker.ready()
   }
 
-  /** Ends a worker in order. Resolves when its next life has joined the group. */
+  /** Stops a worker gracefully. Resolves when its next process has joined the group. */
   async restart(name: string): Promise<void> {
     await this.#stop(this.#life(name))
     await this.#life(name).worker.ready()
   }
 
+  /** Starts another worker. */
   add(name: string): void {
     this.#wanted.add(name)
     this.#start(name)
   }
 
-  /** Ends a worker in order, for good. */
+  /** Stops a worker gracefully and does not start it again. */
   async remove(name: string): Promise<void> {
     this.#wanted.delete(name)
     await this.#stop(this.#life(name))
   }
 
-  /** Ends all in order. What does not exit with 0 is a surprise. */
+  /** Stops all workers gracefully. An exit code other than 0 is a surprise. */
   async stop(): Promise<void> {
     clearInterval(this.#sampling)
     this.#wanted.clear()
@@ -107,9 +109,10 @@ export class Workers {
   async #stop(life: Life): Promise<void> {
     life.isEnding = true
     const exit = await life.worker.stop()
-    // What cannot be committed in time, since a broker lets it wait, is left to whoever takes over.
+    // If a slow broker prevents a commit in time, the work is left to the next owner.
     const isLeft = exit === 1 && life.running.stderr().includes('STOP_TIMED_OUT')
-    if (exit !== 0 && !isLeft) this.surprises.push(`${life.name} was told to stop: ${exit}`)
+    if (exit !== 0 && !isLeft)
+      this.surprises.push(`${life.name} was asked to stop and exited with ${exit}`)
   }
 
   #start(name: string): void {
@@ -121,7 +124,7 @@ export class Workers {
     const life: Life = { name, startMs, running, worker: new BenchWorker(running), isEnding: false }
     const file = `${name}-${String(++this.#lives).padStart(3, '0')}.log`
     this.#living.set(name, life)
-    // Before anybody else hears of its end: they find its next life.
+    // Registered first, so that others who wait for its end find the next process.
     void this.#follow(life, file)
   }
 
@@ -131,7 +134,7 @@ export class Workers {
     writeFileSync(join(this.#options.folder, file), stderr)
     if (!life.isEnding) {
       const why = /✗ (.*)/.exec(stderr)?.[1] ?? 'without a reason'
-      this.surprises.push(`${name} ended by itself: ${code ?? signal}, ${why} (${file})`)
+      this.surprises.push(`${name} ended unexpectedly: ${code ?? signal}, ${why} (${file})`)
     }
     this.#living.delete(name)
     if (this.#wanted.has(name)) this.#start(name)
@@ -141,7 +144,7 @@ export class Workers {
     const nowMs = performance.now()
     for (const { startMs, worker } of this.#living.values()) {
       const { rssBytes = Number.NaN } = worker.usage() ?? {}
-      // One that has just ended holds nothing.
+      // A process that has just ended has no memory.
       if (Number.isNaN(rssBytes)) continue
       this.memory.push({ atMs: nowMs - this.#startMs, uptimeMs: nowMs - startMs, rssBytes })
     }

@@ -3,7 +3,7 @@ import type { OutgoingRecord } from '../../src/records/written-records.ts'
 
 const ROOM = { maxBytes: Number.MAX_SAFE_INTEGER, producer: null, compression: 'none' } as const
 
-/** Bytes of the batch that a record makes, as it is written. */
+/** Size of an encoded batch with this one record, in bytes. */
 export function writtenBytes(record: OutgoingRecord): number {
   const [batch] = new BatchEncoder().encode([record], ROOM)
   return batch?.bytes.length ?? 0

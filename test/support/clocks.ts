@@ -2,7 +2,7 @@ import type { Random } from '../../src/kernel/backoff.ts'
 import type { Clock } from '../../src/kernel/clock.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
-/** A clock that only sleeping moves; whoever sleeps is awake at once. */
+/** A clock that is moved by sleeping only; each sleep ends at once. */
 export function sleeplessClock(): Clock {
   let nowMs = 1_000
   return {
@@ -22,12 +22,12 @@ export function sleeplessClock(): Clock {
   }
 }
 
-/** Has whatever is tried again wait for as long as it can. */
+/** Random numbers that make each retry back off for the longest possible time. */
 export const longestWaits: Random = () => 1 - Number.EPSILON
 
-/** A clock that moves when told, and remembers who slept. */
+/** A clock that is moved by the test and records all sleeps. */
 export class HandClock extends VirtualClock {
-  /** How long was slept, sleep by sleep. */
+  /** Duration of each sleep, ms. */
   readonly slept: number[] = []
   #waiting: (() => void)[] = []
 
@@ -42,14 +42,14 @@ export class HandClock extends VirtualClock {
     while (this.step(untilMs));
   }
 
-  /** Lets so much time pass; whoever wakes meanwhile goes on before it passes further. */
+  /** Advances the time by `ms`; work that becomes due runs before the time moves on. */
   async pass(ms: number): Promise<void> {
     const untilMs = this.nowMs() + ms
     do await new Promise((resolve) => setImmediate(resolve))
     while (this.step(untilMs))
   }
 
-  /** Resolves when somebody has slept, or begun to, for so long. */
+  /** Resolves once a sleep of exactly `ms` has started. */
   async asleepFor(ms: number): Promise<void> {
     while (!this.slept.includes(ms))
       await new Promise<void>((resolve) => this.#waiting.push(resolve))

@@ -2,7 +2,7 @@ import type { Topology } from 'tidemark'
 import { type DriverOptions, TopologyDriver } from 'tidemark/testing'
 import { onTestFinished } from 'vitest'
 
-/** A driver that is stopped when the test is over. */
+/** A driver that is stopped after the test. */
 export async function startDriver<Out>(topology: Topology<Out>, options?: DriverOptions) {
   const driver = await TopologyDriver.start(topology, options)
   onTestFinished(() => driver.stop())

@@ -1,8 +1,8 @@
 import type { Expression } from '../../src/topology/function-reading.ts'
 
 /**
- * What an expression means: as a function that reads alike, it gives what it gives, and throws
- * where it throws.
+ * Evaluates an expression: returns and throws what the function that it was read from would return
+ * and throw.
  */
 export function evaluate(expression: Expression, given: unknown): unknown {
   switch (expression.is) {
@@ -19,7 +19,7 @@ export function evaluate(expression: Expression, given: unknown): unknown {
   }
 }
 
-/** @throws TypeError where `null` or `undefined` is on the way */
+/** @throws TypeError when a value on the path is `null` or `undefined` */
 function fieldAt(given: unknown, path: readonly string[]): unknown {
   return path.reduce((value, name) => (value as Record<string, unknown>)[name], given)
 }

@@ -2,7 +2,7 @@ import { wantedFields } from '../../src/engine/wanted-fields.ts'
 import { JsonFormat } from '../../src/formats/json/json-format.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 
-/** As a worker reads the events of a topology. */
+/** The format with which a worker reads the events of a topology. */
 export function jsonFormatOf(definition: Definition): JsonFormat {
   return new JsonFormat(definition.source, wantedFields(definition))
 }

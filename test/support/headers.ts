@@ -1,6 +1,6 @@
 import type { LogRecord } from '../../src/records/port.ts'
 
-/** A header as text; `undefined`: the record has none of that name. */
+/** A header as text; `undefined`: the record has no header of that name. */
 export function headerOf(record: Pick<LogRecord, 'headers'>, name: string): string | undefined {
   return record.headers.find((h) => h.name === name)?.value.toString()
 }

@@ -1,6 +1,6 @@
 import type { Definition, Step } from '../../src/topology/definition.ts'
 
-/** The same topology, whose models must answer within so many ms. */
+/** The same topology with this latency budget for all its models. */
 export function withLatencyBudget<T extends Definition>(topology: T, latencyBudgetMs: number): T {
   const rewrite = (then: readonly Step[]): Step[] =>
     then.map((step) => {

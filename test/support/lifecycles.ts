@@ -5,13 +5,15 @@ import { WORKER } from '../../src/runtime/worker.ts'
 
 type Table = LifecycleTable<string>
 
-/** Every table of states that there is, by its name in the sources. */
+/** All lifecycle tables, by their name in the sources. */
 export const TABLES: Readonly<Record<string, Table>> = { WORKER, PARTITION, MEMBER }
 
+/** All states of a table. */
 export function statesOf({ next }: Table): string[] {
   return Object.keys(next)
 }
 
+/** The states that may follow a state, and why. */
 export function followersOf({ next }: Table, state: string): [follower: string, why: string][] {
   return Object.entries(next[state] ?? {}) as [string, string][]
 }

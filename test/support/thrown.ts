@@ -1,7 +1,8 @@
 import { TidemarkError } from '../../src/kernel/errors.ts'
 
 /**
- * The error that some work fails with. @throws what is no TidemarkError, and when nothing is thrown
+ * The TidemarkError that `work` rejects with. @throws any other error, and Error when it does not
+ * reject
  */
 export async function thrownBy(work: Promise<unknown>): Promise<TidemarkError> {
   try {

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { ROOT } from './paths.ts'
 
 /**
- * Runs a module in a process that may generate no code. It is as if it lay at the root, and prints
- * one line of JSON, which is given.
+ * Runs a module in a process that must not generate code from strings. Imports are relative to the
+ * root. Returns the one line of JSON that the module prints.
  *
- * @throws Error if code could be generated there after all
+ * @throws Error if code generation is possible there after all
  */
 export function withoutGeneration(script: string): unknown {
   const proof = `try { new Function(''); process.exit(1) } catch {}`

@@ -125,7 +125,7 @@ dead letters:
 
 test.each(Object.keys(matchers))('%s of what is no driver is an error, with not too', (name) => {
   const ask = (of: object) => () => (of as Record<string, () => void>)[name]?.()
-  const message = `${name} is asked of a driver: expect(driver).${name}(…)`
+  const message = `${name} needs a TopologyDriver: expect(driver).${name}(…)`
   expect(ask(expect({}))).toThrow(message)
   expect(ask(expect({}).not)).toThrow(message)
 })

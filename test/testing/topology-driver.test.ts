@@ -158,7 +158,7 @@ describe('time', () => {
     expect(minute.map((o) => o.timestampMs)).toEqual([15_000, 15_000])
   })
 
-  test('a record begins the silence anew', async () => {
+  test('a record begins the silence again', async () => {
     const driver = await startDriver(perMinute)
     await driver.pipe(reading(55))
     await driver.advance(millis(9_999))
@@ -326,12 +326,12 @@ describe('a function in a model’s place', () => {
     expect(values[0]?.model).toBe('card-gbdt@2')
   })
 
-  test('that gives no number, or throws, ends pipe with that', async () => {
+  test('that returns no number, or throws, makes pipe reject with that error', async () => {
     const silent = await start(() => ({ score: 1 }))
     await expect(silent.pipe(payment(minutes(0)))).rejects.toThrow(
-      'the function for card-gbdt gives no number "probability"',
+      'the function for card-gbdt returns no number "probability"',
     )
-    await expect(silent.stop()).rejects.toThrow('gives no number')
+    await expect(silent.stop()).rejects.toThrow('returns no number')
     const failing = await start(() => {
       throw new Error('amount is not 10')
     })

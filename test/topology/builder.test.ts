@@ -137,7 +137,7 @@ describe('refused at once', () => {
       source(t, 'a')
       return source(t, 'b').sink('out')
     })
-    expect(fault.message).toBe('topology "test": a second source, "b", beside "a"')
+    expect(fault.message).toBe('topology "test": two sources, "a" and "b"')
     expect(fault.code).toBe('TOPOLOGY_INVALID')
     expect(fault.hint).toContain('one source per topology')
   })

@@ -139,8 +139,8 @@ describe('the notes of a topology', () => {
       'tumbling.wall uses Date.now',
     ])
     expect(purityNotes(topology.name, authorFunctions(topology))[0]).toBe(
-      'impure: events.key uses crypto.randomUUID: the same event may get another answer when it is read again, ' +
-        'as after a restart (make it of what the event holds, such as its id)',
+      'impure: events.key uses crypto.randomUUID: a replay, such as after a restart, may give ' +
+        'another result for the same event (derive it from the event, such as from its id)',
     )
   })
 

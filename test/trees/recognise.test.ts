@@ -122,13 +122,13 @@ describe('what is not known stays with ONNX Runtime, and says what it is', () =>
   const scaler = { offset: { floats: [0] }, scale: { floats: [2] } }
   test.each<[string, readonly OnnxNode[], string]>([
     ['operator MatMul', [trees, node('MatMul', ['scores w', 'out'])], 'out'],
-    ['2 ensembles of trees', twice, 'scores'],
+    ['2 tree ensembles', twice, 'scores'],
     ['operator Cast', [trees, node('Cast', ['scores', 'out'], { to: { whole: 11 } })], 'out'],
     ['operator Mul', [trees, node('Mul', ['scores two', 'out'])], 'out'],
     ['tensor "else"', [trees], 'else'],
-    ['"x" does not come of trees', [trees], 'x'],
+    ['"x" is not an output of trees', [trees], 'x'],
     [
-      'labels that are texts',
+      'labels that are strings',
       [node(CLASSIFIER, ['x', 'label scores'], { ...TREE, ...CLASSES, ...texts })],
       'label',
     ],
@@ -164,7 +164,7 @@ describe('what is not known stays with ONNX Runtime, and says what it is', () =>
       'scores',
     ],
     [
-      'numbers of double precision',
+      'values in double precision',
       [
         node(CLASSIFIER, ['x', 'label scores'], {
           ...TREE,
@@ -175,7 +175,7 @@ describe('what is not known stays with ONNX Runtime, and says what it is', () =>
       'scores',
     ],
     [
-      'the nodes of tree 0 go round in circles',
+      'the nodes of tree 0 form a cycle',
       [
         node(CLASSIFIER, ['x', 'label scores'], {
           ...TREE,
@@ -207,7 +207,7 @@ describe('what is not known stays with ONNX Runtime, and says what it is', () =>
 
   test('a file that is none', () => {
     expect(() => readOnnx(Buffer.from('this is no model, it only has as many bytes'))).toThrow(
-      /wire type|out of range|behind the file/,
+      /wire type|out of range|beyond the end of the file/,
     )
   })
 })

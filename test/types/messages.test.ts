@@ -23,8 +23,8 @@ const AFTER = `
 `
 const TIME = 'a length of time: write seconds(5), minutes(5), hours(5) or days(5)'
 const COLUMN =
-  'a column is a number, a text or a condition: write ?? and a value where there may be none'
-const FEATURE = 'a feature is a number: write ?? NaN where there may be none'
+  'a column must be a number, string or boolean: if it may be null or undefined, add ?? and a value'
+const FEATURE = 'a feature must be a number: if it may be null or undefined, add ?? NaN'
 const SINK = 'end every stream with .sink(topic), and return the sink, or an array of the sinks'
 
 const MISTAKES: readonly (readonly [code: string, sentence: string])[] = [
@@ -50,7 +50,7 @@ const MISTAKES: readonly (readonly [code: string, sentence: string])[] = [
   ],
   [
     'a.features((f) => ({ n: f.events({}).value((e) => e.n), m: f.events({}).value((e) => e.n) })).score(model)',
-    "the feature 'm' is no input of the model: leave it out",
+    "the model has no input 'm': leave this feature out",
   ],
   [
     "s.features((f) => ({ n: f.only((e) => e.kind === 'a', {}).value((e) => e.n) })).score(model)",

@@ -8,11 +8,11 @@ The features of the training rows are computed by Tidemark itself, so training a
     cd topologies
     npx tidemark model types models/card-gbdt.onnx --golden models/card-gbdt.golden.json --version 2 --out models/card-gbdt.model.ts
 
-The payments are invented, and so is what is suspicious about them (`risk` below): much money, more shops in an hour than the
-card's day leads to expect, many kinds of shops within minutes, payments that follow each other at once. Thirty-six hours: the
-first day is left out, since its windows are not full. Trained on the 323,047 payments of the nine hours that follow, tested on
-the 112,125 of the last three, 2.3 % of which are suspicious: AUC 0.861, log loss 0.084. Who knew the risk would reach AUC 0.866.
-The same rows give the same file on the same machine.
+The payments are synthetic, and so is the definition of suspicious (`risk` below): large amounts, more merchants in an hour than
+the card's day leads to expect, many categories within minutes, payments in quick succession. The data covers 36 hours. The first
+day is left out, since its windows are not full. Trained on the 323,047 payments of the next nine hours, tested on the 112,125 of
+the last three, 2.3 % of which are suspicious: AUC 0.861, log loss 0.084. Scoring with the true risk would reach AUC 0.866.
+The same rows produce the same file on the same machine.
 """
 import sys
 from pathlib import Path
@@ -55,7 +55,7 @@ def main():
 
 
 def risk(of):
-    """How likely a payment is suspicious, by definition."""
+    """The probability that a payment is suspicious, by definition."""
     hourly = of["count24h"] / 24
     odds = (
         2.0 * np.log1p(of["amount"] / 20)

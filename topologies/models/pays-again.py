@@ -1,8 +1,8 @@
 """Makes pays-again.onnx and its golden rows: will a card that paid in this minute pay again within the ten that follow?
 
-The features of the training rows are computed by Tidemark itself: they are what the topology wrote beside its answers, so
-training and serving cannot disagree. There is no first model to write the first rows with, so without an argument this
-makes one that answers 0.5 to everything; its rows are as good as any.
+The features of the training rows are computed by Tidemark itself: the topology writes them with its scores, so training and
+serving cannot disagree. To get the first rows before there is a model, run this without an argument: it makes a model that
+always returns 0.5. Its rows are as good as any others.
 
     pip install -r topologies/starter/requirements.txt
     npx tsx test/bench/payments.ts 360000 1 | npx tidemark dev topologies/card-activity.ts > rows.ndjson
@@ -10,10 +10,10 @@ makes one that answers 0.5 to everything; its rows are as good as any.
     cd topologies
     npx tidemark model types models/pays-again.onnx --golden models/pays-again.golden.json --out models/pays-again.model.ts
 
-The last command comes after each model, the first one too. Ten hours of invented payments: the first hour is left out, since
-its windows are not full, and the last, since its end is followed by nothing. Trained on the 212,582 minutes of cards before
-the eighth hour, tested on the 71,381 of the two that follow, 13 % of which see another payment: AUC 0.752, log loss 0.305.
-Who knew how often each card really pays would reach AUC 0.822. The same rows give the same file on the same machine.
+Run the last command after each model, including the first. The data is ten hours of synthetic payments. The first hour is left
+out, since its windows are not full, and the last, since the payments after it are unknown. Trained on the 212,582 card minutes
+before the eighth hour, tested on the 71,381 of the next two, 13 % of which see another payment: AUC 0.752, log loss 0.305.
+Scoring with each card's true payment rate would reach AUC 0.822. The same rows produce the same file on the same machine.
 """
 import sys
 from collections import defaultdict
@@ -55,7 +55,7 @@ def main():
 
 
 def minutes_of(rows):
-    """Start of each minute after the first one, its features, and whether the card was active again."""
+    """The start of each card minute in the training range, its features, and whether the card was active again."""
     rows.sort(key=lambda row: (row["minuteStart"], row["cardId"]))
     starts = np.array([row["minuteStart"] for row in rows])
     starts -= starts.min()

@@ -1,4 +1,4 @@
-"""What the scripts beside this one share: boosted trees as an ONNX model, the model's file, and its golden rows."""
+"""Shared by the scripts in this folder: boosted trees as an ONNX model, the model's file, and its golden rows."""
 import hashlib
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ PROBABILITY = h.make_tensor_value_info("probability", T.FLOAT, ["N", 1])
 
 
 def read_rows(file):
-    """What a topology wrote. The order of partitions among each other is chance: whoever reads them sorts them."""
+    """The rows that a topology wrote. They are not sorted: the order between partitions is arbitrary."""
     return [json.loads(line) for line in open(file)]
 
 
@@ -21,7 +21,7 @@ def columns(rows, features):
 
 
 def train(model, features, trees, train, test):
-    """Keeps trees trained on one pair of rows and labels, with golden rows of the other, and says how good they are there."""
+    """Trains trees on one pair of rows and labels, saves them with golden rows of the other, and prints how they score there."""
     (x, y), (x_test, y_test) = train, test
     keep(model, trained(model.stem, trees, x, y), features, np.random.default_rng(1).permutation(x_test)[:200])
     from sklearn.metrics import log_loss, roc_auc_score
@@ -39,13 +39,13 @@ def trained(name, trees, x, y):
     fitted = LGBMClassifier(**trees, **REPEATABLE).fit(x, y)
     inputs = [("features", FloatTensorType(["N", x.shape[1]]))]
     model = convert_lightgbm(fitted, name, inputs, target_opset=15, zipmap=False)
-    # The converter gives a label and the probabilities of both classes: only that of class 1 is kept.
+    # The converter outputs a label and the probabilities of both classes: only that of class 1 is kept.
     graph = model.graph
     graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "class1"))
     graph.node.append(h.make_node("Gather", ["probabilities", "class1"], ["probability"], axis=1))
     del graph.output[:]
     graph.output.append(PROBABILITY)
-    # The converter lists the operator sets in an order of chance: sorted, the same rows give the same file.
+    # The converter lists the operator sets in random order: sorted, the same rows produce the same file.
     opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
     del model.opset_import[:]
     model.opset_import.extend(opsets)
@@ -53,7 +53,7 @@ def trained(name, trees, x, y):
 
 
 def half_for_all(features):
-    """A model that answers 0.5 to everything: the first one of a topology, to write the first rows with."""
+    """A model that always returns 0.5: the first one of a topology, used to write its first rows."""
     rows = h.make_tensor_value_info("features", T.FLOAT, ["N", len(features)])
     zeros = numpy_helper.from_array(np.zeros((len(features), 1), np.float32), "zeros")
     nodes = [

@@ -1,18 +1,18 @@
 """Trains card-gbdt.onnx and writes its golden rows: is a payment suspicious?
 
-The features of the training rows are computed by Tidemark itself: they are what the topology wrote beside its answers, so
-training and serving cannot disagree. What became known later stands in labels.csv, a payment's id and 1 or 0. The labels
-that come with this folder are invented, as its payments are: put your own in their place.
+The features of the training rows are computed by Tidemark itself: the topology writes them with its scores, so training and
+serving cannot disagree. The labels, which become known later, are in labels.csv: a payment's id and 1 or 0. The labels in
+this folder are invented, as are its payments: replace them with your own.
 
     python3 -m venv .venv && . .venv/bin/activate
     pip install -r models/requirements.txt
     npm run train
 
-That is: rows.ndjson is written anew, this script is run on it, and the model's definition follows its file. The earlier four
-fifths of the payments are for training, the rest is to test on. The same rows give the same file on the same machine.
+This writes rows.ndjson again, runs this script on it, and updates the model's definition. The earlier four fifths of the
+payments are for training, the rest for testing. The same rows produce the same file on the same machine.
 
-Rows need a model that fits the topology. After a change of its features, and for a topology that has none yet, make first one
-that answers 0.5 to everything; rows that it scored are as good as any:
+Writing rows needs a model that fits the topology. After a change of the features, and for a topology without a model, first make
+a model that always returns 0.5. The rows that it scores are as good as any others:
 
     npx tidemark graph topology.ts --format json | python models/train.py
     npm run model
@@ -51,7 +51,7 @@ def main():
 
 
 def features_of(graph):
-    """The names of a topology's features, in their order."""
+    """The names of a topology's features, in order."""
     return [name for step in graph["steps"] if step["op"] == "features" for name in step["detail"]["features"]]
 
 
@@ -59,10 +59,10 @@ def read_rows(rows_file, labels_file):
     """The names of the features, and features and label of each payment with a label, by event time."""
     labels = {line["paymentId"]: int(line["suspicious"]) for line in csv.DictReader(open(labels_file))}
     rows = [row for row in map(json.loads, open(rows_file)) if row["paymentId"] in labels]
-    # The order of partitions among each other is chance.
+    # The order between partitions is arbitrary.
     rows.sort(key=lambda row: (row["paidAt"], row["paymentId"]))
     features = list(rows[0]["features"])
-    # What is null is NaN.
+    # null becomes NaN.
     x = np.array([[row["features"][name] for name in features] for row in rows], np.float32)
     return features, x, np.array([labels[row["paymentId"]] for row in rows])
 
@@ -75,13 +75,13 @@ def trained(x, y):
     trees = LGBMClassifier(**TREES, **REPEATABLE).fit(x, y)
     inputs = [("features", FloatTensorType(["N", x.shape[1]]))]
     model = convert_lightgbm(trees, MODEL.stem, inputs, target_opset=15, zipmap=False)
-    # The converter gives a label and the probabilities of both classes: only that of class 1 is kept.
+    # The converter outputs a label and the probabilities of both classes: only that of class 1 is kept.
     graph = model.graph
     graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "class1"))
     graph.node.append(h.make_node("Gather", ["probabilities", "class1"], ["probability"], axis=1))
     del graph.output[:]
     graph.output.append(PROBABILITY)
-    # The converter lists the operator sets in an order of chance: sorted, the same rows give the same file.
+    # The converter lists the operator sets in random order: sorted, the same rows produce the same file.
     opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
     del model.opset_import[:]
     model.opset_import.extend(opsets)
@@ -122,7 +122,7 @@ def scores(rows):
 
 
 def shortest(number):
-    """The shortest decimal that rounds to this float32; NaN is null, as Tidemark reads it."""
+    """The shortest decimal that rounds to this float32; null for NaN, as Tidemark reads it."""
     return "null" if np.isnan(number) else np.format_float_positional(number, unique=True, trim="-")
 
 

@@ -1,24 +1,26 @@
 import type { Departure, FlightEvent, Landing } from './flights.ts'
 import type { Verdict } from './verdicts.ts'
 
-/** A flight that lands with more delay is late, minutes. */
+/** A flight that lands with a longer delay counts as late, minutes. */
 export const LATE_MIN = 15
 
 /**
- * The chance that the next shown flight must have: likely on time, likely late, open. It is no
- * choice by what happened.
+ * Ranges [from, below) of the predicted chance for the flights to show, in turn: likely on time,
+ * likely late, uncertain. The choice does not depend on what really happened.
  */
-const WANTED = [
+const SHOWN_CHANCES = [
   [0, 0.2],
   [0.6, 1.01],
   [0.2, 0.6],
 ] as const
 
+/** What a {@link Board} is made with. */
 export interface BoardOptions {
-  /** Event time from one shown departure to the next, at least, ms. */
+  /** Least event time between two departures shown, ms. */
   readonly everyMs: number
+  /** Called for each departure to show, with its predicted chance of arriving late, 0 to 1. */
   readonly onDeparture: (departure: Departure, chance: number) => void
-  /** The landing of a flight whose departure was shown. */
+  /** Called for the landing of each flight whose departure was shown. */
   readonly onLanding: (landing: Landing, verdict: Verdict) => void
 }
 
@@ -30,11 +32,11 @@ interface OpenFlight {
 }
 
 /**
- * Brings together what was said of a flight and how it landed, whichever comes first, and picks a
- * few to show. Flights that left before the first event are left out.
+ * Joins each flight's prediction with its landing, whichever comes first, and picks a few flights
+ * to show. Flights that departed before the first event are ignored.
  */
 export class Board {
-  /** Of every flight that was predicted and has landed. */
+  /** One for each flight that was predicted and has landed. */
   readonly verdicts: Verdict[] = []
   readonly #o: BoardOptions
   readonly #open = new Map<string, OpenFlight>()
@@ -45,7 +47,7 @@ export class Board {
     this.#o = options
   }
 
-  /** Takes an event that was played. */
+  /** Adds an event that was replayed. */
   add(event: FlightEvent): void {
     if (event.kind === 'departed') {
       const flight = { departure: event, chance: null, landing: null, isShown: false }
@@ -58,18 +60,18 @@ export class Board {
     this.#settle(flight)
   }
 
-  /** Takes a prediction. */
+  /** Adds a prediction: the chance of arriving late, 0 to 1. */
   predict(flightId: string, chance: number): void {
     const flight = this.#open.get(flightId)
     if (flight === undefined) return
     flight.chance = chance
-    flight.isShown = this.#takes(flight.departure.at, chance)
+    flight.isShown = this.#isToShow(flight.departure.at, chance)
     if (flight.isShown) this.#o.onDeparture(flight.departure, chance)
     this.#settle(flight)
   }
 
-  #takes(atMs: number, chance: number): boolean {
-    const [from, below] = WANTED[this.#shown % WANTED.length] ?? WANTED[0]
+  #isToShow(atMs: number, chance: number): boolean {
+    const [from, below] = SHOWN_CHANCES[this.#shown % SHOWN_CHANCES.length] ?? SHOWN_CHANCES[0]
     if (atMs < this.#nextMs || chance < from || chance >= below) return false
     this.#nextMs = atMs + this.#o.everyMs
     this.#shown++

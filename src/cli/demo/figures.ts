@@ -2,29 +2,31 @@ import type { Clock } from '../../kernel/clock.ts'
 import type { EventOf } from '../../observe/by-type.ts'
 import type { Observer } from '../../runtime/events.ts'
 
-/** The rate is that of so much time at least, or of the time since it was last asked for. */
+/** The rate is averaged over at least this time, or over the time since the last snapshot, ms. */
 const RATE_OVER_MS = 2_000
 
-/** How the worker stands at a moment. */
+/** The worker's figures at one moment. */
 export interface Snapshot {
-  /** Records a second, of late. */
+  /** Records per second, recently. */
   readonly perSecond: number
-  /** Of the partition that is furthest behind; −Infinity before its first event. */
+  /**
+   * The least watermark of all partitions, ms since the epoch; −Infinity before the first event.
+   */
   readonly watermarkMs: number
-  /** Records that are not processed yet. */
+  /** Number of records not processed yet. */
   readonly lag: number
   readonly predictions: number
   readonly deadLetters: number
   readonly batchMs: Percentiles
 }
 
-/** Nearest rank; NaN of nothing. */
+/** Percentiles by nearest rank; NaN if there are no values. */
 export interface Percentiles {
   readonly p50: number
   readonly p99: number
 }
 
-/** Rows of the batches that were scored. */
+/** Rows per scored batch. */
 export interface Batches {
   readonly smallest: number
   readonly largest: number
@@ -37,7 +39,7 @@ interface Partition {
   watermarkMs: number
 }
 
-/** Gathers a worker's figures from what it tells. */
+/** Collects a worker's figures from its runtime events. */
 export class Figures {
   readonly #clock: Clock
   readonly #partitions = new Map<number, Partition>()
@@ -84,12 +86,12 @@ export class Figures {
     return this.#predictions
   }
 
-  /** Records a second of the time when there was any to process. */
+  /** Records per second of the time in which there were records to process. */
   get perBusySecond(): number {
     return this.#records / (Math.max(this.#busyMs, 1) / 1_000)
   }
 
-  /** How long one batch took in the model. */
+  /** How long the model took per batch, ms. */
   get batchMs(): Percentiles {
     const sorted = this.#batchMs.toSorted((a, b) => a - b)
     const rank = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN
@@ -114,7 +116,7 @@ export class Figures {
   #processed({ partition, outcomes, watermarkMs, nextOffset }: EventOf<'processed'>): void {
     Object.assign(this.#partition(partition.partition), { watermarkMs, nextOffset })
     this.#predictions += outcomes.scored
-    // A start that is claimed, or time that passes, is told too, and is no chunk.
+    // This event also comes without a chunk: when a start is claimed, or when time passes.
     if (Object.values(outcomes).every((n) => n === 0)) return
     this.#chunksOpen--
     if (this.#chunksOpen === 0) this.#busyMs += this.#clock.elapsedMs() - this.#busySinceMs

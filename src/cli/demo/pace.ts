@@ -2,13 +2,14 @@ import type { Clock } from '../../kernel/clock.ts'
 import { Pace } from '../pace.ts'
 import type { DemoRecord } from './flights.ts'
 
-/** Often enough to look like a stream. */
+/** Short enough to look like a stream, ms. */
 const TICK_MS = 20
-/** Records handed out in one go at most; between two the worker gets its turn. */
-const PIECE = 500
+/** The most records per batch; between two batches the worker gets to run. */
+const MOST_RECORDS = 500
 
+/** How fast records are replayed. */
 export interface PaceOptions {
-  /** How long all records take; 0: as fast as they are taken. */
+  /** How long all records take, s; 0: as fast as they are consumed. */
   readonly seconds: number
   readonly clock: Clock
   /** Ends it early. */
@@ -16,8 +17,8 @@ export interface PaceOptions {
 }
 
 /**
- * Hands out records when their time has come, all times shortened by one factor. They must be in
- * order of time.
+ * Yields records when they are due, with all times scaled by the same factor. They must be in order
+ * of time.
  */
 export async function* paced(
   records: readonly DemoRecord[],
@@ -25,7 +26,7 @@ export async function* paced(
 ): AsyncGenerator<readonly DemoRecord[]> {
   const pace = new Pace(spanMs(records) / (seconds * 1_000), clock)
   for (let next = 0; next < records.length && !signal.aborted; ) {
-    const waiting = records.slice(next, next + PIECE)
+    const waiting = records.slice(next, next + MOST_RECORDS)
     const early = waiting.findIndex(({ timestampMs }) => pace.earlyByMs(timestampMs) > 0)
     const due = early === -1 ? waiting : waiting.slice(0, early)
     if (due.length > 0) yield due
@@ -34,7 +35,7 @@ export async function* paced(
   }
 }
 
-/** From the first record to the last, ms. */
+/** Time from the first record to the last, ms. */
 export function spanMs(records: readonly DemoRecord[]): number {
   return (records.at(-1)?.timestampMs ?? 0) - (records[0]?.timestampMs ?? 0)
 }

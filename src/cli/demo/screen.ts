@@ -3,21 +3,21 @@ import { say } from '../print.ts'
 
 const REDRAW_MS = 200
 const LINE_EVERY_MS = 5_000
-/** Where the terminal does not tell. */
+/** Columns, if the terminal does not say. */
 const COLUMNS = 80
 const LINE_START = '\r'
 const ERASE_REST = '\x1b[K'
 
 /**
- * Lines that scroll above one that is redrawn; where there is no terminal, plain lines and now and
- * then a status line.
+ * Prints lines that scroll above a status line, which is redrawn. Without a terminal, prints plain
+ * lines, with a status line every 5 s.
  */
 export class Screen {
   readonly #status: (columns: number) => string
   readonly #isLive = process.stdout.isTTY && process.stderr.isTTY
   readonly #timer: NodeJS.Timeout
 
-  /** @param status the status line, in at most so many columns */
+  /** @param status returns the status line, in at most `columns` columns */
   constructor(status: (columns: number) => string) {
     this.#status = status
     const show = () => (this.#isLive ? this.#draw() : say(status(Number.POSITIVE_INFINITY)))
@@ -34,7 +34,7 @@ export class Screen {
     this.#above(() => say(line))
   }
 
-  /** Takes the status line away. */
+  /** Removes the status line. */
   end(): void {
     clearInterval(this.#timer)
     if (this.#isLive) process.stderr.write(`${LINE_START}${ERASE_REST}`)

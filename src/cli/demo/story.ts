@@ -9,19 +9,20 @@ import { BROKEN_RECORDS } from './flights.ts'
 import { percent, tenths } from './text.ts'
 import { aucOf, lateShare, type Verdict } from './verdicts.ts'
 
-// What stands before and after the demo's lines.
+// The texts before and after the demo's lines.
 
+/** What {@link opening} tells. */
 export interface Opening {
   readonly records: number
-  /** As the option: 0 is as fast as it goes. */
+  /** How long the demo takes, s; 0: as fast as possible. */
   readonly seconds: number
-  /** The topology's outline. */
+  /** The outline of the topology. */
   readonly topology: string
 }
 
-/** What is about to be seen. */
+/** The text before the demo. */
 export function opening({ records, seconds, topology }: Opening, c: Colors): string {
-  const time = seconds === 0 ? 'as fast as it goes' : `in ${plural(seconds, 'second')}`
+  const time = seconds === 0 ? 'as fast as possible' : `in ${plural(seconds, 'second')}`
   return [
     `${c.bold(`tidemark ${packageVersion()} demo`)}: real flights, each scored as it leaves.`,
     'No Kafka, no Docker: the worker that runs on Kafka, on records in memory.',
@@ -37,7 +38,8 @@ export function opening({ records, seconds, topology }: Opening, c: Colors): str
   ].join('\n')
 }
 
-export interface Ending {
+/** What {@link ending} tells. */
+export interface Results {
   readonly figures: Figures
   /** `5 in = 3 scored + 2 skipped + 0 late + 0 dead` */
   readonly tally: string
@@ -45,17 +47,17 @@ export interface Ending {
   readonly tookMs: number
 }
 
-/** What has been seen, and what to do next. */
-export function ending(end: Ending, c: Colors): string {
-  const rows = [...taken(end), ...quality(end.verdicts)]
+/** The text after the demo: the results, and what to do next. */
+export function ending(results: Results, c: Colors): string {
+  const rows = [...consumed(results), ...quality(results.verdicts)]
   const lines = rows.map(([name, text]) => `  ${c.dim(name.padEnd(7))}  ${text}`)
   return ['', ...lines, '', ...next(c)].join('\n')
 }
 
 type Row = readonly [name: string, text: string]
 
-/** What came, what became of it, and how fast. */
-function taken({ figures, tally, verdicts, tookMs }: Ending): Row[] {
+/** The records consumed, their outcomes, and the speed. */
+function consumed({ figures, tally, verdicts, tookMs }: Results): Row[] {
   const { smallest, largest, mean } = figures.batches
   const { p50, p99 } = figures.batchMs
   const perSecond = count(Math.round((figures.records * 1_000) / tookMs))
@@ -65,25 +67,25 @@ function taken({ figures, tally, verdicts, tookMs }: Ending): Row[] {
   const share = percent(late / Math.max(verdicts.length, 1))
   return [
     ['events', tally],
-    ['', '(skipped: landings; they enter the windows and are not scored)'],
+    ['', '(skipped: landings; they enter the windows but are not scored)'],
     [
       'speed',
       `${perSecond} events/s over ${tenths(tookMs / 1_000)} s; ${busy}/s while the worker was busy`,
     ],
-    ['score', `p50 ${tenths(p50)} ms, p99 ${tenths(p99)} ms a batch`],
+    ['score', `p50 ${tenths(p50)} ms, p99 ${tenths(p99)} ms per batch`],
     ['batches', `${smallest} to ${largest} flights, ${tenths(mean)} on average`],
     ['landed', `${count(verdicts.length)} of ${flights}; ${count(late)} of them late (${share})`],
   ]
 }
 
-/** How good the predictions were, on what has landed. */
+/** How good the predictions were, for flights that have landed. */
 function quality(verdicts: readonly Verdict[]): Row[] {
   const auc = aucOf(verdicts)
-  if (auc === null) return [['model', 'too few have landed to judge it']]
+  if (auc === null) return [['model', 'too few flights have landed to rate it']]
   const lateOf = (said: string, share: number | null): Row[] =>
     share === null
       ? []
-      : [['', `of 100 flights said ${said}, ${Math.round(share * 100)} were late`]]
+      : [['', `of 100 flights given ${said}, ${Math.round(share * 100)} were late`]]
   return [
     ['model', `AUC ${auc.toFixed(3)} on what landed (0.5 is a guess, 1 is never wrong)`],
     ...lateOf('70 % or more', lateShare(verdicts, [0.7, 1.01])),
@@ -98,6 +100,6 @@ function next(c: Colors): string[] {
     'Next:',
     `  npx tidemark dev ${topology} < ${file('topologies/samples/payments.tsv')}`,
     '  npx tidemark init my-topology',
-    c.dim(`  ${file('README.md')} tells the rest`),
+    c.dim(`  ${file('README.md')} has the rest`),
   ]
 }

@@ -50,9 +50,9 @@ export function deadLetterLine({ code, message, at }: EventOf<'dead-letter'>, c:
 }
 
 /**
- * `Dec 05 12:41  545 events/s  watermark −10 m  lag 0 …`: as much as fits.
+ * `Dec 05 12:41  545/s  watermark −10m  lag 0 …`: as many parts as fit.
  *
- * @param nowMs the newest event time
+ * @param nowMs the latest event time, ms since the epoch
  */
 export function statusLine(snapshot: Snapshot, nowMs: number, columns: number): string {
   const { perSecond, watermarkMs, lag, batchMs, deadLetters, predictions } = snapshot
@@ -85,7 +85,7 @@ export function percent(share: number): string {
   return `${Math.round(share * 100)} %`
 }
 
-/** One decimal below 10, else none; `–` of nothing. */
+/** One decimal below 10, otherwise none; `–` if not finite. */
 export function tenths(n: number): string {
   return Number.isFinite(n) ? n.toFixed(n < 10 ? 1 : 0) : '–'
 }

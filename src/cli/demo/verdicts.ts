@@ -1,15 +1,16 @@
-/** What the model said of one flight, and what became of it. */
+/** The prediction for one flight, and what happened. */
 export interface Verdict {
-  /** The chance of arriving late, 0 to 1. */
+  /** The predicted chance of arriving late, 0 to 1. */
   readonly said: number
   readonly wasLate: boolean
 }
 
 /**
- * Area under the ROC curve: how often a late flight was given a higher chance than one on time, a
- * tie counting half. By ranks, as the Mann-Whitney U statistic (Mann and Whitney 1947).
+ * Area under the ROC curve: how often a late flight was given a higher chance than one on time,
+ * counting ties as half. Computed from ranks, as the Mann-Whitney U statistic (Mann and Whitney
+ * 1947).
  *
- * @returns 0 to 1; `null` when one of the two kinds is missing
+ * @returns 0 to 1; `null` if no flight was late, or none was on time
  */
 export function aucOf(verdicts: readonly Verdict[]): number | null {
   const sorted = verdicts.toSorted((a, b) => a.said - b.said)
@@ -21,7 +22,7 @@ export function aucOf(verdicts: readonly Verdict[]): number | null {
     for (; sorted[end]?.said === sorted[start]?.said && end < sorted.length; end++) {
       if (sorted[end]?.wasLate === true) lateHere++
     }
-    // Equal ones share the middle of their ranks, which count from 1.
+    // Equal values all get the mean of their ranks, which count from 1.
     rankSum += (lateHere * (start + 1 + end)) / 2
     late += lateHere
     start = end
@@ -31,9 +32,7 @@ export function aucOf(verdicts: readonly Verdict[]): number | null {
   return (rankSum - (late * (late + 1)) / 2) / (late * onTime)
 }
 
-/**
- * Share of late flights among those given a chance in `[from, below)`; `null` when there is none.
- */
+/** Fraction of late flights among those given a chance in `[from, below)`; `null` if none was. */
 export function lateShare(
   verdicts: readonly Verdict[],
   [from, below]: readonly [from: number, below: number],

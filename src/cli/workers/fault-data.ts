@@ -1,6 +1,6 @@
 import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
 
-/** An error on its way to another process: what is sent as an error arrives without its code. */
+/** An error as sent to another process: an Error object would arrive without its code. */
 export interface FaultData {
   /** `null`: a bug. */
   readonly code: Code | null
@@ -10,7 +10,7 @@ export interface FaultData {
   readonly stack?: string
 }
 
-/** What is to be sent of an error. */
+/** Converts an error for sending. */
 export function faultData(thrown: unknown): FaultData {
   const message = messageOf(thrown)
   const stack = stackOf(thrown)
@@ -20,7 +20,7 @@ export function faultData(thrown: unknown): FaultData {
   return { code, message, ...(where && { where }), ...(hint && { hint }), ...(of && { stack: of }) }
 }
 
-/** The error again. */
+/** Restores the error. */
 export function faultOf({ code, message, stack, ...details }: FaultData): Error {
   const bug = Object.assign(new Error(message), { stack })
   if (code === null) return bug

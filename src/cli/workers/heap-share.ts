@@ -2,14 +2,14 @@ import { getHeapStatistics } from 'node:v8'
 import { memoryOfMachine } from '../../runtime/machine-limits.ts'
 
 const MEBIBYTE = 2 ** 20
-/** Below that a worker can hardly load its topologies. */
+/** With less than this a worker can hardly load its topologies. */
 const LEAST_MIB = 256
 const LIMIT_FLAG = /--max[-_](?:old[-_]space|heap)[-_]size/
 
 /**
- * Node's flags for one of several workers, so that together they get by with the memory that there
- * is: each has the heap that Node takes on a machine with its share, which is half of the memory up
- * to a limit. Who has said how large a heap may be is obeyed.
+ * Node's heap flags for one of several workers, so that together they fit into the memory. Each
+ * gets the heap that Node would use on a machine with the worker's share of the memory: half of it,
+ * up to a limit. If the user has set a heap size, it is left as it is.
  */
 export function heapFlags(
   workers: number,

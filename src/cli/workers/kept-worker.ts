@@ -6,34 +6,36 @@ import type { MetricData } from '../../observe/metric-maker.ts'
 import type { WorkerReadiness } from '../../serve/workers-health.ts'
 import type { RunOutline } from '../banner.ts'
 import { endOf, type Life, RestartPolicy, thrownOf } from './restart-policy.ts'
-import type { End, Heard, WorkerProcess } from './worker-process.ts'
+import type { End, ProcessHandlers, WorkerProcess } from './worker-process.ts'
 
 /**
- * More than the 25 s that a worker itself takes at most, and what a container is given between
- * SIGTERM and SIGKILL, ms.
+ * How long a worker may take to stop before it is killed, ms: more than the 25 s that it takes at
+ * most, and as long as a container has between SIGTERM and SIGKILL.
  */
 const STOP_WITHIN_MS = 30_000
 
 const NOTHING = { ready: false, partitions: 0, restoring: 0 } as const
-const SILENT = 'its process does not answer'
+const SILENT = 'its process does not respond'
 
+/** What a {@link KeptWorker} is made with. */
 export interface KeptWorkerOptions {
-  /** Its number, from 1 on. */
+  /** Its number, from 1. */
   readonly worker: number
-  readonly start: (heard: Heard) => WorkerProcess
+  /** Starts a process for it. */
+  readonly start: (heard: ProcessHandlers) => WorkerProcess
   readonly log: Log
   readonly clock: Clock
   readonly random: Random
-  /** Told when it is started again. */
+  /** Called when it is restarted. */
   readonly restarted: () => void
 }
 
-/** A worker that is started again when its process ends. */
+/** A worker that is restarted when its process ends. */
 export class KeptWorker {
   readonly #o: KeptWorkerOptions
   readonly #stopped = new AbortController()
   #process: WorkerProcess | null = null
-  /** Why its last process has ended; `null`: it is the first. */
+  /** Why its previous process has ended; `null`: there was none. */
   #reason: string | null = null
 
   constructor(options: KeptWorkerOptions) {
@@ -43,9 +45,9 @@ export class KeptWorker {
   /**
    * Keeps it running until it is told to stop.
    *
-   * @param prepared told of each process that it is prepared, before it works
-   * @throws what it cannot go on from, see {@link RestartPolicy}; and what keeps it from stopping
-   * in order, such as `STOP_TIMED_OUT`, or `WORKER_FAILED`
+   * @param prepared called for each process once it is prepared, before it works
+   * @throws what makes a restart pointless, see {@link RestartPolicy}; or what kept it from a clean
+   * stop, such as `STOP_TIMED_OUT` or `WORKER_FAILED`
    */
   async keep(prepared: (outline: RunOutline) => void): Promise<void> {
     const { worker, log, clock, random, restarted } = this.#o
@@ -54,25 +56,26 @@ export class KeptWorker {
     while (!stopped.aborted) {
       if (this.#reason !== null) restarted()
       const life = await this.#live(prepared)
-      if (stopped.aborted) return this.#throwIfDisorderly(life.end)
+      if (stopped.aborted) return this.#throwIfUnclean(life.end)
       const nextAttemptMs = policy.waitMs(life)
-      this.#reason = `its process has ended ${endOf(life.end)}`
+      this.#reason = `its process ended ${endOf(life.end)}`
       const about = { worker, reason: this.#reason, nextAttemptMs }
-      log.error(about, 'worker has ended, nothing is lost: it is started again')
+      log.error(about, 'worker has ended and will be restarted; nothing is lost')
       await clock.sleep(nextAttemptMs, stopped)
     }
   }
 
-  /** Lets its process finish what is in flight, and end. */
+  /** Tells its process to finish what is in flight, and to end. */
   stop(): void {
     this.#stopped.abort()
   }
 
-  /** Ends its process at once. */
+  /** Kills its process. */
   kill(): void {
     this.#process?.kill()
   }
 
+  /** Its readiness, as reported by its process if that responds. */
   async readiness(): Promise<WorkerReadiness> {
     const { worker } = this.#o
     const answer = (await this.#process?.ask('readiness')) ?? null
@@ -82,12 +85,12 @@ export class KeptWorker {
     return { worker, ...NOTHING, state: 'restarting', reason: this.#reason }
   }
 
-  /** Those of its process; `null` where there is none, or it does not answer. */
+  /** The metrics of its process; `null` if there is none or it does not respond. */
   async metrics(): Promise<MetricData | null> {
     return (await this.#process?.ask('metrics')) ?? null
   }
 
-  /** From the start of a process to its end. */
+  /** Runs one process from start to end. */
   #live(prepared: (outline: RunOutline) => void): Promise<Life> {
     const { worker, start, log, clock } = this.#o
     const { signal: stopped } = this.#stopped
@@ -123,13 +126,13 @@ export class KeptWorker {
     if (!over.aborted) process.kill()
   }
 
-  /** It has ended when it was told to: did it do so by itself? */
-  #throwIfDisorderly(end: End): void {
+  /** Throws unless the process, told to stop, ended cleanly. */
+  #throwIfUnclean(end: End): void {
     if (end.faults.length > 0) throw thrownOf(end.faults)
-    // A signal that comes before it listens ends it as well.
+    // A signal that arrives before its handlers are set ends it too.
     if (end.exitCode === 0 || end.signal === 'SIGTERM' || end.signal === 'SIGINT') return
-    const message = `worker ${this.#o.worker} did not stop in order: it has ended ${endOf(end)}`
-    const hint = `what was in flight is read again; a worker that takes ${STOP_WITHIN_MS / 1_000} s to stop is killed`
+    const message = `worker ${this.#o.worker} did not stop cleanly: it ended ${endOf(end)}`
+    const hint = `what was in flight is replayed; a worker that does not stop within ${STOP_WITHIN_MS / 1_000} s is killed`
     throw new TidemarkError('WORKER_FAILED', message, { hint })
   }
 }

@@ -4,38 +4,39 @@ import type { RunOutline } from '../banner.ts'
 import type { RunConfig } from '../run-config.ts'
 import type { FaultData } from './fault-data.ts'
 
-// What a parent and the process of a worker tell each other: prepare → prepared → run → running →
-// stop.
+// Messages between the parent and a worker's process: prepare → prepared → run → running → stop.
 
-/** What a worker's process is to do, told once when it starts. */
+/** What a worker's process is to do; sent once, when it starts. */
 export interface Assignment {
-  /** Its number, from 1 on. */
+  /** Number of the worker, from 1. */
   readonly worker: number
-  /** How many there are, which share the memory. */
+  /** How many workers there are; they share the memory. */
   readonly of: number
+  /** The topology files. */
   readonly files: readonly string[]
-  /** As it holds for this worker. */
+  /** The settings for this worker. */
   readonly config: RunConfig
 }
 
-/** What can be asked of a worker's process at any time. */
+/** The questions to a worker's process, with the types of their answers. */
 export interface Answers {
   readonly readiness: Readiness
   readonly metrics: MetricData
 }
+/** A question to a worker's process, possible at any time. */
 export type Question = keyof Answers
 
-/** From the parent. */
+/** A message from the parent to a worker's process. */
 export type Order =
   | { readonly type: 'prepare'; readonly assignment: Assignment }
   | { readonly type: 'run' }
   | { readonly type: 'stop' }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
 
-/** From the process of a worker. */
+/** A message from a worker's process to the parent. */
 export type Report =
   | { readonly type: 'prepared'; readonly outline: RunOutline }
   | { readonly type: 'running' }
   | { readonly type: 'answer'; readonly id: number; readonly answer: Answers[Question] }
-  /** It ends for these reasons. */
+  /** The process ends because of these faults. */
   | { readonly type: 'failed'; readonly faults: readonly FaultData[] }

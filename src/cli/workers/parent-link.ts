@@ -1,6 +1,6 @@
 import type { Answers, Assignment, Order, Question, Report } from './messages.ts'
 
-/** What can be asked of this process. */
+/** How this process answers each question. */
 export type Answering = { readonly [Q in Question]: () => Answers[Q] | Promise<Answers[Q]> }
 
 const NOT_YET: Answering = {
@@ -8,13 +8,13 @@ const NOT_YET: Answering = {
   metrics: () => [],
 }
 
-/** The parent of this process, as the worker in it sees it. */
+/** The connection of a worker's process to its parent. */
 export class ParentLink {
-  /** What it is to do. */
+  /** What this process is to do. */
   readonly assignment: Promise<Assignment>
-  /** Resolves when it may work. */
+  /** Resolves when the parent lets it work. */
   readonly released: Promise<void>
-  /** Resolves when it is to end: the parent says so or is gone, or the system says so. */
+  /** Resolves when it is to stop: the parent says so, the parent is gone, or a signal arrives. */
   readonly stopped: Promise<void>
   #hasStopped = false
   #answering = NOT_YET
@@ -37,19 +37,20 @@ export class ParentLink {
       else if (order.type === 'stop') stop()
       else void this.#answer(order.id, order.question)
     })
-    // A parent that was killed says nothing.
+    // A parent that was killed sends no message.
     process.on('disconnect', stop)
-    // A terminal and a service manager tell all processes at once. Who is in a hurry ends the
-    // parent, and that ends this one.
+    // A terminal or a service manager sends the signal to all processes. A second one makes the
+    // parent exit at once, and with it this process.
     process.on('SIGINT', stop)
     process.on('SIGTERM', stop)
   }
 
+  /** Whether `stopped` has resolved. */
   get hasStopped(): boolean {
     return this.#hasStopped
   }
 
-  /** Resolves when it is on its way, or there is nobody to hear it. */
+  /** Sends a message. Resolves when it is sent, or if there is no parent any more. */
   tell(report: Report): Promise<void> {
     return new Promise((resolve) => {
       if (process.send === undefined || !process.connected) return resolve()
@@ -57,12 +58,12 @@ export class ParentLink {
     })
   }
 
-  /** From now on it has something to answer. */
+  /** Sets how questions are answered from now on. */
   answersWith(answering: Answering): void {
     this.#answering = answering
   }
 
-  /** Lets this process end. */
+  /** Disconnects from the parent, so that this process can end. */
   close(): void {
     if (process.connected) process.disconnect()
   }

@@ -11,12 +11,12 @@ import { KeptWorker } from './kept-worker.ts'
 import { Supervisor } from './supervisor.ts'
 import { startWorkerProcess } from './worker-process.ts'
 
-// The parent of several workers. It starts them, serves for them and keeps them running; it does no
-// work itself.
+// The parent of several workers. It starts them, keeps them running and serves HTTP for all of
+// them; it processes no records itself.
 
 /**
- * Runs several workers, each in a process of its own, until told to stop, or until one of them
- * cannot go on.
+ * Runs several workers, each in its own process, until told to stop or until one of them cannot
+ * continue.
  */
 export async function runWorkers(
   files: readonly string[],
@@ -46,7 +46,7 @@ export async function runWorkers(
   const http =
     address &&
     (await serveHttp({ ...address, probes: supervisor.probes, metrics: { contentType, text } }))
-  // Whoever does not want to wait ends the parent: no worker outlives that.
+  // A second signal ends the parent at once: no worker must outlive it.
   const kill = () => supervisor.kill()
   process.once('exit', kill)
   void ended.promise.then(() => supervisor.stop())
@@ -59,7 +59,7 @@ export async function runWorkers(
   }
 }
 
-/** The settings of one of them: each has a name of its own. */
+/** The settings of one worker: each has its own name. */
 function configOf(worker: number, config: RunConfig): RunConfig {
   const { workerName } = config
   return workerName === null ? config : { ...config, workerName: numberedName(workerName, worker) }

@@ -6,6 +6,7 @@ import type { KeptWorker } from './kept-worker.ts'
 
 /** Several workers that start and stop together. */
 export class Supervisor {
+  /** Liveness and readiness of all workers together. */
   readonly probes: Probes
   readonly #workers: readonly KeptWorker[]
 
@@ -19,11 +20,11 @@ export class Supervisor {
   }
 
   /**
-   * Runs until told to stop. The first worker prepares alone, so that whatever is wrong with files,
-   * tables and models is found and told once; the others start when it is through.
+   * Runs until told to stop. The first worker prepares alone, so that faults of files, tables and
+   * models are reported only once; the others start when it is prepared.
    *
-   * @param announce told before any of them works
-   * @throws what the first of them could not go on from, when all have ended
+   * @param announce called once, before any worker works
+   * @throws the first failure, once all workers have ended
    */
   async run(announce: (outline: RunOutline) => void): Promise<void> {
     const [first, ...others] = this.#workers
@@ -41,25 +42,25 @@ export class Supervisor {
       if (isAnnounced) return
       isAnnounced = true
       announce(outline)
-      others.forEach(keep)
+      for (const other of others) keep(other)
     }
     if (first !== undefined) keep(first)
-    // While the first is waited for, the others are added.
+    // The others are added to `kept` while this waits for the first.
     for (const ended of kept) await ended
     if (failures.length > 0) throw failures[0]
   }
 
-  /** Lets all of them finish what is in flight, and end. */
+  /** Tells all workers to finish what is in flight, and to end. */
   stop(): void {
     for (const worker of this.#workers) worker.stop()
   }
 
-  /** Ends all of them at once. */
+  /** Kills all workers. */
   kill(): void {
     for (const worker of this.#workers) worker.kill()
   }
 
-  /** Of those that answer. */
+  /** The metrics of the workers that respond. */
   async metrics(): Promise<MetricsOfWorker[]> {
     const answers = await Promise.all(this.#workers.map((worker) => worker.metrics()))
     return answers.flatMap((metrics, i) => (metrics === null ? [] : { worker: i + 1, metrics }))

@@ -14,11 +14,11 @@ import { faultData } from './fault-data.ts'
 import type { ParentLink } from './parent-link.ts'
 
 /**
- * Prepares, works when the parent says so, and ends when it is told to. What goes wrong the parent
- * is told; never throws.
+ * Prepares, works once the parent says so, and ends when told to stop. Reports failures to the
+ * parent; never throws.
  */
 export async function liveAsWorker(parent: ParentLink): Promise<void> {
-  // Where nothing can be said, there is nobody to say so to.
+  // An error on stdout or stderr cannot be reported anywhere.
   watchStdout(() => {})
   process.stderr.on('error', () => {})
   watchWarnings()

@@ -1,8 +1,8 @@
 import module from 'node:module'
 import { ParentLink } from './parent-link.ts'
 
-// The process of one of several workers starts here. It listens to its parent before it loads what
-// takes time.
+// The entry point of the process of one of several workers. It listens to its parent before it
+// loads the slow modules.
 
 const parent = new ParentLink()
 // As in bin.js.
@@ -10,5 +10,5 @@ const parent = new ParentLink()
 const { liveAsWorker } = await import('./worker-life.ts')
 await liveAsWorker(parent)
 parent.close()
-// A broker that hangs may hold a connection open, which nobody needs any more.
+// A broker that hangs may hold a connection open that is no longer needed.
 setTimeout(() => process.exit(), 2_000).unref()

@@ -5,52 +5,52 @@ import { type FaultData, faultOf } from './fault-data.ts'
 import { heapFlags } from './heap-share.ts'
 import type { Answers, Assignment, Order, Question, Report } from './messages.ts'
 
-/** A worker in a process of its own, as its parent sees it. */
+/** A worker's process, as seen by the parent. */
 export interface WorkerProcess {
-  /** `undefined`: it could not be started. */
+  /** Process id; `undefined`: it could not be started. */
   readonly pid: number | undefined
-  /** Lets it work, once it is prepared. */
+  /** Lets it work; call it once it is prepared. */
   run(): void
   /** Tells it to finish what is in flight, and to end. */
   stop(): void
-  /** Ends it at once. */
+  /** Kills it. */
   kill(): void
-  /** `null`: it does not answer. */
+  /** Resolves to its answer; `null`: none within 5 s, or it has ended. */
   ask<Q extends Question>(question: Q): Promise<Answers[Q] | null>
 }
 
-/** What is heard of it. */
-export interface Heard {
+/** Callbacks on what a worker's process reports. */
+export interface ProcessHandlers {
   /** Its files are checked and its models loaded. */
   prepared(outline: RunOutline): void
   /** It is a member of the group, and reads. */
   running(): void
-  /** The last that is heard. */
+  /** It has ended; no other call follows. */
   ended(end: End): void
 }
 
-/** How it has ended. */
+/** How a worker's process has ended. */
 export interface End {
   readonly exitCode: number | null
   readonly signal: NodeJS.Signals | null
-  /** What it gave as its reasons. */
+  /** The faults that it reported, or why it could not be started. */
   readonly faults: readonly Error[]
 }
 
 const WORKER_MAIN = new URL('dist/cli/workers/worker-main.js', PACKAGE)
-/** Longer than a worker that is well is ever busy without a pause, ms. */
+/** How long to wait for an answer, ms: longer than a healthy worker ever blocks its event loop. */
 const ANSWER_WITHIN_MS = 5_000
 
-/** Starts the process of a worker, which prepares at once. */
-export function startWorkerProcess(assignment: Assignment, heard: Heard): WorkerProcess {
-  // The number is for whoever lists processes.
+/** Starts the process of a worker; it prepares immediately. */
+export function startWorkerProcess(assignment: Assignment, heard: ProcessHandlers): WorkerProcess {
+  // The number is only for people who list processes.
   const child = fork(WORKER_MAIN, [String(assignment.worker)], {
-    execArgv: [...process.execArgv.filter(isForAll), ...heapFlags(assignment.of)],
+    execArgv: [...process.execArgv.filter(isInherited), ...heapFlags(assignment.of)],
     serialization: 'advanced',
-    // All write to one log, each line at once, so that none gets into another.
+    // All processes write to the same stderr, each line in one write, so that lines do not mix.
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  // To one that has just ended, or could not be started, nothing can be said, nor has to.
+  // Nothing can be sent to a process that has ended or could not be started, nor need it be.
   const send = (order: Order) => {
     if (child.connected) child.send(order, () => {})
   }
@@ -77,14 +77,12 @@ export function startWorkerProcess(assignment: Assignment, heard: Heard): Worker
   }
 }
 
-/**
- * A debugger's port is its parent's alone, and nobody would let go on what waits for a debugger.
- */
-function isForAll(flag: string): boolean {
+/** The debugger's port belongs to the parent, and a worker must not wait for a debugger. */
+function isInherited(flag: string): boolean {
   return !flag.startsWith('--inspect')
 }
 
-/** Calls back once: after the last message, or when it could not be started. */
+/** Calls back once: after the last message, or if the process could not be started. */
 function whenEnded(
   child: ChildProcess,
   tell: (code: number | null, signal: NodeJS.Signals | null, failed: Error | null) => void,
@@ -102,7 +100,7 @@ function whenEnded(
 
 type Answer = Answers[Question]
 
-/** Questions to a process that may hang, or end. */
+/** Questions to a process that may hang or end before it answers. */
 class Questions {
   readonly #send: (order: Order) => void
   readonly #open = new Map<number, (answer: Answer | null) => void>()

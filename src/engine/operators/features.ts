@@ -10,10 +10,16 @@ import {
 import { readFunction } from '../../topology/function-reading.ts'
 import { FeatureRows } from '../feature-rows.ts'
 import { subjectOf } from '../run.ts'
-import type { FunctionPlace, OperatorRule, Place, Print, Report } from './rule.ts'
-import { checkLength, checkPlace, functionsOf, notSupported, type Tell } from './windows-over.ts'
+import type { FunctionPlace, OperatorRule, Print, ReportFault, StepPlace } from './rule.ts'
+import {
+  checkLength,
+  checkPlace,
+  functionsOf,
+  notSupported,
+  type ReportFieldFault,
+} from './windows-over.ts'
 
-/** Enters events into windows, and writes the rows of those that reach a model behind it. */
+/** Enters events into windows, and writes the rows of those that reach a model after it. */
 export const features: OperatorRule<FeaturesStep> = {
   detail: (step, print) => ({
     kinds: step.kinds.map(({ is, has, columns }) => ({
@@ -24,7 +30,7 @@ export const features: OperatorRule<FeaturesStep> = {
     features: Object.fromEntries(step.features.map((f) => [f.name, explain(f, step, print)])),
   }),
 
-  // Only what is over windows, whatever it is called.
+  // Only the features over windows, whatever their names.
   decides(step, detail) {
     const texts = detail['features'] as Readonly<Record<string, string>>
     const windows = new Set(step.features.filter(isOverWindow).map((f) => texts[f.name] as string))
@@ -48,19 +54,19 @@ export const features: OperatorRule<FeaturesStep> = {
   check(step, place, report) {
     checkPlace(step, place, report)
     if (step.features.some(isOverWindow) && place.results?.emit === 'early') {
-      const what = 'windows over early results, which come again and again'
+      const what = 'windows over early results, which repeat with every event'
       notSupported(step.name, what, { of: 'the final results', report })
     }
     const uses = step.kinds.map(({ columns }): ColumnUses => ({ columns, types: new Map() }))
     for (const feature of step.features) {
-      const tell: Tell = (what, o) => report(`${step.name}.${feature.name}`, what, o)
+      const tell: ReportFieldFault = (what, o) => report(`${step.name}.${feature.name}`, what, o)
       checkFeature(feature, { definition: place.definition, uses, tell })
     }
     checkModels(step, report)
   },
 
-  open(step, _, around) {
-    const rows = new FeatureRows(step, around)
+  open(step, _, context) {
+    const rows = new FeatureRows(step, context)
     return {
       take(flow, run) {
         const { arrivals, late } = rows.run(flow, {
@@ -122,9 +128,9 @@ function* functionsOfFeature(feature: FeatureDefinition, where: string): Generat
 
 interface Checking {
   readonly definition: Definition
-  /** By kind. */
+  /** Uses of columns, by kind. */
   readonly uses: readonly ColumnUses[]
-  readonly tell: Tell
+  readonly tell: ReportFieldFault
 }
 
 function checkFeature(feature: FeatureDefinition, { definition, uses, tell }: Checking): void {
@@ -157,16 +163,16 @@ function checkFeature(feature: FeatureDefinition, { definition, uses, tell }: Ch
 }
 
 /**
- * A float32 cannot hold ms since the epoch: 1731700000123 becomes …064256, and a model would learn
- * noise.
+ * Refuses the event time as a feature. A float32 cannot hold ms since the epoch: 1731700000123
+ * becomes …064256, and a model would learn noise.
  */
 function checkValue(
-  { source }: Place['definition'],
+  { source }: StepPlace['definition'],
   { of }: Extract<FeatureDefinition, { from: 'value' }>,
-  tell: Tell,
+  tell: ReportFieldFault,
 ): void {
   if (typeof of !== 'function') {
-    tell('value() of a column that is not there')
+    tell('value() of a column that does not exist')
     return
   }
   const field = pickedField(of)
@@ -177,8 +183,8 @@ function checkValue(
 }
 
 /**
- * What a function merely picks, such as `amount` of `(p) => p.amount`; `null` when it does more, or
- * is not there.
+ * The field that a function merely picks, such as `amount` of `(p) => p.amount`; `null` if it does
+ * more, or is missing.
  */
 function pickedField(of: EventFunction<unknown>): string | null {
   if (typeof of !== 'function') return null
@@ -188,7 +194,7 @@ function pickedField(of: EventFunction<unknown>): string | null {
   return path.length === 0 ? null : path.join('.')
 }
 
-function checkModels(step: FeaturesStep, report: Report): void {
+function checkModels(step: FeaturesStep, report: ReportFault): void {
   const names = step.features.map((f) => f.name)
   for (const next of stepsOf(step.then)) {
     if (next.op !== 'score') continue

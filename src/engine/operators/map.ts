@@ -2,7 +2,7 @@ import { called } from '../../plan/events.ts'
 import type { MapStep } from '../../topology/definition.ts'
 import type { OperatorRule } from './rule.ts'
 
-/** Makes another event of each. */
+/** Replaces each event by what a function returns for it. */
 export const map: OperatorRule<MapStep> = {
   detail: ({ to }, print) => ({ to: print(to) }),
 

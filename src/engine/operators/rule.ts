@@ -5,102 +5,108 @@ import type { Lookup } from '../../topology/lookup.ts'
 import type { Dictionary } from '../dictionary.ts'
 import type { Arrivals, Flow } from '../events.ts'
 import type { KeyedState } from '../keyed-state.ts'
-import type { Run } from '../run.ts'
+import type { ChunkRun } from '../run.ts'
 import type { StateUse } from '../state-limits.ts'
 
-// What there is to say of one kind of step. All that is told of a topology, and all that is done
-// with its events, follows from these: nobody else asks which kind a step is of. (The shape is
-// Arroyo's `ArrowOperator`: process_batch, handle_watermark, tables.)
+// All there is to know about one kind of step. Everything that is reported about a topology, and
+// everything that is done with its events, is derived from these rules: no other code checks the
+// kind of a step. (The design is that of Arroyo's `ArrowOperator`: process_batch, handle_watermark,
+// tables.)
 
-/** How a function appears in a description. */
+/** Prints a function for a description. */
 export type Print = (of: (...args: never[]) => unknown) => string
 
-/** Tells a fault of a step. @default code `TOPOLOGY_INVALID` */
-export type Report = (where: string, what: string, o?: { code?: Code; hint?: string }) => void
+/** Reports a fault of a step. @default code `TOPOLOGY_INVALID` */
+export type ReportFault = (where: string, what: string, o?: { code?: Code; hint?: string }) => void
 
-/** What has become of the source's events where a step stands. */
-export interface Place {
+/** What the events are at a step's position in the topology. */
+export interface StepPlace {
   readonly definition: Definition
-  /** Has a model answered? */
+  /** Is there a model before the step? */
   readonly isScored: boolean
-  /** The tumbling step whose results they are. */
+  /** The tumbling step whose results the events are; `null`: none. */
   readonly results: TumblingStep | null
 }
 
-/** What a step keeps between events. */
-export interface Keeps {
-  /** How far behind the watermark of what it takes it looks, ms. */
+/** How long a step keeps what it keeps between events. */
+export interface Retention {
+  /** How far behind the watermark of its input it looks, ms. */
   readonly lengthMs: number
-  /** By how much what it gives may lag behind what it takes, ms. */
+  /** By how much its output may lag behind its input, ms. */
   readonly delayMs: number
-  /** What of it is remembered for ever, by name. */
+  /** Names of what it remembers forever. */
   readonly forEver: readonly string[]
 }
 
-/** Where an author may have put a function. */
+/** A place where an author may have put a function. */
 export interface FunctionPlace {
-  /** As notes name it: `map`, `features.amount`. */
+  /** The place's name in notes: `map`, `features.amount`. */
   readonly where: string
-  /** What it is given: what comes to the step, or a row of a table. */
+  /** Its argument: an event that reaches the step, or a row of a table. */
   readonly takes: 'event' | 'row'
-  /** Nothing where the author has left it out. */
+  /** The function; undefined or null if the author left it out. */
   readonly of: unknown
 }
 
-/** What a step of a task is given to work with. */
-export interface Around {
+/** What a task provides to its steps. */
+export interface OperatorContext {
   readonly onLate: OnLate
   readonly lookup: Lookup
-  /** How functions of what comes to it are asked. */
+  /** How functions are evaluated on the events that reach the step. */
   readonly reader: Reader
-  /** The keys of events, by their numbers. */
+  /** Numbers of the events' keys. */
   readonly keys: Dictionary
   readonly use: StateUse
-  /** Must all that a chunk comes to be given at once? */
+  /** Must all results of a chunk be returned at once? */
   readonly isWhole: boolean
 }
 
-/** Opens the steps behind one. @param reader how functions of what it gives are asked */
-type Open = (then: readonly Step[], reader: Reader) => readonly Operator[]
+/** Opens the steps after a step. @param reader how functions are evaluated on its output */
+type OpenSteps = (then: readonly Step[], reader: Reader) => readonly Operator[]
 
-/** Arrivals that may go on already. An empty piece: there is time for others. */
-export type Pieces = Iterable<readonly Arrivals[]>
+/**
+ * Arrivals that are ready to be processed further. An empty piece only lets others have their turn.
+ */
+export type ArrivalPieces = Iterable<readonly Arrivals[]>
 
-/** A step of one task, with what it keeps. */
+/** A step of one task, with its state. */
 export interface Operator {
-  /** Takes what comes to it of a chunk, in log order. */
-  take(flow: Flow, run: Run): Pieces
-  /** The watermark has passed on without an event. @default nothing comes of it */
-  pass?(watermarkMs: number, run: Run): Pieces
+  /** Processes the events of a chunk that reach it, in log order. */
+  take(flow: Flow, run: ChunkRun): ArrivalPieces
+  /** The watermark has advanced without an event. @default nothing happens */
+  pass?(watermarkMs: number, run: ChunkRun): ArrivalPieces
   /**
-   * A chunk is over: it lets go what it may, looking at no more than `most` keys, and texts of a
-   * column.
+   * Called after each chunk: evicts what may be evicted, checking at most `most` keys, and `most`
+   * texts per column.
    */
   settle?(most: number): void
-  /** What it keeps. @default nothing */
-  readonly kept?: Kept
+  /** Its state. @default none */
+  readonly kept?: OperatorState
 }
 
-/** What an operator keeps of its keys. */
-export interface Kept {
+/** The state that an operator keeps by key. */
+export interface OperatorState {
   readonly states: readonly KeyedState[]
-  /** About so many, of all keys. */
+  /** Approximate bytes, over all keys. */
   readonly bytes: number
-  /** Different texts. */
+  /** Number of different texts. */
   readonly texts: number
-  /** When something comes of it without an event, by the watermark; +Infinity: nothing will. */
+  /** The watermark at which it produces something without an event; +Infinity: never. */
   readonly nextEndMs: number
 }
 
+/** The rule of one kind of step. */
 export interface OperatorRule<S extends Step> {
-  /** What it was told, as a description has it; lengths in ms. */
+  /** Its settings, as they appear in a description; lengths in ms. */
   detail(step: S, print: Print): Readonly<Record<string, unknown>>
-  /** What of its detail decides what windows hold. @default all */
+  /** The parts of its detail that determine the content of windows. @default all */
   decides?(step: S, detail: Readonly<Record<string, unknown>>): readonly unknown[]
-  /** @default nothing */
-  keeps?(step: S): Keeps
+  /** What the step keeps between events. @default nothing */
+  keeps?(step: S): Retention
+  /** The places where the step may have a function. */
   functions(step: S): Iterable<FunctionPlace>
-  /** Tells what is wrong with it, where it stands. @default nothing can be */
-  check?(step: S, place: Place, report: Report): void
-  open(step: S, open: Open, around: Around): Operator
+  /** Reports what is wrong with it at its position. @default nothing is checked */
+  check?(step: S, place: StepPlace, report: ReportFault): void
+  /** Opens the step for one task. */
+  open(step: S, open: OpenSteps, context: OperatorContext): Operator
 }

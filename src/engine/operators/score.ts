@@ -6,8 +6,8 @@ import type { OperatorRule } from './rule.ts'
 const USES = Object.keys(LATENCY_LIMITS).join(', ')
 
 /**
- * Asks a model. Its rows are written by the features step before it; what it answers goes on when
- * it has.
+ * Runs a model. Its rows are written by the features step before it; its output continues to the
+ * next steps when the model has returned.
  */
 export const score: OperatorRule<ScoreStep> = {
   detail: ({ model, missing, latencyBudgetMs, latency }) => ({
@@ -30,6 +30,6 @@ export const score: OperatorRule<ScoreStep> = {
   },
 
   open({ name }) {
-    throw new TidemarkError('INVARIANT', `step "${name}" (score) stands behind no features`)
+    throw new TidemarkError('INVARIANT', `step "${name}" (score) follows no features step`)
   },
 }

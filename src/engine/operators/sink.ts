@@ -4,7 +4,7 @@ import type { OperatorRule } from './rule.ts'
 const NO_ROWS = new Float32Array(0)
 const NONE: ReadonlySet<number> = new Set()
 
-/** Writes a topic. What arrives is encoded where records are made. */
+/** Writes a topic. Arrivals are encoded where records are made. */
 export const sink: OperatorRule<SinkStep> = {
   detail: ({ topic, key }, print) => ({ topic, key: key === null ? 'of the source' : print(key) }),
 

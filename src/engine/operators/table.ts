@@ -10,7 +10,7 @@ import { where } from './where.ts'
 type Op = Step['op']
 type StepOf<O extends Op> = Extract<Step, { op: O }>
 
-/** Every kind of step there is. */
+/** The rule of every kind of step. */
 const OPERATORS: { readonly [O in Op]: OperatorRule<StepOf<O>> } = {
   where,
   map,
@@ -20,6 +20,7 @@ const OPERATORS: { readonly [O in Op]: OperatorRule<StepOf<O>> } = {
   sink,
 }
 
+/** The rule of a step. */
 export function ruleOf<S extends Step>({ op }: S): OperatorRule<S> {
   return OPERATORS[op] as unknown as OperatorRule<S>
 }

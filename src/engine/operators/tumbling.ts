@@ -3,16 +3,28 @@ import { type ColumnUses, checkAggregate } from '../../topology/aggregates/check
 import { textOf } from '../../topology/aggregates/table.ts'
 import { stepsOf, type TumblingStep } from '../../topology/definition.ts'
 import type { Flow, WindowResult } from '../events.ts'
-import type { Run } from '../run.ts'
+import type { ChunkRun } from '../run.ts'
 import { TumblingWindows } from '../tumbling-windows.ts'
-import type { Around, Kept, Operator, OperatorRule, Pieces } from './rule.ts'
-import { checkLength, checkPlace, functionsOf, notSupported, type Tell } from './windows-over.ts'
+import type {
+  ArrivalPieces,
+  Operator,
+  OperatorContext,
+  OperatorRule,
+  OperatorState,
+} from './rule.ts'
+import {
+  checkLength,
+  checkPlace,
+  functionsOf,
+  notSupported,
+  type ReportFieldFault,
+} from './windows-over.ts'
 
 const EMITS: readonly TumblingStep['emit'][] = ['final', 'early']
-/** Fields that every result has. */
+/** Fields that every result has; no aggregate may use one of these names. */
 const OF_EVERY_WINDOW = ['key', 'windowStartMs', 'windowEndMs', 'isFinal']
 
-/** Makes events of what windows of one length, side by side, come to. */
+/** Emits the results of adjacent windows of one length as events. */
 export const tumbling: OperatorRule<TumblingStep> = {
   detail: ({ lengthMs, graceMs, emit, columns, aggregates }, print) => ({
     lengthMs,
@@ -22,7 +34,8 @@ export const tumbling: OperatorRule<TumblingStep> = {
     aggregates: textsOf(aggregates, textOf),
   }),
 
-  // A window that is open began so long before the watermark, and its result is told so long after.
+  // An open window began at most this long before the watermark, and its result lags behind its
+  // events by at most this long.
   keeps: ({ lengthMs, graceMs }) => {
     const delayMs = lengthMs + graceMs
     return { lengthMs: delayMs, delayMs, forEver: [] }
@@ -43,42 +56,42 @@ export const tumbling: OperatorRule<TumblingStep> = {
     }
     if (!EMITS.includes(emit)) report(name, `emit "${emit}" must be one of ${EMITS.join(', ')}`)
     for (const [field, aggregate] of Object.entries(aggregates)) {
-      const tell: Tell = (what, o) => report(`${name}.${field}`, what, o)
+      const tell: ReportFieldFault = (what, o) => report(`${name}.${field}`, what, o)
       if (OF_EVERY_WINDOW.includes(field)) tell(`every result has a field "${field}" already`)
       checkAggregate(aggregate, uses, tell)
     }
   },
 
-  open: (step, open, around) => new Tumbling(step, open(step.then, called), around),
+  open: (step, open, context) => new Tumbling(step, open(step.then, called), context),
 }
 
 class Tumbling implements Operator {
   readonly #step: TumblingStep
   readonly #behind: readonly Operator[]
   readonly #isWhole: boolean
-  /** Must windows tell their results also where nothing is wanted of them? */
+  /** Must results be made in a replay too, because they feed other windows? */
   readonly #feedsWindows: boolean
   readonly #windows: TumblingWindows
 
-  constructor(step: TumblingStep, behind: readonly Operator[], around: Around) {
+  constructor(step: TumblingStep, behind: readonly Operator[], context: OperatorContext) {
     this.#step = step
     this.#behind = behind
-    this.#isWhole = around.isWhole
+    this.#isWhole = context.isWhole
     this.#feedsWindows = [...stepsOf(step.then)].some(({ op }) => op === 'features')
-    this.#windows = new TumblingWindows(step, around.onLate === 'dead-letter', around)
+    this.#windows = new TumblingWindows(step, context.onLate === 'dead-letter', context)
   }
 
-  get kept(): Kept {
+  get kept(): OperatorState {
     const windows = this.#windows
     const { bytes, texts, nextEndMs } = windows
     return { states: [windows], bytes, texts, nextEndMs }
   }
 
-  take(flow: Flow, run: Run): Pieces {
+  take(flow: Flow, run: ChunkRun): ArrivalPieces {
     return this.#follow(run, (of) => this.#windows.take(flow, of))
   }
 
-  pass(watermarkMs: number, run: Run): Pieces {
+  pass(watermarkMs: number, run: ChunkRun): ArrivalPieces {
     return this.#follow(run, (of) => this.#windows.pass(watermarkMs, of))
   }
 
@@ -86,11 +99,11 @@ class Tumbling implements Operator {
     this.#windows.expire(most)
   }
 
-  /** The results of windows go on as a stream of their own, piece by piece. */
+  /** Passes the results of windows on as their own stream, piece by piece. */
   *#follow(
-    run: Run,
+    run: ChunkRun,
     resultsOf: (of: Parameters<TumblingWindows['take']>[1]) => Iterable<readonly WindowResult[]>,
-  ): Pieces {
+  ): ArrivalPieces {
     const { name } = this.#step
     const outcome = { entered: run.windowed, late: [] as number[], closed: 0 }
     const results = resultsOf({
@@ -100,7 +113,7 @@ class Tumbling implements Operator {
     })
     let isFirst = true
     for (const piece of results) {
-      // Nothing is given of what must be whole, but there is time for others.
+      // If results must be whole, nothing is passed on, but others get their turn.
       if (!isFirst) yield this.#isWhole ? [] : run.takeArrivals()
       isFirst = false
       if (piece.length === 0) continue
@@ -113,8 +126,8 @@ class Tumbling implements Operator {
 }
 
 /**
- * Results of windows as events: each at its window's last millisecond, which no later one is
- * behind.
+ * Results of windows as events: the time of each is its window's last millisecond, so that none is
+ * late.
  */
 function flowOf(windows: readonly WindowResult[]): Flow {
   const timesMs = Float64Array.from(windows, (w) => w.endMs - 1)

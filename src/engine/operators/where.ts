@@ -2,7 +2,7 @@ import type { WhereStep } from '../../topology/definition.ts'
 import { conditionOf } from '../condition.ts'
 import type { OperatorRule } from './rule.ts'
 
-/** Lets on those events of which a condition holds. */
+/** Keeps the events for which a condition is true. */
 export const where: OperatorRule<WhereStep> = {
   detail: ({ keep, branch }, print) =>
     branch === undefined

@@ -1,33 +1,35 @@
 import type { Step, TumblingStep } from '../../topology/definition.ts'
-import type { FunctionPlace, Place, Report } from './rule.ts'
+import type { FunctionPlace, ReportFault, StepPlace } from './rule.ts'
 
-// What both steps that keep windows say.
+// Checks that are shared by the two steps with windows.
 
-/** Tells a fault of a field or a feature. */
-export type Tell = (what: string, o?: Parameters<Report>[2]) => void
+/** Reports a fault of a field or a feature. */
+export type ReportFieldFault = (what: string, o?: Parameters<ReportFault>[2]) => void
 
-export function checkLength(lengthMs: number, tell: Tell): void {
+/** Reports a window length that is not a whole number of ms above 0. */
+export function checkLength(lengthMs: number, tell: ReportFieldFault): void {
   if (Number.isInteger(lengthMs) && lengthMs > 0) return
   tell(`window length ${lengthMs} ms must be a whole number above 0`)
 }
 
-/** Refuses windows over what no window is kept of, instead of keeping others in silence. */
-export function checkPlace({ name }: Step, { isScored }: Place, report: Report): void {
+/** Reports windows over scores: they are refused rather than silently kept over something else. */
+export function checkPlace({ name }: Step, { isScored }: StepPlace, report: ReportFault): void {
   if (isScored) notSupported(name, 'windows over scores', { of: 'the scores', report })
 }
 
+/** Reports `NOT_SUPPORTED`, with the hint to use a second topology. */
 export function notSupported(
   step: string,
   what: string,
-  { of, report }: { readonly of: string; readonly report: Report },
+  { of, report }: { readonly of: string; readonly report: ReportFault },
 ): void {
   report(step, what, {
     code: 'NOT_SUPPORTED',
-    hint: `write ${of} to a topic and read it in a second topology`,
+    hint: `write ${of} to a topic, and read that topic in a second topology`,
   })
 }
 
-/** The functions of columns. */
+/** The places of the functions of columns. */
 export function* functionsOf(
   name: string,
   columns: TumblingStep['columns'],

@@ -9,61 +9,68 @@ import {
 } from './plain.ts'
 import { utf8 } from './tokens.ts'
 
-// A plain schema whose fields have their bytes, and the columns that are filled from them.
+// A plain schema with its field names as bytes, and the columns that are filled from its fields.
 
+/** A scalar and the column that it fills. */
 export interface BoundScalar {
   readonly kind: 'scalar'
   readonly rule: Scalar
-  /** −1: none. */
+  /** Index of the column; −1: none. */
   readonly column: number
-  /** What the text may be, in UTF-8 with the closing quote; `null`: anything. */
+  /** The allowed texts, in UTF-8 with the closing quote; `null`: any. */
   readonly words: readonly Uint8Array[] | null
 }
 
+/** A field of an object. */
 export interface BoundField {
-  /** From 0, each another in the whole schema. */
+  /** From 0; unique in the whole schema. */
   readonly id: number
-  /** In UTF-8 with the closing quote. */
+  /** In UTF-8, with the closing quote. */
   readonly name: Uint8Array
   readonly isOptional: boolean
   readonly value: BoundValue
 }
 
+/** An object and its fields. */
 export interface BoundObject {
   readonly kind: 'object'
   readonly fields: readonly BoundField[]
-  /** Fields that are not optional. */
+  /** Number of fields that are not optional. */
   readonly required: number
   readonly isNullable: boolean
 }
 
+/** One of several objects. */
 export interface BoundUnion {
   readonly kind: 'union'
   readonly options: readonly BoundObject[]
-  /** Those that one option or another fills. */
+  /** The columns that any of the options fills. */
   readonly columns: readonly number[]
   readonly isNullable: boolean
 }
 
-/** Not to be scanned. */
+/** A value that cannot be scanned. */
 interface BoundOpaque {
   readonly kind: 'opaque'
 }
 
+/** A value of a bound schema. */
 export type BoundValue = BoundScalar | BoundObject | BoundUnion | BoundOpaque
 
+/** A plain schema, bound to columns. */
 export interface Bound {
   readonly root: BoundObject | BoundUnion
-  /** As they were wanted. */
+  /** In the order in which they were wanted. */
   readonly columns: readonly ColumnForm[]
-  /** Fields of the schema. */
+  /** Number of fields in the schema. */
   readonly fields: number
 }
 
-/** A field that the schema does not name. */
+/** The value of a field that the schema does not name. */
 export const UNNAMED: BoundScalar = { kind: 'scalar', rule: ANY_SCALAR, column: -1, words: null }
 
 /**
+ * Binds a schema to columns.
  * @param wanted fields of events, each once; one that cannot be scanned, or has several types, gets
  * no column
  */
@@ -75,13 +82,13 @@ export function boundOf(plain: PlainObject | PlainUnion, wanted: readonly FieldP
   return { root: binder.root(plain), columns, fields: binder.fields }
 }
 
-/** Is what lies at a place always there, and all that it lies in? */
-type Reach = Pick<ColumnForm, 'isOptional' | 'isWithinOptional'>
+/** May the value at a path, or an object that contains it, be missing? */
+type Presence = Pick<ColumnForm, 'isOptional' | 'isWithinOptional'>
 
-const ALWAYS: Reach = { isOptional: false, isWithinOptional: false }
+const ALWAYS: Presence = { isOptional: false, isWithinOptional: false }
 
-/** What the schema has at a place. */
-interface Form extends Reach {
+/** A value that the schema has at a path. */
+interface SchemaForm extends Presence {
   readonly path: FieldPath
   readonly type: ColumnType | 'object'
 }
@@ -90,8 +97,8 @@ class Binder {
   fields = 0
   readonly #wanted: readonly FieldPath[]
   readonly #paths: readonly string[]
-  /** By column: the forms that it has in the schema. */
-  readonly #forms: readonly Form[][]
+  /** By column: its forms in the schema. */
+  readonly #forms: readonly SchemaForm[][]
 
   constructor(wanted: readonly FieldPath[]) {
     this.#wanted = wanted
@@ -99,10 +106,13 @@ class Binder {
     this.#forms = wanted.map(() => [])
   }
 
-  /** As they were wanted; `null`: it is no field that can be scanned, or of several types. */
+  /**
+   * In the order in which they were wanted; `null`: not a field that can be scanned, or one of
+   * several types.
+   */
   get columns(): (ColumnForm | null)[] {
     return this.#wanted.map((path, c) => {
-      const forms = this.#forms[c] as Form[]
+      const forms = this.#forms[c] as SchemaForm[]
       const [type, ...others] = new Set(forms.map((form) => form.type))
       if (type === undefined || type === 'object' || others.length > 0) return null
       const isOptional = forms.some((form) => form.isOptional)
@@ -112,26 +122,26 @@ class Binder {
   }
 
   root(plain: PlainObject | PlainUnion): BoundObject | BoundUnion {
-    // An event is an object: a record that is null is for others to say something about.
+    // An event is an object; a record that is null is reported elsewhere.
     return this.#value({ ...plain, isNullable: false }, [], ALWAYS) as BoundObject | BoundUnion
   }
 
-  #value(plain: PlainValue, path: FieldPath, reach: Reach): BoundValue {
+  #value(plain: PlainValue, path: FieldPath, presence: Presence): BoundValue {
     switch (plain.kind) {
       case 'scalar':
-        return this.#scalar(plain, path, reach)
+        return this.#scalar(plain, path, presence)
       case 'object':
-        return this.#object(plain, path, reach)
+        return this.#object(plain, path, presence)
       case 'union':
-        return this.#union(plain, path, reach)
+        return this.#union(plain, path, presence)
       case 'opaque':
         return { kind: 'opaque' }
     }
   }
 
-  #scalar(rule: Scalar, path: FieldPath, reach: Reach): BoundScalar {
+  #scalar(rule: Scalar, path: FieldPath, presence: Presence): BoundScalar {
     const column = this.#columnOf(path)
-    for (const type of typesOf(rule)) this.#forms[column]?.push({ path, type, ...reach })
+    for (const type of typesOf(rule)) this.#forms[column]?.push({ path, type, ...presence })
     const words = rule.text?.oneOf?.filter(isBare).map((text) => utf8(`${text}"`)) ?? null
     return { kind: 'scalar', rule, column, words }
   }
@@ -139,7 +149,7 @@ class Binder {
   #object(
     { fields, isNullable }: PlainObject,
     path: FieldPath,
-    { isOptional, isWithinOptional }: Reach,
+    { isOptional, isWithinOptional }: Presence,
   ): BoundObject {
     this.#forms[this.#columnOf(path)]?.push({ path, type: 'object', isOptional, isWithinOptional })
     const isWithin = isWithinOptional || isOptional || isNullable
@@ -159,9 +169,9 @@ class Binder {
     }
   }
 
-  /** A field of one option may be none of another, and then nothing lies in it. */
-  #union({ options, isNullable }: PlainUnion, path: FieldPath, reach: Reach): BoundUnion {
-    const bound = options.map((option) => this.#object(option, path, reach))
+  /** A field of one option may be missing in another, and so are the fields inside it. */
+  #union({ options, isNullable }: PlainUnion, path: FieldPath, presence: Presence): BoundUnion {
+    const bound = options.map((option) => this.#object(option, path, presence))
     for (const forms of this.#forms) {
       for (const [f, form] of forms.entries()) {
         const depth = form.path.length - path.length
@@ -173,7 +183,7 @@ class Binder {
     return { kind: 'union', options: bound, columns: bound.flatMap(columnsOf), isNullable }
   }
 
-  /** −1: none. */
+  /** Index of the column; −1: none. */
   #columnOf(path: FieldPath): number {
     return this.#paths.indexOf(JSON.stringify(path))
   }

@@ -1,13 +1,13 @@
 import { NULL, PRESENT } from '../../plan/columns.ts'
-import type { Known } from './known-values.ts'
+import type { KnownValue } from './known-values.ts'
 import { cellOf, memoryOf, type ScoredRows } from './scored-rows.ts'
 
 type Literal = string | number | boolean | null
-/** Is it so in row `i`? */
-export type Test = (i: number, rows: ScoredRows) => boolean
+/** Is the condition true in row `i`? */
+export type RowTest = (i: number, rows: ScoredRows) => boolean
 
-/** Whether a value `=== to`. */
-export function equalityTest(value: Exclude<Known, { is: 'object' }>, to: Literal): Test {
+/** Tests whether a value `=== to`. */
+export function equalityTest(value: Exclude<KnownValue, { is: 'object' }>, to: Literal): RowTest {
   switch (value.is) {
     case 'constant':
       return always(value.value === to)
@@ -21,19 +21,19 @@ export function equalityTest(value: Exclude<Known, { is: 'object' }>, to: Litera
 }
 
 function fieldTest(
-  { column, type }: Extract<Known, { is: 'field' }>,
+  { column, type }: Extract<KnownValue, { is: 'field' }>,
   to: Exclude<Literal, null>,
-): Test {
+): RowTest {
   if (type === 'text') return typeof to === 'string' ? isText(column, to) : always(false)
   if (type === 'number') return typeof to === 'number' ? isNumber(column, to) : always(false)
   return typeof to === 'boolean' ? isNumber(column, Number(to)) : always(false)
 }
 
-function isNull(column: number): Test {
+function isNull(column: number): RowTest {
   return (i, rows) => rows.events.columns.states[cellOf(column, i, rows)] === NULL
 }
 
-function isNumber(column: number, to: number): Test {
+function isNumber(column: number, to: number): RowTest {
   return (i, rows) => {
     const { states, numbers } = rows.events.columns
     const cell = cellOf(column, i, rows)
@@ -41,10 +41,10 @@ function isNumber(column: number, to: number): Test {
   }
 }
 
-function isText(column: number, to: string): Test {
+function isText(column: number, to: string): RowTest {
   const wanted = Buffer.from(to)
-  // A lone surrogate has no UTF-8: it would become another character, and no text of an event has
-  // one.
+  // A lone surrogate has no UTF-8: it would be replaced by another character. No text of an event
+  // has one.
   if (wanted.toString() !== to) return always(false)
   return (i, rows) => {
     const { states, starts, ends } = rows.events.columns
@@ -57,6 +57,6 @@ function isText(column: number, to: string): Test {
   }
 }
 
-function always(answer: boolean): Test {
+function always(answer: boolean): RowTest {
   return () => answer
 }

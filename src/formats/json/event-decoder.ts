@@ -5,25 +5,25 @@ import type { SourceDefinition } from '../../topology/definition.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import type { RawRecord } from '../format.ts'
 import { foreignFormat, jsonFault } from './json-fault.ts'
-import { LIMITS, type Limits, passedLimit } from './limits.ts'
+import { type JsonLimits, LIMITS, passedLimit } from './limits.ts'
 
 const LIMIT_MESSAGES = {
-  JSON_DEPTH: ({ depth }: Limits) => `more than ${depth} objects and arrays within one another`,
-  JSON_FIELDS: ({ fields }: Limits) => `more than ${fields} fields`,
+  JSON_DEPTH: ({ depth }: JsonLimits) => `objects and arrays are nested more than ${depth} deep`,
+  JSON_FIELDS: ({ fields }: JsonLimits) => `more than ${fields} fields`,
 }
 
-/** Makes events of records: JSON in UTF-8, then the source's schema. */
+/** Decodes records into events: JSON in UTF-8, checked by the source's schema. */
 export class EventDecoder {
   readonly #schema: SourceDefinition['schema']
-  readonly #limits: Limits
+  readonly #limits: JsonLimits
 
-  constructor(source: SourceDefinition, limits: Limits = LIMITS) {
+  constructor(source: SourceDefinition, limits: JsonLimits = LIMITS) {
     this.#schema = source.schema
     this.#limits = limits
   }
 
   /**
-   * The event of a record, as the schema gives it.
+   * The event of a record, as the schema returns it.
    *
    * @throws TidemarkError one that makes the record a dead letter, the first of: `TOMBSTONE` ·
    * `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` · `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` ·
@@ -34,20 +34,20 @@ export class EventDecoder {
   }
 
   /**
-   * The event of a record whose fields a scanner has found: it is within limits and well-formed,
-   * and names nothing that is no field.
+   * The event of a record that the scanner has accepted: it is within limits and well-formed, and
+   * has no field named `__proto__`.
    */
   decodeScanned({ value }: RawRecord): unknown {
     return checkedBy(this.#schema, JSON.parse((value as Buffer).toString('utf8')))
   }
 }
 
-/** The value, which is UTF-8 within limits. */
-function valueOf({ key, value }: RawRecord, limits: Limits): Buffer {
-  if (value === null) throw new TidemarkError('TOMBSTONE', 'a record without a value is no event')
+/** The record's value, checked to be UTF-8 within the limits. */
+function valueOf({ key, value }: RawRecord, limits: JsonLimits): Buffer {
+  if (value === null) throw new TidemarkError('TOMBSTONE', 'the record has no value: a tombstone')
   if (key === null) throw new TidemarkError('NULL_KEY', 'the record has no key')
   if (value.length > limits.bytes) {
-    const sizes = `the value has ${value.length} bytes, ${limits.bytes} are taken at most`
+    const sizes = `the value has ${value.length} bytes, the maximum is ${limits.bytes}`
     throw new TidemarkError('RECORD_TOO_LARGE', sizes)
   }
   if (!isUtf8(value)) throw notUtf8(value)

@@ -1,13 +1,13 @@
-// What to say of a value that is not JSON: where it stops being JSON, and what that looks like. Our
-// own scan, since parsers word and count differently from version to version, and quote the text.
-// Never a byte of the payload.
+// Describes why a value is not JSON: where it stops being JSON, and what that looks like. This is a
+// separate scan, since parsers phrase and count differently from version to version, and quote the
+// text. Never includes a byte of the payload.
 
 /**
- * `at byte 10 (line 1, column 11): …` of UTF-8 that is not JSON; `null`: it is JSON. As deep a
- * recursion as the JSON.
+ * `at byte 10 (line 1, column 11): …` for UTF-8 that is not JSON; `null`: it is JSON. Recurses as
+ * deep as the JSON is nested.
  */
 export function jsonFault(value: Buffer): string | null {
-  // One character a byte, so that places in it are those of the bytes.
+  // One character per byte, so that indices in it are byte offsets.
   const bytes = value.toString('latin1')
   const scan = new Scan(bytes, bytes.startsWith(BOM) ? BOM.length : 0)
   const isWhole = scan.value()
@@ -16,25 +16,25 @@ export function jsonFault(value: Buffer): string | null {
   return `${placeOf(bytes, scan.at)}${cause === null ? '' : `: ${cause}`}`
 }
 
-/** The format other than JSON that a value begins like; `null` if none. */
+/** The format other than JSON that a value looks like; `null` if none. */
 export function foreignFormat(value: Buffer): string | null {
   if (value[0] === 0x1f && value[1] === 0x8b) {
-    return 'it begins like gzip, and only whole batches may be compressed'
+    return 'it starts like gzip, but only whole batches may be compressed'
   }
   const hasSchemaId = value[0] === 0 && value.length > 5
   return hasSchemaId
-    ? "it begins like Confluent's wire format (a 0 and a schema id of 4 bytes), which is not read"
+    ? "it starts like Confluent's wire format (a 0 byte and a 4-byte schema id), which is not supported"
     : null
 }
 
-/** The byte order mark, which may stand before JSON, in bytes. */
+/** The byte order mark, which may precede JSON, in bytes. */
 const BOM = '\xef\xbb\xbf'
 
 function placeOf(bytes: string, at: number): string {
   const before = bytes.slice(0, at)
   const line = before.split('\n').length
   const inLine = before.slice(before.lastIndexOf('\n') + 1)
-  // Bytes that go on with a character are none of their own.
+  // Continuation bytes do not count as characters.
   const column = inLine.replace(/[\x80-\xbf]/g, '').length + 1
   return `at byte ${at} (line ${line}, column ${column})`
 }
@@ -44,19 +44,18 @@ function causeAt(bytes: string, at: number, isWhole: boolean): string | null {
   const next = bytes[at] as string
   if (isWhole) {
     return '{['.includes(next)
-      ? 'a second value begins, and a record is one event'
-      : 'text stands behind the JSON'
+      ? 'a second value starts here, but a record is one event'
+      : 'there is text after the JSON'
   }
   if (bytes.startsWith('NaN', at) || bytes.startsWith('Infinity', at)) {
     return 'JSON has neither NaN nor Infinity'
   }
   const isTrailing = '}]'.includes(next) && bytes.slice(0, at).trimEnd().endsWith(',')
-  return isTrailing ? 'a comma stands before the closing bracket' : null
+  return isTrailing ? 'there is a comma before the closing bracket' : null
 }
 
 /**
- * Goes through bytes as far as they are JSON. Each step answers whether there was what it is named
- * after.
+ * Scans bytes as far as they are JSON. Each step returns whether it found what it is named after.
  */
 class Scan {
   readonly #bytes: string
@@ -67,12 +66,12 @@ class Scan {
     this.#at = start
   }
 
-  /** How far it is; once a step has answered no, the first byte that does not fit. */
+  /** Current position; after a step has returned false, the first byte that does not fit. */
   get at(): number {
     return this.#at
   }
 
-  /** With the white space around it. */
+  /** Scans a value and the white space around it. */
   value(): boolean {
     this.#space()
     const isWhole = this.#bareValue()
@@ -119,7 +118,7 @@ class Scan {
   #text(): boolean {
     if (!this.#take('"')) return false
     for (;;) {
-      // All but a quote, a backslash and what is below a blank.
+      // Everything except a quote, a backslash and control characters.
       this.#pass(/[ !#-[\]-\xff]*/y)
       if (!this.#take('\\')) return this.#take('"')
       if (!this.#escaped()) return false

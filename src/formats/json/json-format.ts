@@ -10,10 +10,10 @@ import { EventDecoder } from './event-decoder.ts'
 import { LIMITS } from './limits.ts'
 import { compileScanner, type Scanner } from './scanner.ts'
 
-/** So many records are decoded before it is asked whether others are to have their turn. */
+/** Records decoded between two checks whether other work should have its turn. */
 const UNASKED = 32
 
-/** JSON in UTF-8, then the source's schema. */
+/** The format of JSON in UTF-8, checked by the source's schema. */
 export class JsonFormat implements Format {
   readonly reader: Reader
   readonly forms: readonly ColumnForm[]
@@ -21,10 +21,10 @@ export class JsonFormat implements Format {
   readonly #decoder: EventDecoder
   readonly #value = valuePlace()
   readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
-  /** `null`: it is not known what the schema does. */
+  /** `null`: the schema's effect is not known. */
   readonly #scanner: Scanner | null
 
-  /** @param wanted the fields that are asked for */
+  /** @param wanted the fields that the topology needs */
   constructor(source: SourceDefinition, wanted: readonly FieldPath[]) {
     const compiled = compileScanner(source.schema, { wanted, limits: LIMITS })
     this.#decoder = new EventDecoder(source)
@@ -55,7 +55,7 @@ export class JsonFormat implements Format {
     return { events, records, faults }
   }
 
-  /** Room for events. @param recordOf the record of one, by its index */
+  /** Allocates room for events. @param recordOf returns the record of an event, by index */
   events(capacity: number, recordOf: (index: number) => RawRecord): ScannedEvents {
     const columns = new ScannedColumns(this.forms, capacity)
     return new ScannedEvents(columns, (index) => this.#decoder.decodeScanned(recordOf(index)))
@@ -67,7 +67,7 @@ export class JsonFormat implements Format {
     else events.addMade(this.#decoder.decode(records.at(index)))
   }
 
-  /** Is the record's event in the columns now? */
+  /** Scans a record into the columns; false: it could not be scanned. */
   #isScanned(
     records: Pick<RawRecords, 'locate'>,
     index: number,

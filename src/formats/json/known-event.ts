@@ -1,9 +1,9 @@
 import type { ColumnForm } from '../../plan/columns.ts'
-import type { Known, KnownObject } from './known-values.ts'
+import type { KnownObject, KnownValue } from './known-values.ts'
 
 /**
- * What is known of an event that has these columns: their fields, as far as all that they lie in is
- * always there.
+ * What is known of an event with these columns: the fields for which all containing objects are
+ * always present.
  */
 export function knownEvent(forms: readonly ColumnForm[]): KnownObject {
   const fields: Tree = new Map()
@@ -20,7 +20,7 @@ export function knownEvent(forms: readonly ColumnForm[]): KnownObject {
   return objectOf(fields)
 }
 
-type Tree = Map<string, Tree | Known>
+type Tree = Map<string, Tree | KnownValue>
 
 function fieldsAt(tree: Tree, [first, ...rest]: readonly string[]): Tree {
   if (first === undefined) return tree

@@ -1,13 +1,13 @@
 import type { ModelDefinition } from '../../topology/definition.ts'
 
-/** What is known, before there are rows, of a value that an author's function can pick. */
-export type Known =
+/** What is known of a value that an author's function can pick, before there are rows. */
+export type KnownValue =
   | {
       readonly is: 'field'
-      /** Of the event's columns. */
+      /** Index of the event's column. */
       readonly column: number
       readonly type: 'text' | 'number' | 'boolean'
-      /** May it be absent? (Whether it is null stands in its column.) */
+      /** May it be absent? (Whether it is null is stored in its column.) */
       readonly optional: boolean
     }
   | { readonly is: 'score'; readonly column: number }
@@ -16,18 +16,21 @@ export type Known =
   | KnownObject
 
 /**
- * An object that is always there: one that may be absent or null is not known, for to pick from it
- * throws.
+ * An object that is always present. One that may be absent or null is not known, since picking from
+ * it throws.
  */
 export interface KnownObject {
   readonly is: 'object'
-  /** In the order in which JavaScript walks over them. */
-  readonly fields: Readonly<Record<string, Known>>
-  /** Are these all its fields, so that it can be written as a whole? */
+  /** In JavaScript's order of iteration. */
+  readonly fields: Readonly<Record<string, KnownValue>>
+  /** Are these all of its fields, so that the whole object can be written? */
   readonly isWhole: boolean
 }
 
-/** What follows a model is given: `event`, `features`, `score` and `model`, which is the label. */
+/**
+ * The argument of functions after a model: `event`, `features`, `score` and `model`, which is the
+ * label.
+ */
 export function knownScored(
   event: KnownObject,
   model: Pick<ModelDefinition, 'features' | 'outputs'>,
@@ -47,7 +50,7 @@ export function knownScored(
 
 function knownScore(outputs: ModelDefinition['outputs']): KnownObject {
   let column = 0
-  const next = (): Known => ({ is: 'score', column: column++ })
+  const next = (): KnownValue => ({ is: 'score', column: column++ })
   return whole(
     Object.entries(outputs).map(([name, { columns }]) => [
       name,
@@ -56,6 +59,6 @@ function knownScore(outputs: ModelDefinition['outputs']): KnownObject {
   )
 }
 
-function whole(fields: readonly (readonly [name: string, Known])[]): KnownObject {
+function whole(fields: readonly (readonly [name: string, KnownValue])[]): KnownObject {
   return { is: 'object', fields: Object.fromEntries(fields), isWhole: true }
 }

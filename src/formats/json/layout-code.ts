@@ -1,42 +1,45 @@
 import { generated } from '../../kernel/generated.ts'
 import { ABSENT, NULL, PRESENT, type ScannedColumns } from '../../plan/columns.ts'
 import type { BoundScalar } from './bound.ts'
-import { isBareText, type Layout } from './layout.ts'
+import { isBareText, type RecordLayout } from './layout.ts'
 import type { NumberRule } from './plain.ts'
 import type { RecordPlace } from './record-place.ts'
 import {
   codePoints,
   FALSE_WORD,
+  isAnyThere,
   NULL_WORD,
   numberAt,
   POWERS_OF_TEN,
   pastNumber,
   pastWide,
-  standsThere,
   TRUE_WORD,
   utf16Units,
 } from './tokens.ts'
 
-// Writes the source of a function that scans the records of one layout and says no to all others.
-// It looks at four bytes at a time (Hacker's Delight, 2nd edition, 6-1: a zero byte in a word), so
-// it leaves a record to others that ends within the last eight bytes of the buffer.
+// Generates the source of a function that scans records of one layout and does not accept any
+// others. It reads four bytes at a time (Hacker's Delight, 2nd edition, 6-1: a zero byte in a
+// word), so it does not accept a record that ends within the last eight bytes of the buffer.
 
-/** Bytes are told from where the buffer begins. */
+/**
+ * Scans a record into a row; false: the record is not accepted. Offsets are relative to the start
+ * of the buffer.
+ */
 export type LayoutScan = (at: RecordPlace, columns: ScannedColumns, row: number) => boolean
 
-/** What the function uses beside its arguments. */
+/** What the function uses besides its arguments. */
 const HELPERS = {
   codePoints,
   numberAt,
   pastNumber,
   pastWide,
   powers: POWERS_OF_TEN,
-  standsThere,
+  isAnyThere,
   utf16Units,
 }
 
-/** Where code can be generated. */
-export function compileLayout(layout: Layout, columns: number): LayoutScan {
+/** Compiles a layout. Only to be called where code can be generated. */
+export function compileLayout(layout: RecordLayout, columns: number): LayoutScan {
   const words = layout.scalars.map((scalar) => scalar.words)
   const make = generated([...Object.keys(HELPERS), 'words'], sourceOf(layout, columns)) as (
     ...of: readonly unknown[]
@@ -44,7 +47,7 @@ export function compileLayout(layout: Layout, columns: number): LayoutScan {
   return make(...Object.values(HELPERS), words)
 }
 
-function sourceOf({ literals, scalars }: Layout, columns: number): string {
+function sourceOf({ literals, scalars }: RecordLayout, columns: number): string {
   const filled = new Set(scalars.map(({ column }) => column))
   const absent = Array.from({ length: columns }, (_, c) => c).filter((c) => !filled.has(c))
   return `return function scanLayout(place, columns, row) {
@@ -63,7 +66,7 @@ function sourceOf({ literals, scalars }: Layout, columns: number): string {
   }`
 }
 
-/** Goes behind these bytes. */
+/** Code that skips these bytes. */
 function literal(expected: Uint8Array): string {
   const view = new DataView(expected.buffer, expected.byteOffset, expected.length)
   const { length } = expected
@@ -100,7 +103,7 @@ function wordCode(word: Uint8Array, then: string): string {
   return `if (byte === ${word[0]}) { ${literal(word)} ${then} }`
 }
 
-/** Goes to the quote behind the text. */
+/** Code that moves to the quote after the text. */
 function textCode({ rule, words }: BoundScalar, i: number): string {
   if (words?.length === 1) return literal((words[0] as Uint8Array).subarray(0, -1))
   const { minLength, maxLength } = rule.text ?? { minLength: 0, maxLength: Infinity }
@@ -117,7 +120,7 @@ function textCode({ rule, words }: BoundScalar, i: number): string {
         at += 4
         continue
       }
-      // The first byte that is a quote, a backslash, below a blank or above ASCII.
+      // The first byte that is a quote, a backslash, a control character or not ASCII.
       mask = 31 - Math.clz32(mask & -mask)
       at += mask >> 3
       byte = (word >>> (mask - 7)) & 0xff
@@ -128,7 +131,7 @@ function textCode({ rule, words }: BoundScalar, i: number): string {
       ${isBounded ? 'isWide = true' : ''}
     }
     ${isBounded ? lengthCode(minLength, maxLength) : ''}
-    ${words === null ? '' : `if (!standsThere(bytes, start, words[${i}])) return false`}`
+    ${words === null ? '' : `if (!isAnyThere(bytes, start, words[${i}])) return false`}`
 }
 
 function lengthCode(min: number, max: number): string {
@@ -138,8 +141,8 @@ function lengthCode(min: number, max: number): string {
 }
 
 /**
- * Goes on to what is no digit, and takes the digits into `x`: it is exact where there were no more
- * than 15 in all.
+ * Code that reads digits into `x`, up to the first other byte: `x` is exact if there are at most 15
+ * digits in all.
  */
 const DIGITS = `
     while (at <= limit) {
@@ -184,7 +187,7 @@ function numberCode(scalar: BoundScalar, rule: NumberRule): string {
     ${putNumber(scalar, 'x')}`
 }
 
-/** The same as `isAllowed`. */
+/** Code for the same checks as `isAllowed`. */
 function ruleCode({ isInteger, min, max, above, below, divisors, oneOf }: NumberRule): string {
   const holds: string[] = []
   if (isInteger) holds.push('Number.isSafeInteger(x)')
@@ -201,7 +204,7 @@ function putNumber(scalar: BoundScalar, x: string): string {
   return scalar.column < 0 ? '' : `${put(scalar, PRESENT)}\nnumbers[cell] = ${x}`
 }
 
-/** What goes from `start` to `at`. */
+/** Code that records the cell from `start` to `at`. */
 function put({ column }: BoundScalar, state: number): string {
   if (column < 0) return ''
   return `cell = ${column} * capacity + row

@@ -1,27 +1,34 @@
 import type { BoundScalar } from './bound.ts'
 import type { Trace } from './trace.ts'
 
-// The layout of a record: everything in it but the values. The records of one producer mostly share
-// one.
+// The layout of a record: everything in it except the values. Most records of one producer have the
+// same layout.
 
-/** More makes a function that the engine does not optimise. */
+/** A larger layout makes a function that V8 does not optimise. */
 const MAX_SCALARS = 96
 const MAX_LITERAL_BYTES = 4_096
 
-export interface Layout {
-  /** What stands before each scalar, and behind the last; a bare text's quotes belong to it. */
+/** The layout of records. */
+export interface RecordLayout {
+  /**
+   * The bytes before each scalar, and after the last; the quotes of a bare text are part of them.
+   */
   readonly literals: readonly Uint8Array[]
   readonly scalars: readonly BoundScalar[]
 }
 
-/** Where a record lies in the bytes. */
-export interface Span {
+/** A range of bytes: from ≤ i < to. */
+export interface ByteRange {
   readonly from: number
   readonly to: number
 }
 
-/** @returns `null`: too large to be worth a function */
-export function layoutOf(bytes: Uint8Array, { from, to }: Span, trace: Trace): Layout | null {
+/** The layout of a record. @returns `null`: it is too large for a compiled function to pay off */
+export function recordLayoutOf(
+  bytes: Uint8Array,
+  { from, to }: ByteRange,
+  trace: Trace,
+): RecordLayout | null {
   const { scalars, starts, ends } = trace
   const literals: Uint8Array[] = []
   let at = from
@@ -35,7 +42,7 @@ export function layoutOf(bytes: Uint8Array, { from, to }: Span, trace: Trace): L
   return scalars.length > MAX_SCALARS || size > MAX_LITERAL_BYTES ? null : { literals, scalars }
 }
 
-/** Is it always a text? */
+/** Is the scalar always a text? */
 export function isBareText({ rule: { text, number, booleans, isNullable } }: BoundScalar): boolean {
   return text !== null && number === null && booleans.length === 0 && !isNullable
 }

@@ -1,15 +1,17 @@
-// How much JSON one record may hold, found before anything is built from it.
+// Limits on the JSON of one record, checked before anything is built from it.
 
-export interface Limits {
+/** Limits on the JSON of one record. */
+export interface JsonLimits {
   /** Bytes of the record's value. */
   readonly bytes: number
-  /** Objects and arrays within one another. */
+  /** Nesting depth of objects and arrays. */
   readonly depth: number
-  /** Names in all objects of the record together. */
+  /** Field names in all objects of the record together. */
   readonly fields: number
 }
 
-export const LIMITS: Limits = { bytes: 1024 * 1024, depth: 32, fields: 256 }
+/** The limits of every source: 1 MiB, 32 levels, 256 fields. */
+export const LIMITS: JsonLimits = { bytes: 1024 * 1024, depth: 32, fields: 256 }
 
 const QUOTE = 0x22
 const COLON = 0x3a
@@ -20,10 +22,13 @@ const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
 /**
- * The code of the limit that a JSON text passes, `null` if none. One pass; the text need not be
- * valid.
+ * The code of the limit that a JSON text exceeds; `null` if none. One pass; the text need not be
+ * valid JSON.
  */
-export function passedLimit(json: Uint8Array, limits: Limits): 'JSON_DEPTH' | 'JSON_FIELDS' | null {
+export function passedLimit(
+  json: Uint8Array,
+  limits: JsonLimits,
+): 'JSON_DEPTH' | 'JSON_FIELDS' | null {
   let depth = 0
   let fields = 0
   for (let i = 0; i < json.length; i++) {

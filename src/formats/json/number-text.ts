@@ -1,12 +1,14 @@
-/** The longest text of a number: `-2.2250738585072014e-308`. */
+/** Bytes of the longest text of a number: `-2.2250738585072014e-308`. */
 export const NUMBER_BYTES = 24
 
 /** Exact as float64 up to 10^22. */
 const POWERS_OF_TEN = Array.from({ length: 23 }, (_, k) => 10 ** k)
 const BILLION = 1e9
-/** What is smaller is written with an exponent. */
+/** Smaller numbers are written with an exponent. */
 const SMALLEST = 1e-6
-/** Nine digits name every float32; no two decimals of up to fifteen are the same float64. */
+/**
+ * Nine digits identify every float32; no two decimals of up to fifteen digits are the same float64.
+ */
 const FLOAT32_DIGITS = 9
 const FLOAT64_DIGITS = 15
 
@@ -15,9 +17,9 @@ const MINUS = 0x2d
 const POINT = 0x2e
 
 /**
- * Writes a number as `JSON.stringify` does, NaN and the infinities as `null`; returns where the
- * next byte goes. There must be room for {@link NUMBER_BYTES}. What has more than 15 digits, or an
- * exponent, is left to the engine.
+ * Writes a number as `JSON.stringify` does, NaN and the infinities as `null`. Returns the index of
+ * the next byte. There must be room for {@link NUMBER_BYTES}. Numbers of more than 15 digits, or
+ * with an exponent, are formatted by V8.
  */
 export function writeNumber(bytes: Uint8Array, at: number, x: number): number {
   const size = Math.abs(x)
@@ -40,12 +42,12 @@ export function writeNumber(bytes: Uint8Array, at: number, x: number): number {
 }
 
 /**
- * So many decimal places that `size` is an integer k over 10^places, where k has at most 15 digits;
- * 0: there are none.
+ * The number of decimal places with which `size` is an integer k over 10^places, where k has at
+ * most 15 digits; 0: there is no such number.
  *
- * The quotient of two integers that are exact is the float64 nearest to that decimal (Clinger, "How
- * to read floating point numbers accurately", 1990). Shorter texts that read alike would be the
- * same decimal, so its own, without its last zeros, is the shortest.
+ * The quotient of two exact integers is the float64 nearest to that decimal (Clinger, "How to read
+ * floating point numbers accurately", 1990). Shorter texts that are read as the same number would
+ * be the same decimal, so the decimal itself, without trailing zeros, is the shortest text.
  */
 function placesOf(size: number): number {
   let before = 0
@@ -60,7 +62,7 @@ function isOver(size: number, places: number): boolean {
   return Math.round(size * power) / power === size
 }
 
-/** A whole number below 2^53. */
+/** Writes a whole number below 2^53. Returns the index of the next byte. */
 function writeWhole(bytes: Uint8Array, at: number, whole: number): number {
   let end = at + 1
   for (let power = 10; power <= whole; power *= 10) end++
@@ -69,18 +71,19 @@ function writeWhole(bytes: Uint8Array, at: number, whole: number): number {
 }
 
 /**
- * The digits of a whole number below 2^53, of 0 none, in front of `end`; returns where they begin.
+ * Writes the digits of a whole number below 2^53, none for 0, before `end`. Returns the index of
+ * the first one.
  */
 function writeDigits(bytes: Uint8Array, end: number, whole: number): number {
   if (whole < BILLION) return writeNine(bytes, end, whole)
-  // Never rounded up to the next integer: a billionth is more than half the distance between
-  // float64s of this size.
+  // The quotient is never rounded up to the next integer: a billionth is more than half the
+  // distance between float64s of this size.
   const billions = Math.floor(whole / BILLION)
   writeZeros(bytes, end - 9, writeNine(bytes, end, whole - billions * BILLION))
   return writeNine(bytes, end - 9, billions)
 }
 
-/** As {@link writeDigits}, of at most nine. */
+/** Like {@link writeDigits}, for at most nine digits. */
 function writeNine(bytes: Uint8Array, end: number, whole: number): number {
   let at = end
   for (let rest = whole | 0; rest > 0; ) {

@@ -1,6 +1,6 @@
-/** Two decimals of up to so many digits are never the same float64. */
+/** Two different decimals of up to this many digits are never the same float64. */
 const MOST_DIGITS = 15
-/** From so many zeros behind the point on, JavaScript writes an exponent. */
+/** With more than this many zeros after the decimal point, JavaScript writes an exponent. */
 const MOST_ZEROS = 5
 
 const ZERO = 0x30
@@ -9,9 +9,9 @@ const MINUS = 0x2d
 const POINT = 0x2e
 
 /**
- * Is this number, as its producer wrote it in JSON, what JavaScript would write? Then it can be
- * copied. Some that are so are not recognised: those of more than 15 digits. `12.50`, `1e3` and
- * `-0` are not so.
+ * Is this JSON number written exactly as JavaScript would write it? Then its bytes can be copied.
+ * Returns false for some that are, namely those of more than 15 digits. `12.50`, `1e3` and `-0` are
+ * not.
  */
 export function isCanonicalNumber(bytes: Uint8Array, from: number, to: number): boolean {
   const first = bytes[from] === MINUS ? from + 1 : from
@@ -26,7 +26,7 @@ export function isCanonicalNumber(bytes: Uint8Array, from: number, to: number): 
   return to - first <= MOST_DIGITS + 1 && bytes[to - 1] !== ZERO && !isTiny(bytes, first, point)
 }
 
-/** Is it below 0.000001? `point`: where its decimals begin. */
+/** Is it below 0.000001? `point`: index of the decimal point. */
 function isTiny(bytes: Uint8Array, first: number, point: number): boolean {
   if (bytes[first] !== ZERO) return false
   let zeros = 0

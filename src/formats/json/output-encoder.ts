@@ -2,7 +2,7 @@ import { Constant } from '../../kernel/byte-room.ts'
 import { generated } from '../../kernel/generated.ts'
 import type { Expression } from '../../topology/function-reading.ts'
 import { equalityTest } from './equality.ts'
-import type { Known, KnownObject } from './known-values.ts'
+import type { KnownObject, KnownValue } from './known-values.ts'
 import {
   booleanSegment,
   commaSegment,
@@ -17,15 +17,15 @@ import {
   textSegment,
 } from './segments.ts'
 
-/** An encoder, or why there is none: then the author's function is to be called. */
+/** An encoder, or why there is none: then the author's function is called. */
 export type Compiled =
   | { readonly encoder: OutputEncoder; readonly reason: null }
   | { readonly encoder: null; readonly reason: string }
 
 /**
- * An encoder of what an author's function makes of `argument`. It writes what `JSON.stringify`
- * makes of the function's result, byte for byte. There is none for a value that is not known, for
- * an object that is not known as a whole, and where the result itself may be `undefined`.
+ * Compiles an encoder for what an author's function makes of `argument`. It writes what
+ * `JSON.stringify` makes of the function's result, byte for byte. There is none if a value is not
+ * known, if an object is not known as a whole, or if the result itself may be `undefined`.
  */
 export function compileEncoder(expression: Expression, argument: KnownObject): Compiled {
   const compiler = new Compiler(argument)
@@ -37,7 +37,7 @@ export function compileEncoder(expression: Expression, argument: KnownObject): C
 /** Writes outputs as JSON in UTF-8, straight from columns. */
 export class OutputEncoder {
   /**
-   * Appends row `i`'s output. Its scores must be finite: a row on which the model has failed has no
+   * Appends row `i`'s output. Its scores must be finite: a row on which the model failed has no
    * output.
    */
   readonly append: Segment
@@ -47,7 +47,7 @@ export class OutputEncoder {
   }
 }
 
-/** Calls each segment in a line of its own, where V8 sees which one it is and can take it in. */
+/** Calls each segment in its own line of code, where V8 sees which one it is and can inline it. */
 function oneAfterTheOther(segments: readonly Segment[]): Segment {
   const names = segments.map((_, s) => `segment${s}`)
   const calls = names.map((name) => `${name}(i, rows, into)`).join('\n')
@@ -57,23 +57,23 @@ function oneAfterTheOther(segments: readonly Segment[]): Segment {
   return make?.(...segments) ?? inLoop(segments)
 }
 
-/** Where no code can be generated. */
+/** Fallback where no code can be generated. */
 function inLoop(segments: readonly Segment[]): Segment {
   return (i, rows, into) => {
     for (const segment of segments) segment(i, rows, into)
   }
 }
 
-/** A constant piece of JSON, or what writes one. */
-type Piece = string | SegmentAfter
+/** A constant piece of JSON, or a function that makes a segment. */
+type JsonPiece = string | SegmentAfter
 
-interface Value {
-  readonly pieces: readonly Piece[]
-  /** The event's column that may have nothing for it; `null`: it is always there. */
+interface ValueCode {
+  readonly pieces: readonly JsonPiece[]
+  /** The column of the event that may be absent; `null`: the value is always present. */
   readonly optional: number | null
 }
 
-type Field = readonly [name: string, value: Value]
+type FieldCode = readonly [name: string, value: ValueCode]
 
 class Compiler {
   /** Why there is no encoder. */
@@ -90,7 +90,7 @@ class Compiler {
     return new OutputEncoder(segmentsOf(pieces))
   }
 
-  #value(expression: Expression): Value {
+  #value(expression: Expression): ValueCode {
     switch (expression.is) {
       case 'literal':
         return certain(JSON.stringify(expression.value))
@@ -103,36 +103,36 @@ class Compiler {
     }
   }
 
-  #picked(path: readonly string[]): Value {
+  #picked(path: readonly string[]): ValueCode {
     const known = this.#find(path)
     return known === null ? NOTHING : this.#known(known, path)
   }
 
-  #known(known: Known, path: readonly string[]): Value {
+  #known(known: KnownValue, path: readonly string[]): ValueCode {
     if (known.is !== 'object') return leaf(known)
     if (!known.isWhole) this.reasons.push(`not all fields of ${textOf(path)} are known`)
     const fields = Object.entries(known.fields)
     return objectOf(fields.map(([name, field]) => [name, this.#known(field, [...path, name])]))
   }
 
-  #object(fields: readonly (readonly [name: string, Expression])[]): Value {
+  #object(fields: readonly (readonly [name: string, Expression])[]): ValueCode {
     const names = new Set(fields.map(([name]) => name))
-    if (names.size < fields.length) this.reasons.push('an object has two fields of one name')
-    if (names.has('__proto__')) this.reasons.push('__proto__ is no field like others')
+    if (names.size < fields.length) this.reasons.push('an object has two fields with the same name')
+    if (names.has('__proto__')) this.reasons.push('__proto__ is not an ordinary field')
     return objectOf(fields.map(([name, expression]) => [name, this.#value(expression)]))
   }
 
-  #equality({ path, to, negated }: Extract<Expression, { is: 'equals' }>): Value {
+  #equality({ path, to, negated }: Extract<Expression, { is: 'equals' }>): ValueCode {
     const known = this.#find(path)
     if (known === null) return NOTHING
-    // An object is none of the values that there are to compare with.
+    // An object never equals one of the values that can be compared with.
     if (known.is === 'object') return certain(String(negated))
     const isEqual = equalityTest(known, to)
     return certain(testSegment((i, rows) => isEqual(i, rows) !== negated))
   }
 
-  #find(path: readonly string[]): Known | null {
-    let known: Known = this.#argument
+  #find(path: readonly string[]): KnownValue | null {
+    let known: KnownValue = this.#argument
     for (const name of path) {
       const fields: KnownObject['fields'] = known.is === 'object' ? known.fields : {}
       const field = Object.hasOwn(fields, name) ? fields[name] : undefined
@@ -146,13 +146,13 @@ class Compiler {
   }
 }
 
-const NOTHING: Value = { pieces: [], optional: null }
+const NOTHING: ValueCode = { pieces: [], optional: null }
 
-function certain(piece: Piece): Value {
+function certain(piece: JsonPiece): ValueCode {
   return { pieces: [piece], optional: null }
 }
 
-function leaf(known: Exclude<Known, KnownObject>): Value {
+function leaf(known: Exclude<KnownValue, KnownObject>): ValueCode {
   switch (known.is) {
     case 'constant':
       return certain(JSON.stringify(known.value))
@@ -171,16 +171,17 @@ function leaf(known: Exclude<Known, KnownObject>): Value {
 const FIELD_SEGMENTS = { text: textSegment, number: numberSegment, boolean: booleanSegment }
 
 /**
- * Its fields in the order in which JavaScript keeps them: names that are array indices come first.
+ * Writes an object's fields in the order in which JavaScript keeps them: names that are array
+ * indices come first.
  */
-function objectOf(fields: readonly Field[]): Value {
-  const pieces: Piece[] = ['{']
-  let before: Piece | null = null
+function objectOf(fields: readonly FieldCode[]): ValueCode {
+  const pieces: JsonPiece[] = ['{']
+  let before: JsonPiece | null = null
   for (const [name, value] of Object.entries(Object.fromEntries(fields))) {
     const field = [`${JSON.stringify(name)}:`, ...value.pieces]
     if (value.optional !== null) {
       pieces.push(optionalSegment(value.optional, segmentsOf(field)))
-      // Once a field has come for certain, a comma needs no look.
+      // After a field that is always present, the comma needs no check.
       before ??= commaSegment
     } else {
       pieces.push(...(before === null ? field : [before, ...field]))
@@ -190,8 +191,8 @@ function objectOf(fields: readonly Field[]): Value {
   return { pieces: [...pieces, '}'], optional: null }
 }
 
-/** Constant pieces that follow one another are written as one, by the segment behind them. */
-function segmentsOf(pieces: readonly Piece[]): Segment[] {
+/** Joins consecutive constant pieces; the segment after them writes them. */
+function segmentsOf(pieces: readonly JsonPiece[]): Segment[] {
   const segments: Segment[] = []
   let before = ''
   for (const piece of pieces) {

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { nameOf } from '../../topology/schema.ts'
 
-/** {@link outputText} in UTF-8. @throws as it does */
+/** {@link outputText} in UTF-8. @throws like it */
 export function encodeOutput(output: unknown): Buffer {
   return Buffer.from(outputText(output))
 }
@@ -15,9 +15,9 @@ export function encodeOutput(output: unknown): Buffer {
  */
 export function outputText(output: unknown): string {
   if (output instanceof Promise) {
-    // JSON would make {} of it.
+    // JSON would be {}. Its rejection must not go unhandled.
     output.catch(() => undefined)
-    const hint = 'functions of a topology answer at once: no async'
+    const hint = 'functions of a topology must be synchronous: no async'
     throw new TidemarkError('OUTPUT_INVALID', 'an output is a promise', { hint })
   }
   let json: string | undefined
@@ -28,7 +28,7 @@ export function outputText(output: unknown): string {
       'OUTPUT_INVALID',
       `writing the output as JSON threw ${nameOf(thrown)}`,
       {
-        hint: 'a BigInt or an object within itself has no JSON form',
+        hint: 'a BigInt, or an object that contains itself, has no JSON form',
         cause: thrown,
       },
     )

@@ -1,9 +1,9 @@
-// What a schema lets through, where that is all it does: a plain schema gives the very values that
-// it was given, less the fields that it does not name.
+// The values that a plain schema accepts. A plain schema only accepts or refuses: it returns the
+// very values that it was given, without the fields that it does not name.
 
 /**
- * Texts whose length is within bounds, both in code points and in UTF-16 units: libraries differ in
- * what they count.
+ * Texts whose length is within bounds, both in code points and in UTF-16 code units, since
+ * libraries differ in what they count.
  */
 export interface TextRule {
   readonly minLength: number
@@ -20,13 +20,13 @@ export interface NumberRule {
   readonly max: number
   readonly above: number
   readonly below: number
-  /** Integers, all of which divide it. */
+  /** Integers, each of which divides the number. */
   readonly divisors: readonly number[]
   /** `null`: any. */
   readonly oneOf: readonly number[] | null
 }
 
-/** By kind of JSON value; a kind that is `null`, or empty, is not let through. */
+/** Accepted scalars, by kind of JSON value; a kind that is `null`, or empty, is not accepted. */
 export interface Scalar {
   readonly kind: 'scalar'
   readonly text: TextRule | null
@@ -35,35 +35,39 @@ export interface Scalar {
   readonly isNullable: boolean
 }
 
+/** A field of an object. */
 export interface PlainField {
   readonly name: string
   readonly isOptional: boolean
   readonly value: PlainValue
 }
 
-/** Fields that it does not name are dropped. */
+/** An object; fields that it does not name are dropped. */
 export interface PlainObject {
   readonly kind: 'object'
   readonly fields: readonly PlainField[]
   readonly isNullable: boolean
 }
 
-/** One of its objects, told apart by a field that cannot be the same in two. */
+/** One of several objects, distinguished by a field whose values differ between them. */
 export interface PlainUnion {
   readonly kind: 'union'
   readonly options: readonly PlainObject[]
   readonly isNullable: boolean
 }
 
-/** A schema of which it is not known what it does. */
+/** A schema whose effect is not known. */
 export interface Opaque {
   readonly kind: 'opaque'
   readonly why: string
 }
 
+/** What a schema accepts. */
 export type PlainValue = Scalar | PlainObject | PlainUnion | Opaque
 
+/** Accepts every text. */
 export const ANY_TEXT: TextRule = { minLength: 0, maxLength: Infinity, oneOf: null }
+/** Accepts every finite number. */
 export const ANY_NUMBER: NumberRule = {
   isInteger: false,
   min: -Infinity,
@@ -73,6 +77,7 @@ export const ANY_NUMBER: NumberRule = {
   divisors: [],
   oneOf: null,
 }
+/** Accepts no scalar. */
 export const NO_SCALAR: Scalar = {
   kind: 'scalar',
   text: null,
@@ -80,6 +85,7 @@ export const NO_SCALAR: Scalar = {
   booleans: [],
   isNullable: false,
 }
+/** Accepts every scalar. */
 export const ANY_SCALAR: Scalar = {
   kind: 'scalar',
   text: ANY_TEXT,
@@ -88,12 +94,12 @@ export const ANY_SCALAR: Scalar = {
   isNullable: true,
 }
 
-/** Does JSON write the text as it is? */
+/** Is the text written in JSON without escapes? */
 export function isBare(text: string): boolean {
   return JSON.stringify(text) === `"${text}"`
 }
 
-/** Of a finite number. */
+/** Does a finite number obey a rule? */
 export function isAllowed(x: number, rule: NumberRule): boolean {
   if (rule === ANY_NUMBER) return true
   const { isInteger, min, max, above, below, divisors, oneOf } = rule

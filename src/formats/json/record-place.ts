@@ -1,6 +1,6 @@
 import type { Memory } from '../../kernel/memory.ts'
 
-/** Where a record lies. */
+/** Where a record's value is in memory. */
 export interface RecordPlace {
   readonly memory: Memory
   readonly from: number

@@ -2,29 +2,33 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { generated } from '../../kernel/generated.ts'
 import type { ColumnForm, FieldPath, ScannedColumns } from '../../plan/columns.ts'
 import { type Bound, boundOf } from './bound.ts'
-import { layoutOf } from './layout.ts'
+import { recordLayoutOf } from './layout.ts'
 import { compileLayout, type LayoutScan } from './layout-code.ts'
 import type { RecordPlace } from './record-place.ts'
 import { type ScanLimits, Walker } from './walker.ts'
 import { plainOf } from './zod-schema.ts'
 
-/** A topic may have as many producers, or kinds of event, without losing speed. */
+/**
+ * Maximum number of layouts: a topic may have this many producers, or kinds of event, without
+ * losing speed.
+ */
 const MAX_LAYOUTS = 4
 /**
- * What none of so many layouts is for must come as often as this before one makes room: making a
- * function takes about a millisecond.
+ * Once all layouts are in use, this many records must match none of them before one is replaced:
+ * compiling a function takes about a millisecond.
  */
 const MISSES_BEFORE_NEXT = 1_024
 
 /**
- * Fills columns from JSON, without making a value of it. It only ever accepts: what it says yes to,
- * the parser and the schema take as well, and its fields are those of their event. What it says no
- * to may be right or wrong; let them find out.
+ * Fills columns from JSON, without creating a value. If it accepts a record, the parser and the
+ * schema accept it too, and its fields are those of the event. A record that it does not accept may
+ * be valid or not: the parser and the schema decide.
  *
- * It says no to escapes in texts, to fields twice, and to whatever the schema may change or refine.
+ * It does not accept escapes in texts, duplicate fields, and whatever the schema may change or
+ * refine.
  */
 export class Scanner {
-  /** Of the columns that it fills. */
+  /** The columns that it fills. */
   readonly forms: readonly ColumnForm[]
   readonly #limits: ScanLimits
   readonly #walker: Walker
@@ -38,7 +42,8 @@ export class Scanner {
   }
 
   /**
-   * Takes a record into a row; `false`: it may be any record, and the row holds anything now.
+   * Scans a record into a row; `false`: the record is not accepted, and the contents of the row are
+   * undefined.
    *
    * @param row below the columns' capacity
    */
@@ -51,22 +56,22 @@ export class Scanner {
   }
 }
 
-/** A layout that records have had. */
+/** A layout that records have had, and its compiled scan function. */
 interface KnownLayout {
   readonly scan: LayoutScan
   hits: number
 }
 
-/** Functions for the layouts that records have had. */
+/** The scan functions for the layouts that records have had. */
 class Layouts {
   readonly #columns: number
   readonly #walker: Walker
-  /** The most used first. */
+  /** The most used one first. */
   readonly #known: KnownLayout[] = []
   #misses = 0
   readonly #canGenerate = generated([], '') !== null
 
-  /** @param columns how many there are */
+  /** @param columns number of columns */
   constructor(columns: number, walker: Walker) {
     this.#columns = columns
     this.#walker = walker
@@ -84,7 +89,7 @@ class Layouts {
     return false
   }
 
-  /** Lets a layout pass the one before it, if it is used more. */
+  /** Moves a layout before the previous one if it is used more. */
   #order(i: number): void {
     const known = this.#known
     const before = known[i - 1] as KnownLayout
@@ -94,14 +99,17 @@ class Layouts {
     known[i] = before
   }
 
-  /** Of a record that the walker has just walked, and that has no known layout. */
+  /**
+   * Compiles the layout of a record that the walker has just walked and that matches no known
+   * layout.
+   */
   learn({ memory, from, to }: RecordPlace): void {
     if (!this.#canGenerate) return
     const isFull = this.#known.length === MAX_LAYOUTS
     if (isFull && ++this.#misses < MISSES_BEFORE_NEXT) return
     this.#misses = 0
     const trace = this.#walker.trace()
-    const layout = trace === null ? null : layoutOf(memory.bytes, { from, to }, trace)
+    const layout = trace === null ? null : recordLayoutOf(memory.bytes, { from, to }, trace)
     if (layout === null) return
     if (isFull) this.#known.pop()
     this.#known.push({ scan: compileLayout(layout, this.#columns), hits: 0 })
@@ -109,6 +117,7 @@ class Layouts {
 }
 
 /**
+ * Compiles a scanner for a schema.
  * @param wanted fields of events, each once; one that cannot be scanned gets no column
  * @returns `why`: nothing of the schema can be scanned
  */
@@ -118,6 +127,6 @@ export function compileScanner(
 ): { readonly scanner: Scanner } | { readonly why: string } {
   const plain = plainOf(schema)
   if (plain.kind === 'opaque') return plain
-  if (plain.kind === 'scalar') return { why: 'it is not of objects' }
+  if (plain.kind === 'scalar') return { why: 'its values are not objects' }
   return { scanner: new Scanner(boundOf(plain, wanted), limits) }
 }

@@ -6,23 +6,26 @@ export interface ScoredRows {
   /** The events of a chunk, by index. */
   readonly events: {
     readonly columns: ScannedColumns
-    /** What an event's places in the columns are in; `null`: the columns hold nothing of it. */
+    /**
+     * The memory that an event's offsets in the columns refer to; `null`: the columns hold nothing
+     * of it.
+     */
     memoryOf(index: number): Memory | null
   }
-  /** Of each row, the index of its event. */
+  /** For each row, the index of its event. */
   readonly indices: readonly number[]
-  /** By row, in the order in which numbers come out of the model. */
+  /** One array per number of the model's output, in the model's order; each by row. */
   readonly scores: readonly Float64Array[]
-  /** Row-major, as the model was given them. */
+  /** Row-major, as passed to the model. */
   readonly features: Float32Array
 }
 
-/** Where in the columns' arrays a column has the event of row `i`. */
+/** Index in the columns' arrays of a column's cell for the event of row `i`. */
 export function cellOf(column: number, i: number, { events, indices }: ScoredRows): number {
   return column * events.columns.capacity + (indices[i] as number)
 }
 
-/** What the places of row `i`'s event are in. */
+/** The memory that the offsets of row `i`'s event refer to. */
 export function memoryOf(i: number, { events, indices }: ScoredRows): Memory {
   return events.memoryOf(indices[i] as number) as Memory
 }

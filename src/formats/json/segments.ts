@@ -7,10 +7,10 @@ import { cellOf, memoryOf, type ScoredRows } from './scored-rows.ts'
 /** Appends a part of row `i`'s output. */
 export type Segment = (i: number, rows: ScoredRows, into: ByteRoom) => void
 
-/** A segment that appends first what is always in front of it: one call for both is quicker. */
+/** Makes a segment that first appends the constant before it: one call for both is faster. */
 export type SegmentAfter = (before: Constant) => Segment
 
-/** Bytes of a quotation mark, which stands before and behind a text in its row. */
+/** Bytes of a quotation mark, which comes before and after a text in its row. */
 const QUOTE = 1
 const COMMA = 0x2c
 const OPENING_BRACE = 0x7b
@@ -18,12 +18,12 @@ const NULL_TEXT = new Constant('null')
 const TRUE_TEXT = new Constant('true')
 const FALSE_TEXT = new Constant('false')
 
-/** What is the same in every output. */
+/** A segment that is the same in every output. */
 export function constantSegment(constant: Constant): Segment {
   return (_i, _rows, into) => into.constant(constant)
 }
 
-/** A text of the event. */
+/** Writes a text field of the event. */
 export function textSegment(column: number): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -35,7 +35,7 @@ export function textSegment(column: number): SegmentAfter {
   }
 }
 
-/** A number of the event: copied when it is written as JavaScript would. */
+/** Writes a number field of the event: copied if it is already written as JavaScript would. */
 export function numberSegment(column: number): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -50,6 +50,7 @@ export function numberSegment(column: number): SegmentAfter {
   }
 }
 
+/** Writes a boolean field of the event. */
 export function booleanSegment(column: number): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -60,6 +61,7 @@ export function booleanSegment(column: number): SegmentAfter {
   }
 }
 
+/** Writes a number of the model's output. */
 export function scoreSegment(column: number): SegmentAfter {
   return (before) =>
     (i, { scores }, into) => {
@@ -68,7 +70,7 @@ export function scoreSegment(column: number): SegmentAfter {
     }
 }
 
-/** `width`: features in a row. */
+/** Writes a feature. `width`: features in a row. */
 export function featureSegment(index: number, width: number): SegmentAfter {
   return (before) =>
     (i, { features }, into) => {
@@ -77,7 +79,7 @@ export function featureSegment(index: number, width: number): SegmentAfter {
     }
 }
 
-/** `true` or `false`. */
+/** Writes `true` or `false`. */
 export function testSegment(test: (i: number, rows: ScoredRows) => boolean): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -85,7 +87,7 @@ export function testSegment(test: (i: number, rows: ScoredRows) => boolean): Seg
   }
 }
 
-/** A field that is left out where it is absent, with the comma before it. */
+/** Writes a field, with a comma before it, or nothing if the field is absent. */
 export function optionalSegment(column: number, field: readonly Segment[]): SegmentAfter {
   return (before) => (i, rows, into) => {
     into.constant(before)
@@ -95,7 +97,7 @@ export function optionalSegment(column: number, field: readonly Segment[]): Segm
   }
 }
 
-/** A comma, unless an object has just been opened. */
+/** Writes a comma, unless an object has just been opened. */
 export const commaSegment: SegmentAfter = (before) => (_i, _rows, into) => {
   into.constant(before)
   appendComma(into)

@@ -1,5 +1,5 @@
-// What JSON is made of, in bytes. All of it only says where something ends; −1: it is not wholly
-// there.
+// The tokens of JSON, in bytes. The functions only find where a token ends; −1: it is not valid or
+// not complete.
 
 export const QUOTE = 0x22
 export const COMMA = 0x2c
@@ -19,7 +19,10 @@ export const NULL_WORD = utf8('null')
 export const TRUE_WORD = utf8('true')
 export const FALSE_WORD = utf8('false')
 
-/** Not a Buffer: loops over bytes are fast while all bytes are of one class. */
+/**
+ * Encodes a text. Not as a Buffer: loops over bytes are fast only while all byte arrays are of one
+ * class.
+ */
 export function utf8(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text))
 }
@@ -27,6 +30,7 @@ export function utf8(text: string): Uint8Array {
 /** 10^k; exact as float64. */
 export const POWERS_OF_TEN = Float64Array.from({ length: 16 }, (_, k) => Number(`1e${k}`))
 
+/** The index after white space. */
 export function pastBlanks(bytes: Uint8Array, from: number, end: number): number {
   let i = from
   while (i < end && isBlank(bytes[i] as number)) i++
@@ -37,7 +41,10 @@ function isBlank(byte: number): boolean {
   return byte === BLANK || byte === 0x0a || byte === 0x0d || byte === 0x09
 }
 
-/** Where the quote behind a text is that has no escapes, whose UTF-8 is in order. */
+/**
+ * The index of the closing quote of a text, if it has no escapes and its UTF-8 is valid; otherwise
+ * −1.
+ */
 export function closingQuote(bytes: Uint8Array, from: number, end: number): number {
   let i = from
   while (i < end) {
@@ -51,8 +58,7 @@ export function closingQuote(bytes: Uint8Array, from: number, end: number): numb
 }
 
 /**
- * Behind characters of more than one byte, of which there is one at least. The Unicode Standard,
- * table 3-7.
+ * The index after one or more characters of more than one byte. The Unicode Standard, table 3-7.
  */
 export function pastWide(bytes: Uint8Array, from: number, end: number): number {
   let i = from
@@ -68,18 +74,18 @@ export function pastWide(bytes: Uint8Array, from: number, end: number): number {
   return i
 }
 
-/** Of a character that begins with this byte; 0: none does. */
+/** Length of a character that begins with this byte; 0: no character does. */
 function lengthOf(lead: number): number {
   if (lead < 0xc2 || lead > 0xf4) return 0
   return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
 }
 
-/** Below are overlong forms. */
+/** Lowest valid second byte: below it are overlong forms. */
 function lowest(lead: number): number {
   return lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80
 }
 
-/** Above are surrogates, and what is past the last character. */
+/** Highest valid second byte: above it are surrogates, and numbers past the last character. */
 function highest(lead: number): number {
   return lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf
 }
@@ -88,32 +94,33 @@ function isContinuation(byte: number): boolean {
   return (byte & 0xc0) === 0x80
 }
 
-/** Characters of UTF-8 that is in order. */
+/** Number of code points in valid UTF-8. */
 export function codePoints(bytes: Uint8Array, from: number, to: number): number {
   let count = 0
   for (let i = from; i < to; i++) if (!isContinuation(bytes[i] as number)) count++
   return count
 }
 
-/** Its length as a string. */
+/** Length of valid UTF-8 as a string, in UTF-16 code units. */
 export function utf16Units(bytes: Uint8Array, from: number, to: number): number {
   let count = codePoints(bytes, from, to)
   for (let i = from; i < to; i++) if ((bytes[i] as number) >= 0xf0) count++
   return count
 }
 
-/** Does one of the words stand there? */
-export function standsThere(bytes: Uint8Array, at: number, words: readonly Uint8Array[]): boolean {
+/** Is one of the words at this index? */
+export function isAnyThere(bytes: Uint8Array, at: number, words: readonly Uint8Array[]): boolean {
   for (const word of words) if (isThere(bytes, at, word)) return true
   return false
 }
 
+/** Is the word at this index? */
 export function isThere(bytes: Uint8Array, at: number, word: Uint8Array): boolean {
   for (let k = 0; k < word.length; k++) if (bytes[at + k] !== word[k]) return false
   return true
 }
 
-/** Behind a number. */
+/** The index after a number. */
 export function pastNumber(bytes: Uint8Array, from: number): number {
   const first = bytes[from] === MINUS ? from + 1 : from
   let i = pastDigits(bytes, first)
@@ -141,14 +148,14 @@ function isDigit(byte: number): boolean {
 }
 
 /**
- * The number that {@link pastNumber} has found the end of, with the bits that `JSON.parse` gives.
- * An integer of at most 15 digits and 10^k are exact as float64, so the quotient is rounded once
+ * The number whose end {@link pastNumber} has found, with the same bits as `JSON.parse` returns. An
+ * integer of at most 15 digits and 10^k are exact as float64, so the quotient is rounded once
  * (Clinger, "How to read floating point numbers accurately", 1990).
  */
 export function numberAt(bytes: Uint8Array, from: number, to: number): number {
   const isNegative = bytes[from] === MINUS
   const first = isNegative ? from + 1 : from
-  // With the point.
+  // 15 digits and the point.
   if (to - first > 16) return byText(bytes, from, to)
   let digits = 0
   let point = to - 1

@@ -19,6 +19,7 @@ import {
   closingQuote,
   codePoints,
   FALSE_WORD,
+  isAnyThere,
   isThere,
   NULL_WORD,
   numberAt,
@@ -27,34 +28,33 @@ import {
   pastBlanks,
   pastNumber,
   QUOTE,
-  standsThere,
   TRUE_WORD,
   utf8,
   utf16Units,
 } from './tokens.ts'
 import { MORE, type Trace, Tracer } from './trace.ts'
 
-/** How much one record may hold, as whoever reads it without a scanner has it. */
+/** Limits on one record, the same as for records that are read without a scanner. */
 export interface ScanLimits {
-  /** Bytes of the record. */
+  /** Bytes of the record's value. */
   readonly bytes: number
-  /** Objects and arrays within one another. */
+  /** Nesting depth of objects and arrays. */
   readonly depth: number
-  /** Names in all objects of the record together. */
+  /** Field names in all objects of the record together. */
   readonly fields: number
 }
 
 const PROTO = utf8('__proto__"')
 const NO_FIELDS: BoundObject = { kind: 'object', fields: [], required: 0, isNullable: false }
-/** In place of an object. */
+/** The `null` in place of an object. */
 const NOTHING: BoundScalar = { ...UNNAMED, rule: { ...NO_SCALAR, isNullable: true } }
 const LETTER_F = 0x66
 const LETTER_N = 0x6e
 const LETTER_T = 0x74
 
 /**
- * Goes through a record field by field, in whatever order they come, and fills its row. Each step
- * answers whether there was what it is named after; it may have gone too far where it answers no.
+ * Reads a record field by field, in any order, and fills its row. Each step returns whether it
+ * found what it is named after; after a false one the position is undefined.
  */
 export class Walker {
   readonly #bound: Bound
@@ -66,7 +66,7 @@ export class Walker {
   #row = 0
   #depth = 0
   #fields = 0
-  /** By field: the record that had it last. */
+  /** By field: the last record that had it. */
   readonly #seen: Float64Array
   #record = 0
   readonly #tracer: Tracer
@@ -78,7 +78,7 @@ export class Walker {
     this.#tracer = new Tracer(limits.fields)
   }
 
-  /** Is the place a record that the schema lets through? Its columns are in the row then. */
+  /** Does the schema accept the record at a place? If so, its columns are in the row. */
   walk({ memory, from, to }: RecordPlace, columns: ScannedColumns, row: number): boolean {
     this.#bytes = memory.bytes
     this.#columns = columns
@@ -97,10 +97,7 @@ export class Walker {
     return this.#at === to
   }
 
-  /**
-   * Of the record that was walked last; `null`: it has more than scalars and the objects of the
-   * schema.
-   */
+  /** The trace of the last record; `null`: it has more than scalars and the schema's objects. */
   trace(): Trace | null {
     return this.#tracer.trace()
   }
@@ -164,7 +161,7 @@ export class Walker {
     return missing === 0 && this.#closes(CLOSE_BRACE)
   }
 
-  /** Whose name stands there, tried from the one that is likely; −1: nobody's. */
+  /** The field whose name is at the current position, trying the likely one first; −1: none. */
   #fieldFrom({ fields }: BoundObject, likely: number): number {
     for (let k = 0, f = likely; k < fields.length; k++, f++) {
       if (f >= fields.length) f = 0
@@ -174,7 +171,7 @@ export class Walker {
   }
 
   #field({ id, name, value }: BoundField): boolean {
-    // Of two fields with one name the parser takes the second.
+    // Of two fields with the same name the parser takes the second.
     if (this.#seen[id] === this.#record) return false
     this.#seen[id] = this.#record
     this.#at += name.length
@@ -238,7 +235,7 @@ export class Walker {
     const start = this.#at + 1
     const quote = text === null ? -1 : closingQuote(this.#bytes, start, this.#end)
     if (text === null || quote < 0 || !this.#hasLength(text, start, quote)) return false
-    if (scalar.words !== null && !standsThere(this.#bytes, start, scalar.words)) return false
+    if (scalar.words !== null && !isAnyThere(this.#bytes, start, scalar.words)) return false
     this.#at = quote
     this.#put(scalar, start, PRESENT)
     this.#at++
@@ -266,7 +263,7 @@ export class Walker {
     this.#put(scalar, start, PRESENT)
   }
 
-  /** What ends here. */
+  /** Records the cell that ends at the current position. */
   #put({ column }: BoundScalar, start: number, state: number): void {
     if (column < 0) return
     const { capacity, states, starts, ends } = this.#columns
@@ -307,7 +304,7 @@ export class Walker {
   }
 
   #blanks(): void {
-    // Most records have none.
+    // Most records have no white space.
     if ((this.#bytes[this.#at] as number) > BLANK) return
     this.#at = pastBlanks(this.#bytes, this.#at, this.#end)
   }

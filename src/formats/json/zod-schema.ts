@@ -13,12 +13,11 @@ import {
   type TextRule,
 } from './plain.ts'
 
-// Reads a schema of zod 4 from its definition. Only what is known to do nothing but let values
-// through is taken: a schema, a check or a key of either that is not in these tables makes it
-// opaque. (Its JSON Schema would not do: there a refinement, a coercion and a trim look like a
-// plain string.)
+// Reads a zod 4 schema from its definition. Only what is known to accept values unchanged is read:
+// a schema, a check, or a key of either, that is not in these tables makes it opaque. (Its JSON
+// Schema would not do: there a refinement, a coercion and a trim look like a plain string.)
 
-interface Definition {
+interface ZodDefinition {
   readonly type?: string
   readonly check?: string
   readonly checks?: readonly ZodPart[]
@@ -29,22 +28,22 @@ interface Definition {
 /** A schema or a check. */
 interface ZodPart {
   readonly _zod: {
-    readonly def: Definition
+    readonly def: ZodDefinition
     readonly traits: ReadonlySet<string>
     readonly version?: { readonly major: number }
   }
 }
 
-interface Known {
+interface KnownPart {
   readonly keys: readonly string[]
-  /** Classes, without `$`, `Zod` and `Mini`; each is one and all that it is derived from. */
+  /** Class names without `$`, `Zod` and `Mini`: its own class and all base classes. */
   readonly traits: readonly string[]
 }
 
-/** What a definition has beside what it does. */
+/** Keys of a definition that do not affect what it accepts. */
 const HARMLESS = ['type', 'error', 'abort', 'check']
 const NUMBER_FORMAT = ['Check', 'CheckNumberFormat', 'Number', 'NumberFormat', 'Type']
-const SCHEMAS: Readonly<Record<string, Known>> = {
+const SCHEMAS: Readonly<Record<string, KnownPart>> = {
   string: { keys: ['checks'], traits: ['String', 'Type'] },
   number: { keys: ['checks', 'format'], traits: NUMBER_FORMAT },
   boolean: { keys: ['checks'], traits: ['Boolean', 'Type'] },
@@ -59,7 +58,7 @@ const SCHEMAS: Readonly<Record<string, Known>> = {
   nullable: { keys: ['checks', 'innerType'], traits: ['Nullable', 'Type'] },
   readonly: { keys: ['checks', 'innerType'], traits: ['Readonly', 'Type'] },
 }
-const CHECKS: Readonly<Record<string, Known>> = {
+const CHECKS: Readonly<Record<string, KnownPart>> = {
   min_length: { keys: ['minimum', 'when'], traits: ['Check', 'CheckMinLength'] },
   max_length: { keys: ['maximum', 'when'], traits: ['Check', 'CheckMaxLength'] },
   length_equals: { keys: ['length', 'when'], traits: ['Check', 'CheckLengthEquals'] },
@@ -75,16 +74,16 @@ const FORMATS: Readonly<Record<string, Partial<NumberRule>>> = {
   float64: {},
 }
 
-/** What a schema lets through; opaque where that is not known. */
+/** The values that a schema accepts; opaque where that is not known. */
 export function plainOf(schema: StandardSchemaV1): PlainValue {
   const { vendor } = schema['~standard']
-  if (vendor !== 'zod') return opaque(`schemas of ${vendor} are not read`)
+  if (vendor !== 'zod') return opaque(`schemas of ${vendor} are not supported`)
   const part = schema as unknown as ZodPart
   try {
-    if (insideOf(part).version?.major !== 4) return opaque('only schemas of zod 4 are read')
+    if (insideOf(part).version?.major !== 4) return opaque('only schemas of zod 4 are supported')
     return fieldOf('', part, []).value
   } catch {
-    // A definition is made of getters, and some are the author's.
+    // A definition consists of getters, some of which are the author's.
     return opaque('its definition cannot be read')
   }
 }
@@ -97,7 +96,7 @@ function opaque(why: string): Opaque {
   return { kind: 'opaque', why }
 }
 
-/** @param within the schemas that this one is a part of */
+/** @param within the schemas that contain this one */
 function fieldOf(name: string, part: ZodPart, within: readonly ZodPart[]): PlainField {
   let [inner, isOptional, isNullable] = [part, false, false]
   for (;;) {
@@ -121,8 +120,8 @@ function nullable(value: PlainValue): PlainValue {
   return value.kind === 'opaque' ? value : { ...value, isNullable: true }
 }
 
-/** What is unknown of a part; `null`: nothing. */
-function strangeIn(part: ZodPart, known: Known | undefined): string | null {
+/** What is not known about a part; `null`: nothing. */
+function strangeIn(part: ZodPart, known: KnownPart | undefined): string | null {
   const { def, traits } = insideOf(part)
   if (known === undefined) return String(def.check ?? def.type)
   for (const key of Object.keys(def)) {
@@ -134,7 +133,7 @@ function strangeIn(part: ZodPart, known: Known | undefined): string | null {
   return null
 }
 
-function hasChecks({ checks }: Definition): boolean {
+function hasChecks({ checks }: ZodDefinition): boolean {
   return checks !== undefined && checks.length > 0
 }
 
@@ -169,7 +168,7 @@ function uncheckedOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
   }
 }
 
-function textOf(def: Definition): Scalar | Opaque {
+function textOf(def: ZodDefinition): Scalar | Opaque {
   let rule: TextRule = ANY_TEXT
   for (const check of def.checks ?? []) {
     const strange = strangeCheck(check)
@@ -189,8 +188,8 @@ function strangeCheck(check: ZodPart): string | null {
   const { def } = insideOf(check)
   const strange = strangeIn(check, CHECKS[def.check ?? ''])
   if (strange !== null || def.when === undefined) return strange
-  // Checks of a length are made with a condition; any other is the author's.
-  const Same = check.constructor as new (def: Definition) => ZodPart
+  // Length checks have a built-in condition; any other condition is the author's.
+  const Same = check.constructor as new (def: ZodDefinition) => ZodPart
   return insideOf(new Same({ check: def.check as string })).def.when === def.when ? null : 'when'
 }
 
@@ -198,7 +197,7 @@ function numberIn(value: unknown, otherwise: number): number {
   return typeof value === 'number' ? value : otherwise
 }
 
-function numberOf(def: Definition): Scalar | Opaque {
+function numberOf(def: ZodDefinition): Scalar | Opaque {
   let rule: NumberRule | string = ANY_NUMBER
   if (def['format'] !== undefined) rule = withFormat(rule, def['format'])
   for (const check of def.checks ?? []) {
@@ -208,12 +207,12 @@ function numberOf(def: Definition): Scalar | Opaque {
   return typeof rule === 'string' ? opaque(rule) : { ...NO_SCALAR, number: rule }
 }
 
-function withCheck(rule: NumberRule, def: Definition): NumberRule | string {
+function withCheck(rule: NumberRule, def: ZodDefinition): NumberRule | string {
   if (def.check === 'number_format') return withFormat(rule, def['format'])
   const { value, inclusive } = def
   if (typeof value !== 'number') return `${def.check} of a ${typeof value}`
   if (def.check === 'multiple_of') {
-    // Multiples of a fraction are a matter of rounding, and each version rounds in its own way.
+    // Multiples of a fraction depend on rounding, and each version rounds in its own way.
     const isWhole = Number.isSafeInteger(value) && value !== 0
     return isWhole ? { ...rule, divisors: [...rule.divisors, value] } : 'multiple_of a fraction'
   }
@@ -257,12 +256,12 @@ function oneOf(values: readonly unknown[]): Scalar | Opaque {
 }
 
 function objectOf(part: ZodPart, within: readonly ZodPart[]): PlainObject | Opaque {
-  if (within.includes(part)) return opaque('it holds itself')
+  if (within.includes(part)) return opaque('it contains itself')
   const shape = insideOf(part).def['shape'] as Readonly<Record<string, ZodPart>>
   if (Object.getOwnPropertySymbols(shape).length > 0) return opaque('a field named by a symbol')
   const fields = Object.entries(shape).map(([name, of]) => fieldOf(name, of, [...within, part]))
   for (const { name, isOptional, value } of fields) {
-    // Every object has these without being given them.
+    // Every object inherits these.
     if (name in {}) return opaque(`a field named ${name}`)
     if (!isBare(name)) return opaque('a field whose name JSON escapes')
     if (value.kind === 'opaque' && !isOptional) return opaque(`${name}: ${value.why}`)
@@ -274,22 +273,22 @@ function unionOf(part: ZodPart, within: readonly ZodPart[]): PlainValue {
   const { discriminator, options: parts } = insideOf(part).def
   if (typeof discriminator !== 'string') return opaque('a union without a discriminator')
   const options: PlainObject[] = []
-  const told = new Set<unknown>()
+  const seen = new Set<unknown>()
   for (const option of parts as readonly ZodPart[]) {
     const { value, isOptional } = fieldOf('', option, within)
     if (value.kind === 'opaque') return value
     if (value.kind !== 'object' || value.isNullable || isOptional)
-      return opaque('a union of others')
+      return opaque('a union of other values than objects')
     const tags = tagsOf(value, discriminator)
-    // The library refuses all records where two options claim the same.
-    if (tags === null || tags.some((tag) => told.has(tag))) return opaque('an ambiguous union')
-    for (const tag of tags) told.add(tag)
+    // zod refuses all records if two options claim the same value.
+    if (tags === null || tags.some((tag) => seen.has(tag))) return opaque('an ambiguous union')
+    for (const tag of tags) seen.add(tag)
     options.push(value)
   }
   return { kind: 'union', options, isNullable: false }
 }
 
-/** The values of the field that tells an option; `null`: they are not known one by one. */
+/** The values of the field that identifies an option; `null`: they cannot be listed. */
 function tagsOf(option: PlainObject, discriminator: string): readonly unknown[] | null {
   const field = option.fields.find(({ name }) => name === discriminator)
   if (field === undefined || field.isOptional || field.value.kind !== 'scalar') return null

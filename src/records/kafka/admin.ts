@@ -19,11 +19,14 @@ import {
   describeConfigs,
 } from './wire/topics.ts'
 
-/** A topic to be made. */
+/** A topic to be created. */
 export interface TopicSpec {
   readonly name: string
   readonly partitions: number
-  /** Brokers that hold each partition. @default 1 */
+  /**
+   * Replicas of each partition.
+   * @default 1
+   */
   readonly replicas?: number
   /** Topic settings by Kafka's names, such as `max.message.bytes`. */
   readonly config?: Readonly<Record<string, string>>
@@ -38,15 +41,19 @@ const SETTINGS = [
   'cleanup.policy',
 ] as const
 
+/** Time limit for creating topics, ms. */
 const CREATE_WITHIN_MS = 10_000
-/** How long a leader that is just changing is waited for, ms. */
+/** How long to wait for a leader election, ms. */
 const SETTLES_MS = 1_000
 const RETRY_MS = 100
 
-/** How far a partition reaches. */
+/** The range of a partition's log. */
 export type Range = Omit<PartitionOffsets, 'committed'>
 
-/** @param offsets what the group has committed, by partition name */
+/**
+ * Adds the committed offset of a group to the range of a partition.
+ * @param offsets committed offsets of the group, by partition name
+ */
 export function partitionOffsetsOf(
   range: Range,
   offsets: ReadonlyMap<string, FetchedOffset>,
@@ -61,7 +68,7 @@ export function partitionOffsetsOf(
 }
 
 /**
- * Questions to the cluster. Connects when first asked; connections that failed are not used again.
+ * Requests about the cluster. Connects when first used; connections that failed are not used again.
  */
 export class KafkaAdmin {
   readonly #open: () => Brokers
@@ -69,20 +76,23 @@ export class KafkaAdmin {
   #connection: Connection | null = null
   #isClosed = false
 
-  /** @param open makes a set of connections, not connected yet */
+  /** @param open creates a set of connections, not connected yet */
   constructor(open: () => Brokers, clock: Clock) {
     this.#open = open
     this.#clock = clock
   }
 
-  /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
+  /**
+   * The rights that the user lacks.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION`
+   */
   missingRights(needs: Needs, transactionalId: string | null): Promise<TidemarkError[]> {
     return this.#ask((brokers) => missingRights(brokers, needs, transactionalId))
   }
 
   /**
-   * Missing topics are left out. @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` ·
-   * `AUTHORIZATION`
+   * Describes topics; missing ones are left out.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION`
    */
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
     const described = await this.#ask((brokers) => describe(brokers, names))
@@ -97,7 +107,7 @@ export class KafkaAdmin {
   }
 
   /**
-   * Topics that exist already are left as they are.
+   * Creates topics; existing ones are left as they are.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
    * `CONFIG_INVALID`
    */
@@ -115,8 +125,8 @@ export class KafkaAdmin {
   }
 
   /**
-   * Where the group stands in the partitions of a topic, in their order. One without a leader is
-   * left out: where it ends nobody can say.
+   * The group's offsets in the partitions of a topic, in their order. A partition without a leader
+   * is left out: where it ends is not known.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
    * `TOPIC_MISSING`
    */
@@ -127,8 +137,8 @@ export class KafkaAdmin {
   }
 
   /**
-   * How far the partitions of a topic reach, in their order: to the end of what a reader of
-   * committed records sees. One without a leader is left out.
+   * The ranges of a topic's partitions, in their order: up to the end for a reader of committed
+   * records (last stable offset). A partition without a leader is left out.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
    * `TOPIC_MISSING`
    */
@@ -152,8 +162,8 @@ export class KafkaAdmin {
   }
 
   /**
-   * Offset of the first record that is not older than a time (ms since the epoch), by partition
-   * name; −1: there is none.
+   * Offset of the first record whose timestamp is not before a time (ms since the epoch), by
+   * partition name; −1: there is none.
    * @throws TidemarkError as {@link ranges}
    */
   offsetsSince(topic: string, timeMs: number): Promise<Map<string, number>> {
@@ -164,28 +174,33 @@ export class KafkaAdmin {
     })
   }
 
-  /** Ends what is still asked; nothing more is. */
+  /** Ends pending requests and refuses new ones. */
   close(): void {
     this.#isClosed = true
     this.#connection?.brokers.close()
     this.#connection = null
   }
 
+  /** Resolves when a new topic has all its leaders. */
   async #visible(name: string): Promise<void> {
     for (let attempt = 0; attempt < 100; attempt++) {
       const [found] = await this.#ask((brokers) => brokers.describe([name]))
       if (found !== undefined && found.code === CODE.NONE && isLed(found)) return
       await this.#clock.sleep(50)
     }
-    throw new TidemarkError('BROKER_UNAVAILABLE', `topic "${name}" was made but has not turned up`)
+    throw new TidemarkError(
+      'BROKER_UNAVAILABLE',
+      `topic "${name}" was created, but its partitions have no leaders yet`,
+    )
   }
 
   /**
-   * Settings of topics that are there, by topic; those that this user may not read are left out.
+   * Settings of existing topics, by topic; topics whose settings the user may not read are left
+   * out.
    */
   async #settings(names: readonly string[]): Promise<Map<string, DescribedConfig['settings']>> {
     if (names.length === 0) return new Map()
-    // Another broker than the one that named the topics may not have heard of a new one yet.
+    // Another broker than the one that described the topics may not know a new topic yet.
     const isThere = ({ code }: DescribedConfig) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
     const ask = async (brokers: Brokers) => {
       const request = describeConfigs(names, SETTINGS)
@@ -200,8 +215,9 @@ export class KafkaAdmin {
   }
 
   /**
-   * @param idle the connection was there before; once it has failed, the question is asked again on
-   * a fresh one
+   * Runs requests on the connection, which is made if there is none.
+   * @param idle did the connection exist before? If it fails, the requests are repeated on a new
+   * one
    */
   async #ask<T>(
     question: (brokers: Brokers) => Promise<T>,
@@ -218,8 +234,8 @@ export class KafkaAdmin {
       if (!isAway) throw error
       if (this.#connection === connection) this.#connection = null
       connection.brokers.close()
-      // A connection that has been idle may be dead without having been told; a fresh one shows
-      // whether the broker is.
+      // An idle connection may be dead without anyone having noticed; a new one shows whether the
+      // broker is down.
       if (idle) return this.#ask(question, false)
       throw error
     }
@@ -233,19 +249,20 @@ interface Connection {
 
 function connect(brokers: Brokers): Connection {
   const ready = brokers.connect()
-  // Whoever asks first hears of it, and it may be that nobody does any more.
+  // The first request awaits `ready` and reports its rejection; there may be no such request any
+  // more.
   ready.catch(() => {})
   return { brokers, ready }
 }
 
-/** @throws TidemarkError unless it was made, or is there */
+/** @throws TidemarkError unless the topic was created or already exists */
 function refuseUnlessMade(name: string, { code, message }: CreatedTopic): void {
   if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) return
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', { type: 'topic', name })
   const isPassing = code === CODE.NOT_CONTROLLER || code === CODE.REQUEST_TIMED_OUT
   throw new TidemarkError(
     isPassing ? 'BROKER_UNAVAILABLE' : 'CONFIG_INVALID',
-    `topic "${name}" cannot be made: ${message ?? nameOfCode(code)}`,
+    `topic "${name}" cannot be created: ${message ?? nameOfCode(code)}`,
   )
 }
 
@@ -253,7 +270,7 @@ function isLed({ partitions }: TopicMetadata): boolean {
   return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
 }
 
-/** A leader that is not there yet is waited for a moment: a topic that was just made has none. */
+/** Describes topics. Waits a moment for missing leaders: a topic that was just created has none. */
 async function describe(
   brokers: Brokers,
   names: readonly string[],
@@ -270,7 +287,7 @@ async function describe(
   }
 }
 
-/** One end of each partition's log, by partition name; those without a leader are missing. */
+/** One end of each partition's log, by partition name; partitions without a leader are left out. */
 async function endsOf(
   brokers: Brokers,
   partitions: readonly TopicPartition[],
@@ -293,7 +310,7 @@ async function endsOf(
       } else if (!hasMoved(code)) {
         throw new TidemarkError(
           'BROKER_UNAVAILABLE',
-          `where ${partitionName({ topic, partition })} ends is answered with ${nameOfCode(code)}`,
+          `the broker answered a request for the end of ${partitionName({ topic, partition })} with ${nameOfCode(code)}`,
         )
       }
     }
@@ -305,7 +322,8 @@ async function endsOf(
 }
 
 /**
- * A leader that does not answer is about to lose its partitions to another one, or they have none.
+ * Treats a leader that does not answer like a missing one: its partitions will get another leader,
+ * or have none.
  */
 function away(error: unknown): readonly never[] {
   if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return []

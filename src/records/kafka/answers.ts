@@ -1,33 +1,33 @@
-// What comes over a connection, cut into answers.
+// Splits the bytes of a connection into responses.
 
-/** Before each answer: how long it is. */
+/** Size of the length that precedes each response. */
 const LENGTH_BYTES = 4
 /**
- * A longer one gets its memory as it comes: what does not speak Kafka may seem to announce a
- * gigabyte.
+ * A longer response is allocated as its bytes arrive: a peer that does not speak Kafka may seem to
+ * announce a gigabyte.
  */
 const AT_ONCE_BYTES = 64 * 2 ** 20
 
 /**
- * Gathers answers, each in memory of its own. The library keeps all that the socket read until an
- * answer is whole, and copies it then: twice the memory, all of which waits for the garbage
+ * Collects responses, each in its own buffer. The library keeps everything that the socket read
+ * until a response is complete, and then copies it: twice the memory, all of it left to the garbage
  * collector.
  */
 export class Answers {
   readonly #length = Buffer.alloc(LENGTH_BYTES)
-  /** What is being read: a length or an answer, and how much of it has come. */
+  /** What is being read, a length or a response, and how much of it has arrived. */
   #into: Buffer = this.#length
   #filled = 0
   #wanted = LENGTH_BYTES
 
-  /** Forgets what has come of an answer. */
+  /** Drops an incomplete response. */
   clear(): void {
     this.#begin(this.#length, LENGTH_BYTES)
   }
 
   /**
-   * Takes what came. The bytes may be written over as soon as this returns. @throws Error when it
-   * cannot be an answer; what comes after that is nonsense too
+   * Adds received bytes. The buffer may be overwritten as soon as this returns.
+   * @throws Error when they cannot be a response; everything that follows is then invalid as well
    */
   take(bytes: Buffer, answered: (answer: Buffer) => void): void {
     for (let at = 0; at < bytes.length; ) {

@@ -26,48 +26,56 @@ import {
   type Wired,
 } from './wire/send.ts'
 
-// One set of connections to a cluster: who leads what, who coordinates whom, and how to ask them.
-// The library keeps the connections, addresses and security. A broker answers one request of a
-// connection after the other, so what waits on purpose (JoinGroup, Fetch) and what must be quick
-// (Produce, EndTxn) go over sets of their own.
+// One set of connections to a cluster: who leads what, who coordinates whom, and how to send them
+// requests. The library provides connections, addresses and security. A broker answers the requests
+// of a connection one after the other, so requests that wait on purpose (JoinGroup, Fetch) and
+// requests that must be quick (Produce, EndTxn) use separate sets.
 
-/** A coordinator is asked again for so long while it is moving, ms. */
+/** How long a request is retried while its coordinator is moving, ms. */
 const MOVING_MS = 8_000
 const RETRY_MS = 20
-/** A request that does not wait on purpose is answered, or the broker hangs, ms. */
+/** Time limit for an answer, not counting the time that a broker waits on purpose, ms. */
 const ANSWER_MS = 10_000
-/** All brokers that are named at start hang, or one of them is connected by then, ms. */
+/** Time limit for the connection to one of the bootstrap brokers, ms. */
 const CONNECT_MS = 5_000
 /**
- * What the library has not brought to an end by then, such as the metadata that all who ask share,
- * never comes, ms.
+ * Time limit for operations of the library that others wait for as well, such as the shared
+ * metadata request, ms.
  */
 const LIBRARY_MS = 2 * ANSWER_MS
-/** Metadata is not asked for more often, ms. */
+/** Shortest interval between two metadata requests, ms. */
 const REFRESH_MS = 50
 const CLIENT = { name: 'tidemark', version: '0.1.0' }
 
-/** A group's coordinator that cannot be reached is looked for again for so long, ms. */
+/** How long to look for a group's coordinator again when it cannot be reached, ms. */
 const SEEK_MS = 1_500
 const SEEK_RETRY = { firstMs: 100, lastMs: 800 }
-/** By topic id partitions are read, and told apart, since this version of Fetch (Kafka 3.1). */
+/** The first version of Fetch that identifies topics by id (Kafka 3.1). */
 const FETCH_BY_ID = 13
 
 export type { Coordinated } from './wire/groups.ts'
 
+/** Options of {@link Brokers}. */
 export interface BrokersOptions {
-  /** Told for how long a broker makes this client wait. @default nobody is told */
+  /**
+   * Called with the time for which a broker throttles this client.
+   * @default not reported
+   */
   readonly throttled?: Throttled
   /** @default the wall clock */
   readonly clock?: Clock
-  /** Spreads what is tried again. @default Math.random */
+  /**
+   * Randomises retry intervals.
+   * @default Math.random
+   */
   readonly random?: Random
 }
 
+/** A set of connections to the brokers of a cluster. */
 export class Brokers {
-  /** Of all that works with these brokers. */
+  /** The clock of everything that uses these brokers. */
   readonly clock: Clock
-  /** By it they spread what is tried again. */
+  /** Randomises retry intervals. */
   readonly random: Random
   readonly #sockets = new Sockets()
   readonly #throttled: Throttled
@@ -76,7 +84,7 @@ export class Brokers {
   readonly #coordinators = new Map<string, string>()
   readonly #apis = new WeakMap<Wired, BrokerApis>()
   readonly #met = new Map<string, Wired>()
-  /** What is asked for, and when it is known. */
+  /** Topics that were asked for, with a promise that resolves when they are known. */
   readonly #topics = new Map<string, Promise<void>>()
   #refreshing: Promise<void> | null = null
   #turn = 0
@@ -97,7 +105,7 @@ export class Brokers {
     })
   }
 
-  /** For what the library does by itself: assigners of its own. */
+  /** For the library's own assigners. */
   get cluster(): Cluster {
     return this.#cluster
   }
@@ -108,13 +116,14 @@ export class Brokers {
     await this.refresh()
   }
 
-  /** Ends the connections, and with them what is still asked. */
+  /** Closes the connections and with them pending requests. */
   close(): void {
     this.#sockets.close()
   }
 
   /**
-   * Learns who leads these topics, as far as their partitions have leaders.
+   * Fetches the metadata of topics, including the leaders of partitions that have one. They are
+   * refreshed from then on.
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION` ·
    * `AUTHORIZATION`
    */
@@ -128,7 +137,8 @@ export class Brokers {
   }
 
   /**
-   * Asks anew who leads what. Those who ask meanwhile share the answer. @throws as {@link learn}
+   * Refreshes the metadata. Concurrent calls share one request.
+   * @throws as {@link learn}
    */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#refresh().finally(() => {
@@ -137,89 +147,100 @@ export class Brokers {
     return this.#refreshing
   }
 
-  /** The id of a partition's leader; `undefined` when it has none that is known. */
+  /** The node id of a partition's leader; `undefined`: no leader is known. */
   leaderOf(partition: TopicPartition): string | undefined {
     return this.#map.leaderOf(partition).nodeId ?? undefined
   }
 
-  /** Grows with every change of the leader; −1: not known. */
+  /**
+   * The leader epoch of a partition, which grows with every change of the leader; −1: not known.
+   */
   leaderEpochOf(partition: TopicPartition): number {
     return this.#map.leaderOf(partition).epoch
   }
 
   /**
-   * What tells a topic from one of the same name that was deleted; `null`: not known, or the
-   * brokers have no such thing.
+   * The topic id, which differs from that of a deleted topic of the same name; `null`: not known,
+   * or the brokers do not support topic ids.
    */
   idOf(topic: string): string | null {
     return this.#map.idOf(topic)
   }
 
   /**
-   * Numbers of a topic's partitions, also of those without a leader; empty when the topic is not
-   * known.
+   * The partition numbers of a topic, including partitions without a leader; empty when the topic
+   * is not known.
    */
   partitionsOf(topic: string): readonly number[] {
     return this.#map.partitionsOf(topic)
   }
 
-  /** What is now known of topics, whether they have been learnt or not. @throws as {@link ask} */
+  /**
+   * Fetches the current metadata of any topics.
+   * @throws as {@link ask}
+   */
   async describe(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
     const found = await this.#askAny((nodeId) => this.#metadata(nodeId, topics))
     return found.topics
   }
 
   /**
-   * Asks one broker.
-   * @throws TidemarkError `BROKER_UNAVAILABLE`: it may have got the request, or not ·
-   * `AUTHENTICATION` · `BROKER_TOO_OLD`
+   * Sends a request to one broker.
+   * @throws TidemarkError `BROKER_UNAVAILABLE`: the broker may or may not have received the request
+   * · `AUTHENTICATION` · `BROKER_TOO_OLD`
    */
   async ask<T>(nodeId: string, request: Request<T>): Promise<T> {
     return asked(this.#ask(nodeId, request))
   }
 
-  /** Can records be sent to a broker at once? */
+  /** Can records be sent to a broker without connecting first? */
   hasMet(nodeId: string): boolean {
     const broker = this.#met.get(nodeId)
     return broker !== undefined && this.#apis.has(broker) && isConnected(broker, 'Produce')
   }
 
-  /** Can a broker be asked for records by topic id? */
+  /** Does a broker support Fetch by topic id? */
   async fetchesById(nodeId: string): Promise<boolean> {
     const { versions } = await asked(this.#apisOf(nodeId))
     return (versions.get(API.Fetch)?.[1] ?? 0) >= FETCH_BY_ID
   }
 
-  /** Is connected with a broker for records, and knows what it can do. @throws as {@link ask} */
+  /**
+   * Opens the connection for records to a broker and learns its API versions.
+   * @throws as {@link ask}
+   */
   async meet(nodeId: string): Promise<void> {
     await asked(this.#apisOf(nodeId))
     await asked(connected(await asked(this.#broker(nodeId)), 'Produce'))
   }
 
-  /** For how long a broker takes no records, since it has got too many, ms. */
+  /** How long a broker that throttles this client accepts no records, ms. */
   throttleLeftMs(nodeId: string): number {
     const broker = this.#met.get(nodeId)
     return broker === undefined ? 0 : throttleLeftMs(broker, 'Produce')
   }
 
-  /** Ends the connection over which records go to a broker: what has not left yet never will. */
+  /** Destroys the connection for records to a broker: what has not been sent yet never will be. */
   hangUp(nodeId: string, reason: string): void {
     const broker = this.#met.get(nodeId)
     if (broker !== undefined) hangUp(broker, 'Produce', new Error(reason))
   }
 
   /**
-   * Asks any broker, until it is no longer about to be able to answer.
+   * Sends a request to any broker, and retries while brokers are not ready to answer it.
    * @throws as {@link askCoordinator}
    */
   askAny<T>(request: Request<T>, codeOf: (answer: T) => number): Promise<T> {
-    // Another node first each time: one that is cut off from the others goes on describing the
-    // cluster as it used to be.
+    // Begin with another node each time: a node that is cut off from the others keeps describing
+    // the cluster as it was.
     const ask = () => this.#askAny((nodeId) => this.ask(nodeId, request), this.#turn++)
     return this.#whileMoving(request.api, ask, codeOf)
   }
 
-  /** Asks the node that makes topics. @throws as {@link ask} */
+  /**
+   * Sends a request to the controller.
+   * @throws as {@link ask}
+   */
   async askController<T>(request: Request<T>): Promise<T> {
     const { controller } = this.#map
     if (controller !== null) return this.ask(controller, request)
@@ -227,9 +248,10 @@ export class Brokers {
   }
 
   /**
-   * Asks a coordinator, and the next one when it has moved.
-   * @param codeOf the broker's code in the answer
-   * @throws TidemarkError as {@link ask}; `BROKER_UNAVAILABLE` too when it goes on moving for 8 s
+   * Sends a request to a coordinator, and to the new one when it has moved.
+   * @param codeOf returns the error code of an answer
+   * @throws TidemarkError as {@link ask}; `BROKER_UNAVAILABLE` also when it is still moving after 8
+   * s
    */
   askCoordinator<T>(
     of: Coordinated,
@@ -244,12 +266,15 @@ export class Brokers {
     return this.#whileMoving(`the coordinator of ${of.type} "${of.id}"`, ask, codeOf)
   }
 
-  /** Who answered last as coordinator; `undefined`: it is not known any more. */
+  /** The node id of the coordinator that last answered; `undefined`: no longer known. */
   coordinatorOf(of: Coordinated): string | undefined {
     return this.#coordinators.get(keyOf(of))
   }
 
-  /** What a coordinator can do; asked anew, since brokers are upgraded while workers run. */
+  /**
+   * The API versions of a coordinator, always fetched again, since brokers are upgraded while
+   * workers run.
+   */
   async apisOfCoordinator(of: Coordinated): Promise<BrokerApis> {
     return this.#ofCoordinator(of, async (nodeId) => {
       this.#apis.delete(await asked(this.#broker(nodeId)))
@@ -258,7 +283,7 @@ export class Brokers {
   }
 
   /**
-   * A group's coordinator as the library knows it, connected.
+   * A group's coordinator as the library's object, connected.
    * @throws TidemarkError as {@link askCoordinator}
    */
   async groupBroker(group: string): Promise<GroupBroker> {
@@ -266,7 +291,7 @@ export class Brokers {
     const backoff = new Backoff(SEEK_RETRY, this.random)
     const deadlineMs = this.clock.elapsedMs() + SEEK_MS
     for (;;) {
-      // The one before may have moved, or not answer any more.
+      // The known coordinator may have moved, or may not answer any more.
       this.#coordinators.delete(keyOf(of))
       try {
         const nodeId = await this.#coordinator(of)
@@ -279,7 +304,7 @@ export class Brokers {
     }
   }
 
-  /** What a coordinator tells; one that does not is looked for anew, the next time. */
+  /** Runs requests on a coordinator. After a failure the next call looks it up again. */
   async #ofCoordinator<T>(of: Coordinated, ask: (nodeId: string) => Promise<T>): Promise<T> {
     try {
       return await ask(await this.#coordinator(of))
@@ -295,7 +320,7 @@ export class Brokers {
     const { code, nodeId } = await this.askAny(findCoordinator(of), (answer) => answer.code)
     if (NOT_COORDINATED.has(code)) throw notCoordinated(of)
     if (code !== CODE.NONE) {
-      const message = `the coordinator of ${of.type} "${of.id}" is not told: ${nameOfCode(code)}`
+      const message = `the coordinator of ${of.type} "${of.id}" cannot be found: ${nameOfCode(code)}`
       throw new TidemarkError('BROKER_UNAVAILABLE', message)
     }
     this.#coordinators.set(keyOf(of), String(nodeId))
@@ -303,8 +328,8 @@ export class Brokers {
   }
 
   /**
-   * Of the first broker that answers, those first to which there is a connection. @param turn which
-   * of them is the first
+   * Returns the answer of the first broker that answers. Connected brokers are asked first.
+   * @param turn which broker comes first
    */
   async #askAny<T>(ask: (nodeId: string) => Promise<T>, turn = 0): Promise<T> {
     const all = this.#cluster.getNodeIds().map(String)
@@ -346,10 +371,10 @@ export class Brokers {
   }
 
   async #learn(topic: string): Promise<void> {
-    // What it was when it was asked for before, it need not be any more.
+    // What an earlier request returned may be outdated.
     this.#map.forget(topic)
     try {
-      // An answer that was on its way already does not tell of it.
+      // A response that was already in flight does not contain the topic.
       while (this.#map.codeOf(topic) === null) await this.#askForMetadata()
       this.refuseUnusable(topic)
     } catch (error) {
@@ -361,7 +386,7 @@ export class Brokers {
   async #refresh(): Promise<void> {
     await this.clock.sleep(REFRESH_MS)
     await this.#askForMetadata()
-    // The next node is asked at once.
+    // A changed topic id counts only when a second node confirms it.
     if (this.#map.hasRumour) await this.#askForMetadata()
   }
 
@@ -383,7 +408,7 @@ export class Brokers {
     return within({ ms, doing, clock: this.clock }, work)
   }
 
-  /** Asks again while a coordinator is moving. */
+  /** Repeats a request while its coordinator is moving. */
   async #whileMoving<T>(
     who: string,
     ask: () => Promise<T>,
@@ -395,13 +420,16 @@ export class Brokers {
       const code = codeOf(answer)
       if (!hasCoordinatorMoved(code)) return answer
       if (this.clock.elapsedMs() > deadlineMs) {
-        throw new TidemarkError('BROKER_UNAVAILABLE', `${who} is answered with ${nameOfCode(code)}`)
+        throw new TidemarkError('BROKER_UNAVAILABLE', `${who} answered with ${nameOfCode(code)}`)
       }
       await this.clock.sleep(RETRY_MS)
     }
   }
 
-  /** By what was last heard of a topic. @throws TidemarkError as {@link learn} */
+  /**
+   * Checks the last known metadata of a topic.
+   * @throws TidemarkError as {@link learn}
+   */
   refuseUnusable(topic: string): void {
     const code = this.#map.codeOf(topic) ?? CODE.NONE
     if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
@@ -413,7 +441,7 @@ export class Brokers {
     if (this.#map.partitionsOf(topic).length > 0) return
     throw new TidemarkError(
       'BROKER_UNAVAILABLE',
-      `topic "${topic}" is answered with ${nameOfCode(code)}`,
+      `the brokers answered a metadata request for topic "${topic}" with ${nameOfCode(code)}`,
     )
   }
 }
@@ -428,8 +456,9 @@ function keyOf({ type, id }: Coordinated): string {
 }
 
 /**
- * What the library throws when a broker dies in the middle is not always its own error, so that is
- * what all the rest is.
+ * Turns what the library throws into a {@link TidemarkError}. When a broker dies during a request,
+ * the library does not always throw an error of its own, so any unknown error means
+ * `BROKER_UNAVAILABLE`.
  */
 async function asked<T>(answer: Promise<T>): Promise<T> {
   try {

@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../port.ts'
 import type { Brokers } from './brokers.ts'
 
-/** Partitions by the leaders that are known; those without one are left out. */
+/** Groups partitions by their known leader; partitions without one are left out. */
 export function byLeader<P extends TopicPartition>(
   brokers: Brokers,
   partitions: readonly P[],

@@ -2,7 +2,7 @@ import type { Chunk, TopicPartition } from '../port.ts'
 import { RecordViews } from './codec/record-views.ts'
 import type { Fetched } from './hand-over.ts'
 
-/** What was fetched of a partition as a chunk. Buffers are those of the broker's response. */
+/** Builds a chunk from fetched records. Its buffers are views into the broker's response. */
 export function chunkOf(
   of: TopicPartition & { readonly epoch: number },
   { records: fetched, packed, endOffset }: Fetched,

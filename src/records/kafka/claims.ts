@@ -1,21 +1,23 @@
 import type { TopicPartition } from '../port.ts'
 
-// What a member tells whoever assigns the partitions: what it has, under which generation of the
-// group, and under which transactional id it commits. It travels in the subscription's user data: a
-// format byte, the generation (int32), the transactional id, then for each topic its name and a
-// bitmap: the lowest bit of its first byte is partition 0. Texts and bitmaps have their length
-// before them (uint16).
+// What a member tells the group leader when it joins: which partitions it owns, under which
+// generation of the group, and under which transactional id it commits. It travels in the user data
+// of the subscription: a format byte, the generation (int32), the transactional id, then for each
+// topic its name and a bitmap, in which the lowest bit of the first byte is partition 0. Strings
+// and bitmaps are preceded by their length (uint16).
 
+/** What a member claims when it joins. */
 export interface Claims {
   readonly generation: number
   readonly owned: readonly TopicPartition[]
-  /** `null`: it commits in no transaction. */
+  /** `null`: it commits without transactions. */
   readonly transactionalId: string | null
 }
 
 const NOTHING: Claims = { generation: -1, owned: [], transactionalId: null }
 const FORMAT = 2
 
+/** Encodes claims as user data of the subscription. */
 export function encodeClaims({ generation, owned, transactionalId }: Claims): Buffer {
   const head = Buffer.alloc(5)
   head.writeUInt8(FORMAT)
@@ -30,7 +32,7 @@ export function encodeClaims({ generation, owned, transactionalId }: Claims): Bu
   return Buffer.concat(parts)
 }
 
-/** Of another format, or no claims at all: nothing is owned. */
+/** Decodes claims; without claims, or with another format, the member owns nothing. */
 export function decodeClaims(data: Buffer | null): Claims {
   if (data === null || data.length < 5 || data[0] !== FORMAT) return NOTHING
   try {
@@ -53,14 +55,14 @@ export function decodeClaims(data: Buffer | null): Claims {
 }
 
 /**
- * What the leader tells every member with its assignment: the transactional ids that are in the
- * group. A dead member's is not among them (rule C9).
+ * Encodes what the leader sends every member with its assignment: the transactional ids of the
+ * members in the group. A dead member's id is not among them (rule C9).
  */
 export function encodeLiveIds(ids: readonly string[]): Buffer {
   return Buffer.concat([Buffer.from([FORMAT]), ...ids.map((id) => withLength(Buffer.from(id)))])
 }
 
-/** `null`: the leader is no member of this driver, and tells nothing. */
+/** Decodes the transactional ids; `null`: the leader does not use this driver, and sends none. */
 export function decodeLiveIds(data: Buffer | null): ReadonlySet<string> | null {
   if (data === null || data[0] !== FORMAT) return null
   try {
@@ -76,7 +78,10 @@ function* partitionsIn(bitmap: Buffer): Generator<number> {
   }
 }
 
-/** @throws RangeError when it is cut off */
+/**
+ * Splits length-prefixed parts.
+ * @throws RangeError when the data is cut off
+ */
 function partsOf(data: Buffer, from: number): Buffer[] {
   const found: Buffer[] = []
   for (let at = from; at < data.length; ) {

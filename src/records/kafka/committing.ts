@@ -11,22 +11,30 @@ import type { Transactions } from './transactions.ts'
 import type { FetchedOffset } from './wire/offsets.ts'
 import type { KafkaWriter } from './writer.ts'
 
-// How a member's commits are made, under each guarantee (rules C3 to C8).
+// How a member commits, under each guarantee (rules C3 to C8).
 
+/** How a member commits. */
 export interface Committing {
   /**
-   * Before partitions are taken over: nothing of this member's past is open any more. @throws as
-   * {@link commit}
+   * Called before partitions are taken over. Resolves when nothing of this member's past is open
+   * any more.
+   * @throws as {@link commit}
    */
-  begin(): Promise<void>
-  /** One at a time. @throws TidemarkError as the port's `commit` */
+  prepare(): Promise<void>
+  /**
+   * Makes a commit; one at a time.
+   * @throws TidemarkError as the port's `commit`
+   */
   commit(commit: Commit): Promise<void>
-  /** The generation ends: what was put off is committed under it. @throws as {@link commit} */
+  /**
+   * Called when the generation ends: commits deferred offsets under it.
+   * @throws as {@link commit}
+   */
   finish(generation: Generation): Promise<void>
 }
 
 /** What both guarantees work with. */
-export interface Surroundings {
+export interface CommitContext {
   readonly group: string
   readonly clock: Clock
   readonly offsets: GroupOffsets
@@ -35,50 +43,52 @@ export interface Surroundings {
   /** Has the member left? */
   readonly isOver: () => boolean
   /**
-   * @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has this one's name, and with it its
-   * transactional id
+   * @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has the same name, and with it the
+   * same transactional id
    */
   readonly checkName: () => Promise<void>
-  /** Asks the group for a new generation. */
+  /** Joins the group again, which starts a new generation. */
   readonly joinAgain: () => void
 }
 
 const SETTLE_RETRY_MS = 200
 
 /**
- * An offset with every few outputs would take a broker as long as the outputs do; a crash repeats
- * so much more, ms.
+ * Shortest interval between two offset commits, ms. Committing offsets with every few outputs would
+ * cost a broker as much as the outputs; this long a stretch is repeated after a crash.
  */
 const OFFSETS_EVERY_MS = 100
 
-/** Outputs first. Offsets follow when all outputs before them are acknowledged, now and then. */
+/**
+ * Writes outputs first. Offsets follow at intervals, once all outputs before them are acknowledged.
+ */
 export class AtLeastOnce implements Committing {
-  readonly #around: Surroundings
+  readonly #context: CommitContext
   readonly #writer: KafkaWriter
-  /** By partition name, how far outputs are acknowledged and offsets are not committed. */
+  /** By partition name, offsets whose outputs are acknowledged but which are not committed yet. */
   readonly #putOff = new Map<string, NextOffset>()
   /** When offsets were last committed. */
   #lastMs = Number.NEGATIVE_INFINITY
-  /** Ends the waiting of what was put off. */
+  /** Cancels the timer for deferred offsets. */
   #endWait = () => {}
-  /** Offsets that go out though no outputs do. */
+  /** Deferred offsets being committed without further outputs. */
   #following: Promise<void> = Promise.resolve()
 
-  constructor(around: Surroundings, writer: KafkaWriter) {
-    this.#around = around
+  constructor(context: CommitContext, writer: KafkaWriter) {
+    this.#context = context
     this.#writer = writer
   }
 
-  async begin(): Promise<void> {}
+  async prepare(): Promise<void> {}
 
   commit(commit: Commit): Promise<void> {
-    return this.#around.gate.pass(async ({ generation, confirmed }) => {
-      // Else two of them would go out at once, and the older one might be taken last.
+    return this.#context.gate.pass(async ({ generation, confirmed }) => {
+      // Otherwise two offset commits would be in flight, and the older one might be applied last.
       await this.#following
       this.#endWait()
       await this.#writer.send(together(commit), confirmed)
       for (const next of commit.nextOffsets) this.#putOff.set(partitionName(next), next)
-      const sinceMs = this.#around.clock.elapsedMs() - this.#lastMs
+      const sinceMs = this.#context.clock.elapsedMs() - this.#lastMs
       if (sinceMs >= OFFSETS_EVERY_MS) await this.finish(generation())
       else this.#followLater()
     })
@@ -86,7 +96,7 @@ export class AtLeastOnce implements Committing {
 
   async finish(generation: Generation): Promise<void> {
     this.#endWait()
-    const { positions, offsets, clock } = this.#around
+    const { positions, offsets, clock } = this.#context
     this.#lastMs = clock.elapsedMs()
     const all = [...this.#putOff.values()]
     const still = all.filter((next) => positions.get(next)?.epoch === next.epoch)
@@ -94,10 +104,10 @@ export class AtLeastOnce implements Committing {
     await offsets.commit(generation, moved)
     for (const next of moved) {
       const owned = positions.get(next)
-      // It may have become another assignment while this was not answered.
+      // The partition may have been reassigned while the request was in flight.
       if (owned?.epoch === next.epoch) owned.stored = next
     }
-    // More may have been put off meanwhile, in the next generation.
+    // More may have been deferred meanwhile, in the next generation.
     for (const next of all) {
       const name = partitionName(next)
       if (this.#putOff.get(name) === next) this.#putOff.delete(name)
@@ -105,50 +115,50 @@ export class AtLeastOnce implements Committing {
   }
 
   /**
-   * Nothing came after the last outputs. What fails now goes with the next commit, or is tried
-   * again.
+   * Commits deferred offsets when no outputs follow. On failure they are committed with the next
+   * commit, or retried.
    */
   #follow(): void {
-    const passed = this.#around.gate.pass(({ generation }) => this.finish(generation()))
+    const passed = this.#context.gate.pass(({ generation }) => this.finish(generation()))
     this.#following = passed.catch((error: unknown) => {
       const isPassing = error instanceof TidemarkError && error.action === 'retry'
-      if (isPassing && !this.#around.isOver()) this.#followLater()
+      if (isPassing && !this.#context.isOver()) this.#followLater()
     })
   }
 
   #followLater(): void {
-    this.#endWait = this.#around.clock.after(OFFSETS_EVERY_MS, () => this.#follow())
+    this.#endWait = this.#context.clock.after(OFFSETS_EVERY_MS, () => this.#follow())
   }
 }
 
-/** Outputs and offsets in one transaction. */
+/** Writes outputs and offsets in one transaction. */
 export class ExactlyOnce implements Committing {
-  readonly #around: Surroundings
+  readonly #context: CommitContext
   readonly #transactions: Transactions
-  #hasBegun = false
-  /** In which a claim was not answered. */
+  #isPrepared = false
+  /** The generation in which a claim was not answered. */
   #doubted: Generation | null = null
 
-  constructor(around: Surroundings, transactions: Transactions) {
-    this.#around = around
+  constructor(context: CommitContext, transactions: Transactions) {
+    this.#context = context
     this.#transactions = transactions
   }
 
-  async begin(): Promise<void> {
-    if (this.#hasBegun) return
-    await this.#transactions.begin()
-    this.#hasBegun = true
+  async prepare(): Promise<void> {
+    if (this.#isPrepared) return
+    await this.#transactions.initialise()
+    this.#isPrepared = true
   }
 
   commit(commit: Commit): Promise<void> {
-    return this.#around.gate.pass(({ generation }) => this.#commit(commit, generation))
+    return this.#context.gate.pass(({ generation }) => this.#commit(commit, generation))
   }
 
   async finish(): Promise<void> {}
 
   async #commit(commit: Commit, generation: () => Generation): Promise<void> {
     const { nextOffsets, isSmallest = false } = commit
-    const { group, positions } = this.#around
+    const { group, positions } = this.#context
     const owned = nextOffsets.map((next) => ownedOf(next, positions))
     await this.#claim(owned, generation)
     const { memberId } = generation()
@@ -168,7 +178,10 @@ export class ExactlyOnce implements Committing {
     }
   }
 
-  /** `false`: it is not known, or somebody else has used this worker's transactional id. */
+  /**
+   * Returns `false` when the outcome is unknown, or another producer has used this worker's
+   * transactional id.
+   */
   async #isCommitted(parts: Parameters<Transactions['commit']>[0]): Promise<boolean> {
     try {
       return (await this.#transactions.commit(parts)) === 'committed'
@@ -179,30 +192,33 @@ export class ExactlyOnce implements Committing {
   }
 
   /**
-   * Puts this member's name to partitions before its first transaction with them, so that whoever
-   * takes over from it knows whose transactions to end. In no transaction: one that is aborted
-   * would leave the name of an older owner (C8).
+   * Marks partitions with this member's name before its first transaction with them, so that their
+   * next owner knows whose transactions to end. Outside of transactions: an aborted one would leave
+   * the name of an older owner (C8).
    */
   async #claim(owned: readonly Owned[], generation: () => Generation): Promise<void> {
     const fresh = owned.filter(({ isClaimed }) => !isClaimed)
     if (fresh.length === 0) return
     const { transactionalId } = this.#transactions
-    const { group, offsets, joinAgain } = this.#around
+    const { group, offsets, joinAgain } = this.#context
     const current = generation()
     if (current === this.#doubted) {
-      throw new TidemarkError('REBALANCING', 'a claim was not answered: the group is joined again')
+      throw new TidemarkError(
+        'REBALANCING',
+        'the claim of a partition was not answered: the member joins the group again',
+      )
     }
     const { memberId } = current
     const mark = { transactionalId, memberId, number: 0 }
     const claims = fresh.map(({ topic, partition, committed: { nextOffset, metadata } }) => {
-      // Somebody else's may be so long that nothing fits before it; it says nothing of windows.
+      // Foreign metadata may be so long that no mark fits before it; it contains no windows.
       const left = Buffer.byteLength(metadata) <= MOST_METADATA_BYTES ? metadata : ''
       return { topic, partition, offset: nextOffset, metadata: withMark(mark, group, left) }
     })
     try {
       await offsets.commit(current, claims)
     } catch (error) {
-      // It may still arrive, and would set back what had been committed since. Under another
+      // The request may still arrive and reset offsets that were committed since. Under another
       // generation it is refused.
       if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') {
         this.#doubted = current
@@ -217,18 +233,18 @@ export class ExactlyOnce implements Committing {
   }
 
   /**
-   * Finds out what became of a transaction: a new identity first, after which nothing can change
-   * it, then what is committed (C6, C7). Returns when it was committed.
+   * Finds out how a transaction ended: takes a new identity, after which nothing can change the
+   * outcome, and then reads what is committed (C6, C7). Returns when the transaction was committed.
    * @throws TidemarkError `COMMIT_FAILED`: it was not · `FENCED`: another worker has committed for
-   * the partition · `REBALANCING`: all partitions were lost meanwhile, and what became of it shows
-   * where their new owners begin · `WORKER_NAME_TAKEN`
+   * the partition · `REBALANCING`: all partitions were lost meanwhile; their new owners see the
+   * outcome in the offsets at which they begin · `WORKER_NAME_TAKEN`
    */
   async #settle(owned: readonly Owned[]): Promise<void> {
     for (;;) {
       try {
-        const { positions, offsets, checkName } = this.#around
+        const { positions, offsets, checkName } = this.#context
         await checkName()
-        await this.#transactions.begin()
+        await this.#transactions.initialise()
         const still = owned.filter((one) => positions.holds(one))
         const isHeld = (one: Owned) => positions.holds(one)
         const stable = await offsets.stable(still, isHeld)
@@ -239,16 +255,16 @@ export class ExactlyOnce implements Committing {
         return this.#judge(known)
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
-        if (this.#around.isOver()) throw error
-        await this.#around.clock.sleep(SETTLE_RETRY_MS)
+        if (this.#context.isOver()) throw error
+        await this.#context.clock.sleep(SETTLE_RETRY_MS)
       }
     }
   }
 
   #judge(known: FetchedOffset): void {
-    const { mark } = readMark(known.metadata, this.#around.group)
+    const { mark } = readMark(known.metadata, this.#context.group)
     const { transactionalId } = this.#transactions
-    const before = this.#around.positions.get(known)?.commits ?? 0
+    const before = this.#context.positions.get(known)?.commits ?? 0
     if (mark?.transactionalId === transactionalId) {
       if (mark.number === before + 1) return
       if (mark.number === before) {
@@ -260,8 +276,8 @@ export class ExactlyOnce implements Committing {
 }
 
 /**
- * @throws TidemarkError `REBALANCING`: it belongs to another assignment, so that the whole commit
- * is of no use any more (C1)
+ * @throws TidemarkError `REBALANCING`: the offset belongs to another assignment, so the whole
+ * commit is useless (C1)
  */
 function ownedOf(next: NextOffset, positions: Positions): Owned {
   const owned = positions.get(next)

@@ -3,25 +3,24 @@ import type { Socket } from 'node:net'
 import kafkajs from 'kafkajs'
 import { Answers } from './answers.ts'
 
-// The library's connections and their queues of requests, mended in place, for its requests and for
-// our own.
+// Patches the library's connections and request queues, for the library's requests and for our own.
 //
-// A queue's time is the wall clock's: when that is set, every request has timed out at once, or
-// none ever does. It takes the time at which the broker reads nothing on purpose (KIP-219) for time
-// in which it could have answered. After a time-out it goes on with a connection whose bytes may
-// still be under way, so that what is sent again is there twice. It forgets what is on its way over
-// a connection that it takes for ended, so that whoever waits for the answer does so for ever. And
-// it asks itself every millisecond whether a request waits to be sent (kafkajs#1704), which costs
-// several percent of a core.
+// The request queue uses the wall clock: when that is set, all requests time out at once, or none
+// ever does. It counts time in which a throttling broker reads nothing on purpose (KIP-219) as time
+// in which the broker could have answered. After a timeout it continues with a connection on which
+// bytes may still be in flight, so that what is sent again is written twice. It drops the requests
+// in flight on a connection that it considers closed, so that their callers wait forever. And it
+// checks every millisecond for requests that wait to be sent (kafkajs#1704), which costs several
+// percent of a core.
 //
-// A connection reads answers into twice the memory they need. It goes on over its next socket with
-// what it had read of the one before: half an answer turns all that follows into nonsense, and
-// nothing is ever answered again. What the previous socket still reports is taken as news about the
-// next. Whoever asks for it while it is being made gets a second socket beside the first. And an
-// answer that cannot be one ends the process.
+// A connection reads responses into twice the memory that they need. On its next socket it
+// continues with what it had read from the previous one: half a response turns everything that
+// follows into garbage, and nothing is ever answered again. Events of the previous socket are
+// attributed to the next one. A caller that requests the connection while it is being opened gets a
+// second socket. And an invalid response ends the process.
 //
-// Its queues are mended for all drivers of the process at once, and count by the time of the
-// process: sockets know no other.
+// The queues are patched for all drivers of the process at once, and use the process's monotonic
+// clock: sockets know no other.
 //
 // Private to kafkajs 2.2.4: network/requestQueue/index.js, network/connection.js.
 
@@ -34,7 +33,7 @@ interface RequestQueue {
   readonly inflight: ReadonlyMap<number, SocketRequest>
   readonly pending: readonly SocketRequest[]
   readonly maxInFlightRequests: number | null
-  /** Of `performance.now()` here. */
+  /** In terms of `performance.now()` here. */
   throttledUntil: number
   requestTimeoutIntervalId: NodeJS.Timeout | undefined
   throttleCheckTimeoutId: NodeJS.Timeout | null
@@ -52,57 +51,57 @@ interface RequestQueue {
 interface Connection {
   readonly requestQueue: RequestQueue
   readonly socket: Socket | undefined
-  /** While it authenticates, what comes is theirs. */
+  /** Set during authentication; received bytes then belong to these handlers. */
   readonly authHandlers: object | null
-  /** What came of them after their last whole answer. */
+  /** What these handlers received after their last complete response. */
   chunks: readonly Buffer[]
   bytesBuffered: number
-  /** How many must have come before it looks at them. */
+  /** How many bytes must have arrived before they are parsed. */
   bytesNeeded: number
   isConnected(): boolean
 }
 
-type Mended<T> = { readonly prototype: T & Methods }
+type Patched<T> = { readonly prototype: T & Methods }
 type Methods = Record<string, (...args: never[]) => unknown>
 
-/** Of a length, and of the number of the request that is answered. */
+/** Size of a length and of a correlation id, bytes. */
 const WORD_BYTES = 4
-/** How often is it looked whether an answer is overdue, ms. */
+/** How often overdue answers are looked for, ms. */
 const LOOK_MS = 100
 /**
- * A look that comes so much too late comes before what has arrived meanwhile was read: the process
- * stood still, ms.
+ * A check that comes this much too late means that the process stood still, ms; what has arrived
+ * meanwhile is not read yet.
  */
 const STOOD_STILL_MS = 1_000
 
-/** When requests were written. */
+/** When requests were written, by `performance.now()`. */
 const sentMs = new WeakMap<SocketRequest, number>()
 const connectionOf = new WeakMap<RequestQueue, Connection>()
 const answersTo = new WeakMap<Connection, Answers>()
 
-let isMended = false
+let isPatched = false
 
-/** Mends the library, once. */
-export function mendConnections(): void {
-  if (isMended) return
-  isMended = true
+/** Patches the library, once. */
+export function patchConnections(): void {
+  if (isPatched) return
+  isPatched = true
   const require = createRequire(import.meta.url)
-  mendConnection((require('kafkajs/src/network/connection') as Mended<Connection>).prototype)
-  mendQueue((require('kafkajs/src/network/requestQueue') as Mended<RequestQueue>).prototype)
+  patchConnection((require('kafkajs/src/network/connection') as Patched<Connection>).prototype)
+  patchQueue((require('kafkajs/src/network/requestQueue') as Patched<RequestQueue>).prototype)
 }
 
-function mendConnection(connection: Connection & Methods): void {
+function patchConnection(connection: Connection & Methods): void {
   const { connect, disconnect, processData } = connection as Methods
   Object.assign(connection, {
-    connect: shared((mended) => {
-      if (!mended.isConnected()) beginAnew(mended)
-      connectionOf.set(mended.requestQueue, mended)
-      return connect?.call(mended)
+    connect: shared((patched) => {
+      if (!patched.isConnected()) resetConnection(patched)
+      connectionOf.set(patched.requestQueue, patched)
+      return connect?.call(patched)
     }),
-    disconnect: shared((mended) => disconnect?.call(mended)),
+    disconnect: shared((patched) => disconnect?.call(patched)),
     processData(this: Connection, bytes: Buffer) {
       try {
-        // The socket goes on writing where these lie.
+        // The socket will overwrite this buffer.
         if (this.authHandlers !== null) processData?.call(this, Buffer.from(bytes) as never)
         else answersOf(this).take(bytes, (answer) => pass(answer, this.requestQueue))
       } catch (error) {
@@ -118,13 +117,13 @@ function answersOf(connection: Connection): Answers {
   return known
 }
 
-/** To whoever asked. */
+/** Passes a response to the request that it answers. */
 function pass(answer: Buffer, queue: RequestQueue): void {
   const correlationId = answer.readInt32BE()
   queue.fulfillRequest({ size: answer.length, correlationId, payload: answer.subarray(WORD_BYTES) })
 }
 
-/** A method that does its work once for all who call it meanwhile. */
+/** Wraps a method so that concurrent calls share one execution. */
 function shared(work: (of: Connection) => unknown): (this: Connection) => Promise<unknown> {
   const running = new WeakMap<Connection, Promise<unknown>>()
   return function (this: Connection) {
@@ -136,8 +135,8 @@ function shared(work: (of: Connection) => unknown): (this: Connection) => Promis
   }
 }
 
-/** Nothing is left of the socket before, nor does anything more come from it. */
-function beginAnew(connection: Connection): void {
+/** Destroys the previous socket and drops everything that came from it. */
+function resetConnection(connection: Connection): void {
   const { socket } = connection
   for (const event of ['data', 'end', 'error', 'timeout']) socket?.removeAllListeners(event)
   socket?.on('error', () => {}).destroy()
@@ -148,7 +147,7 @@ function beginAnew(connection: Connection): void {
   answersOf(connection).clear()
 }
 
-function mendQueue(queue: RequestQueue & Methods): void {
+function patchQueue(queue: RequestQueue & Methods): void {
   const { sendSocketRequest, destroy: stopTimers } = queue as Methods
   Object.assign(queue, {
     sendSocketRequest(this: RequestQueue, request: SocketRequest) {
@@ -156,7 +155,7 @@ function mendQueue(queue: RequestQueue & Methods): void {
       sendSocketRequest?.call(this, request as never)
     },
     maybeThrottle(this: RequestQueue, given: number | null | undefined) {
-      // Not every answer has one.
+      // Not every response has a throttle time.
       const ms = given ?? 0
       if (ms > 0) this.throttledUntil = Math.max(this.throttledUntil, performance.now() + ms)
     },
@@ -164,9 +163,9 @@ function mendQueue(queue: RequestQueue & Methods): void {
       return !isFull(this) && this.throttledUntil <= performance.now()
     },
     scheduleCheckPendingRequests(this: RequestQueue) {
-      // What waits for others to be answered is looked at when they are.
+      // Requests that wait for answers to others are sent when those arrive.
       if (this.pending.length === 0 || isFull(this) || this.throttleCheckTimeoutId !== null) return
-      // It may be over by now though it was not when the request came.
+      // The throttling may have ended since the request came.
       const leftMs = Math.max(1, Math.ceil(this.throttledUntil - performance.now()))
       this.throttleCheckTimeoutId = setTimeout(() => {
         this.throttleCheckTimeoutId = null
@@ -177,8 +176,8 @@ function mendQueue(queue: RequestQueue & Methods): void {
       stopTimers?.call(this)
       this.requestTimeoutIntervalId = watch(this)
     },
-    // Called when the connection has ended, or was ended from this side: nothing is answered over
-    // it, or looked after, any more.
+    // Called when the connection has ended, or was ended from this side: pending requests are never
+    // answered.
     destroy(this: RequestQueue) {
       stopTimers?.call(this)
       if (this.inflight.size + this.pending.length === 0) return
@@ -192,9 +191,9 @@ function isFull({ inflight, maxInFlightRequests }: RequestQueue): boolean {
 }
 
 /**
- * Ends the connection when an answer is overdue: counted from when the request was written, or
- * anything last came, or the broker read again. A broker answers in order: behind a request that
- * waits on purpose, such as JoinGroup, nothing is late.
+ * Destroys the connection when an answer is overdue. The time is counted from when the request was
+ * written, bytes last arrived, or throttling ended, whichever is last. A broker answers in order:
+ * behind a request that waits on purpose, such as JoinGroup, nothing is late.
  */
 function watch(queue: RequestQueue): NodeJS.Timeout {
   let lookedMs = performance.now()

@@ -2,51 +2,50 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
 import { type Namesakes, namesakesIn, takeOut } from './namesakes.ts'
 
-/** How often a worker that joins looks whether its group shows it, ms. */
+/** How often a joining worker looks for itself in its group, ms. */
 const LOOK_MS = 20
 
-/** Where a worker joins. */
+/** The group that a worker joins. */
 export interface Joining {
   readonly group: string
-  /** Connections that JoinGroup does not hold up. */
+  /** Connections that JoinGroup does not block. */
   readonly brokers: Brokers
-  /** Does it still join? */
+  /** Is it still joining? */
   readonly isJoining: () => boolean
 }
 
 /**
- * The name that a worker has taken because it was given none. Whoever comes up under it takes the
- * place of the one that had it before, as long as that one came from the same address: host names
- * repeat, so a namesake from elsewhere is somebody else, and stays.
+ * The name that a worker uses because it was given none. A worker that joins under this name
+ * replaces the former member with it only if both came from the same address: host names repeat, so
+ * a namesake from another address is a different worker, and stays.
  *
- * The address is the one that a broker sees, which it tells for each member (DescribeGroups,
- * `ClientHost`), and which it tells of this worker only once that has joined. So a worker joins
- * first, sees itself beside its predecessor, and takes that one out of the group then, which was
- * waiting for it. It commits under a transactional id of its own, so that namesakes never fence
- * each other.
+ * The address is the one that a broker sees. The broker reports it for each member (DescribeGroups,
+ * `ClientHost`), and for this worker only after that has joined. So a worker joins first, finds
+ * itself next to its predecessor, and then removes that one from the group, which was waiting for
+ * it. It commits under its own transactional id, so that namesakes never fence each other.
  *
- * Not static membership (KIP-345): there the broker gives the place of a `group.instance.id` to
- * whoever comes with it, and fences the one that had it (FENCED_INSTANCE_ID), from wherever either
- * comes.
+ * This is not static membership (KIP-345): there the broker gives the place of a
+ * `group.instance.id` to any member that joins with it, and fences the previous one
+ * (FENCED_INSTANCE_ID), whatever address either comes from.
  */
 export class DefaultName {
   #text: string | null
-  /** From which it has joined; `null`: not known. */
+  /** The address from which it has joined; `null`: not known. */
   #address: string | null = null
 
-  /** @param text `undefined`: the worker has been given a name, or is to have none */
+  /** @param text `undefined`: the worker was given a name, or is to have none */
   constructor(text: string | undefined) {
     this.#text = text ?? null
   }
 
-  /** `null`: it has none, or not any more. */
+  /** `null`: it has none, or no longer. */
   get text(): string | null {
     return this.#text
   }
 
   /**
-   * The members that have the name before this worker joins. @throws TidemarkError as {@link
-   * namesakesIn}
+   * The ids of the members that have the name before this worker joins.
+   * @throws TidemarkError as {@link namesakesIn}
    */
   async holders(group: string, brokers: Brokers): Promise<ReadonlySet<string>> {
     const members = await this.#members(group, brokers)
@@ -54,7 +53,8 @@ export class DefaultName {
   }
 
   /**
-   * Takes those of them that came from this worker's own address out of the group, while it joins.
+   * Removes those holders of the name from the group that came from this worker's own address,
+   * while it joins.
    */
   async replace(holders: ReadonlySet<string>, joining: Joining): Promise<void> {
     const { group, brokers, isJoining } = joining
@@ -63,8 +63,8 @@ export class DefaultName {
       const members = await this.#members(group, brokers).catch(() => [])
       const arrived = members.filter(({ memberId }) => !holders.has(memberId))
       const [own, another] = new Set(arrived.map(({ clientHost }) => clientHost))
-      // When namesakes from elsewhere arrive at the same time, nobody can say which of them is this
-      // worker.
+      // If namesakes from other addresses arrive at the same time, it is not clear which of them is
+      // this worker.
       if (own !== undefined && another === undefined) {
         this.#address = own
         const former = members.filter((m) => holders.has(m.memberId) && m.clientHost === own)
@@ -76,8 +76,8 @@ export class DefaultName {
   }
 
   /**
-   * Has another member the name and the address, while this worker is none? @throws TidemarkError
-   * as {@link namesakesIn}
+   * Does a member have the name and the address while this worker is not in the group?
+   * @throws TidemarkError as {@link namesakesIn}
    */
   async isTaken(group: string, brokers: Brokers): Promise<boolean> {
     const members = await this.#members(group, brokers)
@@ -86,15 +86,16 @@ export class DefaultName {
   }
 
   /**
-   * From now on the worker has no name. It was put out for another one, such as one behind the same
-   * NAT on a host of the same name: else each would put the other out whenever it comes back.
+   * Gives up the name. The worker was removed in favour of another one, such as one behind the same
+   * NAT on a host of the same name; keeping the name, each would remove the other whenever it comes
+   * back.
    * @returns `WORKER_NAME_LOST`
    */
   giveUp(): TidemarkError {
-    const message = `another worker of the group has the name "${this.#text}": this one goes on without`
+    const message = `another worker of the group has the name "${this.#text}": this one continues without a name`
     this.#text = null
     return new TidemarkError('WORKER_NAME_LOST', message, {
-      hint: 'give each worker a name of its own (--worker-name)',
+      hint: 'give each worker its own name (--worker-name)',
     })
   }
 

@@ -12,66 +12,74 @@ import { topicsOf } from './wire/by-topic.ts'
 import { CODE } from './wire/codes.ts'
 import { type ProducePartition, produce } from './wire/produce.ts'
 
-// One delivery of batches to their leaders: who has which, what came back, and how long it may
-// take.
+// One delivery of batches to their leaders: which leader gets which batch, how its answer is
+// handled, and how long it may take.
 
-/** A leader remembers the last 5 batches of a producer, and knows a repetition only among them. */
+/** A leader remembers the last 5 batches of a producer, and detects a duplicate only among them. */
 const REQUESTS_IN_FLIGHT = 4
 /**
- * Without any acknowledgement: a leader election passes, and a cluster that is gone is told, ms.
+ * How long to wait without any acknowledgement, ms: longer than a leader election takes, short
+ * enough to report a cluster that is down.
  */
 const QUIET_MS = 8_000
 const RETRY = { firstMs: 20, lastMs: 1_000 }
+/** Retry interval while the previous transaction is still being ended, ms. */
 const ENDING_MS = 5
-/** Fewer are written in no time over any link: a broker that does not acknowledge them hangs. */
+/**
+ * Any link transmits this little almost at once, so a broker that does not acknowledge it hangs.
+ */
 const FEW_BYTES = 16 * 1024
 
-/** How batches are to be taken. */
+/** How batches are to be delivered. */
 export interface Sending {
-  /** `null`: in no transaction. */
+  /** `null`: outside of transactions. */
   readonly transactionalId: string | null
-  /** Does the broker add partitions to the transaction by itself (KIP-890)? */
+  /** Does the broker add partitions to the transaction automatically (KIP-890)? */
   readonly joinsTransaction: boolean
-  /** For how long it may take, ms; `null`: as long as acknowledgements keep coming. */
+  /** Time limit, ms; `null`: none, as long as acknowledgements keep coming. */
   readonly withinMs: number | null
-  /** Asked before each request: may it still go out? Rejects with why not. */
+  /** Called before each request: may it still be sent? If not, rejects with the reason. */
   readonly check: () => Promise<void> | void
 }
 
+/** What a delivery works with. */
 export interface DeliveryOptions {
   readonly brokers: Brokers
   readonly pace: Pace
   /** Does the partition's leader have batches of this producer? */
   readonly isKnown: (to: Outgoing) => boolean
-  /** The partition's first batch is acknowledged. */
+  /** Called when the partition's first batch is acknowledged. */
   readonly acknowledged: (to: Outgoing) => void
   /**
-   * The partition's first batch is too large, and more than one record: what is left is to be
-   * packed smaller.
+   * Called when the partition's first batch is too large and has more than one record: the rest is
+   * to be packed into smaller batches.
    */
   readonly split: (to: Outgoing) => void
-  /** Something was not answered: it may still arrive. */
+  /** Called when a request was not answered: its records may still arrive. */
   readonly lost: () => void
 }
 
-/** What is under way to a leader. */
-interface Line {
+/** The requests in flight to one leader. */
+interface LeaderFlight {
   readonly leader: string
   bytes: number
-  /** Has its connection ended? What comes behind must not arrive before what was lost with it. */
+  /**
+   * Has its connection ended? Later batches must not arrive before those that were lost with it.
+   */
   isBroken: boolean
-  /** When something was last acknowledged, or written while nothing was under way. */
+  /** When something was last acknowledged, or written while nothing was in flight. */
   sinceMs: number
 }
 
+/** One delivery of batches to their leaders. */
 export class Delivery {
   readonly #sending: Sending
   readonly #o: DeliveryOptions
-  readonly #lines = new Set<Line>()
-  /** Since when nothing has been acknowledged. */
+  readonly #flights = new Set<LeaderFlight>()
+  /** Time of the last acknowledgement. */
   #quietMs = 0
   #isOverdue = false
-  /** What was under way for too long, bytes. */
+  /** Bytes that were in flight for too long. */
   #overdueBytes = 0
 
   constructor(sending: Sending, options: DeliveryOptions) {
@@ -100,7 +108,7 @@ export class Delivery {
       const sent = await Promise.allSettled(
         [...byLeader(brokers, left)].map(([leader, list]) => this.#sendTo(leader, list)),
       )
-      // All have come to an end.
+      // All of them have ended.
       for (const one of sent) if (one.status === 'rejected') throw one.reason
       left = left.filter(({ batches }) => batches.length > 0)
       if (left.length === 0) return
@@ -115,17 +123,17 @@ export class Delivery {
         await brokers.clock.sleep(ENDING_MS)
       } else {
         await brokers.clock.sleep(backoff.nextMs())
-        // Without an answer the leaders stay as they were, and are asked once more.
+        // If this fails, the known leaders are tried once more.
         await brokers.refresh().catch(() => {})
       }
-      // Else it would send nothing more, and forget why.
+      // Otherwise the next attempt would send nothing, and the reason would be lost.
       this.#giveUpIfOverdue(hindrance)
     }
   }
 
   /**
-   * @param problem `undefined`: nothing but time was lacking @throws TidemarkError when it has
-   * taken too long
+   * @param problem `undefined`: only time was lacking
+   * @throws TidemarkError when it has taken too long
    */
   #giveUpIfOverdue(problem: TidemarkError | undefined): void {
     const { withinMs } = this.#sending
@@ -137,75 +145,82 @@ export class Delivery {
     throw new TidemarkError(
       'COMMIT_TIMED_OUT',
       `${what} were not acknowledged in ${formatDuration(withinMs ?? tookMs)}`,
-      { hint: 'the link or the broker is slow: smaller commits follow', cause: problem },
+      { hint: 'the link or the broker is slow: the next commits will be smaller', cause: problem },
     )
   }
 
   /**
-   * What is still under way must not be when its transaction has ended, or when it is sent again.
+   * Nothing may still be in flight when the transaction has ended, or when the records are sent
+   * again.
    */
   #endAll(): void {
     this.#isOverdue = true
-    for (const { leader } of this.#lines) {
+    for (const { leader } of this.#flights) {
       this.#o.brokers.hangUp(leader, 'records were not acknowledged in time')
     }
   }
 
   /**
-   * Sends all batches of some partitions once; takes out those that were acknowledged, and says
-   * what hinders the rest.
+   * Sends all batches of some partitions once and removes the acknowledged ones.
+   * @returns the problem that hinders the rest; `null`: none
    */
   async #sendTo(leader: string, list: readonly Outgoing[]): Promise<TidemarkError | null> {
     const { brokers, pace } = this.#o
     try {
-      // Else the first requests would overtake each other while they wait for the connection.
+      // Otherwise the first requests could overtake each other while they wait for the connection.
       if (!brokers.hasMet(leader)) await brokers.meet(leader)
     } catch (error) {
       return thrownOrProblem(error)
     }
-    const line: Line = { leader, bytes: 0, isBroken: false, sinceMs: 0 }
-    this.#lines.add(line)
-    const answers: Promise<readonly Result[]>[] = []
+    const flight: LeaderFlight = { leader, bytes: 0, isBroken: false, sinceMs: 0 }
+    this.#flights.add(flight)
+    const answers: Promise<readonly BatchResult[]>[] = []
     try {
       for (const [i, parts] of requestsOf(list, pace.requestBytes).entries()) {
-        // On one connection: they arrive in the order in which they are sent.
+        // They use one connection, so they arrive in the order in which they are sent.
         if (i >= REQUESTS_IN_FLIGHT) await answers[i - REQUESTS_IN_FLIGHT]
         if (this.#isAhead(parts) && !(await Promise.all(answers)).flat().every(isTaken)) break
         await this.#mayWrite(leader)
-        if (this.#isOverdue || line.isBroken) break
-        answers.push(this.#request(line, parts))
+        if (this.#isOverdue || flight.isBroken) break
+        answers.push(this.#request(flight, parts))
       }
     } finally {
       await Promise.all(answers)
-      this.#lines.delete(line)
+      this.#flights.delete(flight)
     }
     return this.#take((await Promise.all(answers)).flat())
   }
 
   /**
-   * A leader takes any number from a producer that it does not know: the second batch would pass
-   * where the first did not.
+   * Would a batch be sent ahead of an unacknowledged first one? A leader accepts any sequence
+   * number from a producer that it does not know: the second batch would be taken even if the first
+   * was not.
    */
   #isAhead(parts: readonly Part[]): boolean {
     return parts.some(({ to, batch }) => batch !== to.batches[0] && !this.#o.isKnown(to))
   }
 
-  /** Resolves when a request may be written. @throws what `check` rejects with */
+  /**
+   * Resolves when a request may be written.
+   * @throws what `check` rejects with
+   */
   async #mayWrite(leader: string): Promise<void> {
     if (await notThrottled(this.#o.brokers, leader)) this.#quietMs = this.#nowMs()
     await this.#sending.check()
   }
 
-  /** Takes out what was acknowledged. @returns what hinders the rest */
-  #take(results: readonly Result[]): TidemarkError | null {
+  /**
+   * Removes acknowledged batches.
+   * @returns the problem that hinders the rest; `null`: none
+   */
+  #take(results: readonly BatchResult[]): TidemarkError | null {
     let problem: TidemarkError | null = null
     const stuck = new Set<Outgoing>()
     const moved = new Set<Outgoing>()
     const large = new Set<Outgoing>()
     for (const { part, code, error } of results) {
       const { to, batch } = part
-      // What came behind a batch that was not taken has a number that the leader cannot take
-      // either.
+      // The batches after a refused one have sequence numbers that the leader cannot accept either.
       if (stuck.has(to)) continue
       if (isTaken({ code, error })) {
         this.#o.acknowledged(to)
@@ -217,7 +232,7 @@ export class Delivery {
         large.add(to)
         continue
       }
-      // It came before the one that it follows, which is there by now.
+      // It arrived before its predecessor, which has arrived by now.
       const hasOvertaken = code === CODE.OUT_OF_ORDER_SEQUENCE_NUMBER && moved.has(to)
       if (error === null && !hasOvertaken && !isRetriable(code)) throw produceRefusal(code, to)
       problem ??= error === null ? produceRefusal(code, to) : thrownOrProblem(error)
@@ -226,15 +241,15 @@ export class Delivery {
     return problem ?? (large.size > 0 ? TOO_LARGE : null)
   }
 
-  async #request(line: Line, parts: readonly Part[]): Promise<Result[]> {
+  async #request(flight: LeaderFlight, parts: readonly Part[]): Promise<BatchResult[]> {
     const bytes = parts.reduce((sum, { batch }) => sum + batch.bytes.length, 0)
-    if (line.bytes === 0) line.sinceMs = this.#nowMs()
-    line.bytes += bytes
+    if (flight.bytes === 0) flight.sinceMs = this.#nowMs()
+    flight.bytes += bytes
     const { brokers, pace } = this.#o
-    const request = { ...this.#requestOf(parts), waitsMs: 2 * pace.needsMs(line.bytes) }
+    const request = { ...this.#requestOf(parts), waitsMs: 2 * pace.needsMs(flight.bytes) }
     try {
-      const answer = await brokers.ask(line.leader, request)
-      this.#answered(line, bytes)
+      const answer = await brokers.ask(flight.leader, request)
+      this.#answered(flight, bytes)
       if (answer.some(({ code }) => code === CODE.NONE)) this.#quietMs = this.#nowMs()
       const codes = new Map(answer.map((of) => [partitionName(of), of.code]))
       return parts.map((part) => {
@@ -242,27 +257,27 @@ export class Delivery {
         return { part, code, error: null }
       })
     } catch (error) {
-      this.#notAnswered(line)
+      this.#notAnswered(flight)
       return parts.map((part) => ({ part, code: CODE.NONE, error: error as TidemarkError }))
     }
   }
 
-  #answered(line: Line, bytes: number): void {
+  #answered(flight: LeaderFlight, bytes: number): void {
     const nowMs = this.#nowMs()
-    const throttleMs = this.#o.brokers.throttleLeftMs(line.leader)
-    this.#o.pace.acknowledged(bytes, Math.max(0, nowMs - line.sinceMs), throttleMs)
-    line.bytes -= bytes
-    // What was written before is read then.
-    line.sinceMs = nowMs + throttleMs
+    const throttleMs = this.#o.brokers.throttleLeftMs(flight.leader)
+    this.#o.pace.acknowledged(bytes, Math.max(0, nowMs - flight.sinceMs), throttleMs)
+    flight.bytes -= bytes
+    // The broker reads what was written before only then.
+    flight.sinceMs = nowMs + throttleMs
   }
 
-  /** The connection has ended, and with it all that was under way over it. */
-  #notAnswered(line: Line): void {
+  /** The connection has ended, and with it everything in flight on it. */
+  #notAnswered(flight: LeaderFlight): void {
     this.#o.lost()
-    const { bytes } = line
-    line.bytes = 0
-    line.isBroken = true
-    const tookMs = this.#nowMs() - line.sinceMs
+    const { bytes } = flight
+    flight.bytes = 0
+    flight.isBroken = true
+    const tookMs = this.#nowMs() - flight.sinceMs
     if (bytes === 0 || !(this.#isOverdue || tookMs > QUIET_MS)) return
     this.#overdueBytes += bytes
     if (bytes > FEW_BYTES) this.#o.pace.timedOut(bytes, tookMs)
@@ -289,17 +304,21 @@ export class Delivery {
   }
 }
 
-interface Result {
+/** The outcome of one batch: the broker's code, or the error that prevented an answer. */
+interface BatchResult {
   readonly part: Part
   readonly code: number
   readonly error: TidemarkError | null
 }
 
-function isTaken({ code, error }: Omit<Result, 'part'>): boolean {
+function isTaken({ code, error }: Omit<BatchResult, 'part'>): boolean {
   return error === null && (code === CODE.NONE || code === CODE.DUPLICATE_SEQUENCE_NUMBER)
 }
 
-/** Resolves when a broker takes records. @returns whether it had to be waited for */
+/**
+ * Resolves when a broker does not throttle records.
+ * @returns whether it had to be waited for
+ */
 export async function notThrottled(brokers: Brokers, leader: string): Promise<boolean> {
   let hasWaited = false
   for (;;) {
@@ -310,7 +329,10 @@ export async function notThrottled(brokers: Brokers, leader: string): Promise<bo
   }
 }
 
-/** What may pass. @throws what will not */
+/**
+ * Returns an error that may be temporary.
+ * @throws any other error
+ */
 function thrownOrProblem(error: unknown): TidemarkError {
   if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') return error
   throw error

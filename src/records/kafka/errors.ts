@@ -1,23 +1,23 @@
 import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
 import { OTHER_SPEECH } from './spoken.ts'
 
-// The library's errors, told apart by what can be done about them.
+// Classifies the library's errors by what can be done about them.
 
-/** What the library's errors carry, through their causes. */
-interface Fault {
+/** The properties of the library's errors and their causes. */
+interface LibraryError {
   readonly name?: string
   readonly message?: string
-  /** The broker's error, by the protocol's name. */
+  /** The protocol's name of the broker's error. */
   readonly type?: string
-  /** The operating system's or OpenSSL's error. */
+  /** Error code of the operating system or OpenSSL. */
   readonly code?: unknown
 }
 
-const AWAY_HINT = 'is the address right and the broker up?'
-/** What the library makes of a connection that ends while it authenticates, without a cause. */
+const AWAY_HINT = 'check that the address is right and the broker is up'
+/** The library's message, without a cause, for a connection that ends during authentication. */
 const CUT_OFF = /: (Closed connection|Connection (error|timeout|closed)|Not connected)/
 
-const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boolean }[] = [
+const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError) => boolean }[] = [
   {
     code: 'BROKER_UNAVAILABLE',
     hint: AWAY_HINT,
@@ -39,12 +39,12 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: Fault) => boo
   },
   {
     code: 'CONFIG_INVALID',
-    hint: 'turn TLS on or off (--tls), or take the port of the other listener',
+    hint: 'turn TLS on or off (--tls), or use the port of the other listener',
     matches: ({ code }) => code === OTHER_SPEECH,
   },
   {
     code: 'AUTHENTICATION',
-    hint: 'the TLS handshake failed: check the certificate authority, and that the port speaks TLS',
+    hint: 'the TLS handshake failed: check the certificate authority, and that the port uses TLS',
     matches: ({ code }) =>
       typeof code === 'string' && /CERT|^ERR_(TLS|SSL)|^UNABLE_TO_|^EPROTO$/.test(code),
   },
@@ -98,8 +98,8 @@ const UNREACHABLE = new Set([
 ])
 
 /**
- * A topic that was just made, or a broker that was just started: the same question will soon have
- * an answer.
+ * Errors of a topic that was just created or a broker that was just started: the same request will
+ * soon succeed.
  */
 const SETTLING = new Set([
   'LEADER_NOT_AVAILABLE',
@@ -109,16 +109,17 @@ const SETTLING = new Set([
   'NOT_COORDINATOR_FOR_GROUP',
 ])
 
+/** Is the error one that passes when a topic or a broker has settled? */
 export function isSettling(thrown: unknown): boolean {
   return causesOf(thrown).some(({ type }) => type !== undefined && SETTLING.has(type))
 }
 
-/** Could the broker not be reached, or did it not answer? Another one may. */
+/** Could the broker not be reached, or did it not answer? Another broker may. */
 export function isAway(thrown: unknown): boolean {
   return fromKafka(thrown, 'BROKER_UNAVAILABLE').code === 'BROKER_UNAVAILABLE'
 }
 
-/** The error under its code; `otherwise` is the code of what is not known. */
+/** Converts an error of the library; `otherwise` is the code for an unknown one. */
 export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
   const chain = causesOf(thrown)
   for (const fault of chain) if (fault instanceof TidemarkError) return fault
@@ -130,9 +131,9 @@ export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
   })
 }
 
-/** The error, its causes and the errors it gathers, outermost first. */
-function causesOf(thrown: unknown): Fault[] {
-  const chain: Fault[] = []
+/** The error, its causes and the errors that it aggregates, outermost first. */
+function causesOf(thrown: unknown): LibraryError[] {
+  const chain: LibraryError[] = []
   const queue: unknown[] = [thrown]
   for (let at = queue.shift(); at !== undefined && chain.length < 20; at = queue.shift()) {
     if (typeof at !== 'object' || at === null || chain.includes(at)) continue

@@ -6,97 +6,103 @@ import type { Brokers } from './brokers.ts'
 import { lastLeaderEpoch } from './codec/leader-epoch.ts'
 import { RecordSet } from './codec/record-set.ts'
 import { type Arrived, type Fetched, HandOver } from './hand-over.ts'
-import { checkLogs, type LogMark, refuseIfMadeAnew } from './log-check.ts'
+import { checkLogs, type LogMark, refuseIfRecreated } from './log-check.ts'
 import { notAllowed } from './rights.ts'
 import { RETRY, Setbacks } from './setbacks.ts'
 import type { Unreadables } from './unreadables.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type FetchedPartition, type FetchOptions, fetch } from './wire/fetch.ts'
 
-// Records from the partitions' leaders. For each broker one fetch is on its way, and the next is
-// sent before what came with the last is handed over, so that the broker reads while this process
-// works.
+// Fetches records from the partitions' leaders. One fetch per broker is in flight, and the next one
+// is sent before the records of the last are handed over, so that the broker reads while this
+// process works.
 
-/** A partition that is read. */
+/** A partition that is being read. */
 export interface Fetchable extends LogMark {
-  /** Where to fetch on: what was fetched before may still be handed over. */
+  /** The offset to fetch next: earlier records may still have to be handed over. */
   nextOffset: number
   readEpoch: number
-  /** The end that was last told. */
+  /** The end offset that was last reported. */
   reportedEnd: number
 }
 
+/** What a fetcher works with. */
 export interface FetcherOptions {
   readonly brokers: Brokers
-  /** The partitions that are to be read now; others get nothing but what is on its way already. */
+  /** The partitions to be read now; others only get what is in flight already. */
   readonly wanted: () => Iterable<Fetchable>
-  /** Is it still wanted? What came meanwhile for one that is not is of no use. */
+  /** Is the partition still wanted? Otherwise records that arrived meanwhile are dropped. */
   readonly isCurrent: (of: Fetchable) => boolean
-  /** One that is gets nothing: what has come is kept for it. */
+  /** A paused partition gets nothing: records that have arrived are kept for it. */
   readonly isPaused: (of: Fetchable) => boolean
   /**
-   * Some thousand records at most. Also without a record, when markers or aborted records moved the
-   * position.
+   * Called with some thousand records at most. Also called without records when markers or aborted
+   * records have moved the position.
    */
   readonly fetched: (of: Fetchable, fetched: Fetched) => void
   /**
-   * A broker has answered with bytes of records, so long after it was asked, ms. @default nobody is
-   * told
+   * Called when a broker has answered with records.
+   * @param durationMs time from the request to the answer, ms
+   * @default not reported
    */
   readonly answered?: (durationMs: number) => void
   readonly unreadables: Unreadables
   /**
-   * What it was to be read from is not in the log any more. @returns whether it is begun anew, so
-   * that nothing is lost
+   * Called when the position is no longer in the log.
+   * @returns whether the partition is assigned once more, so that nothing is lost
    */
-  readonly isBegunAnew?: (of: Fetchable) => boolean
-  /** Resolves when no commit is on its way. @default there never is one */
+  readonly isBegunAgain?: (of: Fetchable) => boolean
+  /**
+   * Resolves when no commit is in flight.
+   * @default there never is one
+   */
   readonly committed?: () => Promise<void>
   readonly failed: (error: TidemarkError) => void
 }
 
 /**
- * What is to be known of its log before a partition is read. Not the epoch of the record before:
- * what this client knows of leaders may be older than that record, and would have it stand in a log
- * that was cut back.
+ * The initial state of the log check of a partition. The epoch of the record before the position is
+ * left unknown: this client may know an older leader than that record's, and would then conclude
+ * that the record is in a truncated log.
  */
 export function markOf(topic: string, partition: number, brokers: Brokers) {
   const checkedEpoch = brokers.leaderEpochOf({ topic, partition })
   return { topicId: brokers.idOf(topic), readEpoch: -1, checkedEpoch }
 }
 
+/** Why a partition without a leader cannot be read. */
 export const NO_LEADER = 'it has no leader'
 
 const LIMITS: FetchOptions = {
   minBytes: 1,
-  // A partition that is resumed, or given to this member, waits so long at most for the fetch on
-  // its way.
+  // A partition that is resumed or assigned waits at most this long for the fetch in flight.
   maxWaitMs: 100,
   maxBytes: 4_194_304,
   maxPartitionBytes: 1_048_576,
 }
 /**
- * After an answer smaller than this the next fetch waits a little: under light traffic every event
- * would be a fetch of its own.
+ * After an answer smaller than this the next fetch is delayed: under light traffic every event
+ * would otherwise be a fetch of its own.
  */
 const SMALL_BYTES = 32_768
 const LINGER_MS = 3
 /**
- * And until the commit on its way is over, or for so long: what is fetched meanwhile would only
- * wait for the next one.
+ * The delayed fetch also waits for the commit in flight, up to this long, ms: what is fetched
+ * meanwhile would only wait for the next commit.
  */
 const LONGEST_LINGER_MS = 10
 /** A batch that unpacks to more is unpacked in another thread, or piece by piece. */
 const UNPACKED_AT_ONCE_BYTES = 4 * 2 ** 20
-/** Partitions without a leader are looked at so often, ms. */
+/** How often leaders are looked up for partitions without one, ms. */
 const SEEK_MS = 500
 
+/** Fetches the wanted partitions from their leaders. */
 export class Fetcher {
   readonly #o: FetcherOptions
   readonly #changed = new ConditionVariable()
   readonly #handOver: HandOver<Fetchable>
   readonly #loops = new Map<string, Promise<void>>()
-  /** How often each partition has been fetched, so that those that wait longest come first. */
+  /** Number of fetches so far, by which the first partition of each fetch rotates. */
   #turn = 0
   readonly #setbacks: Setbacks<Fetchable>
   readonly #over = new AbortController()
@@ -110,7 +116,7 @@ export class Fetcher {
     void this.#seekLeaders().catch((error: unknown) => this.#fail(error))
   }
 
-  /** What is wanted may have changed. */
+  /** Called when the wanted partitions may have changed. */
   wake(): void {
     if (this.#isOver) return
     void this.#flow()
@@ -121,7 +127,7 @@ export class Fetcher {
     this.#changed.notifyAll()
   }
 
-  /** Hands nothing over any more. */
+  /** Stops: nothing is handed over any more. */
   stop(): void {
     this.#over.abort()
     this.#changed.notifyAll()
@@ -136,10 +142,7 @@ export class Fetcher {
     this.#loops.set(leader, loop)
   }
 
-  /**
-   * Hands over what was kept for partitions that are not paused any more; then they are wanted
-   * again.
-   */
+  /** Hands over what was kept for partitions that were resumed; then they are wanted again. */
   async #flow(): Promise<void> {
     try {
       await this.#handOver.flowAll()
@@ -160,8 +163,8 @@ export class Fetcher {
   }
 
   /**
-   * Nobody is asked for partitions without a leader, so that nobody's answer tells when they have
-   * one again.
+   * Looks up leaders for partitions without one. No broker is asked for their records, so no answer
+   * reveals that they have a leader again.
    */
   async #seekLeaders(): Promise<void> {
     const { brokers, unreadables } = this.#o
@@ -171,7 +174,7 @@ export class Fetcher {
       const lost = [...this.#o.wanted()].filter((of) => brokers.leaderOf(of) === undefined)
       if (lost.length === 0) continue
       for (const of of lost) {
-        refuseIfMadeAnew(of, brokers)
+        refuseIfRecreated(of, brokers)
         unreadables.fails(of, NO_LEADER)
       }
       await brokers.refresh().catch(() => {})
@@ -202,7 +205,7 @@ export class Fetcher {
       if (problem !== null) await this.#recover(problem, backoff)
       else if (next === null) await this.#linger()
     }
-    // Its rejection, if any, has nobody to go to.
+    // A rejection of the last fetch has no one to report it to.
     await next?.catch(() => {})
   }
 
@@ -223,8 +226,8 @@ export class Fetcher {
 
   async #ask(leader: string): Promise<Answer> {
     const wanted = this.#wantedOf(leader)
-    // A broker fills partitions in the order in which they are asked for, up to the limit of the
-    // whole answer.
+    // A broker fills partitions in the order in which they are requested, up to the limit of the
+    // whole response.
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length
     const inTurn = [...wanted.slice(first), ...wanted.slice(0, first)]
     const sinceMs = this.#o.brokers.clock.elapsedMs()
@@ -235,7 +238,7 @@ export class Fetcher {
     let hindered = NOTHING
     try {
       hindered = await checkLogs(brokers, leader, inTurn)
-      // What was read on meanwhile from another leader is not asked of this one.
+      // Partitions that were read from another leader meanwhile are not requested from this one.
       asked = asked.filter(({ of, offset }) => of.nextOffset === offset).map(({ of }) => asItIs(of))
       const isSound = (of: Fetchable) =>
         !hindered.has(partitionName(of)) && of.checkedEpoch === brokers.leaderEpochOf(of)
@@ -261,7 +264,10 @@ export class Fetcher {
     }
   }
 
-  /** Moves positions on. @throws TidemarkError for what cannot be recovered from */
+  /**
+   * Advances the positions.
+   * @throws TidemarkError for what cannot be recovered from
+   */
   #take({ leader, asked, partitions, problem, hindered, sinceMs }: Answer): Taken {
     const { unreadables } = this.#o
     const still = asked.filter((one) => this.#isStill(one, leader))
@@ -278,13 +284,13 @@ export class Fetcher {
     for (const partition of partitions) {
       const of = by.get(partitionName(partition))
       if (of === undefined) continue
-      if (partition.code === CODE.OFFSET_OUT_OF_RANGE && this.#o.isBegunAnew?.(of)) continue
+      if (partition.code === CODE.OFFSET_OUT_OF_RANGE && this.#o.isBegunAgain?.(of)) continue
       if (partition.code !== CODE.NONE) {
         this.#setBack(of, hindranceOf(partition, of), sinceMs)
         continue
       }
       this.#setbacks.over(of)
-      // Where it ends was not known meanwhile.
+      // Its end was not known meanwhile.
       if (unreadables.over(of)) of.reportedEnd = -1
       bytes += partition.set.length
       const arrived = arrivedOf(of, partition)
@@ -294,8 +300,8 @@ export class Fetcher {
   }
 
   /**
-   * Not lost, set to another place, or given to another leader since it was asked for: what came
-   * late says nothing about it.
+   * Is the partition unchanged since the request: not lost, not at another position, and with the
+   * same leader? Otherwise a late answer says nothing about it.
    */
   #isStill({ of, offset, epoch }: Asked, leader: string): boolean {
     const { brokers, isCurrent } = this.#o
@@ -304,8 +310,8 @@ export class Fetcher {
   }
 
   /**
-   * A partition is asked for again a little later, and the others of its leader go on. @throws
-   * TidemarkError as {@link Setbacks.add}
+   * Retries a partition a little later, while the others of its leader continue.
+   * @throws TidemarkError as {@link Setbacks.add}
    */
   #setBack(of: Fetchable, problem: TidemarkError, askedMs: number): void {
     const { sinceMs, waitMs } = this.#setbacks.add(of, problem, askedMs)
@@ -324,30 +330,30 @@ export class Fetcher {
     try {
       await this.#o.brokers.refresh()
     } catch {
-      // Asked again after the next failure.
+      // Refreshed again after the next failure.
     }
-    // Partitions may have gone to brokers that have not been asked yet.
+    // Partitions may have moved to brokers that are not being fetched from yet.
     this.wake()
   }
 }
 
-/** A partition as it was when it was asked for. */
+/** The state of a partition when it was requested. */
 interface Asked {
   readonly of: Fetchable
   readonly offset: number
-  /** The leader's epoch under which its log had been looked at. */
+  /** The leader epoch under which its log was last checked. */
   readonly epoch: number
 }
 
 interface Answer {
   readonly leader: string
-  /** When it was asked for. */
+  /** When the request was sent, by the clock's elapsed time. */
   readonly sinceMs: number
-  /** Until its answer came. */
+  /** Time until the answer, ms. */
   readonly tookMs: number
   readonly asked: readonly Asked[]
   readonly partitions: readonly FetchedPartition[]
-  /** Why nothing was fetched of some, by partition name. */
+  /** By partition name, why nothing was fetched. */
   readonly hindered: ReadonlyMap<string, TidemarkError>
   readonly problem: TidemarkError | null
 }
@@ -364,7 +370,7 @@ interface Taken {
   readonly problem: TidemarkError | null
 }
 
-/** The topic is deleted, or made anew, or this broker has not heard of it yet. */
+/** The topic was deleted, or created again, or this broker does not know it yet. */
 const IS_GONE: ReadonlySet<number> = new Set([
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
   CODE.UNKNOWN_TOPIC_ID,
@@ -372,8 +378,8 @@ const IS_GONE: ReadonlySet<number> = new Set([
 ])
 
 /**
- * Moves the position on; `null`: nothing has come, and the end is known. @throws TidemarkError as a
- * {@link RecordSet}
+ * Advances the position; `null`: nothing has arrived, and the end is known already.
+ * @throws TidemarkError as a {@link RecordSet}
  */
 function arrivedOf(
   of: Fetchable,

@@ -2,17 +2,17 @@ import type { Clock } from '../../kernel/clock.ts'
 import { isAway } from './errors.ts'
 
 /**
- * Who has not answered by then may be hanging: another is asked beside it, and a refusal is told,
- * ms.
+ * How long to wait for one answer before another one is asked as well, and before a refusal counts,
+ * ms. A broker that takes longer may be hanging.
  */
 const HEAD_START_MS = 1_000
 
 /**
- * Asks several for what any of them can tell: the next as soon as the one before has failed, or
- * lets wait. The first answer counts (hedged requests: Dean and Barroso, The Tail at Scale, 2013).
+ * Asks several for what any of them can answer: the next one as soon as the previous one has failed
+ * or takes too long. The first answer counts (hedged requests: Dean and Barroso, The Tail at Scale,
+ * 2013).
  * @param whom at least one; in this order
- * @throws when nobody answers, what the first of them failed with, but rather a refusal than that
- * one is away
+ * @throws when no one answers, the first error; but a refusal rather than an unreachable broker
  */
 export function firstAnswer<W, T>(
   whom: readonly W[],
@@ -46,8 +46,8 @@ export function firstAnswer<W, T>(
     }
     const failed = (problem: unknown) => {
       problems.push(problem)
-      // Nearly always all others refuse as well; but one alone may have another certificate, or be
-      // set up otherwise.
+      // Nearly always all others refuse as well; but a single one may have another certificate, or
+      // be configured differently.
       if (!isAway(problem)) endLastChance ??= clock.after(HEAD_START_MS, fail)
       if (problems.length === whom.length) fail()
       else askNext()

@@ -3,8 +3,12 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
 import { type Namesakes, namesakesIn, takeOut } from './namesakes.ts'
 
+/** How often to look for living namesakes, ms. */
 const LOOK_MS = 500
-/** After its session a member is gone at once, but for what the coordinator has to do meanwhile. */
+/**
+ * How much longer than its session timeout a dead member may stay in the group, since the
+ * coordinator has other work, ms.
+ */
 const NOTICED_MS = 2_000
 
 /** Other members of a group that have this worker's name. */
@@ -13,10 +17,10 @@ interface Others extends Omit<Namesakes, 'members'> {
 }
 
 /**
- * Members that will not come back: those of this driver that failed, and so may have been cut off
- * from their group before they could leave it, and the dead one that had this worker's name. The
- * group would wait for them until their sessions have passed; so whoever joins in their place takes
- * them out first.
+ * Members that will not come back: members of this driver that failed, and may have been cut off
+ * from their group before they could leave it, and the dead member that had this worker's name. The
+ * group would wait for them until their sessions time out; so a member that joins in their place
+ * removes them first.
  */
 export class FormerMembers {
   readonly #idsOf = new Map<string, Set<string>>()
@@ -24,10 +28,7 @@ export class FormerMembers {
   readonly #sessionTimeoutMs: number
   #hasTakenPlace = false
 
-  /**
-   * @param name that the worker was given, which is also the client id by which its members are
-   * known
-   */
+  /** @param name the name that the worker was given, which is also the client id of its members */
   constructor(name: string | undefined, sessionTimeoutMs: number) {
     this.#name = name
     this.#sessionTimeoutMs = sessionTimeoutMs
@@ -39,15 +40,16 @@ export class FormerMembers {
   }
 
   /**
-   * Takes those of a group out of it. One that cannot be is waited for.
+   * Removes the former members from a group. A member that cannot be removed is waited for by the
+   * group.
    * @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has the name by now
    */
   async takeOut(groupId: string, brokers: Brokers): Promise<void> {
     const own = this.#idsOf.get(groupId) ?? new Set<string>()
     const others = () => this.#namesakes(groupId, brokers, (id) => own.has(id))
-    // Who comes up under a name takes the place of whoever had it; but only once, or two of one
-    // name would go on for ever.
-    if (this.#hasTakenPlace) await this.#refuseTheLiving(others, brokers.clock)
+    // A worker that joins under a name replaces the former holder, but only once: otherwise two
+    // workers of the same name would replace each other forever.
+    if (this.#hasTakenPlace) await this.#refuseIfAlive(others, brokers.clock)
     const namesakes = await others()
     this.#hasTakenPlace = true
     this.#idsOf.delete(groupId)
@@ -55,20 +57,21 @@ export class FormerMembers {
   }
 
   /**
-   * @param own by which the group knows the member that asks, which may change while it does
+   * @param own returns the current member id of the caller, which may change meanwhile
    * @throws TidemarkError `WORKER_NAME_TAKEN`: another member of the group has the name
    */
   async checkName(groupId: string, brokers: Brokers, own: () => string): Promise<void> {
     const others = () => this.#namesakes(groupId, brokers, (id) => id === own())
-    await this.#refuseTheLiving(others, brokers.clock)
+    await this.#refuseIfAlive(others, brokers.clock)
   }
 
   /**
-   * A member whose answer to joining was lost is this worker's own, by an id that it has never
-   * learnt. It is gone when its session has passed, which does not pass while the group waits for
-   * others to join again, and begins anew under another coordinator; what is there longer lives.
+   * Waits until namesakes are gone, and refuses those that live on. A namesake may be this worker's
+   * own: if the answer to JoinGroup was lost, it never learnt that member id. Such a member is gone
+   * when its session has timed out. The session does not run while the group waits for others to
+   * join again, and starts again under another coordinator. A member that stays longer is alive.
    */
-  async #refuseTheLiving(others: () => Promise<Others>, clock: Clock): Promise<void> {
+  async #refuseIfAlive(others: () => Promise<Others>, clock: Clock): Promise<void> {
     let { ids: suspects, coordinator } = await others()
     let leftMs = this.#sessionTimeoutMs + NOTICED_MS
     while (suspects.length > 0 && leftMs > 0) {
@@ -85,12 +88,12 @@ export class FormerMembers {
       'WORKER_NAME_TAKEN',
       `another worker of the group has the name "${this.#name}"`,
       {
-        hint: 'give each worker a name of its own (--worker-name)',
+        hint: 'give each worker its own name (--worker-name)',
       },
     )
   }
 
-  /** @param isOwn is it the member that asks? */
+  /** @param isOwn is it the caller's own member? */
   async #namesakes(
     group: string,
     brokers: Brokers,

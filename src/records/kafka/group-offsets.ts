@@ -11,19 +11,20 @@ import { CODE, nameOfCode } from './wire/codes.ts'
 import { type FetchedOffset, offsetCommit, offsetFetch } from './wire/offsets.ts'
 import type { PartitionOffset } from './wire/transactions.ts'
 
+/** Retry interval while an open transaction may change an offset, ms. */
 const UNSTABLE_RETRY_MS = 10
-/** Of a partition about which the group has not answered. */
+/** Stands for a partition that the group has not answered for. */
 const UNKNOWN = { code: CODE.UNSTABLE_OFFSET_COMMIT, offset: -1, metadata: '' }
 
-/** How things stand in the newest generation that is known. */
+/** The state of the newest known generation. */
 export interface Now {
-  /** The transactional ids in the group; `null`: not known, so that nobody is shut out. */
+  /** The transactional ids in the group; `null`: not known, so no one is fenced. */
   readonly liveIds: () => ReadonlySet<string> | null
   /** Is the partition still this member's? */
   readonly isOwned: (of: TopicPartition) => boolean
 }
 
-/** What a group has committed. */
+/** The committed offsets of a group. */
 export class GroupOffsets {
   readonly #brokers: Brokers
   readonly #group: string
@@ -36,19 +37,19 @@ export class GroupOffsets {
   }
 
   /**
-   * By partition name; a transaction that is open may still change them. @throws TidemarkError as
-   * {@link stable}
+   * The latest offsets, by partition name; an open transaction may still change them.
+   * @throws TidemarkError as {@link stable}
    */
   async latest(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, FetchedOffset>> {
     return byName(await this.#fetch(partitions, false))
   }
 
   /**
-   * Offsets that no transaction can change any more, by partition name. One that has an offset of
-   * these partitions open is waited for, the broker's time limit at longest.
-   * @param isWanted is it still wanted? If not, it is no longer waited for
-   * @param waiting told again and again for which of them it is waited
-   * @returns `null` when none is wanted any more
+   * Offsets that no transaction can change any more, by partition name. Waits for open transactions
+   * with offsets of these partitions, at most up to the broker's time limit.
+   * @param isWanted is the partition still wanted? If not, it is no longer waited for
+   * @param waiting called repeatedly with the partitions that are waited for
+   * @returns `null` when no partition is wanted any more
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `REBALANCING` · `FENCED`
    */
   async stable<P extends TopicPartition>(
@@ -68,9 +69,10 @@ export class GroupOffsets {
   }
 
   /**
-   * Those for which the group still has what this member last stored, and no open transaction can
-   * change that.
-   * @param withinMs how long an open one is waited for: its markers may be about to be written
+   * Returns the partitions whose committed offset is still what this member last stored, and that
+   * no open transaction can change.
+   * @param withinMs how long to wait for an open transaction, whose markers may be about to be
+   * written
    * @throws TidemarkError as {@link stable}
    */
   async unchanged(partitions: readonly Owned[], withinMs: number): Promise<readonly Owned[]> {
@@ -92,14 +94,14 @@ export class GroupOffsets {
   }
 
   /**
-   * Ends the transactions of owners that are not in the group any more (rules C9, R6). What such a
-   * one produced before it had sent an offset is not to be seen from its offsets, but would hide
-   * the new owner's output until the broker's time limit.
-   * @param now is asked when it is known who the owners are: a rebalance may have come since, and
-   * an owner that is not in an older list of the living may be the new one
+   * Fences former owners that are no longer in the group, which ends their transactions (rules C9,
+   * R6). A transaction that has produced but sent no offset yet is not visible in the offsets, but
+   * would hide the new owner's output until the broker's time limit.
+   * @param now read again once the owners are known: after a rebalance meanwhile, an owner that is
+   * missing from an older list of live ids may be a new member
    * @throws TidemarkError as {@link stable}
    */
-  async shutOutTheDead(partitions: readonly TopicPartition[], now: Now): Promise<void> {
+  async fenceDeadOwners(partitions: readonly TopicPartition[], now: Now): Promise<void> {
     if (now.liveIds() === null) return
     const offsets = await this.#fetch(partitions, false)
     const owners = offsets
@@ -107,10 +109,13 @@ export class GroupOffsets {
       .flatMap(({ metadata }) => readMark(metadata, this.#group).mark?.transactionalId ?? [])
     const liveIds = now.liveIds()
     const dead = [...new Set(owners)].filter((id) => liveIds?.has(id) === false)
-    await Promise.all(dead.map((id) => this.#shutOut(id)))
+    await Promise.all(dead.map((id) => this.#fence(id)))
   }
 
-  /** In no transaction. @throws TidemarkError as {@link stable} · `COMMIT_FAILED` */
+  /**
+   * Commits outside of transactions.
+   * @throws TidemarkError as {@link stable} · `COMMIT_FAILED`
+   */
   async commit(generation: Generation, offsets: readonly PartitionOffset[]): Promise<void> {
     if (offsets.length === 0) return
     const request = offsetCommit({ group: this.#group, ...generation }, offsets)
@@ -119,8 +124,10 @@ export class GroupOffsets {
     throw groupRefusal(code, this.#group) ?? new TidemarkError('COMMIT_FAILED', answers(code))
   }
 
-  /** Where the user has no right to, what is open ends by its own time limit, and is waited for. */
-  async #shutOut(transactionalId: string): Promise<void> {
+  /**
+   * Without the right to do so, the open transaction ends by its own time limit and is waited for.
+   */
+  async #fence(transactionalId: string): Promise<void> {
     try {
       await fence(this.#brokers, transactionalId)
     } catch (error) {
@@ -148,5 +155,5 @@ function byName(offsets: readonly FetchedOffset[]): ReadonlyMap<string, FetchedO
 }
 
 function answers(code: number): string {
-  return `the group answers ${nameOfCode(code)}`
+  return `the group answered with ${nameOfCode(code)}`
 }

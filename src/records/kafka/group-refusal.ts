@@ -2,9 +2,9 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { notAllowed } from './rights.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
 
-/** Why a group does not take an offset; `null`: for no reason of the group. */
+/** The error for a group's refusal of an offset; `null`: the code is none of the group's. */
 export function groupRefusal(code: number, group: string): TidemarkError | null {
-  const message = `the group answers ${nameOfCode(code)}`
+  const message = `the group answered with ${nameOfCode(code)}`
   switch (code) {
     case CODE.REBALANCE_IN_PROGRESS:
     case CODE.ILLEGAL_GENERATION:
@@ -17,12 +17,12 @@ export function groupRefusal(code: number, group: string): TidemarkError | null 
     case CODE.OFFSET_METADATA_TOO_LARGE:
       return new TidemarkError(
         'CONFIG_INVALID',
-        'the brokers take less beside an offset than this group has to keep there',
+        'the brokers accept less metadata with an offset than this group has to store',
         {
           where: group,
           hint:
-            "set the brokers' offset.metadata.max.bytes to 4096, which is its default, or run fewer topologies, or ones with shorter " +
-            'names, in one group',
+            "set the brokers' offset.metadata.max.bytes to 4096, the default, or run fewer topologies in the group, or topologies with " +
+            'shorter names',
         },
       )
     case CODE.GROUP_AUTHORIZATION_FAILED:

@@ -6,7 +6,7 @@ import type { JoinOptions, Member, Needs, PartitionOffsets, Records, TopicInfo }
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { Brokers } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
-import { mendConnections } from './connections.ts'
+import { patchConnections } from './connections.ts'
 import { DefaultName } from './default-name.ts'
 import { FormerMembers } from './former-members.ts'
 import { quietLog } from './log.ts'
@@ -21,7 +21,7 @@ import { KafkaWriter } from './writer.ts'
 
 type Joining = Pick<JoinOptions, 'group' | 'guarantee'>
 
-/** Records on Kafka. Connects when first used. */
+/** The Kafka driver. Connects when first used. */
 export class KafkaRecords implements Records {
   readonly #config: KafkaConfig
   readonly #timing: { readonly clock: Clock; readonly random: Random }
@@ -40,7 +40,7 @@ export class KafkaRecords implements Records {
    */
   constructor(options: KafkaOptions) {
     selfTest()
-    mendConnections()
+    patchConnections()
     const { clock = wallClock, random = Math.random } = options
     this.#timing = { clock, random }
     const logCreator = quietLog(options.log ?? (() => {}), clock)
@@ -65,8 +65,8 @@ export class KafkaRecords implements Records {
   }
 
   /**
-   * Topics that exist already are left as they are. @throws TidemarkError `BROKER_UNAVAILABLE` ·
-   * `AUTHENTICATION`
+   * Creates topics; existing ones are left as they are.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION`
    */
   createTopics(specs: readonly TopicSpec[]): Promise<void> {
     return this.#admin.createTopics(specs)
@@ -78,8 +78,8 @@ export class KafkaRecords implements Records {
 
   /**
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` ·
-   * `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the handler `failed` is told ·
-   * `GROUP_FAILED`
+   * `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the handler `failed` is called
+   * · `GROUP_FAILED`
    */
   async join(options: JoinOptions): Promise<Member> {
     const member = new KafkaMember(options, this.#connections(options))
@@ -88,29 +88,27 @@ export class KafkaRecords implements Records {
     return member
   }
 
-  /** A writer of its own, to be closed by the caller. */
+  /** Returns a writer with its own connections, to be closed by the caller. */
   writer(): KafkaWriter {
     return new KafkaWriter(this.#brokers(), (names) => this.describeTopics(names))
   }
 
   /**
-   * Reads a topic beside every group, without committing. @throws TidemarkError
-   * `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
+   * Reads a topic outside of any group, without committing.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
    */
   read(options: ReadOptions): Promise<KafkaReader> {
     return KafkaReader.open(options, this.#admin, this.#brokers())
   }
 
-  /**
-   * Leaves every group, ends what is still asked and closes the connections; takes 10 s at most.
-   */
+  /** Leaves every group, ends pending requests and closes the connections; takes at most 10 s. */
   async close(): Promise<void> {
     await Promise.all([...this.#members].map((member) => member.leave()))
     this.#admin.close()
     for (const brokers of this.#opened) brokers.close()
   }
 
-  /** Under which a member commits; `null`: in no transaction. */
+  /** The transactional id under which a member commits; `null`: it commits without transactions. */
   #transactionalId({ group, guarantee = 'exactly-once' }: Joining): string | null {
     return guarantee === 'exactly-once' ? transactionalIdOf(group, this.#name) : null
   }
@@ -127,12 +125,12 @@ export class KafkaRecords implements Records {
       admin: this.#admin,
       waiting,
       quick,
-      committing: (around) => {
+      committing: (context) => {
         if (transactionalId === null) {
-          return new AtLeastOnce(around, new KafkaWriter(quick, describe))
+          return new AtLeastOnce(context, new KafkaWriter(quick, describe))
         }
         const producer = new Producer(quick, describe)
-        return new ExactlyOnce(around, new Transactions(quick, producer, transactionalId))
+        return new ExactlyOnce(context, new Transactions(quick, producer, transactionalId))
       },
       transactionalId,
       formerMembers: this.#formerMembers,

@@ -4,11 +4,11 @@ import { firstAnswer } from './first-answer.ts'
 import type { Metadata } from './wire/metadata.ts'
 import { hangUp, type Wired } from './wire/send.ts'
 
-// What is taken from the library and is not meant to be. Private to kafkajs 2.2.4: cluster/index.js
-// (brokerPool), and of cluster/brokerPool.js what BrokerPool has below. Its `refreshMetadata` asks
-// a connected broker for `metadata`, and keeps addresses by it.
+// Access to private parts of the library. Private to kafkajs 2.2.4: cluster/index.js (brokerPool),
+// and of cluster/brokerPool.js what BrokerPool has below. Its `refreshMetadata` asks a connected
+// broker for `metadata`, and keeps addresses by it.
 
-/** What a library's broker does and its types leave out. */
+/** Methods of the library's broker that its types leave out. */
 export interface GroupBroker extends Broker {
   joinGroup(request: {
     readonly groupId: string
@@ -34,7 +34,7 @@ export interface GroupBroker extends Broker {
   leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>
 }
 
-/** The metadata that the library works with. */
+/** Metadata in the library's form. */
 interface LibraryMetadata {
   readonly brokers: Metadata['nodes']
   readonly controllerId: number
@@ -53,50 +53,51 @@ interface PoolBroker extends Wired {
 interface BrokerPool {
   readonly rootLogger: unknown
   readonly connectionPoolBuilder: { build(address: Address): Promise<unknown> }
-  /** Does it again while it fails, as often as the configuration says. */
+  /** Retries the work while it fails, as often as the configuration says. */
   readonly retrier: (work: () => Promise<void>) => Promise<void>
   /** By node id. */
   readonly brokers: Readonly<Record<string, PoolBroker>>
-  /** One of those that are named at start. */
+  /** One of the bootstrap brokers. */
   seedBroker: PoolBroker
   versions: unknown
   createBroker: (options: unknown) => PoolBroker
   hasConnectedBrokers: () => boolean
   connect: () => Promise<void>
-  /** Connects with a node. */
+  /** Connects to a node. */
   findBroker: (node: { readonly nodeId: string }) => Promise<PoolBroker>
   findConnectedBroker: () => Promise<PoolBroker>
 }
 
 /**
- * Why the library hangs up: a broker has left the cluster, or the other connection with it has
+ * Why the library disconnects: a broker has left the cluster, or the other connection to it has
  * ended.
  */
-export const LET_GO = 'the client let go of it'
+export const LET_GO = 'the client dropped the connection'
 
 interface Address {
   readonly host: string
   readonly port: number
 }
 
+/** What {@link clusterOf} works with. */
 export interface ClusterOptions {
-  /** `host:port` of those that are named at start. */
+  /** `host:port` of the bootstrap brokers. */
   readonly brokers: readonly string[]
   readonly clock: Clock
-  /** Asks one broker what there is. */
+  /** Fetches metadata from one broker. */
   readonly ask: (broker: Wired) => Promise<Metadata>
-  /** Told what was answered. */
+  /** Called with each response. */
   readonly heard: (metadata: Metadata) => void
 }
 
 /**
- * A cluster of the library that asks in our way what there is. Its own question fails as a whole
- * when one partition has no leader, or something is wrong with one topic, whoseever it is. And it
- * waits for the first broker that is named, or for the one that it happens to take, for as long as
- * that one hangs, though others would answer.
+ * A cluster of the library with our own way of fetching metadata. The library's own request fails
+ * as a whole when one partition has no leader, or one topic has an error, even if no one here reads
+ * it. And the library waits for the first bootstrap broker, or for the one that it happens to pick,
+ * as long as that one hangs, though others would answer.
  */
 export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterOptions): Cluster {
-  const cluster = handedOut(kafka)
+  const cluster = clusterFromAssigner(kafka)
   const { brokerPool: pool } = cluster as unknown as { readonly brokerPool: BrokerPool }
   const { createBroker } = pool
   pool.createBroker = (options) => {
@@ -111,7 +112,8 @@ export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterO
     }
     const leave = broker.disconnect.bind(broker)
     const disconnect = async () => {
-      // It would wait for the answers of one that hangs, and whoever asked for metadata with it.
+      // Otherwise it would wait for the answers of a broker that hangs, and metadata requests would
+      // wait with it.
       const reason = new Error(LET_GO)
       for (const api of ['Metadata', 'Fetch'] as const) hangUp(broker, api, reason)
       await leave()
@@ -125,7 +127,7 @@ export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterO
   pool.findConnectedBroker = async () => {
     const isOpen = (nodeId: string) => Number(pool.brokers[nodeId]?.isConnected())
     const all = Object.keys(pool.brokers)
-    // Another one each time: who has just come back tells for a while how the cluster was.
+    // Another one each time: a broker that has just come back describes the old state for a while.
     const first = turn++ % Math.max(all.length, 1)
     const nodes = [...all.slice(first), ...all.slice(0, first)].sort(
       (a, b) => isOpen(b) - isOpen(a),
@@ -134,7 +136,7 @@ export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterO
       const find = (nodeId: string) => pool.findBroker({ nodeId })
       if (nodes.length > 0) return await firstAnswer(nodes, find, clock)
     } catch {
-      // All may have other addresses by now.
+      // All may have new addresses by now.
     }
     await pool.connect()
     return pool.seedBroker
@@ -142,7 +144,7 @@ export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: ClusterO
   return cluster
 }
 
-/** Connects with whichever of the brokers answers first. */
+/** Connects to the bootstrap broker that answers first. */
 async function connectOne(
   pool: BrokerPool,
   brokers: readonly string[],
@@ -155,7 +157,7 @@ async function connectOne(
     try {
       await broker.connect()
     } finally {
-      // Too late, or not at all.
+      // Connected too late, or not at all.
       if (isConnected || !broker.isConnected()) await broker.disconnect()
     }
     isConnected = true
@@ -165,7 +167,7 @@ async function connectOne(
   pool.versions = pool.seedBroker.versions
 }
 
-/** Of `host:port`, where the host may be `[::1]`. */
+/** Parses `host:port`, where the host may be `[::1]`. */
 function addressOf(broker: string): Address {
   const at = broker.lastIndexOf(':')
   return {
@@ -174,8 +176,8 @@ function addressOf(broker: string): Address {
   }
 }
 
-/** The library hands its cluster out to those who assign partitions, and nowhere else. */
-function handedOut(kafka: Kafka): Cluster {
+/** Returns the library's cluster, which it passes to partition assigners and nowhere else. */
+function clusterFromAssigner(kafka: Kafka): Cluster {
   let cluster: Cluster | undefined
   kafka.consumer({
     groupId: 'tidemark',

@@ -8,33 +8,30 @@ import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { fetch, ONE_BATCH } from './wire/fetch.ts'
 import { type EpochEnd, offsetForLeaderEpoch } from './wire/log-ends.ts'
 
-// Whether a partition's log is still the one that was read. A topic that was deleted and made anew
-// has another id (KIP-516). A leader that lacks records which were read, after an unclean election,
-// has ended the epoch of the last one further back (KIP-320). Offsets that are read on in another
-// log would lose records, or repeat them, without a word.
+// Checks whether a partition's log is still the one that was read. A topic that was deleted and
+// created again has another id (KIP-516). After an unclean election, a leader that lacks records
+// which were read ends the epoch of the last one at an earlier offset (KIP-320). Continuing at the
+// same offset in another log would silently lose or repeat records.
 
-/** What is known of the log that a partition is read from. */
+/** What is known about the log from which a partition is read. */
 export interface LogMark extends TopicPartition {
-  /** Where to read on. */
+  /** The offset to read next. */
   readonly nextOffset: number
-  /** `null`: the broker has none. */
+  /** `null`: the broker does not support topic ids. */
   readonly topicId: string | null
-  /**
-   * Under which leader the last record that was read was written; −1: none was read, or it is not
-   * known.
-   */
+  /** Leader epoch of the last record that was read; −1: none was read, or it is not known. */
   readonly readEpoch: number
-  /** The leader's epoch under which the log was last found to be the same. */
+  /** The leader epoch under which the log was last found unchanged. */
   checkedEpoch: number
 }
 
-/** @throws TidemarkError `TOPIC_CHANGED`: the topic was made anew */
-export function refuseIfMadeAnew({ topic, partition, ...mark }: LogMark, brokers: Brokers): void {
+/** @throws TidemarkError `TOPIC_CHANGED`: the topic was deleted and created again */
+export function refuseIfRecreated({ topic, partition, ...mark }: LogMark, brokers: Brokers): void {
   const now = brokers.idOf(topic)
   if (mark.topicId === null || now === null || now === mark.topicId) return
   throw new TidemarkError(
     'TOPIC_CHANGED',
-    `topic "${topic}" was deleted and made anew: its id was ${mark.topicId} and is ${now}`,
+    `topic "${topic}" was deleted and created again: its id was ${mark.topicId} and is now ${now}`,
     {
       where: position(topic, partition, mark.nextOffset),
       hint: 'read the new topic under another group, or delete what the group has committed (kafka-consumer-groups.sh --delete-offsets)',
@@ -43,10 +40,10 @@ export function refuseIfMadeAnew({ topic, partition, ...mark }: LogMark, brokers
 }
 
 /**
- * Looks whether the leader has what was read, for partitions whose leader has changed since that
- * was last looked at. A partition that has meanwhile got yet another leader, from which it may have
- * been read on, is left to that leader.
- * @returns `LOG_TRUNCATED`, or what hinders those that could not be looked at, by partition name
+ * Checks whether the leader has the records that were read, for partitions whose leader has changed
+ * since the last check. A partition that has meanwhile moved to yet another leader, from which it
+ * may have been read, is left to that leader.
+ * @returns by partition name, `LOG_TRUNCATED`, or why a partition could not be checked
  * @throws TidemarkError `TOPIC_CHANGED` · as `Brokers.ask`
  */
 export async function checkLogs(
@@ -56,7 +53,7 @@ export async function checkLogs(
 ): Promise<ReadonlyMap<string, TidemarkError>> {
   const changed: LogMark[] = []
   for (const mark of marks) {
-    refuseIfMadeAnew(mark, brokers)
+    refuseIfRecreated(mark, brokers)
     const epoch = brokers.leaderEpochOf(mark)
     if (mark.checkedEpoch === epoch) continue
     if (mark.readEpoch < 0 || epoch < 0) mark.checkedEpoch = epoch
@@ -89,17 +86,18 @@ export async function checkLogs(
   return hindered
 }
 
-interface Look {
+/** A leader that is being checked. */
+interface LeaderCheck {
   readonly brokers: Brokers
   readonly leader: string
-  /** Under which it leads. */
+  /** Its leader epoch. */
   readonly epoch: number
 }
 
-/** @returns `null`: the leader has what was read */
+/** @returns `null`: the leader has the records that were read */
 async function problemOf(
   mark: LogMark,
-  { answer, ...look }: Look & { readonly answer: EpochEnd | undefined },
+  { answer, ...look }: LeaderCheck & { readonly answer: EpochEnd | undefined },
 ): Promise<TidemarkError | null> {
   if (answer?.code !== CODE.NONE) {
     return unanswered(mark, answer?.code ?? CODE.UNKNOWN_TOPIC_OR_PARTITION)
@@ -109,17 +107,18 @@ async function problemOf(
 }
 
 /**
- * Looks at the log itself: epoch and offset tell a record from every other one (KIP-101). A leader
- * whose disk had been full was seen to have forgotten an epoch, and to have all its records.
- * @returns `LOG_TRUNCATED`, or why it could not be looked at; `null`: the last record that was read
+ * Reads the record before the position: epoch and offset identify a record (KIP-101). This is done
+ * because a leader whose disk had been full was seen to have lost an epoch but none of its records.
+ * @returns `LOG_TRUNCATED`, or why it could not be checked; `null`: the last record that was read
  * is there
  */
 async function lookAtLast(
   { topic, partition, nextOffset, readEpoch }: LogMark,
   answer: EpochEnd,
-  { brokers, leader, epoch: leaderEpoch }: Look,
+  { brokers, leader, epoch: leaderEpoch }: LeaderCheck,
 ): Promise<TidemarkError | null> {
-  // Who leads no more, or not yet, would answer as a follower, which may lack the record.
+  // With an epoch, a broker that no longer leads, or does not lead yet, refuses. As a follower it
+  // might lack the record.
   const last = { topic, partition, topicId: null, offset: nextOffset - 1, leaderEpoch }
   const { code, partitions } = await brokers.ask(leader, fetch([last], false, ONE_BATCH))
   const [found] = partitions
@@ -127,25 +126,25 @@ async function lookAtLast(
   if (found === undefined || (found.code !== CODE.NONE && !isGone)) {
     return unanswered(last, found?.code ?? code)
   }
-  // Where the log ends here, another record will stand, if not this one: a new leader tells only of
-  // what others have as well.
+  // If the log ends before this offset, this or another record will follow: a new leader first
+  // reports only what its followers have as well.
   if (!isGone && found.set.length === 0) {
     return new TidemarkError(
       'BROKER_UNAVAILABLE',
-      'its new leader does not tell how far it reaches',
+      'its new leader does not yet report the end of its log',
     )
   }
   if (!isGone && readLeaderEpoch(found.set, 0) === readEpoch) return null
   const what =
     answer.epoch < 0
-      ? `the leader knows of no leader before it, and the last record that was read is of epoch ${readEpoch}`
-      : `the new leader has the log that was read only up to ${answer.endOffset}`
+      ? `the leader knows no earlier leader epoch, and the last record that was read has epoch ${readEpoch}`
+      : `the new leader has the log that was read only up to offset ${answer.endOffset}`
   return new TidemarkError(
     'LOG_TRUNCATED',
-    `${what}: records that were read are gone, and others stand in their place, or will`,
+    `${what}: records that were read are gone, and other records have their offsets, or will have them`,
     {
       where: position(topic, partition, nextOffset),
-      hint: "a leader was elected that lacked records (unclean.leader.election.enable): set the group's offset into the log, and look at what was scored from what is gone",
+      hint: "a leader was elected that lacked records (unclean.leader.election.enable): reset the group's offset to one within the log, and check the results that were computed from the lost records",
     },
   )
 }
@@ -154,7 +153,7 @@ function unanswered(of: TopicPartition, code: number): TidemarkError {
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
     return notAllowed('DESCRIBE', { type: 'topic', name: of.topic })
   }
-  const message = `where the log of ${partitionName(of)} ends is answered with ${nameOfCode(code)}`
+  const message = `the broker answered a request for the end of ${partitionName(of)} with ${nameOfCode(code)}`
   if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION) return new TidemarkError('TOPIC_MISSING', message)
   return new TidemarkError(hasMoved(code) ? 'BROKER_UNAVAILABLE' : 'GROUP_FAILED', message)
 }

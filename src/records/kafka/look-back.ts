@@ -9,23 +9,23 @@ import { CODE, nameOfCode } from './wire/codes.ts'
 import { fetch, ONE_BATCH } from './wire/fetch.ts'
 import { listOffsets } from './wire/log-ends.ts'
 
-// How far a time reaches back in a partition: brokers find an offset by a timestamp, but what the
-// record at an offset has as its timestamp only the record tells.
+// Finds how far a period reaches back in a partition. Brokers find an offset by timestamp, but the
+// timestamp of the record at an offset can only be read from the record.
 
 /**
- * Before an offset lie markers, and what was aborted; so the record before it is looked for further
- * and further back.
+ * How many offsets to go back in search of a record: markers and aborted records may precede an
+ * offset.
  */
 const STEPS_BACK = [0, 1, 16, 256, 4_096]
 /**
- * A batch that unpacks to more is not unpacked, which would hold others up: its newest timestamp
- * stands for its records.
+ * A batch that unpacks to more is not unpacked, which would block the event loop: the newest
+ * timestamp in its header is used for its records.
  */
 const UNPACKED_BYTES = 4 * 2 ** 20
 
 /**
- * The offset of the first record that is not older than so long before the record at a start, or
- * before the last one in front of it.
+ * Returns the offset of the first record that is at most `lookBackMs` older than the record at a
+ * start, or than the last record before it.
  * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · as a {@link RecordSet}
  */
 export async function lookBack(
@@ -47,8 +47,8 @@ export async function lookBack(
 }
 
 /**
- * Of the record at a start, or else of the last one before it, ms since the epoch; `null`: there is
- * none near.
+ * Timestamp of the record at a start, or else of the last one before it, ms since the epoch;
+ * `null`: there is none near.
  */
 async function timestampAt(brokers: Brokers, start: Start): Promise<number | null> {
   const { topic, partition, lowOffset, nextOffset } = start
@@ -69,7 +69,7 @@ async function timestampAt(brokers: Brokers, start: Start): Promise<number | nul
   return null
 }
 
-/** Of the first record, or of the last one before an offset. */
+/** Timestamp of the first record, or of the last one before an offset. */
 function timestampIn({ records, packed }: Portion, before: number | null): number | undefined {
   if (packed !== null) {
     return before === null || packed.offset < before ? packed.timestampMs : undefined
@@ -88,6 +88,6 @@ function answered(start: Start, code: number, asked: Operation): TidemarkError {
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
     return notAllowed(asked, { type: 'topic', name: start.topic })
   }
-  const message = `how far back ${partitionName(start)} is read is answered with ${nameOfCode(code)}`
+  const message = `the broker answered a request for where to start reading ${partitionName(start)} with ${nameOfCode(code)}`
   return new TidemarkError('BROKER_UNAVAILABLE', message)
 }

@@ -9,7 +9,7 @@ import { type KafkaAdmin, partitionOffsetsOf, type Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
 import { CommitGate, type Generation } from './commit-gate.ts'
-import type { Committing, Surroundings } from './committing.ts'
+import type { CommitContext, Committing } from './committing.ts'
 import type { DefaultName } from './default-name.ts'
 import { fromKafka } from './errors.ts'
 import { type Fetchable, Fetcher, markOf, NO_LEADER } from './fetcher.ts'
@@ -22,15 +22,15 @@ import { type Owned, Positions } from './positions.ts'
 import { Unreadables } from './unreadables.ts'
 import { within } from './waiting.ts'
 
-/** What a member works with; the connections become its own. */
+/** What a member works with. It takes over the connections and closes them. */
 export interface Connections {
   readonly admin: KafkaAdmin
-  /** For what waits on purpose: the group, and fetches. */
+  /** For requests that wait on purpose: group membership and fetches. */
   readonly waiting: Brokers
-  /** For what must be quick: records, transactions, offsets. */
+  /** For requests that must be quick: records, transactions, offsets. */
   readonly quick: Brokers
-  readonly committing: (around: Surroundings) => Committing
-  /** Under which the member commits; `null`: in no transaction. */
+  readonly committing: (context: CommitContext) => Committing
+  /** The transactional id under which the member commits; `null`: without transactions. */
   readonly transactionalId: string | null
   readonly formerMembers: FormerMembers
   readonly defaultName: DefaultName
@@ -40,18 +40,19 @@ export interface Connections {
   readonly left: (member: KafkaMember) => void
 }
 
+/** Time limit for leaving the group, ms. */
 const LEAVE_MS = 5_000
 /**
- * How long offsets are looked at: nothing is committed and no heartbeat sent meanwhile; a session
- * lasts 6 s at least, ms.
+ * How long to wait for open transactions when offsets are checked, ms. Nothing is committed and no
+ * heartbeat is sent meanwhile; a session lasts at least 6 s.
  */
 const LOOK_MS = 1_000
 const RETRY_MS = 100
-/** A partition without a leader is looked at so often, ms. */
+/** How often a partition without a leader is retried, ms. */
 const UNLED_RETRY_MS = 500
 const STILL_OPEN = 'a transaction of another owner has not been ended yet'
 
-/** One member of a consumer group. */
+/** A member of a consumer group. */
 export class KafkaMember implements Member {
   readonly #o: JoinOptions
   readonly #connections: Connections
@@ -63,15 +64,17 @@ export class KafkaMember implements Member {
   readonly #unreadables: Unreadables
   readonly #offsets: GroupOffsets
   readonly #committing: Committing
-  /** Resolves when the commit on its way is over. */
+  /** Resolves when the commit in flight is over. */
   #committed: Promise<void> = Promise.resolve()
-  /** By topic, how many partitions were told of. */
-  readonly #told = new Map<string, number>()
-  /** The transactional ids in the group, in the newest generation; `null`: not told. */
+  /** By topic, the number of partitions that was last reported. */
+  readonly #reportedCounts = new Map<string, number>()
+  /**
+   * The transactional ids in the group, in the newest generation; `null`: not sent by the leader.
+   */
   #liveIds: ReadonlySet<string> | null = null
   readonly #life: Lifecycle<MemberState>
-  /** Settled when it has joined, or cannot. */
-  readonly #joining = new Settling()
+  /** Settles when the member has joined, or cannot join. */
+  readonly #joining = new Deferred()
   #leaving: Promise<void> | null = null
 
   constructor(options: JoinOptions, connections: Connections) {
@@ -105,7 +108,7 @@ export class KafkaMember implements Member {
       isPaused: (of) => (of as Owned).paused,
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
       answered: (durationMs) => options.handlers.fetched?.(durationMs),
-      isBegunAnew: (of) => this.#beginAnew(of as Owned),
+      isBegunAgain: (of) => this.#assignAgain(of as Owned),
       committed: () => this.#committed,
       failed: (error) => this.#fail(error),
     })
@@ -123,7 +126,7 @@ export class KafkaMember implements Member {
   }
 
   /**
-   * Joins and hands the first assignment over.
+   * Joins the group and hands over the first assignment.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `BROKER_TOO_OLD` ·
    * `TOPIC_MISSING` · `OFFSET_OUT_OF_RANGE` · `GROUP_FAILED` · `WORKER_NAME_TAKEN`
    */
@@ -154,8 +157,7 @@ export class KafkaMember implements Member {
     try {
       await committing
     } catch (error) {
-      // Somebody else commits for this member's partitions: what it holds of them is of no use any
-      // more.
+      // Another worker commits for this member's partitions: its own state of them is useless.
       if (error instanceof TidemarkError && error.code === 'FENCED') this.#membership.startOver()
       throw error
     }
@@ -174,7 +176,7 @@ export class KafkaMember implements Member {
   }
 
   stopFetching(): void {
-    // One that finishes, or has left, fetches nothing already.
+    // A member that finishes, or has left, fetches nothing anyway.
     if (this.#life.state === 'joined') this.#life.enter('finishing')
   }
 
@@ -200,8 +202,8 @@ export class KafkaMember implements Member {
     const { left, waiting, quick } = this.#connections
     this.#fetcher.stop()
     await this.#closeGate()
-    // The group gives the partitions to others as soon as it knows; if it cannot be told, it will
-    // notice by itself.
+    // After LeaveGroup the group reassigns the partitions at once; if the request fails, it does so
+    // when the session times out.
     const limit = { ms: LEAVE_MS, doing: 'leaving the group', clock: this.#clock }
     await within(limit, this.#membership.leave()).catch(() => {})
     waiting.close()
@@ -223,13 +225,13 @@ export class KafkaMember implements Member {
     await this.#checkName()
     if (!(await defaultName.isTaken(this.#o.group, waiting))) return
     this.#safely(() => this.#lose([...this.#positions.all()], 'expelled'))
-    // Without the name it has another client id, so other connections: whoever has joined joins
-    // again.
+    // Without the name it has another client id and needs other connections, so it fails and has to
+    // join again.
     throw defaultName.giveUp()
   }
 
   #wanted(): Fetchable[] {
-    // Whoever joins cannot pause anything yet.
+    // While joining, nothing can be paused yet.
     if (this.#life.state !== 'joined') return []
     return [...this.#positions.all()].filter((owned) => owned.started && !owned.paused)
   }
@@ -240,12 +242,12 @@ export class KafkaMember implements Member {
   }
 
   /**
-   * Of the partitions that others may have had, those that are as this member left them. In doubt
-   * there are none.
+   * Returns those partitions that others may have had but that are as this member left them; on any
+   * failure none.
    */
   async #untouched(generation: Generation): Promise<readonly Owned[]> {
     const looking = this.#offsets.unchanged(this.#positions.doubtful(generation), LOOK_MS)
-    const limit = { ms: 2 * LOOK_MS, doing: 'looking at offsets', clock: this.#clock }
+    const limit = { ms: 2 * LOOK_MS, doing: 'checking committed offsets', clock: this.#clock }
     return within(limit, looking).catch(() => [])
   }
 
@@ -268,8 +270,8 @@ export class KafkaMember implements Member {
   }
 
   /**
-   * Hands over what was added; a partition without a leader when it has one, and the others
-   * meanwhile.
+   * Hands over added partitions. A partition without a leader follows when it has one, and does not
+   * delay the others.
    */
   async #handOver(added: readonly Owned[]): Promise<void> {
     let left = added
@@ -284,18 +286,18 @@ export class KafkaMember implements Member {
       } catch (thrown) {
         const error = fromKafka(thrown, 'BROKER_UNAVAILABLE')
         const isPassing = error.action === 'retry' && !this.#isJoining
-        // A rebalance that came between assigns these partitions again, or to others.
+        // A rebalance meanwhile assigns these partitions again, here or to others.
         if (isPassing) this.#cannotBegin(left, error.message)
         else if (error.code !== 'REBALANCING') this.#fail(error)
         await this.#clock.sleep(RETRY_MS)
-        // Leaders may have changed since they were last asked for.
+        // Leaders may have changed since the last metadata.
         if (isPassing) await this.#connections.waiting.refresh().catch(() => {})
       }
     }
     this.#joinedBut([])
   }
 
-  /** Some may have been lost meanwhile. */
+  /** Reports partitions that cannot begin. Some may have been lost meanwhile. */
   #cannotBegin(partitions: readonly TopicPartition[], reason: string): void {
     if (this.#isOver) return
     for (const of of partitions) {
@@ -303,9 +305,9 @@ export class KafkaMember implements Member {
     }
   }
 
-  /** Whoever joins has waited long enough when all but these partitions have been handed over. */
+  /** Ends joining once all partitions but these have been handed over. */
   #joinedBut(unled: readonly Owned[]): void {
-    // A rebalance that took nothing away has nothing to wait for, but the one before it may.
+    // Check all partitions: those of an earlier rebalance may not have been handed over yet.
     const isDone = (owned: Owned) => owned.started || unled.includes(owned)
     if (![...this.#positions.all()].every(isDone)) return
     if (!this.#isJoining) return
@@ -315,9 +317,8 @@ export class KafkaMember implements Member {
   }
 
   /**
-   * Looks up where the partitions begin, makes them this member's, hands them over and lets them
-   * flow.
-   * @returns those that have no leader, who alone knows how far they reach
+   * Looks up where partitions begin, hands them over and starts fetching them.
+   * @returns those without a leader, which alone knows their range
    */
   async #start(
     added: readonly Owned[],
@@ -325,12 +326,12 @@ export class KafkaMember implements Member {
   ): Promise<readonly Owned[]> {
     const { admin, waiting } = this.#connections
     const { group } = this.#o
-    await this.#committing.begin()
-    await this.#offsets.shutOutTheDead(added, {
+    await this.#committing.prepare()
+    await this.#offsets.fenceDeadOwners(added, {
       liveIds: () => this.#liveIds,
       isOwned: (of) => added.includes(this.#positions.get(of) as Owned),
     })
-    // One that was added to its topic while this member was in the group is not known yet.
+    // A partition that was added to its topic while this member was in the group is not known yet.
     if (added.some((owned) => waiting.leaderOf(owned) === undefined)) await waiting.refresh()
     const stable = await this.#offsets.stable(added, isWanted, (open) =>
       this.#cannotBegin(open, STILL_OPEN),
@@ -341,7 +342,7 @@ export class KafkaMember implements Member {
       for (const range of await admin.ranges(topic)) ranges.set(partitionName(range), range)
     }
     if (this.#isOver) return []
-    // Another rebalance may have taken some of them away meanwhile.
+    // Another rebalance may have revoked some of them meanwhile.
     const still = added.filter((owned) => this.#positions.holds(owned))
     const unled: Owned[] = []
     const starts: { owned: Owned; assignment: Assignment; endOffset: number }[] = []
@@ -379,18 +380,18 @@ export class KafkaMember implements Member {
   #tellPartitions(): void {
     for (const topic of this.#o.topics) {
       const partitions = this.#connections.waiting.partitionsOf(topic).length
-      if (partitions === 0 || partitions === this.#told.get(topic)) continue
-      this.#told.set(topic, partitions)
+      if (partitions === 0 || partitions === this.#reportedCounts.get(topic)) continue
+      this.#reportedCounts.set(topic, partitions)
       this.#o.handlers.partitions?.(topic, partitions)
     }
   }
 
   /**
-   * Records are gone that were to be read. Were they only to be read again, the partition is handed
-   * over once more, as its log is now.
-   * @returns whether that is so; else they are lost
+   * Called when records that were to be read are gone. If they were only to be replayed, the
+   * partition is assigned once more, with its log as it is now.
+   * @returns whether that is so; otherwise the records are lost
    */
-  #beginAnew(owned: Owned): boolean {
+  #assignAgain(owned: Owned): boolean {
     if (owned.nextOffset >= owned.committed.nextOffset) return false
     const { topic, partition } = owned
     const renewed = this.#positions.renew(owned)
@@ -412,7 +413,7 @@ export class KafkaMember implements Member {
     if (!this.#isOver) this.#o.handlers.caughtUp({ topic, partition }, endOffset)
   }
 
-  /** What a handler throws ends the member: the records that it was given would be missing. */
+  /** A handler that throws ends the member: the records that it was given would be missing. */
   #safely(work: () => void): void {
     try {
       work()
@@ -421,7 +422,9 @@ export class KafkaMember implements Member {
     }
   }
 
-  /** Ends the member and says why: to whoever waits for `join`, later to its handlers. */
+  /**
+   * Ends the member and reports why: to the caller of `join` while it joins, later to its handlers.
+   */
   #fail(error: TidemarkError): void {
     if (this.#isOver) return
     const { memberId } = this.#membership
@@ -436,8 +439,8 @@ export class KafkaMember implements Member {
   }
 }
 
-/** What somebody waits for, until somebody else says how it ends; only the first word counts. */
-class Settling {
+/** A promise that is settled from outside; only the first outcome counts. */
+class Deferred {
   readonly outcome: Promise<void>
   resolve: () => void = () => {}
   reject: (error: Error) => void = () => {}
@@ -447,7 +450,7 @@ class Settling {
       this.resolve = resolve
       this.reject = reject
     })
-    // It may be rejected before it is waited for.
+    // It may be rejected before anything awaits it.
     this.outcome.catch(() => {})
   }
 }

@@ -14,64 +14,64 @@ import { fromKafka, isSettling } from './errors.ts'
 import type { GroupBroker } from './library.ts'
 import { stickyAssigner } from './sticky-assigner.ts'
 
-// A member's place in its group: joining, the partitions it is given, heartbeats, leaving. The
-// library knows how to say all that to a coordinator; its consumer is not used, because it tells
-// neither the generation nor when it joins again, keeps positions of its own, and fetches. The
-// calls are those that its ConsumerGroup makes (consumer/consumerGroup.js).
+// A member's part in the group protocol: joining, assignment, heartbeats, leaving. The library
+// encodes these requests to the coordinator; its consumer is not used, because it reports neither
+// the generation nor when it joins again, keeps its own positions, and fetches. The calls are those
+// that its ConsumerGroup makes (consumer/consumerGroup.js).
 
 const { MemberAssignment } = kafkajs.AssignerProtocol
 
 interface Joined extends Generation {
   readonly leaderId: string
   readonly groupProtocol: string
-  /** Empty but for the leader. */
+  /** Empty, except for the leader. */
   readonly members: GroupMember[]
 }
 
-/** What a rebalance gave. */
+/** The result of a rebalance. */
 export interface Assigned {
   readonly generation: Generation
   readonly partitions: readonly TopicPartition[]
-  /** The transactional ids in the group; `null`: not told. */
+  /** The transactional ids in the group; `null`: not sent by the leader. */
   readonly liveIds: ReadonlySet<string> | null
 }
 
+/** What a membership works with. */
 export interface MembershipOptions {
   readonly brokers: Brokers
   readonly group: string
   readonly topics: readonly string[]
   readonly sessionTimeoutMs: number
-  /** What the member has when it joins. */
+  /** What the member claims when it joins. */
   readonly claims: () => Claims
-  /** Resolves when JoinGroup may be sent. */
+  /** Called before JoinGroup; resolves when it may be sent. */
   readonly leaving: () => Promise<void>
-  /** The assignment of a generation; resolves when it is in force. It must not throw. */
+  /** Called with the assignment of a generation; resolves when it is in force. Must not throw. */
   readonly assigned: (assigned: Assigned) => Promise<void>
-  /** What is known of the topics was asked for anew. It must not throw. */
+  /** Called when the metadata of the topics was refreshed. Must not throw. */
   readonly looked: () => void
   /**
-   * The group has answered that it knows the member, to what was asked at that moment of the
-   * clock's elapsed time.
+   * Called when the group has answered that it knows the member.
+   * @param askedMs when the request was sent, by the clock's elapsed time
    */
   readonly confirmed: (askedMs: number) => void
   /**
-   * The group does not know the member any more, or it must not go on as it: it comes back as a new
-   * one, with nothing.
+   * Called when the group no longer knows the member, or the member must not continue under its id.
+   * It joins again as a new member without partitions.
    */
   readonly expelled: () => Promise<void>
 }
 
 /**
- * A rebalance is noticed by the next heartbeat only, and everybody stands still until the last
- * member has noticed.
+ * Heartbeat interval, ms. A rebalance is noticed only by the next heartbeat, and all members wait
+ * until the last one has noticed.
  */
 const HEARTBEAT_MS = 500
 const RETRY = { firstMs: 100, lastMs: 2_000 }
-/**
- * How often every member looks for new partitions of its topics, ms. The leader assigns them.
- */
+/** How often every member looks for new partitions of its topics, ms. The leader assigns them. */
 const LOOK_MS = 5_000
 
+/** The membership of one group. */
 export class Membership {
   readonly #o: MembershipOptions
   readonly #assigners: readonly Assigner[]
@@ -82,7 +82,7 @@ export class Membership {
   #mustStartOver = false
   #mustJoinAgain = false
   #lookedMs = 0
-  /** Partitions of the topics when they were assigned. */
+  /** The number of partitions of each topic at the last assignment. */
   #counts = ''
 
   constructor(options: MembershipOptions) {
@@ -90,18 +90,21 @@ export class Membership {
     const config = { cluster: options.brokers.cluster, groupId: options.group, logger: undefined }
     this.#assigners = [
       stickyAssigner(options.claims, options.brokers),
-      // Taken while a member is in the group that does not know the other: one that was started
+      // Used while the group has a member that does not support the sticky one: a member from
       // before an upgrade.
       PartitionAssigners.roundRobin,
     ].map((assigner) => assigner(config as never))
   }
 
-  /** By which the group knows the member; empty before it has joined. */
+  /** The member id; empty before it has joined. */
   get memberId(): string {
     return this.#memberId
   }
 
-  /** Is a member until {@link leave}. @throws TidemarkError what ends it */
+  /**
+   * Joins and stays a member until {@link leave}.
+   * @throws TidemarkError what ends the membership
+   */
   async run(): Promise<void> {
     const backoff = new Backoff(RETRY, this.#o.brokers.random)
     while (!this.#over.signal.aborted) {
@@ -123,22 +126,22 @@ export class Membership {
     }
   }
 
-  /** Leaves, and joins again as a new member, to which nothing belongs. */
+  /** Leaves, and joins again as a new member without partitions. */
   startOver(): void {
     this.#mustStartOver = true
   }
 
   /**
-   * Takes part in a new generation, with what it has: the group refuses what is still on its way
-   * under this one.
+   * Joins again with its partitions, in a new generation: the group then refuses requests still in
+   * flight under the current one.
    */
   joinAgain(): void {
     this.#mustJoinAgain = true
   }
 
   /**
-   * The group gives the partitions to others at once. Never throws: a member that cannot leave is
-   * missed after its session.
+   * Leaves the group, which then reassigns the partitions at once. Never throws: a member that
+   * cannot leave is missed when its session times out.
    */
   async leave(): Promise<void> {
     this.#over.abort()
@@ -153,7 +156,7 @@ export class Membership {
       const coordinator = await this.#find()
       await coordinator.leaveGroup({ groupId: this.#o.group, memberId })
     } catch {
-      // Nobody is there to be told.
+      // The coordinator cannot be reached.
     }
   }
 
@@ -165,7 +168,7 @@ export class Membership {
       await this.#o.expelled()
       return
     }
-    // Whoever joins is told that no broker is there; a member waits until one is back.
+    // While joining for the first time, an unavailable broker is an error; later it is waited for.
     const isAway = code === 'BROKER_UNAVAILABLE' && this.#hasJoined
     if (code !== 'REBALANCING' && !isAway && !isSettling(thrown)) throw error
   }
@@ -221,14 +224,17 @@ export class Membership {
       )
     }
     await this.#o.brokers.refresh()
-    // Before: what is heard of them while partitions are assigned has not been assigned.
+    // Counted first: partitions that appear during the assignment are not part of it.
     this.#counts = this.#partitionCounts()
     const assignment = await assigner.assign({ members, topics: [...this.#o.topics] })
     this.#lookedMs = this.#nowMs()
     return assignment
   }
 
-  /** Until the group rebalances. @throws what a heartbeat is answered with */
+  /**
+   * Sends heartbeats until the group rebalances.
+   * @throws what a heartbeat is answered with
+   */
   async #stay(found: GroupBroker, { generationId, memberId }: Generation): Promise<void> {
     let coordinator = found
     const { group: groupId, sessionTimeoutMs } = this.#o
@@ -247,19 +253,22 @@ export class Membership {
         if (this.#isLeader && this.#partitionCounts() !== this.#counts) return
       } catch (error) {
         const { code } = fromKafka(error, 'GROUP_FAILED')
-        // A broker that is away says nothing about the group.
+        // An unavailable broker says nothing about the group.
         if (code !== 'BROKER_UNAVAILABLE' && !isSettling(error)) throw error
         missed++
       }
     }
   }
 
-  /** Beside the heartbeats: a broker that does not answer this must not hold them up. */
+  /**
+   * Refreshes the metadata without waiting: a broker that does not answer must not delay
+   * heartbeats.
+   */
   #look(): void {
     if (this.#nowMs() - this.#lookedMs < LOOK_MS) return
     this.#lookedMs = this.#nowMs()
     const { brokers, looked } = this.#o
-    // One that is away is asked again.
+    // After a failure it is refreshed again later.
     void brokers.refresh().then(looked, () => {})
   }
 

@@ -6,16 +6,16 @@ import { CODE } from './wire/codes.ts'
 import { describeGroup } from './wire/groups.ts'
 import { tryTransactionalId } from './wire/transactions.ts'
 
-// Which rights a user lacks, before they are needed.
+// Finds which rights a user lacks before they are needed.
 
-/** What a topic, or a group, says that its user may do. */
-interface Told {
+/** What the user may do with a topic or a group. */
+interface AuthorizedOperations {
   readonly code: number
-  /** A bit for each operation; below 0: not told, so that only trying can show it. */
+  /** Bit set by operation number; below 0: not reported, so that only a request can show it. */
   readonly operations: number
 }
 
-/** The protocol's numbers of operations. */
+/** The protocol's operation numbers. */
 const BITS = { READ: 3, WRITE: 4 } as const
 const DENIED: ReadonlySet<number> = new Set([
   CODE.TOPIC_AUTHORIZATION_FAILED,
@@ -24,8 +24,8 @@ const DENIED: ReadonlySet<number> = new Set([
 ])
 
 /**
- * The rights that a user lacks, as far as brokers tell before they are used. Joins nothing, and
- * changes nothing.
+ * Returns an error for each right that the user lacks, as far as brokers report that in advance.
+ * Joins nothing and changes nothing.
  * @param transactionalId `null`: there are no transactions
  * @throws TidemarkError as `Brokers.ask`
  */
@@ -35,10 +35,10 @@ export async function missingRights(
   transactionalId: string | null,
 ): Promise<TidemarkError[]> {
   const topics = await brokers.describe([...new Set([...reads, ...writes])])
-  const told = new Map(topics.map((topic) => [topic.topic, topic]))
+  const described = new Map(topics.map((topic) => [topic.topic, topic]))
   const ofTopics = (operation: keyof typeof BITS, names: readonly string[]) =>
     names
-      .filter((name) => lacks(told.get(name), operation))
+      .filter((name) => lacks(described.get(name), operation))
       .map((name) => notAllowed(operation, { type: 'topic', name }))
   const groupId = { type: 'group', id: group } as const
   const asked = [
@@ -60,13 +60,18 @@ export async function missingRights(
   ]
 }
 
-function lacks(told: Told | undefined, operation: keyof typeof BITS): boolean {
-  if (told === undefined) return false
-  const isTold = told.operations >= 0
-  return DENIED.has(told.code) || (isTold && (told.operations & (1 << BITS[operation])) === 0)
+function lacks(described: AuthorizedOperations | undefined, operation: keyof typeof BITS): boolean {
+  if (described === undefined) return false
+  const isReported = described.operations >= 0
+  return (
+    DENIED.has(described.code) ||
+    (isReported && (described.operations & (1 << BITS[operation])) === 0)
+  )
 }
 
-/** The fault that an answer shows, or that finding whom to ask has shown; `null`: none. */
+/**
+ * The missing right that an answer shows, or that finding the coordinator has shown; `null`: none.
+ */
 async function denied<T>(
   asking: Promise<T>,
   faultOf: (answer: T) => TidemarkError | null,

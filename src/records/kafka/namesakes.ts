@@ -5,20 +5,23 @@ import { whenSettled, within } from './waiting.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
 import { type DescribedMember, describeGroup, REBALANCING } from './wire/groups.ts'
 
-// A worker's name is its client id, by which the members of a group are told apart here.
+// Finds members of a group by worker name, which is their client id.
 
-/** A worker has so long to be taken out of its group, ms. */
+/** Time limit for removing a member from its group, ms. */
 const LEAVING_MS = 5_000
 
-/** The members of a group that have a name. */
+/** The members of a group that have a given name. */
 export interface Namesakes {
   readonly members: readonly DescribedMember[]
   readonly isRebalancing: boolean
-  /** Who told; `undefined`: it is being looked for anew. */
+  /** The coordinator that answered; `undefined`: it is being looked up again. */
   readonly coordinator: string | undefined
 }
 
-/** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` */
+/**
+ * The members of a group that have a name.
+ * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION`
+ */
 export async function namesakesIn(
   group: string,
   name: string,
@@ -31,7 +34,7 @@ export async function namesakesIn(
     (g) => g.code,
   )
   if (code !== CODE.NONE) {
-    const what = `who is in group "${group}" is answered with ${nameOfCode(code)}`
+    const what = `the coordinator answered a request for the members of group "${group}" with ${nameOfCode(code)}`
     throw groupRefusal(code, group) ?? new TidemarkError('BROKER_UNAVAILABLE', what)
   }
   return {
@@ -42,7 +45,8 @@ export async function namesakesIn(
 }
 
 /**
- * Takes members out of a group, one after the other. One that cannot be is waited for by the group.
+ * Removes members from a group, one after the other. A member that cannot be removed is waited for
+ * by the group.
  */
 export async function takeOut(
   group: string,
@@ -54,7 +58,7 @@ export async function takeOut(
       const coordinator = await brokers.groupBroker(group)
       await coordinator.leaveGroup({ groupId: group, memberId })
     }, brokers.clock)
-    // Most have left already; the group says then that it does not know them.
+    // Most have left already; the group then answers that it does not know them.
     const limit = { ms: LEAVING_MS, doing: 'leaving', clock: brokers.clock }
     await within(limit, leaving).catch(() => {})
   }

@@ -3,22 +3,28 @@ import type { Random } from '../../kernel/backoff.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
 
-// How to reach the brokers, and what is refused before a connection is tried.
+// How to reach the brokers. Invalid options are refused before any connection is tried.
 
+/** TLS options. */
 export interface KafkaTls {
-  /** PEM. @default the certificate authorities that Node ships */
+  /**
+   * Certificate authorities, PEM.
+   * @default the certificate authorities that Node ships
+   */
   readonly ca?: string
-  /** PEM; with `key`, when brokers ask clients for a certificate. */
+  /** Client certificate, PEM; with `key`, when brokers require one. */
   readonly cert?: string
   readonly key?: string
 }
 
+/** SASL options. */
 export interface KafkaSasl {
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
   readonly username: string
   readonly password: string
 }
 
+/** How to reach the brokers, and how a worker appears in its group. */
 export interface KafkaOptions {
   /** `host:port`, at least one. */
   readonly brokers: readonly string[]
@@ -29,44 +35,56 @@ export interface KafkaOptions {
   /** @default no authentication */
   readonly sasl?: KafkaSasl
   /**
-   * A member of which the group hears nothing for so long is dead, and its partitions go to others,
-   * ms. Brokers take 6,000 to 1,800,000 (`group.min.session.timeout.ms`,
-   * `group.max.session.timeout.ms`). @default 10_000
+   * Session timeout, ms: a member that the group does not hear from for this long is dead, and its
+   * partitions are assigned to others. Brokers accept 6,000 to 1,800,000
+   * (`group.min.session.timeout.ms`, `group.max.session.timeout.ms`).
+   * @default 10_000
    */
   readonly sessionTimeoutMs?: number
   /**
-   * Of this worker, and of no other one of its group at the same time: whoever joins under it takes
-   * the place of the one that had it before, at once. @default none: a dead worker's partitions
-   * wait for its session to pass
+   * The name of this worker, which no other worker of its group may have at the same time. A worker
+   * that joins under it replaces the former holder at once.
+   * @default none: a dead worker's partitions wait until its session times out
    */
   readonly workerName?: string
   /**
-   * A name that is not given to this worker, but that it takes: whoever joins under it takes the
-   * place of the one that had it before if that came from the same address, and gives it up when
-   * another one does so. Not beside `workerName`. @default none
+   * A name that this worker uses though it was not given one. A worker that joins under it replaces
+   * the former holder if that came from the same address, and gives the name up when another worker
+   * does so. Not together with `workerName`.
+   * @default none
    */
   readonly defaultName?: string
-  /** Told what the client library has to say; never a payload or a key. @default silence */
+  /**
+   * Called with warnings of the client library; they never contain a payload or a key.
+   * @default silence
+   */
   readonly log?: KafkaLog
   /**
-   * By which everything is waited for, but for what sockets and the client library do. @default the
-   * wall clock
+   * The clock for all waiting, except in sockets and the client library.
+   * @default the wall clock
    */
   readonly clock?: Clock
-  /** Spreads what is tried again. @default Math.random */
+  /**
+   * Randomises retry intervals.
+   * @default Math.random
+   */
   readonly random?: Random
 }
 
-/** When nothing else is said. */
+/** The default session timeout, ms. */
 export const SESSION_TIMEOUT_MS = 10_000
 
+/** Called with each warning. */
 export type KafkaLog = (warning: string) => void
 
-/** The library's own configuration. @throws Refused with `CONFIG_INVALID` */
+/**
+ * Returns the library's configuration.
+ * @throws Refused with `CONFIG_INVALID`
+ */
 export function clientConfig(options: KafkaOptions): KafkaConfig {
   refuseIfAny(kafkaFaults(options))
   const { brokers, workerName, tls, sasl } = options
-  // By it a worker finds the dead one whose place it takes.
+  // A worker finds its dead predecessor by the client id.
   const clientId = workerName ?? options.clientId ?? 'tidemark'
   return {
     brokers: [...brokers],
@@ -74,19 +92,16 @@ export function clientConfig(options: KafkaOptions): KafkaConfig {
     ...(tls === undefined ? {} : { ssl: tls === true ? true : { ...tls } }),
     ...(sasl === undefined ? {} : { sasl: { ...sasl } as NonNullable<KafkaConfig['sasl']> }),
     connectionTimeout: 2_000,
-    // JoinGroup and Fetch, which wait on purpose, have limits of their own.
+    // JoinGroup and Fetch, which wait on purpose, have their own limits.
     requestTimeout: 10_000,
-    // Says within seconds that no broker is there; whoever uses the driver tries again with a
-    // longer view. All values are given, because the library's own defaults differ under
+    // Few retries, so that an unavailable cluster is reported within seconds; users of the driver
+    // retry for longer. All values are given, because the library's own defaults differ under
     // NODE_ENV=test.
     retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2 },
   }
 }
 
-/**
- * What is wrong with how the brokers are to be reached, each a `CONFIG_INVALID` with the option as
- * its place.
- */
+/** Returns what is wrong with the options, each a `CONFIG_INVALID` with the option as its place. */
 export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
   const add = (where: keyof KafkaOptions, message: string, hint?: string) => {
@@ -94,14 +109,18 @@ export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError
     faults.push(new TidemarkError('CONFIG_INVALID', message, details))
   }
   if (brokers.length === 0) {
-    add('brokers', 'no broker is named', 'host:port')
+    add('brokers', 'no broker is given', 'give at least one, as host:port')
   }
   for (const broker of brokers) {
     if (/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(broker)) continue
     add('brokers', `broker ${JSON.stringify(broker)} is not host:port`)
   }
   if (sasl?.mechanism === 'plain' && tls === undefined) {
-    add('sasl', 'SASL PLAIN without TLS would send the password open', 'turn TLS on, or use SCRAM')
+    add(
+      'sasl',
+      'SASL PLAIN without TLS would send the password in plain text',
+      'turn TLS on, or use SCRAM',
+    )
   }
   if (tls !== undefined && tls !== true && (tls.cert === undefined) !== (tls.key === undefined)) {
     add('tls', 'a TLS client certificate needs both cert and key')

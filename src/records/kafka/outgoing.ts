@@ -2,7 +2,7 @@ import type { TopicPartition } from '../port.ts'
 import type { WrittenRecords } from '../written-records.ts'
 import type { BatchEncoder, EncodedBatch, EncodeOptions, Selection } from './codec/encode.ts'
 
-/** Records for one partition that are not acknowledged yet, in order, as batches. */
+/** The records for one partition that are not acknowledged yet, in order, as batches. */
 export class Outgoing implements TopicPartition {
   readonly topic: string
   readonly partition: number
@@ -16,7 +16,7 @@ export class Outgoing implements TopicPartition {
     this.#selection = selection
   }
 
-  /** Adds those that are not acknowledged yet. */
+  /** Appends the records that are not acknowledged yet to `records`. */
   addTo(records: WrittenRecords): void {
     const { records: from, indices } = this.#left
     for (const index of indices) records.take(from, index)
@@ -30,12 +30,15 @@ export class Outgoing implements TopicPartition {
     return this.#batches.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
-  /** Packs all that is left, anew. Yields after each batch. */
+  /** Packs all unacknowledged records into new batches. Yields after each batch. */
   *pack(encoder: BatchEncoder, options: EncodeOptions): Generator<void, void> {
     this.#batches = yield* encoder.encodeMore(this.#left, options)
   }
 
-  /** The first batch is acknowledged. @returns how many records it had */
+  /**
+   * Removes the first batch, which was acknowledged.
+   * @returns how many records it had
+   */
   acknowledged(): number {
     const count = this.#batches.shift()?.count ?? 0
     this.#acknowledged += count
@@ -57,8 +60,8 @@ export interface Part {
 }
 
 /**
- * All batches, one of a partition in a request; as many partitions as it takes, but no more than so
- * many bytes.
+ * Distributes all batches over requests: at most one batch per partition in a request, and at most
+ * `maxBytes` in a request unless a single batch is larger.
  */
 export function requestsOf(all: readonly Outgoing[], maxBytes: number): Part[][] {
   const requests: Part[][] = []

@@ -1,33 +1,39 @@
-// How fast records get to the brokers, by their acknowledgements.
+// Measures how fast records get to the brokers, by their acknowledgements.
 
-/** Before anything is known: a link of 50 KB a second takes little more than a second for it. */
+/**
+ * Request size before anything is known: a link of 50 KB/s needs little more than a second for it.
+ */
 const FIRST_REQUEST_BYTES = 64 * 1024
 const SMALLEST_REQUEST_BYTES = 16 * 1024
-/** Far below what a broker takes in one request (`socket.request.max.bytes`, 100 MB). */
+/** Far below the brokers' limit for a request (`socket.request.max.bytes`, 100 MB). */
 const LARGEST_REQUEST_BYTES = 8_000_000
 /**
- * How long a request is to be under way: what else must get through on the same link waits behind a
- * few of them, ms.
+ * How long a request should take, ms: other requests on the same link wait behind a few of them.
  */
 const REQUEST_MS = 500
-/** What was long ago weighs less: after so much time under way about a third, ms. */
+/**
+ * Decay of old measurements: after this much transmission time their weight is about a third, ms.
+ */
 const MEMORY_MS = 2_000
-/** A broker that hangs must not pass for one that is slow without end, bytes a ms. */
+/**
+ * The slowest pace assumed, bytes per ms: a broker that hangs must not pass for an ever slower one.
+ */
 const SLOWEST = 4
 
+/** The pace at which brokers take records. */
 export class Pace {
-  /** While the broker reads. */
+  /** Rate while the broker reads. */
   readonly #link = new Rate()
-  /** With the time for which it throttles. */
+  /** Rate including the time for which the broker throttles. */
   readonly #allowed = new Rate()
-  /** What the way alone takes: a few bytes that were acknowledged soonest. */
+  /** Latency of the link: the shortest time in which a few bytes were acknowledged, ms. */
   #wayMs = Number.POSITIVE_INFINITY
 
   /**
-   * So many bytes were acknowledged.
+   * Called when bytes were acknowledged.
    * @param tookMs since they were written, or since the last acknowledgement of what was written
    * before
-   * @param throttleMs for how long the broker throttles because of them
+   * @param throttleMs how long the broker throttles because of them
    */
   acknowledged(bytes: number, tookMs: number, throttleMs: number): void {
     if (bytes < SMALLEST_REQUEST_BYTES) {
@@ -40,8 +46,8 @@ export class Pace {
   }
 
   /**
-   * So many bytes were not acknowledged in this time. The pace is not known: it is taken for half
-   * of what would have sufficed.
+   * Called when bytes were not acknowledged in time. The pace is not known: it is assumed to be
+   * half of what would have been enough.
    */
   timedOut(bytes: number, afterMs: number): void {
     for (const rate of [this.#link, this.#allowed]) {
@@ -50,9 +56,9 @@ export class Pace {
   }
 
   /**
-   * The most that should go into one request. A broker that throttles has read it before: where
-   * only it is slow, a large one is better, since the transaction has ended when it is to be waited
-   * for.
+   * The most bytes that should go into one request. A broker throttles after it has read a request:
+   * if only the quota is slow, a large request is better, since the transaction has ended by the
+   * time the throttling has to be waited for.
    */
   get requestBytes(): number {
     if (!this.#link.isKnown) return FIRST_REQUEST_BYTES
@@ -60,13 +66,13 @@ export class Pace {
     return Math.min(LARGEST_REQUEST_BYTES, bytes)
   }
 
-  /** How long so many bytes take, ms; 0 while it is not known. */
+  /** How long `bytes` bytes take, ms; 0 while the pace is not known. */
   needsMs(bytes: number): number {
     return this.#allowed.isKnown ? bytes / Math.max(SLOWEST, this.#allowed.bytesIn(1)) : 0
   }
 }
 
-/** Bytes in a time, of late. */
+/** A moving average of bytes over time. */
 class Rate {
   #bytes = 0
   #ms = 0
@@ -78,11 +84,11 @@ class Rate {
   count(bytes: number, ms: number): void {
     const weight = Math.exp(-ms / MEMORY_MS)
     this.#bytes = this.#bytes * weight + bytes
-    // What was quicker than can be measured took something.
+    // A time too short to be measured counts as 1 ms.
     this.#ms = this.#ms * weight + Math.max(ms, 1)
   }
 
-  /** Without end while nothing is known. */
+  /** Infinite while nothing is known. */
   bytesIn(ms: number): number {
     return this.isKnown ? (this.#bytes / this.#ms) * ms : Number.POSITIVE_INFINITY
   }

@@ -5,24 +5,24 @@ import type { Generation } from './commit-gate.ts'
 import type { Fetchable } from './fetcher.ts'
 import type { PartitionOffset } from './wire/transactions.ts'
 
-/** A partition that this member has, and how far it has read. */
+/** A partition that is assigned to this member, and how far it was read. */
 export interface Owned extends Fetchable {
   topicId: string | null
   readonly epoch: number
-  /** Handed over; before that nothing is read. */
+  /** Was it handed over? Before that nothing is read. */
   started: boolean
   paused: boolean
-  /** What is committed of it, or where it begins when nothing is. */
+  /** The committed offset, or where the partition begins when nothing is committed. */
   committed: Committed
-  /** What stands in the group for it; `null`: it has not been asked yet. */
+  /** What the group has stored for it; `null`: not fetched yet. */
   stored: Stored | null
-  /** Is it known by this member's name to whoever takes over from it? */
+  /** Is it marked with this member's name, for the next owner? */
   isClaimed: boolean
-  /** Transactions of this member that have committed an offset of it. */
+  /** Number of this member's transactions that have committed an offset of it. */
   commits: number
 }
 
-/** An offset with what stands beside it, as the group has it. */
+/** An offset and its metadata, as the group has stored them. */
 export type Stored = Pick<PartitionOffset, 'offset' | 'metadata'>
 
 /** What an assignment changes. */
@@ -34,7 +34,7 @@ export interface Change {
 /** The generation of a member that has had no assignment yet. */
 const NEVER: Generation = { generationId: -1, memberId: '' }
 
-/** The partitions of one member, and how far each has been read. */
+/** The partitions of one member, and how far each was read. */
 export class Positions {
   readonly #nextEpoch: () => number
   readonly #transactionalId: string | null
@@ -42,15 +42,15 @@ export class Positions {
   #generation: Generation | null = null
 
   /**
-   * @param nextEpoch grows with every call, across the members of this process
-   * @param transactionalId under which the member commits
+   * @param nextEpoch returns a higher number with every call, across the members of this process
+   * @param transactionalId under which the member commits; `null`: without transactions
    */
   constructor(nextEpoch: () => number, transactionalId: string | null = null) {
     this.#nextEpoch = nextEpoch
     this.#transactionalId = transactionalId
   }
 
-  /** What this member has to say when partitions are assigned. */
+  /** What this member claims when it joins. */
   get claims(): Claims {
     return {
       generation: this.#generation?.generationId ?? -1,
@@ -67,15 +67,16 @@ export class Positions {
     return this.#owned.values()
   }
 
-  /** Still this very assignment of the partition. */
+  /** Is this still the current assignment of the partition? */
   holds(owned: Owned): boolean {
     return this.get(owned) === owned
   }
 
   /**
-   * Those that others may have had before this generation, because the assignment of one in between
-   * never got here: they are kept only if nobody has committed anything for them meanwhile. Not
-   * those under another member id: the group had removed the former member.
+   * Returns the partitions that others may have had before this generation, because the assignment
+   * of a generation in between never arrived here. They are kept only if no one has committed
+   * anything for them meanwhile. None under another member id: the group had removed the former
+   * member.
    */
   doubtful(generation: Generation): readonly Owned[] {
     const { generationId, memberId } = this.#generation ?? NEVER
@@ -85,8 +86,9 @@ export class Positions {
   }
 
   /**
-   * Takes over an assignment.
-   * @param untouched those that were {@link doubtful} and for which nobody has committed anything
+   * Applies an assignment.
+   * @param untouched those of the {@link doubtful} partitions for which no one has committed
+   * anything
    */
   assign(
     partitions: readonly TopicPartition[],
@@ -96,7 +98,7 @@ export class Positions {
     const { generationId, memberId } = this.#generation ?? NEVER
     const isNext = generation.memberId === memberId && generation.generationId === generationId + 1
     const former = [...this.#owned.values()]
-    // One may have been begun anew since it was looked at.
+    // A partition may have been renewed since it was checked.
     const sound = new Set((isNext ? former : untouched).filter((owned) => this.holds(owned)))
     const before = new Map([...sound].map((owned) => [partitionName(owned), owned]))
     this.#generation = generation
@@ -114,7 +116,7 @@ export class Positions {
     return { lost: { revoked, expelled: lost.filter((owned) => !sound.has(owned)) }, added }
   }
 
-  /** Another assignment of a partition that is held. */
+  /** Assigns an owned partition once more, under a new epoch. */
   renew({ topic, partition }: Owned): Owned {
     const renewed = this.#fresh({ topic, partition })
     this.#owned.set(partitionName(renewed), renewed)

@@ -10,7 +10,7 @@ const RETRIABLE: ReadonlySet<number> = new Set([
   CODE.CONCURRENT_TRANSACTIONS,
 ])
 
-/** Will the same batch be taken a little later, or by another leader? */
+/** Will the same batch be accepted a little later, or by another leader? */
 export function isRetriable(code: number): boolean {
   return RETRIABLE.has(code) || hasMoved(code) || hasCoordinatorMoved(code)
 }
@@ -33,23 +33,26 @@ const HINTS: Readonly<Partial<Record<Code, string>>> = {
 }
 
 /**
- * Is the batch larger than what the topic takes (`max.message.bytes`), or its segments
+ * Is the batch larger than the topic's limit (`max.message.bytes`) or its segments
  * (`segment.bytes`)?
  */
 export function isTooLarge(code: number): boolean {
   return code === CODE.MESSAGE_TOO_LARGE || code === CODE.RECORD_LIST_TOO_LARGE
 }
 
-/** Smaller batches of the same records are to be tried, at once. */
-export const TOO_LARGE = new TidemarkError('TOPIC_LIMITS', 'a batch is larger than its topic takes')
-
-/** The leader is the right one, and is just ending the transaction before. */
-export const ENDING = new TidemarkError(
-  'BROKER_UNAVAILABLE',
-  'the last transaction is still being ended',
+/** Smaller batches of the same records are to be tried immediately. */
+export const TOO_LARGE = new TidemarkError(
+  'TOPIC_LIMITS',
+  'a batch is larger than its topic allows',
 )
 
-/** Why a partition's leader does not take a batch. */
+/** The leader is the right one, but is still ending the previous transaction. */
+export const ENDING = new TidemarkError(
+  'BROKER_UNAVAILABLE',
+  'the previous transaction is still being ended',
+)
+
+/** The error for a leader's refusal of a batch. */
 export function produceRefusal(code: number, to: TopicPartition): TidemarkError {
   if (code === CODE.CONCURRENT_TRANSACTIONS) return ENDING
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {

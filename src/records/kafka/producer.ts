@@ -11,31 +11,33 @@ import { Outgoing } from './outgoing.ts'
 import { Pace } from './pace.ts'
 import type { ProducerIdentity } from './wire/transactions.ts'
 
-// Records to their leaders, in order within each partition, once: every batch carries the
-// producer's identity and a sequence number, by which a leader knows one that it has already
-// (KIP-98). A batch keeps its number however often and to whomever it is sent.
+// Writes records to their leaders, in order within each partition and without duplicates: every
+// batch carries the producer's identity and a sequence number, by which a leader recognises a batch
+// that it already has (KIP-98). A batch keeps its number, however often and to whatever leader it
+// is sent.
 
-/** Looks topics up. */
+/** Looks up topics. */
 export type DescribeTopics = (names: readonly string[]) => Promise<ReadonlyMap<string, TopicInfo>>
 
-/** What brokers take unless told otherwise. */
+/** The brokers' default batch limit, bytes. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 const LAST_SEQUENCE = 0x7fffffff
-/** Records between two looks at whether others have waited for long. */
-const UNASKED = 1_024
+/** Number of records between two opportunities to yield to the event loop. */
+const YIELD_EVERY = 1_024
 
+/** An idempotent or transactional producer. */
 export class Producer {
   readonly #brokers: Brokers
   readonly #describe: DescribeTopics
-  /** What is known of topics; of one that is in doubt, nothing. */
+  /** Known topics, without those in doubt. */
   readonly #topics = new Map<string, TopicInfo>()
-  /** Topics that were there once: one that is gone may come back. */
+  /** Topics that existed before: such a topic may come back after it was deleted. */
   readonly #met = new Set<string>()
-  /** By topic, below what its brokers refused as too large, bytes. */
+  /** By topic, a batch size below one that was refused as too large, bytes. */
   readonly #refused = new Map<string, number>()
   readonly #pace = new Pace()
   #encoder = new BatchEncoder()
-  /** By partition name: the number of the next record under this identity. */
+  /** By partition name: the sequence number of the next record under this identity. */
   readonly #sequences = new Map<string, number>()
   /** Names of the partitions whose leaders have batches of this producer. */
   readonly #known = new Set<string>()
@@ -47,19 +49,19 @@ export class Producer {
     this.#describe = describe
   }
 
-  /** `null`: none yet, or one under which nothing more may be sent. */
+  /** `null`: none yet, or it must not be used any more. */
   get identity(): ProducerIdentity | null {
     return this.#identity
   }
 
-  /** Has something under this identity not been answered? It may still arrive. */
+  /** Was a request under this identity not answered? Its records may still arrive. */
   get hasLost(): boolean {
     return this.#hasLost
   }
 
-  /** Sequence numbers begin anew with every identity. */
-  be(identity: ProducerIdentity | null): void {
-    // With the epoch that the end of a transaction gives it is the same producer to a leader.
+  /** Switches to another identity, under which sequence numbers start at 0 again. */
+  useIdentity(identity: ProducerIdentity | null): void {
+    // After the end of a transaction only the epoch changes; to a leader it is the same producer.
     if (identity?.id !== this.#identity?.id) this.#known.clear()
     this.#identity = identity
     this.#hasLost = false
@@ -67,9 +69,9 @@ export class Producer {
   }
 
   /**
-   * Records as batches for their partitions, below the limits of their topics; valid until the next
-   * call. However many they are, others have their turns meanwhile: one record of the input may
-   * close a million windows.
+   * Encodes records into batches for their partitions, within the limits of their topics. The
+   * batches are valid until the next call. Yields to the event loop however many records there are:
+   * one input record may close a million windows.
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION`
    */
   async encode(records: WrittenRecords, isTransactional: boolean): Promise<Outgoing[]> {
@@ -79,12 +81,12 @@ export class Producer {
     return inTurns(this.#packAll(records, { identity, isTransactional }))
   }
 
-  *#packAll(records: WrittenRecords, by: Identified): Generator<void, Outgoing[]> {
+  *#packAll(records: WrittenRecords, by: EncodeIdentity): Generator<void, Outgoing[]> {
     this.#encoder.begin()
     const outgoing: Outgoing[] = []
     for (const [topic, partitions] of yield* this.#byPartition(records)) {
       for (const [partition, indices] of partitions.entries()) {
-        // Not every partition gets something.
+        // Not every partition has records.
         if ((indices as number[] | undefined) === undefined) continue
         const to = new Outgoing({ topic, partition }, { records, indices })
         yield* this.#pack(to, by)
@@ -94,14 +96,14 @@ export class Producer {
     return outgoing
   }
 
-  /** Resolves when the leaders take records: none of them makes this client wait any more. */
+  /** Resolves when none of the leaders throttles this client any more. */
   async ready(outgoing: readonly Outgoing[]): Promise<void> {
     for (const leader of byLeader(this.#brokers, outgoing).keys()) {
       await notThrottled(this.#brokers, leader)
     }
   }
 
-  /** How long records take to be written, at the pace of late, ms; 0 while it is not known. */
+  /** How long writing the batches takes at the recent pace, ms; 0 while that is not known. */
   needsMs(outgoing: readonly Outgoing[]): number {
     return this.#pace.needsMs(outgoing.reduce((sum, { bytes }) => sum + bytes, 0))
   }
@@ -109,9 +111,9 @@ export class Producer {
   /**
    * Resolves when every batch is acknowledged by all in-sync replicas. After a failure this
    * identity must not be used again: leaders may have batches that were not acknowledged. Nothing
-   * is on its way any more then.
+   * is in flight by then.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `COMMIT_TIMED_OUT` · `COMMIT_FAILED` · `FENCED`:
-   * of the identity · `TOPIC_LIMITS` · `AUTHENTICATION` · what `sending.check` throws
+   * the identity is fenced · `TOPIC_LIMITS` · `AUTHENTICATION` · what `sending.check` throws
    */
   async send(outgoing: readonly Outgoing[], sending: Sending): Promise<void> {
     const delivery = new Delivery(sending, {
@@ -127,7 +129,7 @@ export class Producer {
     try {
       await delivery.send(outgoing)
     } catch (error) {
-      // A socket may still hold what it was given, so that memory must not be written to again.
+      // A socket may still reference the batches, so their memory must not be reused.
       this.#encoder = new BatchEncoder()
       if (error instanceof TidemarkError && error.code === 'BROKER_UNAVAILABLE') {
         this.doubt(outgoing)
@@ -140,7 +142,7 @@ export class Producer {
     const unknown = new Set<string>()
     let last = ''
     for (let i = 0; i < records.length; i++) {
-      if (i % UNASKED === UNASKED - 1) yield
+      if (i % YIELD_EVERY === YIELD_EVERY - 1) yield
       const topic = records.topic(i)
       if (topic === last) continue
       last = topic
@@ -161,7 +163,10 @@ export class Producer {
     }
   }
 
-  /** A topic that is gone, or was made anew, may have other partitions and limits. */
+  /**
+   * Forgets the topics of unacknowledged batches: one that was deleted, or created again, may have
+   * other partitions and limits.
+   */
   doubt(outgoing: readonly Outgoing[]): void {
     for (const { topic, batches } of outgoing) if (batches.length > 0) this.#topics.delete(topic)
   }
@@ -171,12 +176,12 @@ export class Producer {
       return new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
     }
     return new TidemarkError('BROKER_UNAVAILABLE', `topic "${topic}" is not there any more`, {
-      hint: 'was it deleted? Outputs wait until it is made anew',
+      hint: 'was it deleted? Outputs wait until it is created again',
     })
   }
 
   /**
-   * Indices by topic, and by the partition's number; most records have the topic of the one before.
+   * Record indices by topic and partition number. Most records have the topic of the one before.
    */
   *#byPartition(records: WrittenRecords): Generator<void, Map<string, number[][]>> {
     const topics = new Map<string, number[][]>()
@@ -184,7 +189,7 @@ export class Producer {
     let count = 1
     let partitions: number[][] = []
     for (let i = 0; i < records.length; i++) {
-      if (i % UNASKED === UNASKED - 1) yield
+      if (i % YIELD_EVERY === YIELD_EVERY - 1) yield
       const topic = records.topic(i)
       if (topic !== last) {
         last = topic
@@ -200,7 +205,7 @@ export class Producer {
     return topics
   }
 
-  *#pack(to: Outgoing, { identity, isTransactional }: Identified): Generator<void, void> {
+  *#pack(to: Outgoing, { identity, isTransactional }: EncodeIdentity): Generator<void, void> {
     const { topic } = to
     const { maxMessageBytes, segmentBytes } = this.#topics.get(topic) ?? {}
     yield* to.pack(this.#encoder, {
@@ -215,7 +220,10 @@ export class Producer {
     })
   }
 
-  /** Packs what was refused as too large into smaller batches, under the numbers that it had. */
+  /**
+   * Packs records that were refused as too large into smaller batches, with the same sequence
+   * numbers.
+   */
   #split(to: Outgoing, isTransactional: boolean): void {
     const identity = this.#identity
     const [refused] = to.batches
@@ -236,7 +244,7 @@ export class Producer {
   }
 }
 
-interface Identified {
+interface EncodeIdentity {
   readonly identity: ProducerIdentity
   readonly isTransactional: boolean
 }

@@ -9,36 +9,38 @@ import type { Fetched } from './hand-over.ts'
 import { Unreadables } from './unreadables.ts'
 
 /**
- * An end of the log, an offset, or a time: the first record that is not older, by the records' own
- * timestamps, ms since the epoch.
+ * Where to begin: an end of the log, an offset, or a time (ms since the epoch), which means the
+ * first record whose own timestamp is not before it.
  */
 export type ReadStart = From | { readonly offset: number } | { readonly timeMs: number }
 
+/** What to read. */
 export interface ReadOptions {
   readonly topic: string
   /**
-   * Where to begin in each partition; where a partition has nothing there, at the nearest end of
-   * its log.
+   * Where to begin in each partition; if a partition has nothing there, at the nearest end of its
+   * log.
    */
   readonly from: ReadStart
   /**
-   * `end`: up to where each partition ended when it was first asked (records that come meanwhile
-   * may be among them); a transaction that is open there is waited for.
+   * When to stop. `end`: where each partition ended at the first fetch (records that were written
+   * meanwhile may be included); an open transaction there is waited for. `closed`: when the reader
+   * is closed.
    */
   readonly until: 'end' | 'closed'
 }
 
 interface Partition extends Fetchable {
   paused: boolean
-  /** How far it has been handed over. */
+  /** How far it was handed over. */
   readOffset: number
-  /** Where it ended when it was first asked; `null` before. */
+  /** Where it ended at the first fetch; `null` before that. */
   endOffset: number | null
-  /** Of no assignment. */
+  /** There are no assignments here. */
   readonly epoch: 0
 }
 
-/** Reads a topic beside every group. Iterate once. */
+/** Reads a topic outside of any group. Can be iterated once. */
 export class KafkaReader implements AsyncIterable<Chunk> {
   readonly #brokers: Brokers
   readonly #fetcher: Fetcher
@@ -46,7 +48,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
   /** By partition name. */
   readonly #partitions: ReadonlyMap<string, Partition>
   readonly #waiting: Chunk[] = []
-  /** Nobody is told: whoever reads waits. */
+  /** Reported to no one: the caller just waits. */
   readonly #unreadables: Unreadables
   #failure: Error | null = null
   #isClosed = false
@@ -76,7 +78,10 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     this.#fetcher.wake()
   }
 
-  /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
+  /**
+   * Starts reading.
+   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
+   */
   static async open(
     { topic, from, until }: ReadOptions,
     admin: KafkaAdmin,
@@ -109,8 +114,8 @@ export class KafkaReader implements AsyncIterable<Chunk> {
   }
 
   /**
-   * Chunks of all partitions, each partition in order. @throws TidemarkError why reading cannot go
-   * on
+   * Chunks of all partitions, each partition in order.
+   * @throws TidemarkError why reading cannot continue
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
     try {
@@ -132,7 +137,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     }
   }
 
-  /** Ends the iteration as well. */
+  /** Stops reading, which also ends the iteration. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#fetcher.stop()
@@ -154,7 +159,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     of.readOffset = records.nextOffset
     if (packed !== null) this.#failure = packed.error
     else if (records.length > 0) {
-      // One chunk of a partition waits at most; the next is fetched when it was taken.
+      // At most one chunk per partition waits; the next is fetched after that was consumed.
       of.paused = true
       this.#waiting.push(chunkOf(of, fetched))
     }
@@ -169,7 +174,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
   }
 }
 
-/** Gives the offset at which reading a partition begins. */
+/** Returns a function that computes where reading a partition begins. */
 async function beginnings(
   topic: string,
   from: ReadStart,
@@ -190,7 +195,8 @@ function within({ lowOffset, endOffset }: Range, offset: number): number {
 }
 
 /**
- * A part of the topic would be left out without a word. @throws TidemarkError `BROKER_UNAVAILABLE`
+ * Refuses a topic of which a part would silently be left out.
+ * @throws TidemarkError `BROKER_UNAVAILABLE`
  */
 function refuseIfUnled(topic: string, readable: number, brokers: Brokers): void {
   const all = brokers.partitionsOf(topic).length

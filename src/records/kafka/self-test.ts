@@ -8,17 +8,14 @@ import type { FetchedRecords } from './codec/fetched-records.ts'
 import type { BrokerApis } from './wire/api-versions.ts'
 import { API, type ApiName } from './wire/request.ts'
 
-// Looks, before anything is sent, whether what this driver stands on is what it was written for:
-// the library's version, since it reaches into it; the codec on this machine; the broker's calls.
-// It refuses, so that nothing is ever corrupted.
+// Checks, before anything is sent, that this driver works with what is installed: the library's
+// version, since it uses private parts of it; the codec on this machine; the broker's API versions.
+// It refuses to start otherwise, so that nothing is ever corrupted.
 
 /** The version whose private parts are used. */
 const LIBRARY = '2.2.4'
 
-/**
- * The versions of calls that this driver sends; newer ones only where the broker says that it has
- * them.
- */
+/** The API versions that this driver sends; newer ones only where the broker supports them. */
 const SENT: Readonly<Record<ApiName, number>> = {
   Produce: 7,
   Fetch: 11,
@@ -39,7 +36,7 @@ const SENT: Readonly<Record<ApiName, number>> = {
   OffsetForLeaderEpoch: 3,
 }
 
-/** Two records and the batch that kafkajs' decoder finds them in. */
+/** Two records, whose batch kafkajs can decode. */
 const RECORDS: readonly OutgoingRecord[] = [
   {
     key: Buffer.from('k'),
@@ -50,6 +47,7 @@ const RECORDS: readonly OutgoingRecord[] = [
   { key: null, value: Buffer.from('ü'.repeat(40)), timestampMs: 1_700_000_000_500, headers: [] },
 ]
 const PRODUCER = { id: 7, epoch: 3, baseSequence: 11, isTransactional: true }
+/** The batch of {@link RECORDS}, verified with kafkajs' decoder. */
 export const KNOWN = Buffer.from(
   'AAAAAAAAAAAAAACY/////wJFg5hKABAAAAABAAABi8/laAAAAAGLz+Vp9AAAAAAAAAAHAAMAAAALAAAAAhgAAAACawJ2AgJoAjGw' +
     'AQDoBwIBoAHDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zDvMO8w7zD' +
@@ -57,9 +55,9 @@ export const KNOWN = Buffer.from(
   'base64',
 )
 
-/** What is looked at. */
+/** What is tested. */
 export interface Foundation {
-  /** Of the library that is installed. */
+  /** Version of the installed library. */
   readonly version: string
   readonly encode: (records: readonly OutgoingRecord[]) => Buffer | undefined
   readonly decode: (batch: Buffer) => FetchedRecords
@@ -78,7 +76,9 @@ export const FOUNDATION: Foundation = {
 /** @throws TidemarkError `CLIENT_BROKEN` */
 export function selfTest(on: Foundation = FOUNDATION): void {
   if (on.version !== LIBRARY) {
-    throw broken(`kafkajs is ${on.version}, and this driver reaches into ${LIBRARY}`)
+    throw broken(
+      `kafkajs has version ${on.version}, but this driver uses private parts of version ${LIBRARY}`,
+    )
   }
   testCodec(on)
 }
@@ -91,24 +91,24 @@ export function checkApiVersions({ versions }: BrokerApis): void {
   })
   if (lacking.length === 0) return
   const calls = lacking.map(([name, version]) => `${name} ${version}`).join(', ')
-  throw new TidemarkError('BROKER_TOO_OLD', `the broker does not take ${calls}`, {
-    hint: 'Kafka 2.5 to 4.x do; a proxy between may answer for others',
+  throw new TidemarkError('BROKER_TOO_OLD', `the broker does not support ${calls}`, {
+    hint: 'Kafka 2.5 to 4.x supports them; a proxy in between may report other versions',
   })
 }
 
 function testCodec({ encode, decode }: Foundation): void {
   if (encode(RECORDS)?.equals(KNOWN) !== true)
-    throw broken('a known batch is not written as it must be')
+    throw broken('a known batch is not encoded correctly')
   const read = decode(KNOWN)
   const isRead = RECORDS.every((record, i) => {
     const { offset: _, ...found } = read.at(i)
     return isDeepStrictEqual(found, record)
   })
   if (read.length !== RECORDS.length || !isRead)
-    throw broken('a known batch is not read as it must be')
+    throw broken('a known batch is not decoded correctly')
   const damaged = Buffer.from(KNOWN)
   damaged[damaged.length - 2] = 0
-  if (isReadable(damaged, decode)) throw broken('a damaged batch is not noticed')
+  if (isReadable(damaged, decode)) throw broken('a damaged batch is not detected')
 }
 
 function isReadable(batch: Buffer, decode: Foundation['decode']): boolean {

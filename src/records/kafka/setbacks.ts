@@ -2,30 +2,30 @@ import { Backoff, type BackoffRange, type Random } from '../../kernel/backoff.ts
 import type { Clock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 
-// Partitions that are not asked for just now, since something is wrong with them; the others of
-// their leader go on.
+// Partitions that are not fetched for a while because of an error; the others of their leader
+// continue.
 
-/** Of a leader too, when it answers nothing at all. */
+/** Retry intervals, also for a leader that does not answer at all. */
 export const RETRY: BackoffRange = { firstMs: 50, lastMs: 2_000 }
-/** A topic that no broker knows for so long is gone, ms. */
+/** How long a topic must be unknown to all brokers to count as deleted, ms. */
 const GONE_MS = 5_000
 
-/** Why a partition is not asked for just now. */
+/** The failures of a partition that is not fetched for a while. */
 interface Setback {
   readonly backoff: Backoff
-  /** Since the first of the failures that came one after the other. */
+  /** Time of the first of its consecutive failures. */
   readonly sinceMs: number
   /**
-   * Since the first of those, one after the other, that said that the topic is not there; `null`:
-   * the last one did not.
+   * Time of the first of its latest consecutive failures that said that the topic does not exist;
+   * `null`: the last one did not say so.
    */
   readonly missingSinceMs: number | null
   readonly untilMs: number
 }
 
 /**
- * By partition, told apart as objects: one that comes back is another. Times are the clock's
- * elapsed time.
+ * Partitions that back off, compared by identity: one that is assigned again is a new object. Times
+ * are the clock's elapsed time.
  */
 export class Setbacks<P extends object> {
   readonly #clock: Clock
@@ -37,7 +37,7 @@ export class Setbacks<P extends object> {
     this.#random = random
   }
 
-  /** Is it not to be asked for yet? */
+  /** Is it still backing off? */
   has(of: P): boolean {
     const setback = this.#of.get(of)
     return setback !== undefined && setback.untilMs > this.#clock.elapsedMs()
@@ -48,15 +48,16 @@ export class Setbacks<P extends object> {
   }
 
   /**
-   * @param askedMs when what failed was asked for
-   * @returns since when it fails, and how long it is not asked for
-   * @throws the problem: it will not pass, or the topic has not been there for 5 s
+   * Adds a failure of a partition.
+   * @param askedMs when the failed request was sent
+   * @returns since when the partition fails, and how long it backs off
+   * @throws the problem: it is permanent, or the topic has not existed for 5 s
    */
   add(of: P, problem: TidemarkError, askedMs: number): { sinceMs: number; waitMs: number } {
     const nowMs = this.#clock.elapsedMs()
     const before = this.#of.get(of)
     const missingSinceMs = missingSince(problem, before, nowMs)
-    // By when this answer was asked for: it may have been on its way for long.
+    // Counted to when the request was sent: its answer may have taken long.
     const isGone = missingSinceMs !== null && askedMs - missingSinceMs > GONE_MS
     if (isGone || (missingSinceMs === null && problem.code !== 'BROKER_UNAVAILABLE')) throw problem
     const first = () => ({ backoff: new Backoff(RETRY, this.#random), sinceMs: askedMs })
@@ -67,7 +68,9 @@ export class Setbacks<P extends object> {
   }
 }
 
-/** After a long pause it begins anew: two answers alone say nothing of the time between. */
+/**
+ * After a long pause it is counted from now: two answers say nothing about the time between them.
+ */
 function missingSince(
   { code }: TidemarkError,
   before: Setback | undefined,

@@ -3,10 +3,10 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { ISocketFactory } from 'kafkajs'
 import { Spoken } from './spoken.ts'
 
-/** Why a socket that is not connected is gone. */
+/** The error of a socket that was ended before it was connected. */
 export const UNCONNECTED = 'it was ended before it was connected'
 
-/** What is read of a socket at once, at most. */
+/** The most bytes that are read from a socket at once. */
 const READ_BYTES = 262_144
 
 interface Address {
@@ -15,15 +15,15 @@ interface Address {
 }
 
 /**
- * The sockets of one driver. The library keeps one open, and with it the process alive, for as long
- * as it waits for an answer, be it for minutes; so whoever closes the driver ends them from here.
+ * The sockets of one driver. The library keeps a socket open, and thereby the process alive, while
+ * it waits for an answer, possibly for minutes; so closing the driver ends them from here.
  */
 export class Sockets {
   readonly #open = new Set<Socket>()
   readonly #spoken = new Spoken()
   #closed = false
 
-  /** For the library's configuration; opens them as the library's own factory does. */
+  /** For the library's configuration; opens sockets as the library's own factory does. */
   readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.#closed) throw closed()
     const name = isIP(host) === 0 ? { servername: host } : {}
@@ -40,7 +40,7 @@ export class Sockets {
     this.#destroyUnless(() => isConnected, socket)
     socket.once('close', () => {
       this.#open.delete(socket)
-      // The library does so again each time that it fails to reach the broker, and each call would
+      // The library calls this each time that it fails to reach the broker, and each call would
       // leave a listener behind.
       socket.unref = () => socket
     })
@@ -48,9 +48,9 @@ export class Sockets {
   }
 
   /**
-   * The library ends a socket that does not connect in time. That one would wait until it is
-   * connected, even if the next one has long taken its place. It is destroyed with an error, so
-   * that whoever waits for it hears of it.
+   * The library ends a socket that does not connect in time. Such a socket would wait until it is
+   * connected, even after the next one has replaced it. So it is destroyed, with an error for those
+   * who wait for it.
    */
   #destroyUnless(isConnected: () => boolean, socket: Socket): void {
     const end = socket.end.bind(socket) as (...of: readonly unknown[]) => Socket
@@ -59,12 +59,11 @@ export class Sockets {
   }
 
   #plain({ host, port }: Address, onConnect: () => void): Socket {
-    // All that is read goes through one piece of memory, as `Answers` copies it. TLS has no such
-    // way.
+    // All data is read into one buffer, since `Answers` copies it. TLS sockets do not support that.
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
     const callback = (length: number) => {
       socket.emit('data', buffer.subarray(0, length))
-      // It goes on reading.
+      // Keep reading.
       return true
     }
     const socket: Socket = connectPlain({ host, port, onread: { buffer, callback } }, onConnect)
@@ -78,10 +77,10 @@ export class Sockets {
     return socket
   }
 
-  /** Ends every socket; from now on none is opened. */
+  /** Destroys every socket; afterwards none can be opened. */
   close(): void {
     this.#closed = true
-    // With an error, because the library takes no notice of a mere end from this side.
+    // With an error, because the library ignores a plain end from this side.
     for (const socket of this.#open) socket.destroy(closed())
   }
 }

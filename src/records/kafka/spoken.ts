@@ -1,24 +1,27 @@
 import { connect, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
-// Does a port speak what its client does? Brokers of the other kind answer with an alert, or hang
-// up, which a client library calls a connection that was closed.
+// Detects a mismatch of TLS and plain text between client and port. A broker of the other kind
+// answers with an alert or closes the connection, which a client library reports as a closed
+// connection.
 
-/** What such an error is known by. */
+/** The error code of such a mismatch. */
 export const OTHER_SPEECH = 'ERR_OTHER_SPEECH'
 
+/** How long to wait for an answer without TLS, ms. */
 const ANSWER_MS = 1_000
 /** The first bytes of a TLS record that is an alert. */
 const TLS_ALERT = [0x15, 0x03] as const
 const CORRELATION_ID = 0x71de
-/** ApiVersions, version 0, of a client without a name: what every broker answers, whoever asks. */
+/** ApiVersions, version 0, without a client id: every broker answers it for any client. */
 const QUESTION = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0x71, 0xde, 0xff, 0xff])
 
+/** Watches which protocol the ports of brokers speak. */
 export class Spoken {
-  /** By `host:port`, of those that were found not to speak TLS. */
+  /** `host:port` of the ports that were found not to speak TLS. */
   readonly #plain = new Set<string>()
 
-  /** Looks what comes over a connection without TLS. */
+  /** Watches a plain connection for the answer of a TLS port. */
   watchPlain(socket: Socket, address: string): void {
     socket.once('data', (bytes: Buffer) => {
       if (TLS_ALERT.some((byte, i) => bytes[i] !== byte)) return
@@ -26,7 +29,7 @@ export class Spoken {
     })
   }
 
-  /** Looks whether TLS is agreed on. Where it is not, the next attempt knows why. */
+  /** Watches whether the TLS handshake succeeds. If not, the next attempt fails with the reason. */
   watchTls(socket: TLSSocket, host: string, port: number): void {
     const address = `${host}:${port}`
     if (this.#plain.has(address)) {
@@ -48,7 +51,7 @@ function otherSpeech(message: string): Error {
   return Object.assign(new Error(message), { code: OTHER_SPEECH })
 }
 
-/** Is a question without TLS answered? */
+/** Does the port answer a request without TLS? */
 function isPlain(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port })

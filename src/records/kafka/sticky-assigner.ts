@@ -4,17 +4,17 @@ import { assignSticky, type Claimant } from '../sticky-assignment.ts'
 import type { Brokers } from './brokers.ts'
 import { type Claims, decodeClaims, encodeClaims, encodeLiveIds } from './claims.ts'
 
-// Through the default export: Node does not see this one among the names of a CommonJS module.
+// Through the default export: Node does not detect this name in the CommonJS module.
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 
-/** Of the consumer protocol's own fields, not of the claims in its user data. */
+/** Version of the consumer protocol's own fields, not of the claims in its user data. */
 const PROTOCOL_VERSION = 0
 
 /**
- * Assigns the partitions as {@link assignSticky} does. Only the group's leader is asked to.
+ * Assigns partitions with {@link assignSticky}. Only the group's leader is asked to.
  *
- * @param claims what this member has
- * @param brokers tell how many partitions there are
+ * @param claims returns what this member owns
+ * @param brokers where the numbers of partitions come from
  */
 export function stickyAssigner(claims: () => Claims, brokers: Brokers): PartitionAssigner {
   return () => ({
@@ -33,8 +33,8 @@ export function stickyAssigner(claims: () => Claims, brokers: Brokers): Partitio
     assign: async ({ members }) => {
       const claimants = members.map(claimantOf)
       const userData = encodeLiveIds(claimants.flatMap((c) => c.transactionalId ?? []))
-      const assignment = assignSticky(claimants, await partitionCounts(claimants, brokers))
-      return [...assignment].map(([memberId, partitions]) => {
+      const shares = assignSticky(claimants, await partitionCounts(claimants, brokers))
+      return [...shares].map(([memberId, partitions]) => {
         const assignment: Record<string, number[]> = {}
         for (const { topic, partition } of partitions) (assignment[topic] ??= []).push(partition)
         const version = PROTOCOL_VERSION
@@ -61,8 +61,8 @@ function claimantOf({ memberId, memberMetadata }: GroupMember): Member {
 }
 
 /**
- * Of every topic that some member reads: while topologies are exchanged they do not all read the
- * same.
+ * The number of partitions of every topic that any member reads: during a rolling change of
+ * topologies, members read different topics.
  */
 async function partitionCounts(
   claimants: readonly Claimant[],
@@ -74,8 +74,8 @@ async function partitionCounts(
       await brokers.learn([topic])
       counts.set(topic, brokers.partitionsOf(topic).length)
     } catch (error) {
-      // Whoever reads a topic that is gone, or may not be read, is told so elsewhere; the others
-      // must not wait for it.
+      // Members that read a topic that is gone, or that they may not read, get that error
+      // elsewhere; the other members must not wait for it.
       const isPassedOver =
         error instanceof TidemarkError &&
         (error.code === 'TOPIC_MISSING' || error.code === 'AUTHORIZATION')

@@ -3,10 +3,11 @@ import { createHash, randomUUID } from 'node:crypto'
 const CHECK_LENGTH = 8
 
 /**
- * Under which a worker of a group commits. It begins with `<group>-`, for which a right is given by
- * prefix, and ends with a hash of group and name, which those of another group that happen to read
- * the same do not have: `g` and `eu-0`, `g-eu` and `0`.
- * @param name of the worker; `undefined`: it has none, and gets another id each time
+ * Returns the transactional id under which a worker of a group commits. It begins with `<group>-`,
+ * so that a right can be granted by prefix. It ends with a hash of group and name, so that two
+ * groups never get the same id, such as group `g` with worker `eu-0` and group `g-eu` with worker
+ * `0`.
+ * @param name of the worker; `undefined`: it has none, and gets a new id each time
  */
 export function transactionalIdOf(group: string, name: string | undefined): string {
   if (name === undefined) return `${group}-${randomUUID()}`

@@ -21,62 +21,67 @@ import {
   txnOffsetCommit,
 } from './wire/transactions.ts'
 
-// The transactions of one worker: outputs and offsets of all its partitions together (KIP-447), by
-// the protocol that the brokers speak (rules C4, C6, C7, C10).
+// The transactions of one worker: outputs and offsets of all its partitions together (KIP-447),
+// with the transaction protocol that the brokers support (rules C4, C6, C7, C10).
 
 /**
- * How long a transaction may be open, unless its bytes need longer; after that the broker aborts
- * it, ms.
+ * How long a transaction may be open, unless its bytes need longer, ms; after that the broker
+ * aborts it.
  */
 const OPEN_MS = 10_000
-/** In less nothing could be written, ms. */
+/** The shortest useful time limit of a transaction, ms. */
 const SHORTEST_OPEN_MS = 200
-/** What records may take of that time: the rest is for the end. */
+/** The share of the time limit that writing the records may take: the rest is for the commit. */
 const WRITING = 0.8
 /**
- * Between the end of one transaction and the first record of the next: else the next meets the
- * markers of the last, ms.
+ * Shortest gap between the end of a transaction and the first record of the next, ms. Otherwise the
+ * next one arrives while the markers of the last are still being written.
  */
 const GAP_MS = 5
 const RETRY_MS = 10
 /**
- * How often is an end whose answer was lost asked for again before it is settled by other means.
+ * How often EndTxn is sent again when its answer was lost, before the outcome is settled by other
+ * means.
  */
 const END_ATTEMPTS = 3
 
-/** What makes a transaction: records, and offsets under a membership of the group. */
+/** The content of a transaction: records, and offsets under a membership of the group. */
 export interface TransactionParts {
   readonly records: WrittenRecords
   readonly offsets: readonly PartitionOffset[]
-  /** The membership under which offsets count now. @throws TidemarkError `REBALANCING`: none */
+  /**
+   * Returns the current membership.
+   * @throws TidemarkError `REBALANCING`: there is none
+   */
   readonly member: () => GroupMember
-  /** Can it not be made smaller? Then its transaction is open for as long as its bytes need. */
+  /** Is it as small as possible? Then its transaction may be open for as long as its bytes need. */
   readonly isSmallest: boolean
 }
 
-/** Of which transactions the last one may still be being ended. */
-interface Ending {
+/** A transactional id whose previous transaction may still be ending. */
+interface PreviousTransaction {
   readonly transactionalId: string
   readonly clock: Clock
 }
 
-/** An identity, and how long its transactions may be open, ms. */
-interface Opened {
+/** A producer identity, and how long its transactions may be open, ms. */
+interface InitialisedProducer {
   readonly producer: ProducerIdentity
   readonly openMs: number
 }
 
 /**
- * Gives a transactional id an identity, and so ends what is open under it.
- * @param openMs how long transactions may be open; less where the broker takes less
+ * Initialises a producer with a transactional id, which fences the previous one and ends its open
+ * transaction.
+ * @param openMs how long transactions may be open; less if the broker's limit is lower
  * (`transaction.max.timeout.ms`)
- * @throws TidemarkError as {@link Transactions.begin}
+ * @throws TidemarkError as {@link Transactions.initialise}
  */
 export async function fence(
   brokers: Brokers,
   transactionalId: string,
   openMs = OPEN_MS,
-): Promise<Opened> {
+): Promise<InitialisedProducer> {
   const of: Coordinated = { type: 'transaction', id: transactionalId }
   for (let ms = openMs; ; ms = Math.floor(ms / 2)) {
     const request = initProducerId(transactionalId, ms)
@@ -92,11 +97,12 @@ export async function fence(
 }
 
 /**
- * Asks again while the transaction before is still being ended, for as long as one may be open.
- * @throws TidemarkError `BROKER_UNAVAILABLE` when it is for longer
+ * Repeats a request while the previous transaction is still being ended, for as long as a
+ * transaction may be open.
+ * @throws TidemarkError `BROKER_UNAVAILABLE` when it takes longer
  */
 async function onceEnded<T>(
-  { transactionalId, clock }: Ending,
+  { transactionalId, clock }: PreviousTransaction,
   ask: () => Promise<T>,
   codeOf: (answer: T) => number,
 ): Promise<T> {
@@ -112,24 +118,27 @@ async function onceEnded<T>(
 function notEnded(transactionalId: string): TidemarkError {
   return new TidemarkError(
     'BROKER_UNAVAILABLE',
-    `the last transaction of "${transactionalId}" has not been ended for ${formatDuration(OPEN_MS)}`,
-    { hint: 'its end is written to every partition it wrote to: has one of them no leader?' },
+    `the last transaction of "${transactionalId}" is still not ended after ${formatDuration(OPEN_MS)}`,
+    {
+      hint: 'its end is written to every partition that it wrote to: check that all of them have a leader',
+    },
   )
 }
 
+/** The transactions of one transactional id. */
 export class Transactions {
   readonly transactionalId: string
   readonly #brokers: Brokers
   readonly #producer: Producer
   readonly #coordinator: Coordinated
-  readonly #ending: Ending
+  readonly #previous: PreviousTransaction
   #version: TransactionVersion = 1
   /** How long a transaction under this identity may be open, ms. */
   #openMs = OPEN_MS
-  /** The most that the broker is known not to refuse, ms. */
+  /** The longest time limit that the broker accepts, as far as known, ms. */
   #mostMs = Number.POSITIVE_INFINITY
   #endedMs = Number.NEGATIVE_INFINITY
-  /** Was an offset of the transaction not answered? It may still arrive. */
+  /** Was an offset commit of the transaction not answered? It may still arrive. */
   #hasLostOffsets = false
 
   constructor(brokers: Brokers, producer: Producer, transactionalId: string) {
@@ -137,16 +146,16 @@ export class Transactions {
     this.#brokers = brokers
     this.#producer = producer
     this.#coordinator = { type: 'transaction', id: transactionalId }
-    this.#ending = { transactionalId, clock: brokers.clock }
+    this.#previous = { transactionalId, clock: brokers.clock }
   }
 
   /**
-   * Ends what is open under this id, whoever opened it, and takes a new identity.
+   * Ends the transaction that is open under this id, whoever opened it, and takes a new identity.
    * @param openMs how long its transactions may be open
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · `COMMIT_FAILED`
    */
-  async begin(openMs = OPEN_MS): Promise<void> {
-    this.#producer.be(null)
+  async initialise(openMs = OPEN_MS): Promise<void> {
+    this.#producer.useIdentity(null)
     this.#hasLostOffsets = false
     const { features, versions } = await this.#brokers.apisOfCoordinator(this.#coordinator)
     const [, newestProduce = 0] = versions.get(0) ?? []
@@ -156,25 +165,26 @@ export class Transactions {
     const { producer, openMs: takenMs } = await fence(this.#brokers, this.transactionalId, wantedMs)
     if (takenMs < wantedMs) this.#mostMs = takenMs
     this.#openMs = takenMs
-    this.#producer.be(producer)
+    this.#producer.useIdentity(producer)
   }
 
   /**
-   * @returns `unknown`: the broker was asked to commit and its answer was lost; {@link begin}
-   * settles it, one way or the other
+   * Writes and commits a transaction.
+   * @returns `unknown`: EndTxn was sent and its answer was lost; {@link initialise} settles the
+   * outcome one way or the other
    * @throws TidemarkError: nothing was committed. `REBALANCING` · `FENCED` · `BROKER_UNAVAILABLE` ·
    * `COMMIT_FAILED` · `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHORIZATION`
    */
   async commit(parts: TransactionParts): Promise<'committed' | 'unknown'> {
-    if (this.#producer.identity === null) await this.begin()
+    if (this.#producer.identity === null) await this.initialise()
     const outgoing = await this.#encode(parts)
-    // Else it would stay open while nothing can be sent.
+    // Otherwise the transaction would stay open while nothing can be sent.
     await this.#producer.ready(outgoing)
     parts.member()
     await this.#keepDistance()
     try {
       await this.#write(outgoing, parts)
-      // It may have changed meanwhile.
+      // The membership may have ended meanwhile.
       parts.member()
     } catch (error) {
       await this.#abort()
@@ -183,46 +193,51 @@ export class Transactions {
     return this.#end()
   }
 
-  /** Under an identity whose transactions may be open for as long as these records need. */
+  /**
+   * Encodes the records, under an identity whose transactions may be open for as long as they need.
+   */
   async #encode({ records, isSmallest }: TransactionParts): Promise<Outgoing[]> {
     const outgoing = await this.#producer.encode(records, true)
     const openMs = isSmallest ? openMsFor(this.#producer.needsMs(outgoing)) : OPEN_MS
     if (Math.min(openMs, this.#mostMs) === this.#openMs) return outgoing
-    await this.begin(openMs)
+    await this.initialise(openMs)
     return this.#producer.encode(records, true)
   }
 
   async #keepDistance(): Promise<void> {
     const { clock } = this.#brokers
     const leftMs = () => this.#endedMs + GAP_MS - clock.elapsedMs()
-    // A timer may fire a little early.
+    // A timer may fire slightly early.
     while (leftMs() > 0) await clock.sleep(Math.ceil(leftMs()))
   }
 
   async #write(outgoing: readonly Outgoing[], parts: TransactionParts): Promise<void> {
     const { member, offsets } = parts
     if (this.#version === 1) await this.#announce(outgoing, member().group)
-    // Before anything is sent: nobody would wait for it.
+    // Checked before anything is sent.
     const now = member()
     const sending = {
       transactionalId: this.transactionalId,
       joinsTransaction: this.#version === 2,
       withinMs: WRITING * this.#openMs,
-      // A generation that has passed commits no more: the group waits for nothing.
+      // Once the generation has passed, stop writing: the group does not wait for this commit.
       check: () => void member(),
     }
-    // One after the other: each lets the transaction grow, and of two at once the broker puts one
-    // off for 20 ms (KIP-890, `add.partitions.to.txn.retry.backoff.ms`).
+    // Records and offsets one after the other: each extends the transaction, and of two concurrent
+    // ones the broker delays one by 20 ms (KIP-890, `add.partitions.to.txn.retry.backoff.ms`).
     await this.#producer.send(outgoing, sending)
     await this.#sendOffsets(now, offsets)
   }
 
-  /** What the old protocol must be told before a partition or a group is written to. */
+  /**
+   * Adds partitions and group to the transaction, which the old protocol requires before they are
+   * written to.
+   */
   async #announce(outgoing: readonly Outgoing[], group: string): Promise<void> {
     if (outgoing.length > 0) await this.#addPartitions(outgoing)
     const call = addOffsetsToTxn(this.#open(), group)
     const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, (c) => c)
-    const code = await onceEnded(this.#ending, ask, (c) => c)
+    const code = await onceEnded(this.#previous, ask, (c) => c)
     if (code !== CODE.NONE) throw refusal(code)
   }
 
@@ -230,7 +245,7 @@ export class Transactions {
     const call = addPartitionsToTxn(this.#open(), outgoing)
     const codeOf = (refused: RefusedPartition | null) => refused?.code ?? CODE.NONE
     const ask = () => this.#brokers.askCoordinator(this.#coordinator, call, codeOf)
-    const refused = await onceEnded(this.#ending, ask, codeOf)
+    const refused = await onceEnded(this.#previous, ask, codeOf)
     if (refused === null) return
     if (!OF_TOPICS.has(refused.code)) throw refusal(refused.code)
     this.#producer.doubt(outgoing)
@@ -249,7 +264,7 @@ export class Transactions {
         throw error
       }
     }
-    const code = await onceEnded(this.#ending, ask, (c) => c)
+    const code = await onceEnded(this.#previous, ask, (c) => c)
     if (code !== CODE.NONE) throw groupRefusal(code, member.group) ?? refusal(code)
   }
 
@@ -262,13 +277,13 @@ export class Transactions {
         const answer = await this.#brokers.askCoordinator(this.#coordinator, request, (a) => a.code)
         if (answer.code === CODE.NONE) {
           this.#endedMs = clock.elapsedMs()
-          if (this.#version === 2) this.#producer.be(answer.producer)
-          // A first one that is still on its way would end the next transaction, which has the same
-          // epoch.
-          else if (lost > 0) this.#producer.be(null)
+          if (this.#version === 2) this.#producer.useIdentity(answer.producer)
+          // An earlier EndTxn that is still in flight would end the next transaction, which has the
+          // same epoch.
+          else if (lost > 0) this.#producer.useIdentity(null)
           return 'committed'
         }
-        // Whatever else it says, it may have said it after it had written the end.
+        // With any other code the broker may have written the end already.
         if (answer.code !== CODE.CONCURRENT_TRANSACTIONS) break
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.code !== 'BROKER_UNAVAILABLE') throw error
@@ -276,15 +291,15 @@ export class Transactions {
       }
       await clock.sleep(RETRY_MS)
     }
-    this.#producer.be(null)
+    this.#producer.useIdentity(null)
     return 'unknown'
   }
 
   /**
-   * Nobody must wait for a transaction that will not be committed. What cannot be aborted is when
-   * the next identity is taken. What is still on its way would, under the same epoch, be taken
-   * behind the end, and be committed with the next transaction: another epoch refuses it. The new
-   * protocol ends every transaction under another one.
+   * Aborts the transaction, so that no reader waits for it. If the abort fails, the next identity
+   * aborts it. Under the old protocol, requests still in flight have the same epoch: the broker
+   * would accept them after the end, and commit them with the next transaction. So a new epoch is
+   * taken, which refuses them. The new protocol changes the epoch with every transaction.
    */
   async #abort(): Promise<void> {
     const { identity, hasLost } = this.#producer
@@ -294,31 +309,32 @@ export class Transactions {
       ? initProducerId(this.transactionalId, this.#openMs, identity)
       : endTxn(this.#version, this.#open(), 'abort')
     await this.#brokers.askCoordinator(this.#coordinator, abort, (a) => a.code).catch(() => {})
-    this.#producer.be(null)
+    this.#producer.useIdentity(null)
   }
 
   #open() {
     const { identity } = this.#producer
-    if (identity === null) throw new TidemarkError('INVARIANT', 'a transaction of nobody')
+    if (identity === null)
+      throw new TidemarkError('INVARIANT', 'a transaction without a producer identity')
     return { transactionalId: this.transactionalId, producer: identity }
   }
 }
 
-/** How long a transaction must be open so that this time is enough for its records, ms. */
+/** The time limit of a transaction whose records need `needsMs`, ms. */
 function openMsFor(needsMs: number): number {
-  // Half as much again, since no link is always as fast as it was.
+  // Half as much again, since the link may become slower.
   const atLeastMs = (1.5 * needsMs) / WRITING
-  // By few steps: another time takes another identity.
+  // In a few steps only: every change of the limit needs a new identity.
   return OPEN_MS * 2 ** Math.max(0, Math.ceil(Math.log2(atLeastMs / OPEN_MS)))
 }
 
-/** What is wrong with a topic, and not with the transaction. */
+/** Codes that concern a topic and not the transaction. */
 const OF_TOPICS: ReadonlySet<number> = new Set([
   CODE.UNKNOWN_TOPIC_OR_PARTITION,
   CODE.TOPIC_AUTHORIZATION_FAILED,
 ])
 
-const SHUT_OUT: ReadonlySet<number> = new Set([
+const FENCED_CODES: ReadonlySet<number> = new Set([
   CODE.INVALID_PRODUCER_EPOCH,
   CODE.INVALID_PRODUCER_ID_MAPPING,
   CODE.PRODUCER_FENCED,
@@ -326,7 +342,7 @@ const SHUT_OUT: ReadonlySet<number> = new Set([
 
 function refusal(code: number): TidemarkError {
   const message = `the broker answers ${nameOfCode(code)}`
-  if (SHUT_OUT.has(code)) return new TidemarkError('FENCED', message)
+  if (FENCED_CODES.has(code)) return new TidemarkError('FENCED', message)
   if (code !== CODE.TRANSACTIONAL_ID_AUTHORIZATION_FAILED) {
     return new TidemarkError('COMMIT_FAILED', message)
   }

@@ -2,37 +2,46 @@ import type { Clock } from '../../kernel/clock.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import type { TopicPartition, Unreadable } from '../port.ts'
 
-// Partitions that cannot be read. Leaders change and connections break all the time, so that only
-// what lasts is told.
+// Tracks partitions that cannot be read. Leaders change and connections break all the time, so only
+// lasting failures are reported.
 
-/** What is mended within this time is no news, ms. */
+/** A failure that passes within this time is not reported, ms. */
 const NEWS_MS = 3_000
-/** Partitions are told anew at once, another reason for the same ones after this time, ms. */
+/**
+ * A change of the partitions is reported at once, another reason for the same partitions only after
+ * this time, ms.
+ */
 const REASON_MS = 10_000
+/** How often the failures are checked, ms. */
 const LOOK_MS = 250
 
+/** A failing partition. */
 interface Failing extends Unreadable {
   readonly sinceMs: number
 }
 
+/** The partitions of a member that cannot be read. */
 export class Unreadables {
   readonly #tell: (partitions: readonly Unreadable[]) => void
   readonly #clock: Clock
   /** By partition name. */
   readonly #failing = new Map<string, Failing>()
-  #told: readonly Unreadable[] = []
-  #toldMs = Number.NEGATIVE_INFINITY
-  /** Ends the looking; `null` while nothing fails. */
+  #reported: readonly Unreadable[] = []
+  #reportedMs = Number.NEGATIVE_INFINITY
+  /** Cancels the next check; `null` while nothing fails. */
   #endLooking: (() => void) | null = null
   #isOver = false
 
-  /** @param tell given all that cannot be read, whenever that changes */
+  /** @param tell called with all partitions that cannot be read, whenever that changes */
   constructor(tell: (partitions: readonly Unreadable[]) => void, clock: Clock) {
     this.#tell = tell
     this.#clock = clock
   }
 
-  /** @param sinceMs when what failed began, by the clock's elapsed time @default now */
+  /**
+   * Adds a failure of a partition.
+   * @param sinceMs when the failing operation began, by the clock's elapsed time @default now
+   */
   fails(
     { topic, partition }: TopicPartition,
     reason: string,
@@ -44,17 +53,20 @@ export class Unreadables {
     if (!this.#isOver && this.#endLooking === null) this.#lookLater()
   }
 
-  /** It can be read, or is no longer this member's. @returns was it told that it could not be? */
+  /**
+   * Called when a partition can be read, or is no longer this member's.
+   * @returns was it reported as unreadable?
+   */
   over(partition: TopicPartition): boolean {
     const name = partitionName(partition)
     if (!this.#failing.delete(name)) return false
-    const wasTold = this.#told.some((told) => partitionName(told) === name)
-    if (wasTold) this.#look()
+    const wasReported = this.#reported.some((reported) => partitionName(reported) === name)
+    if (wasReported) this.#look()
     if (this.#failing.size === 0) this.#rest()
-    return wasTold
+    return wasReported
   }
 
-  /** Tells nothing any more. */
+  /** Stops: nothing is reported any more. */
   stop(): void {
     this.#isOver = true
     this.#rest()
@@ -77,12 +89,12 @@ export class Unreadables {
     const lasting = [...this.#failing.values()]
       .filter(({ sinceMs }) => nowMs - sinceMs >= NEWS_MS)
       .sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition)
-    const isSame = namesOf(lasting) === namesOf(this.#told)
-    const isOld = nowMs - this.#toldMs >= REASON_MS
-    if (isSame && !(isOld && reasonsOf(lasting) !== reasonsOf(this.#told))) return
-    this.#told = lasting.map(({ topic, partition, reason }) => ({ topic, partition, reason }))
-    this.#toldMs = nowMs
-    this.#tell(this.#told)
+    const isSame = namesOf(lasting) === namesOf(this.#reported)
+    const isOld = nowMs - this.#reportedMs >= REASON_MS
+    if (isSame && !(isOld && reasonsOf(lasting) !== reasonsOf(this.#reported))) return
+    this.#reported = lasting.map(({ topic, partition, reason }) => ({ topic, partition, reason }))
+    this.#reportedMs = nowMs
+    this.#tell(this.#reported)
   }
 }
 

@@ -2,18 +2,18 @@ import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { isSettling } from './errors.ts'
 
-// How long a broker is waited for.
+// Time limits for waiting for a broker.
 
 interface Limit {
   readonly ms: number
-  /** What takes longer, for the message. */
+  /** What is being done, for the error message. */
   readonly doing: string
   readonly clock: Clock
 }
 
 /**
- * The outcome of the work, unless it takes longer. @throws TidemarkError `BROKER_UNAVAILABLE` when
- * it does
+ * Returns the outcome of the work, unless it takes too long.
+ * @throws TidemarkError `BROKER_UNAVAILABLE` when it does
  */
 export async function within<T>({ ms, doing, clock }: Limit, work: Promise<T>): Promise<T> {
   let cancel = () => {}
@@ -26,15 +26,12 @@ export async function within<T>({ ms, doing, clock }: Limit, work: Promise<T>): 
     return await Promise.race([work, late])
   } finally {
     cancel()
-    // The work may still fail after the deadline; nobody waits for it then.
+    // The work may still fail after the deadline, when nothing awaits it any more.
     work.catch(() => {})
   }
 }
 
-/**
- * Asks again, 50 times at most, while the broker says that a leader or a coordinator is only about
- * to be one.
- */
+/** Repeats a request, at most 50 times, while a leader or a coordinator is still being elected. */
 export async function whenSettled<T>(question: () => Promise<T>, clock: Clock): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

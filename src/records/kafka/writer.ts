@@ -10,13 +10,13 @@ import { initProducerId } from './wire/transactions.ts'
 
 const SENDING = { transactionalId: null, joinsTransaction: false, withinMs: null }
 
-/** What may pass while other records still get through. */
+/** Errors that may pass, so that the remaining records can be sent again. */
 const PASSING: ReadonlySet<Code> = new Set<Code>(['COMMIT_TIMED_OUT', 'BROKER_UNAVAILABLE'])
 
 /**
- * Writes records at least once, in order within each partition. Connects when first used. Keeps
- * what it learnt of a topic: partitions added later get no records by key until there is a new
- * writer.
+ * Writes records under at-least-once, in order within each partition. Connects when first used.
+ * Caches what it learns about a topic: partitions that are added later get no records by key until
+ * there is a new writer.
  */
 export class KafkaWriter {
   readonly #brokers: Brokers
@@ -30,18 +30,19 @@ export class KafkaWriter {
   }
 
   /**
-   * Resolves when every record is acknowledged by all in-sync replicas, which takes as long as
+   * Resolves when every record is acknowledged by all in-sync replicas. It may take as long as
    * acknowledgements keep coming. One at a time.
-   * @param check asked before each request: may it still go out? Rejects with why not
-   * @throws TidemarkError `COMMIT_FAILED` · `COMMIT_TIMED_OUT` · `BROKER_UNAVAILABLE` (some may
-   * stand in the log: send all again) · `TOPIC_MISSING` · `TOPIC_LIMITS` · `AUTHENTICATION` ·
-   * `INVARIANT`: another send is under way · what `check` throws
+   * @param check called before each request: may it still be sent? If not, rejects with the reason
+   * @throws TidemarkError `COMMIT_FAILED` · `COMMIT_TIMED_OUT` · `BROKER_UNAVAILABLE` (some records
+   * may be in the log: send all of them again) · `TOPIC_MISSING` · `TOPIC_LIMITS` ·
+   * `AUTHENTICATION` · `INVARIANT`: another send is in flight · what `check` throws
    */
   async send(records: NewRecords, check: () => Promise<void> | void = () => {}): Promise<void> {
     if (records.length === 0) return
-    // Two sends at once would take the same sequence numbers, and the broker would drop one of them
-    // as a repetition.
-    if (this.#isSending) throw new TidemarkError('INVARIANT', 'two sends at once')
+    // Two concurrent sends would use the same sequence numbers, and the broker would drop one of
+    // them as a duplicate.
+    if (this.#isSending)
+      throw new TidemarkError('INVARIANT', 'send was called while another send is in flight')
     this.#isSending = true
     try {
       await this.#connected()
@@ -53,20 +54,20 @@ export class KafkaWriter {
   }
 
   /**
-   * @returns those that are still to be sent, fewer than before: what is acknowledged is not sent
+   * @returns the records still to be sent, fewer than before: what is acknowledged is not sent
    * again
    */
   async #send(records: WrittenRecords, sending: Sending): Promise<WrittenRecords> {
     let outgoing: readonly Outgoing[] = []
     try {
-      if (this.#producer.identity === null) await this.#begin()
+      if (this.#producer.identity === null) await this.#initialise()
       outgoing = await this.#producer.encode(records, false)
       await this.#producer.send(outgoing, sending)
       return new WrittenRecords()
     } catch (error) {
-      // Leaders may have batches under numbers that other records would get next, and would drop
-      // those as repetitions.
-      this.#producer.be(null)
+      // Leaders may have batches under sequence numbers that other records would get next, and
+      // would drop those records as duplicates.
+      this.#producer.useIdentity(null)
       const left = new WrittenRecords()
       for (const to of outgoing) to.addTo(left)
       const isPassing = error instanceof TidemarkError && PASSING.has(error.code)
@@ -79,7 +80,7 @@ export class KafkaWriter {
     this.#brokers.close()
   }
 
-  async #begin(): Promise<void> {
+  async #initialise(): Promise<void> {
     const { code, producer } = await this.#brokers.askAny(
       initProducerId(null, 0),
       (answer) => answer.code,
@@ -87,10 +88,10 @@ export class KafkaWriter {
     if (code !== CODE.NONE) {
       throw new TidemarkError(
         code === CODE.CLUSTER_AUTHORIZATION_FAILED ? 'AUTHORIZATION' : 'BROKER_UNAVAILABLE',
-        `a producer without transactions is answered with ${nameOfCode(code)}`,
+        `the broker answered InitProducerId without a transactional id with ${nameOfCode(code)}`,
       )
     }
-    this.#producer.be(producer)
+    this.#producer.useIdentity(producer)
   }
 
   #connected(): Promise<void> {

@@ -13,25 +13,31 @@ import { lookBackMsOf, lookBackSince, plainLookBack, startOf } from '../start-of
 import { assignSticky } from '../sticky-assignment.ts'
 import type { MemoryLog } from './log.ts'
 
-/** What a group asks of a member. */
+/** A member as its group sees it. */
 export interface GroupMember {
   readonly id: string
   readonly topics: readonly string[]
   readonly options: JoinOptions
   readonly owned: readonly TopicPartition[]
-  /** Gives up what is not in the list. @param why @default 'revoked' */
+  /**
+   * Gives up all partitions that are not in the list.
+   * @param why @default 'revoked'
+   */
   keepOnly(partitions: readonly TopicPartition[], why?: Loss): void
   take(assignment: Assignment): void
-  /** Takes the member out of the group and says why: to whoever joins it, later to its handlers. */
+  /**
+   * Removes the member from the group and reports why: to the caller of `join` while it joins,
+   * later to its handlers.
+   */
   fail(error: Error): void
-  /** There may be new records. */
+  /** Called when there may be new records. */
   wake(): void
-  /** Ends the member without a word to anybody. */
+  /** Ends the member without calling any handler. */
   crash(): void
   leave(): Promise<void>
 }
 
-/** A consumer group: who its members are, which partitions each has, and what was committed. */
+/** A consumer group: its members, the partitions assigned to each, and the committed offsets. */
 export class MemoryGroup {
   readonly name: string
   readonly #log: MemoryLog
@@ -79,7 +85,10 @@ export class MemoryGroup {
     return this.#committed.get(partitionName(partition)) ?? null
   }
 
-  /** Where the group stands in a partition. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * The committed offset of a partition and the range of its log.
+   * @throws TidemarkError `TOPIC_MISSING`
+   */
   offsets({ topic, partition }: TopicPartition): PartitionOffsets {
     return {
       topic,
@@ -90,7 +99,7 @@ export class MemoryGroup {
     }
   }
 
-  /** A topic has got more partitions, which are assigned out. */
+  /** Assigns the partitions that were added to a topic. */
   grown(topic: string): void {
     for (const member of [...this.#members]) this.#tellPartitions(member, [topic])
     this.#rebalance()
@@ -104,19 +113,21 @@ export class MemoryGroup {
     }
   }
 
-  /** A group of the same name and with the same offsets on another log, without members. */
+  /** A group with the same name and offsets on another log, without members. */
   copy(log: MemoryLog): MemoryGroup {
     const copy = new MemoryGroup(this.name, log)
     for (const [name, committed] of this.#committed) copy.#committed.set(name, committed)
     return copy
   }
 
-  /** Every member stops as if its process had died: nothing is told, nothing committed. */
+  /**
+   * Every member stops as if its process had died: no handler is called and nothing is committed.
+   */
   crash(): void {
     for (const member of this.#members.splice(0)) member.crash()
   }
 
-  /** Goes on without its members, and each of them comes back as a new one, with nothing. */
+  /** Expels all members; each of them joins again as a new member without partitions. */
   expel(): void {
     const expelled = this.#members.splice(0)
     for (const member of expelled) member.keepOnly([], 'expelled')
@@ -140,7 +151,7 @@ export class MemoryGroup {
     }
   }
 
-  /** All losses are told before any gain, so that no partition has two owners. */
+  /** Reports all losses before any assignment, so that no partition has two owners. */
   #rebalance(): void {
     const assignment = this.#assign()
     for (const [member, partitions] of assignment) member.keepOnly(partitions)
@@ -150,7 +161,7 @@ export class MemoryGroup {
       try {
         for (const partition of added) member.take(this.assignmentOf(partition, member.options))
       } catch (error) {
-        // The assignment starts again without the member: what is left of this one is out of date.
+        // This starts a new rebalance without the member; the rest of this assignment is outdated.
         member.fail(error as Error)
         return
       }
@@ -172,7 +183,10 @@ export class MemoryGroup {
     return new Map(this.#members.map((member) => [member, assignment.get(member.id) ?? []]))
   }
 
-  /** What a member gets with a partition. @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
+  /**
+   * The assignment of a partition to a member.
+   * @throws TidemarkError `OFFSET_OUT_OF_RANGE`
+   */
   assignmentOf(partition: TopicPartition, options: JoinOptions): Assignment {
     const start = startOf(this.offsets(partition), options)
     const lookBackMs = lookBackMsOf(options.handlers, start)
@@ -182,8 +196,8 @@ export class MemoryGroup {
   }
 
   /**
-   * The first record that is not older than so long before the one at the start, or else the last
-   * one before it.
+   * Offset of the first record that is at most `lookBackMs` older than the record at the start, or
+   * else than the last one before it.
    */
   #lookBack(start: Start, lookBackMs: number): number {
     const { topic, partition, lowOffset: offset, nextOffset } = start

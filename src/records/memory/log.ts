@@ -7,11 +7,15 @@ export interface Position extends TopicPartition {
   readonly offset: number
 }
 
+/** Options of a new topic. */
 export interface TopicOptions {
   readonly partitions: number
   /** Largest record the topic takes, bytes of key, value and headers. @default unbounded */
   readonly maxMessageBytes?: number
-  /** What the topic says of itself; nothing is ever compacted. @default false */
+  /**
+   * What the topic reports; nothing is ever compacted.
+   * @default false
+   */
   readonly isCompacted?: boolean
 }
 
@@ -19,7 +23,7 @@ export interface TopicOptions {
 export interface NewPackedBatch {
   readonly bytes: Buffer
   readonly count: number
-  /** Of its newest record. */
+  /** Timestamp of its newest record, ms since the epoch. */
   readonly timestampMs: number
 }
 
@@ -39,8 +43,8 @@ interface Partition {
 /** Topics and their records. */
 export class MemoryLog {
   readonly #topics = new Map<string, Topic>()
-  /** Topics made so far. */
-  #made = 0
+  /** Number of topics created so far. */
+  #created = 0
 
   createTopic(name: string, options: TopicOptions): void {
     const { partitions, maxMessageBytes = null, isCompacted = false } = options
@@ -50,7 +54,7 @@ export class MemoryLog {
     this.#topics.set(name, {
       info: {
         name,
-        id: String(this.#made++),
+        id: String(this.#created++),
         partitions,
         maxMessageBytes,
         segmentBytes: null,
@@ -69,10 +73,10 @@ export class MemoryLog {
     this.#topics.delete(name)
   }
 
-  /** Another log with the same topics and records, which neither of the two changes. */
+  /** Returns an independent copy with the same topics and records. */
   copy(): MemoryLog {
     const copy = new MemoryLog()
-    copy.#made = this.#made
+    copy.#created = this.#created
     for (const [name, { info, partitions }] of this.#topics) {
       const copied = partitions.map(({ lowOffset, records, packed }) => ({
         lowOffset,
@@ -98,13 +102,19 @@ export class MemoryLog {
     return { ...place, offset }
   }
 
-  /** Appends all of them, or nothing. @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS` */
+  /**
+   * Appends all records, or none if one is refused.
+   * @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`
+   */
   appendAll(all: readonly NewRecord[]): void {
     for (const record of all) this.#placeOf(record)
     for (const record of all) this.append(record)
   }
 
-  /** Appends a batch that nobody is to unpack. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * Appends a batch that is never unpacked.
+   * @throws TidemarkError `TOPIC_MISSING`
+   */
   appendPacked({ topic, partition }: TopicPartition, batch: NewPackedBatch): Position {
     const { lowOffset, records, packed } = this.#partition(topic, partition)
     const { bytes, count, timestampMs } = batch
@@ -117,8 +127,8 @@ export class MemoryLog {
   }
 
   /**
-   * Records of one partition from an offset on, at most `limit`, up to a packed batch. @throws
-   * TidemarkError `TOPIC_MISSING`
+   * Returns at most `limit` records of a partition from an offset on, up to the next packed batch.
+   * @throws TidemarkError `TOPIC_MISSING`
    */
   read({ topic, partition, offset }: Position, limit: number): LogRecord[] {
     const { lowOffset, records } = this.#partition(topic, partition)
@@ -132,8 +142,8 @@ export class MemoryLog {
   }
 
   /**
-   * What of a packed batch lies from an offset on; `null`: none lies there. @throws TidemarkError
-   * `TOPIC_MISSING`
+   * Returns the part of a packed batch from an offset on; `null`: there is no packed batch there.
+   * @throws TidemarkError `TOPIC_MISSING`
    */
   packedAt({ topic, partition, offset }: Position): PackedBatch | null {
     const { packed } = this.#partition(topic, partition)
@@ -142,28 +152,37 @@ export class MemoryLog {
   }
 
   /**
-   * The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING`
+   * The offset that the next record of the partition gets.
+   * @throws TidemarkError `TOPIC_MISSING`
    */
   endOffset({ topic, partition }: TopicPartition): number {
     const { lowOffset, records } = this.#partition(topic, partition)
     return lowOffset + records.length
   }
 
-  /** The offset of the first record that is kept. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * The offset of the first record that is kept.
+   * @throws TidemarkError `TOPIC_MISSING`
+   */
   lowOffset({ topic, partition }: TopicPartition): number {
     return this.#partition(topic, partition).lowOffset
   }
 
   /**
-   * The first record at or after an offset whose timestamp is not before a time; `undefined` when
-   * there is none. @throws TidemarkError `TOPIC_MISSING`
+   * The first record at or after an offset whose timestamp is not before a time; `undefined`: there
+   * is none.
+   * @throws TidemarkError `TOPIC_MISSING`
    */
   since(from: Position, timestampMs: number): LogRecord | undefined {
     const records = this.read(from, Number.POSITIVE_INFINITY)
     return records.find((record) => record.timestampMs >= timestampMs)
   }
 
-  /** Gives a topic more partitions, which are empty. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * Adds empty partitions to a topic.
+   * @param partitions the new total
+   * @throws TidemarkError `TOPIC_MISSING`
+   */
   addPartitions(name: string, partitions: number): void {
     const { info, partitions: before } = this.#topic(name)
     const added = Array.from({ length: partitions - before.length }, emptyPartition)
@@ -171,8 +190,8 @@ export class MemoryLog {
   }
 
   /**
-   * Deletes the records before an offset: the log starts there. @throws TidemarkError
-   * `TOPIC_MISSING`
+   * Deletes the records before an offset: the log then starts there.
+   * @throws TidemarkError `TOPIC_MISSING`
    */
   deleteBefore({ topic, partition, offset }: Position): void {
     const kept = this.#partition(topic, partition)
@@ -182,7 +201,8 @@ export class MemoryLog {
   }
 
   /**
-   * Where a record goes. @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`: it cannot go there
+   * The partition to which a record is appended.
+   * @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`: the record is refused
    */
   #placeOf(record: NewRecord): TopicPartition {
     const { topic } = record
@@ -219,7 +239,7 @@ function emptyPartition(): Partition {
   return { lowOffset: 0, records: [], packed: [] }
 }
 
-/** A record's parts, which are its writer's again when the commit is over. */
+/** A copy of a record's parts: the writer reuses their memory when the commit is over. */
 function ownCopy({ timestampMs, key, value, headers }: NewRecord): Omit<LogRecord, 'offset'> {
   return {
     timestampMs,

@@ -23,25 +23,25 @@ import { type MemoryLog, sizeOf } from './log.ts'
 
 interface Owned extends TopicPartition {
   readonly epoch: number
-  /** Records before it are read again. */
+  /** Records before it are replayed. */
   readonly committedOffset: number
   nextOffset: number
   paused: boolean
-  /** The end that was last reported as reached. */
+  /** The end offset that was last reported as reached. */
   reportedEnd: number
 }
 
-/** A link that carries so much, and the clock by which it does. */
+/** A simulated network link: its bandwidth, and the clock by which it is measured. */
 export interface Link {
   readonly bytesPerSecond: number
   readonly clock: Clock
 }
 
-/** What records of a transaction may take, as on Kafka, ms. */
+/** How long writing the records of a transaction may take, as on Kafka, ms. */
 const WRITING_MS = 8_000
 
-/** What a member works on. */
-export interface Surroundings {
+/** What a member works with. */
+export interface MemberContext {
   readonly memberId: string
   readonly log: MemoryLog
   readonly group: MemoryGroup
@@ -53,41 +53,42 @@ export interface Surroundings {
 }
 
 /**
- * One member of a group: takes turns with the rest of the process, at most one chunk a partition
- * and turn.
+ * A member of a group. It shares the event loop with the rest of the process: at most one chunk per
+ * partition and turn.
  */
 export class MemoryMember implements Member, GroupMember {
   readonly id: string
   readonly options: JoinOptions
-  readonly #surroundings: Surroundings
+  readonly #context: MemberContext
   readonly #owned = new Map<string, Owned>()
-  /** By records alone, so that a seed gives the same turns on any machine. */
+  /** Counts records only, no time, so that a seed gives the same turns on any machine. */
   readonly #slices = new Slices(() => 0)
   #last: Owned | null = null
   #awake = false
   readonly #life: Lifecycle<MemberState>
   #failure: Error | null = null
 
-  constructor(options: JoinOptions, surroundings: Surroundings) {
-    this.id = surroundings.memberId
+  constructor(options: JoinOptions, context: MemberContext) {
+    this.id = context.memberId
     this.options = options
     this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
-    this.#surroundings = surroundings
+    this.#context = context
   }
 
   /**
-   * Enters the group and takes its first assignment. @throws TidemarkError `OFFSET_OUT_OF_RANGE`
+   * Enters the group and receives the first assignment.
+   * @throws TidemarkError `OFFSET_OUT_OF_RANGE`
    */
   async join(): Promise<void> {
     await nextTurn()
-    this.#surroundings.group.add(this)
+    this.#context.group.add(this)
     if (this.#failure !== null) throw this.#failure
     this.#life.enter('joined')
   }
 
   async commit(commit: Commit): Promise<void> {
     await nextTurn()
-    const { log, group, appended } = this.#surroundings
+    const { log, group, appended } = this.#context
     const records = [...commit.outputs, ...commit.deadLetters]
     const isWhole = (this.options.guarantee ?? 'exactly-once') === 'exactly-once'
     await this.#carry(records, isWhole && commit.isSmallest !== true ? WRITING_MS : null)
@@ -95,7 +96,10 @@ export class MemoryMember implements Member, GroupMember {
       throw new TidemarkError('FENCED', `the member has left group "${group.name}"`)
     const current = commit.nextOffsets.filter((next) => this.#isCurrent(next))
     if (isWhole && current.length < commit.nextOffsets.length) {
-      throw new TidemarkError('REBALANCING', 'a partition of the commit has moved away meanwhile')
+      throw new TidemarkError(
+        'REBALANCING',
+        'a partition of the commit was assigned to another member meanwhile',
+      )
     }
     try {
       if (isWhole) log.appendAll(records)
@@ -107,11 +111,11 @@ export class MemoryMember implements Member, GroupMember {
   }
 
   /**
-   * Takes as long as the bytes need. @throws TidemarkError `COMMIT_TIMED_OUT`: they need longer
-   * than they may
+   * Waits as long as the bytes need on the link.
+   * @throws TidemarkError `COMMIT_TIMED_OUT`: they need longer than `withinMs`
    */
   async #carry(records: readonly NewRecord[], withinMs: number | null): Promise<void> {
-    const { link } = this.#surroundings
+    const { link } = this.#context
     if (link === undefined) return
     const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0)
     const needsMs = (1_000 * bytes) / link.bytesPerSecond
@@ -137,7 +141,7 @@ export class MemoryMember implements Member, GroupMember {
   }
 
   stopFetching(): void {
-    // One that finishes, or has left, fetches nothing already.
+    // A member that finishes, or has left, fetches nothing anyway.
     if (this.#life.state === 'joined') this.#life.enter('finishing')
   }
 
@@ -190,7 +194,7 @@ export class MemoryMember implements Member, GroupMember {
   wake(): void {
     if (this.#awake) return
     this.#awake = true
-    // A turn of its own: timers and sockets get theirs between two chunks.
+    // On a later turn of the event loop: timers and sockets run between two chunks.
     setImmediate(() => {
       this.#awake = false
       this.#turn()
@@ -203,7 +207,7 @@ export class MemoryMember implements Member, GroupMember {
 
   #end(): void {
     this.crash()
-    this.#surroundings.group.remove(this)
+    this.#context.group.remove(this)
   }
 
   #turn(): void {
@@ -225,10 +229,11 @@ export class MemoryMember implements Member, GroupMember {
   }
 
   /**
-   * What was to be read again is gone from the log: it is assigned once more, as the log is now.
+   * The records to be replayed are gone from the log: assigns the partition once more, with the log
+   * as it is now.
    */
-  #beginAnew({ topic, partition }: Owned): boolean {
-    const { group } = this.#surroundings
+  #assignAgain({ topic, partition }: Owned): boolean {
+    const { group } = this.#context
     this.#owned.delete(partitionName({ topic, partition }))
     this.options.handlers.lost([{ topic, partition }], 'cut')
     this.take(group.assignmentOf({ topic, partition }, this.options))
@@ -236,8 +241,7 @@ export class MemoryMember implements Member, GroupMember {
   }
 
   /**
-   * First those that come after the last one that had its turn: a turn may not be long enough for
-   * all.
+   * The partitions, beginning after the last one that was served: a turn may be too short for all.
    */
   #inTurn(): Owned[] {
     const all = [...this.#owned.values()]
@@ -245,14 +249,14 @@ export class MemoryMember implements Member, GroupMember {
     return [...all.slice(from), ...all.slice(0, from)]
   }
 
-  /** Hands over the partition's next chunk; true when there is more behind it. */
+  /** Hands over the partition's next chunk. Returns whether there is more to hand over. */
   #deliver(owned: Owned): boolean {
     if (this.#life.state !== 'joined' || owned.paused) return false
-    const { log, chunkRecords } = this.#surroundings
+    const { log, chunkRecords } = this.#context
     const { topic, partition, epoch } = owned
     const endOffset = log.endOffset(owned)
     if (owned.nextOffset < log.lowOffset(owned)) {
-      if (owned.nextOffset < owned.committedOffset) return this.#beginAnew(owned)
+      if (owned.nextOffset < owned.committedOffset) return this.#assignAgain(owned)
       throw new TidemarkError(
         'OFFSET_OUT_OF_RANGE',
         'records were deleted from the log before they were read',

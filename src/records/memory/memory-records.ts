@@ -15,16 +15,20 @@ import { MemoryGroup } from './group.ts'
 import { MemoryLog, type NewPackedBatch, type Position, type TopicOptions } from './log.ts'
 import { type Link, MemoryMember } from './member.ts'
 
+/** Options of the in-memory driver. */
 export interface MemoryRecordsOptions {
   /** Records per chunk at most, up to 2,048. @default 500 */
   readonly chunkRecords?: number
-  /** How fast commits get through. @default in no time */
+  /**
+   * The link over which commits are written.
+   * @default none: writing takes no time
+   */
   readonly link?: Link
 }
 
 /**
- * Records in this process: topics, groups and rebalances as on Kafka, without a broker. Gone with
- * the process.
+ * Records in the memory of this process: topics, groups and rebalances as on Kafka, without a
+ * broker. They are gone when the process ends.
  */
 export class MemoryRecords implements Records {
   readonly #chunkRecords: number
@@ -40,8 +44,8 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * The same topics, records and committed offsets once more, without members: from here on both go
-   * their own ways.
+   * Returns an independent copy with the same topics, records and committed offsets, without
+   * members.
    */
   clone(): MemoryRecords {
     const log = this.#log.copy()
@@ -57,8 +61,8 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Deletes a topic and what groups have committed for it, as a broker does. @throws TidemarkError
-   * `TOPIC_MISSING`
+   * Deletes a topic and the offsets that groups have committed for it, as a broker does.
+   * @throws TidemarkError `TOPIC_MISSING`
    */
   deleteTopic(name: string): void {
     for (const group of this.#groups.values()) group.forget(name)
@@ -67,8 +71,8 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Appends in the order given and says where each record stands. @throws TidemarkError
-   * `TOPIC_MISSING` · `TOPIC_LIMITS`
+   * Appends records in the given order and returns the position of each.
+   * @throws TidemarkError `TOPIC_MISSING` · `TOPIC_LIMITS`
    */
   produce(records: readonly NewRecord[]): Position[] {
     try {
@@ -79,8 +83,8 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Appends a batch that unpacks to more than is allowed: it is handed over as it is. @throws
-   * TidemarkError `TOPIC_MISSING`
+   * Appends a batch that unpacks to more than is allowed; it is handed over packed.
+   * @throws TidemarkError `TOPIC_MISSING`
    */
   producePacked(to: TopicPartition, batch: NewPackedBatch): Position {
     try {
@@ -91,7 +95,7 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * What stands in a topic: one partition in order, or all of them, one after the other.
+   * Returns the records of one partition in order, or of all partitions, one after the other.
    * @throws TidemarkError `TOPIC_MISSING`
    */
   read(topic: string, partition?: number): LogRecord[] {
@@ -103,26 +107,31 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Gives a topic more partitions, as a broker does: groups assign them. @throws TidemarkError
-   * `TOPIC_MISSING`
+   * Adds partitions to a topic, as a broker does; groups then assign them.
+   * @param partitions the new total
+   * @throws TidemarkError `TOPIC_MISSING`
    */
   addPartitions(topic: string, partitions: number): void {
     this.#log.addPartitions(topic, partitions)
     for (const group of this.#groups.values()) group.grown(topic)
   }
 
-  /** Sets what a group has committed, as an operator's tool does, or another consumer. */
+  /** Sets a group's committed offset, as an operator's tool or another consumer does. */
   resetOffset(group: string, partition: TopicPartition, committed: Committed): void {
     this.#group(group).commit({ ...partition, ...committed })
   }
 
-  /** Deletes what a partition holds before an offset. @throws TidemarkError `TOPIC_MISSING` */
+  /**
+   * Deletes the records of a partition before an offset.
+   * @throws TidemarkError `TOPIC_MISSING`
+   */
   deleteBefore(position: Position): void {
     this.#log.deleteBefore(position)
   }
 
   /**
-   * The offset that the next record of the partition gets. @throws TidemarkError `TOPIC_MISSING`
+   * The offset that the next record of the partition gets.
+   * @throws TidemarkError `TOPIC_MISSING`
    */
   endOffset(partition: TopicPartition): number {
     return this.#log.endOffset(partition)
@@ -134,14 +143,14 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Resolves when the group has committed the end of every partition of a topic: nothing is left to
-   * do.
+   * Resolves when the group has committed the end offset of every partition of a topic: no work is
+   * left.
    */
   settled(group: string, topic: string): Promise<void> {
     return this.#group(group).settled(topic)
   }
 
-  /** Everybody may do everything. */
+  /** Always empty: there are no access rights here. */
   async missingRights(): Promise<readonly TidemarkError[]> {
     return []
   }
@@ -168,7 +177,7 @@ export class MemoryRecords implements Records {
 
   /**
    * @throws TidemarkError `OFFSET_OUT_OF_RANGE` for the first assignment; for a later one the
-   * handler `failed` is told
+   * handler `failed` is called
    */
   async join(options: JoinOptions): Promise<Member> {
     const group = this.#group(options.group)
@@ -186,16 +195,16 @@ export class MemoryRecords implements Records {
   }
 
   /**
-   * Every member stops as if its process had died: it hears nothing more, commits nothing more
-   * (`FENCED`), and leaves nothing but what it had committed. The records stay, for others to join.
+   * Every member stops as if its process had died: no handler is called any more, further commits
+   * throw `FENCED`, and only what was committed remains. The records stay, for others to join.
    */
   crash(): void {
     for (const group of this.#groups.values()) group.crash()
   }
 
   /**
-   * A group has heard nothing of its members for too long: all they have is lost to them, and they
-   * come back as new ones.
+   * Expels all members of a group, as if their sessions had timed out: they lose all partitions and
+   * join again as new members.
    */
   expel(group: string): void {
     this.#group(group).expel()

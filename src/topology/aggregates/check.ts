@@ -2,9 +2,10 @@ import type { EventFunction } from '../definition.ts'
 import type { CellType } from './rule.ts'
 import { type Aggregate, cellTypesOf, columnsOf, parameterOf, ruleOf } from './table.ts'
 
-/** Columns of one kind of event, and what the aggregates so far leave their cells to be. */
+/** The columns of one kind of event. */
 export interface ColumnUses {
   readonly columns: Readonly<Record<string, EventFunction<unknown>>>
+  /** By column, the types that suit all aggregates checked so far. */
   readonly types: Map<string, readonly CellType[]>
 }
 
@@ -14,7 +15,7 @@ const USE: Readonly<Record<CellType, string>> = {
   boolean: 'condition',
 }
 
-/** Faults of one aggregate, beside those before it. */
+/** Reports the faults of one aggregate, given those checked before it. */
 export function checkAggregate(
   aggregate: Aggregate,
   { columns, types }: ColumnUses,
@@ -33,6 +34,7 @@ export function checkAggregate(
   if ('empty' in aggregate) checkEmpty(aggregate, tell)
 }
 
+/** Reports an `empty` that is not a number, as JavaScript may pass. */
 export function checkEmpty({ empty }: { empty: unknown }, tell: (what: string) => void): void {
   if (typeof empty !== 'number') tell(`empty must be a number, got ${typeof empty}`)
 }

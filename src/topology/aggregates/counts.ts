@@ -1,5 +1,6 @@
 import type { AggregateRule } from './rule.ts'
 
+/** Number of events. */
 export const count = {
   columns: [],
   cells: [],
@@ -8,6 +9,7 @@ export const count = {
   value: (reached) => reached.count,
 } as const satisfies AggregateRule
 
+/** Events per second. */
 export const rate = {
   columns: [],
   cells: [],
@@ -16,6 +18,7 @@ export const rate = {
   value: (reached, { lengthSeconds }) => reached.count / lengthSeconds,
 } as const satisfies AggregateRule
 
+/** Number of events whose boolean is true. */
 export const countWhere = {
   columns: ['column'],
   cells: ['boolean'],
@@ -24,6 +27,7 @@ export const countWhere = {
   value: (reached, { column }) => reached.total(column),
 } as const satisfies AggregateRule
 
+/** Fraction of the events whose boolean is true, 0 to 1. */
 export const share = {
   columns: ['column'],
   cells: ['boolean'],
@@ -32,6 +36,7 @@ export const share = {
   value: (reached, { column }) => reached.total(column) / reached.count,
 } as const satisfies AggregateRule
 
+/** Exact number of different strings. */
 export const distinct = {
   columns: ['column'],
   cells: ['string'],

@@ -1,6 +1,7 @@
 import type { DurationMs } from '../../kernel/time.ts'
 import { type AggregateRule, OF_NUMBERS } from './rule.ts'
 
+/** Sum in which each value halves with every half-life since its event. */
 export const decayedSum = {
   ...OF_NUMBERS,
   takesEmpty: false,

@@ -8,11 +8,13 @@ const OF_CELLS = {
   needs: [],
 } as const
 
+/** The cell of the event with the earliest event time. */
 export const first = {
   ...OF_CELLS,
   value: (reached, { column }) => reached.oldest(column),
 } as const satisfies AggregateRule
 
+/** The cell of the event with the latest event time. */
 export const last = {
   ...OF_CELLS,
   value: (reached, { column }) => reached.newest(column),

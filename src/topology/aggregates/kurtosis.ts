@@ -1,6 +1,6 @@
 import { type AggregateRule, OF_NUMBERS } from './rule.ts'
 
-/** What is above that of a normal distribution. Of equal values there is none, as scipy has it. */
+/** Excess kurtosis: 0 for a normal distribution. Undefined if all values are equal, as in scipy. */
 export const kurtosis = {
   ...OF_NUMBERS,
   needs: ['sums', 'powers'],

@@ -1,17 +1,20 @@
 import { type AggregateRule, OF_NUMBERS } from './rule.ts'
 
+/** Smallest value. */
 export const min = {
   ...OF_NUMBERS,
   needs: ['sums'],
   value: (reached, { column }) => reached.min(column),
 } as const satisfies AggregateRule
 
+/** Largest value. */
 export const max = {
   ...OF_NUMBERS,
   needs: ['sums'],
   value: (reached, { column }) => reached.max(column),
 } as const satisfies AggregateRule
 
+/** The q-quantile, interpolated; 0 ≤ q ≤ 1. */
 export const quantile = {
   ...OF_NUMBERS,
   parameter: {

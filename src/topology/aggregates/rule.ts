@@ -1,12 +1,13 @@
-// What there is to say of an aggregate. From it follow its words, its data, its text, its checks,
-// what windows keep for it, and its value.
+// Everything that defines an aggregate. Its method for authors, its data, its description, its
+// checks, what windows store for it, and its value all follow from this.
 
+/** Type of the values of a column. */
 export type CellType = 'number' | 'string' | 'boolean'
 
 /**
- * What windows keep of a column, beside its cells: `sums` of its values and their squares, and its
- * extremes · `powers`: sums up to the fourth power · `order`: its values in order · `links` from
- * each text to where it occurred before · `decay`: a sum of what the half-life has left.
+ * What windows store for a column besides its cells. `sums`: sums of its values and of their
+ * squares, and its minimum and maximum · `powers`: sums up to the fourth power · `order`: its
+ * values, sorted · `links`: from each string to its previous occurrence · `decay`: its decayed sum.
  */
 export type Need = 'sums' | 'powers' | 'order' | 'links' | 'decay'
 
@@ -19,67 +20,71 @@ export interface Deviations {
 }
 
 /**
- * The events of a window, at least one. Columns are named by number; each must have what is {@link
- * Need needed} of it.
+ * The events of a window, at least one. Columns are identified by number; for each, what the
+ * aggregate {@link Need needs} must be stored.
  */
 export interface Reached {
   readonly count: number
   total(column: number): number
-  /** Is the total 0, but for what rounding leaves of values that cancel out? */
+  /** Whether the total is 0, apart from the rounding error of values that cancel out. */
   isNothing(column: number): boolean
   min(column: number): number
   max(column: number): number
   /** Population variance. */
   variance(column: number): number
-  /** Until it is asked again. */
+  /** The result is valid until the next call. */
   deviations(column: number): Deviations
   /** The cell of the oldest event. */
   oldest(column: number): number
   /** The cell of the newest event. */
   newest(column: number): number
-  /** How many different texts. */
+  /** Exact number of different strings. */
   distinct(column: number): number
   quantile(column: number, q: number): number
-  /** What is left of the total when each value halves with every half-life. */
+  /** The total when each value halves with every half-life. */
   decayed(column: number, halfLifeMs: number): number
 }
 
 /**
- * What an author has said of an aggregate, all in one shape: what is not said is NaN, and column 0.
+ * The arguments of an aggregate, in one shape for all. Numbers that are not given are NaN; columns
+ * that are not given are 0.
  */
 export interface Placed {
   readonly column: number
   readonly over: number
   readonly parameter: number
   readonly empty: number
-  /** Of the window. */
+  /** Length of the window, s. */
   readonly lengthSeconds: number
 }
 
-/** A number beside its columns. */
+/** A number that an aggregate takes besides its columns, such as `q`. */
 interface Parameter {
-  /** In the data. */
+  /** Its name in the data. */
   readonly name: string
+  /** For descriptions. */
   text(value: number): string
-  /** What is wrong with it; `null`: nothing. */
+  /** What is wrong with a value; `null`: nothing. */
   fault(value: number): string | null
 }
 
+/** The definition of one aggregate. */
 export interface AggregateRule {
   /**
-   * The columns that it reads, by their names in the data. Its words take them first, then the
+   * The columns that it reads, by their names in the data. Its methods take them first, then the
    * parameter, then `empty`.
    */
   readonly columns: readonly ('column' | 'over')[]
+  /** The types that its columns may have. */
   readonly cells: readonly CellType[]
   readonly parameter?: Parameter
-  /** Is what it is over no events for the author to say? Else it is 0. */
+  /** Whether the author sets its value over no events; otherwise that is 0. */
   readonly takesEmpty: boolean
-  /** Is it a cell as it was, rather than a number made of cells? A model takes no text. */
+  /** Set if its value is one of the cells, not computed from them. A model takes no strings. */
   readonly givesCell?: true
   readonly needs: readonly Need[]
   readonly value: (reached: Reached, placed: Placed) => number
 }
 
-/** What most of them read. */
+/** Common to most aggregates: they read one numeric column. */
 export const OF_NUMBERS = { columns: ['column'], cells: ['number'], takesEmpty: true } as const

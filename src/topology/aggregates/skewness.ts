@@ -1,6 +1,6 @@
 import { type AggregateRule, OF_NUMBERS } from './rule.ts'
 
-/** Of equal values there is none, as scipy has it. */
+/** Population skewness. Undefined if all values are equal, as in scipy. */
 export const skewness = {
   ...OF_NUMBERS,
   needs: ['sums', 'powers'],

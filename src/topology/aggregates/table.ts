@@ -9,8 +9,8 @@ import { std, variance } from './spread.ts'
 import { mean, ratio, sum } from './sums.ts'
 
 /**
- * Every aggregate, by its word. What is new is a rule here, and its words where authors read them:
- * the compiler asks for those.
+ * All aggregates, by name. To add one, add its rule here and its methods in features.ts and
+ * stream.ts: it does not compile without them.
  */
 export const AGGREGATES = {
   count,
@@ -34,6 +34,7 @@ export const AGGREGATES = {
 } as const satisfies Readonly<Record<string, AggregateRule>>
 
 type Rules = typeof AGGREGATES
+/** The name of an aggregate. */
 export type AggregateName = keyof Rules
 
 type ParameterData<R> = R extends { parameter: { name: infer Name extends string } }
@@ -48,22 +49,24 @@ type DataOf<Of extends AggregateName> = { readonly of: Of } & {
   CellData<Rules[Of]>
 
 /**
- * What a window comes to, as data. `empty`: its number when there is none; without it that is 0.
- * `cell`: must it be a number (a condition counts as 0 or 1), or may it be a text too?
+ * An aggregate with its arguments, as data. `empty`: its value where it has none; aggregates
+ * without it are 0. `cell`: whether the cell must be a number (a boolean counts as 0 or 1) or may
+ * be a string too.
  */
 export type Aggregate = { readonly [Of in AggregateName]: DataOf<Of> }[AggregateName]
 
+/** The definition of an aggregate. */
 export function ruleOf({ of }: Aggregate): AggregateRule {
   return AGGREGATES[of]
 }
 
-/** The columns that an aggregate reads. */
+/** The names of the columns that an aggregate reads. */
 export function columnsOf(aggregate: Aggregate): readonly string[] {
   const data: Readonly<Record<string, unknown>> = aggregate
   return ruleOf(aggregate).columns.map((name) => data[name] as string)
 }
 
-/** The number beside its columns; NaN where it has none. */
+/** The number that an aggregate takes besides its columns; NaN if it takes none. */
 export function parameterOf(aggregate: Aggregate): number {
   const data: Readonly<Record<string, unknown>> = aggregate
   const { parameter } = ruleOf(aggregate)
@@ -72,13 +75,13 @@ export function parameterOf(aggregate: Aggregate): number {
 
 const FOR_A_MODEL: readonly CellType[] = ['number', 'boolean']
 
-/** What the cells of the columns of an aggregate may be. */
+/** The types that the columns of an aggregate may have. */
 export function cellTypesOf(aggregate: Aggregate): readonly CellType[] {
   const isForModel = 'cell' in aggregate && aggregate.cell === 'number'
   return isForModel ? FOR_A_MODEL : ruleOf(aggregate).cells
 }
 
-/** As its author would write it. */
+/** An aggregate as its author would write it. */
 export function textOf(aggregate: Aggregate): string {
   const { parameter } = ruleOf(aggregate)
   const parts = [...columnsOf(aggregate)]

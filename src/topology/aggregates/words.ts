@@ -5,12 +5,11 @@ import type { AggregateKit, WindowField } from '../stream.ts'
 import type { AggregateRule, CellType } from './rule.ts'
 import { AGGREGATES, type Aggregate, type AggregateName } from './table.ts'
 
-// The words for aggregates. Their types are written out for authors, in features.ts and stream.ts;
-// here they are held to the table.
+// The methods for aggregates. Their types are written out for authors, in features.ts and
+// stream.ts; here the compiler checks them against the table.
 
 /**
- * Columns that are called what their cells are, so that what a word takes can be told from its
- * type.
+ * Columns named like their type, so that a method's parameter type tells which columns it takes.
  */
 interface ByCell {
   readonly number: (event: never) => number
@@ -35,7 +34,7 @@ type FieldValue<R> = R extends { givesCell: true }
     ? number | null
     : number
 
-/** The words of a window for features, as the table has them. */
+/** The methods of a window for features, as the table defines them. */
 type FeatureWords = {
   [Of in AggregateName]: (
     ...args: [
@@ -45,7 +44,7 @@ type FeatureWords = {
     ]
   ) => Feature<unknown>
 }
-/** The words of a tumbling window's results: there `null` says that there is no number. */
+/** The methods for a tumbling window's results, where `null` means that there is no number. */
 type FieldWords = {
   [Of in AggregateName]: (
     ...args: [
@@ -56,24 +55,28 @@ type FieldWords = {
 }
 
 type Method = (...args: never[]) => unknown
-type Parts<F> = F extends Method ? [Parameters<F>, ReturnType<F>] : never
+type Signature<F> = F extends Method ? [Parameters<F>, ReturnType<F>] : never
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
-/** The written words, where they are those of the table. */
-type Held<Written, Words> = [Exclude<keyof Words, keyof Written>] extends [never]
+/** The written types, if they are those of the table. */
+type Checked<Written, Words> = [Exclude<keyof Words, keyof Written>] extends [never]
   ? {
-      [Of in keyof Words & keyof Written]: Same<Parts<Written[Of]>, Parts<Words[Of]>> extends true
+      [Of in keyof Words & keyof Written]: Same<
+        Signature<Written[Of]>,
+        Signature<Words[Of]>
+      > extends true
         ? Written[Of]
-        : Mistake<`'${Of & string}' is written with other types than its rule has`>
+        : Mistake<`'${Of & string}' has other types here than in its rule`>
     }
-  : Mistake<`'${Exclude<keyof Words, keyof Written> & string}' has a rule and no written word`>
+  : Mistake<`'${Exclude<keyof Words, keyof Written> & string}' has a rule but no method here`>
 
-/** @param made what a word gives, of its data */
+/** The methods of a window for features. @param made makes a feature of an aggregate */
 export function featureWords(made: (aggregate: Aggregate) => Feature<unknown>): Window<ByCell> {
-  return wordsOf('number', made) as Held<Window<ByCell>, FeatureWords>
+  return wordsOf('number', made) as Checked<Window<ByCell>, FeatureWords>
 }
 
+/** The methods for the fields of a tumbling window's results. */
 export function fieldWords(): AggregateKit<ByCell> {
-  return wordsOf('any', (aggregate) => aggregate) as Held<AggregateKit<ByCell>, FieldWords>
+  return wordsOf('any', (aggregate) => aggregate) as Checked<AggregateKit<ByCell>, FieldWords>
 }
 
 function wordsOf(cell: 'number' | 'any', made: (aggregate: Aggregate) => unknown): unknown {

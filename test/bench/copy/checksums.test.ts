@@ -26,22 +26,22 @@ function faultsOf(copy: readonly Entry[]): string[] {
 const [first, second, third, fourth] = INPUT as [Entry, Entry, Entry, Entry]
 
 describe('a copy', () => {
-  test('of the same records is right, whatever the order between partitions', () => {
+  test('of the same records is correct, in any order between partitions', () => {
     expect(faultsOf([third, first, fourth, second])).toEqual([])
   })
 
   test.each<[string, Entry[], string]>([
     ['a record that is missing', [first, third, fourth], 'partition 0 has 1 records instead of 2'],
-    ['one that is there twice', [...INPUT, fourth], 'partition 1 has 3 records instead of 2'],
-    ['another order', [second, first, third, fourth], 'partition 0 has other content'],
-    ['another value', [first, [0, 'b', 'twO'], third, fourth], 'partition 0 has other content'],
+    ['a record that is there twice', [...INPUT, fourth], 'partition 1 has 3 records instead of 2'],
+    ['a different order', [second, first, third, fourth], 'partition 0 has other content'],
+    ['a different value', [first, [0, 'b', 'twO'], third, fourth], 'partition 0 has other content'],
     [
-      'a byte in the key',
+      'a byte that moved from the value to the key',
       [[0, 'ao', 'ne'], second, third, fourth],
       'partition 0 has other content',
     ],
     [
-      'nothing that became empty',
+      'null that became empty',
       [first, second, [1, '', 'three'], fourth],
       'partition 1 has other content',
     ],

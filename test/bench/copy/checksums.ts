@@ -1,30 +1,30 @@
 import { crc32 } from 'node:zlib'
 
-// Whether a copy holds what its input holds: two small numbers a partition instead of all records.
+// Compares a copy with its input by two numbers a partition, instead of all records.
 
-/** What a partition holds. */
+/** The content of a partition. */
 export interface Content {
   readonly records: number
   /** Over keys and values, in order. */
   readonly checksum: number
 }
 
-interface Part {
+interface KeyAndValue {
   readonly key: Buffer | null
   readonly value: Buffer | null
 }
 
-/** Contents of a topic's partitions, taken record by record. */
+/** Computes the contents of a topic's partitions, record by record. */
 export class Checksums {
   readonly #contents: { records: number; checksum: number }[]
-  /** Lengths are summed as well, else a byte could move from the key into the value. */
+  /** Lengths are included, so that a byte that moves from the key to the value is noticed. */
   readonly #lengths = Buffer.alloc(8)
 
   constructor(partitions: number) {
     this.#contents = Array.from({ length: partitions }, () => ({ records: 0, checksum: 0 }))
   }
 
-  add(partition: number, { key, value }: Part): void {
+  add(partition: number, { key, value }: KeyAndValue): void {
     const content = this.#contents[partition]
     if (content === undefined) throw new Error(`there is no partition ${partition}`)
     this.#lengths.writeInt32BE(key?.length ?? -1, 0)
@@ -42,7 +42,7 @@ export class Checksums {
   }
 }
 
-/** What is wrong with a copy, a line for each partition; empty: nothing. */
+/** How a copy differs from its input, a line for each partition; empty if it does not. */
 export function differences(input: readonly Content[], copy: readonly Content[]): string[] {
   return input.flatMap(({ records, checksum }, partition) => {
     const copied = copy[partition] ?? { records: 0, checksum: 0 }

@@ -4,16 +4,18 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { argumentsOf, type CopyTask, type Pass } from './pass.ts'
 
-// Clients, each in a process of its own.
+// Runs the clients, each in a separate process.
 
+/** All clients, by name. */
 export const CLIENTS = ['ours', 'kafkajs', 'java'] as const
 
+/** The name of a client. */
 export type Client = (typeof CLIENTS)[number]
 
-/** Whatever it does by then, it hangs. */
+/** A client that takes longer than this is killed. */
 const LIMIT_MS = 300_000
 
-/** Lets a client copy. @throws Error when it does not say what each pass took */
+/** Runs a client. @throws Error when it fails or does not report every pass */
 export async function runClient(client: Client, task: CopyTask): Promise<Pass[]> {
   const [command, ...args] = commandOf(client)
   const child = spawn(command, [...args, ...argumentsOf(task)], {
@@ -35,7 +37,7 @@ export async function runClient(client: Client, task: CopyTask): Promise<Pass[]>
 
 function commandOf(client: Client): [command: string, ...args: string[]] {
   if (client !== 'java') {
-    // As this process was started, so that it reads TypeScript as well.
+    // With the flags of this process, so that it can run TypeScript.
     return [process.execPath, ...process.execArgv, path(`clients/${client}.ts`)]
   }
   const jars = execFileSync(path('../../services/broker.sh'), ['jars'], { encoding: 'utf8' }).trim()

@@ -1,16 +1,14 @@
 import type { NewRecord } from '../../../src/records/port.ts'
 import { Checksums, type Content } from './checksums.ts'
 
-// Records to be copied: a key, and a value that nobody reads.
+// The records to be copied: a key, and a value that is not read.
 
 const KEYS = 100_000
 const NUMBER_DIGITS = 10
-/**
- * Values are cut from it at ever other places, so that they differ without being made byte by byte.
- */
+/** Values are slices of it at different places: they differ, and are cheap to make. */
 const POOL = pool(65_536)
 
-/** Bytes of no pattern (xorshift, Marsaglia 2003): the same in every run. */
+/** Pseudorandom bytes (xorshift, Marsaglia 2003), the same in every run. */
 function pool(bytes: number): Buffer {
   const made = Buffer.alloc(bytes)
   let state = 1
@@ -23,6 +21,7 @@ function pool(bytes: number): Buffer {
   return made
 }
 
+/** The size of an input topic. */
 export interface InputOptions {
   readonly topic: string
   readonly records: number
@@ -31,9 +30,7 @@ export interface InputOptions {
   readonly partitions: number
 }
 
-/**
- * The records of an input topic in the order in which they are written, evenly over its partitions.
- */
+/** Makes the records of an input topic, in write order, evenly over its partitions. */
 export class Input {
   readonly options: InputOptions
   readonly #checksums: Checksums
@@ -44,7 +41,7 @@ export class Input {
     this.#checksums = new Checksums(options.partitions)
   }
 
-  /** The next ones. Fewer when there are no more. */
+  /** The next `count` records, or fewer at the end. */
   next(count: number): NewRecord[] {
     const { topic, records, bytes, partitions } = this.options
     const timestampMs = Date.now()
@@ -59,7 +56,7 @@ export class Input {
     return made
   }
 
-  /** What the topic's partitions hold when all that was made is in them. */
+  /** The content of the topic's partitions once all records made so far are written. */
   get contents(): readonly Content[] {
     return this.#checksums.contents
   }

@@ -1,11 +1,8 @@
 import type { Guarantee } from '../../../src/records/port.ts'
 
-// What a client's process is told and what it tells. Clients in other languages keep to it as well.
+// The arguments and the output of a client's process, also of clients in other languages.
 
-/**
- * Copies the whole input once for each output, as a member of a group that is named like the
- * output.
- */
+/** Copy the whole input once to each output, as a member of a group named like the output. */
 export interface CopyTask {
   readonly brokers: readonly string[]
   readonly guarantee: Guarantee
@@ -16,8 +13,8 @@ export interface CopyTask {
 }
 
 /**
- * One copy of the whole input, from the first records read to the last commit acknowledged. A line
- * of JSON on stdout.
+ * One copy of the whole input, from the first records read to the last commit acknowledged. Printed
+ * as a line of JSON on stdout.
  */
 export interface Pass {
   readonly records: number
@@ -33,7 +30,7 @@ export function argumentsOf(task: CopyTask): string[] {
   return [brokers.join(','), guarantee, String(intervalMs), String(records), input, ...outputs]
 }
 
-/** The same, read in that process. */
+/** Parses {@link argumentsOf} in that process. */
 function taskOf(args: readonly string[]): CopyTask {
   const [brokers = '', guarantee, intervalMs, records, input = '', ...outputs] = args
   return {
@@ -46,12 +43,12 @@ function taskOf(args: readonly string[]): CopyTask {
   }
 }
 
-/** Measures a pass in its process. */
+/** Measures a pass, in the client's process. */
 export class Meter {
   #startMs = 0
   #cpu: NodeJS.CpuUsage | null = null
 
-  /** Records are there; only the first call counts. */
+  /** Called when records arrive; only the first call has an effect. */
   start(): void {
     if (this.#cpu !== null) return
     this.#startMs = performance.now()
@@ -65,7 +62,7 @@ export class Meter {
   }
 }
 
-/** Runs the passes of this process one after the other, and tells of each. */
+/** Runs the passes of this process one after the other and prints each. */
 export async function runPasses(
   copy: (task: CopyTask, output: string) => Promise<Pass>,
 ): Promise<void> {

@@ -4,8 +4,8 @@ import { Checksums, type Content } from './checksums.ts'
 const SILENCE_MS = 60_000
 
 /**
- * What a reader of committed records finds in a topic, up to where its partitions end now. Read
- * with kafkajs alone, which shares no code with what is measured here as ours.
+ * Reads a topic under read_committed up to the current end of its partitions. Uses kafkajs, which
+ * shares no code with our client.
  */
 export async function readBack(
   brokers: readonly string[],
@@ -23,7 +23,7 @@ export async function readBack(
     await consumer.subscribe({ topic, fromBeginning: true })
     await new Promise<void>((resolve, reject) => {
       const silence = setTimeout(() => reject(new Error(`${topic} does not end`)), SILENCE_MS)
-      // Told of batches that hold nothing but markers as well.
+      // Also emitted for batches that contain only transaction markers.
       consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, lastOffset } }) => {
         silence.refresh()
         if (Number(lastOffset) + 1 >= (ends[partition] ?? 0)) unread.delete(partition)
@@ -44,7 +44,7 @@ export async function readBack(
   return checksums.contents
 }
 
-/** Where each partition ends, by its number. */
+/** The end offset of each partition, by its number. */
 async function endsOf(kafka: Kafka, topic: string): Promise<number[]> {
   const admin = kafka.admin()
   await admin.connect()

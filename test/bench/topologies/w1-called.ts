@@ -1,5 +1,5 @@
-// W1 with what its author does to the score: a function that is called with every event, since no
-// reading of its source tells what it does.
+// W1 with a map that must be called for every event, since its source is not simple enough to be
+// read and compiled.
 import type { FeaturesStep, MapStep, ScoreStep } from '../../../src/topology/definition.ts'
 import w1 from './w1.ts'
 

@@ -1,6 +1,6 @@
-// W1, the work that is measured: what other engines have done on the same events too, and what the
-// golden answers were worked out for. The time since the last payment is remembered for ever here;
-// the shipped card-fraud keeps to its windows.
+// W1, the measured workload. Other engines have run it on the same events, and the golden answers
+// were computed for it. It remembers the time of the last payment without limit, unlike the shipped
+// card-fraud, which uses only its windows.
 import { defineTopology, hours, minutes, seconds } from 'tidemark'
 import { Payment } from '../../../topologies/payment.ts'
 import { cardGbdt } from '../../fixtures/models/card-gbdt.model.ts'

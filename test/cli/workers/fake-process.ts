@@ -1,7 +1,11 @@
 import type { RunOutline } from '../../../src/cli/banner.ts'
 import { KeptWorker } from '../../../src/cli/workers/kept-worker.ts'
 import type { Answers, Question } from '../../../src/cli/workers/messages.ts'
-import type { End, Heard, WorkerProcess } from '../../../src/cli/workers/worker-process.ts'
+import type {
+  End,
+  ProcessHandlers,
+  WorkerProcess,
+} from '../../../src/cli/workers/worker-process.ts'
 import { ConditionVariable } from '../../../src/kernel/condition-variable.ts'
 import type { Log } from '../../../src/observe/log.ts'
 import { HandClock, longestWaits } from '../../support/clocks.ts'
@@ -17,14 +21,14 @@ export const KILLED: End = { exitCode: null, signal: 'SIGKILL', faults: [] }
 export class FakeProcess implements WorkerProcess {
   readonly pid = 4_711
   readonly worker: number
-  readonly heard: Heard
+  readonly heard: ProcessHandlers
   readonly told: ('run' | 'stop' | 'kill')[] = []
   /** What it answers; without an answer it hangs. */
   answers: Partial<Answers> = {}
 
   readonly #changed: ConditionVariable
 
-  constructor(worker: number, heard: Heard, changed: ConditionVariable) {
+  constructor(worker: number, heard: ProcessHandlers, changed: ConditionVariable) {
     this.worker = worker
     this.heard = heard
     this.#changed = changed

@@ -30,8 +30,8 @@ test('one that is killed is started again after its wait, which is logged and co
   await fakes.clock.asleepFor(1_000)
   expect(fakes.lines.at(-1)).toEqual({
     level: 'error',
-    message: 'worker has ended, nothing is lost: it is started again',
-    fields: { worker: 2, reason: 'its process has ended by SIGKILL', nextAttemptMs: 1_000 },
+    message: 'worker has ended and will be restarted; nothing is lost',
+    fields: { worker: 2, reason: 'its process ended by SIGKILL', nextAttemptMs: 1_000 },
   })
   fakes.clock.advance(999)
   expect(fakes.processes).toHaveLength(1)
@@ -97,7 +97,7 @@ test('one that does not stop within 30 s is killed, and that is told', async () 
   fakes.clock.advance(1)
   await expect(kept).rejects.toMatchObject({
     code: 'WORKER_FAILED',
-    message: 'worker 2 did not stop in order: it has ended by SIGKILL',
+    message: 'worker 2 did not stop cleanly: it ended by SIGKILL',
   })
   expect(process.told).toEqual(['run', 'stop', 'kill'])
 })
@@ -139,7 +139,7 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
   expect(await worker.readiness()).toMatchObject({
     ready: false,
     state: 'restarting',
-    reason: 'its process has ended by SIGKILL',
+    reason: 'its process ended by SIGKILL',
   })
   worker.stop()
   await kept

@@ -49,8 +49,8 @@ describe('at its start', () => {
   test('the fifth end in a row is the last, and says how it came', () => {
     expect(endAfter(5, life({}))).toMatchObject({
       code: 'WORKER_FAILED',
-      message: 'worker 2 has ended 5 times at its start, the last time by SIGKILL',
-      hint: 'the lines above may say why; so may a run with --workers 1',
+      message: 'worker 2 failed to start 5 times in a row; the last time it ended by SIGKILL',
+      hint: 'see the log above, or run with --workers 1 for the cause',
     })
   })
 
@@ -73,7 +73,7 @@ describe('at its start', () => {
     for (let i = 0; i < 4; i++) restarts.waitMs(life({}))
     restarts.waitMs(life(about))
     for (let i = 0; i < 4; i++) restarts.waitMs(life({}))
-    expect(() => restarts.waitMs(life({}))).toThrow('5 times at its start')
+    expect(() => restarts.waitMs(life({}))).toThrow('failed to start 5 times in a row')
   })
 })
 

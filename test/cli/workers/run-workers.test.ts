@@ -71,7 +71,7 @@ test('a worker that is killed is started again, and told of; the other goes on',
   const run = await twoWorkers('--http-port', '0')
   const [first, second] = workerPids(run) as [number, number]
   process.kill(second, 'SIGKILL')
-  await run.says('"worker":2,"reason":"its process has ended by SIGKILL"')
+  await run.says('"worker":2,"reason":"its process ended by SIGKILL"')
   await run.says('"worker":2,"state":"unavailable"', 2)
   const metrics = await (await fetch(`${await httpOf(run)}/metrics`)).text()
   expect(metrics).toContain('tidemark_worker_restarts_total{worker="1"} 0\n')
@@ -155,7 +155,7 @@ await new Promise(() => {})`)
   const run = start(['run', hangs, '--workers', '2'])
   await run.says('hangs')
   run.process.kill('SIGTERM')
-  await run.says('once more to exit at once')
+  await run.says('send it again to exit at once')
   run.process.kill('SIGTERM')
   // Not before nobody has its stderr open any more.
   expect((await run.ended).code).toBe(130)

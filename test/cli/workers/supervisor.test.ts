@@ -132,5 +132,5 @@ test('whoever is in a hurry ends all of them at once', async () => {
   supervisor.stop()
   supervisor.kill()
   expect(fakes.processes.map(({ told }) => told.at(-1))).toEqual(['kill', 'kill'])
-  await expect(done).rejects.toThrow('did not stop in order')
+  await expect(done).rejects.toThrow('did not stop cleanly')
 })

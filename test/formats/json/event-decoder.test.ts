@@ -94,7 +94,7 @@ describe('a record that is no event is a dead letter', () => {
     const value = Buffer.alloc(LIMITS.bytes + 1, 0xff)
     const fault = faultOf(() => new EventDecoder(source(anything)).decode({ key, value }))
     expect(fault.code).toBe('RECORD_TOO_LARGE')
-    expect(fault.message).toBe('the value has 1048577 bytes, 1048576 are taken at most')
+    expect(fault.message).toBe('the value has 1048577 bytes, the maximum is 1048576')
   })
 
   test('20 MB, whose bytes are not looked at', () => {

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import type { Known, KnownObject } from '../../../src/formats/json/known-values.ts'
+import type { KnownObject, KnownValue } from '../../../src/formats/json/known-values.ts'
 import { compileEncoder, type OutputEncoder } from '../../../src/formats/json/output-encoder.ts'
 import { ByteRoom } from '../../../src/kernel/byte-room.ts'
 import type { Expression } from '../../../src/topology/function-reading.ts'
@@ -10,7 +10,7 @@ import { type Chunk, chunk, names } from './scored-chunks.ts'
 type Path = readonly string[]
 
 /** Every value that can be picked, whole objects too. */
-function pathsOf(known: Known, path: Path = []): Path[] {
+function pathsOf(known: KnownValue, path: Path = []): Path[] {
   if (known.is !== 'object') return [path]
   const below = Object.entries(known.fields).flatMap(([name, field]) =>
     pathsOf(field, [...path, name]),

@@ -86,24 +86,24 @@ describe('a value that is not JSON is told by place and likely cause', () => {
     [
       'a comma behind the last field',
       '{\n  "a": 1,\n}',
-      'at byte 12 (line 3, column 1): a comma stands before the closing bracket',
+      'at byte 12 (line 3, column 1): there is a comma before the closing bracket',
     ],
     [
       'a comma behind the last item',
       '[1, ]',
-      'at byte 4 (line 1, column 5): a comma stands before the closing bracket',
+      'at byte 4 (line 1, column 5): there is a comma before the closing bracket',
     ],
     [
       'two objects',
       '{"a":1}{"a":2}',
-      'at byte 7 (line 1, column 8): a second value begins, and a record is one event',
+      'at byte 7 (line 1, column 8): a second value starts here, but a record is one event',
     ],
     [
       'two objects in two lines',
       '{"a":1}\n{"a":2}\n',
-      'at byte 8 (line 2, column 1): a second value begins, and a record is one event',
+      'at byte 8 (line 2, column 1): a second value starts here, but a record is one event',
     ],
-    ['text behind', '{"a":1} x', 'at byte 8 (line 1, column 9): text stands behind the JSON'],
+    ['text behind', '{"a":1} x', 'at byte 8 (line 1, column 9): there is text after the JSON'],
     ['a field without quotes', '{a:1}', 'at byte 1 (line 1, column 2)'],
     ['a leading zero', '[01]', 'at byte 2 (line 1, column 3)'],
     ['a line end within a text', '["a\nb"]', 'at byte 3 (line 1, column 4)'],
@@ -112,7 +112,7 @@ describe('a value that is not JSON is told by place and likely cause', () => {
     [
       'what a schema registry frames',
       '\0\0\0\0\u0007{"a":1}',
-      "at byte 0 (line 1, column 1): it begins like Confluent's wire format (a 0 and a schema id of 4 bytes), which is not read",
+      "at byte 0 (line 1, column 1): it starts like Confluent's wire format (a 0 byte and a 4-byte schema id), which is not supported",
     ],
   ])('%s', (_, value, what) => {
     expect(messageOf(value)).toBe(`the value is not JSON ${what}`)
@@ -128,11 +128,11 @@ describe('a value that is not JSON is told by place and likely cause', () => {
   })
 
   test.each([
-    ['gzip', [0x1f, 0x8b, 8, 0], ': it begins like gzip, and only whole batches may be compressed'],
+    ['gzip', [0x1f, 0x8b, 8, 0], ': it starts like gzip, but only whole batches may be compressed'],
     [
       'a schema registry, with bytes that are no text',
       [0, 0, 0, 0, 200, 2, 0xff],
-      ": it begins like Confluent's wire format (a 0 and a schema id of 4 bytes), which is not read",
+      ": it starts like Confluent's wire format (a 0 byte and a 4-byte schema id), which is not supported",
     ],
     ['some others', [0xff, 0xfe], ''],
   ])('what is not even UTF-8: %s', (_, bytes, what) => {

@@ -67,12 +67,12 @@ describe('there is no encoder', () => {
           ['at', paidAt],
         ],
       },
-      'an object has two fields of one name',
+      'an object has two fields with the same name',
     ],
     [
       'a prototype',
       { is: 'object', fields: [['__proto__', paidAt]] },
-      '__proto__ is no field like others',
+      '__proto__ is not an ordinary field',
     ],
     [
       'one field of many',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { layoutOf } from '../../../src/formats/json/layout.ts'
+import { recordLayoutOf } from '../../../src/formats/json/layout.ts'
 import { compileLayout } from '../../../src/formats/json/layout-code.ts'
 import { LIMITS } from '../../../src/formats/json/limits.ts'
 import { compileScanner, type Scanner } from '../../../src/formats/json/scanner.ts'
@@ -121,7 +121,7 @@ describe('columns', () => {
 
   test('are not made of a schema that cannot be read', () => {
     const wanted = { wanted: [], limits: LIMITS }
-    expect(compileScanner(z.string(), wanted)).toEqual({ why: 'it is not of objects' })
+    expect(compileScanner(z.string(), wanted)).toEqual({ why: 'its values are not objects' })
     const refined = z.object({ a: z.int() }).refine(() => true)
     expect(compileScanner(refined, wanted)).toMatchObject({ why: 'checks of object' })
   })
@@ -166,7 +166,8 @@ describe('a layout', () => {
     const memory = new Memory(learnt.buffer)
     expect(walker.walk({ memory, from: 0, to: learnt.length }, columns, 0)).toBe(true)
     const trace = walker.trace()
-    const layout = trace === null ? null : layoutOf(learnt, { from: 0, to: learnt.length }, trace)
+    const layout =
+      trace === null ? null : recordLayoutOf(learnt, { from: 0, to: learnt.length }, trace)
     if (layout === null) return []
     const scan = compileLayout(layout, bound.columns.length)
     return others.map((text) => {

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import type { Arrivals } from '../../../src/engine/events.ts'
 import {
-  type Known,
   type KnownObject,
+  type KnownValue,
   knownScored,
 } from '../../../src/formats/json/known-values.ts'
 import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
@@ -19,7 +19,10 @@ export interface Chunk {
   readonly scored: readonly unknown[]
 }
 
-type Field = Extract<Known, { is: 'field' }> & { readonly name: string; readonly inner: boolean }
+type Field = Extract<KnownValue, { is: 'field' }> & {
+  readonly name: string
+  readonly inner: boolean
+}
 /** A field as it is written in JSON; `null`: it is left out. */
 type Token = string | null
 
@@ -102,7 +105,7 @@ const INNER = 'card'
 function knownEvent(fields: readonly Field[]): KnownObject {
   const some = (inner: boolean) =>
     fields.filter((field) => field.inner === inner).map((field) => [field.name, field] as const)
-  const card: Known = { is: 'object', fields: Object.fromEntries(some(true)), isWhole: false }
+  const card: KnownValue = { is: 'object', fields: Object.fromEntries(some(true)), isWhole: false }
   return {
     is: 'object',
     fields: Object.fromEntries([...some(false), [INNER, card]]),

@@ -109,7 +109,7 @@ describe('a schema that may do more is left to its library', () => {
         return Node.nullable()
       },
     })
-    expect(plainOf(Node)).toEqual({ kind: 'opaque', why: 'next: it holds itself' })
+    expect(plainOf(Node)).toEqual({ kind: 'opaque', why: 'next: it contains itself' })
   })
 
   test('a getter that throws', () => {

@@ -27,7 +27,7 @@ function readBroken(set: Buffer): string {
 
 const OUTCOMES = ['read', 'BATCH_CORRUPT', 'BATCH_TOO_LARGE', 'NOT_SUPPORTED']
 
-/** Writes the checksum anew, as a producer with a fault would. */
+/** Writes the checksum again, as a producer with a fault would. */
 function mendCrc(set: Buffer): void {
   for (let at = 0; at + 61 <= set.length; ) {
     const to = at + 12 + set.readInt32BE(at + 8)

@@ -268,8 +268,16 @@ describe('refused, with the place', () => {
     ],
     ['broken gzip', { attributes: GZIP, body: Buffer.from('no gzip at all') }, 'incorrect header'],
     ['broken snappy', { attributes: 2, body: Buffer.from([200, 1, 2, 3]) }, ''],
-    ['broken lz4', { attributes: 3, body: Buffer.from('no lz4 at all') }, 'no LZ4 frame'],
-    ['broken zstd', { attributes: 4, body: Buffer.from('no zstd at all') }, 'no zstd frame'],
+    [
+      'broken lz4',
+      { attributes: 3, body: Buffer.from('no lz4 at all') },
+      'the data is not an LZ4 frame',
+    ],
+    [
+      'broken zstd',
+      { attributes: 4, body: Buffer.from('no zstd at all') },
+      'the data is not a zstd frame',
+    ],
   ])('%s', (_, fields, message) => {
     const error = errorOf(naiveBatch({ records, ...fields }))
     expect(error.code).toBe('BATCH_CORRUPT')

@@ -1,5 +1,5 @@
-// How many beats came in each second: a source that is silent most of the time, so that time must
-// pass without records.
+// Counts the beats of each second, from a source that is silent most of the time: event time must
+// advance without records.
 import { defineTopology, millis, seconds } from 'tidemark'
 import { z } from 'zod'
 

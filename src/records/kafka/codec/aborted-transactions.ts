@@ -1,4 +1,4 @@
-/** A transaction that was aborted, as a fetch response lists it. */
+/** An aborted transaction, as a fetch response lists it. */
 export interface AbortedTransaction {
   readonly producerId: number
   readonly firstOffset: number
@@ -9,7 +9,10 @@ export interface AbortedTransaction {
  * beginning.
  */
 export class AbortedTransactions {
-  /** The one that began last is first; brokers list them by where they end. */
+  /**
+   * Transactions not reached yet, sorted by their first offset, the last one first. (Brokers list
+   * them by where they end.)
+   */
   readonly #ahead: AbortedTransaction[]
   readonly #producers = new Set<number>()
 
@@ -17,7 +20,7 @@ export class AbortedTransactions {
     this.#ahead = aborted.toSorted((a, b) => b.firstOffset - a.firstOffset)
   }
 
-  /** Reading has come to a batch that ends at `lastOffset`. */
+  /** Called when reading has reached a batch that ends at `lastOffset`. */
   reach(lastOffset: number): void {
     for (let next = this.#ahead.at(-1); next !== undefined; next = this.#ahead.at(-1)) {
       if (next.firstOffset > lastOffset) return
@@ -26,12 +29,15 @@ export class AbortedTransactions {
     }
   }
 
-  /** The producer's abort marker was met: what it writes from here on is another transaction. */
+  /**
+   * Called at the producer's abort marker: what it writes after that belongs to another
+   * transaction.
+   */
   end(producerId: number): void {
     this.#producers.delete(producerId)
   }
 
-  /** Is what the producer wrote here, in a transaction, aborted? */
+  /** Is a transactional batch of this producer aborted at the current position? */
   has(producerId: number): boolean {
     return this.#producers.has(producerId)
   }

@@ -3,10 +3,10 @@ import { corrupt } from './faults.ts'
 
 // The first 61 bytes of a record batch, message format 2.
 
-/** Where each field lies, in bytes from the start of the batch. */
+/** Position of each field, bytes from the start of the batch. */
 const AT = {
   baseOffset: 0,
-  /** Of what follows it. */
+  /** Length of what follows this field. */
   length: 8,
   leaderEpoch: 12,
   format: 16,
@@ -21,10 +21,11 @@ const AT = {
   count: 57,
 } as const
 
+/** Size of a batch header, bytes. */
 export const HEADER_BYTES = 61
-/** What the checksum covers begins here. */
+/** Position from which the checksum covers the batch. */
 export const CRC_FROM = AT.attributes
-/** Offset and length, which the length does not count. */
+/** Bytes that the length field does not count: the base offset and the length itself. */
 const BEFORE_LENGTH_COUNTS = AT.leaderEpoch
 const FORMAT = 2
 const NONE = -1
@@ -34,22 +35,27 @@ const LOG_APPEND_TIME = 1 << 3
 const TRANSACTIONAL = 1 << 4
 const CONTROL = 1 << 5
 
+/** The fields of a batch header, as read. */
 export interface BatchHeader {
   readonly baseOffset: number
-  /** Of the records that were written: compaction may have taken the last ones, or all. */
+  /**
+   * Last offset of the batch as it was written: compaction may have removed the last records, or
+   * all.
+   */
   readonly lastOffset: number
   /** The protocol's number of the compression. */
   readonly compression: number
   readonly isTransactional: boolean
   readonly isControl: boolean
-  /** What the records' timestamps count from. */
+  /** The timestamp to which the records' timestamp deltas are added. */
   readonly baseTimestamp: bigint
   /** The same, rounded beyond 2^53. */
   readonly baseTimestampMs: number
-  /** The newest of its records, rounded beyond 2^53. */
+  /** Timestamp of its newest record, rounded beyond 2^53. */
   readonly maxTimestampMs: number
   /**
-   * The broker's time, ms, which all records of the batch have; `null`: each has its producer's.
+   * The broker's timestamp, ms, for all records of the batch; `null`: each record has its
+   * producer's.
    */
   readonly logAppendTimeMs: number | null
   readonly producerId: number
@@ -57,12 +63,13 @@ export interface BatchHeader {
 }
 
 /**
- * Bytes of the batch that begins at `at`, as it says itself; `null` when fewer than a header are
- * left.
+ * Returns the length in bytes of the batch at `at`, by its own length field; `null` when less than
+ * a header is left.
  * @throws TidemarkError `NOT_SUPPORTED`: an older format · `BATCH_CORRUPT`
  */
 export function lengthOfBatch(set: Buffer, at: number): number | null {
-  // Here older formats have theirs as well, in messages that may be shorter than a batch's header.
+  // Older formats have their format number at the same position, in messages that may be shorter
+  // than a batch header.
   const format = set[at + AT.format]
   if (format !== undefined && format !== FORMAT) throw otherFormat(format)
   if (set.length - at < HEADER_BYTES) return null
@@ -71,29 +78,34 @@ export function lengthOfBatch(set: Buffer, at: number): number | null {
   return length
 }
 
-/** @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53 */
+/**
+ * Returns the offset of the batch's first record.
+ * @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53
+ */
 export function readBaseOffset(set: Buffer, at: number): number {
   return numberAt(set, at + AT.baseOffset, 'offset')
 }
 
-/** Of the partition's leader that took the batch; −1: not known. */
+/** Returns the epoch of the leader that accepted the batch; −1: not known. */
 export function readLeaderEpoch(set: Buffer, at: number): number {
   return set.readInt32BE(at + AT.leaderEpoch)
 }
 
 /**
- * As the batch says itself, before it is known to be whole. @throws TidemarkError `NOT_SUPPORTED`:
- * it is above 2^53
+ * Returns the offset of the batch's last record, before the checksum of the batch is verified.
+ * @throws TidemarkError `NOT_SUPPORTED`: it is above 2^53
  */
 export function readLastOffset(set: Buffer, at: number): number {
   return readBaseOffset(set, at) + set.readInt32BE(at + AT.lastOffsetDelta)
 }
 
+/** Returns the checksum that the header contains. */
 export function readCrc(set: Buffer, at: number): number {
   return set.readUInt32BE(at + AT.crc)
 }
 
 /**
+ * Returns the header at `at`.
  * @throws TidemarkError `NOT_SUPPORTED`: an offset or a producer id above 2^53 · `BATCH_CORRUPT`
  */
 export function readHeader(set: Buffer, at: number): BatchHeader {
@@ -133,18 +145,19 @@ function numberAt(set: Buffer, at: number, what: string): number {
   return value
 }
 
-/** Who wrote a batch, by which the broker knows a repetition and a fenced producer. */
+/** The producer of a batch, by which the broker recognises duplicates and a fenced producer. */
 export interface ProducerState {
   readonly id: number
   readonly epoch: number
-  /** Of the batch's first record, counted by producer and partition. */
+  /** Sequence number of the batch's first record, counted per producer and partition. */
   readonly baseSequence: number
   /** Is it part of the producer's open transaction? */
   readonly isTransactional: boolean
 }
 
+/** The header fields of a batch to be written. */
 export interface NewHeader {
-  /** Of the whole batch, header included. */
+  /** Size of the whole batch, header included. */
   readonly bytes: number
   readonly compression: number
   readonly count: number
@@ -153,7 +166,7 @@ export interface NewHeader {
   readonly producer: ProducerState | null
 }
 
-/** Writes all but the checksum. The broker sets the offset. */
+/** Writes everything but the checksum. The broker sets the offset. */
 export function writeHeader(batch: Buffer, at: number, header: NewHeader): void {
   const { producer } = header
   const transactional = producer?.isTransactional === true ? TRANSACTIONAL : 0
@@ -171,7 +184,7 @@ export function writeHeader(batch: Buffer, at: number, header: NewHeader): void 
   batch.writeInt32BE(header.count, at + AT.count)
 }
 
-/** Writes the checksum of a batch that is complete but for it. */
+/** Writes the checksum of an otherwise complete batch. */
 export function writeCrc(batch: Buffer, at: number, crc: number): void {
   batch.writeUInt32BE(crc, at + AT.crc)
 }

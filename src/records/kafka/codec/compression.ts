@@ -4,10 +4,7 @@ import { packSnappy, unpackSnappy, unpackSnappyApart } from './snappy.ts'
 import { packGzip, unpackGzip, unpackGzipApart } from './zlib.ts'
 import { unpackZstd, unpackZstdApart } from './zstd.ts'
 
-/**
- * What records can be packed with on their way out. The other compressions of Kafka, lz4 and zstd,
- * are only read.
- */
+/** The compressions that can be written. Kafka's other ones, lz4 and zstd, can only be read. */
 export type Compression = 'none' | 'gzip' | 'snappy'
 
 /** The protocol's numbers. */
@@ -29,8 +26,9 @@ const UNPACK_APART: Readonly<Record<number, UnpackApart>> = {
 }
 
 /**
+ * Unpacks the records of a batch.
  * @throws TidemarkError `NOT_SUPPORTED` · `BATCH_TOO_LARGE` · `BATCH_CORRUPT`, and what a library
- * throws of broken data
+ * throws for corrupt data
  */
 export function unpack(compression: number, packed: Buffer, maxBytes: number): Buffer {
   const unpackWith = UNPACK[compression]
@@ -41,8 +39,8 @@ export function unpack(compression: number, packed: Buffer, maxBytes: number): B
 }
 
 /**
- * As {@link unpack}, in another thread or piece by piece: tens of megabytes would hold the process
- * up.
+ * As {@link unpack}, in another thread or piece by piece: tens of megabytes would block the event
+ * loop.
  */
 export async function unpackApart(
   compression: number,
@@ -53,7 +51,7 @@ export async function unpackApart(
   return await unpackWith(packed, maxBytes)
 }
 
-/** `null` when it would not be smaller. */
+/** Packs bytes; `null` when the result would not be smaller. */
 export function pack(
   compression: Compression,
   bytes: Buffer,

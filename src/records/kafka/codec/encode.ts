@@ -19,35 +19,40 @@ export interface Selection {
   readonly indices: readonly number[]
 }
 
+/** How to encode records. */
 export interface EncodeOptions {
   /**
-   * The largest batch, bytes, before compression. Records go into as many batches as it takes; one
-   * that is over it by itself goes alone, for the broker to refuse.
+   * The largest batch, bytes, before compression. Records are split into as many batches as needed;
+   * a single record that is over the limit gets its own batch, for the broker to refuse.
    */
   readonly maxBytes: number
-  /** `null`: the broker is to keep no account of them. */
+  /** `null`: a batch without a producer id, which the broker does not deduplicate. */
   readonly producer: ProducerState | null
-  /** A batch that it would not make smaller stays as it is. */
+  /** A batch that compression would not make smaller stays uncompressed. */
   readonly compression: Compression
 }
 
+/** An encoded record batch. */
 export interface EncodedBatch {
   /** Valid until the next {@link BatchEncoder.begin}. */
   readonly bytes: Buffer
   readonly count: number
 }
 
-/** Sequence numbers have 31 bits and begin again at 0. */
+/** Sequence numbers have 31 bits and wrap around to 0. */
 const LAST_SEQUENCE = 0x7fffffff
 const FIRST_ROOM_BYTES = 64 * 2 ** 10
 
-/** Writes record batches into memory that it uses again. */
+/** Writes record batches into memory that it reuses. */
 export class BatchEncoder {
   #room = Buffer.allocUnsafe(FIRST_ROOM_BYTES)
   #view = viewOf(this.#room)
   #used = 0
 
-  /** @throws TidemarkError `INVARIANT`: a timestamp is no whole number of ms */
+  /**
+   * Encodes all records into batches.
+   * @throws TidemarkError `INVARIANT`: a timestamp is not a whole number of ms
+   */
   encode(all: readonly OutgoingRecord[], options: EncodeOptions): EncodedBatch[] {
     const records = new WrittenRecords(all.length)
     for (const record of all) records.write(record)
@@ -55,12 +60,15 @@ export class BatchEncoder {
     return atOnce(this.encodeMore({ records, indices: all.map((_, i) => i) }, options))
   }
 
-  /** What was encoded before is valid no more. */
+  /** Reuses the memory: batches that were encoded before become invalid. */
   begin(): void {
     this.#used = 0
   }
 
-  /** What was encoded before stays valid. Yields after each batch. @throws as {@link encode} */
+  /**
+   * Encodes a selection; earlier batches stay valid. Yields after each batch.
+   * @throws as {@link encode}
+   */
   *encodeMore(selection: Selection, options: EncodeOptions): Generator<void, EncodedBatch[]> {
     const batches: EncodedBatch[] = []
     let { producer } = options
@@ -98,10 +106,10 @@ export class BatchEncoder {
   }
 
   /**
-   * Writes as many records as go into a batch; it begins at `#used`, where room for its header is
-   * left.
+   * Writes as many records as fit into a batch. The batch begins at `#used`, where space for its
+   * header is left.
    */
-  #write({ records, indices }: Selection, from: number, maxBytes: number): Written {
+  #write({ records, indices }: Selection, from: number, maxBytes: number): WrittenBatch {
     const baseTimestampMs = records.timestampMs(indices[from] as number)
     let maxTimestampMs = baseTimestampMs
     this.#reserve(HEADER_BYTES, HEADER_BYTES)
@@ -133,8 +141,8 @@ export class BatchEncoder {
   }
 
   /**
-   * Memory for a batch of so many bytes, of which some are written. Batches of this call that are
-   * complete stay in the memory they are in.
+   * Returns memory for a batch of `bytes` bytes, of which `written` are written already. Complete
+   * batches of the same call stay in the memory that they are in.
    */
   #reserve(written: number, bytes: number): Buffer {
     if (this.#used + bytes > this.#room.length) {
@@ -148,11 +156,12 @@ export class BatchEncoder {
   }
 }
 
-interface Written {
+/** The records of one batch, as written to the room. */
+interface WrittenBatch {
   readonly count: number
   readonly baseTimestampMs: number
   readonly maxTimestampMs: number
-  /** Where it ends in the room. */
+  /** Where the batch ends in the room. */
   readonly end: number
 }
 
@@ -161,5 +170,8 @@ function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
 }
 
 function noTimestamp(timestampMs: number): TidemarkError {
-  return new TidemarkError('INVARIANT', `${timestampMs} is no timestamp of a record`)
+  return new TidemarkError(
+    'INVARIANT',
+    `${timestampMs} is not a valid record timestamp: it must be a whole number of ms, −1 or more`,
+  )
 }

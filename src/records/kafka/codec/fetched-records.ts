@@ -3,13 +3,13 @@ import { Memory, type PartsPlace, type ValuePlace } from '../../../kernel/memory
 import { type RecordColumns, SPAN } from './record-columns.ts'
 import { NumberReader } from './varint.ts'
 
-/** Names may be there more than once. Unlike the port's, a value may be missing. */
+/** A header of a record. Names may repeat. Unlike in the port, a value may be `null`. */
 export interface RecordHeader {
   readonly name: string
   readonly value: Buffer | null
 }
 
-/** One record. Its buffers are views into what was fetched: copy what outlives it. */
+/** A record. Its buffers are views into the fetched bytes: copy what must outlive them. */
 export interface FetchedRecord {
   readonly offset: number
   /** ms since the epoch; −1: none. Rounded beyond 2^53. */
@@ -19,18 +19,21 @@ export interface FetchedRecord {
   readonly headers: readonly RecordHeader[]
 }
 
-/** Of the length of what is not there. */
+/** Bytes of the length of a missing key. */
 const NONE_BYTES = 1
 const NO_HEADERS: readonly RecordHeader[] = []
 
-/** Records of one partition in log order, as columns: none is an object before it is asked for. */
+/**
+ * Records of one partition in log order, stored as columns. A record object is created on each
+ * access.
+ */
 export class FetchedRecords {
   readonly offsets: Float64Array
   /** ms since the epoch; −1: none. Rounded beyond 2^53. */
   readonly timestampsMs: Float64Array
   /**
-   * The offset to read next: past the last record, and past markers, aborted records and gaps
-   * behind it.
+   * The offset to read next: after the last record and the markers, aborted records and gaps that
+   * follow it.
    */
   readonly nextOffset: number
   readonly #bytes: Buffer
@@ -68,7 +71,7 @@ export class FetchedRecords {
     return this.#view(index * SPAN.row + SPAN.value)
   }
 
-  /** Where the value of a record lies. */
+  /** Reports where the value of a record lies. */
   locate(index: number, into: ValuePlace): void {
     const spans = this.#spans
     const { byteOffset } = this.#bytes
@@ -98,7 +101,7 @@ export class FetchedRecords {
     return (this.#spans[span + 1] as number) - (this.#spans[span] as number)
   }
 
-  /** Appends the key as it lies in the log, behind its length. */
+  /** Appends the length of the key and the key, as they are in the log. */
   appendKey(index: number, into: ByteRoom): void {
     const row = index * SPAN.row
     const start = this.#spans[row + SPAN.parts] as number
@@ -109,7 +112,7 @@ export class FetchedRecords {
     into.copy(this.#memory, byteOffset + start, byteOffset + end)
   }
 
-  /** Where key, value and headers of a record lie. */
+  /** Reports where key, value and headers of a record lie. */
   locateParts(index: number, into: PartsPlace): void {
     const span = index * SPAN.row + SPAN.parts
     const { byteOffset } = this.#bytes
@@ -125,7 +128,7 @@ export class FetchedRecords {
   }
 }
 
-/** In all of the memory; −1: there is none. */
+/** Position in the whole memory; −1: there is no value. */
 function startOf(spans: Int32Array, span: number, byteOffset: number): number {
   return (spans[span + 1] as number) < 0 ? -1 : byteOffset + (spans[span] as number)
 }

@@ -1,7 +1,7 @@
 import { lengthOfBatch, readLeaderEpoch } from './batch-header.ts'
 
 /**
- * Under which leader the last batch of a record set was written; `null`: none is there as a whole.
+ * Returns the leader epoch of the last whole batch in a record set; `null`: there is none.
  * @throws TidemarkError as {@link lengthOfBatch}
  */
 export function lastLeaderEpoch(set: Buffer): number | null {

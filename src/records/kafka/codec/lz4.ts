@@ -1,12 +1,12 @@
 import { atOnce, inTurns } from '../../../kernel/slices.ts'
 import { corrupt, unpacksTooLarge } from './faults.ts'
 
-// Reads LZ4 frames. Written here because the package for it, lz4-napi, cannot be told how much to
-// unpack at most, stops after the first frame, and takes longer. Checksums are passed over: the
-// batch has its own.
+// Reads LZ4 frames. This is our own code because the package for it, lz4-napi, has no limit on the
+// unpacked size, stops after the first frame, and is slower. Checksums are skipped: the batch has
+// its own.
 
 const FRAME = 0x184d2204
-/** Frames to be passed over; their last four bits are free. */
+/** Magic number of skippable frames; its last four bits vary. */
 const SKIPPABLE = 0x184d2a50
 const VERSION = 1
 const HAS_BLOCK_CHECKSUMS = 1 << 4
@@ -15,17 +15,23 @@ const HAS_CONTENT_CHECKSUM = 1 << 2
 const HAS_DICTIONARY = 1
 const STORED = 1 << 31
 const SHORTEST_MATCH = 4
-/** What a byte of a block can become at most. */
+/** The most bytes to which one byte of a block can unpack. */
 const LARGEST_RATIO = 255
-/** Shorter runs are copied byte by byte, which is quicker. */
+/** Runs up to this length are copied byte by byte, which is faster. */
 const LONG = 32
 
-/** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
+/**
+ * Unpacks LZ4 frames.
+ * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`
+ */
 export function unpackLz4(packed: Buffer, maxBytes: number): Buffer {
   return atOnce(unpackFrames(packed, maxBytes))
 }
 
-/** With a turn for others between blocks. @throws as {@link unpackLz4} */
+/**
+ * As {@link unpackLz4}, yielding to the event loop between blocks.
+ * @throws as {@link unpackLz4}
+ */
 export function unpackLz4Apart(packed: Buffer, maxBytes: number): Promise<Buffer> {
   return inTurns(unpackFrames(packed, maxBytes))
 }
@@ -61,12 +67,12 @@ class Unpacker {
       this.at += bytes
       return
     }
-    if (magic !== FRAME) throw corrupt('no LZ4 frame')
+    if (magic !== FRAME) throw corrupt('the data is not an LZ4 frame')
     const flags = this.#byte()
     const sizeCode = (this.#byte() >>> 4) & 7
     if (flags >>> 6 !== VERSION || sizeCode < 4) throw corrupt('an LZ4 frame of an unknown kind')
     if (flags & HAS_DICTIONARY) throw corrupt('an LZ4 frame that needs a dictionary')
-    // The header ends with a byte of its own checksum.
+    // The header ends with its own checksum, one byte.
     this.at += (flags & HAS_CONTENT_SIZE ? 8 : 0) + 1
     yield* this.#blocks(1 << (8 + 2 * sizeCode), flags & HAS_BLOCK_CHECKSUMS ? 4 : 0)
     if (flags & HAS_CONTENT_CHECKSUM) this.at += 4
@@ -93,8 +99,8 @@ class Unpacker {
   }
 
   /**
-   * Literals, then a match with what is there already, and so on; `limit` is the furthest that they
-   * may reach.
+   * Decodes sequences of literals followed by a match with earlier output. `limit` is the furthest
+   * position that they may reach.
    */
   #sequences(to: number, limit: number): void {
     const packed = this.#packed
@@ -124,7 +130,9 @@ class Unpacker {
     this.#end = end
   }
 
-  /** What does not fit into four bits goes on in bytes, up to the first that is not full. */
+  /**
+   * A length that does not fit into four bits continues in bytes, up to the first that is not 255.
+   */
   #length(bits: number): number {
     let length = bits
     if (bits === 15) {

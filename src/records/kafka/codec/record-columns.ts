@@ -3,35 +3,35 @@ import { corrupt } from './faults.ts'
 import { NumberReader } from './varint.ts'
 
 /**
- * Where a record's key and value lie: numbers in a row of `spans`, each followed by its length, −1
- * for `null`. `parts`: where all of its parts lie, from the key's length to the last header, and
- * where they end.
+ * Indices within a row of `spans`. `key` and `value`: where the part begins, followed by its
+ * length, −1 for `null`. `parts`: where all parts begin, from the key's length to the last header,
+ * followed by where they end.
  */
 export const SPAN = { key: 0, value: 2, parts: 4, row: 6 } as const
 
-/** How much of a batch is taken in one go, at most; but always one record. */
+/** How much of a batch is taken in one go, at most; but always at least one record. */
 export interface Most {
   readonly records: number
   readonly bytes: number
 }
 
-/** Where a batch's records lie. */
+/** Where the records of a batch lie. */
 export interface Section {
   readonly bytes: Buffer
   readonly from: number
   readonly to: number
 }
 
-/** A batch of which records are taken, and how far that has come. */
+/** A batch whose records are being taken, and how far that has come. */
 export class OpenBatch {
   readonly header: BatchHeader
   readonly bytes: Buffer
-  /** Where the next record lies in the bytes. */
+  /** Position of the next record in the bytes. */
   at: number
   readonly to: number
-  /** Records that are still to be taken. */
+  /** Number of records still to be taken. */
   left: number
-  /** Of the record before. */
+  /** Offset of the previous record. */
   lastOffset: number
 
   constructor(header: BatchHeader, { bytes, from, to }: Section) {
@@ -66,9 +66,9 @@ export class RecordColumns {
   }
 
   /**
-   * Takes the next records of a batch. Every number in them is looked at, so that no reader meets a
-   * fault later.
-   * @param shift how much further its bytes lie in those of the columns
+   * Takes the next records of a batch. Every number in them is checked here, so that later reads
+   * cannot fail.
+   * @param shift how far the batch's bytes are shifted within the bytes of the columns
    * @throws TidemarkError `BATCH_CORRUPT`
    */
   take(batch: OpenBatch, shift: number, most: Most): void {
@@ -82,7 +82,7 @@ export class RecordColumns {
     for (; left > least && reader.at < full; left--) {
       const length = reader.varint()
       const end = reader.at + length
-      // Attributes, of which a record has none yet.
+      // The attributes byte, which is unused so far.
       reader.at++
       timestampsMs[row] = timestampOf(header, reader.varlong())
       const offset = header.baseOffset + reader.varint()
@@ -109,7 +109,7 @@ export class RecordColumns {
   }
 }
 
-/** Notes where a key or a value lies. */
+/** Notes where a key or a value lies, and skips it. */
 function passPart(reader: NumberReader, spans: Int32Array, span: number): void {
   const length = reader.varint()
   spans[span] = reader.at
@@ -117,7 +117,9 @@ function passPart(reader: NumberReader, spans: Int32Array, span: number): void {
   if (length > 0) reader.at += length
 }
 
-/** In 64 bits, and rounded only then: producers have written the largest timestamp there is. */
+/**
+ * Computed in 64 bits and rounded afterwards: some producers write the largest possible timestamp.
+ */
 function timestampOf(batch: BatchHeader, delta: number | bigint): number {
   if (batch.logAppendTimeMs !== null) return batch.logAppendTimeMs
   if (typeof delta === 'number' && Number.isSafeInteger(batch.baseTimestampMs)) {

@@ -18,40 +18,42 @@ import { FetchedRecords } from './fetched-records.ts'
 import { type Most, OpenBatch, RecordColumns, type Section } from './record-columns.ts'
 import { NumberReader } from './varint.ts'
 
-// From the bytes of a fetch response to records, some at a time: a batch may hold a million.
+// Decodes the bytes of a fetch response into records, some at a time: a batch may have a million.
 
-/** A record of nothing but empty parts, bytes: seven numbers. */
+/** Size of the smallest record, bytes: seven varints and no content. */
 const SMALLEST_RECORD = 7
 const EMPTY = Buffer.alloc(0)
 const ALL: Most = { records: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
 /** Type of the marker that ends an aborted transaction. */
 const ABORT = 0
 
+/** How to read a record set. */
 export interface RecordSetOptions {
-  /** `topic-partition`, for errors. */
+  /** `topic-partition`, for error messages. */
   readonly partition: string
-  /** The offset that was asked for: what its batch holds before it is left out. */
+  /** The offset that was requested: earlier records of the same batch are left out. */
   readonly fromOffset: number
-  /** What the response lists for a reader of committed records; for another one, nothing. */
+  /** The aborted transactions that the response lists under `read_committed`; empty otherwise. */
   readonly aborted: readonly AbortedTransaction[]
   /** The most bytes that a compressed batch may unpack to. @default 64 MiB */
   readonly maxUnpackedBytes?: number
   /**
-   * One that unpacks to more is left to {@link RecordSet.unpack}, which holds nobody up. @default
-   * none is
+   * A batch that unpacks to more is left to {@link RecordSet.unpack}, which does not block the
+   * event loop.
+   * @default no batch is
    */
   readonly atOnceBytes?: number
 }
 
 /** What is taken from a set in one go. */
 export interface Portion {
-  /** Views into the set, or into what its compressed batches unpacked to. */
+  /** Views into the set, or into its unpacked batches. */
   readonly records: FetchedRecords
-  /** Instead of records: a batch that unpacks to more than is allowed. */
+  /** Set instead of records: a batch that unpacks to more than is allowed. */
   readonly packed: PackedBatch | null
 }
 
-/** A batch as it lies in the set, its checksum found right. */
+/** A batch of the set whose checksum is right. */
 interface Packed {
   readonly header: BatchHeader
   readonly at: number
@@ -59,24 +61,25 @@ interface Packed {
 }
 
 /**
- * A record set: whole batches, the last one perhaps cut off. Control records and those of aborted
- * transactions are left out. `where` of its errors is `topic-partition@offset`, the batch's first.
+ * A record set: whole batches, of which the last one may be cut off. Control records and records of
+ * aborted transactions are left out. `where` of its errors is `topic-partition@offset`, with the
+ * first offset of the batch.
  */
 export class RecordSet {
-  /** Past all that the set holds: where to fetch on. */
+  /** The offset to fetch next: after everything in the set. */
   readonly nextOffset: number
   readonly #set: Buffer
   readonly #o: RecordSetOptions
   readonly #mostUnpacked: number
   readonly #aborted: AbortedTransactions
-  /** Where the next batch lies, and where the last whole one ends. */
+  /** Where the next batch begins, and where the last whole one ends. */
   #at = 0
   readonly #end: number
   #open: OpenBatch | null = null
-  /** Which is to be unpacked apart. */
+  /** The batch that {@link unpack} has to unpack. */
   #large: Packed | null = null
   #tooLarge: PackedBatch | null = null
-  /** Where reading has come to. */
+  /** First offset of the batch being read. */
   #offset: number
 
   /**
@@ -94,14 +97,15 @@ export class RecordSet {
     this.#end = end
   }
 
-  /** Is there nothing more to be taken? */
+  /** Has everything been taken? */
   get isTaken(): boolean {
     return this.#at >= this.#end && this.#open === null && this.#rest === null
   }
 
   /**
-   * The next records, at most so many; none where only gaps, markers and aborted records are left.
-   * @returns `null`: what comes next has to be unpacked first
+   * Returns the next records, at most `most`; none where only gaps, markers and aborted records are
+   * left.
+   * @returns `null`: the next batch has to be unpacked first, see {@link unpack}
    * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: an unknown compression, an offset
    * above 2^53
    */
@@ -116,7 +120,10 @@ export class RecordSet {
     })
   }
 
-  /** Unpacks the next batch while others go on. @throws TidemarkError as {@link take} */
+  /**
+   * Unpacks the next batch without blocking the event loop.
+   * @throws TidemarkError as {@link take}
+   */
   async unpack(): Promise<void> {
     const large = this.#large
     if (large === null) return
@@ -135,7 +142,7 @@ export class RecordSet {
     this.#located(() => this.#begin(header, { bytes, from: 0, to: bytes.length }))
   }
 
-  /** Where the batches lie, by what they say themselves. */
+  /** Finds where the batches lie, by their own length fields. */
   #walk(): { nextOffset: number; end: number } {
     let nextOffset = this.#o.fromOffset
     let end = 0
@@ -146,15 +153,15 @@ export class RecordSet {
       nextOffset = Math.max(nextOffset, readLastOffset(this.#set, end) + 1)
       end += length
     }
-    // Brokers send the first batch whole. Nothing to be read here would be fetched again without
-    // end.
+    // Brokers send the first batch whole. If there is none, the same fetch would be repeated
+    // forever.
     if (end === 0 && this.#set.length > 0) {
       throw corrupt(`${this.#set.length} bytes hold no whole batch`)
     }
     return { nextOffset, end }
   }
 
-  /** Batches of which all fit, or one of which some do. */
+  /** Returns batches that fit completely, or else one that fits in part. */
   #gather(most: Most): OpenBatch[] {
     const batches: OpenBatch[] = []
     let { records, bytes } = most
@@ -182,21 +189,24 @@ export class RecordSet {
     return this.#fetched(columns, batches.at(-1)?.lastOffset)
   }
 
-  /** The last of a set stand before what follows it in the log, be it markers. */
+  /**
+   * The next offset after the last records of a set is behind everything in the set, such as
+   * markers.
+   */
   #fetched(columns: RecordColumns, lastOffset = 0): FetchedRecords {
     const isLast = this.#current() === null && this.#rest === null
     const next = Math.max(lastOffset + 1, this.#o.fromOffset)
     return new FetchedRecords(columns, isLast ? this.nextOffset : next)
   }
 
-  /** What comes next and is no open batch. */
+  /** What comes next if no batch is open. */
   get #rest(): Packed | PackedBatch | null {
     return this.#large ?? this.#tooLarge
   }
 
   /**
-   * The batch from which records are taken next; `null` at the end, and before one of which none
-   * can be taken yet.
+   * The batch from which records are taken next; `null` at the end, and before a batch whose
+   * records cannot be taken yet.
    */
   #current(): OpenBatch | null {
     while (this.#open === null && this.#rest === null && this.#at < this.#end) {
@@ -247,14 +257,18 @@ export class RecordSet {
 
   #begin(header: BatchHeader, section: Section): void {
     const { from, to } = section
-    // Room is made for as many records as the header says: no more than there are bytes for.
+    // Columns are allocated for as many records as the header says, so check that the bytes allow
+    // them.
     if (header.count > (to - from) / SMALLEST_RECORD) {
       throw corrupt(`${header.count} records cannot be in ${to - from} bytes`)
     }
     this.#open = new OpenBatch(header, section)
   }
 
-  /** @throws what it is not too large for */
+  /**
+   * Keeps a batch that unpacks to too much, to be handed over packed.
+   * @throws the error, unless it is `BATCH_TOO_LARGE`
+   */
   #setAside({ header, at, to }: Packed, error: unknown): void {
     if (!isTooLarge(error)) throw error
     const { baseOffset, lastOffset, maxTimestampMs: timestampMs } = header
@@ -266,13 +280,13 @@ export class RecordSet {
   }
 
   /**
-   * What the first record of a control batch is about: its key is a version and a type, 16 bits
-   * each.
+   * Returns the type of the first record in a control batch. Its key is a version and a type, 16
+   * bits each.
    */
   #markerOf({ header, at, to }: Packed): number {
     if (header.compression !== 0) throw corrupt('a control batch is compressed')
     const reader = new NumberReader(this.#set, at + HEADER_BYTES)
-    // Length, attributes, timestamp, offset.
+    // Skips length, attributes, timestamp and offset.
     reader.varint()
     reader.at++
     reader.varlong()
@@ -306,8 +320,8 @@ function isTooLarge(error: unknown): boolean {
 }
 
 /**
- * Columns point into one buffer. What was not compressed lies in the set as it is; else the batches
- * are put together. How much further each lies there than in its own bytes.
+ * Returns all batches in one buffer, as columns need them. Uncompressed batches lie in the set
+ * already; others are concatenated. `shifts`: how far each batch is shifted against its own bytes.
  */
 function inOneBuffer(batches: readonly OpenBatch[]): { bytes: Buffer; shifts: readonly number[] } {
   const [first] = batches

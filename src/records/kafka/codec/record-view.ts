@@ -4,9 +4,9 @@ import type { FetchedRecords } from './fetched-records.ts'
 const EMPTY = Buffer.alloc(0)
 
 /**
- * One record as the port has it. Its parts are cut out when they are asked for, each time anew: a
- * buffer costs more than all else about a record, and those that live as long as the record are
- * what a collection spends its time on.
+ * A fetched record in the form of the port. Its buffers are created on each access: a buffer costs
+ * more than everything else about a record, and buffers that live as long as the record are what
+ * garbage collection spends its time on.
  */
 export class RecordView implements LogRecord {
   readonly records: FetchedRecords
@@ -33,7 +33,7 @@ export class RecordView implements LogRecord {
     return this.records.value(this.index)
   }
 
-  /** A value that is missing is empty. */
+  /** A missing value is read as an empty one. */
   get headers(): readonly Header[] {
     const headers = this.records.headers(this.index)
     if (headers.every(({ value }) => value !== null)) return headers as readonly Header[]

@@ -4,7 +4,7 @@ import type { LogRecord, LogRecords } from '../../port.ts'
 import type { FetchedRecords } from './fetched-records.ts'
 import { RecordView } from './record-view.ts'
 
-/** Records as the port has them, from ≤ i < to of those that were fetched. */
+/** The fetched records from ≤ i < to, in the form of the port. */
 export class RecordViews implements LogRecords {
   readonly length: number
   readonly #fetched: FetchedRecords

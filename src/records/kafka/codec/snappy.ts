@@ -1,28 +1,32 @@
 import { createRequire } from 'node:module'
 import { corrupt, unpacksTooLarge } from './faults.ts'
 
-// Snappy, as it is and in the frame of Java's library (xerial): blocks, each after its length.
+// Snappy, raw and in the framing of Java's library (xerial): blocks, each after its length.
 
-/** Loaded when first needed: it takes 30 ms, and few topics need it. */
+/** Loaded when first needed: loading takes 30 ms, and few topics need it. */
 const load = createRequire(import.meta.url)
 let library: typeof import('snappy') | null = null
 
-/** Else the output is memory from outside the heap, at many times the cost. */
+/** Otherwise the output is external memory, which costs many times more. */
 const COPIED = { copyOutputData: true }
 const FRAME = Buffer.from('82534e4150505900', 'hex')
-/** The frame's name, and its versions: 32 bits each. */
+/** The frame's magic bytes, and two versions of 32 bits each. */
 const FRAME_HEADER_BYTES = 16
 
 /**
- * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws of broken
- * data
+ * Unpacks snappy.
+ * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws for
+ * corrupt data
  */
 export function unpackSnappy(packed: Buffer, maxBytes: number): Buffer {
   const blocks = blocksWithin(packed, maxBytes)
   return joined(blocks.map((block) => snappy().uncompressSync(block, COPIED) as Buffer))
 }
 
-/** In another thread. @throws as {@link unpackSnappy} */
+/**
+ * As {@link unpackSnappy}, in another thread.
+ * @throws as {@link unpackSnappy}
+ */
 export async function unpackSnappyApart(packed: Buffer, maxBytes: number): Promise<Buffer> {
   const unpacked: Buffer[] = []
   for (const block of blocksWithin(packed, maxBytes)) {
@@ -43,6 +47,7 @@ function joined(unpacked: readonly Buffer[]): Buffer {
   return unpacked.length === 1 ? (unpacked[0] as Buffer) : Buffer.concat(unpacked)
 }
 
+/** Packs into one raw block, without the framing. */
 export function packSnappy(bytes: Buffer): Buffer {
   return snappy().compressSync(bytes, COPIED)
 }
@@ -60,7 +65,7 @@ function blocksOf(packed: Buffer): Buffer[] {
   return blocks
 }
 
-/** A block begins with the length of what it unpacks to, seven bits a byte. */
+/** A block begins with its unpacked length, seven bits per byte. */
 function unpackedBytes(packed: Buffer): number {
   let length = 0
   for (let i = 0; i < 5; i++) {

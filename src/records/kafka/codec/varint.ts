@@ -1,14 +1,14 @@
 import { varintBytes, writeVarint } from '../../varint.ts'
 import { corrupt } from './faults.ts'
 
-// Numbers of variable length: zigzag, seven bits a byte, the lowest first. Kafka calls 32 bits a
-// varint, 64 a varlong.
+// Numbers of variable length: zigzag, seven bits per byte, lowest bits first. Kafka calls 32-bit
+// ones varint and 64-bit ones varlong.
 
 const ENDLESS = 'a number of variable length does not end'
 
 /**
- * Reads numbers one after the other. Past the end it reads zeros: who reads compares `at` with the
- * end.
+ * Reads numbers one after the other. Past the end it reads zeros: the caller must compare `at` with
+ * the end.
  */
 export class NumberReader {
   readonly bytes: Buffer
@@ -20,8 +20,8 @@ export class NumberReader {
   }
 
   /**
-   * A signed number of 32 bits. @throws TidemarkError `BATCH_CORRUPT`: it does not end after five
-   * bytes
+   * Reads a signed 32-bit number.
+   * @throws TidemarkError `BATCH_CORRUPT`: it does not end after five bytes
    */
   varint(): number {
     const { bytes } = this
@@ -38,7 +38,7 @@ export class NumberReader {
   }
 
   /**
-   * A signed number of 64 bits; a bigint when it takes more than 28.
+   * Reads a signed 64-bit number; as a bigint when it takes more than 28 bits.
    * @throws TidemarkError `BATCH_CORRUPT`: it does not end after ten bytes
    */
   varlong(): number | bigint {
@@ -68,7 +68,7 @@ export class NumberReader {
   }
 }
 
-/** Bytes that a whole number takes, up to ±2^53. */
+/** Returns how many bytes a whole number up to ±2^53 takes. */
 export function varlongBytes(value: number): number {
   if (value === (value | 0)) return varintBytes(value)
   let bytes = 1
@@ -76,7 +76,7 @@ export function varlongBytes(value: number): number {
   return bytes
 }
 
-/** Writes a whole number, up to ±2^53; returns where the next one goes. */
+/** Writes a whole number up to ±2^53 at `at` and returns the position after it. */
 export function writeVarlong(bytes: Buffer, at: number, value: number): number {
   if (value === (value | 0)) return writeVarint(bytes, at, value)
   let next = at

@@ -3,7 +3,7 @@ import * as zlib from 'node:zlib'
 import { messageOf, type TidemarkError } from '../../../kernel/errors.ts'
 import { corrupt, unpacksTooLarge } from './faults.ts'
 
-// What Node can pack and unpack itself.
+// The compressions that Node has built in: gzip, and zstd in newer versions.
 
 interface UnpackOptions {
   readonly maxOutputLength: number
@@ -16,20 +16,27 @@ type UnpackApart = (
   done: (error: Error | null, unpacked: Buffer) => void,
 ) => void
 
-/** Higher levels take two to four times as long for a tenth less. */
+/** Higher levels take two to four times as long and save a tenth of the size. */
 const FASTEST = 1
 const PIECE_BYTES = 2 ** 20
 
+/** Packs gzip, at the fastest level. */
 export function packGzip(bytes: Buffer): Buffer {
   return zlib.gzipSync(bytes, { level: FASTEST })
 }
 
-/** @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE` */
+/**
+ * Unpacks gzip.
+ * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`
+ */
 export function unpackGzip(packed: Buffer, maxBytes: number): Buffer {
   return within(maxBytes, packed, zlib.gunzipSync)
 }
 
-/** @throws TidemarkError as {@link unpackGzip} */
+/**
+ * As {@link unpackGzip}, in another thread.
+ * @throws TidemarkError as {@link unpackGzip}
+ */
 export function unpackGzipApart(packed: Buffer, maxBytes: number): Promise<Buffer> {
   return withinApart(maxBytes, packed, zlib.gunzip)
 }
@@ -41,14 +48,15 @@ const { zstdDecompressSync, zstdDecompress } = zlib as {
 }
 
 /**
- * One frame. `null` where Node cannot. @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`
+ * Unpacks one zstd frame. `null`: this version of Node cannot.
+ * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`
  */
 export const unpackZstdFrame =
   zstdDecompressSync === undefined
     ? null
     : (frame: Buffer, maxBytes: number) => within(maxBytes, frame, zstdDecompressSync)
 
-/** The same in another thread. */
+/** As {@link unpackZstdFrame}, in another thread. */
 export const unpackZstdFrameApart =
   zstdDecompress === undefined
     ? null
@@ -64,7 +72,7 @@ function within(maxBytes: number, packed: Buffer, unpack: Unpack): Buffer {
 
 async function withinApart(maxBytes: number, packed: Buffer, unpack: UnpackApart): Promise<Buffer> {
   try {
-    // Each piece comes back by itself: few large ones.
+    // Each piece is a callback from the other thread, so use few large ones.
     const options = { maxOutputLength: maxBytes, chunkSize: PIECE_BYTES }
     return await promisify(unpack)(packed, options)
   } catch (error) {

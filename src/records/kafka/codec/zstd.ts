@@ -3,26 +3,25 @@ import { atOnce, inTurns } from '../../../kernel/slices.ts'
 import { corrupt, unpacksTooLarge } from './faults.ts'
 import { unpackZstdFrame, unpackZstdFrameApart } from './zlib.ts'
 
-// Reads Zstandard: with Node from 22.15 on, and before that in JavaScript, which takes three times
-// as long.
+// Reads Zstandard: with Node from 22.15 on, before that in JavaScript, which takes three times as
+// long.
 
 const FRAME = 0xfd2fb528
-/** Frames to be passed over; their last four bits are free. */
+/** Magic number of skippable frames; its last four bits vary. */
 const SKIPPABLE = 0x184d2a50
 const SINGLE_SEGMENT = 1 << 5
 const HAS_CHECKSUM = 1 << 2
 /**
- * Bytes of a dictionary's id, and of the length of the content, by two bits of the frame's
- * descriptor.
+ * Bytes of the dictionary id and of the content length, each by two bits of the frame's descriptor.
  */
 const DICTIONARY_ID_BYTES = [0, 1, 2, 4] as const
 const CONTENT_LENGTH_BYTES = [0, 2, 4, 8] as const
 /**
- * What zstd itself takes unless told otherwise. The library sets a window's memory aside before it
- * has read anything.
+ * The largest window that zstd itself accepts by default. The library allocates a window's memory
+ * before it has read anything.
  */
 const MAX_WINDOW_BYTES = 128 * 2 ** 20
-/** A block of one byte that is repeated. */
+/** Type of a block that is one repeated byte. */
 const REPEATED = 1
 
 /** Unpacks one frame. */
@@ -30,9 +29,10 @@ type UnpackFrame = (frame: Buffer, maxBytes: number) => Uint8Array
 type UnpackFrameApart = (frame: Buffer, maxBytes: number) => Promise<Uint8Array>
 
 /**
+ * Unpacks zstd frames.
  * @param unpackFrame @default Node's, where it has one
- * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws of broken
- * data
+ * @throws TidemarkError `BATCH_CORRUPT` · `BATCH_TOO_LARGE`, and what the library throws for
+ * corrupt data
  */
 export function unpackZstd(
   packed: Buffer,
@@ -50,7 +50,7 @@ export function unpackZstd(
 }
 
 /**
- * In another thread, or piece by piece.
+ * As {@link unpackZstd}, in another thread or piece by piece.
  * @param unpackFrame @default Node's, where it has one
  * @throws as {@link unpackZstd}
  */
@@ -69,11 +69,12 @@ export async function unpackZstdApart(
   return Buffer.concat(parts)
 }
 
+/** Unpacks one frame in JavaScript. */
 export function unpackFrameInJs(frame: Buffer, maxBytes: number): Buffer {
   return atOnce(unpackBlocks(frame, maxBytes))
 }
 
-/** With a turn for others between blocks. */
+/** As {@link unpackFrameInJs}, yielding to the event loop between blocks. */
 function unpackFrameInJsApart(frame: Buffer, maxBytes: number): Promise<Buffer> {
   return inTurns(unpackBlocks(frame, maxBytes))
 }
@@ -97,8 +98,8 @@ function* unpackBlocks(frame: Buffer, maxBytes: number): Generator<void, Buffer>
 }
 
 /**
- * Frames one by one: of several, Node reads the first only, and the library looks at the window of
- * no other.
+ * Returns the frames one by one: of several, Node reads only the first, and the library checks the
+ * window only of the first.
  */
 function* framesOf(packed: Buffer): Generator<Buffer> {
   let at = 0
@@ -108,7 +109,7 @@ function* framesOf(packed: Buffer): Generator<Buffer> {
       at += 8 + packed.readUInt32LE(at + 4)
       continue
     }
-    if (magic !== FRAME) throw corrupt('no zstd frame')
+    if (magic !== FRAME) throw corrupt('the data is not a zstd frame')
     const to = endOfFrame(packed, at)
     yield packed.subarray(at, to)
     at = to
@@ -121,7 +122,7 @@ function endOfFrame(packed: Buffer, at: number): number {
   return end + (packed.readUInt8(at + 4) & HAS_CHECKSUM ? 4 : 0)
 }
 
-/** Where the blocks of a frame end, of which each unpacks to 128 KiB at most. */
+/** Returns where the blocks of a frame end. Each block unpacks to at most 128 KiB. */
 function* blockEndsOf(packed: Buffer, at: number): Generator<number> {
   const descriptor = packed.readUInt8(at + 4)
   const isSingle = (descriptor & SINGLE_SEGMENT) !== 0
@@ -132,7 +133,8 @@ function* blockEndsOf(packed: Buffer, at: number): Generator<number> {
   const window = isSingle
     ? littleEndian(packed, contentAt, contentBytes)
     : windowOf(packed.readUInt8(windowAt))
-  if (window > MAX_WINDOW_BYTES) throw corrupt(`a zstd window of ${window} bytes`)
+  if (window > MAX_WINDOW_BYTES)
+    throw corrupt(`the zstd window of ${window} bytes is larger than ${MAX_WINDOW_BYTES}`)
   let next = contentAt + contentBytes
   for (let isLast = false; !isLast; ) {
     const block = packed.readUIntLE(next, 3)
@@ -142,7 +144,7 @@ function* blockEndsOf(packed: Buffer, at: number): Generator<number> {
   }
 }
 
-/** A power of two and eighths of it. */
+/** The window size: a power of two, plus eighths of it. */
 function windowOf(descriptor: number): number {
   return 2 ** (10 + (descriptor >>> 3)) * (1 + (descriptor & 7) / 8)
 }

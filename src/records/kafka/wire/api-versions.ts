@@ -1,9 +1,9 @@
 import { RequestWriter, ResponseReader } from './bytes.ts'
 import type { Request } from './request.ts'
 
-/** What a broker can do. */
+/** The API versions and features of a broker. */
 export interface BrokerApis {
-  /** By the number of the call: the oldest and the newest version that it takes. */
+  /** By API key: the oldest and the newest version that the broker supports. */
   readonly versions: ReadonlyMap<number, readonly [number, number]>
   /** Levels of finalized features (KIP-584), such as `transaction.version`. */
   readonly features: ReadonlyMap<string, number>
@@ -11,7 +11,10 @@ export interface BrokerApis {
 
 const FINALIZED_FEATURES = 2
 
-/** @param client name and version of the client, as letters, digits, `.` and `-` */
+/**
+ * ApiVersions.
+ * @param client name and version of the client, as letters, digits, `.` and `-`
+ */
 export function apiVersions(client: {
   readonly name: string
   readonly version: string
@@ -21,7 +24,8 @@ export function apiVersions(client: {
     api: 'ApiVersions',
     version: 3,
     body: writer.pieces(),
-    // Of this response alone the header is never flexible, so that any client can read it.
+    // The header of this response is never flexible, unlike all others, so that any client can read
+    // it.
     decode: (payload) => {
       const reader = new ResponseReader(payload, true)
       const code = reader.int16()
@@ -36,7 +40,7 @@ export function apiVersions(client: {
         .get(FINALIZED_FEATURES)
         ?.array((r) => {
           const [name, newest] = [r.string() ?? '', r.int16()]
-          // The oldest level in use.
+          // The minimum version level.
           r.int16()
           r.endStruct()
           return [name, newest] as const

@@ -1,4 +1,4 @@
-/** What belongs to topics, put together by topic, in the order in which each is met first. */
+/** Groups items by topic, in the order in which the topics first appear. */
 export function topicsOf<T extends { readonly topic: string }>(
   items: readonly T[],
 ): (readonly [topic: string, items: readonly T[]])[] {

@@ -1,13 +1,13 @@
-// The protocol's own types, big-endian, as requests write and responses hold them. "Flexible"
-// versions (KIP-482) have compact strings and arrays, whose lengths are varints one larger than
-// they say, and tagged fields behind every structure.
+// The primitive types of the Kafka protocol, big-endian. "Flexible" versions (KIP-482) have compact
+// strings and arrays, whose lengths are varints one larger than the length itself, and tagged
+// fields after every structure.
 
 const FIRST_ROOM_BYTES = 256
 const UUID_BYTES = 16
 
 /**
- * Writes the parts of a request. Whole record sets stand between its own pieces, so that they are
- * not copied.
+ * Writes a request as a list of pieces. Record sets are pieces of their own, so that they are not
+ * copied.
  */
 export class RequestWriter {
   readonly #isFlexible: boolean
@@ -63,7 +63,7 @@ export class RequestWriter {
     return this
   }
 
-  /** As Kafka prints it; `null`: none. */
+  /** A UUID in Kafka's notation (base64url); `null`: the zero UUID. */
   uuid(value: string | null): this {
     this.#reserve(UUID_BYTES)
     this.#room.fill(0, this.#at, this.#at + UUID_BYTES)
@@ -79,7 +79,7 @@ export class RequestWriter {
     return this
   }
 
-  /** A record set, as it is. */
+  /** A record set, without copying it. */
   records(set: readonly Buffer[]): this {
     const length = set.reduce((sum, piece) => sum + piece.length, 0)
     if (this.#isFlexible) this.#varint(length + 1)
@@ -94,7 +94,7 @@ export class RequestWriter {
     return this.#isFlexible ? this.#varint(0) : this
   }
 
-  /** All that was written. */
+  /** Returns everything that was written. */
   pieces(): readonly Buffer[] {
     this.#cut()
     return this.#pieces
@@ -135,8 +135,8 @@ export class ResponseReader {
   }
 
   /**
-   * Reads on in classic or flexible form; the header of a response is not always in the form of its
-   * body.
+   * Returns a reader of the rest in classic or flexible encoding: the header of a response does not
+   * always have the encoding of its body.
    */
   as(isFlexible: boolean): ResponseReader {
     return new ResponseReader(this.#bytes.subarray(this.#at), isFlexible)
@@ -160,7 +160,7 @@ export class ResponseReader {
     return value
   }
 
-  /** For how long the broker reads nothing more from this connection (KIP-219), ms. */
+  /** Reads how long the broker reads nothing more from this connection (KIP-219), ms. */
   throttle(): void {
     this.#throttleMs = this.int32()
   }
@@ -184,7 +184,7 @@ export class ResponseReader {
     return this.#slice(length).toString('utf8')
   }
 
-  /** As Kafka prints it; `null`: none. */
+  /** A UUID in Kafka's notation (base64url); `null`: the zero UUID. */
   uuid(): string | null {
     const bytes = this.#slice(UUID_BYTES)
     return bytes.every((byte) => byte === 0) ? null : bytes.toString('base64url')
@@ -199,7 +199,7 @@ export class ResponseReader {
     return Array.from({ length: Math.max(0, length) }, () => read(this))
   }
 
-  /** A view. */
+  /** A view into the response. */
   bytes(): Buffer {
     const length = this.#isFlexible ? this.varint() - 1 : this.int32()
     return this.#slice(Math.max(0, length))

@@ -1,5 +1,6 @@
-// The broker's error codes that this driver tells apart, by the protocol's numbers.
+// The error codes of the protocol that this driver distinguishes.
 
+/** Error codes by the protocol's names. */
 export const CODE = {
   NONE: 0,
   OFFSET_OUT_OF_RANGE: 1,
@@ -52,6 +53,7 @@ export const CODE = {
 
 const NAMES = new Map<number, string>(Object.entries(CODE).map(([name, code]) => [code, name]))
 
+/** Returns the protocol's name of a code, or `error N` for one that is not in {@link CODE}. */
 export function nameOfCode(code: number): string {
   return NAMES.get(code) ?? `error ${code}`
 }
@@ -71,6 +73,7 @@ const MOVED: ReadonlySet<number> = new Set([
   CODE.OFFSET_NOT_AVAILABLE,
 ])
 
+/** Does a code mean that the partition's leader is changing? Then the request is worth a retry. */
 export function hasMoved(code: number): boolean {
   return MOVED.has(code)
 }
@@ -84,6 +87,7 @@ const COORDINATOR_MOVED: ReadonlySet<number> = new Set([
   CODE.REQUEST_TIMED_OUT,
 ])
 
+/** Does a code mean that the coordinator is changing? Then the request is worth a retry. */
 export function hasCoordinatorMoved(code: number): boolean {
   return COORDINATOR_MOVED.has(code)
 }

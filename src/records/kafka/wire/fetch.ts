@@ -4,28 +4,31 @@ import { topicsOf } from './by-topic.ts'
 import type { ResponseReader } from './bytes.ts'
 import { type Request, request } from './request.ts'
 
-/** A partition to be read from. */
+/** A partition and the offset from which to fetch. */
 export interface FetchPosition extends TopicPartition {
-  /** `null`: the topic is asked for by its name. */
+  /** `null`: the topic is requested by name. */
   readonly topicId: string | null
   readonly offset: number
   /**
-   * The leader's epoch as it is known here; another leader answers with an error. −1: whatever it
-   * is.
+   * The leader epoch that this client knows; a leader of another epoch answers with an error. −1:
+   * any epoch.
    */
   readonly leaderEpoch: number
 }
 
+/** Limits of a fetch. */
 export interface FetchOptions {
-  /** The broker waits for so many bytes, but not longer than that, ms. */
+  /** The broker answers when it has this many bytes, or after `maxWaitMs`. */
   readonly minBytes: number
+  /** How long the broker waits for `minBytes`, ms. */
   readonly maxWaitMs: number
-  /** About; the first batch always comes whole. */
+  /** Approximate limit of the response, bytes; the first batch always comes whole. */
   readonly maxBytes: number
+  /** Approximate limit per partition, bytes. */
   readonly maxPartitionBytes: number
 }
 
-/** What is there, at once; of each partition one batch. */
+/** One batch of each partition, and an immediate answer even if there is none. */
 export const ONE_BATCH: FetchOptions = {
   minBytes: 0,
   maxWaitMs: 0,
@@ -33,6 +36,7 @@ export const ONE_BATCH: FetchOptions = {
   maxPartitionBytes: 1,
 }
 
+/** What a fetch response contains for a partition. */
 export interface FetchedPartition extends TopicPartition {
   readonly code: number
   readonly highWatermark: number
@@ -45,9 +49,10 @@ export interface FetchedPartition extends TopicPartition {
 const READ_COMMITTED = 1
 
 /**
- * Partitions are filled in the order given. The sets are views into the response.
- * @param isById asks by the topics' ids, so that a topic of the same name that was made anew is
- * another one (KIP-516); all have one
+ * Fetch. The broker fills partitions in the given order. The record sets are views into the
+ * response.
+ * @param isById requests topics by id, so that a topic that was deleted and created again under the
+ * same name is a different one (KIP-516); all positions must have an id
  */
 export function fetch(
   positions: readonly FetchPosition[],
@@ -61,7 +66,7 @@ export function fetch(
     isById ? { version: 13, isFlexible: true } : { version: 11, isFlexible: false },
     {
       write: (to) => {
-        // No replica, no session, so that every request says all.
+        // No replica id and no fetch session: every request is complete in itself.
         to.int32(-1).int32(o.maxWaitMs).int32(o.minBytes).int32(o.maxBytes).int8(READ_COMMITTED)
         to.int32(0).int32(-1)
         to.array(topics, ([topic, of]) => {
@@ -69,10 +74,10 @@ export function fetch(
           else to.string(topic)
           to.array(of, ({ partition, offset, leaderEpoch }) => {
             to.int32(partition).int32(leaderEpoch).int64(offset)
-            // The epoch of what was read is looked at by a question of its own, which older brokers
-            // take as well.
+            // The epoch of the last read record is checked with OffsetForLeaderEpoch, which older
+            // brokers support as well.
             if (isById) to.int32(-1)
-            // Of no replica's log.
+            // Log start offset, which only replicas send.
             to.int64(-1).int32(o.maxPartitionBytes).endStruct()
           }).endStruct()
         })
@@ -81,7 +86,7 @@ export function fetch(
       read: (from) => {
         from.throttle()
         const code = from.int16()
-        // Session.
+        // Session id.
         from.int32()
         const found = from.array((t) => {
           const topic = isById ? nameOf.get(t.uuid()) : t.string()
@@ -110,7 +115,7 @@ function partitionFrom(from: ResponseReader, topic: string): FetchedPartition {
       return aborted
     }),
   }
-  // Preferred read replica: readers with a rack only.
+  // Preferred read replica, which is only sent to clients with a rack.
   from.int32()
   const set = from.bytes()
   from.endStruct()

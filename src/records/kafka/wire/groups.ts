@@ -1,8 +1,8 @@
 import { type Request, request } from './request.ts'
 
-// Who coordinates a group or a transactional id, and who is in a group.
+// FindCoordinator and DescribeGroups.
 
-/** Whose coordinator: a group's, or a transactional id's. */
+/** What a coordinator is responsible for: a group or a transactional id. */
 export interface Coordinated {
   readonly type: 'group' | 'transaction'
   readonly id: string
@@ -10,6 +10,7 @@ export interface Coordinated {
 
 const TYPES = { group: 0, transaction: 1 } as const
 
+/** FindCoordinator. */
 export function findCoordinator({
   type,
   id,
@@ -22,7 +23,7 @@ export function findCoordinator({
       read: (from) => {
         from.throttle()
         const code = from.int16()
-        // The code in words.
+        // Error message.
         from.string()
         return { code, nodeId: from.int32() }
       },
@@ -33,22 +34,27 @@ export function findCoordinator({
 /** A group's state while it waits for its members to join again. */
 export const REBALANCING = 'PreparingRebalance'
 
+/** A member of a group. */
 export interface DescribedMember {
   readonly memberId: string
   readonly clientId: string
-  /** The address from which it joined, as the broker sees it and Java writes it: `/10.0.0.7`. */
+  /**
+   * The address from which it joined, as the broker sees it and in Java's notation: `/10.0.0.7`.
+   */
   readonly clientHost: string
 }
 
+/** What DescribeGroups returns for a group. */
 export interface DescribedGroup {
   readonly code: number
-  /** By Kafka's name, such as {@link REBALANCING}. */
+  /** Kafka's name of the state, such as {@link REBALANCING}. */
   readonly state: string
   readonly members: readonly DescribedMember[]
-  /** A bit for each operation that the user may do, by its number; below 0: not told. */
+  /** Bit set of the operations that the user may do, by operation number; below 0: not reported. */
   readonly operations: number
 }
 
+/** DescribeGroups for one group, with the user's authorized operations. */
 export function describeGroup(group: string): Request<DescribedGroup> {
   return request(
     'DescribeGroups',
@@ -59,25 +65,26 @@ export function describeGroup(group: string): Request<DescribedGroup> {
         from.throttle()
         const [found] = from.array((g) => {
           const code = g.int16()
-          // The group's own name.
+          // Group id.
           g.string()
           const state = g.string() ?? ''
-          // Kind of protocol, protocol.
+          // Protocol type and protocol.
           for (let texts = 0; texts < 2; texts++) g.string()
           const members = g.array((m) => {
             const memberId = m.string() ?? ''
-            // The instance's id.
+            // Group instance id.
             m.string()
             const clientId = m.string() ?? ''
             const clientHost = m.string() ?? ''
-            // What it said when it joined, and what it was given.
+            // Its subscription and its assignment.
             m.bytes()
             m.bytes()
             return { memberId, clientId, clientHost }
           })
           return { code, state, members, operations: g.int32() }
         })
-        if (found === undefined) throw new RangeError('the answer is of no group')
+        if (found === undefined)
+          throw new RangeError('the DescribeGroups response contains no group')
         return found
       },
     },

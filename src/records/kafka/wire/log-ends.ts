@@ -2,13 +2,13 @@ import type { TopicPartition } from '../../port.ts'
 import { topicsOf } from './by-topic.ts'
 import { type Request, request } from './request.ts'
 
-// How far partitions reach: their logs, and what was written under one leader. To be asked of the
-// partitions' leader.
+// ListOffsets and OffsetForLeaderEpoch: where logs begin and end, and where the records of a leader
+// epoch end. Both go to the partition's leader.
 
 /**
- * `low`: of the first record. `stable`: the end of what a reader of committed records sees. A
- * number: of the first record whose timestamp is not before that, ms since the epoch; −1 when there
- * is none.
+ * Which offset to look up. `low`: that of the first record. `stable`: the end for a reader of
+ * committed records (last stable offset). A number: that of the first record whose timestamp is not
+ * before it, ms since the epoch; −1 when there is none.
  */
 export type LogEnd = 'low' | 'stable' | number
 
@@ -16,18 +16,20 @@ const TIMESTAMPS = { low: -2, stable: -1 } as const
 const READ_COMMITTED = 1
 
 /**
- * A partition, and its leader's epoch as it is known here; −1: it is not. A broker that knows
- * another one does not answer.
+ * A partition and the leader epoch that this client knows; −1: not known. A broker that knows
+ * another epoch answers with an error.
  */
 export interface Led extends TopicPartition {
   readonly leaderEpoch: number
 }
 
+/** What ListOffsets returns for a partition. */
 export interface ListedOffset extends TopicPartition {
   readonly code: number
   readonly offset: number
 }
 
+/** ListOffsets for some partitions of one leader. */
 export function listOffsets(
   partitions: readonly Led[],
   end: LogEnd,
@@ -37,7 +39,7 @@ export function listOffsets(
     { version: 5, isFlexible: false },
     {
       write: (to) => {
-        // No replica.
+        // Replica id: a client has none.
         to.int32(-1).int8(READ_COMMITTED)
         to.array(topicsOf(partitions), ([topic, of]) => {
           to.string(topic).array(of, ({ partition, leaderEpoch }) => {
@@ -52,10 +54,10 @@ export function listOffsets(
           const topic = t.string() ?? ''
           return t.array((p) => {
             const [partition, code] = [p.int32(), p.int16()]
-            // The record's timestamp.
+            // Timestamp of the record.
             p.int64()
             const offset = p.int64()
-            // Its leader's epoch.
+            // Leader epoch of the record.
             p.int32()
             return { topic, partition, code, offset }
           })
@@ -66,22 +68,27 @@ export function listOffsets(
   )
 }
 
+/** A partition and the epoch whose end is looked up. */
 export interface EpochPosition extends TopicPartition {
-  /** The leader's, as it is known here. */
+  /** The leader epoch that this client knows. */
   readonly currentEpoch: number
-  /** Of the last record that was read. */
+  /** Leader epoch of the last record that was read. */
   readonly epoch: number
 }
 
+/** What OffsetForLeaderEpoch returns for a partition. */
 export interface EpochEnd extends TopicPartition {
   readonly code: number
-  /** The newest one that is not above what was asked for; −1: the leader knows of none. */
+  /** The newest epoch that is not above the requested one; −1: the leader knows of none. */
   readonly epoch: number
-  /** Where what was written under it ends; −1: not known. */
+  /** End offset of the records of that epoch; −1: not known. */
   readonly endOffset: number
 }
 
-/** Where the leader's log ends for the epoch of the last record that was read (KIP-320). */
+/**
+ * OffsetForLeaderEpoch: where the leader's log ends for the epoch of the last read record
+ * (KIP-320).
+ */
 export function offsetForLeaderEpoch(
   positions: readonly EpochPosition[],
 ): Request<readonly EpochEnd[]> {
@@ -90,7 +97,7 @@ export function offsetForLeaderEpoch(
     { version: 3, isFlexible: false },
     {
       write: (to) => {
-        // No replica.
+        // Replica id: a client has none.
         to.int32(-1)
         to.array(topicsOf(positions), ([topic, of]) => {
           to.string(topic).array(of, ({ partition, currentEpoch, epoch }) => {

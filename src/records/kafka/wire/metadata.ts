@@ -1,8 +1,8 @@
 import type { ResponseReader } from './bytes.ts'
 import { type Request, request } from './request.ts'
 
-// What a cluster looks like. A topic or a partition of which something is wrong says so by itself,
-// and the others are told all the same.
+// Metadata of a cluster. An error of one topic or partition is reported there, and the rest of the
+// response is valid all the same.
 
 interface NodeAddress {
   readonly nodeId: number
@@ -13,39 +13,41 @@ interface NodeAddress {
 
 interface PartitionMetadata {
   readonly partition: number
-  /** −1: it has none. */
+  /** Node id; −1: the partition has no leader. */
   readonly leader: number
   /** Grows with every change of the leader. */
   readonly leaderEpoch: number
 }
 
+/** Metadata of a topic. */
 export interface TopicMetadata {
   readonly code: number
   readonly topic: string
   /**
-   * Differs from that of a topic of the same name that was deleted; `null`: it is not told (brokers
-   * before 3.1).
+   * The topic's id, which differs from that of a deleted topic of the same name; `null`: not
+   * reported (brokers before 3.1).
    */
   readonly id: string | null
   readonly partitions: readonly PartitionMetadata[]
-  /** A bit for each operation that the user may do, by its number; below 0: not told. */
+  /** Bit set of the operations that the user may do, by operation number; below 0: not reported. */
   readonly operations: number
 }
 
+/** The nodes of a cluster and the requested topics. */
 export interface Metadata {
-  /** Those that are alive. */
+  /** Nodes that are alive. */
   readonly nodes: readonly NodeAddress[]
   readonly controllerId: number
   readonly topics: readonly TopicMetadata[]
 }
 
 /**
- * The last version that is not flexible, and the first that all brokers with `Fetch` by topic id
- * have (Kafka 3.1).
+ * The last version that is not flexible (8), and the first that all brokers with Fetch by topic id
+ * have (12, Kafka 3.1).
  */
 export type MetadataVersion = 8 | 12
 
-/** No topic is made by being asked for. */
+/** Metadata of some topics; it never creates a topic. */
 export function metadata(version: MetadataVersion, topics: readonly string[]): Request<Metadata> {
   const isNew = version === 12
   return request(
@@ -68,7 +70,7 @@ export function metadata(version: MetadataVersion, topics: readonly string[]): R
           n.endStruct()
           return { nodeId, host, port, rack }
         })
-        // The cluster's id.
+        // Cluster id.
         from.string()
         return {
           nodes,
@@ -83,13 +85,13 @@ export function metadata(version: MetadataVersion, topics: readonly string[]): R
 function topicFrom(from: ResponseReader, isNew: boolean): TopicMetadata {
   const [code, topic] = [from.int16(), from.string() ?? '']
   const id = isNew ? from.uuid() : null
-  // Is it one of the brokers' own?
+  // Is it an internal topic?
   from.boolean()
   const partitions = from.array((p) => {
-    // Its code says nothing that the leader does not.
+    // The partition's error code; `leader` says the same.
     p.int16()
     const found = { partition: p.int32(), leader: p.int32(), leaderEpoch: p.int32() }
-    // Replicas, those in sync, and those that are away.
+    // Replicas, in-sync replicas and offline replicas.
     for (let lists = 0; lists < 3; lists++) p.array((r) => r.int32())
     p.endStruct()
     return found

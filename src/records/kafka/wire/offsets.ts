@@ -4,9 +4,12 @@ import { CODE } from './codes.ts'
 import { type Request, request } from './request.ts'
 import type { GroupMember, PartitionOffset } from './transactions.ts'
 
-// What a group has committed, outside of transactions.
+// OffsetCommit outside of transactions, and OffsetFetch.
 
-/** @returns the first error, if any */
+/**
+ * OffsetCommit.
+ * @returns the first error code, if any
+ */
 export function offsetCommit(
   { group, generationId, memberId }: GroupMember,
   offsets: readonly PartitionOffset[],
@@ -38,14 +41,15 @@ export function offsetCommit(
   )
 }
 
+/** A committed offset as the coordinator returns it. */
 export interface FetchedOffset extends PartitionOffset {
   readonly code: number
 }
 
 /**
- * What is committed; offset −1: nothing.
+ * OffsetFetch: committed offsets; −1: nothing is committed.
  * @param isStable a partition with an offset in an open transaction is answered with
- * `UNSTABLE_OFFSET_COMMIT` (KIP-447), not with the offset before it
+ * `UNSTABLE_OFFSET_COMMIT` (KIP-447), and not with its last committed offset
  */
 export function offsetFetch(
   group: string,
@@ -70,7 +74,7 @@ export function offsetFetch(
           const topic = t.string() ?? ''
           const offsets = t.array((p) => {
             const [partition, offset] = [p.int32(), p.int64()]
-            // The leader's epoch.
+            // Leader epoch.
             p.int32()
             const [metadata, code] = [p.string() ?? '', p.int16()]
             p.endStruct()

@@ -1,20 +1,22 @@
 import { type Request, request } from './request.ts'
 
-/** A batch for a partition; a request holds one a partition. */
+/** A batch for a partition; a request has one per partition. */
 export interface ProducePartition {
   readonly partition: number
   readonly batch: Buffer
 }
 
+/** How to produce. */
 export interface ProduceOptions {
-  /** `null`: in no transaction. */
+  /** `null`: outside of transactions. */
   readonly transactionalId: string | null
-  /** Does the broker add partitions to the transaction by itself (KIP-890)? */
+  /** Does the broker add partitions to the transaction automatically (KIP-890)? */
   readonly joinsTransaction: boolean
   /** How long the leader may wait for its replicas, ms. */
   readonly timeoutMs: number
 }
 
+/** What Produce returns for a partition. */
 export interface ProducedPartition {
   readonly topic: string
   readonly partition: number
@@ -23,12 +25,13 @@ export interface ProducedPartition {
 
 const ALL_IN_SYNC_REPLICAS = -1
 
+/** Produce with acks=all. */
 export function produce(
   topics: readonly (readonly [topic: string, partitions: readonly ProducePartition[]])[],
   { transactionalId, joinsTransaction, timeoutMs }: ProduceOptions,
 ): Request<readonly ProducedPartition[]> {
-  // Under version 12 a partition joins the transaction with its first batch; 7 is what every broker
-  // since 2.5 takes.
+  // From version 12 on the first batch of a partition adds it to the transaction; version 7 is
+  // supported by every broker since 2.5.
   const form = joinsTransaction
     ? { version: 12, isFlexible: true }
     : { version: 7, isFlexible: false }
@@ -47,7 +50,7 @@ export function produce(
         const topic = t.string() ?? ''
         const partitions = t.array((p) => {
           const [partition, code] = [p.int32(), p.int16()]
-          // Base offset, append time, log start.
+          // Base offset, append time, log start offset.
           for (let i = 0; i < 3; i++) p.int64()
           if (form.isFlexible) {
             p.array((e) => {

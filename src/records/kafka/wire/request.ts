@@ -1,8 +1,8 @@
 import { RequestWriter, ResponseReader } from './bytes.ts'
 
-// What is asked of a broker, apart from how it is sent.
+// Requests to a broker, independent of how they are sent.
 
-/** The calls that this driver makes by itself, with the protocol's numbers. */
+/** The API keys of the requests that this driver encodes itself. */
 export const API = {
   Produce: 0,
   Fetch: 1,
@@ -23,33 +23,38 @@ export const API = {
   DescribeConfigs: 32,
 } as const
 
+/** The name of an API in the protocol. */
 export type ApiName = keyof typeof API
 
 /** A request in one version, and how its response is read. */
 export interface Request<T> {
   readonly api: ApiName
   readonly version: number
-  /** What follows the client's id in the header. */
+  /** What follows the client id of the header. */
   readonly body: readonly Buffer[]
-  /** Of the response behind the correlation id. */
-  readonly decode: (payload: Buffer) => Answer<T>
-  /** How long the broker may take on purpose, ms. @default 0 */
+  /** Decodes a response from after the correlation id. */
+  readonly decode: (payload: Buffer) => DecodedResponse<T>
+  /**
+   * How long the broker may delay its answer on purpose, ms.
+   * @default 0
+   */
   readonly waitsMs?: number
 }
 
-/** What a response says. */
-interface Answer<T> {
+/** A decoded response. */
+interface DecodedResponse<T> {
   readonly value: T
-  /** For how long the broker reads nothing more from the connection (KIP-219), ms. */
+  /** How long the broker reads nothing more from the connection (KIP-219), ms. */
   readonly throttleMs: number
 }
 
-/** In what form a version is. */
+/** The version of a request and the encoding of that version. */
 export interface Form {
   readonly version: number
   readonly isFlexible: boolean
 }
 
+/** Builds a request: `write` encodes its body, `read` decodes the body of the response. */
 export function request<T>(
   api: ApiName,
   { version, isFlexible }: Form,
@@ -69,7 +74,7 @@ export function request<T>(
     body: writer.endStruct().pieces(),
     decode: (payload) => {
       const reader = new ResponseReader(payload, isFlexible)
-      // Tagged fields of the response's header.
+      // Tagged fields of the response header.
       reader.endStruct()
       const value = read(reader)
       return { value, throttleMs: reader.throttleMs }

@@ -1,20 +1,20 @@
 import type { Broker } from 'kafkajs'
 import { API, type ApiName, type Request } from './request.ts'
 
-// The seam through which own requests go out: over the library's connections, which keep TLS, SASL,
-// correlation ids, time limits and throttling. The library's own way copies what is sent twice,
-// which costs more than all the rest of a Produce (0.68 instead of 0.27 µs a record); so header and
-// record sets are written to the socket as they are.
+// Sends our own requests over the library's connections, which provide TLS, SASL, correlation ids,
+// time limits and throttling. The library's own encoding copies what is sent twice, which costs
+// more than the rest of a Produce (0.68 instead of 0.27 µs per record); so header and record sets
+// are written directly to the socket.
 //
-// Records go over a connection of their own, the library's second one, so that what must be quick
-// does not wait behind them: neither for a slow link, nor for a broker that throttles and reads no
-// more from the connection over which too much came (KIP-219).
+// Produce and Fetch use a connection of their own, the library's second one, so that quick requests
+// do not wait behind them: neither for a slow link, nor for a broker that throttles and reads no
+// more from the connection that exceeded a quota (KIP-219).
 //
-// Private to kafkajs 2.2.4, and looked at by the self-test: network/connectionPool.js
+// Private to kafkajs 2.2.4, whose version the self-test checks: network/connectionPool.js
 // (getConnection, pool), network/connection.js (what Connection has below),
 // network/requestQueue/index.js (push, maybeThrottle, throttledUntil as `connections.ts` has it).
 
-/** A connection of the library, as far as it is used here. */
+/** The parts of the library's connection that are used here. */
 interface Connection {
   readonly clientId: string
   readonly socket: {
@@ -52,18 +52,19 @@ interface ConnectionPool {
   getConnection(index: number): Promise<Connection>
 }
 
-/** What a broker of the library must have. */
+/** The private parts of the library's broker that are used here. */
 export interface Wired extends Broker {
   readonly connectionPool: ConnectionPool
 }
 
-/** For how long a broker takes no request, ms. */
+/** Called with the time for which a broker accepts no request, ms. */
 export type Throttled = (ms: number) => void
 
 /**
- * Sends a request and gives what its response says.
- * @param answerWithinMs beside the time for which the broker waits on purpose
- * @throws what the library throws of connections: the broker may have got the request, or not
+ * Sends a request and returns the decoded response.
+ * @param answerWithinMs time limit, not counting the time for which the broker waits on purpose
+ * @throws what the library throws for connections: the broker may or may not have received the
+ * request
  */
 export async function send<T>(
   broker: Wired,
@@ -102,7 +103,10 @@ export async function send<T>(
   return value
 }
 
-/** The connection for a call, made and authenticated. @throws as {@link send} */
+/**
+ * Returns the connection for an API, connected and authenticated.
+ * @throws as {@link send}
+ */
 export async function connected({ connectionPool }: Wired, api: ApiName): Promise<Connection> {
   const connection = await connectionPool.getConnection(indexOf(api))
   if (!connection.isAuthenticated()) await connection.authenticate()
@@ -110,28 +114,28 @@ export async function connected({ connectionPool }: Wired, api: ApiName): Promis
   return connection
 }
 
-/** Is there a connection for a call? */
+/** Is the connection for an API open? */
 export function isConnected({ connectionPool }: Wired, api: ApiName): boolean {
   return connectionPool.pool[indexOf(api)]?.isConnected() === true
 }
 
-/** How long the broker takes no call of this kind, ms. */
+/** How long the broker accepts no request on the connection for an API, ms. */
 export function throttleLeftMs({ connectionPool }: Wired, api: ApiName): number {
   const until = connectionPool.pool[indexOf(api)]?.requestQueue.throttledUntil ?? 0
   return Math.max(0, until - performance.now())
 }
 
-/** Ends the connection for a call, and drops what was not sent over it yet. */
+/** Destroys the connection for an API, and drops what has not been sent over it yet. */
 export function hangUp(broker: Wired, api: ApiName, reason: Error): void {
   if (isConnected(broker, api)) broker.connectionPool.pool[indexOf(api)]?.socket.destroy(reason)
 }
 
-/** Whoever asks for a few bytes must not wait behind many. */
+/** Small requests must not wait behind large ones. */
 function indexOf(api: ApiName): number {
   return api === 'Fetch' || api === 'Produce' ? 1 : 0
 }
 
-/** Length, header version 1: call, version, correlation id, client id. */
+/** The length and a request header of version 1: API key, version, correlation id, client id. */
 function headOf<T>({ api, version, body }: Request<T>, correlationId: number, clientId: string) {
   const idBytes = Buffer.byteLength(clientId)
   const head = Buffer.allocUnsafe(14 + idBytes)

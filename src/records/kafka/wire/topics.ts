@@ -1,13 +1,15 @@
 import { type Request, request } from './request.ts'
 
-// Topics as a whole: making them, and their settings.
+// CreateTopics, and DescribeConfigs of topics.
 
+/** What CreateTopics returns for a topic. */
 export interface CreatedTopic {
   readonly code: number
-  /** The code in words; `null`: there are none. */
+  /** Error message of the broker; `null`: none. */
   readonly message: string | null
 }
 
+/** A topic to be created. */
 export interface TopicToCreate {
   readonly name: string
   readonly partitions: number
@@ -15,7 +17,7 @@ export interface TopicToCreate {
   readonly config: Readonly<Record<string, string>>
 }
 
-/** To be asked of the controller. Answers in the order of the topics. */
+/** CreateTopics, for the controller. Its results are in the order of `topics`. */
 export function createTopics(
   topics: readonly TopicToCreate[],
   timeoutMs: number,
@@ -27,11 +29,11 @@ export function createTopics(
       write: (to) => {
         to.array(topics, ({ name, partitions, replicas, config }) => {
           to.string(name).int32(partitions).int16(replicas)
-          // The broker chooses who gets which partition.
+          // No manual replica assignment: the broker chooses.
           to.array([], () => {})
           to.array(Object.entries(config), ([key, value]) => to.string(key).string(value))
         })
-        // In earnest.
+        // `validateOnly` is false.
         to.int32(timeoutMs).boolean(false)
       },
       read: (from) => {
@@ -46,6 +48,7 @@ export function createTopics(
   return { ...asked, waitsMs: timeoutMs }
 }
 
+/** What DescribeConfigs returns for a topic. */
 export interface DescribedConfig {
   readonly code: number
   readonly topic: string
@@ -54,7 +57,7 @@ export interface DescribedConfig {
 
 const TOPIC = 2
 
-/** Some settings of topics, by Kafka's names. */
+/** DescribeConfigs: some settings of topics, by Kafka's names. */
 export function describeConfigs(
   topics: readonly string[],
   settings: readonly string[],
@@ -69,20 +72,20 @@ export function describeConfigs(
             .string(topic)
             .array(settings, (name) => to.string(name))
         })
-        // Without the other places where a setting may stand.
+        // Without synonyms: the other places where a setting may be defined.
         to.boolean(false)
       },
       read: (from) => {
         from.throttle()
         return from.array((r) => {
           const code = r.int16()
-          // The code in words, and what kind of thing it is of.
+          // Error message and resource type.
           r.string()
           r.int8()
           const topic = r.string() ?? ''
           const entries = r.array((c) => {
             const [name, value] = [c.string() ?? '', c.string() ?? '']
-            // May it be changed, where it comes from, and is it a secret?
+            // Is it read-only, its source, and is it sensitive?
             c.boolean()
             c.int8()
             c.boolean()

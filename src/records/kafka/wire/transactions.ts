@@ -4,15 +4,16 @@ import type { ResponseReader } from './bytes.ts'
 import { CODE } from './codes.ts'
 import { type Request, request } from './request.ts'
 
-/** What the broker knows a producer by. */
+/** A producer id and epoch, by which the broker identifies a producer. */
 export interface ProducerIdentity {
   readonly id: number
   readonly epoch: number
 }
 
 /**
- * `1`: partitions are added to a transaction by calls of their own. `2`: by the first batch and
- * offset, and every transaction has an epoch of its own (KIP-890).
+ * The transaction protocol. `1`: partitions are added to a transaction by separate requests. `2`:
+ * by the first batch and the first offset commit, and every transaction has its own epoch
+ * (KIP-890).
  */
 export type TransactionVersion = 1 | 2
 
@@ -22,13 +23,14 @@ export interface PartitionOffset extends TopicPartition {
   readonly metadata: string
 }
 
-/** One membership of a group, between two rebalances. */
+/** A member of a group in one generation. */
 export interface GroupMember {
   readonly group: string
   readonly generationId: number
   readonly memberId: string
 }
 
+/** A partition that was refused, and the error code. */
 export interface RefusedPartition extends TopicPartition {
   readonly code: number
 }
@@ -39,15 +41,15 @@ interface InTransaction {
 }
 
 const FLEXIBLE = (version: number) => ({ version, isFlexible: true })
-/** The newest versions that are not flexible; brokers since 2.5 take them. */
+/** The newest versions that are not flexible; brokers since 2.5 support them. */
 const CLASSIC = { version: 1, isFlexible: false }
 const NOBODY: ProducerIdentity = { id: -1, epoch: -1 }
 
 /**
- * Gives a producer its identity. For a transactional id it also ends the transaction that is open
- * under it and shuts out whoever used it before.
+ * InitProducerId: assigns an identity to a producer. For a transactional id it also ends the
+ * transaction that is open under it and fences the previous producer.
  * @param transactionalId `null`: a producer without transactions
- * @param as the identity to go on from
+ * @param as the current identity, whose epoch is to be increased
  */
 export function initProducerId(
   transactionalId: string | null,
@@ -67,8 +69,8 @@ export function initProducerId(
 }
 
 /**
- * What is answered before anything is done shows whether the user may use the id: the rest of the
- * request is not valid, so that whoever has the id keeps it.
+ * Tests whether the user may use a transactional id. The rest of the request is invalid, so that
+ * the broker answers without doing anything, and the current producer keeps the id.
  */
 export function tryTransactionalId(transactionalId: string): Request<number> {
   const asked = initProducerId(transactionalId, 0, { id: NOBODY.id, epoch: 0 })
@@ -81,7 +83,10 @@ export function tryTransactionalId(transactionalId: string): Request<number> {
   }
 }
 
-/** @returns the partition for which none of them was added, and why; `null`: all were */
+/**
+ * AddPartitionsToTxn.
+ * @returns the partition because of which none was added, and why; `null`: all were added
+ */
 export function addPartitionsToTxn(
   { transactionalId, producer }: InTransaction,
   partitions: readonly TopicPartition[],
@@ -95,12 +100,16 @@ export function addPartitionsToTxn(
     },
     read: (from) => {
       from.throttle()
-      // The others were not tried for its sake.
+      // The other partitions were not attempted because of it.
       return errorsIn(from).find(({ code }) => code !== CODE.OPERATION_NOT_ATTEMPTED) ?? null
     },
   })
 }
 
+/**
+ * AddOffsetsToTxn.
+ * @returns the error code
+ */
 export function addOffsetsToTxn(
   { transactionalId, producer }: InTransaction,
   group: string,
@@ -116,7 +125,10 @@ export function addOffsetsToTxn(
   })
 }
 
-/** @returns the first error, if any */
+/**
+ * TxnOffsetCommit.
+ * @returns the first error code, if any
+ */
 export function txnOffsetCommit(
   version: TransactionVersion,
   { transactionalId, producer }: InTransaction,
@@ -143,7 +155,10 @@ export function txnOffsetCommit(
   })
 }
 
-/** @returns of version 2 also the identity under which the next transaction goes */
+/**
+ * EndTxn.
+ * @returns the identity for the next transaction, which is a new one under version 2
+ */
 export function endTxn(
   version: TransactionVersion,
   { transactionalId, producer }: InTransaction,
@@ -163,7 +178,7 @@ export function endTxn(
   })
 }
 
-/** Of topics with partitions with codes. */
+/** The first error code in a list of topics with partitions with codes. */
 function firstError(from: ResponseReader): number {
   return errorsIn(from)[0]?.code ?? CODE.NONE
 }

@@ -16,7 +16,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** A copy with the Java client, set as someone who knows it would. Arguments and output: pass.ts. */
+/** A copy with the Java client, configured as an expert would. Arguments and output: pass.ts. */
 public class Copy {
   private static final OperatingSystemMXBean PROCESS =
       (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();

@@ -10,20 +10,17 @@ import {
 } from 'kafkajs'
 import { type CopyTask, Meter, type Pass, runPasses } from '../pass.ts'
 
-// A copy with kafkajs as its documentation has it: eachBatch, and a producer that is idempotent or
-// transactional.
+// A copy with kafkajs as in its documentation: eachBatch, and an idempotent or transactional
+// producer.
 
-/**
- * The library groups a send's records in time that grows with the square of their number per
- * partition.
- */
+/** kafkajs takes time quadratic in the records of a partition to group the records of a send. */
 const RECORDS_PER_SEND = 1_000
 
 type Send = (messages: TopicMessages) => Promise<unknown>
 
-/** How a guarantee is had. */
+/** How records are written and committed under a guarantee. */
 interface Way {
-  /** Writes what follows, and what goes with the same commit. */
+  /** Returns the function that writes records of the next commit. */
   send(): Promise<Send>
   commit(offsets: ReadonlyMap<number, string>): Promise<void>
 }
@@ -102,7 +99,7 @@ async function copyAll({ task, output, consumer, way }: CopyOptions): Promise<Pa
   })
 }
 
-/** At least once: every send is acknowledged before the offsets are committed. */
+/** Under at-least-once: every send is acknowledged before the offsets are committed. */
 function acknowledged(producer: Producer, consumer: Consumer, topic: string): Way {
   const send: Send = (messages) => producer.send({ ...messages, acks: -1 })
   return {
@@ -115,8 +112,8 @@ function acknowledged(producer: Producer, consumer: Consumer, topic: string): Wa
 }
 
 /**
- * Exactly once: all since the last commit in one transaction. The library sends no generation with
- * the offsets.
+ * Under exactly-once: everything since the last commit is in one transaction. kafkajs sends no
+ * generation with the offsets.
  */
 function inTransactions(producer: Producer, topic: string, consumerGroupId: string): Way {
   let open: Transaction | null = null

@@ -3,10 +3,10 @@ import type { Chunk, Member, NextOffset, TopicPartition } from '../../../../src/
 import { WrittenRecords } from '../../../../src/records/written-records.ts'
 import { type CopyTask, Meter, type Pass, runPasses } from '../pass.ts'
 
-// A copy through the port, as the worker's committer uses it: one commit in flight while the next
-// is gathered.
+// A copy through the port, as the worker's committer uses it: the next commit is collected while
+// one is in flight.
 
-/** From so many on a commit does not wait, and partitions are paused until it has begun. */
+/** From this many records on, a commit does not wait, and partitions are paused until it starts. */
 const ENOUGH = 20_000
 
 class Copy {
@@ -49,7 +49,7 @@ class Copy {
       const commits = await this.#commitAll(member)
       return this.#meter.end(this.#copied, commits)
     } finally {
-      // What leaving gives up was copied.
+      // Partitions that are lost on leaving have been copied.
       this.#fail = () => {}
       await records.close()
     }
@@ -86,7 +86,7 @@ class Copy {
     return waiting >= ENOUGH || this.#copied + waiting >= this.#task.records
   }
 
-  /** Commits until everything is copied; returns how many it took. */
+  /** Commits until everything is copied; returns the number of commits. */
   async #commitAll(member: Member): Promise<number> {
     let commits = 0
     let startMs = performance.now()
@@ -106,7 +106,7 @@ class Copy {
     return commits
   }
 
-  /** Resolves when there is enough for a commit, or after so long. */
+  /** Resolves when there is enough for a commit, or after `withinMs`. */
   async #due(withinMs: number): Promise<void> {
     if (!this.#isEnough() && this.#failure === null) {
       await new Promise<void>((resolve) => {

@@ -3,22 +3,22 @@ import type { Layout } from './layout.ts'
 import { countUpTo } from './ordered.ts'
 import type { Selection } from './selection.ts'
 
-/** Events of a block that lie at an edge. */
-interface Part {
+/** The events of a block at the edge of a walk. */
+interface BlockPart {
   block: Block
   from: number
   upTo: number
 }
 
 /**
- * The blocks, groups and parts of blocks that a walk has gone over, to be asked for more than what
- * they come to. There is one for very many walks: its lists stay as long as they ever were, since
- * an array that is made shorter is made anew.
+ * The blocks, groups and parts of blocks that a walk has visited, for results that need more than
+ * their sums. One object serves very many walks: its lists never shrink, since an array that has
+ * been made shorter is allocated again when it grows.
  */
-export class Taken {
+export class WalkedBlocks {
   readonly #layout: Layout
   readonly #wholes: Whole[] = []
-  readonly #parts: Part[] = []
+  readonly #parts: BlockPart[] = []
   #wholeCount = 0
   #partCount = 0
   #markedWholes = 0
@@ -33,13 +33,13 @@ export class Taken {
     this.#partCount = 0
   }
 
-  /** What is taken until now stays when it {@link goBack goes back}. */
+  /** Marks what {@link goBack} keeps. */
   mark(): void {
     this.#markedWholes = this.#wholeCount
     this.#markedParts = this.#partCount
   }
 
-  /** Leaves out what was taken since the mark. */
+  /** Removes what was added since the mark. */
   goBack(): void {
     this.#wholeCount = this.#markedWholes
     this.#partCount = this.#markedParts
@@ -59,7 +59,7 @@ export class Taken {
     }
   }
 
-  /** How many events have a text in column `distinct[d]` that has not occurred after a time. */
+  /** Number of events whose text in column `distinct[d]` has not occurred after a time. */
   unlinked(d: number, afterMs: number): number {
     const { columns, ranked } = this.#layout
     let unlinked = 0
@@ -68,7 +68,7 @@ export class Taken {
       unlinked += countUpTo(whole.data, whole.orderedAt(ranked.length + d), whole.size, afterMs)
     }
     for (let p = 0; p < this.#partCount; p++) {
-      const { block, from, upTo } = this.#parts[p] as Part
+      const { block, from, upTo } = this.#parts[p] as BlockPart
       const links = block.column(columns + d)
       for (let i = links + from; i < links + upTo; i++) {
         if ((block.data[i] as number) <= afterMs) unlinked++
@@ -77,14 +77,14 @@ export class Taken {
     return unlinked
   }
 
-  /** Adds the values of column `ranked[r]`. */
+  /** Adds the values of column `ranked[r]` to a selection. */
   addTo(selection: Selection, r: number): void {
     for (let w = 0; w < this.#wholeCount; w++) {
       const whole = this.#wholes[w] as Whole
       selection.add(whole.data, whole.orderedAt(r), whole.size)
     }
     for (let p = 0; p < this.#partCount; p++) {
-      const { block, from, upTo } = this.#parts[p] as Part
+      const { block, from, upTo } = this.#parts[p] as BlockPart
       const column = block.column(this.#layout.ranked[r] as number)
       selection.addUnordered(block.data, column + from, upTo - from)
     }

@@ -1,4 +1,4 @@
-// Keeps a threaded scorer busy until SIGTERM, then closes it in the midst of it. Run with --import tsx.
+// Keeps a threaded scorer busy until SIGTERM, then closes it under load. Run with --import tsx.
 import { readFileSync } from 'node:fs'
 import { BatchScorer } from '../../src/scoring/batch-scorer.ts'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
@@ -14,13 +14,13 @@ const scorer = new BatchScorer(identity, [{ rows: 2048, runner }])
 
 const COUNT = 4096
 const rows = Float32Array.from({ length: COUNT * 13 }, (_, i) => (i * 7919) % 1013)
-let given = 0
+let started = 0
 let scored = 0
-const told = new AbortController()
+const stopping = new AbortController()
 
-async function scoreUntilTold() {
-  while (!told.signal.aborted) {
-    given++
+async function scoreUntilStopped() {
+  while (!stopping.signal.aborted) {
+    started++
     await scorer.score(rows, COUNT)
     scored++
     if (scored === 10) console.log('busy')
@@ -28,10 +28,10 @@ async function scoreUntilTold() {
 }
 
 async function close() {
-  told.abort()
+  stopping.abort()
   await scorer.close()
-  console.log(`closed after ${scored} of ${given}`)
+  console.log(`closed after ${scored} of ${started}`)
 }
 
 process.once('SIGTERM', () => void close())
-await Promise.all([scoreUntilTold(), scoreUntilTold(), scoreUntilTold()])
+await Promise.all([scoreUntilStopped(), scoreUntilStopped(), scoreUntilStopped()])
