@@ -65,14 +65,14 @@ function parseGolden(json: unknown): Golden {
     throw new Error(`"outputs" does not hold ${inputs.length} rows, as "inputs" does`)
   }
   const rows = new Float32Array(inputs.length * features.length)
-  inputs.forEach((input: unknown, i) => {
+  for (const [i, input] of inputs.entries()) {
     const row = numbers(input, `row ${i} of "inputs"`)
     if (row.length !== features.length)
       throw new Error(
         `row ${i} of "inputs" has ${row.length} numbers for ${features.length} features`,
       )
     rows.set(row, i * features.length)
-  })
+  }
   return {
     features,
     sha256: isText(sha256) ? sha256.toLowerCase() : null,

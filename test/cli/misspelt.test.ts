@@ -101,10 +101,10 @@ describe('the command line', { timeout: PROCESS_TEST_MS }, () => {
   hint: did you mean group?
 ✗ CONFIG_INVALID  is given more than once
   --group
-  hint: only one of them would count: keep the one you mean
+  hint: only one of them would be used: keep the one you mean
 ✗ CONFIG_INVALID  is given more than once
   --tls
-  hint: only one of them would count: keep the one you mean
+  hint: only one of them would be used: keep the one you mean
 ✗ CONFIG_INVALID  there is no such setting
   TIDEMARK_BROKER
   hint: did you mean TIDEMARK_BROKERS?

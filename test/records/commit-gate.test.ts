@@ -114,7 +114,7 @@ describe('commits and rebalances', () => {
 describe('a member of which the group has not heard for longer than a session', () => {
   const SESSION_MS = 6_000
 
-  /** A member whose group has answered, and then no more for so long. */
+  /** A member whose group answered, and then fell silent for this long, ms. */
   async function silentFor(ms: number) {
     const gate = new CommitGate('g', SESSION_MS, clock)
     gate.open(generation(1))

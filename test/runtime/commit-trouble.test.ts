@@ -143,7 +143,7 @@ describe('a commit that takes longer than 5 s', () => {
 })
 
 describe('a commit that fails since the group rebalances', () => {
-  /** Has the commit that waits fail again and again, for so long. */
+  /** Fails the waiting commit again and again for this long, ms. */
   async function rebalancing({ member, clock }: Awaited<ReturnType<typeof joined>>, ms: number) {
     for (let passedMs = 0; passedMs < ms; passedMs += 50) {
       ;(await member.nextCommit()).fail(new TidemarkError('REBALANCING', 'wait'))

@@ -1,22 +1,33 @@
 // The tokens of JSON, in bytes. The functions only find where a token ends; −1: it is not valid or
 // not complete.
 
+/** `"` */
 export const QUOTE = 0x22
+/** `,` */
 export const COMMA = 0x2c
 const MINUS = 0x2d
 const POINT = 0x2e
 const ZERO = 0x30
+/** `:` */
 export const COLON = 0x3a
+/** `[` */
 export const OPEN_BRACKET = 0x5b
+/** `]` */
 export const CLOSE_BRACKET = 0x5d
 const BACKSLASH = 0x5c
+/** `{` */
 export const OPEN_BRACE = 0x7b
+/** `}` */
 export const CLOSE_BRACE = 0x7d
+/** A space. */
 export const BLANK = 0x20
 const SMALL_E = 0x65
 
+/** The bytes of `null`. */
 export const NULL_WORD = utf8('null')
+/** The bytes of `true`. */
 export const TRUE_WORD = utf8('true')
+/** The bytes of `false`. */
 export const FALSE_WORD = utf8('false')
 
 /**

@@ -59,7 +59,7 @@ describe('at its start', () => {
     expect(endAfter(5, failing(fault))).toMatchObject({
       code: 'WORKER_FAILED',
       message: expect.stringContaining(
-        'the last time with GROUP_FAILED: it takes no Tidemark worker',
+        'the last time it ended with GROUP_FAILED: it takes no Tidemark worker',
       ),
       hint: 'look',
     })

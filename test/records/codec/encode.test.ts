@@ -148,6 +148,6 @@ describe('BatchEncoder', () => {
 
   test.each([Number.NaN, 0.5, -2, 2 ** 53])('refuses the timestamp %d', (timestampMs) => {
     const encode = () => new BatchEncoder().encode([record(null, timestampMs)], PLAIN)
-    expect(encode).toThrow(`${timestampMs} is no timestamp`)
+    expect(encode).toThrow(`${timestampMs} is not a valid record timestamp`)
   })
 })
