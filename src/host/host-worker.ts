@@ -10,7 +10,7 @@ import { limitsOfMachine } from '../runtime/machine-limits.ts'
 import { type Prepared, prepare } from '../runtime/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { createHealth, type Health, probesOf } from '../serve/health.ts'
-import { type HttpServer, serveHttp } from '../serve/http.ts'
+import type { HttpServer } from '../serve/http.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { DEFAULTS, optionFaults, type RunWorkerOptions } from './options.ts'
 import type { RunningWorker } from './running-worker.ts'
@@ -212,6 +212,7 @@ async function watchers({ prepared, options, droppedLines, expose }: Hosted): Pr
     observers.unshift(metrics.observer)
     expose?.({ health, metrics })
     if (address !== undefined) {
+      const { serveHttp } = await import('../serve/http.ts')
       http = await serveHttp({ ...address, probes: probesOf(health), metrics })
     }
   }

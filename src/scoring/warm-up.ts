@@ -214,8 +214,12 @@ export async function dependsOnBatch(runner: Runner, sample: Float32Array): Prom
  */
 export function sampleRows(features: number, golden: Golden | null): Float32Array {
   const random = seeded(1)
-  return Float32Array.from({ length: LARGEST_BATCH * features }, (_, i) => {
-    if (golden === null) return Math.floor(2 ** (random() * 10)) - 1
-    return golden.rows[Math.floor(random() * golden.count) * features + (i % features)] as number
-  })
+  const rows = new Float32Array(LARGEST_BATCH * features)
+  for (let i = 0; i < rows.length; i++) {
+    rows[i] =
+      golden === null
+        ? Math.floor(2 ** (random() * 10)) - 1
+        : (golden.rows[Math.floor(random() * golden.count) * features + (i % features)] as number)
+  }
+  return rows
 }

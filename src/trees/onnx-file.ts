@@ -66,6 +66,9 @@ type Reader = protobuf.Reader
 /** By field number; `wire`: how the field is written. */
 type Fields = Readonly<Record<number, (from: Reader, wire: number) => void>>
 
+/** The bit of a varint's byte that says that another one follows. */
+const MORE = 0x80
+
 /** Wire type of fields with a length prefix: a message, a string, or packed numbers. */
 const WITH_LENGTH = 2
 
@@ -166,8 +169,8 @@ function attributeFrom(from: Reader): OnnxAttribute & { readonly name: string } 
     5: (r) => {
       tensor = tensorFrom(r)
     },
-    7: (r, wire) => floats.push(...numbersFrom(r, wire, floatFrom)),
-    8: (r, wire) => wholes.push(...numbersFrom(r, wire, wholeFrom)),
+    7: (r, wire) => addNumbers(floats, { from: r, wire }, floatFrom),
+    8: (r, wire) => addNumbers(wholes, { from: r, wire }, wholeFrom),
     9: (r) => texts.push(r.string()),
   })
   return { name, float: float ?? null, whole: whole ?? null, text, tensor, floats, wholes, texts }
@@ -179,20 +182,20 @@ function tensorFrom(from: Reader): OnnxTensor {
   let [name, type, isElsewhere] = ['', 0, false]
   let raw: Uint8Array | null = null
   readMessage(from, {
-    1: (r, wire) => dims.push(...numbersFrom(r, wire, wholeFrom)),
+    1: (r, wire) => addNumbers(dims, { from: r, wire }, wholeFrom),
     2: (r) => {
       type = r.int32()
     },
-    4: (r, wire) => numbers.push(...numbersFrom(r, wire, floatFrom)),
-    5: (r, wire) => numbers.push(...numbersFrom(r, wire, (one) => one.int32())),
-    7: (r, wire) => numbers.push(...numbersFrom(r, wire, wholeFrom)),
+    4: (r, wire) => addNumbers(numbers, { from: r, wire }, floatFrom),
+    5: (r, wire) => addNumbers(numbers, { from: r, wire }, (one) => one.int32()),
+    7: (r, wire) => addNumbers(numbers, { from: r, wire }, wholeFrom),
     8: (r) => {
       name = r.string()
     },
     9: (r) => {
       raw = r.bytes()
     },
-    10: (r, wire) => numbers.push(...numbersFrom(r, wire, (one) => one.double())),
+    10: (r, wire) => addNumbers(numbers, { from: r, wire }, (one) => one.double()),
     14: (r) => {
       isElsewhere = r.int32() !== 0
     },
@@ -239,26 +242,35 @@ function readFields(from: Reader, end: number, fields: Fields): void {
   }
 }
 
-/** Numbers of a repeated field: all of them if it is packed, otherwise one. */
-function* numbersFrom(
-  from: Reader,
-  wire: number,
+/** Appends numbers of a repeated field: all of them if it is packed, otherwise one. */
+function addNumbers(
+  to: number[],
+  { from, wire }: { readonly from: Reader; readonly wire: number },
   read: (from: Reader) => number,
-): Generator<number> {
+): void {
   if (wire !== WITH_LENGTH) {
-    yield read(from)
+    to.push(read(from))
     return
   }
   const length = from.uint32()
   const end = from.pos + length
-  while (from.pos < end) yield read(from)
+  while (from.pos < end) to.push(read(from))
 }
 
 function floatFrom(from: Reader): number {
   return from.float()
 }
 
-/** An integer; rounded beyond 2^53. */
+/** An integer; rounded beyond 2^53. Ensembles have thousands, nearly all in one or two bytes. */
 function wholeFrom(from: Reader): number {
-  return Number(from.int64())
+  const { buf, pos } = from
+  const first = buf[pos] ?? MORE
+  if (first < MORE) {
+    from.pos = pos + 1
+    return first
+  }
+  const second = buf[pos + 1] ?? MORE
+  if (second >= MORE) return Number(from.int64())
+  from.pos = pos + 2
+  return first - MORE + second * MORE
 }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Clock, wallClock } from '../../src/kernel/clock.ts'
 import type { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
@@ -12,12 +12,14 @@ import {
 } from '../../src/records/kafka/fetcher.ts'
 import { Unreadables } from '../../src/records/kafka/unreadables.ts'
 import { CODE } from '../../src/records/kafka/wire/codes.ts'
-import type { FetchedPartition } from '../../src/records/kafka/wire/fetch.ts'
+import { type FetchedPartition, fetch } from '../../src/records/kafka/wire/fetch.ts'
 import type { Request } from '../../src/records/kafka/wire/request.ts'
 import { until } from '../services/cluster.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 
 // Answers of leaders that come late, by brokers that are none.
+
+vi.mock(import('../../src/records/kafka/wire/fetch.ts'), { spy: true })
 
 const HERE = { topic: 't', partition: 3 }
 const SOON_MS = 1_000
@@ -98,10 +100,9 @@ afterEach(() => {
   unreadables.stop()
 })
 
-function reading(brokers: Brokers, o: Pick<FetcherOptions, 'committed'> = {}): Fetcher {
+function reading(brokers: Brokers, o: Partial<FetcherOptions> = {}): Fetcher {
   const of: Fetchable = { ...HERE, ...markOf('t', 3, brokers), nextOffset: 0, reportedEnd: -1 }
   return new Fetcher({
-    ...o,
     brokers,
     unreadables,
     wanted: () => [of],
@@ -115,12 +116,41 @@ function reading(brokers: Brokers, o: Pick<FetcherOptions, 'committed'> = {}): F
     failed: (error) => {
       failure = error
     },
+    ...o,
   })
 }
 
 /** It has been asked once more, so that the answer before has been taken. */
 const askedAgain = (nodeId: string) =>
   until('asked again', async () => cluster.asked.has(nodeId), SOON_MS)
+
+describe('partitions that are replayed', () => {
+  /** Which partitions of the topic the first fetch asks for. */
+  async function askedWith(left: readonly number[]): Promise<readonly number[]> {
+    vi.mocked(fetch).mockClear()
+    const all = left.map((_, partition) => {
+      const mark = markOf('t', partition, cluster.brokers)
+      return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1 }
+    })
+    const replaying = reading(cluster.brokers, {
+      wanted: () => all,
+      leftToReplay: ({ partition }) => left[partition] ?? 0,
+    })
+    replaying.wake()
+    await until('asked', async () => vi.mocked(fetch).mock.calls.length > 0, SOON_MS)
+    replaying.stop()
+    const [positions = []] = vi.mocked(fetch).mock.calls[0] ?? []
+    return positions.map(({ partition }) => partition).toSorted()
+  }
+
+  test('are read one after the other, the one with the least left first', async () => {
+    expect(await askedWith([500, 300, 400])).toEqual([1])
+  })
+
+  test('do not keep those waiting that are not', async () => {
+    expect(await askedWith([500, 0, 300, -7])).toEqual([1, 2, 3])
+  })
+})
 
 describe('what a leader answers when there is another one', () => {
   test('is not read: the new leader may have something else there', async () => {

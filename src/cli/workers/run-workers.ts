@@ -1,7 +1,7 @@
 import { wallClock } from '../../kernel/clock.ts'
 import { textOfAll } from '../../observe/metric-maker.ts'
 import { createWorkersMetrics } from '../../observe/workers-metrics.ts'
-import { serveHttp } from '../../serve/http.ts'
+import type { HttpOptions, HttpServer } from '../../serve/http.ts'
 import { banner } from '../banner.ts'
 import { processLog } from '../process-log.ts'
 import { httpAddressOf, type RunConfig } from '../run-config.ts'
@@ -43,9 +43,8 @@ export async function runWorkers(
   const text = async () =>
     textOfAll([{ worker: null, metrics: await metrics.data() }, ...(await supervisor.metrics())])
   const { contentType } = metrics
-  const http =
-    address &&
-    (await serveHttp({ ...address, probes: supervisor.probes, metrics: { contentType, text } }))
+  const { probes } = supervisor
+  const http = address && (await serve({ ...address, probes, metrics: { contentType, text } }))
   // A second signal ends the parent at once: no worker must outlive it.
   const kill = () => supervisor.kill()
   process.once('exit', kill)
@@ -57,6 +56,11 @@ export async function runWorkers(
     process.off('exit', kill)
     await http?.close()
   }
+}
+
+/** Loads the HTTP server only when there is something to serve. */
+async function serve(options: HttpOptions): Promise<HttpServer> {
+  return (await import('../../serve/http.ts')).serveHttp(options)
 }
 
 /** The settings of one worker: each has its own name. */

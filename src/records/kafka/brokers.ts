@@ -43,7 +43,7 @@ const CONNECT_MS = 5_000
  * metadata request, ms.
  */
 const LIBRARY_MS = 2 * ANSWER_MS
-/** Shortest interval between two metadata requests, ms. */
+/** Shortest interval between two refreshes of the metadata, ms. */
 const REFRESH_MS = 50
 const CLIENT = { name: 'tidemark', version: '0.1.0' }
 
@@ -87,6 +87,8 @@ export class Brokers {
   /** Topics that were asked for, with a promise that resolves when they are known. */
   readonly #topics = new Map<string, Promise<void>>()
   #refreshing: Promise<void> | null = null
+  /** When the metadata were last refreshed, by the clock's elapsed time. */
+  #refreshedMs = Number.NEGATIVE_INFINITY
   #turn = 0
 
   constructor(
@@ -384,7 +386,9 @@ export class Brokers {
   }
 
   async #refresh(): Promise<void> {
-    await this.clock.sleep(REFRESH_MS)
+    const waitMs = this.#refreshedMs + REFRESH_MS - this.clock.elapsedMs()
+    if (waitMs > 0) await this.clock.sleep(waitMs)
+    this.#refreshedMs = this.clock.elapsedMs()
     await this.#askForMetadata()
     // A changed topic id counts only when a second node confirms it.
     if (this.#map.hasRumour) await this.#askForMetadata()

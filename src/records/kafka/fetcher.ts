@@ -48,6 +48,11 @@ export interface FetcherOptions {
   readonly answered?: (durationMs: number) => void
   readonly unreadables: Unreadables
   /**
+   * How many records are replayed before output begins.
+   * @default none
+   */
+  readonly leftToReplay?: (of: Fetchable) => number
+  /**
    * Called when the position is no longer in the log.
    * @returns whether the partition is assigned once more, so that nothing is lost
    */
@@ -224,8 +229,21 @@ export class Fetcher {
     )
   }
 
+  /**
+   * Of the partitions that are being replayed only the one with the least left, beside all that are
+   * not: its outputs come after one replay, not after all of them, and on average all come sooner
+   * (shortest remaining processing time first, Schrage 1968).
+   */
+  #withOneReplay(wanted: Fetchable[]): Fetchable[] {
+    const { leftToReplay } = this.#o
+    if (leftToReplay === undefined) return wanted
+    const replayed = wanted.filter((of) => leftToReplay(of) > 0)
+    const [shortest] = replayed.toSorted((a, b) => leftToReplay(a) - leftToReplay(b))
+    return wanted.filter((of) => of === shortest || !replayed.includes(of))
+  }
+
   async #ask(leader: string): Promise<Answer> {
-    const wanted = this.#wantedOf(leader)
+    const wanted = this.#withOneReplay(this.#wantedOf(leader))
     // A broker fills partitions in the order in which they are requested, up to the limit of the
     // whole response.
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length

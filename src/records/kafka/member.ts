@@ -108,6 +108,7 @@ export class KafkaMember implements Member {
       isPaused: (of) => (of as Owned).paused,
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
       answered: (durationMs) => options.handlers.fetched?.(durationMs),
+      leftToReplay: (of) => (of as Owned).committed.nextOffset - of.nextOffset,
       isBegunAgain: (of) => this.#assignAgain(of as Owned),
       committed: () => this.#committed,
       failed: (error) => this.#fail(error),
