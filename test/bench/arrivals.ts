@@ -13,6 +13,8 @@ import type { Stage } from './stage.ts'
  */
 const SILENCE_MS = 60_000
 
+const PAYMENT = /"paymentId":"p-(\d+)"/
+
 /** How many payments have which outcome; repeated ones count once. */
 export interface Outcomes {
   readonly outputs: number
@@ -99,9 +101,10 @@ export class Arrivals {
   }
 
   #output({ value }: LogRecord, nowMs: number): void {
-    const { paymentId } = JSON.parse(String(value)) as { paymentId: string }
-    // Payments are numbered in the order of their stream.
-    const payment = Number(paymentId.slice('p-'.length))
+    // Payments are numbered in the order of their stream. A bare copy may be truncated.
+    const [, number] = PAYMENT.exec(String(value)) ?? []
+    if (number === undefined) throw new Error(`an output without a payment: ${String(value)}`)
+    const payment = Number(number)
     if (this.#seen[payment] === 1) {
       this.#repeated++
       return

@@ -77,8 +77,9 @@ const commands = [
   command('latency', 'payments at an even pace; from send to receipt')
     .option('--rate <n>', 'payments a second', wholeNumber, 2_000)
     .option('--seconds <n>', 'how long', wholeNumber, 60)
-    .action((flags: Flags & { rate: number; seconds: number }) =>
-      measure('latency', flags, (stage) => latency(stage, flags)),
+    .option('--copy', 'measure a process that only copies the payments over the same wire')
+    .action((flags: Flags & { rate: number; seconds: number; copy?: boolean }) =>
+      measure(flags.copy === true ? 'copy' : 'latency', flags, (stage) => latency(stage, flags)),
     ),
   command('kill', 'payments at an even pace to a worker that is killed; until its next output')
     .option('--rate <n>', 'payments a second', wholeNumber, 2_000)

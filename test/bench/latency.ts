@@ -10,6 +10,11 @@ export interface LatencyOptions {
   /** Events a second. */
   readonly rate: number
   readonly seconds: number
+  /**
+   * Measures a process that only copies the payments, without parsing, windows or a model.
+   * @default measures a worker
+   */
+  readonly copy?: boolean
 }
 
 /** The latency of a worker. */
@@ -28,7 +33,7 @@ export async function latency(stage: Stage, options: LatencyOptions): Promise<La
   const events = Math.round(options.rate * options.seconds)
   const sentMs = new Float64Array(events)
   const latenciesMs: number[] = []
-  const worker = stage.startWorker()
+  const worker = options.copy === true ? stage.startCopy() : stage.startWorker()
   // Joins before anything is read: a broker that has just started may not serve a group at once.
   await worker.during(worker.ready())
   const arrivals = new Arrivals(events, (payment, nowMs) => {

@@ -4,13 +4,14 @@ import { Kafka, logLevel } from 'kafkajs'
 import { say } from '../../src/cli/print.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { startKafka } from '../services/start-kafka.ts'
-import { startTidemark } from '../services/tidemark.ts'
+import { startNode, startTidemark } from '../services/tidemark.ts'
 import { BenchWorker } from './bench-worker.ts'
 import { build } from './build.ts'
 
 // The environment of a measurement: a broker, new topics, and the measured worker.
 
 const W1 = fileURLToPath(new URL('topologies/w1.ts', import.meta.url))
+const COPY = fileURLToPath(new URL('copy/bare.ts', import.meta.url))
 const PARTITIONS = 6
 
 /** How a stage is set up. */
@@ -36,6 +37,8 @@ export interface Stage {
    * environment. Only one may run at a time.
    */
   startWorker(flags?: readonly string[], env?: Readonly<Record<string, string>>): BenchWorker
+  /** Starts a process that only copies the payments, in place of the worker. */
+  startCopy(): BenchWorker
 }
 
 /** Names of the topics of a stage. */
@@ -93,10 +96,17 @@ async function onBrokers<R>(
     // -1: nothing is committed yet.
     return (of?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0)
   }
+  const startCopy: Stage['startCopy'] = () => {
+    const { guarantee } = options
+    const args = [COPY, brokers.join(','), guarantee, topics.payments, topics.predictions]
+    // With the flags of this process, so that it can run TypeScript.
+    worker = new BenchWorker(startNode([...process.execArgv, ...args]))
+    return worker
+  }
   await admin.connect()
   try {
     await records.createTopics(names.map((name) => ({ name, partitions: PARTITIONS })))
-    return await work({ topics, records, committed, startWorker })
+    return await work({ topics, records, committed, startWorker, startCopy })
   } finally {
     await (worker as BenchWorker | null)?.stop()
     await records.close()

@@ -140,7 +140,7 @@ describe('partitions that are replayed', () => {
     await until('asked', async () => vi.mocked(fetch).mock.calls.length > 0, SOON_MS)
     replaying.stop()
     const [positions = []] = vi.mocked(fetch).mock.calls[0] ?? []
-    return positions.map(({ partition }) => partition).toSorted()
+    return positions.map(({ partition }) => partition).toSorted((a, b) => a - b)
   }
 
   test('are read one after the other, the one with the least left first', async () => {

@@ -35,9 +35,14 @@ export interface SpawnOptions {
   readonly root?: string
 }
 
-/** Starts `tidemark ARGS`; whoever starts it waits for it to end, or ends it. */
+/** Starts `tidemark ARGS`; the caller waits for it to end, or ends it. */
 export function startTidemark(args: readonly string[], o: SpawnOptions = {}): Running {
-  const child = spawn(process.execPath, [join(o.root ?? ROOT, 'src/cli/bin.js'), ...args], {
+  return startNode([join(o.root ?? ROOT, 'src/cli/bin.js'), ...args], o)
+}
+
+/** The same for any program that Node runs. */
+export function startNode(args: readonly string[], o: SpawnOptions = {}): Running {
+  const child = spawn(process.execPath, args, {
     cwd: o.cwd,
     env: { ...process.env, NO_COLOR: '1', TIDEMARK_HTTP_PORT: 'off', ...o.env },
   })
