@@ -39,7 +39,7 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
   for (const name of names) {
     const s: Setting<unknown> = SETTINGS[name]
     if (s.environmentOnly) continue
-    const flags = s.takes === null ? flagOf(name) : `${flagOf(name)} ${s.takes}`
+    const flags = s.value === null ? flagOf(name) : `${flagOf(name)} ${s.value}`
     const option = s.many ? new RepeatableOption(flags) : new Option(flags)
     // Otherwise commander's default for a negated switch would override the environment.
     if (option.negate) option.default(null)
@@ -58,7 +58,7 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
 }
 
 /** Whether a command has the flags of settings. */
-export function takesSettings(command: Command): boolean {
+export function readsSettings(command: Command): boolean {
   return command.options.some((option) => option.long === CONFIG_FLAG)
 }
 

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import { TidemarkError } from '../kernel/errors.ts'
+import { makeFolder } from '../kernel/folder.ts'
 import { gitignore, npmrc, readme, testFile, tsconfig } from './init-files.ts'
 import { splitKey } from './lines.ts'
 import { isCheckout, ownPlace } from './own-place.ts'
@@ -29,10 +30,10 @@ export function init(): Command {
     .argument('[dir]', 'folder to create; it may exist if it is empty', '.')
     .action(async (dir: string) => {
       const folder = resolve(dir)
-      refuseUnlessEmpty(folder)
+      createEmpty(folder)
       if (isCheckout(ROOT)) await declareTypes()
       for (const [file, content] of filesFor(folder)) {
-        mkdirSync(dirname(join(folder, file)), { recursive: true })
+        makeFolder(dirname(join(folder, file)))
         writeFileSync(join(folder, file), content)
       }
       const place = relative(process.cwd(), folder)
@@ -41,12 +42,15 @@ export function init(): Command {
     })
 }
 
-function refuseUnlessEmpty(folder: string): void {
-  if (!existsSync(folder) || readdirSync(folder).length === 0) return
-  throw new TidemarkError('CONFIG_INVALID', 'the folder is not empty', {
-    where: folder,
-    hint: 'choose another folder: tidemark init my-topology',
-  })
+function createEmpty(folder: string): void {
+  const where = { where: folder, hint: 'choose another folder: tidemark init my-topology' }
+  try {
+    makeFolder(folder)
+    if (readdirSync(folder).length === 0) return
+  } catch (cause) {
+    throw new TidemarkError('CONFIG_INVALID', 'the folder cannot be created', { ...where, cause })
+  }
+  throw new TidemarkError('CONFIG_INVALID', 'the folder is not empty', where)
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander'
-import { packageVersion } from '../host/version.ts'
 import { refuseIfAny } from '../kernel/errors.ts'
-import { takesSettings } from './config.ts'
+import { packageVersion } from '../kernel/version.ts'
+import { readsSettings } from './config.ts'
 import { watchStdout } from './output.ts'
 import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'
 import { repeatFaults, watchRepeats } from './repeats.ts'
@@ -58,7 +58,7 @@ function inherit(root: Command, command: Command): Command {
   command.copyInheritedSettings(root)
   watchRepeats(command)
   // A command that takes settings reports this with all other faults of its settings.
-  if (!takesSettings(command)) {
+  if (!readsSettings(command)) {
     command.hook('preAction', () => refuseIfAny(repeatFaults(command.opts())))
   }
   for (const inner of command.commands) inherit(command, inner)

@@ -20,7 +20,7 @@ export interface RawSetting {
 /** A setting. `T` is the type of its value. */
 export interface Setting<T> {
   /** Placeholder for the value in the help. `null`: a switch without a value. */
-  readonly takes: string | null
+  readonly value: string | null
   /** Description for the help and docs/configuration.md. */
   readonly about: string
   /** The default, used when neither flag, environment nor config file has a value. */
@@ -48,7 +48,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 /** All settings, in the order of the help. */
 export const SETTINGS = {
   brokers: setting<readonly string[]>({
-    takes: '<host:port,…>',
+    value: '<host:port,…>',
     about: 'Kafka brokers to bootstrap from',
     fallback: DEFAULTS.brokers,
     fallbackText: DEFAULTS.brokers.join(','),
@@ -56,21 +56,21 @@ export const SETTINGS = {
     parse: ({ values }) => values.flatMap((v) => v.split(',')).map(hostAndPort),
   }),
   group: setting<string | null>({
-    takes: '<name>',
+    value: '<name>',
     about: 'consumer group; the workers of a group share the partitions',
     fallback: null,
     fallbackText: "the topologies' names, joined by +",
     parse: single,
   }),
   guarantee: setting<Guarantee>({
-    takes: '<name>',
+    value: '<name>',
     about:
       'exactly-once, or at-least-once, which is faster but may write some outputs twice after a crash',
     fallback: DEFAULTS.guarantee,
     parse: (raw) => oneOf(raw, ['exactly-once', 'at-least-once']),
   }),
   commitInterval: setting<number | null>({
-    takes: '<ms>',
+    value: '<ms>',
     about:
       'time from one commit to the next, ms; under exactly-once, outputs are visible only after the commit',
     fallback: null,
@@ -78,21 +78,21 @@ export const SETTINGS = {
     parse: (raw) => numberOf(raw, RANGES.commitIntervalMs),
   }),
   maxCommitMb: setting<number>({
-    takes: '<megabytes>',
+    value: '<megabytes>',
     about:
       'the most that one commit writes, MB; reduced automatically if that takes more than a few seconds',
     fallback: DEFAULTS.maxCommitBytes / MEGABYTE,
     parse: (raw) => numberOf(raw, RANGES.maxCommitBytes, MEGABYTE),
   }),
   maxInFlightMb: setting<number>({
-    takes: '<megabytes>',
+    value: '<megabytes>',
     about:
       'memory of each worker for records, outputs and dead letters that are not committed yet, MB',
     fallback: DEFAULTS.maxInFlightBytes / MEGABYTE,
     parse: (raw) => numberOf(raw, RANGES.maxInFlightBytes, MEGABYTE),
   }),
   deadLetterBreaker: setting<number | null>({
-    takes: '<percent|off>',
+    value: '<percent|off>',
     about:
       'slows a partition down to 100 records a second while more than this percentage of its last 1,000 records are dead letters',
     fallback: null,
@@ -100,14 +100,14 @@ export const SETTINGS = {
     parse: (raw) => (single(raw) === 'off' ? null : numberOf(raw, RANGES.deadLetterBreakerPercent)),
   }),
   workers: setting<number>({
-    takes: '<number|auto>',
+    value: '<number|auto>',
     about:
       'number of workers, each in its own process; auto: one per CPU available to this process',
     fallback: 1,
     parse: workers,
   }),
   workerName: setting<string | null>({
-    takes: '<name>',
+    value: '<name>',
     about:
       'unique name of the worker in its group, kept across restarts, so that it gets its partitions back at once after a crash; each of several workers appends its number, <name>-1; none: no name, and after a crash its partitions wait for the session timeout',
     fallback: null,
@@ -115,13 +115,13 @@ export const SETTINGS = {
     parse: workerName,
   }),
   from: setting<From>({
-    takes: '<earliest|latest>',
+    value: '<earliest|latest>',
     about: 'where to start reading if the group has no committed offset: earliest or latest',
     fallback: DEFAULTS.from,
     parse: (raw) => oneOf(raw, ['earliest', 'latest']),
   }),
   rebuild: setting<number>({
-    takes: '<all|none|duration>',
+    value: '<all|none|duration>',
     about:
       'how far back to read the log to rebuild windows if the committed offset has no restart note, such as after an offset reset: all, none, or a duration such as 6h',
     fallback: DEFAULTS.rebuildMs,
@@ -129,14 +129,14 @@ export const SETTINGS = {
     parse: rebuild,
   }),
   sessionTimeout: setting<number>({
-    takes: '<seconds>',
+    value: '<seconds>',
     about:
       'how long the group waits for a silent worker before it reassigns its partitions, seconds',
     fallback: DEFAULTS.sessionTimeoutMs / SECOND,
     parse: (raw) => numberOf(raw, RANGES.sessionTimeoutMs, SECOND),
   }),
   maxKeys: setting<number | null>({
-    takes: '<number>',
+    value: '<number>',
     about:
       'most keys, and most distinct strings, in the windows of each worker; events beyond that are dead letters STATE_LIMIT',
     fallback: null,
@@ -144,14 +144,14 @@ export const SETTINGS = {
     parse: (raw) => numberOf(raw, RANGES.maxKeys),
   }),
   maxStateMb: setting<number | null>({
-    takes: '<megabytes>',
+    value: '<megabytes>',
     about: 'most memory for the windows of each worker, MB',
     fallback: null,
     fallbackText: 'half of the memory, divided among the workers',
     parse: (raw) => numberOf(raw, RANGES.maxStateBytes, MEGABYTE),
   }),
   topic: setting<ReadonlyMap<string, string>>({
-    takes: '<logical=actual>',
+    value: '<logical=actual>',
     about: 'actual topic to use for a logical topic name of the topologies; repeatable',
     fallback: new Map(),
     fallbackText: 'as named in the topology',
@@ -159,7 +159,7 @@ export const SETTINGS = {
     parse: ({ values }) => pairs(values, 'logical=actual'),
   }),
   model: setting<ReadonlyMap<string, string>>({
-    takes: '<name=file>',
+    value: '<name=file>',
     about: 'ONNX file to use for a model instead of the declared one; repeatable',
     fallback: new Map(),
     fallbackText: 'as declared in the topology',
@@ -168,7 +168,7 @@ export const SETTINGS = {
       new Map([...pairs(values, 'name=file')].map(([name, file]) => [name, resolve(folder, file)])),
   }),
   tls: setting<boolean>({
-    takes: null,
+    value: null,
     about: 'connect to the brokers with TLS',
     fallback: false,
     parse: (raw) => oneOf(raw, ['true', 'false']) === 'true',
@@ -180,78 +180,78 @@ export const SETTINGS = {
   tlsCert: pemFile('client certificate, if the brokers require one'),
   tlsKey: pemFile('private key of the client certificate'),
   saslMechanism: setting<SaslMechanism | null>({
-    takes: '<name>',
+    value: '<name>',
     about: 'SASL mechanism: plain (only with TLS), scram-sha-256 or scram-sha-512',
     fallback: null,
     fallbackText: 'no authentication',
     parse: (raw) => oneOf(raw, ['plain', 'scram-sha-256', 'scram-sha-512']),
   }),
   saslUsername: setting<string | null>({
-    takes: '<name>',
+    value: '<name>',
     about: 'user name for SASL',
     fallback: null,
     parse: single,
   }),
   saslPassword: setting<string | null>({
-    takes: '<password>',
+    value: '<password>',
     about: 'password for SASL',
     fallback: null,
     environmentOnly: true,
     parse: single,
   }),
   saslPasswordFile: setting<string | null>({
-    takes: '<file>',
+    value: '<file>',
     about: 'file with the password for SASL; takes precedence over TIDEMARK_SASL_PASSWORD',
     fallback: null,
     parse: (raw) => textOf(raw).trimEnd(),
   }),
   httpPort: setting<number | 'off'>({
-    takes: '<port>',
+    value: '<port>',
     about: 'port for /metrics, /livez and /readyz; 0: any free port; off: no HTTP server',
     fallback: 9464,
     parse: (raw) => orWord(raw, 'off', (g) => numberOf(g, { from: 0, to: 65_535 })),
   }),
   httpHost: setting<string>({
-    takes: '<address>',
+    value: '<address>',
     about: 'address for the HTTP server to listen on',
     fallback: '127.0.0.1',
     parse: single,
   }),
   logFormat: setting<LogFormat>({
-    takes: '<name>',
+    value: '<name>',
     about: 'format of the log: text or json',
     fallback: process.stderr.isTTY ? 'text' : 'json',
     fallbackText: 'text on a terminal, otherwise json',
     parse: (raw) => oneOf(raw, ['text', 'json']),
   }),
   logLevel: setting<LogLevel>({
-    takes: '<name>',
+    value: '<name>',
     about: 'least severe level to log: debug, info, warn or error',
     fallback: 'info',
     parse: (raw) => oneOf(raw, ['debug', 'info', 'warn', 'error']),
   }),
   statusInterval: setting<number | 'off'>({
-    takes: '<seconds>',
+    value: '<seconds>',
     about: 'how often to log rates, lag, watermark and delay, seconds; or off',
     fallback: DEFAULTS.statusEveryMs / SECOND,
     parse: (raw) => (raw.values[0] === 'off' ? 'off' : numberOf(raw, RANGES.statusEveryMs, SECOND)),
   }),
   evaluator: setting<'auto' | 'onnxruntime'>({
-    takes: '<name>',
+    value: '<name>',
     about:
       'auto: computes tree models in the worker if the results are bit-identical, and all others in ONNX Runtime; onnxruntime: computes all models in ONNX Runtime',
     fallback: 'auto',
     parse: (raw) => oneOf(raw, ['auto', 'onnxruntime']),
   }),
   cache: setting<boolean>({
-    takes: null,
+    value: null,
     about:
       'do not use the cache folder (~/.cache/tidemark): measure and compare models again at each start',
     fallback: true,
     parse: (raw) => oneOf(raw, ['true', 'false']) === 'true',
   }),
   maxAhead: setting<'none' | null>({
-    takes: '<none>',
+    value: '<none>',
     about: 'none: accept event times any time ahead of their record, for tests and backfills',
     fallback: null,
     fallbackText: 'as set in the topology',
@@ -267,8 +267,8 @@ export type SettingValue<N extends SettingName> =
 
 /** The flag, such as `--http-port`; for a switch that is on by default, `--no-cache`. */
 export function flagOf(name: SettingName): string {
-  const { takes, fallback }: Setting<unknown> = SETTINGS[name]
-  const isOn = takes === null && fallback === true
+  const { value, fallback }: Setting<unknown> = SETTINGS[name]
+  const isOn = value === null && fallback === true
   return `--${isOn ? 'no-' : ''}${words(name).join('-')}`
 }
 
@@ -287,7 +287,7 @@ function setting<T>(s: Setting<T>): Setting<T> {
 
 function pemFile(about: string, fallbackText?: string): Setting<string | null> {
   const text = fallbackText === undefined ? {} : { fallbackText }
-  return { takes: '<file>', about: `${about} (PEM)`, fallback: null, ...text, parse: textOf }
+  return { value: '<file>', about: `${about} (PEM)`, fallback: null, ...text, parse: textOf }
 }
 
 function single({ values }: RawSetting): string {

@@ -8,7 +8,7 @@ export interface AuthorFunction {
   /** Its step; `null`: it belongs to the source or to a table. */
   readonly step: string | null
   /** Its argument: an event, or a row of a table. */
-  readonly takes: 'event' | 'row'
+  readonly argument: 'event' | 'row'
   readonly of: (...args: never[]) => unknown
 }
 
@@ -30,11 +30,11 @@ function isFunction(place: PossibleFunction): place is AuthorFunction {
 
 function* placesIn(definition: Definition): Generator<PossibleFunction> {
   const { source, tables } = definition
-  const ofSource = { step: null, takes: 'event' } as const
+  const ofSource = { step: null, argument: 'event' } as const
   yield { ...ofSource, where: `${source.topic}.key`, of: source.key }
   yield { ...ofSource, where: `${source.topic}.eventTimeMs`, of: source.eventTimeMs }
   for (const { name, key } of tables) {
-    yield { step: null, takes: 'row', where: `${name}.key`, of: key }
+    yield { step: null, argument: 'row', where: `${name}.key`, of: key }
   }
   for (const { step, rule } of planOf(definition)) {
     for (const place of rule.functions(step)) yield { ...place, step: step.name }

@@ -82,16 +82,16 @@ export class BlockReach {
     while (this.#g >= 0) {
       const group = this.#older?.groups[this.#g] as Group
       if (this.#settled !== null && group.blocks[this.#b] === this.#settled) {
-        return this.#takeSettled(afterMs, window)
+        return this.#addSettled(afterMs, window)
       }
       if (this.count === 0) this.#beginAt(group.blocks[this.#b] as Block)
-      if (!this.#takeWhole(group, afterMs) && !this.#takePart(group, afterMs)) return
+      if (!this.#addWhole(group, afterMs) && !this.#addPart(group, afterMs)) return
       if (this.#b < 0) this.#goToEndOf(this.#g - 1)
     }
   }
 
   /** Has the walk reached the settled blocks? */
-  get takesSettled(): boolean {
+  get hasSettled(): boolean {
     return this.#isThere
   }
 
@@ -120,7 +120,7 @@ export class BlockReach {
    * Adds the events of the settled blocks after a time, in place of those that the previous window
    * added.
    */
-  #takeSettled(afterMs: number, window: number): void {
+  #addSettled(afterMs: number, window: number): void {
     const older = this.#older as OlderBlocks
     const { summaries } = this.#layout
     if (!this.#isThere) {
@@ -139,8 +139,8 @@ export class BlockReach {
     this.#span = span
     summaries.add(this.#sums, span.sums, 0)
     if (this.count === 0) this.#beginAt(this.#settled as Block)
-    if (span.oldest !== null) this.#took(span.oldest, 0, span.count)
-    this.#takeNear(afterMs, span.oldest, newest)
+    if (span.oldest !== null) this.#added(span.oldest, 0, span.count)
+    this.#addNear(afterMs, span.oldest, newest)
   }
 
   #spanOf(older: OlderBlocks, window: number): SettledSpan {
@@ -157,7 +157,7 @@ export class BlockReach {
    * Adds the settled blocks near an edge. @param upTo the oldest block that is not to be added;
    * `null`: add up to the newest settled one
    */
-  #takeNear(afterMs: number, upTo: Block | null, newest: BlockPlace): void {
+  #addNear(afterMs: number, upTo: Block | null, newest: BlockPlace): void {
     const older = this.#older as OlderBlocks
     let { g, b } = older.placeOf(afterMs)
     let isOldest = true
@@ -167,7 +167,7 @@ export class BlockReach {
       for (; b < end; b++) {
         const block = group.blocks[b] as Block
         if (block === upTo) return
-        const from = this.#takeAfter(group, b, afterMs)
+        const from = this.#addAfter(group, b, afterMs)
         if (isOldest && from < block.end) {
           this.#oldest = block
           this.#oldestAt = from
@@ -178,7 +178,7 @@ export class BlockReach {
   }
 
   /** Adds the events of a block after a time. Returns the index of the first one. */
-  #takeAfter(group: Group, b: number, afterMs: number): number {
+  #addAfter(group: Group, b: number, afterMs: number): number {
     const block = group.blocks[b] as Block
     if (group.oldestMs(b) > afterMs) {
       group.addBlockTo(this.#sums, b)
@@ -208,7 +208,7 @@ export class BlockReach {
   }
 
   /** Adds the group that ends here, or otherwise the block, if all of it is after a time. */
-  #takeWhole(group: Group, afterMs: number): boolean {
+  #addWhole(group: Group, afterMs: number): boolean {
     if (this.#at !== END) return false
     const { blocks } = group
     // A group may contain both settled and unsettled blocks.
@@ -216,7 +216,7 @@ export class BlockReach {
     if (isInner && this.#b === blocks.length - 1 && group.oldestMs(0) > afterMs) {
       if (!group.isSealed) group.seal()
       group.addAllTo(this.#sums)
-      this.#took(blocks[0] as Block, 0, group.size)
+      this.#added(blocks[0] as Block, 0, group.size)
       if (this.#remembers) this.#walked.add(group)
       this.#b = -1
       return true
@@ -224,7 +224,7 @@ export class BlockReach {
     if (group.oldestMs(this.#b) <= afterMs) return false
     const block = blocks[this.#b] as Block
     group.addBlockTo(this.#sums, this.#b)
-    this.#took(block, 0, group.countOf(this.#b))
+    this.#added(block, 0, group.countOf(this.#b))
     if (this.#remembers) this.#walked.add(block)
     this.#b--
     return true
@@ -234,14 +234,14 @@ export class BlockReach {
    * Adds the events of the current block that are after a time. Returns whether these were all
    * events left in it.
    */
-  #takePart(group: Group, afterMs: number): boolean {
+  #addPart(group: Group, afterMs: number): boolean {
     const block = group.blocks[this.#b] as Block
     const from = block.after(afterMs)
     const upTo = this.#at === END ? block.end : this.#at
     if (from >= upTo) return false
     this.#layout.summaries.addEvents(this.#sums, block, from, upTo)
     if (this.#remembers) this.#walked.addPart(block, from, upTo)
-    this.#took(block, from, upTo - from)
+    this.#added(block, from, upTo - from)
     this.#at = from
     if (from > block.start) return false
     this.#b--
@@ -250,7 +250,7 @@ export class BlockReach {
   }
 
   /** Records that events from index `at` of a block on were added. */
-  #took(block: Block, at: number, count: number): void {
+  #added(block: Block, at: number, count: number): void {
     this.#oldest = block
     this.#oldestAt = at
     this.count += count

@@ -20,7 +20,7 @@ export class Block extends EventBuffer implements Whole {
   readonly #layout: Layout
 
   constructor(layout: Layout) {
-    super(layout.slabs, layout.slabs.take(layout.blockNumbers), layout.sizes.block)
+    super(layout.slabs, layout.slabs.allocate(layout.blockNumbers), layout.sizes.block)
     this.#layout = layout
   }
 

@@ -122,13 +122,13 @@ export class Dictionary {
   #numberOfOther(cell: Cell): number {
     const known = this.#others.get(cell)
     if (known !== undefined) return known
-    const number = this.#take(cell, NO_HASH)
+    const number = this.#allocate(cell, NO_HASH)
     this.#others.set(cell, number)
     return number
   }
 
   #add(at: number, hash: number, { memory, from, to }: Bytes): number {
-    const number = this.#take(null, hash)
+    const number = this.#allocate(null, hash)
     this.#slots[at + HASH] = hash
     this.#slots[at + NUMBER] = number + 1
     this.#slots[at + PLACE] = this.#pool.add(memory, from, to)
@@ -138,7 +138,7 @@ export class Dictionary {
     return number
   }
 
-  #take(cell: Cell | null, hash: number): number {
+  #allocate(cell: Cell | null, hash: number): number {
     const number = this.#free.pop() ?? this.#holders.length
     this.#cells[number] = cell
     this.#hashes[number] = hash
@@ -149,7 +149,7 @@ export class Dictionary {
 
   #forget(number: number): void {
     const cell = this.#cells[number] as Cell | null
-    if (cell === null) this.#takeOut(this.#slotOf(number))
+    if (cell === null) this.#remove(this.#slotOf(number))
     else this.#others.delete(cell)
     this.#cells[number] = null
   }
@@ -166,7 +166,7 @@ export class Dictionary {
     return at
   }
 
-  #takeOut(slot: number): void {
+  #remove(slot: number): void {
     const slots = this.#slots
     const last = slots.length - SLOT
     this.#pool.giveBack(slots[slot + PLACE] as number, slots[slot + LENGTH] as number)

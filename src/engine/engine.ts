@@ -130,7 +130,7 @@ export class Engine {
       watermarksMs[index] = this.#watermark.nowMs
     }
     const flow = { count, indices, events, keys, timesMs, watermarksMs, windows: null }
-    for (const operator of this.#first) yield* operator.take(flow, run)
+    for (const operator of this.#first) yield* operator.process(flow, run)
     this.#settle(count)
     return run.result(this.#watermark.nowMs)
   }

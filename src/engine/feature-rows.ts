@@ -139,7 +139,7 @@ export class FeatureRows {
     for (let at = 0; at < flow.indices.length; at++) {
       const index = flow.indices[at] as number
       if (at % TOUCHED === 0) for (const kind of this.kinds) kind.touch(flow, at, at + TOUCHED)
-      const error = this.#take(flow, index, taking)
+      const error = this.#processOne(flow, index, taking)
       if (error !== null) fault(index, error)
     }
     const lateOnes = new Set(late)
@@ -156,7 +156,7 @@ export class FeatureRows {
    * @param o `late`: collects the indices of late events; `open`: `null`: the event only enters the
    * windows
    */
-  #take(flow: Flow, index: number, { late, open }: Taking): TidemarkError | null {
+  #processOne(flow: Flow, index: number, { late, open }: Taking): TidemarkError | null {
     const moment = this.#moment
     moment.key = flow.keys[index] as number
     moment.timeMs = flow.timesMs[index] as number
@@ -179,7 +179,7 @@ export class FeatureRows {
     const row = reachesAny ? this.#row : null
     for (let k = 0; k < this.kinds.length; k++) {
       const enters = (this.#isKind[k] as boolean) && !isBehind
-      if (enters || row !== null) this.kinds[k]?.take(moment, enters, row)
+      if (enters || row !== null) this.kinds[k]?.process(moment, enters, row)
     }
     return reachesAny ? this.#copyRows(index, open) : unfit
   }
@@ -199,7 +199,7 @@ export class FeatureRows {
     try {
       for (let k = 0; k < this.kinds.length; k++) {
         const kind = this.kinds[k] as KindWindows
-        const isKind = kind.takes(events, index)
+        const isKind = kind.matches(events, index)
         this.#isKind[k] = isKind
         const bad = isKind ? kind.read(events, index) : null
         if (bad !== null) return badColumn(bad)

@@ -23,7 +23,7 @@ export interface FunctionReading {
  */
 export function functionReadings(definition: Definition): FunctionReading[] {
   return authorFunctions(definition)
-    .filter(({ takes }) => takes === 'event')
+    .filter(({ argument }) => argument === 'event')
     .map(({ where, step, of }) => {
       const reading = readFunction(of)
       if ('why' in reading) return { where, step, what: 'called', why: reading.why }

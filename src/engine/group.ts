@@ -39,7 +39,7 @@ export class Group implements Whole {
     this.#layout = layout
     this.#summaries = layout.summaries
     this.#rowSize = SUMS + layout.summaries.numbers
-    this.#place = layout.slabs.take(this.#rowNumbers)
+    this.#place = layout.slabs.allocate(this.#rowNumbers)
     this.#page = layout.slabs.pageOf(this.#place)
     this.#base = atOf(this.#place)
   }
@@ -154,7 +154,7 @@ export class Group implements Whole {
   /** Computes the sums over all blocks. All blocks must be whole. */
   seal(): void {
     const { slabs, sealNumbers, ordered } = this.#layout
-    this.#sealPlace = slabs.take(sealNumbers)
+    this.#sealPlace = slabs.allocate(sealNumbers)
     this.#seal = slabs.pageOf(this.#sealPlace)
     this.#sealBase = atOf(this.#sealPlace)
     const page = this.#seal
@@ -204,7 +204,7 @@ export class Group implements Whole {
   #grow(): void {
     const { slabs } = this.#layout
     const numbers = this.#rowNumbers
-    const place = slabs.take(numbers * 2)
+    const place = slabs.allocate(numbers * 2)
     const [page, base] = [slabs.pageOf(place), atOf(place)]
     page.set(this.#page.subarray(this.#base, this.#base + numbers), base)
     slabs.giveBack(this.#place, numbers)

@@ -90,7 +90,7 @@ export class Histories {
    */
   *changedSince(round: number): Generator<readonly number[]> {
     for (let page = 0; page < this.#heads.length; page++) {
-      this.#close()
+      this.#save()
       const heads = this.#heads[page] as Float64Array
       const keys: number[] = []
       for (let i = 0; i < PAGE; i++) {
@@ -108,7 +108,7 @@ export class Histories {
     if (this.#isOpen && history.key === key) return history
     const heads = this.#heads[key >>> PAGE_BITS]
     if (heads === undefined || !History.isIn(heads, headAt(key))) return null
-    this.#close()
+    this.#save()
     const older = this.#older.size === 0 ? null : (this.#older.get(key) ?? null)
     history.load(key, older, heads, headAt(key))
     this.#isOpen = true
@@ -117,7 +117,7 @@ export class Histories {
 
   /** Begins a history for a key that has none. */
   begin(key: number): History {
-    this.#close()
+    this.#save()
     const page = key >>> PAGE_BITS
     while (this.#heads.length <= page) this.#heads.push(new Float64Array(PAGE * HEAD))
     const lastMs = this.lastMsOf(key)
@@ -147,7 +147,7 @@ export class Histories {
   }
 
   /** Saves the current key; the history represents no key afterwards. */
-  #close(): void {
+  #save(): void {
     if (!this.#isOpen) return
     const { key, older } = this.#history
     this.#history.save(this.#heads[key >>> PAGE_BITS] as Float64Array, headAt(key))

@@ -47,7 +47,7 @@ export class History extends EventBuffer {
   #sealed = 0
 
   constructor(layout: Layout) {
-    super(layout.slabs, layout.slabs.take(0), 0)
+    super(layout.slabs, layout.slabs.allocate(0), 0)
     this.#layout = layout
   }
 
@@ -93,7 +93,7 @@ export class History extends EventBuffer {
     const { slabs } = this.#layout
     this.key = key
     this.capacity = FIRST_CAPACITY
-    this.#goTo(slabs.take(numbersOf(this.#layout, FIRST_CAPACITY)))
+    this.#goTo(slabs.allocate(numbersOf(this.#layout, FIRST_CAPACITY)))
     this.newestPrunedMs = newestPrunedMs
     this.older = null
     this.#clear()
@@ -155,7 +155,7 @@ export class History extends EventBuffer {
     if (this.end === this.capacity) this.#makeRoom()
     if (this.older !== null && timeMs < this.older.newestMs) {
       this.older.insert(timeMs, cells)
-      this.older.newestTexts?.takeAll(this)
+      this.older.newestTexts?.reset(this)
     } else {
       const at = this.after(timeMs)
       if (at < this.end) this.#sealed = Math.min(this.#sealed, this.#runOf(at))
@@ -244,14 +244,14 @@ export class History extends EventBuffer {
       }
     }
     this.#move(capacity)
-    this.older?.newestTexts?.takeAll(this)
+    this.older?.newestTexts?.reset(this)
   }
 
   /** Moves the events to the front of a buffer, the same one or another. */
   #move(capacity: number): void {
     const { columns, slabs } = this.#layout
     const [before, from] = [this.place, this.capacity]
-    const place = capacity === from ? before : slabs.take(numbersOf(this.#layout, capacity))
+    const place = capacity === from ? before : slabs.allocate(numbersOf(this.#layout, capacity))
     const [page, at] = [slabs.pageOf(place), atOf(place)]
     const size = this.end - this.start
     for (let c = 0; c < columns; c++) {

@@ -149,20 +149,20 @@ export class KindWindows implements KeyedState {
   }
 
   /** Is the event of this kind? May throw whatever the author's function throws. */
-  takes(events: Events, index: number): boolean {
+  matches(events: Events, index: number): boolean {
     if (this.#is !== null && !this.#is.of(events, index)) return false
     return this.#has === null || !isMissing(this.#has.of(events, index))
   }
 
   /**
-   * Reads what it can of events that are about to be taken; nothing if not all events are of this
-   * kind.
+   * Reads what it can of events that are about to be processed; nothing if not all events are of
+   * this kind.
    */
   readAhead(flow: Flow): void {
     if (this.#is === null) this.#columns.readAhead(flow)
   }
 
-  /** Prefetches the windows of events that are about to be taken. */
+  /** Prefetches the windows of events that are about to be processed. */
   touch(flow: Flow, from: number, to: number): void {
     if (this.#is === null) this.#histories.touch(flow, from, to)
   }
@@ -182,7 +182,7 @@ export class KindWindows implements KeyedState {
    * features into `row`, or both. An event that does not enter (because it is of another kind, or
    * late) sees the events up to its own time.
    */
-  take(moment: EventMoment, enters: boolean, row: Float64Array | null): void {
+  process(moment: EventMoment, enters: boolean, row: Float64Array | null): void {
     const { key, timeMs, watermarkMs } = moment
     const known = this.#histories.of(key)
     const history = known === null && enters ? this.#begin(moment) : known
@@ -248,7 +248,7 @@ export class KindWindows implements KeyedState {
    */
   peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
     const row = new Float64Array(this.#names.length).fill(Number.NaN)
-    this.take({ key, ...at }, false, row)
+    this.process({ key, ...at }, false, row)
     const own = new Set(this.#features)
     const peeked = this.#names.flatMap((name, f) =>
       own.has(f) ? [[name, row[f] as number] as const] : [],
@@ -284,7 +284,7 @@ export class KindWindows implements KeyedState {
       cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lengthMs) - 1)
     }
     for (const lastClosed of this.#lastClosed) {
-      lastClosed.close(history, watermarkMs)
+      lastClosed.record(history, watermarkMs)
       cutMs = Math.min(cutMs, startOfWindow(watermarkMs, lastClosed.lengthMs) - 1)
     }
     history.prune(cutMs)

@@ -36,7 +36,7 @@ export class LastClosed {
   }
 
   /** Records the newest window of a key that the watermark has closed. */
-  close(history: History, watermarkMs: number): void {
+  record(history: History, watermarkMs: number): void {
     const openMs = startOfWindow(watermarkMs, this.lengthMs)
     const newestMs = history.latestUpTo(openMs - 1)
     if (newestMs === Number.NEGATIVE_INFINITY) return

@@ -22,7 +22,7 @@ export class LatestTimes {
 
   constructor(slabs: Slabs) {
     this.#slabs = slabs
-    this.#place = slabs.take(this.numbers)
+    this.#place = slabs.allocate(this.numbers)
     this.#page = slabs.pageOf(this.#place)
     this.#at = atOf(this.#place)
     this.#clear()
@@ -85,7 +85,7 @@ export class LatestTimes {
     }
     this.#capacity = FIRST_CAPACITY
     while (this.#capacity < kept * 4) this.#capacity *= 2
-    this.#place = this.#slabs.take(this.numbers)
+    this.#place = this.#slabs.allocate(this.numbers)
     this.#page = this.#slabs.pageOf(this.#place)
     this.#at = atOf(this.#place)
     this.#clear()

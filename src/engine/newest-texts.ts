@@ -21,13 +21,13 @@ export class NewestTexts {
     this.#layout = layout
     this.#older = older
     this.#times = layout.distinct.map(() => [])
-    this.takeAll(buffer)
+    this.reset(buffer)
   }
 
   /**
    * Starts again: the buffer holds other events, or the occurrences before the buffer have changed.
    */
-  takeAll(buffer: EventBuffer): void {
+  reset(buffer: EventBuffer): void {
     const { distinct, marks } = this.#layout
     for (let d = 0; d < distinct.length; d++) {
       const times = this.#times[d] as number[]

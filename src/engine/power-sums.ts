@@ -49,7 +49,7 @@ export class Moments implements Deviations {
   readonly #sums = new Float64Array(TRIPLE + POWER_SUMS)
 
   /** @param range largest value minus smallest value */
-  take(count: number, range: number, from: Float64Array, at: number): void {
+  set(count: number, range: number, from: Float64Array, at: number): void {
     const sums = this.#sums
     sums.fill(0, 0, TRIPLE)
     sums[0] = count

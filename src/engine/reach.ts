@@ -126,7 +126,7 @@ export class Reach implements Reached {
   deviations(column: number): Deviations {
     const range = this.max(column) - this.min(column)
     const at = this.#layout.summaries.powersOf(column)
-    this.#moments.take(this.count, range, this.#sums, at)
+    this.#moments.set(this.count, range, this.#sums, at)
     return this.#moments
   }
 
@@ -152,7 +152,7 @@ export class Reach implements Reached {
     const edgeMs = Math.max(this.#afterMs, newestPrunedMs)
     const blocks = this.#hasBlocks && this.#blocks.count > 0 ? older : null
     let distinct = blocks === null ? 0 : this.#blocks.unlinked(d, edgeMs)
-    if (blocks !== null && this.#takesSettled) {
+    if (blocks !== null && this.#hasSettled) {
       return distinct + blocks.textsOf(this.#history as History).countUpTo(d, edgeMs)
     }
     const { marks } = this.#layout
@@ -186,8 +186,8 @@ export class Reach implements Reached {
   }
 
   /** Does it cover the whole buffer, and settled blocks? */
-  get #takesSettled(): boolean {
+  get #hasSettled(): boolean {
     const { start, end } = this.#history as History
-    return this.#from === start && this.#upTo === end && this.#blocks.takesSettled
+    return this.#from === start && this.#upTo === end && this.#blocks.hasSettled
   }
 }

@@ -161,7 +161,7 @@ export class Selection {
       const run = this.#runs[r] as SortedRun
       this.#left -= run.high - run.middle
       run.high = run.middle
-      if (run.low === run.high) this.#close(r)
+      if (run.low === run.high) this.#retire(r)
     }
   }
 
@@ -171,12 +171,12 @@ export class Selection {
       this.#before += run.middle - run.low
       this.#left -= run.middle - run.low
       run.low = run.middle
-      if (run.low === run.high) this.#close(r)
+      if (run.low === run.high) this.#retire(r)
     }
   }
 
   /** Moves a run without candidates behind those that have some. */
-  #close(r: number): void {
+  #retire(r: number): void {
     this.#open--
     const run = this.#runs[r] as SortedRun
     this.#runs[r] = this.#runs[this.#open] as SortedRun

@@ -59,10 +59,10 @@ export class SettledSpan {
     if (isThere && afterMs >= this.#fromMs && afterMs < this.#upToMs) return
     this.#version = older.settledVersion
     const edge = older.placeOf(afterMs)
-    const wholes = this.#takeAll(older, newest, older.placeBeside(edge, AHEAD))
+    const wholes = this.#addAll(older, newest, older.placeBeside(edge, AHEAD))
     this.#fromMs = older.oldestMsFrom(older.placeBeside(edge, -BEHIND))
     this.#upToMs = this.oldest?.timeAt(0) ?? Number.POSITIVE_INFINITY
-    if (hasLinks) this.#takeLinks(wholes, Math.max(this.#fromMs, older.newestPrunedMs))
+    if (hasLinks) this.#findLinks(wholes, Math.max(this.#fromMs, older.newestPrunedMs))
   }
 
   /** Number of its events whose text in column `distinct[d]` has not occurred after a time. */
@@ -72,7 +72,7 @@ export class SettledSpan {
   }
 
   /** Adds the blocks from the newest settled one back to another. */
-  #takeAll(older: OlderBlocks, newest: BlockPlace, last: BlockPlace): readonly Whole[] {
+  #addAll(older: OlderBlocks, newest: BlockPlace, last: BlockPlace): readonly Whole[] {
     const { summaries } = this.#layout
     this.count = 0
     this.oldest = null
@@ -82,15 +82,15 @@ export class SettledSpan {
       const group = older.groups[g] as Group
       const least = g === last.g ? last.b : 0
       if (least === 0 && b === group.blocks.length - 1 && older.isInner(g)) {
-        wholes.push(this.#takeGroup(group))
+        wholes.push(this.#addGroup(group))
         continue
       }
-      for (let at = b; at >= least; at--) wholes.push(this.#takeBlock(group, at))
+      for (let at = b; at >= least; at--) wholes.push(this.#addBlock(group, at))
     }
     return wholes
   }
 
-  #takeGroup(group: Group): Whole {
+  #addGroup(group: Group): Whole {
     if (!group.isSealed) group.seal()
     group.addAllTo(this.sums)
     this.count += group.size
@@ -98,14 +98,14 @@ export class SettledSpan {
     return group
   }
 
-  #takeBlock(group: Group, b: number): Whole {
+  #addBlock(group: Group, b: number): Whole {
     group.addBlockTo(this.sums, b)
     this.count += group.countOf(b)
     this.oldest = group.blocks[b] as Block
     return this.oldest
   }
 
-  #takeLinks(wholes: readonly Whole[], fromMs: number): void {
+  #findLinks(wholes: readonly Whole[], fromMs: number): void {
     const { ranked, distinct } = this.#layout
     for (let d = 0; d < distinct.length; d++) {
       const links: number[] = []

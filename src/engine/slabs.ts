@@ -37,7 +37,7 @@ export class Slabs {
   }
 
   /** Allocates a slab. @returns the place of `size` numbers with undefined contents */
-  take(size: number): number {
+  allocate(size: number): number {
     this.#held += size
     if (!isShared(size)) return this.#addPage(new Float64Array(size)) * PAGE
     const place = this.#free.get(size) ?? NONE

@@ -34,7 +34,7 @@ export class TextPool {
 
   /** Stores a text. @returns its place */
   add({ bytes }: Memory, from: number, to: number): number {
-    const place = this.#take(to - from)
+    const place = this.#allocate(to - from)
     const page = this.#pageOf(place).bytes
     const at = atOf(place)
     for (let i = from; i < to; i++) page[at + i - from] = bytes[i] as number
@@ -72,7 +72,7 @@ export class TextPool {
     return this.#pageOf(place).text(at, at + length)
   }
 
-  #take(length: number): number {
+  #allocate(length: number): number {
     const units = unitsOf(length)
     this.#held += units
     if (length > LARGEST) return this.#addPage(units * UNIT) * UNITS

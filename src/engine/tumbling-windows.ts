@@ -171,7 +171,7 @@ export class TumblingWindows implements KeyedState {
    * before an event enters, the windows that its watermark has passed close in the order (end,
    * key). An empty piece only lets others have their turn.
    */
-  *take(flow: Flow, run: TumblingRun): Results {
+  *process(flow: Flow, run: TumblingRun): Results {
     const { indices, watermarksMs } = flow
     const results: WindowResult[] = []
     let next = 0
@@ -201,7 +201,7 @@ export class TumblingWindows implements KeyedState {
   *#close(watermarkMs: number, { cause, run, results }: Closing): Results {
     while (this.#hasClosed(watermarkMs)) {
       const endMs = this.#ends.shift() as number
-      const keys = yield* this.#takeOpen(endMs)
+      const keys = yield* this.#removeOpen(endMs)
       for (const key of keys) {
         const history = this.#histories.of(key) as History
         run.outcome.closed++
@@ -222,7 +222,7 @@ export class TumblingWindows implements KeyedState {
   }
 
   /** Removes the windows that end at a time from the open ones. Returns their keys in order. */
-  *#takeOpen(endMs: number): Generator<readonly never[], readonly number[]> {
+  *#removeOpen(endMs: number): Generator<readonly never[], readonly number[]> {
     const sorting = sortInTurns(this.#open.get(endMs) as number[], this.#byText)
     this.#open.delete(endMs)
     let step = sorting.next()

@@ -46,9 +46,13 @@ function checkSource({ source }: Definition, report: ReportFault): void {
     report(source.topic, 'schema must be a Standard Schema (zod, valibot, arktype, …)')
   }
   const { lagMs, idleAfterMs, maxAheadMs } = source.watermark
-  if (!(lagMs >= 0)) report(source.topic, `watermark.lag ${lagMs} must not be negative`)
+  if (!(lagMs >= 0))
+    report(source.topic, `watermark.lag must be a duration of 0 ms or more, got ${lagMs}`)
   if (maxAheadMs !== 'none' && !(maxAheadMs >= 0)) {
-    report(source.topic, `watermark.maxAhead ${maxAheadMs} must not be negative`)
+    report(
+      source.topic,
+      `watermark.maxAhead must be a duration of 0 ms or more, or 'none', got ${maxAheadMs}`,
+    )
   }
   if (!ON_LATE.includes(source.onLate)) {
     report(source.topic, `onLate "${source.onLate}" must be one of ${ON_LATE.join(', ')}`)

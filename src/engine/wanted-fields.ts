@@ -23,7 +23,7 @@ export function wantedFields(definition: Definition): FieldPath[] {
 /** Fields of the source's events; after a model, an event is `{ event, score, … }`. */
 function pathsIn({ step, rule, origin }: PlannedStep): FieldPath[] {
   if (origin === 'made') return []
-  const functions = [...rule.functions(step)].filter(({ takes }) => takes === 'event')
+  const functions = [...rule.functions(step)].filter(({ argument }) => argument === 'event')
   const picks = functions.flatMap(({ of }) => picksOf(of))
   if (origin === 'source') return picks
   return picks.flatMap(([first, ...path]) => (first === 'event' ? [path] : []))

@@ -1,5 +1,6 @@
 import { wallClock } from '../kernel/clock.ts'
 import { faultsOf, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { packageVersion } from '../kernel/version.ts'
 import type { Log } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
@@ -14,9 +15,8 @@ import type { HttpServer } from '../serve/http.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
 import { DEFAULTS, optionFaults, type RunWorkerOptions } from './options.ts'
 import type { RunningWorker } from './running-worker.ts'
-import { packageVersion } from './version.ts'
 import { watchedTopology } from './watched-topology.ts'
-import { takeName, type WorkerName } from './worker-name.ts'
+import { claimName, type WorkerName } from './worker-name.ts'
 
 // A worker with everything it needs around it. The process may belong to someone else, so this code
 // ends nothing but the worker itself.
@@ -85,7 +85,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const { prepared, options, announce } = hosted
   const { log, signal } = options
   const group = groupOf(options.group, prepared)
-  const name = await takeName(options.workerName, group)
+  const name = await claimName(options.workerName, group)
   let watch: Watchers | null = null
   let records: KafkaRecords
   try {

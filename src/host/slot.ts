@@ -22,7 +22,7 @@ export interface Slot {
  * @param platform of the system
  * @returns `null` when the system does not allow such a socket
  */
-export async function takeSlot(
+export async function claimSlot(
   group: string,
   platform: NodeJS.Platform = process.platform,
 ): Promise<Slot | null> {

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { takeSlot } from './slot.ts'
+import { claimSlot } from './slot.ts'
 
 /** Given in place of a name: the worker has none. */
 export const NO_NAME = 'none'
@@ -19,8 +19,8 @@ export interface WorkerName {
 /**
  * The given name, or else `<host>-<slot>`, which no other worker of the group has on this machine.
  */
-export async function takeName(given: string | undefined, group: string): Promise<WorkerName> {
-  const slot = given === undefined ? await takeSlot(group) : null
+export async function claimName(given: string | undefined, group: string): Promise<WorkerName> {
+  const slot = given === undefined ? await claimSlot(group) : null
   if (slot !== null) {
     const text = `${fitHost(hostname())}-${slot.number}`
     return { text, isDefault: true, release: slot.release }

@@ -26,7 +26,7 @@ export function stageMetrics(make: MetricMaker, watched: readonly WatchedTopolog
     labelNames: ['topology', 'stage', 'statistic'],
     collect() {
       for (const { labels, recent } of series.values()) {
-        const durations = recent.take(performance.now())
+        const durations = recent.total(performance.now())
         for (const [statistic, of] of Object.entries(STATISTICS)) {
           this.set({ ...labels, statistic }, of(durations) / 1_000)
         }
@@ -63,7 +63,7 @@ class RecentDurations {
     this.#now.add(ms)
   }
 
-  take(nowMs: number): Durations {
+  total(nowMs: number): Durations {
     this.#turn(nowMs)
     return new Durations().addAll(this.#before).addAll(this.#now)
   }

@@ -96,7 +96,7 @@ export class WrittenRecords implements NewRecords {
     const [first] = all
     if (first !== undefined && all.length === 1) return first
     const joined = new WrittenRecords(all.reduce((sum, { length }) => sum + length, 0))
-    for (const records of all) joined.takeAll(records)
+    for (const records of all) joined.addAll(records)
     return joined
   }
 
@@ -249,12 +249,12 @@ export class WrittenRecords implements NewRecords {
   }
 
   /** Adds one record of `from`. */
-  take(from: WrittenRecords, index: number): void {
-    this.takeAll(from, index, index + 1)
+  addFrom(from: WrittenRecords, index: number): void {
+    this.addAll(from, index, index + 1)
   }
 
   /** Adds the records from ≤ i < to of `others`. */
-  takeAll(others: WrittenRecords, from = 0, to = others.length): void {
+  addAll(others: WrittenRecords, from = 0, to = others.length): void {
     // Most records lie in the same room as the one before.
     let [last, room] = [-1, this.#rooms.length - 1]
     for (let i = from; i < to; i++) {

@@ -126,9 +126,9 @@ export class AssignedPartition {
   }
 
   /** Processes the next chunk: a replay up to the committed offset, live after it. */
-  take(chunk: Chunk): void {
+  process(chunk: Chunk): void {
     const live = this.#life.state === 'restoring' ? this.#restore(chunk) : chunk
-    if (live !== null) this.#running.take(live)
+    if (live !== null) this.#running.process(live)
   }
 
   /** Called when the partition was read to its log end offset. */
@@ -168,7 +168,7 @@ export class AssignedPartition {
 
   /** @returns the part of the chunk after the committed offset; `null`: there is none */
   #restore(chunk: Chunk): Chunk | null {
-    const rest = this.#restoring.take(chunk)
+    const rest = this.#restoring.replay(chunk)
     if (this.#restoring.isDone) this.#run()
     return rest
   }

@@ -65,7 +65,7 @@ export class IdleClock {
     const lastMs = this.#lastRecordMs
     // A chunk that closes many windows takes several turns; only after it is known which windows
     // are open.
-    await Promise.all(this.#waiting.map(({ task }) => task.taken()))
+    await Promise.all(this.#waiting.map(({ task }) => task.entered()))
     if (signal.aborted) return
     for (;;) {
       const dueMs = Math.min(...this.#waiting.map(dueIn))

@@ -37,7 +37,7 @@ export class Inlet {
   }
 
   /** Lets a chunk pass, or makes it wait. */
-  take(chunk: Chunk): void {
+  add(chunk: Chunk): void {
     if (this.#waiting.length === 0 && !this.#o.isSlow()) this.#o.pass(chunk)
     else {
       this.#bytes += this.#o.weigh(chunk)

@@ -62,7 +62,7 @@ export class EventIntake {
 
   /**
    * @param o `place`: the partition of its records; `null`: keys are not checked against it;
-   * `keyNumbers`: of the engine that takes the events
+   * `keyNumbers`: of the engine that processes the events
    */
   constructor(
     source: SourceDefinition,
@@ -85,7 +85,7 @@ export class EventIntake {
   }
 
   /** Decodes records. Yields where other work should have its turn. */
-  *take(records: LogRecords, slices: Slices): Generator<void, Intake> {
+  *decode(records: LogRecords, slices: Slices): Generator<void, Intake> {
     const faults: RecordFault[] = []
     for (let taken = records; ; ) {
       const decoded = yield* this.#format.decode(taken, slices)

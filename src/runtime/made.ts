@@ -39,7 +39,7 @@ export function inLogOrder(all: readonly Made[]): Made {
   )
   places.sort((a, b) => a.cause - b.cause)
   const records = new WrittenRecords()
-  for (const place of places) records.take(place.records, place.index)
+  for (const place of places) records.addFrom(place.records, place.index)
   return { records, causes: places.map(({ cause }) => cause) }
 }
 
@@ -55,7 +55,7 @@ export function madeBefore(made: Made, offset: number): Made {
 
 function part({ records: all, causes }: Made, from: number, to: number): Made {
   const records = new WrittenRecords()
-  records.takeAll(all, from, to)
+  records.addAll(all, from, to)
   return { records, causes: causes.slice(from, to) }
 }
 

@@ -26,7 +26,7 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
 
 /**
  * Counts the records of a chunk by outcome, each record once. A late event counts as late, whatever
- * `onLate` did with it; otherwise it is scored if at least one model or sink took it, even if
+ * `onLate` did with it; otherwise it is scored if at least one model or sink received it, even if
  * another one has set it aside; otherwise dead; otherwise windowed, if it entered a tumbling
  * window; what is left was skipped.
  */

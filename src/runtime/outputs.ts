@@ -88,7 +88,7 @@ class Direct {
   }
 
   /** Can the event be written from columns? */
-  takes(i: number): boolean {
+  canWrite(i: number): boolean {
     return this.#events.memoryOf(this.#arrivals.indices[i] as number) !== null
   }
 
@@ -165,11 +165,11 @@ class Tail implements Produced {
     for (let i = 0; i < count; i++) {
       const error = reader.faultOf(i, scores)
       if (error !== null) this.#run.fault(i, arrivals.step.name, error)
-      else if (direct?.takes(i) !== true) indices.push(i)
+      else if (direct?.canWrite(i) !== true) indices.push(i)
     }
     const events = { at: (i: number) => reader.read(i, arrivals, scores) }
     const flow = { count, indices, events, windows: null, ...OF_NO_WINDOWS }
-    for (const operator of behind) Array.from(operator.take(flow, this.#run))
+    for (const operator of behind) Array.from(operator.process(flow, this.#run))
     return this.write(this.#run.takeArrivals(), direct)
   }
 
@@ -212,7 +212,7 @@ class Tail implements Produced {
     const before = records.length
     let step = ''
     try {
-      if (direct?.takes(i) === true) {
+      if (direct?.canWrite(i) === true) {
         const offset = this.#from.records.offsetAt(this.#arrivals.indices[i] as number)
         for (const sink of direct.sinks) {
           step = sink.step.name

@@ -256,7 +256,7 @@ export class Participant {
         }
       },
       lost: guard((partitions, why) => tasks.lost(partitions, why)),
-      chunk: guard((chunk) => tasks.take(chunk)),
+      chunk: guard((chunk) => tasks.process(chunk)),
       caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
       partitions: guard((topic, count) => tasks.counted(topic, count)),
       unreadable: guard((partitions) => this.#observe({ type: 'unreadable', partitions })),

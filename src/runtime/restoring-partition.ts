@@ -86,7 +86,7 @@ export class RestoringPartition {
    * @throws TidemarkError `TOPIC_CHANGED`: the last record before the committed offset is not the
    * one that was there
    */
-  take(chunk: Chunk): Chunk | null {
+  replay(chunk: Chunk): Chunk | null {
     const at = this.#committedOffset
     if (chunk.nextOffset <= at) {
       this.#replay(chunk)
@@ -152,7 +152,7 @@ export class RestoringPartition {
     this.#around.onFlow()
   }
 
-  /** @throws TidemarkError as {@link take} */
+  /** @throws TidemarkError as {@link replay} */
   #checkLastRecord(chunk: Chunk): void {
     const mark = this.#lastRecord
     if (mark === null || this.#position > mark.offset || mark.offset >= chunk.nextOffset) return

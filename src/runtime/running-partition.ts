@@ -73,8 +73,8 @@ export class RunningPartition {
   }
 
   /** Processes a chunk, or makes it wait while the breaker is open. */
-  take(chunk: Chunk): void {
-    this.#inlet.take(chunk)
+  process(chunk: Chunk): void {
+    this.#inlet.add(chunk)
   }
 
   /** Called when the partition was read to its log end offset. */
@@ -125,7 +125,7 @@ export class RunningPartition {
       const { name } = task.topology.definition
       const read = { ...this.#consumed(name), records: count, bytes, endOffset }
       this.#around.observer(read)
-      task.take(chunk, entry)
+      task.process(chunk, entry)
     }
   }
 

@@ -118,13 +118,13 @@ export class Task {
   }
 
   /**
-   * Takes the next chunk. Its events enter the windows before this returns, unless an earlier chunk
-   * is still closing windows, or this turn of the event loop has used up its share of work, this
-   * chunk included. A chunk is scored while the next one is taken; chunks finish in the order in
-   * which they came. A chunk that cannot be finished blocks all that follow: no offset after it is
-   * committed.
+   * Processes the next chunk. Its events enter the windows before this returns, unless an earlier
+   * chunk is still closing windows, or this turn of the event loop has used up its share of work,
+   * this chunk included. A chunk is scored while the next one is decoded; chunks finish in the
+   * order in which they came. A chunk that cannot be finished blocks all that follow: no offset
+   * after it is committed.
    */
-  take(chunk: Work['chunk'], entry: Entry): void {
+  process(chunk: Work['chunk'], entry: Entry): void {
     this.#enqueue({ chunk, entry })
   }
 
@@ -160,7 +160,7 @@ export class Task {
   }
 
   /** Resolves when all work given so far has entered the windows. */
-  taken(): Promise<void> {
+  entered(): Promise<void> {
     return this.#working
   }
 
@@ -212,7 +212,7 @@ export class Task {
 
   #decode(work: TimedWork): Promise<void> | null {
     const { slices } = this.#around
-    const decoding = this.#intake.take(work.chunk.records, slices)
+    const decoding = this.#intake.decode(work.chunk.records, slices)
     const step = work.stages.time('decode', () => decoding.next())
     return step.done === true ? this.#enter(work, step.value) : this.#decodeOn(work, decoding)
   }

@@ -184,10 +184,10 @@ export class Tasks {
   }
 
   /** Passes a chunk to its tasks; a chunk of an older assignment is dropped. */
-  take(chunk: Chunk): void {
+  process(chunk: Chunk): void {
     const assigned = this.#partitions.get(partitionName(chunk))
     if (assigned === undefined || assigned.epoch !== chunk.epoch) return
-    assigned.take(chunk)
+    assigned.process(chunk)
     this.adjustFlow()
   }
 

@@ -103,7 +103,7 @@ export interface Worker {
   /**
    * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`,
    * `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`, `AUTHORIZATION`), `AUTHENTICATION`,
-   * `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `STOP_TIMED_OUT`, or a bug.
+   * `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `WORKER_NAME_TAKEN`, `STOP_TIMED_OUT`, or a bug.
    */
   readonly done: Promise<void>
   /**

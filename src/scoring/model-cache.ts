@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { cpus, homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
+import { makeFolder } from '../kernel/folder.ts'
 import { onnxRuntimeVersion } from './onnx-session.ts'
 
 /** A property of a model that takes time to determine and can be cached. */
@@ -58,7 +59,7 @@ export class ModelCache {
       if (this.#folder === null) throw new Error('there is no folder')
       const file = join(this.#folder, place)
       const aside = `${file}-${process.pid}`
-      await mkdir(join(this.#folder, place, '..'), { recursive: true })
+      makeFolder(dirname(file))
       await writeFile(aside, JSON.stringify(found))
       await rename(aside, file)
     } catch {

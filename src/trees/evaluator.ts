@@ -80,7 +80,7 @@ export class TreeEvaluator {
         prepared[row * width + f] = rows[row * this.#width + (features[f] as number)] as number
       }
       const own = prepared.subarray(row * width, (row + 1) * width)
-      for (const step of steps) takeStep(step, own)
+      for (const step of steps) applyStep(step, own)
     }
     return prepared.subarray(0, count * width)
   }
@@ -96,7 +96,7 @@ function multiplied(score: number, factors: readonly number[]): number {
   return product
 }
 
-function takeStep(step: Step, row: Float32Array): void {
+function applyStep(step: Step, row: Float32Array): void {
   for (let f = 0; f < row.length; f++) {
     const x = row[f] as number
     if (step.does === 'scale') {

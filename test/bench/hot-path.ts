@@ -99,7 +99,7 @@ class Path {
   async take(chunk: LogRecords): Promise<number> {
     const { by, scorers } = this.#topology
     this.#watch.start()
-    const { batch, records } = atOnce(this.#intake.take(chunk, UNCUT))
+    const { batch, records } = atOnce(this.#intake.decode(chunk, UNCUT))
     this.#watch.lap('decode')
     const [arrivals] = whole(this.engine.process(batch)).arrivals as [Arrivals]
     this.#watch.lap('engine')

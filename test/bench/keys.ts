@@ -50,7 +50,7 @@ class WindowTask {
   }
 
   flush(): void {
-    const { batch } = atOnce(this.#intake.take(new ListedRecords(this.#chunk), UNCUT))
+    const { batch } = atOnce(this.#intake.decode(new ListedRecords(this.#chunk), UNCUT))
     const { faults } = whole(this.engine.process(batch))
     for (const { error } of faults) {
       if (error.code !== 'STATE_LIMIT') throw error

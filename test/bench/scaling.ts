@@ -56,7 +56,7 @@ function microsOf({ events, topology = w1, hot = 0, mode = 'live' }: Case): numb
   let [taken, counted, micros] = [0, 0, 0]
   for (const chunk of chunksOf(events, hot)) {
     const start = process.cpuUsage()
-    whole(engine.process(atOnce(intake.take(chunk, UNCUT)).batch, mode))
+    whole(engine.process(atOnce(intake.decode(chunk, UNCUT)).batch, mode))
     const { user, system } = process.cpuUsage(start)
     taken += chunk.length
     if (taken <= WARM_UP * events) continue

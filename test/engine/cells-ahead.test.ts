@@ -127,7 +127,7 @@ class Scanning {
       value: Buffer.from(`${text}        `).subarray(0, Buffer.byteLength(text)),
     }))
     return whole(
-      this.#engine.process(atOnce(this.#intake.take(new ListedRecords(records), UNCUT)).batch),
+      this.#engine.process(atOnce(this.#intake.decode(new ListedRecords(records), UNCUT)).batch),
     )
   }
 }

@@ -12,7 +12,7 @@ function deviationsOf(values: readonly number[], group: number): [number, number
     addPowerSums(whole, 0, part, 0)
   }
   const moments = new Moments()
-  moments.take(values.length, Math.max(...values) - Math.min(...values), whole, 0)
+  moments.set(values.length, Math.max(...values) - Math.min(...values), whole, 0)
   return [moments.squares, moments.cubes, moments.fourths]
 }
 

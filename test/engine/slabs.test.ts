@@ -29,7 +29,7 @@ describe('slabs', () => {
         const held: { place: number; size: number; mark: number }[] = []
         for (const [mark, move] of all.entries()) {
           if ('size' in move) {
-            const place = slabs.take(move.size)
+            const place = slabs.allocate(move.size)
             numbersIn(slabs, place, move.size).fill(mark)
             held.push({ place, size: move.size, mark })
           } else if (held.length > 0) {
@@ -51,7 +51,7 @@ describe('slabs', () => {
     const slabs = new Slabs()
     const places = new Set<number>()
     for (let round = 0; round < 1_000; round++) {
-      const two = [slabs.take(64), slabs.take(64)]
+      const two = [slabs.allocate(64), slabs.allocate(64)]
       for (const slab of two) {
         places.add(slab)
         slabs.giveBack(slab, 64)
@@ -63,7 +63,7 @@ describe('slabs', () => {
   test('that are free take nothing beside their room', () => {
     const slabs = new Slabs()
     const takeAndGiveBack = (count: number): void => {
-      const taken = Array.from({ length: count }, () => slabs.take(8))
+      const taken = Array.from({ length: count }, () => slabs.allocate(8))
       for (const slab of taken) slabs.giveBack(slab, 8)
     }
     const count = 100_000
@@ -77,8 +77,8 @@ describe('slabs', () => {
 
   test('count the bytes that are taken', () => {
     const slabs = new Slabs()
-    const small = slabs.take(8)
-    const large = slabs.take(100_000)
+    const small = slabs.allocate(8)
+    const large = slabs.allocate(100_000)
     expect(slabs.bytes).toBe(800_064)
     slabs.giveBack(large, 100_000)
     expect(slabs.bytes).toBe(64)

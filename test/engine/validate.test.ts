@@ -94,17 +94,17 @@ describe('each fault is found', () => {
     [
       'a negative lag',
       sourced({}, { lagMs: -1 }),
-      'TOPOLOGY_INVALID test/in: watermark.lag -1 must not be negative',
+      'TOPOLOGY_INVALID test/in: watermark.lag must be a duration of 0 ms or more, got -1',
     ],
     [
       'no lag',
       sourced({}, { lagMs: undefined }),
-      'TOPOLOGY_INVALID test/in: watermark.lag undefined must not be negative',
+      'TOPOLOGY_INVALID test/in: watermark.lag must be a duration of 0 ms or more, got undefined',
     ],
     [
       'a future guard that is no number',
       sourced({}, { maxAheadMs: Number.NaN }),
-      'TOPOLOGY_INVALID test/in: watermark.maxAhead NaN must not be negative',
+      "TOPOLOGY_INVALID test/in: watermark.maxAhead must be a duration of 0 ms or more, or 'none', got NaN",
     ],
     [
       'an idleAfter of nothing',
@@ -366,7 +366,7 @@ test('every fault is told at once', () => {
   const watermark = { ...source.watermark, lagMs: -1, idleAfterMs: 0 }
   expect(faultsOf({ ...tumbling, source: { ...source, watermark } })).toEqual([
     expect.stringContaining('TOPOLOGY_INVALID a b/: name "a b" must match'),
-    'TOPOLOGY_INVALID a b/in: watermark.lag -1 must not be negative',
+    'TOPOLOGY_INVALID a b/in: watermark.lag must be a duration of 0 ms or more, got -1',
     'TOPOLOGY_INVALID a b/in: watermark.idleAfter 0 must be more than 0',
     'TOPOLOGY_INVALID a b/tumbling: grace -1000 ms must be a whole number, not negative',
   ])

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type Slot, takeSlot } from '../../src/host/slot.ts'
+import { claimSlot, type Slot } from '../../src/host/slot.ts'
 
 const SCRIPT = fileURLToPath(new URL('./takes-slot.mjs', import.meta.url))
 
@@ -14,7 +14,7 @@ describe.each(PLATFORMS)('on %s', (platform) => {
   const freshGroup = () => `group-${randomUUID()}`
 
   async function take(group: string): Promise<Slot> {
-    const slot = await takeSlot(group, platform)
+    const slot = await claimSlot(group, platform)
     if (slot === null) throw new Error('no slot is to be had')
     onTestFinished(slot.release)
     return slot

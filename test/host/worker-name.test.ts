@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { expect, onTestFinished, test } from 'vitest'
 import { isWorkerName } from '../../src/host/options.ts'
-import { fitHost, takeName } from '../../src/host/worker-name.ts'
+import { claimName, fitHost } from '../../src/host/worker-name.ts'
 
 async function nameOf(given: string | undefined, group = `group-${randomUUID()}`) {
-  const name = await takeName(given, group)
+  const name = await claimName(given, group)
   onTestFinished(name.release)
   return name
 }

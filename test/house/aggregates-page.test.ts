@@ -17,11 +17,11 @@ const payments = [...page.matchAll(/^\| (\d+):(\d+) \| (\d+) \| (\d+) \| (\w) \|
 
 test('every aggregate has an entry, with its columns and what it is of no events', () => {
   expect(Object.keys(AGGREGATES).filter((name) => !page.includes(`\n### ${name}\n`))).toEqual([])
-  for (const [name, { takesEmpty }] of Object.entries(AGGREGATES)) {
+  for (const [name, { acceptsEmpty }] of Object.entries(AGGREGATES)) {
     const entry = page.split(`\n### ${name}\n`)[1]?.split('\n### ')[0] ?? ''
     expect([name, /^\| .+ \| .+ \| (0|`empty`.*) \|$/m.exec(entry)?.[1]?.slice(0, 7)]).toEqual([
       name,
-      takesEmpty ? '`empty`' : '0',
+      acceptsEmpty ? '`empty`' : '0',
     ])
     expect(EXAMPLES.map(({ code }) => /\.(\w+)\(/.exec(code)?.[1])).toContain(name)
   }

@@ -70,7 +70,7 @@ function placesOf(name: SettingName): string {
 function meaningOf(name: SettingName): string {
   const s: Setting<unknown> = SETTINGS[name]
   const shown = s.environmentOnly ? `\`${variableOf(name)}\`` : `\`${flagOf(name)}\``
-  const value = s.takes === null ? 'a switch' : (valuesOf(s) ?? `\`${s.takes}\``)
+  const value = s.value === null ? 'a switch' : (valuesOf(s) ?? `\`${s.value}\``)
   return row([shown, value, fallbackOf(s), s.about])
 }
 

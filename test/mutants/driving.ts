@@ -270,8 +270,8 @@ export const DRIVING: readonly Mutant[] = [
     edits: [
       {
         file: `${DRIVER}/former-members.ts`,
-        from: 'takeOut(groupId, [...own, ...namesakes.ids], brokers)',
-        to: 'takeOut(groupId, [], brokers)',
+        from: 'removeMembers(groupId, [...own, ...namesakes.ids], brokers)',
+        to: 'removeMembers(groupId, [], brokers)',
       },
     ],
     caughtBy: { file: TRANSACTIONS, test: 'is replaced at once by one of the same name' },

@@ -58,7 +58,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the newest texts are not looked up again after one that came late',
-    ['engine/history.ts', 'this.older.newestTexts?.takeAll(this)\n    } else', '} else'],
+    ['engine/history.ts', 'this.older.newestTexts?.reset(this)\n    } else', '} else'],
     [WALK, 'is what its events come to'],
   ],
   [

@@ -21,7 +21,7 @@ function answersOf(pieces: readonly Buffer[]): string[] {
   const whole: Buffer[] = []
   for (const piece of pieces) {
     const bytes = Buffer.from(piece)
-    answers.take(bytes, (answer) => whole.push(answer))
+    answers.add(bytes, (answer) => whole.push(answer))
     bytes.fill(0xee)
   }
   return whole.map((answer) => answer.toString('hex'))
@@ -50,7 +50,7 @@ test('a length that no answer has is refused', () => {
 test('what announces a gigabyte does not get it before it comes', () => {
   const before = process.memoryUsage().arrayBuffers
   const answers = new Answers()
-  answers.take(Buffer.from('HTTP/1.1 400 Bad Request\r\n'), () => {})
+  answers.add(Buffer.from('HTTP/1.1 400 Bad Request\r\n'), () => {})
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100 * 2 ** 20)
 })
 
@@ -60,7 +60,7 @@ test('an answer longer than what is given at once comes whole', () => {
   const answers = new Answers()
   const wire = wireOf([sent])
   for (let at = 0; at < wire.length; at += 2 ** 20) {
-    answers.take(wire.subarray(at, at + 2 ** 20), (answer) => whole.push(answer))
+    answers.add(wire.subarray(at, at + 2 ** 20), (answer) => whole.push(answer))
   }
   expect(whole.map((answer) => answer.equals(sent))).toEqual([true])
 })
@@ -68,7 +68,7 @@ test('an answer longer than what is given at once comes whole', () => {
 test('half an answer is forgotten when the connection begins again', () => {
   const answers = new Answers()
   const whole: string[] = []
-  const take = (bytes: Buffer) => answers.take(bytes, (answer) => whole.push(answer.toString()))
+  const take = (bytes: Buffer) => answers.add(bytes, (answer) => whole.push(answer.toString()))
   take(wireOf([Buffer.from('the first of them')]).subarray(0, 9))
   answers.clear()
   take(wireOf([Buffer.from('the second')]))

@@ -55,7 +55,7 @@ class Meeting {
 
   /** Makes ready for JoinGroup. */
   close(): Promise<void> {
-    return this.#gate.close((generation) => this.#committing.finish(generation))
+    return this.#gate.drain((generation) => this.#committing.finish(generation))
   }
 
   /** What is asked next fails, so often. */

@@ -20,27 +20,27 @@ function told(id: string | null, partitions: number, leaderEpoch = 1) {
 
 test('the partitions of a topic do not get fewer, unless it was created again', () => {
   const map = new ClusterMap()
-  map.take(told('one', 6))
-  map.take(told('one', 4))
+  map.update(told('one', 6))
+  map.update(told('one', 4))
   expect(map.partitionsOf('t')).toEqual([0, 1, 2, 3, 4, 5])
-  for (let times = 0; times < 2; times++) map.take(told('another', 2))
+  for (let times = 0; times < 2; times++) map.update(told('another', 2))
   expect(map.partitionsOf('t')).toEqual([0, 1])
 })
 
 test('a broker that has not heard of the newest leader is no news', () => {
   const map = new ClusterMap()
-  map.take(told('one', 1, 7))
-  map.take(told('one', 1, 6))
+  map.update(told('one', 1, 7))
+  map.update(told('one', 1, 6))
   expect(map.leaderOf({ topic: 't', partition: 0 })).toEqual({ nodeId: '1', epoch: 7 })
 })
 
 test('that a topic was created again is believed when it is told twice in a row', () => {
   const map = new ClusterMap()
-  map.take(told('one', 1))
-  map.take(told('another', 1))
-  map.take(told('one', 1))
-  map.take(told('another', 1))
+  map.update(told('one', 1))
+  map.update(told('another', 1))
+  map.update(told('one', 1))
+  map.update(told('another', 1))
   expect(map.idOf('t')).toBe('one')
-  map.take(told('another', 1))
+  map.update(told('another', 1))
   expect(map.idOf('t')).toBe('another')
 })

@@ -44,7 +44,7 @@ describe('commits and rebalances', () => {
   test('from before JoinGroup until the next assignment is in force no commit begins', async () => {
     const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
-    await gate.close(quick)
+    await gate.drain(quick)
     expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
     gate.open(generation(2))
     await gate.pass(async ({ generation: current }) => expect(current()).toEqual(generation(2)))
@@ -56,7 +56,7 @@ describe('commits and rebalances', () => {
     const { commit, goOn, seen } = pending()
     const committing = gate.pass(commit)
     let mayJoin = false
-    const closing = gate.close(quick).then(() => (mayJoin = true))
+    const closing = gate.drain(quick).then(() => (mayJoin = true))
     await clock.pass(4_900)
     expect(mayJoin).toBe(false)
     expect((await thrownBy(gate.pass(quick))).code).toBe('REBALANCING')
@@ -70,7 +70,7 @@ describe('commits and rebalances', () => {
     gate.open(generation(1))
     const { commit, goOn } = pending()
     const failure = thrownBy(gate.pass(commit))
-    const closing = gate.close(quick)
+    const closing = gate.drain(quick)
     await clock.pass(5_000)
     await closing
     gate.open(generation(2))
@@ -83,7 +83,7 @@ describe('commits and rebalances', () => {
     gate.open(generation(1))
     const { commit, goOn, seen } = pending()
     const committing = gate.pass(commit)
-    const closing = gate.close(async (last) => {
+    const closing = gate.drain(async (last) => {
       expect(seen).toEqual([generation(1)])
       seen.push(last)
     })
@@ -94,11 +94,11 @@ describe('commits and rebalances', () => {
 
   test('where no generation is in force nothing is left to do under it', async () => {
     const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
-    await gate.close(() => Promise.reject(new Error('never asked')))
+    await gate.drain(() => Promise.reject(new Error('never asked')))
     gate.open(generation(1))
-    await gate.close(quick)
+    await gate.drain(quick)
     const done: Generation[] = []
-    await gate.close(async (last) => void done.push(last))
+    await gate.drain(async (last) => void done.push(last))
     expect(done).toEqual([])
   })
 
@@ -106,7 +106,7 @@ describe('commits and rebalances', () => {
     const gate = new CommitGate('g', Number.POSITIVE_INFINITY, clock)
     gate.open(generation(1))
     const failing = gate.pass(() => Promise.reject(new Error('no')))
-    await gate.close(quick)
+    await gate.drain(quick)
     await expect(failing).rejects.toThrow('no')
   })
 })
@@ -170,7 +170,7 @@ describe('a member of which the group has not heard for longer than a session', 
     const gate = await silentFor(SESSION_MS + 1)
     const began = vi.fn<() => Promise<void>>(quick)
     const failure = thrownBy(gate.pass(began))
-    await gate.close(quick)
+    await gate.drain(quick)
     expect((await failure).code).toBe('REBALANCING')
     expect(began).not.toHaveBeenCalled()
   })

@@ -105,7 +105,7 @@ function reading(brokers: Brokers, o: Partial<FetcherOptions> = {}): Fetcher {
   return new Fetcher({
     brokers,
     unreadables,
-    wanted: () => [of],
+    partitions: () => [of],
     isCurrent: () => true,
     isPaused: () => false,
     answered: (ms) => answeredMs.push(ms),
@@ -133,7 +133,7 @@ describe('partitions that are replayed', () => {
       return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1 }
     })
     const replaying = reading(cluster.brokers, {
-      wanted: () => all,
+      partitions: () => all,
       leftToReplay: ({ partition }) => left[partition] ?? 0,
     })
     replaying.wake()
@@ -234,5 +234,42 @@ describe('after a small answer', () => {
     expect(cluster.asked.has('1')).toBe(false)
     await hand.pass(1)
     await askedAgain('1')
+  })
+})
+
+describe('how long a leader may wait for a record', () => {
+  /** What the last request allows, ms. */
+  const allowedMs = () => vi.mocked(fetch).mock.lastCall?.[2].maxWaitMs
+
+  test('100 ms at first, and 500 ms after an answer without one', async () => {
+    await askedAgain('1')
+    expect(allowedMs()).toBe(100)
+    await cluster.answer('1', { code: CODE.NONE })
+    await askedAgain('1')
+    expect(allowedMs()).toBe(500)
+  })
+
+  test('100 ms again after a record', async () => {
+    await cluster.answer('1', { code: CODE.NONE })
+    await cluster.answer('1', recordOf('a'))
+    await askedAgain('1')
+    expect(allowedMs()).toBe(100)
+  })
+
+  test('100 ms while a partition is paused, which may be resumed at any time', async () => {
+    fetcher.stop()
+    cluster = new Cluster()
+    const [read, paused] = [3, 4].map((partition) => {
+      const mark = markOf('t', partition, cluster.brokers)
+      return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1 }
+    }) as [Fetchable, Fetchable]
+    fetcher = reading(cluster.brokers, {
+      partitions: () => [read, paused],
+      isPaused: (of) => of === paused,
+    })
+    fetcher.wake()
+    await cluster.answer('1', { code: CODE.NONE })
+    await askedAgain('1')
+    expect(allowedMs()).toBe(100)
   })
 })

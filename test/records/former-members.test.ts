@@ -21,9 +21,9 @@ test('a place is taken over by whoever comes up, also when the group did not ans
   } as unknown as Brokers
   const former = new FormerMembers('w1', 6_000)
   former.add('g', 'm-0')
-  expect((await thrownBy(former.takeOut('g', brokers))).code).toBe('BROKER_UNAVAILABLE')
+  expect((await thrownBy(former.remove('g', brokers))).code).toBe('BROKER_UNAVAILABLE')
   expect(left).toEqual([])
-  await former.takeOut('g', brokers)
+  await former.remove('g', brokers)
   expect(left).toEqual(['m-0', 'm-1'])
 })
 

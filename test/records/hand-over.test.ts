@@ -82,7 +82,7 @@ test('little of many partitions is handed over in one turn', async () => {
   const { handing, turns } = handOver()
   for (let n = 0; n < 24; n++) {
     const set = tombstones()
-    while (set.take({ records: TOMBSTONES - 2, bytes: 2 ** 30 })?.records.length === 0);
+    while (set.next({ records: TOMBSTONES - 2, bytes: 2 ** 30 })?.records.length === 0);
     handing.add(partition(n), { set, endOffset: TOMBSTONES })
   }
   await handing.flowAll()

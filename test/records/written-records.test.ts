@@ -82,8 +82,8 @@ describe('records that are written', () => {
       fc.property(fc.array(plainRecord, { maxLength: 12 }), fc.nat(12), (plain, at) => {
         const written = WrittenRecords.of(plain)
         const some = new WrittenRecords()
-        some.takeAll(written, at)
-        for (let i = 0; i < Math.min(at, plain.length); i++) some.take(written, i)
+        some.addAll(written, at)
+        for (let i = 0; i < Math.min(at, plain.length); i++) some.addFrom(written, i)
         const turned = [...plain.slice(at), ...plain.slice(0, at)]
         expect(isDeepStrictEqual(plainRecords(some), turned)).toBe(true)
         written.cut(at)
@@ -129,7 +129,7 @@ describe('records that are written', () => {
     })
     const written = WrittenRecords.of(plain)
     const some = new WrittenRecords()
-    some.takeAll(written, 5)
+    some.addAll(written, 5)
     some.free()
     WrittenRecords.of(plain.map((record) => ({ ...record, value: Buffer.alloc(20_000, 99) })))
     expect(plainRecords(written)).toEqual(plain)

@@ -109,7 +109,7 @@ test('what is slow passes ten records at a time, every 100 ms, in order, and all
     failed: () => {},
   })
   const records = new ListedRecords(Array.from({ length: 60 }, (_, offset) => record(offset)))
-  inlet.take({ ...EVENTS, epoch: 1, records, nextOffset: 61, endOffset: 61 })
+  inlet.add({ ...EVENTS, epoch: 1, records, nextOffset: 61, endOffset: 61 })
   inlet.then(() => passed.push('end'))
   expect([passed, inlet.bytes]).toEqual([[], 60])
   for (let slice = 1; slice <= 3; slice++) {
@@ -143,7 +143,7 @@ test('what cannot be taken when it has waited is told, and nothing passes after 
   })
   for (const offset of [0, 1]) {
     const [records, end] = [new ListedRecords([record(offset)]), offset + 1]
-    inlet.take({ ...EVENTS, epoch: 1, records, nextOffset: end, endOffset: end })
+    inlet.add({ ...EVENTS, epoch: 1, records, nextOffset: end, endOffset: end })
   }
   clock.advance(100)
   await nextTurn()

@@ -115,7 +115,7 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
     place: null,
     keyNumbers: new Dictionary(),
   })
-  const { batch } = atOnce(intake.take(new ListedRecords(keyed), UNCUT))
+  const { batch } = atOnce(intake.decode(new ListedRecords(keyed), UNCUT))
   expect(batch.count).toBe(records.length)
   const indices = chunk.indices ?? records.map((_, i) => i)
   const arrivals = { step, indices, windows: null, events: batch.events, late, rows }

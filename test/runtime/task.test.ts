@@ -75,7 +75,14 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
   const take = (...list: LogRecord[]) => {
     const records = new ListedRecords(list)
     const nextOffset = (list.at(-1)?.offset ?? -1) + 1
-    partition.take({ topic: 'events', partition: 3, epoch: 1, records, nextOffset, endOffset: 99 })
+    partition.process({
+      topic: 'events',
+      partition: 3,
+      epoch: 1,
+      records,
+      nextOffset,
+      endOffset: 99,
+    })
   }
   /** The chunks that could be committed now. */
   const room = { bytes: Number.POSITIVE_INFINITY, records: Number.POSITIVE_INFINITY }

@@ -45,7 +45,7 @@ export const features: OperatorRule<FeaturesStep> = {
 
   *functions({ name, kinds, features: all }) {
     for (const { is, columns } of kinds) {
-      yield { where: `${name}.only`, takes: 'event', of: is }
+      yield { where: `${name}.only`, argument: 'event', of: is }
       yield* functionsOf(name, columns)
     }
     for (const feature of all) yield* functionsOfFeature(feature, `${name}.${feature.name}`)
@@ -68,7 +68,7 @@ export const features: OperatorRule<FeaturesStep> = {
   open(step, _, context) {
     const rows = new FeatureRows(step, context)
     return {
-      take(flow, run) {
+      process(flow, run) {
         const { arrivals, late } = rows.run(flow, {
           fault: (index, error) => run.fault(subjectOf(flow, index), step.name, error),
           isWanted: run.mode === 'live',
@@ -120,10 +120,10 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Pri
 }
 
 function* functionsOfFeature(feature: FeatureDefinition, where: string): Generator<FunctionPlace> {
-  if (feature.from === 'value') yield { where, takes: 'event', of: feature.of }
+  if (feature.from === 'value') yield { where, argument: 'event', of: feature.of }
   if (feature.from !== 'lookup') return
-  yield { where, takes: 'event', of: feature.key }
-  yield { where, takes: 'row', of: feature.of }
+  yield { where, argument: 'event', of: feature.key }
+  yield { where, argument: 'row', of: feature.of }
 }
 
 interface Checking {

@@ -7,20 +7,21 @@ export const map: OperatorRule<MapStep> = {
   detail: ({ to }, print) => ({ to: print(to) }),
 
   *functions({ name, to }) {
-    yield { where: name, takes: 'event', of: to }
+    yield { where: name, argument: 'event', of: to }
   },
 
   open({ name, to, then }, open, { reader }) {
     const read = reader(to)
     const behind = open(then, called)
     return {
-      *take(flow, run) {
+      *process(flow, run) {
         const made: unknown[] = new Array(flow.count)
         const indices = run.each(name, flow, (events, index) => {
           made[index] = read.of(events, index)
           return true
         })
-        for (const operator of behind) yield* operator.take({ ...flow, indices, events: made }, run)
+        for (const operator of behind)
+          yield* operator.process({ ...flow, indices, events: made }, run)
       },
     }
   },

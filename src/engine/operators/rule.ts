@@ -43,7 +43,7 @@ export interface FunctionPlace {
   /** The place's name in notes: `map`, `features.amount`. */
   readonly where: string
   /** Its argument: an event that reaches the step, or a row of a table. */
-  readonly takes: 'event' | 'row'
+  readonly argument: 'event' | 'row'
   /** The function; undefined or null if the author left it out. */
   readonly of: unknown
 }
@@ -72,7 +72,7 @@ export type ArrivalPieces = Iterable<readonly Arrivals[]>
 /** A step of one task, with its state. */
 export interface Operator {
   /** Processes the events of a chunk that reach it, in log order. */
-  take(flow: Flow, run: ChunkRun): ArrivalPieces
+  process(flow: Flow, run: ChunkRun): ArrivalPieces
   /** The watermark has advanced without an event. @default nothing happens */
   pass?(watermarkMs: number, run: ChunkRun): ArrivalPieces
   /**

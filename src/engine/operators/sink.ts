@@ -9,11 +9,11 @@ export const sink: OperatorRule<SinkStep> = {
   detail: ({ topic, key }, print) => ({ topic, key: key === null ? 'of the source' : print(key) }),
 
   *functions({ name, key }) {
-    yield { where: `${name}.key`, takes: 'event', of: key }
+    yield { where: `${name}.key`, argument: 'event', of: key }
   },
 
   open: (step) => ({
-    take({ indices, windows, events }, run) {
+    process({ indices, windows, events }, run) {
       if (run.mode === 'live') {
         run.arrive({ step, indices, windows, events, late: NONE, rows: NO_ROWS })
       }

@@ -87,8 +87,8 @@ class Tumbling implements Operator {
     return { states: [windows], bytes, texts, nextEndMs }
   }
 
-  take(flow: Flow, run: ChunkRun): ArrivalPieces {
-    return this.#follow(run, (of) => this.#windows.take(flow, of))
+  process(flow: Flow, run: ChunkRun): ArrivalPieces {
+    return this.#follow(run, (of) => this.#windows.process(flow, of))
   }
 
   pass(watermarkMs: number, run: ChunkRun): ArrivalPieces {
@@ -102,7 +102,7 @@ class Tumbling implements Operator {
   /** Passes the results of windows on as their own stream, piece by piece. */
   *#follow(
     run: ChunkRun,
-    resultsOf: (of: Parameters<TumblingWindows['take']>[1]) => Iterable<readonly WindowResult[]>,
+    resultsOf: (of: Parameters<TumblingWindows['process']>[1]) => Iterable<readonly WindowResult[]>,
   ): ArrivalPieces {
     const { name } = this.#step
     const outcome = { entered: run.windowed, late: [] as number[], closed: 0 }
@@ -118,7 +118,7 @@ class Tumbling implements Operator {
       isFirst = false
       if (piece.length === 0) continue
       const flow = flowOf(piece)
-      for (const operator of this.#behind) yield* operator.take(flow, run)
+      for (const operator of this.#behind) yield* operator.process(flow, run)
     }
     run.late(name, outcome.late)
     run.closed(name, outcome.closed)

@@ -13,16 +13,16 @@ export const where: OperatorRule<WhereStep> = {
         },
 
   *functions({ name, keep, branch }) {
-    yield { where: name, takes: 'event', of: branch === undefined ? keep : branch.is }
+    yield { where: name, argument: 'event', of: branch === undefined ? keep : branch.is }
   },
 
   open(step, open, { reader }) {
     const condition = conditionOf(step, reader)
     const behind = open(step.then, reader)
     return {
-      *take(flow, run) {
+      *process(flow, run) {
         const indices = run.each(step.name, flow, (events, i) => condition.of(events, i))
-        for (const operator of behind) yield* operator.take({ ...flow, indices }, run)
+        for (const operator of behind) yield* operator.process({ ...flow, indices }, run)
       },
     }
   },

@@ -35,6 +35,6 @@ export function* functionsOf(
   columns: TumblingStep['columns'],
 ): Generator<FunctionPlace> {
   for (const [column, of] of Object.entries(columns)) {
-    yield { where: `${name}.${column}`, takes: 'event', of }
+    yield { where: `${name}.${column}`, argument: 'event', of }
   }
 }

@@ -101,45 +101,45 @@ class Scan {
   #list(end: '}' | ']', item: () => boolean): boolean {
     this.#at++
     this.#space()
-    if (this.#take(end)) return true
+    if (this.#accept(end)) return true
     do {
       if (!item()) return false
-    } while (this.#take(','))
-    return this.#take(end)
+    } while (this.#accept(','))
+    return this.#accept(end)
   }
 
   #member(): boolean {
     this.#space()
     if (!this.#text()) return false
     this.#space()
-    return this.#take(':') && this.value()
+    return this.#accept(':') && this.value()
   }
 
   #text(): boolean {
-    if (!this.#take('"')) return false
+    if (!this.#accept('"')) return false
     for (;;) {
       // Everything except a quote, a backslash and control characters.
       this.#pass(/[ !#-[\]-\xff]*/y)
-      if (!this.#take('\\')) return this.#take('"')
+      if (!this.#accept('\\')) return this.#accept('"')
       if (!this.#escaped()) return false
     }
   }
 
   #escaped(): boolean {
-    if (!this.#take('u')) return this.#pass(/["\\/bfnrt]/y)
+    if (!this.#accept('u')) return this.#pass(/["\\/bfnrt]/y)
     for (let i = 0; i < 4; i++) if (!this.#pass(/[\da-f]/iy)) return false
     return true
   }
 
   #word(word: string): boolean {
-    for (const letter of word) if (!this.#take(letter)) return false
+    for (const letter of word) if (!this.#accept(letter)) return false
     return true
   }
 
   #number(): boolean {
-    this.#take('-')
-    if (!this.#take('0') && !this.#digits()) return false
-    if (this.#take('.') && !this.#digits()) return false
+    this.#accept('-')
+    if (!this.#accept('0') && !this.#digits()) return false
+    if (this.#accept('.') && !this.#digits()) return false
     if (!this.#pass(/e[+-]?/iy)) return true
     return this.#digits()
   }
@@ -159,7 +159,7 @@ class Scan {
     return isThere
   }
 
-  #take(character: string): boolean {
+  #accept(character: string): boolean {
     const isThere = this.#bytes[this.#at] === character
     if (isThere) this.#at++
     return isThere

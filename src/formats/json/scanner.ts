@@ -4,8 +4,9 @@ import type { ColumnForm, FieldPath, ScannedColumns } from '../../plan/columns.t
 import { type Bound, boundOf } from './bound.ts'
 import { recordLayoutOf } from './layout.ts'
 import { compileLayout, type LayoutScan } from './layout-code.ts'
+import type { JsonLimits } from './limits.ts'
 import type { RecordPlace } from './record-place.ts'
-import { type ScanLimits, Walker } from './walker.ts'
+import { Walker } from './walker.ts'
 import { plainOf } from './zod-schema.ts'
 
 /**
@@ -30,11 +31,11 @@ const MISSES_BEFORE_NEXT = 1_024
 export class Scanner {
   /** The columns that it fills. */
   readonly forms: readonly ColumnForm[]
-  readonly #limits: ScanLimits
+  readonly #limits: JsonLimits
   readonly #walker: Walker
   readonly #layouts: Layouts
 
-  constructor(bound: Bound, limits: ScanLimits) {
+  constructor(bound: Bound, limits: JsonLimits) {
     this.forms = bound.columns
     this.#limits = limits
     this.#walker = new Walker(bound, limits)
@@ -123,7 +124,7 @@ class Layouts {
  */
 export function compileScanner(
   schema: StandardSchemaV1,
-  { wanted, limits }: { readonly wanted: readonly FieldPath[]; readonly limits: ScanLimits },
+  { wanted, limits }: { readonly wanted: readonly FieldPath[]; readonly limits: JsonLimits },
 ): { readonly scanner: Scanner } | { readonly why: string } {
   const plain = plainOf(schema)
   if (plain.kind === 'opaque') return plain

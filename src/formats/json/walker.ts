@@ -8,6 +8,7 @@ import {
   type BoundValue,
   UNNAMED,
 } from './bound.ts'
+import type { JsonLimits } from './limits.ts'
 import { isAllowed, NO_SCALAR, type TextRule } from './plain.ts'
 import type { RecordPlace } from './record-place.ts'
 import {
@@ -34,16 +35,6 @@ import {
 } from './tokens.ts'
 import { MORE, type Trace, Tracer } from './trace.ts'
 
-/** Limits on one record, the same as for records that are read without a scanner. */
-export interface ScanLimits {
-  /** Bytes of the record's value. */
-  readonly bytes: number
-  /** Nesting depth of objects and arrays. */
-  readonly depth: number
-  /** Field names in all objects of the record together. */
-  readonly fields: number
-}
-
 const PROTO = utf8('__proto__"')
 const NO_FIELDS: BoundObject = { kind: 'object', fields: [], required: 0, isNullable: false }
 /** The `null` in place of an object. */
@@ -59,7 +50,7 @@ const LETTER_T = 0x74
 export class Walker {
   readonly #bound: Bound
   #columns = new ScannedColumns([], 0)
-  readonly #limits: ScanLimits
+  readonly #limits: JsonLimits
   #bytes: Uint8Array = new Uint8Array(0)
   #at = 0
   #end = 0
@@ -71,7 +62,7 @@ export class Walker {
   #record = 0
   readonly #tracer: Tracer
 
-  constructor(bound: Bound, limits: ScanLimits) {
+  constructor(bound: Bound, limits: JsonLimits) {
     this.#bound = bound
     this.#limits = limits
     this.#seen = new Float64Array(bound.fields)
@@ -156,7 +147,7 @@ export class Walker {
           likely = field + 1
         }
         this.#blanks()
-      } while (this.#takes(COMMA))
+      } while (this.#accepts(COMMA))
     }
     return missing === 0 && this.#closes(CLOSE_BRACE)
   }
@@ -200,7 +191,7 @@ export class Walker {
         this.#blanks()
         if (!this.#anything()) return false
         this.#blanks()
-      } while (this.#takes(COMMA))
+      } while (this.#accepts(COMMA))
     }
     return this.#closes(CLOSE_BRACKET)
   }
@@ -281,12 +272,12 @@ export class Walker {
 
   #closes(byte: number): boolean {
     this.#depth--
-    return this.#takes(byte)
+    return this.#accepts(byte)
   }
 
   #colon(): boolean {
     this.#blanks()
-    if (!this.#takes(COLON) || ++this.#fields > this.#limits.fields) return false
+    if (!this.#accepts(COLON) || ++this.#fields > this.#limits.fields) return false
     this.#blanks()
     return true
   }
@@ -297,7 +288,7 @@ export class Walker {
     return isWord
   }
 
-  #takes(byte: number): boolean {
+  #accepts(byte: number): boolean {
     const isByte = this.#bytes[this.#at] === byte
     if (isByte) this.#at++
     return isByte

@@ -29,7 +29,7 @@ export class Answers {
    * Adds received bytes. The buffer may be overwritten as soon as this returns.
    * @throws Error when they cannot be a response; everything that follows is then invalid as well
    */
-  take(bytes: Buffer, answered: (answer: Buffer) => void): void {
+  add(bytes: Buffer, answered: (answer: Buffer) => void): void {
     for (let at = 0; at < bytes.length; ) {
       this.#makeRoom()
       const copied = bytes.copy(this.#into, this.#filled, at)

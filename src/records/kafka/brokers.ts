@@ -2,6 +2,7 @@ import { type Cluster, Kafka, type KafkaConfig } from 'kafkajs'
 import { Backoff, type Random } from '../../kernel/backoff.ts'
 import { type Clock, wallClock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
+import { packageVersion } from '../../kernel/version.ts'
 import type { TopicPartition } from '../port.ts'
 import { ClusterMap } from './cluster-map.ts'
 import { fromKafka } from './errors.ts'
@@ -45,7 +46,6 @@ const CONNECT_MS = 5_000
 const LIBRARY_MS = 2 * ANSWER_MS
 /** Shortest interval between two refreshes of the metadata, ms. */
 const REFRESH_MS = 50
-const CLIENT = { name: 'tidemark', version: '0.1.0' }
 
 /** How long to look for a group's coordinator again when it cannot be reached, ms. */
 const SEEK_MS = 1_500
@@ -103,7 +103,7 @@ export class Brokers {
       brokers: config.brokers as readonly string[],
       clock,
       ask: (broker) => this.#metadataOf(broker, [...this.#topics.keys()]),
-      heard: (found) => this.#map.take(found),
+      heard: (found) => this.#map.update(found),
     })
   }
 
@@ -357,7 +357,10 @@ export class Brokers {
   async #apisOfBroker(broker: Wired): Promise<BrokerApis> {
     const known = this.#apis.get(broker)
     if (known !== undefined) return known
-    const apis = await this.#send(broker, apiVersions(CLIENT))
+    const apis = await this.#send(
+      broker,
+      apiVersions({ name: 'tidemark', version: packageVersion() }),
+    )
     checkApiVersions(apis)
     this.#apis.set(broker, apis)
     return apis

@@ -33,7 +33,7 @@ export class ClusterMap {
   }
 
   /** Merges a metadata response. */
-  take({ nodes, controllerId, topics }: Metadata): void {
+  update({ nodes, controllerId, topics }: Metadata): void {
     const alive = new Set(nodes.map(({ nodeId }) => nodeId))
     this.#controller = alive.has(controllerId) ? String(controllerId) : null
     for (const topic of topics) this.#topics.set(topic.topic, this.#merged(topic, alive))

@@ -76,7 +76,7 @@ export class CommitGate {
    * generation.
    * @param last work that must still be done under the old generation
    */
-  async close(last: (generation: Generation) => Promise<void>): Promise<void> {
+  async drain(last: (generation: Generation) => Promise<void>): Promise<void> {
     this.#isClosed = true
     this.#changed.notifyAll()
     const ending = this.#generation

@@ -103,7 +103,7 @@ function patchConnection(connection: Connection & Methods): void {
       try {
         // The socket will overwrite this buffer.
         if (this.authHandlers !== null) processData?.call(this, Buffer.from(bytes) as never)
-        else answersOf(this).take(bytes, (answer) => pass(answer, this.requestQueue))
+        else answersOf(this).add(bytes, (answer) => pass(answer, this.requestQueue))
       } catch (error) {
         this.socket?.destroy(error as Error)
       }

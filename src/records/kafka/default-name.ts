@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
-import { type Namesakes, namesakesIn, takeOut } from './namesakes.ts'
+import { type Namesakes, namesakesIn, removeMembers } from './namesakes.ts'
 
 /** How often a joining worker looks for itself in its group, ms. */
 const LOOK_MS = 20
@@ -69,7 +69,7 @@ export class DefaultName {
         this.#address = own
         const former = members.filter((m) => holders.has(m.memberId) && m.clientHost === own)
         const ids = former.map(({ memberId }) => memberId)
-        return takeOut(group, ids, brokers)
+        return removeMembers(group, ids, brokers)
       }
       await brokers.clock.sleep(LOOK_MS)
     }

@@ -188,7 +188,7 @@ export class Delivery {
       await Promise.all(answers)
       this.#flights.delete(flight)
     }
-    return this.#take((await Promise.all(answers)).flat())
+    return this.#settle((await Promise.all(answers)).flat())
   }
 
   /**
@@ -213,7 +213,7 @@ export class Delivery {
    * Removes acknowledged batches.
    * @returns the problem that hinders the rest; `null`: none
    */
-  #take(results: readonly BatchResult[]): TidemarkError | null {
+  #settle(results: readonly BatchResult[]): TidemarkError | null {
     let problem: TidemarkError | null = null
     const stuck = new Set<Outgoing>()
     const moved = new Set<Outgoing>()

@@ -29,11 +29,14 @@ export interface Fetchable extends LogMark {
 /** What a fetcher works with. */
 export interface FetcherOptions {
   readonly brokers: Brokers
-  /** The partitions to be read now; others only get what is in flight already. */
-  readonly wanted: () => Iterable<Fetchable>
-  /** Is the partition still wanted? Otherwise records that arrived meanwhile are dropped. */
+  /** The partitions being read, paused ones included. */
+  readonly partitions: () => Iterable<Fetchable>
+  /** Is the partition still read? Otherwise records that arrived meanwhile are dropped. */
   readonly isCurrent: (of: Fetchable) => boolean
-  /** A paused partition gets nothing: records that have arrived are kept for it. */
+  /**
+   * A paused partition is not requested, and gets nothing: records that have arrived are kept for
+   * it.
+   */
   readonly isPaused: (of: Fetchable) => boolean
   /**
    * Called with some thousand records at most. Also called without records when markers or aborted
@@ -86,6 +89,11 @@ const LIMITS: FetchOptions = {
   maxPartitionBytes: 1_048_576,
 }
 /**
+ * The same for a leader that had no record at the last fetch, if no partition can be resumed: only
+ * one that is assigned waits this long (Kafka's default, `fetch.max.wait.ms`).
+ */
+const IDLE_WAIT_MS = 500
+/**
  * After an answer smaller than this the next fetch is delayed: under light traffic every event
  * would otherwise be a fetch of its own.
  */
@@ -125,7 +133,7 @@ export class Fetcher {
   wake(): void {
     if (this.#isOver) return
     void this.#flow()
-    for (const of of this.#o.wanted()) {
+    for (const of of this.#o.partitions()) {
       const leader = this.#o.brokers.leaderOf(of)
       if (leader !== undefined && !this.#loops.has(leader)) this.#start(leader)
     }
@@ -176,7 +184,7 @@ export class Fetcher {
     for (;;) {
       await brokers.clock.sleep(SEEK_MS, this.#over.signal)
       if (this.#isOver) return
-      const lost = [...this.#o.wanted()].filter((of) => brokers.leaderOf(of) === undefined)
+      const lost = this.#unpaused().filter((of) => brokers.leaderOf(of) === undefined)
       if (lost.length === 0) continue
       for (const of of lost) {
         refuseIfRecreated(of, brokers)
@@ -190,8 +198,9 @@ export class Fetcher {
   async #run(leader: string): Promise<void> {
     const backoff = new Backoff(RETRY, this.#o.brokers.random)
     let next: Promise<Answer> | null = null
+    let isIdle = false
     while (!this.#isOver) {
-      next ??= this.#ask(leader)
+      next ??= this.#ask(leader, isIdle)
       const answer: Answer = await next
       next = null
       if (this.#isOver) return
@@ -199,11 +208,12 @@ export class Fetcher {
         await this.#changed.until(() => this.#isOver || this.#wantedOf(leader).length > 0)
         continue
       }
-      const { got, bytes, problem } = this.#take(answer)
+      const { got, bytes, problem } = this.#received(answer)
+      isIdle = problem === null && bytes === 0
       if (bytes > 0) this.#o.answered?.(answer.tookMs)
       if (problem === null) {
         backoff.reset()
-        if (bytes >= SMALL_BYTES) next = this.#ask(leader)
+        if (bytes >= SMALL_BYTES) next = this.#ask(leader, isIdle)
       }
       for (const [of, arrived] of got) this.#handOver.add(of, arrived)
       await Promise.all(got.map(([of]) => this.#handOver.flow(of)))
@@ -220,13 +230,23 @@ export class Fetcher {
     await Promise.race([this.#o.committed?.(), clock.sleep(LONGEST_LINGER_MS - LINGER_MS)])
   }
 
+  #unpaused(): Fetchable[] {
+    return [...this.#o.partitions()].filter((of) => !this.#o.isPaused(of))
+  }
+
   #wantedOf(leader: string): Fetchable[] {
-    return [...this.#o.wanted()].filter(
+    return this.#unpaused().filter(
       (of) =>
         this.#o.brokers.leaderOf(of) === leader &&
         !this.#handOver.has(of) &&
         !this.#setbacks.has(of),
     )
+  }
+
+  /** Are all partitions of the leader requested, so that none can be resumed? */
+  #isWhole(leader: string, requested: number): boolean {
+    const { partitions, brokers } = this.#o
+    return [...partitions()].filter((of) => brokers.leaderOf(of) === leader).length === requested
   }
 
   /**
@@ -242,7 +262,7 @@ export class Fetcher {
     return wanted.filter((of) => of === shortest || !replayed.includes(of))
   }
 
-  async #ask(leader: string): Promise<Answer> {
+  async #ask(leader: string, isIdle: boolean): Promise<Answer> {
     const wanted = this.#withOneReplay(this.#wantedOf(leader))
     // A broker fills partitions in the order in which they are requested, up to the limit of the
     // whole response.
@@ -273,7 +293,9 @@ export class Fetcher {
         }
       })
       if (positions.length === 0) return { ...answer, hindered, asked }
-      const { code, partitions } = await brokers.ask(leader, fetch(positions, isById, LIMITS))
+      const waits = isIdle && this.#isWhole(leader, positions.length)
+      const limits = waits ? { ...LIMITS, maxWaitMs: IDLE_WAIT_MS } : LIMITS
+      const { code, partitions } = await brokers.ask(leader, fetch(positions, isById, limits))
       const problem = code === CODE.NONE ? null : unavailable(code)
       const tookMs = brokers.clock.elapsedMs() - sinceMs
       return { ...answer, tookMs, hindered, asked, partitions, problem }
@@ -286,7 +308,7 @@ export class Fetcher {
    * Advances the positions.
    * @throws TidemarkError for what cannot be recovered from
    */
-  #take({ leader, asked, partitions, problem, hindered, sinceMs }: Answer): Taken {
+  #received({ leader, asked, partitions, problem, hindered, sinceMs }: Answer): Received {
     const { unreadables } = this.#o
     const still = asked.filter((one) => this.#isStill(one, leader))
     const by = new Map(still.map(({ of }) => [partitionName(of), of]))
@@ -382,7 +404,7 @@ function asItIs(of: Fetchable): Asked {
   return { of, offset: of.nextOffset, epoch: of.checkedEpoch }
 }
 
-interface Taken {
+interface Received {
   readonly got: readonly [Fetchable, Arrived][]
   readonly bytes: number
   readonly problem: TidemarkError | null

@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Brokers } from './brokers.ts'
-import { type Namesakes, namesakesIn, takeOut } from './namesakes.ts'
+import { type Namesakes, namesakesIn, removeMembers } from './namesakes.ts'
 
 /** How often to look for living namesakes, ms. */
 const LOOK_MS = 500
@@ -44,7 +44,7 @@ export class FormerMembers {
    * group.
    * @throws TidemarkError `WORKER_NAME_TAKEN`: another worker has the name by now
    */
-  async takeOut(groupId: string, brokers: Brokers): Promise<void> {
+  async remove(groupId: string, brokers: Brokers): Promise<void> {
     const own = this.#idsOf.get(groupId) ?? new Set<string>()
     const others = () => this.#namesakes(groupId, brokers, (id) => own.has(id))
     // A worker that joins under a name replaces the former holder, but only once: otherwise two
@@ -53,7 +53,7 @@ export class FormerMembers {
     const namesakes = await others()
     this.#hasTakenPlace = true
     this.#idsOf.delete(groupId)
-    await takeOut(groupId, [...own, ...namesakes.ids], brokers)
+    await removeMembers(groupId, [...own, ...namesakes.ids], brokers)
   }
 
   /**

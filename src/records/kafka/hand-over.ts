@@ -93,7 +93,7 @@ export class HandOver<P extends object> {
         if (!isCurrent(of)) break
         if (isPaused(of)) return
         if (!this.#handOver(of, arrived)) await arrived.set.unpack()
-        else if (arrived.set.isTaken) queue.sets.shift()
+        else if (arrived.set.isRead) queue.sets.shift()
       }
       this.#queues.delete(of)
     } finally {
@@ -103,12 +103,12 @@ export class HandOver<P extends object> {
 
   /** Hands over the next records. Returns false if they have to be unpacked first. */
   #handOver(of: P, { set, endOffset }: Arrived): boolean {
-    const portion = set.take(MOST)
+    const portion = set.next(MOST)
     if (portion === null) return false
     const { records, packed } = portion
     this.#slices.use(records.length)
     // The first records of a batch may be before the requested offset, so there may be none yet.
-    if (records.length > 0 || packed !== null || set.isTaken) {
+    if (records.length > 0 || packed !== null || set.isRead) {
       this.#o.fetched(of, { records, packed, endOffset })
     }
     return true

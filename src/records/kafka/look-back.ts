@@ -63,7 +63,7 @@ async function timestampAt(brokers: Brokers, start: Start): Promise<number | nul
     const { set, aborted } = fetched
     const from = { partition: partitionName(start), fromOffset: offset, aborted }
     const batch = new RecordSet(set, { ...from, maxUnpackedBytes: UNPACKED_BYTES })
-    const found = timestampIn(batch.take() as Portion, step === 0 ? null : nextOffset)
+    const found = timestampIn(batch.next() as Portion, step === 0 ? null : nextOffset)
     if (found !== undefined) return found
   }
   return null

@@ -103,7 +103,7 @@ export class KafkaMember implements Member {
     this.#fetcher = new Fetcher({
       unreadables: this.#unreadables,
       brokers: waiting,
-      wanted: () => this.#wanted(),
+      partitions: () => this.#started(),
       isCurrent: (of) => this.#positions.holds(of as Owned),
       isPaused: (of) => (of as Owned).paused,
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
@@ -137,7 +137,7 @@ export class KafkaMember implements Member {
       const { group } = this.#o
       await Promise.all([waiting.connect(), quick.connect()])
       await waiting.learn(this.#o.topics)
-      await formerMembers.takeOut(group, waiting)
+      await formerMembers.remove(group, waiting)
       const holders = await defaultName.holders(group, quick)
       if (this.#isOver) throw this.#hasLeft()
       void this.#membership.run().catch((error: unknown) => {
@@ -213,7 +213,7 @@ export class KafkaMember implements Member {
   }
 
   #closeGate(): Promise<void> {
-    return this.#gate.close((generation) => this.#committing.finish(generation))
+    return this.#gate.drain((generation) => this.#committing.finish(generation))
   }
 
   #checkName(): Promise<void> {
@@ -231,15 +231,15 @@ export class KafkaMember implements Member {
     throw defaultName.giveUp()
   }
 
-  #wanted(): Fetchable[] {
+  #started(): Fetchable[] {
     // While joining, nothing can be paused yet.
     if (this.#life.state !== 'joined') return []
-    return [...this.#positions.all()].filter((owned) => owned.started && !owned.paused)
+    return [...this.#positions.all()].filter(({ started }) => started)
   }
 
   async #assigned(assigned: Assigned): Promise<void> {
     const untouched = await this.#untouched(assigned.generation)
-    if (!this.#isOver) this.#safely(() => this.#take(assigned, untouched))
+    if (!this.#isOver) this.#safely(() => this.#assign(assigned, untouched))
   }
 
   /**
@@ -252,7 +252,7 @@ export class KafkaMember implements Member {
     return within(limit, looking).catch(() => [])
   }
 
-  #take({ generation, partitions, liveIds }: Assigned, untouched: readonly Owned[]): void {
+  #assign({ generation, partitions, liveIds }: Assigned, untouched: readonly Owned[]): void {
     this.#tellPartitions()
     const { lost, added } = this.#positions.assign(partitions, generation, untouched)
     this.#lose(lost.revoked, 'revoked')

@@ -48,7 +48,7 @@ export async function namesakesIn(
  * Removes members from a group, one after the other. A member that cannot be removed is waited for
  * by the group.
  */
-export async function takeOut(
+export async function removeMembers(
   group: string,
   memberIds: Iterable<string>,
   brokers: Brokers,

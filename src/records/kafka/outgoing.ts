@@ -19,7 +19,7 @@ export class Outgoing implements TopicPartition {
   /** Appends the records that are not acknowledged yet to `records`. */
   addTo(records: WrittenRecords): void {
     const { records: from, indices } = this.#left
-    for (const index of indices) records.take(from, index)
+    for (const index of indices) records.addFrom(from, index)
   }
 
   get batches(): readonly EncodedBatch[] {

@@ -65,10 +65,10 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     this.#unreadables = new Unreadables(() => {}, brokers.clock)
     this.#fetcher = new Fetcher({
       brokers,
-      wanted: () => [...this.#partitions.values()].filter(({ paused }) => !paused),
+      partitions: () => this.#partitions.values(),
       isCurrent: () => true,
       isPaused: (of) => (of as Partition).paused,
-      fetched: (of, fetched) => this.#take(of as Partition, fetched),
+      fetched: (of, fetched) => this.#fetched(of as Partition, fetched),
       unreadables: this.#unreadables,
       failed: (error) => {
         this.#failure = error
@@ -153,7 +153,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     )
   }
 
-  #take(of: Partition, fetched: Fetched): void {
+  #fetched(of: Partition, fetched: Fetched): void {
     const { records, packed, endOffset } = fetched
     of.endOffset ??= endOffset
     of.readOffset = records.nextOffset

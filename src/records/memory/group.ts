@@ -24,7 +24,7 @@ export interface GroupMember {
    * @param why @default 'revoked'
    */
   keepOnly(partitions: readonly TopicPartition[], why?: Loss): void
-  take(assignment: Assignment): void
+  assign(assignment: Assignment): void
   /**
    * Removes the member from the group and reports why: to the caller of `join` while it joins,
    * later to its handlers.
@@ -159,7 +159,7 @@ export class MemoryGroup {
       const before = new Set(member.owned.map(partitionName))
       const added = partitions.filter((p) => !before.has(partitionName(p)))
       try {
-        for (const partition of added) member.take(this.assignmentOf(partition, member.options))
+        for (const partition of added) member.assign(this.assignmentOf(partition, member.options))
       } catch (error) {
         // This starts a new rebalance without the member; the rest of this assignment is outdated.
         member.fail(error as Error)

@@ -170,7 +170,7 @@ export class MemoryMember implements Member, GroupMember {
     )
   }
 
-  take(assignment: Assignment): void {
+  assign(assignment: Assignment): void {
     const { topic, partition, epoch, nextOffset: committedOffset } = assignment
     const fresh = { nextOffset: 0, paused: false, reportedEnd: -1 }
     const owned = { topic, partition, epoch, committedOffset, ...fresh }
@@ -236,7 +236,7 @@ export class MemoryMember implements Member, GroupMember {
     const { group } = this.#context
     this.#owned.delete(partitionName({ topic, partition }))
     this.options.handlers.lost([{ topic, partition }], 'cut')
-    this.take(group.assignmentOf({ topic, partition }, this.options))
+    this.assign(group.assignmentOf({ topic, partition }, this.options))
     return true
   }
 

@@ -4,7 +4,7 @@ import type { AggregateRule } from './rule.ts'
 export const count = {
   columns: [],
   cells: [],
-  takesEmpty: false,
+  acceptsEmpty: false,
   needs: [],
   value: (reached) => reached.count,
 } as const satisfies AggregateRule
@@ -13,7 +13,7 @@ export const count = {
 export const rate = {
   columns: [],
   cells: [],
-  takesEmpty: false,
+  acceptsEmpty: false,
   needs: [],
   value: (reached, { lengthSeconds }) => reached.count / lengthSeconds,
 } as const satisfies AggregateRule
@@ -22,7 +22,7 @@ export const rate = {
 export const countWhere = {
   columns: ['column'],
   cells: ['boolean'],
-  takesEmpty: false,
+  acceptsEmpty: false,
   needs: ['sums'],
   value: (reached, { column }) => reached.total(column),
 } as const satisfies AggregateRule
@@ -31,7 +31,7 @@ export const countWhere = {
 export const share = {
   columns: ['column'],
   cells: ['boolean'],
-  takesEmpty: true,
+  acceptsEmpty: true,
   needs: ['sums'],
   value: (reached, { column }) => reached.total(column) / reached.count,
 } as const satisfies AggregateRule
@@ -40,7 +40,7 @@ export const share = {
 export const distinct = {
   columns: ['column'],
   cells: ['string'],
-  takesEmpty: false,
+  acceptsEmpty: false,
   needs: ['links'],
   value: (reached, { column }) => reached.distinct(column),
 } as const satisfies AggregateRule

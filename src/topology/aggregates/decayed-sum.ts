@@ -4,7 +4,7 @@ import { type AggregateRule, OF_NUMBERS } from './rule.ts'
 /** Sum in which each value halves with every half-life since its event. */
 export const decayedSum = {
   ...OF_NUMBERS,
-  takesEmpty: false,
+  acceptsEmpty: false,
   parameter: {
     name: 'halfLifeMs',
     text: (halfLifeMs) => `half-life ${halfLifeMs} ms`,

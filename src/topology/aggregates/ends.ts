@@ -3,7 +3,7 @@ import type { AggregateRule } from './rule.ts'
 const OF_CELLS = {
   columns: ['column'],
   cells: ['number', 'string', 'boolean'],
-  takesEmpty: true,
+  acceptsEmpty: true,
   givesCell: true,
   needs: [],
 } as const

@@ -79,7 +79,7 @@ export interface AggregateRule {
   readonly cells: readonly CellType[]
   readonly parameter?: Parameter
   /** Whether the author sets its value over no events; otherwise that is 0. */
-  readonly takesEmpty: boolean
+  readonly acceptsEmpty: boolean
   /** Set if its value is one of the cells, not computed from them. A model takes no strings. */
   readonly givesCell?: true
   readonly needs: readonly Need[]
@@ -87,4 +87,4 @@ export interface AggregateRule {
 }
 
 /** Common to most aggregates: they read one numeric column. */
-export const OF_NUMBERS = { columns: ['column'], cells: ['number'], takesEmpty: true } as const
+export const OF_NUMBERS = { columns: ['column'], cells: ['number'], acceptsEmpty: true } as const

@@ -3,7 +3,7 @@ import { type AggregateRule, OF_NUMBERS } from './rule.ts'
 /** Sum. */
 export const sum = {
   ...OF_NUMBERS,
-  takesEmpty: false,
+  acceptsEmpty: false,
   needs: ['sums'],
   value: (reached, { column }) => reached.total(column),
 } as const satisfies AggregateRule

@@ -40,7 +40,7 @@ export type AggregateName = keyof Rules
 type ParameterData<R> = R extends { parameter: { name: infer Name extends string } }
   ? { readonly [N in Name]: number }
   : unknown
-type EmptyData<R> = R extends { takesEmpty: true } ? { readonly empty: number } : unknown
+type EmptyData<R> = R extends { acceptsEmpty: true } ? { readonly empty: number } : unknown
 type CellData<R> = R extends { givesCell: true } ? { readonly cell: 'number' | 'any' } : unknown
 type DataOf<Of extends AggregateName> = { readonly of: Of } & {
   readonly [Name in Rules[Of]['columns'][number]]: string

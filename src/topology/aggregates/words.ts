@@ -24,13 +24,13 @@ type ColumnArgs<Names, Type> = Names extends readonly [unknown, ...infer Rest]
 type ParameterArgs<R> = R extends { parameter: { fault: (value: infer Value) => unknown } }
   ? [Value]
   : []
-type EmptyArgs<R> = R extends { takesEmpty: true } ? [o?: WhenEmpty | undefined] : []
+type EmptyArgs<R> = R extends { acceptsEmpty: true } ? [o?: WhenEmpty | undefined] : []
 type ModelCells<R extends AggregateRule> = R extends { givesCell: true }
   ? Exclude<CellType, 'string'>
   : R['cells'][number]
 type FieldValue<R> = R extends { givesCell: true }
   ? Cell
-  : R extends { takesEmpty: true }
+  : R extends { acceptsEmpty: true }
     ? number | null
     : number
 
@@ -88,12 +88,12 @@ function wordsOf(cell: 'number' | 'any', made: (aggregate: Aggregate) => unknown
 }
 
 function dataOf(rule: AggregateRule, cell: 'number' | 'any', args: readonly unknown[]): object {
-  const { columns, parameter, takesEmpty, givesCell } = rule
+  const { columns, parameter, acceptsEmpty, givesCell } = rule
   const names = parameter === undefined ? columns : [...columns, parameter.name]
   const o = args[names.length] as WhenEmpty | undefined
   return {
     ...Object.fromEntries(names.map((name, i) => [name, args[i]])),
     ...(givesCell === true ? { cell } : {}),
-    ...(takesEmpty ? { empty: o?.empty ?? Number.NaN } : {}),
+    ...(acceptsEmpty ? { empty: o?.empty ?? Number.NaN } : {}),
   }
 }

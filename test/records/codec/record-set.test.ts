@@ -27,8 +27,8 @@ function objectsOf({ records }: Portion): FetchedRecord[] {
 
 async function portionsOf(set: RecordSet, most: { records: number; bytes: number }) {
   const portions: Portion[] = []
-  while (!set.isTaken) {
-    const portion = set.take(most)
+  while (!set.isRead) {
+    const portion = set.next(most)
     if (portion === null) await set.unpack()
     else portions.push(portion)
   }

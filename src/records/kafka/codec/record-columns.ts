@@ -9,7 +9,7 @@ import { NumberReader } from './varint.ts'
  */
 export const SPAN = { key: 0, value: 2, parts: 4, row: 6 } as const
 
-/** How much of a batch is taken in one go, at most; but always at least one record. */
+/** How much of a batch is decoded in one go, at most; but always at least one record. */
 export interface Most {
   readonly records: number
   readonly bytes: number
@@ -22,14 +22,14 @@ export interface Section {
   readonly to: number
 }
 
-/** A batch whose records are being taken, and how far that has come. */
+/** A batch whose records are being decoded, and how far that has come. */
 export class OpenBatch {
   readonly header: BatchHeader
   readonly bytes: Buffer
   /** Position of the next record in the bytes. */
   at: number
   readonly to: number
-  /** Number of records still to be taken. */
+  /** Number of records still to be decoded. */
   left: number
   /** Offset of the previous record. */
   lastOffset: number
@@ -66,12 +66,12 @@ export class RecordColumns {
   }
 
   /**
-   * Takes the next records of a batch. Every number in them is checked here, so that later reads
+   * Decodes the next records of a batch. Every number in them is checked here, so that later reads
    * cannot fail.
    * @param shift how far the batch's bytes are shifted within the bytes of the columns
    * @throws TidemarkError `BATCH_CORRUPT`
    */
-  take(batch: OpenBatch, shift: number, most: Most): void {
+  decode(batch: OpenBatch, shift: number, most: Most): void {
     const { offsets, timestampsMs, spans } = this
     const { header } = batch
     const reader = new NumberReader(this.bytes, batch.at + shift)

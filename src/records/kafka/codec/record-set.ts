@@ -45,7 +45,7 @@ export interface RecordSetOptions {
   readonly atOnceBytes?: number
 }
 
-/** What is taken from a set in one go. */
+/** What is read from a set in one go. */
 export interface Portion {
   /** Views into the set, or into its unpacked batches. */
   readonly records: FetchedRecords
@@ -97,8 +97,8 @@ export class RecordSet {
     this.#end = end
   }
 
-  /** Has everything been taken? */
-  get isTaken(): boolean {
+  /** Has everything been read? */
+  get isRead(): boolean {
     return this.#at >= this.#end && this.#open === null && this.#rest === null
   }
 
@@ -109,7 +109,7 @@ export class RecordSet {
    * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: an unknown compression, an offset
    * above 2^53
    */
-  take(most: Most = ALL): Portion | null {
+  next(most: Most = ALL): Portion | null {
     return this.#located(() => {
       const batches = this.#gather(most)
       if (batches.length > 0) return { records: this.#read(batches, most), packed: null }
@@ -122,7 +122,7 @@ export class RecordSet {
 
   /**
    * Unpacks the next batch without blocking the event loop.
-   * @throws TidemarkError as {@link take}
+   * @throws TidemarkError as {@link next}
    */
   async unpack(): Promise<void> {
     const large = this.#large
@@ -183,7 +183,7 @@ export class RecordSet {
     const columns = new RecordColumns(bytes, capacity, this.#o.fromOffset)
     for (const [i, batch] of batches.entries()) {
       this.#offset = batch.header.baseOffset
-      columns.take(batch, shifts[i] as number, most)
+      columns.decode(batch, shifts[i] as number, most)
     }
     if (this.#open?.left === 0) this.#open = null
     return this.#fetched(columns, batches.at(-1)?.lastOffset)
@@ -205,8 +205,8 @@ export class RecordSet {
   }
 
   /**
-   * The batch from which records are taken next; `null` at the end, and before a batch whose
-   * records cannot be taken yet.
+   * The batch from which records are read next; `null` at the end, and before a batch whose
+   * records cannot be read yet.
    */
   #current(): OpenBatch | null {
     while (this.#open === null && this.#rest === null && this.#at < this.#end) {
