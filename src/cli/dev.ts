@@ -149,5 +149,5 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
     }
   }
   say(tally.summary())
-  for (const line of stages.lines()) say(line)
+  stages.print()
 }

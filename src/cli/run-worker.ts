@@ -2,7 +2,6 @@ import { type Hosted, hostWorker } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { banner } from './banner.ts'
 import { prepareFiles } from './prepare-files.ts'
-import { say } from './print.ts'
 import { processLog } from './process-log.ts'
 import { httpAddressOf, optionsOf, type RunConfig } from './run-config.ts'
 import { outlineOf } from './run-outline.ts'
@@ -30,7 +29,7 @@ export async function runWorkerHere(
     },
   })
   // A JSON log is read by machines, which have the metrics.
-  if (config.logFormat === 'text') for (const line of stages.lines()) say(line)
+  if (config.logFormat === 'text') stages.print()
 }
 
 /** Runs a worker until `stopped` resolves. @throws what {@link RunningWorker.done} rejects with */

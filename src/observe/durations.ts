@@ -14,6 +14,14 @@ export const STATISTICS = {
   max: (of) => of.quantileMs(1),
 } as const satisfies Readonly<Record<string, (of: Durations) => number>>
 
+/** The content of a histogram of durations, as plain data. */
+export interface DurationsData {
+  readonly counts: Float64Array
+  readonly count: number
+  readonly sumMs: number
+  readonly maxMs: number
+}
+
 /** A histogram of durations: counts by the logarithm of the time, in memory that does not grow. */
 export class Durations {
   readonly #counts = new Float64Array(PARTS * DOUBLINGS)
@@ -39,14 +47,20 @@ export class Durations {
     this.#maxMs = Math.max(this.#maxMs, ms)
   }
 
-  addAll(other: Durations): this {
-    for (const [at, count] of other.#counts.entries()) {
-      this.#counts[at] = (this.#counts[at] as number) + count
+  addAll(other: Durations | DurationsData): this {
+    const { counts, count, sumMs, maxMs } = other instanceof Durations ? other.data() : other
+    for (const [at, more] of counts.entries()) {
+      this.#counts[at] = (this.#counts[at] as number) + more
     }
-    this.#count += other.#count
-    this.#sumMs += other.#sumMs
-    this.#maxMs = Math.max(this.#maxMs, other.#maxMs)
+    this.#count += count
+    this.#sumMs += sumMs
+    this.#maxMs = Math.max(this.#maxMs, maxMs)
     return this
+  }
+
+  /** Its content, which another process can add to its own. */
+  data(): DurationsData {
+    return { counts: this.#counts, count: this.#count, sumMs: this.#sumMs, maxMs: this.#maxMs }
   }
 
   get sumMs(): number {

@@ -72,10 +72,16 @@ kafkaTest(
       expect(unanswered(committed, answered)).toEqual([])
       expect(answered.size, 'all that was written was committed').toBe(stopped)
 
-      const second = await twoWorkers(cards, '--worker-name', 'pair')
+      const flags = ['--workers', '2', '--worker-name', 'pair', '--log-format', 'text']
+      const second = cards.run(...flags)
+      await second.says(`worker=2  partitions=${HALF}`)
       await cards.allCommitted()
       second.process.kill('SIGTERM')
-      expect(await second.ended).toMatchObject({ code: 0, signal: null })
+      const end = await second.ended
+      expect(end).toMatchObject({ code: 0, signal: null })
+      expect(end.stderr, 'one table of the stages of both').toMatch(
+        /^ms +times +mean(.|\n)+decode/m,
+      )
       await expectAllOnce(cards)
     } finally {
       await cards.close()

@@ -5,6 +5,7 @@ import type { Log } from '../../observe/log.ts'
 import type { MetricData } from '../../observe/metric-maker.ts'
 import type { WorkerReadiness } from '../../serve/workers-health.ts'
 import type { RunOutline } from '../banner.ts'
+import type { StageDurations } from '../stage-report.ts'
 import { endOf, type Life, RestartPolicy, thrownOf } from './restart-policy.ts'
 import type { End, ProcessHandlers, WorkerProcess } from './worker-process.ts'
 
@@ -28,6 +29,8 @@ export interface KeptWorkerOptions {
   readonly random: Random
   /** Called when it is restarted. */
   readonly restarted: () => void
+  /** Called when it has stopped cleanly, with how long each stage took. */
+  readonly finished: (stages: StageDurations) => void
 }
 
 /** A worker that is restarted when its process ends. */
@@ -107,6 +110,7 @@ export class KeptWorker {
         running: () => {
           hasRun = true
         },
+        finished: this.#o.finished,
         ended: (end) => {
           this.#process = null
           over.abort()

@@ -2,9 +2,10 @@ import type { MetricData } from '../../observe/metric-maker.ts'
 import type { Readiness } from '../../serve/health.ts'
 import type { RunOutline } from '../banner.ts'
 import type { RunConfig } from '../run-config.ts'
+import type { StageDurations } from '../stage-report.ts'
 import type { FaultData } from './fault-data.ts'
 
-// Messages between the parent and a worker's process: prepare → prepared → run → running → stop.
+// Messages between the parent and a worker's process: prepare → prepared → run → running → stop → finished.
 
 /** What a worker's process is to do; sent once, when it starts. */
 export interface Assignment {
@@ -37,6 +38,8 @@ export type Order =
 export type Report =
   | { readonly type: 'prepared'; readonly outline: RunOutline }
   | { readonly type: 'running' }
+  /** It has stopped cleanly, and will end. */
+  | { readonly type: 'finished'; readonly stages: StageDurations }
   | { readonly type: 'answer'; readonly id: number; readonly answer: Answers[Question] }
   /** The process ends because of these faults. */
   | { readonly type: 'failed'; readonly faults: readonly FaultData[] }

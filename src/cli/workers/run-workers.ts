@@ -6,6 +6,7 @@ import { banner } from '../banner.ts'
 import { processLog } from '../process-log.ts'
 import { httpAddressOf, type RunConfig } from '../run-config.ts'
 import type { RunProcess } from '../run-process.ts'
+import { StageReport } from '../stage-report.ts'
 import { numberedName, numberedNames } from '../worker-names.ts'
 import { KeptWorker } from './kept-worker.ts'
 import { Supervisor } from './supervisor.ts'
@@ -25,6 +26,7 @@ export async function runWorkers(
 ): Promise<void> {
   const log = processLog(config, { stderr })
   const metrics = createWorkersMetrics(config.workers, () => stderr.dropped)
+  const stages = new StageReport()
   const numbers = Array.from({ length: config.workers }, (_, i) => i + 1)
   const supervisor = new Supervisor(
     numbers.map((worker) => {
@@ -36,6 +38,7 @@ export async function runWorkers(
         clock: wallClock,
         random: Math.random,
         restarted: () => metrics.restarted(worker),
+        finished: (of) => stages.addAll(of),
       })
     }),
   )
@@ -56,6 +59,8 @@ export async function runWorkers(
     process.off('exit', kill)
     await http?.close()
   }
+  // A JSON log is read by machines, which have the metrics.
+  if (config.logFormat === 'text') stages.print()
 }
 
 /** Loads the HTTP server only when there is something to serve. */

@@ -1,5 +1,6 @@
 import { faultsOf } from '../../kernel/errors.ts'
 import { toStderr } from '../../observe/log-stream.ts'
+import { observeAll } from '../../observe/observe-all.ts'
 import type { Observer } from '../../runtime/events.ts'
 import { limitsOfMachine } from '../../runtime/machine-limits.ts'
 import { watchStdout } from '../output.ts'
@@ -9,6 +10,7 @@ import { processLog } from '../process-log.ts'
 import { optionsOf } from '../run-config.ts'
 import { outlineOf } from '../run-outline.ts'
 import { workUntil } from '../run-worker.ts'
+import { StageReport } from '../stage-report.ts'
 import { watchWarnings } from '../warnings.ts'
 import { faultData } from './fault-data.ts'
 import type { ParentLink } from './parent-link.ts'
@@ -41,18 +43,20 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
   await Promise.race([parent.released, parent.stopped])
   if (parent.hasStopped) return prepared.close()
   const options = optionsOf(config)
+  const stages = new StageReport()
   await workUntil(parent.stopped, {
     prepared,
     options: {
       ...options,
       maxStateBytes: options.maxStateBytes ?? limitsOfMachine(of).maxBytes,
       log: processLog(config, { stderr, worker }),
-      observer: tellsWhenRunning(parent),
+      observer: observeAll(stages.observer, tellsWhenRunning(parent)),
     },
     droppedLines: () => stderr.dropped,
     expose: ({ health, metrics }) =>
       parent.answersWith({ readiness: () => health.readiness(), metrics: () => metrics.data() }),
   })
+  await parent.tell({ type: 'finished', stages: stages.data() })
 }
 
 function tellsWhenRunning(parent: ParentLink): Observer {

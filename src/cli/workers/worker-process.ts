@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { RunOutline } from '../banner.ts'
 import { PACKAGE } from '../package-root.ts'
+import type { StageDurations } from '../stage-report.ts'
 import { type FaultData, faultOf } from './fault-data.ts'
 import { heapFlags } from './heap-share.ts'
 import type { Answers, Assignment, Order, Question, Report } from './messages.ts'
@@ -25,6 +26,8 @@ export interface ProcessHandlers {
   prepared(outline: RunOutline): void
   /** It is a member of the group, and reads. */
   running(): void
+  /** It has stopped cleanly: how long each stage took. */
+  finished(stages: StageDurations): void
   /** It has ended; no other call follows. */
   ended(end: End): void
 }
@@ -59,6 +62,7 @@ export function startWorkerProcess(assignment: Assignment, heard: ProcessHandler
   child.on('message', (report: Report) => {
     if (report.type === 'prepared') heard.prepared(report.outline)
     else if (report.type === 'running') heard.running()
+    else if (report.type === 'finished') heard.finished(report.stages)
     else if (report.type === 'answer') questions.answered(report.id, report.answer)
     else faults = report.faults
   })

@@ -1,4 +1,5 @@
 import type { RunOutline } from '../../../src/cli/banner.ts'
+import type { StageDurations } from '../../../src/cli/stage-report.ts'
 import { KeptWorker } from '../../../src/cli/workers/kept-worker.ts'
 import type { Answers, Question } from '../../../src/cli/workers/messages.ts'
 import type {
@@ -68,6 +69,8 @@ export class Fakes {
     []
   /** The workers that were started again. */
   readonly restarted: number[] = []
+  /** What the workers that stopped cleanly have told of their stages. */
+  readonly finished: StageDurations[number][] = []
   readonly #changed = new ConditionVariable()
 
   keptWorker(worker: number): KeptWorker {
@@ -83,6 +86,7 @@ export class Fakes {
       clock: this.clock,
       random: longestWaits,
       restarted: () => this.restarted.push(worker),
+      finished: (stages) => this.finished.push(...stages),
     })
   }
 

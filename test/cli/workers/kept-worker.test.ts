@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
+import { Durations } from '../../../src/observe/durations.ts'
 import { Fakes, IN_ORDER, KILLED } from './fake-process.ts'
 
 const RUNNING = { ready: true, state: 'running', partitions: 3, restoring: 0 } as const
@@ -18,6 +19,21 @@ test('a process that is prepared is released, and told of', async () => {
   worker.stop()
   process.heard.ended(IN_ORDER)
   await kept
+})
+
+test('how long its stages took is told when it stops', async () => {
+  const fakes = new Fakes()
+  const worker = fakes.keptWorker(1)
+  const kept = worker.keep(nobody)
+  const process = await fakes.started(1)
+  process.begin()
+  worker.stop()
+  const durations = new Durations()
+  durations.add(7)
+  process.heard.finished([['decode', durations.data()]])
+  process.heard.ended(IN_ORDER)
+  await kept
+  expect(fakes.finished).toEqual([['decode', expect.objectContaining({ count: 1, sumMs: 7 })]])
 })
 
 test('one that is killed is started again after its wait, which is logged and counted', async () => {
