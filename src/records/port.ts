@@ -344,6 +344,11 @@ export interface JoinOptions {
    * @default all
    */
   readonly known?: ReadonlyMap<string, number>
+  /**
+   * Topics that commits will write to, so that the driver looks them up while it joins.
+   * @default each is looked up when it is first written to
+   */
+  readonly writes?: readonly string[]
   /** @default 'exactly-once' */
   readonly guarantee?: Guarantee
   readonly handlers: MemberHandlers

@@ -15,6 +15,7 @@ import type {
   Records,
   TopicInfo,
 } from '../records/port.ts'
+import { outputTopics } from '../topology/definition.ts'
 import { Availability } from './availability.ts'
 import { Committer } from './committer.ts'
 import type { Observer, RuntimeEvent } from './events.ts'
@@ -157,6 +158,7 @@ export class Participant {
       topics: [...new Set(topologies.map((t) => t.definition.source.topic))],
       from,
       known,
+      writes: [...new Set(topologies.flatMap((t) => outputTopics(t.definition)))],
       guarantee,
       handlers: this.#handlers(),
     })

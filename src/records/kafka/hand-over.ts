@@ -7,8 +7,14 @@ import type { Portion, RecordSet } from './codec/record-set.ts'
 // between. For a paused partition the rest is kept until it is resumed; for a lost one it is
 // dropped.
 
-/** The most that is handed over in one go: fewer records when they are large. */
-const MOST = { records: MOST_CHUNK_RECORDS, bytes: 256 * 1024 }
+/** The most that is handed over in one go: fewer records when they are large, bytes. */
+const MOST_BYTES = 256 * 1024
+/**
+ * How many records are handed over first; then as many as were so far, up to the most. Code that
+ * runs for the first time is slow, and the first output waits only for the first records (as TCP
+ * starts slowly, RFC 5681).
+ */
+const FIRST_RECORDS = 64
 
 /** A fetched record set of a partition. */
 export interface Arrived {
@@ -47,6 +53,8 @@ export class HandOver<P extends object> {
   readonly #o: HandOverOptions<P>
   readonly #slices: Slices
   readonly #queues = new Map<P, PartitionQueue>()
+  #most = { records: FIRST_RECORDS, bytes: MOST_BYTES }
+  #handedOver = 0
 
   constructor(options: HandOverOptions<P>) {
     this.#o = options
@@ -101,11 +109,19 @@ export class HandOver<P extends object> {
     }
   }
 
+  #grow(handedOver: number): void {
+    if (this.#most.records === MOST_CHUNK_RECORDS) return
+    this.#handedOver += handedOver
+    const records = Math.min(Math.max(this.#handedOver, FIRST_RECORDS), MOST_CHUNK_RECORDS)
+    this.#most = { records, bytes: MOST_BYTES }
+  }
+
   /** Hands over the next records. Returns false if they have to be unpacked first. */
   #handOver(of: P, { set, endOffset }: Arrived): boolean {
-    const portion = set.next(MOST)
+    const portion = set.next(this.#most)
     if (portion === null) return false
     const { records, packed } = portion
+    this.#grow(records.length)
     this.#slices.use(records.length)
     // The first records of a batch may be before the requested offset, so there may be none yet.
     if (records.length > 0 || packed !== null || set.isRead) {

@@ -12,7 +12,7 @@ import { FormerMembers } from './former-members.ts'
 import { quietLog } from './log.ts'
 import { type Connections, KafkaMember } from './member.ts'
 import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './options.ts'
-import { type DescribeTopics, Producer } from './producer.ts'
+import { Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 import { selfTest } from './self-test.ts'
 import { transactionalIdOf } from './transactional-id.ts'
@@ -90,7 +90,8 @@ export class KafkaRecords implements Records {
 
   /** Returns a writer with its own connections, to be closed by the caller. */
   writer(): KafkaWriter {
-    return new KafkaWriter(this.#brokers(), (names) => this.describeTopics(names))
+    const brokers = this.#brokers()
+    return new KafkaWriter(brokers, this.#producer(brokers))
   }
 
   /**
@@ -119,17 +120,17 @@ export class KafkaRecords implements Records {
       this.#brokers((ms) => handlers.throttled(ms, 'writing')),
       this.#brokers((ms) => handlers.throttled(ms, 'reading')),
     ]
-    const describe: DescribeTopics = (names) => this.describeTopics(names)
+    const producer = this.#producer(quick)
     const transactionalId = this.#transactionalId(options)
     return {
       admin: this.#admin,
       waiting,
       quick,
+      producer,
       committing: (context) => {
         if (transactionalId === null) {
-          return new AtLeastOnce(context, new KafkaWriter(quick, describe))
+          return new AtLeastOnce(context, new KafkaWriter(quick, producer))
         }
-        const producer = new Producer(quick, describe)
         return new ExactlyOnce(context, new Transactions(quick, producer, transactionalId))
       },
       transactionalId,
@@ -145,6 +146,10 @@ export class KafkaRecords implements Records {
         for (const brokers of [quick, waiting]) this.#opened.delete(brokers)
       },
     }
+  }
+
+  #producer(brokers: Brokers): Producer {
+    return new Producer(brokers, (names) => this.describeTopics(names))
   }
 
   #brokers(throttled: (ms: number) => void = () => {}): Brokers {

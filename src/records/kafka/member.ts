@@ -19,6 +19,7 @@ import type { Fetched } from './hand-over.ts'
 import { lookBack } from './look-back.ts'
 import { type Assigned, Membership } from './membership.ts'
 import { type Owned, Positions } from './positions.ts'
+import type { Producer } from './producer.ts'
 import { Unreadables } from './unreadables.ts'
 import { within } from './waiting.ts'
 
@@ -29,6 +30,8 @@ export interface Connections {
   readonly waiting: Brokers
   /** For requests that must be quick: records, transactions, offsets. */
   readonly quick: Brokers
+  /** Sends the records of commits. */
+  readonly producer: Producer
   readonly committing: (context: CommitContext) => Committing
   /** The transactional id under which the member commits; `null`: without transactions. */
   readonly transactionalId: string | null
@@ -133,9 +136,10 @@ export class KafkaMember implements Member {
    */
   async join(): Promise<void> {
     try {
-      const { waiting, quick, formerMembers, defaultName } = this.#connections
+      const { waiting, quick, producer, formerMembers, defaultName } = this.#connections
       const { group } = this.#o
       await Promise.all([waiting.connect(), quick.connect()])
+      producer.lookAhead(this.#o.writes ?? [])
       await waiting.learn(this.#o.topics)
       await formerMembers.remove(group, waiting)
       const holders = await defaultName.holders(group, quick)

@@ -43,6 +43,8 @@ export class Producer {
   readonly #known = new Set<string>()
   #identity: ProducerIdentity | null = null
   #hasLost = false
+  /** Resolves when the topics of {@link lookAhead} are known, or cannot be looked up. */
+  #ahead: Promise<void> = Promise.resolve()
 
   constructor(brokers: Brokers, describe: DescribeTopics) {
     this.#brokers = brokers
@@ -68,6 +70,12 @@ export class Producer {
     this.#sequences.clear()
   }
 
+  /** Looks up topics now, so that the first records written to them need not wait for it. */
+  lookAhead(topics: readonly string[]): void {
+    // One that cannot be looked up is looked up again when it is written to.
+    this.#ahead = this.#learn(new Set(topics)).catch(() => {})
+  }
+
   /**
    * Encodes records into batches for their partitions, within the limits of their topics. The
    * batches are valid until the next call. Yields to the event loop however many records there are:
@@ -75,6 +83,7 @@ export class Producer {
    * @throws TidemarkError `TOPIC_MISSING` · `BROKER_UNAVAILABLE` · `AUTHENTICATION`
    */
   async encode(records: WrittenRecords, isTransactional: boolean): Promise<Outgoing[]> {
+    await this.#ahead
     await this.#learn(await inTurns(this.#unknownIn(records)))
     const identity = this.#identity
     if (identity === null) throw new TidemarkError('INVARIANT', 'a producer without an identity')

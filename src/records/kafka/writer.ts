@@ -4,7 +4,7 @@ import { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
 import type { Sending } from './delivery.ts'
 import type { Outgoing } from './outgoing.ts'
-import { type DescribeTopics, Producer } from './producer.ts'
+import type { Producer } from './producer.ts'
 import { CODE, nameOfCode } from './wire/codes.ts'
 import { initProducerId } from './wire/transactions.ts'
 
@@ -24,9 +24,9 @@ export class KafkaWriter {
   #connecting: Promise<void> | null = null
   #isSending = false
 
-  constructor(brokers: Brokers, describe: DescribeTopics) {
+  constructor(brokers: Brokers, producer: Producer) {
     this.#brokers = brokers
-    this.#producer = new Producer(brokers, describe)
+    this.#producer = producer
   }
 
   /**
