@@ -209,6 +209,12 @@ export interface MemberHandlers {
    * one replays the records between them
    */
   assigned(assignment: Assignment, valve: Valve): number
+  /**
+   * Are chunks before the committed offset still being processed? A driver reads partitions one
+   * after the other up to there.
+   * @default no
+   */
+  isRestoring?(partition: TopicPartition): boolean
   /** Called when partitions are lost: nothing of them may be committed from now on. */
   lost(partitions: readonly TopicPartition[], why: Loss): void
   chunk(chunk: Chunk): void

@@ -110,6 +110,11 @@ export class AssignedPartition {
     return this.#restoring.startOffset
   }
 
+  /** Are its windows still being restored? */
+  get isRestoring(): boolean {
+    return !this.#restoring.isOver
+  }
+
   /** Bytes in flight, in memory. */
   get bytesInFlight(): number {
     return this.bytesToCommit + this.#restoring.bytes + this.#running.bytes

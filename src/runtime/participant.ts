@@ -249,6 +249,7 @@ export class Participant {
       }
     return {
       lookBackMs: (start) => tasks.lookBackMs(start),
+      isRestoring: (partition) => tasks.isRestoring(partition),
       assigned: (assignment, valve) => {
         try {
           return tasks.assigned(assignment, valve)

@@ -46,6 +46,7 @@ export class RestoringPartition {
   /** The next offset to replay. */
   #position: number
   #bytes = 0
+  #isOver = false
 
   constructor(
     { topic, partition, nextOffset, lowOffset }: Assignment,
@@ -73,6 +74,11 @@ export class RestoringPartition {
   /** Has everything been read that is to be replayed? Tasks may still be processing it. */
   get isDone(): boolean {
     return this.#position >= this.#committedOffset
+  }
+
+  /** Have all tasks processed what was to be replayed, if there was anything? */
+  get isOver(): boolean {
+    return this.#isOver || this.startOffset >= this.#committedOffset
   }
 
   /** Size of what has been read but not yet processed by the tasks. */
@@ -123,6 +129,7 @@ export class RestoringPartition {
   /** Resolves when the tasks have processed everything that was replayed. */
   async end(): Promise<void> {
     await Promise.all(this.#planned.map(({ task }) => task.replayed(this.#committedOffset)))
+    this.#isOver = true
     if (this.startOffset >= this.#committedOffset) return
     const { clock, observer } = this.#around
     for (const [i, { task }] of this.#planned.entries()) {

@@ -150,6 +150,11 @@ export class Tasks {
     return assigned.startOffset
   }
 
+  /** Are the windows of a partition still being restored? */
+  isRestoring(partition: TopicPartition): boolean {
+    return this.#partitions.get(partitionName(partition))?.isRestoring === true
+  }
+
   /** Drops tasks with everything they had pending. */
   lost(partitions: readonly TopicPartition[], why: Loss | 'left'): void {
     for (const partition of partitions) {

@@ -147,6 +147,27 @@ describe('partitions that are replayed', () => {
     expect(await askedWith([500, 300, 400])).toEqual([1])
   })
 
+  test('wait until what was read of the one before is processed', async () => {
+    expect(await askedWith([500, 1, 300])).toEqual([1])
+  })
+
+  test('do not wait for one that cannot be read', async () => {
+    vi.mocked(fetch).mockClear()
+    const all = [100, 500].map((_, partition) => {
+      const mark = markOf('t', partition, cluster.brokers)
+      return { topic: 't', partition, ...mark, nextOffset: 0, reportedEnd: -1 }
+    })
+    const replaying = reading(cluster.brokers, {
+      partitions: () => all,
+      leftToReplay: ({ partition }) => (partition === 0 ? 100 : 500),
+    })
+    replaying.wake()
+    await cluster.answer('1', { partition: 0, code: CODE.NOT_LEADER_OR_FOLLOWER })
+    await askedAgain('1')
+    replaying.stop()
+    expect(vi.mocked(fetch).mock.lastCall?.[0].map(({ partition }) => partition)).toEqual([1])
+  })
+
   test('do not keep those waiting that are not', async () => {
     expect(await askedWith([500, 0, 300, -7])).toEqual([1, 2, 3])
   })

@@ -66,6 +66,15 @@ test('records of one batch are handed over some thousand at a time, with a turn 
   expect(handing.has(of)).toBe(false)
 })
 
+test('few records come first, then as many as have come so far', async () => {
+  const { handing, came } = handOver()
+  const of = partition()
+  handing.add(of, { set: tombstones(), endOffset: TOMBSTONES })
+  await handing.flow(of)
+  const sizes = came.map(({ offsets }) => offsets.length)
+  expect(sizes.slice(0, 8)).toEqual([64, 64, 128, 256, 512, 1024, 2048, 2048])
+})
+
 test('all partitions share a turn, and each comes to its own', async () => {
   const { handing, came, turns } = handOver()
   const partitions = [partition(0), partition(1), partition(2)]
@@ -75,7 +84,7 @@ test('all partitions share a turn, and each comes to its own', async () => {
   for (const of of partitions) {
     expect(came.filter((c) => c.of === of).flatMap(({ offsets }) => offsets)).toEqual(all)
   }
-  expect(new Set(came.slice(0, 4).map(({ of }) => of)).size).toBe(3)
+  expect(new Set(came.slice(0, 12).map(({ of }) => of)).size).toBe(3)
 })
 
 test('little of many partitions is handed over in one turn', async () => {

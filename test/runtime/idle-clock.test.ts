@@ -39,7 +39,7 @@ test('so it does when the worker has been restarted in between', async () => {
 })
 
 test('a partition that is polled again and again keeps nothing of its polls', async () => {
-  const task = { taken: async () => {}, nextEndMs: Number.POSITIVE_INFINITY, logWatermarkMs: 0 }
+  const task = { entered: async () => {}, nextEndMs: Number.POSITIVE_INFINITY, logWatermarkMs: 0 }
   const waiting = [{ task: task as unknown as Task, idleAfterMs: 1_000 }]
   const idle = new IdleClock(waiting, wallClock, async () => {})
   const heapAfter = async (polls: number): Promise<number> => {

@@ -36,6 +36,8 @@ interface Setting {
   readonly guarantee?: Guarantee
   /** Of the source's format. @default as JSON: nothing has to be waited for */
   readonly prepare?: Format['prepare']
+  /** The committed offset. @default 0 */
+  readonly nextOffset?: number
 }
 
 /** A task of partition 3 and what it tells. */
@@ -47,7 +49,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     topic: 'events',
     partition: 3,
     epoch: 1,
-    nextOffset: 0,
+    nextOffset: setting.nextOffset ?? 0,
     metadata: '',
     lowOffset: 0,
     lookBackOffset: 0,
@@ -104,7 +106,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     const codes = deadLetters.map((d) => headerOf(d, 'tidemark.code'))
     return { outputs, deadLetters, codes, outcomes: watch.of('processed')[0]?.outcomes }
   }
-  return { ledger, take, done, closed, all, watch, errors }
+  return { partition, ledger, take, done, closed, all, watch, errors }
 }
 
 function wholeOf({ pieces, nextOffset }: Entry) {
@@ -342,4 +344,23 @@ test('in = scored + skipped + late + dead, and each record is one output, one de
     expect(skipped).toBe(chosen.filter((k) => k === 'skipped').length)
   })
   await fc.assert(property, { numRuns: 100 })
+})
+
+test('a partition is restoring until its tasks have processed what is replayed', async () => {
+  let open = () => {}
+  const schema = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const { partition, take, watch } = taskWith({ nextOffset: 2, prepare: () => schema })
+  expect(partition.isRestoring).toBe(true)
+  take(record(0), record(1))
+  await turn()
+  expect(partition.isRestoring).toBe(true)
+  open()
+  await watch.until(() => watch.of('restored').length > 0)
+  expect(partition.isRestoring).toBe(false)
+})
+
+test('a partition with nothing to replay is never restoring', () => {
+  expect(taskWith().partition.isRestoring).toBe(false)
 })

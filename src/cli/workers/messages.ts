@@ -5,7 +5,8 @@ import type { RunConfig } from '../run-config.ts'
 import type { StageDurations } from '../stage-report.ts'
 import type { FaultData } from './fault-data.ts'
 
-// Messages between the parent and a worker's process: prepare → prepared → run → running → stop → finished.
+// Messages between the parent and a worker's process: prepare → prepared → run → running → stop →
+// finished.
 
 /** What a worker's process is to do; sent once, when it starts. */
 export interface Assignment {

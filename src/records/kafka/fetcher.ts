@@ -51,7 +51,8 @@ export interface FetcherOptions {
   readonly answered?: (durationMs: number) => void
   readonly unreadables: Unreadables
   /**
-   * How many records are replayed before output begins.
+   * How many records are replayed before output begins; at least 1 until all that was handed over
+   * for it is processed.
    * @default none
    */
   readonly leftToReplay?: (of: Fetchable) => number
@@ -184,7 +185,9 @@ export class Fetcher {
     for (;;) {
       await brokers.clock.sleep(SEEK_MS, this.#over.signal)
       if (this.#isOver) return
-      const lost = this.#unpaused().filter((of) => brokers.leaderOf(of) === undefined)
+      const lost = [...this.#o.partitions()].filter(
+        (of) => !this.#o.isPaused(of) && brokers.leaderOf(of) === undefined,
+      )
       if (lost.length === 0) continue
       for (const of of lost) {
         refuseIfRecreated(of, brokers)
@@ -230,17 +233,27 @@ export class Fetcher {
     await Promise.race([this.#o.committed?.(), clock.sleep(LONGEST_LINGER_MS - LINGER_MS)])
   }
 
-  #unpaused(): Fetchable[] {
-    return [...this.#o.partitions()].filter((of) => !this.#o.isPaused(of))
+  /** The partitions to be requested from a leader now. */
+  #wantedOf(leader: string): Fetchable[] {
+    const all = [...this.#o.partitions()].filter(
+      (of) => this.#o.brokers.leaderOf(of) === leader && !this.#setbacks.has(of),
+    )
+    return this.#withOneReplay(all).filter((of) => !this.#o.isPaused(of) && !this.#handOver.has(of))
   }
 
-  #wantedOf(leader: string): Fetchable[] {
-    return this.#unpaused().filter(
-      (of) =>
-        this.#o.brokers.leaderOf(of) === leader &&
-        !this.#handOver.has(of) &&
-        !this.#setbacks.has(of),
-    )
+  /**
+   * Of the partitions that are being replayed only the one with the least left, beside all that are
+   * not: its outputs come after one replay, not after all of them, and on average all come sooner
+   * (shortest remaining processing time first, Schrage 1968).
+   */
+  #withOneReplay(all: readonly Fetchable[]): readonly Fetchable[] {
+    const { leftToReplay } = this.#o
+    if (leftToReplay === undefined) return all
+    const left = new Map(all.map((of) => [of, leftToReplay(of)]))
+    const leftOf = (of: Fetchable) => left.get(of) as number
+    const replayed = all.filter((of) => leftOf(of) > 0)
+    const [shortest] = replayed.toSorted((a, b) => leftOf(a) - leftOf(b))
+    return all.filter((of) => of === shortest || leftOf(of) <= 0)
   }
 
   /** Are all partitions of the leader requested, so that none can be resumed? */
@@ -249,21 +262,8 @@ export class Fetcher {
     return [...partitions()].filter((of) => brokers.leaderOf(of) === leader).length === requested
   }
 
-  /**
-   * Of the partitions that are being replayed only the one with the least left, beside all that are
-   * not: its outputs come after one replay, not after all of them, and on average all come sooner
-   * (shortest remaining processing time first, Schrage 1968).
-   */
-  #withOneReplay(wanted: Fetchable[]): Fetchable[] {
-    const { leftToReplay } = this.#o
-    if (leftToReplay === undefined) return wanted
-    const replayed = wanted.filter((of) => leftToReplay(of) > 0)
-    const [shortest] = replayed.toSorted((a, b) => leftToReplay(a) - leftToReplay(b))
-    return wanted.filter((of) => of === shortest || !replayed.includes(of))
-  }
-
   async #ask(leader: string, isIdle: boolean): Promise<Answer> {
-    const wanted = this.#withOneReplay(this.#wantedOf(leader))
+    const wanted = this.#wantedOf(leader)
     // A broker fills partitions in the order in which they are requested, up to the limit of the
     // whole response.
     const first = wanted.length === 0 ? 0 : this.#turn++ % wanted.length

@@ -111,7 +111,7 @@ export class KafkaMember implements Member {
       isPaused: (of) => (of as Owned).paused,
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
       answered: (durationMs) => options.handlers.fetched?.(durationMs),
-      leftToReplay: (of) => (of as Owned).committed.nextOffset - of.nextOffset,
+      leftToReplay: (of) => this.#leftToReplay(of as Owned),
       isBegunAgain: (of) => this.#assignAgain(of as Owned),
       committed: () => this.#committed,
       failed: (error) => this.#fail(error),
@@ -233,6 +233,11 @@ export class KafkaMember implements Member {
     // Without the name it has another client id and needs other connections, so it fails and has to
     // join again.
     throw defaultName.giveUp()
+  }
+
+  #leftToReplay(owned: Owned): number {
+    const isRestoring = this.#o.handlers.isRestoring?.(owned) === true
+    return Math.max(owned.committed.nextOffset - owned.nextOffset, isRestoring ? 1 : 0)
   }
 
   #started(): Fetchable[] {
