@@ -210,8 +210,8 @@ export interface MemberHandlers {
    */
   assigned(assignment: Assignment, valve: Valve): number
   /**
-   * Are chunks before the committed offset still being processed? A driver reads partitions one
-   * after the other up to there.
+   * Are chunks before the committed offset still being processed? Meanwhile a driver may leave
+   * other partitions that are to be replayed waiting.
    * @default no
    */
   isRestoring?(partition: TopicPartition): boolean
