@@ -18,10 +18,11 @@ function tombstones(fromOffset = 0): RecordSet {
 
 interface Partition {
   readonly n: number
+  readonly outputFrom: number
 }
 
-function partition(n = 0): Partition {
-  return { n }
+function partition(n = 0, outputFrom = 0): Partition {
+  return { n, outputFrom }
 }
 
 /** Hands over to a list, and counts the records of each turn of the event loop. */
@@ -35,6 +36,7 @@ function handOver(onFetched: (fetched: Fetched) => void = () => {}) {
     clock: new HandClock(0),
     isCurrent: (of) => !lost.has(of),
     isPaused: (of) => paused.has(of),
+    outputFrom: (of) => of.outputFrom,
     fetched: (of, fetched) => {
       const { offsets, nextOffset } = fetched.records
       came.push({ of, offsets: [...offsets], nextOffset })
@@ -73,6 +75,16 @@ test('few records come first, then as many as have come so far', async () => {
   await handing.flow(of)
   const sizes = came.map(({ offsets }) => offsets.length)
   expect(sizes.slice(0, 8)).toEqual([64, 64, 128, 256, 512, 1024, 2048, 2048])
+})
+
+test('a replay is handed over in full chunks up to where output begins, and few records with output come first', async () => {
+  const { handing, came } = handOver()
+  const of = partition(0, 5000)
+  handing.add(of, { set: tombstones(), endOffset: TOMBSTONES })
+  await handing.flow(of)
+  const sizes = came.map(({ offsets }) => offsets.length)
+  expect(sizes.slice(0, 7)).toEqual([2048, 2048, 904, 64, 64, 128, 256])
+  expect(came.flatMap(({ offsets }) => offsets)).toEqual(all)
 })
 
 test('all partitions share a turn, and each comes to its own', async () => {

@@ -56,6 +56,8 @@ export interface FetcherOptions {
    * @default none
    */
   readonly leftToReplay?: (of: Fetchable) => number
+  /** The offset at which output begins: records before it are replayed. @default 0 */
+  readonly outputFrom?: (of: Fetchable) => number
   /**
    * Called when the position is no longer in the log.
    * @returns whether the partition is assigned once more, so that nothing is lost
@@ -126,7 +128,13 @@ export class Fetcher {
     const { brokers, isPaused, fetched } = options
     this.#setbacks = new Setbacks<Fetchable>(brokers)
     const isCurrent = (of: Fetchable) => !this.#isOver && options.isCurrent(of)
-    this.#handOver = new HandOver<Fetchable>({ clock: brokers.clock, isCurrent, isPaused, fetched })
+    this.#handOver = new HandOver<Fetchable>({
+      clock: brokers.clock,
+      isCurrent,
+      isPaused,
+      outputFrom: (of) => options.outputFrom?.(of) ?? 0,
+      fetched,
+    })
     void this.#seekLeaders().catch((error: unknown) => this.#fail(error))
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { Slices } from '../../kernel/slices.ts'
 import { MOST_CHUNK_RECORDS } from '../port.ts'
+import type { Most } from './codec/record-columns.ts'
 import type { Portion, RecordSet } from './codec/record-set.ts'
 
 // Hands over fetched records some at a time, each partition's in order, yielding to the event loop
@@ -10,9 +11,9 @@ import type { Portion, RecordSet } from './codec/record-set.ts'
 /** The most that is handed over in one go: fewer records when they are large, bytes. */
 const MOST_BYTES = 256 * 1024
 /**
- * How many records are handed over first; then as many as were so far, up to the most. Code that
- * runs for the first time is slow, and the first output waits only for the first records (as TCP
- * starts slowly, RFC 5681).
+ * How many records with output are handed over first; then as many as were so far, up to the most.
+ * Code that runs for the first time is slow, and the first output waits only for the first records
+ * (as TCP starts slowly, RFC 5681).
  */
 const FIRST_RECORDS = 64
 
@@ -35,6 +36,8 @@ export interface HandOverOptions<P> {
   /** Is the partition still read? */
   readonly isCurrent: (of: P) => boolean
   readonly isPaused: (of: P) => boolean
+  /** The offset at which output begins: records before it are replayed. */
+  readonly outputFrom: (of: P) => number
   readonly fetched: (of: P, fetched: Fetched) => void
 }
 
@@ -53,7 +56,7 @@ export class HandOver<P extends object> {
   readonly #o: HandOverOptions<P>
   readonly #slices: Slices
   readonly #queues = new Map<P, PartitionQueue>()
-  #most = { records: FIRST_RECORDS, bytes: MOST_BYTES }
+  #most: Most = { records: FIRST_RECORDS, bytes: MOST_BYTES }
   #handedOver = 0
 
   constructor(options: HandOverOptions<P>) {
@@ -109,6 +112,12 @@ export class HandOver<P extends object> {
     }
   }
 
+  /** The most to hand over from a position: nothing beyond the point where output begins. */
+  #mostFrom(position: number, outputFrom: number): Most {
+    if (position >= outputFrom) return this.#most
+    return { records: Math.min(outputFrom - position, MOST_CHUNK_RECORDS), bytes: MOST_BYTES }
+  }
+
   #grow(handedOver: number): void {
     if (this.#most.records === MOST_CHUNK_RECORDS) return
     this.#handedOver += handedOver
@@ -118,10 +127,11 @@ export class HandOver<P extends object> {
 
   /** Hands over the next records. Returns false if they have to be unpacked first. */
   #handOver(of: P, { set, endOffset }: Arrived): boolean {
-    const portion = set.next(this.#most)
+    const [position, outputFrom] = [set.position, this.#o.outputFrom(of)]
+    const portion = set.next(this.#mostFrom(position, outputFrom))
     if (portion === null) return false
     const { records, packed } = portion
-    this.#grow(records.length)
+    if (position >= outputFrom) this.#grow(records.length)
     this.#slices.use(records.length)
     // The first records of a batch may be before the requested offset, so there may be none yet.
     if (records.length > 0 || packed !== null || set.isRead) {

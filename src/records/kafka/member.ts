@@ -112,6 +112,7 @@ export class KafkaMember implements Member {
       fetched: (of, fetched) => this.#safely(() => this.#fetched(of as Owned, fetched)),
       answered: (durationMs) => options.handlers.fetched?.(durationMs),
       leftToReplay: (of) => this.#leftToReplay(of as Owned),
+      outputFrom: (of) => (of as Owned).committed.nextOffset,
       isBegunAgain: (of) => this.#assignAgain(of as Owned),
       committed: () => this.#committed,
       failed: (error) => this.#fail(error),

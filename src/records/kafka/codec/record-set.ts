@@ -81,6 +81,7 @@ export class RecordSet {
   #tooLarge: PackedBatch | null = null
   /** First offset of the batch being read. */
   #offset: number
+  #position: number
 
   /**
    * @throws TidemarkError `BATCH_CORRUPT` · `NOT_SUPPORTED`: message format 0 or 1, an offset above
@@ -92,9 +93,15 @@ export class RecordSet {
     this.#mostUnpacked = options.maxUnpackedBytes ?? MOST_UNPACKED_BYTES
     this.#aborted = new AbortedTransactions(options.aborted)
     this.#offset = options.fromOffset
+    this.#position = options.fromOffset
     const { nextOffset, end } = this.#located(() => this.#walk())
     this.nextOffset = nextOffset
     this.#end = end
+  }
+
+  /** The offset from which the next records are read. */
+  get position(): number {
+    return this.#position
   }
 
   /** Has everything been read? */
@@ -196,7 +203,8 @@ export class RecordSet {
   #fetched(columns: RecordColumns, lastOffset = 0): FetchedRecords {
     const isLast = this.#current() === null && this.#rest === null
     const next = Math.max(lastOffset + 1, this.#o.fromOffset)
-    return new FetchedRecords(columns, isLast ? this.nextOffset : next)
+    this.#position = isLast ? this.nextOffset : next
+    return new FetchedRecords(columns, this.#position)
   }
 
   /** What comes next if no batch is open. */
