@@ -7,6 +7,7 @@ export type { RunningWorker } from './host/running-worker.ts'
 export { type Code, Refused, TidemarkError } from './kernel/errors.ts'
 export { type DurationMs, days, hours, millis, minutes, seconds } from './kernel/time.ts'
 export type { Log } from './observe/log.ts'
+export type { RegistryOptions } from './registry/confluent-registry.ts'
 export type { Observer, RuntimeEvent } from './runtime/events.ts'
 export { defineTopology, file, type TopologyOptions } from './topology/builder.ts'
 export type {
@@ -20,6 +21,7 @@ export type {
 export type { LatencyUse } from './topology/latency-budgets.ts'
 export type { Table } from './topology/lookup.ts'
 export { type Model, onnxModel } from './topology/model.ts'
+export { type Formatted, type RegistryFormatOptions, registry } from './topology/source-format.ts'
 export type {
   FeatureStream,
   OutputOf,

@@ -4,12 +4,13 @@ import { fetchBy } from './services/fetch-by.ts'
 import { startKafka } from './services/start-kafka.ts'
 
 // Starts a real Kafka before the tests, if one of the tests that are about to run uses it, and sees
-// to it that those which start nodes of their own can, and that Prometheus' checker is there for
-// those that ask it.
+// to it that those which start nodes or a schema registry of their own can, and that Prometheus'
+// checker is there for those that ask it.
 
 /** The imports by which a test says what it needs. */
 const USES_KAFKA = /(services|'\.)\/kafka\.ts/
 const STARTS_ITS_OWN = /(services|'\.)\/own-kafka\.ts/
+const USES_REGISTRY = /(services|'\.)\/registry\.ts/
 const USES_PROMTOOL = /services\/promtool\.ts/
 
 let stop: () => Promise<void> = async () => {}
@@ -24,12 +25,20 @@ export async function setup(project: TestProject): Promise<void> {
         fetchBy('broker.sh', 'jars'),
       )
     : unused
+  const registry = anyOf(USES_REGISTRY)
+    ? await reached('A SCHEMA REGISTRY', async () => fetchBy('registry.sh', 'jars'))
+    : unused
   const promtool = anyOf(USES_PROMTOOL)
     ? await reached('WHAT PROMETHEUS THINKS OF THE METRICS', async () => fetchBy('promtool.sh'))
     : unused
   project.provide('kafka', kafka.is ?? null)
   project.provide('promtool', promtool.is ?? null)
-  project.provide('untested', { kafka: kafka.why, ownKafka: own.why, promtool: promtool.why })
+  project.provide('untested', {
+    kafka: kafka.why,
+    ownKafka: own.why,
+    registry: registry.why,
+    promtool: promtool.why,
+  })
 }
 
 export async function teardown(): Promise<void> {

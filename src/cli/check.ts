@@ -30,7 +30,7 @@ export function check(): Command {
     )
     .action(async (files: string[], flags: Record<string, unknown>) => {
       const config = readConfig(SETTINGS, flags)
-      const prepared = await prepareFiles(files, config)
+      const prepared = await prepareFiles(files, config, { registry: 'later' })
       try {
         for (const topology of prepared.topologies) await write(`✓ ${summaryOf(topology)}\n`)
         for (const line of evaluators(prepared.topologies)) await write(`${line}\n`)

@@ -69,7 +69,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   }
   const config = { ...readConfig(SETTINGS, flags), topic: new Map<string, string>() }
   const input = flags.input === undefined ? null : await openInput(flags.input)
-  const prepared = await prepareFiles([file], config)
+  const prepared = await prepareFiles([file], config, { values: 'json' })
   try {
     const topology = prepared.topologies[0] as PreparedTopology
     checkSink(topology, flags.sink)

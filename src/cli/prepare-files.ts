@@ -1,16 +1,18 @@
 import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
-import { type Prepared, prepare } from '../runtime/prepare.ts'
+import { type Choices, type Prepared, prepare } from '../runtime/prepare.ts'
 import type { PrepareConfig } from './prepare-settings.ts'
 import { loadTopologies } from './topology-file.ts'
 
 /**
  * Loads topology files and checks everything that can be checked before consuming.
  *
+ * @param choices what the command itself decides
  * @throws Refused with all faults of all files, topologies, tables and models
  */
 export async function prepareFiles(
   files: readonly string[],
   config: PrepareConfig,
+  choices: Pick<Choices, 'values' | 'registry'> = {},
 ): Promise<Prepared> {
   const { definitions, faults } = await loadTopologies(files)
   try {
@@ -19,6 +21,7 @@ export async function prepareFiles(
       topics: config.topic,
       evaluator: config.evaluator,
       cache: config.cache,
+      ...choices,
       ...(config.maxAhead === null ? {} : { maxAhead: config.maxAhead }),
     })
     if (faults.length > 0) await prepared.close()

@@ -2,12 +2,14 @@ import type { RunWorkerOptions } from '../host/options.ts'
 import type { Config } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { PREPARE_SETTINGS } from './prepare-settings.ts'
+import { REGISTRY_SETTINGS } from './registry-options.ts'
 import { MEGABYTE, SECOND } from './settings.ts'
 
 /** The settings that `tidemark run` takes. */
 export const RUN_SETTINGS = [
   ...KAFKA_SETTINGS,
   ...PREPARE_SETTINGS,
+  ...REGISTRY_SETTINGS,
   'group',
   'from',
   'rebuild',

@@ -3,6 +3,7 @@ import { NO_NAME } from '../host/worker-name.ts'
 import { banner } from './banner.ts'
 import { prepareFiles } from './prepare-files.ts'
 import { processLog } from './process-log.ts'
+import { chosenRegistry } from './registry-options.ts'
 import { httpAddressOf, optionsOf, type RunConfig } from './run-config.ts'
 import { outlineOf } from './run-outline.ts'
 import type { RunProcess } from './run-process.ts'
@@ -14,7 +15,7 @@ export async function runWorkerHere(
   config: RunConfig,
   { ended, stderr }: RunProcess,
 ): Promise<void> {
-  const prepared = await prepareFiles(files, config)
+  const prepared = await prepareFiles(files, config, chosenRegistry(config))
   if (ended.hasCome) return prepared.close()
   const log = processLog(config, { stderr })
   const http = httpAddressOf(config)

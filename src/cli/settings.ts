@@ -205,6 +205,37 @@ export const SETTINGS = {
     fallback: null,
     parse: (raw) => textOf(raw).trimEnd(),
   }),
+  registry: setting<string | null>({
+    value: '<url>',
+    about: "schema registry with Confluent's API, for topologies whose values have schemas in one",
+    fallback: null,
+    fallbackText: 'none',
+    parse: registryUrl,
+  }),
+  registryUsername: setting<string | null>({
+    value: '<name>',
+    about: 'user name for the schema registry',
+    fallback: null,
+    parse: single,
+  }),
+  registryPassword: setting<string | null>({
+    value: '<password>',
+    about: 'password for the schema registry',
+    fallback: null,
+    environmentOnly: true,
+    parse: single,
+  }),
+  registryPasswordFile: setting<string | null>({
+    value: '<file>',
+    about:
+      'file with the password for the schema registry; takes precedence over TIDEMARK_REGISTRY_PASSWORD',
+    fallback: null,
+    parse: (raw) => textOf(raw).trimEnd(),
+  }),
+  registryCa: pemFile(
+    "CA certificates to verify the schema registry's certificate with",
+    'those that Node trusts',
+  ),
   httpPort: setting<number | 'off'>({
     value: '<port>',
     about: 'port for /metrics, /livez and /readyz; 0: any free port; off: no HTTP server',
@@ -352,6 +383,20 @@ function hostAndPort(text: string): string {
   const port = Number(/^(?:[^\s:/]+|\[[\da-fA-F:]+\]):(\d{1,5})$/.exec(broker)?.[1] ?? 0)
   if (port < 1 || port > 65_535) throw new Error(`"${broker}" is not host:port`)
   return broker
+}
+
+function registryUrl(raw: RawSetting): string {
+  const text = single(raw)
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    // It may contain a password.
+    throw new Error('is not an http or https URL')
+  }
+  if (url.username !== '' || url.password !== '') {
+    const [name, secret] = [variableOf('registryUsername'), variableOf('registryPassword')]
+    throw new Error(`contains credentials: give them in ${name} and ${secret}`)
+  }
+  return text
 }
 
 /** The parsed value, or the word itself if that was given. */

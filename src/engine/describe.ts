@@ -1,4 +1,5 @@
 import type { Definition, Step } from '../topology/definition.ts'
+import type { SourceFormat } from '../topology/source-format.ts'
 import type { Print } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 
@@ -14,6 +15,8 @@ export interface Description {
   /** What it reads, and how it treats events. */
   readonly source: {
     readonly topic: string
+    /** How its records hold their values: `json`, or `registry` with its options. */
+    readonly format: SourceFormat
     readonly key: string
     readonly eventTimeMs: string
     /** Lengths in ms; `idleAfterMs` `null`: never. */
@@ -57,6 +60,7 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
     version: topology.version,
     source: {
       topic: source.topic,
+      format: source.format,
       key: print(source.key),
       eventTimeMs: print(source.eventTimeMs),
       watermark: source.watermark,

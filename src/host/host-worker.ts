@@ -30,10 +30,11 @@ export async function prepareAndHost(
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
   refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  const { models = {}, topics = {}, evaluator, cache, maxAhead } = options
+  const { models = {}, topics = {}, registry, evaluator, cache, maxAhead } = options
   const prepared = await prepare(topologies, {
     models: new Map(Object.entries(models)),
     topics: new Map(Object.entries(topics)),
+    ...(registry === undefined ? {} : { registry }),
     ...(evaluator === undefined ? {} : { evaluator }),
     ...(cache === undefined ? {} : { cache }),
     ...(maxAhead === undefined ? {} : { maxAhead }),

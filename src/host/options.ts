@@ -7,6 +7,7 @@ import {
   SESSION_TIMEOUT_MS,
 } from '../records/kafka/options.ts'
 import type { From, Guarantee } from '../records/port.ts'
+import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from '../runtime/byte-limits.ts'
 import type { Observer } from '../runtime/events.ts'
 
@@ -18,6 +19,11 @@ export interface RunWorkerOptions {
   readonly tls?: KafkaTls | true
   /** SASL credentials. PLAIN is refused without TLS. @default no login */
   readonly sasl?: KafkaSasl
+  /**
+   * Schema registry with Confluent's API, for topologies whose values have schemas in one.
+   * @default none
+   */
+  readonly registry?: RegistryOptions
   /**
    * Consumer group; workers of one group share the partitions.
    * @default the names of the topologies, joined with `+`

@@ -46,6 +46,9 @@ const ACTIONS = {
   JSON_DEPTH: 'dead-letter',
   JSON_FIELDS: 'dead-letter',
   JSON_PROTO: 'dead-letter',
+  SCHEMA_ID_MISSING: 'dead-letter',
+  SCHEMA_UNUSABLE: 'dead-letter',
+  PAYLOAD_INVALID: 'dead-letter',
   SCHEMA_INVALID: 'dead-letter',
   KEY_INVALID: 'dead-letter',
   KEY_PARTITION: 'dead-letter',
@@ -64,6 +67,8 @@ const ACTIONS = {
   OUTPUT_TIMESTAMP: 'dead-letter',
   // The model fails on nearly every event: it is retried, and its partitions wait.
   MODEL_FAILING: 'retry',
+  // The schema registry does not answer: what needs one of its schemas waits.
+  REGISTRY_UNAVAILABLE: 'retry',
   // Brokers, the group, the log.
   BROKER_UNAVAILABLE: 'retry',
   REBALANCING: 'retry',

@@ -83,16 +83,7 @@ export function logEvents(
     'dead-letter': (event) => deadLetters.tell(event),
     throttled: ({ durationMs }) => throttling.tell(durationMs, clock.nowMs()),
     'key-mismatch': (event) => misplaced.tell(event),
-    'model-failing': ({ topology, partition, step, reason }) => {
-      const about = { topology, ...partition, step }
-      if (reason === null) log.info(about, 'the model answers again')
-      else log.warn({ ...about, reason }, 'the model fails on nearly all events: they wait')
-    },
-    breaker: ({ partition, isOpen, deadPercent }) => {
-      const about = { ...partition, deadPercent: Math.floor(deadPercent) }
-      if (isOpen) log.warn(about, 'too many dead letters: continuing at 100 records a second')
-      else log.info(about, 'fewer dead letters again: continuing at full speed')
-    },
+    ...holdUps(log),
     'commit-slow': ({ durationMs }) =>
       log.warn({ after: formatDuration(durationMs) }, 'a commit is taking long, nothing is lost'),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>
@@ -103,6 +94,27 @@ export function logEvents(
     latency(event)
     if (event.type === 'state') rebalances.tell()
     tell(event)
+  }
+}
+
+/** Logs what holds partitions up. */
+function holdUps(log: Log): Parameters<typeof byType>[0] {
+  return {
+    'model-failing': ({ topology, partition, step, reason }) => {
+      const about = { topology, ...partition, step }
+      if (reason === null) log.info(about, 'the model answers again')
+      else log.warn({ ...about, reason }, 'the model fails on nearly all events: they wait')
+    },
+    'schema-missing': ({ topology, partition, reason }) => {
+      const about = { topology, ...partition }
+      if (reason === null) log.info(about, 'the schema registry has given the schema')
+      else log.warn({ ...about, reason }, 'a schema is missing: the partition waits')
+    },
+    breaker: ({ partition, isOpen, deadPercent }) => {
+      const about = { ...partition, deadPercent: Math.floor(deadPercent) }
+      if (isOpen) log.warn(about, 'too many dead letters: continuing at 100 records a second')
+      else log.info(about, 'fewer dead letters again: continuing at full speed')
+    },
   }
 }
 

@@ -7,7 +7,7 @@ import type { RuntimeEvent } from './events.ts'
 // may be in the way at once; each comes and goes independently, and only the events about it count.
 
 /** Something that prevents work. */
-type Obstacle = 'commit' | 'input' | `breaker ${string}` | `model ${string}`
+type Obstacle = 'commit' | 'input' | `breaker ${string}` | `model ${string}` | `schema ${string}`
 
 /** The most partitions that are named in a reason; the others are counted. */
 const NAMED = 5
@@ -43,6 +43,7 @@ export class Availability {
     else if (event.type === 'unreadable') this.#set('input', inWords(event.partitions))
     else if (event.type === 'breaker') this.#broke(event)
     else if (event.type === 'model-failing') this.#failed(event)
+    else if (event.type === 'schema-missing') this.#waits(event)
     else if (event.type === 'lost') this.#lost(event.partition)
   }
 
@@ -80,15 +81,18 @@ export class Availability {
   }
 
   #failed({ partition, reason, ...at }: Extract<RuntimeEvent, { type: 'model-failing' }>): void {
-    const name = partitionName(partition)
-    const what = reason === null ? null : `${name} waits: ${reason}`
-    this.#set(`${modelsOf(partition)}${at.topology} ${at.step}`, what)
+    this.#set(`${modelsOf(partition)}${at.topology} ${at.step}`, waiting(partition, reason))
+  }
+
+  #waits({ partition, topology, reason }: Extract<RuntimeEvent, { type: 'schema-missing' }>): void {
+    this.#set(`${schemasOf(partition)}${topology}`, waiting(partition, reason))
   }
 
   #lost(partition: TopicPartition): void {
     this.#set(breakerOf(partition), null)
+    const gone = [modelsOf(partition), schemasOf(partition)]
     for (const obstacle of this.#reasons.keys()) {
-      if (obstacle.startsWith(modelsOf(partition))) this.#set(obstacle, null)
+      if (gone.some((start) => obstacle.startsWith(start))) this.#set(obstacle, null)
     }
   }
 
@@ -104,6 +108,14 @@ function breakerOf(partition: TopicPartition): Obstacle {
 
 function modelsOf(partition: TopicPartition) {
   return `model ${partitionName(partition)} ` as const
+}
+
+function schemasOf(partition: TopicPartition) {
+  return `schema ${partitionName(partition)} ` as const
+}
+
+function waiting(partition: TopicPartition, reason: string | null): string | null {
+  return reason === null ? null : `${partitionName(partition)} waits: ${reason}`
 }
 
 /** `null`: every partition can be read. */

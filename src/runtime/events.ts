@@ -200,6 +200,16 @@ export type RuntimeEvent =
     }
   | {
       /**
+       * Records of a partition need a schema that the schema registry does not give, so that the
+       * partition waits; `reason` is `null` once it has given it.
+       */
+      readonly type: 'schema-missing'
+      readonly topology: string
+      readonly partition: TopicPartition
+      readonly reason: string | null
+    }
+  | {
+      /**
        * Too many of a partition's last records are dead letters of a topology, so that it continues
        * slowly; or no longer.
        */

@@ -24,7 +24,7 @@ export function fingerprintOf(
   mostUnpackedBytes: number = MOST_UNPACKED_BYTES,
 ): string {
   const { source } = describe(definition, formOf)
-  const { topic: _, partitioner, keyMismatch, ...read } = source
+  const { topic: _, format, partitioner, keyMismatch, ...read } = source
   // With any other setting, the partitioner leaves no event out.
   const asRead = keyMismatch === 'dead-letter' ? { ...read, partitioner } : read
   const text = JSON.stringify([
@@ -33,6 +33,8 @@ export function fingerprintOf(
     schemaForm(definition.source.schema),
     windowsOf(definition),
     horizonOf(definition).lengthMs,
+    // Earlier fingerprints did not contain the format: all values were JSON.
+    ...(format.is === 'json' ? [] : [format]),
     ...(mostUnpackedBytes === UNTOLD_LIMIT_BYTES ? [] : [mostUnpackedBytes]),
   ])
   return createHash('sha256').update(text).digest('hex').slice(0, FINGERPRINT_LENGTH)

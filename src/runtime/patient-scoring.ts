@@ -1,12 +1,11 @@
-import { Backoff } from '../kernel/backoff.ts'
-import { TidemarkError } from '../kernel/errors.ts'
 import type { TopicPartition } from '../records/port.ts'
 import { type Answer, type Scorer, versionOf } from '../scoring/scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
+import { Patience } from './patience.ts'
 import type { PreparedTopology } from './prepare.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 
-const RETRY = { firstMs: 1_000, lastMs: 30_000 }
+const WAITS = { firstMs: 1_000, lastMs: 30_000 }
 
 /**
  * Scores the events of one partition with the models of one topology. A model that fails on nearly
@@ -17,34 +16,27 @@ export class PatientScoring {
   readonly #topology: PreparedTopology
   readonly #partition: TopicPartition
   readonly #around: TaskSurroundings
-  readonly #over = new AbortController()
+  readonly #patience: Patience
 
   constructor(topology: PreparedTopology, partition: TopicPartition, around: TaskSurroundings) {
     this.#topology = topology
     this.#partition = partition
     this.#around = around
+    this.#patience = new Patience(around)
   }
 
   /** @returns `null` when the partition was lost meanwhile */
-  async score(step: ScoreStep, rows: Float32Array, count: number): Promise<Answer | null> {
-    const backoff = new Backoff(RETRY, this.#around.random)
-    for (let hasFailed = false; ; hasFailed = true) {
-      try {
-        const scores = await this.#ask(step, rows, count)
-        if (hasFailed) this.#tell(step, null)
-        return scores
-      } catch (error) {
-        if (!(error instanceof TidemarkError) || error.code !== 'MODEL_FAILING') throw error
-        if (!hasFailed) this.#tell(step, error.message)
-      }
-      await this.#around.clock.sleep(backoff.nextMs(), this.#over.signal)
-      if (this.#over.signal.aborted) return null
-    }
+  score(step: ScoreStep, rows: Float32Array, count: number): Promise<Answer | null> {
+    return this.#patience.until(() => this.#ask(step, rows, count), {
+      waits: WAITS,
+      passes: ({ code }) => code === 'MODEL_FAILING',
+      tell: (reason) => this.#tell(step, reason),
+    })
   }
 
   /** The partition is lost. */
   stop(): void {
-    this.#over.abort()
+    this.#patience.stop()
   }
 
   async #ask(step: ScoreStep, rows: Float32Array, count: number): Promise<Answer> {

@@ -3,10 +3,12 @@ import { restartNotes } from '../engine/horizon.ts'
 import { validateTopology } from '../engine/validate.ts'
 import { wantedFields } from '../engine/wanted-fields.ts'
 import type { Format } from '../formats/format.ts'
-import { JsonFormat } from '../formats/json/json-format.ts'
+import { openFormat } from '../formats/open-format.ts'
 import { Refused, TidemarkError } from '../kernel/errors.ts'
 import { loadTables } from '../lookup/tables.ts'
 import { MOST_METADATA_BYTES } from '../records/port.ts'
+import type { RegistryOptions } from '../registry/confluent-registry.ts'
+import type { SchemaRegistry } from '../registry/schema-registry.ts'
 import { ModelCache } from '../scoring/model-cache.ts'
 import { type EvaluatorChoice, loadScorers, type ModelUse } from '../scoring/models.ts'
 import type { Scorer } from '../scoring/scorer.ts'
@@ -15,6 +17,7 @@ import {
   outputTopics,
   type ScoreStep,
   stepsOf,
+  withJsonValues,
   withMaxAhead,
   withTopics,
 } from '../topology/definition.ts'
@@ -65,6 +68,16 @@ export interface Choices {
    * @default true
    */
   readonly cache?: boolean
+  /**
+   * The schema registry of the sources' values; `later`: no record is decoded now.
+   * @default none, and a topology that needs one is refused
+   */
+  readonly registry?: RegistryOptions | 'later'
+  /**
+   * Reads all values as JSON, whatever the format of their source, as where events are written by
+   * hand. @default as the author says
+   */
+  readonly values?: 'json'
   /** Switches the future guard off. @default as the author says */
   readonly maxAhead?: 'none'
   /**
@@ -98,12 +111,14 @@ export async function prepare(
   )
   const tables = await Promise.all(definitions.map(loadTables))
   const chosen = definitions.map((definition) => withChoices(definition, choices))
+  const formats = await openFormats(chosen, choices)
   const faults = [
     ...chosen.flatMap(validateTopology),
     ...checkTogether(chosen),
     ...unknownTopics(definitions, choices),
     ...models.faults,
     ...tables.flatMap((t) => t.faults),
+    ...formats.filter((format) => format instanceof TidemarkError),
   ]
   const close = async () => {
     await Promise.all([...models.scorers.values()].map((scorer) => scorer.close()))
@@ -122,7 +137,7 @@ export async function prepare(
     const lookup = tables[i]?.lookup as Lookup
     const by = definitionHash(definition, scorers)
     const fingerprint = fingerprintOf(definition)
-    const format = new JsonFormat(definition.source, wantedFields(definition))
+    const format = formats[i] as Format
     return { definition: chosen[i] as Definition, by, fingerprint, format, scorers, lookup }
   })
   const notes = [
@@ -133,9 +148,48 @@ export async function prepare(
   return { topologies, notes, close }
 }
 
-function withChoices(definition: Definition, { topics, maxAhead }: Choices): Definition {
+function withChoices(definition: Definition, { topics, maxAhead, values }: Choices): Definition {
   const renamed = withTopics(definition, topics)
-  return maxAhead === undefined ? renamed : withMaxAhead(renamed, maxAhead)
+  const guarded = maxAhead === undefined ? renamed : withMaxAhead(renamed, maxAhead)
+  return values === undefined ? guarded : withJsonValues(guarded)
+}
+
+/**
+ * Makes the format of each topology's source, or says why that cannot be done; `null`: the topology
+ * is not valid.
+ */
+async function openFormats(
+  definitions: readonly Definition[],
+  choices: Choices,
+): Promise<readonly (Format | TidemarkError | null)[]> {
+  const needed = definitions.some(({ source }) => source.format.is === 'registry')
+  const registry = needed ? await openRegistry(choices) : null
+  return Promise.all(
+    definitions.map(async (definition) => {
+      if (validateTopology(definition).length > 0) return null
+      try {
+        return await openFormat(definition.source, { wanted: wantedFields(definition), registry })
+      } catch (thrown) {
+        if (thrown instanceof TidemarkError) return thrown
+        throw thrown
+      }
+    }),
+  )
+}
+
+/** In the place of a registry that is not known yet. */
+const NOT_YET: SchemaRegistry = {
+  url: '',
+  schema: (id) => {
+    throw new TidemarkError('INVARIANT', `schema ${id} is needed, and no registry is known`)
+  },
+}
+
+async function openRegistry({ registry }: Choices): Promise<SchemaRegistry | null> {
+  if (registry === undefined) return null
+  if (registry === 'later') return NOT_YET
+  const { ConfluentRegistry } = await import('../registry/confluent-registry.ts')
+  return new ConfluentRegistry(registry)
 }
 
 function scoreSteps(definition: Definition): ScoreStep[] {

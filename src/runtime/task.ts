@@ -9,6 +9,7 @@ import type { Entry } from './entry.ts'
 import { type ChunkEnd, type Finishable, Finishing, type ScoredArrivals } from './finishing.ts'
 import { EventIntake, type Intake, packedIntake } from './intake.ts'
 import type { KeyWatch } from './key-watch.ts'
+import { PatientFormat } from './patient-format.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { ReplayPoints } from './replay-points.ts'
 import type { TopologyNote } from './restart-note.ts'
@@ -48,6 +49,7 @@ interface TaskContext {
 export class Task {
   readonly topology: PreparedTopology
   readonly #around: TaskSurroundings
+  readonly #format: PatientFormat
   readonly #intake: EventIntake
   readonly #engine: Engine
   readonly #keyWatch: KeyWatch | null
@@ -80,6 +82,7 @@ export class Task {
     this.topology = topology
     this.#around = around
     this.#finishing = new Finishing(topology, partition, around)
+    this.#format = new PatientFormat(topology, partition, around)
     const { partitions } = around
     const place = { partition: partition.partition, partitions }
     this.#keyWatch = keyWatch
@@ -167,6 +170,7 @@ export class Task {
   /** The partition is lost: what has begun is discarded, and nothing more is begun. */
   drop(): void {
     this.#isOver = true
+    this.#format.stop()
     this.#finishing.drop()
   }
 
@@ -201,7 +205,7 @@ export class Task {
     if (packed !== undefined) return this.#enter(work, packedIntake(packed))
     const { slices } = this.#around
     slices.use(records.length)
-    const preparing = this.topology.format.prepare(records)
+    const preparing = this.#format.prepare(records)
     return preparing === null ? this.#decode(work) : this.#prepare(work, preparing)
   }
 

@@ -219,6 +219,7 @@ export class TopologyDriver<Out> {
     const prepared = await prepare([this.#topology], {
       models: new Map(files),
       topics: new Map(),
+      values: 'json',
       // A test must not depend on how busy the machine is.
       latencyBudget: 'none',
       ...(maxAhead && { maxAhead }),

@@ -125,7 +125,7 @@ class Draft implements TopologyBuilder {
     const { lag, idleAfter, maxAhead = MAX_AHEAD } = o.watermark
     this.#source = {
       topic,
-      schema: o.schema,
+      ...('format' in o.schema ? o.schema : { schema: o.schema, format: { is: 'json' } }),
       key: o.key,
       eventTimeMs: o.eventTimeMs,
       watermark: { lagMs: lag, idleAfterMs: idleAfter ?? null, maxAheadMs: maxAhead },

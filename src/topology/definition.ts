@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Partitioner } from '../kernel/partitioners.ts'
 import type { Aggregate } from './aggregates/table.ts'
 import type { LatencyBudget } from './latency-budgets.ts'
+import type { SourceFormat } from './source-format.ts'
 
 // A topology as frozen data: the result of an author's builder calls, and all that the engine and
 // the runtime read. Here the author's functions take `unknown` events; the builder's types have
@@ -37,6 +38,7 @@ export type KeyMismatch = 'warn' | 'dead-letter' | 'allow'
 /** The source of a topology. */
 export interface SourceDefinition {
   readonly topic: string
+  readonly format: SourceFormat
   readonly schema: StandardSchemaV1
   readonly key: EventFunction<string>
   readonly eventTimeMs: EventFunction<number>
@@ -255,6 +257,11 @@ export function withMaxAhead(definition: Definition, maxAheadMs: number | 'none'
   const { source } = definition
   const watermark = { ...source.watermark, maxAheadMs }
   return { ...definition, source: { ...source, watermark } }
+}
+
+/** The same topology with a source whose values are JSON. */
+export function withJsonValues(definition: Definition): Definition {
+  return { ...definition, source: { ...definition.source, format: { is: 'json' } } }
 }
 
 /** Whether a value is a topology, also of another copy of this package. */

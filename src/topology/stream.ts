@@ -7,6 +7,7 @@ import type { Columns, Feature, FeatureKit, Named } from './features.ts'
 import type { LatencyUse } from './latency-budgets.ts'
 import type { Table } from './lookup.ts'
 import type { Model } from './model.ts'
+import type { Formatted } from './source-format.ts'
 
 // The calls that an author writes a topology with. Types only; builder.ts turns the calls into
 // data.
@@ -296,8 +297,11 @@ export interface SourceOptions<S extends StandardSchemaV1> {
    * Validates each record's value. Any synchronous Standard Schema (zod, valibot, arktype, …). A
    * value that it rejects is a dead letter `SCHEMA_INVALID`; if it throws or returns a promise,
    * `FUNCTION_THREW`.
+   *
+   * The schema alone means JSON values; `registry(schema)` means values whose own schemas are in a
+   * schema registry.
    */
-  schema: S
+  schema: S | Formatted<S>
   /**
    * The key that windows are kept by: a string that is not empty, else the event is a dead letter
    * `KEY_INVALID`. All events of a key must be in one partition: produce records with the same key.

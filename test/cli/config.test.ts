@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { addSettings, readConfig } from '../../src/cli/config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from '../../src/cli/kafka-options.ts'
+import { chosenRegistry, REGISTRY_SETTINGS } from '../../src/cli/registry-options.ts'
 import { SETTINGS, type SettingName } from '../../src/cli/settings.ts'
 import { Refused } from '../../src/kernel/errors.ts'
 import { folderWith } from '../support/folder.ts'
@@ -175,6 +176,33 @@ test.each(['', 'a/b', 'ü', 'a'.repeat(101)])('"%s" is no name of a worker', (wo
   const around = { env: {}, folder: folderWith({}) }
   const [fault] = faultsOf(() => readConfig(['workerName'], { workerName }, around))
   expect(fault?.where).toBe('--worker-name')
+})
+
+test.each([
+  ['registry:8081', 'is not an http or https URL'],
+  ['ftp://registry', 'is not an http or https URL'],
+  [
+    'http://me:secret@registry:8081',
+    'contains credentials: give them in TIDEMARK_REGISTRY_USERNAME and TIDEMARK_REGISTRY_PASSWORD',
+  ],
+])('"%s" is no address of a registry', (registry, why) => {
+  const around = { env: {}, folder: folderWith({}) }
+  const [fault] = faultsOf(() => readConfig(['registry'], { registry }, around))
+  expect(fault).toMatchObject({ where: '--registry', message: why })
+})
+
+test('a schema registry is chosen with its login and its CA', () => {
+  const folder = folderWith({ 'ca.pem': 'PEM' })
+  const flags = { registry: 'https://registry/api', registryUsername: 'me', registryCa: 'ca.pem' }
+  const env = { TIDEMARK_REGISTRY_PASSWORD: 'secret' }
+  expect(chosenRegistry(readConfig(REGISTRY_SETTINGS, flags, { env, folder }))).toEqual({
+    registry: {
+      url: 'https://registry/api',
+      login: { username: 'me', password: 'secret' },
+      ca: 'PEM',
+    },
+  })
+  expect(chosenRegistry(readConfig(REGISTRY_SETTINGS, {}, { env: {}, folder }))).toEqual({})
 })
 
 test('settings that do not go together are refused together', () => {

@@ -86,6 +86,7 @@ const description = describe({
   version: '7',
   source: {
     topic: 'in',
+    format: { is: 'json' },
     schema: { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } },
     key: fn('(e) => e.k'),
     eventTimeMs: fn('(e) => e.at'),
@@ -116,6 +117,7 @@ test('a description shows everything that decides an output', () => {
     version: '7',
     source: {
       topic: 'in',
+      format: { is: 'json' },
       key: '(e) => e.k',
       eventTimeMs: '(e) => e.at',
       watermark: { lagMs: 1_000, idleAfterMs: null, maxAheadMs: 300_000 },

@@ -73,6 +73,7 @@ export function topologyAround(
     version: null,
     source: {
       topic: 'events',
+      format: { is: 'json' },
       schema: { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } },
       key: () => '',
       eventTimeMs: () => 0,

@@ -54,6 +54,13 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/plan/clock.ts': [['../kernel/clock.ts'], ['plan-reads-no-clock']],
   'src/plan/package.ts': [['zod'], ['plan-has-its-packages']],
   'src/plan/outward.ts': [['../records/port.ts'], ['plan-imports-inward']],
+  'src/registry/package.ts': [['zod'], ['registry-has-its-packages']],
+  'src/registry/outward.ts': [['../topology/schema.ts'], ['registry-imports-inward']],
+  'src/registry/client.ts': [
+    ['@kafkajs/confluent-schema-registry'],
+    ['@kafkajs/confluent-schema-registry-only-in-registry-confluent-registry-ts'],
+  ],
+  'src/formats/avro.ts': [['avsc'], ['avsc-only-in-formats-avro-']],
   'src/formats/package.ts': [['zod'], ['formats-has-its-packages']],
   'src/formats/outward.ts': [['../records/port.ts'], ['formats-imports-inward']],
   'src/lookup/package.ts': [['secure-json-parse'], ['lookup-has-its-packages']],

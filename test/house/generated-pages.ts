@@ -62,7 +62,7 @@ function configuration(): string {
 function placesOf(name: SettingName): string {
   const s: Setting<unknown> = SETTINGS[name]
   const cells = s.environmentOnly
-    ? ['none', `\`${variableOf(name)}\``, 'none', commandsWith('saslPasswordFile')]
+    ? ['none', `\`${variableOf(name)}\``, 'none', commandsWith(`${name}File` as SettingName)]
     : [`\`${flagOf(name)}\``, `\`${variableOf(name)}\``, `\`${name}\``, commandsWith(name)]
   return row(cells)
 }

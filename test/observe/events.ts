@@ -94,6 +94,11 @@ export const samples = {
     partition: { topic: 'payments', partition: 4 },
     reason: 'card-gbdt@1 fails',
   },
+  'schema-missing': {
+    ...{ type: 'schema-missing', topology: 'card-fraud' },
+    partition: { topic: 'payments', partition: 4 },
+    reason: 'the schema registry: it answered 503',
+  },
   breaker: {
     type: 'breaker',
     partition: { topic: 'payments', partition: 4 },

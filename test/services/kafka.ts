@@ -31,10 +31,10 @@ declare module 'vitest' {
     /** `null` when there is no Kafka, or none of the tests uses it. */
     kafka: KafkaService | null
     /**
-     * Why there is none, why no test can start one of its own, and why there is no promtool; empty
-     * where there is, or where one can.
+     * Why there is none, why no test can start one of its own, or a schema registry, and why there
+     * is no promtool; empty where there is, or where one can.
      */
-    untested: { readonly kafka: string; readonly ownKafka: string; readonly promtool: string }
+    untested: Readonly<Record<'kafka' | 'ownKafka' | 'registry' | 'promtool', string>>
   }
 }
 

@@ -13,3 +13,14 @@ export async function thrownBy(work: Promise<unknown>): Promise<TidemarkError> {
   }
   throw new Error('nothing was thrown')
 }
+
+/** The TidemarkError that `work` throws. @throws as {@link thrownBy} */
+export function thrownIn(work: () => unknown): TidemarkError {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof TidemarkError) return error
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}

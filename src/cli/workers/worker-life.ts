@@ -7,6 +7,7 @@ import { watchStdout } from '../output.ts'
 import { prepareFiles } from '../prepare-files.ts'
 import { EXIT, sayTo } from '../print.ts'
 import { processLog } from '../process-log.ts'
+import { chosenRegistry } from '../registry-options.ts'
 import { optionsOf } from '../run-config.ts'
 import { outlineOf } from '../run-outline.ts'
 import { workUntil } from '../run-worker.ts'
@@ -38,7 +39,7 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
   const { worker, of, files, config } = assignment
   const stderr = toStderr()
   sayTo(stderr)
-  const prepared = await prepareFiles(files, config)
+  const prepared = await prepareFiles(files, config, chosenRegistry(config))
   await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config.group) })
   await Promise.race([parent.released, parent.stopped])
   if (parent.hasStopped) return prepared.close()

@@ -4,6 +4,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import type { SourceDefinition } from '../../topology/definition.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import type { RawRecord } from '../format.ts'
+import { valueOf } from '../record-value.ts'
 import { foreignFormat, jsonFault } from './json-fault.ts'
 import { type JsonLimits, LIMITS, passedLimit } from './limits.ts'
 
@@ -30,7 +31,7 @@ export class EventDecoder {
    * `JSON_PROTO` · `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
    */
   decode(record: RawRecord): unknown {
-    return checkedBy(this.#schema, parsed(valueOf(record, this.#limits)))
+    return checkedBy(this.#schema, parseJson(valueOf(record, this.#limits.bytes), this.#limits))
   }
 
   /**
@@ -42,18 +43,16 @@ export class EventDecoder {
   }
 }
 
-/** The record's value, checked to be UTF-8 within the limits. */
-function valueOf({ key, value }: RawRecord, limits: JsonLimits): Buffer {
-  if (value === null) throw new TidemarkError('TOMBSTONE', 'the record has no value: a tombstone')
-  if (key === null) throw new TidemarkError('NULL_KEY', 'the record has no key')
-  if (value.length > limits.bytes) {
-    const sizes = `the value has ${value.length} bytes, the maximum is ${limits.bytes}`
-    throw new TidemarkError('RECORD_TOO_LARGE', sizes)
-  }
+/**
+ * Parses JSON in UTF-8 within the limits.
+ * @throws TidemarkError one that makes the record a dead letter, the first of: `NOT_UTF8` ·
+ * `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` · `JSON_PROTO`
+ */
+export function parseJson(value: Buffer, limits: JsonLimits = LIMITS): unknown {
   if (!isUtf8(value)) throw notUtf8(value)
   const passed = passedLimit(value, limits)
   if (passed !== null) throw new TidemarkError(passed, LIMIT_MESSAGES[passed](limits))
-  return value
+  return parsed(value)
 }
 
 function notUtf8(value: Buffer): TidemarkError {

@@ -10,6 +10,7 @@ export const anything = z.unknown()
 export function source(schema: StandardSchemaV1): SourceDefinition {
   return {
     topic: 'payments',
+    format: { is: 'json' },
     schema,
     key: (event) => (event as { key: string }).key,
     eventTimeMs: (event) => (event as { at: number }).at,

@@ -1,0 +1,79 @@
+import avro, { type Schema, type Type } from 'avsc'
+import { messageOf, TidemarkError } from '../../kernel/errors.ts'
+import type { RegisteredSchema } from '../../registry/schema-registry.ts'
+import { invalidPayload, type PayloadDecoder, unusableSchema } from '../registry/payload-decoder.ts'
+import { boundedCheck } from './bounded.ts'
+
+/**
+ * Decodes values of an Avro schema, with the types that its references define.
+ * @param reader the schema that values are resolved to; `null`: they stay as they were written
+ * @throws TidemarkError `SCHEMA_UNUSABLE`: it is not a schema, or cannot be resolved to `reader`
+ */
+export function avroDecoder(schema: RegisteredSchema, reader: unknown): PayloadDecoder {
+  const { id } = schema
+  const written = typeOf(schema)
+  const isWhole = boundedCheck(written)
+  const [type, resolver] = resolved(written, reader, id)
+  const isUnion = type.typeName === 'union:wrapped'
+  return {
+    decode: (payload) => {
+      if (!isWhole(payload)) {
+        throw invalidPayload(`the value is cut off, or nested too deep, for Avro schema ${id}`)
+      }
+      let value: unknown
+      try {
+        value = type.fromBuffer(payload, resolver)
+      } catch (thrown) {
+        throw invalidPayload(`the value does not match Avro schema ${id}`, thrown)
+      }
+      // Of several types of event, the member of the union is the event.
+      if (isUnion) return memberOf(value)
+      return { value, type: type.name ?? null }
+    },
+  }
+}
+
+/** @throws TidemarkError `SCHEMA_UNUSABLE` */
+function typeOf({ id, text, references }: RegisteredSchema): Type {
+  // Types refer to each other by name in `registry`. Methods would look like fields to a schema.
+  const options = { registry: {}, omitRecordMethods: true }
+  try {
+    for (const reference of references) avro.Type.forSchema(schemaOf(reference.text), options)
+    return avro.Type.forSchema(schemaOf(text), options)
+  } catch (thrown) {
+    throw unusableSchema(`Avro schema ${id} cannot be used`, thrown)
+  }
+}
+
+/** A primitive type may be registered as its bare name. */
+function schemaOf(text: string): Schema {
+  return /^\s*["{[]/.test(text) ? (JSON.parse(text) as Schema) : text.trim()
+}
+
+type Resolver = ReturnType<Type['createResolver']>
+
+function resolved(written: Type, reader: unknown, id: number): [Type, Resolver?] {
+  if (reader === null) return [written]
+  const type = avro.Type.forSchema(reader as Schema, { omitRecordMethods: true })
+  try {
+    return type.equals(written) ? [type] : [type, type.createResolver(written)]
+  } catch (thrown) {
+    throw unusableSchema(`Avro schema ${id} cannot be resolved to the reader's schema`, thrown)
+  }
+}
+
+function memberOf(wrapped: unknown) {
+  const [[type, value] = [null, null]] = Object.entries(wrapped ?? {})
+  return { value, type }
+}
+
+/** @throws TidemarkError `TOPOLOGY_INVALID`: it is not an Avro schema */
+export function checkReader(reader: unknown, topic: string): void {
+  if (reader === null) return
+  try {
+    avro.Type.forSchema(reader as Schema)
+  } catch (thrown) {
+    const what = `the reader's schema is not an Avro schema: ${messageOf(thrown)}`
+    throw new TidemarkError('TOPOLOGY_INVALID', what, { where: topic, cause: thrown })
+  }
+}

@@ -1,0 +1,35 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import type { FieldPath } from '../plan/columns.ts'
+import type { SchemaRegistry } from '../registry/schema-registry.ts'
+import type { SourceDefinition } from '../topology/definition.ts'
+import type { Format } from './format.ts'
+import { JsonFormat } from './json/json-format.ts'
+
+/** What a format is made from. */
+export interface FormatParts {
+  /** The fields that the topology needs. */
+  readonly wanted: readonly FieldPath[]
+  /** `null`: none is given. */
+  readonly registry: SchemaRegistry | null
+}
+
+/**
+ * Makes the format of a source.
+ * @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given ·
+ * `TOPOLOGY_INVALID`: its reader's schema is none
+ */
+export async function openFormat(
+  source: SourceDefinition,
+  { wanted, registry }: FormatParts,
+): Promise<Format> {
+  const { format, topic } = source
+  if (format.is === 'json') return new JsonFormat(source, wanted)
+  if (registry === null) {
+    const what = `the values of "${topic}" have their schemas in a schema registry, and none is given`
+    const hint = 'give its address: --registry http://host:port'
+    throw new TidemarkError('CONFIG_INVALID', what, { hint })
+  }
+  // Only who reads such values pays for loading what decodes them.
+  const { RegistryFormat } = await import('./registry/registry-format.ts')
+  return new RegistryFormat(source, format, registry)
+}

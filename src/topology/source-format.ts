@@ -1,0 +1,65 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+
+// How a source's records hold their events. Types and data only: what decodes them is in formats/.
+
+/** The format of a source's records. */
+export type SourceFormat = { readonly is: 'json' } | RegistryFormat
+
+/** Records in Confluent's wire format, whose schemas are in a schema registry. */
+export interface RegistryFormat {
+  readonly is: 'registry'
+  /** Avro schema that values are resolved to; `null`: they stay as they were written. */
+  readonly reader: unknown
+  /** Field of the event that gets the full name of the value's type; `null`: none. */
+  readonly typeField: string | null
+}
+
+/** A schema, and the format of the records that hold its values. */
+export interface Formatted<S extends StandardSchemaV1> {
+  /** Validates the decoded values. */
+  readonly schema: S
+  /** How the values are encoded. */
+  readonly format: SourceFormat
+}
+
+/** Options of {@link registry}. */
+export interface RegistryFormatOptions {
+  /**
+   * Reader's schema, for Avro: a value that was written with another schema is resolved to it, as
+   * Avro's schema resolution defines: fields are matched by name and alias, missing ones get their
+   * default, numbers are promoted. It must be a schema in Avro's JSON form; else the worker refuses
+   * to start, `TOPOLOGY_INVALID`. A schema that cannot be resolved to it makes its records dead
+   * letters `SCHEMA_UNUSABLE`.
+   *
+   * @default values stay as they were written
+   */
+  readonly reader?: unknown
+  /**
+   * A field to add to each event: the full name of the type of its value, which tells apart several
+   * types of event on one topic. In Avro and Protobuf it is the name with its namespace or package,
+   * in JSON Schema the `title`.
+   *
+   * @default none
+   */
+  readonly typeField?: string
+}
+
+/**
+ * For the `schema` of a source: its records are in Confluent's wire format, a schema id before an
+ * Avro, Protobuf or JSON value. Each value is decoded with the schema that it was written with, and
+ * then validated by `schema`. The worker has to be told the registry's address (`--registry`).
+ *
+ * Values become JavaScript as follows. Avro: a number is a number, also a long, which must be
+ * within ±(2^53 − 2); bytes and fixed are a Buffer; a union with null is the value or `null`; in
+ * any other union of which the members cannot be told apart, a value is `{ [type]: value }`.
+ * Protobuf: names are in lowerCamelCase, as in Protobuf's JSON; enums are their names; fields
+ * without a value have their default, unless they are `optional`, messages or of a `oneof`.
+ */
+export function registry<S extends StandardSchemaV1>(
+  schema: S,
+  o: RegistryFormatOptions = {},
+): Formatted<S> {
+  const { reader, typeField } = o
+  const format = { is: 'registry', reader: reader ?? null, typeField: typeField ?? null } as const
+  return { schema, format }
+}

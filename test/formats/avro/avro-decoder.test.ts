@@ -1,0 +1,100 @@
+import avro, { type Schema } from 'avsc'
+import { expect, test } from 'vitest'
+import { avroDecoder } from '../../../src/formats/avro/avro-decoder.ts'
+import { thrownIn } from '../../support/thrown.ts'
+import { registered } from '../registry/registered.ts'
+
+const PAYMENT = {
+  type: 'record',
+  name: 'Payment',
+  namespace: 'shop',
+  fields: [
+    { name: 'cardId', type: 'string' },
+    { name: 'amount', type: 'double' },
+    { name: 'note', type: ['null', 'string'], default: null },
+  ],
+}
+
+function bytesOf(schema: unknown, value: unknown): Buffer {
+  return avro.Type.forSchema(schema as Schema).toBuffer(value)
+}
+
+function decoder(schema: unknown, reader: unknown = null) {
+  return avroDecoder(registered('avro', JSON.stringify(schema)), reader)
+}
+
+test('a record is an object with its full name as type', () => {
+  const payment = { cardId: 'c', amount: 1.5, note: null }
+  const { value, type } = decoder(PAYMENT).decode(bytesOf(PAYMENT, payment))
+  expect({ ...(value as object) }).toEqual(payment)
+  expect(type).toBe('shop.Payment')
+})
+
+test('of several records in one schema, the one that is there is the event', () => {
+  const refund = { type: 'record', name: 'Refund', fields: [{ name: 'of', type: 'string' }] }
+  const either = [PAYMENT, refund]
+  const { value, type } = decoder(either).decode(bytesOf(either, { Refund: { of: 'p1' } }))
+  expect({ ...(value as object) }).toEqual({ of: 'p1' })
+  expect(type).toBe('Refund')
+})
+
+test('a type may come from a reference', () => {
+  const money = { type: 'record', name: 'Money', fields: [{ name: 'cents', type: 'long' }] }
+  const price = { type: 'record', name: 'Price', fields: [{ name: 'is', type: 'Money' }] }
+  const whole = { ...price, fields: [{ name: 'is', type: money }] }
+  const references = [{ name: 'Money', text: JSON.stringify(money) }]
+  const { decode } = avroDecoder(registered('avro', JSON.stringify(price), references), null)
+  expect(decode(bytesOf(whole, { is: { cents: 5 } })).value).toMatchObject({ is: { cents: 5 } })
+})
+
+test("a value is resolved to the reader's schema: names and aliases, defaults, promotions", () => {
+  const reader = {
+    ...PAYMENT,
+    fields: [
+      { name: 'card', aliases: ['cardId'], type: 'string' },
+      { name: 'amount', type: 'double' },
+      { name: 'currency', type: 'string', default: 'EUR' },
+    ],
+  }
+  const written = {
+    ...PAYMENT,
+    fields: [PAYMENT.fields[0], { name: 'amount', type: 'int' }, PAYMENT.fields[2]],
+  }
+  const value = bytesOf(written, { cardId: 'c', amount: 7, note: null })
+  const decoded = decoder(written, reader).decode(value).value as object
+  expect({ ...decoded }).toEqual({ card: 'c', amount: 7, currency: 'EUR' })
+})
+
+test("a schema that cannot be resolved to the reader's is unusable", () => {
+  const reader = { ...PAYMENT, fields: [{ name: 'other', type: 'string' }] }
+  expect(thrownIn(() => decoder(PAYMENT, reader))).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
+})
+
+test.each(['{"type":"record"}', '{', '"Unknown"'])('%s is unusable as a schema', (text) => {
+  const unusable = thrownIn(() => avroDecoder(registered('avro', text), null))
+  expect(unusable).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
+})
+
+test('a primitive type may be registered as its bare name', () => {
+  const { decode } = avroDecoder(registered('avro', 'string'), null)
+  expect(decode(bytesOf('string', 'hello'))).toEqual({ value: 'hello', type: null })
+})
+
+const WHOLE = bytesOf(PAYMENT, { cardId: 'secret', amount: 1.5, note: 'x' })
+test.each([
+  ['cut off', WHOLE.subarray(0, -1)],
+  ['longer than the value', Buffer.concat([WHOLE, WHOLE])],
+  ['empty', Buffer.alloc(0)],
+])('bytes that are %s are a fault without their content', (_, payload) => {
+  const fault = thrownIn(() => decoder(PAYMENT).decode(payload))
+  expect(fault).toMatchObject({ code: 'PAYLOAD_INVALID' })
+  expect(fault.message).not.toContain('secret')
+})
+
+test('a long beyond ±(2^53 − 2) is a fault, and none within', () => {
+  const { decode } = avroDecoder(registered('avro', '"long"'), null)
+  const largest = Number.MAX_SAFE_INTEGER - 1
+  expect(decode(bytesOf('long', largest)).value).toBe(largest)
+  const beyond = Buffer.from('80808080808080808001', 'hex')
+  expect(thrownIn(() => decode(beyond))).toMatchObject({ code: 'PAYLOAD_INVALID' })
+})

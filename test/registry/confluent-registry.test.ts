@@ -1,0 +1,107 @@
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { ConfluentRegistry } from '../../src/registry/confluent-registry.ts'
+import { thrownBy } from '../support/thrown.ts'
+
+// What a registry may answer; a real one is asked in integration/registry.test.ts.
+
+async function served(answer: RequestListener): Promise<string> {
+  const server = createServer(answer).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** Answers each path with a status and a body. */
+function answering(of: Readonly<Record<string, readonly [status: number, body: unknown]>>) {
+  const asked: string[] = []
+  const url = served((request, response) => {
+    asked.push(request.url ?? '')
+    const [status, body] = of[request.url ?? ''] ?? [500, {}]
+    response.writeHead(status, { 'Content-Type': 'application/json' })
+    response.end(typeof body === 'string' ? body : JSON.stringify(body))
+  })
+  return { url, asked }
+}
+
+test('a schema comes with its type, which an Avro schema does not have to name', async () => {
+  const { url } = answering({
+    '/schemas/ids/1': [200, { schema: '"string"' }],
+    '/schemas/ids/2': [200, { schema: 'message', schemaType: 'PROTOBUF', references: null }],
+  })
+  const registry = new ConfluentRegistry({ url: await url })
+  expect(await registry.schema(1)).toEqual({
+    id: 1,
+    type: 'avro',
+    text: '"string"',
+    references: [],
+  })
+  expect(await registry.schema(2)).toMatchObject({ type: 'protobuf', text: 'message' })
+})
+
+test('references come each once, after those that they need themselves', async () => {
+  const ref = (name: string) => ({ name, subject: `${name} subject`, version: 3 })
+  const version = (name: string) => `/subjects/${name}%20subject/versions/3`
+  const { url, asked } = answering({
+    '/schemas/ids/1': [200, { schema: 'main', references: [ref('a'), ref('b')] }],
+    [version('a')]: [200, { schema: 'text a', references: [ref('c')] }],
+    [version('b')]: [200, { schema: 'text b', references: [ref('c')] }],
+    [version('c')]: [200, { schema: 'text c' }],
+  })
+  const registry = new ConfluentRegistry({ url: await url })
+  expect((await registry.schema(1))?.references).toEqual([
+    { name: 'c', text: 'text c' },
+    { name: 'a', text: 'text a' },
+    { name: 'b', text: 'text b' },
+  ])
+  expect(asked).toHaveLength(4)
+})
+
+test('only the code of the registry itself says that there is no such schema', async () => {
+  const { url } = answering({
+    '/schemas/ids/1': [404, { error_code: 40_403, message: 'Schema not found' }],
+    '/schemas/ids/2': [404, { error_code: 404, message: 'HTTP 404 Not Found' }],
+    '/schemas/ids/3': [404, '<html>no such page</html>'],
+  })
+  const registry = new ConfluentRegistry({ url: await url })
+  expect(await registry.schema(1)).toBeNull()
+  for (const id of [2, 3]) {
+    expect(await thrownBy(registry.schema(id))).toMatchObject({
+      code: 'REGISTRY_UNAVAILABLE',
+      message: 'the schema registry: it answered 404',
+    })
+  }
+})
+
+test.each([
+  ['an error', [503, { message: 'starting' }], 'it answered 503'],
+  ['a refused login', [401, {}], 'it answered 401'],
+  ['a type that is not known', [200, { schema: '', schemaType: 'THRIFT' }], 'unknown type THRIFT'],
+] as const)('%s passes, so that it is tried again', async (_, answer, why) => {
+  const { url } = answering({ '/schemas/ids/1': answer })
+  const registry = new ConfluentRegistry({ url: await url })
+  const error = await thrownBy(registry.schema(1))
+  expect(error).toMatchObject({ code: 'REGISTRY_UNAVAILABLE', where: await url })
+  expect(error.message).toContain(why)
+})
+
+test('nobody who listens is said so', async () => {
+  const registry = new ConfluentRegistry({ url: 'http://127.0.0.1:1' })
+  expect((await thrownBy(registry.schema(1))).message).toContain('ECONNREFUSED 127.0.0.1:1')
+})
+
+test('it logs in with user name and password, and asks below the path of its URL', async () => {
+  let seen: unknown = null
+  const url = await served((request, response) => {
+    seen = [request.url, request.headers.authorization]
+    response.end('{"schema":"x"}')
+  })
+  const login = { username: 'me', password: 'secret' }
+  await new ConfluentRegistry({ url: `${url}/apis/ccompat/v7/`, login }).schema(9)
+  const basic = `Basic ${Buffer.from('me:secret').toString('base64')}`
+  expect(seen).toEqual(['/apis/ccompat/v7/schemas/ids/9', basic])
+})

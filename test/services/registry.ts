@@ -1,0 +1,95 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { until } from './cluster.ts'
+import type { KafkaService } from './kafka.ts'
+import { freePorts } from './ports.ts'
+
+// A schema registry of the tests' own (registry.sh).
+
+export interface RegistryService {
+  /** Base URL of its API. */
+  readonly url: string
+  /** Registers a schema. Returns its id. */
+  readonly register: (subject: string, schema: NewSchema) => Promise<number>
+  /** Ends it at once, as `kill -9` does. */
+  readonly kill: () => Promise<void>
+  /** Starts it again with what was registered. */
+  readonly restart: () => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+/** A schema as the API takes it. */
+interface NewSchema {
+  /** @default 'AVRO' */
+  readonly schemaType?: 'AVRO' | 'PROTOBUF' | 'JSON'
+  readonly schema: string
+  readonly references?: readonly { name: string; subject: string; version: number }[]
+}
+
+const SCRIPT = join(import.meta.dirname, 'registry.sh')
+const START_MS = 60_000
+/** It is fetched by Maven, the first time. */
+const FETCH_MS = 300_000
+const { registry: why } = inject('untested')
+
+/** Tests on one registry of their own, and a Kafka; without Java and Maven they are skipped. */
+export function registryTests(
+  define: (
+    registryTest: (
+      name: string,
+      fn: (registry: RegistryService, kafka: KafkaService) => Promise<void>,
+    ) => void,
+  ) => void,
+): void {
+  let registry: RegistryService | null = null
+  beforeAll(async () => {
+    if (why === '') registry = await startRegistry()
+  }, FETCH_MS)
+  afterAll(() => registry?.stop())
+  const kafka = inject('kafka')
+  define((name, fn) => {
+    test(`${name} (schema registry)`, { timeout: 120_000 }, async ({ skip }) => {
+      expect.hasAssertions()
+      await fn(registry ?? skip(why), kafka ?? skip(inject('untested').kafka))
+    })
+  })
+}
+
+/** @throws Error when Java or Maven is missing and cannot be installed */
+async function startRegistry(): Promise<RegistryService> {
+  const dir = mkdtempSync(join(tmpdir(), 'tidemark-registry-'))
+  const [port = 0] = await freePorts(1)
+  const url = `http://127.0.0.1:${port}/apis/ccompat/v7`
+  execFileSync(SCRIPT, ['start', dir, String(port)], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const tell = async (command: string) => {
+    await promisify(execFile)(SCRIPT, [command, dir])
+  }
+  const isUp = () =>
+    fetch(`${url}/subjects`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  await until('up', isUp, START_MS)
+  return {
+    url,
+    register: async (subject, schema) => {
+      const answer = await fetch(`${url}/subjects/${encodeURIComponent(subject)}/versions`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/vnd.schemaregistry.v1+json' },
+        body: JSON.stringify(schema),
+      })
+      if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`)
+      return ((await answer.json()) as { id: number }).id
+    },
+    kill: () => tell('kill'),
+    restart: async () => {
+      await tell('restart')
+      await until('up again', isUp, START_MS)
+    },
+    stop: () => tell('stop'),
+  }
+}
