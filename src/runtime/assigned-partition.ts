@@ -130,6 +130,14 @@ export class AssignedPartition {
     return this.ledger.isEmpty && this.#running.isIdle
   }
 
+  /**
+   * Is there nothing to wait for before the worker leaves: it is idle, or held up by something that
+   * may last?
+   */
+  get isSettled(): boolean {
+    return this.isIdle || (this.ledger.isBlocked && this.tasks.some((task) => task.isHeldUp))
+  }
+
   /** Processes the next chunk: a replay up to the committed offset, live after it. */
   process(chunk: Chunk): void {
     const live = this.#life.state === 'restoring' ? this.#restore(chunk) : chunk

@@ -93,6 +93,11 @@ export class Finishing {
     return { arrivals, score: { ...(this.#afterModels.get(step.name) as AfterModel), scores } }
   }
 
+  /** Is there a model that fails, so that its events wait? */
+  get isHeldUp(): boolean {
+    return this.#scoring.isHeldUp
+  }
+
   /** The partition is lost: stops waiting for models. */
   drop(): void {
     this.#scoring.stop()

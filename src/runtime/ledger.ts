@@ -128,6 +128,12 @@ export class Ledger {
     return this.#entries.length === 0
   }
 
+  /** Is there nothing to commit until the first chunk has made more? */
+  get isBlocked(): boolean {
+    const [first] = this.#entries
+    return first !== undefined && !first.isDone && (this.#isWhole || first.pieces.length === 0)
+  }
+
   /** Size in memory of what is not committed yet. */
   get bytesInFlight(): number {
     return this.#bytes

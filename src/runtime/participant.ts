@@ -195,7 +195,7 @@ export class Participant {
     this.#o.onFinishing()
     member.stopFetching()
     this.#tasks.stopTaking()
-    const isDone = () => this.#tasks.isIdle || this.#hasFailed
+    const isDone = () => this.#tasks.isSettled || this.#hasFailed
     await this.#atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone))
     if (isDone()) return
     throw new TidemarkError(
@@ -217,6 +217,9 @@ export class Participant {
   #observe(event: RuntimeEvent): void {
     this.#o.observer(event)
     this.#availability.follow(event)
+    // A worker that is about to leave does not wait for what may last.
+    if (event.type === 'schema-missing' || event.type === 'model-failing')
+      this.#o.changed.notifyAll()
     if (event.type === 'throttled' && event.of === 'writing') {
       this.#committer.throttled(event.durationMs)
     }

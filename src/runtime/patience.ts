@@ -15,9 +15,15 @@ interface Trying {
 export class Patience {
   readonly #around: Pick<TaskSurroundings, 'clock' | 'random'>
   readonly #over = new AbortController()
+  #heldUp = 0
 
   constructor(around: Pick<TaskSurroundings, 'clock' | 'random'>) {
     this.#around = around
+  }
+
+  /** Has something failed that is tried again now? */
+  get isHeldUp(): boolean {
+    return this.#heldUp > 0
   }
 
   /**
@@ -30,11 +36,17 @@ export class Patience {
     for (let hasFailed = false; ; hasFailed = true) {
       try {
         const result = await attempt()
-        if (hasFailed) tell(null)
+        if (hasFailed) {
+          this.#heldUp--
+          tell(null)
+        }
         return result
       } catch (error) {
         if (!(error instanceof TidemarkError && passes(error))) throw error
-        if (!hasFailed) tell(error.message)
+        if (!hasFailed) {
+          this.#heldUp++
+          tell(error.message)
+        }
       }
       await clock.sleep(backoff.nextMs(), this.#over.signal)
       if (this.#over.signal.aborted) return null

@@ -43,6 +43,10 @@ export class PatientFormat {
     return trying.then(() => undefined)
   }
 
+  get isHeldUp(): boolean {
+    return this.#patience.isHeldUp
+  }
+
   /** The partition is lost. */
   stop(): void {
     this.#patience.stop()

@@ -34,6 +34,10 @@ export class PatientScoring {
     })
   }
 
+  get isHeldUp(): boolean {
+    return this.#patience.isHeldUp
+  }
+
   /** The partition is lost. */
   stop(): void {
     this.#patience.stop()

@@ -167,6 +167,11 @@ export class Task {
     return this.#working
   }
 
+  /** Does it wait for a schema, or for a model that fails? */
+  get isHeldUp(): boolean {
+    return this.#format.isHeldUp || this.#finishing.isHeldUp
+  }
+
   /** The partition is lost: what has begun is discarded, and nothing more is begun. */
   drop(): void {
     this.#isOver = true

@@ -223,6 +223,11 @@ export class Tasks {
     return [...this.#partitions.values()].every((assigned) => assigned.isIdle)
   }
 
+  /** Is there nothing to wait for before the worker leaves? */
+  get isSettled(): boolean {
+    return [...this.#partitions.values()].every((assigned) => assigned.isSettled)
+  }
+
   /** Is a partition paused until some of its bytes in flight are committed? */
   get isHeldUp(): boolean {
     return this.#flow.isHeldUp

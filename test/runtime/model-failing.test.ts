@@ -52,3 +52,9 @@ test('a partition that is lost meanwhile is not waited for', async () => {
   await new Promise((resolve) => setImmediate(resolve))
   expect(asked()).toBe(1)
 })
+
+test('a worker that is told to stop meanwhile leaves at once, and commits nothing of it', async () => {
+  const { member, worker } = await failing()
+  await worker.stop()
+  expect(await member.commitsNothing()).toBe(true)
+})

@@ -22,14 +22,16 @@ async function waiting() {
     },
   }
   const topologies = all.topologies.map((each) => ({ ...each, format }))
-  const { member, clock, watch } = await joined(undefined, { prepared: { ...all, topologies } })
+  const { member, clock, watch, worker } = await joined(undefined, {
+    prepared: { ...all, topologies },
+  })
   member.assign(1)
   member.give(1, [record(0), record(1)])
   await watch.until((w) => w.of('schema-missing').length > 0)
   const mend = () => {
     isMended = true
   }
-  return { member, clock, watch, mend, asked: () => asked }
+  return { member, clock, watch, worker, mend, asked: () => asked }
 }
 
 test('while the schema registry is down no record is set aside: they wait, and the worker says so', async () => {
@@ -59,4 +61,10 @@ test('a partition that is lost meanwhile is not waited for', async () => {
   clock.advance(60_000)
   await new Promise((resolve) => setImmediate(resolve))
   expect(asked()).toBe(1)
+})
+
+test('a worker that is told to stop meanwhile leaves at once, and commits nothing of it', async () => {
+  const { member, worker } = await waiting()
+  await worker.stop()
+  expect(await member.commitsNothing()).toBe(true)
 })
