@@ -31,5 +31,5 @@ export async function openFormat(
   }
   // Only who reads such values pays for loading what decodes them.
   const { RegistryFormat } = await import('./registry/registry-format.ts')
-  return new RegistryFormat(source, format, registry)
+  return new RegistryFormat(source, format, { registry, wanted })
 }

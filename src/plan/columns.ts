@@ -16,7 +16,7 @@ export const NULL = 2
 
 /**
  * What a column holds for each row. A cell that is not `PRESENT` has only a state. A text is stored
- * without its quotes, everything else as its literal.
+ * without its quotes, but as JSON has it between them; everything else as its literal in JSON.
  */
 export interface ColumnForm {
   readonly path: FieldPath
@@ -25,6 +25,8 @@ export interface ColumnForm {
   readonly isOptional: boolean
   /** May an object on the path to it be missing, or `null`? */
   readonly isWithinOptional: boolean
+  /** There are no quotes around its texts, and no literals of its numbers. @default there are */
+  readonly isBinary?: true
 }
 
 /**

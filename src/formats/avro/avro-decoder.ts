@@ -1,23 +1,35 @@
 import avro, { type Schema, type Type } from 'avsc'
 import { messageOf, TidemarkError } from '../../kernel/errors.ts'
 import type { RegisteredSchema } from '../../registry/schema-registry.ts'
-import { invalidPayload, type PayloadDecoder, unusableSchema } from '../registry/payload-decoder.ts'
-import { boundedCheck } from './bounded.ts'
+import {
+  invalidPayload,
+  type PayloadDecoder,
+  type ScanTarget,
+  unusableSchema,
+} from '../registry/payload-decoder.ts'
+import { compileAvroScan } from './avro-scanner.ts'
+import { skipperOf } from './bounded.ts'
 
 /**
  * Decodes values of an Avro schema, with the types that its references define.
- * @param reader the schema that values are resolved to; `null`: they stay as they were written
+ * @param o `reader`: the schema that values are resolved to; `null`: they stay as they were
+ * written; `target`: `null`: every value is decoded
  * @throws TidemarkError `SCHEMA_UNUSABLE`: it is not a schema, or cannot be resolved to `reader`
  */
-export function avroDecoder(schema: RegisteredSchema, reader: unknown): PayloadDecoder {
+export function avroDecoder(
+  schema: RegisteredSchema,
+  { reader, target }: { readonly reader: unknown; readonly target: ScanTarget | null },
+): PayloadDecoder {
   const { id } = schema
   const written = typeOf(schema)
-  const isWhole = boundedCheck(written)
+  const skip = skipperOf(written)
   const [type, resolver] = resolved(written, reader, id)
   const isUnion = type.typeName === 'union:wrapped'
+  const isScanned = target !== null && resolver === undefined
   return {
+    scan: isScanned ? compileAvroScan(type, target.plain, target.bound.columns) : null,
     decode: (payload) => {
-      if (!isWhole(payload)) {
+      if (skip(payload, 0, payload.length) < 0) {
         throw invalidPayload(`the value is cut off, or nested too deep, for Avro schema ${id}`)
       }
       let value: unknown

@@ -9,6 +9,7 @@ import { LIMITS } from '../json/limits.ts'
 interface Cursor {
   readonly bytes: Uint8Array
   at: number
+  readonly to: number
   /** Items of arrays and maps that may still come. */
   itemsLeft: number
   levelsLeft: number
@@ -22,12 +23,16 @@ const MOST_EMPTY_ITEMS = 1_000
 /** Bytes of the longest varint: a long. */
 const LONGEST_VARINT = 10
 
-/** Makes a function that returns whether a value of the type is whole, and not nested too deep. */
-export function boundedCheck(type: Type): (value: Uint8Array) => boolean {
+/** Returns the index behind a value; −1: it is cut off, or nested too deep. */
+export type Skipper = (bytes: Uint8Array, from: number, to: number) => number
+
+/** Makes a function that skips values of a type. */
+export function skipperOf(type: Type): Skipper {
   const skip = skipOf(type, new Map())
-  return (bytes) => {
-    const itemsLeft = bytes.length + MOST_EMPTY_ITEMS
-    return skip({ bytes, at: 0, itemsLeft, levelsLeft: LIMITS.depth })
+  return (bytes, at, to) => {
+    const itemsLeft = to - at + MOST_EMPTY_ITEMS
+    const cursor = { bytes, at, to, itemsLeft, levelsLeft: LIMITS.depth }
+    return skip(cursor) ? cursor.at : -1
   }
 }
 
@@ -116,7 +121,7 @@ function skipBytes(cursor: Cursor): boolean {
 
 function pass(cursor: Cursor, bytes: number): boolean {
   cursor.at += bytes
-  return cursor.at <= cursor.bytes.length
+  return cursor.at <= cursor.to
 }
 
 function isIndex(index: number | null, length: number): boolean {
@@ -127,8 +132,8 @@ function isIndex(index: number | null, length: number): boolean {
 function readLong(cursor: Cursor): number | null {
   let [value, unit] = [0, 1]
   for (let i = 0; i < LONGEST_VARINT; i++) {
-    const byte = cursor.bytes[cursor.at++]
-    if (byte === undefined) return null
+    if (cursor.at >= cursor.to) return null
+    const byte = cursor.bytes[cursor.at++] as number
     value += (byte & 0x7f) * unit
     unit *= 128
     if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2

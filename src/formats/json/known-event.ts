@@ -7,7 +7,8 @@ import type { KnownObject, KnownValue } from './known-values.ts'
  */
 export function knownEvent(forms: readonly ColumnForm[]): KnownObject {
   const fields: Tree = new Map()
-  for (const [column, { path, type, isOptional, isWithinOptional }] of forms.entries()) {
+  for (const [column, form] of forms.entries()) {
+    const { path, type, isOptional, isWithinOptional, isBinary } = form
     const name = path.at(-1)
     if (isWithinOptional || name === undefined) continue
     fieldsAt(fields, path.slice(0, -1)).set(name, {
@@ -15,6 +16,7 @@ export function knownEvent(forms: readonly ColumnForm[]): KnownObject {
       column,
       type,
       optional: isOptional,
+      ...(isBinary && { isBinary }),
     })
   }
   return objectOf(fields)

@@ -7,6 +7,8 @@ export type KnownValue =
       /** Index of the event's column. */
       readonly column: number
       readonly type: 'text' | 'number' | 'boolean'
+      /** Are there no quotes around its texts, and no literals of its numbers? @default false */
+      readonly isBinary?: true
       /** May it be absent? (Whether it is null is stored in its column.) */
       readonly optional: boolean
     }

@@ -4,6 +4,7 @@ import type { Expression } from '../../topology/function-reading.ts'
 import { equalityTest } from './equality.ts'
 import type { KnownObject, KnownValue } from './known-values.ts'
 import {
+  bareTextSegment,
   booleanSegment,
   commaSegment,
   constantSegment,
@@ -15,6 +16,7 @@ import {
   scoreSegment,
   testSegment,
   textSegment,
+  valueSegment,
 } from './segments.ts'
 
 /** An encoder, or why there is none: then the author's function is called. */
@@ -162,13 +164,18 @@ function leaf(known: Exclude<KnownValue, KnownObject>): ValueCode {
       return certain(featureSegment(known.index, known.width))
     case 'field':
       return {
-        pieces: [FIELD_SEGMENTS[known.type](known.column)],
+        pieces: [(known.isBinary ? BINARY_SEGMENTS : FIELD_SEGMENTS)[known.type](known.column)],
         optional: known.optional ? known.column : null,
       }
   }
 }
 
 const FIELD_SEGMENTS = { text: textSegment, number: numberSegment, boolean: booleanSegment }
+const BINARY_SEGMENTS = {
+  text: bareTextSegment,
+  number: valueSegment,
+  boolean: booleanSegment,
+}
 
 /**
  * Writes an object's fields in the order in which JavaScript keeps them: names that are array

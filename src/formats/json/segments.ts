@@ -12,6 +12,7 @@ export type SegmentAfter = (before: Constant) => Segment
 
 /** Bytes of a quotation mark, which comes before and after a text in its row. */
 const QUOTE = 1
+const QUOTE_BYTE = 0x22
 const COMMA = 0x2c
 const OPENING_BRACE = 0x7b
 const NULL_TEXT = new Constant('null')
@@ -32,6 +33,30 @@ export function textSegment(column: number): SegmentAfter {
     if (states[cell] === NULL) return into.constant(NULL_TEXT)
     const [start, end] = [starts[cell] as number, ends[cell] as number]
     into.copy(memoryOf(i, rows), start - QUOTE, end + QUOTE)
+  }
+}
+
+/** Writes a text field of the event that has no quotes around it. */
+export function bareTextSegment(column: number): SegmentAfter {
+  return (before) => (i, rows, into) => {
+    into.constant(before)
+    const { states, starts, ends } = rows.events.columns
+    const cell = cellOf(column, i, rows)
+    if (states[cell] === NULL) return into.constant(NULL_TEXT)
+    into.byte(QUOTE_BYTE)
+    into.copy(memoryOf(i, rows), starts[cell] as number, ends[cell] as number)
+    into.byte(QUOTE_BYTE)
+  }
+}
+
+/** Writes a number field of the event that has no literal. */
+export function valueSegment(column: number): SegmentAfter {
+  return (before) => (i, rows, into) => {
+    into.constant(before)
+    const { states, numbers } = rows.events.columns
+    const cell = cellOf(column, i, rows)
+    if (states[cell] === NULL) into.constant(NULL_TEXT)
+    else appendNumber(into, numbers[cell] as number)
   }
 }
 

@@ -24,6 +24,7 @@ export function protobufDecoder(schema: RegisteredSchema): PayloadDecoder {
     return type
   }
   return {
+    scan: null,
     decode: (payload) => {
       const at = readMessageIndexes(payload)
       const type = at === null ? null : typeAt(at.indexes)

@@ -1,4 +1,8 @@
 import { messageOf, TidemarkError } from '../../kernel/errors.ts'
+import type { ScannedColumns } from '../../plan/columns.ts'
+import type { Bound } from '../json/bound.ts'
+import type { PlainObject } from '../json/plain.ts'
+import type { RecordPlace } from '../json/record-place.ts'
 
 /** Decodes the values that were written with one schema. */
 export interface PayloadDecoder {
@@ -9,6 +13,22 @@ export interface PayloadDecoder {
    * @throws TidemarkError one that makes the record a dead letter
    */
   readonly decode: (payload: Buffer) => { readonly value: unknown; readonly type: string | null }
+  /**
+   * Fills columns without creating a value; false: the value has to be decoded. `null`: every value
+   * has to be.
+   */
+  readonly scan: PayloadScan | null
+}
+
+/** Scans a value into a row. After a false result the contents of the row are undefined. */
+export type PayloadScan = (at: RecordPlace, columns: ScannedColumns, row: number) => boolean
+
+/** What values are scanned into. */
+export interface ScanTarget {
+  /** What the topology's schema accepts. */
+  readonly plain: PlainObject
+  /** The schema, bound to the columns. */
+  readonly bound: Bound
 }
 
 /** A value that is not as its schema says. @param why without any of the value's content */

@@ -1,7 +1,8 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { type ValuePlace, valuePlace } from '../../kernel/memory.ts'
 import type { Slices } from '../../kernel/slices.ts'
-import { ScannedColumns } from '../../plan/columns.ts'
+import { type ColumnForm, type FieldPath, ScannedColumns } from '../../plan/columns.ts'
+import type { Reader } from '../../plan/events.ts'
 import { columnReader, ScannedEvents } from '../../plan/scanned-events.ts'
 import type { RegisteredSchema, SchemaRegistry } from '../../registry/schema-registry.ts'
 import type { SourceDefinition } from '../../topology/definition.ts'
@@ -9,12 +10,14 @@ import { checkedBy } from '../../topology/schema.ts'
 import type { RegistryFormat as FormatDefinition } from '../../topology/source-format.ts'
 import { avroDecoder, checkReader } from '../avro/avro-decoder.ts'
 import type { Decoded, DecodeFault, Format, RawRecord, RawRecords } from '../format.ts'
+import { boundOf } from '../json/bound.ts'
 import { LIMITS } from '../json/limits.ts'
 import { jsonDecoder } from '../json/registered-json.ts'
+import { plainOf } from '../json/zod-schema.ts'
 import { protobufDecoder } from '../protobuf/protobuf-decoder.ts'
 import { valueOf } from '../record-value.ts'
 import { KnownSchemas } from './known-schemas.ts'
-import type { PayloadDecoder } from './payload-decoder.ts'
+import type { PayloadDecoder, ScanTarget } from './payload-decoder.ts'
 import { noSchemaId, PREFIX_BYTES, schemaIdOf } from './wire-format.ts'
 
 /** Records decoded between two checks whether other work should have its turn. */
@@ -22,26 +25,40 @@ const UNASKED = 32
 
 /** The format of values whose schemas are in a schema registry. */
 export class RegistryFormat implements Format {
-  readonly forms = []
-  readonly reader = columnReader([])
-  readonly whyMade = 'its schemas are in a registry'
+  readonly forms: readonly ColumnForm[]
+  readonly reader: Reader
+  readonly whyMade: string | null
   readonly #source: SourceDefinition
   readonly #typeField: string | null
   readonly #schemas: KnownSchemas
   readonly #value: ValuePlace = valuePlace()
+  readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
 
-  /** @throws TidemarkError `TOPOLOGY_INVALID`: its reader's schema is none */
-  constructor(source: SourceDefinition, format: FormatDefinition, registry: SchemaRegistry) {
+  /**
+   * @param o `wanted`: the fields that the topology needs
+   * @throws TidemarkError `TOPOLOGY_INVALID`: its reader's schema is none
+   */
+  constructor(
+    source: SourceDefinition,
+    format: FormatDefinition,
+    { registry, wanted }: { registry: SchemaRegistry; wanted: readonly FieldPath[] },
+  ) {
     checkReader(format.reader, source.topic)
+    const found =
+      format.typeField === null ? targetOf(source, wanted) : { why: 'it has a typeField' }
+    const target = 'why' in found ? null : found
+    this.whyMade = 'why' in found ? found.why : null
+    this.forms = target?.bound.columns ?? []
+    this.reader = columnReader(this.forms)
     this.#source = source
     this.#typeField = format.typeField
-    this.#schemas = new KnownSchemas(registry, (schema) => decoderOf(schema, format))
+    this.#schemas = new KnownSchemas(registry, (of) => decoderOf(of, format.reader, target))
   }
 
   prepare(records: RawRecords): Promise<void> | null {
     const missing = new Set<number>()
     for (let i = 0; i < records.length; i++) {
-      const id = this.#idAt(records, i)
+      const id = this.#locate(records, i)
       if (id !== null && this.#schemas.get(id) === undefined) missing.add(id)
     }
     return missing.size === 0 ? null : this.#fetch([...missing])
@@ -50,13 +67,14 @@ export class RegistryFormat implements Format {
   *decode(all: RawRecords, slices: Slices): Generator<void, Decoded> {
     const records: number[] = []
     const faults: DecodeFault[] = []
-    const columns = new ScannedColumns([], all.length)
-    // Every event is made at once.
-    const events = new ScannedEvents(columns, () => null)
+    const columns = new ScannedColumns(this.forms, all.length)
+    const made = (index: number) => this.#event(all.at(records[index] as number))
+    const events = new ScannedEvents(columns, made)
     for (let record = 0; record < all.length; record++) {
       if (record % UNASKED === UNASKED - 1 && slices.isOver) yield
       try {
-        events.addMade(this.#event(all.at(record)))
+        if (this.#isScanned(all, record, events)) events.addScanned(this.#value.memory)
+        else events.addMade(this.#event(all.at(record)))
         records.push(record)
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
@@ -66,12 +84,26 @@ export class RegistryFormat implements Format {
     return { events, records, faults }
   }
 
+  /** Scans a record into the columns; false: it could not be scanned. */
+  #isScanned(all: RawRecords, record: number, { columns, count }: ScannedEvents): boolean {
+    const id = this.#locate(all, record)
+    const { memory, valueStart, valueEnd, hasKey } = this.#value
+    if (id === null || !hasKey || valueEnd - valueStart > LIMITS.bytes) return false
+    const known = this.#schemas.get(id)
+    if (known === undefined || 'error' in known || known.scan === null) return false
+    const place = this.#place
+    place.memory = memory
+    place.from = valueStart + PREFIX_BYTES
+    place.to = valueEnd
+    return known.scan(place, columns, count)
+  }
+
   async #fetch(ids: readonly number[]): Promise<void> {
     await Promise.all(ids.map((id) => this.#schemas.fetch(id)))
   }
 
-  /** The schema id of a record; `null`: it has none. */
-  #idAt(records: RawRecords, index: number): number | null {
+  /** Locates a record's value, and returns its schema id; `null`: it has none. */
+  #locate(records: RawRecords, index: number): number | null {
     const place = this.#value
     records.locate(index, place)
     const { memory, valueStart, valueEnd } = place
@@ -100,13 +132,30 @@ export class RegistryFormat implements Format {
   }
 }
 
-function decoderOf(schema: RegisteredSchema, { reader }: FormatDefinition): PayloadDecoder {
+/** What the values of a source are scanned into, or why they are not. */
+function targetOf(
+  { schema }: SourceDefinition,
+  wanted: readonly FieldPath[],
+): ScanTarget | { readonly why: string } {
+  const plain = plainOf(schema)
+  if (plain.kind === 'opaque') return plain
+  if (plain.kind !== 'object') return { why: 'it has several kinds of event' }
+  const bound = boundOf(plain, wanted)
+  const columns = bound.columns.map((column) => ({ ...column, isBinary: true }) as const)
+  return { plain, bound: { ...bound, columns } }
+}
+
+function decoderOf(
+  schema: RegisteredSchema,
+  reader: unknown,
+  target: ScanTarget | null,
+): PayloadDecoder {
   switch (schema.type) {
     case 'avro':
-      return avroDecoder(schema, reader)
+      return avroDecoder(schema, { reader, target })
     case 'protobuf':
       return protobufDecoder(schema)
     case 'json':
-      return jsonDecoder(schema)
+      return jsonDecoder(schema, target)
   }
 }

@@ -15,12 +15,15 @@ const PAYMENT = {
   ],
 }
 
+/** Every value is decoded. */
+const DECODED = { reader: null, target: null }
+
 function bytesOf(schema: unknown, value: unknown): Buffer {
   return avro.Type.forSchema(schema as Schema).toBuffer(value)
 }
 
 function decoder(schema: unknown, reader: unknown = null) {
-  return avroDecoder(registered('avro', JSON.stringify(schema)), reader)
+  return avroDecoder(registered('avro', JSON.stringify(schema)), { reader, target: null })
 }
 
 test('a record is an object with its full name as type', () => {
@@ -43,7 +46,7 @@ test('a type may come from a reference', () => {
   const price = { type: 'record', name: 'Price', fields: [{ name: 'is', type: 'Money' }] }
   const whole = { ...price, fields: [{ name: 'is', type: money }] }
   const references = [{ name: 'Money', text: JSON.stringify(money) }]
-  const { decode } = avroDecoder(registered('avro', JSON.stringify(price), references), null)
+  const { decode } = avroDecoder(registered('avro', JSON.stringify(price), references), DECODED)
   expect(decode(bytesOf(whole, { is: { cents: 5 } })).value).toMatchObject({ is: { cents: 5 } })
 })
 
@@ -71,12 +74,12 @@ test("a schema that cannot be resolved to the reader's is unusable", () => {
 })
 
 test.each(['{"type":"record"}', '{', '"Unknown"'])('%s is unusable as a schema', (text) => {
-  const unusable = thrownIn(() => avroDecoder(registered('avro', text), null))
+  const unusable = thrownIn(() => avroDecoder(registered('avro', text), DECODED))
   expect(unusable).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
 })
 
 test('a primitive type may be registered as its bare name', () => {
-  const { decode } = avroDecoder(registered('avro', 'string'), null)
+  const { decode } = avroDecoder(registered('avro', 'string'), DECODED)
   expect(decode(bytesOf('string', 'hello'))).toEqual({ value: 'hello', type: null })
 })
 
@@ -92,7 +95,7 @@ test.each([
 })
 
 test('a long beyond ±(2^53 − 2) is a fault, and none within', () => {
-  const { decode } = avroDecoder(registered('avro', '"long"'), null)
+  const { decode } = avroDecoder(registered('avro', '"long"'), DECODED)
   const largest = Number.MAX_SAFE_INTEGER - 1
   expect(decode(bytesOf('long', largest)).value).toBe(largest)
   const beyond = Buffer.from('80808080808080808001', 'hex')

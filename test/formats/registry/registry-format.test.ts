@@ -31,7 +31,10 @@ function formatOf(options: RegistryFormatOptions = {}) {
   hand.add(3, { type: 'avro', text: 'no schema' })
   const { schema, format } = registry(Event, options)
   const of = format as Extract<typeof format, { is: 'registry' }>
-  return { hand, format: new RegistryFormat(source(schema), of, hand) }
+  return {
+    hand,
+    format: new RegistryFormat(source(schema), of, { registry: hand, wanted: [['key'], ['at']] }),
+  }
 }
 
 function records(...values: (Buffer | null)[]) {

@@ -1,0 +1,258 @@
+import type { Type, types } from 'avsc'
+import { generated } from '../../kernel/generated.ts'
+import { ABSENT, type ColumnForm, type FieldPath, NULL, PRESENT } from '../../plan/columns.ts'
+import {
+  ANY_NUMBER,
+  isAllowed,
+  type NumberRule,
+  type PlainObject,
+  type PlainValue,
+  type Scalar,
+} from '../json/plain.ts'
+import { codePoints, pastWide, utf16Units } from '../json/tokens.ts'
+import type { PayloadScan } from '../registry/payload-decoder.ts'
+import { type Skipper, skipperOf } from './bounded.ts'
+
+// Generates a function that fills columns from Avro values of one schema, without creating a value.
+// https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
+
+/**
+ * Compiles the scan of values of a type. If it accepts a value, avsc and the topology's schema
+ * accept it too, and its fields are those of the event. One that it does not accept may be valid or
+ * not: they decide.
+ * @param plain what the topology's schema accepts
+ * @param forms the columns to fill
+ * @returns `null`: its values cannot be scanned
+ */
+export function compileAvroScan(
+  type: Type,
+  plain: PlainObject,
+  forms: readonly ColumnForm[],
+): PayloadScan | null {
+  const compiler = new Compiler(forms)
+  const code = compiler.value(type, plain, [])
+  if (code === null) return null
+  const { skippers, rules, words, filled } = compiler
+  const absent = forms.map((_, c) => c).filter((c) => !filled.has(c))
+  const helpers = { isAllowed, isOneOf, codePoints, utf16Units, pastWide, skippers, rules, words }
+  const make = generated(
+    Object.keys(helpers),
+    `return function scanAvro(place, columns, row) {
+      const { memory: { view, bytes }, to: end } = place
+      const { capacity, states, numbers, starts, ends } = columns
+      let at = place.from
+      let byte = 0, low = 0, x = 0, unit = 0, start = 0, stop = 0, cell = 0
+      let isWide = false
+      ${absent.map((c) => `states[${c} * capacity + row] = ${ABSENT}`).join('\n')}
+      ${code}
+      return at === end
+    }`,
+  ) as ((...of: readonly unknown[]) => PayloadScan) | null
+  return make?.(...Object.values(helpers)) ?? null
+}
+
+/** Is the text one of the words? */
+function isOneOf(text: Uint8Array, words: readonly Buffer[]): boolean {
+  return words.some((word) => word.equals(text))
+}
+
+/** Code that moves `at` behind a value, or returns false; `null`: values cannot be scanned. */
+type Code = string | null
+
+class Compiler {
+  readonly skippers: Skipper[] = []
+  readonly rules: NumberRule[] = []
+  readonly words: (readonly Buffer[])[] = []
+  /** The columns that the code fills. */
+  readonly filled = new Set<number>()
+  readonly #forms: readonly string[]
+
+  constructor(forms: readonly ColumnForm[]) {
+    this.#forms = forms.map(({ path }) => JSON.stringify(path))
+  }
+
+  value(type: Type, plain: PlainValue, path: FieldPath): Code {
+    if (plain.kind === 'opaque' || plain.kind === 'union') return null
+    if (isUnion(type)) return this.#maybe(type, plain, path)
+    if (plain.kind === 'object')
+      return type.typeName === 'record' ? this.#record(type, plain, path) : null
+    return this.#scalar(type, plain, path)
+  }
+
+  #record(type: Type, plain: PlainObject, path: FieldPath): Code {
+    const { fields } = type as types.RecordType
+    const wanted = new Map(plain.fields.map((field) => [field.name, field]))
+    const isMissing = plain.fields.some(
+      ({ name, isOptional }) => !isOptional && !fields.some((field) => field.name === name),
+    )
+    if (isMissing) return null
+    const codes = fields.map(({ name, type: of }) => {
+      const field = wanted.get(name)
+      return field === undefined ? this.#skip(of) : this.value(of, field.value, [...path, name])
+    })
+    return codes.includes(null) ? null : codes.join('\n')
+  }
+
+  /** A value of null or another type. */
+  #maybe(type: types.UnwrappedUnionType, plain: PlainObject | Scalar, path: FieldPath): Code {
+    const [first, second, ...others] = type.types
+    if (first === undefined || second === undefined || others.length > 0) return null
+    const of = first.typeName === 'null' ? second : first
+    const nullIndex = first.typeName === 'null' ? 0 : 1
+    if (type.types[nullIndex]?.typeName !== 'null') return null
+    const code = this.value(of, plain, path)
+    if (code === null) return null
+    // Of an object that is null, no field has a value: what reads one is called with the event.
+    const within = plain.kind === 'object' ? 'return false' : this.#put(path, NULL)
+    const isNull = plain.isNullable ? within : 'return false'
+    return `byte = bytes[at++]
+      if (byte === ${nullIndex * 2}) { ${isNull} }
+      else if (byte === ${2 - nullIndex * 2}) { ${code} }
+      else return false`
+  }
+
+  #scalar(type: Type, { text, number, booleans }: Scalar, path: FieldPath): Code {
+    switch (type.typeName) {
+      case 'boolean': {
+        const isKnown =
+          booleans.length === 2 ? '' : `if ((byte === 1) !== ${booleans[0]}) return false`
+        if (booleans.length === 0) return null
+        return `byte = bytes[at++]
+          if (byte > 1) return false
+          ${isKnown}
+          x = byte
+          ${this.#putNumber(path)}`
+      }
+      case 'int':
+      case 'long':
+        return number === null ? null : `${LONG} ${this.#number(number, path)}`
+      case 'float':
+        return number === null ? null : `${float('Float32', 4)} ${this.#number(number, path)}`
+      case 'double':
+        return number === null ? null : `${float('Float64', 8)} ${this.#number(number, path)}`
+      case 'string':
+        return text === null ? null : this.#text(text, path)
+      default:
+        return null
+    }
+  }
+
+  #number(rule: NumberRule, path: FieldPath): string {
+    const r = rule === ANY_NUMBER ? -1 : this.rules.push(rule) - 1
+    return `${r < 0 ? '' : `if (!isAllowed(x, rules[${r}])) return false`}
+      ${this.#putNumber(path)}`
+  }
+
+  #text({ minLength, maxLength, oneOf }: NonNullable<Scalar['text']>, path: FieldPath): string {
+    const isBounded = minLength > 0 || maxLength < Infinity
+    const w = oneOf === null ? -1 : this.words.push(oneOf.map((word) => Buffer.from(word))) - 1
+    const column = this.#columnOf(path)
+    const isRead = column >= 0 || isBounded
+    return `${LENGTH}
+      start = at
+      stop = at + x
+      ${isRead ? textCode(isBounded) : ''}
+      at = stop
+      ${isBounded ? lengthCode(minLength, maxLength) : ''}
+      ${w < 0 ? '' : `if (!isOneOf(bytes.subarray(start, stop), words[${w}])) return false`}
+      ${this.#put(path, PRESENT)}`
+  }
+
+  #skip(type: Type): string {
+    switch (type.typeName) {
+      case 'null':
+        return ''
+      case 'boolean':
+        return 'at++'
+      case 'float':
+        return 'at += 4'
+      case 'double':
+        return 'at += 8'
+      case 'int':
+      case 'long':
+        return LONG
+      case 'string':
+      case 'bytes':
+        return `${LENGTH}\nat += x`
+      default: {
+        const s = this.skippers.push(skipperOf(type)) - 1
+        return `at = skippers[${s}](bytes, at, end)\nif (at < 0) return false`
+      }
+    }
+  }
+
+  #putNumber(path: FieldPath): string {
+    const column = this.#columnOf(path)
+    if (column < 0) return ''
+    return `start = stop = at
+      ${this.#put(path, PRESENT)}
+      numbers[cell] = x`
+  }
+
+  #put(path: FieldPath, state: number): string {
+    const column = this.#columnOf(path)
+    if (column < 0) return ''
+    this.filled.add(column)
+    return `cell = ${column} * capacity + row
+      states[cell] = ${state}
+      starts[cell] = start
+      ends[cell] = stop`
+  }
+
+  #columnOf(path: FieldPath): number {
+    return this.#forms.indexOf(JSON.stringify(path))
+  }
+}
+
+function isUnion(type: Type): type is types.UnwrappedUnionType {
+  return type.typeName === 'union:unwrapped' || type.typeName === 'union:wrapped'
+}
+
+/**
+ * Reads a zigzag varint into `x`. avsc refuses a long beyond ±(2^53 − 2); here those of more than
+ * seven bytes are left to it, and so are those that are written with more bytes than they need.
+ */
+const LONG = `
+  low = byte = bytes[at++]
+  x = byte & 0x7f
+  for (unit = 128; byte > 0x7f; unit *= 128) {
+    if (unit > ${2 ** 42}) return false
+    byte = bytes[at++]
+    x += (byte & 0x7f) * unit
+  }
+  x = (low & 1) === 0 ? x / 2 : -(x + 1) / 2
+`
+
+/** Reads the length of a text into `x`. */
+const LENGTH = `${LONG}
+  if (!(x >= 0 && at + x <= end)) return false`
+
+function float(kind: 'Float32' | 'Float64', bytes: number): string {
+  return `if (at + ${bytes} > end) return false
+    x = view.get${kind}(at, true)
+    if (x - x !== 0) return false
+    at += ${bytes}
+`
+}
+
+/** Code that checks a text which lies in JSON as it is, in UTF-8. */
+function textCode(isBounded: boolean): string {
+  return `${isBounded ? 'isWide = false' : ''}
+    while (at < stop) {
+      byte = bytes[at]
+      if (byte < 0x80) {
+        if (byte < 0x20 || byte === 0x22 || byte === 0x5c) return false
+        at++
+      } else {
+        at = pastWide(bytes, at, stop)
+        if (at < 0) return false
+        ${isBounded ? 'isWide = true' : ''}
+      }
+    }`
+}
+
+function lengthCode(min: number, max: number): string {
+  return `if (isWide
+      ? codePoints(bytes, start, stop) < ${min} || utf16Units(bytes, start, stop) > ${max}
+      : stop - start < ${min} || stop - start > ${max}) return false`
+}
