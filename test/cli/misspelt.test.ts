@@ -32,7 +32,10 @@ describe('a variable that is no setting is refused with what it may have meant',
     ['TIDEMARK_HTTPPORT_', 'did you mean TIDEMARK_HTTP_PORT?'],
     ['TIDEMARK_PORT', 'did you mean TIDEMARK_HTTP_PORT?'],
     ['TIDEMARK_KAFKA_BROKERS', 'did you mean TIDEMARK_BROKERS?'],
-    ['TIDEMARK_PASSWORD', 'did you mean TIDEMARK_SASL_PASSWORD or TIDEMARK_SASL_PASSWORD_FILE?'],
+    [
+      'TIDEMARK_PASSWORD',
+      'did you mean TIDEMARK_SASL_PASSWORD or TIDEMARK_SASL_PASSWORD_FILE or TIDEMARK_REGISTRY_PASSWORD?',
+    ],
   ])('%s: %s', (name, hint) => {
     expect(variable(name)).toEqual([
       { code: 'CONFIG_INVALID', where: name, message: 'there is no such setting', hint },

@@ -74,7 +74,9 @@ async function scoring(definition: Definition, kafka: KafkaService, registry: Re
   const records = new KafkaRecords(plainOptions(kafka))
   const names = ['payments', 'predictions', 'payments.dlq']
   const topics = new Map(names.map((name) => [name, freshName(name)]))
-  await records.createTopics([...topics.values()].map((name) => ({ name, partitions: 3 })))
+  // The payments are old: a broker would delete them at once.
+  const config = { 'retention.ms': '-1' }
+  await records.createTopics([...topics.values()].map((name) => ({ name, partitions: 3, config })))
   const choices = { models: new Map(), topics, registry: { url: registry.url } }
   const prepared = await prepare([definition], choices)
   const watch = new Watch()
