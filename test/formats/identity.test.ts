@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { eventKey, eventTimeMs } from '../../src/formats/identity.ts'
-import { faultOf } from './json/source.ts'
+import { thrownIn } from '../support/thrown.ts'
 
 describe('a key', () => {
   test('is the text that the author names', () => {
@@ -10,13 +10,13 @@ describe('a key', () => {
   test.each([[undefined], [null], [4417], [''], ['c-\ud800'], [['c']], [{ c: 1 }]])(
     'is not %j',
     (key) => {
-      expect(faultOf(() => eventKey(() => key as string, {})).code).toBe('KEY_INVALID')
+      expect(thrownIn(() => eventKey(() => key as string, {})).code).toBe('KEY_INVALID')
     },
   )
 
   test('is wanting when the function throws, whose words are in the cause alone', () => {
     const thrown = new RangeError('no such card: 4417')
-    const fault = faultOf(() =>
+    const fault = thrownIn(() =>
       eventKey(() => {
         throw thrown
       }, {}),
@@ -37,7 +37,7 @@ describe('an event time', () => {
   test.each([[undefined], [null], ['1731700000123'], [Number.NaN], [Infinity], [1.5e12 + 0.5]])(
     'is an integer, not %s',
     (time) => {
-      expect(faultOf(() => eventTimeMs(() => time as number, {})).code).toBe('TIME_INVALID')
+      expect(thrownIn(() => eventTimeMs(() => time as number, {})).code).toBe('TIME_INVALID')
     },
   )
 
@@ -49,12 +49,12 @@ describe('an event time', () => {
     [-1, 'is not between 1980 and 2100 in any unit'],
     [Date.UTC(2100, 0, 1), 'is not between 1980 and 2100 in any unit'],
   ])('in milliseconds is not %d: it %s', (time, what) => {
-    const fault = faultOf(() => eventTimeMs(() => time, {}))
+    const fault = thrownIn(() => eventTimeMs(() => time, {}))
     expect([fault.code, fault.message]).toEqual(['TIME_UNIT', `event time ${time} ${what}`])
   })
 
   test('is wanting when the function throws', () => {
-    const fault = faultOf(() => eventTimeMs((e) => (e as { a: { at: number } }).a.at, {}))
+    const fault = thrownIn(() => eventTimeMs((e) => (e as { a: { at: number } }).a.at, {}))
     expect(fault.message).toBe('eventTimeMs threw TypeError')
   })
 })

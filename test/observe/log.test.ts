@@ -6,8 +6,9 @@ import { EventDecoder } from '../../src/formats/json/event-decoder.ts'
 import { createLog, type LogFormat } from '../../src/observe/log.ts'
 import { logEvents } from '../../src/observe/log-events.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import { faultOf, source } from '../formats/json/source.ts'
+import { source } from '../formats/json/source.ts'
 import { HandClock } from '../support/clocks.ts'
+import { thrownIn } from '../support/thrown.ts'
 import { samples } from './events.ts'
 
 /** A log in memory, watching a worker by a clock that the test moves. */
@@ -260,7 +261,7 @@ test.each(['json', 'text'] as const)('no line of %s holds a payload or a key', (
       }, {}),
   ]
   for (const call of calls) {
-    const { code, message } = faultOf(call)
+    const { code, message } = thrownIn(call)
     observe({ ...dead, code, message })
   }
   expect(lines).toHaveLength(calls.length)

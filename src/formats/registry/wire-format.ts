@@ -11,8 +11,8 @@ const MAGIC = 0
 /** The schema id of a record's value; `null`: the value has none. */
 export function schemaIdOf(value: Uint8Array, from: number, to: number): number | null {
   if (to - from < PREFIX_BYTES || value[from] !== MAGIC) return null
-  const [a = 0, b = 0, c = 0, d = 0] = value.subarray(from + 1, from + PREFIX_BYTES)
-  return a * 2 ** 24 + ((b << 16) | (c << 8) | d)
+  const byte = (index: number) => value[from + index] as number
+  return byte(1) * 2 ** 24 + ((byte(2) << 16) | (byte(3) << 8) | byte(4))
 }
 
 /** A value without a schema id. */

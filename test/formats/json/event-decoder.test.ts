@@ -4,7 +4,8 @@ import { z } from 'zod'
 import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
 import { LIMITS } from '../../../src/formats/json/limits.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
-import { anything, decoded, faultOf, source } from './source.ts'
+import { thrownIn } from '../../support/thrown.ts'
+import { anything, decoded, source } from './source.ts'
 
 const amount = z.object({ amount: z.number() })
 const key = Buffer.from('c-1')
@@ -53,7 +54,7 @@ describe('a record that is no event is a dead letter', () => {
     ['a tombstone without a key', 'TOMBSTONE', { key: null, value: null }],
     ['no key', 'NULL_KEY', { key: null, value: Buffer.from('{"amount":1}') }],
   ])('%s', (_, code, record) => {
-    expect(faultOf(() => new EventDecoder(source(amount)).decode(record)).code).toBe(code)
+    expect(thrownIn(() => new EventDecoder(source(amount)).decode(record)).code).toBe(code)
   })
 
   test.each([
@@ -75,7 +76,7 @@ describe('a record that is no event is a dead letter', () => {
     ['33 levels', 'JSON_DEPTH', '{"a":'.repeat(33) + '1' + '}'.repeat(33)],
     ['257 fields', 'JSON_FIELDS', `[${Array(257).fill('{"a":1}').join()}]`],
   ])('%s', (_, code, value) => {
-    const fault = faultOf(() => decoded(amount, value))
+    const fault = thrownIn(() => decoded(amount, value))
     expect([fault.code, fault.action]).toEqual([code, 'dead-letter'])
   })
 
@@ -86,13 +87,13 @@ describe('a record that is no event is a dead letter', () => {
     ['a character cut off', [0xe2, 0x82]],
   ])('invalid UTF-8: %s', (_, bytes) => {
     const value = Buffer.concat([Buffer.from('"'), Buffer.from(bytes), Buffer.from('"')])
-    const fault = faultOf(() => new EventDecoder(source(anything)).decode({ key, value }))
+    const fault = thrownIn(() => new EventDecoder(source(anything)).decode({ key, value }))
     expect(fault.code).toBe('NOT_UTF8')
   })
 
   test('one byte more than allowed, unread', () => {
     const value = Buffer.alloc(LIMITS.bytes + 1, 0xff)
-    const fault = faultOf(() => new EventDecoder(source(anything)).decode({ key, value }))
+    const fault = thrownIn(() => new EventDecoder(source(anything)).decode({ key, value }))
     expect(fault.code).toBe('RECORD_TOO_LARGE')
     expect(fault.message).toBe('the value has 1048577 bytes, the maximum is 1048576')
   })
@@ -105,7 +106,7 @@ describe('a record that is no event is a dead letter', () => {
         throw new Error(`read ${String(name)}`)
       },
     })
-    const fault = faultOf(() =>
+    const fault = thrownIn(() =>
       new EventDecoder(source(anything)).decode({ key, value: unreadable }),
     )
     expect(fault.code).toBe('RECORD_TOO_LARGE')
@@ -152,7 +153,7 @@ test('a message never repeats the payload', () => {
     `"${canary}"`,
   ]
   for (const payload of payloads) {
-    const fault = faultOf(() => decoded(amount, payload))
+    const fault = thrownIn(() => decoded(amount, payload))
     expect(JSON.stringify([fault.message, fault.hint, String(fault.cause)])).not.toContain('canary')
   }
 })

@@ -2,9 +2,10 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
 import { jsonFault } from '../../../src/formats/json/json-fault.ts'
-import { anything, decoded, faultOf, source } from './source.ts'
+import { thrownIn } from '../../support/thrown.ts'
+import { anything, decoded, source } from './source.ts'
 
-const messageOf = (value: string) => faultOf(() => decoded(anything, value)).message
+const messageOf = (value: string) => thrownIn(() => decoded(anything, value)).message
 
 const isJson = (text: string) => {
   try {
@@ -137,7 +138,7 @@ describe('a value that is not JSON is told by place and likely cause', () => {
     ['some others', [0xff, 0xfe], ''],
   ])('what is not even UTF-8: %s', (_, bytes, what) => {
     const record = { key: Buffer.from('k'), value: Buffer.from(bytes) }
-    const fault = faultOf(() => new EventDecoder(source(anything)).decode(record))
+    const fault = thrownIn(() => new EventDecoder(source(anything)).decode(record))
     expect(fault.message).toBe(`the value is not UTF-8${what}`)
   })
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { encodeOutput } from '../../../src/formats/json/output.ts'
-import { faultOf } from './source.ts'
+import { thrownIn } from '../../support/thrown.ts'
 
 test('an output is written as JSON in UTF-8', () => {
   const json = '{"card":"é✈😀","probability":0.12}'
@@ -27,7 +27,7 @@ test.each([
   ['a cycle', cycle],
   ['a promise', Promise.resolve({ n: 1 })],
 ])('%s has no JSON form', (_, output) => {
-  const fault = faultOf(() => encodeOutput(output))
+  const fault = thrownIn(() => encodeOutput(output))
   expect([fault.code, fault.action]).toEqual(['OUTPUT_INVALID', 'dead-letter'])
 })
 
@@ -37,5 +37,7 @@ test('the words of a toJSON that throws are not repeated', () => {
       throw new Error('card 4417')
     },
   }
-  expect(faultOf(() => encodeOutput(output)).message).toBe('writing the output as JSON threw Error')
+  expect(thrownIn(() => encodeOutput(output)).message).toBe(
+    'writing the output as JSON threw Error',
+  )
 })

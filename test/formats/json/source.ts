@@ -1,7 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { z } from 'zod'
 import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
-import { TidemarkError } from '../../../src/kernel/errors.ts'
 import type { SourceDefinition } from '../../../src/topology/definition.ts'
 
 export const anything = z.unknown()
@@ -26,15 +25,4 @@ export function decoded(schema: StandardSchemaV1, value: string): unknown {
     key: Buffer.from('c-1'),
     value: Buffer.from(value),
   })
-}
-
-/** The TidemarkError that a call throws. */
-export function faultOf(call: () => unknown): TidemarkError {
-  try {
-    call()
-  } catch (thrown) {
-    if (thrown instanceof TidemarkError) return thrown
-    throw thrown
-  }
-  throw new Error('nothing was thrown')
 }
