@@ -46,9 +46,21 @@ function failingRegistry(failing: Failing) {
 }
 
 describe.each([
-  ['a model that fails on nearly all events', 'model-failing', FAILING, failingModel, 1_000],
-  ['a schema registry that is down', 'schema-missing', DOWN, failingRegistry, 250],
-] as const)('%s', (_, type, error, join, firstWaitMs) => {
+  {
+    what: 'a model that fails on nearly all events',
+    type: 'model-failing',
+    error: FAILING,
+    join: failingModel,
+    firstWaitMs: 1_000,
+  },
+  {
+    what: 'a schema registry that is down',
+    type: 'schema-missing',
+    error: DOWN,
+    join: failingRegistry,
+    firstWaitMs: 250,
+  },
+] as const)('$what', ({ type, error, join, firstWaitMs }) => {
   async function heldUp() {
     const failing = new Failing(error)
     const { member, clock, watch, worker } = await join(failing)
