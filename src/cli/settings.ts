@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { DEFAULTS, isWorkerName, RANGES } from '../host/options.ts'
+import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/compression.ts'
 import { messageOf } from '../kernel/errors.ts'
 import type { LogFormat } from '../observe/log.ts'
 import type { From, Guarantee } from '../records/port.ts'
@@ -68,6 +69,13 @@ export const SETTINGS = {
       'exactly-once, or at-least-once, which is faster but may write some outputs twice after a crash',
     fallback: DEFAULTS.guarantee,
     parse: (raw) => oneOf(raw, ['exactly-once', 'at-least-once']),
+  }),
+  compression: setting<Compression>({
+    value: '<name>',
+    about:
+      'compression of what is written to topics whose sinks do not set their own: none, gzip, snappy, lz4 or zstd (Node 22.15, 23.8 or newer)',
+    fallback: DEFAULTS.compression,
+    parse: compression,
   }),
   commitInterval: setting<number | null>({
     value: '<ms>',
@@ -350,6 +358,13 @@ function numberOf(raw: RawSetting, range: { from: number; to: number }, unit = 1
     throw new Error(`"${value}" is not a whole number from ${from} to ${to}`)
   }
   return number
+}
+
+function compression(raw: RawSetting): Compression {
+  const name = oneOf(raw, COMPRESSIONS)
+  const fault = compressionFault(name)
+  if (fault !== null) throw new Error(fault)
+  return name
 }
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const

@@ -174,6 +174,7 @@ function workerOptions(options: RunWorkerOptions) {
   return {
     brokers: (brokers ?? DEFAULTS.brokers).join(','),
     guarantee: options.guarantee ?? DEFAULTS.guarantee,
+    compression: options.compression ?? DEFAULTS.compression,
     from: options.from ?? DEFAULTS.from,
     rebuildMs: options.rebuildMs ?? DEFAULTS.rebuildMs,
     maxCommitBytes: options.maxCommitBytes ?? DEFAULTS.maxCommitBytes,

@@ -1,3 +1,4 @@
+import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/compression.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Log } from '../observe/log.ts'
 import {
@@ -31,6 +32,12 @@ export interface RunWorkerOptions {
   readonly group?: string
   /** The guarantee when a worker dies in the middle of its work. @default 'exactly-once' */
   readonly guarantee?: Guarantee
+  /**
+   * How batches of outputs and dead letters are compressed; a sink's own `compression` goes first.
+   * `zstd` needs Node 22.15, 23.8 or newer.
+   * @default 'none'
+   */
+  readonly compression?: Compression
   /**
    * The worker's name, unique in its group and kept over restarts: after a restart, also after a
    * crash, the worker gets its partitions back at once. 1 to 100 letters, digits, `.`, `_` and `-`;
@@ -114,6 +121,7 @@ export interface RunWorkerOptions {
 export const DEFAULTS = {
   brokers: ['127.0.0.1:9092'],
   guarantee: 'exactly-once',
+  compression: 'none',
   from: 'earliest',
   rebuildMs: Number.POSITIVE_INFINITY,
   maxCommitBytes: MAX_COMMIT_BYTES,
@@ -156,6 +164,7 @@ export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
 
 function textFaults({
   guarantee,
+  compression = DEFAULTS.compression,
   from,
   group,
   workerName,
@@ -167,6 +176,9 @@ function textFaults({
     faults.push(invalid(where, `"${value}" is not ${names.join(' or ')}`))
   }
   oneOf('guarantee', guarantee, ['exactly-once', 'at-least-once'] satisfies Guarantee[])
+  oneOf('compression', compression, COMPRESSIONS)
+  const fault = compressionFault(compression)
+  if (fault !== null) faults.push(invalid('compression', fault))
   oneOf('from', from, ['earliest', 'latest'] satisfies From[])
   oneOf('evaluator', evaluator, ['auto', 'onnxruntime'])
   if (group === '') faults.push(invalid('group', 'is empty'))

@@ -1,4 +1,5 @@
 import type { ByteRoom } from '../kernel/byte-room.ts'
+import type { Compression } from '../kernel/compression.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { PartsPlace, ValuePlace } from '../kernel/memory.ts'
 
@@ -339,6 +340,9 @@ export type From = 'earliest' | 'latest'
  */
 export type Guarantee = 'exactly-once' | 'at-least-once'
 
+/** How what is written to a topic is compressed. */
+export type CompressionOf = (topic: string) => Compression
+
 /** How to join a group. */
 export interface JoinOptions {
   readonly group: string
@@ -355,6 +359,8 @@ export interface JoinOptions {
    * @default each is looked up when it is first written to
    */
   readonly writes?: readonly string[]
+  /** Compresses what commits write, where the driver writes batches. @default none of it */
+  readonly compressionOf?: CompressionOf
   /** @default 'exactly-once' */
   readonly guarantee?: Guarantee
   readonly handlers: MemberHandlers

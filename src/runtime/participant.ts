@@ -1,6 +1,7 @@
 import type { StateLimits } from '../engine/state-limits.ts'
 import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
+import type { Compression } from '../kernel/compression.ts'
 import type { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { Lifecycle } from '../kernel/lifecycle.ts'
@@ -22,6 +23,7 @@ import type { Observer, RuntimeEvent } from './events.ts'
 import type { PreparedTopology } from './prepare.ts'
 import type { SetAside } from './task-surroundings.ts'
 import { Tasks } from './tasks.ts'
+import { topicCompressions } from './topic-compressions.ts'
 import { limitsOf } from './topic-limits.ts'
 
 // A worker as a member of its group, from joining to leaving: its assigned tasks, and their
@@ -43,6 +45,8 @@ export interface ParticipantOptions {
   readonly group: string
   readonly from: From
   readonly guarantee: Guarantee
+  /** Of topics whose sinks do not say. */
+  readonly compression: Compression
   /** The topics' settings, by name. */
   readonly topics: ReadonlyMap<string, TopicInfo>
   /** Number of partitions that each source had when the group committed. */
@@ -152,13 +156,15 @@ export class Participant {
 
   /** @returns `null` when told to stop before it has joined */
   async #join(): Promise<Member | null> {
-    const { records, group, topologies, from, known, guarantee, stopping } = this.#o
+    const { records, group, topologies, from, known, guarantee, compression, stopping } = this.#o
+    const own = topicCompressions(topologies.map((t) => t.definition))
     const joining = records.join({
       group,
       topics: [...new Set(topologies.map((t) => t.definition.source.topic))],
       from,
       known,
       writes: [...new Set(topologies.flatMap((t) => outputTopics(t.definition)))],
+      compressionOf: (topic) => own.get(topic) ?? compression,
       guarantee,
       handlers: this.#handlers(),
     })

@@ -26,6 +26,7 @@ import { purityNotes } from '../topology/purity.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { definitionHash } from './provenance.ts'
 import { mostNoteBytes } from './restart-note.ts'
+import { compressionFaults } from './topic-compressions.ts'
 
 // Everything that is checked before anything is consumed. Reads files, needs no broker.
 
@@ -115,6 +116,7 @@ export async function prepare(
   const faults = [
     ...chosen.flatMap(validateTopology),
     ...checkTogether(chosen),
+    ...compressionFaults(chosen),
     ...unknownTopics(definitions, choices),
     ...models.faults,
     ...tables.flatMap((t) => t.faults),

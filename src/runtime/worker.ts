@@ -1,6 +1,7 @@
 import type { StateLimits } from '../engine/state-limits.ts'
 import { Backoff, type Random } from '../kernel/backoff.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
+import type { Compression } from '../kernel/compression.ts'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
@@ -69,6 +70,8 @@ export interface WorkerOptions {
   readonly rebuildMs?: number
   /** @default 'exactly-once' */
   readonly guarantee?: Guarantee
+  /** Of output and dead-letter topics whose sinks do not say. @default 'none' */
+  readonly compression?: Compression
   /**
    * Time from the start of one commit to the start of the next, ms.
    * @default chosen by the load: 10 to 250, under at-least-once 3 to 100
@@ -218,6 +221,7 @@ class GroupWorker implements Worker {
       group: o.group,
       from: o.from ?? 'earliest',
       guarantee: this.#guarantee,
+      compression: o.compression ?? 'none',
       topics,
       known,
       rebuildMs: o.rebuildMs ?? Number.POSITIVE_INFINITY,

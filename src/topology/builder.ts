@@ -93,6 +93,9 @@ export function file(url: URL): { readonly file: URL } {
 /** A step without the steps that follow it. */
 type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'then'> : never) : never
 
+/** What an author may say of a sink. */
+type SinkOptions = Partial<Omit<SinkStep, 'op' | 'name' | 'topic'>>
+
 /** A step in the graph as the author's calls build it; `null`: the source. */
 interface Node {
   readonly fields: StepFields | null
@@ -225,10 +228,10 @@ class Draft implements TopologyBuilder {
           return this.#stream(this.#add(at, fields))
         },
       }),
-      sink: (topic: string, o?: { key?: EventFunction<string> }) => {
+      sink: (topic: string, { key = null, ...options }: SinkOptions = {}) => {
         const name = this.#nameOf(topic)
         const sink = Object.freeze({ topic })
-        this.#sinks.set(sink, this.#add(at, { op: 'sink', name, topic, key: o?.key ?? null }))
+        this.#sinks.set(sink, this.#add(at, { op: 'sink', name, topic, key, ...options }))
         return sink
       },
     }

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Compression } from '../kernel/compression.ts'
 import type { Partitioner } from '../kernel/partitioners.ts'
 import type { Aggregate } from './aggregates/table.ts'
 import type { LatencyBudget } from './latency-budgets.ts'
@@ -124,6 +125,8 @@ export interface SinkStep extends StepBase {
   readonly topic: string
   /** `null`: the key of the input record, or of the tumbling window. */
   readonly key: EventFunction<string> | null
+  /** How the topic's batches are compressed. @default as the operator says */
+  readonly compression?: Compression
 }
 
 /** Events of one kind, with the columns that windows aggregate. */

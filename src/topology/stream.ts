@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Compression } from '../kernel/compression.ts'
 import type { Mistake } from '../kernel/mistake.ts'
 import type { Partitioner } from '../kernel/partitioners.ts'
 import type { DurationMs } from '../kernel/time.ts'
@@ -165,6 +166,12 @@ export interface Stream<E> {
        * key of the input record; for the result of a tumbling window, the key of the window
        */
       key?: (event: E) => string
+      /**
+       * How the topic's batches are compressed: `none`, `gzip`, `snappy`, `lz4` or `zstd`, which
+       * needs Node 22.15, 23.8 or newer. Two sinks that say different things of one topic are
+       * refused at start: `TOPOLOGY_INVALID`. @default as the operator says, `--compression`
+       */
+      compression?: Compression
     },
   ): Sink<T, E>
 }

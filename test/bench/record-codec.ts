@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { COMPRESSIONS, type Compression, compressionFault } from '../../src/kernel/compression.ts'
 import { atOnce } from '../../src/kernel/slices.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/decode.ts'
 import { BatchEncoder, type EncodeOptions } from '../../src/records/kafka/codec/encode.ts'
@@ -8,15 +9,15 @@ import { decodeWithKafkajs, encodeWithKafkajs } from '../records/codec/kafkajs-c
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
 
-// Measures the codec of record batches, warm, on batches of payments, and kafkajs' codec on the
-// same bytes. One JSON line on stdout. npx tsx test/bench/record-codec.ts [--records 1000]
-// [--rounds 1000]
+// Measures the codec of record batches, warm, on batches of payments, in each compression that this
+// Node can write, and kafkajs' codec on the same bytes. One JSON line on stdout. npx tsx
+// test/bench/record-codec.ts [--records 1000] [--rounds 1000]
 
 const OPTIONS: EncodeOptions = { maxBytes: 2 ** 30, producer: null, compression: 'none' }
 /** Several different batches, so that the branch predictor cannot learn them. */
 const BATCHES = 10
 const PASSES = 5
-/** kafkajs is run this many times less often, so that a run takes seconds. */
+/** kafkajs and compression run this many times less often, so that a run takes seconds. */
 const FEWER = 10
 
 interface Input {
@@ -24,12 +25,12 @@ interface Input {
   readonly set: Buffer
 }
 
-function input(perBatch: number): Input[] {
+function input(perBatch: number, options: EncodeOptions = OPTIONS): Input[] {
   const encoder = new BatchEncoder()
   const payments = paymentRecords('payments', perBatch * BATCHES)
   return Array.from({ length: BATCHES }, () => {
     const records = payments.next(perBatch)
-    const [batch] = encoder.encode(records, OPTIONS)
+    const [batch] = encoder.encode(records, options)
     return { records, set: Buffer.from(batch?.bytes ?? []) }
   })
 }
@@ -96,6 +97,26 @@ function encode({ records }: Input): number {
   return records.length
 }
 
+/** CPU to encode and to decode a record, and what it takes in the log. */
+async function compressed(compression: Compression) {
+  const options = { ...OPTIONS, compression }
+  const inputs = input(records, options)
+  const encodeOne = (one: Input) => {
+    encoder.encode(one.records, options)
+    return one.records.length
+  }
+  return {
+    bytesPerRecord: figure(bytesOf(inputs), 1),
+    encode: figure(await microsOf(inputs, rounds / FEWER, encodeOne), 3),
+    decode: figure(await microsOf(inputs, rounds / FEWER, decode), 3),
+  }
+}
+
+/** Of one record, on average. */
+function bytesOf(inputs: readonly Input[]): number {
+  return inputs.reduce((sum, { set }) => sum + set.length, 0) / (records * BATCHES)
+}
+
 async function kafkajsDecode({ set }: Input): Promise<number> {
   return (await decodeWithKafkajs(set)).length
 }
@@ -111,7 +132,6 @@ const command = new Command('record-codec.ts')
   .parse()
 const { records, rounds } = command.opts<{ records: number; rounds: number }>()
 const inputs = input(records)
-const bytes = inputs.reduce((sum, { set }) => sum + set.length, 0) / (records * BATCHES)
 const micros = {
   decode: await microsOf(inputs, rounds, decode),
   decodeToObjects: await microsOf(inputs, rounds, decodeToObjects),
@@ -120,12 +140,16 @@ const micros = {
   kafkajsDecode: await microsOf(inputs, rounds / FEWER, kafkajsDecode),
   kafkajsEncode: await microsOf(inputs, rounds / FEWER, kafkajsEncode),
 }
+const writable = COMPRESSIONS.filter((name) => compressionFault(name) === null)
+const compressions: Record<string, unknown> = {}
+for (const name of writable) compressions[name] = await compressed(name)
 const rounded = Object.entries(micros).map(([what, value]) => [what, figure(value, 3)])
 console.log(
   JSON.stringify({
     records,
-    bytesPerRecord: figure(bytes, 0),
+    bytesPerRecord: figure(bytesOf(inputs), 0),
     cpuMicrosPerRecord: Object.fromEntries(rounded),
+    compressions,
     timesFaster: {
       decode: figure(micros.kafkajsDecode / micros.decode, 0),
       encode: figure(micros.kafkajsEncode / micros.encode, 0),

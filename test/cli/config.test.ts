@@ -130,7 +130,7 @@ test('every fault is told at once, with where it comes from', () => {
   })
   const env = { TIDEMARK_HTTP_PORT: '70000', TIDEMARK_LOG_FORMAT: 'xml' }
   const flags = {
-    ...{ guarantee: 'twice', commitInterval: '0', workerName: 'a b' },
+    ...{ guarantee: 'twice', compression: 'brotli', commitInterval: '0', workerName: 'a b' },
     ...{ topic: ['a=b', 'a=c'], tlsCa: 'none.pem' },
   }
   const file = join(folder, 'tidemark.config.json')
@@ -140,6 +140,7 @@ test('every fault is told at once, with where it comes from', () => {
     `CONFIG_INVALID ${file}, group: must be a string, a number, true or false, or an array or object of these`,
     `CONFIG_INVALID ${file}, brokers: "nowhere" is not host:port`,
     'CONFIG_INVALID --guarantee: "twice" is not exactly-once or at-least-once',
+    'CONFIG_INVALID --compression: "brotli" is not none, gzip, snappy, lz4 or zstd',
     'CONFIG_INVALID --commit-interval: "0" is not a whole number from 1 to 60000',
     'CONFIG_INVALID --worker-name: "a b" is not 1 to 100 letters, digits, ".", "_" and "-"',
     'CONFIG_INVALID --topic: "a" is given twice',

@@ -76,7 +76,10 @@ const PLANTED: Record<string, readonly [imports: readonly string[], rules: reado
   'src/records/package.ts': [['pino'], ['records-has-its-packages']],
   'src/records/outward.ts': [['../topology/schema.ts'], ['records-imports-inward']],
   'src/records/client.ts': [['kafkajs'], ['kafkajs-only-in-records-kafka-']],
-  'src/records/kafka/unpacks.ts': [['fzstd'], ['(snappy|fzstd)-only-in-records-kafka-codec-']],
+  'src/records/kafka/unpacks.ts': [
+    ['fzstd'],
+    ['(snappy|lz4-napi|fzstd)-only-in-records-kafka-codec-'],
+  ],
   'src/records/kafka/other.ts': [['../memory/log.ts'], ['drivers-know-nothing-of-each-other']],
   'src/records/memory/other.ts': [['../kafka/log.ts'], ['drivers-know-nothing-of-each-other']],
   'src/runtime/package.ts': [['commander'], ['runtime-has-its-packages']],

@@ -1,8 +1,16 @@
 import { createServer } from 'node:net'
 import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, test } from 'vitest'
+import { COMPRESSIONS, compressionFault } from '../../src/kernel/compression.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
+import {
+  freshName,
+  type KafkaService,
+  kafkaTest,
+  plainOptions,
+  readTopic,
+} from '../services/kafka.ts'
+import { rawLog } from '../services/raw-log.ts'
 import { createTopics } from '../services/topics.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { Listener, record } from './listener.ts'
@@ -71,6 +79,46 @@ describe('on a real broker', () => {
       await records.join({ group, topics: [topic], from: 'earliest', handlers: heard })
       await heard.until(() => heard.hasReached(2))
       expect(heard.values()).toEqual(['a', 'b'])
+      await close()
+    })
+  }
+
+  const written = COMPRESSIONS.filter((name) => compressionFault(name) === null)
+  for (const compression of written) {
+    kafkaTest(`what is written with ${compression} is what the broker unpacks`, async (kafka) => {
+      const { records, topic, writer, group, close } = await setUp(kafka)
+      const [kept, unpacked] = [freshName('kept'), freshName('unpacked')]
+      // Java's code unpacks what comes for a topic of another compression.
+      const config = { 'compression.type': 'uncompressed' }
+      await createTopics(kafka, records, [
+        { name: kept, partitions: 1 },
+        { name: unpacked, partitions: 1, config },
+      ])
+      await writer.send([record(topic)])
+      const heard = new Listener()
+      const member = await records.join({
+        group,
+        topics: [topic],
+        from: 'earliest',
+        // Without markers, which may be written after the commit.
+        guarantee: 'at-least-once',
+        compressionOf: () => compression,
+        handlers: heard,
+      })
+      await heard.until(() => heard.hasReached(1))
+      const values = Array.from({ length: 3_000 }, (_, i) => `output ${i}`.padEnd(100))
+      const outputs = [kept, unpacked].flatMap((to) =>
+        values.map((value) => record(to, { value: Buffer.from(value) })),
+      )
+      const nextOffsets = [{ ...heard.assignment(), nextOffset: 1, metadata: '' }]
+      await member.commit({ outputs, deadLetters: [], nextOffsets })
+      const read = async (of: string) =>
+        (await rawLog(kafka, { topic: of, partition: 0 }, 'readCommitted')).batches
+      const byJava = (await read(unpacked)).flatMap((batch) => batch.records)
+      expect(byJava.map(({ value }) => value)).toEqual(values)
+      const compressions = (await read(kept)).map((batch) => batch.compression)
+      expect(new Set(compressions)).toEqual(new Set([COMPRESSIONS.indexOf(compression)]))
+      expect((await readTopic(records, kept)).map(({ value }) => String(value))).toEqual(values)
       await close()
     })
   }

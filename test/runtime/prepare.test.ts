@@ -1,7 +1,8 @@
 import { defineTopology, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { Refused } from '../../src/kernel/errors.ts'
+import { type Compression, compressionFault } from '../../src/kernel/compression.ts'
+import { messageOf, type Refused } from '../../src/kernel/errors.ts'
 import { type Choices, prepare } from '../../src/runtime/prepare.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
@@ -20,6 +21,12 @@ function copy(name: string, from: string, to: string): Definition {
       })
       .sink(to),
   )
+}
+
+/** The same, with a compression of its sink. */
+function compressed(definition: Definition, compression: Compression): Definition {
+  const then = definition.then.map((step) => ({ ...step, compression }))
+  return { ...definition, then }
 }
 
 function choices(
@@ -56,6 +63,27 @@ describe('refused before a broker is asked', () => {
     expect(await faultsOf([copy('a', 'in', 'x'), copy('b', 'in', 'x')])).toEqual([
       'TOPOLOGY_INVALID "a" and "b" both write "x" from "in": their outputs would have the same ids',
     ])
+  })
+
+  test('sinks that give one topic different compressions', async () => {
+    const topologies = [
+      compressed(copy('a', 'in', 'x'), 'lz4'),
+      compressed(copy('b', 'other', 'y'), 'gzip'),
+    ]
+    expect(await faultsOf(topologies, choices({ y: 'x' }))).toEqual([
+      'TOPOLOGY_INVALID topic "x" is compressed with lz4 by a/x, and with gzip here',
+    ])
+    await (await prepare([...topologies, copy('c', 'another', 'x')], choices())).close()
+  })
+
+  test('a compression that there is not, and one that this Node does not have', async () => {
+    expect(await faultsOf([compressed(copy('a', 'in', 'x'), 'brotli' as Compression)])).toEqual([
+      'TOPOLOGY_INVALID compression "brotli" must be one of none, gzip, snappy, lz4, zstd',
+    ])
+    const zstd = prepare([compressed(copy('a', 'in', 'x'), 'zstd')], choices())
+    const told = await zstd.then(() => null, messageOf)
+    const fault = compressionFault('zstd')
+    expect(told).toBe(fault === null ? null : `NOT_SUPPORTED: ${fault}`)
   })
 
   test('two of one name', async () => {

@@ -1,9 +1,11 @@
+import { defineTopology } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
+import type { JoinOptions } from '../../src/records/port.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 import { commitFailed, HandRecords, noBroker, TOPICS, topic } from './hand-records.ts'
-import { prepared, record, START_MS, Watch } from './support.ts'
+import { prepared, record, START_MS, scorer, source, Watch } from './support.ts'
 
 function started(records: HandRecords) {
   const watch = new Watch()
@@ -103,6 +105,32 @@ describe('stop', () => {
     await worker.stop()
     expect(watch.states).toEqual(['starting', 'unavailable', 'stopped'])
   })
+})
+
+test("a topic's batches are compressed as its sink says, others as the operator says", async () => {
+  const records = new HandRecords()
+  let joined: JoinOptions | undefined
+  const join = records.join.bind(records)
+  records.join = (options) => {
+    joined = options
+    return join(options)
+  }
+  const snappy = defineTopology('t', (t) =>
+    t.source('events', source).sink('scores', { compression: 'snappy' }),
+  )
+  const worker = startWorker({
+    prepared: prepared(scorer(), snappy),
+    records,
+    group: 'g',
+    compression: 'gzip',
+    observer: () => {},
+  })
+  await records.member()
+  expect(['scores', 'events.dlq'].map((to) => joined?.compressionOf?.(to))).toEqual([
+    'snappy',
+    'gzip',
+  ])
+  await worker.stop()
 })
 
 describe('without a broker', () => {

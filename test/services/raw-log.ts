@@ -21,11 +21,13 @@ interface RawBatch {
   /** −1: of no idempotent producer. */
   readonly producerId: number
   readonly isTransactional: boolean
+  /** By the protocol's number; 0: not compressed. */
+  readonly compression: number
   /** What a control batch says of its producer's transaction. */
   readonly marker: 'commit' | 'abort' | null
   /** Has compaction decided when markers and tombstones go? */
   readonly hasDeleteHorizon: boolean
-  /** None in a batch that compaction has emptied. */
+  /** None in a batch that compaction has emptied, or that is compressed. */
   readonly records: readonly RawRecord[]
 }
 
@@ -37,6 +39,7 @@ interface RawRecord {
 
 const ISOLATION = { readUncommitted: 0, readCommitted: 1 } as const
 const MAX_BYTES = 50_000_000
+const COMPRESSION = 0x07
 const TRANSACTIONAL = 0x10
 const CONTROL = 0x20
 const DELETE_HORIZON = 0x40
@@ -116,13 +119,16 @@ function* batchesIn(set: Buffer): Generator<Buffer> {
 async function rawBatch(batch: Buffer): Promise<RawBatch> {
   const baseOffset = Number(batch.readBigInt64BE(0))
   const attributes = batch.readInt16BE(21)
-  const messages = await decodeWithKafkajs(batch)
+  const compression = attributes & COMPRESSION
+  // The library has gzip alone.
+  const messages = compression === 0 ? await decodeWithKafkajs(batch) : []
   const isControl = (attributes & CONTROL) !== 0
   return {
     baseOffset,
     lastOffset: baseOffset + batch.readInt32BE(23),
     producerId: Number(batch.readBigInt64BE(43)),
     isTransactional: (attributes & TRANSACTIONAL) !== 0,
+    compression,
     // A marker's key: format, kind.
     marker: isControl ? (messages[0]?.key?.readInt16BE(2) === 1 ? 'commit' : 'abort') : null,
     hasDeleteHorizon: (attributes & DELETE_HORIZON) !== 0,

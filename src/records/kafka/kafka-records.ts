@@ -2,7 +2,15 @@ import { type KafkaConfig, logLevel } from 'kafkajs'
 import type { Random } from '../../kernel/backoff.ts'
 import { type Clock, wallClock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
-import type { JoinOptions, Member, Needs, PartitionOffsets, Records, TopicInfo } from '../port.ts'
+import type {
+  CompressionOf,
+  JoinOptions,
+  Member,
+  Needs,
+  PartitionOffsets,
+  Records,
+  TopicInfo,
+} from '../port.ts'
 import { KafkaAdmin, type TopicSpec } from './admin.ts'
 import { Brokers } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
@@ -120,7 +128,7 @@ export class KafkaRecords implements Records {
       this.#brokers((ms) => handlers.throttled(ms, 'writing')),
       this.#brokers((ms) => handlers.throttled(ms, 'reading')),
     ]
-    const producer = this.#producer(quick)
+    const producer = this.#producer(quick, options.compressionOf)
     const transactionalId = this.#transactionalId(options)
     return {
       admin: this.#admin,
@@ -148,8 +156,8 @@ export class KafkaRecords implements Records {
     }
   }
 
-  #producer(brokers: Brokers): Producer {
-    return new Producer(brokers, (names) => this.describeTopics(names))
+  #producer(brokers: Brokers, compressionOf?: CompressionOf): Producer {
+    return new Producer(brokers, (names) => this.describeTopics(names), compressionOf)
   }
 
   #brokers(throttled: (ms: number) => void = () => {}): Brokers {

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { atOnce, inTurns } from '../../kernel/slices.ts'
-import type { TopicInfo } from '../port.ts'
+import type { CompressionOf, TopicInfo } from '../port.ts'
 import type { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
 import { byLeader } from './by-leader.ts'
@@ -21,6 +21,11 @@ export type DescribeTopics = (names: readonly string[]) => Promise<ReadonlyMap<s
 
 /** The brokers' default batch limit, bytes. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
+/**
+ * The most bytes that are compressed in one go, about 20 ms of work by gzip: the event loop waits
+ * for it.
+ */
+const MOST_PACKED_BYTES = 2 ** 20
 const LAST_SEQUENCE = 0x7fffffff
 /** Number of records between two opportunities to yield to the event loop. */
 const YIELD_EVERY = 1_024
@@ -29,6 +34,7 @@ const YIELD_EVERY = 1_024
 export class Producer {
   readonly #brokers: Brokers
   readonly #describe: DescribeTopics
+  readonly #compressionOf: CompressionOf
   /** Known topics, without those in doubt. */
   readonly #topics = new Map<string, TopicInfo>()
   /** Topics that existed before: such a topic may come back after it was deleted. */
@@ -46,9 +52,15 @@ export class Producer {
   /** Resolves when the topics of {@link lookAhead} are known, or cannot be looked up. */
   #ahead: Promise<void> = Promise.resolve()
 
-  constructor(brokers: Brokers, describe: DescribeTopics) {
+  /** @param compressionOf @default none */
+  constructor(
+    brokers: Brokers,
+    describe: DescribeTopics,
+    compressionOf: CompressionOf = () => 'none',
+  ) {
     this.#brokers = brokers
     this.#describe = describe
+    this.#compressionOf = compressionOf
   }
 
   /** `null`: none yet, or it must not be used any more. */
@@ -217,15 +229,17 @@ export class Producer {
   *#pack(to: Outgoing, { identity, isTransactional }: EncodeIdentity): Generator<void, void> {
     const { topic } = to
     const { maxMessageBytes, segmentBytes } = this.#topics.get(topic) ?? {}
+    const compression = this.#compressionOf(topic)
     yield* to.pack(this.#encoder, {
       maxBytes: Math.min(
         maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
         segmentBytes ?? Number.POSITIVE_INFINITY,
         this.#refused.get(topic) ?? Number.POSITIVE_INFINITY,
         this.#pace.requestBytes,
+        compression === 'none' ? Number.POSITIVE_INFINITY : MOST_PACKED_BYTES,
       ),
       producer: { ...identity, baseSequence: this.#sequenceOf(to), isTransactional },
-      compression: 'none',
+      compression,
     })
   }
 

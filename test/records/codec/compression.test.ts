@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as zlib from 'node:zlib'
 import * as fc from 'fast-check'
+import { compressSync } from 'snappy'
 import { describe, expect, test } from 'vitest'
+import { COMPRESSIONS, compressionFault } from '../../../src/kernel/compression.ts'
+import { messageOf } from '../../../src/kernel/errors.ts'
 import { pack, unpack, unpackApart } from '../../../src/records/kafka/codec/compression.ts'
-import { packSnappy } from '../../../src/records/kafka/codec/snappy.ts'
 import { unpackFrameInJs, unpackZstd } from '../../../src/records/kafka/codec/zstd.ts'
 
 const GZIP = 1
@@ -25,7 +27,7 @@ function xerial(blocks: readonly Buffer[]): Buffer {
   return Buffer.concat([
     header,
     ...blocks.flatMap((block) => {
-      const packed = packSnappy(block)
+      const packed = compressSync(block)
       const length = Buffer.alloc(4)
       length.writeUInt32BE(packed.length)
       return [length, packed]
@@ -64,16 +66,50 @@ function lz4Bomb(blocks: number): Buffer {
   return Buffer.concat([Buffer.from('04224d18604000', 'hex'), ...all, Buffer.alloc(4)])
 }
 
+/** What is returned, or the message of what is thrown. */
+function orMessage(work: () => unknown): unknown {
+  try {
+    return work()
+  } catch (thrown) {
+    return messageOf(thrown)
+  }
+}
+
+const WRITABLE = COMPRESSIONS.filter((name) => compressionFault(name) === null)
+
 describe('compression', () => {
   test('of any bytes is undone', () => {
     fc.assert(
-      fc.property(content, fc.constantFrom('gzip' as const, 'snappy' as const), (bytes, kind) => {
+      fc.property(content, fc.constantFrom(...WRITABLE), (bytes, kind) => {
         const packed = pack(kind, bytes)
         if (packed === null) return
         expect(packed.bytes.length).toBeLessThan(bytes.length)
         expect(unpack(packed.number, packed.bytes, bytes.length).equals(bytes)).toBe(true)
       }),
     )
+  })
+
+  test('makes less of what repeats, under the number of the protocol', () => {
+    const bytes = Buffer.alloc(300_000, 'again and again ')
+    const numbers = WRITABLE.map((kind) => pack(kind, bytes)?.number)
+    expect(numbers).toEqual([undefined, GZIP, SNAPPY, LZ4, ZSTD].slice(0, WRITABLE.length))
+  })
+
+  test('with zstd is refused where Node does not have it', () => {
+    const isThere = compressionFault('zstd') === null
+    const refusal = `Node ${process.versions.node} has no zstd`
+    expect(orMessage(() => pack('zstd', Buffer.alloc(100))?.number)).toBe(isThere ? ZSTD : refusal)
+  })
+
+  test("with lz4 has blocks of their own, which is all that Java's reader takes", () => {
+    const bytes = Buffer.concat(Array.from({ length: 9 }, () => Buffer.alloc(1_000_000, 'abcdefg')))
+    const flags = pack('lz4', bytes)?.bytes[4] ?? 0
+    expect(flags & 0b1110_0001).toBe(0b0110_0000)
+  })
+
+  test("with snappy is in the frame of Java's library", () => {
+    const packed = pack('snappy', Buffer.alloc(1_000))?.bytes ?? Buffer.alloc(0)
+    expect(packed).toEqual(xerial([Buffer.alloc(1_000)]))
   })
 
   test.each(['java-gzip', 'java-snappy', 'java-lz4', 'java-zstd'])(
@@ -101,7 +137,7 @@ describe('compression', () => {
 
   test.each([
     ['gzip', GZIP, zlib.gzipSync(Buffer.alloc(4_000_000))],
-    ['snappy', SNAPPY, packSnappy(Buffer.alloc(4_000_000))],
+    ['snappy', SNAPPY, compressSync(Buffer.alloc(4_000_000))],
     ['snappy in blocks', SNAPPY, xerial([Buffer.alloc(900_000), Buffer.alloc(900_000)])],
     ['lz4', LZ4, lz4Bomb(40)],
     ['zstd', ZSTD, zstdBomb(40)],
@@ -113,7 +149,7 @@ describe('compression', () => {
 
   test.each([
     ['gzip', GZIP, zlib.gzipSync(Buffer.alloc(60_000_000))],
-    ['snappy', SNAPPY, packSnappy(Buffer.alloc(60_000_000))],
+    ['snappy', SNAPPY, compressSync(Buffer.alloc(60_000_000))],
     ['lz4', LZ4, lz4Bomb(900)],
     ['zstd', ZSTD, zstdBomb(450)],
   ])(

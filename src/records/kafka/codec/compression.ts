@@ -1,14 +1,16 @@
+import { COMPRESSIONS, type Compression } from '../../../kernel/compression.ts'
 import { TidemarkError } from '../../../kernel/errors.ts'
-import { unpackLz4, unpackLz4Apart } from './lz4.ts'
+import { packLz4, unpackLz4, unpackLz4Apart } from './lz4.ts'
 import { packSnappy, unpackSnappy, unpackSnappyApart } from './snappy.ts'
-import { packGzip, unpackGzip, unpackGzipApart } from './zlib.ts'
+import { packGzip, packZstd, unpackGzip, unpackGzipApart } from './zlib.ts'
 import { unpackZstd, unpackZstdApart } from './zstd.ts'
 
-/** The compressions that can be written. Kafka's other ones, lz4 and zstd, can only be read. */
-export type Compression = 'none' | 'gzip' | 'snappy'
-
-/** The protocol's numbers. */
-const NUMBERS: Readonly<Record<Compression, number>> = { none: 0, gzip: 1, snappy: 2 }
+const PACK: Readonly<Record<Exclude<Compression, 'none'>, (bytes: Buffer) => Buffer>> = {
+  gzip: packGzip,
+  snappy: packSnappy,
+  lz4: packLz4,
+  zstd: packZstd,
+}
 
 const UNPACK: Readonly<Record<number, (packed: Buffer, maxBytes: number) => Buffer>> = {
   1: unpackGzip,
@@ -51,12 +53,16 @@ export async function unpackApart(
   return await unpackWith(packed, maxBytes)
 }
 
-/** Packs bytes; `null` when the result would not be smaller. */
+/**
+ * Packs bytes; `null` when the result would not be smaller.
+ * @throws TidemarkError `NOT_SUPPORTED`: zstd, which this version of Node does not have
+ */
 export function pack(
   compression: Compression,
   bytes: Buffer,
 ): { number: number; bytes: Buffer } | null {
   if (compression === 'none') return null
-  const packed = compression === 'gzip' ? packGzip(bytes) : packSnappy(bytes)
-  return packed.length < bytes.length ? { number: NUMBERS[compression], bytes: packed } : null
+  const packed = PACK[compression](bytes)
+  if (packed.length >= bytes.length) return null
+  return { number: COMPRESSIONS.indexOf(compression), bytes: packed }
 }

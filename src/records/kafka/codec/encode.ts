@@ -1,3 +1,4 @@
+import type { Compression } from '../../../kernel/compression.ts'
 import { TidemarkError } from '../../../kernel/errors.ts'
 import { atOnce } from '../../../kernel/slices.ts'
 import { varintBytes, writeVarint } from '../../varint.ts'
@@ -9,7 +10,7 @@ import {
   writeCrc,
   writeHeader,
 } from './batch-header.ts'
-import { type Compression, pack } from './compression.ts'
+import { pack } from './compression.ts'
 import { crc32c } from './crc32c.ts'
 import { varlongBytes, writeVarlong } from './varint.ts'
 

@@ -1,9 +1,14 @@
+import { createRequire } from 'node:module'
 import { atOnce, inTurns } from '../../../kernel/slices.ts'
 import { corrupt, unpacksTooLarge } from './faults.ts'
 
-// Reads LZ4 frames. This is our own code because the package for it, lz4-napi, has no limit on the
-// unpacked size, stops after the first frame, and is slower. Checksums are skipped: the batch has
-// its own.
+// LZ4 frames. They are written by lz4-napi, and read by our own code: the package has no limit on
+// the unpacked size, stops after the first frame, and is slower. Checksums are neither written nor
+// read: the batch has its own.
+
+/** Loaded when first needed: few topics need it. */
+const load = createRequire(import.meta.url)
+let library: typeof import('lz4-napi') | null = null
 
 const FRAME = 0x184d2204
 /** Magic number of skippable frames; its last four bits vary. */
@@ -19,6 +24,12 @@ const SHORTEST_MATCH = 4
 const LARGEST_RATIO = 255
 /** Runs up to this length are copied byte by byte, which is faster. */
 const LONG = 32
+
+/** Packs into one frame of independent blocks, the only ones that Java's client reads. */
+export function packLz4(bytes: Buffer): Buffer {
+  library ??= load('lz4-napi') as typeof import('lz4-napi')
+  return library.compressFrameSync(bytes)
+}
 
 /**
  * Unpacks LZ4 frames.

@@ -12,6 +12,10 @@ const COPIED = { copyOutputData: true }
 const FRAME = Buffer.from('82534e4150505900', 'hex')
 /** The frame's magic bytes, and two versions of 32 bits each. */
 const FRAME_HEADER_BYTES = 16
+/** Bytes of a block's length. */
+const LENGTH_BYTES = 4
+/** The version, and the oldest one that can read it, as the library writes them. */
+const FRAME_HEADER = Buffer.concat([FRAME, Buffer.from('0000000100000001', 'hex')])
 
 /**
  * Unpacks snappy.
@@ -47,16 +51,19 @@ function joined(unpacked: readonly Buffer[]): Buffer {
   return unpacked.length === 1 ? (unpacked[0] as Buffer) : Buffer.concat(unpacked)
 }
 
-/** Packs into one raw block, without the framing. */
+/** Packs into a frame of one block. */
 export function packSnappy(bytes: Buffer): Buffer {
-  return snappy().compressSync(bytes, COPIED)
+  const block = snappy().compressSync(bytes, COPIED)
+  const length = Buffer.allocUnsafe(LENGTH_BYTES)
+  length.writeUInt32BE(block.length)
+  return Buffer.concat([FRAME_HEADER, length, block])
 }
 
 function blocksOf(packed: Buffer): Buffer[] {
   const blocks: Buffer[] = []
   for (let at = FRAME_HEADER_BYTES; at < packed.length; ) {
-    if (at + 4 > packed.length) throw corrupt('a frame of snappy blocks is cut off')
-    const from = at + 4
+    if (at + LENGTH_BYTES > packed.length) throw corrupt('a frame of snappy blocks is cut off')
+    const from = at + LENGTH_BYTES
     const to = from + packed.readUInt32BE(at)
     if (to > packed.length) throw corrupt('a snappy block is cut off')
     blocks.push(packed.subarray(from, to))

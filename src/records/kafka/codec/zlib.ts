@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
-import { messageOf, type TidemarkError } from '../../../kernel/errors.ts'
+import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
 import { corrupt, unpacksTooLarge } from './faults.ts'
 
 // The compressions that Node has built in: gzip, and zstd in newer versions.
@@ -42,9 +42,21 @@ export function unpackGzipApart(packed: Buffer, maxBytes: number): Promise<Buffe
 }
 
 /** Missing before Node 22.15, and in the types of Node 20. */
-const { zstdDecompressSync, zstdDecompress } = zlib as {
+const { zstdCompressSync, zstdDecompressSync, zstdDecompress } = zlib as {
+  zstdCompressSync?: (bytes: Buffer) => Buffer
   zstdDecompressSync?: Unpack
   zstdDecompress?: UnpackApart
+}
+
+/**
+ * Packs zstd, at its default level.
+ * @throws TidemarkError `NOT_SUPPORTED`: this version of Node cannot
+ */
+export function packZstd(bytes: Buffer): Buffer {
+  if (zstdCompressSync === undefined) {
+    throw new TidemarkError('NOT_SUPPORTED', `Node ${process.versions.node} has no zstd`)
+  }
+  return zstdCompressSync(bytes)
 }
 
 /**
