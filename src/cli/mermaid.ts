@@ -29,9 +29,11 @@ export function mermaid(description: Description): string {
 /** The paths of events that do not continue to the next step. */
 function exitsOf(step: StepDescription, id: string, onLate: string): string[] {
   if (step.op === 'score') return [`  ${id} -. not finite .-> deadLetters`]
-  if (step.op !== 'features' && step.op !== 'tumbling') return []
-  if (onLate === 'dead-letter') return [`  ${id} -. late .-> deadLetters`]
-  return onLate === 'drop' ? [`  ${id} -. late .-> ${id}Dropped(("dropped"))`] : []
+  if (step.op !== 'features' && step.op !== 'tumbling' && step.op !== 'dedupe') return []
+  const dropped = `${id}Dropped(("dropped"))`
+  const duplicates = step.op === 'dedupe' ? [`  ${id} -. duplicate .-> ${dropped}`] : []
+  if (onLate === 'dead-letter') return [`  ${id} -. late .-> deadLetters`, ...duplicates]
+  return onLate === 'drop' ? [`  ${id} -. late .-> ${dropped}`, ...duplicates] : duplicates
 }
 
 type Shape = 'topic' | 'table' | 'step' | 'choice' | 'model'
@@ -41,6 +43,7 @@ const SHAPES = {
   where: 'choice',
   score: 'model',
   map: 'step',
+  dedupe: 'step',
   features: 'step',
   tumbling: 'step',
 } as const satisfies Record<StepDescription['op'], Shape>
@@ -63,6 +66,7 @@ function labelOf(step: StepDescription): string {
   if (step.op === 'sink') return String(detail['topic'])
   if (step.op === 'score') return String(detail['model'])
   if (step.op === 'tumbling') return `${step.name}: ${formatDuration(Number(detail['lengthMs']))}`
+  if (step.op === 'dedupe') return `${step.name}: ${formatDuration(Number(detail['withinMs']))}`
   if (step.op !== 'features') return step.name
   return `${step.name}: ${Object.keys(detail['features'] ?? {}).length}`
 }

@@ -38,6 +38,7 @@ function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
   if (step.op === 'map') return []
   if (step.op === 'sink') return [step.topic]
   if (step.op === 'features') return [plural(step.features.length, 'feature')]
+  if (step.op === 'dedupe') return [`dedupe within ${formatDuration(step.withinMs)}`]
   if (step.op === 'tumbling') return [`windows of ${formatDuration(step.lengthMs)}`]
   if (step.op !== 'score') return [step.name]
   return [labels.get(step.name) ?? `${step.model.name}@${step.model.version}`]

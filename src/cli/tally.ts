@@ -1,6 +1,9 @@
-import type { Observer } from '../runtime/events.ts'
+import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/outcomes.ts'
 import { count, plural } from './print.ts'
+
+/** Outcomes that only topologies with such a step have. */
+const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]
 
 /** Counts the records that a worker consumes, by outcome. */
 export class Tally {
@@ -21,7 +24,7 @@ export class Tally {
    */
   summary(): string {
     const parts = Object.entries(this.#outcomes)
-      .filter(([name, n]) => n > 0 || name !== 'windowed')
+      .filter(([name, n]) => n > 0 || !OF_SOME_TOPOLOGIES.includes(name))
       .map(([name, n]) => `${count(n)} ${name}`)
     const sum = `${count(this.#consumed)} in = ${parts.join(' + ')}`
     return this.#closed === 0 ? sum : `${sum}; ${plural(this.#closed, 'window')} closed`

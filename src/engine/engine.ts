@@ -5,7 +5,7 @@ import { called, type Reader } from '../plan/events.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { Dictionary } from './dictionary.ts'
-import type { Arrivals, EngineResult, EventBatch } from './events.ts'
+import { type Arrivals, type EngineResult, type EventBatch, NO_EVENTS } from './events.ts'
 import { futureError } from './faults.ts'
 import type { KeyedState } from './keyed-state.ts'
 import type { Operator } from './operators/rule.ts'
@@ -129,7 +129,8 @@ export class Engine {
       else run.fault(index, this.#source.topic, futureError(timeMs, recordTimeMs))
       watermarksMs[index] = this.#watermark.nowMs
     }
-    const flow = { count, indices, events, keys, timesMs, watermarksMs, windows: null }
+    const chunk = { count, keys, events, timesMs, watermarksMs }
+    const flow = { ...chunk, indices, late: NO_EVENTS, windows: null }
     for (const operator of this.#first) yield* operator.process(flow, run)
     this.#settle(count)
     return run.result(this.#watermark.nowMs)

@@ -37,6 +37,9 @@ export interface WindowResult {
   readonly event: Readonly<Record<string, unknown>>
 }
 
+/** No events. */
+export const NO_EVENTS: ReadonlySet<number> = new Set()
+
 /** Events on their way through the steps. */
 export interface Flow {
   /** Upper bound (exclusive) of all indices. */
@@ -50,6 +53,8 @@ export interface Flow {
   readonly timesMs: Float64Array
   /** The watermark after each event arrived; an event before it is late. */
   readonly watermarksMs: Float64Array
+  /** Indices of the events that a step found late and has passed on all the same. */
+  readonly late: ReadonlySet<number>
   /** The window results that these events are; `null`: they are the chunk's own events. */
   readonly windows: readonly WindowResult[] | null
 }
@@ -89,6 +94,8 @@ export interface EngineResult {
   readonly arrivals: readonly Arrivals[]
   readonly faults: readonly EngineFault[]
   readonly late: readonly LateEvents[]
+  /** Indices of events that a step found to be duplicates. */
+  readonly duplicates: readonly number[]
   /** Indices of events that entered a tumbling window. */
   readonly windowed: readonly number[]
   /** Number of windows that closed, by the step that kept them. */

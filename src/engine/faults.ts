@@ -27,6 +27,12 @@ export function lateError(timeMs: number, watermarkMs: number): TidemarkError {
   )
 }
 
+/** `ID_INVALID`: a function returned something that identifies no event. */
+export function badId(got: unknown): TidemarkError {
+  const found = got === '' ? 'empty text' : kindOf(got)
+  return new TidemarkError('ID_INVALID', `by must return text that is not empty, got ${found}`)
+}
+
 /** `COLUMN_INVALID`: a column returned something that a window cannot hold. */
 export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
   const isTooLarge = wanted.includes('number') && Number.isFinite(got)

@@ -21,6 +21,8 @@ export class ChunkRun {
   readonly mode: RunMode
   /** Indices of events that entered a tumbling window. */
   readonly windowed: number[] = []
+  /** Indices of events that a step found to be duplicates. */
+  readonly duplicates: number[] = []
   #arrivals: Arrivals[] = []
   readonly #late: LateEvents[] = []
   readonly #closed = new Map<string, number>()
@@ -79,6 +81,7 @@ export class ChunkRun {
       arrivals: this.takeArrivals(),
       faults: [...this.#faults.values()],
       late: this.#late,
+      duplicates: this.duplicates,
       windowed: this.windowed,
       closed: this.#closed,
       watermarkMs,

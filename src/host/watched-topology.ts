@@ -25,6 +25,7 @@ const DECODE: readonly Code[] = [
 const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
   where: ['FUNCTION_THREW'],
   map: ['FUNCTION_THREW'],
+  dedupe: ['FUNCTION_THREW', 'ID_INVALID', 'STATE_LIMIT'],
   features: ['FUNCTION_THREW', 'COLUMN_INVALID', 'STATE_LIMIT', 'FEATURE_NOT_FINITE'],
   tumbling: ['FUNCTION_THREW', 'COLUMN_INVALID', 'STATE_LIMIT'],
   score: ['SCORE_NOT_FINITE', 'SCORE_FAILED'],
@@ -44,7 +45,7 @@ export function watchedTopology({ definition, scorers }: PreparedTopology): Watc
     outputs: outputTopics(definition),
     deadLetterTopic,
     step: decisiveStep(definition),
-    late: { steps: steps.filter(keepsWindows).map(({ name }) => name), action: source.onLate },
+    late: { steps: steps.filter(findsLate).map(({ name }) => name), action: source.onLate },
     tumbling: steps.filter(({ op }) => op === 'tumbling').map(({ name }) => name),
     deadLetters: deadLettersOf(definition),
     latency: steps.flatMap((step) =>
@@ -68,7 +69,7 @@ function deadLettersOf({ source, then }: Definition): WatchedTopology['deadLette
     ...at('decode', DECODE),
     ...at(source.topic, ['FUTURE']),
     ...[...stepsOf(then)].flatMap((step) =>
-      at(step.name, [...BY_STEP[step.op], ...(keepsWindows(step) ? late : [])]),
+      at(step.name, [...BY_STEP[step.op], ...(findsLate(step) ? late : [])]),
     ),
   ]
 }
@@ -77,6 +78,6 @@ function latencyOf(step: string, { targetMs, maximumMs }: LatencyLimits) {
   return { step, targetMs, maximumMs }
 }
 
-function keepsWindows({ op }: Step): boolean {
-  return op === 'features' || op === 'tumbling'
+function findsLate({ op }: Step): boolean {
+  return op === 'dedupe' || op === 'features' || op === 'tumbling'
 }

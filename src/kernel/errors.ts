@@ -56,6 +56,7 @@ const ACTIONS = {
   TIME_UNIT: 'dead-letter',
   FUTURE: 'dead-letter',
   LATE: 'dead-letter',
+  ID_INVALID: 'dead-letter',
   COLUMN_INVALID: 'dead-letter',
   STATE_LIMIT: 'dead-letter',
   FUNCTION_THREW: 'dead-letter',

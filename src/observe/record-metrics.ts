@@ -8,6 +8,7 @@ const OUTCOMES = {
   scored: 'ok',
   windowed: 'windowed',
   skipped: 'filtered',
+  duplicate: 'duplicate',
   late: 'late',
   dead: 'dead_letter',
 } as const

@@ -54,8 +54,8 @@ class Count {
     return this.#records === 0 ? 0 : (100 * this.#dead) / this.#records
   }
 
-  add({ scored, windowed, skipped, late, dead }: Outcomes): void {
-    const records = scored + windowed + skipped + late + dead
+  add({ scored, windowed, skipped, duplicate, late, dead }: Outcomes): void {
+    const records = scored + windowed + skipped + duplicate + late + dead
     if (records === 0) return
     this.#last.push({ records, dead })
     this.#records += records

@@ -5,13 +5,17 @@ import type { Loss, TopicPartition, Unreadable } from '../records/port.ts'
 // What a worker reports to its observers: metrics, log, the live line of the demo. Never a payload
 // or a key. At most a few events per chunk, so that observing costs nothing per record.
 
-/** Outcomes of records, as counts; in = scored + windowed + skipped + late + dead, always. */
+/**
+ * Outcomes of records, as counts; in = scored + windowed + skipped + duplicate + late + dead, always.
+ */
 export interface Outcomes {
   readonly scored: number
   /** Entered a tumbling window, without an output of their own. */
   readonly windowed: number
   /** Left out by a `where`. */
   readonly skipped: number
+  /** Left out by a `dedupe`. */
+  readonly duplicate: number
   /** Behind the watermark, whatever `onLate` did with them. */
   readonly late: number
   /** Dead letters other than late ones. */

@@ -9,6 +9,7 @@ export const NO_OUTCOMES: Outcomes = {
   scored: 0,
   windowed: 0,
   skipped: 0,
+  duplicate: 0,
   late: 0,
   dead: 0,
 }
@@ -19,6 +20,7 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
     scored: a.scored + b.scored,
     windowed: a.windowed + b.windowed,
     skipped: a.skipped + b.skipped,
+    duplicate: a.duplicate + b.duplicate,
     late: a.late + b.late,
     dead: a.dead + b.dead,
   }
@@ -28,7 +30,7 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
  * Counts the records of a chunk by outcome, each record once. A late event counts as late, whatever
  * `onLate` did with it; otherwise it is scored if at least one model or sink received it, even if
  * another one has set it aside; otherwise dead; otherwise windowed, if it entered a tumbling
- * window; what is left was skipped.
+ * window; otherwise a duplicate, if a `dedupe` left it out; what is left was skipped.
  */
 export function countOutcomes(
   { records, packed }: Pick<Chunk, 'records' | 'packed'>,
@@ -61,8 +63,9 @@ export function countOutcomes(
   const events = faults.flatMap((fault) => eventIn(intake, fault) ?? [])
   const dead = intake.faults.length + countNew(events)
   const windowed = countNew(result.windowed)
-  const skipped = records.length - late - scored - dead - windowed
-  return { scored, windowed, skipped, late, dead }
+  const duplicate = countNew(result.duplicates)
+  const skipped = records.length - late - scored - dead - windowed - duplicate
+  return { scored, windowed, skipped, duplicate, late, dead }
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Arrivals, EngineFault, WindowResult } from '../engine/events.ts'
+import { type Arrivals, type EngineFault, NO_EVENTS, type WindowResult } from '../engine/events.ts'
 import type { Operator } from '../engine/operators/rule.ts'
 import { ChunkRun } from '../engine/run.ts'
 import { eventKey } from '../formats/identity.ts'
@@ -303,7 +303,12 @@ class Tail implements Produced {
 }
 
 /** No step after a model keeps windows. */
-const OF_NO_WINDOWS = { keys: [], timesMs: new Float64Array(0), watermarksMs: new Float64Array(0) }
+const OF_NO_WINDOWS = {
+  keys: [],
+  timesMs: new Float64Array(0),
+  watermarksMs: new Float64Array(0),
+  late: NO_EVENTS,
+}
 
 /** @throws TidemarkError `OUTPUT_TOO_LARGE` · `OUTPUT_TIMESTAMP`: its topic would reject it */
 function checkTaken(

@@ -205,6 +205,10 @@ class Draft implements TopologyBuilder {
       map: (to: EventFunction<unknown>) =>
         this.#stream(this.#add(at, { op: 'map', name: this.#nameOf('map'), to })),
       branch: (by: Record<string, EventFunction<boolean>>) => this.#branch(at, by),
+      dedupe: ({ by, within }: { by: EventFunction<string>; within: DurationMs }) => {
+        const name = this.#nameOf('dedupe')
+        return this.#stream(this.#add(at, { op: 'dedupe', name, by, withinMs: within }))
+      },
       features: (define: (f: unknown) => Record<string, Feature<never>>) => {
         const { kit, kinds } = recordFeatures()
         const features = Object.entries(define(kit)).map(([name, feature]) => ({

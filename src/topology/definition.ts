@@ -66,7 +66,14 @@ export interface TableDefinition {
  * A step of a topology. Its name is unique in the topology and does not change when other steps
  * change.
  */
-export type Step = WhereStep | MapStep | FeaturesStep | ScoreStep | TumblingStep | SinkStep
+export type Step =
+  | WhereStep
+  | MapStep
+  | DedupeStep
+  | FeaturesStep
+  | ScoreStep
+  | TumblingStep
+  | SinkStep
 
 interface StepBase {
   readonly name: string
@@ -89,6 +96,15 @@ export interface WhereStep extends StepBase {
 export interface MapStep extends StepBase {
   readonly op: 'map'
   readonly to: EventFunction<unknown>
+  readonly then: readonly Step[]
+}
+/** Leaves out events whose id has come before. */
+export interface DedupeStep extends StepBase {
+  readonly op: 'dedupe'
+  /** The id of an event, among those of its key. */
+  readonly by: EventFunction<string>
+  /** How far apart in event time two events of one id are no duplicates any more. */
+  readonly withinMs: number
   readonly then: readonly Step[]
 }
 /** Computes the features of each event. */

@@ -102,6 +102,26 @@ export interface Stream<E> {
     by: B,
   ): { readonly [K in keyof B]: Stream<E> } & { readonly rest: Stream<E> }
   /**
+   * Leaves out duplicates: events whose id has come before. An event is a duplicate if an earlier
+   * event of its key has the same id, and an event time less than `within` before or after its own;
+   * whether that one was a duplicate itself makes no difference. A duplicate reaches no later step
+   * and counts as `duplicate`.
+   *
+   * An event behind the watermark is late, never a duplicate, except where a tumbling window after
+   * this step still takes it. With `onLate: 'score'` a late event passes without being compared.
+   *
+   * A worker refuses to start with a `within` that is not a whole number of milliseconds above 0:
+   * `TOPOLOGY_INVALID`; after a model, or on the results of tumbling windows: `NOT_SUPPORTED`.
+   */
+  dedupe(o: {
+    /**
+     * The id of an event: a string that is not empty, else the event is a dead letter `ID_INVALID`.
+     */
+    by: (event: E) => string
+    /** How long an id is remembered, in event time. Whole milliseconds above 0. */
+    within: DurationMs
+  }): Stream<E>
+  /**
    * Defines the features of each event, for a model: `define` returns them by name. A worker
    * refuses to start, `NOT_SUPPORTED`, with features of scored events, or with windows over the
    * early results of tumbling windows.

@@ -80,6 +80,20 @@ test('a graph shows tables and conditions, and where dropped events go', () => {
   expect(text).toContain('step1 -. late .-> step1Dropped(("dropped"))')
 })
 
+test('a step that leaves out duplicates tells how far apart they may be', () => {
+  const by = () => 'id'
+  const { then } = cardFraud
+  const dedupe = { op: 'dedupe', name: 'dedupe', by, withinMs: 600_000, then } as const
+  const definition = { ...cardFraud, then: [dedupe] }
+  expect(outline(definition)).toEqual([
+    'payments → dedupe within 10 min → 13 features → card-gbdt@2 → predictions',
+  ])
+  const text = mermaid(describe(definition))
+  expect(text).toContain('step1["dedupe: 10 min"]')
+  expect(text).toContain('step1 -. late .-> deadLetters')
+  expect(text).toContain('step1 -. duplicate .-> step1Dropped(("dropped"))')
+})
+
 test('a name with a quotation mark does not break a graph', () => {
   const named = { ...describe(cardFraud), deadLetterTopic: 'a "b"' }
   expect(mermaid(named)).toContain('deadLetters[["a #quot;b#quot;"]]')

@@ -8,6 +8,7 @@ import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import type { Definition, TumblingStep } from '../../src/topology/definition.ts'
 import { arrivals, featureRuns } from './arbitraries.ts'
 import { batchOf, type Given } from './batch.ts'
+import { dedupeRuns } from './dedupe-runs.ts'
 import { topologyAround } from './engine-rows.ts'
 import { whole } from './whole.ts'
 
@@ -40,11 +41,11 @@ function tumblingOf(options: { lagMs: number; graceMs: number; lengthMs: number 
 }
 
 /** What came out, as text that keeps every bit. */
-function outOf({ arrivals: arrived, late, closed }: EngineResult): string {
+function outOf({ arrivals: arrived, late, duplicates, closed }: EngineResult): string {
   const rows = arrived.map(({ indices, windows, rows: row }) => {
     return { indices, windows: windows?.map(({ event, endMs }) => [event, endMs]), row: [...row] }
   })
-  return JSON.stringify([rows, late, [...closed]], (_, value: unknown) =>
+  return JSON.stringify([rows, late, duplicates, [...closed]], (_, value: unknown) =>
     typeof value === 'number' ? String(value) : value,
   )
 }
@@ -106,6 +107,14 @@ describe('what is moved to another engine goes on as if it had stayed', () => {
       },
     )
     fc.assert(property, { numRuns: 200 })
+  })
+
+  test('ids that have come, and what is behind them', { timeout: 60_000 }, () => {
+    const property = fc.property(dedupeRuns(100), fc.nat(20), ({ definition, events }, after) => {
+      const make = () => new Engine(definition, { lookup: () => new Map() })
+      expect(answers(make, events, after)).toEqual(answers(make, events, NEVER))
+    })
+    fc.assert(property, { numRuns: 100 })
   })
 })
 
@@ -216,4 +225,24 @@ test('a look at a key tells its features at a time, and changes nothing', () => 
   expect(lookAt(60_500)).toEqual([{ sum: 1, since: 59.5 }])
   expect(lookAt(200_000)).toEqual([{ sum: 0, since: -1 }])
   expect(state.encode(key)).toEqual(before)
+})
+
+test('ids of a key come back as they were, also where one came at several times', () => {
+  const by = (e: unknown) => (e as { shop: string }).shop
+  const dedupe = { op: 'dedupe', name: 'dedupe', by, withinMs: 1_000, then: [SINK] } as const
+  const none = { op: 'features', name: 'none', kinds: [], features: [], then: [] } as const
+  const around = topologyAround(none, { lagMs: MINUTE_MS, onLate: 'drop' })
+  const make = () => new Engine({ ...around, then: [dedupe] }, { lookup: () => new Map() })
+  const engine = make()
+  const [state] = engine.keyedStates as [KeyedState]
+  const times = [5_000, 0, 9_000, 5_500, 8_500]
+  take(engine, ...times.map((atMs) => pay('k1', atMs, 'é\ud800')), pay('k1', 3, 'b'))
+  const key = engine.keyNumbers.numberOf('k1')
+  const bytes = state.encode(key) as Uint8Array
+  const other = make()
+  const [into] = other.keyedStates as [KeyedState]
+  expect(into.encode(other.keyNumbers.numberOf('k1'))).toBeNull()
+  into.restore(other.keyNumbers.numberOf('k1'), bytes)
+  expect(into.encode(other.keyNumbers.numberOf('k1'))).toEqual(bytes)
+  expect(state.peek(key, { timeMs: T, watermarkMs: T })).toEqual([])
 })

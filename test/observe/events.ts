@@ -42,7 +42,7 @@ export const samples = {
     type: 'processed',
     topology,
     partition,
-    outcomes: { scored: 5, windowed: 0, skipped: 2, late: 2, dead: 1 },
+    outcomes: { scored: 5, windowed: 0, skipped: 2, duplicate: 3, late: 2, dead: 1 },
     step: 'features',
     closed: new Map([['minutes', 3]]),
     durationMs: 9,

@@ -30,6 +30,7 @@ test('every event is counted by the names that dashboards know', async () => {
     'consumed_bytes_total{topology="card-fraud",topic="payments"}': 1_500,
     'records_processed_total{topology="card-fraud",step="features",outcome="ok"}': 5,
     'records_processed_total{topology="card-fraud",step="features",outcome="filtered"}': 2,
+    'records_processed_total{topology="card-fraud",step="features",outcome="duplicate"}': 3,
     'records_processed_total{topology="card-fraud",step="features",outcome="late"}': 2,
     'records_processed_total{topology="card-fraud",step="features",outcome="dead_letter"}': 1,
     [`consumer_lag_records${of}`]: 40,

@@ -22,6 +22,7 @@ interface Change {
   readonly amount?: (e: Event) => number
   readonly length?: DurationMs
   readonly own?: (e: Event) => number
+  readonly dedupe?: { by: (e: Event) => string; within: DurationMs }
   readonly topic?: string
 }
 
@@ -37,6 +38,7 @@ function changed(change: Change = {}): Topology<unknown> {
         onLate: change.onLate ?? 'dead-letter',
       })
       .where(keep)
+      .dedupe(change.dedupe ?? { by: (e) => e.shop, within: minutes(1) })
       .features((f) => {
         const events = f.events({ amount })
         const sum = events.rolling(change.length ?? minutes(1)).sum('amount')
@@ -68,6 +70,8 @@ test.each<[string, Change]>([
   ['a condition before the windows', { keep: (e) => e.amount > 1 }],
   ['what is summed', { amount: (e) => e.amount * 2 }],
   ['the length of a window', { length: minutes(2) }],
+  ['what events are told apart by', { dedupe: { by: (e) => e.key, within: minutes(1) } }],
+  ['how long an id counts', { dedupe: { by: (e) => e.shop, within: minutes(2) } }],
   ['its version', { version: '2' }],
 ])('a topology has another fingerprint with another one of %s', (_, change) => {
   expect(fingerprintOf(changed(change))).not.toBe(fingerprint)

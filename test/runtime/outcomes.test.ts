@@ -29,7 +29,7 @@ test('an event that one model answers and another sets aside is scored', async (
     'events/0/2/scores',
   ])
   expect(deadLetters).toHaveLength(3)
-  const none = { windowed: 0, skipped: 0, late: 0 }
+  const none = { windowed: 0, skipped: 0, duplicate: 0, late: 0 }
   expect(watch.of('processed')[0]?.outcomes).toEqual({ scored: 3, dead: 1, ...none })
 })
 

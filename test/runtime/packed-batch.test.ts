@@ -35,7 +35,14 @@ describe('a batch that unpacks to more than is allowed', () => {
     batch(records)
     send(records, ['a', 2], ['a', 20_000])
     const ran = await run(records, [sums('a')])
-    expect(outcomesOf(ran)).toEqual({ scored: 0, windowed: 4, skipped: 0, late: 0, dead: 10 })
+    expect(outcomesOf(ran)).toEqual({
+      scored: 0,
+      windowed: 4,
+      skipped: 0,
+      duplicate: 0,
+      late: 0,
+      dead: 10,
+    })
     expect(records.read('events.dlq')).toHaveLength(1)
     const letter = letterOf(records)
     expect([letter.key, letter.value, letter.timestampMs]).toEqual([null, bytes, START_MS + 5])

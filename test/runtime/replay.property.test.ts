@@ -7,6 +7,7 @@ import { ReplayPoints } from '../../src/runtime/replay-points.ts'
 import type { Definition, FeaturesStep, TumblingStep } from '../../src/topology/definition.ts'
 import { arrivals, featureRuns } from '../engine/arbitraries.ts'
 import { batchOf } from '../engine/batch.ts'
+import { dedupeRuns, NO_TABLES } from '../engine/dedupe-runs.ts'
 import { topologyAround } from '../engine/engine-rows.ts'
 import type { Arrival } from '../engine/oracle/naive-features.ts'
 import { whole } from '../engine/whole.ts'
@@ -32,6 +33,7 @@ function outOf(engine: Engine, events: readonly Arrival[], mode: RunMode): strin
   const late = result.late.flatMap((l) =>
     l.indices.map((i) => `late ${l.step} ${events[i]?.timeMs}`),
   )
+  const duplicates = result.duplicates.map((i) => `duplicate ${JSON.stringify(events[i])}`)
   const out = result.arrivals.flatMap((a) => {
     const width = a.rows.length / Math.max(a.indices.length, 1)
     return a.indices.map((index, i) => {
@@ -39,7 +41,7 @@ function outOf(engine: Engine, events: readonly Arrival[], mode: RunMode): strin
       return JSON.stringify([a.events.at(index), row.map(String)])
     })
   })
-  return [...late, ...out]
+  return [...late, ...duplicates, ...out]
 }
 
 function uninterrupted(
@@ -148,6 +150,14 @@ test('closed windows, and rows over them, are the same after any restarts, each 
     },
   )
   fc.assert(property, { numRuns: 300 })
+})
+
+test('duplicates, and all that follows them, are the same after any restarts', () => {
+  const property = fc.property(dedupeRuns(100), chunk, restarts, (run, size, when) => {
+    const setting = { definition: run.definition, lookup: NO_TABLES, chunk: size }
+    expect(restarted(setting, run.events, when)).toEqual(uninterrupted(setting, run.events))
+  })
+  fc.assert(property, { numRuns: 150 })
 })
 
 /** Over a minute of what has a `sum`, or since the last one, which is remembered for a minute. */

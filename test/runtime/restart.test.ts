@@ -337,6 +337,6 @@ test('a result that cannot be written is a dead letter of its own, with its key 
     n: 1,
   })
   expect(headerOf(letter as LogRecord, '__streams.errors.offset')).toBe('2')
-  const outcomes = { scored: 0, windowed: 3, skipped: 0, late: 0, dead: 0 }
+  const outcomes = { scored: 0, windowed: 3, skipped: 0, duplicate: 0, late: 0, dead: 0 }
   expect(watch.of('processed').at(-1)?.outcomes).toEqual(outcomes)
 })

@@ -296,7 +296,7 @@ test('behind a model a record writes all its outputs or none; another way of it 
   )
   expect(outputs).toHaveLength(4)
   expect(codes).toEqual(['KEY_INVALID'])
-  expect(outcomes).toEqual({ scored: 2, windowed: 0, skipped: 0, late: 0, dead: 0 })
+  expect(outcomes).toEqual({ scored: 2, windowed: 0, skipped: 0, duplicate: 0, late: 0, dead: 0 })
 })
 
 test('a record with two faults is one dead letter, for the first of them', async () => {

@@ -115,7 +115,14 @@ describe('what comes out', () => {
   test('before anything came there is nothing, and no watermark', async () => {
     const driver = await startDriver(copies)
     expect([driver.outputs('copies'), driver.deadLetters()]).toEqual([[], []])
-    expect(driver.outcomes).toEqual({ scored: 0, windowed: 0, skipped: 0, late: 0, dead: 0 })
+    expect(driver.outcomes).toEqual({
+      scored: 0,
+      windowed: 0,
+      skipped: 0,
+      duplicate: 0,
+      late: 0,
+      dead: 0,
+    })
     expect(driver.watermarkMs()).toBe(Number.NEGATIVE_INFINITY)
   })
 
@@ -212,7 +219,14 @@ describe('crash and restart', () => {
     const outputs = driver.outputs('copies')
     expect(outputs).toHaveLength(4)
     expect(deduplicate(outputs)).toHaveLength(4)
-    expect(driver.outcomes).toEqual({ scored: 4, windowed: 0, skipped: 1, late: 0, dead: 0 })
+    expect(driver.outcomes).toEqual({
+      scored: 4,
+      windowed: 0,
+      skipped: 1,
+      duplicate: 0,
+      late: 0,
+      dead: 0,
+    })
   })
 
   test('at least once it leaves their outputs and repeats them, each outcome counted once', async () => {
@@ -228,7 +242,14 @@ describe('crash and restart', () => {
     for (const { id, value } of outputs) {
       expect(outputs.find((o) => o.id === id)?.value).toEqual(value)
     }
-    expect(driver.outcomes).toEqual({ scored: 4, windowed: 0, skipped: 1, late: 0, dead: 0 })
+    expect(driver.outcomes).toEqual({
+      scored: 4,
+      windowed: 0,
+      skipped: 1,
+      duplicate: 0,
+      late: 0,
+      dead: 0,
+    })
   })
 
   test('a dead worker never writes again, though time passes', async () => {

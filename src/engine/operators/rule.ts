@@ -32,7 +32,7 @@ export interface StepPlace {
 export interface Retention {
   /** How far behind the watermark of its input it looks, ms. */
   readonly lengthMs: number
-  /** By how much its output may lag behind its input, ms. */
+  /** How much older than an event of its output the events may be that decide about it, ms. */
   readonly delayMs: number
   /** Names of what it remembers forever. */
   readonly forEver: readonly string[]

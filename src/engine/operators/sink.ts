@@ -3,7 +3,6 @@ import type { SinkStep } from '../../topology/definition.ts'
 import type { OperatorRule } from './rule.ts'
 
 const NO_ROWS = new Float32Array(0)
-const NONE: ReadonlySet<number> = new Set()
 
 /** Writes a topic. Arrivals are encoded where records are made. */
 export const sink: OperatorRule<SinkStep> = {
@@ -23,9 +22,9 @@ export const sink: OperatorRule<SinkStep> = {
   },
 
   open: (step) => ({
-    process({ indices, windows, events }, run) {
+    process({ indices, windows, events, late }, run) {
       if (run.mode === 'live') {
-        run.arrive({ step, indices, windows, events, late: NONE, rows: NO_ROWS })
+        run.arrive({ step, indices, windows, events, late, rows: NO_ROWS })
       }
       return []
     },

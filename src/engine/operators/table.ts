@@ -1,4 +1,5 @@
 import type { Step } from '../../topology/definition.ts'
+import { dedupe } from './dedupe.ts'
 import { features } from './features.ts'
 import { map } from './map.ts'
 import type { OperatorRule } from './rule.ts'
@@ -14,6 +15,7 @@ type StepOf<O extends Op> = Extract<Step, { op: O }>
 const OPERATORS: { readonly [O in Op]: OperatorRule<StepOf<O>> } = {
   where,
   map,
+  dedupe,
   features,
   tumbling,
   score,

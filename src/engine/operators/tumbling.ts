@@ -2,7 +2,7 @@ import { called } from '../../plan/events.ts'
 import { type ColumnUses, checkAggregate } from '../../topology/aggregates/check.ts'
 import { textOf } from '../../topology/aggregates/table.ts'
 import { stepsOf, type TumblingStep } from '../../topology/definition.ts'
-import type { Flow, WindowResult } from '../events.ts'
+import { type Flow, NO_EVENTS, type WindowResult } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import { TumblingWindows } from '../tumbling-windows.ts'
 import type {
@@ -138,6 +138,7 @@ function flowOf(windows: readonly WindowResult[]): Flow {
     keys: windows.map((w) => w.keyNumber),
     timesMs,
     watermarksMs: timesMs,
+    late: NO_EVENTS,
     windows,
   }
 }

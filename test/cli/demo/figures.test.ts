@@ -11,7 +11,7 @@ function consumed(partition: number, records: number, endOffset: number): Runtim
 
 function processed(partition: number, nextOffset: number, watermarkMs: number): RuntimeEvent {
   const at = { topic: 'flights', partition }
-  const outcomes = { scored: 2, windowed: 0, skipped: 0, late: 0, dead: 0 }
+  const outcomes = { scored: 2, windowed: 0, skipped: 0, duplicate: 0, late: 0, dead: 0 }
   return {
     type: 'processed',
     topology,
@@ -73,7 +73,7 @@ describe('the figures', () => {
       figures.observer(event)
     }
     // What is told when a start is claimed, before anything is read.
-    const none = { scored: 0, windowed: 0, skipped: 0, late: 0, dead: 0 }
+    const none = { scored: 0, windowed: 0, skipped: 0, duplicate: 0, late: 0, dead: 0 }
     at(0, { ...processed(0, 0, 0), outcomes: none } as RuntimeEvent)
     at(0, consumed(0, 60, 60))
     at(100, consumed(1, 40, 40))
