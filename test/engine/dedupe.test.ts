@@ -78,7 +78,7 @@ describe('an event is a duplicate', () => {
     ],
     [
       'of either of two that are apart',
-      [sent('a', 40_000), sent('a', 0), sent('a', 31_000), sent('a', 9_000), sent('a', 20_000)],
+      [sent('a', 0), sent('a', 40_000), sent('a', 31_000), sent('a', 9_000), sent('a', 20_000)],
       [2, 3],
     ],
     [

@@ -7,6 +7,7 @@ const AHEAD = 'test/engine/cells-ahead.test.ts'
 const COLUMNS = 'test/engine/event-columns.test.ts'
 const WALK = 'test/engine/window-walk.test.ts'
 const TUMBLING = 'test/engine/tumbling.test.ts'
+const DEDUPE = 'test/engine/dedupe.test.ts'
 
 const ROWS: readonly Row[] = [
   [
@@ -170,6 +171,35 @@ const ROWS: readonly Row[] = [
       'this.#view.byteLength === 0',
     ],
     ['test/engine/keyed-state.test.ts', 'that are not what was written are refused'],
+  ],
+  [
+    'a duplicate does not count for what comes after it',
+    ['engine/seen-ids.ts', 'if (timeMs > (page[at + TO] as number)) page[at + TO] = timeMs', ''],
+    [DEDUPE, 'also of another duplicate'],
+  ],
+  [
+    'an older time of an id hides behind a newer one',
+    ['engine/seen-ids.ts', 'page[at + OLDER] = older', 'page[at + OLDER] = NONE'],
+    [DEDUPE, 'of either of two that are apart'],
+  ],
+  [
+    'an id is forgotten while a tumbling window still takes its events',
+    [
+      'engine/operators/dedupe.ts',
+      'withinMs + Math.max(0, ...openMs)',
+      'withinMs + Math.min(0, ...openMs)',
+    ],
+    [DEDUPE, 'duplicates are those of the naive oracle'],
+  ],
+  [
+    'a late event is compared as if it were not',
+    ['engine/operators/dedupe.ts', 'if (!this.#isLate(flow, index)) return', 'return'],
+    [DEDUPE, 'an event behind the watermark is late before it is a duplicate'],
+  ],
+  [
+    'a replay reaches back no further where there is a dedupe step',
+    ['engine/operators/dedupe.ts', 'delayMs: withinMs', 'delayMs: 0'],
+    ['test/runtime/replay.property.test.ts', 'duplicates, and all that follows them'],
   ],
 ]
 

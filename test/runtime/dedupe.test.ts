@@ -1,4 +1,5 @@
 import { defineTopology, minutes, seconds } from 'tidemark'
+import { deduplicate } from 'tidemark/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { Tally } from '../../src/cli/tally.ts'
@@ -65,6 +66,20 @@ test('what was sent again after a restart is a duplicate', async () => {
   await driver.pipe(sent.map((o) => ({ ...o, at: o.at + 60_000 })))
   expect(driver.outcomes).toMatchObject({ scored: 3, duplicate: 3 })
 })
+
+test.each(['exactly-once', 'at-least-once'] as const)(
+  'a crash between an event and its copy makes no other output (%s)',
+  async (guarantee) => {
+    const driver = await startDriver(orders('drop'), { guarantee })
+    await driver.pipe([order('a', 0), order('b', 1)])
+    await driver.crash({ during: [order('c', 2), order('a', 0), order('d', 3)] })
+    await driver.restart()
+    await driver.pipe([order('d', 3), order('c', 2), order('e', 4)])
+    const ids = deduplicate(driver.outputs('once')).map((o) => o.value.id)
+    expect(ids).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect(driver.outcomes).toMatchObject({ scored: 5, duplicate: 3 })
+  },
+)
 
 test('a late event that is scored all the same says so in its output', async () => {
   const driver = await startDriver(orders('score'))
