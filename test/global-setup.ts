@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs'
 import type { TestProject } from 'vitest/node'
 import { fetchBy } from './services/fetch-by.ts'
+import type { Language } from './services/serializers.ts'
 import { startKafka } from './services/start-kafka.ts'
 
 // Starts a real Kafka before the tests, if one of the tests that are about to run uses it, and sees
 // to it that those which start nodes or a schema registry of their own can, and that Prometheus'
-// checker is there for those that ask it.
+// checker and the serializers of other languages are there for those that ask them.
 
 /** The imports by which a test says what it needs. */
 const USES_KAFKA = /(services|'\.)\/kafka\.ts/
 const STARTS_ITS_OWN = /(services|'\.)\/own-kafka\.ts/
 const USES_REGISTRY = /(services|'\.)\/registry\.ts/
+const USES_SERIALIZERS = /services\/serializers\.ts/
 const USES_PROMTOOL = /services\/promtool\.ts/
 
 let stop: () => Promise<void> = async () => {}
@@ -31,13 +33,22 @@ export async function setup(project: TestProject): Promise<void> {
   const promtool = anyOf(USES_PROMTOOL)
     ? await reached('WHAT PROMETHEUS THINKS OF THE METRICS', async () => fetchBy('promtool.sh'))
     : unused
+  const serializersOf = async (language: Language, what: string) =>
+    anyOf(USES_SERIALIZERS)
+      ? reached(what, async () => fetchBy('serializers/fetch.sh', language))
+      : unused
+  const java = await serializersOf('java', 'EVENTS OF JAVA SERIALIZERS')
+  const python = await serializersOf('python', 'EVENTS OF PYTHON SERIALIZERS')
   project.provide('kafka', kafka.is ?? null)
   project.provide('promtool', promtool.is ?? null)
+  project.provide('serializers', { java: java.is ?? null, python: python.is ?? null })
   project.provide('untested', {
     kafka: kafka.why,
     ownKafka: own.why,
     registry: registry.why,
     promtool: promtool.why,
+    java: java.why,
+    python: python.why,
   })
 }
 

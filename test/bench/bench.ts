@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
 import { EXIT } from '../../src/cli/print.ts'
 import { untilSignal } from '../../src/cli/signals.ts'
@@ -9,9 +10,12 @@ import { kill } from './kill.ts'
 import { latency } from './latency.ts'
 import { onStage, type Stage } from './stage.ts'
 import { throughput } from './throughput.ts'
+import { VALUES, type Values, withSchema } from './values.ts'
 
 // Measures a worker on Kafka; see RESULTS.md. One JSON line on stdout, progress on stderr.
 //   npx tsx test/bench/bench.ts throughput|latency|kill [options]
+
+const W1_REGISTRY = fileURLToPath(new URL('topologies/w1-registry.ts', import.meta.url))
 
 interface Flags {
   readonly brokers?: readonly string[]
@@ -55,7 +59,7 @@ function command(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .option('--model <file>', 'ONNX file to score with', 'test/fixtures/models/card-gbdt.onnx')
-    .option('--topology <file>', 'a card-fraud topology (default: test/bench/topologies/w1.ts)')
+    .option('--topology <file>', 'a card-fraud topology (default: W1 in test/bench/topologies)')
     .addOption(
       new Option('--guarantee <name>', 'of the worker')
         .choices(['exactly-once', 'at-least-once'])
@@ -64,16 +68,36 @@ function command(name: string, description: string): Command {
     .option('--brokers <list>', 'host:port,… (default: a broker of its own)', brokerList)
 }
 
+interface ThroughputFlags extends Flags {
+  readonly events: number
+  readonly values: Values
+  readonly keep?: string
+  readonly profile?: string
+}
+
+function measureThroughput(flags: ThroughputFlags): Promise<void> {
+  const { events, values, keep = null, profile } = flags
+  const options = {
+    ...{ events, values, keep },
+    profile: profile === undefined ? null : resolve(profile),
+  }
+  const of = values === 'json' ? flags : { topology: W1_REGISTRY, ...flags }
+  return withSchema(values, (more) =>
+    measure('throughput', of, (stage) => throughput(stage, { ...options, flags: more })),
+  )
+}
+
 const commands = [
   command('throughput', 'a topic full of payments; events/s and CPU per event')
     .option('--events <n>', 'payments', wholeNumber, 1_000_000)
+    .addOption(
+      new Option('--values <format>', 'what the payments are written in')
+        .choices(VALUES)
+        .default('json'),
+    )
     .option('--keep <file>', 'write the outputs to this file, for check.ts')
     .option('--profile <file>', "write a CPU profile of the worker's main thread to this file")
-    .action((flags: Flags & { events: number; keep?: string; profile?: string }) => {
-      const { events, keep = null, profile } = flags
-      const options = { events, keep, profile: profile === undefined ? null : resolve(profile) }
-      return measure('throughput', flags, (stage) => throughput(stage, options))
-    }),
+    .action(measureThroughput),
   command('latency', 'payments at an even pace; from send to receipt')
     .option('--rate <n>', 'payments a second', wholeNumber, 2_000)
     .option('--seconds <n>', 'how long', wholeNumber, 60)

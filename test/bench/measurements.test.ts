@@ -34,11 +34,13 @@ test('a measurement names the stages of its rows', () => {
   }
 })
 
-test('W1 runs with both models and both guarantees', () => {
+test('W1 runs with both models and both guarantees, and with each format of values', () => {
   const of = rows.filter(({ unit }) => unit === 'events/s').map(({ what }) => what)
   expect(of.toSorted()).toEqual([
     'card-gbdt, at least once',
     'card-gbdt, exactly once',
+    'card-gbdt, exactly once, avro',
+    'card-gbdt, exactly once, protobuf',
     'card-mlp, at least once',
     'card-mlp, exactly once',
   ])

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { count } from '../../src/cli/print.ts'
 import { ROOT } from '../support/paths.ts'
 import { type Figure, figure } from './figures.ts'
+import { VALUES, type Values } from './values.ts'
 
 // The measurements of a run: each is a program in this folder, whose output becomes rows of the
 // table.
@@ -43,7 +44,12 @@ export function measurements(events: number): Measurement[] {
   return [
     recordBatches(),
     ...MODELS.map((model) => path(model, events)),
-    ...GUARANTEES.flatMap((guarantee) => MODELS.map((model) => w1({ model, guarantee, events }))),
+    ...GUARANTEES.flatMap((guarantee) =>
+      MODELS.map((model) => w1({ model, guarantee, values: 'json', events })),
+    ),
+    ...VALUES.filter((values) => values !== 'json').map((values) =>
+      w1({ model: 'card-gbdt', guarantee: 'exactly-once', values, events }),
+    ),
     ...GUARANTEES.map(latency),
     kill('exactly-once'),
   ]
@@ -108,6 +114,7 @@ function path(model: string, events: number): Measurement {
 interface W1 {
   readonly model: string
   readonly guarantee: string
+  readonly values: Values
   readonly events: number
 }
 
@@ -117,14 +124,14 @@ interface W1Told {
   readonly peakRssMb: Figure
 }
 
-function w1({ model, guarantee, events }: W1): Measurement {
-  const what = `${model}, ${inWords(guarantee)}`
+function w1({ model, guarantee, values, events }: W1): Measurement {
+  const what = [model, inWords(guarantee), ...(values === 'json' ? [] : [values])].join(', ')
   return {
     title: `W1 on Kafka, ${what}`,
     stages: ['w1'],
     program: [
       ...['bench.ts', 'throughput', '--events', String(events)],
-      ...['--guarantee', guarantee, '--model', modelFile(model)],
+      ...['--guarantee', guarantee, '--model', modelFile(model), '--values', values],
     ],
     isOnKafka: true,
     scoredBy: model,

@@ -98,7 +98,7 @@ function command(name: string, description: string): Command {
 try {
   await command(
     'bench',
-    'Measures this version on this machine and compares it with the last run; 4 to 6 minutes.',
+    'Measures this version on this machine and compares it with the last run; 5 to 7 minutes.',
   )
     .addArgument(new Argument('[stages...]', 'some of them').choices(STAGES))
     .action(measureAll)

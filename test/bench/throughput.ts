@@ -7,6 +7,7 @@ import { type BenchWorker, profiledInto } from './bench-worker.ts'
 import { type Figure, figure } from './figures.ts'
 import { paymentRecords } from './input.ts'
 import type { Stage } from './stage.ts'
+import { encoderOf, type Values } from './values.ts'
 
 // Measures a worker that starts on a topic full of payments and scores them all.
 
@@ -27,6 +28,10 @@ const RECORDS_PER_SEND = 5_000
 /** What is measured, and where outputs and profile are written. */
 export interface ThroughputOptions {
   readonly events: number
+  /** What the payments are written in. */
+  readonly values: Values
+  /** More flags for the worker. */
+  readonly flags: readonly string[]
   /** File for the outputs, JSON a line. */
   readonly keep: string | null
   /** File for a CPU profile of the worker's main thread in the measured span. */
@@ -53,10 +58,10 @@ export interface ThroughputFigures extends Outcomes {
 /** Measures throughput. */
 export async function throughput(
   stage: Stage,
-  { events, keep, profile }: ThroughputOptions,
+  { events, values, flags, keep, profile }: ThroughputOptions,
 ): Promise<ThroughputFigures> {
-  await produce(stage, events)
-  const worker = stage.startWorker([], profile === null ? {} : profiledInto(profile))
+  await produce(stage, events, values)
+  const worker = stage.startWorker(flags, profile === null ? {} : profiledInto(profile))
   const toggleProfile = () => (profile === null ? undefined : worker.toggleProfile())
   const course = await worker.during(follow(stage, { worker, events, toggleProfile }))
   const exit = await worker.stop()
@@ -66,7 +71,8 @@ export async function throughput(
   return { events, ...arrivals.outcomes, ...figuresOf(course), exit }
 }
 
-async function produce({ records, topics }: Stage, events: number): Promise<void> {
+async function produce({ records, topics }: Stage, events: number, values: Values): Promise<void> {
+  const encode = encoderOf(values)
   const writer = records.writer()
   const input = paymentRecords(topics.payments, events)
   let sent = 0
@@ -74,7 +80,7 @@ async function produce({ records, topics }: Stage, events: number): Promise<void
   try {
     while (sent < events) {
       const batch = input.next(Math.min(RECORDS_PER_SEND, events - sent))
-      await writer.send(batch)
+      await writer.send(batch.map((of) => ({ ...of, value: encode(of.value as Buffer) })))
       sent += batch.length
     }
   } finally {

@@ -32,9 +32,11 @@ declare module 'vitest' {
     kafka: KafkaService | null
     /**
      * Why there is none, why no test can start one of its own, or a schema registry, and why there
-     * is no promtool; empty where there is, or where one can.
+     * is no promtool, or a language's serializers; empty where there is, or where one can.
      */
-    untested: Readonly<Record<'kafka' | 'ownKafka' | 'registry' | 'promtool', string>>
+    untested: Readonly<
+      Record<'kafka' | 'ownKafka' | 'registry' | 'promtool' | 'java' | 'python', string>
+    >
   }
 }
 

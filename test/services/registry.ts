@@ -11,8 +11,10 @@ import { freePorts } from './ports.ts'
 // A schema registry of the tests' own (registry.sh).
 
 export interface RegistryService {
-  /** Base URL of its API. */
+  /** Base URL of Confluent's API. */
   readonly url: string
+  /** Base URL of Apicurio's own API. */
+  readonly apicurioUrl: string
   /** Registers a schema. Returns its id. */
   readonly register: (subject: string, schema: NewSchema) => Promise<number>
   /** Ends it at once, as `kill -9` does. */
@@ -36,14 +38,15 @@ const START_MS = 60_000
 const FETCH_MS = 300_000
 const { registry: why } = inject('untested')
 
+type RegistryTest = (
+  registry: RegistryService,
+  kafka: KafkaService,
+  skip: (why: string) => never,
+) => Promise<void>
+
 /** Tests on one registry of their own, and a Kafka; without Java and Maven they are skipped. */
 export function registryTests(
-  define: (
-    registryTest: (
-      name: string,
-      fn: (registry: RegistryService, kafka: KafkaService) => Promise<void>,
-    ) => void,
-  ) => void,
+  define: (registryTest: (name: string, fn: RegistryTest) => void) => void,
 ): void {
   let registry: RegistryService | null = null
   beforeAll(async () => {
@@ -52,9 +55,9 @@ export function registryTests(
   afterAll(() => registry?.stop())
   const kafka = inject('kafka')
   define((name, fn) => {
-    test(`${name} (schema registry)`, { timeout: 120_000 }, async ({ skip }) => {
+    test(`${name} (schema registry)`, { timeout: 300_000 }, async ({ skip }) => {
       expect.hasAssertions()
-      await fn(registry ?? skip(why), kafka ?? skip(inject('untested').kafka))
+      await fn(registry ?? skip(why), kafka ?? skip(inject('untested').kafka), skip)
     })
   })
 }
@@ -63,7 +66,8 @@ export function registryTests(
 async function startRegistry(): Promise<RegistryService> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-registry-'))
   const [port = 0] = await freePorts(1)
-  const url = `http://127.0.0.1:${port}/apis/ccompat/v7`
+  const apis = `http://127.0.0.1:${port}/apis`
+  const url = `${apis}/ccompat/v7`
   execFileSync(SCRIPT, ['start', dir, String(port)], { stdio: ['ignore', 'ignore', 'inherit'] })
   const tell = async (command: string) => {
     await promisify(execFile)(SCRIPT, [command, dir])
@@ -76,6 +80,7 @@ async function startRegistry(): Promise<RegistryService> {
   await until('up', isUp, START_MS)
   return {
     url,
+    apicurioUrl: `${apis}/registry/v3`,
     register: async (subject, schema) => {
       const answer = await fetch(`${url}/subjects/${encodeURIComponent(subject)}/versions`, {
         method: 'POST',

@@ -3,6 +3,7 @@ import descriptor, {
   type IDescriptorProto,
   type IFileDescriptorProto,
 } from 'protobufjs/ext/descriptor.js'
+import type { NamedSchema } from '../../registry/schema-registry.ts'
 
 // Reads the files of a Protobuf schema. A registry has them as they were registered: Java's client
 // registers their text, Python's their descriptors, in base64.
@@ -19,12 +20,15 @@ export interface ProtoFile {
 
 /**
  * Reads a file; names of fields become lowerCamelCase.
- * @param imported the files that it imports, all as text or all as descriptors, as the file is
+ * @param imported the files that it imports, all as text or all as descriptors, as the file is. Of
+ * Protobuf's own files, which some clients register too, the library's are used
  * @throws Error what is wrong with it
  */
-export function readProtoFile(file: string, imported: readonly string[]): ProtoFile {
+export function readProtoFile(file: string, imported: readonly NamedSchema[]): ProtoFile {
   const isDescriptor = /^[\w+/\s]+={0,2}\s*$/.test(file)
-  return isDescriptor ? fromDescriptors(file, imported) : fromTexts(file, imported)
+  const others = imported.filter(({ name }) => protobuf.common.get(name) === null)
+  const texts = others.map(({ text }) => text)
+  return isDescriptor ? fromDescriptors(file, texts) : fromTexts(file, texts)
 }
 
 /** The messages in a namespace or a message, in the order of the file. */

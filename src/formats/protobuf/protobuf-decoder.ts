@@ -46,10 +46,7 @@ export function protobufDecoder(schema: RegisteredSchema): PayloadDecoder {
 /** @throws TidemarkError `SCHEMA_UNUSABLE` */
 function fileOf({ id, text, references }: RegisteredSchema): ProtoFile {
   try {
-    return readProtoFile(
-      text,
-      references.map((reference) => reference.text),
-    )
+    return readProtoFile(text, references)
   } catch (thrown) {
     throw unusableSchema(`Protobuf schema ${id} cannot be used`, thrown)
   }

@@ -101,6 +101,17 @@ test('a file may import others, of its own package too', () => {
   })
 })
 
+test("a reference to one of Protobuf's own files, as Java registers it, does no harm", () => {
+  const text =
+    'syntax = "proto3"; package google.protobuf; message Timestamp { int64 seconds = 1; }'
+  const references = [{ name: 'google/protobuf/timestamp.proto', text }]
+  const { decode: decodeValue } = protobufDecoder(registered('protobuf', SHOP, references))
+  const payment = encoded('shop.Payment', { at: { seconds: 5, nanos: 6 } })
+  expect(decodeValue(Buffer.concat([Buffer.from(FIRST), payment]))).toMatchObject({
+    value: { at: { seconds: 5, nanos: 6 } },
+  })
+})
+
 test('a file may be registered as its descriptor in base64, as Python does it', () => {
   // syntax = "proto3"; package shop; message Other { bool x = 1; } message Payment { string
   // payment_id = 1; int64 paid_at = 2; }
