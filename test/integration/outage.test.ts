@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { ownKafkaTest } from '../services/own-kafka.ts'
 import { httpOf } from '../services/tidemark-in-test.ts'
 import { CardFraud, payments, unanswered } from './card-fraud.ts'
+import { untilState } from './until-state.ts'
 
 // A broker that is gone for a while, in the middle of a worker's work.
 
@@ -56,15 +57,4 @@ ownKafkaTest(
 function notOurs(stderr: string): string[] {
   const ours = /^(\{"level":.*\}|tidemark .*| {2}\w+ .*|! .*|SIGTERM: .*|)$/
   return stderr.split('\n').filter((line) => !ours.test(line))
-}
-
-/** Asks a worker until it is in a state; it must live, and be ready only when it runs. */
-async function untilState(http: string, wanted: string): Promise<void> {
-  for (let state = ''; state !== wanted; await sleep(50)) {
-    const [live, ready] = await Promise.all([fetch(`${http}/livez`), fetch(`${http}/readyz`)])
-    const readiness = (await ready.json()) as { state: string; restoring: number }
-    state = readiness.state
-    expect(live.status).toBe(200)
-    expect(ready.status).toBe(state === 'running' && readiness.restoring === 0 ? 200 : 503)
-  }
 }

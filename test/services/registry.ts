@@ -62,8 +62,8 @@ export function registryTests(
   })
 }
 
-/** @throws Error when Java or Maven is missing and cannot be installed */
-async function startRegistry(): Promise<RegistryService> {
+/** One of its own, which the caller stops. @throws Error when Java or Maven is missing */
+export async function startRegistry(): Promise<RegistryService> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-registry-'))
   const [port = 0] = await freePorts(1)
   const apis = `http://127.0.0.1:${port}/apis`

@@ -16,6 +16,8 @@ export interface FeedOptions {
   readonly seconds: number
   /** Asked after that time: whether to stop. */
   readonly isOver: () => boolean
+  /** What is sent in place of a payment. @default itself */
+  readonly encode?: (payment: NewRecord) => NewRecord
 }
 
 /**
@@ -25,7 +27,7 @@ export interface FeedOptions {
  * and may be in the log twice, as separate inputs
  */
 export async function feed(
-  { brokers, topic, perSecond, seconds, isOver }: FeedOptions,
+  { brokers, topic, perSecond, seconds, isOver, encode = (payment) => payment }: FeedOptions,
   tell: (sent: number) => void,
 ): Promise<number> {
   const payments = paymentRecords(topic, perSecond * (seconds + LONGER_S))
@@ -47,7 +49,7 @@ export async function feed(
     for (;;) {
       const elapsedS = (performance.now() - startMs) / 1_000
       const isLast = elapsedS >= seconds && isOver()
-      const batch = payments.next(Math.floor(elapsedS * perSecond) - sent)
+      const batch = payments.next(Math.floor(elapsedS * perSecond) - sent).map(encode)
       await sendWithRetries(batch)
       sent += batch.length
       tell(sent)
