@@ -15,9 +15,9 @@ import w1 from './topologies/w1.ts'
 import w1Registry from './topologies/w1-registry.ts'
 import { encoderOf, ID, libraryOf, PREFIX, schemaOf, VALUES, type Values } from './values.ts'
 
-// Measures the cost of a payment from a record's value to columns, in each format that values may be
-// written in, and what the formats' libraries alone take to make an object of it. One process; the
-// ways take turns. One JSON line on stdout.
+// Measures the cost of a payment from a record's value to columns, in each format that values may
+// have, and what the formats' libraries alone take to make an object of it. One process; the ways
+// take turns. One JSON line on stdout.
 //   npx tsx --conditions tidemark-source test/bench/decode.ts [--events 50000] [--rounds 11]
 
 const CHUNK = 2_000
