@@ -24,6 +24,8 @@ export interface Description {
     readonly onLate: string
     readonly partitioner: string | null
     readonly keyMismatch: string
+    /** Headers that outputs get from their record, besides those of a trace. @default none */
+    readonly passHeaders?: readonly string[]
   }
   /** The source's topic with `.dlq`. */
   readonly deadLetterTopic: string
@@ -67,6 +69,7 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
       onLate: source.onLate,
       partitioner: source.partitioner,
       keyMismatch: source.keyMismatch,
+      ...(source.passHeaders && { passHeaders: source.passHeaders }),
     },
     deadLetterTopic: topology.deadLetterTopic,
     tables: topology.tables.map((t) => ({

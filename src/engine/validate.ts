@@ -6,6 +6,7 @@ import {
   type SourceDefinition,
   stepsOf,
 } from '../topology/definition.ts'
+import { isReservedHeader } from '../topology/headers.ts'
 import type { ReportFault } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 
@@ -30,6 +31,7 @@ export function validateTopology(definition: Definition): TidemarkError[] {
     report('', `name "${definition.name}" must match ${NAME}`)
   }
   checkSource(definition, report)
+  checkHeaders(definition, report)
   checkTopics(definition, report)
   checkTables(definition, report)
   for (const { step, rule, place } of planOf(definition)) rule.check?.(step, place, report)
@@ -70,6 +72,17 @@ function checkSource({ source }: Definition, report: ReportFault): void {
   }
   if (idleAfterMs !== null && !(idleAfterMs > 0)) {
     report(source.topic, `watermark.idleAfter ${idleAfterMs} must be more than 0`)
+  }
+}
+
+function checkHeaders({ source }: Definition, report: ReportFault): void {
+  const { topic, passHeaders = [] } = source
+  for (const name of passHeaders) {
+    if (typeof name !== 'string' || name === '') {
+      report(topic, `passHeaders must be names, got ${JSON.stringify(name)}`)
+    } else if (isReservedHeader(name)) {
+      report(topic, `passHeaders "${name}" is a name that only Tidemark writes`)
+    }
   }
 }
 

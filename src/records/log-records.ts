@@ -1,7 +1,7 @@
-import type { ByteRoom } from '../kernel/byte-room.ts'
+import { ByteRoom } from '../kernel/byte-room.ts'
 import { Memory, type PartsPlace, type ValuePlace } from '../kernel/memory.ts'
 import type { LogRecord, LogRecords } from './port.ts'
-import { appendPart, partsBytes } from './written-records.ts'
+import { appendHeaders, appendPart, partsBytes } from './written-records.ts'
 
 /** Log records backed by an array of objects. */
 export class ListedRecords implements LogRecords {
@@ -57,6 +57,19 @@ export class ListedRecords implements LogRecords {
     appendPart(this.at(index).key, into)
   }
 
+  get hasHeaders(): boolean {
+    return this.#list.some(({ headers }) => headers.length > 0)
+  }
+
+  /** They are encoded for it. */
+  locateHeaders(index: number, into: PartsPlace): void {
+    const room = new ByteRoom(0)
+    appendHeaders(this.at(index).headers, room)
+    into.memory = new Memory(room.bytes.buffer)
+    into.start = room.bytes.byteOffset
+    into.end = into.start + room.used
+  }
+
   slice(from: number, to?: number): LogRecords {
     return new ListedRecords(this.#list.slice(from, to))
   }
@@ -110,6 +123,14 @@ export class PickedRecords implements LogRecords {
 
   appendKey(index: number, into: ByteRoom): void {
     this.#records.appendKey(this.#indices[index] as number, into)
+  }
+
+  get hasHeaders(): boolean {
+    return this.#records.hasHeaders
+  }
+
+  locateHeaders(index: number, into: PartsPlace): void {
+    this.#records.locateHeaders(this.#indices[index] as number, into)
   }
 
   slice(from: number, to?: number): LogRecords {

@@ -53,6 +53,10 @@ export interface LogRecords extends Iterable<LogRecord> {
   locateParts(index: number, into: PartsPlace): void
   /** Appends the length of its key and its key, as in a batch. */
   appendKey(index: number, into: ByteRoom): void
+  /** May any of them have a header? */
+  readonly hasHeaders: boolean
+  /** Reports where its headers lie as in a batch: their number, then the headers. */
+  locateHeaders(index: number, into: PartsPlace): void
   /**
    * Returns the records from ≤ i < to.
    * @param to @default their length

@@ -15,7 +15,13 @@ export interface OutgoingRecord {
   readonly value: Buffer | null
   /** A whole number of ms since the epoch; −1: none. */
   readonly timestampMs: number
-  readonly headers: readonly { readonly name: string; readonly value: Buffer | null }[]
+  readonly headers: readonly OutgoingHeader[]
+}
+
+/** A header to be written. */
+export interface OutgoingHeader {
+  readonly name: string
+  readonly value: Buffer | null
 }
 
 /** The partition of a record that is partitioned by its key. */
@@ -379,6 +385,11 @@ function behind(bytes: Buffer, at: number): number {
 function appendParts({ key, value, headers }: OutgoingRecord, room: ByteRoom): void {
   appendPart(key, room)
   appendPart(value, room)
+  appendHeaders(headers, room)
+}
+
+/** Appends the number of headers and the headers, as in a batch. */
+export function appendHeaders(headers: readonly OutgoingHeader[], room: ByteRoom): void {
   appendNumber(headers.length, room)
   for (const header of headers) {
     appendPart(names.bytesOf(header.name), room)

@@ -11,6 +11,7 @@ import { varintBytes, writeVarint } from '../records/varint.ts'
 import type { WrittenRecords } from '../records/written-records.ts'
 import type { ScoreStep, SinkStep } from '../topology/definition.ts'
 import { readFunction } from '../topology/function-reading.ts'
+import type { PassedHeaders } from './passed-headers.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
 
 // Outputs encoded as in a record batch. Most are written straight from columns, without creating an
@@ -34,8 +35,8 @@ export function directSinks(
   const scored = knownScored(knownEvent(forms), model, label)
   const sinks = then.map((step) => {
     const [sink, ...more] = step.op === 'map' ? step.then : []
-    if (step.op !== 'map' || sink?.op !== 'sink' || sink.key !== null || more.length > 0)
-      return null
+    if (step.op !== 'map' || sink?.op !== 'sink' || more.length > 0) return null
+    if (sink.key !== null || sink.headers !== undefined) return null
     const reading = readFunction(step.to)
     if ('why' in reading) return null
     const { encoder } = compileEncoder(reading.expression, scored)
@@ -46,13 +47,18 @@ export function directSinks(
 
 /** Bytes of the varint for most value lengths: 64 to 8,191. */
 const LENGTH_BYTES = 2
+/** The most bytes of the number of headers. */
+const COUNT_BYTES = 5
 /** The most digits of an offset. */
 const OFFSET_BYTES = 16
 
+/** The name of the id header. */
+const ID_NAME = new Constant(partBytes(Buffer.from(ID_HEADER)))
+
 /** The parts of a sink's records that are the same throughout a chunk. */
 interface Frame {
-  /** The number of headers, and the name of the id header. */
-  readonly head: Constant
+  /** The number of headers, without those that are passed on. */
+  readonly count: number
   /** Length of the id without its offset, bytes. */
   readonly idBytes: number
   readonly beforeOffset: Constant
@@ -78,6 +84,8 @@ interface DirectOptions {
   readonly source: TopicPartition
   /** Headers that all outputs of the chunk share. */
   readonly headers: readonly Header[]
+  /** `null`: none of the records has a header. */
+  readonly passed: PassedHeaders | null
   /** Indexed by the event's index in the chunk. */
   readonly records: LogRecords
   readonly into: WrittenRecords
@@ -91,14 +99,12 @@ export class DirectWriter {
   #room = new ByteRoom(0)
   #lengthAt = 0
   readonly #headers: Buffer
-  readonly #count: number
   readonly #frames = new Map<SinkStep, Frames>()
 
   constructor(options: DirectOptions, rows: ScoredRows | null) {
     const { headers } = options
     this.#o = options
     this.#rows = rows
-    this.#count = headers.length + 1
     this.#headers = Buffer.concat(headers.map(headerBytes))
   }
 
@@ -136,7 +142,7 @@ export class DirectWriter {
     const { records, into } = this.#o
     this.#putLength(this.#lengthAt)
     const { onTime, late } = this.#framesOf(step)
-    this.#putHeaders(isLate ? late : onTime, records.offsetAt(index))
+    this.#putHeaders(isLate ? late : onTime, index)
     into.add(step.topic, records.timestampMsAt(index), start)
   }
 
@@ -154,15 +160,21 @@ export class DirectWriter {
     writeVarint(room.bytes, at, length)
   }
 
-  #putHeaders({ head, idBytes, beforeOffset, afterOffset }: Frame, offset: number): void {
+  #putHeaders({ count, idBytes, beforeOffset, afterOffset }: Frame, index: number): void {
     const room = this.#room
-    room.constant(head)
+    const { records, passed } = this.#o
+    const offset = records.offsetAt(index)
+    const more = passed === null ? 0 : passed.find(records, index)
+    room.reserve(COUNT_BYTES)
+    room.used = writeVarint(room.bytes, room.used, count + more)
+    room.constant(ID_NAME)
     room.reserve(LENGTH_BYTES)
     room.used = writeVarint(room.bytes, room.used, idBytes + digitsOf(offset))
     room.constant(beforeOffset)
     room.reserve(OFFSET_BYTES)
     room.used = writeNumber(room.bytes, room.used, offset)
     room.constant(afterOffset)
+    if (more > 0) passed?.append(room)
   }
 
   #framesOf(step: SinkStep): Frames {
@@ -176,9 +188,9 @@ export class DirectWriter {
   #frame(step: SinkStep, more: readonly Header[]): Frame {
     const around = aroundOffset({ ...this.#o.source, sink: step.name })
     const [before, after] = around.map((part) => Buffer.from(part)) as [Buffer, Buffer]
-    const count = numberBytes(this.#count + more.length)
     return {
-      head: new Constant(Buffer.concat([count, partBytes(Buffer.from(ID_HEADER))])),
+      // The id is one of them.
+      count: 1 + this.#o.headers.length + more.length,
       idBytes: before.length + after.length,
       beforeOffset: new Constant(before),
       afterOffset: new Constant(Buffer.concat([after, this.#headers, ...more.map(headerBytes)])),

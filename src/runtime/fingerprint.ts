@@ -24,7 +24,7 @@ export function fingerprintOf(
   mostUnpackedBytes: number = MOST_UNPACKED_BYTES,
 ): string {
   const { source } = describe(definition, formOf)
-  const { topic: _, format, partitioner, keyMismatch, ...read } = source
+  const { topic: _, passHeaders: __, format, partitioner, keyMismatch, ...read } = source
   // With any other setting, the partitioner leaves no event out.
   const asRead = keyMismatch === 'dead-letter' ? { ...read, partitioner } : read
   const text = JSON.stringify([

@@ -14,6 +14,7 @@ import type { Intake, RecordFault } from './intake.ts'
 import { inLogOrder } from './made.ts'
 import { countOutcomes } from './outcomes.ts'
 import { engineFault, type Following, followEvents, followScores } from './outputs.ts'
+import { PassedHeaders } from './passed-headers.ts'
 import { PatientScoring } from './patient-scoring.ts'
 import type { Piece } from './piece.ts'
 import type { PreparedTopology } from './prepare.ts'
@@ -68,6 +69,7 @@ export class Finishing {
   readonly #scoring: PatientScoring
   /** By the name of the score step. */
   readonly #afterModels: ReadonlyMap<string, AfterModel>
+  readonly #passed: PassedHeaders
   /** The step that outcomes are reported for. */
   readonly #step: string
 
@@ -77,6 +79,7 @@ export class Finishing {
     this.#around = around
     this.#scoring = new PatientScoring(topology, partition, around)
     this.#afterModels = afterModels(topology)
+    this.#passed = new PassedHeaders(topology.definition.source.passHeaders)
     this.#step = decisiveStep(topology.definition)
   }
 
@@ -119,6 +122,7 @@ export class Finishing {
     const place = {
       source: this.#partition,
       headers: chunkHeaders(this.#topology.by, nowMs, isWarming),
+      passed: this.#passed,
       nextOffset,
       present,
       topicLimits,

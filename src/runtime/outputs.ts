@@ -9,15 +9,21 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { outputId, windowId } from '../kernel/ids.ts'
 import type { Events } from '../plan/events.ts'
 import { ScannedEvents } from '../plan/scanned-events.ts'
-import type { Header, LogRecord, LogRecords, NewRecord, TopicPartition } from '../records/port.ts'
-import { WrittenRecords } from '../records/written-records.ts'
+import type { Header, LogRecord, LogRecords, TopicPartition } from '../records/port.ts'
+import {
+  type OutgoingHeader,
+  type OutgoingRecord,
+  WrittenRecords,
+} from '../records/written-records.ts'
 import type { Scores } from '../scoring/scorer.ts'
 import type { SinkStep } from '../topology/definition.ts'
 import { type DirectSink, DirectWriter } from './direct-outputs.ts'
 import type { RecordFault } from './intake.ts'
 import type { Made } from './made.ts'
+import type { PassedHeaders } from './passed-headers.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
 import type { ScoreReader } from './score-reader.ts'
+import { sinkHeaders } from './sink-headers.ts'
 import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
 // From scores to records: the author's functions, then JSON, key and headers.
@@ -29,6 +35,8 @@ interface OutputContext {
   readonly present: Present
   /** Headers shared by all outputs of the chunk. */
   readonly headers: readonly Header[]
+  /** Headers that outputs get from their records. */
+  readonly passed: PassedHeaders
   readonly topicLimits: (topic: string) => TopicLimits
 }
 
@@ -119,6 +127,11 @@ interface Origin {
   readonly isLate: boolean
 }
 
+interface PassingOrigin extends Origin {
+  /** The record's headers that the output gets. */
+  readonly passed: readonly OutgoingHeader[]
+}
+
 /** What is to be written to one sink, in order. */
 interface AtSink {
   readonly step: SinkStep
@@ -140,6 +153,8 @@ class Tail implements Produced {
   readonly #from: Following
   readonly #run = new ChunkRun('live')
   readonly #writer: DirectWriter
+  /** `null`: none of the records has a header. */
+  readonly #passed: PassedHeaders | null
   /**
    * The topic of the last output, and its limits: most outputs go to the same topic as the one
    * before.
@@ -152,8 +167,11 @@ class Tail implements Produced {
     this.#from = from
     const into = new WrittenRecords(arrivals.indices.length)
     this.outputs = { records: into, causes: [] }
-    const { source, headers } = from.place
-    this.#writer = new DirectWriter({ source, headers, records: from.records, into }, rows)
+    const { records, place } = from
+    const { source, headers } = place
+    const passed = records.hasHeaders ? place.passed : null
+    this.#passed = passed
+    this.#writer = new DirectWriter({ source, headers, passed, records, into }, rows)
   }
 
   follow(scored: ScoredEvents): this {
@@ -241,15 +259,21 @@ class Tail implements Produced {
   #writeAt(step: SinkStep, event: unknown, i: number): number {
     const { indices, windows, late } = this.#arrivals
     const { records } = this.#from
-    if (windows === null && step.key === null) {
+    if (windows === null && step.key === null && step.headers === undefined) {
       const index = indices[i] as number
       this.#writer.writeText(step, outputText(event), { index, isLate: late.has(index) })
       return records.offsetAt(index)
     }
     const origin = this.#originOf(i)
-    const output = this.#encode(step, event, origin)
-    this.outputs.records.write(output, output.topic)
+    const passed = windows === null ? this.#passedBy(indices[i] as number) : []
+    this.outputs.records.write(this.#encode(step, event, { ...origin, passed }), step.topic)
     return origin.record.offset
+  }
+
+  /** The headers that the outputs of an event get from its record. */
+  #passedBy(index: number): readonly OutgoingHeader[] {
+    const passed = this.#passed
+    return passed === null || passed.find(this.#from.records, index) === 0 ? [] : passed.list()
   }
 
   /**
@@ -278,7 +302,8 @@ class Tail implements Produced {
     return { record: causeOf(window, this.#from), window, isLate }
   }
 
-  #encode(step: SinkStep, event: unknown, { record, window, isLate }: Origin): NewRecord {
+  #encode(step: SinkStep, event: unknown, origin: PassingOrigin): OutgoingRecord {
+    const { record, window, isLate, passed } = origin
     const { source, headers } = this.#from.place
     const { topic, partition } = source
     // Spelled out: `{ ...source, offset, sink }` alone takes 1 µs, half as much as all the rest of
@@ -288,16 +313,22 @@ class Tail implements Produced {
         ? windowId({ topic, partition, sink: step.name, key: window.key, startMs: window.startMs })
         : outputId({ topic, partition, offset: record.offset, sink: step.name })
     const ownKey = window === null ? record.key : Buffer.from(window.key)
-    const ownHeader = { name: ID_HEADER, value: Buffer.from(id) }
+    const idHeader = { name: ID_HEADER, value: Buffer.from(id) }
+    const own = step.headers === undefined ? [] : sinkHeaders(step.headers, event)
+    const names = new Set(own.map(({ name }) => name))
     return {
-      topic: step.topic,
-      partition: null,
       key: step.key === null ? ownKey : Buffer.from(eventKey(step.key, event)),
       value: encodeOutput(event),
       // The input's timestamp, not the event time: a broker rejects, or expires at once, records
       // whose timestamp is far off.
       timestampMs: record.timestampMs,
-      headers: isLate ? [ownHeader, ...headers, LATE_HEADER] : [ownHeader, ...headers],
+      headers: [
+        idHeader,
+        ...headers,
+        ...(isLate ? [LATE_HEADER] : []),
+        ...passed.filter(({ name }) => !names.has(name)),
+        ...own,
+      ],
     }
   }
 }

@@ -135,6 +135,7 @@ class Draft implements TopologyBuilder {
       onLate: o.onLate,
       partitioner: o.partitioner ?? null,
       keyMismatch: o.keyMismatch ?? 'warn',
+      ...(o.passHeaders && { passHeaders: o.passHeaders }),
     }
     return this.#stream(this.#root) as Stream<StandardSchemaV1.InferOutput<S>>
   }

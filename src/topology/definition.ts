@@ -52,6 +52,8 @@ export interface SourceDefinition {
   /** The producers' partitioner; `null`: the author has not set it. */
   readonly partitioner: Partitioner | 'unknown' | null
   readonly keyMismatch: KeyMismatch
+  /** Names of the headers that outputs get from their record. @default those of a trace only */
+  readonly passHeaders?: readonly string[]
 }
 
 /** A lookup table. */
@@ -141,6 +143,8 @@ export interface SinkStep extends StepBase {
   readonly topic: string
   /** `null`: the key of the input record, or of the tumbling window. */
   readonly key: EventFunction<string> | null
+  /** Headers of each output. @default only Tidemark's own, and those that are passed on */
+  readonly headers?: EventFunction<Readonly<Record<string, string | Buffer | null>>>
   /** How the topic's batches are compressed. @default as the operator says */
   readonly compression?: Compression
 }

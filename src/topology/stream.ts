@@ -187,6 +187,14 @@ export interface Stream<E> {
        */
       key?: (event: E) => string
       /**
+       * Headers of each output, from the value that is written: text, which becomes UTF-8, or
+       * bytes; one that is `null` is left out. They come after Tidemark's own and after those that
+       * are passed on, of which it replaces any of the same name. Anything else, and a name that
+       * begins with `tidemark-`, `tidemark.` or `__streams.errors.`, makes its event a dead letter
+       * `OUTPUT_INVALID`. @default none
+       */
+      headers?: (event: E) => Readonly<Record<string, string | Buffer | null>>
+      /**
        * How the topic's batches are compressed: `none`, `gzip`, `snappy`, `lz4` or `zstd`, which
        * needs Node 22.15, 23.8 or newer. Two sinks that say different things of one topic are
        * refused at start: `TOPOLOGY_INVALID`. @default as the operator says, `--compression`
@@ -386,6 +394,15 @@ export interface SourceOptions<S extends StandardSchemaV1> {
    * @default 'warn'
    */
   keyMismatch?: KeyMismatch
+  /**
+   * Names of headers that outputs get from the record of their event, as they are and in their
+   * order, however many there are of a name; `traceparent` and `tracestate` always. The result of a
+   * tumbling window has many records, and gets none. A name that begins with `tidemark-`,
+   * `tidemark.` or `__streams.errors.` is refused at start: `TOPOLOGY_INVALID`.
+   *
+   * @default those two
+   */
+  passHeaders?: readonly string[]
 }
 
 /** What a topology is built with; passed to the function given to {@link defineTopology}. */

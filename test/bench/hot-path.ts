@@ -13,6 +13,7 @@ import type { LogRecords } from '../../src/records/port.ts'
 import { type DirectSink, directSinks } from '../../src/runtime/direct-outputs.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
+import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
 import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
 import { chunkHeaders } from '../../src/runtime/provenance.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
@@ -32,6 +33,7 @@ import { paymentRecords } from './input.ts'
 const CHUNK = 2_000
 /** Share of the events at the start that is run but not counted, while code is compiled. */
 const WARM_UP = 0.2
+const PASSED = new PassedHeaders()
 const UNCUT = new Slices(() => 0)
 const TOPIC_LIMITS = limitsOf(undefined)
 const SOURCE = { topic: 'payments', partition: 0 }
@@ -112,6 +114,7 @@ class Path {
       nextOffset: 0,
       present: wallClock.present(),
       headers: chunkHeaders(by, Date.now()),
+      passed: PASSED,
       topicLimits: () => TOPIC_LIMITS,
     }
     this.#reader ??= new ScoreReader(step, scorer.label)

@@ -250,6 +250,23 @@ describe('each fault is found', () => {
     ])
   })
 
+  test('names of headers to pass on that are none, or that only Tidemark writes', () => {
+    const passHeaders = ['tenant', '', 'tidemark-id', '__streams.errors.topic', 1 as never]
+    expect(faultsOf({ ...good, source: { ...good.source, passHeaders } })).toEqual([
+      'TOPOLOGY_INVALID test/in: passHeaders must be names, got ""',
+      'TOPOLOGY_INVALID test/in: passHeaders "tidemark-id" is a name that only Tidemark writes',
+      'TOPOLOGY_INVALID test/in: passHeaders "__streams.errors.topic" is a name that only Tidemark writes',
+      'TOPOLOGY_INVALID test/in: passHeaders must be names, got 1',
+    ])
+  })
+
+  test('headers of a sink that are no function', () => {
+    const sink = { op: 'sink', name: 'out', topic: 'out', key: null, headers: {} as never } as const
+    expect(faultsOf({ ...good, tables: [], then: [sink] })).toEqual([
+      'TOPOLOGY_INVALID test/out: headers must be a function of the event, got object',
+    ])
+  })
+
   test('a latency budget of nothing', () => {
     const step = good.then[0] as FeaturesStep
     const then = step.then.map((s) => (s.op === 'score' ? { ...s, latencyBudgetMs: 0 } : s))

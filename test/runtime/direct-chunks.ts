@@ -9,6 +9,7 @@ import type { Header, LogRecord } from '../../src/records/port.ts'
 import { type DirectSink, directSinks } from '../../src/runtime/direct-outputs.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { followScores, type Produced } from '../../src/runtime/outputs.ts'
+import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf, type TopicLimits } from '../../src/runtime/topic-limits.ts'
 import { type Definition, type ScoreStep, stepsOf } from '../../src/topology/definition.ts'
@@ -61,6 +62,7 @@ export function scoring(
           eventTimeMs: (e) => e.at,
           watermark: { lag: seconds(1) },
           onLate: 'score',
+          passHeaders: ['tenant'],
         })
         .features((f) => {
           const all = f.events({ amount: (e) => e.amount })
@@ -126,6 +128,7 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
     nextOffset: 0,
     present: { earliestMs: START_MS, latestMs: START_MS },
     headers: chunk.headers ?? [],
+    passed: new PassedHeaders(definition.source.passHeaders),
     topicLimits: () => chunk.limits ?? limitsOf(undefined),
   }
   const by = (sinks: readonly DirectSink[] | null) =>

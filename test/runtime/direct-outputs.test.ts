@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
-import type { LogRecord } from '../../src/records/port.ts'
+import type { Header, LogRecord } from '../../src/records/port.ts'
 import type { Produced } from '../../src/runtime/outputs.ts'
 import { chunkHeaders } from '../../src/runtime/provenance.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
@@ -79,6 +79,15 @@ const event = fc.record(
 )
 const buffer = (maxLength: number) =>
   fc.uint8Array({ maxLength }).map((bytes) => Buffer.from(bytes))
+const anyHeader = fc.record(
+  { name: fc.string({ unit: 'grapheme', maxLength: 70 }), value: buffer(70) },
+  { noNullPrototype: true },
+)
+/** Some of them are passed on. */
+const ofRecord = fc.oneof(
+  anyHeader,
+  fc.record({ name: fc.constantFrom('tenant', 'traceparent', 'tracestate'), value: buffer(70) }),
+)
 const record = fc
   .record({
     of: event,
@@ -89,12 +98,9 @@ const record = fc
       fc.constant(-1),
       fc.maxSafeNat(),
     ),
+    headers: fc.array(ofRecord, { maxLength: 4 }),
   })
-  .map(({ of, offset, key, timestampMs }) => recordOf(of, offset, { key, timestampMs }))
-const header = fc.record(
-  { name: fc.string({ unit: 'grapheme', maxLength: 70 }), value: buffer(70) },
-  { noNullPrototype: true },
-)
+  .map(({ of, offset, ...more }) => recordOf(of, offset, more))
 
 const chunk: fc.Arbitrary<Chunk> = fc
   .array(record, { minLength: 1, maxLength: 6 })
@@ -120,7 +126,7 @@ const chunk: fc.Arbitrary<Chunk> = fc
         .map((rows) => Float32Array.from(rows.slice(0, records.length * FEATURES.length))),
       failed: fc.array(fc.nat(40), { maxLength: 2 }).map((rows) => new Set(rows)),
       late: fc.array(fc.nat(5), { maxLength: 3 }).map((rows) => new Set(rows)),
-      headers: fc.array(header, { maxLength: 3 }),
+      headers: fc.array(anyHeader, { maxLength: 3 }),
       topic: fc.nat(199).map((length) => 'e'.repeat(length + 1)),
       limits: fc.constantFrom(limitsOf(undefined), {
         maxBytes: 500,
@@ -194,6 +200,24 @@ describe('outputs that are written directly', () => {
     )
     const all = ['tidemark-id', 'tidemark-by', 'tidemark-scored-at']
     expect(names).toEqual([all, [...all, 'tidemark-late']])
+  })
+
+  test('have the headers of their record that are passed on, behind their own', () => {
+    const isPassed = ({ name }: Header) => ['tenant', 'traceparent', 'tracestate'].includes(name)
+    const headersOfAll = fc.array(fc.array(ofRecord, { maxLength: 5 }), { minLength: 1 })
+    fc.assert(
+      fc.property(headersOfAll, (all) => {
+        const records = all.map((headers, i) => recordOf(eventOf(), i, { headers }))
+        const { direct, followed, asked } = bothWays(oneSink, scored(records))
+        expect(asked).toBe(0)
+        for (const { outputs } of [direct, followed]) {
+          const written = plainRecords(outputs.records)
+          const behindId = written.map(({ headers }) => headers.slice(1))
+          expect(behindId).toEqual(all.map((headers) => headers.filter(isPassed)))
+        }
+      }),
+      { seed: 3, numRuns: 100 },
+    )
   })
 
   test('have no key where their record has none', () => {

@@ -3,6 +3,7 @@ import type { Arrivals } from '../../src/engine/events.ts'
 import { openBehindModel } from '../../src/engine/plan.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
+import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
@@ -13,6 +14,7 @@ const PLACE = {
   nextOffset: 0,
   present: { earliestMs: 0, latestMs: 0 },
   headers: [],
+  passed: new PassedHeaders(),
   topicLimits: () => limitsOf(undefined),
 }
 

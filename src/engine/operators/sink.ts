@@ -6,19 +6,25 @@ const NO_ROWS = new Float32Array(0)
 
 /** Writes a topic. Arrivals are encoded where records are made. */
 export const sink: OperatorRule<SinkStep> = {
-  detail: ({ topic, key, compression }, print) => ({
+  detail: ({ topic, key, headers, compression }, print) => ({
     topic,
     key: key === null ? 'of the source' : print(key),
+    ...(headers && { headers: print(headers) }),
     ...(compression && { compression }),
   }),
 
-  *functions({ name, key }) {
+  *functions({ name, key, headers }) {
     yield { where: `${name}.key`, argument: 'event', of: key }
+    yield { where: `${name}.headers`, argument: 'event', of: headers }
   },
 
-  check({ name, compression = 'none' }, _, report) {
-    if (COMPRESSIONS.includes(compression)) return
-    report(name, `compression "${compression}" must be one of ${COMPRESSIONS.join(', ')}`)
+  check({ name, headers, compression = 'none' }, _, report) {
+    if (headers !== undefined && typeof headers !== 'function') {
+      report(name, `headers must be a function of the event, got ${typeof headers}`)
+    }
+    if (!COMPRESSIONS.includes(compression)) {
+      report(name, `compression "${compression}" must be one of ${COMPRESSIONS.join(', ')}`)
+    }
   },
 
   open: (step) => ({

@@ -36,6 +36,8 @@ export class FetchedRecords {
    * follow it.
    */
   readonly nextOffset: number
+  /** Has any of them a header? */
+  readonly hasHeaders: boolean
   readonly #bytes: Buffer
   readonly #spans: Int32Array
   readonly #memory: Memory
@@ -44,6 +46,7 @@ export class FetchedRecords {
     this.offsets = columns.offsets.subarray(0, columns.length)
     this.timestampsMs = columns.timestampsMs.subarray(0, columns.length)
     this.nextOffset = nextOffset
+    this.hasHeaders = columns.hasHeaders
     this.#bytes = columns.bytes
     this.#spans = columns.spans
     this.#memory = new Memory(columns.bytes.buffer)
@@ -83,11 +86,22 @@ export class FetchedRecords {
   }
 
   headers(index: number): readonly RecordHeader[] {
-    const span = index * SPAN.row + SPAN.value
-    const valueBytes = Math.max(0, this.#spans[span + 1] as number)
-    const reader = new NumberReader(this.#bytes, (this.#spans[span] as number) + valueBytes)
+    const reader = new NumberReader(this.#bytes, this.#headersAt(index))
     const count = reader.varint()
     return count === 0 ? NO_HEADERS : Array.from({ length: count }, () => readRecordHeader(reader))
+  }
+
+  /** Reports where the number of a record's headers lies, and the headers after it. */
+  locateHeaders(index: number, into: PartsPlace): void {
+    const { byteOffset } = this.#bytes
+    into.memory = this.#memory
+    into.start = byteOffset + this.#headersAt(index)
+    into.end = byteOffset + (this.#spans[index * SPAN.row + SPAN.parts + 1] as number)
+  }
+
+  /** They begin where the value ends. */
+  #headersAt(index: number): number {
+    return (this.#spans[index * SPAN.row + SPAN.value] as number) + this.valueBytes(index)
   }
 
   /** Bytes of a record's value; 0 if it has none. */

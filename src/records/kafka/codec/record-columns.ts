@@ -52,6 +52,8 @@ export class RecordColumns {
   readonly spans: Int32Array
   readonly #fromOffset: number
   length = 0
+  /** Has any of the records a header? */
+  hasHeaders = false
 
   /**
    * @param capacity the most records that will come
@@ -78,6 +80,7 @@ export class RecordColumns {
     const full = reader.at + most.bytes
     const least = Math.max(0, batch.left - most.records)
     let { left, lastOffset } = batch
+    let headers = 0
     let row = this.length
     for (; left > least && reader.at < full; left--) {
       const length = reader.varint()
@@ -94,7 +97,7 @@ export class RecordColumns {
       spans[row * SPAN.row + SPAN.parts + 1] = end
       passPart(reader, spans, row * SPAN.row + SPAN.key)
       passPart(reader, spans, row * SPAN.row + SPAN.value)
-      passHeaders(reader)
+      headers |= passHeaders(reader)
       if (reader.at !== end) throw corrupt(`the record at ${offset} is not as long as it says`)
       if (offset >= this.#fromOffset) row++
       lastOffset = offset
@@ -103,6 +106,7 @@ export class RecordColumns {
     batch.left = left
     batch.lastOffset = lastOffset
     this.length = row
+    if (headers !== 0) this.hasHeaders = true
     if (left === 0 && batch.at !== batch.to) {
       throw corrupt('the batch is not as long as its records')
     }
@@ -128,7 +132,8 @@ function timestampOf(batch: BatchHeader, delta: number | bigint): number {
   return Number(BigInt.asIntN(64, batch.baseTimestamp + BigInt(delta)))
 }
 
-function passHeaders(reader: NumberReader): void {
+/** Skips a record's headers, and returns their number. */
+function passHeaders(reader: NumberReader): number {
   const count = reader.varint()
   if (count < 0) throw corrupt(`a record has ${count} headers`)
   for (let left = count; left > 0; left--) {
@@ -139,4 +144,5 @@ function passHeaders(reader: NumberReader): void {
     const valueLength = reader.varint()
     if (valueLength > 0) reader.at += valueLength
   }
+  return count
 }

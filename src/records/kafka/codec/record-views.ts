@@ -52,6 +52,14 @@ export class RecordViews implements LogRecords {
     this.#fetched.appendKey(this.#from + index, into)
   }
 
+  get hasHeaders(): boolean {
+    return this.#fetched.hasHeaders
+  }
+
+  locateHeaders(index: number, into: PartsPlace): void {
+    this.#fetched.locateHeaders(this.#from + index, into)
+  }
+
   slice(from: number, to = this.length): LogRecords {
     const end = Math.min(to, this.length)
     return new RecordViews(this.#fetched, this.#from + from, this.#from + end)
