@@ -11,6 +11,8 @@ export function committingThrough(
   return {
     missingRights: (needs) => records.missingRights(needs),
     describeTopics: (names) => records.describeTopics(names),
+    createTopics: (topics) => records.createTopics(topics),
+    readAll: (partition) => records.readAll(partition),
     partitionOffsets: (group, topic) => records.partitionOffsets(group, topic),
     join: async (options) => {
       const member = await records.join(options)

@@ -317,6 +317,24 @@ export interface TopicInfo {
    * (`cleanup.policy`)? `null`: not reported.
    */
   readonly isCompacted: boolean | null
+  /**
+   * Does the broker remove records for their age, or for the size of the log (`cleanup.policy`)?
+   * `null`: not reported.
+   */
+  readonly isTrimmed: boolean | null
+}
+
+/** A topic to be created. */
+export interface NewTopic {
+  readonly name: string
+  readonly partitions: number
+  /**
+   * Replicas of each partition; −1: as many as the broker sets by default.
+   * @default 1
+   */
+  readonly replicas?: number
+  /** Topic settings by Kafka's names, such as `max.message.bytes`. */
+  readonly config?: Readonly<Record<string, string>>
 }
 
 /** What a group has committed for a partition. */
@@ -390,6 +408,18 @@ export interface Records {
   missingRights(needs: Needs): Promise<readonly TidemarkError[]>
   /** @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION` */
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
+  /**
+   * Creates topics; existing ones are left as they are.
+   * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `CONFIG_INVALID`
+   */
+  createTopics(topics: readonly NewTopic[]): Promise<void>
+  /**
+   * Returns all committed records of a partition, which has few, as a compacted one does: up to its
+   * end at the time of the call. A transaction that is open before that end is waited for.
+   * @throws TidemarkError `BROKER_UNAVAILABLE`, also if such a transaction lasts ·
+   * `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
+   */
+  readAll(partition: TopicPartition): Promise<readonly LogRecord[]>
   /**
    * Returns the group's offsets in the partitions of a topic, in their order; partitions without a
    * leader are left out. Joins nothing.

@@ -199,6 +199,36 @@ function readingTests(test: DefineTest): void {
     expect((await thrownBy(absent)).code).toBe('TOPIC_MISSING')
   })
 
+  test('all records of a partition can be read, without joining', async (driver) => {
+    const topic = await driver.createTopic(2)
+    expect(await driver.records.readAll({ topic, partition: 1 })).toEqual([])
+    await driver.produce([...numbered(topic, 0, 3), ...numbered(topic, 1, 2_500)])
+    const read = await driver.records.readAll({ topic, partition: 1 })
+    expect(read.map(({ value }) => String(value))).toEqual(
+      numbered(topic, 1, 2_500).map(({ value }) => String(value)),
+    )
+    expect(read.map(({ offset }) => offset)).toEqual(read.map((_, i) => i))
+    await driver.deleteBefore(topic, 2)
+    const rest = await driver.records.readAll({ topic, partition: 0 })
+    expect(rest.map(({ value }) => String(value))).toEqual(['2'])
+    const absent = driver.records.readAll({ topic: `${topic}-absent`, partition: 0 })
+    expect((await thrownBy(absent)).code).toBe('TOPIC_MISSING')
+  })
+
+  test('topics are made as they are asked for; one that is there stays as it is', async (driver) => {
+    const topic = await driver.createTopic(1)
+    const name = `${topic}-more`
+    const config = { 'cleanup.policy': 'compact' }
+    await driver.records.createTopics([
+      { name, partitions: 3, replicas: -1, config },
+      { name: topic, partitions: 3, replicas: -1, config },
+    ])
+    const described = await driver.records.describeTopics([topic, name])
+    const made = { partitions: 3, isCompacted: true, isTrimmed: false }
+    expect(described.get(name)).toMatchObject(made)
+    expect(described.get(topic)).toMatchObject({ partitions: 1, isCompacted: false })
+  })
+
   test('a topic that is not there is not described, and one that is, is', async (driver) => {
     const topic = await driver.createTopic(3)
     const described = await driver.records.describeTopics([topic, `${topic}-absent`])

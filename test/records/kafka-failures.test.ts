@@ -219,6 +219,7 @@ describe('on a real broker', () => {
       timestampAfterMaxMs: 60_000,
       timestampBeforeMaxMs: 2 ** 63,
       isCompacted: false,
+      isTrimmed: true,
     })
     const sending = writer.send([record(topic, { value: Buffer.alloc(3_000) })])
     expect((await thrownBy(sending)).code).toBe('TOPIC_LIMITS')

@@ -1,10 +1,9 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { expect, onTestFinished } from 'vitest'
 import type { TidemarkError } from '../../src/kernel/errors.ts'
-import type { TopicSpec } from '../../src/records/kafka/admin.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
-import type { Commit, Guarantee, Member } from '../../src/records/port.ts'
+import type { Commit, Guarantee, Member, NewTopic } from '../../src/records/port.ts'
 import { ask, encoder } from '../services/ask.ts'
 import { until } from '../services/cluster.ts'
 import { API, FaultyWire } from '../services/faulty-wire.ts'
@@ -55,7 +54,7 @@ export interface Transacting {
 export async function transacting(
   kafka: OwnKafka,
   partitions = 1,
-  sink: Partial<TopicSpec> = {},
+  sink: Partial<NewTopic> = {},
 ): Promise<Transacting> {
   const wire = await FaultyWire.before(kafka)
   const { service } = kafka

@@ -53,6 +53,12 @@ export class HandRecords implements Records {
     return new Map(answer.filter((t) => names.includes(t.name)).map((t) => [t.name, t]))
   }
 
+  async createTopics(): Promise<void> {}
+
+  async readAll(): Promise<readonly LogRecord[]> {
+    return []
+  }
+
   async partitionOffsets(): Promise<readonly PartitionOffsets[]> {
     return []
   }
@@ -166,6 +172,7 @@ export function topic(name: string, other: Partial<TopicInfo> = {}): TopicInfo {
     timestampAfterMaxMs: 60_000,
     timestampBeforeMaxMs: null,
     isCompacted: false,
+    isTrimmed: true,
     ...other,
   }
 }

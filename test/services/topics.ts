@@ -1,5 +1,5 @@
-import type { TopicSpec } from '../../src/records/kafka/admin.ts'
 import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import type { NewTopic } from '../../src/records/port.ts'
 import { metadataOf, until } from './cluster.ts'
 import type { KafkaService } from './kafka.ts'
 
@@ -12,7 +12,7 @@ const KNOWN_MS = 10_000
 export async function createTopics(
   kafka: Pick<KafkaService, 'brokers'>,
   records: KafkaRecords,
-  specs: readonly TopicSpec[],
+  specs: readonly NewTopic[],
 ): Promise<void> {
   const replicas = kafka.brokers.length
   await records.createTopics(specs.map((spec) => ({ replicas, ...spec })))

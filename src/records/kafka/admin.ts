@@ -1,12 +1,20 @@
 import type { Clock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
-import type { Needs, PartitionOffsets, TopicInfo, TopicPartition } from '../port.ts'
+import type {
+  LogRecord,
+  Needs,
+  NewTopic,
+  PartitionOffsets,
+  TopicInfo,
+  TopicPartition,
+} from '../port.ts'
 import type { Brokers } from './brokers.ts'
 import { byLeader } from './by-leader.ts'
 import { readMark } from './commit-mark.ts'
 import { GroupOffsets } from './group-offsets.ts'
 import { missingRights } from './missing-rights.ts'
+import { readPartition, withoutLeader } from './read-partition.ts'
 import { notAllowed } from './rights.ts'
 import { CODE, hasMoved, nameOfCode } from './wire/codes.ts'
 import { type LogEnd, listOffsets } from './wire/log-ends.ts'
@@ -18,19 +26,6 @@ import {
   type DescribedConfig,
   describeConfigs,
 } from './wire/topics.ts'
-
-/** A topic to be created. */
-export interface TopicSpec {
-  readonly name: string
-  readonly partitions: number
-  /**
-   * Replicas of each partition.
-   * @default 1
-   */
-  readonly replicas?: number
-  /** Topic settings by Kafka's names, such as `max.message.bytes`. */
-  readonly config?: Readonly<Record<string, string>>
-}
 
 const SETTINGS = [
   'max.message.bytes',
@@ -111,17 +106,30 @@ export class KafkaAdmin {
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `AUTHORIZATION` ·
    * `CONFIG_INVALID`
    */
-  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+  async createTopics(specs: readonly NewTopic[]): Promise<void> {
     const topics = specs.map(({ name, partitions, replicas = 1, config = {} }) => {
       return { name, partitions, replicas, config }
     })
     await this.#ask(async (brokers) => {
       const answers = await brokers.askController(createTopics(topics, CREATE_WITHIN_MS))
       for (const [i, answer] of answers.entries()) {
-        refuseUnlessMade((specs[i] as TopicSpec).name, answer)
+        refuseUnlessMade((specs[i] as NewTopic).name, answer)
       }
     })
     for (const { name } of specs) await this.#visible(name)
+  }
+
+  /**
+   * All committed records of a partition.
+   * @throws TidemarkError as {@link readPartition}
+   */
+  readAll(of: TopicPartition): Promise<LogRecord[]> {
+    return this.#ask(async (brokers) => {
+      await brokers.learn([of.topic])
+      const lowOffset = (await endsOf(brokers, [of], 'low')).get(partitionName(of))
+      if (lowOffset === undefined) throw withoutLeader(of)
+      return readPartition(brokers, of, lowOffset)
+    })
   }
 
   /**
@@ -343,6 +351,7 @@ function infoOf(
     timestampAfterMaxMs: numberOf(settings?.get('message.timestamp.after.max.ms')),
     timestampBeforeMaxMs: numberOf(settings?.get('message.timestamp.before.max.ms')),
     isCompacted: settings?.get('cleanup.policy')?.split(',').includes('compact') ?? null,
+    isTrimmed: settings?.get('cleanup.policy')?.split(',').includes('delete') ?? null,
   }
 }
 

@@ -5,13 +5,16 @@ import type { TidemarkError } from '../../kernel/errors.ts'
 import type {
   CompressionOf,
   JoinOptions,
+  LogRecord,
   Member,
   Needs,
+  NewTopic,
   PartitionOffsets,
   Records,
   TopicInfo,
+  TopicPartition,
 } from '../port.ts'
-import { KafkaAdmin, type TopicSpec } from './admin.ts'
+import { KafkaAdmin } from './admin.ts'
 import { Brokers } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
 import { patchConnections } from './connections.ts'
@@ -72,12 +75,12 @@ export class KafkaRecords implements Records {
     return this.#admin.describeTopics(names)
   }
 
-  /**
-   * Creates topics; existing ones are left as they are.
-   * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION`
-   */
-  createTopics(specs: readonly TopicSpec[]): Promise<void> {
-    return this.#admin.createTopics(specs)
+  createTopics(topics: readonly NewTopic[]): Promise<void> {
+    return this.#admin.createTopics(topics)
+  }
+
+  readAll(partition: TopicPartition): Promise<readonly LogRecord[]> {
+    return this.#admin.readAll(partition)
   }
 
   partitionOffsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {

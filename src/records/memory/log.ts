@@ -62,6 +62,7 @@ export class MemoryLog {
         timestampAfterMaxMs: null,
         timestampBeforeMaxMs: null,
         isCompacted,
+        isTrimmed: !isCompacted,
       },
       partitions: Array.from({ length: partitions }, emptyPartition),
     })

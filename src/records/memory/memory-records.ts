@@ -6,6 +6,7 @@ import {
   type Member,
   MOST_CHUNK_RECORDS,
   type NewRecord,
+  type NewTopic,
   type PartitionOffsets,
   type Records,
   type TopicInfo,
@@ -153,6 +154,18 @@ export class MemoryRecords implements Records {
   /** Always empty: there are no access rights here. */
   async missingRights(): Promise<readonly TidemarkError[]> {
     return []
+  }
+
+  async createTopics(topics: readonly NewTopic[]): Promise<void> {
+    for (const { name, partitions, config } of topics) {
+      if (this.#log.describe(name) !== undefined) continue
+      const isCompacted = config?.['cleanup.policy'] === 'compact'
+      this.#log.createTopic(name, { partitions, isCompacted })
+    }
+  }
+
+  async readAll({ topic, partition }: TopicPartition): Promise<readonly LogRecord[]> {
+    return this.read(topic, partition)
   }
 
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
