@@ -39,6 +39,8 @@ export async function checkConnected(prepared: Prepared, config: CheckConfig): P
     refuseIfAny(partitionOffsets.flatMap((offsets) => faultOf(offsets, { group, from, known })))
     await write(`✓ brokers ${brokers}, all required rights granted\n`)
     for (const topic of topics.values()) await write(`✓ topic ${inWords(topic)}\n`)
+    for (const { name } of found.toMake)
+      await write(`✓ topic ${name}  is made by the first worker\n`)
     await write(`✓ group ${group}  ${progress(partitionOffsets)}\n`)
     sayNotes([...notes, ...withoutLeader(found, sources)])
   } finally {

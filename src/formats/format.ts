@@ -1,3 +1,4 @@
+import type { Clock } from '../kernel/clock.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { ValuePlace } from '../kernel/memory.ts'
 import type { Slices } from '../kernel/slices.ts'
@@ -17,6 +18,16 @@ export interface RawRecords {
   at(index: number): RawRecord
   /** Tells where the value of a record is, without creating a buffer for it. */
   locate(index: number, into: ValuePlace): void
+}
+
+/** How records are prepared. */
+export interface Preparing {
+  readonly clock: Pick<Clock, 'elapsedMs'>
+  /**
+   * May records be given up that need what does not exist? In a replay they may not: what a record
+   * was decided to be is known, or it was decoded.
+   */
+  readonly mayGiveUp: boolean
 }
 
 /** The result of decoding the records of a chunk, in their order. */
@@ -45,9 +56,9 @@ export interface Format {
   /**
    * Fetches what is needed to decode these records, such as a schema that they refer to; `null`:
    * there is nothing to wait for. Only their partition waits meanwhile. Rejects only with errors
-   * that end or restart the worker: faults of a record are reported by {@link decode}.
+   * that pass, or that end the worker: faults of a record are reported by {@link decode}.
    */
-  prepare(records: RawRecords): Promise<void> | null
+  prepare(records: RawRecords, how: Preparing): Promise<void> | null
   /**
    * Decodes prepared records into columns, without waiting. Yields where other work may have its
    * turn.

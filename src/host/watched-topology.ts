@@ -16,7 +16,7 @@ import type { LatencyLimits } from '../topology/latency-budgets.ts'
 const DECODE: readonly Code[] = [
   ...(['TOMBSTONE', 'NULL_KEY', 'RECORD_TOO_LARGE', 'BATCH_TOO_LARGE', 'NOT_UTF8'] as const),
   ...(['JSON_INVALID', 'JSON_DEPTH', 'JSON_FIELDS', 'JSON_PROTO', 'SCHEMA_INVALID'] as const),
-  ...(['SCHEMA_ID_MISSING', 'SCHEMA_UNUSABLE', 'PAYLOAD_INVALID'] as const),
+  ...(['SCHEMA_ID_MISSING', 'SCHEMA_UNKNOWN', 'SCHEMA_UNUSABLE', 'PAYLOAD_INVALID'] as const),
   ...(['KEY_INVALID', 'KEY_PARTITION', 'TIME_INVALID', 'TIME_UNIT', 'FUNCTION_THREW'] as const),
 ]
 /**

@@ -107,8 +107,13 @@ function holdUps(log: Log): Parameters<typeof byType>[0] {
     },
     'schema-missing': ({ topology, partition, reason }) => {
       const about = { topology, ...partition }
-      if (reason === null) log.info(about, 'the schema registry has given the schema')
-      else log.warn({ ...about, reason }, 'a schema is missing: the partition waits')
+      if (reason === null) log.info(about, 'records can be decoded again')
+      else log.warn({ ...about, reason }, 'records cannot be decoded yet: the partition waits')
+    },
+    'schema-unknown': ({ topology, partition, reason }) => {
+      const about = { topology, ...partition }
+      if (reason === null) log.info(about, 'no record had an unknown schema for a minute')
+      else log.warn({ ...about, reason }, 'a schema does not exist: its records are set aside')
     },
     breaker: ({ partition, isOpen, deadPercent }) => {
       const about = { ...partition, deadPercent: Math.floor(deadPercent) }

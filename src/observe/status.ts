@@ -45,7 +45,6 @@ class TopologyProgress {
 /** Follows a worker and reports its status. */
 export class StatusBoard {
   readonly #topologies = new Map<string, TopologyProgress>()
-  readonly #deadLetterTopics = new Set<string>()
   #isRunning = false
   #outputs = 0
   #delayMs = Number.NEGATIVE_INFINITY
@@ -87,12 +86,11 @@ export class StatusBoard {
       progress.watermarkMs = event.watermarkMs
     },
     'dead-letter': (event) => {
-      this.#deadLetterTopics.add(event.topic)
       this.#of(event).deadLetters++
     },
     committed: ({ outputs }) => {
-      for (const { topic, records, endToEndMs } of outputs) {
-        if (!this.#deadLetterTopics.has(topic)) this.#outputs += records
+      for (const { isOutput, records, endToEndMs } of outputs) {
+        if (isOutput) this.#outputs += records
         for (const ms of endToEndMs) this.#delayMs = Math.max(this.#delayMs, ms)
       }
     },

@@ -28,7 +28,7 @@ const { default: connect } = createRequire(import.meta.url)(
 
 /** How long a registry may take to answer. */
 const ANSWER_MS = 5_000
-/** The code with which a registry says that it has no schema with an id. */
+/** The code with which a registry says that it has no schema with an id; its status is 404. */
 const NO_SUCH_SCHEMA = 40_403
 /** A schema may refer to others, and those to others; no real one needs as many. */
 const MOST_REFERENCES = 1_000
@@ -150,9 +150,11 @@ export class ConfluentRegistry implements SchemaRegistry {
   }
 }
 
+/** A registry's codes begin with the status of the answer: 404, 40403. */
 function codeOf(response: LibraryResponse): number | null {
   const { error_code: code } = (response.data() ?? {}) as { error_code?: unknown }
-  return typeof code === 'number' ? code : null
+  const isOwn = typeof code === 'number' && String(code).startsWith(String(response.status()))
+  return isOwn ? code : null
 }
 
 /** Without it the library waits for an answer forever. */

@@ -12,6 +12,7 @@ import { RestoringPartition } from './restoring-partition.ts'
 import { RunningPartition } from './running-partition.ts'
 import { Task } from './task.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
+import type { Verdicts } from './verdicts.ts'
 
 // One assignment of a partition: a task for each topology that reads it, and the ledger they share,
 // since a group commits one offset per partition. First it replays what windows need, without
@@ -47,6 +48,8 @@ export interface PartitionSurroundings extends TaskSurroundings {
   readonly breakerPercent: number | null
   /** By topology name, for topologies that watch for keys in several partitions. */
   readonly keyWatches: ReadonlyMap<string, KeyWatch>
+  /** `null`: no record is ever given up, or no replay has to know. */
+  readonly verdictsOf: (topology: PreparedTopology, assignment: Assignment) => Verdicts | null
   /** Pauses and resumes the flow of its chunks. */
   readonly valve: Valve
   /** Called when the bytes in flight have changed. */
@@ -85,8 +88,9 @@ export class AssignedPartition {
     const planned = topologies.map((topology) => {
       const plan = planRestart(topology, assignment, note)
       const keyWatch = around.keyWatches.get(topology.definition.name) ?? null
-      const task = new Task(topology, { partition: this.partition, plan, keyWatch }, around)
-      return { task, plan }
+      const verdicts = around.verdictsOf(topology, assignment)
+      const context = { partition: this.partition, plan, keyWatch, verdicts }
+      return { task: new Task(topology, context, around), plan }
     })
     this.tasks = planned.map(({ task }) => task)
     const lastRecord = note?.lastRecord ?? null

@@ -9,27 +9,30 @@ import type { RuntimeEvent } from './events.ts'
 /** Something that prevents work. */
 type Obstacle = 'commit' | 'input' | `breaker ${string}` | `model ${string}` | `schema ${string}`
 
+/** Something that does not prevent it, and that the operator has to know. */
+type Hindrance = 'writing' | `unknown ${string}`
+
 /** The most partitions that are named in a reason; the others are counted. */
 const NAMED = 5
 
 /** Collects, from the member's events, what prevents or slows its work. */
 export class Availability {
   readonly #reasons = new Map<Obstacle, string>()
-  #hindrance: string | null = null
+  readonly #hindrances = new Map<Hindrance, string>()
   /**
    * How long the broker has throttled writing since the last commit, and during the commit before:
    * that wait falls into the next commit.
    */
   #throttledMs = { before: 0, since: 0 }
 
-  /** What slows its work without stopping it; `null`: nothing does. */
+  /** What slows its work, or spoils some of it, without stopping it; `null`: nothing does. */
   get hindrance(): string | null {
-    return this.#hindrance
+    return joined(this.#hindrances)
   }
 
   /** Everything that prevents its work; `null`: nothing does. */
   get reason(): string | null {
-    return this.#reasons.size === 0 ? null : [...this.#reasons.values()].join('; ')
+    return joined(this.#reasons)
   }
 
   /** Follows an event of the member. */
@@ -44,6 +47,7 @@ export class Availability {
     else if (event.type === 'breaker') this.#broke(event)
     else if (event.type === 'model-failing') this.#failed(event)
     else if (event.type === 'schema-missing') this.#waits(event)
+    else if (event.type === 'schema-unknown') this.#setsAside(event)
     else if (event.type === 'lost') this.#lost(event.partition)
   }
 
@@ -64,10 +68,9 @@ export class Availability {
   #slowed(bytesPerSecond: number | null): void {
     const { before, since } = this.#throttledMs
     const why = before + since === 0 ? '' : ', since they throttle this client'
-    this.#hindrance =
-      bytesPerSecond === null
-        ? null
-        : `writing is slow: about ${Math.ceil(bytesPerSecond / 1_000)} KB a second get through to the brokers${why}`
+    const kilobytes = Math.ceil((bytesPerSecond ?? 0) / 1_000)
+    const what = `writing is slow: about ${kilobytes} KB a second get through to the brokers${why}`
+    put(this.#hindrances, 'writing', bytesPerSecond === null ? null : what)
   }
 
   #committed(): void {
@@ -88,18 +91,33 @@ export class Availability {
     this.#set(`${schemasOf(partition)}${topology}`, waiting(partition, reason))
   }
 
+  #setsAside(event: Extract<RuntimeEvent, { type: 'schema-unknown' }>): void {
+    const { partition, topology, reason } = event
+    const what = `${partitionName(partition)} sets records aside: ${reason}`
+    put(this.#hindrances, `${unknownOf(partition)}${topology}`, reason === null ? null : what)
+  }
+
   #lost(partition: TopicPartition): void {
     this.#set(breakerOf(partition), null)
-    const gone = [modelsOf(partition), schemasOf(partition)]
-    for (const obstacle of this.#reasons.keys()) {
-      if (gone.some((start) => obstacle.startsWith(start))) this.#set(obstacle, null)
+    const gone = [modelsOf(partition), schemasOf(partition), unknownOf(partition)]
+    for (const all of [this.#reasons, this.#hindrances] as Map<string, string>[]) {
+      for (const of of all.keys()) if (gone.some((start) => of.startsWith(start))) all.delete(of)
     }
   }
 
   #set(obstacle: Obstacle, reason: string | null): void {
-    if (reason === null) this.#reasons.delete(obstacle)
-    else this.#reasons.set(obstacle, reason)
+    put(this.#reasons, obstacle, reason)
   }
+}
+
+/** @param text `null`: it is over */
+function put<K>(into: Map<K, string>, key: K, text: string | null): void {
+  if (text === null) into.delete(key)
+  else into.set(key, text)
+}
+
+function joined(of: ReadonlyMap<unknown, string>): string | null {
+  return of.size === 0 ? null : [...of.values()].join('; ')
 }
 
 function breakerOf(partition: TopicPartition): Obstacle {
@@ -112,6 +130,10 @@ function modelsOf(partition: TopicPartition) {
 
 function schemasOf(partition: TopicPartition) {
   return `schema ${partitionName(partition)} ` as const
+}
+
+function unknownOf(partition: TopicPartition) {
+  return `unknown ${partitionName(partition)} ` as const
 }
 
 function waiting(partition: TopicPartition, reason: string | null): string | null {

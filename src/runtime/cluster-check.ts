@@ -1,7 +1,14 @@
 import { keepsState } from '../engine/horizon.ts'
-import { refuseIfAny } from '../kernel/errors.ts'
-import type { Guarantee, PartitionOffsets, Records, TopicInfo } from '../records/port.ts'
-import { type Definition, outputTopics } from '../topology/definition.ts'
+import { refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
+import type { Guarantee, NewTopic, PartitionOffsets, Records, TopicInfo } from '../records/port.ts'
+import type { Definition } from '../topology/definition.ts'
+import {
+  checkpointFaults,
+  checkpointTopic,
+  nameFaults,
+  newCheckpointTopic,
+  writtenTopics,
+} from './checkpoint-topic.ts'
 import { unpackNote } from './restart-note.ts'
 import { checkPartitions } from './restart-plan.ts'
 import { checkTopics } from './topics.ts'
@@ -22,6 +29,8 @@ export interface ClusterOptions {
 /** What {@link checkCluster} has found. */
 export interface ClusterCheck {
   readonly topics: ReadonlyMap<string, TopicInfo>
+  /** Topics of the group's own that a worker has to make. */
+  readonly toMake: readonly NewTopic[]
   /** The group's committed offsets in the sources. */
   readonly partitionOffsets: readonly PartitionOffsets[]
   /** By source topic: the number of partitions when the group began. */
@@ -36,21 +45,41 @@ export interface ClusterCheck {
  */
 export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   const { records, definitions, group, guarantee, brokers } = o
-  const reads = [...new Set(definitions.map((d) => d.source.topic))]
-  const writes = [...new Set(definitions.flatMap((d) => outputTopics(d)))]
+  refuseIfAny(definitions.flatMap((d) => nameFaults(d, group)))
+  const sources = [...new Set(definitions.map((d) => d.source.topic))]
+  const checkpoints = definitions.flatMap((d) => checkpointTopic(d, group) ?? [])
+  const reads = [...sources, ...checkpoints]
+  const writes = [...new Set(definitions.flatMap((d) => writtenTopics(d, group)))]
   refuseIfAny(await records.missingRights({ group, guarantee, reads, writes }))
   const topics = await records.describeTopics([...new Set([...reads, ...writes])])
   const checks = definitions.map((d) => checkTopics(d, topics, brokers))
-  refuseIfAny(checks.flatMap((c) => c.faults))
+  const checked = definitions.map((d) => checkCheckpoint(d, group, topics))
+  refuseIfAny([...checks, ...checked].flatMap((c) => c.faults))
   const partitionOffsets: PartitionOffsets[] = []
   const known = new Map<string, number>()
-  for (const topic of reads) {
+  for (const topic of sources) {
     const of = await records.partitionOffsets(group, topic)
     const keepsWindows = definitions.some((d) => d.source.topic === topic && keepsState(d))
     known.set(topic, knownPartitions(of, topics.get(topic)?.partitions ?? 0, keepsWindows))
     partitionOffsets.push(...of)
   }
-  return { topics, partitionOffsets, known, notes: checks.flatMap((c) => c.notes) }
+  const toMake = checked.flatMap((c) => c.toMake)
+  return { topics, toMake, partitionOffsets, known, notes: checks.flatMap((c) => c.notes) }
+}
+
+/** Checks the topic in which verdicts are written down, or says how it is made. */
+function checkCheckpoint(
+  definition: Definition,
+  group: string,
+  topics: ReadonlyMap<string, TopicInfo>,
+): { readonly faults: readonly TidemarkError[]; readonly toMake: readonly NewTopic[] } {
+  const name = checkpointTopic(definition, group)
+  const source = topics.get(definition.source.topic)
+  if (name === null || source === undefined) return { faults: [], toMake: [] }
+  const topic = topics.get(name)
+  return topic === undefined
+    ? { faults: [], toMake: [newCheckpointTopic(name, source)] }
+    : { faults: checkpointFaults(topic, source), toMake: [] }
 }
 
 /**

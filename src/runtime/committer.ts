@@ -64,6 +64,7 @@ interface Segment {
 /** What a commit wrote to a topic. */
 interface Written {
   readonly topic: string
+  readonly isOutput: boolean
   records: number
   bytes: number
   /** For each piece, the end-to-end latency of its oldest record with a timestamp, ms. */
@@ -354,8 +355,8 @@ function loadOf(segments: readonly Pick<Segment, 'gathered'>[]): Load {
 function writtenBy(segments: readonly Segment[], nowMs: number): Written[] {
   const written = new Map<string, Written>()
   for (const { topics } of segments.flatMap((s) => s.gathered.pieces)) {
-    for (const { topic, records, bytes, oldestMs } of topics) {
-      const sum = written.get(topic) ?? { topic, records: 0, bytes: 0, endToEndMs: [] }
+    for (const { topic, isOutput, records, bytes, oldestMs } of topics) {
+      const sum = written.get(topic) ?? { topic, isOutput, records: 0, bytes: 0, endToEndMs: [] }
       sum.records += records
       sum.bytes += bytes
       if (oldestMs < Number.POSITIVE_INFINITY) sum.endToEndMs.push(Math.max(0, nowMs - oldestMs))

@@ -160,6 +160,8 @@ export type RuntimeEvent =
       readonly type: 'committed'
       readonly outputs: readonly {
         readonly topic: string
+        /** Else what was set aside is written there: dead letters, and verdicts. */
+        readonly isOutput: boolean
         readonly records: number
         readonly bytes: number
         /**
@@ -204,10 +206,20 @@ export type RuntimeEvent =
     }
   | {
       /**
-       * Records of a partition need a schema that the schema registry does not give, so that the
-       * partition waits; `reason` is `null` once it has given it.
+       * Records of a partition cannot be decoded yet, mostly for a schema that the schema registry
+       * does not give, so that the partition waits; `reason` is `null` once it goes on.
        */
       readonly type: 'schema-missing'
+      readonly topology: string
+      readonly partition: TopicPartition
+      readonly reason: string | null
+    }
+  | {
+      /**
+       * Records of a partition are set aside because the schema registry does not have their
+       * schema; `reason` is `null` when none was for a minute.
+       */
+      readonly type: 'schema-unknown'
       readonly topology: string
       readonly partition: TopicPartition
       readonly reason: string | null

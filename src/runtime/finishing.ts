@@ -11,7 +11,7 @@ import { decisiveStep, stepsOf } from '../topology/definition.ts'
 import { deadLetter } from './dead-letter.ts'
 import { type DirectSink, directSinks } from './direct-outputs.ts'
 import type { Intake, RecordFault } from './intake.ts'
-import { inLogOrder } from './made.ts'
+import { inLogOrder, type Made } from './made.ts'
 import { countOutcomes } from './outcomes.ts'
 import { engineFault, type Following, followEvents, followScores } from './outputs.ts'
 import { PassedHeaders } from './passed-headers.ts'
@@ -22,6 +22,7 @@ import { chunkHeaders } from './provenance.ts'
 import { ScoreReader } from './score-reader.ts'
 import type { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
+import type { Verdicts } from './verdicts.ts'
 
 // From the engine's result to what is written: scores, outputs, dead letters, and the events that
 // report them.
@@ -61,10 +62,18 @@ export interface ChunkEnd {
   readonly bytes: number
 }
 
+/** What a {@link Finishing} finishes. */
+interface Finishes {
+  readonly partition: TopicPartition
+  /** `null`: no record is ever given up, or no replay has to know. */
+  readonly verdicts: Verdicts | null
+}
+
 /** Finishes the chunks of one topology on one partition. */
 export class Finishing {
   readonly #topology: PreparedTopology
   readonly #partition: TopicPartition
+  readonly #verdicts: Verdicts | null
   readonly #around: TaskSurroundings
   readonly #scoring: PatientScoring
   /** By the name of the score step. */
@@ -73,9 +82,14 @@ export class Finishing {
   /** The step that outcomes are reported for. */
   readonly #step: string
 
-  constructor(topology: PreparedTopology, partition: TopicPartition, around: TaskSurroundings) {
+  constructor(
+    topology: PreparedTopology,
+    { partition, verdicts }: Finishes,
+    around: TaskSurroundings,
+  ) {
     this.#topology = topology
     this.#partition = partition
+    this.#verdicts = verdicts
     this.#around = around
     this.#scoring = new PatientScoring(topology, partition, around)
     this.#afterModels = afterModels(topology)
@@ -142,10 +156,19 @@ export class Finishing {
       deadLetters.write(letter, letter.topic, letter.partition)
     }
     if (end !== null) this.#tell(begun, faults, end)
+    const causes = faults.map((fault) => fault.record.offset)
+    const verdicts = end === null ? [] : this.#verdictsOn(begun)
     return {
       outputs: inLogOrder(produced.map((p) => p.outputs)),
-      deadLetters: { records: deadLetters, causes: faults.map((fault) => fault.record.offset) },
+      deadLetters: inLogOrder([...verdicts, { records: deadLetters, causes }]),
     }
+  }
+
+  #verdictsOn({ intake, chunk }: Finishable): Made[] {
+    if (this.#verdicts === null) return []
+    const { records, packed, nextOffset } = chunk
+    const first = records.length > 0 ? records.offsetAt(0) : nextOffset
+    return [this.#verdicts.written({ offset: packed?.offset ?? first, faults: intake.faults })]
   }
 
   #tell(

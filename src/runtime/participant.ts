@@ -9,6 +9,7 @@ import { formatDuration } from '../kernel/time.ts'
 import { unlessAborted } from '../kernel/unless-aborted.ts'
 import { MEMBER, type MemberState } from '../records/member-lifecycle.ts'
 import type {
+  Assignment,
   From,
   Guarantee,
   Member,
@@ -16,8 +17,8 @@ import type {
   Records,
   TopicInfo,
 } from '../records/port.ts'
-import { outputTopics } from '../topology/definition.ts'
 import { Availability } from './availability.ts'
+import { checkpointTopic, writtenTopics } from './checkpoint-topic.ts'
 import { Committer } from './committer.ts'
 import type { Observer, RuntimeEvent } from './events.ts'
 import type { PreparedTopology } from './prepare.ts'
@@ -25,6 +26,7 @@ import type { SetAside } from './task-surroundings.ts'
 import { Tasks } from './tasks.ts'
 import { topicCompressions } from './topic-compressions.ts'
 import { limitsOf } from './topic-limits.ts'
+import { Verdicts } from './verdicts.ts'
 
 // A worker as a member of its group, from joining to leaving: its assigned tasks, and their
 // commits.
@@ -115,6 +117,7 @@ export class Participant {
       partitions: (topic) => options.topics.get(topic)?.partitions ?? 0,
       rebuildMs: options.rebuildMs,
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
+      verdictsOf: (topology, assignment) => this.#verdictsOf(topology, assignment),
       onSetAside: options.onSetAside,
       onChange: () => {
         this.#committer.nudge()
@@ -163,7 +166,9 @@ export class Participant {
       topics: [...new Set(topologies.map((t) => t.definition.source.topic))],
       from,
       known,
-      writes: [...new Set(topologies.flatMap((t) => outputTopics(t.definition)))],
+      writes: [
+        ...new Set(topologies.flatMap(({ definition }) => writtenTopics(definition, group))),
+      ],
       compressionOf: (topic) => own.get(topic) ?? compression,
       guarantee,
       handlers: this.#handlers(),
@@ -209,6 +214,16 @@ export class Participant {
       `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`,
       { hint: 'nothing is lost: the worker that takes over reads and scores it again' },
     )
+  }
+
+  #verdictsOf({ definition }: PreparedTopology, assignment: Assignment): Verdicts | null {
+    const { group, records, topics } = this.#o
+    const topic = checkpointTopic(definition, group)
+    if (topic === null) return null
+    const { partition } = assignment
+    const topicId = topics.get(assignment.topic)?.id ?? null
+    const read = () => records.readAll({ topic, partition })
+    return new Verdicts({ topic, assignment, topicId, read })
   }
 
   get #hasFailed(): boolean {

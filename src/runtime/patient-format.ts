@@ -1,10 +1,23 @@
-import type { Format, RawRecords } from '../formats/format.ts'
-import type { TopicPartition } from '../records/port.ts'
+import type { RunMode } from '../engine/run.ts'
+import type { Format, Preparing } from '../formats/format.ts'
+import type { LogRecords, TopicPartition } from '../records/port.ts'
+import type { RecordFault } from './intake.ts'
 import { Patience } from './patience.ts'
 import type { PreparedTopology } from './prepare.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
+import { isUnknownSchema, type Verdicts } from './verdicts.ts'
 
-const WAITS = { firstMs: 250, lastMs: 5_000 }
+/** The longest wait is a fraction of the time after which a missing schema is given up. */
+const WAITS = { firstMs: 250, lastMs: 2_000 }
+/** Records of an unknown schema are reported as over when none came for this long, ms. */
+const OVER_AFTER_MS = 60_000
+
+/** What a {@link PatientFormat} prepares. */
+interface Prepares {
+  readonly partition: TopicPartition
+  /** `null`: no record is ever given up, or no replay has to know. */
+  readonly verdicts: Verdicts | null
+}
 
 /**
  * Prepares the records of one partition for decoding. A schema registry that does not answer is
@@ -12,35 +25,52 @@ const WAITS = { firstMs: 250, lastMs: 5_000 }
  */
 export class PatientFormat {
   readonly #format: Format
-  readonly #tell: (reason: string | null) => void
+  readonly #verdicts: Verdicts | null
+  readonly #around: TaskSurroundings
+  readonly #about: { readonly topology: string; readonly partition: TopicPartition }
+  readonly #how: Readonly<Record<RunMode, Preparing>>
   readonly #patience: Patience
+  /** When a record was last set aside for its unknown schema; `null`: none, or that is over. */
+  #unknownMs: number | null = null
 
   constructor(
     { definition, format }: PreparedTopology,
-    partition: TopicPartition,
+    { partition, verdicts }: Prepares,
     around: TaskSurroundings,
   ) {
+    const { clock } = around
     this.#format = format
+    this.#verdicts = verdicts
+    this.#around = around
+    this.#about = { topology: definition.name, partition }
+    this.#how = { live: { clock, mayGiveUp: true }, replay: { clock, mayGiveUp: false } }
     this.#patience = new Patience(around)
-    this.#tell = (reason) =>
-      around.observer({ type: 'schema-missing', topology: definition.name, partition, reason })
   }
 
   /**
-   * @returns `null`: there is nothing to wait for; else resolves when the records can be decoded,
-   * or the partition is lost
+   * @returns the records to decode, in a replay without those that were given up before; a promise
+   * of them if there is something to wait for, which also resolves when the partition is lost
    */
-  prepare(records: RawRecords): Promise<void> | null {
-    let preparing = this.#format.prepare(records)
-    if (preparing === null) return null
-    const attempt = async () => {
-      const current = preparing ?? this.#format.prepare(records)
-      preparing = null
-      await current
+  prepare(records: LogRecords, mode: RunMode): LogRecords | Promise<LogRecords> {
+    const verdicts = this.#verdicts
+    if (verdicts?.isRead === false) return this.#readFirst(verdicts, records, mode)
+    const kept = mode === 'replay' ? (verdicts?.kept(records) ?? records) : records
+    const preparing = this.#format.prepare(kept, this.#how[mode])
+    return preparing === null ? kept : this.#wait(preparing, kept, mode)
+  }
+
+  /** Follows a chunk that was not replayed, with the records of it that cannot be decoded. */
+  follow(faults: readonly RecordFault[]): void {
+    if (faults.length === 0 && this.#unknownMs === null) return
+    const nowMs = this.#around.clock.elapsedMs()
+    const unknown = faults.find(({ error }) => isUnknownSchema(error))
+    if (unknown !== undefined) {
+      if (this.#unknownMs === null) this.#tellUnknown(unknown.error.message)
+      this.#unknownMs = nowMs
+    } else if (this.#unknownMs !== null && nowMs - this.#unknownMs >= OVER_AFTER_MS) {
+      this.#tellUnknown(null)
+      this.#unknownMs = null
     }
-    const passes = ({ action }: { action: string }) => action === 'retry'
-    const trying = this.#patience.until(attempt, { waits: WAITS, passes, tell: this.#tell })
-    return trying.then(() => undefined)
   }
 
   get isHeldUp(): boolean {
@@ -50,5 +80,33 @@ export class PatientFormat {
   /** The partition is lost. */
   stop(): void {
     this.#patience.stop()
+  }
+
+  async #readFirst(verdicts: Verdicts, records: LogRecords, mode: RunMode): Promise<LogRecords> {
+    await this.#until(() => verdicts.read())
+    return verdicts.isRead ? this.prepare(records, mode) : records
+  }
+
+  async #wait(preparing: Promise<void>, records: LogRecords, mode: RunMode): Promise<LogRecords> {
+    let first: Promise<void> | null = preparing
+    await this.#until(async () => {
+      const current = first ?? this.#format.prepare(records, this.#how[mode])
+      first = null
+      await current
+    })
+    return records
+  }
+
+  #until(attempt: () => Promise<void>): Promise<void | null> {
+    const { observer } = this.#around
+    return this.#patience.until(attempt, {
+      waits: WAITS,
+      passes: ({ action }) => action === 'retry',
+      tell: (reason) => observer({ type: 'schema-missing', ...this.#about, reason }),
+    })
+  }
+
+  #tellUnknown(reason: string | null): void {
+    this.#around.observer({ type: 'schema-unknown', ...this.#about, reason })
   }
 }

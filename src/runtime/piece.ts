@@ -21,6 +21,8 @@ export interface Weighed extends Piece, Weight {
 /** The part of a piece that goes to one topic. */
 interface TopicShare {
   readonly topic: string
+  /** Else it is for what is set aside. */
+  readonly isOutput: boolean
   records: number
   /** Size of the values. */
   bytes: number
@@ -34,12 +36,13 @@ export function weigh({ outputs, deadLetters }: Piece): Weighed {
   let share: TopicShare | null = null
   let [records, bytes, memory] = [0, 0, 0]
   for (const { records: written } of [outputs, deadLetters]) {
+    const isOutput = written === outputs.records
     for (let i = 0; i < written.length; i++) {
       records++
       bytes += wireBytes(written, i)
       memory += memoryBytes(written, i)
       const topic = written.topic(i)
-      if (share?.topic !== topic) share = shareOf(topic, topics)
+      if (share?.topic !== topic) share = shareOf({ topic, isOutput }, topics)
       share.records++
       share.bytes += written.valueBytes(i)
       const timestampMs = written.timestampMs(i)
@@ -88,10 +91,13 @@ export function cutPiece(
 }
 
 /** Finds or adds the share of a topic; a topology writes to few topics. */
-function shareOf(topic: string, topics: TopicShare[]): TopicShare {
+function shareOf(
+  { topic, isOutput }: Pick<TopicShare, 'topic' | 'isOutput'>,
+  topics: TopicShare[],
+): TopicShare {
   const known = topics.find((share) => share.topic === topic)
   if (known !== undefined) return known
-  const share = { topic, records: 0, bytes: 0, oldestMs: Number.POSITIVE_INFINITY }
+  const share = { topic, isOutput, records: 0, bytes: 0, oldestMs: Number.POSITIVE_INFINITY }
   topics.push(share)
   return share
 }

@@ -2,9 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ChunkResults, Engine } from '../engine/engine.ts'
 import type { Arrivals, EngineResult } from '../engine/events.ts'
 import { horizonOf, keepsState } from '../engine/horizon.ts'
+import type { RunMode } from '../engine/run.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
 import { firstFrom, NO_RECORDS } from '../records/log-records.ts'
-import type { Chunk, TopicPartition } from '../records/port.ts'
+import type { Chunk, LogRecords, TopicPartition } from '../records/port.ts'
 import type { Entry } from './entry.ts'
 import { type ChunkEnd, type Finishable, Finishing, type ScoredArrivals } from './finishing.ts'
 import { EventIntake, type Intake, packedIntake } from './intake.ts'
@@ -16,6 +17,7 @@ import type { TopologyNote } from './restart-note.ts'
 import type { RestartPlan } from './restart-plan.ts'
 import { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
+import type { Verdicts } from './verdicts.ts'
 
 // One topology on one partition: chunks in, finished work out, in log order.
 
@@ -43,6 +45,8 @@ interface TaskContext {
   readonly plan: RestartPlan
   /** `null`: keys are not watched. */
   readonly keyWatch: KeyWatch | null
+  /** `null`: no record is ever given up, or no replay has to know. */
+  readonly verdicts: Verdicts | null
 }
 
 /** Runs one topology on one partition. */
@@ -75,14 +79,14 @@ export class Task {
 
   constructor(
     topology: PreparedTopology,
-    { partition, plan, keyWatch }: TaskContext,
+    { partition, plan, keyWatch, verdicts }: TaskContext,
     around: TaskSurroundings,
   ) {
     const { definition, format, lookup } = topology
     this.topology = topology
     this.#around = around
-    this.#finishing = new Finishing(topology, partition, around)
-    this.#format = new PatientFormat(topology, partition, around)
+    this.#finishing = new Finishing(topology, { partition, verdicts }, around)
+    this.#format = new PatientFormat(topology, { partition, verdicts }, around)
     const { partitions } = around
     const place = { partition: partition.partition, partitions }
     this.#keyWatch = keyWatch
@@ -210,18 +214,20 @@ export class Task {
     if (packed !== undefined) return this.#enter(work, packedIntake(packed))
     const { slices } = this.#around
     slices.use(records.length)
-    const preparing = this.#format.prepare(records)
-    return preparing === null ? this.#decode(work) : this.#prepare(work, preparing)
+    const prepared = this.#format.prepare(records, modeOf(work))
+    return prepared instanceof Promise
+      ? this.#prepare(work, prepared)
+      : this.#decode(work, prepared)
   }
 
-  async #prepare(work: TimedWork, preparing: Promise<void>): Promise<void> {
-    await preparing
-    if (!this.#isOver) await (this.#decode(work) ?? undefined)
+  async #prepare(work: TimedWork, preparing: Promise<LogRecords>): Promise<void> {
+    const prepared = await preparing
+    if (!this.#isOver) await (this.#decode(work, prepared) ?? undefined)
   }
 
-  #decode(work: TimedWork): Promise<void> | null {
+  #decode(work: TimedWork, records: LogRecords): Promise<void> | null {
     const { slices } = this.#around
-    const decoding = this.#intake.decode(work.chunk.records, slices)
+    const decoding = this.#intake.decode(records, slices)
     const step = work.stages.time('decode', () => decoding.next())
     return step.done === true ? this.#enter(work, step.value) : this.#decodeOn(work, decoding)
   }
@@ -240,8 +246,9 @@ export class Task {
    * Runs events into the windows, and on to scoring.
    * @returns what to wait for before the next chunk; `null`: nothing
    */
-  #enter({ chunk, entry, idleMs, stages }: TimedWork, intake: Intake): Promise<void> | null {
-    const mode = entry === null ? 'replay' : 'live'
+  #enter(work: TimedWork, intake: Intake): Promise<void> | null {
+    const { chunk, entry, idleMs, stages } = work
+    const mode = modeOf(work)
     const isWarming = this.#isWarming
     if (isWarming && mode === 'live' && chunk.records.length > 0) this.#tellWarming()
     const pieces =
@@ -251,6 +258,7 @@ export class Task {
     const { records, batch } = intake
     const { partitions } = this.#around
     if (mode === 'live') {
+      this.#format.follow(intake.faults)
       const { keyNumbers } = this.#engine
       const keys = { numbers: batch.keys, names: keyNumbers }
       this.#keyWatch?.look({ partition: this.#partition, partitions, keys, records })
@@ -361,6 +369,10 @@ export class Task {
     const topology = this.topology.definition.name
     this.#around.observer({ type: 'whole', topology, partition: this.#partition })
   }
+}
+
+function modeOf({ entry }: Work): RunMode {
+  return entry === null ? 'replay' : 'live'
 }
 
 /** A chunk that has entered the engine. */

@@ -15,7 +15,7 @@ import type {
   TopicPartition,
   Valve,
 } from '../records/port.ts'
-import { AssignedPartition } from './assigned-partition.ts'
+import { AssignedPartition, type PartitionSurroundings } from './assigned-partition.ts'
 import type { Observer } from './events.ts'
 import { Flow } from './flow.ts'
 import { KeyWatch } from './key-watch.ts'
@@ -50,6 +50,7 @@ export interface TasksOptions {
    * the records' timestamps.
    */
   readonly rebuildMs: number
+  readonly verdictsOf: PartitionSurroundings['verdictsOf']
   readonly onSetAside: TaskSurroundings['onSetAside']
   /** Called when something has changed: a chunk is finished, a task has come or gone. */
   onChange(): void
@@ -133,6 +134,7 @@ export class Tasks {
       limits: this.#share,
       partitions,
       keyWatches: this.#keyWatches,
+      verdictsOf: this.#o.verdictsOf,
       valve,
       topicLimits: this.#o.topicLimits,
       onSetAside: this.#o.onSetAside,

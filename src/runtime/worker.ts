@@ -206,7 +206,11 @@ class GroupWorker implements Worker {
     const { records, prepared, group, brokers = '', observer } = this.#o
     const definitions = prepared.topologies.map((t) => t.definition)
     const around = { records, definitions, group, guarantee: this.#guarantee, brokers }
-    const checked = await unlessAborted(this.#stopping.signal, checkCluster(around))
+    const checking = checkCluster(around).then(async (found) => {
+      if (found.toMake.length > 0) await records.createTopics(found.toMake)
+      return found
+    })
+    const checked = await unlessAborted(this.#stopping.signal, checking)
     if (checked === null) return null
     if (!this.#isNoted) for (const message of checked.notes) observer({ type: 'note', message })
     this.#isNoted = true

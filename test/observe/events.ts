@@ -74,8 +74,8 @@ export const samples = {
   committed: {
     type: 'committed',
     outputs: [
-      { topic: 'predictions', records: 5, bytes: 700, endToEndMs: [40, 2_000] },
-      { topic: 'payments.dlq', records: 3, bytes: 90, endToEndMs: [4] },
+      { topic: 'predictions', isOutput: true, records: 5, bytes: 700, endToEndMs: [40, 2_000] },
+      { topic: 'payments.dlq', isOutput: false, records: 3, bytes: 90, endToEndMs: [4] },
     ],
     nextOffsets: [{ partition, nextOffset: 110 }],
     durationMs: 12,
@@ -98,6 +98,11 @@ export const samples = {
     ...{ type: 'schema-missing', topology: 'card-fraud' },
     partition: { topic: 'payments', partition: 4 },
     reason: 'the schema registry: it answered 503',
+  },
+  'schema-unknown': {
+    ...{ type: 'schema-unknown', topology: 'card-fraud' },
+    partition: { topic: 'payments', partition: 4 },
+    reason: 'the schema registry has no schema 57',
   },
   breaker: {
     type: 'breaker',

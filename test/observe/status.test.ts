@@ -47,7 +47,9 @@ describe('how a worker gets on', () => {
 
   test('tells the longest delay of however many chunks a commit holds', () => {
     const endToEndMs = Array.from({ length: 200_000 }, (_, i) => i % 60_000)
-    const outputs = [{ topic: 'predictions', records: 200_000, bytes: 1, endToEndMs }]
+    const outputs = [
+      { topic: 'predictions', isOutput: true, records: 200_000, bytes: 1, endToEndMs },
+    ]
     const board = after(assigned, { ...committed, outputs })
     expect(board.take(2_000)[0]?.delay).toBe(formatDuration(59_999))
   })

@@ -66,6 +66,7 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
     observer: watch.observer,
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,
+    verdictsOf: () => null,
     keyWatches: new Map(),
     valve: { pause: () => {}, resume: () => {} },
     topicLimits: () => limits,

@@ -1,6 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { RegisteredSchema, SchemaRegistry } from '../../registry/schema-registry.ts'
+import type { Preparing } from '../format.ts'
+import { MissingSchemas } from './missing-schemas.ts'
 import type { PayloadDecoder } from './payload-decoder.ts'
 
 /** What is known of a schema: how to decode its values, or why they cannot be decoded. */
@@ -14,6 +16,7 @@ export class KnownSchemas {
   readonly #registry: SchemaRegistry
   readonly #compile: (schema: RegisteredSchema) => PayloadDecoder
   readonly #known = new LRUCache<number, KnownSchema>({ max: MOST_SCHEMAS })
+  readonly #missing = new MissingSchemas(MOST_SCHEMAS)
   /** By id; of several partitions that need a schema, one fetches it. */
   readonly #fetching = new Map<number, Promise<void>>()
 
@@ -23,30 +26,52 @@ export class KnownSchemas {
     this.#compile = compile
   }
 
-  /** `undefined`: it has to be fetched first. */
+  /** `undefined`: it has to be fetched first, or does not exist. */
   get(id: number): KnownSchema | undefined {
     return this.#known.get(id)
   }
 
+  /** Is it not to be asked for at present, since the registry does not have it? */
+  isGivenUp(id: number, { clock, mayGiveUp }: Preparing): boolean {
+    return mayGiveUp && this.#missing.isGivenUp(id, clock.elapsedMs())
+  }
+
+  /** Why values of a schema that is not known cannot be decoded. */
+  whyNot(id: number): TidemarkError {
+    return this.#missing.hasBeenGivenUp(id)
+      ? new TidemarkError('SCHEMA_UNKNOWN', `the schema registry has no schema ${id}`)
+      : new TidemarkError('INVARIANT', `schema ${id} was not prepared`)
+  }
+
   /**
-   * Fetches a schema.
+   * Fetches schemas. Those that the registry has not had for long enough are given up, if they may
+   * be.
    * @throws TidemarkError `REGISTRY_UNAVAILABLE`, also if the registry has no such schema: it may
    * not have it yet
    */
-  fetch(id: number): Promise<void> {
-    const fetching = this.#fetching.get(id) ?? this.#fetch(id)
+  async fetch(ids: readonly number[], how: Preparing): Promise<void> {
+    await Promise.all(ids.map((id) => this.#fetchOnce(id, how.clock)))
+    const waited = ids.find((id) => this.get(id) === undefined && !this.isGivenUp(id, how))
+    if (waited === undefined) return
+    const what = `the schema registry has no schema ${waited}, which a record refers to`
+    throw new TidemarkError('REGISTRY_UNAVAILABLE', what, { where: this.#registry.url })
+  }
+
+  #fetchOnce(id: number, clock: Preparing['clock']): Promise<void> {
+    const fetching = this.#fetching.get(id) ?? this.#fetch(id, clock)
     this.#fetching.set(id, fetching)
     return fetching
   }
 
-  async #fetch(id: number): Promise<void> {
+  /** @throws TidemarkError `REGISTRY_UNAVAILABLE`: the registry did not say whether it has it */
+  async #fetch(id: number, clock: Preparing['clock']): Promise<void> {
     try {
       const schema = await this.#registry.schema(id)
-      if (schema === null) {
-        const what = `the schema registry has no schema ${id}, which a record refers to`
-        throw new TidemarkError('REGISTRY_UNAVAILABLE', what, { where: this.#registry.url })
-      }
-      this.#known.set(id, this.#compiled(schema))
+      if (schema === null) this.#missing.denied(id, clock.elapsedMs())
+      else this.#known.set(id, this.#compiled(schema))
+    } catch (error) {
+      this.#missing.unanswered(id)
+      throw error
     } finally {
       this.#fetching.delete(id)
     }

@@ -9,7 +9,7 @@ import type { SourceDefinition } from '../../topology/definition.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import type { RegistryFormat as FormatDefinition } from '../../topology/source-format.ts'
 import { avroDecoder, checkReader } from '../avro/avro-decoder.ts'
-import type { Decoded, DecodeFault, Format, RawRecord, RawRecords } from '../format.ts'
+import type { Decoded, DecodeFault, Format, Preparing, RawRecord, RawRecords } from '../format.ts'
 import { boundOf } from '../json/bound.ts'
 import { LIMITS } from '../json/limits.ts'
 import { jsonDecoder } from '../json/registered-json.ts'
@@ -55,13 +55,14 @@ export class RegistryFormat implements Format {
     this.#schemas = new KnownSchemas(registry, (of) => decoderOf(of, format.reader, target))
   }
 
-  prepare(records: RawRecords): Promise<void> | null {
+  prepare(records: RawRecords, how: Preparing): Promise<void> | null {
     const missing = new Set<number>()
     for (let i = 0; i < records.length; i++) {
       const id = this.#locate(records, i)
       if (id !== null && this.#schemas.get(id) === undefined) missing.add(id)
     }
-    return missing.size === 0 ? null : this.#fetch([...missing])
+    const wanted = [...missing].filter((id) => !this.#schemas.isGivenUp(id, how))
+    return wanted.length === 0 ? null : this.#schemas.fetch(wanted, how)
   }
 
   *decode(all: RawRecords, slices: Slices): Generator<void, Decoded> {
@@ -98,10 +99,6 @@ export class RegistryFormat implements Format {
     return known.scan(place, columns, count)
   }
 
-  async #fetch(ids: readonly number[]): Promise<void> {
-    await Promise.all(ids.map((id) => this.#schemas.fetch(id)))
-  }
-
   /** Locates a record's value, and returns its schema id; `null`: it has none. */
   #locate(records: RawRecords, index: number): number | null {
     const place = this.#value
@@ -120,7 +117,7 @@ export class RegistryFormat implements Format {
 
   #decoder(id: number): PayloadDecoder {
     const known = this.#schemas.get(id)
-    if (known === undefined) throw new TidemarkError('INVARIANT', `schema ${id} was not prepared`)
+    if (known === undefined) throw this.#schemas.whyNot(id)
     if ('error' in known) throw known.error
     return known
   }

@@ -5,6 +5,7 @@ import { RegistryFormat } from '../../../src/formats/registry/registry-format.ts
 import { Slices } from '../../../src/kernel/slices.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { type RegistryFormatOptions, registry } from '../../../src/topology/source-format.ts'
+import { sleeplessClock } from '../../support/clocks.ts'
 import { thrownBy, thrownIn } from '../../support/thrown.ts'
 import { source } from '../json/source.ts'
 import { HandRegistry, wireValue } from './hand-registry.ts'
@@ -19,6 +20,7 @@ const SCHEMA = {
     { name: 'at', type: 'long' },
   ],
 }
+const LIVE = { clock: sleeplessClock(), mayGiveUp: true }
 const type = avro.Type.forSchema(SCHEMA as Schema)
 const inAvro = (at: number) => type.toBuffer({ key: 'k', at })
 const inJson = (at: number) => Buffer.from(JSON.stringify({ key: 'k', at }))
@@ -45,7 +47,7 @@ function records(...values: (Buffer | null)[]) {
 }
 
 async function decoded(format: RegistryFormat, all: ListedRecords) {
-  await format.prepare(all)
+  await format.prepare(all, LIVE)
   const slices = new Slices(() => 0)
   const decoding = format.decode(all, slices)
   let step = decoding.next()
@@ -106,9 +108,9 @@ test('a schema is fetched once, however many records and chunks need it', async 
   const { format, hand } = formatOf()
   const chunk = () =>
     records(wireValue(1, inAvro(1)), wireValue(2, inJson(1)), wireValue(1, inAvro(2)))
-  await Promise.all([format.prepare(chunk()), format.prepare(chunk())])
+  await Promise.all([format.prepare(chunk(), LIVE), format.prepare(chunk(), LIVE)])
   expect(hand.asked).toEqual([1, 2])
-  expect(format.prepare(chunk())).toBeNull()
+  expect(format.prepare(chunk(), LIVE)).toBeNull()
 })
 
 test.each([
@@ -118,7 +120,7 @@ test.each([
   const { format, hand } = formatOf()
   hinder(hand)
   const all = records(wireValue(4, inAvro(1)))
-  const fault = await thrownBy(format.prepare(all) as Promise<void>)
+  const fault = await thrownBy(format.prepare(all, LIVE) as Promise<void>)
   expect(fault).toMatchObject({ code: 'REGISTRY_UNAVAILABLE', action: 'retry' })
   hand.isDown = false
   hand.add(4, { type: 'avro', text: JSON.stringify(SCHEMA) })

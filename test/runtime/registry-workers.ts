@@ -1,0 +1,120 @@
+import { defineTopology, registry, seconds } from 'tidemark'
+import { wantedFields } from '../../src/engine/wanted-fields.ts'
+import { RegistryFormat } from '../../src/formats/registry/registry-format.ts'
+import type { Clock } from '../../src/kernel/clock.ts'
+import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import type { LogRecord, Records } from '../../src/records/port.ts'
+import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
+import { unpackVerdict } from '../../src/runtime/verdict-record.ts'
+import { startWorker, type WorkerOptions } from '../../src/runtime/worker.ts'
+import type { SourceDefinition } from '../../src/topology/definition.ts'
+import { type HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
+import { longestWaits, sleeplessClock } from '../support/clocks.ts'
+import { Event, GROUP } from './memory-workers.ts'
+import { START_MS, Watch } from './support.ts'
+
+// Workers on records in memory whose values have their schemas in a registry.
+
+export const CHECKPOINT = `${GROUP}.counts.checkpoint`
+
+type Format = Extract<SourceDefinition['format'], { is: 'registry' }>
+
+/** Counts and sums of each key and 10 s, and the offsets that entered. */
+export const counts = defineTopology('counts', (t) =>
+  t
+    .source('events', {
+      schema: registry(Event),
+      key: (e) => e.key,
+      eventTimeMs: (e) => e.at,
+      watermark: { lag: seconds(1) },
+      onLate: 'dead-letter',
+    })
+    .tumbling(seconds(10))
+    .aggregate({ amount: (e) => e.amount }, (a) => ({ n: a.count(), sum: a.sum('amount') }))
+    .sink('counts'),
+)
+
+const ready = prepare([counts], { models: new Map(), topics: new Map(), registry: 'later' })
+
+/** As a process is after `prepare`, with the registry of a test. */
+async function preparedWith(hand: HandRegistry): Promise<Prepared> {
+  const prepared = await ready
+  const topologies = prepared.topologies.map((topology) => {
+    const { source } = topology.definition
+    const wanted = wantedFields(topology.definition)
+    const format = new RegistryFormat(source, source.format as Format, { registry: hand, wanted })
+    return { ...topology, format }
+  })
+  return { ...prepared, topologies }
+}
+
+export function topics(partitions = 1, chunkRecords = 5): MemoryRecords {
+  const records = new MemoryRecords({ chunkRecords })
+  for (const topic of ['events', 'counts', 'events.dlq']) records.createTopic(topic, { partitions })
+  return records
+}
+
+/** A JSON Schema, which is not enforced. */
+export const JSON_SCHEMA = { type: 'json', text: '{}' } as const
+
+/** An event with the id of its schema. */
+export interface Sent {
+  readonly id: number
+  readonly key?: string
+  readonly atMs: number
+  readonly partition?: number
+}
+
+export function send(records: MemoryRecords, events: readonly Sent[]): void {
+  records.produce(
+    events.map(({ id, key = 'k', atMs, partition = 0 }) => {
+      const event = { key, at: START_MS + atMs, amount: atMs + 1 }
+      const value = wireValue(id, Buffer.from(JSON.stringify(event)))
+      const to = { topic: 'events', partition, key: Buffer.from(key), headers: [] }
+      return { ...to, value, timestampMs: START_MS + atMs }
+    }),
+  )
+}
+
+export interface Run extends Partial<WorkerOptions> {
+  readonly hand: HandRegistry
+  /** @default sleeps end at once */
+  readonly clock?: Clock
+}
+
+export async function started(records: Records, { hand, ...more }: Run) {
+  const prepared = await preparedWith(hand)
+  const watch = new Watch()
+  const worker = startWorker({
+    ...{ prepared, records, group: GROUP, clock: sleeplessClock(), random: longestWaits },
+    ...more,
+    observer: watch.observer,
+  })
+  return { worker, watch }
+}
+
+/** Runs a worker until all is done, and stops it. */
+export async function runAll(records: MemoryRecords, run: Run) {
+  const { worker, watch } = await started(records, run)
+  await Promise.race([records.settled(GROUP, 'events'), worker.done])
+  await worker.stop()
+  return watch
+}
+
+/** The offsets of a partition that are given up, by what is written down. */
+export function givenUp(records: MemoryRecords, partition = 0): number[] {
+  const place = { topic: CHECKPOINT, partition }
+  const newest = new Map<number, readonly (readonly [number, number])[]>()
+  for (const record of records.read(CHECKPOINT, partition)) {
+    const { block, unknown } = unpackVerdict(record, place) as NonNullable<
+      ReturnType<typeof unpackVerdict>
+    >
+    newest.set(block, unknown)
+  }
+  const ranges = [...newest.values()].flat()
+  return ranges
+    .flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, i) => first + i))
+    .toSorted((a, b) => a - b)
+}
+
+export const textsOf = (records: readonly LogRecord[]) => records.map(({ value }) => String(value))
