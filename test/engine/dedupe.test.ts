@@ -123,8 +123,14 @@ describe('an event behind the watermark is late before it is a duplicate', () =>
 
   test('unless a tumbling window behind the step still takes it', () => {
     const tumbling = {
-      ...{ op: 'tumbling', name: 'minutes', lengthMs: 60_000, graceMs: 1_000, emit: 'early' },
-      ...{ columns: {}, aggregates: { n: { of: 'count' } }, then: [sink] },
+      op: 'tumbling',
+      name: 'minutes',
+      lengthMs: 60_000,
+      graceMs: 1_000,
+      emit: 'early',
+      columns: {},
+      aggregates: { n: { of: 'count' } },
+      then: [sink],
     } as const
     const engine = engineOf({ then: [tumbling] })
     const first = [sent('a', 0), sent('b', 60_999), sent('a', 1), sent('c', 2)]
