@@ -1,21 +1,22 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { isWorkerName } from '../host/options.ts'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { contradictions } from './contradictions.ts'
 import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
 import { hintOfNames } from './meant.ts'
 import { RepeatableOption, repeatFaults } from './repeats.ts'
+import { settingFault } from './setting-fault.ts'
+import type { RawSetting } from './setting-parsers.ts'
 import {
   flagOf,
-  type RawSetting,
   SETTINGS,
   type Setting,
   type SettingName,
   type SettingValue,
+  type Values,
   variableOf,
 } from './settings.ts'
-import { numberedName } from './worker-names.ts'
 
 // Where the value of a setting comes from: flag > environment > config file > default. All faults
 // are reported at once.
@@ -95,13 +96,13 @@ export function readConfig<const N extends SettingName>(
       faults.push(asFault(thrown, origin.where))
     }
   }
-  refuseIfAny([...faults, ...contradictions(config)])
+  refuseIfAny([...faults, ...contradictions(config as Values)])
   return config as Config<N>
 }
 
 function variableFaults(env: Environment): TidemarkError[] {
   return unknownVariables(env).map((name) =>
-    invalid('there is no such setting', name, hintOfNames(name, VARIABLES)),
+    settingFault('there is no such setting', name, hintOfNames(name, VARIABLES)),
   )
 }
 
@@ -152,16 +153,16 @@ function readConfigFile(named: unknown, folder: string, faults: TidemarkError[])
     .filter(([, s]) => !s.environmentOnly)
     .map(([name]) => name)
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    faults.push(invalid('is not a JSON object', path))
+    faults.push(settingFault('is not a JSON object', path))
     return { path, values }
   }
   for (const [key, value] of Object.entries(content)) {
     const texts = textsOf(value)
     if (!known.includes(key)) {
-      faults.push(invalid(`there is no setting "${key}"`, path, hintOfNames(key, known)))
+      faults.push(settingFault(`there is no setting "${key}"`, path, hintOfNames(key, known)))
     } else if (texts === null) {
       faults.push(
-        invalid(
+        settingFault(
           'must be a string, a number, true or false, or an array or object of these',
           `${path}, ${key}`,
         ),
@@ -192,71 +193,8 @@ function isPlain(value: unknown): value is string | number | boolean {
   return ['string', 'number', 'boolean'].includes(typeof value)
 }
 
-/**
- * Faults of settings that are each valid but contradict each other. A value that did not parse is
- * `undefined` and is not checked.
- */
-function contradictions(c: Partial<Record<SettingName, unknown>>): TidemarkError[] {
-  const faults: TidemarkError[] = []
-  const isSet = (name: SettingName) => c[name] !== undefined && c[name] !== null
-  const isUnset = (name: SettingName) => c[name] === null
-  if (c.saslMechanism === 'plain' && c.tls === false) {
-    const hint = 'add --tls, or use scram-sha-512'
-    faults.push(
-      invalid(
-        'plain sends the password unencrypted, so it needs TLS',
-        flagOf('saslMechanism'),
-        hint,
-      ),
-    )
-  }
-  if (isSet('saslMechanism') && isUnset('saslUsername')) {
-    faults.push(invalid('SASL needs a user name', flagOf('saslUsername')))
-  }
-  if (isSet('saslMechanism') && isUnset('saslPassword') && isUnset('saslPasswordFile')) {
-    const hint = `set ${variableOf('saslPassword')} or ${variableOf('saslPasswordFile')}`
-    faults.push(invalid('SASL needs a password', flagOf('saslPasswordFile'), hint))
-  }
-  if (isSet('saslUsername') && isUnset('saslMechanism')) {
-    faults.push(
-      invalid(
-        'a user name is set but no SASL mechanism',
-        flagOf('saslMechanism'),
-        'add --sasl-mechanism scram-sha-512, or the one that the brokers use',
-      ),
-    )
-  }
-  for (const name of ['tlsCa', 'tlsCert', 'tlsKey'] as const) {
-    if (isSet(name) && c.tls === false) {
-      faults.push(invalid('a certificate or key is set but TLS is off', flagOf(name), 'add --tls'))
-    }
-  }
-  if ((isSet('tlsCert') && isUnset('tlsKey')) || (isSet('tlsKey') && isUnset('tlsCert'))) {
-    faults.push(
-      invalid(
-        'set both a client certificate and its private key, or neither',
-        `${flagOf('tlsCert')}, ${flagOf('tlsKey')}`,
-      ),
-    )
-  }
-  const { workers = 1, workerName = null } = c as Partial<Config<'workers' | 'workerName'>>
-  if (workers > 1 && workerName !== null && !isWorkerName(numberedName(workerName, workers))) {
-    const what = `is longer than 100 characters once a worker's number is appended, such as "-${workers}"`
-    faults.push(invalid(what, flagOf('workerName')))
-  }
-  return faults
-}
-
 function asFault(thrown: unknown, where: string): TidemarkError {
-  if (!(thrown instanceof TidemarkError)) return invalid(messageOf(thrown), where)
+  if (!(thrown instanceof TidemarkError)) return settingFault(messageOf(thrown), where)
   const hint = thrown.hint === undefined ? {} : { hint: thrown.hint }
   return new TidemarkError(thrown.code, thrown.message, { where, ...hint })
-}
-
-function invalid(message: string, where: string, hint?: string): TidemarkError {
-  return new TidemarkError(
-    'CONFIG_INVALID',
-    message,
-    hint === undefined ? { where } : { where, hint },
-  )
 }

@@ -1,22 +1,29 @@
-import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import { DEFAULTS, isWorkerName, RANGES } from '../host/options.ts'
-import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/compression.ts'
-import { messageOf } from '../kernel/errors.ts'
+import { DEFAULTS, RANGES } from '../host/options.ts'
+import type { Compression } from '../kernel/compression.ts'
 import type { LogFormat } from '../observe/log.ts'
+import { type KafkaSasl, MECHANISMS } from '../records/kafka/login/sasl-options.ts'
 import type { From, Guarantee } from '../records/port.ts'
+import {
+  compression,
+  hostAndPort,
+  numberOf,
+  oneOf,
+  orWord,
+  pairs,
+  type RawSetting,
+  readableFile,
+  rebuild,
+  saslExtensions,
+  single,
+  textOf,
+  tokenUrl,
+  workerName,
+  workers,
+} from './setting-parsers.ts'
 
 // All settings. Each one's flag, environment variable, key in the config file and help text follow
 // from this table. `httpPort` is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
-
-/** The raw text of a setting, from its flag, its environment variable or the config file. */
-export interface RawSetting {
-  /** One value, or several for a setting that can be repeated. */
-  readonly values: readonly string[]
-  /** What relative paths are relative to: the config file's folder, else the working directory. */
-  readonly folder: string
-}
 
 /** A setting. `T` is the type of its value. */
 export interface Setting<T> {
@@ -42,7 +49,7 @@ export const MEGABYTE = 1_000_000
 export const SECOND = 1_000
 
 /** How to authenticate with the brokers. */
-export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
+export type SaslMechanism = KafkaSasl['mechanism']
 /** The least severe level that is logged. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -189,10 +196,11 @@ export const SETTINGS = {
   tlsKey: pemFile('private key of the client certificate'),
   saslMechanism: setting<SaslMechanism | null>({
     value: '<name>',
-    about: 'SASL mechanism: plain (only with TLS), scram-sha-256 or scram-sha-512',
+    about:
+      'SASL mechanism: scram-sha-256 or scram-sha-512, or with TLS plain, oauthbearer or aws-msk-iam',
     fallback: null,
     fallbackText: 'no authentication',
-    parse: (raw) => oneOf(raw, ['plain', 'scram-sha-256', 'scram-sha-512']),
+    parse: (raw) => oneOf(raw, MECHANISMS),
   }),
   saslUsername: setting<string | null>({
     value: '<name>',
@@ -212,6 +220,64 @@ export const SETTINGS = {
     about: 'file with the password for SASL; takes precedence over TIDEMARK_SASL_PASSWORD',
     fallback: null,
     parse: (raw) => textOf(raw).trimEnd(),
+  }),
+  saslTokenUrl: setting<string | null>({
+    value: '<url>',
+    about: 'token endpoint of the identity provider that gives access tokens for oauthbearer',
+    fallback: null,
+    fallbackText: 'none',
+    parse: tokenUrl,
+  }),
+  saslTokenCa: pemFile(
+    "CA certificates to verify the token endpoint's certificate with",
+    'those that Node trusts',
+  ),
+  saslClientId: setting<string | null>({
+    value: '<id>',
+    about: 'client id at the token endpoint',
+    fallback: null,
+    parse: single,
+  }),
+  saslClientSecret: setting<string | null>({
+    value: '<secret>',
+    about: 'client secret at the token endpoint',
+    fallback: null,
+    environmentOnly: true,
+    parse: single,
+  }),
+  saslClientSecretFile: setting<string | null>({
+    value: '<file>',
+    about: 'file with the client secret; takes precedence over TIDEMARK_SASL_CLIENT_SECRET',
+    fallback: null,
+    parse: (raw) => textOf(raw).trimEnd(),
+  }),
+  saslScope: setting<string | null>({
+    value: '<scope>',
+    about: 'scope to request at the token endpoint',
+    fallback: null,
+    fallbackText: "the provider's own default",
+    parse: single,
+  }),
+  saslTokenFile: setting<string | null>({
+    value: '<file>',
+    about: 'file with an access token for oauthbearer, read at each authentication',
+    fallback: null,
+    parse: readableFile,
+  }),
+  saslExtension: setting<ReadonlyMap<string, string>>({
+    value: '<name=value>',
+    about: 'SASL extension to send with the access token; repeatable',
+    fallback: new Map(),
+    fallbackText: 'none',
+    many: true,
+    parse: saslExtensions,
+  }),
+  awsRegion: setting<string | null>({
+    value: '<region>',
+    about: 'region of the Amazon MSK cluster, for aws-msk-iam',
+    fallback: null,
+    fallbackText: 'none',
+    parse: single,
   }),
   registry: setting<string | null>({
     value: '<url>',
@@ -304,6 +370,9 @@ export type SettingName = keyof typeof SETTINGS
 export type SettingValue<N extends SettingName> =
   (typeof SETTINGS)[N] extends Setting<infer T> ? T : never
 
+/** Values of settings, so far as they are known. */
+export type Values = { readonly [K in SettingName]?: SettingValue<K> }
+
 /** The flag, such as `--http-port`; for a switch that is on by default, `--no-cache`. */
 export function flagOf(name: SettingName): string {
   const { value, fallback }: Setting<unknown> = SETTINGS[name]
@@ -329,77 +398,6 @@ function pemFile(about: string, fallbackText?: string): Setting<string | null> {
   return { value: '<file>', about: `${about} (PEM)`, fallback: null, ...text, parse: textOf }
 }
 
-function single({ values }: RawSetting): string {
-  const value = values[0] ?? ''
-  if (values.length > 1) throw new Error(`takes one value, got ${values.length}`)
-  if (value === '') throw new Error('is empty')
-  return value
-}
-
-function oneOf<const T extends string>(raw: RawSetting, names: readonly T[]): T {
-  const value = single(raw)
-  const found = names.find((name) => name === value)
-  if (found === undefined) throw new Error(`"${value}" is not ${listOf(names)}`)
-  return found
-}
-
-/** `a, b or c` */
-function listOf(names: readonly string[]): string {
-  const others = names.slice(0, -1).join(', ')
-  return others === '' ? names.join() : `${others} or ${names.at(-1)}`
-}
-
-/** @param unit how many units of the range are one of the setting, such as 1,000 ms for seconds */
-function numberOf(raw: RawSetting, range: { from: number; to: number }, unit = 1): number {
-  const value = single(raw)
-  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
-  const [from, to] = [range.from / unit, Math.floor(range.to / unit)]
-  if (!(number >= from && number <= to)) {
-    throw new Error(`"${value}" is not a whole number from ${from} to ${to}`)
-  }
-  return number
-}
-
-function compression(raw: RawSetting): Compression {
-  const name = oneOf(raw, COMPRESSIONS)
-  const fault = compressionFault(name)
-  if (fault !== null) throw new Error(fault)
-  return name
-}
-
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-
-/** Returns ms. */
-function rebuild(raw: RawSetting): number {
-  const value = single(raw)
-  if (value === 'all') return Number.POSITIVE_INFINITY
-  if (value === 'none') return 0
-  const [, number = '', unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(value) ?? []
-  if (number === '')
-    throw new Error(`"${value}" is not all, none, or a duration such as 90m, 6h, 2d`)
-  return Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS]
-}
-
-const MOST_WORKERS = 256
-
-function workers(raw: RawSetting): number {
-  const number = orWord(raw, 'auto', (g) => numberOf(g, { from: 1, to: MOST_WORKERS }))
-  return number === 'auto' ? availableParallelism() : number
-}
-
-function workerName(raw: RawSetting): string {
-  const name = single(raw)
-  if (isWorkerName(name)) return name
-  throw new Error(`"${name}" is not 1 to 100 letters, digits, ".", "_" and "-"`)
-}
-
-function hostAndPort(text: string): string {
-  const broker = text.trim()
-  const port = Number(/^(?:[^\s:/]+|\[[\da-fA-F:]+\]):(\d{1,5})$/.exec(broker)?.[1] ?? 0)
-  if (port < 1 || port > 65_535) throw new Error(`"${broker}" is not host:port`)
-  return broker
-}
-
 function registryUrl(raw: RawSetting): string {
   const text = single(raw)
   const url = URL.canParse(text) ? new URL(text) : null
@@ -412,39 +410,4 @@ function registryUrl(raw: RawSetting): string {
     throw new Error(`contains credentials: give them in ${name} and ${secret}`)
   }
   return text
-}
-
-/** The parsed value, or the word itself if that was given. */
-function orWord<T, const W extends string>(
-  raw: RawSetting,
-  word: W,
-  parse: (raw: RawSetting) => T,
-): T | W {
-  if (single(raw) === word) return word
-  try {
-    return parse(raw)
-  } catch (error) {
-    throw new Error(`${messageOf(error)}, or ${word}`, { cause: error })
-  }
-}
-
-function pairs(values: readonly string[], shape: string): Map<string, string> {
-  const found = new Map<string, string>()
-  for (const value of values) {
-    const at = value.indexOf('=')
-    const [name, to] = [value.slice(0, at).trim(), value.slice(at + 1).trim()]
-    if (at < 1 || name === '' || to === '') throw new Error(`"${value}" is not ${shape}`)
-    if (found.has(name)) throw new Error(`"${name}" is given twice`)
-    found.set(name, to)
-  }
-  return found
-}
-
-function textOf(raw: RawSetting): string {
-  const file = resolve(raw.folder, single(raw))
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new Error(`cannot read ${file}: ${messageOf(error)}`, { cause: error })
-  }
 }

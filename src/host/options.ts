@@ -1,12 +1,8 @@
 import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/compression.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Log } from '../observe/log.ts'
-import {
-  type KafkaSasl,
-  type KafkaTls,
-  kafkaFaults,
-  SESSION_TIMEOUT_MS,
-} from '../records/kafka/options.ts'
+import type { KafkaSasl } from '../records/kafka/login/sasl-options.ts'
+import { type KafkaTls, kafkaFaults, SESSION_TIMEOUT_MS } from '../records/kafka/options.ts'
 import type { From, Guarantee } from '../records/port.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from '../runtime/byte-limits.ts'
@@ -18,7 +14,11 @@ export interface RunWorkerOptions {
   readonly brokers?: readonly string[]
   /** Certificates, or `true` for those that Node trusts. @default no TLS */
   readonly tls?: KafkaTls | true
-  /** SASL credentials. PLAIN is refused without TLS. @default no login */
+  /**
+   * How to log in with the brokers. What would send a password or a token in plain text is refused
+   * without TLS.
+   * @default no login
+   */
   readonly sasl?: KafkaSasl
   /**
    * Schema registry with Confluent's API, for topologies whose values have schemas in one.

@@ -6,7 +6,8 @@ import type { Loss, TopicPartition, Unreadable } from '../records/port.ts'
 // or a key. At most a few events per chunk, so that observing costs nothing per record.
 
 /**
- * Outcomes of records, as counts; in = scored + windowed + skipped + duplicate + late + dead, always.
+ * Outcomes of records, as counts; in = scored + windowed + skipped + duplicate + late + dead,
+ * always.
  */
 export interface Outcomes {
   readonly scored: number

@@ -238,9 +238,112 @@ test('the password comes from the environment or a file, never from a flag or th
 
   const elsewhere = join(folder, '..')
   const passwordOf = (env: Record<string, string>) =>
-    kafkaOptions(readConfig(KAFKA_SETTINGS, flags, { env, folder: elsewhere })).sasl?.password
-  expect(passwordOf({ TIDEMARK_SASL_PASSWORD: 'of the environment' })).toBe('of the environment')
-  expect(passwordOf({ TIDEMARK_SASL_PASSWORD_FILE: join(folder, 'password') })).toBe('of the file')
+    kafkaOptions(readConfig(KAFKA_SETTINGS, flags, { env, folder: elsewhere })).sasl
+  const inEnvironment = passwordOf({ TIDEMARK_SASL_PASSWORD: 'of the environment' })
+  expect(inEnvironment).toMatchObject({ password: 'of the environment' })
+  const inFile = passwordOf({ TIDEMARK_SASL_PASSWORD_FILE: join(folder, 'password') })
+  expect(inFile).toMatchObject({ password: 'of the file' })
+})
+
+/** What the settings make of flags; a client secret and a token file are there. */
+function login(flags: object, env: Record<string, string> = {}) {
+  const folder = folderWith({ token: 'of-file', secret: 'of the file\n', 'ca.pem': 'PEM' })
+  const all = { tls: true, ...flags }
+  const read = () => kafkaOptions(readConfig(KAFKA_SETTINGS, all, { env, folder })).sasl
+  return { folder, read }
+}
+
+test('tokens come from an endpoint, with the secret of the environment or of a file', () => {
+  const flags = {
+    ...{ saslMechanism: 'oauthbearer', saslTokenUrl: 'https://login.example/token' },
+    ...{ saslTokenCa: 'ca.pem', saslClientId: 'scorer', saslScope: 'kafka' },
+    saslExtension: ['logicalCluster=lkc-1', 'identityPoolId=pool-1'],
+  }
+  const inEnvironment = { TIDEMARK_SASL_CLIENT_SECRET: 'of the environment' }
+  expect(login(flags, inEnvironment).read()).toEqual({
+    mechanism: 'oauthbearer',
+    token: {
+      ...{ url: 'https://login.example/token', ca: 'PEM', scope: 'kafka' },
+      ...{ clientId: 'scorer', clientSecret: 'of the environment' },
+    },
+    extensions: { logicalCluster: 'lkc-1', identityPoolId: 'pool-1' },
+  })
+  const inFile = login({ ...flags, saslClientSecretFile: 'secret' }, inEnvironment).read()
+  expect(inFile).toMatchObject({ token: { clientSecret: 'of the file' } })
+})
+
+test('a token file is named, not read', () => {
+  const { folder, read } = login({ saslMechanism: 'oauthbearer', saslTokenFile: 'token' })
+  expect(read()).toMatchObject({ token: { file: join(folder, 'token') } })
+})
+
+test.each<[string, object, string[]]>([
+  [
+    'nothing that gives a token, and no TLS',
+    { saslMechanism: 'oauthbearer', tls: false },
+    [
+      '--sasl-mechanism: oauthbearer sends the access token unencrypted, so it needs TLS',
+      '--sasl-token-url, --sasl-token-file: oauthbearer needs a token endpoint or a token file',
+    ],
+  ],
+  [
+    'an endpoint without a client',
+    { saslMechanism: 'oauthbearer', saslTokenUrl: 'https://login.example' },
+    [
+      '--sasl-client-id: a token endpoint needs a client id',
+      '--sasl-client-secret-file: a token endpoint needs a client secret',
+    ],
+  ],
+  [
+    'two places of a token, and a user',
+    {
+      ...{ saslMechanism: 'oauthbearer', saslUsername: 'u' },
+      ...{ saslTokenFile: 'token', saslTokenUrl: 'https://login.example' },
+    },
+    [
+      '--sasl-token-url, --sasl-token-file: set a token endpoint or a token file, not both',
+      '--sasl-username: a user name is set, but oauthbearer takes none',
+    ],
+  ],
+  [
+    'a file with settings of an endpoint',
+    { saslMechanism: 'oauthbearer', saslTokenFile: 'token', saslClientId: 'c', saslScope: 's' },
+    [
+      '--sasl-client-id: a client id is set, but no token endpoint',
+      '--sasl-scope: a scope is set, but no token endpoint',
+    ],
+  ],
+  [
+    'an endpoint in plain text, an extension that cannot be sent, a file that is not there',
+    {
+      ...{ saslMechanism: 'oauthbearer', saslTokenUrl: 'http://login.example' },
+      ...{ saslTokenFile: 'none', saslExtension: ['auth=x'] },
+    },
+    [
+      '--sasl-token-url: would send the client secret in plain text: use https',
+      expect.stringMatching(/^--sasl-token-file: cannot read .*none: ENOENT/) as string,
+      '--sasl-extension: "auth" is not letters with a value in ASCII',
+    ],
+  ],
+  [
+    'a token without a mechanism',
+    { saslTokenFile: 'token', awsRegion: 'eu-west-1' },
+    [
+      '--sasl-mechanism: a token file is set but no SASL mechanism',
+      '--sasl-mechanism: a region is set but no SASL mechanism',
+    ],
+  ],
+  [
+    'AWS without its signer and a region',
+    { saslMechanism: 'aws-msk-iam' },
+    [
+      '--sasl-mechanism: SASL for AWS needs the package aws-msk-iam-sasl-signer-js',
+      '--aws-region: aws-msk-iam needs a region',
+    ],
+  ],
+])('a login with %s is refused', (_, flags, faults) => {
+  const told = listOf(login(flags).read).map((line) => line.replace('CONFIG_INVALID ', ''))
+  expect(told).toEqual(faults)
 })
 
 test('the Kafka driver gets what the settings say', () => {

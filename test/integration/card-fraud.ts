@@ -69,11 +69,15 @@ export class CardFraud {
     this.#run = run
   }
 
-  static async on(kafka: KafkaService, topology = 'topologies/card-fraud.ts'): Promise<CardFraud> {
+  /** @param reach how workers reach the brokers @default without security */
+  static async on(
+    kafka: KafkaService,
+    topology = 'topologies/card-fraud.ts',
+    reach: readonly string[] = ['--brokers', kafka.brokers.join(',')],
+  ): Promise<CardFraud> {
     const records = new KafkaRecords(plainOptions(kafka))
     const { topics, flags } = await freshTopics(records, TOPICS, PARTITIONS)
-    const brokers = ['--brokers', kafka.brokers.join(',')]
-    return new CardFraud(kafka, records, { topics, run: [topology, ...brokers, ...flags] })
+    return new CardFraud(kafka, records, { topics, run: [topology, ...reach, ...flags] })
   }
 
   /** Where each partition of what was sent ends. */

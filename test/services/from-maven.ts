@@ -63,6 +63,8 @@ export interface OwnKafkaOptions {
   readonly diskMb?: number
   /** Broker settings by Kafka's names. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Options for the brokers' JVM. @default none */
+  readonly javaOptions?: string
 }
 
 /** As broker.sh wants them, for each node. */
@@ -75,6 +77,7 @@ export async function startFromMaven({
   nodes: count = 1,
   diskMb,
   settings = {},
+  javaOptions,
 }: OwnKafkaOptions = {}): Promise<OwnKafka> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-kafka-'))
   const ports = await freePorts(count * PORTS)
@@ -88,6 +91,7 @@ export async function startFromMaven({
   try {
     script(['start', dir, ...ports.map(String)], {
       ...(diskMb === undefined ? {} : { TIDEMARK_DISK_MB: String(diskMb) }),
+      ...(javaOptions === undefined ? {} : { JDK_JAVA_OPTIONS: javaOptions }),
       TIDEMARK_BROKER_SETTINGS: Object.entries(settings)
         .map(([name, value]) => `${name}=${value}`)
         .join('\n'),

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { expect, inject, test } from 'vitest'
 import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { KafkaOptions, KafkaSasl } from '../../src/records/kafka/options.ts'
+import type { PasswordLogin } from '../../src/records/kafka/login/sasl-options.ts'
+import type { KafkaOptions } from '../../src/records/kafka/options.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 
 // What a test needs of the real Kafka that test/global-setup.ts has started.
@@ -72,7 +73,7 @@ export function plainOptions(kafka: KafkaService): KafkaOptions {
 }
 
 /** Options for a driver over SASL_SSL. */
-export function secureOptions(secure: Secure, sasl: Partial<KafkaSasl> = {}): KafkaOptions {
+export function secureOptions(secure: Secure, sasl: Partial<PasswordLogin> = {}): KafkaOptions {
   const { brokers, caFile, username, password } = secure
   return {
     brokers,

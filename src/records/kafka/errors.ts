@@ -26,7 +26,7 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError)
   },
   {
     code: 'AUTHENTICATION',
-    hint: 'check user, password and mechanism',
+    hint: 'check the credentials and the mechanism',
     matches: ({ name, type }) =>
       name === 'KafkaJSSASLAuthenticationError' ||
       type === 'SASL_AUTHENTICATION_FAILED' ||
@@ -45,8 +45,7 @@ const KINDS: readonly { code: Code; hint: string; matches: (fault: LibraryError)
   {
     code: 'AUTHENTICATION',
     hint: 'the TLS handshake failed: check the certificate authority, and that the port uses TLS',
-    matches: ({ code }) =>
-      typeof code === 'string' && /CERT|^ERR_(TLS|SSL)|^UNABLE_TO_|^EPROTO$/.test(code),
+    matches: ({ code }) => isTlsFailure(code),
   },
   {
     code: 'REBALANCING',
@@ -112,6 +111,11 @@ const SETTLING = new Set([
 /** Is the error one that passes when a topic or a broker has settled? */
 export function isSettling(thrown: unknown): boolean {
   return causesOf(thrown).some(({ type }) => type !== undefined && SETTLING.has(type))
+}
+
+/** Is it the error code of a TLS handshake that failed? */
+export function isTlsFailure(code: unknown): boolean {
+  return typeof code === 'string' && /CERT|^ERR_(TLS|SSL)|^UNABLE_TO_|^EPROTO$/.test(code)
 }
 
 /** Could the broker not be reached, or did it not answer? Another broker may. */

@@ -21,11 +21,13 @@ import { patchConnections } from './connections.ts'
 import { DefaultName } from './default-name.ts'
 import { FormerMembers } from './former-members.ts'
 import { quietLog } from './log.ts'
+import { type BearerLogin, bearerLoginOf } from './login/bearer-login.ts'
 import { type Connections, KafkaMember } from './member.ts'
 import { clientConfig, type KafkaOptions, SESSION_TIMEOUT_MS } from './options.ts'
 import { Producer } from './producer.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 import { selfTest } from './self-test.ts'
+import { patchSessions } from './sessions.ts'
 import { transactionalIdOf } from './transactional-id.ts'
 import { Transactions } from './transactions.ts'
 import { KafkaWriter } from './writer.ts'
@@ -41,6 +43,7 @@ export class KafkaRecords implements Records {
   readonly #members = new Set<KafkaMember>()
   readonly #opened = new Set<Brokers>()
   readonly #formerMembers: FormerMembers
+  readonly #login: BearerLogin | null
   readonly #defaultName: DefaultName
   readonly #name: string | undefined
   #epochs = 0
@@ -52,11 +55,16 @@ export class KafkaRecords implements Records {
   constructor(options: KafkaOptions) {
     selfTest()
     patchConnections()
+    patchSessions()
     const { clock = wallClock, random = Math.random } = options
     this.#timing = { clock, random }
-    const logCreator = quietLog(options.log ?? (() => {}), clock)
+    const log = options.log ?? (() => {})
+    const logCreator = quietLog(log, clock)
+    const config = clientConfig(options)
+    this.#login = bearerLoginOf(options.sasl, { clock, random, log })
     this.#config = {
-      ...clientConfig(options),
+      ...config,
+      ...(this.#login && { sasl: this.#login }),
       logLevel: logLevel.WARN,
       logCreator,
     }
@@ -118,6 +126,7 @@ export class KafkaRecords implements Records {
     await Promise.all([...this.#members].map((member) => member.leave()))
     this.#admin.close()
     for (const brokers of this.#opened) brokers.close()
+    this.#login?.close()
   }
 
   /** The transactional id under which a member commits; `null`: it commits without transactions. */

@@ -2,6 +2,7 @@ import type { KafkaConfig } from 'kafkajs'
 import type { Random } from '../../kernel/backoff.ts'
 import type { Clock } from '../../kernel/clock.ts'
 import { refuseIfAny, TidemarkError } from '../../kernel/errors.ts'
+import { type KafkaSasl, type PasswordLogin, saslFaults } from './login/sasl-options.ts'
 
 // How to reach the brokers. Invalid options are refused before any connection is tried.
 
@@ -15,13 +16,6 @@ export interface KafkaTls {
   /** Client certificate, PEM; with `key`, when brokers require one. */
   readonly cert?: string
   readonly key?: string
-}
-
-/** SASL options. */
-export interface KafkaSasl {
-  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-  readonly username: string
-  readonly password: string
 }
 
 /** How to reach the brokers, and how a worker appears in its group. */
@@ -78,7 +72,7 @@ export const SESSION_TIMEOUT_MS = 10_000
 export type KafkaLog = (warning: string) => void
 
 /**
- * Returns the library's configuration.
+ * Returns the library's configuration, without a login with access tokens.
  * @throws Refused with `CONFIG_INVALID`
  */
 export function clientConfig(options: KafkaOptions): KafkaConfig {
@@ -90,7 +84,7 @@ export function clientConfig(options: KafkaOptions): KafkaConfig {
     brokers: [...brokers],
     clientId,
     ...(tls === undefined ? {} : { ssl: tls === true ? true : { ...tls } }),
-    ...(sasl === undefined ? {} : { sasl: { ...sasl } as NonNullable<KafkaConfig['sasl']> }),
+    ...(sasl !== undefined && 'password' in sasl ? { sasl: passwordLogin(sasl) } : {}),
     connectionTimeout: 2_000,
     // JoinGroup and Fetch, which wait on purpose, have their own limits.
     requestTimeout: 10_000,
@@ -99,6 +93,10 @@ export function clientConfig(options: KafkaOptions): KafkaConfig {
     // NODE_ENV=test.
     retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2 },
   }
+}
+
+function passwordLogin({ mechanism, username, password }: PasswordLogin) {
+  return { mechanism, username, password } as NonNullable<KafkaConfig['sasl']>
 }
 
 /** Returns what is wrong with the options, each a `CONFIG_INVALID` with the option as its place. */
@@ -115,12 +113,8 @@ export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError
     if (/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(broker)) continue
     add('brokers', `broker ${JSON.stringify(broker)} is not host:port`)
   }
-  if (sasl?.mechanism === 'plain' && tls === undefined) {
-    add(
-      'sasl',
-      'SASL PLAIN without TLS would send the password in plain text',
-      'turn TLS on, or use SCRAM',
-    )
+  if (sasl !== undefined) {
+    for (const { message, hint } of saslFaults(sasl, tls !== undefined)) add('sasl', message, hint)
   }
   if (tls !== undefined && tls !== true && (tls.cert === undefined) !== (tls.key === undefined)) {
     add('tls', 'a TLS client certificate needs both cert and key')

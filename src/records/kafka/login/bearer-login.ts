@@ -1,0 +1,133 @@
+import kafkajs, { type AuthenticationProviderArgs, type Mechanism } from 'kafkajs'
+import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import { type AccessToken, unavailable } from './access-token.ts'
+import { tokensOfClient } from './client-credentials.ts'
+import { tokensOfAws } from './msk-iam.ts'
+import type { BearerOptions, KafkaSasl } from './sasl-options.ts'
+import { TokenFile } from './token-file.ts'
+import { type RenewalContext, RenewedTokens, type Tokens } from './tokens.ts'
+
+// SASL OAUTHBEARER (RFC 7628), instead of the library's own. That one takes a refusal for success,
+// because a broker first answers with the reason, and with an error only once that is acknowledged.
+
+type Send = AuthenticationProviderArgs['saslAuthenticate']
+
+const ACKNOWLEDGEMENT = '\u0001'
+/** Size of the length in front of an answer, bytes. */
+const LENGTH_BYTES = 4
+
+/** Authenticates the connections of a driver with access tokens. */
+export class BearerLogin implements Mechanism {
+  readonly mechanism = 'oauthbearer'
+  readonly #tokens: Tokens
+  readonly #extensions: string
+  /** The tokens that a broker has accepted. */
+  readonly #accepted = new WeakSet<AccessToken>()
+
+  constructor(tokens: Tokens, extensions: Readonly<Record<string, string>>) {
+    this.#tokens = tokens
+    this.#extensions = Object.entries(extensions)
+      .map(([name, value]) => `${name}=${value}\u0001`)
+      .join('')
+  }
+
+  /**
+   * Makes sure that there is a token. Called before an exchange begins: in the middle of it the
+   * broker takes nothing else, so that a connection without a token would end.
+   * @throws as {@link Tokens.current}, for the library
+   */
+  async prepare(): Promise<void> {
+    await this.#token()
+  }
+
+  /** Called by the library for each exchange. */
+  authenticationProvider({
+    saslAuthenticate,
+  }: Pick<AuthenticationProviderArgs, 'saslAuthenticate'>) {
+    return { authenticate: () => this.#authenticate(saslAuthenticate) }
+  }
+
+  close(): void {
+    this.#tokens.close()
+  }
+
+  async #authenticate(send: Send): Promise<void> {
+    const token = await this.#token()
+    const refusal = await this.#exchange(send, token)
+    if (refusal !== null) throw forLibrary(this.#judged(token, refusal))
+    this.#accepted.add(token)
+  }
+
+  /** @returns why the broker refuses the token; `null`: it does not */
+  async #exchange(send: Send, { value }: AccessToken): Promise<string | null> {
+    try {
+      const reason = await say(send, `n,,\u0001auth=Bearer ${value}\u0001${this.#extensions}\u0001`)
+      if (reason === '') return null
+      await say(send, ACKNOWLEDGEMENT)
+      return reason
+    } catch (thrown) {
+      if ((thrown as { type?: unknown }).type !== 'SASL_AUTHENTICATION_FAILED') throw thrown
+      return messageOf(thrown)
+    }
+  }
+
+  /** A token that was accepted before may have been revoked; the next one may be accepted again. */
+  #judged(token: AccessToken, refusal: string): TidemarkError {
+    const message = `the broker refuses the access token: ${refusal}`
+    if (this.#accepted.has(token)) {
+      this.#tokens.drop(token)
+      return unavailable(message)
+    }
+    const hint = "compare the token's issuer, audience and scope with what the brokers expect"
+    return new TidemarkError('AUTHENTICATION', message, { hint })
+  }
+
+  async #token(): Promise<AccessToken> {
+    try {
+      return await this.#tokens.current()
+    } catch (thrown) {
+      throw forLibrary(thrown as TidemarkError)
+    }
+  }
+}
+
+/** The login with access tokens that the options ask for; `null`: they ask for another one. */
+export function bearerLoginOf(
+  sasl: KafkaSasl | undefined,
+  context: RenewalContext,
+): BearerLogin | null {
+  if (sasl?.mechanism === 'oauthbearer') {
+    return new BearerLogin(tokensOf(sasl.token, context), sasl.extensions ?? {})
+  }
+  if (sasl?.mechanism === 'aws-msk-iam') {
+    return new BearerLogin(new RenewedTokens(tokensOfAws(sasl.region), context), {})
+  }
+  return null
+}
+
+function tokensOf(token: BearerOptions['token'], context: RenewalContext): Tokens {
+  if (typeof token === 'function') return new RenewedTokens(token, context)
+  if ('file' in token) return new TokenFile(token.file, context.clock)
+  return new RenewedTokens(tokensOfClient(token, context.clock), context)
+}
+
+/** Sends one message of an exchange and returns the answer. */
+async function say(send: Send, message: string): Promise<string> {
+  const text = Buffer.from(message)
+  const request = Buffer.alloc(LENGTH_BYTES + text.length)
+  request.writeInt32BE(text.length)
+  text.copy(request, LENGTH_BYTES)
+  const answer = await send({
+    request: { encode: () => request },
+    response: {
+      decode: (bytes) => bytes,
+      parse: (bytes) => bytes.subarray(LENGTH_BYTES).toString(),
+    },
+  })
+  return answer ?? ''
+}
+
+/** The library retries other errors; whoever asked for the connection does that here. */
+function forLibrary(cause: TidemarkError): Error {
+  return Object.assign(new kafkajs.KafkaJSNonRetriableError(cause.message), { cause })
+}

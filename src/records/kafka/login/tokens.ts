@@ -1,0 +1,150 @@
+import { Backoff, type Random } from '../../../kernel/backoff.ts'
+import type { Clock } from '../../../kernel/clock.ts'
+import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import { within } from '../waiting.ts'
+import { type AccessToken, isBearer, unavailable } from './access-token.ts'
+
+// The access token that connections authenticate with. One for all connections: it is renewed when
+// 80 % of its life are over, as in Kafka's Java client (sasl.login.refresh.window.factor). While it
+// cannot be renewed, the present one is used until it runs out.
+
+/** Where connections get the token that they authenticate with. */
+export interface Tokens {
+  /**
+   * Returns a token that has not run out.
+   * @throws TidemarkError `BROKER_UNAVAILABLE`: there is none now · `AUTHENTICATION`: the client is
+   * refused · `CONFIG_INVALID`
+   */
+  current(): Promise<AccessToken>
+  /** A broker that had accepted this token no longer does. */
+  drop(token: AccessToken): void
+  /** Nothing is renewed any more. */
+  close(): void
+}
+
+/** Gets a new token; the signal aborts when it is no longer wanted. */
+export type TokenProvider = (signal: AbortSignal) => Promise<AccessToken>
+
+/** What {@link RenewedTokens} works with. */
+export interface RenewalContext {
+  readonly clock: Clock
+  readonly random: Random
+  /** Called when the token cannot be renewed. */
+  readonly log: (warning: string) => void
+}
+
+/** How long a provider may take, ms. */
+const PROVIDE_MS = 10_000
+/** The part of its life after which a token is renewed. */
+const RENEWED_AFTER = 0.8
+/** Workers that started together renew up to this part of its life sooner. */
+const JITTER = 0.05
+const RETRY = { firstMs: 500, lastMs: 10_000 }
+
+interface Held {
+  readonly token: AccessToken
+  /** When it came, by the clock's two times. */
+  readonly sinceMs: number
+  readonly sinceElapsedMs: number
+  /** How long it is valid from then on, ms. */
+  readonly lifeMs: number
+}
+
+/** The tokens of a provider, one after the other. The first one is requested when it is needed. */
+export class RenewedTokens implements Tokens {
+  readonly #provide: TokenProvider
+  readonly #context: RenewalContext
+  readonly #backoff: Backoff
+  readonly #closing = new AbortController()
+  #held: Held | null = null
+  /** Why the last request failed; `null`: it did not. */
+  #failure: TidemarkError | null = null
+  #request: Promise<void> | null = null
+  #cancelNext = () => {}
+
+  constructor(provide: TokenProvider, context: RenewalContext) {
+    this.#provide = provide
+    this.#context = context
+    this.#backoff = new Backoff(RETRY, context.random)
+  }
+
+  async current(): Promise<AccessToken> {
+    const isPaused = this.#failure !== null && this.#request === null
+    if (!isValid(this.#held, this.#context.clock) && !isPaused) await this.#renew()
+    if (isValid(this.#held, this.#context.clock)) return this.#held.token
+    throw this.#failure ?? unavailable('the access token has run out')
+  }
+
+  drop(token: AccessToken): void {
+    if (this.#held?.token === token) this.#held = null
+  }
+
+  close(): void {
+    this.#closing.abort()
+    this.#cancelNext()
+  }
+
+  /** Concurrent calls share one request. */
+  #renew(): Promise<void> {
+    this.#request ??= this.#replace().finally(() => {
+      this.#request = null
+    })
+    return this.#request
+  }
+
+  async #replace(): Promise<void> {
+    this.#cancelNext()
+    const { clock } = this.#context
+    let nextMs: number
+    try {
+      const { lifeMs } = (this.#held = await this.#ask())
+      this.#failure = null
+      this.#backoff.reset()
+      nextMs = lifeMs * (RENEWED_AFTER - JITTER * this.#context.random())
+    } catch (thrown) {
+      this.#failure = asFailure(thrown)
+      this.#warn(this.#failure)
+      nextMs = this.#backoff.nextMs()
+    }
+    if (this.#closing.signal.aborted) return
+    this.#cancelNext = clock.after(nextMs, () => void this.#renew())
+  }
+
+  async #ask(): Promise<Held> {
+    const { clock } = this.#context
+    const provided = this.#provide(this.#closing.signal)
+    const limit = { ms: PROVIDE_MS, doing: 'getting an access token', clock }
+    const token = await within(limit, provided)
+    if (!isBearer(token?.value) || !Number.isFinite(token.expiresAtMs)) {
+      const hint = 'provide { value, expiresAtMs }: a bearer token (RFC 6750), ms since the epoch'
+      throw new TidemarkError('CONFIG_INVALID', 'what is provided is no access token', { hint })
+    }
+    const [sinceMs, sinceElapsedMs] = [clock.nowMs(), clock.elapsedMs()]
+    const lifeMs = token.expiresAtMs - sinceMs
+    if (lifeMs <= 0)
+      throw unavailable(`the new access token ran out ${-lifeMs} ms ago: compare the clocks`)
+    return { token, sinceMs, sinceElapsedMs, lifeMs }
+  }
+
+  #warn({ message }: TidemarkError): void {
+    const held = this.#held
+    if (held === null || !isValid(held, this.#context.clock)) return
+    const leftMs = held.lifeMs - ageMs(held, this.#context.clock)
+    this.#context.log(`${message}; the present token is valid for ${Math.ceil(leftMs / 1_000)} s`)
+  }
+}
+
+/** By the clock that says more: one of them may have been set, the other may have stood still. */
+function ageMs({ sinceMs, sinceElapsedMs }: Held, clock: Clock): number {
+  return Math.max(clock.nowMs() - sinceMs, clock.elapsedMs() - sinceElapsedMs)
+}
+
+function isValid(held: Held | null, clock: Clock): held is Held {
+  return held !== null && ageMs(held, clock) < held.lifeMs
+}
+
+/** A provider that throws anything else may succeed the next time. */
+function asFailure(thrown: unknown): TidemarkError {
+  if (thrown instanceof TidemarkError) return thrown
+  return unavailable(`there is no access token: ${messageOf(thrown)}`, { cause: thrown })
+}
