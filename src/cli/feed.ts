@@ -1,7 +1,9 @@
 import type { Readable } from 'node:stream'
+import { GivenRecord } from '../formats/given-record.ts'
 import { eventKey } from '../formats/identity.ts'
 import { EventDecoder } from '../formats/json/event-decoder.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 import type { LineBook } from './line-book.ts'
@@ -44,6 +46,9 @@ export async function feedLines(stream: Readable, feed: Feed): Promise<void> {
 }
 
 const NO_KEY = Buffer.alloc(0)
+/** Where a record is that has not been written yet. */
+const NOWHERE = -1
+const NOT_WRITTEN = { offset: NOWHERE, timestampMs: NO_TIMESTAMP, key: NO_KEY, headers: [] }
 
 /**
  * A line's own key, else the topology's key of its event. A line that is not a valid event has an
@@ -55,8 +60,10 @@ function lineKeys(source: SourceDefinition): (line: Line) => { key: Buffer; valu
     const { key, value } = splitKey(bytes)
     if (key !== null) return { key, value }
     try {
-      const event = decoder.decode({ key: NO_KEY, value })
-      return { key: Buffer.from(eventKey(source.key, event)), value }
+      const record = { ...NOT_WRITTEN, value }
+      const event = decoder.decode(record)
+      const given = new GivenRecord(record, { topic: source.topic, partition: NOWHERE })
+      return { key: Buffer.from(eventKey((e) => source.key(e, given), event)), value }
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown
       return { key: NO_KEY, value }

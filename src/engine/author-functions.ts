@@ -7,8 +7,8 @@ export interface AuthorFunction {
   readonly where: string
   /** Its step; `null`: it belongs to the source or to a table. */
   readonly step: string | null
-  /** Its argument: an event, or a row of a table. */
-  readonly argument: 'event' | 'row'
+  /** Its first argument: an event, a row of a table, a record, or the key of a tombstone. */
+  readonly argument: 'event' | 'row' | 'record' | 'key'
   readonly of: (...args: never[]) => unknown
 }
 
@@ -33,6 +33,8 @@ function* placesIn(definition: Definition): Generator<PossibleFunction> {
   const ofSource = { step: null, argument: 'event' } as const
   yield { ...ofSource, where: `${source.topic}.key`, of: source.key }
   yield { ...ofSource, where: `${source.topic}.eventTimeMs`, of: source.eventTimeMs }
+  const { onTombstone } = source
+  yield { step: null, argument: 'key', where: `${source.topic}.onTombstone`, of: onTombstone }
   for (const { name, key } of tables) {
     yield { step: null, argument: 'row', where: `${name}.key`, of: key }
   }

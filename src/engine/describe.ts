@@ -18,10 +18,12 @@ export interface Description {
     /** How its records hold their values: `json`, or `registry` with its options. */
     readonly format: SourceFormat
     readonly key: string
+    /** `record`: the record's own timestamp. */
     readonly eventTimeMs: string
     /** Lengths in ms; `idleAfterMs` `null`: never. */
     readonly watermark: { lagMs: number; idleAfterMs: number | null; maxAheadMs: number | 'none' }
     readonly onLate: string
+    readonly onTombstone: string
     readonly partitioner: string | null
     readonly keyMismatch: string
     /** Headers that outputs get from their record, besides those of a trace. @default none */
@@ -64,9 +66,10 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
       topic: source.topic,
       format: source.format,
       key: print(source.key),
-      eventTimeMs: print(source.eventTimeMs),
+      eventTimeMs: wordOr(source.eventTimeMs, print),
       watermark: source.watermark,
       onLate: source.onLate,
+      onTombstone: wordOr(source.onTombstone, print),
       partitioner: source.partitioner,
       keyMismatch: source.keyMismatch,
       ...(source.passHeaders && { passHeaders: source.passHeaders }),
@@ -85,4 +88,9 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
       feeds: step.op === 'sink' ? [] : step.then.map((s) => s.name),
     })),
   }
+}
+
+/** A word, or a function. */
+function wordOr(of: string | Parameters<Print>[0], print: Print): string {
+  return typeof of === 'string' ? of : print(of)
 }

@@ -3,6 +3,7 @@ import {
   type Definition,
   type KeyMismatch,
   type OnLate,
+  type OnTombstone,
   type SourceDefinition,
   stepsOf,
 } from '../topology/definition.ts'
@@ -16,6 +17,7 @@ import { planOf } from './plan.ts'
 
 const NAME = /^[a-zA-Z0-9._-]{1,200}$/
 const ON_LATE: readonly OnLate[] = ['dead-letter', 'drop', 'score']
+const ON_TOMBSTONE: readonly OnTombstone[] = ['dead-letter', 'skip']
 const KEY_MISMATCH: readonly KeyMismatch[] = ['warn', 'dead-letter', 'allow']
 const PARTITIONERS: readonly SourceDefinition['partitioner'][] = ['murmur2', 'crc32', 'unknown']
 
@@ -39,10 +41,17 @@ export function validateTopology(definition: Definition): TidemarkError[] {
 }
 
 function checkSource({ source }: Definition, report: ReportFault): void {
-  for (const name of ['key', 'eventTimeMs'] as const) {
-    if (typeof source[name] !== 'function') {
-      report(source.topic, `${name} must be a function of the event, got ${typeof source[name]}`)
-    }
+  const { key, eventTimeMs, onTombstone } = source
+  if (typeof key !== 'function') {
+    report(source.topic, `key must be a function of the event, got ${typeof key}`)
+  }
+  if (typeof eventTimeMs !== 'function' && eventTimeMs !== 'record') {
+    const got = typeof eventTimeMs
+    report(source.topic, `eventTimeMs must be a function of the event or "record", got ${got}`)
+  }
+  if (typeof onTombstone !== 'function' && !ON_TOMBSTONE.includes(onTombstone)) {
+    const all = ON_TOMBSTONE.join(', ')
+    report(source.topic, `onTombstone "${onTombstone}" must be a function or one of ${all}`)
   }
   if (typeof source.schema?.['~standard']?.validate !== 'function') {
     report(source.topic, 'schema must be a Standard Schema (zod, valibot, arktype, …)')

@@ -5,14 +5,19 @@ import type { Slices } from '../kernel/slices.ts'
 import type { ColumnForm } from '../plan/columns.ts'
 import type { Reader } from '../plan/events.ts'
 import type { ScannedEvents } from '../plan/scanned-events.ts'
+import type { RecordHeader, SourcePartition } from '../topology/source-record.ts'
 
-/** The part of a Kafka record from which an event is made. */
+/** A Kafka record, as a format sees it. The properties may be getters. */
 export interface RawRecord {
+  readonly offset: number
+  /** The record's own timestamp, ms since the epoch; −1: it has none. */
+  readonly timestampMs: number
   readonly key: Buffer | null
   readonly value: Buffer | null
+  readonly headers: readonly RecordHeader[]
 }
 
-/** The records of a chunk, as a format sees them. */
+/** Records in log order, as a format sees them. */
 export interface RawRecords {
   readonly length: number
   at(index: number): RawRecord
@@ -30,10 +35,16 @@ export interface Preparing {
   readonly mayGiveUp: boolean
 }
 
+/** Records of one partition. */
+export interface RawChunk {
+  readonly from: SourcePartition
+  readonly records: RawRecords
+}
+
 /** The result of decoding the records of a chunk, in their order. */
 export interface Decoded {
   readonly events: ScannedEvents
-  /** For each event, the index of its record. */
+  /** For each event, the index of its record. Of skipped records there is nothing. */
   readonly records: readonly number[]
   /** For the records that are not events. */
   readonly faults: readonly DecodeFault[]
@@ -63,5 +74,5 @@ export interface Format {
    * Decodes prepared records into columns, without waiting. Yields where other work may have its
    * turn.
    */
-  decode(records: RawRecords, slices: Slices): Generator<void, Decoded>
+  decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded>
 }

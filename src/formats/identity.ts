@@ -1,6 +1,6 @@
 import { toUSVString } from 'node:util'
 import { TidemarkError } from '../kernel/errors.ts'
-import { EARLIEST_EVENT_TIME_MS, LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
+import { EARLIEST_EVENT_TIME_MS, LATEST_EVENT_TIME_MS, NO_TIMESTAMP } from '../kernel/time.ts'
 import { nameOf } from '../topology/schema.ts'
 
 // Checks what an author's functions return as an event's key and time.
@@ -36,6 +36,23 @@ export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
     })
   }
   return time
+}
+
+/**
+ * A record's own timestamp as event time.
+ *
+ * @throws TidemarkError `TIME_INVALID`: it has none · `TIME_UNIT` when it is in another unit
+ */
+export function recordTimeMs(timestampMs: number): number {
+  if (timestampMs === NO_TIMESTAMP) {
+    throw new TidemarkError('TIME_INVALID', 'the record has no timestamp')
+  }
+  if (!isInRange(timestampMs)) {
+    const what = `the record's timestamp ${timestampMs} ${likelyUnit(timestampMs)}`
+    const hint = 'producers must set milliseconds since the epoch'
+    throw new TidemarkError('TIME_UNIT', what, { hint })
+  }
+  return timestampMs
 }
 
 function answer<E, R>(name: string, of: (event: E) => R, event: E): R {

@@ -66,8 +66,9 @@ export class ScannedEvents implements Events {
   }
 
   at(index: number): unknown {
-    // An event is an object, so never null or undefined.
-    this.#made[index] ??= this.#make(index)
+    if (this.#made[index] === undefined && this.#memory[index] !== null) {
+      this.#made[index] = this.#make(index)
+    }
     return this.#made[index]
   }
 }

@@ -24,9 +24,15 @@ export function fingerprintOf(
   mostUnpackedBytes: number = MOST_UNPACKED_BYTES,
 ): string {
   const { source } = describe(definition, formOf)
-  const { topic: _, passHeaders: __, format, partitioner, keyMismatch, ...read } = source
-  // With any other setting, the partitioner leaves no event out.
-  const asRead = keyMismatch === 'dead-letter' ? { ...read, partitioner } : read
+  const { topic: _, passHeaders: __, format, ...others } = source
+  const { partitioner, keyMismatch, onTombstone, ...read } = others
+  const asRead = {
+    ...read,
+    // With any other setting, the partitioner leaves no event out.
+    ...(keyMismatch === 'dead-letter' ? { partitioner } : {}),
+    // Earlier fingerprints did not contain this: all tombstones were dead letters.
+    ...(onTombstone === 'dead-letter' ? {} : { onTombstone }),
+  }
   const text = JSON.stringify([
     definition.version,
     asRead,

@@ -1,17 +1,20 @@
 import type { Dictionary } from '../engine/dictionary.ts'
 import type { EventBatch, WindowResult } from '../engine/events.ts'
 import type { Decoded, DecodeFault, Format } from '../formats/format.ts'
-import { eventKey, eventTimeMs, isEventTime } from '../formats/identity.ts'
+import { GivenRecord } from '../formats/given-record.ts'
+import { eventKey, eventTimeMs, isEventTime, recordTimeMs } from '../formats/identity.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Memory } from '../kernel/memory.ts'
 import { type Partitioner, partitionOfKey } from '../kernel/partitioners.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { ColumnType } from '../plan/columns.ts'
-import type { Read } from '../plan/events.ts'
+import type { Events, Reader } from '../plan/events.ts'
 import { FieldRead, NO_CELL, type ScannedEvents } from '../plan/scanned-events.ts'
 import { NO_RECORDS, PickedRecords } from '../records/log-records.ts'
-import type { LogRecord, LogRecords, PackedBatch } from '../records/port.ts'
-import type { SourceDefinition } from '../topology/definition.ts'
+import type { LogRecord, LogRecords, PackedBatch, TopicPartition } from '../records/port.ts'
+import type { EventFunction, RecordFunction, SourceDefinition } from '../topology/definition.ts'
+import { takesSecond } from '../topology/function-reading.ts'
+import type { SourceRecord } from '../topology/source-record.ts'
 
 /** The step at which a record that is not an event has failed. */
 const DECODE = 'decode'
@@ -53,43 +56,46 @@ interface KeysAndTimes {
 export class EventIntake {
   readonly #format: Format
   readonly #keyNumbers: Dictionary
-  readonly #readKey: Read<string>
-  readonly #readTimeMs: Read<number>
+  readonly #from: TopicPartition
+  readonly #readKey: SourceRead<string>
+  /** Its result is valid. */
+  readonly #readTimeMs: SourceRead<number>
   /** The fields that `key` and `eventTimeMs` read, where they only read a field. */
   readonly #keyField: FieldRead<string> | null
   readonly #timeField: FieldRead<number> | null
   readonly #checkKey: ((key: string) => void) | null
 
   /**
-   * @param o `place`: the partition of its records; `null`: keys are not checked against it;
-   * `keyNumbers`: of the engine that processes the events
+   * @param o `partitions`: the number of partitions of the source; `null`: keys are not checked
+   * against it; `keyNumbers`: of the engine that processes the events
    */
-  constructor(
-    source: SourceDefinition,
-    format: Format,
-    {
-      place,
-      keyNumbers,
-    }: { readonly place: SourcePartition | null; readonly keyNumbers: Dictionary },
-  ) {
+  constructor(source: SourceDefinition, format: Format, o: IntakeOptions) {
+    const { from, partitions, keyNumbers } = o
     this.#format = format
     this.#keyNumbers = keyNumbers
-    this.#readKey = format.reader(source.key)
-    this.#readTimeMs = format.reader(source.eventTimeMs)
+    this.#from = from
+    this.#readKey = sourceRead(source.key, format.reader)
+    const timeMs = source.eventTimeMs
+    const readTime = timeMs === 'record' ? null : sourceRead(timeMs, format.reader)
+    this.#readTimeMs = readTime === null ? RECORD_TIME : checkedTime(readTime)
     const { keyMismatch, partitioner } = source
-    const isChecked = place !== null && keyMismatch === 'dead-letter' && partitioner !== 'unknown'
-    this.#checkKey = isChecked ? keyCheck(place, partitioner ?? 'murmur2') : null
+    const isChecked =
+      partitions !== null && keyMismatch === 'dead-letter' && partitioner !== 'unknown'
+    this.#checkKey = isChecked
+      ? keyCheck({ partition: from.partition, partitions }, partitioner ?? 'murmur2')
+      : null
     // A key that is checked is needed as a string.
     this.#keyField = isChecked ? null : fieldOf(this.#readKey, 'text')
-    this.#timeField = fieldOf(this.#readTimeMs, 'number')
+    this.#timeField = readTime === null ? null : fieldOf(readTime, 'number')
   }
 
   /** Decodes records. Yields where other work should have its turn. */
   *decode(records: LogRecords, slices: Slices): Generator<void, Intake> {
     const faults: RecordFault[] = []
     for (let taken = records; ; ) {
-      const decoded = yield* this.#format.decode(taken, slices)
-      const named = yield* this.#name(decoded, slices)
+      const chunk = { from: this.#from, records: taken }
+      const decoded = yield* this.#format.decode(chunk, slices)
+      const named = yield* this.#name(decoded, new EventRecords(chunk, decoded.records), slices)
       for (const { record, error } of [...decoded.faults, ...named.faults]) {
         faults.push({ record: taken.at(record), window: null, step: DECODE, error })
       }
@@ -107,15 +113,19 @@ export class EventIntake {
   }
 
   /** Reads the keys and times of events. */
-  *#name({ events, records }: Decoded, slices: Slices): Generator<void, KeysAndTimes> {
+  *#name(
+    { events, records }: Decoded,
+    given: EventRecords,
+    slices: Slices,
+  ): Generator<void, KeysAndTimes> {
     const keys = new Int32Array(records.length)
     const timesMs = new Float64Array(records.length)
     const faults: DecodeFault[] = []
     for (let index = 0; index < records.length; index++) {
       if (index % UNASKED === UNASKED - 1 && slices.isOver) yield
       try {
-        keys[index] = this.#keyOf(events, index)
-        timesMs[index] = this.#timeOf(events, index)
+        keys[index] = this.#keyOf(events, index, given)
+        timesMs[index] = this.#timeOf(events, index, given)
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
         faults.push({ record: records[index] as number, error })
@@ -124,7 +134,7 @@ export class EventIntake {
     return { keys, timesMs, faults }
   }
 
-  #keyOf(events: ScannedEvents, index: number): number {
+  #keyOf(events: ScannedEvents, index: number, given: EventRecords): number {
     const cell = this.#keyField?.cellIn(events, index) ?? NO_CELL
     if (cell !== NO_CELL) {
       const { starts, ends } = events.columns
@@ -133,27 +143,75 @@ export class EventIntake {
       const memory = events.memoryOf(index) as Memory
       if (from < to) return this.#keyNumbers.numberOfBytes(memory, from, to)
     }
-    return this.#readKeyOf(events, index)
+    return this.#readKeyOf(events, index, given)
   }
 
   /**
    * In a separate function, since a closure over an index costs memory wherever it is in a
    * function.
    */
-  #readKeyOf(events: ScannedEvents, index: number): number {
-    const key = eventKey((of) => this.#readKey.of(of, index), events)
+  #readKeyOf(events: ScannedEvents, index: number, given: EventRecords): number {
+    const key = eventKey((of) => this.#readKey.of(of, index, given), events)
     this.#checkKey?.(key)
     return this.#keyNumbers.numberOf(key)
   }
 
-  #timeOf(events: ScannedEvents, index: number): number {
+  #timeOf(events: ScannedEvents, index: number, given: EventRecords): number {
     const cell = this.#timeField?.cellIn(events, index) ?? NO_CELL
     const timeMs = cell === NO_CELL ? Number.NaN : (events.columns.numbers[cell] as number)
-    return isEventTime(timeMs) ? timeMs : this.#readTimeOf(events, index)
+    return isEventTime(timeMs) ? timeMs : this.#readTimeMs.of(events, index, given)
+  }
+}
+
+/** Where events come from, and where their keys are numbered. */
+interface IntakeOptions {
+  readonly from: TopicPartition
+  readonly partitions: number | null
+  readonly keyNumbers: Dictionary
+}
+
+/** The records of a chunk's events, by the index of the event. */
+class EventRecords {
+  readonly #from: TopicPartition
+  readonly #records: LogRecords
+  readonly #indices: readonly number[]
+
+  constructor(
+    { from, records }: { readonly from: TopicPartition; readonly records: LogRecords },
+    indices: readonly number[],
+  ) {
+    this.#from = from
+    this.#records = records
+    this.#indices = indices
   }
 
-  #readTimeOf(events: ScannedEvents, index: number): number {
-    return eventTimeMs((of) => this.#readTimeMs.of(of, index), events)
+  at(index: number): SourceRecord {
+    return new GivenRecord(this.#records.at(this.#indices[index] as number), this.#from)
+  }
+
+  timestampMsAt(index: number): number {
+    return this.#records.timestampMsAt(this.#indices[index] as number)
+  }
+}
+
+/** How `key` or `eventTimeMs` is evaluated. */
+interface SourceRead<R> {
+  of(events: Events, index: number, given: EventRecords): R
+}
+
+/** A function that takes the record is called with it; any other one is read as its format can. */
+function sourceRead<R>(of: RecordFunction<R>, reader: Reader): SourceRead<R> {
+  if (!takesSecond(of)) return reader(of as EventFunction<R>)
+  return { of: (events, index, given) => of(events.at(index), given.at(index)) }
+}
+
+const RECORD_TIME: SourceRead<number> = {
+  of: (_, index, given) => recordTimeMs(given.timestampMsAt(index)),
+}
+
+function checkedTime(read: SourceRead<number>): SourceRead<number> {
+  return {
+    of: (events, index, given) => eventTimeMs((of) => read.of(of, index, given), events),
   }
 }
 
@@ -168,7 +226,7 @@ function batchOf(
 }
 
 /** The field that a function reads, if it only reads a field of that type. */
-function fieldOf<R>(read: Read<R>, type: ColumnType): FieldRead<R> | null {
+function fieldOf<R>(read: SourceRead<R>, type: ColumnType): FieldRead<R> | null {
   return read instanceof FieldRead && read.type === type ? read : null
 }
 

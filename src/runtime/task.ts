@@ -87,8 +87,6 @@ export class Task {
     this.#around = around
     this.#finishing = new Finishing(topology, { partition, verdicts }, around)
     this.#format = new PatientFormat(topology, { partition, verdicts }, around)
-    const { partitions } = around
-    const place = { partition: partition.partition, partitions }
     this.#keyWatch = keyWatch
     this.#engine = new Engine(definition, {
       lookup,
@@ -96,7 +94,8 @@ export class Task {
       reader: format.reader,
     })
     this.#intake = new EventIntake(definition.source, format, {
-      place: keepsState(definition) ? place : null,
+      from: partition,
+      partitions: keepsState(definition) ? around.partitions : null,
       keyNumbers: this.#engine.keyNumbers,
     })
     this.#engine.restoreWatermark(plan.from)

@@ -54,6 +54,8 @@ export function checkTopics(
  */
 function guardNotes({ name, source }: Definition, topic: TopicInfo): string[] {
   const { maxAheadMs } = source.watermark
+  const isRecords = source.eventTimeMs === 'record'
+  if (isRecords && topic.timestampType === 'LogAppendTime') return []
   if (maxAheadMs === 'none') {
     return [
       `${name}: watermark.maxAhead is off: one clock far ahead makes the rest of its partition late`,
@@ -62,8 +64,9 @@ function guardNotes({ name, source }: Definition, topic: TopicInfo): string[] {
   const after = topic.timestampAfterMaxMs
   if (topic.timestampType !== 'CreateTime' || (after !== null && after <= maxAheadMs)) return []
   const bound = after === null ? 'unknown' : after > 1e14 ? 'unbounded' : formatDuration(after)
-  return [
-    `${name}: topic "${topic.name}" takes timestamps from producers (message.timestamp.after.max.ms: ${bound}); ` +
-      `a producer that copies a wrong event time there passes the future guard of ${formatDuration(maxAheadMs)}`,
-  ]
+  const takes = `topic "${topic.name}" takes timestamps from producers (message.timestamp.after.max.ms: ${bound})`
+  const danger = isRecords
+    ? `they are the event times, so the future guard of ${formatDuration(maxAheadMs)} is void: one clock far ahead makes the rest of its partition late`
+    : `a producer that copies a wrong event time there passes the future guard of ${formatDuration(maxAheadMs)}`
+  return [`${name}: ${takes}; ${danger}`]
 }

@@ -1,8 +1,11 @@
+import type { RawRecord } from '../formats/format.ts'
+import { GivenRecord } from '../formats/given-record.ts'
 import { eventKey, eventTimeMs } from '../formats/identity.ts'
 import { EventDecoder } from '../formats/json/event-decoder.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { NewRecord } from '../records/port.ts'
+import type { Header, NewRecord } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
+import type { SourceRecord } from '../topology/source-record.ts'
 
 /** A record of the source, as upstream produces it. */
 export interface Input {
@@ -21,6 +24,10 @@ export interface Input {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** Where a record is that has not been written yet. */
+const NOWHERE = -1
+const NO_KEY = Buffer.alloc(0)
+
 /** Makes source records from the inputs of a test. */
 export class InputRecords {
   readonly #source: SourceDefinition
@@ -36,40 +43,51 @@ export class InputRecords {
    * the value
    */
   recordOf(input: Input, nowMs: number): NewRecord {
-    const value = bytesOf(input.value)
+    const { topic } = this.#source
+    const record = {
+      offset: NOWHERE,
+      timestampMs: input.timestampMs ?? nowMs,
+      key: typeof input.key === 'string' ? Buffer.from(input.key) : NO_KEY,
+      value: bytesOf(input.value),
+      headers: headersOf(input),
+    }
+    const given = new GivenRecord(record, { topic, partition: NOWHERE })
     const isWhole = input.key !== undefined && input.timestampMs !== undefined
-    const event = isWhole ? null : this.#eventOf(value)
-    const key = input.key === undefined ? this.#keyOf(event ?? input.value) : input.key
+    const event = isWhole ? null : this.#eventOf(record)
+    const key = input.key === undefined ? this.#keyOf(event ?? input.value, given) : input.key
     return {
-      topic: this.#source.topic,
+      topic,
       partition: null,
       key: key === null ? null : Buffer.from(key),
-      value,
-      timestampMs: input.timestampMs ?? this.#timeOf(event) ?? nowMs,
-      headers: Object.entries(input.headers ?? {}).map(([name, text]) => ({
-        name,
-        value: Buffer.from(text),
-      })),
+      value: record.value,
+      timestampMs: input.timestampMs ?? this.#timeOf(event, given) ?? nowMs,
+      headers: record.headers,
     }
   }
 
   /** The event as the topology will see it; `null`: it is not an event. */
-  #eventOf(value: Buffer | null): unknown {
-    return orNull(() => this.#decoder.decode({ key: Buffer.from('any'), value }))
+  #eventOf(record: RawRecord): unknown {
+    return orNull(() => this.#decoder.decode(record))
   }
 
-  #timeOf(event: unknown): number | null {
-    return orNull(() => eventTimeMs(this.#source.eventTimeMs, event))
+  #timeOf(event: unknown, given: SourceRecord): number | null {
+    const { eventTimeMs: of } = this.#source
+    if (of === 'record') return null
+    return orNull(() => eventTimeMs((e) => of(e, given), event))
   }
 
-  #keyOf(event: unknown): string {
-    const key = orNull(() => eventKey(this.#source.key, event))
+  #keyOf(event: unknown, given: SourceRecord): string {
+    const key = orNull(() => eventKey((e) => this.#source.key(e, given), event))
     if (key !== null) return key
     throw new TidemarkError(
       'KEY_INVALID',
       'the topology finds no key in this value: give one, as in driver.pipeRecords({ key, value })',
     )
   }
+}
+
+function headersOf({ headers = {} }: Input): Header[] {
+  return Object.entries(headers).map(([name, text]) => ({ name, value: Buffer.from(text) }))
 }
 
 function orNull<R>(of: () => R): R | null {

@@ -133,6 +133,7 @@ class Draft implements TopologyBuilder {
       eventTimeMs: o.eventTimeMs,
       watermark: { lagMs: lag, idleAfterMs: idleAfter ?? null, maxAheadMs: maxAhead },
       onLate: o.onLate,
+      onTombstone: o.onTombstone ?? 'dead-letter',
       partitioner: o.partitioner ?? null,
       keyMismatch: o.keyMismatch ?? 'warn',
       ...(o.passHeaders && { passHeaders: o.passHeaders }),

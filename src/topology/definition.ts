@@ -4,6 +4,7 @@ import type { Partitioner } from '../kernel/partitioners.ts'
 import type { Aggregate } from './aggregates/table.ts'
 import type { LatencyBudget } from './latency-budgets.ts'
 import type { SourceFormat } from './source-format.ts'
+import type { SourceRecord } from './source-record.ts'
 
 // A topology as frozen data: the result of an author's builder calls, and all that the engine and
 // the runtime read. Here the author's functions take `unknown` events; the builder's types have
@@ -14,6 +15,8 @@ export const TOPOLOGY = Symbol.for('tidemark.topology')
 
 /** A function of the author's that reads an event. */
 export type EventFunction<R> = (event: unknown) => R
+/** A function of the author's that reads an event, and its record if it takes one. */
+export type RecordFunction<R> = (event: unknown, record: SourceRecord) => R
 /** The value of a column for one event. */
 export type Cell = number | string | boolean
 
@@ -35,20 +38,24 @@ export interface Definition {
 export type OnLate = 'dead-letter' | 'drop' | 'score'
 /** What happens to events in the wrong partition: see `SourceOptions.keyMismatch`. */
 export type KeyMismatch = 'warn' | 'dead-letter' | 'allow'
+/** What happens to records without a value: see `SourceOptions.onTombstone`. */
+export type OnTombstone = 'dead-letter' | 'skip' | ((key: string, record: SourceRecord) => unknown)
 
 /** The source of a topology. */
 export interface SourceDefinition {
   readonly topic: string
   readonly format: SourceFormat
   readonly schema: StandardSchemaV1
-  readonly key: EventFunction<string>
-  readonly eventTimeMs: EventFunction<number>
+  readonly key: RecordFunction<string>
+  /** `record`: the record's own timestamp. */
+  readonly eventTimeMs: RecordFunction<number> | 'record'
   readonly watermark: {
     readonly lagMs: number
     readonly idleAfterMs: number | null
     readonly maxAheadMs: number | 'none'
   }
   readonly onLate: OnLate
+  readonly onTombstone: OnTombstone
   /** The producers' partitioner; `null`: the author has not set it. */
   readonly partitioner: Partitioner | 'unknown' | null
   readonly keyMismatch: KeyMismatch

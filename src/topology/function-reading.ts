@@ -47,6 +47,14 @@ export function readFunction(of: (...args: never[]) => unknown): Reading {
   return reading
 }
 
+/** Whether a function may read its second argument. One whose source cannot be read may. */
+export function takesSecond(of: (...args: never[]) => unknown): boolean {
+  const tree = functionTree(takesSecond.toString.call(of))
+  const node = tree === null ? null : functionIn(tree)
+  if (node === null) return true
+  return node.params.length > 1 || node.params[0]?.type === 'RestElement'
+}
+
 function readText(text: string): Reading {
   const tree = functionTree(text)
   if (tree === null) return { why: 'it has no source that can be read' }

@@ -9,6 +9,7 @@ import type { LatencyUse } from './latency-budgets.ts'
 import type { Table } from './lookup.ts'
 import type { Model } from './model.ts'
 import type { Formatted } from './source-format.ts'
+import type { SourceRecord } from './source-record.ts'
 
 // The calls that an author writes a topology with. Types only; builder.ts turns the calls into
 // data.
@@ -340,13 +341,20 @@ export interface SourceOptions<S extends StandardSchemaV1> {
   /**
    * The key that windows are kept by: a string that is not empty, else the event is a dead letter
    * `KEY_INVALID`. All events of a key must be in one partition: produce records with the same key.
+   *
+   * A function that takes the record too is called for each event, which is slower.
    */
-  key: (event: StandardSchemaV1.InferOutput<S>) => string
+  key: (event: StandardSchemaV1.InferOutput<S>, record: SourceRecord) => string
   /**
    * Event time, whole milliseconds since the epoch. Not a whole number: dead letter `TIME_INVALID`.
    * Before 1980 or not before 2100, as seconds or microseconds would be: `TIME_UNIT`.
+   *
+   * `record`: the Kafka timestamp of the record. Then `maxAhead` guards nothing: bound the topic's
+   * timestamps instead. A record without a timestamp is a dead letter `TIME_INVALID`.
+   *
+   * A function that takes the record too is called for each event, which is slower.
    */
-  eventTimeMs: (event: StandardSchemaV1.InferOutput<S>) => number
+  eventTimeMs: ((event: StandardSchemaV1.InferOutput<S>, record: SourceRecord) => number) | 'record'
   /**
    * Which events are late, and which lie in the future. Durations out of bounds are refused at
    * start: `TOPOLOGY_INVALID`.
@@ -373,6 +381,18 @@ export interface SourceOptions<S extends StandardSchemaV1> {
    * only counted · `score`: it is scored on the windows as they are, and enters none.
    */
   onLate: OnLate
+  /**
+   * What happens to a record without a value. `dead-letter`: it is a dead letter `TOMBSTONE` ·
+   * `skip`: it is counted as skipped · a function of the record's key, as text: what it returns is
+   * validated by the schema, and is the event. If it throws, the record is a dead letter
+   * `FUNCTION_THREW`; if its key is not UTF-8, `KEY_INVALID`.
+   *
+   * @default 'dead-letter'
+   */
+  onTombstone?:
+    | 'dead-letter'
+    | 'skip'
+    | ((key: string, record: SourceRecord) => StandardSchemaV1.InferInput<S>)
   /**
    * The partitioner of this topic's producers: `murmur2` for Java, kafkajs and Tidemark; `crc32`
    * for librdkafka and clients built on it (Python, Go, .NET), unless configured otherwise;

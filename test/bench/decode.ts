@@ -54,9 +54,11 @@ async function formatOf(values: Values): Promise<Format> {
 /** From values to columns, as a worker does it. */
 async function columnsOf(values: Values, chunks: Chunks): Promise<Way> {
   const format = await formatOf(values)
-  for (const chunk of chunks) await format.prepare(chunk)
+  const how = { clock: { elapsedMs: () => 0 }, mayGiveUp: false }
+  for (const chunk of chunks) await format.prepare(chunk, how)
+  const from = { topic: 'payments', partition: 0 }
   return (all) => {
-    for (const chunk of all) atOnce(format.decode(chunk, UNCUT))
+    for (const records of all) atOnce(format.decode({ from, records }, UNCUT))
   }
 }
 

@@ -92,7 +92,8 @@ class Path {
     this.#topology = topology
     this.#watch = watch
     this.#intake = new EventIntake(definition.source, format, {
-      place: null,
+      from: { topic: 'events', partition: 0 },
+      partitions: null,
       keyNumbers: this.engine.keyNumbers,
     })
   }

@@ -69,7 +69,11 @@ function measure(definition: Definition, flags: Flags): Measured {
   const format = jsonFormatOf(once(flags.within))
   const engine = new Engine(definition, { lookup: () => new Map(), reader: format.reader })
   const { keyNumbers } = engine
-  const intake = new EventIntake(definition.source, format, { place: null, keyNumbers })
+  const intake = new EventIntake(definition.source, format, {
+    from: { topic: 'events', partition: 0 },
+    partitions: null,
+    keyNumbers,
+  })
   let micros = 0
   let duplicates = 0
   for (let from = 0; from < flags.events; from += CHUNK) {

@@ -41,7 +41,11 @@ class WindowTask {
     }
     this.engine = new Engine(w1, { lookup: () => new Map(), limits, reader: FORMAT.reader })
     const { keyNumbers } = this.engine
-    this.#intake = new EventIntake(w1.source, FORMAT, { place: null, keyNumbers })
+    this.#intake = new EventIntake(w1.source, FORMAT, {
+      from: { topic: 'events', partition: 0 },
+      partitions: null,
+      keyNumbers,
+    })
   }
 
   take(record: LogRecord): void {

@@ -45,7 +45,8 @@ function input(count: number): Input {
     values.map((value, offset) => ({ offset, timestampMs: 0, key: value, value, headers: [] })),
   )
   const events = format.events(count, (index) => records.at(index))
-  for (let i = 0; i < records.length; i++) format.add(records, i, events)
+  const chunk = { from: { topic: 'payments', partition: 0 }, records, events, taken: [] }
+  for (let i = 0; i < records.length; i++) format.add(chunk, i)
   const features = new Float32Array(count * cardGbdt.features.length)
   const random = mulberry32(1)
   const bell = () => random() + random() + random() - 1.5

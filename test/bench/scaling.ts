@@ -52,7 +52,11 @@ function microsOf({ events, topology = w1, hot = 0, mode = 'live' }: Case): numb
   const format = jsonFormatOf(topology)
   const engine = new Engine(topology, { lookup: () => new Map(), reader: format.reader })
   const { keyNumbers } = engine
-  const intake = new EventIntake(topology.source, format, { place: null, keyNumbers })
+  const intake = new EventIntake(topology.source, format, {
+    from: { topic: 'events', partition: 0 },
+    partitions: null,
+    keyNumbers,
+  })
   let [taken, counted, micros] = [0, 0, 0]
   for (const chunk of chunksOf(events, hot)) {
     const start = process.cpuUsage()

@@ -116,7 +116,8 @@ class Scanning {
   readonly #format = jsonFormatOf(topology)
   readonly #engine = new Engine(topology, { lookup, reader: this.#format.reader })
   readonly #intake = new EventIntake(topology.source, this.#format, {
-    place: null,
+    from: { topic: 'events', partition: 0 },
+    partitions: null,
     keyNumbers: this.#engine.keyNumbers,
   })
 

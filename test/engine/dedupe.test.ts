@@ -281,7 +281,11 @@ test('ids are read from scanned columns as from objects', () => {
     const format = jsonFormatOf(definition)
     const scanning = new Engine(definition, { lookup: NO_TABLES, reader: format.reader })
     const { keyNumbers } = scanning
-    const intake = new EventIntake(definition.source, format, { place: null, keyNumbers })
+    const intake = new EventIntake(definition.source, format, {
+      from: { topic: 'events', partition: 0 },
+      partitions: null,
+      keyNumbers,
+    })
     const records = all.map((order, offset) => ({
       ...{ offset, timestampMs: order.at, key: Buffer.from('k'), headers: [] },
       value: Buffer.from(JSON.stringify(order)),

@@ -79,6 +79,7 @@ export function topologyAround(
       eventTimeMs: () => 0,
       watermark: { lagMs, idleAfterMs: null, maxAheadMs: 'none' },
       onLate,
+      onTombstone: 'dead-letter',
       partitioner: null,
       keyMismatch: 'warn',
     },

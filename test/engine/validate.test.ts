@@ -120,7 +120,12 @@ describe('each fault is found', () => {
     [
       'no event time',
       sourced({ eventTimeMs: undefined as never }),
-      'TOPOLOGY_INVALID test/in: eventTimeMs must be a function of the event, got undefined',
+      'TOPOLOGY_INVALID test/in: eventTimeMs must be a function of the event or "record", got undefined',
+    ],
+    [
+      'an unknown word for what becomes of tombstones',
+      sourced({ onTombstone: 'ignore' as never }),
+      'TOPOLOGY_INVALID test/in: onTombstone "ignore" must be a function or one of dead-letter, skip',
     ],
     [
       'a schema that is none',

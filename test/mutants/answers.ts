@@ -191,7 +191,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the event time is no part of a fingerprint',
-    ['engine/describe.ts', 'print(source.eventTimeMs)', "''"],
+    ['engine/describe.ts', 'wordOr(source.eventTimeMs, print)', "''"],
     [FINGERPRINT, 'a topology has another fingerprint with another one of'],
   ],
   [

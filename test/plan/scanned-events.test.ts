@@ -110,7 +110,9 @@ class Chunk {
   add(value: Buffer): boolean {
     const added = record(value)
     const wanted = answer(() => this.#decoder.decode(added))
-    const given = answer(() => this.#format.add(new ListedRecords([inLog(added)]), 0, this.events))
+    const records = new ListedRecords([inLog(added)])
+    const chunk = { from: { topic: 'payments', partition: 0 }, records, taken: [] }
+    const given = answer(() => this.#format.add({ ...chunk, events: this.events }, 0))
     if ('gives' in wanted && 'gives' in given) {
       this.wanted.push(wanted.gives)
       this.#records.push(added)

@@ -114,7 +114,8 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
   const format = jsonFormatOf(definition)
   const keyed = records.map((record) => withKey(record, Buffer.from('k')))
   const intake = new EventIntake(definition.source, format, {
-    place: null,
+    from: { topic: 'events', partition: 0 },
+    partitions: null,
     keyNumbers: new Dictionary(),
   })
   const { batch } = atOnce(intake.decode(new ListedRecords(keyed), UNCUT))

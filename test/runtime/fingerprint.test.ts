@@ -1,5 +1,13 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { type DurationMs, defineTopology, hours, minutes, seconds, type Topology } from 'tidemark'
+import {
+  type DurationMs,
+  defineTopology,
+  hours,
+  minutes,
+  type SourceRecord,
+  seconds,
+  type Topology,
+} from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { fingerprintOf } from '../../src/runtime/fingerprint.ts'
@@ -14,8 +22,9 @@ type Event = z.infer<typeof Event>
 interface Change {
   readonly version?: string
   readonly schema?: StandardSchemaV1<unknown, Event>
-  readonly key?: (e: Event) => string
-  readonly eventTimeMs?: (e: Event) => number
+  readonly key?: (e: Event, record: SourceRecord) => string
+  readonly eventTimeMs?: ((e: Event) => number) | 'record'
+  readonly onTombstone?: 'dead-letter' | 'skip' | ((key: string) => unknown)
   readonly watermark?: { lag: DurationMs; idleAfter?: DurationMs; maxAhead?: DurationMs | 'none' }
   readonly onLate?: 'dead-letter' | 'drop' | 'score'
   readonly keep?: (e: Event) => boolean
@@ -36,6 +45,7 @@ function changed(change: Change = {}): Topology<unknown> {
         eventTimeMs: change.eventTimeMs ?? ((e) => e.at),
         watermark: change.watermark ?? { lag: seconds(1) },
         onLate: change.onLate ?? 'dead-letter',
+        ...(change.onTombstone && { onTombstone: change.onTombstone }),
       })
       .where(keep)
       .dedupe(change.dedupe ?? { by: (e) => e.shop, within: minutes(1) })
@@ -53,11 +63,15 @@ const fingerprint = fingerprintOf(changed())
 
 test.each<[string, Change]>([
   ['the key', { key: (e) => e.shop }],
+  ['the key, by the record', { key: (_, record) => record.header('card') ?? '' }],
   ['the event time', { eventTimeMs: (e) => e.at * 1_000 }],
+  ["the event time, the record's own", { eventTimeMs: 'record' }],
   ['the lag', { watermark: { lag: seconds(2) } }],
   ['after how long a silence time passes', { watermark: { lag: seconds(1), idleAfter: hours(1) } }],
   ['how far ahead an event may be', { watermark: { lag: seconds(1), maxAhead: 'none' } }],
   ['what becomes of late events', { onLate: 'drop' }],
+  ['what becomes of tombstones', { onTombstone: 'skip' }],
+  ['what is made of tombstones', { onTombstone: (key) => ({ key }) }],
   ['a field of the schema', { schema: Event.extend({ amount: z.int() }) }],
   ['a refinement of the schema', { schema: Event.refine((e) => e.amount < 100) }],
   ['what is refined', { schema: Event.refine((e) => e.amount < 200) }],
@@ -77,6 +91,10 @@ test.each<[string, Change]>([
   expect(fingerprintOf(changed(change))).not.toBe(fingerprint)
 })
 
+test('what earlier versions could say has the fingerprint that it had', () => {
+  expect(fingerprint).toBe('4ddffb500569')
+})
+
 test('each of them is another one', () => {
   const refined = [100, 200].map((_, i) =>
     i === 0 ? Event.refine((e) => e.amount < 100) : Event.refine((e) => e.amount < 200),
@@ -89,6 +107,7 @@ test.each<[string, Definition]>([
   ['the names of parameters', changed({ key: (event) => event.key, amount: (x) => x.amount })],
   ["what a schema's faults say", changed({ schema: Event.extend({ amount: z.number('no!') }) })],
   ['a feature of the event itself', changed({ own: (e) => e.amount + 1 })],
+  ['what becomes of tombstones, as before', changed({ onTombstone: 'dead-letter' })],
   ['a sink', changed({ topic: 'other' })],
 ])('and keeps it with another one of %s', (_, definition) => {
   expect(fingerprintOf(definition)).toBe(fingerprint)

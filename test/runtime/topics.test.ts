@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { TopicInfo } from '../../src/records/port.ts'
 import { checkTopics } from '../../src/runtime/topics.ts'
-import { withMaxAhead } from '../../src/topology/definition.ts'
+import { type Definition, withMaxAhead } from '../../src/topology/definition.ts'
 import { TOPICS } from './hand-records.ts'
 import { scored } from './support.ts'
 
@@ -39,6 +39,25 @@ describe('no such note is given', () => {
     ],
   ])('%s', (_, events) => {
     expect(check(events).notes).toEqual([])
+  })
+})
+
+describe("where event times are the records' own", () => {
+  const { source } = scored
+  const byRecord: Definition = { ...scored, source: { ...source, eventTimeMs: 'record' } }
+
+  test('a note says that the guard is void, unless the topic bounds its timestamps', () => {
+    expect(check({ timestampAfterMaxMs: DAY_MS }, byRecord).notes).toEqual([
+      'scored: topic "events" takes timestamps from producers (message.timestamp.after.max.ms: 24 h); ' +
+        'they are the event times, so the future guard of 5 min is void: one clock far ahead makes the rest of its partition late',
+    ])
+    expect(check({ timestampAfterMaxMs: 300_000 }, byRecord).notes).toEqual([])
+  })
+
+  test('the clock of the broker is trusted, with the guard or without it', () => {
+    const broker = { timestampType: 'LogAppendTime' } as const
+    expect(check(broker, byRecord).notes).toEqual([])
+    expect(check(broker, withMaxAhead(byRecord, 'none')).notes).toEqual([])
   })
 })
 

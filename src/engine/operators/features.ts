@@ -5,6 +5,7 @@ import {
   type EventFunction,
   type FeatureDefinition,
   type FeaturesStep,
+  type SourceDefinition,
   stepsOf,
 } from '../../topology/definition.ts'
 import { readFunction } from '../../topology/function-reading.ts'
@@ -186,7 +187,7 @@ function checkValue(
  * The field that a function merely picks, such as `amount` of `(p) => p.amount`; `null` if it does
  * more, or is missing.
  */
-function pickedField(of: EventFunction<unknown>): string | null {
+function pickedField(of: EventFunction<unknown> | SourceDefinition['eventTimeMs']): string | null {
   if (typeof of !== 'function') return null
   const reading = readFunction(of)
   if ('why' in reading || reading.expression.is !== 'pick') return null

@@ -30,7 +30,7 @@ export class EventDecoder {
    * `NULL_KEY` · `RECORD_TOO_LARGE` · `NOT_UTF8` · `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` ·
    * `JSON_PROTO` · `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
    */
-  decode(record: RawRecord): unknown {
+  decode(record: Pick<RawRecord, 'key' | 'value'>): unknown {
     return checkedBy(this.#schema, parseJson(valueOf(record, this.#limits.bytes), this.#limits))
   }
 
@@ -38,7 +38,7 @@ export class EventDecoder {
    * The event of a record that the scanner has accepted: it is within limits and well-formed, and
    * has no field named `__proto__`.
    */
-  decodeScanned({ value }: RawRecord): unknown {
+  decodeScanned({ value }: Pick<RawRecord, 'value'>): unknown {
     return checkedBy(this.#schema, JSON.parse((value as Buffer).toString('utf8')))
   }
 }

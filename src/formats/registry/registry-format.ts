@@ -1,4 +1,3 @@
-import { TidemarkError } from '../../kernel/errors.ts'
 import { type ValuePlace, valuePlace } from '../../kernel/memory.ts'
 import type { Slices } from '../../kernel/slices.ts'
 import { type ColumnForm, type FieldPath, ScannedColumns } from '../../plan/columns.ts'
@@ -9,7 +8,9 @@ import type { SourceDefinition } from '../../topology/definition.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import type { RegistryFormat as FormatDefinition } from '../../topology/source-format.ts'
 import { avroDecoder, checkReader } from '../avro/avro-decoder.ts'
-import type { Decoded, DecodeFault, Format, Preparing, RawRecord, RawRecords } from '../format.ts'
+import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
+import { EventMaker } from '../event-maker.ts'
+import type { Decoded, Format, Preparing, RawChunk, RawRecord, RawRecords } from '../format.ts'
 import { boundOf } from '../json/bound.ts'
 import { LIMITS } from '../json/limits.ts'
 import { jsonDecoder } from '../json/registered-json.ts'
@@ -20,17 +21,15 @@ import { KnownSchemas } from './known-schemas.ts'
 import type { PayloadDecoder, ScanTarget } from './payload-decoder.ts'
 import { noSchemaId, PREFIX_BYTES, schemaIdOf } from './wire-format.ts'
 
-/** Records decoded between two checks whether other work should have its turn. */
-const UNASKED = 32
-
 /** The format of values whose schemas are in a schema registry. */
-export class RegistryFormat implements Format {
+export class RegistryFormat implements Format, EachDecoder {
   readonly forms: readonly ColumnForm[]
   readonly reader: Reader
   readonly whyMade: string | null
   readonly #source: SourceDefinition
   readonly #typeField: string | null
   readonly #schemas: KnownSchemas
+  readonly #maker: EventMaker
   readonly #value: ValuePlace = valuePlace()
   readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
 
@@ -51,6 +50,7 @@ export class RegistryFormat implements Format {
     this.forms = target?.bound.columns ?? []
     this.reader = columnReader(this.forms)
     this.#source = source
+    this.#maker = new EventMaker(source, { decode: (record) => this.#event(record) })
     this.#typeField = format.typeField
     this.#schemas = new KnownSchemas(registry, (of) => decoderOf(of, format.reader, target))
   }
@@ -65,29 +65,23 @@ export class RegistryFormat implements Format {
     return wanted.length === 0 ? null : this.#schemas.fetch(wanted, how)
   }
 
-  *decode(all: RawRecords, slices: Slices): Generator<void, Decoded> {
-    const records: number[] = []
-    const faults: DecodeFault[] = []
-    const columns = new ScannedColumns(this.forms, all.length)
-    const made = (index: number) => this.#event(all.at(records[index] as number))
-    const events = new ScannedEvents(columns, made)
-    for (let record = 0; record < all.length; record++) {
-      if (record % UNASKED === UNASKED - 1 && slices.isOver) yield
-      try {
-        if (this.#isScanned(all, record, events)) events.addScanned(this.#value.memory)
-        else events.addMade(this.#event(all.at(record)))
-        records.push(record)
-      } catch (error) {
-        if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
-        faults.push({ record, error })
-      }
-    }
-    return { events, records, faults }
+  decode(chunk: RawChunk, slices: Slices): Generator<void, Decoded> {
+    const taken: number[] = []
+    const { records } = chunk
+    const columns = new ScannedColumns(this.forms, records.length)
+    const made = (index: number) => this.#event(records.at(taken[index] as number))
+    return decodeEach({ ...chunk, events: new ScannedEvents(columns, made), taken }, slices, this)
+  }
+
+  add(chunk: OpenChunk, index: number): boolean {
+    if (!this.#isScanned(chunk, index)) return this.#maker.add(chunk, index)
+    chunk.events.addScanned(this.#value.memory)
+    return true
   }
 
   /** Scans a record into the columns; false: it could not be scanned. */
-  #isScanned(all: RawRecords, record: number, { columns, count }: ScannedEvents): boolean {
-    const id = this.#locate(all, record)
+  #isScanned({ records, events: { columns, count } }: OpenChunk, index: number): boolean {
+    const id = this.#locate(records, index)
     const { memory, valueStart, valueEnd, hasKey } = this.#value
     if (id === null || !hasKey || valueEnd - valueStart > LIMITS.bytes) return false
     const known = this.#schemas.get(id)

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import {
   type Definition,
+  type EventFunction,
   type FeaturesStep,
   stepsOf,
   type TableDefinition,
@@ -29,6 +30,8 @@ describe.each(folders)('%s', (name) => {
 
 function naiveAnswers(topology: Definition, golden: Golden): Answer[] {
   const { source } = topology
+  const key = source.key as EventFunction<string>
+  const eventTimeMs = source.eventTimeMs as EventFunction<number>
   const step = [...stepsOf(topology.then)].find((s) => s.op === 'features')
   if (step === undefined) throw new Error('no features step')
   const tables = new Map(topology.tables.map((table) => [table.name, rowsOf(table)]))
@@ -40,7 +43,7 @@ function naiveAnswers(topology: Definition, golden: Golden): Answer[] {
     )
     const arrivals = lines.map((line): Arrival => {
       const event = events[line]
-      return { key: source.key(event), timeMs: source.eventTimeMs(event), event }
+      return { key: key(event), timeMs: eventTimeMs(event), event }
     })
     const options = {
       lagMs: source.watermark.lagMs,

@@ -15,6 +15,7 @@ export function source(schema: StandardSchemaV1): SourceDefinition {
     eventTimeMs: (event) => (event as { at: number }).at,
     watermark: { lagMs: 0, idleAfterMs: null, maxAheadMs: 'none' },
     onLate: 'dead-letter',
+    onTombstone: 'dead-letter',
     partitioner: null,
     keyMismatch: 'warn',
   }

@@ -49,7 +49,10 @@ function records(...values: (Buffer | null)[]) {
 async function decoded(format: RegistryFormat, all: ListedRecords) {
   await format.prepare(all, LIVE)
   const slices = new Slices(() => 0)
-  const decoding = format.decode(all, slices)
+  const decoding = format.decode(
+    { from: { topic: 'payments', partition: 0 }, records: all },
+    slices,
+  )
   let step = decoding.next()
   while (step.done !== true) step = decoding.next()
   const { events, records: of, faults } = step.value
