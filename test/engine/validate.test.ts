@@ -1,58 +1,14 @@
-import { defineTopology, hours, minutes, onnxModel, seconds } from 'tidemark'
+import { defineTopology, minutes, onnxModel, seconds } from 'tidemark'
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
-import { validateTopology } from '../../src/engine/validate.ts'
 import type {
-  DedupeStep,
   Definition,
   FeatureDefinition,
   FeaturesStep,
   TumblingStep,
 } from '../../src/topology/definition.ts'
-import type { TopologyBuilder } from '../../src/topology/stream.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
-
-const MODEL = {
-  name: 'm',
-  version: '1',
-  file: new URL('file:///m.onnx'),
-  sha256: '00',
-  input: 'x',
-  outputs: { p: { tensor: 'p', column: 0 } },
-}
-
-function events(t: TopologyBuilder) {
-  return t.source('in', {
-    schema: z.object({ k: z.string(), at: z.number(), amount: z.number(), shop: z.string() }),
-    key: (e) => e.k,
-    eventTimeMs: (e) => e.at,
-    watermark: { lag: seconds(1) },
-    onLate: 'drop',
-  })
-}
-
-const good = defineTopology('test', (t) => {
-  const Shop = z.object({ id: z.string() })
-  t.table('shops', { schema: Shop, key: (s) => s.id, from: { file: new URL('file:///shops') } })
-  return events(t)
-    .features((f) => {
-      const all = f.events({ amount: (e) => e.amount, shop: (e) => e.shop })
-      const hour = all.rolling(hours(1))
-      return {
-        value: all.value('amount'),
-        sum: hour.sum('amount'),
-        shops: hour.distinct('shop'),
-      }
-    })
-    .score(onnxModel({ ...MODEL, features: ['value', 'sum', 'shops'] }))
-    .map((s) => s.score)
-    .sink('out')
-})
-
-function faultsOf(definition: Definition): string[] {
-  return validateTopology(definition).map((f) => `${f.code} ${f.where}: ${f.message}`)
-}
+import { events, faultsOf, good, MODEL } from './good-topology.ts'
 
 /** The good topology with another source. */
 function sourced(other: object, watermark: object = {}): Definition {
@@ -291,48 +247,6 @@ describe('each fault is found', () => {
         .sink('out'),
     )
     expect(faultsOf(twice)).toEqual(['NOT_SUPPORTED twice/features-2: windows over scores'])
-  })
-})
-
-describe('a fault of a dedupe step is found', () => {
-  const step: DedupeStep = {
-    op: 'dedupe',
-    name: 'dedupe',
-    by: (e) => (e as { id: string }).id,
-    withinMs: 60_000,
-    then: good.then,
-  }
-  const around = (other: Partial<DedupeStep>): Definition => {
-    return { ...good, then: [{ ...step, ...other }] }
-  }
-
-  test('a good one has none', () => {
-    expect(faultsOf(around({}))).toEqual([])
-  })
-
-  test('all of them at once', () => {
-    expect(faultsOf(around({ by: 'id' as never, withinMs: 0.5 }))).toEqual([
-      'TOPOLOGY_INVALID test/dedupe: by must be a function of the event, got string',
-      'TOPOLOGY_INVALID test/dedupe: within 0.5 ms must be a whole number above 0',
-    ])
-  })
-
-  test('a place after a model, or on results of windows', () => {
-    const late = defineTopology('late', (t) => {
-      const source = events(t)
-      const minute = source.tumbling(minutes(1)).aggregate({}, (a) => ({ n: a.count() }))
-      const scores = source
-        .features((f) => ({ count: f.events({}).rolling(minutes(1)).count() }))
-        .score(onnxModel({ ...MODEL, features: ['count'] }))
-      return [
-        minute.dedupe({ by: (w) => w.key, within: minutes(1) }).sink('minutes'),
-        scores.dedupe({ by: (s) => s.model, within: minutes(1) }).sink('out'),
-      ]
-    })
-    expect(faultsOf(late)).toEqual([
-      'NOT_SUPPORTED late/dedupe: duplicates among the results of windows',
-      'NOT_SUPPORTED late/dedupe-2: duplicates among scores',
-    ])
   })
 })
 
