@@ -22,6 +22,14 @@ export type {
 export type { LatencyUse } from './topology/latency-budgets.ts'
 export type { Table } from './topology/lookup.ts'
 export { type Model, onnxModel } from './topology/model.ts'
+export {
+  avro,
+  jsonSchema,
+  type ProtobufOptions,
+  protobuf,
+  type RegisteredFormat,
+  type SchemaOptions,
+} from './topology/sink-format.ts'
 export { type Formatted, type RegistryFormatOptions, registry } from './topology/source-format.ts'
 export type { RecordHeader, SourcePartition, SourceRecord } from './topology/source-record.ts'
 export type {

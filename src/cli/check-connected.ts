@@ -6,6 +6,7 @@ import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { From, Guarantee, PartitionOffsets, TopicInfo } from '../records/port.ts'
 import { startOf } from '../records/start-offset.ts'
 import { type ClusterCheck, checkCluster } from '../runtime/cluster-check.ts'
+import { type FoundSchema, findOutputs } from '../runtime/output-schemas.ts'
 import type { Prepared } from '../runtime/prepare.ts'
 import { type KafkaConfig, kafkaOptions } from './kafka-options.ts'
 import { write } from './output.ts'
@@ -21,7 +22,8 @@ interface CheckConfig extends KafkaConfig {
 /**
  * Checks the cluster as a worker would find it, and prints the result. It joins no group.
  *
- * @throws as {@link checkCluster} · Refused with `OFFSET_OUT_OF_RANGE`
+ * @throws as {@link checkCluster} · Refused with `OFFSET_OUT_OF_RANGE`, `SCHEMA_NOT_REGISTERED` or
+ * `SCHEMA_REJECTED` · TidemarkError `REGISTRY_UNAVAILABLE`
  */
 export async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<void> {
   const { guarantee, workerName, from } = config
@@ -37,10 +39,12 @@ export async function checkConnected(prepared: Prepared, config: CheckConfig): P
     const { topics, partitionOffsets, known, notes } = found
     const sources = new Set(definitions.map((d) => d.source.topic))
     refuseIfAny(partitionOffsets.flatMap((offsets) => faultOf(offsets, { group, from, known })))
+    const schemas = await findOutputs(prepared.topologies)
     await write(`✓ brokers ${brokers}, all required rights granted\n`)
     for (const topic of topics.values()) await write(`✓ topic ${inWords(topic)}\n`)
     for (const { name } of found.toMake)
       await write(`✓ topic ${name}  is made by the first worker\n`)
+    for (const schema of schemas) await write(`✓ schema ${placeOf(schema)}\n`)
     await write(`✓ group ${group}  ${progress(partitionOffsets)}\n`)
     sayNotes([...notes, ...withoutLeader(found, sources)])
   } finally {
@@ -64,6 +68,10 @@ function faultOf(
 function inWords({ name, partitions, maxMessageBytes }: TopicInfo): string {
   const most = maxMessageBytes === null ? '' : `, batches up to ${count(maxMessageBytes)} bytes`
   return `${name}  ${plural(partitions, 'partition')}${most}`
+}
+
+function placeOf({ subject, id }: FoundSchema): string {
+  return `${subject}  ${id === null ? 'a worker will register it: it is compatible' : `id ${id}`}`
 }
 
 function progress(partitionOffsets: readonly PartitionOffsets[]): string {

@@ -7,10 +7,12 @@ import { write } from './output.ts'
 import { prepareFiles } from './prepare-files.ts'
 import { PREPARE_SETTINGS } from './prepare-settings.ts'
 import { sayNotes } from './print.ts'
+import { chosenRegistry, REGISTRY_SETTINGS } from './registry-options.ts'
 
 const SETTINGS = [
   ...PREPARE_SETTINGS,
   ...KAFKA_SETTINGS,
+  ...REGISTRY_SETTINGS,
   'group',
   'from',
   'guarantee',
@@ -26,17 +28,19 @@ export function check(): Command {
     .argument('<files...>', 'topologies')
     .option(
       '--connect',
-      "also check topics, limits, rights and the group's offsets on the brokers; does not join the group",
+      "also check topics, limits, rights and the group's offsets on the brokers, and schemas in the registry; does not join the group",
     )
     .action(async (files: string[], flags: Record<string, unknown>) => {
       const config = readConfig(SETTINGS, flags)
-      const prepared = await prepareFiles(files, config, { registry: 'later' })
+      const isConnected = flags['connect'] === true
+      const registry = isConnected ? chosenRegistry(config) : ({ registry: 'later' } as const)
+      const prepared = await prepareFiles(files, config, registry)
       try {
         for (const topology of prepared.topologies) await write(`✓ ${summaryOf(topology)}\n`)
         for (const line of evaluators(prepared.topologies)) await write(`${line}\n`)
         for (const line of calledFunctions(prepared.topologies)) await write(`${line}\n`)
         sayNotes(prepared.notes)
-        if (flags['connect'] === true) await checkConnected(prepared, config)
+        if (isConnected) await checkConnected(prepared, config)
       } finally {
         await prepared.close()
       }

@@ -103,7 +103,7 @@ export const EXIT = {
   usage: 2,
   /** The configuration, a topology or a model is wrong. */
   refused: 3,
-  /** A broker, a topic or a right is missing. */
+  /** A broker, a topic, a registry, a schema in it or a right is missing. */
   unreachable: 4,
   interrupted: 130,
 } as const
@@ -114,6 +114,8 @@ const OUTSIDE = new Set([
   'AUTHORIZATION',
   'TOPIC_MISSING',
   'TOPIC_LIMITS',
+  'REGISTRY_UNAVAILABLE',
+  'SCHEMA_NOT_REGISTERED',
 ])
 
 /** The exit code for what was thrown. */

@@ -83,6 +83,7 @@ function likelyUnit(time: number): string {
   return 'is not between 1980 and 2100 in any unit'
 }
 
-function kindOf(value: unknown): string {
+/** What kind of value it is, for messages, which never quote one. */
+export function kindOf(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
 }

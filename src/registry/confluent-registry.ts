@@ -4,8 +4,10 @@ import type library from '@kafkajs/confluent-schema-registry/dist/api/index.js'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type {
   NamedSchema,
+  NewSchema,
   RegisteredSchema,
   SchemaRegistry,
+  SchemaSubjects,
   SchemaType,
 } from './schema-registry.ts'
 
@@ -28,8 +30,12 @@ const { default: connect } = createRequire(import.meta.url)(
 
 /** How long a registry may take to answer. */
 const ANSWER_MS = 5_000
-/** The code with which a registry says that it has no schema with an id; its status is 404. */
+/** The code with which a registry says that it, or a subject, does not have a schema; status 404. */
 const NO_SUCH_SCHEMA = 40_403
+/** The codes with which a registry says that there is no such subject, or no version of it. */
+const NO_SUCH_SUBJECT = [40_401, 40_402]
+/** The states with which it rejects a schema: it is not compatible, or it is none. */
+const REJECTED = [409, 422]
 /** A schema may refer to others, and those to others; no real one needs as many. */
 const MOST_REFERENCES = 1_000
 
@@ -38,6 +44,11 @@ const TYPES: Readonly<Record<string, SchemaType>> = {
   PROTOBUF: 'protobuf',
   JSON: 'json',
 }
+const TYPES_OF: Readonly<Record<SchemaType, string>> = {
+  avro: 'AVRO',
+  protobuf: 'PROTOBUF',
+  json: 'JSON',
+}
 
 /** A schema as the API returns it. */
 interface SchemaBody {
@@ -45,6 +56,11 @@ interface SchemaBody {
   /** Not there for Avro. */
   readonly schemaType?: string
   readonly references?: readonly Reference[] | null
+}
+
+interface CompatibilityBody {
+  readonly is_compatible: boolean
+  readonly messages?: readonly string[] | null
 }
 
 interface Reference {
@@ -56,9 +72,14 @@ interface Reference {
 /** Why there is no result. */
 interface Refusal {
   readonly why: string
-  /** The registry's own code; `null`: no registry has answered. */
+  /** The HTTP status, and the registry's own code; `null`: no registry has answered. */
+  readonly status: number | null
   readonly code: number | null
+  /** What the registry says about it. */
+  readonly words: string
 }
+
+const NO_ANSWER = { status: null, code: null, words: '' }
 
 /** As the library passes it on. */
 interface LibraryResponse {
@@ -69,7 +90,7 @@ interface LibraryResponse {
 }
 
 /** A client of a registry with Confluent's API. */
-export class ConfluentRegistry implements SchemaRegistry {
+export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   readonly url: string
   readonly #api: ReturnType<typeof connect>
   /** By method and URL, what the requests in flight were refused with. */
@@ -94,8 +115,50 @@ export class ConfluentRegistry implements SchemaRegistry {
   }
 
   async schema(id: number): Promise<RegisteredSchema | null> {
-    const body = await this.#ask<SchemaBody>(() => this.#api.Schema.find({ id }), NO_SUCH_SCHEMA)
-    if (body === null) return null
+    const body = await this.#ask<SchemaBody>(() => this.#api.Schema.find({ id }), [NO_SUCH_SCHEMA])
+    return body === null ? null : this.#whole(id, body)
+  }
+
+  async find(subject: string, schema: NewSchema): Promise<number | null> {
+    const asked = { subject, body: bodyOf(schema) }
+    const idOf = async (parameters: typeof asked & { readonly normalize?: true }) => {
+      const body = await this.#ask<{ readonly id: number }>(
+        () => this.#api.Subject.registered(parameters),
+        [...NO_SUCH_SUBJECT, NO_SUCH_SCHEMA],
+      )
+      return body?.id ?? null
+    }
+    // Some compare texts. It is the same schema if only their layout differs.
+    return (await idOf(asked)) ?? idOf({ ...asked, normalize: true })
+  }
+
+  async objections(subject: string, schema: NewSchema): Promise<readonly string[]> {
+    const body = await this.#ask<CompatibilityBody>(
+      () => this.#api.Subject.compatible({ subject, verbose: true, body: bodyOf(schema) }),
+      NO_SUCH_SUBJECT,
+    )
+    if (body === null || body.is_compatible) return []
+    const { messages } = body
+    return messages?.length ? messages : ['it is not compatible with the latest version']
+  }
+
+  async register(subject: string, schema: NewSchema): Promise<number> {
+    const body = await this.#ask<{ readonly id: number }>(() =>
+      this.#api.Subject.register({ subject, body: bodyOf(schema) }),
+    )
+    return (body as { readonly id: number }).id
+  }
+
+  async latest(subject: string): Promise<RegisteredSchema | null> {
+    const body = await this.#ask<SchemaBody & { readonly id: number }>(
+      () => this.#api.Subject.latestVersion({ subject }),
+      NO_SUCH_SUBJECT,
+    )
+    return body === null ? null : this.#whole(body.id, body)
+  }
+
+  /** With the schemas that it refers to. */
+  async #whole(id: number, body: SchemaBody): Promise<RegisteredSchema> {
     const type = TYPES[body.schemaType ?? 'AVRO']
     if (type === undefined) {
       throw this.#unavailable(`schema ${id} is of the unknown type ${body.schemaType}`)
@@ -120,25 +183,34 @@ export class ConfluentRegistry implements SchemaRegistry {
     }
   }
 
-  /** @returns `null`: the registry answered with the code `absent` */
-  async #ask<T>(request: () => Promise<LibraryResponse>, absent?: number): Promise<T | null> {
+  /**
+   * @returns `null`: the registry answered with one of the codes `absent`
+   * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_REJECTED`
+   */
+  async #ask<T>(
+    request: () => Promise<LibraryResponse>,
+    absent: readonly number[] = [],
+  ): Promise<T | null> {
     try {
       return (await request()).data() as T
     } catch (thrown) {
       const { url: of = '' } = thrown as { url?: string }
-      const { why, code } = this.#refusals.get(of) ?? { why: messageOf(thrown), code: null }
+      const refusal = this.#refusals.get(of) ?? { ...NO_ANSWER, why: messageOf(thrown) }
       this.#refusals.delete(of)
-      if (code !== null && code === absent) return null
-      throw this.#unavailable(why, thrown)
+      if (refusal.code !== null && absent.includes(refusal.code)) return null
+      if (refusal.status === null || !REJECTED.includes(refusal.status)) {
+        throw this.#unavailable(refusal.why, thrown)
+      }
+      const { words } = refusal
+      throw new TidemarkError('SCHEMA_REJECTED', words, { where: this.url, cause: thrown })
     }
   }
 
   #note(response: LibraryResponse): boolean {
     const request = response.request()
     const error = response.error()
-    const why = error === null ? `it answered ${response.status()}` : error.message
-    const code = error === null ? codeOf(response) : null
-    this.#refusals.set(`${request.method()} ${request.url()}`, { why, code })
+    const refusal = error === null ? refusalIn(response) : { ...NO_ANSWER, why: error.message }
+    this.#refusals.set(`${request.method()} ${request.url()}`, refusal)
     return false
   }
 
@@ -150,11 +222,22 @@ export class ConfluentRegistry implements SchemaRegistry {
   }
 }
 
-/** A registry's codes begin with the status of the answer: 404, 40403. */
-function codeOf(response: LibraryResponse): number | null {
-  const { error_code: code } = (response.data() ?? {}) as { error_code?: unknown }
-  const isOwn = typeof code === 'number' && String(code).startsWith(String(response.status()))
-  return isOwn ? code : null
+function refusalIn(response: LibraryResponse): Refusal {
+  const status = response.status()
+  const why = `it answered ${status}`
+  const { error_code: code, message } = (response.data() ?? {}) as Record<string, unknown>
+  // A registry's codes begin with the status of the answer: 404, 40403.
+  const isOwn = typeof code === 'number' && String(code).startsWith(String(status))
+  return {
+    why,
+    status,
+    code: isOwn ? code : null,
+    words: typeof message === 'string' ? message : why,
+  }
+}
+
+function bodyOf({ type, text }: NewSchema): SchemaBody {
+  return { schema: text, schemaType: TYPES_OF[type] }
 }
 
 /** Without it the library waits for an answer forever. */

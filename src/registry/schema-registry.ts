@@ -10,14 +10,18 @@ export interface NamedSchema {
   readonly text: string
 }
 
-/** A schema as its registry has it. */
-export interface RegisteredSchema {
-  /** Unique in its registry, from 1. */
-  readonly id: number
+/** A schema with all that it needs. */
+export interface WholeSchema {
   readonly type: SchemaType
   readonly text: string
   /** All schemas that it needs, each after those that it needs itself. */
   readonly references: readonly NamedSchema[]
+}
+
+/** A schema as its registry has it. */
+export interface RegisteredSchema extends WholeSchema {
+  /** Unique in its registry, from 1. */
+  readonly id: number
 }
 
 /** A schema registry. */
@@ -29,4 +33,36 @@ export interface SchemaRegistry {
    * @throws TidemarkError `REGISTRY_UNAVAILABLE`: it does not answer, or with anything else
    */
   schema(id: number): Promise<RegisteredSchema | null>
+}
+
+/** A schema that needs no other. */
+export type NewSchema = Pick<WholeSchema, 'type' | 'text'>
+
+/** The subjects of a schema registry: each is a name under which versions of a schema follow. */
+export interface SchemaSubjects {
+  /** Its address, without credentials. */
+  readonly url: string
+  /**
+   * Returns the id of exactly this schema in a subject, however its text is laid out; `null`: the
+   * subject does not have it, or there is no such subject.
+   * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_REJECTED`: the registry says, in the
+   * message, why it is no schema
+   */
+  find(subject: string, schema: NewSchema): Promise<number | null>
+  /**
+   * Why a schema may not follow the latest one of a subject, in the registry's words; empty: it
+   * may.
+   * @throws TidemarkError as {@link find}
+   */
+  objections(subject: string, schema: NewSchema): Promise<readonly string[]>
+  /**
+   * Adds a schema to a subject. Returns its id.
+   * @throws TidemarkError as {@link find}; `SCHEMA_REJECTED` also if it is not compatible
+   */
+  register(subject: string, schema: NewSchema): Promise<number>
+  /**
+   * Returns the latest schema of a subject; `null`: there is no such subject.
+   * @throws TidemarkError `REGISTRY_UNAVAILABLE`
+   */
+  latest(subject: string): Promise<RegisteredSchema | null>
 }

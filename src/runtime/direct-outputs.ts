@@ -36,7 +36,7 @@ export function directSinks(
   const sinks = then.map((step) => {
     const [sink, ...more] = step.op === 'map' ? step.then : []
     if (step.op !== 'map' || sink?.op !== 'sink' || more.length > 0) return null
-    if (sink.key !== null || sink.headers !== undefined) return null
+    if (sink.key !== null || sink.headers !== undefined || sink.format !== undefined) return null
     const reading = readFunction(step.to)
     if ('why' in reading) return null
     const { encoder } = compileEncoder(reading.expression, scored)
@@ -121,6 +121,13 @@ export class DirectWriter {
   writeText(step: SinkStep, text: string, of: OutputOf): void {
     const start = this.#begin(of.index)
     this.#room.text(text)
+    this.#end(step, start, of)
+  }
+
+  /** Adds an output that is already encoded. */
+  writeBytes(step: SinkStep, value: Uint8Array, of: OutputOf): void {
+    const start = this.#begin(of.index)
+    this.#room.append(value)
     this.#end(step, start, of)
   }
 

@@ -140,6 +140,7 @@ export class Finishing {
       nextOffset,
       present,
       topicLimits,
+      formats: this.#topology.outputs,
     }
     const from = { records: intake.records, place }
     const produced = stages.time('encode', () => scored.map((s) => follow(s, from)))

@@ -4,6 +4,7 @@ import { ChunkRun } from '../engine/run.ts'
 import { eventKey } from '../formats/identity.ts'
 import { encodeOutput, outputText } from '../formats/json/output.ts'
 import type { ScoredRows } from '../formats/json/scored-rows.ts'
+import type { OutputFormat } from '../formats/output-format.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { outputId, windowId } from '../kernel/ids.ts'
@@ -26,7 +27,7 @@ import type { ScoreReader } from './score-reader.ts'
 import { sinkHeaders } from './sink-headers.ts'
 import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
-// From scores to records: the author's functions, then JSON, key and headers.
+// From scores to records: the author's functions, then value, key and headers.
 
 interface OutputContext {
   readonly source: TopicPartition
@@ -38,6 +39,8 @@ interface OutputContext {
   /** Headers that outputs get from their records. */
   readonly passed: PassedHeaders
   readonly topicLimits: (topic: string) => TopicLimits
+  /** By name of the sink; all others write JSON. */
+  readonly formats: ReadonlyMap<string, OutputFormat>
 }
 
 /** The results of the events that reached a model or a sink. */
@@ -135,6 +138,8 @@ interface PassingOrigin extends Origin {
 /** What is to be written to one sink, in order. */
 interface AtSink {
   readonly step: SinkStep
+  /** `null`: JSON. */
+  readonly format: OutputFormat | null
   readonly indices: readonly number[]
   readonly events: Events
   /** Position in `indices` of the next one to write. */
@@ -196,8 +201,10 @@ class Tail implements Produced {
    * none.
    */
   write(arrived: readonly Arrivals[], direct: Direct | null): this {
+    const { formats } = this.#from.place
     const sinks = arrived.map(({ step, indices, events }): AtSink => {
-      return { step: step as SinkStep, indices, events, next: 0 }
+      const format = formats.get(step.name) ?? null
+      return { step: step as SinkStep, format, indices, events, next: 0 }
     })
     for (let i = 0; i < this.#arrivals.indices.length; i++) {
       const fault = this.#run.faultOf(i) ?? this.#writeOne(i, sinks, direct)
@@ -242,7 +249,7 @@ class Tail implements Produced {
         if (sink.indices[sink.next] !== i) continue
         sink.next++
         step = sink.step.name
-        this.#check(this.#writeAt(sink.step, sink.events.at(i), i))
+        this.#check(this.#writeAt(sink, i))
       }
       return null
     } catch (error) {
@@ -256,17 +263,23 @@ class Tail implements Produced {
   }
 
   /** Adds an event's output of any kind. Returns the offset of the record that it came from. */
-  #writeAt(step: SinkStep, event: unknown, i: number): number {
+  #writeAt({ step, format, events }: AtSink, i: number): number {
     const { indices, windows, late } = this.#arrivals
     const { records } = this.#from
+    const event = events.at(i)
     if (windows === null && step.key === null && step.headers === undefined) {
       const index = indices[i] as number
-      this.#writer.writeText(step, outputText(event), { index, isLate: late.has(index) })
+      const of = { index, isLate: late.has(index) }
+      if (format === null) this.#writer.writeText(step, outputText(event), of)
+      else this.#writer.writeBytes(step, format.encode(event), of)
       return records.offsetAt(index)
     }
     const origin = this.#originOf(i)
     const passed = windows === null ? this.#passedBy(indices[i] as number) : []
-    this.outputs.records.write(this.#encode(step, event, { ...origin, passed }), step.topic)
+    this.outputs.records.write(
+      this.#encode({ step, format }, event, { ...origin, passed }),
+      step.topic,
+    )
     return origin.record.offset
   }
 
@@ -302,7 +315,11 @@ class Tail implements Produced {
     return { record: causeOf(window, this.#from), window, isLate }
   }
 
-  #encode(step: SinkStep, event: unknown, origin: PassingOrigin): OutgoingRecord {
+  #encode(
+    { step, format }: Pick<AtSink, 'step' | 'format'>,
+    event: unknown,
+    origin: PassingOrigin,
+  ): OutgoingRecord {
     const { record, window, isLate, passed } = origin
     const { source, headers } = this.#from.place
     const { topic, partition } = source
@@ -318,7 +335,7 @@ class Tail implements Produced {
     const names = new Set(own.map(({ name }) => name))
     return {
       key: step.key === null ? ownKey : Buffer.from(eventKey(step.key, event)),
-      value: encodeOutput(event),
+      value: format === null ? encodeOutput(event) : format.encode(event),
       // The input's timestamp, not the event time: a broker rejects, or expires at once, records
       // whose timestamp is far off.
       timestampMs: record.timestampMs,

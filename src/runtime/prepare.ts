@@ -1,14 +1,12 @@
 import { authorFunctions } from '../engine/author-functions.ts'
 import { restartNotes } from '../engine/horizon.ts'
 import { validateTopology } from '../engine/validate.ts'
-import { wantedFields } from '../engine/wanted-fields.ts'
 import type { Format } from '../formats/format.ts'
-import { openFormat } from '../formats/open-format.ts'
+import type { OutputFormat } from '../formats/output-format.ts'
 import { Refused, TidemarkError } from '../kernel/errors.ts'
 import { loadTables } from '../lookup/tables.ts'
 import { MOST_METADATA_BYTES } from '../records/port.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
-import type { SchemaRegistry } from '../registry/schema-registry.ts'
 import { ModelCache } from '../scoring/model-cache.ts'
 import { type EvaluatorChoice, loadScorers, type ModelUse } from '../scoring/models.ts'
 import type { Scorer } from '../scoring/scorer.ts'
@@ -24,6 +22,7 @@ import {
 import type { Lookup } from '../topology/lookup.ts'
 import { purityNotes } from '../topology/purity.ts'
 import { fingerprintOf } from './fingerprint.ts'
+import { type OpenedFormats, openFormats } from './open-formats.ts'
 import { definitionHash } from './provenance.ts'
 import { mostNoteBytes } from './restart-note.ts'
 import { compressionFaults } from './topic-compressions.ts'
@@ -42,6 +41,8 @@ export interface PreparedTopology {
   readonly fingerprint: string
   /** Decodes the records of its source into events. */
   readonly format: Format
+  /** How the values of sinks are written, by name of the sink; all others write JSON. */
+  readonly outputs: ReadonlyMap<string, OutputFormat>
   /** By name of the score step. */
   readonly scorers: ReadonlyMap<string, Scorer>
   readonly lookup: Lookup
@@ -70,13 +71,14 @@ export interface Choices {
    */
   readonly cache?: boolean
   /**
-   * The schema registry of the sources' values; `later`: no record is decoded now.
+   * The schema registry of the values that are read and written; `later`: none is decoded or
+   * encoded now.
    * @default none, and a topology that needs one is refused
    */
   readonly registry?: RegistryOptions | 'later'
   /**
    * Reads all values as JSON, whatever the format of their source, as where events are written by
-   * hand. @default as the author says
+   * hand, and writes all as JSON. @default as the author says
    */
   readonly values?: 'json'
   /** Switches the future guard off. @default as the author says */
@@ -120,7 +122,7 @@ export async function prepare(
     ...unknownTopics(definitions, choices),
     ...models.faults,
     ...tables.flatMap((t) => t.faults),
-    ...formats.filter((format) => format instanceof TidemarkError),
+    ...formats.flatMap((f) => f.faults),
   ]
   const close = async () => {
     await Promise.all([...models.scorers.values()].map((scorer) => scorer.close()))
@@ -139,8 +141,9 @@ export async function prepare(
     const lookup = tables[i]?.lookup as Lookup
     const by = definitionHash(definition, scorers)
     const fingerprint = fingerprintOf(definition)
-    const format = formats[i] as Format
-    return { definition: chosen[i] as Definition, by, fingerprint, format, scorers, lookup }
+    const { format, outputs } = formats[i] as OpenedFormats
+    const made = { by, fingerprint, format: format as Format, outputs, scorers, lookup }
+    return { definition: chosen[i] as Definition, ...made }
   })
   const notes = [
     ...models.notes,
@@ -154,44 +157,6 @@ function withChoices(definition: Definition, { topics, maxAhead, values }: Choic
   const renamed = withTopics(definition, topics)
   const guarded = maxAhead === undefined ? renamed : withMaxAhead(renamed, maxAhead)
   return values === undefined ? guarded : withJsonValues(guarded)
-}
-
-/**
- * Makes the format of each topology's source, or says why that cannot be done; `null`: the topology
- * is not valid.
- */
-async function openFormats(
-  definitions: readonly Definition[],
-  choices: Choices,
-): Promise<readonly (Format | TidemarkError | null)[]> {
-  const needed = definitions.some(({ source }) => source.format.is === 'registry')
-  const registry = needed ? await openRegistry(choices) : null
-  return Promise.all(
-    definitions.map(async (definition) => {
-      if (validateTopology(definition).length > 0) return null
-      try {
-        return await openFormat(definition.source, { wanted: wantedFields(definition), registry })
-      } catch (thrown) {
-        if (thrown instanceof TidemarkError) return thrown
-        throw thrown
-      }
-    }),
-  )
-}
-
-/** In the place of a registry that is not known yet. */
-const NOT_YET: SchemaRegistry = {
-  url: '',
-  schema: (id) => {
-    throw new TidemarkError('INVARIANT', `schema ${id} is needed, and no registry is known`)
-  },
-}
-
-async function openRegistry({ registry }: Choices): Promise<SchemaRegistry | null> {
-  if (registry === undefined) return null
-  if (registry === 'later') return NOT_YET
-  const { ConfluentRegistry } = await import('../registry/confluent-registry.ts')
-  return new ConfluentRegistry(registry)
 }
 
 function scoreSteps(definition: Definition): ScoreStep[] {

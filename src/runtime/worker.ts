@@ -12,6 +12,7 @@ import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from './byte-limits.ts'
 import { type ClusterCheck, checkCluster } from './cluster-check.ts'
 import type { Observer, WorkerState } from './events.ts'
 import { limitsOfMachine } from './machine-limits.ts'
+import { settleOutputs } from './output-schemas.ts'
 import { Participant } from './participant.ts'
 import type { Prepared } from './prepare.ts'
 import type { SetAside } from './task-surroundings.ts'
@@ -105,7 +106,8 @@ export interface WorkerOptions {
 export interface Worker {
   /**
    * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`,
-   * `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`, `AUTHORIZATION`), `AUTHENTICATION`,
+   * `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`, `AUTHORIZATION`, `SCHEMA_NOT_REGISTERED`,
+   * `SCHEMA_REJECTED`), `AUTHENTICATION`,
    * `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `WORKER_NAME_TAKEN`, `STOP_TIMED_OUT`, or a bug.
    */
   readonly done: Promise<void>
@@ -208,6 +210,7 @@ class GroupWorker implements Worker {
     const around = { records, definitions, group, guarantee: this.#guarantee, brokers }
     const checking = checkCluster(around).then(async (found) => {
       if (found.toMake.length > 0) await records.createTopics(found.toMake)
+      await settleOutputs(prepared.topologies)
       return found
     })
     const checked = await unlessAborted(this.#stopping.signal, checking)

@@ -3,6 +3,7 @@ import type { Compression } from '../kernel/compression.ts'
 import type { Partitioner } from '../kernel/partitioners.ts'
 import type { Aggregate } from './aggregates/table.ts'
 import type { LatencyBudget } from './latency-budgets.ts'
+import type { RegisteredFormat } from './sink-format.ts'
 import type { SourceFormat } from './source-format.ts'
 import type { SourceRecord } from './source-record.ts'
 
@@ -150,6 +151,8 @@ export interface SinkStep extends StepBase {
   readonly topic: string
   /** `null`: the key of the input record, or of the tumbling window. */
   readonly key: EventFunction<string> | null
+  /** @default JSON */
+  readonly format?: RegisteredFormat
   /** Headers of each output. @default only Tidemark's own, and those that are passed on */
   readonly headers?: EventFunction<Readonly<Record<string, string | Buffer | null>>>
   /** How the topic's batches are compressed. @default as the operator says */

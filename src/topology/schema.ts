@@ -55,23 +55,24 @@ function summaryOf(issues: readonly StandardSchemaV1.Issue[], value: unknown): s
   const lines = issues.slice(0, MAX_ISSUES).map(({ path = [], message }) => {
     const safe = leaves !== null && !leaves.some((leaf) => mentions(message, leaf))
     const text = safe ? message : 'does not match the schema'
-    return path.length === 0 ? text : `${pathOf(path)}: ${text}`
+    const keys = path.map((segment) => (typeof segment === 'object' ? segment.key : segment))
+    return path.length === 0 ? text : `${pathOf(keys)}: ${text}`
   })
   const more = issues.length - lines.length
   const summary = (more > 0 ? [...lines, `${more} more`] : lines).join('; ')
   return summary.length <= MAX_SUMMARY ? summary : `${summary.slice(0, MAX_SUMMARY - 1)}…`
 }
 
-function pathOf(path: NonNullable<StandardSchemaV1.Issue['path']>): string {
+/** A path as text: `items[3].price`; keys that may be data are left out. */
+export function pathOf(path: readonly PropertyKey[]): string {
   return path
-    .map((segment) => (typeof segment === 'object' ? segment.key : segment))
     .map((key) => (typeof key === 'number' ? `[${key}]` : isFieldName(key) ? `.${key}` : '.…'))
     .join('')
     .replace(/^\./, '')
 }
 
 /** Whether a key looks like a field name. Any other key may be data, such as a card number. */
-function isFieldName(key: PropertyKey): key is string {
+export function isFieldName(key: PropertyKey): key is string {
   return typeof key === 'string' && /^(?!.*\d{3})[A-Za-z_]\w{0,39}$/.test(key)
 }
 

@@ -49,8 +49,8 @@ export interface RegistryFormatOptions {
  * Avro, Protobuf or JSON value. Each value is decoded with the schema that it was written with, and
  * then validated by `schema`. The worker has to be told the registry's address (`--registry`).
  *
- * Values become JavaScript as follows. Avro: a number is a number, also a long, which must be
- * within ±(2^53 − 2); bytes and fixed are a Buffer; a union with null is the value or `null`; in
+ * Values become JavaScript as follows. Avro: a number is a number, also a long, which must be from
+ * −2^52 to 2^53 − 2; bytes and fixed are a Buffer; a union with null is the value or `null`; in
  * any other union of which the members cannot be told apart, a value is `{ [type]: value }`.
  * Protobuf: names are in lowerCamelCase, as in Protobuf's JSON; enums are their names; fields
  * without a value have their default, unless they are `optional`, messages or of a `oneof`.

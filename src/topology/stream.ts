@@ -8,6 +8,7 @@ import type { Columns, Feature, FeatureKit, Named } from './features.ts'
 import type { LatencyUse } from './latency-budgets.ts'
 import type { Table } from './lookup.ts'
 import type { Model } from './model.ts'
+import type { RegisteredFormat } from './sink-format.ts'
 import type { Formatted } from './source-format.ts'
 import type { SourceRecord } from './source-record.ts'
 
@@ -171,10 +172,10 @@ export interface Stream<E> {
     >
   }
   /**
-   * Writes each event to a topic as JSON in UTF-8. NaN and infinities become `null`, and fields
-   * that are `undefined` are left out. An event that has no JSON form is a dead letter
-   * `OUTPUT_INVALID`; one that the topic does not accept is `OUTPUT_TOO_LARGE` or
-   * `OUTPUT_TIMESTAMP`.
+   * Writes each event to a topic, as JSON in UTF-8 unless it has another `format`. In JSON, NaN and
+   * infinities become `null`, and fields that are `undefined` are left out. An event that has no
+   * JSON form is a dead letter `OUTPUT_INVALID`; one that the topic does not accept is
+   * `OUTPUT_TOO_LARGE` or `OUTPUT_TIMESTAMP`.
    *
    * @param topic 1 to 200 of `a-z A-Z 0-9 . _ -`. A worker refuses to start, `TOPOLOGY_INVALID`,
    * with any other name, with the source's, or with that of the dead-letter topic.
@@ -201,6 +202,15 @@ export interface Stream<E> {
        * refused at start: `TOPOLOGY_INVALID`. @default as the operator says, `--compression`
        */
       compression?: Compression
+      /**
+       * What `avro`, `protobuf` or `jsonSchema` returns: the values have a schema in a schema
+       * registry, whose address the worker has to be told (`--registry`). An event that does not
+       * fit the schema is a dead letter `OUTPUT_INVALID`. A schema that is none is refused at
+       * start: `TOPOLOGY_INVALID`.
+       *
+       * @default JSON
+       */
+      format?: RegisteredFormat
     },
   ): Sink<T, E>
 }

@@ -117,6 +117,7 @@ class Path {
       headers: chunkHeaders(by, Date.now()),
       passed: PASSED,
       topicLimits: () => TOPIC_LIMITS,
+      formats: new Map(),
     }
     this.#reader ??= new ScoreReader(step, scorer.label)
     const from = { records, place }

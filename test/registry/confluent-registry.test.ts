@@ -105,3 +105,66 @@ test('it logs in with user name and password, and asks below the path of its URL
   const basic = `Basic ${Buffer.from('me:secret').toString('base64')}`
   expect(seen).toEqual(['/apis/ccompat/v7/schemas/ids/9', basic])
 })
+
+const AVRO = { type: 'avro', text: '"int"' } as const
+
+test('a schema is found in its subject, also in another layout, or it is not there', async () => {
+  const { url } = answering({
+    '/subjects/a': [200, { subject: 'a', id: 5, version: 1, schema: '"int"' }],
+    '/subjects/b': [404, { error_code: 40_401, message: 'no subject' }],
+    '/subjects/b?normalize=true': [404, { error_code: 40_401, message: 'no subject' }],
+    '/subjects/c': [404, { error_code: 40_403, message: 'no schema' }],
+    '/subjects/c?normalize=true': [200, { subject: 'c', id: 6, version: 1, schema: ' "int"' }],
+  })
+  const registry = new ConfluentRegistry({ url: await url })
+  const found = await Promise.all(['a', 'b', 'c'].map((subject) => registry.find(subject, AVRO)))
+  expect(found).toEqual([5, null, 6])
+})
+
+test('what it is asked has the schema and its type', async () => {
+  let seen: unknown = null
+  const url = await served((request, response) => {
+    let body = ''
+    request.on('data', (part) => (body += part))
+    request.on('end', () => {
+      seen = [request.method, request.url, JSON.parse(body)]
+      response.end('{"id":3}')
+    })
+  })
+  const registry = new ConfluentRegistry({ url })
+  expect(await registry.register('a/b', { type: 'protobuf', text: 'x' })).toBe(3)
+  const body = { schema: 'x', schemaType: 'PROTOBUF' }
+  expect(seen).toEqual(['POST', '/subjects/a%2Fb/versions', body])
+})
+
+test.each([
+  [[200, { is_compatible: true }], []],
+  [
+    [200, { is_compatible: false, messages: ['READER', 'WRITER'] }],
+    ['READER', 'WRITER'],
+  ],
+  [[200, { is_compatible: false }], ['it is not compatible with the latest version']],
+  [[404, { error_code: 40_402, message: 'no version' }], []],
+] as const)('of %j the objections are %j', async (answer, objections) => {
+  const { url } = answering({ '/compatibility/subjects/a/versions/latest?verbose=true': answer })
+  const registry = new ConfluentRegistry({ url: await url })
+  expect(await registry.objections('a', AVRO)).toEqual(objections)
+})
+
+test.each([409, 422])('with %d it rejects a schema, in its words', async (status) => {
+  const { url } = answering({ '/subjects/a/versions': [status, { message: 'field n is gone' }] })
+  const registry = new ConfluentRegistry({ url: await url })
+  const fault = await thrownBy(registry.register('a', AVRO))
+  expect(fault).toMatchObject({ code: 'SCHEMA_REJECTED', action: 'refuse' })
+  expect(fault.message).toBe('field n is gone')
+})
+
+test('the latest schema of a subject comes with its id', async () => {
+  const { url } = answering({
+    '/subjects/a/versions/latest': [200, { subject: 'a', version: 2, id: 9, schema: '"int"' }],
+    '/subjects/b/versions/latest': [404, { error_code: 40_401 }],
+  })
+  const registry = new ConfluentRegistry({ url: await url })
+  expect(await registry.latest('a')).toEqual({ id: 9, ...AVRO, references: [] })
+  expect(await registry.latest('b')).toBeNull()
+})

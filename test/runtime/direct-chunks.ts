@@ -131,6 +131,7 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
     headers: chunk.headers ?? [],
     passed: new PassedHeaders(definition.source.passHeaders),
     topicLimits: () => chunk.limits ?? limitsOf(undefined),
+    formats: new Map(),
   }
   const by = (sinks: readonly DirectSink[] | null) =>
     followScores(

@@ -16,6 +16,7 @@ const PLACE = {
   headers: [],
   passed: new PassedHeaders(),
   topicLimits: () => limitsOf(undefined),
+  formats: new Map(),
 }
 
 /** What a map behind a model is given for two events, and keeps. */

@@ -87,7 +87,8 @@ export function preparedTopology(
   const scorers = new Map(steps.map((step) => [step.name, by]))
   const format = jsonFormatOf(definition)
   const lookup = () => new Map()
-  return { definition, by: '0123456789ab', fingerprint: 'f', format, scorers, lookup }
+  const outputs = new Map()
+  return { definition, by: '0123456789ab', fingerprint: 'f', format, outputs, scorers, lookup }
 }
 
 export function prepared(by: Scorer = scorer(), definition: Definition = scored): Prepared {

@@ -6,9 +6,10 @@ const NO_ROWS = new Float32Array(0)
 
 /** Writes a topic. Arrivals are encoded where records are made. */
 export const sink: OperatorRule<SinkStep> = {
-  detail: ({ topic, key, headers, compression }, print) => ({
+  detail: ({ topic, key, format, headers, compression }, print) => ({
     topic,
     key: key === null ? 'of the source' : print(key),
+    ...(format && { format }),
     ...(headers && { headers: print(headers) }),
     ...(compression && { compression }),
   }),

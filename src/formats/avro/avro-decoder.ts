@@ -8,6 +8,7 @@ import {
   unusableSchema,
 } from '../registry/payload-decoder.ts'
 import { compileAvroScan } from './avro-scanner.ts'
+import { avroType } from './avro-type.ts'
 import { skipperOf } from './bounded.ts'
 
 /**
@@ -30,7 +31,9 @@ export function avroDecoder(
     scan: isScanned ? compileAvroScan(type, target.plain, target.bound.columns) : null,
     decode: (payload) => {
       if (skip(payload, 0, payload.length) < 0) {
-        throw invalidPayload(`the value is cut off, or nested too deep, for Avro schema ${id}`)
+        throw invalidPayload(
+          `the value is cut off, nested too deep, or has a long below −2^52, for Avro schema ${id}`,
+        )
       }
       let value: unknown
       try {
@@ -46,20 +49,12 @@ export function avroDecoder(
 }
 
 /** @throws TidemarkError `SCHEMA_UNUSABLE` */
-function typeOf({ id, text, references }: RegisteredSchema): Type {
-  // Types refer to each other by name in `registry`. Methods would look like fields to a schema.
-  const options = { registry: {}, omitRecordMethods: true }
+function typeOf(schema: RegisteredSchema): Type {
   try {
-    for (const reference of references) avro.Type.forSchema(schemaOf(reference.text), options)
-    return avro.Type.forSchema(schemaOf(text), options)
+    return avroType(schema)
   } catch (thrown) {
-    throw unusableSchema(`Avro schema ${id} cannot be used`, thrown)
+    throw unusableSchema(`Avro schema ${schema.id} cannot be used`, thrown)
   }
-}
-
-/** A primitive type may be registered as its bare name. */
-function schemaOf(text: string): Schema {
-  return /^\s*["{[]/.test(text) ? (JSON.parse(text) as Schema) : text.trim()
 }
 
 type Resolver = ReturnType<Type['createResolver']>

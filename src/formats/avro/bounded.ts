@@ -2,7 +2,8 @@ import type { Type, types } from 'avsc'
 import { LIMITS } from '../json/limits.ts'
 
 // Checks that an Avro value is as long as it says before avsc decodes it. avsc believes the counts
-// that it reads: five bytes could make it allocate an array of two billion.
+// that it reads: five bytes could make it allocate an array of two billion. And it reads a long below
+// −2^52 as another number.
 // https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 
 /** Where a value is checked. */
@@ -23,7 +24,7 @@ const MOST_EMPTY_ITEMS = 1_000
 /** Bytes of the longest varint: a long. */
 const LONGEST_VARINT = 10
 
-/** Returns the index behind a value; −1: it is cut off, or nested too deep. */
+/** Returns the index behind a value; −1: it is cut off, nested too deep, or has a long too small. */
 export type Skipper = (bytes: Uint8Array, from: number, to: number) => number
 
 /** Makes a function that skips values of a type. */
@@ -53,8 +54,9 @@ function newSkip(type: Type, known: Map<Type, Skip>): Skip {
     case 'boolean':
       return (cursor) => pass(cursor, 1)
     case 'int':
-    case 'long':
       return (cursor) => readLong(cursor) !== null
+    case 'long':
+      return skipLong
     case 'enum': {
       const { length } = (type as types.EnumType).symbols
       return (cursor) => isIndex(readLong(cursor), length)
@@ -117,6 +119,13 @@ function blocks(item: Skip): Skip {
 function skipBytes(cursor: Cursor): boolean {
   const length = readLong(cursor)
   return length !== null && length >= 0 && pass(cursor, length)
+}
+
+/** Of a negative number the bytes are odd; if a float64 has made them even, they are inexact. */
+function skipLong(cursor: Cursor): boolean {
+  const first = cursor.bytes[cursor.at] as number
+  const number = readLong(cursor)
+  return number !== null && (number < 0 || (first & 1) === 0)
 }
 
 function pass(cursor: Cursor, bytes: number): boolean {

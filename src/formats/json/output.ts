@@ -14,12 +14,7 @@ export function encodeOutput(output: unknown): Buffer {
  * BigInt, a cycle, a promise
  */
 export function outputText(output: unknown): string {
-  if (output instanceof Promise) {
-    // JSON would be {}. Its rejection must not go unhandled.
-    output.catch(() => undefined)
-    const hint = 'functions of a topology must be synchronous: no async'
-    throw new TidemarkError('OUTPUT_INVALID', 'an output is a promise', { hint })
-  }
+  refusePromise(output)
   let json: string | undefined
   try {
     json = JSON.stringify(output)
@@ -43,4 +38,13 @@ export function outputText(output: unknown): string {
     )
   }
   return json
+}
+
+/** @throws TidemarkError `OUTPUT_INVALID`: a promise, which would be written as an empty object */
+export function refusePromise(output: unknown): void {
+  if (!(output instanceof Promise)) return
+  // Its rejection must not go unhandled.
+  output.catch(() => undefined)
+  const hint = 'functions of a topology must be synchronous: no async'
+  throw new TidemarkError('OUTPUT_INVALID', 'an output is a promise', { hint })
 }

@@ -3,21 +3,20 @@ import type { Slices } from '../../kernel/slices.ts'
 import { type ColumnForm, type FieldPath, ScannedColumns } from '../../plan/columns.ts'
 import type { Reader } from '../../plan/events.ts'
 import { columnReader, ScannedEvents } from '../../plan/scanned-events.ts'
-import type { RegisteredSchema, SchemaRegistry } from '../../registry/schema-registry.ts'
+import type { SchemaRegistry } from '../../registry/schema-registry.ts'
 import type { SourceDefinition } from '../../topology/definition.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import type { RegistryFormat as FormatDefinition } from '../../topology/source-format.ts'
-import { avroDecoder, checkReader } from '../avro/avro-decoder.ts'
+import { checkReader } from '../avro/avro-decoder.ts'
 import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
 import { EventMaker } from '../event-maker.ts'
 import type { Decoded, Format, Preparing, RawChunk, RawRecord, RawRecords } from '../format.ts'
 import { boundOf } from '../json/bound.ts'
 import { LIMITS } from '../json/limits.ts'
-import { jsonDecoder } from '../json/registered-json.ts'
 import { plainOf } from '../json/zod-schema.ts'
-import { protobufDecoder } from '../protobuf/protobuf-decoder.ts'
 import { valueOf } from '../record-value.ts'
 import { KnownSchemas } from './known-schemas.ts'
+import { openDecoder } from './open-decoder.ts'
 import type { PayloadDecoder, ScanTarget } from './payload-decoder.ts'
 import { noSchemaId, PREFIX_BYTES, schemaIdOf } from './wire-format.ts'
 
@@ -52,7 +51,9 @@ export class RegistryFormat implements Format, EachDecoder {
     this.#source = source
     this.#maker = new EventMaker(source, { decode: (record) => this.#event(record) })
     this.#typeField = format.typeField
-    this.#schemas = new KnownSchemas(registry, (of) => decoderOf(of, format.reader, target))
+    this.#schemas = new KnownSchemas(registry, (of) =>
+      openDecoder(of, { reader: format.reader, target }),
+    )
   }
 
   prepare(records: RawRecords, how: Preparing): Promise<void> | null {
@@ -134,19 +135,4 @@ function targetOf(
   const bound = boundOf(plain, wanted)
   const columns = bound.columns.map((column) => ({ ...column, isBinary: true }) as const)
   return { plain, bound: { ...bound, columns } }
-}
-
-function decoderOf(
-  schema: RegisteredSchema,
-  reader: unknown,
-  target: ScanTarget | null,
-): PayloadDecoder {
-  switch (schema.type) {
-    case 'avro':
-      return avroDecoder(schema, { reader, target })
-    case 'protobuf':
-      return protobufDecoder(schema)
-    case 'json':
-      return jsonDecoder(schema, target)
-  }
 }

@@ -15,6 +15,13 @@ export function schemaIdOf(value: Uint8Array, from: number, to: number): number 
   return byte(1) * 2 ** 24 + ((byte(2) << 16) | (byte(3) << 8) | byte(4))
 }
 
+/** What comes before the values of a schema. */
+export function prefixOf(id: number): Buffer {
+  const prefix = Buffer.alloc(PREFIX_BYTES)
+  prefix.writeUInt32BE(id, 1)
+  return prefix
+}
+
 /** A value without a schema id. */
 export function noSchemaId(length: number): TidemarkError {
   const what =
@@ -56,4 +63,17 @@ export function readMessageIndexes(payload: Uint8Array): MessageAt | null {
   if (count < 0 || count > MOST_INDEXES) return null
   const indexes = Array.from({ length: count }, next)
   return indexes.some((index) => index < 0) ? null : { indexes, start: at }
+}
+
+/** The bytes that {@link readMessageIndexes} reads. */
+export function messageIndexBytes(indexes: readonly number[]): Buffer {
+  if (indexes.length === 1 && indexes[0] === 0) return Buffer.of(0)
+  return Buffer.from([indexes.length, ...indexes].flatMap(zigzagVarint))
+}
+
+function zigzagVarint(number: number): number[] {
+  const bytes: number[] = []
+  let rest = number * 2
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80)
+  return [...bytes, rest]
 }

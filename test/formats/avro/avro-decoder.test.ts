@@ -94,10 +94,27 @@ test.each([
   expect(fault.message).not.toContain('secret')
 })
 
-test('a long beyond ±(2^53 − 2) is a fault, and none within', () => {
+/** A long in zigzag and varint, whatever a number can hold. */
+function longBytes(long: bigint): Buffer {
+  const bytes: number[] = []
+  let rest = BigInt.asUintN(64, (long << 1n) ^ (long >> 63n))
+  for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80)
+  return Buffer.from([...bytes, Number(rest)])
+}
+
+test.each([-(2n ** 52n), -(2n ** 52n) + 1n, -1n, 0n, 2n ** 53n - 2n])('%d is a number', (long) => {
   const { decode } = avroDecoder(registered('avro', '"long"'), DECODED)
-  const largest = Number.MAX_SAFE_INTEGER - 1
-  expect(decode(bytesOf('long', largest)).value).toBe(largest)
-  const beyond = Buffer.from('80808080808080808001', 'hex')
-  expect(thrownIn(() => decode(beyond))).toMatchObject({ code: 'PAYLOAD_INVALID' })
+  expect(decode(longBytes(long)).value).toBe(Number(long))
+})
+
+test.each([
+  -(2n ** 52n) - 1n,
+  -(2n ** 52n) - 2n,
+  -(2n ** 53n) + 1n,
+  -(2n ** 63n),
+  2n ** 53n,
+  2n ** 63n - 1n,
+])('%d is a fault, since a number cannot hold it or avsc misreads it', (long) => {
+  const { decode } = avroDecoder(registered('avro', '"long"'), DECODED)
+  expect(thrownIn(() => decode(longBytes(long)))).toMatchObject({ code: 'PAYLOAD_INVALID' })
 })

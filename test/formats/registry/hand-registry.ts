@@ -1,5 +1,10 @@
 import { TidemarkError } from '../../../src/kernel/errors.ts'
-import type { RegisteredSchema, SchemaRegistry } from '../../../src/registry/schema-registry.ts'
+import type {
+  NewSchema,
+  RegisteredSchema,
+  SchemaRegistry,
+  SchemaSubjects,
+} from '../../../src/registry/schema-registry.ts'
 
 /** A registry that has what a test puts in it, and is down while the test says so. */
 export class HandRegistry implements SchemaRegistry {
@@ -17,6 +22,49 @@ export class HandRegistry implements SchemaRegistry {
     this.asked.push(id)
     if (this.isDown) throw new TidemarkError('REGISTRY_UNAVAILABLE', 'the registry is down')
     return this.#schemas.get(id) ?? null
+  }
+}
+
+/** The subjects of a registry, each with the ids of its schemas by their text. */
+export class HandSubjects implements SchemaSubjects {
+  readonly url = 'http://registry'
+  isDown = false
+  /** What the registry says of any schema that is not there yet. */
+  objectionsToAll: readonly string[] = []
+  /** The requests so far, as method and subject. */
+  readonly asked: string[] = []
+  readonly #ids = new Map<string, Map<string, number>>()
+
+  add(subject: string, text: string, id: number): void {
+    this.#ids.set(subject, new Map([...(this.#ids.get(subject) ?? []), [text, id]]))
+  }
+
+  async find(subject: string, { text }: NewSchema): Promise<number | null> {
+    this.#ask(`find ${subject}`)
+    return this.#ids.get(subject)?.get(text) ?? null
+  }
+
+  async objections(subject: string): Promise<readonly string[]> {
+    this.#ask(`objections ${subject}`)
+    return this.objectionsToAll
+  }
+
+  async register(subject: string, { text }: NewSchema): Promise<number> {
+    this.#ask(`register ${subject}`)
+    if (this.objectionsToAll.length > 0) {
+      throw new TidemarkError('SCHEMA_REJECTED', this.objectionsToAll.join('; '))
+    }
+    this.add(subject, text, 99)
+    return 99
+  }
+
+  async latest(): Promise<RegisteredSchema | null> {
+    return null
+  }
+
+  #ask(what: string): void {
+    this.asked.push(what)
+    if (this.isDown) throw new TidemarkError('REGISTRY_UNAVAILABLE', 'the registry is down')
   }
 }
 

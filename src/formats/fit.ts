@@ -1,0 +1,133 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import { isFieldName } from '../topology/schema.ts'
+import { kindOf } from './identity.ts'
+
+// Whether an output fits the schema that it is written with. The libraries that write it are too
+// generous: they drop fields that the schema does not have, and convert what is of another type.
+
+/** Where a value does not fit, and why; never the value itself. */
+export interface Misfit {
+  /** The path of a field, such as `.items[3].price`; empty: the value itself. */
+  readonly at: string
+  readonly why: string
+}
+
+/** Checks a value; `null`: it fits. */
+export type Fit = (value: unknown) => Misfit | null
+
+/** The value itself is not what is wanted. */
+export function misfit(wanted: string, value: unknown): Misfit {
+  return { at: '', why: `must be ${wanted}, got ${kindOf(value)}` }
+}
+
+/** Makes a check from a test. @param wanted the values that pass it, in words */
+export function fits(wanted: string, test: (value: unknown) => boolean): Fit {
+  return (value) => (test(value) ? null : misfit(wanted, value))
+}
+
+/** The misfit of a field, as one of the value that has it. */
+export function inField(name: string, { at, why }: Misfit): Misfit {
+  return { at: `.${name}${at}`, why }
+}
+
+/** The misfit of an item, as one of its array. */
+function inItem(index: number, { at, why }: Misfit): Misfit {
+  return { at: `[${index}]${at}`, why }
+}
+
+/** The misfit of an entry, as one of its map. Keys of maps are data, and not named. */
+function inEntry({ at, why }: Misfit): Misfit {
+  return { at: `.…${at}`, why }
+}
+
+/** Checks the items of an array. */
+export function arrayFit(item: Fit): Fit {
+  return (value) => {
+    if (!Array.isArray(value)) return misfit('an array', value)
+    for (let i = 0; i < value.length; i++) {
+      const found = item(value[i])
+      if (found !== null) return inItem(i, found)
+    }
+    return null
+  }
+}
+
+/** Checks the entries of an object that is a map. */
+export function mapFit(key: Fit, entry: Fit): Fit {
+  return (value) => {
+    if (!isObject(value)) return misfit('an object', value)
+    for (const name of Object.keys(value)) {
+      const found = key(name) ?? entry(value[name])
+      if (found !== null) return inEntry(found)
+    }
+    return null
+  }
+}
+
+/** An object that has fields or entries. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  const isOne = typeof value === 'object' && value !== null
+  return isOne && !Array.isArray(value) && !Buffer.isBuffer(value)
+}
+
+/** Text that can be written in UTF-8 as it is. */
+export const TEXT = fits('text', (value) => typeof value === 'string' && value.isWellFormed())
+/** Any number; not all bits of it may be written. */
+export const NUMBER = fits('a number', (value) => typeof value === 'number')
+/** True or false. */
+export const BOOLEAN = fits('true or false', (value) => typeof value === 'boolean')
+/** Any bytes. */
+export const BYTES = fits('a Buffer', (value) => Buffer.isBuffer(value))
+
+/** Whole numbers of a range, its ends included. */
+export function wholeNumbers(from: number, to: number): Fit {
+  return fits(
+    `a whole number from ${from} to ${to}`,
+    (value) => Number.isInteger(value) && (value as number) >= from && (value as number) <= to,
+  )
+}
+
+/** The most names that a message lists. */
+const MOST_LISTED = 10
+
+/** One of some names. */
+export function oneOf(names: readonly string[]): Fit {
+  const known = new Set<unknown>(names)
+  const more = names.length > MOST_LISTED ? ', …' : ''
+  const wanted = `one of ${names.slice(0, MOST_LISTED).join(', ')}${more}`
+  return fits(wanted, (value) => known.has(value))
+}
+
+/** A field that the schema does not have: it would be lost. @param name of the field */
+export function unknownField(name: string): Misfit {
+  return { at: isFieldName(name) ? `.${name}` : '.…', why: 'is not in the schema' }
+}
+
+/**
+ * Makes a function that checks a value and then encodes it. The function throws TidemarkError
+ * `OUTPUT_INVALID`.
+ * @param schema its kind and name, such as "Avro schema shop.Payment"
+ */
+export function checkedEncode(
+  schema: string,
+  fit: Fit,
+  encode: (value: unknown) => Uint8Array,
+): (value: unknown) => Uint8Array {
+  return (value) => {
+    let found: Misfit | null
+    try {
+      found = fit(value)
+      if (found === null) return encode(value)
+    } catch (thrown) {
+      throw new TidemarkError('OUTPUT_INVALID', `the output cannot be written (${schema})`, {
+        hint: 'it may contain itself, or be nested too deep',
+        cause: thrown,
+      })
+    }
+    const { at, why } = found
+    const field = at === '' ? 'the output' : `field ${at.replace(/^\./, '')}`
+    throw new TidemarkError('OUTPUT_INVALID', `${field} ${why} (${schema})`, {
+      hint: 'make the output fit the schema, in the map before the sink',
+    })
+  }
+}

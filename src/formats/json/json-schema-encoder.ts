@@ -1,0 +1,74 @@
+import { createRequire } from 'node:module'
+import type { ErrorObject, Options, ValidateFunction } from 'ajv'
+import type { WholeSchema } from '../../registry/schema-registry.ts'
+import { isFieldName, pathOf } from '../../topology/schema.ts'
+import { checkedEncode, type Misfit } from '../fit.ts'
+import type { PayloadEncoder } from '../registry/payload-encoder.ts'
+import { encodeOutput } from './output.ts'
+
+/** A validator of one family of drafts. */
+type Validator = new (o: Options) => { compile(schema: object): ValidateFunction }
+
+/** ajv's module for each draft, by a part of `$schema`. */
+const MODULES: readonly (readonly [part: string, module: string])[] = [
+  ['draft-06', 'ajv'],
+  ['draft-07', 'ajv'],
+  ['2019-09', 'ajv/dist/2019.js'],
+  ['2020-12', 'ajv/dist/2020.js'],
+]
+const require = createRequire(import.meta.url)
+
+/** JSON Schema itself checks no `format`, and ignores keywords that it does not know. */
+const OPTIONS: Options = { strict: false, validateFormats: false, logger: false }
+
+/**
+ * Encodes values of a JSON Schema.
+ * @throws Error what is wrong with the schema
+ */
+export function jsonSchemaEncoder({ text }: WholeSchema): PayloadEncoder {
+  const schema = objectIn(text)
+  const validate = compiled(schema)
+  const title = typeof schema['title'] === 'string' ? schema['title'] : null
+  // What is validated is what is written: NaN is null, and a Date is a text.
+  const fit = (value: unknown) => {
+    return validate(JSON.parse(String(value))) ? null : misfitOf(validate.errors?.[0])
+  }
+  const words = title === null ? 'JSON Schema' : `JSON Schema ${title}`
+  const encode = checkedEncode(words, fit, (json) => json as Buffer)
+  return { type: title, encode: (value) => encode(encodeOutput(value)) }
+}
+
+function objectIn(text: string): Readonly<Record<string, unknown>> {
+  const schema: unknown = JSON.parse(text)
+  if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) {
+    return schema as Record<string, unknown>
+  }
+  throw new Error('it is not an object')
+}
+
+function compiled(schema: Readonly<Record<string, unknown>>): ValidateFunction {
+  const { $schema = 'draft-07', ...rules } = schema
+  const draft = typeof $schema === 'string' ? $schema : ''
+  const known = MODULES.find(([part]) => draft.includes(part))
+  if (known === undefined) {
+    throw new Error(`$schema "${draft}" is not draft 6, 7, 2019-09 or 2020-12`)
+  }
+  const { default: Ajv } = require(known[1]) as { readonly default: Validator }
+  return new Ajv(OPTIONS).compile(rules)
+}
+
+function misfitOf(error: ErrorObject | undefined): Misfit {
+  if (error === undefined) return { at: '', why: 'does not match' }
+  const { instancePath, message = 'does not match', params } = error
+  const keys = instancePath.split('/').slice(1).map(keyOf)
+  const path = pathOf(keys)
+  const extra: unknown = params['additionalProperty'] ?? params['unevaluatedProperty']
+  const named = typeof extra === 'string' && isFieldName(extra) ? `: ${extra}` : ''
+  return { at: path === '' ? '' : `.${path}`, why: `${message}${named}` }
+}
+
+/** A key in a JSON pointer. https://www.rfc-editor.org/rfc/rfc6901 */
+function keyOf(part: string): string | number {
+  const key = part.replaceAll('~1', '/').replaceAll('~0', '~')
+  return /^\d+$/.test(key) ? Number(key) : key
+}

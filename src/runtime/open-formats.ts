@@ -1,0 +1,92 @@
+import { validateTopology } from '../engine/validate.ts'
+import { wantedFields } from '../engine/wanted-fields.ts'
+import type { Format } from '../formats/format.ts'
+import { openFormat } from '../formats/open-format.ts'
+import { openOutput } from '../formats/open-output.ts'
+import type { OutputFormat } from '../formats/output-format.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import type { RegistryOptions } from '../registry/confluent-registry.ts'
+import type { SchemaRegistry, SchemaSubjects } from '../registry/schema-registry.ts'
+import { type Definition, type SinkStep, stepsOf } from '../topology/definition.ts'
+
+/** How the values of a topology are read and written. */
+export interface OpenedFormats {
+  /** `null`: the topology is not valid, or a fault says why there is none. */
+  readonly format: Format | null
+  /** By name of the sink; all others write JSON. */
+  readonly outputs: ReadonlyMap<string, OutputFormat>
+  readonly faults: readonly TidemarkError[]
+}
+
+/** What the operator chose. */
+interface FormatChoices {
+  readonly registry?: RegistryOptions | 'later'
+  readonly values?: 'json'
+}
+
+type Registry = SchemaRegistry & SchemaSubjects
+
+/** Makes the formats of each topology's source and sinks, or says why that cannot be done. */
+export async function openFormats(
+  definitions: readonly Definition[],
+  choices: FormatChoices,
+): Promise<readonly OpenedFormats[]> {
+  const registry = definitions.some(needsRegistry) ? await openRegistry(choices) : null
+  return Promise.all(
+    definitions.map(async (definition) => {
+      const faults: TidemarkError[] = []
+      const orFault = async <T>(opening: Promise<T>): Promise<T | null> => {
+        try {
+          return await opening
+        } catch (thrown) {
+          if (!(thrown instanceof TidemarkError)) throw thrown
+          faults.push(thrown)
+          return null
+        }
+      }
+      const { source } = definition
+      const isValid = validateTopology(definition).length === 0
+      const format = isValid
+        ? await orFault(openFormat(source, { wanted: wantedFields(definition), registry }))
+        : null
+      const outputs = new Map<string, OutputFormat>()
+      for (const sink of sinksOf(definition)) {
+        const where = `${definition.name}/${sink.name}`
+        const subjects = choices.values ?? registry
+        const output = await orFault(openOutput(sink, { subjects, where }))
+        if (output !== null) outputs.set(sink.name, output)
+      }
+      return { format, outputs, faults }
+    }),
+  )
+}
+
+function sinksOf({ then }: Definition): SinkStep[] {
+  return [...stepsOf(then)].filter((step) => step.op === 'sink')
+}
+
+function needsRegistry(definition: Definition): boolean {
+  const { is } = definition.source.format
+  return is === 'registry' || sinksOf(definition).some(({ format }) => format !== undefined)
+}
+
+function notKnown(): never {
+  throw new TidemarkError('INVARIANT', 'a schema is needed, and no registry is known')
+}
+
+/** In the place of a registry that is not known yet. */
+const NOT_YET: Registry = {
+  url: '',
+  schema: notKnown,
+  find: notKnown,
+  objections: notKnown,
+  register: notKnown,
+  latest: notKnown,
+}
+
+async function openRegistry({ registry }: FormatChoices): Promise<Registry | null> {
+  if (registry === undefined) return null
+  if (registry === 'later') return NOT_YET
+  const { ConfluentRegistry } = await import('../registry/confluent-registry.ts')
+  return new ConfluentRegistry(registry)
+}

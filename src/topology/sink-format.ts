@@ -1,0 +1,98 @@
+// How a sink's records hold their values, where that is not JSON. Types and data only: what encodes them is in formats/.
+
+/** What the name of a schema's subject is made of: see {@link SchemaOptions}. */
+type SubjectOf = 'topic' | 'record'
+
+/** Records in Confluent's wire format, all of one schema that is in a schema registry. */
+export interface RegisteredFormat {
+  readonly is: 'avro' | 'protobuf' | 'json-schema'
+  /** The schema's text, as a registry takes it. */
+  readonly schema: string
+  /** Name of the Protobuf message; `null`: the only one, or it is no Protobuf. */
+  readonly message: string | null
+  readonly subject: SubjectOf
+  readonly register: boolean
+}
+
+/** Where the schema of a sink is in the registry, and how it gets there. */
+export interface SchemaOptions {
+  /**
+   * The schema's subject. `topic`: the name of the topic that is really written, with `-value`
+   * appended · `record`: the full name of the record or message, in JSON Schema the `title`.
+   *
+   * @default 'topic'
+   */
+  readonly subject?: SubjectOf
+  /**
+   * Whether a worker may add the schema to its subject when it starts. The registry checks first
+   * that it is compatible; if it is not, the worker refuses to start: `SCHEMA_REJECTED`.
+   *
+   * @default false: if the subject does not have exactly this schema, the worker refuses to start,
+   * `SCHEMA_NOT_REGISTERED`
+   */
+  readonly register?: boolean
+}
+
+/** Options of {@link protobuf}. */
+export interface ProtobufOptions extends SchemaOptions {
+  /**
+   * Name of the message that is written, with the package if several have this name: `Payment`,
+   * `shop.Order.Line`.
+   *
+   * @default the file's only message; refused at start, `TOPOLOGY_INVALID`, if it has several
+   */
+  readonly message?: string
+}
+
+/**
+ * For the `format` of a sink: values in Avro, in Confluent's wire format.
+ *
+ * A value is what `registry` makes of Avro: a record is an object, a long a whole number from −2^52
+ * to 2^53 − 2, bytes and fixed are a Buffer, an enum is its symbol; a union of null and another
+ * type is a value of that type or `null`, and in a union whose members cannot be told apart a value
+ * is `{ [type]: value }`. A field that is missing gets the schema's default; without one, or with a
+ * field that the schema does not have, the event is a dead letter `OUTPUT_INVALID`.
+ *
+ * @param schema in Avro's JSON form, as an object or as text
+ */
+export function avro(schema: object | string, o: SchemaOptions = {}): RegisteredFormat {
+  return registeredFormat('avro', textOf(schema), o)
+}
+
+/**
+ * For the `format` of a sink: values in Protobuf, in Confluent's wire format.
+ *
+ * A value is what `registry` makes of Protobuf: fields have names in lowerCamelCase, 64-bit
+ * integers are whole numbers within ±(2^53 − 1), bytes are a Buffer, an enum is its name. A field
+ * that is missing or `null` has no value. With a field that the message does not have, the event is
+ * a dead letter `OUTPUT_INVALID`.
+ *
+ * @param source the text of a `.proto` file; it may import Protobuf's own files only
+ */
+export function protobuf(source: string, o: ProtobufOptions = {}): RegisteredFormat {
+  return { ...registeredFormat('protobuf', source, o), message: o.message ?? null }
+}
+
+/**
+ * For the `format` of a sink: values in JSON after a schema's id, in Confluent's wire format. An
+ * event whose JSON the schema does not accept is a dead letter `OUTPUT_INVALID`; `format` is not
+ * checked.
+ *
+ * @param schema of the drafts 6, 7, 2019-09 or 2020-12 (`$schema`; draft 7 without it), as an
+ * object or as text, such as `z.toJSONSchema(Prediction)`
+ */
+export function jsonSchema(schema: object | string, o: SchemaOptions = {}): RegisteredFormat {
+  return registeredFormat('json-schema', textOf(schema), o)
+}
+
+function registeredFormat(
+  is: RegisteredFormat['is'],
+  schema: string,
+  { subject = 'topic', register = false }: SchemaOptions,
+): RegisteredFormat {
+  return { is, schema, message: null, subject, register }
+}
+
+function textOf(schema: object | string): string {
+  return typeof schema === 'string' ? schema : JSON.stringify(schema)
+}
