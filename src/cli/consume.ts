@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import type { ShownValues } from '../formats/registry/shown-values.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { ReadStart } from '../records/kafka/reader.ts'
 import type { Chunk, Header, LogRecord } from '../records/port.ts'
@@ -8,6 +9,7 @@ import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { readerGone, write } from './output.ts'
 import { plural, say } from './print.ts'
+import { openRegistry, REGISTRY_SETTINGS, type RegistryConfig } from './registry-options.ts'
 import { untilSignal } from './signals.ts'
 
 interface Flags extends Record<string, unknown> {
@@ -18,13 +20,16 @@ interface Flags extends Record<string, unknown> {
   readonly format: string
 }
 
+const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
 const TIMES = 'such as 2026-01-05T06:00:00Z, or @ and ms since the epoch'
 const WITH_ZONE = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
 
 /** `tidemark consume --topic TOPIC` */
 export function consume(): Command {
   const command = new Command('consume')
-    .description('write the records of a topic to stdout; commits no offsets')
+    .description(
+      'write the records of a topic to stdout, with --registry those that have a schema as JSON; commits no offsets',
+    )
     .requiredOption('--topic <name>', 'topic to read')
     .addOption(
       new Option(
@@ -46,15 +51,23 @@ export function consume(): Command {
       'value',
     )
     .action(async (flags: Flags) => {
-      const config = readConfig(KAFKA_SETTINGS, flags)
+      const config = readConfig(SETTINGS, flags)
       const records = new KafkaRecords(kafkaOptions(config))
       try {
-        say(plural(await copy(records, flags), 'record'))
+        say(plural(await copy(records, flags, await shownValues(config)), 'record'))
       } finally {
         await records.close()
       }
     })
-  return addSettings(command, KAFKA_SETTINGS)
+  return addSettings(command, SETTINGS)
+}
+
+/** `null`: values are written as they are. */
+async function shownValues(config: RegistryConfig): Promise<ShownValues | null> {
+  const registry = await openRegistry(config)
+  if (registry === null) return null
+  const { ShownValues } = await import('../formats/registry/shown-values.ts')
+  return new ShownValues(registry)
 }
 
 /** Parses `--from`. @throws InvalidArgumentError */
@@ -75,7 +88,11 @@ function numberIn(text: string, pattern: RegExp): number {
  * Writes records until `--max` is reached, the topic ends (with `--exit`), stdout is closed, or a
  * signal arrives. Returns how many it has written.
  */
-async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
+async function copy(
+  records: KafkaRecords,
+  flags: Flags,
+  values: ShownValues | null,
+): Promise<number> {
   const { topic, from, max, format } = flags
   const reader = await records.read({ topic, from, until: flags.exit === true ? 'end' : 'closed' })
   const ended = untilSignal(readerGone)
@@ -84,7 +101,8 @@ async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
   try {
     for await (const chunk of reader) {
       const wanted = chunk.records.slice(0, max - written)
-      const lines = Array.from(wanted, (record) => formatRecord(chunk, record, format))
+      const shown = values === null ? wanted : await shownRecords(wanted, values)
+      const lines = Array.from(shown, (record) => formatRecord(chunk, record, format))
       written += lines.length
       await write(Buffer.concat(lines))
       if (written >= max) break
@@ -94,6 +112,18 @@ async function copy(records: KafkaRecords, flags: Flags): Promise<number> {
     await reader.close()
   }
   return written
+}
+
+async function shownRecords(
+  records: Iterable<LogRecord>,
+  values: ShownValues,
+): Promise<readonly LogRecord[]> {
+  return Promise.all(
+    Array.from(records, async ({ offset, timestampMs, key, value, headers }) => {
+      const shown = value === null ? null : await values.shown(value)
+      return { offset, timestampMs, key, value: shown, headers }
+    }),
+  )
 }
 
 const NEWLINE = Buffer.from('\n')

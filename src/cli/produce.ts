@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import type { EncodeJson } from '../formats/registry/latest-schema.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
 import type { NewRecord } from '../records/port.ts'
@@ -9,6 +10,7 @@ import { type Line, linesOf, openInput, splitKey } from './lines.ts'
 import { Pace } from './pace.ts'
 import { noteOf, sayOnOwnLine } from './print.ts'
 import { Progress } from './progress.ts'
+import { openRegistry, REGISTRY_SETTINGS, type RegistryConfig } from './registry-options.ts'
 import { untilSignal } from './signals.ts'
 
 /** How records are made from lines. */
@@ -19,16 +21,24 @@ export interface LineFlags {
   /** Field with the event time, ms since the epoch. */
   readonly time?: string
   readonly timestamps: 'now' | 'event'
+  /** Makes the value of a record from a line's. @default it is written as it is */
+  readonly encode?: EncodeJson
 }
 
-interface Flags extends LineFlags, Record<string, unknown> {
+interface Flags extends Omit<LineFlags, 'encode'>, Record<string, unknown> {
   readonly speed: number
+  readonly subject?: string
+  readonly message?: string
 }
+
+const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
 
 /** `tidemark produce FILE --topic TOPIC` */
 export function produce(): Command {
   const command = new Command('produce')
-    .description('write the lines of a file to a topic, at once or paced by their event times')
+    .description(
+      'write the lines of a file to a topic, at once or paced by their event times; with --registry in the schema of its subject',
+    )
     .argument('<file>', 'events, one JSON object or key<TAB>JSON per line; may be .gz')
     .requiredOption('--topic <name>', 'topic to write to')
     .option('--key <field>', 'field to use as the key of lines without a key')
@@ -46,8 +56,13 @@ export function produce(): Command {
         .choices(['now', 'event'])
         .default('now'),
     )
+    .option(
+      '--subject <name>',
+      'subject whose latest schema encodes the values; needs --registry (default: the topic with -value)',
+    )
+    .option('--message <name>', 'Protobuf message to write, if the schema has several')
     .action((file: string, flags: Flags) => start(command, file, flags))
-  return addSettings(command, KAFKA_SETTINGS)
+  return addSettings(command, SETTINGS)
 }
 
 function parseSpeed(text: string): number {
@@ -61,7 +76,11 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   if (needsTime && flags.time === undefined) {
     command.error('error: --speed and --timestamps event need --time FIELD')
   }
-  const config = readConfig(KAFKA_SETTINGS, flags)
+  const config = readConfig(SETTINGS, flags)
+  if (config.registry === null && (flags.subject ?? flags.message) !== undefined) {
+    command.error('error: --subject and --message need --registry URL')
+  }
+  const encode = await encoderOf(config, flags)
   const input = await openInput(file)
   const records = new KafkaRecords(kafkaOptions(config))
   const writer = records.writer()
@@ -72,7 +91,8 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   void ended.promise.then(() => pace.stop())
   let isTold = false
   try {
-    for await (const batch of batchesOf({ file, stream: input.stream }, flags, pace)) {
+    const lines = { ...flags, ...(encode && { encode }) }
+    for await (const batch of batchesOf({ file, stream: input.stream }, lines, pace)) {
       if (!isTold && batch.records.some(({ key }) => key === null)) {
         isTold = true
         sayOnOwnLine(noteOf(WITHOUT_KEY))
@@ -89,6 +109,17 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     await writer.close()
     await records.close()
   }
+}
+
+/** `null`: values are written as they are. */
+async function encoderOf(
+  config: RegistryConfig,
+  { topic, subject = `${topic}-value`, message }: Flags,
+): Promise<EncodeJson | null> {
+  const registry = await openRegistry(config)
+  if (registry === null) return null
+  const { latestEncoder } = await import('../formats/registry/latest-schema.ts')
+  return latestEncoder(registry, { subject, message: message ?? null })
 }
 
 const WITHOUT_KEY =
@@ -132,14 +163,24 @@ interface LineEvent {
   readonly timeMs: number | null
 }
 
-function eventOf({ bytes }: Line, where: string, { key, time }: LineFlags): LineEvent {
+function eventOf({ bytes }: Line, where: string, { key, time, encode }: LineFlags): LineEvent {
   const { key: own, value } = splitKey(bytes)
   const needsKey = own === null && key !== undefined
   const fields = needsKey || time !== undefined ? fieldsOf(value, where) : {}
   return {
     key: needsKey ? keyOf(fields[key], key, where) : own,
-    value,
+    value: encode === undefined ? value : encoded(value, encode, where),
     timeMs: time === undefined ? null : timeOf(fields[time], time, where),
+  }
+}
+
+function encoded(value: Buffer, encode: EncodeJson, where: string): Buffer {
+  try {
+    return encode(value)
+  } catch (thrown) {
+    if (!(thrown instanceof TidemarkError)) throw thrown
+    const hint = 'the line must fit the schema that --registry and --subject lead to'
+    throw new TidemarkError('CONFIG_INVALID', thrown.message, { where, hint, cause: thrown })
   }
 }
 

@@ -1,4 +1,4 @@
-import type { RegistryOptions } from '../registry/confluent-registry.ts'
+import type { ConfluentRegistry, RegistryOptions } from '../registry/confluent-registry.ts'
 import type { Config } from './config.ts'
 
 /** The settings for reaching a schema registry. */
@@ -19,4 +19,12 @@ export function chosenRegistry(config: RegistryConfig): { readonly registry?: Re
   const password = config.registryPasswordFile ?? config.registryPassword ?? ''
   const login = username === null ? {} : { login: { username, password } }
   return { registry: { url, ...login, ...(ca === null ? {} : { ca }) } }
+}
+
+/** A client of the schema registry that the settings name; `null`: they name none. */
+export async function openRegistry(config: RegistryConfig): Promise<ConfluentRegistry | null> {
+  const { registry } = chosenRegistry(config)
+  if (registry === undefined) return null
+  const { ConfluentRegistry } = await import('../registry/confluent-registry.ts')
+  return new ConfluentRegistry(registry)
 }

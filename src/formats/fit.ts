@@ -119,15 +119,15 @@ export function checkedEncode(
       found = fit(value)
       if (found === null) return encode(value)
     } catch (thrown) {
-      throw new TidemarkError('OUTPUT_INVALID', `the output cannot be written (${schema})`, {
+      throw new TidemarkError('OUTPUT_INVALID', `the value cannot be written (${schema})`, {
         hint: 'it may contain itself, or be nested too deep',
         cause: thrown,
       })
     }
     const { at, why } = found
-    const field = at === '' ? 'the output' : `field ${at.replace(/^\./, '')}`
+    const field = at === '' ? 'the value' : `field ${at.replace(/^\./, '')}`
     throw new TidemarkError('OUTPUT_INVALID', `${field} ${why} (${schema})`, {
-      hint: 'make the output fit the schema, in the map before the sink',
+      hint: 'make it fit the schema, in the map before the sink',
     })
   }
 }

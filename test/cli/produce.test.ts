@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { Pace } from '../../src/cli/pace.ts'
 import { batchesOf, type LineFlags } from '../../src/cli/produce.ts'
+import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { NewRecord } from '../../src/records/port.ts'
 import { sleeplessClock } from '../support/clocks.ts'
 
@@ -80,4 +81,23 @@ test('a pace that is stopped hands out nothing more', async () => {
     pace.stop()
   }
   expect(sizes).toEqual([1])
+})
+
+test('a value is encoded, its key and time are those of the line', async () => {
+  const encode = (json: Buffer) => Buffer.from(`<${String(json)}>`)
+  const records = await recordsOf('k\t{"at":5}\n', { encode, time: 'at', timestamps: 'event' })
+  expect(records).toMatchObject([{ key: Buffer.from('k'), timestampMs: 5 }])
+  expect(String(records[0]?.value)).toBe('<{"at":5}>')
+})
+
+test('a line that does not fit the schema is refused with its place', async () => {
+  const encode = (json: Buffer) => {
+    if (json.length > 2) throw new TidemarkError('OUTPUT_INVALID', 'field n is wrong')
+    return json
+  }
+  await expect(recordsOf('{}\n\n{"n":1}\n', { encode })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    where: 'f:3',
+    message: 'field n is wrong',
+  })
 })

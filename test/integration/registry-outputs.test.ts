@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { avro, defineTopology, protobuf, type RegisteredFormat, seconds } from 'tidemark'
 import { expect, onTestFinished } from 'vitest'
 import { z } from 'zod'
@@ -10,6 +13,7 @@ import { startWorker } from '../../src/runtime/worker.ts'
 import { Watch } from '../runtime/support.ts'
 import { freshName, type KafkaService, plainOptions, readTopic } from '../services/kafka.ts'
 import { type RegistryService, registryTests } from '../services/registry.ts'
+import { tidemark } from '../services/tidemark-in-test.ts'
 
 // Outputs with schemas in a real registry, through a real Kafka.
 
@@ -175,6 +179,34 @@ registryTests((registryTest) => {
       })
       const latest = await new ConfluentRegistry({ url: registry.url }).latest(subject)
       expect(JSON.parse(latest?.text ?? '')).toEqual(first)
+    },
+  )
+
+  registryTest(
+    'produce writes lines with the latest schema of the subject, consume shows them as they were',
+    async (registry, kafka) => {
+      const records = new KafkaRecords(plainOptions(kafka))
+      onTestFinished(() => records.close())
+      const topic = freshName('lines')
+      await records.createTopics([{ name: topic, partitions: 1 }])
+      await registry.register(`${topic}-value`, { schema: JSON.stringify(COPY) })
+      const at = ['--topic', topic, '--brokers', kafka.brokers.join(), '--registry', registry.url]
+      const lines = EVENTS.map((event) => JSON.stringify({ ...event, note: null }))
+      const dir = mkdtempSync(join(tmpdir(), 'tidemark-lines-'))
+      onTestFinished(() => rmSync(dir, { recursive: true }))
+      const file = (name: string, all: readonly string[]) => {
+        writeFileSync(join(dir, name), all.map((line) => `${line}\n`).join(''))
+        return join(dir, name)
+      }
+      const good = file('good.ndjson', lines)
+      expect(await tidemark(['produce', good, ...at, '--key', 'key'])).toMatchObject({ code: 0 })
+      const bad = file('bad.ndjson', [lines[0] as string, '{"key":"k","at":0.5}'])
+      const refused = await tidemark(['produce', bad, ...at, '--key', 'key'])
+      expect(refused.code).toBe(3)
+      expect(refused.stderr).toContain('field at must be a whole number')
+      expect(refused.stderr).toContain(`${bad}:2`)
+      const shown = await tidemark(['consume', ...at, '--exit'])
+      expect(shown.stdout.trimEnd().split('\n')).toEqual(lines)
     },
   )
 })

@@ -37,7 +37,7 @@ async function begin(of: LibraryConnection): Promise<string> {
   const authenticator = Object.assign(Object.create(Authenticator.prototype) as object, {
     connection: of,
     saslHandshake: () => ({}),
-  }) as { authenticate(): Promise<void> }
+  }) as unknown as { authenticate(): Promise<void> }
   return authenticator.authenticate().then(
     () => 'done',
     (error: unknown) => (error as Error).message,

@@ -97,7 +97,7 @@ test.each([
 })
 
 test.each([null, 5, [], Buffer.of(1)])('%j is no record', (value) => {
-  expect(thrownIn(() => encode(value)).message).toContain('the output must be an object')
+  expect(thrownIn(() => encode(value)).message).toContain('the value must be an object')
 })
 
 test('a schema may contain itself, a value may not', () => {
@@ -110,7 +110,7 @@ test('a schema may contain itself, a value may not', () => {
   expect(coder.back({ left: { left: {} } })).toEqual({ left: { left: { left: null } } })
   const circle: { left?: unknown } = {}
   circle.left = circle
-  expect(thrownIn(() => coder.encode(circle)).message).toContain('the output cannot be written')
+  expect(thrownIn(() => coder.encode(circle)).message).toContain('the value cannot be written')
 })
 
 test('several records in one schema are told apart by their names', () => {
@@ -119,7 +119,7 @@ test('several records in one schema are told apart by their names', () => {
   expect(coder.type).toBeNull()
   expect(coder.back({ Refund: { of: 'p' } })).toEqual({ of: 'p' })
   expect(thrownIn(() => coder.encode({ of: 'p' })).message).toContain(
-    'the output must be { "shop.Payment": … } or { "Refund": … }',
+    'the value must be { "shop.Payment": … } or { "Refund": … }',
   )
 })
 

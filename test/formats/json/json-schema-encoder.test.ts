@@ -25,14 +25,14 @@ test('a value is written as JSON; its title is its name', () => {
 })
 
 test.each([
-  [{}, "the output must have required property 'id'"],
+  [{}, "the value must have required property 'id'"],
   [{ id: 'a', amount: '1' }, 'field amount must be number'],
   [{ id: 'a', amount: Number.NaN }, 'field amount must be number'],
   [{ id: 'a', amount: 6 }, 'field amount must be <= 5'],
   [{ id: 'a', items: [{}, { price: 'x' }] }, 'field items[1].price must be number'],
-  [{ id: 'a', amuont: 1 }, 'the output must NOT have additional properties: amuont'],
-  [{ id: 'a', c4711001: 1 }, 'the output must NOT have additional properties ('],
-  ['text', 'the output must be object'],
+  [{ id: 'a', amuont: 1 }, 'the value must NOT have additional properties: amuont'],
+  [{ id: 'a', c4711001: 1 }, 'the value must NOT have additional properties ('],
+  ['text', 'the value must be object'],
 ])('%j does not fit, and the message says where and why, without the value', (value, message) => {
   const fault = thrownIn(() => encoderOf(SCHEMA).encode(value))
   expect(fault.code).toBe('OUTPUT_INVALID')

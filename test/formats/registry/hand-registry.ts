@@ -31,6 +31,8 @@ export class HandSubjects implements SchemaSubjects {
   isDown = false
   /** What the registry says of any schema that is not there yet. */
   objectionsToAll: readonly string[] = []
+  /** The latest schema of every subject. */
+  latestOfAll: RegisteredSchema | null = null
   /** The requests so far, as method and subject. */
   readonly asked: string[] = []
   readonly #ids = new Map<string, Map<string, number>>()
@@ -58,8 +60,9 @@ export class HandSubjects implements SchemaSubjects {
     return 99
   }
 
-  async latest(): Promise<RegisteredSchema | null> {
-    return null
+  async latest(subject: string): Promise<RegisteredSchema | null> {
+    this.#ask(`latest ${subject}`)
+    return this.latestOfAll
   }
 
   #ask(what: string): void {

@@ -1,0 +1,63 @@
+import { LRUCache } from 'lru-cache'
+import { TidemarkError } from '../../kernel/errors.ts'
+import type { SchemaRegistry } from '../../registry/schema-registry.ts'
+import { AS_WRITTEN, openDecoder } from './open-decoder.ts'
+import type { PayloadDecoder } from './payload-decoder.ts'
+import { shownJson } from './shown-json.ts'
+import { PREFIX_BYTES, schemaIdOf } from './wire-format.ts'
+
+/** Most schemas in memory. */
+const MOST_SCHEMAS = 1_000
+
+/** Shows the values of any topic as text, those that have a schema in a registry as JSON. */
+export class ShownValues {
+  readonly #registry: SchemaRegistry
+  /** By id; an error says why its values cannot be decoded. */
+  readonly #decoders = new LRUCache<number, Promise<PayloadDecoder | TidemarkError>>({
+    max: MOST_SCHEMAS,
+  })
+
+  constructor(registry: SchemaRegistry) {
+    this.#registry = registry
+  }
+
+  /**
+   * The value itself if it does not begin as Confluent's wire format does. Of one that does, but
+   * cannot be decoded, JSON that says so: `{ "undecoded": { "base64": "…" }, "why": "…" }`.
+   * @throws TidemarkError `REGISTRY_UNAVAILABLE`
+   */
+  async shown(value: Buffer): Promise<Buffer> {
+    const id = schemaIdOf(value, 0, value.length)
+    return id === null ? value : Buffer.from(shownJson(await this.#decoded(value, id)))
+  }
+
+  async #decoded(value: Buffer, id: number): Promise<unknown> {
+    try {
+      const decoder = await this.#decoderOf(id)
+      if (decoder instanceof TidemarkError) throw decoder
+      return decoder.decode(value.subarray(PREFIX_BYTES)).value
+    } catch (thrown) {
+      if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
+      return { undecoded: value, why: `${thrown.code}: ${thrown.message}` }
+    }
+  }
+
+  #decoderOf(id: number): Promise<PayloadDecoder | TidemarkError> {
+    const known = this.#decoders.get(id) ?? this.#fetch(id)
+    this.#decoders.set(id, known)
+    return known
+  }
+
+  async #fetch(id: number): Promise<PayloadDecoder | TidemarkError> {
+    const schema = await this.#registry.schema(id)
+    if (schema === null) {
+      return new TidemarkError('SCHEMA_UNUSABLE', `the schema registry has no schema ${id}`)
+    }
+    try {
+      return openDecoder(schema, AS_WRITTEN)
+    } catch (thrown) {
+      if (thrown instanceof TidemarkError) return thrown
+      throw thrown
+    }
+  }
+}
