@@ -11,6 +11,7 @@ export type { AccessToken } from './records/kafka/login/access-token.ts'
 export type { RegistryOptions } from './registry/confluent-registry.ts'
 export type { Observer, RuntimeEvent } from './runtime/events.ts'
 export { defineTopology, file, type TopologyOptions } from './topology/builder.ts'
+export { type CloudEvent, cloudEvents } from './topology/cloud-events.ts'
 export type {
   Feature,
   FeatureKit,
@@ -30,8 +31,18 @@ export {
   type RegisteredFormat,
   type SchemaOptions,
 } from './topology/sink-format.ts'
-export { type Formatted, type RegistryFormatOptions, registry } from './topology/source-format.ts'
-export type { RecordHeader, SourcePartition, SourceRecord } from './topology/source-record.ts'
+export {
+  type Formatted,
+  type RegistryFormatOptions,
+  registry,
+  text,
+} from './topology/source-format.ts'
+export type {
+  RecordHeader,
+  RecordWithValue,
+  SourcePartition,
+  SourceRecord,
+} from './topology/source-record.ts'
 export type {
   FeatureStream,
   OutputOf,

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { TidemarkError } from '../kernel/errors.ts'
 import { observeAll } from '../observe/observe-all.ts'
+import type { Header } from '../records/port.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { outputTopics } from '../topology/definition.ts'
@@ -9,6 +10,7 @@ import { addSettings, readConfig } from './config.ts'
 import { DeadLetterReport } from './dead-letter-report.ts'
 import { embeddedRecords, publishingRecords } from './embedded.ts'
 import { feedLines } from './feed.ts'
+import { headerOption } from './header-option.ts'
 import { LineBook } from './line-book.ts'
 import { type InputFile, openInput } from './lines.ts'
 import { summaryOf } from './outline.ts'
@@ -29,6 +31,7 @@ interface Flags extends Record<string, unknown> {
   readonly deadLetters?: string
   readonly sink?: string
   readonly partitions: number
+  readonly header: readonly Header[]
 }
 
 /** `tidemark dev FILE < events.ndjson` */
@@ -39,7 +42,7 @@ export function dev(): Command {
     .addOption(
       new Option(
         '--input <file>',
-        'events, one JSON object or key<TAB>JSON per line; may be .gz (default: stdin)',
+        'events, one value or key<TAB>value per line, a value mostly JSON; may be .gz (default: stdin)',
       ),
     )
     .addOption(
@@ -50,6 +53,7 @@ export function dev(): Command {
         .argParser(atLeastOne)
         .default(PARTITIONS),
     )
+    .addOption(headerOption())
     .addOption(new Option('--sink <topic>', 'write only outputs for this topic (default: all)'))
     .addOption(
       new Option(
@@ -129,7 +133,7 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   })
   const committed = () => new Promise<void>((resolve) => (wake = resolve))
   const ended = untilSignal(readerGone)
-  const fed = feedLines(input.stream, { source, records, book, committed })
+  const fed = feedLines(input.stream, { source, headers: input.header, records, book, committed })
   const whole = async () => {
     await fed
     await records.settled('dev', source.topic)

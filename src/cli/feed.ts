@@ -1,10 +1,11 @@
 import type { Readable } from 'node:stream'
-import { GivenRecord } from '../formats/given-record.ts'
+import type { RawRecord } from '../formats/format.ts'
+import { GivenRecord, UNWRITTEN } from '../formats/given-record.ts'
 import { eventKey } from '../formats/identity.ts'
-import { EventDecoder } from '../formats/json/event-decoder.ts'
+import { recordDecoder } from '../formats/record-decoder.ts'
 import { TidemarkError } from '../kernel/errors.ts'
-import { NO_TIMESTAMP } from '../kernel/time.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
+import type { Header } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 import type { LineBook } from './line-book.ts'
 import { type Line, linesOf, splitKey } from './lines.ts'
@@ -15,6 +16,8 @@ const MAX_IN_FLIGHT = 20_000
 /** Where lines go. */
 export interface Feed {
   readonly source: SourceDefinition
+  /** Headers of every record. */
+  readonly headers: readonly Header[]
   readonly records: MemoryRecords
   readonly book: LineBook
   /** Resolves when something has been committed. */
@@ -26,16 +29,16 @@ export interface Feed {
  * at the end of the stream.
  */
 export async function feedLines(stream: Readable, feed: Feed): Promise<void> {
-  const keyOf = lineKeys(feed.source)
+  const { source, headers } = feed
+  const keyOf = lineKeys(source)
   for await (const lines of linesOf(stream)) {
-    const timestampMs = Date.now()
+    const around = { timestampMs: Date.now(), headers }
     const positions = feed.records.produce(
       lines.map((line) => ({
-        topic: feed.source.topic,
+        topic: source.topic,
         partition: null,
-        ...keyOf(line),
-        timestampMs,
-        headers: [],
+        ...around,
+        ...keyOf(line, around),
       })),
     )
     for (const [i, position] of positions.entries()) {
@@ -46,23 +49,26 @@ export async function feedLines(stream: Readable, feed: Feed): Promise<void> {
 }
 
 const NO_KEY = Buffer.alloc(0)
-/** Where a record is that has not been written yet. */
-const NOWHERE = -1
-const NOT_WRITTEN = { offset: NOWHERE, timestampMs: NO_TIMESTAMP, key: NO_KEY, headers: [] }
+
+/** What a record has besides what is in its line. */
+type Around = Pick<RawRecord, 'timestampMs' | 'headers'>
 
 /**
  * A line's own key, else the topology's key of its event. A line that is not a valid event has an
  * empty key.
  */
-function lineKeys(source: SourceDefinition): (line: Line) => { key: Buffer; value: Buffer } {
-  const decoder = new EventDecoder(source)
-  return ({ bytes }) => {
+function lineKeys(
+  source: SourceDefinition,
+): (line: Line, around: Around) => { key: Buffer; value: Buffer } {
+  const decoder = recordDecoder(source)
+  const from = { topic: source.topic, partition: UNWRITTEN }
+  return ({ bytes }, around) => {
     const { key, value } = splitKey(bytes)
     if (key !== null) return { key, value }
+    const record = { offset: UNWRITTEN, ...around, key: NO_KEY, value }
     try {
-      const record = { ...NOT_WRITTEN, value }
-      const event = decoder.decode(record)
-      const given = new GivenRecord(record, { topic: source.topic, partition: NOWHERE })
+      const event = decoder.decode(record, from)
+      const given = new GivenRecord(record, from)
       return { key: Buffer.from(eventKey((e) => source.key(e, given), event)), value }
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown

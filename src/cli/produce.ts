@@ -3,8 +3,9 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { EncodeJson } from '../formats/registry/latest-schema.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
-import type { NewRecord } from '../records/port.ts'
+import type { Header, NewRecord } from '../records/port.ts'
 import { addSettings, readConfig } from './config.ts'
+import { headerOption } from './header-option.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { type Line, linesOf, openInput, splitKey } from './lines.ts'
 import { Pace } from './pace.ts'
@@ -23,6 +24,8 @@ export interface LineFlags {
   readonly timestamps: 'now' | 'event'
   /** Makes the value of a record from a line's. @default it is written as it is */
   readonly encode?: EncodeJson
+  /** Headers of every record. */
+  readonly header: readonly Header[]
 }
 
 interface Flags extends Omit<LineFlags, 'encode'>, Record<string, unknown> {
@@ -61,6 +64,7 @@ export function produce(): Command {
       'subject whose latest schema encodes the values; needs --registry (default: the topic with -value)',
     )
     .option('--message <name>', 'Protobuf message to write, if the schema has several')
+    .addOption(headerOption())
     .action((file: string, flags: Flags) => start(command, file, flags))
   return addSettings(command, SETTINGS)
 }
@@ -184,9 +188,10 @@ function encoded(value: Buffer, encode: EncodeJson, where: string): Buffer {
   }
 }
 
-function recordOf({ key, value, timeMs }: LineEvent, { topic, timestamps }: LineFlags): NewRecord {
+function recordOf({ key, value, timeMs }: LineEvent, flags: LineFlags): NewRecord {
+  const { topic, timestamps, header: headers } = flags
   const timestampMs = timestamps === 'event' && timeMs !== null ? timeMs : Date.now()
-  return { topic, partition: null, key, value, timestampMs, headers: [] }
+  return { topic, partition: null, key, value, timestampMs, headers }
 }
 
 function fieldsOf(value: Buffer, where: string): Readonly<Record<string, unknown>> {

@@ -33,7 +33,10 @@ function* placesIn(definition: Definition): Generator<PossibleFunction> {
   const ofSource = { step: null, argument: 'event' } as const
   yield { ...ofSource, where: `${source.topic}.key`, of: source.key }
   yield { ...ofSource, where: `${source.topic}.eventTimeMs`, of: source.eventTimeMs }
-  const { onTombstone } = source
+  const { format, onTombstone } = source
+  if (format.is === 'decode') {
+    yield { step: null, argument: 'record', where: `${source.topic}.decode`, of: format.decode }
+  }
   yield { step: null, argument: 'key', where: `${source.topic}.onTombstone`, of: onTombstone }
   for (const { name, key } of tables) {
     yield { step: null, argument: 'row', where: `${name}.key`, of: key }

@@ -1,5 +1,5 @@
 import type { Definition, Step } from '../topology/definition.ts'
-import type { SourceFormat } from '../topology/source-format.ts'
+import type { DecodeFormat, SourceFormat } from '../topology/source-format.ts'
 import type { Print } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 
@@ -15,8 +15,10 @@ export interface Description {
   /** What it reads, and how it treats events. */
   readonly source: {
     readonly topic: string
-    /** How its records hold their values: `json`, or `registry` with its options. */
-    readonly format: SourceFormat
+    /** How its records hold their values; of `registry` with its options. */
+    readonly format:
+      | Exclude<SourceFormat, DecodeFormat>
+      | { readonly is: 'decode'; readonly decode: string }
     readonly key: string
     /** `record`: the record's own timestamp. */
     readonly eventTimeMs: string
@@ -64,7 +66,10 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
     version: topology.version,
     source: {
       topic: source.topic,
-      format: source.format,
+      format:
+        source.format.is === 'decode'
+          ? { is: 'decode', decode: print(source.format.decode) }
+          : source.format,
       key: print(source.key),
       eventTimeMs: wordOr(source.eventTimeMs, print),
       watermark: source.watermark,

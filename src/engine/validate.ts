@@ -41,7 +41,10 @@ export function validateTopology(definition: Definition): TidemarkError[] {
 }
 
 function checkSource({ source }: Definition, report: ReportFault): void {
-  const { key, eventTimeMs, onTombstone } = source
+  const { format, key, eventTimeMs, onTombstone } = source
+  if (format.is === 'decode' && typeof format.decode !== 'function') {
+    report(source.topic, `decode must be a function of the record, got ${typeof format.decode}`)
+  }
   if (typeof key !== 'function') {
     report(source.topic, `key must be a function of the event, got ${typeof key}`)
   }

@@ -1,6 +1,9 @@
 import type { RecordHeader, SourcePartition, SourceRecord } from '../topology/source-record.ts'
 import type { RawRecord } from './format.ts'
 
+/** The offset and the partition of a record that has not been written yet. */
+export const UNWRITTEN = -1
+
 /** A record as functions of the author's get it. Its parts are made when they are asked for. */
 export class GivenRecord implements SourceRecord {
   readonly topic: string

@@ -4,6 +4,13 @@ import type { SchemaRegistry } from '../registry/schema-registry.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 import type { Format } from './format.ts'
 import { JsonFormat } from './json/json-format.ts'
+import { MadeFormat } from './made-format.ts'
+
+const WHY_MADE = {
+  text: 'its values are text',
+  cloudevents: 'its values are CloudEvents',
+  decode: 'its events are made by decode',
+}
 
 /** What a format is made from. */
 export interface FormatParts {
@@ -24,6 +31,7 @@ export async function openFormat(
 ): Promise<Format> {
   const { format, topic } = source
   if (format.is === 'json') return new JsonFormat(source, wanted)
+  if (format.is !== 'registry') return new MadeFormat(source, WHY_MADE[format.is])
   if (registry === null) {
     const what = `the values of "${topic}" have their schemas in a schema registry, and none is given`
     const hint = 'give its address: --registry http://host:port'

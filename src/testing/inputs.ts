@@ -1,7 +1,8 @@
+import type { RecordDecoder } from '../formats/event-maker.ts'
 import type { RawRecord } from '../formats/format.ts'
-import { GivenRecord } from '../formats/given-record.ts'
+import { GivenRecord, UNWRITTEN } from '../formats/given-record.ts'
 import { eventKey, eventTimeMs } from '../formats/identity.ts'
-import { EventDecoder } from '../formats/json/event-decoder.ts'
+import { recordDecoder } from '../formats/record-decoder.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Header, NewRecord } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
@@ -24,18 +25,16 @@ export interface Input {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Where a record is that has not been written yet. */
-const NOWHERE = -1
 const NO_KEY = Buffer.alloc(0)
 
 /** Makes source records from the inputs of a test. */
 export class InputRecords {
   readonly #source: SourceDefinition
-  readonly #decoder: EventDecoder
+  readonly #decoder: RecordDecoder
 
   constructor(source: SourceDefinition) {
     this.#source = source
-    this.#decoder = new EventDecoder(source)
+    this.#decoder = recordDecoder(source)
   }
 
   /**
@@ -45,13 +44,13 @@ export class InputRecords {
   recordOf(input: Input, nowMs: number): NewRecord {
     const { topic } = this.#source
     const record = {
-      offset: NOWHERE,
+      offset: UNWRITTEN,
       timestampMs: input.timestampMs ?? nowMs,
       key: typeof input.key === 'string' ? Buffer.from(input.key) : NO_KEY,
       value: bytesOf(input.value),
       headers: headersOf(input),
     }
-    const given = new GivenRecord(record, { topic, partition: NOWHERE })
+    const given = new GivenRecord(record, { topic, partition: UNWRITTEN })
     const isWhole = input.key !== undefined && input.timestampMs !== undefined
     const event = isWhole ? null : this.#eventOf(record)
     const key = input.key === undefined ? this.#keyOf(event ?? input.value, given) : input.key
@@ -67,7 +66,8 @@ export class InputRecords {
 
   /** The event as the topology will see it; `null`: it is not an event. */
   #eventOf(record: RawRecord): unknown {
-    return orNull(() => this.#decoder.decode(record))
+    const from = { topic: this.#source.topic, partition: UNWRITTEN }
+    return orNull(() => this.#decoder.decode(record, from))
   }
 
   #timeOf(event: unknown, given: SourceRecord): number | null {

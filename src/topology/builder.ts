@@ -17,6 +17,7 @@ import { featureSource, recordFeatures } from './features-builder.ts'
 import { type LatencyUse, latencyBudgetOf } from './latency-budgets.ts'
 import type { Table } from './lookup.ts'
 import { type Model, modelDefinition } from './model.ts'
+import type { Formatted } from './source-format.ts'
 import type {
   Emit,
   OutputsOf,
@@ -128,7 +129,7 @@ class Draft implements TopologyBuilder {
     const { lag, idleAfter, maxAhead = MAX_AHEAD } = o.watermark
     this.#source = {
       topic,
-      ...('format' in o.schema ? o.schema : { schema: o.schema, format: { is: 'json' } }),
+      ...this.#formatted(topic, o),
       key: o.key,
       eventTimeMs: o.eventTimeMs,
       watermark: { lagMs: lag, idleAfterMs: idleAfter ?? null, maxAheadMs: maxAhead },
@@ -139,6 +140,19 @@ class Draft implements TopologyBuilder {
       ...(o.passHeaders && { passHeaders: o.passHeaders }),
     }
     return this.#stream(this.#root) as Stream<StandardSchemaV1.InferOutput<S>>
+  }
+
+  #formatted<S extends StandardSchemaV1>(
+    topic: string,
+    { schema, decode }: SourceOptions<S>,
+  ): Formatted<S> {
+    if (!('format' in schema)) {
+      return { schema, format: decode === undefined ? { is: 'json' } : { is: 'decode', decode } }
+    }
+    if (decode === undefined) return schema
+    throw this.#invalid(`source "${topic}" has decode, and a schema with a format of its own`, {
+      hint: 'give decode the schema alone: what it returns is validated by that',
+    })
   }
 
   table<S extends StandardSchemaV1>(

@@ -292,9 +292,14 @@ export function withMaxAhead(definition: Definition, maxAheadMs: number | 'none'
   return { ...definition, source: { ...source, watermark } }
 }
 
-/** The same topology with a source whose values are JSON. */
+/**
+ * The same topology with JSON values in place of those whose schemas are in a registry; values in
+ * any other format stay what they are.
+ */
 export function withJsonValues(definition: Definition): Definition {
-  return { ...definition, source: { ...definition.source, format: { is: 'json' } } }
+  const { source } = definition
+  if (source.format.is !== 'registry') return definition
+  return { ...definition, source: { ...source, format: { is: 'json' } } }
 }
 
 /** Whether a value is a topology, also of another copy of this package. */

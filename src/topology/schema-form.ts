@@ -10,6 +10,11 @@ const IRRELEVANT_KEYS: ReadonlySet<string> = new Set([
   'abort',
 ])
 
+/** A schema's properties, with its JSON Schema if its library provides it. */
+export interface DeclaredProps extends StandardSchemaV1.Props {
+  readonly jsonSchema?: { input(o: { target: string }): unknown }
+}
+
 /**
  * A form of a schema that changes when what it accepts or returns changes, as far as that can be
  * determined: its JSON Schema, or the library's name if the library provides none, and the source
@@ -23,9 +28,7 @@ export function schemaForm(schema: StandardSchemaV1): unknown {
 }
 
 function declared(schema: StandardSchemaV1): unknown {
-  const standard = schema['~standard'] as StandardSchemaV1.Props & {
-    readonly jsonSchema?: { input(o: { target: string }): unknown }
-  }
+  const standard = schema['~standard'] as DeclaredProps
   try {
     return standard.jsonSchema?.input({ target: 'draft-2020-12' }) ?? standard.vendor
   } catch {

@@ -1,9 +1,19 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { RecordWithValue } from './source-record.ts'
 
 // How a source's records hold their events. Types and data only: what decodes them is in formats/.
 
 /** The format of a source's records. */
-export type SourceFormat = { readonly is: 'json' } | RegistryFormat
+export type SourceFormat =
+  | { readonly is: 'json' | 'text' | 'cloudevents' }
+  | DecodeFormat
+  | RegistryFormat
+
+/** Records that a function of the author's decodes. */
+export interface DecodeFormat {
+  readonly is: 'decode'
+  readonly decode: (record: RecordWithValue) => unknown
+}
 
 /** Records in Confluent's wire format, whose schemas are in a schema registry. */
 export interface RegistryFormat {
@@ -62,4 +72,27 @@ export function registry<S extends StandardSchemaV1>(
   const { reader, typeField } = o
   const format = { is: 'registry', reader: reader ?? null, typeField: typeField ?? null } as const
   return { schema, format }
+}
+
+const ANY_TEXT: StandardSchemaV1<string> = {
+  '~standard': {
+    version: 1,
+    vendor: 'tidemark',
+    validate: (value) =>
+      typeof value === 'string' ? { value } : { issues: [{ message: 'it is no text' }] },
+  },
+}
+
+/**
+ * For the `schema` of a source: its values are text in UTF-8, and the text is the event. A value
+ * that is not UTF-8 is a dead letter `NOT_UTF8`.
+ */
+export function text(): Formatted<StandardSchemaV1<string>>
+/**
+ * For the `schema` of a source: its values are text in UTF-8, validated by `schema`, which may make
+ * an event of the text. A value that is not UTF-8 is a dead letter `NOT_UTF8`.
+ */
+export function text<S extends StandardSchemaV1>(schema: S): Formatted<S>
+export function text(schema: StandardSchemaV1 = ANY_TEXT): Formatted<StandardSchemaV1> {
+  return { schema, format: { is: 'text' } }
 }

@@ -38,3 +38,9 @@ export interface SourceRecord extends SourcePartition {
    */
   header(name: string): string | undefined
 }
+
+/** A record that is no tombstone. */
+export interface RecordWithValue extends SourceRecord {
+  /** Its value, which may have no bytes. */
+  readonly value: Buffer
+}

@@ -10,7 +10,7 @@ import type { Table } from './lookup.ts'
 import type { Model } from './model.ts'
 import type { RegisteredFormat } from './sink-format.ts'
 import type { Formatted } from './source-format.ts'
-import type { SourceRecord } from './source-record.ts'
+import type { RecordWithValue, SourceRecord } from './source-record.ts'
 
 // The calls that an author writes a topology with. Types only; builder.ts turns the calls into
 // data.
@@ -344,10 +344,18 @@ export interface SourceOptions<S extends StandardSchemaV1> {
    * value that it rejects is a dead letter `SCHEMA_INVALID`; if it throws or returns a promise,
    * `FUNCTION_THREW`.
    *
-   * The schema alone means JSON values; `registry(schema)` means values whose own schemas are in a
-   * schema registry.
+   * The schema alone means JSON values. `text(schema)` means text, `cloudEvents(schema)`
+   * CloudEvents, and `registry(schema)` values whose own schemas are in a schema registry.
    */
   schema: S | Formatted<S>
+  /**
+   * Decodes each record that has a value, instead of a format; what it returns is validated by
+   * `schema`, which then must be a schema alone. If it throws, or returns a promise, the record is a
+   * dead letter `PAYLOAD_INVALID`.
+   *
+   * @default values are JSON, or what `schema` says
+   */
+  decode?: (record: RecordWithValue) => unknown
   /**
    * The key that windows are kept by: a string that is not empty, else the event is a dead letter
    * `KEY_INVALID`. All events of a key must be in one partition: produce records with the same key.

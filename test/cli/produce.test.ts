@@ -6,7 +6,7 @@ import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { NewRecord } from '../../src/records/port.ts'
 import { sleeplessClock } from '../support/clocks.ts'
 
-const flags: LineFlags = { topic: 't', timestamps: 'now' }
+const flags: LineFlags = { topic: 't', timestamps: 'now', header: [] }
 
 async function recordsOf(text: string, given: Partial<LineFlags>): Promise<NewRecord[]> {
   const input = { file: 'f', stream: Readable.from([Buffer.from(text)]) }
@@ -29,6 +29,12 @@ test('a line is keyed by what stands before its tab, else by the field that --ke
 test('--timestamps event gives a record the time of its event', async () => {
   const given = { time: 'at', timestamps: 'event' } as const
   expect((await recordsOf('{"at":1700000000000}', given))[0]?.timestampMs).toBe(1_700_000_000_000)
+})
+
+test('--header gives every record its headers', async () => {
+  const header = [{ name: 'content-type', value: Buffer.from('text/plain') }]
+  const records = await recordsOf('k\ta\nk\tb', { header })
+  expect(records.map(({ headers }) => headers)).toEqual([header, header])
 })
 
 test.each([

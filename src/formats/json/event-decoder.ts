@@ -55,7 +55,8 @@ export function parseJson(value: Buffer, limits: JsonLimits = LIMITS): unknown {
   return parsed(value)
 }
 
-function notUtf8(value: Buffer): TidemarkError {
+/** A value that should be text in UTF-8, and is not. */
+export function notUtf8(value: Buffer): TidemarkError {
   const format = foreignFormat(value)
   const cause = format === null ? '' : `: ${format}`
   return new TidemarkError('NOT_UTF8', `the value is not UTF-8${cause}`)

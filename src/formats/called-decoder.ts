@@ -1,0 +1,44 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import type { SourceDefinition } from '../topology/definition.ts'
+import { checkedBy, nameOf } from '../topology/schema.ts'
+import type { DecodeFormat } from '../topology/source-format.ts'
+import type { RecordWithValue, SourcePartition } from '../topology/source-record.ts'
+import type { RecordDecoder } from './event-maker.ts'
+import type { RawRecord } from './format.ts'
+import { GivenRecord } from './given-record.ts'
+import { LIMITS } from './json/limits.ts'
+import { valueOf } from './record-value.ts'
+
+/** Decodes records by a function of the author's. */
+export class CalledDecoder implements RecordDecoder {
+  readonly #schema: SourceDefinition['schema']
+  readonly #decode: DecodeFormat['decode']
+
+  constructor({ schema }: SourceDefinition, { decode }: DecodeFormat) {
+    this.#schema = schema
+    this.#decode = decode
+  }
+
+  /**
+   * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · `PAYLOAD_INVALID`: the
+   * function threw, or returned a promise · `SCHEMA_INVALID` · `FUNCTION_THREW` (in the schema)
+   */
+  decode(record: RawRecord, from: SourcePartition): unknown {
+    valueOf(record, LIMITS.bytes)
+    const made = this.#call(new GivenRecord(record, from) as RecordWithValue)
+    if (!(made instanceof Promise)) return checkedBy(this.#schema, made)
+    // What it rejects with belongs to a dead letter like any other.
+    made.catch(() => undefined)
+    throw new TidemarkError('PAYLOAD_INVALID', 'decode returned a promise', {
+      hint: 'it must decode at once: asynchronous functions are not supported',
+    })
+  }
+
+  #call(record: RecordWithValue): unknown {
+    try {
+      return this.#decode(record)
+    } catch (cause) {
+      throw new TidemarkError('PAYLOAD_INVALID', `decode threw ${nameOf(cause)}`, { cause })
+    }
+  }
+}
