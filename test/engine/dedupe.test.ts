@@ -133,10 +133,11 @@ describe('an event behind the watermark is late before it is a duplicate', () =>
       then: [sink],
     } as const
     const engine = engineOf({ then: [tumbling] })
-    const first = [sent('a', 0), sent('b', 60_999), sent('a', 1), sent('c', 2)]
-    expect(take(engine, ...first)).toMatchObject({ duplicates: [2], late: [] })
-    const second = [sent('d', 61_000), sent('a', 1), sent('b', 60_000)]
-    expect(take(engine, ...second)).toMatchObject({ duplicates: [2], late: [1] })
+    expect(take(engine, sent('a', 0), sent('b', 55_000))).toMatchObject({ duplicates: [] })
+    const open = [sent('a', 1), sent('c', 2)]
+    expect(take(engine, ...open)).toMatchObject({ duplicates: [0], late: [] })
+    const closed = [sent('d', 61_000), sent('a', 1), sent('b', 60_000)]
+    expect(take(engine, ...closed)).toMatchObject({ duplicates: [2], late: [1] })
   })
 })
 

@@ -189,7 +189,7 @@ const ROWS: readonly Row[] = [
       'withinMs + Math.max(0, ...openMs)',
       'withinMs + Math.min(0, ...openMs)',
     ],
-    [DEDUPE, 'duplicates are those of the naive oracle'],
+    [DEDUPE, 'unless a tumbling window behind the step still takes it'],
   ],
   [
     'a late event is compared as if it were not',
@@ -199,7 +199,7 @@ const ROWS: readonly Row[] = [
   [
     'a replay reaches back no further where there is a dedupe step',
     ['engine/operators/dedupe.ts', 'delayMs: withinMs', 'delayMs: 0'],
-    ['test/runtime/replay.property.test.ts', 'duplicates, and all that follows them'],
+    ['test/runtime/replay.property.test.ts', 'a replay begins so far back that it finds'],
   ],
 ]
 

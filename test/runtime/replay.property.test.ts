@@ -160,6 +160,22 @@ test('duplicates, and all that follows them, are the same after any restarts', (
   fc.assert(property, { numRuns: 150 })
 })
 
+test('a replay begins so far back that it finds what the first events of a window duplicate', () => {
+  // Of each 18 s the second half repeats the first.
+  const events = Array.from({ length: 300 }, (_, second) => {
+    const id = `${Math.floor(second / 18)}-${second % 9}`
+    return { key: 'k', timeMs: second * 1_000, event: { id, sum: second } }
+  })
+  const around = topologyAround(minuteFeatures('rolling'), { lagMs: 0, onLate: 'drop' })
+  const by = (event: unknown) => (event as { id: string }).id
+  const { then } = around
+  const dedupe = { op: 'dedupe', name: 'dedupe', by, withinMs: 10_000, then } as const
+  const setting = { definition: { ...around, then: [dedupe] }, lookup: NO_TABLES, chunk: 1 }
+  const whatOneRunGives = uninterrupted(setting, events)
+  expect(whatOneRunGives.filter((out) => out.startsWith('duplicate')).length).toBeGreaterThan(100)
+  expect(restarted(setting, events, [true])).toEqual(whatOneRunGives)
+})
+
 /** Over a minute of what has a `sum`, or since the last one, which is remembered for a minute. */
 function minuteFeatures(kind: 'rolling' | 'sinceLast'): FeaturesStep {
   const features: FeaturesStep['features'] =
