@@ -10,7 +10,7 @@ export type { Log } from './observe/log.ts'
 export type { AccessToken } from './records/kafka/login/access-token.ts'
 export type { RegistryOptions } from './registry/confluent-registry.ts'
 export type { Observer, RuntimeEvent } from './runtime/events.ts'
-export { defineTopology, file, type TopologyOptions } from './topology/builder.ts'
+export { defineTopology, type TopologyOptions } from './topology/builder.ts'
 export { type CloudEvent, cloudEvents } from './topology/cloud-events.ts'
 export type {
   Feature,
@@ -21,7 +21,13 @@ export type {
   Window,
 } from './topology/features.ts'
 export type { LatencyUse } from './topology/latency-budgets.ts'
-export type { Table } from './topology/lookup.ts'
+export {
+  type FileTableOptions,
+  file,
+  type Table,
+  type TopicTableOptions,
+  topic,
+} from './topology/lookup.ts'
 export { type Model, onnxModel } from './topology/model.ts'
 export {
   avro,

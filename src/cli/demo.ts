@@ -54,6 +54,7 @@ async function start(seconds: number): Promise<void> {
     evaluator: 'auto',
     cache: true,
     maxAhead: null,
+    maxTableMb: null,
   } as const
   const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)], asWritten)
   try {

@@ -1,15 +1,15 @@
-import { Command, Option } from 'commander'
-import { TidemarkError } from '../kernel/errors.ts'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { observeAll } from '../observe/observe-all.ts'
 import type { Header } from '../records/port.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
-import { outputTopics } from '../topology/definition.ts'
+import { outputTopics, type TableDefinition } from '../topology/definition.ts'
 import { atLeastOne } from './at-least-one.ts'
 import { addSettings, readConfig } from './config.ts'
 import { DeadLetterReport } from './dead-letter-report.ts'
 import { embeddedRecords, publishingRecords } from './embedded.ts'
-import { feedLines } from './feed.ts'
+import { feedLines, feedRows } from './feed.ts'
 import { headerOption } from './header-option.ts'
 import { LineBook } from './line-book.ts'
 import { type InputFile, openInput } from './lines.ts'
@@ -17,11 +17,13 @@ import { summaryOf } from './outline.ts'
 import { readerGone, write } from './output.ts'
 import { prepareFiles } from './prepare-files.ts'
 import { say, sayNotes } from './print.ts'
+import { RepeatableOption } from './repeats.ts'
+import { pairs } from './setting-parsers.ts'
 import { untilSignal } from './signals.ts'
 import { StageReport } from './stage-report.ts'
 import { Tally } from './tally.ts'
 
-const SETTINGS = ['model', 'evaluator', 'cache', 'maxAhead'] as const
+const SETTINGS = ['model', 'evaluator', 'cache', 'maxAhead', 'maxTableMb'] as const
 /** As many as a small real topic has. Lines are in order per key, not across keys. */
 const PARTITIONS = 6
 const NEWLINE = Buffer.from('\n')
@@ -32,6 +34,8 @@ interface Flags extends Record<string, unknown> {
   readonly sink?: string
   readonly partitions: number
   readonly header: readonly Header[]
+  /** Table → file. */
+  readonly table?: ReadonlyMap<string, string>
 }
 
 /** `tidemark dev FILE < events.ndjson` */
@@ -44,6 +48,12 @@ export function dev(): Command {
         '--input <file>',
         'events, one value or key<TAB>value per line, a value mostly JSON; may be .gz (default: stdin)',
       ),
+    )
+    .addOption(
+      new RepeatableOption(
+        '--table <name=file>',
+        'rows of a table whose rows are in a topic, as lines like the events; repeatable (default: it is empty)',
+      ).argParser(addTable),
     )
     .addOption(
       new Option(
@@ -79,6 +89,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     checkSink(topology, flags.sink)
     say(summaryOf(topology))
     sayNotes(prepared.notes)
+    checkTables(topology, flags.table ?? new Map())
     await score(prepared, topology, { ...flags, stream: input?.stream ?? process.stdin })
   } finally {
     await prepared.close()
@@ -92,6 +103,39 @@ function checkSink({ definition }: PreparedTopology, sink: string | undefined): 
     where: '--sink',
     hint: `its sinks are: ${sinks.join(', ')}`,
   })
+}
+
+/** Adds a `name=file` to those given before. */
+function addTable(given: string, before: ReadonlyMap<string, string> = new Map()) {
+  try {
+    return pairs([...[...before].map((pair) => pair.join('=')), given], 'name=file')
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error))
+  }
+}
+
+/** The tables whose rows are in a topic, by name. */
+function tablesOf({ definition }: PreparedTopology): ReadonlyMap<string, TableDefinition> {
+  const inTopics = definition.tables.filter(({ from }) => from.topic !== undefined)
+  return new Map(inTopics.map((table) => [table.name, table]))
+}
+
+/** Refuses rows of unknown tables, and says which tables have no rows. */
+function checkTables(topology: PreparedTopology, given: ReadonlyMap<string, string>): void {
+  const tables = tablesOf(topology)
+  const names = [...tables.keys()]
+  refuseIfAny(
+    [...given.keys()]
+      .filter((name) => !tables.has(name))
+      .map((name) => {
+        const what = `the topology has no table "${name}" whose rows are in a topic`
+        const hint = names.length === 0 ? 'it has none' : `it has: ${names.join(', ')}`
+        return new TidemarkError('CONFIG_INVALID', what, { where: '--table', hint })
+      }),
+  )
+  for (const name of names.filter((table) => !given.has(table))) {
+    say(`table "${name}" is empty: give its rows with --table ${name}=rows.ndjson`)
+  }
 }
 
 interface Input extends Flags {
@@ -124,6 +168,10 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
     }
     wake()
   })
+  for (const [table, path] of input.table ?? []) {
+    const definition = tablesOf(topology).get(table) as TableDefinition
+    await feedRows(await openInput(path), { table: definition, records })
+  }
   const worker = startWorker({
     prepared,
     records: embedded,

@@ -1,14 +1,13 @@
 import { committingThrough } from '../records/committing-through.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Commit, Records } from '../records/port.ts'
-import { type Definition, outputTopics } from '../topology/definition.ts'
+import { type Definition, outputTopics, tableTopics } from '../topology/definition.ts'
 
 /** Records in memory, with every topic that a topology reads or writes. */
 export function embeddedRecords(definition: Definition, partitions: number): MemoryRecords {
   const records = new MemoryRecords()
-  for (const topic of [definition.source.topic, ...outputTopics(definition)]) {
-    records.createTopic(topic, { partitions })
-  }
+  const topics = [definition.source.topic, ...outputTopics(definition), ...tableTopics(definition)]
+  for (const topic of new Set(topics)) records.createTopic(topic, { partitions })
   return records
 }
 

@@ -4,11 +4,13 @@ import { GivenRecord, UNWRITTEN } from '../formats/given-record.ts'
 import { eventKey } from '../formats/identity.ts'
 import { recordDecoder } from '../formats/record-decoder.ts'
 import { TidemarkError } from '../kernel/errors.ts'
+import { NO_TIMESTAMP } from '../kernel/time.ts'
+import { keyOfRow, rowFault } from '../lookup/row-faults.ts'
 import type { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Header } from '../records/port.ts'
-import type { SourceDefinition } from '../topology/definition.ts'
+import type { SourceDefinition, TableDefinition } from '../topology/definition.ts'
 import type { LineBook } from './line-book.ts'
-import { type Line, linesOf, splitKey } from './lines.ts'
+import { type InputFile, type Line, linesOf, splitKey } from './lines.ts'
 
 /** The most lines that may be uncommitted; reading waits above this. */
 const MAX_IN_FLIGHT = 20_000
@@ -45,6 +47,46 @@ export async function feedLines(stream: Readable, feed: Feed): Promise<void> {
       feed.book.add(position, (lines[i] as Line).number)
     }
     while (feed.book.inFlight > MAX_IN_FLIGHT) await feed.committed()
+  }
+}
+
+/** Where the rows of a table go. */
+interface RowFeed {
+  readonly table: TableDefinition
+  readonly records: MemoryRecords
+}
+
+/**
+ * Writes each line of a file to the topic of a table; a line with a key and nothing after it is a
+ * tombstone.
+ * @throws TidemarkError `TABLE_INVALID`: a line has no key of its own, and the table finds none
+ */
+export async function feedRows({ stream }: InputFile, { table, records }: RowFeed): Promise<void> {
+  const keyOf = rowKeys(table)
+  const topic = table.from.topic as string
+  for await (const lines of linesOf(stream)) {
+    const shared = { topic, partition: null, timestampMs: Date.now(), headers: [] }
+    records.produce(lines.map((line) => ({ ...shared, ...keyOf(line) })))
+  }
+}
+
+/** A line's own key, else the key that the table finds in its row. */
+function rowKeys(table: TableDefinition): (line: Line) => { key: Buffer; value: Buffer | null } {
+  const decoder = recordDecoder(table)
+  const from = { topic: table.from.topic as string, partition: UNWRITTEN }
+  const around = { offset: UNWRITTEN, timestampMs: NO_TIMESTAMP, headers: [] }
+  return ({ bytes, number }) => {
+    const { key, value } = splitKey(bytes)
+    if (key !== null) return { key, value: value.length === 0 ? null : value }
+    try {
+      if (table.key === null) throw rowFault('it has no key: write key<TAB>JSON')
+      const row = decoder.decode({ ...around, key: NO_KEY, value }, from)
+      return { key: Buffer.from(keyOfRow(table, row)), value }
+    } catch (thrown) {
+      if (!(thrown instanceof TidemarkError)) throw thrown
+      const what = `table "${table.name}", line ${number}: ${thrown.message}`
+      throw new TidemarkError('TABLE_INVALID', what, { where: '--table' })
+    }
   }
 }
 

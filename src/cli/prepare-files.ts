@@ -1,6 +1,7 @@
 import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { type Choices, type Prepared, prepare } from '../runtime/prepare.ts'
 import type { PrepareConfig } from './prepare-settings.ts'
+import { MEGABYTE } from './settings.ts'
 import { loadTopologies } from './topology-file.ts'
 
 /**
@@ -21,6 +22,7 @@ export async function prepareFiles(
       topics: config.topic,
       evaluator: config.evaluator,
       cache: config.cache,
+      ...(config.maxTableMb === null ? {} : { maxTableBytes: config.maxTableMb * MEGABYTE }),
       ...choices,
       ...(config.maxAhead === null ? {} : { maxAhead: config.maxAhead }),
     })

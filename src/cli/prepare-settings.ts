@@ -1,6 +1,13 @@
 import type { Config } from './config.ts'
 
 /** The settings for preparing topologies. */
-export const PREPARE_SETTINGS = ['topic', 'model', 'evaluator', 'cache', 'maxAhead'] as const
+export const PREPARE_SETTINGS = [
+  'topic',
+  'model',
+  'evaluator',
+  'cache',
+  'maxAhead',
+  'maxTableMb',
+] as const
 /** The values of these settings. */
 export type PrepareConfig = Config<(typeof PREPARE_SETTINGS)[number]>

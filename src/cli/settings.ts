@@ -165,6 +165,14 @@ export const SETTINGS = {
     fallbackText: 'half of the memory, divided among the workers',
     parse: (raw) => numberOf(raw, RANGES.maxStateBytes, MEGABYTE),
   }),
+  maxTableMb: setting<number | null>({
+    value: '<megabytes>',
+    about:
+      'most memory for all lookup tables of each worker, MB; beyond that it stops, TABLE_LIMIT',
+    fallback: null,
+    fallbackText: "a quarter of Node's heap",
+    parse: (raw) => numberOf(raw, RANGES.maxTableBytes, MEGABYTE),
+  }),
   topic: setting<ReadonlyMap<string, string>>({
     value: '<logical=actual>',
     about: 'actual topic to use for a logical topic name of the topologies; repeatable',

@@ -38,8 +38,9 @@ function* placesIn(definition: Definition): Generator<PossibleFunction> {
     yield { step: null, argument: 'record', where: `${source.topic}.decode`, of: format.decode }
   }
   yield { step: null, argument: 'key', where: `${source.topic}.onTombstone`, of: onTombstone }
-  for (const { name, key } of tables) {
+  for (const { name, key, asOf } of tables) {
     yield { step: null, argument: 'row', where: `${name}.key`, of: key }
+    yield { step: null, argument: 'row', where: `${name}.asOf`, of: asOf }
   }
   for (const { step, rule } of planOf(definition)) {
     for (const place of rule.functions(step)) yield { ...place, step: step.name }

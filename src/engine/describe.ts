@@ -33,12 +33,22 @@ export interface Description {
   }
   /** The source's topic with `.dlq`. */
   readonly deadLetterTopic: string
-  /** Its lookup tables, each with the path of its file. */
-  readonly tables: readonly { readonly name: string; readonly key: string; readonly file: string }[]
+  /** Its lookup tables. */
+  readonly tables: readonly TableDescription[]
   /** Names of the steps that the source feeds. */
   readonly first: readonly string[]
   /** Every step, each before those it feeds. */
   readonly steps: readonly StepDescription[]
+}
+/** A lookup table of a {@link Description}, with the path of its file or the name of its topic. */
+export interface TableDescription {
+  readonly name: string
+  /** `null`: the key of the record. */
+  readonly key: string | null
+  /** From when a row holds; absent: each event gets the newest row. */
+  readonly asOf?: string
+  readonly file?: string
+  readonly topic?: string
 }
 /** One step of a {@link Description}. */
 export interface StepDescription {
@@ -80,10 +90,11 @@ export function describe(topology: Definition, print: Print = asSource): Descrip
       ...(source.passHeaders && { passHeaders: source.passHeaders }),
     },
     deadLetterTopic: topology.deadLetterTopic,
-    tables: topology.tables.map((t) => ({
-      name: t.name,
-      key: print(t.key),
-      file: t.file.pathname,
+    tables: topology.tables.map(({ name, key, asOf, from }) => ({
+      name,
+      key: key === null ? null : print(key),
+      ...(asOf === null ? {} : { asOf: print(asOf) }),
+      ...(from.file === undefined ? { topic: from.topic } : { file: from.file.pathname }),
     })),
     first: topology.then.map((s) => s.name),
     steps: planOf(topology).map(({ step, rule }) => ({

@@ -96,7 +96,7 @@ export class FeatureRows {
     this.kinds = step.kinds.map((_, kind) => new KindWindows(step, kind, shared))
     this.#own = step.features.flatMap((f, at) => {
       if (f.from !== 'value' && f.from !== 'lookup') return []
-      const read = ownReader(f, { lookup, reader })
+      const read = ownReader(f, { lookup, reader, moment: this.#moment })
       const field = read instanceof FieldRead && read.type === 'number' ? read : null
       return [{ name: f.name, at, kind: f.kind, read, field }]
     })
@@ -290,10 +290,15 @@ function doAllHold(conditions: readonly Read<boolean>[], events: Events, index: 
   return true
 }
 
+interface OwnReading extends Pick<FeatureRowsOptions, 'lookup' | 'reader'> {
+  /** The event that is read. */
+  readonly moment: { readonly timeMs: number }
+}
+
 /** Makes the reader of a feature that comes from the event itself or from a table. */
 function ownReader(
   feature: Extract<FeatureDefinition, { from: 'value' | 'lookup' }>,
-  { lookup, reader }: Pick<FeatureRowsOptions, 'lookup' | 'reader'>,
+  { lookup, reader, moment }: OwnReading,
 ): Read<unknown> {
   if (feature.from === 'value') {
     const read: Read<unknown> = reader(feature.of)
@@ -310,7 +315,7 @@ function ownReader(
   return {
     of: (events, index) => {
       const key = readKey.of(events, index)
-      const row = key === null ? undefined : lookup(table).get(key)
+      const row = key === null ? undefined : lookup(table).get(key, moment.timeMs)
       return row === undefined ? Number.NaN : of(row)
     },
   }

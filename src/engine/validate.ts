@@ -6,6 +6,7 @@ import {
   type OnTombstone,
   type SourceDefinition,
   stepsOf,
+  type TableDefinition,
 } from '../topology/definition.ts'
 import { isReservedHeader } from '../topology/headers.ts'
 import type { ReportFault } from './operators/rule.ts'
@@ -118,8 +119,25 @@ function checkTopics(definition: Definition, report: ReportFault): void {
 
 function checkTables({ tables }: Definition, report: ReportFault): void {
   const names = new Set<string>()
-  for (const { name } of tables) {
-    if (names.has(name)) report(name, `two tables are named "${name}"`)
-    names.add(name)
+  for (const table of tables) {
+    if (names.has(table.name)) report(table.name, `two tables are named "${table.name}"`)
+    names.add(table.name)
+    checkTable(table, report)
+  }
+}
+
+function checkTable({ name, schema, key, asOf, from }: TableDefinition, report: ReportFault): void {
+  if (!NAME.test(name)) report(name, `table "${name}" must match ${NAME}`)
+  if (typeof schema?.['~standard']?.validate !== 'function') {
+    report(name, 'schema must be a Standard Schema (zod, valibot, arktype, …)')
+  }
+  if (from.topic !== undefined && !NAME.test(from.topic)) {
+    report(name, `topic "${from.topic}" must match ${NAME}`)
+  }
+  if (typeof key !== 'function' && (key !== null || from.topic === undefined)) {
+    report(name, `key must be a function of the row, got ${typeof key}`)
+  }
+  if (asOf !== null && typeof asOf !== 'function') {
+    report(name, `asOf must be a function of the row, got ${typeof asOf}`)
   }
 }

@@ -1,20 +1,19 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import type { SourceDefinition } from '../topology/definition.ts'
 import { checkedBy, nameOf } from '../topology/schema.ts'
 import type { DecodeFormat } from '../topology/source-format.ts'
 import type { RecordWithValue, SourcePartition } from '../topology/source-record.ts'
 import type { RecordDecoder } from './event-maker.ts'
-import type { RawRecord } from './format.ts'
+import type { FormatSource, RawRecord } from './format.ts'
 import { GivenRecord } from './given-record.ts'
 import { LIMITS } from './json/limits.ts'
 import { valueOf } from './record-value.ts'
 
 /** Decodes records by a function of the author's. */
 export class CalledDecoder implements RecordDecoder {
-  readonly #schema: SourceDefinition['schema']
+  readonly #schema: FormatSource['schema']
   readonly #decode: DecodeFormat['decode']
 
-  constructor({ schema }: SourceDefinition, { decode }: DecodeFormat) {
+  constructor({ schema }: Pick<FormatSource, 'schema'>, { decode }: DecodeFormat) {
     this.#schema = schema
     this.#decode = decode
   }

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { TidemarkError } from '../kernel/errors.ts'
-import type { OnTombstone, SourceDefinition } from '../topology/definition.ts'
+import type { OnTombstone } from '../topology/definition.ts'
 import { checkedBy, nameOf } from '../topology/schema.ts'
 import type { SourcePartition } from '../topology/source-record.ts'
 import type { EachDecoder, OpenChunk } from './decode-each.ts'
-import type { RawRecord } from './format.ts'
+import type { FormatSource, RawRecord } from './format.ts'
 import { GivenRecord } from './given-record.ts'
 import { nullKey, tombstone } from './record-value.ts'
 
@@ -18,11 +18,14 @@ export interface RecordDecoder {
  * Makes the event of a record as an object: by a decoder, or for a tombstone as the source says.
  */
 export class EventMaker implements EachDecoder {
-  readonly #schema: SourceDefinition['schema']
+  readonly #schema: FormatSource['schema']
   readonly #onTombstone: OnTombstone
   readonly #decoder: RecordDecoder
 
-  constructor({ schema, onTombstone }: SourceDefinition, decoder: RecordDecoder) {
+  constructor(
+    { schema, onTombstone }: Pick<FormatSource, 'schema' | 'onTombstone'>,
+    decoder: RecordDecoder,
+  ) {
     this.#schema = schema
     this.#onTombstone = onTombstone
     this.#decoder = decoder

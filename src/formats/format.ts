@@ -5,7 +5,11 @@ import type { Slices } from '../kernel/slices.ts'
 import type { ColumnForm } from '../plan/columns.ts'
 import type { Reader } from '../plan/events.ts'
 import type { ScannedEvents } from '../plan/scanned-events.ts'
+import type { SourceDefinition } from '../topology/definition.ts'
 import type { RecordHeader, SourcePartition } from '../topology/source-record.ts'
+
+/** The values of a topic, and their schema. */
+export type FormatSource = Pick<SourceDefinition, 'topic' | 'schema' | 'format' | 'onTombstone'>
 
 /** A Kafka record, as a format sees it. The properties may be getters. */
 export interface RawRecord {

@@ -3,10 +3,9 @@ import type { Slices } from '../kernel/slices.ts'
 import { ScannedColumns } from '../plan/columns.ts'
 import { called } from '../plan/events.ts'
 import { ScannedEvents } from '../plan/scanned-events.ts'
-import type { SourceDefinition } from '../topology/definition.ts'
 import { decodeEach } from './decode-each.ts'
 import { EventMaker } from './event-maker.ts'
-import type { Decoded, Format, RawChunk } from './format.ts'
+import type { Decoded, Format, FormatSource, RawChunk } from './format.ts'
 import { recordDecoder } from './record-decoder.ts'
 
 /** A format without columns: an object is made of each event. */
@@ -16,7 +15,7 @@ export class MadeFormat implements Format {
   readonly whyMade: string
   readonly #maker: EventMaker
 
-  constructor(source: SourceDefinition, whyMade: string) {
+  constructor(source: FormatSource, whyMade: string) {
     this.whyMade = whyMade
     this.#maker = new EventMaker(source, recordDecoder(source))
   }

@@ -1,8 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { FieldPath } from '../plan/columns.ts'
 import type { SchemaRegistry } from '../registry/schema-registry.ts'
-import type { SourceDefinition } from '../topology/definition.ts'
-import type { Format } from './format.ts'
+import type { Format, FormatSource } from './format.ts'
 import { JsonFormat } from './json/json-format.ts'
 import { MadeFormat } from './made-format.ts'
 
@@ -21,12 +20,12 @@ export interface FormatParts {
 }
 
 /**
- * Makes the format of a source.
+ * Makes the format of a source, or of a table's topic.
  * @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given ·
  * `TOPOLOGY_INVALID`: its reader's schema is none
  */
 export async function openFormat(
-  source: SourceDefinition,
+  source: FormatSource,
   { wanted, registry }: FormatParts,
 ): Promise<Format> {
   const { format, topic } = source

@@ -1,17 +1,16 @@
 import { isUtf8 } from 'node:buffer'
-import type { SourceDefinition } from '../topology/definition.ts'
 import { checkedBy } from '../topology/schema.ts'
 import type { RecordDecoder } from './event-maker.ts'
-import type { RawRecord } from './format.ts'
+import type { FormatSource, RawRecord } from './format.ts'
 import { notUtf8 } from './json/event-decoder.ts'
 import { LIMITS } from './json/limits.ts'
 import { valueOf } from './record-value.ts'
 
 /** Decodes values that are text in UTF-8. */
 export class TextValueDecoder implements RecordDecoder {
-  readonly #schema: SourceDefinition['schema']
+  readonly #schema: FormatSource['schema']
 
-  constructor({ schema }: SourceDefinition) {
+  constructor({ schema }: Pick<FormatSource, 'schema'>) {
     this.#schema = schema
   }
 

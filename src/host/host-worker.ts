@@ -30,7 +30,7 @@ export async function prepareAndHost(
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
   refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  const { models = {}, topics = {}, registry, evaluator, cache, maxAhead } = options
+  const { models = {}, topics = {}, registry, evaluator, cache, maxAhead, maxTableBytes } = options
   const prepared = await prepare(topologies, {
     models: new Map(Object.entries(models)),
     topics: new Map(Object.entries(topics)),
@@ -38,6 +38,7 @@ export async function prepareAndHost(
     ...(evaluator === undefined ? {} : { evaluator }),
     ...(cache === undefined ? {} : { cache }),
     ...(maxAhead === undefined ? {} : { maxAhead }),
+    ...(maxTableBytes === undefined ? {} : { maxTableBytes }),
   })
   return hostWorker({ prepared, options })
 }

@@ -36,7 +36,11 @@ const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
 }
 
 /** Describes a topology to metrics and the log. */
-export function watchedTopology({ definition, scorers }: PreparedTopology): WatchedTopology {
+export function watchedTopology({
+  definition,
+  scorers,
+  tables,
+}: PreparedTopology): WatchedTopology {
   const { name: topology, source, deadLetterTopic, then } = definition
   const steps = [...stepsOf(then)]
   return {
@@ -47,6 +51,7 @@ export function watchedTopology({ definition, scorers }: PreparedTopology): Watc
     step: decisiveStep(definition),
     late: { steps: steps.filter(findsLate).map(({ name }) => name), action: source.onLate },
     tumbling: steps.filter(({ op }) => op === 'tumbling').map(({ name }) => name),
+    tables: tables.map(({ table }) => table.label),
     deadLetters: deadLettersOf(definition),
     latency: steps.flatMap((step) =>
       step.op === 'score' && step.latency !== undefined ? [latencyOf(step.name, step.latency)] : [],

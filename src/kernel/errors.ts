@@ -18,6 +18,7 @@ const ACTIONS = {
   NOT_SUPPORTED: 'refuse',
   CONFIG_INVALID: 'refuse',
   TABLE_INVALID: 'refuse',
+  TABLE_LIMIT: 'refuse',
   // The schema of a sink is not in the registry, and may not be added to it.
   SCHEMA_NOT_REGISTERED: 'refuse',
   SCHEMA_REJECTED: 'refuse',

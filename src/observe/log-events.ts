@@ -9,6 +9,7 @@ import type { Log } from './log.ts'
 import { RebalanceLog } from './rebalance-log.ts'
 import { RestoreLog } from './restore-log.ts'
 import { StatusBoard } from './status.ts'
+import { TableLog } from './table-log.ts'
 import type { WatchedTopology } from './watched.ts'
 
 /**
@@ -44,6 +45,7 @@ export function logEvents(
   const deadLetters = new DeadLetterLog(log)
   const rebalances = new RebalanceLog(log)
   const restores = new RestoreLog(log)
+  const tables = new TableLog(log)
   const throttling = new ThrottlingLog(log)
   const misplaced = new KeyMismatchLog(log)
   const latency = latencyLog(log, topologies, clock)
@@ -51,10 +53,14 @@ export function logEvents(
   const tellStatus = () => {
     for (const status of board.take(clock.elapsedMs())) log.info(status, 'status')
   }
+  const tellCounts = () => {
+    deadLetters.tellCounts()
+    tables.tellCounts()
+  }
   const over = new AbortController()
   const begin = () => {
     const until = { clock, signal: over.signal }
-    void every(MINUTE_MS, () => deadLetters.tellCounts(), until)
+    void every(MINUTE_MS, tellCounts, until)
     if (statusEveryMs !== null) void every(statusEveryMs, tellStatus, until)
   }
   const tell = byType({
@@ -62,7 +68,7 @@ export function logEvents(
       if (event.state === 'starting') begin()
       else if (event.state === 'stopped' || event.state === 'failed') {
         over.abort()
-        deadLetters.tellCounts()
+        tellCounts()
       }
       logState(log, event)
     },
@@ -84,6 +90,11 @@ export function logEvents(
     throttled: ({ durationMs }) => throttling.tell(durationMs, clock.nowMs()),
     'key-mismatch': (event) => misplaced.tell(event),
     ...holdUps(log),
+    'table-loading': (event) => tables.loading(event, clock.nowMs()),
+    'table-loaded': (event) => tables.loaded(event),
+    'table-reloaded': (event) => tables.reloaded(event),
+    'table-held-up': (event) => tables.heldUp(event),
+    'table-row-invalid': (event) => tables.invalid(event),
     'commit-slow': ({ durationMs }) =>
       log.warn({ after: formatDuration(durationMs) }, 'a commit is taking long, nothing is lost'),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>

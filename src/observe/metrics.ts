@@ -8,6 +8,7 @@ import { type MetricData, MetricMaker } from './metric-maker.ts'
 import { partitionMetrics, restoreMetrics } from './partition-metrics.ts'
 import { recordMetrics } from './record-metrics.ts'
 import { stageMetrics } from './stage-metrics.ts'
+import { tableMetrics } from './table-metrics.ts'
 import type { WatchedTopology } from './watched.ts'
 
 // Prometheus metrics, all of this process. No label contains a key, an offset or a message.
@@ -46,6 +47,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     commitMetrics,
     stageMetrics,
     latencyMetrics,
+    tableMetrics,
   ].map((of) => of(make, options.topologies))
   return {
     observer: (event) => {

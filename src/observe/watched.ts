@@ -31,6 +31,8 @@ export interface WatchedTopology {
   /** The reasons for which a record may be set aside, and at which step. */
   readonly deadLetters: readonly { readonly step: string; readonly code: Code }[]
   readonly models: readonly WatchedModel[]
+  /** Its lookup tables, by their names in metrics. */
+  readonly tables: readonly string[]
   /**
    * Score steps with a latency budget: how soon their predictions should be there and must be
    * there, ms.

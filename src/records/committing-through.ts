@@ -24,6 +24,7 @@ export function committingThrough(
         leave: () => member.leave(),
       }
     },
+    follow: (options) => records.follow(options),
     close: () => records.close(),
   }
 }

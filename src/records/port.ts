@@ -398,6 +398,40 @@ export interface Needs {
   readonly writes: readonly string[]
 }
 
+/** How to follow a topic. */
+export interface FollowOptions {
+  readonly topic: string
+  /**
+   * By partition, the offset to read next.
+   * @default the first record that the log still has
+   */
+  readonly from: ReadonlyMap<number, number>
+  /**
+   * Called with all partitions that could not be read for some seconds, whenever that changes. They
+   * are tried until they can be read.
+   */
+  readonly unreadable: (partitions: readonly Unreadable[]) => void
+}
+
+/** Where a partition is read from, and where it ended then. */
+export interface FollowedRange {
+  readonly nextOffset: number
+  /** End of the partition for a reader of committed records (last stable offset). */
+  readonly endOffset: number
+}
+
+/**
+ * A topic that is read outside of any group, each partition in order. It can be iterated once; the
+ * next chunk of a partition is fetched when the iteration goes on. A chunk without records moves
+ * the position past what is no record.
+ */
+export interface Followed extends AsyncIterable<Chunk> {
+  /** By partition, as of the beginning. Partitions that are added later are read from their start. */
+  readonly ranges: ReadonlyMap<number, FollowedRange>
+  /** Stops reading, which also ends the iteration. */
+  close(): Promise<void>
+}
+
 /** A driver: the connection to a place where records live. */
 export interface Records {
   /**
@@ -431,5 +465,11 @@ export interface Records {
    * without a leader.
    */
   join(options: JoinOptions): Promise<Member>
+  /**
+   * Reads a topic outside of any group, committed records only. The iteration throws
+   * `OFFSET_OUT_OF_RANGE` when records were deleted before they were read.
+   * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
+   */
+  follow(options: FollowOptions): Promise<Followed>
   close(): Promise<void>
 }

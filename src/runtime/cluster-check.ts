@@ -1,7 +1,7 @@
 import { keepsState } from '../engine/horizon.ts'
 import { refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { Guarantee, NewTopic, PartitionOffsets, Records, TopicInfo } from '../records/port.ts'
-import type { Definition } from '../topology/definition.ts'
+import { type Definition, tableTopics } from '../topology/definition.ts'
 import {
   checkpointFaults,
   checkpointTopic,
@@ -48,7 +48,8 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   refuseIfAny(definitions.flatMap((d) => nameFaults(d, group)))
   const sources = [...new Set(definitions.map((d) => d.source.topic))]
   const checkpoints = definitions.flatMap((d) => checkpointTopic(d, group) ?? [])
-  const reads = [...sources, ...checkpoints]
+  const tables = definitions.flatMap(tableTopics)
+  const reads = [...new Set([...sources, ...checkpoints, ...tables])]
   const writes = [...new Set(definitions.flatMap((d) => writtenTopics(d, group)))]
   refuseIfAny(await records.missingRights({ group, guarantee, reads, writes }))
   const topics = await records.describeTopics([...new Set([...reads, ...writes])])

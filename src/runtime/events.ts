@@ -216,6 +216,68 @@ export type RuntimeEvent =
       readonly reason: string | null
     }
   | {
+      /** A table's topic is being read before the first event: at most once a second. */
+      readonly type: 'table-loading'
+      readonly table: string
+      /** Records that were read. */
+      readonly records: number
+      /** About how many there are. */
+      readonly total: number
+    }
+  | {
+      /** A table's topic was read whole: from now on it is followed. */
+      readonly type: 'table-loaded'
+      readonly table: string
+      readonly rows: number
+      readonly durationMs: number
+    }
+  | {
+      /** A table's file has changed and was read again. */
+      readonly type: 'table-reloaded'
+      readonly table: string
+      readonly rows: number
+      /** A hash of the file, as in the header `tidemark-tables`. */
+      readonly contents: string
+    }
+  | {
+      /** Records of a table were applied, or the lines of its file. */
+      readonly type: 'table-read'
+      readonly table: string
+      readonly records: number
+      /** What it has now: rows, with `asOf` versions of rows, and about how many bytes. */
+      readonly rows: number
+      readonly bytes: number
+      /** Records of its topic that are not applied yet, as far as known. */
+      readonly lag: number
+    }
+  | {
+      /** A record of a table's topic is no row: its key has none now. */
+      readonly type: 'table-row-invalid'
+      readonly table: string
+      readonly code: Code
+      readonly message: string
+      /** Position of the record: `merchants-3@1041`. */
+      readonly at: string
+    }
+  | {
+      /**
+       * A table cannot be kept up to date and stays as it is; `reason` is `null` once it can again.
+       */
+      readonly type: 'table-held-up'
+      readonly table: string
+      readonly reason: string | null
+    }
+  | {
+      /** What the look-ups of a chunk have found in a table. */
+      readonly type: 'looked-up'
+      readonly table: string
+      readonly found: number
+      /** There was no row of the key. */
+      readonly absent: number
+      /** The first version of the key was later than the event. */
+      readonly early: number
+    }
+  | {
       /**
        * Records of a partition are set aside because the schema registry does not have their
        * schema; `reason` is `null` when none was for a minute.

@@ -4,7 +4,7 @@ import { openBehindModel } from '../engine/plan.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
-import type { Chunk, NewRecord, TopicPartition } from '../records/port.ts'
+import type { Chunk, Header, NewRecord, TopicPartition } from '../records/port.ts'
 import { WrittenRecords } from '../records/written-records.ts'
 import type { Scorer, Scores } from '../scoring/scorer.ts'
 import { decisiveStep, stepsOf } from '../topology/definition.ts'
@@ -29,6 +29,13 @@ import type { Verdicts } from './verdicts.ts'
 
 /** Dead letters made before other work gets its turn: each costs as much as several outputs. */
 const UNASKED = 64
+
+/** Events of a chunk on their way through the models, and what they have seen of the tables. */
+export interface ScoredPiece {
+  readonly scored: readonly ScoredArrivals[]
+  /** The header about the tables, as they were when the features were computed. */
+  readonly tables: readonly Header[]
+}
 
 /** Events that reached a model or a sink, with the model's scores. */
 export interface ScoredArrivals {
@@ -126,7 +133,7 @@ export class Finishing {
    */
   *finish(
     begun: Finishable,
-    scored: readonly ScoredArrivals[],
+    { scored, tables }: ScoredPiece,
     end: ChunkEnd | null,
   ): Generator<void, Piece> {
     const { intake, chunk, isWarming, stages } = begun
@@ -135,7 +142,7 @@ export class Finishing {
     const [nowMs, present] = [clock.nowMs(), clock.present()]
     const place = {
       source: this.#partition,
-      headers: chunkHeaders(this.#topology.by, nowMs, isWarming),
+      headers: [...chunkHeaders(this.#topology.by, nowMs, isWarming), ...tables],
       passed: this.#passed,
       nextOffset,
       present,
@@ -194,6 +201,9 @@ export class Finishing {
       keys,
       bytes,
     })
+    for (const { table } of this.#topology.tables) {
+      this.#around.observer({ type: 'looked-up', table: table.label, ...table.takeCounts() })
+    }
     for (const { step, indices } of result.late) {
       const action = source.onLate
       this.#around.observer({ type: 'late', topology, step, action, count: indices.length })

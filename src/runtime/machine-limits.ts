@@ -16,6 +16,11 @@ export function limitsOfMachine(workers = 1): StateLimits {
   }
 }
 
+/** Memory for the tables of a worker, bytes: a quarter of Node's heap. */
+export function maxTableBytesOfMachine(): number {
+  return Math.floor(getHeapStatistics().heap_size_limit / 4)
+}
+
 /** Memory of this machine or container, bytes. */
 export function memoryOfMachine(): number {
   // 0 where only the machine is a limit; a container without a limit may report an absurd number.

@@ -18,10 +18,12 @@ export interface OpenedFormats {
   readonly faults: readonly TidemarkError[]
 }
 
-/** What the operator chose. */
-interface FormatChoices {
-  readonly registry?: RegistryOptions | 'later'
-  readonly values?: 'json'
+/** What formats are opened with. */
+interface FormatParts {
+  /** `null`: none is given, or none is needed. */
+  readonly registry: Registry | null
+  /** `json`: everything is written as JSON. */
+  readonly values: 'json' | undefined
 }
 
 type Registry = SchemaRegistry & SchemaSubjects
@@ -29,9 +31,8 @@ type Registry = SchemaRegistry & SchemaSubjects
 /** Makes the formats of each topology's source and sinks, or says why that cannot be done. */
 export async function openFormats(
   definitions: readonly Definition[],
-  choices: FormatChoices,
+  { registry, values }: FormatParts,
 ): Promise<readonly OpenedFormats[]> {
-  const registry = definitions.some(needsRegistry) ? await openRegistry(choices) : null
   return Promise.all(
     definitions.map(async (definition) => {
       const faults: TidemarkError[] = []
@@ -52,7 +53,7 @@ export async function openFormats(
       const outputs = new Map<string, OutputFormat>()
       for (const sink of sinksOf(definition)) {
         const where = `${definition.name}/${sink.name}`
-        const subjects = choices.values ?? registry
+        const subjects = values ?? registry
         const output = await orFault(openOutput(sink, { subjects, where }))
         if (output !== null) outputs.set(sink.name, output)
       }
@@ -66,8 +67,9 @@ function sinksOf({ then }: Definition): SinkStep[] {
 }
 
 function needsRegistry(definition: Definition): boolean {
-  const { is } = definition.source.format
-  return is === 'registry' || sinksOf(definition).some(({ format }) => format !== undefined)
+  const read = [definition.source, ...definition.tables]
+  const isRead = read.some(({ format }) => format.is === 'registry')
+  return isRead || sinksOf(definition).some(({ format }) => format !== undefined)
 }
 
 function notKnown(): never {
@@ -84,8 +86,12 @@ const NOT_YET: Registry = {
   latest: notKnown,
 }
 
-async function openRegistry({ registry }: FormatChoices): Promise<Registry | null> {
-  if (registry === undefined) return null
+/** The schema registry; `null`: none is given, or no topology needs one. */
+export async function openRegistry(
+  definitions: readonly Definition[],
+  { registry }: { readonly registry?: RegistryOptions | 'later' },
+): Promise<Registry | null> {
+  if (registry === undefined || !definitions.some(needsRegistry)) return null
   if (registry === 'later') return NOT_YET
   const { ConfluentRegistry } = await import('../registry/confluent-registry.ts')
   return new ConfluentRegistry(registry)

@@ -124,7 +124,7 @@ export class Participant {
         options.changed.notifyAll()
       },
       onHeldUp: () => this.#committer.hurry(),
-      onError: (error) => this.#fail(error),
+      onError: (error) => this.fail(error),
     })
   }
 
@@ -188,7 +188,7 @@ export class Participant {
     this.#life.enter('joined')
     this.#o.onJoined()
     this.#show()
-    const commits = this.#committer.run(member).catch((error) => this.#fail(error))
+    const commits = this.#committer.run(member).catch((error) => this.fail(error))
     await this.#o.changed.until(() => this.#hasFailed || this.#o.stopping.aborted)
     this.#committer.hurry()
     try {
@@ -230,7 +230,8 @@ export class Participant {
     return this.#failure !== null
   }
 
-  #fail(error: unknown): void {
+  /** Something that it works with is broken: it ends, and {@link run} throws this. */
+  fail(error: unknown): void {
     this.#failure ??= { error }
     this.#o.changed.notifyAll()
   }
@@ -268,7 +269,7 @@ export class Participant {
         try {
           of(...args)
         } catch (error) {
-          this.#fail(error)
+          this.fail(error)
         }
       }
     return {
@@ -278,7 +279,7 @@ export class Participant {
         try {
           return tasks.assigned(assignment, valve)
         } catch (error) {
-          this.#fail(error)
+          this.fail(error)
           return assignment.nextOffset
         }
       },
@@ -289,7 +290,7 @@ export class Participant {
       unreadable: guard((partitions) => this.#observe({ type: 'unreadable', partitions })),
       fetched: guard((durationMs) => this.#observe({ type: 'fetched', durationMs })),
       throttled: guard((durationMs, of) => this.#observe({ type: 'throttled', of, durationMs })),
-      failed: (error) => this.#fail(error),
+      failed: (error) => this.fail(error),
     }
   }
 }

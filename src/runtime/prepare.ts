@@ -4,7 +4,8 @@ import { validateTopology } from '../engine/validate.ts'
 import type { Format } from '../formats/format.ts'
 import type { OutputFormat } from '../formats/output-format.ts'
 import { Refused, TidemarkError } from '../kernel/errors.ts'
-import { loadTables } from '../lookup/tables.ts'
+import { TableRoom } from '../lookup/table-room.ts'
+import { lookupOf, readTables } from '../lookup/tables.ts'
 import { MOST_METADATA_BYTES } from '../records/port.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import { ModelCache } from '../scoring/model-cache.ts'
@@ -15,6 +16,7 @@ import {
   outputTopics,
   type ScoreStep,
   stepsOf,
+  tableTopics,
   withJsonValues,
   withMaxAhead,
   withTopics,
@@ -22,7 +24,10 @@ import {
 import type { Lookup } from '../topology/lookup.ts'
 import { purityNotes } from '../topology/purity.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { type OpenedFormats, openFormats } from './open-formats.ts'
+import { maxTableBytesOfMachine } from './machine-limits.ts'
+import { type OpenedFormats, openFormats, openRegistry } from './open-formats.ts'
+import { openTables } from './open-tables.ts'
+import type { PreparedTable } from './prepared-table.ts'
 import { definitionHash } from './provenance.ts'
 import { mostNoteBytes } from './restart-note.ts'
 import { compressionFaults } from './topic-compressions.ts'
@@ -46,6 +51,8 @@ export interface PreparedTopology {
   /** By name of the score step. */
   readonly scorers: ReadonlyMap<string, Scorer>
   readonly lookup: Lookup
+  /** Those that `lookup` finds. Topologies that declare the same table share it. */
+  readonly tables: readonly PreparedTable[]
 }
 
 /** Topologies that are ready to run, with their models loaded. */
@@ -81,6 +88,8 @@ export interface Choices {
    * hand, and writes all as JSON. @default as the author says
    */
   readonly values?: 'json'
+  /** Memory for all tables together, bytes. @default a quarter of Node's heap */
+  readonly maxTableBytes?: number
   /** Switches the future guard off. @default as the author says */
   readonly maxAhead?: 'none'
   /**
@@ -112,16 +121,20 @@ export async function prepare(
       ...(choices.cache === false && { cache: new ModelCache(null) }),
     },
   )
-  const tables = await Promise.all(definitions.map(loadTables))
   const chosen = definitions.map((definition) => withChoices(definition, choices))
-  const formats = await openFormats(chosen, choices)
+  const registry = await openRegistry(chosen, choices)
+  const formats = await openFormats(chosen, { registry, values: choices.values })
+  const valid = chosen.filter((definition) => validateTopology(definition).length === 0)
+  const room = new TableRoom(choices.maxTableBytes ?? maxTableBytesOfMachine())
+  const tables = await openTables(valid, { registry, room })
   const faults = [
     ...chosen.flatMap(validateTopology),
     ...checkTogether(chosen),
     ...compressionFaults(chosen),
     ...unknownTopics(definitions, choices),
     ...models.faults,
-    ...tables.flatMap((t) => t.faults),
+    ...tables.faults,
+    ...(await readTables(tables.all)),
     ...formats.flatMap((f) => f.faults),
   ]
   const close = async () => {
@@ -138,12 +151,13 @@ export async function prepare(
         models.scorers.get(useName(definition, step)) as Scorer,
       ]),
     )
-    const lookup = tables[i]?.lookup as Lookup
+    const used = tables.of(chosen[i] as Definition)
+    const lookup = lookupOf(used.map(({ table }) => table))
     const by = definitionHash(definition, scorers)
     const fingerprint = fingerprintOf(definition)
     const { format, outputs } = formats[i] as OpenedFormats
     const made = { by, fingerprint, format: format as Format, outputs, scorers, lookup }
-    return { definition: chosen[i] as Definition, ...made }
+    return { definition: chosen[i] as Definition, ...made, tables: used }
   })
   const notes = [
     ...models.notes,
@@ -228,7 +242,9 @@ function sharedIds(definitions: readonly Definition[]): TidemarkError[] {
 }
 
 function unknownTopics(definitions: readonly Definition[], { topics }: Choices): TidemarkError[] {
-  const known = new Set(definitions.flatMap((d) => [d.source.topic, ...outputTopics(d)]))
+  const known = new Set(
+    definitions.flatMap((d) => [d.source.topic, ...outputTopics(d), ...tableTopics(d)]),
+  )
   const hint = `the topologies have these topics: ${[...known].join(', ')}`
   return [...topics.keys()]
     .filter((logical) => !known.has(logical))

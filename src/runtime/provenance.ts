@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { describe } from '../engine/describe.ts'
+import { describe, type TableDescription } from '../engine/describe.ts'
+import type { Table } from '../lookup/table.ts'
 import type { Header } from '../records/port.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import type { Definition } from '../topology/definition.ts'
@@ -18,6 +19,11 @@ const BY_HEADER = 'tidemark-by'
  * produced again.
  */
 const SCORED_AT_HEADER = 'tidemark-scored-at'
+/**
+ * Which rows of its tables an output was made with: each table's name and, of a topic, the offset
+ * up to which each partition was read, of a file its hash.
+ */
+const TABLES_HEADER = 'tidemark-tables'
 /** On outputs whose windows may lack events that are no longer in the log. */
 const WARMING_HEADER = 'tidemark-warming'
 /**
@@ -39,8 +45,13 @@ export function definitionHash(
   const models = [...scorers].map(([step, { label, sha256, evaluator }]) => {
     return [step, label, sha256, evaluator.by]
   })
-  const text = JSON.stringify([description, tables.map((t) => [t.name, t.key]), models])
+  const text = JSON.stringify([description, tables.map(definingOf), models])
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
+}
+
+/** What of a table determines an output, besides its rows. */
+function definingOf({ name, key, asOf }: TableDescription): unknown[] {
+  return asOf === undefined ? [name, key] : [name, key, asOf]
 }
 
 /** The headers that all outputs of a chunk share. */
@@ -50,4 +61,26 @@ export function chunkHeaders(by: string, scoredAtMs: number, isWarming = false):
     { name: SCORED_AT_HEADER, value: Buffer.from(String(scoredAtMs)) },
   ]
   return isWarming ? [...headers, { name: WARMING_HEADER, value: Buffer.from('true') }] : headers
+}
+
+/** The header about the tables of a topology, made again only when one of them has changed. */
+export class TablesHeader {
+  readonly #tables: readonly Table[]
+  #revision = -1
+  #headers: readonly Header[] = []
+
+  constructor(tables: readonly Table[]) {
+    this.#tables = tables
+  }
+
+  /** The header as the tables are now; empty if there are none. */
+  get current(): readonly Header[] {
+    let revision = 0
+    for (const table of this.#tables) revision += table.revision
+    if (revision === this.#revision || this.#tables.length === 0) return this.#headers
+    this.#revision = revision
+    const text = this.#tables.map(({ name, contents }) => `${name}=${contents}`).join(';')
+    this.#headers = [{ name: TABLES_HEADER, value: Buffer.from(text) }]
+    return this.#headers
+  }
 }

@@ -12,6 +12,7 @@ import { EventIntake, type Intake, packedIntake } from './intake.ts'
 import type { KeyWatch } from './key-watch.ts'
 import { PatientFormat } from './patient-format.ts'
 import type { PreparedTopology } from './prepare.ts'
+import { TablesHeader } from './provenance.ts'
 import { ReplayPoints } from './replay-points.ts'
 import type { TopologyNote } from './restart-note.ts'
 import type { RestartPlan } from './restart-plan.ts'
@@ -69,6 +70,7 @@ export class Task {
   /** The last piece in progress: the next one finishes after it. */
   #last: Promise<void> = Promise.resolve()
   readonly #partition: TopicPartition
+  readonly #tables: TablesHeader
   /**
    * Outputs before this watermark may lack records that were not read; `null` until the first event
    * decides it.
@@ -104,6 +106,7 @@ export class Task {
     this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
     this.#plan = plan
     this.#partition = partition
+    this.#tables = new TablesHeader(topology.tables.map(({ table }) => table))
     this.#wholeFromMs = plan.wholeFromMs
   }
 
@@ -306,9 +309,10 @@ export class Task {
   #finishInOrder(begun: Begun, arrivals: readonly Arrivals[], end: TaskEnd | null): void {
     const { entry } = begun
     if (entry === null) return
-    const scored = Promise.all(arrivals.map((a) => this.#finishing.score(a, begun.stages)))
-    this.#last = this.#finishAfter(this.#last, scored, async (arrived) => {
-      const piece = await this.#inSlices(this.#finishing.finish(begun, arrived, end))
+    const tables = this.#tables.current
+    const scoring = Promise.all(arrivals.map((a) => this.#finishing.score(a, begun.stages)))
+    this.#last = this.#finishAfter(this.#last, scoring, async (scored) => {
+      const piece = await this.#inSlices(this.#finishing.finish(begun, { scored, tables }, end))
       if (piece === null) return
       entry.add(piece)
       if (end !== null) entry.done(this.topology.definition.name, end.note)

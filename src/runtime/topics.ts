@@ -1,7 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { TopicInfo } from '../records/port.ts'
-import { type Definition, outputTopics } from '../topology/definition.ts'
+import { type Definition, outputTopics, tableTopics } from '../topology/definition.ts'
 
 // What is checked of topics before anything is consumed (rule S2).
 
@@ -27,7 +27,7 @@ export function checkTopics(
   const known = topics.get(source.topic)
   const partitions = known?.partitions ?? 6
   const faults: TidemarkError[] = []
-  for (const name of [source.topic, ...outputTopics(definition)]) {
+  for (const name of [source.topic, ...outputTopics(definition), ...tableTopics(definition)]) {
     const topic = topics.get(name)
     if (topic === undefined) {
       const what = `topic "${name}" does not exist`
@@ -45,7 +45,23 @@ export function checkTopics(
       'read a topic with cleanup.policy=delete; a compacted one holds the newest record of each key only'
     faults.push(new TidemarkError('TOPIC_COMPACTED', what, { where: definition.name, hint }))
   }
+  faults.push(...tableFaults(definition, topics))
   return { faults, notes: known === undefined ? [] : guardNotes(definition, known) }
+}
+
+/** A compacted topic keeps one version of each record key only. */
+function tableFaults(
+  { name, tables }: Definition,
+  topics: ReadonlyMap<string, TopicInfo>,
+): TidemarkError[] {
+  return tables.flatMap((table) => {
+    const topic = topics.get(table.from.topic ?? '')
+    if (table.asOf === null || table.key !== null || topic?.isCompacted !== true) return []
+    const what = `topic "${topic.name}" is compacted (cleanup.policy): the broker deletes versions that table "${table.name}" needs for asOf`
+    const hint =
+      'set cleanup.policy=delete; or let the key of a record name its version, and give the key of the row with `key`'
+    return [new TidemarkError('TOPIC_COMPACTED', what, { where: name, hint })]
+  })
 }
 
 /**

@@ -10,11 +10,12 @@ import type { From, Guarantee, Records } from '../records/port.ts'
 import type { Availability } from './availability.ts'
 import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from './byte-limits.ts'
 import { type ClusterCheck, checkCluster } from './cluster-check.ts'
-import type { Observer, WorkerState } from './events.ts'
+import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
 import { limitsOfMachine } from './machine-limits.ts'
 import { settleOutputs } from './output-schemas.ts'
 import { Participant } from './participant.ts'
 import type { Prepared } from './prepare.ts'
+import { Tables } from './tables.ts'
 import type { SetAside } from './task-surroundings.ts'
 
 // One worker process in a consumer group.
@@ -134,6 +135,7 @@ class GroupWorker implements Worker {
   readonly #random: Random
   readonly #backoff: Backoff
   readonly #guarantee: Guarantee
+  readonly #tables: Tables
   readonly #stopping = new AbortController()
   readonly #changed = new ConditionVariable()
   readonly #life = new Lifecycle('the worker', WORKER)
@@ -141,6 +143,8 @@ class GroupWorker implements Worker {
   #reason: string | null = null
   /** `null` while it is no member. */
   #participant: Participant | null = null
+  /** Why a table can no longer be kept up to date; `null`: every one can. */
+  #tableFailure: { readonly error: unknown } | null = null
   /** Have the notes about the topics been reported? */
   #isNoted = false
 
@@ -150,6 +154,19 @@ class GroupWorker implements Worker {
     this.#random = options.random ?? Math.random
     this.#backoff = new Backoff(RETRY, this.#random)
     this.#guarantee = options.guarantee ?? 'exactly-once'
+    const { prepared, records, group, observer } = options
+    this.#tables = new Tables({
+      topologies: prepared.topologies,
+      records,
+      group,
+      observer,
+      clock: this.#clock,
+      random: this.#random,
+      failed: (error) => {
+        this.#tableFailure ??= { error }
+        this.#participant?.fail(error)
+      },
+    })
     this.done = this.#run()
     // Callers may await `done`, but need not: an unhandled rejection must not end the process.
     this.done.catch(() => {})
@@ -182,6 +199,7 @@ class GroupWorker implements Worker {
       this.#enter('failed', messageOf(error))
       throw error
     } finally {
+      this.#tables.stop()
       this.#changed.notifyAll()
     }
   }
@@ -193,7 +211,7 @@ class GroupWorker implements Worker {
   async #tryMembership(): Promise<void> {
     try {
       const checked = await this.#checkCluster()
-      if (checked !== null) await this.#beMember(checked)
+      if (checked !== null && (await this.#loadTables(checked))) await this.#beMember(checked)
     } catch (error) {
       if (!(error instanceof TidemarkError) || error.action !== 'retry') throw error
       if (this.#stopping.signal.aborted) return
@@ -220,6 +238,14 @@ class GroupWorker implements Worker {
     return checked
   }
 
+  /** @returns false when told to stop meanwhile */
+  async #loadTables({ partitionOffsets }: ClusterCheck): Promise<boolean> {
+    const loading = this.#tables.load(partitionOffsets).then(() => true)
+    const isLoaded = (await unlessAborted(this.#stopping.signal, loading)) ?? false
+    if (this.#tableFailure !== null) throw this.#tableFailure.error
+    return isLoaded
+  }
+
   async #beMember({ topics, known }: ClusterCheck): Promise<void> {
     const o = this.#o
     const participant = new Participant({
@@ -238,7 +264,7 @@ class GroupWorker implements Worker {
       breakerPercent: o.breakerPercent ?? null,
       limits: o.limits ?? limitsOfMachine(),
       onSetAside: o.onSetAside,
-      observer: o.observer,
+      observer: (event) => this.#observe(event),
       clock: this.#clock,
       random: this.#random,
       stopping: this.#stopping.signal,
@@ -253,6 +279,11 @@ class GroupWorker implements Worker {
     } finally {
       this.#participant = null
     }
+  }
+
+  #observe(event: RuntimeEvent): void {
+    this.#o.observer(event)
+    if (event.type === 'committed') void this.#tables.committed()
   }
 
   /** The worker is `running` as long as nothing prevents its work. */

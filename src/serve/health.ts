@@ -18,8 +18,17 @@ export interface Readiness {
   readonly restoring: number
   /** What they still have to read, and about how long the slowest of them takes, ms. */
   readonly restoringLeft?: Left
+  /** The tables that are being read before the first event, and how far they are. */
+  readonly tables?: readonly TableProgress[]
   /** Why it is in this state, where a reason is known. */
   readonly reason?: string
+}
+
+/** How many records of a table's topic are read, of about how many. */
+interface TableProgress {
+  readonly table: string
+  readonly records: number
+  readonly of: number
 }
 
 /** What is left of a restore: records, and about how long they take, ms. */
@@ -53,6 +62,7 @@ export function probesOf(health: Health): Probes {
 export function createHealth(): Health {
   const partitions = new Set<string>()
   const restoring = new Map<string, Left>()
+  const loading = new Map<string, TableProgress>()
   let state: WorkerState = 'starting'
   let reason: string | undefined
   return {
@@ -64,7 +74,11 @@ export function createHealth(): Health {
       else if (event.type === 'restoring') {
         const records = event.toOffset - event.nextOffset
         restoring.set(idOf(event), { records, ms: Math.round(event.leftMs) })
-      } else if (event.type === 'restored') restoring.delete(idOf(event))
+      } else if (event.type === 'table-loading') {
+        const { table, records, total } = event
+        loading.set(table, { table, records, of: total })
+      } else if (event.type === 'table-loaded') loading.delete(event.table)
+      else if (event.type === 'restored') restoring.delete(idOf(event))
       else if (event.type === 'lost') {
         partitions.delete(idOf(event))
         restoring.delete(idOf(event))
@@ -76,6 +90,7 @@ export function createHealth(): Health {
       partitions: partitions.size,
       restoring: restoring.size,
       ...(restoring.size === 0 ? {} : { restoringLeft: leftOf([...restoring.values()]) }),
+      ...(loading.size === 0 ? {} : { tables: [...loading.values()] }),
       ...(reason === undefined ? {} : { reason }),
     }),
   }

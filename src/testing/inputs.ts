@@ -8,18 +8,18 @@ import type { Header, NewRecord } from '../records/port.ts'
 import type { SourceDefinition } from '../topology/definition.ts'
 import type { SourceRecord } from '../topology/source-record.ts'
 
-/** A record of the source, as upstream produces it. */
+/** A record of the source, or of a table's topic, as upstream produces it. */
 export interface Input {
   /** Strings and bytes are sent as they are, `null` as no value, anything else as JSON. */
   readonly value: unknown
   /**
    * The record key, which decides the partition; `null`: no key.
-   * @default what the topology's `key` returns for the value
+   * @default what the topology's `key`, or the table's, returns for the value
    */
   readonly key?: string | null
   /**
    * The record's timestamp, ms since the epoch; the future guard compares the event time with it.
-   * @default the event's own time; the driver's clock where the value is not an event
+   * @default the event's own time; the driver's clock for a row, or a value that is not an event
    */
   readonly timestampMs?: number
   readonly headers?: Readonly<Record<string, string>>
@@ -99,7 +99,8 @@ function orNull<R>(of: () => R): R | null {
   }
 }
 
-function bytesOf(value: unknown): Buffer | null {
+/** The value of a record: strings and bytes as they are, `null` as none, the rest as JSON. */
+export function bytesOf(value: unknown): Buffer | null {
   if (value === null) return null
   if (Buffer.isBuffer(value)) return value
   return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))

@@ -118,10 +118,24 @@ export class Life {
   get #isReadToItsEnd(): boolean {
     const { records, source } = this.#o
     const { topic, partitions } = source
-    if (this.#restoring.size > 0) return false
+    if (this.#restoring.size > 0 || !this.#areTablesRead) return false
     return Array.from({ length: partitions }, (_, partition) => partition).every(
       (partition) => this.#readTo.get(partition) === records.endOffset({ topic, partition }),
     )
+  }
+
+  /** Are all records of the tables' topics applied? */
+  get #areTablesRead(): boolean {
+    const { records, source, prepared } = this.#o
+    const partitions = Array.from({ length: source.partitions }, (_, partition) => partition)
+    return prepared.topologies
+      .flatMap(({ tables }) => tables.map(({ table }) => table))
+      .every(({ contents, definition: { from } }) => {
+        const { topic } = from
+        if (topic === undefined) return true
+        const ends = partitions.map((partition) => records.endOffset({ topic, partition }))
+        return contents === ends.join(',')
+      })
   }
 
   #observe(event: RuntimeEvent): void {

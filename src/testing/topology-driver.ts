@@ -3,15 +3,19 @@ import { MemoryRecords } from '../records/memory/memory-records.ts'
 import type { Guarantee } from '../records/port.ts'
 import type { Outcomes } from '../runtime/events.ts'
 import { type Prepared, prepare } from '../runtime/prepare.ts'
-import { outputTopics } from '../topology/definition.ts'
+import { outputTopics, tableTopics } from '../topology/definition.ts'
 import type { Topology } from '../topology/stream.ts'
 import { type Input, InputRecords } from './inputs.ts'
 import { Life, NOTHING_YET } from './life.ts'
 import { type ModelFunction, withModelFunctions } from './model-functions.ts'
 import { type DeadLetter, deadLetterOf, type Output, outputOf, type Placed } from './outputs.ts'
+import { TableRecords } from './table-inputs.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 const START_MS = Date.UTC(2026, 0, 1)
+
+/** One event or record, or several. */
+type OneOrMore<T> = T | readonly T[]
 
 /** How a {@link TopologyDriver} runs. */
 export interface DriverOptions {
@@ -22,6 +26,14 @@ export interface DriverOptions {
    * @default the topology's own models
    */
   readonly models?: Readonly<Record<string, string | ModelFunction>>
+  /**
+   * Records of the topics of tables, by table name, which are there when the worker starts. Such a
+   * table has no other rows.
+   * @default none
+   */
+  readonly tables?: Readonly<Record<string, OneOrMore<Input>>>
+  /** Memory for the tables, bytes. @default a quarter of Node's heap */
+  readonly maxTableBytes?: number
   /** Switches the future guard off. @default the topology's own */
   readonly maxAhead?: 'none'
   /**
@@ -33,9 +45,6 @@ export interface DriverOptions {
   /** Initial time of the driver's clock, ms since the epoch. @default 2026-01-01T00:00:00Z */
   readonly startMs?: number
 }
-
-/** One event or record, or several. */
-type OneOrMore<T> = T | readonly T[]
 
 /**
  * Runs a topology in this process: the production runtime over records in memory, with the real
@@ -51,6 +60,7 @@ export class TopologyDriver<Out> {
   readonly #options: DriverOptions
   readonly #partitions: number
   readonly #inputs: InputRecords
+  readonly #tableRecords: TableRecords
   readonly #records = new MemoryRecords()
   /** Topic → partition → the next offset that `take` reads. */
   readonly #taken = new Map<string, Map<number, number>>()
@@ -66,8 +76,13 @@ export class TopologyDriver<Out> {
     this.#partitions = options.partitions ?? 1
     this.#inputs = new InputRecords(topology.source)
     this.#clock = new VirtualClock(options.startMs ?? START_MS)
-    for (const topic of [topology.source.topic, ...outputTopics(topology)]) {
+    this.#tableRecords = new TableRecords(topology)
+    const topics = [topology.source.topic, ...outputTopics(topology), ...tableTopics(topology)]
+    for (const topic of new Set(topics)) {
       this.#records.createTopic(topic, { partitions: this.#partitions })
+    }
+    for (const [table, inputs] of Object.entries(options.tables ?? {})) {
+      this.#produceRows(table, inputs)
     }
   }
 
@@ -105,6 +120,17 @@ export class TopologyDriver<Out> {
     const places = this.#records.produce(records)
     await this.#life?.settled()
     return places.map(({ partition, offset }) => ({ partition, offset }))
+  }
+
+  /**
+   * Writes records to the topic of a table, and waits until they are applied: what is sent after
+   * that sees them. A record whose value is `null` is a tombstone.
+   * @throws TidemarkError `CONFIG_INVALID`: no such table, or its rows are in a file ·
+   * `KEY_INVALID`: no key is given, and the table has no `key`
+   */
+  async update(table: string, inputs: OneOrMore<Input>): Promise<void> {
+    this.#produceRows(table, inputs)
+    await this.#life?.settled()
   }
 
   /**
@@ -200,6 +226,12 @@ export class TopologyDriver<Out> {
     }
   }
 
+  #produceRows(table: string, inputs: OneOrMore<Input>): void {
+    const nowMs = this.#clock.nowMs()
+    const records = listOf(inputs).map((input) => this.#tableRecords.recordOf(table, input, nowMs))
+    this.#records.produce(records)
+  }
+
   async #stopWorker(): Promise<void> {
     const life = this.#life
     if (life === null) return
@@ -212,7 +244,7 @@ export class TopologyDriver<Out> {
   }
 
   async #prepare(): Promise<Prepared> {
-    const { models = {}, maxAhead } = this.#options
+    const { models = {}, maxAhead, maxTableBytes } = this.#options
     const chosen = Object.entries(models)
     const files = chosen.filter((c): c is [string, string] => typeof c[1] === 'string')
     const functions = chosen.filter((c): c is [string, ModelFunction] => typeof c[1] !== 'string')
@@ -223,6 +255,7 @@ export class TopologyDriver<Out> {
       // A test must not depend on how busy the machine is.
       latencyBudget: 'none',
       ...(maxAhead && { maxAhead }),
+      ...(maxTableBytes && { maxTableBytes }),
     })
     const topologies = prepared.topologies.map((t) => withModelFunctions(t, new Map(functions)))
     return { ...prepared, topologies }

@@ -15,7 +15,7 @@ import {
 import type { Columns, Feature } from './features.ts'
 import { featureSource, recordFeatures } from './features-builder.ts'
 import { type LatencyUse, latencyBudgetOf } from './latency-budgets.ts'
-import type { Table } from './lookup.ts'
+import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
 import { type Model, modelDefinition } from './model.ts'
 import type { Formatted } from './source-format.ts'
 import type {
@@ -49,7 +49,7 @@ export interface TopologyOptions {
  *
  * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
  * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
- * or is another topology's, or a branch named `rest`
+ * or is another topology's, a branch named `rest`, or a table without `from`
  */
 export function defineTopology<const R>(
   name: string,
@@ -62,7 +62,7 @@ export function defineTopology<const R>(
  *
  * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
  * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
- * or is another topology's, or a branch named `rest`
+ * or is another topology's, a branch named `rest`, or a table without `from`
  */
 export function defineTopology<const R>(
   name: string,
@@ -80,15 +80,6 @@ export function defineTopology<const R>(
   const returned = build(draft)
   const sinks = (Array.isArray(returned) ? returned : [returned]) as readonly object[]
   return draft.finish(sinks)
-}
-
-/**
- * The file of a lookup table, for {@link TopologyBuilder.table}: one JSON object per line, in
- * UTF-8, gzip-compressed if its name ends in `.gz`. Blank lines are ignored. A worker reads it
- * once, when it starts.
- */
-export function file(url: URL): { readonly file: URL } {
-  return { file: url }
 }
 
 /** A step without the steps that follow it. */
@@ -157,13 +148,20 @@ class Draft implements TopologyBuilder {
 
   table<S extends StandardSchemaV1>(
     name: string,
-    o: {
-      schema: S
-      key: (row: StandardSchemaV1.InferOutput<S>) => string
-      from: { readonly file: URL }
-    },
+    { schema, key, asOf, from }: FileTableOptions<S> | TopicTableOptions<S>,
   ): Table<StandardSchemaV1.InferOutput<S>> {
-    this.#tables.push({ name, schema: o.schema, key: o.key, file: o.from.file })
+    if (from?.file === undefined && from?.topic === undefined) {
+      throw this.#invalid(`table "${name}" is from nowhere`, {
+        hint: 'say where its rows are: from: file(url), or from: topic(name)',
+      })
+    }
+    this.#tables.push({
+      name,
+      ...formattedOf(schema),
+      key: key ?? null,
+      asOf: asOf ?? null,
+      from,
+    })
     return { name }
   }
 
@@ -302,6 +300,11 @@ class Draft implements TopologyBuilder {
 }
 
 const aggregateKit = fieldWords()
+
+/** A schema with its format, JSON where none is given. */
+function formattedOf<S extends StandardSchemaV1>(schema: S | Formatted<S>): Formatted<S> {
+  return 'format' in schema ? schema : { schema, format: { is: 'json' } }
+}
 
 /** The steps below a node that lead to a wanted sink. */
 function stepsBelow(node: Node, wanted: ReadonlySet<Node>): Step[] {

@@ -68,9 +68,18 @@ export interface SourceDefinition {
 export interface TableDefinition {
   readonly name: string
   readonly schema: StandardSchemaV1
-  readonly key: (row: unknown) => string
-  readonly file: URL
+  readonly format: SourceFormat
+  /** `null`: the key of the record. */
+  readonly key: ((row: unknown) => string) | null
+  /** From when a row holds, ms since the epoch; `null`: only the newest row of a key is kept. */
+  readonly asOf: ((row: unknown) => number) | null
+  readonly from: TableOrigin
 }
+
+/** Where the rows of a table are. */
+type TableOrigin =
+  | { readonly file: URL; readonly topic?: never }
+  | { readonly topic: string; readonly file?: never }
 
 /**
  * A step of a topology. Its name is unique in the topology and does not change when other steps
@@ -262,6 +271,11 @@ export function outputTopics(definition: Definition): string[] {
   return [...new Set(sinks.map((s) => s.topic)), definition.deadLetterTopic]
 }
 
+/** The topics that the tables of a topology are read from. */
+export function tableTopics({ tables }: Definition): string[] {
+  return [...new Set(tables.flatMap(({ from }) => from.topic ?? []))]
+}
+
 /**
  * The same topology with other topics: replaces each logical name that is in the map. Step names do
  * not change.
@@ -281,6 +295,11 @@ export function withTopics(
     ...definition,
     source: { ...definition.source, topic: rename(definition.source.topic) },
     deadLetterTopic: rename(definition.deadLetterTopic),
+    tables: definition.tables.map((table) =>
+      table.from.topic === undefined
+        ? table
+        : { ...table, from: { topic: rename(table.from.topic) } },
+    ),
     then: renameSteps(definition.then),
   }
 }
@@ -297,9 +316,12 @@ export function withMaxAhead(definition: Definition, maxAheadMs: number | 'none'
  * any other format stay what they are.
  */
 export function withJsonValues(definition: Definition): Definition {
-  const { source } = definition
-  if (source.format.is !== 'registry') return definition
-  return { ...definition, source: { ...source, format: { is: 'json' } } }
+  const { source, tables } = definition
+  return { ...definition, source: inJson(source), tables: tables.map(inJson) }
+
+  function inJson<T extends { readonly format: SourceFormat }>(of: T): T {
+    return of.format.is === 'registry' ? { ...of, format: { is: 'json' } } : of
+  }
 }
 
 /** Whether a value is a topology, also of another copy of this package. */

@@ -1,3 +1,6 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Formatted } from './source-format.ts'
+
 /** A declared lookup table, for {@link Kind.lookup}. `R` is the type of its rows. */
 export interface Table<R> {
   /** The name given to {@link TopologyBuilder.table}. */
@@ -6,5 +9,76 @@ export interface Table<R> {
   readonly row?: R
 }
 
-/** Returns the rows of the table with the given name, by key. */
-export type Lookup = (table: string) => ReadonlyMap<string, unknown>
+/** The rows of a table, as an event finds them. */
+export interface Rows {
+  /**
+   * The row of a key; `undefined`: there is none. Of a table with `asOf` it is the version of the
+   * event's time, ms since the epoch.
+   */
+  get(key: string, timeMs: number): unknown
+}
+
+/** Returns the rows of the table with the given name. */
+export type Lookup = (table: string) => Rows
+
+/** What the two kinds of table have in common. `R` is the type of a row. */
+interface AnyTableOptions<R> {
+  /**
+   * The time from which a row holds, ms since the epoch: the table then keeps the versions of each
+   * key, and an event gets the newest version that is not later than the event.
+   *
+   * @default each event gets the newest row
+   */
+  readonly asOf?: (row: R) => number
+}
+
+/** Options of a table whose rows are in a file. */
+export interface FileTableOptions<S extends StandardSchemaV1>
+  extends AnyTableOptions<StandardSchemaV1.InferOutput<S>> {
+  /** Validates each row. Any synchronous Standard Schema. */
+  readonly schema: S
+  /**
+   * The key of a row: a string that is not empty, unique in the table; with `asOf`, key and time
+   * are unique together.
+   */
+  readonly key: (row: StandardSchemaV1.InferOutput<S>) => string
+  /** Where the rows are: `file(url)`. */
+  readonly from: { readonly file: URL; readonly topic?: never }
+}
+
+/** Options of a table whose rows are in a topic. */
+export interface TopicTableOptions<S extends StandardSchemaV1>
+  extends AnyTableOptions<StandardSchemaV1.InferOutput<S>> {
+  /**
+   * Validates each row. Any synchronous Standard Schema; `registry(schema)` where the values have
+   * schemas in a schema registry, else they are JSON.
+   */
+  readonly schema: S | Formatted<S>
+  /**
+   * The key of a row: a string that is not empty. A record then replaces what the record of the
+   * same record key gave before, and a tombstone removes it.
+   *
+   * @default the record's key, as UTF-8
+   */
+  readonly key?: (row: StandardSchemaV1.InferOutput<S>) => string
+  /** Where the rows are: `topic(name)`. */
+  readonly from: { readonly topic: string; readonly file?: never }
+}
+
+/**
+ * The file of a lookup table, for {@link TopologyBuilder.table}: one JSON object per line, in
+ * UTF-8, gzip-compressed if its name ends in `.gz`. Blank lines are ignored. A worker reads it when
+ * it starts, and again whenever it has changed.
+ */
+export function file(url: URL): { readonly file: URL } {
+  return { file: url }
+}
+
+/**
+ * The topic of a lookup table, for {@link TopologyBuilder.table}: the newest record of a key is its
+ * row, and a record without a value, a tombstone, removes it. A worker reads the whole topic before
+ * its first event, every partition of it, and then follows it.
+ */
+export function topic(name: string): { readonly topic: string } {
+  return { topic: name }
+}

@@ -6,7 +6,7 @@ import type { DurationMs } from '../kernel/time.ts'
 import type { Definition, KeyMismatch, OnLate } from './definition.ts'
 import type { Columns, Feature, FeatureKit, Named } from './features.ts'
 import type { LatencyUse } from './latency-budgets.ts'
-import type { Table } from './lookup.ts'
+import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
 import type { Model } from './model.ts'
 import type { RegisteredFormat } from './sink-format.ts'
 import type { Formatted } from './source-format.ts'
@@ -457,22 +457,16 @@ export interface TopologyBuilder {
     o: SourceOptions<S>,
   ): Stream<StandardSchemaV1.InferOutput<S>>
   /**
-   * Declares a lookup table: rows by key, read into memory when a worker starts. A file that cannot
-   * be read, and rows that do not fit the schema or whose key is empty or not unique, are refused
-   * at start: `TABLE_INVALID`, with line numbers.
+   * Declares a lookup table: rows by key, in memory. A worker reads them before its first event and
+   * keeps them up to date. A file that cannot be read, and rows of it that do not fit the schema or
+   * whose key is empty or not unique, are refused at start: `TABLE_INVALID`, with line numbers. A
+   * record of a topic that is no row is logged and counted, and its key then has no row.
    *
    * @param name unique in the topology
    */
   table<S extends StandardSchemaV1>(
     name: string,
-    o: {
-      /** Validates each row. Any synchronous Standard Schema. */
-      schema: S
-      /** The key of a row: a string that is not empty, unique in the table. */
-      key: (row: StandardSchemaV1.InferOutput<S>) => string
-      /** Where the rows are: `file(url)`. */
-      from: { readonly file: URL }
-    },
+    o: FileTableOptions<S> | TopicTableOptions<S>,
   ): Table<StandardSchemaV1.InferOutput<S>>
 }
 

@@ -220,3 +220,28 @@ test('an unknown sink is refused with the sinks there are', timeout, async () =>
   expect(code).toBe(3)
   expect(stderr).toContain('its sinks are: predictions')
 })
+
+test('a table in a topic has the rows of a file, or is told to be empty', timeout, async () => {
+  const topology = join(ROOT, 'test/runtime/merchants.ts')
+  const payment = (merchant: string) =>
+    `${JSON.stringify({ card: 'c-1', merchant, amount: 10, at: Date.UTC(2026, 0, 1) })}\n`
+  const folder = folderWith({
+    'merchants.tsv': 'a\t{"risk":0.5}\nb\t{"risk":0.25}\nb\t\n',
+    'bare.ndjson': '{"risk":0.5}\n',
+  })
+  const stdin = payment('a')
+  const rows = (name: string) => ['--table', `merchants=${join(folder, name)}`]
+  const [given, none, bare, unknown] = await Promise.all([
+    tidemark(['dev', topology, ...rows('merchants.tsv')], { stdin }),
+    tidemark(['dev', topology], { stdin }),
+    tidemark(['dev', topology, ...rows('bare.ndjson')], { stdin }),
+    tidemark(['dev', topology, '--table', 'planes=x'], { stdin }),
+  ])
+  expect(JSON.parse(given.stdout)).toMatchObject({ merchant: 'a', risk: 0.5 })
+  expect(none.stderr).toContain('table "merchants" is empty: give its rows with --table merchants=')
+  expect([bare.code, bare.stderr]).toEqual([
+    3,
+    expect.stringContaining('table "merchants", line 1: it has no key: write key<TAB>JSON'),
+  ])
+  expect([unknown.code, unknown.stderr]).toEqual([3, expect.stringContaining('it has: merchants')])
+})

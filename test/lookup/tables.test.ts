@@ -4,10 +4,14 @@ import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { LoadedTables } from '../../src/lookup/tables.ts'
-import { loadTables } from '../../src/lookup/tables.ts'
-import { defineTopology, file } from '../../src/topology/builder.ts'
+import type { TidemarkError } from '../../src/kernel/errors.ts'
+import { Table } from '../../src/lookup/table.ts'
+import { rowMaker } from '../../src/lookup/table-file.ts'
+import { TableRoom } from '../../src/lookup/table-room.ts'
+import { lookupOf, readTables } from '../../src/lookup/tables.ts'
+import { defineTopology } from '../../src/topology/builder.ts'
 import type { Definition } from '../../src/topology/definition.ts'
+import { file } from '../../src/topology/lookup.ts'
 import { source } from '../formats/json/source.ts'
 import { folderWith } from '../support/folder.ts'
 
@@ -28,49 +32,66 @@ function topologyOver(files: Readonly<Record<string, URL>>): Definition {
   })
 }
 
+interface LoadedTables {
+  readonly tables: readonly Table[]
+  readonly faults: readonly TidemarkError[]
+}
+
+async function loadTables(
+  { tables: declared }: Definition,
+  room = new TableRoom(1e9),
+): Promise<LoadedTables> {
+  const tables = declared.map((definition) => {
+    return new Table(definition, { label: definition.name, make: rowMaker(definition), room })
+  })
+  return { tables, faults: await readTables(tables) }
+}
+
 async function load(name: string, content: string | Buffer): Promise<LoadedTables> {
   const path = join(folder, name)
   writeFileSync(path, content)
   return loadTables(topologyOver({ planes: pathToFileURL(path) }))
 }
 
-const told = ({ faults }: LoadedTables) =>
+const told = ({ faults }: Pick<LoadedTables, 'faults'>) =>
   faults.map((f) => [f.code, f.where?.replace(`${folder}/`, ''), f.message])
 
 const rows = '{"tailnum":"N1","seats":2}\n{"tailnum":"N2","seats":55,"engines":2}\n'
 
 describe('a table', () => {
   test('gives each row by its key, as the schema gives it', async () => {
-    const { lookup, faults } = await load('planes.ndjson', rows)
-    expect(faults).toEqual([])
-    expect([...lookup('planes')]).toEqual([
-      ['N1', { tailnum: 'N1', seats: 2 }],
-      ['N2', { tailnum: 'N2', seats: 55 }],
-    ])
-    expect(lookup('planes').get('constructor')).toBeUndefined()
+    const { tables, faults } = await load('planes.ndjson', rows)
+    expect([faults, tables[0]?.size]).toEqual([[], 2])
+    const planes = lookupOf(tables)('planes')
+    expect(planes.get('N1', 0)).toEqual({ tailnum: 'N1', seats: 2 })
+    expect(planes.get('N2', 0)).toEqual({ tailnum: 'N2', seats: 55 })
+    expect(planes.get('constructor', 0)).toBeUndefined()
+    expect(tables[0]?.takeCounts()).toEqual({ found: 2, absent: 1, early: 0 })
   })
 
   test('may be compressed', async () => {
-    const { lookup } = await load('planes.ndjson.gz', gzipSync(rows))
-    expect(lookup('planes').size).toBe(2)
+    const { tables } = await load('planes.ndjson.gz', gzipSync(rows))
+    expect(tables[0]?.size).toBe(2)
   })
 
   test('may have Windows line ends, blank lines and no newline at its end', async () => {
-    const { lookup, faults } = await load(
+    const { tables, faults } = await load(
       'windows.ndjson',
       `\r\n${rows.replaceAll('\n', '\r\n')}  `,
     )
-    expect([faults, lookup('planes').size]).toEqual([[], 2])
+    expect([faults, tables[0]?.size]).toEqual([[], 2])
   })
 
   test('may be empty', async () => {
-    const { lookup, faults } = await load('empty.ndjson', '')
-    expect([faults, lookup('planes').size]).toEqual([[], 0])
+    const { tables, faults } = await load('empty.ndjson', '')
+    expect([faults, tables[0]?.size]).toEqual([[], 0])
   })
 
   test('that the topology does not define is a bug', async () => {
-    const { lookup } = await load('planes.ndjson', rows)
-    expect(() => lookup('weather')).toThrow(expect.objectContaining({ code: 'INVARIANT' }))
+    const { tables } = await load('planes.ndjson', rows)
+    expect(() => lookupOf(tables)('weather')).toThrow(
+      expect.objectContaining({ code: 'INVARIANT' }),
+    )
   })
 })
 
@@ -128,6 +149,20 @@ describe('a table is refused', () => {
     const { faults } = await loadTables(topologyOver({ planes: url }))
     expect(faults.map((f) => f.message)).toEqual([
       'table "planes" cannot be read: ERR_INVALID_URL_SCHEME',
+    ])
+  })
+
+  test('when it takes more memory than there is for tables', async () => {
+    const content = Array.from({ length: 40_000 }, (_, i) => `{"tailnum":"N${i}","seats":2}`)
+    writeFileSync(join(folder, 'large.ndjson'), content.join('\n'))
+    const large = topologyOver({ planes: pathToFileURL(join(folder, 'large.ndjson')) })
+    const { faults } = await loadTables(large, new TableRoom(1_000_000))
+    expect(faults.map((f) => [f.code, f.message, f.hint])).toEqual([
+      [
+        'TABLE_LIMIT',
+        'table "planes" makes the tables larger than 1000000 bytes',
+        'raise --max-table-mb, or keep fewer or smaller rows',
+      ],
     ])
   })
 

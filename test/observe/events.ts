@@ -15,6 +15,7 @@ export const watched: WatchedTopology = {
   tumbling: ['minutes'],
   deadLetters: [{ step: 'decode', code: 'JSON_INVALID' }],
   models: [{ model: 'card-gbdt', version: '1', sha256: 'abc', evaluator: 'trees' }],
+  tables: ['merchants'],
   latency: [{ step: 'card-gbdt', targetMs: 50, maximumMs: 100 }],
 }
 
@@ -110,6 +111,22 @@ export const samples = {
     isOpen: true,
     deadPercent: 61.5,
   },
+  'table-loading': { type: 'table-loading', table: 'merchants', records: 40_000, total: 100_000 },
+  'table-loaded': { type: 'table-loaded', table: 'merchants', rows: 90_000, durationMs: 2_100 },
+  'table-reloaded': {
+    ...{ type: 'table-reloaded', table: 'planes', rows: 3_322 },
+    contents: 'sha256:0123456789abcdef',
+  },
+  'table-read': {
+    ...{ type: 'table-read', table: 'merchants', records: 500, rows: 90_000 },
+    ...{ bytes: 12_000_000, lag: 3 },
+  },
+  'table-row-invalid': {
+    ...{ type: 'table-row-invalid', table: 'merchants', code: 'SCHEMA_INVALID' },
+    ...{ message: 'risk: expected number', at: 'merchants-3@1041' },
+  },
+  'table-held-up': { type: 'table-held-up', table: 'merchants', reason: 'no broker answers' },
+  'looked-up': { type: 'looked-up', table: 'merchants', found: 480, absent: 15, early: 5 },
   'commit-failed': {
     type: 'commit-failed',
     code: 'COMMIT_FAILED',

@@ -3,6 +3,7 @@ import { partitionOf } from '../../src/records/partitioner.ts'
 import { type Guarantee, type LogRecord, MOST_METADATA_BYTES } from '../../src/records/port.ts'
 import { thrownBy } from '../support/thrown.ts'
 import { commitOffsets, type DefineTest, join, next, numbered, readUntil } from './driver.ts'
+import { followingTests } from './following-contract.ts'
 import { exactlyOnceTests, guaranteeTests } from './guarantee-contract.ts'
 import { Listener, record } from './listener.ts'
 import { rebalancedCommitTests, rebalancingTests } from './rebalancing-contract.ts'
@@ -19,6 +20,9 @@ export function recordsContract(test: DefineTest): void {
   })
   describe('starting', () => {
     startingTests(test)
+  })
+  describe('following', () => {
+    followingTests(test)
   })
   describe('rebalancing', () => {
     rebalancingTests(test)

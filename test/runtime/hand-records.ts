@@ -2,6 +2,7 @@ import { TidemarkError } from '../../src/kernel/errors.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type {
   Commit,
+  Followed,
   JoinOptions,
   LogRecord,
   Member,
@@ -61,6 +62,10 @@ export class HandRecords implements Records {
 
   async partitionOffsets(): Promise<readonly PartitionOffsets[]> {
     return []
+  }
+
+  async follow(): Promise<Followed> {
+    throw new Error('no table is read here')
   }
 
   async join(options: JoinOptions): Promise<Member> {

@@ -5,6 +5,7 @@ import { horizonOf } from '../../src/engine/horizon.ts'
 import type { RunMode } from '../../src/engine/run.ts'
 import { ReplayPoints } from '../../src/runtime/replay-points.ts'
 import type { Definition, FeaturesStep, TumblingStep } from '../../src/topology/definition.ts'
+import type { Lookup } from '../../src/topology/lookup.ts'
 import { arrivals, featureRuns } from '../engine/arbitraries.ts'
 import { batchOf } from '../engine/batch.ts'
 import { dedupeRuns, NO_TABLES } from '../engine/dedupe-runs.ts'
@@ -17,7 +18,7 @@ import { whole } from '../engine/whole.ts'
 
 interface Setting {
   readonly definition: Definition
-  readonly lookup: (table: string) => ReadonlyMap<string, unknown>
+  readonly lookup: Lookup
   readonly chunk: number
 }
 

@@ -87,8 +87,8 @@ export function preparedTopology(
   const scorers = new Map(steps.map((step) => [step.name, by]))
   const format = jsonFormatOf(definition)
   const lookup = () => new Map()
-  const outputs = new Map()
-  return { definition, by: '0123456789ab', fingerprint: 'f', format, outputs, scorers, lookup }
+  const given = { definition, by: '0123456789ab', fingerprint: 'f', format }
+  return { ...given, outputs: new Map(), scorers, lookup, tables: [] }
 }
 
 export function prepared(by: Scorer = scorer(), definition: Definition = scored): Prepared {

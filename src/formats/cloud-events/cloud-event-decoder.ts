@@ -1,10 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import type { CloudEvent } from '../../topology/cloud-events.ts'
-import type { SourceDefinition } from '../../topology/definition.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import type { SourcePartition, SourceRecord } from '../../topology/source-record.ts'
 import type { RecordDecoder } from '../event-maker.ts'
-import type { RawRecord } from '../format.ts'
+import type { FormatSource, RawRecord } from '../format.ts'
 import { GivenRecord } from '../given-record.ts'
 import { notUtf8, parseJson } from '../json/event-decoder.ts'
 import { LIMITS } from '../json/limits.ts'
@@ -24,9 +23,9 @@ const JSON_TYPE = 'application/json'
 
 /** Decodes records that are CloudEvents, in structured or binary mode. */
 export class CloudEventDecoder implements RecordDecoder {
-  readonly #schema: SourceDefinition['schema']
+  readonly #schema: FormatSource['schema']
 
-  constructor({ schema }: SourceDefinition) {
+  constructor({ schema }: Pick<FormatSource, 'schema'>) {
     this.#schema = schema
   }
 

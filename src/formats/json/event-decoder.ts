@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { parse } from 'secure-json-parse'
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { SourceDefinition } from '../../topology/definition.ts'
 import { checkedBy } from '../../topology/schema.ts'
-import type { RawRecord } from '../format.ts'
+import type { FormatSource, RawRecord } from '../format.ts'
 import { valueOf } from '../record-value.ts'
 import { foreignFormat, jsonFault } from './json-fault.ts'
 import { type JsonLimits, LIMITS, passedLimit } from './limits.ts'
@@ -15,10 +14,10 @@ const LIMIT_MESSAGES = {
 
 /** Decodes records into events: JSON in UTF-8, checked by the source's schema. */
 export class EventDecoder {
-  readonly #schema: SourceDefinition['schema']
+  readonly #schema: FormatSource['schema']
   readonly #limits: JsonLimits
 
-  constructor(source: SourceDefinition, limits: JsonLimits = LIMITS) {
+  constructor(source: Pick<FormatSource, 'schema'>, limits: JsonLimits = LIMITS) {
     this.#schema = source.schema
     this.#limits = limits
   }

@@ -3,10 +3,9 @@ import type { Slices } from '../../kernel/slices.ts'
 import { type ColumnForm, type FieldPath, ScannedColumns } from '../../plan/columns.ts'
 import type { Reader } from '../../plan/events.ts'
 import { columnReader, ScannedEvents } from '../../plan/scanned-events.ts'
-import type { SourceDefinition } from '../../topology/definition.ts'
 import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
 import { EventMaker } from '../event-maker.ts'
-import type { Decoded, Format, RawChunk, RawRecord } from '../format.ts'
+import type { Decoded, Format, FormatSource, RawChunk, RawRecord } from '../format.ts'
 import { EventDecoder } from './event-decoder.ts'
 import { LIMITS } from './limits.ts'
 import { compileScanner, type Scanner } from './scanner.ts'
@@ -24,7 +23,7 @@ export class JsonFormat implements Format, EachDecoder {
   readonly #scanner: Scanner | null
 
   /** @param wanted the fields that the topology needs */
-  constructor(source: SourceDefinition, wanted: readonly FieldPath[]) {
+  constructor(source: FormatSource, wanted: readonly FieldPath[]) {
     const compiled = compileScanner(source.schema, { wanted, limits: LIMITS })
     this.#decoder = new EventDecoder(source)
     this.#maker = new EventMaker(source, this.#decoder)

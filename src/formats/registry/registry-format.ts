@@ -4,13 +4,20 @@ import { type ColumnForm, type FieldPath, ScannedColumns } from '../../plan/colu
 import type { Reader } from '../../plan/events.ts'
 import { columnReader, ScannedEvents } from '../../plan/scanned-events.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
-import type { SourceDefinition } from '../../topology/definition.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import type { RegistryFormat as FormatDefinition } from '../../topology/source-format.ts'
 import { checkReader } from '../avro/avro-decoder.ts'
 import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
 import { EventMaker } from '../event-maker.ts'
-import type { Decoded, Format, Preparing, RawChunk, RawRecord, RawRecords } from '../format.ts'
+import type {
+  Decoded,
+  Format,
+  FormatSource,
+  Preparing,
+  RawChunk,
+  RawRecord,
+  RawRecords,
+} from '../format.ts'
 import { boundOf } from '../json/bound.ts'
 import { LIMITS } from '../json/limits.ts'
 import { plainOf } from '../json/zod-schema.ts'
@@ -25,7 +32,7 @@ export class RegistryFormat implements Format, EachDecoder {
   readonly forms: readonly ColumnForm[]
   readonly reader: Reader
   readonly whyMade: string | null
-  readonly #source: SourceDefinition
+  readonly #source: FormatSource
   readonly #typeField: string | null
   readonly #schemas: KnownSchemas
   readonly #maker: EventMaker
@@ -37,7 +44,7 @@ export class RegistryFormat implements Format, EachDecoder {
    * @throws TidemarkError `TOPOLOGY_INVALID`: its reader's schema is none
    */
   constructor(
-    source: SourceDefinition,
+    source: FormatSource,
     format: FormatDefinition,
     { registry, wanted }: { registry: SchemaRegistry; wanted: readonly FieldPath[] },
   ) {
@@ -126,7 +133,7 @@ export class RegistryFormat implements Format, EachDecoder {
 
 /** What the values of a source are scanned into, or why they are not. */
 function targetOf(
-  { schema }: SourceDefinition,
+  { schema }: FormatSource,
   wanted: readonly FieldPath[],
 ): ScanTarget | { readonly why: string } {
   const plain = plainOf(schema)

@@ -4,6 +4,8 @@ import { type Clock, wallClock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import type {
   CompressionOf,
+  Followed,
+  FollowOptions,
   JoinOptions,
   LogRecord,
   Member,
@@ -119,6 +121,11 @@ export class KafkaRecords implements Records {
    */
   read(options: ReadOptions): Promise<KafkaReader> {
     return KafkaReader.open(options, this.#admin, this.#brokers())
+  }
+
+  follow({ topic, from, unreadable }: FollowOptions): Promise<Followed> {
+    const where = { from: { offsets: from }, until: 'closed' } as const
+    return this.read({ topic, ...where, unreadable })
   }
 
   /** Leaves every group, ends pending requests and closes the connections; takes at most 10 s. */

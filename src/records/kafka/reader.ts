@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
-import type { Chunk, From } from '../port.ts'
+import type { Chunk, Followed, FollowedRange, From, Unreadable } from '../port.ts'
 import type { KafkaAdmin, Range } from './admin.ts'
 import type { Brokers } from './brokers.ts'
 import { chunkOf } from './chunk.ts'
@@ -10,9 +10,14 @@ import { Unreadables } from './unreadables.ts'
 
 /**
  * Where to begin: an end of the log, an offset, or a time (ms since the epoch), which means the
- * first record whose own timestamp is not before it.
+ * first record whose own timestamp is not before it. `offsets`: by partition, exactly there, and at
+ * the start of the partitions that are not named.
  */
-export type ReadStart = From | { readonly offset: number } | { readonly timeMs: number }
+export type ReadStart =
+  | From
+  | { readonly offset: number }
+  | { readonly timeMs: number }
+  | { readonly offsets: ReadonlyMap<number, number> }
 
 /** What to read. */
 export interface ReadOptions {
@@ -25,9 +30,19 @@ export interface ReadOptions {
   /**
    * When to stop. `end`: where each partition ended at the first fetch (records that were written
    * meanwhile may be included); an open transaction there is waited for. `closed`: when the reader
-   * is closed.
+   * is closed; until then, partitions that are added are read, too, from their start.
    */
   readonly until: 'end' | 'closed'
+  /** Called as {@link FollowOptions.unreadable}. @default not called: the caller just waits */
+  readonly unreadable?: (partitions: readonly Unreadable[]) => void
+}
+
+/** How often added partitions are looked for, ms. */
+const LOOK_MS = 60_000
+
+/** A partition, and where reading it begins. */
+interface Beginning extends FollowedRange {
+  readonly partition: number
 }
 
 interface Partition extends Fetchable {
@@ -41,28 +56,32 @@ interface Partition extends Fetchable {
 }
 
 /** Reads a topic outside of any group. Can be iterated once. */
-export class KafkaReader implements AsyncIterable<Chunk> {
+export class KafkaReader implements Followed {
+  readonly ranges: ReadonlyMap<number, FollowedRange>
+  readonly #topic: string
+  readonly #from: ReadStart
   readonly #brokers: Brokers
   readonly #fetcher: Fetcher
   readonly #until: ReadOptions['until']
   /** By partition name. */
-  readonly #partitions: ReadonlyMap<string, Partition>
+  readonly #partitions = new Map<string, Partition>()
   readonly #waiting: Chunk[] = []
-  /** Reported to no one: the caller just waits. */
   readonly #unreadables: Unreadables
+  readonly #over = new AbortController()
   #failure: Error | null = null
-  #isClosed = false
   #wake: () => void = () => {}
 
   private constructor(
-    until: ReadOptions['until'],
+    { topic, from, until, unreadable = () => {} }: ReadOptions,
     brokers: Brokers,
-    partitions: ReadonlyMap<string, Partition>,
+    partitions: readonly Beginning[],
   ) {
+    this.#topic = topic
+    this.#from = from
     this.#until = until
     this.#brokers = brokers
-    this.#partitions = partitions
-    this.#unreadables = new Unreadables(() => {}, brokers.clock)
+    this.ranges = new Map(partitions.map(({ partition, ...range }) => [partition, range]))
+    this.#unreadables = new Unreadables(unreadable, brokers.clock)
     this.#fetcher = new Fetcher({
       brokers,
       partitions: () => this.#partitions.values(),
@@ -75,7 +94,9 @@ export class KafkaReader implements AsyncIterable<Chunk> {
         this.#wake()
       },
     })
+    for (const { partition, nextOffset } of partitions) this.#add(partition, nextOffset)
     this.#fetcher.wake()
+    if (until === 'closed') void this.#lookForMore()
   }
 
   /**
@@ -83,10 +104,11 @@ export class KafkaReader implements AsyncIterable<Chunk> {
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
    */
   static async open(
-    { topic, from, until }: ReadOptions,
+    options: ReadOptions,
     admin: KafkaAdmin,
     brokers: Brokers,
   ): Promise<KafkaReader> {
+    const { topic, from } = options
     const ranges = await admin.ranges(topic)
     const beginningOf = await beginnings(topic, from, admin)
     try {
@@ -97,20 +119,11 @@ export class KafkaReader implements AsyncIterable<Chunk> {
       throw error
     }
     refuseIfUnled(topic, ranges.length, brokers)
-    const partitions = ranges.map((range): Partition => {
-      const { partition } = range
-      const nextOffset = beginningOf(range)
-      const reading = {
-        nextOffset,
-        readOffset: nextOffset,
-        endOffset: from === 'latest' ? range.endOffset : null,
-        reportedEnd: -1,
-        paused: false,
-      }
-      return { topic, partition, epoch: 0, ...reading, ...markOf(topic, partition, brokers) }
+    const partitions = ranges.map((range) => {
+      const { partition, endOffset } = range
+      return { partition, endOffset, nextOffset: beginningOf(range) }
     })
-    const byName = new Map(partitions.map((of) => [partitionName(of), of]))
-    return new KafkaReader(until, brokers, byName)
+    return new KafkaReader(options, brokers, partitions)
   }
 
   /**
@@ -127,7 +140,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
           continue
         }
         if (this.#failure !== null) throw this.#failure
-        if (this.#isClosed || (this.#until === 'end' && this.#isRead)) return
+        if (this.#over.signal.aborted || (this.#until === 'end' && this.#isRead)) return
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
@@ -139,7 +152,7 @@ export class KafkaReader implements AsyncIterable<Chunk> {
 
   /** Stops reading, which also ends the iteration. */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#over.abort()
     this.#fetcher.stop()
     this.#unreadables.stop()
     this.#brokers.close()
@@ -158,12 +171,44 @@ export class KafkaReader implements AsyncIterable<Chunk> {
     of.endOffset ??= endOffset
     of.readOffset = records.nextOffset
     if (packed !== null) this.#failure = packed.error
-    else if (records.length > 0) {
+    else if (records.length > 0 || this.#until === 'closed') {
       // At most one chunk per partition waits; the next is fetched after that was consumed.
       of.paused = true
       this.#waiting.push(chunkOf(of, fetched))
     }
     this.#wake()
+  }
+
+  #add(partition: number, nextOffset: number): void {
+    const topic = this.#topic
+    // Reading from the end ends there, whatever is written meanwhile.
+    const endOffset =
+      this.#from === 'latest' ? (this.ranges.get(partition)?.endOffset ?? null) : null
+    const of = { topic, partition, epoch: 0 } as const
+    this.#partitions.set(partitionName(of), {
+      ...of,
+      nextOffset,
+      readOffset: nextOffset,
+      endOffset,
+      reportedEnd: -1,
+      paused: false,
+      ...markOf(topic, partition, this.#brokers),
+    })
+  }
+
+  async #lookForMore(): Promise<void> {
+    const { clock } = this.#brokers
+    for (;;) {
+      await clock.sleep(LOOK_MS, this.#over.signal)
+      if (this.#over.signal.aborted) return
+      // A broker that does not answer is asked again next time.
+      await this.#brokers.refresh().catch(() => {})
+      for (const partition of this.#brokers.partitionsOf(this.#topic)) {
+        const topic = this.#topic
+        if (!this.#partitions.has(partitionName({ topic, partition }))) this.#add(partition, 0)
+      }
+      this.#fetcher.wake()
+    }
   }
 
   #resume(chunk: Chunk): void {
@@ -183,6 +228,8 @@ async function beginnings(
   if (from === 'earliest') return ({ lowOffset }) => lowOffset
   if (from === 'latest') return ({ endOffset }) => endOffset
   if ('offset' in from) return (range) => within(range, from.offset)
+  if ('offsets' in from)
+    return ({ partition, lowOffset }) => from.offsets.get(partition) ?? lowOffset
   const since = await admin.offsetsSince(topic, from.timeMs)
   return (range) => {
     const offset = since.get(partitionName(range)) ?? -1

@@ -1,6 +1,8 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import {
   type Committed,
+  type Followed,
+  type FollowOptions,
   type JoinOptions,
   type LogRecord,
   type Member,
@@ -12,6 +14,7 @@ import {
   type TopicInfo,
   type TopicPartition,
 } from '../port.ts'
+import { MemoryFollower } from './follower.ts'
 import { MemoryGroup } from './group.ts'
 import { MemoryLog, type NewPackedBatch, type Position, type TopicOptions } from './log.ts'
 import { type Link, MemoryMember } from './member.ts'
@@ -36,6 +39,7 @@ export class MemoryRecords implements Records {
   readonly #link: Link | undefined
   readonly #log: MemoryLog
   readonly #groups = new Map<string, MemoryGroup>()
+  readonly #followers = new Set<MemoryFollower>()
   #joins = 0
 
   constructor(options: MemoryRecordsOptions = {}, log = new MemoryLog()) {
@@ -115,6 +119,7 @@ export class MemoryRecords implements Records {
   addPartitions(topic: string, partitions: number): void {
     this.#log.addPartitions(topic, partitions)
     for (const group of this.#groups.values()) group.grown(topic)
+    for (const follower of this.#followers) follower.wake()
   }
 
   /** Sets a group's committed offset, as an operator's tool or another consumer does. */
@@ -207,12 +212,23 @@ export class MemoryRecords implements Records {
     return member
   }
 
+  async follow(options: FollowOptions): Promise<Followed> {
+    const follower = new MemoryFollower(options, {
+      log: this.#log,
+      chunkRecords: this.#chunkRecords,
+      closed: (closed) => this.#followers.delete(closed),
+    })
+    this.#followers.add(follower)
+    return follower
+  }
+
   /**
    * Every member stops as if its process had died: no handler is called any more, further commits
    * throw `FENCED`, and only what was committed remains. The records stay, for others to join.
    */
   crash(): void {
     for (const group of this.#groups.values()) group.crash()
+    for (const follower of this.#followers) follower.die()
   }
 
   /**
@@ -224,6 +240,7 @@ export class MemoryRecords implements Records {
   }
 
   async close(): Promise<void> {
+    for (const follower of this.#followers) await follower.close()
     await Promise.all([...this.#groups.values()].map((group) => group.close()))
   }
 
@@ -235,5 +252,6 @@ export class MemoryRecords implements Records {
 
   #wake(): void {
     for (const group of this.#groups.values()) group.wake()
+    for (const follower of this.#followers) follower.wake()
   }
 }

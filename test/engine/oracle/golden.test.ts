@@ -65,9 +65,11 @@ function answerOf(step: FeaturesStep, row: Float32Array | null, event: unknown):
 }
 
 function rowsOf(table: TableDefinition): Map<string, unknown> {
-  const lines = readFileSync(table.file, 'utf8').trimEnd().split('\n')
+  const lines = readFileSync(table.from.file as URL, 'utf8')
+    .trimEnd()
+    .split('\n')
   const rows = lines.map((line) => parse(line, table.schema))
-  return new Map(rows.map((row) => [table.key(row), row]))
+  return new Map(rows.map((row) => [table.key?.(row) ?? '', row]))
 }
 
 /** `undefined` where the text is not JSON or does not fit. */

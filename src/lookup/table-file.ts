@@ -1,0 +1,147 @@
+import { isUtf8 } from 'node:buffer'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+import { TidemarkError } from '../kernel/errors.ts'
+import { inTurns } from '../kernel/slices.ts'
+import type { TableDefinition } from '../topology/definition.ts'
+import { checkedBy, nameOf } from '../topology/schema.ts'
+import { keyOfRow, rowFault, timeOfRow } from './row-faults.ts'
+import type { Table } from './table.ts'
+import type { MakeRow, TableRows } from './table-rows.ts'
+
+// Tables in files: one JSON object per line, in a `.gz` file or not; blank lines are skipped.
+
+/** Maximum number of faults reported in full per table; the rest are counted. */
+const MAX_FAULTS = 5
+/** Lines between two checks whether the table has room. */
+const UNCHECKED = 1_024
+/** Length of the hash in {@link FileContents.contents}, hex digits. */
+const HASH_LENGTH = 16
+
+/** The contents of a table's file. */
+interface FileContents {
+  readonly rows: TableRows
+  /** A hash of the file: `sha256:` and 16 hex digits. */
+  readonly contents: string
+  /**
+   * `TABLE_INVALID`, each with its file and line, and `TABLE_LIMIT`; empty if the rows can be used.
+   */
+  readonly faults: readonly TidemarkError[]
+}
+
+/** Makes the rows of a table in a file. */
+export function rowMaker({ schema }: Pick<TableDefinition, 'schema'>): MakeRow {
+  return (value) => {
+    const row = checkedBy(schema, JSON.parse(value.toString('utf8')))
+    if (row == null) throw rowFault('the schema returned no row')
+    return row
+  }
+}
+
+/**
+ * Reads the file of a table. The table's own rows stay as they are.
+ * @returns `null`: it is what the table has
+ */
+export async function readTableFile(table: Table): Promise<FileContents | null> {
+  const { from, name } = table.definition
+  const file = from.file as URL
+  try {
+    const bytes = await readFile(fileURLToPath(file))
+    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH)
+    const contents = `sha256:${hash}`
+    if (contents === table.contents) return null
+    const isPacked = file.pathname.endsWith('.gz')
+    const reading = new FileReading(table, isPacked ? await promisify(gunzip)(bytes) : bytes)
+    return { ...(await inTurns(reading.run())), contents }
+  } catch (thrown) {
+    const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : nameOf(thrown)
+    const hint =
+      'a table is a file with one JSON object per line; if it is compressed, its name ends in .gz'
+    const what = `table "${name}" cannot be read: ${why}`
+    const fault =
+      thrown instanceof TidemarkError
+        ? thrown
+        : new TidemarkError('TABLE_INVALID', what, { where: file.pathname, hint })
+    return { rows: table.emptyRows(), contents: '', faults: [fault] }
+  }
+}
+
+/** Reads lines into rows. */
+class FileReading {
+  readonly #table: Table
+  readonly #bytes: Buffer
+  readonly #rows: TableRows
+  readonly #make: MakeRow
+  readonly #lineOf = new Map<string, number>()
+  readonly #faults: TidemarkError[] = []
+  #faulty = 0
+
+  constructor(table: Table, bytes: Buffer) {
+    this.#table = table
+    this.#bytes = bytes
+    this.#rows = table.emptyRows()
+    this.#make = rowMaker(table.definition)
+  }
+
+  /** @throws TidemarkError `TABLE_LIMIT` */
+  *run(): Generator<void, Omit<FileContents, 'contents'>> {
+    const path = fileURLToPath(this.#table.definition.from.file as URL)
+    for (const [line, text] of linesOf(this.#bytes)) {
+      yield
+      if (line % UNCHECKED === 0) this.#table.checkRoom(this.#rows)
+      try {
+        this.#put(line, text)
+      } catch (thrown) {
+        if (!(thrown instanceof TidemarkError)) throw thrown
+        if (++this.#faulty <= MAX_FAULTS) this.#tell(thrown.message, `${path}:${line}`)
+      }
+    }
+    this.#table.checkRoom(this.#rows)
+    const more = this.#faulty - MAX_FAULTS
+    if (more > 0) this.#tell(`${more} more lines are invalid`, path)
+    return { rows: this.#rows, faults: this.#faults }
+  }
+
+  #put(line: number, text: Buffer): void {
+    const { definition } = this.#table
+    const row = this.#rowOf(text)
+    const key = keyOfRow(definition, row)
+    const timeMs = timeOfRow(definition, row)
+    const place = `${timeMs} ${key}`
+    const earlier = this.#lineOf.get(place)
+    const same = definition.asOf === null ? 'key' : 'key and time'
+    if (earlier !== undefined) throw rowFault(`the same ${same} as line ${earlier}`)
+    this.#lineOf.set(place, line)
+    this.#rows.put(key, text, timeMs)
+  }
+
+  #rowOf(text: Buffer): unknown {
+    if (!isUtf8(text)) throw rowFault('not UTF-8')
+    try {
+      return this.#make(text)
+    } catch (thrown) {
+      if (thrown instanceof SyntaxError) throw rowFault('not JSON')
+      throw thrown
+    }
+  }
+
+  #tell(what: string, where: string): void {
+    const message = `table "${this.#table.name}": ${what}`
+    this.#faults.push(new TidemarkError('TABLE_INVALID', message, { where }))
+  }
+}
+
+/** The lines that are not blank, with their numbers from 1. */
+function* linesOf(bytes: Buffer): Generator<[number, Buffer]> {
+  let start = 0
+  for (let line = 1; start < bytes.length; line++) {
+    const newline = bytes.indexOf('\n', start)
+    const end = newline === -1 ? bytes.length : newline
+    const text = bytes.subarray(start, end)
+    if (text.some((byte) => byte > 0x20)) yield [line, text]
+    start = end + 1
+  }
+}

@@ -1,0 +1,143 @@
+import { LRUCache } from 'lru-cache'
+import type { LookupCounts, MakeRow, TableRows } from './table-rows.ts'
+
+/** Versions that are kept as objects, those looked up last. */
+const RECENT = 10_000
+/** Bytes that a key and a version take besides their texts, as measured on Node 20. */
+const KEY_BYTES = 120
+const VERSION_BYTES = 64
+/** Keys that are searched for old versions between two turns of other work. */
+const UNASKED = 1_024
+
+/** A version of a row. */
+interface Version {
+  readonly timeMs: number
+  /** Its bytes, each as one character, which V8 stores as one byte; `null`: there is no row. */
+  readonly value: string | null
+}
+
+/** The versions of each key, by the time from which they hold. */
+export class VersionedRows implements TableRows {
+  readonly #make: MakeRow
+  readonly #counts: LookupCounts
+  /** By key: at least one version, the oldest first. */
+  readonly #versions = new Map<string, Version[]>()
+  readonly #recent = new LRUCache<Version, ReturnType<MakeRow>>({ max: RECENT })
+  #oldestMs = Number.NEGATIVE_INFINITY
+  #size = 0
+  #bytes = 0
+
+  constructor(make: MakeRow, counts: LookupCounts) {
+    this.#make = make
+    this.#counts = counts
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get oldestMs(): number {
+    return this.#oldestMs
+  }
+
+  get(key: string, timeMs: number): unknown {
+    const versions = this.#versions.get(key)
+    const at = versions === undefined ? 0 : countUpTo(versions, timeMs)
+    const version = versions?.[at - 1]
+    if (version === undefined || version.value === null) {
+      if (version === undefined && versions !== undefined) this.#counts.early++
+      else this.#counts.absent++
+      return undefined
+    }
+    this.#counts.found++
+    const recent = this.#recent.get(version)
+    if (recent !== undefined) return recent
+    const row = this.#make(Buffer.from(version.value, 'latin1'))
+    this.#recent.set(version, row)
+    return row
+  }
+
+  put(key: string, value: Buffer, timeMs: number): void {
+    this.#insert(key, { timeMs, value: value.toString('latin1') })
+  }
+
+  delete(key: string, timeMs: number): void {
+    this.#insert(key, { timeMs, value: null })
+  }
+
+  withdraw(key: string, timeMs: number): void {
+    const versions = this.#versions.get(key)
+    if (versions === undefined) return
+    const at = countUpTo(versions, timeMs) - 1
+    if (versions[at]?.timeMs !== timeMs) return
+    this.#removed(versions.splice(at, 1))
+    if (versions.length === 0) this.#removeKey(key)
+  }
+
+  *forget(oldestMs: number): Generator<void, void> {
+    this.#oldestMs = Math.max(this.#oldestMs, oldestMs)
+    let keys = 0
+    for (const [key, versions] of this.#versions) {
+      if (++keys % UNASKED === 0) yield
+      this.#prune(key, versions)
+    }
+  }
+
+  #insert(key: string, version: Version): void {
+    let versions = this.#versions.get(key)
+    if (versions === undefined) {
+      versions = []
+      this.#versions.set(key, versions)
+      this.#bytes += KEY_BYTES + key.length
+    }
+    const after = countUpTo(versions, version.timeMs)
+    // Of two versions of one time, the later record counts.
+    const replaced = versions[after - 1]?.timeMs === version.timeMs ? 1 : 0
+    this.#removed(versions.splice(after - replaced, replaced, version))
+    this.#size++
+    this.#bytes += bytesOf(version)
+    this.#prune(key, versions)
+  }
+
+  /** Drops the versions of a key that no event can see any more. */
+  #prune(key: string, versions: Version[]): void {
+    const seen = countUpTo(versions, this.#oldestMs) - 1
+    if (seen > 0) this.#removed(versions.splice(0, seen))
+    const [only, another] = versions
+    if (only?.value !== null || another !== undefined || only.timeMs > this.#oldestMs) return
+    this.#removed(versions.splice(0))
+    this.#removeKey(key)
+  }
+
+  #removed(versions: readonly Version[]): void {
+    for (const version of versions) {
+      this.#size--
+      this.#bytes -= bytesOf(version)
+      this.#recent.delete(version)
+    }
+  }
+
+  #removeKey(key: string): void {
+    this.#versions.delete(key)
+    this.#bytes -= KEY_BYTES + key.length
+  }
+}
+
+function bytesOf({ value }: Version): number {
+  return VERSION_BYTES + (value?.length ?? 0)
+}
+
+/** Number of versions that hold from `timeMs` or from before. */
+function countUpTo(versions: readonly Version[], timeMs: number): number {
+  let [from, to] = [0, versions.length]
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if ((versions[middle] as Version).timeMs <= timeMs) from = middle + 1
+    else to = middle
+  }
+  return from
+}

@@ -1,0 +1,91 @@
+import { stat } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { TidemarkError } from '../kernel/errors.ts'
+import type { Table } from '../lookup/table.ts'
+import { readTableFile } from '../lookup/table-file.ts'
+import type { TableSurroundings } from './table-surroundings.ts'
+
+/** How often the file is looked at, ms. */
+const LOOK_MS = 2_000
+
+/**
+ * Reads the file of a table again whenever it has changed, also when another file was renamed to
+ * it. A file that cannot be used leaves the table as it is.
+ */
+export class FileTable {
+  readonly #table: Table
+  readonly #path: string
+  readonly #observer: TableSurroundings['observer']
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> = Promise.resolve()
+  /** What identifies the file that was read last; `null`: it is not known. */
+  #stamp: string | null = null
+  #isHeldUp = false
+
+  constructor(table: Table, { observer }: Pick<TableSurroundings, 'observer'>) {
+    this.#table = table
+    this.#path = fileURLToPath(table.definition.from.file as URL)
+    this.#observer = observer
+  }
+
+  start(): void {
+    this.#tell(0)
+    this.#timer = setInterval(() => {
+      this.#looking = this.#looking.then(() => this.#look())
+    }, LOOK_MS)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  async #look(): Promise<void> {
+    // Taken before the file is read: what changes while it is read is noticed next time.
+    const stamp = await stampOf(this.#path)
+    if (stamp === this.#stamp) return
+    this.#stamp = stamp
+    await this.#read()
+  }
+
+  async #read(): Promise<void> {
+    const read = await readTableFile(this.#table)
+    const [fault] = read?.faults ?? []
+    if (fault !== undefined) {
+      this.#holdUp(fault, read?.faults.length ?? 1)
+      return
+    }
+    const { label: table } = this.#table
+    if (this.#isHeldUp) this.#observer({ type: 'table-held-up', table, reason: null })
+    this.#isHeldUp = false
+    if (read === null) return
+    const { rows, contents } = read
+    this.#table.replace(rows)
+    this.#table.changed(contents)
+    this.#observer({ type: 'table-reloaded', table, rows: rows.size, contents })
+    this.#tell(rows.size)
+  }
+
+  #holdUp({ message, where }: TidemarkError, faults: number): void {
+    this.#isHeldUp = true
+    const place = where === undefined ? '' : ` (${where})`
+    const more = faults > 1 ? `, and ${faults - 1} more faults` : ''
+    const { label: table } = this.#table
+    this.#observer({ type: 'table-held-up', table, reason: `${message}${place}${more}` })
+  }
+
+  #tell(records: number): void {
+    const { label: table, size: rows, bytes } = this.#table
+    this.#observer({ type: 'table-read', table, records, rows, bytes, lag: 0 })
+  }
+}
+
+/** Changes when the file at a path does, or when another takes its place. */
+async function stampOf(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeMs } = await stat(path)
+    return `${ino} ${size} ${mtimeMs}`
+  } catch {
+    return 'missing'
+  }
+}

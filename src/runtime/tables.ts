@@ -1,0 +1,94 @@
+import { Slices } from '../kernel/slices.ts'
+import type { Table } from '../lookup/table.ts'
+import type { PartitionOffsets, Records } from '../records/port.ts'
+import { FileTable } from './file-table.ts'
+import { oldestEventMs } from './oldest-event.ts'
+import type { PreparedTopology } from './prepare.ts'
+import type { TableSurroundings } from './table-surroundings.ts'
+import { TopicTable } from './topic-table.ts'
+
+/** How often versions are dropped that no event can see any more, ms. */
+const FORGET_EVERY_MS = 60_000
+
+/** What {@link Tables} work with. */
+export interface TablesOptions extends Omit<TableSurroundings, 'slices'> {
+  readonly topologies: readonly PreparedTopology[]
+  readonly records: Pick<Records, 'follow' | 'partitionOffsets'>
+  readonly group: string
+  /** Called when a table can no longer be kept up to date. */
+  failed(error: unknown): void
+}
+
+/** The tables of a worker: each once, however many topologies and partitions look into it. */
+export class Tables {
+  readonly #o: TablesOptions
+  readonly #files: readonly FileTable[]
+  readonly #topics: readonly TopicTable[]
+  /** Those of which events see the versions of their own time. */
+  readonly #versioned: readonly TopicTable[]
+  #running: readonly Promise<void>[] | null = null
+  #forgotMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: TablesOptions) {
+    const around = { ...options, slices: new Slices() }
+    const all = [...new Set(options.topologies.flatMap(({ tables }) => tables))]
+    this.#o = options
+    this.#files = all
+      .filter(({ format }) => format === null)
+      .map(({ table }) => new FileTable(table, around))
+    this.#topics = all.flatMap(({ table, format }) =>
+      format === null ? [] : [new TopicTable(table, format, around)],
+    )
+    this.#versioned = this.#topics.filter(({ table }) => table.definition.asOf !== null)
+  }
+
+  /**
+   * Resolves when every table is whole, with all versions that events can see. The first call
+   * begins to read and to follow them.
+   * @param offsets what the group has committed in the sources
+   * @throws TidemarkError `TABLE_LIMIT`, or why a topic can never be read
+   */
+  async load(offsets: readonly PartitionOffsets[]): Promise<void> {
+    // Offsets may have been set back while the group was empty.
+    for (const topic of this.#versioned) topic.keepFrom(this.#oldestMs(topic.table, offsets))
+    this.#running ??= this.#start()
+    const running = this.#running
+    await Promise.all(this.#topics.map(({ loaded }, i) => Promise.race([loaded, running[i]])))
+  }
+
+  /** A commit has succeeded: now and then, drops the versions that no event can see any more. */
+  async committed(): Promise<void> {
+    const { clock, records, group, topologies } = this.#o
+    const nowMs = clock.elapsedMs()
+    if (this.#versioned.length === 0 || nowMs - this.#forgotMs < FORGET_EVERY_MS) return
+    this.#forgotMs = nowMs
+    const sources = [...new Set(topologies.map(({ definition }) => definition.source.topic))]
+    try {
+      const asking = sources.map((topic) => records.partitionOffsets(group, topic))
+      const offsets = (await Promise.all(asking)).flat()
+      for (const topic of this.#versioned) topic.forget(this.#oldestMs(topic.table, offsets))
+    } catch {
+      // Brokers that do not answer are asked again after a later commit.
+    }
+  }
+
+  stop(): void {
+    for (const file of this.#files) file.stop()
+    for (const topic of this.#topics) topic.stop()
+  }
+
+  #start(): readonly Promise<void>[] {
+    for (const file of this.#files) file.start()
+    const running = this.#topics.map((topic) => topic.run())
+    for (const run of running) run.catch((error) => this.#o.failed(error))
+    return running
+  }
+
+  /** The time of the oldest event that can still look into a table, ms since the epoch. */
+  #oldestMs(table: Table, offsets: readonly PartitionOffsets[]): number {
+    const users = this.#o.topologies.filter(({ tables }) =>
+      tables.some((used) => used.table === table),
+    )
+    return Math.min(...users.map((topology) => oldestEventMs(topology, offsets)))
+  }
+}

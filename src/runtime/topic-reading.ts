@@ -1,0 +1,159 @@
+import type { Decoded } from '../formats/format.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import { position } from '../kernel/ids.ts'
+import type { Slices } from '../kernel/slices.ts'
+import { RecordKeys } from '../lookup/record-keys.ts'
+import { keyOfRecord, keyOfRow, timeOfRow } from '../lookup/row-faults.ts'
+import type { Table } from '../lookup/table.ts'
+import type { TableRows } from '../lookup/table-rows.ts'
+import type { Chunk, FollowedRange, LogRecord } from '../records/port.ts'
+import { isOfRecord } from './table-format.ts'
+
+/** A record that is no row: where it is, and why. */
+export interface InvalidRow {
+  /** `merchants-3@1041` */
+  readonly at: string
+  readonly error: TidemarkError
+}
+
+/** Records applied between two checks whether other work should have its turn. */
+const UNASKED = 32
+
+interface Progress {
+  nextOffset: number
+  /** Where the partition ended when reading began. */
+  readonly wholeFrom: number
+  /** Where it ended when it was last read. */
+  endOffset: number
+}
+
+/** The rows of a topic as far as they are read, and how far that is. */
+export class TopicReading {
+  readonly rows: TableRows
+  readonly #table: Table
+  /** `null`: a row has the key of its record. */
+  readonly #recordKeys: RecordKeys | null
+  readonly #partitions = new Map<number, Progress>()
+  readonly #told: (row: InvalidRow) => void
+  /** Records that were read, whatever became of them. */
+  read = 0
+
+  /** @param told called for each record that is no row */
+  constructor(table: Table, told: (row: InvalidRow) => void) {
+    this.#table = table
+    this.#told = told
+    this.rows = table.emptyRows()
+    this.#recordKeys = table.definition.key === null ? null : new RecordKeys()
+  }
+
+  /** By partition, the offset to read next. */
+  get positions(): ReadonlyMap<number, number> {
+    return new Map([...this.#partitions].map(([p, { nextOffset }]) => [p, nextOffset]))
+  }
+
+  /** The positions in the order of the partitions, for provenance. */
+  get contents(): string {
+    const ordered = [...this.positions].toSorted(([a], [b]) => a - b)
+    return ordered.map(([, nextOffset]) => nextOffset).join(',')
+  }
+
+  /** Has it been read to where it ended when reading began? */
+  get isWhole(): boolean {
+    return [...this.#partitions.values()].every((p) => p.nextOffset >= p.wholeFrom)
+  }
+
+  /** Records up to the end, as far as that is known; markers and gaps count as records. */
+  get lag(): number {
+    return this.#sum(({ nextOffset, endOffset }) => Math.max(0, endOffset - nextOffset))
+  }
+
+  /** Records that it will have read when it is whole, estimated from the offsets. */
+  get total(): number {
+    return this.read + this.#sum(({ nextOffset, wholeFrom }) => Math.max(0, wholeFrom - nextOffset))
+  }
+
+  /** Reading begins, or begins once more: partitions that are known stay where they are. */
+  begin(ranges: ReadonlyMap<number, FollowedRange>): void {
+    for (const [partition, { nextOffset, endOffset }] of ranges) {
+      if (this.#partitions.has(partition)) continue
+      this.#partitions.set(partition, { nextOffset, wholeFrom: endOffset, endOffset })
+    }
+  }
+
+  /**
+   * Applies the records of a chunk to the rows, in order. Yields where other work may have its
+   * turn: the rows are then those of the positions.
+   */
+  *apply({ partition, records, nextOffset, ...chunk }: Chunk, decoded: Decoded, slices: Slices) {
+    const progress = this.#partitions.get(partition) ?? {
+      nextOffset: 0,
+      wholeFrom: 0,
+      endOffset: 0,
+    }
+    this.#partitions.set(partition, progress)
+    progress.endOffset = chunk.endOffset
+    const faults = new Map(decoded.faults.map(({ record, error }) => [record, error]))
+    let event = 0
+    for (let i = 0; i < records.length; i++) {
+      if (i % UNASKED === UNASKED - 1 && slices.isOver) {
+        progress.nextOffset = records.offsetAt(i)
+        yield
+      }
+      const record = records.at(i)
+      const fault = faults.get(i)
+      const at = position(chunk.topic, partition, record.offset)
+      if (fault === undefined) this.#put(record, () => decoded.events.at(event), at)
+      else this.#refuse(record, fault, at)
+      if (fault === undefined) event++
+    }
+    this.read += records.length
+    progress.nextOffset = nextOffset
+  }
+
+  #put(record: LogRecord, row: () => unknown, at: string): void {
+    try {
+      const { definition } = this.#table
+      const [keys, needsRow] = [
+        this.#recordKeys,
+        definition.key !== null || definition.asOf !== null,
+      ]
+      const value = needsRow ? row() : null
+      const key = keys === null ? keyOfRecord(record.key) : keyOfRow(definition, value)
+      const timeMs = timeOfRow(definition, value)
+      if (keys !== null && record.key !== null) {
+        const replaced = keys.put(keyOfRecord(record.key), { key, timeMs })
+        if (replaced !== null) this.rows.withdraw(replaced.key, replaced.timeMs)
+      }
+      this.rows.put(key, record.value as Buffer, timeMs)
+    } catch (thrown) {
+      if (!isOfRecord(thrown)) throw thrown
+      this.#refuse(record, thrown, at)
+    }
+  }
+
+  /** A record without a row: what its key had goes. It is a fault unless it is a tombstone. */
+  #refuse(record: LogRecord, error: TidemarkError, at: string): void {
+    if (error.code !== 'TOMBSTONE') this.#told({ at, error })
+    try {
+      this.#remove(keyOfRecord(record.key), record.timestampMs)
+    } catch (thrown) {
+      if (!(thrown instanceof TidemarkError)) throw thrown
+      if (error.code === 'TOMBSTONE') this.#told({ at, error: thrown })
+    }
+  }
+
+  #remove(recordKey: string, timestampMs: number): void {
+    if (this.#recordKeys === null) {
+      this.rows.delete(recordKey, timestampMs)
+      return
+    }
+    const place = this.#recordKeys.remove(recordKey)
+    if (place !== null) this.rows.withdraw(place.key, place.timeMs)
+  }
+
+  #sum(of: (progress: Progress) => number): number {
+    let sum = 0
+    for (const progress of this.#partitions.values()) sum += of(progress)
+    return sum
+  }
+}

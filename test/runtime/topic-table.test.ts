@@ -1,0 +1,174 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { topic } from 'tidemark'
+import { expect, test } from 'vitest'
+import { JsonFormat } from '../../src/formats/json/json-format.ts'
+import { TidemarkError } from '../../src/kernel/errors.ts'
+import { Slices } from '../../src/kernel/slices.ts'
+import { Table } from '../../src/lookup/table.ts'
+import { TableRoom } from '../../src/lookup/table-room.ts'
+import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import type { FollowOptions } from '../../src/records/port.ts'
+import type { RuntimeEvent } from '../../src/runtime/events.ts'
+import { TableFormat } from '../../src/runtime/table-format.ts'
+import { TopicTable } from '../../src/runtime/topic-table.ts'
+import type { TableDefinition } from '../../src/topology/definition.ts'
+import { HandClock } from '../support/clocks.ts'
+import { Merchant } from './merchants.ts'
+
+const definition: TableDefinition = {
+  name: 'merchants',
+  schema: Merchant,
+  format: { is: 'json' },
+  key: null,
+  asOf: null,
+  from: topic('merchants'),
+}
+
+type AsOf = TableDefinition['asOf']
+
+const straight = (records: MemoryRecords, options: FollowOptions) => records.follow(options)
+
+/** A table over a topic in memory. */
+function following({ partitions = 2, follow = straight, asOf = null as AsOf } = {}) {
+  const records = new MemoryRecords({ chunkRecords: 100 })
+  records.createTopic('merchants', { partitions })
+  const format = new TableFormat(
+    new JsonFormat({ ...definition, topic: 'merchants', onTombstone: 'dead-letter' }, []),
+  )
+  const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
+  const table = new Table({ ...definition, asOf }, parts)
+  const events: RuntimeEvent[] = []
+  const clock = new HandClock(0)
+  const of = new TopicTable(table, format, {
+    records: { follow: async (options) => follow(records, options) },
+    clock,
+    random: () => 0,
+    slices: new Slices(() => 0),
+    observer: (event) => events.push(event),
+  })
+  const put = (key: string, risk: number | string | null, partition = 0) =>
+    records.produce([
+      {
+        topic: 'merchants',
+        partition,
+        key: Buffer.from(key),
+        value: risk === null ? null : Buffer.from(JSON.stringify({ risk })),
+        timestampMs: 1,
+        headers: [],
+      },
+    ])
+  const riskOf = (key: string) => (table.get(key, 0) as { risk: number } | undefined)?.risk
+  const told = <T extends RuntimeEvent['type']>(type: T) =>
+    events.filter((event): event is Extract<RuntimeEvent, { type: T }> => event.type === type)
+  const until = async (holds: () => boolean) => {
+    while (!holds()) await nextTurn()
+  }
+  return { records, table, of, put, riskOf, told, until, clock }
+}
+
+test('its rows are seen once all of the topic was read, and each later one at once', async () => {
+  const { put, of, told, riskOf, until, table } = following()
+  for (let i = 0; i < 250; i++) put(`m-${i}`, i, i % 2)
+  const running = of.run()
+  expect(riskOf('m-0')).toBeUndefined()
+  await of.loaded
+  expect([riskOf('m-0'), riskOf('m-249'), table.contents]).toEqual([0, 249, '125,125'])
+  expect(told('table-loading')[0]).toMatchObject({ table: 'merchants', records: 0, total: 250 })
+  expect(told('table-loaded')).toMatchObject([{ rows: 250 }])
+  put('m-0', 7)
+  put('m-1', null, 1)
+  await until(() => table.contents === '126,126')
+  expect([riskOf('m-0'), riskOf('m-1')]).toEqual([7, undefined])
+  expect(told('table-read').at(-1)).toMatchObject({ records: 1, rows: 249, lag: 0 })
+  of.stop()
+  await running
+})
+
+test('records that are no rows are told with their position, and their keys have no row', async () => {
+  const { put, of, told, riskOf } = following()
+  put('a', 1)
+  put('a', 'high')
+  put('', 1, 1)
+  const running = of.run()
+  await of.loaded
+  expect(riskOf('a')).toBeUndefined()
+  expect(told('table-row-invalid').map(({ code, message, at }) => [code, message, at])).toEqual([
+    ['SCHEMA_INVALID', 'risk: Invalid input: expected number, received string', 'merchants-0@1'],
+    ['TABLE_INVALID', 'the record has no key', 'merchants-1@0'],
+  ])
+  of.stop()
+  await running
+})
+
+test('where records were deleted before they were read, the table is read again, and kept until then', async () => {
+  const { records, put, of, riskOf, until, table } = following({ partitions: 1 })
+  for (let i = 0; i < 5; i++) put(`m-${i}`, i)
+  const first = of.run()
+  await of.loaded
+  // While it does not read, the topic goes on and its beginning is deleted, as by retention.
+  for (let i = 0; i < 500; i++) put('m-4', 100 + i)
+  records.deleteBefore({ topic: 'merchants', partition: 0, offset: 503 })
+  expect(riskOf('m-0')).toBe(0)
+  await until(() => table.contents === '505')
+  expect([riskOf('m-0'), riskOf('m-4')]).toEqual([undefined, 599])
+  of.stop()
+  await first
+})
+
+test('while the topic cannot be read, it stays as it is and says so', async () => {
+  let isDown = false
+  const { of, told, put, riskOf, until, clock, records } = following({
+    follow: (inner, options) => {
+      if (isDown) throw new TidemarkError('BROKER_UNAVAILABLE', 'no broker answers')
+      return inner.follow(options)
+    },
+  })
+  put('a', 1)
+  const running = of.run()
+  await of.loaded
+  isDown = true
+  // Ends what is being read.
+  await records.close()
+  await until(() => told('table-held-up').length === 1)
+  expect(told('table-held-up')).toMatchObject([{ table: 'merchants', reason: 'no broker answers' }])
+  expect(riskOf('a')).toBe(1)
+  put('a', 2)
+  isDown = false
+  clock.advance(10_000)
+  await until(() => riskOf('a') === 2)
+  expect(told('table-held-up').at(-1)).toMatchObject({ reason: null })
+  of.stop()
+  await running
+})
+
+test('partitions that are added later are read from their start', async () => {
+  const { records, of, put, riskOf, until } = following({ partitions: 1 })
+  const running = of.run()
+  await of.loaded
+  records.addPartitions('merchants', 2)
+  put('b', 5, 1)
+  await until(() => riskOf('b') !== undefined)
+  expect(riskOf('b')).toBe(5)
+  of.stop()
+  await running
+})
+
+test('versions that no event can see are dropped; when older events may come again, all is read again', async () => {
+  const asOf = (row: unknown) => Date.UTC(2026, 0, (row as { risk: number }).risk)
+  const { of, put, until, table } = following({ partitions: 1, asOf })
+  const riskAt = (day: number) =>
+    (table.get('a', Date.UTC(2026, 0, day)) as { risk: number } | undefined)?.risk
+  for (const day of [1, 5, 9]) put('a', day)
+  of.keepFrom(Date.UTC(2026, 0, 6))
+  const running = of.run()
+  await of.loaded
+  expect([table.size, riskAt(6), riskAt(9), riskAt(4)]).toEqual([2, 5, 9, undefined])
+  of.forget(Date.UTC(2026, 0, 10))
+  expect([table.size, riskAt(10)]).toEqual([1, 9])
+  of.keepFrom(Date.UTC(2026, 0, 2))
+  await of.loaded
+  await until(() => table.size === 3)
+  expect([riskAt(2), riskAt(5), riskAt(10)]).toEqual([1, 5, 9])
+  of.stop()
+  await running
+})
