@@ -34,10 +34,11 @@ function connection(lifeMs: number, sasl: object): LibraryConnection {
 
 /** Begins an exchange, which does not get beyond its first request. */
 async function begin(of: LibraryConnection): Promise<string> {
-  const authenticator = Object.assign(Object.create(Authenticator.prototype) as object, {
+  const { prototype } = Authenticator
+  const authenticator = Object.assign(Object.create(prototype) as typeof prototype, {
     connection: of,
     saslHandshake: () => ({}),
-  }) as unknown as { authenticate(): Promise<void> }
+  })
   return authenticator.authenticate().then(
     () => 'done',
     (error: unknown) => (error as Error).message,
