@@ -58,6 +58,5 @@ export type {
   Stream,
   Topology,
   TopologyBuilder,
-  WindowEvent,
-  WindowField,
 } from './topology/stream.ts'
+export type { WindowEvent, WindowField } from './topology/window-results.ts'

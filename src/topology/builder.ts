@@ -19,7 +19,6 @@ import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
 import { type Model, modelDefinition } from './model.ts'
 import type { Formatted } from './source-format.ts'
 import type {
-  Emit,
   OutputsOf,
   Returned,
   SourceOptions,
@@ -27,6 +26,7 @@ import type {
   Topology,
   TopologyBuilder,
 } from './stream.ts'
+import type { Emit } from './window-results.ts'
 
 /** @default of `maxAhead` */
 const MAX_AHEAD = minutes(5)

@@ -1,7 +1,7 @@
 import type { Mistake } from '../../kernel/mistake.ts'
 import type { Cell } from '../definition.ts'
 import type { Feature, WhenEmpty, Window } from '../features.ts'
-import type { AggregateKit, WindowField } from '../stream.ts'
+import type { AggregateKit, WindowField } from '../window-results.ts'
 import type { AggregateRule, CellType } from './rule.ts'
 import { AGGREGATES, type Aggregate, type AggregateName } from './table.ts'
 
