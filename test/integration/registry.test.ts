@@ -12,13 +12,17 @@ import type { Payment } from '../../topologies/payment.ts'
 import cardFraudRegistry from '../fixtures/topologies/card-fraud-registry.ts'
 import { wireValue } from '../formats/registry/hand-registry.ts'
 import { Watch } from '../runtime/support.ts'
+import { until } from '../services/cluster.ts'
 import { freshName, type KafkaService, plainOptions, readTopic } from '../services/kafka.ts'
 import { type RegistryService, registryTests } from '../services/registry.ts'
+import { start } from '../services/tidemark-in-test.ts'
+import { headerOf } from '../support/headers.ts'
 
 // The payments of the sample, with schemas in a real registry, through a real Kafka.
 
 type Value = ReturnType<typeof Payment.parse>
 
+const TWIN = 'test/fixtures/topologies/card-fraud-registry.ts'
 const SAMPLE = new URL('../../topologies/samples/payments.tsv', import.meta.url)
 const payments = readFileSync(SAMPLE, 'utf8')
   .trim()
@@ -94,14 +98,7 @@ async function scoring(definition: Definition, kafka: KafkaService, registry: Re
     watch,
     topic: topicOf('payments'),
     send: (values: readonly Buffer[], from = 0) =>
-      writer.send(
-        values.map((value, i): NewRecord => {
-          const { cardId, paidAt: timestampMs } = payments[from + i] as Value
-          const key = Buffer.from(cardId)
-          const [topic, partition] = [topicOf('payments'), Number(cardId.slice(2)) % 3]
-          return { topic, partition, key, value, timestampMs, headers: [] }
-        }),
-      ),
+      writer.send(values.map((value, i) => inOrder(topicOf('payments'), value, from + i))),
     /** Resolves once all payments are accounted for. */
     done: () => Promise.race([watch.until(() => outcomes(watch) >= payments.length), worker.done]),
     stop: () => worker.stop(),
@@ -112,6 +109,46 @@ async function scoring(definition: Definition, kafka: KafkaService, registry: Re
         .toSorted(),
     deadLetters: () => readTopic(records, topicOf('payments.dlq')),
   }
+}
+
+/** Topics of its own, and the command line of a worker on them. */
+async function commandOn(kafka: KafkaService) {
+  const records = new KafkaRecords(plainOptions(kafka))
+  onTestFinished(() => records.close())
+  const writer = records.writer()
+  onTestFinished(() => writer.close())
+  const names = ['payments', 'predictions', 'payments.dlq']
+  const topics = new Map(names.map((name) => [name, freshName(name)]))
+  const config = { 'retention.ms': '-1' }
+  await records.createTopics([...topics.values()].map((name) => ({ name, partitions: 3, config })))
+  const [topic = '', predictions = '', dlq = ''] = topics.values()
+  const group = freshName('registry')
+  const flags = [...topics].flatMap((of) => ['--topic', of.join('=')])
+  const isCommitted = async () =>
+    (await records.partitionOffsets(group, topic)).every(
+      ({ committed, endOffset }) => committed?.nextOffset === endOffset,
+    )
+  return {
+    topic,
+    run: (registry: RegistryService) => {
+      const args = ['run', TWIN, '--brokers', kafka.brokers.join(','), '--group', group, ...flags]
+      return start([...args, '--registry', registry.url])
+    },
+    send: (values: readonly Buffer[], from = 0) =>
+      writer.send(values.map((value, i) => inOrder(topic, value, from + i))),
+    allCommitted: () => until('committed', isCommitted, 60_000),
+    predictions: async () =>
+      (await readTopic(records, predictions)).map(({ value }) => String(value)).toSorted(),
+    codes: async () =>
+      (await readTopic(records, dlq)).map((letter) => headerOf(letter, 'tidemark.code')),
+  }
+}
+
+/** A value as the record of a payment of the sample. */
+function inOrder(topic: string, value: Buffer, index: number): NewRecord {
+  const { cardId, paidAt: timestampMs } = payments[index] as Value
+  const partition = Number(cardId.slice(2)) % 3
+  return { topic, partition, key: Buffer.from(cardId), value, timestampMs, headers: [] }
 }
 
 function outcomes(watch: Watch): number {
@@ -185,6 +222,40 @@ registryTests((registryTest) => {
       expect(ids.length + dead.length).toBe(payments.length)
       const late = run.watch.of('dead-letter').map(({ code }) => code)
       expect(late.filter((code) => code !== 'LATE')).toEqual([])
+    },
+  )
+
+  registryTest(
+    'an id that the registry does not have is set aside after 10 s, and after kill -9 a replay knows of it',
+    async (registry, kafka) => {
+      const plain = await scoring(cardFraud, kafka, registry)
+      await plain.send(payments.map(inJson))
+      await plain.done()
+      await plain.stop()
+      const expected = await plain.predictions()
+
+      const run = await commandOn(kafka)
+      const id = await registry.register(`${run.topic}-value`, { schema: JSON.stringify(AVRO) })
+      const values = payments.map((payment) => wireValue(id, inAvro(AVRO)(payment)))
+      const half = payments.length / 2
+      await run.send(values.slice(0, half))
+      await run.send(Array<Buffer>(3).fill(wireValue(999_999, Buffer.of(1))), half)
+      await run.send(values.slice(half, -100), half)
+      const first = run.run(registry)
+      await run.allCommitted()
+      expect(first.stderr()).toContain('the partition waits')
+      first.process.kill('SIGKILL')
+      await first.ended
+      await run.send(values.slice(-100), payments.length - 100)
+      const second = run.run(registry)
+      await run.allCommitted()
+      second.process.kill('SIGTERM')
+      expect(await second.ended).toMatchObject({ code: 0 })
+      // What was given up is not asked for again.
+      expect(second.stderr()).not.toContain('the partition waits')
+      expect(await run.predictions()).toEqual(expected)
+      const unknown = (await run.codes()).filter((code) => code === 'SCHEMA_UNKNOWN')
+      expect(unknown).toHaveLength(3)
     },
   )
 })

@@ -2,6 +2,13 @@ import { ANSWERS } from './answers.ts'
 import { DRIVING } from './driving.ts'
 import type { Mutant } from './mutant.ts'
 import { TREES } from './trees.ts'
+import { VERDICTS } from './verdicts.ts'
 import { WINDOWS } from './windows.ts'
 
-export const MUTANTS: readonly Mutant[] = [...DRIVING, ...WINDOWS, ...ANSWERS, ...TREES]
+export const MUTANTS: readonly Mutant[] = [
+  ...DRIVING,
+  ...WINDOWS,
+  ...ANSWERS,
+  ...TREES,
+  ...VERDICTS,
+]

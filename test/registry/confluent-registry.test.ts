@@ -66,6 +66,7 @@ test('only the code of the registry itself says that there is no such schema', a
     '/schemas/ids/1': [404, { error_code: 40_403, message: 'Schema not found' }],
     '/schemas/ids/2': [404, { error_code: 404, message: 'HTTP 404 Not Found' }],
     '/schemas/ids/3': [404, '<html>no such page</html>'],
+    '/schemas/ids/4': [503, { error_code: 40_403, message: 'Schema not found' }],
   })
   const registry = new ConfluentRegistry({ url: await url })
   expect(await registry.schema(1)).toBeNull()
@@ -75,6 +76,7 @@ test('only the code of the registry itself says that there is no such schema', a
       message: 'the schema registry: it answered 404',
     })
   }
+  expect((await thrownBy(registry.schema(4))).code).toBe('REGISTRY_UNAVAILABLE')
 })
 
 test.each([

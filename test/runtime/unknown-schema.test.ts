@@ -31,22 +31,28 @@ const codes = (records: ReturnType<typeof topics>) =>
 const offsetOf = (r: Parameters<typeof headerOf>[0]) =>
   Number(headerOf(r, '__streams.errors.offset'))
 
+const isDone = (of: { partition: { partition: number }; nextOffset: number }) =>
+  of.partition.partition === 1 && of.nextOffset === 1
+
 const counted = (records: ReturnType<typeof topics>) =>
   textsOf(records.read('counts')).map((text) => (JSON.parse(text) as { n: number }).n)
 
 test('an unknown id waits until the registry has denied it for 10 s; then its records are set aside', async () => {
-  const records = topics()
+  const records = topics(2)
   send(records, [
     { id: KNOWN, atMs: 0 },
     { id: UNKNOWN, atMs: 1 },
     { id: KNOWN, atMs: 2 },
     { id: KNOWN, atMs: 20_000 },
+    { id: KNOWN, atMs: 0, partition: 1 },
   ])
   const clock = new PacelessClock(START_MS)
   const { worker, watch } = await started(records, { hand: registryWith(KNOWN), clock })
   await watch.until((w) => w.of('schema-missing').length > 0)
   const waits = 'events-0 waits: the schema registry has no schema 57, which a record refers to'
   expect(watch.of('state').at(-1)).toMatchObject({ state: 'unavailable', reason: waits })
+  // The other partition goes on.
+  await watch.until((w) => w.of('committed').some((c) => c.nextOffsets.some(isDone)))
   await clock.pass(9_000)
   expect(records.read('events.dlq')).toEqual([])
   await clock.pass(3_000)
@@ -182,19 +188,40 @@ test('an operator who sets the offset back has the records before it as they wer
   expect(counted(records)).toEqual([5])
 })
 
-test('what is written of a topic that was made anew, or of records that the log no longer has, is deleted', async () => {
+test('what was given up before a restart stays written beside what is given up after it', async () => {
+  const records = topics()
+  send(records, [{ id: UNKNOWN, atMs: 0 }])
+  await runAll(records, { hand: registryWith() })
+  send(records, [{ id: UNKNOWN, atMs: 1 }])
+  await runAll(records, { hand: registryWith() })
+  expect(givenUp(records)).toEqual([0, 1])
+})
+
+test('what is written of records that the log no longer has is deleted', async () => {
   const records = topics(1, 2_000)
-  const unknown = Array.from({ length: 1_030 }, (_, atMs) => ({ id: UNKNOWN, atMs }))
-  send(records, unknown)
+  send(
+    records,
+    Array.from({ length: 1_030 }, (_, atMs) => ({ id: UNKNOWN, atMs })),
+  )
   await runAll(records, { hand: registryWith(KNOWN) })
   expect(givenUp(records)).toHaveLength(1_030)
   records.deleteBefore({ topic: 'events', partition: 0, offset: 1_025 })
   send(records, [{ id: KNOWN, atMs: 2_000 }])
   await runAll(records, { hand: registryWith(KNOWN) })
   expect(givenUp(records)).toEqual([1_024, 1_025, 1_026, 1_027, 1_028, 1_029])
+})
+
+test('what is written of a topic that was made again does not hold for the new one', async () => {
+  const records = topics()
+  send(records, [{ id: UNKNOWN, atMs: 0 }])
+  await runAll(records, { hand: registryWith(KNOWN) })
   records.deleteTopic('events')
   records.createTopic('events', { partitions: 1 })
   send(records, [{ id: UNKNOWN, atMs: 0 }])
-  await runAll(records, { hand: registryWith(UNKNOWN) })
+  const hand = registryWith(KNOWN, UNKNOWN)
+  await runAll(records, { hand, from: 'latest' })
+  send(records, [{ id: KNOWN, atMs: 20_000 }])
+  await runAll(records, { hand })
+  expect(counted(records)).toEqual([1])
   expect(givenUp(records)).toEqual([])
 })

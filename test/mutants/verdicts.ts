@@ -1,0 +1,69 @@
+import { mutantOf, type Row } from './mutant.ts'
+
+// Mistakes with records whose schema is unknown, and with what is written down about them.
+
+const UNKNOWN = 'test/runtime/unknown-schema.test.ts'
+const MISSING = 'test/formats/registry/missing-schemas.test.ts'
+const SET_BACK = 'an operator who sets the offset back has the records before it as they were'
+
+const ROWS: readonly Row[] = [
+  [
+    'replay asks the registry again',
+    [
+      'runtime/patient-format.ts',
+      "mode === 'replay' ? (verdicts?.kept(records) ?? records) : records",
+      'records',
+    ],
+    [UNKNOWN, 'a replay refuses what was refused'],
+  ],
+  [
+    'replay gives up too',
+    ['runtime/patient-format.ts', 'mayGiveUp: false', 'mayGiveUp: true'],
+    [UNKNOWN, 'a replay that meets an unknown id of which nothing is written down waits'],
+  ],
+  [
+    'verdicts in force beyond the committed offset',
+    ['runtime/verdicts.ts', 'rangesBefore(unknown, assignment.nextOffset)', 'unknown'],
+    [UNKNOWN, SET_BACK],
+  ],
+  [
+    'outdated verdicts not corrected',
+    ['runtime/verdicts.ts', 'this.#outdated.push(block)', 'this.#outdated.push()'],
+    [UNKNOWN, SET_BACK],
+  ],
+  [
+    'verdicts of another topic in force',
+    ['runtime/verdicts.ts', 'topicId !== ownId', 'false'],
+    [UNKNOWN, 'what is written of a topic that was made again'],
+  ],
+  [
+    'a block forgets what was written of it before',
+    ['runtime/verdicts.ts', 'if (unknown.length > 0) this.#unknown.set(block, unknown)', ''],
+    [UNKNOWN, 'what was given up before a restart stays written'],
+  ],
+  [
+    'other answers of the registry count',
+    [
+      'formats/registry/missing-schemas.ts',
+      'this.#missing.set(id, { ...before, sinceMs: null })',
+      'this.#missing.set(id, before)',
+    ],
+    [MISSING, 'any other answer begins the 10 s anew'],
+  ],
+  [
+    'a proxy answers for the registry',
+    [
+      'registry/confluent-registry.ts',
+      'String(code).startsWith(String(response.status()))',
+      'code !== 404',
+    ],
+    ['test/registry/confluent-registry.test.ts', 'only the code of the registry itself says'],
+  ],
+  [
+    'an open transaction is not waited for',
+    ['records/kafka/read-partition.ts', 'fetched.highWatermark', 'fetched.lastStableOffset'],
+    ['test/records/kafka-read-all.test.ts', 'an open transaction is waited for, but not forever'],
+  ],
+]
+
+export const VERDICTS = ROWS.map(mutantOf)
