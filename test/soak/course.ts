@@ -13,7 +13,7 @@ import type { Link } from '../services/links.ts'
 import { createTopics } from '../services/topics.ts'
 import { type BeatFigures, beatFigures, startBeats } from './beats.ts'
 import { check, type Run, runFile, startWatch, type Verdict } from './checker.ts'
-import { feed, LONGER_S } from './feed.ts'
+import { feed } from './feed.ts'
 import { HEAP_PROBE, type HeapFigures, type HeapSample, heapFigures, heapSamples } from './heap.ts'
 import { type MemoryFigures, memoryFigures } from './memory.ts'
 import { beatArguments, beatTopicsOf, paymentTopology, topicNames } from './topics.ts'
@@ -26,6 +26,8 @@ const START_WITHIN_MS = 120_000
 /** Limit for the workers to commit everything after the last payment. */
 const FINISH_WITHIN_MS = 180_000
 const CHECK_WITHIN_MS = 600_000
+/** How much longer than planned payments may be fed, while workers recover. */
+const LONGER_S = 240
 /** The payments are ten a second of event time, and the longest window of card-fraud is 24 h. */
 const LONGEST_WINDOW_EVENTS = 10 * 86_400
 const CLIENT = { logLevel: logLevel.NOTHING } as const

@@ -4,8 +4,6 @@ import { paymentRecords } from '../bench/input.ts'
 
 const SEND_EVERY_MS = 10
 const RETRY_AFTER_MS = 200
-/** How much longer than planned payments may be fed, s. */
-export const LONGER_S = 240
 
 /** How payments are fed. */
 export interface FeedOptions {
@@ -30,7 +28,7 @@ export async function feed(
   { brokers, topic, perSecond, seconds, isOver, encode = (payment) => payment }: FeedOptions,
   tell: (sent: number) => void,
 ): Promise<number> {
-  const payments = paymentRecords(topic, perSecond * (seconds + LONGER_S))
+  const payments = paymentRecords(topic, Number.POSITIVE_INFINITY)
   const records = new KafkaRecords({ brokers, clientId: 'tidemark-soak' })
   const writer = records.writer()
   const startMs = performance.now()
