@@ -36,6 +36,8 @@ const NO_SUCH_SCHEMA = 40_403
 const NO_SUCH_SUBJECT = [40_401, 40_402]
 /** The states with which it rejects a schema: it is not compatible, or it is none. */
 const REJECTED = [409, 422]
+/** The most of a registry's message beside the status of its answer. */
+const MOST_CHARACTERS = 200
 /** A schema may refer to others, and those to others; no real one needs as many. */
 const MOST_REFERENCES = 1_000
 
@@ -224,15 +226,17 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
 
 function refusalIn(response: LibraryResponse): Refusal {
   const status = response.status()
-  const why = `it answered ${status}`
+  const answered = `it answered ${status}`
   const { error_code: code, message } = (response.data() ?? {}) as Record<string, unknown>
   // A registry's codes begin with the status of the answer: 404, 40403.
   const isOwn = typeof code === 'number' && String(code).startsWith(String(status))
+  const words = typeof message === 'string' ? message : null
   return {
-    why,
+    // Such as which of a schema's references it lacks.
+    why: words === null ? answered : `${answered}: ${words.slice(0, MOST_CHARACTERS)}`,
     status,
     code: isOwn ? code : null,
-    words: typeof message === 'string' ? message : why,
+    words: words ?? answered,
   }
 }
 

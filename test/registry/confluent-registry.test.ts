@@ -61,6 +61,16 @@ test('references come each once, after those that they need themselves', async (
   expect(asked).toHaveLength(4)
 })
 
+test('a reference that the registry lacks is named, in its own words', async () => {
+  const references = [{ name: 'a', subject: 'a', version: 1 }]
+  const { url } = answering({
+    '/schemas/ids/1': [200, { schema: 'main', references }],
+    '/subjects/a/versions/1': [404, { error_code: 40_401, message: "No artifact with ID 'a'" }],
+  })
+  const error = await thrownBy(new ConfluentRegistry({ url: await url }).schema(1))
+  expect(error.message).toBe("the schema registry: it answered 404: No artifact with ID 'a'")
+})
+
 test('only the code of the registry itself says that there is no such schema', async () => {
   const { url } = answering({
     '/schemas/ids/1': [404, { error_code: 40_403, message: 'Schema not found' }],
@@ -70,17 +80,20 @@ test('only the code of the registry itself says that there is no such schema', a
   })
   const registry = new ConfluentRegistry({ url: await url })
   expect(await registry.schema(1)).toBeNull()
-  for (const id of [2, 3]) {
+  for (const [id, why] of [
+    [2, 'it answered 404: HTTP 404 Not Found'],
+    [3, 'it answered 404'],
+  ] as const) {
     expect(await thrownBy(registry.schema(id))).toMatchObject({
       code: 'REGISTRY_UNAVAILABLE',
-      message: 'the schema registry: it answered 404',
+      message: `the schema registry: ${why}`,
     })
   }
   expect((await thrownBy(registry.schema(4))).code).toBe('REGISTRY_UNAVAILABLE')
 })
 
 test.each([
-  ['an error', [503, { message: 'starting' }], 'it answered 503'],
+  ['an error', [503, { message: 'starting' }], 'it answered 503: starting'],
   ['a refused login', [401, {}], 'it answered 401'],
   ['a type that is not known', [200, { schema: '', schemaType: 'THRIFT' }], 'unknown type THRIFT'],
 ] as const)('%s passes, so that it is tried again', async (_, answer, why) => {
