@@ -52,11 +52,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a proxy answers for the registry',
-    [
-      'registry/confluent-registry.ts',
-      'String(code).startsWith(String(status))',
-      'code !== 404',
-    ],
+    ['registry/confluent-registry.ts', 'String(code).startsWith(String(status))', 'code !== 404'],
     ['test/registry/confluent-registry.test.ts', 'only the code of the registry itself says'],
   ],
   [
