@@ -5,6 +5,7 @@ import {
   minutes,
   onnxModel,
   type Table,
+  type Topology,
   type TopologyBuilder,
   topic,
 } from 'tidemark'
@@ -43,34 +44,45 @@ export const Merchant = z.object({
 type MerchantRow = z.infer<typeof Merchant>
 type OnLate = 'dead-letter' | 'score'
 
+/** What is written for a payment. */
+interface Risk {
+  readonly merchant: string
+  readonly at: number
+  readonly risk: number
+}
+
 /** `payments` → the risk that a table says of the merchant, −1 if none → `scores`. */
 export function scoredBy<const N extends string = 'scores'>(
   table: (t: TopologyBuilder) => Table<MerchantRow>,
   { name = 'scores' as N, onLate = 'dead-letter' }: { name?: N; onLate?: OnLate } = {},
-) {
-  return defineTopology(name, (t) => {
+): Topology<Record<N, Risk>> {
+  const topology = defineTopology(name, (t) => {
     const merchants = table(t)
-    return t
-      .source('payments', {
-        schema: Payment,
-        key: (p) => p.card,
-        eventTimeMs: (p) => p.at,
-        watermark: { lag: minutes(10), maxAhead: 'none' },
-        onLate,
-      })
-      .features((f) => {
-        const payments = f.events({ amount: (p) => p.amount })
-        const merchant = payments.lookup(merchants, (p) => p.merchant)
-        return { amount: payments.value('amount'), risk: merchant.value((m) => m.risk) }
-      })
-      .score(model, { missing: 'nan' })
-      .map((s) => ({
-        merchant: s.event.merchant,
-        at: s.event.at,
-        risk: Number.isNaN(s.features.risk) ? -1 : s.features.risk,
-      }))
-      .sink(name)
+    return (
+      t
+        .source('payments', {
+          schema: Payment,
+          key: (p) => p.card,
+          eventTimeMs: (p) => p.at,
+          watermark: { lag: minutes(10), maxAhead: 'none' },
+          onLate,
+        })
+        .features((f) => {
+          const payments = f.events({ amount: (p) => p.amount })
+          const merchant = payments.lookup(merchants, (p) => p.merchant)
+          return { amount: payments.value('amount'), risk: merchant.value((m) => m.risk) }
+        })
+        .score(model, { missing: 'nan' })
+        .map((s) => ({
+          merchant: s.event.merchant,
+          at: s.event.at,
+          risk: Number.isNaN(s.features.risk) ? -1 : s.features.risk,
+        }))
+        // The type of a topic that the caller names is only known there.
+        .sink(name as 'scores')
+    )
   })
+  return topology as Topology<unknown> as Topology<Record<N, Risk>>
 }
 
 /** The newest row of each merchant; its id is the key of the record. */
