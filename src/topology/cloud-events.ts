@@ -38,8 +38,8 @@ type CloudEventSchema<S extends StandardSchemaV1> = StandardSchemaV1<
 
 /**
  * For the `schema` of a source: its records are CloudEvents 1.0, as the Kafka protocol binding
- * defines them, in structured mode (as JSON) or in binary mode (attributes in headers). The event is
- * a {@link CloudEvent}, and `schema` validates its data.
+ * defines them, in structured mode (as JSON) or in binary mode (attributes in headers). The event
+ * is a {@link CloudEvent}, and `schema` validates its data.
  *
  * Data is what its media type says: JSON, or where none is set; text for `text/…` and XML; a Buffer
  * for anything else. A record that is no CloudEvent is a dead letter `PAYLOAD_INVALID`; one whose

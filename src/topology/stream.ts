@@ -271,8 +271,8 @@ export interface SourceOptions<S extends StandardSchemaV1> {
   schema: S | Formatted<S>
   /**
    * Decodes each record that has a value, instead of a format; what it returns is validated by
-   * `schema`, which then must be a schema alone. If it throws, or returns a promise, the record is a
-   * dead letter `PAYLOAD_INVALID`.
+   * `schema`, which then must be a schema alone. If it throws, or returns a promise, the record is
+   * a dead letter `PAYLOAD_INVALID`.
    *
    * @default values are JSON, or what `schema` says
    */
