@@ -73,6 +73,21 @@ export interface Arrivals {
   readonly late: ReadonlySet<number>
   /** Row-major float32[indices, features] in the model's order; empty for a sink. */
   readonly rows: Float32Array
+  /**
+   * Row-major float64[indices, carry]: the features that the score step carries, not rounded.
+   * @default none
+   */
+  readonly carried?: Float64Array
+  /** The rows of tables that the features looked up. @default they look nothing up */
+  readonly found?: FoundRows
+}
+
+/** The rows of tables that events have found, by look-up. */
+export interface FoundRows {
+  /** Of the look-ups. */
+  readonly names: readonly string[]
+  /** Row-major [indices, names]; `undefined`: none was found. */
+  readonly rows: readonly unknown[]
 }
 
 /** Why an event of the chunk (by index), or a window's result, is not processed further. */

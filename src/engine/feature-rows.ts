@@ -1,5 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import type { Events, Read } from '../plan/events.ts'
+import type { Events, Read, Reader } from '../plan/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'
 import type {
   FeatureDefinition,
@@ -15,6 +15,7 @@ import { badColumn, kindOf, lateError, threw } from './faults.ts'
 import { KindWindows, type WindowsContext } from './kind-windows.ts'
 import { isLate } from './lateness.ts'
 import { isMissing } from './missing.ts'
+import { TableRows } from './table-rows.ts'
 
 // Runs one features step: enters events into the windows and writes the rows of those that reach a
 // model.
@@ -25,11 +26,15 @@ interface Path {
   readonly conditions: readonly Read<boolean>[]
   /** For each column of the model's row, the feature that fills it. */
   readonly order: readonly number[]
+  /** The features that are carried beside it. */
+  readonly carried: readonly number[]
 }
 
 interface OpenArrivals {
   readonly indices: number[]
-  rows: Float32Array
+  readonly rows: Float32Array
+  readonly carried: Float64Array
+  readonly found: unknown[]
 }
 
 /** What the rows need in addition to what all windows need. */
@@ -72,6 +77,7 @@ export class FeatureRows {
   readonly #onLate: OnLate
   readonly kinds: readonly KindWindows[]
   readonly #own: readonly OwnFeature[]
+  readonly #tables: TableRows
   readonly #paths: readonly Path[]
   /**
    * The features of the current event, in the author's order, before they are rounded to float32.
@@ -94,9 +100,10 @@ export class FeatureRows {
     this.#onLate = onLate
     this.#use = use
     this.kinds = step.kinds.map((_, kind) => new KindWindows(step, kind, shared))
+    this.#tables = new TableRows(step, { lookup, reader })
     this.#own = step.features.flatMap((f, at) => {
       if (f.from !== 'value' && f.from !== 'lookup') return []
-      const read = ownReader(f, { lookup, reader, moment: this.#moment })
+      const read = f.from === 'lookup' ? this.#tables.reader(f) : valueReader(f, reader)
       const field = read instanceof FieldRead && read.type === 'number' ? read : null
       return [{ name: f.name, at, kind: f.kind, read, field }]
     })
@@ -105,6 +112,7 @@ export class FeatureRows {
       step: path.step,
       conditions: path.conditions.map((where) => conditionOf(where, reader)),
       order: path.step.model.features.map((name) => names.indexOf(name)),
+      carried: (path.step.carry ?? []).map((name) => names.indexOf(name)),
     }))
     this.#row = new Float64Array(step.features.length)
     this.#isKind = step.kinds.map(() => false)
@@ -130,9 +138,14 @@ export class FeatureRows {
   run(flow: Flow, { fault, isWanted }: FeatureRun): { arrivals: Arrivals[]; late: number[] } {
     this.#watermarkMs = Math.max(this.#watermarkMs, flow.watermarksMs.at(-1) ?? this.#watermarkMs)
     const late: number[] = []
-    const open = this.#paths.map((path): OpenArrivals => {
-      const rows = new Float32Array(isWanted ? flow.indices.length * path.order.length : 0)
-      return { indices: [], rows }
+    const most = isWanted ? flow.indices.length : 0
+    const open = this.#paths.map(({ order, carried }): OpenArrivals => {
+      return {
+        indices: [],
+        rows: new Float32Array(most * order.length),
+        carried: new Float64Array(most * carried.length),
+        found: [],
+      }
     })
     const taking = { late, open: isWanted ? open : null }
     for (const kind of this.kinds) kind.readAhead(flow)
@@ -143,11 +156,13 @@ export class FeatureRows {
       if (error !== null) fault(index, error)
     }
     const lateOnes = new Set(late)
-    const arrivals = this.#paths.map(({ step, order }, p) => {
-      const { indices, rows } = open[p] as OpenArrivals
+    const { names } = this.#tables
+    const arrivals = this.#paths.map(({ step, order }, p): Arrivals => {
+      const { indices, rows, carried, found } = open[p] as OpenArrivals
       const { windows, events } = flow
       const written = rows.subarray(0, indices.length * order.length)
-      return { step, indices, windows, events, late: lateOnes, rows: written }
+      const arrived = { step, indices, windows, events, late: lateOnes, rows: written, carried }
+      return names.length === 0 ? arrived : { ...arrived, found: { names, rows: found } }
     })
     return { arrivals, late }
   }
@@ -244,6 +259,8 @@ export class FeatureRows {
   }
 
   #readOwn(events: Events, index: number): TidemarkError | null {
+    const { timeMs } = this.#moment
+    this.#tables.find(events, index, { isKind: this.#isKind, timeMs })
     for (const feature of this.#own) {
       if (this.#isKind[feature.kind] && this.#copyField(feature, events, index)) continue
       const value = this.#isKind[feature.kind] ? feature.read.of(events, index) : Number.NaN
@@ -269,7 +286,7 @@ export class FeatureRows {
   }
 
   #copyRow(index: number, path: Path, into: OpenArrivals): TidemarkError | null {
-    const { order, step } = path
+    const { order, step, carried } = path
     const base = into.indices.length * order.length
     for (let c = 0; c < order.length; c++) {
       into.rows[base + c] = this.#row[order[c] as number] as number
@@ -280,6 +297,11 @@ export class FeatureRows {
       const details = Number.isNaN(value) ? { hint } : {}
       return new TidemarkError('FEATURE_NOT_FINITE', `feature "${name}" is ${value}`, details)
     }
+    const beside = into.indices.length * carried.length
+    for (let c = 0; c < carried.length; c++) {
+      into.carried[beside + c] = this.#row[carried[c] as number] as number
+    }
+    this.#tables.appendTo(into.found)
     into.indices.push(index)
     return null
   }
@@ -290,33 +312,17 @@ function doAllHold(conditions: readonly Read<boolean>[], events: Events, index: 
   return true
 }
 
-interface OwnReading extends Pick<FeatureRowsOptions, 'lookup' | 'reader'> {
-  /** The event that is read. */
-  readonly moment: { readonly timeMs: number }
-}
-
-/** Makes the reader of a feature that comes from the event itself or from a table. */
-function ownReader(
-  feature: Extract<FeatureDefinition, { from: 'value' | 'lookup' }>,
-  { lookup, reader, moment }: OwnReading,
+/** Makes the reader of a feature that comes from the event itself. */
+function valueReader(
+  { of, missing }: Extract<FeatureDefinition, { from: 'value' }>,
+  reader: Reader,
 ): Read<unknown> {
-  if (feature.from === 'value') {
-    const read: Read<unknown> = reader(feature.of)
-    if (feature.missing !== 'nan') return read
-    return {
-      of: (events, index) => {
-        const value = read.of(events, index)
-        return isMissing(value) ? Number.NaN : value
-      },
-    }
-  }
-  const { table, of } = feature
-  const readKey = reader(feature.key)
+  const read: Read<unknown> = reader(of)
+  if (missing !== 'nan') return read
   return {
     of: (events, index) => {
-      const key = readKey.of(events, index)
-      const row = key === null ? undefined : lookup(table).get(key, moment.timeMs)
-      return row === undefined ? Number.NaN : of(row)
+      const value = read.of(events, index)
+      return isMissing(value) ? Number.NaN : value
     },
   }
 }

@@ -29,10 +29,10 @@ export interface DirectSink {
  * @param label identifies model and evaluator, as outputs name them
  */
 export function directSinks(
-  { model, then }: ScoreStep,
+  { model, carry = [], then }: ScoreStep,
   { forms, label }: { readonly forms: readonly ColumnForm[]; readonly label: string },
 ): readonly DirectSink[] | null {
-  const scored = knownScored(knownEvent(forms), model, label)
+  const scored = knownScored(knownEvent(forms), { ...model, carry }, label)
   const sinks = then.map((step) => {
     const [sink, ...more] = step.op === 'map' ? step.then : []
     if (step.op !== 'map' || sink?.op !== 'sink' || more.length > 0) return null

@@ -68,9 +68,9 @@ export function followEvents(arrivals: Arrivals, from: Following): Produced {
  */
 export function followScores(scored: ScoredEvents, from: Following): Produced {
   const { arrivals, scores } = scored
-  const { indices, rows: features, events } = arrivals
+  const { indices, rows: features, carried = NONE_CARRIED, events } = arrivals
   const isScanned = events instanceof ScannedEvents
-  const rows = isScanned ? { events, indices, scores: scores.columns, features } : null
+  const rows = isScanned ? { events, indices, scores: scores.columns, features, carried } : null
   return new Tail(arrivals, from, rows).follow(scored)
 }
 
@@ -349,6 +349,8 @@ class Tail implements Produced {
     }
   }
 }
+
+const NONE_CARRIED = new Float64Array(0)
 
 /** No step after a model keeps windows. */
 const OF_NO_WINDOWS = {

@@ -1,4 +1,4 @@
-import type { Arrivals } from '../engine/events.ts'
+import type { Arrivals, FoundRows } from '../engine/events.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { type ScoreColumn, scoreColumns } from '../scoring/score-columns.ts'
 import type { Scores } from '../scoring/scorer.ts'
@@ -11,6 +11,8 @@ interface Scored {
   readonly score: Score
   /** `name@version` */
   readonly model: string
+  /** Only after features that look rows up. */
+  readonly lookup?: Readonly<Record<string, unknown>>
 }
 
 type Score = Record<string, number | Record<string, number>>
@@ -24,20 +26,22 @@ type Score = Record<string, number | Record<string, number>>
 export class ScoreReader {
   readonly label: string
   readonly #features: readonly string[]
+  readonly #carried: readonly string[]
   readonly #columns: readonly ScoreColumn[]
   readonly #outputs: readonly OutputTemplate[]
   readonly #noFeatures: Readonly<Record<string, number>>
   readonly #noScore: Readonly<Score>
 
   /** @param label identifies model and evaluator, as outputs name them */
-  constructor({ model }: ScoreStep, label: string) {
+  constructor({ model, carry = [] }: ScoreStep, label: string) {
     this.label = label
     this.#features = model.features
+    this.#carried = carry
     this.#columns = scoreColumns(model.outputs)
     this.#outputs = Object.entries(model.outputs).map(([name, { columns }]) => {
       return { name, columns: columns ?? null, template: template(columns ?? []) }
     })
-    this.#noFeatures = template(model.features)
+    this.#noFeatures = template([...model.features, ...carry])
     this.#noScore = template(Object.keys(model.outputs))
   }
 
@@ -56,10 +60,13 @@ export class ScoreReader {
   }
 
   /** Reads an event that has a score. */
-  read(i: number, { indices, events, rows }: Arrivals, scores: Scores): Scored {
+  read(i: number, arrivals: Arrivals, scores: Scores): Scored {
+    const { indices, events, found } = arrivals
     const score = this.#score(i, scores)
     const event = events.at(indices[i] as number)
-    return { event, features: this.#featuresOf(i, rows), score, model: this.label }
+    const features = this.#featuresOf(i, arrivals)
+    if (found === undefined) return { event, features, score, model: this.label }
+    return { event, features, score, model: this.label, lookup: foundBy(i, found) }
   }
 
   #score(i: number, { columns: values }: Scores): Score {
@@ -78,13 +85,29 @@ export class ScoreReader {
     return score
   }
 
-  #featuresOf(i: number, rows: Float32Array): Record<string, number> {
-    const names = this.#features
+  #featuresOf(i: number, { rows, carried }: Arrivals): Record<string, number> {
     const features = { ...this.#noFeatures }
-    const base = i * names.length
-    for (let f = 0; f < names.length; f++) features[names[f] as string] = rows[base + f] as number
+    fill(features, { names: this.#features, from: rows, i })
+    if (carried !== undefined) fill(features, { names: this.#carried, from: carried, i })
     return features
   }
+}
+
+interface RowOfNumbers {
+  readonly names: readonly string[]
+  /** Row-major. */
+  readonly from: Float32Array | Float64Array
+  readonly i: number
+}
+
+function fill(features: Record<string, number>, { names, from, i }: RowOfNumbers): void {
+  const base = i * names.length
+  for (let f = 0; f < names.length; f++) features[names[f] as string] = from[base + f] as number
+}
+
+function foundBy(i: number, { names, rows }: FoundRows): Record<string, unknown> {
+  const base = i * names.length
+  return Object.fromEntries(names.map((name, n) => [name, rows[base + n]]))
 }
 
 interface OutputTemplate {

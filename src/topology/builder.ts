@@ -88,6 +88,13 @@ type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'then'> : nev
 /** What an author may say of a sink. */
 type SinkOptions = Partial<Omit<SinkStep, 'op' | 'name' | 'topic'>>
 
+/** What an author may say of a score step. */
+interface ScoreOptions {
+  readonly missing?: 'nan'
+  readonly carry?: readonly string[]
+  readonly latencyBudget?: DurationMs | LatencyUse
+}
+
 /** A step in the graph as the author's calls build it; `null`: the source. */
 interface Node {
   readonly fields: StepFields | null
@@ -146,10 +153,10 @@ class Draft implements TopologyBuilder {
     })
   }
 
-  table<S extends StandardSchemaV1>(
-    name: string,
+  table<S extends StandardSchemaV1, const N extends string>(
+    name: N,
     { schema, key, asOf, from }: FileTableOptions<S> | TopicTableOptions<S>,
-  ): Table<StandardSchemaV1.InferOutput<S>> {
+  ): Table<StandardSchemaV1.InferOutput<S>, N> {
     if (from?.file === undefined && from?.topic === undefined) {
       throw this.#invalid(`table "${name}" is from nowhere`, {
         hint: 'say where its rows are: from: file(url), or from: topic(name)',
@@ -277,16 +284,14 @@ class Draft implements TopologyBuilder {
   #featureStream(at: Node): unknown {
     return {
       where: (keep: unknown) => this.#featureStream(this.#where(at, keep)),
-      score: (
-        given: Model<readonly string[], unknown>,
-        o: { missing?: 'nan'; latencyBudget?: DurationMs | LatencyUse } = {},
-      ) => {
+      score: (given: Model<readonly string[], unknown>, o: ScoreOptions = {}) => {
         const model = modelDefinition(given)
         const fields: StepFields = {
           op: 'score',
           name: this.#nameOf(model.name),
           model,
           missing: o.missing ?? 'refuse',
+          ...(o.carry && { carry: o.carry }),
           ...latencyBudgetOf(o.latencyBudget),
         }
         return this.#stream(this.#add(at, fields))

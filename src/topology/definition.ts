@@ -141,6 +141,8 @@ export interface ScoreStep extends StepBase, LatencyBudget {
   readonly model: ModelDefinition
   /** Whether NaN features are passed to the model. */
   readonly missing: 'refuse' | 'nan'
+  /** Features that the model does not take, for functions after it. @default none */
+  readonly carry?: readonly string[]
   readonly then: readonly Step[]
 }
 /** Aggregates the events of each key in tumbling windows; what follows reads the results. */
@@ -215,6 +217,8 @@ export type FeatureSource =
       readonly table: string
       readonly key: EventFunction<string | null>
       readonly of: (row: unknown) => number
+      /** As functions after the model name the row. @default the table's name */
+      readonly as?: string
     }
   | {
       readonly from: 'tumbling'

@@ -3,6 +3,7 @@ import { type Aggregate, columnsOf } from './aggregates/table.ts'
 import { featureWords } from './aggregates/words.ts'
 import type { EventFunction, FeatureSource, KindDefinition } from './definition.ts'
 import type { Feature, FeatureColumns, FeatureKit, Kind, WhenEmpty } from './features.ts'
+import type { Table } from './lookup.ts'
 
 /** Returns a {@link FeatureKit}, and the list that it records the kinds of event in. */
 export function recordFeatures<E>(): { kit: FeatureKit<E>; kinds: KindDefinition[] } {
@@ -92,9 +93,9 @@ function buildKind(draft: KindDraft): Kind<never, never> {
     },
     secondsSinceLastEver: (o: { cap?: DurationMs; never: number }) =>
       feature({ from: 'sinceLastEver', kind, capMs: o.cap ?? null, never: o.never }),
-    lookup: (table: { name: string }, key: EventFunction<string | null>) => ({
+    lookup: (table: Table<unknown>, key: EventFunction<string | null>, o?: { as?: string }) => ({
       value: (of: (row: unknown) => number) =>
-        feature({ from: 'lookup', kind, table: table.name, key, of }),
+        feature({ from: 'lookup', kind, table: table.name, key, of, ...o }),
     }),
   }
   return built as unknown as Kind<never, never>

@@ -7,13 +7,21 @@ import type { Table } from './lookup.ts'
 // into data.
 
 declare const needs: unique symbol
+declare const found: unique symbol
 /**
  * One number per event, an input of the model as float32. Only events of type `N` have it
- * (`unknown`: every event has).
+ * (`unknown`: every event has). `L` is the look-up whose row it is of (`unknown`: it is of none).
  */
-export interface Feature<N> {
+export interface Feature<N, L = unknown> {
   /** Never present; it only carries the type. */
   readonly [needs]: (event: N) => void
+  /** Never present; it only carries the type. */
+  readonly [found]?: L
+}
+/** A look-up named `N` that finds rows of type `R`. */
+export interface Found<N extends string, R> {
+  readonly name: N
+  readonly row: R
 }
 type WriteCell =
   'a column must be a number, string or boolean: if it may be null or undefined, add ?? and a value'
@@ -167,12 +175,17 @@ export interface Kind<E, C> {
   }): Feature<unknown>
   /**
    * Numbers of the row that a lookup table has for a key; all are NaN if the key is `null` or not
-   * in the table.
+   * in the table. Functions after the model get the row itself: `s.lookup.merchants`. Two look-ups
+   * of one name are refused at start: `TOPOLOGY_INVALID`.
    */
-  lookup<R>(
-    table: Table<R>,
+  lookup<R, const N extends string, const A extends string = N>(
+    table: Table<R, N>,
     key: (event: E) => string | null,
-  ): { value(of: (row: R) => number | Mistake<WriteNaN>): Feature<E> }
+    o?: {
+      /** The name of the row after the model. @default the table's name */
+      as?: A
+    },
+  ): { value(of: (row: R) => number | Mistake<WriteNaN>): Feature<E, Found<A, R>> }
 }
 
 /**

@@ -1,10 +1,13 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Formatted } from './source-format.ts'
 
-/** A declared lookup table, for {@link Kind.lookup}. `R` is the type of its rows. */
-export interface Table<R> {
+/**
+ * A declared lookup table, for {@link Kind.lookup}. `R` is the type of its rows, `N` that of its
+ * name.
+ */
+export interface Table<R, N extends string = string> {
   /** The name given to {@link TopologyBuilder.table}. */
-  readonly name: string
+  readonly name: N
   /** Never present; it only carries the type. */
   readonly row?: R
 }

@@ -4,7 +4,7 @@ import type { Mistake } from '../kernel/mistake.ts'
 import type { Partitioner } from '../kernel/partitioners.ts'
 import type { DurationMs } from '../kernel/time.ts'
 import type { Definition, KeyMismatch, OnLate } from './definition.ts'
-import type { Columns, Feature, FeatureKit } from './features.ts'
+import type { Columns, Feature, FeatureKit, Found } from './features.ts'
 import type { LatencyUse } from './latency-budgets.ts'
 import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
 import type { Model } from './model.ts'
@@ -16,13 +16,16 @@ import type { AggregateKit, Emit, WindowEvent, WindowField } from './window-resu
 // The calls that an author writes a topology with. Types only; builder.ts turns the calls into
 // data.
 
-/** Checks that the features `K` are exactly those that the model needs, `F`, in any order. */
-type SameNames<K extends string, F extends readonly string[]> = [Exclude<F[number], K>] extends [
-  never,
-]
-  ? [Exclude<K, F[number]>] extends [never]
+/**
+ * Checks that the features `K`, without those that are carried, `C`, are exactly those that the
+ * model needs, `F`, in any order.
+ */
+type SameNames<K extends string, F extends readonly string[], C extends string> = [
+  Exclude<F[number], K>,
+] extends [never]
+  ? [Exclude<K, F[number] | C>] extends [never]
     ? unknown
-    : Mistake<`the model has no input '${Exclude<K, F[number]>}': leave this feature out`>
+    : Mistake<`the model has no input '${Exclude<K, F[number] | C>}': leave this feature out, or carry it`>
   : Mistake<`the model needs the feature '${Exclude<F[number], K>}': define it`>
 /** The names of the features that some events `E` do not have. */
 type MissingFeatures<E, Fs> = {
@@ -39,6 +42,23 @@ type AllDefined<E, Fs> = [MissingFeatures<E, Fs>] extends [never]
   ? unknown
   : Mistake<`some kinds of event have no feature '${MissingFeatures<E, Fs> & string}': call .where(isKind) before .score`>
 
+/** The look-ups of features. */
+type FoundBy<Fs> = {
+  [K in keyof Fs]: Fs[K] extends Feature<never, infer L> ? (unknown extends L ? never : L) : never
+}[keyof Fs]
+/** The rows that the look-ups `L` of a scored event have found; nothing without look-ups. */
+type Looked<L> = [L] extends [never]
+  ? unknown
+  : {
+      /**
+       * By the name of the look-up: the row that it found when the features were computed, and
+       * `undefined` if there was none.
+       */
+      readonly lookup: {
+        readonly [P in Extract<L, Found<string, unknown>> as P['name']]: P['row'] | undefined
+      }
+    }
+
 /** A number; for an output with `columns`, one number per named column. */
 type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string)[] }
   ? { readonly [K in C]: number }
@@ -51,7 +71,10 @@ type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string
 export interface Scored<E, K extends string, O> {
   /** The event that `.features` was called on. */
   readonly event: E
-  /** The numbers that the model saw, as float32. NaN only with `missing: 'nan'`. */
+  /**
+   * The numbers that the model saw, as float32; NaN only with `missing: 'nan'`. Features that are
+   * carried are not rounded, and may be NaN or infinite.
+   */
   readonly features: Readonly<Record<K, number>>
   /**
    * One entry per output of the model: a number, or for an output with `columns` an object with one
@@ -231,11 +254,17 @@ export interface FeatureStream<E, Fs> {
   where(keep: (event: E) => boolean): FeatureStream<E, Fs>
   /**
    * Scores each event with the model. The features must be exactly those of the model, in any
-   * order. An event with an infinite feature is a dead letter `FEATURE_NOT_FINITE`.
+   * order, and those that are carried. An event with an infinite feature is a dead letter
+   * `FEATURE_NOT_FINITE`.
    */
-  score<F extends readonly string[], O>(
-    model: Model<F, O> & SameNames<keyof Fs & string, F> & AllDefined<E, Fs>,
+  score<F extends readonly string[], O, const C extends keyof Fs & string = never>(
+    model: Model<F, O> & SameNames<keyof Fs & string, F, C> & AllDefined<E, Omit<Fs, C>>,
     o?: {
+      /**
+       * Features that the model does not take, so that functions after it have them:
+       * `s.features.batchScore`. They may be NaN or infinite; JSON then has `null`. @default none
+       */
+      carry?: readonly C[]
       /**
        * `nan` passes NaN features to the model. @default an event with a NaN feature is a dead
        * letter `FEATURE_NOT_FINITE`
@@ -255,7 +284,7 @@ export interface FeatureStream<E, Fs> {
        */
       latencyBudget?: DurationMs | LatencyUse
     },
-  ): Stream<Scored<E, keyof Fs & string, O>>
+  ): Stream<Scored<E, keyof Fs & string, O> & Looked<FoundBy<Fs>>>
 }
 
 /** How a topology reads the records of its source topic, for {@link TopologyBuilder.source}. */
@@ -385,10 +414,10 @@ export interface TopologyBuilder {
    *
    * @param name unique in the topology
    */
-  table<S extends StandardSchemaV1>(
-    name: string,
+  table<S extends StandardSchemaV1, const N extends string>(
+    name: N,
     o: FileTableOptions<S> | TopicTableOptions<S>,
-  ): Table<StandardSchemaV1.InferOutput<S>>
+  ): Table<StandardSchemaV1.InferOutput<S>, N>
 }
 
 /**

@@ -57,7 +57,7 @@ function input(count: number): Input {
   const made = values.map((value) => JSON.parse(String(value)) as Event)
   return {
     count,
-    rows: { events, indices, scores: [scores], features },
+    rows: { events, indices, scores: [scores], features, carried: new Float64Array(0) },
     arrivals: { indices, events: made, rows: features } as unknown as Arrivals,
   }
 }

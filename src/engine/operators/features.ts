@@ -11,6 +11,7 @@ import {
 import { readFunction } from '../../topology/function-reading.ts'
 import { FeatureRows } from '../feature-rows.ts'
 import { subjectOf } from '../run.ts'
+import { type LookupFeature, lookupsOf } from '../table-rows.ts'
 import type { FunctionPlace, OperatorRule, Print, ReportFault, StepPlace } from './rule.ts'
 import {
   checkLength,
@@ -63,6 +64,7 @@ export const features: OperatorRule<FeaturesStep> = {
       const tell: ReportFieldFault = (what, o) => report(`${step.name}.${feature.name}`, what, o)
       checkFeature(feature, { definition: place.definition, uses, tell })
     }
+    checkLookups(step, report)
     checkModels(step, report)
   },
 
@@ -116,8 +118,12 @@ function explain(feature: FeatureDefinition, { kinds }: FeaturesStep, print: Pri
       return `seconds since the last${kind}${cap}, never: ${feature.never}`
     }
     case 'lookup':
-      return `${print(feature.of)} of table ${feature.table} at ${print(feature.key)}${kind}`
+      return `${print(feature.of)} of table ${feature.table} at ${print(feature.key)}${kind}${nameText(feature)}`
   }
+}
+
+function nameText({ as }: LookupFeature): string {
+  return as === undefined ? '' : `, as ${as}`
 }
 
 function* functionsOfFeature(feature: FeatureDefinition, where: string): Generator<FunctionPlace> {
@@ -195,14 +201,29 @@ function pickedField(of: EventFunction<unknown> | SourceDefinition['eventTimeMs'
   return path.length === 0 ? null : path.join('.')
 }
 
+/** Functions after a model know a row by the name of its look-up. */
+function checkLookups(step: FeaturesStep, report: ReportFault): void {
+  const names = lookupsOf(step).map(({ name }) => name)
+  for (const name of new Set(names.filter((each, i) => names.indexOf(each) < i))) {
+    report(step.name, `two look-ups are named "${name}"`, {
+      hint: "call f.lookup once for all features of a row, or name one of them: f.lookup(table, key, { as: 'name' })",
+    })
+  }
+}
+
 function checkModels(step: FeaturesStep, report: ReportFault): void {
   const names = step.features.map((f) => f.name)
   for (const next of stepsOf(step.then)) {
     if (next.op !== 'score') continue
+    const { carry = [] } = next
     const { name, features: taken } = next.model
     const missing = taken.filter((f) => !names.includes(f))
-    const unused = names.filter((f) => !taken.includes(f))
+    const unused = names.filter((f) => !taken.includes(f) && !carry.includes(f))
+    const unknown = carry.filter((f) => !names.includes(f))
+    const twice = carry.filter((f, i) => taken.includes(f) || carry.indexOf(f) < i)
     if (missing.length > 0) report(next.name, `model ${name} needs ${missing.join(', ')}`)
     if (unused.length > 0) report(next.name, `model ${name} does not take ${unused.join(', ')}`)
+    if (unknown.length > 0) report(next.name, `carry: there is no feature ${unknown.join(', ')}`)
+    if (twice.length > 0) report(next.name, `carry: ${twice.join(', ')} is there already`)
   }
 }

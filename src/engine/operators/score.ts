@@ -10,12 +10,13 @@ const USES = Object.keys(LATENCY_LIMITS).join(', ')
  * next steps when the model has returned.
  */
 export const score: OperatorRule<ScoreStep> = {
-  detail: ({ model, missing, latencyBudgetMs, latency }) => ({
+  detail: ({ model, missing, carry, latencyBudgetMs, latency }) => ({
     model: `${model.name}@${model.version}`,
     sha256: model.sha256,
     features: model.features,
     outputs: model.outputs,
     missing,
+    ...(carry && { carry }),
     latencyBudgetMs,
     ...(latency && { latency }),
   }),

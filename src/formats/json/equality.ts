@@ -15,6 +15,8 @@ export function equalityTest(value: Exclude<KnownValue, { is: 'object' }>, to: L
       return (i, { scores }) => scores[value.column]?.[i] === to
     case 'feature':
       return (i, { features }) => features[i * value.width + value.index] === to
+    case 'carried':
+      return (i, { carried }) => carried[i * value.width + value.index] === to
     case 'field':
       return to === null ? isNull(value.column) : fieldTest(value, to)
   }

@@ -13,7 +13,7 @@ export type KnownValue =
       readonly optional: boolean
     }
   | { readonly is: 'score'; readonly column: number }
-  | { readonly is: 'feature'; readonly index: number; readonly width: number }
+  | { readonly is: 'feature' | 'carried'; readonly index: number; readonly width: number }
   | { readonly is: 'constant'; readonly value: string }
   | KnownObject
 
@@ -35,19 +35,21 @@ export interface KnownObject {
  */
 export function knownScored(
   event: KnownObject,
-  model: Pick<ModelDefinition, 'features' | 'outputs'>,
+  model: Pick<ModelDefinition, 'features' | 'outputs'> & { readonly carry?: readonly string[] },
   label: string,
 ): KnownObject {
-  const width = model.features.length
-  const features = model.features.map(
-    (name, index) => [name, { is: 'feature', index, width }] as const,
-  )
+  const { features, carry = [] } = model
   return whole([
     ['event', event],
-    ['features', whole(features)],
+    ['features', whole([...numbers('feature', features), ...numbers('carried', carry)])],
     ['score', knownScore(model.outputs)],
     ['model', { is: 'constant', value: label }],
   ])
+}
+
+function numbers(is: 'feature' | 'carried', names: readonly string[]) {
+  const width = names.length
+  return names.map((name, index) => [name, { is, index, width }] as const)
 }
 
 function knownScore(outputs: ModelDefinition['outputs']): KnownObject {

@@ -6,6 +6,7 @@ import type { KnownObject, KnownValue } from './known-values.ts'
 import {
   bareTextSegment,
   booleanSegment,
+  carriedSegment,
   commaSegment,
   constantSegment,
   featureSegment,
@@ -162,6 +163,8 @@ function leaf(known: Exclude<KnownValue, KnownObject>): ValueCode {
       return certain(scoreSegment(known.column))
     case 'feature':
       return certain(featureSegment(known.index, known.width))
+    case 'carried':
+      return certain(carriedSegment(known.index, known.width))
     case 'field':
       return {
         pieces: [(known.isBinary ? BINARY_SEGMENTS : FIELD_SEGMENTS)[known.type](known.column)],

@@ -18,6 +18,8 @@ export interface ScoredRows {
   readonly scores: readonly Float64Array[]
   /** Row-major, as passed to the model. */
   readonly features: Float32Array
+  /** Row-major, the features that are carried beside them. */
+  readonly carried: Float64Array
 }
 
 /** Index in the columns' arrays of a column's cell for the event of row `i`. */

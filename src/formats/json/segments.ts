@@ -104,6 +104,15 @@ export function featureSegment(index: number, width: number): SegmentAfter {
     }
 }
 
+/** Writes a feature that is carried. `width`: such features in a row. */
+export function carriedSegment(index: number, width: number): SegmentAfter {
+  return (before) =>
+    (i, { carried }, into) => {
+      into.constant(before)
+      appendNumber(into, carried[i * width + index] as number)
+    }
+}
+
 /** Writes `true` or `false`. */
 export function testSegment(test: (i: number, rows: ScoredRows) => boolean): SegmentAfter {
   return (before) => (i, rows, into) => {

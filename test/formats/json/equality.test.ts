@@ -16,7 +16,8 @@ function rowWith(state: number): ScoredRows {
   columns.starts[0] = 1
   columns.ends[0] = bytes.length - 1
   const events = { columns, memoryOf: () => memory }
-  return { events, indices: [0], scores: [], features: new Float32Array(0) }
+  const none = { scores: [], features: new Float32Array(0), carried: new Float64Array(0) }
+  return { events, indices: [0], ...none }
 }
 
 const there = rowWith(PRESENT)

@@ -170,7 +170,8 @@ const MOST_NUMBERS = 9 * MOST_ROWS
 export const chunk: fc.Arbitrary<Chunk> = fc
   .record({
     all: names(0, 5),
-    features: names(0, 4),
+    numbers: names(0, 6),
+    taken: fc.nat(6),
     outputs,
     rows: fc.integer({ min: 1, max: MOST_ROWS }),
   })
@@ -185,11 +186,12 @@ export const chunk: fc.Arbitrary<Chunk> = fc
       scores: fc.array(finite, { minLength: MOST_NUMBERS, maxLength: MOST_NUMBERS }),
       values: fc.array(fc.float(), { minLength: MOST_NUMBERS, maxLength: MOST_NUMBERS }),
       label: fc.constantFrom('card-gbdt@1', 'odd "é"@2+0a1b2c3d'),
-      features: fc.constant(rest.features),
+      features: fc.constant(rest.numbers.slice(0, rest.taken)),
+      carry: fc.constant(rest.numbers.slice(rest.taken)),
       outputs: fc.constant(rest.outputs),
     }),
   )
-  .map(({ fields, tokens, before, scores, values, label, features, outputs: given }) => {
+  .map(({ fields, tokens, before, scores, values, label, features, carry, outputs: given }) => {
     const count = tokens.length
     const events = new Events(fields, count)
     for (const [i, each] of tokens.entries()) events.add(each, before[i] as string)
@@ -198,12 +200,14 @@ export const chunk: fc.Arbitrary<Chunk> = fc
       return Float64Array.from(scores.slice(c * count, (c + 1) * count))
     })
     const rows = Float32Array.from(values.slice(0, count * features.length))
-    const reader = new ScoreReader({ model } as ScoreStep, label)
+    // Not rounded, nor always finite.
+    const carried = Float64Array.from(values.slice(0, count * carry.length), (value) => value / 3)
+    const reader = new ScoreReader({ model, carry } as unknown as ScoreStep, label)
     const indices = tokens.map((_, i) => i)
-    const arrivals = { indices, events: events.events, rows } as unknown as Arrivals
+    const arrivals = { indices, events: events.events, rows, carried } as unknown as Arrivals
     return {
-      known: knownScored(knownEvent(fields), model, label),
-      rows: { events, indices, scores: columns, features: rows },
+      known: knownScored(knownEvent(fields), { ...model, carry }, label),
+      rows: { events, indices, scores: columns, features: rows, carried },
       scored: tokens.map((_, i) => reader.read(i, arrivals, { columns, failed: new Set() })),
     }
   })

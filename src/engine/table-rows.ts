@@ -1,0 +1,88 @@
+import type { Events, Read, Reader } from '../plan/events.ts'
+import type { EventFunction, FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
+import type { Lookup } from '../topology/lookup.ts'
+
+// The rows of tables that features look up. Each is looked up once per event, however many features
+// read it.
+
+/** A feature of a table's row. */
+export type LookupFeature = Extract<FeatureDefinition, { from: 'lookup' }>
+
+/** What one key finds in one table. */
+interface TableLookup {
+  /** As functions after the model name it. */
+  readonly name: string
+  readonly kind: number
+  readonly table: string
+  readonly key: EventFunction<string | null>
+}
+
+/** The look-ups of a features step, each once. */
+export function lookupsOf({ features }: Pick<FeaturesStep, 'features'>): readonly TableLookup[] {
+  const lookups: TableLookup[] = []
+  for (const feature of features) {
+    if (feature.from !== 'lookup' || lookups.some((known) => isOf(feature, known))) continue
+    const { kind, table, key, as: name = table } = feature
+    lookups.push({ name, kind, table, key })
+  }
+  return lookups
+}
+
+/** Is the feature one of the row that the look-up finds? */
+function isOf({ kind, table, key, as = table }: LookupFeature, lookup: TableLookup): boolean {
+  return lookup.name === as && lookup.kind === kind && lookup.table === table && lookup.key === key
+}
+
+interface Finding {
+  /** By kind: is the event of it? */
+  readonly isKind: readonly boolean[]
+  /** The event's time. */
+  readonly timeMs: number
+}
+
+/** The rows that the current event has found. */
+export class TableRows {
+  /** Of the look-ups, in order. */
+  readonly names: readonly string[]
+  readonly #lookups: readonly TableLookup[]
+  readonly #keys: readonly Read<string | null>[]
+  readonly #lookup: Lookup
+  readonly #rows: unknown[]
+
+  constructor(
+    step: FeaturesStep,
+    { lookup, reader }: { readonly lookup: Lookup; readonly reader: Reader },
+  ) {
+    this.#lookups = lookupsOf(step)
+    this.names = this.#lookups.map(({ name }) => name)
+    this.#keys = this.#lookups.map(({ key }) => reader(key))
+    this.#lookup = lookup
+    this.#rows = this.#lookups.map(() => undefined)
+  }
+
+  /** Looks up the rows of an event. */
+  find(events: Events, index: number, { isKind, timeMs }: Finding): void {
+    for (let i = 0; i < this.#lookups.length; i++) {
+      const { kind, table } = this.#lookups[i] as TableLookup
+      const key = isKind[kind] ? (this.#keys[i] as Read<string | null>).of(events, index) : null
+      this.#rows[i] = key === null ? undefined : this.#lookup(table).get(key, timeMs)
+    }
+  }
+
+  /** Reads a feature of the row that was found; NaN if there is none. */
+  reader(feature: LookupFeature): Read<unknown> {
+    const at = this.#lookups.findIndex((lookup) => isOf(feature, lookup))
+    const { of } = feature
+    return {
+      of: () => {
+        const row = this.#rows[at]
+        return row === undefined ? Number.NaN : of(row)
+      },
+    }
+  }
+
+  /** Appends the rows, `undefined` for those that were not found. */
+  appendTo(found: unknown[]): void {
+    for (const row of this.#rows) found.push(row)
+  }
+}
