@@ -69,7 +69,7 @@ function arrivalsOf(definition: Definition, events: readonly Omit<Sale, 'at'>[])
     asked.push(key)
     return SHOPS.get(key)
   }
-  const engine = new Engine(definition, { lookup: () => ({ get }) as never })
+  const engine = new Engine(definition, { lookup: () => ({ get }) })
   const given = events.map((event, i) => {
     const timeMs = START_MS + i
     return { key: 'k', timeMs, event: { ...event, at: timeMs } }
