@@ -426,7 +426,9 @@ export interface FollowedRange {
  * the position past what is no record.
  */
 export interface Followed extends AsyncIterable<Chunk> {
-  /** By partition, as of the beginning. Partitions that are added later are read from their start. */
+  /**
+   * By partition, as of the beginning. Partitions that are added later are read from their start.
+   */
   readonly ranges: ReadonlyMap<number, FollowedRange>
   /** Stops reading, which also ends the iteration. */
   close(): Promise<void>

@@ -30,7 +30,7 @@ const { default: connect } = createRequire(import.meta.url)(
 
 /** How long a registry may take to answer. */
 const ANSWER_MS = 5_000
-/** The code with which a registry says that it, or a subject, does not have a schema; status 404. */
+/** The code, status 404, with which a registry says that it or a subject lacks a schema. */
 const NO_SUCH_SCHEMA = 40_403
 /** The codes with which a registry says that there is no such subject, or no version of it. */
 const NO_SUCH_SUBJECT = [40_401, 40_402]

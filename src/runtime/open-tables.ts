@@ -96,7 +96,7 @@ function isSame(a: TableDefinition, b: TableDefinition): boolean {
   )
 }
 
-/** Do two schemas accept and return the same? Yes if they are one, or are alike and known wholly. */
+/** Do two schemas accept and return the same? Yes if they are one, or alike and known wholly. */
 function isSameSchema(a: TableDefinition['schema'], b: TableDefinition['schema']): boolean {
   if (a === b) return true
   const [known, other] = [plainOf(a), plainOf(b)]

@@ -1,16 +1,20 @@
-// How a sink's records hold their values, where that is not JSON. Types and data only: what encodes them is in formats/.
+// How a sink's records hold their values, where that is not JSON. Types and data only: what encodes
+// them is in formats/.
 
 /** What the name of a schema's subject is made of: see {@link SchemaOptions}. */
 type SubjectOf = 'topic' | 'record'
 
 /** Records in Confluent's wire format, all of one schema that is in a schema registry. */
 export interface RegisteredFormat {
+  /** How values are encoded. */
   readonly is: 'avro' | 'protobuf' | 'json-schema'
   /** The schema's text, as a registry takes it. */
   readonly schema: string
   /** Name of the Protobuf message; `null`: the only one, or it is no Protobuf. */
   readonly message: string | null
+  /** As in {@link SchemaOptions}. */
   readonly subject: SubjectOf
+  /** As in {@link SchemaOptions}. */
   readonly register: boolean
 }
 

@@ -1,7 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import avro, { type Schema } from 'avsc'
 import { topic } from 'tidemark'
 import { expect, test } from 'vitest'
+import type { Format } from '../../src/formats/format.ts'
 import { JsonFormat } from '../../src/formats/json/json-format.ts'
+import { RegistryFormat } from '../../src/formats/registry/registry-format.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { Slices } from '../../src/kernel/slices.ts'
 import { Table } from '../../src/lookup/table.ts'
@@ -12,6 +15,7 @@ import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { TableFormat } from '../../src/runtime/table-format.ts'
 import { TopicTable } from '../../src/runtime/topic-table.ts'
 import type { TableDefinition } from '../../src/topology/definition.ts'
+import { HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
 import { HandClock } from '../support/clocks.ts'
 import { Merchant } from './merchants.ts'
 
@@ -24,17 +28,29 @@ const definition: TableDefinition = {
   from: topic('merchants'),
 }
 
+const RISK: Schema = {
+  type: 'record',
+  name: 'Merchant',
+  fields: [{ name: 'risk', type: 'double' }],
+}
+
 type AsOf = TableDefinition['asOf']
 
 const straight = (records: MemoryRecords, options: FollowOptions) => records.follow(options)
 
+const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' } as const
+const json = new JsonFormat(source, [])
+
 /** A table over a topic in memory. */
-function following({ partitions = 2, follow = straight, asOf = null as AsOf } = {}) {
+function following({
+  partitions = 2,
+  follow = straight,
+  asOf = null as AsOf,
+  values = json as Format,
+} = {}) {
   const records = new MemoryRecords({ chunkRecords: 100 })
   records.createTopic('merchants', { partitions })
-  const format = new TableFormat(
-    new JsonFormat({ ...definition, topic: 'merchants', onTombstone: 'dead-letter' }, []),
-  )
+  const format = new TableFormat(values)
   const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
   const table = new Table({ ...definition, asOf }, parts)
   const events: RuntimeEvent[] = []
@@ -46,24 +62,19 @@ function following({ partitions = 2, follow = straight, asOf = null as AsOf } = 
     slices: new Slices(() => 0),
     observer: (event) => events.push(event),
   })
+  const putValue = (key: string, value: Buffer | null, partition = 0) => {
+    const place = { topic: 'merchants', partition, timestampMs: 1, headers: [] }
+    records.produce([{ ...place, key: Buffer.from(key), value }])
+  }
   const put = (key: string, risk: number | string | null, partition = 0) =>
-    records.produce([
-      {
-        topic: 'merchants',
-        partition,
-        key: Buffer.from(key),
-        value: risk === null ? null : Buffer.from(JSON.stringify({ risk })),
-        timestampMs: 1,
-        headers: [],
-      },
-    ])
+    putValue(key, risk === null ? null : Buffer.from(JSON.stringify({ risk })), partition)
   const riskOf = (key: string) => (table.get(key, 0) as { risk: number } | undefined)?.risk
   const told = <T extends RuntimeEvent['type']>(type: T) =>
     events.filter((event): event is Extract<RuntimeEvent, { type: T }> => event.type === type)
   const until = async (holds: () => boolean) => {
     while (!holds()) await nextTurn()
   }
-  return { records, table, of, put, riskOf, told, until, clock }
+  return { records, table, of, put, putValue, riskOf, told, until, clock }
 }
 
 test('its rows are seen once all of the topic was read, and each later one at once', async () => {
@@ -136,6 +147,29 @@ test('while the topic cannot be read, it stays as it is and says so', async () =
   isDown = false
   clock.advance(10_000)
   await until(() => riskOf('a') === 2)
+  expect(told('table-held-up').at(-1)).toMatchObject({ reason: null })
+  of.stop()
+  await running
+})
+
+test('values of a schema registry are rows once their schema is there; one without is no row', async () => {
+  const registry = new HandRegistry()
+  const type = avro.Type.forSchema(RISK)
+  registry.add(7, { type: 'avro', text: JSON.stringify(RISK) })
+  const format = { is: 'registry', reader: null, typeField: null } as const
+  const values = new RegistryFormat({ ...source, format }, format, { registry, wanted: [] })
+  const { of, putValue, riskOf, told, until, clock } = following({ values })
+  registry.isDown = true
+  putValue('a', wireValue(7, type.toBuffer({ risk: 0.5 })))
+  putValue('b', Buffer.from('no id'))
+  const running = of.run()
+  await until(() => told('table-held-up').length === 1)
+  expect(told('table-held-up')).toMatchObject([{ reason: 'the registry is down' }])
+  registry.isDown = false
+  clock.advance(10_000)
+  await of.loaded
+  expect([riskOf('a'), riskOf('b')]).toEqual([0.5, undefined])
+  expect(told('table-row-invalid').map(({ code }) => code)).toEqual(['SCHEMA_ID_MISSING'])
   expect(told('table-held-up').at(-1)).toMatchObject({ reason: null })
   of.stop()
   await running

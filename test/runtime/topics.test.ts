@@ -1,7 +1,12 @@
+import { topic } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import type { TopicInfo } from '../../src/records/port.ts'
 import { checkTopics } from '../../src/runtime/topics.ts'
-import { type Definition, withMaxAhead } from '../../src/topology/definition.ts'
+import {
+  type Definition,
+  type TableDefinition,
+  withMaxAhead,
+} from '../../src/topology/definition.ts'
 import { TOPICS } from './hand-records.ts'
 import { scored } from './support.ts'
 
@@ -74,4 +79,29 @@ test('a topic that does not even take a dead letter without its value is refused
     ['TOPIC_LIMITS', 'topic "events" takes only 4095 bytes (max.message.bytes)'],
   ])
   expect(check({ maxMessageBytes: 4_096 }).faults).toEqual([])
+})
+
+describe('the topic of a table as of event time', () => {
+  const merchants: TableDefinition = {
+    name: 'merchants',
+    schema: scored.source.schema,
+    format: { is: 'json' },
+    key: null,
+    asOf: () => 0,
+    from: topic('merchants'),
+  }
+  const compacted = { ...(TOPICS[0] as TopicInfo), name: 'merchants', isCompacted: true }
+  const faultsOf = (table: TableDefinition) => {
+    const topics = new Map([...TOPICS, compacted].map((t) => [t.name, t]))
+    return checkTopics({ ...scored, tables: [table] }, topics, 'kafka:9092').faults
+  }
+
+  test('is refused where it is compacted, for it has lost versions', () => {
+    expect(faultsOf(merchants)).toMatchObject([{ code: 'TOPIC_COMPACTED', where: scored.name }])
+  })
+
+  test('may be compacted where the record key names the version, or without asOf', () => {
+    expect(faultsOf({ ...merchants, key: () => 'm' })).toEqual([])
+    expect(faultsOf({ ...merchants, asOf: null })).toEqual([])
+  })
 })

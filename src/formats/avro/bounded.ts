@@ -2,8 +2,8 @@ import type { Type, types } from 'avsc'
 import { LIMITS } from '../json/limits.ts'
 
 // Checks that an Avro value is as long as it says before avsc decodes it. avsc believes the counts
-// that it reads: five bytes could make it allocate an array of two billion. And it reads a long below
-// −2^52 as another number.
+// that it reads: five bytes could make it allocate an array of two billion. And it reads a long
+// below −2^52 as another number.
 // https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 
 /** Where a value is checked. */
@@ -24,7 +24,9 @@ const MOST_EMPTY_ITEMS = 1_000
 /** Bytes of the longest varint: a long. */
 const LONGEST_VARINT = 10
 
-/** Returns the index behind a value; −1: it is cut off, nested too deep, or has a long too small. */
+/**
+ * Returns the index behind a value; −1: it is cut off, nested too deep, or has a long too small.
+ */
 export type Skipper = (bytes: Uint8Array, from: number, to: number) => number
 
 /** Makes a function that skips values of a type. */

@@ -16,8 +16,8 @@ export type EncodeJson = (json: Buffer) => Buffer
 
 /**
  * Makes an encoder with the latest schema of a subject, in Confluent's wire format.
- * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_NOT_REGISTERED`: there is no such subject ·
- * `CONFIG_INVALID`: its schema cannot be used
+ * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_NOT_REGISTERED`: there is no such subject
+ * · `CONFIG_INVALID`: its schema cannot be used
  */
 export async function latestEncoder(
   subjects: SchemaSubjects,
