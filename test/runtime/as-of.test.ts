@@ -20,7 +20,7 @@ const asOf = scoredBy(
   { onLate: 'score' },
 )
 
-/** A version of a merchant, which holds from `second` seconds after noon; its risk is its number. */
+/** A version of a merchant, from `second` seconds after noon on; its risk is its number. */
 interface Version {
   readonly key: string
   readonly second: number
