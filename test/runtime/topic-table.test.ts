@@ -39,14 +39,14 @@ type AsOf = TableDefinition['asOf']
 const straight = (records: MemoryRecords, options: FollowOptions) => records.follow(options)
 
 const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' } as const
-const json = new JsonFormat(source, [])
+const json: Format = new JsonFormat(source, [])
 
 /** A table over a topic in memory. */
 function following({
   partitions = 2,
   follow = straight,
   asOf = null as AsOf,
-  values = json as Format,
+  values = json,
 } = {}) {
   const records = new MemoryRecords({ chunkRecords: 100 })
   records.createTopic('merchants', { partitions })
