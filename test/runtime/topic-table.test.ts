@@ -42,12 +42,7 @@ const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' }
 const json: Format = new JsonFormat(source, [])
 
 /** A table over a topic in memory. */
-function following({
-  partitions = 2,
-  follow = straight,
-  asOf = null as AsOf,
-  values = json,
-} = {}) {
+function following({ partitions = 2, follow = straight, asOf = null as AsOf, values = json } = {}) {
   const records = new MemoryRecords({ chunkRecords: 100 })
   records.createTopic('merchants', { partitions })
   const format = new TableFormat(values)
