@@ -8,35 +8,27 @@ const OUTCOMES = ['found', 'absent', 'early'] as const
 /** Metrics of the tables. */
 export function tableMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
   const known = [...new Set(watched.flatMap(({ tables }) => tables))].map((table) => ({ table }))
+  const each = { labelNames: ['table'], known } as const
   const rows = make.gauge('table_rows', {
     help: 'Rows of a table, with asOf versions of rows',
-    labelNames: ['table'],
-    known,
+    ...each,
   })
-  const bytes = make.gauge('table_bytes', {
-    help: 'Approximate memory of a table',
-    labelNames: ['table'],
-    known,
-  })
+  const bytes = make.gauge('table_bytes', { help: 'Approximate memory of a table', ...each })
   const lag = make.gauge('table_lag_records', {
     help: "Records of a table's topic that are not applied yet",
-    labelNames: ['table'],
-    known,
+    ...each,
   })
   const updates = make.counter('table_records_total', {
     help: "Records of a table's topic, or rows of its file, that were read",
-    labelNames: ['table'],
-    known,
+    ...each,
   })
   const invalid = make.counter('table_invalid_records_total', {
     help: "Records of a table's topic that are no rows",
-    labelNames: ['table'],
-    known,
+    ...each,
   })
   const heldUp = make.gauge('table_held_up', {
     help: '1 while a table cannot be kept up to date',
-    labelNames: ['table'],
-    known,
+    ...each,
   })
   const lookups = make.counter('table_lookups_total', {
     help: 'Look-ups by outcome; early: the first version of the key is later than the event',

@@ -13,6 +13,7 @@ import {
   NUMBER,
   oneOf,
   TEXT,
+  TypeFits,
   unknownField,
   wholeNumbers,
 } from '../fit.ts'
@@ -35,20 +36,16 @@ const PRIMITIVES: Readonly<Record<string, Fit>> = {
 
 /** Makes the check for values of a type. */
 export function avroFit(type: Type): Fit {
-  return fitOf(type, new Map())
+  return fitOf(type, new TypeFits())
 }
 
-function fitOf(type: Type, known: Map<Type, Fit>): Fit {
-  const fit = known.get(type)
-  if (fit !== undefined) return fit
-  // A type may contain itself.
-  let made: Fit = () => null
-  known.set(type, (value) => made(value))
-  made = newFit(type, known)
-  return made
+type Known = TypeFits<Type>
+
+function fitOf(type: Type, known: Known): Fit {
+  return known.of(type, () => newFit(type, known))
 }
 
-function newFit(type: Type, known: Map<Type, Fit>): Fit {
+function newFit(type: Type, known: Known): Fit {
   switch (type.typeName) {
     case 'fixed': {
       const { size } = type as types.FixedType
@@ -72,7 +69,7 @@ function newFit(type: Type, known: Map<Type, Fit>): Fit {
   }
 }
 
-function recordFit(type: types.RecordType, known: Map<Type, Fit>): Fit {
+function recordFit(type: types.RecordType, known: Known): Fit {
   const fields = type.fields.map((field) => ({
     name: field.name,
     fit: fitOf(field.type, known),
@@ -100,7 +97,7 @@ function extraOf(value: Readonly<Record<string, unknown>>, names: ReadonlySet<st
 }
 
 /** A union whose members can be told apart: at most one fits. */
-function anyOf({ types: all }: types.UnwrappedUnionType, known: Map<Type, Fit>): Fit {
+function anyOf({ types: all }: types.UnwrappedUnionType, known: Known): Fit {
   const members = all.map((member) => fitOf(member, known))
   const wanted = all.map((member) => member.branchName).join(' or ')
   return (value) => {
@@ -115,7 +112,7 @@ function anyOf({ types: all }: types.UnwrappedUnionType, known: Map<Type, Fit>):
 }
 
 /** A union whose values say of which type they are. */
-function wrapped({ types: all }: types.WrappedUnionType, known: Map<Type, Fit>): Fit {
+function wrapped({ types: all }: types.WrappedUnionType, known: Known): Fit {
   const members = new Map(all.map((member) => [member.branchName ?? '', fitOf(member, known)]))
   const names = [...members.keys()].filter((name) => name !== 'null')
   const wanted = names.map((name) => `{ "${name}": … }`).join(' or ')

@@ -13,6 +13,7 @@ import {
   NUMBER,
   oneOf,
   TEXT,
+  TypeFits,
   unknownField,
   wholeNumbers,
 } from '../fit.ts'
@@ -45,19 +46,13 @@ const SCALARS: Readonly<Record<string, Fit>> = {
 
 /** Makes the check for messages of a type, all of whose types are resolved. */
 export function protobufFit(type: Type): Fit {
-  return messageFit(type, new Map())
+  return messageFit(type, new TypeFits())
 }
 
-type Known = Map<Type, Fit>
+type Known = TypeFits<Type>
 
 function messageFit(type: Type, known: Known): Fit {
-  const fit = known.get(type)
-  if (fit !== undefined) return fit
-  // A message may contain itself.
-  let made: Fit = () => null
-  known.set(type, (value) => made(value))
-  made = newMessageFit(type, known)
-  return made
+  return known.of(type, () => newMessageFit(type, known))
 }
 
 /** Of a message. Missing and null are the same, as in Protobuf's JSON: the field has no value. */
