@@ -46,7 +46,7 @@ export function dev(): Command {
     .addOption(
       new Option(
         '--input <file>',
-        'events, one value or key<TAB>value per line, a value mostly JSON; may be .gz (default: stdin)',
+        'events, one per line: VALUE or KEY<TAB>VALUE; a line with a tab that does not begin with { is split at its first tab; may be .gz (default: stdin)',
       ),
     )
     .addOption(

@@ -17,8 +17,12 @@ const TOKEN: readonly SaslMechanism[] = ['oauthbearer']
 /** What settings are, and the mechanisms that they are for. */
 const OWNED: readonly [SettingName, string, readonly SaslMechanism[]][] = [
   ['saslUsername', 'a user name', PASSWORD],
+  ['saslPasswordFile', 'a password file', PASSWORD],
   ['saslTokenUrl', 'a token endpoint', TOKEN],
+  ['saslTokenCa', 'a certificate authority', TOKEN],
   ['saslClientId', 'a client id', TOKEN],
+  ['saslClientSecretFile', 'a client secret file', TOKEN],
+  ['saslScope', 'a scope', TOKEN],
   ['saslTokenFile', 'a token file', TOKEN],
   ['saslExtension', 'a SASL extension', TOKEN],
   ['awsRegion', 'a region', ['aws-msk-iam']],
@@ -28,6 +32,7 @@ const OWNED: readonly [SettingName, string, readonly SaslMechanism[]][] = [
 const OF_ENDPOINT: readonly [SettingName, string][] = [
   ['saslTokenCa', 'a certificate authority'],
   ['saslClientId', 'a client id'],
+  ['saslClientSecretFile', 'a client secret file'],
   ['saslScope', 'a scope'],
 ]
 

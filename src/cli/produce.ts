@@ -32,6 +32,7 @@ interface Flags extends Omit<LineFlags, 'encode'>, Record<string, unknown> {
   readonly speed: number
   readonly subject?: string
   readonly message?: string
+  readonly asIs?: boolean
 }
 
 const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
@@ -63,6 +64,7 @@ export function produce(): Command {
       '--subject <name>',
       'subject whose latest schema encodes the values; needs --registry (default: the topic with -value)',
     )
+    .option('--as-is', 'write the values as they are, even if a registry is set')
     .option('--message <name>', 'Protobuf message to write, if the schema has several')
     .addOption(headerOption())
     .action((file: string, flags: Flags) => start(command, file, flags))
@@ -84,7 +86,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   if (config.registry === null && (flags.subject ?? flags.message) !== undefined) {
     command.error('error: --subject and --message need --registry URL')
   }
-  const encode = await encoderOf(config, flags)
+  const encode = flags.asIs === true ? null : await encoderOf(config, flags)
   const input = await openInput(file)
   const records = new KafkaRecords(kafkaOptions(config))
   const writer = records.writer()

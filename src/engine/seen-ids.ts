@@ -63,7 +63,7 @@ export class SeenIds implements KeyedState {
   readonly #keys: Dictionary
   readonly #use: StateUse
   readonly #pages: Float64Array[] = []
-  /** Spans that have existed, and the spans that are free of them. */
+  /** Number of spans ever allocated, and those of them that are free. */
   #spans = 0
   readonly #free: number[] = []
   /** By the number of an id: its newest span. */
@@ -208,7 +208,7 @@ export class SeenIds implements KeyedState {
     return span
   }
 
-  /** Behind the newer spans of its id. */
+  /** Inserts a span into those of its id, which are ordered from the newest to the oldest. */
   #addToId(span: number, page: Float64Array, at: number): void {
     const id = page[at + ID] as number
     while (this.#newest.length <= id) this.#newest.push(NONE)

@@ -1,6 +1,6 @@
 import type { Events, Read, Reader } from '../plan/events.ts'
 import type { EventFunction, FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
-import type { Lookup } from '../topology/lookup.ts'
+import type { Lookup, Rows } from '../topology/lookup.ts'
 
 // The rows of tables that features look up. Each is looked up once per event, however many features
 // read it.
@@ -46,7 +46,7 @@ export class TableRows {
   readonly names: readonly string[]
   readonly #lookups: readonly TableLookup[]
   readonly #keys: readonly Read<string | null>[]
-  readonly #lookup: Lookup
+  readonly #tables: readonly Rows[]
   readonly #rows: unknown[]
 
   constructor(
@@ -56,16 +56,16 @@ export class TableRows {
     this.#lookups = lookupsOf(step)
     this.names = this.#lookups.map(({ name }) => name)
     this.#keys = this.#lookups.map(({ key }) => reader(key))
-    this.#lookup = lookup
+    this.#tables = this.#lookups.map(({ table }) => lookup(table))
     this.#rows = this.#lookups.map(() => undefined)
   }
 
   /** Looks up the rows of an event. */
   find(events: Events, index: number, { isKind, timeMs }: Finding): void {
     for (let i = 0; i < this.#lookups.length; i++) {
-      const { kind, table } = this.#lookups[i] as TableLookup
+      const { kind } = this.#lookups[i] as TableLookup
       const key = isKind[kind] ? (this.#keys[i] as Read<string | null>).of(events, index) : null
-      this.#rows[i] = key === null ? undefined : this.#lookup(table).get(key, timeMs)
+      this.#rows[i] = key === null ? undefined : (this.#tables[i] as Rows).get(key, timeMs)
     }
   }
 

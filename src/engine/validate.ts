@@ -126,10 +126,16 @@ function checkTables({ tables }: Definition, report: ReportFault): void {
   }
 }
 
-function checkTable({ name, schema, key, asOf, from }: TableDefinition, report: ReportFault): void {
+function checkTable(table: TableDefinition, report: ReportFault): void {
+  const { name, schema, format, key, asOf, from } = table
   if (!NAME.test(name)) report(name, `table "${name}" must match ${NAME}`)
   if (typeof schema?.['~standard']?.validate !== 'function') {
     report(name, 'schema must be a Standard Schema (zod, valibot, arktype, …)')
+  }
+  const canRead = format.is === 'json' || (format.is === 'registry' && from.topic !== undefined)
+  if (!canRead) {
+    const hint = 'give a schema, or for a topic registry(schema)'
+    report(name, `a table cannot be read as ${format.is}`, { code: 'NOT_SUPPORTED', hint })
   }
   if (from.topic !== undefined && !NAME.test(from.topic)) {
     report(name, `topic "${from.topic}" must match ${NAME}`)

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import { checkedBy, nameOf } from '../topology/schema.ts'
+import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
 import type { DecodeFormat } from '../topology/source-format.ts'
 import type { RecordWithValue, SourcePartition } from '../topology/source-record.ts'
 import type { RecordDecoder } from './event-maker.ts'
@@ -25,9 +25,7 @@ export class CalledDecoder implements RecordDecoder {
   decode(record: RawRecord, from: SourcePartition): unknown {
     valueOf(record, LIMITS.bytes)
     const made = this.#call(new GivenRecord(record, from) as RecordWithValue)
-    if (!(made instanceof Promise)) return checkedBy(this.#schema, made)
-    // What it rejects with belongs to a dead letter like any other.
-    made.catch(() => undefined)
+    if (!isPromise(made)) return checkedBy(this.#schema, made)
     throw new TidemarkError('PAYLOAD_INVALID', 'decode returned a promise', {
       hint: 'it must decode at once: asynchronous functions are not supported',
     })

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { OnTombstone } from '../topology/definition.ts'
-import { checkedBy, nameOf } from '../topology/schema.ts'
+import { checkedBy, isPromise, nameOf } from '../topology/schema.ts'
 import type { SourcePartition } from '../topology/source-record.ts'
 import type { EachDecoder, OpenChunk } from './decode-each.ts'
 import type { FormatSource, RawRecord } from './format.ts'
@@ -53,6 +53,10 @@ export class EventMaker implements EachDecoder {
     } catch (cause) {
       const what = `onTombstone threw ${nameOf(cause)}`
       throw new TidemarkError('FUNCTION_THREW', what, { cause })
+    }
+    if (isPromise(made)) {
+      const hint = 'functions of a topology must be synchronous: no async'
+      throw new TidemarkError('FUNCTION_THREW', 'onTombstone returned a promise', { hint })
     }
     return checkedBy(this.#schema, made)
   }

@@ -17,7 +17,9 @@ export type Fit = (value: unknown) => Misfit | null
 
 /** The value itself is not what is wanted. */
 export function misfit(wanted: string, value: unknown): Misfit {
-  return { at: '', why: `must be ${wanted}, got ${kindOf(value)}` }
+  const kind = kindOf(value)
+  const got = kind === 'object' && !isObject(value) ? classOf(value) : kind
+  return { at: '', why: `must be ${wanted}, got ${got}` }
 }
 
 /** Makes a check from a test. @param wanted the values that pass it, in words */
@@ -64,10 +66,13 @@ export function mapFit(key: Fit, entry: Fit): Fit {
   }
 }
 
-/** An object that has fields or entries. */
+/** An object with fields or entries. A Date, a Map or a promise would be written empty. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  const isOne = typeof value === 'object' && value !== null
-  return isOne && !Array.isArray(value) && !Buffer.isBuffer(value)
+  return classOf(value) === 'Object'
+}
+
+function classOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice('[object '.length, -1)
 }
 
 /** Text that can be written in UTF-8 as it is. */

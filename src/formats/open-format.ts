@@ -22,7 +22,7 @@ export interface FormatParts {
 /**
  * Makes the format of a source, or of a table's topic.
  * @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given ·
- * `TOPOLOGY_INVALID`: its reader's schema is none
+ * `TOPOLOGY_INVALID`: its reader's schema is invalid
  */
 export async function openFormat(
   source: FormatSource,

@@ -22,7 +22,7 @@ const TYPES: Readonly<Record<RegisteredFormat['is'], SchemaType>> = {
 
 /**
  * Makes the format of a sink; `null`: it writes JSON.
- * @throws TidemarkError `TOPOLOGY_INVALID`: its schema is none, or has no such message or no name ·
+ * @throws TidemarkError `TOPOLOGY_INVALID`: its schema is invalid, or lacks the message or a name ·
  * `CONFIG_INVALID`: it needs a schema registry and none is given
  */
 export async function openOutput(

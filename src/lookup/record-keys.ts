@@ -17,8 +17,11 @@ export class RecordKeys {
   put(record: string, place: Place): Place | null {
     const replaced = this.remove(record)
     this.#placeOf.set(record, place)
-    this.#recordOf.set(nameOf(place), record)
-    return replaced !== null && nameOf(replaced) === nameOf(place) ? null : replaced
+    const name = nameOf(place)
+    const earlier = this.#recordOf.get(name)
+    if (earlier !== undefined) this.#placeOf.delete(earlier)
+    this.#recordOf.set(name, record)
+    return replaced !== null && nameOf(replaced) === name ? null : replaced
   }
 
   /** The record is gone. @returns its row; `null`: it has none, or another record put it since */

@@ -55,8 +55,11 @@ export async function readTableFile(table: Table): Promise<FileContents | null> 
     if (contents === table.contents) return null
     const isPacked = file.pathname.endsWith('.gz')
     const reading = new FileReading(table, isPacked ? await promisify(gunzip)(bytes) : bytes)
-    return { ...(await inTurns(reading.run())), contents }
+    const read = await inTurns(reading.run())
+    if (read.faults.length > 0) table.refused()
+    return { ...read, contents }
   } catch (thrown) {
+    table.refused()
     const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : nameOf(thrown)
     const hint =
       'a table is a file with one JSON object per line; if it is compressed, its name ends in .gz'

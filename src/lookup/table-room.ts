@@ -9,12 +9,17 @@ export class TableRoom {
     this.#maxBytes = maxBytes
   }
 
+  /** A table holds this many bytes, which it did before. */
+  hold(table: object, bytes: number): void {
+    this.#bytes.set(table, bytes)
+  }
+
   /**
    * A table takes this many bytes now.
    * @throws TidemarkError `TABLE_LIMIT`: all tables together are too large
    */
   take(table: { readonly name: string }, bytes: number): void {
-    this.#bytes.set(table, bytes)
+    this.hold(table, bytes)
     let all = 0
     for (const of of this.#bytes.values()) all += of
     if (all <= this.#maxBytes) return

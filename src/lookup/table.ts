@@ -99,6 +99,11 @@ export class Table implements Rows {
     this.#o.room.take(this, rows.bytes)
   }
 
+  /** Rows that were to replace its own were refused: their room is free again. */
+  refused(): void {
+    this.#o.room.hold(this, this.#rows.bytes)
+  }
+
   /** What look-ups have found since the last call. */
   takeCounts(): LookupCounts {
     const { found, absent, early } = this.#counts

@@ -48,7 +48,7 @@ export interface PartitionSurroundings extends TaskSurroundings {
   readonly breakerPercent: number | null
   /** By topology name, for topologies that watch for keys in several partitions. */
   readonly keyWatches: ReadonlyMap<string, KeyWatch>
-  /** `null`: no record is ever given up, or no replay has to know. */
+  /** `null`: the topology gives no record up, or has no windows to replay. */
   readonly verdictsOf: (topology: PreparedTopology, assignment: Assignment) => Verdicts | null
   /** Pauses and resumes the flow of its chunks. */
   readonly valve: Valve

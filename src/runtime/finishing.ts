@@ -72,7 +72,7 @@ export interface ChunkEnd {
 /** What a {@link Finishing} finishes. */
 interface Finishes {
   readonly partition: TopicPartition
-  /** `null`: no record is ever given up, or no replay has to know. */
+  /** `null`: the topology gives no record up, or has no windows to replay. */
   readonly verdicts: Verdicts | null
 }
 
@@ -202,7 +202,9 @@ export class Finishing {
       bytes,
     })
     for (const { table } of this.#topology.tables) {
-      this.#around.observer({ type: 'looked-up', table: table.label, ...table.takeCounts() })
+      const counts = table.takeCounts()
+      if (counts.found + counts.absent + counts.early === 0) continue
+      this.#around.observer({ type: 'looked-up', table: table.label, ...counts })
     }
     for (const { step, indices } of result.late) {
       const action = source.onLate

@@ -1,7 +1,7 @@
 /** Offsets from the first to the last, both included. */
 export type OffsetRange = readonly [first: number, last: number]
 
-/** Adds an offset that is behind all others: to the last range, if it directly follows it. */
+/** Adds an offset greater than all others; extends the last range if it follows it directly. */
 export function withOffset(ranges: readonly OffsetRange[], offset: number): OffsetRange[] {
   const last = ranges.at(-1)
   if (last === undefined || last[1] < offset - 1) return [...ranges, [offset, offset]]

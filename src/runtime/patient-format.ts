@@ -15,7 +15,7 @@ const OVER_AFTER_MS = 60_000
 /** What a {@link PatientFormat} prepares. */
 interface Prepares {
   readonly partition: TopicPartition
-  /** `null`: no record is ever given up, or no replay has to know. */
+  /** `null`: the topology gives no record up, or has no windows to replay. */
   readonly verdicts: Verdicts | null
 }
 

@@ -3,7 +3,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { OutgoingHeader } from '../records/written-records.ts'
 import type { SinkStep } from '../topology/definition.ts'
 import { isReservedHeader } from '../topology/headers.ts'
-import { nameOf } from '../topology/schema.ts'
+import { isPromise, nameOf } from '../topology/schema.ts'
 
 /**
  * The headers that a sink's function returns for an event; those that are `null` or undefined are
@@ -31,9 +31,7 @@ function returned(of: NonNullable<SinkStep['headers']>, event: unknown): object 
     const what = `headers threw ${nameOf(thrown)}`
     throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
   }
-  if (headers instanceof Promise) {
-    // Its rejection must not go unhandled.
-    headers.catch(() => undefined)
+  if (isPromise(headers)) {
     const hint = 'functions of a topology must be synchronous: no async'
     throw new TidemarkError('OUTPUT_INVALID', 'headers returned a promise', { hint })
   }

@@ -12,7 +12,7 @@ import { atOnce, Slices } from '../kernel/slices.ts'
 import { rowFault } from '../lookup/row-faults.ts'
 import type { MakeRow } from '../lookup/table-rows.ts'
 
-/** In the place of a record's key, which the format demands and a table checks by itself. */
+/** Stands in for the record's key: formats demand one, and a table checks its keys itself. */
 const ANY_KEY = Buffer.from('k')
 /** What a table's values do not depend on. */
 const UNSAID = { offset: 0, timestampMs: 0, key: ANY_KEY, headers: [] }
@@ -74,7 +74,7 @@ class Keyed implements RawRecords {
   }
 }
 
-/** One value, of which an object is wanted: it is nowhere to be scanned. */
+/** One value, to be decoded into an object. It reports no place, so that it is not scanned. */
 class Single implements RawRecords {
   readonly length = 1
   readonly #value: Buffer

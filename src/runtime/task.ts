@@ -46,7 +46,7 @@ interface TaskContext {
   readonly plan: RestartPlan
   /** `null`: keys are not watched. */
   readonly keyWatch: KeyWatch | null
-  /** `null`: no record is ever given up, or no replay has to know. */
+  /** `null`: the topology gives no record up, or has no windows to replay. */
   readonly verdicts: Verdicts | null
 }
 

@@ -127,16 +127,22 @@ export class TopicTable {
       unreadable: (partitions) => this.#holdUp(reasonOf(partitions)),
     })
     this.#followed = followed
-    if (this.#over.signal.aborted) return followed.close()
+    if (this.#isOver(reading)) return followed.close()
     backoff.reset()
     this.#holdUp(null)
     reading.begin(followed.ranges)
     this.#advance(reading, 0)
     for await (const chunk of followed) {
-      if (this.#over.signal.aborted || reading !== this.#reading) return
+      if (this.#isOver(reading)) return
       await this.#apply(reading, chunk)
+      if (this.#isOver(reading)) return
       this.#advance(reading, chunk.records.length)
     }
+  }
+
+  /** Is it told to stop, or is the topic read once more instead? */
+  #isOver(reading: TopicReading): boolean {
+    return this.#over.signal.aborted || reading !== this.#reading
   }
 
   async #apply(reading: TopicReading, chunk: Chunk): Promise<void> {

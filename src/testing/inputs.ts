@@ -86,7 +86,8 @@ export class InputRecords {
   }
 }
 
-function headersOf({ headers = {} }: Input): Header[] {
+/** The headers of an input, as a record has them. */
+export function headersOf({ headers = {} }: Pick<Input, 'headers'>): Header[] {
   return Object.entries(headers).map(([name, text]) => ({ name, value: Buffer.from(text) }))
 }
 

@@ -2,7 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { keyOfRow } from '../lookup/row-faults.ts'
 import type { NewRecord } from '../records/port.ts'
 import type { Definition, TableDefinition } from '../topology/definition.ts'
-import { bytesOf, type Input } from './inputs.ts'
+import { bytesOf, headersOf, type Input } from './inputs.ts'
 
 /** Makes records of a table's topic from the inputs of a test. */
 export class TableRecords {
@@ -19,14 +19,14 @@ export class TableRecords {
    */
   recordOf(table: string, input: Input, nowMs: number): NewRecord {
     const definition = this.#find(table)
-    const { value, headers = {} } = input
+    const { value } = input
     return {
       topic: definition.from.topic as string,
       partition: null,
       key: input.key === null ? null : Buffer.from(input.key ?? keyOf(definition, value)),
       value: bytesOf(value),
       timestampMs: input.timestampMs ?? nowMs,
-      headers: Object.entries(headers).map(([name, text]) => ({ name, value: Buffer.from(text) })),
+      headers: headersOf(input),
     }
   }
 

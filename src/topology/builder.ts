@@ -144,10 +144,8 @@ class Draft implements TopologyBuilder {
     topic: string,
     { schema, decode }: SourceOptions<S>,
   ): Formatted<S> {
-    if (!('format' in schema)) {
-      return { schema, format: decode === undefined ? { is: 'json' } : { is: 'decode', decode } }
-    }
-    if (decode === undefined) return schema
+    if (decode === undefined) return formattedOf(schema)
+    if ('~standard' in schema) return { schema, format: { is: 'decode', decode } }
     throw this.#invalid(`source "${topic}" has decode, and a schema with a format of its own`, {
       hint: 'give decode the schema alone: what it returns is validated by that',
     })
@@ -158,7 +156,7 @@ class Draft implements TopologyBuilder {
     { schema, key, asOf, from }: FileTableOptions<S> | TopicTableOptions<S>,
   ): Table<StandardSchemaV1.InferOutput<S>, N> {
     if (from?.file === undefined && from?.topic === undefined) {
-      throw this.#invalid(`table "${name}" is from nowhere`, {
+      throw this.#invalid(`table "${name}" has no from`, {
         hint: 'say where its rows are: from: file(url), or from: topic(name)',
       })
     }
@@ -308,7 +306,7 @@ const aggregateKit = fieldWords()
 
 /** A schema with its format, JSON where none is given. */
 function formattedOf<S extends StandardSchemaV1>(schema: S | Formatted<S>): Formatted<S> {
-  return 'format' in schema ? schema : { schema, format: { is: 'json' } }
+  return '~standard' in schema ? { schema, format: { is: 'json' } } : schema
 }
 
 /** The steps below a node that lead to a wanted sink. */

@@ -45,6 +45,13 @@ function resultOf(schema: StandardSchemaV1, value: unknown): StandardSchemaV1.Re
   throw error
 }
 
+/** Is it a promise? If so, its rejection does not go unhandled. */
+export function isPromise(value: unknown): boolean {
+  if (!(value instanceof Promise)) return false
+  value.catch(() => undefined)
+  return true
+}
+
 /** The class of what was thrown, not its message, which may quote the value. */
 export function nameOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.constructor.name : typeof thrown

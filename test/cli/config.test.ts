@@ -306,6 +306,14 @@ test.each<[string, object, string[]]>([
     ],
   ],
   [
+    'what only tokens need, with a password',
+    { saslMechanism: 'scram-sha-512', saslUsername: 'u', saslScope: 's', tls: true },
+    [
+      '--sasl-password-file: SASL needs a password',
+      '--sasl-scope: a scope is set, but scram-sha-512 takes none',
+    ],
+  ],
+  [
     'a file with settings of an endpoint',
     { saslMechanism: 'oauthbearer', saslTokenFile: 'token', saslClientId: 'c', saslScope: 's' },
     [

@@ -12,6 +12,15 @@ test('a record that puts another row than before replaces its earlier one', () =
   expect(keys.remove('r1')).toBeNull()
 })
 
+test('a record whose row another one has put since has none of its own any more', () => {
+  const keys = new RecordKeys()
+  keys.put('r1', row('a'))
+  keys.put('r2', row('a'))
+  expect(keys.put('r1', row('b'))).toBeNull()
+  expect(keys.remove('r2')).toEqual(row('a'))
+  expect(keys.remove('r1')).toEqual(row('b'))
+})
+
 test('a record that is removed leaves the row that another one has put since', () => {
   const keys = new RecordKeys()
   keys.put('r1', row('a'))

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { TidemarkError } from '../../src/kernel/errors.ts'
 import { Table } from '../../src/lookup/table.ts'
-import { rowMaker } from '../../src/lookup/table-file.ts'
+import { readTableFile, rowMaker } from '../../src/lookup/table-file.ts'
 import { TableRoom } from '../../src/lookup/table-room.ts'
 import { lookupOf, readTables } from '../../src/lookup/tables.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
@@ -164,6 +164,19 @@ describe('a table is refused', () => {
         'raise --max-table-mb, or keep fewer or smaller rows',
       ],
     ])
+  })
+
+  test('and what is refused when it is read again leaves its room to the others', async () => {
+    const path = join(folder, 'grows.ndjson')
+    writeFileSync(path, rows)
+    const room = new TableRoom(1_000_000)
+    const { tables } = await loadTables(topologyOver({ planes: pathToFileURL(path) }), room)
+    const content = Array.from({ length: 40_000 }, (_, i) => `{"tailnum":"N${i}","seats":2}`)
+    writeFileSync(path, content.join('\n'))
+    expect((await readTableFile(tables[0] as Table))?.faults).toMatchObject([
+      { code: 'TABLE_LIMIT' },
+    ])
+    room.take({ name: 'other' }, 900_000)
   })
 
   test('together with every other', async () => {

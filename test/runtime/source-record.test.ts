@@ -183,15 +183,17 @@ describe('a tombstone', () => {
   test('whose event is none, whose function throws or whose key is no text, is set aside', async () => {
     const onTombstone = (sensor: string): Reading => {
       if (sensor === 'bad') throw new Error('no')
+      if (sensor === 'late') return Promise.reject(new Error('late')) as never
       return { sensor, at: 'now' as never }
     }
     const driver = await startDriver(copying({ onTombstone }))
     await driver.pipeRecords([
       { key: 's-1', value: null },
       { key: 'bad', value: null },
+      { key: 'late', value: null },
       { key: null, value: null },
     ])
-    const codes = ['SCHEMA_INVALID', 'FUNCTION_THREW', 'NULL_KEY']
+    const codes = ['SCHEMA_INVALID', 'FUNCTION_THREW', 'FUNCTION_THREW', 'NULL_KEY']
     expect(driver.deadLetters().map((d) => d.code)).toEqual(codes)
     const key = Buffer.of(0xff)
     const { faults } = taken({ ...copying({ onTombstone }).source }, [{ ...NONE, key }])

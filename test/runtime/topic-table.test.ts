@@ -10,7 +10,7 @@ import { Slices } from '../../src/kernel/slices.ts'
 import { Table } from '../../src/lookup/table.ts'
 import { TableRoom } from '../../src/lookup/table-room.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import type { FollowOptions } from '../../src/records/port.ts'
+import type { Followed, FollowOptions } from '../../src/records/port.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { TableFormat } from '../../src/runtime/table-format.ts'
 import { TopicTable } from '../../src/runtime/topic-table.ts'
@@ -36,7 +36,8 @@ const RISK: Schema = {
 
 type AsOf = TableDefinition['asOf']
 
-const straight = (records: MemoryRecords, options: FollowOptions) => records.follow(options)
+const straight = (records: MemoryRecords, options: FollowOptions): Followed | Promise<Followed> =>
+  records.follow(options)
 
 const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' } as const
 const json: Format = new JsonFormat(source, [])
@@ -178,6 +179,31 @@ test('partitions that are added later are read from their start', async () => {
   put('b', 5, 1)
   await until(() => riskOf('b') !== undefined)
   expect(riskOf('b')).toBe(5)
+  of.stop()
+  await running
+})
+
+test('that it is read again while its topic is being opened is no reason to see what it had', async () => {
+  const asOf = (row: unknown) => Date.UTC(2026, 0, (row as { risk: number }).risk)
+  const opening: (() => void)[] = []
+  const { of, put, until, table } = following({
+    partitions: 1,
+    asOf,
+    follow: async (inner, options) => {
+      await new Promise<void>((open) => opening.push(open))
+      return inner.follow(options)
+    },
+  })
+  for (const day of [1, 5, 9]) put('a', day)
+  of.keepFrom(Date.UTC(2026, 0, 10))
+  const running = of.run()
+  await until(() => opening.length === 1)
+  of.keepFrom(Date.UTC(2026, 0, 2))
+  opening[0]?.()
+  await until(() => opening.length === 2)
+  opening[1]?.()
+  await of.loaded
+  expect(table.get('a', Date.UTC(2026, 0, 2))).toMatchObject({ risk: 1 })
   of.stop()
   await running
 })

@@ -226,3 +226,21 @@ describe('branch', () => {
     })
   })
 })
+
+test('a schema of zod that has a property named format is a schema alone', () => {
+  const definition = defineTopology('celsius', (t) => {
+    t.table('units', { schema: z.string(), key: (row) => row, from: { topic: 'units' } })
+    return t
+      .source('readings', {
+        schema: z.number(),
+        decode: ({ value }) => value.readDoubleBE(),
+        key: String,
+        eventTimeMs: 'record',
+        watermark: { lag: seconds(1) },
+        onLate: 'drop',
+      })
+      .sink('celsius')
+  })
+  expect(definition.source.format.is).toBe('decode')
+  expect(definition.tables[0]?.format).toEqual({ is: 'json' })
+})

@@ -54,9 +54,9 @@ function binaryEvent(
 ): CloudEvent<unknown> {
   const attributes: Attributes = new Map()
   for (const { name, value: text } of headers) {
-    if (name.startsWith(PREFIX)) {
-      setAttribute(attributes, name.slice(PREFIX.length), text.toString('utf8'))
-    }
+    if (!name.startsWith(PREFIX)) continue
+    if (!isUtf8(text)) throw invalidPayload('an attribute of the CloudEvent is not UTF-8')
+    setAttribute(attributes, name.slice(PREFIX.length), text.toString('utf8'))
   }
   if (attributes.size === 0) {
     const what = `the record is no CloudEvent: it has neither the content-type ${JSON_FORMAT} nor headers that begin with ${PREFIX}`

@@ -4,10 +4,15 @@ import type { WholeSchema } from '../../registry/schema-registry.ts'
 import { isFieldName, pathOf } from '../../topology/schema.ts'
 import { checkedEncode, type Misfit } from '../fit.ts'
 import type { PayloadEncoder } from '../registry/payload-encoder.ts'
-import { encodeOutput } from './output.ts'
+import { outputText } from './output.ts'
 
 /** A validator of one family of drafts. */
-type Validator = new (o: Options) => { compile(schema: object): ValidateFunction }
+type Validator = new (
+  o: Options,
+) => {
+  addSchema(schema: object, name: string): unknown
+  compile(schema: object): ValidateFunction
+}
 
 /** ajv's module for each draft, by a part of `$schema`. */
 const MODULES: readonly (readonly [part: string, module: string])[] = [
@@ -25,17 +30,17 @@ const OPTIONS: Options = { strict: false, validateFormats: false, logger: false 
  * Encodes values of a JSON Schema.
  * @throws Error what is wrong with the schema
  */
-export function jsonSchemaEncoder({ text }: WholeSchema): PayloadEncoder {
+export function jsonSchemaEncoder({ text, references }: WholeSchema): PayloadEncoder {
   const schema = objectIn(text)
-  const validate = compiled(schema)
+  const validate = compiled(schema, references)
   const title = typeof schema['title'] === 'string' ? schema['title'] : null
   // What is validated is what is written: NaN is null, and a Date is a text.
-  const fit = (value: unknown) => {
-    return validate(JSON.parse(String(value))) ? null : misfitOf(validate.errors?.[0])
+  const fit = (json: unknown) => {
+    return validate(JSON.parse(json as string)) ? null : misfitOf(validate.errors?.[0])
   }
   const words = title === null ? 'JSON Schema' : `JSON Schema ${title}`
-  const encode = checkedEncode(words, fit, (json) => json as Buffer)
-  return { type: title, encode: (value) => encode(encodeOutput(value)) }
+  const encode = checkedEncode(words, fit, (json) => Buffer.from(json as string))
+  return { type: title, encode: (value) => encode(outputText(value)) }
 }
 
 function objectIn(text: string): Readonly<Record<string, unknown>> {
@@ -46,7 +51,10 @@ function objectIn(text: string): Readonly<Record<string, unknown>> {
   throw new Error('it is not an object')
 }
 
-function compiled(schema: Readonly<Record<string, unknown>>): ValidateFunction {
+function compiled(
+  schema: Readonly<Record<string, unknown>>,
+  references: WholeSchema['references'],
+): ValidateFunction {
   const { $schema = 'draft-07', ...rules } = schema
   const draft = typeof $schema === 'string' ? $schema : ''
   const known = MODULES.find(([part]) => draft.includes(part))
@@ -54,7 +62,13 @@ function compiled(schema: Readonly<Record<string, unknown>>): ValidateFunction {
     throw new Error(`$schema "${draft}" is not draft 6, 7, 2019-09 or 2020-12`)
   }
   const { default: Ajv } = require(known[1]) as { readonly default: Validator }
-  return new Ajv(OPTIONS).compile(rules)
+  const ajv = new Ajv(OPTIONS)
+  for (const { name, text } of references) {
+    // The draft of the schema that refers to it is that of both.
+    const { $schema: _, ...rest } = objectIn(text)
+    ajv.addSchema(rest, name)
+  }
+  return ajv.compile(rules)
 }
 
 function misfitOf(error: ErrorObject | undefined): Misfit {

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../kernel/errors.ts'
-import { nameOf } from '../../topology/schema.ts'
+import { isPromise, nameOf } from '../../topology/schema.ts'
 
 /** {@link outputText} in UTF-8. @throws like it */
 export function encodeOutput(output: unknown): Buffer {
@@ -42,9 +42,7 @@ export function outputText(output: unknown): string {
 
 /** @throws TidemarkError `OUTPUT_INVALID`: a promise, which would be written as an empty object */
 export function refusePromise(output: unknown): void {
-  if (!(output instanceof Promise)) return
-  // Its rejection must not go unhandled.
-  output.catch(() => undefined)
+  if (!isPromise(output)) return
   const hint = 'functions of a topology must be synchronous: no async'
   throw new TidemarkError('OUTPUT_INVALID', 'an output is a promise', { hint })
 }

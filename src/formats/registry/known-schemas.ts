@@ -10,6 +10,8 @@ export type KnownSchema = PayloadDecoder | { readonly error: TidemarkError }
 
 /** Most schemas in memory. The records of all partitions that are decoded at once need no more. */
 const MOST_SCHEMAS = 10_000
+/** Most requests to the registry at once: a chunk of garbage may name 2,048 ids. */
+const MOST_AT_ONCE = 20
 
 /** The schemas that records refer to, by id. A schema never changes, so it is fetched once. */
 export class KnownSchemas {
@@ -50,7 +52,10 @@ export class KnownSchemas {
    * not have it yet
    */
   async fetch(ids: readonly number[], how: Preparing): Promise<void> {
-    await Promise.all(ids.map((id) => this.#fetchOnce(id, how.clock)))
+    for (let i = 0; i < ids.length; i += MOST_AT_ONCE) {
+      const some = ids.slice(i, i + MOST_AT_ONCE)
+      await Promise.all(some.map((id) => this.#fetchOnce(id, how.clock)))
+    }
     const waited = ids.find((id) => this.get(id) === undefined && !this.isGivenUp(id, how))
     if (waited === undefined) return
     const what = `the schema registry has no schema ${waited}, which a record refers to`

@@ -26,7 +26,8 @@ export async function latestEncoder(
   const schema = await subjects.latest(subject)
   if (schema === null) {
     const what = `the schema registry has no subject "${subject}"`
-    throw new TidemarkError('SCHEMA_NOT_REGISTERED', what, { where: subjects.url })
+    const hint = 'register its schema, name another --subject, or write the lines --as-is'
+    throw new TidemarkError('SCHEMA_NOT_REGISTERED', what, { where: subjects.url, hint })
   }
   const encoder = await openEncoder(schema, message).catch((cause: unknown) => {
     const what = `schema ${schema.id} of subject "${subject}" cannot be used: ${messageOf(cause)}`

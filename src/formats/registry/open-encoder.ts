@@ -10,7 +10,7 @@ export async function openEncoder(
   schema: WholeSchema,
   message: string | null,
 ): Promise<PayloadEncoder> {
-  // Only who writes such values pays for loading what encodes them.
+  // Loaded on demand: the encoders' libraries are large, and most topologies write JSON.
   switch (schema.type) {
     case 'avro':
       return (await import('../avro/avro-encoder.ts')).avroEncoder(schema)

@@ -41,7 +41,7 @@ export class RegistryFormat implements Format, EachDecoder {
 
   /**
    * @param o `wanted`: the fields that the topology needs
-   * @throws TidemarkError `TOPOLOGY_INVALID`: its reader's schema is none
+   * @throws TidemarkError `TOPOLOGY_INVALID`: its reader's schema is invalid
    */
   constructor(
     source: FormatSource,

@@ -12,10 +12,8 @@ const MOST_SCHEMAS = 1_000
 /** Shows the values of any topic as text, those that have a schema in a registry as JSON. */
 export class ShownValues {
   readonly #registry: SchemaRegistry
-  /** By id; an error says why its values cannot be decoded. */
-  readonly #decoders = new LRUCache<number, Promise<PayloadDecoder | TidemarkError>>({
-    max: MOST_SCHEMAS,
-  })
+  /** By id. One that rejects says why its values cannot be decoded. */
+  readonly #decoders = new LRUCache<number, Promise<PayloadDecoder>>({ max: MOST_SCHEMAS })
 
   constructor(registry: SchemaRegistry) {
     this.#registry = registry
@@ -34,7 +32,6 @@ export class ShownValues {
   async #decoded(value: Buffer, id: number): Promise<unknown> {
     try {
       const decoder = await this.#decoderOf(id)
-      if (decoder instanceof TidemarkError) throw decoder
       return decoder.decode(value.subarray(PREFIX_BYTES)).value
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError) || thrown.action !== 'dead-letter') throw thrown
@@ -42,22 +39,15 @@ export class ShownValues {
     }
   }
 
-  #decoderOf(id: number): Promise<PayloadDecoder | TidemarkError> {
+  #decoderOf(id: number): Promise<PayloadDecoder> {
     const known = this.#decoders.get(id) ?? this.#fetch(id)
     this.#decoders.set(id, known)
     return known
   }
 
-  async #fetch(id: number): Promise<PayloadDecoder | TidemarkError> {
+  async #fetch(id: number): Promise<PayloadDecoder> {
     const schema = await this.#registry.schema(id)
-    if (schema === null) {
-      return new TidemarkError('SCHEMA_UNUSABLE', `the schema registry has no schema ${id}`)
-    }
-    try {
-      return openDecoder(schema, AS_WRITTEN)
-    } catch (thrown) {
-      if (thrown instanceof TidemarkError) return thrown
-      throw thrown
-    }
+    if (schema !== null) return openDecoder(schema, AS_WRITTEN)
+    throw new TidemarkError('SCHEMA_UNKNOWN', `the schema registry has no schema ${id}`)
   }
 }

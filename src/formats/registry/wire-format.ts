@@ -8,11 +8,15 @@ import { TidemarkError } from '../../kernel/errors.ts'
 export const PREFIX_BYTES = 5
 const MAGIC = 0
 
+/** The largest first byte of an id: ids are Java's ints, and registries look for no larger one. */
+const LARGEST_FIRST = 0x7f
+
 /** The schema id of a record's value; `null`: the value has none. */
 export function schemaIdOf(value: Uint8Array, from: number, to: number): number | null {
   if (to - from < PREFIX_BYTES || value[from] !== MAGIC) return null
   const byte = (index: number) => value[from + index] as number
-  return byte(1) * 2 ** 24 + ((byte(2) << 16) | (byte(3) << 8) | byte(4))
+  if (byte(1) > LARGEST_FIRST) return null
+  return (byte(1) << 24) | (byte(2) << 16) | (byte(3) << 8) | byte(4)
 }
 
 /** What comes before the values of a schema. */

@@ -120,7 +120,9 @@ export class KafkaRecords implements Records {
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
    */
   read(options: ReadOptions): Promise<KafkaReader> {
-    return KafkaReader.open(options, this.#admin, this.#brokers())
+    const brokers = this.#brokers()
+    const closed = () => this.#opened.delete(brokers)
+    return KafkaReader.open(options, { admin: this.#admin, brokers, closed })
   }
 
   follow({ topic, from, unreadable }: FollowOptions): Promise<Followed> {

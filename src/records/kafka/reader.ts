@@ -37,6 +37,15 @@ export interface ReadOptions {
   readonly unreadable?: (partitions: readonly Unreadable[]) => void
 }
 
+/** What a reader reads through. */
+interface ReaderConnections {
+  readonly admin: KafkaAdmin
+  /** Its own. */
+  readonly brokers: Brokers
+  /** Called when its own are closed. */
+  readonly closed: () => void
+}
+
 /** How often added partitions are looked for, ms. */
 const LOOK_MS = 60_000
 
@@ -61,6 +70,7 @@ export class KafkaReader implements Followed {
   readonly #topic: string
   readonly #from: ReadStart
   readonly #brokers: Brokers
+  readonly #closed: () => void
   readonly #fetcher: Fetcher
   readonly #until: ReadOptions['until']
   /** By partition name. */
@@ -73,13 +83,14 @@ export class KafkaReader implements Followed {
 
   private constructor(
     { topic, from, until, unreadable = () => {} }: ReadOptions,
-    brokers: Brokers,
+    { brokers, closed }: ReaderConnections,
     partitions: readonly Beginning[],
   ) {
     this.#topic = topic
     this.#from = from
     this.#until = until
     this.#brokers = brokers
+    this.#closed = closed
     this.ranges = new Map(partitions.map(({ partition, ...range }) => [partition, range]))
     this.#unreadables = new Unreadables(unreadable, brokers.clock)
     this.#fetcher = new Fetcher({
@@ -103,27 +114,14 @@ export class KafkaReader implements Followed {
    * Starts reading.
    * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING`
    */
-  static async open(
-    options: ReadOptions,
-    admin: KafkaAdmin,
-    brokers: Brokers,
-  ): Promise<KafkaReader> {
-    const { topic, from } = options
-    const ranges = await admin.ranges(topic)
-    const beginningOf = await beginnings(topic, from, admin)
+  static async open(options: ReadOptions, connections: ReaderConnections): Promise<KafkaReader> {
     try {
-      await brokers.connect()
-      await brokers.learn([topic])
+      return new KafkaReader(options, connections, await beginningsIn(options, connections))
     } catch (error) {
-      brokers.close()
+      connections.brokers.close()
+      connections.closed()
       throw error
     }
-    refuseIfUnled(topic, ranges.length, brokers)
-    const partitions = ranges.map((range) => {
-      const { partition, endOffset } = range
-      return { partition, endOffset, nextOffset: beginningOf(range) }
-    })
-    return new KafkaReader(options, brokers, partitions)
   }
 
   /**
@@ -156,6 +154,7 @@ export class KafkaReader implements Followed {
     this.#fetcher.stop()
     this.#unreadables.stop()
     this.#brokers.close()
+    this.#closed()
     this.#wake()
   }
 
@@ -219,6 +218,22 @@ export class KafkaReader implements Followed {
   }
 }
 
+/** The partitions of a topic, and where reading them begins. */
+async function beginningsIn(
+  { topic, from }: ReadOptions,
+  { admin, brokers }: ReaderConnections,
+): Promise<Beginning[]> {
+  const ranges = await admin.ranges(topic)
+  const beginningOf = await beginnings(topic, from, admin)
+  await brokers.connect()
+  await brokers.learn([topic])
+  refuseIfUnled(topic, ranges.length, brokers)
+  return ranges.map((range) => {
+    const { partition, endOffset } = range
+    return { partition, endOffset, nextOffset: beginningOf(range) }
+  })
+}
+
 /** Returns a function that computes where reading a partition begins. */
 async function beginnings(
   topic: string,
@@ -248,7 +263,6 @@ function within({ lowOffset, endOffset }: Range, offset: number): number {
 function refuseIfUnled(topic: string, readable: number, brokers: Brokers): void {
   const all = brokers.partitionsOf(topic).length
   if (readable === all) return
-  brokers.close()
   throw new TidemarkError(
     'BROKER_UNAVAILABLE',
     `${all - readable} of ${all} partitions of "${topic}" have no leader`,

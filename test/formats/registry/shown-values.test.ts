@@ -30,11 +30,7 @@ test('any other value is shown as it is', async () => {
 test.each([
   ['a value that does not match', wireValue(1, Buffer.of(9)), 'PAYLOAD_INVALID: the value is cut'],
   ['a schema that is none', wireValue(2, bytes), 'SCHEMA_UNUSABLE: Avro schema 2'],
-  [
-    'a schema that is not there',
-    wireValue(3, bytes),
-    'SCHEMA_UNUSABLE: the schema registry has no',
-  ],
+  ['a schema that is not there', wireValue(3, bytes), 'SCHEMA_UNKNOWN: the schema registry has no'],
 ])('of %s it is shown that it cannot be decoded, and why', async (_, value, why) => {
   const shown = JSON.parse(await values().text(value)) as { why: string }
   expect(shown).toMatchObject({ undecoded: { base64: value.toString('base64') } })

@@ -9,7 +9,8 @@ const idOf = (...bytes: number[]) => schemaIdOf(Uint8Array.from(bytes), 0, bytes
 
 test('a schema id is the four bytes after a zero, with the high one first', () => {
   expect(idOf(0, 0, 0, 1, 2, 9)).toBe(258)
-  expect(idOf(0, 0xff, 0xff, 0xff, 0xff)).toBe(2 ** 32 - 1)
+  expect(idOf(0, 0x7f, 0xff, 0xff, 0xff)).toBe(2 ** 31 - 1)
+  expect(idOf(0, 0x80, 0, 0, 0)).toBeNull()
   expect(schemaIdOf(Uint8Array.of(7, 7, 0, 0, 0, 0, 5, 7), 2, 7)).toBe(5)
 })
 

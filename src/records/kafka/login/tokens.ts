@@ -112,9 +112,10 @@ export class RenewedTokens implements Tokens {
 
   async #ask(): Promise<Held> {
     const { clock } = this.#context
-    const provided = this.#provide(this.#closing.signal)
+    const over = new AbortController()
+    const provided = this.#provide(AbortSignal.any([this.#closing.signal, over.signal]))
     const limit = { ms: PROVIDE_MS, doing: 'getting an access token', clock }
-    const token = await within(limit, provided)
+    const token = await within(limit, provided).finally(() => over.abort())
     if (!isBearer(token?.value) || !Number.isFinite(token.expiresAtMs)) {
       const hint = 'provide { value, expiresAtMs }: a bearer token (RFC 6750), ms since the epoch'
       throw new TidemarkError('CONFIG_INVALID', 'what is provided is no access token', { hint })
