@@ -5,7 +5,16 @@ export type { RunWorkerOptions } from './host/options.ts'
 export { runWorker } from './host/run-worker.ts'
 export type { RunningWorker } from './host/running-worker.ts'
 export { type Code, Refused, TidemarkError } from './kernel/errors.ts'
-export { type DurationMs, days, hours, millis, minutes, seconds } from './kernel/time.ts'
+export {
+  type DurationMs,
+  dayOfWeek,
+  days,
+  hourOfDay,
+  hours,
+  millis,
+  minutes,
+  seconds,
+} from './kernel/time.ts'
 export type { Log } from './observe/log.ts'
 export type { AccessToken } from './records/kafka/login/access-token.ts'
 export type { RegistryOptions } from './registry/confluent-registry.ts'
@@ -29,6 +38,15 @@ export {
   topic,
 } from './topology/lookup.ts'
 export { type Model, onnxModel } from './topology/model.ts'
+export { type Rule, rule } from './topology/rule.ts'
+export type {
+  ModelVariants,
+  Route,
+  ScoreOptions,
+  SeveralModels,
+  Shadow,
+} from './topology/score-models.ts'
+export type { Scored } from './topology/scored.ts'
 export {
   avro,
   jsonSchema,
@@ -52,7 +70,6 @@ export type {
 export type {
   FeatureStream,
   OutputOf,
-  Scored,
   Sink,
   SourceOptions,
   Stream,

@@ -1,16 +1,21 @@
 import { functionReadings } from '../engine/function-readings.ts'
 import { planOf } from '../engine/plan.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { PreparedTopology } from '../runtime/prepare.ts'
+import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
 import { shownEvaluator } from '../scoring/scorer.ts'
-import type { Definition, Step } from '../topology/definition.ts'
+import { type Definition, isRule, type ScoringModel, type Step } from '../topology/definition.ts'
 import { plural } from './print.ts'
 
 /**
  * `card-fraud  payments → 13 features → card-gbdt@1 → predictions  (dead letters: payments.dlq)`
  */
 export function summaryOf({ definition, scorers }: PreparedTopology): string {
-  const labels = new Map([...scorers].map(([step, scorer]) => [step, scorer.label]))
+  const labels = new Map(
+    [...scorers].map(([step, { scorers: all }]) => [
+      step,
+      [...all.values()].map(({ label }) => label).join(' | '),
+    ]),
+  )
   const ways = outline(definition, labels)
   const between = `\n  ${' '.repeat(definition.name.length + 2)}`
   return `${definition.name}  ${ways.join(between)}  (dead letters: ${definition.deadLetterTopic})`
@@ -41,12 +46,16 @@ function wordFor(step: Step, labels: ReadonlyMap<string, string>): string[] {
   if (step.op === 'dedupe') return [`dedupe within ${formatDuration(step.withinMs)}`]
   if (step.op === 'tumbling') return [`windows of ${formatDuration(step.lengthMs)}`]
   if (step.op !== 'score') return [step.name]
-  return [labels.get(step.name) ?? `${step.model.name}@${step.model.version}`]
+  return [labels.get(step.name) ?? Object.entries(step.models).map(declaredLabel).join(' | ')]
+}
+
+function declaredLabel([name, model]: [string, ScoringModel]): string {
+  return `${isRule(model) ? name : model.name}@${model.version}`
 }
 
 /** One line per model: `card-gbdt@2 is computed by its trees, in the worker`. */
 export function evaluators(topologies: readonly Pick<PreparedTopology, 'scorers'>[]): string[] {
-  const scorers = topologies.flatMap((topology) => [...topology.scorers.values()])
+  const scorers = topologies.flatMap(scorersOf)
   const lines = scorers.map(
     ({ label, evaluator }) => `${label} is computed by ${shownEvaluator(evaluator)}`,
   )

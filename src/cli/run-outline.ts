@@ -1,5 +1,5 @@
 import { groupOf } from '../host/host-worker.ts'
-import type { Prepared } from '../runtime/prepare.ts'
+import { type Prepared, scorersOf } from '../runtime/prepare.ts'
 import { shownEvaluator } from '../scoring/scorer.ts'
 import type { RunOutline } from './banner.ts'
 import { summaryOf } from './outline.ts'
@@ -10,7 +10,7 @@ export function outlineOf(prepared: Prepared, group: string | null): RunOutline 
     group: groupOf(group, prepared),
     topologies: prepared.topologies.map((topology) => ({
       summary: summaryOf(topology),
-      models: [...topology.scorers.values()].map(
+      models: scorersOf(topology).map(
         ({ label, sha256, evaluator }) =>
           `${label}  sha256 ${sha256.slice(0, 12)}…  by ${shownEvaluator(evaluator)}`,
       ),

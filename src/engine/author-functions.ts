@@ -7,8 +7,10 @@ export interface AuthorFunction {
   readonly where: string
   /** Its step; `null`: it belongs to the source or to a table. */
   readonly step: string | null
-  /** Its first argument: an event, a row of a table, a record, or the key of a tombstone. */
-  readonly argument: 'event' | 'row' | 'record' | 'key'
+  /**
+   * Its first argument: an event, a row of a table, features, a record, or the key of a tombstone.
+   */
+  readonly argument: 'event' | 'row' | 'features' | 'record' | 'key'
   readonly of: (...args: never[]) => unknown
 }
 

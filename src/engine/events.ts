@@ -71,8 +71,13 @@ export interface Arrivals {
    * Indices of the events that came behind the watermark; not all of them need be among `indices`.
    */
   readonly late: ReadonlySet<number>
-  /** Row-major float32[indices, features] in the model's order; empty for a sink. */
+  /** Row-major float32[indices, features] in the step's order; empty for a sink. */
   readonly rows: Float32Array
+  /**
+   * By row: the number of the rule that holds for it; the number of rules: none does. @default the
+   * step has no rules
+   */
+  readonly routes?: Uint8Array
   /**
    * Row-major float64[indices, carry]: the features that the score step carries, not rounded.
    * @default none

@@ -1,12 +1,13 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Events, Read, Reader } from '../plan/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'
-import type {
-  FeatureDefinition,
-  FeaturesStep,
-  OnLate,
-  ScoreStep,
-  WhereStep,
+import {
+  type FeatureDefinition,
+  type FeaturesStep,
+  isRule,
+  type OnLate,
+  type ScoreStep,
+  type WhereStep,
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { conditionOf } from './condition.ts'
@@ -15,6 +16,7 @@ import { badColumn, kindOf, lateError, threw } from './faults.ts'
 import { KindWindows, type WindowsContext } from './kind-windows.ts'
 import { isLate } from './lateness.ts'
 import { isMissing } from './missing.ts'
+import { Routes } from './routes.ts'
 import { TableRows } from './table-rows.ts'
 
 // Runs one features step: enters events into the windows and writes the rows of those that reach a
@@ -28,11 +30,16 @@ interface Path {
   readonly order: readonly number[]
   /** The features that are carried beside it. */
   readonly carried: readonly number[]
+  /** `null`: one model scores every event. */
+  readonly routes: Routes | null
+  /** The columns that must be there, by the number of the rule that holds. */
+  readonly taken: readonly (readonly number[])[]
 }
 
 interface OpenArrivals {
   readonly indices: number[]
   readonly rows: Float32Array
+  readonly routes: Uint8Array
   readonly carried: Float64Array
   readonly found: unknown[]
 }
@@ -53,6 +60,9 @@ interface Taking {
   readonly late: number[]
   readonly open: readonly OpenArrivals[] | null
 }
+
+/** The events before the first one. */
+const NO_OBJECTS: Events = []
 
 /** How a chunk is run through a features step. */
 export interface FeatureRun {
@@ -88,7 +98,7 @@ export class FeatureRows {
   readonly #reaches: boolean[]
   readonly #use: WindowsContext['use']
   /** The current event, and the watermark after it arrived. */
-  readonly #moment = { key: 0, timeMs: 0, watermarkMs: 0 }
+  readonly #moment = { events: NO_OBJECTS, index: 0, key: 0, timeMs: 0, watermarkMs: 0 }
   /**
    * The watermark of the events that it has processed: if they are window results, it lags behind
    * the source's.
@@ -111,8 +121,10 @@ export class FeatureRows {
     this.#paths = pathsOf(step).map((path) => ({
       step: path.step,
       conditions: path.conditions.map((where) => conditionOf(where, reader)),
-      order: path.step.model.features.map((name) => names.indexOf(name)),
+      order: path.step.features.map((name) => names.indexOf(name)),
       carried: (path.step.carry ?? []).map((name) => names.indexOf(name)),
+      routes: path.step.routes.length === 0 ? null : new Routes(path.step, shared),
+      taken: takenBy(path.step),
     }))
     this.#row = new Float64Array(step.features.length)
     this.#isKind = step.kinds.map(() => false)
@@ -139,10 +151,11 @@ export class FeatureRows {
     this.#watermarkMs = Math.max(this.#watermarkMs, flow.watermarksMs.at(-1) ?? this.#watermarkMs)
     const late: number[] = []
     const most = isWanted ? flow.indices.length : 0
-    const open = this.#paths.map(({ order, carried }): OpenArrivals => {
+    const open = this.#paths.map(({ order, carried, routes }): OpenArrivals => {
       return {
         indices: [],
         rows: new Float32Array(most * order.length),
+        routes: new Uint8Array(routes === null ? 0 : most),
         carried: new Float64Array(most * carried.length),
         found: [],
       }
@@ -157,12 +170,16 @@ export class FeatureRows {
     }
     const lateOnes = new Set(late)
     const { names } = this.#tables
-    const arrivals = this.#paths.map(({ step, order }, p): Arrivals => {
-      const { indices, rows, carried, found } = open[p] as OpenArrivals
+    const arrivals = this.#paths.map((path, p): Arrivals => {
+      const { step, order } = path
+      const { indices, rows, routes, carried, found } = open[p] as OpenArrivals
       const { windows, events } = flow
       const written = rows.subarray(0, indices.length * order.length)
-      const arrived = { step, indices, windows, events, late: lateOnes, rows: written, carried }
-      return names.length === 0 ? arrived : { ...arrived, found: { names, rows: found } }
+      return {
+        ...{ step, indices, windows, events, late: lateOnes, rows: written, carried },
+        ...(path.routes && { routes: routes.subarray(0, indices.length) }),
+        ...(names.length > 0 && { found: { names, rows: found } }),
+      }
     })
     return { arrivals, late }
   }
@@ -173,6 +190,8 @@ export class FeatureRows {
    */
   #processOne(flow: Flow, index: number, { late, open }: Taking): TidemarkError | null {
     const moment = this.#moment
+    moment.events = flow.events
+    moment.index = index
     moment.key = flow.keys[index] as number
     moment.timeMs = flow.timesMs[index] as number
     moment.watermarkMs = flow.watermarksMs[index] as number
@@ -241,8 +260,15 @@ export class FeatureRows {
     let first: TidemarkError | null = null
     for (let p = 0; p < this.#paths.length; p++) {
       if (!this.#reaches[p]) continue
-      const error = this.#copyRow(index, this.#paths[p] as Path, open[p] as OpenArrivals)
-      first ??= error
+      const [path, into] = [this.#paths[p] as Path, open[p] as OpenArrivals]
+      this.#copyRow(path, into)
+      const error = this.#route(path, into)
+      if (error !== null) {
+        first ??= error
+        continue
+      }
+      this.#tables.appendTo(into.found)
+      into.indices.push(index)
     }
     return first
   }
@@ -285,26 +311,58 @@ export class FeatureRows {
     return true
   }
 
-  #copyRow(index: number, path: Path, into: OpenArrivals): TidemarkError | null {
-    const { order, step, carried } = path
+  /** Writes the next row. */
+  #copyRow({ order, carried }: Path, into: OpenArrivals): void {
     const base = into.indices.length * order.length
     for (let c = 0; c < order.length; c++) {
       into.rows[base + c] = this.#row[order[c] as number] as number
-      const value = into.rows[base + c] as number
-      if (Number.isFinite(value) || (Number.isNaN(value) && step.missing === 'nan')) continue
-      const name = step.model.features[c] as string
-      const hint = `.score(model, { missing: 'nan' }) lets a missing value reach the model`
-      const details = Number.isNaN(value) ? { hint } : {}
-      return new TidemarkError('FEATURE_NOT_FINITE', `feature "${name}" is ${value}`, details)
     }
     const beside = into.indices.length * carried.length
     for (let c = 0; c < carried.length; c++) {
       into.carried[beside + c] = this.#row[carried[c] as number] as number
     }
-    this.#tables.appendTo(into.found)
-    into.indices.push(index)
+  }
+
+  /** Decides which model scores the next row. Returns why none can; `null`: one can. */
+  #route(
+    { step, routes, taken }: Path,
+    { indices, rows, carried, routes: decided }: OpenArrivals,
+  ): TidemarkError | null {
+    const row = indices.length
+    let rule = 0
+    if (routes !== null) {
+      routes.view.move(rows, carried, row)
+      const decision = routes.decide(this.#moment)
+      if (typeof decision !== 'number') return decision
+      decided[row] = decision
+      rule = decision
+    }
+    const base = row * step.features.length
+    for (const column of taken[rule] as readonly number[]) {
+      const value = rows[base + column] as number
+      if (Number.isFinite(value) || (Number.isNaN(value) && step.missing === 'nan')) continue
+      return notFinite(step.features[column] as string, value)
+    }
     return null
   }
+}
+
+function notFinite(name: string, value: number): TidemarkError {
+  const hint = `.score(model, { missing: 'nan' }) lets a missing value reach the model`
+  const details = Number.isNaN(value) ? { hint } : {}
+  return new TidemarkError('FEATURE_NOT_FINITE', `feature "${name}" is ${value}`, details)
+}
+
+/**
+ * The columns of a row that the model of each rule takes, and that of the events for which none
+ * holds. A rule that is a model may take any, and is to decide itself what it does without one.
+ */
+function takenBy({ models, routes, otherwise, features }: ScoreStep): readonly number[][] {
+  return [...routes.map(({ to }) => to), otherwise].map((name) => {
+    const model = models[name]
+    if (model === undefined || isRule(model)) return []
+    return model.features.map((feature) => features.indexOf(feature))
+  })
 }
 
 function doAllHold(conditions: readonly Read<boolean>[], events: Events, index: number): boolean {

@@ -4,6 +4,7 @@ import {
   type KeyMismatch,
   type OnLate,
   type OnTombstone,
+  outputTopics,
   type SourceDefinition,
   stepsOf,
   type TableDefinition,
@@ -102,7 +103,7 @@ function checkHeaders({ source }: Definition, report: ReportFault): void {
 function checkTopics(definition: Definition, report: ReportFault): void {
   const { source, deadLetterTopic } = definition
   const sinks = [...stepsOf(definition.then)].filter((s) => s.op === 'sink')
-  const topics = new Set([source.topic, deadLetterTopic, ...sinks.map((s) => s.topic)])
+  const topics = new Set([source.topic, ...outputTopics(definition)])
   for (const topic of topics) {
     if (!NAME.test(topic)) report(topic, `topic "${topic}" must match ${NAME}`)
   }

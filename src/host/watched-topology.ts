@@ -1,6 +1,6 @@
 import type { Code } from '../kernel/errors.ts'
 import type { WatchedModel, WatchedTopology } from '../observe/watched.ts'
-import type { PreparedTopology } from '../runtime/prepare.ts'
+import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
 import { versionOf } from '../scoring/scorer.ts'
 import {
   type Definition,
@@ -36,11 +36,8 @@ const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
 }
 
 /** Describes a topology to metrics and the log. */
-export function watchedTopology({
-  definition,
-  scorers,
-  tables,
-}: PreparedTopology): WatchedTopology {
+export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
+  const { definition, tables } = prepared
   const { name: topology, source, deadLetterTopic, then } = definition
   const steps = [...stepsOf(then)]
   return {
@@ -56,7 +53,7 @@ export function watchedTopology({
     latency: steps.flatMap((step) =>
       step.op === 'score' && step.latency !== undefined ? [latencyOf(step.name, step.latency)] : [],
     ),
-    models: [...scorers.values()].map(
+    models: scorersOf(prepared).map(
       (scorer): WatchedModel => ({
         model: scorer.name,
         version: versionOf(scorer),

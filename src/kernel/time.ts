@@ -39,6 +39,29 @@ export function startOfWindow(timeMs: number, lengthMs: number): number {
   return Math.floor(timeMs / lengthMs) * lengthMs
 }
 
+/**
+ * The hour of the day of an event time, 0 to 23.
+ *
+ * @param offset of the local time from UTC; it does not know summer time @default UTC
+ */
+export function hourOfDay(eventTimeMs: number, offset: DurationMs = hours(0)): number {
+  return Math.floor(remainder(eventTimeMs + offset, days(1)) / hours(1))
+}
+
+/**
+ * The day of the week of an event time, as in ISO 8601: 1 is Monday, 7 is Sunday.
+ *
+ * @param offset of the local time from UTC; it does not know summer time @default UTC
+ */
+export function dayOfWeek(eventTimeMs: number, offset: DurationMs = hours(0)): number {
+  // 1970 began on a Thursday.
+  return remainder(Math.floor((eventTimeMs + offset) / days(1)) + 3, 7) + 1
+}
+
+function remainder(n: number, of: number): number {
+  return ((n % of) + of) % of
+}
+
 /** A duration for people: `1.5 s`, `12 min`, `3.2 h`. */
 export function formatDuration(ms: number): string {
   const abs = Math.abs(ms)

@@ -1,5 +1,5 @@
 import { knownEvent } from '../formats/json/known-event.ts'
-import { knownScored } from '../formats/json/known-values.ts'
+import { type KnownObject, knownScored, type ScoredBy } from '../formats/json/known-values.ts'
 import { writeNumber } from '../formats/json/number-text.ts'
 import { compileEncoder, type OutputEncoder } from '../formats/json/output-encoder.ts'
 import type { ScoredRows } from '../formats/json/scored-rows.ts'
@@ -9,7 +9,7 @@ import type { ColumnForm } from '../plan/columns.ts'
 import type { Header, LogRecords, TopicPartition } from '../records/port.ts'
 import { varintBytes, writeVarint } from '../records/varint.ts'
 import type { WrittenRecords } from '../records/written-records.ts'
-import type { ScoreStep, SinkStep } from '../topology/definition.ts'
+import type { ScoreStep, SinkStep, Step } from '../topology/definition.ts'
 import { readFunction } from '../topology/function-reading.ts'
 import type { PassedHeaders } from './passed-headers.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
@@ -23,26 +23,50 @@ export interface DirectSink {
   readonly encoder: OutputEncoder
 }
 
+/** The sinks after a model, with an encoder for each decision, made when it is first needed. */
+export class DirectSinks {
+  readonly #encode: (decision: number) => readonly DirectSink[]
+  readonly #byDecision: (readonly DirectSink[] | undefined)[] = []
+
+  constructor(encode: (decision: number) => readonly DirectSink[]) {
+    this.#encode = encode
+  }
+
+  /** In the order of the topology. */
+  of(decision: number): readonly DirectSink[] {
+    this.#byDecision[decision] ??= this.#encode(decision)
+    return this.#byDecision[decision]
+  }
+}
+
 /**
- * The sinks after a model, in the order of the topology; `null`: not all of them can be written
- * straight from columns, since a function after the model must be called with each event.
- * @param label identifies model and evaluator, as outputs name them
+ * The sinks after a model; `null`: not all of them can be written straight from columns, since a
+ * function after the model must be called with each event.
+ *
+ * @param by what outputs name, by number of the decision
  */
 export function directSinks(
-  { model, carry = [], then }: ScoreStep,
-  { forms, label }: { readonly forms: readonly ColumnForm[]; readonly label: string },
-): readonly DirectSink[] | null {
-  const scored = knownScored(knownEvent(forms), { ...model, carry }, label)
-  const sinks = then.map((step) => {
-    const [sink, ...more] = step.op === 'map' ? step.then : []
-    if (step.op !== 'map' || sink?.op !== 'sink' || more.length > 0) return null
-    if (sink.key !== null || sink.headers !== undefined || sink.format !== undefined) return null
-    const reading = readFunction(step.to)
-    if ('why' in reading) return null
-    const { encoder } = compileEncoder(reading.expression, scored)
-    return encoder === null ? null : { step: sink, encoder }
-  })
-  return sinks.every((sink) => sink !== null) ? sinks : null
+  step: ScoreStep,
+  { forms, by }: { readonly forms: readonly ColumnForm[]; readonly by: readonly ScoredBy[] },
+): DirectSinks | null {
+  const event = knownEvent(forms)
+  const sinksOf = (decision: number) => {
+    const scored = knownScored(event, step, by[decision] as ScoredBy)
+    return step.then.map((next) => directSink(next, scored))
+  }
+  // What a decision is called makes no difference to whether it can be written.
+  if (sinksOf(0).includes(null)) return null
+  return new DirectSinks((decision) => sinksOf(decision) as DirectSink[])
+}
+
+function directSink(step: Step, scored: KnownObject): DirectSink | null {
+  const [sink, ...more] = step.op === 'map' ? step.then : []
+  if (step.op !== 'map' || sink?.op !== 'sink' || more.length > 0) return null
+  if (sink.key !== null || sink.headers !== undefined || sink.format !== undefined) return null
+  const reading = readFunction(step.to)
+  if ('why' in reading) return null
+  const { encoder } = compileEncoder(reading.expression, scored)
+  return encoder === null ? null : { step: sink, encoder }
 }
 
 /** Bytes of the varint for most value lengths: 64 to 8,191. */
@@ -73,10 +97,12 @@ interface Frames {
 }
 
 /** The event that an output comes from, by its index in the chunk. */
-interface OutputOf {
+export interface OutputOf {
   readonly index: number
   /** Was the event behind the watermark? */
   readonly isLate: boolean
+  /** The number of the decision about it; 0 without a model. */
+  readonly decision: number
 }
 
 /** What the outputs of a chunk share, and where they go. */
@@ -84,6 +110,8 @@ interface DirectOptions {
   readonly source: TopicPartition
   /** Headers that all outputs of the chunk share. */
   readonly headers: readonly Header[]
+  /** Headers by number of the decision. */
+  readonly decided: readonly (readonly Header[])[]
   /** `null`: none of the records has a header. */
   readonly passed: PassedHeaders | null
   /** Indexed by the event's index in the chunk. */
@@ -99,7 +127,7 @@ export class DirectWriter {
   #room = new ByteRoom(0)
   #lengthAt = 0
   readonly #headers: Buffer
-  readonly #frames = new Map<SinkStep, Frames>()
+  readonly #frames = new Map<SinkStep, Frames[]>()
 
   constructor(options: DirectOptions, rows: ScoredRows | null) {
     const { headers } = options
@@ -108,13 +136,11 @@ export class DirectWriter {
     this.#headers = Buffer.concat(headers.map(headerBytes))
   }
 
-  /** Adds the output of row `i`. @param isLate was its event behind the watermark? */
-  write({ step, encoder }: DirectSink, i: number, isLate: boolean): void {
-    const rows = this.#rows as ScoredRows
-    const index = rows.indices[i] as number
-    const start = this.#begin(index)
-    encoder.append(i, rows, this.#room)
-    this.#end(step, start, { index, isLate })
+  /** Adds the output of row `i`. */
+  write({ step, encoder }: DirectSink, i: number, of: OutputOf): void {
+    const start = this.#begin(of.index)
+    encoder.append(i, this.#rows as ScoredRows, this.#room)
+    this.#end(step, start, of)
   }
 
   /** Adds an output that is already serialised. */
@@ -145,10 +171,10 @@ export class DirectWriter {
     return start
   }
 
-  #end(step: SinkStep, start: number, { index, isLate }: OutputOf): void {
+  #end(step: SinkStep, start: number, { index, isLate, decision }: OutputOf): void {
     const { records, into } = this.#o
     this.#putLength(this.#lengthAt)
-    const { onTime, late } = this.#framesOf(step)
+    const { onTime, late } = this.#framesOf(step, decision)
     this.#putHeaders(isLate ? late : onTime, index)
     into.add(step.topic, records.timestampMsAt(index), start)
   }
@@ -184,12 +210,15 @@ export class DirectWriter {
     if (more > 0) passed?.append(room)
   }
 
-  #framesOf(step: SinkStep): Frames {
-    const known = this.#frames.get(step)
-    if (known !== undefined) return known
-    const frames = { onTime: this.#frame(step, []), late: this.#frame(step, [LATE_HEADER]) }
-    this.#frames.set(step, frames)
-    return frames
+  #framesOf(step: SinkStep, decision: number): Frames {
+    let all = this.#frames.get(step)
+    if (all === undefined) this.#frames.set(step, (all = []))
+    const own = this.#o.decided[decision] ?? []
+    all[decision] ??= {
+      onTime: this.#frame(step, own),
+      late: this.#frame(step, [...own, LATE_HEADER]),
+    }
+    return all[decision]
   }
 
   #frame(step: SinkStep, more: readonly Header[]): Frame {

@@ -1,15 +1,13 @@
 import type { Arrivals, EngineResult } from '../engine/events.ts'
-import type { Operator } from '../engine/operators/rule.ts'
-import { openBehindModel } from '../engine/plan.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Chunk, Header, NewRecord, TopicPartition } from '../records/port.ts'
 import { WrittenRecords } from '../records/written-records.ts'
-import type { Scorer, Scores } from '../scoring/scorer.ts'
+import type { StepAnswer, StepScorer } from '../scoring/step-scorer.ts'
 import { decisiveStep, stepsOf } from '../topology/definition.ts'
+import { type AfterModel, afterModel } from './after-model.ts'
 import { deadLetter } from './dead-letter.ts'
-import { type DirectSink, directSinks } from './direct-outputs.ts'
 import type { Intake, RecordFault } from './intake.ts'
 import { inLogOrder, type Made } from './made.ts'
 import { countOutcomes } from './outcomes.ts'
@@ -19,7 +17,6 @@ import { PatientScoring } from './patient-scoring.ts'
 import type { Piece } from './piece.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { chunkHeaders } from './provenance.ts'
-import { ScoreReader } from './score-reader.ts'
 import type { StageClock } from './stage-clock.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 import type { Verdicts } from './verdicts.ts'
@@ -41,14 +38,7 @@ export interface ScoredPiece {
 export interface ScoredArrivals {
   readonly arrivals: Arrivals
   /** `null`: it is a sink, or the partition was lost meanwhile. */
-  readonly score: (AfterModel & { readonly scores: Scores }) | null
-}
-
-/** What happens to events after a model has scored them. */
-interface AfterModel {
-  readonly reader: ScoreReader
-  readonly behind: readonly Operator[]
-  readonly sinks: readonly DirectSink[] | null
+  readonly score: (AfterModel & { readonly scores: StepAnswer }) | null
 }
 
 /** A chunk that is to be finished, in part or as a whole. */
@@ -106,11 +96,11 @@ export class Finishing {
 
   /** Scores events at a model; events at a sink pass. @param stages of their chunk */
   async score(arrivals: Arrivals, stages: StageClock): Promise<ScoredArrivals> {
-    const { step, indices, rows } = arrivals
+    const { step, indices, rows, routes } = arrivals
     if (step.op === 'sink') return { arrivals, score: null }
     const { clock } = this.#around
     const startMs = clock.elapsedMs()
-    const scores = await this.#scoring.score(step, rows, indices.length)
+    const scores = await this.#scoring.score(step, { rows, count: indices.length, routes })
     if (scores === null) return { arrivals, score: null }
     stages.add('wait', Math.max(0, clock.elapsedMs() - startMs - scores.runMs))
     stages.add('score', scores.runMs)
@@ -240,10 +230,8 @@ function afterModels({
   const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'score')
   return new Map(
     steps.map((step) => {
-      const { label } = scorers.get(step.name) as Scorer
-      const sinks = directSinks(step, { forms: format.forms, label })
-      const reader = new ScoreReader(step, label)
-      return [step.name, { reader, behind: openBehindModel(step), sinks }]
+      const scorer = scorers.get(step.name) as StepScorer
+      return [step.name, afterModel(step, scorer, format.forms)]
     }),
   )
 }

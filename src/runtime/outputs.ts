@@ -1,5 +1,4 @@
 import { type Arrivals, type EngineFault, NO_EVENTS, type WindowResult } from '../engine/events.ts'
-import type { Operator } from '../engine/operators/rule.ts'
 import { ChunkRun } from '../engine/run.ts'
 import { eventKey } from '../formats/identity.ts'
 import { encodeOutput, outputText } from '../formats/json/output.ts'
@@ -16,14 +15,14 @@ import {
   type OutgoingRecord,
   WrittenRecords,
 } from '../records/written-records.ts'
-import type { Scores } from '../scoring/scorer.ts'
+import type { StepAnswer } from '../scoring/step-scorer.ts'
 import type { SinkStep } from '../topology/definition.ts'
-import { type DirectSink, DirectWriter } from './direct-outputs.ts'
+import type { AfterModel } from './after-model.ts'
+import { type DirectSinks, DirectWriter, type OutputOf } from './direct-outputs.ts'
 import type { RecordFault } from './intake.ts'
 import type { Made } from './made.ts'
 import type { PassedHeaders } from './passed-headers.ts'
 import { ID_HEADER, LATE_HEADER } from './provenance.ts'
-import type { ScoreReader } from './score-reader.ts'
 import { sinkHeaders } from './sink-headers.ts'
 import { batchBytes, isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
@@ -59,7 +58,8 @@ export function followEvents(arrivals: Arrivals, from: Following): Produced {
   const { indices, events } = arrivals
   const places = indices.map((_, i) => i)
   const byPlace = { at: (i: number) => events.at(indices[i] as number) }
-  return new Tail(arrivals, from).write([{ ...arrivals, indices: places, events: byPlace }], null)
+  const tail = new Tail({ arrivals, from, rows: null, decided: NOT_DECIDED })
+  return tail.write([{ ...arrivals, indices: places, events: byPlace }], null)
 }
 
 /**
@@ -71,48 +71,29 @@ export function followScores(scored: ScoredEvents, from: Following): Produced {
   const { indices, rows: features, carried = NONE_CARRIED, events } = arrivals
   const isScanned = events instanceof ScannedEvents
   const rows = isScanned ? { events, indices, scores: scores.columns, features, carried } : null
-  return new Tail(arrivals, from, rows).follow(scored)
+  const decided = { numbers: scores.decided, headers: scored.headers }
+  return new Tail({ arrivals, from, rows, decided }).follow(scored)
 }
 
-interface ScoredEvents {
+/** What was decided about events that have reached a model. */
+interface Decided {
+  /** By row, the number of the decision; `null`: 0 for all. */
+  readonly numbers: Uint8Array | null
+  /** By number of the decision. */
+  readonly headers: readonly (readonly Header[])[]
+}
+
+const NOT_DECIDED: Decided = { numbers: null, headers: [[]] }
+
+interface ScoredEvents extends AfterModel {
   readonly arrivals: Arrivals
-  readonly scores: Scores
-  readonly reader: ScoreReader
-  /** The steps after the model. */
-  readonly behind: readonly Operator[]
-  /** `null`: a function after the model must be called with each event. */
-  readonly sinks: readonly DirectSink[] | null
+  readonly scores: StepAnswer
 }
 
 /** Scored events whose outputs can be written straight from columns. */
-class Direct {
-  readonly sinks: readonly DirectSink[]
-  readonly #arrivals: Arrivals
-  readonly #events: ScannedEvents
-  readonly #writer: DirectWriter
-
-  constructor({ arrivals }: ScoredEvents, { sinks, events, writer }: DirectParts) {
-    this.sinks = sinks
-    this.#arrivals = arrivals
-    this.#events = events
-    this.#writer = writer
-  }
-
-  /** Can the event be written from columns? */
-  canWrite(i: number): boolean {
-    return this.#events.memoryOf(this.#arrivals.indices[i] as number) !== null
-  }
-
-  /** Adds the output of a sink. */
-  write(sink: DirectSink, i: number): void {
-    this.#writer.write(sink, i, this.#arrivals.late.has(this.#arrivals.indices[i] as number))
-  }
-}
-
-interface DirectParts {
-  readonly sinks: readonly DirectSink[]
+interface Direct {
+  readonly sinks: DirectSinks
   readonly events: ScannedEvents
-  readonly writer: DirectWriter
 }
 
 /** What outputs are made from. */
@@ -131,6 +112,8 @@ interface Origin {
 }
 
 interface PassingOrigin extends Origin {
+  /** The headers that say what was decided about it. */
+  readonly decided: readonly Header[]
   /** The record's headers that the output gets. */
   readonly passed: readonly OutgoingHeader[]
 }
@@ -146,6 +129,14 @@ interface AtSink {
   next: number
 }
 
+interface TailOptions {
+  readonly arrivals: Arrivals
+  readonly from: Following
+  /** `null`: no output is written from columns. */
+  readonly rows: ScoredRows | null
+  readonly decided: Decided
+}
+
 /**
  * Makes outputs of what arrived at one step. In this class, an event's index is its position among
  * those that arrived.
@@ -156,6 +147,7 @@ class Tail implements Produced {
   readonly reached: number[] = []
   readonly #arrivals: Arrivals
   readonly #from: Following
+  readonly #decided: Decided
   readonly #run = new ChunkRun('live')
   readonly #writer: DirectWriter
   /** `null`: none of the records has a header. */
@@ -167,16 +159,18 @@ class Tail implements Produced {
   #topic = ''
   #limits: TopicLimits | null = null
 
-  constructor(arrivals: Arrivals, from: Following, rows: ScoredRows | null = null) {
+  constructor({ arrivals, from, rows, decided }: TailOptions) {
     this.#arrivals = arrivals
     this.#from = from
+    this.#decided = decided
     const into = new WrittenRecords(arrivals.indices.length)
     this.outputs = { records: into, causes: [] }
     const { records, place } = from
     const { source, headers } = place
     const passed = records.hasHeaders ? place.passed : null
     this.#passed = passed
-    this.#writer = new DirectWriter({ source, headers, passed, records, into }, rows)
+    const own = { source, headers, decided: decided.headers }
+    this.#writer = new DirectWriter({ ...own, passed, records, into }, rows)
   }
 
   follow(scored: ScoredEvents): this {
@@ -186,9 +180,9 @@ class Tail implements Produced {
     const count = arrivals.indices.length
     const indices: number[] = []
     for (let i = 0; i < count; i++) {
-      const error = reader.faultOf(i, scores)
-      if (error !== null) this.#run.fault(i, arrivals.step.name, error)
-      else if (direct?.canWrite(i) !== true) indices.push(i)
+      const error = scores.faults.get(i)
+      if (error !== undefined) this.#run.fault(i, arrivals.step.name, error)
+      else if (direct === null || !this.#canWrite(direct, i)) indices.push(i)
     }
     const events = { at: (i: number) => reader.read(i, arrivals, scores) }
     const flow = { count, indices, events, windows: null, ...OF_NO_WINDOWS }
@@ -221,7 +215,18 @@ class Tail implements Produced {
     const { sinks, arrivals } = scored
     const { events } = arrivals
     if (sinks === null || !(events instanceof ScannedEvents)) return null
-    return new Direct(scored, { sinks, events, writer: this.#writer })
+    return { sinks, events }
+  }
+
+  /** Can the event be written from columns? */
+  #canWrite({ events }: Direct, i: number): boolean {
+    return events.memoryOf(this.#arrivals.indices[i] as number) !== null
+  }
+
+  #outputOf(i: number): OutputOf {
+    const { indices, late } = this.#arrivals
+    const index = indices[i] as number
+    return { index, isLate: late.has(index), decision: this.#decided.numbers?.[i] ?? 0 }
   }
 
   /**
@@ -237,11 +242,12 @@ class Tail implements Produced {
     const before = records.length
     let step = ''
     try {
-      if (direct?.canWrite(i) === true) {
-        const offset = this.#from.records.offsetAt(this.#arrivals.indices[i] as number)
-        for (const sink of direct.sinks) {
+      if (direct !== null && this.#canWrite(direct, i)) {
+        const of = this.#outputOf(i)
+        const offset = this.#from.records.offsetAt(of.index)
+        for (const sink of direct.sinks.of(of.decision)) {
           step = sink.step.name
-          direct.write(sink, i)
+          this.#writer.write(sink, i, of)
           this.#check(offset)
         }
       }
@@ -264,20 +270,20 @@ class Tail implements Produced {
 
   /** Adds an event's output of any kind. Returns the offset of the record that it came from. */
   #writeAt({ step, format, events }: AtSink, i: number): number {
-    const { indices, windows, late } = this.#arrivals
+    const { indices, windows } = this.#arrivals
     const { records } = this.#from
     const event = events.at(i)
+    const of = this.#outputOf(i)
     if (windows === null && step.key === null && step.headers === undefined) {
-      const index = indices[i] as number
-      const of = { index, isLate: late.has(index) }
       if (format === null) this.#writer.writeText(step, outputText(event), of)
       else this.#writer.writeBytes(step, format.encode(event), of)
-      return records.offsetAt(index)
+      return records.offsetAt(of.index)
     }
     const origin = this.#originOf(i)
     const passed = windows === null ? this.#passedBy(indices[i] as number) : []
+    const decided = this.#decided.headers[of.decision] ?? []
     this.outputs.records.write(
-      this.#encode({ step, format }, event, { ...origin, passed }),
+      this.#encode({ step, format }, event, { ...origin, decided, passed }),
       step.topic,
     )
     return origin.record.offset
@@ -320,7 +326,7 @@ class Tail implements Produced {
     event: unknown,
     origin: PassingOrigin,
   ): OutgoingRecord {
-    const { record, window, isLate, passed } = origin
+    const { record, window, isLate, decided, passed } = origin
     const { source, headers } = this.#from.place
     const { topic, partition } = source
     // Spelled out: `{ ...source, offset, sink }` alone takes 1 µs, half as much as all the rest of
@@ -342,6 +348,7 @@ class Tail implements Produced {
       headers: [
         idHeader,
         ...headers,
+        ...decided,
         ...(isLate ? [LATE_HEADER] : []),
         ...passed.filter(({ name }) => !names.has(name)),
         ...own,

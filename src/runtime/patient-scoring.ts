@@ -1,5 +1,6 @@
 import type { TopicPartition } from '../records/port.ts'
-import { type Answer, type Scorer, versionOf } from '../scoring/scorer.ts'
+import { versionOf } from '../scoring/scorer.ts'
+import type { StepAnswer, StepBatch, StepScorer } from '../scoring/step-scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import { Patience } from './patience.ts'
 import type { PreparedTopology } from './prepare.ts'
@@ -26,8 +27,8 @@ export class PatientScoring {
   }
 
   /** @returns `null` when the partition was lost meanwhile */
-  score(step: ScoreStep, rows: Float32Array, count: number): Promise<Answer | null> {
-    return this.#patience.until(() => this.#ask(step, rows, count), {
+  score(step: ScoreStep, batch: StepBatch): Promise<StepAnswer | null> {
+    return this.#patience.until(() => this.#ask(step, batch), {
       waits: WAITS,
       passes: ({ code }) => code === 'MODEL_FAILING',
       tell: (reason) => this.#tell(step, reason),
@@ -43,15 +44,15 @@ export class PatientScoring {
     this.#patience.stop()
   }
 
-  async #ask(step: ScoreStep, rows: Float32Array, count: number): Promise<Answer> {
+  async #ask(step: ScoreStep, batch: StepBatch): Promise<StepAnswer> {
     const { observer } = this.#around
-    const scorer = this.#topology.scorers.get(step.name) as Scorer
-    const answer = await scorer.score(rows, count)
-    const [model, version] = [scorer.name, versionOf(scorer)]
+    const scorer = this.#topology.scorers.get(step.name) as StepScorer
+    const answer = await scorer.score(batch)
     const topology = this.#topology.definition.name
-    if (count > 0) {
-      const { runMs: durationMs } = answer
-      observer({ type: 'inference', topology, model, version, rows: count, durationMs })
+    for (const { scorer: by, rows, runMs: durationMs } of answer.runs) {
+      if (rows === 0) continue
+      const [model, version] = [by.name, versionOf(by)]
+      observer({ type: 'inference', topology, model, version, rows, durationMs })
     }
     return answer
   }

@@ -10,9 +10,12 @@ import { MOST_METADATA_BYTES } from '../records/port.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
 import { ModelCache } from '../scoring/model-cache.ts'
 import { type EvaluatorChoice, loadScorers, type ModelUse } from '../scoring/models.ts'
+import { ruleScorer } from '../scoring/rule-scorer.ts'
 import type { Scorer } from '../scoring/scorer.ts'
+import { StepScorer } from '../scoring/step-scorer.ts'
 import {
   type Definition,
+  isRule,
   outputTopics,
   type ScoreStep,
   stepsOf,
@@ -49,7 +52,7 @@ export interface PreparedTopology {
   /** How the values of sinks are written, by name of the sink; all others write JSON. */
   readonly outputs: ReadonlyMap<string, OutputFormat>
   /** By name of the score step. */
-  readonly scorers: ReadonlyMap<string, Scorer>
+  readonly scorers: ReadonlyMap<string, StepScorer>
   readonly lookup: Lookup
   /** Those that `lookup` finds. Topologies that declare the same table share it. */
   readonly tables: readonly PreparedTable[]
@@ -146,10 +149,11 @@ export async function prepare(
   }
   const topologies = definitions.map((definition, i): PreparedTopology => {
     const scorers = new Map(
-      scoreSteps(definition).map((step) => [
-        step.name,
-        models.scorers.get(useName(definition, step)) as Scorer,
-      ]),
+      scoreSteps(definition).map((step) => {
+        const scorerOf = (name: string) =>
+          models.scorers.get(useName(definition, step, name)) as Scorer
+        return [step.name, new StepScorer(step, modelsOf(step, scorerOf))]
+      }),
     )
     const used = tables.of(chosen[i] as Definition)
     const lookup = lookupOf(used.map(({ table }) => table))
@@ -167,6 +171,11 @@ export async function prepare(
   return { topologies, notes, close }
 }
 
+/** The scorers of a topology's models, each once. */
+export function scorersOf({ scorers }: Pick<PreparedTopology, 'scorers'>): Scorer[] {
+  return [...new Set([...scorers.values()].flatMap((step) => [...step.scorers.values()]))]
+}
+
 function withChoices(definition: Definition, { topics, maxAhead, values }: Choices): Definition {
   const renamed = withTopics(definition, topics)
   const guarded = maxAhead === undefined ? renamed : withMaxAhead(renamed, maxAhead)
@@ -177,17 +186,40 @@ function scoreSteps(definition: Definition): ScoreStep[] {
   return [...stepsOf(definition.then)].filter((s) => s.op === 'score')
 }
 
-function useName(definition: Definition, step: ScoreStep): string {
-  return `${definition.name}/${step.name}`
+function useName(definition: Definition, step: ScoreStep, model: string): string {
+  return `${definition.name}/${step.name}/${model}`
+}
+
+/** The scorer of each model of a step, by name. @param scorerOf the scorer of a trained one */
+function modelsOf(
+  { models, features }: ScoreStep,
+  scorerOf: (name: string) => Scorer,
+): Map<string, Scorer> {
+  return new Map(
+    Object.entries(models).map(([name, model]) => [
+      name,
+      isRule(model) ? ruleScorer(name, model, features) : scorerOf(name),
+    ]),
+  )
 }
 
 function modelUses(definition: Definition, { latencyBudget }: Choices): ModelUse[] {
-  return scoreSteps(definition).map((step) => ({
-    step: useName(definition, step),
-    model: step.model,
-    missing: step.missing,
-    latencyBudgetMs: latencyBudget === 'none' ? Number.POSITIVE_INFINITY : step.latencyBudgetMs,
-  }))
+  return scoreSteps(definition).flatMap((step) =>
+    Object.entries(step.models).flatMap(([name, model]): ModelUse[] => {
+      if (isRule(model)) return []
+      const latencyBudgetMs =
+        latencyBudget === 'none' ? Number.POSITIVE_INFINITY : step.latencyBudgetMs
+      return [
+        {
+          step: useName(definition, step, name),
+          where: `${definition.name}/${step.name}`,
+          model,
+          missing: step.missing,
+          latencyBudgetMs,
+        },
+      ]
+    }),
+  )
 }
 
 /** The most topologies whose restart notes fit into a commit's metadata. */

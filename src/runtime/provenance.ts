@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { describe, type TableDescription } from '../engine/describe.ts'
 import type { Table } from '../lookup/table.ts'
 import type { Header } from '../records/port.ts'
-import type { Scorer } from '../scoring/scorer.ts'
+import { type Scorer, versionOf } from '../scoring/scorer.ts'
+import type { Decision } from '../scoring/step-models.ts'
+import type { StepScorer } from '../scoring/step-scorer.ts'
 import type { Definition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
 
@@ -24,6 +26,12 @@ const SCORED_AT_HEADER = 'tidemark-scored-at'
  * up to which each partition was read, of a file its hash.
  */
 const TABLES_HEADER = 'tidemark-tables'
+/** Which model scored an output: `name@version+`, and the first 8 hex digits of its SHA-256. */
+const MODEL_HEADER = 'tidemark-model'
+/** Why that model: as in `s.route`. */
+const ROUTE_HEADER = 'tidemark-route'
+/** On outputs whose model the wall clock has decided: a replay may decide otherwise. */
+const BY_CLOCK_HEADER: Header = { name: 'tidemark-by-clock', value: Buffer.from('true') }
 /** On outputs whose windows may lack events that are no longer in the log. */
 const WARMING_HEADER = 'tidemark-warming'
 /**
@@ -39,12 +47,12 @@ export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('
  */
 export function definitionHash(
   definition: Definition,
-  scorers: ReadonlyMap<string, Scorer>,
+  scorers: ReadonlyMap<string, Pick<StepScorer, 'scorers'>>,
 ): string {
   const { tables, ...description } = describe(definition, formOf)
-  const models = [...scorers].map(([step, { label, sha256, evaluator }]) => {
-    return [step, label, sha256, evaluator.by]
-  })
+  const models = [...scorers].flatMap(([step, { scorers: all }]) =>
+    [...all.values()].map(({ label, sha256, evaluator }) => [step, label, sha256, evaluator.by]),
+  )
   const text = JSON.stringify([description, tables.map(definingOf), models])
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
@@ -52,6 +60,23 @@ export function definitionHash(
 /** What of a table determines an output, besides its rows. */
 function definingOf({ name, key, asOf }: TableDescription): unknown[] {
   return asOf === undefined ? [name, key] : [name, key, asOf]
+}
+
+/** The headers of an output that say what was decided about it. */
+export function decisionHeaders({ route, scorer, byClock }: Decision): readonly Header[] {
+  const model = `${scorer.name}@${declaredVersion(scorer)}+${scorer.sha256.slice(0, 8)}`
+  const headers = [
+    { name: MODEL_HEADER, value: Buffer.from(model) },
+    { name: ROUTE_HEADER, value: Buffer.from(route) },
+  ]
+  return byClock ? [...headers, BY_CLOCK_HEADER] : headers
+}
+
+/** The version without the hash that a label has where the operator chose the file. */
+function declaredVersion(scorer: Scorer): string {
+  const version = versionOf(scorer)
+  const hash = `+${scorer.sha256.slice(0, 8)}`
+  return version.endsWith(hash) ? version.slice(0, -hash.length) : version
 }
 
 /** The headers that all outputs of a chunk share. */

@@ -1,7 +1,6 @@
 import type { Arrivals, FoundRows } from '../engine/events.ts'
-import { TidemarkError } from '../kernel/errors.ts'
-import { type ScoreColumn, scoreColumns } from '../scoring/score-columns.ts'
-import type { Scores } from '../scoring/scorer.ts'
+import type { ScoredBy } from '../formats/json/known-values.ts'
+import type { StepAnswer } from '../scoring/step-scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 
 /** The argument of the function after a model, for one event. */
@@ -11,6 +10,7 @@ interface Scored {
   readonly score: Score
   /** `name@version` */
   readonly model: string
+  readonly route: string
   /** Only after features that look rows up. */
   readonly lookup?: Readonly<Record<string, unknown>>
 }
@@ -24,52 +24,37 @@ type Score = Record<string, number | Record<string, number>>
  * would rebuild an object whose fields are whole numbers at the first fraction.)
  */
 export class ScoreReader {
-  readonly label: string
+  readonly #by: readonly ScoredBy[]
   readonly #features: readonly string[]
   readonly #carried: readonly string[]
-  readonly #columns: readonly ScoreColumn[]
   readonly #outputs: readonly OutputTemplate[]
   readonly #noFeatures: Readonly<Record<string, number>>
   readonly #noScore: Readonly<Score>
 
-  /** @param label identifies model and evaluator, as outputs name them */
-  constructor({ model, carry = [] }: ScoreStep, label: string) {
-    this.label = label
-    this.#features = model.features
+  /** @param by what outputs name, by number of the decision */
+  constructor({ features, outputs, carry = [] }: ScoreStep, by: readonly ScoredBy[]) {
+    this.#by = by
+    this.#features = features
     this.#carried = carry
-    this.#columns = scoreColumns(model.outputs)
-    this.#outputs = Object.entries(model.outputs).map(([name, { columns }]) => {
+    this.#outputs = Object.entries(outputs).map(([name, { columns }]) => {
       return { name, columns: columns ?? null, template: template(columns ?? []) }
     })
-    this.#noFeatures = template([...model.features, ...carry])
-    this.#noScore = template(Object.keys(model.outputs))
-  }
-
-  /** Why the event has no score, `SCORE_FAILED` or `SCORE_NOT_FINITE`; `null`: it has one. */
-  faultOf(i: number, { columns, failed }: Scores): TidemarkError | null {
-    if (failed.has(i)) {
-      return new TidemarkError('SCORE_FAILED', `model ${this.label} fails on its features`)
-    }
-    for (let column = 0; column < this.#columns.length; column++) {
-      const value = columns[column]?.[i] as number
-      if (Number.isFinite(value)) continue
-      const what = `model ${this.label} gave ${value} for "${this.#columns[column]?.name}"`
-      return new TidemarkError('SCORE_NOT_FINITE', what)
-    }
-    return null
+    this.#noFeatures = template([...features, ...carry])
+    this.#noScore = template(Object.keys(outputs))
   }
 
   /** Reads an event that has a score. */
-  read(i: number, arrivals: Arrivals, scores: Scores): Scored {
+  read(i: number, arrivals: Arrivals, scores: StepAnswer): Scored {
     const { indices, events, found } = arrivals
     const score = this.#score(i, scores)
     const event = events.at(indices[i] as number)
     const features = this.#featuresOf(i, arrivals)
-    if (found === undefined) return { event, features, score, model: this.label }
-    return { event, features, score, model: this.label, lookup: foundBy(i, found) }
+    const { label: model, route } = this.#by[scores.decided?.[i] ?? 0] as ScoredBy
+    if (found === undefined) return { event, features, score, model, route }
+    return { event, features, score, model, route, lookup: foundBy(i, found) }
   }
 
-  #score(i: number, { columns: values }: Scores): Score {
+  #score(i: number, { columns: values }: StepAnswer): Score {
     const score = { ...this.#noScore }
     let at = 0
     const next = () => values[at++]?.[i] as number

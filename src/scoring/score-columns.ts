@@ -1,4 +1,4 @@
-import type { ModelDefinition } from '../topology/definition.ts'
+import type { ModelDefinition, OutputShape } from '../topology/definition.ts'
 
 /** One of the numbers that a model returns for each row. */
 export interface ScoreColumn {
@@ -18,4 +18,11 @@ export function scoreColumns(outputs: ModelDefinition['outputs']): ScoreColumn[]
     const width = columns.length
     return columns.map((c, i) => ({ name: `${name}.${c}`, tensor, column: i, width }))
   })
+}
+
+/** The names of the numbers of some outputs, as {@link scoreColumns} gives them. */
+export function columnNames(outputs: Readonly<Record<string, OutputShape>>): string[] {
+  return Object.entries(outputs).flatMap(([name, { columns }]) =>
+    columns === undefined ? [name] : columns.map((column) => `${name}.${column}`),
+  )
 }

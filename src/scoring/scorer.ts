@@ -14,14 +14,19 @@ export interface Answer extends Scores {
   readonly runMs: number
 }
 
-/** What computes a model: the worker, from its trees, or ONNX Runtime, and why ONNX Runtime. */
+/**
+ * What computes a model: the worker, from its trees; ONNX Runtime, and why ONNX Runtime; or a
+ * function of the author's.
+ */
 export type Evaluator =
   | { readonly by: 'trees' }
+  | { readonly by: 'function' }
   | { readonly by: 'onnxruntime'; readonly why: string }
 
 /** An evaluator as shown to users. */
 export function shownEvaluator(evaluator: Evaluator): string {
-  return evaluator.by === 'trees' ? 'its trees, in the worker' : `ONNX Runtime (${evaluator.why})`
+  if (evaluator.by === 'trees') return 'its trees, in the worker'
+  return evaluator.by === 'function' ? 'its function' : `ONNX Runtime (${evaluator.why})`
 }
 
 /** A model that has been loaded and has passed all checks. */

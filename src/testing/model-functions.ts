@@ -1,7 +1,8 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { PreparedTopology } from '../runtime/prepare.ts'
 import type { Scorer } from '../scoring/scorer.ts'
-import { type ModelDefinition, type ScoreStep, stepsOf } from '../topology/definition.ts'
+import { StepScorer } from '../scoring/step-scorer.ts'
+import { isTrained, type ModelDefinition, stepsOf } from '../topology/definition.ts'
 
 /**
  * Replaces a model: takes the features of one event and returns the model's outputs, by the names
@@ -21,21 +22,31 @@ export function withModelFunctions(
   functions: ReadonlyMap<string, ModelFunction>,
 ): PreparedTopology {
   const steps = [...stepsOf(prepared.definition.then)].filter((s) => s.op === 'score')
+  const named = steps.flatMap(({ models }) =>
+    Object.values(models)
+      .filter(isTrained)
+      .map(({ name }) => name),
+  )
   for (const name of functions.keys()) {
-    if (steps.some((step) => step.model.name === name)) continue
+    if (named.includes(name)) continue
     throw new TidemarkError('CONFIG_INVALID', `the topology has no model "${name}"`)
   }
-  const scorers = new Map(prepared.scorers)
-  for (const step of steps) {
-    const answer = functions.get(step.model.name)
-    const scorer = scorers.get(step.name)
-    if (answer === undefined || scorer === undefined) continue
-    scorers.set(step.name, answeredBy(answer, step, scorer))
-  }
+  const scorers = new Map(
+    steps.map((step) => {
+      const { scorers: own } = prepared.scorers.get(step.name) as StepScorer
+      const answered = [...own].map(([name, scorer]): [string, Scorer] => {
+        const model = step.models[name]
+        const answer = functions.get(scorer.name)
+        const isReplaced = answer !== undefined && model !== undefined && isTrained(model)
+        return [name, isReplaced ? answeredBy(answer, model, scorer) : scorer]
+      })
+      return [step.name, new StepScorer(step, new Map(answered))]
+    }),
+  )
   return { ...prepared, scorers }
 }
 
-function answeredBy(answer: ModelFunction, { model }: ScoreStep, scorer: Scorer): Scorer {
+function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Scorer): Scorer {
   const { features } = model
   const columns = columnsOf(model)
   const { name, label, sha256, evaluator, maxBatch } = scorer

@@ -14,9 +14,9 @@ import {
 } from './definition.ts'
 import type { Columns, Feature } from './features.ts'
 import { featureSource, recordFeatures } from './features-builder.ts'
-import { type LatencyUse, latencyBudgetOf } from './latency-budgets.ts'
 import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
-import { type Model, modelDefinition } from './model.ts'
+import { type GivenScore, scoreFields } from './score-builder.ts'
+import type { ScoreOptions } from './score-models.ts'
 import type { Formatted } from './source-format.ts'
 import type {
   OutputsOf,
@@ -87,13 +87,6 @@ type StepFields = Step extends infer S ? (S extends Step ? Omit<S, 'then'> : nev
 
 /** What an author may say of a sink. */
 type SinkOptions = Partial<Omit<SinkStep, 'op' | 'name' | 'topic'>>
-
-/** What an author may say of a score step. */
-interface ScoreOptions {
-  readonly missing?: 'nan'
-  readonly carry?: readonly string[]
-  readonly latencyBudget?: DurationMs | LatencyUse
-}
 
 /** A step in the graph as the author's calls build it; `null`: the source. */
 interface Node {
@@ -235,7 +228,11 @@ class Draft implements TopologyBuilder {
           ...featureSource(feature),
         }))
         const name = this.#nameOf('features')
-        return this.#featureStream(this.#add(at, { op: 'features', name, kinds, features }))
+        const step = this.#add(at, { op: 'features', name, kinds, features })
+        return this.#featureStream(
+          step,
+          features.map((f) => f.name),
+        )
       },
       tumbling: (lengthMs: DurationMs, o: { grace?: DurationMs; emit?: Emit } = {}) => ({
         aggregate: (columns: Columns<never>, define: (a: unknown) => Record<string, Aggregate>) => {
@@ -279,20 +276,13 @@ class Draft implements TopologyBuilder {
     return Object.fromEntries(streams)
   }
 
-  #featureStream(at: Node): unknown {
+  /** @param defined the names of the features */
+  #featureStream(at: Node, defined: readonly string[]): unknown {
     return {
-      where: (keep: unknown) => this.#featureStream(this.#where(at, keep)),
-      score: (given: Model<readonly string[], unknown>, o: ScoreOptions = {}) => {
-        const model = modelDefinition(given)
-        const fields: StepFields = {
-          op: 'score',
-          name: this.#nameOf(model.name),
-          model,
-          missing: o.missing ?? 'refuse',
-          ...(o.carry && { carry: o.carry }),
-          ...latencyBudgetOf(o.latencyBudget),
-        }
-        return this.#stream(this.#add(at, fields))
+      where: (keep: unknown) => this.#featureStream(this.#where(at, keep), defined),
+      score: (given: GivenScore, o: ScoreOptions<string> = {}) => {
+        const { named, ...fields } = scoreFields(given, o, defined)
+        return this.#stream(this.#add(at, { ...fields, name: this.#nameOf(named) }))
       },
     }
   }

@@ -135,15 +135,75 @@ export interface FeaturesStep extends StepBase {
   /** `where` steps, and the score steps after them. */
   readonly then: readonly Step[]
 }
-/** Scores each event with a model. */
+/** Scores each event with one of its models. */
 export interface ScoreStep extends StepBase, LatencyBudget {
   readonly op: 'score'
-  readonly model: ModelDefinition
-  /** Whether NaN features are passed to the model. */
+  /** What may score an event, by name: at least one. */
+  readonly models: Readonly<Record<string, ScoringModel>>
+  /** The columns of a row: the features that the models take together. */
+  readonly features: readonly string[]
+  /** The outputs that all models have, in the order of the first one's. */
+  readonly outputs: Readonly<Record<string, OutputShape>>
+  /** The first rule that holds decides; empty: `otherwise` scores every event. */
+  readonly routes: readonly RouteDefinition[]
+  /** The model that scores an event for which no rule holds. */
+  readonly otherwise: string
+  /** `null`: an event that its model cannot score is a dead letter. */
+  readonly fallback: FallbackDefinition | null
+  /** Models that are only watched. */
+  readonly shadows: readonly ShadowDefinition[]
+  /**
+   * The models are variants, of which one is chosen when a worker starts; `null`: they are not.
+   * There are no routes then.
+   */
+  readonly variants: VariantsDefinition | null
+  /** Whether NaN features are passed to the models. */
   readonly missing: 'refuse' | 'nan'
-  /** Features that the model does not take, for functions after it. @default none */
+  /** Features that no model takes, for functions after it. @default none */
   readonly carry?: readonly string[]
   readonly then: readonly Step[]
+}
+/** Which events a model gets: those for which both conditions hold. */
+export interface RouteDefinition {
+  /** Unique among the rules of the step. */
+  readonly name: string
+  /** The model's name. */
+  readonly to: string
+  /** `null`: every event. */
+  readonly when: RouteCondition | null
+  /** Share of the keys, 0 to 1 in steps of 1/10,000; `null`: every key. */
+  readonly share: number | null
+}
+/** Whether a rule holds, by the event, its features, and its event time, ms since the epoch. */
+export type RouteCondition = (
+  event: unknown,
+  features: Readonly<Record<string, number>>,
+  eventTimeMs: number,
+) => boolean
+/** What scores an event that its own model cannot score. */
+export interface FallbackDefinition {
+  /** The model's name. */
+  readonly to: string
+  /** `budget`: also an event that would wait longer than the latency budget. */
+  readonly on: readonly 'budget'[]
+}
+/** A model whose scores are only compared with those that are published. */
+export interface ShadowDefinition {
+  /** The model's name. */
+  readonly model: string
+  /** The topic of its scores; `null`: none. */
+  readonly sink: string | null
+  /** Share of the keys, 0 to 1 in steps of 1/10,000. */
+  readonly share: number
+  /** Two scores on different sides of it disagree. */
+  readonly threshold: number
+}
+/** How one of several models is chosen. */
+export interface VariantsDefinition {
+  /** The least accuracy that a variant may state; `null`: any. */
+  readonly minAccuracy: number | null
+  /** Is one chosen for each batch, by what is waiting? */
+  readonly adapt: boolean
 }
 /** Aggregates the events of each key in tumbling windows; what follows reads the results. */
 export interface TumblingStep extends StepBase {
@@ -238,6 +298,14 @@ export type OutputDefinition =
   | { readonly tensor: string; readonly column: number; readonly columns?: never }
   | { readonly tensor: string; readonly columns: readonly string[]; readonly column?: never }
 
+/** The form of an output: one number, or one for each named column. */
+export interface OutputShape {
+  readonly columns?: readonly string[]
+}
+
+/** What can score events. */
+export type ScoringModel = ModelDefinition | RuleDefinition
+
 /** A declared ONNX model. */
 export interface ModelDefinition {
   readonly name: string
@@ -252,6 +320,30 @@ export interface ModelDefinition {
   readonly outputs: Readonly<Record<string, OutputDefinition>>
   /** A file of rows with their expected outputs, checked at start. */
   readonly golden?: URL
+}
+
+/** A model that is a function of the author's. */
+export interface RuleDefinition {
+  readonly version: string
+  /** The names of its outputs. */
+  readonly outputs: readonly string[]
+  /** Computes the outputs by name, from the features by name. */
+  readonly of: (features: Readonly<Record<string, number>>) => Readonly<Record<string, number>>
+}
+
+/** Is the model a function of the author's? */
+export function isRule(model: ScoringModel): model is RuleDefinition {
+  return 'of' in model
+}
+
+/** Is it an ONNX model? */
+export function isTrained(model: ScoringModel): model is ModelDefinition {
+  return !isRule(model)
+}
+
+/** The form of each output of a model, by name. */
+export function outputsOf(model: ScoringModel): Readonly<Record<string, OutputShape>> {
+  return isRule(model) ? Object.fromEntries(model.outputs.map((o) => [o, {}])) : model.outputs
 }
 
 /** All steps from here on, each step before those that follow it. */
@@ -271,8 +363,11 @@ export function decisiveStep({ then }: Definition): string {
 
 /** The topics that a topology writes, the dead-letter topic last. */
 export function outputTopics(definition: Definition): string[] {
-  const sinks = [...stepsOf(definition.then)].filter((s) => s.op === 'sink')
-  return [...new Set(sinks.map((s) => s.topic)), definition.deadLetterTopic]
+  const sinks = [...stepsOf(definition.then)].flatMap((s) => {
+    if (s.op === 'sink') return [s.topic]
+    return s.op === 'score' ? s.shadows.flatMap(({ sink }) => sink ?? []) : []
+  })
+  return [...new Set(sinks), definition.deadLetterTopic]
 }
 
 /** The topics that the tables of a topology are read from. */
@@ -291,10 +386,14 @@ export function withTopics(
   const rename = (topic: string) => actual.get(topic) ?? topic
   const renameSteps = (then: readonly Step[]): Step[] =>
     then.map((step) =>
-      step.op === 'sink'
-        ? { ...step, topic: rename(step.topic) }
-        : { ...step, then: renameSteps(step.then) },
+      step.op === 'sink' ? { ...step, topic: rename(step.topic) } : renameBelow(step),
     )
+  const renameBelow = (step: Exclude<Step, SinkStep>): Step => {
+    const then = renameSteps(step.then)
+    if (step.op !== 'score') return { ...step, then }
+    const shadows = step.shadows.map((s) => ({ ...s, sink: s.sink && rename(s.sink) }))
+    return { ...step, shadows, then }
+  }
   return {
     ...definition,
     source: { ...definition.source, topic: rename(definition.source.topic) },

@@ -4,10 +4,18 @@ import type { Mistake } from '../kernel/mistake.ts'
 import type { Partitioner } from '../kernel/partitioners.ts'
 import type { DurationMs } from '../kernel/time.ts'
 import type { Definition, KeyMismatch, OnLate } from './definition.ts'
-import type { Columns, Feature, FeatureKit, Found } from './features.ts'
-import type { LatencyUse } from './latency-budgets.ts'
+import type { Columns, Feature, FeatureKit } from './features.ts'
 import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
 import type { Model } from './model.ts'
+import type {
+  AnyModel,
+  AnyOnnxModel,
+  CommonOutputs,
+  ModelVariants,
+  ScoreOptions,
+  SeveralModels,
+} from './score-models.ts'
+import type { AllDefined, FoundBy, Looked, SameNames, Scored, TakenTogether } from './scored.ts'
 import type { RegisteredFormat } from './sink-format.ts'
 import type { Formatted } from './source-format.ts'
 import type { RecordWithValue, SourceRecord } from './source-record.ts'
@@ -15,79 +23,6 @@ import type { AggregateKit, Emit, WindowEvent, WindowField } from './window-resu
 
 // The calls that an author writes a topology with. Types only; builder.ts turns the calls into
 // data.
-
-/**
- * Checks that the features `K`, without those that are carried, `C`, are exactly those that the
- * model needs, `F`, in any order.
- */
-type SameNames<K extends string, F extends readonly string[], C extends string> = [
-  Exclude<F[number], K>,
-] extends [never]
-  ? [Exclude<K, F[number] | C>] extends [never]
-    ? unknown
-    : Mistake<`the model has no input '${Exclude<K, F[number] | C>}': leave this feature out, or carry it`>
-  : Mistake<`the model needs the feature '${Exclude<F[number], K>}': define it`>
-/** The names of the features that some events `E` do not have. */
-type MissingFeatures<E, Fs> = {
-  [K in keyof Fs]: Fs[K] extends Feature<infer N>
-    ? unknown extends N
-      ? never
-      : E extends N
-        ? never
-        : K
-    : never
-}[keyof Fs]
-/** Checks that every event `E` has all features. */
-type AllDefined<E, Fs> = [MissingFeatures<E, Fs>] extends [never]
-  ? unknown
-  : Mistake<`some kinds of event have no feature '${MissingFeatures<E, Fs> & string}': call .where(isKind) before .score`>
-
-/** The look-ups of features. */
-type FoundBy<Fs> = {
-  [K in keyof Fs]: Fs[K] extends Feature<never, infer L> ? (unknown extends L ? never : L) : never
-}[keyof Fs]
-/** The rows that the look-ups `L` of a scored event have found; nothing without look-ups. */
-type Looked<L> = [L] extends [never]
-  ? unknown
-  : {
-      /**
-       * By the name of the look-up: the row that it found when the features were computed, and
-       * `undefined` if there was none.
-       */
-      readonly lookup: {
-        readonly [P in Extract<L, Found<string, unknown>> as P['name']]: P['row'] | undefined
-      }
-    }
-
-/** A number; for an output with `columns`, one number per named column. */
-type ScoreOf<P> = P extends { readonly columns: readonly (infer C extends string)[] }
-  ? { readonly [K in C]: number }
-  : number
-
-/**
- * An event with its features and the model's scores. `E` is the type of the event, `K` the names of
- * the features, `O` the outputs of the model.
- */
-export interface Scored<E, K extends string, O> {
-  /** The event that `.features` was called on. */
-  readonly event: E
-  /**
-   * The numbers that the model saw, as float32; NaN only with `missing: 'nan'`. Features that are
-   * carried are not rounded, and may be NaN or infinite.
-   */
-  readonly features: Readonly<Record<K, number>>
-  /**
-   * One entry per output of the model: a number, or for an output with `columns` an object with one
-   * number per column. A float32 is the shortest decimal that rounds to it; a bool is 0 or 1.
-   * Always finite: an event with any other score is a dead letter `SCORE_NOT_FINITE`.
-   */
-  readonly score: { readonly [P in keyof O]: ScoreOf<O[P]> }
-  /**
-   * `name@version`. If the operator has replaced the model's file, `name@version+` and the first 8
-   * hex digits of the SHA-256 of that file.
-   */
-  readonly model: string
-}
 
 /**
  * A topic that the topology writes; return it from the builder. `Out` is the type of the values
@@ -253,39 +188,45 @@ export interface FeatureStream<E, Fs> {
    */
   where(keep: (event: E) => boolean): FeatureStream<E, Fs>
   /**
+   * Scores each event with one of several models: the first rule that holds says which. The features
+   * must be exactly those that the models take together, in any order, and those that are carried;
+   * each model gets its own. Events go on in the order of their log, whatever scores them.
+   *
+   * A worker refuses to start with a share that is not a number of 1/10,000 from 0 to 1, with two
+   * rules of one name, or with models that have no output in common: `TOPOLOGY_INVALID`.
+   */
+  score<const M extends Record<string, AnyModel>, const C extends keyof Fs & string = never>(
+    several: SeveralModels<E, keyof Fs & string, M> & {
+      models: M & TakenTogether<keyof Fs & string, M[keyof M], C> & AllDefined<E, Omit<Fs, C>>
+    },
+    o?: ScoreOptions<C>,
+  ): ScoredBy<E, Fs, CommonOutputs<M[keyof M]>>
+  /**
+   * Scores each event with one of several variants of a model: the most accurate one that meets the
+   * budget. It is chosen when the group has committed nothing yet, and kept until the operator says
+   * otherwise, `--variant`.
+   *
+   * A worker refuses to start if no variant meets both: `MODEL_TOO_SLOW`.
+   */
+  score<const V extends readonly AnyOnnxModel[], const C extends keyof Fs & string = never>(
+    several: ModelVariants & {
+      variants: V & TakenTogether<keyof Fs & string, V[number], C> & AllDefined<E, Omit<Fs, C>>
+    },
+    o?: Omit<ScoreOptions<C>, 'latencyBudget'>,
+  ): ScoredBy<E, Fs, CommonOutputs<V[number]>>
+  /**
    * Scores each event with the model. The features must be exactly those of the model, in any
    * order, and those that are carried. An event with an infinite feature is a dead letter
    * `FEATURE_NOT_FINITE`.
    */
   score<F extends readonly string[], O, const C extends keyof Fs & string = never>(
     model: Model<F, O> & SameNames<keyof Fs & string, F, C> & AllDefined<E, Omit<Fs, C>>,
-    o?: {
-      /**
-       * Features that the model does not take, so that functions after it have them:
-       * `s.features.batchScore`. They may be NaN or infinite; JSON then has `null`. @default none
-       */
-      carry?: readonly C[]
-      /**
-       * `nan` passes NaN features to the model. @default an event with a NaN feature is a dead
-       * letter `FEATURE_NOT_FINITE`
-       */
-      missing?: 'nan'
-      /**
-       * The longest that one batch may take; more than 0. It limits the size of the batches. A
-       * model that needs longer for a single row is refused at start: `MODEL_TOO_SLOW`.
-       *
-       * Or the name of what the predictions are for. Then a batch may take half of that use's
-       * target, and predictions that take longer than its target or its maximum are counted and
-       * logged, measured from when the worker receives the chunk to when it is committed. Target
-       * and maximum, ms: `fraud` 50 and 100 · `recommendations` 100 and 200 · `search` 20 and 50 ·
-       * `ads` 10 and 25 · `chat` 200 and 500 · `batch` has neither, and a batch may take 1 s.
-       *
-       * @default 50 ms
-       */
-      latencyBudget?: DurationMs | LatencyUse
-    },
-  ): Stream<Scored<E, keyof Fs & string, O> & Looked<FoundBy<Fs>>>
+    o?: ScoreOptions<C>,
+  ): ScoredBy<E, Fs, O>
 }
+
+/** A stream of scored events. */
+type ScoredBy<E, Fs, O> = Stream<Scored<E, keyof Fs & string, O> & Looked<FoundBy<Fs>>>
 
 /** How a topology reads the records of its source topic, for {@link TopologyBuilder.source}. */
 export interface SourceOptions<S extends StandardSchemaV1> {

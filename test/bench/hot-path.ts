@@ -2,23 +2,20 @@ import { basename, resolve } from 'node:path'
 import { Command } from 'commander'
 import { Engine } from '../../src/engine/engine.ts'
 import type { Arrivals } from '../../src/engine/events.ts'
-import type { Operator } from '../../src/engine/operators/rule.ts'
-import { openBehindModel } from '../../src/engine/plan.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { decodeRecords } from '../../src/records/kafka/codec/decode.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { RecordViews } from '../../src/records/kafka/codec/record-views.ts'
 import type { LogRecords } from '../../src/records/port.ts'
-import { type DirectSink, directSinks } from '../../src/runtime/direct-outputs.ts'
+import { type AfterModel, afterModel } from '../../src/runtime/after-model.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { followScores } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
 import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime/prepare.ts'
 import { chunkHeaders } from '../../src/runtime/provenance.ts'
-import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
-import type { Scorer } from '../../src/scoring/scorer.ts'
+import type { StepScorer } from '../../src/scoring/step-scorer.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
 import { whole } from '../engine/whole.ts'
 import { build } from './build.ts'
@@ -82,9 +79,7 @@ class Path {
   readonly #topology: PreparedTopology
   readonly #watch: Stopwatch
   readonly #intake: EventIntake
-  #reader: ScoreReader | null = null
-  #behind: readonly Operator[] | null = null
-  #sinks: readonly DirectSink[] | null = null
+  #after: AfterModel | null = null
 
   constructor(topology: PreparedTopology, watch: Stopwatch) {
     const { definition, format, lookup } = topology
@@ -107,8 +102,9 @@ class Path {
     const [arrivals] = whole(this.engine.process(batch)).arrivals as [Arrivals]
     this.#watch.lap('engine')
     const step = arrivals.step as ScoreStep
-    const scorer = scorers.get(step.name) as Scorer
-    const scores = await scorer.score(arrivals.rows, arrivals.indices.length)
+    const scorer = scorers.get(step.name) as StepScorer
+    const { rows, routes, indices } = arrivals
+    const scores = await scorer.score({ rows, routes, count: indices.length })
     this.#watch.lap('score')
     const place = {
       source: SOURCE,
@@ -119,13 +115,9 @@ class Path {
       topicLimits: () => TOPIC_LIMITS,
       formats: new Map(),
     }
-    this.#reader ??= new ScoreReader(step, scorer.label)
     const from = { records, place }
-    const { label } = scorer
-    this.#sinks ??= directSinks(step, { forms: this.#topology.format.forms, label })
-    this.#behind ??= openBehindModel(step)
-    const [reader, behind, sinks] = [this.#reader, this.#behind, this.#sinks]
-    const { outputs } = followScores({ arrivals, scores, reader, behind, sinks }, from)
+    this.#after ??= afterModel(step, scorer, this.#topology.format.forms)
+    const { outputs } = followScores({ arrivals, scores, ...this.#after }, from)
     this.#watch.lap('outputs')
     return outputs.records.length
   }

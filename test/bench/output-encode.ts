@@ -9,11 +9,12 @@ import { ByteRoom } from '../../src/kernel/byte-room.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { shortestFloat32 } from '../../src/scoring/shortest-float32.ts'
-import type { ScoreStep } from '../../src/topology/definition.ts'
 import { readFunction } from '../../src/topology/function-reading.ts'
+import { modelDefinition } from '../../src/topology/model.ts'
 import { Payment } from '../../topologies/payment.ts'
 import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
 import { jsonFormatOf } from '../support/format.ts'
+import { modelStep, stepAnswer } from '../support/score-steps.ts'
 import { figure, machine } from './figures.ts'
 import { mulberry32, paymentLines } from './payments.ts'
 import w1 from './topologies/w1.ts'
@@ -22,7 +23,7 @@ import w1 from './topologies/w1.ts'
 // each output. One JSON line on stdout. npx tsx test/bench/output-encode.ts [--outputs 20000]
 // [--rounds 20]
 
-const LABEL = 'card-gbdt@1'
+const BY = { label: 'card-gbdt@1', route: 'card-gbdt' }
 const PASSES = 7
 
 type Event = Record<'paymentId' | 'cardId' | 'paidAt', string | number>
@@ -76,17 +77,17 @@ function encoderOfW1(): OutputEncoder {
   const [map] = score?.op === 'score' ? score.then : []
   const reading = map?.op === 'map' ? readFunction(map.to) : { why: 'W1 has no map' }
   if ('why' in reading) throw new Error(reading.why)
-  const scored = knownScored(knownEvent(format.forms), cardGbdt, LABEL)
+  const scored = knownScored(knownEvent(format.forms), step, BY)
   const { encoder, reason } = compileEncoder(reading.expression, scored)
   if (encoder === null) throw new Error(reason)
   return encoder
 }
 
 const format = jsonFormatOf(w1)
+const step = modelStep(modelDefinition(cardGbdt))
 const room = new ByteRoom()
 const encoder = encoderOfW1()
-const reader = new ScoreReader({ model: cardGbdt } as unknown as ScoreStep, LABEL)
-const NONE: ReadonlySet<number> = new Set()
+const reader = new ScoreReader(step, [BY])
 
 function fromColumns({ count, rows }: Input): number {
   room.clear()
@@ -95,7 +96,7 @@ function fromColumns({ count, rows }: Input): number {
 }
 
 function fromObjects({ count, rows, arrivals }: Input): number {
-  const scores = { columns: rows.scores, failed: NONE }
+  const scores = stepAnswer(rows.scores)
   let bytes = 0
   for (let i = 0; i < count; i++) {
     const s = reader.read(i, arrivals, scores)

@@ -15,6 +15,7 @@ import type {
 } from '../../src/topology/definition.ts'
 import { whole } from '../engine/whole.ts'
 import { jsonFormatOf } from '../support/format.ts'
+import { withModel } from '../support/score-steps.ts'
 import { figure, machine } from './figures.ts'
 import { paymentRecords } from './input.ts'
 import { mulberry32 } from './payments.ts'
@@ -101,8 +102,8 @@ function withWindows(): Definition {
     ]
   })
   const features = [...step.features, ...more]
-  const model = { ...score.model, features: features.map(({ name }) => name) }
-  return { ...w1, then: [{ ...step, features, then: [{ ...score, model }] }] }
+  const scoring = withModel(score, { features: features.map(({ name }) => name) })
+  return { ...w1, then: [{ ...step, features, then: [scoring] }] }
 }
 
 const command = new Command('scaling.ts')

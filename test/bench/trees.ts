@@ -5,8 +5,9 @@ import { columnToSortBy, sortedBy } from '../../src/scoring/row-order.ts'
 import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
 import { TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { LARGEST_BATCH, measureCost, sampleRows } from '../../src/scoring/warm-up.ts'
-import { type Definition, type ModelDefinition, stepsOf } from '../../src/topology/definition.ts'
+import type { Definition } from '../../src/topology/definition.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
+import { modelOf } from '../support/score-steps.ts'
 import { figure, machine } from './figures.ts'
 import w1 from './topologies/w1.ts'
 
@@ -57,11 +58,6 @@ async function measured(definition: Definition) {
   }
   await session.close()
   return { trees: trees.model.ensemble.trees.length, nanosPerRow }
-}
-
-function modelOf({ then }: Definition): ModelDefinition {
-  for (const step of stepsOf(then)) if (step.op === 'score') return step.model
-  throw new Error('a topology without a model')
 }
 
 const models = { 'card-gbdt': await measured(w1), 'flight-gbdt': await measured(flightDelay) }

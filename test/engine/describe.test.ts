@@ -7,6 +7,17 @@ import {
   type FeaturesStep,
   TOPOLOGY,
 } from '../../src/topology/definition.ts'
+import { modelStep } from '../support/score-steps.ts'
+
+const model = {
+  name: 'm',
+  version: '2',
+  file: new URL('file:///m.onnx'),
+  sha256: 'ab',
+  input: 'x',
+  features: ['amount'],
+  outputs: { p: { tensor: 'p', column: 0 } },
+}
 
 /** A function whose source text no loader rewrites. */
 function fn<R>(text: string): EventFunction<R> {
@@ -53,20 +64,8 @@ const features: FeaturesStep = {
     },
   ],
   then: [
-    {
-      op: 'score',
-      name: 'm',
-      model: {
-        name: 'm',
-        version: '2',
-        file: new URL('file:///m.onnx'),
-        sha256: 'ab',
-        input: 'x',
-        features: ['amount'],
-        outputs: { p: { tensor: 'p', column: 0 } },
-      },
+    modelStep(model, {
       missing: 'nan',
-      latencyBudgetMs: 50,
       then: [
         {
           op: 'where',
@@ -76,7 +75,7 @@ const features: FeaturesStep = {
         },
         { op: 'sink', name: 'all', topic: 'all', key: fn('(s) => s.id') },
       ],
-    },
+    }),
   ],
 }
 

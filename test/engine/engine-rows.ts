@@ -6,6 +6,7 @@ import {
   TOPOLOGY,
 } from '../../src/topology/definition.ts'
 import type { Lookup } from '../../src/topology/lookup.ts'
+import { modelStep } from '../support/score-steps.ts'
 import { batchOf } from './batch.ts'
 import { whole } from './whole.ts'
 
@@ -59,14 +60,7 @@ export function topologyAround(
   const file = new URL('file:///model.onnx')
   const features = step.features.map((f) => f.name)
   const model = { name: 'm', version: '1', file, sha256: '', input: 'x', features, outputs: {} }
-  const score = {
-    op: 'score',
-    name: 'm',
-    model,
-    missing: 'nan',
-    latencyBudgetMs: 1,
-    then: [],
-  } as const
+  const score = modelStep(model, { missing: 'nan' })
   return {
     [TOPOLOGY]: true,
     name: 'test',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Engine } from '../../src/engine/engine.ts'
 import type { Definition, FeaturesStep, OnLate, Step } from '../../src/topology/definition.ts'
+import { withModel } from '../support/score-steps.ts'
 import { batchOf } from './batch.ts'
 import { topologyAround } from './engine-rows.ts'
 import { whole } from './whole.ts'
@@ -265,8 +266,7 @@ test('each model behind the windows gets the events its way lets through, in its
   const definition = topology([count, sum])
   const step = definition.then[0] as FeaturesStep
   const score = step.then[0] as Extract<Step, { op: 'score' }>
-  const model = { ...score.model, features: ['f1', 'f0'] }
-  const second: Step = { ...score, name: 'second', model }
+  const second: Step = { ...withModel(score, { features: ['f1', 'f0'] }), name: 'second' }
   const keep = (e: unknown) => amountOf(e) > 1
   const where: Step = { op: 'where', name: 'where', keep, then: [second] }
   const engine = new Engine(

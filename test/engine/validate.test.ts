@@ -8,6 +8,7 @@ import type {
 } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'
+import { withModel } from '../support/score-steps.ts'
 import { events, faultsOf, good, MODEL } from './good-topology.ts'
 
 /** The good topology with another source. */
@@ -25,7 +26,7 @@ function featured(feature: object): Definition {
   const name = 'more'
   const then = step.then.map((s) => {
     if (s.op !== 'score') return s
-    return { ...s, model: { ...s.model, features: [...s.model.features, name] } }
+    return withModel(s, { features: [...s.features, name] })
   })
   const features = [...step.features, { name, kind: 0, ...feature } as FeatureDefinition]
   return { ...good, then: [{ ...step, features, then }] }

@@ -12,6 +12,7 @@ import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
 import { batchOf } from '../engine/batch.ts'
 import { whole } from '../engine/whole.ts'
+import { stepAnswer } from '../support/score-steps.ts'
 import { model, record, START_MS } from './support.ts'
 
 // What goes with an event to the functions after its model, besides the row that the model takes:
@@ -89,8 +90,9 @@ function outputsOf(definition: Definition, arrivals: Arrivals): unknown[] {
     formats: new Map(),
     topicLimits: () => limitsOf(undefined),
   }
-  const scores = { columns: [new Float64Array(arrivals.indices.length)], failed: new Set<number>() }
-  const scored = { arrivals, scores, reader: new ScoreReader(step, 'm@1'), sinks: null }
+  const scores = stepAnswer([new Float64Array(arrivals.indices.length)])
+  const reader = new ScoreReader(step, [{ label: 'm@1', route: 'm' }])
+  const scored = { arrivals, scores, reader, sinks: null, headers: [[]] }
   const records = new ListedRecords([record(0), record(1), record(2)])
   const { outputs } = followScores({ ...scored, behind: openBehindModel(step) }, { records, place })
   return Array.from(outputs.records, ({ value }) => JSON.parse(String(value)))

@@ -3,27 +3,31 @@ import { expect, vi } from 'vitest'
 import { z } from 'zod'
 import { Dictionary } from '../../src/engine/dictionary.ts'
 import { openBehindModel } from '../../src/engine/plan.ts'
+import { TidemarkError } from '../../src/kernel/errors.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { Header, LogRecord } from '../../src/records/port.ts'
-import { type DirectSink, directSinks } from '../../src/runtime/direct-outputs.ts'
+import { type DirectSinks, directSinks } from '../../src/runtime/direct-outputs.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { followScores, type Produced } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf, type TopicLimits } from '../../src/runtime/topic-limits.ts'
 import { type Definition, type ScoreStep, stepsOf } from '../../src/topology/definition.ts'
-import type { Scored, SinkOrSinks, Stream } from '../../src/topology/stream.ts'
+import type { Scored } from '../../src/topology/scored.ts'
+import type { SinkOrSinks, Stream } from '../../src/topology/stream.ts'
 import { jsonFormatOf } from '../support/format.ts'
 import { plainRecords } from '../support/plain-records.ts'
+import { stepAnswer } from '../support/score-steps.ts'
 import { START_MS } from './support.ts'
 
 // Scored chunks whose outputs are made both ways: written straight from columns, and by calling
 // what is behind the model.
 
-const LABEL = 'card@1'
+const BY = { label: 'card@1', route: 'card' }
 export const FEATURES = ['amount', 'count'] as const
 const UNCUT = new Slices(() => 0)
+const FAILS = new TidemarkError('SCORE_FAILED', 'model card@1 fails on its features')
 
 const model = onnxModel({
   name: 'card',
@@ -77,9 +81,9 @@ function stepOf({ then }: Definition): ScoreStep {
   return [...stepsOf(then)].find((step) => step.op === 'score') as ScoreStep
 }
 
-export function sinksOf(definition: Definition): readonly DirectSink[] | null {
+export function sinksOf(definition: Definition): DirectSinks | null {
   const { forms } = jsonFormatOf(definition)
-  return directSinks(stepOf(definition), { forms, label: LABEL })
+  return directSinks(stepOf(definition), { forms, by: [BY] })
 }
 
 /** A chunk that has been scored. */
@@ -90,6 +94,7 @@ export interface Chunk {
   /** Of these: by column, and by row. */
   readonly scores: readonly Float64Array[]
   readonly rows: Float32Array
+  /** Rows without a score. */
   readonly failed?: ReadonlySet<number>
   readonly late?: ReadonlySet<number>
   readonly headers?: readonly Header[]
@@ -122,8 +127,9 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
   expect(batch.count).toBe(records.length)
   const indices = chunk.indices ?? records.map((_, i) => i)
   const arrivals = { step, indices, windows: null, events: batch.events, late, rows }
-  const reader = new ScoreReader(step, LABEL)
+  const reader = new ScoreReader(step, [BY])
   const behind = openBehindModel(step)
+  const faults = new Map([...failed].map((row) => [row, FAILS]))
   const place = {
     source: { topic: chunk.topic ?? 'events', partition: 3 },
     nextOffset: 0,
@@ -133,9 +139,9 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
     topicLimits: () => chunk.limits ?? limitsOf(undefined),
     formats: new Map(),
   }
-  const by = (sinks: readonly DirectSink[] | null) =>
+  const by = (sinks: DirectSinks | null) =>
     followScores(
-      { arrivals, scores: { columns: scores, failed }, reader, behind, sinks },
+      { arrivals, scores: stepAnswer(scores, faults), reader, behind, sinks, headers: [[]] },
       { records: new ListedRecords(records), place },
     )
   const sinks = sinksOf(definition)

@@ -307,8 +307,16 @@ describe('what is behind a model', () => {
   const plain = (scores: Scores) => scores.map((s) => ({ id: s.event.id })).sink('plain')
 
   test('is written directly, sink by sink, where it merely picks', () => {
-    expect(sinksOf(twoSinks)?.map(({ step }) => step.topic)).toEqual(['first', 'second'])
-    expect(sinksOf(scoring(Event, plain))?.map(({ step }) => step.topic)).toEqual(['plain'])
+    expect(
+      sinksOf(twoSinks)
+        ?.of(0)
+        .map(({ step }) => step.topic),
+    ).toEqual(['first', 'second'])
+    expect(
+      sinksOf(scoring(Event, plain))
+        ?.of(0)
+        .map(({ step }) => step.topic),
+    ).toEqual(['plain'])
   })
 
   test.each<[string, Definition]>([

@@ -6,7 +6,8 @@ import { followScores } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
-import type { ScoreStep } from '../../src/topology/definition.ts'
+import { modelDefinition } from '../../src/topology/model.ts'
+import { modelStep, stepAnswer } from '../support/score-steps.ts'
 import { model, record, scorer } from './support.ts'
 
 const PLACE = {
@@ -23,7 +24,7 @@ const PLACE = {
 function scoredEvents(): unknown[] {
   const given: unknown[] = []
   const map = { op: 'map', name: 'map', to: (s: unknown) => given.push(s), then: [] } as const
-  const step = { op: 'score', name: 'm', model, then: [map] } as unknown as ScoreStep
+  const step = modelStep(modelDefinition(model), { then: [map] })
   const events = ['first', 'elsewhere', 'second']
   const arrivals: Arrivals = {
     step,
@@ -33,18 +34,33 @@ function scoredEvents(): unknown[] {
     late: new Set(),
     rows: Float32Array.of(1, 2.5, 3, 4),
   }
-  const scores = { columns: [Float64Array.of(0.25, 0.5)], failed: new Set<number>() }
-  const reader = new ScoreReader(step, scorer().label)
+  const scores = stepAnswer([Float64Array.of(0.25, 0.5)])
+  const reader = new ScoreReader(step, [{ label: scorer().label, route: 'm' }])
   const records = new ListedRecords([record(7), record(8), record(9)])
   const behind = openBehindModel(step)
-  followScores({ arrivals, scores, reader, behind, sinks: null }, { records, place: PLACE })
+  followScores(
+    { arrivals, scores, reader, behind, sinks: null, headers: [[]] },
+    { records, place: PLACE },
+  )
   return given
 }
 
 test('each event goes on with its own features, score and model, as plain fields', () => {
   expect(scoredEvents()).toStrictEqual([
-    { event: 'first', features: { amount: 1, sum: 2.5 }, score: { p: 0.25 }, model: 'm@1' },
-    { event: 'second', features: { amount: 3, sum: 4 }, score: { p: 0.5 }, model: 'm@1' },
+    {
+      event: 'first',
+      features: { amount: 1, sum: 2.5 },
+      score: { p: 0.25 },
+      model: 'm@1',
+      route: 'm',
+    },
+    {
+      event: 'second',
+      features: { amount: 3, sum: 4 },
+      score: { p: 0.5 },
+      model: 'm@1',
+      route: 'm',
+    },
   ])
 })
 

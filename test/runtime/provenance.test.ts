@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { definitionHash } from '../../src/runtime/provenance.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import type { Definition, FeaturesStep, Step } from '../../src/topology/definition.ts'
+import { withModel } from '../support/score-steps.ts'
 import { scored, scorer } from './support.ts'
 
-const scorers = new Map([['m', scorer()]])
+const by = (model: Scorer) => new Map([['m', { scorers: new Map([['m', model]]) }]])
+const scorers = by(scorer())
 
 /** The same topology with another key function, whose source text is this one. */
 function keyedBy(text: string): Definition {
@@ -24,9 +26,7 @@ function readFrom(column: number): Definition {
   const changed = (step: Step): Step => {
     if (step.op === 'sink') return step
     const then = step.then.map(changed)
-    return step.op === 'score'
-      ? { ...step, then, model: { ...step.model, outputs } }
-      : { ...step, then }
+    return step.op === 'score' ? { ...withModel(step, { outputs }), then } : { ...step, then }
   }
   return { ...scored, then: scored.then.map(changed) }
 }
@@ -70,12 +70,12 @@ describe('it changes with', () => {
   })
 
   test('who computes a model', () => {
-    const other: Scorer = { ...scorer(), evaluator: { by: 'onnxruntime', why: 'as you chose' } }
-    expect(definitionHash(scored, new Map([['m', other]]))).not.toBe(hash)
+    const other = { ...scorer(), evaluator: { by: 'onnxruntime' as const, why: 'as you chose' } }
+    expect(definitionHash(scored, by(other))).not.toBe(hash)
   })
 
   test('the bytes of a model', () => {
     const other = { ...scorer(), sha256: 'cd'.repeat(32) }
-    expect(definitionHash(scored, new Map([['m', other]]))).not.toBe(hash)
+    expect(definitionHash(scored, by(other))).not.toBe(hash)
   })
 })

@@ -2,10 +2,13 @@ import { expect, test } from 'vitest'
 import type { Arrivals } from '../../src/engine/events.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import type { ModelDefinition, ScoreStep } from '../../src/topology/definition.ts'
+import { modelDefinition } from '../../src/topology/model.ts'
+import { modelStep, stepAnswer } from '../support/score-steps.ts'
 import { model } from './support.ts'
 
 function reader(outputs: ModelDefinition['outputs']): ScoreReader {
-  return new ScoreReader({ op: 'score', name: 'm', model: { ...model, outputs } } as never, 'm@1')
+  const step = modelStep({ ...modelDefinition(model), outputs })
+  return new ScoreReader(step, [{ label: 'm@1', route: 'm' }])
 }
 
 const step = { op: 'score', name: 'm' } as ScoreStep
@@ -28,7 +31,7 @@ const columns = [
   Float64Array.of(3, 4),
   Float64Array.of(5, 6),
 ]
-const scores = { columns, failed: new Set<number>() }
+const scores = stepAnswer(columns)
 
 test('a score has its outputs as declared: one number, or one for each column', () => {
   const of = reader(outputs)
@@ -51,28 +54,3 @@ test('no two events share an object that their functions could change', () => {
   expect(first.score['risk']).not.toBe(second.score['risk'])
   expect(first.features).not.toBe(second.features)
 })
-
-test('one on which the model fails is set aside by itself, without a number of it', () => {
-  const failing = { ...scores, failed: new Set([0]) }
-  expect(reader(outputs).faultOf(0, failing)).toMatchObject({
-    code: 'SCORE_FAILED',
-    message: 'model m@1 fails on its features',
-  })
-  expect(reader(outputs).faultOf(1, failing)).toBeNull()
-})
-
-test.each([
-  [0, 'p'],
-  [2, 'risk.mid'],
-  [3, 'label'],
-])(
-  'a number that is not finite sets its own event aside, by name: column %i is %s',
-  (column, name) => {
-    const broken = { ...scores, columns: columns.with(column, Float64Array.of(Number.NaN, 1)) }
-    expect(reader(outputs).faultOf(0, broken)).toMatchObject({
-      code: 'SCORE_NOT_FINITE',
-      message: `model m@1 gave NaN for "${name}"`,
-    })
-    expect(reader(outputs).faultOf(1, broken)).toBeNull()
-  },
-)

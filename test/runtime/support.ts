@@ -5,6 +5,7 @@ import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import type { Observer, RuntimeEvent } from '../../src/runtime/events.ts'
 import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'
 import type { Answer as ModelAnswer, Scorer } from '../../src/scoring/scorer.ts'
+import { StepScorer } from '../../src/scoring/step-scorer.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
 import { type Definition, stepsOf } from '../../src/topology/definition.ts'
 import { jsonFormatOf } from '../support/format.ts'
@@ -84,7 +85,9 @@ export function preparedTopology(
   by: Scorer = scorer(),
 ): PreparedTopology {
   const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'score')
-  const scorers = new Map(steps.map((step) => [step.name, by]))
+  const scorers = new Map(
+    steps.map((step) => [step.name, new StepScorer(step, new Map([[step.otherwise, by]]))]),
+  )
   const format = jsonFormatOf(definition)
   const lookup = () => new Map()
   const given = { definition, by: '0123456789ab', fingerprint: 'f', format }

@@ -5,6 +5,7 @@ import {
   type EventFunction,
   type FeatureDefinition,
   type FeaturesStep,
+  isTrained,
   type SourceDefinition,
   stepsOf,
 } from '../../topology/definition.ts'
@@ -215,14 +216,22 @@ function checkModels(step: FeaturesStep, report: ReportFault): void {
   const names = step.features.map((f) => f.name)
   for (const next of stepsOf(step.then)) {
     if (next.op !== 'score') continue
-    const { carry = [] } = next
-    const { name, features: taken } = next.model
-    const missing = taken.filter((f) => !names.includes(f))
-    const unused = names.filter((f) => !taken.includes(f) && !carry.includes(f))
+    const { carry = [], models } = next
+    const trained = Object.values(models).filter(isTrained)
+    const taken = new Set(trained.flatMap((model) => model.features))
+    for (const { name, features: needed } of trained) {
+      const missing = needed.filter((f) => !names.includes(f))
+      if (missing.length > 0) report(next.name, `model ${name} needs ${missing.join(', ')}`)
+    }
+    // A function may take any.
+    const isClosed = trained.length === Object.keys(models).length
+    const unused = names.filter((f) => !taken.has(f) && !carry.includes(f))
     const unknown = carry.filter((f) => !names.includes(f))
-    const twice = carry.filter((f, i) => taken.includes(f) || carry.indexOf(f) < i)
-    if (missing.length > 0) report(next.name, `model ${name} needs ${missing.join(', ')}`)
-    if (unused.length > 0) report(next.name, `model ${name} does not take ${unused.join(', ')}`)
+    const twice = carry.filter((f, i) => taken.has(f) || carry.indexOf(f) < i)
+    if (isClosed && unused.length > 0) {
+      const who = trained.length === 1 ? `model ${trained[0]?.name} does` : 'its models do'
+      report(next.name, `${who} not take ${unused.join(', ')}`)
+    }
     if (unknown.length > 0) report(next.name, `carry: there is no feature ${unknown.join(', ')}`)
     if (twice.length > 0) report(next.name, `carry: ${twice.join(', ')} is there already`)
   }

@@ -42,8 +42,8 @@ export interface Retention {
 export interface FunctionPlace {
   /** The place's name in notes: `map`, `features.amount`. */
   readonly where: string
-  /** Its argument: an event that reaches the step, or a row of a table. */
-  readonly argument: 'event' | 'row'
+  /** Its first argument: an event that reaches the step, a row of a table, or features by name. */
+  readonly argument: 'event' | 'row' | 'features'
   /** The function; undefined or null if the author left it out. */
   readonly of: unknown
 }

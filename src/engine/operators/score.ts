@@ -1,36 +1,146 @@
 import { TidemarkError } from '../../kernel/errors.ts'
-import type { ScoreStep } from '../../topology/definition.ts'
+import { isShare, SHARES } from '../../kernel/shares.ts'
+import { isRule, outputsOf, type ScoreStep, type ScoringModel } from '../../topology/definition.ts'
 import { LATENCY_LIMITS } from '../../topology/latency-budgets.ts'
-import type { OperatorRule } from './rule.ts'
+import type { OperatorRule, Print, ReportFault } from './rule.ts'
 
 const USES = Object.keys(LATENCY_LIMITS).join(', ')
+/** The number of a decision about a row is one byte. */
+const MOST_ROUTES = 200
 
 /**
- * Runs a model. Its rows are written by the features step before it; its output continues to the
- * next steps when the model has returned.
+ * Runs a model, of several the one that a rule says. Its rows are written by the features step
+ * before it; its output continues to the next steps when the model has returned.
  */
 export const score: OperatorRule<ScoreStep> = {
-  detail: ({ model, missing, carry, latencyBudgetMs, latency }) => ({
-    model: `${model.name}@${model.version}`,
-    sha256: model.sha256,
-    features: model.features,
-    outputs: model.outputs,
-    missing,
-    ...(carry && { carry }),
-    latencyBudgetMs,
-    ...(latency && { latency }),
+  detail: (step, print) => ({
+    ...modelsDetail(step, print),
+    missing: step.missing,
+    ...(step.carry && { carry: step.carry }),
+    latencyBudgetMs: step.latencyBudgetMs,
+    ...(step.latency && { latency: step.latency }),
   }),
 
-  functions: () => [],
+  *functions({ name, models, routes }) {
+    for (const [model, of] of Object.entries(models)) {
+      if (isRule(of)) yield { where: `${name}.${model}`, argument: 'features', of: of.of }
+    }
+    for (const { name: route, when } of routes) {
+      yield { where: `${name}.${route}`, argument: 'event', of: when }
+    }
+  },
 
-  check({ name, latencyBudgetMs }, _, report) {
+  check(step, _, report) {
+    const { name, latencyBudgetMs } = step
     if (Number.isNaN(latencyBudgetMs))
       report(name, `latencyBudget must be a time or one of ${USES}`)
     else if (!(latencyBudgetMs > 0))
       report(name, `latencyBudget ${latencyBudgetMs} must be more than 0`)
+    checkModels(step, report)
+    checkRoutes(step, report)
+    checkShadows(step, report)
+    checkVariants(step, report)
   },
 
   open({ name }) {
     throw new TidemarkError('INVARIANT', `step "${name}" (score) follows no features step`)
   },
+}
+
+/** A step with one model is described by that model alone. */
+function modelsDetail(step: ScoreStep, print: Print): Readonly<Record<string, unknown>> {
+  const { models, features, routes, otherwise, fallback, shadows, variants } = step
+  const [[name, only] = ['', undefined], ...others] = Object.entries(models)
+  if (only !== undefined && others.length === 0 && name === otherwise && !isRule(only)) {
+    return modelDetail(name, only, print)
+  }
+  return {
+    features,
+    models: Object.fromEntries(
+      Object.entries(models).map(([each, model]) => [each, modelDetail(each, model, print)]),
+    ),
+    ...(routes.length > 0 && {
+      routes: routes.map((route) => ({ ...route, when: route.when && print(route.when) })),
+    }),
+    ...(variants === null ? { otherwise } : { variants }),
+    ...(fallback && { fallback }),
+    ...(shadows.length > 0 && { shadows }),
+  }
+}
+
+function modelDetail(
+  name: string,
+  model: ScoringModel,
+  print: Print,
+): Readonly<Record<string, unknown>> {
+  if (isRule(model)) {
+    const { version, outputs, of } = model
+    return { model: `${name}@${version}`, rule: print(of), outputs }
+  }
+  const { version, sha256, features, outputs } = model
+  return { model: `${model.name}@${version}`, sha256, features, outputs }
+}
+
+function checkModels({ name, models, outputs, ...step }: ScoreStep, report: ReportFault): void {
+  const names = Object.keys(models)
+  if (names.length === 0) {
+    report(
+      name,
+      step.variants === null ? 'models must name at least one' : 'variants must be models',
+    )
+    return
+  }
+  const some = names.join(', ')
+  const unknown = (what: string, model: string) =>
+    report(name, `${what} "${model}" is none of the models: ${some}`)
+  if (!Object.hasOwn(models, step.otherwise)) unknown('otherwise', step.otherwise)
+  const to = step.fallback?.to
+  if (to !== undefined && !Object.hasOwn(models, to)) unknown('fallback', to)
+  for (const route of step.routes) {
+    if (!Object.hasOwn(models, route.to)) unknown(`${route.name}:`, route.to)
+  }
+  for (const { model } of step.shadows) if (!Object.hasOwn(models, model)) unknown('shadow', model)
+  if (Object.keys(outputs).length > 0) return
+  const all = names.map((each) => {
+    const own = Object.keys(outputsOf(models[each] as ScoringModel))
+    return `${each} has ${own.join(', ') || 'none'}`
+  })
+  report(name, `its models have no output in common: ${all.join('; ')}`)
+}
+
+function checkRoutes({ name, routes }: ScoreStep, report: ReportFault): void {
+  if (routes.length > MOST_ROUTES) report(name, `it has more than ${MOST_ROUTES} rules`)
+  for (const [i, { name: route, when, share }] of routes.entries()) {
+    if (routes.findIndex((r) => r.name === route) < i) {
+      report(name, `two rules are named "${route}"`, { hint: 'their keys would be the same' })
+    }
+    if (share !== null && !isShare(share)) badShare(`${name}.${route}`, share, report)
+    if (when !== null && typeof when !== 'function') {
+      report(`${name}.${route}`, `when must be a function, got ${typeof when}`)
+    }
+    if (when === null && share === null) report(`${name}.${route}`, 'it has neither when nor share')
+  }
+}
+
+function checkShadows({ name, shadows, routes, otherwise }: ScoreStep, report: ReportFault): void {
+  for (const { model, share, threshold } of shadows) {
+    if (!isShare(share)) badShare(`${name}.shadow.${model}`, share, report)
+    if (!Number.isFinite(threshold)) {
+      report(`${name}.shadow.${model}`, `threshold must be a finite number, got ${threshold}`)
+    }
+    if (model === otherwise && routes.length === 0) {
+      report(name, `shadow "${model}" is the model that scores every event already`)
+    }
+  }
+}
+
+function checkVariants({ name, variants }: ScoreStep, report: ReportFault): void {
+  const least = variants?.minAccuracy ?? null
+  if (least !== null && !Number.isFinite(least)) {
+    report(name, `minAccuracy must be a finite number, got ${least}`)
+  }
+}
+
+function badShare(where: string, share: number, report: ReportFault): void {
+  report(where, `share ${share} must be a number of 1/${SHARES} from 0 to 1`)
 }

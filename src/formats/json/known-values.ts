@@ -1,4 +1,4 @@
-import type { ModelDefinition } from '../../topology/definition.ts'
+import type { ScoreStep } from '../../topology/definition.ts'
 
 /** What is known of a value that an author's function can pick, before there are rows. */
 export type KnownValue =
@@ -29,21 +29,29 @@ export interface KnownObject {
   readonly isWhole: boolean
 }
 
+/** What outputs name: which model scored an event, and why that one. */
+export interface ScoredBy {
+  /** Identifies model and evaluator. */
+  readonly label: string
+  readonly route: string
+}
+
 /**
- * The argument of functions after a model: `event`, `features`, `score` and `model`, which is the
- * label.
+ * The argument of functions after a model: `event`, `features`, `score`, `model`, which is the
+ * label, and `route`.
  */
 export function knownScored(
   event: KnownObject,
-  model: Pick<ModelDefinition, 'features' | 'outputs'> & { readonly carry?: readonly string[] },
-  label: string,
+  step: Pick<ScoreStep, 'features' | 'outputs' | 'carry'>,
+  { label, route }: ScoredBy,
 ): KnownObject {
-  const { features, carry = [] } = model
+  const { features, carry = [] } = step
   return whole([
     ['event', event],
     ['features', whole([...numbers('feature', features), ...numbers('carried', carry)])],
-    ['score', knownScore(model.outputs)],
+    ['score', knownScore(step.outputs)],
     ['model', { is: 'constant', value: label }],
+    ['route', { is: 'constant', value: route }],
   ])
 }
 
@@ -52,7 +60,7 @@ function numbers(is: 'feature' | 'carried', names: readonly string[]) {
   return names.map((name, index) => [name, { is, index, width }] as const)
 }
 
-function knownScore(outputs: ModelDefinition['outputs']): KnownObject {
+function knownScore(outputs: ScoreStep['outputs']): KnownObject {
   let column = 0
   const next = (): KnownValue => ({ is: 'score', column: column++ })
   return whole(

@@ -42,8 +42,12 @@ describe('there is no encoder', () => {
     fields: { paidAt: { ...number, optional: false }, tip: { ...number, optional: true } },
     isWhole: false,
   }
-  const outputs = { probability: { tensor: 'p', column: 0 } }
-  const known = knownScored(event, { features: ['amount'], outputs }, 'card-gbdt@1')
+  const outputs = { probability: {} }
+  const known = knownScored(
+    event,
+    { features: ['amount'], outputs },
+    { label: 'card-gbdt@1', route: 'main' },
+  )
   const paidAt: Expression = { is: 'pick', path: ['event', 'paidAt'] }
 
   it.each<[string, Expression, string]>([

@@ -9,7 +9,8 @@ import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
 import { Memory } from '../../../src/kernel/memory.ts'
 import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
 import { ScoreReader } from '../../../src/runtime/score-reader.ts'
-import type { ModelDefinition, ScoreStep } from '../../../src/topology/definition.ts'
+import type { ModelDefinition } from '../../../src/topology/definition.ts'
+import { modelStep, stepAnswer } from '../../support/score-steps.ts'
 import { numberToken } from './tokens.ts'
 
 /** Scored events as columns, and as the objects that an author's function is given. */
@@ -66,12 +67,14 @@ const outputs = names(1, 3).chain((each) =>
 function modelOf(
   features: readonly string[],
   given: readonly (readonly [string, readonly string[] | null])[],
-): Pick<ModelDefinition, 'features' | 'outputs'> {
+): ModelDefinition {
   const definitions = given.map(([output, columns]) => {
     const tensor = 'scores'
     return [output, columns === null ? { tensor, column: 0 } : { tensor, columns }]
   })
-  return { features, outputs: Object.fromEntries(definitions) }
+  const file = new URL('file:///m.onnx')
+  const named = Object.fromEntries(definitions)
+  return { name: 'm', version: '1', file, sha256: '', input: 'x', features, outputs: named }
 }
 
 const fieldsOf = (all: readonly string[]) =>
@@ -202,12 +205,14 @@ export const chunk: fc.Arbitrary<Chunk> = fc
     const rows = Float32Array.from(values.slice(0, count * features.length))
     // Not rounded, nor always finite.
     const carried = Float64Array.from(values.slice(0, count * carry.length), (value) => value / 3)
-    const reader = new ScoreReader({ model, carry } as unknown as ScoreStep, label)
+    const step = modelStep(model, { carry })
+    const by = { label, route: 'main' }
+    const reader = new ScoreReader(step, [by])
     const indices = tokens.map((_, i) => i)
     const arrivals = { indices, events: events.events, rows, carried } as unknown as Arrivals
     return {
-      known: knownScored(knownEvent(fields), { ...model, carry }, label),
+      known: knownScored(knownEvent(fields), step, by),
       rows: { events, indices, scores: columns, features: rows, carried },
-      scored: tokens.map((_, i) => reader.read(i, arrivals, { columns, failed: new Set() })),
+      scored: tokens.map((_, i) => reader.read(i, arrivals, stepAnswer(columns))),
     }
   })

@@ -1,0 +1,73 @@
+import type { TidemarkError } from '../kernel/errors.ts'
+import { Share } from '../kernel/shares.ts'
+import type { Events, Reader } from '../plan/events.ts'
+import type { EventFunction, RouteDefinition, ScoreStep } from '../topology/definition.ts'
+import { takesFirst, takesSecond } from '../topology/function-reading.ts'
+import type { Dictionary } from './dictionary.ts'
+import { threw } from './faults.ts'
+import { FeatureView } from './feature-view.ts'
+
+/** An event of which the rules decide. */
+export interface RoutedEvent {
+  readonly events: Events
+  readonly index: number
+  /** The number of its key. */
+  readonly key: number
+  readonly timeMs: number
+}
+
+interface Rule {
+  readonly name: string
+  readonly share: Share | null
+  readonly holds: ((event: RoutedEvent, view: FeatureView) => boolean) | null
+}
+
+/** The rules of a score step: which of them holds for an event. */
+export class Routes {
+  readonly view: FeatureView
+  readonly #step: string
+  readonly #rules: readonly Rule[]
+  readonly #keys: Dictionary
+
+  constructor(
+    { name, routes, features, carry = [] }: ScoreStep,
+    { reader, keys }: { readonly reader: Reader; readonly keys: Dictionary },
+  ) {
+    this.view = new FeatureView(features, carry)
+    this.#step = name
+    this.#keys = keys
+    this.#rules = routes.map((route) => ({
+      name: route.name,
+      share: route.share === null ? null : new Share(route.name, route.share),
+      holds: holdsOf(route, reader),
+    }))
+  }
+
+  /**
+   * The number of the first rule that holds; the number of rules: none does. The features are those
+   * of {@link view}.
+   */
+  decide(event: RoutedEvent): number | TidemarkError {
+    for (let r = 0; r < this.#rules.length; r++) {
+      const { name, share, holds } = this.#rules[r] as Rule
+      try {
+        if (holds !== null && !holds(event, this.view)) continue
+      } catch (cause) {
+        return threw(cause, `${this.#step}.${name}`)
+      }
+      if (share === null || share.has(String(this.#keys.cellOf(event.key)))) return r
+    }
+    return this.#rules.length
+  }
+}
+
+/** A condition on the event alone is read from its columns, where they say enough. */
+function holdsOf({ when }: RouteDefinition, reader: Reader): Rule['holds'] {
+  if (when === null) return null
+  if (!takesSecond(when)) {
+    const read = reader(when as EventFunction<boolean>)
+    return ({ events, index }) => read.of(events, index)
+  }
+  if (!takesFirst(when)) return ({ timeMs }, { features }) => when(undefined, features, timeMs)
+  return ({ events, index, timeMs }, { features }) => when(events.at(index), features, timeMs)
+}

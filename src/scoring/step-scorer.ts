@@ -1,0 +1,299 @@
+import { TidemarkError } from '../kernel/errors.ts'
+import type { ScoreStep } from '../topology/definition.ts'
+import { ModelBreakers } from './model-breaker.ts'
+import type { Answer, Scorer } from './scorer.ts'
+import { type Decision, type FallbackReason, type StepModel, StepModels } from './step-models.ts'
+
+/** The rows of events that have reached a score step. */
+export interface StepBatch {
+  /** Row-major float32[count, features], features in the step's order. */
+  readonly rows: Float32Array
+  readonly count: number
+  /** By row: the number of the rule that holds. @default the step has no rules */
+  readonly routes?: Uint8Array | undefined
+}
+
+/** Rows that one model has been given. */
+export interface ModelRun {
+  readonly scorer: Scorer
+  readonly rows: number
+  /** Total time of the runs that these rows were in, ms. */
+  readonly runMs: number
+}
+
+/** What a step says of the rows of one call. */
+export interface StepAnswer {
+  /** One number a row for each of the step's outputs, in their order. */
+  readonly columns: readonly Float64Array[]
+  /** By row, the number of its decision; `null`: 0 for all. */
+  readonly decided: Uint8Array | null
+  /** By row, why it has no score: `SCORE_FAILED` or `SCORE_NOT_FINITE`. */
+  readonly faults: ReadonlyMap<number, TidemarkError>
+  /** Rows that could not be scored by the model that a rule said, by what was decided instead. */
+  readonly runs: readonly ModelRun[]
+  /** How long the longest of its models ran, ms; without the time that its rows queued. */
+  readonly runMs: number
+}
+
+/** Why a model has not scored a row. */
+interface Failure {
+  readonly reason: FallbackReason
+  readonly error: TidemarkError
+}
+
+/** The rows of one model in a call, by their numbers, and what it says of them. */
+interface Asked {
+  readonly model: StepModel
+  /** `null`: all rows. */
+  readonly chosen: readonly number[] | null
+  /** `null`: it was not asked, or had no answer: see `failures`. */
+  readonly answer: Answer | null
+  /** By its own numbers, from 0. */
+  readonly failures: ReadonlyMap<number, Failure>
+}
+
+/**
+ * Scores the events that reach a step: each with the model that a rule said, and with the fallback
+ * where that could not.
+ */
+export class StepScorer {
+  readonly #step: ScoreStep
+  readonly #models: StepModels
+  readonly #breakers: ModelBreakers
+
+  /** @param scorers by the models' names in the step */
+  constructor(
+    step: ScoreStep,
+    scorers: ReadonlyMap<string, Scorer>,
+    nowMs: () => number = () => performance.now(),
+  ) {
+    this.#step = step
+    this.#models = new StepModels(step, scorers)
+    this.#breakers = new ModelBreakers(nowMs)
+  }
+
+  /** By name. */
+  get scorers(): ReadonlyMap<string, Scorer> {
+    return new Map([...this.#models.models].map(([name, { scorer }]) => [name, scorer]))
+  }
+
+  /** Every decision that it can take, by number. */
+  get decisions(): readonly Decision[] {
+    return this.#models.decisions
+  }
+
+  /**
+   * Scores rows. They may be reused once this resolves.
+   *
+   * @throws TidemarkError `MODEL_FAILING` when a model without a fallback fails on all rows: the
+   * call may be retried
+   */
+  async score(batch: StepBatch): Promise<StepAnswer> {
+    const asked = await Promise.all(
+      this.#shareOut(batch).map(({ model, chosen }) => this.#ask(model, batch, chosen)),
+    )
+    const [only] = asked
+    if (only !== undefined && asked.length === 1 && isWhole(only) && batch.routes === undefined) {
+      return { ...wholeAnswer(only), decided: null }
+    }
+    return this.#together(batch, asked)
+  }
+
+  /** Which rows each model gets. */
+  #shareOut({
+    count,
+    routes,
+  }: StepBatch): { model: StepModel; chosen: readonly number[] | null }[] {
+    if (routes === undefined) return [{ model: this.#models.byRule(0), chosen: null }]
+    const rows = new Map<StepModel, number[]>()
+    for (let row = 0; row < count; row++) {
+      const model = this.#models.byRule(routes[row] as number)
+      const own = rows.get(model)
+      if (own === undefined) rows.set(model, [row])
+      else own.push(row)
+    }
+    return [...rows].map(([model, chosen]) => {
+      return { model, chosen: chosen.length === count ? null : chosen }
+    })
+  }
+
+  /** Asks a model for its rows; one with a fallback may be passed over. */
+  async #ask(model: StepModel, batch: StepBatch, chosen: readonly number[] | null): Promise<Asked> {
+    const { fallback } = this.#models
+    if (fallback === null || fallback === model) return this.#answerOf(model, batch, chosen)
+    const breaker = this.#breakers.of(model.scorer)
+    if (!breaker.permits()) {
+      return noAnswer({ model, chosen }, batch.count, 'model-open', notAsked(model.scorer))
+    }
+    const asked = await this.#orFailing(model, batch, chosen)
+    if (asked.failures.size === (chosen?.length ?? batch.count)) breaker.failed()
+    else breaker.succeeded()
+    return asked
+  }
+
+  /** As {@link #answerOf}, but it has not failed if the model fails on all rows. */
+  async #orFailing(
+    model: StepModel,
+    batch: StepBatch,
+    chosen: readonly number[] | null,
+  ): Promise<Asked> {
+    try {
+      return await this.#answerOf(model, batch, chosen)
+    } catch (error) {
+      if (!(error instanceof TidemarkError && error.code === 'MODEL_FAILING')) throw error
+      return noAnswer({ model, chosen }, batch.count, 'model-failing', fails(model.scorer))
+    }
+  }
+
+  /** @throws TidemarkError `MODEL_FAILING` */
+  async #answerOf(
+    model: StepModel,
+    batch: StepBatch,
+    chosen: readonly number[] | null,
+  ): Promise<Asked> {
+    const count = chosen?.length ?? batch.count
+    const answer = await model.scorer.score(model.rowsOf(batch.rows, chosen), count)
+    return { model, chosen, answer, failures: failuresOf(model, answer, count) }
+  }
+
+  /** Puts the answers of several models together, and asks the fallback for what is missing. */
+  async #together(batch: StepBatch, asked: readonly Asked[]): Promise<StepAnswer> {
+    const answer = new Together(batch, this.#step)
+    const { fallback } = this.#models
+    const missed = new Map<number, Failure>()
+    for (const one of asked) {
+      answer.take(one)
+      for (const [own, failure] of one.failures) {
+        const row = rowOf(one, own)
+        if (fallback === null || one.model === fallback) answer.fail(row, failure.error)
+        else missed.set(row, failure)
+      }
+    }
+    if (fallback !== null && missed.size > 0) await this.#fallBack(batch, missed, answer)
+    return answer
+  }
+
+  async #fallBack(
+    batch: StepBatch,
+    missed: ReadonlyMap<number, Failure>,
+    answer: Together,
+  ): Promise<void> {
+    const fallback = this.#models.fallback as StepModel
+    const chosen: number[] = []
+    for (const [row, { reason, error }] of missed) {
+      answer.decided[row] = this.#models.fallbackDecision(reason)
+      const lacking = fallback.lacks(batch.rows, row)
+      if (lacking === null) chosen.push(row)
+      else answer.fail(row, bothFailed(error, `feature "${lacking}" is not finite`))
+    }
+    const again = await this.#orFailing(fallback, batch, chosen)
+    answer.take(again)
+    for (const [own, { error }] of again.failures) {
+      const row = rowOf(again, own)
+      answer.fail(row, bothFailed((missed.get(row) as Failure).error, error.message))
+    }
+  }
+}
+
+/** The answer of a step, as those of its models come in. */
+class Together implements StepAnswer {
+  readonly columns: readonly Float64Array[]
+  readonly decided: Uint8Array
+  readonly faults = new Map<number, TidemarkError>()
+  readonly runs: ModelRun[] = []
+  runMs = 0
+
+  constructor({ count, routes }: StepBatch, { outputs }: ScoreStep) {
+    const width = Object.values(outputs).reduce(
+      (sum, { columns }) => sum + (columns?.length ?? 1),
+      0,
+    )
+    this.columns = Array.from({ length: width }, () => new Float64Array(count).fill(Number.NaN))
+    this.decided = routes === undefined ? new Uint8Array(count) : routes.slice(0, count)
+  }
+
+  take(asked: Asked): void {
+    const { model, answer } = asked
+    if (answer === null) return
+    for (const [c, own] of model.common.entries()) {
+      const [to, from] = [this.columns[c] as Float64Array, answer.columns[own] as Float64Array]
+      if (asked.chosen === null) to.set(from)
+      else for (const [i, row] of asked.chosen.entries()) to[row] = from[i] as number
+    }
+    const run = runOf(asked, answer)
+    this.runs.push(run)
+    this.runMs = Math.max(this.runMs, run.runMs)
+  }
+
+  fail(row: number, error: TidemarkError): void {
+    this.faults.set(row, error)
+  }
+}
+
+function rowOf({ chosen }: Asked, own: number): number {
+  return chosen === null ? own : (chosen[own] as number)
+}
+
+function runOf({ model, chosen }: Asked, answer: Answer): ModelRun {
+  const rows = chosen?.length ?? answer.columns[0]?.length ?? 0
+  return { scorer: model.scorer, rows, runMs: answer.runMs }
+}
+
+/** Can the answer of the only model be that of the step? */
+function isWhole({ model, answer, failures }: Asked): boolean {
+  return answer !== null && failures.size === 0 && model.common.every((own, i) => own === i)
+}
+
+function wholeAnswer(asked: Asked): Omit<StepAnswer, 'decided'> {
+  const answer = asked.answer as Answer
+  const columns = answer.columns.slice(0, asked.model.common.length)
+  return { columns, faults: NO_FAULTS, runs: [runOf(asked, answer)], runMs: answer.runMs }
+}
+
+const NO_FAULTS: ReadonlyMap<number, TidemarkError> = new Map()
+const NO_FAILURES: ReadonlyMap<number, Failure> = new Map()
+
+/** Which rows have no score that can be published. */
+function failuresOf(
+  { scorer, columns: names }: StepModel,
+  { columns, failed }: Answer,
+  count: number,
+): ReadonlyMap<number, Failure> {
+  let failures: Map<number, Failure> | null = null
+  const add = (row: number, reason: FallbackReason, error: TidemarkError) => {
+    failures ??= new Map()
+    if (!failures.has(row)) failures.set(row, { reason, error })
+  }
+  for (const row of failed) add(row, 'score-failed', fails(scorer))
+  for (const [c, column] of columns.entries()) {
+    for (let row = 0; row < count; row++) {
+      const value = column[row] as number
+      if (Number.isFinite(value)) continue
+      const what = `model ${scorer.label} gave ${value} for "${names[c]}"`
+      add(row, 'score-not-finite', new TidemarkError('SCORE_NOT_FINITE', what))
+    }
+  }
+  return failures ?? NO_FAILURES
+}
+
+function fails({ label }: Scorer): TidemarkError {
+  return new TidemarkError('SCORE_FAILED', `model ${label} fails on its features`)
+}
+
+function notAsked({ label }: Scorer): TidemarkError {
+  return new TidemarkError('SCORE_FAILED', `model ${label} was not asked, since it fails on all`)
+}
+
+function bothFailed({ code, message }: TidemarkError, fallback: string): TidemarkError {
+  return new TidemarkError(code, `${message}; its fallback: ${fallback}`)
+}
+
+function noAnswer(
+  of: Pick<Asked, 'model' | 'chosen'>,
+  count: number,
+  ...[reason, error]: [FallbackReason, TidemarkError]
+): Asked {
+  const rows = Array.from({ length: of.chosen?.length ?? count }, (_, row) => row)
+  const failures = new Map(rows.map((row) => [row, { reason, error }]))
+  return { ...of, answer: null, failures }
+}

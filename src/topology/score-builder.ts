@@ -1,0 +1,141 @@
+import {
+  isRule,
+  type OutputShape,
+  outputsOf,
+  type RouteCondition,
+  type RouteDefinition,
+  type ScoreStep,
+  type ScoringModel,
+  type ShadowDefinition,
+} from './definition.ts'
+import { latencyBudgetOf } from './latency-budgets.ts'
+import { type Model, modelDefinition } from './model.ts'
+import type { ModelVariants, ScoreOptions, Shadow } from './score-models.ts'
+
+// From what an author says of a score step to its definition. What types cannot check, and
+// JavaScript may pass, is checked when a worker starts.
+
+/** @default of `threshold` */
+const THRESHOLD = 0.5
+
+/** Several models, as `.score` gets them. */
+interface GivenModels {
+  readonly models: Readonly<Record<string, ScoringModel>>
+  readonly route?: readonly GivenRoute[]
+  readonly otherwise: string
+  readonly fallback?: string
+  readonly fallbackOn?: readonly 'budget'[]
+  readonly shadow?: Readonly<Record<string, Shadow>>
+}
+
+interface GivenRoute {
+  readonly to: string
+  readonly name?: string
+  readonly when?: RouteCondition
+  readonly share?: number
+}
+
+type OneModel = Model<readonly string[], unknown>
+/** What `.score` can be called with. */
+export type GivenScore = OneModel | GivenModels | ModelVariants
+type GivenOptions = ScoreOptions<string>
+
+/** A score step without the steps that follow it, and the name that it asks for. */
+type ScoreFields = Omit<ScoreStep, 'then' | 'name'> & { readonly named: string }
+
+/** @param defined the names of the features before the step, in the author's order */
+export function scoreFields(
+  given: GivenScore,
+  o: GivenOptions,
+  defined: readonly string[],
+): ScoreFields {
+  if ('models' in given) return { named: 'score', ...several(given, o, defined) }
+  if ('variants' in given) return { named: 'score', ...variants(given, o, defined) }
+  const model = modelDefinition(given)
+  const alone = { models: { [model.name]: model }, otherwise: model.name }
+  return { named: model.name, ...several(alone, o, defined) }
+}
+
+function several(
+  { models, route = [], otherwise, fallback, fallbackOn = [], shadow = {} }: GivenModels,
+  { carry, missing, latencyBudget }: GivenOptions,
+  defined: readonly string[],
+): Omit<ScoreFields, 'named'> {
+  return {
+    op: 'score',
+    models,
+    features: columnsOfRow(Object.values(models), defined, carry ?? []),
+    outputs: commonOutputs(Object.values(models)),
+    routes: routesOf(route),
+    otherwise,
+    fallback: fallback === undefined ? null : { to: fallback, on: fallbackOn },
+    shadows: Object.entries(shadow).map(([model, of]) => shadowOf(model, of)),
+    variants: null,
+    missing: missing ?? 'refuse',
+    ...(carry && { carry }),
+    ...latencyBudgetOf(latencyBudget),
+  }
+}
+
+/** Until a worker has chosen, the first variant stands for all. */
+function variants(
+  { variants: given, budget, minAccuracy, adapt = false }: ModelVariants,
+  o: GivenOptions,
+  defined: readonly string[],
+): Omit<ScoreFields, 'named'> {
+  const models = given.map(modelDefinition)
+  const byName = Object.fromEntries(models.map((model) => [model.name, model]))
+  const otherwise = models[0]?.name ?? ''
+  const step = several({ models: byName, otherwise }, { ...o, latencyBudget: budget }, defined)
+  return { ...step, variants: { minAccuracy: minAccuracy ?? null, adapt } }
+}
+
+/**
+ * The first model's features, in its order, if every model takes these alone: then its rows need no
+ * copying. Otherwise all features that are not carried, in the author's order.
+ */
+function columnsOfRow(
+  models: readonly ScoringModel[],
+  defined: readonly string[],
+  carry: readonly string[],
+): readonly string[] {
+  const taken = defined.filter((name) => !carry.includes(name))
+  const [first] = models
+  if (first === undefined || isRule(first)) return taken
+  const { features } = first
+  const isAll = models.length === 1 || taken.every((name) => features.includes(name))
+  return isAll ? features : taken
+}
+
+function commonOutputs([first, ...others]: readonly ScoringModel[]): ScoreStep['outputs'] {
+  const all = first === undefined ? {} : outputsOf(first)
+  const isCommon = ([name, { columns }]: [string, OutputShape]) =>
+    others.every((other) => {
+      const shape = outputsOf(other)[name]
+      return shape !== undefined && String(shape.columns) === String(columns)
+    })
+  return Object.fromEntries(
+    Object.entries(all)
+      .filter(isCommon)
+      .map(([name, { columns }]) => [name, columns === undefined ? {} : { columns }]),
+  )
+}
+
+/** A rule without a name is called after its model, with a number if others are. */
+function routesOf(route: readonly GivenRoute[]): RouteDefinition[] {
+  const names = new Set(route.flatMap(({ name }) => name ?? []))
+  return route.map(({ to, name, when = null, share = null }) => {
+    if (name !== undefined) return { name, to, when, share }
+    let own = to
+    for (let n = 2; names.has(own); n++) own = `${to}-${n}`
+    names.add(own)
+    return { name: own, to, when, share }
+  })
+}
+
+function shadowOf(
+  model: string,
+  { sink, share = 1, threshold = THRESHOLD }: Shadow = {},
+): ShadowDefinition {
+  return { model, sink: sink ?? null, share, threshold }
+}

@@ -1,0 +1,141 @@
+import type { DurationMs } from '../kernel/time.ts'
+import type { LatencyUse } from './latency-budgets.ts'
+import type { Model } from './model.ts'
+import type { Rule } from './rule.ts'
+
+// What an author says of a score step. Types only; score-builder.ts turns it into data.
+
+/** A trained model. */
+export type AnyOnnxModel = Model<readonly string[], unknown>
+/** What can score events. */
+export type AnyModel = AnyOnnxModel | Rule<never, string>
+/** The outputs that all of some models have. */
+export type CommonOutputs<M> = Common<OutputsOf<M>>
+type Common<O> = { readonly [P in keyof O & string]: O[P] }
+type OutputsOf<M> =
+  M extends Model<readonly string[], infer O>
+    ? O
+    : M extends Rule<never, infer O>
+      ? { readonly [P in O]: { readonly column: number } }
+      : never
+
+/** Which events a model gets. `E` is the event, `K` its features, `N` the names of the models. */
+export type Route<E, K extends string, N extends string> = {
+  /** The name of the model. */
+  to: N
+  /**
+   * The name of the rule, in `s.route` and `tidemark-route`. A share depends on it: keep it while a
+   * share grows. @default the name of the model
+   */
+  name?: string
+} & (
+  | {
+      /** Pure, and called for each event that no rule before it has taken. */
+      when: RouteWhen<E, K>
+      /** Only this share of the keys, 0 to 1 in steps of 1/10,000. @default all */
+      share?: number
+    }
+  | {
+      /**
+       * The share of the keys that it gets, 0 to 1 in steps of 1/10,000. Whether a key is in is
+       * decided by its hash alone: `(murmur2(name + '/' + key) & 0x7fffffff) % 10000 < share *
+       * 10000`, over UTF-8, with Kafka's murmur2. So a key stays in while the share grows.
+       */
+      share: number
+      when?: never
+    }
+)
+/**
+ * Whether a rule holds.
+ *
+ * @param features as the model sees them, float32; those that are carried are not rounded
+ * @param eventTimeMs ms since the epoch: see {@link hourOfDay}
+ */
+export type RouteWhen<E, K extends string> = (
+  event: E,
+  features: Readonly<Record<K, number>>,
+  eventTimeMs: number,
+) => boolean
+
+/** A model that is only watched. */
+export interface Shadow {
+  /**
+   * The topic of its scores: `{ model, score, main }` in JSON. Best effort: some may be missing,
+   * some may be there twice, with one `tidemark-id`. @default none; only metrics compare them
+   */
+  sink?: string
+  /** The share of the keys that it scores, as in a rule named `shadow.` and its name. @default 1 */
+  share?: number
+  /** Two scores on different sides of it count as a flip. @default 0.5 */
+  threshold?: number
+}
+
+/** Several models, and which of them scores an event. `M` are the models by name. */
+export interface SeveralModels<E, K extends string, M> {
+  /** The models by name. Files with the same bytes share one session. */
+  models: M
+  /** The first rule that holds decides. @default none */
+  route?: readonly Route<E, K, NoInfer<keyof M & string>>[]
+  /** The model that scores the events for which no rule holds. */
+  otherwise: NoInfer<keyof M & string>
+  /**
+   * The model that scores an event whose own model cannot: its score is not finite, the run fails on
+   * it, or the model's thread has died or hangs. If it cannot either, the event is a dead letter with
+   * both reasons.
+   *
+   * @default none: such an event is a dead letter, and without its thread the worker ends
+   */
+  fallback?: NoInfer<keyof M & string>
+  /**
+   * When the fallback scores an event, besides. `budget`: if the model would not answer within the
+   * latency budget, for all that waits. @default never
+   */
+  fallbackOn?: readonly 'budget'[]
+  /**
+   * Models that score events beside the one that decides, without delaying it: what they say is only
+   * compared with what is published. @default none
+   */
+  shadow?: { readonly [N in NoInfer<keyof M & string>]?: Shadow }
+}
+
+/** Several models for the same task, of which the most accurate one that is fast enough scores. */
+export interface ModelVariants {
+  /** The variants, which must have different names and state their accuracy. */
+  variants: readonly AnyOnnxModel[]
+  /** The longest that a batch of 32 rows may take. */
+  budget: DurationMs
+  /** The least accuracy that the chosen one must state. @default any */
+  minAccuracy?: number
+  /**
+   * Chooses for each batch instead, by what is waiting: then the wall clock decides, which a replay
+   * does not repeat. Such outputs have the header `tidemark-by-clock`. @default false
+   */
+  adapt?: boolean
+}
+
+/** How a score step treats its rows. `C` are the names of the features that are carried. */
+export interface ScoreOptions<C extends string> {
+  /**
+   * Features that the model does not take, so that functions after it have them:
+   * `s.features.batchScore`. They may be NaN or infinite; JSON then has `null`. @default none
+   */
+  carry?: readonly C[]
+  /**
+   * `nan` passes NaN features to the model. @default an event with a NaN feature is a dead
+   * letter `FEATURE_NOT_FINITE`
+   */
+  missing?: 'nan'
+  /**
+   * The longest that one batch may take; more than 0. It limits the size of the batches. A
+   * model that needs longer for a single row is refused at start: `MODEL_TOO_SLOW`.
+   *
+   * Or the name of what the predictions are for. Then a batch may take half of that use's
+   * target, and predictions that take longer than its target or its maximum are counted and
+   * logged, measured from when the worker receives the chunk to when it is committed. Target
+   * and maximum, ms: `fraud` 50 and 100 · `recommendations` 100 and 200 · `search` 20 and 50 ·
+   * `ads` 10 and 25 · `chat` 200 and 500 · `batch` has neither, and a batch may take 1 s.
+   *
+   * @default 50 ms
+   */
+  latencyBudget?: DurationMs | LatencyUse
+}

@@ -1,0 +1,22 @@
+import { dayOfWeek, hourOfDay, hours } from 'tidemark'
+import { expect, test } from 'vitest'
+
+const sample = Array.from({ length: 500 }, (_, i) => 1_700_000_000_000 + i * 7_919_337 - 9e11)
+
+test('the hour of the day is that of the calendar, at any offset', () => {
+  for (const offset of [-11, 0, 2, 5.5]) {
+    for (const at of [...sample, -1]) {
+      expect(hourOfDay(at, hours(offset))).toBe(new Date(at + hours(offset)).getUTCHours())
+    }
+  }
+  expect(hourOfDay(Date.UTC(2026, 10, 29, 8, 59))).toBe(8)
+})
+
+test('the day of the week is that of ISO 8601, at any offset', () => {
+  for (const offset of [-11, 0, 2]) {
+    for (const at of [...sample, -1]) {
+      const day = new Date(at + hours(offset)).getUTCDay()
+      expect(dayOfWeek(at, hours(offset))).toBe(day === 0 ? 7 : day)
+    }
+  }
+})
