@@ -19,6 +19,7 @@ export type { Log } from './observe/log.ts'
 export type { AccessToken } from './records/kafka/login/access-token.ts'
 export type { RegistryOptions } from './registry/confluent-registry.ts'
 export type { Observer, RuntimeEvent } from './runtime/events.ts'
+export type { StatedAccuracy } from './topology/accuracy.ts'
 export { defineTopology, type TopologyOptions } from './topology/builder.ts'
 export { type CloudEvent, cloudEvents } from './topology/cloud-events.ts'
 export type {

@@ -1,23 +1,18 @@
-import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { refuseIfAny } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
-import { type Benchmark, type BenchmarkOptions, benchmark } from '../scoring/benchmark.ts'
-import { definitionOf, inspectModel } from '../scoring/model-file.ts'
+import { type Benchmark, benchmark } from '../scoring/benchmark.ts'
+import type { EvaluatorChoice } from '../scoring/models.ts'
 import { shownEvaluator } from '../scoring/scorer.ts'
+import { bar } from './bar.ts'
+import { modelOfFile } from './model-of-file.ts'
 import { write } from './output.ts'
 import { count, plural, sayNotes } from './print.ts'
 import { shownMs } from './stage-report.ts'
 import { table } from './table.ts'
 
-/** Width of the longest bar of the plot. */
-const BAR_WIDTH = 24
-/** A block of 0 to 7 eighths of a character. */
-const PARTS_OF_BLOCK = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
-
 interface Flags {
-  readonly evaluator: BenchmarkOptions['evaluator'] | 'both'
+  readonly evaluator: EvaluatorChoice | 'both'
   readonly latencyBudget: number
   readonly json?: boolean
 }
@@ -61,11 +56,8 @@ export function modelBenchmark(): Command {
 }
 
 async function benchmarksOf(file: string, { evaluator, latencyBudget }: Flags): Promise<OfFile[]> {
-  const goldenFile = file.replace(/(\.onnx)?$/, '.golden.json')
-  const inspection = await inspectModel(file, existsSync(goldenFile) ? goldenFile : undefined)
-  refuseIfAny(inspection.problems)
-  const model = definitionOf(inspection)
-  const measured = async (by: BenchmarkOptions['evaluator']) => {
+  const model = await modelOfFile(file)
+  const measured = async (by: EvaluatorChoice) => {
     const of = await benchmark(model, { evaluator: by, latencyBudgetMs: latencyBudget })
     sayNotes(of.notes)
     return { file, latencyBudgetMs: latencyBudget, ...of }
@@ -102,12 +94,6 @@ function describeBenchmark(of: OfFile): string {
   const within = `latency budget ${formatDuration(latencyBudgetMs)}`
   const head = `${basename(file)}  by ${shownEvaluator(evaluator)}  ${most}, ${within}`
   return `${[head, ...plotted].join('\n')}\n`
-}
-
-/** A bar of the plot. @param share length relative to the longest bar, 0 to 1 */
-export function bar(share: number): string {
-  const eighths = Math.round(share * BAR_WIDTH * 8)
-  return '█'.repeat(Math.floor(eighths / 8)) + (PARTS_OF_BLOCK[eighths % 8] ?? '')
 }
 
 function milliseconds(text: string): number {

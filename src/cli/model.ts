@@ -1,19 +1,24 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { Command } from 'commander'
 import { Refused } from '../kernel/errors.ts'
 import { type Inspection, inspectModel } from '../scoring/model-file.ts'
 import { modelSource } from '../scoring/model-source.ts'
 import { modelBenchmark } from './model-benchmark.ts'
+import { modelEvaluate } from './model-evaluate.ts'
+import { modelOfFile } from './model-of-file.ts'
 import { write } from './output.ts'
 import { say } from './print.ts'
 
-/** `tidemark model inspect|types|benchmark FILE` */
+/** `tidemark model inspect|types|evaluate|benchmark FILE` */
 export function model(): Command {
   return new Command('model')
-    .description('look at an ONNX model, write its definition, or measure it')
+    .description(
+      'look at an ONNX model, write its definition, or measure how accurate and how fast it is',
+    )
     .addCommand(inspect())
     .addCommand(types())
+    .addCommand(modelEvaluate())
     .addCommand(modelBenchmark())
 }
 
@@ -52,7 +57,7 @@ function types(): Command {
         name: flags.name ?? basename(file, '.onnx'),
         version: flags.version,
         ...(flags.features === undefined ? {} : { features: flags.features.split(',') }),
-        ...(flags.out === undefined ? {} : { folder: dirname(flags.out) }),
+        ...(flags.out === undefined ? {} : await keptFor(flags.out, inspection)),
       })
       if (inspection.problems.length > 0) throw new Refused(inspection.problems)
       if (flags.out === undefined) {
@@ -62,6 +67,17 @@ function types(): Command {
       writeFileSync(flags.out, source)
       say(`${flags.out} written`)
     })
+}
+
+/**
+ * What the text depends on of the file that it will be written to: its folder, and the accuracy
+ * that it states of the same bytes.
+ */
+async function keptFor(out: string, { sha256 }: Inspection) {
+  const folder = dirname(out)
+  const before = existsSync(out) ? await modelOfFile(out).catch(() => null) : null
+  if (before?.sha256 !== sha256 || before.accuracy === undefined) return { folder }
+  return { folder, accuracy: before.accuracy }
 }
 
 function describeModel({ bytes, sha256, ...inspection }: Inspection): string {

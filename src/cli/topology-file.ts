@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs'
-import { relative, resolve } from 'node:path'
-import type { Message } from 'esbuild'
-import { type Code, messageOf, TidemarkError } from '../kernel/errors.ts'
+import { TidemarkError } from '../kernel/errors.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
-import { endReading, importTopology } from './topology-bundle.ts'
+import { importAuthorFile } from './author-file.ts'
+import { endReading } from './topology-bundle.ts'
 
 /** The result of loading topology files. */
 export interface TopologyFiles {
@@ -22,8 +20,9 @@ export async function loadTopologies(files: readonly string[]): Promise<Topology
   for (const file of files) {
     try {
       definitions.push(await load(file))
-    } catch (thrown) {
-      faults.push(asFault(thrown, file))
+    } catch (error) {
+      if (!(error instanceof TidemarkError)) throw error
+      faults.push(error)
     }
   }
   await endReading()
@@ -39,12 +38,7 @@ export async function loadTopology(file: string): Promise<Definition> {
 }
 
 async function load(file: string): Promise<Definition> {
-  const path = resolve(file)
-  if (!existsSync(path)) {
-    throw new TidemarkError('TOPOLOGY_LOAD', 'there is no such file', { where: file })
-  }
-  const loaded = (await importTopology(path)) as { default?: unknown }
-  const exported = defaultOf(defaultOf(loaded))
+  const exported = defaultOf(defaultOf(await importAuthorFile(file)))
   if (!isDefinition(exported)) throw notATopology(file, exported)
   return exported
 }
@@ -64,52 +58,4 @@ function notATopology(file: string, exported: unknown): TidemarkError {
       : `exports ${exported === null ? 'null' : `a value of type ${typeof exported}`} by default, not a topology`
   const hint = "write: export default defineTopology('name', (t) => …)"
   return new TidemarkError('TOPOLOGY_LOAD', what, { where: file, hint })
-}
-
-function asFault(thrown: unknown, file: string): TidemarkError {
-  // By name: a CommonJS author has another copy of this package.
-  if (thrown instanceof Error && thrown.name === 'TidemarkError' && 'code' in thrown) {
-    const { message, hint, where = file } = thrown as TidemarkError
-    const details = hint === undefined ? { where } : { where, hint }
-    return new TidemarkError(thrown.code as Code, message, details)
-  }
-  return new TidemarkError('TOPOLOGY_LOAD', reasonOf(thrown), {
-    where: whereOf(thrown, file),
-    cause: thrown,
-    ...hintFor(thrown),
-  })
-}
-
-function reasonOf(thrown: unknown): string {
-  return unreadable(thrown)?.text ?? messageOf(thrown)
-}
-
-function whereOf(thrown: unknown, file: string): string {
-  const { location } = unreadable(thrown) ?? {}
-  if (location) return `${shortest(resolve(location.file))}:${location.line}:${location.column + 1}`
-  const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
-  const at = linesOf(resolve(file)).exec(stack)
-  return at === null ? file : `${file}:${at[1]}`
-}
-
-/** The first error of a file that could not be read. */
-function unreadable(thrown: unknown): Message | null {
-  const isOne = thrown instanceof Error && 'errors' in thrown && Array.isArray(thrown.errors)
-  return isOne ? ((thrown.errors as Message[])[0] ?? null) : null
-}
-
-function shortest(path: string): string {
-  const fromHere = relative(process.cwd(), path)
-  return fromHere.startsWith('..') ? path : fromHere
-}
-
-function linesOf(path: string): RegExp {
-  return new RegExp(`${path.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}:(\\d+)`)
-}
-
-function hintFor(thrown: unknown): { hint?: string } {
-  const missing = /Could not resolve "([^"./][^"]*)"/.exec(reasonOf(thrown))?.[1]
-  return missing === undefined
-    ? {}
-    : { hint: `npm install ${missing}, in the folder of the topology` }
 }

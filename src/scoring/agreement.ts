@@ -8,7 +8,7 @@ import { type Psi, Stability } from './stability.ts'
 export const QUANTILES = { p1: 0.01, p5: 0.05, p50: 0.5, p95: 0.95, p99: 0.99 } as const
 
 /** How many events are on one side of a threshold for the main model, and not for the other. */
-export interface Flips {
+interface Flips {
   readonly threshold: number
   /** The other model's score reaches the threshold, the main model's does not. */
   readonly up: number

@@ -1,8 +1,7 @@
-import { refuseIfAny } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/definition.ts'
 import { readGolden } from './golden.ts'
-import { type EvaluatorChoice, loadScorers } from './models.ts'
 import type { Evaluator, Scorer } from './scorer.ts'
+import { loadSingle, type SingleOptions } from './single-scorer.ts'
 import { LARGEST_BATCH, sampleRows } from './warm-up.ts'
 
 /** How long runs of a size are not counted, ms, until the JIT has compiled its code. */
@@ -10,13 +9,6 @@ const WARM_UP_MS = 100
 /** How long runs of a size are then measured, ms; at least {@link LEAST_RUNS} runs. */
 const SIZE_MS = 300
 const LEAST_RUNS = 10
-
-/** How a model is measured. */
-export interface BenchmarkOptions {
-  readonly evaluator: EvaluatorChoice
-  /** The longest that one batch may take, ms; it bounds the batch size. */
-  readonly latencyBudgetMs: number
-}
 
 /** How long batches of one size take, ms. */
 export interface BatchTimes {
@@ -45,19 +37,15 @@ export interface Benchmark {
 }
 
 /**
- * Measures a model as a worker runs it: checked against its golden rows, with the evaluator, thread
- * and row order that the worker would choose, on rows that it has not just seen.
+ * Measures a model as a worker runs it, on rows that it has not just seen.
  *
  * @throws Refused with the faults for which a worker would refuse it
  */
 export async function benchmark(
   model: ModelDefinition,
-  { evaluator, latencyBudgetMs }: BenchmarkOptions,
+  options: SingleOptions,
 ): Promise<Benchmark> {
-  const use = { step: model.name, model, missing: 'nan', latencyBudgetMs } as const
-  const { scorers, faults, notes } = await loadScorers([use], new Map(), { evaluator })
-  refuseIfAny(faults)
-  const scorer = scorers.get(model.name) as Scorer
+  const { scorer, notes } = await loadSingle(model, options)
   try {
     const golden = model.golden === undefined ? null : await readGolden(model.golden, model.name)
     const sample = sampleRows(model.features.length, golden)
@@ -68,7 +56,7 @@ export async function benchmark(
       evaluator: scorer.evaluator,
       largestBatch,
       batches,
-      bestBatch: bestOf(batches, latencyBudgetMs),
+      bestBatch: bestOf(batches, options.latencyBudgetMs),
       notes,
     }
   } finally {

@@ -1,5 +1,6 @@
 import { dirname, relative, sep } from 'node:path'
 import { TidemarkError } from '../kernel/errors.ts'
+import { measureOf, type StatedAccuracy } from '../topology/accuracy.ts'
 import type { Inspection, Outputs } from './model-file.ts'
 
 /** What the text of a `.model.ts` needs beyond the inspected file. */
@@ -11,6 +12,8 @@ export interface SourceChoice {
   readonly features?: readonly string[]
   /** Folder of the file to write; its URLs are relative to it. @default the model file's */
   readonly folder?: string
+  /** @default not stated */
+  readonly accuracy?: StatedAccuracy
 }
 
 /** Lines longer than this are broken. */
@@ -40,6 +43,7 @@ export function modelSource(inspection: Inspection, choice: SourceChoice): strin
     features: featuresOf(inspection, choice).map(quoted),
     outputs: outputsOf(suggested),
     ...(goldenFile === null ? {} : { golden: urlOf(goldenFile, folder) }),
+    ...(choice.accuracy === undefined ? {} : { accuracy: accuracySource(choice.accuracy) }),
   }
   return `${headOf(inspection)}
 import { onnxModel } from 'tidemark'
@@ -48,10 +52,19 @@ export const ${camelCase(choice.name)} = onnxModel(${broken(model, '')})
 `
 }
 
+/** A stated accuracy as in the text of a `.model.ts`: `{ auc: 0.93, rows: 20_000 }`. */
+export function accuracySource(accuracy: StatedAccuracy): string {
+  const { measure, value } = measureOf(accuracy)
+  const rows = String(accuracy.rows).replace(/\B(?=(\d{3})+$)/g, '_')
+  return `{ ${measure}: ${value}, rows: ${rows} }`
+}
+
 function headOf({ file, goldenFile, suggested }: Inspection): string {
   const golden = goldenFile === null ? '' : ` --golden ${goldenFile}`
   const madeUp = Object.values(suggested).some((output) => output.columns?.[0] === 'c0')
-  const yours = madeUp ? 'name the columns c0, c1, … and edit nothing else' : 'do not edit'
+  const yours = madeUp
+    ? 'name the columns c0, c1, …, state accuracy, and edit nothing else'
+    : 'state accuracy, and edit nothing else'
   return `// Written by \`tidemark model types ${file}${golden}\`; ${yours}.`
 }
 

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Compression } from '../kernel/compression.ts'
 import type { Partitioner } from '../kernel/partitioners.ts'
+import type { StatedAccuracy } from './accuracy.ts'
 import type { Aggregate } from './aggregates/table.ts'
 import type { LatencyBudget } from './latency-budgets.ts'
 import type { RegisteredFormat } from './sink-format.ts'
@@ -320,6 +321,8 @@ export interface ModelDefinition {
   readonly outputs: Readonly<Record<string, OutputDefinition>>
   /** A file of rows with their expected outputs, checked at start. */
   readonly golden?: URL
+  /** As its author states it. @default not stated */
+  readonly accuracy?: StatedAccuracy
 }
 
 /** A model that is a function of the author's. */

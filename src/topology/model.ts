@@ -1,3 +1,4 @@
+import type { StatedAccuracy } from './accuracy.ts'
 import type { ModelDefinition } from './definition.ts'
 
 /** A declared ONNX model. `F` are the names of its features, in order; `O` are its outputs. */
@@ -46,6 +47,11 @@ export function onnxModel<
    * within 1e-5 of their size. @default none
    */
   golden?: URL
+  /**
+   * How accurate it is, by one measure, as `tidemark model evaluate` prints it. What is wrong is
+   * refused at start: `TOPOLOGY_INVALID`. @default not stated
+   */
+  accuracy?: StatedAccuracy
 }): Model<F, O> {
   const model: ModelDefinition & Model<F, O> = Object.freeze({ ...m })
   return model

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bar } from '../../src/cli/model-benchmark.ts'
+import { bar } from '../../src/cli/bar.ts'
 import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
 
 const TREES = 'topologies/models/card-gbdt.onnx'

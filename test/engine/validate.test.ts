@@ -237,6 +237,32 @@ describe('each fault is found', () => {
     ])
   })
 
+  test.each<[object | null, string]>([
+    [null, 'accuracy must be an object such as { auc: 0.9, rows: 20_000 }, got null'],
+    [
+      { f1: 0.5, rows: 1 },
+      'accuracy has no "f1": it is one of auc, accuracy, macroF1, mae, rmse, and rows',
+    ],
+    [{ rows: 1 }, 'accuracy must be stated by one of auc, accuracy, macroF1, mae, rmse, got none'],
+    [
+      { auc: 0.5, rmse: 1, rows: 1 },
+      'accuracy must be stated by one of auc, accuracy, macroF1, mae, rmse, got auc and rmse',
+    ],
+    [{ auc: 1.5, rows: 1 }, 'accuracy.auc must be a number from 0 to 1, got 1.5'],
+    [{ auc: '1', rows: 1 }, 'accuracy.auc must be a number from 0 to 1, got "1"'],
+    [{ mae: -1, rows: 1 }, 'accuracy.mae must be a number from 0 on, got -1'],
+    [{ rmse: 70, rows: 0 }, 'accuracy.rows must be a whole number above 0, got 0'],
+    [{ rmse: 70 }, 'accuracy.rows must be a whole number above 0, got undefined'],
+  ])('a model that states its accuracy as %j', (accuracy, fault) => {
+    const step = good.then[0] as FeaturesStep
+    const then = step.then.map((s) =>
+      s.op === 'score' ? withModel(s, { accuracy: accuracy as never }) : s,
+    )
+    expect(faultsOf({ ...good, then: [{ ...step, then }] })).toEqual([
+      `TOPOLOGY_INVALID test/m: m@1: ${fault}`,
+    ])
+  })
+
   test('windows over scores', () => {
     const count = onnxModel({ ...MODEL, features: ['count'] })
     const twice = defineTopology('twice', (t) =>

@@ -140,18 +140,29 @@ describe('the source of a model', () => {
     expect(source).not.toContain('golden')
   })
 
+  it('states an accuracy that is known', async () => {
+    const inspection = await inspectModel(join(fixtures, 'risk.onnx'))
+    const accuracy = { macroF1: 0.8125, rows: 1_234_567 }
+    const choice = { name: 'risk', version: '1', features: ['a', 'b'], accuracy }
+    expect(modelSource(inspection, choice)).toContain(
+      '\n  accuracy: { macroF1: 0.8125, rows: 1_234_567 },\n})\n',
+    )
+  })
+
   it('names columns for the user to rename, one a line if there are many', async () => {
     const inspection = await inspectModel(join(fixtures, 'risk.onnx'))
     const choice = { name: 'risk', version: '1', features: ['a', 'b'] }
     const source = modelSource(inspection, choice)
-    expect(source).toMatch(/`; name the columns c0, c1, … and edit nothing else\.\n/)
+    expect(source).toMatch(
+      /`; name the columns c0, c1, …, state accuracy, and edit nothing else\.\n/,
+    )
     expect(source).toContain(
       "\n  outputs: { risk: { tensor: 'risk', columns: ['c0', 'c1', 'c2'] } },\n",
     )
     const columns = Array.from({ length: 3 }, (_, i) => `${'long'.repeat(8)}${i}`)
     const suggested = { risk: { tensor: 'risk', columns } }
     const long = modelSource({ ...inspection, suggested }, choice)
-    expect(long).toMatch(/`; do not edit\.\n/)
+    expect(long).toMatch(/`; state accuracy, and edit nothing else\.\n/)
     expect(long).toContain(`
   outputs: {
     risk: {

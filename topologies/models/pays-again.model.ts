@@ -1,4 +1,4 @@
-// Written by `tidemark model types models/pays-again.onnx --golden models/pays-again.golden.json`; do not edit.
+// Written by `tidemark model types models/pays-again.onnx --golden models/pays-again.golden.json`; state accuracy, and edit nothing else.
 import { onnxModel } from 'tidemark'
 
 export const paysAgain = onnxModel({

@@ -1,5 +1,6 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { isShare, SHARES } from '../../kernel/shares.ts'
+import { accuracyFault } from '../../topology/accuracy.ts'
 import { isRule, outputsOf, type ScoreStep, type ScoringModel } from '../../topology/definition.ts'
 import { LATENCY_LIMITS } from '../../topology/latency-budgets.ts'
 import type { OperatorRule, Print, ReportFault } from './rule.ts'
@@ -37,6 +38,7 @@ export const score: OperatorRule<ScoreStep> = {
     else if (!(latencyBudgetMs > 0))
       report(name, `latencyBudget ${latencyBudgetMs} must be more than 0`)
     checkModels(step, report)
+    checkAccuracies(step, report)
     checkRoutes(step, report)
     checkShadows(step, report)
     checkVariants(step, report)
@@ -106,6 +108,14 @@ function checkModels({ name, models, outputs, ...step }: ScoreStep, report: Repo
     return `${each} has ${own.join(', ') || 'none'}`
   })
   report(name, `its models have no output in common: ${all.join('; ')}`)
+}
+
+function checkAccuracies({ name, models }: ScoreStep, report: ReportFault): void {
+  for (const model of Object.values(models)) {
+    if (isRule(model) || model.accuracy === undefined) continue
+    const fault = accuracyFault(model.accuracy)
+    if (fault !== null) report(name, `${model.name}@${model.version}: ${fault}`)
+  }
 }
 
 function checkRoutes({ name, routes }: ScoreStep, report: ReportFault): void {

@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs'
+import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { definitionOf, inspectModel } from '../scoring/model-file.ts'
+import type { ModelDefinition } from '../topology/definition.ts'
+import { importAuthorFile } from './author-file.ts'
+import { endReading } from './topology-bundle.ts'
+
+const IS_SOURCE = /\.[cm]?[jt]s$/
+
+/**
+ * The definition of the model of a file: the one that a `.model.ts` exports; or of an ONNX file,
+ * with the features of the `.golden.json` next to it, if that exists.
+ *
+ * @throws Refused, TidemarkError the faults for which a topology would refuse the file, or
+ * `CONFIG_INVALID`: it exports no model, or several
+ */
+export function modelOfFile(file: string): Promise<ModelDefinition> {
+  return IS_SOURCE.test(file) ? declaredModel(file) : foundModel(file)
+}
+
+async function declaredModel(file: string): Promise<ModelDefinition> {
+  const exported = await exportsOf(file)
+  // CommonJS: what the author exports is in the default export.
+  const all = { ...(exported as { default?: object }).default, ...exported }
+  const named = Object.entries(all).filter(([, value]) => isModel(value))
+  const models = [...new Set(named.map(([, value]) => value as ModelDefinition))]
+  const [model] = models
+  if (model !== undefined && models.length === 1) return model
+  const what =
+    models.length === 0
+      ? 'exports no model'
+      : `exports ${models.length} models: ${named.map(([name]) => name).join(', ')}`
+  const hint = '`tidemark model types` writes a file with one model'
+  throw new TidemarkError('CONFIG_INVALID', what, { where: file, hint })
+}
+
+async function exportsOf(file: string): Promise<object> {
+  try {
+    return (await importAuthorFile(file)) as object
+  } finally {
+    await endReading()
+  }
+}
+
+/** By its properties: a CommonJS author has another copy of this package. */
+function isModel(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return ['name', 'version', 'file', 'sha256', 'features', 'outputs'].every((key) => key in value)
+}
+
+async function foundModel(file: string): Promise<ModelDefinition> {
+  const goldenFile = file.replace(/(\.onnx)?$/, '.golden.json')
+  const inspection = await inspectModel(file, existsSync(goldenFile) ? goldenFile : undefined)
+  refuseIfAny(inspection.problems)
+  return definitionOf(inspection)
+}

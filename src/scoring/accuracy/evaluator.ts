@@ -1,0 +1,142 @@
+import { TidemarkError } from '../../kernel/errors.ts'
+import type { ModelDefinition } from '../../topology/definition.ts'
+import { scoreColumns } from '../score-columns.ts'
+import { BinaryAccuracy, type BinaryResult } from './binary-accuracy.ts'
+import { ClassAccuracy, type ClassResult } from './class-accuracy.ts'
+import { RegressionAccuracy, type RegressionResult } from './regression-accuracy.ts'
+
+/** What a model is to find out of a row: is it positive, which class it is of, or a number. */
+export const TASKS = ['binary', 'classes', 'regression'] as const
+/** One of {@link TASKS}. */
+export type Task = (typeof TASKS)[number]
+
+/** How well a model did. */
+export type Evaluation = BinaryResult | ClassResult | RegressionResult
+
+/** The numbers of a model that are compared with a label. */
+export interface EvaluatedOutput {
+  /** `probability`, `risk`, or `risk.low` for one of its columns. */
+  readonly name: string
+  /** Their indices among the model's `scoreColumns`. */
+  readonly columns: readonly number[]
+  /** What each of them stands for; `null`: it is one number. */
+  readonly classes: readonly string[] | null
+}
+
+/** Compares the scores of rows with their labels. */
+export interface Evaluator {
+  /** What is wrong with a label; `null`: nothing. */
+  labelFault(label: unknown): string | null
+  /**
+   * @param scores of one row, finite
+   * @param label without a {@link labelFault}
+   */
+  add(scores: readonly number[], label: unknown): void
+  readonly result: Evaluation
+}
+
+/**
+ * The output of a model that is evaluated.
+ *
+ * @param wanted name of an output or of one of its columns; `null`: the only output
+ * @throws TidemarkError `CONFIG_INVALID`: there is no such output, or there are several
+ */
+export function evaluatedOutput(
+  { outputs }: Pick<ModelDefinition, 'outputs'>,
+  wanted: string | null,
+): EvaluatedOutput {
+  let next = 0
+  const all = Object.entries(outputs).map(([name, { columns: classes = null }]) => {
+    const columns = Array.from({ length: classes?.length ?? 1 }, () => next++)
+    return { name, columns, classes }
+  })
+  const [only, ...more] = all
+  if (wanted === null && only !== undefined && more.length === 0) return only
+  const single = scoreColumns(outputs).map(({ name }, i) => ({ name, columns: [i], classes: null }))
+  const found = [...all, ...single].find(({ name }) => name === wanted)
+  if (found !== undefined) return found
+  const what =
+    wanted === null ? `the model has ${all.length} outputs` : `the model has no output "${wanted}"`
+  const names = new Set([...all, ...single].map(({ name }) => name))
+  const hint = `choose one with --output: ${[...names].join(', ')}`
+  throw new TidemarkError('CONFIG_INVALID', what, { hint })
+}
+
+/**
+ * Compares an output with labels.
+ *
+ * @param task `null`: `classes` where the output has several columns; otherwise `binary` if all
+ * labels are 0, 1, true or false, else `regression`
+ * @throws TidemarkError `CONFIG_INVALID`: the output does not suit the task
+ */
+export function evaluatorOf({ name, classes }: EvaluatedOutput, task: Task | null): Evaluator {
+  if (classes !== null && (task === null || task === 'classes')) return new ClassEvaluator(classes)
+  if (classes === null && task !== 'classes') return new NumberEvaluator(task)
+  const what = classes === null ? 'one number' : `${classes.length} numbers`
+  const hint =
+    classes === null
+      ? 'choose an output with several columns, with --output'
+      : `choose one of them: --output ${name}.${classes[0]}`
+  const message = `output "${name}" is ${what}, which does not suit --task ${task}`
+  throw new TidemarkError('CONFIG_INVALID', message, { hint })
+}
+
+class NumberEvaluator implements Evaluator {
+  readonly #task: Exclude<Task, 'classes'> | null
+  /** `null`: a label is neither positive nor negative. */
+  #binary: BinaryAccuracy | null = new BinaryAccuracy()
+  readonly #regression = new RegressionAccuracy()
+
+  constructor(task: Exclude<Task, 'classes'> | null) {
+    this.#task = task
+    if (task === 'regression') this.#binary = null
+  }
+
+  labelFault(label: unknown): string | null {
+    if (typeof label === 'boolean' || label === 0 || label === 1) return null
+    if (this.#task === 'binary') return 'is not 0, 1, true or false'
+    return typeof label === 'number' ? null : 'is not a number, true or false'
+  }
+
+  add([score]: readonly number[], label: unknown): void {
+    const number = Number(label)
+    if (number !== 0 && number !== 1) this.#binary = null
+    this.#binary?.add(score as number, number === 1)
+    this.#regression.add(score as number, number)
+  }
+
+  get result(): Evaluation {
+    return (this.#binary ?? this.#regression).result
+  }
+}
+
+class ClassEvaluator implements Evaluator {
+  readonly #classes: readonly string[]
+  readonly #accuracy: ClassAccuracy
+
+  constructor(classes: readonly string[]) {
+    this.#classes = classes
+    this.#accuracy = new ClassAccuracy(classes)
+  }
+
+  labelFault(label: unknown): string | null {
+    if (this.#indexOf(label) >= 0) return null
+    return `is neither one of ${this.#classes.join(', ')} nor an index from 0 to ${this.#classes.length - 1}`
+  }
+
+  add(scores: readonly number[], label: unknown): void {
+    this.#accuracy.add(scores, this.#indexOf(label))
+  }
+
+  get result(): Evaluation {
+    return this.#accuracy.result
+  }
+
+  /** −1: it names no class. */
+  #indexOf(label: unknown): number {
+    if (typeof label === 'string') return this.#classes.indexOf(label)
+    return Number.isInteger(label) && this.#classes[label as number] !== undefined
+      ? (label as number)
+      : -1
+  }
+}
