@@ -1,4 +1,5 @@
 import type { LogRecord } from '../../src/records/port.ts'
+import { type Definition, type SinkStep, stepsOf } from '../../src/topology/definition.ts'
 import { headerOf } from '../support/headers.ts'
 import type { Answer, Golden } from './golden.ts'
 
@@ -13,6 +14,12 @@ export interface Place {
 export interface Outcome {
   readonly outputs: readonly (Place & { readonly value: unknown })[]
   readonly deadLetters: readonly (Place & { readonly code: string })[]
+}
+
+/** The topic of a topology's only sink. */
+export function sinkOf({ then }: Definition): string {
+  const [sink] = [...stepsOf(then)].filter((step): step is SinkStep => step.op === 'sink')
+  return sink?.topic ?? ''
 }
 
 /**
@@ -85,12 +92,14 @@ export function answersOf(
 }
 
 function scoredAnswer(golden: Golden, { partition, value }: Outcome['outputs'][number]): Answer {
-  const { features, probability } = value as {
+  const { features, probability, model, route } = value as {
     readonly features: Readonly<Record<string, number | null>>
     readonly probability: number
+    readonly model: string
+    readonly route: string
   }
   const row = golden.featureNames.map((name) => features[name] ?? Number.NaN)
-  return { outcome: 'scored', partition, features: row, probability }
+  return { outcome: 'scored', partition, features: row, probability, model, route }
 }
 
 /** The place of the record that an output or a dead letter answers. */

@@ -24,14 +24,14 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const withFeatures = (golden: Golden) => here(`./topologies/${basename(golden.topologyFile)}`)
 const guardFlags = (golden: Golden) =>
   golden.maxAhead === null ? [] : ['--max-ahead', golden.maxAhead]
-const CARDS = ['card-5k', 'card-28h', 'card-edge']
-const FOLDERS = [...CARDS, 'flight-delay']
+const FOLDERS = ['card-5k', 'card-28h', 'card-edge', 'flight-delay']
+const SEVERAL_MODELS = ['card-routes', 'card-shares', 'card-shadow']
 const parseLines = (text: string) =>
   text
     .split('\n')
     .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Record<string, unknown>]))
 
-test.each(FOLDERS)(
+test.each([...FOLDERS, ...SEVERAL_MODELS])(
   'through dev, every line of %s gets its expected answer',
   {
     timeout: PROCESS_TEST_MS,
@@ -65,7 +65,7 @@ test.each(FOLDERS)(
 )
 
 for (const guarantee of ['exactly-once', 'at-least-once'] as const) {
-  for (const name of FOLDERS) {
+  for (const name of [...FOLDERS, 'card-routes']) {
     kafkaTest(
       `through run ${guarantee}, every line of ${name} gets its expected answer`,
       async (kafka) => {
@@ -90,7 +90,7 @@ async function runOnKafka(
   records: KafkaRecords,
   { golden, guarantee }: { golden: Golden; guarantee: Guarantee },
 ) {
-  const logical = CARDS.includes(golden.name)
+  const logical = golden.name.startsWith('card-')
     ? { source: 'payments', sink: 'predictions' }
     : { source: 'flights', sink: 'flight-predictions' }
   const names = [logical.source, logical.sink, `${logical.source}.dlq`] as const

@@ -23,6 +23,11 @@ export interface Answer {
   readonly features?: ArrayLike<number>
   readonly probability?: number
   readonly partition?: number
+  /** The model that scored it, `name@version`, and why that one. */
+  readonly model?: string
+  readonly route?: string
+  /** The score of the model that is only watched. */
+  readonly shadow?: number
 }
 
 export interface Golden {
@@ -53,17 +58,17 @@ interface Manifest {
   readonly features: readonly string[]
 }
 
-interface ExpectedLine {
+interface ExpectedLine extends Omit<Answer, 'outcome' | 'features'> {
   readonly line: number
   readonly outcome: Outcome | 'landed'
   readonly features?: readonly (number | null)[]
-  readonly probability?: number
-  readonly partition?: number
 }
 
 /** How far a probability may be from the expected one: models agree across machines only so far. */
 const PROBABILITY_TOLERANCE = 1e-6
 const MOST_DIFFERENCES = 20
+/** What an answer must say as it is expected. */
+const SAME = ['partition', 'model', 'route'] as const
 
 /**
  * Reads a golden folder, such as `test/golden/card-5k`.
@@ -120,12 +125,11 @@ export function compareGolden(golden: Golden, actual: readonly (Answer | undefin
 
 function compareAnswer(wanted: Answer, got: Answer, featureNames: readonly string[]): string[] {
   if (got.outcome !== wanted.outcome) return [`${got.outcome}, not ${wanted.outcome}`]
-  const differences: string[] = []
-  if (got.partition !== undefined && wanted.partition !== undefined) {
-    if (got.partition !== wanted.partition) {
-      differences.push(`partition ${got.partition}, not ${wanted.partition}`)
-    }
-  }
+  const differences = SAME.flatMap((name) =>
+    wanted[name] === undefined || got[name] === wanted[name]
+      ? []
+      : [`${name} ${got[name]}, not ${wanted[name]}`],
+  )
   if (wanted.features !== undefined) {
     differences.push(...compareFeatures(wanted.features, got.features ?? [], featureNames))
   }
@@ -152,14 +156,12 @@ function compareFeatures(
 }
 
 function readAnswer(text: string, index: number): Answer {
-  const { line, outcome, features, ...rest } = JSON.parse(text) as ExpectedLine
+  const { line, outcome, features, ...others } = JSON.parse(text) as ExpectedLine
   if (line !== index) throw new Error(`answer ${index} is to line ${line}`)
-  const { probability, partition } = rest
   return {
     outcome: outcome === 'landed' ? 'skipped' : outcome,
     ...(features && { features: features.map((f) => Math.fround(f ?? Number.NaN)) }),
-    ...(probability !== undefined && { probability }),
-    ...(partition !== undefined && { partition }),
+    ...others,
   }
 }
 

@@ -3,43 +3,43 @@ import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { committingThrough } from '../../src/records/committing-through.ts'
-import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import type { Guarantee, Records } from '../../src/records/port.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
-import { startWorker, type Worker } from '../../src/runtime/worker.ts'
-import { type Definition, outputTopics } from '../../src/topology/definition.ts'
+import { prepare } from '../../src/runtime/prepare.ts'
+import type { Definition } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { Watch } from '../runtime/support.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
-import { answersOf, idOf, outcomeOf } from './answers.ts'
 import { type Answer, compareGolden, type Golden, readGolden } from './golden.ts'
+import {
+  answersIn,
+  type Case,
+  CHUNK,
+  crashAtEachStep,
+  differences,
+  freshRecords,
+  produce,
+  repetitionsIn,
+  settled,
+  start,
+} from './restarting.ts'
 import { withFeatures } from './with-features.ts'
 
 // Restarts at 200 offsets of a golden input: what comes out must be what one uninterrupted run
 // gives (rule R1).
 
-const GROUP = 'golden'
 const TIMEOUT_MS = 120_000
-/** Of every record: after all events, so that the future guard lets them pass. */
-const RECORD_TIME_MS = Date.UTC(2027, 0, 1)
 const RESTARTS = 200
-/** Lines that are scored after each crash; every tenth time all that are left. */
+/** Lines that are scored after each crash; each 40th time all that are left. */
 const LINES_AFTER = 80
 const EVERY_TO_THE_END = 40
 const MIB = 2 ** 20
-const CHUNK = 40
+const SEVERAL_MODELS = ['card-routes', 'card-shares', 'card-fallback', 'card-shadow']
+/** Of the folders with several models: their windows are those of the others. */
+const FIRST_LINES = 1_000
 const HOUR_MS = 3_600_000
 const LAG_MS = 30_000
 const NOTHING_CHOSEN = { models: new Map(), topics: new Map(), maxAhead: 'none' } as const
-
-interface Case {
-  readonly golden: Golden
-  readonly prepared: Prepared
-  readonly definition: Definition
-}
 
 /**
  * The payments of `card-28h` through the topology that is shipped, which is restored from a day
@@ -95,92 +95,6 @@ function comparable(other: Answer | undefined, answer: Answer): Answer {
   }
 }
 
-function freshRecords({ golden, definition }: Case): MemoryRecords {
-  const records = new MemoryRecords({ chunkRecords: CHUNK })
-  for (const topic of [definition.source.topic, ...outputTopics(definition)]) {
-    records.createTopic(topic, { partitions: golden.partitions })
-  }
-  return records
-}
-
-function produce(records: MemoryRecords, of: Case, [from, to]: readonly [number, number]): void {
-  const { topic } = of.definition.source
-  records.produce(
-    of.golden.lines.slice(from, to).map(({ key, value }) => ({
-      topic,
-      partition: null,
-      key: Buffer.from(key),
-      value: Buffer.from(value),
-      timestampMs: RECORD_TIME_MS,
-      headers: [],
-    })),
-  )
-}
-
-interface Start {
-  readonly seen?: RuntimeEvent[]
-  readonly guarantee?: Guarantee
-  readonly maxCommitBytes?: number
-}
-
-function start(of: Case, records: Records, { seen = [], ...more }: Start = {}): Worker {
-  const observer = (event: RuntimeEvent) => seen.push(event)
-  return startWorker({ prepared: of.prepared, records, group: GROUP, observer, ...more })
-}
-
-async function settled(of: Case, records: MemoryRecords, worker: Worker): Promise<void> {
-  await Promise.race([records.settled(GROUP, of.definition.source.topic), worker.done])
-}
-
-/** What differs from the expected answers to the first lines. */
-function differences(of: Case, records: MemoryRecords, lines: number): string[] {
-  const part = { ...of.golden, expected: of.golden.expected.slice(0, lines) }
-  return compareGolden(part, answersIn(of, records, lines))
-}
-
-/** How many outputs and dead letters stand there once more. */
-function repetitionsIn({ definition }: Case, records: MemoryRecords): number {
-  const ids = outputTopics(definition).flatMap((topic) => records.read(topic).map(idOf))
-  return ids.length - new Set(ids).size
-}
-
-/** @throws Error when an output came twice and was not the same */
-function answersIn({ golden, definition }: Case, records: MemoryRecords, lines: number): Answer[] {
-  const [sink, dlq] = outputTopics(definition) as [string, string]
-  const ends = new Map<number, number>()
-  const places = golden.lines.slice(0, lines).map(({ partition }) => {
-    const offset = ends.get(partition) ?? 0
-    ends.set(partition, offset + 1)
-    return { partition, offset }
-  })
-  return answersOf(golden, places, outcomeOf(records.read(sink), records.read(dlq)))
-}
-
-/** Where a commit is cut off. */
-type Moment = 'before' | 'between' | 'after'
-
-/**
- * Records of which a commit is cut off: before it, between its outputs and its offsets, or after
- * it; and what is then left.
- */
-function crashing(inner: MemoryRecords, at: Moment, commitsBefore: number) {
-  let commits = 0
-  let tell: (left: MemoryRecords) => void = () => {}
-  const left = new Promise<MemoryRecords>((resolve) => {
-    tell = resolve
-  })
-  const records = committingThrough(inner, async (commit, member) => {
-    if (commits++ < commitsBefore) return member.commit(commit)
-    if (at !== 'before') {
-      await member.commit(at === 'after' ? commit : { ...commit, nextOffsets: [] })
-    }
-    tell(inner.clone())
-    inner.crash()
-    throw new Error('crashed')
-  })
-  return { records, left }
-}
-
 describe.each(['card-28h', SHIPPED, 'flight-delay'])('%s', (name) => {
   let of: Case
   beforeAll(async () => {
@@ -197,7 +111,7 @@ describe.each(['card-28h', SHIPPED, 'flight-delay'])('%s', (name) => {
       const step = Math.floor(golden.lines.length / (RESTARTS + 2))
       for (let line = 0; line < golden.lines.length; line += step) {
         produce(records, of, [line, line + step])
-        const worker = start(of, records, { seen })
+        const worker = start(of, records, { observer: (event) => seen.push(event) })
         await settled(of, records, worker)
         await worker.stop()
       }
@@ -229,46 +143,55 @@ describe.each(['card-28h', SHIPPED, 'flight-delay'])('%s', (name) => {
     'crashed $guarantee at $wanted offsets, $moments a commit of $bytes bytes, the next worker goes on as one run does',
     { timeout: TIMEOUT_MS },
     async ({ guarantee, wanted, moments, bytes: maxCommitBytes }) => {
-      const { golden } = of
-      const main = freshRecords(of)
-      const step = Math.floor(golden.lines.length / (wanted + 2))
-      const worker = start(of, main)
-      const failed: string[] = []
-      let crashes = 0
-      let repetitions = 0
-      for (let line = 0; line + 2 * step < golden.lines.length; line += step) {
-        produce(main, of, [line, line + step])
-        await settled(of, main, worker)
-        crashes++
-        const inner = main.clone()
-        const moment = moments[crashes % 2] as Moment
-        const { records, left: whatIsLeft } = crashing(
-          inner,
-          moment,
-          maxCommitBytes < MIB ? crashes % 3 : 0,
-        )
-        produce(inner, of, [line + step, line + 2 * step])
-        const dying = start(of, records, { guarantee, maxCommitBytes })
-        const left = await whatIsLeft
-        await expect(dying.done).rejects.toThrow('crashed')
-        const from = line + 2 * step
-        const isLong = crashes % EVERY_TO_THE_END === 0
-        const to = Math.min(golden.lines.length, isLong ? golden.lines.length : from + LINES_AFTER)
-        produce(left, of, [from, to])
-        const next = start(of, left, { guarantee })
-        await settled(of, left, next)
-        await next.stop()
-        repetitions += repetitionsIn(of, left)
-        const wrong = differences(of, left, to)
-        if (wrong.length > 0) failed.push(`after line ${line + step}: ${wrong[0]}`)
-      }
-      await worker.stop()
+      const { crashes, failed, repetitions } = await crashAtEachStep(of, {
+        guarantee,
+        moments,
+        maxCommitBytes,
+        step: Math.floor(of.golden.lines.length / (wanted + 2)),
+        linesAfter: LINES_AFTER,
+        everyToTheEnd: EVERY_TO_THE_END,
+      })
       expect(crashes).toBeGreaterThanOrEqual(wanted)
       expect(failed).toEqual([])
       // At least once there must be some: else nothing was cut off in between.
       const [least, most] = guarantee === 'exactly-once' ? [0, 0] : [wanted / 4, Infinity]
       expect(repetitions).toBeGreaterThanOrEqual(least)
       expect(repetitions).toBeLessThanOrEqual(most)
+    },
+  )
+})
+
+/** The first lines of a folder, with the topology that answers them. */
+async function firstLinesOf(name: string): Promise<Case> {
+  const { golden, ...others } = await caseOf(name)
+  const lines = golden.lines.slice(0, FIRST_LINES)
+  const expected = golden.expected.slice(0, FIRST_LINES)
+  return { golden: { ...golden, lines, expected }, ...others }
+}
+
+describe.each(SEVERAL_MODELS)('%s', (name) => {
+  let of: Case
+  beforeAll(async () => {
+    of = await firstLinesOf(name)
+  })
+  afterAll(() => of.prepared.close())
+
+  test.each([
+    { guarantee: 'exactly-once', moments: ['before', 'after'] },
+    { guarantee: 'at-least-once', moments: ['before', 'between'] },
+  ] as const)(
+    'crashed $guarantee at every 50th offset, the next worker decides and scores as one run does',
+    { timeout: TIMEOUT_MS },
+    async ({ guarantee, moments }) => {
+      const { crashes, failed } = await crashAtEachStep(of, {
+        guarantee,
+        moments,
+        step: 50,
+        linesAfter: LINES_AFTER,
+        everyToTheEnd: EVERY_TO_THE_END,
+      })
+      expect(crashes).toBe(FIRST_LINES / 50 - 2)
+      expect(failed).toEqual([])
     },
   )
 })
@@ -326,7 +249,7 @@ describe('of 28 hours of payments a restart reads what the windows need, and no 
     await settled(of, records, first)
     await first.stop()
     const watch = new Watch()
-    const second = startWorker({ prepared, records, group: GROUP, observer: watch.observer })
+    const second = start(of, records, { observer: watch.observer })
     await watch.until(() => watch.of('restored').length === golden.partitions)
     await second.stop()
     await prepared.close()

@@ -6,16 +6,20 @@ import { programOf } from './program.ts'
 // sentence that tells what to do.
 
 const BEFORE = `
-import { days, defineTopology, hours, onnxModel } from 'tidemark'
+import { days, defineTopology, hours, onnxModel, rule } from 'tidemark'
 import { z } from 'zod'
 const A = z.object({ kind: z.literal('a'), at: z.int(), k: z.string(), n: z.number(), tip: z.number().nullable(), note: z.string().optional() })
 const B = z.object({ kind: z.literal('b'), at: z.int(), k: z.string() })
 type E = z.infer<typeof A> | z.infer<typeof B>
 const options = { schema: z.union([A, B]), key: (e: E) => e.k, eventTimeMs: (e: E) => e.at, watermark: { lag: days(1) }, onLate: 'drop' } as const
 const model = onnxModel({ name: 'm', version: '1', file: new URL('file:///m'), sha256: '', input: 'x', features: ['n'], outputs: { p: { tensor: 'p', column: 0 } } })
+const other = onnxModel({ name: 'o', version: '1', file: new URL('file:///o'), sha256: '', input: 'x', features: ['n', 'm'], outputs: { p: { tensor: 'p', column: 0 } } })
+const ruleOf = rule({ outputs: ['p'] }, (f: { m: number }) => ({ p: f.m }))
 export const t = defineTopology('t', (t) => {
   const s = t.source('s', options)
   const a = s.where((e) => e.kind === 'a')
+  const n = a.features((f) => ({ n: f.events({}).value((e) => e.n) }))
+  const nAndM = a.features((f) => ({ n: f.events({}).value((e) => e.n), m: f.events({}).value((e) => e.n) }))
 `
 const AFTER = `
   return s.sink('o')
@@ -55,6 +59,30 @@ const MISTAKES: readonly (readonly [code: string, sentence: string])[] = [
   [
     "s.features((f) => ({ n: f.only((e) => e.kind === 'a', {}).value((e) => e.n) })).score(model)",
     "some kinds of event have no feature 'n': call .where(isKind) before .score",
+  ],
+  [
+    "n.score({ models: { model, other }, otherwise: 'model' })",
+    "a model needs the feature 'm': define it",
+  ],
+  [
+    "n.score({ models: { model, ruleOf }, otherwise: 'model' })",
+    "a model needs the feature 'm': define it",
+  ],
+  [
+    'n.score({ variants: [model, other], budget: hours(1) })',
+    "a model needs the feature 'm': define it",
+  ],
+  [
+    "nAndM.score({ models: { model }, otherwise: 'model' })",
+    "no model has the input 'm': leave this feature out, or carry it",
+  ],
+  [
+    "n.score({ models: { model }, route: [{ to: 'premium', share: 0.1 }], otherwise: 'model' })",
+    `Type '"premium"' is not assignable to type '"model"'`,
+  ],
+  [
+    "n.score({ models: { model }, otherwise: 'premium' })",
+    `Type '"premium"' is not assignable to type '"model"'`,
   ],
 ]
 

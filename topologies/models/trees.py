@@ -1,4 +1,4 @@
-"""Shared by the scripts in this folder: boosted trees as an ONNX model, the model's file, and its golden rows."""
+"""Shared by the scripts in this folder: boosted trees as an ONNX model, the file of a model, and its golden rows."""
 import hashlib
 import json
 from pathlib import Path
@@ -22,13 +22,18 @@ def columns(rows, features):
 
 def train(model, features, trees, train, test):
     """Trains trees on one pair of rows and labels, saves them with golden rows of the other, and prints how they score there."""
-    (x, y), (x_test, y_test) = train, test
-    keep(model, trained(model.stem, trees, x, y), features, np.random.default_rng(1).permutation(x_test)[:200])
+    keep_tested(model, trained(model.stem, trees, *train), features, test)
+
+
+def keep_tested(file, model, features, test):
+    """Saves a model with golden rows of a pair of rows and labels, and prints how it scores there."""
+    x, y = test
+    keep(file, model, features, np.random.default_rng(1).permutation(x)[:200])
     from sklearn.metrics import log_loss, roc_auc_score
 
-    p = scores(model, x_test)[:, 0]
-    print(f"{len(x)} rows to train on, {len(x_test)} to test on: {y_test.mean():.3f} are positive")
-    print(f"AUC {roc_auc_score(y_test, p):.3f}, log loss {log_loss(y_test, p):.3f}, mean score {p.mean():.3f}")
+    p = scores(file, x)[:, 0]
+    print(f"{len(x)} rows to test on: {y.mean():.3f} are positive")
+    print(f"AUC {roc_auc_score(y, p):.3f}, log loss {log_loss(y, p):.3f}, mean score {p.mean():.3f}")
 
 
 def trained(name, trees, x, y):
