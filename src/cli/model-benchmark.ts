@@ -1,10 +1,12 @@
+import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { formatDuration } from '../kernel/time.ts'
-import { type Benchmark, benchmark } from '../scoring/benchmark.ts'
+import { benchmark } from '../scoring/benchmark.ts'
 import type { EvaluatorChoice } from '../scoring/models.ts'
 import { shownEvaluator } from '../scoring/scorer.ts'
 import { bar } from './bar.ts'
+import { comparison, type Measured } from './benchmark-comparison.ts'
 import { modelOfFile } from './model-of-file.ts'
 import { write } from './output.ts'
 import { count, plural, sayNotes } from './print.ts'
@@ -17,8 +19,7 @@ interface Flags {
   readonly json?: boolean
 }
 
-interface OfFile extends Benchmark {
-  readonly file: string
+interface OfFile extends Measured {
   readonly latencyBudgetMs: number
 }
 
@@ -26,9 +27,12 @@ interface OfFile extends Benchmark {
 export function modelBenchmark(): Command {
   return new Command('benchmark')
     .description(
-      'measure how long a worker takes for batches of a model, and which batch size is best',
+      'measure how long a worker takes for batches of a model, and which batch size is best; compares several models',
     )
-    .argument('<files...>', 'ONNX models; a .golden.json with the same name is used if it exists')
+    .argument(
+      '<files...>',
+      'ONNX models, each with the .golden.json of its name if that exists, or definitions, .model.ts',
+    )
     .addOption(
       new Option(
         '--evaluator <who>',
@@ -52,15 +56,18 @@ export function modelBenchmark(): Command {
         }
       }
       if (flags.json === true) await write(`${JSON.stringify(all.map(plain), null, 2)}\n`)
+      else if (all.length > 1) await write(`\n${comparison(all).join('\n')}\n`)
     })
 }
 
 async function benchmarksOf(file: string, { evaluator, latencyBudget }: Flags): Promise<OfFile[]> {
   const model = await modelOfFile(file)
+  const { size: bytes } = statSync(model.file)
+  const { accuracy = null } = model
   const measured = async (by: EvaluatorChoice) => {
     const of = await benchmark(model, { evaluator: by, latencyBudgetMs: latencyBudget })
     sayNotes(of.notes)
-    return { file, latencyBudgetMs: latencyBudget, ...of }
+    return { file, bytes, accuracy, latencyBudgetMs: latencyBudget, ...of }
   }
   if (evaluator !== 'both') return [await measured(evaluator)]
   const first = await measured('auto')
@@ -68,8 +75,8 @@ async function benchmarksOf(file: string, { evaluator, latencyBudget }: Flags): 
 }
 
 /** What `--json` writes. */
-function plain({ file, evaluator, latencyBudgetMs, largestBatch, bestBatch, batches }: OfFile) {
-  return { file, evaluator: evaluator.by, latencyBudgetMs, largestBatch, bestBatch, batches }
+function plain({ notes: _, evaluator, ...measured }: OfFile) {
+  return { ...measured, evaluator: evaluator.by }
 }
 
 function describeBenchmark(of: OfFile): string {

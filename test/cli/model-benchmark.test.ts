@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { bar } from '../../src/cli/bar.ts'
+import { comparison } from '../../src/cli/benchmark-comparison.ts'
 import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
 
 const TREES = 'topologies/models/card-gbdt.onnx'
@@ -43,6 +44,14 @@ describe('tidemark model benchmark', { timeout: PROCESS_TEST_MS }, () => {
     expect(rows.filter((row) => /\d {2}\S+ {2}best$/.test(row))).toHaveLength(1)
   })
 
+  test('compares several at the end', async () => {
+    const { code, stdout } = await tidemark(['model', 'benchmark', TREES, NETWORK, ...BUDGET])
+    expect(code).toBe(0)
+    const [head, ...rows] = (stdout.split('\n\n').at(-1) ?? '').trimEnd().split('\n')
+    expect(head).toMatch(/^model +computed by +ms for 1 row /)
+    expect(rows.map((row) => row.split(/ {2,}/)[0])).toEqual(['card-gbdt.onnx', 'card-mlp.onnx'])
+  })
+
   test('a model that a worker would refuse is not measured', async () => {
     const refused = 'test/fixtures/models/card-gbdt-zipmap.onnx'
     const { code, stdout, stderr } = await tidemark(['model', 'benchmark', refused])
@@ -56,6 +65,27 @@ describe('tidemark model benchmark', { timeout: PROCESS_TEST_MS }, () => {
     expect(code).toBe(2)
     expect(stderr).toContain('a number of milliseconds above 0')
   })
+})
+
+test('a comparison has a row for each model, with what is known of it', () => {
+  const times = (rows: number, p50Ms: number) => ({
+    ...{ rows, runs: 10, avgMs: p50Ms, p50Ms, p95Ms: p50Ms, p99Ms: p50Ms },
+    rowsPerSecond: (rows * 1_000) / p50Ms,
+  })
+  const deep = {
+    ...{ file: 'models/deep.model.ts', bytes: 28_400_000, notes: [] },
+    ...{ evaluator: { by: 'onnxruntime', why: 'a MatMul' }, accuracy: { auc: 0.95, rows: 20_000 } },
+    ...{ largestBatch: 8, bestBatch: 8, batches: [times(1, 0.85), times(8, 4)] },
+  } as const
+  const trees = {
+    ...{ file: 'gbdt.onnx', bytes: 250_000, notes: [], evaluator: { by: 'trees' }, accuracy: null },
+    ...{ largestBatch: 64, bestBatch: 32 },
+    batches: [times(1, 0.004), times(32, 0.064), times(64, 0.2)],
+  } as const
+  expect(comparison([deep, trees]).join('\n')).toBe(`\
+model           computed by  ms for 1 row  for 32  for the largest  rows/s at best    MB            accuracy
+deep.model.ts  ONNX Runtime         0.850       –        4.00 of 8           2,000  28.4  auc 0.95 on 20,000
+gbdt.onnx         its trees         0.004   0.064      0.200 of 64         500,000   0.3                   –`)
 })
 
 test('a bar is as long as its share, by eighths of a character', () => {
