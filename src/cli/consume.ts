@@ -9,7 +9,8 @@ import { addSettings, readConfig } from './config.ts'
 import { KAFKA_SETTINGS, kafkaOptions } from './kafka-options.ts'
 import { readerGone, write } from './output.ts'
 import { plural, say } from './print.ts'
-import { openRegistry, REGISTRY_SETTINGS, type RegistryConfig } from './registry-options.ts'
+import { REGISTRY_SETTINGS } from './registry-options.ts'
+import { shownRecords, shownValues } from './shown-records.ts'
 import { untilSignal } from './signals.ts'
 
 interface Flags extends Record<string, unknown> {
@@ -22,6 +23,8 @@ interface Flags extends Record<string, unknown> {
 
 const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
 const TIMES = 'such as 2026-01-05T06:00:00Z, or @ and ms since the epoch'
+/** Describes `--from`, as {@link parseStart} parses it. */
+export const FROM = `where to start in each partition: earliest, latest, an offset, or a time ${TIMES}`
 const WITH_ZONE = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
 
 /** `tidemark consume --topic TOPIC` */
@@ -31,14 +34,7 @@ export function consume(): Command {
       'write the records of a topic to stdout, with --registry those that have a schema as JSON; commits no offsets',
     )
     .requiredOption('--topic <name>', 'topic to read')
-    .addOption(
-      new Option(
-        '--from <place>',
-        `where to start in each partition: earliest, latest, an offset, or a time ${TIMES}`,
-      )
-        .argParser(parseStart)
-        .default('earliest'),
-    )
+    .addOption(new Option('--from <place>', FROM).argParser(parseStart).default('earliest'))
     .addOption(
       new Option('--max <n>', 'most records to write')
         .argParser(atLeastOne)
@@ -60,14 +56,6 @@ export function consume(): Command {
       }
     })
   return addSettings(command, SETTINGS)
-}
-
-/** `null`: values are written as they are. */
-async function shownValues(config: RegistryConfig): Promise<ShownValues | null> {
-  const registry = await openRegistry(config)
-  if (registry === null) return null
-  const { ShownValues } = await import('../formats/registry/shown-values.ts')
-  return new ShownValues(registry)
 }
 
 /** Parses `--from`. @throws InvalidArgumentError */
@@ -112,18 +100,6 @@ async function copy(
     await reader.close()
   }
   return written
-}
-
-async function shownRecords(
-  records: Iterable<LogRecord>,
-  values: ShownValues,
-): Promise<readonly LogRecord[]> {
-  return Promise.all(
-    Array.from(records, async ({ offset, timestampMs, key, value, headers }) => {
-      const shown = value === null ? null : await values.shown(value)
-      return { offset, timestampMs, key, value: shown, headers }
-    }),
-  )
 }
 
 const NEWLINE = Buffer.from('\n')

@@ -16,6 +16,7 @@ const COMMANDS = {
   graph: async () => (await import('./graph.ts')).graph,
   produce: async () => (await import('./produce.ts')).produce,
   consume: async () => (await import('./consume.ts')).consume,
+  compare: async () => (await import('./compare.ts')).compare,
   init: async () => (await import('./init.ts')).init,
   model: async () => (await import('./model.ts')).model,
 } satisfies Record<string, () => Promise<() => Command>>

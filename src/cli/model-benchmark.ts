@@ -75,8 +75,10 @@ async function benchmarksOf(file: string, { evaluator, latencyBudget }: Flags): 
 }
 
 /** What `--json` writes. */
-function plain({ notes: _, evaluator, ...measured }: OfFile) {
-  return { ...measured, evaluator: evaluator.by }
+function plain(of: OfFile) {
+  const { file, bytes, accuracy, evaluator, latencyBudgetMs, largestBatch, bestBatch, batches } = of
+  const what = { file, bytes, accuracy, evaluator: evaluator.by }
+  return { ...what, latencyBudgetMs, largestBatch, bestBatch, batches }
 }
 
 function describeBenchmark(of: OfFile): string {

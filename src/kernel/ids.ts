@@ -37,3 +37,15 @@ export function windowId(source: {
 }): string {
   return `${source.topic}/${source.partition}/${source.sink}/${source.key}/${source.startMs}`
 }
+
+const OUTPUT_ID = /^([^/]+\/\d+\/)(?:(\d+)\/[^/]+|[^/]+\/(.*\/-?\d+))$/s
+
+/**
+ * What the ids of an event's outputs share, whatever their sink: the position of its record, or of
+ * a closed window topic, partition, key and start. `null`: it is not the id of an output.
+ */
+export function causeOf(id: string): string | null {
+  const [, before, offset, window] = OUTPUT_ID.exec(id) ?? []
+  if (before === undefined) return null
+  return offset === undefined ? `${before}/${window}` : `${before}${offset}`
+}

@@ -27,11 +27,11 @@ const SCORED_AT_HEADER = 'tidemark-scored-at'
  */
 const TABLES_HEADER = 'tidemark-tables'
 /** Which model scored an output: `name@version+`, and the first 8 hex digits of its SHA-256. */
-const MODEL_HEADER = 'tidemark-model'
+export const MODEL_HEADER = 'tidemark-model'
 /** Why that model: as in `s.route`. */
 const ROUTE_HEADER = 'tidemark-route'
 /** On outputs whose model the wall clock has decided: a replay may decide otherwise. */
-const BY_CLOCK_HEADER: Header = { name: 'tidemark-by-clock', value: Buffer.from('true') }
+export const BY_CLOCK_HEADER: Header = { name: 'tidemark-by-clock', value: Buffer.from('true') }
 /** On outputs whose windows may lack events that are no longer in the log. */
 const WARMING_HEADER = 'tidemark-warming'
 /**

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { check } from '../../src/cli/check.ts'
+import { compare } from '../../src/cli/compare.ts'
 import { consume } from '../../src/cli/consume.ts'
 import { demo } from '../../src/cli/demo.ts'
 import { dev } from '../../src/cli/dev.ts'
@@ -20,7 +21,8 @@ import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
 // What the pages name exists: commands and their flags, variables, metrics, scripts and files.
 
 const COMMANDS: readonly Command[] = [
-  ...[demo(), dev(), run(), check(), graph(), produce(), consume(), init(), model()],
+  ...[demo(), dev(), run(), check(), graph(), produce(), consume(), compare(), init()],
+  model(),
 ]
 
 /** Flags of Kafka's, npm's and Docker's tools, and of others that the pages show. */

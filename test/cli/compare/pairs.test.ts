@@ -1,0 +1,91 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { Pairs, type Side } from '../../../src/cli/compare/pairs.ts'
+
+const OPTIONS = { mostPending: 1_000, withByClock: false, threshold: 0.5 }
+
+interface Given {
+  readonly side: Side
+  readonly cause: string
+  readonly score: number
+  readonly model: string
+  readonly byClock: boolean
+}
+
+const given = fc.record<Given>({
+  side: fc.constantFrom('main', 'other'),
+  cause: fc.integer({ min: 0, max: 20 }).map(String),
+  score: fc.constantFrom(0.1, 0.4, 0.6, 0.9),
+  model: fc.constantFrom('a@1', 'b@1'),
+  byClock: fc.boolean(),
+})
+
+function pairsOf(all: readonly Given[], options = OPTIONS): Pairs {
+  const pairs = new Pairs(options)
+  for (const { side, cause, ...scored } of all) pairs.add(side, { cause, scored })
+  return pairs
+}
+
+/** One output of each side for a cause. */
+const both = (cause: string, byClock = false): Given[] =>
+  (['main', 'other'] as const).map((side) => ({
+    ...{ side, cause, byClock, score: 0.5, model: 'a@1' },
+  }))
+
+describe('the outputs of two topics', () => {
+  test('are paired by their cause, the first of each side, in whatever order they come', () => {
+    fc.assert(
+      fc.property(fc.array(given, { maxLength: 80 }), fc.boolean(), (all, withByClock) => {
+        const pairs = pairsOf(all, { ...OPTIONS, withByClock })
+        pairs.end()
+        const causes = [...new Set(all.map(({ cause }) => cause))].map((cause) => {
+          const firstOf = (side: Side) => all.find((o) => o.cause === cause && o.side === side)
+          return { main: firstOf('main'), other: firstOf('other') }
+        })
+        const isLeftOut = (of: (typeof causes)[number]) =>
+          !withByClock && (of.main?.byClock === true || of.other?.byClock === true)
+        const counted = causes.filter((of) => !isLeftOut(of))
+        const complete = counted.filter(({ main, other }) => main && other)
+        expect(pairs.count).toBe(complete.length)
+        expect(pairs.byClock).toBe(causes.length - counted.length)
+        expect(pairs.alone).toEqual({
+          main: counted.filter(({ other }) => !other).length,
+          other: counted.filter(({ main }) => !main).length,
+        })
+        const firsts = causes.reduce(
+          (n, { main, other }) => n + (main ? 1 : 0) + (other ? 1 : 0),
+          0,
+        )
+        expect(pairs.twice.main + pairs.twice.other).toBe(all.length - firsts)
+        for (const { main, other, agreement } of pairs.models) {
+          const own = complete.filter((of) => of.main?.model === main && of.other?.model === other)
+          const sum = own.reduce((s, of) => s + (of.other?.score ?? 0) - (of.main?.score ?? 0), 0)
+          expect(agreement.result.pairs).toBe(own.length)
+          expect(agreement.result.meanDifference).toBeCloseTo(sum / own.length, 12)
+        }
+      }),
+    )
+  })
+
+  test('that come again after their pair is complete are counted as twice, not as alone', () => {
+    const pairs = pairsOf([...both('1'), ...both('1')])
+    pairs.end()
+    expect(pairs).toMatchObject({ count: 1, twice: { main: 1, other: 1 } })
+    expect(pairs.alone).toEqual({ main: 0, other: 0 })
+  })
+
+  test('wait for their other one until there are too many newer ones, and are counted then', () => {
+    const options = { ...OPTIONS, mostPending: 2 }
+    const [early, late] = both('1') as [Given, Given]
+    const pairs = pairsOf([early, ...both('2'), ...both('3'), late], options)
+    expect(pairs).toMatchObject({ count: 2, givenUp: 1, alone: { main: 1, other: 0 }, waiting: 1 })
+    pairs.end()
+    expect(pairs).toMatchObject({ count: 2, givenUp: 1, alone: { main: 1, other: 1 }, waiting: 0 })
+  })
+
+  test('that the clock decided are forgotten like others', () => {
+    const [one] = both('1', true) as [Given]
+    const pairs = pairsOf([one, ...both('2')], { ...OPTIONS, mostPending: 1 })
+    expect(pairs).toMatchObject({ byClock: 1, givenUp: 1, alone: { main: 0, other: 0 } })
+  })
+})
