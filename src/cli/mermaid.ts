@@ -9,13 +9,17 @@ export function mermaid(description: Description): string {
   const lines = [
     'flowchart LR',
     node('source', 'topic', source.topic),
-    ...description.steps.map((step) => node(idOf(step.name), SHAPES[step.op], labelOf(step))),
+    ...description.steps.map((step) => node(idOf(step.name), shapeOf(step), labelOf(step))),
+    ...description.steps.flatMap((step) => modelNodes(step, idOf(step.name))),
     node('deadLetters', 'topic', deadLetterTopic),
     ...tables.map((table, i) => node(`table${i + 1}`, 'table', table.name)),
     ...description.first.map((name) => `  source --> ${idOf(name)}`),
     ...description.steps.flatMap((step) =>
-      step.feeds.map((next) => `  ${idOf(step.name)} --> ${idOf(next)}`),
+      step.feeds.flatMap((next) =>
+        lastOf(step, idOf(step.name)).map((last) => `  ${last} --> ${idOf(next)}`),
+      ),
     ),
+    ...description.steps.flatMap((step) => modelEdges(step, idOf(step.name))),
     '  source -. malformed .-> deadLetters',
   ]
   const firstFeatures = description.steps.find((step) => step.op === 'features')
@@ -28,12 +32,107 @@ export function mermaid(description: Description): string {
 
 /** The paths of events that do not continue to the next step. */
 function exitsOf(step: StepDescription, id: string, onLate: string): string[] {
-  if (step.op === 'score') return [`  ${id} -. not finite .-> deadLetters`]
+  if (step.op === 'score') return scoreExits(step, id)
   if (step.op !== 'features' && step.op !== 'tumbling' && step.op !== 'dedupe') return []
   const dropped = `${id}Dropped(("dropped"))`
   const duplicates = step.op === 'dedupe' ? [`  ${id} -. duplicate .-> ${dropped}`] : []
   if (onLate === 'dead-letter') return [`  ${id} -. late .-> deadLetters`, ...duplicates]
   return onLate === 'drop' ? [`  ${id} -. late .-> ${dropped}`, ...duplicates] : duplicates
+}
+
+/** What `describe` says of a score step with several models. */
+interface SeveralModels {
+  readonly models: Readonly<Record<string, { readonly model: string }>>
+  readonly routes?: readonly {
+    readonly name: string
+    readonly to: string
+    readonly when: string | null
+    readonly share: number | null
+  }[]
+  readonly otherwise?: string
+  readonly fallback?: { readonly to: string }
+  readonly shadows?: readonly {
+    readonly model: string
+    readonly sink: string | null
+    readonly share: number
+  }[]
+}
+
+/** `null`: the step has one model, which its own node stands for. */
+function severalOf({ op, detail }: StepDescription): SeveralModels | null {
+  return op === 'score' && 'models' in detail ? (detail as unknown as SeveralModels) : null
+}
+
+function modelNodes(step: StepDescription, id: string): string[] {
+  const several = severalOf(step)
+  if (several === null) return []
+  const { models, shadows = [] } = several
+  return [
+    ...Object.entries(models).map(([name, { model }]) =>
+      node(modelId(several, name, id), 'model', model === name ? name : `${name}: ${model}`),
+    ),
+    ...shadows.flatMap(({ sink }, i) =>
+      sink === null ? [] : [node(`${id}Shadow${i + 1}`, 'topic', sink)],
+    ),
+  ]
+}
+
+function modelId({ models }: SeveralModels, name: string, id: string): string {
+  return `${id}Model${Object.keys(models).indexOf(name) + 1}`
+}
+
+/** The nodes that the steps after a step get their events from. */
+function lastOf(step: StepDescription, id: string): string[] {
+  const several = severalOf(step)
+  if (several === null) return [id]
+  const { models, routes = [], otherwise, fallback } = several
+  const variants = otherwise === undefined ? Object.keys(models) : [otherwise]
+  const names = new Set([
+    ...routes.map(({ to }) => to),
+    ...variants,
+    ...(fallback ? [fallback.to] : []),
+  ])
+  return [...names].map((name) => modelId(several, name, id))
+}
+
+/** The ways of events to the models of a step. */
+function modelEdges(step: StepDescription, id: string): string[] {
+  const several = severalOf(step)
+  if (several === null) return []
+  const { models, routes = [], otherwise, fallback, shadows = [] } = several
+  const idOf = (name: string) => modelId(several, name, id)
+  const others =
+    otherwise === undefined
+      ? Object.keys(models).map((name) => `  ${id} -- variant --> ${idOf(name)}`)
+      : [`  ${id} -- otherwise --> ${idOf(otherwise)}`]
+  const primary = new Set([
+    ...routes.map(({ to }) => to),
+    ...(otherwise === undefined ? [] : [otherwise]),
+  ])
+  return [
+    ...routes.map(({ name, to, share }) => {
+      const part = share === null ? name : `${name}: ${Math.round(share * 1e4) / 100} %`
+      return `  ${id} -- "${part}" --> ${idOf(to)}`
+    }),
+    ...others,
+    ...[...primary]
+      .filter((name) => fallback !== undefined && name !== fallback.to)
+      .map((name) => `  ${idOf(name)} -. fallback .-> ${idOf(fallback?.to ?? '')}`),
+    ...shadows.flatMap(({ model, sink, share }, i) => {
+      const part = `shadow: ${Math.round(share * 1e4) / 100} %`
+      const edge = `  ${id} -. "${part}" .-> ${idOf(model)}`
+      return sink === null ? [edge] : [edge, `  ${idOf(model)} -.-> ${id}Shadow${i + 1}`]
+    }),
+  ]
+}
+
+/** The ways of events that have no score. */
+function scoreExits(step: StepDescription, id: string): string[] {
+  const several = severalOf(step)
+  if (several === null) return [`  ${id} -. not finite .-> deadLetters`]
+  const { fallback } = several
+  const last = fallback === undefined ? lastOf(step, id) : [modelId(several, fallback.to, id)]
+  return last.map((one) => `  ${one} -. not finite .-> deadLetters`)
 }
 
 type Shape = 'topic' | 'table' | 'step' | 'choice' | 'model'
@@ -47,6 +146,10 @@ const SHAPES = {
   features: 'step',
   tumbling: 'step',
 } as const satisfies Record<StepDescription['op'], Shape>
+
+function shapeOf(step: StepDescription): Shape {
+  return severalOf(step) === null ? SHAPES[step.op] : 'choice'
+}
 
 const BRACKETS = {
   topic: ['[["', '"]]'],
@@ -64,7 +167,7 @@ function node(id: string, shape: Shape, label: string): string {
 function labelOf(step: StepDescription): string {
   const { detail } = step
   if (step.op === 'sink') return String(detail['topic'])
-  if (step.op === 'score') return String(detail['model'])
+  if (step.op === 'score') return 'models' in detail ? step.name : String(detail['model'])
   if (step.op === 'tumbling') return `${step.name}: ${formatDuration(Number(detail['lengthMs']))}`
   if (step.op === 'dedupe') return `${step.name}: ${formatDuration(Number(detail['withinMs']))}`
   if (step.op !== 'features') return step.name

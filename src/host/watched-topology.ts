@@ -53,6 +53,11 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
     latency: steps.flatMap((step) =>
       step.op === 'score' && step.latency !== undefined ? [latencyOf(step.name, step.latency)] : [],
     ),
+    routes: [...prepared.scorers.values()].flatMap(({ decisions }) =>
+      decisions.map(({ route, scorer, outcomes }) => {
+        return { model: scorer.name, version: versionOf(scorer), route, outcomes }
+      }),
+    ),
     models: scorersOf(prepared).map(
       (scorer): WatchedModel => ({
         model: scorer.name,

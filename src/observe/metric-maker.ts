@@ -33,8 +33,17 @@ interface Described<L extends string> {
   readonly known?: readonly Labels<L>[]
 }
 
-/** One series of a histogram, and its durations. */
+/** One series of a histogram whose counts are kept by the caller. */
 interface Counted<L extends string> {
+  readonly labels: Labels<L>
+  /** Upper bounds, each with how many are not above it. */
+  readonly buckets: readonly (readonly [bound: number, count: number])[]
+  readonly sum: number
+  readonly count: number
+}
+
+/** One series of a histogram of durations. */
+interface TimedSeries<L extends string> {
   readonly labels: Labels<L>
   readonly durations: Durations
 }
@@ -129,10 +138,10 @@ export class MetricMaker {
   }
 
   /**
-   * A histogram in seconds whose counts are kept by the caller: for what happens several times a
-   * chunk, it would cost too much to look up labels.
+   * A histogram whose counts are kept by the caller: for what happens several times a chunk, or for
+   * each row, it would cost too much to look up labels.
    */
-  durations<L extends string>(
+  counted<L extends string>(
     name: string,
     { help, read }: { readonly help: string; readonly read: () => Iterable<Counted<L>> },
   ): void {
@@ -141,21 +150,37 @@ export class MetricMaker {
     this.#registry.registerMetric({ ...named, get } as unknown as Metric)
   }
 
+  /** A histogram of durations, in seconds, which are kept by the caller. */
+  durations<L extends string>(
+    name: string,
+    { help, read }: { readonly help: string; readonly read: () => Iterable<TimedSeries<L>> },
+  ): void {
+    this.counted(name, { help, read: () => [...read()].map(inSeconds) })
+  }
+
   #named(name: string) {
     return { name: `tidemark_${name}`, registers: [this.#registry] }
   }
 }
 
+function inSeconds<L extends string>({ labels, durations }: TimedSeries<L>): Counted<L> {
+  return {
+    labels,
+    buckets: BOUNDS.map((bound) => [2 ** bound / 1e6, durations.shorterThan(bound)]),
+    sum: durations.sumMs / 1_000,
+    count: durations.count,
+  }
+}
+
 /** The values of a histogram in prom-client's format. */
 function valuesOf(name: string) {
-  return ({ labels, durations }: Counted<string>) => [
-    ...BOUNDS.map((bound) => ({
+  return ({ labels, buckets, sum, count }: Counted<string>) => [
+    ...[...buckets, ['+Inf', count] as const].map(([le, value]) => ({
       metricName: `${name}_bucket`,
-      labels: { le: 2 ** bound / 1e6, ...labels },
-      value: durations.shorterThan(bound),
+      labels: { le, ...labels },
+      value,
     })),
-    { metricName: `${name}_bucket`, labels: { le: '+Inf', ...labels }, value: durations.count },
-    { metricName: `${name}_sum`, labels, value: durations.sumMs / 1_000 },
-    { metricName: `${name}_count`, labels, value: durations.count },
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: count },
   ]
 }

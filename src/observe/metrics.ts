@@ -7,6 +7,7 @@ import { latencyMetrics } from './latency-metrics.ts'
 import { type MetricData, MetricMaker } from './metric-maker.ts'
 import { partitionMetrics, restoreMetrics } from './partition-metrics.ts'
 import { recordMetrics } from './record-metrics.ts'
+import { scoreMetrics } from './score-metrics.ts'
 import { stageMetrics } from './stage-metrics.ts'
 import { tableMetrics } from './table-metrics.ts'
 import type { WatchedTopology } from './watched.ts'
@@ -42,6 +43,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     recordMetrics,
     keyMetrics,
     inferenceMetrics,
+    scoreMetrics,
     partitionMetrics,
     restoreMetrics,
     commitMetrics,

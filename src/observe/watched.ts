@@ -31,6 +31,14 @@ export interface WatchedTopology {
   /** The reasons for which a record may be set aside, and at which step. */
   readonly deadLetters: readonly { readonly step: string; readonly code: Code }[]
   readonly models: readonly WatchedModel[]
+  /** Which model scores an event, by the route. */
+  readonly routes: readonly {
+    readonly model: string
+    readonly version: string
+    readonly route: string
+    /** What may become of the rows that the model gets this way. */
+    readonly outcomes: readonly string[]
+  }[]
   /** Its lookup tables, by their names in metrics. */
   readonly tables: readonly string[]
   /**

@@ -23,6 +23,17 @@ export interface Outcomes {
   readonly dead: number
 }
 
+/** Rows that were given to a model, by what became of them. */
+export interface ScoreAttempt {
+  readonly model: string
+  readonly version: string
+  /** Why it was given them: as in `s.route`. */
+  readonly route: string
+  /** `scored`, or why it has not scored them. */
+  readonly outcome: string
+  readonly rows: number
+}
+
 /** The state of a worker; `worker.ts` has the transitions. */
 export type WorkerState = 'starting' | 'running' | 'unavailable' | 'stopping' | 'stopped' | 'failed'
 
@@ -138,6 +149,18 @@ export type RuntimeEvent =
       readonly rows: number
       /** Time of the model runs that they were part of, ms. */
       readonly durationMs: number
+    }
+  | {
+      /** A score step has given the rows of a chunk to its models. */
+      readonly type: 'scored'
+      readonly topology: string
+      /** A row that was given to two models, to the second as a fallback, is in two. */
+      readonly attempts: readonly ScoreAttempt[]
+      /** Scores that were published, by row: of the first output. */
+      readonly scores: Float64Array
+      /** By row, the index in `models` of what scored it; `null`: 0 for all. */
+      readonly decided: Uint8Array | null
+      readonly models: readonly { readonly model: string; readonly version: string }[]
     }
   | {
       readonly type: 'late'

@@ -1,5 +1,6 @@
 import type { TopicPartition } from '../records/port.ts'
 import { versionOf } from '../scoring/scorer.ts'
+import type { Decision } from '../scoring/step-models.ts'
 import type { StepAnswer, StepBatch, StepScorer } from '../scoring/step-scorer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import { Patience } from './patience.ts'
@@ -54,6 +55,7 @@ export class PatientScoring {
       const [model, version] = [by.name, versionOf(by)]
       observer({ type: 'inference', topology, model, version, rows, durationMs })
     }
+    if (batch.count > 0) observer({ type: 'scored', topology, ...scoredOf(scorer, answer) })
     return answer
   }
 
@@ -62,4 +64,16 @@ export class PatientScoring {
     const about = { topology, partition: this.#partition, step: step.name }
     this.#around.observer({ type: 'model-failing', ...about, reason })
   }
+}
+
+function scoredOf({ decisions }: StepScorer, { columns, decided, attempts }: StepAnswer) {
+  const models = decisions.map(({ scorer }) => ({
+    model: scorer.name,
+    version: versionOf(scorer),
+  }))
+  const named = attempts.map(({ decision, outcome, rows }) => {
+    const { route } = decisions[decision] as Decision
+    return { ...(models[decision] as (typeof models)[number]), route, outcome, rows }
+  })
+  return { attempts: named, scores: columns[0] as Float64Array, decided, models }
 }

@@ -1,5 +1,6 @@
 import { authorFunctions } from '../engine/author-functions.ts'
 import { restartNotes } from '../engine/horizon.ts'
+import { routeNotes } from '../engine/route-notes.ts'
 import { validateTopology } from '../engine/validate.ts'
 import type { Format } from '../formats/format.ts'
 import type { OutputFormat } from '../formats/output-format.ts'
@@ -166,6 +167,7 @@ export async function prepare(
   const notes = [
     ...models.notes,
     ...chosen.flatMap(restartNotes),
+    ...chosen.flatMap(routeNotes),
     ...chosen.flatMap((d) => purityNotes(d.name, authorFunctions(d))),
   ]
   return { topologies, notes, close }

@@ -15,6 +15,13 @@ const REASONS = {
 
 /** Why a fallback has scored a row. */
 export type FallbackReason = keyof typeof REASONS
+/** What becomes of rows that are given to a model. */
+export type AttemptOutcome = 'scored' | FallbackReason
+
+/** The reasons for which also the last model may not have scored a row. */
+const LAST_REASONS = ['score-failed', 'score-not-finite'] as const
+
+const ALL_REASONS = Object.keys(REASONS) as FallbackReason[]
 
 /** What decides about a row. */
 export interface Decision {
@@ -23,6 +30,8 @@ export interface Decision {
   readonly scorer: Scorer
   /** Did the wall clock decide, so that a replay may decide otherwise? */
   readonly byClock: boolean
+  /** What may become of the rows. */
+  readonly outcomes: readonly AttemptOutcome[]
 }
 
 /** One of the models of a step. */
@@ -116,7 +125,10 @@ export class StepModels {
     this.fallback = fallback === null ? null : this.#model(fallback.to)
     this.#firstFallback = rules.length
     const byRule = rules.map(({ name, to }): Decision => {
-      return { route: name, scorer: this.#model(to).scorer, byClock: false }
+      const isLast = this.fallback === null || to === fallback?.to
+      const reasons = isLast ? LAST_REASONS : ALL_REASONS
+      const outcomes = ['scored', ...reasons] as const
+      return { route: name, scorer: this.#model(to).scorer, byClock: false, outcomes }
     })
     this.decisions = [...byRule, ...this.#fallbackDecisions()]
   }
@@ -128,7 +140,7 @@ export class StepModels {
 
   /** The number of the decision that the fallback scores. */
   fallbackDecision(reason: FallbackReason): number {
-    return this.#firstFallback + Object.keys(REASONS).indexOf(reason)
+    return this.#firstFallback + ALL_REASONS.indexOf(reason)
   }
 
   #model(name: string): StepModel {
@@ -139,7 +151,8 @@ export class StepModels {
     const { fallback } = this
     if (fallback === null) return []
     return Object.entries(REASONS).map(([reason, byClock]) => {
-      return { route: `fallback:${reason}`, scorer: fallback.scorer, byClock }
+      const outcomes = ['scored', ...LAST_REASONS, 'model-failing'] as const
+      return { route: `fallback:${reason}`, scorer: fallback.scorer, byClock, outcomes }
     })
   }
 }

@@ -2,7 +2,13 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 import { ModelBreakers } from './model-breaker.ts'
 import type { Answer, Scorer } from './scorer.ts'
-import { type Decision, type FallbackReason, type StepModel, StepModels } from './step-models.ts'
+import {
+  type AttemptOutcome,
+  type Decision,
+  type FallbackReason,
+  type StepModel,
+  StepModels,
+} from './step-models.ts'
 
 /** The rows of events that have reached a score step. */
 export interface StepBatch {
@@ -21,6 +27,15 @@ export interface ModelRun {
   readonly runMs: number
 }
 
+/** Rows that were given to a model, by what became of them. */
+export interface Attempt {
+  /** The number of the decision that gave them to it. */
+  readonly decision: number
+  /** `scored`, or why it has not scored them. */
+  readonly outcome: AttemptOutcome
+  readonly rows: number
+}
+
 /** What a step says of the rows of one call. */
 export interface StepAnswer {
   /** One number a row for each of the step's outputs, in their order. */
@@ -29,8 +44,10 @@ export interface StepAnswer {
   readonly decided: Uint8Array | null
   /** By row, why it has no score: `SCORE_FAILED` or `SCORE_NOT_FINITE`. */
   readonly faults: ReadonlyMap<number, TidemarkError>
-  /** Rows that could not be scored by the model that a rule said, by what was decided instead. */
+  /** The rows that each model was given. */
   readonly runs: readonly ModelRun[]
+  /** A row that the fallback was given is in two. */
+  readonly attempts: readonly Attempt[]
   /** How long the longest of its models ran, ms; without the time that its rows queued. */
   readonly runMs: number
 }
@@ -165,6 +182,7 @@ export class StepScorer {
       answer.take(one)
       for (const [own, failure] of one.failures) {
         const row = rowOf(one, own)
+        answer.missed(row, failure.reason)
         if (fallback === null || one.model === fallback) answer.fail(row, failure.error)
         else missed.set(row, failure)
       }
@@ -181,15 +199,16 @@ export class StepScorer {
     const fallback = this.#models.fallback as StepModel
     const chosen: number[] = []
     for (const [row, { reason, error }] of missed) {
-      answer.decided[row] = this.#models.fallbackDecision(reason)
+      answer.decide(row, this.#models.fallbackDecision(reason))
       const lacking = fallback.lacks(batch.rows, row)
       if (lacking === null) chosen.push(row)
       else answer.fail(row, bothFailed(error, `feature "${lacking}" is not finite`))
     }
     const again = await this.#orFailing(fallback, batch, chosen)
     answer.take(again)
-    for (const [own, { error }] of again.failures) {
+    for (const [own, { reason, error }] of again.failures) {
       const row = rowOf(again, own)
+      answer.missed(row, reason)
       answer.fail(row, bothFailed((missed.get(row) as Failure).error, error.message))
     }
   }
@@ -202,6 +221,10 @@ class Together implements StepAnswer {
   readonly faults = new Map<number, TidemarkError>()
   readonly runs: ModelRun[] = []
   runMs = 0
+  /** By decision: how many rows it has given to its model. */
+  readonly #given: number[] = []
+  /** By decision and reason: how many of these the model has not scored. */
+  readonly #missed = new Map<string, { decision: number; outcome: FallbackReason; rows: number }>()
 
   constructor({ count, routes }: StepBatch, { outputs }: ScoreStep) {
     const width = Object.values(outputs).reduce(
@@ -210,6 +233,16 @@ class Together implements StepAnswer {
     )
     this.columns = Array.from({ length: width }, () => new Float64Array(count).fill(Number.NaN))
     this.decided = routes === undefined ? new Uint8Array(count) : routes.slice(0, count)
+    for (const decision of this.decided) this.#give(decision)
+  }
+
+  get attempts(): readonly Attempt[] {
+    const missed = [...this.#missed.values()]
+    const scored = this.#given.map((given, decision): Attempt => {
+      const own = missed.filter((each) => each.decision === decision)
+      return { decision, outcome: 'scored', rows: given - own.reduce((n, { rows }) => n + rows, 0) }
+    })
+    return [...scored, ...missed].filter(({ rows }) => rows > 0)
   }
 
   take(asked: Asked): void {
@@ -225,8 +258,27 @@ class Together implements StepAnswer {
     this.runMs = Math.max(this.runMs, run.runMs)
   }
 
+  /** The model that was given the row last has not scored it. */
+  missed(row: number, outcome: FallbackReason): void {
+    const decision = this.decided[row] as number
+    const key = `${decision} ${outcome}`
+    const known = this.#missed.get(key)
+    if (known === undefined) this.#missed.set(key, { decision, outcome, rows: 1 })
+    else known.rows++
+  }
+
+  /** Gives the row to another model. */
+  decide(row: number, decision: number): void {
+    this.decided[row] = decision
+    this.#give(decision)
+  }
+
   fail(row: number, error: TidemarkError): void {
     this.faults.set(row, error)
+  }
+
+  #give(decision: number): void {
+    this.#given[decision] = (this.#given[decision] ?? 0) + 1
   }
 }
 
@@ -247,7 +299,9 @@ function isWhole({ model, answer, failures }: Asked): boolean {
 function wholeAnswer(asked: Asked): Omit<StepAnswer, 'decided'> {
   const answer = asked.answer as Answer
   const columns = answer.columns.slice(0, asked.model.common.length)
-  return { columns, faults: NO_FAULTS, runs: [runOf(asked, answer)], runMs: answer.runMs }
+  const run = runOf(asked, answer)
+  const attempts: readonly Attempt[] = [{ decision: 0, outcome: 'scored', rows: run.rows }]
+  return { columns, faults: NO_FAULTS, runs: [run], attempts, runMs: answer.runMs }
 }
 
 const NO_FAULTS: ReadonlyMap<number, TidemarkError> = new Map()

@@ -93,7 +93,7 @@ type Node<Type> = Extract<SyntaxNode, { type: Type }>
 type FunctionNode = Node<'ArrowFunctionExpression' | 'FunctionExpression'>
 
 /** The function in a tree: the expression itself, or the only method of an object. */
-function functionIn(tree: SyntaxNode): FunctionNode | null {
+export function functionIn(tree: SyntaxNode): FunctionNode | null {
   const [statement] = tree.type === 'Program' ? tree.body : []
   if (statement?.type !== 'ExpressionStatement') return null
   const { expression } = statement

@@ -15,6 +15,9 @@ export const watched: WatchedTopology = {
   tumbling: ['minutes'],
   deadLetters: [{ step: 'decode', code: 'JSON_INVALID' }],
   models: [{ model: 'card-gbdt', version: '1', sha256: 'abc', evaluator: 'trees' }],
+  routes: [
+    { model: 'card-gbdt', version: '1', route: 'main', outcomes: ['scored', 'score-failed'] },
+  ],
   tables: ['merchants'],
   latency: [{ step: 'card-gbdt', targetMs: 50, maximumMs: 100 }],
 }
@@ -61,6 +64,17 @@ export const samples = {
     version: '1',
     rows: 5,
     durationMs: 2,
+  },
+  scored: {
+    type: 'scored',
+    topology,
+    attempts: [
+      { model: 'card-gbdt', version: '1', route: 'main', outcome: 'scored', rows: 4 },
+      { model: 'card-gbdt', version: '1', route: 'main', outcome: 'score-failed', rows: 1 },
+    ],
+    scores: Float64Array.of(0.02, 0.2, 0.97, 2, Number.NaN),
+    decided: null,
+    models: [{ model: 'card-gbdt', version: '1' }],
   },
   late: { type: 'late', topology, step: 'features', action: 'dead-letter', count: 2 },
   'dead-letter': {

@@ -17,14 +17,15 @@ async function after(...events: readonly RuntimeEvent[]): Promise<Record<string,
 }
 
 const of = '{topology="card-fraud",topic="payments",partition="3"}'
+const scoredBy = 'topology="card-fraud",model="card-gbdt",version="1",route="main"'
 const { assigned, committed, consumed, processed, lost } = samples
 
 test('every event is counted by the names that dashboards know', async () => {
   const order = [assigned, consumed, processed] as const
-  const { state, fetched, inference, late } = samples
+  const { state, fetched, inference, scored, late } = samples
   const failed = samples['commit-failed']
   const { throttled, 'dead-letter': dead } = samples
-  const events = [state, fetched, inference, late, dead, committed, failed, throttled]
+  const events = [state, fetched, inference, scored, late, dead, committed, failed, throttled]
   expect(await after(...order, ...events)).toMatchObject({
     [`records_consumed_total${of}`]: 10,
     'consumed_bytes_total{topology="card-fraud",topic="payments"}': 1_500,
@@ -46,6 +47,12 @@ test('every event is counted by the names that dashboards know', async () => {
     'stage_recent_seconds{topology="",stage="commit",statistic="max"}': 0.012,
     'inferences_total{topology="card-fraud",model="card-gbdt",version="1"}': 5,
     'inference_duration_seconds_sum{topology="card-fraud",model="card-gbdt",version="1"}': 0.002,
+    [`scores_total{${scoredBy},outcome="scored"}`]: 4,
+    [`scores_total{${scoredBy},outcome="score-failed"}`]: 1,
+    'score_bucket{le="0.01",topology="card-fraud",model="card-gbdt",version="1"}': 0,
+    'score_bucket{le="0.2",topology="card-fraud",model="card-gbdt",version="1"}': 2,
+    'score_bucket{le="0.99",topology="card-fraud",model="card-gbdt",version="1"}': 3,
+    'score_count{topology="card-fraud",model="card-gbdt",version="1"}': 4,
     'inference_batch_records_bucket{le="4",topology="card-fraud",model="card-gbdt"}': 0,
     'inference_batch_records_bucket{le="8",topology="card-fraud",model="card-gbdt"}': 1,
     'late_records_total{topology="card-fraud",step="features",action="dead-letter"}': 2,

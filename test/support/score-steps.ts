@@ -39,5 +39,5 @@ export function stepAnswer(
   columns: readonly Float64Array[],
   faults: StepAnswer['faults'] = new Map(),
 ): StepAnswer {
-  return { columns, decided: null, faults, runs: [], runMs: 0 }
+  return { columns, decided: null, faults, runs: [], attempts: [], runMs: 0 }
 }

@@ -2,6 +2,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { isShare, SHARES } from '../../kernel/shares.ts'
 import { accuracyFault } from '../../topology/accuracy.ts'
 import { isRule, outputsOf, type ScoreStep, type ScoringModel } from '../../topology/definition.ts'
+import { takesFirst } from '../../topology/function-reading.ts'
 import { LATENCY_LIMITS } from '../../topology/latency-budgets.ts'
 import type { OperatorRule, Print, ReportFault } from './rule.ts'
 
@@ -27,7 +28,8 @@ export const score: OperatorRule<ScoreStep> = {
       if (isRule(of)) yield { where: `${name}.${model}`, argument: 'features', of: of.of }
     }
     for (const { name: route, when } of routes) {
-      yield { where: `${name}.${route}`, argument: 'event', of: when }
+      const argument = when !== null && !takesFirst(when) ? 'features' : 'event'
+      yield { where: `${name}.${route}`, argument, of: when }
     }
   },
 
