@@ -34,7 +34,7 @@ interface Fields {
 }
 
 const SETTINGS = [...KAFKA_SETTINGS, ...REGISTRY_SETTINGS] as const
-/** About 100 MB. */
+/** About 200 MB. */
 const MOST_PENDING = 500_000
 
 /** `tidemark compare MAIN OTHER --field PATH` */

@@ -32,8 +32,14 @@ type Entry = Record<Side, Scored | null>
  */
 export class Pairs {
   readonly #options: PairOptions
-  /** By cause, the oldest first. */
+  /** By cause. */
   readonly #entries = new Map<string, Entry>()
+  /**
+   * The causes in a ring, each in the place of the oldest. A map has an order, too, but V8 takes
+   * longer to find its first entry the more of those before it were deleted.
+   */
+  readonly #ring: string[] = []
+  #causes = 0
   readonly #models = new Map<string, ModelPair>()
   /** Outputs whose cause had one on that side already. */
   readonly twice: Record<Side, number> = { main: 0, other: 0 }
@@ -95,18 +101,18 @@ export class Pairs {
   #entryOf(cause: string): Entry {
     const known = this.#entries.get(cause)
     if (known !== undefined) return known
-    if (this.#entries.size === this.#options.mostPending) this.#forgetOldest()
+    const place = this.#causes++ % this.#options.mostPending
+    const oldest = this.#ring[place]
+    if (oldest !== undefined) this.#forget(oldest)
+    this.#ring[place] = cause
     const entry = { main: null, other: null }
     this.#entries.set(cause, entry)
     return entry
   }
 
-  #forgetOldest(): void {
-    for (const [cause, entry] of this.#entries) {
-      if (this.#isAlone(entry)) this.#givenUp++
-      this.#entries.delete(cause)
-      return
-    }
+  #forget(cause: string): void {
+    if (this.#isAlone(this.#entries.get(cause) as Entry)) this.#givenUp++
+    this.#entries.delete(cause)
   }
 
   #compare(main: Scored, other: Scored): void {

@@ -83,6 +83,16 @@ describe('the outputs of two topics', () => {
     expect(pairs).toMatchObject({ count: 2, givenUp: 1, alone: { main: 1, other: 1 }, waiting: 0 })
   })
 
+  test('are forgotten one for each that comes, the oldest first', () => {
+    const pairs = new Pairs({ ...OPTIONS, mostPending: 1_000 })
+    const scored = { score: 0.5, model: 'a@1', byClock: false }
+    for (let i = 0; i < 3_500; i++) pairs.add('main', { cause: String(i), scored })
+    expect(pairs).toMatchObject({ givenUp: 2_500, waiting: 1_000 })
+    for (let i = 2_500; i < 3_500; i++) pairs.add('other', { cause: String(i), scored })
+    pairs.end()
+    expect(pairs).toMatchObject({ count: 1_000, alone: { main: 2_500, other: 0 } })
+  })
+
   test('that the clock decided are forgotten like others', () => {
     const [one] = both('1', true) as [Given]
     const pairs = pairsOf([one, ...both('2')], { ...OPTIONS, mostPending: 1 })
