@@ -72,7 +72,7 @@ const ACTIONS = {
   OUTPUT_INVALID: 'dead-letter',
   OUTPUT_TOO_LARGE: 'dead-letter',
   OUTPUT_TIMESTAMP: 'dead-letter',
-  // The model fails on nearly every event: it is retried, and its partitions wait.
+  // The model can score no event of a batch: it is retried, and its partitions wait.
   MODEL_FAILING: 'retry',
   // The schema registry does not answer: what needs one of its schemas waits.
   REGISTRY_UNAVAILABLE: 'retry',

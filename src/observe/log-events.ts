@@ -114,7 +114,7 @@ function holdUps(log: Log): Parameters<typeof byType>[0] {
     'model-failing': ({ topology, partition, step, reason }) => {
       const about = { topology, ...partition, step }
       if (reason === null) log.info(about, 'the model answers again')
-      else log.warn({ ...about, reason }, 'the model fails on nearly all events: they wait')
+      else log.warn({ ...about, reason }, 'the model can score no event: they wait')
     },
     'schema-missing': ({ topology, partition, reason }) => {
       const about = { topology, ...partition }

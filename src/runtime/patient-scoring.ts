@@ -10,8 +10,8 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 const WAITS = { firstMs: 1_000, lastMs: 30_000 }
 
 /**
- * Scores the events of one partition with the models of one topology. A model that fails on nearly
- * all events is retried until it succeeds: the partition waits meanwhile, and none of its events
+ * Scores the events of one partition with the models of one topology. A model that can score
+ * none of them is retried until it succeeds: the partition waits meanwhile, and none of its events
  * are set aside.
  */
 export class PatientScoring {

@@ -1,5 +1,6 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { scoreApart } from './bad-rows.ts'
+import { BatchLimit } from './batch-limit.ts'
 import type { Runner } from './runner.ts'
 import type { Answer, Evaluator, Scorer, Scores } from './scorer.ts'
 
@@ -66,6 +67,7 @@ export class BatchScorer implements Scorer {
   readonly #identity: Identity
   readonly #lanes: readonly Lane[]
   readonly #busy = new Set<Lane>()
+  readonly #limit = new BatchLimit()
   readonly #waiting: ScoreRequest[] = []
   #waitingRows = 0
   #isDispatching = false
@@ -82,7 +84,7 @@ export class BatchScorer implements Scorer {
   }
 
   get maxBatch(): number {
-    return Math.max(...this.#lanes.map((lane) => lane.rows))
+    return Math.min(this.#limit.rows, Math.max(...this.#lanes.map((lane) => lane.rows)))
   }
 
   async score(rows: Float32Array, count: number): Promise<Answer> {
@@ -164,7 +166,11 @@ export class BatchScorer implements Scorer {
 
   async #run(lane: Lane, slices: readonly Slice[], count: number): Promise<void> {
     try {
-      await this.#scoreSlices(lane, slices, count)
+      if (await this.#scoreTogether(lane, slices)) this.#limit.scored(count)
+      else {
+        this.#limit.failed(this.maxBatch)
+        await this.#scoreEach(lane, slices)
+      }
     } catch (error) {
       const failure =
         error instanceof TidemarkError ? error : new TidemarkError('INVARIANT', messageOf(error))
@@ -175,45 +181,54 @@ export class BatchScorer implements Scorer {
     }
   }
 
-  /**
-   * Runs all slices together. When that fails, runs each slice alone, so that only the requests
-   * with bad rows are affected.
-   */
-  async #scoreSlices(lane: Lane, slices: readonly Slice[], count: number): Promise<void> {
+  /** @returns whether the model has scored all rows */
+  async #scoreTogether(lane: Lane, slices: readonly Slice[]): Promise<boolean> {
+    const rows = this.#rowsOf(slices)
+    const count = rows.length / this.#identity.features
     try {
-      const rows = this.#rowsOf(slices, count)
       const startMs = performance.now()
       const columns = await lane.runner.run(rows, count)
       lane.ran?.(count, performance.now() - startMs)
       this.#distribute(slices, { columns, failed: NONE })
+      return true
     } catch (error) {
       if (error instanceof TidemarkError) throw error
-      const [slice] = slices
-      if (slice !== undefined && slices.length === 1) return await this.#scoreApart(lane, slice)
-      for (const one of slices) await this.#scoreSlices(lane, [one], one.count)
+      return false
     }
   }
 
-  /** Scores a slice that has failed when run alone, without its bad rows. */
+  /** Scores slices that have failed together, each without its bad rows. */
+  async #scoreEach(lane: Lane, slices: readonly Slice[]): Promise<void> {
+    for (const slice of slices) {
+      // Only the requests with bad rows are affected.
+      if (slices.length > 1 && (await this.#scoreTogether(lane, [slice]))) continue
+      await this.#scoreApart(lane, slice)
+    }
+  }
+
   async #scoreApart({ runner }: Lane, slice: Slice): Promise<void> {
     const { count, request } = slice
     const { columns } = this.#identity
-    const scores = await scoreApart(runner, { rows: this.#rowsOf([slice], count), count, columns })
+    const isWorking = request.scored > request.failed.size
+    const batch = { rows: this.#rowsOf([slice]), count, columns, isWorking }
+    const scores = await scoreApart(runner, batch)
     if (scores !== null) this.#distribute([slice], scores)
     else {
+      this.#limit.lift()
       // ONNX Runtime's own message is left out: it may contain values of the rows.
-      const message = `${this.label} fails on so many of ${count} rows that the search for them was stopped`
+      const message = `${this.label} fails on ${count} rows, and none was found that it can score`
       this.#fail(request, new TidemarkError('MODEL_FAILING', message))
     }
   }
 
-  #rowsOf(slices: readonly Slice[], count: number): Float32Array {
+  #rowsOf(slices: readonly Slice[]): Float32Array {
     const { features } = this.#identity
     const rowsOf = ({ request, from, count: rows }: Slice) =>
       request.rows.subarray(from * features, (from + rows) * features)
     const [first] = slices
     if (first !== undefined && slices.length === 1) return rowsOf(first)
-    const batch = new Float32Array(count * features)
+    const all = slices.reduce((sum, { count }) => sum + count, 0)
+    const batch = new Float32Array(all * features)
     let at = 0
     for (const slice of slices) {
       batch.set(rowsOf(slice), at)

@@ -46,8 +46,8 @@ export interface Scorer {
    * order). The rows may be reused once this resolves. Scores that are not finite are returned
    * unchanged; the caller decides about them. The same row returns the same bits in any batch.
    *
-   * @throws TidemarkError `MODEL_FAILING` when it fails on so many rows that the search for them is
-   * stopped; the call may be retried
+   * @throws TidemarkError `MODEL_FAILING` when none of the rows was found that it can score; the
+   * call may be retried
    */
   score(rows: Float32Array, count: number): Promise<Answer>
   /**

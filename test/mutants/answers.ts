@@ -164,14 +164,14 @@ const ROWS: readonly Row[] = [
     'a bad row fails its whole batch',
     [
       'scoring/bad-rows.ts',
-      'if (to - from === 1) failed.add(from)',
-      'for (let row = from; row < to; row++) failed.add(row)\n    if (to - from > 0) return',
+      'if (scores === null && range.to - range.from === 1) failed.add(range.from)',
+      'if (scores === null) for (let row = range.from; row < range.to; row++) failed.add(row)',
     ],
     ['test/scoring/bad-rows.test.ts', 'one bad row of'],
   ],
   [
     'a failing model is run without limit',
-    ['scoring/bad-rows.ts', 'if (runs === 0) return null', ''],
+    ['scoring/bad-rows.ts', 'Math.min(count, Math.floor(4 * Math.log2(count)))', 'count'],
     ['test/scoring/bad-rows.test.ts', 'is run no more often than allowed'],
   ],
   [

@@ -47,7 +47,7 @@ function failingRegistry(failing: Failing) {
 
 describe.each([
   {
-    what: 'a model that fails on nearly all events',
+    what: 'a model that can score no event',
     type: 'model-failing',
     error: FAILING,
     join: failingModel,

@@ -22,46 +22,91 @@ function brittle() {
   return { runner, sizes }
 }
 
-const rowsWith = fc
-  .array(fc.boolean(), { minLength: 1, maxLength: 300 })
+const flags = fc.oneof(
+  fc.array(fc.boolean(), { minLength: 1, maxLength: 300 }),
+  // Bad rows that are neighbours, such as those of one sender.
+  fc
+    .array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 200 })), { minLength: 1, maxLength: 8 })
+    .map((runs) => runs.flatMap(([isBad, length]) => Array<boolean>(length).fill(isBad))),
+)
+const failingRows = flags
+  .filter((bad) => bad.includes(true))
   .map((bad) => Float32Array.from(bad, (isBad, i) => (isBad ? -1 : i + 1)))
-const mostlyGood = fc
-  .tuple(fc.integer({ min: 1, max: 2_048 }), fc.array(fc.nat(), { maxLength: 3 }))
-  .map(([count, bad]) => {
-    const at = new Set(bad.map((b) => b % count))
-    return Float32Array.from({ length: count }, (_, i) => (at.has(i) ? -1 : i + 1))
-  })
 
-const hasBad = (rows: Float32Array) => rows.some((row) => row < 0)
+const batchOf = (rows: Float32Array, isWorking = false) => {
+  return { rows, count: rows.length, columns: 1, isWorking }
+}
 
-test('exactly the bad rows are found and all others are scored, or the model is reported as failing', async () => {
+/** The scores of each row run alone, and the rows on which the model fails. */
+async function eachAlone(runner: Runner, rows: Float32Array) {
+  const failed = new Set<number>()
+  const column = new Float64Array(rows.length)
+  for (let row = 0; row < rows.length; row++) {
+    const scores = await runner.run(rows.subarray(row, row + 1), 1).catch(() => null)
+    if (scores === null) failed.add(row)
+    column[row] = scores?.[0]?.[0] ?? Number.NaN
+  }
+  return { columns: [column], failed }
+}
+
+test('the search finds what each row alone would: bad rows fail, all others are scored', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.oneof(rowsWith, mostlyGood).filter(hasBad), async (rows) => {
-      const { runner, sizes } = brittle()
-      const scores = await scoreApart(runner, { rows, count: rows.length, columns: 1 })
-      expect(sizes.length).toBeLessThanOrEqual(4 * Math.log2(rows.length))
-      const bad = [...rows.keys()].filter((i) => (rows[i] as number) < 0)
-      const expected = Float64Array.from(rows, (row) => (row < 0 ? Number.NaN : row))
-      const found =
-        scores === null ? null : [[...scores.failed].toSorted((a, b) => a - b), scores.columns]
-      expect([null, [bad, [expected]]]).toContainEqual(found)
+    fc.asyncProperty(failingRows, async (rows) => {
+      const { runner } = brittle()
+      const found = await scoreApart(runner, batchOf(rows, true))
+      expect(found).toEqual(await eachAlone(runner, rows))
     }),
+    { numRuns: 40 },
   )
+})
+
+test('a model is reported as failing only when it can score none of 4·log₂(n) rows', async () => {
+  await fc.assert(
+    fc.asyncProperty(failingRows, async (rows) => {
+      const { runner, sizes } = brittle()
+      const found = await scoreApart(runner, batchOf(rows))
+      const runs = Math.min(rows.length, Math.floor(4 * Math.log2(rows.length)))
+      const tried = { found, isAfter: found !== null || sizes.length === runs }
+      const expected = found === null ? null : await eachAlone(runner, rows)
+      expect(tried).toEqual({ found: expected, isAfter: true })
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('a model is not reported as failing for fewer than 8 rows', async () => {
+  for (const count of [1, 7]) {
+    const scores = await scoreApart(brittle().runner, batchOf(new Float32Array(count).fill(-1)))
+    expect(scores?.failed.size).toBe(count)
+  }
+})
+
+test.each([
+  ['one in 64', (i: number) => i % 64 === 17],
+  ['all but one in 16', (i: number) => i % 16 !== 3],
+  ['the first half', (i: number) => i < 1_024],
+  ['all but the last eighth', (i: number) => i < 1_792],
+])('of 2,048 rows it is rows that are bad, not the model: %s', async (_, isBad) => {
+  const rows = Float32Array.from({ length: 2_048 }, (_row, i) => (isBad(i) ? -1 : 1))
+  const scores = await scoreApart(brittle().runner, batchOf(rows))
+  expect(scores?.failed.size).toBe(rows.filter((row) => row < 0).length)
 })
 
 test.each([1, 2, 3, 64, 100, 2_048])('one bad row of %i is always found', async (count) => {
   for (const at of [0, count >> 1, count - 1]) {
     const rows = Float32Array.from({ length: count }, (_, i) => (i === at ? -1 : 1))
-    const scores = await scoreApart(brittle().runner, { rows, count, columns: 1 })
+    const { runner, sizes } = brittle()
+    const scores = await scoreApart(runner, batchOf(rows))
     expect([...(scores?.failed ?? [])]).toEqual([at])
+    expect(sizes.length).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(count)) + 2)
   }
 })
 
 test('a model that fails on every row is run no more often than allowed', async () => {
   const { runner, sizes } = brittle()
   const rows = new Float32Array(2_048).fill(-1)
-  expect(await scoreApart(runner, { rows, count: 2_048, columns: 1 })).toBeNull()
-  expect(sizes).toHaveLength(44)
+  expect(await scoreApart(runner, batchOf(rows))).toBeNull()
+  expect(sizes).toEqual(Array(44).fill(1))
 })
 
 test('an index that an embedding does not have fails only its own row', async () => {

@@ -196,7 +196,21 @@ describe('a batch scorer', () => {
     expect(numbersOf(scores)).toEqual([1, 2, 3, 4, 5, Number.NaN, 7, 8, Number.NaN])
   })
 
-  it('rejects only the caller, who may retry, when a model fails on nearly all of its rows', async () => {
+  it('makes smaller batches after one with a bad row, and larger ones again', async () => {
+    const one = scorer({ rows: 128, runner: new Brittle((row) => row < 0) })
+    await one.score(rowsOf(-1), 1)
+    expect(one.maxBatch).toBe(64)
+    await one.score(rowsOf(...Array.from({ length: 64 }, (_, i) => i)), 64)
+    expect(one.maxBatch).toBe(96)
+  })
+
+  it('scores what it can when bad rows fill a whole batch, but not all of them', async () => {
+    const one = scorer({ rows: 16, runner: new Brittle((row) => row < 0) })
+    const rows = rowsOf(...Array.from({ length: 48 }, (_, i) => (i < 16 ? 1 : -1)))
+    expect((await one.score(rows, 48)).failed.size).toBe(32)
+  })
+
+  it('rejects only the caller, who may retry, when a model fails on all of its rows', async () => {
     let isBroken = true
     const one = scorer({ rows: 64, runner: new Brittle((row) => isBroken && row < 0) })
     const bad = rowsOf(...Array.from({ length: 16 }, () => -1))
