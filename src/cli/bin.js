@@ -12,7 +12,6 @@ if (existsSync(build)) {
   const { buildWhenStale } = await import(build.href)
   await buildWhenStale()
 }
-const { main } = await import('../../dist/cli/main.js')
+const { endProcess, main } = await import('../../dist/cli/main.js')
 await main(process.argv.slice(2))
-// A broker that hangs may hold a connection open that is no longer needed.
-setTimeout(() => process.exit(), 2_000).unref()
+endProcess()

@@ -7,6 +7,8 @@ import { colors, describeFailure, EXIT, exitCodeOf, say } from './print.ts'
 import { repeatFaults, watchRepeats } from './repeats.ts'
 import { watchWarnings } from './warnings.ts'
 
+export { endProcess } from './end-process.ts'
+
 /** The commands, in the order of the help page. Only the one that runs is loaded. */
 const COMMANDS = {
   demo: async () => (await import('./demo.ts')).demo,

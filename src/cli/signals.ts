@@ -1,3 +1,4 @@
+import { exitNow } from './exit-now.ts'
 import { EXIT, sayOnOwnLine } from './print.ts'
 
 /** A request to stop, by a signal or otherwise. */
@@ -27,7 +28,7 @@ export function untilSignal(
   })
   const end = () => ending.abort()
   const signalled = (name: NodeJS.Signals) => {
-    if (isSignalled) process.exit(EXIT.interrupted)
+    if (isSignalled) exitNow(EXIT.interrupted)
     isSignalled = true
     tell(`${name}: finishing what is in flight; send it again to exit at once`)
     end()

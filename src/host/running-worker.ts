@@ -13,7 +13,7 @@ export interface RunningWorker {
    * Resolves when the worker has stopped and all that belongs to it is closed. Rejects with what
    * ended it: Refused (`TOPIC_MISSING`, `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`,
    * `AUTHORIZATION`), TidemarkError (`AUTHENTICATION`, `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`,
-   * `WORKER_NAME_TAKEN`, `STOP_TIMED_OUT`), or a bug. No handler is needed.
+   * `WORKER_NAME_TAKEN`, `MODEL_LOST`, `STOP_TIMED_OUT`), or a bug. No handler is needed.
    */
   readonly done: Promise<void>
   /**

@@ -92,6 +92,8 @@ const ACTIONS = {
   WORKER_NAME_TAKEN: 'crash',
   STOP_TIMED_OUT: 'crash',
   WORKER_FAILED: 'crash',
+  // A model hangs, or its thread has ended, and it has no fallback.
+  MODEL_LOST: 'crash',
   INVARIANT: 'crash',
 } as const satisfies Record<string, Action>
 

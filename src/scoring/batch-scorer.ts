@@ -1,8 +1,20 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { scoreApart } from './bad-rows.ts'
 import { BatchLimit } from './batch-limit.ts'
+import { watchRun } from './run-watch.ts'
 import type { Runner } from './runner.ts'
-import type { Answer, Evaluator, Scorer, Scores } from './scorer.ts'
+import { ScoreRequest, type Slice } from './score-request.ts'
+import {
+  type Answer,
+  type Evaluator,
+  NO_ROWS,
+  type Scorer,
+  type ScorerState,
+  type Scores,
+} from './scorer.ts'
+
+/** How long closing waits for the runs in flight, ms. */
+const CLOSE_WITHIN_MS = 5_000
 
 /** A runner and the largest batch that it currently gets. */
 export interface Lane {
@@ -24,40 +36,27 @@ export interface Identity {
   readonly features: number
   /** How many numbers a run returns for each row. */
   readonly columns: number
+  /**
+   * The latency budget of a guarded model, ms: rows that get no answer within about two of it are
+   * given up. @default not guarded: rows wait
+   */
+  readonly guardMs?: number
 }
 
-/** One call of `score`. */
-interface ScoreRequest {
-  readonly rows: Float32Array
-  readonly count: number
-  /** One array for each column; filled as runs finish. */
-  readonly columns: readonly Float64Array[]
-  /** Rows on which the model fails; filled as runs finish. */
-  readonly failed: Set<number>
-  readonly resolve: () => void
-  readonly reject: (error: TidemarkError) => void
-  /** How many of its rows have been passed to a run. */
-  dispatched: number
-  /** How many of its rows have come back. */
-  scored: number
-  /** Total time of the runs that its rows were in. */
-  runMs: number
-}
-
-/** The rows of one request that are in one batch. */
-interface Slice {
-  readonly request: ScoreRequest
-  readonly from: number
-  readonly count: number
-  /** When the run started. */
-  readonly sinceMs: number
+/** Rows of one or several requests that are run together, in a lane. */
+interface Batch {
+  readonly lane: Lane
+  readonly slices: readonly Slice[]
+  /** When its first run started. */
+  readonly startMs: number
+  isGivenUp: boolean
 }
 
 /**
  * Batches the rows of all callers. Rows that arrive in one turn of the event loop, or while a run
  * is in flight, form one batch of up to `maxBatch` rows; it never waits for more. A batch goes to
  * the first lane that is large enough; a lane runs one batch at a time. `lanes`: at least one, the
- * smallest first; `maxBatch` is the size of the largest.
+ * smallest first; `maxBatch` is the size of the largest. A guarded model has a single lane.
  */
 export class BatchScorer implements Scorer {
   readonly name: string
@@ -70,6 +69,7 @@ export class BatchScorer implements Scorer {
   readonly #limit = new BatchLimit()
   readonly #waiting: ScoreRequest[] = []
   #waitingRows = 0
+  #state: ScorerState = 'open'
   #isDispatching = false
   #idle: (() => void) | null = null
   #closing: Promise<void> | null = null
@@ -87,21 +87,22 @@ export class BatchScorer implements Scorer {
     return Math.min(this.#limit.rows, Math.max(...this.#lanes.map((lane) => lane.rows)))
   }
 
+  get state(): ScorerState {
+    return this.#state
+  }
+
   async score(rows: Float32Array, count: number): Promise<Answer> {
     if (this.#closing !== null) {
       throw new TidemarkError('INVARIANT', `${this.label} was asked to score after it was closed`)
     }
-    const columns = Array.from({ length: this.#identity.columns }, () => new Float64Array(count))
-    const failed = new Set<number>()
-    if (count === 0) return { columns, failed, runMs: 0 }
-    const request = await new Promise<ScoreRequest>((resolve, reject) => {
-      const progress = { columns, failed, dispatched: 0, scored: 0, runMs: 0 }
-      const own: ScoreRequest = { rows, count, ...progress, reject, resolve: () => resolve(own) }
-      this.#waiting.push(own)
+    const request = new ScoreRequest(rows, count, this.#identity.columns)
+    if (count === 0 || this.#state !== 'open') request.lose()
+    else {
+      this.#waiting.push(request)
       this.#waitingRows += count
       this.#dispatchSoon()
-    })
-    return { columns, failed, runMs: request.runMs }
+    }
+    return request.answer
   }
 
   close(): Promise<void> {
@@ -110,9 +111,10 @@ export class BatchScorer implements Scorer {
   }
 
   async #close(): Promise<void> {
-    if (this.#busy.size > 0 || this.#isDispatching) {
+    if ((this.#busy.size > 0 && this.#state === 'open') || this.#isDispatching) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve
+        setTimeout(resolve, CLOSE_WITHIN_MS).unref()
       })
     }
     await Promise.all(this.#lanes.map(({ runner }) => runner.close()))
@@ -138,7 +140,8 @@ export class BatchScorer implements Scorer {
       const lane = this.#lanes.find(({ rows }) => count <= rows) as Lane
       if (this.#busy.has(lane)) return
       this.#busy.add(lane)
-      void this.#run(lane, this.#nextSlices(count), count)
+      const slices = this.#nextSlices(count)
+      void this.#run({ lane, slices, startMs: performance.now(), isGivenUp: false }, count)
     }
     if (this.#busy.size === 0) this.#idle?.()
   }
@@ -146,50 +149,77 @@ export class BatchScorer implements Scorer {
   /** Removes the next `count` rows from the queue, from one request or several. */
   #nextSlices(count: number): Slice[] {
     const slices: Slice[] = []
-    const sinceMs = performance.now()
     this.#waitingRows -= count
     for (let left = count; left > 0; ) {
       const request = this.#waiting[0] as ScoreRequest
-      const slice = {
-        request,
-        from: request.dispatched,
-        count: Math.min(left, request.count - request.dispatched),
-        sinceMs,
-      }
+      const slice = { request, from: request.dispatched, count: Math.min(left, request.waiting) }
       slices.push(slice)
       left -= slice.count
       request.dispatched += slice.count
-      if (request.dispatched === request.count) this.#waiting.shift()
+      if (request.waiting === 0) this.#waiting.shift()
     }
     return slices
   }
 
-  async #run(lane: Lane, slices: readonly Slice[], count: number): Promise<void> {
+  async #run(batch: Batch, count: number): Promise<void> {
+    const { lane, slices } = batch
+    const returned = this.#watch(batch)
     try {
-      if (await this.#scoreTogether(lane, slices)) this.#limit.scored(count)
+      if (await this.#scoreTogether(batch, slices)) this.#limit.scored(count)
       else {
         this.#limit.failed(this.maxBatch)
-        await this.#scoreEach(lane, slices)
+        await this.#scoreEach(batch)
       }
     } catch (error) {
       const failure =
         error instanceof TidemarkError ? error : new TidemarkError('INVARIANT', messageOf(error))
-      for (const { request } of slices) this.#fail(request, failure)
+      if (this.#isGuarded && failure.code === 'MODEL_LOST') this.#lose(slices, 'ended')
+      else for (const { request } of slices) this.#fail(request, failure)
     } finally {
+      returned()
+      if (batch.isGivenUp && this.#state === 'hung') this.#state = 'open'
       this.#busy.delete(lane)
       this.#dispatch()
     }
   }
 
+  get #isGuarded(): boolean {
+    return this.#identity.guardMs !== undefined
+  }
+
+  /**
+   * Gives the rows of a guarded model up after about two budgets, those included in which the first
+   * of them waited. @returns to be called when they have come back
+   */
+  #watch(batch: Batch): () => void {
+    const { guardMs } = this.#identity
+    if (guardMs === undefined) return () => {}
+    const waitedMs = batch.startMs - (batch.slices[0] as Slice).request.sinceMs
+    return watchRun({ ms: Math.max(guardMs, 2 * guardMs - waitedMs), timers: 1 }, () => {
+      batch.isGivenUp = true
+      this.#lose(batch.slices, 'hung')
+      this.#idle?.()
+    })
+  }
+
+  /** Answers these requests, and those that wait, without scores. */
+  #lose(slices: readonly Slice[], state: ScorerState): void {
+    this.#state = state
+    for (const { request } of slices) request.lose()
+    for (const request of this.#waiting.splice(0)) request.lose()
+    this.#waitingRows = 0
+  }
+
   /** @returns whether the model has scored all rows */
-  async #scoreTogether(lane: Lane, slices: readonly Slice[]): Promise<boolean> {
+  async #scoreTogether(batch: Batch, slices: readonly Slice[]): Promise<boolean> {
+    const { lane } = batch
     const rows = this.#rowsOf(slices)
     const count = rows.length / this.#identity.features
     try {
       const startMs = performance.now()
-      const columns = await lane.runner.run(rows, count)
-      lane.ran?.(count, performance.now() - startMs)
-      this.#distribute(slices, { columns, failed: NONE })
+      const columns = await this.#runnerOf(batch).run(rows, count)
+      if (!batch.isGivenUp) lane.ran?.(count, performance.now() - startMs)
+      distribute(batch, slices, { columns, failed: NO_ROWS })
       return true
     } catch (error) {
       if (error instanceof TidemarkError) throw error
@@ -198,26 +228,38 @@ export class BatchScorer implements Scorer {
   }
 
   /** Scores slices that have failed together, each without its bad rows. */
-  async #scoreEach(lane: Lane, slices: readonly Slice[]): Promise<void> {
+  async #scoreEach(batch: Batch): Promise<void> {
+    const { slices } = batch
     for (const slice of slices) {
       // Only the requests with bad rows are affected.
-      if (slices.length > 1 && (await this.#scoreTogether(lane, [slice]))) continue
-      await this.#scoreApart(lane, slice)
+      if (slices.length > 1 && (await this.#scoreTogether(batch, [slice]))) continue
+      await this.#scoreApart(batch, slice)
     }
   }
 
-  async #scoreApart({ runner }: Lane, slice: Slice): Promise<void> {
+  async #scoreApart(batch: Batch, slice: Slice): Promise<void> {
     const { count, request } = slice
     const { columns } = this.#identity
-    const isWorking = request.scored > request.failed.size
-    const batch = { rows: this.#rowsOf([slice]), count, columns, isWorking }
-    const scores = await scoreApart(runner, batch)
-    if (scores !== null) this.#distribute([slice], scores)
+    const { isWorking } = request
+    const failed = { rows: this.#rowsOf([slice]), count, columns, isWorking }
+    const scores = await scoreApart(this.#runnerOf(batch), failed)
+    if (scores !== null) distribute(batch, [slice], scores)
     else {
       this.#limit.lift()
       // ONNX Runtime's own message is left out: it may contain values of the rows.
       const message = `${this.label} fails on ${count} rows, and none was found that it can score`
       this.#fail(request, new TidemarkError('MODEL_FAILING', message))
+    }
+  }
+
+  /** Runs nothing more after the batch was given up: its rows may be other ones by then. */
+  #runnerOf(batch: Batch): Pick<Runner, 'run'> {
+    const { runner } = batch.lane
+    return {
+      run: async (rows, count) => {
+        if (batch.isGivenUp) throw new TidemarkError('INVARIANT', 'its rows were given up')
+        return runner.run(rows, count)
+      },
     }
   }
 
@@ -237,31 +279,21 @@ export class BatchScorer implements Scorer {
     return batch
   }
 
-  #distribute(slices: readonly Slice[], { columns, failed }: Scores): void {
-    let at = 0
-    const nowMs = performance.now()
-    for (const { request, from, count, sinceMs } of slices) {
-      for (const [i, column] of columns.entries()) {
-        request.columns[i]?.set(column.subarray(at, at + count), from)
-      }
-      for (const row of failed) {
-        if (row >= at && row < at + count) request.failed.add(from + row - at)
-      }
-      at += count
-      request.scored += count
-      request.runMs += nowMs - sinceMs
-      if (request.scored === request.count) request.resolve()
-    }
-  }
-
   /** Rejects the request and drops its rows that still wait. */
   #fail(request: ScoreRequest, failure: TidemarkError): void {
     if (this.#waiting[0] === request) {
       this.#waiting.shift()
-      this.#waitingRows -= request.count - request.dispatched
+      this.#waitingRows -= request.waiting
     }
-    request.reject(failure)
+    request.fail(failure)
   }
 }
 
-const NONE: ReadonlySet<number> = new Set()
+function distribute({ startMs }: Batch, slices: readonly Slice[], scores: Scores): void {
+  let at = 0
+  const ms = performance.now() - startMs
+  for (const slice of slices) {
+    slice.request.take(slice, scores, { at, ms })
+    at += slice.count
+  }
+}

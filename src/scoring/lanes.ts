@@ -13,6 +13,7 @@ import {
   readCost,
   rowsWithin,
 } from './warm-up.ts'
+import { WatchedRunner } from './watched-runner.ts'
 
 /**
  * Batches that take up to this long run on the main thread: another thread would make them a fifth
@@ -31,6 +32,8 @@ export interface LaneChoice {
   readonly latencyBudgetMs: number
   /** Whether each row must be run alone. */
   readonly isAlone: boolean
+  /** Whether it may only run on another thread, where its rows can be given up. */
+  readonly isGuarded: boolean
   /** As `sampleRows` returns it. */
   readonly sample: Float32Array
   readonly features: number
@@ -50,7 +53,8 @@ export interface ChosenLanes {
 
 /**
  * Measures a model and decides how large its batches are, in which order their rows are fed, and
- * where they run: short batches on this thread, longer ones on another. The other thread is started
+ * where they run: short batches on this thread, longer ones, and all of a guarded model, on
+ * another. The other thread is started
  * and warmed up only when the largest batch is long. `inline` is closed when no batch is short.
  *
  * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD` when
@@ -71,7 +75,7 @@ export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<C
   // Sizes are those of unsorted rows, which take longer, so sorted rows stay within the budget.
   const sortBy = rows === 1 ? null : await knownColumn(inline, choice, cost)
   const here = sortedBy(sortBy, inline)
-  const inlineRows = Math.min(rows, rowsWithin(INLINE_MS, cost))
+  const inlineRows = choice.isGuarded ? 0 : Math.min(rows, rowsWithin(INLINE_MS, cost))
   const laneOf = (runner: Runner, most: number, withinMs: number): Lane =>
     choice.isAlone
       ? { runner, rows: most }
@@ -94,7 +98,7 @@ export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<C
  */
 export async function treeLane(
   runner: Runner,
-  choice: Omit<LaneChoice, 'startThread' | 'isAlone' | 'features'>,
+  choice: Omit<LaneChoice, 'startThread' | 'isAlone' | 'isGuarded' | 'features'>,
 ): Promise<ChosenLanes> {
   const { cpu: cost } = await knownCost(runner, choice)
   if (rowsWithin(choice.latencyBudgetMs, cost) === 0) throw tooSlow(cost, choice)
@@ -128,7 +132,7 @@ async function warmThread(
   try {
     const runner = await startThread(sortBy)
     await runner.run(sample.subarray(0, rows * features), rows)
-    return runner
+    return choice.isGuarded ? runner : new WatchedRunner(runner, choice)
   } catch (cause) {
     const message = `${label}: its scoring thread did not start: ${messageOf(cause)}`
     const hint = 'is the package built and complete? the thread loads dist/scoring/scorer-thread.js'

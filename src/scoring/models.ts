@@ -32,6 +32,12 @@ export interface ModelUse {
   readonly missing: ScoreStep['missing']
   /** The longest that one batch may take, ms. */
   readonly latencyBudgetMs: number
+  /**
+   * Whether another model scores the rows that this one cannot. It is guarded then: a model that
+   * ONNX Runtime runs is run on another thread only, and its rows are given up when it hangs.
+   * @default false
+   */
+  readonly hasFallback?: boolean
   /** Shown with a fault. @default the step's name */
   readonly where?: string
 }
@@ -122,7 +128,7 @@ async function loadScorer(
   chosen: OperatorChoice,
   shared: Map<string, Scorer>,
 ): Promise<{ scorer: Scorer; notes: readonly string[] }> {
-  const { model, latencyBudgetMs } = use
+  const { model, latencyBudgetMs, hasFallback = false } = use
   const { cache } = chosen
   const candidate = await candidateOf(use, chosen.file)
   const trees =
@@ -135,7 +141,9 @@ async function loadScorer(
   const goldenOnes = goldenNotes(use, label, proven.golden)
   const { sha256 } = candidate.found
   const { input, outputs, features } = model
-  const same = JSON.stringify([sha256, input, outputs, features.length, latencyBudgetMs])
+  const isGuarded = hasFallback && !isTrees
+  const way = [input, outputs, features.length, latencyBudgetMs, isGuarded]
+  const same = JSON.stringify([sha256, ...way])
   const known = shared.get(same)
   if (known !== undefined) {
     await proven.runner.close()
@@ -147,6 +155,7 @@ async function loadScorer(
     where: candidate.where,
     latencyBudgetMs,
     isAlone: proven.isAlone,
+    isGuarded,
     sample,
     features: features.length,
     cache,
@@ -157,7 +166,11 @@ async function loadScorer(
       sample: createHash('sha256').update(sample).digest('hex'),
     },
     startThread: (sortBy: number | null) =>
-      ThreadRunner.start({ bytes: candidate.found.bytes, reading: readingOf(model), sortBy }),
+      ThreadRunner.start(label, {
+        bytes: candidate.found.bytes,
+        reading: readingOf(model),
+        sortBy,
+      }),
   }
   const { lanes, notes } = await provenLanes(proven, () =>
     isTrees ? treeLane(proven.runner, choice) : chooseLanes(proven.runner, choice),
@@ -171,6 +184,7 @@ async function loadScorer(
     evaluator,
     features: features.length,
     columns,
+    ...(isGuarded && { guardMs: latencyBudgetMs }),
   }
   const scorer = new BatchScorer(identity, lanes)
   shared.set(same, scorer)
@@ -184,6 +198,9 @@ function named(scorer: Scorer, name: string, label: string): Scorer {
     ...{ name, label, sha256, evaluator },
     get maxBatch() {
       return scorer.maxBatch
+    },
+    get state() {
+      return scorer.state
     },
     score: (rows, count) => scorer.score(rows, count),
     close: () => scorer.close(),

@@ -10,6 +10,11 @@ export interface Scores {
 
 /** The scores of the rows of one call, and how long they took. */
 export interface Answer extends Scores {
+  /**
+   * Rows that got no answer in time, or never will: their model hangs, or its thread has ended.
+   * Their numbers are NaN. Empty unless the model is guarded.
+   */
+  readonly lost: ReadonlySet<number>
   /** Total time of the runs that these rows were in, ms; without the time that they queued. */
   readonly runMs: number
 }
@@ -29,6 +34,15 @@ export function shownEvaluator(evaluator: Evaluator): string {
   return evaluator.by === 'function' ? 'its function' : `ONNX Runtime (${evaluator.why})`
 }
 
+/** No row is `failed`, or `lost`. */
+export const NO_ROWS: ReadonlySet<number> = new Set()
+
+/**
+ * Whether a model takes batches: `hung`, not until the run returns that was given up; `ended`,
+ * never again, since its thread has ended.
+ */
+export type ScorerState = 'open' | 'hung' | 'ended'
+
 /** A model that has been loaded and has passed all checks. */
 export interface Scorer {
   readonly name: string
@@ -41,18 +55,21 @@ export interface Scorer {
   readonly evaluator: Evaluator
   /** Largest batch, rows; larger calls are split. Changes with how long batches take. */
   readonly maxBatch: number
+  /** Always `open` unless the model is guarded. */
+  readonly state: ScorerState
   /**
    * Scores `count` rows of `rows` (row-major float32[count, features], features in the model's
    * order). The rows may be reused once this resolves. Scores that are not finite are returned
    * unchanged; the caller decides about them. The same row returns the same bits in any batch.
    *
    * @throws TidemarkError `MODEL_FAILING` when none of the rows was found that it can score; the
-   * call may be retried
+   * call may be retried · `MODEL_LOST` when it hangs, or its thread has ended; if it is guarded,
+   * the rows are `lost` instead
    */
   score(rows: Float32Array, count: number): Promise<Answer>
   /**
-   * Waits for the runs in flight, then frees the sessions. A thread is drained and never
-   * terminated, since that would abort the process.
+   * Waits for the runs in flight, 5 s at most, then frees the sessions. A thread is drained and
+   * never terminated, since that would abort the process; one that hangs is left alone.
    */
   close(): Promise<void>
 }

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { TidemarkError } from '../kernel/errors.ts'
 import { builtEntry } from './built-entry.ts'
 import type { Reading, Runner } from './runner.ts'
+import { beginRun, endRun } from './threads-in-run.ts'
 
 /** The data that a scoring thread starts with. */
 export interface ThreadData {
@@ -37,17 +38,20 @@ interface Waiter {
 
 /**
  * Runs a model on another thread and keeps this one free. When that thread ends unexpectedly, the
- * run in flight and all later ones fail with `INVARIANT`: a model that can no longer be run must
- * stop the worker, not turn its rows into dead letters.
+ * run in flight and all later ones fail with `MODEL_LOST`: a model that can no longer be run must
+ * not turn its rows into dead letters.
  */
 export class ThreadRunner implements Runner {
+  readonly #label: string
   readonly #worker: Worker
   /** Transfers rows to the thread and is reused when it comes back. */
   #buffer = new ArrayBuffer(0)
   #waiter: Waiter | null = null
   #ended: string | null = null
+  #isInRun = false
 
-  private constructor(data: ThreadData) {
+  private constructor(label: string, data: ThreadData) {
+    this.#label = label
     // The parent's flags (a TypeScript loader, a debugger) are not passed on to the thread.
     this.#worker = new Worker(builtEntry('scorer-thread'), { workerData: data, execArgv: [] })
     this.#worker.on('message', (message) => this.#removeWaiter()?.resolve(message))
@@ -55,30 +59,37 @@ export class ThreadRunner implements Runner {
     this.#worker.on('exit', (code) => this.#end(`exit code ${code}`))
   }
 
-  /** @throws Error when the thread cannot start or cannot load the model */
-  static async start(data: ThreadData): Promise<ThreadRunner> {
-    const runner = new ThreadRunner(data)
+  /**
+   * @param label of the model, for the reader
+   * @throws Error when the thread cannot start or cannot load the model
+   */
+  static async start(label: string, data: ThreadData): Promise<ThreadRunner> {
+    const runner = new ThreadRunner(label, data)
     await runner.#next()
     return runner
   }
 
   async run(rows: Float32Array, count: number): Promise<Float64Array[]> {
-    if (this.#ended !== null) throw threadEnded(this.#ended)
+    if (this.#ended !== null) throw this.#endedBy(this.#ended)
     if (this.#buffer.byteLength < rows.byteLength) this.#buffer = new ArrayBuffer(rows.byteLength)
     const buffer = this.#buffer
     new Float32Array(buffer).set(rows)
     this.#post({ type: 'run', buffer, length: rows.length, count }, [buffer])
+    beginRun(this)
+    this.#isInRun = true
     const reply = (await this.#next()) as ThreadReply
     this.#buffer = reply.buffer
     if ('error' in reply) throw new Error(reply.error)
     return reply.scores
   }
 
+  /** Does not wait for a run in flight: the thread ends after it, if it ever does. */
   async close(): Promise<void> {
     if (this.#ended !== null) return
     const exit = once(this.#worker, 'exit')
     this.#post({ type: 'close' }, [])
-    await exit
+    if (this.#isInRun) this.#worker.unref()
+    else await exit
   }
 
   #post(request: ThreadRequest, transferred: readonly ArrayBuffer[]): void {
@@ -94,15 +105,17 @@ export class ThreadRunner implements Runner {
   #removeWaiter(): Waiter | null {
     const waiter = this.#waiter
     this.#waiter = null
+    endRun(this)
+    this.#isInRun = false
     return waiter
   }
 
   #end(reason: string): void {
     this.#ended ??= reason
-    this.#removeWaiter()?.reject(threadEnded(reason))
+    this.#removeWaiter()?.reject(this.#endedBy(reason))
   }
-}
 
-function threadEnded(reason: string): TidemarkError {
-  return new TidemarkError('INVARIANT', `the scoring thread has ended: ${reason}`)
+  #endedBy(reason: string): TidemarkError {
+    return new TidemarkError('MODEL_LOST', `the thread of ${this.#label} has ended: ${reason}`)
+  }
 }

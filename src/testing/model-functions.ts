@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { PreparedTopology } from '../runtime/prepare.ts'
-import type { Scorer } from '../scoring/scorer.ts'
+import { NO_ROWS, type Scorer } from '../scoring/scorer.ts'
 import { StepScorer } from '../scoring/step-scorer.ts'
 import { isTrained, type ModelDefinition, stepsOf } from '../topology/definition.ts'
 
@@ -49,9 +49,9 @@ export function withModelFunctions(
 function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Scorer): Scorer {
   const { features } = model
   const columns = columnsOf(model)
-  const { name, label, sha256, evaluator, maxBatch } = scorer
+  const { name, label, sha256, evaluator, maxBatch, state } = scorer
   return {
-    ...{ name, label, sha256, evaluator, maxBatch },
+    ...{ name, label, sha256, evaluator, maxBatch, state },
     score: async (rows, count) => {
       const answers = Array.from({ length: count }, (_, row) => {
         const at = row * features.length
@@ -60,7 +60,7 @@ function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Score
       const scores = columns.map((column) =>
         Float64Array.from(answers, (a) => numberOf(a, column, name)),
       )
-      return { columns: scores, failed: new Set(), runMs: 0 }
+      return { columns: scores, failed: NO_ROWS, lost: NO_ROWS, runMs: 0 }
     },
     close: () => scorer.close(),
   }

@@ -4,7 +4,7 @@ import type { EventOf } from '../../src/observe/by-type.ts'
 import type { LogRecord, NewRecord } from '../../src/records/port.ts'
 import type { Observer, RuntimeEvent } from '../../src/runtime/events.ts'
 import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'
-import type { Answer as ModelAnswer, Scorer } from '../../src/scoring/scorer.ts'
+import { type Answer as ModelAnswer, NO_ROWS, type Scorer } from '../../src/scoring/scorer.ts'
 import { StepScorer } from '../../src/scoring/step-scorer.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
 import { type Definition, stepsOf } from '../../src/topology/definition.ts'
@@ -72,9 +72,11 @@ export function scorer(answer: Answer = (amounts) => amounts): Scorer {
     sha256: 'ab'.repeat(32),
     evaluator: { by: 'trees' },
     maxBatch: 1_000,
+    state: 'open',
     score: async (rows, count): Promise<ModelAnswer> => {
       const amounts = Array.from({ length: count }, (_, i) => rows[i * 2] as number)
-      return { columns: [Float64Array.from(await answer(amounts))], failed: new Set(), runMs: 0 }
+      const columns = [Float64Array.from(await answer(amounts))]
+      return { columns, failed: NO_ROWS, lost: NO_ROWS, runMs: 0 }
     },
     close: async () => {},
   }

@@ -67,7 +67,7 @@ describe('a model', () => {
   let sample: Float32Array
   beforeAll(async () => {
     plain = new SessionRunner(await OnnxSession.load(bytes), reading)
-    thread = await ThreadRunner.start({ bytes, reading, sortBy: AMOUNT })
+    thread = await ThreadRunner.start('m@1', { bytes, reading, sortBy: AMOUNT })
     sample = sampleRows(model.features.length, await readGolden(goldenOf('card-gbdt'), 'here'))
   })
   afterAll(async () => {

@@ -46,6 +46,6 @@ export async function bothRunners(
   const reading = readingOf(model)
   return {
     inline: new SessionRunner(await OnnxSession.load(bytes), reading),
-    thread: await ThreadRunner.start({ bytes, reading, sortBy: null }),
+    thread: await ThreadRunner.start('m@1', { bytes, reading, sortBy: null }),
   }
 }

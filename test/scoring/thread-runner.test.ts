@@ -23,13 +23,13 @@ const reading = { input: 'features', outputs: {} }
 const data = { bytes: new Uint8Array(0), reading, sortBy: null }
 
 describe('a scoring thread that ends unexpectedly', () => {
-  it('fails the run in flight and later ones with INVARIANT, and closes', async () => {
-    const runner = await ThreadRunner.start(data)
+  it('fails the run in flight and later ones with MODEL_LOST, and closes', async () => {
+    const runner = await ThreadRunner.start('m@1', data)
     await expect(runner.run(new Float32Array(2), 1)).rejects.toThrow(
-      /thread has ended: out of memory/,
+      /thread of m@1 has ended: out of memory/,
     )
     await expect(runner.run(new Float32Array(2), 1)).rejects.toMatchObject({
-      code: 'INVARIANT',
+      code: 'MODEL_LOST',
       message: expect.stringContaining('out of memory'),
     })
     await runner.close()

@@ -79,7 +79,8 @@ describe('a machine that is busy with something else', () => {
       close: async () => {},
     }
     const { notes, lanes } = await chooseLanes(runner, {
-      ...{ label: 'm@1', where: 'step', latencyBudgetMs: 3, isAlone: true, features: 1 },
+      ...{ label: 'm@1', where: 'step', latencyBudgetMs: 3, features: 1 },
+      ...{ isAlone: true, isGuarded: false },
       sample: new Float32Array(LARGEST_BATCH),
       cache: new ModelCache(null),
       dependsOn: {},

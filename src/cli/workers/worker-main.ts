@@ -1,4 +1,5 @@
 import module from 'node:module'
+import { endProcess } from '../end-process.ts'
 import { ParentLink } from './parent-link.ts'
 
 // The entry point of the process of one of several workers. It listens to its parent before it
@@ -10,5 +11,4 @@ const parent = new ParentLink()
 const { liveAsWorker } = await import('./worker-life.ts')
 await liveAsWorker(parent)
 parent.close()
-// A broker that hangs may hold a connection open that is no longer needed.
-setTimeout(() => process.exit(), 2_000).unref()
+endProcess()

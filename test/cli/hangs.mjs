@@ -1,0 +1,25 @@
+// Ends while a model hangs: hangs.mjs EXIT-CODE at-the-end|by-signals. Run with --import tsx.
+import { readFileSync } from 'node:fs'
+import { endProcess } from '../../src/cli/end-process.ts'
+import { untilSignal } from '../../src/cli/signals.ts'
+import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
+
+const [code, how] = process.argv.slice(2)
+const bytes = readFileSync(new URL('../fixtures/models/hangs.onnx', import.meta.url))
+const outputs = { score: { tensor: 'score', column: 0 } }
+const runner = await ThreadRunner.start('hangs@1', {
+  bytes,
+  reading: { input: 'features', outputs },
+  sortBy: null,
+})
+void runner.run(Float32Array.of(1e12, 0), 1)
+await runner.close()
+process.once('exit', (exitCode) => console.log(`handlers ran for ${exitCode}`))
+if (how === 'at-the-end') {
+  process.exitCode = Number(code)
+  endProcess()
+} else {
+  untilSignal()
+  for (const signal of ['SIGTERM', 'SIGTERM']) process.emit(signal, signal)
+}
+setInterval(() => {}, 1_000)
