@@ -218,6 +218,7 @@ function modelUses(definition: Definition, { latencyBudget }: Choices): ModelUse
           model,
           missing: step.missing,
           latencyBudgetMs,
+          hasFallback: step.fallback !== null && step.fallback.to !== name,
         },
       ]
     }),

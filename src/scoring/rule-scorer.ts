@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RuleDefinition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
-import type { Scorer } from './scorer.ts'
+import { NO_ROWS, type Scorer } from './scorer.ts'
 
 /** The largest batch of a rule: it runs on the calling thread. */
 const ROWS = 2_048
@@ -24,6 +24,7 @@ export function ruleScorer(
     sha256: createHash('sha256').update(formOf(of)).digest('hex'),
     evaluator: { by: 'function' },
     maxBatch: ROWS,
+    state: 'open',
     async score(rows, count) {
       const columns = outputs.map(() => new Float64Array(count).fill(Number.NaN))
       const failed = new Set<number>()
@@ -38,7 +39,7 @@ export function ruleScorer(
           else (columns[i] as Float64Array)[row] = number
         }
       }
-      return { columns, failed, runMs: performance.now() - startMs }
+      return { columns, failed, lost: NO_ROWS, runMs: performance.now() - startMs }
     },
     close: async () => {},
   }
