@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { checkConnected } from './check-connected.ts'
 import { addSettings, readConfig } from './config.ts'
+import { deploymentLines } from './deployment-files.ts'
 import { KAFKA_SETTINGS } from './kafka-options.ts'
 import { calledFunctions, evaluators, summaryOf } from './outline.ts'
 import { write } from './output.ts'
@@ -39,6 +40,11 @@ export function check(): Command {
         for (const topology of prepared.topologies) await write(`✓ ${summaryOf(topology)}\n`)
         for (const line of evaluators(prepared.topologies)) await write(`${line}\n`)
         for (const line of calledFunctions(prepared.topologies)) await write(`${line}\n`)
+        const definitions = prepared.topologies.map(({ definition }) => definition)
+        const { model: models } = config
+        for (const line of await deploymentLines({ files, definitions, models })) {
+          await write(`${line}\n`)
+        }
         sayNotes(prepared.notes)
         if (isConnected) await checkConnected(prepared, config)
       } finally {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, extname, join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
+  type BuildOptions,
   build,
   type Loader,
   type OnLoadResult,
@@ -51,27 +52,40 @@ const KNOWS_PLACE = /\bimport\.meta\b|\b__(?:file|dir)name\b/
  * throws; its stack has the author's line numbers
  */
 export async function importTopology(file: string): Promise<unknown> {
-  const { outputFiles } = await build({
+  const { outputFiles } = await build(bundling(file))
+  process.setSourceMapsEnabled(true)
+  return importText(outputFiles[0]?.contents ?? new Uint8Array())
+}
+
+/**
+ * The paths of a topology file and of the author's own files that it imports, relative to the
+ * working directory. @throws BuildFailure as {@link importTopology}
+ */
+export async function ownFilesOf(file: string): Promise<string[]> {
+  const { metafile } = await build({ ...bundling(file), metafile: true })
+  return Object.keys(metafile.inputs)
+}
+
+function bundling(file: string) {
+  return {
     entryPoints: [file],
     bundle: true,
-    write: false,
-    format: 'esm',
-    platform: 'node',
+    write: false as const,
+    format: 'esm' as const,
+    platform: 'node' as const,
     target: `node${process.versions.node}`,
     // Resolve packages as Node does, not as bundlers do.
     mainFields: ['main'],
     conditions: [],
     define: PLACE,
     banner: { js: requireFrom(file) },
-    sourcemap: 'inline',
+    sourcemap: 'inline' as const,
     sourcesContent: false,
     outfile: `${file}.bundle.mjs`,
     sourceRoot: `${pathToFileURL(dirname(file)).href}/`,
     plugins: [authorsOwn],
-    logLevel: 'silent',
-  })
-  process.setSourceMapsEnabled(true)
-  return importText(outputFiles[0]?.contents ?? new Uint8Array())
+    logLevel: 'silent' as const,
+  } satisfies BuildOptions
 }
 
 /**

@@ -1,22 +1,12 @@
 import { messageOf, Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/definition.ts'
+import type { Candidate } from './candidate.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { type GoldenCheck, goldenDifferences, goldenFaults } from './golden-check.ts'
-import { loadModel, type ModelBytes, shown } from './model-bytes.ts'
+import { loadModel, shown } from './model-bytes.ts'
 import { type Runner, readingOf, SessionRunner } from './runner.ts'
 import { type Signature, signatureFaults } from './signature.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
-
-/** A model file to be checked against a topology's model definition. */
-export interface Candidate {
-  readonly model: ModelDefinition
-  readonly found: ModelBytes
-  /** The hash that the file must have; `null`: any, since the operator chose the file. */
-  readonly sha256: string | null
-  readonly golden: URL | null
-  /** Shown with a fault. */
-  readonly where: string
-}
 
 /** A model that has passed all checks, on this thread. */
 export interface Proven {

@@ -1,15 +1,13 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
 import { Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition, ScoreStep } from '../topology/definition.ts'
 import { EDITION } from '../trees/edition.ts'
 import { BatchScorer } from './batch-scorer.ts'
+import { candidateOf, labelOf } from './candidate.ts'
 import type { Golden } from './golden.ts'
 import { goldenDifferences } from './golden-check.ts'
 import { type ChosenLanes, chooseLanes, treeLane } from './lanes.ts'
-import { type Candidate, type Proven, proveModel } from './load-gate.ts'
-import { type ModelBytes, readModel } from './model-bytes.ts'
+import { type Proven, proveModel } from './load-gate.ts'
 import { type ModelCache, usersModelCache } from './model-cache.ts'
 import { readingOf } from './runner.ts'
 import { scoreColumns } from './score-columns.ts'
@@ -130,7 +128,7 @@ async function loadScorer(
 ): Promise<{ scorer: Scorer; notes: readonly string[] }> {
   const { model, latencyBudgetMs, hasFallback = false } = use
   const { cache } = chosen
-  const candidate = await candidateOf(use, chosen.file)
+  const candidate = await candidateOf({ model, where: use.where ?? use.step }, chosen.file)
   const trees =
     chosen.evaluator === 'auto' ? await provenTrees(candidate.found, model, cache) : 'as you chose'
   const isTrees = typeof trees !== 'string'
@@ -240,27 +238,4 @@ function goldenNotes(use: ModelUse, label: string, golden: Golden | null): strin
   return [
     `the golden rows of ${label} contain missing values; here an event with one becomes a dead letter, unless the score step says missing: 'nan'`,
   ]
-}
-
-async function candidateOf(use: ModelUse, chosenFile: string | null): Promise<Candidate> {
-  const { model } = use
-  const where = use.where ?? use.step
-  const found = await readModel(chosenFile === null ? model.file : pathToFileURL(chosenFile), where)
-  const golden = chosenFile === null ? (model.golden ?? null) : goldenBeside(model, found)
-  return { model, found, sha256: chosenFile === null ? model.sha256 : null, golden, where }
-}
-
-/**
- * Golden rows of a chosen file: the golden file next to it, or the model's own golden file when the
- * chosen file has the same bytes as the model's own.
- */
-function goldenBeside(model: ModelDefinition, { file, sha256 }: ModelBytes): URL | null {
-  const beside = new URL(file.href.replace(/(\.onnx)?$/, '.golden.json'))
-  if (existsSync(beside)) return beside
-  return sha256 === model.sha256 ? (model.golden ?? null) : null
-}
-
-function labelOf({ model, found, sha256 }: Candidate): string {
-  const own = `${model.name}@${model.version}`
-  return sha256 === null ? `${own}+${found.sha256.slice(0, 8)}` : own
 }

@@ -8,22 +8,40 @@ const TOPOLOGY = 'topologies/card-fraud.ts'
 
 describe('tidemark check', { timeout: PROCESS_TEST_MS }, () => {
   test('says in a line what a topology does, and ends with 0', async () => {
-    expect(await tidemark(['check', TOPOLOGY])).toMatchObject({
-      code: 0,
-      stdout:
-        '✓ card-fraud  payments → 13 features → card-gbdt@2 → predictions  (dead letters: payments.dlq)\ncard-gbdt@2 is computed by its trees, in the worker\n',
-      stderr: '',
-    })
+    const { code, stdout, stderr } = await tidemark(['check', TOPOLOGY])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout.split('\n').slice(0, 2)).toEqual([
+      '✓ card-fraud  payments → 13 features → card-gbdt@2 → predictions  (dead letters: payments.dlq)',
+      'card-gbdt@2 is computed by its trees, in the worker',
+    ])
+  })
+
+  test('names every file that a deployment needs, with its size', async () => {
+    const model = 'flight-gbdt=topologies/models/flight-gbdt.onnx'
+    const { stdout } = await tidemark(['check', 'topologies/flight-delay.ts', '--model', model])
+    const [needs, ...files] = stdout
+      .slice(stdout.indexOf('\nneeds ') + 1)
+      .trimEnd()
+      .split('\n')
+    expect(needs).toMatch(/^needs 6 files, [\d,]+ KB$/)
+    expect(files.map((line) => line.trim().split(/ {2,}/)[0]).toSorted()).toEqual([
+      'topologies/flight-delay.ts',
+      'topologies/models/flight-gbdt.golden.json',
+      'topologies/models/flight-gbdt.model.ts',
+      'topologies/models/flight-gbdt.onnx',
+      'topologies/samples/planes.ndjson',
+      'topologies/samples/weather.ndjson',
+    ])
+    expect(files).toContainEqual(expect.stringMatching(/flight-gbdt\.onnx +331 KB$/))
   })
 
   test('says which functions are called for each event, and why', async () => {
     const { code, stdout } = await tidemark(['check', 'topologies/card-activity.ts'])
     expect(code).toBe(0)
-    expect(stdout.split('\n').slice(1)).toEqual([
+    expect(stdout.split('\n').slice(1, 4)).toEqual([
       'pays-again@1 is computed by its trees, in the worker',
       'called for each event: card-activity.features.largest (it uses the operator `??`)',
       expect.stringMatching(/^for these, each event is made into an object/),
-      '',
     ])
   })
 
