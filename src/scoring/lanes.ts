@@ -1,18 +1,12 @@
-import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Lane } from './batch-scorer.ts'
 import { FollowingLane } from './following-lane.ts'
+import type { MeasuredRunner } from './measured-runner.ts'
 import type { ModelCache } from './model-cache.ts'
-import { columnToSortBy, readColumn, sortedBy } from './row-order.ts'
+import { readColumn } from './row-order.ts'
 import type { Runner } from './runner.ts'
-import {
-  type Cost,
-  isUndisturbed,
-  type MeasuredCost,
-  measureCost,
-  readCost,
-  rowsWithin,
-} from './warm-up.ts'
+import { type Cost, isUndisturbed, type MeasuredCost, readCost, rowsWithin } from './warm-up.ts'
 import { WatchedRunner } from './watched-runner.ts'
 
 /**
@@ -41,8 +35,15 @@ export interface LaneChoice {
   readonly cache: ModelCache
   /** What a cached cost and row order depend on. */
   readonly dependsOn: object
-  /** Starts the same model on another thread. @param sortBy column that its rows are sorted by */
-  readonly startThread: (sortBy: number | null) => Promise<Runner>
+  /** Opens the same model once more, on this thread or on another. */
+  readonly openInline: () => Promise<MeasuredRunner>
+  readonly openInThread: () => Promise<MeasuredRunner>
+}
+
+/** A model that has been opened, and where. */
+export interface Opened {
+  readonly runner: MeasuredRunner
+  readonly isInline: boolean
 }
 
 /** The lanes that a model runs in. */
@@ -54,14 +55,14 @@ export interface ChosenLanes {
 /**
  * Measures a model and decides how large its batches are, in which order their rows are fed, and
  * where they run: short batches on this thread, longer ones, and all of a guarded model, on
- * another. The other thread is started
- * and warmed up only when the largest batch is long. `inline` is closed when no batch is short.
+ * another. It is opened once more if both are used, or if it was opened in the other place; `opened`
+ * is closed if it is not used. The other thread is warmed up.
  *
- * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD` when
- * the thread does not start
+ * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD`
  */
-export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<ChosenLanes> {
-  const { cpu: cost, elapsed } = await knownCost(inline, choice)
+export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<ChosenLanes> {
+  const { runner, isInline } = opened
+  const { cpu: cost, elapsed } = await knownCost(runner, choice)
   const notes: string[] = []
   let rows = rowsWithin(choice.latencyBudgetMs, cost)
   if (rows === 0) throw tooSlow(cost, choice)
@@ -73,21 +74,57 @@ export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<C
     )
   }
   // Sizes are those of unsorted rows, which take longer, so sorted rows stay within the budget.
-  const sortBy = rows === 1 ? null : await knownColumn(inline, choice, cost)
-  const here = sortedBy(sortBy, inline)
-  const inlineRows = choice.isGuarded ? 0 : Math.min(rows, rowsWithin(INLINE_MS, cost))
-  const laneOf = (runner: Runner, most: number, withinMs: number): Lane =>
+  const sortBy = rows === 1 ? null : await knownColumn(runner, choice, cost)
+  const inlineRows = rowsInline(rows, cost, choice)
+  const laneOf = (of: Runner, most: number, withinMs: number): Lane =>
     choice.isAlone
-      ? { runner, rows: most }
-      : new FollowingLane({ runner, cost, rows: most, withinMs })
+      ? { runner: of, rows: most }
+      : new FollowingLane({ runner: of, cost, rows: most, withinMs })
   const budgetMs = choice.latencyBudgetMs
-  if (inlineRows === rows) {
-    return { lanes: [laneOf(here, rows, Math.min(budgetMs, TURN_MS))], notes }
+  const lanes: Lane[] = []
+  if (inlineRows > 0) {
+    const inline = isInline ? runner : await choice.openInline()
+    inline.sortBy(sortBy)
+    const withinMs = inlineRows === rows ? Math.min(budgetMs, TURN_MS) : INLINE_MS
+    lanes.push(laneOf(inline, inlineRows, withinMs))
   }
-  const thread = laneOf(await warmThread({ rows, sortBy }, choice), rows, budgetMs)
-  if (inlineRows > 0) return { lanes: [laneOf(here, inlineRows, INLINE_MS), thread], notes }
-  await inline.close()
-  return { lanes: [thread], notes }
+  if (inlineRows < rows) {
+    const thread = isInline ? await choice.openInThread() : runner
+    thread.sortBy(sortBy)
+    const { sample, features } = choice
+    await thread.run(sample.subarray(0, rows * features), rows)
+    lanes.push(laneOf(watched(thread, choice), rows, budgetMs))
+  }
+  if (isInline ? inlineRows === 0 : inlineRows === rows) await runner.close()
+  return { lanes, notes }
+}
+
+/** A run without end is a fault of its own, unless the rows of a guarded model are given up before. */
+function watched(thread: MeasuredRunner, choice: LaneChoice): Runner {
+  return choice.isGuarded ? thread : new WatchedRunner(thread, choice)
+}
+
+/** How many rows a batch may have that runs on this thread; 0: none does. */
+function rowsInline(
+  rows: number,
+  cost: Cost,
+  { isGuarded }: Pick<LaneChoice, 'isGuarded'>,
+): number {
+  return isGuarded ? 0 : Math.min(rows, rowsWithin(INLINE_MS, cost))
+}
+
+/** Is it known, from an earlier start, that all batches of a model run on this thread? */
+export async function isKnownInline(
+  choice: Pick<LaneChoice, 'cache' | 'dependsOn' | 'isGuarded' | 'latencyBudgetMs'>,
+): Promise<boolean> {
+  const cost = await choice.cache.kept({
+    kind: 'costs',
+    dependsOn: choice.dependsOn,
+    read: readCost,
+  })
+  if (cost === null) return false
+  const rows = rowsWithin(choice.latencyBudgetMs, cost.cpu)
+  return rows > 0 && rowsInline(rows, cost.cpu, choice) === rows
 }
 
 /**
@@ -97,8 +134,8 @@ export async function chooseLanes(inline: Runner, choice: LaneChoice): Promise<C
  * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget
  */
 export async function treeLane(
-  runner: Runner,
-  choice: Omit<LaneChoice, 'startThread' | 'isAlone' | 'isGuarded' | 'features'>,
+  runner: MeasuredRunner,
+  choice: Pick<LaneChoice, 'label' | 'where' | 'latencyBudgetMs' | keyof Measuring>,
 ): Promise<ChosenLanes> {
   const { cpu: cost } = await knownCost(runner, choice)
   if (rowsWithin(choice.latencyBudgetMs, cost) === 0) throw tooSlow(cost, choice)
@@ -109,35 +146,22 @@ export async function treeLane(
 
 type Measuring = Pick<LaneChoice, 'cache' | 'dependsOn' | 'sample'>
 
-function knownCost(runner: Runner, { cache, dependsOn, sample }: Measuring): Promise<MeasuredCost> {
-  const find = () => measureCost(runner, sample)
+function knownCost(
+  runner: MeasuredRunner,
+  { cache, dependsOn, sample }: Measuring,
+): Promise<MeasuredCost> {
+  const find = () => runner.measure(sample)
   const isWorthKeeping = isUndisturbed
   return cache.known({ kind: 'costs', dependsOn, read: readCost, find, isWorthKeeping })
 }
 
 async function knownColumn(
-  runner: Runner,
+  runner: MeasuredRunner,
   { cache, dependsOn, sample }: Measuring,
   cost: Cost,
 ): Promise<number | null> {
-  const find = async () => ({ column: await columnToSortBy(runner, sample, cost) })
+  const find = async () => ({ column: await runner.columnToSortBy(sample, cost) })
   return (await cache.known({ kind: 'row-orders', dependsOn, read: readColumn, find })).column
-}
-
-async function warmThread(
-  { rows, sortBy }: { rows: number; sortBy: number | null },
-  choice: LaneChoice,
-): Promise<Runner> {
-  const { label, where, sample, features, startThread } = choice
-  try {
-    const runner = await startThread(sortBy)
-    await runner.run(sample.subarray(0, rows * features), rows)
-    return choice.isGuarded ? runner : new WatchedRunner(runner, choice)
-  } catch (cause) {
-    const message = `${label}: its scoring thread did not start: ${messageOf(cause)}`
-    const hint = 'is the package built and complete? the thread loads dist/scoring/scorer-thread.js'
-    throw new TidemarkError('MODEL_LOAD', message, { where, hint, cause })
-  }
 }
 
 /** Decided by CPU time alone: how busy the machine is now says nothing about the model. */

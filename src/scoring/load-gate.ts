@@ -1,16 +1,18 @@
 import { messageOf, Refused, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
-import type { ModelDefinition } from '../topology/definition.ts'
 import type { Candidate } from './candidate.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { type GoldenCheck, goldenDifferences, goldenFaults } from './golden-check.ts'
-import { loadModel, shown } from './model-bytes.ts'
-import { type Runner, readingOf, SessionRunner } from './runner.ts'
+import type { MeasuredRunner } from './measured-runner.ts'
+import { shown } from './model-bytes.ts'
+import type { OpenedModel } from './open-model.ts'
+import type { Runner } from './runner.ts'
 import { type Signature, signatureFaults } from './signature.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
-/** A model that has passed all checks, on this thread. */
+/** A model that has passed all checks, where it was opened. */
 export interface Proven {
-  readonly runner: Runner
+  readonly runner: MeasuredRunner
+  readonly signature: Signature
   readonly golden: Golden | null
   /** Whether each row must be run alone, since other rows of a batch would change its scores. */
   readonly isAlone: boolean
@@ -21,28 +23,16 @@ export interface Proven {
 /** Rows of the trial run: more than one, to detect a fixed batch size. */
 const TRIAL_ROWS = 4
 
-/** A model that can be run, and the inputs and outputs that its file declares. */
-export interface OpenedModel {
-  readonly runner: Runner
-  readonly signature: Signature
-}
-
-/** Opens a model in ONNX Runtime, on this thread. @throws TidemarkError `MODEL_LOAD` */
-async function openSession({ model, found, where }: Candidate): Promise<OpenedModel> {
-  const session = await loadModel(found, where)
-  return { runner: new SessionRunner(session, readingOf(model)), signature: session }
-}
-
 /**
  * Opens a model and checks it against its definition and its golden rows.
  *
- * @param open @default opens it in ONNX Runtime
+ * @param open opens it where it will run
  * @throws Refused with all independent faults at once; checks that would only fail because of
  * another fault, such as the scores of a wrong file, are skipped
  */
 export async function proveModel(
   candidate: Candidate,
-  open: (candidate: Candidate) => Promise<OpenedModel> = openSession,
+  open: (candidate: Candidate) => Promise<OpenedModel>,
 ): Promise<Proven> {
   const { model, found, where } = candidate
   const faults = shaFaults(candidate)
@@ -60,7 +50,7 @@ export async function proveModel(
     const isAlone = await dependsOnBatch(runner, sampleRows(model.features.length, golden))
     const runs = isAlone ? { runner, atMost: 1 } : { runner }
     if (golden !== null) refuseIfAny(await goldenDifferences(golden, runs, check))
-    return { runner, golden, isAlone, check }
+    return { runner, signature: opened.signature, golden, isAlone, check }
   } catch (error) {
     await runner.close()
     throw error

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
-import { OnnxSession } from './onnx-session.ts'
 
 /** The content of a model file. All later checks use these bytes, even if the file changes. */
 export interface ModelBytes {
@@ -35,22 +34,15 @@ export async function readModel(file: URL, where: string): Promise<ModelBytes> {
   }
 }
 
-/**
- * Loads a model into ONNX Runtime.
- *
- * @throws TidemarkError `MODEL_LOAD` with what is probably wrong with the file
- */
-export async function loadModel({ file, bytes }: ModelBytes, where: string): Promise<OnnxSession> {
-  try {
-    return await OnnxSession.load(bytes)
-  } catch (cause) {
-    const { what, hint } = diagnose(bytes, messageOf(cause))
-    throw new TidemarkError('MODEL_LOAD', `${shown(file)} (${bytes.length} bytes) ${what}`, {
-      where,
-      hint,
-      cause,
-    })
-  }
+/** `MODEL_LOAD` with what is probably wrong with a file that ONNX Runtime refuses. */
+export function refusedModel(
+  { file, bytes }: ModelBytes,
+  where: string,
+  cause: unknown,
+): TidemarkError {
+  const { what, hint } = diagnose(bytes, messageOf(cause))
+  const message = `${shown(file)} (${bytes.length} bytes) ${what}`
+  return new TidemarkError('MODEL_LOAD', message, { where, hint, cause })
 }
 
 interface Diagnosis {

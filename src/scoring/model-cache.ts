@@ -36,15 +36,23 @@ export class ModelCache {
 
   /** The cached finding, or else a new one, which is then cached. @throws what `find` throws */
   async known<T>(finding: Finding<T>): Promise<T> {
-    const place = join(finding.kind, `${this.#nameOf(finding.dependsOn)}.json`)
-    const known = finding.read(await this.#kept(place))
+    const known = await this.kept(finding)
     if (known !== null) return known
     const found = await finding.find()
-    if (finding.isWorthKeeping?.(found) ?? true) await this.#keep(place, found)
+    if (finding.isWorthKeeping?.(found) ?? true) await this.#keep(this.#placeOf(finding), found)
     return found
   }
 
-  async #kept(place: string): Promise<unknown> {
+  /** The cached finding; `null`: there is none. */
+  async kept<T>(finding: Pick<Finding<T>, 'kind' | 'dependsOn' | 'read'>): Promise<T | null> {
+    return finding.read(await this.#contentOf(this.#placeOf(finding)))
+  }
+
+  #placeOf({ kind, dependsOn }: Pick<Finding<unknown>, 'kind' | 'dependsOn'>): string {
+    return join(kind, `${this.#nameOf(dependsOn)}.json`)
+  }
+
+  async #contentOf(place: string): Promise<unknown> {
     if (this.#memory.has(place) || this.#folder === null) return this.#memory.get(place)
     try {
       return JSON.parse(await readFile(join(this.#folder, place), 'utf8'))

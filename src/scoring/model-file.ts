@@ -2,10 +2,12 @@ import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Refused, type TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/definition.ts'
+import type { Candidate } from './candidate.ts'
 import { type Golden, readGolden } from './golden.ts'
-import { type Candidate, proveModel } from './load-gate.ts'
-import { loadModel, readModel } from './model-bytes.ts'
+import { proveModel } from './load-gate.ts'
+import { readModel } from './model-bytes.ts'
 import { SCORE_TYPES, type TensorInfo } from './onnx-session.ts'
+import { loadSession, openInline } from './open-model.ts'
 
 /** Where each score is found in the model's outputs. */
 export type Outputs = ModelDefinition['outputs']
@@ -37,7 +39,7 @@ export interface Inspection {
  */
 export async function inspectModel(file: string, goldenFile?: string): Promise<Inspection> {
   const found = await readModel(pathToFileURL(file), file)
-  const session = await loadModel(found, file)
+  const session = await loadSession(found, file)
   const { inputs, outputs } = session
   await session.release()
   const goldenUrl = goldenFile === undefined ? null : pathToFileURL(goldenFile)
@@ -130,7 +132,7 @@ function placeholders(letter: string, count: number): string[] {
 
 async function problemsOf(candidate: Candidate): Promise<readonly TidemarkError[]> {
   try {
-    const { runner } = await proveModel(candidate)
+    const { runner } = await proveModel(candidate, openInline)
     await runner.close()
     return []
   } catch (error) {

@@ -1,39 +1,64 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../kernel/errors.ts'
+import { InlineRunner } from './measured-runner.ts'
 import { OnnxSession } from './onnx-session.ts'
-import { sortedBy } from './row-order.ts'
 import { SessionRunner } from './runner.ts'
-import type { ThreadData, ThreadReply, ThreadRequest } from './thread-runner.ts'
+import type { ThreadData, ThreadReady, ThreadReply, ThreadRequest } from './thread-runner.ts'
 
-// Entry of a scoring thread. It has its own session and makes one run at a time. It stops by
+// Entry of a scoring thread. It has its own session and does one thing at a time. It stops by
 // closing its port, so that the thread runs out of work and exits with 0: terminating it from
 // outside during a run aborts the whole process.
 
 const port = parentPort
 if (port === null) throw new Error('this file is the entry of a worker thread')
-const { bytes, reading, sortBy } = workerData as ThreadData
-const runner = sortedBy(sortBy, new SessionRunner(await OnnxSession.load(bytes), reading))
+const { bytes, reading } = workerData as ThreadData
 
-async function score(request: ThreadRequest & { type: 'run' }): Promise<ThreadReply> {
-  const { buffer, length, count } = request
+/** Loads the model; `null`: ONNX Runtime refuses it, and the thread ends. */
+async function load(): Promise<InlineRunner | null> {
   try {
-    const scores = await runner.run(new Float32Array(buffer, 0, length), count)
-    return { buffer, scores }
+    const session = await OnnxSession.load(bytes)
+    const { inputs, outputs } = session
+    port?.postMessage({ signature: { inputs, outputs } } satisfies ThreadReady)
+    return new InlineRunner(new SessionRunner(session, reading))
   } catch (error) {
-    return { buffer, error: messageOf(error) }
+    port?.postMessage({ refused: messageOf(error) } satisfies ThreadReady)
+    return null
   }
 }
 
-async function answer(request: ThreadRequest): Promise<void> {
-  if (request.type === 'close') {
+type Asked = Exclude<ThreadRequest, { type: 'run' }>
+
+async function run(runner: InlineRunner, request: ThreadRequest & { type: 'run' }): Promise<void> {
+  const { buffer, length, count } = request
+  const reply = await answered(() => runner.run(new Float32Array(buffer, 0, length), count))
+  const scores = 'error' in reply ? [] : reply.is.map((s) => s.buffer as ArrayBuffer)
+  port?.postMessage({ ...reply, buffer }, [buffer, ...scores])
+}
+
+async function answer(runner: InlineRunner, request: Asked): Promise<void> {
+  if (request.type === 'sort') runner.sortBy(request.column)
+  else if (request.type === 'measure') {
+    port?.postMessage(await answered(() => runner.measure(request.sample)))
+  } else if (request.type === 'column') {
+    const { sample, cost } = request
+    port?.postMessage(await answered(() => runner.columnToSortBy(sample, cost)))
+  } else {
     await runner.close()
     port?.close()
-    return
   }
-  const reply = await score(request)
-  const scores = 'scores' in reply ? reply.scores.map((s) => s.buffer as ArrayBuffer) : []
-  port?.postMessage(reply, [reply.buffer, ...scores])
 }
 
-port.on('message', (request: ThreadRequest) => void answer(request))
-port.postMessage('ready')
+async function answered<T>(work: () => Promise<T>): Promise<ThreadReply<T>> {
+  try {
+    return { is: await work() }
+  } catch (error) {
+    return { error: messageOf(error) }
+  }
+}
+
+const loaded = await load()
+if (loaded !== null) {
+  port.on('message', (request: ThreadRequest) => {
+    void (request.type === 'run' ? run(loaded, request) : answer(loaded, request))
+  })
+}

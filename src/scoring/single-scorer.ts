@@ -1,6 +1,7 @@
 import { refuseIfAny } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/definition.ts'
-import { type EvaluatorChoice, loadScorers } from './models.ts'
+import type { EvaluatorChoice } from './model-use.ts'
+import { loadScorers } from './models.ts'
 import type { Scorer } from './scorer.ts'
 
 /** How a model without a topology is loaded. */

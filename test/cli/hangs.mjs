@@ -10,7 +10,6 @@ const outputs = { score: { tensor: 'score', column: 0 } }
 const runner = await ThreadRunner.start('hangs@1', {
   bytes,
   reading: { input: 'features', outputs },
-  sortBy: null,
 })
 void runner.run(Float32Array.of(1e12, 0), 1)
 await runner.close()

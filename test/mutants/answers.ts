@@ -176,7 +176,11 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a model in three steps is three sessions',
-    ['scoring/models.ts', 'shared.set(same, scorer)', 'void shared'],
+    [
+      'scoring/models.ts',
+      'if (group === undefined) groups.set(one.way, [one])',
+      'if (group === undefined) groups.set(`${one.way} ${groups.size}`, [one])',
+    ],
     ['test/scoring/shared-sessions.test.ts', 'share one session'],
   ],
   [

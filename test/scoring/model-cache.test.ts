@@ -5,12 +5,12 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { compareApart } from '../../src/scoring/compare-apart.ts'
 import { type Finding, ModelCache, usersModelCache } from '../../src/scoring/model-cache.ts'
 import { loadScorers } from '../../src/scoring/models.ts'
-import { columnToSortBy, readColumn } from '../../src/scoring/row-order.ts'
+import { readColumn } from '../../src/scoring/row-order.ts'
+import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 import { isUndisturbed, readCost } from '../../src/scoring/warm-up.ts'
 import { cardModel, useOf } from './support.ts'
 
 vi.mock(import('../../src/scoring/compare-apart.ts'), { spy: true })
-vi.mock(import('../../src/scoring/row-order.ts'), { spy: true })
 
 let folder: string
 
@@ -104,6 +104,7 @@ it('knows at the next start whether trees agree, and in which order rows are fas
     expect(faults).toEqual([])
     for (const scorer of scorers.values()) await scorer.close()
   }
+  const columnToSortBy = vi.spyOn(ThreadRunner.prototype, 'columnToSortBy')
   await start('auto')
   await start('onnxruntime')
   expect(compareApart).toHaveBeenCalledOnce()

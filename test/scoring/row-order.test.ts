@@ -63,11 +63,12 @@ describe('a model', () => {
   const bytes = readFileSync(model.file)
   const reading = readingOf(model)
   let plain: Runner
-  let thread: Runner
+  let thread: ThreadRunner
   let sample: Float32Array
   beforeAll(async () => {
     plain = new SessionRunner(await OnnxSession.load(bytes), reading)
-    thread = await ThreadRunner.start('m@1', { bytes, reading, sortBy: AMOUNT })
+    thread = await ThreadRunner.start('m@1', { bytes, reading })
+    thread.sortBy(AMOUNT)
     sample = sampleRows(model.features.length, await readGolden(goldenOf('card-gbdt'), 'here'))
   })
   afterAll(async () => {

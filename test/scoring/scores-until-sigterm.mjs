@@ -8,7 +8,7 @@ const reading = {
   input: 'features',
   outputs: { probability: { tensor: 'probability', column: 0 } },
 }
-const runner = await ThreadRunner.start('m@1', { bytes, reading, sortBy: null })
+const runner = await ThreadRunner.start('m@1', { bytes, reading })
 const identity = { name: 'm', label: 'm@1', sha256: '', features: 13, columns: 1 }
 const scorer = new BatchScorer(identity, [{ rows: 2048, runner }])
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { ModelUse } from '../../src/scoring/models.ts'
+import type { ModelUse } from '../../src/scoring/model-use.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
 import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
@@ -46,6 +46,6 @@ export async function bothRunners(
   const reading = readingOf(model)
   return {
     inline: new SessionRunner(await OnnxSession.load(bytes), reading),
-    thread: await ThreadRunner.start('m@1', { bytes, reading, sortBy: null }),
+    thread: await ThreadRunner.start('m@1', { bytes, reading }),
   }
 }

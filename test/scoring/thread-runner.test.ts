@@ -7,7 +7,7 @@ vi.mock('node:worker_threads', async () => {
   class Worker extends EventEmitter {
     constructor() {
       super()
-      queueMicrotask(() => this.emit('message', 'ready'))
+      queueMicrotask(() => this.emit('message', { signature: { inputs: [], outputs: [] } }))
     }
     postMessage(): void {
       queueMicrotask(() => {
@@ -20,7 +20,7 @@ vi.mock('node:worker_threads', async () => {
 })
 
 const reading = { input: 'features', outputs: {} }
-const data = { bytes: new Uint8Array(0), reading, sortBy: null }
+const data = { bytes: new Uint8Array(0), reading }
 
 describe('a scoring thread that ends unexpectedly', () => {
   it('fails the run in flight and later ones with MODEL_LOST, and closes', async () => {

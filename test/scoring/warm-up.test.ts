@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readGolden } from '../../src/scoring/golden.ts'
 import { chooseLanes } from '../../src/scoring/lanes.ts'
+import { InlineRunner } from '../../src/scoring/measured-runner.ts'
 import { ModelCache } from '../../src/scoring/model-cache.ts'
 import type { Runner } from '../../src/scoring/runner.ts'
 import {
@@ -78,14 +79,19 @@ describe('a machine that is busy with something else', () => {
       },
       close: async () => {},
     }
-    const { notes, lanes } = await chooseLanes(runner, {
-      ...{ label: 'm@1', where: 'step', latencyBudgetMs: 3, features: 1 },
-      ...{ isAlone: true, isGuarded: false },
-      sample: new Float32Array(LARGEST_BATCH),
-      cache: new ModelCache(null),
-      dependsOn: {},
-      startThread: async () => runner,
-    })
+    const opened = new InlineRunner(runner)
+    const { notes, lanes } = await chooseLanes(
+      { runner: opened, isInline: true },
+      {
+        ...{ label: 'm@1', where: 'step', latencyBudgetMs: 3, features: 1 },
+        ...{ isAlone: true, isGuarded: false },
+        sample: new Float32Array(LARGEST_BATCH),
+        cache: new ModelCache(null),
+        dependsOn: {},
+        openInline: async () => opened,
+        openInThread: async () => opened,
+      },
+    )
     expect(notes[0]).toMatch(
       /^m@1 took \d+(\.\d+)? ms of wall-clock time for one row, .*: the machine is busy$/,
     )
