@@ -24,7 +24,7 @@ export interface Outcomes {
 }
 
 /** Rows that were given to a model, by what became of them. */
-export interface ScoreAttempt {
+interface ScoreAttempt {
   readonly model: string
   readonly version: string
   /** Why it was given them: as in `s.route`. */

@@ -20,7 +20,7 @@ export interface StepBatch {
 }
 
 /** Rows that one model has been given. */
-export interface ModelRun {
+interface ModelRun {
   readonly scorer: Scorer
   readonly rows: number
   /** Total time of the runs that these rows were in, ms. */
@@ -28,7 +28,7 @@ export interface ModelRun {
 }
 
 /** Rows that were given to a model, by what became of them. */
-export interface Attempt {
+interface Attempt {
   /** The number of the decision that gave them to it. */
   readonly decision: number
   /** `scored`, or why it has not scored them. */

@@ -182,7 +182,7 @@ export type RouteCondition = (
   eventTimeMs: number,
 ) => boolean
 /** What scores an event that its own model cannot score. */
-export interface FallbackDefinition {
+interface FallbackDefinition {
   /** The model's name. */
   readonly to: string
   /** `budget`: also an event that would wait longer than the latency budget. */
@@ -200,7 +200,7 @@ export interface ShadowDefinition {
   readonly threshold: number
 }
 /** How one of several models is chosen. */
-export interface VariantsDefinition {
+interface VariantsDefinition {
   /** The least accuracy that a variant may state; `null`: any. */
   readonly minAccuracy: number | null
   /** Is one chosen for each batch, by what is waiting? */

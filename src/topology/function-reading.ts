@@ -1,5 +1,4 @@
-import { full } from 'acorn-walk'
-import { functionTree, type SyntaxNode } from './function-tree.ts'
+import { eachNode, functionTree, type SyntaxNode } from './function-tree.ts'
 
 // Reads from the source of an author's function what it returns, so that it need not be called for
 // each event. A function is read only if its source determines the result completely, for any
@@ -63,7 +62,7 @@ export function takesFirst(of: (...args: never[]) => unknown): boolean {
   const first = node?.params[0]
   if (node === null || first?.type !== 'Identifier') return node === null || first !== undefined
   let isUsed = false
-  full(node.body, (inner) => {
+  eachNode(node.body, (inner) => {
     isUsed ||=
       inner.type === 'Identifier' && (inner.name === first.name || inner.name === 'arguments')
   })

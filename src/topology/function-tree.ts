@@ -1,4 +1,5 @@
 import { type AnyNode, parse } from 'acorn'
+import { full } from 'acorn-walk'
 
 /** A node of a syntax tree (ESTree). */
 export type SyntaxNode = AnyNode
@@ -20,4 +21,9 @@ export function functionTree(text: string): SyntaxNode | null {
     } catch {}
   }
   return null
+}
+
+/** Visits a node and every node below it. */
+export function eachNode(node: SyntaxNode, visit: (node: SyntaxNode) => void): void {
+  full(node, (inner) => visit(inner))
 }

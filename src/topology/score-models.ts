@@ -51,7 +51,7 @@ export type Route<E, K extends string, N extends string> = {
  * @param features as the model sees them, float32; those that are carried are not rounded
  * @param eventTimeMs ms since the epoch: see {@link hourOfDay}
  */
-export type RouteWhen<E, K extends string> = (
+type RouteWhen<E, K extends string> = (
   event: E,
   features: Readonly<Record<K, number>>,
   eventTimeMs: number,

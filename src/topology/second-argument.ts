@@ -1,7 +1,5 @@
-import type { Identifier } from 'acorn'
-import { full } from 'acorn-walk'
 import { functionIn } from './function-reading.ts'
-import { functionTree, type SyntaxNode } from './function-tree.ts'
+import { eachNode, functionTree, type SyntaxNode } from './function-tree.ts'
 
 /**
  * The fields that a function reads of its second argument, by its source: `a` and `b` of
@@ -31,13 +29,13 @@ function namesOf({ properties }: Extract<SyntaxNode, { type: 'ObjectPattern' }>)
 /** The fields that are picked of a name; `null`: it is used in another way, too. */
 function fieldsOf(name: string, body: SyntaxNode): readonly string[] | null {
   let uses = 0
-  full(body, (node) => {
-    if (node.type === 'Identifier' && (node as Identifier).name === name) uses++
+  eachNode(body, (node) => {
+    if (node.type === 'Identifier' && node.name === name) uses++
   })
   const fields: string[] = []
-  full(body, (node) => {
+  eachNode(body, (node) => {
     if (node.type !== 'MemberExpression') return
-    const { object, property, computed } = node as Extract<SyntaxNode, { type: 'MemberExpression' }>
+    const { object, property, computed } = node
     if (object.type !== 'Identifier' || object.name !== name) return
     if (!computed && property.type === 'Identifier') fields.push(property.name)
     if (computed && property.type === 'Literal') fields.push(String(property.value))

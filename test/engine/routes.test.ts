@@ -60,8 +60,8 @@ const sales = defineTopology('sales', (t) =>
 function routesOf(definition: Definition, events: readonly Partial<Sale>[]) {
   const engine = new Engine(definition, { lookup: () => new Map() })
   const given = events.map((event, i) => {
-    const whole = { shop: 'a', at: i * 1_000, amount: 1, tier: 'none', ...event }
-    return { key: whole.shop, timeMs: whole.at, event: whole }
+    const sale = { shop: 'a', at: i * 1_000, amount: 1, tier: 'none', ...event }
+    return { key: sale.shop, timeMs: sale.at, event: sale }
   })
   const { arrivals, faults } = whole(engine.process(batchOf(engine, given)))
   return { routes: [...(arrivals[0]?.routes ?? [])], arrivals, faults }

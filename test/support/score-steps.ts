@@ -15,7 +15,7 @@ export function modelStep(model: ModelDefinition, other: Partial<ScoreStep> = {}
 }
 
 /** The model of a step that has one. */
-export function modelIn({ models }: ScoreStep): ModelDefinition {
+function modelIn({ models }: ScoreStep): ModelDefinition {
   const [model] = Object.values(models).filter(isTrained)
   if (model === undefined) throw new Error('the step has no trained model')
   return model
