@@ -139,7 +139,8 @@ export class StepScorer {
     const { fallback } = this.#models
     if (fallback === null || fallback === model) return this.#answerOf(model, batch, chosen)
     const breaker = this.#breakers.of(model.scorer)
-    if (!breaker.permits()) {
+    // One that takes no rows now answers at once, and says why.
+    if (model.scorer.state === 'open' && !breaker.permits()) {
       return noAnswer({ model, chosen }, batch.count, 'model-open', notAsked(model.scorer))
     }
     const asked = await this.#orFailing(model, batch, chosen)
@@ -310,7 +311,7 @@ const NO_FAILURES: ReadonlyMap<number, Failure> = new Map()
 /** Which rows have no score that can be published. */
 function failuresOf(
   { scorer, columns: names }: StepModel,
-  { columns, failed }: Answer,
+  { columns, failed, lost }: Answer,
   count: number,
 ): ReadonlyMap<number, Failure> {
   let failures: Map<number, Failure> | null = null
@@ -318,6 +319,7 @@ function failuresOf(
     failures ??= new Map()
     if (!failures.has(row)) failures.set(row, { reason, error })
   }
+  for (const row of lost) add(row, ...lostBy(scorer))
   for (const row of failed) add(row, 'score-failed', fails(scorer))
   for (const [c, column] of columns.entries()) {
     for (let row = 0; row < count; row++) {
@@ -332,6 +334,13 @@ function failuresOf(
 
 function fails({ label }: Scorer): TidemarkError {
   return new TidemarkError('SCORE_FAILED', `model ${label} fails on its features`)
+}
+
+function lostBy({ label, state }: Scorer): [FallbackReason, TidemarkError] {
+  const isEnded = state === 'ended'
+  const why = isEnded ? 'its thread has ended' : 'it hangs'
+  const error = new TidemarkError('SCORE_FAILED', `model ${label} gave no answer: ${why}`)
+  return [isEnded ? 'model-ended' : 'model-hung', error]
 }
 
 function notAsked({ label }: Scorer): TidemarkError {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import type { Scorer } from '../../src/scoring/scorer.ts'
+import { NO_ROWS, type Scorer, type ScorerState } from '../../src/scoring/scorer.ts'
 import { StepScorer } from '../../src/scoring/step-scorer.ts'
 import type { ScoreStep } from '../../src/topology/definition.ts'
 import { scoreFields } from '../../src/topology/score-builder.ts'
@@ -19,6 +19,8 @@ interface Fake {
   readonly asked?: number[][]
   /** Called before each batch. */
   readonly before?: () => void
+  /** Whether it gives answers. @default 'open' */
+  readonly state?: () => ScorerState
 }
 
 function modelNamed(name: string, { takes }: Fake) {
@@ -28,13 +30,16 @@ function modelNamed(name: string, { takes }: Fake) {
 }
 
 /** A row for which `of` throws has failed. */
-function scorerNamed(name: string, { takes, of, asked, before }: Fake): Scorer {
+function scorerNamed(name: string, { takes, of, asked, before, state }: Fake): Scorer {
   return {
     name,
     label: `${name}@1`,
     sha256: 'ab'.repeat(32),
     evaluator: { by: 'trees' },
     maxBatch: 100,
+    get state() {
+      return state?.() ?? 'open'
+    },
     score: async (rows, count) => {
       before?.()
       const column = new Float64Array(count).fill(Number.NaN)
@@ -48,7 +53,9 @@ function scorerNamed(name: string, { takes, of, asked, before }: Fake): Scorer {
           failed.add(row)
         }
       }
-      return { columns: [column], failed, runMs: 1 }
+      const isOpen = (state?.() ?? 'open') === 'open'
+      const lost = isOpen ? NO_ROWS : new Set(column.keys())
+      return { columns: [isOpen ? column : column.fill(Number.NaN)], failed, lost, runMs: 1 }
     },
     close: async () => {},
   }
@@ -251,6 +258,16 @@ describe('a fallback', () => {
     nowMs = 3_000
     expect(await route()).toBe('main')
     expect(await route()).toBe('main')
+  })
+
+  test.each([
+    ['hung', 'fallback:model-hung'],
+    ['ended', 'fallback:model-ended'],
+  ] as const)('scores all rows of a model that is %s, and says why', async (state, route) => {
+    const main = { takes: ['amount'], of: Number, state: (): ScorerState => state }
+    const own = { ...fakes((a) => a), main }
+    const scorer = scorerOf(own, several)
+    for (let i = 0; i < 8; i++) expect(await told(scorer, [[1, 0, 10]])).toEqual([[10, route]])
   })
 
   test('a batch of which any row could be scored is no failing one', async () => {
