@@ -55,6 +55,7 @@ async function start(seconds: number): Promise<void> {
     cache: true,
     maxAhead: null,
     maxTableMb: null,
+    maxModelMb: null,
   } as const
   const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)], asWritten)
   try {

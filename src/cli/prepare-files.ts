@@ -23,6 +23,7 @@ export async function prepareFiles(
       evaluator: config.evaluator,
       cache: config.cache,
       ...(config.maxTableMb === null ? {} : { maxTableBytes: config.maxTableMb * MEGABYTE }),
+      ...(config.maxModelMb === null ? {} : { maxModelBytes: config.maxModelMb * MEGABYTE }),
       ...choices,
       ...(config.maxAhead === null ? {} : { maxAhead: config.maxAhead }),
     })

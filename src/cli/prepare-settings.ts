@@ -8,6 +8,7 @@ export const PREPARE_SETTINGS = [
   'cache',
   'maxAhead',
   'maxTableMb',
+  'maxModelMb',
 ] as const
 /** The values of these settings. */
 export type PrepareConfig = Config<(typeof PREPARE_SETTINGS)[number]>

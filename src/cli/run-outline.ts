@@ -1,6 +1,6 @@
 import { groupOf } from '../host/host-worker.ts'
 import { type Prepared, scorersOf } from '../runtime/prepare.ts'
-import { shownEvaluator } from '../scoring/scorer.ts'
+import { shownEvaluator, shownSize } from '../scoring/scorer.ts'
 import type { RunOutline } from './banner.ts'
 import { summaryOf } from './outline.ts'
 
@@ -11,8 +11,8 @@ export function outlineOf(prepared: Prepared, group: string | null): RunOutline 
     topologies: prepared.topologies.map((topology) => ({
       summary: summaryOf(topology),
       models: scorersOf(topology).map(
-        ({ label, sha256, evaluator }) =>
-          `${label}  sha256 ${sha256.slice(0, 12)}…  by ${shownEvaluator(evaluator)}`,
+        ({ label, sha256, evaluator, size }) =>
+          `${label}  sha256 ${sha256.slice(0, 12)}…  by ${shownEvaluator(evaluator)}${shownSize(size)}`,
       ),
       by: topology.by,
     })),

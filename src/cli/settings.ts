@@ -173,6 +173,14 @@ export const SETTINGS = {
     fallbackText: "a quarter of Node's heap",
     parse: (raw) => numberOf(raw, RANGES.maxTableBytes, MEGABYTE),
   }),
+  maxModelMb: setting<number | null>({
+    value: '<megabytes>',
+    about:
+      'most memory for all models of each worker, MB; with more it does not start, MODEL_LIMIT',
+    fallback: null,
+    fallbackText: 'no limit',
+    parse: (raw) => numberOf(raw, RANGES.maxModelBytes, MEGABYTE),
+  }),
   topic: setting<ReadonlyMap<string, string>>({
     value: '<logical=actual>',
     about: 'actual topic to use for a logical topic name of the topologies; repeatable',

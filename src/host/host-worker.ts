@@ -30,7 +30,8 @@ export async function prepareAndHost(
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
   refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  const { models = {}, topics = {}, registry, evaluator, cache, maxAhead, maxTableBytes } = options
+  const { models = {}, topics = {}, registry, evaluator, cache, maxAhead } = options
+  const { maxTableBytes, maxModelBytes } = options
   const prepared = await prepare(topologies, {
     models: new Map(Object.entries(models)),
     topics: new Map(Object.entries(topics)),
@@ -39,6 +40,7 @@ export async function prepareAndHost(
     ...(cache === undefined ? {} : { cache }),
     ...(maxAhead === undefined ? {} : { maxAhead }),
     ...(maxTableBytes === undefined ? {} : { maxTableBytes }),
+    ...(maxModelBytes === undefined ? {} : { maxModelBytes }),
   })
   return hostWorker({ prepared, options })
 }

@@ -87,6 +87,8 @@ export interface RunWorkerOptions {
   readonly maxStateBytes?: number
   /** Memory for all lookup tables of this worker, bytes. @default a quarter of Node's heap */
   readonly maxTableBytes?: number
+  /** Memory for all models of this worker, bytes. @default no limit */
+  readonly maxModelBytes?: number
   /** Topic name in the topology → the topic to use instead. @default the topology's own names */
   readonly topics?: Readonly<Record<string, string>>
   /** Model name → the ONNX file to use instead. @default the declared files */
@@ -147,6 +149,7 @@ export const RANGES = {
   maxKeys: { from: 1, to: Number.MAX_SAFE_INTEGER },
   maxStateBytes: { from: 1_000_000, to: Number.MAX_SAFE_INTEGER },
   maxTableBytes: { from: 1_000_000, to: Number.MAX_SAFE_INTEGER },
+  maxModelBytes: { from: 1_000_000, to: Number.MAX_SAFE_INTEGER },
   statusEveryMs: { from: 1_000, to: 86_400_000 },
 } as const satisfies Partial<Record<keyof RunWorkerOptions, Range>>
 

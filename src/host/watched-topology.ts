@@ -64,6 +64,7 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
         version: versionOf(scorer),
         sha256: scorer.sha256,
         evaluator: scorer.evaluator.by,
+        ...scorer.size,
       }),
     ),
   }

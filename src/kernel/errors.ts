@@ -30,6 +30,7 @@ const ACTIONS = {
   MODEL_OUTPUT: 'refuse',
   MODEL_GOLDEN: 'refuse',
   MODEL_TOO_SLOW: 'refuse',
+  MODEL_LIMIT: 'refuse',
   // The topics or the cluster are not as they must be.
   TOPIC_MISSING: 'refuse',
   TOPIC_LIMITS: 'refuse',

@@ -11,8 +11,19 @@ export function inferenceMetrics(make: MetricMaker, watched: readonly WatchedTop
     help: 'Always 1; the labels describe the model',
     labelNames: ['model', 'version', 'sha256', 'evaluator'],
   })
-  for (const { model, version, sha256, evaluator } of watched.flatMap(({ models }) => models)) {
+  const memory = make.gauge('model_memory_bytes', {
+    help: 'Memory of a model, as measured at load; models of the same file may share it',
+    labelNames: ['model', 'version'],
+  })
+  const threads = make.gauge('model_threads', {
+    help: 'Threads that run a model, besides the event loop',
+    labelNames: ['model', 'version'],
+  })
+  for (const of of watched.flatMap(({ models }) => models)) {
+    const { model, version, sha256, evaluator } = of
     info.set({ model, version, sha256, evaluator }, 1)
+    if (of.bytes !== null) memory.set({ model, version }, of.bytes)
+    threads.set({ model, version }, of.threads)
   }
   const runs = watched.flatMap(({ topology, models }) =>
     models.map(({ model, version }) => ({ topology, model, version })),

@@ -10,6 +10,10 @@ export interface WatchedModel {
   readonly sha256: string
   /** What computes it: `trees` or `onnxruntime`. */
   readonly evaluator: string
+  /** Memory of its sessions, bytes; `null`: unknown. */
+  readonly bytes: number | null
+  /** Threads that run it, besides the event loop. */
+  readonly threads: number
 }
 
 /**

@@ -95,6 +95,8 @@ export interface Choices {
   readonly values?: 'json'
   /** Memory for all tables together, bytes. @default a quarter of Node's heap */
   readonly maxTableBytes?: number
+  /** Memory for all models together, bytes. @default no limit */
+  readonly maxModelBytes?: number
   /** Switches the future guard off. @default as the author says */
   readonly maxAhead?: 'none'
   /**
@@ -124,6 +126,7 @@ export async function prepare(
     {
       ...(choices.evaluator && { evaluator: choices.evaluator }),
       ...(choices.cache === false && { cache: new ModelCache(null) }),
+      ...(choices.maxModelBytes !== undefined && { maxBytes: choices.maxModelBytes }),
     },
   )
   const chosen = definitions.map((definition) => withChoices(definition, choices))

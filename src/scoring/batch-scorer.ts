@@ -7,6 +7,7 @@ import { ScoreRequest, type Slice } from './score-request.ts'
 import {
   type Answer,
   type Evaluator,
+  type ModelSize,
   NO_ROWS,
   type Scorer,
   type ScorerState,
@@ -25,14 +26,15 @@ export interface Lane {
 }
 
 /**
- * Which model scores: name, label, hash and evaluator as in {@link Scorer}, and how many numbers go
- * in and come out.
+ * Which model scores: name, label, hash, evaluator and size as in {@link Scorer}, and how many
+ * numbers go in and come out.
  */
 export interface Identity {
   readonly name: string
   readonly label: string
   readonly sha256: string
   readonly evaluator: Evaluator
+  readonly size: ModelSize
   readonly features: number
   /** How many numbers a run returns for each row. */
   readonly columns: number
@@ -63,6 +65,7 @@ export class BatchScorer implements Scorer {
   readonly label: string
   readonly sha256: string
   readonly evaluator: Evaluator
+  readonly size: ModelSize
   readonly #identity: Identity
   readonly #lanes: readonly Lane[]
   readonly #busy = new Set<Lane>()
@@ -79,6 +82,7 @@ export class BatchScorer implements Scorer {
     this.label = identity.label
     this.sha256 = identity.sha256
     this.evaluator = identity.evaluator
+    this.size = identity.size
     this.#identity = identity
     this.#lanes = lanes
   }

@@ -49,14 +49,16 @@ export interface Opened {
 /** The lanes that a model runs in. */
 export interface ChosenLanes {
   readonly lanes: readonly Lane[]
+  /** How many of them are on another thread. */
+  readonly threads: number
   readonly notes: readonly string[]
 }
 
 /**
  * Measures a model and decides how large its batches are, in which order their rows are fed, and
  * where they run: short batches on this thread, longer ones, and all of a guarded model, on
- * another. It is opened once more if both are used, or if it was opened in the other place; `opened`
- * is closed if it is not used. The other thread is warmed up.
+ * another. It is opened once more if both are used, or if it was opened in the other place;
+ * `opened` is closed if it is not used. The other thread is warmed up.
  *
  * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD`
  */
@@ -96,10 +98,10 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
     lanes.push(laneOf(watched(thread, choice), rows, budgetMs))
   }
   if (isInline ? inlineRows === 0 : inlineRows === rows) await runner.close()
-  return { lanes, notes }
+  return { lanes, threads: inlineRows < rows ? 1 : 0, notes }
 }
 
-/** A run without end is a fault of its own, unless the rows of a guarded model are given up before. */
+/** A run without end is a fault, unless rows of a guarded model are given up before. */
 function watched(thread: MeasuredRunner, choice: LaneChoice): Runner {
   return choice.isGuarded ? thread : new WatchedRunner(thread, choice)
 }
@@ -141,7 +143,7 @@ export async function treeLane(
   if (rowsWithin(choice.latencyBudgetMs, cost) === 0) throw tooSlow(cost, choice)
   const withinMs = Math.min(choice.latencyBudgetMs, TURN_MS)
   const rows = Math.max(1, rowsWithin(withinMs, cost))
-  return { lanes: [new FollowingLane({ runner, cost, rows, withinMs })], notes: [] }
+  return { lanes: [new FollowingLane({ runner, cost, rows, withinMs })], threads: 0, notes: [] }
 }
 
 type Measuring = Pick<LaneChoice, 'cache' | 'dependsOn' | 'sample'>

@@ -18,6 +18,7 @@ import type { Signature } from './signature.ts'
 import { provenTrees } from './tree-gate.ts'
 import type { TreeRunner } from './tree-runner.ts'
 import { sampleRows } from './warm-up.ts'
+import { readWeight, type Weight, weighApart } from './weigh-apart.ts'
 
 // The steps in which a model is loaded: read, opened and checked, measured.
 
@@ -99,7 +100,8 @@ export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
   const { read, proven } = opened
   const { candidate, trees, choice } = read
   const { model, found } = candidate
-  const { lanes, notes } = await lanesOf(opened)
+  const { lanes, threads, notes } = await lanesOf(opened)
+  const weight = await weightOf(read)
   const evaluator: Evaluator =
     typeof trees === 'string' ? { by: 'onnxruntime', why: trees } : { by: 'trees' }
   const identity = {
@@ -107,12 +109,29 @@ export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
     label: choice.label,
     sha256: found.sha256,
     evaluator,
+    size: { bytes: weight && weight.bytes * lanes.length, threads },
     features: model.features.length,
     columns: scoreColumns(model.outputs).length,
     ...(choice.isGuarded && { guardMs: choice.latencyBudgetMs }),
   }
   const scorer = new BatchScorer(identity, lanes)
   return new LoadedModel(scorer, { lanes, notes, signature: proven.signature })
+}
+
+/** What one session takes; `null`: it could not be weighed. */
+async function weightOf({ candidate, trees, choice }: ReadUse): Promise<Weight | null> {
+  const { found, model } = candidate
+  const isTrees = typeof trees !== 'string'
+  try {
+    return await choice.cache.known({
+      kind: 'weights',
+      dependsOn: { model: found.sha256, isTrees, edition: EDITION },
+      read: readWeight,
+      find: () => weighApart({ bytes: found.bytes, reading: model, isTrees }),
+    })
+  } catch {
+    return null
+  }
 }
 
 async function lanesOf({ read, proven, isInline }: OpenedUse) {
@@ -182,9 +201,9 @@ export class LoadedModel {
 
 /** The same scorer under another name. */
 function named(scorer: Scorer, name: string, label: string): Scorer {
-  const { sha256, evaluator } = scorer
+  const { sha256, evaluator, size } = scorer
   return {
-    ...{ name, label, sha256, evaluator },
+    ...{ name, label, sha256, evaluator, size },
     get maxBatch() {
       return scorer.maxBatch
     },

@@ -8,7 +8,7 @@ import { onnxRuntimeVersion } from './onnx-session.ts'
 /** A property of a model that takes time to determine and can be cached. */
 export interface Finding<T> {
   /** Name of the folder that holds findings of this kind. */
-  readonly kind: 'trees' | 'costs' | 'row-orders'
+  readonly kind: 'trees' | 'costs' | 'row-orders' | 'weights'
   /** What it depends on besides this machine and ONNX Runtime version. Must survive JSON. */
   readonly dependsOn: object
   /** Validates a cached value; `null`: it is not valid. */

@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly evaluator?: EvaluatorChoice
   /** Findings of earlier starts. @default the user's cache */
   readonly cache?: ModelCache
+  /** The most memory for all models together, bytes. @default +Infinity */
+  readonly maxBytes?: number
 }
 
 /** The result of {@link loadScorers}. */
@@ -40,8 +42,9 @@ export interface LoadedScorers {
 export async function loadScorers(
   uses: readonly ModelUse[],
   chosen: ReadonlyMap<string, string>,
-  { evaluator = 'auto', cache = usersModelCache() }: LoadOptions = {},
+  options: LoadOptions = {},
 ): Promise<LoadedScorers> {
+  const { evaluator = 'auto', cache = usersModelCache() } = options
   const faults = new Faults()
   const read = await Promise.all(
     uses.map((use) => {
@@ -64,12 +67,30 @@ export async function loadScorers(
       notes.set(one.use, one === same[0] ? [...share.notes, ...model.notes] : share.notes)
     }
   }
-  const all = [...unusedChoices(uses, chosen), ...uses.flatMap((use) => faults.by(use))]
+  const all = [
+    ...unusedChoices(uses, chosen),
+    ...uses.flatMap((use) => faults.by(use)),
+    ...sizeFaults(loaded, options),
+  ]
   if (all.length === 0) {
     return { scorers, faults: [], notes: uses.flatMap((use) => notes.get(use) ?? []) }
   }
   await Promise.all(loaded.map(({ scorer }) => scorer.close()))
   return { scorers: new Map(), faults: all, notes: [] }
+}
+
+/** `MODEL_LIMIT` with what each model takes. */
+function sizeFaults(
+  loaded: readonly LoadedModel[],
+  { maxBytes = Number.POSITIVE_INFINITY }: LoadOptions,
+): TidemarkError[] {
+  const sizes = loaded.map(({ scorer }) => scorer.size.bytes ?? 0)
+  const all = sizes.reduce((sum, bytes) => sum + bytes, 0)
+  if (all <= maxBytes) return []
+  const each = loaded.map(({ scorer }, i) => `${scorer.label} ${megabytes(sizes[i] as number)}`)
+  const message = `the models take ${megabytes(all)}, the limit is ${megabytes(maxBytes)}: ${each.join(', ')}`
+  const hint = 'raise --max-model-mb, or run some of the topologies in other workers'
+  return [new TidemarkError('MODEL_LIMIT', message, { hint })]
 }
 
 /** Groups those that run in the same way. */
@@ -132,4 +153,8 @@ function faultsOf(error: unknown): readonly TidemarkError[] {
   if (error instanceof Refused) return error.faults
   if (error instanceof TidemarkError) return [error]
   throw error
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 100_000) / 10} MB`
 }

@@ -23,6 +23,7 @@ export function ruleScorer(
     label: `${name}@${version}`,
     sha256: createHash('sha256').update(formOf(of)).digest('hex'),
     evaluator: { by: 'function' },
+    size: { bytes: 0, threads: 0 },
     maxBatch: ROWS,
     state: 'open',
     async score(rows, count) {

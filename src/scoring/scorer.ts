@@ -37,11 +37,25 @@ export function shownEvaluator(evaluator: Evaluator): string {
 /** No row is `failed`, or `lost`. */
 export const NO_ROWS: ReadonlySet<number> = new Set()
 
+/** What a model takes of the machine. */
+export interface ModelSize {
+  /** Memory of all its sessions, bytes, as measured in another process; `null`: unknown. */
+  readonly bytes: number | null
+  /** Threads that run it, besides the event loop. */
+  readonly threads: number
+}
+
 /**
  * Whether a model takes batches: `hung`, not until the run returns that was given up; `ended`,
  * never again, since its thread has ended.
  */
 export type ScorerState = 'open' | 'hung' | 'ended'
+
+/** What a model takes, as shown to users after other things: `, 12.3 MB, 1 thread`. */
+export function shownSize({ bytes, threads }: ModelSize): string {
+  const memory = bytes === null ? '' : `, ${Math.round(bytes / 100_000) / 10} MB`
+  return threads === 0 ? memory : `${memory}, ${threads} thread`
+}
 
 /** A model that has been loaded and has passed all checks. */
 export interface Scorer {
@@ -53,6 +67,8 @@ export interface Scorer {
   readonly label: string
   readonly sha256: string
   readonly evaluator: Evaluator
+  /** Shared by all models that run the same bytes in the same way. */
+  readonly size: ModelSize
   /** Largest batch, rows; larger calls are split. Changes with how long batches take. */
   readonly maxBatch: number
   /** Always `open` unless the model is guarded. */

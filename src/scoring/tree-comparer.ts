@@ -1,5 +1,6 @@
 import { messageOf } from '../kernel/errors.ts'
-import type { Comparison, ComparisonReply } from './compare-apart.ts'
+import { answerApart, type ReplyApart } from './ask-apart.ts'
+import type { Compared, Comparison } from './compare-apart.ts'
 import { OnnxSession } from './onnx-session.ts'
 import { SessionRunner } from './runner.ts'
 import { differenceFrom } from './tree-comparison.ts'
@@ -8,7 +9,7 @@ import { TreeRunner } from './tree-runner.ts'
 // Entry of a process that compares a model's trees with ONNX Runtime, so that the worker itself
 // does not have to load ONNX Runtime.
 
-async function compare({ bytes, reading }: Comparison): Promise<ComparisonReply> {
+async function compare({ bytes, reading }: Comparison): Promise<ReplyApart<Compared>> {
   const trees = TreeRunner.of(bytes, reading)
   if (typeof trees === 'string') return { failed: trees }
   try {
@@ -21,9 +22,4 @@ async function compare({ bytes, reading }: Comparison): Promise<ComparisonReply>
   }
 }
 
-async function answer(comparison: Comparison): Promise<void> {
-  process.send?.(await compare(comparison))
-  process.disconnect()
-}
-
-process.once('message', (comparison: Comparison) => void answer(comparison))
+answerApart(compare)

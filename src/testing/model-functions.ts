@@ -49,9 +49,9 @@ export function withModelFunctions(
 function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Scorer): Scorer {
   const { features } = model
   const columns = columnsOf(model)
-  const { name, label, sha256, evaluator, maxBatch, state } = scorer
+  const { name, label, sha256, evaluator, size, maxBatch, state } = scorer
   return {
-    ...{ name, label, sha256, evaluator, maxBatch, state },
+    ...{ name, label, sha256, evaluator, size, maxBatch, state },
     score: async (rows, count) => {
       const answers = Array.from({ length: count }, (_, row) => {
         const at = row * features.length

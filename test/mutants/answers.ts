@@ -284,7 +284,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a second signal ends it as if nothing were left',
-    ['cli/signals.ts', 'process.exit(EXIT.interrupted)', 'process.exit(0)'],
+    ['cli/signals.ts', 'exitNow(EXIT.interrupted)', 'exitNow(0)'],
     ['test/cli/signals.test.ts', 'whoever asks twice gets 130 at once'],
   ],
   [

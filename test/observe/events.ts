@@ -14,7 +14,16 @@ export const watched: WatchedTopology = {
   late: { steps: ['features'], action: 'dead-letter' },
   tumbling: ['minutes'],
   deadLetters: [{ step: 'decode', code: 'JSON_INVALID' }],
-  models: [{ model: 'card-gbdt', version: '1', sha256: 'abc', evaluator: 'trees' }],
+  models: [
+    {
+      model: 'card-gbdt',
+      version: '1',
+      sha256: 'abc',
+      evaluator: 'trees',
+      bytes: 1_000_000,
+      threads: 0,
+    },
+  ],
   routes: [
     { model: 'card-gbdt', version: '1', route: 'main', outcomes: ['scored', 'score-failed'] },
   ],

@@ -71,6 +71,7 @@ export function scorer(answer: Answer = (amounts) => amounts): Scorer {
     label: 'm@1',
     sha256: 'ab'.repeat(32),
     evaluator: { by: 'trees' },
+    size: { bytes: 0, threads: 0 },
     maxBatch: 1_000,
     state: 'open',
     score: async (rows, count): Promise<ModelAnswer> => {

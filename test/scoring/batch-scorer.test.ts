@@ -60,7 +60,8 @@ function settled(): Promise<void> {
 }
 
 function scorer(...lanes: Lane[]): BatchScorer {
-  const own = { name: 'm', label: 'm@1', sha256: '', evaluator: { by: 'trees' } as const }
+  const size = { bytes: 0, threads: 0 }
+  const own = { name: 'm', label: 'm@1', sha256: '', evaluator: { by: 'trees' } as const, size }
   const identity = { ...own, features: 2, columns: 1 }
   return new BatchScorer(identity, lanes)
 }

@@ -37,7 +37,8 @@ class Stubborn implements Runner {
 function guarded(runner: Runner, rows = 8): BatchScorer {
   const own = { name: 'm', label: 'm@1', sha256: '' }
   const evaluator = { by: 'onnxruntime', why: 'as you chose' } as const
-  const identity = { ...own, evaluator, features: 1, columns: 1, guardMs: BUDGET_MS }
+  const size = { bytes: 0, threads: 1 }
+  const identity = { ...own, evaluator, size, features: 1, columns: 1, guardMs: BUDGET_MS }
   return new BatchScorer(identity, [{ rows, runner }])
 }
 
@@ -155,7 +156,8 @@ describe('a guarded model', () => {
 })
 
 it('closing waits for a run in flight, 5 s at most', async () => {
-  const own = { name: 'm', label: 'm@1', sha256: '', evaluator: { by: 'trees' } as const }
+  const size = { bytes: 0, threads: 0 }
+  const own = { name: 'm', label: 'm@1', sha256: '', evaluator: { by: 'trees' } as const, size }
   const lane = { rows: 8, runner: new Stubborn() }
   const scorer = new BatchScorer({ ...own, features: 1, columns: 1 }, [lane])
   ask(scorer, 1)

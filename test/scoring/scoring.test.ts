@@ -18,6 +18,7 @@ async function inBatches(runner: Runner, rows: Float32Array, size: number): Prom
     label: 'm@1',
     sha256: '',
     evaluator: { by: 'trees' } as const,
+    size: { bytes: 0, threads: 0 },
     features: 13,
     columns: 1,
   }

@@ -36,6 +36,7 @@ function scorerNamed(name: string, { takes, of, asked, before, state }: Fake): S
     label: `${name}@1`,
     sha256: 'ab'.repeat(32),
     evaluator: { by: 'trees' },
+    size: { bytes: 0, threads: 0 },
     maxBatch: 100,
     get state() {
       return state?.() ?? 'open'
