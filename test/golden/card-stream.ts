@@ -21,6 +21,8 @@ export function cardStream(t: TopologyBuilder) {
       const hour = payments.rolling(hours(1))
       const day = payments.rolling(hours(24))
       return {
+        // Out of the models' order.
+        std24h: day.std('amount'),
         amount: payments.value('amount'),
         secondsSincePrevious: payments.secondsSinceLastEver({ cap: hours(24), never: 0 }),
         count5m: fiveMinutes.count(),
@@ -33,7 +35,6 @@ export function cardStream(t: TopologyBuilder) {
         merchants1h: hour.distinct('merchant'),
         count24h: day.count(),
         sum24h: day.sum('amount'),
-        std24h: day.std('amount'),
       }
     })
 }

@@ -1,6 +1,7 @@
 import { ANSWERS } from './answers.ts'
 import { DRIVING } from './driving.ts'
 import type { Mutant } from './mutant.ts'
+import { ROUTES } from './routes.ts'
 import { TREES } from './trees.ts'
 import { VERDICTS } from './verdicts.ts'
 import { WINDOWS } from './windows.ts'
@@ -10,5 +11,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...WINDOWS,
   ...ANSWERS,
   ...TREES,
+  ...ROUTES,
   ...VERDICTS,
 ]

@@ -11,7 +11,7 @@ const rules = rule({ outputs: ['probability'] }, (f: { amount: number }) => ({
 export default defineTopology('card-routes', (t) =>
   cardStream(t)
     .score({
-      models: { main: cardGbdt, premium: cardMlp, small: cardMlp12, rules },
+      models: { small: cardMlp12, main: cardGbdt, premium: cardMlp, rules },
       route: [
         { to: 'premium', when: (p) => p.country === 'CH' && p.category === 'travel' },
         { to: 'premium', name: 'rich', when: (_, f) => f.sum24h >= 5_000 },
