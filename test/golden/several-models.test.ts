@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { Definition, Step } from '../../src/topology/definition.ts'
 import type { Place } from './answers.ts'
-import { compareGolden, readGolden } from './golden.ts'
+import { compareGolden, type Golden, readGolden } from './golden.ts'
 import { throughDriver } from './through-driver.ts'
 
 const folder = (name: string) => readGolden(new URL(name, import.meta.url).pathname)
@@ -15,7 +16,27 @@ function firstOutOfOrder(outputs: readonly Place[]): Place | undefined {
   })
 }
 
-describe.each(['card-routes', 'card-shares', 'card-shadow'])(
+/** The answers, with a dead letter for each line that the fallback scored. */
+function withoutFallback(golden: Golden): Golden {
+  const expected = golden.expected.map((answer) => {
+    const { partition = -1, route = '' } = answer
+    return route.startsWith('fallback:') ? { outcome: 'malformed' as const, partition } : answer
+  })
+  return { ...golden, expected }
+}
+
+/** The topology, with nothing to fall back on. */
+function unguarded<T extends Definition>(topology: T): T {
+  const change = (then: readonly Step[]): Step[] =>
+    then.map((step) => {
+      if (step.op === 'sink') return step
+      const changed = { ...step, then: change(step.then) }
+      return changed.op === 'score' ? { ...changed, fallback: null } : changed
+    })
+  return { ...topology, then: change(topology.then) }
+}
+
+describe.each(['card-routes', 'card-shares', 'card-fallback', 'card-shadow'])(
   'through the testing driver, %s',
   (name) => {
     const golden = folder(name)
@@ -42,3 +63,12 @@ describe.each(['card-routes', 'card-shares', 'card-shadow'])(
     })
   },
 )
+
+test('without a fallback, the payments that their model cannot score are dead letters, and no others', async () => {
+  const golden = withoutFallback(folder('card-fallback'))
+  const { answers, deadLetters } = await throughDriver(golden, unguarded)
+  expect(compareGolden(golden, answers)).toEqual([])
+  const codes = new Set(deadLetters.map(({ code }) => code))
+  expect(codes).toContain('SCORE_FAILED')
+  expect(codes).toContain('SCORE_NOT_FINITE')
+})
