@@ -239,11 +239,13 @@ class Together implements StepAnswer {
 
   get attempts(): readonly Attempt[] {
     const missed = [...this.#missed.values()]
-    const scored = this.#given.map((given, decision): Attempt => {
+    // Decisions that have given no row are holes, which are left out here.
+    const scored = this.#given.flatMap((given, decision): Attempt[] => {
       const own = missed.filter((each) => each.decision === decision)
-      return { decision, outcome: 'scored', rows: given - own.reduce((n, { rows }) => n + rows, 0) }
+      const rows = given - own.reduce((n, each) => n + each.rows, 0)
+      return rows > 0 ? [{ decision, outcome: 'scored', rows }] : []
     })
-    return [...scored, ...missed].filter(({ rows }) => rows > 0)
+    return [...scored, ...missed]
   }
 
   take(asked: Asked): void {

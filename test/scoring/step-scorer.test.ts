@@ -192,6 +192,19 @@ describe('a fallback', () => {
   })
   const several = { routes: [], fallback: 'spare', missing: 'refuse' } as const
 
+  test('counts a row with each model that it was given to, by what became of it', async () => {
+    const of = (a: number) => (a === 2 ? throwing() : a)
+    const scorer = scorerOf(fakes(of), { ...several, routes: ['spare'] })
+    const rows = Float32Array.of(1, 0, 0, 2, 0, 0, 3, 0, 0)
+    const { attempts } = await scorer.score({ rows, count: 3, routes: Uint8Array.of(1, 1, 1) })
+    const told = attempts.map((a) => [scorer.decisions[a.decision]?.route, a.outcome, a.rows])
+    expect(told).toEqual([
+      ['main', 'scored', 2],
+      ['fallback:score-failed', 'scored', 1],
+      ['main', 'score-failed', 1],
+    ])
+  })
+
   test('scores the rows that the model fails on or that have no finite score, and no others', async () => {
     const of = (a: number) => (a === 2 ? throwing() : 1 / a)
     const rows = [
