@@ -197,8 +197,8 @@ describe('a fallback', () => {
     const scorer = scorerOf(fakes(of), { ...several, routes: ['spare'] })
     const rows = Float32Array.of(1, 0, 0, 2, 0, 0, 3, 0, 0)
     const { attempts } = await scorer.score({ rows, count: 3, routes: Uint8Array.of(1, 1, 1) })
-    const told = attempts.map((a) => [scorer.decisions[a.decision]?.route, a.outcome, a.rows])
-    expect(told).toEqual([
+    const counted = attempts.map((a) => [scorer.decisions[a.decision]?.route, a.outcome, a.rows])
+    expect(counted).toEqual([
       ['main', 'scored', 2],
       ['fallback:score-failed', 'scored', 1],
       ['main', 'score-failed', 1],
