@@ -1,6 +1,6 @@
 import { committingThrough } from '../records/committing-through.ts'
 import { MemoryRecords } from '../records/memory/memory-records.ts'
-import type { Commit, Records } from '../records/port.ts'
+import type { Commit, NewRecords, Records } from '../records/port.ts'
 import { type Definition, outputTopics, tableTopics } from '../topology/definition.ts'
 
 /** Records in memory, with every topic that a topology reads or writes. */
@@ -19,8 +19,10 @@ export function publishingRecords(
   records: MemoryRecords,
   publish: (commit: Commit) => Promise<void>,
 ): Records {
-  return committingThrough(records, async (commit, member) => {
+  const committing = committingThrough(records, async (commit, member) => {
     await publish(commit)
     await member.commit({ ...commit, outputs: [], deadLetters: [] })
   })
+  const send = (outputs: NewRecords) => publish({ outputs, deadLetters: [], nextOffsets: [] })
+  return { ...committing, writer: () => ({ send, close: async () => {} }) }
 }

@@ -79,6 +79,11 @@ export interface Arrivals {
    */
   readonly routes?: Uint8Array
   /**
+   * For each shadow of the step, the rows of the events whose keys are in its share. @default it
+   * has none
+   */
+  readonly shadowed?: readonly (readonly number[])[]
+  /**
    * Row-major float64[indices, carry]: the features that the score step carries, not rounded.
    * @default none
    */

@@ -17,6 +17,7 @@ import { KindWindows, type WindowsContext } from './kind-windows.ts'
 import { isLate } from './lateness.ts'
 import { isMissing } from './missing.ts'
 import { Routes } from './routes.ts'
+import { ShadowShares } from './shadow-shares.ts'
 import { TableRows } from './table-rows.ts'
 
 // Runs one features step: enters events into the windows and writes the rows of those that reach a
@@ -32,6 +33,8 @@ interface Path {
   readonly carried: readonly number[]
   /** `null`: one model scores every event. */
   readonly routes: Routes | null
+  /** `null`: it has no shadows. */
+  readonly shares: ShadowShares | null
   /** The columns that must be there, by the number of the rule that holds. */
   readonly taken: readonly (readonly number[])[]
 }
@@ -40,6 +43,7 @@ interface OpenArrivals {
   readonly indices: number[]
   readonly rows: Float32Array
   readonly routes: Uint8Array
+  readonly shadowed: number[][]
   readonly carried: Float64Array
   readonly found: unknown[]
 }
@@ -124,6 +128,7 @@ export class FeatureRows {
       order: path.step.features.map((name) => names.indexOf(name)),
       carried: (path.step.carry ?? []).map((name) => names.indexOf(name)),
       routes: path.step.routes.length === 0 ? null : new Routes(path.step, shared),
+      shares: path.step.shadows.length === 0 ? null : new ShadowShares(path.step, shared.keys),
       taken: takenBy(path.step),
     }))
     this.#row = new Float64Array(step.features.length)
@@ -151,11 +156,12 @@ export class FeatureRows {
     this.#watermarkMs = Math.max(this.#watermarkMs, flow.watermarksMs.at(-1) ?? this.#watermarkMs)
     const late: number[] = []
     const most = isWanted ? flow.indices.length : 0
-    const open = this.#paths.map(({ order, carried, routes }): OpenArrivals => {
+    const open = this.#paths.map(({ order, carried, routes, shares }): OpenArrivals => {
       return {
         indices: [],
         rows: new Float32Array(most * order.length),
         routes: new Uint8Array(routes === null ? 0 : most),
+        shadowed: shares?.none() ?? [],
         carried: new Float64Array(most * carried.length),
         found: [],
       }
@@ -172,12 +178,13 @@ export class FeatureRows {
     const { names } = this.#tables
     const arrivals = this.#paths.map((path, p): Arrivals => {
       const { step, order } = path
-      const { indices, rows, routes, carried, found } = open[p] as OpenArrivals
+      const { indices, rows, routes, shadowed, carried, found } = open[p] as OpenArrivals
       const { windows, events } = flow
       const written = rows.subarray(0, indices.length * order.length)
       return {
         ...{ step, indices, windows, events, late: lateOnes, rows: written, carried },
         ...(path.routes && { routes: routes.subarray(0, indices.length) }),
+        ...(path.shares && { shadowed }),
         ...(names.length > 0 && { found: { names, rows: found } }),
       }
     })
@@ -268,6 +275,7 @@ export class FeatureRows {
         continue
       }
       this.#tables.appendTo(into.found)
+      path.shares?.take(into.indices.length, this.#moment.key, into.shadowed)
       into.indices.push(index)
     }
     return first

@@ -6,7 +6,7 @@ import {
   type OnTombstone,
   outputTopics,
   type SourceDefinition,
-  stepsOf,
+  sinksOf,
   type TableDefinition,
 } from '../topology/definition.ts'
 import { isReservedHeader } from '../topology/headers.ts'
@@ -102,12 +102,11 @@ function checkHeaders({ source }: Definition, report: ReportFault): void {
 
 function checkTopics(definition: Definition, report: ReportFault): void {
   const { source, deadLetterTopic } = definition
-  const sinks = [...stepsOf(definition.then)].filter((s) => s.op === 'sink')
   const topics = new Set([source.topic, ...outputTopics(definition)])
   for (const topic of topics) {
     if (!NAME.test(topic)) report(topic, `topic "${topic}" must match ${NAME}`)
   }
-  for (const { topic, name } of sinks) {
+  for (const { topic, name } of sinksOf(definition.then)) {
     if (topic === source.topic) {
       report(name, `sink "${topic}" is the source: its outputs would come back as events`)
     }

@@ -37,7 +37,7 @@ const BY_STEP: Readonly<Record<Step['op'], readonly Code[]>> = {
 
 /** Describes a topology to metrics and the log. */
 export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
-  const { definition, tables } = prepared
+  const { definition, tables, shadows } = prepared
   const { name: topology, source, deadLetterTopic, then } = definition
   const steps = [...stepsOf(then)]
   return {
@@ -67,6 +67,7 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
         ...scorer.size,
       }),
     ),
+    shadows: shadows.map(({ step, scorer }) => ({ step: step.name, model: scorer.name })),
   }
 }
 

@@ -17,6 +17,11 @@ export class Share {
     this.#least = Math.round(share * SHARES)
   }
 
+  /** Is every key in? */
+  get isWhole(): boolean {
+    return this.#least === SHARES
+  }
+
   /** Is the key in? */
   has(key: string): boolean {
     return placeOf(murmur2(Buffer.from(this.#prefix + key)), SHARES) < this.#least

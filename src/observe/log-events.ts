@@ -90,6 +90,7 @@ export function logEvents(
     throttled: ({ durationMs }) => throttling.tell(durationMs, clock.nowMs()),
     'key-mismatch': (event) => misplaced.tell(event),
     ...holdUps(log),
+    ...ofShadows(log),
     'table-loading': (event) => tables.loading(event, clock.nowMs()),
     'table-loaded': (event) => tables.loaded(event),
     'table-reloaded': (event) => tables.reloaded(event),
@@ -130,6 +131,19 @@ function holdUps(log: Log): Parameters<typeof byType>[0] {
       const about = { ...partition, deadPercent: Math.floor(deadPercent) }
       if (isOpen) log.warn(about, 'too many dead letters: continuing at 100 records a second')
       else log.info(about, 'fewer dead letters again: continuing at full speed')
+    },
+  }
+}
+
+/** Logs what a shadow cannot do; nothing else suffers from it. */
+function ofShadows(log: Log): Parameters<typeof byType>[0] {
+  return {
+    'shadow-off': ({ topology, step, model, reason }) =>
+      log.warn({ topology, step, model, reason }, 'a shadow is off until the worker starts again'),
+    'shadow-unwritten': ({ topology, step, model, reason }) => {
+      const about = { topology, step, model }
+      if (reason === null) log.info(about, 'scores of a shadow are written again')
+      else log.warn({ ...about, reason }, 'scores of a shadow are not written: they are dropped')
     },
   }
 }

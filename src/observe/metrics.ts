@@ -8,6 +8,7 @@ import { type MetricData, MetricMaker } from './metric-maker.ts'
 import { partitionMetrics, restoreMetrics } from './partition-metrics.ts'
 import { recordMetrics } from './record-metrics.ts'
 import { scoreMetrics } from './score-metrics.ts'
+import { shadowMetrics } from './shadow-metrics.ts'
 import { stageMetrics } from './stage-metrics.ts'
 import { tableMetrics } from './table-metrics.ts'
 import type { WatchedTopology } from './watched.ts'
@@ -44,6 +45,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     keyMetrics,
     inferenceMetrics,
     scoreMetrics,
+    shadowMetrics,
     partitionMetrics,
     restoreMetrics,
     commitMetrics,

@@ -25,6 +25,7 @@ export function committingThrough(
       }
     },
     follow: (options) => records.follow(options),
+    writer: (compressionOf) => records.writer(compressionOf),
     close: () => records.close(),
   }
 }

@@ -2,6 +2,9 @@ import type { ByteRoom } from '../kernel/byte-room.ts'
 import type { Compression } from '../kernel/compression.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { PartsPlace, ValuePlace } from '../kernel/memory.ts'
+import type { NewTopic, TopicInfo } from './topic-info.ts'
+
+export type { NewTopic, TopicInfo } from './topic-info.ts'
 
 // Where records live: one port, several drivers (memory/, kafka/), and one contract test suite for
 // all of them. Offsets are plain numbers, which are exact up to 2^53; no partition reaches that.
@@ -278,65 +281,6 @@ export interface Member extends Valve {
   leave(): Promise<void>
 }
 
-/** What is known about a topic before anything is consumed. */
-export interface TopicInfo {
-  readonly name: string
-  /**
-   * The topic's id, which differs from that of a deleted topic of the same name; `null`: the broker
-   * does not report it.
-   */
-  readonly id: string | null
-  readonly partitions: number
-  /**
-   * Largest record batch that the topic accepts (`max.message.bytes`), bytes; `null`: not reported
-   * by the broker.
-   */
-  readonly maxMessageBytes: number | null
-  /**
-   * Size of its segments (`segment.bytes`), bytes; a larger batch is refused. `null`: not reported
-   * by the broker.
-   */
-  readonly segmentBytes: number | null
-  /**
-   * Who sets the timestamps. `CreateTime`: the producer. `LogAppendTime`: the broker. `null`: not
-   * reported.
-   */
-  readonly timestampType: 'CreateTime' | 'LogAppendTime' | null
-  /**
-   * How far a record's timestamp may be ahead of the broker's clock, ms
-   * (`message.timestamp.after.max.ms`); `null`: not reported.
-   */
-  readonly timestampAfterMaxMs: number | null
-  /**
-   * How far a record's timestamp may be behind the broker's clock, ms
-   * (`message.timestamp.before.max.ms`); `null`: not reported.
-   */
-  readonly timestampBeforeMaxMs: number | null
-  /**
-   * Does the broker remove records that are replaced by a later one of the same key
-   * (`cleanup.policy`)? `null`: not reported.
-   */
-  readonly isCompacted: boolean | null
-  /**
-   * Does the broker remove records for their age, or for the size of the log (`cleanup.policy`)?
-   * `null`: not reported.
-   */
-  readonly isTrimmed: boolean | null
-}
-
-/** A topic to be created. */
-export interface NewTopic {
-  readonly name: string
-  readonly partitions: number
-  /**
-   * Replicas of each partition; −1: as many as the broker sets by default.
-   * @default 1
-   */
-  readonly replicas?: number
-  /** Topic settings by Kafka's names, such as `max.message.bytes`. */
-  readonly config?: Readonly<Record<string, string>>
-}
-
 /** What a group has committed for a partition. */
 export interface Committed {
   readonly nextOffset: number
@@ -434,6 +378,17 @@ export interface Followed extends AsyncIterable<Chunk> {
   close(): Promise<void>
 }
 
+/** Writes records outside of any commit. */
+export interface Writer {
+  /**
+   * Resolves when every record is acknowledged. One at a time.
+   * @throws TidemarkError `COMMIT_FAILED`, `COMMIT_TIMED_OUT`, `BROKER_UNAVAILABLE` (some records
+   * may be in the log) · `TOPIC_MISSING`, `TOPIC_LIMITS`, `AUTHENTICATION`, `AUTHORIZATION`
+   */
+  send(records: NewRecords): Promise<void>
+  close(): Promise<void>
+}
+
 /** A driver: the connection to a place where records live. */
 export interface Records {
   /**
@@ -473,5 +428,10 @@ export interface Records {
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
   follow(options: FollowOptions): Promise<Followed>
+  /**
+   * Returns a writer, to be closed by the caller. It connects when first used.
+   * @param compressionOf @default nothing is compressed
+   */
+  writer(compressionOf?: CompressionOf): Writer
   close(): Promise<void>
 }

@@ -2,6 +2,7 @@ import { keepsState } from '../engine/horizon.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { NewTopic, TopicInfo } from '../records/port.ts'
 import { type Definition, outputTopics } from '../topology/definition.ts'
+import { shadowTopics } from '../topology/shadows.ts'
 import { MOST_VERDICT_BYTES } from './verdict-record.ts'
 
 // The topic in which a group writes down what it decided about records and a replay cannot find out
@@ -20,10 +21,12 @@ export function checkpointTopic(definition: Definition, group: string): string |
   return isNeeded ? `${group}.${name}.checkpoint` : null
 }
 
-/** All topics that a worker writes for a topology. */
-export function writtenTopics(definition: Definition, group: string): string[] {
+/** The topics that a worker commits to for a topology. */
+export function committedTopics(definition: Definition, group: string): string[] {
+  const shadows = shadowTopics(definition)
   const topic = checkpointTopic(definition, group)
-  return topic === null ? outputTopics(definition) : [...outputTopics(definition), topic]
+  const outputs = outputTopics(definition).filter((name) => !shadows.includes(name))
+  return topic === null ? outputs : [...outputs, topic]
 }
 
 /** How the topic is made. */

@@ -2,12 +2,13 @@ import { keepsState } from '../engine/horizon.ts'
 import { refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import type { Guarantee, NewTopic, PartitionOffsets, Records, TopicInfo } from '../records/port.ts'
 import { type Definition, tableTopics } from '../topology/definition.ts'
+import { shadowTopics } from '../topology/shadows.ts'
 import {
   checkpointFaults,
   checkpointTopic,
+  committedTopics,
   nameFaults,
   newCheckpointTopic,
-  writtenTopics,
 } from './checkpoint-topic.ts'
 import { unpackNote } from './restart-note.ts'
 import { checkPartitions } from './restart-plan.ts'
@@ -50,9 +51,10 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   const checkpoints = definitions.flatMap((d) => checkpointTopic(d, group) ?? [])
   const tables = definitions.flatMap(tableTopics)
   const reads = [...new Set([...sources, ...checkpoints, ...tables])]
-  const writes = [...new Set(definitions.flatMap((d) => writtenTopics(d, group)))]
+  const writes = [...new Set(definitions.flatMap((d) => committedTopics(d, group)))]
   refuseIfAny(await records.missingRights({ group, guarantee, reads, writes }))
-  const topics = await records.describeTopics([...new Set([...reads, ...writes])])
+  const shadows = [...new Set(definitions.flatMap(shadowTopics))]
+  const topics = await records.describeTopics([...new Set([...reads, ...writes, ...shadows])])
   const checks = definitions.map((d) => checkTopics(d, topics, brokers))
   const checked = definitions.map((d) => checkCheckpoint(d, group, topics))
   refuseIfAny([...checks, ...checked].flatMap((c) => c.faults))
@@ -65,7 +67,12 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
     partitionOffsets.push(...of)
   }
   const toMake = checked.flatMap((c) => c.toMake)
-  return { topics, toMake, partitionOffsets, known, notes: checks.flatMap((c) => c.notes) }
+  const notes = checks.flatMap((c) => c.notes)
+  if (shadows.length > 0) {
+    const lacking = await records.missingRights({ group, guarantee, reads: [], writes: shadows })
+    notes.push(...lacking.map(({ message }) => `scores of a shadow cannot be written: ${message}`))
+  }
+  return { topics, toMake, partitionOffsets, known, notes }
 }
 
 /** Checks the topic in which verdicts are written down, or says how it is made. */

@@ -37,6 +37,19 @@ interface ScoreAttempt {
 /** The state of a worker; `worker.ts` has the transitions. */
 export type WorkerState = 'starting' | 'running' | 'unavailable' | 'stopping' | 'stopped' | 'failed'
 
+/** Which shadow an event is about. */
+export interface ShadowLabels {
+  readonly topology: string
+  /** Name of the score step. */
+  readonly step: string
+  readonly model: string
+}
+
+/** How much scores differ from others: their means, and quantiles. */
+export type ScoreDifference = Readonly<
+  Record<'mean' | 'absoluteMean' | 'p1' | 'p5' | 'p50' | 'p95' | 'p99', number>
+>
+
 /** An event in a worker, by its `type`. */
 export type RuntimeEvent =
   | {
@@ -150,6 +163,51 @@ export type RuntimeEvent =
       /** Time of the model runs that they were part of, ms. */
       readonly durationMs: number
     }
+  | ({
+      /** A shadow has scored rows, or has left some out. */
+      readonly type: 'shadow-rows'
+      readonly scored: number
+      /** It has no score for them. */
+      readonly failed: number
+      /** It was behind, or is off. */
+      readonly dropped: number
+    } & ShadowLabels)
+  | ({
+      /**
+       * How far a shadow agrees with the scores that were published, since the worker has started
+       * but for its flips: at most once a second. A difference is its score minus the published
+       * one.
+       */
+      readonly type: 'shadow-agreement'
+      readonly pairs: number
+      readonly difference: ScoreDifference
+      /**
+       * Since this was told last: events whose score reaches the threshold for the shadow alone,
+       * and for the main model alone.
+       */
+      readonly flips: { readonly up: number; readonly down: number }
+      /** Population stability index; `null` with fewer than 100 pairs. */
+      readonly psi: number | null
+    } & ShadowLabels)
+  | ({
+      /** Outputs of a shadow were written, or dropped since they could not be written in time. */
+      readonly type: 'shadow-outputs'
+      readonly written: number
+      readonly dropped: number
+    } & ShadowLabels)
+  | ({
+      /**
+       * Outputs of a shadow cannot be written: at most once a minute; `reason` is `null` once they
+       * can again.
+       */
+      readonly type: 'shadow-unwritten'
+      readonly reason: string | null
+    } & ShadowLabels)
+  | ({
+      /** A shadow can score nothing any more until the worker starts again. */
+      readonly type: 'shadow-off'
+      readonly reason: string
+    } & ShadowLabels)
   | {
       /** A score step has given the rows of a chunk to its models. */
       readonly type: 'scored'

@@ -142,6 +142,7 @@ export class Finishing {
     const from = { records: intake.records, place }
     const produced = stages.time('encode', () => scored.map((s) => follow(s, from)))
     for (const { reached } of produced) begun.reached.push(...reached)
+    this.#showShadows(scored, from)
     const faults = firstFaults([
       ...(end === null ? [] : intake.faults),
       ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
@@ -159,6 +160,15 @@ export class Finishing {
     return {
       outputs: inLogOrder(produced.map((p) => p.outputs)),
       deadLetters: inLogOrder([...verdicts, { records: deadLetters, causes }]),
+    }
+  }
+
+  #showShadows(scored: readonly ScoredArrivals[], from: Following): void {
+    const { shadows } = this.#around
+    const { name } = this.#topology.definition
+    for (const { arrivals, score } of scored) {
+      if (score === null || arrivals.shadowed === undefined) continue
+      shadows?.offer(name, { arrivals, scores: score.scores, from })
     }
   }
 

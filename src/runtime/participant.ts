@@ -18,10 +18,11 @@ import type {
   TopicInfo,
 } from '../records/port.ts'
 import { Availability } from './availability.ts'
-import { checkpointTopic, writtenTopics } from './checkpoint-topic.ts'
+import { checkpointTopic, committedTopics } from './checkpoint-topic.ts'
 import { Committer } from './committer.ts'
 import type { Observer, RuntimeEvent } from './events.ts'
 import type { PreparedTopology } from './prepare.ts'
+import type { Shadows } from './shadow/shadows.ts'
 import type { SetAside } from './task-surroundings.ts'
 import { Tasks } from './tasks.ts'
 import { topicCompressions } from './topic-compressions.ts'
@@ -61,6 +62,7 @@ export interface ParticipantOptions {
   /** `null`: never. */
   readonly breakerPercent: number | null
   readonly limits: StateLimits
+  readonly shadows: Shadows
   readonly onSetAside: ((setAside: SetAside) => void) | undefined
   readonly observer: Observer
   readonly clock: Clock
@@ -118,6 +120,7 @@ export class Participant {
       rebuildMs: options.rebuildMs,
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
       verdictsOf: (topology, assignment) => this.#verdictsOf(topology, assignment),
+      shadows: options.shadows,
       onSetAside: options.onSetAside,
       onChange: () => {
         this.#committer.nudge()
@@ -167,7 +170,7 @@ export class Participant {
       from,
       known,
       writes: [
-        ...new Set(topologies.flatMap(({ definition }) => writtenTopics(definition, group))),
+        ...new Set(topologies.flatMap(({ definition }) => committedTopics(definition, group))),
       ],
       compressionOf: (topic) => own.get(topic) ?? compression,
       guarantee,

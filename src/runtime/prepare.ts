@@ -18,8 +18,11 @@ import { StepScorer } from '../scoring/step-scorer.ts'
 import {
   type Definition,
   isRule,
+  isTrained,
   outputTopics,
   type ScoreStep,
+  type ScoringModel,
+  sinksOf,
   stepsOf,
   tableTopics,
   withJsonValues,
@@ -28,6 +31,7 @@ import {
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { purityNotes } from '../topology/purity.ts'
+import { isOnlyShadow } from '../topology/shadows.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { maxTableBytesOfMachine } from './machine-limits.ts'
 import { type OpenedFormats, openFormats, openRegistry } from './open-formats.ts'
@@ -35,6 +39,7 @@ import { openTables } from './open-tables.ts'
 import type { PreparedTable } from './prepared-table.ts'
 import { definitionHash } from './provenance.ts'
 import { mostNoteBytes } from './restart-note.ts'
+import { loadShadows, type PreparedShadow } from './shadow/prepared-shadow.ts'
 import { compressionFaults } from './topic-compressions.ts'
 
 // Everything that is checked before anything is consumed. Reads files, needs no broker.
@@ -55,6 +60,8 @@ export interface PreparedTopology {
   readonly outputs: ReadonlyMap<string, OutputFormat>
   /** By name of the score step. */
   readonly scorers: ReadonlyMap<string, StepScorer>
+  /** Those whose models could be loaded. */
+  readonly shadows: readonly PreparedShadow[]
   readonly lookup: Lookup
   /** Those that `lookup` finds. Topologies that declare the same table share it. */
   readonly tables: readonly PreparedTable[]
@@ -122,7 +129,7 @@ export async function prepare(
   )
   const models = await loadScorers(
     distinct.flatMap((definition) => modelUses(definition, choices)),
-    choices.models,
+    filesOfMain(distinct, choices),
     {
       ...(choices.evaluator && { evaluator: choices.evaluator }),
       ...(choices.cache === false && { cache: new ModelCache(null) }),
@@ -145,12 +152,14 @@ export async function prepare(
     ...(await readTables(tables.all)),
     ...formats.flatMap((f) => f.faults),
   ]
-  const close = async () => {
-    await Promise.all([...models.scorers.values()].map((scorer) => scorer.close()))
-  }
   if (faults.length > 0) {
-    await close()
+    await closeAll(models.scorers.values())
     throw new Refused(faults)
+  }
+  const shadows = await loadShadows(chosen, choices)
+  const close = async () => {
+    await closeAll(models.scorers.values())
+    await closeAll(shadows.byTopology.flat().map(({ scorer }) => scorer))
   }
   const topologies = definitions.map((definition, i): PreparedTopology => {
     const scorers = new Map(
@@ -166,10 +175,12 @@ export async function prepare(
     const fingerprint = fingerprintOf(definition)
     const { format, outputs } = formats[i] as OpenedFormats
     const made = { by, fingerprint, format: format as Format, outputs, scorers, lookup }
-    return { definition: chosen[i] as Definition, ...made, tables: used }
+    const own = shadows.byTopology[i] as readonly PreparedShadow[]
+    return { definition: chosen[i] as Definition, ...made, shadows: own, tables: used }
   })
   const notes = [
     ...models.notes,
+    ...shadows.notes,
     ...chosen.flatMap(restartNotes),
     ...chosen.flatMap(routeNotes),
     ...chosen.flatMap((d) => purityNotes(d.name, authorFunctions(d))),
@@ -180,6 +191,10 @@ export async function prepare(
 /** The scorers of a topology's models, each once. */
 export function scorersOf({ scorers }: Pick<PreparedTopology, 'scorers'>): Scorer[] {
   return [...new Set([...scorers.values()].flatMap((step) => [...step.scorers.values()]))]
+}
+
+async function closeAll(scorers: Iterable<Scorer>): Promise<void> {
+  await Promise.all([...scorers].map((scorer) => scorer.close()))
 }
 
 function withChoices(definition: Definition, { topics, maxAhead, values }: Choices): Definition {
@@ -196,13 +211,19 @@ function useName(definition: Definition, step: ScoreStep, model: string): string
   return `${definition.name}/${step.name}/${model}`
 }
 
-/** The scorer of each model of a step, by name. @param scorerOf the scorer of a trained one */
-function modelsOf(
-  { models, features }: ScoreStep,
-  scorerOf: (name: string) => Scorer,
-): Map<string, Scorer> {
+/** The models that may decide about an event, by name. */
+function deciding(step: ScoreStep): [string, ScoringModel][] {
+  return Object.entries(step.models).filter(([name]) => !isOnlyShadow(step, name))
+}
+
+/**
+ * The scorer of each model of a step that may decide, by name. @param scorerOf the scorer of a
+ * trained one
+ */
+function modelsOf(step: ScoreStep, scorerOf: (name: string) => Scorer): Map<string, Scorer> {
+  const { features } = step
   return new Map(
-    Object.entries(models).map(([name, model]) => [
+    deciding(step).map(([name, model]) => [
       name,
       isRule(model) ? ruleScorer(name, model, features) : scorerOf(name),
     ]),
@@ -211,7 +232,7 @@ function modelsOf(
 
 function modelUses(definition: Definition, { latencyBudget }: Choices): ModelUse[] {
   return scoreSteps(definition).flatMap((step) =>
-    Object.entries(step.models).flatMap(([name, model]): ModelUse[] => {
+    deciding(step).flatMap(([name, model]): ModelUse[] => {
       if (isRule(model)) return []
       const latencyBudgetMs =
         latencyBudget === 'none' ? Number.POSITIVE_INFINITY : step.latencyBudgetMs
@@ -227,6 +248,21 @@ function modelUses(definition: Definition, { latencyBudget }: Choices): ModelUse
       ]
     }),
   )
+}
+
+/** The files that the operator has chosen, without those of models that are only shadows. */
+function filesOfMain(
+  definitions: readonly Definition[],
+  { models: files }: Choices,
+): ReadonlyMap<string, string> {
+  const steps = definitions.flatMap(scoreSteps)
+  const namesOf = (models: Iterable<ScoringModel>) =>
+    new Set([...models].filter(isTrained).map(({ name }) => name))
+  const shadows = namesOf(
+    steps.flatMap((step) => step.shadows.flatMap(({ model }) => step.models[model] ?? [])),
+  )
+  const main = namesOf(steps.flatMap((step) => deciding(step).map(([, model]) => model)))
+  return new Map([...files].filter(([name]) => main.has(name) || !shadows.has(name)))
 }
 
 /** The most topologies whose restart notes fit into a commit's metadata. */
@@ -266,13 +302,12 @@ function sharedIds(definitions: readonly Definition[]): TidemarkError[] {
   const owners = new Map<string, string>()
   const faults: TidemarkError[] = []
   for (const { name, source, then } of definitions) {
-    for (const step of stepsOf(then)) {
-      if (step.op !== 'sink') continue
-      const place = JSON.stringify([source.topic, step.name, step.topic])
+    for (const sink of sinksOf(then)) {
+      const place = JSON.stringify([source.topic, sink.name, sink.topic])
       const owner = owners.get(place)
       owners.set(place, name)
       if (owner === undefined) continue
-      const what = `"${owner}" and "${name}" both write "${step.topic}" from "${source.topic}": their outputs would have the same ids`
+      const what = `"${owner}" and "${name}" both write "${sink.topic}" from "${source.topic}": their outputs would have the same ids`
       const hint = 'give one of them another sink'
       faults.push(new TidemarkError('TOPOLOGY_INVALID', what, { hint }))
     }

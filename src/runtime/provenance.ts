@@ -5,8 +5,9 @@ import type { Header } from '../records/port.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import type { Decision } from '../scoring/step-models.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
-import type { Definition } from '../topology/definition.ts'
+import { type Definition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
+import { withoutShadows } from '../topology/shadows.ts'
 
 // The provenance of an output, for its consumers.
 
@@ -43,13 +44,13 @@ export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('
 /**
  * A hash, as 12 hex digits, of what determines an output: the topology as its author wrote it, the
  * bytes of its models, and what computes them. How a loader prints a function does not count, nor
- * where a file is.
+ * where a file is, nor a shadow.
  */
 export function definitionHash(
   definition: Definition,
   scorers: ReadonlyMap<string, Pick<StepScorer, 'scorers'>>,
 ): string {
-  const { tables, ...description } = describe(definition, formOf)
+  const { tables, ...description } = describe(withoutShadows(definition), formOf)
   const models = [...scorers].flatMap(([step, { scorers: all }]) =>
     [...all.values()].map(({ label, sha256, evaluator }) => [step, label, sha256, evaluator.by]),
   )
@@ -64,12 +65,14 @@ function definingOf({ name, key, asOf }: TableDescription): unknown[] {
 
 /** The headers of an output that say what was decided about it. */
 export function decisionHeaders({ route, scorer, byClock }: Decision): readonly Header[] {
-  const model = `${scorer.name}@${declaredVersion(scorer)}+${scorer.sha256.slice(0, 8)}`
-  const headers = [
-    { name: MODEL_HEADER, value: Buffer.from(model) },
-    { name: ROUTE_HEADER, value: Buffer.from(route) },
-  ]
+  const headers = [modelHeader(scorer), { name: ROUTE_HEADER, value: Buffer.from(route) }]
   return byClock ? [...headers, BY_CLOCK_HEADER] : headers
+}
+
+/** The header of an output that says which model has scored it. */
+export function modelHeader(scorer: Scorer): Header {
+  const model = `${scorer.name}@${declaredVersion(scorer)}+${scorer.sha256.slice(0, 8)}`
+  return { name: MODEL_HEADER, value: Buffer.from(model) }
 }
 
 /** The version without the hash that a label has where the operator chose the file. */

@@ -4,6 +4,7 @@ import type { Clock } from '../kernel/clock.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { Observer } from './events.ts'
+import type { Shadows } from './shadow/shadows.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
 /** A record that is set aside, or a window, identified by the record that closed it. */
@@ -28,6 +29,8 @@ export interface TaskSurroundings {
   /** Partitions of the source topic. */
   readonly partitions: number
   readonly topicLimits: (topic: string) => TopicLimits
+  /** Are shown what was scored. @default the worker has none */
+  readonly shadows?: Pick<Shadows, 'offer'> | undefined
   /**
    * Called when a dead letter is made, for those of a partition in log order.
    * @default not called

@@ -51,6 +51,7 @@ export interface TasksOptions {
    */
   readonly rebuildMs: number
   readonly verdictsOf: PartitionSurroundings['verdictsOf']
+  readonly shadows: TaskSurroundings['shadows']
   readonly onSetAside: TaskSurroundings['onSetAside']
   /** Called when something has changed: a chunk is finished, a task has come or gone. */
   onChange(): void
@@ -137,6 +138,7 @@ export class Tasks {
       verdictsOf: this.#o.verdictsOf,
       valve,
       topicLimits: this.#o.topicLimits,
+      shadows: this.#o.shadows,
       onSetAside: this.#o.onSetAside,
       onFinished: () => {
         // It may have produced less than was expected.

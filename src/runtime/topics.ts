@@ -2,6 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { TopicInfo } from '../records/port.ts'
 import { type Definition, outputTopics, tableTopics } from '../topology/definition.ts'
+import { shadowTopics } from '../topology/shadows.ts'
 
 // What is checked of topics before anything is consumed (rule S2).
 
@@ -27,17 +28,17 @@ export function checkTopics(
   const known = topics.get(source.topic)
   const partitions = known?.partitions ?? 6
   const faults: TidemarkError[] = []
+  const notes = known === undefined ? [] : guardNotes(definition, known)
+  const shadows = shadowTopics(definition)
   for (const name of [source.topic, ...outputTopics(definition), ...tableTopics(definition)]) {
-    const topic = topics.get(name)
-    if (topic === undefined) {
-      const what = `topic "${name}" does not exist`
-      const hint = `kafka-topics.sh --bootstrap-server ${brokers} --create --topic ${name} --partitions ${partitions}`
-      faults.push(new TidemarkError('TOPIC_MISSING', what, { where: definition.name, hint }))
-    } else if (topic.maxMessageBytes !== null && topic.maxMessageBytes < SMALLEST_MAX_BYTES) {
-      const what = `topic "${name}" takes only ${topic.maxMessageBytes} bytes (max.message.bytes)`
-      const hint = `set its max.message.bytes to ${SMALLEST_MAX_BYTES} or more; 1048588 is Kafka's own`
-      faults.push(new TidemarkError('TOPIC_LIMITS', what, { where: definition.name, hint }))
-    }
+    const create = `kafka-topics.sh --bootstrap-server ${brokers} --create --topic ${name} --partitions ${partitions}`
+    const fault = topicFault(name, topics.get(name), { where: definition.name, create })
+    if (fault === null) continue
+    if (!shadows.includes(name)) faults.push(fault)
+    else
+      notes.push(
+        `${definition.name}: no scores of a shadow are written: ${fault.message}; ${fault.hint}`,
+      )
   }
   if (known?.isCompacted === true) {
     const what = `topic "${known.name}" is compacted (cleanup.policy): the broker deletes records that windows need`
@@ -46,7 +47,23 @@ export function checkTopics(
     faults.push(new TidemarkError('TOPIC_COMPACTED', what, { where: definition.name, hint }))
   }
   faults.push(...tableFaults(definition, topics))
-  return { faults, notes: known === undefined ? [] : guardNotes(definition, known) }
+  return { faults, notes }
+}
+
+/** What keeps a topic from being used; `null`: nothing does. @param o `create`: how it is made */
+function topicFault(
+  name: string,
+  topic: TopicInfo | undefined,
+  { where, create }: { readonly where: string; readonly create: string },
+): TidemarkError | null {
+  if (topic === undefined) {
+    const what = `topic "${name}" does not exist`
+    return new TidemarkError('TOPIC_MISSING', what, { where, hint: create })
+  }
+  if (topic.maxMessageBytes === null || topic.maxMessageBytes >= SMALLEST_MAX_BYTES) return null
+  const what = `topic "${name}" takes only ${topic.maxMessageBytes} bytes (max.message.bytes)`
+  const hint = `set its max.message.bytes to ${SMALLEST_MAX_BYTES} or more; 1048588 is Kafka's own`
+  return new TidemarkError('TOPIC_LIMITS', what, { where, hint })
 }
 
 /** A compacted topic keeps one version of each record key only. */

@@ -15,6 +15,7 @@ import { limitsOfMachine } from './machine-limits.ts'
 import { settleOutputs } from './output-schemas.ts'
 import { Participant } from './participant.ts'
 import type { Prepared } from './prepare.ts'
+import { Shadows } from './shadow/shadows.ts'
 import { Tables } from './tables.ts'
 import type { SetAside } from './task-surroundings.ts'
 
@@ -117,7 +118,10 @@ export interface Worker {
    * rejects as {@link done} does.
    */
   stop(): Promise<void>
-  /** Resolves when everything that was read is committed; rejects as {@link done} does. */
+  /**
+   * Resolves when everything that was read is committed, and shadows have scored what they have;
+   * rejects as {@link done} does.
+   */
   settled(): Promise<void>
   /** Ends the input: every open tumbling window closes. Resolves when the results are committed. */
   closeWindows(): Promise<void>
@@ -136,6 +140,7 @@ class GroupWorker implements Worker {
   readonly #backoff: Backoff
   readonly #guarantee: Guarantee
   readonly #tables: Tables
+  readonly #shadows: Shadows
   readonly #stopping = new AbortController()
   readonly #changed = new ConditionVariable()
   readonly #life = new Lifecycle('the worker', WORKER)
@@ -167,6 +172,13 @@ class GroupWorker implements Worker {
         this.#participant?.fail(error)
       },
     })
+    this.#shadows = new Shadows({
+      topologies: prepared.topologies,
+      records,
+      compression: options.compression ?? 'none',
+      observer,
+      clock: this.#clock,
+    })
     this.done = this.#run()
     // Callers may await `done`, but need not: an unhandled rejection must not end the process.
     this.done.catch(() => {})
@@ -183,6 +195,7 @@ class GroupWorker implements Worker {
     // accumulate.
     await this.#changed.until(() => this.#life.isOver || this.#participant?.isIdle === true)
     if (this.#life.isOver) await this.done
+    else await this.#shadows.settled()
   }
 
   async closeWindows(): Promise<void> {
@@ -200,6 +213,7 @@ class GroupWorker implements Worker {
       throw error
     } finally {
       this.#tables.stop()
+      await this.#shadows.stop()
       this.#changed.notifyAll()
     }
   }
@@ -263,6 +277,7 @@ class GroupWorker implements Worker {
       maxInFlightBytes: o.maxInFlightBytes ?? MAX_IN_FLIGHT_BYTES,
       breakerPercent: o.breakerPercent ?? null,
       limits: o.limits ?? limitsOfMachine(),
+      shadows: this.#shadows,
       onSetAside: o.onSetAside,
       observer: (event) => this.#observe(event),
       clock: this.#clock,

@@ -2,7 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { PreparedTopology } from '../runtime/prepare.ts'
 import { NO_ROWS, type Scorer } from '../scoring/scorer.ts'
 import { StepScorer } from '../scoring/step-scorer.ts'
-import { isTrained, type ModelDefinition, stepsOf } from '../topology/definition.ts'
+import { isTrained, type ModelDefinition, type ScoreStep, stepsOf } from '../topology/definition.ts'
 
 /**
  * Replaces a model: takes the features of one event and returns the model's outputs, by the names
@@ -31,19 +31,25 @@ export function withModelFunctions(
     if (named.includes(name)) continue
     throw new TidemarkError('CONFIG_INVALID', `the topology has no model "${name}"`)
   }
+  const replaced = ({ models }: ScoreStep, name: string, scorer: Scorer): Scorer => {
+    const model = models[name]
+    const answer = functions.get(scorer.name)
+    const isReplaced = answer !== undefined && model !== undefined && isTrained(model)
+    return isReplaced ? answeredBy(answer, model, scorer) : scorer
+  }
   const scorers = new Map(
     steps.map((step) => {
       const { scorers: own } = prepared.scorers.get(step.name) as StepScorer
       const answered = [...own].map(([name, scorer]): [string, Scorer] => {
-        const model = step.models[name]
-        const answer = functions.get(scorer.name)
-        const isReplaced = answer !== undefined && model !== undefined && isTrained(model)
-        return [name, isReplaced ? answeredBy(answer, model, scorer) : scorer]
+        return [name, replaced(step, name, scorer)]
       })
       return [step.name, new StepScorer(step, new Map(answered))]
     }),
   )
-  return { ...prepared, scorers }
+  const shadows = prepared.shadows.map((shadow) => {
+    return { ...shadow, scorer: replaced(shadow.step, shadow.of.model, shadow.scorer) }
+  })
+  return { ...prepared, scorers, shadows }
 }
 
 function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Scorer): Scorer {

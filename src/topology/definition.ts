@@ -192,12 +192,18 @@ interface FallbackDefinition {
 export interface ShadowDefinition {
   /** The model's name. */
   readonly model: string
-  /** The topic of its scores; `null`: none. */
-  readonly sink: string | null
+  /** Where its scores go; `null`: nowhere. */
+  readonly sink: ShadowSink | null
   /** Share of the keys, 0 to 1 in steps of 1/10,000. */
   readonly share: number
   /** Two scores on different sides of it disagree. */
   readonly threshold: number
+}
+/** The topic of a shadow's scores. */
+export interface ShadowSink {
+  /** As the author calls it, also if the topic is another one; ids of outputs have it. */
+  readonly name: string
+  readonly topic: string
 }
 /** How one of several models is chosen. */
 interface VariantsDefinition {
@@ -364,13 +370,17 @@ export function decisiveStep({ then }: Definition): string {
   return (keeps ?? steps.find((s) => s.op === 'sink'))?.name ?? ''
 }
 
-/** The topics that a topology writes, the dead-letter topic last. */
-export function outputTopics(definition: Definition): string[] {
-  const sinks = [...stepsOf(definition.then)].flatMap((s) => {
-    if (s.op === 'sink') return [s.topic]
-    return s.op === 'score' ? s.shadows.flatMap(({ sink }) => sink ?? []) : []
+/** The sinks from here on, those of shadows as well. */
+export function sinksOf(then: readonly Step[]): (SinkStep | ShadowSink)[] {
+  return [...stepsOf(then)].flatMap((step): (SinkStep | ShadowSink)[] => {
+    if (step.op === 'sink') return [step]
+    return step.op === 'score' ? step.shadows.flatMap(({ sink }) => sink ?? []) : []
   })
-  return [...new Set(sinks), definition.deadLetterTopic]
+}
+
+/** The topics that a topology writes, the dead-letter topic last. */
+export function outputTopics({ then, deadLetterTopic }: Definition): string[] {
+  return [...new Set(sinksOf(then).map(({ topic }) => topic)), deadLetterTopic]
 }
 
 /** The topics that the tables of a topology are read from. */
@@ -387,15 +397,13 @@ export function withTopics(
   actual: ReadonlyMap<string, string>,
 ): Definition {
   const rename = (topic: string) => actual.get(topic) ?? topic
-  const renameSteps = (then: readonly Step[]): Step[] =>
-    then.map((step) =>
-      step.op === 'sink' ? { ...step, topic: rename(step.topic) } : renameBelow(step),
-    )
-  const renameBelow = (step: Exclude<Step, SinkStep>): Step => {
-    const then = renameSteps(step.then)
-    if (step.op !== 'score') return { ...step, then }
-    const shadows = step.shadows.map((s) => ({ ...s, sink: s.sink && rename(s.sink) }))
-    return { ...step, shadows, then }
+  const renamed = (step: Step): Step => {
+    if (step.op === 'sink') return { ...step, topic: rename(step.topic) }
+    if (step.op !== 'score') return step
+    const shadows = step.shadows.map(({ sink, ...shadow }) => {
+      return { ...shadow, sink: sink && { ...sink, topic: rename(sink.topic) } }
+    })
+    return { ...step, shadows }
   }
   return {
     ...definition,
@@ -406,8 +414,16 @@ export function withTopics(
         ? table
         : { ...table, from: { topic: rename(table.from.topic) } },
     ),
-    then: renameSteps(definition.then),
+    then: changed(definition.then, renamed),
   }
+}
+
+/** Steps and all that follow them, each changed. */
+export function changed(then: readonly Step[], change: (step: Step) => Step): Step[] {
+  return then.map((before) => {
+    const step = change(before)
+    return step.op === 'sink' ? step : { ...step, then: changed(step.then, change) }
+  })
 }
 
 /** The same topology with another `maxAhead`, ms. */

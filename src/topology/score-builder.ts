@@ -137,5 +137,5 @@ function shadowOf(
   model: string,
   { sink, share = 1, threshold = THRESHOLD }: Shadow = {},
 ): ShadowDefinition {
-  return { model, sink: sink ?? null, share, threshold }
+  return { model, sink: sink === undefined ? null : { name: sink, topic: sink }, share, threshold }
 }

@@ -4,6 +4,8 @@ import type { RuntimeEvent } from '../../src/runtime/events.ts'
 const topology = 'card-fraud'
 export const partition = { topic: 'payments', partition: 3 }
 
+const shadow = { topology, step: 'score', model: 'card-mlp' }
+
 /** The topology whose events those below are, as it is known before them. */
 export const watched: WatchedTopology = {
   topology,
@@ -27,6 +29,7 @@ export const watched: WatchedTopology = {
   routes: [
     { model: 'card-gbdt', version: '1', route: 'main', outcomes: ['scored', 'score-failed'] },
   ],
+  shadows: [{ step: 'score', model: 'card-mlp' }],
   tables: ['merchants'],
   latency: [{ step: 'card-gbdt', targetMs: 50, maximumMs: 100 }],
 }
@@ -85,6 +88,16 @@ export const samples = {
     decided: null,
     models: [{ model: 'card-gbdt', version: '1' }],
   },
+  'shadow-rows': { type: 'shadow-rows', ...shadow, scored: 40, failed: 2, dropped: 5 },
+  'shadow-agreement': {
+    ...{ type: 'shadow-agreement', ...shadow, pairs: 40 },
+    difference: { mean: 0.01, absoluteMean: 0.03, p1: -0.1, p5: 0, p50: 0, p95: 0.1, p99: 0.2 },
+    flips: { up: 3, down: 1 },
+    psi: 0.04,
+  },
+  'shadow-outputs': { type: 'shadow-outputs', ...shadow, written: 38, dropped: 4 },
+  'shadow-unwritten': { type: 'shadow-unwritten', ...shadow, reason: 'no broker answers' },
+  'shadow-off': { type: 'shadow-off', ...shadow, reason: 'the scoring thread has ended' },
   late: { type: 'late', topology, step: 'features', action: 'dead-letter', count: 2 },
   'dead-letter': {
     type: 'dead-letter',

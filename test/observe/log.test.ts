@@ -83,6 +83,24 @@ describe('a worker is told by', () => {
         topic: 'payments.dlq',
       },
     ],
+    [
+      samples['shadow-off'],
+      {
+        ...{ level: 'warn', msg: 'a shadow is off until the worker starts again' },
+        ...{ step: 'score', model: 'card-mlp', reason: 'the scoring thread has ended' },
+      },
+    ],
+    [
+      samples['shadow-unwritten'],
+      {
+        ...{ level: 'warn', msg: 'scores of a shadow are not written: they are dropped' },
+        ...{ model: 'card-mlp', reason: 'no broker answers' },
+      },
+    ],
+    [
+      { ...samples['shadow-unwritten'], reason: null },
+      { level: 'info', msg: 'scores of a shadow are written again', model: 'card-mlp' },
+    ],
   ] as [RuntimeEvent, Record<string, unknown>][])('%o', (event, line) => {
     const { observe, told } = logged()
     observe(event)
@@ -92,7 +110,9 @@ describe('a worker is told by', () => {
   test('nothing for what happens with every chunk', () => {
     const { observe, lines } = logged()
     const { consumed, processed, fetched, inference, late, committed } = samples
-    for (const event of [consumed, processed, fetched, inference, late, committed]) observe(event)
+    const shadow = [samples['shadow-rows'], samples['shadow-agreement'], samples['shadow-outputs']]
+    const events = [consumed, processed, fetched, inference, late, committed, ...shadow]
+    for (const event of events) observe(event)
     expect(lines).toEqual([])
   })
 })

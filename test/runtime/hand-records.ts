@@ -12,6 +12,7 @@ import type {
   Records,
   TopicInfo,
   TopicPartition,
+  Writer,
 } from '../../src/records/port.ts'
 import { plainRecords } from '../support/plain-records.ts'
 
@@ -66,6 +67,10 @@ export class HandRecords implements Records {
 
   async follow(): Promise<Followed> {
     throw new Error('no table is read here')
+  }
+
+  writer(): Writer {
+    throw new Error('nothing is written without a commit here')
   }
 
   async join(options: JoinOptions): Promise<Member> {

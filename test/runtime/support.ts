@@ -94,7 +94,7 @@ export function preparedTopology(
   const format = jsonFormatOf(definition)
   const lookup = () => new Map()
   const given = { definition, by: '0123456789ab', fingerprint: 'f', format }
-  return { ...given, outputs: new Map(), scorers, lookup, tables: [] }
+  return { ...given, outputs: new Map(), scorers, shadows: [], lookup, tables: [] }
 }
 
 export function prepared(by: Scorer = scorer(), definition: Definition = scored): Prepared {

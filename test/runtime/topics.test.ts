@@ -6,8 +6,10 @@ import {
   type Definition,
   type TableDefinition,
   withMaxAhead,
+  withTopics,
 } from '../../src/topology/definition.ts'
 import { TOPICS } from './hand-records.ts'
+import { shadowed } from './shadow/shadowed.ts'
 import { scored } from './support.ts'
 
 const DAY_MS = 86_400_000
@@ -103,5 +105,24 @@ describe('the topic of a table as of event time', () => {
   test('may be compacted where the record key names the version, or without asOf', () => {
     expect(faultsOf({ ...merchants, key: () => 'm' })).toEqual([])
     expect(faultsOf({ ...merchants, asOf: null })).toEqual([])
+  })
+})
+
+describe('a topic that only a shadow writes', () => {
+  const definition = shadowed()
+
+  test('may be missing: a note says so, and how it is made', () => {
+    const { faults, notes } = check({ timestampType: 'LogAppendTime' }, definition)
+    expect(faults).toEqual([])
+    expect(notes).toEqual([
+      'scored: no scores of a shadow are written: topic "shadow-scores" does not exist; ' +
+        'kafka-topics.sh --bootstrap-server kafka:9092 --create --topic shadow-scores --partitions 6',
+    ])
+  })
+
+  test('may not be missing if the topology commits to it as well', () => {
+    const actual = withTopics(definition, new Map([['scores', 'shadow-scores']]))
+    const { faults } = check({ timestampType: 'LogAppendTime' }, actual)
+    expect(faults.map(({ code }) => code)).toEqual(['TOPIC_MISSING'])
   })
 })

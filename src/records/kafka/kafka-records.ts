@@ -109,10 +109,10 @@ export class KafkaRecords implements Records {
     return member
   }
 
-  /** Returns a writer with its own connections, to be closed by the caller. */
-  writer(): KafkaWriter {
+  /** It has its own connections. */
+  writer(compressionOf?: CompressionOf): KafkaWriter {
     const brokers = this.#brokers()
-    return new KafkaWriter(brokers, this.#producer(brokers))
+    return new KafkaWriter(brokers, this.#producer(brokers, compressionOf))
   }
 
   /**

@@ -1,5 +1,5 @@
 import { type Code, TidemarkError } from '../../kernel/errors.ts'
-import type { NewRecords } from '../port.ts'
+import type { NewRecords, Writer } from '../port.ts'
 import { WrittenRecords } from '../written-records.ts'
 import type { Brokers } from './brokers.ts'
 import type { Sending } from './delivery.ts'
@@ -18,7 +18,7 @@ const PASSING: ReadonlySet<Code> = new Set<Code>(['COMMIT_TIMED_OUT', 'BROKER_UN
  * Caches what it learns about a topic: partitions that are added later get no records by key until
  * there is a new writer.
  */
-export class KafkaWriter {
+export class KafkaWriter implements Writer {
   readonly #brokers: Brokers
   readonly #producer: Producer
   #connecting: Promise<void> | null = null

@@ -13,6 +13,7 @@ import {
   type Records,
   type TopicInfo,
   type TopicPartition,
+  type Writer,
 } from '../port.ts'
 import { MemoryFollower } from './follower.ts'
 import { MemoryGroup } from './group.ts'
@@ -220,6 +221,13 @@ export class MemoryRecords implements Records {
     })
     this.#followers.add(follower)
     return follower
+  }
+
+  writer(): Writer {
+    return {
+      send: async (records) => void this.produce([...records]),
+      close: async () => {},
+    }
   }
 
   /**

@@ -1,0 +1,117 @@
+import type { Clock } from '../../kernel/clock.ts'
+import type { Compression } from '../../kernel/compression.ts'
+import { ConditionVariable } from '../../kernel/condition-variable.ts'
+import type { Records } from '../../records/port.ts'
+import { StepModel } from '../../scoring/step-models.ts'
+import type { StepScorer } from '../../scoring/step-scorer.ts'
+import type { Observer } from '../events.ts'
+import type { PreparedTopology } from '../prepare.ts'
+import { BestEffortWriter } from './best-effort-writer.ts'
+import type { PreparedShadow } from './prepared-shadow.ts'
+import { QueueRoom } from './queue-room.ts'
+import { type ScoredEvents, Shadow, type ShadowParts } from './shadow.ts'
+import { ShadowChoice } from './shadow-choice.ts'
+import { ShadowOutputs } from './shadow-outputs.ts'
+import { ShadowReport } from './shadow-report.ts'
+
+/** How long a run in flight may take when the worker stops, ms. */
+const STOP_WITHIN_MS = 1_000
+
+/** What {@link Shadows} work with. */
+export interface ShadowsOptions {
+  readonly topologies: readonly PreparedTopology[]
+  readonly records: Pick<Records, 'writer'>
+  /** How outputs are compressed. */
+  readonly compression: Compression
+  readonly observer: Observer
+  readonly clock: Clock
+  /** The room for rows that wait. @default the usual */
+  readonly room?: QueueRoom
+}
+
+/** All shadows of a worker. */
+export class Shadows {
+  readonly #o: ShadowsOptions
+  readonly #room: QueueRoom
+  /** By topology, then by step. */
+  readonly #shadows = new Map<string, Map<string, Shadow[]>>()
+  readonly #changed = new ConditionVariable()
+
+  constructor(options: ShadowsOptions) {
+    this.#o = options
+    this.#room = options.room ?? new QueueRoom()
+    for (const topology of options.topologies) {
+      const bySteps = new Map<string, Shadow[]>()
+      for (const prepared of topology.shadows) {
+        const { name } = prepared.step
+        const own = new Shadow(this.#partsOf(topology, prepared))
+        bySteps.set(name, [...(bySteps.get(name) ?? []), own])
+      }
+      this.#shadows.set(topology.definition.name, bySteps)
+    }
+  }
+
+  /** Shows scored events to the shadows of their step. */
+  offer(topology: string, events: ScoredEvents): void {
+    const shadows = this.#shadows.get(topology)?.get(events.arrivals.step.name) ?? []
+    for (const shadow of shadows) shadow.offer(events)
+  }
+
+  /** Resolves when all that was offered is scored and written, or dropped. */
+  settled(): Promise<void> {
+    return this.#changed.until(() => this.#all.every(({ isIdle }) => isIdle))
+  }
+
+  /** Drops what waits, and waits for runs in flight, but no longer than a second. */
+  async stop(): Promise<void> {
+    const all = this.#all
+    for (const shadow of all) shadow.stop()
+    const giveUp = new AbortController()
+    await Promise.race([this.settled(), this.#o.clock.sleep(STOP_WITHIN_MS, giveUp.signal)])
+    giveUp.abort()
+    await Promise.all(all.map((shadow) => shadow.close()))
+  }
+
+  get #all(): Shadow[] {
+    return [...this.#shadows.values()].flatMap((bySteps) => [...bySteps.values()].flat())
+  }
+
+  #partsOf(topology: PreparedTopology, { step, number, of, scorer }: PreparedShadow): ShadowParts {
+    const { observer, clock } = this.#o
+    const { decisions } = topology.scorers.get(step.name) as StepScorer
+    const model = new StepModel(step, of.model, scorer)
+    const labels = { topology: topology.definition.name, step: step.name, model: scorer.name }
+    const report = new ShadowReport({ labels, threshold: of.threshold, observer, clock })
+    const changed = () => this.#changed.notifyAll()
+    return {
+      model,
+      choice: new ShadowChoice(step, { number, model, decisions: decisions.length }),
+      room: this.#room,
+      topic: of.sink && {
+        sink: of.sink.name,
+        outputs: new ShadowOutputs({
+          topic: of.sink.topic,
+          step,
+          scorer,
+          decisions,
+          by: topology.by,
+          clock,
+        }),
+        writer: this.#writer(report),
+      },
+      report,
+      changed,
+    }
+  }
+
+  #writer(report: ShadowReport): BestEffortWriter {
+    const { records, compression, clock } = this.#o
+    return new BestEffortWriter({
+      open: () => records.writer(() => compression),
+      clock,
+      count: (written, dropped) => report.outputs(written, dropped),
+      tell: (reason) => report.unwritten(reason),
+      changed: () => this.#changed.notifyAll(),
+    })
+  }
+}

@@ -1,0 +1,85 @@
+import { pathToFileURL } from 'node:url'
+import { defineTopology, onnxModel, rule } from 'tidemark'
+import { expect, onTestFinished, test } from 'vitest'
+import { type Choices, prepare } from '../../../src/runtime/prepare.ts'
+import type { Definition } from '../../../src/topology/definition.ts'
+import { modelDefinition } from '../../../src/topology/model.ts'
+import type { AnyModel, Shadow } from '../../../src/topology/score-models.ts'
+import { cardGbdt, cardGbdt2 } from '../../golden/card-models.ts'
+import { cardStream } from '../../golden/card-stream.ts'
+
+/** A card topology whose candidate is only a shadow. */
+function cards(candidate: AnyModel, shadow: Shadow = {}): Definition {
+  return defineTopology('cards', (t) =>
+    cardStream(t)
+      .score({
+        models: { main: cardGbdt, candidate: candidate as typeof cardGbdt },
+        otherwise: 'main',
+        shadow: { candidate: shadow },
+      })
+      .map((s) => s.score)
+      .sink('predictions'),
+  )
+}
+
+async function prepared(definition: Definition, models: Record<string, string> = {}) {
+  const choices: Choices = {
+    ...{ topics: new Map(), models: new Map(Object.entries(models)) },
+    latencyBudget: 'none',
+  }
+  const ready = await prepare([definition], choices)
+  onTestFinished(() => ready.close())
+  return { ...ready, topology: ready.topologies[0] as (typeof ready.topologies)[number] }
+}
+
+test('the model of a shadow is loaded in ONNX Runtime, and not as one that decides', async () => {
+  const { topology } = await prepared(cards(cardGbdt2))
+  expect([...(topology.scorers.get('score')?.scorers.keys() ?? [])]).toEqual(['main'])
+  expect(topology.shadows).toMatchObject([
+    { number: 0, of: { model: 'candidate' }, scorer: { evaluator: { by: 'onnxruntime' } } },
+  ])
+})
+
+test('a rule that is a shadow is a function', async () => {
+  const half = rule({ outputs: ['probability'] }, () => ({ probability: 0.5 }))
+  const { topology } = await prepared(cards(half))
+  expect(topology.shadows).toMatchObject([{ scorer: { evaluator: { by: 'function' } } }])
+})
+
+test('a shadow whose model cannot be loaded is off, a note says why, and nothing is refused', async () => {
+  const gone = onnxModel({
+    ...modelDefinition(cardGbdt2),
+    file: pathToFileURL('/nowhere/card.onnx'),
+  })
+  const { topology, notes } = await prepared(cards(gone))
+  expect(topology.shadows).toEqual([])
+  expect(notes).toContainEqual(
+    expect.stringMatching(/^cards\/score: shadow candidate is off: .*\/nowhere\/card\.onnx/),
+  )
+})
+
+test('a shadow whose file has other bytes is off', async () => {
+  const { notes } = await prepared(
+    cards(onnxModel({ ...modelDefinition(cardGbdt2), sha256: '0'.repeat(64) })),
+  )
+  expect(notes).toContainEqual(expect.stringMatching(/shadow candidate is off: .*sha256/))
+})
+
+test('the operator may choose the file of a model that is only a shadow', async () => {
+  const file = new URL('../../fixtures/models/card-mlp.onnx', import.meta.url).pathname
+  const { topology } = await prepared(cards(cardGbdt2), { 'card-gbdt-v2': file })
+  expect(topology.shadows[0]?.scorer.label).toBe('card-gbdt-v2@1+1336e13f')
+})
+
+test('a shadow makes no difference to tidemark-by', async () => {
+  const { topology: bare } = await prepared(
+    defineTopology('cards', (t) =>
+      cardStream(t)
+        .score({ models: { main: cardGbdt }, otherwise: 'main' })
+        .map((s) => s.score)
+        .sink('predictions'),
+    ),
+  )
+  const { topology } = await prepared(cards(cardGbdt2))
+  expect([topology.by, topology.fingerprint]).toEqual([bare.by, bare.fingerprint])
+})
