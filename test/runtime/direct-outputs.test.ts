@@ -255,13 +255,7 @@ describe('an event is set aside alone, at the step where it failed', () => {
     return direct.faults.map(({ record: { offset }, step, error }) => [offset, step, error.code])
   }
 
-  test('whose score is not finite', () => {
-    const given = scored(records)
-    for (const column of given.scores.slice(1)) column[1] = Number.NaN
-    expect(faultsOf(given)).toEqual([[1, 'card', 'SCORE_NOT_FINITE']])
-  })
-
-  test('on whose features the model fails', () => {
+  test('that has no score', () => {
     expect(faultsOf({ ...scored(records), failed: new Set([0]) })).toEqual([
       [0, 'card', 'SCORE_FAILED'],
     ])
