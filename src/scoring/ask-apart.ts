@@ -35,14 +35,15 @@ export function askApart<T extends object>(entry: string, question: object): Pro
   })
 }
 
-/** Answers the question of {@link askApart} in the other process, which then ends. */
-export function answerApart<Q, T extends object>(
-  answer: (question: Q) => Promise<ReplyApart<T>>,
-): void {
-  process.once('message', (question: Q) => {
-    void answer(question).then((reply) => {
-      process.send?.(reply)
-      process.disconnect()
-    })
-  })
+/**
+ * Answers the question of {@link askApart} in the other process, which then ends.
+ *
+ * @param answer takes the question that its {@link askApart} asks
+ */
+export function answerApart(answer: (question: never) => Promise<object>): void {
+  const reply = async (question: unknown) => {
+    process.send?.(await answer(question as never))
+    process.disconnect()
+  }
+  process.once('message', (question) => void reply(question))
 }

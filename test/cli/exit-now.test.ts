@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
 import { ROOT } from '../support/paths.ts'
 
 const SCRIPT = join(ROOT, 'test/cli/hangs.mjs')
@@ -25,5 +26,28 @@ test('a second signal ends it at once', async () => {
     code: 130,
     stdout: 'handlers ran for 130\n',
     stderr: expect.stringMatching(/^SIGTERM: finishing/),
+  })
+})
+
+test('where a model hangs, all events have the score of its fallback, and the command ends with 0', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  const payment = { paymentId: 'p', cardId: 'c', merchantId: 'm', category: 'x', country: 'DE' }
+  const events = [5, 1e12, 7].map((amount, i) =>
+    JSON.stringify({ ...payment, amount, paidAt: 1_767_225_600_000 + i }),
+  )
+  const topology = join(ROOT, 'test/fixtures/topologies/hanging-model.ts')
+  const { code, stdout, stderr } = await tidemark(['dev', topology], { stdin: events.join('\n') })
+  expect(code).toBe(0)
+  expect(stderr).toContain('3 in = 3 scored + 0 skipped + 0 late + 0 dead')
+  expect(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown),
+  ).toContainEqual({
+    amount: 1e12,
+    score: -1,
+    route: 'fallback:model-hung',
   })
 })
