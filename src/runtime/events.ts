@@ -277,8 +277,8 @@ export type RuntimeEvent =
     }
   | {
       /**
-       * A model fails on nearly all events of a partition, which waits until the model answers
-       * again; `reason` is `null` once it does.
+       * A model can score no event of a partition, which waits until the model answers again;
+       * `reason` is `null` once it does.
        */
       readonly type: 'model-failing'
       readonly topology: string
