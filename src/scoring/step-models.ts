@@ -2,11 +2,14 @@ import { isRule, outputsOf, type ScoreStep } from '../topology/definition.ts'
 import { columnNames } from './score-columns.ts'
 import type { Scorer } from './scorer.ts'
 
-/** Why a fallback has scored a row, and whether the wall clock decided that. */
+/**
+ * Why a fallback has scored a row, and whether the wall clock decided that. It decides which rows
+ * share a batch, so also of which batch no row could be scored.
+ */
 const REASONS = {
   'score-failed': false,
   'score-not-finite': false,
-  'model-failing': false,
+  'model-failing': true,
   'model-open': true,
   'model-hung': true,
   'model-ended': true,

@@ -254,6 +254,15 @@ describe('a fallback', () => {
     await expect(told(alone, [[1, 0, 10]])).rejects.toBe(failing)
   })
 
+  test('is stamped where a replay, with other batches or at another time, may decide otherwise', () => {
+    const { decisions } = scorerOf(fakes(throwing), several)
+    expect(decisions.filter((d) => !d.byClock).map(({ route }) => route)).toEqual([
+      'main',
+      'fallback:score-failed',
+      'fallback:score-not-finite',
+    ])
+  })
+
   test('takes over for a while after five batches in a row without a score, and one on trial', async () => {
     const asked: number[][] = []
     let [isBroken, nowMs] = [true, 0]
