@@ -16,6 +16,8 @@ interface TopologyOutline {
 export interface RunOutline {
   readonly group: string
   readonly topologies: readonly TopologyOutline[]
+  /** One line for each variant of a score step, and one before them. */
+  readonly variants: readonly string[]
   readonly notes: readonly string[]
 }
 
@@ -28,7 +30,7 @@ interface RunPlace {
 
 /** Prints what is about to run, and where. */
 export function banner(
-  { group, topologies, notes }: RunOutline,
+  { group, topologies, variants, notes }: RunOutline,
   config: RunConfig,
   { names, http }: RunPlace,
 ): void {
@@ -40,6 +42,7 @@ export function banner(
     for (const model of models) line('model', model)
     line('by', by)
   }
+  for (const variant of variants) line('variant', variant)
   line('brokers', config.brokers.join(', '))
   line('group', group)
   const { guarantee, commitInterval, workers } = config

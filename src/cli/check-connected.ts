@@ -8,6 +8,7 @@ import { startOf } from '../records/start-offset.ts'
 import { type ClusterCheck, checkCluster } from '../runtime/cluster-check.ts'
 import { type FoundSchema, findOutputs } from '../runtime/output-schemas.ts'
 import type { Prepared } from '../runtime/prepare.ts'
+import { findVariants } from '../runtime/settle-variants.ts'
 import { type KafkaConfig, kafkaOptions } from './kafka-options.ts'
 import { write } from './output.ts'
 import { count, plural, sayNotes } from './print.ts'
@@ -46,7 +47,11 @@ export async function checkConnected(prepared: Prepared, config: CheckConfig): P
       await write(`✓ topic ${name}  is made by the first worker\n`)
     for (const schema of schemas) await write(`✓ schema ${placeOf(schema)}\n`)
     await write(`✓ group ${group}  ${progress(partitionOffsets)}\n`)
-    sayNotes([...notes, ...withoutLeader(found, sources)])
+    sayNotes([
+      ...notes,
+      ...findVariants(prepared, partitionOffsets).map(({ note }) => note),
+      ...withoutLeader(found, sources),
+    ])
   } finally {
     await records.close()
   }

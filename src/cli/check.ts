@@ -3,7 +3,7 @@ import { checkConnected } from './check-connected.ts'
 import { addSettings, readConfig } from './config.ts'
 import { deploymentLines } from './deployment-files.ts'
 import { KAFKA_SETTINGS } from './kafka-options.ts'
-import { calledFunctions, evaluators, summaryOf } from './outline.ts'
+import { calledFunctions, evaluators, summaryOf, variantLines } from './outline.ts'
 import { write } from './output.ts'
 import { prepareFiles } from './prepare-files.ts'
 import { PREPARE_SETTINGS } from './prepare-settings.ts'
@@ -39,6 +39,7 @@ export function check(): Command {
       try {
         for (const topology of prepared.topologies) await write(`✓ ${summaryOf(topology)}\n`)
         for (const line of evaluators(prepared.topologies)) await write(`${line}\n`)
+        for (const line of variantLines(prepared.variants)) await write(`${line}\n`)
         for (const line of calledFunctions(prepared.topologies)) await write(`${line}\n`)
         const definitions = prepared.topologies.map(({ definition }) => definition)
         const { model: models } = config

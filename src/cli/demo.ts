@@ -50,6 +50,7 @@ function parseSeconds(text: string): number {
 async function start(seconds: number): Promise<void> {
   const asWritten = {
     model: new Map(),
+    variant: new Map(),
     topic: new Map(),
     evaluator: 'auto',
     cache: true,

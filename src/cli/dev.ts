@@ -23,7 +23,15 @@ import { untilSignal } from './signals.ts'
 import { StageReport } from './stage-report.ts'
 import { Tally } from './tally.ts'
 
-const SETTINGS = ['model', 'evaluator', 'cache', 'maxAhead', 'maxTableMb', 'maxModelMb'] as const
+const SETTINGS = [
+  'model',
+  'variant',
+  'evaluator',
+  'cache',
+  'maxAhead',
+  'maxTableMb',
+  'maxModelMb',
+] as const
 /** As many as a small real topic has. Lines are in order per key, not across keys. */
 const PARTITIONS = 6
 const NEWLINE = Buffer.from('\n')

@@ -2,6 +2,7 @@ import { functionReadings } from '../engine/function-readings.ts'
 import { planOf } from '../engine/plan.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
+import type { StepVariants } from '../runtime/variants.ts'
 import { shownEvaluator } from '../scoring/scorer.ts'
 import { type Definition, isRule, type ScoringModel, type Step } from '../topology/definition.ts'
 import { plural } from './print.ts'
@@ -60,6 +61,17 @@ export function evaluators(topologies: readonly Pick<PreparedTopology, 'scorers'
     ({ label, evaluator }) => `${label} is computed by ${shownEvaluator(evaluator)}`,
   )
   return [...new Set(lines)]
+}
+
+/** For each score step with variants, which one this worker would choose, and its variants. */
+export function variantLines(variants: readonly StepVariants[]): string[] {
+  return variants.flatMap(({ topology, step, best, why, decides, lines }) => {
+    const what =
+      decides === 'batch'
+        ? 'chosen for each batch by what is waiting'
+        : `${best}, ${why}${decides === 'group' ? ', unless the group has chosen already' : ''}`
+    return [`${topology}/${step}: ${what}`, ...lines.map((line) => `  ${line}`)]
+  })
 }
 
 /**

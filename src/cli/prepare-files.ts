@@ -19,6 +19,7 @@ export async function prepareFiles(
   try {
     const prepared = await prepare(definitions, {
       models: config.model,
+      variants: config.variant,
       topics: config.topic,
       evaluator: config.evaluator,
       cache: config.cache,

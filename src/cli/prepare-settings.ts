@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 export const PREPARE_SETTINGS = [
   'topic',
   'model',
+  'variant',
   'evaluator',
   'cache',
   'maxAhead',

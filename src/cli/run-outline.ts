@@ -2,7 +2,7 @@ import { groupOf } from '../host/host-worker.ts'
 import { type Prepared, scorersOf } from '../runtime/prepare.ts'
 import { shownEvaluator, shownSize } from '../scoring/scorer.ts'
 import type { RunOutline } from './banner.ts'
-import { summaryOf } from './outline.ts'
+import { summaryOf, variantLines } from './outline.ts'
 
 /** The outline of a run, for the banner. @param group as configured; `null`: the default */
 export function outlineOf(prepared: Prepared, group: string | null): RunOutline {
@@ -16,6 +16,7 @@ export function outlineOf(prepared: Prepared, group: string | null): RunOutline 
       ),
       by: topology.by,
     })),
+    variants: variantLines(prepared.variants),
     notes: prepared.notes,
   }
 }

@@ -141,6 +141,22 @@ export function saslExtensions({ values }: RawSetting): Map<string, string> {
   return extensions
 }
 
+/** The URL of a schema registry, without credentials. */
+export function registryUrl(raw: RawSetting): string {
+  const text = single(raw)
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    // It may contain a password.
+    throw new Error('is not an http or https URL')
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new Error(
+      'contains credentials: give them in TIDEMARK_REGISTRY_USERNAME and TIDEMARK_REGISTRY_PASSWORD',
+    )
+  }
+  return text
+}
+
 /** The path of a file that is read later. */
 export function readableFile(raw: RawSetting): string {
   textOf(raw)

@@ -14,6 +14,7 @@ import {
   type RawSetting,
   readableFile,
   rebuild,
+  registryUrl,
   saslExtensions,
   single,
   textOf,
@@ -197,6 +198,15 @@ export const SETTINGS = {
     many: true,
     parse: ({ values, folder }) =>
       new Map([...pairs(values, 'name=file')].map(([name, file]) => [name, resolve(folder, file)])),
+  }),
+  variant: setting<ReadonlyMap<string, string>>({
+    value: '<step=model>',
+    about:
+      'variant that scores at a score step with variants, for all workers of the group; kept with what they commit; repeatable',
+    fallback: new Map(),
+    fallbackText: 'as the group has chosen',
+    many: true,
+    parse: ({ values }) => pairs(values, 'step=model'),
   }),
   tls: setting<boolean>({
     value: null,
@@ -412,18 +422,4 @@ function setting<T>(s: Setting<T>): Setting<T> {
 function pemFile(about: string, fallbackText?: string): Setting<string | null> {
   const text = fallbackText === undefined ? {} : { fallbackText }
   return { value: '<file>', about: `${about} (PEM)`, fallback: null, ...text, parse: textOf }
-}
-
-function registryUrl(raw: RawSetting): string {
-  const text = single(raw)
-  const url = URL.canParse(text) ? new URL(text) : null
-  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    // It may contain a password.
-    throw new Error('is not an http or https URL')
-  }
-  if (url.username !== '' || url.password !== '') {
-    const [name, secret] = [variableOf('registryUsername'), variableOf('registryPassword')]
-    throw new Error(`contains credentials: give them in ${name} and ${secret}`)
-  }
-  return text
 }

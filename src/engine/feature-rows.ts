@@ -363,9 +363,12 @@ function notFinite(name: string, value: number): TidemarkError {
 
 /**
  * The columns of a row that the model of each rule takes, and that of the events for which none
- * holds. A rule that is a model may take any, and is to decide itself what it does without one.
+ * holds. A rule that is a model may take any, and is to decide itself what it does without one. Of
+ * variants all columns: what becomes of an event must not depend on which one is chosen.
  */
-function takenBy({ models, routes, otherwise, features }: ScoreStep): readonly number[][] {
+function takenBy(step: ScoreStep): readonly number[][] {
+  const { models, routes, otherwise, features, variants } = step
+  if (variants !== null) return [features.map((_, column) => column)]
   return [...routes.map(({ to }) => to), otherwise].map((name) => {
     const model = models[name]
     if (model === undefined || isRule(model)) return []

@@ -30,10 +30,11 @@ export async function prepareAndHost(
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
   refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  const { models = {}, topics = {}, registry, evaluator, cache, maxAhead } = options
-  const { maxTableBytes, maxModelBytes } = options
+  const { models = {}, variants = {}, topics = {}, registry } = options
+  const { evaluator, cache, maxAhead, maxTableBytes, maxModelBytes } = options
   const prepared = await prepare(topologies, {
     models: new Map(Object.entries(models)),
+    variants: new Map(Object.entries(variants)),
     topics: new Map(Object.entries(topics)),
     ...(registry === undefined ? {} : { registry }),
     ...(evaluator === undefined ? {} : { evaluator }),

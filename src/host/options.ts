@@ -94,6 +94,12 @@ export interface RunWorkerOptions {
   /** Model name → the ONNX file to use instead. @default the declared files */
   readonly models?: Readonly<Record<string, string>>
   /**
+   * Score step → the name of the variant that scores, for steps with `variants`. Give it to all
+   * workers of the group: it is kept with what they commit.
+   * @default the one that the group has chosen
+   */
+  readonly variants?: Readonly<Record<string, string>>
+  /**
    * What computes the models: `auto` computes trees in this process where the results are bit for
    * bit those of ONNX Runtime; `onnxruntime` runs every model in ONNX Runtime.
    * @default 'auto'

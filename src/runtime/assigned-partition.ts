@@ -6,10 +6,11 @@ import type { RuntimeEvent } from './events.ts'
 import type { KeyWatch } from './key-watch.ts'
 import { Ledger } from './ledger.ts'
 import type { PreparedTopology } from './prepare.ts'
-import { packNote } from './restart-note.ts'
+import { type ChosenVariants, packNote } from './restart-note.ts'
 import { noteOf, planRestart } from './restart-plan.ts'
 import { RestoringPartition } from './restoring-partition.ts'
 import { RunningPartition } from './running-partition.ts'
+import { areNoted, variantsOf } from './settle-variants.ts'
 import { Task } from './task.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 import type { Verdicts } from './verdicts.ts'
@@ -67,6 +68,7 @@ export class AssignedPartition {
   readonly #life: Lifecycle<PartitionState>
   readonly #restoring: RestoringPartition
   readonly #running: RunningPartition
+  readonly #variants: ChosenVariants
 
   constructor(
     topologies: readonly PreparedTopology[],
@@ -84,6 +86,7 @@ export class AssignedPartition {
     this.#around = around
     this.#life = new Lifecycle(`partition ${partitionName(assignment)}`, PARTITION)
     this.ledger = new Ledger(around.guarantee)
+    this.#variants = variantsOf(topologies)
     const note = noteOf(assignment)
     const planned = topologies.map((topology) => {
       const plan = planRestart(topology, assignment, note)
@@ -105,8 +108,10 @@ export class AssignedPartition {
     else this.#restoring.tell()
     // Where a group begins is committed before anything is read: otherwise a worker that takes over
     // might begin at the other end of the log. The metadata of that commit says how the windows are
-    // to be rebuilt, so that such a worker continues rebuilding them.
-    if (metadata === null) void this.pass(() => Number.NEGATIVE_INFINITY)
+    // to be rebuilt, so that such a worker continues rebuilding them. What scores is committed too,
+    // if it is not what was committed: a partition without events would name the old variant.
+    if (metadata === null || !areNoted(this.#variants, note))
+      void this.pass(() => Number.NEGATIVE_INFINITY)
   }
 
   /** Offset at which reading begins. */
@@ -180,7 +185,8 @@ export class AssignedPartition {
 
   /** The commit metadata for a restart point. */
   metadata({ notes, lastRecord }: RestartPoint): string {
-    return packNote({ partitions: this.#around.partitions, lastRecord, topologies: notes })
+    const { partitions } = this.#around
+    return packNote({ partitions, lastRecord, topologies: notes, variants: this.#variants })
   }
 
   /** @returns the part of the chunk after the committed offset; `null`: there is none */

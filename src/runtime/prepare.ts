@@ -9,21 +9,12 @@ import { TableRoom } from '../lookup/table-room.ts'
 import { lookupOf, readTables } from '../lookup/tables.ts'
 import { MOST_METADATA_BYTES } from '../records/port.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
-import { ModelCache } from '../scoring/model-cache.ts'
-import type { EvaluatorChoice, ModelUse } from '../scoring/model-use.ts'
-import { loadScorers } from '../scoring/models.ts'
-import { ruleScorer } from '../scoring/rule-scorer.ts'
 import type { Scorer } from '../scoring/scorer.ts'
-import { StepScorer } from '../scoring/step-scorer.ts'
+import type { StepScorer } from '../scoring/step-scorer.ts'
 import {
   type Definition,
-  isRule,
-  isTrained,
   outputTopics,
-  type ScoreStep,
-  type ScoringModel,
   sinksOf,
-  stepsOf,
   tableTopics,
   withJsonValues,
   withMaxAhead,
@@ -31,8 +22,8 @@ import {
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { purityNotes } from '../topology/purity.ts'
-import { isOnlyShadow } from '../topology/shadows.ts'
 import { fingerprintOf } from './fingerprint.ts'
+import { loadSteps, type ModelChoices } from './load-steps.ts'
 import { maxTableBytesOfMachine } from './machine-limits.ts'
 import { type OpenedFormats, openFormats, openRegistry } from './open-formats.ts'
 import { openTables } from './open-tables.ts'
@@ -41,6 +32,7 @@ import { definitionHash } from './provenance.ts'
 import { mostNoteBytes } from './restart-note.ts'
 import { loadShadows, type PreparedShadow } from './shadow/prepared-shadow.ts'
 import { compressionFaults } from './topic-compressions.ts'
+import { longestVariants, type StepVariants } from './variants.ts'
 
 // Everything that is checked before anything is consumed. Reads files, needs no broker.
 
@@ -70,6 +62,8 @@ export interface PreparedTopology {
 /** Topologies that are ready to run, with their models loaded. */
 export interface Prepared {
   readonly topologies: readonly PreparedTopology[]
+  /** Score steps with variants. Until it is settled which one scores, all of them are loaded. */
+  readonly variants: readonly StepVariants[]
   /** Notes that the operator should read; none of them is an error. */
   readonly notes: readonly string[]
   /** Frees the models. */
@@ -77,18 +71,9 @@ export interface Prepared {
 }
 
 /** What the operator chose instead of the author's settings. */
-export interface Choices {
-  /** Model name → ONNX file. */
-  readonly models: ReadonlyMap<string, string>
+export interface Choices extends ModelChoices {
   /** Topic name in the topology → the topic to use. */
   readonly topics: ReadonlyMap<string, string>
-  /** What computes the models. @default 'auto' */
-  readonly evaluator?: EvaluatorChoice
-  /**
-   * Whether what a start learns about models is kept for the next one, in the user's cache folder.
-   * @default true
-   */
-  readonly cache?: boolean
   /**
    * The schema registry of the values that are read and written; `later`: none is decoded or
    * encoded now.
@@ -102,15 +87,8 @@ export interface Choices {
   readonly values?: 'json'
   /** Memory for all tables together, bytes. @default a quarter of Node's heap */
   readonly maxTableBytes?: number
-  /** Memory for all models together, bytes. @default no limit */
-  readonly maxModelBytes?: number
   /** Switches the future guard off. @default as the author says */
   readonly maxAhead?: 'none'
-  /**
-   * Ignores latency budgets at start, so that a busy machine refuses no model.
-   * @default as the author says
-   */
-  readonly latencyBudget?: 'none'
 }
 
 /**
@@ -127,15 +105,7 @@ export async function prepare(
   const distinct = definitions.filter(
     ({ name }, i) => definitions.findIndex((d) => d.name === name) === i,
   )
-  const models = await loadScorers(
-    distinct.flatMap((definition) => modelUses(definition, choices)),
-    filesOfMain(distinct, choices),
-    {
-      ...(choices.evaluator && { evaluator: choices.evaluator }),
-      ...(choices.cache === false && { cache: new ModelCache(null) }),
-      ...(choices.maxModelBytes !== undefined && { maxBytes: choices.maxModelBytes }),
-    },
-  )
+  const steps = await loadSteps(distinct, choices)
   const chosen = definitions.map((definition) => withChoices(definition, choices))
   const registry = await openRegistry(chosen, choices)
   const formats = await openFormats(chosen, { registry, values: choices.values })
@@ -147,28 +117,22 @@ export async function prepare(
     ...checkTogether(chosen),
     ...compressionFaults(chosen),
     ...unknownTopics(definitions, choices),
-    ...models.faults,
+    ...steps.faults,
     ...tables.faults,
     ...(await readTables(tables.all)),
     ...formats.flatMap((f) => f.faults),
   ]
   if (faults.length > 0) {
-    await closeAll(models.scorers.values())
+    await steps.close()
     throw new Refused(faults)
   }
   const shadows = await loadShadows(chosen, choices)
   const close = async () => {
-    await closeAll(models.scorers.values())
+    await steps.close()
     await closeAll(shadows.byTopology.flat().map(({ scorer }) => scorer))
   }
   const topologies = definitions.map((definition, i): PreparedTopology => {
-    const scorers = new Map(
-      scoreSteps(definition).map((step) => {
-        const scorerOf = (name: string) =>
-          models.scorers.get(useName(definition, step, name)) as Scorer
-        return [step.name, new StepScorer(step, modelsOf(step, scorerOf))]
-      }),
-    )
+    const scorers = steps.scorersOf(definition)
     const used = tables.of(chosen[i] as Definition)
     const lookup = lookupOf(used.map(({ table }) => table))
     const by = definitionHash(definition, scorers)
@@ -179,13 +143,13 @@ export async function prepare(
     return { definition: chosen[i] as Definition, ...made, shadows: own, tables: used }
   })
   const notes = [
-    ...models.notes,
+    ...steps.notes,
     ...shadows.notes,
     ...chosen.flatMap(restartNotes),
     ...chosen.flatMap(routeNotes),
     ...chosen.flatMap((d) => purityNotes(d.name, authorFunctions(d))),
   ]
-  return { topologies, notes, close }
+  return { topologies, variants: steps.variants, notes, close }
 }
 
 /** The scorers of a topology's models, each once. */
@@ -201,68 +165,6 @@ function withChoices(definition: Definition, { topics, maxAhead, values }: Choic
   const renamed = withTopics(definition, topics)
   const guarded = maxAhead === undefined ? renamed : withMaxAhead(renamed, maxAhead)
   return values === undefined ? guarded : withJsonValues(guarded)
-}
-
-function scoreSteps(definition: Definition): ScoreStep[] {
-  return [...stepsOf(definition.then)].filter((s) => s.op === 'score')
-}
-
-function useName(definition: Definition, step: ScoreStep, model: string): string {
-  return `${definition.name}/${step.name}/${model}`
-}
-
-/** The models that may decide about an event, by name. */
-function deciding(step: ScoreStep): [string, ScoringModel][] {
-  return Object.entries(step.models).filter(([name]) => !isOnlyShadow(step, name))
-}
-
-/**
- * The scorer of each model of a step that may decide, by name. @param scorerOf the scorer of a
- * trained one
- */
-function modelsOf(step: ScoreStep, scorerOf: (name: string) => Scorer): Map<string, Scorer> {
-  const { features } = step
-  return new Map(
-    deciding(step).map(([name, model]) => [
-      name,
-      isRule(model) ? ruleScorer(name, model, features) : scorerOf(name),
-    ]),
-  )
-}
-
-function modelUses(definition: Definition, { latencyBudget }: Choices): ModelUse[] {
-  return scoreSteps(definition).flatMap((step) =>
-    deciding(step).flatMap(([name, model]): ModelUse[] => {
-      if (isRule(model)) return []
-      const latencyBudgetMs =
-        latencyBudget === 'none' ? Number.POSITIVE_INFINITY : step.latencyBudgetMs
-      return [
-        {
-          step: useName(definition, step, name),
-          where: `${definition.name}/${step.name}`,
-          model,
-          missing: step.missing,
-          latencyBudgetMs,
-          hasFallback: step.fallback !== null && step.fallback.to !== name,
-        },
-      ]
-    }),
-  )
-}
-
-/** The files that the operator has chosen, without those of models that are only shadows. */
-function filesOfMain(
-  definitions: readonly Definition[],
-  { models: files }: Choices,
-): ReadonlyMap<string, string> {
-  const steps = definitions.flatMap(scoreSteps)
-  const namesOf = (models: Iterable<ScoringModel>) =>
-    new Set([...models].filter(isTrained).map(({ name }) => name))
-  const shadows = namesOf(
-    steps.flatMap((step) => step.shadows.flatMap(({ model }) => step.models[model] ?? [])),
-  )
-  const main = namesOf(steps.flatMap((step) => deciding(step).map(([, model]) => model)))
-  return new Map([...files].filter(([name]) => main.has(name) || !shadows.has(name)))
 }
 
 /** The most topologies whose restart notes fit into a commit's metadata. */
@@ -281,13 +183,15 @@ function checkTogether(definitions: readonly Definition[]): TidemarkError[] {
   faults.push(...sharedIds(definitions))
   const sources = definitions.map((d) => d.source.topic)
   for (const topic of new Set(sources)) {
-    const readers = definitions.filter((d) => d.source.topic === topic).map((d) => d.name)
+    const own = definitions.filter((d) => d.source.topic === topic)
+    const readers = own.map((d) => d.name)
     const hint = 'run some of them in another group'
     if (readers.length > MOST_ON_ONE_SOURCE) {
       const what = `${readers.length} topologies read "${topic}"; a worker can run at most ${MOST_ON_ONE_SOURCE}`
       faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint }))
-    } else if (mostNoteBytes(readers) > MOST_METADATA_BYTES) {
-      const what = `the names of ${readers.length} topologies that read "${topic}" are too long together for a commit's metadata`
+    } else if (mostNoteBytes(readers, longestVariants(own)) > MOST_METADATA_BYTES) {
+      const variants = longestVariants(own).size > 0 ? ', and of their variants,' : ''
+      const what = `the names of ${readers.length} topologies that read "${topic}"${variants} are too long together for a commit's metadata`
       faults.push(new TidemarkError('NOT_SUPPORTED', what, { hint: `shorten them, or ${hint}` }))
     }
   }

@@ -5,7 +5,7 @@ import type { Header } from '../records/port.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import type { Decision } from '../scoring/step-models.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
-import { type Definition } from '../topology/definition.ts'
+import { type Definition, stepsOf } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
 import { withoutShadows } from '../topology/shadows.ts'
 
@@ -44,14 +44,19 @@ export const LATE_HEADER: Header = { name: 'tidemark-late', value: Buffer.from('
 /**
  * A hash, as 12 hex digits, of what determines an output: the topology as its author wrote it, the
  * bytes of its models, and what computes them. How a loader prints a function does not count, nor
- * where a file is, nor a shadow.
+ * where a file is, nor a shadow. Nor does it depend on which variant scores, or can be loaded on
+ * this machine: that is in the header of the model.
  */
 export function definitionHash(
   definition: Definition,
   scorers: ReadonlyMap<string, Pick<StepScorer, 'scorers'>>,
 ): string {
   const { tables, ...description } = describe(withoutShadows(definition), formOf)
-  const models = [...scorers].flatMap(([step, { scorers: all }]) =>
+  const chosen = [...stepsOf(definition.then)]
+    .filter((step) => step.op === 'score' && step.variants !== null)
+    .map(({ name }) => name)
+  const fixed = [...scorers].filter(([step]) => !chosen.includes(step))
+  const models = fixed.flatMap(([step, { scorers: all }]) =>
     [...all.values()].map(({ label, sha256, evaluator }) => [step, label, sha256, evaluator.by]),
   )
   const text = JSON.stringify([description, tables.map(definingOf), models])

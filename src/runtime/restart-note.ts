@@ -41,7 +41,12 @@ export interface RestartNote {
   /** The last record before the committed offset; `null`: none has been read. */
   readonly lastRecord: RecordMark | null
   readonly topologies: ReadonlyMap<string, TopologyNote>
+  /** Empty if no topology chooses between variants. */
+  readonly variants: ChosenVariants
 }
+
+/** By topology, by score step: the name of the variant that scores. */
+export type ChosenVariants = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 /** Identifies a record, so that another record at the same offset is noticed. */
 export interface RecordMark {
@@ -62,6 +67,8 @@ interface Packed {
   readonly n: number
   readonly last: readonly [number, number] | null
   readonly t: Readonly<Record<string, PackedTopology>>
+  /** Variants: not there if there are none. */
+  readonly m?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 /**
@@ -76,12 +83,15 @@ type PackedTopology =
 type PackedTime = number | null
 
 /** Encodes a note as commit metadata. */
-export function packNote({ partitions, lastRecord, topologies }: RestartNote): string {
+export function packNote({ partitions, lastRecord, topologies, variants }: RestartNote): string {
   const packed: Packed = {
     v: FORMAT,
     n: partitions,
     last: lastRecord === null ? null : [lastRecord.offset, lastRecord.checksum],
     t: Object.fromEntries([...topologies].map(([name, note]) => [name, packTopology(note)])),
+    ...(variants.size > 0 && {
+      m: Object.fromEntries([...variants].map(([name, of]) => [name, Object.fromEntries(of)])),
+    }),
   }
   return JSON.stringify(packed)
 }
@@ -94,8 +104,12 @@ function packTopology({ fingerprint, from, idleMs, wholeFromMs }: TopologyNote):
     : [fingerprint, from.offset, ...times, wholeFromMs]
 }
 
-/** The largest possible size of a note for topologies of these names, bytes. */
-export function mostNoteBytes(names: readonly string[]): number {
+/**
+ * The largest possible size of a note for topologies of these names, bytes.
+ *
+ * @param variants the longest name of a variant of each step that has some
+ */
+export function mostNoteBytes(names: readonly string[], variants: ChosenVariants): number {
   const idleMs = LATEST_EVENT_TIME_MS
   const from = { offset: Number.MAX_SAFE_INTEGER, newestMs: LATEST_EVENT_TIME_MS, idleMs }
   const fingerprint = 'f'.repeat(FINGERPRINT_LENGTH)
@@ -104,6 +118,7 @@ export function mostNoteBytes(names: readonly string[]): number {
     partitions: MOST_PARTITIONS,
     lastRecord: { offset: Number.MAX_SAFE_INTEGER, checksum: 2 ** 32 - 1 },
     topologies: new Map(names.map((name) => [name, note])),
+    variants,
   })
   return Buffer.byteLength(largest)
 }
@@ -115,7 +130,7 @@ export function mostNoteBytes(names: readonly string[]): number {
 export function unpackNote(metadata: string): RestartNote | null {
   const packed = parsed(metadata)
   if (!isPacked(packed)) return null
-  const { n, last, t } = packed
+  const { n, last, t, m = {} } = packed
   return {
     partitions: n,
     lastRecord: last === null ? null : { offset: last[0], checksum: last[1] },
@@ -130,6 +145,7 @@ export function unpackNote(metadata: string): RestartNote | null {
         },
       ]),
     ),
+    variants: new Map(Object.entries(m).map(([name, of]) => [name, new Map(Object.entries(of))])),
   }
 }
 
@@ -144,8 +160,16 @@ function parsed(metadata: string): unknown {
 /** Other programs write arbitrary metadata: every number of a note is checked before it is used. */
 function isPacked(of: unknown): of is Packed {
   if (!isObject(of)) return false
-  const { v, n, last, t } = of
-  return v === FORMAT && isCount(n) && isLast(last) && isObject(t) && Object.values(t).every(isOne)
+  const { v, n, last, t, m } = of
+  const areTopologies = isObject(t) && Object.values(t).every(isOne)
+  return v === FORMAT && isCount(n) && isLast(last) && areTopologies && areVariants(m)
+}
+
+function areVariants(of: unknown): boolean {
+  if (of === undefined) return true
+  const isStep = (steps: unknown) =>
+    isObject(steps) && Object.values(steps).every((variant) => typeof variant === 'string')
+  return isObject(of) && Object.values(of).every(isStep)
 }
 
 function isLast(of: unknown): boolean {

@@ -21,6 +21,7 @@ import { Flow } from './flow.ts'
 import { KeyWatch } from './key-watch.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { checkPartitions, mustRebuild, noteOf } from './restart-plan.ts'
+import { variantNotes } from './settle-variants.ts'
 import type { TaskSurroundings } from './task-surroundings.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
@@ -68,6 +69,8 @@ export class Tasks {
   readonly #flow: Flow<AssignedPartition>
   readonly #slices: Slices
   readonly #keyWatches: ReadonlyMap<string, KeyWatch>
+  /** Notes about variants that have been told. */
+  readonly #told = new Set<string>()
   /** The share of one task. */
   readonly #share: { maxKeys: number; maxBytes: number }
 
@@ -125,6 +128,7 @@ export class Tasks {
     const partitions = this.#o.partitions(assignment.topic)
     this.counted(assignment.topic, Math.max(partitions, assignment.partition + 1))
     const name = partitionName(assignment)
+    this.#tellVariants(topologies, assignment)
     const assigned = new AssignedPartition(topologies, assignment, {
       guarantee: this.#o.guarantee,
       clock: this.#o.clock,
@@ -152,6 +156,15 @@ export class Tasks {
     this.#divide()
     this.#o.onChange()
     return assigned.startOffset
+  }
+
+  /** Says once of each variant that partitions were scored with another one. */
+  #tellVariants(topologies: readonly PreparedTopology[], assignment: Assignment): void {
+    for (const note of variantNotes(topologies, noteOf(assignment))) {
+      if (this.#told.has(note)) continue
+      this.#told.add(note)
+      this.#o.observer({ type: 'note', message: note })
+    }
   }
 
   /** Are the windows of a partition still being restored? */

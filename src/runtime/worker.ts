@@ -15,6 +15,7 @@ import { limitsOfMachine } from './machine-limits.ts'
 import { settleOutputs } from './output-schemas.ts'
 import { Participant } from './participant.ts'
 import type { Prepared } from './prepare.ts'
+import { settleVariants } from './settle-variants.ts'
 import { Shadows } from './shadow/shadows.ts'
 import { Tables } from './tables.ts'
 import type { SetAside } from './task-surroundings.ts'
@@ -109,7 +110,7 @@ export interface Worker {
   /**
    * Resolves after {@link stop}; rejects with what ended the worker: Refused (`TOPIC_MISSING`,
    * `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`, `AUTHORIZATION`, `SCHEMA_NOT_REGISTERED`,
-   * `SCHEMA_REJECTED`), `AUTHENTICATION`,
+   * `SCHEMA_REJECTED`, or the faults of a variant that the group has chosen), `AUTHENTICATION`,
    * `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`, `WORKER_NAME_TAKEN`, `STOP_TIMED_OUT`, or a bug.
    */
   readonly done: Promise<void>
@@ -247,7 +248,9 @@ class GroupWorker implements Worker {
     })
     const checked = await unlessAborted(this.#stopping.signal, checking)
     if (checked === null) return null
-    if (!this.#isNoted) for (const message of checked.notes) observer({ type: 'note', message })
+    const settled = await settleVariants(prepared, checked.partitionOffsets)
+    const notes = this.#isNoted ? settled : [...checked.notes, ...settled]
+    for (const message of notes) observer({ type: 'note', message })
     this.#isNoted = true
     return checked
   }

@@ -13,6 +13,7 @@ import {
   type ScorerState,
   type Scores,
 } from './scorer.ts'
+import type { Cost } from './warm-up.ts'
 
 /** How long closing waits for the runs in flight, ms. */
 const CLOSE_WITHIN_MS = 5_000
@@ -21,8 +22,12 @@ const CLOSE_WITHIN_MS = 5_000
 export interface Lane {
   readonly rows: number
   readonly runner: Runner
+  /** What a batch costs now. */
+  readonly cost: Cost
   /** Called after each batch with its number of rows and how long it took, ms. @default none */
   ran?(rows: number, ms: number): void
+  /** Called when it was idle, and another model was asked instead. @default none */
+  passedOver?(): void
 }
 
 /**
@@ -49,6 +54,7 @@ export interface Identity {
 interface Batch {
   readonly lane: Lane
   readonly slices: readonly Slice[]
+  readonly rows: number
   /** When its first run started. */
   readonly startMs: number
   isGivenUp: boolean
@@ -68,7 +74,7 @@ export class BatchScorer implements Scorer {
   readonly size: ModelSize
   readonly #identity: Identity
   readonly #lanes: readonly Lane[]
-  readonly #busy = new Set<Lane>()
+  readonly #busy = new Map<Lane, Batch>()
   readonly #limit = new BatchLimit()
   readonly #waiting: ScoreRequest[] = []
   #waitingRows = 0
@@ -93,6 +99,33 @@ export class BatchScorer implements Scorer {
 
   get state(): ScorerState {
     return this.#state
+  }
+
+  answerMs(rows: number): number {
+    if (this.#state !== 'open') return Number.POSITIVE_INFINITY
+    const most = this.maxBatch
+    const all = this.#waitingRows + rows
+    const last = all % most
+    const whole = Math.floor(all / most) * costMs(this.#laneFor(most), most)
+    const rest = last === 0 ? 0 : costMs(this.#laneFor(last), last)
+    return this.#busyMs(this.#laneFor(Math.min(all, most))) + whole + rest
+  }
+
+  passOver(): void {
+    if (this.#busy.size > 0 || this.#waitingRows > 0) return
+    for (const lane of this.#lanes) lane.passedOver?.()
+  }
+
+  /** How long the batch of a lane will take from now on, ms. */
+  #busyMs(lane: Lane): number {
+    const batch = this.#busy.get(lane)
+    if (batch === undefined) return 0
+    return Math.max(0, batch.startMs + costMs(lane, batch.rows) - performance.now())
+  }
+
+  /** The lane of a batch. */
+  #laneFor(count: number): Lane {
+    return this.#lanes.find(({ rows }) => count <= rows) as Lane
   }
 
   async score(rows: Float32Array, count: number): Promise<Answer> {
@@ -141,11 +174,12 @@ export class BatchScorer implements Scorer {
   #dispatch(): void {
     while (this.#waitingRows > 0) {
       const count = Math.min(this.#waitingRows, this.maxBatch)
-      const lane = this.#lanes.find(({ rows }) => count <= rows) as Lane
+      const lane = this.#laneFor(count)
       if (this.#busy.has(lane)) return
-      this.#busy.add(lane)
-      const slices = this.#nextSlices(count)
-      void this.#run({ lane, slices, startMs: performance.now(), isGivenUp: false }, count)
+      const [slices, startMs] = [this.#nextSlices(count), performance.now()]
+      const batch = { lane, slices, rows: count, startMs, isGivenUp: false }
+      this.#busy.set(lane, batch)
+      void this.#run(batch)
     }
     if (this.#busy.size === 0) this.#idle?.()
   }
@@ -165,11 +199,11 @@ export class BatchScorer implements Scorer {
     return slices
   }
 
-  async #run(batch: Batch, count: number): Promise<void> {
-    const { lane, slices } = batch
+  async #run(batch: Batch): Promise<void> {
+    const { lane, slices, rows } = batch
     const returned = this.#watch(batch)
     try {
-      if (await this.#scoreTogether(batch, slices)) this.#limit.scored(count)
+      if (await this.#scoreTogether(batch, slices)) this.#limit.scored(rows)
       else {
         this.#limit.failed(this.maxBatch)
         await this.#scoreEach(batch)
@@ -300,4 +334,9 @@ function distribute({ startMs }: Batch, slices: readonly Slice[], scores: Scores
     slice.request.take(slice, scores, { at, ms })
     at += slice.count
   }
+}
+
+/** What a batch costs in a lane, ms. */
+function costMs({ cost: { baseMs, rowMs } }: Lane, rows: number): number {
+  return baseMs + rowMs * rows
 }

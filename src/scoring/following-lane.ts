@@ -8,6 +8,12 @@ import { type Cost, CostFit, rowsWithin, SIZES } from './warm-up.ts'
  */
 const KEPT_OF_A_RUN = 0.995
 
+/**
+ * The same when a batch goes to another model: a model that was slow for a moment is tried again
+ * after some hundred batches.
+ */
+const KEPT_WHEN_PASSED_OVER = 0.999
+
 /** How a {@link FollowingLane} starts. */
 export interface LaneOptions {
   readonly runner: Runner
@@ -43,8 +49,21 @@ export class FollowingLane implements Lane {
     return this.#rows
   }
 
+  get cost(): Cost {
+    return this.#fit.cost
+  }
+
   ran(rows: number, ms: number): void {
     this.#fit.add({ rows, ms }, this.#atLoadMs(rows), KEPT_OF_A_RUN)
+    this.#follow()
+  }
+
+  passedOver(): void {
+    this.#fit.fade(KEPT_WHEN_PASSED_OVER)
+    this.#follow()
+  }
+
+  #follow(): void {
     const { baseMs, rowMs } = this.#fit.cost
     const least = Math.min(this.#o.rows, Math.ceil(baseMs / rowMs))
     this.#rows = Math.max(1, least, rowsWithin(this.#o.withinMs, { baseMs, rowMs }))

@@ -80,7 +80,7 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
   const inlineRows = rowsInline(rows, cost, choice)
   const laneOf = (of: Runner, most: number, withinMs: number): Lane =>
     choice.isAlone
-      ? { runner: of, rows: most }
+      ? { runner: of, rows: most, cost }
       : new FollowingLane({ runner: of, cost, rows: most, withinMs })
   const budgetMs = choice.latencyBudgetMs
   const lanes: Lane[] = []

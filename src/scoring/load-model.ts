@@ -207,6 +207,8 @@ function named(scorer: Scorer, name: string, label: string): Scorer {
     get maxBatch() {
       return scorer.maxBatch
     },
+    answerMs: (rows) => scorer.answerMs(rows),
+    passOver: () => scorer.passOver(),
     get state() {
       return scorer.state
     },

@@ -22,4 +22,6 @@ export interface ModelUse {
   readonly hasFallback?: boolean
   /** Shown with a fault. @default the step's name */
   readonly where?: string
+  /** Whether the start goes on without this model if it fails. @default false */
+  readonly mayFail?: boolean
 }

@@ -26,6 +26,8 @@ export interface LoadedScorers {
   /** By step; empty when there are faults. */
   readonly scorers: ReadonlyMap<string, Scorer>
   readonly faults: TidemarkError[]
+  /** By step, the faults of the models that may fail. */
+  readonly failed: ReadonlyMap<string, readonly TidemarkError[]>
   /** Warnings that do not stop the start. */
   readonly notes: string[]
 }
@@ -58,7 +60,10 @@ export async function loadScorers(
   const notes = new Map<ModelUse, readonly string[]>()
   for (const { first, same } of opened.flatMap((group) => group ?? [])) {
     const model = await faults.of(first.read.use, () => loadModel(first))
-    if (model === null) continue
+    if (model === null) {
+      faults.share(first.read.use, same)
+      continue
+    }
     loaded.push(model)
     for (const one of same) {
       const share = await faults.of(one.use, () => model.shareWith(one))
@@ -67,16 +72,19 @@ export async function loadScorers(
       notes.set(one.use, one === same[0] ? [...share.notes, ...model.notes] : share.notes)
     }
   }
+  const required = uses.filter(({ mayFail }) => mayFail !== true)
   const all = [
     ...unusedChoices(uses, chosen),
-    ...uses.flatMap((use) => faults.by(use)),
+    ...new Set(required.flatMap((use) => faults.by(use))),
     ...sizeFaults(loaded, options),
   ]
+  const failed = faults.inSteps(uses.filter(({ mayFail }) => mayFail))
   if (all.length === 0) {
-    return { scorers, faults: [], notes: uses.flatMap((use) => notes.get(use) ?? []) }
+    const told = uses.flatMap((use) => notes.get(use) ?? [])
+    return { scorers, faults: [], failed, notes: told }
   }
   await Promise.all(loaded.map(({ scorer }) => scorer.close()))
-  return { scorers: new Map(), faults: all, notes: [] }
+  return { scorers: new Map(), faults: all, failed, notes: [] }
 }
 
 /** `MODEL_LIMIT` with what each model takes. */
@@ -131,8 +139,19 @@ class Faults {
     }
   }
 
+  /** What one has failed on concerns those that run in the same way. */
+  share(of: ModelUse, same: readonly ReadUse[]): void {
+    for (const { use } of same) this.#found.set(use, this.by(of))
+  }
+
   by(use: ModelUse): readonly TidemarkError[] {
     return this.#found.get(use) ?? []
+  }
+
+  /** Of those that have some, by step. */
+  inSteps(uses: readonly ModelUse[]): ReadonlyMap<string, readonly TidemarkError[]> {
+    const some = uses.filter((use) => this.#found.has(use))
+    return new Map(some.map((use) => [use.step, this.by(use)]))
   }
 }
 

@@ -74,6 +74,16 @@ export interface Scorer {
   /** Always `open` unless the model is guarded. */
   readonly state: ScorerState
   /**
+   * How long a call with so many rows would take now, ms: what waits before it counts, and how long
+   * batches have taken of late.
+   */
+  answerMs(rows: number): number
+  /**
+   * Called when another model was asked since this one would take too long. While it has nothing to
+   * do, it slowly forgets how long its last batches took, so that it is tried again.
+   */
+  passOver(): void
+  /**
    * Scores `count` rows of `rows` (row-major float32[count, features], features in the model's
    * order). The rows may be reused once this resolves. Scores that are not finite are returned
    * unchanged; the caller decides about them. The same row returns the same bits in any batch.

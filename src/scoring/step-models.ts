@@ -111,7 +111,10 @@ function isAt(names: readonly string[]) {
 export class StepModels {
   /** By name. */
   readonly models: ReadonlyMap<string, StepModel>
-  /** By number: of each rule, of the events for which none holds, then those of the fallback. */
+  /**
+   * By number: of each rule, of the events for which none holds, then those of the fallback. Of
+   * variants of which none is chosen for all batches, one for each.
+   */
   readonly decisions: readonly Decision[]
   /** `null`: there is none. */
   readonly fallback: StepModel | null
@@ -122,7 +125,11 @@ export class StepModels {
     this.models = new Map(
       [...scorers].map(([name, scorer]) => [name, new StepModel(step, name, scorer)]),
     )
-    const rules = [...step.routes, { name: step.otherwise, to: step.otherwise }]
+    const isAdapting = step.variants?.adapt === true
+    const rules =
+      step.variants === null
+        ? [...step.routes, { name: step.otherwise, to: step.otherwise }]
+        : [...scorers.keys()].map((to) => ({ name: isAdapting ? `variant:${to}` : to, to }))
     this.#byRule = rules.map(({ to }) => this.#model(to))
     const { fallback } = step
     this.fallback = fallback === null ? null : this.#model(fallback.to)
@@ -131,7 +138,7 @@ export class StepModels {
       const isLast = this.fallback === null || to === fallback?.to
       const reasons = isLast ? LAST_REASONS : ALL_REASONS
       const outcomes = ['scored', ...reasons] as const
-      return { route: name, scorer: this.#model(to).scorer, byClock: false, outcomes }
+      return { route: name, scorer: this.#model(to).scorer, byClock: isAdapting, outcomes }
     })
     this.decisions = [...byRule, ...this.#fallbackDecisions()]
   }

@@ -9,6 +9,7 @@ import {
   type StepModel,
   StepModels,
 } from './step-models.ts'
+import { soonEnough } from './variants.ts'
 
 /** The rows of events that have reached a score step. */
 export interface StepBatch {
@@ -74,17 +75,22 @@ interface Asked {
  * where that could not.
  */
 export class StepScorer {
-  readonly #step: ScoreStep
-  readonly #models: StepModels
+  readonly step: ScoreStep
+  #models: StepModels
+  /** `null`: it has no variants, or none is chosen yet. */
+  #variant: string | null = null
   readonly #breakers: ModelBreakers
 
-  /** @param scorers by the models' names in the step */
+  /**
+   * @param scorers by the models' names in the step; of variants that are chosen for each batch,
+   * the most accurate first
+   */
   constructor(
     step: ScoreStep,
     scorers: ReadonlyMap<string, Scorer>,
     nowMs: () => number = () => performance.now(),
   ) {
-    this.#step = step
+    this.step = step
     this.#models = new StepModels(step, scorers)
     this.#breakers = new ModelBreakers(nowMs)
   }
@@ -99,13 +105,27 @@ export class StepScorer {
     return this.#models.decisions
   }
 
+  /** The variant that scores from its start to its end; `null`: it has none, or none yet. */
+  get variant(): string | null {
+    return this.#variant
+  }
+
+  /** Scores with one of its variants from now on. The models of the others may be closed then. */
+  settleFor(variant: string): void {
+    const scorer = this.scorers.get(variant) as Scorer
+    const step = { ...this.step, otherwise: variant, variants: null }
+    this.#models = new StepModels(step, new Map([[variant, scorer]]))
+    this.#variant = variant
+  }
+
   /**
    * Scores rows. They may be reused once this resolves.
    *
    * @throws TidemarkError `MODEL_FAILING` when a model without a fallback fails on all rows: the
    * call may be retried
    */
-  async score(batch: StepBatch): Promise<StepAnswer> {
+  async score(given: StepBatch): Promise<StepAnswer> {
+    const batch = this.#adapted(given)
     const asked = await Promise.all(
       this.#shareOut(batch).map(({ model, chosen }) => this.#ask(model, batch, chosen)),
     )
@@ -114,6 +134,17 @@ export class StepScorer {
       return { ...wholeAnswer(only), decided: null }
     }
     return this.#together(batch, asked)
+  }
+
+  /** Gives the batch to the variant that is chosen for it, where one is. */
+  #adapted(batch: StepBatch): StepBatch {
+    const { variants, latencyBudgetMs: budgetMs } = this.step
+    if (variants?.adapt !== true || this.#variant !== null) return batch
+    const { count } = batch
+    const scorers = [...this.scorers.values()]
+    const rule = soonEnough(scorers, { rows: count, budgetMs })
+    for (const better of scorers.slice(0, rule)) better.passOver()
+    return { ...batch, routes: new Uint8Array(count).fill(rule) }
   }
 
   /** Which rows each model gets. */
@@ -176,7 +207,7 @@ export class StepScorer {
 
   /** Puts the answers of several models together, and asks the fallback for what is missing. */
   async #together(batch: StepBatch, asked: readonly Asked[]): Promise<StepAnswer> {
-    const answer = new Together(batch, this.#step)
+    const answer = new Together(batch, this.step)
     const { fallback } = this.#models
     const missed = new Map<number, Failure>()
     for (const one of asked) {

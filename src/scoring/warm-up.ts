@@ -125,13 +125,23 @@ class Sums {
    * @param keep factor for the weight of the earlier points
    */
   add({ rows, ms }: Point, expectedMs: number, keep: number): void {
+    this.fade(keep)
     const weight = 1 / expectedMs ** 2
-    this.#one = this.#one * keep + weight
-    this.#n = this.#n * keep + weight * rows
-    this.#nn = this.#nn * keep + weight * rows ** 2
-    this.#t = this.#t * keep + weight * ms
-    this.#nt = this.#nt * keep + weight * rows * ms
+    this.#one += weight
+    this.#n += weight * rows
+    this.#nn += weight * rows ** 2
+    this.#t += weight * ms
+    this.#nt += weight * rows * ms
     this.#points++
+  }
+
+  /** @param keep factor for the weight of all points */
+  fade(keep: number): void {
+    this.#one *= keep
+    this.#n *= keep
+    this.#nn *= keep
+    this.#t *= keep
+    this.#nt *= keep
   }
 
   /**
@@ -166,6 +176,11 @@ export class CostFit {
    */
   add(point: Point, expectedMs: number, keep: number): void {
     this.#decaying.add(point, expectedMs, keep)
+  }
+
+  /** Lowers the weight of the points that were added. @param keep factor, 0 to 1 */
+  fade(keep: number): void {
+    this.#decaying.fade(keep)
   }
 
   get cost(): Cost {

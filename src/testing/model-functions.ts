@@ -39,11 +39,11 @@ export function withModelFunctions(
   }
   const scorers = new Map(
     steps.map((step) => {
-      const { scorers: own } = prepared.scorers.get(step.name) as StepScorer
-      const answered = [...own].map(([name, scorer]): [string, Scorer] => {
+      const own = prepared.scorers.get(step.name) as StepScorer
+      const answered = [...own.scorers].map(([name, scorer]): [string, Scorer] => {
         return [name, replaced(step, name, scorer)]
       })
-      return [step.name, new StepScorer(step, new Map(answered))]
+      return [step.name, new StepScorer(own.step, new Map(answered))]
     }),
   )
   const shadows = prepared.shadows.map((shadow) => {
@@ -58,6 +58,8 @@ function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Score
   const { name, label, sha256, evaluator, size, maxBatch, state } = scorer
   return {
     ...{ name, label, sha256, evaluator, size, maxBatch, state },
+    answerMs: () => 0,
+    passOver: () => {},
     score: async (rows, count) => {
       const answers = Array.from({ length: count }, (_, row) => {
         const at = row * features.length

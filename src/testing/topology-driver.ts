@@ -27,6 +27,11 @@ export interface DriverOptions {
    */
   readonly models?: Readonly<Record<string, string | ModelFunction>>
   /**
+   * Score step → the name of the variant that scores, for steps with `variants`.
+   * @default the most accurate one, however slow it is
+   */
+  readonly variants?: Readonly<Record<string, string>>
+  /**
    * Records of the topics of tables, by table name, which are there when the worker starts. Such a
    * table has no other rows.
    * @default none
@@ -244,12 +249,13 @@ export class TopologyDriver<Out> {
   }
 
   async #prepare(): Promise<Prepared> {
-    const { models = {}, maxAhead, maxTableBytes } = this.#options
+    const { models = {}, variants = {}, maxAhead, maxTableBytes } = this.#options
     const chosen = Object.entries(models)
     const files = chosen.filter((c): c is [string, string] => typeof c[1] === 'string')
     const functions = chosen.filter((c): c is [string, ModelFunction] => typeof c[1] !== 'string')
     const prepared = await prepare([this.#topology], {
       models: new Map(files),
+      variants: new Map(Object.entries(variants)),
       topics: new Map(),
       values: 'json',
       // A test must not depend on how busy the machine is.

@@ -32,6 +32,19 @@ export function measureOf(accuracy: StatedAccuracy): { measure: Measure; value: 
   return { measure, value: accuracy[measure] as number }
 }
 
+/** Is a stated accuracy as good as `least`, or better? */
+export function isAtLeast(accuracy: StatedAccuracy, least: number): boolean {
+  const { measure, value } = measureOf(accuracy)
+  return MEASURES[measure].isHigherBetter ? value >= least : value <= least
+}
+
+/** Sorts accuracies of one measure, the best first. */
+export function byAccuracy(a: StatedAccuracy, b: StatedAccuracy): number {
+  const { measure, value } = measureOf(a)
+  const difference = measureOf(b).value - value
+  return MEASURES[measure].isHigherBetter ? difference : -difference
+}
+
 /** What is wrong with a stated accuracy; `null`: nothing. */
 export function accuracyFault(stated: StatedAccuracy): string | null {
   if (typeof stated !== 'object' || stated === null) {

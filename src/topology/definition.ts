@@ -207,7 +207,9 @@ export interface ShadowSink {
 }
 /** How one of several models is chosen. */
 interface VariantsDefinition {
-  /** The least accuracy that a variant may state; `null`: any. */
+  /** Their names, which must be different, in the author's order. */
+  readonly names: readonly string[]
+  /** The worst accuracy that a variant may state to be chosen; `null`: any. */
   readonly minAccuracy: number | null
   /** Is one chosen for each batch, by what is waiting? */
   readonly adapt: boolean

@@ -87,7 +87,8 @@ function variants(
   const byName = Object.fromEntries(models.map((model) => [model.name, model]))
   const otherwise = models[0]?.name ?? ''
   const step = several({ models: byName, otherwise }, { ...o, latencyBudget: budget }, defined)
-  return { ...step, variants: { minAccuracy: minAccuracy ?? null, adapt } }
+  const names = models.map(({ name }) => name)
+  return { ...step, variants: { names, minAccuracy: minAccuracy ?? null, adapt } }
 }
 
 /**

@@ -98,13 +98,19 @@ export interface SeveralModels<E, K extends string, M> {
   shadow?: { readonly [N in NoInfer<keyof M & string>]?: Shadow }
 }
 
-/** Several models for the same task, of which the most accurate one that is fast enough scores. */
+/**
+ * Several models for the same task, of which the most accurate one that is fast enough scores. It
+ * is chosen once for the group, and kept with what the group commits.
+ */
 export interface ModelVariants {
-  /** The variants, which must have different names and state their accuracy. */
+  /** The variants, which must have different names and state their accuracy by the same measure. */
   variants: readonly AnyOnnxModel[]
-  /** The longest that a batch of 32 rows may take. */
+  /** The longest that a batch of 32 rows may take. It is the latency budget of the step, too. */
   budget: DurationMs
-  /** The least accuracy that the chosen one must state. @default any */
+  /**
+   * The accuracy that the chosen one must state at least; by a measure of errors, such as `mae`, at
+   * most. @default any
+   */
   minAccuracy?: number
   /**
    * Chooses for each batch instead, by what is waiting: then the wall clock decides, which a replay

@@ -36,7 +36,7 @@ function unguarded<T extends Definition>(topology: T): T {
   return { ...topology, then: change(topology.then) }
 }
 
-describe.each(['card-routes', 'card-shares', 'card-fallback', 'card-shadow'])(
+describe.each(['card-routes', 'card-shares', 'card-fallback', 'card-shadow', 'card-variants'])(
   'through the testing driver, %s',
   (name) => {
     const golden = folder(name)

@@ -31,7 +31,7 @@ test('every series that a worker makes of good and bad records was there before 
   records.produce(sent.map((of) => ({ ...of, topic: 'payments', partition: 0 })))
   const watch = new Watch()
   const observer = observeAll(metrics.observer, watch.observer)
-  const ready = { topologies, notes: [], close: async () => {} }
+  const ready = { topologies, variants: [], notes: [], close: async () => {} }
   const worker = startWorker({ prepared: ready, records, group: 'g', observer })
   await Promise.race([records.settled('g', 'payments'), worker.done])
   await worker.stop()

@@ -33,7 +33,10 @@ function partition(number: number, second: number | null, fingerprint = 'f'): Pa
   const from = { offset: 4, newestMs, idleMs }
   const note = { fingerprint, from, idleMs, wholeFromMs: idleMs }
   const metadata = packNote({
-    ...{ partitions: 2, lastRecord: null, topologies: new Map([['scores', note]]) },
+    partitions: 2,
+    lastRecord: null,
+    topologies: new Map([['scores', note]]),
+    variants: new Map(),
   })
   const committed = { nextOffset: 9, metadata }
   return { topic: 'payments', partition: number, committed, lowOffset: 0, endOffset: 20 }

@@ -101,6 +101,7 @@ function started(subjects: HandSubjects) {
   const outputs = new Map([['out', new RegisteredOutput(about, ENCODER, subjects)]])
   const prepared = {
     topologies: [{ ...preparedTopology(), outputs }],
+    variants: [],
     notes: [],
     close: async () => {},
   }

@@ -74,6 +74,8 @@ export function scorer(answer: Answer = (amounts) => amounts): Scorer {
     size: { bytes: 0, threads: 0 },
     maxBatch: 1_000,
     state: 'open',
+    answerMs: () => 0,
+    passOver: () => {},
     score: async (rows, count): Promise<ModelAnswer> => {
       const amounts = Array.from({ length: count }, (_, i) => rows[i * 2] as number)
       const columns = [Float64Array.from(await answer(amounts))]
@@ -98,7 +100,8 @@ export function preparedTopology(
 }
 
 export function prepared(by: Scorer = scorer(), definition: Definition = scored): Prepared {
-  return { topologies: [preparedTopology(definition, by)], notes: [], close: async () => {} }
+  const topologies = [preparedTopology(definition, by)]
+  return { topologies, variants: [], notes: [], close: async () => {} }
 }
 
 /** A record of `events` whose event is `n` ms after the start, unless told otherwise. */

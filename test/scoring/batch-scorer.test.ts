@@ -59,11 +59,15 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-function scorer(...lanes: Lane[]): BatchScorer {
+function scorer(...lanes: Omit<Lane, 'cost'>[]): BatchScorer {
   const size = { bytes: 0, threads: 0 }
   const own = { name: 'm', label: 'm@1', sha256: '', evaluator: { by: 'trees' } as const, size }
   const identity = { ...own, features: 2, columns: 1 }
-  return new BatchScorer(identity, lanes)
+  const cost = { baseMs: 1, rowMs: 1 }
+  return new BatchScorer(
+    identity,
+    lanes.map((lane) => Object.assign(Object.create(lane), { cost })),
+  )
 }
 
 const numbersOf = ({ columns }: Scores) => [...(columns[0] as Float64Array)]

@@ -39,7 +39,7 @@ function guarded(runner: Runner, rows = 8): BatchScorer {
   const evaluator = { by: 'onnxruntime', why: 'as you chose' } as const
   const size = { bytes: 0, threads: 1 }
   const identity = { ...own, evaluator, size, features: 1, columns: 1, guardMs: BUDGET_MS }
-  return new BatchScorer(identity, [{ rows, runner }])
+  return new BatchScorer(identity, [{ rows, runner, cost: { baseMs: 0, rowMs: 1 } }])
 }
 
 /** Asks for the scores of rows; the answer is `null` until it is there. */
@@ -158,7 +158,7 @@ describe('a guarded model', () => {
 it('closing waits for a run in flight, 5 s at most', async () => {
   const size = { bytes: 0, threads: 0 }
   const own = { name: 'm', label: 'm@1', sha256: '', evaluator: { by: 'trees' } as const, size }
-  const lane = { rows: 8, runner: new Stubborn() }
+  const lane = { rows: 8, runner: new Stubborn(), cost: { baseMs: 0, rowMs: 1 } }
   const scorer = new BatchScorer({ ...own, features: 1, columns: 1 }, [lane])
   ask(scorer, 1)
   await pass(0)

@@ -22,7 +22,7 @@ async function inBatches(runner: Runner, rows: Float32Array, size: number): Prom
     features: 13,
     columns: 1,
   }
-  const scorer = new BatchScorer(identity, [{ rows: size, runner }])
+  const scorer = new BatchScorer(identity, [{ rows: size, runner, cost: { baseMs: 0, rowMs: 1 } }])
   return (await scorer.score(rows, rows.length / 13)).columns[0] as Float64Array
 }
 

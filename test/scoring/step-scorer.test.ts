@@ -41,6 +41,8 @@ function scorerNamed(name: string, { takes, of, asked, before, state }: Fake): S
     get state() {
       return state?.() ?? 'open'
     },
+    answerMs: () => 0,
+    passOver: () => {},
     score: async (rows, count) => {
       before?.()
       const column = new Float64Array(count).fill(Number.NaN)

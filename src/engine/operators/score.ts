@@ -1,9 +1,16 @@
 import { TidemarkError } from '../../kernel/errors.ts'
 import { isShare, SHARES } from '../../kernel/shares.ts'
-import { accuracyFault } from '../../topology/accuracy.ts'
-import { isRule, outputsOf, type ScoreStep, type ScoringModel } from '../../topology/definition.ts'
+import { accuracyFault, measureOf } from '../../topology/accuracy.ts'
+import {
+  isRule,
+  type ModelDefinition,
+  outputsOf,
+  type ScoreStep,
+  type ScoringModel,
+} from '../../topology/definition.ts'
 import { takesFirst } from '../../topology/function-reading.ts'
 import { LATENCY_LIMITS } from '../../topology/latency-budgets.ts'
+import { isEligible, rankedVariants, type Variant } from '../../topology/variants.ts'
 import type { OperatorRule, Print, ReportFault } from './rule.ts'
 
 const USES = Object.keys(LATENCY_LIMITS).join(', ')
@@ -146,10 +153,29 @@ function checkShadows({ name, shadows, routes, otherwise }: ScoreStep, report: R
   }
 }
 
-function checkVariants({ name, variants }: ScoreStep, report: ReportFault): void {
-  const least = variants?.minAccuracy ?? null
-  if (least !== null && !Number.isFinite(least)) {
-    report(name, `minAccuracy must be a finite number, got ${least}`)
+function checkVariants(step: ScoreStep, report: ReportFault): void {
+  const { name, variants, models } = step
+  if (variants === null) return
+  const { names, minAccuracy } = variants
+  for (const twice of new Set(names.filter((each, i) => names.indexOf(each) < i))) {
+    report(name, `two variants are named "${twice}"`, { hint: 'outputs say which one scored them' })
+  }
+  const unstated = names.filter((each) => (models[each] as ModelDefinition).accuracy === undefined)
+  if (unstated.length > 0) {
+    const hint = 'write the line that `tidemark model evaluate` prints into their definitions'
+    report(name, `these variants do not state their accuracy: ${unstated.join(', ')}`, { hint })
+  }
+  const ranked = rankedVariants(step)
+  const measures = [...new Set(ranked.map(({ accuracy }) => measureOf(accuracy).measure))]
+  if (measures.length > 1) {
+    report(name, `its variants state different measures of accuracy: ${measures.join(', ')}`)
+  } else if (minAccuracy !== null && !Number.isFinite(minAccuracy)) {
+    report(name, `minAccuracy must be a finite number, got ${minAccuracy}`)
+  } else if (ranked.length > 0 && !ranked.some((variant) => isEligible(variant, step))) {
+    const [best] = ranked as [Variant, ...Variant[]]
+    const { measure, value } = measureOf(best.accuracy)
+    const what = `no variant meets minAccuracy ${minAccuracy}: the best, ${best.name}, has ${measure} ${value}`
+    report(name, what)
   }
 }
 

@@ -13,7 +13,7 @@ import { HandClock, longestWaits } from '../../support/clocks.ts'
 
 // Workers whose processes do what a test says.
 
-const OUTLINE: RunOutline = { group: 'g', topologies: [], notes: [] }
+const OUTLINE: RunOutline = { group: 'g', topologies: [], variants: [], notes: [] }
 /** As a process ends that was told to. */
 export const IN_ORDER: End = { exitCode: 0, signal: null, faults: [] }
 export const KILLED: End = { exitCode: null, signal: 'SIGKILL', faults: [] }

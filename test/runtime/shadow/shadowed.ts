@@ -85,7 +85,7 @@ export function startShadowed(
   const shadows =
     shadow === null ? [] : step.shadows.map((of, number) => ({ step, number, of, scorer: shadow }))
   const topologies = [{ ...preparedTopology(definition, scorer()), shadows }]
-  const prepared = { topologies, notes: [], close: async () => {} }
+  const prepared = { topologies, variants: [], notes: [], close: async () => {} }
   const worker = startWorker({
     ...{ prepared, records, group: GROUP, commitIntervalMs: 1 },
     ...{ observer: watch.observer, ...o },
