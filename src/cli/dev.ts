@@ -5,6 +5,7 @@ import type { Header } from '../records/port.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { outputTopics, type TableDefinition } from '../topology/definition.ts'
+import { shadowTopics } from '../topology/shadows.ts'
 import { atLeastOne } from './at-least-one.ts'
 import { addSettings, readConfig } from './config.ts'
 import { DeadLetterReport } from './dead-letter-report.ts'
@@ -72,7 +73,12 @@ export function dev(): Command {
         .default(PARTITIONS),
     )
     .addOption(headerOption())
-    .addOption(new Option('--sink <topic>', 'write only outputs for this topic (default: all)'))
+    .addOption(
+      new Option(
+        '--sink <topic>',
+        'write only outputs for this topic (default: all but those of shadows)',
+      ),
+    )
     .addOption(
       new Option(
         '--dead-letters <file>',
@@ -162,10 +168,11 @@ async function score(prepared: Prepared, topology: PreparedTopology, input: Inpu
   const tally = new Tally()
   const stages = new StageReport()
   let wake = () => {}
+  const shadows = shadowTopics(topology.definition)
+  const isShown = (topic: string) =>
+    input.sink === undefined ? !shadows.includes(topic) : topic === input.sink
   const embedded = publishingRecords(records, async ({ outputs, deadLetters, nextOffsets }) => {
-    const shown = [...outputs].filter(
-      ({ topic }) => input.sink === undefined || topic === input.sink,
-    )
+    const shown = [...outputs].filter(({ topic }) => isShown(topic))
     await write(
       Buffer.concat(shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))),
     )

@@ -245,3 +245,20 @@ test('a table in a topic has the rows of a file, or is told to be empty', timeou
   ])
   expect([unknown.code, unknown.stderr]).toEqual([3, expect.stringContaining('it has: merchants')])
 })
+
+test('the scores of a shadow are written where they are asked for', timeout, async () => {
+  const shadowed = join(ROOT, 'test/golden/topologies/card-shadow.ts')
+  const input = lines.slice(0, 20).join('\n')
+  const written = async (...flags: string[]) => {
+    const { code, stdout } = await tidemark(['dev', shadowed, ...flags], { stdin: input })
+    expect(code).toBe(0)
+    return stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => Object.keys(JSON.parse(line) as object))
+  }
+  const predictions = await written()
+  expect(predictions).not.toContainEqual(['model', 'score', 'main'])
+  const scores = await written('--sink', 'card-shadow')
+  expect(scores).toEqual(predictions.map(() => ['model', 'score', 'main']))
+})

@@ -181,9 +181,9 @@ test('a shadow that fails on all rows of a batch scores the next one', async () 
 
 test('what is published is the same, byte by byte, with and without a shadow, whatever that does', async () => {
   const events = fc.array(
-    tuple(
-      constantFrom('a', 'b', 'c'),
-      integer({ min: 0, max: 40 }).map((n) => n / 8),
+    fc.tuple(
+      fc.constantFrom('a', 'b', 'c'),
+      fc.integer({ min: 0, max: 40 }).map((n) => n / 8),
     ),
     { maxLength: 40 },
   )
