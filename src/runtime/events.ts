@@ -46,7 +46,7 @@ export interface ShadowLabels {
 }
 
 /** How much scores differ from others: their means, and quantiles. */
-export type ScoreDifference = Readonly<
+type ScoreDifference = Readonly<
   Record<'mean' | 'absoluteMean' | 'p1' | 'p5' | 'p50' | 'p95' | 'p99', number>
 >
 

@@ -7,15 +7,6 @@ import { type Psi, Stability } from './stability.ts'
 /** The quantiles that are told, by name. */
 export const QUANTILES = { p1: 0.01, p5: 0.05, p50: 0.5, p95: 0.95, p99: 0.99 } as const
 
-/** How many events are on one side of a threshold for the main model, and not for the other. */
-interface Flips {
-  readonly threshold: number
-  /** The other model's score reaches the threshold, the main model's does not. */
-  readonly up: number
-  /** The main model's score reaches the threshold, the other model's does not. */
-  readonly down: number
-}
-
 /** What is known of the pairs so far. */
 export interface AgreementResult {
   readonly pairs: number
@@ -27,8 +18,17 @@ export interface AgreementResult {
   readonly meanAbsoluteDifference: number
   /** Of the difference, each to within 1 % of itself; NaN without pairs. */
   readonly quantiles: Readonly<Record<keyof typeof QUANTILES, number>>
-  /** `null`: no threshold was given. */
-  readonly flips: Flips | null
+  /**
+   * How many events are on one side of a threshold for the main model, and not for the other;
+   * `null`: no threshold was given.
+   */
+  readonly flips: {
+    readonly threshold: number
+    /** The other model's score reaches the threshold, the main model's does not. */
+    readonly up: number
+    /** The main model's score reaches the threshold, the other model's does not. */
+    readonly down: number
+  } | null
   /** `null` with fewer than 100 pairs. */
   readonly psi: Psi | null
 }

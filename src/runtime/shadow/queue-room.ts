@@ -1,5 +1,5 @@
 /** The most rows that may wait for the shadows of a worker, or be scored by them. */
-export const MOST_ROWS = 16_384
+const MOST_ROWS = 16_384
 
 /** Room for the rows that wait for shadows, which all shadows of a worker share. */
 export class QueueRoom {
