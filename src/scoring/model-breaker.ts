@@ -7,9 +7,9 @@ const FIRST_MS = 1_000
 const LONGEST_MS = 30_000
 
 /**
- * Keeps rows from a model that fails: after some batches in a row of which it could score no row, it
- * gets none for a while, and then one on trial (a circuit breaker: Nygard, "Release It!"). A batch
- * of which it could score any row is no failure.
+ * Keeps rows from a model that fails: after some batches in a row of which it could score no row,
+ * it gets none for a while, and then one on trial (a circuit breaker: Nygard, "Release It!"). A
+ * batch of which it could score any row is no failure.
  */
 export class ModelBreaker {
   readonly #nowMs: () => number
@@ -29,7 +29,9 @@ export class ModelBreaker {
     return this.#tryAtMs !== null
   }
 
-  /** May the model get a batch now? After a yes, {@link succeeded} or {@link failed} must follow. */
+  /**
+   * May the model get a batch now? After a yes, {@link succeeded} or {@link failed} must follow.
+   */
   permits(): boolean {
     if (this.#tryAtMs === null) return true
     if (this.#isTrying || this.#nowMs() < this.#tryAtMs) return false

@@ -41,7 +41,9 @@ export interface Decision {
 export class StepModel {
   readonly name: string
   readonly scorer: Scorer
-  /** For each of its columns, the column of the step's rows; `null`: it takes the rows as they are. */
+  /**
+   * For each of its columns, the column of the step's rows; `null`: it takes the rows as they are.
+   */
   readonly #taken: readonly number[] | null
   /** The names of its numbers. */
   readonly columns: readonly string[]

@@ -1,8 +1,8 @@
 import type { RuleDefinition } from './definition.ts'
 
 /**
- * A model that is a function of the author's. `P` is what it takes of the features, by name; `O` are
- * the names of its outputs.
+ * A model that is a function of the author's. `P` is what it takes of the features, by name; `O`
+ * are the names of its outputs.
  */
 export interface Rule<P, O extends string> {
   /** The names of its outputs. */
@@ -15,8 +15,9 @@ export interface Rule<P, O extends string> {
 
 /**
  * Declares a model that is a pure function of the features, such as a fallback for a trained one.
- * The features are numbers as a model sees them, float32; those that are carried are not among them.
- * Written as `(f: { amount: number }) => …`, the compiler checks that the score step has them.
+ * The features are numbers as a model sees them, float32; those that are carried are not among
+ * them. Written as `(f: { amount: number }) => …`, the compiler checks that the score step has
+ * them.
  *
  * If it throws, its event has no score, `SCORE_FAILED`; if it returns a number that is not finite,
  * `SCORE_NOT_FINITE`. Its SHA-256, in `tidemark-model`, is that of its source.

@@ -79,9 +79,9 @@ export interface SeveralModels<E, K extends string, M> {
   /** The model that scores the events for which no rule holds. */
   otherwise: NoInfer<keyof M & string>
   /**
-   * The model that scores an event whose own model cannot: its score is not finite, the run fails on
-   * it, or the model's thread has died or hangs. If it cannot either, the event is a dead letter with
-   * both reasons.
+   * The model that scores an event whose own model cannot: its score is not finite, the run fails
+   * on it, or the model's thread has died or hangs. If it cannot either, the event is a dead letter
+   * with both reasons.
    *
    * @default none: such an event is a dead letter, and without its thread the worker ends
    */
@@ -92,8 +92,8 @@ export interface SeveralModels<E, K extends string, M> {
    */
   fallbackOn?: readonly 'budget'[]
   /**
-   * Models that score events beside the one that decides, without delaying it: what they say is only
-   * compared with what is published. @default none
+   * Models that score events beside the one that decides, without delaying it: what they say is
+   * only compared with what is published. @default none
    */
   shadow?: { readonly [N in NoInfer<keyof M & string>]?: Shadow }
 }

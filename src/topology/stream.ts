@@ -188,9 +188,9 @@ export interface FeatureStream<E, Fs> {
    */
   where(keep: (event: E) => boolean): FeatureStream<E, Fs>
   /**
-   * Scores each event with one of several models: the first rule that holds says which. The features
-   * must be exactly those that the models take together, in any order, and those that are carried;
-   * each model gets its own. Events go on in the order of their log, whatever scores them.
+   * Scores each event with one of several models: the first rule that holds says which. The
+   * features must be exactly those that the models take together, in any order, and those that are
+   * carried; each model gets its own. Events go on in the order of their log, whatever scores them.
    *
    * A worker refuses to start with a share that is not a number of 1/10,000 from 0 to 1, with two
    * rules of one name, or with models that have no output in common: `TOPOLOGY_INVALID`.
