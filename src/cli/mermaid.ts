@@ -53,7 +53,7 @@ interface SeveralModels {
   readonly fallback?: { readonly to: string }
   readonly shadows?: readonly {
     readonly model: string
-    readonly sink: string | null
+    readonly sink: { readonly topic: string } | null
     readonly share: number
   }[]
 }
@@ -72,7 +72,7 @@ function modelNodes(step: StepDescription, id: string): string[] {
       node(modelId(several, name, id), 'model', model === name ? name : `${name}: ${model}`),
     ),
     ...shadows.flatMap(({ sink }, i) =>
-      sink === null ? [] : [node(`${id}Shadow${i + 1}`, 'topic', sink)],
+      sink === null ? [] : [node(`${id}Shadow${i + 1}`, 'topic', sink.topic)],
     ),
   ]
 }

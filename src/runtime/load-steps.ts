@@ -41,7 +41,9 @@ export interface ModelChoices {
    * @default as the author says
    */
   readonly latencyBudget?: 'none'
-  /** Memory for all models together, variants of which one is chosen too, bytes. @default no limit */
+  /**
+   * Memory for all models together, variants of which one is chosen too, bytes. @default no limit
+   */
   readonly maxModelBytes?: number
 }
 

@@ -59,11 +59,15 @@ interface Failure {
   readonly error: TidemarkError
 }
 
-/** The rows of one model in a call, by their numbers, and what it says of them. */
-interface Asked {
+/** The rows of one model in a call, by their numbers. */
+interface RowsOf {
   readonly model: StepModel
   /** `null`: all rows. */
   readonly chosen: readonly number[] | null
+}
+
+/** The rows of one model in a call, and what it says of them. */
+interface Asked extends RowsOf {
   /** `null`: it was not asked, or had no answer: see `failures`. */
   readonly answer: Answer | null
   /** By its own numbers, from 0. */
@@ -125,9 +129,12 @@ export class StepScorer {
    * call may be retried
    */
   async score(given: StepBatch): Promise<StepAnswer> {
+    // No batch says nothing of a model.
+    if (given.count === 0) return new Together(given, this.step)
     const batch = this.#adapted(given)
+    const shares = this.#shareOut(batch).flatMap((share) => this.#inTime(share, batch.count))
     const asked = await Promise.all(
-      this.#shareOut(batch).map(({ model, chosen }) => this.#ask(model, batch, chosen)),
+      shares.map(async (share) => ('answer' in share ? share : this.#ask(share, batch))),
     )
     const [only] = asked
     if (only !== undefined && asked.length === 1 && isWhole(only) && batch.routes === undefined) {
@@ -148,10 +155,7 @@ export class StepScorer {
   }
 
   /** Which rows each model gets. */
-  #shareOut({
-    count,
-    routes,
-  }: StepBatch): { model: StepModel; chosen: readonly number[] | null }[] {
+  #shareOut({ count, routes }: StepBatch): RowsOf[] {
     if (routes === undefined) return [{ model: this.#models.byRule(0), chosen: null }]
     const rows = new Map<StepModel, number[]>()
     for (let row = 0; row < count; row++) {
@@ -165,41 +169,55 @@ export class StepScorer {
     })
   }
 
-  /** Asks a model for its rows; one with a fallback may be passed over. */
-  async #ask(model: StepModel, batch: StepBatch, chosen: readonly number[] | null): Promise<Asked> {
+  /**
+   * Splits the rows of a model into those that it can answer within the latency budget, and those
+   * that go to the fallback at once: where the author says so.
+   */
+  #inTime({ model, chosen }: RowsOf, count: number): (RowsOf | Asked)[] {
     const { fallback } = this.#models
-    if (fallback === null || fallback === model) return this.#answerOf(model, batch, chosen)
+    const isSplit = this.step.fallback?.on.includes('budget') === true
+    const { scorer } = model
+    if (!isSplit || fallback === model || scorer.state !== 'open') return [{ model, chosen }]
+    const all = chosen ?? Array.from({ length: count }, (_, row) => row)
+    const most = rowsWithin(scorer, { budgetMs: this.step.latencyBudgetMs, count: all.length })
+    if (most === all.length) return [{ model, chosen }]
+    const rest = noAnswer({ model, chosen: all.slice(most) }, 'budget', tooSlow(scorer))
+    if (most > 0) return [{ model, chosen: all.slice(0, most) }, rest]
+    scorer.passOver()
+    return [rest]
+  }
+
+  /** Asks a model for its rows; one with a fallback may be passed over. */
+  async #ask(rows: RowsOf, batch: StepBatch): Promise<Asked> {
+    const { model, chosen } = rows
+    const { fallback } = this.#models
+    if (fallback === null || fallback === model) return this.#answerOf(rows, batch)
     const breaker = this.#breakers.of(model.scorer)
+    const all = chosen ?? Array.from({ length: batch.count }, (_, row) => row)
     // One that takes no rows now answers at once, and says why.
     if (model.scorer.state === 'open' && !breaker.permits()) {
-      return noAnswer({ model, chosen }, batch.count, 'model-open', notAsked(model.scorer))
+      return noAnswer({ model, chosen: all }, 'model-open', notAsked(model.scorer))
     }
-    const asked = await this.#orFailing(model, batch, chosen)
-    if (asked.failures.size === (chosen?.length ?? batch.count)) breaker.failed()
+    const asked = await this.#orFailing(rows, batch)
+    if (asked.failures.size === all.length) breaker.failed()
     else breaker.succeeded()
     return asked
   }
 
   /** As {@link #answerOf}, but it has not failed if the model fails on all rows. */
-  async #orFailing(
-    model: StepModel,
-    batch: StepBatch,
-    chosen: readonly number[] | null,
-  ): Promise<Asked> {
+  async #orFailing(rows: RowsOf, batch: StepBatch): Promise<Asked> {
     try {
-      return await this.#answerOf(model, batch, chosen)
+      return await this.#answerOf(rows, batch)
     } catch (error) {
       if (!(error instanceof TidemarkError && error.code === 'MODEL_FAILING')) throw error
-      return noAnswer({ model, chosen }, batch.count, 'model-failing', fails(model.scorer))
+      const { model } = rows
+      const chosen = rows.chosen ?? Array.from({ length: batch.count }, (_, row) => row)
+      return noAnswer({ model, chosen }, 'model-failing', fails(model.scorer))
     }
   }
 
   /** @throws TidemarkError `MODEL_FAILING` */
-  async #answerOf(
-    model: StepModel,
-    batch: StepBatch,
-    chosen: readonly number[] | null,
-  ): Promise<Asked> {
+  async #answerOf({ model, chosen }: RowsOf, batch: StepBatch): Promise<Asked> {
     const count = chosen?.length ?? batch.count
     const answer = await model.scorer.score(model.rowsOf(batch.rows, chosen), count)
     return { model, chosen, answer, failures: failuresOf(model, answer, count) }
@@ -236,7 +254,7 @@ export class StepScorer {
       if (lacking === null) chosen.push(row)
       else answer.fail(row, bothFailed(error, `feature "${lacking}" is not finite`))
     }
-    const again = await this.#orFailing(fallback, batch, chosen)
+    const again = await this.#orFailing({ model: fallback, chosen }, batch)
     answer.take(again)
     for (const [own, { reason, error }] of again.failures) {
       const row = rowOf(again, own)
@@ -384,12 +402,34 @@ function bothFailed({ code, message }: TidemarkError, fallback: string): Tidemar
   return new TidemarkError(code, `${message}; its fallback: ${fallback}`)
 }
 
+function tooSlow({ label }: Scorer): TidemarkError {
+  const what = `model ${label} would not answer within the latency budget`
+  return new TidemarkError('SCORE_FAILED', what)
+}
+
 function noAnswer(
-  of: Pick<Asked, 'model' | 'chosen'>,
-  count: number,
-  ...[reason, error]: [FallbackReason, TidemarkError]
+  rows: { readonly model: StepModel; readonly chosen: readonly number[] },
+  reason: FallbackReason,
+  error: TidemarkError,
 ): Asked {
-  const rows = Array.from({ length: of.chosen?.length ?? count }, (_, row) => row)
-  const failures = new Map(rows.map((row) => [row, { reason, error }]))
-  return { ...of, answer: null, failures }
+  return {
+    ...rows,
+    answer: null,
+    failures: new Map(rows.chosen.map((_, i) => [i, { reason, error }])),
+  }
+}
+
+/** How many of `count` further rows a model can answer within a budget, by what waits for it. */
+function rowsWithin(
+  scorer: Scorer,
+  { budgetMs, count }: { readonly budgetMs: number; readonly count: number },
+): number {
+  if (scorer.answerMs(count) <= budgetMs) return count
+  let [least, most] = [0, count]
+  while (most - least > 1) {
+    const middle = Math.floor((least + most) / 2)
+    if (scorer.answerMs(middle) <= budgetMs) least = middle
+    else most = middle
+  }
+  return least
 }

@@ -21,6 +21,8 @@ interface Fake {
   readonly before?: () => void
   /** Whether it gives answers. @default 'open' */
   readonly state?: () => ScorerState
+  /** How long each row takes, ms. @default 0 */
+  readonly rowMs?: number
 }
 
 function modelNamed(name: string, { takes }: Fake) {
@@ -30,7 +32,7 @@ function modelNamed(name: string, { takes }: Fake) {
 }
 
 /** A row for which `of` throws has failed. */
-function scorerNamed(name: string, { takes, of, asked, before, state }: Fake): Scorer {
+function scorerNamed(name: string, { takes, of, asked, before, state, rowMs = 0 }: Fake): Scorer {
   return {
     name,
     label: `${name}@1`,
@@ -41,7 +43,7 @@ function scorerNamed(name: string, { takes, of, asked, before, state }: Fake): S
     get state() {
       return state?.() ?? 'open'
     },
-    answerMs: () => 0,
+    answerMs: (rows) => rows * rowMs,
     passOver: () => {},
     score: async (rows, count) => {
       before?.()
@@ -67,9 +69,13 @@ function scorerNamed(name: string, { takes, of, asked, before, state }: Fake): S
 type Several = Pick<ScoreStep, 'missing'> & {
   readonly routes: readonly string[]
   readonly fallback?: string
+  readonly fallbackOn?: readonly 'budget'[]
 }
 
-function stepOf(fakes: Readonly<Record<string, Fake>>, { routes, fallback, missing }: Several) {
+function stepOf(
+  fakes: Readonly<Record<string, Fake>>,
+  { routes, fallback, fallbackOn, missing }: Several,
+) {
   const models = Object.entries(fakes).map(
     ([name, fake]) => [name, modelNamed(name, fake)] as const,
   )
@@ -77,7 +83,11 @@ function stepOf(fakes: Readonly<Record<string, Fake>>, { routes, fallback, missi
   const otherwise = models[0]?.[0] ?? ''
   const given = { models: Object.fromEntries(models), route, otherwise }
   const { named, ...fields } = scoreFields(
-    { ...given, ...(fallback !== undefined && { fallback }) },
+    {
+      ...given,
+      ...(fallback !== undefined && { fallback }),
+      ...(fallbackOn && { fallbackOn }),
+    },
     missing === 'nan' ? { missing } : {},
     FEATURES,
   )
@@ -293,6 +303,31 @@ describe('a fallback', () => {
     const own = { ...fakes((a) => a), main }
     const scorer = scorerOf(own, several)
     for (let i = 0; i < 8; i++) expect(await told(scorer, [[1, 0, 10]])).toEqual([[10, route]])
+  })
+
+  test('scores what would wait longer than the budget, where the author says so', async () => {
+    const slow = { ...fakes((a) => a), main: { takes: ['amount'], of: Number, rowMs: 20 } }
+    const rows = [1, 2, 3, 4].map((a) => [a, 0, 10])
+    // The budget is 50 ms.
+    expect(await told(scorerOf(slow, { ...several, fallbackOn: ['budget'] }), rows)).toEqual([
+      [1, 'main'],
+      [2, 'main'],
+      [10, 'fallback:budget'],
+      [10, 'fallback:budget'],
+    ])
+    expect((await told(scorerOf(slow, several), rows)).at(-1)).toEqual([4, 'main'])
+    const slower = { ...slow, main: { ...slow.main, rowMs: 60 } }
+    const none = await told(scorerOf(slower, { ...several, fallbackOn: ['budget'] }), rows)
+    expect(none).toEqual(rows.map(() => [10, 'fallback:budget']))
+  })
+
+  test('a batch without rows says nothing of a model', async () => {
+    const scorer = scorerOf(
+      fakes((a) => a),
+      several,
+    )
+    for (let i = 0; i < 8; i++) expect(await told(scorer, [])).toEqual([])
+    expect(await told(scorer, [[1, 0, 10]])).toEqual([[1, 'main']])
   })
 
   test('a batch of which any row could be scored is no failing one', async () => {

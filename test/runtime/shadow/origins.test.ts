@@ -8,7 +8,7 @@ import { record, START_MS } from '../support.ts'
 
 const source = { topic: 'events', partition: 3 }
 const place = { source, present: { earliestMs: 77, latestMs: 78 } }
-const from = { records: new ListedRecords([record(10), record(11)]), place } as Following
+const from = { records: new ListedRecords([record(10), record(11)]), place } as unknown as Following
 const sink = 'shadow-scores'
 
 function windowOf(key: string, of: Partial<WindowResult>): WindowResult {
