@@ -25,7 +25,13 @@ const withFeatures = (golden: Golden) => here(`./topologies/${basename(golden.to
 const guardFlags = (golden: Golden) =>
   golden.maxAhead === null ? [] : ['--max-ahead', golden.maxAhead]
 const FOLDERS = ['card-5k', 'card-28h', 'card-edge', 'flight-delay']
-const SEVERAL_MODELS = ['card-routes', 'card-shares', 'card-fallback', 'card-shadow']
+const SEVERAL_MODELS = [
+  'card-routes',
+  'card-shares',
+  'card-fallback',
+  'card-shadow',
+  'card-variants',
+]
 const parseLines = (text: string) =>
   text
     .split('\n')

@@ -34,7 +34,13 @@ const RESTARTS = 200
 const LINES_AFTER = 80
 const EVERY_TO_THE_END = 40
 const MIB = 2 ** 20
-const SEVERAL_MODELS = ['card-routes', 'card-shares', 'card-fallback', 'card-shadow']
+const SEVERAL_MODELS = [
+  'card-routes',
+  'card-shares',
+  'card-fallback',
+  'card-shadow',
+  'card-variants',
+]
 /** Of the folders with several models: their windows are those of the others. */
 const FIRST_LINES = 1_000
 const HOUR_MS = 3_600_000
