@@ -22,7 +22,7 @@ const placeOf = ({ page, line }: Block) => `${page}:${line}`
 
 test('every block is of a kind that is held to something', () => {
   // What has no language is a picture, or an example of what is read or printed.
-  const kinds = ['', 'ts', 'ts feature', 'sh', 'json', 'mermaid', 'console']
+  const kinds = ['', 'ts', 'ts feature', 'sh', 'json', 'mermaid', 'console', 'python']
   expect(blocks.length).toBeGreaterThan(60)
   expect(blocks.filter(({ language }) => !kinds.includes(language)).map(placeOf)).toEqual([])
 })
