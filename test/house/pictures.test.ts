@@ -5,7 +5,9 @@ import { PAGES, read } from './pages.ts'
 // A picture under a comment with a command is what that command prints.
 
 const pictures = PAGES.flatMap((page) => {
-  const found = read(page).matchAll(/^<!-- npx tidemark (graph [^\n]+) -->\n```mermaid\n(.*?)^```$/gms)
+  const found = read(page).matchAll(
+    /^<!-- npx tidemark (graph [^\n]+) -->\n```mermaid\n(.*?)^```$/gms,
+  )
   return [...found].map(([, command = '', text = '']) => ({ page, command, text }))
 })
 
