@@ -1,3 +1,4 @@
+import type { Anything } from '../kernel/anything.ts'
 import type { RuleDefinition } from './definition.ts'
 
 /**
@@ -22,8 +23,7 @@ export interface Rule<P, O extends string> {
  * If it throws, its event has no score, `SCORE_FAILED`; if it returns a number that is not finite,
  * `SCORE_NOT_FINITE`. Its SHA-256, in `tidemark-model`, is that of its source.
  */
-// oxlint-disable-next-line typescript/no-explicit-any -- they are not known here, unless declared
-export function rule<P = any, const O extends string = string>(
+export function rule<P = Anything, const O extends string = string>(
   o: {
     /** The names of its outputs: `s.score.probability`. */
     outputs: readonly O[]

@@ -21,7 +21,7 @@ const premium = (p: Paid, f: Features) => p.category === 'travel' || f.sum24h >=
 const small = (_: Paid, f: Features) => f.amount < 5
 
 const routes: readonly RouteDefinition[] = [
-  { name: 'premium', to: 'premium', when: premium as RouteCondition, share: null },
+  { name: 'premium', to: 'premium', when: premium as unknown as RouteCondition, share: null },
   { name: 'small', to: 'small', when: small as unknown as RouteCondition, share: null },
   { name: 'canary', to: 'canary', when: null, share: 0.1 },
 ]
