@@ -267,18 +267,23 @@ export class FeatureRows {
     let first: TidemarkError | null = null
     for (let p = 0; p < this.#paths.length; p++) {
       if (!this.#reaches[p]) continue
-      const [path, into] = [this.#paths[p] as Path, open[p] as OpenArrivals]
-      this.#copyRow(path, into)
-      const error = this.#route(path, into)
-      if (error !== null) {
-        first ??= error
-        continue
-      }
-      this.#tables.appendTo(into.found)
-      path.shares?.take(into.indices.length, this.#moment.key, into.shadowed)
-      into.indices.push(index)
+      const into = open[p] as OpenArrivals
+      const error = this.#nextRow(this.#paths[p] as Path, into)
+      if (error === null) {
+        this.#tables.appendTo(into.found)
+        into.indices.push(index)
+      } else first ??= error
     }
     return first
+  }
+
+  /** Writes the next row, and which model scores it. Returns why none can; `null`: one can. */
+  #nextRow(path: Path, into: OpenArrivals): TidemarkError | null {
+    const { step, routes, taken } = path
+    const isFinite = this.#copyRow(path, into)
+    const rule = routes === null ? 0 : this.#decide(routes, into)
+    if (typeof rule !== 'number') return rule
+    return isFinite ? null : lacking(taken[rule] as readonly number[], step, into)
   }
 
   /** Finds the models that the event reaches. Returns whether there is any. */
@@ -319,40 +324,44 @@ export class FeatureRows {
     return true
   }
 
-  /** Writes the next row. */
-  #copyRow({ order, carried }: Path, into: OpenArrivals): void {
+  /** Writes the next row. @returns are all of its numbers finite? */
+  #copyRow({ order, carried }: Path, into: OpenArrivals): boolean {
     const base = into.indices.length * order.length
+    // Stays 0 while they are.
+    let doubt = 0
     for (let c = 0; c < order.length; c++) {
       into.rows[base + c] = this.#row[order[c] as number] as number
+      doubt += (into.rows[base + c] as number) * 0
     }
     const beside = into.indices.length * carried.length
     for (let c = 0; c < carried.length; c++) {
       into.carried[beside + c] = this.#row[carried[c] as number] as number
     }
+    return doubt === 0
   }
 
-  /** Decides which model scores the next row. Returns why none can; `null`: one can. */
-  #route(
-    { step, routes, taken }: Path,
-    { indices, rows, carried, routes: decided }: OpenArrivals,
-  ): TidemarkError | null {
-    const row = indices.length
-    let rule = 0
-    if (routes !== null) {
-      routes.view.move(rows, carried, row)
-      const decision = routes.decide(this.#moment)
-      if (typeof decision !== 'number') return decision
-      decided[row] = decision
-      rule = decision
-    }
-    const base = row * step.features.length
-    for (const column of taken[rule] as readonly number[]) {
-      const value = rows[base + column] as number
-      if (Number.isFinite(value) || (Number.isNaN(value) && step.missing === 'nan')) continue
-      return notFinite(step.features[column] as string, value)
-    }
-    return null
+  /** The number of the rule that holds for the next row; 0 without rules. */
+  #decide(routes: Routes, { indices, rows, carried, routes: decided }: OpenArrivals) {
+    routes.view.move(rows, carried, indices.length)
+    const decision = routes.decide(this.#moment)
+    if (typeof decision === 'number') decided[indices.length] = decision
+    return decision
   }
+}
+
+/** The first of these columns of the next row that keeps it from its model; `null`: none does. */
+function lacking(
+  columns: readonly number[],
+  { features, missing }: ScoreStep,
+  { indices, rows }: OpenArrivals,
+): TidemarkError | null {
+  const base = indices.length * features.length
+  for (const column of columns) {
+    const value = rows[base + column] as number
+    if (Number.isFinite(value) || (Number.isNaN(value) && missing === 'nan')) continue
+    return notFinite(features[column] as string, value)
+  }
+  return null
 }
 
 function notFinite(name: string, value: number): TidemarkError {

@@ -96,6 +96,9 @@ interface Frames {
   readonly late: Frame
 }
 
+const NO_FRAME = { count: 0, idBytes: 0, beforeOffset: ID_NAME, afterOffset: ID_NAME }
+const NO_FRAMES = { step: null, decision: 0, frames: { onTime: NO_FRAME, late: NO_FRAME } }
+
 /** The event that an output comes from, by its index in the chunk. */
 export interface OutputOf {
   readonly index: number
@@ -128,6 +131,9 @@ export class DirectWriter {
   #lengthAt = 0
   readonly #headers: Buffer
   readonly #frames = new Map<SinkStep, Frames[]>()
+  /** Those of the last output: most outputs have the same as the one before. */
+  #last: { readonly step: SinkStep | null; readonly decision: number; readonly frames: Frames } =
+    NO_FRAMES
 
   constructor(options: DirectOptions, rows: ScoredRows | null) {
     const { headers } = options
@@ -211,6 +217,8 @@ export class DirectWriter {
   }
 
   #framesOf(step: SinkStep, decision: number): Frames {
+    const last = this.#last
+    if (step === last.step && decision === last.decision) return last.frames
     let all = this.#frames.get(step)
     if (all === undefined) this.#frames.set(step, (all = []))
     const own = this.#o.decided[decision] ?? []
@@ -218,6 +226,7 @@ export class DirectWriter {
       onTime: this.#frame(step, own),
       late: this.#frame(step, [...own, LATE_HEADER]),
     }
+    this.#last = { step, decision, frames: all[decision] }
     return all[decision]
   }
 

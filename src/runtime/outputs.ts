@@ -148,6 +148,7 @@ class Tail implements Produced {
   readonly #arrivals: Arrivals
   readonly #from: Following
   readonly #decided: Decided
+  readonly #of = { index: 0, isLate: false, decision: 0 }
   readonly #run = new ChunkRun('live')
   readonly #writer: DirectWriter
   /** `null`: none of the records has a header. */
@@ -179,10 +180,10 @@ class Tail implements Produced {
     const arrivals = this.#arrivals
     const count = arrivals.indices.length
     const indices: number[] = []
+    for (const [i, error] of scores.faults) this.#run.fault(i, arrivals.step.name, error)
     for (let i = 0; i < count; i++) {
-      const error = scores.faults.get(i)
-      if (error !== undefined) this.#run.fault(i, arrivals.step.name, error)
-      else if (direct === null || !this.#canWrite(direct, i)) indices.push(i)
+      if (direct !== null && this.#canWrite(direct, i)) continue
+      if (!scores.faults.has(i)) indices.push(i)
     }
     const events = { at: (i: number) => reader.read(i, arrivals, scores) }
     const flow = { count, indices, events, windows: null, ...OF_NO_WINDOWS }
@@ -223,10 +224,15 @@ class Tail implements Produced {
     return events.memoryOf(this.#arrivals.indices[i] as number) !== null
   }
 
+  /** The same object each time: it is read at once. */
   #outputOf(i: number): OutputOf {
     const { indices, late } = this.#arrivals
-    const index = indices[i] as number
-    return { index, isLate: late.has(index), decision: this.#decided.numbers?.[i] ?? 0 }
+    const { numbers } = this.#decided
+    const of = this.#of
+    of.index = indices[i] as number
+    of.isLate = late.size > 0 && late.has(of.index)
+    of.decision = numbers === null ? 0 : (numbers[i] as number)
+    return of
   }
 
   /**
