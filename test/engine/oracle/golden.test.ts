@@ -14,7 +14,10 @@ import { type Arrival, naiveFeatures } from './naive-features.ts'
 // Two oracles that share no code: the expected files and the naive features step.
 
 const root = new URL('../../golden/', import.meta.url)
-const folders = readdirSync(root).filter((name) => existsSync(new URL(`${name}/golden.json`, root)))
+// In card-fallback some payments are dead letters of their models, which no window tells.
+const folders = readdirSync(root).filter(
+  (name) => name !== 'card-fallback' && existsSync(new URL(`${name}/golden.json`, root)),
+)
 
 describe.each(folders)('%s', (name) => {
   it('has the outcomes and features that the naive oracle computes', async () => {
@@ -23,10 +26,16 @@ describe.each(folders)('%s', (name) => {
       default: Definition
     }
     const answers = naiveAnswers(module.default, golden)
-    const unscored = golden.expected.map(({ probability: _probability, ...answer }) => answer)
-    expect(compareGolden({ ...golden, expected: unscored }, answers)).toEqual([])
+    expect(compareGolden({ ...golden, expected: golden.expected.map(unscored) }, answers)).toEqual(
+      [],
+    )
   })
 })
+
+/** What is expected of windows, which no model scores. */
+function unscored({ outcome, features, partition }: Answer): Answer {
+  return { outcome, ...(features && { features, ...(partition !== undefined && { partition }) }) }
+}
 
 function naiveAnswers(topology: Definition, golden: Golden): Answer[] {
   const { source } = topology
