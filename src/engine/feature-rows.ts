@@ -267,10 +267,11 @@ export class FeatureRows {
     let first: TidemarkError | null = null
     for (let p = 0; p < this.#paths.length; p++) {
       if (!this.#reaches[p]) continue
-      const into = open[p] as OpenArrivals
-      const error = this.#nextRow(this.#paths[p] as Path, into)
+      const [path, into] = [this.#paths[p] as Path, open[p] as OpenArrivals]
+      const error = this.#nextRow(path, into)
       if (error === null) {
         this.#tables.appendTo(into.found)
+        path.shares?.take(into.indices.length, this.#moment.key, into.shadowed)
         into.indices.push(index)
       } else first ??= error
     }
