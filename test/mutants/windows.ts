@@ -71,8 +71,8 @@ const ROWS: readonly Row[] = [
     'infinity reaches a model that takes missing values',
     [
       'engine/feature-rows.ts',
-      "(Number.isNaN(value) && step.missing === 'nan')",
-      "step.missing === 'nan'",
+      "(Number.isNaN(value) && missing === 'nan')",
+      "missing === 'nan'",
     ],
     [ENGINE, 'an infinite feature reaches no model'],
   ],
@@ -80,7 +80,7 @@ const ROWS: readonly Row[] = [
     'NaN reaches a model that takes no missing values',
     [
       'engine/feature-rows.ts',
-      "(Number.isNaN(value) && step.missing === 'nan')",
+      "(Number.isNaN(value) && missing === 'nan')",
       'Number.isNaN(value)',
     ],
     [ENGINE, 'a missing value reaches only a model that takes it'],

@@ -80,7 +80,7 @@ test('a worker that has had nothing to commit for a while is not slow any more',
   member.assign(1)
   member.give(
     1,
-    Array.from({ length: 1_500 }, (_, i) => record(i)),
+    Array.from({ length: 1_000 }, (_, i) => record(i)),
   )
   const only = await member.nextCommit()
   clock.advance(2_500)
