@@ -41,7 +41,8 @@ function checkout(): string {
 }
 
 const mainThatSays = (what: string) => `import { shared } from './shared.ts'
-export function main(args: string[]): void { if (shared === 1) console.log('${what}', ...args) }`
+export function main(args: string[]): void { if (shared === 1) console.log('${what}', ...args) }
+export function endProcess(): void {}`
 
 async function start(folder: string): Promise<string> {
   const child = spawn(process.execPath, [join(folder, 'src/cli/bin.js'), 'an argument'])
