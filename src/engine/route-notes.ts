@@ -1,6 +1,6 @@
 import type { Definition, FeaturesStep, ScoreStep } from '../topology/definition.ts'
 import { stepsOf } from '../topology/definition.ts'
-import { fieldsOfSecond } from '../topology/second-argument.ts'
+import { fieldsRead } from '../topology/fields-read.ts'
 
 /**
  * Notes on the rules that a replay may decide otherwise, since they read a table: the log does not
@@ -27,7 +27,7 @@ function scoreSteps({ then }: FeaturesStep): ScoreStep[] {
 }
 
 function lookedUpBy(when: ScoreStep['routes'][number]['when'], lookedUp: readonly string[]) {
-  const read = when === null ? [] : fieldsOfSecond(when)
+  const read = when === null ? [] : fieldsRead(when, 1)
   if (read === null) return `may read ${lookedUp.join(', ')}, looked up in a table`
   const found = read.filter((field) => lookedUp.includes(field))
   return found.length === 0 ? null : `reads ${found.join(', ')}, looked up in a table`

@@ -1,9 +1,10 @@
 import type { TidemarkError } from '../kernel/errors.ts'
 import { Share } from '../kernel/shares.ts'
 import type { Events, Reader } from '../plan/events.ts'
-import type { EventFunction, RouteDefinition, ScoreStep } from '../topology/definition.ts'
-import { takesFirst, takesSecond } from '../topology/function-reading.ts'
+import type { RouteDefinition, ScoreStep } from '../topology/definition.ts'
+import { fieldsRead } from '../topology/fields-read.ts'
 import type { Dictionary } from './dictionary.ts'
+import { EventView } from './event-view.ts'
 import { threw } from './faults.ts'
 import { FeatureView } from './feature-view.ts'
 
@@ -61,13 +62,19 @@ export class Routes {
   }
 }
 
-/** A condition on the event alone is read from its columns, where they say enough. */
+/**
+ * The condition of a rule. An event is made into an object only for a function that may read any
+ * field of it.
+ */
 function holdsOf({ when }: RouteDefinition, reader: Reader): Rule['holds'] {
   if (when === null) return null
-  if (!takesSecond(when)) {
-    const read = reader(when as EventFunction<boolean>)
-    return ({ events, index }) => read.of(events, index)
+  const fields = fieldsRead(when, 0)
+  if (fields === null) {
+    return ({ events, index, timeMs }, { features }) => when(events.at(index), features, timeMs)
   }
-  if (!takesFirst(when)) return ({ timeMs }, { features }) => when(undefined, features, timeMs)
-  return ({ events, index, timeMs }, { features }) => when(events.at(index), features, timeMs)
+  const view = new EventView(fields, reader)
+  return ({ events, index, timeMs }, { features }) => {
+    view.move(events, index)
+    return when(view.event, features, timeMs)
+  }
 }

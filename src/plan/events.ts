@@ -12,8 +12,21 @@ export interface Read<R> {
   of(events: Events, index: number): R
 }
 
-/** Makes a {@link Read} for a function. */
-export type Reader = <R>(of: EventFunction<R>) => Read<R>
+/** Makes a {@link Read} for a function, or for a field of the events. */
+export interface Reader {
+  <R>(of: EventFunction<R>): Read<R>
+  /** Reads the field of this name. */
+  field(name: string): Read<unknown>
+}
+
+/** Picks a field of an event; throws if that is `null` or `undefined`. */
+export function picking(name: string): EventFunction<unknown> {
+  return (event) => (event as Readonly<Record<string, unknown>>)[name]
+}
+
+const call = <R>(of: EventFunction<R>): Read<R> => ({
+  of: (events, index) => of(events.at(index)),
+})
 
 /** A reader that calls the function with the event. */
-export const called: Reader = (of) => ({ of: (events, index) => of(events.at(index)) })
+export const called: Reader = Object.assign(call, { field: (name: string) => call(picking(name)) })

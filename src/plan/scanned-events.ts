@@ -9,7 +9,7 @@ import {
   PRESENT,
   type ScannedColumns,
 } from './columns.ts'
-import { called, type Events, type Read, type Reader } from './events.ts'
+import { called, type Events, picking, type Read, type Reader } from './events.ts'
 import { TextCache } from './text-cache.ts'
 
 /**
@@ -78,10 +78,12 @@ export class ScannedEvents implements Events {
  * columns; all other functions are called.
  */
 export function columnReader(forms: readonly ColumnForm[]): Reader {
-  return <R>(of: EventFunction<R>) => {
+  const read = <R>(of: EventFunction<R>): Read<R> => {
     const reading = readFunction(of)
     return ('why' in reading ? null : columnRead(of, reading.expression, forms)) ?? called(of)
   }
+  const field = (name: string) => fieldRead(picking(name), [name], forms) ?? called.field(name)
+  return Object.assign(read, { field })
 }
 
 function columnRead<R>(

@@ -91,8 +91,11 @@ export class StepModel {
     const taken = this.#taken
     if (taken === null) {
       const own = new Float32Array(numbers.length * width)
-      for (const [i, row] of numbers.entries()) {
-        own.set(rows.subarray(row * width, (row + 1) * width), i * width)
+      let to = 0
+      for (const row of numbers) {
+        // A subarray for each row would cost more than its few numbers.
+        for (let from = row * width; from < (row + 1) * width; from++)
+          own[to++] = rows[from] as number
       }
       return own
     }

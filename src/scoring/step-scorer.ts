@@ -303,7 +303,10 @@ class Together implements StepAnswer {
     for (const [c, own] of model.common.entries()) {
       const [to, from] = [this.columns[c] as Float64Array, answer.columns[own] as Float64Array]
       if (asked.chosen === null) to.set(from)
-      else for (const [i, row] of asked.chosen.entries()) to[row] = from[i] as number
+      else {
+        const { chosen } = asked
+        for (let i = 0; i < chosen.length; i++) to[chosen[i] as number] = from[i] as number
+      }
     }
     const run = runOf(asked, answer)
     this.runs.push(run)

@@ -1,4 +1,4 @@
-import { eachNode, functionTree, type SyntaxNode } from './function-tree.ts'
+import { functionTree, type SyntaxNode } from './function-tree.ts'
 
 // Reads from the source of an author's function what it returns, so that it need not be called for
 // each event. A function is read only if its source determines the result completely, for any
@@ -53,20 +53,6 @@ export function takesSecond(of: (...args: never[]) => unknown): boolean {
   const node = tree === null ? null : functionIn(tree)
   if (node === null) return true
   return node.params.length > 1 || node.params[0]?.type === 'RestElement'
-}
-
-/** Whether a function may read its first argument. One whose source cannot be read may. */
-export function takesFirst(of: (...args: never[]) => unknown): boolean {
-  const tree = functionTree(takesFirst.toString.call(of))
-  const node = tree === null ? null : functionIn(tree)
-  const first = node?.params[0]
-  if (node === null || first?.type !== 'Identifier') return node === null || first !== undefined
-  let isUsed = false
-  eachNode(node.body, (inner) => {
-    isUsed ||=
-      inner.type === 'Identifier' && (inner.name === first.name || inner.name === 'arguments')
-  })
-  return isUsed
 }
 
 function readText(text: string): Reading {

@@ -8,7 +8,7 @@ import { routeNotes } from '../../src/engine/route-notes.ts'
 import { validateTopology } from '../../src/engine/validate.ts'
 import { Share } from '../../src/kernel/shares.ts'
 import type { Definition } from '../../src/topology/definition.ts'
-import { fieldsOfSecond } from '../../src/topology/second-argument.ts'
+import { fieldsRead } from '../../src/topology/fields-read.ts'
 import { batchOf } from './batch.ts'
 import { whole } from './whole.ts'
 
@@ -177,7 +177,7 @@ test('a graph draws the rules, the fallback and the shadows', () => {
 })
 
 test('which features a rule reads is told by its source, or that it does not tell', () => {
-  const any = (of: (...args: never[]) => unknown) => fieldsOfSecond(of)
+  const any = (of: (...args: never[]) => unknown) => fieldsRead(of, 1)
   expect(any((_: unknown, f: Record<string, number>) => Number(f['a']) > 1)).toEqual(['a'])
   expect(any((_: unknown, { a, b }: { a: number; b: number }) => a > b)).toEqual(['a', 'b'])
   expect(any((e: { a: number }) => e.a > 1)).toEqual([])

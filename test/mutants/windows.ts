@@ -69,20 +69,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     'infinity reaches a model that takes missing values',
-    [
-      'engine/feature-rows.ts',
-      "(Number.isNaN(value) && missing === 'nan')",
-      "missing === 'nan'",
-    ],
+    ['engine/feature-rows.ts', "(Number.isNaN(value) && missing === 'nan')", "missing === 'nan'"],
     [ENGINE, 'an infinite feature reaches no model'],
   ],
   [
     'NaN reaches a model that takes no missing values',
-    [
-      'engine/feature-rows.ts',
-      "(Number.isNaN(value) && missing === 'nan')",
-      'Number.isNaN(value)',
-    ],
+    ['engine/feature-rows.ts', "(Number.isNaN(value) && missing === 'nan')", 'Number.isNaN(value)'],
     [ENGINE, 'a missing value reaches only a model that takes it'],
   ],
   [

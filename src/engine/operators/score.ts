@@ -8,7 +8,7 @@ import {
   type ScoreStep,
   type ScoringModel,
 } from '../../topology/definition.ts'
-import { takesFirst } from '../../topology/function-reading.ts'
+import { fieldsRead } from '../../topology/fields-read.ts'
 import { LATENCY_LIMITS } from '../../topology/latency-budgets.ts'
 import { isEligible, rankedVariants, type Variant } from '../../topology/variants.ts'
 import type { OperatorRule, Print, ReportFault } from './rule.ts'
@@ -35,7 +35,8 @@ export const score: OperatorRule<ScoreStep> = {
       if (isRule(of)) yield { where: `${name}.${model}`, argument: 'features', of: of.of }
     }
     for (const { name: route, when } of routes) {
-      const argument = when !== null && !takesFirst(when) ? 'features' : 'event'
+      const needsEvent = when !== null && fieldsRead(when, 0) === null
+      const argument = needsEvent ? 'event' : 'features'
       yield { where: `${name}.${route}`, argument, of: when }
     }
   },

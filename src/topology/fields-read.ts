@@ -2,19 +2,31 @@ import { functionIn } from './function-reading.ts'
 import { eachNode, functionTree, type SyntaxNode } from './function-tree.ts'
 
 /**
- * The fields that a function reads of its second argument, by its source: `a` and `b` of
- * `(_, f) => f.a > 1 && f.b > 1`, and of `(_, { a, b }) => …`.
+ * The fields that a function reads of one of its arguments, by its source: of the second, `a` and `b`
+ * in `(_, f) => f.a > 1 && f.b > 1`, and in `(_, { a, b }) => …`.
  *
+ * @param argument its number, from 0
  * @returns `null`: its source does not tell
  */
-export function fieldsOfSecond(of: (...args: never[]) => unknown): readonly string[] | null {
-  const tree = functionTree(fieldsOfSecond.toString.call(of))
+export function fieldsRead(
+  of: (...args: never[]) => unknown,
+  argument: number,
+): readonly string[] | null {
+  const tree = functionTree(fieldsRead.toString.call(of))
   const node = tree === null ? null : functionIn(tree)
   if (node === null || node.params.some(({ type }) => type === 'RestElement')) return null
-  const second = node.params[1]
-  if (second === undefined) return []
-  if (second.type === 'ObjectPattern') return namesOf(second)
-  return second.type === 'Identifier' ? fieldsOf(second.name, node.body) : null
+  const parameter = node.params[argument]
+  if (parameter === undefined) return usesArguments(node.body) ? null : []
+  if (parameter.type === 'ObjectPattern') return namesOf(parameter)
+  return parameter.type === 'Identifier' ? fieldsOf(parameter.name, node.body) : null
+}
+
+function usesArguments(body: SyntaxNode): boolean {
+  let uses = false
+  eachNode(body, (node) => {
+    uses ||= node.type === 'Identifier' && node.name === 'arguments'
+  })
+  return uses
 }
 
 function namesOf({ properties }: Extract<SyntaxNode, { type: 'ObjectPattern' }>) {
@@ -28,6 +40,7 @@ function namesOf({ properties }: Extract<SyntaxNode, { type: 'ObjectPattern' }>)
 
 /** The fields that are picked of a name; `null`: it is used in another way, too. */
 function fieldsOf(name: string, body: SyntaxNode): readonly string[] | null {
+  if (usesArguments(body)) return null
   let uses = 0
   eachNode(body, (node) => {
     if (node.type === 'Identifier' && node.name === name) uses++
