@@ -114,6 +114,19 @@ export class Dictionary {
     return this.#pool.text(this.#slots[at + PLACE] as number, this.#slots[at + LENGTH] as number)
   }
 
+  /** The length of the text of a number in UTF-8; `null`: it represents no well-formed text. */
+  bytesOf(number: number): number | null {
+    if (this.#cells[number] !== null) return null
+    return this.#slots[this.#slotOf(number) + LENGTH] as number
+  }
+
+  /** Copies the text of a number, in UTF-8. */
+  copyText(number: number, into: Buffer, at: number): void {
+    const slot = this.#slotOf(number)
+    const length = this.#slots[slot + LENGTH] as number
+    this.#pool.copy({ place: this.#slots[slot + PLACE] as number, length }, into, at)
+  }
+
   /** The hash of a text, 32 bits; it depends on the text alone. */
   hashOf(number: number): number {
     return (this.#hashes[number] as number) >>> 0

@@ -56,7 +56,7 @@ export class Routes {
       } catch (cause) {
         return threw(cause, `${this.#step}.${name}`)
       }
-      if (share === null || share.has(String(this.#keys.cellOf(event.key)))) return r
+      if (share === null || share.hasNumber(event.key, this.#keys)) return r
     }
     return this.#rules.length
   }

@@ -21,8 +21,7 @@ export class ShadowShares {
   take(row: number, key: number, into: readonly number[][]): void {
     for (let s = 0; s < this.#shares.length; s++) {
       const share = this.#shares[s] as Share
-      if (share.isWhole || share.has(String(this.#keys.cellOf(key))))
-        (into[s] as number[]).push(row)
+      if (share.isWhole || share.hasNumber(key, this.#keys)) (into[s] as number[]).push(row)
     }
   }
 }

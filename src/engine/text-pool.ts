@@ -72,6 +72,13 @@ export class TextPool {
     return this.#pageOf(place).text(at, at + length)
   }
 
+  /** Copies the text at a place. */
+  copy(of: { readonly place: number; readonly length: number }, into: Buffer, at: number): void {
+    const { bytes } = this.#pageOf(of.place)
+    const from = atOf(of.place)
+    for (let i = 0; i < of.length; i++) into[at + i] = bytes[from + i] as number
+  }
+
   #allocate(length: number): number {
     const units = unitsOf(length)
     this.#held += units

@@ -10,10 +10,15 @@ export const SHARES = 10_000
 export class Share {
   readonly #prefix: string
   readonly #least: number
+  readonly #prefixBytes: number
+  /** The prefix, and the key that was looked at last. */
+  #scratch: Buffer
 
   /** @param share of the keys, 0 to 1 in steps of 1/{@link SHARES} */
   constructor(name: string, share: number) {
     this.#prefix = `${name}/`
+    this.#scratch = Buffer.from(this.#prefix)
+    this.#prefixBytes = this.#scratch.length
     this.#least = Math.round(share * SHARES)
   }
 
@@ -24,8 +29,33 @@ export class Share {
 
   /** Is the key in? */
   has(key: string): boolean {
-    return placeOf(murmur2(Buffer.from(this.#prefix + key)), SHARES) < this.#least
+    return this.#isIn(murmur2(Buffer.from(this.#prefix + key)))
   }
+
+  /** Is the key of this number in? No string is made of it. */
+  hasNumber(number: number, keys: KeyTexts): boolean {
+    const bytes = keys.bytesOf(number)
+    if (bytes === null) return this.has(String(keys.cellOf(number)))
+    const end = this.#prefixBytes + bytes
+    if (end > this.#scratch.length) {
+      this.#scratch = Buffer.concat([this.#scratch, Buffer.alloc(end)])
+    }
+    keys.copyText(number, this.#scratch, this.#prefixBytes)
+    return this.#isIn(murmur2(this.#scratch, 0, end))
+  }
+
+  #isIn(hash: number): boolean {
+    return placeOf(hash, SHARES) < this.#least
+  }
+}
+
+/** The texts of keys, by number. */
+interface KeyTexts {
+  /** The length of the text in UTF-8; `null`: it is not well-formed. */
+  bytesOf(number: number): number | null
+  /** Copies the text, which must be well-formed, in UTF-8. */
+  copyText(number: number, into: Buffer, at: number): void
+  cellOf(number: number): unknown
 }
 
 /** Is it a share: a number of 1/{@link SHARES} from 0 to 1? */

@@ -1,8 +1,10 @@
+import * as fc from 'fast-check'
 import { defineTopology, hours, minutes, onnxModel, rule, seconds, text } from 'tidemark'
 import { expect, describe as group, test } from 'vitest'
 import { z } from 'zod'
 import { mermaid } from '../../src/cli/mermaid.ts'
 import { describe } from '../../src/engine/describe.ts'
+import { Dictionary } from '../../src/engine/dictionary.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import { routeNotes } from '../../src/engine/route-notes.ts'
 import { validateTopology } from '../../src/engine/validate.ts'
@@ -81,6 +83,17 @@ test('the first rule that holds decides, by event, features and event time; else
     { shop: own, amount: -1, at: 5_000 },
   ])
   expect(routes).toEqual([4, 0, 1, 3, 3, 2])
+})
+
+test('a key is in a share by its bytes as by its text', () => {
+  const keys = new Dictionary()
+  const share = new Share('canary', 0.5)
+  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constant('\ud800 alone'))
+  fc.assert(
+    fc.property(text, (key) => {
+      expect(share.hasNumber(keys.numberOf(key), keys)).toBe(share.has(key))
+    }),
+  )
 })
 
 test('rows have all features of the models, in the order of their definition', () => {

@@ -1,12 +1,11 @@
 // W1 with a shadow of the same size, 100 other trees: it scores every event, and is only compared.
 import { onnxModel } from 'tidemark'
-import type { FeaturesStep, ScoreStep } from '../../../src/topology/definition.ts'
-import { modelDefinition } from '../../../src/topology/model.ts'
+import type { FeaturesStep, ModelDefinition, ScoreStep } from '../../../src/topology/definition.ts'
 import { cardGbdt } from '../../fixtures/models/card-gbdt.model.ts'
 import w1 from './w1.ts'
 
 const candidate = onnxModel({
-  ...modelDefinition(cardGbdt),
+  ...(cardGbdt as typeof cardGbdt & ModelDefinition),
   name: 'card-gbdt-v2',
   file: new URL('../../fixtures/models/card-gbdt-v2.onnx', import.meta.url),
   sha256: '94cf8f2e08f8fc38f7c41eeb93336a50ee2290a4650228616be2d96845b2537a',
