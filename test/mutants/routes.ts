@@ -40,7 +40,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the rows of a model are scored as the first ones of the batch',
-    ['scoring/step-scorer.ts', 'to[row] = from[i] as number', 'to[i] = from[i] as number'],
+    ['scoring/step-scorer.ts', 'to[chosen[i] as number] = from[i]', 'to[i] = from[i]'],
     ORACLE,
   ],
 ]
