@@ -21,7 +21,7 @@ import { figure, machine } from './figures.ts'
 const BUDGET_MS = 50
 const MOST_MS = 2 * BUDGET_MS + 50
 const EVERY_MS = 5
-const MOST_ROWS = 32
+const MOST_ROWS = 8
 /** It does not return in the life of the process: see make.py. */
 const FOR_EVER = 1.5e6
 
