@@ -1,8 +1,8 @@
 import type { Events, Reader } from '../plan/events.ts'
 
 /**
- * Some fields of one event, for an author's function that reads no others. It is the same object for
- * every event: it reads the one that it was moved to last, where that is in columns from these.
+ * Some fields of one event, for an author's function that reads no others. It is the same object
+ * for every event: it reads the one that it was moved to last, from its columns where it has them.
  */
 export class EventView {
   /** What the function gets. */

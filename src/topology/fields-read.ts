@@ -2,8 +2,8 @@ import { functionIn } from './function-reading.ts'
 import { eachNode, functionTree, type SyntaxNode } from './function-tree.ts'
 
 /**
- * The fields that a function reads of one of its arguments, by its source: of the second, `a` and `b`
- * in `(_, f) => f.a > 1 && f.b > 1`, and in `(_, { a, b }) => …`.
+ * The fields that a function reads of one of its arguments, by its source: of the second, `a` and
+ * `b` in `(_, f) => f.a > 1 && f.b > 1`, and in `(_, { a, b }) => …`.
  *
  * @param argument its number, from 0
  * @returns `null`: its source does not tell
