@@ -88,9 +88,9 @@ test('the first rule that holds decides, by event, features and event time; else
 test('a key is in a share by its bytes as by its text', () => {
   const keys = new Dictionary()
   const share = new Share('canary', 0.5)
-  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constant('\ud800 alone'))
+  const texts = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constant('\ud800 alone'))
   fc.assert(
-    fc.property(text, (key) => {
+    fc.property(texts, (key) => {
       expect(share.hasNumber(keys.numberOf(key), keys)).toBe(share.has(key))
     }),
   )
