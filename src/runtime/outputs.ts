@@ -15,7 +15,7 @@ import {
   type OutgoingRecord,
   WrittenRecords,
 } from '../records/written-records.ts'
-import type { StepAnswer } from '../scoring/step-scorer.ts'
+import type { StepAnswer } from '../scoring/step-answer.ts'
 import type { SinkStep } from '../topology/definition.ts'
 import type { AfterModel } from './after-model.ts'
 import { type DirectSinks, DirectWriter, type OutputOf } from './direct-outputs.ts'

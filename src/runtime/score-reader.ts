@@ -1,6 +1,6 @@
 import type { Arrivals, FoundRows } from '../engine/events.ts'
 import type { ScoredBy } from '../formats/json/known-values.ts'
-import type { StepAnswer } from '../scoring/step-scorer.ts'
+import type { StepAnswer } from '../scoring/step-answer.ts'
 import type { ScoreStep } from '../topology/definition.ts'
 
 /** The argument of the function after a model, for one event. */

@@ -40,7 +40,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the rows of a model are scored as the first ones of the batch',
-    ['scoring/step-scorer.ts', 'to[chosen[i] as number] = from[i]', 'to[i] = from[i]'],
+    ['scoring/step-answer.ts', 'to[chosen[i] as number] = from[i]', 'to[i] = from[i]'],
     ORACLE,
   ],
 ]

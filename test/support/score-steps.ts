@@ -1,4 +1,4 @@
-import type { StepAnswer } from '../../src/scoring/step-scorer.ts'
+import type { StepAnswer } from '../../src/scoring/step-answer.ts'
 import {
   type Definition,
   isTrained,

@@ -1,6 +1,6 @@
 import type { Arrivals } from '../../engine/events.ts'
+import type { StepAnswer } from '../../scoring/step-answer.ts'
 import type { StepModel } from '../../scoring/step-models.ts'
-import type { StepAnswer } from '../../scoring/step-scorer.ts'
 import type { Following } from '../outputs.ts'
 import { Origins } from './origins.ts'
 

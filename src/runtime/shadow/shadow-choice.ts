@@ -1,6 +1,6 @@
 import type { Arrivals } from '../../engine/events.ts'
+import type { StepAnswer } from '../../scoring/step-answer.ts'
 import type { StepModel } from '../../scoring/step-models.ts'
-import type { StepAnswer } from '../../scoring/step-scorer.ts'
 import { isRule, type ScoreStep } from '../../topology/definition.ts'
 
 /** Decides which rows a shadow gets, of those whose keys are in its share. */
