@@ -41,12 +41,12 @@ export function check(): Command {
         for (const line of evaluators(prepared.topologies)) await write(`${line}\n`)
         for (const line of variantLines(prepared.variants)) await write(`${line}\n`)
         for (const line of calledFunctions(prepared.topologies)) await write(`${line}\n`)
+        sayNotes(prepared.notes)
         const definitions = prepared.topologies.map(({ definition }) => definition)
         const { model: models } = config
         for (const line of await deploymentLines({ files, definitions, models })) {
           await write(`${line}\n`)
         }
-        sayNotes(prepared.notes)
         if (isConnected) await checkConnected(prepared, config)
       } finally {
         await prepared.close()

@@ -1,11 +1,11 @@
-import type { TidemarkError } from '../kernel/errors.ts'
+import { TidemarkError } from '../kernel/errors.ts'
 import { Share } from '../kernel/shares.ts'
 import type { Events, Reader } from '../plan/events.ts'
 import type { RouteDefinition, ScoreStep } from '../topology/definition.ts'
 import { fieldsRead } from '../topology/fields-read.ts'
 import type { Dictionary } from './dictionary.ts'
 import { EventView } from './event-view.ts'
-import { threw } from './faults.ts'
+import { kindOf, threw } from './faults.ts'
 import { FeatureView } from './feature-view.ts'
 
 /** An event of which the rules decide. */
@@ -52,7 +52,9 @@ export class Routes {
     for (let r = 0; r < this.#rules.length; r++) {
       const { name, share, holds } = this.#rules[r] as Rule
       try {
-        if (holds !== null && !holds(event, this.view)) continue
+        const isHeld: unknown = holds === null || holds(event, this.view)
+        if (isHeld === false) continue
+        if (isHeld !== true) return noCondition(`${this.#step}.${name}`, isHeld)
       } catch (cause) {
         return threw(cause, `${this.#step}.${name}`)
       }
@@ -60,6 +62,12 @@ export class Routes {
     }
     return this.#rules.length
   }
+}
+
+/** A promise, or anything else that is no boolean, would hold for every event. */
+function noCondition(step: string, got: unknown): TidemarkError {
+  const what = `step "${step}" must return true or false, got ${kindOf(got)}`
+  return new TidemarkError('FUNCTION_THREW', what)
 }
 
 /**

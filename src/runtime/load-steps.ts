@@ -156,14 +156,13 @@ function stepScorer(
   { step, budgetMs }: StepToLoad,
   trained: ReadonlyMap<string, Scorer>,
 ): StepScorer {
-  if (step.variants !== null) {
-    return new StepScorer({ ...step, latencyBudgetMs: budgetMs }, trained)
-  }
+  const own = { ...step, latencyBudgetMs: budgetMs }
+  if (step.variants !== null) return new StepScorer(own, trained)
   const scorers = deciding(step).map(([name, model]): [string, Scorer] => [
     name,
     isRule(model) ? ruleScorer(name, model, step.features) : (trained.get(name) as Scorer),
   ])
-  return new StepScorer(step, new Map(scorers))
+  return new StepScorer(own, new Map(scorers))
 }
 
 /** The models that may decide about an event, by name. */

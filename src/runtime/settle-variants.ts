@@ -36,10 +36,10 @@ export async function settleVariants(
   const { topologies } = prepared
   const loaded = topologies.flatMap(scorersOf)
   const notes: string[] = []
-  for (const { topology, step, variant, note } of findVariants(prepared, offsets)) {
-    const scorer = scorerIn(topologies, { topology, step })
-    if (scorer.variant !== null) continue
-    scorer.settleFor(variant)
+  // A step that has settled stays with its variant, whatever the group has committed since.
+  const variants = prepared.variants.filter((of) => scorerIn(topologies, of).variant === null)
+  for (const { topology, step, variant, note } of findVariants({ topologies, variants }, offsets)) {
+    scorerIn(topologies, { topology, step }).settleFor(variant)
     notes.push(note)
   }
   // Steps with the same model may share its sessions.

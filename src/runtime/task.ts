@@ -303,7 +303,9 @@ export class Task {
     const { watermarkParts, watermarkMs } = this.#engine
     const { fingerprint } = this.topology
     const [from, wholeFromMs] = [this.#points.at(watermarkMs), this.#wholeFromMs]
-    return { fingerprint, from, idleMs: watermarkParts.idleMs, wholeFromMs }
+    // Until the replay is over, what idleness had done is not repeated yet.
+    const idleMs = Math.max(watermarkParts.idleMs, this.#plan.idleMs)
+    return { fingerprint, from, idleMs, wholeFromMs }
   }
 
   #finishInOrder(begun: Begun, arrivals: readonly Arrivals[], end: TaskEnd | null): void {

@@ -9,7 +9,7 @@ import type { StepModel } from './step-models.ts'
 /** Which rows have no score that can be published. */
 export function failuresOf(
   { scorer, columns: names }: StepModel,
-  { columns, failed, lost }: Answer,
+  { columns, failed, lost, errors }: Answer,
   count: number,
 ): ReadonlyMap<number, Failure> {
   const failures = new Map<number, Failure>()
@@ -19,7 +19,10 @@ export function failuresOf(
   }
   if (failed.size > 0) {
     const hasFailed = { reason: 'score-failed', error: fails(scorer) } as const
-    for (const row of failed) failures.set(row, hasFailed)
+    for (const row of failed) {
+      const error = errors?.get(row)
+      failures.set(row, error === undefined ? hasFailed : { ...hasFailed, error })
+    }
   }
   for (const [c, column] of columns.entries()) {
     const byValue = new Map<number, Failure>()

@@ -66,7 +66,8 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
   const { runner, isInline } = opened
   const { cpu: cost, elapsed } = await knownCost(runner, choice)
   const notes: string[] = []
-  let rows = rowsWithin(choice.latencyBudgetMs, cost)
+  const budgetMs = batchMs(choice)
+  let rows = mostRows(cost, choice)
   if (rows === 0) throw tooSlow(cost, choice)
   if (rowsWithin(choice.latencyBudgetMs, elapsed) === 0) notes.push(busy(elapsed, choice))
   if (choice.isAlone) {
@@ -82,7 +83,6 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
     choice.isAlone
       ? { runner: of, rows: most, cost }
       : new FollowingLane({ runner: of, cost, rows: most, withinMs })
-  const budgetMs = choice.latencyBudgetMs
   const lanes: Lane[] = []
   if (inlineRows > 0) {
     const inline = isInline ? runner : await choice.openInline()
@@ -99,6 +99,23 @@ export async function chooseLanes(opened: Opened, choice: LaneChoice): Promise<C
   }
   if (isInline ? inlineRows === 0 : inlineRows === rows) await runner.close()
   return { lanes, threads: inlineRows < rows ? 1 : 0, notes }
+}
+
+/**
+ * How long a batch may take. Of a guarded model half the budget: a run that has waited for another
+ * is given up one budget after it began, which is then twice as long as it should take.
+ */
+function batchMs({
+  isGuarded,
+  latencyBudgetMs,
+}: Pick<LaneChoice, 'isGuarded' | 'latencyBudgetMs'>): number {
+  return isGuarded ? latencyBudgetMs / 2 : latencyBudgetMs
+}
+
+/** The largest batch; 0: one row does not fit the budget. */
+function mostRows(cost: Cost, choice: Pick<LaneChoice, 'isGuarded' | 'latencyBudgetMs'>): number {
+  if (rowsWithin(choice.latencyBudgetMs, cost) === 0) return 0
+  return Math.max(1, rowsWithin(batchMs(choice), cost))
 }
 
 /** A run without end is a fault, unless rows of a guarded model are given up before. */
@@ -125,7 +142,7 @@ export async function isKnownInline(
     read: readCost,
   })
   if (cost === null) return false
-  const rows = rowsWithin(choice.latencyBudgetMs, cost.cpu)
+  const rows = mostRows(cost.cpu, choice)
   return rows > 0 && rowsInline(rows, cost.cpu, choice) === rows
 }
 

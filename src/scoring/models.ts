@@ -64,13 +64,16 @@ export async function loadScorers(
       faults.share(first.read.use, same)
       continue
     }
-    loaded.push(model)
+    let isUsed = false
     for (const one of same) {
       const share = await faults.of(one.use, () => model.shareWith(one))
       if (share === null) continue
+      isUsed = true
       scorers.set(one.use.step, share.scorer)
       notes.set(one.use, one === same[0] ? [...share.notes, ...model.notes] : share.notes)
     }
+    if (isUsed) loaded.push(model)
+    else await model.scorer.close()
   }
   const required = uses.filter(({ mayFail }) => mayFail !== true)
   const all = [

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
+import { TidemarkError } from '../kernel/errors.ts'
 import type { RuleDefinition } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
+import { nameOf } from '../topology/schema.ts'
 import { NO_ROWS, type Scorer } from './scorer.ts'
 
 /** The largest batch of a rule: it runs on the calling thread. */
@@ -18,9 +20,10 @@ export function ruleScorer(
   { version, outputs, of }: RuleDefinition,
   features: readonly string[],
 ): Scorer {
+  const label = `${name}@${version}`
   return {
     name,
-    label: `${name}@${version}`,
+    label,
     sha256: createHash('sha256').update(formOf(of)).digest('hex'),
     evaluator: { by: 'function' },
     size: { bytes: 0, threads: 0 },
@@ -30,28 +33,35 @@ export function ruleScorer(
     passOver: () => {},
     async score(rows, count) {
       const columns = outputs.map(() => new Float64Array(count).fill(Number.NaN))
-      const failed = new Set<number>()
+      const errors = new Map<number, TidemarkError>()
       const startMs = performance.now()
       for (let row = 0; row < count; row++) {
         const at = row * features.length
         const taken = Object.fromEntries(features.map((f, i) => [f, rows[at + i] as number]))
-        const answer = answerOf(of, taken)
-        for (const [i, output] of outputs.entries()) {
-          const number = answer?.[output]
-          if (typeof number !== 'number') failed.add(row)
-          else (columns[i] as Float64Array)[row] = number
+        try {
+          const answer = of(taken)
+          for (const [i, output] of outputs.entries()) {
+            const column = columns[i] as Float64Array
+            column[row] = numberOf(answer[output], output)
+          }
+        } catch (cause) {
+          errors.set(row, failure(`rule ${label}`, cause))
         }
       }
-      return { columns, failed, lost: NO_ROWS, runMs: performance.now() - startMs }
+      const failed = new Set(errors.keys())
+      return { columns, failed, errors, lost: NO_ROWS, runMs: performance.now() - startMs }
     },
     close: async () => {},
   }
 }
 
-function answerOf(of: RuleDefinition['of'], features: Readonly<Record<string, number>>) {
-  try {
-    return of(features)
-  } catch {
-    return null
-  }
+/** @throws TypeError */
+function numberOf(value: unknown, output: string): number {
+  if (typeof value === 'number') return value
+  throw new TypeError(`it gave no number "${output}"`)
+}
+
+/** Names what was thrown, never its text, which may contain features. */
+function failure(rule: string, cause: unknown): TidemarkError {
+  return new TidemarkError('SCORE_FAILED', `${rule} threw ${nameOf(cause)}`, { cause })
 }

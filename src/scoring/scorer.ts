@@ -1,3 +1,5 @@
+import type { TidemarkError } from '../kernel/errors.ts'
+
 // The interface between the runtime and a model.
 
 /** The scores of a batch. */
@@ -15,6 +17,8 @@ export interface Answer extends Scores {
    * Their numbers are NaN. Empty unless the model is guarded.
    */
   readonly lost: ReadonlySet<number>
+  /** By row, why it has failed, where more is known than that. @default nothing more is */
+  readonly errors?: ReadonlyMap<number, TidemarkError>
   /** Total time of the runs that these rows were in, ms; without the time that they queued. */
   readonly runMs: number
 }

@@ -1,5 +1,6 @@
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { ScoreStep } from '../topology/definition.ts'
+import { columnNames } from './score-columns.ts'
 import type { Answer, Scorer } from './scorer.ts'
 import type { AttemptOutcome, FallbackReason, StepModel } from './step-models.ts'
 
@@ -31,7 +32,7 @@ interface Attempt {
 
 /** What a step says of the rows of one call. */
 export interface StepAnswer {
-  /** One number a row for each of the step's outputs, in their order. */
+  /** One number a row for each of the step's outputs, in their order; NaN for one with a fault. */
   readonly columns: readonly Float64Array[]
   /** By row, the number of its decision; `null`: 0 for all. */
   readonly decided: Uint8Array | null
@@ -79,10 +80,7 @@ export class GatheredAnswer implements StepAnswer {
   readonly #missed = new Map<string, { decision: number; outcome: FallbackReason; rows: number }>()
 
   constructor({ count, routes }: StepBatch, { outputs }: ScoreStep) {
-    const width = Object.values(outputs).reduce(
-      (sum, { columns }) => sum + (columns?.length ?? 1),
-      0,
-    )
+    const width = columnNames(outputs).length
     this.columns = Array.from({ length: width }, () => new Float64Array(count).fill(Number.NaN))
     this.decided = routes === undefined ? new Uint8Array(count) : routes.slice(0, count)
     for (const decision of this.decided) this.#give(decision)
@@ -132,11 +130,17 @@ export class GatheredAnswer implements StepAnswer {
 
   fail(row: number, error: TidemarkError): void {
     this.faults.set(row, error)
+    for (const column of this.columns) column[row] = Number.NaN
   }
 
   #give(decision: number): void {
     this.#given[decision] = (this.#given[decision] ?? 0) + 1
   }
+}
+
+/** The numbers of a model's rows in a call of `count` rows. */
+export function numbersOf({ chosen }: Pick<RowsOf, 'chosen'>, count: number): readonly number[] {
+  return chosen ?? Array.from({ length: count }, (_, row) => row)
 }
 
 /** The number in the call of one of the model's own rows. */

@@ -8,6 +8,7 @@ import {
   type Failure,
   GatheredAnswer,
   isWhole,
+  numbersOf,
   type RowsOf,
   rowOf,
   type StepAnswer,
@@ -121,7 +122,7 @@ export class StepScorer {
     const isSplit = this.step.fallback?.on.includes('budget') === true
     const { scorer } = model
     if (!isSplit || fallback === model || scorer.state !== 'open') return [{ model, chosen }]
-    const all = chosen ?? Array.from({ length: count }, (_, row) => row)
+    const all = numbersOf({ chosen }, count)
     const most = rowsWithin(scorer, { budgetMs: this.step.latencyBudgetMs, count: all.length })
     if (most === all.length) return [{ model, chosen }]
     const rest = noAnswer(
@@ -138,15 +139,16 @@ export class StepScorer {
     const { model, chosen } = rows
     const { fallback } = this.#models
     if (fallback === null || fallback === model) return this.#answerOf(rows, batch)
-    const breaker = this.#breakers.of(model.scorer)
-    const all = chosen ?? Array.from({ length: batch.count }, (_, row) => row)
     // One that takes no rows now answers at once, and says why.
-    if (model.scorer.state === 'open' && !breaker.permits()) {
-      const error = notAsked(model.scorer)
-      return noAnswer({ model, chosen: all }, { reason: 'model-open', error })
+    if (model.scorer.state !== 'open') return this.#answerOf(rows, batch)
+    const breaker = this.#breakers.of(model.scorer)
+    if (!breaker.permits()) {
+      const all = numbersOf(rows, batch.count)
+      const failure = { reason: 'model-open', error: notAsked(model.scorer) } as const
+      return noAnswer({ model, chosen: all }, failure)
     }
     const asked = await this.#orFailing(rows, batch)
-    if (asked.failures.size === all.length) breaker.failed()
+    if (asked.failures.size === (chosen?.length ?? batch.count)) breaker.failed()
     else breaker.succeeded()
     return asked
   }
@@ -158,7 +160,7 @@ export class StepScorer {
     } catch (error) {
       if (!(error instanceof TidemarkError && error.code === 'MODEL_FAILING')) throw error
       const { model } = rows
-      const chosen = rows.chosen ?? Array.from({ length: batch.count }, (_, row) => row)
+      const chosen = numbersOf(rows, batch.count)
       return noAnswer({ model, chosen }, { reason: 'model-failing', error: fails(model.scorer) })
     }
   }
@@ -196,10 +198,11 @@ export class StepScorer {
     const fallback = this.#models.fallback as StepModel
     const chosen: number[] = []
     for (const [row, { reason, error }] of missed) {
-      answer.decide(row, this.#models.fallbackDecision(reason))
       const lacking = fallback.lacks(batch.rows, row)
-      if (lacking === null) chosen.push(row)
-      else answer.fail(row, bothFailed(error, `feature "${lacking}" is not finite`))
+      if (lacking === null) {
+        answer.decide(row, this.#models.fallbackDecision(reason))
+        chosen.push(row)
+      } else answer.fail(row, bothFailed(error, `feature "${lacking}" is not finite`))
     }
     const again = await this.#orFailing({ model: fallback, chosen }, batch)
     answer.take(again)

@@ -16,7 +16,10 @@ export function fieldsRead(
   const node = tree === null ? null : functionIn(tree)
   if (node === null || node.params.some(({ type }) => type === 'RestElement')) return null
   const parameter = node.params[argument]
-  if (parameter === undefined) return usesArguments(node.body) ? null : []
+  // The default of another parameter may read this one.
+  const plain = node.params.every(({ type }) => type === 'Identifier' || type === 'ObjectPattern')
+  if (!plain || usesArguments(node.body)) return null
+  if (parameter === undefined) return []
   if (parameter.type === 'ObjectPattern') return namesOf(parameter)
   return parameter.type === 'Identifier' ? fieldsOf(parameter.name, node.body) : null
 }
@@ -40,18 +43,23 @@ function namesOf({ properties }: Extract<SyntaxNode, { type: 'ObjectPattern' }>)
 
 /** The fields that are picked of a name; `null`: it is used in another way, too. */
 function fieldsOf(name: string, body: SyntaxNode): readonly string[] | null {
-  if (usesArguments(body)) return null
   let uses = 0
   eachNode(body, (node) => {
     if (node.type === 'Identifier' && node.name === name) uses++
   })
   const fields: string[] = []
+  let isCalled = false
   eachNode(body, (node) => {
+    // A method has the whole argument, as its `this`.
+    if (node.type === 'CallExpression' && node.callee.type === 'MemberExpression') {
+      const { object } = node.callee
+      if (object.type === 'Identifier' && object.name === name) isCalled = true
+    }
     if (node.type !== 'MemberExpression') return
     const { object, property, computed } = node
     if (object.type !== 'Identifier' || object.name !== name) return
     if (!computed && property.type === 'Identifier') fields.push(property.name)
     if (computed && property.type === 'Literal') fields.push(String(property.value))
   })
-  return fields.length === uses ? [...new Set(fields)] : null
+  return fields.length === uses && !isCalled ? [...new Set(fields)] : null
 }

@@ -61,11 +61,17 @@ function several(
   { carry, missing, latencyBudget }: GivenOptions,
   defined: readonly string[],
 ): Omit<ScoreFields, 'named'> {
+  // A model that is only watched changes nothing of what is published.
+  const deciding = new Set([...route.map(({ to }) => to), otherwise, fallback ?? otherwise])
+  const isWatched = (name: string) => Object.hasOwn(shadow, name) && !deciding.has(name)
+  const all = Object.entries(models)
+  const published = all.filter(([name]) => !isWatched(name)).map(([, model]) => model)
+  const watched = all.filter(([name]) => isWatched(name)).map(([, model]) => model)
   return {
     op: 'score',
     models,
-    features: columnsOfRow(Object.values(models), defined, carry ?? []),
-    outputs: commonOutputs(Object.values(models)),
+    features: columnsOfRow([...published, ...watched], defined, carry ?? []),
+    outputs: commonOutputs(published),
     routes: routesOf(route),
     otherwise,
     fallback: fallback === undefined ? null : { to: fallback, on: fallbackOn },
@@ -122,16 +128,9 @@ function commonOutputs([first, ...others]: readonly ScoringModel[]): ScoreStep['
   )
 }
 
-/** A rule without a name is called after its model, with a number if others are. */
+/** A rule without a name is called after its model. */
 function routesOf(route: readonly GivenRoute[]): RouteDefinition[] {
-  const names = new Set(route.flatMap(({ name }) => name ?? []))
-  return route.map(({ to, name, when = null, share = null }) => {
-    if (name !== undefined) return { name, to, when, share }
-    let own = to
-    for (let n = 2; names.has(own); n++) own = `${to}-${n}`
-    names.add(own)
-    return { name: own, to, when, share }
-  })
+  return route.map(({ to, name = to, when = null, share = null }) => ({ name, to, when, share }))
 }
 
 function shadowOf(

@@ -128,11 +128,25 @@ function checkAccuracies({ name, models }: ScoreStep, report: ReportFault): void
   }
 }
 
-function checkRoutes({ name, routes }: ScoreStep, report: ReportFault): void {
+/** Printable, and no quotes, which a graph could not show. */
+const ROUTE_NAME = /^[^\p{C}"]{1,200}$/u
+const NAME_HINT =
+  'a name is 1 to 200 characters, and begins with neither fallback:, variant: nor shadow.'
+
+/** What other routes, and the keys of shadows, are called. */
+const RESERVED = /^(fallback:|variant:|shadow\.)/
+
+function checkRoutes({ name, routes, otherwise }: ScoreStep, report: ReportFault): void {
   if (routes.length > MOST_ROUTES) report(name, `it has more than ${MOST_ROUTES} rules`)
-  for (const [i, { name: route, when, share }] of routes.entries()) {
+  for (const [i, { name: route, to, when, share }] of routes.entries()) {
     if (routes.findIndex((r) => r.name === route) < i) {
-      report(name, `two rules are named "${route}"`, { hint: 'their keys would be the same' })
+      const hint = "give one of them a name: { to, name: 'big-spender', … }"
+      report(name, `two rules are named "${route}"`, { hint })
+    }
+    if (!ROUTE_NAME.test(route) || RESERVED.test(route)) {
+      report(name, `a rule cannot be named ${JSON.stringify(route)}`, { hint: NAME_HINT })
+    } else if (route === otherwise && to !== otherwise) {
+      report(name, `rule "${route}" has the name of the model for all other events`)
     }
     if (share !== null && !isShare(share)) badShare(`${name}.${route}`, share, report)
     if (when !== null && typeof when !== 'function') {
@@ -142,8 +156,12 @@ function checkRoutes({ name, routes }: ScoreStep, report: ReportFault): void {
   }
 }
 
-function checkShadows({ name, shadows, routes, otherwise }: ScoreStep, report: ReportFault): void {
+function checkShadows(step: ScoreStep, report: ReportFault): void {
+  const { name, shadows, routes, otherwise, models, outputs } = step
   for (const { model, share, threshold } of shadows) {
+    const own = models[model] === undefined ? outputs : outputsOf(models[model])
+    const lacking = Object.keys(outputs).filter((output) => !Object.hasOwn(own, output))
+    if (lacking.length > 0) report(name, `shadow "${model}" has no output ${lacking.join(', ')}`)
     if (!isShare(share)) badShare(`${name}.shadow.${model}`, share, report)
     if (!Number.isFinite(threshold)) {
       report(`${name}.shadow.${model}`, `threshold must be a finite number, got ${threshold}`)

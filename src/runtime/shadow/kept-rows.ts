@@ -38,17 +38,22 @@ export function keepRows(
 ): KeptRows {
   const isAll = chosen.length === arrivals.indices.length
   const { columns, decided } = scores
+  // A few rows of a large chunk would keep the memory of all of them.
+  const { byteLength, buffer } = arrivals.rows
+  const isWhole = isAll && 2 * byteLength >= buffer.byteLength
   return {
     count: chosen.length,
-    rows: model.rowsOf(arrivals.rows, isAll ? null : chosen),
-    main: isAll ? columns : columns.map((column) => picked(column, chosen)),
+    rows: model.rowsOf(arrivals.rows, isWhole ? null : chosen),
+    main: columns.map((column) => picked(column, chosen)),
     decided:
       isAll || decided === null ? decided : Uint8Array.from(chosen, (r) => decided[r] as number),
     origins: sink === null ? null : new Origins(arrivals, chosen, { sink, from }),
   }
 }
 
-function picked(column: Float64Array, rows: readonly number[]): Float64Array {
+/** The numbers of some rows. */
+export function picked(column: Float64Array, rows: readonly number[]): Float64Array {
+  if (rows.length === column.length) return column
   const own = new Float64Array(rows.length)
   for (let i = 0; i < rows.length; i++) own[i] = column[rows[i] as number] as number
   return own

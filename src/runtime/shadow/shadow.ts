@@ -6,7 +6,7 @@ import type { StepAnswer } from '../../scoring/step-answer.ts'
 import type { StepModel } from '../../scoring/step-models.ts'
 import type { Following } from '../outputs.ts'
 import type { BestEffortWriter } from './best-effort-writer.ts'
-import { type KeptRows, keepRows } from './kept-rows.ts'
+import { type KeptRows, keepRows, picked } from './kept-rows.ts'
 import type { QueueRoom } from './queue-room.ts'
 import type { ShadowChoice } from './shadow-choice.ts'
 import type { ShadowOutputs } from './shadow-outputs.ts'
@@ -201,9 +201,4 @@ async function orFailing(scorer: Scorer, rows: Float32Array, count: number) {
     if (error instanceof TidemarkError && error.code === 'MODEL_FAILING') return null
     throw error
   }
-}
-
-function picked(column: Float64Array, rows: readonly number[]): Float64Array {
-  if (rows.length === column.length) return column
-  return Float64Array.from(rows, (row) => column[row] as number)
 }
