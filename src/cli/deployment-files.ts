@@ -8,6 +8,7 @@ import {
   type ModelDefinition,
   stepsOf,
 } from '../topology/definition.ts'
+import { isOnlyShadow } from '../topology/shadows.ts'
 import { count, plural } from './print.ts'
 import { table } from './table.ts'
 import { endReading, ownFilesOf } from './topology-bundle.ts'
@@ -45,18 +46,34 @@ async function dataOf(
     from.file === undefined ? [] : [from.file],
   )
   const models = await Promise.all(
-    modelsOf(definition).map(async (model) => {
+    modelsOf(definition).map(async ({ model, isRequired }) => {
       const file = chosen.get(model.name) ?? null
-      const { found, golden } = await candidateOf({ model, where: definition.name }, file)
-      return golden === null ? [found.file] : [found.file, golden]
+      try {
+        const { found, golden } = await candidateOf({ model, where: definition.name }, file)
+        return golden === null ? [found.file] : [found.file, golden]
+      } catch (error) {
+        // A shadow without its file is off, which a note says.
+        if (isRequired) throw error
+        return []
+      }
     }),
   )
   return [...models.flat(), ...tables].map((url) => fileURLToPath(url))
 }
 
-function modelsOf(definition: Definition): ModelDefinition[] {
+interface ModelOfStep {
+  readonly model: ModelDefinition
+  /** Else it is only watched. */
+  readonly isRequired: boolean
+}
+
+function modelsOf(definition: Definition): ModelOfStep[] {
   const steps = [...stepsOf(definition.then)].filter((step) => step.op === 'score')
-  return steps.flatMap((step) => Object.values(step.models).filter(isTrained))
+  return steps.flatMap((step) =>
+    Object.entries(step.models).flatMap(([name, model]) =>
+      isTrained(model) ? [{ model, isRequired: !isOnlyShadow(step, name) }] : [],
+    ),
+  )
 }
 
 function kilobytes(bytes: number): string {

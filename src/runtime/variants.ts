@@ -79,7 +79,7 @@ export function choiceFaults(
     .filter((choice) => !offers.includes(choice))
     .map((choice) => {
       const what = `no topology offers the variant ${choice}, or it does not meet minAccuracy`
-      return new TidemarkError('CONFIG_INVALID', what, { hint })
+      return new TidemarkError('CONFIG_INVALID', what, { where: '--variant', hint })
     })
 }
 

@@ -11,6 +11,7 @@ import {
 import { latencyBudgetOf } from './latency-budgets.ts'
 import { type Model, modelDefinition } from './model.ts'
 import type { ModelVariants, ScoreOptions, Shadow } from './score-models.ts'
+import { isOnlyShadow } from './shadows.ts'
 
 // From what an author says of a score step to its definition. What types cannot check, and
 // JavaScript may pass, is checked when a worker starts.
@@ -61,21 +62,24 @@ function several(
   { carry, missing, latencyBudget }: GivenOptions,
   defined: readonly string[],
 ): Omit<ScoreFields, 'named'> {
-  // A model that is only watched changes nothing of what is published.
-  const deciding = new Set([...route.map(({ to }) => to), otherwise, fallback ?? otherwise])
-  const isWatched = (name: string) => Object.hasOwn(shadow, name) && !deciding.has(name)
-  const all = Object.entries(models)
-  const published = all.filter(([name]) => !isWatched(name)).map(([, model]) => model)
-  const watched = all.filter(([name]) => isWatched(name)).map(([, model]) => model)
-  return {
-    op: 'score',
-    models,
-    features: columnsOfRow([...published, ...watched], defined, carry ?? []),
-    outputs: commonOutputs(published),
+  const decides = {
     routes: routesOf(route),
     otherwise,
     fallback: fallback === undefined ? null : { to: fallback, on: fallbackOn },
     shadows: Object.entries(shadow).map(([model, of]) => shadowOf(model, of)),
+  }
+  // A model that is only watched changes nothing of what is published.
+  const modelsThat = (areWatched: boolean) =>
+    Object.keys(models)
+      .filter((name) => isOnlyShadow(decides, name) === areWatched)
+      .map((name) => models[name] as ScoringModel)
+  const published = modelsThat(false)
+  return {
+    op: 'score',
+    models,
+    features: columnsOfRow([...published, ...modelsThat(true)], defined, carry ?? []),
+    outputs: commonOutputs(published),
+    ...decides,
     variants: null,
     missing: missing ?? 'refuse',
     ...(carry && { carry }),

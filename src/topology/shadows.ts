@@ -10,9 +10,12 @@ import {
 
 // Models that are only watched, in a topology.
 
+/** What says of a score step which of its models decide. */
+type Deciding = Pick<ScoreStep, 'shadows' | 'routes' | 'otherwise' | 'fallback'>
+
 /** Does no event get its score from this model, since it is only watched? */
 export function isOnlyShadow(
-  { shadows, routes, otherwise, fallback }: ScoreStep,
+  { shadows, routes, otherwise, fallback }: Deciding,
   name: string,
 ): boolean {
   const decides = name === otherwise || name === fallback?.to
