@@ -32,6 +32,8 @@ export function scoreMetrics(make: MetricMaker, watched: readonly WatchedTopolog
     all.set(key, scores)
     return scores
   }
+  // Found once for each array: partitions tell of every chunk.
+  const byModels = new WeakMap<readonly unknown[], readonly Scores[]>()
   for (const { topology, models } of watched) {
     for (const { model, version } of models) scoresOf({ topology, model, version })
   }
@@ -42,10 +44,14 @@ export function scoreMetrics(make: MetricMaker, watched: readonly WatchedTopolog
   return byType({
     scored: ({ topology, attempts: given, scores: column, decided, models }) => {
       for (const { rows, ...labels } of given) attempts.inc({ topology, ...labels }, rows)
-      const byDecision = models.map((model) => scoresOf({ topology, ...model }))
+      let by = byModels.get(models)
+      if (by === undefined) {
+        by = models.map((model) => scoresOf({ topology, ...model }))
+        byModels.set(models, by)
+      }
       for (let row = 0; row < column.length; row++) {
         const score = column[row] as number
-        if (!Number.isNaN(score)) byDecision[decided?.[row] ?? 0]?.add(score)
+        if (!Number.isNaN(score)) by[decided === null ? 0 : (decided[row] as number)]?.add(score)
       }
     },
   })

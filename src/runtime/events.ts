@@ -218,6 +218,7 @@ export type RuntimeEvent =
       readonly scores: Float64Array
       /** By row, the index in `models` of what scored it; `null`: 0 for all. */
       readonly decided: Uint8Array | null
+      /** The same array for as long as a partition is scored by the same models. */
       readonly models: readonly { readonly model: string; readonly version: string }[]
     }
   | {

@@ -10,6 +10,11 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 
 const WAITS = { firstMs: 1_000, lastMs: 30_000 }
 
+interface ModelLabels {
+  readonly model: string
+  readonly version: string
+}
+
 /**
  * Scores the events of one partition with the models of one topology. A model that can score
  * none of them is retried until it succeeds: the partition waits meanwhile, and none of its events
@@ -20,6 +25,8 @@ export class PatientScoring {
   readonly #partition: TopicPartition
   readonly #around: TaskSurroundings
   readonly #patience: Patience
+  /** The labels of what scored rows, by number of the decision. */
+  readonly #labels = new WeakMap<readonly Decision[], readonly ModelLabels[]>()
 
   constructor(topology: PreparedTopology, partition: TopicPartition, around: TaskSurroundings) {
     this.#topology = topology
@@ -56,8 +63,18 @@ export class PatientScoring {
       const [model, version] = [by.name, versionOf(by)]
       observer({ type: 'inference', topology, model, version, rows, durationMs })
     }
-    if (batch.count > 0) observer({ type: 'scored', topology, ...scoredOf(scorer, answer) })
+    if (batch.count > 0) observer({ type: 'scored', topology, ...this.#scored(scorer, answer) })
     return answer
+  }
+
+  #scored({ decisions }: StepScorer, { columns, decided, attempts }: StepAnswer) {
+    const models = this.#labels.get(decisions) ?? labelsOf(decisions)
+    this.#labels.set(decisions, models)
+    const named = attempts.map(({ decision, outcome, rows }) => {
+      const { route } = decisions[decision] as Decision
+      return { ...(models[decision] as ModelLabels), route, outcome, rows }
+    })
+    return { attempts: named, scores: columns[0] as Float64Array, decided, models }
   }
 
   #tell(step: ScoreStep, reason: string | null): void {
@@ -67,14 +84,6 @@ export class PatientScoring {
   }
 }
 
-function scoredOf({ decisions }: StepScorer, { columns, decided, attempts }: StepAnswer) {
-  const models = decisions.map(({ scorer }) => ({
-    model: scorer.name,
-    version: versionOf(scorer),
-  }))
-  const named = attempts.map(({ decision, outcome, rows }) => {
-    const { route } = decisions[decision] as Decision
-    return { ...(models[decision] as (typeof models)[number]), route, outcome, rows }
-  })
-  return { attempts: named, scores: columns[0] as Float64Array, decided, models }
+function labelsOf(decisions: readonly Decision[]): readonly ModelLabels[] {
+  return decisions.map(({ scorer }) => ({ model: scorer.name, version: versionOf(scorer) }))
 }
