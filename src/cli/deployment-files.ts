@@ -6,7 +6,7 @@ import {
   type Definition,
   isTrained,
   type ModelDefinition,
-  stepsOf,
+  scoreStepsOf,
 } from '../topology/definition.ts'
 import { isOnlyShadow } from '../topology/shadows.ts'
 import { count, plural } from './print.ts'
@@ -68,8 +68,7 @@ interface ModelOfStep {
 }
 
 function modelsOf(definition: Definition): ModelOfStep[] {
-  const steps = [...stepsOf(definition.then)].filter((step) => step.op === 'score')
-  return steps.flatMap((step) =>
+  return scoreStepsOf(definition.then).flatMap((step) =>
     Object.entries(step.models).flatMap(([name, model]) =>
       isTrained(model) ? [{ model, isRequired: !isOnlyShadow(step, name) }] : [],
     ),

@@ -87,11 +87,14 @@ function writeFeatures(row: Row, { features }: RowFormat, into: Float32Array): v
   }
 }
 
+const HINT =
+  'a feature without a value is null; a line may also have them as a list, in the order of the model: { "features": [1, 2], … }'
+
 /** `null` is a missing value, NaN. */
 function featureOf(name: string, given: unknown): number {
   if (given === null) return Number.NaN
   if (given === undefined) {
-    throw fault(`there is no feature "${name}"`, 'a feature without a value is null')
+    throw fault(`there is no feature "${name}"`, HINT)
   }
   if (typeof given !== 'number') {
     throw fault(`feature "${name}" is ${JSON.stringify(given)}, not a number or null`)

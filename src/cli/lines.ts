@@ -17,39 +17,49 @@ export interface Line {
 const NEWLINE = 0x0a
 const TAB = 0x09
 const BRACE = 0x7b
+/** U+FEFF in UTF-8. */
+const MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
- * Splits a stream into lines, one batch per chunk that arrives. Empty lines are left out.
+ * Splits a stream into lines, one batch per chunk that arrives. Empty lines are left out, and the
+ * byte order mark that Windows programs write at the start.
  *
+ * @param path of its file, for errors
  * @throws TidemarkError `CONFIG_INVALID`: the stream failed
  */
-export async function* linesOf(stream: Readable): AsyncGenerator<Line[]> {
+export async function* linesOf(stream: Readable, path?: string): AsyncGenerator<Line[]> {
   let number = 0
   let taken = 0
   let rest: Buffer[] = []
-  for await (const chunk of chunksOf(stream)) {
+  for await (const chunk of chunksOf(stream, path)) {
     const lines: Line[] = []
     let start = 0
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      const bytes = Buffer.concat([...rest, chunk.subarray(start, end)])
+      number += 1
+      const bytes = withoutMark(Buffer.concat([...rest, chunk.subarray(start, end)]), number)
       rest = []
       start = end + 1
-      number += 1
       if (bytes.length > 0) lines.push({ number, bytes, end: taken + start })
     }
     if (start < chunk.length) rest.push(chunk.subarray(start))
     taken += chunk.length
     if (lines.length > 0) yield lines
   }
-  const bytes = Buffer.concat(rest)
-  if (bytes.length > 0) yield [{ number: number + 1, bytes, end: taken }]
+  number += 1
+  const bytes = withoutMark(Buffer.concat(rest), number)
+  if (bytes.length > 0) yield [{ number, bytes, end: taken }]
 }
 
-async function* chunksOf(stream: Readable): AsyncGenerator<Buffer> {
+function withoutMark(line: Buffer, number: number): Buffer {
+  const isMarked = number === 1 && line.subarray(0, MARK.length).equals(MARK)
+  return isMarked ? line.subarray(MARK.length) : line
+}
+
+async function* chunksOf(stream: Readable, path?: string): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk
   } catch (error) {
-    throw unreadable(error)
+    throw unreadable(error, path)
   }
 }
 

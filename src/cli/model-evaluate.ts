@@ -65,6 +65,7 @@ export function modelEvaluate(): Command {
         const unscored = await addRows({ scorer, output, evaluator }, format)
         const { result } = evaluator
         refuseIfNothing(result, flags.rows)
+        sayNotes(evaluator.notes)
         const told = { file: basename(file), output: output.name, label: flags.label, unscored }
         await write(textOf({ ...told, result }, flags.json === true))
       } finally {
@@ -94,7 +95,7 @@ async function addRows(evaluating: Evaluating, format: RowFormat): Promise<numbe
   let [records, end, unscored] = [0, 0, 0]
   const progress = new Progress(() => ({ records, share: input.shareAt(end) }))
   try {
-    for await (const lines of linesOf(input.stream)) {
+    for await (const lines of linesOf(input.stream, format.file)) {
       const read = readRows(lines, format, faults)
       if (faults.length >= MOST_FAULTS) break
       unscored += await addScores(evaluating, read)

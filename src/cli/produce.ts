@@ -145,7 +145,7 @@ export async function* batchesOf(
   pace: Pace,
 ): AsyncGenerator<Batch> {
   let end = 0
-  for await (const lines of linesOf(input.stream)) {
+  for await (const lines of linesOf(input.stream, input.file)) {
     let records: NewRecord[] = []
     for (const line of lines) {
       const event = eventOf(line, `${input.file}:${line.number}`, flags)

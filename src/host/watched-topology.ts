@@ -7,6 +7,7 @@ import {
   decisiveStep,
   outputTopics,
   type Step,
+  scoreStepsOf,
   stepsOf,
 } from '../topology/definition.ts'
 import type { LatencyLimits } from '../topology/latency-budgets.ts'
@@ -50,8 +51,8 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
     tumbling: steps.filter(({ op }) => op === 'tumbling').map(({ name }) => name),
     tables: tables.map(({ table }) => table.label),
     deadLetters: deadLettersOf(definition),
-    latency: steps.flatMap((step) =>
-      step.op === 'score' && step.latency !== undefined ? [latencyOf(step.name, step.latency)] : [],
+    latency: scoreStepsOf(then).flatMap(({ name, latency }) =>
+      latency === undefined ? [] : [latencyOf(name, latency)],
     ),
     routes: [...prepared.scorers.values()].flatMap(({ decisions }) =>
       decisions.map(({ route, scorer, outcomes }) => {

@@ -6,7 +6,7 @@ import type { Chunk, Header, NewRecord, TopicPartition } from '../records/port.t
 import { WrittenRecords } from '../records/written-records.ts'
 import type { StepAnswer } from '../scoring/step-answer.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
-import { decisiveStep, stepsOf } from '../topology/definition.ts'
+import { decisiveStep, scoreStepsOf } from '../topology/definition.ts'
 import { type AfterModel, afterModel } from './after-model.ts'
 import { deadLetter } from './dead-letter.ts'
 import type { Intake, RecordFault } from './intake.ts'
@@ -238,9 +238,8 @@ function afterModels({
   format,
   scorers,
 }: PreparedTopology): ReadonlyMap<string, AfterModel> {
-  const steps = [...stepsOf(definition.then)].filter((s) => s.op === 'score')
   return new Map(
-    steps.map((step) => {
+    scoreStepsOf(definition.then).map((step) => {
       const scorer = scorers.get(step.name) as StepScorer
       return [step.name, afterModel(step, scorer, format.forms)]
     }),

@@ -11,7 +11,7 @@ import {
   isTrained,
   type ScoreStep,
   type ScoringModel,
-  stepsOf,
+  scoreStepsOf,
 } from '../topology/definition.ts'
 import { isOnlyShadow } from '../topology/shadows.ts'
 import {
@@ -42,7 +42,8 @@ export interface ModelChoices {
    */
   readonly latencyBudget?: 'none'
   /**
-   * Memory for all models together, variants of which one is chosen too, bytes. @default no limit
+   * Memory for all models together, bytes; of variants all count. A shadow that does not fit is
+   * off. @default no limit
    */
   readonly maxModelBytes?: number
 }
@@ -53,6 +54,8 @@ export interface LoadedSteps {
   readonly variants: readonly StepVariants[]
   readonly faults: readonly TidemarkError[]
   readonly notes: readonly string[]
+  /** What the models take together, bytes. */
+  readonly bytes: number
   /** What scores in a topology, by name of the step; only if there are no faults. */
   scorersOf(definition: Definition): ReadonlyMap<string, StepScorer>
   /** Frees the models. */
@@ -67,7 +70,7 @@ export async function loadSteps(
   const { evaluator, cache, maxModelBytes } = choices
   const { variants: chosen = new Map<string, string>() } = choices
   const steps = definitions.flatMap((definition) =>
-    scoreSteps(definition).map((step) => stepToLoad({ definition, step }, choices)),
+    scoreStepsOf(definition.then).map((step) => stepToLoad({ definition, step }, choices)),
   )
   const loaded = await loadScorers(
     steps.flatMap((step) => [...step.uses.values()]),
@@ -93,6 +96,7 @@ export async function loadSteps(
     variants,
     faults,
     notes: loaded.notes,
+    bytes: loaded.bytes,
     scorersOf: ({ name }) =>
       new Map(
         steps
@@ -175,7 +179,7 @@ function filesOf(
   definitions: readonly Definition[],
   { models: files }: ModelChoices,
 ): ReadonlyMap<string, string> {
-  const steps = definitions.flatMap(scoreSteps)
+  const steps = definitions.flatMap(({ then }) => scoreStepsOf(then))
   const namesOf = (models: Iterable<ScoringModel>) =>
     new Set([...models].filter(isTrained).map(({ name }) => name))
   const shadows = namesOf(
@@ -183,8 +187,4 @@ function filesOf(
   )
   const main = namesOf(steps.flatMap((step) => deciding(step).map(([, model]) => model)))
   return new Map([...files].filter(([name]) => main.has(name) || !shadows.has(name)))
-}
-
-function scoreSteps(definition: Definition): ScoreStep[] {
-  return [...stepsOf(definition.then)].filter((s) => s.op === 'score')
 }

@@ -126,7 +126,7 @@ export async function prepare(
     await steps.close()
     throw new Refused(faults)
   }
-  const shadows = await loadShadows(chosen, choices)
+  const shadows = await loadShadows(chosen, { ...choices, takenBytes: steps.bytes })
   const close = async () => {
     await steps.close()
     await closeAll(shadows.byTopology.flat().map(({ scorer }) => scorer))
@@ -211,7 +211,8 @@ function sharedIds(definitions: readonly Definition[]): TidemarkError[] {
       const owner = owners.get(place)
       owners.set(place, name)
       if (owner === undefined) continue
-      const what = `"${owner}" and "${name}" both write "${sink.topic}" from "${source.topic}": their outputs would have the same ids`
+      const who = owner === name ? `two sinks of "${name}"` : `"${owner}" and "${name}" both`
+      const what = `${who} write "${sink.topic}" from "${source.topic}": their outputs would have the same ids`
       const hint = 'give one of them another sink'
       faults.push(new TidemarkError('TOPOLOGY_INVALID', what, { hint }))
     }

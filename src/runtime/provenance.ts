@@ -5,7 +5,7 @@ import type { Header } from '../records/port.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import type { Decision } from '../scoring/step-models.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
-import { type Definition, stepsOf } from '../topology/definition.ts'
+import { type Definition, scoreStepsOf } from '../topology/definition.ts'
 import { formOf } from '../topology/function-form.ts'
 import { withoutShadows } from '../topology/shadows.ts'
 
@@ -52,8 +52,8 @@ export function definitionHash(
   scorers: ReadonlyMap<string, Pick<StepScorer, 'scorers'>>,
 ): string {
   const { tables, ...description } = describe(withoutShadows(definition), formOf)
-  const chosen = [...stepsOf(definition.then)]
-    .filter((step) => step.op === 'score' && step.variants !== null)
+  const chosen = scoreStepsOf(definition.then)
+    .filter(({ variants }) => variants !== null)
     .map(({ name }) => name)
   const fixed = [...scorers].filter(([step]) => !chosen.includes(step))
   const models = fixed.flatMap(([step, { scorers: all }]) =>

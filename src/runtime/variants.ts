@@ -2,7 +2,7 @@ import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import { BATCH, chooseVariant, inWords, type TriedVariant } from '../scoring/variants.ts'
-import { type Definition, type ScoreStep, stepsOf } from '../topology/definition.ts'
+import { type Definition, type ScoreStep, scoreStepsOf } from '../topology/definition.ts'
 import { isEligible, rankedVariants, type Variant } from '../topology/variants.ts'
 import type { ChosenVariants } from './restart-note.ts'
 
@@ -51,8 +51,8 @@ export function isChosen(step: ScoreStep, chosen: OperatorsVariants): boolean {
 /** The longest name of a variant, where the group keeps the choice: for the room of a commit. */
 export function longestVariants(definitions: readonly Definition[]): ChosenVariants {
   const all = definitions.map(({ name, then }): [string, Map<string, string>] => {
-    const own = [...stepsOf(then)].flatMap((step): [string, string][] => {
-      if (step.op !== 'score' || step.variants === null) return []
+    const own = scoreStepsOf(then).flatMap((step): [string, string][] => {
+      if (step.variants === null) return []
       const [longest = ''] = step.variants.names.toSorted((a, b) => b.length - a.length)
       return [[step.name, longest]]
     })
@@ -67,20 +67,23 @@ export function choiceFaults(
   chosen: OperatorsVariants,
 ): TidemarkError[] {
   const steps = definitions
-    .flatMap(({ then }) => [...stepsOf(then)])
-    .filter((step) => step.op === 'score')
+    .flatMap(({ then }) => scoreStepsOf(then))
     .filter(({ variants }) => variants !== null)
-  const offers = steps.flatMap((step) =>
-    variantsToLoad(step, new Map()).map((variant) => `${step.name}=${variant.name}`),
-  )
+  const namesOf = (step: ScoreStep) => variantsToLoad(step, new Map()).map(({ name }) => name)
+  const offers = steps.flatMap((step) => namesOf(step).map((name) => `${step.name}=${name}`))
   const hint = `there are: ${offers.join(', ') || 'none'}`
-  return [...chosen]
-    .map(([step, variant]) => `${step}=${variant}`)
-    .filter((choice) => !offers.includes(choice))
-    .map((choice) => {
-      const what = `no topology offers the variant ${choice}, or it does not meet minAccuracy`
-      return new TidemarkError('CONFIG_INVALID', what, { where: '--variant', hint })
-    })
+  return [...chosen].flatMap(([step, variant]) => {
+    const choice = `${step}=${variant}`
+    if (offers.includes(choice)) return []
+    const own = steps.filter((s) => s.name === step && s.variants?.names.includes(variant))
+    // That none of its variants is accurate enough is a fault of the step.
+    if (own.some((s) => namesOf(s).length === 0)) return []
+    const what =
+      own.length === 0
+        ? `no topology offers the variant ${choice}`
+        : `the variant ${choice} does not meet minAccuracy`
+    return new TidemarkError('CONFIG_INVALID', what, { where: '--variant', hint })
+  })
 }
 
 /** A score step with variants. */

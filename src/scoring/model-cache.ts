@@ -27,6 +27,8 @@ export class ModelCache {
   readonly #folder: string | null
   /** Findings that could not be written to a file, by kind and name. */
   readonly #memory = new Map<string, unknown>()
+  /** Findings that are being determined, by kind and name. */
+  readonly #underWay = new Map<string, Promise<unknown>>()
   #machine: Machine | null = null
 
   /** @param folder `null`: findings are kept in memory only */
@@ -36,16 +38,26 @@ export class ModelCache {
 
   /** The cached finding, or else a new one, which is then cached. @throws what `find` throws */
   async known<T>(finding: Finding<T>): Promise<T> {
-    const known = await this.kept(finding)
-    if (known !== null) return known
-    const found = await finding.find()
-    if (finding.isWorthKeeping?.(found) ?? true) await this.#keep(this.#placeOf(finding), found)
-    return found
+    const place = this.#placeOf(finding)
+    // Models with the same bytes are loaded side by side.
+    const sameUnderWay = this.#underWay.get(place) as Promise<T> | undefined
+    if (sameUnderWay !== undefined) return sameUnderWay
+    const result = this.#find(finding, place).finally(() => this.#underWay.delete(place))
+    this.#underWay.set(place, result)
+    return result
   }
 
   /** The cached finding; `null`: there is none. */
   async kept<T>(finding: Pick<Finding<T>, 'kind' | 'dependsOn' | 'read'>): Promise<T | null> {
     return finding.read(await this.#contentOf(this.#placeOf(finding)))
+  }
+
+  async #find<T>(finding: Finding<T>, place: string): Promise<T> {
+    const known = await this.kept(finding)
+    if (known !== null) return known
+    const found = await finding.find()
+    if (finding.isWorthKeeping?.(found) ?? true) await this.#keep(place, found)
+    return found
   }
 
   #placeOf({ kind, dependsOn }: Pick<Finding<unknown>, 'kind' | 'dependsOn'>): string {

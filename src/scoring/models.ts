@@ -19,6 +19,8 @@ export interface LoadOptions {
   readonly cache?: ModelCache
   /** The most memory for all models together, bytes. @default +Infinity */
   readonly maxBytes?: number
+  /** What other models take of it already, bytes. @default 0 */
+  readonly takenBytes?: number
 }
 
 /** The result of {@link loadScorers}. */
@@ -30,6 +32,8 @@ export interface LoadedScorers {
   readonly failed: ReadonlyMap<string, readonly TidemarkError[]>
   /** Warnings that do not stop the start. */
   readonly notes: string[]
+  /** What the models take together, bytes. */
+  readonly bytes: number
 }
 
 /**
@@ -84,24 +88,29 @@ export async function loadScorers(
   const failed = faults.inSteps(uses.filter(({ mayFail }) => mayFail))
   if (all.length === 0) {
     const told = uses.flatMap((use) => notes.get(use) ?? [])
-    return { scorers, faults: [], failed, notes: told }
+    return { scorers, faults: [], failed, notes: told, bytes: bytesOf(loaded) }
   }
   await Promise.all(loaded.map(({ scorer }) => scorer.close()))
-  return { scorers: new Map(), faults: all, failed, notes: [] }
+  return { scorers: new Map(), faults: all, failed, notes: [], bytes: 0 }
 }
 
 /** `MODEL_LIMIT` with what each model takes. */
 function sizeFaults(
   loaded: readonly LoadedModel[],
-  { maxBytes = Number.POSITIVE_INFINITY }: LoadOptions,
+  { maxBytes = Number.POSITIVE_INFINITY, takenBytes = 0 }: LoadOptions,
 ): TidemarkError[] {
-  const sizes = loaded.map(({ scorer }) => scorer.size.bytes ?? 0)
-  const all = sizes.reduce((sum, bytes) => sum + bytes, 0)
+  const all = takenBytes + bytesOf(loaded)
   if (all <= maxBytes) return []
-  const each = loaded.map(({ scorer }, i) => `${scorer.label} ${megabytes(sizes[i] as number)}`)
+  const others = takenBytes > 0 ? [`others ${megabytes(takenBytes)}`] : []
+  const own = loaded.map(({ scorer }) => `${scorer.label} ${megabytes(scorer.size.bytes ?? 0)}`)
+  const each = [...others, ...own]
   const message = `the models take ${megabytes(all)}, the limit is ${megabytes(maxBytes)}: ${each.join(', ')}`
-  const hint = 'raise --max-model-mb, or run some of the topologies in other workers'
+  const hint = 'raise --max-model-mb, or use smaller models'
   return [new TidemarkError('MODEL_LIMIT', message, { hint })]
+}
+
+function bytesOf(loaded: readonly LoadedModel[]): number {
+  return loaded.reduce((sum, { scorer }) => sum + (scorer.size.bytes ?? 0), 0)
 }
 
 /** Groups those that run in the same way. */

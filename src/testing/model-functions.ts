@@ -2,7 +2,12 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { PreparedTopology } from '../runtime/prepare.ts'
 import { NO_ROWS, type Scorer } from '../scoring/scorer.ts'
 import { StepScorer } from '../scoring/step-scorer.ts'
-import { isTrained, type ModelDefinition, type ScoreStep, stepsOf } from '../topology/definition.ts'
+import {
+  isTrained,
+  type ModelDefinition,
+  type ScoreStep,
+  scoreStepsOf,
+} from '../topology/definition.ts'
 
 /**
  * Replaces a model: takes the features of one event and returns the model's outputs, by the names
@@ -21,7 +26,7 @@ export function withModelFunctions(
   prepared: PreparedTopology,
   functions: ReadonlyMap<string, ModelFunction>,
 ): PreparedTopology {
-  const steps = [...stepsOf(prepared.definition.then)].filter((s) => s.op === 'score')
+  const steps = scoreStepsOf(prepared.definition.then)
   const named = steps.flatMap(({ models }) =>
     Object.values(models)
       .filter(isTrained)

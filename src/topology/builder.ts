@@ -14,8 +14,9 @@ import {
 } from './definition.ts'
 import type { Columns, Feature } from './features.ts'
 import { featureSource, recordFeatures } from './features-builder.ts'
+import { type GivenScore, givenFaults } from './given-score.ts'
 import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
-import { type GivenScore, scoreFields } from './score-builder.ts'
+import { scoreFields } from './score-builder.ts'
 import type { ScoreOptions } from './score-models.ts'
 import type { Formatted } from './source-format.ts'
 import type {
@@ -49,7 +50,8 @@ export interface TopologyOptions {
  *
  * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
  * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
- * or is another topology's, a branch named `rest`, or a table without `from`
+ * or is another topology's, a branch named `rest`, a table without `from`, or a `.score` with what
+ * it does not know
  */
 export function defineTopology<const R>(
   name: string,
@@ -62,7 +64,8 @@ export function defineTopology<const R>(
  *
  * @param name 1 to 200 of `a-z A-Z 0-9 . _ -`, else refused at start: `TOPOLOGY_INVALID`
  * @throws TidemarkError `TOPOLOGY_INVALID`: no source or a second one, a sink that is not returned
- * or is another topology's, a branch named `rest`, or a table without `from`
+ * or is another topology's, a branch named `rest`, a table without `from`, or a `.score` with what
+ * it does not know
  */
 export function defineTopology<const R>(
   name: string,
@@ -281,6 +284,8 @@ class Draft implements TopologyBuilder {
     return {
       where: (keep: unknown) => this.#featureStream(this.#where(at, keep), defined),
       score: (given: GivenScore, o: ScoreOptions<string> = {}) => {
+        const faults = givenFaults(given, o)
+        if (faults.length > 0) throw this.#invalid(`.score: ${faults.join('; ')}`)
         const { named, ...fields } = scoreFields(given, o, defined)
         return this.#stream(this.#add(at, { ...fields, name: this.#nameOf(named) }))
       },

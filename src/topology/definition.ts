@@ -365,6 +365,11 @@ export function* stepsOf(then: readonly Step[]): Generator<Step> {
   }
 }
 
+/** The score steps from here on, in the order of {@link stepsOf}. */
+export function scoreStepsOf(then: readonly Step[]): ScoreStep[] {
+  return [...stepsOf(then)].filter((step) => step.op === 'score')
+}
+
 /** The name of the first step with windows, or else of the first sink: it accounts for records. */
 export function decisiveStep({ then }: Definition): string {
   const steps = [...stepsOf(then)]

@@ -2,14 +2,14 @@ import {
   isRule,
   type OutputShape,
   outputsOf,
-  type RouteCondition,
   type RouteDefinition,
   type ScoreStep,
   type ScoringModel,
   type ShadowDefinition,
 } from './definition.ts'
+import type { GivenModels, GivenRoute, GivenScore } from './given-score.ts'
 import { latencyBudgetOf } from './latency-budgets.ts'
-import { type Model, modelDefinition } from './model.ts'
+import { modelDefinition } from './model.ts'
 import type { ModelVariants, ScoreOptions, Shadow } from './score-models.ts'
 import { isOnlyShadow } from './shadows.ts'
 
@@ -19,26 +19,6 @@ import { isOnlyShadow } from './shadows.ts'
 /** @default of `threshold` */
 const THRESHOLD = 0.5
 
-/** Several models, as `.score` gets them. */
-interface GivenModels {
-  readonly models: Readonly<Record<string, ScoringModel>>
-  readonly route?: readonly GivenRoute[]
-  readonly otherwise: string
-  readonly fallback?: string
-  readonly fallbackOn?: readonly 'budget'[]
-  readonly shadow?: Readonly<Record<string, Shadow>>
-}
-
-interface GivenRoute {
-  readonly to: string
-  readonly name?: string
-  readonly when?: RouteCondition
-  readonly share?: number
-}
-
-type OneModel = Model<readonly string[], unknown>
-/** What `.score` can be called with. */
-export type GivenScore = OneModel | GivenModels | ModelVariants
 type GivenOptions = ScoreOptions<string>
 
 /** A score step without the steps that follow it, and the name that it asks for. */

@@ -26,6 +26,14 @@ test('however a stream is cut, its lines are the same, numbered from 1, without 
   )
 })
 
+test('the byte order mark that Windows programs write is no part of the first line', async () => {
+  const cut = [Buffer.from([0xef, 0xbb]), Buffer.from([0xbf, 65, 10, 0xef, 0xbb, 0xbf, 66])]
+  expect(await collect(Readable.from(cut))).toEqual([
+    [1, 'A'],
+    [2, '\xef\xbb\xbfB'],
+  ])
+})
+
 test('a .gz file is unpacked', async () => {
   const folder = folderWith({})
   writeFileSync(join(folder, 'a.gz'), gzipSync('one\ntwo'))

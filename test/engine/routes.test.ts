@@ -117,6 +117,19 @@ test('an event whose rule throws is set aside by itself, with the name of the ru
   ])
 })
 
+test('a rule that answers no boolean sets its event aside: a promise would hold for all', () => {
+  const step = sales.then[0] as Extract<Definition['then'][number], { op: 'features' }>
+  const score = step.then[0] as Extract<(typeof step.then)[number], { op: 'score' }>
+  const when = (event: unknown) => ((event as Sale).amount === 2 ? Promise.resolve(false) : true)
+  const routes = [{ name: 'first', to: 'rich', when: when as () => boolean, share: null }]
+  const answering = { ...sales, then: [{ ...step, then: [{ ...score, routes }] }] }
+  const { routes: decided, faults } = routesOf(answering, [{}, { amount: 2 }, {}])
+  expect(decided).toEqual([0, 0])
+  expect(faults.map(({ of, error }) => [of, error.code, error.message])).toEqual([
+    [1, 'FUNCTION_THREW', 'step "score.first" must return true or false, got object'],
+  ])
+})
+
 test('a feature that is not finite keeps an event only from a model that takes it', () => {
   // Together they are more than a float32 holds: an infinite sum, which only "rich" takes.
   const { routes, faults } = routesOf(sales, [
@@ -148,6 +161,26 @@ group('what types cannot check is refused at start', () => {
     ['two of one name', { routes: [route, route] }, 'two rules are named "r"'],
     ['neither', { routes: [{ ...route, share: null }] }, 'it has neither when nor share'],
     ['no function', { routes: [{ ...route, when: 1 }] }, 'when must be a function, got number'],
+    ['a name of the product', { routes: [{ ...route, name: 'fallback:x' }] }, 'cannot be named'],
+    ['a name with quotes', { routes: [{ ...route, name: 'a "b"' }] }, 'cannot be named'],
+    [
+      'the name of another model',
+      { routes: [{ ...route, name: 'main' }] },
+      'rule "main" has the name of the model for all other events',
+    ],
+    [
+      'a shadow without an output',
+      {
+        shadows: [{ model: 'canary', sink: null, share: 1, threshold: 0 }],
+        outputs: { p: {}, q: {} },
+      },
+      'shadow "canary" has no output q',
+    ],
+    [
+      'a fallback to itself',
+      { routes: [], shadows: [], fallback: { to: 'main', on: [] } },
+      'fallback "main" is the model that scores every event already',
+    ],
     ['no common output', { outputs: {} }, 'its models have no output in common: main has p'],
   ])('%s', (_, change, message) => {
     expect(refused(change)).toEqual([expect.stringContaining(message)])
@@ -195,6 +228,23 @@ test('which features a rule reads is told by its source, or that it does not tel
   expect(any((_: unknown, { a, b }: { a: number; b: number }) => a > b)).toEqual(['a', 'b'])
   expect(any((e: { a: number }) => e.a > 1)).toEqual([])
   expect(any((_: unknown, f: object) => Object.keys(f).length > 1)).toBeNull()
+  // A method has all of it, and a default may.
+  expect(any((_: unknown, f: number[]) => f.at(0) === 1)).toBeNull()
+  expect(any((_: unknown, f: object, all = f) => all === f)).toBeNull()
+  expect(any((_: unknown, f: Record<string, number>) => f['a']?.toFixed() === '1')).toEqual(['a'])
+  expect(any((_: unknown, { a = 1 }: { a?: number }) => a > 1)).toEqual(['a'])
+})
+
+test('a model that scores no event is told', () => {
+  const step = sales.then[0] as Extract<Definition['then'][number], { op: 'features' }>
+  const fewer = { ...step.then[0], routes: [], shadows: [] }
+  const changed = { ...sales, then: [{ ...step, then: [fewer] }] } as unknown as Definition
+  expect(routeNotes(sales)).toEqual([])
+  expect(routeNotes(changed)).toEqual(
+    ['rich', 'canary'].map(
+      (name) => `sales: model "${name}" of step "score" scores no event: no rule names it`,
+    ),
+  )
 })
 
 test('a rule that reads a table is told, since a replay may decide otherwise', () => {

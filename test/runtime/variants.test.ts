@@ -191,8 +191,17 @@ test('a choice of the operator that no step offers is a fault that names what th
   ).toEqual(
     ['score=gbtd', 'other=deep'].map(
       (choice) =>
-        `CONFIG_INVALID no topology offers the variant ${choice}, or it does not meet minAccuracy; there are: score=deep, score=gbdt, score=mlp`,
+        `CONFIG_INVALID no topology offers the variant ${choice}; there are: score=deep, score=gbdt, score=mlp`,
     ),
   )
   expect(choiceFaults([withVariants()], new Map([['score', 'mlp']]))).toEqual([])
+})
+
+test('a choice that is not accurate enough is told as that, and not where none is', () => {
+  const mlp = new Map([['score', 'mlp']])
+  expect(choiceFaults([withVariants({ minAccuracy: 0.9 })], mlp).map((f) => f.message)).toEqual([
+    'the variant score=mlp does not meet minAccuracy',
+  ])
+  // The step has a fault of its own then.
+  expect(choiceFaults([withVariants({ minAccuracy: 0.99 })], mlp)).toEqual([])
 })

@@ -45,6 +45,16 @@ it('determines a finding once, also for later starts', async () => {
   expect(count.found).toBe(1)
 })
 
+it('determines a finding once for all that ask meanwhile, and again after a failure', async () => {
+  const cache = new ModelCache(folder)
+  const { finding, count } = counted({ of: 'a' }, 7)
+  const failing: Finding<number> = { ...finding, find: () => Promise.reject(new Error('no')) }
+  const both = await Promise.allSettled([cache.known(failing), cache.known(failing)])
+  expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  expect(await Promise.all([cache.known(finding), cache.known(finding)])).toEqual([7, 7])
+  expect(count.found).toBe(1)
+})
+
 it('determines it again for anything else', async () => {
   const cache = new ModelCache(folder)
   await cache.known(counted({ of: 'a' }, 7).finding)

@@ -81,7 +81,7 @@ test('a variant is told with its accuracy and its times, and with what keeps it 
 })
 
 describe('a step that chooses for each batch', () => {
-  const adapting = stepOf(withVariants(true))
+  const adapting = stepOf(withVariants({ adapt: true }))
   const rows = (count: number) => ({ rows: new Float32Array(count * 2), count })
 
   /** The deep one takes 1 ms a row, the gbdt 0.1 ms, the mlp 0.01 ms, with what waits before. */
@@ -165,7 +165,7 @@ test('a variant that was slow for a moment is tried now and then, and comes back
     ['deep', deep],
     ['mlp', mlp],
   ])
-  const scorer = new StepScorer(stepOf(withVariants(true)), scorers)
+  const scorer = new StepScorer(stepOf(withVariants({ adapt: true })), scorers)
   /** By which variant each of some batches was scored. */
   const routes = async (batches: number) => {
     const by: string[] = []

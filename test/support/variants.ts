@@ -23,7 +23,7 @@ function variant(name: string, auc: number) {
 }
 
 /** `events` → amount, sum of 10 s → the deep, the gbdt or the mlp, within 20 ms → `scores`. */
-export const withVariants = (adapt = false): Definition =>
+export const withVariants = (o: { adapt?: boolean; minAccuracy?: number } = {}): Definition =>
   defineTopology('scored', (t) =>
     t
       .source('events', source)
@@ -34,7 +34,7 @@ export const withVariants = (adapt = false): Definition =>
       .score({
         variants: [variant('mlp', 0.8), variant('deep', 0.95), variant('gbdt', 0.9)],
         budget: millis(20),
-        adapt,
+        ...o,
       })
       .map((s) => ({ amount: s.event.amount, model: s.model, route: s.route }))
       .sink('scores'),

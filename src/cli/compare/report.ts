@@ -60,7 +60,7 @@ function describeModels({ main, other, agreement }: ModelPair): string[] {
   return [
     '',
     `${other} minus ${main}, ${plural(result.pairs, 'pair')}`,
-    `  mean  ${signed(result.meanDifference)}, of its size ${shown(result.meanAbsoluteDifference)}`,
+    `  mean  ${signed(result.meanDifference)}, absolute ${shown(result.meanAbsoluteDifference)}`,
     `  p1 ${signed(p1)}  p5 ${signed(p5)}  p50 ${signed(p50)}  p95 ${signed(p95)}  p99 ${signed(p99)}`,
     ...flipsOf(result),
     ...psiOf(result),

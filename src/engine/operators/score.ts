@@ -111,6 +111,9 @@ function checkModels({ name, models, outputs, ...step }: ScoreStep, report: Repo
   for (const route of step.routes) {
     if (!Object.hasOwn(models, route.to)) unknown(`${route.name}:`, route.to)
   }
+  if (to === step.otherwise && step.routes.every((route) => route.to === to)) {
+    report(name, `fallback "${to}" is the model that scores every event already`)
+  }
   for (const { model } of step.shadows) if (!Object.hasOwn(models, model)) unknown('shadow', model)
   if (Object.keys(outputs).length > 0) return
   const all = names.map((each) => {

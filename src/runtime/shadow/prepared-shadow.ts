@@ -8,7 +8,7 @@ import {
   isRule,
   type ScoreStep,
   type ShadowDefinition,
-  stepsOf,
+  scoreStepsOf,
 } from '../../topology/definition.ts'
 
 /** A shadow with its model. */
@@ -33,6 +33,10 @@ interface ShadowChoices {
   readonly models: ReadonlyMap<string, string>
   readonly cache?: boolean
   readonly latencyBudget?: 'none'
+  /** Memory for all models, bytes. @default no limit */
+  readonly maxModelBytes?: number
+  /** What the models that decide take of it, bytes. */
+  readonly takenBytes: number
 }
 
 /**
@@ -45,15 +49,16 @@ export async function loadShadows(
 ): Promise<LoadedShadows> {
   const notes: string[] = []
   const byTopology: PreparedShadow[][] = []
+  let { takenBytes } = choices
   for (const { name: topology, then } of definitions) {
     const loaded: PreparedShadow[] = []
-    for (const step of stepsOf(then)) {
-      if (step.op !== 'score') continue
+    for (const step of scoreStepsOf(then)) {
       for (const [number, of] of step.shadows.entries()) {
         try {
-          const { scorer, notes: own } = await loadShadow(step, of, choices)
-          loaded.push({ step, number, of, scorer })
-          notes.push(...own)
+          const found = await loadShadow(step, of, { ...choices, takenBytes })
+          takenBytes += found.bytes
+          loaded.push({ step, number, of, scorer: found.scorer })
+          notes.push(...found.notes)
         } catch (error) {
           notes.push(`${topology}/${step.name}: shadow ${of.model} is off: ${reasonsOf(error)}`)
         }
@@ -64,24 +69,33 @@ export async function loadShadows(
   return { byTopology, notes }
 }
 
+/** The model of a shadow. */
+interface LoadedShadow {
+  readonly scorer: Scorer
+  readonly notes: readonly string[]
+  readonly bytes: number
+}
+
 /** @throws Refused with the faults of the model */
 async function loadShadow(
   { name: step, models, features, missing, latencyBudgetMs: budgetMs }: ScoreStep,
   { model: name }: ShadowDefinition,
-  { models: files, cache, latencyBudget }: ShadowChoices,
-): Promise<{ scorer: Scorer; notes: readonly string[] }> {
+  { models: files, cache, latencyBudget, maxModelBytes, takenBytes }: ShadowChoices,
+): Promise<LoadedShadow> {
   const model = models[name] as ScoreStep['models'][string]
-  if (isRule(model)) return { scorer: ruleScorer(name, model, features), notes: [] }
+  if (isRule(model)) return { scorer: ruleScorer(name, model, features), notes: [], bytes: 0 }
   const latencyBudgetMs = latencyBudget === 'none' ? Number.POSITIVE_INFINITY : budgetMs
   // Guarded, as a model with a fallback is: if it hangs, its rows are given up.
   const use = { step, model, missing, latencyBudgetMs, hasFallback: true }
   const chosen = new Map([...files].filter(([of]) => of === model.name))
-  const { scorers, faults, notes } = await loadScorers([use], chosen, {
+  const { scorers, faults, notes, bytes } = await loadScorers([use], chosen, {
     evaluator: 'onnxruntime',
+    takenBytes,
+    ...(maxModelBytes !== undefined && { maxBytes: maxModelBytes }),
     ...(cache === false && { cache: new ModelCache(null) }),
   })
   if (faults.length > 0) throw new Refused(faults)
-  return { scorer: scorers.get(step) as Scorer, notes }
+  return { scorer: scorers.get(step) as Scorer, notes, bytes }
 }
 
 function reasonsOf(error: unknown): string {

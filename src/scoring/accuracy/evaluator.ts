@@ -33,6 +33,8 @@ export interface Evaluator {
    */
   add(scores: readonly number[], label: unknown): void
   readonly result: Evaluation
+  /** What to know about the labels that were added. */
+  readonly notes: readonly string[]
 }
 
 /**
@@ -86,6 +88,10 @@ class NumberEvaluator implements Evaluator {
   /** `null`: a label is neither positive nor negative. */
   #binary: BinaryAccuracy | null = new BinaryAccuracy()
   readonly #regression = new RegressionAccuracy()
+  #rows = 0
+  /** Labels other than 0, 1, true and false, and the first of them. */
+  #others = 0
+  #first: unknown = null
 
   constructor(task: Exclude<Task, 'classes'> | null) {
     this.#task = task
@@ -100,13 +106,25 @@ class NumberEvaluator implements Evaluator {
 
   add([score]: readonly number[], label: unknown): void {
     const number = Number(label)
-    if (number !== 0 && number !== 1) this.#binary = null
+    this.#rows++
+    if (number !== 0 && number !== 1) {
+      this.#binary = null
+      if (this.#others++ === 0) this.#first = label
+    }
     this.#binary?.add(score as number, number === 1)
     this.#regression.add(score as number, number)
   }
 
   get result(): Evaluation {
     return (this.#binary ?? this.#regression).result
+  }
+
+  /** A few stray labels must not pass for numbers that the model was to predict. */
+  get notes(): readonly string[] {
+    if (this.#task !== null || this.#others === 0 || 2 * this.#others > this.#rows) return []
+    return [
+      `measured as a regression, since ${this.#others} of ${this.#rows} labels are neither 0 nor 1, such as ${String(this.#first)}: --task binary refuses them`,
+    ]
   }
 }
 
@@ -130,6 +148,10 @@ class ClassEvaluator implements Evaluator {
 
   get result(): Evaluation {
     return this.#accuracy.result
+  }
+
+  get notes(): readonly string[] {
+    return []
   }
 
   /** −1: it names no class. */

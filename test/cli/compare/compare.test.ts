@@ -35,7 +35,7 @@ shadow             0      0      0           0              0
 100 pairs
 
 deep@1+00 minus card@2+8b37121e, 100 pairs
-  mean  +0.05, of its size 0.05
+  mean  +0.05, absolute 0.05
   p1 +0  p5 +0  p50 +0  p95 +0.249  p99 +0.249
   at 0.5: 6 up, 0 down, 6.00 %
   PSI 0.0379, by chance up to 0.558

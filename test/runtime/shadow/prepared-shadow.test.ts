@@ -22,10 +22,15 @@ function cards(candidate: AnyModel, shadow: Shadow = {}): Definition {
   )
 }
 
-async function prepared(definition: Definition, models: Record<string, string> = {}) {
+async function prepared(
+  definition: Definition,
+  models: Record<string, string> = {},
+  o: Pick<Choices, 'maxModelBytes'> = {},
+) {
   const choices: Choices = {
     ...{ topics: new Map(), models: new Map(Object.entries(models)) },
     latencyBudget: 'none',
+    ...o,
   }
   const ready = await prepare([definition], choices)
   onTestFinished(() => ready.close())
@@ -63,6 +68,22 @@ test('a shadow whose file has other bytes is off', async () => {
     cards(onnxModel({ ...modelDefinition(cardGbdt2), sha256: '0'.repeat(64) })),
   )
   expect(notes).toContainEqual(expect.stringMatching(/shadow candidate is off: .*sha256/))
+})
+
+test('a shadow that does not fit into the memory for models is off, and the others are not', async () => {
+  const { topology: all } = await prepared(cards(cardGbdt2))
+  const bytesOf = (of: { readonly size: { readonly bytes: number | null } } | undefined) =>
+    of?.size.bytes ?? 0
+  const main = bytesOf(all.scorers.get('score')?.scorers.get('main'))
+  const shadow = bytesOf(all.shadows[0]?.scorer)
+  expect(shadow).toBeGreaterThan(0)
+  const most = main + Math.floor(shadow / 2)
+  const { topology, notes } = await prepared(cards(cardGbdt2), {}, { maxModelBytes: most })
+  expect(topology.scorers.size).toBe(1)
+  expect(topology.shadows).toEqual([])
+  expect(notes).toContainEqual(
+    expect.stringMatching(/candidate is off: the models take .* MB: others .*, card-gbdt-v2@1 /),
+  )
 })
 
 test('the operator may choose the file of a model that is only a shadow', async () => {

@@ -52,6 +52,23 @@ describe('the task', () => {
     expect(resultOf([0, 1], 'regression')).toMatchObject({ task: 'regression', mae: 0.5 })
   })
 
+  test('is told where a few stray labels make it a regression', () => {
+    const notesOf = (labels: readonly unknown[], task: Task | null) => {
+      const evaluator = evaluatorOf(number, task)
+      for (const label of labels) evaluator.add([0.5], label)
+      return evaluator.notes
+    }
+    expect(notesOf([0, 1, 1, 7], null)).toEqual([
+      'measured as a regression, since 1 of 4 labels are neither 0 nor 1, such as 7: --task binary refuses them',
+    ])
+    for (const labels of [
+      [0, 1],
+      [0.5, 2, 3, 1],
+    ])
+      expect(notesOf(labels, null)).toEqual([])
+    expect(notesOf([0, 1, 1, 7], 'regression')).toEqual([])
+  })
+
   test('of several columns is to find the class, by its name or its index', () => {
     const evaluator = evaluatorOf(classes, null)
     evaluator.add([0.1, 0.2, 0.7], 'high')
