@@ -8,6 +8,8 @@ interface TopologyOutline {
   readonly summary: string
   /** One line per model. */
   readonly models: readonly string[]
+  /** One line per model that is only watched. */
+  readonly shadows: readonly string[]
   /** The value of the header `tidemark-by` in its outputs. */
   readonly by: string
 }
@@ -37,9 +39,10 @@ export function banner(
   const { dim, bold } = colors
   const line = (name: string, value: string) => say(`  ${dim(name.padEnd(9))}  ${value}`)
   say(`${bold('tidemark')} ${packageVersion()}`)
-  for (const { summary, models, by } of topologies) {
+  for (const { summary, models, shadows, by } of topologies) {
     line('topology', summary)
     for (const model of models) line('model', model)
+    for (const shadow of shadows) line('shadow', shadow)
     line('by', by)
   }
   for (const variant of variants) line('variant', variant)

@@ -1,6 +1,6 @@
 import { groupOf } from '../host/host-worker.ts'
 import { type Prepared, scorersOf } from '../runtime/prepare.ts'
-import { shownEvaluator, shownSize } from '../scoring/scorer.ts'
+import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
 import type { RunOutline } from './banner.ts'
 import { summaryOf, variantLines } from './outline.ts'
 
@@ -10,13 +10,15 @@ export function outlineOf(prepared: Prepared, group: string | null): RunOutline 
     group: groupOf(group, prepared),
     topologies: prepared.topologies.map((topology) => ({
       summary: summaryOf(topology),
-      models: scorersOf(topology).map(
-        ({ label, sha256, evaluator, size }) =>
-          `${label}  sha256 ${sha256.slice(0, 12)}…  by ${shownEvaluator(evaluator)}${shownSize(size)}`,
-      ),
+      models: scorersOf(topology).map(modelLine),
+      shadows: topology.shadows.map(({ scorer }) => modelLine(scorer)),
       by: topology.by,
     })),
     variants: variantLines(prepared.variants),
     notes: prepared.notes,
   }
+}
+
+function modelLine({ label, sha256, evaluator, size }: Scorer): string {
+  return `${label}  sha256 ${sha256.slice(0, 12)}…  by ${shownEvaluator(evaluator)}${shownSize(size)}`
 }

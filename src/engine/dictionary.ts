@@ -1,3 +1,4 @@
+import type { ByteRoom } from '../kernel/byte-room.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Memory } from '../kernel/memory.ts'
 import { hashOf } from '../kernel/text-hash.ts'
@@ -114,17 +115,13 @@ export class Dictionary {
     return this.#pool.text(this.#slots[at + PLACE] as number, this.#slots[at + LENGTH] as number)
   }
 
-  /** The length of the text of a number in UTF-8; `null`: it represents no well-formed text. */
-  bytesOf(number: number): number | null {
-    if (this.#cells[number] !== null) return null
-    return this.#slots[this.#slotOf(number) + LENGTH] as number
-  }
-
-  /** Copies the text of a number, in UTF-8. */
-  copyText(number: number, into: Buffer, at: number): void {
-    const slot = this.#slotOf(number)
-    const length = this.#slots[slot + LENGTH] as number
-    this.#pool.copy({ place: this.#slots[slot + PLACE] as number, length }, into, at)
+  /** Appends the text of a number in UTF-8. Returns false: it represents no well-formed text. */
+  appendText(number: number, room: ByteRoom): boolean {
+    // A number without a hash may still be that of a text.
+    if (this.#hashes[number] === NO_HASH && this.#cells[number] !== null) return false
+    const at = this.#slotOf(number)
+    this.#pool.appendTo(room, this.#slots[at + PLACE] as number, this.#slots[at + LENGTH] as number)
+    return true
   }
 
   /** The hash of a text, 32 bits; it depends on the text alone. */

@@ -1,3 +1,4 @@
+import type { ByteRoom } from '../kernel/byte-room.ts'
 import { Memory } from '../kernel/memory.ts'
 
 /** Bytes compared at once. */
@@ -72,11 +73,10 @@ export class TextPool {
     return this.#pageOf(place).text(at, at + length)
   }
 
-  /** Copies the text at a place. */
-  copy(of: { readonly place: number; readonly length: number }, into: Buffer, at: number): void {
-    const { bytes } = this.#pageOf(of.place)
-    const from = atOf(of.place)
-    for (let i = 0; i < of.length; i++) into[at + i] = bytes[from + i] as number
+  /** Appends the text at a place to a room. */
+  appendTo(room: ByteRoom, place: number, length: number): void {
+    const at = atOf(place)
+    room.copy(this.#pageOf(place), at, at + length)
   }
 
   #allocate(length: number): number {

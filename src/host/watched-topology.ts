@@ -1,7 +1,7 @@
 import type { Code } from '../kernel/errors.ts'
 import type { WatchedModel, WatchedTopology } from '../observe/watched.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
-import { versionOf } from '../scoring/scorer.ts'
+import { type Scorer, versionOf } from '../scoring/scorer.ts'
 import {
   type Definition,
   decisiveStep,
@@ -59,17 +59,14 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
         return { model: scorer.name, version: versionOf(scorer), route, outcomes }
       }),
     ),
-    models: scorersOf(prepared).map(
-      (scorer): WatchedModel => ({
-        model: scorer.name,
-        version: versionOf(scorer),
-        sha256: scorer.sha256,
-        evaluator: scorer.evaluator.by,
-        ...scorer.size,
-      }),
-    ),
-    shadows: shadows.map(({ step, scorer }) => ({ step: step.name, model: scorer.name })),
+    models: scorersOf(prepared).map(watchedModel),
+    shadows: shadows.map(({ step, scorer }) => ({ ...watchedModel(scorer), step: step.name })),
   }
+}
+
+function watchedModel(scorer: Scorer): WatchedModel {
+  const { name: model, sha256, evaluator, size } = scorer
+  return { model, version: versionOf(scorer), sha256, evaluator: evaluator.by, ...size }
 }
 
 function deadLettersOf({ source, then }: Definition): WatchedTopology['deadLetters'] {

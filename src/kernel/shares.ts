@@ -1,7 +1,10 @@
+import { ByteRoom } from './byte-room.ts'
 import { murmur2, placeOf } from './partitioners.ts'
 
 /** Shares are in steps of 1 in this many. */
 export const SHARES = 10_000
+/** Room for a name and a usual key, bytes; it grows. */
+const ROOM = 256
 
 /**
  * Decides which keys are in a share, by their hash alone: so a key stays in while the share grows,
@@ -9,16 +12,16 @@ export const SHARES = 10_000
  */
 export class Share {
   readonly #prefix: string
-  readonly #least: number
   readonly #prefixBytes: number
+  readonly #least: number
   /** The prefix, and the key that was looked at last. */
-  #scratch: Buffer
+  readonly #room = new ByteRoom(ROOM)
 
   /** @param share of the keys, 0 to 1 in steps of 1/{@link SHARES} */
   constructor(name: string, share: number) {
     this.#prefix = `${name}/`
-    this.#scratch = Buffer.from(this.#prefix)
-    this.#prefixBytes = this.#scratch.length
+    this.#room.text(this.#prefix)
+    this.#prefixBytes = this.#room.used
     this.#least = Math.round(share * SHARES)
   }
 
@@ -34,14 +37,10 @@ export class Share {
 
   /** Is the key of this number in? No string is made of it. */
   hasNumber(number: number, keys: KeyTexts): boolean {
-    const bytes = keys.bytesOf(number)
-    if (bytes === null) return this.has(String(keys.cellOf(number)))
-    const end = this.#prefixBytes + bytes
-    if (end > this.#scratch.length) {
-      this.#scratch = Buffer.concat([this.#scratch, Buffer.alloc(end)])
-    }
-    keys.copyText(number, this.#scratch, this.#prefixBytes)
-    return this.#isIn(murmur2(this.#scratch, 0, end))
+    const room = this.#room
+    room.used = this.#prefixBytes
+    if (!keys.appendText(number, room)) return this.has(String(keys.cellOf(number)))
+    return this.#isIn(murmur2(room.bytes, 0, room.used))
   }
 
   #isIn(hash: number): boolean {
@@ -51,10 +50,8 @@ export class Share {
 
 /** The texts of keys, by number. */
 interface KeyTexts {
-  /** The length of the text in UTF-8; `null`: it is not well-formed. */
-  bytesOf(number: number): number | null
-  /** Copies the text, which must be well-formed, in UTF-8. */
-  copyText(number: number, into: Buffer, at: number): void
+  /** Appends the text in UTF-8. Returns false: it is not well-formed. */
+  appendText(number: number, room: ByteRoom): boolean
   cellOf(number: number): unknown
 }
 

@@ -19,7 +19,7 @@ export function inferenceMetrics(make: MetricMaker, watched: readonly WatchedTop
     help: 'Threads that run a model, besides the event loop',
     labelNames: ['model', 'version'],
   })
-  for (const of of watched.flatMap(({ models }) => models)) {
+  for (const of of watched.flatMap(({ models, shadows }) => [...models, ...shadows])) {
     const { model, version, sha256, evaluator } = of
     info.set({ model, version, sha256, evaluator }, 1)
     if (of.bytes !== null) memory.set({ model, version }, of.bytes)

@@ -18,10 +18,10 @@ const DIRECTIONS = ['up', 'down'] as const
 /** Metrics of shadows: what they score, and how far they agree with what is published. */
 export function shadowMetrics(make: MetricMaker, watched: readonly WatchedTopology[]): Observer {
   const known = watched.flatMap(({ topology, shadows }) =>
-    shadows.map((shadow) => ({ topology, ...shadow })),
+    shadows.map(({ step, model }) => ({ topology, step, model })),
   )
   const rows = make.counter('shadow_rows_total', {
-    help: 'Rows for a shadow; dropped: it was behind, or is off',
+    help: 'Rows for a shadow; dropped: it was behind, hangs, or is off',
     labelNames: [...LABELS, 'outcome'],
     known: known.flatMap((of) => OUTCOMES.map((outcome) => ({ ...of, outcome }))),
   })

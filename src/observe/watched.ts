@@ -43,8 +43,8 @@ export interface WatchedTopology {
     /** What may become of the rows that the model gets this way. */
     readonly outcomes: readonly string[]
   }[]
-  /** Models that are only watched, by the step that they are of. */
-  readonly shadows: readonly { readonly step: string; readonly model: string }[]
+  /** Models that are only watched, with the step that each is of. */
+  readonly shadows: readonly (WatchedModel & { readonly step: string })[]
   /** Its lookup tables, by their names in metrics. */
   readonly tables: readonly string[]
   /**

@@ -43,14 +43,15 @@ export interface ReadUse {
 
 /** @throws TidemarkError `MODEL_FILE` */
 export async function readUse(use: ModelUse, chosen: OperatorChoice): Promise<ReadUse> {
-  const { model, latencyBudgetMs, hasFallback = false } = use
+  const { model, latencyBudgetMs, hasFallback = false, isBackground = false } = use
   const { file, evaluator, cache } = chosen
   const candidate = await candidateOf({ model, where: use.where ?? use.step }, file)
   const { found, where } = candidate
   const trees = evaluator === 'auto' ? await provenTrees(found, model, cache) : 'as you chose'
   const isGuarded = hasFallback && typeof trees === 'string'
   const { input, outputs, features } = model
-  const way = [found.sha256, input, outputs, features.length, latencyBudgetMs, isGuarded]
+  const how = [latencyBudgetMs, isGuarded, isBackground]
+  const way = [found.sha256, input, outputs, features.length, ...how]
   const sample = sampleRows(features.length, await readableGolden(candidate))
   const dependsOn = {
     model: found.sha256,
@@ -87,8 +88,13 @@ export async function openUse(read: ReadUse): Promise<OpenedUse> {
     return { read, proven: await proveModel(candidate, async () => opened), isInline: true }
   }
   const isInline = await isKnownInline(choice)
-  const proven = await proveModel(candidate, isInline ? openInline : openInThread)
+  const proven = await proveModel(candidate, isInline ? openInline : threadFor(read.use))
   return { read, proven, isInline }
+}
+
+/** Opens a model on the thread that it will have. */
+function threadFor({ isBackground }: ModelUse): typeof openInline {
+  return (candidate) => openInThread(candidate, isBackground)
 }
 
 /**
@@ -143,7 +149,7 @@ async function lanesOf({ read, proven, isInline }: OpenedUse) {
     opened.push(more.runner)
     return more.runner
   }
-  const more = { openInline: openMore(openInline), openInThread: openMore(openInThread) }
+  const more = { openInline: openMore(openInline), openInThread: openMore(threadFor(read.use)) }
   try {
     if (typeof trees !== 'string') return await treeLane(runner, choice)
     return await chooseLanes({ runner, isInline }, { ...choice, ...more, isAlone })

@@ -20,6 +20,11 @@ export interface ModelUse {
    * @default false
    */
   readonly hasFallback?: boolean
+  /**
+   * Whether it is only watched: its thread runs when nothing else needs the processor.
+   * @default false
+   */
+  readonly isBackground?: boolean
   /** Shown with a fault. @default the step's name */
   readonly where?: string
   /** Whether the start goes on without this model if it fails. @default false */

@@ -33,11 +33,19 @@ export async function openInline({ model, found, where }: Candidate): Promise<Op
   return { runner, signature: session }
 }
 
-/** Opens a model in ONNX Runtime, on a thread of its own. @throws TidemarkError `MODEL_LOAD` */
-export async function openInThread(candidate: Candidate): Promise<OpenedModel> {
+/**
+ * Opens a model in ONNX Runtime, on a thread of its own.
+ *
+ * @param isBackground whether it runs when nothing else needs the processor
+ * @throws TidemarkError `MODEL_LOAD`
+ */
+export async function openInThread(
+  candidate: Candidate,
+  isBackground = false,
+): Promise<OpenedModel> {
   const { model, found, where } = candidate
   try {
-    const data = { bytes: found.bytes, reading: readingOf(model) }
+    const data = { bytes: found.bytes, reading: readingOf(model), isBackground }
     const runner = await ThreadRunner.start(labelOf(candidate), data)
     return { runner, signature: runner.signature }
   } catch (cause) {

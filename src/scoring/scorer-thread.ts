@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../kernel/errors.ts'
+import { yieldToOthers } from './background-thread.ts'
 import { InlineRunner } from './measured-runner.ts'
 import { OnnxSession } from './onnx-session.ts'
 import { SessionRunner } from './runner.ts'
@@ -11,7 +12,8 @@ import type { ThreadData, ThreadReady, ThreadReply, ThreadRequest } from './thre
 
 const port = parentPort
 if (port === null) throw new Error('this file is the entry of a worker thread')
-const { bytes, reading } = workerData as ThreadData
+const { bytes, reading, isBackground = false } = workerData as ThreadData
+if (isBackground) yieldToOthers()
 
 /** Loads the model; `null`: ONNX Runtime refuses it, and the thread ends. */
 async function load(): Promise<InlineRunner | null> {

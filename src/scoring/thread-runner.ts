@@ -12,6 +12,8 @@ import type { Cost, MeasuredCost } from './warm-up.ts'
 export interface ThreadData {
   readonly bytes: Uint8Array
   readonly reading: Reading
+  /** Whether it runs when nothing else needs the processor. @default false */
+  readonly isBackground?: boolean
 }
 
 /**

@@ -169,7 +169,6 @@ const memory: number[] = []
 const watching = setInterval(() => void memory.push(process.memoryUsage().rss / 2 ** 20), 5_000)
 const told = await Promise.all(steps.map(([bad, step]) => runOf(bad, step, endMs)))
 clearInterval(watching)
-const half = memory.slice(Math.floor(memory.length / 2))
 const models = Object.fromEntries(
   Object.keys(BAD).map((name, i) => {
     const { longestMs, byRoute, ...counts } = told[i] as Told
@@ -183,7 +182,10 @@ const isAsWanted = Object.values(BAD).every(({ routes }, i) => {
     late === 0 && dead === 0 && [...byRoute.keys()].toSorted().join() === routes.toSorted().join()
   )
 })
-const rss = { atHalf: figure(half[0] ?? 0, 0), atEnd: figure(half.at(-1) ?? 0, 0) }
+/** At each tenth of the time. */
+const rss = Array.from({ length: 10 }, (_, i) => {
+  return figure(memory[Math.ceil(((i + 1) / 10) * memory.length) - 1] ?? 0, 0)
+})
 console.log(
   JSON.stringify({ isAsWanted, mostMs: MOST_MS, models, rssMiB: rss, machine: machine() }),
 )

@@ -16,7 +16,7 @@ import { type Prepared, type PreparedTopology, prepare } from '../../src/runtime
 import { chunkHeaders } from '../../src/runtime/provenance.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { StepScorer } from '../../src/scoring/step-scorer.ts'
-import type { ScoreStep } from '../../src/topology/definition.ts'
+import type { Definition, ScoreStep } from '../../src/topology/definition.ts'
 import { whole } from '../engine/whole.ts'
 import { build } from './build.ts'
 import { collected } from './collected.ts'
@@ -25,7 +25,7 @@ import { paymentRecords } from './input.ts'
 
 // Measures the path of an event through one task, without Kafka: the CPU time of each stage, and
 // the memory of a key. One process, one partition. One JSON line on stdout. npx tsx
-// test/bench/hot-path.ts [--events 300000] [--model FILE]
+// test/bench/hot-path.ts [--events 300000] [--model FILE] [--topology w1-routes]
 
 const CHUNK = 2_000
 /** Share of the events at the start that is run but not counted, while code is compiled. */
@@ -123,9 +123,10 @@ class Path {
   }
 }
 
-async function prepareCards(model: string): Promise<Prepared> {
+async function prepareCards(model: string, topology: string): Promise<Prepared> {
   await build()
-  const { default: definition } = await import('./topologies/w1.ts')
+  const file = new URL(`./topologies/${topology}.ts`, import.meta.url)
+  const { default: definition } = (await import(file.href)) as { default: Definition }
   const models = new Map([['card-gbdt', resolve(model)]])
   return prepare([definition], { models, topics: new Map() })
 }
@@ -143,8 +144,8 @@ function* paymentChunks(count: number): Generator<LogRecords> {
   }
 }
 
-async function measure(events: number, model: string): Promise<object> {
-  const prepared = await prepareCards(model)
+async function measure({ events, model, topology }: Flags): Promise<object> {
+  const prepared = await prepareCards(model, topology)
   const before = collected()
   const watch = new Stopwatch()
   const path = new Path(prepared.topologies[0] as PreparedTopology, watch)
@@ -171,10 +172,18 @@ async function measure(events: number, model: string): Promise<object> {
   }
 }
 
+interface Flags {
+  readonly events: number
+  readonly model: string
+  readonly topology: string
+}
+
 const command = new Command('hot-path.ts')
   .option('--events <n>', 'payments', Number, 300_000)
   .option('--model <file>', 'ONNX file to score with', 'test/fixtures/models/card-gbdt.onnx')
+  .option('--topology <name>', 'one of test/bench/topologies', 'w1')
   .parse()
-const { events, model } = command.opts<{ events: number; model: string }>()
-const figures = await measure(events, model)
-console.log(JSON.stringify({ events, model: basename(model), ...figures, machine: machine() }))
+const flags = command.opts<Flags>()
+const figures = await measure(flags)
+const what = { ...flags, model: basename(flags.model) }
+console.log(JSON.stringify({ ...what, ...figures, machine: machine() }))

@@ -29,7 +29,17 @@ export const watched: WatchedTopology = {
   routes: [
     { model: 'card-gbdt', version: '1', route: 'main', outcomes: ['scored', 'score-failed'] },
   ],
-  shadows: [{ step: 'score', model: 'card-mlp' }],
+  shadows: [
+    {
+      step: 'score',
+      model: 'card-mlp',
+      version: '1',
+      sha256: 'def',
+      evaluator: 'onnxruntime',
+      bytes: 2_000_000,
+      threads: 1,
+    },
+  ],
   tables: ['merchants'],
   latency: [{ step: 'card-gbdt', targetMs: 50, maximumMs: 100 }],
 }

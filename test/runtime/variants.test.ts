@@ -1,8 +1,13 @@
 import { expect, test } from 'vitest'
 import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import { unpackNote } from '../../src/runtime/restart-note.ts'
-import { findVariants } from '../../src/runtime/settle-variants.ts'
+import {
+  packNote,
+  type RestartNote,
+  type TopologyNote,
+  unpackNote,
+} from '../../src/runtime/restart-note.ts'
+import { findVariants, settleVariants } from '../../src/runtime/settle-variants.ts'
 import { choiceFaults, tryVariants } from '../../src/runtime/variants.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
 import { headerOf } from '../support/headers.ts'
@@ -117,6 +122,26 @@ test("the operator's choice is committed in partitions without an event, too", a
   expect([noted(on, 0), noted(on, 1)]).toEqual(['mlp', 'mlp'])
 })
 
+test('a commit at the start keeps how far idleness had advanced the watermark', async () => {
+  const on = records()
+  await run(on, FAST)
+  const place = { topic: 'events', partition: 0 }
+  const { nextOffset, metadata } = on.committed(GROUP, place) as {
+    nextOffset: number
+    metadata: string
+  }
+  const note = unpackNote(metadata) as RestartNote
+  const own = note.topologies.get('scored') as TopologyNote
+  const idleMs = START_MS + 60_000
+  const advanced = { ...note, topologies: new Map([['scored', { ...own, idleMs }]]) }
+  on.resetOffset(GROUP, place, { nextOffset, metadata: packNote(advanced) })
+  const { worker, watch } = start(on, FAST, { operators: 'mlp' })
+  await watch.until(() => noted(on) === 'mlp')
+  await worker.stop()
+  const after = unpackNote(on.committed(GROUP, place)?.metadata ?? '')
+  expect(after?.topologies.get('scored')?.idleMs).toBe(idleMs)
+})
+
 test('two workers that have chosen differently go by the lowest partition at their next start', async () => {
   const on = records(2)
   const [one, other] = [start(on, FAST), start(on, SLOW)]
@@ -162,6 +187,17 @@ test('a worker that cannot load the variant of its group is refused', async () =
     findVariants({ topologies, variants: variants.map((v) => ({ ...v, failed })) }, offsets)
   expect(found).toThrow(Refused)
   expect(found).toThrow('MODEL_FILE: deep.onnx is not there')
+})
+
+test('a worker that joins again stays with its variant, whatever the group has since', async () => {
+  const on = records()
+  const { prepared } = preparedWith({ gbdt: 5 })
+  const failed = new Map([['deep', [new TidemarkError('MODEL_FILE', 'deep.onnx is not there')]]])
+  const own = { ...prepared, variants: prepared.variants.map((v) => ({ ...v, failed })) }
+  expect(await settleVariants(own, await on.partitionOffsets(GROUP, 'events'))).toHaveLength(1)
+  await run(on, FAST)
+  expect(noted(on)).toBe('deep')
+  expect(await settleVariants(own, await on.partitionOffsets(GROUP, 'events'))).toEqual([])
 })
 
 test('where no variant is fast enough, all are told, with those that could not be loaded', () => {

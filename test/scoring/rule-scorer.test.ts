@@ -30,8 +30,13 @@ test('a row on which it throws, or for which it has no number, has failed by its
     if (amount === 2) throw new Error('no')
     return { p: amount, risk: amount === 3 ? ('high' as unknown as number) : 0 }
   })
-  const { failed } = await of.score(Float32Array.of(1, 0, 2, 0, 3, 0, 4, 0), 4)
+  const { failed, errors } = await of.score(Float32Array.of(1, 0, 2, 0, 3, 0, 4, 0), 4)
   expect([...failed]).toEqual([1, 2])
+  // What was thrown is named, and not told: it may contain features.
+  expect([...(errors ?? [])].map(([row, { code, message }]) => [row, code, message])).toEqual([
+    [1, 'SCORE_FAILED', 'rule rules@3 threw Error'],
+    [2, 'SCORE_FAILED', 'rule rules@3 threw TypeError'],
+  ])
 })
 
 test('its hash is that of its source, whatever the layout', () => {

@@ -44,6 +44,8 @@ export interface ShadowParts {
 interface Said {
   /** Those that it has scored. */
   readonly rows: readonly number[]
+  /** How many it has not answered in time. */
+  readonly givenUp: number
   /** The outputs of the step. */
   readonly columns: readonly Float64Array[]
 }
@@ -142,9 +144,9 @@ export class Shadow {
       said = await askFor(kept, model)
       if (said !== null) this.#follow(kept, said)
     } finally {
-      const scored = said?.rows.length ?? 0
+      const [scored, dropped] = [said?.rows.length ?? 0, said?.givenUp ?? 0]
       this.#release(kept.count)
-      report.rows({ scored, failed: kept.count - scored, dropped: 0 })
+      report.rows({ scored, failed: kept.count - scored - dropped, dropped })
     }
   }
 
@@ -185,13 +187,17 @@ async function askFor(
   const answer = await orFailing(scorer, rows, count)
   if (answer === null) return null
   // The numbers of rows that are lost are not finite either.
-  const { columns, failed } = answer
+  const { columns, failed, lost } = answer
   const scored: number[] = []
   for (let row = 0; row < count; row++) {
     if (failed.has(row) || !columns.every((column) => Number.isFinite(column[row]))) continue
     scored.push(row)
   }
-  return { rows: scored, columns: common.map((own) => columns[own] as Float64Array) }
+  return {
+    rows: scored,
+    givenUp: lost.size,
+    columns: common.map((own) => columns[own] as Float64Array),
+  }
 }
 
 async function orFailing(scorer: Scorer, rows: Float32Array, count: number) {

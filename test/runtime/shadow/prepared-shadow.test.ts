@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs'
+import { constants, getPriority } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { defineTopology, onnxModel, rule } from 'tidemark'
 import { expect, onTestFinished, test } from 'vitest'
@@ -69,6 +71,23 @@ test('a shadow whose file has other bytes is off', async () => {
   )
   expect(notes).toContainEqual(expect.stringMatching(/shadow candidate is off: .*sha256/))
 })
+
+/** The threads of this process that have the lowest priority, by Linux's numbers. */
+function backgroundThreads(): number[] {
+  const threads = readdirSync('/proc/self/task').map(Number)
+  return threads.filter((thread) => getPriority(thread) === constants.priority.PRIORITY_LOW)
+}
+
+test.runIf(process.platform === 'linux')(
+  'a shadow runs when nothing else needs the processor; what decides does not wait for it',
+  async () => {
+    const before = backgroundThreads()
+    await prepared(cards(cardGbdt2))
+    expect(backgroundThreads().filter((thread) => !before.includes(thread))).not.toEqual([])
+    // That of the main thread.
+    expect(getPriority()).toBe(0)
+  },
+)
 
 test('a shadow that does not fit into the memory for models is off, and the others are not', async () => {
   const { topology: all } = await prepared(cards(cardGbdt2))
