@@ -29,6 +29,9 @@ function exitOfC(code: number): never {
   const wasi = new WASI({ version: 'preview1', returnOnExit: false })
   const module = new wasm.Module(exitModule(code))
   const instance = new wasm.Instance(module, wasi.getImportObject())
+  // Other threads still run while the process is torn down, and what they use is gone then. With
+  // libuv's handler a thread that fails so tries again for ever, and the process ends with its code.
+  process.on('SIGSEGV', () => {})
   // ONNX Runtime complains there when it is torn down.
   closeSync(2)
   wasi.start(instance)
