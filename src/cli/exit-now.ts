@@ -30,7 +30,7 @@ function exitOfC(code: number): never {
   const module = new wasm.Module(exitModule(code))
   const instance = new wasm.Instance(module, wasi.getImportObject())
   // Other threads still run while the process is torn down, and what they use is gone then. With
-  // libuv's handler a thread that fails so tries again for ever, and the process ends with its code.
+  // libuv's handler a thread that crashes so tries again for ever, until the process has ended.
   process.on('SIGSEGV', () => {})
   // ONNX Runtime complains there when it is torn down.
   closeSync(2)
