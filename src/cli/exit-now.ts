@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { threadsInRun } from '../scoring/threads-in-run.ts'
@@ -9,6 +10,9 @@ interface WebAssembly {
 }
 
 const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly: WebAssembly }
+
+/** How long the process may take to be torn down, ms. */
+const END_WITHIN_MS = 10_000
 
 /** Exits at once, as `process.exit` does, also while a model hangs. */
 export function exitNow(code: number): never {
@@ -32,10 +36,23 @@ function exitOfC(code: number): never {
   // Other threads still run while the process is torn down, and what they use is gone then. With
   // libuv's handler a thread that crashes so tries again for ever, until the process has ended.
   process.on('SIGSEGV', () => {})
+  killUnlessEnded(END_WITHIN_MS)
   // ONNX Runtime complains there when it is torn down.
   closeSync(2)
   wasi.start(instance)
   throw new Error('the process did not exit')
+}
+
+/**
+ * Ends this process by SIGKILL if it is still there after a time, though it may never come back to
+ * JavaScript: another process does that. It ends with this one, which closes its stdin.
+ */
+export function killUnlessEnded(withinMs: number): void {
+  const script = `
+    const kill = () => process.ppid === ${process.pid} && process.kill(${process.pid}, 'SIGKILL')
+    setTimeout(kill, ${withinMs})
+    process.stdin.resume().once('end', () => process.exit())`
+  spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'ignore', 'ignore'] })
 }
 
 /**

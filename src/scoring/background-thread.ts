@@ -1,6 +1,5 @@
 import { readlinkSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
-import { basename } from 'node:path'
 
 /**
  * Gives the calling thread the lowest priority: it runs when nothing else needs the processor. Only
@@ -8,9 +7,11 @@ import { basename } from 'node:path'
  */
 export function yieldToOthers(): void {
   try {
-    // `4711/task/4719`: on Linux, setpriority(2) takes the number of a thread.
-    const thread = Number(basename(readlinkSync('/proc/thread-self')))
-    setPriority(thread, constants.priority.PRIORITY_LOW)
+    // `4711/task/4719`: on Linux, setpriority(2) takes the number of a thread. If the process has
+    // another number there, /proc counts differently, as that of a host does.
+    const [own, , thread] = readlinkSync('/proc/thread-self').split('/')
+    if (Number(own) !== process.pid) return
+    setPriority(Number(thread), constants.priority.PRIORITY_LOW)
   } catch {
     // It then competes with the other threads.
   }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
@@ -19,6 +20,16 @@ function ended(...args: string[]): Promise<object> {
 test.each([0, 1, 130])('a process in which a model hangs ends with exit code %i', async (code) => {
   const stdout = `handlers ran for ${code}\n`
   expect(await ended(String(code), 'at-the-end')).toEqual({ code, stdout, stderr: '' })
+})
+
+test('a process that never comes back to JavaScript is killed after its time', async () => {
+  const source = join(ROOT, 'src/cli/exit-now.ts')
+  const script = `import { killUnlessEnded } from ${JSON.stringify(source)}
+    killUnlessEnded(200)
+    for (;;);`
+  const given = ['--import', 'tsx', '--input-type=module', '-e', script]
+  const child = execFile(process.execPath, given, { timeout: 20_000, killSignal: 'SIGABRT' })
+  expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])
 })
 
 test('a second signal ends it at once', async () => {

@@ -9,7 +9,7 @@ import { Engine } from '../../src/engine/engine.ts'
 import { routeNotes } from '../../src/engine/route-notes.ts'
 import { validateTopology } from '../../src/engine/validate.ts'
 import { Share } from '../../src/kernel/shares.ts'
-import type { Definition } from '../../src/topology/definition.ts'
+import { type Definition, type ScoreStep, scoreStepsOf } from '../../src/topology/definition.ts'
 import { fieldsRead } from '../../src/topology/fields-read.ts'
 import { batchOf } from './batch.ts'
 import { whole } from './whole.ts'
@@ -142,6 +142,10 @@ test('a feature that is not finite keeps an event only from a model that takes i
   expect(routes).toEqual([0, 2, 0])
 })
 
+function scoreOf({ then }: Definition): ScoreStep {
+  return scoreStepsOf(then)[0] as ScoreStep
+}
+
 group('what types cannot check is refused at start', () => {
   function refused(change: object): string[] {
     const step = sales.then[0] as Extract<Definition['then'][number], { op: 'features' }>
@@ -162,6 +166,11 @@ group('what types cannot check is refused at start', () => {
     ['neither', { routes: [{ ...route, share: null }] }, 'it has neither when nor share'],
     ['no function', { routes: [{ ...route, when: 1 }] }, 'when must be a function, got number'],
     ['a name of the product', { routes: [{ ...route, name: 'fallback:x' }] }, 'cannot be named'],
+    [
+      'a model without a printable name',
+      { models: { ...scoreOf(sales).models, 'a\n': plain } },
+      'a model cannot be named "a\\n"',
+    ],
     ['a name with quotes', { routes: [{ ...route, name: 'a "b"' }] }, 'cannot be named'],
     [
       'the name of another model',

@@ -102,6 +102,10 @@ function checkModels({ name, models, outputs, ...step }: ScoreStep, report: Repo
     )
     return
   }
+  // The route of an event for which no rule holds is called after its model.
+  for (const bad of names.filter((each) => !isRouteName(each))) {
+    report(name, `a model cannot be named ${JSON.stringify(bad)}`, { hint: NAME_HINT })
+  }
   const some = names.join(', ')
   const unknown = (what: string, model: string) =>
     report(name, `${what} "${model}" is none of the models: ${some}`)
@@ -134,10 +138,14 @@ function checkAccuracies({ name, models }: ScoreStep, report: ReportFault): void
 /** Printable, and no quotes, which a graph could not show. */
 const ROUTE_NAME = /^[^\p{C}"]{1,200}$/u
 const NAME_HINT =
-  'a name is 1 to 200 characters, and begins with neither fallback:, variant: nor shadow.'
+  'a name is 1 to 200 characters without quotes, and begins with neither fallback:, variant: nor shadow.'
 
 /** What other routes, and the keys of shadows, are called. */
 const RESERVED = /^(fallback:|variant:|shadow\.)/
+
+function isRouteName(name: string): boolean {
+  return ROUTE_NAME.test(name) && !RESERVED.test(name)
+}
 
 function checkRoutes({ name, routes, otherwise }: ScoreStep, report: ReportFault): void {
   if (routes.length > MOST_ROUTES) report(name, `it has more than ${MOST_ROUTES} rules`)
@@ -146,7 +154,7 @@ function checkRoutes({ name, routes, otherwise }: ScoreStep, report: ReportFault
       const hint = "give one of them a name: { to, name: 'big-spender', … }"
       report(name, `two rules are named "${route}"`, { hint })
     }
-    if (!ROUTE_NAME.test(route) || RESERVED.test(route)) {
+    if (!isRouteName(route)) {
       report(name, `a rule cannot be named ${JSON.stringify(route)}`, { hint: NAME_HINT })
     } else if (route === otherwise && to !== otherwise) {
       report(name, `rule "${route}" has the name of the model for all other events`)
