@@ -23,11 +23,7 @@ test.each([0, 1, 130])('a process in which a model hangs ends with exit code %i'
 })
 
 test('a process that never comes back to JavaScript is killed after its time', async () => {
-  const source = join(ROOT, 'src/cli/exit-now.ts')
-  const script = `import { killUnlessEnded } from ${JSON.stringify(source)}
-    killUnlessEnded(200)
-    for (;;);`
-  const given = ['--import', 'tsx', '--input-type=module', '-e', script]
+  const given = ['--import', 'tsx', join(ROOT, 'test/cli/never-returns.ts')]
   const child = execFile(process.execPath, given, { timeout: 20_000, killSignal: 'SIGABRT' })
   expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])
 })
