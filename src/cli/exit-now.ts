@@ -33,8 +33,8 @@ function exitOfC(code: number): never {
   const wasi = new WASI({ version: 'preview1', returnOnExit: false })
   const module = new wasm.Module(exitModule(code))
   const instance = new wasm.Instance(module, wasi.getImportObject())
-  // Other threads still run while the process is torn down, and what they use is gone then. With
-  // libuv's handler a thread that crashes so tries again for ever, until the process has ended.
+  // Other threads still run while the process is torn down, and crash when what they use is gone.
+  // With a listener such a thread repeats what failed, until the process has ended.
   process.on('SIGSEGV', () => {})
   killUnlessEnded(END_WITHIN_MS)
   // ONNX Runtime complains there when it is torn down.
@@ -44,8 +44,8 @@ function exitOfC(code: number): never {
 }
 
 /**
- * Ends this process by SIGKILL if it is still there after a time, though it may never come back to
- * JavaScript: another process does that. It ends with this one, which closes its stdin.
+ * Kills this process if it is still there after a time. Another process does so, since this one may
+ * never come back to JavaScript. That one ends when this one does, which closes its stdin.
  */
 export function killUnlessEnded(withinMs: number): void {
   const script = `
