@@ -3,11 +3,11 @@ import type { Mutant } from './mutant.ts'
 // Mistakes of the driver and the runtime, which exactly once must not survive.
 
 const DRIVER = 'records/kafka'
-const TRANSACTIONS = 'test/records/kafka-transactions.test.ts'
-const CONTRACT = 'test/records/kafka.test.ts'
+const TRANSACTIONS = 'test/integration/records/transactions.test.ts'
+const CONTRACT = 'test/integration/records/contract.test.ts'
 const SELF_TEST = 'test/records/self-test.test.ts'
-const PRODUCING = 'test/records/kafka-producing.test.ts'
-const LEADERS = 'test/records/kafka-leaders.test.ts'
+const PRODUCING = 'test/integration/records/producing.test.ts'
+const LEADERS = 'test/integration/records/leaders.test.ts'
 
 export const DRIVING: readonly Mutant[] = [
   {
@@ -83,7 +83,7 @@ export const DRIVING: readonly Mutant[] = [
       },
     ],
     caughtBy: {
-      file: 'test/records/kafka-rebalance.test.ts',
+      file: 'test/integration/records/rebalance.test.ts',
       test: 'commits nothing while the leader assigns the partitions',
     },
   },
@@ -214,7 +214,7 @@ export const DRIVING: readonly Mutant[] = [
       },
     ],
     caughtBy: {
-      file: 'test/records/kafka-slow.test.ts',
+      file: 'test/integration/records/slow.test.ts',
       test: 'before the time has passed for which the broker throttles',
     },
   },
@@ -227,7 +227,7 @@ export const DRIVING: readonly Mutant[] = [
         to: 'const READ_COMMITTED = 0',
       },
     ],
-    caughtBy: { file: 'test/records/kafka-logs.test.ts', test: 'that overlap are left out' },
+    caughtBy: { file: 'test/integration/records/logs.test.ts', test: 'that overlap are left out' },
   },
   {
     name: 'foreign metadata taken for none',
@@ -341,7 +341,7 @@ export const DRIVING: readonly Mutant[] = [
       },
     ],
     caughtBy: {
-      file: 'test/records/kafka-names.test.ts',
+      file: 'test/integration/records/names.test.ts',
       test: 'where the answer to its joining was lost',
     },
   },
@@ -351,7 +351,7 @@ export const DRIVING: readonly Mutant[] = [
       { file: `${DRIVER}/former-members.ts`, from: 'if (!now.isRebalancing) leftMs', to: 'leftMs' },
     ],
     caughtBy: {
-      file: 'test/records/kafka-names.test.ts',
+      file: 'test/integration/records/names.test.ts',
       test: 'while the group waited for one that is dead',
     },
   },

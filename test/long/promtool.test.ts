@@ -1,0 +1,21 @@
+import { expect } from 'vitest'
+import { createMetrics } from '../../src/observe/metrics.ts'
+import { promtoolTest } from '../services/promtool.ts'
+import { samples, watched } from '../observe/events.ts'
+
+promtoolTest('Prometheus finds nothing wrong with the metrics of a worker', async (check) => {
+  const metrics = createMetrics({ version: '0.1.0', topologies: [watched] })
+  expect(check(await metrics.text())).toEqual([])
+  // A lost partition would take away what the others have told.
+  const { lost: _, ...others } = samples
+  for (const event of Object.values(others)) metrics.observer(event)
+  const text = await metrics.text()
+  expect(text).toContain(
+    'tidemark_restored_records_total{topology="card-fraud",topic="payments"} 60',
+  )
+  expect(check(text)).toEqual([])
+  // It does look.
+  expect(check(`${text}# TYPE oddity_total gauge\noddity_total 1\n`).join()).toContain(
+    'oddity_total',
+  )
+})
