@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished } from 'vitest'
 import { API, FaultyWire } from '../services/faulty-wire.ts'
 import type { OwnKafka } from '../services/from-maven.ts'
 import { freshName } from '../services/kafka.ts'
-import { ownKafkaTest, ownKafkaTests } from '../services/own-kafka.ts'
+import { ownKafkaTest } from '../services/own-kafka.ts'
 
 // By the library's own clients, which know nothing of ours.
 
@@ -43,46 +43,47 @@ async function setUp(kafka: OwnKafka) {
 }
 
 describe('a faulty wire', () => {
-  ownKafkaTests((kafkaTest) => {
-    kafkaTest('tells what has passed, when it went on and when it was answered', async (kafka) => {
-      const { wire, topic, send } = await setUp(kafka)
-      const startMs = performance.now()
-      await send('one')
-      await send('two')
-      const [one, two] = wire.passedOf(API.produce)
-      const times = [startMs, one?.forwardedMs, one?.answeredMs, two?.forwardedMs, two?.answeredMs]
-      expect(times).toEqual(times.toSorted((a, b) => Number(a) - Number(b)))
-      expect(one).toMatchObject({ node: 1, api: 0, version: 7 })
-      // No transactional id; all replicas; within 30 s; one topic.
-      const name = Buffer.from([0, 0, 0, 1, 0, topic.length, ...Buffer.from(topic)])
-      expect(one?.body.subarray(0, 8 + name.length)).toEqual(
-        Buffer.concat([Buffer.from([255, 255, 255, 255, 0, 0, 0x75, 0x30]), name]),
-      )
-      expect(one?.bytes).toBeGreaterThan(80)
-    })
-
-    kafkaTest('a lost reply is of a request that the broker has taken', async (kafka) => {
-      const { wire, send, ends } = await setUp(kafka)
-      const lost = wire.loseReply(API.produce)
-      await expect(send('taken')).rejects.toThrow(/connection/i)
-      expect(await lost.happened).toMatchObject({ api: API.produce, answeredMs: null })
-      expect(await ends()).toBe('1')
-    })
-
-    kafkaTest(
-      'a request that is cut does not reach the broker; the next one does',
-      async (kafka) => {
-        const { wire, send, ends } = await setUp(kafka)
-        const cut = wire.cut(API.produce)
-        await expect(send('cut')).rejects.toThrow(/connection/i)
-        expect(await cut.happened).toMatchObject({ forwardedMs: null })
-        expect(await ends()).toBe('0')
-        await send('next')
-        expect(await ends()).toBe('1')
-      },
+  ownKafkaTest('tells what has passed, when it went on and when it was answered', async (kafka) => {
+    const { wire, topic, send } = await setUp(kafka)
+    const startMs = performance.now()
+    await send('one')
+    await send('two')
+    const [one, two] = wire.passedOf(API.produce)
+    const times = [startMs, one?.forwardedMs, one?.answeredMs, two?.forwardedMs, two?.answeredMs]
+    expect(times).toEqual(times.toSorted((a, b) => Number(a) - Number(b)))
+    expect(one).toMatchObject({ node: 1, api: 0, version: 7 })
+    // No transactional id; all replicas; within 30 s; one topic.
+    const name = Buffer.from([0, 0, 0, 1, 0, topic.length, ...Buffer.from(topic)])
+    expect(one?.body.subarray(0, 8 + name.length)).toEqual(
+      Buffer.concat([Buffer.from([255, 255, 255, 255, 0, 0, 0x75, 0x30]), name]),
     )
+    expect(one?.bytes).toBeGreaterThan(80)
+  })
 
-    kafkaTest('only the nth request that is meant is held, until it is released', async (kafka) => {
+  ownKafkaTest('a lost reply is of a request that the broker has taken', async (kafka) => {
+    const { wire, send, ends } = await setUp(kafka)
+    const lost = wire.loseReply(API.produce)
+    await expect(send('taken')).rejects.toThrow(/connection/i)
+    expect(await lost.happened).toMatchObject({ api: API.produce, answeredMs: null })
+    expect(await ends()).toBe('1')
+  })
+
+  ownKafkaTest(
+    'a request that is cut does not reach the broker; the next one does',
+    async (kafka) => {
+      const { wire, send, ends } = await setUp(kafka)
+      const cut = wire.cut(API.produce)
+      await expect(send('cut')).rejects.toThrow(/connection/i)
+      expect(await cut.happened).toMatchObject({ forwardedMs: null })
+      expect(await ends()).toBe('0')
+      await send('next')
+      expect(await ends()).toBe('1')
+    },
+  )
+
+  ownKafkaTest(
+    'only the nth request that is meant is held, until it is released',
+    async (kafka) => {
       const { wire, send, ends } = await setUp(kafka)
       const held = wire.hold(API.produce, { nth: 2, where: (body) => body.includes('meant') })
       await send('meant')
@@ -93,84 +94,60 @@ describe('a faulty wire', () => {
       held.release()
       await sending
       expect(await ends()).toBe('3')
-    })
+    },
+  )
 
-    kafkaTest('a held request arrives even if its client is gone', async (kafka) => {
-      const { wire, topic, ends } = await setUp(kafka)
-      const sockets: Socket[] = []
-      const client = libraryClient(wire, ({ host, port, onConnect }) => {
-        const socket = connect({ host, port }, onConnect)
-        sockets.push(socket)
-        return socket
-      })
-      const producer = await connected(client.producer({ retry: { retries: 0 } }))
-      const held = wire.hold(API.produce)
-      const sending = producer.send({ topic, messages: [{ value: 'late' }] })
-      const { connection } = await held.happened
-      for (const socket of sockets) socket.destroy(new Error('gone'))
-      await expect(sending).rejects.toThrow('gone')
-      expect(await ends()).toBe('0')
-      held.release()
-      while ((await ends()) !== '1');
-      expect(wire.passedOf(API.produce)).toMatchObject([{ connection }])
+  ownKafkaTest('a held request arrives even if its client is gone', async (kafka) => {
+    const { wire, topic, ends } = await setUp(kafka)
+    const sockets: Socket[] = []
+    const client = libraryClient(wire, ({ host, port, onConnect }) => {
+      const socket = connect({ host, port }, onConnect)
+      sockets.push(socket)
+      return socket
     })
-
-    kafkaTest('a held reply is of a request that is done', async (kafka) => {
-      const { wire, send, ends } = await setUp(kafka)
-      const held = wire.holdReply(API.produce)
-      let isAnswered = false
-      const sending = send('held').finally(() => (isAnswered = true))
-      expect((await held.happened).answeredMs).toBeNull()
-      expect([await ends(), isAnswered]).toEqual(['1', false])
-      held.release()
-      await sending
-    })
-
-    kafkaTest('a broker that hangs takes connections and answers none', async (kafka) => {
-      const { wire, client, send, ends } = await setUp(kafka)
-      const release = wire.node(1).hang()
-      let isAnswered = false
-      const sending = send('hung').finally(() => (isAnswered = true))
-      const joining = connected(client.admin()).then((admin) => admin.listTopics())
-      const passed = wire.passed.length
-      await new Promise((resolve) => setTimeout(resolve, 100))
-      expect([wire.passed.length, isAnswered]).toEqual([passed, false])
-      release()
-      await Promise.all([sending, joining])
-      expect(await ends()).toBe('1')
-    })
-
-    kafkaTest('nobody reaches a broker that is down until it is up', async (kafka) => {
-      const { wire, client, send } = await setUp(kafka)
-      await wire.node(1).down()
-      await expect(send('down')).rejects.toThrow(/connection/i)
-      await expect(client.admin().connect()).rejects.toThrow('ECONNREFUSED')
-      await wire.node(1).up()
-      await (await connected(client.admin())).listTopics()
-    })
+    const producer = await connected(client.producer({ retry: { retries: 0 } }))
+    const held = wire.hold(API.produce)
+    const sending = producer.send({ topic, messages: [{ value: 'late' }] })
+    const { connection } = await held.happened
+    for (const socket of sockets) socket.destroy(new Error('gone'))
+    await expect(sending).rejects.toThrow('gone')
+    expect(await ends()).toBe('0')
+    held.release()
+    while ((await ends()) !== '1');
+    expect(wire.passedOf(API.produce)).toMatchObject([{ connection }])
   })
 
-  ownKafkaTest(
-    'stands before each of three nodes, of which any may die',
-    async (kafka) => {
-      const { wire, client, topic, admin } = await setUp(kafka)
-      const leader = async () => {
-        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-        return topics[0]?.partitions[0]?.leader ?? 0
-      }
-      const before = await leader()
-      const retrying = await connected(
-        client.producer({ retry: { retries: 100, maxRetryTime: 100 } }),
-      )
-      await retrying.send({ topic, acks: -1, messages: [{ value: 'before' }] })
-      kafka.node(before).kill()
-      await retrying.send({ topic, acks: -1, messages: [{ value: 'after' }] })
-      const took = wire.passedOf(API.produce).filter((exchange) => exchange.answeredMs !== null)
-      expect(took[0]?.node).toBe(before)
-      expect(took.at(-1)?.node).not.toBe(before)
-      await kafka.node(before).restart()
-      await kafka.inSync()
-    },
-    { nodes: 3 },
-  )
+  ownKafkaTest('a held reply is of a request that is done', async (kafka) => {
+    const { wire, send, ends } = await setUp(kafka)
+    const held = wire.holdReply(API.produce)
+    let isAnswered = false
+    const sending = send('held').finally(() => (isAnswered = true))
+    expect((await held.happened).answeredMs).toBeNull()
+    expect([await ends(), isAnswered]).toEqual(['1', false])
+    held.release()
+    await sending
+  })
+
+  ownKafkaTest('a broker that hangs takes connections and answers none', async (kafka) => {
+    const { wire, client, send, ends } = await setUp(kafka)
+    const release = wire.node(1).hang()
+    let isAnswered = false
+    const sending = send('hung').finally(() => (isAnswered = true))
+    const joining = connected(client.admin()).then((admin) => admin.listTopics())
+    const passed = wire.passed.length
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect([wire.passed.length, isAnswered]).toEqual([passed, false])
+    release()
+    await Promise.all([sending, joining])
+    expect(await ends()).toBe('1')
+  })
+
+  ownKafkaTest('nobody reaches a broker that is down until it is up', async (kafka) => {
+    const { wire, client, send } = await setUp(kafka)
+    await wire.node(1).down()
+    await expect(send('down')).rejects.toThrow(/connection/i)
+    await expect(client.admin().connect()).rejects.toThrow('ECONNREFUSED')
+    await wire.node(1).up()
+    await (await connected(client.admin())).listTopics()
+  })
 })

@@ -1,7 +1,14 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import { ABORT, COMMIT, ended, foreignProducer, interleave, openTransactions } from '../services/foreign.ts'
+import {
+  ABORT,
+  COMMIT,
+  ended,
+  foreignProducer,
+  interleave,
+  openTransactions,
+} from '../services/foreign.ts'
 import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
 import { committedIn, rawLog } from '../services/raw-log.ts'
 import { createTopics } from '../services/topics.ts'

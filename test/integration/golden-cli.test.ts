@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { Guarantee } from '../../src/records/port.ts'
+import { answersOf, placeOf } from '../golden/answers.ts'
+import { compareGolden, type Golden, readGolden } from '../golden/golden.ts'
 import {
   freshName,
   freshTopics,
@@ -14,8 +16,6 @@ import {
 import { PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { headerOf } from '../support/headers.ts'
-import { answersOf, placeOf } from '../golden/answers.ts'
-import { compareGolden, type Golden, readGolden } from '../golden/golden.ts'
 
 // The golden folders through the command line: `dev`, and `run` on a real Kafka.
 

@@ -5,9 +5,9 @@ import { expect } from 'vitest'
 import { splitKey } from '../../src/cli/lines.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
+import { Gauge, scoreUntil, scoreWithProcess } from '../host/page/service.ts'
 import { freshName, freshTopics, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
 import { ROOT } from '../support/paths.ts'
-import { Gauge, scoreUntil, scoreWithProcess } from '../host/page/service.ts'
 
 // Workers in the test's own process, on a real broker.
 

@@ -92,5 +92,5 @@ ownKafkaTest(
       await records.close()
     }
   },
-  { timeoutMs: 150_000 },
+  150_000,
 )

@@ -1,10 +1,10 @@
 import { expect, onTestFinished } from 'vitest'
-import { ownKafkaTest } from '../services/own-kafka.ts'
-import { type Report, runCourse } from '../soak/course.ts'
-import { faultsOf } from '../soak/judgement.ts'
 import { DISK_MB, WORKERS, withLinks } from '../chaos/place.ts'
 import { scheduleOf } from '../chaos/schedule.ts'
 import { troubleOf } from '../chaos/trouble.ts'
+import { freshKafkaTest } from '../services/own-kafka.ts'
+import { type Report, runCourse } from '../soak/course.ts'
+import { faultsOf } from '../soak/judgement.ts'
 
 // A minute of chaos; ten, and other seeds: test/chaos/chaos.ts.
 
@@ -16,7 +16,7 @@ const TEST_MS = 600_000
 const NAMES = ['w1', 'w2', 'w3']
 const hasDisks = process.getuid?.() === 0
 
-ownKafkaTest(
+freshKafkaTest(
   `workers on three nodes, of which everything goes wrong for ${SECONDS} s, lose nothing and write nothing twice`,
   async (kafka) => {
     const without = hasDisks ? [] : (['fill disk'] as const)

@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { LogRecord } from '../../src/records/port.ts'
-import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
-import { headerOf } from '../support/headers.ts'
 import { payments } from '../integration/card-fraud.ts'
 import { type Groups, outputsOf } from '../integration/many-groups.ts'
 import type { End } from '../integration/workers-until-killed.ts'
+import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
+import { headerOf } from '../support/headers.ts'
 
 // Workers that are killed at each of 200 offsets, and what comes of the records after all.
 

@@ -5,6 +5,7 @@ import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { prepare } from '../../src/runtime/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
+import { heldUp } from '../integration/held-up.ts'
 import { sums } from '../runtime/memory-workers.ts'
 import { START_MS, Watch } from '../runtime/support.ts'
 import {
@@ -17,7 +18,6 @@ import {
 import { produceRaw } from '../services/raw-produce.ts'
 import { createTopics } from '../services/topics.ts'
 import { headerOf } from '../support/headers.ts'
-import { heldUp } from '../integration/held-up.ts'
 
 // Batches that are small on the wire and large when they are unpacked.
 

@@ -1,9 +1,9 @@
 import { describe, expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { heldUp } from '../integration/held-up.ts'
 import { START_MS } from '../runtime/support.ts'
 import { freshName, kafkaTest, plainOptions } from '../services/kafka.ts'
 import { createTopics } from '../services/topics.ts'
-import { heldUp } from '../integration/held-up.ts'
 
 // A watermark that goes over very many windows at once.
 

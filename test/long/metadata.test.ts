@@ -3,12 +3,12 @@ import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { withTopics } from '../../src/topology/definition.ts'
 import { end, sums } from '../runtime/memory-workers.ts'
 import { freshName, plainOptions } from '../services/kafka.ts'
-import { ownKafkaTests } from '../services/own-kafka.ts'
+import { freshKafkaTests } from '../services/own-kafka.ts'
 import { createTopics } from '../services/topics.ts'
 
 // Brokers that take less beside an offset than they do by themselves.
 
-ownKafkaTests(
+freshKafkaTests(
   (kafkaTest) => {
     for (const guarantee of ['exactly-once', 'at-least-once'] as const) {
       kafkaTest(

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
-import { ownKafkaTest } from '../services/own-kafka.ts'
-import { httpOf } from '../services/tidemark-in-test.ts'
 import { CardFraud, payments, unanswered } from '../integration/card-fraud.ts'
 import { untilState } from '../integration/until-state.ts'
+import { ownKafkaTest } from '../services/own-kafka.ts'
+import { httpOf } from '../services/tidemark-in-test.ts'
 
 // A broker that is gone for a while, in the middle of a worker's work.
 
@@ -50,7 +50,7 @@ ownKafkaTest(
       await cards.close()
     }
   },
-  { timeoutMs: 120_000 + GONE_MS },
+  120_000 + GONE_MS,
 )
 
 /** Lines that are neither of the log nor of what a worker says at its start and end. */

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { createMetrics } from '../../src/observe/metrics.ts'
-import { promtoolTest } from '../services/promtool.ts'
 import { samples, watched } from '../observe/events.ts'
+import { promtoolTest } from '../services/promtool.ts'
 
 promtoolTest('Prometheus finds nothing wrong with the metrics of a worker', async (check) => {
   const metrics = createMetrics({ version: '0.1.0', topologies: [watched] })

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
+import { PARTITIONS, PaymentVersions } from '../integration/payment-versions.ts'
+import { type Answers, RegisteredCards } from '../integration/registered-cards.ts'
+import { untilState } from '../integration/until-state.ts'
 import type { KafkaNode } from '../services/from-maven.ts'
 import { freshName, type KafkaService, plainOptions, readTopic } from '../services/kafka.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'
 import { type RegistryService, startRegistry } from '../services/registry.ts'
 import { httpOf } from '../services/tidemark-in-test.ts'
 import { feed } from '../soak/feed.ts'
-import { PARTITIONS, PaymentVersions } from '../integration/payment-versions.ts'
-import { type Answers, RegisteredCards } from '../integration/registered-cards.ts'
-import { untilState } from '../integration/until-state.ts'
 
 // A registry and a broker that are gone for a while, in turn, while payments keep coming.
 
@@ -75,7 +75,7 @@ ownKafkaTest(
     say({ payments: answers.size, ...deadLetters })
   },
   // The time to read everything again grows with it, too.
-  { timeoutMs: 300_000 + 15 * GONE_MS },
+  300_000 + 15 * GONE_MS,
 )
 
 /** A new schema is in use from the moment at which the registry is gone. */

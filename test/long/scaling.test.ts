@@ -3,11 +3,11 @@ import { expect } from 'vitest'
 import { CardOracle } from '../bench/card-oracle.ts'
 import { answersOf } from '../golden/answers.ts'
 import { type Answer, compareGolden, readGolden } from '../golden/golden.ts'
-import { kafkaTest } from '../services/kafka.ts'
-import type { Running } from '../services/tidemark.ts'
 import { CardFraud, PARTITIONS, WITH_FEATURES } from '../integration/card-fraud.ts'
 import { LiveOutputs } from '../integration/live-outputs.ts'
 import { SteadyPayments } from '../integration/steady.ts'
+import { kafkaTest } from '../services/kafka.ts'
+import type { Running } from '../services/tidemark.ts'
 
 // Workers come, die and go under a steady load; every answer is compared with a naive oracle.
 

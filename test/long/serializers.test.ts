@@ -10,11 +10,17 @@ import { Payment } from '../../topologies/payment.ts'
 import cardFraudRegistry from '../fixtures/topologies/card-fraud-registry.ts'
 import flightDelayRegistry from '../fixtures/topologies/flight-delay-registry.ts'
 import { withFeatures } from '../golden/with-features.ts'
+import { outcomesOf } from '../integration/in-process.ts'
+import {
+  EVENTS,
+  flightsIn,
+  PARTITIONS,
+  paymentsIn,
+  recordsInJson,
+} from '../integration/written-events.ts'
 import { freshName, type KafkaService, plainOptions } from '../services/kafka.ts'
 import { registryTests } from '../services/registry.ts'
 import { writerIn } from '../services/serializers.ts'
-import { outcomesOf } from '../integration/in-process.ts'
-import { EVENTS, flightsIn, PARTITIONS, paymentsIn, recordsInJson } from '../integration/written-events.ts'
 
 // Topologies on events that serializers of other languages have written.
 

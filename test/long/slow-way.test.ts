@@ -148,7 +148,7 @@ ownKafkaTest(
       )
     }
   },
-  { timeoutMs },
+  timeoutMs,
 )
 
 ownKafkaTest(
@@ -163,5 +163,5 @@ ownKafkaTest(
     }
     await Promise.all(GUARANTEES.map(each))
   },
-  { timeoutMs },
+  timeoutMs,
 )

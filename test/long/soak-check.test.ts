@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { expect } from 'vitest'
 import { freshName, type KafkaService, kafkaTest } from '../services/kafka.ts'
-import { folderWith } from '../support/folder.ts'
 import { check, type Note, type Run, runFile, startWatch, type Verdict } from '../soak/checker.ts'
 import { HandLog, INPUTS } from '../soak/hand-log.ts'
+import { folderWith } from '../support/folder.ts'
 
 // The checker finds each fault in a log that has only this fault, and none in a log without faults.
 

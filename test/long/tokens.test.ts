@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
+import { CardFraud, unanswered } from '../integration/card-fraud.ts'
+import { SteadyPayments } from '../integration/steady.ts'
 import type { OwnKafka } from '../services/from-maven.ts'
 import {
   CLIENT,
@@ -8,12 +10,10 @@ import {
   TokenIssuer,
   tokensFrom,
 } from '../services/identity-provider.ts'
-import { ownKafkaTests } from '../services/own-kafka.ts'
+import { freshKafkaTests } from '../services/own-kafka.ts'
 import type { Running } from '../services/tidemark.ts'
 import { tidemark } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
-import { CardFraud, unanswered } from '../integration/card-fraud.ts'
-import { SteadyPayments } from '../integration/steady.ts'
 
 // Workers whose sessions with the brokers last for seconds, because their access tokens run out, or
 // because the brokers say so.
@@ -66,7 +66,7 @@ async function expectOnce(cards: CardFraud, worker: Running): Promise<void> {
   expect([...answered.values()].every((times) => times === 1)).toBe(true)
 }
 
-ownKafkaTests((kafkaTest) => {
+freshKafkaTests((kafkaTest) => {
   kafkaTest('tokens that run out are renewed under load, and nothing stops', async (kafka) => {
     const endpoint = await endpointFor(kafka)
     const reach = withTokens(kafka, endpoint, CLIENT.clientSecret)

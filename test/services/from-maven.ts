@@ -18,6 +18,7 @@ export interface RunningKafka {
 
 /** One whose nodes can be gone for a while. */
 export interface OwnKafka extends RunningKafka {
+  readonly place: KafkaPlace
   readonly nodes: readonly KafkaNode[]
   /** @throws RangeError when there is no such node */
   readonly node: (id: number) => KafkaNode
@@ -72,40 +73,63 @@ const PORTS = 5
 const SCRIPT = join(import.meta.dirname, 'broker.sh')
 const START_MS = 60_000
 
+/** Where a Kafka that runs has its folder, and the ports of its nodes. */
+export interface KafkaPlace {
+  readonly dir: string
+  readonly ports: readonly number[]
+}
+
 /** @throws Error when Java or Maven is missing and cannot be installed */
-export async function startFromMaven({
-  nodes: count = 1,
+export async function startFromMaven(options: OwnKafkaOptions = {}): Promise<OwnKafka> {
+  const place = await startAt(options)
+  const kafka = kafkaAt(place)
+  try {
+    await until('up', () => areUp(kafka.service.brokers), START_MS)
+    await ready(kafka.service.brokers, START_MS)
+  } catch (error) {
+    await kafka.stop()
+    throw error
+  }
+  return kafka
+}
+
+async function startAt({
+  nodes = 1,
   diskMb,
   settings = {},
   javaOptions,
-}: OwnKafkaOptions = {}): Promise<OwnKafka> {
+}: OwnKafkaOptions): Promise<KafkaPlace> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-kafka-'))
-  const ports = await freePorts(count * PORTS)
-  const nodes = Array.from({ length: count }, (_, i) =>
+  const ports = await freePorts(nodes * PORTS)
+  const env = {
+    ...process.env,
+    ...(diskMb === undefined ? {} : { TIDEMARK_DISK_MB: String(diskMb) }),
+    ...(javaOptions === undefined ? {} : { JDK_JAVA_OPTIONS: javaOptions }),
+    TIDEMARK_BROKER_SETTINGS: Object.entries(settings)
+      .map(([name, value]) => `${name}=${value}`)
+      .join('\n'),
+  }
+  try {
+    await promisify(execFile)(SCRIPT, ['start', dir, ...ports.map(String)], { env })
+  } catch (error) {
+    script(['stop', dir])
+    throw error
+  }
+  return { dir, ports }
+}
+
+/** One that was started, by this process or another. */
+export function kafkaAt(place: KafkaPlace): OwnKafka {
+  const { dir, ports } = place
+  const nodes = Array.from({ length: ports.length / PORTS }, (_, i) =>
     nodeOf(dir, i + 1, ports.slice(i * PORTS, (i + 1) * PORTS)),
   )
   const addresses = nodes.map(({ address }) => address)
-  const stop = async () => {
-    script(['stop', dir])
-  }
-  try {
-    script(['start', dir, ...ports.map(String)], {
-      ...(diskMb === undefined ? {} : { TIDEMARK_DISK_MB: String(diskMb) }),
-      ...(javaOptions === undefined ? {} : { JDK_JAVA_OPTIONS: javaOptions }),
-      TIDEMARK_BROKER_SETTINGS: Object.entries(settings)
-        .map(([name, value]) => `${name}=${value}`)
-        .join('\n'),
-    })
-    await until('up', () => areUp(addresses), START_MS)
-    await ready(addresses, START_MS)
-  } catch (error) {
-    await stop()
-    throw error
-  }
   return {
     service: { brokers: addresses, secure: secureListener(dir, ports) },
-    way: `Java, ${count === 1 ? 'one node' : `${count} nodes`} in ${dir}`,
-    stop,
+    way: `Java, ${nodes.length === 1 ? 'one node' : `${nodes.length} nodes`} in ${dir}`,
+    stop: async () => script(['stop', dir]),
+    place,
     nodes,
     node: (id) => {
       const found = nodes[id - 1]
@@ -155,8 +179,6 @@ function secureListener(dir: string, ports: readonly number[]): Secure {
   }
 }
 
-function script(args: readonly string[], env: Readonly<Record<string, string>> = {}): void {
-  const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe']
-  const options = { encoding: 'utf8', stdio, env: { ...process.env, ...env } } as const
-  execFileSync(SCRIPT, args, options)
+function script(args: readonly string[]): void {
+  execFileSync(SCRIPT, args, { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] })
 }

@@ -5,8 +5,9 @@ import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { PasswordLogin } from '../../src/records/kafka/login/sasl-options.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
 import type { LogRecord } from '../../src/records/port.ts'
+import { type KafkaPlace, kafkaAt, type OwnKafka } from './from-maven.ts'
 
-// What a test needs of the real Kafka that test/global-setup.ts has started.
+// What a test needs of the real Kafka that services/global-setup.ts has started.
 
 /** A Kafka that tests may use. Its data is thrown away: nothing has to be cleaned up. */
 export interface KafkaService {
@@ -29,8 +30,10 @@ export interface Secure {
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** `null` when there is no Kafka, or none of the tests uses it. */
+    /** The Kafka that all workers share; `null` where each uses its own. */
     kafka: KafkaService | null
+    /** A Kafka of one node for each worker, which alone uses it; empty where there is none. */
+    workersKafkas: readonly KafkaPlace[]
     /**
      * Why there is none, why no test can start one of its own, or a schema registry, and why there
      * is no promtool, or a language's serializers; empty where there is, or where one can.
@@ -44,8 +47,13 @@ declare module 'vitest' {
 /** How long a test on the real Kafka may take when nothing else is said, ms. */
 const KAFKA_TEST_MS = 120_000
 
-const service = inject('kafka')
 const { kafka: why } = inject('untested')
+
+/** The Kafka of this worker; `null` where there is none. */
+export function workersKafka(): OwnKafka | null {
+  const place = inject('workersKafkas')[Number(process.env['VITEST_POOL_ID']) - 1]
+  return place === undefined ? null : kafkaAt(place)
+}
 
 /** A test on the real Kafka; without one it is reported as skipped. */
 export function kafkaTest(
@@ -55,7 +63,7 @@ export function kafkaTest(
 ): void {
   test(`${name} (Kafka)`, { timeout }, async ({ skip }) => {
     expect.hasAssertions()
-    await fn(service ?? skip(why))
+    await fn(inject('kafka') ?? workersKafka()?.service ?? skip(why))
   })
 }
 

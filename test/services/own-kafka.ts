@@ -1,31 +1,34 @@
-import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, onTestFailed, onTestFinished, test } from 'vitest'
 import { type OwnKafka, type OwnKafkaOptions, startFromMaven } from './from-maven.ts'
-import type { KafkaService, Secure } from './kafka.ts'
+import { type KafkaService, type Secure, workersKafka } from './kafka.ts'
 
-/** Such a test starts brokers more than once. */
+// Tests on a Kafka that no other test uses meanwhile, which they may stop.
+
+/** Such a test may start brokers more than once. */
 const OWN_KAFKA_TEST_MS = 90_000
+const SECURE_TEST_MS = 60_000
 
 /** Why no Kafka of its own is to be had; empty where it is. */
 const { ownKafka: why } = inject('untested')
 
 type Fn = (kafka: OwnKafka) => Promise<void>
 
-interface TestOptions extends OwnKafkaOptions {
-  /** @default 90_000 */
-  readonly timeoutMs?: number
+/** A test on the Kafka of its worker, which it leaves whole; without Java and Maven it is skipped. */
+export function ownKafkaTest(name: string, fn: Fn, timeout = OWN_KAFKA_TEST_MS): void {
+  test(`${name} (Kafka of its own)`, { timeout }, async ({ skip }) => {
+    expect.hasAssertions()
+    const kafka = workersKafka() ?? skip(why)
+    onTestFailed(async () => {
+      for (const { kill, restart } of kafka.nodes) {
+        kill()
+        await restart()
+      }
+    })
+    await fn(kafka)
+  })
 }
 
-const SECURE_TEST_MS = 60_000
-let withTls: Promise<OwnKafka> | null = null
-
-afterAll(async () => {
-  await (await withTls)?.stop()
-})
-
-/**
- * A test over SASL_SSL; where the other tests' Kafka has no such listener, on one that the file's
- * tests share.
- */
+/** A test over SASL_SSL. */
 export function secureKafkaTest(
   name: string,
   fn: (secure: Secure, kafka: KafkaService) => Promise<void>,
@@ -33,23 +36,21 @@ export function secureKafkaTest(
   test(`${name} (Kafka, TLS)`, { timeout: SECURE_TEST_MS }, async ({ skip }) => {
     expect.hasAssertions()
     const given = inject('kafka')
-    const { secure = null } = given ?? {}
-    if (given !== null && secure !== null) return fn(secure, given)
-    if (why !== '') skip(why)
-    withTls ??= startFromMaven()
-    const { service } = await withTls
-    await fn(service.secure ?? skip('there is no secure listener'), service)
+    const kafka = given?.secure ? given : (workersKafka()?.service ?? skip(why))
+    await fn(kafka.secure ?? skip('there is no secure listener'), kafka)
   })
 }
 
-/**
- * A test on a Kafka of its own, which it may stop, whatever the other tests use; without Java and
- * Maven it is skipped.
- */
-export function ownKafkaTest(
+interface FreshOptions extends OwnKafkaOptions {
+  /** @default 90_000 */
+  readonly timeoutMs?: number
+}
+
+/** A test on a Kafka that is started for it, with nodes and settings of its own. */
+export function freshKafkaTest(
   name: string,
   fn: Fn,
-  { timeoutMs = OWN_KAFKA_TEST_MS, ...options }: TestOptions = {},
+  { timeoutMs = OWN_KAFKA_TEST_MS, ...options }: FreshOptions,
 ): void {
   test(`${name} (Kafka of its own)`, { timeout: timeoutMs }, async ({ skip }) => {
     expect.hasAssertions()
@@ -60,12 +61,10 @@ export function ownKafkaTest(
   })
 }
 
-/**
- * Tests on one Kafka of their own, which each of them leaves whole; else as {@link ownKafkaTest}.
- */
-export function ownKafkaTests(
+/** Tests that share one, which each of them leaves whole; else as {@link freshKafkaTest}. */
+export function freshKafkaTests(
   define: (kafkaTest: (name: string, fn: Fn) => void) => void,
-  options?: OwnKafkaOptions,
+  options: OwnKafkaOptions,
 ): void {
   let kafka: OwnKafka | null = null
   beforeAll(async () => {

@@ -1,4 +1,6 @@
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
+import { recordsContract } from '../../records/contract.ts'
+import type { Driver } from '../../records/driver.ts'
 import {
   freshName,
   type KafkaService,
@@ -8,8 +10,6 @@ import {
 } from '../../services/kafka.ts'
 import { addPartitions, deleteBefore, setOffset } from '../../services/operator.ts'
 import { createTopics } from '../../services/topics.ts'
-import { recordsContract } from '../../records/contract.ts'
-import type { Driver } from '../../records/driver.ts'
 
 function open(kafka: KafkaService): Driver {
   const records = new KafkaRecords(plainOptions(kafka))

@@ -3,6 +3,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, test } from 'vitest'
 import { COMPRESSIONS, compressionFault } from '../../../src/kernel/compression.ts'
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
+import { Listener, record } from '../../records/listener.ts'
 import {
   freshName,
   type KafkaService,
@@ -13,7 +14,6 @@ import {
 import { rawLog } from '../../services/raw-log.ts'
 import { createTopics } from '../../services/topics.ts'
 import { thrownBy } from '../../support/thrown.ts'
-import { Listener, record } from '../../records/listener.ts'
 
 // What only a real broker does: compression, transactions, retention; and what happens without one.
 

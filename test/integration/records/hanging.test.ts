@@ -1,12 +1,12 @@
 import { describe, expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
+import { Listener } from '../../records/listener.ts'
 import { until } from '../../services/cluster.ts'
-import { API, FaultyWire } from '../../services/faulty-wire.ts'
+import { API } from '../../services/faulty-wire.ts'
 import { freshName, kafkaTest, plainOptions } from '../../services/kafka.ts'
 import { mute } from '../../services/mute.ts'
 import { ownKafkaTest } from '../../services/own-kafka.ts'
 import { createTopics } from '../../services/topics.ts'
-import { Listener } from '../../records/listener.ts'
 import { transacting } from './transacting.ts'
 
 // Brokers that take connections and answer nothing: stopped, without memory, or behind a link that
@@ -40,23 +40,6 @@ describe('a broker that hangs', () => {
       await (await joining).leave()
       expect(joinedMs).toBeLessThan(SOON_MS)
     },
-  )
-
-  ownKafkaTest(
-    'holds up nobody who asks what others know',
-    async (kafka) => {
-      const wire = await FaultyWire.before(kafka)
-      const records = new KafkaRecords({ ...plainOptions(kafka.service), brokers: wire.brokers })
-      onTestFinished(() => records.close())
-      const topic = freshName('topic')
-      await createTopics(kafka.service, records, [{ name: topic, partitions: 1 }])
-      for (const { id } of kafka.nodes) {
-        const release = wire.node(id).hang()
-        expect(await durationOf(records.describeTopics([topic]))).toBeLessThan(SOON_MS)
-        release()
-      }
-    },
-    { nodes: 3 },
   )
 
   ownKafkaTest('gives nothing more to a member that leaves meanwhile', async (kafka) => {

@@ -1,11 +1,11 @@
 import { describe, expect } from 'vitest'
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
+import { Listener, record } from '../../records/listener.ts'
 import { API } from '../../services/faulty-wire.ts'
 import { foreignProducer } from '../../services/foreign.ts'
 import { freshName, type KafkaService, kafkaTest, plainOptions } from '../../services/kafka.ts'
 import { ownKafkaTest } from '../../services/own-kafka.ts'
 import { createTopics } from '../../services/topics.ts'
-import { Listener, record } from '../../records/listener.ts'
 import { transacting } from './transacting.ts'
 
 // Partitions that were assigned, and of which it cannot be told yet where they begin.

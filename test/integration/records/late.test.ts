@@ -1,64 +1,27 @@
 import { describe, expect } from 'vitest'
 import { until } from '../../services/cluster.ts'
 import { API } from '../../services/faulty-wire.ts'
-import { ownKafkaTests } from '../../services/own-kafka.ts'
+import { ownKafkaTest } from '../../services/own-kafka.ts'
 import { thrownBy } from '../../support/thrown.ts'
 import { commitUntilTaken, expectNoneOpen, transacting } from './transacting.ts'
 
 // What a client has given up and its kernel still sends.
 
-/**
- * Brokers that do not ask the transaction's coordinator whether a batch belongs to what is open:
- * those before 3.6.
- */
-const settings = { 'transaction.partition.verification.enable': 'false' }
-
 const ARRIVES_MS = 5_000
 
-describe('what arrives when its transaction has been aborted', () => {
-  ownKafkaTests(
-    (kafkaTest) => {
-      for (const [api, name] of [
-        [API.produce, 'a batch'],
-        [API.txnOffsetCommit, 'an offset'],
-      ] as const) {
-        kafkaTest(`is not committed by the next one: ${name}`, async (kafka) => {
-          const set = await transacting(kafka, 2)
-          const { member, heard } = await set.join()
-          for (const partition of [0, 1]) await member.commit(set.commitOf(heard, 1, partition))
-          await expectNoneOpen(set)
-          const held = set.wire.hold(api)
-          const failing = thrownBy(member.commit(set.commitOf(heard, 5, 1)))
-          const late = await held.happened
-          expect((await failing).action).toBe('retry')
-          await expectNoneOpen(set)
-          held.release()
-          await until('answered', async () => late.answeredMs !== null, ARRIVES_MS)
-          await member.commit(set.commitOf(heard, 2))
-          expect(await set.published()).toEqual(['0/1', '1/1', '0/2'])
-          expect([await set.committed(0), await set.committed(1)]).toEqual([2, 1])
-        })
-      }
-    },
-    { settings },
-  )
-})
-
 describe('a claim that arrives when another has been answered', () => {
-  ownKafkaTests((kafkaTest) => {
-    kafkaTest('does not set back what has been committed', async (kafka) => {
-      const set = await transacting(kafka)
-      const { member, heard } = await set.join()
-      const held = set.wire.hold(API.offsetCommit)
-      const failing = thrownBy(member.commit(set.commitOf(heard, 1)))
-      const late = await held.happened
-      expect((await failing).code).toBe('BROKER_UNAVAILABLE')
-      await commitUntilTaken(member, () => set.commitOf(heard, 1))
-      await expectNoneOpen(set)
-      held.release()
-      await until('answered', async () => late.answeredMs !== null, ARRIVES_MS)
-      expect(await set.committed()).toBe(1)
-      expect(heard.losses).toEqual([])
-    })
+  ownKafkaTest('does not set back what has been committed', async (kafka) => {
+    const set = await transacting(kafka)
+    const { member, heard } = await set.join()
+    const held = set.wire.hold(API.offsetCommit)
+    const failing = thrownBy(member.commit(set.commitOf(heard, 1)))
+    const late = await held.happened
+    expect((await failing).code).toBe('BROKER_UNAVAILABLE')
+    await commitUntilTaken(member, () => set.commitOf(heard, 1))
+    await expectNoneOpen(set)
+    held.release()
+    await until('answered', async () => late.answeredMs !== null, ARRIVES_MS)
+    expect(await set.committed()).toBe(1)
+    expect(heard.losses).toEqual([])
   })
 })

@@ -1,14 +1,12 @@
 import { describe, expect, onTestFinished } from 'vitest'
 import { BatchEncoder } from '../../../src/records/kafka/codec/encode.ts'
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
-import { emptiedTail } from '../../services/compaction.ts'
+import { Listener, record } from '../../records/listener.ts'
 import { ABORT, COMMIT, interleave } from '../../services/foreign.ts'
 import { freshName, type KafkaService, kafkaTest, plainOptions } from '../../services/kafka.ts'
-import { ownKafkaTest } from '../../services/own-kafka.ts'
 import { rawLog } from '../../services/raw-log.ts'
 import { produceRaw } from '../../services/raw-produce.ts'
 import { createTopics } from '../../services/topics.ts'
-import { Listener, record } from '../../records/listener.ts'
 
 // Logs as others leave them: transactions that overlap, markers, batches of which nothing is left,
 // and large ones.
@@ -126,14 +124,4 @@ describe('a log that others have written', () => {
     expect(heard.values()).toHaveLength(count)
     expect([...(heard.chunks.at(-1)?.records ?? [])].at(-1)?.offset).toBe(count - 1)
   })
-
-  ownKafkaTest(
-    'a log that ends with a batch that compaction has emptied is read to its end',
-    async (kafka) => {
-      const { topic } = await emptiedTail(kafka)
-      const heard = await reading(kafka.service, topic)
-      await heard.until(() => heard.hasReached(6))
-      expect(heard.values()).toEqual([])
-    },
-  )
 })

@@ -1,10 +1,10 @@
 import { ConfigResourceTypes } from 'kafkajs'
 import { describe, expect } from 'vitest'
-import { API, type Exchange } from '../../services/faulty-wire.ts'
-import { ownKafkaTests } from '../../services/own-kafka.ts'
-import { thrownBy } from '../../support/thrown.ts'
 import { next } from '../../records/driver.ts'
 import { type Listener, record } from '../../records/listener.ts'
+import { API, type Exchange } from '../../services/faulty-wire.ts'
+import { ownKafkaTest } from '../../services/own-kafka.ts'
+import { thrownBy } from '../../support/thrown.ts'
 import { commitUntilTaken, expectNoneOpen, type Transacting, transacting } from './transacting.ts'
 
 // What goes out to a broker: how it is asked, and what becomes of a sink that is not as it was.
@@ -35,187 +35,175 @@ async function warmedUp(set: Transacting, guarantee: (typeof GUARANTEES)[number]
 }
 
 describe('what is asked of a broker', () => {
-  ownKafkaTests((kafkaTest) => {
-    kafkaTest('records are acknowledged by all replicas that are in sync', async (kafka) => {
-      const set = await transacting(kafka)
-      for (const guarantee of GUARANTEES) {
-        const { member, heard } = await set.join({}, guarantee)
-        await member.commit(set.commitOf(heard, 1))
-        await member.leave()
-      }
-      // Behind the transactional id; in a newer version no tagged fields come first, then one more
-      // than its length.
-      const acksOf = ({ version, body }: Exchange) => {
-        if (version >= 9) return body.readInt16BE(body.readUInt8(1) + 1)
-        return body.readInt16BE(2 + Math.max(0, body.readInt16BE(0)))
-      }
-      const acks = set.wire.passedOf(API.produce).map(acksOf)
-      expect(new Set(acks)).toEqual(new Set([-1]))
-    })
-
-    kafkaTest('a transaction may be open for 10 s', async (kafka) => {
-      const set = await transacting(kafka)
-      const { member, heard } = await set.join()
+  ownKafkaTest('records are acknowledged by all replicas that are in sync', async (kafka) => {
+    const set = await transacting(kafka)
+    for (const guarantee of GUARANTEES) {
+      const { member, heard } = await set.join({}, guarantee)
       await member.commit(set.commitOf(heard, 1))
-      const times = set.wire
-        .passedOf(API.initProducerId)
-        .map(({ body }) => body.readInt32BE(body.readUInt8(1) + 1))
-      expect(new Set(times)).toEqual(new Set([10_000]))
-    })
+      await member.leave()
+    }
+    // Behind the transactional id; in a newer version no tagged fields come first, then one more
+    // than its length.
+    const acksOf = ({ version, body }: Exchange) => {
+      if (version >= 9) return body.readInt16BE(body.readUInt8(1) + 1)
+      return body.readInt16BE(2 + Math.max(0, body.readInt16BE(0)))
+    }
+    const acks = set.wire.passedOf(API.produce).map(acksOf)
+    expect(new Set(acks)).toEqual(new Set([-1]))
+  })
 
-    kafkaTest('a leader has no more requests than it can tell repetitions of', async (kafka) => {
-      const set = await transacting(kafka)
-      const { member, heard } = await set.join({}, 'at-least-once')
-      await member.commit(outputs(set, heard, { from: 0, count: 1 }))
-      const before = set.wire.passedOf(API.produce).length
-      const held = set.wire.holdReply(API.produce)
-      const committing = member.commit(outputs(set, heard, { from: 1, count: 99 }))
-      await held.happened
-      // All that are to come have come by then.
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      expect(set.wire.passedOf(API.produce).slice(before)).toHaveLength(4)
-      held.release()
-      await committing
-      expect(await published(set)).toEqual(numbers(100))
-    })
+  ownKafkaTest('a transaction may be open for 10 s', async (kafka) => {
+    const set = await transacting(kafka)
+    const { member, heard } = await set.join()
+    await member.commit(set.commitOf(heard, 1))
+    const times = set.wire
+      .passedOf(API.initProducerId)
+      .map(({ body }) => body.readInt32BE(body.readUInt8(1) + 1))
+    expect(new Set(times)).toEqual(new Set([10_000]))
+  })
+
+  ownKafkaTest('a leader has no more requests than it can tell repetitions of', async (kafka) => {
+    const set = await transacting(kafka)
+    const { member, heard } = await set.join({}, 'at-least-once')
+    await member.commit(outputs(set, heard, { from: 0, count: 1 }))
+    const before = set.wire.passedOf(API.produce).length
+    const held = set.wire.holdReply(API.produce)
+    const committing = member.commit(outputs(set, heard, { from: 1, count: 99 }))
+    await held.happened
+    // All that are to come have come by then.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(set.wire.passedOf(API.produce).slice(before)).toHaveLength(4)
+    held.release()
+    await committing
+    expect(await published(set)).toEqual(numbers(100))
   })
 })
 
 describe('a leader that does not know this producer yet', () => {
-  ownKafkaTests((kafkaTest) => {
-    for (const guarantee of GUARANTEES) {
-      kafkaTest(
-        `${guarantee}: takes no batch before the first, which it refused`,
-        async (kafka) => {
-          const set = await transacting(kafka)
-          const { member, heard } = await set.join({}, guarantee)
-          const refused = set.wire.alter(API.produce, (body, { version }) => {
-            const behindTopic = body.indexOf(set.outputs) + set.outputs.length
-            body.writeInt32BE(NO_PARTITION, behindTopic + (version >= 9 ? 1 : 4))
-          })
-          await member.commit(outputs(set, heard, { from: 0, count: 100 }))
-          await refused.happened
-          expect(await published(set)).toEqual(numbers(100))
-        },
-      )
-    }
-  })
+  for (const guarantee of GUARANTEES) {
+    ownKafkaTest(
+      `${guarantee}: takes no batch before the first, which it refused`,
+      async (kafka) => {
+        const set = await transacting(kafka)
+        const { member, heard } = await set.join({}, guarantee)
+        const refused = set.wire.alter(API.produce, (body, { version }) => {
+          const behindTopic = body.indexOf(set.outputs) + set.outputs.length
+          body.writeInt32BE(NO_PARTITION, behindTopic + (version >= 9 ? 1 : 4))
+        })
+        await member.commit(outputs(set, heard, { from: 0, count: 100 }))
+        await refused.happened
+        expect(await published(set)).toEqual(numbers(100))
+      },
+    )
+  }
 })
 
 describe('batches that are too large for the topic', () => {
-  ownKafkaTests((kafkaTest) => {
-    for (const guarantee of GUARANTEES) {
-      kafkaTest(`${guarantee}: they keep below the size of its segments`, async (kafka) => {
-        const config = { 'segment.bytes': '1048576', 'max.message.bytes': '4000000' }
-        const set = await transacting(kafka, 1, { config })
-        const { member, heard } = await warmedUp(set, guarantee)
-        await member.commit(outputs(set, heard, { from: 200, count: 300 }))
-        expect(await published(set)).toEqual(numbers(500))
-      })
+  for (const guarantee of GUARANTEES) {
+    ownKafkaTest(`${guarantee}: they keep below the size of its segments`, async (kafka) => {
+      const config = { 'segment.bytes': '1048576', 'max.message.bytes': '4000000' }
+      const set = await transacting(kafka, 1, { config })
+      const { member, heard } = await warmedUp(set, guarantee)
+      await member.commit(outputs(set, heard, { from: 200, count: 300 }))
+      expect(await published(set)).toEqual(numbers(500))
+    })
 
-      kafkaTest(
-        `${guarantee}: they are split when it takes less than it did at start`,
-        async (kafka) => {
-          const set = await transacting(kafka)
-          const { member, heard } = await warmedUp(set, guarantee)
-          await set.admin.alterConfigs({
-            validateOnly: false,
-            resources: [
-              {
-                type: ConfigResourceTypes.TOPIC,
-                name: set.outputs,
-                configEntries: [{ name: 'max.message.bytes', value: '100000' }],
-              },
-            ],
-          })
-          await commitUntilTaken(member, () => outputs(set, heard, { from: 200, count: 300 }))
-          expect(await published(set)).toEqual(numbers(500))
-          const single = record(set.outputs, { value: Buffer.alloc(200_000) })
-          const error = await thrownBy(
-            member.commit({ ...set.commitOf(heard, 1), outputs: [single] }),
-          )
-          expect(error.code).toBe('TOPIC_LIMITS')
-        },
-      )
-    }
-  })
+    ownKafkaTest(
+      `${guarantee}: they are split when it takes less than it did at start`,
+      async (kafka) => {
+        const set = await transacting(kafka)
+        const { member, heard } = await warmedUp(set, guarantee)
+        await set.admin.alterConfigs({
+          validateOnly: false,
+          resources: [
+            {
+              type: ConfigResourceTypes.TOPIC,
+              name: set.outputs,
+              configEntries: [{ name: 'max.message.bytes', value: '100000' }],
+            },
+          ],
+        })
+        await commitUntilTaken(member, () => outputs(set, heard, { from: 200, count: 300 }))
+        expect(await published(set)).toEqual(numbers(500))
+        const single = record(set.outputs, { value: Buffer.alloc(200_000) })
+        const error = await thrownBy(
+          member.commit({ ...set.commitOf(heard, 1), outputs: [single] }),
+        )
+        expect(error.code).toBe('TOPIC_LIMITS')
+      },
+    )
+  }
 })
 
 describe('a sink that is deleted', () => {
-  ownKafkaTests((kafkaTest) => {
-    for (const guarantee of GUARANTEES) {
-      kafkaTest(
-        `${guarantee}: and made again with fewer partitions gets what waited`,
-        async (kafka) => {
-          const set = await transacting(kafka, 1, { partitions: 4 })
-          const keyed = (heard: Listener, value: string) => ({
-            ...set.commitOf(heard, 1),
-            outputs: numbers(20).map((i) =>
-              record(set.outputs, {
-                partition: null,
-                key: Buffer.from(`k${i}`),
-                value: Buffer.from(value),
-              }),
-            ),
-          })
-          const { member, heard } = await set.join({}, guarantee)
-          await member.commit(keyed(heard, 'before'))
-          await expectNoneOpen(set)
-          await set.admin.deleteTopics({ topics: [set.outputs] })
-          const gone = await thrownBy(member.commit(keyed(heard, 'gone')))
-          expect(gone.action).toBe('retry')
-          const missing = await thrownBy(member.commit(keyed(heard, 'gone')))
-          expect(missing).toMatchObject({
-            code: 'BROKER_UNAVAILABLE',
-            message: `topic "${set.outputs}" is not there any more`,
-          })
-          await set.admin.createTopics({ topics: [{ topic: set.outputs, numPartitions: 1 }] })
-          await commitUntilTaken(member, () => keyed(heard, 'after'))
-          expect(await set.published()).toEqual(numbers(20).map(() => 'after'))
-        },
-      )
-    }
-  })
+  for (const guarantee of GUARANTEES) {
+    ownKafkaTest(
+      `${guarantee}: and made again with fewer partitions gets what waited`,
+      async (kafka) => {
+        const set = await transacting(kafka, 1, { partitions: 4 })
+        const keyed = (heard: Listener, value: string) => ({
+          ...set.commitOf(heard, 1),
+          outputs: numbers(20).map((i) =>
+            record(set.outputs, {
+              partition: null,
+              key: Buffer.from(`k${i}`),
+              value: Buffer.from(value),
+            }),
+          ),
+        })
+        const { member, heard } = await set.join({}, guarantee)
+        await member.commit(keyed(heard, 'before'))
+        await expectNoneOpen(set)
+        await set.admin.deleteTopics({ topics: [set.outputs] })
+        const gone = await thrownBy(member.commit(keyed(heard, 'gone')))
+        expect(gone.action).toBe('retry')
+        const missing = await thrownBy(member.commit(keyed(heard, 'gone')))
+        expect(missing).toMatchObject({
+          code: 'BROKER_UNAVAILABLE',
+          message: `topic "${set.outputs}" is not there any more`,
+        })
+        await set.admin.createTopics({ topics: [{ topic: set.outputs, numPartitions: 1 }] })
+        await commitUntilTaken(member, () => keyed(heard, 'after'))
+        expect(await set.published()).toEqual(numbers(20).map(() => 'after'))
+      },
+    )
+  }
 })
 
 describe('a member that the group has given up', () => {
-  ownKafkaTests((kafkaTest) => {
-    kafkaTest('at-least-once: sends nothing that has waited meanwhile', async (kafka) => {
-      const set = await transacting(kafka)
-      const one = await set.join({}, 'at-least-once')
-      await one.member.commit(set.commitOf(one.heard, 1))
-      const held = set.wire.hold(API.heartbeat)
-      await held.happened
-      const other = await set.join({ brokers: kafka.service.brokers }, 'at-least-once')
-      await other.heard.until(() => other.heard.assignments.length > 0)
-      const late = thrownBy(one.member.commit(set.commitOf(one.heard, 2)))
-      held.release()
-      expect(['REBALANCING', 'FENCED']).toContain((await late).code)
-      expect(await set.published()).toEqual(['0/1'])
-    })
+  ownKafkaTest('at-least-once: sends nothing that has waited meanwhile', async (kafka) => {
+    const set = await transacting(kafka)
+    const one = await set.join({}, 'at-least-once')
+    await one.member.commit(set.commitOf(one.heard, 1))
+    const held = set.wire.hold(API.heartbeat)
+    await held.happened
+    const other = await set.join({ brokers: kafka.service.brokers }, 'at-least-once')
+    await other.heard.until(() => other.heard.assignments.length > 0)
+    const late = thrownBy(one.member.commit(set.commitOf(one.heard, 2)))
+    held.release()
+    expect(['REBALANCING', 'FENCED']).toContain((await late).code)
+    expect(await set.published()).toEqual(['0/1'])
   })
 })
 
 describe('the end of a transaction', () => {
-  ownKafkaTests((kafkaTest) => {
-    for (const [name, code] of [
-      ['UNKNOWN_SERVER_ERROR', -1],
-      ['INVALID_TXN_STATE', 48],
-    ] as const) {
-      kafkaTest(`that is answered with ${name} though it was taken counts once`, async (kafka) => {
-        const set = await transacting(kafka)
-        const { member, heard } = await set.join()
-        await member.commit(set.commitOf(heard, 1))
-        // Behind the throttle time; in a newer version no tagged fields come first.
-        const { happened } = set.wire.alterReply(API.endTxn, (body, { version }) =>
-          body.writeInt16BE(code, version >= 3 ? 5 : 4),
-        )
-        const codes = await commitUntilTaken(member, () => set.commitOf(heard, 2))
-        await happened
-        await member.commit(set.commitOf(heard, 3))
-        expect(codes).toEqual([])
-        expect(await set.published()).toEqual(['0/1', '0/2', '0/3'])
-      })
-    }
-  })
+  for (const [name, code] of [
+    ['UNKNOWN_SERVER_ERROR', -1],
+    ['INVALID_TXN_STATE', 48],
+  ] as const) {
+    ownKafkaTest(`that is answered with ${name} though it was taken counts once`, async (kafka) => {
+      const set = await transacting(kafka)
+      const { member, heard } = await set.join()
+      await member.commit(set.commitOf(heard, 1))
+      // Behind the throttle time; in a newer version no tagged fields come first.
+      const { happened } = set.wire.alterReply(API.endTxn, (body, { version }) =>
+        body.writeInt16BE(code, version >= 3 ? 5 : 4),
+      )
+      const codes = await commitUntilTaken(member, () => set.commitOf(heard, 2))
+      await happened
+      await member.commit(set.commitOf(heard, 3))
+      expect(codes).toEqual([])
+      expect(await set.published()).toEqual(['0/1', '0/2', '0/3'])
+    })
+  }
 })

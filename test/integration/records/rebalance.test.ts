@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../../src/records/kafka/options.ts'
 import type { Member } from '../../../src/records/port.ts'
+import { Listener, record } from '../../records/listener.ts'
 import {
   freshName,
   type KafkaService,
@@ -15,7 +16,6 @@ import {
 } from '../../services/kafka.ts'
 import { createTopics } from '../../services/topics.ts'
 import { thrownBy } from '../../support/thrown.ts'
-import { Listener, record } from '../../records/listener.ts'
 
 // A group on a real broker while its members come, go, hang and die.
 

@@ -2,11 +2,11 @@ import kafkajs, { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../../src/records/kafka/options.ts'
+import { Listener, record } from '../../records/listener.ts'
 import { freshName, type KafkaService, type Secure, secureOptions } from '../../services/kafka.ts'
 import { secureKafkaTest } from '../../services/own-kafka.ts'
 import { createTopics } from '../../services/topics.ts'
 import { thrownBy } from '../../support/thrown.ts'
-import { Listener, record } from '../../records/listener.ts'
 
 // What a user may not do. Brokers of the tests let everybody do what no ACL is about, so that an
 // ACL of another user takes a right.

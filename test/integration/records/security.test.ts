@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { Refused } from '../../../src/kernel/errors.ts'
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../../src/records/kafka/options.ts'
+import { Listener, record } from '../../records/listener.ts'
 import { freshName, secureOptions } from '../../services/kafka.ts'
 import { secureKafkaTest } from '../../services/own-kafka.ts'
 import { createTopics } from '../../services/topics.ts'
 import { thrownBy } from '../../support/thrown.ts'
-import { Listener, record } from '../../records/listener.ts'
 
 /** Joins and waits for the first record, which keeps the assignment that it came under. */
 async function joinAndRead(records: KafkaRecords, group: string, topic: string) {

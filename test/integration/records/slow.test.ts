@@ -1,10 +1,10 @@
 import { describe, expect, vi } from 'vitest'
-import { API, type Exchange, type FaultyWire } from '../../services/faulty-wire.ts'
-import { ownKafkaTests } from '../../services/own-kafka.ts'
-import { limitProducer } from '../../services/quota.ts'
-import { thrownBy } from '../../support/thrown.ts'
 import { next } from '../../records/driver.ts'
 import { type Listener, record } from '../../records/listener.ts'
+import { API, type Exchange, type FaultyWire } from '../../services/faulty-wire.ts'
+import { ownKafkaTest } from '../../services/own-kafka.ts'
+import { limitProducer } from '../../services/quota.ts'
+import { thrownBy } from '../../support/thrown.ts'
 import { expectNoneOpen, type Transacting, transacting } from './transacting.ts'
 
 // A broker that makes its clients wait, and a link that carries little.
@@ -71,142 +71,136 @@ function nextAfter(wire: FaultyWire, api: number, { answeredMs }: Exchange): num
   return sentAfter(wire, api, answeredMs ?? 0) - (answeredMs ?? 0)
 }
 
-ownKafkaTests((kafkaTest) => {
-  for (const guarantee of GUARANTEES) {
-    kafkaTest(
-      `${guarantee}: no records go out before the time has passed for which the broker throttles`,
-      async (kafka) => {
-        const set = await transacting(kafka)
-        const { member, heard } = await set.join({}, guarantee)
-        await member.commit(set.commitOf(heard, 1))
-        const { happened } = set.wire.alterReply(API.produce, throttle(1_500))
-        await member.commit(set.commitOf(heard, 2))
-        await member.commit(set.commitOf(heard, 3))
-        expect(nextAfter(set.wire, API.produce, await happened)).toBeGreaterThanOrEqual(1_499)
-        expect(heard.throttles).toEqual([1_500])
-      },
-    )
-  }
-
-  kafkaTest(
-    'a transaction does not stay open for as long as its records are throttled',
+for (const guarantee of GUARANTEES) {
+  ownKafkaTest(
+    `${guarantee}: no records go out before the time has passed for which the broker throttles`,
     async (kafka) => {
       const set = await transacting(kafka)
-      const { member, heard } = await set.join()
+      const { member, heard } = await set.join({}, guarantee)
       await member.commit(set.commitOf(heard, 1))
-      await expectNoneOpen(set)
-      const throttled = await throttledCommit(set, (offset) =>
-        member.commit(set.commitOf(heard, offset)),
-      )
-      expect(nextAfter(set.wire, API.endTxn, throttled)).toBeLessThan(500)
-      const committedMs = performance.now()
-      await member.commit(set.commitOf(heard, 10))
-      // Neither is the next one opened before its records can go out.
-      const opened = [API.produce, API.txnOffsetCommit].map((api) =>
-        sentAfter(set.wire, api, committedMs),
-      )
-      expect(Math.min(...opened) - (throttled.answeredMs ?? 0)).toBeGreaterThanOrEqual(1_499)
+      const { happened } = set.wire.alterReply(API.produce, throttle(1_500))
+      await member.commit(set.commitOf(heard, 2))
+      await member.commit(set.commitOf(heard, 3))
+      expect(nextAfter(set.wire, API.produce, await happened)).toBeGreaterThanOrEqual(1_499)
+      expect(heard.throttles).toEqual([1_500])
     },
   )
+}
 
-  kafkaTest('a wall clock that is set makes nothing go out again', async (kafka) => {
+ownKafkaTest(
+  'a transaction does not stay open for as long as its records are throttled',
+  async (kafka) => {
     const set = await transacting(kafka)
     const { member, heard } = await set.join()
     await member.commit(set.commitOf(heard, 1))
     await expectNoneOpen(set)
-    const held = set.wire.hold(API.produce)
-    const committing = member.commit(set.commitOf(heard, 2))
-    await held.happened
-    const heartbeat = set.wire.hold(API.heartbeat)
-    await heartbeat.happened
-    const before = [API.produce, API.joinGroup].map((api) => set.wire.passedOf(api).length)
-    const jumpedMs = Date.now() + 3_600_000
-    const clock = vi.spyOn(Date, 'now').mockReturnValue(jumpedMs)
-    // Overdue answers are looked for every 100 ms.
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    clock.mockRestore()
-    held.release()
-    heartbeat.release()
-    await committing
-    const after = [API.produce, API.joinGroup].map((api) => set.wire.passedOf(api).length)
-    expect(after).toEqual([(before[0] ?? 0) + 1, before[1]])
-  })
+    const throttled = await throttledCommit(set, (offset) =>
+      member.commit(set.commitOf(heard, offset)),
+    )
+    expect(nextAfter(set.wire, API.endTxn, throttled)).toBeLessThan(500)
+    const committedMs = performance.now()
+    await member.commit(set.commitOf(heard, 10))
+    // Neither is the next one opened before its records can go out.
+    const opened = [API.produce, API.txnOffsetCommit].map((api) =>
+      sentAfter(set.wire, api, committedMs),
+    )
+    expect(Math.min(...opened) - (throttled.answeredMs ?? 0)).toBeGreaterThanOrEqual(1_499)
+  },
+)
+
+ownKafkaTest('a wall clock that is set makes nothing go out again', async (kafka) => {
+  const set = await transacting(kafka)
+  const { member, heard } = await set.join()
+  await member.commit(set.commitOf(heard, 1))
+  await expectNoneOpen(set)
+  const held = set.wire.hold(API.produce)
+  const committing = member.commit(set.commitOf(heard, 2))
+  await held.happened
+  const heartbeat = set.wire.hold(API.heartbeat)
+  await heartbeat.happened
+  const before = [API.produce, API.joinGroup].map((api) => set.wire.passedOf(api).length)
+  const jumpedMs = Date.now() + 3_600_000
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(jumpedMs)
+  // Overdue answers are looked for every 100 ms.
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  clock.mockRestore()
+  held.release()
+  heartbeat.release()
+  await committing
+  const after = [API.produce, API.joinGroup].map((api) => set.wire.passedOf(api).length)
+  expect(after).toEqual([(before[0] ?? 0) + 1, before[1]])
 })
 
 describe('over a link of 50 KB a second', () => {
-  ownKafkaTests((kafkaTest) => {
-    kafkaTest(
-      'exactly-once: what does not get through in time fails, a smaller commit does',
-      async (kafka) => {
-        const set = await transacting(kafka)
-        const { member, heard } = await set.join()
-        await member.commit(large(set, heard, { from: 0, count: 1 }))
-        set.wire.node(1).limit(50_000)
-        const startMs = performance.now()
-        const error = await thrownBy(member.commit(large(set, heard, { from: 1, count: 200 })))
-        expect(error).toMatchObject({ code: 'COMMIT_TIMED_OUT', action: 'retry' })
-        // Before the broker ends the transaction by itself.
-        expect(performance.now() - startMs).toBeLessThan(9_900)
-        await member.commit(large(set, heard, { from: 1, count: 40 }))
-        expect(await published(set)).toEqual(numbers(41))
-        expectHeartbeats(set.wire)
-      },
-    )
+  ownKafkaTest(
+    'exactly-once: what does not get through in time fails, a smaller commit does',
+    async (kafka) => {
+      const set = await transacting(kafka)
+      const { member, heard } = await set.join()
+      await member.commit(large(set, heard, { from: 0, count: 1 }))
+      set.wire.node(1).limit(50_000)
+      const startMs = performance.now()
+      const error = await thrownBy(member.commit(large(set, heard, { from: 1, count: 200 })))
+      expect(error).toMatchObject({ code: 'COMMIT_TIMED_OUT', action: 'retry' })
+      // Before the broker ends the transaction by itself.
+      expect(performance.now() - startMs).toBeLessThan(9_900)
+      await member.commit(large(set, heard, { from: 1, count: 40 }))
+      expect(await published(set)).toEqual(numbers(41))
+      expectHeartbeats(set.wire)
+    },
+  )
 
-    kafkaTest(
-      'exactly-once: what cannot be smaller gets as long as its bytes need',
-      async (kafka) => {
-        const set = await transacting(kafka)
-        const { member, heard } = await set.join()
-        set.wire.node(1).limit(50_000)
-        await member.commit(large(set, heard, { from: 0, count: 20 }))
-        const smallest = { ...large(set, heard, { from: 20, count: 150 }), isSmallest: true }
-        await member.commit(smallest)
-        await member.commit(large(set, heard, { from: 170, count: 1 }))
-        expect(await published(set)).toEqual(numbers(171))
-        expectHeartbeats(set.wire)
-      },
-    )
+  ownKafkaTest(
+    'exactly-once: what cannot be smaller gets as long as its bytes need',
+    async (kafka) => {
+      const set = await transacting(kafka)
+      const { member, heard } = await set.join()
+      set.wire.node(1).limit(50_000)
+      await member.commit(large(set, heard, { from: 0, count: 20 }))
+      const smallest = { ...large(set, heard, { from: 20, count: 150 }), isSmallest: true }
+      await member.commit(smallest)
+      await member.commit(large(set, heard, { from: 170, count: 1 }))
+      expect(await published(set)).toEqual(numbers(171))
+      expectHeartbeats(set.wire)
+    },
+  )
 
-    kafkaTest(
-      'at-least-once: a commit takes as long as its bytes need, and each output is there once',
-      async (kafka) => {
-        const set = await transacting(kafka)
-        const { member, heard } = await set.join({}, 'at-least-once')
-        set.wire.node(1).limit(50_000)
-        const startMs = performance.now()
-        await member.commit(large(set, heard, { from: 0, count: 150 }))
-        const bytes = set.wire.passedOf(API.produce).reduce((sum, sent) => sum + sent.bytes, 0)
-        expect(bytes).toBeLessThan(1.1 * 150 * 4_000)
-        expect(performance.now() - startMs).toBeLessThan((1.3 * 1_000 * bytes) / 50_000)
-        expect(await published(set)).toEqual(numbers(150))
-        expectHeartbeats(set.wire)
-      },
-    )
-  })
+  ownKafkaTest(
+    'at-least-once: a commit takes as long as its bytes need, and each output is there once',
+    async (kafka) => {
+      const set = await transacting(kafka)
+      const { member, heard } = await set.join({}, 'at-least-once')
+      set.wire.node(1).limit(50_000)
+      const startMs = performance.now()
+      await member.commit(large(set, heard, { from: 0, count: 150 }))
+      const bytes = set.wire.passedOf(API.produce).reduce((sum, sent) => sum + sent.bytes, 0)
+      expect(bytes).toBeLessThan(1.1 * 150 * 4_000)
+      expect(performance.now() - startMs).toBeLessThan((1.3 * 1_000 * bytes) / 50_000)
+      expect(await published(set)).toEqual(numbers(150))
+      expectHeartbeats(set.wire)
+    },
+  )
 })
 
 describe('under a quota of 100 KB a second', () => {
-  ownKafkaTests((kafkaTest) => {
-    for (const guarantee of GUARANTEES) {
-      kafkaTest(
-        `${guarantee}: commits get through at that pace, each output once`,
-        async (kafka) => {
-          const set = await transacting(kafka)
-          const clientId = set.group
-          await limitProducer(kafka.node(1).address, clientId, 100_000)
-          const { member, heard } = await set.join({ clientId }, guarantee)
-          const startMs = performance.now()
-          for (let i = 0; i < 8; i++) {
-            await member.commit(large(set, heard, { from: 50 * i, count: 50 }))
-          }
-          // The broker averages over 11 s, so that the first 1.1 MB are free.
-          expect(performance.now() - startMs).toBeLessThan(1.3 * 1_000 * ((400 * 4_000) / 100_000))
-          expect(heard.throttles.length).toBeGreaterThan(0)
-          expect(await published(set)).toEqual(numbers(400))
-          expectHeartbeats(set.wire)
-        },
-      )
-    }
-  })
+  for (const guarantee of GUARANTEES) {
+    ownKafkaTest(
+      `${guarantee}: commits get through at that pace, each output once`,
+      async (kafka) => {
+        const set = await transacting(kafka)
+        const clientId = set.group
+        await limitProducer(kafka.node(1).address, clientId, 100_000)
+        const { member, heard } = await set.join({ clientId }, guarantee)
+        const startMs = performance.now()
+        for (let i = 0; i < 8; i++) {
+          await member.commit(large(set, heard, { from: 50 * i, count: 50 }))
+        }
+        // The broker averages over 11 s, so that the first 1.1 MB are free.
+        expect(performance.now() - startMs).toBeLessThan(1.3 * 1_000 * ((400 * 4_000) / 100_000))
+        expect(heard.throttles.length).toBeGreaterThan(0)
+        expect(await published(set)).toEqual(numbers(400))
+        expectHeartbeats(set.wire)
+      },
+    )
+  }
 })

@@ -4,6 +4,8 @@ import type { TidemarkError } from '../../../src/kernel/errors.ts'
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
 import type { KafkaOptions } from '../../../src/records/kafka/options.ts'
 import type { Commit, Guarantee, Member, NewTopic } from '../../../src/records/port.ts'
+import { next } from '../../records/driver.ts'
+import { Listener, record } from '../../records/listener.ts'
 import { ask, encoder } from '../../services/ask.ts'
 import { until } from '../../services/cluster.ts'
 import { API, FaultyWire } from '../../services/faulty-wire.ts'
@@ -12,8 +14,6 @@ import type { OwnKafka } from '../../services/from-maven.ts'
 import { freshName } from '../../services/kafka.ts'
 import { committedIn, rawLog } from '../../services/raw-log.ts'
 import { createTopics } from '../../services/topics.ts'
-import { next } from '../../records/driver.ts'
-import { Listener, record } from '../../records/listener.ts'
 
 // A group that copies records exactly once, over a wire that fails.
 
