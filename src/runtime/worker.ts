@@ -1,5 +1,5 @@
 import type { StateLimits } from '../engine/state-limits.ts'
-import { Backoff, type Random } from '../kernel/backoff.ts'
+import { Backoff, type Random, systemRandom } from '../kernel/backoff.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
 import type { Compression } from '../kernel/compression.ts'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
@@ -157,7 +157,7 @@ class GroupWorker implements Worker {
   constructor(options: WorkerOptions) {
     this.#o = options
     this.#clock = options.clock ?? wallClock
-    this.#random = options.random ?? Math.random
+    this.#random = options.random ?? systemRandom
     this.#backoff = new Backoff(RETRY, this.#random)
     this.#guarantee = options.guarantee ?? 'exactly-once'
     const { prepared, records, group, observer } = options

@@ -1,3 +1,4 @@
+import { systemRandom } from '../../kernel/backoff.ts'
 import { wallClock } from '../../kernel/clock.ts'
 import { textOfAll } from '../../observe/metric-maker.ts'
 import { createWorkersMetrics } from '../../observe/workers-metrics.ts'
@@ -36,7 +37,7 @@ export async function runWorkers(
         start: (heard) => startWorkerProcess(assignment, heard),
         log,
         clock: wallClock,
-        random: Math.random,
+        random: systemRandom,
         restarted: () => metrics.restarted(worker),
         finished: (of) => stages.addAll(of),
       })

@@ -1,5 +1,5 @@
 import { type Cluster, Kafka, type KafkaConfig } from 'kafkajs'
-import { Backoff, type Random } from '../../kernel/backoff.ts'
+import { Backoff, type Random, systemRandom } from '../../kernel/backoff.ts'
 import { type Clock, wallClock } from '../../kernel/clock.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { packageVersion } from '../../kernel/version.ts'
@@ -93,7 +93,7 @@ export class Brokers {
 
   constructor(
     config: KafkaConfig,
-    { throttled = () => {}, clock = wallClock, random = Math.random }: BrokersOptions = {},
+    { throttled = () => {}, clock = wallClock, random = systemRandom }: BrokersOptions = {},
   ) {
     this.#throttled = throttled
     this.clock = clock

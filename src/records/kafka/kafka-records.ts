@@ -1,5 +1,5 @@
 import { type KafkaConfig, logLevel } from 'kafkajs'
-import type { Random } from '../../kernel/backoff.ts'
+import { type Random, systemRandom } from '../../kernel/backoff.ts'
 import { type Clock, wallClock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import type {
@@ -58,7 +58,7 @@ export class KafkaRecords implements Records {
     selfTest()
     patchConnections()
     patchSessions()
-    const { clock = wallClock, random = Math.random } = options
+    const { clock = wallClock, random = systemRandom } = options
     this.#timing = { clock, random }
     const log = options.log ?? (() => {})
     const logCreator = quietLog(log, clock)
