@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 
 /**
@@ -42,6 +42,20 @@ const CHUNK_KEPT_MS = 86_400_000
 const SILENT_MS = 500
 
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** Runs `src/trees/edition.ts` where it is, and puts its value into the bundle. */
+const editionOfTrees = {
+  name: 'edition-of-trees',
+  setup({ esbuild, onLoad }) {
+    onLoad({ filter: /[\\/]trees[\\/]edition\.ts$/ }, async ({ path }) => {
+      const define = { 'import.meta.url': JSON.stringify(pathToFileURL(path).href) }
+      const source = readFileSync(path, 'utf8')
+      const { code } = await esbuild.transform(source, { loader: 'ts', define })
+      const { EDITION } = await import(`data:text/javascript,${encodeURIComponent(code)}`)
+      return { contents: `export const EDITION = '${EDITION}'` }
+    })
+  },
+}
 
 /**
  * Compiles `src` of a checkout into `dist`, unless `dist` was made from the same files. Several
@@ -116,6 +130,7 @@ async function compile(src, outDir) {
     platform: 'node',
     target: 'node20',
     logLevel: 'silent',
+    plugins: [editionOfTrees],
   })
 }
 

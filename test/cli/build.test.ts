@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   copyFileSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -82,6 +83,30 @@ test('a source that changed is built again, an entry that is gone leaves nothing
   expect(await start(folder)).toBe('0 second an argument')
   expect(readdirSync(join(folder, 'dist/cli'))).toEqual(['main.js'])
   expect(readdirSync(join(folder, 'dist'))).not.toContain('index.js')
+})
+
+test('a build has the edition of the trees, which changes with any of their files', {
+  timeout: PROCESS_TEST_MS,
+}, async () => {
+  const folder = checkout()
+  const trees = join(folder, 'src/trees')
+  mkdirSync(join(trees, 'inner'), { recursive: true })
+  copyFileSync(join(ROOT, 'src/trees/edition.ts'), join(trees, 'edition.ts'))
+  writeFileSync(
+    join(folder, 'src/cli/main.ts'),
+    `import { EDITION } from '../trees/edition.ts'
+    export function main(): void { console.log(EDITION) }
+    export function endProcess(): void {}`,
+  )
+  const editionWith = async (tree: string) => {
+    writeFileSync(join(trees, 'inner/tree.ts'), tree)
+    const printed = await start(folder)
+    expect(printed).toMatch(/^0 [0-9a-f]{12}$/)
+    return printed
+  }
+  const first = await editionWith('export const leaves = 1')
+  expect(await editionWith('export const leaves = 2')).not.toBe(first)
+  expect(await editionWith('export const leaves = 1')).toBe(first)
 })
 
 test('chunks of an earlier build stay for a day, for those who started with it', {
