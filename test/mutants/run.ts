@@ -1,11 +1,48 @@
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { messageOf } from '../../src/kernel/errors.ts'
+import { ROOT } from '../support/paths.ts'
+import { type Mutant, mutated } from './mutant.ts'
 import { MUTANTS } from './mutants.ts'
 
 // Runs for every mutant the test that is to catch it, which must pass without the mutant and fail
 // with it. npx tsx test/mutants/run.ts [NAME...]
 
-const ROOT = join(import.meta.dirname, '../..')
+/** Tests that several files run. */
+const CONTRACTS = ['rebalancing', 'guarantee', 'starting'].map(
+  (name) => `test/records/${name}-contract.ts`,
+)
+
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+
+/** Why a mutant cannot be run: an edit that does not fit the sources, or a test that is not there. */
+function faultsOf({ name, edits, caughtBy }: Mutant): string[] {
+  const faults: string[] = []
+  const check = (whether: () => void) => {
+    try {
+      whether()
+    } catch (error) {
+      faults.push(`${name}: ${messageOf(error)}`)
+    }
+  }
+  for (const file of new Set(edits.map((edit) => edit.file))) {
+    check(() => {
+      const source = read(join('src', file))
+      const changed = mutated(
+        source,
+        edits.filter((edit) => edit.file === file),
+      )
+      if (changed === source) throw new Error(`${file} stays the same`)
+    })
+  }
+  check(() => {
+    const { file, test } = caughtBy
+    const isThere = [file, ...CONTRACTS].some((one) => read(one).includes(test))
+    if (!isThere) throw new Error(`no test of ${file} is named "${test}"`)
+  })
+  return faults
+}
 
 function passes(file: string, test: string, mutant: string): boolean {
   const { status, stdout } = spawnSync(
@@ -36,6 +73,11 @@ function isSound(file: string, test: string): boolean {
   return sound
 }
 
+const faults = MUTANTS.flatMap(faultsOf)
+if (faults.length > 0) {
+  process.stderr.write(`${faults.join('\n')}\n`)
+  process.exit(1)
+}
 const names = process.argv.slice(2)
 const chosen = MUTANTS.filter(({ name }) => names.length === 0 || names.includes(name))
 let survivors = 0
