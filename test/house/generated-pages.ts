@@ -13,13 +13,11 @@ import {
 } from '../../src/cli/settings.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
 import { lifecycles } from './lifecycles-page.ts'
-import { filesIn, read } from './pages.ts'
 
 // Pages that are made from something else: `npm run docs` writes them, and a test holds them equal.
 
 export const GENERATED: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configuration,
-  'docs/decisions.md': decisions,
   'docs/lifecycles.md': lifecycles,
 }
 
@@ -103,57 +101,4 @@ function commandsWith(name: SettingName): string {
 
 function row(cells: readonly string[]): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-}
-
-/** A decision on one of the pages of docs/decisions. */
-export interface Decision {
-  readonly page: string
-  readonly number: number
-  readonly title: string
-  readonly text: string
-}
-
-export function allDecisions(): Decision[] {
-  return filesIn('docs/decisions', /\.md$/).flatMap((page) =>
-    [...read(page).matchAll(/^## (\d+)\. (.+)\n([^]*?)(?=^## |$(?![^]))/gm)].map((match) => ({
-      page,
-      number: Number(match[1]),
-      title: match[2] as string,
-      text: match[3] as string,
-    })),
-  )
-}
-
-function decisions(): string {
-  const all = allDecisions().sort((a, b) => a.number - b.number)
-  const pages = [...new Set(all.map(({ page }) => page))]
-  return [
-    '# Decisions',
-    '',
-    '<!-- Made by `npm run docs` from docs/decisions/; do not edit. -->',
-    '',
-    'Why the code is as it is, where the code itself does not say so: what was decided, why, and the alternatives that lost. The figures in a',
-    'decision are those of its day; the current ones are in [RESULTS.md](../test/bench/RESULTS.md), with the commands that measure them.',
-    '',
-    'A new decision takes the next free number and goes at the end of the page on its subject, with its date; `npm run docs` adds it here. A',
-    'decision that is overturned is deleted, and its number is not used again.',
-    ...pages.flatMap((page) => [
-      '',
-      `## ${(/^# Decisions: (.+)$/m.exec(read(page))?.[1] ?? page).replace(/^./, (first) => first.toUpperCase())}`,
-      '',
-      '| | decision | date |',
-      '| ---: | --- | --- |',
-      ...all.filter((one) => one.page === page).map(lineOf),
-    ]),
-    '',
-  ].join('\n')
-}
-
-function lineOf({ page, number, title, text }: Decision): string {
-  const anchor = `${number}-${title}`
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}\p{M}\s_-]/gu, '')
-    .replaceAll(' ', '-')
-  const date = /\d{4}-\d{2}-\d{2}/.exec(text)?.[0] ?? ''
-  return row([String(number), `[${title}](${page.replace('docs/', '')}#${anchor})`, date])
 }
