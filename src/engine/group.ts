@@ -182,11 +182,9 @@ export class Group implements Whole {
     this.size = 0
   }
 
-  /** Returns all memory to the slabs; the group must not be used afterwards. */
+  /** Returns its memory to the slabs. It must have no blocks: {@link shift} frees them. */
   free(): void {
-    this.unseal()
     this.#layout.slabs.giveBack(this.#place, this.#rowNumbers)
-    for (const block of this.blocks) block.free()
   }
 
   #sumsOf(page: Float64Array, at: number): Float64Array {

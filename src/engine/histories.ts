@@ -129,7 +129,10 @@ export class Histories {
     return this.#history
   }
 
-  /** Evicts the current key. @param remembers whether the time of its newest event is kept */
+  /**
+   * Evicts the current key, which holds no events.
+   * @param remembers whether the time of its newest event is kept
+   */
   evict(remembers: boolean): void {
     const history = this.#history
     const { key } = history

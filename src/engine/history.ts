@@ -183,14 +183,14 @@ export class History extends EventBuffer {
   }
 
   /**
-   * Returns its memory to the slabs; it represents no key afterwards.
+   * Returns its memory to the slabs; it represents no key afterwards. It must hold no events:
+   * texts are released, and older blocks freed, by {@link prune}.
    * @param remembers whether the head keeps the time of the newest event
    */
   free(heads: Float64Array, at: number, remembers: boolean): void {
     heads[at + CAPACITY] = remembers ? REMEMBERED : NOTHING
     heads[at + NEWEST_PRUNED] = this.newestMs
     this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))
-    this.older?.free()
   }
 
   /** The buffers that contain its events, in order. */

@@ -172,8 +172,8 @@ export class OlderBlocks {
     }
   }
 
+  /** Returns its memory to the slabs. It must hold no events: {@link prune} frees the groups. */
   free(): void {
-    for (const group of this.groups) group.free()
     for (const latest of this.#latest) latest.free()
   }
 

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Histories } from '../../src/engine/histories.ts'
 import { rounded, SMALL, Windowed } from './windowed.ts'
 
 const SALE = { amount: 1, shop: 'a', refund: false }
@@ -81,6 +82,22 @@ describe.each([
     const ids = shops.map((shop) => texts[0]?.dictionary.numberOf(shop) ?? 0)
     expect(Math.max(...ids)).toBeLessThan(50)
   })
+})
+
+test('a key that is evicted gives back all its room', () => {
+  const { columns } = new Windowed([100])
+  const { layout } = columns
+  const { slabs } = layout
+  const histories = new Histories(layout)
+  const before = slabs.bytes
+  const history = histories.begin(1)
+  for (let i = 0; i < 10_000; i++) {
+    columns.read([{ ...SALE, timeMs: i }], 0)
+    history.insert(i, columns.hold())
+  }
+  history.prune(10_000)
+  histories.evict(true)
+  expect(slabs.bytes).toBe(before)
 })
 
 test('events of equal time stand in the order they came, also across blocks', () => {

@@ -7,6 +7,7 @@ const AHEAD = 'test/engine/cells-ahead.test.ts'
 const COLUMNS = 'test/engine/event-columns.test.ts'
 const WALK = 'test/engine/window-walk.test.ts'
 const TUMBLING = 'test/engine/tumbling.test.ts'
+const HISTORY = 'test/engine/history.test.ts'
 const DEDUPE = 'test/engine/dedupe.test.ts'
 
 const ROWS: readonly Row[] = [
@@ -61,6 +62,25 @@ const ROWS: readonly Row[] = [
     'the newest texts are not looked up again after one that came late',
     ['engine/history.ts', 'this.older.newestTexts?.reset(this)\n    } else', '} else'],
     [WALK, 'is what its events come to'],
+  ],
+  [
+    'blocks that are gone keep their room',
+    ['engine/history.ts', 'this.older.free()', ''],
+    [HISTORY, 'gives back every text and all room when its events are gone'],
+  ],
+  [
+    'a group that is gone keeps its room',
+    ['engine/older-blocks.ts', 'this.groups.shift()?.free()', 'this.groups.shift()'],
+    [HISTORY, 'gives back every text and all room when its events are gone'],
+  ],
+  [
+    'a key that is gone keeps its room',
+    [
+      'engine/history.ts',
+      'this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))',
+      '',
+    ],
+    [HISTORY, 'a key that is evicted gives back all its room'],
   ],
   [
     'tumbling windows refuse what only a float64 can hold',
