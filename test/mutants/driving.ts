@@ -370,17 +370,6 @@ export const DRIVING: readonly Mutant[] = [
     },
   },
   {
-    name: 'a commit without a bound of bytes',
-    edits: [
-      {
-        file: 'runtime/commit-size.ts',
-        from: 'return this.#bytes\n  }',
-        to: 'return this.#bytes * Number.POSITIVE_INFINITY\n  }',
-      },
-    ],
-    caughtBy: { file: 'test/runtime/commit-parts.test.ts', test: 'is halved, within a chunk' },
-  },
-  {
     name: '70 bytes kept of each poll',
     edits: [
       {

@@ -1,4 +1,5 @@
 import { ANSWERS } from './answers.ts'
+import { COMMITS } from './commits.ts'
 import { DRIVING } from './driving.ts'
 import type { Mutant } from './mutant.ts'
 import { ROUTES } from './routes.ts'
@@ -8,6 +9,7 @@ import { WINDOWS } from './windows.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   ...DRIVING,
+  ...COMMITS,
   ...WINDOWS,
   ...ANSWERS,
   ...TREES,
