@@ -2,7 +2,7 @@
 // each tenth of the main model's scores differs.
 
 /** The tenths are those of this many first scores of the main model. */
-export const REFERENCE = 1_000
+const REFERENCE = 1_000
 /** With fewer pairs, chance alone makes the index large. */
 const LEAST_PAIRS = 100
 const TENTHS = 10

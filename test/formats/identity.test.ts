@@ -46,6 +46,7 @@ describe('an event time', () => {
     [1_731_700_000_123_000, 'looks like microseconds'],
     [1_731_700_000_123_000_000, 'looks like nanoseconds'],
     [0, 'is not between 1980 and 2100 in any unit'],
+    [Date.UTC(1980, 0, 1) - 1, 'is not between 1980 and 2100 in any unit'],
     [-1, 'is not between 1980 and 2100 in any unit'],
     [Date.UTC(2100, 0, 1), 'is not between 1980 and 2100 in any unit'],
   ])('in milliseconds is not %d: it %s', (time, what) => {

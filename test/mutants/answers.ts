@@ -99,6 +99,11 @@ const ROWS: readonly Row[] = [
     [DIRECT, 'stand beside one another where a value has'],
   ],
   [
+    'a header of a sink is written beside that of its record',
+    ['runtime/outputs.ts', 'passed.filter(({ name }) => !names.has(name))', 'passed'],
+    ['test/runtime/outputs.test.ts', 'is written in place of one of the record that has its name'],
+  ],
+  [
     'two faults of a record are two dead letters',
     ['runtime/finishing.ts', 'const of = fault.window ?? fault.record.offset', 'const of = fault'],
     [TASK, 'a record with two faults is one dead letter'],
@@ -134,6 +139,11 @@ const ROWS: readonly Row[] = [
       'EARLIEST_EVENT_TIME_MS = Date.UTC(1980, 0, 1)',
       'EARLIEST_EVENT_TIME_MS = 0',
     ],
+    [IDENTITY, 'in milliseconds is not'],
+  ],
+  [
+    'the 1970s are taken for milliseconds',
+    ['kernel/time.ts', 'Date.UTC(1980, 0, 1)', 'Date.UTC(1971, 0, 1)'],
     [IDENTITY, 'in milliseconds is not'],
   ],
   [
@@ -271,6 +281,25 @@ const ROWS: readonly Row[] = [
       'endToEnd.observe({ sink: topic }, delayMs * 0)',
     ],
     [METRICS, 'every event is counted by the names that dashboards know'],
+  ],
+  [
+    'the lag of a partition whose end went back is taken from that of others',
+    ['observe/status.ts', 'Math.max(0, endOffset - nextOffset)', 'endOffset - nextOffset'],
+    ['test/observe/status.test.ts', 'lags by nothing where'],
+  ],
+  [
+    'the tenths are those of half as many scores',
+    ['scoring/stability.ts', 'const REFERENCE = 1_000', 'const REFERENCE = 500'],
+    ['test/scoring/agreement.test.ts', 'is counted by the tenths of the first 1,000 scores'],
+  ],
+  [
+    'workers that restore are counted, not their partitions',
+    [
+      'serve/workers-health.ts',
+      'sum(({ restoring }) => restoring)',
+      'sum(({ restoring }) => Math.sign(restoring))',
+    ],
+    ['test/serve/workers-health.test.ts', 'restore together'],
   ],
   [
     'HTTP is open to the network',

@@ -67,6 +67,17 @@ describe('how a worker gets on', () => {
     expect(board.take(2_000)).toMatchObject([{ partitions: 2, lag: 41, watermark: lowest }])
   })
 
+  test('lags by nothing where a new leader tells an end before what has been read', () => {
+    const behind = { ...consumed, endOffset: 90 }
+    const board = after(
+      assigned,
+      behind,
+      { ...assigned, partition: other },
+      { ...consumed, partition: other },
+    )
+    expect(board.take(2_000)).toMatchObject([{ partitions: 2, lag: 50 }])
+  })
+
   test.each<[string, RuntimeEvent[]]>([
     [
       'before the end of each partition was told',

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import type { Arrivals } from '../../src/engine/events.ts'
+import { type Arrivals, NO_EVENTS } from '../../src/engine/events.ts'
 import { openBehindModel } from '../../src/engine/plan.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
-import { followScores } from '../../src/runtime/outputs.ts'
+import { followEvents, followScores } from '../../src/runtime/outputs.ts'
 import { PassedHeaders } from '../../src/runtime/passed-headers.ts'
 import { ScoreReader } from '../../src/runtime/score-reader.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
@@ -67,4 +67,24 @@ test('each event goes on with its own features, score and model, as plain fields
 test("the features stand in the model's order", () => {
   const [first] = scoredEvents() as { features: object }[]
   expect(Object.keys(first?.features ?? {})).toEqual(model.features)
+})
+
+test('a header that a sink makes is written in place of one of the record that has its name', () => {
+  const headers = () => ({ tenant: 'own' })
+  const step = { op: 'sink', name: 'copies', topic: 'copies', key: null, headers } as const
+  const given = ['tenant', 'region'].map((name) => ({ name, value: Buffer.from('given') }))
+  const events = { indices: [0], windows: null, events: [{}], late: NO_EVENTS }
+  const { outputs } = followEvents(
+    { step, ...events, rows: new Float32Array() },
+    {
+      records: new ListedRecords([record(7, { headers: given })]),
+      place: { ...PLACE, passed: new PassedHeaders(['tenant', 'region']) },
+    },
+  )
+  const written = outputs.records.at(0).headers.map(({ name, value }) => [name, String(value)])
+  expect(written).toEqual([
+    ['tidemark-id', 'events/3/7/copies'],
+    ['region', 'given'],
+    ['tenant', 'own'],
+  ])
 })

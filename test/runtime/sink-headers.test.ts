@@ -61,12 +61,6 @@ describe('the headers of an output', () => {
     }
   })
 
-  test('stand for one of its record that has the same name', async () => {
-    const topology = orders((o) => ({ tenant: `of ${o.id}` }))
-    const { headers } = await written(topology, { tenant: 'a', region: 'eu' })
-    expect(headers).toEqual({ region: 'eu', tenant: 'of o-1' })
-  })
-
   test('are not those of the records of a window', async () => {
     const topology = defineTopology('counts', (t) =>
       t

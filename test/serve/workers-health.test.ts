@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Left } from '../../src/serve/health.ts'
 import {
   livenessOfAll,
   readinessOfAll,
@@ -29,13 +30,14 @@ describe('several workers', () => {
   })
 
   test('restore together: as many records as all of them, as long as the longest of them', () => {
-    const restores = (worker: number, records: number, ms: number): WorkerReadiness => ({
+    const restores = (worker: number, restoring: number, left: Left): WorkerReadiness => ({
       ...running(worker),
-      ...{ ready: false, restoring: 1, restoringLeft: { records, ms } },
+      ...{ ready: false, restoring, restoringLeft: left },
     })
-    expect(readinessOfAll([restores(1, 50, 40), restores(2, 20, 90)])).toMatchObject({
+    const all = [restores(1, 1, { records: 50, ms: 40 }), restores(2, 3, { records: 20, ms: 90 })]
+    expect(readinessOfAll(all)).toMatchObject({
       ready: false,
-      restoring: 2,
+      restoring: 4,
       restoringLeft: { records: 70, ms: 90 },
     })
   })
