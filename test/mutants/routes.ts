@@ -43,6 +43,11 @@ const ROWS: readonly Row[] = [
     ['scoring/step-answer.ts', 'to[chosen[i] as number] = from[i]', 'to[i] = from[i]'],
     ORACLE,
   ],
+  [
+    'a model is not asked for a single row that it can answer in time',
+    ['scoring/step-scorer.ts', 'if (most > 0) return', 'if (most > 1) return'],
+    ['test/scoring/step-scorer.test.ts', 'scores what would wait longer'],
+  ],
 ]
 
 export const ROUTES: readonly Mutant[] = ROWS.map(mutantOf)

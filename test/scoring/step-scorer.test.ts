@@ -305,20 +305,31 @@ describe('a fallback', () => {
     for (let i = 0; i < 8; i++) expect(await told(scorer, [[1, 0, 10]])).toEqual([[10, route]])
   })
 
-  test('scores what would wait longer than the budget, where the author says so', async () => {
-    const slow = { ...fakes((a) => a), main: { takes: ['amount'], of: Number, rowMs: 20 } }
+  describe('where the budget is 50 ms', () => {
     const rows = [1, 2, 3, 4].map((a) => [a, 0, 10])
-    // The budget is 50 ms.
-    expect(await told(scorerOf(slow, { ...several, fallbackOn: ['budget'] }), rows)).toEqual([
-      [1, 'main'],
-      [2, 'main'],
-      [10, 'fallback:budget'],
-      [10, 'fallback:budget'],
-    ])
-    expect((await told(scorerOf(slow, several), rows)).at(-1)).toEqual([4, 'main'])
-    const slower = { ...slow, main: { ...slow.main, rowMs: 60 } }
-    const none = await told(scorerOf(slower, { ...several, fallbackOn: ['budget'] }), rows)
-    expect(none).toEqual(rows.map(() => [10, 'fallback:budget']))
+    const scoredIn = (rowMs: number, more: Partial<Several> = {}) => {
+      const own = { ...fakes((a) => a), main: { takes: ['amount'], of: Number, rowMs } }
+      return told(scorerOf(own, { ...several, ...more }), rows)
+    }
+
+    test.each([
+      [20, 2],
+      [50, 1],
+      [60, 0],
+    ])(
+      'scores what would wait longer: of rows of %i ms each, all but %i',
+      async (rowMs, within) => {
+        const [soon, late] = [rows.slice(0, within), rows.slice(within)]
+        expect(await scoredIn(rowMs, { fallbackOn: ['budget'] })).toEqual([
+          ...soon.map(([amount]) => [amount, 'main']),
+          ...late.map(() => [10, 'fallback:budget']),
+        ])
+      },
+    )
+
+    test('lets them wait unless the author says otherwise', async () => {
+      expect((await scoredIn(20)).at(-1)).toEqual([4, 'main'])
+    })
   })
 
   test('a batch without rows says nothing of a model', async () => {
