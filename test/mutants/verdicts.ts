@@ -4,6 +4,7 @@ import { mutantOf, type Row } from './mutant.ts'
 
 const UNKNOWN = 'test/runtime/unknown-schema.test.ts'
 const MISSING = 'test/formats/registry/missing-schemas.test.ts'
+const CHECKPOINT = 'test/runtime/checkpoint-topic.test.ts'
 const SET_BACK = 'an operator who sets the offset back has the records before it as they were'
 
 const ROWS: readonly Row[] = [
@@ -59,6 +60,21 @@ const ROWS: readonly Row[] = [
     'an open transaction is not waited for',
     ['records/kafka/read-partition.ts', 'fetched.highWatermark', 'fetched.lastStableOffset'],
     ['test/integration/records/read-all.test.ts', 'an open transaction is waited for, but not forever'],
+  ],
+  [
+    'verdicts are written to a topic that is not compacted',
+    ['runtime/checkpoint-topic.ts', 'isCompacted === false || isTrimmed', 'isTrimmed'],
+    [CHECKPOINT, 'is refused'],
+  ],
+  [
+    'verdicts are written to a topic that deletes them by age',
+    ['runtime/checkpoint-topic.ts', ' || isTrimmed === true', ''],
+    [CHECKPOINT, 'is refused'],
+  ],
+  [
+    'the topic of verdicts is not looked at',
+    ['runtime/cluster-check.ts', 'checkpointFaults(topic, source)', '[]'],
+    [CHECKPOINT, 'refuses one that does not fit'],
   ],
 ]
 

@@ -43,7 +43,7 @@ describe('a topic that is there', () => {
   const lost = `topic "${NAME}" cannot keep what a replay has to know: its records would be deleted for their age`
 
   test.each([
-    ['is deleted by age', { isCompacted: false, isTrimmed: true }, lost],
+    ['is not compacted', { isCompacted: false }, lost],
     ['is compacted, and deleted by age too', { isTrimmed: true }, lost],
     [
       'takes less than the largest verdict',
@@ -85,7 +85,7 @@ describe('a check of the cluster', () => {
     expect((await check(records)).toMake).toEqual([])
   })
 
-  test('refuses one that is not compacted', async () => {
+  test('refuses one that does not fit', async () => {
     const records = topics()
     records.createTopic(NAME, { partitions: 1 })
     await expect(check(records)).rejects.toThrow(/^CHECKPOINT_TOPIC: .*for their age$/)
