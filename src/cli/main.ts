@@ -23,20 +23,25 @@ const COMMANDS = {
   model: async () => (await import('./model.ts')).model,
 } satisfies Record<string, () => Promise<() => Command>>
 
-/** Runs one command line; sets the exit code and never throws. */
+/** Runs the command line of this process; sets the exit code and never throws. */
 export async function main(args: readonly string[]): Promise<void> {
-  const stack = wantsStack(args)
-  const fail = (thrown: unknown) => {
-    process.exitCode = report(thrown, stack)
-  }
-  watchStdout(fail)
+  watchStdout((error) => {
+    process.exitCode = report(error, args)
+  })
   // An error on stderr cannot be reported anywhere.
   process.stderr.on('error', () => {})
   watchWarnings()
+  const code = await runCommand(args)
+  process.exitCode ||= code
+}
+
+/** Runs one command line; returns its exit code and never throws. */
+export async function runCommand(args: readonly string[]): Promise<number> {
   try {
     await (await program(args)).parseAsync(args, { from: 'user' })
+    return EXIT.done
   } catch (thrown) {
-    fail(thrown)
+    return report(thrown, args)
   }
 }
 
@@ -68,11 +73,11 @@ function inherit(root: Command, command: Command): Command {
   return command
 }
 
-/** Prints what went wrong and returns the exit code. */
-function report(thrown: unknown, stack: boolean): number {
+/** Prints what went wrong with a command line and returns the exit code. */
+function report(thrown: unknown, args: readonly string[]): number {
   // Commander has already printed it; it also throws for --help and --version.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage
-  say(describeFailure(thrown, { colors, stack }))
+  say(describeFailure(thrown, { colors, stack: wantsStack(args) }))
   return exitCodeOf(thrown)
 }
 

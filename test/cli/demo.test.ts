@@ -4,13 +4,11 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { readFlights } from '../../src/cli/demo/flights.ts'
 import { usageOf } from '../bench/process-usage.ts'
-import type { Ended } from '../services/tidemark.ts'
-import { PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
+import { PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
+import { type Ended, tidemark } from '../support/command-line.ts'
 import { ROOT } from '../support/paths.ts'
 
 const timeout = { timeout: PROCESS_TEST_MS }
-/** Colours are left out because there is no terminal, not because nobody wants them. */
-const env = { NO_COLOR: '' }
 
 /** in, scored, skipped, late, dead */
 function tallyIn(stderr: string): number[] {
@@ -21,10 +19,10 @@ function tallyIn(stderr: string): number[] {
   return found.slice(1).map((n) => Number(n.replaceAll(',', '')))
 }
 
-describe('the demo, at once and without a terminal', timeout, () => {
+describe('the demo, at once and without a terminal', () => {
   let run: Promise<Ended> | undefined
   /** The one run that these tests look at; the first of them waits for it. */
-  const ended = () => (run ??= tidemark(['demo', '--seconds', '0'], { env }))
+  const ended = () => (run ??= tidemark(['demo', '--seconds', '0']))
 
   test('ends with 0, and every event is accounted for', async () => {
     const { code, stderr } = await ended()
@@ -114,7 +112,7 @@ test('an interrupt ends the demo with what there is so far, and 0', timeout, asy
   expect(consumed).toBeLessThan(readFlights().length)
 })
 
-test('a length of time that is none is refused', timeout, async () => {
+test('a length of time that is none is refused', async () => {
   const { code, stderr } = await tidemark(['demo', '--seconds', '-1'])
   expect(code).toBe(2)
   expect(stderr).toContain('a number of seconds, 0 or more')

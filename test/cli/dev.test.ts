@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
+import { PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
@@ -26,7 +27,7 @@ const parse = (ndjson: string) =>
 const byId = (predictions: readonly Prediction[]) =>
   new Map(predictions.map((p) => [p.paymentId, p.probability]))
 
-test('every event of stdin has its prediction on stdout, and stderr adds up', timeout, async () => {
+test('every event of stdin has its prediction on stdout, and stderr adds up', async () => {
   const { code, stdout, stderr } = await tidemark(['dev', TOPOLOGY], { stdin: sample })
   expect(code).toBe(0)
   const tally = /^([\d,]+) in = (\d+) scored \+ (\d+) skipped \+ (\d+) late \+ (\d+) dead$/m
@@ -36,81 +37,69 @@ test('every event of stdin has its prediction on stdout, and stderr adds up', ti
   expect(parse(stdout)).toHaveLength(scored ?? -1)
 })
 
-test(
-  "a line without a key is scored by the topology's own key, from a file or from .gz",
-  timeout,
-  async () => {
-    const folder = folderWith({ 'bare.ndjson': values.join('\n') })
-    const zipped = join(folder, 'bare.ndjson.gz')
-    writeFileSync(zipped, gzipSync(values.join('\n')))
-    const [keyed, bare, unzipped] = await Promise.all([
-      tidemark(['dev', TOPOLOGY], { stdin: sample }),
-      tidemark(['dev', TOPOLOGY, '--input', join(folder, 'bare.ndjson')]),
-      tidemark(['dev', TOPOLOGY, '--input', zipped]),
-    ])
-    expect(byId(parse(bare.stdout))).toEqual(byId(parse(keyed.stdout)))
-    expect(byId(parse(unzipped.stdout))).toEqual(byId(parse(keyed.stdout)))
-  },
-)
+test("a line without a key is scored by the topology's own key, from a file or from .gz", async () => {
+  const folder = folderWith({ 'bare.ndjson': values.join('\n') })
+  const zipped = join(folder, 'bare.ndjson.gz')
+  writeFileSync(zipped, gzipSync(values.join('\n')))
+  const keyed = await tidemark(['dev', TOPOLOGY], { stdin: sample })
+  const bare = await tidemark(['dev', TOPOLOGY, '--input', join(folder, 'bare.ndjson')])
+  const unzipped = await tidemark(['dev', TOPOLOGY, '--input', zipped])
+  expect(byId(parse(bare.stdout))).toEqual(byId(parse(keyed.stdout)))
+  expect(byId(parse(unzipped.stdout))).toEqual(byId(parse(keyed.stdout)))
+})
 
-test(
-  'a dead letter is shown with its line and kept with its reason and its bytes',
-  timeout,
-  async () => {
-    const folder = folderWith({})
-    const file = join(folder, 'dead.ndjson')
-    const bad = Buffer.concat([
-      Buffer.from(`${values[0]}\n\nnot json\nk\t`),
-      Buffer.from([0xff, 0xfe]),
-      Buffer.from('\nk\t{"paymentId":1}\n'),
-    ])
-    const notJson = 'the value is not JSON at byte 1 (line 1, column 2)'
-    const args = ['dev', TOPOLOGY, '--dead-letters', file]
-    const { code, stdout, stderr } = await tidemark(args, { stdin: bad })
-    expect(code).toBe(0)
-    expect(parse(stdout)).toHaveLength(1)
-    expect(stderr).toContain(`✗ line 3  JSON_INVALID  ${notJson}\n`)
-    expect(stderr).toContain('4 in = 1 scored + 0 skipped + 0 late + 3 dead\n')
-    const kept = readFileSync(file, 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as unknown)
-    expect(kept).toHaveLength(3)
-    expect(kept).toEqual(
-      expect.arrayContaining([
-        {
-          line: 3,
-          code: 'JSON_INVALID',
-          step: 'decode',
-          message: notJson,
-          key: '',
-          value: 'not json',
-        },
-        {
-          line: 4,
-          code: 'NOT_UTF8',
-          step: 'decode',
-          message: 'the value is not UTF-8',
-          key: 'k',
-          value: { base64: '//4=' },
-        },
-        expect.objectContaining({ line: 5, code: 'SCHEMA_INVALID', value: '{"paymentId":1}' }),
-      ]),
-    )
-  },
-)
+test('a dead letter is shown with its line and kept with its reason and its bytes', async () => {
+  const folder = folderWith({})
+  const file = join(folder, 'dead.ndjson')
+  const bad = Buffer.concat([
+    Buffer.from(`${values[0]}\n\nnot json\nk\t`),
+    Buffer.from([0xff, 0xfe]),
+    Buffer.from('\nk\t{"paymentId":1}\n'),
+  ])
+  const notJson = 'the value is not JSON at byte 1 (line 1, column 2)'
+  const args = ['dev', TOPOLOGY, '--dead-letters', file]
+  const { code, stdout, stderr } = await tidemark(args, { stdin: bad })
+  expect(code).toBe(0)
+  expect(parse(stdout)).toHaveLength(1)
+  expect(stderr).toContain(`✗ line 3  JSON_INVALID  ${notJson}\n`)
+  expect(stderr).toContain('4 in = 1 scored + 0 skipped + 0 late + 3 dead\n')
+  const kept = readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown)
+  expect(kept).toHaveLength(3)
+  expect(kept).toEqual(
+    expect.arrayContaining([
+      {
+        line: 3,
+        code: 'JSON_INVALID',
+        step: 'decode',
+        message: notJson,
+        key: '',
+        value: 'not json',
+      },
+      {
+        line: 4,
+        code: 'NOT_UTF8',
+        step: 'decode',
+        message: 'the value is not UTF-8',
+        key: 'k',
+        value: { base64: '//4=' },
+      },
+      expect.objectContaining({ line: 5, code: 'SCHEMA_INVALID', value: '{"paymentId":1}' }),
+    ]),
+  )
+})
 
-test('only the first dead letters are shown', timeout, async () => {
+test('only the first dead letters are shown', async () => {
   const { stderr } = await tidemark(['dev', TOPOLOGY], { stdin: 'x\n'.repeat(25) })
   expect(stderr.match(/^✗ line/gm)).toHaveLength(10)
   expect(stderr).toContain('  and 15 more; --dead-letters FILE keeps them all\n')
 })
 
-test('when there is enough of it, a table tells how long each stage took', timeout, async () => {
-  const [few, many] = await Promise.all([
-    tidemark(['dev', TOPOLOGY, '--partitions', '2'], { stdin: sample }),
-    tidemark(['dev', TOPOLOGY, '--partitions', '50'], { stdin: sample }),
-  ])
+test('when there is enough of it, a table tells how long each stage took', async () => {
+  const few = await tidemark(['dev', TOPOLOGY, '--partitions', '2'], { stdin: sample })
+  const many = await tidemark(['dev', TOPOLOGY, '--partitions', '50'], { stdin: sample })
   expect(few.stderr).not.toContain('p95')
   const rows = many.stderr.slice(many.stderr.indexOf('p95')).trimEnd().split('\n').slice(1)
   const stages = ['decode', 'windows', 'wait', 'score', 'encode', 'commit']
@@ -156,7 +145,7 @@ test(
     const cwd = folderWith(OWN)
     const stdin = [own('a', 0, { name: 'x' }), own('a', 1), own('a', 2, { name: 'y' })].join('\n')
     const args = ['dev', 'own.ts', '--dead-letters', 'dead.ndjson']
-    const { code, stderr } = await tidemark(args, { cwd, stdin })
+    const { code, stderr } = await start(args, { cwd, stdin }).ended
     expect(code).toBe(0)
     expect(
       stderr.replaceAll(cwd, '…'),
@@ -170,21 +159,19 @@ test(
   },
 )
 
-test('the number of partitions decides what is late', timeout, async () => {
-  const cwd = folderWith(OWN)
+test('the number of partitions decides what is late', async () => {
+  const file = join(folderWith(OWN), 'own.ts')
   const shop = { name: 'x' }
   const stdin = [own('a', 60, shop), own('b', 0, shop)].join('\n')
-  const [one, six, none] = await Promise.all([
-    tidemark(['dev', 'own.ts', '--partitions', '1'], { cwd, stdin }),
-    tidemark(['dev', 'own.ts'], { cwd, stdin }),
-    tidemark(['dev', 'own.ts', '--partitions', '0'], { cwd, stdin }),
-  ])
+  const one = await tidemark(['dev', file, '--partitions', '1'], { stdin })
+  const six = await tidemark(['dev', file], { stdin })
+  const none = await tidemark(['dev', file, '--partitions', '0'], { stdin })
   expect(one.stderr).toContain('2 in = 0 scored + 1 windowed + 0 skipped + 1 late + 0 dead')
   expect(six.stderr).toContain('2 in = 0 scored + 2 windowed + 0 skipped + 0 late + 0 dead')
   expect(none.code).toBe(2)
 })
 
-test('--max-ahead none takes events that are far in the future', timeout, async () => {
+test('--max-ahead none takes events that are far in the future', async () => {
   const future = JSON.stringify({
     ...(JSON.parse(values[0] ?? '') as object),
     paidAt: 4_000_000_000_000,
@@ -215,13 +202,13 @@ test('a reader of stdout that has had enough ends it quietly', timeout, async ()
   expect(stderr).not.toContain('EPIPE')
 })
 
-test('an unknown sink is refused with the sinks there are', timeout, async () => {
+test('an unknown sink is refused with the sinks there are', async () => {
   const { code, stderr } = await tidemark(['dev', TOPOLOGY, '--sink', 'x'], { stdin: sample })
   expect(code).toBe(3)
   expect(stderr).toContain('its sinks are: predictions')
 })
 
-test('a table in a topic has the rows of a file, or is told to be empty', timeout, async () => {
+test('a table in a topic has the rows of a file, or is told to be empty', async () => {
   const topology = join(ROOT, 'test/runtime/merchants.ts')
   const payment = (merchant: string) =>
     `${JSON.stringify({ card: 'c-1', merchant, amount: 10, at: Date.UTC(2026, 0, 1) })}\n`
@@ -231,12 +218,10 @@ test('a table in a topic has the rows of a file, or is told to be empty', timeou
   })
   const stdin = payment('a')
   const rows = (name: string) => ['--table', `merchants=${join(folder, name)}`]
-  const [given, none, bare, unknown] = await Promise.all([
-    tidemark(['dev', topology, ...rows('merchants.tsv')], { stdin }),
-    tidemark(['dev', topology], { stdin }),
-    tidemark(['dev', topology, ...rows('bare.ndjson')], { stdin }),
-    tidemark(['dev', topology, '--table', 'planes=x'], { stdin }),
-  ])
+  const given = await tidemark(['dev', topology, ...rows('merchants.tsv')], { stdin })
+  const none = await tidemark(['dev', topology], { stdin })
+  const bare = await tidemark(['dev', topology, ...rows('bare.ndjson')], { stdin })
+  const unknown = await tidemark(['dev', topology, '--table', 'planes=x'], { stdin })
   expect(JSON.parse(given.stdout)).toMatchObject({ merchant: 'a', risk: 0.5 })
   expect(none.stderr).toContain('table "merchants" is empty: give its rows with --table merchants=')
   expect([bare.code, bare.stderr]).toEqual([
@@ -246,7 +231,7 @@ test('a table in a topic has the rows of a file, or is told to be empty', timeou
   expect([unknown.code, unknown.stderr]).toEqual([3, expect.stringContaining('it has: merchants')])
 })
 
-test('the scores of a shadow are written where they are asked for', timeout, async () => {
+test('the scores of a shadow are written where they are asked for', async () => {
   const shadowed = join(ROOT, 'test/golden/topologies/card-shadow.ts')
   const input = lines.slice(0, 20).join('\n')
   const written = async (...flags: string[]) => {

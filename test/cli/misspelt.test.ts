@@ -5,7 +5,8 @@ import { readConfig } from '../../src/cli/config.ts'
 import { unknownVariables } from '../../src/cli/environment.ts'
 import { SETTINGS, type SettingName, variableOf } from '../../src/cli/settings.ts'
 import { Refused } from '../../src/kernel/errors.ts'
-import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
+import { PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
@@ -91,13 +92,15 @@ test('a field of the config file that is no setting is refused with what it may 
   ])
 })
 
-describe('the command line', { timeout: PROCESS_TEST_MS }, () => {
-  test('tells every flag that stands twice, with all else that is wrong, and ends with 3', async () => {
+describe('the command line', () => {
+  test('tells every flag that stands twice, with all else that is wrong, and ends with 3', {
+    timeout: PROCESS_TEST_MS,
+  }, async () => {
     const folder = folderWith({ 'tidemark.config.json': '{"grop":"g"}' })
     const twice = ['--group', 'a', '--tls', '--group=b', '--group', 'c', '--tls', '--config']
     const args = ['run', 'missing.ts', ...twice, 'tidemark.config.json']
     const env = { TIDEMARK_BROKER: 'a:1' }
-    const { code, stdout, stderr } = await tidemark(args, { cwd: folder, env })
+    const { code, stdout, stderr } = await start(args, { cwd: folder, env }).ended
     expect([code, stdout]).toEqual([3, ''])
     expect(stderr.replaceAll(folder, '…')).toBe(`✗ CONFIG_INVALID  there is no setting "grop"
   …/tidemark.config.json

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { describeEvaluation } from '../../src/cli/evaluation-report.ts'
 import { modelOfFile } from '../../src/cli/model-of-file.ts'
 import { seeded } from '../../src/kernel/seeded.ts'
-import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
 
 const TREES = 'topologies/models/card-gbdt.onnx'
@@ -59,7 +59,7 @@ function projectWith(files: Readonly<Record<string, string>>): string {
   return folder
 }
 
-describe('tidemark model evaluate', { timeout: PROCESS_TEST_MS }, () => {
+describe('tidemark model evaluate', () => {
   test('of an ONNX file tells how well it finds positive rows, and what to paste', async () => {
     const rows = goldenRows()
     const folder = folderWith({ 'rows.ndjson': linesOf(rows) })

@@ -5,7 +5,7 @@ import { describeComparison, plainComparison } from '../../src/cli/compare/repor
 import { parseFields } from '../../src/cli/compare.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { freshTopics, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
-import { tidemark } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../support/command-line.ts'
 
 /** 100 pairs: of every fifth the other score is a quarter higher. */
 function compared() {

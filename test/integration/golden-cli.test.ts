@@ -13,7 +13,8 @@ import {
   kafkaTest,
   plainOptions,
 } from '../services/kafka.ts'
-import { PROCESS_TEST_MS, start, tidemark } from '../services/tidemark-in-test.ts'
+import { start } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
 import { headerOf } from '../support/headers.ts'
 
@@ -39,9 +40,6 @@ const parseLines = (text: string) =>
 
 test.each([...FOLDERS, ...SEVERAL_MODELS])(
   'through dev, every line of %s gets its expected answer',
-  {
-    timeout: PROCESS_TEST_MS,
-  },
   async (name) => {
     const golden = readGolden(here(`./${name}`))
     const letters = join(folderWith({}), 'dead-letters.ndjson')

@@ -1,7 +1,7 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { ConditionVariable } from '../../src/kernel/condition-variable.ts'
 import { Table } from '../../src/lookup/table.ts'
 import { rowMaker } from '../../src/lookup/table-file.ts'
@@ -16,6 +16,8 @@ import { Merchant } from './merchants.ts'
 const row = (id: string, risk: number | string) => `${JSON.stringify({ id, risk })}\n`
 
 test('a file that another was renamed to is read again; a faulty one leaves the table as it is', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
   const folder = folderWith({ 'merchants.ndjson': row('a', 1) })
   const path = join(folder, 'merchants.ndjson')
   const definition: TableDefinition = {
@@ -41,6 +43,7 @@ test('a file that another was renamed to is read again; a faulty one leaves the 
     const seen = events.length
     writeFileSync(join(folder, 'new'), content)
     renameSync(join(folder, 'new'), path)
+    vi.advanceTimersToNextTimer()
     await changed.until(() => events.slice(seen).some((event) => event.type === type))
   }
   const risks = () =>

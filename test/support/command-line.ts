@@ -1,0 +1,42 @@
+import { Readable } from 'node:stream'
+import { vi } from 'vitest'
+import { runCommand } from '../../src/cli/main.ts'
+
+/** How a command line has ended, and what it has written. */
+export interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * Runs `tidemark ARGS` to its end in this process, which takes a tenth of what a new one takes. One
+ * at a time: they all write to the stdout of this process.
+ *
+ * @param stdin what it finds there
+ */
+export async function tidemark(
+  args: readonly string[],
+  { stdin = '' }: { readonly stdin?: string | Buffer } = {},
+): Promise<Ended> {
+  const input = vi.spyOn(process, 'stdin', 'get')
+  input.mockReturnValue(Readable.from([Buffer.from(stdin)]) as unknown as typeof process.stdin)
+  const [stdout, stderr] = [written(process.stdout), written(process.stderr)]
+  try {
+    const code = await runCommand(args)
+    return { code, stdout: stdout.text(), stderr: stderr.text() }
+  } finally {
+    for (const { restore } of [stdout, stderr]) restore()
+    input.mockRestore()
+  }
+}
+
+/** Keeps what is written to a stream instead of writing it. */
+function written(stream: NodeJS.WriteStream) {
+  const parts: Buffer[] = []
+  const write = vi.spyOn(stream, 'write').mockImplementation((part) => {
+    parts.push(Buffer.from(part))
+    return true
+  })
+  return { text: () => Buffer.concat(parts).toString(), restore: () => write.mockRestore() }
+}
