@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { tidemark } from '../support/command-line.ts'
@@ -238,6 +239,14 @@ describe('the command line', () => {
     expect(help.stdout).toContain('--sasl-mechanism')
     expect(help.stdout).not.toContain('--sasl-password <')
     expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  })
+
+  test('init leaves a folder alone that is not empty: 3', async () => {
+    const folder = folderWith({ mine: '' })
+    const { code, stderr } = await tidemark(['init', folder])
+    expect(code).toBe(3)
+    expect(stderr).toContain('✗ CONFIG_INVALID  the folder is not empty')
+    expect(readdirSync(folder)).toEqual(['mine'])
   })
 
   test('no broker: 4', async () => {

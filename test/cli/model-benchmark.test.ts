@@ -1,39 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { bar } from '../../src/cli/bar.ts'
 import { comparison, type Measured } from '../../src/cli/benchmark-comparison.ts'
-import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../support/command-line.ts'
 
 const TREES = 'topologies/models/card-gbdt.onnx'
-const NETWORK = 'test/fixtures/models/card-mlp.onnx'
 /** So that few sizes are measured. */
 const BUDGET = ['--latency-budget', '0.3']
 
-interface Written {
-  readonly file: string
-  readonly evaluator: string
-  readonly bestBatch: number
-  readonly largestBatch: number
-  readonly batches: readonly { readonly rows: number; readonly rowsPerSecond: number }[]
-}
-
-describe('tidemark model benchmark', { timeout: PROCESS_TEST_MS }, () => {
-  test('measures each file, by trees and by ONNX Runtime where both can', async () => {
-    const args = ['model', 'benchmark', TREES, NETWORK, '--evaluator', 'both', '--json']
-    const { code, stdout } = await tidemark([...args, ...BUDGET])
-    expect(code).toBe(0)
-    const written = JSON.parse(stdout) as Written[]
-    expect(written.map(({ file, evaluator }) => [file, evaluator])).toEqual([
-      [TREES, 'trees'],
-      [TREES, 'onnxruntime'],
-      [NETWORK, 'onnxruntime'],
-    ])
-    for (const { batches, bestBatch, largestBatch } of written) {
-      expect(batches.map(({ rows }) => rows)).toContain(bestBatch)
-      expect(batches.at(-1)?.rows).toBe(largestBatch)
-      expect(batches.every(({ rowsPerSecond }) => rowsPerSecond > 0)).toBe(true)
-    }
-  })
-
+describe('tidemark model benchmark', () => {
   test('shows a table with a plot, in which the best batch is marked', async () => {
     const { code, stdout } = await tidemark(['model', 'benchmark', TREES, ...BUDGET])
     expect(code).toBe(0)
@@ -42,14 +16,6 @@ describe('tidemark model benchmark', { timeout: PROCESS_TEST_MS }, () => {
     expect(columns?.trim()).toMatch(/^batch +runs +avg ms +p50 +p95 +p99 +rows\/s$/)
     expect(rows[0]?.trim()).toMatch(/^1 /)
     expect(rows.filter((row) => /\d {2}\S+ {2}best$/.test(row))).toHaveLength(1)
-  })
-
-  test('compares several at the end', async () => {
-    const { code, stdout } = await tidemark(['model', 'benchmark', TREES, NETWORK, ...BUDGET])
-    expect(code).toBe(0)
-    const [head, ...rows] = (stdout.split('\n\n').at(-1) ?? '').trimEnd().split('\n')
-    expect(head).toMatch(/^model +computed by +ms for 1 row /)
-    expect(rows.map((row) => row.split(/ {2,}/)[0])).toEqual(['card-gbdt.onnx', 'card-mlp.onnx'])
   })
 
   test('a model that a worker would refuse is not measured', async () => {

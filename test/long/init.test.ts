@@ -1,49 +1,19 @@
+import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { ownPlace } from '../../src/cli/own-place.ts'
-import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
-/** Where a package manager has put this package, in a project that asked for it so. */
-function installed(spec: string, key = 'dependencies') {
-  const project = folderWith({ 'package.json': JSON.stringify({ [key]: { tidemark: spec } }) })
-  const root = join(project, 'node_modules/tidemark')
-  mkdirSync(root, { recursive: true })
-  return { project, root }
-}
+// The folder that `tidemark init` makes.
 
-test.each(['^0.1.0', '0.1.0', 'latest', 'npm:tidemark@0.1.0'])(
-  'a package that came from a registry, asked for as "%s", is named by its version',
-  (spec) => {
-    expect(ownPlace(installed(spec).root, '0.1.0')).toBe('0.1.0')
-  },
-)
-
-test('a package that came from a tarball is named by where that lies, seen from anywhere', () => {
-  const { project, root } = installed('file:../packs/tidemark-0.1.0.tgz', 'devDependencies')
-  const tarball = join(project, '../packs/tidemark-0.1.0.tgz')
-  expect(ownPlace(root, '0.1.0')).toBe(`file:${tarball}`)
-})
-
-test.each(['https://example.org/tidemark-0.1.0.tgz', 'git+ssh://git@example.org/tidemark.git#v1'])(
-  'a package that came from %s is named by it',
-  (spec) => {
-    expect(ownPlace(installed(spec).root, '0.1.0')).toBe(spec)
-  },
-)
-
-test('a package that no project asked for, such as a global one, is named by its version', () => {
-  const root = join(
-    folderWith({ 'lib/node_modules/tidemark/.keep': '' }),
-    'lib/node_modules/tidemark',
-  )
-  expect(ownPlace(root, '0.1.0')).toBe('0.1.0')
-})
+/** A checkout first makes its types. */
+const TYPES_MS = 240_000
 
 test('a checkout is named by itself, and has types for the folder that it makes', {
-  timeout: 2 * PROCESS_TEST_MS,
+  timeout: TYPES_MS,
 }, async () => {
   const folder = join(folderWith({}), 'mine')
   expect(await tidemark(['init', folder])).toMatchObject({ code: 0 })
@@ -58,7 +28,7 @@ test('a checkout is named by itself, and has types for the folder that it makes'
 })
 
 test('what trains the model stands on pinned packages and on labels of the sample payments', {
-  timeout: 2 * PROCESS_TEST_MS,
+  timeout: TYPES_MS,
 }, async () => {
   const folder = join(folderWith({}), 'mine')
   await tidemark(['init', folder])
@@ -70,8 +40,8 @@ test('what trains the model stands on pinned packages and on labels of the sampl
   mkdirSync(join(folder, 'node_modules'))
   symlinkSync(ROOT, join(folder, 'node_modules/tidemark'))
   symlinkSync(join(ROOT, 'node_modules/zod'), join(folder, 'node_modules/zod'))
-  const dev = ['dev', 'topology.ts', '--input', 'sample.ndjson']
-  const { stdout } = await tidemark(dev, { cwd: folder })
+  const [topology, sample] = ['topology.ts', 'sample.ndjson'].map((file) => join(folder, file))
+  const { stdout } = await tidemark(['dev', topology, '--input', sample])
   const answers = stdout.trimEnd().split('\n')
   const ids = answers.map((line) => (JSON.parse(line) as { paymentId: string }).paymentId)
   const labels = lines('labels.csv')
@@ -82,4 +52,17 @@ test('what trains the model stands on pinned packages and on labels of the sampl
     features: string[]
   }
   expect(Object.keys(features)).toEqual(golden.features)
+})
+
+test('a test for node:test is among what it makes, and passes', { timeout: TYPES_MS }, async () => {
+  const folder = join(folderWith({}), 'mine')
+  await tidemark(['init', folder])
+  mkdirSync(join(folder, 'node_modules'))
+  symlinkSync(ROOT, join(folder, 'node_modules/tidemark'))
+  for (const name of ['.bin', '@types', 'tsx', 'zod']) {
+    symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name))
+  }
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  const { stdout } = await promisify(execFile)('npm', ['test'], { cwd: folder, env })
+  expect(stdout).toMatch(/^\S+ pass 2$/m)
 })
