@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { TestModule, Vitest } from 'vitest/node'
+import { ClosingReport } from './closing-report.ts'
+import { PROCESS_TEST_MS } from './services/tidemark-in-test.ts'
 import { folderWith } from './support/folder.ts'
 import { ROOT } from './support/paths.ts'
 
@@ -8,41 +11,63 @@ const TESTS = `import { test } from 'vitest'
 test('runs', () => {})
 test('has no broker', ({ skip }) => skip('KAFKA: NOT TESTED (no Java)'))
 `
+const NODE = `Node${process.versions.node.split('.')[0]}`
 
-/** Runs those tests with the closing report alone. */
-function run(args: readonly string[], env: Readonly<Record<string, string>>) {
-  const folder = folderWith({
+test('where Kafka is required a skipped test fails the run, whose last lines name it and why, and the counts', {
+  timeout: PROCESS_TEST_MS,
+}, () => {
+  const cwd = folderWith({
     'some.test.ts': TESTS,
     'vitest.config.ts': `import { ClosingReport } from ${JSON.stringify(join(ROOT, 'test/closing-report.ts'))}
 export default { test: { reporters: [new ClosingReport()] } }`,
   })
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
-  const { KAFKA_VERSION: _, ...rest } = process.env
-  const { stdout, status } = spawnSync(process.execPath, [vitest, 'run', ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-    env: { ...rest, TIDEMARK_REQUIRE_KAFKA: '', ...env },
-  })
-  return { lines: stdout.trimEnd().split('\n'), status }
-}
-
-const NODE = `Node${process.versions.node.split('.')[0]}`
-
-test('the last lines name what was skipped and why, and the counts', () => {
-  const { lines, status } = run([], {})
-  expect(lines.slice(-4)).toEqual([
-    'Skipped:',
+  const env = { ...process.env, TIDEMARK_REQUIRE_KAFKA: '1', KAFKA_VERSION: '3.9.0' }
+  const options = { cwd, encoding: 'utf8', env } as const
+  const { stdout, status } = spawnSync(process.execPath, [vitest, 'run'], options)
+  expect(stdout.trimEnd().split('\n').slice(-4)).toEqual([
+    'Skipped, which fails this run (TIDEMARK_REQUIRE_KAFKA=1):',
     '  some.test.ts > has no broker: KAFKA: NOT TESTED (no Java)',
     '',
-    `${NODE}: 1 passed, 0 failed, 1 skipped`,
+    `${NODE}, Kafka 3.9.0: 1 passed, 0 failed, 1 skipped`,
   ])
-  expect(status).toBe(0)
+  expect(status).toBe(1)
 })
 
-test('where Kafka is required a skipped test fails the run; one that was not asked for does not', () => {
-  const env = { TIDEMARK_REQUIRE_KAFKA: '1', KAFKA_VERSION: '3.9.0' }
-  const all = run([], env)
-  expect(all.lines.at(-1)).toBe(`${NODE}, Kafka 3.9.0: 1 passed, 0 failed, 1 skipped`)
-  expect(all.status).toBe(1)
-  expect(run(['-t', 'runs'], env).status).toBe(0)
+/** The lines and the exit code of a run in which one test passed and another was skipped. */
+function reported(skipped: { readonly note?: string }, testNamePattern?: RegExp) {
+  const lines: unknown[] = []
+  const log = vi.spyOn(console, 'log').mockImplementation((line) => void lines.push(line))
+  const { exitCode } = process
+  const module = { relativeModuleId: 'some.test.ts', errors: () => [] }
+  const tests = [{ state: 'passed' }, { state: 'skipped', ...skipped }].map((result) => ({
+    ...{ module, fullName: `is ${result.state}`, result: () => result },
+  }))
+  const whole = { ...module, children: { allTests: () => tests } } as unknown as TestModule
+  try {
+    const report = new ClosingReport()
+    report.onInit({ config: { testNamePattern } } as Vitest)
+    report.onTestRunEnd([whole])
+    return { text: lines.join('\n'), code: process.exitCode }
+  } finally {
+    log.mockRestore()
+    process.exitCode = exitCode
+  }
+}
+
+test('where Kafka is not required a skipped test is named, and fails nothing', () => {
+  vi.stubEnv('TIDEMARK_REQUIRE_KAFKA', '')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const { text, code } = reported({ note: 'KAFKA: NOT TESTED (no Java)' })
+  expect(text).toContain('\nSkipped:\n  some.test.ts > is skipped: KAFKA: NOT TESTED (no Java)\n\n')
+  expect(code).toBeUndefined()
+})
+
+test('a test that was not asked for fails nothing, one that skips itself does', () => {
+  vi.stubEnv('TIDEMARK_REQUIRE_KAFKA', '1')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const { text, code } = reported({}, /runs/)
+  expect(code).toBeUndefined()
+  expect(text).not.toContain('Skipped')
+  expect(reported({ note: 'no Java' }, /runs/).code).toBe(1)
 })

@@ -17,9 +17,9 @@ function ended(...args: string[]): Promise<object> {
   })
 }
 
-test.each([0, 1, 130])('a process in which a model hangs ends with exit code %i', async (code) => {
-  const stdout = `handlers ran for ${code}\n`
-  expect(await ended(String(code), 'at-the-end')).toEqual({ code, stdout, stderr: '' })
+test('a process in which a model hangs ends with its exit code', async () => {
+  const stdout = 'handlers ran for 1\n'
+  expect(await ended('1', 'at-the-end')).toEqual({ code: 1, stdout, stderr: '' })
 })
 
 test('a process that never comes back to JavaScript is killed after its time', async () => {

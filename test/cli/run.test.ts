@@ -11,12 +11,13 @@ import { ROOT } from '../support/paths.ts'
 
 const TOPOLOGY = 'topologies/card-fraud.ts'
 
-test('without a broker run says so, lives, is not ready, goes on trying, and ends with 0 when told', {
+test('without a broker run says what runs where, lives, is not ready, goes on trying, and ends with 0 when told', {
   timeout: PROCESS_TEST_MS,
 }, async () => {
   const brokers = await deadAddress()
-  const args = ['run', TOPOLOGY, '--brokers', brokers, '--http-port', '0', '--log-format', 'text']
-  const run = start(args)
+  const where = ['--brokers', brokers, '--topic', 'payments=p', '--http-port', '0']
+  const name = ['--worker-name', 'scorer-0', '--commit-interval', '100']
+  const run = start(['run', TOPOLOGY, ...where, ...name, '--log-format', 'text'])
   await run.says('worker is unavailable')
   expect(run.stderr()).toContain(`ECONNREFUSED ${brokers}; next attempt in`)
   const http = await httpOf(run)
@@ -29,7 +30,16 @@ test('without a broker run says so, lives, is not ready, goes on trying, and end
   expect(metrics).toContain(`tidemark_build_info{version="${version}",`)
   expect(metrics).toContain('tidemark_records_produced_total{topic="predictions"} 0\n')
   run.process.kill('SIGTERM')
-  expect((await run.ended).code).toBe(0)
+  const { code, stderr } = await run.ended
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/topology +card-fraud {2}p → 13 features → card-gbdt@2 → predictions/)
+  expect(stderr).toMatch(/model +card-gbdt@2 {2}sha256 [0-9a-f]{12}…/)
+  expect(stderr).toMatch(/group +card-fraud\n/)
+  expect(stderr).toMatch(/worker +scorer-0\n/)
+  expect(stderr).toMatch(/guarantee +exactly-once, a commit every 100 ms\n/)
+  expect(stderr).toMatch(
+    /worker starts {2}group=card-fraud {2}guarantee=exactly-once {2}workerName=scorer-0\n/,
+  )
 })
 
 test('told to stop while it is still loading, run ends with 0 and joins nothing', {
@@ -63,20 +73,3 @@ test.each([
     expect(stderr.includes('workerName=')).toBe(name !== 'none')
   },
 )
-
-test('the banner says what runs where', { timeout: PROCESS_TEST_MS }, async () => {
-  const name = ['--worker-name', 'scorer-0', '--commit-interval', '100']
-  const brokers = ['--brokers', await deadAddress(), '--topic', 'payments=p']
-  const run = start(['run', TOPOLOGY, ...brokers, ...name, '--log-format', 'text'])
-  await run.says('http')
-  run.process.kill('SIGTERM')
-  const { stderr } = await run.ended
-  expect(stderr).toMatch(/topology +card-fraud {2}p → 13 features → card-gbdt@2 → predictions/)
-  expect(stderr).toMatch(/model +card-gbdt@2 {2}sha256 [0-9a-f]{12}…/)
-  expect(stderr).toMatch(/group +card-fraud\n/)
-  expect(stderr).toMatch(/worker +scorer-0\n/)
-  expect(stderr).toMatch(/guarantee +exactly-once, a commit every 100 ms\n/)
-  expect(stderr).toMatch(
-    /worker starts {2}group=card-fraud {2}guarantee=exactly-once {2}workerName=scorer-0\n/,
-  )
-})

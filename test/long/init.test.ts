@@ -40,8 +40,8 @@ test('what trains the model stands on pinned packages and on labels of the sampl
   mkdirSync(join(folder, 'node_modules'))
   symlinkSync(ROOT, join(folder, 'node_modules/tidemark'))
   symlinkSync(join(ROOT, 'node_modules/zod'), join(folder, 'node_modules/zod'))
-  const [topology, sample] = ['topology.ts', 'sample.ndjson'].map((file) => join(folder, file))
-  const { stdout } = await tidemark(['dev', topology, '--input', sample])
+  const sample = ['--input', join(folder, 'sample.ndjson')]
+  const { stdout } = await tidemark(['dev', join(folder, 'topology.ts'), ...sample])
   const answers = stdout.trimEnd().split('\n')
   const ids = answers.map((line) => (JSON.parse(line) as { paymentId: string }).paymentId)
   const labels = lines('labels.csv')
