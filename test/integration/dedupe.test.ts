@@ -16,7 +16,7 @@ const ONCE = 'test/golden/topologies/w1-once.ts'
 const PORTION = 100
 /** Lines that are on their way at most. */
 const AHEAD = 500
-const FLAGS = ['--worker-name', 'none', '--session-timeout', '6']
+const FLAGS = ['--worker-name', 'none', '--session-timeout', '3']
 
 type Line = (typeof golden.lines)[number]
 

@@ -15,11 +15,8 @@ const LINES = golden.lines.length
 const PORTION = 40
 /** Lines that are on their way at most, dead letters among them. */
 const AHEAD = 500
-/**
- * The dead worker is not known to the next one, which waits for the shortest session that brokers
- * take.
- */
-const FLAGS = ['--worker-name', 'none', '--session-timeout', '6']
+/** The dead worker is not known to the next one, which waits until its session has passed. */
+const FLAGS = ['--worker-name', 'none', '--session-timeout', '3']
 
 for (const [after, outputs] of [
   ['its first output', 1],

@@ -13,8 +13,7 @@ import type { Running } from '../services/tidemark.ts'
 
 const PER_SECOND = 2_000
 const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition)
-/** The shortest that brokers take. */
-const SESSION_S = 6
+const SESSION_S = 3
 /** What a rebalance may take beside the session. */
 const REBALANCE_MS = 5_000
 

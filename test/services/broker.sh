@@ -115,6 +115,7 @@ transaction.state.log.num.partitions=3
 share.coordinator.state.topic.replication.factor=$copies
 share.coordinator.state.topic.min.isr=$in_sync
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 ${TIDEMARK_BROKER_SETTINGS:-}
 P
   # A node that dies is missed after seconds.

@@ -44,6 +44,12 @@ declare module 'vitest' {
   }
 }
 
+/**
+ * Session timeout of members that die, ms: shorter than brokers take by default
+ * (`group.min.session.timeout.ms`).
+ */
+export const SESSION_MS = 3_000
+
 /** How long a test on the real Kafka may take when nothing else is said, ms. */
 const KAFKA_TEST_MS = 120_000
 

@@ -3,7 +3,7 @@
 import { KafkaRecords } from '../../../src/records/kafka/kafka-records.ts'
 
 const [broker, group, topic, outputs] = process.argv.slice(2)
-const records = new KafkaRecords({ brokers: [broker], sessionTimeoutMs: 6_000 })
+const records = new KafkaRecords({ brokers: [broker], sessionTimeoutMs: 3_000 })
 const chunks = []
 let wake = () => {}
 const handlers = {

@@ -12,13 +12,13 @@ import { until } from '../../services/cluster.ts'
 import { API } from '../../services/faulty-wire.ts'
 import type { OwnKafka } from '../../services/from-maven.ts'
 import { membersOf } from '../../services/group.ts'
+import { SESSION_MS } from '../../services/kafka.ts'
 import { ownKafkaTest } from '../../services/own-kafka.ts'
 import { thrownBy } from '../../support/thrown.ts'
 import { commitUntilTaken, type Transacting, transacting } from './transacting.ts'
 
-const SESSION_MS = 6_000
 /** Longer than a worker's session. */
-const DEAD_FOR_MS = 12_000
+const DEAD_FOR_MS = 2 * SESSION_MS
 const SCRIPT = fileURLToPath(new URL('./joins-until-killed.mjs', import.meta.url))
 
 /** A member that is dead, and that its group waits for until so much time has passed. */

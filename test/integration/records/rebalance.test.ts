@@ -13,14 +13,13 @@ import {
   kafkaTest,
   plainOptions,
   readTopic,
+  SESSION_MS,
 } from '../../services/kafka.ts'
 import { createTopics } from '../../services/topics.ts'
 import { thrownBy } from '../../support/thrown.ts'
 
 // A group on a real broker while its members come, go, hang and die.
 
-/** The least that brokers take. */
-const SESSION_MS = 6_000
 const SCRIPT = fileURLToPath(new URL('./joins-until-killed.mjs', import.meta.url))
 
 async function setUp(kafka: KafkaService, partitions: number) {

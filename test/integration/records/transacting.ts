@@ -11,7 +11,7 @@ import { until } from '../../services/cluster.ts'
 import { API, FaultyWire } from '../../services/faulty-wire.ts'
 import { openTransactions } from '../../services/foreign.ts'
 import type { OwnKafka } from '../../services/from-maven.ts'
-import { freshName } from '../../services/kafka.ts'
+import { freshName, SESSION_MS } from '../../services/kafka.ts'
 import { committedIn, rawLog } from '../../services/raw-log.ts'
 import { createTopics } from '../../services/topics.ts'
 
@@ -78,7 +78,7 @@ export async function transacting(
     join: async (options = {}, guarantee = 'exactly-once') => {
       const records = new KafkaRecords({
         brokers: wire.brokers,
-        sessionTimeoutMs: 6_000,
+        sessionTimeoutMs: SESSION_MS,
         ...options,
       })
       onTestFinished(() => records.close())
