@@ -8,6 +8,7 @@ const CONTRACT = 'test/integration/records/contract.test.ts'
 const SELF_TEST = 'test/records/self-test.test.ts'
 const PRODUCING = 'test/integration/records/producing.test.ts'
 const LEADERS = 'test/integration/records/leaders.test.ts'
+const FETCHER = 'test/records/fetcher.test.ts'
 
 export const DRIVING: readonly Mutant[] = [
   {
@@ -368,6 +369,22 @@ export const DRIVING: readonly Mutant[] = [
       file: 'test/records/log-check.test.ts',
       test: 'is not judged by an epoch that this client happened to know',
     },
+  },
+  {
+    name: 'a leader that has answered is waited for as if it had failed all the time',
+    edits: [{ file: `${DRIVER}/fetcher.ts`, from: '        backoff.reset()\n', to: '' }],
+    caughtBy: { file: FETCHER, test: 'is asked again as soon after a failure as at first' },
+  },
+  {
+    name: 'a fetch is sent when all of the last one is handed over',
+    edits: [
+      {
+        file: `${DRIVER}/fetcher.ts`,
+        from: 'if (bytes >= SMALL_BYTES) next = this.#ask(leader, isIdle)',
+        to: 'void SMALL_BYTES',
+      },
+    ],
+    caughtBy: { file: FETCHER, test: 'is sent before all of it is handed over' },
   },
   {
     name: '70 bytes kept of each poll',

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Clock, wallClock } from '../../src/kernel/clock.ts'
-import type { TidemarkError } from '../../src/kernel/errors.ts'
+import { TidemarkError } from '../../src/kernel/errors.ts'
 import type { Brokers } from '../../src/records/kafka/brokers.ts'
 import { chunkOf } from '../../src/records/kafka/chunk.ts'
 import { BatchEncoder } from '../../src/records/kafka/codec/encode.ts'
@@ -22,17 +22,22 @@ import { HandClock, longestWaits } from '../support/clocks.ts'
 vi.mock(import('../../src/records/kafka/wire/fetch.ts'), { spy: true })
 
 const HERE = { topic: 't', partition: 3 }
-const SOON_MS = 1_000
+/** What does not happen within this time does not happen, ms. */
+const SOON_MS = 10_000
 
 type Answer = Partial<FetchedPartition>
 
-/** A batch of one record, the first of its log. */
-function recordOf(value: string): Answer {
-  const record = { key: null, value: Buffer.from(value), timestampMs: 0, headers: [] }
-  const options = { maxBytes: 1_000, producer: null, compression: 'none' } as const
-  const set = new BatchEncoder().encode([record], options)[0]?.bytes as Buffer
-  return { code: CODE.NONE, set, highWatermark: 1 }
+/** A batch of records, the first of their log. */
+function batchOf(values: readonly string[]): Answer {
+  const records = values.map((value) => {
+    return { key: null, value: Buffer.from(value), timestampMs: 0, headers: [] }
+  })
+  const options = { maxBytes: 1_000_000, producer: null, compression: 'none' } as const
+  const set = new BatchEncoder().encode(records, options)[0]?.bytes as Buffer
+  return { code: CODE.NONE, set, highWatermark: values.length }
 }
+
+const recordOf = (value: string) => batchOf([value])
 
 /** How far time has jumped. */
 let aheadMs = 0
@@ -43,7 +48,7 @@ class Cluster {
   leader = '1'
   epoch = 5
   /** By the broker that was asked. */
-  readonly asked = new Map<string, (answer: Answer) => void>()
+  readonly asked = new Map<string, (answer: Answer | TidemarkError) => void>()
   readonly brokers: Brokers
 
   constructor(by: Clock = clock) {
@@ -57,7 +62,10 @@ class Cluster {
       refresh: async () => {},
       ask: async (nodeId: string, { api }: Request<unknown>) => {
         if (api !== 'Fetch') return [{ ...HERE, code: CODE.NONE, epoch: 5, endOffset: 0 }]
-        const answer = await new Promise<Answer>((resolve) => this.asked.set(nodeId, resolve))
+        const answer = await new Promise<Answer | TidemarkError>((resolve) =>
+          this.asked.set(nodeId, resolve),
+        )
+        if (answer instanceof TidemarkError) throw answer
         const empty = { aborted: [], set: Buffer.alloc(0), lowOffset: 0, highWatermark: 0 }
         return { code: CODE.NONE, partitions: [{ ...HERE, ...empty, ...answer }] }
       },
@@ -69,7 +77,7 @@ class Cluster {
     this.epoch++
   }
 
-  async answer(nodeId: string, answer: Answer): Promise<void> {
+  async answer(nodeId: string, answer: Answer | TidemarkError): Promise<void> {
     await until(`asked broker ${nodeId}`, async () => this.asked.has(nodeId), SOON_MS)
     const answers = this.asked.get(nodeId)
     this.asked.delete(nodeId)
@@ -214,6 +222,46 @@ test('one answer alone, however late, does not tell that a topic is gone', async
   await cluster.answer('1', { code: CODE.UNKNOWN_TOPIC_OR_PARTITION })
   await new Promise((resolve) => setImmediate(resolve))
   expect(failure).toBeNull()
+})
+
+test('a leader that has answered is asked again as soon after a failure as at first', async () => {
+  const away = new TidemarkError('BROKER_UNAVAILABLE', 'it is away')
+  const hand = new HandClock(0)
+  fetcher.stop()
+  cluster = new Cluster(hand)
+  fetcher = reading(cluster.brokers)
+  fetcher.wake()
+  const waitAfter = async (answer: Answer | TidemarkError) => {
+    hand.slept.length = 0
+    await cluster.answer('1', answer)
+    await hand.pass(0)
+    const [waitMs] = hand.slept
+    await hand.pass(100)
+    return waitMs
+  }
+  expect([await waitAfter(away), await waitAfter(away)]).toEqual([50, 100])
+  await waitAfter({ code: CODE.NONE })
+  expect(await waitAfter(away)).toBe(50)
+})
+
+test('after a large answer the next fetch is sent before all of it is handed over', async () => {
+  let isPaused = false
+  const large = Array.from({ length: 100 }, (_, i) => `${i}`.padEnd(400))
+  fetcher.stop()
+  // Its time stands still: a fetch that waits a little is never sent.
+  cluster = new Cluster(new HandClock(0))
+  fetcher = reading(cluster.brokers, {
+    isPaused: () => isPaused,
+    fetched: (_, { records }) => {
+      values.push(...Array.from(records.offsets, String))
+      isPaused = true
+    },
+  })
+  fetcher.wake()
+  await cluster.answer('1', batchOf(large))
+  await askedAgain('1')
+  expect(values.length).toBeGreaterThan(0)
+  expect(values.length).toBeLessThan(large.length)
 })
 
 describe('after a small answer', () => {
