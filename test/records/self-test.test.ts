@@ -42,6 +42,15 @@ test('a broker that takes all calls is spoken to', () => {
   expect(() => checkApiVersions({ versions: all(12), features: new Map() })).not.toThrow()
 })
 
+test.each([
+  ['Produce', 0, 6],
+  ['Fetch', 1, 9],
+])('a broker whose %s is older than zstd, KIP-110, is refused', async (_, api, newest) => {
+  const versions = all(12).set(api, [0, newest])
+  const looking = async () => checkApiVersions({ versions, features: new Map() })
+  expect((await thrownBy(looking())).code).toBe('BROKER_TOO_OLD')
+})
+
 test('a broker that lacks some is refused, and which ones is said', async () => {
   const versions = all(12).set(API.OffsetFetch, [0, 6]).set(API.Fetch, [12, 17])
   const looking = async () => checkApiVersions({ versions, features: new Map() })

@@ -4,15 +4,13 @@ import * as zlib from 'node:zlib'
 import * as fc from 'fast-check'
 import { compressSync } from 'snappy'
 import { describe, expect, test } from 'vitest'
-import { COMPRESSIONS, compressionFault } from '../../../src/kernel/compression.ts'
+import { COMPRESSIONS } from '../../../src/kernel/compression.ts'
 import { messageOf } from '../../../src/kernel/errors.ts'
 import { pack, unpack, unpackApart } from '../../../src/records/kafka/codec/compression.ts'
 import { unpackFrameInJs, unpackZstd } from '../../../src/records/kafka/codec/zstd.ts'
+import { COMPRESSION_NUMBERS, NODE_HAS_ZSTD, WRITABLE } from '../../support/compressions.ts'
 
-const GZIP = 1
-const SNAPPY = 2
-const LZ4 = 3
-const ZSTD = 4
+const { gzip: GZIP, snappy: SNAPPY, lz4: LZ4, zstd: ZSTD } = COMPRESSION_NUMBERS
 
 /** Something to compress, and something not. */
 const content = fc
@@ -75,9 +73,13 @@ function orMessage(work: () => unknown): unknown {
   }
 }
 
-const WRITABLE = COMPRESSIONS.filter((name) => compressionFault(name) === null)
-
 describe('compression', () => {
+  test('has the names and numbers of Kafka', () => {
+    expect(Object.fromEntries(COMPRESSIONS.map((name, number) => [name, number]))).toEqual(
+      COMPRESSION_NUMBERS,
+    )
+  })
+
   test('of any bytes is undone', () => {
     fc.assert(
       fc.property(content, fc.constantFrom(...WRITABLE), (bytes, kind) => {
@@ -91,14 +93,15 @@ describe('compression', () => {
 
   test('makes less of what repeats, under the number of the protocol', () => {
     const bytes = Buffer.alloc(300_000, 'again and again ')
-    const numbers = WRITABLE.map((kind) => pack(kind, bytes)?.number)
-    expect(numbers).toEqual([undefined, GZIP, SNAPPY, LZ4, ZSTD].slice(0, WRITABLE.length))
+    const numbers = WRITABLE.map((kind) => [kind, pack(kind, bytes)?.number ?? 0])
+    expect(COMPRESSION_NUMBERS).toMatchObject(Object.fromEntries(numbers))
+    expect(numbers).toHaveLength(NODE_HAS_ZSTD ? 5 : 4)
   })
 
   test('with zstd is refused where Node does not have it', () => {
-    const isThere = compressionFault('zstd') === null
     const refusal = `Node ${process.versions.node} has no zstd`
-    expect(orMessage(() => pack('zstd', Buffer.alloc(100))?.number)).toBe(isThere ? ZSTD : refusal)
+    const packed = orMessage(() => pack('zstd', Buffer.alloc(100))?.number)
+    expect(packed).toBe(NODE_HAS_ZSTD ? ZSTD : refusal)
   })
 
   test("with lz4 has blocks of their own, which is all that Java's reader takes", () => {
@@ -112,16 +115,18 @@ describe('compression', () => {
     expect(packed).toEqual(xerial([Buffer.alloc(1_000)]))
   })
 
-  test.each(['java-gzip', 'java-snappy', 'java-lz4', 'java-zstd'])(
+  test.each([
+    ['java-gzip', GZIP],
+    ['java-snappy', SNAPPY],
+    ['java-lz4', LZ4],
+    ['java-zstd', ZSTD],
+  ])(
     'of %s is undone in the same way while others go on, within the same limit',
-    async (name) => {
-      const kind = [GZIP, SNAPPY, LZ4, ZSTD][
-        ['gzip', 'snappy', 'lz4', 'zstd'].indexOf(name.slice(5))
-      ]
+    async (name, number) => {
       const packed = packedIn(name)
-      const plain = unpack(kind as number, packed, 2 ** 20)
-      expect(await unpackApart(kind as number, packed, plain.length)).toEqual(plain)
-      const short = unpackApart(kind as number, packed, plain.length - 1)
+      const plain = unpack(number, packed, 2 ** 20)
+      expect(await unpackApart(number, packed, plain.length)).toEqual(plain)
+      const short = unpackApart(number, packed, plain.length - 1)
       await expect(short).rejects.toThrow(/unpacks to more than/)
     },
   )

@@ -1,8 +1,17 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
+import { readHeader } from '../../../src/records/kafka/codec/batch-header.ts'
 import type { RecordSetOptions } from '../../../src/records/kafka/codec/record-set.ts'
-import { CONTROL, LOG_APPEND_TIME, naiveBatch, naiveRecords } from './naive-batch.ts'
+import { COMPRESSION_NUMBERS } from '../../support/compressions.ts'
+import {
+  CONTROL,
+  DELETE_HORIZON,
+  LOG_APPEND_TIME,
+  naiveBatch,
+  naiveRecords,
+  TRANSACTIONAL,
+} from './naive-batch.ts'
 import { decode, recordsOf } from './support.ts'
 
 function errorOf(set: Buffer, options: Partial<RecordSetOptions> = {}): TidemarkError {
@@ -15,7 +24,7 @@ function errorOf(set: Buffer, options: Partial<RecordSetOptions> = {}): Tidemark
   throw new Error('nothing was thrown')
 }
 
-const GZIP = 1
+const { gzip: GZIP, snappy: SNAPPY, lz4: LZ4, zstd: ZSTD } = COMPRESSION_NUMBERS
 const one = naiveBatch({ baseOffset: 7n, records: [{ offsetDelta: 0, value: Buffer.from('one') }] })
 const two = naiveBatch({
   baseOffset: 8n,
@@ -86,6 +95,20 @@ describe('a record set', () => {
     )
     expect(values).toEqual(['one', undefined, 'two', 'packed'])
   })
+})
+
+const compressions = Object.entries(COMPRESSION_NUMBERS)
+test.each<readonly [string, number, object]>([
+  ...compressions.map(([name, compression]) => [name, compression, { compression }] as const),
+  ['the time of the log', LOG_APPEND_TIME, { logAppendTimeMs: 9 }],
+  ['a transaction', TRANSACTIONAL, { isTransactional: true }],
+  ['a marker', CONTROL, { isControl: true }],
+  ['a time to delete it, which is not for readers', DELETE_HORIZON, {}],
+  ['bits that are not used', -0x80, {}],
+])('attributes of a batch tell of %s', (_, attributes, told) => {
+  const batch = naiveBatch({ attributes, maxTimestamp: 9n, records: [{ offsetDelta: 0 }] })
+  const none = { compression: 0, logAppendTimeMs: null, isTransactional: false, isControl: false }
+  expect(readHeader(batch, 0)).toMatchObject({ ...none, ...told })
 })
 
 describe('a record', () => {
@@ -171,9 +194,11 @@ describe('refused, with the place', () => {
     expect(read.nextOffset).toBe(2 ** 53 - 1)
   })
 
-  test('an unknown compression', () => {
-    const error = errorOf(naiveBatch({ attributes: 5, records }))
-    expect(error).toMatchObject({ code: 'NOT_SUPPORTED', message: 'compression 5 is not known' })
+  test.each([5, 6, 7])('the unknown compression %i', (attributes) => {
+    const message = `compression ${attributes} is not known`
+    expect(errorOf(naiveBatch({ attributes, records }))).toMatchObject({
+      ...{ code: 'NOT_SUPPORTED', message },
+    })
   })
 
   test('a wrong checksum, and at which offset', () => {
@@ -267,15 +292,15 @@ describe('refused, with the place', () => {
       'no type',
     ],
     ['broken gzip', { attributes: GZIP, body: Buffer.from('no gzip at all') }, 'incorrect header'],
-    ['broken snappy', { attributes: 2, body: Buffer.from([200, 1, 2, 3]) }, ''],
+    ['broken snappy', { attributes: SNAPPY, body: Buffer.from([200, 1, 2, 3]) }, ''],
     [
       'broken lz4',
-      { attributes: 3, body: Buffer.from('no lz4 at all') },
+      { attributes: LZ4, body: Buffer.from('no lz4 at all') },
       'the data is not an LZ4 frame',
     ],
     [
       'broken zstd',
-      { attributes: 4, body: Buffer.from('no zstd at all') },
+      { attributes: ZSTD, body: Buffer.from('no zstd at all') },
       'the data is not a zstd frame',
     ],
   ])('%s', (_, fields, message) => {

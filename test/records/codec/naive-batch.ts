@@ -27,9 +27,11 @@ export interface NaiveBatch {
   readonly body?: Buffer
 }
 
-export const CONTROL = 0x20
-export const TRANSACTIONAL = 0x10
+// Bits of the attributes, by "Message Format" in Kafka's documentation.
 export const LOG_APPEND_TIME = 0x08
+export const TRANSACTIONAL = 0x10
+export const CONTROL = 0x20
+export const DELETE_HORIZON = 0x40
 
 export function naiveBatch(batch: NaiveBatch): Buffer {
   const { records } = batch
