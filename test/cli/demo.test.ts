@@ -4,7 +4,6 @@ import { readFlights } from '../../src/cli/demo/flights.ts'
 import { usageOf } from '../bench/process-usage.ts'
 import { PROCESS_TEST_MS, start } from '../services/tidemark-in-test.ts'
 import { type Ended, tidemark } from '../support/command-line.ts'
-import { ROOT } from '../support/paths.ts'
 
 /** in, scored, skipped, late, dead */
 function tallyIn(stderr: string): number[] {

@@ -13,7 +13,7 @@ import { thrownBy } from '../support/thrown.ts'
  */
 const settings = { 'transaction.partition.verification.enable': 'false' }
 
-const ARRIVES_MS = 5_000
+const ARRIVES_MS = 30_000
 
 describe('what arrives when its transaction has been aborted', () => {
   freshKafkaTests(

@@ -35,7 +35,7 @@ export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {
     const group = driver.freshGroup()
     const { member, heard } = await join({ driver, group, topic, guarantee })
     await commitQuickly({ member, heard }, outputs, 3)
-    await expect.poll(() => committedOf({ driver, group, topic }), { timeout: 5_000 }).toBe(3)
+    await expect.poll(() => committedOf({ driver, group, topic }), { timeout: 30_000 }).toBe(3)
     await member.leave()
   })
 

@@ -8,7 +8,7 @@ import { commitUntilTaken, type Transacting, transacting } from './transacting.t
 // A group that assigns its partitions once more before a member has heard what it got.
 
 const PARTITIONS = 6
-const REBALANCE_MS = 5_000
+const REBALANCE_MS = 20_000
 /** Nothing is heard of a member for as long as others come, work and go. */
 const LONG_SESSION_MS = 30_000
 
