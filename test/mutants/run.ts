@@ -47,7 +47,11 @@ function faultsOf({ name, edits, caughtBy }: Mutant): string[] {
 function passes(file: string, test: string, mutant: string): boolean {
   const { status, stdout } = spawnSync(
     'npx',
-    ['vitest', 'run', '--config', '.config/vitest.ts', '--reporter=json', file, '-t', test],
+    [
+      ...['vitest', 'run', '--config', '.config/vitest.ts', '--reporter=json'],
+      ...(file.startsWith('test/long/') ? ['--mode', 'long', '--project', 'long'] : []),
+      ...[file, '-t', test],
+    ],
     {
       cwd: ROOT,
       encoding: 'utf8',
