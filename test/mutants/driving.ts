@@ -8,66 +8,8 @@ const CONTRACT = 'test/integration/records/contract.test.ts'
 const SELF_TEST = 'test/records/self-test.test.ts'
 const PRODUCING = 'test/integration/records/producing.test.ts'
 const LEADERS = 'test/integration/records/leaders.test.ts'
-const DECODE = 'test/records/codec/decode.test.ts'
-const COMPRESSION = 'test/records/codec/compression.test.ts'
-const PREPARE = 'test/runtime/prepare.test.ts'
-const FETCHER = 'test/records/fetcher.test.ts'
 
 export const DRIVING: readonly Mutant[] = [
-  {
-    name: 'two compressions have the number of the other',
-    edits: [
-      {
-        file: 'kernel/compression.ts',
-        from: "'none', 'gzip', 'snappy'",
-        to: "'none', 'snappy', 'gzip'",
-      },
-    ],
-    caughtBy: { file: COMPRESSION, test: 'has the names and numbers of Kafka' },
-  },
-  {
-    name: 'zstd is no compression',
-    edits: [{ file: 'kernel/compression.ts', from: ", 'zstd'] as const", to: '] as const' }],
-    caughtBy: { file: PREPARE, test: 'a compression that Kafka does not have' },
-  },
-  {
-    name: 'zstd is refused where Node has it, and nowhere else',
-    edits: [
-      {
-        file: 'kernel/compression.ts',
-        from: "|| 'zstdCompressSync' in zlib",
-        to: "|| !('zstdCompressSync' in zlib)",
-      },
-    ],
-    caughtBy: { file: PREPARE, test: 'a compression that Kafka does not have' },
-  },
-  {
-    name: 'two bits of the attributes are the compression',
-    edits: [
-      {
-        file: `${DRIVER}/codec/batch-header.ts`,
-        from: 'const COMPRESSION = 0b111',
-        to: 'const COMPRESSION = 0b11',
-      },
-    ],
-    caughtBy: { file: DECODE, test: 'attributes of a batch tell of' },
-  },
-  {
-    name: 'a batch that may be deleted is taken for a marker',
-    edits: [
-      {
-        file: `${DRIVER}/codec/batch-header.ts`,
-        from: 'const CONTROL = 1 << 5',
-        to: 'const CONTROL = 1 << 6',
-      },
-    ],
-    caughtBy: { file: DECODE, test: 'attributes of a batch tell of' },
-  },
-  {
-    name: 'a broker that is older than zstd is spoken to',
-    edits: [{ file: `${DRIVER}/self-test.ts`, from: 'Produce: 7', to: 'Produce: 6' }],
-    caughtBy: { file: SELF_TEST, test: 'is older than zstd, KIP-110, is refused' },
-  },
   {
     name: 'half an answer goes on over the next socket',
     edits: [
@@ -426,22 +368,6 @@ export const DRIVING: readonly Mutant[] = [
       file: 'test/records/log-check.test.ts',
       test: 'is not judged by an epoch that this client happened to know',
     },
-  },
-  {
-    name: 'a leader that has answered is waited for as if it had failed all the time',
-    edits: [{ file: `${DRIVER}/fetcher.ts`, from: '        backoff.reset()\n', to: '' }],
-    caughtBy: { file: FETCHER, test: 'is asked again as soon after a failure as at first' },
-  },
-  {
-    name: 'a fetch is sent when all of the last one is handed over',
-    edits: [
-      {
-        file: `${DRIVER}/fetcher.ts`,
-        from: 'if (bytes >= SMALL_BYTES) next = this.#ask(leader, isIdle)',
-        to: 'void SMALL_BYTES',
-      },
-    ],
-    caughtBy: { file: FETCHER, test: 'is sent before all of it is handed over' },
   },
   {
     name: '70 bytes kept of each poll',

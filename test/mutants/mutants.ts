@@ -1,4 +1,5 @@
 import { ANSWERS } from './answers.ts'
+import { BATCHES } from './batches.ts'
 import { COMMITS } from './commits.ts'
 import { DRIVING } from './driving.ts'
 import type { Mutant } from './mutant.ts'
@@ -9,6 +10,7 @@ import { WINDOWS } from './windows.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   ...DRIVING,
+  ...BATCHES,
   ...COMMITS,
   ...WINDOWS,
   ...ANSWERS,

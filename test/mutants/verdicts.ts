@@ -59,7 +59,10 @@ const ROWS: readonly Row[] = [
   [
     'an open transaction is not waited for',
     ['records/kafka/read-partition.ts', 'fetched.highWatermark', 'fetched.lastStableOffset'],
-    ['test/integration/records/read-all.test.ts', 'an open transaction is waited for, but not forever'],
+    [
+      'test/integration/records/read-all.test.ts',
+      'an open transaction is waited for, but not forever',
+    ],
   ],
   [
     'verdicts are written to a topic that is not compacted',
