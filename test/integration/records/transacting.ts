@@ -78,7 +78,8 @@ export async function transacting(
     join: async (options = {}, guarantee = 'exactly-once') => {
       const records = new KafkaRecords({
         brokers: wire.brokers,
-        sessionTimeoutMs: SESSION_MS,
+        // Longer than a rebalance waits for the commit in flight.
+        sessionTimeoutMs: 2 * SESSION_MS,
         ...options,
       })
       onTestFinished(() => records.close())

@@ -309,7 +309,7 @@ describe('a member whose place in the group has passed', () => {
 
   ownKafkaTest('is replaced at once by one of the same name', async (kafka) => {
     const set = await transacting(kafka)
-    const one = await set.join({ workerName: 'w1', sessionTimeoutMs: 2 * SESSION_MS })
+    const one = await set.join({ workerName: 'w1' })
     const held = set.wire.hold(API.endTxn)
     void one.member.commit(set.commitOf(one.heard, 1)).catch(() => {})
     await held.happened

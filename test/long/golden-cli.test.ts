@@ -22,7 +22,8 @@ import { headerOf } from '../support/headers.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 /** The golden's topology with its features in the outputs. */
-const withFeatures = (golden: Golden) => here(`./topologies/${basename(golden.topologyFile)}`)
+const withFeatures = (golden: Golden) =>
+  here(`../golden/topologies/${basename(golden.topologyFile)}`)
 const guardFlags = (golden: Golden) =>
   golden.maxAhead === null ? [] : ['--max-ahead', golden.maxAhead]
 const FOLDERS = ['card-5k', 'card-28h', 'card-edge', 'flight-delay']
@@ -41,7 +42,7 @@ const parseLines = (text: string) =>
 test.each([...FOLDERS, ...SEVERAL_MODELS])(
   'through dev, every line of %s gets its expected answer',
   async (name) => {
-    const golden = readGolden(here(`./${name}`))
+    const golden = readGolden(here(`../golden/${name}`))
     const letters = join(folderWith({}), 'dead-letters.ndjson')
     const stdin = golden.lines.map(({ key, value }) => `${key}\t${value}\n`).join('')
     const args = ['dev', withFeatures(golden), '--dead-letters', letters, ...guardFlags(golden)]
@@ -73,7 +74,7 @@ for (const guarantee of ['exactly-once', 'at-least-once'] as const) {
     kafkaTest(
       `through run ${guarantee}, every line of ${name} gets its expected answer`,
       async (kafka) => {
-        const golden = readGolden(here(`./${name}`))
+        const golden = readGolden(here(`../golden/${name}`))
         const records = new KafkaRecords(plainOptions(kafka))
         try {
           const outcome = await runOnKafka(kafka, records, { golden, guarantee })
