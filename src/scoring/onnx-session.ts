@@ -66,8 +66,7 @@ export class OnnxSession {
 
   /** @throws Error with ONNX Runtime's message */
   static async load(bytes: Uint8Array): Promise<OnnxSession> {
-    // Loaded lazily: a worker that computes all its models by their trees saves 40 MB.
-    const runtime = await import('onnxruntime-node')
+    const runtime = await loadRuntime()
     return new OnnxSession(runtime, await runtime.InferenceSession.create(bytes, OPTIONS))
   }
 
@@ -92,6 +91,17 @@ export class OnnxSession {
   async release(): Promise<void> {
     await this.#session.release()
   }
+}
+
+/**
+ * Loads it lazily: a worker that computes all its models by their trees saves 40 MB.
+ *
+ * ONNX Runtime sends telemetry to Microsoft unless its process's environment says no when it is
+ * loaded. A value of the user's stays.
+ */
+async function loadRuntime(): Promise<Runtime> {
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1'
+  return import('onnxruntime-node')
 }
 
 function tensorInfo(metadata: InferenceSession.ValueMetadata): TensorInfo {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
+import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { TidemarkError } from '../kernel/errors.ts'
 import { builtEntry } from './built-entry.ts'
 import type { MeasuredRunner } from './measured-runner.ts'
@@ -63,8 +63,13 @@ export class ThreadRunner implements MeasuredRunner {
 
   private constructor(label: string, data: ThreadData) {
     this.#label = label
-    // The parent's flags (a TypeScript loader, a debugger) are not passed on to the thread.
-    this.#worker = new Worker(builtEntry('scorer-thread'), { workerData: data, execArgv: [] })
+    this.#worker = new Worker(builtEntry('scorer-thread'), {
+      workerData: data,
+      // The parent's flags (a TypeScript loader, a debugger) are not passed on to the thread.
+      execArgv: [],
+      // ONNX Runtime reads the process's environment, which a thread with a copy cannot change.
+      env: SHARE_ENV,
+    })
     this.#worker.on('message', (message) => this.#removeWaiter()?.resolve(message))
     this.#worker.on('error', (error) => this.#end(error.message))
     this.#worker.on('exit', (code) => this.#end(`exit code ${code}`))

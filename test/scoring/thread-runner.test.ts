@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 
-vi.mock('node:worker_threads', async () => {
+vi.mock('node:worker_threads', async (original) => {
   const { EventEmitter } = await import('node:events')
   /** Starts and fails on its first task. */
   class Worker extends EventEmitter {
@@ -16,7 +16,7 @@ vi.mock('node:worker_threads', async () => {
       })
     }
   }
-  return { Worker }
+  return { ...(await original<typeof import('node:worker_threads')>()), Worker }
 })
 
 const reading = { input: 'features', outputs: {} }

@@ -1,0 +1,55 @@
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+import { folderWith } from '../support/folder.ts'
+import { FIXTURES } from './support.ts'
+
+// ONNX Runtime's telemetry writes an id of the machine as soon as the library is loaded, and looks
+// for its server some 10 s later. So the folder is the sign that a test need not wait for.
+
+const LOADS_HERE = `
+  import { OnnxSession } from '${source('onnx-session.ts')}'
+  await (await OnnxSession.load(bytes)).release()`
+
+const LOADS_IN_A_THREAD = `
+  import { ThreadRunner } from '${source('thread-runner.ts')}'
+  const reading = { input: 'features', outputs: {} }
+  await (await ThreadRunner.start('m@1', { bytes, reading })).close()`
+
+function source(name: string): string {
+  return new URL(`../../src/scoring/${name}`, import.meta.url).href
+}
+
+/** The files that a process leaves in an empty home when it has loaded a model. */
+async function leftBy(load: string, environment: NodeJS.ProcessEnv): Promise<string[]> {
+  const home = folderWith({})
+  const { ORT_DISABLE_TELEMETRY: _, ...env } = process.env
+  const script = `
+    import { readFileSync } from 'node:fs'
+    const bytes = readFileSync(new URL('${new URL('card-gbdt.onnx', FIXTURES).href}'))
+    ${load}`
+  await promisify(execFile)(
+    process.execPath,
+    ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script],
+    { env: { ...env, HOME: home, XDG_CACHE_HOME: home, ...environment } },
+  )
+  return readdirSync(home)
+}
+
+async function leftByBoth(environment: NodeJS.ProcessEnv) {
+  const [here, inThread] = await Promise.all([
+    leftBy(LOADS_HERE, environment),
+    leftBy(LOADS_IN_A_THREAD, environment),
+  ])
+  return { here, inThread }
+}
+
+it('ONNX Runtime has no telemetry, in the main thread and in a scoring thread', async () => {
+  expect(await leftByBoth({})).toEqual({ here: [], inThread: [] })
+})
+
+it('ONNX Runtime has telemetry for those who ask for it', async () => {
+  const asked = await leftByBoth({ ORT_DISABLE_TELEMETRY: '0' })
+  expect(asked).toEqual({ here: ['Microsoft'], inThread: ['Microsoft'] })
+})
