@@ -1,8 +1,12 @@
 import * as fc from 'fast-check'
+import { inject } from 'vitest'
+import { runs } from './support/runs.ts'
 
-// The same inputs on every run, so that no test fails by luck. TIDEMARK_TEST_SEED=<integer> looks
-// elsewhere: TIDEMARK_TEST_SEED=$RANDOM npm run test:quick
-const seed = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1)
-if (!Number.isInteger(seed)) throw new Error('TIDEMARK_TEST_SEED is an integer')
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Of all properties. */
+    seed: number
+  }
+}
 
-fc.configureGlobal({ seed })
+fc.configureGlobal({ seed: inject('seed'), numRuns: runs(100) })

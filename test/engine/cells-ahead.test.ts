@@ -8,6 +8,7 @@ import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import { jsonFormatOf } from '../support/format.ts'
+import { runs } from '../support/runs.ts'
 import { batchOf } from './batch.ts'
 import { whole } from './whole.ts'
 
@@ -104,7 +105,7 @@ test('events that are read ahead come to the same as events that are objects', (
         expect(told(ahead.take(chunk))).toEqual(told(wanted))
       }
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 

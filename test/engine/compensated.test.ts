@@ -10,6 +10,7 @@ import {
   SUM,
   SUMMARY,
 } from '../../src/engine/summary.ts'
+import { runs } from '../support/runs.ts'
 import { exactSum, exactVariance } from './oracle/exact.ts'
 
 const amounts = fc.oneof(
@@ -41,7 +42,7 @@ describe('as float32, in any grouping, equal to what exact arithmetic gives', ()
         const sum = total(summaryOf(values, group), SUM)
         expect(Math.fround(sum)).toBe(Math.fround(exactSum(values)))
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     )
   })
 
@@ -54,7 +55,7 @@ describe('as float32, in any grouping, equal to what exact arithmetic gives', ()
         fc.pre(exact > 0)
         expect(Math.fround(std)).toBe(Math.fround(exact))
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     )
   })
 })
@@ -70,7 +71,7 @@ test('a variance near a tie between two float32 falls to the side that exact ari
       const of = variance(2, summaryOf(values, 1), SUM, SQUARES)
       expect(Math.fround(of)).toBe(Math.fround(exactVariance(values)))
     }),
-    { numRuns: 1000, examples: [[[337.05, -694.2]]] },
+    { numRuns: runs(1000), examples: [[[337.05, -694.2]]] },
   )
 })
 
@@ -90,7 +91,7 @@ test('values that cancel out sum to nothing, in any order and grouping, and no o
       expect(nothing(none, group)).toBe(true)
       expect(nothing(some, group)).toBe(exactSum(some) === 0)
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   )
   expect(nothing([0.1, 0.2, -0.3, 1e7, -1e7], 2)).toBe(false)
 })

@@ -9,6 +9,7 @@ import { ListedRecords } from '../../src/records/log-records.ts'
 import { EventIntake } from '../../src/runtime/intake.ts'
 import type { DedupeStep, Definition, OnLate, Step } from '../../src/topology/definition.ts'
 import { jsonFormatOf } from '../support/format.ts'
+import { runs } from '../support/runs.ts'
 import { batchOf, type Given } from './batch.ts'
 import { type DedupeRun, dedupeRuns, NO_TABLES, sink } from './dedupe-runs.ts'
 import { topologyAround } from './engine-rows.ts'
@@ -253,7 +254,7 @@ test('duplicates are those of the naive oracle, and what follows sees the others
       expect(outOf(result)).toBe(outOf(whole(without.process(batchOf(without, chunk)))))
     }
   })
-  fc.assert(property, { numRuns: 200 })
+  fc.assert(property, { numRuns: runs(200) })
 })
 
 const Order = z.object({ id: z.string(), card: z.string(), at: z.int() })
@@ -299,5 +300,5 @@ test('ids are read from scanned columns as from objects', () => {
     expect(scanned.duplicates).toEqual(called.duplicates)
     expect(scanned.faults).toEqual(called.faults)
   })
-  fc.assert(property, { numRuns: 200 })
+  fc.assert(property, { numRuns: runs(200) })
 })

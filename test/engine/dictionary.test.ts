@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Dictionary } from '../../src/engine/dictionary.ts'
 import { Memory } from '../../src/kernel/memory.ts'
+import { runs } from '../support/runs.ts'
 
 test('a text keeps its number while somebody holds it, and it is used again when nobody does', () => {
   const dictionary = new Dictionary()
@@ -115,7 +116,7 @@ test('held cells have numbers of their own, as few as were ever known at once, b
       for (const h of held) expect(numberInBytes(dictionary, h.text)).toBe(h.number)
       expect(Math.max(-1, ...held.map((h) => h.number))).toBeLessThan(most)
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 

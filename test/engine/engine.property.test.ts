@@ -1,11 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Watermark } from '../../src/engine/watermark.ts'
+import { runs } from '../support/runs.ts'
 import { arrivals, featureRuns } from './arbitraries.ts'
 import { engineRows } from './engine-rows.ts'
 import { naiveFeatures } from './oracle/naive-features.ts'
 
-const RUNS = 300
+const RUNS = runs(300)
 const chunks = fc.integer({ min: 1, max: 50 })
 
 describe('the engine against the naive oracle', () => {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Histories } from '../../src/engine/histories.ts'
+import { runs } from '../support/runs.ts'
 import { rounded, SMALL, Windowed } from './windowed.ts'
 
 const SALE = { amount: 1, shop: 'a', refund: false }
@@ -54,7 +55,7 @@ describe.each([
         }
         expect(odd).toEqual([])
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     )
   })
 

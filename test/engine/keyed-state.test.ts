@@ -6,6 +6,7 @@ import type { KeyedState } from '../../src/engine/keyed-state.ts'
 import { STATE_VERSION } from '../../src/engine/state-bytes.ts'
 import type { Aggregate } from '../../src/topology/aggregates/table.ts'
 import type { Definition, TumblingStep } from '../../src/topology/definition.ts'
+import { runs } from '../support/runs.ts'
 import { arrivals, featureRuns } from './arbitraries.ts'
 import { batchOf, type Given } from './batch.ts'
 import { dedupeRuns } from './dedupe-runs.ts'
@@ -88,7 +89,7 @@ describe('what is moved to another engine goes on as if it had stayed', () => {
         const make = () => new Engine(topologyAround(step, options), { lookup })
         expect(answers(make, events, after)).toEqual(answers(make, events, NEVER))
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     )
   })
 
@@ -106,7 +107,7 @@ describe('what is moved to another engine goes on as if it had stayed', () => {
         expect(answers(make, events, after)).toEqual(answers(make, events, NEVER))
       },
     )
-    fc.assert(property, { numRuns: 200 })
+    fc.assert(property, { numRuns: runs(200) })
   })
 
   test('ids that have come, and what is behind them', { timeout: 60_000 }, () => {
@@ -114,7 +115,7 @@ describe('what is moved to another engine goes on as if it had stayed', () => {
       const make = () => new Engine(definition, { lookup: () => new Map() })
       expect(answers(make, events, after)).toEqual(answers(make, events, NEVER))
     })
-    fc.assert(property, { numRuns: 100 })
+    fc.assert(property, { numRuns: runs(100) })
   })
 })
 

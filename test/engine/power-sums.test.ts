@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addPowerSums, addPowers, Moments, POWER_SUMS } from '../../src/engine/power-sums.ts'
+import { runs } from '../support/runs.ts'
 import { exactDeviations } from './oracle/exact.ts'
 
 /** Of the deviations of values, which are summed up in groups of a size. */
@@ -42,7 +43,7 @@ describe('as float32, in any grouping, the powers of deviations are what exact a
         const odd = values.length * range ** 3 * 2 ** -50 + Math.abs(exact[1]) * 2 ** -26
         expect(Math.abs(cubes - exact[1])).toBeLessThanOrEqual(odd)
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 })

@@ -1,19 +1,20 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Selection } from '../../src/engine/selection.ts'
+import { runs } from '../support/runs.ts'
 
 /** Type 7 over all runs together. */
-function sorted(runs: readonly number[][], q: number): number {
-  const all = runs.flat().toSorted((a, b) => a - b)
+function sorted(several: readonly number[][], q: number): number {
+  const all = several.flat().toSorted((a, b) => a - b)
   const rank = q * (all.length - 1)
   const low = all[Math.floor(rank)] as number
   const high = all[Math.ceil(rank)] as number
   return low + (high - low) * (rank - Math.floor(rank))
 }
 
-function selected(runs: readonly number[][], q: number): number {
+function selected(several: readonly number[][], q: number): number {
   const selection = new Selection()
-  for (const run of runs) {
+  for (const run of several) {
     const data = Float64Array.from([99, ...run.toSorted((a, b) => a - b), 99])
     selection.add(data, 1, run.length)
   }
@@ -26,11 +27,11 @@ const runsOfAnySize = fc.array(run, { minLength: 1, maxLength: 12 })
 
 test('a quantile of several runs is that of all their numbers sorted', () => {
   fc.assert(
-    fc.property(runsOfAnySize, fc.constantFrom(0, 0.01, 0.25, 0.5, 0.9, 0.999, 1), (runs, q) => {
-      fc.pre(runs.flat().length > 0)
-      expect(selected(runs, q)).toBe(sorted(runs, q))
+    fc.property(runsOfAnySize, fc.constantFrom(0, 0.01, 0.25, 0.5, 0.9, 0.999, 1), (several, q) => {
+      fc.pre(several.flat().length > 0)
+      expect(selected(several, q)).toBe(sorted(several, q))
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   )
 })
 
@@ -44,8 +45,8 @@ const shapes: Record<string, (run: number, i: number) => number> = {
 }
 
 test.each(Object.entries(shapes))('also of many runs that are %s', (_, shape) => {
-  const runs = Array.from({ length: 50 }, (_run, r) =>
+  const many = Array.from({ length: 50 }, (_run, r) =>
     Array.from({ length: 100 }, (_number, i) => shape(r, i)),
   )
-  for (const q of [0, 0.3, 0.5, 0.99, 1]) expect(selected(runs, q)).toBe(sorted(runs, q))
+  for (const q of [0, 0.3, 0.5, 0.99, 1]) expect(selected(many, q)).toBe(sorted(many, q))
 })

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Engine } from '../../src/engine/engine.ts'
 import type { WindowResult } from '../../src/engine/events.ts'
 import type { Definition, OnLate, TumblingStep } from '../../src/topology/definition.ts'
+import { runs } from '../support/runs.ts'
 import { batchOf } from './batch.ts'
 import { topologyAround } from './engine-rows.ts'
 import { type Arrival, naiveTumbling } from './oracle/naive-tumbling.ts'
@@ -256,5 +257,5 @@ test('the results equal a naive recomputation, each window once, however the log
       expect(engine.keys).toBe(0)
     },
   )
-  fc.assert(property, { numRuns: 300 })
+  fc.assert(property, { numRuns: runs(300) })
 })

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { atOnce } from '../../src/kernel/slices.ts'
 import { sortInTurns } from '../../src/kernel/sort.ts'
+import { runs } from '../support/runs.ts'
 
 interface Card {
   readonly suit: number
@@ -26,7 +27,7 @@ test('a sort in turns gives what a sort in one go gives, equal ones in their ord
       const items = cards(of)
       expect(atOnce(sortInTurns(items, bySuit))).toEqual(items.toSorted(bySuit))
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   )
 })
 

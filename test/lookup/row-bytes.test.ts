@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { RowBytes } from '../../src/lookup/row-bytes.ts'
+import { runs } from '../support/runs.ts'
 
 const change = fc.record({
   key: fc.oneof(fc.integer({ min: 0, max: 30 }).map(String), fc.string({ unit: 'grapheme' })),
@@ -31,7 +32,7 @@ test('any changes leave what a Map would have, and bytes for little more than th
       const live = [...map.values()].reduce((sum, { length }) => sum + length + 64, 0)
       expect(rows.bytes).toBeLessThan(8 * 2 ** 20 + 3 * live)
     }),
-    { numRuns: 30 },
+    { numRuns: runs(30) },
   )
 })
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { partitionName } from '../../src/kernel/ids.ts'
 import type { TopicPartition } from '../../src/records/port.ts'
 import { assignSticky, type Claimant } from '../../src/records/sticky-assignment.ts'
+import { runs } from '../support/runs.ts'
 
 type Group = { readonly members: readonly Claimant[]; readonly partitions: Map<string, number> }
 
@@ -161,7 +162,7 @@ describe('sticky assignment', () => {
       fc.property(any, (group) => {
         expect(verdictOf(group, assigned(group))).toEqual(bestOf(group))
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 

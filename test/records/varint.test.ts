@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readVarint, varintBytes, writeVarint } from '../../src/records/varint.ts'
+import { runs } from '../support/runs.ts'
 
 /** Where one more byte begins to be taken. */
 const EDGES = [0, 64, 8_192, 2 ** 20, 2 ** 27, 2 ** 31 - 1].flatMap((n) => [
@@ -21,7 +22,7 @@ test('any number of 32 bits is read as it was written, wherever that is', () => 
       const around = [...bytes.subarray(0, at), ...bytes.subarray(end)]
       expect(around.every((byte) => byte === filling)).toBe(true)
     }),
-    { seed: 3, numRuns: 500 },
+    { numRuns: runs(500) },
   )
 })
 

@@ -8,10 +8,11 @@ import type { NewRecord } from '../../src/records/port.ts'
 import { varintBytes } from '../../src/records/varint.ts'
 import { partsBytes, WrittenRecords } from '../../src/records/written-records.ts'
 import { plainRecords } from '../support/plain-records.ts'
+import { runs } from '../support/runs.ts'
 import { naiveParts } from './codec/naive-batch.ts'
 import { PLAIN } from './codec/support.ts'
 
-const RUNS = { seed: 5, numRuns: 300 }
+const RUNS = { numRuns: runs(300) }
 const TOPIC = 'scores'
 
 const part = fc.oneof(

@@ -5,6 +5,7 @@ import { file, minutes, topic } from 'tidemark'
 import { describe, expect, test } from 'vitest'
 import { seeded } from '../../src/kernel/seeded.ts'
 import { startDriver } from '../support/driver.ts'
+import { runs } from '../support/runs.ts'
 import { at, Merchant, models, paid, scoredBy } from './merchants.ts'
 import { departures, weatherOf } from './weather.ts'
 
@@ -78,7 +79,7 @@ test('in any order of versions, tombstones, events and restarts', {
       expect(driver.take('scores').map(({ value }) => value.risk)).toEqual(wanted)
       await driver.stop()
     }),
-    { numRuns: 15 },
+    { numRuns: runs(15) },
   )
 })
 

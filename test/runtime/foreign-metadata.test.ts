@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Refused, TidemarkError } from '../../src/kernel/errors.ts'
+import { runs } from '../support/runs.ts'
 import { commitAs, GROUP, run, send, sums, topics } from './memory-workers.ts'
 
 // What stands beside an offset may be anybody's.
@@ -41,6 +42,6 @@ test('a worker that finds any metadata goes on, or refuses the topic with a code
       )
       expect([EVENTS, 'TOPIC_CHANGED']).toContain(ended)
     }),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   )
 })

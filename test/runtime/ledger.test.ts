@@ -10,6 +10,7 @@ import { wireBytes } from '../../src/runtime/made.ts'
 import type { Piece } from '../../src/runtime/piece.ts'
 import { markOf } from '../../src/runtime/restart-note.ts'
 import { record } from '../records/listener.ts'
+import { runs } from '../support/runs.ts'
 
 const ALL: Room = { bytes: Number.POSITIVE_INFINITY, records: Number.POSITIVE_INFINITY }
 /** One output of one record. */
@@ -253,7 +254,7 @@ test.each(['exactly-once', 'at-least-once'] as const)(
       expect(written).toHaveLength(expected.length)
       expect(ledger.bytesInFlight).toBe(0)
     })
-    fc.assert(property, { numRuns: 500 })
+    fc.assert(property, { numRuns: runs(500) })
   },
 )
 

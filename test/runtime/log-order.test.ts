@@ -3,6 +3,7 @@ import { defineTopology, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import type { Definition } from '../../src/topology/definition.ts'
 import { headerOf } from '../support/headers.ts'
+import { runs } from '../support/runs.ts'
 import { committed, joined } from './hand-worker.ts'
 import { model, prepared, record, scorer, source } from './support.ts'
 
@@ -60,7 +61,7 @@ test('outputs of two branches come in the order of their events', async () => {
       const offsets = await offsetsOf(twoBranches, amounts)
       expect(offsets).toEqual(amounts.map((_, offset) => offset))
     }),
-    { numRuns: 20 },
+    { numRuns: runs(20) },
   )
 })
 

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ReplayPoints } from '../../src/runtime/replay-points.ts'
 import type { ReplayPoint } from '../../src/runtime/restart-note.ts'
+import { runs } from '../support/runs.ts'
 
 /** Beside the points of a replay, the one that it begins at and the one before the newest event. */
 const MOST_POINTS = 64 + 2
@@ -65,6 +66,6 @@ test('however far the watermark is behind, few points are kept', () => {
       for (let ms = -lagMs; ms <= horizonMs; ms++) kept.add(points.at(newestMs + ms).offset)
       expect(kept.size).toBeLessThanOrEqual(MOST_POINTS)
     }),
-    { numRuns: 30 },
+    { numRuns: runs(30) },
   )
 })

@@ -12,6 +12,7 @@ import { dedupeRuns, NO_TABLES } from '../engine/dedupe-runs.ts'
 import { topologyAround } from '../engine/engine-rows.ts'
 import type { Arrival } from '../engine/oracle/naive-features.ts'
 import { whole } from '../engine/whole.ts'
+import { runs } from '../support/runs.ts'
 
 // A worker that is restarted again and again, with nothing but the point that was kept, against one
 // that never stops.
@@ -103,7 +104,7 @@ test('rows over every window and aggregate are the same after any restarts', () 
     const setting = { definition, lookup: options.lookup, chunk: size }
     expect(restarted(setting, events, when)).toEqual(uninterrupted(setting, events))
   })
-  fc.assert(property, { numRuns: 300 })
+  fc.assert(property, { numRuns: runs(300) })
 })
 
 test('where memory is bounded a restart reads only the last part of the log', () => {
@@ -150,7 +151,7 @@ test('closed windows, and rows over them, are the same after any restarts, each 
       expect(out).toEqual(uninterrupted(setting, events))
     },
   )
-  fc.assert(property, { numRuns: 300 })
+  fc.assert(property, { numRuns: runs(300) })
 })
 
 test('duplicates, and all that follows them, are the same after any restarts', () => {
@@ -158,7 +159,7 @@ test('duplicates, and all that follows them, are the same after any restarts', (
     const setting = { definition: run.definition, lookup: NO_TABLES, chunk: size }
     expect(restarted(setting, run.events, when)).toEqual(uninterrupted(setting, run.events))
   })
-  fc.assert(property, { numRuns: 150 })
+  fc.assert(property, { numRuns: runs(150) })
 })
 
 test('a replay begins so far back that it finds what the first events of a window duplicate', () => {

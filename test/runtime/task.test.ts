@@ -14,6 +14,7 @@ import type { Definition } from '../../src/topology/definition.ts'
 import { longestWaits } from '../support/clocks.ts'
 import { headerOf } from '../support/headers.ts'
 import { plainRecords } from '../support/plain-records.ts'
+import { runs } from '../support/runs.ts'
 import { topic } from './hand-records.ts'
 import {
   model,
@@ -344,7 +345,7 @@ test('in = scored + skipped + late + dead, and each record is one output, one de
     expect(deadLetters).toHaveLength(late + dead)
     expect(skipped).toBe(chosen.filter((k) => k === 'skipped').length)
   })
-  await fc.assert(property, { numRuns: 100 })
+  await fc.assert(property, { numRuns: runs(100) })
 })
 
 test('a partition is restoring until its tasks have processed what is replayed', async () => {

@@ -5,6 +5,7 @@ import type { LogRecord } from '../../src/records/port.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../src/runtime/outcomes.ts'
 import { markOf } from '../../src/runtime/restart-note.ts'
 import { headerOf } from '../support/headers.ts'
+import { runs } from '../support/runs.ts'
 import { GROUP, run, sums, topics } from './memory-workers.ts'
 import { START_MS } from './support.ts'
 
@@ -74,7 +75,7 @@ describe('a worker', () => {
           expect(committed?.nextOffset).toBe(first.length + second.length)
         },
       ),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     )
   })
 

@@ -4,6 +4,7 @@ import type { NewRecord, TopicInfo } from '../../src/records/port.ts'
 import { partsBytes } from '../../src/records/written-records.ts'
 import { batchBytes, isTooLarge, limitsOf, timestampFault } from '../../src/runtime/topic-limits.ts'
 import { writtenBytes } from '../support/batch-bytes.ts'
+import { runs } from '../support/runs.ts'
 import { topic } from './hand-records.ts'
 
 const NOW_MS = 1_800_000_000_000
@@ -35,7 +36,7 @@ test('a record is measured as the batch that is sent, and is too large from the 
     expect(isTooLarge(parts, limits({ maxMessageBytes: size }))).toBe(false)
     expect(isTooLarge(parts, limits({ maxMessageBytes: size - 1 }))).toBe(true)
   })
-  fc.assert(property, { numRuns: 300 })
+  fc.assert(property, { numRuns: runs(300) })
 })
 
 test('where the broker tells no limit its default holds', () => {

@@ -6,6 +6,7 @@ import type { Guarantee } from '../../src/records/port.ts'
 import type { RegisteredSchema } from '../../src/registry/schema-registry.ts'
 import { HandRegistry } from '../formats/registry/hand-registry.ts'
 import { headerOf } from '../support/headers.ts'
+import { runs } from '../support/runs.ts'
 import { GROUP } from './memory-workers.ts'
 import {
   givenUp,
@@ -177,7 +178,7 @@ test('whatever commit a worker crashes at, windows are as if only what was set a
     expect(records.read('counts')).toHaveLength(other.read('counts').length)
     expect(deadLetters(records, 'LATE')).toEqual(deadLetters(other, 'LATE'))
   })
-  await fc.assert(property, { numRuns: 30 })
+  await fc.assert(property, { numRuns: runs(30) })
 })
 
 test.each(['exactly-once', 'at-least-once'] as const)(
@@ -192,6 +193,6 @@ test.each(['exactly-once', 'at-least-once'] as const)(
       const other = await naive(records, givenUp(records))
       expect(outputsOf(records)).toEqual(outputsOf(other))
     })
-    await fc.assert(property, { numRuns: 20 })
+    await fc.assert(property, { numRuns: runs(20) })
   },
 )

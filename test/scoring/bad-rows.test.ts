@@ -6,6 +6,7 @@ import { scoreApart } from '../../src/scoring/bad-rows.ts'
 import { loadScorers } from '../../src/scoring/models.ts'
 import type { Runner } from '../../src/scoring/runner.ts'
 import { folderWith } from '../support/folder.ts'
+import { runs } from '../support/runs.ts'
 import { cardModel, useOf } from './support.ts'
 
 /** A model that returns its one feature and fails when a row is negative, with its batch sizes. */
@@ -27,7 +28,7 @@ const flags = fc.oneof(
   // Bad rows that are neighbours, such as those of one sender.
   fc
     .array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 200 })), { minLength: 1, maxLength: 8 })
-    .map((runs) => runs.flatMap(([isBad, length]) => Array<boolean>(length).fill(isBad))),
+    .map((stretches) => stretches.flatMap(([isBad, length]) => Array<boolean>(length).fill(isBad))),
 )
 const failingRows = flags
   .filter((bad) => bad.includes(true))
@@ -56,7 +57,7 @@ test('the search finds what each row alone would: bad rows fail, all others are 
       const found = await scoreApart(runner, batchOf(rows, true))
       expect(found).toEqual(await eachAlone(runner, rows))
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   )
 })
 
@@ -65,12 +66,12 @@ test('a model is reported as failing only when it can score none of 4·log₂(n)
     fc.asyncProperty(failingRows, async (rows) => {
       const { runner, sizes } = brittle()
       const found = await scoreApart(runner, batchOf(rows))
-      const runs = Math.min(rows.length, Math.floor(4 * Math.log2(rows.length)))
-      const tried = { found, isAfter: found !== null || sizes.length === runs }
+      const most = Math.min(rows.length, Math.floor(4 * Math.log2(rows.length)))
+      const tried = { found, isAfter: found !== null || sizes.length === most }
       const expected = found === null ? null : await eachAlone(runner, rows)
       expect(tried).toEqual({ found: expected, isAfter: true })
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   )
 })
 

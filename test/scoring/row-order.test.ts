@@ -7,6 +7,7 @@ import { columnToSortBy, SortedRunner } from '../../src/scoring/row-order.ts'
 import { type Runner, readingOf, SessionRunner } from '../../src/scoring/runner.ts'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
 import { sampleRows } from '../../src/scoring/warm-up.ts'
+import { runs } from '../support/runs.ts'
 import { cardModel, goldenOf } from './support.ts'
 
 const WIDTH = 3
@@ -90,7 +91,7 @@ describe('a model', () => {
           expect(await thread.run(some, count)).toEqual(expected)
         },
       ),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     )
   })
 })

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { shortestFloat32 } from '../../src/scoring/shortest-float32.ts'
+import { runs } from '../support/runs.ts'
 
-const RUNS = { seed: 7, numRuns: 20_000 }
+const RUNS = { numRuns: runs(20_000) }
 /** All bit patterns with equal probability, so every magnitude, and the magnitudes of scores. */
 const anyFloat32 = fc.integer({ min: 0, max: 0xffff_ffff }).map((bits) => {
   const view = new DataView(new ArrayBuffer(4))

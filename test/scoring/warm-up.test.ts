@@ -29,7 +29,6 @@ describe('the cost of a batch', () => {
           expect(fit.baseMs + fit.rowMs * rows).toBeCloseTo(baseMs + rowMs * rows, 6)
         }
       }),
-      { seed: 1 },
     )
   })
 
@@ -48,7 +47,6 @@ describe('the cost of a batch', () => {
         expect(fit.baseMs).toBeGreaterThanOrEqual(0)
         expect(fit.rowMs).toBeGreaterThanOrEqual(0)
       }),
-      { seed: 1 },
     )
   })
 })
@@ -114,7 +112,6 @@ describe('the rows that fit into a time', () => {
           expect(more).toBeGreaterThan(ms - slack)
         },
       ),
-      { seed: 1 },
     )
   })
 

@@ -10,6 +10,7 @@ import { describe, expect, test } from 'vitest'
 import { type Expression, readFunction } from '../../src/topology/function-reading.ts'
 import { evaluate } from '../support/evaluate.ts'
 import { folderWith } from '../support/folder.ts'
+import { runs } from '../support/runs.ts'
 
 type Of = (event: unknown) => unknown
 
@@ -326,7 +327,7 @@ describe('what is read of a function gives what the function gives, as printed b
     for (const of of functions) {
       const expression = expressionOf(of)
       const same = fc.property(event, (given) => isSame(expression, of, given))
-      fc.assert(same, { seed: 1, numRuns: 200 })
+      fc.assert(same, { numRuns: runs(200) })
     }
   })
 })
@@ -362,7 +363,7 @@ describe('whatever is read of a function, it gives what the function gives', () 
     .tuple(parameter, body, fc.boolean())
     .map(([given, gives, isBlock]) => `${given} => ${isBlock ? `{ return ${gives} }` : gives}`)
 
-  test('of 2,000 functions, some hundreds of which are read', () => {
+  test('of many functions, at least one in seven of which is read', () => {
     let read = 0
     const same = fc.property(text, fc.array(event, { minLength: 8 }), (source, events) => {
       const of = writtenOrNull(source)
@@ -371,7 +372,7 @@ describe('whatever is read of a function, it gives what the function gives', () 
       read++
       return events.every((given) => isSame(reading.expression, of, given))
     })
-    fc.assert(same, { seed: 2, numRuns: 2_000 })
-    expect(read).toBeGreaterThan(300)
+    fc.assert(same, { numRuns: runs(2_000) })
+    expect(read).toBeGreaterThan(runs(300))
   })
 })

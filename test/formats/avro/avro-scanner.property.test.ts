@@ -9,6 +9,7 @@ import type { PlainObject } from '../../../src/formats/json/plain.ts'
 import { plainOf } from '../../../src/formats/json/zod-schema.ts'
 import { Memory } from '../../../src/kernel/memory.ts'
 import { ABSENT, NULL, ScannedColumns } from '../../../src/plan/columns.ts'
+import { runs } from '../../support/runs.ts'
 
 // Whatever is scanned is what avsc and the schema make of it.
 
@@ -136,11 +137,11 @@ test('what is scanned is what avsc and the schema make of it', () => {
       expect(event).not.toBeNull()
       expect(fields).toEqual(fieldsOf(event as z.infer<typeof Order>))
     }),
-    { numRuns: 20_000 },
+    { numRuns: runs(20_000) },
   )
   // Those with a null card, or a text that JSON would escape, are left to avsc.
   expect(accepted).toBeGreaterThan(0.2 * valid)
-  expect(valid).toBeGreaterThan(1_000)
+  expect(valid).toBeGreaterThan(runs(1_000))
 })
 
 test('a value that is cut off is never scanned', () => {
@@ -151,7 +152,7 @@ test('a value that is cut off is never scanned', () => {
         expect(scanned(Buffer.from(value.subarray(0, end)))).toBeNull()
       }
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 

@@ -2,6 +2,7 @@ import avro, { type Schema, type Type } from 'avsc'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { skipperOf } from '../../../src/formats/avro/bounded.ts'
+import { runs } from '../../support/runs.ts'
 
 const EVERYTHING: Schema = {
   type: 'record',
@@ -76,9 +77,9 @@ test('what is whole makes avsc allocate no more items than there are bytes, and 
       const { many, named } = result as { many: unknown[]; named: object }
       expect(many.length + Object.keys(named).length).toBeLessThanOrEqual(value.length + 1_000)
     }),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   )
-  expect(accepted).toBeGreaterThan(100)
+  expect(accepted).toBeGreaterThan(runs(100))
 })
 
 test.each([

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
 import { LIMITS } from '../../../src/formats/json/limits.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
+import { runs } from '../../support/runs.ts'
 import { thrownIn } from '../../support/thrown.ts'
 import { anything, decoded, source } from './source.ts'
 
@@ -133,7 +134,7 @@ describe('a record that is no event is a dead letter', () => {
       fc.property(bytes, (value) => {
         expect(['event', 'dead-letter']).toContain(fate(Buffer.from(value)))
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     )
   })
 })

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EventDecoder } from '../../../src/formats/json/event-decoder.ts'
 import { jsonFault } from '../../../src/formats/json/json-fault.ts'
+import { runs } from '../../support/runs.ts'
 import { thrownIn } from '../../support/thrown.ts'
 import { anything, decoded, source } from './source.ts'
 
@@ -38,7 +39,7 @@ test('a text has a fault exactly where the parser takes it for no JSON', () => {
     fc.property(texts, (text) => {
       expect(jsonFault(Buffer.from(text)) === null).toBe(isJson(text))
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   )
 })
 
@@ -67,7 +68,7 @@ test('up to its fault a text can still become JSON, with the faulty character it
         ...{ text, before: true, withFault: false },
       })
     }),
-    { numRuns: 1_000 },
+    { numRuns: runs(1_000) },
   )
 })
 

@@ -2,8 +2,9 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { NUMBER_BYTES, writeNumber } from '../../../src/formats/json/number-text.ts'
 import { shortestFloat32 } from '../../../src/scoring/shortest-float32.ts'
+import { runs } from '../../support/runs.ts'
 
-const RUNS = { seed: 11, numRuns: 10_000 }
+const RUNS = { numRuns: runs(10_000) }
 const SPARE = 4
 
 const room = Buffer.alloc(SPARE + NUMBER_BYTES + SPARE)

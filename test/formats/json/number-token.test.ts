@@ -1,9 +1,10 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isCanonicalNumber } from '../../../src/formats/json/number-token.ts'
+import { runs } from '../../support/runs.ts'
 import { numberToken } from './tokens.ts'
 
-const RUNS = { seed: 12, numRuns: 10_000 }
+const RUNS = { numRuns: runs(10_000) }
 
 function isCanonical(token: string): boolean {
   const bytes = Buffer.from(`9${token}9`)

@@ -4,10 +4,11 @@ import { type KnownObject, knownScored } from '../../../src/formats/json/known-v
 import { compileEncoder } from '../../../src/formats/json/output-encoder.ts'
 import { ByteRoom } from '../../../src/kernel/byte-room.ts'
 import type { Expression } from '../../../src/topology/function-reading.ts'
+import { runs } from '../../support/runs.ts'
 import { withoutGeneration } from '../../support/without-generation.ts'
 import { chunkAndExpression, encodedSamples, encoderOf, evaluated } from './expressions.ts'
 
-const RUNS = { seed: 13, numRuns: 600 }
+const RUNS = { numRuns: runs(600) }
 
 describe('an encoder', () => {
   it('writes what JSON.stringify makes of the function’s answer', () => {

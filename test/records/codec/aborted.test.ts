@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { runs } from '../../support/runs.ts'
 import { naiveBatch, naiveMarker, TRANSACTIONAL } from './naive-batch.ts'
 import { decode } from './support.ts'
 
@@ -114,7 +115,7 @@ describe('a reader of committed records', () => {
         }
         expect(read).toEqual(log.committed.filter((offset) => offset >= fromOffset))
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 })

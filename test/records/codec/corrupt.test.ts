@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
 import { crc32c } from '../../../src/records/kafka/codec/crc32c.ts'
+import { runs } from '../../support/runs.ts'
 import { naiveBatch } from './naive-batch.ts'
 import { recordsOf } from './support.ts'
 
@@ -71,7 +72,7 @@ describe('damage', () => {
         set.writeUInt8(set.readUInt8(place) ^ (1 << bit), place)
         expect(readBroken(set)).toBe('BATCH_CORRUPT')
       }),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     )
   })
 
@@ -81,7 +82,7 @@ describe('damage', () => {
       fc.property(damage, (what) => {
         expect(OUTCOMES).toContain(readBroken(damaged(log, what)))
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     )
   })
 
@@ -93,7 +94,7 @@ describe('damage', () => {
         mendCrc(set)
         expect(OUTCOMES).toContain(readBroken(set))
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 })
@@ -128,6 +129,6 @@ test('whatever the numbers of a batch say, it is read or refused with a code and
     fc.property(batches, (batch) => {
       expect(OUTCOMES).toContain(readBroken(naiveBatch(batch)))
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   )
 })

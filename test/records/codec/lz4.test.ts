@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { unpackLz4 } from '../../../src/records/kafka/codec/lz4.ts'
+import { runs } from '../../support/runs.ts'
 
 /** A run of bytes, then a match: so many bytes from so far back. */
 interface Sequence {
@@ -104,7 +105,7 @@ describe('an LZ4 frame', () => {
         const { bytes: packed, content } = new NaiveFrame(each)
         expect([...unpackLz4(Buffer.from(packed), 100_000)]).toEqual(content)
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 

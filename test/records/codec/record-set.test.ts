@@ -8,6 +8,7 @@ import {
   type RecordSetOptions,
 } from '../../../src/records/kafka/codec/record-set.ts'
 import type { PackedBatch } from '../../../src/records/port.ts'
+import { runs } from '../../support/runs.ts'
 import { type NaiveBatch, naiveBatch, naiveMarker, naiveRecords } from './naive-batch.ts'
 import { recordsOf } from './support.ts'
 
@@ -91,7 +92,7 @@ describe('a record set, taken in portions of any size,', () => {
         expect(ends).toEqual(ends.toSorted((a, b) => a - b))
       },
     )
-    await fc.assert(property, { numRuns: 200 })
+    await fc.assert(property, { numRuns: runs(200) })
   })
 
   test('gives no more bytes than were asked for, unless one record has more', async () => {

@@ -4,6 +4,7 @@ import { TidemarkError } from '../../../src/kernel/errors.ts'
 import { Share } from '../../../src/kernel/shares.ts'
 import type { LogRecord } from '../../../src/records/port.ts'
 import { headerOf } from '../../support/headers.ts'
+import { runs } from '../../support/runs.ts'
 import { START_MS } from '../support.ts'
 import {
   GROUP,
@@ -223,6 +224,6 @@ test('what is published is the same, byte by byte, with and without a shadow, wh
       }
       expect(await published(true)).toEqual(await published(false))
     }),
-    { numRuns: 30 },
+    { numRuns: runs(30) },
   )
 })
