@@ -35,11 +35,12 @@ export class QuantileSketch {
 
   /** @param x finite */
   add(x: number): void {
-    this.#count++
-    if (x < this.#least) this.#least = x
-    if (x > this.#most) this.#most = x
     const magnitude = Math.abs(x)
-    if (magnitude < LEAST_MAGNITUDE) {
+    const counted = magnitude < LEAST_MAGNITUDE ? 0 : x
+    this.#count++
+    if (counted < this.#least) this.#least = counted
+    if (counted > this.#most) this.#most = counted
+    if (counted === 0) {
       this.#zero++
       return
     }

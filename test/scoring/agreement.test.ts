@@ -180,5 +180,6 @@ describe('the agreement of two models', () => {
       }),
     )
     expect(agreementOf([[0.5, 0.5]]).histogram(11)).toEqual([])
+    expect(agreementOf([[0, Number.MIN_VALUE]]).histogram(11)).toEqual([])
   })
 })
