@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import { answersOf } from '../golden/answers.ts'
@@ -18,17 +19,15 @@ const AHEAD = 500
 /** The dead worker is not known to the next one, which waits until its session has passed. */
 const FLAGS = ['--worker-name', 'none', '--session-timeout', '3']
 
-for (const [after, outputs] of [
-  ['its first output', 1],
-  ['half of its outputs', LINES / 2],
-  ['most of its outputs', (LINES * 3) / 4],
-] as const) {
+for (const guarantee of ['exactly-once', 'at-least-once'] as const) {
+  const outputs = randomInt(1, Math.floor((LINES * 3) / 4))
   kafkaTest(
-    `kill -9 after ${after}: the next worker answers the rest, and nothing differs from one run`,
+    `${guarantee}, kill -9 after a random output: the next worker answers the rest, and nothing differs from one run`,
     async (kafka) => {
+      const flags = [...FLAGS, '--guarantee', guarantee]
       const cards = await CardFraud.on(kafka, WITH_FEATURES)
       try {
-        const first = cards.run(...FLAGS)
+        const first = cards.run(...flags)
         await first.says('worker is running')
         const live = await LiveOutputs.of(cards)
         const sendNext = () =>
@@ -41,7 +40,7 @@ for (const [after, outputs] of [
         expect(await first.ended).toMatchObject({ signal: 'SIGKILL' })
         expect(cards.sent.length, 'it was killed before it was through').toBeLessThan(LINES)
 
-        const second = cards.run(...FLAGS, '--http-port', '0')
+        const second = cards.run(...flags, '--http-port', '0')
         const http = await httpOf(second)
         // Before the session of the first has ended.
         expect(await readinessOf(http)).toMatchObject({ status: 503, state: 'starting' })
@@ -52,13 +51,15 @@ for (const [after, outputs] of [
         second.process.kill('SIGTERM')
         const { code, stderr } = await second.ended
         expect(code).toBe(0)
-        if (outputs > 1) {
+        if (outputs > AHEAD) {
           expect(stderr).toContain('restoring windows from the log')
           expect(stderr).toContain('windows restored')
         }
 
         const answers = answersOf(golden, cards.sent, await cards.outcome())
-        expect(compareGolden(golden, answers)).toEqual([])
+        expect(compareGolden(golden, answers), `killed after ${outputs} outputs`).toEqual([])
+        const repeated = [...(await cards.answered()).values()].filter((times) => times > 1)
+        if (guarantee === 'exactly-once') expect(repeated).toEqual([])
       } finally {
         await cards.close()
       }

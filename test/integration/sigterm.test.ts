@@ -6,7 +6,7 @@ import { CardFraud, payments, unanswered } from './card-fraud.ts'
 
 // A worker that is told to stop in the middle of its work, and the one that goes on after it.
 
-const EVENTS = 200_000
+const EVENTS = 60_000
 /** Less than a connection is waited for. */
 const AT_ONCE_MS = 4_000
 
