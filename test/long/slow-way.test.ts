@@ -18,7 +18,7 @@ import { headerOf } from '../support/headers.ts'
 // A backlog, and a way to the brokers that carries little: a slow link, or a quota. All of it
 // arrives, once, in about the time that its bytes need, and the worker stays in its group. With the
 // 20,000 events that a worker is promised to get through it takes ten minutes:
-// TIDEMARK_TEST_SLOW_EVENTS=20000 npx vitest run --config .config/vitest.ts
+// TIDEMARK_TEST_SLOW_EVENTS=20000 npm run test:long --
 // test/long/slow-way.test.ts
 
 const EVENTS = Number(process.env['TIDEMARK_TEST_SLOW_EVENTS'] ?? 5_000)
