@@ -1,12 +1,16 @@
+import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
 import { committingThrough } from '../../src/records/committing-through.ts'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { Guarantee, Records } from '../../src/records/port.ts'
 import type { Observer } from '../../src/runtime/events.ts'
-import type { Prepared } from '../../src/runtime/prepare.ts'
+import { type Prepared, prepare } from '../../src/runtime/prepare.ts'
 import { startWorker, type Worker } from '../../src/runtime/worker.ts'
 import { type Definition, outputTopics } from '../../src/topology/definition.ts'
+import cardFraud from '../../topologies/card-fraud.ts'
 import { answersOf, idOf, outcomeOf, sinkOf } from './answers.ts'
-import { type Answer, compareGolden, type Golden } from './golden.ts'
+import { type Answer, compareGolden, type Golden, readGolden } from './golden.ts'
+import { withFeatures } from './with-features.ts'
 
 // A golden input through workers that end in its middle, on the memory driver.
 
@@ -22,7 +26,64 @@ export const CHUNK = 40
 const GROUP = 'golden'
 /** Of every record: after all events, so that the future guard lets them pass. */
 const RECORD_TIME_MS = Date.UTC(2027, 0, 1)
-const MIB = 2 ** 20
+export const NOTHING_CHOSEN = { models: new Map(), topics: new Map(), maxAhead: 'none' } as const
+
+/**
+ * The payments of `card-28h` through the topology that is shipped, which is restored from a day
+ * back.
+ */
+export const SHIPPED = 'card-28h, as shipped'
+
+/** A golden folder, or its first lines, or {@link SHIPPED}. */
+export async function caseOf(name: string, firstLines?: number): Promise<Case> {
+  if (name === SHIPPED) return shippedCase()
+  const whole = readGolden(fileURLToPath(new URL(`./${name}`, import.meta.url)))
+  const lines = whole.lines.slice(0, firstLines)
+  const golden = { ...whole, lines, expected: whole.expected.slice(0, firstLines) }
+  const module = (await import(golden.topologyFile)) as { default: Definition }
+  const topology = withFeatures(module.default)
+  const guard = golden.maxAhead === null ? {} : { maxAhead: golden.maxAhead }
+  const prepared = await prepare([topology], { models: new Map(), topics: new Map(), ...guard })
+  return { golden, prepared, definition: topology }
+}
+
+/**
+ * Its expected answers are those of one uninterrupted run, of which all but a card's first payment
+ * is checked with the rest.
+ */
+async function shippedCase(): Promise<Case> {
+  const whole = await caseOf('card-28h')
+  const definition = withFeatures(cardFraud)
+  const prepared = await prepare([definition], NOTHING_CHOSEN)
+  const of: Case = { ...whole, prepared, definition }
+  await whole.prepared.close()
+  const records = freshRecords(of)
+  produce(records, of, [0, of.golden.lines.length])
+  const worker = start(of, records)
+  await settled(of, records, worker)
+  await worker.stop()
+  const expected = answersIn(of, records, of.golden.lines.length)
+  const others = expected.map((answer, line) => comparable(whole.golden.expected[line], answer))
+  expect(compareGolden(whole.golden, others)).toEqual([])
+  return { ...of, golden: { ...of.golden, expected } }
+}
+
+const SINCE = 1
+
+/**
+ * The answer with the other's score, which is another model's, and with 0 since the payment before
+ * where there was none.
+ */
+function comparable(other: Answer | undefined, answer: Answer): Answer {
+  if (other?.features === undefined || answer.features === undefined) return answer
+  const isFirst = other.features[SINCE] === 0 && answer.features[SINCE] === 86_400
+  const features = Array.from(answer.features)
+  return {
+    ...other,
+    outcome: answer.outcome,
+    features: isFirst ? features.with(SINCE, 0) : features,
+  }
+}
 
 /** An empty log with the topics of a topology. */
 export function freshRecords({ golden, definition }: Case): MemoryRecords {
@@ -98,8 +159,32 @@ export function answersIn(
   return answersOf(golden, places, outcomeOf(outputs, letters))
 }
 
+/**
+ * A worker for the lines up to each of these, one after the other on the same log.
+ *
+ * @returns what differs from the expected answers, outputs that stand there once more, and how
+ * often a partition was restored
+ */
+export async function stopAtEach(of: Case, lines: readonly number[]) {
+  const records = freshRecords(of)
+  let restored = 0
+  const observer: Observer = (event) => {
+    if (event.type === 'restored') restored++
+  }
+  let from = 0
+  for (const to of lines) {
+    produce(records, of, [from, to])
+    const worker = start(of, records, { observer })
+    await settled(of, records, worker)
+    await worker.stop()
+    from = to
+  }
+  const failed = differences(of, records, from)
+  return { failed, repetitions: repetitionsIn(of, records), restored }
+}
+
 /** Where a commit is cut off. */
-type Moment = 'before' | 'between' | 'after'
+export type Moment = 'before' | 'between' | 'after'
 
 /**
  * Records of which a commit is cut off: before it, between its outputs and its offsets, or after
@@ -123,70 +208,63 @@ function crashing(inner: MemoryRecords, at: Moment, commitsBefore: number) {
   return { records, left }
 }
 
-/** How workers are to crash. */
-export interface Crashes {
-  readonly guarantee: Guarantee
-  /** In turn. */
-  readonly moments: readonly [Moment, Moment]
-  /** Lines from one crash to the next. */
-  readonly step: number
-  /** Lines that are scored after each crash. */
-  readonly linesAfter: number
-  /** After each so many crashes, all lines that are left are scored. */
-  readonly everyToTheEnd: number
-  /** @default 1 MiB: a chunk is one commit */
-  readonly maxCommitBytes?: number
-}
-
-/** What came of the crashes. */
-export interface Aftermath {
-  readonly crashes: number
-  /** The first difference after each crash that had one. */
-  readonly failed: readonly string[]
-  /** Outputs and dead letters that stand there once more. */
-  readonly repetitions: number
+/** A worker that crashes. */
+export interface Crash {
+  /** Lines that were committed before it started. */
+  readonly line: number
+  /** Lines that it reads. */
+  readonly lines: number
+  /** Where the commit is cut off. */
+  readonly moment: Moment
+  /** From 1 MiB on, a chunk is one commit; else commits end within a chunk too. */
+  readonly maxCommitBytes: number
+  /** Commits that succeed before. */
+  readonly commitsBefore: number
+  /** Lines that the next worker has answered in the end. */
+  readonly to: number
 }
 
 /**
- * One worker reads the lines, a few at a time; each time, on a copy of what it has left, another
- * one crashes in the next few, and a third goes on.
+ * One worker reads the lines; where a crash is to be, another one crashes on a copy of what it has
+ * left, and a third goes on.
+ *
+ * @param crashes in the order of their lines
+ * @returns the first difference after each crash that had one, and outputs and dead letters that
+ * stand there once more
  */
-export async function crashAtEachStep(of: Case, how: Crashes): Promise<Aftermath> {
-  const { golden } = of
-  const { guarantee, step, maxCommitBytes = MIB } = how
+export async function crashAtEach(
+  of: Case,
+  guarantee: Guarantee,
+  crashes: readonly Crash[],
+): Promise<{ readonly failed: readonly string[]; readonly repetitions: number }> {
   const main = freshRecords(of)
   const worker = start(of, main)
   const failed: string[] = []
-  let crashes = 0
   let repetitions = 0
-  for (let line = 0; line + 2 * step < golden.lines.length; line += step) {
-    produce(main, of, [line, line + step])
+  let produced = 0
+  for (const crash of crashes) {
+    const { line, lines, moment, commitsBefore, maxCommitBytes, to } = crash
+    produce(main, of, [produced, line])
+    produced = line
     await settled(of, main, worker)
-    crashes++
     const inner = main.clone()
-    const moment = how.moments[crashes % 2] as Moment
-    // Small commits end within a chunk, so there are some before the one that is cut off.
-    const commitsBefore = maxCommitBytes < MIB ? crashes % 3 : 0
     const { records, left: whatIsLeft } = crashing(inner, moment, commitsBefore)
-    produce(inner, of, [line + step, line + 2 * step])
+    produce(inner, of, [line, line + lines])
     const dying = start(of, records, { guarantee, maxCommitBytes })
     const left = await whatIsLeft
     const end = await dying.done.then(
       () => 'it stopped',
       (error: unknown) => String(error),
     )
-    if (!end.includes('crashed')) failed.push(`after line ${line + step}: ${end}`)
-    const from = line + 2 * step
-    const isLong = crashes % how.everyToTheEnd === 0
-    const to = Math.min(golden.lines.length, isLong ? golden.lines.length : from + how.linesAfter)
-    produce(left, of, [from, to])
+    if (!end.includes('crashed')) failed.push(`after line ${line}: ${end}`)
+    produce(left, of, [line + lines, to])
     const next = start(of, left, { guarantee })
     await settled(of, left, next)
     await next.stop()
     repetitions += repetitionsIn(of, left)
     const wrong = differences(of, left, to)
-    if (wrong.length > 0) failed.push(`after line ${line + step}: ${wrong[0]}`)
+    if (wrong.length > 0) failed.push(`after line ${line}: ${wrong[0]}`)
   }
   await worker.stop()
-  return { crashes, failed, repetitions }
+  return { failed, repetitions }
 }

@@ -9,6 +9,7 @@ const WALK = 'test/engine/window-walk.test.ts'
 const TUMBLING = 'test/engine/tumbling.test.ts'
 const HISTORY = 'test/engine/history.test.ts'
 const DEDUPE = 'test/engine/dedupe.test.ts'
+const RESTART = 'test/golden/restart.test.ts'
 
 const ROWS: readonly Row[] = [
   [
@@ -212,6 +213,16 @@ const ROWS: readonly Row[] = [
     'a replay reaches back no further where there is a dedupe step',
     ['engine/operators/dedupe.ts', 'delayMs: withinMs', 'delayMs: 0'],
     ['test/runtime/replay.property.test.ts', 'a replay begins so far back that it finds'],
+  ],
+  [
+    'a replay begins a record too late',
+    ['runtime/task.ts', 'this.#plan.from.offset)', 'this.#plan.from.offset + 1)'],
+    [RESTART, 'the next worker goes on as one run does'],
+  ],
+  [
+    'a commit that ends within a chunk skips a record',
+    ['runtime/ledger.ts', 'entry.at(before)', 'entry.at(before + 1)'],
+    [RESTART, 'the next worker goes on as one run does'],
   ],
 ]
 

@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  type Case,
+  type Crash,
+  caseOf,
+  crashAtEach,
+  type Moment,
+  SHIPPED,
+  stopAtEach,
+} from '../golden/restarting.ts'
+
+// Restarts at 200 offsets of a golden input: what comes out must be what one uninterrupted run
+// gives (rule R1). golden/restart.test.ts is some of it.
+
+const TIMEOUT_MS = 300_000
+const RESTARTS = 200
+/** Lines that are scored after each crash; each 40th time all that are left. */
+const LINES_AFTER = 80
+const EVERY_TO_THE_END = 40
+const MIB = 2 ** 20
+const SEVERAL_MODELS = [
+  'card-routes',
+  'card-shares',
+  'card-fallback',
+  'card-shadow',
+  'card-variants',
+]
+/** Of the folders with several models: their windows are those of the others. */
+const FIRST_LINES = 1_000
+
+interface Steps {
+  /** In turn. */
+  readonly moments: readonly [Moment, Moment]
+  /** Lines from one crash to the next. */
+  readonly step: number
+  /** Lines that are scored after each crash. */
+  readonly linesAfter: number
+  /** After each so many crashes, all lines that are left are scored. */
+  readonly everyToTheEnd: number
+  readonly maxCommitBytes: number
+}
+
+/** A crash at each step through all lines, in the few that follow it. */
+function crashesIn({ golden }: Case, how: Steps): Crash[] {
+  const { length } = golden.lines
+  const { step, maxCommitBytes } = how
+  const crashes: Crash[] = []
+  for (let line = step; line + step < length; line += step) {
+    const n = crashes.length + 1
+    const after = n % how.everyToTheEnd === 0 ? length : how.linesAfter
+    crashes.push({
+      line,
+      lines: step,
+      moment: how.moments[n % 2] as Moment,
+      maxCommitBytes,
+      // Small commits end within a chunk, so there are some before the one that is cut off.
+      commitsBefore: maxCommitBytes < MIB ? n % 3 : 0,
+      to: Math.min(length, line + step + after),
+    })
+  }
+  return crashes
+}
+
+describe.each(['card-28h', SHIPPED, 'flight-delay'])('%s', (name) => {
+  let of: Case
+  beforeAll(async () => {
+    of = await caseOf(name)
+  })
+  afterAll(() => of.prepared.close())
+
+  test(
+    `stopped and started again at ${RESTARTS} offsets, one after the other, gives what one run gives`,
+    async () => {
+      const { length } = of.golden.lines
+      const step = Math.floor(length / (RESTARTS + 2))
+      const stops = Array.from({ length: Math.ceil(length / step) }, (_, n) =>
+        Math.min(length, (n + 1) * step),
+      )
+      const { failed, repetitions, restored } = await stopAtEach(of, stops)
+      expect(failed).toEqual([])
+      expect(repetitions).toBe(0)
+      // It has been restored again and again, from the log.
+      expect(restored).toBeGreaterThan(RESTARTS)
+    },
+    TIMEOUT_MS,
+  )
+
+  test.each([
+    { guarantee: 'exactly-once', wanted: RESTARTS, moments: ['before', 'after'], bytes: MIB },
+    {
+      guarantee: 'at-least-once',
+      wanted: RESTARTS / 2,
+      moments: ['before', 'between'],
+      bytes: MIB,
+    },
+    // Commits of a few records, so that they end within a chunk.
+    { guarantee: 'exactly-once', wanted: RESTARTS / 2, moments: ['before', 'after'], bytes: 1_500 },
+    {
+      guarantee: 'at-least-once',
+      wanted: RESTARTS / 2,
+      moments: ['after', 'between'],
+      bytes: 1_500,
+    },
+  ] as const)(
+    'crashed $guarantee at $wanted offsets, $moments a commit of $bytes bytes, the next worker goes on as one run does',
+    { timeout: TIMEOUT_MS },
+    async ({ guarantee, wanted, moments, bytes: maxCommitBytes }) => {
+      const crashes = crashesIn(of, {
+        moments,
+        maxCommitBytes,
+        step: Math.floor(of.golden.lines.length / (wanted + 2)),
+        linesAfter: LINES_AFTER,
+        everyToTheEnd: EVERY_TO_THE_END,
+      })
+      expect(crashes.length).toBeGreaterThanOrEqual(wanted)
+      const { failed, repetitions } = await crashAtEach(of, guarantee, crashes)
+      expect(failed).toEqual([])
+      // At least once there must be some: else nothing was cut off in between.
+      const [least, most] = guarantee === 'exactly-once' ? [0, 0] : [wanted / 4, Infinity]
+      expect(repetitions).toBeGreaterThanOrEqual(least)
+      expect(repetitions).toBeLessThanOrEqual(most)
+    },
+  )
+})
+
+describe.each(SEVERAL_MODELS)('%s', (name) => {
+  let of: Case
+  beforeAll(async () => {
+    of = await caseOf(name, FIRST_LINES)
+  })
+  afterAll(() => of.prepared.close())
+
+  test.each([
+    { guarantee: 'exactly-once', moments: ['before', 'after'] },
+    { guarantee: 'at-least-once', moments: ['before', 'between'] },
+  ] as const)(
+    'crashed $guarantee at every 50th offset, the next worker decides and scores as one run does',
+    { timeout: TIMEOUT_MS },
+    async ({ guarantee, moments }) => {
+      const crashes = crashesIn(of, {
+        moments,
+        maxCommitBytes: MIB,
+        step: 50,
+        linesAfter: 50,
+        everyToTheEnd: 6,
+      })
+      expect(crashes).toHaveLength(FIRST_LINES / 50 - 2)
+      const { failed, repetitions } = await crashAtEach(of, guarantee, crashes)
+      expect(failed).toEqual([])
+      expect(repetitions > 0).toBe(guarantee === 'at-least-once')
+    },
+  )
+})
