@@ -119,7 +119,7 @@ describe('a window over settled blocks', () => {
     const windowed = new Windowed([40, 700, 2_000], counts, SMALL)
     const odd: unknown[] = []
     let newestMs = 0
-    for (let i = 0; i < 3_000; i++) {
+    for (let i = 0; i < 1_500; i++) {
       const behindMs = i % late === late - 1 ? (i * 7_919) % byMs : 0
       const timeMs = Math.max(i * 2 - behindMs, newestMs - 2_000 + 1)
       newestMs = Math.max(newestMs, timeMs)

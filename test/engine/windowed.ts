@@ -102,11 +102,15 @@ export class Windowed {
   }
 
   naive(timeMs: number, floorMs: number): number[] {
+    const lengthsMs = new Set(this.#features.map((feature) => feature.lengthMs))
+    const within = new Map(
+      [...lengthsMs].map((lengthMs) => [
+        lengthMs,
+        this.#between(Math.max(timeMs - lengthMs, floorMs), timeMs),
+      ]),
+    )
     return this.#features.map((feature) =>
-      naiveAggregate(feature, KIND, {
-        events: this.#between(Math.max(timeMs - feature.lengthMs, floorMs), timeMs),
-        timeMs,
-      }),
+      naiveAggregate(feature, KIND, { events: within.get(feature.lengthMs) ?? [], timeMs }),
     )
   }
 
