@@ -102,6 +102,12 @@ export function readGolden(folder: string): Golden {
   }
 }
 
+/** Its first lines, with their answers. */
+export function firstLines(golden: Golden, count?: number): Golden {
+  const { lines, expected } = golden
+  return { ...golden, lines: lines.slice(0, count), expected: expected.slice(0, count) }
+}
+
 /**
  * What differs from the expected answers, the first 20, each with its line and feature. `actual[n]`
  * answers line n. Features must be equal bit for bit as float32 (NaN equals NaN), a probability

@@ -76,12 +76,12 @@ function randomCrashes(of: Case, guarantee: Guarantee): Crash[] {
  * look into tables, and landings lead to no output. Which payments a model fails on must not depend
  * on where batches begin.
  */
-const INPUTS = [[SHIPPED], ['flight-delay'], ['card-fallback', 1_000]] as const
+const INPUTS = [[SHIPPED], ['flight-delay', 2_000], ['card-fallback', 1_000]] as const
 
-describe.each(INPUTS)(`%s (TIDEMARK_TEST_SEED=${SEED})`, (name, firstLines?: number) => {
+describe.each(INPUTS)(`%s (TIDEMARK_TEST_SEED=${SEED})`, (name, lines?: number) => {
   let of: Case
   beforeAll(async () => {
-    of = await caseOf(name, firstLines)
+    of = await caseOf(name, lines)
   })
   afterAll(() => of.prepared.close())
 

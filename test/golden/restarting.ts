@@ -9,7 +9,7 @@ import { startWorker, type Worker } from '../../src/runtime/worker.ts'
 import { type Definition, outputTopics } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { answersOf, idOf, outcomeOf, sinkOf } from './answers.ts'
-import { type Answer, compareGolden, type Golden, readGolden } from './golden.ts'
+import { type Answer, compareGolden, firstLines, type Golden, readGolden } from './golden.ts'
 import { withFeatures } from './with-features.ts'
 
 // A golden input through workers that end in its middle, on the memory driver.
@@ -35,11 +35,10 @@ export const NOTHING_CHOSEN = { models: new Map(), topics: new Map(), maxAhead: 
 export const SHIPPED = 'card-28h, as shipped'
 
 /** A golden folder, or its first lines, or {@link SHIPPED}. */
-export async function caseOf(name: string, firstLines?: number): Promise<Case> {
+export async function caseOf(name: string, count?: number): Promise<Case> {
   if (name === SHIPPED) return shippedCase()
   const whole = readGolden(fileURLToPath(new URL(`./${name}`, import.meta.url)))
-  const lines = whole.lines.slice(0, firstLines)
-  const golden = { ...whole, lines, expected: whole.expected.slice(0, firstLines) }
+  const golden = firstLines(whole, count)
   const module = (await import(golden.topologyFile)) as { default: Definition }
   const topology = withFeatures(module.default)
   const guard = golden.maxAhead === null ? {} : { maxAhead: golden.maxAhead }

@@ -1,10 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Definition, Step } from '../../src/topology/definition.ts'
 import type { Place } from './answers.ts'
-import { compareGolden, type Golden, readGolden } from './golden.ts'
+import { compareGolden, firstLines, type Golden, readGolden } from './golden.ts'
 import { throughDriver } from './through-driver.ts'
 
-const folder = (name: string) => readGolden(new URL(name, import.meta.url).pathname)
+/** What decides has no memory; integration/golden-cli.test.ts runs all lines. */
+const LINES = 1_500
+
+const folder = (name: string) =>
+  firstLines(readGolden(new URL(name, import.meta.url).pathname), LINES)
 
 /** The first output of a partition that stands before one of an earlier record. */
 function firstOutOfOrder(outputs: readonly Place[]): Place | undefined {
@@ -54,12 +58,13 @@ describe.each(['card-routes', 'card-shares', 'card-fallback', 'card-shadow', 'ca
     })
 
     test('says model and route in the headers of each output', () => {
-      for (const { headers, value } of run.outputs) {
+      const odd = run.outputs.find(({ headers, value }) => {
         const { model, route } = value as { readonly model: string; readonly route: string }
-        expect(headers['tidemark-route']).toBe(route)
-        expect(headers['tidemark-model']).toMatch(/^[\w-]+@1\+[0-9a-f]{8}$/)
-        expect(headers['tidemark-model']).toContain(`${model}+`)
-      }
+        const { 'tidemark-route': saidRoute, 'tidemark-model': saidModel = '' } = headers
+        const [name, build = ''] = saidModel.split('+')
+        return saidRoute !== route || name !== model || !/^[0-9a-f]{8}$/.test(build)
+      })
+      expect(odd).toBeUndefined()
     })
   },
 )

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { prepare } from '../../src/runtime/prepare.ts'
@@ -19,7 +19,7 @@ import {
 import { PARTITIONS, runMinutes } from './run-minutes.ts'
 
 const GRACE_MS = 10_000
-const RESTARTS = 80
+const RESTARTS = 20
 
 interface Told {
   readonly id: string | undefined
@@ -68,13 +68,20 @@ async function runInPieces(lines: readonly Line[], pieces: number) {
   }
 }
 
+let ofSample: Awaited<ReturnType<typeof runOnce>>
+let ofDay: typeof ofSample
+beforeAll(async () => {
+  ofSample = await runOnce(SAMPLE)
+  ofDay = await runOnce(DAY)
+})
+
 test.each([
-  ['the sample', SAMPLE],
-  ['28 hours', DAY],
+  ['the sample', SAMPLE, () => ofSample],
+  ['28 hours', DAY, () => ofDay],
 ])(
   'each minute of a card of %s is scored once, on features that a look through all minutes gives',
-  async (_, lines) => {
-    const { outputs, outcomes, minutes } = await runOnce(lines)
+  (_, lines, run) => {
+    const { outputs, outcomes, minutes } = run()
     const told = outputs.map(({ key, value, headers }) => ({
       id: headers['tidemark-id'],
       key,
@@ -97,8 +104,8 @@ test.each([
   },
 )
 
-test('a card that was active through the hour pays again more likely than one that was not', async () => {
-  const { outputs } = await runOnce(DAY)
+test('a card that was active through the hour pays again more likely than one that was not', () => {
+  const { outputs } = ofDay
   const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length
   const isActive = ({ value }: (typeof outputs)[number]) => value.features.minutesActive1h > 10
   const active = outputs.filter(isActive).map((o) => o.value.probability)
@@ -126,8 +133,7 @@ test('a payment up to 40 s behind the newest one still enters its minute: lag an
 })
 
 test(`stopped and started again ${RESTARTS} times, it tells what one run tells, each minute once`, async () => {
-  const { outputs } = await runOnce(DAY)
-  const whole: Told[] = outputs.map(({ key, value, headers }) => ({
+  const whole: Told[] = ofDay.outputs.map(({ key, value, headers }) => ({
     id: headers['tidemark-id'],
     key: key ?? undefined,
     text: JSON.stringify(value),
