@@ -31,7 +31,7 @@ const FLAGS_OF_OTHERS = [
   ...['bootstrap-server', 'create', 'topic', 'partitions', 'group', 'reset-offsets', 'execute'],
   ...['to-datetime', 'to-current', 'to-earliest', 'to-offset', 'export', 'from-file'],
   ...['delete-offsets', 'transactional-id', 'resource-pattern-type', 'wait', 'quiet'],
-  ...['save-dev', 'import', 'dry', 'max-old-space-size'],
+  ...['save-dev', 'import', 'dry', 'max-old-space-size', 'project'],
 ]
 
 const text = PAGES.map(read).join('\n')
