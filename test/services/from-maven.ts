@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { areInSync, areUp, ready, until } from './cluster.ts'
-import type { KafkaService, Secure } from './kafka.ts'
+import type { KafkaPlace, KafkaService, Secure } from './kafka.ts'
 import { freePorts } from './ports.ts'
 
 // A Kafka of the tests' own from Maven's jars, whose nodes can be made to fail (broker.sh).
@@ -72,12 +72,6 @@ export interface OwnKafkaOptions {
 const PORTS = 5
 const SCRIPT = join(import.meta.dirname, 'broker.sh')
 const START_MS = 60_000
-
-/** Where a Kafka that runs has its folder, and the ports of its nodes. */
-export interface KafkaPlace {
-  readonly dir: string
-  readonly ports: readonly number[]
-}
 
 /** @throws Error when Java or Maven is missing and cannot be installed */
 export async function startFromMaven(options: OwnKafkaOptions = {}): Promise<OwnKafka> {

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { TestProject } from 'vitest/node'
 import { fetchBy } from './fetch-by.ts'
-import type { KafkaPlace } from './from-maven.ts'
 import { startFromMaven } from './from-maven.ts'
-import type { KafkaService } from './kafka.ts'
+import type { KafkaService, WorkersKafka } from './kafka.ts'
 import type { Language } from './serializers.ts'
 import { startKafka } from './start-kafka.ts'
 
@@ -25,7 +24,7 @@ export async function setup(project: TestProject): Promise<void> {
   const reachedIf = async <T>(isUsed: number, what: string, reach: () => Promise<T> | T) =>
     isUsed > 0 ? reached(what, reach) : unused
   const users = using(USES_KAFKA)
-  const workers = Math.min(users, Number(project.config.maxWorkers))
+  const workers = Math.min(users, project.config.maxWorkers)
   const own = await reachedIf(users, 'KAFKA', () => kafkasFor(workers))
   const isShared = isAskedFor() || own.is === undefined
   const shared = await reachedIf(isShared ? users : 0, 'KAFKA', sharedKafka)
@@ -79,15 +78,16 @@ async function reached<T>(what: string, reach: () => Promise<T> | T): Promise<Re
 }
 
 /** One for each worker, all at once. */
-async function kafkasFor(workers: number): Promise<KafkaPlace[]> {
+async function kafkasFor(workers: number): Promise<WorkersKafka[]> {
   const startMs = Date.now()
   process.stderr.write(`Kafka: starting ${workers} for the tests ...\n`)
   fetchBy('broker.sh', 'jars')
   const starting = Array.from({ length: workers }, () => startFromMaven())
   const kafkas = (await Promise.allSettled(starting)).flatMap((started) => {
     if (started.status === 'rejected') return []
-    stops.push(started.value.stop)
-    return [started.value.place]
+    const { service, place, stop } = started.value
+    stops.push(stop)
+    return [{ service, place }]
   })
   await Promise.all(starting)
   process.stderr.write(`Kafka: ready after ${Date.now() - startMs} ms\n`)

@@ -5,7 +5,6 @@ import type { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { PasswordLogin } from '../../src/records/kafka/login/sasl-options.ts'
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
 import type { LogRecord } from '../../src/records/port.ts'
-import { type KafkaPlace, kafkaAt, type OwnKafka } from './from-maven.ts'
 
 // What a test needs of the real Kafka that services/global-setup.ts has started.
 
@@ -17,6 +16,18 @@ export interface KafkaService {
    * The same nodes over SASL_SSL with SCRAM-SHA-512; `null` where the broker has no such listener.
    */
   readonly secure: Secure | null
+}
+
+/** Where a Kafka of the tests' own has its folder, and the ports of its nodes. */
+export interface KafkaPlace {
+  readonly dir: string
+  readonly ports: readonly number[]
+}
+
+/** A Kafka that only one worker of the tests uses. */
+export interface WorkersKafka {
+  readonly service: KafkaService
+  readonly place: KafkaPlace
 }
 
 /** How to reach a listener with TLS and SCRAM-SHA-512. */
@@ -32,8 +43,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The Kafka that all workers share; `null` where each uses its own. */
     kafka: KafkaService | null
-    /** A Kafka of one node for each worker, which alone uses it; empty where there is none. */
-    workersKafkas: readonly KafkaPlace[]
+    /** A Kafka of one node for each worker; empty where there is none. */
+    workersKafkas: readonly WorkersKafka[]
     /**
      * Why there is none, why no test can start one of its own, or a schema registry, and why there
      * is no promtool, or a language's serializers; empty where there is, or where one can.
@@ -56,9 +67,8 @@ const KAFKA_TEST_MS = 120_000
 const { kafka: why } = inject('untested')
 
 /** The Kafka of this worker; `null` where there is none. */
-export function workersKafka(): OwnKafka | null {
-  const place = inject('workersKafkas')[Number(process.env['VITEST_POOL_ID']) - 1]
-  return place === undefined ? null : kafkaAt(place)
+export function workersKafka(): WorkersKafka | null {
+  return inject('workersKafkas')[Number(process.env['VITEST_POOL_ID']) - 1] ?? null
 }
 
 /** A test on the real Kafka; without one it is reported as skipped. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, inject, onTestFailed, onTestFinished, test } from 'vitest'
-import { type OwnKafka, type OwnKafkaOptions, startFromMaven } from './from-maven.ts'
+import { kafkaAt, type OwnKafka, type OwnKafkaOptions, startFromMaven } from './from-maven.ts'
 import { type KafkaService, type Secure, workersKafka } from './kafka.ts'
 
 // Tests on a Kafka that no other test uses meanwhile, which they may stop.
@@ -17,7 +17,8 @@ type Fn = (kafka: OwnKafka) => Promise<void>
 export function ownKafkaTest(name: string, fn: Fn, timeout = OWN_KAFKA_TEST_MS): void {
   test(`${name} (Kafka of its own)`, { timeout }, async ({ skip }) => {
     expect.hasAssertions()
-    const kafka = workersKafka() ?? skip(why)
+    const { place } = workersKafka() ?? skip(why)
+    const kafka = kafkaAt(place)
     onTestFailed(async () => {
       for (const { kill, restart } of kafka.nodes) {
         kill()
