@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { messageOf } from '../../src/kernel/errors.ts'
 import { ROOT } from '../support/paths.ts'
 import { type Mutant, mutated } from './mutant.ts'
@@ -44,37 +44,54 @@ function faultsOf({ name, edits, caughtBy }: Mutant): string[] {
   return faults
 }
 
-function passes(file: string, test: string, mutant: string): boolean {
-  const { status, stdout } = spawnSync(
-    'npx',
-    [
-      ...['vitest', 'run', '--config', '.config/vitest.ts', '--reporter=json'],
-      ...(file.startsWith('test/long/') ? ['--mode', 'long', '--project', 'long'] : []),
-      ...[file, '-t', test],
-    ],
-    {
-      cwd: ROOT,
-      encoding: 'utf8',
-      env: { ...process.env, TIDEMARK_MUTANT: mutant, TIDEMARK_REQUIRE_KAFKA: '1' },
-      maxBuffer: 2 ** 28,
-    },
-  )
-  const ran = /"numPassedTests":(\d+).*?"numFailedTests":(\d+)/.exec(stdout)
-  if (ran === null || Number(ran[1]) + Number(ran[2]) === 0) {
-    throw new Error(`no test of ${file} is named "${test}"`)
-  }
-  return status === 0
+interface Ran {
+  readonly file: string
+  readonly test: string
+  readonly passed: boolean
 }
 
-/** By file and test: several mutants are caught by the same one. */
-const soundOnes = new Map<string, boolean>()
+/** The tests that mutants are caught by, run with the sources as one of them makes them. */
+function run(mutants: readonly Mutant[], applied = ''): Ran[] {
+  const isLong = (file: string) => file.startsWith('test/long/')
+  const files = [...new Set(mutants.map(({ caughtBy }) => caughtBy.file))]
+  const pattern = [...new Set(mutants.map(({ caughtBy }) => escaped(caughtBy.test)))].join('|')
+  const tiers = [files.filter((file) => !isLong(file)), files.filter(isLong)]
+  return tiers.flatMap((tier) => {
+    if (tier.length === 0) return []
+    const mode = tier.some(isLong) ? ['--mode', 'long', '--project', 'long'] : []
+    const args = ['vitest', 'run', '--config', '.config/vitest.ts', '--reporter=json', ...mode]
+    const { stdout } = spawnSync('npx', [...args, ...tier, '-t', pattern], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      env: { ...process.env, TIDEMARK_MUTANT: applied, TIDEMARK_REQUIRE_KAFKA: '1' },
+      maxBuffer: 2 ** 28,
+    })
+    return ranIn(stdout)
+  })
+}
 
-function isSound(file: string, test: string): boolean {
-  const known = soundOnes.get(`${file} ${test}`)
-  if (known !== undefined) return known
-  const sound = passes(file, test, '')
-  soundOnes.set(`${file} ${test}`, sound)
-  return sound
+/** A test counts as failed where its file could not be read with the mutant. */
+function ranIn(stdout: string): Ran[] {
+  const { testResults } = JSON.parse(stdout.slice(stdout.indexOf('{"numTotal'))) as Report
+  return testResults.flatMap(({ name, assertionResults }) => {
+    const file = relative(ROOT, name)
+    if (assertionResults.length === 0) return [{ file, test: '', passed: false }]
+    return assertionResults
+      .filter(({ status }) => status === 'passed' || status === 'failed')
+      .map(({ fullName, status }) => ({ file, test: fullName, passed: status === 'passed' }))
+  })
+}
+
+/** Of vitest's JSON reporter. */
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[]
+  }[]
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
 
 const faults = MUTANTS.flatMap(faultsOf)
@@ -84,13 +101,17 @@ if (faults.length > 0) {
 }
 const names = process.argv.slice(2)
 const chosen = MUTANTS.filter(({ name }) => names.length === 0 || names.includes(name))
+const without = run(chosen)
 let survivors = 0
-for (const { name, caughtBy } of chosen) {
-  const { file, test } = caughtBy
-  const sound = isSound(file, test)
-  const caught = !passes(file, test, name)
-  if (!sound || !caught) survivors++
-  const verdict = sound ? (caught ? 'caught' : 'NOT CAUGHT') : 'THE TEST FAILS WITHOUT IT'
-  process.stdout.write(`${verdict}: ${name} — ${test}\n`)
+for (const mutant of chosen) {
+  const { name, caughtBy } = mutant
+  const isOf = ({ file, test }: Ran) => file === caughtBy.file && test.includes(caughtBy.test)
+  const sound = without.filter(isOf)
+  const isSound = sound.length > 0 && sound.every(({ passed }) => passed)
+  const isCaught = run([mutant], name).some(({ passed }) => !passed)
+  if (!isSound || !isCaught) survivors++
+  const verdict = isSound ? (isCaught ? 'caught' : 'NOT CAUGHT') : 'THE TEST FAILS WITHOUT IT'
+  process.stdout.write(`${verdict}: ${name} — ${caughtBy.test}\n`)
 }
+process.stdout.write(`${chosen.length - survivors} of ${chosen.length} caught\n`)
 process.exitCode = survivors === 0 ? 0 : 1
