@@ -55,10 +55,12 @@ export class SettledSpan {
     older: OlderBlocks,
     { newest, hasLinks }: { readonly newest: BlockPlace; readonly hasLinks: boolean },
   ): void {
+    // Events may have been pruned after that time, and in blocks that it covers.
+    const edgeMs = Math.max(afterMs, older.newestPrunedMs)
     const isThere = this.#version === older.settledVersion
-    if (isThere && afterMs >= this.#fromMs && afterMs < this.#upToMs) return
+    if (isThere && edgeMs >= this.#fromMs && edgeMs < this.#upToMs) return
     this.#version = older.settledVersion
-    const edge = older.placeOf(afterMs)
+    const edge = older.placeOf(edgeMs)
     const wholes = this.#addAll(older, newest, older.placeBeside(edge, AHEAD))
     this.#fromMs = older.oldestMsFrom(older.placeBeside(edge, -BEHIND))
     this.#upToMs = this.oldest?.timeAt(0) ?? Number.POSITIVE_INFINITY

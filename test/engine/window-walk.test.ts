@@ -142,6 +142,16 @@ describe('a window over settled blocks', () => {
   })
 })
 
+test('what is pruned is no longer in a range that begins before it', () => {
+  const windowed = new Windowed([40], [{ of: 'count' }], SMALL)
+  for (let timeMs = 0; timeMs < 100; timeMs++) {
+    windowed.insert({ timeMs, amount: 0, shop: '', refund: false })
+  }
+  expect(windowed.writeRange(-Infinity, Infinity)).toEqual([100])
+  windowed.prune(59)
+  expect(windowed.writeRange(-Infinity, Infinity)).toEqual([40])
+})
+
 test('without code generation rows are the same bits', () => {
   const script = `
     import { paymentRows } from './test/engine/payment-rows.ts'

@@ -47,7 +47,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'what settled blocks come to is kept when the edge has moved past them',
-    ['engine/settled-span.ts', ' && afterMs < this.#upToMs', ''],
+    ['engine/settled-span.ts', ' && edgeMs < this.#upToMs', ''],
     [WALK, 'is what its events come to'],
   ],
   [
