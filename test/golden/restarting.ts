@@ -129,24 +129,20 @@ export async function settled(of: Case, records: MemoryRecords, worker: Worker):
 }
 
 /** What differs from the expected answers to the first lines. */
-export function differences(of: Case, records: MemoryRecords, lines: number): string[] {
+function differences(of: Case, records: MemoryRecords, lines: number): string[] {
   const part = { ...of.golden, expected: of.golden.expected.slice(0, lines) }
   return compareGolden(part, answersIn(of, records, lines))
 }
 
 /** How many outputs and dead letters stand there once more. */
-export function repetitionsIn({ definition }: Case, records: MemoryRecords): number {
+function repetitionsIn({ definition }: Case, records: MemoryRecords): number {
   const topics = [sinkOf(definition), definition.deadLetterTopic]
   const ids = topics.flatMap((topic) => records.read(topic).map(idOf))
   return ids.length - new Set(ids).size
 }
 
 /** @throws Error when an output came twice and was not the same */
-export function answersIn(
-  { golden, definition }: Case,
-  records: MemoryRecords,
-  lines: number,
-): Answer[] {
+function answersIn({ golden, definition }: Case, records: MemoryRecords, lines: number): Answer[] {
   const ends = new Map<number, number>()
   const places = golden.lines.slice(0, lines).map(({ partition }) => {
     const offset = ends.get(partition) ?? 0

@@ -4,7 +4,7 @@ import type { Place } from './answers.ts'
 import { compareGolden, firstLines, type Golden, readGolden } from './golden.ts'
 import { throughDriver } from './through-driver.ts'
 
-/** What decides has no memory; integration/golden-cli.test.ts runs all lines. */
+/** What decides has no memory; long/golden-cli.test.ts runs all lines. */
 const LINES = 1_500
 
 const folder = (name: string) =>
@@ -61,8 +61,8 @@ describe.each(['card-routes', 'card-shares', 'card-fallback', 'card-shadow', 'ca
       const odd = run.outputs.find(({ headers, value }) => {
         const { model, route } = value as { readonly model: string; readonly route: string }
         const { 'tidemark-route': saidRoute, 'tidemark-model': saidModel = '' } = headers
-        const [name, build = ''] = saidModel.split('+')
-        return saidRoute !== route || name !== model || !/^[0-9a-f]{8}$/.test(build)
+        const [said, build = ''] = saidModel.split('+')
+        return saidRoute !== route || said !== model || !/^[0-9a-f]{8}$/.test(build)
       })
       expect(odd).toBeUndefined()
     })
