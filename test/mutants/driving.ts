@@ -52,7 +52,10 @@ export const DRIVING: readonly Mutant[] = [
         to: 'const hasAll = true',
       },
     ],
-    caughtBy: { file: LEADERS, test: 'though the new leader has the offset that comes next' },
+    caughtBy: {
+      file: 'test/long/three-nodes.test.ts',
+      test: 'though the new leader has the offset that comes next',
+    },
   },
   {
     name: 'generation -1',

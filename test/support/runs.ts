@@ -12,12 +12,17 @@ export function runs(full: number): number {
   return isFull() ? full : Math.ceil(full / 5)
 }
 
-/** The seed of all properties of this run of the tests; says how to have a random one again. */
+/**
+ * The seed of all properties of this run of the tests. A random one is told, and kept for whoever
+ * asks again.
+ */
 export function chosenSeed(): number {
-  const seed = Number(process.env['TIDEMARK_TEST_SEED'] ?? (isFull() ? randomInt(2 ** 31) : 1))
-  if (!Number.isInteger(seed)) throw new Error('TIDEMARK_TEST_SEED is an integer')
-  if (isFull()) {
-    process.stderr.write(`Properties: TIDEMARK_TEST_RUNS=full TIDEMARK_TEST_SEED=${seed}\n`)
+  if (isFull() && process.env['TIDEMARK_TEST_SEED'] === undefined) {
+    const random = String(randomInt(2 ** 31))
+    process.env['TIDEMARK_TEST_SEED'] = random
+    process.stderr.write(`Properties: TIDEMARK_TEST_RUNS=full TIDEMARK_TEST_SEED=${random}\n`)
   }
+  const seed = Number(process.env['TIDEMARK_TEST_SEED'] ?? 1)
+  if (!Number.isInteger(seed)) throw new Error('TIDEMARK_TEST_SEED is an integer')
   return seed
 }
