@@ -62,6 +62,6 @@ describe.each([
         await records.close()
       }
     },
-    120_000,
+    300_000,
   )
 })

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { beforeAll, expect, test, vi } from 'vitest'
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { patchSessions } from '../../src/records/kafka/sessions.ts'
 
 // When the library authenticates a connection again.
@@ -9,7 +9,7 @@ interface LibraryConnection {
   sessionLifetime: { toNumber(): number }
   sasl: object
   isAuthenticated(): boolean
-  send(): Promise<never>
+  send(): Promise<object>
 }
 
 const require = createRequire(import.meta.url)
@@ -20,29 +20,29 @@ const Authenticator = require('kafkajs/src/broker/saslAuthenticator') as {
 
 beforeAll(patchSessions)
 
-/** A connection whose exchange ends as its `send` does. */
-function connection(lifeMs: number, sasl: object): LibraryConnection {
+/** A connection whose exchange is over with the answer to its first request. */
+function connection(lifeMs: number, more: object = {}, send = answer): LibraryConnection {
+  const authenticationProvider = () => ({ authenticate: async () => {} })
   return Object.assign(Object.create(Connection.prototype) as LibraryConnection, {
-    sasl: { mechanism: 'oauthbearer', ...sasl },
+    sasl: { mechanism: 'oauthbearer', authenticationProvider, ...more },
     sessionLifetime: { toNumber: () => lifeMs },
     authenticatedAt: [0, 0] as [number, number],
-    send: async (): Promise<never> => {
-      throw new Error('sent')
-    },
+    send,
   })
 }
 
-/** Begins an exchange, which does not get beyond its first request. */
-async function begin(of: LibraryConnection): Promise<string> {
+async function answer(): Promise<object> {
+  return { enabledMechanisms: ['OAUTHBEARER'] }
+}
+
+async function exchange(of: LibraryConnection): Promise<void> {
   const { prototype } = Authenticator
   const authenticator = Object.assign(Object.create(prototype) as typeof prototype, {
     connection: of,
     saslHandshake: () => ({}),
+    logger: { namespace: () => null },
   })
-  return authenticator.authenticate().then(
-    () => 'done',
-    (error: unknown) => (error as Error).message,
-  )
+  await authenticator.authenticate()
 }
 
 test.each([
@@ -53,8 +53,8 @@ test.each([
 ])('a session of %i ms is renewed %i ms after its exchange began', async (lifeMs, dueMs) => {
   const now = vi.spyOn(performance, 'now')
   now.mockReturnValue(500)
-  const of = connection(lifeMs, {})
-  await begin(of)
+  const of = connection(lifeMs)
+  await exchange(of)
   now.mockReturnValue(500 + dueMs - 1)
   expect(of.isAuthenticated()).toBe(true)
   now.mockReturnValue(500 + dueMs)
@@ -63,16 +63,36 @@ test.each([
 })
 
 test('a session without a limit is never renewed, and a connection without a session has to log in', () => {
-  const of = connection(0, {})
+  const of = connection(0)
   expect(of.isAuthenticated()).toBe(true)
   of.authenticatedAt = null
   expect(of.isAuthenticated()).toBe(false)
 })
 
+test('requests wait for an exchange that is going on, and for another after one that failed', async () => {
+  const now = vi.spyOn(performance, 'now').mockReturnValue(100_000)
+  onTestFinished(() => now.mockRestore())
+  const meanwhile: boolean[] = []
+  const send = async () => {
+    meanwhile.push(of.isAuthenticated())
+    if (meanwhile.length === 1) throw new Error('gone')
+    return answer()
+  }
+  const of = connection(60_000, {}, send)
+  await expect(exchange(of)).rejects.toThrow('gone')
+  expect(of.isAuthenticated()).toBe(false)
+  await exchange(of)
+  expect(of.isAuthenticated()).toBe(true)
+  expect(meanwhile).toEqual([false, false])
+})
+
 test('nothing is sent to a broker before there is something to log in with', async () => {
+  const send = vi.fn<() => Promise<object>>(answer)
   const prepare = async () => {
     throw new Error('no token')
   }
-  expect(await begin(connection(0, { prepare }))).toBe('no token')
-  expect(await begin(connection(0, { prepare: async () => {} }))).toBe('sent')
+  await expect(exchange(connection(0, { prepare }, send))).rejects.toThrow('no token')
+  expect(send).not.toHaveBeenCalled()
+  await exchange(connection(0, { prepare: async () => {} }, send))
+  expect(send).toHaveBeenCalledOnce()
 })

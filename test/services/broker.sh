@@ -58,7 +58,8 @@ fetch() {
   </dependencies>
 </project>
 POM
-    mvn -q -B -f "$work/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+    # A repository of its own: Maven's would keep each jar a second time.
+    mvn -q -B -Dmaven.repo.local="$work/repository" -f "$work/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
       -DoutputDirectory="$work/libs" >&2 || { rm -rf "$work"; die "Maven could not fetch Kafka $KAFKA_VERSION"; }
     mv "$work/libs" "$libs"
     rm -rf "$work"
@@ -147,21 +148,24 @@ start() { # start DIR PORT...
 }
 
 format() { # format NODE_DIR CLUSTER
-  java "$(archive_to_read)" "${jvm[@]}" kafka.tools.StorageTool format -t "$2" -c "$1/broker.properties" \
+  java -XX:SharedArchiveFile="$classes" "${jvm[@]}" kafka.tools.StorageTool format -t "$2" -c "$1/broker.properties" \
     --add-scram 'SCRAM-SHA-512=[name=tidemark,password=tidemark]' >"$1/format.log" 2>&1 ||
     { tail -n 3 "$1/format.log" >&2; return 1; }
 }
 
-# A class archive halves the start. The first broker writes it when it stops, the later ones read it.
-archive_to_read() { if [ -e "$classes" ]; then echo "-XX:SharedArchiveFile=$classes"; else echo -Xshare:auto; fi; }
-archive() { # archive DIR NODE
-  if [ -e "$classes" ] || [ "$2" != 1 ]; then archive_to_read; else echo "-XX:ArchiveClassesAtExit=$1/classes.jsa"; fi
+# A class archive halves the start. One broker at a time writes it, when it ends; it holds the lock as long as it lives.
+archive() { # archive NODE_DIR
+  if [ -e "$classes" ]; then echo "-XX:SharedArchiveFile=$classes"
+  elif flock -n 8; then touch "$1/archives"; echo "-XX:ArchiveClassesAtExit=$1/classes.jsa"
+  else echo -Xshare:auto; fi
 }
 
 launch() { # launch DIR NODE
-  local dir=$1 of=$1/$2
-  setsid java "$(archive "$dir" "$2")" "${jvm[@]}" kafka.Kafka "$of/broker.properties" >>"$of/broker.log" 2>&1 </dev/null &
+  local of=$1/$2
+  exec 8>"$classes.lock"
+  setsid java "$(archive "$of")" "${jvm[@]}" kafka.Kafka "$of/broker.properties" >>"$of/broker.log" 2>&1 </dev/null &
   echo $! >"$of/pid"
+  exec 8>&-
 }
 
 runs() { # the pid is ours only while its command line names our properties
@@ -184,10 +188,11 @@ end() { # end NODE_DIR SIGNAL; kills it when that takes more than 15 s
 
 stop() { # stop DIR
   local dir=$1 of
-  # Nothing in DIR is worth an orderly end, but for a class archive that nobody has written yet.
-  if [ ! -e "$classes" ]; then end "$dir/1" TERM; fi
-  for of in "$dir"/[1-3]; do end "$of" KILL; done
-  if [ -e "$dir/classes.jsa" ]; then mv -f "$dir/classes.jsa" "$classes"; fi
+  for of in "$dir"/[1-3]; do
+    # Nothing in DIR is worth an orderly end, but for a class archive that nobody has written yet.
+    if [ -e "$of/archives" ] && [ ! -e "$classes" ]; then end "$of" TERM; else end "$of" KILL; fi
+    if [ -e "$of/classes.jsa" ]; then mv -f "$of/classes.jsa" "$classes"; fi
+  done
   for of in "$dir"/[1-3]/data; do if mountpoint -q "$of"; then umount -l "$of"; fi; done
   rm -rf "$dir"
 }

@@ -71,6 +71,11 @@ export function workersKafka(): WorkersKafka | null {
   return inject('workersKafkas')[Number(process.env['VITEST_POOL_ID']) - 1] ?? null
 }
 
+/** The Kafka of all workers, or else of this one; `null` where there is none. */
+export function sharedOrOwn(): KafkaService | null {
+  return inject('kafka') ?? workersKafka()?.service ?? null
+}
+
 /** A test on the real Kafka; without one it is reported as skipped. */
 export function kafkaTest(
   name: string,
@@ -79,7 +84,7 @@ export function kafkaTest(
 ): void {
   test(`${name} (Kafka)`, { timeout }, async ({ skip }) => {
     expect.hasAssertions()
-    await fn(inject('kafka') ?? workersKafka()?.service ?? skip(why))
+    await fn(sharedOrOwn() ?? skip(why))
   })
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { until } from './cluster.ts'
-import type { KafkaService } from './kafka.ts'
+import { type KafkaService, sharedOrOwn } from './kafka.ts'
 import { freePorts } from './ports.ts'
 
 // A schema registry of the tests' own (registry.sh).
@@ -53,11 +53,10 @@ export function registryTests(
     if (why === '') registry = await startRegistry()
   }, FETCH_MS)
   afterAll(() => registry?.stop())
-  const kafka = inject('kafka')
   define((name, fn) => {
     test(`${name} (schema registry)`, { timeout: 300_000 }, async ({ skip }) => {
       expect.hasAssertions()
-      await fn(registry ?? skip(why), kafka ?? skip(inject('untested').kafka), skip)
+      await fn(registry ?? skip(why), sharedOrOwn() ?? skip(inject('untested').kafka), skip)
     })
   })
 }

@@ -30,8 +30,8 @@ const RENEWED_AFTER = 0.85
 const SHORTEST_MS = 1_050
 
 /**
- * When the latest exchange of a connection began, by `performance.now()`. The broker's session
- * begins later.
+ * When the latest exchange of a connection that succeeded began, by `performance.now()`. The
+ * broker's session begins later.
  */
 const beganMs = new WeakMap<Connection, number>()
 
@@ -57,8 +57,11 @@ export function patchSessions(): void {
   Object.assign(authenticator, {
     async authenticate(this: Authenticator) {
       await this.connection.sasl.prepare?.()
-      beganMs.set(this.connection, performance.now())
+      const nowMs = performance.now()
       await authenticate.call(this)
+      // Until then the session is due, so that requests wait: one that is sent in the middle of an
+      // exchange is refused (`ILLEGAL_SASL_STATE`).
+      beganMs.set(this.connection, nowMs)
     },
   })
 }
