@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { atOf, Slabs } from '../../src/engine/slabs.ts'
-import { collected } from '../bench/collected.ts'
 
 /**
  * Of a few sizes, one of them larger than a slab may be; now and then one of those taken is given
@@ -58,21 +57,6 @@ describe('slabs', () => {
       }
     }
     expect(places.size).toBe(2)
-  })
-
-  test('that are free take nothing beside their room', () => {
-    const slabs = new Slabs()
-    const takeAndGiveBack = (count: number): void => {
-      const taken = Array.from({ length: count }, () => slabs.allocate(8))
-      for (const slab of taken) slabs.giveBack(slab, 8)
-    }
-    const count = 100_000
-    // Once without looking: code is compiled meanwhile.
-    takeAndGiveBack(1_000)
-    const before = collected().heap
-    takeAndGiveBack(count)
-    expect(collected().heap - before).toBeLessThan(count)
-    expect(slabs.bytes).toBe(0)
   })
 
   test('count the bytes that are taken', () => {
