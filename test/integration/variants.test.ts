@@ -1,9 +1,7 @@
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
-import type { Prepared } from '../../src/runtime/prepare.ts'
 import { startWorker } from '../../src/runtime/worker.ts'
-import { withTopics } from '../../src/topology/definition.ts'
-import { START_MS, Watch } from '../runtime/support.ts'
+import { onTopics, START_MS, Watch } from '../runtime/support.ts'
 import { until } from '../services/cluster.ts'
 import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
 import { createTopics } from '../services/topics.ts'
@@ -33,7 +31,7 @@ kafkaTest(
       const about = { topic: events, partition: null, key: Buffer.from('k'), timestampMs: at }
       await writer.send([{ ...about, value, headers: [] }])
       const watch = new Watch()
-      const prepared = on(preparedWith(times).prepared, actual)
+      const prepared = onTopics(preparedWith(times).prepared, actual)
       const own = new KafkaRecords(plainOptions(kafka))
       const worker = startWorker({ prepared, records: own, group, observer: watch.observer })
       const isDone = async () => {
@@ -52,11 +50,3 @@ kafkaTest(
     await records.close()
   },
 )
-
-function on(prepared: Prepared, actual: ReadonlyMap<string, string>): Prepared {
-  const topologies = prepared.topologies.map((topology) => ({
-    ...topology,
-    definition: withTopics(topology.definition, actual),
-  }))
-  return { ...prepared, topologies }
-}

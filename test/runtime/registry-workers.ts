@@ -11,7 +11,7 @@ import type { SourceDefinition } from '../../src/topology/definition.ts'
 import { type HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
 import { longestWaits, sleeplessClock } from '../support/clocks.ts'
 import { Event, GROUP } from './memory-workers.ts'
-import { START_MS, Watch } from './support.ts'
+import { onTopics, START_MS, Watch } from './support.ts'
 
 // Workers on records in memory whose values have their schemas in a registry.
 
@@ -67,23 +67,33 @@ export interface Sent {
 
 export function send(records: MemoryRecords, events: readonly Sent[]): void {
   records.produce(
-    events.map(({ id, key = 'k', atMs, partition = 0 }) => {
-      const event = { key, at: START_MS + atMs, amount: atMs + 1 }
-      const value = wireValue(id, Buffer.from(JSON.stringify(event)))
-      const to = { topic: 'events', partition, key: Buffer.from(key), headers: [] }
-      return { ...to, value, timestampMs: START_MS + atMs }
+    events.map((event) => {
+      const { key = 'k', partition = 0 } = event
+      return {
+        ...{ topic: 'events', partition, key: Buffer.from(key), headers: [] },
+        ...valueOf(event),
+      }
     }),
   )
+}
+
+/** The value of an event, with its time. */
+export function valueOf({ id, key = 'k', atMs }: Sent): { value: Buffer; timestampMs: number } {
+  const event = { key, at: START_MS + atMs, amount: atMs + 1 }
+  const value = wireValue(id, Buffer.from(JSON.stringify(event)))
+  return { value, timestampMs: START_MS + atMs }
 }
 
 export interface Run extends Partial<WorkerOptions> {
   readonly hand: HandRegistry
   /** @default sleeps end at once */
   readonly clock?: Clock
+  /** Topics in the place of those that the topology names. */
+  readonly actual?: ReadonlyMap<string, string>
 }
 
-export async function started(records: Records, { hand, ...more }: Run) {
-  const prepared = await preparedWith(hand)
+export async function started(records: Records, { hand, actual = new Map(), ...more }: Run) {
+  const prepared = onTopics(await preparedWith(hand), actual)
   const watch = new Watch()
   const worker = startWorker({
     ...{ prepared, records, group: GROUP, clock: sleeplessClock(), random: longestWaits },

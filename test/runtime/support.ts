@@ -7,7 +7,7 @@ import type { Prepared, PreparedTopology } from '../../src/runtime/prepare.ts'
 import { type Answer as ModelAnswer, NO_ROWS, type Scorer } from '../../src/scoring/scorer.ts'
 import { StepScorer } from '../../src/scoring/step-scorer.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
-import { type Definition, stepsOf } from '../../src/topology/definition.ts'
+import { type Definition, stepsOf, withTopics } from '../../src/topology/definition.ts'
 import { jsonFormatOf } from '../support/format.ts'
 
 // A small topology with a model that is no model, so that a test says what scores are and when they
@@ -141,4 +141,13 @@ export class Watch {
   async until(holds: (watch: Watch) => boolean): Promise<void> {
     while (!holds(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
+}
+
+/** The same topologies on topics of other names. */
+export function onTopics(prepared: Prepared, actual: ReadonlyMap<string, string>): Prepared {
+  const topologies = prepared.topologies.map((topology) => ({
+    ...topology,
+    definition: withTopics(topology.definition, actual),
+  }))
+  return { ...prepared, topologies }
 }
