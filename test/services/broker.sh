@@ -15,6 +15,7 @@
 #   broker.sh fill DIR NODE      fills its disk to the last byte ...
 #   broker.sh free DIR NODE      ... until now; needs TIDEMARK_DISK_MB at the start
 #   broker.sh stop DIR           ends all nodes and deletes DIR
+#   broker.sh guard DIR PID      does so once that process is gone, however it ended
 #   broker.sh jars               fetches the jars where need be, and prints the folder that holds them
 #
 # TIDEMARK_BROKER_SETTINGS: lines of server.properties beside those below.
@@ -197,6 +198,11 @@ stop() { # stop DIR
   rm -rf "$dir"
 }
 
+guard() { # guard DIR PID
+  while [ -d "$1" ] && kill -0 "$2" 2>/dev/null; do sleep 1; done
+  if [ -d "$1" ]; then stop "$1"; fi
+}
+
 fill() { # fill NODE_DIR
   mountpoint -q "$1/data" || die "$1 has no disk of its own"
   # Ends when nothing is left, which is what is wanted.
@@ -216,6 +222,7 @@ resume:3) must signal "$dir/$node" CONT ;;
 fill:3) fill "$dir/$node" ;;
 free:3) rm -f "$dir/$node/data/filler" ;;
 stop:2) stop "$dir" ;;
+guard:3) guard "$dir" "$node" ;;
 jars:1) fetch; echo "$libs" ;;
 *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -105,6 +105,9 @@ async function startAt({
   }
   try {
     await promisify(execFile)(SCRIPT, ['start', dir, ...ports.map(String)], { env })
+    // Nothing stops it after a second interrupt, or a kill -9.
+    const guard = ['guard', dir, String(process.pid)]
+    spawn(SCRIPT, guard, { detached: true, stdio: 'ignore' }).unref()
   } catch (error) {
     script(['stop', dir])
     throw error
