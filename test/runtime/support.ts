@@ -144,10 +144,10 @@ export class Watch {
 }
 
 /** The same topologies on topics of other names. */
-export function onTopics(prepared: Prepared, actual: ReadonlyMap<string, string>): Prepared {
-  const topologies = prepared.topologies.map((topology) => ({
+export function onTopics(given: Prepared, actual: ReadonlyMap<string, string>): Prepared {
+  const topologies = given.topologies.map((topology) => ({
     ...topology,
     definition: withTopics(topology.definition, actual),
   }))
-  return { ...prepared, topologies }
+  return { ...given, topologies }
 }

@@ -1,8 +1,12 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Random } from '../../src/kernel/backoff.ts'
 import type { Clock } from '../../src/kernel/clock.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
-/** A clock that is moved by sleeping only; each sleep ends at once. */
+/**
+ * A clock that is moved by sleeping only; each sleep ends at the next turn of the event loop, so that
+ * a test's time limit ends one who sleeps for ever.
+ */
 export function sleeplessClock(): Clock {
   let nowMs = 1_000
   return {
@@ -11,6 +15,7 @@ export function sleeplessClock(): Clock {
     elapsedMs: () => nowMs,
     sleep: async (ms) => {
       nowMs += Math.max(ms, 0)
+      await nextTurn()
     },
     after: (ms, work) => {
       const timer = setImmediate(() => {
