@@ -52,6 +52,7 @@ export const DRIVING: readonly Mutant[] = [
         to: 'const hasAll = true',
       },
     ],
+    // In long: one node alone never elects a leader that lacks records.
     caughtBy: {
       file: 'test/long/three-nodes.test.ts',
       test: 'though the new leader has the offset that comes next',
