@@ -4,7 +4,7 @@ import { runs } from './support/runs.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Of all properties. */
+    /** Seed of all properties. */
     seed: number
   }
 }

@@ -45,7 +45,7 @@ const MOMENTS = {
 const HOUR_MS = 3_600_000
 const LAG_MS = 30_000
 
-/** In order. */
+/** Places of restarts, in the order of their lines. */
 function randomPlaces({ golden }: Case) {
   const place = fc.record({
     line: fc.nat(golden.lines.length - LINES.max),

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Definition, Step } from '../../src/topology/definition.ts'
 import type { Place } from './answers.ts'
-import { compareGolden, firstLines, type Golden, readGolden } from './golden.ts'
+import { compareGolden, firstLines, type Golden, readGolden, SEVERAL_MODELS } from './golden.ts'
 import { throughDriver } from './through-driver.ts'
 
-/** What decides has no memory; long/golden-cli.test.ts runs all lines. */
+/** Routes have no memory; long/golden-cli.test.ts runs all lines. */
 const LINES = 1_500
 
 const folder = (name: string) =>
@@ -40,34 +40,31 @@ function unguarded<T extends Definition>(topology: T): T {
   return { ...topology, then: change(topology.then) }
 }
 
-describe.each(['card-routes', 'card-shares', 'card-fallback', 'card-shadow', 'card-variants'])(
-  'through the testing driver, %s',
-  (name) => {
-    const golden = folder(name)
-    let run: Awaited<ReturnType<typeof throughDriver>>
-    beforeAll(async () => {
-      run = await throughDriver(golden)
-    })
+describe.each(SEVERAL_MODELS)('through the testing driver, %s', (name) => {
+  const golden = folder(name)
+  let run: Awaited<ReturnType<typeof throughDriver>>
+  beforeAll(async () => {
+    run = await throughDriver(golden)
+  })
 
-    test('gives every line the score, model and route that the oracle gives it', () => {
-      expect(compareGolden(golden, run.answers)).toEqual([])
-    })
+  test('gives every line the score, model and route that the oracle gives it', () => {
+    expect(compareGolden(golden, run.answers)).toEqual([])
+  })
 
-    test('gives its outputs in log order, whatever their route', () => {
-      expect(firstOutOfOrder(run.outputs)).toBeUndefined()
-    })
+  test('gives its outputs in log order, whatever their route', () => {
+    expect(firstOutOfOrder(run.outputs)).toBeUndefined()
+  })
 
-    test('says model and route in the headers of each output', () => {
-      const odd = run.outputs.find(({ headers, value }) => {
-        const { model, route } = value as { readonly model: string; readonly route: string }
-        const { 'tidemark-route': saidRoute, 'tidemark-model': saidModel = '' } = headers
-        const [said, build = ''] = saidModel.split('+')
-        return saidRoute !== route || said !== model || !/^[0-9a-f]{8}$/.test(build)
-      })
-      expect(odd).toBeUndefined()
+  test('says model and route in the headers of each output', () => {
+    const odd = run.outputs.find(({ headers, value }) => {
+      const { model, route } = value as { readonly model: string; readonly route: string }
+      const { 'tidemark-route': saidRoute, 'tidemark-model': saidModel = '' } = headers
+      const [said, build = ''] = saidModel.split('+')
+      return saidRoute !== route || said !== model || !/^[0-9a-f]{8}$/.test(build)
     })
-  },
-)
+    expect(odd).toBeUndefined()
+  })
+})
 
 test('without a fallback, the payments that their model cannot score are dead letters, and no others', async () => {
   const golden = withoutFallback(folder('card-fallback'))

@@ -18,7 +18,7 @@ import { createMetrics } from '../../src/observe/metrics.ts'
 import { ROOT } from '../support/paths.ts'
 import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
 
-// What the pages name exists: commands and their flags, variables, metrics, scripts, files, and the
+// Names on the pages exist: commands and their flags, variables, metrics, scripts, files, and the
 // forms of an event.
 
 const COMMANDS: readonly Command[] = [

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import type { Guarantee } from '../../src/records/port.ts'
 import { answersOf, placeOf } from '../golden/answers.ts'
-import { compareGolden, type Golden, readGolden } from '../golden/golden.ts'
+import { compareGolden, type Golden, readGolden, SEVERAL_MODELS } from '../golden/golden.ts'
 import {
   freshName,
   freshTopics,
@@ -27,13 +27,6 @@ const withFeatures = (golden: Golden) =>
 const guardFlags = (golden: Golden) =>
   golden.maxAhead === null ? [] : ['--max-ahead', golden.maxAhead]
 const FOLDERS = ['card-5k', 'card-28h', 'card-edge', 'flight-delay']
-const SEVERAL_MODELS = [
-  'card-routes',
-  'card-shares',
-  'card-fallback',
-  'card-shadow',
-  'card-variants',
-]
 const parseLines = (text: string) =>
   text
     .split('\n')

@@ -5,7 +5,7 @@ import { API } from '../services/faulty-wire.ts'
 import { freshKafkaTests } from '../services/own-kafka.ts'
 import { thrownBy } from '../support/thrown.ts'
 
-// What a client has given up and its kernel still sends, to brokers of before.
+// Requests that a client has given up and its kernel still sends, to brokers of before.
 
 /**
  * Brokers that do not ask the transaction's coordinator whether a batch belongs to what is open:

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { blocksOf, PAGES } from '../house/pages.ts'
 import { PROCESS_TEST_MS, tidemark } from '../services/tidemark-in-test.ts'
 
-// What a command prints is what the pages say.
+// Commands print what the pages show.
 
 const consoles = PAGES.flatMap(blocksOf)
   .filter(({ language }) => language === 'console')

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { SEVERAL_MODELS } from '../golden/golden.ts'
 import {
   type Case,
   type Crash,
@@ -18,14 +19,7 @@ const RESTARTS = 200
 const LINES_AFTER = 80
 const EVERY_TO_THE_END = 40
 const MIB = 2 ** 20
-const SEVERAL_MODELS = [
-  'card-routes',
-  'card-shares',
-  'card-fallback',
-  'card-shadow',
-  'card-variants',
-]
-/** Of the folders with several models: their windows are those of the others. */
+/** Lines of the folders with several models, whose windows are those of the others. */
 const FIRST_LINES = 1_000
 
 interface Steps {

@@ -1,7 +1,11 @@
 import { describe, expect } from 'vitest'
-import { type Transacting, transacting } from '../integration/records/transacting.ts'
-import { next } from '../records/driver.ts'
-import { type Listener, record } from '../records/listener.ts'
+import {
+  GUARANTEES,
+  numbered,
+  numbers,
+  publishedNumbers,
+  transacting,
+} from '../integration/records/transacting.ts'
 import { API, type FaultyWire } from '../services/faulty-wire.ts'
 import { SESSION_MS } from '../services/kafka.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'
@@ -10,24 +14,8 @@ import { thrownBy } from '../support/thrown.ts'
 
 // A link that carries little, and a quota.
 
-const GUARANTEES = ['exactly-once', 'at-least-once'] as const
-
-/** Outputs of 4 KB each, numbered. */
-function large(
-  set: Transacting,
-  heard: Listener,
-  { from, count }: { from: number; count: number },
-) {
-  const outputs = Array.from({ length: count }, (_, i) =>
-    record(set.outputs, { value: Buffer.from(`${from + i}`.padEnd(4_000)) }),
-  )
-  return { outputs, deadLetters: [], nextOffsets: [next(heard.assignment(), 1)] }
-}
-
-const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
-
-/** What is published, as numbers, in the log's order. */
-const published = async (set: Transacting) => (await set.published()).map(Number)
+/** Size of the outputs, bytes. */
+const BYTES = 4_000
 
 /** Was the member a member all the time, and heard of by the group often enough? */
 function expectHeartbeats(wire: FaultyWire): void {
@@ -43,15 +31,17 @@ describe('over a link of 50 KB a second', () => {
     async (kafka) => {
       const set = await transacting(kafka)
       const { member, heard } = await set.join()
-      await member.commit(large(set, heard, { from: 0, count: 1 }))
+      await member.commit(numbered(set, heard, { from: 0, count: 1, bytes: BYTES }))
       set.wire.node(1).limit(50_000)
       const startMs = performance.now()
-      const error = await thrownBy(member.commit(large(set, heard, { from: 1, count: 200 })))
+      const error = await thrownBy(
+        member.commit(numbered(set, heard, { from: 1, count: 200, bytes: BYTES })),
+      )
       expect(error).toMatchObject({ code: 'COMMIT_TIMED_OUT', action: 'retry' })
       // Before the broker ends the transaction by itself.
       expect(performance.now() - startMs).toBeLessThan(9_900)
-      await member.commit(large(set, heard, { from: 1, count: 40 }))
-      expect(await published(set)).toEqual(numbers(41))
+      await member.commit(numbered(set, heard, { from: 1, count: 40, bytes: BYTES }))
+      expect(await publishedNumbers(set)).toEqual(numbers(41))
       expectHeartbeats(set.wire)
     },
   )
@@ -62,11 +52,14 @@ describe('over a link of 50 KB a second', () => {
       const set = await transacting(kafka)
       const { member, heard } = await set.join()
       set.wire.node(1).limit(50_000)
-      await member.commit(large(set, heard, { from: 0, count: 20 }))
-      const smallest = { ...large(set, heard, { from: 20, count: 150 }), isSmallest: true }
+      await member.commit(numbered(set, heard, { from: 0, count: 20, bytes: BYTES }))
+      const smallest = {
+        ...numbered(set, heard, { from: 20, count: 150, bytes: BYTES }),
+        isSmallest: true,
+      }
       await member.commit(smallest)
-      await member.commit(large(set, heard, { from: 170, count: 1 }))
-      expect(await published(set)).toEqual(numbers(171))
+      await member.commit(numbered(set, heard, { from: 170, count: 1, bytes: BYTES }))
+      expect(await publishedNumbers(set)).toEqual(numbers(171))
       expectHeartbeats(set.wire)
     },
   )
@@ -78,11 +71,11 @@ describe('over a link of 50 KB a second', () => {
       const { member, heard } = await set.join({}, 'at-least-once')
       set.wire.node(1).limit(50_000)
       const startMs = performance.now()
-      await member.commit(large(set, heard, { from: 0, count: 150 }))
+      await member.commit(numbered(set, heard, { from: 0, count: 150, bytes: BYTES }))
       const bytes = set.wire.passedOf(API.produce).reduce((sum, sent) => sum + sent.bytes, 0)
       expect(bytes).toBeLessThan(1.1 * 150 * 4_000)
       expect(performance.now() - startMs).toBeLessThan((2 * 1_000 * bytes) / 50_000)
-      expect(await published(set)).toEqual(numbers(150))
+      expect(await publishedNumbers(set)).toEqual(numbers(150))
       expectHeartbeats(set.wire)
     },
   )
@@ -99,12 +92,12 @@ describe('under a quota of 100 KB a second', () => {
         const { member, heard } = await set.join({ clientId }, guarantee)
         const startMs = performance.now()
         for (let i = 0; i < 8; i++) {
-          await member.commit(large(set, heard, { from: 50 * i, count: 50 }))
+          await member.commit(numbered(set, heard, { from: 50 * i, count: 50, bytes: BYTES }))
         }
         // The broker averages over 11 s, so that the first 1.1 MB are free.
         expect(performance.now() - startMs).toBeLessThan(1.3 * 1_000 * ((400 * 4_000) / 100_000))
         expect(heard.throttles.length).toBeGreaterThan(0)
-        expect(await published(set)).toEqual(numbers(400))
+        expect(await publishedNumbers(set)).toEqual(numbers(400))
         expectHeartbeats(set.wire)
       },
     )

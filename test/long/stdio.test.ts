@@ -19,7 +19,7 @@ import { PROCESS_TEST_MS } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
-// What becomes of what a worker logs when it cannot be written. The workers have no broker, so that
+// Logs of a worker that cannot be written. The workers have no broker, so that
 // they say something every few seconds.
 
 const BIN = join(ROOT, 'src/cli/bin.js')

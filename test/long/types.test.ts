@@ -5,7 +5,7 @@ import { moduleOfExamples } from '../house/aggregates-page.ts'
 import { type Block, blocksOf, PAGES } from '../house/pages.ts'
 import { ROOT } from '../support/paths.ts'
 
-// What the compiler says of the package, of mistakes in its use, and of the TypeScript of the
+// Messages of the compiler about the package, of mistakes in its use, and of the TypeScript of the
 // pages. One program holds all of them, because it takes seconds to build one.
 
 /**
@@ -168,7 +168,7 @@ interface Said {
   readonly message: string
 }
 
-/** What the compiler says of a file. */
+/** Messages of the compiler about a file. */
 function saidOf(path: string): Said[] {
   const file = fileAt(path)
   const found = [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]
@@ -211,7 +211,7 @@ test('every block of TypeScript on a page is without a fault', () => {
   expect(wrong).toEqual([])
 })
 
-/** What the compiler says, by the number of the mistake. */
+/** Messages of the compiler, by the number of the mistake. */
 const messages = new Map<number, string[]>()
 const before = BEFORE.split('\n').length - 1
 for (const { line, message } of saidOf(MISTAKEN)) {

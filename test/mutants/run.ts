@@ -82,7 +82,7 @@ function ranIn(stdout: string): Ran[] {
   })
 }
 
-/** Of vitest's JSON reporter. */
+/** Report of vitest's JSON reporter. */
 interface Report {
   readonly testResults: readonly {
     readonly name: string

@@ -22,7 +22,7 @@ import { HandClock, longestWaits } from '../support/clocks.ts'
 vi.mock(import('../../src/records/kafka/wire/fetch.ts'), { spy: true })
 
 const HERE = { topic: 't', partition: 3 }
-/** What does not happen within this time does not happen, ms. */
+/** Bound for what must happen, ms: several times what a busy machine needs. */
 const SOON_MS = 10_000
 
 type Answer = Partial<FetchedPartition>

@@ -68,7 +68,7 @@ export interface OwnKafkaOptions {
   readonly javaOptions?: string
 }
 
-/** As broker.sh wants them, for each node. */
+/** Ports of a node, in the order of broker.sh. */
 const PORTS = 5
 const SCRIPT = join(import.meta.dirname, 'broker.sh')
 const START_MS = 60_000

@@ -94,7 +94,7 @@ async function kafkasFor(workers: number): Promise<WorkersKafka[]> {
   return kafkas
 }
 
-/** Is there to be one for all workers: a given one, or one of three nodes? */
+/** Whether all workers share one: a given one, or one of three nodes. */
 function isAskedFor(): boolean {
   return Boolean(process.env['TIDEMARK_TEST_BROKERS']) || process.env['TIDEMARK_TEST_NODES'] === '3'
 }

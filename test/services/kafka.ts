@@ -6,7 +6,7 @@ import type { PasswordLogin } from '../../src/records/kafka/login/sasl-options.t
 import type { KafkaOptions } from '../../src/records/kafka/options.ts'
 import type { LogRecord } from '../../src/records/port.ts'
 
-// What a test needs of the real Kafka that services/global-setup.ts has started.
+// The real Kafka that services/global-setup.ts has started, as tests see it.
 
 /** A Kafka that tests may use. Its data is thrown away: nothing has to be cleaned up. */
 export interface KafkaService {
@@ -123,7 +123,7 @@ export async function freshTopics<N extends string>(
   return { topics: Object.fromEntries(entries) as Record<N, string>, flags }
 }
 
-/** What stands in a topic, each partition in order, one after the other. */
+/** Records of a topic, each partition in order, one after the other. */
 export async function readTopic(records: KafkaRecords, topic: string): Promise<LogRecord[]> {
   const chunks = []
   const reader = await records.read({ topic, from: 'earliest', until: 'end' })

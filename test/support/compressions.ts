@@ -1,4 +1,4 @@
-// What Kafka and Node allow, by their own documents, so that the product's tables are not held
+// Compressions of Kafka and Node, by their own documents, so that the product's tables are not held
 // against themselves.
 
 /** By Kafka's name, the number in bits 0 to 2 of a batch's attributes ("Message Format"). */
@@ -9,7 +9,7 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 export const NODE_HAS_ZSTD =
   major > 23 || (major === 23 && minor >= 8) || (major === 22 && minor >= 15)
 
-/** Those that this Node can write. */
+/** Compressions that this Node can write. */
 export const WRITABLE = (
   Object.keys(COMPRESSION_NUMBERS) as (keyof typeof COMPRESSION_NUMBERS)[]
 ).filter((name) => name !== 'zstd' || NODE_HAS_ZSTD)

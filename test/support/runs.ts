@@ -2,8 +2,8 @@ import { randomInt } from 'node:crypto'
 
 // How often property tests run, and on which inputs. `npm test` has a fifth of the runs, always on
 // the same inputs, so that no test fails by luck. TIDEMARK_TEST_RUNS=full, which `npm run test:long`
-// sets, has all of them, on other inputs each time, and TIDEMARK_TEST_SEED=<integer> looks where it says. A property whose number
-// of runs is written without `runs` always has that many.
+// sets, has all of them, on other inputs each time; TIDEMARK_TEST_SEED=<integer> repeats them. A
+// property whose number of runs is written without `runs` always has that many.
 
 const isFull = () => process.env['TIDEMARK_TEST_RUNS'] === 'full'
 

@@ -25,7 +25,7 @@ export function runOnce(lines: readonly Line[]) {
   return runMinutes(cardActivity, { sink: 'card-activity', graceMs: GRACE_MS }, lines)
 }
 
-/** What one run tells, in the order of ids. */
+/** Outputs of one run, in the order of ids. */
 export function toldIn({ outputs }: Run): Told[] {
   const told = outputs.map(({ key, value, headers }) => ({
     id: headers['tidemark-id'],
@@ -36,7 +36,7 @@ export function toldIn({ outputs }: Run): Told[] {
 }
 
 /**
- * What the workers of a day tell, in the order of ids: each reads a piece, one after the other on
+ * Outputs of the workers of a day, in the order of ids: each reads a piece, one after the other on
  * the same records.
  */
 export async function toldWith(restarts: number): Promise<Told[]> {

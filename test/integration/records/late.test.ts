@@ -5,7 +5,7 @@ import { ownKafkaTest } from '../../services/own-kafka.ts'
 import { thrownBy } from '../../support/thrown.ts'
 import { commitUntilTaken, expectNoneOpen, transacting } from './transacting.ts'
 
-// What a client has given up and its kernel still sends.
+// Requests that a client has given up and its kernel still sends.
 
 const ARRIVES_MS = 5_000
 

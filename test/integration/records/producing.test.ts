@@ -1,36 +1,30 @@
 import { ConfigResourceTypes } from 'kafkajs'
 import { describe, expect } from 'vitest'
-import { next } from '../../records/driver.ts'
 import { type Listener, record } from '../../records/listener.ts'
 import { API, type Exchange } from '../../services/faulty-wire.ts'
 import { ownKafkaTest } from '../../services/own-kafka.ts'
 import { thrownBy } from '../../support/thrown.ts'
-import { commitUntilTaken, expectNoneOpen, type Transacting, transacting } from './transacting.ts'
+import {
+  commitUntilTaken,
+  expectNoneOpen,
+  GUARANTEES,
+  numbered,
+  numbers,
+  publishedNumbers,
+  type Transacting,
+  transacting,
+} from './transacting.ts'
 
-// What goes out to a broker: how it is asked, and what becomes of a sink that is not as it was.
-
-const GUARANTEES = ['exactly-once', 'at-least-once'] as const
-
-/** Outputs of 10 KB each, numbered. */
-function outputs(
-  set: Transacting,
-  heard: Listener,
-  { from, count }: { from: number; count: number },
-) {
-  const records = Array.from({ length: count }, (_, i) =>
-    record(set.outputs, { value: Buffer.from(`${from + i}`.padEnd(10_000)), partition: null }),
-  )
-  return { outputs: records, deadLetters: [], nextOffsets: [next(heard.assignment(), 1)] }
-}
+// Requests to a broker, and sinks that are not as they were.
 
 const NO_PARTITION = 99
-const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
-const published = async (set: Transacting) => (await set.published()).map(Number)
+/** Size of the outputs, bytes. */
+const BYTES = 10_000
 
 /** Until the pace is known, batches are small. */
 async function warmedUp(set: Transacting, guarantee: (typeof GUARANTEES)[number]) {
   const joined = await set.join({}, guarantee)
-  await joined.member.commit(outputs(set, joined.heard, { from: 0, count: 200 }))
+  await joined.member.commit(numbered(set, joined.heard, { from: 0, count: 200, bytes: BYTES }))
   return joined
 }
 
@@ -65,17 +59,17 @@ describe('what is asked of a broker', () => {
   ownKafkaTest('a leader has no more requests than it can tell repetitions of', async (kafka) => {
     const set = await transacting(kafka)
     const { member, heard } = await set.join({}, 'at-least-once')
-    await member.commit(outputs(set, heard, { from: 0, count: 1 }))
+    await member.commit(numbered(set, heard, { from: 0, count: 1, bytes: BYTES }))
     const before = set.wire.passedOf(API.produce).length
     const held = set.wire.holdReply(API.produce)
-    const committing = member.commit(outputs(set, heard, { from: 1, count: 99 }))
+    const committing = member.commit(numbered(set, heard, { from: 1, count: 99, bytes: BYTES }))
     await held.happened
     // All that are to come have come by then.
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect(set.wire.passedOf(API.produce).slice(before)).toHaveLength(4)
     held.release()
     await committing
-    expect(await published(set)).toEqual(numbers(100))
+    expect(await publishedNumbers(set)).toEqual(numbers(100))
   })
 })
 
@@ -90,9 +84,9 @@ describe('a leader that does not know this producer yet', () => {
           const behindTopic = body.indexOf(set.outputs) + set.outputs.length
           body.writeInt32BE(NO_PARTITION, behindTopic + (version >= 9 ? 1 : 4))
         })
-        await member.commit(outputs(set, heard, { from: 0, count: 100 }))
+        await member.commit(numbered(set, heard, { from: 0, count: 100, bytes: BYTES }))
         await refused.happened
-        expect(await published(set)).toEqual(numbers(100))
+        expect(await publishedNumbers(set)).toEqual(numbers(100))
       },
     )
   }
@@ -104,8 +98,8 @@ describe('batches that are too large for the topic', () => {
       const config = { 'segment.bytes': '1048576', 'max.message.bytes': '4000000' }
       const set = await transacting(kafka, 1, { config })
       const { member, heard } = await warmedUp(set, guarantee)
-      await member.commit(outputs(set, heard, { from: 200, count: 300 }))
-      expect(await published(set)).toEqual(numbers(500))
+      await member.commit(numbered(set, heard, { from: 200, count: 300, bytes: BYTES }))
+      expect(await publishedNumbers(set)).toEqual(numbers(500))
     })
 
     ownKafkaTest(
@@ -123,8 +117,10 @@ describe('batches that are too large for the topic', () => {
             },
           ],
         })
-        await commitUntilTaken(member, () => outputs(set, heard, { from: 200, count: 300 }))
-        expect(await published(set)).toEqual(numbers(500))
+        await commitUntilTaken(member, () =>
+          numbered(set, heard, { from: 200, count: 300, bytes: BYTES }),
+        )
+        expect(await publishedNumbers(set)).toEqual(numbers(500))
         const single = record(set.outputs, { value: Buffer.alloc(200_000) })
         const error = await thrownBy(
           member.commit({ ...set.commitOf(heard, 1), outputs: [single] }),

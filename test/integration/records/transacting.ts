@@ -114,6 +114,37 @@ export async function transacting(
   }
 }
 
+export const GUARANTEES = ['exactly-once', 'at-least-once'] as const
+
+interface Numbered {
+  readonly from: number
+  readonly count: number
+  /** Of each value. */
+  readonly bytes: number
+}
+
+/** Outputs of the first record, each with its number, which {@link publishedNumbers} reads. */
+export function numbered(
+  { outputs }: Transacting,
+  heard: Listener,
+  { from, count, bytes }: Numbered,
+): Commit {
+  const values = numbers(count).map((i) => Buffer.from(`${from + i}`.padEnd(bytes)))
+  return {
+    outputs: values.map((value) => record(outputs, { value, partition: null })),
+    deadLetters: [],
+    nextOffsets: [next(heard.assignment(), 1)],
+  }
+}
+
+export function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i)
+}
+
+export async function publishedNumbers(set: Transacting): Promise<number[]> {
+  return (await set.published()).map(Number)
+}
+
 /**
  * Assembles the commit again and sends it until it is taken, as a worker does; gives the codes of
  * what went wrong.
