@@ -28,6 +28,8 @@ export interface LaneChoice {
   readonly isAlone: boolean
   /** Whether it may only run on another thread, where its rows can be given up. */
   readonly isGuarded: boolean
+  /** Whether it may only run on another thread, where nothing waits for it. */
+  readonly isBackground: boolean
   /** As `sampleRows` returns it. */
   readonly sample: Float32Array
   readonly features: number
@@ -56,8 +58,8 @@ export interface ChosenLanes {
 
 /**
  * Measures a model and decides how large its batches are, in which order their rows are fed, and
- * where they run: short batches on this thread, longer ones, and all of a guarded model, on
- * another. It is opened once more if both are used, or if it was opened in the other place;
+ * where they run: short batches on this thread, longer ones, and all of a guarded or background
+ * model, on another. It is opened once more if both are used, or if it was opened in the other place;
  * `opened` is closed if it is not used. The other thread is warmed up.
  *
  * @throws TidemarkError `MODEL_TOO_SLOW` when one row does not fit the budget · `MODEL_LOAD`
@@ -118,23 +120,27 @@ function mostRows(cost: Cost, choice: Pick<LaneChoice, 'isGuarded' | 'latencyBud
   return Math.max(1, rowsWithin(batchMs(choice), cost))
 }
 
-/** A run without end is a fault, unless rows of a guarded model are given up before. */
+/** A run without end is a fault, unless its rows are given up before, or nothing waits for it. */
 function watched(thread: MeasuredRunner, choice: LaneChoice): Runner {
-  return choice.isGuarded ? thread : new WatchedRunner(thread, choice)
+  const { isGuarded, isBackground } = choice
+  return isGuarded || isBackground ? thread : new WatchedRunner(thread, choice)
 }
 
 /** How many rows a batch may have that runs on this thread; 0: none does. */
 function rowsInline(
   rows: number,
   cost: Cost,
-  { isGuarded }: Pick<LaneChoice, 'isGuarded'>,
+  { isGuarded, isBackground }: Pick<LaneChoice, 'isGuarded' | 'isBackground'>,
 ): number {
-  return isGuarded ? 0 : Math.min(rows, rowsWithin(INLINE_MS, cost))
+  return isGuarded || isBackground ? 0 : Math.min(rows, rowsWithin(INLINE_MS, cost))
 }
 
 /** Is it known, from an earlier start, that all batches of a model run on this thread? */
 export async function isKnownInline(
-  choice: Pick<LaneChoice, 'cache' | 'dependsOn' | 'isGuarded' | 'latencyBudgetMs'>,
+  choice: Pick<
+    LaneChoice,
+    'cache' | 'dependsOn' | 'isGuarded' | 'isBackground' | 'latencyBudgetMs'
+  >,
 ): Promise<boolean> {
   const cost = await choice.cache.kept({
     kind: 'costs',

@@ -60,7 +60,8 @@ export async function readUse(use: ModelUse, chosen: OperatorChoice): Promise<Re
     sample: createHash('sha256').update(sample).digest('hex'),
   }
   const measured = { sample, features: features.length, cache, dependsOn }
-  const choice = { label: labelOf(candidate), where, latencyBudgetMs, isGuarded, ...measured }
+  const limits = { latencyBudgetMs, isGuarded, isBackground }
+  const choice = { label: labelOf(candidate), where, ...limits, ...measured }
   return { use, candidate, trees, way: JSON.stringify(way), choice }
 }
 

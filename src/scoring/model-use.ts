@@ -21,7 +21,8 @@ export interface ModelUse {
    */
   readonly hasFallback?: boolean
   /**
-   * Whether it is only watched: its thread runs when nothing else needs the processor.
+   * Whether nothing waits for it: ONNX Runtime runs it on another thread, when nothing else needs
+   * the processor, and each run may take any time.
    * @default false
    */
   readonly isBackground?: boolean

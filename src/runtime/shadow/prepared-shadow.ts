@@ -85,8 +85,7 @@ async function loadShadow(
   const model = models[name] as ScoreStep['models'][string]
   if (isRule(model)) return { scorer: ruleScorer(name, model, features), notes: [], bytes: 0 }
   const latencyBudgetMs = latencyBudget === 'none' ? Number.POSITIVE_INFINITY : budgetMs
-  // Guarded, as a model with a fallback is: if it hangs, its rows are given up.
-  const use = { step, model, missing, latencyBudgetMs, hasFallback: true, isBackground: true }
+  const use = { step, model, missing, latencyBudgetMs, isBackground: true }
   const chosen = new Map([...files].filter(([of]) => of === model.name))
   const { scorers, faults, notes, bytes } = await loadScorers([use], chosen, {
     evaluator: 'onnxruntime',

@@ -40,12 +40,10 @@ export interface ShadowParts {
   readonly changed: () => void
 }
 
-/** What a shadow has said of the rows that were kept. */
+/** Scores of the rows that were kept, by a shadow. */
 interface Said {
   /** Those that it has scored. */
   readonly rows: readonly number[]
-  /** How many it has not answered in time. */
-  readonly givenUp: number
   /** The outputs of the step. */
   readonly columns: readonly Float64Array[]
 }
@@ -115,7 +113,6 @@ export class Shadow {
       try {
         // They are scored in one run, as rows of several partitions are.
         await Promise.all(batch.map((kept) => this.#scoreOne(kept)))
-        if (this.#parts.model.scorer.state === 'ended') this.#end('its thread has ended')
       } catch (error) {
         this.#end(messageOf(error))
       }
@@ -144,9 +141,9 @@ export class Shadow {
       said = await askFor(kept, model)
       if (said !== null) this.#follow(kept, said)
     } finally {
-      const [scored, dropped] = [said?.rows.length ?? 0, said?.givenUp ?? 0]
+      const scored = said?.rows.length ?? 0
       this.#release(kept.count)
-      report.rows({ scored, failed: kept.count - scored - dropped, dropped })
+      report.rows({ scored, failed: kept.count - scored, dropped: 0 })
     }
   }
 
@@ -186,8 +183,7 @@ async function askFor(
 ): Promise<Said | null> {
   const answer = await orFailing(scorer, rows, count)
   if (answer === null) return null
-  // The numbers of rows that are lost are not finite either.
-  const { columns, failed, lost } = answer
+  const { columns, failed } = answer
   const scored: number[] = []
   for (let row = 0; row < count; row++) {
     if (failed.has(row) || !columns.every((column) => Number.isFinite(column[row]))) continue
@@ -195,7 +191,6 @@ async function askFor(
   }
   return {
     rows: scored,
-    givenUp: lost.size,
     columns: common.map((own) => columns[own] as Float64Array),
   }
 }

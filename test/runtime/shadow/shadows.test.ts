@@ -138,25 +138,14 @@ test('a shadow that hangs holds up nothing, and what there is no room for is dro
   expect(watch.states.at(-1)).toBe('stopped')
 })
 
-test('rows that a shadow has not answered in time are dropped, and say nothing of the model', async () => {
-  const records = logOf(EVENTS)
-  const slow = shadowScorer((amounts) => amounts.map(() => Number.NaN))
-  const score = async (rows: Float32Array, count: number) => {
-    const answer = await slow.score(rows, count)
-    return { ...answer, lost: new Set(Array.from({ length: count }, (_, row) => row)) }
-  }
-  const { worker, watch } = startShadowed(records, { ...slow, score })
-  await records.settled(GROUP, 'events')
-  await worker.settled()
-  await worker.stop()
-  expect(rowsOf(watch)).toEqual({ scored: 0, failed: 0, dropped: EVENTS.length })
-})
-
 test('a shadow whose thread has ended is off, and the worker goes on', async () => {
   const records = logOf(EVENTS)
-  const lost = shadowScorer((amounts) => amounts.map(() => Number.NaN))
-  const ended = { ...lost, state: 'ended' } as const
-  const { worker, watch } = startShadowed(records, ended)
+  const { worker, watch } = startShadowed(
+    records,
+    shadowScorer(() => {
+      throw new TidemarkError('MODEL_LOST', 'its thread has ended')
+    }),
+  )
   await watch.until(({ events }) => events.some((e) => e.type === 'shadow-off'))
   send(records, EVENTS)
   await records.settled(GROUP, 'events')
