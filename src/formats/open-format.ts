@@ -21,8 +21,7 @@ export interface FormatParts {
 
 /**
  * Makes the format of a source, or of a table's topic.
- * @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given ·
- * `TOPOLOGY_INVALID`: its reader's schema is invalid
+ * @throws TidemarkError `CONFIG_INVALID`: it needs a schema registry and none is given
  */
 export async function openFormat(
   source: FormatSource,

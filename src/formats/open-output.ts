@@ -68,9 +68,9 @@ function mistakeIn(format: RegisteredFormat): string | null {
 }
 
 async function shownOutput(schema: WholeSchema, encoder: PayloadEncoder): Promise<OutputFormat> {
-  const [{ ShownOutput }, { AS_WRITTEN, openDecoder }] = await Promise.all([
+  const [{ ShownOutput }, { openDecoder }] = await Promise.all([
     import('./registry/shown-output.ts'),
     import('./registry/open-decoder.ts'),
   ])
-  return new ShownOutput(encoder, openDecoder({ ...schema, id: 0 }, AS_WRITTEN))
+  return new ShownOutput(encoder, openDecoder({ ...schema, id: 0 }, null))
 }

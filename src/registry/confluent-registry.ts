@@ -34,7 +34,8 @@ const ANSWER_MS = 5_000
 const NO_SUCH_SCHEMA = 40_403
 /** The codes with which a registry says that there is no such subject, or no version of it. */
 const NO_SUCH_SUBJECT = [40_401, 40_402]
-/** The states with which it rejects a schema: it is not compatible, or it is none. */
+const NOT_THERE = [...NO_SUCH_SUBJECT, NO_SUCH_SCHEMA]
+/** The states with which it rejects a schema that it is sent: not compatible, or none. */
 const REJECTED = [409, 422]
 /** The most of a registry's message beside the status of its answer. */
 const MOST_CHARACTERS = 200
@@ -60,6 +61,10 @@ interface SchemaBody {
   readonly references?: readonly Reference[] | null
 }
 
+interface IdBody {
+  readonly id: number
+}
+
 interface CompatibilityBody {
   readonly is_compatible: boolean
   readonly messages?: readonly string[] | null
@@ -83,7 +88,16 @@ interface Refusal {
 
 const NO_ANSWER = { status: null, code: null, words: '' }
 
-/** As the library passes it on. */
+/** What a request is to be answered with. */
+interface Expected<T> {
+  /** Codes that say that what was asked for is not there. */
+  readonly absent: readonly number[]
+  readonly is: (body: unknown) => body is T
+  /** Whether the registry may reject the schema that is sent. @default false */
+  readonly mayReject?: boolean
+}
+
+/** A response of the library. */
 interface LibraryResponse {
   status(): number
   data(): unknown
@@ -116,18 +130,23 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
     })
   }
 
-  async schema(id: number): Promise<RegisteredSchema | null> {
-    const body = await this.#ask<SchemaBody>(() => this.#api.Schema.find({ id }), [NO_SUCH_SCHEMA])
-    return body === null ? null : this.#whole(id, body)
+  async schema(id: number): Promise<RegisteredSchema> {
+    const body = await this.#ask(() => this.#api.Schema.find({ id }), {
+      absent: [NO_SUCH_SCHEMA],
+      is: isSchema,
+    })
+    if (body === null) throw unknown(`the schema registry has no schema ${id}`)
+    return this.#whole(id, body)
   }
 
   async find(subject: string, schema: NewSchema): Promise<number | null> {
     const asked = { subject, body: bodyOf(schema) }
     const idOf = async (parameters: typeof asked & { readonly normalize?: true }) => {
-      const body = await this.#ask<{ readonly id: number }>(
-        () => this.#api.Subject.registered(parameters),
-        [...NO_SUCH_SUBJECT, NO_SUCH_SCHEMA],
-      )
+      const body = await this.#ask(() => this.#api.Subject.registered(parameters), {
+        absent: NOT_THERE,
+        is: hasId,
+        mayReject: true,
+      })
       return body?.id ?? null
     }
     // Some compare texts. It is the same schema if only their layout differs.
@@ -135,9 +154,9 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   }
 
   async objections(subject: string, schema: NewSchema): Promise<readonly string[]> {
-    const body = await this.#ask<CompatibilityBody>(
+    const body = await this.#ask(
       () => this.#api.Subject.compatible({ subject, verbose: true, body: bodyOf(schema) }),
-      NO_SUCH_SUBJECT,
+      { absent: NO_SUCH_SUBJECT, is: isCompatibility, mayReject: true },
     )
     if (body === null || body.is_compatible) return []
     const { messages } = body
@@ -145,67 +164,79 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   }
 
   async register(subject: string, schema: NewSchema): Promise<number> {
-    const body = await this.#ask<{ readonly id: number }>(() =>
-      this.#api.Subject.register({ subject, body: bodyOf(schema) }),
+    const body = await this.#ask(
+      () => this.#api.Subject.register({ subject, body: bodyOf(schema) }),
+      { absent: [], is: hasId, mayReject: true },
     )
-    return (body as { readonly id: number }).id
+    return (body as IdBody).id
   }
 
   async latest(subject: string): Promise<RegisteredSchema | null> {
-    const body = await this.#ask<SchemaBody & { readonly id: number }>(
-      () => this.#api.Subject.latestVersion({ subject }),
-      NO_SUCH_SUBJECT,
-    )
+    const body = await this.#ask(() => this.#api.Subject.latestVersion({ subject }), {
+      absent: NO_SUCH_SUBJECT,
+      is: (of): of is SchemaBody & IdBody => isSchema(of) && hasId(of),
+    })
     return body === null ? null : this.#whole(body.id, body)
   }
 
   /** With the schemas that it refers to. */
   async #whole(id: number, body: SchemaBody): Promise<RegisteredSchema> {
     const type = TYPES[body.schemaType ?? 'AVRO']
-    if (type === undefined) {
-      throw this.#unavailable(`schema ${id} is of the unknown type ${body.schemaType}`)
-    }
+    if (type === undefined) throw unknown(`schema ${id} is of the unknown type ${body.schemaType}`)
     const references = new Map<string, NamedSchema>()
-    await this.#follow(body.references ?? [], references)
+    await this.#follow(id, body.references ?? [], references)
     return { id, type, text: body.schema, references: [...references.values()] }
   }
 
   /** Adds referenced schemas, each after those that it refers to. */
-  async #follow(wanted: readonly Reference[], into: Map<string, NamedSchema>): Promise<void> {
+  async #follow(
+    id: number,
+    wanted: readonly Reference[],
+    into: Map<string, NamedSchema>,
+  ): Promise<void> {
     for (const { name, subject, version } of wanted) {
       if (into.has(name)) continue
       if (into.size >= MOST_REFERENCES) {
-        throw this.#unavailable(`a schema refers to more than ${MOST_REFERENCES} others`)
+        throw unknown(`schema ${id} refers to more than ${MOST_REFERENCES} others`)
       }
-      const body = await this.#ask<SchemaBody>(() =>
-        this.#api.Subject.version({ subject, version }),
-      )
-      await this.#follow(body?.references ?? [], into)
-      into.set(name, { name, text: body?.schema ?? '' })
+      const body = await this.#ask(() => this.#api.Subject.version({ subject, version }), {
+        absent: NOT_THERE,
+        is: isSchema,
+      })
+      if (body === null) {
+        const other = `version ${version} of subject "${subject}"`
+        throw unknown(`schema ${id} refers to ${other}, which the schema registry does not have`)
+      }
+      await this.#follow(id, body.references ?? [], into)
+      into.set(name, { name, text: body.schema })
     }
   }
 
   /**
    * @returns `null`: the registry answered with one of the codes `absent`
-   * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_REJECTED`
+   * @throws TidemarkError `REGISTRY_UNAVAILABLE`, also if the answer is another one, such as the
+   * page of a proxy · `SCHEMA_REJECTED`
    */
   async #ask<T>(
     request: () => Promise<LibraryResponse>,
-    absent: readonly number[] = [],
+    { absent, is, mayReject = false }: Expected<T>,
   ): Promise<T | null> {
+    let body: unknown
     try {
-      return (await request()).data() as T
+      body = (await request()).data()
     } catch (thrown) {
       const { url: of = '' } = thrown as { url?: string }
       const refusal = this.#refusals.get(of) ?? { ...NO_ANSWER, why: messageOf(thrown) }
       this.#refusals.delete(of)
       if (refusal.code !== null && absent.includes(refusal.code)) return null
-      if (refusal.status === null || !REJECTED.includes(refusal.status)) {
+      if (!mayReject || refusal.status === null || !REJECTED.includes(refusal.status)) {
         throw this.#unavailable(refusal.why, thrown)
       }
       const { words } = refusal
       throw new TidemarkError('SCHEMA_REJECTED', words, { where: this.url, cause: thrown })
     }
+    if (is(body)) return body
+    throw this.#unavailable('it answered 200 with something else than was asked for')
   }
 
   #note(response: LibraryResponse): boolean {
@@ -238,6 +269,24 @@ function refusalIn(response: LibraryResponse): Refusal {
     code: isOwn ? code : null,
     words: words ?? answered,
   }
+}
+
+function unknown(what: string): TidemarkError {
+  return new TidemarkError('SCHEMA_UNKNOWN', what)
+}
+
+function isSchema(body: unknown): body is SchemaBody {
+  const { schema, schemaType, references } = (body ?? {}) as Record<keyof SchemaBody, unknown>
+  const isType = schemaType === undefined || typeof schemaType === 'string'
+  return typeof schema === 'string' && isType && (references == null || Array.isArray(references))
+}
+
+function hasId(body: unknown): body is IdBody {
+  return Number.isInteger((body as Partial<IdBody> | null)?.id)
+}
+
+function isCompatibility(body: unknown): body is CompatibilityBody {
+  return typeof (body as Partial<CompatibilityBody> | null)?.is_compatible === 'boolean'
 }
 
 function bodyOf({ type, text }: NewSchema): SchemaBody {

@@ -29,10 +29,12 @@ export interface SchemaRegistry {
   /** Its address, without credentials. */
   readonly url: string
   /**
-   * Returns the schema with an id; `null`: the registry says that there is none.
-   * @throws TidemarkError `REGISTRY_UNAVAILABLE`: it does not answer, or with anything else
+   * Returns the schema with an id.
+   * @throws TidemarkError `SCHEMA_UNKNOWN`: the registry says that it lacks the schema, or one that
+   * it refers to, or the schema is of an unknown type · `REGISTRY_UNAVAILABLE`: it does not answer,
+   * or with anything else
    */
-  schema(id: number): Promise<RegisteredSchema | null>
+  schema(id: number): Promise<RegisteredSchema>
 }
 
 /** A schema that needs no other. */
@@ -62,7 +64,7 @@ export interface SchemaSubjects {
   register(subject: string, schema: NewSchema): Promise<number>
   /**
    * Returns the latest schema of a subject; `null`: there is no such subject.
-   * @throws TidemarkError `REGISTRY_UNAVAILABLE`
+   * @throws TidemarkError as {@link SchemaRegistry.schema}
    */
   latest(subject: string): Promise<RegisteredSchema | null>
 }

@@ -163,9 +163,12 @@ export class TopicTable {
     slices.use(records.length)
   }
 
-  /** Waits for the schemas that the records refer to. */
+  /**
+   * Waits for the schemas that the records refer to, however long: a row that was left out because
+   * its schema was late would be there after the next start.
+   */
   async #prepare(records: LogRecords): Promise<void> {
-    const how = { clock: this.#around.clock, mayGiveUp: true }
+    const how = { clock: this.#around.clock, mayGiveUp: false }
     let first = this.#format.prepare(records, how)
     if (first === null) return
     const attempt = async () => {

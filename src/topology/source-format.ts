@@ -18,8 +18,6 @@ export interface DecodeFormat {
 /** Records in Confluent's wire format, whose schemas are in a schema registry. */
 export interface RegistryFormat {
   readonly is: 'registry'
-  /** Avro schema that values are resolved to; `null`: they stay as they were written. */
-  readonly reader: unknown
   /** Field of the event that gets the full name of the value's type; `null`: none. */
   readonly typeField: string | null
 }
@@ -34,16 +32,6 @@ export interface Formatted<S extends StandardSchemaV1> {
 
 /** Options of {@link registry}. */
 export interface RegistryFormatOptions {
-  /**
-   * Reader's schema, for Avro: a value that was written with another schema is resolved to it, as
-   * Avro's schema resolution defines: fields are matched by name and alias, missing ones get their
-   * default, numbers are promoted. It must be a schema in Avro's JSON form; else the worker refuses
-   * to start, `TOPOLOGY_INVALID`. A schema that cannot be resolved to it makes its records dead
-   * letters `SCHEMA_UNUSABLE`.
-   *
-   * @default values stay as they were written
-   */
-  readonly reader?: unknown
   /**
    * A field to add to each event: the full name of the type of its value, which tells apart several
    * types of event on one topic. In Avro and Protobuf it is the name with its namespace or package,
@@ -60,7 +48,8 @@ export interface RegistryFormatOptions {
  * then validated by `schema`. The worker has to be told the registry's address (`--registry`).
  *
  * Values become JavaScript as follows. Avro: a number is a number, also a long, which must be from
- * −2^52 to 2^53 − 2; bytes and fixed are a Buffer; a union with null is the value or `null`; in
+ * −2^52 to 2^53 − 2; timestamps are ms, those in microseconds or nanoseconds rounded down; bytes and
+ * fixed are a Buffer; a union with null is the value or `null`; in
  * any other union of which the members cannot be told apart, a value is `{ [type]: value }`.
  * Protobuf: names are in lowerCamelCase, as in Protobuf's JSON; enums are their names; fields
  * without a value have their default, unless they are `optional`, messages or of a `oneof`.
@@ -69,8 +58,7 @@ export function registry<S extends StandardSchemaV1>(
   schema: S,
   o: RegistryFormatOptions = {},
 ): Formatted<S> {
-  const { reader, typeField } = o
-  const format = { is: 'registry', reader: reader ?? null, typeField: typeField ?? null } as const
+  const format = { is: 'registry', typeField: o.typeField ?? null } as const
   return { schema, format }
 }
 

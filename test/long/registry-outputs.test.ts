@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { avro, defineTopology, protobuf, type RegisteredFormat, seconds } from 'tidemark'
 import { expect, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { AS_WRITTEN, openDecoder } from '../../src/formats/registry/open-decoder.ts'
+import { openDecoder } from '../../src/formats/registry/open-decoder.ts'
 import { PREFIX_BYTES, schemaIdOf } from '../../src/formats/registry/wire-format.ts'
 import { KafkaRecords } from '../../src/records/kafka/kafka-records.ts'
 import { ConfluentRegistry } from '../../src/registry/confluent-registry.ts'
@@ -88,7 +88,7 @@ async function valuesIn(records: KafkaRecords, topic: string, { url }: RegistryS
   const values = (await readTopic(records, topic)).map((record) => record.value as Buffer)
   const schema = await registry.schema(schemaIdOf(values[0] as Buffer, 0, PREFIX_BYTES) ?? 0)
   if (schema === null) throw new Error('the registry has no such schema')
-  const { decode } = openDecoder(schema, AS_WRITTEN)
+  const { decode } = openDecoder(schema, null)
   return values.map((value) => {
     const { value: decoded, type } = decode(value.subarray(PREFIX_BYTES))
     return { ...(decoded as object), type }

@@ -6,6 +6,8 @@ import { thrownBy } from '../support/thrown.ts'
 
 // What a registry may answer; a real one is asked in integration/registry.test.ts.
 
+const AVRO = { type: 'avro', text: '"int"' } as const
+
 async function served(answer: RequestListener): Promise<string> {
   const server = createServer(answer).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
@@ -61,15 +63,62 @@ test('references come each once, after those that they need themselves', async (
   expect(asked).toHaveLength(4)
 })
 
-test('a reference that the registry lacks is named, in its own words', async () => {
-  const references = [{ name: 'a', subject: 'a', version: 1 }]
+test.each([
+  [
+    'refers to a version that the registry does not have',
+    { schema: 'main', references: [{ name: 'a', subject: 'a b', version: 1 }] },
+    'schema 1 refers to version 1 of subject "a b", which the schema registry does not have',
+  ],
+  [
+    'is of a type that is not known',
+    { schema: '', schemaType: 'THRIFT' },
+    'schema 1 is of the unknown type THRIFT',
+  ],
+])('a schema is unknown if it %s', async (_, body, message) => {
   const { url } = answering({
-    '/schemas/ids/1': [200, { schema: 'main', references }],
-    '/subjects/a/versions/1': [404, { error_code: 40_401, message: "No artifact with ID 'a'" }],
+    '/schemas/ids/1': [200, body],
+    '/subjects/a%20b/versions/1': [404, { error_code: 40_401, message: 'no subject' }],
   })
   const error = await thrownBy(new ConfluentRegistry({ url: await url }).schema(1))
-  expect(error.message).toBe("the schema registry: it answered 404: No artifact with ID 'a'")
+  expect(error).toMatchObject({ code: 'SCHEMA_UNKNOWN', message })
 })
+
+test.each([
+  ['the page of a proxy', '<html>log in</html>'],
+  ['nothing', ''],
+  ['JSON that is no schema', { hello: 1 }],
+  ['a schema that is no text', { schema: {} }],
+  ['null', 'null'],
+])('an answer of 200 with %s is none', async (_, body) => {
+  const { url } = answering({
+    '/schemas/ids/1': [200, body],
+    '/subjects/a': [200, body],
+    '/subjects/a/versions/latest': [200, body],
+    '/compatibility/subjects/a/versions/latest?verbose=true': [200, body],
+  })
+  const registry = new ConfluentRegistry({ url: await url })
+  const asked = [
+    registry.schema(1),
+    registry.find('a', AVRO),
+    registry.latest('a'),
+    registry.objections('a', AVRO),
+  ]
+  for (const answer of asked) {
+    expect(await thrownBy(answer)).toMatchObject({
+      code: 'REGISTRY_UNAVAILABLE',
+      message: 'the schema registry: it answered 200 with something else than was asked for',
+    })
+  }
+})
+
+test.each([409, 422])(
+  'a schema that is read is not rejected with %d: that passes',
+  async (status) => {
+    const { url } = answering({ '/schemas/ids/1': [status, { error_code: status, message: 'no' }] })
+    const error = await thrownBy(new ConfluentRegistry({ url: await url }).schema(1))
+    expect(error).toMatchObject({ code: 'REGISTRY_UNAVAILABLE', action: 'retry' })
+  },
+)
 
 test('only the code of the registry itself says that there is no such schema', async () => {
   const { url } = answering({
@@ -79,7 +128,7 @@ test('only the code of the registry itself says that there is no such schema', a
     '/schemas/ids/4': [503, { error_code: 40_403, message: 'Schema not found' }],
   })
   const registry = new ConfluentRegistry({ url: await url })
-  expect(await registry.schema(1)).toBeNull()
+  expect((await thrownBy(registry.schema(1))).code).toBe('SCHEMA_UNKNOWN')
   for (const [id, why] of [
     [2, 'it answered 404: HTTP 404 Not Found'],
     [3, 'it answered 404'],
@@ -95,7 +144,6 @@ test('only the code of the registry itself says that there is no such schema', a
 test.each([
   ['an error', [503, { message: 'starting' }], 'it answered 503: starting'],
   ['a refused login', [401, {}], 'it answered 401'],
-  ['a type that is not known', [200, { schema: '', schemaType: 'THRIFT' }], 'unknown type THRIFT'],
 ] as const)('%s passes, so that it is tried again', async (_, answer, why) => {
   const { url } = answering({ '/schemas/ids/1': answer })
   const registry = new ConfluentRegistry({ url: await url })
@@ -120,8 +168,6 @@ test('it logs in with user name and password, and asks below the path of its URL
   const basic = `Basic ${Buffer.from('me:secret').toString('base64')}`
   expect(seen).toEqual(['/apis/ccompat/v7/schemas/ids/9', basic])
 })
-
-const AVRO = { type: 'avro', text: '"int"' } as const
 
 test('a schema is found in its subject, also in another layout, or it is not there', async () => {
   const { url } = answering({

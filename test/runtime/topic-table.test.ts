@@ -152,7 +152,7 @@ test('values of a schema registry are rows once their schema is there; one witho
   const registry = new HandRegistry()
   const type = avro.Type.forSchema(RISK)
   registry.add(7, { type: 'avro', text: JSON.stringify(RISK) })
-  const format = { is: 'registry', reader: null, typeField: null } as const
+  const format = { is: 'registry', typeField: null } as const
   const values = new RegistryFormat({ ...source, format }, format, { registry, wanted: [] })
   const { of, putValue, riskOf, told, until, clock } = following({ values })
   registry.isDown = true
@@ -167,6 +167,35 @@ test('values of a schema registry are rows once their schema is there; one witho
   expect([riskOf('a'), riskOf('b')]).toEqual([0.5, undefined])
   expect(told('table-row-invalid').map(({ code }) => code)).toEqual(['SCHEMA_ID_MISSING'])
   expect(told('table-held-up').at(-1)).toMatchObject({ reason: null })
+  of.stop()
+  await running
+})
+
+test('a row whose schema the registry does not have is waited for, and the one before it stays meanwhile', async () => {
+  const registry = new HandRegistry()
+  const type = avro.Type.forSchema(RISK)
+  const schema = { type: 'avro', text: JSON.stringify(RISK) } as const
+  registry.add(7, schema)
+  const format = { is: 'registry', typeField: null } as const
+  const values = new RegistryFormat({ ...source, format }, format, { registry, wanted: [] })
+  const { of, putValue, riskOf, told, until, clock } = following({ values })
+  putValue('a', wireValue(7, type.toBuffer({ risk: 1 })))
+  const running = of.run()
+  await of.loaded
+  putValue('a', wireValue(8, type.toBuffer({ risk: 2 })))
+  await until(() => told('table-held-up').length === 1)
+  while (registry.asked.length < 20) {
+    clock.advance(1_000)
+    await nextTurn()
+  }
+  expect(told('table-held-up')).toMatchObject([
+    { reason: 'the schema registry has no schema 8, which a record refers to' },
+  ])
+  expect(riskOf('a')).toBe(1)
+  registry.add(8, schema)
+  clock.advance(10_000)
+  await until(() => riskOf('a') === 2)
+  expect(told('table-row-invalid')).toEqual([])
   of.stop()
   await running
 })

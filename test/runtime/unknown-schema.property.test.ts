@@ -49,7 +49,7 @@ class FlappingRegistry extends HandRegistry {
     this.#every = every
   }
 
-  override schema(id: number): Promise<RegisteredSchema | null> {
+  override schema(id: number): Promise<RegisteredSchema> {
     this.isDown = this.asked.length % this.#every === this.#every - 1
     return super.schema(id)
   }

@@ -17,6 +17,7 @@ import {
   unknownField,
   wholeNumbers,
 } from '../fit.ts'
+import { unitsPerMs } from './timestamps.ts'
 
 // Checks whether a value can be written in Avro without losing anything. avsc then accepts it too.
 
@@ -46,6 +47,8 @@ function fitOf(type: Type, known: Known): Fit {
 }
 
 function newFit(type: Type, known: Known): Fit {
+  const units = unitsPerMs(type)
+  if (units !== null) return wholeNumbers(-timestampLimit(units), timestampLimit(units))
   switch (type.typeName) {
     case 'fixed': {
       const { size } = type as types.FixedType
@@ -67,6 +70,11 @@ function newFit(type: Type, known: Known): Fit {
     default:
       return PRIMITIVES[type.typeName] as Fit
   }
+}
+
+/** The largest ms whose timestamp in such units is a long. */
+function timestampLimit(units: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.floor(2 ** 63 / units) - 1)
 }
 
 function recordFit(type: types.RecordType, known: Known): Fit {

@@ -11,7 +11,8 @@ import {
 } from '../json/plain.ts'
 import { codePoints, pastWide, utf16Units } from '../json/tokens.ts'
 import type { PayloadScan } from '../registry/payload-decoder.ts'
-import { type Skipper, skipperOf } from './bounded.ts'
+import { Cursor, type Skip, skipOf } from './bounded.ts'
+import { unitsPerMs } from './timestamps.ts'
 
 // Generates a function that fills columns from Avro values of one schema, without creating a value.
 // https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
@@ -34,7 +35,9 @@ export function compileAvroScan(
   if (code === null) return null
   const { skippers, rules, words, filled } = compiler
   const absent = forms.map((_, c) => c).filter((c) => !filled.has(c))
-  const helpers = { isAllowed, isOneOf, codePoints, utf16Units, pastWide, skippers, rules, words }
+  const cursor = new Cursor()
+  const texts = { isOneOf, codePoints, utf16Units, pastWide, words }
+  const helpers = { ...texts, isAllowed, rules, skippers, cursor }
   const make = generated(
     Object.keys(helpers),
     `return function scanAvro(place, columns, row) {
@@ -43,6 +46,7 @@ export function compileAvroScan(
       let at = place.from
       let byte = 0, low = 0, x = 0, unit = 0, start = 0, stop = 0, cell = 0
       let isWide = false
+      ${skippers.length > 0 ? 'cursor.begin(bytes, at, end)' : ''}
       ${absent.map((c) => `states[${c} * capacity + row] = ${ABSENT}`).join('\n')}
       ${code}
       return at === end
@@ -60,7 +64,7 @@ function isOneOf(text: Uint8Array, words: readonly Buffer[]): boolean {
 type Code = string | null
 
 class Compiler {
-  readonly skippers: Skipper[] = []
+  readonly skippers: Skip[] = []
   readonly rules: NumberRule[] = []
   readonly words: (readonly Buffer[])[] = []
   /** The columns that the code fills. */
@@ -112,6 +116,13 @@ class Compiler {
   }
 
   #scalar(type: Type, { text, number, booleans }: Scalar, path: FieldPath): Code {
+    const units = unitsPerMs(type)
+    if (units !== null) {
+      if (number === null) return null
+      return `${LONG}
+        x = Math.floor(x / ${units})
+        ${this.#number(number, path)}`
+    }
     switch (type.typeName) {
       case 'boolean': {
         const isKnown =
@@ -124,6 +135,7 @@ class Compiler {
           ${this.#putNumber(path)}`
       }
       case 'int':
+        return number === null ? null : `${INT} ${this.#number(number, path)}`
       case 'long':
         return number === null ? null : `${LONG} ${this.#number(number, path)}`
       case 'float':
@@ -163,20 +175,22 @@ class Compiler {
       case 'null':
         return ''
       case 'boolean':
-        return 'at++'
+        return 'if (bytes[at++] > 1) return false'
       case 'float':
         return 'at += 4'
       case 'double':
         return 'at += 8'
       case 'int':
+        return INT
       case 'long':
         return LONG
       case 'string':
+        return `${LENGTH}\nstop = at + x\n${SKIP_TEXT}`
       case 'bytes':
         return `${LENGTH}\nat += x`
       default: {
-        const s = this.skippers.push(skipperOf(type)) - 1
-        return `at = skippers[${s}](bytes, at, end)\nif (at < 0) return false`
+        const s = this.skippers.push(skipOf(type)) - 1
+        return `cursor.at = at\nif (!skippers[${s}](cursor)) return false\nat = cursor.at`
       }
     }
   }
@@ -209,18 +223,23 @@ function isUnion(type: Type): type is types.UnwrappedUnionType {
 }
 
 /**
- * Reads a zigzag varint into `x`. avsc refuses a long beyond ±(2^53 − 2); here those of more than
- * seven bytes are left to it, and so are those that are written with more bytes than they need.
+ * Reads a zigzag varint into `x`. Here those of more than eight bytes are left to avsc, and those
+ * beyond ±2^52, also if they are written with more bytes than they need.
  */
 const LONG = `
   low = byte = bytes[at++]
   x = byte & 0x7f
   for (unit = 128; byte > 0x7f; unit *= 128) {
-    if (unit > ${2 ** 42}) return false
+    if (unit > ${2 ** 49}) return false
     byte = bytes[at++]
     x += (byte & 0x7f) * unit
   }
+  if (x > ${Number.MAX_SAFE_INTEGER}) return false
   x = (low & 1) === 0 ? x / 2 : -(x + 1) / 2
+`
+
+const INT = `${LONG}
+  if ((x | 0) !== x) return false
 `
 
 /** Reads the length of a text into `x`. */
@@ -234,6 +253,12 @@ function float(kind: 'Float32' | 'Float64', bytes: number): string {
     at += ${bytes}
 `
 }
+
+/** Moves behind a text in UTF-8. */
+const SKIP_TEXT = `while (at < stop) {
+    if (bytes[at] < 0x80) at++
+    else if ((at = pastWide(bytes, at, stop)) < 0) return false
+  }`
 
 /** Code that checks a text which lies in JSON as it is, in UTF-8. */
 function textCode(isBounded: boolean): string {

@@ -1,4 +1,10 @@
-import protobuf, { type NamespaceBase, type Root, type Type } from 'protobufjs'
+import protobuf, {
+  type INamespace,
+  type IType,
+  type NamespaceBase,
+  type Root,
+  type Type,
+} from 'protobufjs'
 import descriptor, {
   type IDescriptorProto,
   type IFileDescriptorProto,
@@ -10,22 +16,20 @@ import type { NamedSchema } from '../../registry/schema-registry.ts'
 
 const { FileDescriptorProto } = descriptor
 
-/** The messages of a file. */
+/** A file of a Protobuf schema. */
 export interface ProtoFile {
-  /** The file's types, and those that it imports. */
-  readonly root: Root
-  /** Full names of the messages that are not nested, in the order of the file. */
-  readonly messages: readonly string[]
+  /** Its messages that are not nested, in their order. */
+  readonly messages: readonly Type[]
 }
 
 /**
- * Reads a file; names of fields become lowerCamelCase.
+ * Reads a file. Fields get their names in Protobuf's JSON: `json_name`, or else lowerCamelCase.
  * @param imported the files that it imports, all as text or all as descriptors, as the file is. Of
  * Protobuf's own files, which some clients register too, the library's are used
  * @throws Error what is wrong with it
  */
 export function readProtoFile(file: string, imported: readonly NamedSchema[]): ProtoFile {
-  const isDescriptor = /^[\w+/\s]+={0,2}\s*$/.test(file)
+  const isDescriptor = !/[^\w+/=\s]/.test(file)
   const others = imported.filter(({ name }) => protobuf.common.get(name) === null)
   const texts = others.map(({ text }) => text)
   return isDescriptor ? fromDescriptors(file, texts) : fromTexts(file, texts)
@@ -39,13 +43,14 @@ export function messagesIn(namespace: NamespaceBase): Type[] {
 function fromTexts(file: string, imported: readonly string[]): ProtoFile {
   const root = new protobuf.Root()
   const all = [...imported, file]
-  const names = new Set(all.flatMap((text) => protobuf.parse(text, root).imports ?? []))
+  const read = (text: string, into: Root) => protobuf.parse(text, into, { keepCase: true })
+  const names = new Set(all.flatMap((text) => read(text, root).imports ?? []))
   for (const name of names) root.addJSON(protobuf.common.get(name)?.nested ?? {})
-  root.resolveAll()
   // Apart from the files that it imports, which may be of the same package.
-  const { root: alone, package: inside } = protobuf.parse(file, new protobuf.Root())
-  const namespace = inside === undefined ? alone : (alone.lookup(inside) as NamespaceBase)
-  return { root, messages: messagesIn(namespace).map(({ fullName }) => fullName) }
+  const { root: alone, package: inside = '' } = read(file, new protobuf.Root())
+  const namespace = inside === '' ? alone : (alone.lookup(inside) as NamespaceBase)
+  const messages = messagesIn(namespace).map(({ name }) => name)
+  return fileOf(protobuf.Root.fromJSON(withJsonNames(root.toJSON())), inside, messages)
 }
 
 function fromDescriptors(file: string, imported: readonly string[]): ProtoFile {
@@ -57,10 +62,8 @@ function fromDescriptors(file: string, imported: readonly string[]): ProtoFile {
   for (const { messageType } of files) nameFields(messageType)
   const all = [...[...names].flatMap(descriptorsOf), ...files]
   const { package: inside = '', messageType = [] } = files.at(-1) as IFileDescriptorProto
-  return {
-    root: protobuf.Root.fromDescriptor({ file: all }),
-    messages: messageType.map(({ name }) => `${inside === '' ? '' : `.${inside}`}.${name}`),
-  }
+  const messages = messageType.map(({ name = '' }) => name)
+  return fileOf(protobuf.Root.fromDescriptor({ file: all }), inside, messages)
 }
 
 /** The descriptors of one of Protobuf's own files; none: it is not one. */
@@ -69,10 +72,53 @@ function descriptorsOf(name: string): readonly IFileDescriptorProto[] {
   return known === null ? [] : (protobuf.Root.fromJSON(known).toDescriptor('proto3').file ?? [])
 }
 
+/** @throws Error a name in it does not exist, or cannot exist */
+function fileOf(root: Root, inside: string, messages: readonly string[]): ProtoFile {
+  root.resolveAll()
+  const within = inside === '' ? [] : inside.split('.')
+  return { messages: messages.map((name) => root.lookupType([...within, name])) }
+}
+
+/** The namespace with its fields under their names in JSON. */
+function withJsonNames(namespace: INamespace): INamespace {
+  const nested = Object.entries(namespace.nested ?? {}).map(([name, each]) => [
+    name,
+    'fields' in each ? withNamedFields(each) : withJsonNames(each as INamespace),
+  ])
+  return { ...namespace, nested: Object.fromEntries(nested) as INamespace['nested'] & object }
+}
+
+function withNamedFields(type: IType): IType {
+  const names = new Map(
+    Object.entries(type.fields).map(([name, of]) => [
+      name,
+      jsonNameOf(name, of.options?.['json_name']),
+    ]),
+  )
+  if (new Set(names.values()).size < names.size) throw new Error('two fields have one name in JSON')
+  const named = (name: string) => names.get(name) ?? name
+  const fields = Object.entries(type.fields).map(([name, field]) => [named(name), field])
+  const oneofs = Object.entries(type.oneofs ?? {}).map(([name, { oneof, ...more }]) => [
+    name,
+    { ...more, oneof: oneof.map(named) },
+  ])
+  return {
+    ...(withJsonNames(type) as IType),
+    fields: Object.fromEntries(fields) as IType['fields'],
+    ...(oneofs.length > 0 && { oneofs: Object.fromEntries(oneofs) as IType['oneofs'] & object }),
+  }
+}
+
+function jsonNameOf(name: string, given: unknown): string {
+  const jsonName = typeof given === 'string' && given !== '' ? given : protobuf.util.jsonName(name)
+  if (jsonName === '__proto__') throw new Error('a field is named __proto__')
+  return jsonName
+}
+
 /** Sets the names of fields in JSON, which only some compilers set. */
 function nameFields(messages: readonly IDescriptorProto[] = []): void {
   for (const { field = [], nestedType } of messages) {
-    for (const each of field) each.jsonName ||= protobuf.util.camelCase(each.name ?? '')
+    for (const each of field) each.jsonName = jsonNameOf(each.name ?? '', each.jsonName)
     nameFields(nestedType)
   }
 }

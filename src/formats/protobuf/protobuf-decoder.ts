@@ -3,6 +3,7 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import type { RegisteredSchema } from '../../registry/schema-registry.ts'
 import { invalidPayload, type PayloadDecoder, unusableSchema } from '../registry/payload-decoder.ts'
 import { readMessageIndexes } from '../registry/wire-format.ts'
+import { checkOf } from './bounded.ts'
 import { messagesIn, type ProtoFile, readProtoFile } from './proto-files.ts'
 
 /** How a message becomes an object. */
@@ -16,24 +17,33 @@ const CONVERSION = { defaults: true, arrays: true, objects: true, enums: String 
 export function protobufDecoder(schema: RegisteredSchema): PayloadDecoder {
   const { id } = schema
   const file = fileOf(schema)
-  const known = new Map<string, Type | null>()
-  const typeAt = (indexes: readonly number[]): Type | null => {
+  const known = new Map<string, Checked | null>()
+  const typeAt = (indexes: readonly number[]): Checked | null => {
     const path = indexes.join()
-    const type = known.get(path) ?? messageAt(file, indexes)
-    known.set(path, type)
-    return type
+    const found = known.get(path)
+    if (found !== undefined) return found
+    const type = messageAt(file, indexes)
+    const checked = type === null ? null : { type, check: checkOf(type) }
+    known.set(path, checked)
+    return checked
   }
   return {
     scan: null,
     decode: (payload) => {
       const at = readMessageIndexes(payload)
-      const type = at === null ? null : typeAt(at.indexes)
-      if (at === null || type === null) {
+      const found = at === null ? null : typeAt(at.indexes)
+      if (at === null || found === null) {
         throw invalidPayload(`the value names no message of Protobuf schema ${id}`)
       }
+      const { type, check } = found
       const name = type.fullName.replace(/^\./, '')
+      const bytes = payload.subarray(at.start)
+      const why = check(bytes)
+      if (why !== null) {
+        throw invalidPayload(`the value does not match ${name} of Protobuf schema ${id}: ${why}`)
+      }
       try {
-        const message = type.decode(payload.subarray(at.start))
+        const message = type.decode(bytes)
         return { value: plain(type.toObject(message, CONVERSION)), type: name }
       } catch (thrown) {
         if (thrown instanceof TidemarkError) throw thrown
@@ -41,6 +51,11 @@ export function protobufDecoder(schema: RegisteredSchema): PayloadDecoder {
       }
     },
   }
+}
+
+interface Checked {
+  readonly type: Type
+  readonly check: (payload: Uint8Array) => string | null
 }
 
 /** @throws TidemarkError `SCHEMA_UNUSABLE` */
@@ -53,11 +68,10 @@ function fileOf({ id, text, references }: RegisteredSchema): ProtoFile {
 }
 
 function messageAt(
-  { root, messages }: ProtoFile,
+  { messages }: ProtoFile,
   [first = 0, ...nested]: readonly number[],
 ): Type | null {
-  const name = messages[first]
-  let type: Type | null = name === undefined ? null : root.lookupType(name)
+  let type: Type | null = messages[first] ?? null
   for (const index of nested) type = type === null ? null : (messagesIn(type)[index] ?? null)
   return type
 }
@@ -71,8 +85,9 @@ function plain(value: unknown): unknown {
   if (value instanceof protobuf.util.Long) return numberOf(value as unknown as LongNumber)
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value
-  const fields = Object.entries(value).filter(([, field]) => field !== null)
-  return Object.fromEntries(fields.map(([name, field]) => [name, plain(field)]))
+  const fields: Record<string, unknown> = {}
+  for (const [name, field] of Object.entries(value)) if (field !== null) fields[name] = plain(field)
+  return fields
 }
 
 /** The library's kind of 64-bit number. */

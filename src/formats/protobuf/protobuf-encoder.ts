@@ -32,14 +32,14 @@ interface PlacedMessage {
   readonly indexes: readonly number[]
 }
 
-function placedMessages({ root, messages }: ProtoFile): PlacedMessage[] {
+function placedMessages({ messages }: ProtoFile): PlacedMessage[] {
   const nested = (placed: PlacedMessage): PlacedMessage[] => [
     placed,
     ...messagesIn(placed.type).flatMap((type, i) =>
       nested({ type, indexes: [...placed.indexes, i] }),
     ),
   ]
-  return messages.flatMap((name, i) => nested({ type: root.lookupType(name), indexes: [i] }))
+  return messages.flatMap((type, i) => nested({ type, indexes: [i] }))
 }
 
 /** @throws Error it is not one message, with the names of all */

@@ -40,9 +40,10 @@ export class KnownSchemas {
 
   /** Why values of a schema that is not known cannot be decoded. */
   whyNot(id: number): TidemarkError {
-    return this.#missing.hasBeenGivenUp(id)
-      ? new TidemarkError('SCHEMA_UNKNOWN', `the schema registry has no schema ${id}`)
-      : new TidemarkError('INVARIANT', `schema ${id} was not prepared`)
+    return (
+      this.#missing.whyGivenUp(id) ??
+      new TidemarkError('INVARIANT', `schema ${id} was not prepared`)
+    )
   }
 
   /**
@@ -58,7 +59,8 @@ export class KnownSchemas {
     }
     const waited = ids.find((id) => this.get(id) === undefined && !this.isGivenUp(id, how))
     if (waited === undefined) return
-    const what = `the schema registry has no schema ${waited}, which a record refers to`
+    const why = this.#missing.why(waited)?.message ?? `schema ${waited} is not there`
+    const what = `${why}, which a record refers to`
     throw new TidemarkError('REGISTRY_UNAVAILABLE', what, { where: this.#registry.url })
   }
 
@@ -71,10 +73,12 @@ export class KnownSchemas {
   /** @throws TidemarkError `REGISTRY_UNAVAILABLE`: the registry did not say whether it has it */
   async #fetch(id: number, clock: Preparing['clock']): Promise<void> {
     try {
-      const schema = await this.#registry.schema(id)
-      if (schema === null) this.#missing.denied(id, clock.elapsedMs())
-      else this.#known.set(id, this.#compiled(schema))
+      this.#known.set(id, this.#compiled(await this.#registry.schema(id)))
     } catch (error) {
+      if (error instanceof TidemarkError && error.code === 'SCHEMA_UNKNOWN') {
+        this.#missing.denied(id, clock.elapsedMs(), error)
+        return
+      }
       this.#missing.unanswered(id)
       throw error
     } finally {

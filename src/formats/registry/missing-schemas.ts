@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { TidemarkError } from '../../kernel/errors.ts'
 
 // How long a registry has said of an id that it has no such schema. One answer proves nothing: a
 // replica may lag behind.
@@ -15,6 +16,8 @@ interface Missing {
   readonly sinceMs: number | null
   /** When it last said so. */
   readonly saidMs: number
+  /** What it last said. */
+  readonly why: TidemarkError
   /** Until when it is not asked again; `null`: it was never believed. */
   readonly givenUpUntilMs: number | null
 }
@@ -29,13 +32,13 @@ export class MissingSchemas {
   }
 
   /** The registry says that it has no such schema. */
-  denied(id: number, nowMs: number): void {
+  denied(id: number, nowMs: number, why: TidemarkError): void {
     const before = this.#missing.get(id)
     const isSame = before !== undefined && nowMs - before.saidMs <= MOST_APART_MS
     const sinceMs = (isSame ? before.sinceMs : null) ?? nowMs
     const isBelieved = nowMs - sinceMs >= BELIEVED_AFTER_MS
     const givenUpUntilMs = isBelieved ? nowMs + GIVEN_UP_MS : (before?.givenUpUntilMs ?? null)
-    this.#missing.set(id, { sinceMs, saidMs: nowMs, givenUpUntilMs })
+    this.#missing.set(id, { sinceMs, saidMs: nowMs, why, givenUpUntilMs })
   }
 
   /** The registry did not say whether it has it. */
@@ -50,8 +53,17 @@ export class MissingSchemas {
     return untilMs !== null && nowMs < untilMs
   }
 
-  /** Was it given up before? Records that were prepared then may still be decoded. */
-  hasBeenGivenUp(id: number): boolean {
-    return typeof this.#missing.get(id)?.givenUpUntilMs === 'number'
+  /** Why there is no such schema; `null`: the registry never said so. */
+  why(id: number): TidemarkError | null {
+    return this.#missing.get(id)?.why ?? null
+  }
+
+  /**
+   * Why it was given up, now or before: records that were prepared then may still be decoded;
+   * `null`: it never was.
+   */
+  whyGivenUp(id: number): TidemarkError | null {
+    const missing = this.#missing.get(id)
+    return missing === undefined || missing.givenUpUntilMs === null ? null : missing.why
   }
 }

@@ -31,6 +31,17 @@ export interface ScanTarget {
   readonly bound: Bound
 }
 
+/**
+ * Most values that one record may make: fields, items, and the objects and lists that have them. A
+ * schema can make any number of them of a few bytes.
+ */
+export const MOST_VALUES = 2 ** 16
+
+/** Why a record that makes more is not decoded. */
+export function tooManyValues(): string {
+  return `it has more than ${MOST_VALUES.toLocaleString('en')} values`
+}
+
 /** A value that is not as its schema says. @param why without any of the value's content */
 export function invalidPayload(why: string, cause?: unknown): TidemarkError {
   return new TidemarkError('PAYLOAD_INVALID', why, { cause })

@@ -6,7 +6,6 @@ import { columnReader, ScannedEvents } from '../../plan/scanned-events.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
 import { checkedBy } from '../../topology/schema.ts'
 import type { RegistryFormat as FormatDefinition } from '../../topology/source-format.ts'
-import { checkReader } from '../avro/avro-decoder.ts'
 import { decodeEach, type EachDecoder, type OpenChunk } from '../decode-each.ts'
 import { EventMaker } from '../event-maker.ts'
 import type {
@@ -39,16 +38,12 @@ export class RegistryFormat implements Format, EachDecoder {
   readonly #value: ValuePlace = valuePlace()
   readonly #place = { memory: this.#value.memory, from: 0, to: 0 }
 
-  /**
-   * @param o `wanted`: the fields that the topology needs
-   * @throws TidemarkError `TOPOLOGY_INVALID`: its reader's schema is invalid
-   */
+  /** @param o `wanted`: the fields that the topology needs */
   constructor(
     source: FormatSource,
     format: FormatDefinition,
     { registry, wanted }: { registry: SchemaRegistry; wanted: readonly FieldPath[] },
   ) {
-    checkReader(format.reader, source.topic)
     const found =
       format.typeField === null ? targetOf(source, wanted) : { why: 'it has a typeField' }
     const target = 'why' in found ? null : found
@@ -58,9 +53,7 @@ export class RegistryFormat implements Format, EachDecoder {
     this.#source = source
     this.#maker = new EventMaker(source, { decode: (record) => this.#event(record) })
     this.#typeField = format.typeField
-    this.#schemas = new KnownSchemas(registry, (of) =>
-      openDecoder(of, { reader: format.reader, target }),
-    )
+    this.#schemas = new KnownSchemas(registry, (of) => openDecoder(of, target))
   }
 
   prepare(records: RawRecords, how: Preparing): Promise<void> | null {

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
-import { AS_WRITTEN, openDecoder } from './open-decoder.ts'
+import { openDecoder } from './open-decoder.ts'
 import type { PayloadDecoder } from './payload-decoder.ts'
 import { shownJson } from './shown-json.ts'
 import { PREFIX_BYTES, schemaIdOf } from './wire-format.ts'
@@ -46,8 +46,6 @@ export class ShownValues {
   }
 
   async #fetch(id: number): Promise<PayloadDecoder> {
-    const schema = await this.#registry.schema(id)
-    if (schema !== null) return openDecoder(schema, AS_WRITTEN)
-    throw new TidemarkError('SCHEMA_UNKNOWN', `the schema registry has no schema ${id}`)
+    return openDecoder(await this.#registry.schema(id), null)
   }
 }

@@ -15,16 +15,18 @@ const PAYMENT = {
   ],
 }
 
-/** Every value is decoded. */
-const DECODED = { reader: null, target: null }
-
 function bytesOf(schema: unknown, value: unknown): Buffer {
   return avro.Type.forSchema(schema as Schema).toBuffer(value)
 }
 
-function decoder(schema: unknown, reader: unknown = null) {
-  return avroDecoder(registered('avro', JSON.stringify(schema)), { reader, target: null })
+function decoder(schema: unknown) {
+  return avroDecoder(registered('avro', JSON.stringify(schema)), null)
 }
+
+const WHOLE = bytesOf(PAYMENT, { cardId: 'secret', amount: 1.5, note: 'x' })
+const SUIT = { type: 'enum', name: 'Suit', symbols: ['A', 'B'] }
+const MAP = { type: 'map', values: 'int' }
+const PROTO_MAP = Buffer.from([2, 18, ...Buffer.from('__proto__'), 2, 0])
 
 test('a record is an object with its full name as type', () => {
   const payment = { cardId: 'c', amount: 1.5, note: null }
@@ -46,52 +48,73 @@ test('a type may come from a reference', () => {
   const price = { type: 'record', name: 'Price', fields: [{ name: 'is', type: 'Money' }] }
   const whole = { ...price, fields: [{ name: 'is', type: money }] }
   const references = [{ name: 'Money', text: JSON.stringify(money) }]
-  const { decode } = avroDecoder(registered('avro', JSON.stringify(price), references), DECODED)
+  const { decode } = avroDecoder(registered('avro', JSON.stringify(price), references), null)
   expect(decode(bytesOf(whole, { is: { cents: 5 } })).value).toMatchObject({ is: { cents: 5 } })
 })
 
-test("a value is resolved to the reader's schema: names and aliases, defaults, promotions", () => {
-  const reader = {
-    ...PAYMENT,
-    fields: [
-      { name: 'card', aliases: ['cardId'], type: 'string' },
-      { name: 'amount', type: 'double' },
-      { name: 'currency', type: 'string', default: 'EUR' },
-    ],
-  }
-  const written = {
-    ...PAYMENT,
-    fields: [PAYMENT.fields[0], { name: 'amount', type: 'int' }, PAYMENT.fields[2]],
-  }
-  const value = bytesOf(written, { cardId: 'c', amount: 7, note: null })
-  const decoded = decoder(written, reader).decode(value).value as object
-  expect({ ...decoded }).toEqual({ card: 'c', amount: 7, currency: 'EUR' })
-})
-
-test("a schema that cannot be resolved to the reader's is unusable", () => {
-  const reader = { ...PAYMENT, fields: [{ name: 'other', type: 'string' }] }
-  expect(thrownIn(() => decoder(PAYMENT, reader))).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
-})
-
 test.each(['{"type":"record"}', '{', '"Unknown"'])('%s is unusable as a schema', (text) => {
-  const unusable = thrownIn(() => avroDecoder(registered('avro', text), DECODED))
+  const unusable = thrownIn(() => avroDecoder(registered('avro', text), null))
   expect(unusable).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
 })
 
 test('a primitive type may be registered as its bare name', () => {
-  const { decode } = avroDecoder(registered('avro', 'string'), DECODED)
+  const { decode } = avroDecoder(registered('avro', 'string'), null)
   expect(decode(bytesOf('string', 'hello'))).toEqual({ value: 'hello', type: null })
 })
 
-const WHOLE = bytesOf(PAYMENT, { cardId: 'secret', amount: 1.5, note: 'x' })
 test.each([
-  ['cut off', WHOLE.subarray(0, -1)],
-  ['longer than the value', Buffer.concat([WHOLE, WHOLE])],
-  ['empty', Buffer.alloc(0)],
-])('bytes that are %s are a fault without their content', (_, payload) => {
-  const fault = thrownIn(() => decoder(PAYMENT).decode(payload))
-  expect(fault).toMatchObject({ code: 'PAYLOAD_INVALID' })
-  expect(fault.message).not.toContain('secret')
+  ['a value that is cut off', PAYMENT, WHOLE.subarray(0, -1), 'it is cut off'],
+  ['more than a value', PAYMENT, Buffer.concat([WHOLE, Buffer.of(1, 2)]), '2 bytes follow it'],
+  ['nothing', PAYMENT, Buffer.alloc(0), 'it is cut off'],
+  ['a text that is not UTF-8', 'string', Buffer.of(4, 0x63, 0xff), 'a text is not UTF-8'],
+  ['an int of 2^40', 'int', longBytes(2n ** 40n), 'an int has more than 32 bits'],
+  ['a boolean of 7', 'boolean', Buffer.of(7), 'a boolean is neither 0 nor 1'],
+  [
+    'a type that a union lacks',
+    ['null', 'int'],
+    Buffer.of(4),
+    'an index of 2 symbols or types is 2',
+  ],
+  ['a symbol that an enum lacks', SUIT, Buffer.of(3), 'an index of 2 symbols or types is -2'],
+  ['the key __proto__', MAP, PROTO_MAP, 'a map has the key __proto__'],
+] as const)('%s is a fault that says why, without the content', (...of) => {
+  const [, schema, payload, why] = of
+  const fault = thrownIn(() => decoder(schema).decode(payload))
+  expect(fault).toMatchObject({
+    code: 'PAYLOAD_INVALID',
+    message: `the value does not match Avro schema 7: ${why}`,
+  })
+})
+
+test('a schema with a field named __proto__ is unusable', () => {
+  const schema = { type: 'record', name: 'P', fields: [{ name: '__proto__', type: 'int' }] }
+  expect(thrownIn(() => decoder(schema))).toMatchObject({
+    code: 'SCHEMA_UNUSABLE',
+    message: 'Avro schema 7 cannot be used: a field is named __proto__',
+  })
+})
+
+const TIMES = {
+  type: 'record',
+  name: 'Times',
+  fields: ['millis', 'micros', 'nanos'].map((unit) => ({
+    name: unit,
+    type: ['null', { type: 'long', logicalType: `timestamp-${unit}` }],
+  })),
+}
+
+test('timestamps are ms since the epoch, whatever their unit, rounded down', () => {
+  const times = (ms: bigint) =>
+    Buffer.concat(
+      [ms, ms * 1_000n + 999n, ms * 1_000_000n + 999_999n].flatMap((unit) => [
+        Buffer.of(2),
+        longBytes(unit),
+      ]),
+    )
+  for (const ms of [1_767_225_600_123n, 0n, -1n]) {
+    const value = decoder(TIMES).decode(times(ms)).value as object
+    expect({ ...value }).toEqual({ millis: Number(ms), micros: Number(ms), nanos: Number(ms) })
+  }
 })
 
 /** A long in zigzag and varint, whatever a number can hold. */
@@ -103,7 +126,7 @@ function longBytes(long: bigint): Buffer {
 }
 
 test.each([-(2n ** 52n), -(2n ** 52n) + 1n, -1n, 0n, 2n ** 53n - 2n])('%d is a number', (long) => {
-  const { decode } = avroDecoder(registered('avro', '"long"'), DECODED)
+  const { decode } = avroDecoder(registered('avro', '"long"'), null)
   expect(decode(longBytes(long)).value).toBe(Number(long))
 })
 
@@ -115,6 +138,6 @@ test.each([
   2n ** 53n,
   2n ** 63n - 1n,
 ])('%d is a fault, since a number cannot hold it or avsc misreads it', (long) => {
-  const { decode } = avroDecoder(registered('avro', '"long"'), DECODED)
+  const { decode } = avroDecoder(registered('avro', '"long"'), null)
   expect(thrownIn(() => decode(longBytes(long)))).toMatchObject({ code: 'PAYLOAD_INVALID' })
 })

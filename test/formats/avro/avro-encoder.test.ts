@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { avroDecoder } from '../../../src/formats/avro/avro-decoder.ts'
 import { avroEncoder } from '../../../src/formats/avro/avro-encoder.ts'
-import { AS_WRITTEN } from '../../../src/formats/registry/open-decoder.ts'
 import { thrownIn } from '../../support/thrown.ts'
 import { registered } from '../registry/registered.ts'
 
@@ -36,7 +35,7 @@ const payment = { cardId: 'c', amount: 1.5, paidAt: 1_700_000_000_000 }
 function coderOf(schema: unknown) {
   const of = registered('avro', JSON.stringify(schema))
   const { encode, type } = avroEncoder(of)
-  const { decode } = avroDecoder(of, AS_WRITTEN)
+  const { decode } = avroDecoder(of, null)
   // Records of avsc have a class of their own.
   const back = (value: unknown) =>
     JSON.parse(JSON.stringify(decode(Buffer.from(encode(value))).value)) as unknown
@@ -132,4 +131,18 @@ test.each([
   ['no-such-type', 'invalid name'],
 ])('%j is no Avro schema', (text, why) => {
   expect(() => avroEncoder(registered('avro', text))).toThrow(why)
+})
+
+test('timestamps are written from ms, in the unit of their schema', () => {
+  const fields = ['millis', 'micros', 'nanos'].map((unit) => ({
+    name: unit,
+    type: { type: 'long', logicalType: `timestamp-${unit}` },
+  }))
+  const coder = coderOf({ type: 'record', name: 'Times', fields })
+  const times = { millis: 1_767_225_600_123, micros: 1_767_225_600_123, nanos: -1 }
+  expect(coder.back(times)).toEqual(times)
+  const beyond = { ...times, nanos: 9_300_000_000_000 }
+  expect(thrownIn(() => coder.encode(beyond)).message).toContain(
+    'field nanos must be a whole number',
+  )
 })

@@ -1,4 +1,5 @@
 import protobuf from 'protobufjs'
+import descriptor from 'protobufjs/ext/descriptor.js'
 import { expect, test } from 'vitest'
 import { protobufDecoder } from '../../../src/formats/protobuf/protobuf-decoder.ts'
 import { thrownIn } from '../../support/thrown.ts'
@@ -133,4 +134,115 @@ test.each([
 ])('%s is unusable', (_, text) => {
   const unusable = thrownIn(() => protobufDecoder(registered('protobuf', text)))
   expect(unusable).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
+})
+
+const IN_MANY = 'syntax = "proto3"; message Wide { FIELDS } message M { repeated Wide w = 1; }'
+
+test('a record that makes more than 65,536 values is a fault, before they are made', () => {
+  const fields = Array.from({ length: 300 }, (_, i) => `double f${i} = ${i + 1};`).join(' ')
+  const { decode: decodeValue } = protobufDecoder(
+    registered('protobuf', IN_MANY.replace('FIELDS', fields)),
+  )
+  const empty = (count: number) =>
+    Buffer.concat([Buffer.of(2, 2), Buffer.alloc(2 * count, Buffer.of(10, 0))])
+  const { w } = decodeValue(empty(200)).value as { w: unknown[] }
+  expect(w).toHaveLength(200)
+  const fault = thrownIn(() => decodeValue(empty(100_000)))
+  expect(fault.message).toBe(
+    'the value does not match M of Protobuf schema 7: it has more than 65,536 values',
+  )
+})
+
+test.each([
+  ['a text that is not UTF-8', Buffer.of(10, 1, 0xff), 'a text is not UTF-8'],
+  [
+    'the key __proto__',
+    Buffer.from([66, 13, 10, 9, ...Buffer.from('__proto__'), 16, 1]),
+    'a map has the key __proto__',
+  ],
+  ['a field of a wire type that is none', Buffer.of(15), 'a field has the wire type 7'],
+])('%s is a fault that says why', (_, message, why) => {
+  const fault = thrownIn(() => decode(FIRST, message))
+  expect(fault.message).toBe(`the value does not match shop.Payment of Protobuf schema 7: ${why}`)
+})
+
+test('messages that hold each other are decoded 32 deep', () => {
+  const text = 'syntax = "proto3"; message M { M m = 1; }'
+  const { decode: decodeValue } = protobufDecoder(registered('protobuf', text))
+  const nested = (levels: number) => {
+    let message = Buffer.alloc(0)
+    for (let i = 1; i < levels; i++) message = Buffer.from([10, message.length, ...message])
+    return Buffer.concat([Buffer.of(0), message])
+  }
+  expect(decodeValue(nested(32)).type).toBe('M')
+  expect(thrownIn(() => decodeValue(nested(33))).message).toContain('deeper than 32 levels')
+})
+
+test.each(['a.b', '__proto__'])('a descriptor of a message named %s is unusable', (name) => {
+  const file = descriptor.FileDescriptorProto.create({
+    name: 'x.proto',
+    syntax: 'proto3',
+    messageType: [{ name, field: [{ name: 'x', number: 1, label: 1, type: 5 }] }],
+  })
+  const base64 = Buffer.from(descriptor.FileDescriptorProto.encode(file).finish()).toString(
+    'base64',
+  )
+  const unusable = thrownIn(() => protobufDecoder(registered('protobuf', base64)))
+  expect(unusable).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
+})
+
+const NAMES = `
+  syntax = "proto3";
+  import "google/protobuf/any.proto";
+  message Named {
+    string card_id = 1 [json_name = "card"];
+    string sha_256 = 2;
+    oneof how { int32 slot_no = 3; }
+    google.protobuf.Any any_thing = 4;
+  }`
+
+/** The file of {@link NAMES} as a compiler writes it. @param withNames has all names in JSON */
+function descriptorOfNames(withNames: boolean): string {
+  const fields = [
+    { name: 'card_id', type: 9, jsonName: 'card' },
+    { name: 'sha_256', type: 9, jsonName: 'sha256' },
+    { name: 'slot_no', type: 5, jsonName: 'slotNo', oneofIndex: 0 },
+    { name: 'any_thing', type: 11, jsonName: 'anyThing', typeName: '.google.protobuf.Any' },
+  ]
+  const field = fields.map(({ jsonName, ...of }, i) => ({
+    ...{ ...of, number: i + 1, label: 1 },
+    ...((withNames || jsonName === 'card') && { jsonName }),
+  }))
+  const file = descriptor.FileDescriptorProto.create({
+    name: 'names.proto',
+    syntax: 'proto3',
+    dependency: ['google/protobuf/any.proto'],
+    messageType: [{ name: 'Named', field, oneofDecl: [{ name: 'how' }] }],
+  })
+  return Buffer.from(descriptor.FileDescriptorProto.encode(file).finish()).toString('base64')
+}
+
+test.each([
+  ['its text', NAMES],
+  ['a descriptor', descriptorOfNames(false)],
+  ["protoc's descriptor", descriptorOfNames(true)],
+])('fields have the names of Protobuf’s JSON if the file is registered as %s', (_, file) => {
+  const any = Buffer.from([10, 1, 0x75, 18, 1, 0x76])
+  const message = Buffer.from([0, 10, 1, 0x61, 18, 1, 0x62, 24, 3, 34, any.length, ...any])
+  const { value } = protobufDecoder(registered('protobuf', file)).decode(message)
+  const anyThing = { typeUrl: 'u', value: Buffer.from('v') }
+  expect(value).toEqual({ card: 'a', sha256: 'b', slotNo: 3, anyThing })
+})
+
+test('two fields that have one name in JSON make a file unusable', () => {
+  const text = 'syntax = "proto3"; message M { int32 a_b = 1; int32 aB = 2; }'
+  const unusable = thrownIn(() => protobufDecoder(registered('protobuf', text)))
+  expect(unusable).toMatchObject({ code: 'SCHEMA_UNUSABLE' })
+})
+
+test('blanks before a file take no time', () => {
+  const startMs = performance.now()
+  const text = `${'\n'.repeat(300_000)}syntax = "proto3"; message M { int32 a = 1; }`
+  protobufDecoder(registered('protobuf', text))
+  expect(performance.now() - startMs).toBeLessThan(2_000)
 })

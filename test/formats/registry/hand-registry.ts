@@ -18,10 +18,12 @@ export class HandRegistry implements SchemaRegistry {
     this.#schemas.set(id, { ...schema, id, references: [] })
   }
 
-  async schema(id: number): Promise<RegisteredSchema | null> {
+  async schema(id: number): Promise<RegisteredSchema> {
     this.asked.push(id)
     if (this.isDown) throw new TidemarkError('REGISTRY_UNAVAILABLE', 'the registry is down')
-    return this.#schemas.get(id) ?? null
+    const schema = this.#schemas.get(id)
+    if (schema !== undefined) return schema
+    throw new TidemarkError('SCHEMA_UNKNOWN', `the schema registry has no schema ${id}`)
   }
 }
 

@@ -6,7 +6,7 @@ import { Slices } from '../../../src/kernel/slices.ts'
 import { ListedRecords } from '../../../src/records/log-records.ts'
 import { type RegistryFormatOptions, registry } from '../../../src/topology/source-format.ts'
 import { sleeplessClock } from '../../support/clocks.ts'
-import { thrownBy, thrownIn } from '../../support/thrown.ts'
+import { thrownBy } from '../../support/thrown.ts'
 import { source } from '../json/source.ts'
 import { HandRegistry, wireValue } from './hand-registry.ts'
 
@@ -128,9 +128,4 @@ test.each([
   hand.isDown = false
   hand.add(4, { type: 'avro', text: JSON.stringify(SCHEMA) })
   expect((await decoded(format, all)).faults).toEqual([])
-})
-
-test("a reader's schema that is none is refused", () => {
-  const refused = thrownIn(() => formatOf({ reader: { type: 'record' } }))
-  expect(refused).toMatchObject({ code: 'TOPOLOGY_INVALID', where: 'payments' })
 })

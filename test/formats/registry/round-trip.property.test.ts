@@ -4,7 +4,7 @@ import protobuf from 'protobufjs'
 import { expect, test } from 'vitest'
 import { avroEncoder } from '../../../src/formats/avro/avro-encoder.ts'
 import { protobufEncoder } from '../../../src/formats/protobuf/protobuf-encoder.ts'
-import { AS_WRITTEN, openDecoder } from '../../../src/formats/registry/open-decoder.ts'
+import { openDecoder } from '../../../src/formats/registry/open-decoder.ts'
 import { shownJson, valueShown } from '../../../src/formats/registry/shown-json.ts'
 import { readMessageIndexes } from '../../../src/formats/registry/wire-format.ts'
 import { registered } from './registered.ts'
@@ -96,7 +96,7 @@ test('in Avro', () => {
     const written = registered('avro', JSON.stringify(schema))
     const payload = Buffer.from(avroEncoder(written).encode(named(values)))
     const expected = { way: 'WEB', inner: null, ...named(values) }
-    expect(plain(openDecoder(written, AS_WRITTEN).decode(payload).value)).toEqual(expected)
+    expect(plain(openDecoder(written, null).decode(payload).value)).toEqual(expected)
     expect(plain(avro.Type.forSchema(schema as Schema).fromBuffer(payload))).toEqual(expected)
   })
   fc.assert(property)
@@ -111,7 +111,7 @@ test('in Protobuf', () => {
       message Inner { string text = 1; int32 is = 2; } message All { ${fields.join(' ')} }`
     const written = registered('protobuf', file)
     const payload = Buffer.from(protobufEncoder(written, 'All').encode(named(values)))
-    expect(openDecoder(written, AS_WRITTEN).decode(payload).value).toEqual(named(values))
+    expect(openDecoder(written, null).decode(payload).value).toEqual(named(values))
     const { start } = readMessageIndexes(payload) ?? { start: 0 }
     const message = protobuf.parse(file).root.lookupType('All')
     const alone = message.toObject(message.decode(payload.subarray(start)), {

@@ -28,7 +28,11 @@ test('any other value is shown as it is', async () => {
 })
 
 test.each([
-  ['a value that does not match', wireValue(1, Buffer.of(9)), 'PAYLOAD_INVALID: the value is cut'],
+  [
+    'a value that does not match',
+    wireValue(1, Buffer.of(9)),
+    'PAYLOAD_INVALID: the value does not match Avro schema 1: it is cut off',
+  ],
   ['a schema that is none', wireValue(2, bytes), 'SCHEMA_UNUSABLE: Avro schema 2'],
   ['a schema that is not there', wireValue(3, bytes), 'SCHEMA_UNKNOWN: the schema registry has no'],
 ])('of %s it is shown that it cannot be decoded, and why', async (_, value, why) => {
