@@ -81,9 +81,9 @@ export class VersionedRows implements TableRows {
   *forget(oldestMs: number): Generator<void, void> {
     this.#oldestMs = Math.max(this.#oldestMs, oldestMs)
     let keys = 0
-    for (const [key, versions] of this.#versions) {
+    for (const versions of this.#versions.values()) {
       if (++keys % UNASKED === 0) yield
-      this.#prune(key, versions)
+      this.#prune(versions)
     }
   }
 
@@ -100,17 +100,16 @@ export class VersionedRows implements TableRows {
     this.#removed(versions.splice(after - replaced, replaced, version))
     this.#size++
     this.#bytes += bytesOf(version)
-    this.#prune(key, versions)
+    this.#prune(versions)
   }
 
-  /** Drops the versions of a key that no event can see any more. */
-  #prune(key: string, versions: Version[]): void {
+  /**
+   * Drops the versions of a key that no event can see any more. One that says that there is no row
+   * is kept as any other: a version from before it may still come.
+   */
+  #prune(versions: Version[]): void {
     const seen = countUpTo(versions, this.#oldestMs) - 1
     if (seen > 0) this.#removed(versions.splice(0, seen))
-    const [only, another] = versions
-    if (only?.value !== null || another !== undefined || only.timeMs > this.#oldestMs) return
-    this.#removed(versions.splice(0))
-    this.#removeKey(key)
   }
 
   #removed(versions: readonly Version[]): void {

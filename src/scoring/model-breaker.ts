@@ -1,19 +1,24 @@
 import type { Scorer } from './scorer.ts'
 
-/** Batches in a row of which no row could be scored, until a model gets no more. */
-const MOST_FAILURES = 5
+/** Rows in a row that could not be scored, until a model gets no more ... */
+const MOST_FAILURES = 64
+/** ... or fewer, if they came over this time, ms. */
+const FEW_FAILURES = 5
+const OVER_MS = 10_000
 /** How long it gets none, ms: doubled each time until the longest. */
 const FIRST_MS = 1_000
 const LONGEST_MS = 30_000
 
 /**
- * Keeps rows from a model that fails: after some batches in a row of which it could score no row,
- * it gets none for a while, and then one on trial (a circuit breaker: Nygard, "Release It!"). A
- * batch of which it could score any row is no failure.
+ * Keeps rows from a model that fails: after some rows in a row that it could not score, it gets none
+ * for a while, and then a batch on trial (a circuit breaker: Nygard, "Release It!"). Rows are counted
+ * and not batches, because a batch is a single row where few come, and may be a bad one. A batch of
+ * which it could score any row is no failure.
  */
 export class ModelBreaker {
   readonly #nowMs: () => number
   #failures = 0
+  #firstFailureMs = 0
   #openForMs = FIRST_MS
   /** When it may be tried; `null`: it gets every batch. */
   #tryAtMs: number | null = null
@@ -47,13 +52,20 @@ export class ModelBreaker {
     this.#isTrying = false
   }
 
-  /** The model could not score any row of a batch. */
-  failed(): void {
-    this.#failures++
-    if (this.#tryAtMs === null && this.#failures < MOST_FAILURES) return
+  /** The model could not score any of the rows of a batch. */
+  failed(rows: number): void {
+    const nowMs = this.#nowMs()
+    if (this.#failures === 0) this.#firstFailureMs = nowMs
+    this.#failures += rows
+    if (this.#tryAtMs === null && !this.#isFailing(nowMs)) return
     if (this.#isTrying) this.#openForMs = Math.min(2 * this.#openForMs, LONGEST_MS)
     this.#isTrying = false
-    this.#tryAtMs = this.#nowMs() + this.#openForMs
+    this.#tryAtMs = nowMs + this.#openForMs
+  }
+
+  #isFailing(nowMs: number): boolean {
+    if (this.#failures >= MOST_FAILURES) return true
+    return this.#failures >= FEW_FAILURES && nowMs - this.#firstFailureMs >= OVER_MS
   }
 }
 

@@ -148,7 +148,8 @@ export class StepScorer {
       return noAnswer({ model, chosen: all }, failure)
     }
     const asked = await this.#orFailing(rows, batch)
-    if (asked.failures.size === (chosen?.length ?? batch.count)) breaker.failed()
+    const count = chosen?.length ?? batch.count
+    if (asked.failures.size === count) breaker.failed(count)
     else breaker.succeeded()
     return asked
   }

@@ -275,16 +275,16 @@ describe('a fallback', () => {
     ])
   })
 
-  test('takes over for a while after five batches in a row without a score, and one on trial', async () => {
+  test('takes over for a while after 64 rows in a row without a score, and a batch on trial', async () => {
     const asked: number[][] = []
     let [isBroken, nowMs] = [true, 0]
     const of = (a: number) => (isBroken ? throwing() : a)
     const own = { ...fakes(of), main: { takes: ['amount'], of, asked } }
     const scorer = scorerOf(own, several, () => nowMs)
     const route = async () => ((await told(scorer, [[1, 0, 10]]))[0] as unknown[])[1]
-    for (let i = 0; i < 5; i++) expect(await route()).toBe('fallback:score-failed')
+    for (let i = 0; i < 64; i++) expect(await route()).toBe('fallback:score-failed')
     expect(await route()).toBe('fallback:model-open')
-    expect(asked).toHaveLength(5)
+    expect(asked).toHaveLength(64)
     nowMs = 1_000
     expect(await route()).toBe('fallback:score-failed')
     nowMs = 2_500
@@ -293,6 +293,29 @@ describe('a fallback', () => {
     nowMs = 3_000
     expect(await route()).toBe('main')
     expect(await route()).toBe('main')
+  })
+
+  test('takes over from a model that has scored none of the few rows of 10 s, one every 2 s', async () => {
+    let nowMs = 0
+    const scorer = scorerOf(fakes(throwing), several, () => nowMs)
+    const routes: unknown[] = []
+    for (nowMs of [0, 2_000, 4_000, 6_000, 8_000, 10_000, 10_500]) {
+      routes.push(...(await told(scorer, [[1, 0, 10]])).map((row) => (row as unknown[])[1]))
+    }
+    expect(routes).toEqual([...Array(6).fill('fallback:score-failed'), 'fallback:model-open'])
+  })
+
+  test('gets single bad rows among good ones, however rarely rows come', async () => {
+    let nowMs = 0
+    const of = (a: number) => (a < 0 ? throwing() : a)
+    const scorer = scorerOf(fakes(of), several, () => nowMs)
+    const routes = new Set<unknown>()
+    for (let i = 0; i < 500; i++) {
+      nowMs += 100
+      const [row] = await told(scorer, [[i % 50 < 20 ? -1 : 1, 0, 10]])
+      routes.add((row as unknown[])[1])
+    }
+    expect([...routes]).toEqual(['fallback:score-failed', 'main'])
   })
 
   test.each([
