@@ -3,7 +3,7 @@ import { answerApart, type ReplyApart } from './ask-apart.ts'
 import type { Compared, Comparison } from './compare-apart.ts'
 import { OnnxSession } from './onnx-session.ts'
 import { SessionRunner } from './runner.ts'
-import { differenceFrom } from './tree-comparison.ts'
+import { differenceFrom, slownessBeside } from './tree-comparison.ts'
 import { TreeRunner } from './tree-runner.ts'
 
 // Entry of a process that compares a model's trees with ONNX Runtime, so that the worker itself
@@ -11,12 +11,12 @@ import { TreeRunner } from './tree-runner.ts'
 
 async function compare({ bytes, reading }: Comparison): Promise<ReplyApart<Compared>> {
   const trees = TreeRunner.of(bytes, reading)
-  if (typeof trees === 'string') return { failed: trees }
+  if (typeof trees === 'string') return { whyNot: trees }
   try {
     const runner = new SessionRunner(await OnnxSession.load(bytes), reading)
-    const differs = await differenceFrom(runner, trees)
+    const whyNot = (await slownessBeside(runner, trees)) ?? (await differenceFrom(runner, trees))
     await runner.close()
-    return { differs }
+    return { whyNot }
   } catch (error) {
     return { failed: messageOf(error) }
   }

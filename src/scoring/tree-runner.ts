@@ -2,6 +2,7 @@ import { messageOf } from '../kernel/errors.ts'
 import { TreeEvaluator } from '../trees/evaluator.ts'
 import { NotRead } from '../trees/not-read.ts'
 import { ELEMENT, type OnnxModel, type OnnxValue, readOnnx } from '../trees/onnx-file.ts'
+import { isEnsemble } from '../trees/read-ensemble.ts'
 import { recognise, type TreeModel } from '../trees/recognise.ts'
 import type { TensorInfo } from './onnx-session.ts'
 import type { Runner } from './runner.ts'
@@ -23,6 +24,15 @@ export class TreeRunner implements Runner {
     this.signature = { inputs: file.inputs.map(infoOf), outputs: file.outputs.map(infoOf) }
     this.width = width
     this.#evaluator = new TreeEvaluator(model, width)
+  }
+
+  /** Whether {@link of} may read a model file: most that it cannot read have no trees. */
+  static mayRead(bytes: Uint8Array): boolean {
+    try {
+      return readOnnx(bytes).nodes.some(isEnsemble)
+    } catch {
+      return false
+    }
   }
 
   /** Reads a model file; a string says why it cannot be computed here. */

@@ -1,5 +1,5 @@
 import type { Classes, Ensemble, Transform } from './ensemble.ts'
-import { expOf, logOf } from './float-functions.ts'
+import { expOf } from './float-functions.ts'
 import { NotRead } from './not-read.ts'
 import { type Reached, reached } from './plain-trees.ts'
 
@@ -46,7 +46,7 @@ function regressorOf(ensemble: Ensemble, reach: readonly Reached[]): Combine {
       sums[t] = hasBase ? value + (baseValues[t] as number) : value
     }
     // For a single target, ONNX Runtime applies no other transform.
-    if (targets > 1 || transform === 'probit') transformAll(transform, sums, targets)
+    if (targets > 1) transformAll(transform, sums, targets)
     return 0
   }
 }
@@ -59,7 +59,6 @@ function binaryOf(
 ): Combine {
   const [hasFirst, hasSecond] = reach.map((of) => of === 'always')
   if (baseValues.length > 1) throw new NotRead('base values for two classes')
-  if (transform === 'probit') throw new NotRead('probit for two classes')
   const { isBinary, areAllPositive } = classes
   const first = baseValues[0] ?? 0
   const threshold = isBinary && areAllPositive ? 0.5 : 0
@@ -109,10 +108,7 @@ function transformAll(transform: Transform, scores: Float32Array, count: number)
   if (transform === 'none') return
   if (transform === 'softmax') softmax(scores, count)
   else if (transform === 'softmax-zero') softmaxZero(scores, count)
-  else {
-    const one = transform === 'logistic' ? logistic : probit
-    for (let t = 0; t < count; t++) scores[t] = one(scores[t] as number)
-  }
+  else for (let t = 0; t < count; t++) scores[t] = logistic(scores[t] as number)
 }
 
 function logistic(score: number): number {
@@ -154,21 +150,3 @@ function mostOf(scores: Float32Array, count: number): number {
 }
 
 const LARGEST_FLOAT = fround(3.4028234663852886e38)
-const ROOT_OF_TWO = fround(1.41421356)
-const PROBIT_A = fround(0.147)
-const TWO_BY_PI_A = fround(2 / fround(fround(3.14159) * PROBIT_A))
-const ONE_BY_A = fround(1 / PROBIT_A)
-
-/**
- * An approximation of the quantile function of the normal distribution. (Winitzki 2008, "A handy
- * approximation for the error function and its inverse")
- */
-function probit(score: number): number {
-  const x = fround(fround(2 * score) - 1)
-  const log = logOf(fround(fround(1 - x) * fround(1 + x)))
-  const v = fround(TWO_BY_PI_A + fround(0.5 * log))
-  const square = fround(fround(v * v) - fround(ONE_BY_A * log))
-  const inner = fround(fround(-v) + fround(Math.sqrt(square)))
-  const root = fround(Math.sqrt(inner))
-  return fround(ROOT_OF_TWO * (x < 0 ? fround(-root) : root))
-}

@@ -33,7 +33,7 @@ export type TreeNode = Branch | Leaf
 /** How the trees' weights for a target become one number. */
 export type Aggregate = 'sum' | 'average' | 'min' | 'max'
 /** The `post_transform` of the numbers of a row. */
-export type Transform = 'none' | 'logistic' | 'softmax' | 'softmax-zero' | 'probit'
+export type Transform = 'none' | 'logistic' | 'softmax' | 'softmax-zero'
 
 /** A tree ensemble. */
 export interface Ensemble {
@@ -64,12 +64,26 @@ export function isLeaf(node: TreeNode): node is Leaf {
   return 'weights' in node
 }
 
-/** All leaves of a tree; those of the true branch come first. */
-export function* leavesOf(node: TreeNode): Generator<Leaf> {
-  if (isLeaf(node)) {
-    yield node
-    return
+/** A node of a tree, whatever its branches test. */
+type AnyNode<N> = Leaf | { readonly whenTrue: N; readonly whenFalse: N }
+
+/**
+ * The nodes of a tree, each once though several paths may lead to it; those of the true branch come
+ * first.
+ */
+export function nodesOf<N extends AnyNode<N>>(root: N): Set<N> {
+  const nodes = new Set<N>()
+  // Trees may be deeper than calls may be nested.
+  const left = [root]
+  for (let node = left.pop(); node !== undefined; node = left.pop()) {
+    if (nodes.has(node)) continue
+    nodes.add(node)
+    if (!('weights' in node)) left.push(node.whenFalse, node.whenTrue)
   }
-  yield* leavesOf(node.whenTrue)
-  yield* leavesOf(node.whenFalse)
+  return nodes
+}
+
+/** All leaves of a tree, each once; those of the true branch come first. */
+export function leavesOf(root: TreeNode): Leaf[] {
+  return [...nodesOf(root)].filter(isLeaf)
 }

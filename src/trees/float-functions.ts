@@ -1,11 +1,8 @@
-// exp and log of float32 numbers, with the same bits as the C library that ONNX Runtime uses: glibc
-// since 2.27, whose expf and logf are those of Arm's optimized routines (math/expf.c, math/logf.c;
-// Szabolcs Nagy 2017). Everything is computed in float64 and rounded once, at the end, but not so
+// exp of float32 numbers, with the same bits as the C library that ONNX Runtime uses: glibc since
+// 2.27, whose expf is that of Arm's optimized routines (math/expf.c; Szabolcs Nagy 2017). Everything is computed in float64 and rounded once, at the end, but not so
 // exactly that every other method would round the same way: of 21 million arguments 12,385 differ
 // from exp in float64. If the machine has another library, or one compiled with fused multiply-add,
 // the comparison with ONNX Runtime detects it.
-
-import { bitsOf, ofBits } from './float-bits.ts'
 
 /** Size of the table of powers of two between 1 and 2 that exp is built on. */
 const STEPS = 32
@@ -73,51 +70,4 @@ function squareRoot(of: bigint): bigint {
     if (next >= root) return root
     root = next
   }
-}
-
-/** Pairs of 1/c and log c, for c in the middle of a sixteenth of [0.7, 1.4). */
-const LOG_STEPS: readonly (readonly [number, number])[] = [
-  [1.398907162146528, -0.33569133332882284],
-  [1.3403141896637998, -0.2929040563774074],
-  [1.286432210124115, -0.2518726580937369],
-  [1.2367150214269895, -0.21245868807117255],
-  [1.1906977166711752, -0.17453945183745634],
-  [1.1479821020556429, -0.1380057072319758],
-  [1.1082251448272158, -0.10275976698545139],
-  [1.0711297413057381, -0.06871392447020525],
-  [1.036437278977283, -0.0357891387398228],
-  [1, 0],
-  [0.9492859795739057, 0.05204517742929496],
-  [0.8951049428609004, 0.11081431298787942],
-  [0.8476821620351103, 0.1652495223695143],
-  [0.8050314851692001, 0.21687389031699977],
-  [0.7664671008843108, 0.2659635028121397],
-  [0.731428603316328, 0.3127556664073557],
-]
-const LOG_4 = -0.25089342214237154
-const LOG_3 = 0.333456765744066
-const LOG_2 = -0.4999997485802103
-/** The bits of the smallest float32 in that interval, and how many bits are below the index. */
-const LOG_FIRST = 0x3f330000
-const SIXTEENTH_BITS = 19
-const EXPONENT_MASK = 0xff800000
-const LEAST_NORMAL = 2 ** -126
-
-/** The natural logarithm of a float32, as float32. */
-export function logOf(x: number): number {
-  if (x === 1) return 0
-  if (x === 0) return Number.NEGATIVE_INFINITY
-  if (!(x > 0) || x === Number.POSITIVE_INFINITY) return x > 0 ? x : Number.NaN
-  const isSubnormal = x < LEAST_NORMAL
-  const shifted = bitsOf(isSubnormal ? x * 2 ** FRACTION_BITS : x)
-  const own = shifted - (isSubnormal ? FRACTION_BITS << FRACTION_BITS : 0)
-  const above = own - LOG_FIRST
-  const exponent = above >> FRACTION_BITS
-  const fraction = ofBits(own - (above & EXPONENT_MASK))
-  const [inverse, log] = LOG_STEPS[(above >> SIXTEENTH_BITS) & 15] as readonly [number, number]
-  const r = fraction * inverse - 1
-  const sum = log + exponent * Math.LN2
-  const square = r * r
-  const inner = LOG_4 * square + (LOG_3 * r + LOG_2)
-  return Math.fround(inner * square + (sum + r))
 }

@@ -1,5 +1,5 @@
 import { seeded } from '../kernel/seeded.ts'
-import { isLeaf, type TreeNode } from './ensemble.ts'
+import { isLeaf, nodesOf, type TreeNode } from './ensemble.ts'
 import { bitsOf, ofBits } from './float-bits.ts'
 
 // Rows that show whether two ways to evaluate trees differ: each value that a test compares with,
@@ -47,28 +47,25 @@ export function hardRows(
 /** The values to test for each feature. */
 function valuesOf(trees: readonly TreeNode[], width: number): number[][] {
   const sets = Array.from({ length: width }, () => new Set(SPECIAL))
-  const walk = (node: TreeNode) => {
-    if (isLeaf(node)) return
+  for (const node of trees.flatMap((tree) => [...nodesOf(tree)])) {
+    if (isLeaf(node)) continue
     for (const value of node.values) {
       for (const near of [value, ...neighbours(value)]) sets[node.feature]?.add(near)
     }
-    walk(node.whenTrue)
-    walk(node.whenFalse)
   }
-  for (const tree of trees) walk(tree)
   // A Set treats the two zeros as equal.
   return sets.map((set) => [...set, -0])
 }
 
 /** The float32s next to a number that is not 0. */
-function neighbours(value: number): number[] {
+export function neighbours(value: number): number[] {
   return [-1, 1].map((step) => ofBits(bitsOf(value) + step))
 }
 
 /** Shuffles in place. (Fisher and Yates) */
-function shuffle(values: number[], random: () => number): void {
+export function shuffle(values: unknown[], random: () => number): void {
   for (let i = values.length - 1; i > 0; i--) {
     const other = Math.floor(random() * (i + 1))
-    ;[values[i], values[other]] = [values[other] as number, values[i] as number]
+    ;[values[i], values[other]] = [values[other], values[i]]
   }
 }

@@ -73,7 +73,7 @@ export type Reached = 'always' | 'sometimes' | 'never'
 
 /** {@link Reached} for each target. */
 export function reached({ trees, targets }: Ensemble): readonly Reached[] {
-  const leaves = trees.map((tree) => [...leavesOf(tree)])
+  const leaves = trees.map(leavesOf)
   return Array.from({ length: targets }, (_, target) => {
     const hasWeight = ({ weights }: Leaf) => weights.some((weight) => weight.target === target)
     if (leaves.some((of) => of.every(hasWeight))) return 'always'
@@ -89,7 +89,8 @@ function leafOf(root: TreeNode, row: Float32Array): Leaf {
   return node
 }
 
-function isTrue({ test, values, missingIsTrue }: Branch, x: number): boolean {
+/** Whether a branch goes to its true side for a value of its feature. */
+export function isTrue({ test, values, missingIsTrue }: Branch, x: number): boolean {
   if (missingIsTrue && Number.isNaN(x)) return true
   const value = values[0] as number
   switch (test) {

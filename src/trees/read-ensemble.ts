@@ -9,6 +9,7 @@ import type {
   TreeNode,
   Weight,
 } from './ensemble.ts'
+import { isLeaf } from './ensemble.ts'
 import { NotRead } from './not-read.ts'
 import type { OnnxAttribute, OnnxNode, OnnxTensor } from './onnx-file.ts'
 import { ELEMENT } from './onnx-file.ts'
@@ -35,15 +36,8 @@ const TRANSFORMS: Readonly<Record<string, Transform>> = {
   LOGISTIC: 'logistic',
   SOFTMAX: 'softmax',
   SOFTMAX_ZERO: 'softmax-zero',
-  PROBIT: 'probit',
 }
-const TRANSFORMS_BY_NUMBER: readonly Transform[] = [
-  'none',
-  'softmax',
-  'logistic',
-  'softmax-zero',
-  'probit',
-]
+const TRANSFORMS_BY_NUMBER: readonly Transform[] = ['none', 'softmax', 'logistic', 'softmax-zero']
 const AGGREGATES: Readonly<Record<string, Aggregate>> = {
   SUM: 'sum',
   AVERAGE: 'average',
@@ -109,45 +103,120 @@ function treesByNode(attributes: Attributes, of: 'class' | 'target'): TreeNode[]
   const whenTrue = attributes.wholes('nodes_truenodeids')
   const whenFalse = attributes.wholes('nodes_falsenodeids')
   const missing = attributes.wholes('nodes_missing_value_tracks_true')
-  const rows = new Map(treeIds.map((tree, row) => [`${tree} ${nodeIds[row]}`, row]))
-  const weights = weightsByNode(attributes, of)
-  const build = (tree: number, id: number, left: number): TreeNode => {
-    const name = `${tree} ${id}`
-    const row = rows.get(name)
-    if (row === undefined) throw new NotRead(`tree ${tree} has no node ${id}`)
-    if (left === 0) throw new NotRead(`the nodes of tree ${tree} form a cycle`)
-    if (modes[row] === 'LEAF') return { weights: weights.get(name) ?? [] }
+  const placeOf = (tree: number, node: number) => tree * 2 ** 32 + node
+  const rows = new Map(treeIds.map((tree, row) => [placeOf(tree, nodeIds[row] as number), row]))
+  const weights = weightsByRow(attributes, of, (tree, node) => rows.get(placeOf(tree, node)))
+  const builder = new Builder((row) => {
+    if (modes[row] === 'LEAF') return { weights: weights.get(row) ?? [] }
+    const tree = treeIds[row] as number
+    const rowOf = (node: number) => {
+      const found = rows.get(placeOf(tree, node))
+      if (found === undefined) throw new NotRead(`tree ${tree} has no node ${node}`)
+      return found
+    }
     return {
       feature: features[row] as number,
       test: oneOf(TESTS, modes[row] as string),
       values: [values[row] as number],
       missingIsTrue: missing[row] === 1,
-      whenTrue: build(tree, whenTrue[row] as number, left - 1),
-      whenFalse: build(tree, whenFalse[row] as number, left - 1),
+      whenTrue: rowOf(whenTrue[row] as number),
+      whenFalse: rowOf(whenFalse[row] as number),
     }
-  }
+  })
   // A tree starts where the tree number changes, as in ONNX Runtime.
   const roots = treeIds.flatMap((tree, row) => (tree === treeIds[row - 1] ? [] : [row]))
-  return roots.map((row) => build(treeIds[row] as number, nodeIds[row] as number, treeIds.length))
+  return roots.map((row) => builder.build(row))
 }
 
-function weightsByNode(
+/** A branch whose nodes are still numbers. */
+type Numbered = Omit<Branch, 'whenTrue' | 'whenFalse'> & Record<'whenTrue' | 'whenFalse', number>
+
+/**
+ * Builds trees of numbered nodes. A node is built once, however many paths lead to it: exporters
+ * share subtrees, and copies of them could be any number.
+ */
+class Builder {
+  readonly #read: (id: number) => Leaf | Numbered
+  readonly #built = new Map<number, TreeNode>()
+  /** Branches that are read, and wait for the nodes below them. */
+  readonly #begun = new Map<number, Numbered>()
+
+  /** @param read reads a node. @throws NotRead it cannot be read */
+  constructor(read: (id: number) => Leaf | Numbered) {
+    this.#read = read
+  }
+
+  /** @throws NotRead the nodes form a cycle, or some cannot be read */
+  build(root: number): TreeNode {
+    const left = [root]
+    for (let id = left.at(-1); id !== undefined; id = left.at(-1)) {
+      const begun = this.#begun.get(id)
+      if (this.#built.has(id)) left.pop()
+      else if (begun === undefined) this.#begin(id, left)
+      else this.#built.set(id, this.#branch(begun))
+    }
+    return this.#built.get(root) as TreeNode
+  }
+
+  #begin(id: number, left: number[]): void {
+    const node = this.#read(id)
+    if ('weights' in node) {
+      this.#built.set(id, node)
+      return
+    }
+    this.#begun.set(id, node)
+    for (const next of [node.whenFalse, node.whenTrue]) {
+      if (this.#built.has(next)) continue
+      if (this.#begun.has(next)) throw new NotRead('the nodes form a cycle')
+      left.push(next)
+    }
+  }
+
+  #branch(begun: Numbered): Branch {
+    const whenTrue = this.#built.get(begun.whenTrue) as TreeNode
+    return checked({ ...begun, whenTrue, whenFalse: this.#built.get(begun.whenFalse) as TreeNode })
+  }
+}
+
+/**
+ * Refuses what ONNX Runtime does not run as it stands: equality tests of one feature that lead to
+ * the same node become one test of a set, which has a single flag for missing features.
+ *
+ * @throws NotRead
+ */
+function checked(node: Branch): Branch {
+  const { test, feature, missingIsTrue, whenTrue, whenFalse: next } = node
+  const isOfOneSet =
+    test === 'eq' &&
+    'test' in next &&
+    next.test === 'eq' &&
+    next.feature === feature &&
+    next.whenTrue === whenTrue
+  if (isOfOneSet && next.missingIsTrue !== missingIsTrue) {
+    throw new NotRead('equality tests of one set that differ on missing features')
+  }
+  return node
+}
+
+function weightsByRow(
   attributes: Attributes,
   of: 'class' | 'target',
-): ReadonlyMap<string, Weight[]> {
+  rowOf: (tree: number, node: number) => number | undefined,
+): ReadonlyMap<number, Weight[]> {
   const treeIds = attributes.wholes(`${of}_treeids`)
   const nodeIds = attributes.wholes(`${of}_nodeids`)
   const targets = attributes.wholes(`${of}_ids`)
   const weights = attributes.floats(`${of}_weights`)
-  const byNode = new Map<string, Weight[]>()
+  const byRow = new Map<number, Weight[]>()
   for (const [i, tree] of treeIds.entries()) {
-    const name = `${tree} ${nodeIds[i]}`
+    const row = rowOf(tree, nodeIds[i] as number)
     const weight = { target: targets[i] as number, weight: weights[i] as number }
-    const known = byNode.get(name)
-    if (known === undefined) byNode.set(name, [weight])
+    if (row === undefined) continue
+    const known = byRow.get(row)
+    if (known === undefined) byRow.set(row, [weight])
     else known.push(weight)
   }
-  return byNode
+  return byRow
 }
 
 /**
@@ -162,45 +231,45 @@ function readFifth(attributes: Attributes): Ensemble {
   const to = {
     whenTrue: {
       ids: attributes.wholes('nodes_truenodeids'),
-      isLeaf: attributes.wholes('nodes_trueleafs'),
+      leaves: attributes.wholes('nodes_trueleafs'),
     },
     whenFalse: {
       ids: attributes.wholes('nodes_falsenodeids'),
-      isLeaf: attributes.wholes('nodes_falseleafs'),
+      leaves: attributes.wholes('nodes_falseleafs'),
     },
   }
   const targets = attributes.wholes('leaf_targetids')
   const weights = attributes.tensor('leaf_weights', ELEMENT.float32)
   const members = membersOf(attributes, modes)
-  const leaf = (id: number): Leaf => {
-    if (!(id in targets)) throw new NotRead(`there is no leaf ${id}`)
-    return { weights: [{ target: targets[id] as number, weight: weights[id] as number }] }
-  }
-  const branch = (id: number, left: number): Branch => {
-    if (!(id in features)) throw new NotRead(`there is no node ${id}`)
-    if (left === 0) throw new NotRead('the nodes form a cycle')
-    const follow = ({ ids, isLeaf }: typeof to.whenTrue): TreeNode => {
-      const next = ids[id] as number
-      return isLeaf[id] === 1 ? leaf(next) : branch(next, left - 1)
+  /** Leaves are numbered after the branches. */
+  const follow = ({ ids, leaves }: typeof to.whenTrue, id: number) =>
+    (ids[id] as number) + (leaves[id] === 1 ? features.length : 0)
+  const builder = new Builder((id) => {
+    const leaf = id - features.length
+    if (leaf >= 0) {
+      if (!(leaf in targets)) throw new NotRead(`there is no leaf ${leaf}`)
+      return { weights: [{ target: targets[leaf] as number, weight: weights[leaf] as number }] }
     }
+    if (!(id in features)) throw new NotRead(`there is no node ${id}`)
     return {
       feature: features[id] as number,
       test: TESTS_BY_NUMBER[modes[id] as number] ?? unknownTest(modes[id] as number),
       values: members.get(id) ?? [splits[id] as number],
       missingIsTrue: missing[id] === 1,
-      whenTrue: follow(to.whenTrue),
-      whenFalse: follow(to.whenFalse),
+      whenTrue: follow(to.whenTrue, id),
+      whenFalse: follow(to.whenFalse, id),
     }
-  }
+  })
   const aggregate = AGGREGATES_BY_NUMBER[attributes.whole('aggregate_function') ?? 1]
   const transform = TRANSFORMS_BY_NUMBER[attributes.whole('post_transform') ?? 0]
   if (aggregate === undefined || transform === undefined) {
     throw new NotRead('unknown aggregate_function or post_transform')
   }
   return {
-    trees: attributes
-      .wholes('tree_roots')
-      .map((root) => rootOf(branch(root, features.length), to, root)),
+    trees: attributes.wholes('tree_roots').map((root) => {
+      if (!(root in features)) throw new NotRead(`there is no node ${root}`)
+      return oneLeaf(builder.build(root))
+    }),
     aggregate,
     targets: attributes.whole('n_targets') ?? 1,
     baseValues: [],
@@ -210,20 +279,9 @@ function readFifth(attributes: Attributes): Ensemble {
 }
 
 /** A tree that is a single leaf is stored as a branch with that leaf on both sides. */
-function rootOf(
-  branch: Branch,
-  to: {
-    readonly whenTrue: { readonly ids: readonly number[] }
-    readonly whenFalse: { readonly ids: readonly number[] }
-  },
-  root: number,
-): TreeNode {
-  const { whenTrue, whenFalse } = branch
-  const isOneLeaf =
-    'weights' in whenTrue &&
-    'weights' in whenFalse &&
-    to.whenTrue.ids[root] === to.whenFalse.ids[root]
-  return isOneLeaf ? whenTrue : branch
+function oneLeaf(root: TreeNode): TreeNode {
+  if (isLeaf(root) || root.whenTrue !== root.whenFalse) return root
+  return isLeaf(root.whenTrue) ? root.whenTrue : root
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Ensemble, isLeaf, type TreeNode } from './ensemble.ts'
+import { type Ensemble, isLeaf, nodesOf } from './ensemble.ts'
 import { NotRead } from './not-read.ts'
 import { ELEMENT, type OnnxModel, type OnnxNode, type OnnxTensor } from './onnx-file.ts'
 import { isEnsemble, readEnsemble } from './read-ensemble.ts'
@@ -115,19 +115,14 @@ function ensembleOf(
  * @throws NotRead
  */
 function refuseOutOfRange({ trees, targets }: Ensemble, features: number): void {
-  const look = (node: TreeNode): void => {
+  for (const node of trees.flatMap((tree) => [...nodesOf(tree)])) {
     if (isLeaf(node)) {
       const strange = node.weights.find(({ target }) => !(target >= 0 && target < targets))
       if (strange !== undefined) throw new NotRead(`target ${strange.target} of ${targets}`)
-      return
+    } else if (!(node.feature >= 0 && node.feature < features)) {
+      throw new NotRead(`feature ${node.feature} of ${features}`)
     }
-    const { feature } = node
-    if (!(feature >= 0 && feature < features))
-      throw new NotRead(`feature ${feature} of ${features}`)
-    look(node.whenTrue)
-    look(node.whenFalse)
   }
-  for (const tree of trees) look(tree)
 }
 
 function outputsOf(node: OnnxNode, inputs: readonly KnownTensor[]): readonly KnownTensor[] {

@@ -1,4 +1,11 @@
-import { type Branch, type Ensemble, isLeaf, type Leaf, type TreeNode } from './ensemble.ts'
+import {
+  type Branch,
+  type Ensemble,
+  isLeaf,
+  type Leaf,
+  nodesOf,
+  type TreeNode,
+} from './ensemble.ts'
 import { bitsOf, ofBits } from './float-bits.ts'
 import { NotRead } from './not-read.ts'
 import { startOf } from './plain-trees.ts'
@@ -51,7 +58,7 @@ export function tablesOf(
   { features, rows }: { readonly features: number; readonly rows: number },
 ): Tables {
   const { aggregate, targets, trees } = ensemble
-  const laid = trees.map((tree) => laidOut(splitsOf(tree), aggregate))
+  const laid = trees.map((tree) => laidOut(unshared(splitsOf(tree, new Map())), aggregate))
   const base = LANES + (features + targets + MOST_WORDS) * LANE_BYTES
   const tables = new Writer(base).write(laid, features)
   const loneWords = base + tables.numbers.length * 4
@@ -81,7 +88,7 @@ interface LaidOutTree {
 }
 
 function laidOut(root: SplitTree, aggregate: Ensemble['aggregate']): LaidOutTree {
-  const leaves = [...new Set(leavesIn(root))]
+  const leaves = [...nodesOf(root)].filter((node): node is Leaf => 'weights' in node)
   const targets = [...new Set(leaves.flatMap(({ weights }) => weights.map((w) => w.target)))]
   for (const { weights } of leaves) {
     const own = new Set(weights.map(({ target }) => target))
@@ -91,14 +98,6 @@ function laidOut(root: SplitTree, aggregate: Ensemble['aggregate']): LaidOutTree
   }
   const words = Math.ceil(leaves.length / WORD_BITS)
   return { root, leaves, targets, words: words > MOST_WORDS || !isVector(root) ? 0 : words }
-}
-
-function* leavesIn(node: SplitTree): Generator<Leaf> {
-  if ('weights' in node) yield node
-  else {
-    yield* leavesIn(node.whenTrue)
-    yield* leavesIn(node.whenFalse)
-  }
 }
 
 /** Whether each node has one path to it, and bit vectors support all tests. */
@@ -114,9 +113,38 @@ function isVector(root: SplitTree): boolean {
   return isOne(root)
 }
 
-function splitsOf(node: TreeNode): SplitTree {
+/**
+ * The tree with a copy of each node for each path to it, if that is still few enough leaves for bit
+ * vectors, which are faster than walking.
+ */
+function unshared(root: SplitTree): SplitTree {
+  const paths = pathsOf(root, new Map())
+  const isShared = nodesOf(root).size < 2 * paths - 1
+  return isShared && paths <= MOST_WORDS * WORD_BITS ? copyOf(root) : root
+}
+
+function copyOf(node: SplitTree): SplitTree {
+  if ('weights' in node) return { ...node }
+  return { ...node, whenTrue: copyOf(node.whenTrue), whenFalse: copyOf(node.whenFalse) }
+}
+
+/** The number of paths from a node to leaves, which may be beyond what a number holds exactly. */
+function pathsOf(node: SplitTree, known: Map<SplitTree, number>): number {
+  if ('weights' in node) return 1
+  const paths = known.get(node) ?? pathsOf(node.whenTrue, known) + pathsOf(node.whenFalse, known)
+  known.set(node, paths)
+  return paths
+}
+
+function splitsOf(node: TreeNode, known: Map<TreeNode, SplitTree>): SplitTree {
   if (isLeaf(node)) return node
-  const [whenTrue, whenFalse] = [splitsOf(node.whenTrue), splitsOf(node.whenFalse)]
+  const split = known.get(node) ?? newSplit(node, known)
+  known.set(node, split)
+  return split
+}
+
+function newSplit(node: Branch, known: Map<TreeNode, SplitTree>): SplitTree {
+  const [whenTrue, whenFalse] = [splitsOf(node.whenTrue, known), splitsOf(node.whenFalse, known)]
   const { feature, missingIsTrue } = node
   const value = node.values[0] as number
   if (Number.isNaN(value)) throw new NotRead('a comparison with NaN')

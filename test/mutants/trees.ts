@@ -57,7 +57,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'trees that return other bits are used anyway',
-    ['scoring/tree-gate.ts', 'return verdict.differs ?? trees', 'return trees'],
+    ['scoring/tree-gate.ts', 'verdict?.whyNot ?? TreeRunner', 'TreeRunner'],
     [GATE, 'a verdict is cached and used instead of another comparison'],
   ],
   [

@@ -45,8 +45,8 @@ test('a neural network stays with ONNX Runtime, and nothing is compared', async 
 
 test('a verdict is cached and used instead of another comparison', async () => {
   await gate('card-gbdt')
-  expect(JSON.parse(readFileSync(keptFile(), 'utf8'))).toEqual({ differs: null })
-  writeFileSync(keptFile(), '{"differs":"as it was found"}')
+  expect(JSON.parse(readFileSync(keptFile(), 'utf8'))).toEqual({ whyNot: null })
+  writeFileSync(keptFile(), '{"whyNot":"as it was found"}')
   expect(await gate('card-gbdt')).toBe('as it was found')
 })
 
@@ -54,12 +54,12 @@ test('a damaged verdict is replaced by a new comparison', async () => {
   await gate('card-gbdt')
   writeFileSync(keptFile(), '{"diff')
   expect(await gate('card-gbdt')).toBeInstanceOf(TreeRunner)
-  expect(JSON.parse(readFileSync(keptFile(), 'utf8'))).toEqual({ differs: null })
+  expect(JSON.parse(readFileSync(keptFile(), 'utf8'))).toEqual({ whyNot: null })
 })
 
 test('a verdict holds for one model', async () => {
   await gate('card-gbdt')
-  writeFileSync(keptFile(), '{"differs":"another model"}')
+  writeFileSync(keptFile(), '{"whyNot":"another model"}')
   expect(await gate('card-gbdt-v2')).toBeInstanceOf(TreeRunner)
 })
 

@@ -9,7 +9,7 @@ test('the model of exp asks where rounding float64 gives another float32, many t
   const [node] = readOnnx(expModel().bytes).nodes
   if (node === undefined) throw new Error('it has no node')
   const [tree] = readEnsemble(node).trees
-  const leaves = tree === undefined ? [] : [...leavesOf(tree)]
+  const leaves = tree === undefined ? [] : leavesOf(tree)
   const hard = leaves.map(({ weights }) => weights[0]?.weight as number)
   expect(hard).toHaveLength(1_000)
   const others = hard.filter((x) => Math.fround(Math.exp(x)) !== expOf(x))

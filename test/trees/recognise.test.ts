@@ -175,7 +175,18 @@ describe('what is not known stays with ONNX Runtime, and says what it is', () =>
       'scores',
     ],
     [
-      'the nodes of tree 0 form a cycle',
+      'unknown value "PROBIT"',
+      [
+        node(CLASSIFIER, ['x', 'label scores'], {
+          ...TREE,
+          ...CLASSES,
+          post_transform: { text: 'PROBIT' },
+        }),
+      ],
+      'scores',
+    ],
+    [
+      'the nodes form a cycle',
       [
         node(CLASSIFIER, ['x', 'label scores'], {
           ...TREE,
