@@ -21,7 +21,7 @@ const TYPES = { i: 2, s: 3, floats: 6, ints: 7, strings: 8 } as const
 const FLOAT = 1
 
 /** A branch of a tree; what several of them have below them is one node. */
-export interface ModelBranch {
+interface ModelBranch {
   readonly mode: 'LEQ' | 'LT' | 'GTE' | 'GT' | 'EQ' | 'NEQ'
   readonly feature: number
   readonly value: number

@@ -8,6 +8,7 @@ import { ClusterMap } from './cluster-map.ts'
 import { fromKafka } from './errors.ts'
 import { firstAnswer } from './first-answer.ts'
 import { clusterOf, type GroupBroker } from './library.ts'
+import { type LoginMistake, loginMistake, mistakeShownBy } from './login-mistake.ts'
 import { notAllowed, notCoordinated } from './rights.ts'
 import { checkApiVersions } from './self-test.ts'
 import { Sockets } from './sockets.ts'
@@ -69,6 +70,12 @@ export interface BrokersOptions {
    * @default Math.random
    */
   readonly random?: Random
+  /**
+   * Shared by all connections of a client. Until one has succeeded, a login that is missing or not
+   * wanted is told as such.
+   * @default its own
+   */
+  readonly login?: { isProven: boolean }
 }
 
 /** A set of connections to the brokers of a cluster. */
@@ -79,6 +86,8 @@ export class Brokers {
   readonly random: Random
   readonly #sockets = new Sockets()
   readonly #throttled: Throttled
+  readonly #config: KafkaConfig
+  readonly #login: { isProven: boolean }
   readonly #cluster: Cluster
   readonly #map = new ClusterMap()
   readonly #coordinators = new Map<string, string>()
@@ -93,8 +102,15 @@ export class Brokers {
 
   constructor(
     config: KafkaConfig,
-    { throttled = () => {}, clock = wallClock, random = systemRandom }: BrokersOptions = {},
+    {
+      throttled = () => {},
+      clock = wallClock,
+      random = systemRandom,
+      login = { isProven: false },
+    }: BrokersOptions = {},
   ) {
+    this.#config = config
+    this.#login = login
     this.#throttled = throttled
     this.clock = clock
     this.random = random
@@ -114,8 +130,35 @@ export class Brokers {
 
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` */
   async connect(): Promise<void> {
+    const steps = { logsIn: this.#config.sasl !== undefined, isMet: false }
+    try {
+      await this.#connect(steps)
+      this.#login.isProven = true
+    } catch (error) {
+      if (this.#login.isProven || mistakeShownBy(error, steps) === null) throw error
+      const brokers = this.#config.brokers as readonly string[]
+      throw (await loginMistake(brokers, (one) => this.#mistakeAt(one), this.clock)) ?? error
+    }
+  }
+
+  async #connect(steps: { isMet: boolean }): Promise<void> {
     await asked(this.#within(CONNECT_MS, 'connecting', this.#cluster.connect()))
+    steps.isMet = true
     await this.refresh()
+  }
+
+  async #mistakeAt(broker: string): Promise<LoginMistake | null> {
+    const { clock, random } = this
+    const one = new Brokers({ ...this.#config, brokers: [broker] }, { clock, random })
+    const steps = { logsIn: this.#config.sasl !== undefined, isMet: false }
+    try {
+      await one.#connect(steps)
+      return null
+    } catch (error) {
+      return mistakeShownBy(error, steps)
+    } finally {
+      one.close()
+    }
   }
 
   /** Closes the connections and with them pending requests. */

@@ -136,7 +136,7 @@ export function fromKafka(thrown: unknown, otherwise: Code): TidemarkError {
 }
 
 /** The error, its causes and the errors that it aggregates, outermost first. */
-function causesOf(thrown: unknown): LibraryError[] {
+export function causesOf(thrown: unknown): LibraryError[] {
   const chain: LibraryError[] = []
   const queue: unknown[] = [thrown]
   for (let at = queue.shift(); at !== undefined && chain.length < 20; at = queue.shift()) {

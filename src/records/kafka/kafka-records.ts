@@ -1,6 +1,6 @@
 import { type KafkaConfig, logLevel } from 'kafkajs'
-import { type Random, systemRandom } from '../../kernel/backoff.ts'
-import { type Clock, wallClock } from '../../kernel/clock.ts'
+import { systemRandom } from '../../kernel/backoff.ts'
+import { wallClock } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import type {
   CompressionOf,
@@ -17,7 +17,7 @@ import type {
   TopicPartition,
 } from '../port.ts'
 import { KafkaAdmin } from './admin.ts'
-import { Brokers } from './brokers.ts'
+import { Brokers, type BrokersOptions } from './brokers.ts'
 import { AtLeastOnce, ExactlyOnce } from './committing.ts'
 import { patchConnections } from './connections.ts'
 import { DefaultName } from './default-name.ts'
@@ -39,7 +39,7 @@ type Joining = Pick<JoinOptions, 'group' | 'guarantee'>
 /** The Kafka driver. Connects when first used. */
 export class KafkaRecords implements Records {
   readonly #config: KafkaConfig
-  readonly #timing: { readonly clock: Clock; readonly random: Random }
+  readonly #timing: Required<Pick<BrokersOptions, 'clock' | 'random' | 'login'>>
   readonly #admin: KafkaAdmin
   readonly #sessionTimeoutMs: number
   readonly #members = new Set<KafkaMember>()
@@ -59,7 +59,7 @@ export class KafkaRecords implements Records {
     patchConnections()
     patchSessions()
     const { clock = wallClock, random = systemRandom } = options
-    this.#timing = { clock, random }
+    this.#timing = { clock, random, login: { isProven: false } }
     const log = options.log ?? (() => {})
     const logCreator = quietLog(log, clock)
     const config = clientConfig(options)

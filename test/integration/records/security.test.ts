@@ -55,6 +55,28 @@ describe('security', () => {
     await records.close()
   })
 
+  secureKafkaTest('a login that is missing is told as such', async (secure) => {
+    const { sasl: _, ...options } = secureOptions(secure)
+    const records = new KafkaRecords(options)
+    expect(await thrownBy(records.describeTopics(['t']))).toMatchObject({
+      code: 'AUTHENTICATION',
+      message: 'the connection ends at the first request of a client that does not log in',
+      where: secure.brokers.join(),
+    })
+    await records.close()
+  })
+
+  secureKafkaTest('a login that is not wanted is told as such', async (secure, kafka) => {
+    const { sasl } = secureOptions(secure)
+    const records = new KafkaRecords({ brokers: kafka.brokers, ...(sasl && { sasl }) })
+    expect(await thrownBy(records.describeTopics(['t']))).toMatchObject({
+      code: 'AUTHENTICATION',
+      message: 'there is no login here: the listener is one without SASL',
+      where: kafka.brokers.join(),
+    })
+    await records.close()
+  })
+
   secureKafkaTest('a broker whose certificate is not trusted is refused', async (secure) => {
     const records = new KafkaRecords({ ...secureOptions(secure), tls: true })
     const error = await thrownBy(records.describeTopics(['t']))
