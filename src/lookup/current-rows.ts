@@ -1,9 +1,13 @@
 import { LRUCache } from 'lru-cache'
+import { GoneKeys, isLater, type RecordId } from './record-order.ts'
+import type { RecordRow } from './record-rows.ts'
 import { RowBytes } from './row-bytes.ts'
 import type { LookupCounts, MakeRow, TableRows } from './table-rows.ts'
 
 /** Rows that are kept as objects, those looked up last. */
 const RECENT = 10_000
+/** Before each row: the partition, offset and timestamp of its record. */
+const ID_BYTES = 20
 
 /** The newest row of each key: as bytes, and as an object while it is looked up often. */
 export class CurrentRows implements TableRows {
@@ -11,6 +15,7 @@ export class CurrentRows implements TableRows {
   readonly #make: MakeRow
   readonly #counts: LookupCounts
   readonly #bytes = new RowBytes()
+  readonly #gone = new GoneKeys()
   readonly #recent = new LRUCache<string, ReturnType<MakeRow>>({ max: RECENT })
 
   constructor(make: MakeRow, counts: LookupCounts) {
@@ -23,7 +28,7 @@ export class CurrentRows implements TableRows {
   }
 
   get bytes(): number {
-    return this.#bytes.bytes
+    return this.#bytes.bytes + this.#gone.bytes
   }
 
   get(key: string): unknown {
@@ -32,7 +37,7 @@ export class CurrentRows implements TableRows {
       this.#counts.found++
       return recent
     }
-    const bytes = this.#bytes.get(key)
+    const bytes = this.bytesOf(key)
     if (bytes === null) {
       this.#counts.absent++
       return undefined
@@ -43,19 +48,53 @@ export class CurrentRows implements TableRows {
     return row
   }
 
-  put(key: string, value: Buffer): void {
+  put({ key, value }: RecordRow, by: RecordId): void {
+    if (!this.#isNew(key, by)) return
     this.#recent.delete(key)
-    this.#bytes.set(key, value)
+    this.#gone.remove(key)
+    this.#bytes.set(key, Buffer.concat([bytesOfId(by), value]))
   }
 
-  delete(key: string): void {
+  delete(key: string, by: RecordId): void {
+    if (!this.#isNew(key, by)) return
+    this.withdraw(key)
+    this.#gone.add(key, by)
+  }
+
+  withdraw(key: string): void {
     this.#recent.delete(key)
     this.#bytes.delete(key)
   }
 
-  withdraw(key: string): void {
-    this.delete(key)
+  bytesOf(key: string): Buffer | null {
+    return this.#bytes.get(key)?.subarray(ID_BYTES) ?? null
   }
 
   *forget(): Generator<void, void> {}
+
+  settle(): void {
+    this.#gone.settle()
+  }
+
+  #isNew(key: string, by: RecordId): boolean {
+    const bytes = this.#bytes.get(key)
+    const known = bytes === null ? this.#gone.get(key) : idIn(bytes)
+    return known === undefined || isLater(by, known)
+  }
+}
+
+function bytesOfId({ partition, offset, timestampMs }: RecordId): Buffer {
+  const bytes = Buffer.allocUnsafe(ID_BYTES)
+  bytes.writeUInt32LE(partition)
+  bytes.writeDoubleLE(offset, 4)
+  bytes.writeDoubleLE(timestampMs, 12)
+  return bytes
+}
+
+function idIn(bytes: Buffer): RecordId {
+  return {
+    partition: bytes.readUInt32LE(),
+    offset: bytes.readDoubleLE(4),
+    timestampMs: bytes.readDoubleLE(12),
+  }
 }

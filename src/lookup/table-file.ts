@@ -118,7 +118,7 @@ class FileReading {
     const same = definition.asOf === null ? 'key' : 'key and time'
     if (earlier !== undefined) throw rowFault(`the same ${same} as line ${earlier}`)
     this.#lineOf.set(place, line)
-    this.#rows.put(key, text, timeMs)
+    this.#rows.put({ key, timeMs, value: text }, { partition: 0, offset: line, timestampMs: 0 })
   }
 
   #rowOf(text: Buffer): unknown {

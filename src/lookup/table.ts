@@ -2,7 +2,7 @@ import type { TableDefinition } from '../topology/definition.ts'
 import type { Rows } from '../topology/lookup.ts'
 import { CurrentRows } from './current-rows.ts'
 import type { TableRoom } from './table-room.ts'
-import type { LookupCounts, MakeRow, TableRows } from './table-rows.ts'
+import type { HeldRows, LookupCounts, MakeRow, TableRows } from './table-rows.ts'
 import { VersionedRows } from './versioned-rows.ts'
 
 /** What a {@link Table} works with. */
@@ -18,7 +18,7 @@ export class Table implements Rows {
   readonly definition: TableDefinition
   readonly #o: TableOptions
   #counts: LookupCounts = { found: 0, absent: 0, early: 0 }
-  #rows: TableRows
+  #rows: HeldRows
   #contents = ''
   #revision = 0
 
@@ -77,7 +77,7 @@ export class Table implements Rows {
   }
 
   /** Replaces all rows at once. */
-  replace(rows: TableRows): void {
+  replace(rows: HeldRows): void {
     this.#rows = rows
   }
 
@@ -95,7 +95,7 @@ export class Table implements Rows {
    * Checks whether there is room for these rows in the place of the table's own.
    * @throws TidemarkError `TABLE_LIMIT`
    */
-  checkRoom(rows: TableRows): void {
+  checkRoom(rows: HeldRows): void {
     this.#o.room.take(this, rows.bytes)
   }
 

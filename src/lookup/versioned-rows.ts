@@ -1,11 +1,13 @@
 import { LRUCache } from 'lru-cache'
+import { isLater, type RecordId } from './record-order.ts'
+import type { RecordRow } from './record-rows.ts'
 import type { LookupCounts, MakeRow, TableRows } from './table-rows.ts'
 
 /** Versions that are kept as objects, those looked up last. */
 const RECENT = 10_000
 /** Bytes that a key and a version take besides their texts, as measured on Node 20. */
 const KEY_BYTES = 120
-const VERSION_BYTES = 64
+const VERSION_BYTES = 120
 /** Keys that are searched for old versions between two turns of other work. */
 const UNASKED = 1_024
 
@@ -14,6 +16,7 @@ interface Version {
   readonly timeMs: number
   /** Its bytes, each as one character, which V8 stores as one byte; `null`: there is no row. */
   readonly value: string | null
+  readonly by: RecordId
 }
 
 /** The versions of each key, by the time from which they hold. */
@@ -61,13 +64,22 @@ export class VersionedRows implements TableRows {
     return row
   }
 
-  put(key: string, value: Buffer, timeMs: number): void {
-    this.#insert(key, { timeMs, value: value.toString('latin1') })
+  put({ key, value, timeMs }: RecordRow, by: RecordId): void {
+    this.#insert(key, { timeMs, value: value.toString('latin1'), by })
   }
 
-  delete(key: string, timeMs: number): void {
-    this.#insert(key, { timeMs, value: null })
+  delete(key: string, by: RecordId): void {
+    this.#insert(key, { timeMs: by.timestampMs, value: null, by })
   }
+
+  bytesOf(key: string, timeMs: number): Buffer | null {
+    const versions = this.#versions.get(key) ?? []
+    const version = versions[countUpTo(versions, timeMs) - 1]
+    const isIt = version?.timeMs === timeMs && version.value !== null
+    return isIt ? Buffer.from(version.value, 'latin1') : null
+  }
+
+  settle(): void {}
 
   withdraw(key: string, timeMs: number): void {
     const versions = this.#versions.get(key)
@@ -96,7 +108,9 @@ export class VersionedRows implements TableRows {
     }
     const after = countUpTo(versions, version.timeMs)
     // Of two versions of one time, the later record counts.
-    const replaced = versions[after - 1]?.timeMs === version.timeMs ? 1 : 0
+    const same = versions[after - 1]
+    const replaced = same?.timeMs === version.timeMs ? 1 : 0
+    if (replaced === 1 && !isLater(version.by, (same as Version).by)) return
     this.#removed(versions.splice(after - replaced, replaced, version))
     this.#size++
     this.#bytes += bytesOf(version)

@@ -2,10 +2,10 @@ import type { Decoded } from '../formats/format.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { position } from '../kernel/ids.ts'
 import type { Slices } from '../kernel/slices.ts'
-import { RecordKeys } from '../lookup/record-keys.ts'
+import type { RecordId } from '../lookup/record-order.ts'
+import { RecordRows } from '../lookup/record-rows.ts'
 import { keyOfRecord, keyOfRow, timeOfRow } from '../lookup/row-faults.ts'
 import type { Table } from '../lookup/table.ts'
-import type { TableRows } from '../lookup/table-rows.ts'
 import type { Chunk, FollowedRange, LogRecord } from '../records/port.ts'
 import { isOfRecord } from './table-format.ts'
 
@@ -19,6 +19,12 @@ export interface InvalidRow {
 /** Records applied between two checks whether other work should have its turn. */
 const UNASKED = 32
 
+/** Where a record is, for messages, and which one it is. */
+interface Place {
+  readonly at: string
+  readonly by: RecordId
+}
+
 interface Progress {
   nextOffset: number
   /** Where the partition ended when reading began. */
@@ -29,10 +35,8 @@ interface Progress {
 
 /** The rows of a topic as far as they are read, and how far that is. */
 export class TopicReading {
-  readonly rows: TableRows
+  readonly rows: RecordRows
   readonly #table: Table
-  /** `null`: a row has the key of its record. */
-  readonly #recordKeys: RecordKeys | null
   readonly #partitions = new Map<number, Progress>()
   readonly #told: (row: InvalidRow) => void
   /** Records that were read, whatever became of them. */
@@ -42,8 +46,7 @@ export class TopicReading {
   constructor(table: Table, told: (row: InvalidRow) => void) {
     this.#table = table
     this.#told = told
-    this.rows = table.emptyRows()
-    this.#recordKeys = table.definition.key === null ? null : new RecordKeys()
+    this.rows = new RecordRows(table.definition, table.emptyRows())
   }
 
   /** By partition, the offset to read next. */
@@ -102,53 +105,40 @@ export class TopicReading {
       const record = records.at(i)
       const fault = faults.get(i)
       const at = position(chunk.topic, partition, record.offset)
-      if (fault === undefined) this.#put(record, () => decoded.events.at(event), at)
-      else this.#refuse(record, fault, at)
+      const { offset, timestampMs } = record
+      const place = { at, by: { partition, offset, timestampMs } }
+      if (fault === undefined) this.#put(record, () => decoded.events.at(event), place)
+      else this.#refuse(record, fault, place)
       if (fault === undefined) event++
     }
     this.read += records.length
     progress.nextOffset = nextOffset
   }
 
-  #put(record: LogRecord, row: () => unknown, at: string): void {
+  #put(record: LogRecord, row: () => unknown, place: Place): void {
     try {
       const { definition } = this.#table
-      const [keys, needsRow] = [
-        this.#recordKeys,
-        definition.key !== null || definition.asOf !== null,
-      ]
-      const value = needsRow ? row() : null
-      const key = keys === null ? keyOfRecord(record.key) : keyOfRow(definition, value)
+      const hasKey = definition.key !== null
+      const value = hasKey || definition.asOf !== null ? row() : null
+      const recordKey = hasKey && record.key === null ? null : keyOfRecord(record.key)
+      const key = hasKey ? keyOfRow(definition, value) : (recordKey as string)
       const timeMs = timeOfRow(definition, value)
-      if (keys !== null && record.key !== null) {
-        const replaced = keys.put(keyOfRecord(record.key), { key, timeMs })
-        if (replaced !== null) this.rows.withdraw(replaced.key, replaced.timeMs)
-      }
-      this.rows.put(key, record.value as Buffer, timeMs)
+      this.rows.put(recordKey, { key, timeMs, value: record.value as Buffer }, place.by)
     } catch (thrown) {
       if (!isOfRecord(thrown)) throw thrown
-      this.#refuse(record, thrown, at)
+      this.#refuse(record, thrown, place)
     }
   }
 
   /** A record without a row: what its key had goes. It is a fault unless it is a tombstone. */
-  #refuse(record: LogRecord, error: TidemarkError, at: string): void {
+  #refuse(record: LogRecord, error: TidemarkError, { at, by }: Place): void {
     if (error.code !== 'TOMBSTONE') this.#told({ at, error })
     try {
-      this.#remove(keyOfRecord(record.key), record.timestampMs)
+      this.rows.remove(keyOfRecord(record.key), by)
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown
       if (error.code === 'TOMBSTONE') this.#told({ at, error: thrown })
     }
-  }
-
-  #remove(recordKey: string, timestampMs: number): void {
-    if (this.#recordKeys === null) {
-      this.rows.delete(recordKey, timestampMs)
-      return
-    }
-    const place = this.#recordKeys.remove(recordKey)
-    if (place !== null) this.rows.withdraw(place.key, place.timeMs)
   }
 
   #sum(of: (progress: Progress) => number): number {

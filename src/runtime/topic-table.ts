@@ -2,8 +2,8 @@ import { Backoff } from '../kernel/backoff.ts'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Slices } from '../kernel/slices.ts'
+import type { RecordRows } from '../lookup/record-rows.ts'
 import type { Table } from '../lookup/table.ts'
-import type { TableRows } from '../lookup/table-rows.ts'
 import type { Chunk, Followed, LogRecords, Unreadable } from '../records/port.ts'
 import { Patience } from './patience.ts'
 import type { TableFormat } from './table-format.ts'
@@ -91,7 +91,7 @@ export class TopicTable {
     void this.#drop(this.#reading.rows)
   }
 
-  async #drop(rows: TableRows): Promise<void> {
+  async #drop(rows: RecordRows): Promise<void> {
     for (const _ of rows.forget(this.#oldestMs)) await this.#slices.turn()
   }
 
@@ -189,6 +189,7 @@ export class TopicTable {
     const { observer, clock } = this.#around
     if (!this.#isLive && reading.isWhole) {
       this.#isLive = true
+      reading.rows.settle()
       this.#table.replace(reading.rows)
       this.#changed.notifyAll()
       const durationMs = clock.elapsedMs() - this.#sinceMs

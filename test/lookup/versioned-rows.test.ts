@@ -24,17 +24,23 @@ function naive(changes: readonly Change[], of: string, atMs: number): string | n
   return holding.findLast(({ timeMs }) => timeMs === latestMs)?.value ?? null
 }
 
-function apply({ key, timeMs, value }: Change, rows: VersionedRows): void {
-  if (value === null) rows.delete(key, timeMs)
-  else rows.put(key, Buffer.from(value), timeMs)
+/** Applies changes as the records of one partition. */
+function applying(rows: VersionedRows) {
+  let offset = 0
+  return ({ key, timeMs, value }: Change) => {
+    const by = { partition: 0, offset: offset++, timestampMs: timeMs }
+    if (value === null) rows.delete(key, by)
+    else rows.put({ key, value: Buffer.from(value), timeMs }, by)
+  }
 }
 
 test('each event sees the newest version that is not later than itself, in any order of versions', () => {
   fc.assert(
     fc.property(changesOf, changesOf, fc.nat(40), (first, later, oldestMs) => {
       const { rows } = rowsOf()
+      const apply = applying(rows)
       const changes = [...first, ...later]
-      for (const one of first) apply(one, rows)
+      for (const one of first) apply(one)
       const expectSeen = (fromMs: number) => {
         for (const key of KEYS) {
           for (let atMs = fromMs; atMs <= 41; atMs++) {
@@ -45,7 +51,7 @@ test('each event sees the newest version that is not later than itself, in any o
       const before = rows.size
       for (const _ of rows.forget(oldestMs));
       expect(rows.size).toBeLessThanOrEqual(before)
-      for (const one of later) apply(one, rows)
+      for (const one of later) apply(one)
       expectSeen(oldestMs)
     }),
   )
@@ -53,13 +59,14 @@ test('each event sees the newest version that is not later than itself, in any o
 
 test('what no event can see any more is dropped, also when it comes later', () => {
   const { rows } = rowsOf()
-  for (const timeMs of [1, 2, 3, 9]) rows.put('a', Buffer.from(String(timeMs)), timeMs)
-  rows.put('gone', Buffer.from('x'), 1)
-  rows.delete('gone', 2)
+  const apply = applying(rows)
+  for (const timeMs of [1, 2, 3, 9]) apply({ key: 'a', value: String(timeMs), timeMs })
+  apply({ key: 'gone', value: 'x', timeMs: 1 })
+  apply({ key: 'gone', value: null, timeMs: 2 })
   for (const _ of rows.forget(5));
   expect(rows.size).toBe(3)
-  rows.put('a', Buffer.from('too late'), 2)
-  rows.put('gone', Buffer.from('too late'), 1)
+  apply({ key: 'a', value: 'too late', timeMs: 2 })
+  apply({ key: 'gone', value: 'too late', timeMs: 1 })
   expect([rows.size, rows.get('a', 5), rows.get('a', 9)]).toEqual([3, '3', '9'])
   expect(rows.get('gone', 9)).toBeUndefined()
   rows.withdraw('gone', 2)
@@ -70,8 +77,9 @@ test('what no event can see any more is dropped, also when it comes later', () =
 
 test('look-ups are counted: found, absent, and too early for the first version', () => {
   const { rows, counts } = rowsOf()
-  rows.put('a', Buffer.from('x'), 10)
-  rows.delete('a', 20)
+  const apply = applying(rows)
+  apply({ key: 'a', value: 'x', timeMs: 10 })
+  apply({ key: 'a', value: null, timeMs: 20 })
   for (const [key, atMs] of [
     ['a', 9],
     ['a', 10],

@@ -46,8 +46,8 @@ interface ReaderConnections {
   readonly closed: () => void
 }
 
-/** How often added partitions are looked for, ms. */
-const LOOK_MS = 60_000
+/** How often added partitions are looked for, ms: rows of a table may be in them. */
+const LOOK_MS = 10_000
 
 /** A partition, and where reading it begins. */
 interface Beginning extends FollowedRange {
