@@ -51,18 +51,30 @@ function ofModels(given: unknown): string[] {
   if (!isObject(given)) return [`it needs a model, got ${typeOf(given)}`]
   if ('of' in given) return ['it got a rule alone: name it, { models: { rules }, … }']
   if ('models' in given) return ofSeveral(given as unknown as GivenModels)
-  if ('variants' in given) {
-    const { variants } = given
-    const faults = unknownKeys('it', given, VARIANTS)
-    return Array.isArray(variants) ? faults : [...faults, notA('an array', 'variants', variants)]
-  }
+  if ('variants' in given) return ofVariants(given as unknown as ModelVariants)
   return 'name' in given && 'features' in given
     ? []
     : ['it needs a model, { models, … } or { variants, … }']
 }
 
+function ofVariants(given: ModelVariants): string[] {
+  const { variants, budget, adapt = false }: Partial<Record<keyof ModelVariants, unknown>> = given
+  const faults = unknownKeys('it', given, VARIANTS)
+  if (Array.isArray(variants)) faults.push(...ofList(variants))
+  else faults.push(notA('an array', 'variants', variants))
+  if (typeof budget !== 'number') faults.push(notA('a duration, such as millis(20)', 'budget', budget))
+  if (typeof adapt !== 'boolean') faults.push(notA('true or false', 'adapt', adapt))
+  return faults
+}
+
+function ofList(variants: readonly unknown[]): string[] {
+  return variants.flatMap((model, i) =>
+    isObject(model) && 'features' in model ? [] : [notA('a model', `variants[${i}]`, model)],
+  )
+}
+
 function ofSeveral(given: GivenModels): string[] {
-  const { models, route = [], fallbackOn = [], shadow = {} } = given
+  const { models, route = [], fallback, fallbackOn = [], shadow = {} } = given
   const faults = unknownKeys('it', given, MODELS)
   if (!isObject(models)) return [...faults, notA('an object', 'models', models)]
   for (const [name, model] of Object.entries(models)) {
@@ -70,16 +82,27 @@ function ofSeveral(given: GivenModels): string[] {
   }
   if (!Array.isArray(route)) faults.push(notA('an array', 'route', route))
   else {
-    for (const [i, one] of route.entries()) faults.push(...unknownKeys(`route[${i}]`, one, ROUTE))
+    for (const [i, one] of route.entries()) faults.push(...ofRoute(`route[${i}]`, one))
   }
   const reasons: readonly unknown[] = Array.isArray(fallbackOn) ? fallbackOn : [fallbackOn]
   if (!Array.isArray(fallbackOn) || reasons.some((reason) => reason !== 'budget')) {
     faults.push(`fallbackOn must be ['budget'], got ${JSON.stringify(fallbackOn)}`)
+  } else if (reasons.length > 0 && fallback === undefined) {
+    faults.push('fallbackOn says when the fallback scores, and there is none')
   }
   if (!isObject(shadow)) return [...faults, notA('an object', 'shadow', shadow)]
   for (const [name, one] of Object.entries(shadow)) {
     faults.push(...unknownKeys(`shadow.${name}`, one, SHADOW))
   }
+  return faults
+}
+
+function ofRoute(what: string, route: unknown): string[] {
+  const faults = unknownKeys(what, route, ROUTE)
+  const { when, share = 1 } = (route ?? {}) as { readonly when?: unknown; readonly share?: unknown }
+  if (typeof share !== 'number') faults.push(notA('a number', `${what}.share`, share))
+  const isAsync = typeof when === 'function' && when.constructor.name === 'AsyncFunction'
+  if (isAsync) faults.push(`${what}.when must return true or false, and a promise is neither`)
   return faults
 }
 

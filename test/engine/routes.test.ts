@@ -146,6 +146,8 @@ function scoreOf({ then }: Definition): ScoreStep {
   return scoreStepsOf(then)[0] as ScoreStep
 }
 
+const BAD = { p: 'one' } as unknown as { p: number }
+
 group('what types cannot check is refused at start', () => {
   function refused(change: object): string[] {
     const step = sales.then[0] as Extract<Definition['then'][number], { op: 'features' }>
@@ -189,6 +191,21 @@ group('what types cannot check is refused at start', () => {
       'a fallback to itself',
       { routes: [], shadows: [], fallback: { to: 'main', on: [] } },
       'fallback "main" is the model that scores every event already',
+    ],
+    [
+      'a feature that is not there',
+      { routes: [{ ...route, when: (_: unknown, f: Record<string, number>) => f['gone'] === 1 }] },
+      'when reads a feature that the step does not have: gone',
+    ],
+    [
+      'a rule that returns text',
+      { models: { ...scoreOf(sales).models, bad: rule({ outputs: ['p'] }, () => BAD) } },
+      'the rule must return numbers: p is none',
+    ],
+    [
+      'two files of one name and version',
+      { models: { ...scoreOf(sales).models, other: { ...plain, file: new URL('file:///x') } } },
+      'two models with different files are plain@1',
     ],
     ['no common output', { outputs: {} }, 'its models have no output in common: main has p'],
   ])('%s', (_, change, message) => {

@@ -72,6 +72,41 @@ test.each<[string, unknown, string]>([
     { models, otherwise: 'half', fallbackOn: ['late'] },
     `fallbackOn must be ['budget'], got ["late"]`,
   ],
+  [
+    'a reason for a fallback that is not there',
+    { models, otherwise: 'half', fallbackOn: ['budget'] },
+    'fallbackOn says when the fallback scores, and there is none',
+  ],
+  [
+    'a share that is text',
+    { models, route: [{ to: 'half', share: '0.1' }], otherwise: 'half' },
+    'route[0].share must be a number, got string',
+  ],
+  [
+    'a rule that waits',
+    { models, route: [{ to: 'half', when: async () => true }], otherwise: 'half' },
+    'route[0].when must return true or false, and a promise is neither',
+  ],
+  [
+    'variants without a budget',
+    { variants: [] },
+    'budget must be a duration, such as millis(20), got undefined',
+  ],
+  [
+    'a budget that is text',
+    { variants: [], budget: '20ms' },
+    'budget must be a duration, such as millis(20), got string',
+  ],
+  [
+    'a wish to adapt that is text',
+    { variants: [], budget: seconds(1), adapt: 'yes' },
+    'adapt must be true or false, got string',
+  ],
+  [
+    'a variant that is none',
+    { variants: [undefined], budget: seconds(1) },
+    'variants[0] must be a model, got undefined',
+  ],
 ])('%s is refused where it is written', (_, given, message) => {
   expect(refused(given)).toBe(message)
 })

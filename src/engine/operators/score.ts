@@ -5,6 +5,8 @@ import {
   isRule,
   type ModelDefinition,
   outputsOf,
+  type RouteCondition,
+  type RuleDefinition,
   type ScoreStep,
   type ScoringModel,
 } from '../../topology/definition.ts'
@@ -49,6 +51,8 @@ export const score: OperatorRule<ScoreStep> = {
       report(name, `latencyBudget ${latencyBudgetMs} must be more than 0`)
     checkModels(step, report)
     checkAccuracies(step, report)
+    checkRules(step, report)
+    checkLabels(step, report)
     checkRoutes(step, report)
     checkShadows(step, report)
     checkVariants(step, report)
@@ -147,7 +151,8 @@ function isRouteName(name: string): boolean {
   return ROUTE_NAME.test(name) && !RESERVED.test(name)
 }
 
-function checkRoutes({ name, routes, otherwise }: ScoreStep, report: ReportFault): void {
+function checkRoutes(step: ScoreStep, report: ReportFault): void {
+  const { name, routes, otherwise } = step
   if (routes.length > MOST_ROUTES) report(name, `it has more than ${MOST_ROUTES} rules`)
   for (const [i, { name: route, to, when, share }] of routes.entries()) {
     if (routes.findIndex((r) => r.name === route) < i) {
@@ -163,7 +168,60 @@ function checkRoutes({ name, routes, otherwise }: ScoreStep, report: ReportFault
     if (when !== null && typeof when !== 'function') {
       report(`${name}.${route}`, `when must be a function, got ${typeof when}`)
     }
+    if (typeof when === 'function') checkFeatures(step, { route, when }, report)
     if (when === null && share === null) report(`${name}.${route}`, 'it has neither when nor share')
+  }
+}
+
+/** A feature that is not there would be undefined, and the rule never hold. */
+function checkFeatures(
+  { name, features, carry = [] }: ScoreStep,
+  { route, when }: { readonly route: string; readonly when: RouteCondition },
+  report: ReportFault,
+): void {
+  const known = [...features, ...carry]
+  const strange = (fieldsRead(when, 1) ?? []).filter((field) => !known.includes(field))
+  if (strange.length === 0) return
+  const hint = `it has ${known.join(', ')}`
+  report(
+    `${name}.${route}`,
+    `when reads a feature that the step does not have: ${strange.join(', ')}`,
+    { hint },
+  )
+}
+
+/** A rule is pure, so that it may be asked for a row that is none. */
+function checkRules({ name, models }: ScoreStep, report: ReportFault): void {
+  for (const [model, of] of Object.entries(models)) {
+    if (!isRule(of)) continue
+    const answer = answerOf(of)
+    if (answer === null) continue
+    const odd = of.outputs.filter((output) => typeof answer[output] !== 'number')
+    if (odd.length > 0) {
+      report(`${name}.${model}`, `the rule must return numbers: ${odd.join(', ')} is none`)
+    }
+  }
+}
+
+/** What a rule returns where every feature is 1; `null`: it throws. */
+function answerOf({ of }: RuleDefinition): Readonly<Record<string, unknown>> | null {
+  try {
+    const answer: unknown = of(new Proxy({}, { get: () => 1 }) as never)
+    return (answer ?? {}) as Readonly<Record<string, unknown>>
+  } catch {
+    return null
+  }
+}
+
+/** Outputs, metrics and caches tell models apart by name and version. */
+function checkLabels({ name, models }: ScoreStep, report: ReportFault): void {
+  const files = new Map<string, string>()
+  for (const model of Object.values(models)) {
+    if (isRule(model)) continue
+    const label = `${model.name}@${model.version}`
+    const file = files.get(label) ?? model.file.href
+    files.set(label, file)
+    if (file !== model.file.href) report(name, `two models with different files are ${label}`)
   }
 }
 
