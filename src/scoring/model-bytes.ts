@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 
@@ -19,6 +19,8 @@ export function shown(file: URL): string {
 /** Reads and hashes a model file. @throws TidemarkError `MODEL_FILE` when it cannot be read */
 export async function readModel(file: URL, where: string): Promise<ModelBytes> {
   try {
+    // Reading a pipe would wait for whoever writes into it.
+    if (!(await stat(file)).isFile()) throw new Error('it is not a file')
     const bytes = await readFile(file)
     return { file, bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
   } catch (cause) {

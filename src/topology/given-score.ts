@@ -62,7 +62,8 @@ function ofVariants(given: ModelVariants): string[] {
   const faults = unknownKeys('it', given, VARIANTS)
   if (Array.isArray(variants)) faults.push(...ofList(variants))
   else faults.push(notA('an array', 'variants', variants))
-  if (typeof budget !== 'number') faults.push(notA('a duration, such as millis(20)', 'budget', budget))
+  if (typeof budget !== 'number')
+    faults.push(notA('a duration, such as millis(20)', 'budget', budget))
   if (typeof adapt !== 'boolean') faults.push(notA('true or false', 'adapt', adapt))
   return faults
 }

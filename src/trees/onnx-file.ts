@@ -236,6 +236,8 @@ function readFields(from: Reader, end: number, fields: Fields): void {
   while (from.pos < end) {
     const tag = from.uint32()
     const wire = tag & 7
+    // No field has this number: a file of zeros would be read byte by byte.
+    if (tag >>> 3 === 0) throw new RangeError('a field has the number 0')
     const read = fields[tag >>> 3]
     if (read === undefined) from.skipType(wire)
     else read(from, wire)

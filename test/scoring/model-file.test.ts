@@ -46,6 +46,8 @@ describe('the inspection of a model file', () => {
 
   it.each([
     ['none.onnx', 'MODEL_FILE'],
+    // A folder, as a pipe is, is no file.
+    ['.', 'MODEL_FILE'],
     ['card-truncated.onnx', 'MODEL_LOAD'],
   ])('throws for %s, of which there is nothing to tell', async (name, code) => {
     await expect(inspectModel(join(fixtures, name))).rejects.toMatchObject({ code })

@@ -216,6 +216,10 @@ describe('what is not known stays with ONNX Runtime, and says what it is', () =>
     expect(() => known(nodes, tensor, constants)).toThrow(new NotRead(reason))
   })
 
+  test('a file of zeros, at its first byte', () => {
+    expect(() => readOnnx(Buffer.alloc(64))).toThrow('a field has the number 0')
+  })
+
   test('a file that is none', () => {
     expect(() => readOnnx(Buffer.from('this is no model, it only has as many bytes'))).toThrow(
       /wire type|out of range|beyond the end of the file/,

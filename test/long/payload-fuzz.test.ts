@@ -1,0 +1,115 @@
+import avro, { type Schema } from 'avsc'
+import { expect, inject, test } from 'vitest'
+import { avroDecoder } from '../../src/formats/avro/avro-decoder.ts'
+import { protobufDecoder } from '../../src/formats/protobuf/protobuf-decoder.ts'
+import type { PayloadDecoder } from '../../src/formats/registry/payload-decoder.ts'
+import { TidemarkError } from '../../src/kernel/errors.ts'
+import { seeded } from '../../src/kernel/seeded.ts'
+import { registered } from '../formats/registry/registered.ts'
+
+// Values that nobody wrote, of schemas that nobody would: each is decoded or is a fault, and soon.
+
+const SCHEMAS = 2_000
+const VALUES = 50
+/** The longest that a value may hold the event loop, ms. */
+const LONGEST_MS = 100
+
+type Random = () => number
+const upTo = (random: Random, count: number) => Math.floor(random() * count)
+
+function avroSchema(random: Random, names: string[], depth = 4): unknown {
+  const inner = () => avroSchema(random, names, depth - 1)
+  const name = (kind: string) => {
+    names.push(`${kind}${names.length}`)
+    return names.at(-1) as string
+  }
+  const plain = ['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string']
+  const kind = upTo(random, depth === 0 ? 9 : 14)
+  if (kind < 8) return plain[kind]
+  if (kind === 8) return { type: 'enum', name: name('E'), symbols: ['A', 'B', 'C'] }
+  if (kind === 9) return { type: 'array', items: inner() }
+  if (kind === 10) return { type: 'map', values: inner() }
+  if (kind === 11) return ['null', 'double', { type: 'array', items: inner() }]
+  const fields = Array.from({ length: upTo(random, 12) }, (_, i) => ({
+    name: `f${i}`,
+    type: inner(),
+  }))
+  return { type: 'record', name: name('R'), fields }
+}
+
+function protobufSchema(random: Random): string {
+  const count = 1 + upTo(random, 5)
+  const scalars = ['double', 'int64', 'sint32', 'bool', 'string', 'bytes', 'fixed32', 'uint64']
+  const types = [...scalars, ...Array.from({ length: count }, (_, m) => `M${m}`)]
+  const type = () => types[upTo(random, types.length)] as string
+  const field = (i: number) => {
+    const of = upTo(random, 4)
+    const kind = of === 0 ? `map<string, ${type()}>` : `${of === 1 ? 'repeated ' : ''}${type()}`
+    return `${kind} f${i} = ${i + 1};`
+  }
+  const messages = Array.from({ length: count }, (_, m) => {
+    const fields = Array.from({ length: upTo(random, 12) }, (_field, i) => field(i))
+    return `message M${m} { ${fields.join(' ')} }`
+  })
+  return `syntax = "proto3"; ${messages.join(' ')}`
+}
+
+/** The value with some bytes changed, cut off or repeated; often as it was. */
+function mutated(value: Buffer, random: Random): Buffer {
+  const bytes = Buffer.from(value)
+  for (let n = upTo(random, 4); n > 0 && bytes.length > 0; n--) {
+    bytes[upTo(random, bytes.length)] = upTo(random, 256)
+  }
+  if (random() < 0.1) return bytes.subarray(0, upTo(random, bytes.length + 1))
+  return random() < 0.1 ? Buffer.concat([bytes, bytes]) : bytes
+}
+
+function anyBytes(random: Random): Buffer {
+  // Small numbers are tags and lengths.
+  const bytes = Array.from({ length: upTo(random, 400) }, () =>
+    upTo(random, random() < 0.7 ? 32 : 256),
+  )
+  return Buffer.from([0, ...bytes])
+}
+
+/** How long a value is decoded, ms; a pause of the process does not happen three times. */
+function decodingMs({ decode }: PayloadDecoder, value: Buffer): number {
+  let leastMs = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 3 && leastMs > LONGEST_MS; i++) {
+    const startMs = performance.now()
+    try {
+      decode(value)
+    } catch (error) {
+      if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
+    }
+    leastMs = Math.min(leastMs, performance.now() - startMs)
+  }
+  return leastMs
+}
+
+test('Avro values are decoded or are faults, within 100 ms', { timeout: 600_000 }, () => {
+  const random = seeded(inject('seed'))
+  let mostMs = 0
+  for (let s = 0; s < SCHEMAS; s++) {
+    const schema = avroSchema(random, [])
+    const decoder = avroDecoder(registered('avro', JSON.stringify(schema)), null)
+    const type = avro.Type.forSchema(schema as Schema)
+    for (let v = 0; v < VALUES; v++) {
+      const value = random() < 0.3 ? anyBytes(random) : type.toBuffer(type.random())
+      mostMs = Math.max(mostMs, decodingMs(decoder, mutated(value, random)))
+    }
+  }
+  expect(mostMs).toBeLessThan(LONGEST_MS)
+})
+
+test('Protobuf values are decoded or are faults, within 100 ms', { timeout: 600_000 }, () => {
+  const random = seeded(inject('seed'))
+  let mostMs = 0
+  for (let s = 0; s < SCHEMAS; s++) {
+    const decoder = protobufDecoder(registered('protobuf', protobufSchema(random)))
+    for (let v = 0; v < VALUES; v++) {
+      mostMs = Math.max(mostMs, decodingMs(decoder, mutated(anyBytes(random), random)))
+    }
+  }
+  expect(mostMs).toBeLessThan(LONGEST_MS)
+})
