@@ -40,8 +40,8 @@ const ROWS: readonly Row[] = [
     'trees are added from the last to the first',
     [
       'trees/tables.ts',
-      'trees.map((tree) => laidOut(splitsOf(tree), aggregate))',
-      'trees.toReversed().map((tree) => laidOut(splitsOf(tree), aggregate))',
+      'trees.map((tree) => laidOut(unshared(splitsOf(tree, new Map())), aggregate))',
+      'trees.toReversed().map((tree) => laidOut(unshared(splitsOf(tree, new Map())), aggregate))',
     ],
     [SAME_BITS, GIVES],
   ],
