@@ -18,8 +18,7 @@ import { createMetrics } from '../../src/observe/metrics.ts'
 import { ROOT } from '../support/paths.ts'
 import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
 
-// Names on the pages exist: commands and their flags, variables, metrics, scripts, files, and the
-// forms of an event.
+// Names on the pages exist: commands and their flags, variables, metrics, scripts and files.
 
 const COMMANDS: readonly Command[] = [
   ...[demo(), dev(), run(), check(), graph(), produce(), consume(), compare(), init()],
@@ -150,17 +149,6 @@ test('every file that a page names is there', () => {
 function isOfKafka(name: string): boolean {
   return /^kafka-[\w-]+\.sh$/.test(name)
 }
-
-test('every form of an event is declared where docs/way-of-an-event.md says', () => {
-  const rows = [
-    ...read('docs/way-of-an-event.md').matchAll(/^\| \d+ \| `(\w+)` \| `([\w/.-]+)` \|/gm),
-  ].map(([, form, file]) => ({ form, file: file as string }))
-  expect(rows.length).toBeGreaterThan(10)
-  const missing = rows.filter(({ form, file }) => {
-    return !new RegExp(`^export (interface|class|type) ${form}\\b`, 'm').test(read(file))
-  })
-  expect(missing).toEqual([])
-})
 
 test('every stage that is timed is told, in the order of the way', () => {
   const [, section = ''] = read('docs/operations.md').split('\n## Where the time goes\n')
