@@ -77,11 +77,10 @@ export class RestoreLog {
   }
 }
 
-/** What is left of the restores of one topology, and about how long it takes. */
+/** The records that are left of the restores of one topology. */
 function sumOf(events: readonly Restoring[]) {
   const records = events.reduce((sum, event) => sum + event.toOffset - event.nextOffset, 0)
-  const about = formatDuration(Math.max(...events.map((event) => event.leftMs)))
-  return { topology: events[0]?.topology, records, about }
+  return { topology: events[0]?.topology, records }
 }
 
 function byTopology(events: readonly Restoring[]): Restoring[][] {

@@ -77,8 +77,6 @@ export type RuntimeEvent =
       readonly nextOffset: number
       /** The offset at which output begins. */
       readonly toOffset: number
-      /** Estimated time left, ms: from the pace so far; before the first record it is a guess. */
-      readonly leftMs: number
       /** Why it reads more than necessary; `null`: it does not. */
       readonly reason: string | null
     }

@@ -10,9 +10,6 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 
 // Replays what windows need, up to the committed offset, without output (rules R1, R5).
 
-/** Guess of the records replayed per millisecond, until the actual pace is known. */
-const GUESSED_PACE = 30
-
 /** What a {@link RestoringPartition} needs of the worker around it. */
 export interface RestoringSurroundings
   extends Pick<TaskSurroundings, 'clock' | 'observer' | 'onFailed'> {
@@ -120,7 +117,6 @@ export class RestoringPartition {
         fromOffset: plan.from.offset,
         nextOffset: this.#position,
         toOffset: this.#committedOffset,
-        leftMs: this.#leftMs(),
         reason: plan.reason,
       })
     }
@@ -176,13 +172,5 @@ export class RestoringPartition {
         hint: 'read it with another group (--group), or delete this one: its committed offsets belong to a log that no longer exists',
       },
     )
-  }
-
-  /** Estimated time for what is left, ms. */
-  #leftMs(): number {
-    const read = this.#position - this.startOffset
-    const tookMs = this.#around.clock.elapsedMs() - this.#startedMs
-    const pace = read > 0 && tookMs > 0 ? read / tookMs : GUESSED_PACE
-    return (this.#committedOffset - this.#position) / pace
   }
 }

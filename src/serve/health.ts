@@ -16,7 +16,7 @@ export interface Readiness {
   readonly partitions: number
   /** Those of them that are restoring their windows. */
   readonly restoring: number
-  /** What they still have to read, and about how long the slowest of them takes, ms. */
+  /** What they still have to read. */
   readonly restoringLeft?: Left
   /** The tables that are being read before the first event, and how far they are. */
   readonly tables?: readonly TableProgress[]
@@ -31,10 +31,9 @@ interface TableProgress {
   readonly of: number
 }
 
-/** What is left of a restore: records, and about how long they take, ms. */
+/** What is left of a restore. */
 export interface Left {
   readonly records: number
-  readonly ms: number
 }
 
 /** Follows a worker and answers whether it is ready. */
@@ -73,7 +72,7 @@ export function createHealth(): Health {
       } else if (event.type === 'assigned') partitions.add(idOf(event))
       else if (event.type === 'restoring') {
         const records = event.toOffset - event.nextOffset
-        restoring.set(idOf(event), { records, ms: Math.round(event.leftMs) })
+        restoring.set(idOf(event), { records })
       } else if (event.type === 'table-loading') {
         const { table, records, total } = event
         loading.set(table, { table, records, of: total })
@@ -99,7 +98,7 @@ export function createHealth(): Health {
 /** Combines several restores, which run at the same time. */
 export function leftOf(all: readonly Left[]): Left {
   const records = all.reduce((sum, left) => sum + left.records, 0)
-  return { records, ms: Math.max(...all.map((left) => left.ms)) }
+  return { records }
 }
 
 function idOf({

@@ -56,7 +56,6 @@ export const samples = {
     fromOffset: 40,
     nextOffset: 60,
     toOffset: 100,
-    leftMs: 40,
     reason: null,
   },
   restored: { type: 'restored', topology, partition, records: 60, durationMs: 1_500 },
