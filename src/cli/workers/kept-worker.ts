@@ -33,6 +33,8 @@ export interface KeptWorkerOptions {
   readonly finished: (stages: StageDurations) => void
 }
 
+type Prepared = (outline: RunOutline, run: () => void) => void
+
 /** A worker that is restarted when its process ends. */
 export class KeptWorker {
   readonly #o: KeptWorkerOptions
@@ -48,11 +50,11 @@ export class KeptWorker {
   /**
    * Keeps it running until it is told to stop.
    *
-   * @param prepared called for each process once it is prepared, before it works
+   * @param prepared called for each process once it is prepared; it works when `run` is called
    * @throws what makes a restart pointless, see {@link RestartPolicy}; or what kept it from a clean
    * stop, such as `STOP_TIMED_OUT` or `WORKER_FAILED`
    */
-  async keep(prepared: (outline: RunOutline) => void): Promise<void> {
+  async keep(prepared: Prepared): Promise<void> {
     const { worker, log, clock, random, restarted } = this.#o
     const { signal: stopped } = this.#stopped
     const policy = new RestartPolicy(worker, random)
@@ -94,7 +96,7 @@ export class KeptWorker {
   }
 
   /** Runs one process from start to end. */
-  #live(prepared: (outline: RunOutline) => void): Promise<Life> {
+  #live(prepared: Prepared): Promise<Life> {
     const { worker, start, log, clock } = this.#o
     const { signal: stopped } = this.#stopped
     const startMs = clock.elapsedMs()
@@ -103,9 +105,8 @@ export class KeptWorker {
     return new Promise((resolve) => {
       const process = start({
         prepared: (outline) => {
-          prepared(outline)
           log.info({ worker, pid: process.pid }, 'worker is prepared')
-          process.run()
+          prepared(outline, () => process.run())
         },
         running: () => {
           hasRun = true

@@ -42,6 +42,7 @@ export async function runWorkers(
         finished: (of) => stages.addAll(of),
       })
     }),
+    wallClock,
   )
   const address = httpAddressOf(config)
   const text = async () =>

@@ -4,13 +4,16 @@ import { Durations } from '../../../src/observe/durations.ts'
 import { Fakes, IN_ORDER, KILLED } from './fake-process.ts'
 
 const RUNNING = { ready: true, state: 'running', partitions: 3, restoring: 0 } as const
-const nobody = () => {}
+const nobody = (_: unknown, run: () => void) => run()
 
 test('a process that is prepared is released, and told of', async () => {
   const fakes = new Fakes()
   const worker = fakes.keptWorker(2)
   const told: unknown[] = []
-  const kept = worker.keep((outline) => told.push(outline))
+  const kept = worker.keep((outline, run) => {
+    told.push(outline)
+    run()
+  })
   const process = await fakes.started(1)
   expect(process.told).toEqual([])
   process.begin()

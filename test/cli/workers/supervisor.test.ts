@@ -10,7 +10,13 @@ const RUNNING = { ready: true, state: 'running', partitions: 3, restoring: 0 } a
 function supervised(count: number) {
   const fakes = new Fakes()
   const numbers = Array.from({ length: count }, (_, i) => i + 1)
-  return { fakes, supervisor: new Supervisor(numbers.map((n) => fakes.keptWorker(n))) }
+  return {
+    fakes,
+    supervisor: new Supervisor(
+      numbers.map((n) => fakes.keptWorker(n)),
+      fakes.clock,
+    ),
+  }
 }
 
 /** All of them at work. */
@@ -35,6 +41,23 @@ test('the first prepares alone, and the others start when it is through; it is a
   supervisor.stop()
   for (const process of fakes.processes) process.heard.ended(IN_ORDER)
   await done
+})
+
+test('they work once all are prepared, or 15 s after the first', async () => {
+  for (const isLate of [false, true]) {
+    const { fakes, supervisor } = supervised(2)
+    const done = supervisor.run(() => {})
+    const first = await fakes.started(1)
+    first.begin()
+    const second = await fakes.started(2)
+    expect(first.told).toEqual([])
+    if (isLate) fakes.clock.advance(15_000)
+    else second.begin()
+    expect([first.told, second.told]).toEqual([['run'], isLate ? [] : ['run']])
+    supervisor.stop()
+    for (const process of fakes.processes) process.heard.ended(IN_ORDER)
+    await done
+  }
 })
 
 test('what the first finds wrong is told, and no other starts', async () => {
