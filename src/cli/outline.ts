@@ -3,7 +3,7 @@ import { planOf } from '../engine/plan.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepare.ts'
 import type { StepVariants } from '../runtime/variants.ts'
-import { shownEvaluator } from '../scoring/scorer.ts'
+import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
 import { type Definition, isRule, type ScoringModel, type Step } from '../topology/definition.ts'
 import { plural } from './print.ts'
 
@@ -55,12 +55,20 @@ function declaredLabel([name, model]: [string, ScoringModel]): string {
 }
 
 /** One line per model: `card-gbdt@2 is computed by its trees, in the worker`. */
-export function evaluators(topologies: readonly Pick<PreparedTopology, 'scorers'>[]): string[] {
-  const scorers = topologies.flatMap(scorersOf)
-  const lines = scorers.map(
-    ({ label, evaluator }) => `${label} is computed by ${shownEvaluator(evaluator)}`,
-  )
-  return [...new Set(lines)]
+export function evaluators(
+  topologies: readonly Pick<PreparedTopology, 'scorers' | 'shadows'>[],
+): string[] {
+  const shownAs =
+    (is: string) =>
+    ({ label, evaluator }: Scorer) =>
+      `${label} is ${is} by ${shownEvaluator(evaluator)}`
+  const shadows = topologies.flatMap((topology) => topology.shadows.map(({ scorer }) => scorer))
+  return [
+    ...new Set([
+      ...topologies.flatMap(scorersOf).map(shownAs('computed')),
+      ...shadows.map(shownAs('a shadow, computed')),
+    ]),
+  ]
 }
 
 /** For each score step with variants, which one this worker would choose, and its variants. */

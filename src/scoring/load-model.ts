@@ -47,7 +47,7 @@ export async function readUse(use: ModelUse, chosen: OperatorChoice): Promise<Re
   const { file, evaluator, cache } = chosen
   const candidate = await candidateOf({ model, where: use.where ?? use.step }, file)
   const { found, where } = candidate
-  const why = isBackground ? 'it is a shadow' : 'as you chose'
+  const why = isBackground ? 'as every shadow is' : 'as you chose'
   const trees = evaluator === 'auto' ? await provenTrees(found, model, cache) : why
   const isGuarded = hasFallback && typeof trees === 'string'
   const { input, outputs, features } = model

@@ -17,6 +17,14 @@ describe('tidemark check', () => {
     ])
   })
 
+  test('names the model of a shadow', async () => {
+    const { stdout } = await tidemark(['check', 'test/golden/topologies/card-shadow.ts'])
+    expect(stdout.split('\n').slice(1, 3)).toEqual([
+      'card-gbdt@1 is computed by its trees, in the worker',
+      'card-gbdt-v2@1 is a shadow, computed by ONNX Runtime (as every shadow is)',
+    ])
+  })
+
   test('names every file that a deployment needs, with its size', async () => {
     const model = 'flight-gbdt=topologies/models/flight-gbdt.onnx'
     const { stdout } = await tidemark(['check', 'topologies/flight-delay.ts', '--model', model])
