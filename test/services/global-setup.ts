@@ -24,7 +24,8 @@ export async function setup(project: TestProject): Promise<void> {
   const reachedIf = async <T>(isUsed: number, what: string, reach: () => Promise<T> | T) =>
     isUsed > 0 ? reached(what, reach) : unused
   const users = using(USES_KAFKA)
-  const workers = Math.min(users, project.config.maxWorkers)
+  // A file that uses it may be given to any of the workers.
+  const workers = Math.min(sources.length, project.config.maxWorkers)
   const own = await reachedIf(users, 'KAFKA', () => kafkasFor(workers))
   const isShared = isAskedFor() || own.is === undefined
   const shared = await reachedIf(isShared ? users : 0, 'KAFKA', sharedKafka)
