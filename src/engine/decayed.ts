@@ -20,7 +20,7 @@ const NEVER = -(2 ** 53)
 /** 2^-i; smaller powers are 0. */
 const HALVES = Float64Array.from({ length: 1_075 }, (_, i) => 2 ** -i)
 
-/** Sets a decayed sum to that of no events. */
+/** Resets a decayed sum. */
 export function clearDecayed(into: Float64Array, at: number): void {
   into[at + END] = NEVER
   into[at + SUM] = 0

@@ -12,7 +12,7 @@ export class ShadowShares {
     this.#keys = keys
   }
 
-  /** Rows of no events yet, for each shadow. */
+  /** Rows for each shadow, empty at first. */
   none(): number[][] {
     return this.#shares.map(() => [])
   }

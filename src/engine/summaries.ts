@@ -63,7 +63,7 @@ export class Summaries {
     return this.#decayedAt + d * DECAYED
   }
 
-  /** Resets a row to that of no events. */
+  /** Resets a row to its state without events. */
   clear(row: Float64Array): void {
     for (let s = 0; s < this.#powersAt; s += SUMMARY) clearSummary(row, s)
     if (this.#isPlain) return

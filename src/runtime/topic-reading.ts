@@ -9,7 +9,7 @@ import type { Table } from '../lookup/table.ts'
 import type { Chunk, FollowedRange, LogRecord } from '../records/port.ts'
 import { isOfRecord } from './table-format.ts'
 
-/** A record that is no row: where it is, and why. */
+/** An invalid record: where it is, and why. */
 export interface InvalidRow {
   /** `merchants-3@1041` */
   readonly at: string
@@ -42,7 +42,7 @@ export class TopicReading {
   /** Records that were read, whatever became of them. */
   read = 0
 
-  /** @param told called for each record that is no row */
+  /** @param told called for each invalid record */
   constructor(table: Table, told: (row: InvalidRow) => void) {
     this.#table = table
     this.#told = told

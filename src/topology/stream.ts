@@ -350,8 +350,8 @@ export interface TopologyBuilder {
   /**
    * Declares a lookup table: rows by key, in memory. A worker reads them before its first event and
    * keeps them up to date. A file that cannot be read, and rows of it that do not fit the schema or
-   * whose key is empty or not unique, are refused at start: `TABLE_INVALID`, with line numbers. A
-   * record of a topic that is no row is logged and counted, and its key then has no row.
+   * whose key is empty or not unique, are refused at start: `TABLE_INVALID`, with line numbers. An
+   * invalid record of a topic is logged and counted, and its key then has no row.
    *
    * @param name unique in the topology
    */

@@ -15,7 +15,7 @@ const page = read(PAGE)
 const DAY = Date.UTC(2026, 0, 1)
 const payments = [...page.matchAll(/^\| (\d+):(\d+) \| (\d+) \| (\d+) \| (\w) \| (yes|no) \|$/gm)]
 
-test('every aggregate has an entry, with its columns and what it is of no events', () => {
+test('every aggregate has an entry, with its columns and its value without events', () => {
   expect(Object.keys(AGGREGATES).filter((name) => !page.includes(`\n### ${name}\n`))).toEqual([])
   for (const [name, { acceptsEmpty }] of Object.entries(AGGREGATES)) {
     const entry = page.split(`\n### ${name}\n`)[1]?.split('\n### ')[0] ?? ''
