@@ -15,7 +15,7 @@ const BATCH = 1_000
 /** Rows of a timed run. */
 const TIMED_ROWS = 256
 /** How long the trees may take until they have been as fast once: they are compiled meanwhile. */
-const TIMED_MS = 200
+const TIMED_MS = 100
 
 /**
  * Says how much slower a model's trees are than ONNX Runtime on rows in which every value occurs
