@@ -9,7 +9,8 @@ export const HALF = PARTITIONS / 2
 /** Both of them, once each has its half of the partitions. */
 export async function twoWorkers(cards: CardFraud, ...flags: readonly string[]): Promise<Running> {
   const run = cards.run('--workers', '2', ...flags)
-  await run.says(`"worker":2,"partitions":${HALF},"msg":"assigned `)
+  // Whichever has joined first may have had all of them.
+  await run.says(`"partitions":${HALF},"msg":"assigned `)
   return run
 }
 
