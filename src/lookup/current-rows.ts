@@ -1,8 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { GoneKeys, isLater, type RecordId } from './record-order.ts'
-import type { RecordRow } from './record-rows.ts'
 import { RowBytes } from './row-bytes.ts'
-import type { LookupCounts, MakeRow, TableRows } from './table-rows.ts'
+import type { LookupCounts, MakeRow, RecordRow, TableRows } from './table-rows.ts'
 
 /** Rows that are kept as objects, those looked up last. */
 const RECENT = 10_000

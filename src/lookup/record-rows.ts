@@ -1,14 +1,6 @@
 import type { TableDefinition } from '../topology/definition.ts'
 import { GoneKeys, isLater, type RecordId } from './record-order.ts'
-import type { HeldRows, TableRows } from './table-rows.ts'
-
-/** A row as a record of a table's topic gives it. */
-export interface RecordRow {
-  readonly key: string
-  /** From when it holds, ms since the epoch; 0 without `asOf`. */
-  readonly timeMs: number
-  readonly value: Buffer
-}
+import type { HeldRows, RecordRow, TableRows } from './table-rows.ts'
 
 /** A row that a record has given. */
 interface Claim extends Omit<RecordRow, 'value'> {
@@ -57,7 +49,7 @@ export class RecordRows implements HeldRows {
     return this.#rows.get(key, timeMs)
   }
 
-  /** As {@link TableRows.forget}. */
+  /** Drops old versions: see {@link TableRows.forget}. */
   forget(oldestMs: number): Generator<void, void> {
     return this.#rows.forget(oldestMs)
   }

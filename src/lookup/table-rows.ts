@@ -1,6 +1,13 @@
 import type { Rows } from '../topology/lookup.ts'
 import type { RecordId } from './record-order.ts'
-import type { RecordRow } from './record-rows.ts'
+
+/** A row as a record of a table's topic gives it. */
+export interface RecordRow {
+  readonly key: string
+  /** From when it holds, ms since the epoch; 0 without `asOf`. */
+  readonly timeMs: number
+  readonly value: Buffer
+}
 
 /** Makes a row from its bytes, which were found valid before. */
 export type MakeRow = (value: Buffer) => object | string | number | boolean | bigint

@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { isLater, type RecordId } from './record-order.ts'
-import type { RecordRow } from './record-rows.ts'
-import type { LookupCounts, MakeRow, TableRows } from './table-rows.ts'
+import type { LookupCounts, MakeRow, RecordRow, TableRows } from './table-rows.ts'
 
 /** Versions that are kept as objects, those looked up last. */
 const RECENT = 10_000

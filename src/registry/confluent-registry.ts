@@ -56,8 +56,8 @@ const TYPES_OF: Readonly<Record<SchemaType, string>> = {
 /** A schema as the API returns it. */
 interface SchemaBody {
   readonly schema: string
-  /** Not there for Avro. */
-  readonly schemaType?: string
+  /** Not there, or null, for Avro. */
+  readonly schemaType?: string | null
   readonly references?: readonly Reference[] | null
 }
 
@@ -88,7 +88,7 @@ interface Refusal {
 
 const NO_ANSWER = { status: null, code: null, words: '' }
 
-/** What a request is to be answered with. */
+/** The answer that a request expects. */
 interface Expected<T> {
   /** Codes that say that what was asked for is not there. */
   readonly absent: readonly number[]
@@ -277,8 +277,14 @@ function unknown(what: string): TidemarkError {
 
 function isSchema(body: unknown): body is SchemaBody {
   const { schema, schemaType, references } = (body ?? {}) as Record<keyof SchemaBody, unknown>
-  const isType = schemaType === undefined || typeof schemaType === 'string'
-  return typeof schema === 'string' && isType && (references == null || Array.isArray(references))
+  const isType = schemaType == null || typeof schemaType === 'string'
+  const areReferences = Array.isArray(references) && references.every(isReference)
+  return typeof schema === 'string' && isType && (references == null || areReferences)
+}
+
+function isReference(reference: unknown): reference is Reference {
+  const { name, subject, version } = (reference ?? {}) as Record<keyof Reference, unknown>
+  return typeof name === 'string' && typeof subject === 'string' && Number.isInteger(version)
 }
 
 function hasId(body: unknown): body is IdBody {

@@ -16,7 +16,7 @@ export interface Readiness {
   readonly partitions: number
   /** Those of them that are restoring their windows. */
   readonly restoring: number
-  /** What they still have to read. */
+  /** Records that they still have to read. */
   readonly restoringLeft?: Left
   /** The tables that are being read before the first event, and how far they are. */
   readonly tables?: readonly TableProgress[]
@@ -31,7 +31,7 @@ interface TableProgress {
   readonly of: number
 }
 
-/** What is left of a restore. */
+/** The rest of a restore. */
 export interface Left {
   readonly records: number
 }

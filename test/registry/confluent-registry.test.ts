@@ -32,7 +32,7 @@ function answering(of: Readonly<Record<string, readonly [status: number, body: u
 
 test('a schema comes with its type, which an Avro schema does not have to name', async () => {
   const { url } = answering({
-    '/schemas/ids/1': [200, { schema: '"string"' }],
+    '/schemas/ids/1': [200, { schema: '"string"', schemaType: null }],
     '/schemas/ids/2': [200, { schema: 'message', schemaType: 'PROTOBUF', references: null }],
   })
   const registry = new ConfluentRegistry({ url: await url })
@@ -88,6 +88,7 @@ test.each([
   ['nothing', ''],
   ['JSON that is no schema', { hello: 1 }],
   ['a schema that is no text', { schema: {} }],
+  ['a reference that is none', { schema: 'x', references: [null] }],
   ['null', 'null'],
 ])('an answer of 200 with %s is none', async (_, body) => {
   const { url } = answering({

@@ -45,7 +45,7 @@ export class Supervisor {
       }
       kept.push(worker.keep(prepared).catch(failed))
     }
-    /** Those that are prepared, and wait; `null`: nobody waits any more. */
+    /** Starts of the workers that are prepared and wait; `null`: nobody waits any more. */
     let held: (() => void)[] | null = []
     const release = () => {
       const all = held ?? []

@@ -203,7 +203,7 @@ function checkRules({ name, models }: ScoreStep, report: ReportFault): void {
   }
 }
 
-/** What a rule returns where every feature is 1; `null`: it throws. */
+/** The answer of a rule to a row of ones; `null`: it throws. */
 function answerOf({ of }: RuleDefinition): Readonly<Record<string, unknown>> | null {
   try {
     const answer: unknown = of(new Proxy({}, { get: () => 1 }))

@@ -1,4 +1,3 @@
-import type { Type } from 'avsc'
 import type { RegisteredSchema } from '../../registry/schema-registry.ts'
 import {
   invalidPayload,
@@ -17,11 +16,10 @@ import { checkOf } from './bounded.ts'
  */
 export function avroDecoder(schema: RegisteredSchema, target: ScanTarget | null): PayloadDecoder {
   const { id } = schema
-  const type = typeOf(schema)
-  const check = checkOf(type)
+  const { type, check, scan } = compiled(schema, target)
   const isUnion = type.typeName === 'union:wrapped'
   return {
-    scan: target === null ? null : compileAvroScan(type, target.plain, target.bound.columns),
+    scan,
     decode: (payload) => {
       const why = check(payload)
       if (why !== null) {
@@ -40,10 +38,12 @@ export function avroDecoder(schema: RegisteredSchema, target: ScanTarget | null)
   }
 }
 
-/** @throws TidemarkError `SCHEMA_UNUSABLE` */
-function typeOf(schema: RegisteredSchema): Type {
+/** @throws TidemarkError `SCHEMA_UNUSABLE`, also if it is nested too deep to be compiled */
+function compiled(schema: RegisteredSchema, target: ScanTarget | null) {
   try {
-    return avroType(schema)
+    const type = avroType(schema)
+    const scan = target && compileAvroScan(type, target.plain, target.bound.columns)
+    return { type, check: checkOf(type), scan }
   } catch (thrown) {
     throw unusableSchema(`Avro schema ${schema.id} cannot be used`, thrown)
   }

@@ -12,7 +12,7 @@ const WIRE = { varint: 0, fixed64: 1, bytes: 2, group: 3, endOfGroup: 4, fixed32
 const CUT_OFF = 'it is cut off'
 const PROTO = Buffer.from('__proto__')
 
-/** What is known of the fields of a message. */
+/** The fields of a type of message. */
 interface Known {
   /** Values that the message makes even if no field is there: itself, and each field. */
   readonly values: number
@@ -25,7 +25,7 @@ interface KnownField {
   readonly isKey: boolean
   /** Bytes of an item if the field may be packed; 0: a varint; `null`: it cannot be. */
   readonly packedBytes: number | null
-  /** Of a message; made when it is first met, because a message may contain itself. */
+  /** The type of a field that is a message; made when it is first met, because it may contain itself. */
   readonly message: (() => Known) | null
 }
 
@@ -116,7 +116,11 @@ class Walk {
 }
 
 const UNKNOWN: KnownField = {
-  ...{ isRepeated: false, isText: false, isKey: false, packedBytes: null, message: null },
+  isRepeated: false,
+  isText: false,
+  isKey: false,
+  packedBytes: null,
+  message: null,
 }
 const NO_MESSAGE: Known = { values: 0, fields: new Map() }
 

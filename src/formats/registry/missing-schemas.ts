@@ -16,7 +16,7 @@ interface Missing {
   readonly sinceMs: number | null
   /** When it last said so. */
   readonly saidMs: number
-  /** What it last said. */
+  /** The last denial. */
   readonly why: TidemarkError
   /** Until when it is not asked again; `null`: it was never believed. */
   readonly givenUpUntilMs: number | null

@@ -8,7 +8,8 @@ import { causesOf } from './errors.ts'
 // must have answered so, several times.
 
 const ROUNDS = 3
-const BETWEEN_MS = 200
+/** Brokers that restart show it for less than this, times the rounds. */
+const BETWEEN_MS = 1_000
 
 const MISTAKES = {
   missing: {
@@ -24,7 +25,7 @@ const MISTAKES = {
 /** How a broker shows such a mistake. */
 export type LoginMistake = keyof typeof MISTAKES
 
-/** What of a client's first steps has failed. */
+/** How far a client has come with a broker. */
 export interface FirstSteps {
   /** Whether the client logs in. */
   readonly logsIn: boolean

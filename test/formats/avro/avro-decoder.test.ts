@@ -86,6 +86,13 @@ test.each([
   })
 })
 
+test('a schema that is nested too deep to be compiled is unusable', () => {
+  const text = `${'{"type":"array","items":'.repeat(20_000)}"int"${'}'.repeat(20_000)}`
+  expect(thrownIn(() => avroDecoder(registered('avro', text), null))).toMatchObject({
+    code: 'SCHEMA_UNUSABLE',
+  })
+})
+
 test('a schema with a field named __proto__ is unusable', () => {
   const schema = { type: 'record', name: 'P', fields: [{ name: '__proto__', type: 'int' }] }
   expect(thrownIn(() => decoder(schema))).toMatchObject({
