@@ -7,7 +7,7 @@ import { type ModelBytes, readModel } from './model-bytes.ts'
 export interface Candidate {
   readonly model: ModelDefinition
   readonly found: ModelBytes
-  /** The hash that the file must have; `null`: any, since the operator chose the file. */
+  /** The hash that the file must have; `null`: any, because the operator chose the file. */
   readonly sha256: string | null
   readonly golden: URL | null
   /** Shown with a fault. */

@@ -36,7 +36,7 @@ export class FetchedRecords {
    * follow it.
    */
   readonly nextOffset: number
-  /** Has any of them a header? */
+  /** Whether one of them has a header. */
   readonly hasHeaders: boolean
   readonly #bytes: Buffer
   readonly #spans: Int32Array

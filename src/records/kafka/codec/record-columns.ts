@@ -52,7 +52,7 @@ export class RecordColumns {
   readonly spans: Int32Array
   readonly #fromOffset: number
   length = 0
-  /** Has any of the records a header? */
+  /** Whether a record has a header. */
   hasHeaders = false
 
   /**
