@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
@@ -7,7 +7,7 @@ import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
 import { hintOfNames } from './meant.ts'
 import { RepeatableOption, repeatFaults } from './repeats.ts'
 import { settingFault } from './setting-fault.ts'
-import type { RawSetting } from './setting-parsers.ts'
+import { type RawSetting, textOfFile } from './setting-parsers.ts'
 import {
   flagOf,
   SETTINGS,
@@ -35,13 +35,13 @@ export interface Surroundings {
   readonly folder: string
 }
 
-/** Adds the flags of these settings, and `--config`, to a command. */
+/** Adds the flags of these settings, in the table's order and groups, and `--config`. */
 export function addSettings(command: Command, names: readonly SettingName[]): Command {
-  for (const name of names) {
-    const s: Setting<unknown> = SETTINGS[name]
-    if (s.environmentOnly) continue
+  for (const [name, s] of Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]) {
+    if (s.environmentOnly || !names.includes(name)) continue
     const flags = s.value === null ? flagOf(name) : `${flagOf(name)} ${s.value}`
     const option = s.many ? new RepeatableOption(flags) : new Option(flags)
+    option.helpGroup(`${s.heading}:`)
     // Otherwise commander's default for a negated switch would override the environment.
     if (option.negate) option.default(null)
     option.description = `${s.about}${helpOfFallback(s)}`
@@ -144,7 +144,7 @@ function readConfigFile(named: unknown, folder: string, faults: TidemarkError[])
   if (named === undefined && !existsSync(path)) return { path, values }
   let content: unknown
   try {
-    content = JSON.parse(readFileSync(path, 'utf8'))
+    content = JSON.parse(textOfFile(path))
   } catch (error) {
     faults.push(asFault(error, path))
     return { path, values }

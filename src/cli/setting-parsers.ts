@@ -171,8 +171,13 @@ function pathOf(raw: RawSetting): string {
 export function textOf(raw: RawSetting): string {
   const file = pathOf(raw)
   try {
-    return readFileSync(file, 'utf8')
+    return textOfFile(file)
   } catch (error) {
     throw new Error(`cannot read ${file}: ${messageOf(error)}`, { cause: error })
   }
+}
+
+/** The text of a file, without the byte order mark that Windows programs write at the start. */
+export function textOfFile(path: string): string {
+  return new TextDecoder().decode(readFileSync(path))
 }

@@ -20,6 +20,7 @@ const MAX_FAULTS = 5
 const UNCHECKED = 1_024
 /** Length of the hash in {@link FileContents.contents}, hex digits. */
 const HASH_LENGTH = 16
+const MARK = Buffer.from('\ufeff')
 
 /** The contents of a table's file. */
 interface FileContents {
@@ -137,9 +138,12 @@ class FileReading {
   }
 }
 
-/** The lines that are not blank, with their numbers from 1. */
+/**
+ * The lines that are not blank, with their numbers from 1, without the byte order mark that Windows
+ * programs write at the start.
+ */
 function* linesOf(bytes: Buffer): Generator<[number, Buffer]> {
-  let start = 0
+  let start = bytes.subarray(0, MARK.length).equals(MARK) ? MARK.length : 0
   for (let line = 1; start < bytes.length; line++) {
     const newline = bytes.indexOf('\n', start)
     const end = newline === -1 ? bytes.length : newline

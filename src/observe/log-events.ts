@@ -22,7 +22,7 @@ const PROGRESS_EVERY_MS = 5_000
 const WORTH_TELLING_MS = 1_000
 
 const KEY_HINT =
-  "produce with the key that the source's `key` returns, and with the same partitioner in all producers (docs/concepts.md, Keys and partitions); keyMismatch: 'dead-letter' sets such events aside, 'allow' accepts them"
+  "where partitions were added, keys have moved (docs/restart.md, More partitions); otherwise produce with the key that the source's `key` returns, and with the same partitioner in all producers (docs/concepts.md, Keys and partitions); keyMismatch: 'dead-letter' sets such events aside, 'allow' accepts them"
 
 /** What {@link logEvents} needs besides the log. */
 export interface LogEventsOptions {

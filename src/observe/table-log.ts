@@ -38,7 +38,7 @@ export class TableLog {
 
   heldUp({ table, reason }: EventOf<'table-held-up'>): void {
     if (reason === null) this.#log.info({ table }, 'the table is up to date again')
-    else this.#log.warn({ table, reason }, 'the table cannot be kept up to date: it stays as it is')
+    else this.#log.warn({ table, reason }, 'the table is not updated until this ends')
   }
 
   invalid({ table, code, message, at }: EventOf<'table-row-invalid'>): void {

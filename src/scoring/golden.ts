@@ -44,7 +44,7 @@ const FORMAT =
  */
 export async function readGolden(file: URL, where: string): Promise<Golden> {
   try {
-    return parseGolden(JSON.parse(await readFile(file, 'utf8')))
+    return parseGolden(JSON.parse(new TextDecoder().decode(await readFile(file))))
   } catch (cause) {
     throw new TidemarkError('MODEL_GOLDEN', `golden rows ${shown(file)}: ${messageOf(cause)}`, {
       where,

@@ -138,15 +138,15 @@ test('every fault is told at once, with where it comes from', () => {
   expect(listOf(() => readConfig(ALL, flags, { env, folder }))).toEqual([
     `CONFIG_INVALID ${file}: there is no setting "portt"`,
     `CONFIG_INVALID ${file}, group: must be a string, a number, true or false, or an array or object of these`,
-    `CONFIG_INVALID ${file}, brokers: "nowhere" is not host:port`,
-    'CONFIG_INVALID --guarantee: "twice" is not exactly-once or at-least-once',
-    'CONFIG_INVALID --compression: "brotli" is not none, gzip, snappy, lz4 or zstd',
-    'CONFIG_INVALID --commit-interval: "0" is not a whole number from 1 to 60000',
     'CONFIG_INVALID --worker-name: "a b" is not 1 to 100 letters, digits, ".", "_" and "-"',
+    'CONFIG_INVALID --guarantee: "twice" is not exactly-once or at-least-once',
+    'CONFIG_INVALID --commit-interval: "0" is not a whole number from 1 to 60000',
+    'CONFIG_INVALID --compression: "brotli" is not none, gzip, snappy, lz4 or zstd',
     'CONFIG_INVALID --topic: "a" is given twice',
-    `CONFIG_INVALID --tls-ca: cannot read ${pem}: ENOENT: no such file or directory, open '${pem}'`,
     'CONFIG_INVALID TIDEMARK_HTTP_PORT: "70000" is not a whole number from 0 to 65535, or off',
     'CONFIG_INVALID TIDEMARK_LOG_FORMAT: "xml" is not text or json',
+    `CONFIG_INVALID ${file}, brokers: "nowhere" is not host:port`,
+    `CONFIG_INVALID --tls-ca: cannot read ${pem}: ENOENT: no such file or directory, open '${pem}'`,
   ])
 })
 
@@ -156,6 +156,16 @@ test('a config file that is named must exist, one that is not need not', () => {
   expect(listOf(() => readConfig(['group'], { config: 'own.json' }, { env: {}, folder }))).toEqual([
     expect.stringMatching(/^CONFIG_INVALID .*own\.json: ENOENT/),
   ])
+})
+
+test('the byte order mark of a Windows program is no part of a config file or a password', () => {
+  const folder = folderWith({
+    'tidemark.config.json': '\ufeff{"saslPasswordFile": "password"}',
+    password: '\ufeffsecret\n',
+  })
+  expect(readConfig(['saslPasswordFile'], {}, { env: {}, folder })).toEqual({
+    saslPasswordFile: 'secret',
+  })
 })
 
 test('a config file is a JSON object', () => {

@@ -21,11 +21,13 @@ export const GENERATED: Readonly<Record<string, () => string>> = {
   'docs/lifecycles.md': lifecycles,
 }
 
+const NAMES = Object.keys(SETTINGS) as SettingName[]
+const HEADINGS = [...new Set(NAMES.map((name) => settingOf(name).heading as string))]
+
 /** The commands that take settings. */
 const COMMANDS: readonly Command[] = [run(), check(), dev(), produce(), consume()]
 
 function configuration(): string {
-  const names = Object.keys(SETTINGS) as SettingName[]
   return [
     '# Configuration',
     '',
@@ -42,34 +44,36 @@ function configuration(): string {
     'may have been meant. Variables that Kubernetes sets for a service called tidemark are ignored. Relative paths are relative to the folder',
     'of the configuration file, or else to the working directory.',
     '',
-    '| flag | environment | key | commands |',
-    '| --- | --- | --- | --- |',
-    ...names.map(placesOf),
+    'A flag `--http-port` has the variable `TIDEMARK_HTTP_PORT` and the key `httpPort`; so have all others. Secrets have a variable only.',
     '',
-    '## What each one does',
-    '',
-    '| flag | value | default | |',
-    '| --- | --- | --- | --- |',
-    ...names.map(meaningOf),
-    '',
+    ...HEADINGS.flatMap(sectionOf),
     'The options of `runWorker`, which reads neither flags nor environment: [a worker in your own service](embedding.md).',
     '',
   ].join('\n')
 }
 
-function placesOf(name: SettingName): string {
-  const s: Setting<unknown> = SETTINGS[name]
-  const cells = s.environmentOnly
-    ? ['none', `\`${variableOf(name)}\``, 'none', commandsWith(`${name}File` as SettingName)]
-    : [`\`${flagOf(name)}\``, `\`${variableOf(name)}\``, `\`${name}\``, commandsWith(name)]
-  return row(cells)
+function sectionOf(heading: string): string[] {
+  const names = NAMES.filter((name) => settingOf(name).heading === heading)
+  return [
+    `## ${heading}`,
+    '',
+    '| flag | of | value | default | |',
+    '| --- | --- | --- | --- | --- |',
+    ...names.map(rowOf),
+    '',
+  ]
 }
 
-function meaningOf(name: SettingName): string {
-  const s: Setting<unknown> = SETTINGS[name]
+function rowOf(name: SettingName): string {
+  const s = settingOf(name)
   const shown = s.environmentOnly ? `\`${variableOf(name)}\`` : `\`${flagOf(name)}\``
+  const commands = commandsWith(s.environmentOnly ? (`${name}File` as SettingName) : name)
   const value = s.value === null ? 'a switch' : (valuesOf(s) ?? `\`${s.value}\``)
-  return row([shown, value, fallbackOf(s), s.about])
+  return row([shown, commands, value, fallbackOf(s), s.about])
+}
+
+function settingOf(name: SettingName): Setting<unknown> {
+  return SETTINGS[name]
 }
 
 /** What it takes, as its own parser says it of a value that it refuses. */
@@ -80,7 +84,9 @@ function valuesOf(s: Setting<unknown>): string | null {
   } catch (error) {
     const said = /^"\?" is not (.+)$/.exec(messageOf(error))?.[1] ?? null
     // What no machine has is no bound.
-    return said?.replace(/ to 9007199254\d*/, ' on') ?? null
+    return (
+      said?.replace(/ to 9007199254\d*/, ' on').replace('a whole number from ', 'from ') ?? null
+    )
   }
 }
 

@@ -74,10 +74,10 @@ describe('a table', () => {
     expect(tables[0]?.size).toBe(2)
   })
 
-  test('may have Windows line ends, blank lines and no newline at its end', async () => {
+  test('may have a byte order mark, Windows line ends, blank lines and no newline at its end', async () => {
     const { tables, faults } = await load(
       'windows.ndjson',
-      `\r\n${rows.replaceAll('\n', '\r\n')}  `,
+      `\ufeff${rows.replaceAll('\n', '\r\n')}\r\n  `,
     )
     expect([faults, tables[0]?.size]).toEqual([[], 2])
   })

@@ -42,7 +42,7 @@ test('records that are no rows are told one by one up to ten a minute, then coun
   ])
 })
 
-test('a table that stays as it is, and one that goes on, are told', () => {
+test('a table that is not updated, and one that is again, are told', () => {
   const { observe, told } = logged()
   observe(samples['table-held-up'])
   observe({ ...samples['table-held-up'], reason: null })

@@ -22,8 +22,8 @@ describe('golden rows that name their scores', () => {
     { label: 1, risk: mid, sure: 1 },
   ]
 
-  async function faultsWith(changed: readonly unknown[]): Promise<readonly string[]> {
-    const file = JSON.stringify({ features, inputs, outputs: changed })
+  async function faultsWith(changed: readonly unknown[], mark = ''): Promise<readonly string[]> {
+    const file = mark + JSON.stringify({ features, inputs, outputs: changed })
     const golden = pathToFileURL(join(folderWith({ 'risk.golden.json': file }), 'risk.golden.json'))
     const model = cardModel('risk', { features, outputs, golden })
     const { faults, scorers } = await loadScorers([useOf(model)], new Map())
@@ -34,6 +34,10 @@ describe('golden rows that name their scores', () => {
 
   it('pass when they have every score, in any order, and possibly others', async () => {
     expect(await faultsWith(rows)).toEqual([])
+  })
+
+  it('pass after the byte order mark of a Windows program', async () => {
+    expect(await faultsWith(rows, '\ufeff')).toEqual([])
   })
 
   it.each<[string, readonly unknown[], RegExp]>([
