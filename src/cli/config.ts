@@ -7,11 +7,10 @@ import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
 import { hintOfNames } from './meant.ts'
 import { RepeatableOption, repeatFaults } from './repeats.ts'
 import { settingFault } from './setting-fault.ts'
-import { type RawSetting, textOfFile } from './setting-parsers.ts'
+import { type RawSetting, type Setting, textOfFile } from './setting-parsers.ts'
 import {
   flagOf,
   SETTINGS,
-  type Setting,
   type SettingName,
   type SettingValue,
   type Values,

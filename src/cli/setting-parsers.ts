@@ -7,7 +7,8 @@ import { messageOf } from '../kernel/errors.ts'
 import { faultOfTokenUrl } from '../records/kafka/login/client-credentials.ts'
 import { isExtension } from '../records/kafka/login/sasl-options.ts'
 
-// Parsers of settings. Each throws an Error whose message says what is wrong with the value.
+// What a setting is, and parsers of their values. Each parser throws an Error whose message says what
+// is wrong with the value.
 
 /** The raw text of a setting, from its flag, its environment variable or the config file. */
 export interface RawSetting {
@@ -15,6 +16,26 @@ export interface RawSetting {
   readonly values: readonly string[]
   /** What relative paths are relative to: the config file's folder, else the working directory. */
   readonly folder: string
+}
+
+/** A setting. `T` is the type of its value. */
+export interface Setting<T> {
+  /** Placeholder for the value in the help. `null`: a switch without a value. */
+  readonly value: string | null
+  /** Description for the help and docs/configuration.md. */
+  readonly about: string
+  /** Heading that it stands under, there and in the help. */
+  readonly heading?: string
+  /** The default, used when neither flag, environment nor config file has a value. */
+  readonly fallback: T
+  /** How the help describes the default, where its value alone does not say enough. */
+  readonly fallbackText?: string
+  /** The flag may be repeated; the environment variable is split at commas. */
+  readonly many?: true
+  /** A secret: not allowed on the command line, where others can see it, or in the config file. */
+  readonly environmentOnly?: true
+  /** @throws Error whose message says what is wrong with the value */
+  parse(raw: RawSetting): T
 }
 
 /** The one value of a setting. */
@@ -180,4 +201,21 @@ export function textOf(raw: RawSetting): string {
 /** The text of a file, without the byte order mark that Windows programs write at the start. */
 export function textOfFile(path: string): string {
   return new TextDecoder().decode(readFileSync(path))
+}
+
+/** A setting, of the type of its value. */
+export function setting<T>(s: Setting<T>): Setting<T> {
+  return s
+}
+
+/** Settings with the heading that they stand under. */
+export function group<S extends Record<string, Setting<unknown>>>(heading: string, settings: S): S {
+  const entries = Object.entries(settings)
+  return Object.fromEntries(entries.map(([name, s]) => [name, { ...s, heading }])) as S
+}
+
+/** A setting whose value is a file in PEM. */
+export function pemFile(about: string, fallbackText?: string): Setting<string | null> {
+  const text = fallbackText === undefined ? {} : { fallbackText }
+  return { value: '<file>', about: `${about} (PEM)`, fallback: null, ...text, parse: textOf }
 }

@@ -6,16 +6,19 @@ import { type KafkaSasl, MECHANISMS } from '../records/kafka/login/sasl-options.
 import type { From, Guarantee } from '../records/port.ts'
 import {
   compression,
+  group,
   hostAndPort,
   numberOf,
   oneOf,
   orWord,
   pairs,
-  type RawSetting,
+  pemFile,
   readableFile,
   rebuild,
   registryUrl,
+  type Setting,
   saslExtensions,
+  setting,
   single,
   textOf,
   tokenUrl,
@@ -25,26 +28,6 @@ import {
 
 // All settings. Each one's flag, environment variable, key in the config file and help text follow
 // from this table. `httpPort` is `--http-port`, `TIDEMARK_HTTP_PORT` and `"httpPort"`.
-
-/** A setting. `T` is the type of its value. */
-export interface Setting<T> {
-  /** Placeholder for the value in the help. `null`: a switch without a value. */
-  readonly value: string | null
-  /** Description for the help and docs/configuration.md. */
-  readonly about: string
-  /** Heading that it stands under, there and in the help. */
-  readonly heading?: string
-  /** The default, used when neither flag, environment nor config file has a value. */
-  readonly fallback: T
-  /** How the help describes the default, where its value alone does not say enough. */
-  readonly fallbackText?: string
-  /** The flag may be repeated; the environment variable is split at commas. */
-  readonly many?: true
-  /** A secret: not allowed on the command line, where others can see it, or in the config file. */
-  readonly environmentOnly?: true
-  /** @throws Error whose message says what is wrong with the value */
-  parse(raw: RawSetting): T
-}
 
 /** Bytes. */
 export const MEGABYTE = 1_000_000
@@ -58,7 +41,15 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** All settings, in the order of the help and docs/configuration.md. */
 export const SETTINGS = {
-  ...group('Group and workers', {
+  ...group('Kafka', {
+    brokers: setting<readonly string[]>({
+      value: '<host:port,…>',
+      about: 'Kafka brokers to bootstrap from',
+      fallback: DEFAULTS.brokers,
+      fallbackText: DEFAULTS.brokers.join(','),
+      many: true,
+      parse: ({ values }) => values.flatMap((v) => v.split(',')).map(hostAndPort),
+    }),
     group: setting<string | null>({
       value: '<name>',
       about: 'consumer group; the workers of a group share the partitions',
@@ -268,15 +259,7 @@ export const SETTINGS = {
         raw.values[0] === 'off' ? 'off' : numberOf(raw, RANGES.statusEveryMs, SECOND),
     }),
   }),
-  ...group('Brokers', {
-    brokers: setting<readonly string[]>({
-      value: '<host:port,…>',
-      about: 'Kafka brokers to bootstrap from',
-      fallback: DEFAULTS.brokers,
-      fallbackText: DEFAULTS.brokers.join(','),
-      many: true,
-      parse: ({ values }) => values.flatMap((v) => v.split(',')).map(hostAndPort),
-    }),
+  ...group('TLS and login', {
     tls: setting<boolean>({
       value: null,
       about: 'connect to the brokers with TLS',
@@ -434,18 +417,4 @@ export function variableOf(name: SettingName): string {
 
 function words(name: SettingName): string[] {
   return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase())
-}
-
-function setting<T>(s: Setting<T>): Setting<T> {
-  return s
-}
-
-function group<S extends Record<string, Setting<unknown>>>(heading: string, settings: S): S {
-  const entries = Object.entries(settings)
-  return Object.fromEntries(entries.map(([name, s]) => [name, { ...s, heading }])) as S
-}
-
-function pemFile(about: string, fallbackText?: string): Setting<string | null> {
-  const text = fallbackText === undefined ? {} : { fallbackText }
-  return { value: '<file>', about: `${about} (PEM)`, fallback: null, ...text, parse: textOf }
 }

@@ -38,8 +38,11 @@ interface AnyTableOptions<R> {
 /** Options of a table whose rows are in a file. */
 export interface FileTableOptions<S extends StandardSchemaV1>
   extends AnyTableOptions<StandardSchemaV1.InferOutput<S>> {
-  /** Validates each row. Any synchronous Standard Schema. */
-  readonly schema: S
+  /**
+   * Validates each row. Any synchronous Standard Schema. It is inferred from the `schema` of
+   * {@link TopicTableOptions}, which may also be one with a format.
+   */
+  readonly schema: NoInfer<S>
   /**
    * The key of a row: a string that is not empty, unique in the table; with `asOf`, key and time
    * are unique together.

@@ -138,6 +138,7 @@ test('every fault is told at once, with where it comes from', () => {
   expect(listOf(() => readConfig(ALL, flags, { env, folder }))).toEqual([
     `CONFIG_INVALID ${file}: there is no setting "portt"`,
     `CONFIG_INVALID ${file}, group: must be a string, a number, true or false, or an array or object of these`,
+    `CONFIG_INVALID ${file}, brokers: "nowhere" is not host:port`,
     'CONFIG_INVALID --worker-name: "a b" is not 1 to 100 letters, digits, ".", "_" and "-"',
     'CONFIG_INVALID --guarantee: "twice" is not exactly-once or at-least-once',
     'CONFIG_INVALID --commit-interval: "0" is not a whole number from 1 to 60000',
@@ -145,7 +146,6 @@ test('every fault is told at once, with where it comes from', () => {
     'CONFIG_INVALID --topic: "a" is given twice',
     'CONFIG_INVALID TIDEMARK_HTTP_PORT: "70000" is not a whole number from 0 to 65535, or off',
     'CONFIG_INVALID TIDEMARK_LOG_FORMAT: "xml" is not text or json',
-    `CONFIG_INVALID ${file}, brokers: "nowhere" is not host:port`,
     `CONFIG_INVALID --tls-ca: cannot read ${pem}: ENOENT: no such file or directory, open '${pem}'`,
   ])
 })

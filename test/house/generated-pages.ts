@@ -4,13 +4,8 @@ import { consume } from '../../src/cli/consume.ts'
 import { dev } from '../../src/cli/dev.ts'
 import { produce } from '../../src/cli/produce.ts'
 import { run } from '../../src/cli/run.ts'
-import {
-  flagOf,
-  SETTINGS,
-  type Setting,
-  type SettingName,
-  variableOf,
-} from '../../src/cli/settings.ts'
+import type { Setting } from '../../src/cli/setting-parsers.ts'
+import { flagOf, SETTINGS, type SettingName, variableOf } from '../../src/cli/settings.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
 import { lifecycles } from './lifecycles-page.ts'
 
@@ -57,8 +52,10 @@ function sectionOf(heading: string): string[] {
   return [
     `## ${heading}`,
     '',
-    '| flag | of | value | default | |',
-    '| --- | --- | --- | --- | --- |',
+    takersOf(names),
+    '',
+    '| flag | value | default | |',
+    '|---|---|---|---|',
     ...names.map(rowOf),
     '',
   ]
@@ -67,13 +64,17 @@ function sectionOf(heading: string): string[] {
 function rowOf(name: SettingName): string {
   const s = settingOf(name)
   const shown = s.environmentOnly ? `\`${variableOf(name)}\`` : `\`${flagOf(name)}\``
-  const commands = commandsWith(s.environmentOnly ? (`${name}File` as SettingName) : name)
   const value = s.value === null ? 'a switch' : (valuesOf(s) ?? `\`${s.value}\``)
-  return row([shown, commands, value, fallbackOf(s), s.about])
+  return row([shown, value, textOf(fallbackOf(s)), textOf(s.about)])
 }
 
 function settingOf(name: SettingName): Setting<unknown> {
   return SETTINGS[name]
+}
+
+/** `<host>` would be a tag. */
+function textOf(words: string): string {
+  return words.replaceAll('<', '&lt;')
 }
 
 /** What it takes, as its own parser says it of a value that it refuses. */
@@ -95,14 +96,23 @@ function fallbackOf({ fallback, fallbackText }: Setting<unknown>): string {
   return fallbackText ?? (plain ? String(fallback) : fallback === false ? 'off' : 'none')
 }
 
-function commandsWith(name: SettingName): string {
-  const flag = flagOf(name)
-  const { about } = SETTINGS[name]
-  // A command may have a flag of that name that is no setting.
-  const taking = COMMANDS.filter(({ options }) =>
-    options.some(({ long, description }) => long === flag && description.startsWith(about)),
-  )
-  return taking.map((command) => `\`${command.name()}\``).join(' ')
+/** Which commands take the settings of a section: all of them, or some. */
+function takersOf(names: readonly SettingName[]): string {
+  const flags = names.filter((name) => settingOf(name).environmentOnly !== true)
+  const takers = COMMANDS.flatMap((command) => {
+    const taken = flags.filter((name) => takes(command, name))
+    if (taken.length === 0) return []
+    const which =
+      taken.length === flags.length ? 'all' : taken.map((n) => `\`${flagOf(n)}\``).join(' ')
+    return [`\`${command.name()}\` takes ${which}`]
+  })
+  return `${takers.join('; ')}.`
+}
+
+/** Not where a command has a flag of that name that is no setting. */
+function takes({ options }: Command, name: SettingName): boolean {
+  const [flag, { about }] = [flagOf(name), settingOf(name)]
+  return options.some(({ long, description }) => long === flag && description.startsWith(about))
 }
 
 function row(cells: readonly string[]): string {

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest'
 import { Share } from '../../src/kernel/shares.ts'
 import { blocksOf, read } from './pages.ts'
 
-// Who is in a share, as docs/models.md tells it to other systems.
+// Who is in a share, as docs/several-models.md tells it to other systems.
 
-const PAGE = 'docs/models.md'
+const PAGE = 'docs/several-models.md'
 const SHARES = [0.01, 0.05, 0.1, 0.2]
 
 /** The rows of the table: key, place, and whether it is in each share. */

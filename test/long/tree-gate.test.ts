@@ -7,7 +7,8 @@ import { TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { pathRows } from '../../src/trees/path-rows.ts'
 import { type ModelNode, treeModel } from '../trees/tree-model.ts'
 
-const MODELS = 200
+/** With `TIDEMARK_TEST_TREE_MODELS=200` it takes some minutes. */
+const MODELS = Number(process.env['TIDEMARK_TEST_TREE_MODELS'] ?? 25)
 const ROWS = 50_000
 const FEATURES = 4
 const MODES = ['LEQ', 'LT', 'GTE', 'GT', 'EQ', 'EQ', 'EQ', 'NEQ'] as const
