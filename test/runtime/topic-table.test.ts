@@ -1,77 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import avro, { type Schema } from 'avsc'
-import { topic } from 'tidemark'
 import { expect, test } from 'vitest'
-import type { Format } from '../../src/formats/format.ts'
-import { JsonFormat } from '../../src/formats/json/json-format.ts'
-import { RegistryFormat } from '../../src/formats/registry/registry-format.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import { Slices } from '../../src/kernel/slices.ts'
-import { Table } from '../../src/lookup/table.ts'
-import { TableRoom } from '../../src/lookup/table-room.ts'
-import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
-import type { Followed, FollowOptions } from '../../src/records/port.ts'
-import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import { TableFormat } from '../../src/runtime/table-format.ts'
-import { TopicTable } from '../../src/runtime/topic-table.ts'
-import type { TableDefinition } from '../../src/topology/definition.ts'
-import { HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
-import { HandClock } from '../support/clocks.ts'
-import { Merchant } from './merchants.ts'
-
-const definition: TableDefinition = {
-  name: 'merchants',
-  schema: Merchant,
-  format: { is: 'json' },
-  key: null,
-  asOf: null,
-  from: topic('merchants'),
-}
-
-const RISK: Schema = {
-  type: 'record',
-  name: 'Merchant',
-  fields: [{ name: 'risk', type: 'double' }],
-}
-
-type AsOf = TableDefinition['asOf']
-
-const straight = (records: MemoryRecords, options: FollowOptions): Followed | Promise<Followed> =>
-  records.follow(options)
-
-const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' } as const
-const json: Format = new JsonFormat(source, [])
-
-/** A table over a topic in memory. */
-function following({ partitions = 2, follow = straight, asOf = null as AsOf, values = json } = {}) {
-  const records = new MemoryRecords({ chunkRecords: 100 })
-  records.createTopic('merchants', { partitions })
-  const format = new TableFormat(values)
-  const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
-  const table = new Table({ ...definition, asOf }, parts)
-  const events: RuntimeEvent[] = []
-  const clock = new HandClock(0)
-  const of = new TopicTable(table, format, {
-    records: { follow: async (options) => follow(records, options) },
-    clock,
-    random: () => 0,
-    slices: new Slices(() => 0),
-    observer: (event) => events.push(event),
-  })
-  const putValue = (key: string, value: Buffer | null, partition = 0) => {
-    const place = { topic: 'merchants', partition, timestampMs: 1, headers: [] }
-    records.produce([{ ...place, key: Buffer.from(key), value }])
-  }
-  const put = (key: string, risk: number | string | null, partition = 0) =>
-    putValue(key, risk === null ? null : Buffer.from(JSON.stringify({ risk })), partition)
-  const riskOf = (key: string) => (table.get(key, 0) as { risk: number } | undefined)?.risk
-  const told = <T extends RuntimeEvent['type']>(type: T) =>
-    events.filter((event): event is Extract<RuntimeEvent, { type: T }> => event.type === type)
-  const until = async (holds: () => boolean) => {
-    while (!holds()) await nextTurn()
-  }
-  return { records, table, of, put, putValue, riskOf, told, until, clock }
-}
+import { following, inAvro } from './following-table.ts'
 
 test('its rows are seen once all of the topic was read, and each later one at once', async () => {
   const { put, of, told, riskOf, until, table } = following()
@@ -149,14 +79,11 @@ test('while the topic cannot be read, it stays as it is and says so', async () =
 })
 
 test('values of a schema registry are rows once their schema is there; one without is no row', async () => {
-  const registry = new HandRegistry()
-  const type = avro.Type.forSchema(RISK)
-  registry.add(7, { type: 'avro', text: JSON.stringify(RISK) })
-  const format = { is: 'registry', typeField: null } as const
-  const values = new RegistryFormat({ ...source, format }, format, { registry, wanted: [] })
+  const { values, registry, register, row } = inAvro()
+  register(7)
   const { of, putValue, riskOf, told, until, clock } = following({ values })
   registry.isDown = true
-  putValue('a', wireValue(7, type.toBuffer({ risk: 0.5 })))
+  putValue('a', row(7, 0.5))
   putValue('b', Buffer.from('no id'))
   const running = of.run()
   await until(() => told('table-held-up').length === 1)
@@ -172,17 +99,13 @@ test('values of a schema registry are rows once their schema is there; one witho
 })
 
 test('a row whose schema the registry does not have is waited for, and the one before it stays meanwhile', async () => {
-  const registry = new HandRegistry()
-  const type = avro.Type.forSchema(RISK)
-  const schema = { type: 'avro', text: JSON.stringify(RISK) } as const
-  registry.add(7, schema)
-  const format = { is: 'registry', typeField: null } as const
-  const values = new RegistryFormat({ ...source, format }, format, { registry, wanted: [] })
+  const { values, registry, register, row } = inAvro()
+  register(7)
   const { of, putValue, riskOf, told, until, clock } = following({ values })
-  putValue('a', wireValue(7, type.toBuffer({ risk: 1 })))
+  putValue('a', row(7, 1))
   const running = of.run()
   await of.loaded
-  putValue('a', wireValue(8, type.toBuffer({ risk: 2 })))
+  putValue('a', row(8, 2))
   await until(() => told('table-held-up').length === 1)
   while (registry.asked.length < 20) {
     clock.advance(1_000)
@@ -192,7 +115,7 @@ test('a row whose schema the registry does not have is waited for, and the one b
     { reason: 'the schema registry has no schema 8, which a record refers to' },
   ])
   expect(riskOf('a')).toBe(1)
-  registry.add(8, schema)
+  register(8)
   clock.advance(10_000)
   await until(() => riskOf('a') === 2)
   expect(told('table-row-invalid')).toEqual([])

@@ -1,0 +1,100 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import avro, { type Schema } from 'avsc'
+import { topic } from 'tidemark'
+import type { Format } from '../../src/formats/format.ts'
+import { JsonFormat } from '../../src/formats/json/json-format.ts'
+import { RegistryFormat } from '../../src/formats/registry/registry-format.ts'
+import { Slices } from '../../src/kernel/slices.ts'
+import { Table } from '../../src/lookup/table.ts'
+import { TableRoom } from '../../src/lookup/table-room.ts'
+import { MemoryRecords } from '../../src/records/memory/memory-records.ts'
+import type { Followed, FollowOptions } from '../../src/records/port.ts'
+import type { RuntimeEvent } from '../../src/runtime/events.ts'
+import { TableFormat } from '../../src/runtime/table-format.ts'
+import { TopicTable } from '../../src/runtime/topic-table.ts'
+import type { TableDefinition } from '../../src/topology/definition.ts'
+import { HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
+import { HandClock } from '../support/clocks.ts'
+import { Merchant } from './merchants.ts'
+
+const definition: TableDefinition = {
+  name: 'merchants',
+  schema: Merchant,
+  format: { is: 'json' },
+  key: null,
+  asOf: null,
+  from: topic('merchants'),
+}
+
+const RISK: Schema = {
+  type: 'record',
+  name: 'Merchant',
+  fields: [{ name: 'risk', type: 'double' }],
+}
+
+type AsOf = TableDefinition['asOf']
+
+const straight = (records: MemoryRecords, options: FollowOptions): Followed | Promise<Followed> =>
+  records.follow(options)
+
+const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' } as const
+const json: Format = new JsonFormat(source, [])
+
+/** Rows in Avro, with schemas in a registry that a test fills. */
+export function inAvro() {
+  const registry = new HandRegistry()
+  const format = { is: 'registry', typeField: null } as const
+  const values = new RegistryFormat({ ...source, format }, format, { registry, wanted: [] })
+  const type = avro.Type.forSchema(RISK)
+  return {
+    values,
+    registry,
+    register: (id: number) => registry.add(id, { type: 'avro', text: JSON.stringify(RISK) }),
+    row: (id: number, risk: number) => wireValue(id, type.toBuffer({ risk })),
+  }
+}
+
+function inMemory(partitions: number): MemoryRecords {
+  const records = new MemoryRecords({ chunkRecords: 100 })
+  records.createTopic('merchants', { partitions })
+  return records
+}
+
+/** A table over a topic in memory. */
+export function following({
+  partitions = 2,
+  follow = straight,
+  asOf = null as AsOf,
+  values = json,
+  records = inMemory(partitions),
+} = {}) {
+  const format = new TableFormat(values)
+  const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9) }
+  const table = new Table({ ...definition, asOf }, parts)
+  const events: RuntimeEvent[] = []
+  const clock = new HandClock(0)
+  const of = new TopicTable(table, format, {
+    records: { follow: async (options) => follow(records, options) },
+    clock,
+    random: () => 0,
+    slices: new Slices(() => 0),
+    observer: (event) => events.push(event),
+  })
+  const putValue = (
+    key: string,
+    value: Buffer | null,
+    { partition = 0, timestampMs = 1 }: { partition?: number; timestampMs?: number } = {},
+  ) => {
+    const place = { topic: 'merchants', partition, timestampMs, headers: [] }
+    records.produce([{ ...place, key: Buffer.from(key), value }])
+  }
+  const put = (key: string, risk: number | string | null, partition = 0) =>
+    putValue(key, risk === null ? null : Buffer.from(JSON.stringify({ risk })), { partition })
+  const riskOf = (key: string) => (table.get(key, 0) as { risk: number } | undefined)?.risk
+  const told = <T extends RuntimeEvent['type']>(type: T) =>
+    events.filter((event): event is Extract<RuntimeEvent, { type: T }> => event.type === type)
+  const until = async (holds: () => boolean) => {
+    while (!holds()) await nextTurn()
+  }
+  return { records, table, of, put, putValue, riskOf, told, until, clock }
+}
