@@ -87,7 +87,7 @@ interface Evaluating {
 /**
  * Scores all rows of a file. Returns how many the model has no finite score for; they are left out.
  *
- * @throws Refused with the lines that are no rows
+ * @throws Refused with the invalid lines
  */
 async function addRows(evaluating: Evaluating, format: RowFormat): Promise<number> {
   const input = await openInput(format.file)

@@ -38,7 +38,7 @@ export function keyOfRecord(key: Buffer | null): string {
   return key.toString('utf8')
 }
 
-/** Why a line or a record is no row. Never quotes it. */
+/** Why a line or a record is invalid. Never quotes it. */
 export function rowFault(message: string): TidemarkError {
   return new TidemarkError('TABLE_INVALID', message)
 }

@@ -3,7 +3,7 @@ import type { EventOf } from './by-type.ts'
 import type { Log } from './log.ts'
 
 const PROGRESS_EVERY_MS = 5_000
-/** Records of one table that are no rows and are logged one by one within a minute. */
+/** Invalid records of one table that are logged one by one within a minute. */
 const INVALID_PER_MINUTE = 10
 
 /** Logs what becomes of the tables. */
@@ -11,7 +11,7 @@ export class TableLog {
   readonly #log: Log
   /** By table: when its progress was logged last. */
   readonly #toldMs = new Map<string, number>()
-  /** By table: records that are no rows, since the last minute began. */
+  /** By table: invalid records since the last minute began. */
   readonly #invalid = new Map<string, number>()
 
   constructor(log: Log) {
@@ -45,7 +45,7 @@ export class TableLog {
     const count = (this.#invalid.get(table) ?? 0) + 1
     this.#invalid.set(table, count)
     if (count > INVALID_PER_MINUTE) return
-    this.#log.warn({ table, code, reason: message, at }, 'a record is no row: its key has none now')
+    this.#log.warn({ table, code, reason: message, at }, 'invalid record: its key has no row now')
   }
 
   /** At the end of a minute: logs the counts of what was not logged one by one. */
@@ -53,7 +53,7 @@ export class TableLog {
     for (const [table, count] of this.#invalid) {
       const untold = count - INVALID_PER_MINUTE
       if (untold > 0) {
-        this.#log.warn({ table, count: untold }, 'more records within a minute are no rows')
+        this.#log.warn({ table, count: untold }, 'more invalid records within a minute')
       }
     }
     this.#invalid.clear()

@@ -23,7 +23,7 @@ export function tableMetrics(make: MetricMaker, watched: readonly WatchedTopolog
     ...each,
   })
   const invalid = make.counter('table_invalid_records_total', {
-    help: "Records of a table's topic that are no rows",
+    help: "Invalid records of a table's topic",
     ...each,
   })
   const heldUp = make.gauge('table_held_up', {

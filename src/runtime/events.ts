@@ -331,7 +331,7 @@ export type RuntimeEvent =
       readonly lag: number
     }
   | {
-      /** A record of a table's topic is no row: its key has none now. */
+      /** A record of a table's topic is invalid, and its key has no row now. */
       readonly type: 'table-row-invalid'
       readonly table: string
       readonly code: Code

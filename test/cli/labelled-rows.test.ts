@@ -42,7 +42,7 @@ describe('a row', () => {
   })
 })
 
-test('lines that are no rows are told with their numbers, and the others are read', () => {
+test('invalid lines are told with their numbers, and the others are read', () => {
   const lines = [
     '{"amount": 1, "count": 2, "fraud": 0}',
     '{"amount": 1,',

@@ -96,7 +96,7 @@ describe('a table', () => {
 })
 
 describe('a table is refused', () => {
-  test('when a line is no row, each with its line, none with its content', async () => {
+  test('when a line is invalid, each with its line, none with its content', async () => {
     const content = Buffer.concat([
       Buffer.from('{"tailnum":"N1"\n\n{"tailnum":"N1","seats":"many"}\n"'),
       Buffer.from([0xff]),

@@ -32,13 +32,13 @@ test('reading a table is told when it begins, every 5 s and at its end', () => {
   expect(told()[3]).toMatchObject({ rows: 90_000, took: '2.1 s' })
 })
 
-test('records that are no rows are told one by one up to ten a minute, then counted', () => {
+test('invalid records are told one by one up to ten a minute, then counted', () => {
   const { observe, told } = logged()
   for (let i = 0; i < 12; i++) observe(samples['table-row-invalid'])
   observe({ type: 'state', state: 'stopped' })
   expect(told().slice(0, 11)).toMatchObject([
     ...Array.from({ length: 10 }, () => ({ at: 'merchants-3@1041', code: 'SCHEMA_INVALID' })),
-    { msg: 'more records within a minute are no rows', count: 2 },
+    { msg: 'more invalid records within a minute', count: 2 },
   ])
 })
 

@@ -21,7 +21,7 @@ test('its rows are seen once all of the topic was read, and each later one at on
   await running
 })
 
-test('records that are no rows are told with their position, and their keys have no row', async () => {
+test('invalid records are told with their position, and their keys have no row', async () => {
   const { put, of, told, riskOf } = following()
   put('a', 1)
   put('a', 'high')
@@ -78,7 +78,7 @@ test('while the topic cannot be read, it stays as it is and says so', async () =
   await running
 })
 
-test('values of a schema registry are rows once their schema is there; one without is no row', async () => {
+test('values of a schema registry are rows once their schema is there; a record without one is invalid', async () => {
   const { values, registry, register, row } = inAvro()
   register(7)
   const { of, putValue, riskOf, told, until, clock } = following({ values })
