@@ -9,6 +9,7 @@ import { prepareFiles } from './prepare-files.ts'
 import { PREPARE_SETTINGS } from './prepare-settings.ts'
 import { sayNotes } from './print.ts'
 import { chosenRegistry, REGISTRY_SETTINGS } from './registry-options.ts'
+import { workerOptions } from './settings.ts'
 
 const SETTINGS = [
   ...PREPARE_SETTINGS,
@@ -35,7 +36,7 @@ export function check(): Command {
       const config = readConfig(SETTINGS, flags)
       const isConnected = flags['connect'] === true
       const registry = isConnected ? chosenRegistry(config) : ({ registry: 'later' } as const)
-      const prepared = await prepareFiles(files, config, registry)
+      const prepared = await prepareFiles(files, workerOptions(config), registry)
       try {
         for (const topology of prepared.topologies) await write(`✓ ${summaryOf(topology)}\n`)
         for (const line of evaluators(prepared.topologies)) await write(`${line}\n`)
@@ -43,7 +44,7 @@ export function check(): Command {
         for (const line of calledFunctions(prepared.topologies)) await write(`${line}\n`)
         sayNotes(prepared.notes)
         const definitions = prepared.topologies.map(({ definition }) => definition)
-        const { model: models } = config
+        const models = new Map(Object.entries(config.model))
         for (const line of await deploymentLines({ files, definitions, models })) {
           await write(`${line}\n`)
         }

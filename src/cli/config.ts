@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import type { RawSetting, Setting } from '../runtime/setting.ts'
 import { contradictions } from './contradictions.ts'
 import { type Environment, unknownVariables, VARIABLES } from './environment.ts'
 import { hintOfNames } from './meant.ts'
 import { RepeatableOption, repeatFaults } from './repeats.ts'
 import { settingFault } from './setting-fault.ts'
-import { type RawSetting, type Setting, textOfFile } from './setting-parsers.ts'
+import { textOfFile } from './setting-parsers.ts'
 import {
   flagOf,
   SETTINGS,
@@ -36,7 +37,8 @@ export interface Surroundings {
 
 /** Adds the flags of these settings, in the table's order and groups, and `--config`. */
 export function addSettings(command: Command, names: readonly SettingName[]): Command {
-  for (const [name, s] of Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]) {
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const s = SETTINGS[name]
     if (s.environmentOnly || !names.includes(name)) continue
     const flags = s.value === null ? flagOf(name) : `${flagOf(name)} ${s.value}`
     const option = s.many ? new RepeatableOption(flags) : new Option(flags)
@@ -83,14 +85,14 @@ export function readConfig<const N extends SettingName>(
   faults.push(...repeatFaults(flags), ...variableFaults(around.env))
   const config: Partial<Record<SettingName, unknown>> = {}
   for (const name of names) {
-    const s: Setting<unknown> = SETTINGS[name]
+    const s = SETTINGS[name]
     const origin = strongestOrigin(name, { flags, around, file })
     if (origin === null) {
       config[name] = s.fallback
       continue
     }
     try {
-      config[name] = s.parse(origin.raw)
+      config[name] = s.kind.parse(origin.raw)
     } catch (thrown) {
       faults.push(asFault(thrown, origin.where))
     }
@@ -113,7 +115,7 @@ interface Origins {
 
 /** The value with the highest precedence, and where it was set; `null`: it is not set. */
 function strongestOrigin(name: SettingName, o: Origins): { raw: RawSetting; where: string } | null {
-  const { environmentOnly, many }: Setting<unknown> = SETTINGS[name]
+  const { environmentOnly, many } = SETTINGS[name]
   const { env, folder } = o.around
   const flag = environmentOnly ? undefined : o.flags[name]
   if (flag !== undefined && flag !== null) {
@@ -148,7 +150,7 @@ function readConfigFile(named: unknown, folder: string, faults: TidemarkError[])
     faults.push(asFault(error, path))
     return { path, values }
   }
-  const known = Object.entries<Setting<unknown>>(SETTINGS)
+  const known = Object.entries(SETTINGS)
     .filter(([, s]) => !s.environmentOnly)
     .map(([name]) => name)
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {

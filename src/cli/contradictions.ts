@@ -1,5 +1,5 @@
-import { isWorkerName } from '../host/options.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
+import { isWorkerName } from '../runtime/config.ts'
 import { loginContradictions } from './login-contradictions.ts'
 import { settingFault } from './setting-fault.ts'
 import { flagOf, type SettingName, type Values } from './settings.ts'

@@ -48,17 +48,7 @@ function parseSeconds(text: string): number {
 }
 
 async function start(seconds: number): Promise<void> {
-  const asWritten = {
-    model: new Map(),
-    variant: new Map(),
-    topic: new Map(),
-    evaluator: 'auto',
-    cache: true,
-    maxAhead: null,
-    maxTableMb: null,
-    maxModelMb: null,
-  } as const
-  const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)], asWritten)
+  const prepared = await prepareFiles([fileURLToPath(TOPOLOGY)])
   try {
     const topology = prepared.topologies[0] as PreparedTopology
     const flights = readFlights()

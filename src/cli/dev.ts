@@ -3,6 +3,7 @@ import { messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { observeAll } from '../observe/observe-all.ts'
 import type { Header } from '../records/port.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepare.ts'
+import { pairsOf } from '../runtime/setting.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { outputTopics, type TableDefinition } from '../topology/definition.ts'
 import { shadowTopics } from '../topology/shadows.ts'
@@ -19,7 +20,7 @@ import { readerGone, write } from './output.ts'
 import { prepareFiles } from './prepare-files.ts'
 import { say, sayNotes } from './print.ts'
 import { RepeatableOption } from './repeats.ts'
-import { pairs } from './setting-parsers.ts'
+import { workerOptions } from './settings.ts'
 import { untilSignal } from './signals.ts'
 import { StageReport } from './stage-report.ts'
 import { Tally } from './tally.ts'
@@ -95,9 +96,9 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
       `error: no events: use tidemark dev ${file} < events.ndjson, or --input events.ndjson`,
     )
   }
-  const config = { ...readConfig(SETTINGS, flags), topic: new Map<string, string>() }
+  const config = readConfig(SETTINGS, flags)
   const input = flags.input === undefined ? null : await openInput(flags.input)
-  const prepared = await prepareFiles([file], config, { values: 'json' })
+  const prepared = await prepareFiles([file], workerOptions(config), { values: 'json' })
   try {
     const topology = prepared.topologies[0] as PreparedTopology
     checkSink(topology, flags.sink)
@@ -122,7 +123,7 @@ function checkSink({ definition }: PreparedTopology, sink: string | undefined): 
 /** Adds a `name=file` to those given before. */
 function addTable(given: string, before: ReadonlyMap<string, string> = new Map()) {
   try {
-    return pairs([...[...before].map((pair) => pair.join('=')), given], 'name=file')
+    return pairsOf([...[...before].map((pair) => pair.join('=')), given], 'name=file')
   } catch (error) {
     throw new InvalidArgumentError(messageOf(error))
   }

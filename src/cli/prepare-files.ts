@@ -1,7 +1,6 @@
 import { Refused, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
-import { type Choices, type Prepared, prepare } from '../runtime/prepare.ts'
-import type { PrepareConfig } from './prepare-settings.ts'
-import { MEGABYTE } from './settings.ts'
+import type { WorkerConfig } from '../runtime/config.ts'
+import { type Choices, choicesOf, type Prepared, prepare } from '../runtime/prepare.ts'
 import { loadTopologies } from './topology-file.ts'
 
 /**
@@ -12,22 +11,12 @@ import { loadTopologies } from './topology-file.ts'
  */
 export async function prepareFiles(
   files: readonly string[],
-  config: PrepareConfig,
+  options: Partial<WorkerConfig> = {},
   choices: Pick<Choices, 'values' | 'registry'> = {},
 ): Promise<Prepared> {
   const { definitions, faults } = await loadTopologies(files)
   try {
-    const prepared = await prepare(definitions, {
-      models: config.model,
-      variants: config.variant,
-      topics: config.topic,
-      evaluator: config.evaluator,
-      cache: config.cache,
-      ...(config.maxTableMb === null ? {} : { maxTableBytes: config.maxTableMb * MEGABYTE }),
-      ...(config.maxModelMb === null ? {} : { maxModelBytes: config.maxModelMb * MEGABYTE }),
-      ...choices,
-      ...(config.maxAhead === null ? {} : { maxAhead: config.maxAhead }),
-    })
+    const prepared = await prepare(definitions, { ...choicesOf(options), ...choices })
     if (faults.length > 0) await prepared.close()
     refuseIfAny(faults)
     return prepared

@@ -1,5 +1,3 @@
-import type { Config } from './config.ts'
-
 /** The settings for preparing topologies. */
 export const PREPARE_SETTINGS = [
   'topic',
@@ -11,5 +9,3 @@ export const PREPARE_SETTINGS = [
   'maxTableMb',
   'maxModelMb',
 ] as const
-/** The values of these settings. */
-export type PrepareConfig = Config<(typeof PREPARE_SETTINGS)[number]>

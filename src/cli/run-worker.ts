@@ -1,12 +1,14 @@
 import { type Hosted, hostWorker } from '../host/host-worker.ts'
 import { NO_NAME } from '../host/worker-name.ts'
 import { banner } from './banner.ts'
+import { kafkaOptions } from './kafka-options.ts'
 import { prepareFiles } from './prepare-files.ts'
 import { processLog } from './process-log.ts'
 import { chosenRegistry } from './registry-options.ts'
-import { httpAddressOf, optionsOf, type RunConfig } from './run-config.ts'
+import { httpAddressOf, type RunConfig } from './run-config.ts'
 import { outlineOf } from './run-outline.ts'
 import type { RunProcess } from './run-process.ts'
+import { workerOptions } from './settings.ts'
 import { StageReport } from './stage-report.ts'
 
 /** Runs one worker in this process until it ends or is told to stop. */
@@ -15,14 +17,20 @@ export async function runWorkerHere(
   config: RunConfig,
   { ended, stderr }: RunProcess,
 ): Promise<void> {
-  const prepared = await prepareFiles(files, config, chosenRegistry(config))
+  const prepared = await prepareFiles(files, workerOptions(config), chosenRegistry(config))
   if (ended.hasCome) return prepared.close()
   const log = processLog(config, { stderr })
   const http = httpAddressOf(config)
   const stages = new StageReport()
   await workUntil(ended.promise, {
     prepared,
-    options: { ...optionsOf(config), log, observer: stages.observer, ...(http && { http }) },
+    options: {
+      ...workerOptions(config),
+      ...kafkaOptions(config),
+      log,
+      observer: stages.observer,
+      ...(http && { http }),
+    },
     droppedLines: () => stderr.dropped,
     announce: ({ workerName, http: at }) => {
       const place = { names: workerName ?? NO_NAME, http: at }

@@ -6,14 +6,14 @@ import { logEvents } from '../observe/log-events.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import { observeAll } from '../observe/observe-all.ts'
 import { KafkaRecords } from '../records/kafka/kafka-records.ts'
+import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'
-import { limitsOfMachine } from '../runtime/machine-limits.ts'
-import { type Prepared, prepare } from '../runtime/prepare.ts'
+import { choicesOf, type Prepared, prepare } from '../runtime/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { createHealth, type Health, probesOf } from '../serve/health.ts'
 import type { HttpServer } from '../serve/http.ts'
 import { type Definition, isDefinition } from '../topology/definition.ts'
-import { DEFAULTS, optionFaults, type RunWorkerOptions } from './options.ts'
+import { optionFaults, type RunWorkerOptions } from './options.ts'
 import type { RunningWorker } from './running-worker.ts'
 import { watchedTopology } from './watched-topology.ts'
 import { claimName, type WorkerName } from './worker-name.ts'
@@ -30,18 +30,10 @@ export async function prepareAndHost(
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
   refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  const { models = {}, variants = {}, topics = {}, registry } = options
-  const { evaluator, cache, maxAhead, maxTableBytes, maxModelBytes } = options
+  const { registry } = options
   const prepared = await prepare(topologies, {
-    models: new Map(Object.entries(models)),
-    variants: new Map(Object.entries(variants)),
-    topics: new Map(Object.entries(topics)),
+    ...choicesOf(options),
     ...(registry === undefined ? {} : { registry }),
-    ...(evaluator === undefined ? {} : { evaluator }),
-    ...(cache === undefined ? {} : { cache }),
-    ...(maxAhead === undefined ? {} : { maxAhead }),
-    ...(maxTableBytes === undefined ? {} : { maxTableBytes }),
-    ...(maxModelBytes === undefined ? {} : { maxModelBytes }),
   })
   return hostWorker({ prepared, options })
 }
@@ -89,13 +81,14 @@ interface Watched {
 export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const { prepared, options, announce } = hosted
   const { log, signal } = options
-  const group = groupOf(options.group, prepared)
-  const name = await claimName(options.workerName, group)
+  const config = workerConfig(options)
+  const group = groupOf(config.group, prepared)
+  const name = await claimName(config.workerName, group)
   let watch: Watchers | null = null
   let records: KafkaRecords
   try {
-    watch = await watchers(hosted)
-    records = recordsOf(options, name, watch.health)
+    watch = await watchers(hosted, config)
+    records = recordsOf(config, options, { name, health: watch.health })
   } catch (thrown) {
     name.release()
     await watch?.http?.close()
@@ -105,9 +98,9 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const { http, observer } = watch
   const workerName = name.text
   announce?.({ group, workerName, http })
-  const { guarantee = DEFAULTS.guarantee } = options
+  const { guarantee } = config
   log?.info({ group, guarantee, ...(workerName && { workerName }) }, 'worker starts')
-  const worker = startWorker({ prepared, records, group, observer, ...workerOptions(options) })
+  const worker = startWorker({ ...config, prepared, records, group, observer })
   const stop = () => void worker.stop().catch(() => {})
   if (signal?.aborted) stop()
   signal?.addEventListener('abort', stop, { once: true })
@@ -133,7 +126,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
 }
 
 /** The given group, or else the names of the topologies joined with `+`. */
-export function groupOf(group: string | null | undefined, { topologies }: Prepared): string {
+export function groupOf(group: string | null, { topologies }: Prepared): string {
   return group ?? topologies.map((t) => t.definition.name).join('+')
 }
 
@@ -156,37 +149,23 @@ function logFailure(thrown: unknown, log: Log): void {
   }
 }
 
-function recordsOf(options: RunWorkerOptions, name: WorkerName, health: Health): KafkaRecords {
-  const { brokers = DEFAULTS.brokers, tls, sasl, sessionTimeoutMs, log } = options
+function recordsOf(
+  { brokers, sessionTimeoutMs }: WorkerConfig,
+  { tls, sasl, log }: RunWorkerOptions,
+  { name, health }: { readonly name: WorkerName; readonly health: Health },
+): KafkaRecords {
   const known = name.isDefault ? 'defaultName' : 'workerName'
   return new KafkaRecords({
     brokers,
     ...(tls && { tls }),
     ...(sasl && { sasl }),
     ...(name.text === null ? {} : { [known]: name.text }),
-    sessionTimeoutMs: sessionTimeoutMs ?? DEFAULTS.sessionTimeoutMs,
+    sessionTimeoutMs,
     // While the worker is not running, the reason of its state says what is wrong.
     log: (warning) => {
       if (health.readiness().state === 'running') log?.warn({}, warning)
     },
   })
-}
-
-function workerOptions(options: RunWorkerOptions) {
-  const { brokers, commitIntervalMs, deadLetterBreakerPercent, maxKeys, maxStateBytes } = options
-  const machine = limitsOfMachine()
-  return {
-    brokers: (brokers ?? DEFAULTS.brokers).join(','),
-    guarantee: options.guarantee ?? DEFAULTS.guarantee,
-    compression: options.compression ?? DEFAULTS.compression,
-    from: options.from ?? DEFAULTS.from,
-    rebuildMs: options.rebuildMs ?? DEFAULTS.rebuildMs,
-    maxCommitBytes: options.maxCommitBytes ?? DEFAULTS.maxCommitBytes,
-    maxInFlightBytes: options.maxInFlightBytes ?? DEFAULTS.maxInFlightBytes,
-    ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
-    ...(deadLetterBreakerPercent === undefined ? {} : { breakerPercent: deadLetterBreakerPercent }),
-    limits: { maxKeys: maxKeys ?? machine.maxKeys, maxBytes: maxStateBytes ?? machine.maxBytes },
-  }
 }
 
 interface Watchers {
@@ -199,8 +178,11 @@ interface Watchers {
  * Everything that observes the worker: the owner's observer, the log, and, where wanted, metrics
  * and an HTTP server.
  */
-async function watchers({ prepared, options, droppedLines, expose }: Hosted): Promise<Watchers> {
-  const { log, observer, http: address, statusEveryMs = DEFAULTS.statusEveryMs } = options
+async function watchers(
+  { prepared, options, droppedLines, expose }: Hosted,
+  { statusEveryMs }: WorkerConfig,
+): Promise<Watchers> {
+  const { log, observer, http: address } = options
   const health = createHealth()
   const observers = [health.observer, ...(observer ? [observer] : [])]
   const topologies = prepared.topologies.map(watchedTopology)

@@ -19,13 +19,13 @@ export interface WorkerName {
 /**
  * The given name, or else `<host>-<slot>`, which no other worker of the group has on this machine.
  */
-export async function claimName(given: string | undefined, group: string): Promise<WorkerName> {
-  const slot = given === undefined ? await claimSlot(group) : null
+export async function claimName(given: string | null, group: string): Promise<WorkerName> {
+  const slot = given === null ? await claimSlot(group) : null
   if (slot !== null) {
     const text = `${fitHost(hostname())}-${slot.number}`
     return { text, isDefault: true, release: slot.release }
   }
-  const text = given === undefined || given === NO_NAME ? null : given
+  const text = given === NO_NAME ? null : given
   return { text, isDefault: false, release: () => {} }
 }
 

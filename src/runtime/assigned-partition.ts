@@ -1,6 +1,7 @@
 import { partitionName } from '../kernel/ids.ts'
 import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
-import type { Assignment, Chunk, Guarantee, Loss, TopicPartition, Valve } from '../records/port.ts'
+import type { Assignment, Chunk, Loss, TopicPartition, Valve } from '../records/port.ts'
+import type { WorkerConfig } from './config.ts'
 import type { RestartPoint } from './entry.ts'
 import type { RuntimeEvent } from './events.ts'
 import type { KeyWatch } from './key-watch.ts'
@@ -41,12 +42,7 @@ export const PARTITION: LifecycleTable<PartitionState> = {
 
 /** What a partition needs of the worker around it. */
 export interface PartitionSurroundings extends TaskSurroundings {
-  readonly guarantee: Guarantee
-  /**
-   * Share of dead letters among the last 1,000 records above which the partition is slowed down, %;
-   * `null`: never.
-   */
-  readonly breakerPercent: number | null
+  readonly config: Pick<WorkerConfig, 'guarantee' | 'deadLetterBreakerPercent'>
   /** By topology name, for topologies that watch for keys in several partitions. */
   readonly keyWatches: ReadonlyMap<string, KeyWatch>
   /** `null`: the topology gives no record up, or has no windows to replay. */
@@ -85,7 +81,7 @@ export class AssignedPartition {
     this.valve = around.valve
     this.#around = around
     this.#life = new Lifecycle(`partition ${partitionName(assignment)}`, PARTITION)
-    this.ledger = new Ledger(around.guarantee)
+    this.ledger = new Ledger(around.config.guarantee)
     this.#variants = variantsOf(topologies)
     const note = noteOf(assignment)
     const planned = topologies.map((topology) => {

@@ -1,11 +1,11 @@
-import { Backoff, type Random } from '../kernel/backoff.ts'
-import type { Clock } from '../kernel/clock.ts'
+import { Backoff } from '../kernel/backoff.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
-import type { Commit, Guarantee, Member } from '../records/port.ts'
+import type { Commit, Member } from '../records/port.ts'
 import { WrittenRecords } from '../records/written-records.ts'
 import type { AssignedPartition } from './assigned-partition.ts'
 import { CommitSize } from './commit-size.ts'
-import type { Observer } from './events.ts'
+import type { WorkerConfig } from './config.ts'
+import type { WorkerContext } from './context.ts'
 import type { Gathered } from './ledger.ts'
 
 // Commits for all partitions of a worker. One is in flight while the next is gathered. Every
@@ -39,19 +39,13 @@ const WHILE_REBALANCING_MS = 50
 
 /** What a {@link Committer} works with. */
 export interface CommitterOptions {
-  readonly guarantee: Guarantee
-  /** Time from the start of one commit to the start of the next, ms; `null`: chosen by the load. */
-  readonly intervalMs: number | null
-  /** Largest size of a commit, bytes; a single record may lead to more. */
-  readonly mostBytes: number
+  readonly config: Pick<WorkerConfig, 'guarantee' | 'commitIntervalMs' | 'maxCommitBytes'>
+  readonly context: WorkerContext
   /**
    * Is anything waiting for the next commit? If so, only the shortest time between commits is kept.
    */
   readonly isUrgent: () => boolean
   readonly partitions: () => Iterable<AssignedPartition>
-  readonly observer: Observer
-  readonly clock: Clock
-  readonly random: Random
   /** Called when something of this partition was committed. */
   onCommitted(partition: AssignedPartition): void
 }
@@ -103,8 +97,8 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.#o = options
-    this.#size = new CommitSize(options.mostBytes)
-    this.#backoff = new Backoff(RETRY, options.random)
+    this.#size = new CommitSize(options.config.maxCommitBytes)
+    this.#backoff = new Backoff(RETRY, options.context.random)
   }
 
   /** Called when there may be something to commit. */
@@ -116,7 +110,7 @@ export class Committer {
    * Called when a broker throttles writing because of earlier records: it accepts none for `ms`.
    */
   throttled(ms: number): void {
-    this.#mayWriteMs = Math.max(this.#mayWriteMs, this.#o.clock.elapsedMs() + ms)
+    this.#mayWriteMs = Math.max(this.#mayWriteMs, this.#o.context.clock.elapsedMs() + ms)
   }
 
   /** Called when something waits for the next commit. */
@@ -130,7 +124,7 @@ export class Committer {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve
       })
-      const startMs = this.#o.clock.elapsedMs()
+      const startMs = this.#o.context.clock.elapsedMs()
       const size = await this.#commitOnce(member)
       if (size === 0) await this.#rest(woken)
       else await this.#keepPace(startMs, size)
@@ -155,7 +149,7 @@ export class Committer {
       return 0
     }
     const commit = assemble(segments)
-    const startMs = this.#o.clock.elapsedMs()
+    const startMs = this.#o.context.clock.elapsedMs()
     const mayWriteMs = this.#mayWriteMs
     const endWatch = this.#watchTime(startMs)
     const failure = await failureOf(member.commit(commit))
@@ -169,7 +163,7 @@ export class Committer {
       of.ledger.committed(gathered)
       this.#o.onCommitted(of)
     }
-    const endMs = this.#o.clock.elapsedMs()
+    const endMs = this.#o.context.clock.elapsedMs()
     const durationMs = endMs - startMs
     // Includes throttling because of this commit, but not because of earlier ones.
     const heldUpMs = Math.max(endMs, this.#mayWriteMs) - Math.max(startMs, mayWriteMs)
@@ -188,7 +182,7 @@ export class Committer {
     if (this.#toldPace !== null) {
       const isWoken = new AbortController()
       void woken.then(() => isWoken.abort('woken'))
-      await this.#o.clock.sleep(SLOW_MS, isWoken.signal)
+      await this.#o.context.clock.sleep(SLOW_MS, isWoken.signal)
       if (isWoken.signal.aborted) return
       this.#size.rested()
       this.#tellPace()
@@ -198,11 +192,12 @@ export class Committer {
 
   /** Waits until the next commit may start. @param size as {@link #commitOnce} returns it */
   async #keepPace(startMs: number, size: number): Promise<void> {
-    const { clock, guarantee, intervalMs } = this.#o
+    const { clock } = this.#o.context
+    const { guarantee, commitIntervalMs } = this.#o.config
     // A commit that is full already does not get cheaper by waiting.
     const isUrgent = () => this.#o.isUrgent() || this.#isFull
     const { shortest, longest } = PACE_MS[guarantee]
-    const paceMs = intervalMs ?? Math.max(shortest, Math.min(size / RECORDS_PER_MS, longest))
+    const paceMs = commitIntervalMs ?? Math.max(shortest, Math.min(size / RECORDS_PER_MS, longest))
     const until = async (ms: number, signal: AbortSignal) => {
       const leftMs = startMs + ms - clock.elapsedMs()
       if (leftMs > 0) await clock.sleep(leftMs, signal)
@@ -219,7 +214,7 @@ export class Committer {
     this.#failingSinceMs = null
     if (!this.#isInTrouble) return
     this.#isInTrouble = false
-    this.#o.observer({ type: 'commit-over' })
+    this.#o.context.observer({ type: 'commit-over' })
   }
 
   /**
@@ -227,7 +222,8 @@ export class Committer {
    * @returns a function that ends the watch
    */
   #watchTime(startMs: number): () => void {
-    const { clock, observer, partitions } = this.#o
+    const { partitions } = this.#o
+    const { clock, observer } = this.#o.context
     const ended = new AbortController()
     const watch = async () => {
       for (let durationMs = SLOW_MS; ; durationMs += SLOW_MS) {
@@ -281,7 +277,7 @@ export class Committer {
     // Another worker owns the partitions, or will: the next assignment decides which tasks are
     // left.
     if (error.action !== 'retry' && error.action !== 'release') throw error
-    const { clock, observer } = this.#o
+    const { clock, observer } = this.#o.context
     const { code } = error
     if (code === 'COMMIT_TIMED_OUT') this.#size.timedOut(loadOf(segments).bytes)
     const isRebalance = code === 'REBALANCING'
@@ -301,12 +297,12 @@ export class Committer {
     const bytesPerSecond = this.#size.pace
     if ((bytesPerSecond === null) === (this.#toldPace === null)) return
     this.#toldPace = bytesPerSecond
-    this.#o.observer({ type: 'writing-slow', bytesPerSecond })
+    this.#o.context.observer({ type: 'writing-slow', bytesPerSecond })
   }
 
   #tell(segments: readonly Segment[], commit: Commit, durationMs: number): void {
-    const nowMs = this.#o.clock.nowMs()
-    this.#o.observer({
+    const nowMs = this.#o.context.clock.nowMs()
+    this.#o.context.observer({
       type: 'committed',
       outputs: writtenBy(segments, nowMs),
       nextOffsets: commit.nextOffsets.map(({ topic, partition, nextOffset }) => ({

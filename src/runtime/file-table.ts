@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Table } from '../lookup/table.ts'
 import { readTableFile } from '../lookup/table-file.ts'
-import type { TableSurroundings } from './table-surroundings.ts'
+import type { WorkerContext } from './context.ts'
 
 /** How often the file is looked at, ms. */
 const LOOK_MS = 2_000
@@ -15,14 +15,14 @@ const LOOK_MS = 2_000
 export class FileTable {
   readonly #table: Table
   readonly #path: string
-  readonly #observer: TableSurroundings['observer']
+  readonly #observer: WorkerContext['observer']
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
   /** What identifies the file that was read last; `null`: it is not known. */
   #stamp: string | null = null
   #isHeldUp = false
 
-  constructor(table: Table, { observer }: Pick<TableSurroundings, 'observer'>) {
+  constructor(table: Table, { observer }: Pick<WorkerContext, 'observer'>) {
     this.#table = table
     this.#path = fileURLToPath(table.definition.from.file as URL)
     this.#observer = observer

@@ -45,7 +45,7 @@ export interface ModelChoices {
    * Memory for all models together, bytes; of variants all count. A shadow that does not fit is
    * off. @default no limit
    */
-  readonly maxModelBytes?: number
+  readonly maxModelBytes?: number | null
 }
 
 /** The models of the score steps of some topologies. */
@@ -78,7 +78,7 @@ export async function loadSteps(
     {
       ...(evaluator && { evaluator }),
       ...(cache === false && { cache: new ModelCache(null) }),
-      ...(maxModelBytes !== undefined && { maxBytes: maxModelBytes }),
+      ...(maxModelBytes != null && { maxBytes: maxModelBytes }),
     },
   )
   const faults = [...loaded.faults, ...choiceFaults(definitions, chosen)]

@@ -1,26 +1,16 @@
-import type { StateLimits } from '../engine/state-limits.ts'
-import type { Random } from '../kernel/backoff.ts'
-import type { Clock } from '../kernel/clock.ts'
-import type { Compression } from '../kernel/compression.ts'
 import type { ConditionVariable } from '../kernel/condition-variable.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { Lifecycle } from '../kernel/lifecycle.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { unlessAborted } from '../kernel/unless-aborted.ts'
 import { MEMBER, type MemberState } from '../records/member-lifecycle.ts'
-import type {
-  Assignment,
-  From,
-  Guarantee,
-  Member,
-  MemberHandlers,
-  Records,
-  TopicInfo,
-} from '../records/port.ts'
+import type { Assignment, Member, MemberHandlers, Records, TopicInfo } from '../records/port.ts'
 import { Availability } from './availability.ts'
 import { checkpointTopic, committedTopics } from './checkpoint-topic.ts'
 import { Committer } from './committer.ts'
-import type { Observer, RuntimeEvent } from './events.ts'
+import type { WorkerConfig } from './config.ts'
+import type { WorkerContext } from './context.ts'
+import type { RuntimeEvent } from './events.ts'
 import type { PreparedTopology } from './prepare.ts'
 import type { Shadows } from './shadow/shadows.ts'
 import type { SetAside } from './task-surroundings.ts'
@@ -41,32 +31,19 @@ const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 
-/** What a participant works with; options are as in {@link WorkerOptions}. */
+/** What a participant works with. */
 export interface ParticipantOptions {
+  readonly config: WorkerConfig
+  readonly context: WorkerContext
   readonly topologies: readonly PreparedTopology[]
   readonly records: Records
   readonly group: string
-  readonly from: From
-  readonly guarantee: Guarantee
-  /** Of topics whose sinks do not say. */
-  readonly compression: Compression
   /** The topics' settings, by name. */
   readonly topics: ReadonlyMap<string, TopicInfo>
   /** Number of partitions that each source had when the group committed. */
   readonly known: ReadonlyMap<string, number>
-  readonly rebuildMs: number
-  /** `null`: chosen by the load. */
-  readonly commitIntervalMs: number | null
-  readonly maxCommitBytes: number
-  readonly maxInFlightBytes: number
-  /** `null`: never. */
-  readonly breakerPercent: number | null
-  readonly limits: StateLimits
   readonly shadows: Shadows
   readonly onSetAside: ((setAside: SetAside) => void) | undefined
-  readonly observer: Observer
-  readonly clock: Clock
-  readonly random: Random
   /** Aborts when the worker is told to stop. */
   readonly stopping: AbortSignal
   /** Notified whenever something may have changed that others wait for. */
@@ -91,16 +68,13 @@ export class Participant {
   constructor(options: ParticipantOptions) {
     this.#o = options
     this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
-    const observer: Observer = (event) => this.#observe(event)
+    const { config } = options
+    const context: WorkerContext = { ...options.context, observer: (event) => this.#observe(event) }
     this.#committer = new Committer({
-      guarantee: options.guarantee,
-      intervalMs: options.commitIntervalMs,
-      mostBytes: options.maxCommitBytes,
+      config,
+      context,
       isUrgent: () => this.#tasks.isHeldUp || options.stopping.aborted,
       partitions: () => this.#tasks.all(),
-      observer,
-      clock: options.clock,
-      random: options.random,
       onCommitted: () => {
         this.#tasks.adjustFlow()
         options.changed.notifyAll()
@@ -108,16 +82,10 @@ export class Participant {
     })
     const limits = new Map([...options.topics].map(([name, topic]) => [name, limitsOf(topic)]))
     this.#tasks = new Tasks({
+      config,
+      context,
       topologies: options.topologies,
-      guarantee: options.guarantee,
-      observer,
-      clock: options.clock,
-      random: options.random,
-      breakerPercent: options.breakerPercent,
-      limits: options.limits,
-      maxInFlightBytes: options.maxInFlightBytes,
       partitions: (topic) => options.topics.get(topic)?.partitions ?? 0,
-      rebuildMs: options.rebuildMs,
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
       verdictsOf: (topology, assignment) => this.#verdictsOf(topology, assignment),
       shadows: options.shadows,
@@ -162,7 +130,8 @@ export class Participant {
 
   /** @returns `null` when told to stop before it has joined */
   async #join(): Promise<Member | null> {
-    const { records, group, topologies, from, known, guarantee, compression, stopping } = this.#o
+    const { records, group, topologies, known, stopping } = this.#o
+    const { from, guarantee, compression } = this.#o.config
     const own = topicCompressions(topologies.map((t) => t.definition))
     const joining = records.join({
       group,
@@ -240,7 +209,7 @@ export class Participant {
   }
 
   #observe(event: RuntimeEvent): void {
-    this.#o.observer(event)
+    this.#o.context.observer(event)
     this.#availability.follow(event)
     // A worker that is about to leave does not wait for what may last.
     if (event.type === 'schema-missing' || event.type === 'model-failing')
@@ -259,7 +228,7 @@ export class Participant {
   /** Waits for some work, but no longer than `ms`. */
   async #atMost(ms: number, work: Promise<void>): Promise<void> {
     const giveUp = new AbortController()
-    await Promise.race([work, this.#o.clock.sleep(ms, giveUp.signal)])
+    await Promise.race([work, this.#o.context.clock.sleep(ms, giveUp.signal)])
     giveUp.abort()
   }
 

@@ -22,6 +22,7 @@ import {
 } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { purityNotes } from '../topology/purity.ts'
+import { type WorkerConfig, workerConfig } from './config.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { loadSteps, type ModelChoices } from './load-steps.ts'
 import { maxTableBytesOfMachine } from './machine-limits.ts'
@@ -86,9 +87,21 @@ export interface Choices extends ModelChoices {
    */
   readonly values?: 'json'
   /** Memory for all tables together, bytes. @default a quarter of Node's heap */
-  readonly maxTableBytes?: number
+  readonly maxTableBytes?: number | null
   /** Switches the future guard off. @default as the author says */
-  readonly maxAhead?: 'none'
+  readonly maxAhead?: 'none' | null
+}
+
+/** The choices that are among the settings of a worker. */
+export function choicesOf(options: Partial<WorkerConfig>): Choices {
+  const { topics, models, variants, ...others } = workerConfig(options)
+  const { evaluator, cache, maxAhead, maxTableBytes, maxModelBytes } = others
+  return {
+    topics: new Map(Object.entries(topics)),
+    models: new Map(Object.entries(models)),
+    variants: new Map(Object.entries(variants)),
+    ...{ evaluator, cache, maxAhead, maxTableBytes, maxModelBytes },
+  }
 }
 
 /**
@@ -163,7 +176,7 @@ async function closeAll(scorers: Iterable<Scorer>): Promise<void> {
 
 function withChoices(definition: Definition, { topics, maxAhead, values }: Choices): Definition {
   const renamed = withTopics(definition, topics)
-  const guarded = maxAhead === undefined ? renamed : withMaxAhead(renamed, maxAhead)
+  const guarded = maxAhead == null ? renamed : withMaxAhead(renamed, maxAhead)
   return values === undefined ? guarded : withJsonValues(guarded)
 }
 

@@ -2,6 +2,7 @@ import { NO_RECORDS } from '../records/log-records.ts'
 import type { Chunk, TopicPartition } from '../records/port.ts'
 import { Breaker } from './breaker.ts'
 import { bytesInMemory, valueBytes } from './chunk-parts.ts'
+import type { WorkerConfig } from './config.ts'
 import type { Entry, NewEntry } from './entry.ts'
 import type { RuntimeEvent } from './events.ts'
 import { IdleClock } from './idle-clock.ts'
@@ -17,11 +18,7 @@ import type { TaskSurroundings } from './task-surroundings.ts'
 /** What a {@link RunningPartition} needs of the worker around it. */
 export interface RunningSurroundings
   extends Pick<TaskSurroundings, 'clock' | 'observer' | 'onFailed'> {
-  /**
-   * Share of dead letters among the last 1,000 records above which the partition is slowed down, %;
-   * `null`: never.
-   */
-  readonly breakerPercent: number | null
+  readonly config: Pick<WorkerConfig, 'deadLetterBreakerPercent'>
 }
 
 /** What a {@link RunningPartition} runs, and from where. */
@@ -51,7 +48,7 @@ export class RunningPartition {
     this.#nextOffset = of.nextOffset
     this.#lastRecord = of.lastRecord
     const names = of.tasks.map(({ topology }) => topology.definition.name)
-    this.#breaker = new Breaker(names, around.breakerPercent ?? 100)
+    this.#breaker = new Breaker(names, around.config.deadLetterBreakerPercent ?? 100)
     this.#inlet = new Inlet({
       clock: around.clock,
       isSlow: () => this.#breaker.isOpen,

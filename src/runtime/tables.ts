@@ -1,17 +1,16 @@
-import { Slices } from '../kernel/slices.ts'
 import type { Table } from '../lookup/table.ts'
 import type { PartitionOffsets, Records } from '../records/port.ts'
+import type { WorkerContext } from './context.ts'
 import { FileTable } from './file-table.ts'
 import { oldestEventMs } from './oldest-event.ts'
 import type { PreparedTopology } from './prepare.ts'
-import type { TableSurroundings } from './table-surroundings.ts'
 import { TopicTable } from './topic-table.ts'
 
 /** How often versions are dropped that no event can see any more, ms. */
 const FORGET_EVERY_MS = 60_000
 
 /** What {@link Tables} work with. */
-export interface TablesOptions extends Omit<TableSurroundings, 'slices'> {
+export interface TablesOptions extends WorkerContext {
   readonly topologies: readonly PreparedTopology[]
   readonly records: Pick<Records, 'follow' | 'partitionOffsets'>
   readonly group: string
@@ -30,14 +29,13 @@ export class Tables {
   #forgotMs = Number.NEGATIVE_INFINITY
 
   constructor(options: TablesOptions) {
-    const around = { ...options, slices: new Slices() }
     const all = [...new Set(options.topologies.flatMap(({ tables }) => tables))]
     this.#o = options
     this.#files = all
       .filter(({ format }) => format === null)
-      .map(({ table }) => new FileTable(table, around))
+      .map(({ table }) => new FileTable(table, options))
     this.#topics = all.flatMap(({ table, format }) =>
-      format === null ? [] : [new TopicTable(table, format, around)],
+      format === null ? [] : [new TopicTable(table, format, options)],
     )
     this.#versioned = this.#topics.filter(({ table }) => table.definition.asOf !== null)
   }

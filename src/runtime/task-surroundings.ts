@@ -1,9 +1,6 @@
 import type { StateLimits } from '../engine/state-limits.ts'
-import type { Random } from '../kernel/backoff.ts'
-import type { Clock } from '../kernel/clock.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { Slices } from '../kernel/slices.ts'
-import type { Observer } from './events.ts'
+import type { WorkerContext } from './context.ts'
 import type { Shadows } from './shadow/shadows.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
@@ -19,12 +16,7 @@ export interface SetAside {
 }
 
 /** What a task needs of the worker around it. */
-export interface TaskSurroundings {
-  readonly clock: Clock
-  readonly random: Random
-  /** Shared by all tasks of the worker. */
-  readonly slices: Slices
-  readonly observer: Observer
+export interface TaskSurroundings extends WorkerContext {
   readonly limits: StateLimits
   /** Partitions of the source topic. */
   readonly partitions: number

@@ -1,24 +1,15 @@
 import { keepsState } from '../engine/horizon.ts'
 import type { StateLimits } from '../engine/state-limits.ts'
-import type { Random } from '../kernel/backoff.ts'
-import type { Clock } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
-import { Slices } from '../kernel/slices.ts'
 import { LATEST_EVENT_TIME_MS } from '../kernel/time.ts'
-import type {
-  Assignment,
-  Chunk,
-  Guarantee,
-  Loss,
-  Start,
-  TopicPartition,
-  Valve,
-} from '../records/port.ts'
+import type { Assignment, Chunk, Loss, Start, TopicPartition, Valve } from '../records/port.ts'
 import { AssignedPartition, type PartitionSurroundings } from './assigned-partition.ts'
-import type { Observer } from './events.ts'
+import type { WorkerConfig } from './config.ts'
+import type { WorkerContext } from './context.ts'
 import { Flow } from './flow.ts'
 import { KeyWatch } from './key-watch.ts'
+import { limitsOfMachine } from './machine-limits.ts'
 import type { PreparedTopology } from './prepare.ts'
 import { checkPartitions, mustRebuild, noteOf } from './restart-plan.ts'
 import { variantNotes } from './settle-variants.ts'
@@ -29,28 +20,12 @@ import type { TopicLimits } from './topic-limits.ts'
 
 /** What {@link Tasks} works with. */
 export interface TasksOptions {
+  readonly config: WorkerConfig
+  readonly context: WorkerContext
   readonly topologies: readonly PreparedTopology[]
-  readonly guarantee: Guarantee
-  readonly observer: Observer
-  readonly clock: Clock
-  readonly random: Random
-  /**
-   * Share of dead letters among the last 1,000 records above which a partition is slowed down, %;
-   * `null`: never.
-   */
-  readonly breakerPercent: number | null
-  /** Limits of the windows of all tasks together; each task gets an equal share. */
-  readonly limits: StateLimits
-  /** The most bytes in flight, over all partitions. */
-  readonly maxInFlightBytes: number
   readonly topicLimits: (topic: string) => TopicLimits
   /** Partitions of a source when the worker started. */
   readonly partitions: (topic: string) => number
-  /**
-   * How much of the log is read to rebuild windows that the commit metadata has no note of, ms by
-   * the records' timestamps.
-   */
-  readonly rebuildMs: number
   readonly verdictsOf: PartitionSurroundings['verdictsOf']
   readonly shadows: TaskSurroundings['shadows']
   readonly onSetAside: TaskSurroundings['onSetAside']
@@ -67,20 +42,26 @@ export class Tasks {
   readonly #byTopic: ReadonlyMap<string, readonly PreparedTopology[]>
   readonly #partitions = new Map<string, AssignedPartition>()
   readonly #flow: Flow<AssignedPartition>
-  readonly #slices: Slices
   readonly #keyWatches: ReadonlyMap<string, KeyWatch>
   /** Notes about variants that have been told. */
   readonly #told = new Set<string>()
+  /** Limits of the windows of all tasks together. */
+  readonly #limits: StateLimits
   /** The share of one task. */
   readonly #share: { maxKeys: number; maxBytes: number }
 
   constructor(options: TasksOptions) {
     this.#o = options
     this.#byTopic = byTopic(options.topologies)
-    this.#share = { ...options.limits }
-    this.#flow = new Flow(options.maxInFlightBytes)
+    const { maxKeys, maxStateBytes, maxInFlightBytes } = options.config
+    const machine = limitsOfMachine()
+    this.#limits = {
+      maxKeys: maxKeys ?? machine.maxKeys,
+      maxBytes: maxStateBytes ?? machine.maxBytes,
+    }
+    this.#share = { ...this.#limits }
+    this.#flow = new Flow(maxInFlightBytes)
     this.#keyWatches = keyWatches(options)
-    this.#slices = new Slices(() => options.clock.elapsedMs())
   }
 
   /** The partitions assigned to this worker now. */
@@ -96,7 +77,7 @@ export class Tasks {
     const note = noteOf(start)
     const topologies = this.#byTopic.get(start.topic) ?? []
     const isRebuilt = topologies.some((topology) => mustRebuild(topology, note))
-    return isRebuilt ? this.#o.rebuildMs : Number.POSITIVE_INFINITY
+    return isRebuilt ? this.#o.config.rebuildMs : Number.POSITIVE_INFINITY
   }
 
   /**
@@ -130,12 +111,8 @@ export class Tasks {
     const name = partitionName(assignment)
     this.#tellVariants(topologies, assignment)
     const assigned = new AssignedPartition(topologies, assignment, {
-      guarantee: this.#o.guarantee,
-      clock: this.#o.clock,
-      random: this.#o.random,
-      slices: this.#slices,
-      breakerPercent: this.#o.breakerPercent,
-      observer: this.#o.observer,
+      ...this.#o.context,
+      config: this.#o.config,
       limits: this.#share,
       partitions,
       keyWatches: this.#keyWatches,
@@ -163,7 +140,7 @@ export class Tasks {
     for (const note of variantNotes(topologies, noteOf(assignment))) {
       if (this.#told.has(note)) continue
       this.#told.add(note)
-      this.#o.observer({ type: 'note', message: note })
+      this.#o.context.observer({ type: 'note', message: note })
     }
   }
 
@@ -183,7 +160,12 @@ export class Tasks {
       assigned.drop(why)
       for (const { topology } of assigned.tasks) {
         const { partition: of } = assigned
-        this.#o.observer({ type: 'lost', topology: topology.definition.name, partition: of, why })
+        this.#o.context.observer({
+          type: 'lost',
+          topology: topology.definition.name,
+          partition: of,
+          why,
+        })
       }
     }
     this.#divide()
@@ -252,7 +234,7 @@ export class Tasks {
 
   #divide(): void {
     const tasks = [...this.#partitions.values()].reduce((sum, p) => sum + p.tasks.length, 0)
-    const { maxKeys, maxBytes } = this.#o.limits
+    const { maxKeys, maxBytes } = this.#limits
     this.#share.maxKeys = Math.floor(maxKeys / Math.max(tasks, 1))
     this.#share.maxBytes = Math.floor(maxBytes / Math.max(tasks, 1))
   }
@@ -268,7 +250,7 @@ function byTopic(topologies: readonly PreparedTopology[]): Map<string, PreparedT
 }
 
 /** By topology name, for topologies that keep windows and have `keyMismatch: 'warn'`. */
-function keyWatches({ topologies, observer }: TasksOptions): Map<string, KeyWatch> {
+function keyWatches({ topologies, context: { observer } }: TasksOptions): Map<string, KeyWatch> {
   const watched = topologies.filter(({ definition }) => {
     return definition.source.keyMismatch === 'warn' && keepsState(definition)
   })

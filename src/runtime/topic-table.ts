@@ -4,10 +4,10 @@ import { TidemarkError } from '../kernel/errors.ts'
 import type { Slices } from '../kernel/slices.ts'
 import type { RecordRows } from '../lookup/record-rows.ts'
 import type { Table } from '../lookup/table.ts'
-import type { Chunk, Followed, LogRecords, Unreadable } from '../records/port.ts'
+import type { Chunk, Followed, LogRecords, Records, Unreadable } from '../records/port.ts'
+import type { WorkerContext } from './context.ts'
 import { Patience } from './patience.ts'
 import type { TableFormat } from './table-format.ts'
-import type { TableSurroundings } from './table-surroundings.ts'
 import { TopicReading } from './topic-reading.ts'
 
 /** Between two attempts to read the topic. */
@@ -17,6 +17,10 @@ const SCHEMA_WAITS = { firstMs: 250, lastMs: 2_000 }
 /** How often progress is reported while the table is read, ms. */
 const PROGRESS_EVERY_MS = 1_000
 
+interface Following extends WorkerContext {
+  readonly records: Pick<Records, 'follow'>
+}
+
 /**
  * Keeps a table like its topic. While the topic cannot be read, the table stays as it is. Where
  * records were deleted before they were read, all of it is read again, and replaces the table once
@@ -25,7 +29,7 @@ const PROGRESS_EVERY_MS = 1_000
 export class TopicTable {
   readonly #table: Table
   readonly #format: TableFormat
-  readonly #around: TableSurroundings
+  readonly #around: Following
   readonly #slices: Slices
   readonly #patience: Patience
   readonly #over = new AbortController()
@@ -39,7 +43,7 @@ export class TopicTable {
   #sinceMs: number
   #toldMs = Number.NEGATIVE_INFINITY
 
-  constructor(table: Table, format: TableFormat, around: TableSurroundings) {
+  constructor(table: Table, format: TableFormat, around: Following) {
     this.#table = table
     this.#format = format
     this.#around = around

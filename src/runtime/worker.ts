@@ -1,17 +1,16 @@
-import type { StateLimits } from '../engine/state-limits.ts'
 import { Backoff, type Random, systemRandom } from '../kernel/backoff.ts'
 import { type Clock, wallClock } from '../kernel/clock.ts'
-import type { Compression } from '../kernel/compression.ts'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
+import { Slices } from '../kernel/slices.ts'
 import { unlessAborted } from '../kernel/unless-aborted.ts'
-import type { From, Guarantee, Records } from '../records/port.ts'
+import type { Records } from '../records/port.ts'
 import type { Availability } from './availability.ts'
-import { MAX_COMMIT_BYTES, MAX_IN_FLIGHT_BYTES } from './byte-limits.ts'
 import { type ClusterCheck, checkCluster } from './cluster-check.ts'
+import { type WorkerConfig, workerConfig } from './config.ts'
+import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
-import { limitsOfMachine } from './machine-limits.ts'
 import { settleOutputs } from './output-schemas.ts'
 import { Participant } from './participant.ts'
 import type { Prepared } from './prepare.ts'
@@ -56,49 +55,18 @@ export const WORKER: LifecycleTable<WorkerState> = {
 
 const RETRY = { firstMs: 500, lastMs: 10_000 }
 
-/** What a {@link Worker} works with. */
-export interface WorkerOptions {
+/** What a {@link Worker} works with; settings have their defaults. */
+export interface WorkerOptions extends Partial<WorkerConfig> {
   readonly prepared: Prepared
   readonly records: Records
   readonly group: string
   readonly observer: Observer
-  /** The brokers' addresses, for messages. @default '' */
-  readonly brokers?: string
-  /** Where a group without committed offsets begins. @default 'earliest' */
-  readonly from?: From
-  /**
-   * How much of the log is read to rebuild windows that the commit metadata has no note of, ms by
-   * the records' timestamps; 0: nothing. Outputs are marked until windows are complete.
-   * @default +Infinity, all of it
-   */
-  readonly rebuildMs?: number
-  /** @default 'exactly-once' */
-  readonly guarantee?: Guarantee
-  /** Of output and dead-letter topics whose sinks do not say. @default 'none' */
-  readonly compression?: Compression
-  /**
-   * Time from the start of one commit to the start of the next, ms.
-   * @default chosen by the load: 10 to 250, under at-least-once 3 to 100
-   */
-  readonly commitIntervalMs?: number
-  /** Largest size of one commit, bytes; a single record may lead to more. @default 16 MB */
-  readonly maxCommitBytes?: number
-  /** The most bytes in flight between the log and a commit, over all partitions. @default 256 MB */
-  readonly maxInFlightBytes?: number
-  /**
-   * When more than this share of a partition's last 1,000 records are dead letters, late ones not
-   * counted, it continues at 100 records a second and the worker is `unavailable`, %.
-   * @default never
-   */
-  readonly breakerPercent?: number
   /**
    * Called when a dead letter is made. Only for the author of the topology: what a function threw
    * may contain a payload.
    * @default not called
    */
   readonly onSetAside?: (setAside: SetAside) => void
-  /** Limits of the windows of all tasks. @default what this machine can hold */
-  readonly limits?: StateLimits
   /** @default the wall clock */
   readonly clock?: Clock
   /** Randomises the backoff of retries. @default Math.random */
@@ -136,10 +104,9 @@ export function startWorker(options: WorkerOptions): Worker {
 class GroupWorker implements Worker {
   readonly done: Promise<void>
   readonly #o: WorkerOptions
-  readonly #clock: Clock
-  readonly #random: Random
+  readonly #config: WorkerConfig
+  readonly #context: WorkerContext
   readonly #backoff: Backoff
-  readonly #guarantee: Guarantee
   readonly #tables: Tables
   readonly #shadows: Shadows
   readonly #stopping = new AbortController()
@@ -156,18 +123,17 @@ class GroupWorker implements Worker {
 
   constructor(options: WorkerOptions) {
     this.#o = options
-    this.#clock = options.clock ?? wallClock
-    this.#random = options.random ?? systemRandom
-    this.#backoff = new Backoff(RETRY, this.#random)
-    this.#guarantee = options.guarantee ?? 'exactly-once'
     const { prepared, records, group, observer } = options
+    const { clock = wallClock, random = systemRandom } = options
+    const context = { clock, random, observer, slices: new Slices(() => clock.elapsedMs()) }
+    this.#config = workerConfig(options)
+    this.#context = context
+    this.#backoff = new Backoff(RETRY, random)
     this.#tables = new Tables({
+      ...context,
       topologies: prepared.topologies,
       records,
       group,
-      observer,
-      clock: this.#clock,
-      random: this.#random,
       failed: (error) => {
         this.#tableFailure ??= { error }
         this.#participant?.fail(error)
@@ -176,9 +142,8 @@ class GroupWorker implements Worker {
     this.#shadows = new Shadows({
       topologies: prepared.topologies,
       records,
-      compression: options.compression ?? 'none',
-      observer,
-      clock: this.#clock,
+      compression: this.#config.compression,
+      ...context,
     })
     this.done = this.#run()
     // Callers may await `done`, but need not: an unhandled rejection must not end the process.
@@ -232,20 +197,23 @@ class GroupWorker implements Worker {
       if (this.#stopping.signal.aborted) return
       const waitMs = this.#backoff.nextMs()
       this.#enter('unavailable', `${error.message}; next attempt in ${waitMs / 1_000} s`)
-      await this.#clock.sleep(waitMs, this.#stopping.signal)
+      await this.#context.clock.sleep(waitMs, this.#stopping.signal)
     }
   }
 
   /** @returns `null` when told to stop meanwhile */
   async #checkCluster(): Promise<ClusterCheck | null> {
-    const { records, prepared, group, brokers = '', observer } = this.#o
+    const { records, prepared, group, observer } = this.#o
+    const { guarantee } = this.#config
+    const brokers = this.#config.brokers.join(',')
     const definitions = prepared.topologies.map((t) => t.definition)
-    const around = { records, definitions, group, guarantee: this.#guarantee, brokers }
-    const checking = checkCluster(around).then(async (found) => {
-      if (found.toMake.length > 0) await records.createTopics(found.toMake)
-      await settleOutputs(prepared.topologies)
-      return found
-    })
+    const checking = checkCluster({ records, definitions, group, guarantee, brokers }).then(
+      async (found) => {
+        if (found.toMake.length > 0) await records.createTopics(found.toMake)
+        await settleOutputs(prepared.topologies)
+        return found
+      },
+    )
     const checked = await unlessAborted(this.#stopping.signal, checking)
     if (checked === null) return null
     const settled = await settleVariants(prepared, checked.partitionOffsets)
@@ -264,27 +232,17 @@ class GroupWorker implements Worker {
   }
 
   async #beMember({ topics, known }: ClusterCheck): Promise<void> {
-    const o = this.#o
+    const { prepared, records, group, onSetAside } = this.#o
     const participant = new Participant({
-      topologies: o.prepared.topologies,
-      records: o.records,
-      group: o.group,
-      from: o.from ?? 'earliest',
-      guarantee: this.#guarantee,
-      compression: o.compression ?? 'none',
+      config: this.#config,
+      context: { ...this.#context, observer: (event) => this.#observe(event) },
+      topologies: prepared.topologies,
+      records,
+      group,
       topics,
       known,
-      rebuildMs: o.rebuildMs ?? Number.POSITIVE_INFINITY,
-      commitIntervalMs: o.commitIntervalMs ?? null,
-      maxCommitBytes: o.maxCommitBytes ?? MAX_COMMIT_BYTES,
-      maxInFlightBytes: o.maxInFlightBytes ?? MAX_IN_FLIGHT_BYTES,
-      breakerPercent: o.breakerPercent ?? null,
-      limits: o.limits ?? limitsOfMachine(),
       shadows: this.#shadows,
-      onSetAside: o.onSetAside,
-      observer: (event) => this.#observe(event),
-      clock: this.#clock,
-      random: this.#random,
+      onSetAside,
       stopping: this.#stopping.signal,
       changed: this.#changed,
       onJoined: () => this.#backoff.reset(),

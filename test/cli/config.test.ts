@@ -59,15 +59,12 @@ test('a switch that is on is turned off by its flag, which beats the environment
 })
 
 test('a map is given as repeated flags, as a list in the environment, as an object in the file', () => {
-  const actual = new Map([
-    ['payments', 'prod.payments'],
-    ['predictions', 'prod.predictions'],
-  ])
+  const actual = { payments: 'prod.payments', predictions: 'prod.predictions' }
   const folder = folderWith({
-    'tidemark.config.json': JSON.stringify({ topic: Object.fromEntries(actual) }),
+    'tidemark.config.json': JSON.stringify({ topic: actual }),
     'nothing/here': '',
   })
-  const list = [...actual].map(([name, topic]) => `${name}=${topic}`)
+  const list = Object.entries(actual).map(([name, topic]) => `${name}=${topic}`)
   const elsewhere = join(folder, 'nothing')
   const inEnv = { env: { TIDEMARK_TOPIC: list.join(', ') }, folder: elsewhere }
   expect(readConfig(['topic'], { topic: list }, { env: {}, folder: elsewhere }).topic).toEqual(
@@ -81,9 +78,9 @@ test('a relative file in the config file starts at its folder, on the command li
   const folder = folderWith({ 'deep/own.json': JSON.stringify({ model: { m: 'm.onnx' } }) })
   const around = { env: {}, folder }
   const inFile = readConfig(['model'], { config: 'deep/own.json' }, around)
-  expect(inFile.model.get('m')).toBe(join(folder, 'deep/m.onnx'))
+  expect(inFile.model['m']).toBe(join(folder, 'deep/m.onnx'))
   const onLine = readConfig(['model'], { model: ['m=m.onnx'] }, around)
-  expect(onLine.model.get('m')).toBe(join(folder, 'm.onnx'))
+  expect(onLine.model['m']).toBe(join(folder, 'm.onnx'))
 })
 
 test('as many workers as processors are at hand when that is left to the machine', () => {

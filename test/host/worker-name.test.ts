@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { expect, onTestFinished, test } from 'vitest'
-import { isWorkerName } from '../../src/host/options.ts'
 import { claimName, fitHost } from '../../src/host/worker-name.ts'
+import { isWorkerName } from '../../src/runtime/config.ts'
 
-async function nameOf(given: string | undefined, group = `group-${randomUUID()}`) {
+async function nameOf(given: string | null, group = `group-${randomUUID()}`) {
   const name = await claimName(given, group)
   onTestFinished(name.release)
   return name
@@ -17,14 +17,14 @@ test('a name that is given is taken as it is, and none is none', async () => {
 
 test('without one it is the host and a number that no other worker of the group has there', async () => {
   const group = `group-${randomUUID()}`
-  const names = [await nameOf(undefined, group), await nameOf(undefined, group)]
+  const names = [await nameOf(null, group), await nameOf(null, group)]
   const host = fitHost(hostname())
   expect(names).toMatchObject([
     { text: `${host}-1`, isDefault: true },
     { text: `${host}-2`, isDefault: true },
   ])
   names[0]?.release()
-  expect(await nameOf(undefined, group)).toMatchObject({ text: `${host}-1` })
+  expect(await nameOf(null, group)).toMatchObject({ text: `${host}-1` })
 })
 
 test.each([

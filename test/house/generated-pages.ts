@@ -4,9 +4,9 @@ import { consume } from '../../src/cli/consume.ts'
 import { dev } from '../../src/cli/dev.ts'
 import { produce } from '../../src/cli/produce.ts'
 import { run } from '../../src/cli/run.ts'
-import type { Setting } from '../../src/cli/setting-parsers.ts'
 import { flagOf, SETTINGS, type SettingName, variableOf } from '../../src/cli/settings.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
+import type { Setting } from '../../src/runtime/setting.ts'
 import { lifecycles } from './lifecycles-page.ts'
 
 // Pages that are made from something else: `npm run docs` writes them, and a test holds them equal.
@@ -17,7 +17,7 @@ export const GENERATED: Readonly<Record<string, () => string>> = {
 }
 
 const NAMES = Object.keys(SETTINGS) as SettingName[]
-const HEADINGS = [...new Set(NAMES.map((name) => settingOf(name).heading as string))]
+const HEADINGS = [...new Set(NAMES.map((name) => SETTINGS[name].heading as string))]
 
 /** The commands that take settings. */
 const COMMANDS: readonly Command[] = [run(), check(), dev(), produce(), consume()]
@@ -26,7 +26,7 @@ function configuration(): string {
   return [
     '# Configuration',
     '',
-    '<!-- Made by `npm run docs` from src/cli/settings.ts; do not edit. -->',
+    '<!-- Made by `npm run docs` from src/runtime/config.ts and src/cli/settings.ts; do not edit. -->',
     '',
     'The value of a setting comes from the first of these that has one:',
     '',
@@ -48,7 +48,7 @@ function configuration(): string {
 }
 
 function sectionOf(heading: string): string[] {
-  const names = NAMES.filter((name) => settingOf(name).heading === heading)
+  const names = NAMES.filter((name) => SETTINGS[name].heading === heading)
   return [
     `## ${heading}`,
     '',
@@ -62,14 +62,10 @@ function sectionOf(heading: string): string[] {
 }
 
 function rowOf(name: SettingName): string {
-  const s = settingOf(name)
+  const s = SETTINGS[name]
   const shown = s.environmentOnly ? `\`${variableOf(name)}\`` : `\`${flagOf(name)}\``
   const value = s.value === null ? 'a switch' : (valuesOf(s) ?? `\`${s.value}\``)
   return row([shown, value, textOf(fallbackOf(s)), textOf(s.about)])
-}
-
-function settingOf(name: SettingName): Setting<unknown> {
-  return SETTINGS[name]
 }
 
 /** `<host>` would be a tag. */
@@ -80,7 +76,7 @@ function textOf(words: string): string {
 /** What it takes, as its own parser says it of a value that it refuses. */
 function valuesOf(s: Setting<unknown>): string | null {
   try {
-    s.parse({ values: ['?'], folder: '.' })
+    s.kind.parse({ values: ['?'], folder: '.' })
     return null
   } catch (error) {
     const said = /^"\?" is not (.+)$/.exec(messageOf(error))?.[1] ?? null
@@ -98,7 +94,7 @@ function fallbackOf({ fallback, fallbackText }: Setting<unknown>): string {
 
 /** Which commands take the settings of a section: all of them, or some. */
 function takersOf(names: readonly SettingName[]): string {
-  const flags = names.filter((name) => settingOf(name).environmentOnly !== true)
+  const flags = names.filter((name) => SETTINGS[name].environmentOnly !== true)
   const takers = COMMANDS.flatMap((command) => {
     const taken = flags.filter((name) => takes(command, name))
     if (taken.length === 0) return []
@@ -111,7 +107,7 @@ function takersOf(names: readonly SettingName[]): string {
 
 /** Not where a command has a flag of that name that is no setting. */
 function takes({ options }: Command, name: SettingName): boolean {
-  const [flag, { about }] = [flagOf(name), settingOf(name)]
+  const [flag, { about }] = [flagOf(name), SETTINGS[name]]
   return options.some(({ long, description }) => long === flag && description.startsWith(about))
 }
 

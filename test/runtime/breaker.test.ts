@@ -61,7 +61,10 @@ test('takes the records of each topology by themselves, and is open while those 
 test('a worker with a breaker goes on at 100 records a second while too many are dead, says so, and then at full speed', async () => {
   const records = topics(new MemoryRecords({ chunkRecords: 500 }))
   const clock = new PacelessClock(START_MS)
-  const { worker: one, watch } = await worker(records, [sums('a')], { clock, breakerPercent: 50 })
+  const { worker: one, watch } = await worker(records, [sums('a')], {
+    clock,
+    deadLetterBreakerPercent: 50,
+  })
   produce(records, 1_000, () => true)
   await watch.until(() => watch.of('breaker').length === 1)
   expect(watch.of('breaker')[0]).toMatchObject({
@@ -87,7 +90,9 @@ test('a worker with a breaker goes on at 100 records a second while too many are
 
 test('a worker that stops leaves what has not been begun to whoever takes over', async () => {
   const records = topics(new MemoryRecords({ chunkRecords: 500 }))
-  const { worker: one, watch } = await worker(records, [sums('a')], { breakerPercent: 50 })
+  const { worker: one, watch } = await worker(records, [sums('a')], {
+    deadLetterBreakerPercent: 50,
+  })
   produce(records, 1_000, () => true)
   await watch.until(() => watch.of('breaker').length === 1)
   produce(records, 5_000, () => true)

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { Commit, Member } from '../../src/records/port.ts'
 import { WrittenRecords } from '../../src/records/written-records.ts'
@@ -44,14 +45,10 @@ test('a commit takes at most 50,000 records, of all partitions together', async 
   const sizes: number[] = []
   let partitions: readonly AssignedPartition[] = []
   const committer = new Committer({
-    guarantee: 'exactly-once',
-    intervalMs: null,
-    mostBytes: 2 ** 24,
+    config: { guarantee: 'exactly-once', commitIntervalMs: null, maxCommitBytes: 2 ** 24 },
+    context: { clock, random: longestWaits, observer: () => {}, slices: new Slices(() => 0) },
     isUrgent: () => false,
     partitions: () => partitions,
-    observer: () => {},
-    clock,
-    random: longestWaits,
     onCommitted: () => {},
   })
   const commit = async ({ outputs }: Commit) => void sizes.push(outputs.length)

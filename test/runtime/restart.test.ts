@@ -278,7 +278,7 @@ test('a silent partition closes its windows once idleAfter has passed, and a res
 test('past its limit of keys a worker sets new ones aside and goes on with those it has', async () => {
   const records = topics()
   send(records, ['a', 0], ['b', 1], ['c', 2], ['a', 3], ['a', 20_000])
-  await run(records, [sums('sums')], { limits: { maxKeys: 2, maxBytes: 1e9 } })
+  await run(records, [sums('sums')], { maxKeys: 2, maxStateBytes: 1e9 })
   expect(told(records)).toEqual([
     ['a', 2, 2],
     ['b', 1, 1],
@@ -296,7 +296,8 @@ test('what a worker may keep is divided among its partitions, so that none takes
   const greedy = keysOf(0).slice(0, 5)
   for (const key of greedy) send(records, [key, 0])
   const { worker: started, watch } = await worker(records, [sums('sums')], {
-    limits: { maxKeys: 4, maxBytes: 1e9 },
+    maxKeys: 4,
+    maxStateBytes: 1e9,
   })
   await watch.until((w) => w.of('dead-letter').length === 3)
   for (const key of keysOf(1).slice(0, 2)) send(records, [key, 0])

@@ -7,6 +7,7 @@ import { Slices } from '../../src/kernel/slices.ts'
 import { ListedRecords } from '../../src/records/log-records.ts'
 import type { Guarantee, LogRecord, TopicInfo } from '../../src/records/port.ts'
 import { AssignedPartition } from '../../src/runtime/assigned-partition.ts'
+import { workerConfig } from '../../src/runtime/config.ts'
 import type { Entry } from '../../src/runtime/entry.ts'
 import { limitsOf } from '../../src/runtime/topic-limits.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
@@ -59,11 +60,10 @@ function taskWith({ by = scorer(), definition = scored, ...setting }: Setting = 
   const topology = preparedTopology(definition, by)
   if (setting.prepare !== undefined) Object.assign(topology.format, { prepare: setting.prepare })
   const partition = new AssignedPartition([topology], assignment, {
-    guarantee: setting.guarantee ?? 'exactly-once',
+    config: workerConfig({ guarantee: setting.guarantee ?? 'exactly-once' }),
     clock: wallClock,
     random: longestWaits,
     slices: new Slices(() => 0),
-    breakerPercent: null,
     observer: watch.observer,
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,

@@ -10,7 +10,7 @@ import { prepared, record, START_MS, scorer, source, Watch } from './support.ts'
 function started(records: HandRecords) {
   const watch = new Watch()
   const clock = new HandClock(START_MS)
-  const options = { prepared: prepared(), records, group: 'g', brokers: 'kafka:9092', clock }
+  const options = { prepared: prepared(), records, group: 'g', brokers: ['kafka:9092'], clock }
   const { observer } = watch
   return { worker: startWorker({ ...options, random: longestWaits, observer }), watch, clock }
 }

@@ -3,14 +3,15 @@ import { toStderr } from '../../observe/log-stream.ts'
 import { observeAll } from '../../observe/observe-all.ts'
 import type { Observer } from '../../runtime/events.ts'
 import { limitsOfMachine } from '../../runtime/machine-limits.ts'
+import { kafkaOptions } from '../kafka-options.ts'
 import { watchStdout } from '../output.ts'
 import { prepareFiles } from '../prepare-files.ts'
 import { EXIT, sayTo } from '../print.ts'
 import { processLog } from '../process-log.ts'
 import { chosenRegistry } from '../registry-options.ts'
-import { optionsOf } from '../run-config.ts'
 import { outlineOf } from '../run-outline.ts'
 import { workUntil } from '../run-worker.ts'
+import { workerOptions } from '../settings.ts'
 import { StageReport } from '../stage-report.ts'
 import { watchWarnings } from '../warnings.ts'
 import { faultData } from './fault-data.ts'
@@ -39,16 +40,17 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
   const { worker, of, files, config } = assignment
   const stderr = toStderr()
   sayTo(stderr)
-  const prepared = await prepareFiles(files, config, chosenRegistry(config))
+  const options = workerOptions(config)
+  const prepared = await prepareFiles(files, options, chosenRegistry(config))
   await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config.group) })
   await Promise.race([parent.released, parent.stopped])
   if (parent.hasStopped) return prepared.close()
-  const options = optionsOf(config)
   const stages = new StageReport()
   await workUntil(parent.stopped, {
     prepared,
     options: {
       ...options,
+      ...kafkaOptions(config),
       maxStateBytes: options.maxStateBytes ?? limitsOfMachine(of).maxBytes,
       log: processLog(config, { stderr, worker }),
       observer: observeAll(stages.observer, tellsWhenRunning(parent)),

@@ -34,7 +34,7 @@ interface ShadowChoices {
   readonly cache?: boolean
   readonly latencyBudget?: 'none'
   /** Memory for all models, bytes. @default no limit */
-  readonly maxModelBytes?: number
+  readonly maxModelBytes?: number | null
   /** What the models that decide take of it, bytes. */
   readonly takenBytes: number
 }
@@ -90,7 +90,7 @@ async function loadShadow(
   const { scorers, faults, notes, bytes } = await loadScorers([use], chosen, {
     evaluator: 'onnxruntime',
     takenBytes,
-    ...(maxModelBytes !== undefined && { maxBytes: maxModelBytes }),
+    ...(maxModelBytes != null && { maxBytes: maxModelBytes }),
     ...(cache === false && { cache: new ModelCache(null) }),
   })
   if (faults.length > 0) throw new Refused(faults)

@@ -1,15 +1,13 @@
 import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'
 import type { Slices } from '../kernel/slices.ts'
-import type { Records } from '../records/port.ts'
 import type { Observer } from './events.ts'
 
-/** What a table needs of the worker around it. */
-export interface TableSurroundings {
-  readonly records: Pick<Records, 'follow'>
+/** What all parts of a worker share. */
+export interface WorkerContext {
   readonly clock: Clock
+  /** Randomises the backoff of retries. */
   readonly random: Random
-  /** Shared by all tables of the worker. */
-  readonly slices: Slices
   readonly observer: Observer
+  readonly slices: Slices
 }

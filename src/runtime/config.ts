@@ -1,0 +1,424 @@
+import { resolve } from 'node:path'
+import { COMPRESSIONS, type Compression, compressionFault } from '../kernel/compression.ts'
+import { TidemarkError } from '../kernel/errors.ts'
+import { SESSION_TIMEOUT_MS } from '../records/kafka/options.ts'
+import type { From, Guarantee } from '../records/port.ts'
+import {
+  integer,
+  type Kind,
+  oneOf,
+  orNull,
+  orWord,
+  pairs,
+  pairsOf,
+  type RawSetting,
+  type Setting,
+  SWITCH,
+  single,
+  TEXT,
+  throwIf,
+} from './setting.ts'
+
+/** Bytes. */
+const MEGABYTE = 1_000_000
+/** ms */
+const SECOND = 1_000
+
+/** How a worker runs. */
+export interface WorkerConfig {
+  /** Bootstrap brokers, each as `host:port`. @default 127.0.0.1:9092 */
+  readonly brokers: readonly string[]
+  /**
+   * Consumer group; workers of one group share the partitions.
+   * @default the names of the topologies, joined with `+`
+   */
+  readonly group: string | null
+  /**
+   * The worker's name, unique in its group and kept over restarts: after a restart, also after a
+   * crash, the worker gets its partitions back at once. 1 to 100 letters, digits, `.`, `_` and `-`;
+   * `none`: it has no name, and after a crash its partitions wait for `sessionTimeoutMs`.
+   * @default `<host>-<number>`, with the first number that no other worker of the group has on this
+   * host: `<host>-1`
+   */
+  readonly workerName: string | null
+  /**
+   * Session timeout: a worker that sends no heartbeat for this time is removed from the group, ms,
+   * 1,000 to 1,800,000.
+   * @default 10,000
+   */
+  readonly sessionTimeoutMs: number
+  /** Where a group without committed offsets begins. @default 'earliest' */
+  readonly from: From
+  /**
+   * How much of the log is read to rebuild windows when the committed offset has no restart note,
+   * ms by the records' timestamps; 0: nothing. Outputs are marked until windows are complete.
+   * @default +Infinity, all of it
+   */
+  readonly rebuildMs: number
+  /** The guarantee when a worker dies in the middle of its work. @default 'exactly-once' */
+  readonly guarantee: Guarantee
+  /**
+   * Time from the start of one commit to the start of the next, ms, 1 to 60,000.
+   * @default 10, under heavy load up to 250; under at-least-once 3 to 100
+   */
+  readonly commitIntervalMs: number | null
+  /** Largest size of one commit, bytes; a single record may lead to more. @default 16 MB */
+  readonly maxCommitBytes: number
+  /**
+   * How batches of outputs and dead letters are compressed; a sink's own `compression` goes first.
+   * `zstd` needs Node 22.15, 23.8 or newer.
+   * @default 'none'
+   */
+  readonly compression: Compression
+  /**
+   * When more than this share of a partition's last 1,000 records are dead letters, late ones not
+   * counted, the partition continues at 100 records a second, %, 1 to 99.
+   * @default never
+   */
+  readonly deadLetterBreakerPercent: number | null
+  /** Topic name in the topology → the topic to use instead. @default the topology's own names */
+  readonly topics: Readonly<Record<string, string>>
+  /** Model name → the ONNX file to use instead. @default the declared files */
+  readonly models: Readonly<Record<string, string>>
+  /**
+   * Score step → the name of the variant that scores, for steps with `variants`. Give it to all
+   * workers of the group: it is kept with what they commit.
+   * @default the one that the group has chosen
+   */
+  readonly variants: Readonly<Record<string, string>>
+  /**
+   * What computes the models: `auto` computes trees in this process where the results are bit for
+   * bit those of ONNX Runtime; `onnxruntime` runs every model in ONNX Runtime.
+   * @default 'auto'
+   */
+  readonly evaluator: 'auto' | 'onnxruntime'
+  /**
+   * Whether what a start learns about models is kept for the next one, in the user's cache folder.
+   * @default true
+   */
+  readonly cache: boolean
+  /** Switches the future guard off, for tests and backfills. @default as the topology says */
+  readonly maxAhead: 'none' | null
+  /**
+   * Memory for records, outputs and dead letters that are not committed yet, bytes.
+   * @default 256 MB
+   */
+  readonly maxInFlightBytes: number
+  /**
+   * The most keys, and the most distinct texts, in the windows of this worker.
+   * @default what half of Node's heap holds
+   */
+  readonly maxKeys: number | null
+  /** Memory for the windows of this worker, bytes. @default half of the memory */
+  readonly maxStateBytes: number | null
+  /** Memory for all lookup tables of this worker, bytes. @default a quarter of Node's heap */
+  readonly maxTableBytes: number | null
+  /** Memory for all models of this worker, bytes. @default no limit */
+  readonly maxModelBytes: number | null
+  /** How often the worker's status is logged, ms, or `'off'`. @default 60,000 */
+  readonly statusEveryMs: number | 'off'
+}
+
+/** A setting of a worker. Its key in the config file is `flag`; `httpPort` is `--http-port`. */
+interface WorkerSetting<T> extends Setting<T> {
+  readonly flag: string
+}
+
+const COMPRESSION = oneOf(COMPRESSIONS)
+const KAFKA = 'Kafka'
+const COMMITS = 'Commits and output'
+const TOPOLOGY = 'Topology and models'
+const MEMORY = 'Memory'
+
+/**
+ * The settings of a worker, each with its flag, default, bounds and unit: what the command line,
+ * the environment, the config file, docs/configuration.md and `runWorker` know of them.
+ */
+export const WORKER_SETTINGS = {
+  brokers: {
+    flag: 'brokers',
+    heading: KAFKA,
+    value: '<host:port,…>',
+    about: 'Kafka brokers to bootstrap from',
+    fallback: ['127.0.0.1:9092'],
+    fallbackText: '127.0.0.1:9092',
+    many: true,
+    kind: { parse: ({ values }) => values.flatMap((v) => v.split(',')).map(hostAndPort) },
+  },
+  group: {
+    flag: 'group',
+    heading: KAFKA,
+    value: '<name>',
+    about: 'consumer group; the workers of a group share the partitions',
+    fallback: null,
+    fallbackText: "the topologies' names, joined by +",
+    kind: orNull(TEXT),
+  },
+  workerName: {
+    flag: 'workerName',
+    heading: KAFKA,
+    value: '<name>',
+    about:
+      'unique name of the worker in its group, kept across restarts, so that it gets its partitions back at once after a crash; each of several workers appends its number, <name>-1; none: no name, and after a crash its partitions wait for the session timeout',
+    fallback: null,
+    fallbackText: '<host>-<n>, with the first number n that is free on the host',
+    kind: orNull(matching(isWorkerName, '1 to 100 letters, digits, ".", "_" and "-"')),
+  },
+  sessionTimeoutMs: {
+    flag: 'sessionTimeout',
+    heading: KAFKA,
+    value: '<seconds>',
+    about:
+      'how long the group waits for a silent worker before it reassigns its partitions, seconds',
+    fallback: SESSION_TIMEOUT_MS,
+    fallbackText: '10',
+    kind: integer({ from: 1_000, to: 1_800_000 }, SECOND),
+  },
+  from: {
+    flag: 'from',
+    heading: KAFKA,
+    value: '<earliest|latest>',
+    about: 'where to start reading if the group has no committed offset: earliest or latest',
+    fallback: 'earliest',
+    kind: oneOf(['earliest', 'latest']),
+  },
+  rebuildMs: {
+    flag: 'rebuild',
+    heading: KAFKA,
+    value: '<all|none|duration>',
+    about:
+      'how far back to read the log to rebuild windows if the committed offset has no restart note, such as after an offset reset: all, none, or a duration such as 6h',
+    fallback: Number.POSITIVE_INFINITY,
+    fallbackText: 'all',
+    kind: { ...orWord(integer({ from: 0 }), 'all', Number.POSITIVE_INFINITY), parse: rebuild },
+  },
+  guarantee: {
+    flag: 'guarantee',
+    heading: COMMITS,
+    value: '<name>',
+    about:
+      'exactly-once, or at-least-once, which is faster but may write some outputs twice after a crash',
+    fallback: 'exactly-once',
+    kind: oneOf(['exactly-once', 'at-least-once']),
+  },
+  commitIntervalMs: {
+    flag: 'commitInterval',
+    heading: COMMITS,
+    value: '<ms>',
+    about:
+      'time from one commit to the next, ms; under exactly-once, outputs are visible only after the commit',
+    fallback: null,
+    fallbackText: '10, up to 250 under load; under at-least-once 3 to 100',
+    kind: orNull(integer({ from: 1, to: 60_000 })),
+  },
+  maxCommitBytes: {
+    flag: 'maxCommitMb',
+    heading: COMMITS,
+    value: '<megabytes>',
+    about:
+      'the most that one commit writes, MB; reduced automatically if that takes more than a few seconds',
+    fallback: 16 * MEGABYTE,
+    fallbackText: '16',
+    kind: integer({ from: MEGABYTE, to: 1_000 * MEGABYTE }, MEGABYTE),
+  },
+  compression: {
+    flag: 'compression',
+    heading: COMMITS,
+    value: '<name>',
+    about:
+      'compression of what is written to topics whose sinks do not set their own: none, gzip, snappy, lz4 or zstd (Node 22.15, 23.8 or newer)',
+    fallback: 'none',
+    kind: {
+      fault: (name) => COMPRESSION.fault?.(name) ?? compressionFault(name),
+      parse: (raw) => {
+        const name = COMPRESSION.parse(raw)
+        throwIf(compressionFault(name))
+        return name
+      },
+    },
+  },
+  deadLetterBreakerPercent: {
+    flag: 'deadLetterBreaker',
+    heading: COMMITS,
+    value: '<percent|off>',
+    about:
+      'slows a partition down to 100 records a second while more than this percentage of its last 1,000 records are dead letters',
+    fallback: null,
+    fallbackText: 'off',
+    kind: orWord(integer({ from: 1, to: 99 }), 'off', null),
+  },
+  topics: {
+    flag: 'topic',
+    heading: TOPOLOGY,
+    value: '<logical=actual>',
+    about: 'actual topic to use for a logical topic name of the topologies; repeatable',
+    fallback: {},
+    fallbackText: 'as named in the topology',
+    many: true,
+    kind: pairs('logical=actual'),
+  },
+  models: {
+    flag: 'model',
+    heading: TOPOLOGY,
+    value: '<name=file>',
+    about: 'ONNX file to use for a model instead of the declared one; repeatable',
+    fallback: {},
+    fallbackText: 'as declared in the topology',
+    many: true,
+    kind: {
+      parse: ({ values, folder }) => {
+        const files = [...pairsOf(values, 'name=file')]
+        return Object.fromEntries(files.map(([name, file]) => [name, resolve(folder, file)]))
+      },
+    },
+  },
+  variants: {
+    flag: 'variant',
+    heading: TOPOLOGY,
+    value: '<step=model>',
+    about:
+      'variant that scores at a score step with variants, for all workers of the group; kept with what they commit; repeatable',
+    fallback: {},
+    fallbackText: 'as the group has chosen',
+    many: true,
+    kind: pairs('step=model'),
+  },
+  evaluator: {
+    flag: 'evaluator',
+    heading: TOPOLOGY,
+    value: '<name>',
+    about:
+      'auto: computes tree models in the worker if the results are bit-identical, and all others in ONNX Runtime; onnxruntime: computes all models in ONNX Runtime',
+    fallback: 'auto',
+    kind: oneOf(['auto', 'onnxruntime']),
+  },
+  cache: {
+    flag: 'cache',
+    heading: TOPOLOGY,
+    value: null,
+    about:
+      'do not use the cache folder (~/.cache/tidemark): measure and compare models again at each start',
+    fallback: true,
+    kind: SWITCH,
+  },
+  maxAhead: {
+    flag: 'maxAhead',
+    heading: TOPOLOGY,
+    value: '<none>',
+    about: 'none: accept event times any time ahead of their record, for tests and backfills',
+    fallback: null,
+    fallbackText: 'as set in the topology',
+    kind: orNull(oneOf(['none'])),
+  },
+  maxInFlightBytes: {
+    flag: 'maxInFlightMb',
+    heading: MEMORY,
+    value: '<megabytes>',
+    about:
+      'memory of each worker for records, outputs and dead letters that are not committed yet, MB',
+    fallback: 256 * MEGABYTE,
+    fallbackText: '256',
+    kind: integer({ from: MEGABYTE }, MEGABYTE),
+  },
+  maxKeys: {
+    flag: 'maxKeys',
+    heading: MEMORY,
+    value: '<number>',
+    about:
+      'most keys, and most distinct strings, in the windows of each worker; events beyond that are dead letters STATE_LIMIT',
+    fallback: null,
+    fallbackText: "as many as fit into half of Node's heap",
+    kind: orNull(integer({ from: 1 })),
+  },
+  maxStateBytes: {
+    flag: 'maxStateMb',
+    heading: MEMORY,
+    value: '<megabytes>',
+    about: 'most memory for the windows of each worker, MB',
+    fallback: null,
+    fallbackText: 'half of the memory, divided among the workers',
+    kind: orNull(integer({ from: MEGABYTE }, MEGABYTE)),
+  },
+  maxTableBytes: {
+    flag: 'maxTableMb',
+    heading: MEMORY,
+    value: '<megabytes>',
+    about:
+      'most memory for all lookup tables of each worker, MB; beyond that it stops, TABLE_LIMIT',
+    fallback: null,
+    fallbackText: "a quarter of Node's heap",
+    kind: orNull(integer({ from: MEGABYTE }, MEGABYTE)),
+  },
+  maxModelBytes: {
+    flag: 'maxModelMb',
+    heading: MEMORY,
+    value: '<megabytes>',
+    about:
+      'most memory for all models of each worker, MB; with more it does not start, MODEL_LIMIT',
+    fallback: null,
+    fallbackText: 'no limit',
+    kind: orNull(integer({ from: MEGABYTE }, MEGABYTE)),
+  },
+  statusEveryMs: {
+    flag: 'statusInterval',
+    heading: 'HTTP and log',
+    value: '<seconds>',
+    about: 'how often to log rates, lag, watermark and delay, seconds; or off',
+    fallback: 60_000,
+    fallbackText: '60',
+    kind: orWord(integer({ from: SECOND, to: 86_400 * SECOND }, SECOND), 'off', 'off' as const),
+  },
+} as const satisfies { [K in keyof WorkerConfig]: WorkerSetting<WorkerConfig[K]> }
+
+/** The names of the settings, as options. */
+export const WORKER_OPTIONS = Object.keys(WORKER_SETTINGS) as (keyof WorkerConfig)[]
+
+/** The settings with their defaults where none is given, frozen. */
+export function workerConfig(given: Partial<WorkerConfig>): WorkerConfig {
+  const all = WORKER_OPTIONS.map((name) => [name, given[name] ?? WORKER_SETTINGS[name].fallback])
+  return Object.freeze(Object.fromEntries(all) as WorkerConfig)
+}
+
+/** What is wrong with options, each a `CONFIG_INVALID` whose `where` is the option. */
+export function workerConfigFaults(given: Partial<WorkerConfig>): TidemarkError[] {
+  return WORKER_OPTIONS.flatMap((where) => {
+    const [value, { kind }] = [given[where], WORKER_SETTINGS[where] as Setting<unknown>]
+    const fault = value === undefined ? null : (kind.fault?.(value) ?? null)
+    return fault === null ? [] : [new TidemarkError('CONFIG_INVALID', fault, { where })]
+  })
+}
+
+/** Is it a valid worker name? */
+export function isWorkerName(name: string): boolean {
+  return /^[\w.-]{1,100}$/.test(name)
+}
+
+function matching(fits: (text: string) => boolean, shape: string): Kind<string> {
+  const fault = (text: string) => (fits(text) ? null : `"${text}" is not ${shape}`)
+  return {
+    fault,
+    parse: (raw) => {
+      const text = single(raw)
+      throwIf(fault(text))
+      return text
+    },
+  }
+}
+
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+function rebuild(raw: RawSetting): number {
+  const value = single(raw)
+  if (value === 'all') return Number.POSITIVE_INFINITY
+  if (value === 'none') return 0
+  const [, number = '', unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(value) ?? []
+  if (number !== '') return Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS]
+  throw new Error(`"${value}" is not all, none, or a duration such as 90m, 6h, 2d`)
+}
+
+function hostAndPort(text: string): string {
+  const broker = text.trim()
+  const port = Number(/^(?:[^\s:/]+|\[[\da-fA-F:]+\]):(\d{1,5})$/.exec(broker)?.[1] ?? 0)
+  if (port < 1 || port > 65_535) throw new Error(`"${broker}" is not host:port`)
+  return broker
+}

@@ -1,0 +1,146 @@
+import { messageOf } from '../kernel/errors.ts'
+
+// What a setting is, and the kinds of values that settings have.
+
+/** The raw text of a setting, from its flag, its environment variable or the config file. */
+export interface RawSetting {
+  /** One value, or several for a setting that can be repeated. */
+  readonly values: readonly string[]
+  /** What relative paths are relative to: the config file's folder, else the working directory. */
+  readonly folder: string
+}
+
+/** The values that a setting takes. */
+export interface Kind<T> {
+  /** @throws Error whose message says what is wrong with the text */
+  parse(raw: RawSetting): T
+  /** What is wrong with a value that is no text; `null`: nothing. @default never anything */
+  fault?(value: T): string | null
+}
+
+/** A setting. `T` is the type of its value. */
+export interface Setting<T> {
+  /** Heading in the help and in docs/configuration.md. */
+  readonly heading: string
+  /** Placeholder for the value in the help. `null`: a switch without a value. */
+  readonly value: string | null
+  /** Description for the help and docs/configuration.md. */
+  readonly about: string
+  /** The value where none is set. */
+  readonly fallback: T
+  /** How the help describes the default, where its value alone does not say enough. */
+  readonly fallbackText?: string
+  /** The flag may be repeated; the environment variable is split at commas. */
+  readonly many?: true
+  /** A secret: not allowed on the command line, where others can see it, or in the config file. */
+  readonly environmentOnly?: true
+  readonly kind: Kind<T>
+}
+
+/** The one value of a setting. */
+export function single({ values }: RawSetting): string {
+  const value = values[0] ?? ''
+  if (values.length > 1) throw new Error(`takes one value, got ${values.length}`)
+  if (value === '') throw new Error('is empty')
+  return value
+}
+
+/** Any text but the empty one. */
+export const TEXT: Kind<string> = {
+  parse: single,
+  fault: (value) => (value === '' ? 'is empty' : null),
+}
+
+/** A switch. */
+export const SWITCH: Kind<boolean> = {
+  parse: (raw) => oneOf(['true', 'false']).parse(raw) === 'true',
+}
+
+/** One of these words. */
+export function oneOf<const T extends string>(words: readonly T[]): Kind<T> {
+  const fault = (value: string) =>
+    words.some((word) => word === value) ? null : `"${value}" is not ${listOf(words)}`
+  return {
+    fault,
+    parse: (raw) => {
+      const value = single(raw)
+      throwIf(fault(value))
+      return value as T
+    },
+  }
+}
+
+/** `a, b or c` */
+function listOf(names: readonly string[]): string {
+  const others = names.slice(0, -1).join(', ')
+  return others === '' ? names.join() : `${others} or ${names.at(-1)}`
+}
+
+/** Inclusive bounds, in the unit of the value. */
+interface Range {
+  readonly from: number
+  readonly to?: number
+}
+
+/**
+ * A whole number.
+ *
+ * @param unit how many of the value's unit are one in the text, such as 1,000 ms for seconds
+ */
+export function integer({ from, to = Number.MAX_SAFE_INTEGER }: Range, unit = 1): Kind<number> {
+  const told = (value: string, per: number) =>
+    `${value} is not a whole number from ${from / per} to ${Math.floor(to / per)}`
+  const isIn = (value: number) => Number.isInteger(value) && value >= from && value <= to
+  return {
+    fault: (value) => (isIn(value) ? null : told(String(value), 1)),
+    parse: (raw) => {
+      const value = single(raw)
+      const number = /^\d+$/.test(value) ? Number(value) * unit : Number.NaN
+      throwIf(isIn(number) ? null : told(`"${value}"`, unit))
+      return number
+    },
+  }
+}
+
+/** A value of a kind, or a word instead, which stands for another value. */
+export function orWord<T, U>(kind: Kind<T>, word: string, meaning: U): Kind<T | U> {
+  return {
+    fault: (value) => (value === meaning ? null : (kind.fault?.(value as T) ?? null)),
+    parse: (raw) => {
+      if (single(raw) === word) return meaning
+      try {
+        return kind.parse(raw)
+      } catch (error) {
+        throw new Error(`${messageOf(error)}, or ${word}`, { cause: error })
+      }
+    },
+  }
+}
+
+/** A value of a kind, or `null`, which no text stands for. */
+export function orNull<T>({ parse, fault }: Kind<T>): Kind<T | null> {
+  return { parse, fault: (value) => (value === null ? null : (fault?.(value) ?? null)) }
+}
+
+/** Names and what each stands for, each as `name=value`. */
+export function pairs(shape: string): Kind<Readonly<Record<string, string>>> {
+  return { parse: ({ values }) => Object.fromEntries(pairsOf(values, shape)) }
+}
+
+/** Names and what each stands for. @throws Error with what is wrong with one of them */
+export function pairsOf(values: readonly string[], shape: string): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const value of values) {
+    const at = value.indexOf('=')
+    const [name, to] = [value.slice(0, at).trim(), value.slice(at + 1).trim()]
+    if (at < 1 || name === '' || to === '') throw new Error(`"${value}" is not ${shape}`)
+    if (found.has(name)) throw new Error(`"${name}" is given twice`)
+    found.set(name, to)
+  }
+  return found
+}
+
+/** @throws Error with this message, unless it is `null` */
+export function throwIf(fault: string | null): void {
+  if (fault !== null) throw new Error(fault)
+}
