@@ -13,6 +13,9 @@ const SCHEMAS = 2_000
 const VALUES = 50
 /** The longest that a value may hold the event loop, ms. */
 const LONGEST_MS = 100
+/** Of each schema one value has this length, bytes; the most that may be made of it, bytes. */
+const LARGE = 1_000_000
+const MOST_MADE = 64_000_000
 
 type Random = () => number
 const upTo = (random: Random, count: number) => Math.floor(random() * count)
@@ -72,44 +75,64 @@ function anyBytes(random: Random): Buffer {
   return Buffer.from([0, ...bytes])
 }
 
-/** How long a value is decoded, ms; a pause of the process does not happen three times. */
-function decodingMs({ decode }: PayloadDecoder, value: Buffer): number {
-  let leastMs = Number.POSITIVE_INFINITY
-  for (let i = 0; i < 3 && leastMs > LONGEST_MS; i++) {
-    const startMs = performance.now()
-    try {
-      decode(value)
-    } catch (error) {
-      if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
-    }
-    leastMs = Math.min(leastMs, performance.now() - startMs)
-  }
-  return leastMs
+/** A large value that begins with another one, over and over. */
+function repeated(value: Buffer): Buffer {
+  return value.length === 0 ? value : Buffer.alloc(LARGE, value)
 }
 
-test('Avro values are decoded or are faults, within 100 ms', { timeout: 600_000 }, () => {
+/** The longest time and the most memory that decoding a value took. */
+class Cost {
+  mostMs = 0
+  mostBytes = 0
+
+  of({ decode }: PayloadDecoder, value: Buffer): void {
+    let leastMs = Number.POSITIVE_INFINITY
+    // A pause of the process does not happen three times.
+    for (let i = 0; i < 3 && leastMs > LONGEST_MS; i++) {
+      const [startMs, before] = [performance.now(), process.memoryUsage()]
+      try {
+        decode(value)
+      } catch (error) {
+        if (!(error instanceof TidemarkError) || error.action !== 'dead-letter') throw error
+      }
+      leastMs = Math.min(leastMs, performance.now() - startMs)
+      const { heapUsed, external } = process.memoryUsage()
+      const bytes = heapUsed - before.heapUsed + external - before.external
+      this.mostBytes = Math.max(this.mostBytes, bytes)
+    }
+    this.mostMs = Math.max(this.mostMs, leastMs)
+  }
+}
+
+test('Avro values are decoded or are faults, within 100 ms and 64 MB', { timeout: 600_000 }, () => {
   const random = seeded(inject('seed'))
-  let mostMs = 0
+  const cost = new Cost()
   for (let s = 0; s < SCHEMAS; s++) {
     const schema = avroSchema(random, [])
     const decoder = avroDecoder(registered('avro', JSON.stringify(schema)), null)
     const type = avro.Type.forSchema(schema as Schema)
     for (let v = 0; v < VALUES; v++) {
       const value = random() < 0.3 ? anyBytes(random) : type.toBuffer(type.random())
-      mostMs = Math.max(mostMs, decodingMs(decoder, mutated(value, random)))
+      cost.of(decoder, mutated(value, random))
     }
+    cost.of(decoder, repeated(mutated(type.toBuffer(type.random()), random)))
   }
-  expect(mostMs).toBeLessThan(LONGEST_MS)
+  expect(cost.mostMs).toBeLessThan(LONGEST_MS)
+  expect(cost.mostBytes).toBeLessThan(MOST_MADE)
 })
 
-test('Protobuf values are decoded or are faults, within 100 ms', { timeout: 600_000 }, () => {
+test('Protobuf values are decoded or are faults, within 100 ms and 64 MB', {
+  timeout: 600_000,
+}, () => {
   const random = seeded(inject('seed'))
-  let mostMs = 0
+  const cost = new Cost()
   for (let s = 0; s < SCHEMAS; s++) {
     const decoder = protobufDecoder(registered('protobuf', protobufSchema(random)))
     for (let v = 0; v < VALUES; v++) {
-      mostMs = Math.max(mostMs, decodingMs(decoder, mutated(anyBytes(random), random)))
+      cost.of(decoder, mutated(anyBytes(random), random))
     }
+    cost.of(decoder, Buffer.concat([Buffer.of(0), repeated(anyBytes(random).subarray(1))]))
   }
-  expect(mostMs).toBeLessThan(LONGEST_MS)
+  expect(cost.mostMs).toBeLessThan(LONGEST_MS)
+  expect(cost.mostBytes).toBeLessThan(MOST_MADE)
 })
