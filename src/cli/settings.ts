@@ -18,7 +18,7 @@ import {
 /** How to authenticate with the brokers. */
 export type SaslMechanism = KafkaSasl['mechanism']
 /** The least severe level that is logged. */
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 const { heading: KAFKA } = WORKER_SETTINGS.brokers
 const { heading: HTTP_AND_LOG } = WORKER_SETTINGS.statusEveryMs

@@ -118,8 +118,11 @@ export function orWord<T, U>(kind: Kind<T>, word: string, meaning: U): Kind<T | 
 }
 
 /** A value of a kind, or `null`, which no text stands for. */
-export function orNull<T>({ parse, fault }: Kind<T>): Kind<T | null> {
-  return { parse, fault: (value) => (value === null ? null : (fault?.(value) ?? null)) }
+export function orNull<T>(kind: Kind<T>): Kind<T | null> {
+  return {
+    parse: (raw) => kind.parse(raw),
+    fault: (value) => (value === null ? null : (kind.fault?.(value) ?? null)),
+  }
 }
 
 /** Names and what each stands for, each as `name=value`. */

@@ -17,7 +17,7 @@ export const GENERATED: Readonly<Record<string, () => string>> = {
 }
 
 const NAMES = Object.keys(SETTINGS) as SettingName[]
-const HEADINGS = [...new Set(NAMES.map((name) => SETTINGS[name].heading as string))]
+const HEADINGS = [...new Set(NAMES.map((name) => SETTINGS[name].heading))]
 
 /** The commands that take settings. */
 const COMMANDS: readonly Command[] = [run(), check(), dev(), produce(), consume()]
