@@ -1,7 +1,7 @@
 import type { Memory } from '../kernel/memory.ts'
-import { PRESENT } from '../plan/columns.ts'
-import type { Events } from '../plan/events.ts'
-import type { FieldRead, ScannedEvents } from '../plan/scanned-events.ts'
+import { PRESENT } from '../columns/columns.ts'
+import type { Events } from '../columns/events.ts'
+import type { FieldRead, ScannedEvents } from '../columns/scanned-events.ts'
 import type { Dictionary } from './dictionary.ts'
 
 /** A field that fills a column of a history. */

@@ -1,4 +1,4 @@
-import type { Read, Reader } from '../plan/events.ts'
+import type { Read, Reader } from '../columns/events.ts'
 import type { WhereStep } from '../topology/definition.ts'
 
 /**

@@ -1,7 +1,7 @@
 // The pure core: events of one partition go in, rows for the models come out. Synchronous: no
 // clock, no I/O, no randomness.
 
-import { called, type Reader } from '../plan/events.ts'
+import { type Reader, called } from '../columns/events.ts'
 import type { Definition, SourceDefinition } from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
 import { Dictionary } from './dictionary.ts'

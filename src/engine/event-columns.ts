@@ -1,7 +1,7 @@
 import type { Memory } from '../kernel/memory.ts'
-import type { ColumnType } from '../plan/columns.ts'
-import { called, type Events, type Read, type Reader } from '../plan/events.ts'
-import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'
+import type { ColumnType } from '../columns/columns.ts'
+import { type Events, type Read, type Reader, called } from '../columns/events.ts'
+import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
 import type { CellType, Need } from '../topology/aggregates/rule.ts'
 import {
   type Aggregate,

@@ -1,4 +1,4 @@
-import type { Events, Reader } from '../plan/events.ts'
+import type { Events, Reader } from '../columns/events.ts'
 
 /**
  * Some fields of one event, for an author's function that reads no others. It is the same object

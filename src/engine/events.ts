@@ -1,5 +1,5 @@
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { Events } from '../plan/events.ts'
+import type { Events } from '../columns/events.ts'
 import type { ScoreStep, SinkStep } from '../topology/definition.ts'
 
 // What goes into the engine and what comes out, for the events of one chunk. An event is identified

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import type { Events, Read, Reader } from '../plan/events.ts'
-import { FieldRead, NO_CELL, ScannedEvents } from '../plan/scanned-events.ts'
+import type { Events, Read, Reader } from '../columns/events.ts'
+import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
 import {
   type FeatureDefinition,
   type FeaturesStep,

@@ -1,5 +1,5 @@
 import { startOfWindow } from '../kernel/time.ts'
-import type { Events, Read, Reader } from '../plan/events.ts'
+import type { Events, Read, Reader } from '../columns/events.ts'
 import type { Aggregate } from '../topology/aggregates/table.ts'
 import type { EventFunction, FeaturesStep, KindDefinition } from '../topology/definition.ts'
 import type { Dictionary } from './dictionary.ts'

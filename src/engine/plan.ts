@@ -1,4 +1,4 @@
-import { called, type Reader } from '../plan/events.ts'
+import { type Reader, called } from '../columns/events.ts'
 import type { Definition, ScoreStep, Step } from '../topology/definition.ts'
 import { Dictionary } from './dictionary.ts'
 import type {

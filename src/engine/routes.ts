@@ -1,6 +1,6 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { Share } from '../kernel/shares.ts'
-import type { Events, Reader } from '../plan/events.ts'
+import type { Events, Reader } from '../columns/events.ts'
 import type { RouteDefinition, ScoreStep } from '../topology/definition.ts'
 import { fieldsRead } from '../topology/fields-read.ts'
 import type { Dictionary } from './dictionary.ts'

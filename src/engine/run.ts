@@ -1,5 +1,5 @@
 import type { TidemarkError } from '../kernel/errors.ts'
-import type { Events } from '../plan/events.ts'
+import type { Events } from '../columns/events.ts'
 import type {
   Arrivals,
   EngineFault,

@@ -1,4 +1,4 @@
-import type { Events, Read, Reader } from '../plan/events.ts'
+import type { Events, Read, Reader } from '../columns/events.ts'
 import type { EventFunction, FeatureDefinition, FeaturesStep } from '../topology/definition.ts'
 import type { Lookup, Rows } from '../topology/lookup.ts'
 

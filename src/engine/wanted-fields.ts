@@ -1,4 +1,4 @@
-import type { FieldPath } from '../plan/columns.ts'
+import type { FieldPath } from '../columns/columns.ts'
 import type { Definition } from '../topology/definition.ts'
 import { type Expression, readFunction } from '../topology/function-reading.ts'
 import { type PlannedStep, planOf } from './plan.ts'

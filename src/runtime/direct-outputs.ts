@@ -5,7 +5,7 @@ import { compileEncoder, type OutputEncoder } from '../formats/json/output-encod
 import type { ScoredRows } from '../formats/json/scored-rows.ts'
 import { ByteRoom, Constant } from '../kernel/byte-room.ts'
 import { aroundOffset } from '../kernel/ids.ts'
-import type { ColumnForm } from '../plan/columns.ts'
+import type { ColumnForm } from '../columns/columns.ts'
 import type { Header, LogRecords, TopicPartition } from '../records/port.ts'
 import { varintBytes, writeVarint } from '../records/varint.ts'
 import type { WrittenRecords } from '../records/written-records.ts'

@@ -7,8 +7,8 @@ import type { OutputFormat } from '../formats/output-format.ts'
 import type { Present } from '../kernel/clock.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { outputId, windowId } from '../kernel/ids.ts'
-import type { Events } from '../plan/events.ts'
-import { ScannedEvents } from '../plan/scanned-events.ts'
+import type { Events } from '../columns/events.ts'
+import { ScannedEvents } from '../columns/scanned-events.ts'
 import type { Header, LogRecord, LogRecords, TopicPartition } from '../records/port.ts'
 import {
   type OutgoingHeader,

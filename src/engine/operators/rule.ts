@@ -1,5 +1,5 @@
 import type { Code } from '../../kernel/errors.ts'
-import type { Reader } from '../../plan/events.ts'
+import type { Reader } from '../../columns/events.ts'
 import type { Definition, OnLate, Step, TumblingStep } from '../../topology/definition.ts'
 import type { Lookup } from '../../topology/lookup.ts'
 import type { Dictionary } from '../dictionary.ts'

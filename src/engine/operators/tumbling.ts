@@ -1,4 +1,4 @@
-import { called } from '../../plan/events.ts'
+import { called } from '../../columns/events.ts'
 import { type ColumnUses, checkAggregate } from '../../topology/aggregates/check.ts'
 import { textOf } from '../../topology/aggregates/table.ts'
 import { stepsOf, type TumblingStep } from '../../topology/definition.ts'

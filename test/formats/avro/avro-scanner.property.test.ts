@@ -9,7 +9,7 @@ import { boundOf } from '../../../src/formats/json/bound.ts'
 import type { PlainObject } from '../../../src/formats/json/plain.ts'
 import { plainOf } from '../../../src/formats/json/zod-schema.ts'
 import { Memory } from '../../../src/kernel/memory.ts'
-import { ABSENT, NULL, ScannedColumns } from '../../../src/plan/columns.ts'
+import { ABSENT, NULL, ScannedColumns } from '../../../src/columns/columns.ts'
 import { runs } from '../../support/runs.ts'
 
 // Whatever is scanned is what avsc and the schema make of it.

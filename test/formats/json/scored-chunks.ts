@@ -7,7 +7,7 @@ import {
 } from '../../../src/formats/json/known-values.ts'
 import type { ScoredRows } from '../../../src/formats/json/scored-rows.ts'
 import { Memory } from '../../../src/kernel/memory.ts'
-import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/plan/columns.ts'
+import { ABSENT, NULL, PRESENT, ScannedColumns } from '../../../src/columns/columns.ts'
 import { ScoreReader } from '../../../src/runtime/score-reader.ts'
 import type { ModelDefinition } from '../../../src/topology/definition.ts'
 import { modelStep, stepAnswer } from '../../support/score-steps.ts'

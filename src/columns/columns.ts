@@ -1,3 +1,5 @@
+
+
 /** Type of the values in a column. */
 export type ColumnType = 'number' | 'text' | 'boolean'
 
