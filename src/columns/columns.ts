@@ -1,44 +1,32 @@
-
-
-/** Type of the values in a column. */
 export type ColumnType = 'number' | 'text' | 'boolean'
 
-/**
- * A field of an event: the names on the path to it, from the top: `['amount']`, `['card',
- * 'country']`.
- */
+/** Names on the path to a field of an event, from the top: `['card', 'country']`. */
 export type FieldPath = readonly string[]
 
 /** State of a cell: the field, or an object that contains it, is absent. */
 export const ABSENT = 0
-/** State of a cell: it has a value. */
 export const PRESENT = 1
 /** State of a cell: the field is `null`. */
 export const NULL = 2
 
 /**
- * What a column holds for each row. A cell that is not `PRESENT` has only a state. A text is stored
- * without its quotes, but as JSON has it between them; everything else as its literal in JSON.
+ * A column's cells. A cell that is not `PRESENT` has only a state. A text is stored as JSON has it
+ * between its quotes; everything else as its literal in JSON.
  */
 export interface ColumnForm {
   readonly path: FieldPath
   readonly type: ColumnType
-  /** May an event lack the field? */
   readonly isOptional: boolean
-  /** May an object on the path to it be missing, or `null`? */
+  /** May an object on the path be missing, or `null`? */
   readonly isWithinOptional: boolean
-  /** There are no quotes around its texts, and no literals of its numbers. @default there are */
+  /** Texts have no quotes, and numbers no literals. @default they have */
   readonly isBinary?: true
 }
 
-/**
- * Fields of a chunk's events, one row per event; there is a row for every event that a chunk may
- * have.
- */
+/** Fields of a chunk's events, with a row for every event that a chunk may have. */
 export class ScannedColumns {
   readonly capacity: number
-  // All columns one after the other, so that code that fills a row uses only four arrays: index
-  // column · capacity + row.
+  // At column · capacity + row, so that code that fills a row uses only four arrays.
   readonly states: Uint8Array
   readonly numbers: Float64Array
   readonly starts: Int32Array

@@ -1,21 +1,24 @@
 import type { Memory } from '../kernel/memory.ts'
 import type { EventFunction } from '../topology/definition.ts'
 import { type Expression, readFunction } from '../topology/function-reading.ts'
-import { type ColumnForm, type ColumnType, type FieldPath, NULL, PRESENT, type ScannedColumns } from './columns.ts'
-import { type Events, type Read, type Reader, called, picking } from './events.ts'
+import {
+  type ColumnForm,
+  type ColumnType,
+  type FieldPath,
+  NULL,
+  PRESENT,
+  type ScannedColumns,
+} from './columns.ts'
+import { called, type Events, picking, type Read, type Reader } from './events.ts'
 
 /**
- * Events of a chunk. For most of them only columns are filled; the event object is then created
- * once, when a function needs it.
+ * Events of a chunk, most of them as columns only. An event object is created when a function first
+ * needs it.
  */
 export class ScannedEvents implements Events {
-  /** One row per event. */
   readonly columns: ScannedColumns
   readonly #make: (index: number) => unknown
-  /**
-   * By index: the memory that the columns' offsets refer to; `null`: the event object was created
-   * at once, and the columns hold nothing of it.
-   */
+  /** By index: the memory of the columns' offsets; `null`: the columns lack the event. */
   readonly #memory: (Memory | null)[]
   readonly #made: unknown[] = []
   #count = 0
@@ -27,7 +30,6 @@ export class ScannedEvents implements Events {
     this.#memory = new Array<Memory | null>(columns.capacity).fill(null)
   }
 
-  /** Number of events, and the row of the next one. */
   get count(): number {
     return this.#count
   }
@@ -37,22 +39,17 @@ export class ScannedEvents implements Events {
     this.#memory[this.#count++] = memory
   }
 
-  /** Adds an event as an object. */
   addMade(event: unknown): void {
     this.#made[this.#count++] = event
   }
 
-  /** Removes the events from index `count` on. */
   cut(count: number): void {
     this.#count = Math.min(this.#count, count)
     this.#memory.fill(null, count)
     this.#made.length = Math.min(this.#made.length, count)
   }
 
-  /**
-   * The memory that an event's offsets in the columns refer to; `null`: the columns hold nothing of
-   * it.
-   */
+  /** The memory of an event's offsets in the columns; `null`: the columns hold nothing of it. */
   memoryOf(index: number): Memory | null {
     return this.#memory[index] ?? null
   }
@@ -65,10 +62,7 @@ export class ScannedEvents implements Events {
   }
 }
 
-/**
- * The reader for events with these columns: fields that a function merely picks are read from their
- * columns; all other functions are called.
- */
+/** Reads fields that a function merely picks from their columns; calls all other functions. */
 export function columnReader(forms: readonly ColumnForm[]): Reader {
   const read = <R>(of: EventFunction<R>): Read<R> => {
     const reading = readFunction(of)
@@ -116,16 +110,14 @@ function fieldRead<R>(
 
 /** A value that can only be read from the event object. */
 const UNKNOWN = Symbol('unknown')
-/** No cell has the value. */
 export const NO_CELL = -1
 
-/** Reads a field that has a column. */
 export class FieldRead<R> implements Read<R> {
   readonly type: ColumnType
   readonly column: number
   readonly #of: EventFunction<R>
-  // Results for an absent and for a null field. For a nested field, an object on the path to it may
-  // be missing, in which case the function throws: so it must be called.
+  // Results for an absent and for a null field. Where an object on the path to a nested field may
+  // be missing, the function throws, so it must be called.
   readonly #ofNone: unknown
   readonly #ofNull: unknown
   readonly #texts = new TextCache()
@@ -143,7 +135,7 @@ export class FieldRead<R> implements Read<R> {
     return value === UNKNOWN ? this.#of(events.at(index)) : (value as R)
   }
 
-  /** Index of the cell with the value; {@link NO_CELL}: only {@link of} can tell. */
+  /** The cell with the value; {@link NO_CELL}: only {@link of} can tell. */
   cellIn(events: ScannedEvents, index: number): number {
     const { columns } = events
     const cell = this.column * columns.capacity + index
@@ -151,7 +143,7 @@ export class FieldRead<R> implements Read<R> {
     return isThere ? cell : NO_CELL
   }
 
-  /** The value; `UNKNOWN`: it can only be read from the event object. */
+  /** `UNKNOWN`: the value can only be read from the event object. */
   valueIn(events: Events, index: number): unknown {
     if (!(events instanceof ScannedEvents)) return UNKNOWN
     const memory = events.memoryOf(index)
@@ -171,27 +163,26 @@ export class FieldRead<R> implements Read<R> {
   }
 }
 
-/** A power of 2. */
 const SLOTS = 2 ** 14
-/** Longer texts rarely repeat. Bytes. */
+/** Bytes; longer texts rarely repeat. */
 const LONGEST = 64
-/** After this many texts the cache decides whether most of them repeat. */
+/** Texts after which the cache decides whether most of them repeat. */
 const TRIAL = 2 ** 14
 const ASCII = 0x80
 const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
 
 /**
- * Caches texts that repeat: each is created once while it is cached. A new string takes memory, and
- * every lookup by it computes its hash again. For a column whose texts mostly differ, as keys do,
- * nothing is cached: that would cost more than it saves. (Hashed by FNV-1a: Fowler, Noll and Vo.)
+ * Creates a text that repeats only once: a new string takes memory, and every lookup by it hashes
+ * it again. Nothing is cached for a column whose texts mostly differ, as keys do. (FNV-1a: Fowler,
+ * Noll and Vo.)
  */
-export class TextCache {
+class TextCache {
   #texts: string[] | null = new Array<string>(SLOTS).fill('')
   #asked = 0
   #made = 0
 
-  /** The text whose UTF-8 is at `from` ≤ i < `to`. */
+  /** The text of the UTF-8 at `from` ≤ i < `to`. */
   text(memory: Memory, from: number, to: number): string {
     const texts = this.#texts
     if (texts === null || to - from > LONGEST) return memory.text(from, to)
@@ -210,7 +201,7 @@ export class TextCache {
   }
 }
 
-/** Returns false for a text that is not ASCII. */
+/** A text that is not ASCII never is. */
 function isSame(text: string, bytes: Uint8Array, from: number): boolean {
   for (let i = 0; i < text.length; i++) {
     const byte = bytes[from + i] as number

@@ -1,17 +1,13 @@
 import { atOf, type Slabs } from './slabs.ts'
 
-/**
- * A few events sorted by (event time, arrival), as columns in one slab. Column 0 is the event time.
- */
+/** A few events sorted by (event time, arrival), as columns in a slab. Column 0 is the time. */
 export class EventBuffer {
-  /** Column c of event i is at `column(c) + i`. Live events are start ≤ i < end. */
+  /** Column c of event i is at `column(c) + i`, for start ≤ i < end. */
   data: Float64Array
   capacity: number
   start = 0
   end = 0
-  /** The place of its slab. */
   protected place: number
-  /** Offset in `data` of its first number. */
   protected base: number
 
   constructor(slabs: Slabs, place: number, capacity: number) {
@@ -21,21 +17,19 @@ export class EventBuffer {
     this.capacity = capacity
   }
 
-  /** Offset in `data` of a column. */
   column(c: number): number {
     return this.base + c * this.capacity
   }
 
-  /** Event time of an event, ms since the epoch. */
   timeAt(index: number): number {
     return this.data[this.base + index] as number
   }
 
-  /** The index after the last live event with time ≤ `timeMs`. */
+  /** The index after the last event with time ≤ `timeMs`. */
   after(timeMs: number): number {
     let low = this.start
     let high = this.end
-    // In most cases the event is the newest one of its key, and nothing has to be pruned.
+    // Most events are the newest of their key and nothing has to be pruned.
     if (low === high || this.timeAt(low) > timeMs) return low
     if (this.timeAt(high - 1) <= timeMs) return high
     while (low < high) {
@@ -47,8 +41,8 @@ export class EventBuffer {
   }
 
   /**
-   * Inserts an event at an index; there must be room. `cells`: its columns after the time;
-   * `columns` counts all columns, the time included.
+   * Inserts an event at an index; there must be room. @param cells its columns after the time
+   * @param columns counts the time too
    */
   protected enter(at: number, timeMs: number, cells: ArrayLike<number>, columns: number): void {
     if (at < this.end) {

@@ -1,7 +1,7 @@
-import type { Memory } from '../kernel/memory.ts'
-import type { ColumnType } from '../columns/columns.ts'
-import { type Events, type Read, type Reader, called } from '../columns/events.ts'
+import { type ColumnType, PRESENT } from '../columns/columns.ts'
+import { called, type Events, type Read, type Reader } from '../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../columns/scanned-events.ts'
+import type { Memory } from '../kernel/memory.ts'
 import type { CellType, Need } from '../topology/aggregates/rule.ts'
 import {
   type Aggregate,
@@ -11,24 +11,23 @@ import {
   ruleOf,
 } from '../topology/aggregates/table.ts'
 import type { Cell, EventFunction } from '../topology/definition.ts'
-import { CellsAhead } from './cells-ahead.ts'
 import { Dictionary } from './dictionary.ts'
 import type { Flow } from './events.ts'
 import { type HistorySizes, type Layout, layoutOf } from './layout.ts'
 import { Slabs } from './slabs.ts'
 import type { Decay } from './summaries.ts'
 
-/** A column returned something that a window cannot hold. */
+/** A value in a column that no window can hold. */
 export interface BadCell {
   readonly column: string
-  /** `number`, or `number or boolean` and the like. */
+  /** Types, such as `number or boolean`. */
   readonly wanted: string
   readonly got: unknown
 }
 
 /**
- * The precision in which numbers must be finite: a single value that is not finite as a float32
- * would make all features of its key infinite for a whole window.
+ * The precision in which numbers must be finite. One value that is infinite as a float32 would make
+ * all features of its key infinite for a whole window.
  */
 export type Precision = 'float32' | 'float64'
 
@@ -38,39 +37,35 @@ interface Column {
   readonly name: string
   readonly types: readonly CellType[]
   readonly read: Read<unknown>
-  /** The field that it reads, if that is a field of a type that the column takes. */
+  /** The field that it reads, if that has one of the types. */
   readonly field: FieldRead<unknown> | null
-  /** For a column that may hold texts; `null`: another column. */
+  /** `null`: it holds no texts. */
   readonly dictionary: Dictionary | null
 }
 
 /**
- * The columns of one kind of event that aggregates read. Converts between an event's cells and the
- * numbers of a history. A column has the type that all its aggregates can take.
+ * The columns of one kind of event that aggregates read. It converts between cells and the numbers
+ * of a history. A column has the types that all its aggregates take.
  */
 export class EventColumns {
   readonly layout: Layout
   readonly #columns: readonly Column[]
   readonly #isHeld: (number: number) => boolean
-  /** Index in a history, by name. */
+  /** Column in a history, by name. */
   readonly #index: ReadonlyMap<string, number>
-  // The current event, by column: the index of its scanned cell; otherwise the cell; and the number
-  // of either.
+  // The current event, by column: where its scanned cell is, or the cell itself, and its number.
   readonly #places: Int32Array
   readonly #cells: Cell[] = []
   readonly #numbers: Float64Array
-  /** `null`: events cannot be read ahead. */
+  /** `null`: not every column can be read ahead. */
   readonly #ahead: CellsAhead | null
-  /** The index of the current event if it was read ahead; otherwise {@link NO_EVENT}. */
+  /** {@link NO_EVENT}: the current event was not read ahead. */
   #aheadAt = NO_EVENT
-  /** The events that the current event was scanned into, if it was scanned. */
+  /** `null`: the current event was not scanned. */
   #scanned: ScannedEvents | null = null
   #memory: Memory | null = null
 
-  /**
-   * @param o `reader`: how the columns' functions are evaluated, @default they are called; `sizes`:
-   * see {@link layoutOf}
-   */
+  /** @param o `reader`: how functions are evaluated, @default they are called */
   constructor(
     columns: Readonly<Record<string, EventFunction<unknown>>>,
     aggregates: readonly Aggregate[],
@@ -116,38 +111,34 @@ export class EventColumns {
     this.layout = layoutOf(held, sizes)
   }
 
-  /** Texts held by windows, counted once per column. */
   get texts(): number {
     return this.layout.texts.reduce((sum, { dictionary }) => sum + dictionary.size, 0)
   }
 
-  /** Memory of these texts and of the numbers of all histories, bytes. */
+  /** Bytes of these texts and of all histories' numbers. */
   get bytes(): number {
     const { slabs, texts } = this.layout
     return texts.reduce((sum, { dictionary }) => sum + dictionary.bytes, slabs.bytes)
   }
 
-  /** Evicts texts that no history holds any more, checking at most `most` per column. */
+  /** Evicts texts that no history holds, checking at most `most` per column. */
   settle(most: number): void {
     for (const { dictionary } of this.layout.texts) dictionary.settle(most)
     this.#ahead?.forget()
   }
 
-  /** Reads ahead what it can of the events that will be {@link read} next. */
+  /** Reads ahead what it can of the next events. */
   readAhead({ events, indices }: Pick<Flow, 'events' | 'indices'>): void {
     if (events instanceof ScannedEvents) this.#ahead?.read(events, indices)
   }
 
-  /** The indices of an aggregate's columns in a history; 0 where it has none. */
+  /** Columns in a history; 0: the aggregate has none. */
   placeOf(aggregate: Aggregate): { column: number; over: number } {
     const [column = 0, over = 0] = this.#placesOf(aggregate)
     return { column, over }
   }
 
-  /**
-   * Reads an event's columns. Returns the first cell that a window cannot hold; `null`: none. May
-   * throw whatever an author's function throws.
-   */
+  /** Reads an event. May throw whatever an author's function throws. @returns the first bad cell */
   read(events: Events, index: number): BadCell | null {
     const isAhead = this.#ahead?.has(events, index) === true
     this.#aheadAt = isAhead ? index : NO_EVENT
@@ -165,10 +156,7 @@ export class EventColumns {
     return null
   }
 
-  /**
-   * The cells that were read last, as the numbers of a history; their texts are held in the
-   * dictionaries from now on.
-   */
+  /** The event read last, as the numbers of a history. Its texts are held from now on. */
   hold(): ArrayLike<number> {
     if (this.#aheadAt !== NO_EVENT) {
       this.#ahead?.hold(this.#aheadAt, this.#numbers)
@@ -181,10 +169,7 @@ export class EventColumns {
     return this.#numbers
   }
 
-  /**
-   * The value that a walk's number represents for an aggregate; `null`: there is none. To be called
-   * before the aggregate's events are pruned.
-   */
+  /** The value of an aggregate's number; `null`: none. Call it before its events are pruned. */
   valueOf(aggregate: Aggregate, number: number): Cell | null {
     if (Number.isNaN(number)) return null
     if (!('cell' in aggregate)) return number
@@ -247,7 +232,6 @@ function aheadOf(
   return fields.length === columns.length ? new CellsAhead(fields, isHeld) : null
 }
 
-/** The type of a scanned cell's value. */
 const CELL_OF = { number: 'number', text: 'string', boolean: 'boolean' } as const
 
 function badCell(column: string, types: readonly CellType[], got: unknown): BadCell {
@@ -256,14 +240,11 @@ function badCell(column: string, types: readonly CellType[], got: unknown): BadC
 
 const isFiniteFloat32 = (number: number) => Number.isFinite(Math.fround(number))
 
-/** Aggregates of the same decay share a sum: is this the first one? */
+/** Is it the first of equal decays, which share a sum? */
 function isFirstDecay({ column, halfLifeMs }: Decay, at: number, all: readonly Decay[]): boolean {
   return all.findIndex((o) => o.column === column && o.halfLifeMs === halfLifeMs) === at
 }
 
-/**
- * The columns that aggregates read, in order, with the types that all their aggregates can take.
- */
 function typesOf(aggregates: readonly Aggregate[]): Map<string, readonly CellType[]> {
   const types = new Map<string, readonly CellType[]>()
   for (const aggregate of aggregates) {
@@ -273,4 +254,101 @@ function typesOf(aggregates: readonly Aggregate[]): Map<string, readonly CellTyp
     }
   }
   return types
+}
+
+/** A field that fills a column of a history. */
+interface FieldColumn {
+  readonly field: FieldRead<unknown>
+  /** `null`: it holds no texts. */
+  readonly dictionary: Dictionary | null
+}
+
+/**
+ * Numbers of a chunk's scanned events, read column by column before the first event enters a
+ * window. The processor then fetches memory for one text while it works on the next. An event is
+ * left out if a window cannot hold one of its values.
+ */
+class CellsAhead {
+  readonly #columns: readonly FieldColumn[]
+  readonly #isHeld: (number: number) => boolean
+  #events: ScannedEvents | null = null
+  /** By index. */
+  #isRead = new Uint8Array(0)
+  /** Column by column. */
+  #numbers = new Float64Array(0)
+
+  constructor(columns: readonly FieldColumn[], isHeld: (number: number) => boolean) {
+    this.#columns = columns
+    this.#isHeld = isHeld
+  }
+
+  /** Reads the events that it can. Numbers of texts are valid until dictionaries settle. */
+  read(events: ScannedEvents, indices: readonly number[]): void {
+    const { count } = events
+    if (this.#isRead.length < count) {
+      this.#isRead = new Uint8Array(count)
+      this.#numbers = new Float64Array(count * this.#columns.length)
+    }
+    this.#events = events
+    this.#isRead.fill(0)
+    for (const index of indices) this.#isRead[index] = events.memoryOf(index) === null ? 0 : 1
+    for (const [c, { field, dictionary }] of this.#columns.entries()) {
+      const cells = field.column * events.columns.capacity
+      if (dictionary === null) this.#readNumbers(c, cells, indices)
+      else this.#readTexts(c, { cells, dictionary }, indices)
+    }
+  }
+
+  has(events: Events, index: number): boolean {
+    return events === this.#events && this.#isRead[index] === 1
+  }
+
+  /** Copies the numbers of an event that was read. Its texts are held from now on. */
+  hold(index: number, into: Float64Array): void {
+    const capacity = this.#isRead.length
+    for (let c = 0; c < this.#columns.length; c++) {
+      const number = this.#numbers[c * capacity + index] as number
+      into[c] = number
+      this.#columns[c]?.dictionary?.hold(number)
+    }
+  }
+
+  forget(): void {
+    this.#events = null
+  }
+
+  #readNumbers(c: number, cells: number, indices: readonly number[]): void {
+    const { states, numbers } = (this.#events as ScannedEvents).columns
+    const [isRead, own, base] = [this.#isRead, this.#numbers, c * this.#isRead.length]
+    for (const index of indices) {
+      const number = numbers[cells + index] as number
+      own[base + index] = number
+      if (states[cells + index] !== PRESENT || !this.#isHeld(number)) isRead[index] = 0
+    }
+  }
+
+  #readTexts(
+    c: number,
+    { cells, dictionary }: { readonly cells: number; readonly dictionary: Dictionary },
+    indices: readonly number[],
+  ): void {
+    const events = this.#events as ScannedEvents
+    const { states, starts, ends } = events.columns
+    const [isRead, own, base] = [this.#isRead, this.#numbers, c * this.#isRead.length]
+    for (const index of indices) {
+      if (isRead[index] === 0) continue
+      if (states[cells + index] !== PRESENT) {
+        isRead[index] = 0
+        continue
+      }
+      const memory = events.memoryOf(index) as Memory
+      const from = starts[cells + index] as number
+      own[base + index] = dictionary.numberOfBytes(memory, from, ends[cells + index] as number)
+    }
+  }
+}
+
+/** As in pandas: null, undefined or NaN. */
+export function isMissing(value: unknown): boolean {
+  return value === null || value === undefined || Number.isNaN(value)
 }

@@ -1,11 +1,4 @@
-// Evicts silent keys by the watermark, at no cost for the events that arrive: a key is filed once
-// under the time of its newest event, and is checked again only when the watermark has passed that
-// time. (A calendar queue: Brown 1988.)
-
-/**
- * Number of buckets into which the retention is divided; a live key is filed again at most this
- * often per retention.
- */
+/** Buckets per retention; a live key is filed again at most this often in that time. */
 const BUCKETS = 16
 const NARROWEST_MS = 1_000
 
@@ -14,17 +7,19 @@ interface KeyAccess {
   readonly evict: (key: number) => void
 }
 
-/** A calendar queue of keys, by the time of their newest event. */
+/**
+ * Finds silent keys at no cost for the events that arrive: a key is filed once under the time of
+ * its newest event, and checked again when the watermark has passed that time. (A calendar queue:
+ * Brown 1988.)
+ */
 export class Expiry {
   readonly #retentionMs: number
   readonly #widthMs: number
   readonly #buckets = new Map<number, number[]>()
-  /** Ids of the existing buckets, in order of time. */
+  /** In order of time. */
   readonly #order: number[] = []
 
-  /**
-   * @param retentionMs a key may be evicted once its newest event is this far behind the watermark
-   */
+  /** @param retentionMs how far behind the watermark the newest event of an evicted key is */
   constructor(retentionMs: number) {
     this.#retentionMs = retentionMs
     this.#widthMs = Math.max(NARROWEST_MS, Math.ceil(retentionMs / BUCKETS))
@@ -45,9 +40,9 @@ export class Expiry {
   }
 
   /**
-   * Evicts keys that the watermark has left behind, checking at most `most` keys. The contents of
-   * rows do not depend on when this is called.
-   * @param o `newestMsOf`: event time of a key's newest event; `evict`: called for each evicted key
+   * Evicts keys that the watermark has left behind, checking at most `most`. Rows do not depend on
+   * when it is called.
+   * @param o `newestMsOf`: event time of a key's newest event
    */
   sweep(watermarkMs: number, most: number, { newestMsOf, evict }: KeyAccess): void {
     const cutMs = watermarkMs - this.#retentionMs

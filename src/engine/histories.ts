@@ -3,25 +3,22 @@ import { HEAD, History } from './history.ts'
 import type { Layout } from './layout.ts'
 import type { OlderBlocks } from './older-blocks.ts'
 
-/** Keys whose heads share a page: a power of 2. */
+/** Keys per page of heads: a power of 2. */
 const PAGE_BITS = 12
 const PAGE = 2 ** PAGE_BITS
 
 /**
- * The histories of all keys, by key number. A key is not an object: only the few numbers of its
- * head and its buffer are kept, so that the garbage collector has nothing to scan even for a
- * million keys. A single {@link History} object represents one key at a time, until another key is
- * requested.
+ * The histories of all keys, by key number. A key is only a few numbers in a head, and its buffer:
+ * the garbage collector has nothing to scan even for a million keys. One {@link History} object
+ * represents one key at a time, until another is requested.
  */
 export class Histories {
-  /** Result of {@link touch}; has no meaning. */
+  /** Only keeps the reads of {@link touch} from being optimised away. */
   touched = 0
   readonly #layout: Layout
   readonly #history: History
   readonly #heads: Float64Array[] = []
-  /** Only the few keys that have older blocks are in it. */
   readonly #older = new Map<number, OlderBlocks>()
-  /** Does the history currently represent a key? */
   #isOpen = false
   #size = 0
   #remembered = 0
@@ -33,9 +30,8 @@ export class Histories {
   }
 
   /**
-   * Reads the histories of upcoming events, only so that the processor fetches their memory
-   * concurrently: otherwise each event would wait for its own. (Kocberber et al. 2015,
-   * "Asynchronous memory access chaining".)
+   * Reads the histories of the next events, so that the processor fetches their memory
+   * concurrently. (Kocberber et al. 2015, "Asynchronous memory access chaining".)
    */
   touch({ keys, indices }: Pick<Flow, 'keys' | 'indices'>, from: number, to: number): void {
     let touched = 0
@@ -44,50 +40,41 @@ export class Histories {
       const heads = this.#heads[key >>> PAGE_BITS]
       if (heads !== undefined) touched += History.touch(heads, headAt(key), this.#layout.slabs)
     }
-    // A result that is never used could be optimised away.
     this.touched = touched
   }
 
-  /** Number of keys that have a history. */
   get size(): number {
     return this.#size
   }
 
-  /** Number of keys of which only the time of the newest event is remembered. */
+  /** Keys of which only the time of the newest event is known. */
   get remembered(): number {
     return this.#remembered
   }
 
-  /** Is anything known of the key? */
   has(key: number): boolean {
     if (this.#isOpen && this.#history.key === key) return true
     const heads = this.#heads[key >>> PAGE_BITS]
     return heads !== undefined && !History.isNothing(heads, headAt(key))
   }
 
-  /**
-   * Event time of the newest event of a key that was evicted and remembered; otherwise −Infinity.
-   */
+  /** Event time of the newest event of a remembered key; −Infinity for another key. */
   lastMsOf(key: number): number {
     const heads = this.#heads[key >>> PAGE_BITS]
     if (heads === undefined) return Number.NEGATIVE_INFINITY
     return History.lastMsIn(heads, headAt(key))
   }
 
-  /** Begins a round, to which all changes from now on belong. @returns the round */
+  /** @returns the round, to which all changes from now on belong */
   beginRound(): number {
     return ++this.#round
   }
 
-  /** Notes that the current key has changed, or is about to. */
   change(): void {
     this.#history.round = this.#round
   }
 
-  /**
-   * The keys that have changed in a round or later and of which something is known; one page at a
-   * time.
-   */
+  /** The known keys that have changed in a round or later, page by page. */
   *changedSince(round: number): Generator<readonly number[]> {
     for (let page = 0; page < this.#heads.length; page++) {
       this.#save()
@@ -102,7 +89,6 @@ export class Histories {
     }
   }
 
-  /** The history of a key; `null` if it has none. */
   of(key: number): History | null {
     const history = this.#history
     if (this.#isOpen && history.key === key) return history
@@ -115,7 +101,6 @@ export class Histories {
     return history
   }
 
-  /** Begins a history for a key that has none. */
   begin(key: number): History {
     this.#save()
     const page = key >>> PAGE_BITS
@@ -130,8 +115,8 @@ export class Histories {
   }
 
   /**
-   * Evicts the current key, which holds no events.
-   * @param remembers whether the time of its newest event is kept
+   * Evicts the current key, which must hold no events.
+   * @param remembers is the time of its newest event kept?
    */
   evict(remembers: boolean): void {
     const history = this.#history
@@ -143,13 +128,13 @@ export class Histories {
     if (remembers) this.#remembered++
   }
 
-  /** Records only the time of a key's newest event. */
+  /** Keeps only the time of a key's newest event. */
   remember(key: number, lastMs: number): void {
     this.begin(key).newestPrunedMs = lastMs
     this.evict(true)
   }
 
-  /** Saves the current key; the history represents no key afterwards. */
+  /** Saves the current key. The history represents no key afterwards. */
   #save(): void {
     if (!this.#isOpen) return
     const { key, older } = this.#history

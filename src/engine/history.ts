@@ -1,17 +1,16 @@
+import type { Cell } from '../topology/definition.ts'
+import type { Dictionary } from './dictionary.ts'
 import { EventBuffer } from './event-buffer.ts'
+import type { StateReader, StateWriter } from './keyed-state.ts'
 import type { Layout } from './layout.ts'
 import { OlderBlocks, releaseTexts } from './older-blocks.ts'
 import { atOf, type Slabs } from './slabs.ts'
 
-/** Most keys hold a handful of events. */
+/** Events; most keys hold a handful. */
 const FIRST_CAPACITY = 4
 
-/** Numbers in a head. */
 export const HEAD = 7
-/**
- * Offsets in a head: place and capacity of the buffer, which of its events are live, how many runs
- * have summaries, {@link History.newestPrunedMs}, and the round of the key's last change.
- */
+/** Offsets in the {@link HEAD} numbers of a head. */
 const PLACE = 0
 const CAPACITY = 1
 const START = 2
@@ -19,31 +18,26 @@ const END = 3
 const SEALED = 4
 const NEWEST_PRUNED = 5
 const ROUND = 6
-/**
- * Values of the capacity where there is no buffer: nothing is known of the key, or only {@link
- * History.newestPrunedMs} is.
- */
+/** Capacities without a buffer: the key is unknown, or only its newest event's time is known. */
 const NOTHING = 0
 const REMEMBERED = -1
 
 /**
  * The events of one key and kind that a window may still need, sorted by (event time, arrival). The
- * newest events are in one buffer; in most cases these are all. Runs of `sizes.run` events in the
- * buffer have summaries, which are made on demand. A full buffer is moved into blocks.
+ * newest are in one buffer, which is all there is for most keys; a full buffer is moved into
+ * blocks. Each `sizes.run` events of the buffer have a summary, made on demand.
  *
- * One such object represents one key after the other. While it represents another key, a key is
- * only a head: a few numbers (see {@link Histories}).
+ * The object represents one key after the other. All other keys are heads: see {@link Histories}.
  */
 export class History extends EventBuffer {
   key = 0
-  /** Event time of the newest event that has been pruned; −Infinity if none. */
+  /** Event time of the newest pruned event; −Infinity: none was pruned. */
   newestPrunedMs = Number.NEGATIVE_INFINITY
-  /** The events that are older than those of the buffer. */
+  /** The events before those of the buffer. */
   older: OlderBlocks | null = null
-  /** The round in which the key last changed. */
   round = 0
   readonly #layout: Layout
-  /** Runs 0 … sealed − 1 of the buffer have summaries. */
+  /** The first `sealed` runs of the buffer have summaries. */
   #sealed = 0
 
   constructor(layout: Layout) {
@@ -51,28 +45,23 @@ export class History extends EventBuffer {
     this.#layout = layout
   }
 
-  /** Is nothing known of the key with this head? */
   static isNothing(heads: Float64Array, at: number): boolean {
     return heads[at + CAPACITY] === NOTHING
   }
 
-  /** Does the key with this head have a history? */
   static isIn(heads: Float64Array, at: number): boolean {
     return (heads[at + CAPACITY] as number) > 0
   }
 
-  /**
-   * Event time of the newest event of a key of which only that time is remembered; otherwise
-   * −Infinity.
-   */
+  /** Event time of a remembered key's newest event; −Infinity for another key. */
   static lastMsIn(heads: Float64Array, at: number): number {
     const isThere = heads[at + CAPACITY] === REMEMBERED
     return isThere ? (heads[at + NEWEST_PRUNED] as number) : Number.NEGATIVE_INFINITY
   }
 
   /**
-   * Reads the oldest and the newest event of the key with this head. Returns the sum of their
-   * times, which only keeps the reads from being optimised away.
+   * Reads a key's oldest and newest event. @returns a number that keeps the reads from being
+   * optimised away
    */
   static touch(heads: Float64Array, at: number, slabs: Slabs): number {
     if (!History.isIn(heads, at)) return 0
@@ -83,12 +72,10 @@ export class History extends EventBuffer {
     return oldest + (page[base + (heads[at + END] as number) - 1] as number)
   }
 
-  /** The round in which the key with this head last changed. */
   static roundIn(heads: Float64Array, at: number): number {
     return heads[at + ROUND] as number
   }
 
-  /** Switches to another key, which has no events yet. */
   begin(key: number, newestPrunedMs: number): void {
     const { slabs } = this.#layout
     this.key = key
@@ -99,7 +86,6 @@ export class History extends EventBuffer {
     this.#clear()
   }
 
-  /** Switches to another key, which has this head. */
   load(key: number, older: OlderBlocks | null, heads: Float64Array, at: number): void {
     this.key = key
     this.older = older
@@ -112,7 +98,6 @@ export class History extends EventBuffer {
     this.round = heads[at + ROUND] as number
   }
 
-  /** Writes the head of its key. */
   save(heads: Float64Array, at: number): void {
     heads[at + PLACE] = this.place
     heads[at + CAPACITY] = this.capacity
@@ -123,24 +108,23 @@ export class History extends EventBuffer {
     heads[at + ROUND] = this.round
   }
 
-  /** Number of events held. */
   get size(): number {
     return this.end - this.start + (this.older?.size ?? 0)
   }
 
-  /** Event time of the oldest event held; Infinity if none is held. */
+  /** Infinity: no event is held. */
   get oldestMs(): number {
     if (this.older !== null) return this.older.oldestMs
     return this.end > this.start ? this.timeAt(this.start) : Number.POSITIVE_INFINITY
   }
 
-  /** Event time of the newest event, pruned or not; −Infinity if there was none. */
+  /** Event time of the newest event, pruned or not; −Infinity: there was none. */
   get newestMs(): number {
     if (this.end > this.start) return this.timeAt(this.end - 1)
     return this.older?.newestMs ?? this.newestPrunedMs
   }
 
-  /** Event time of the newest event held at or before a time; −Infinity if there is none. */
+  /** Event time of the newest event held at or before a time; −Infinity: there is none. */
   latestUpTo(timeMs: number): number {
     const after = this.after(timeMs)
     if (after > this.start) return this.timeAt(after - 1)
@@ -148,8 +132,8 @@ export class History extends EventBuffer {
   }
 
   /**
-   * Inserts an event after those of the same time. Its time must be after all pruned ones. `cells`:
-   * its columns after the time; texts are dictionary numbers that are already held for this event.
+   * Inserts an event after others of the same time. Its time must be after all pruned ones.
+   * @param cells its columns after the time; its texts are held for it already
    */
   insert(timeMs: number, cells: ArrayLike<number>): void {
     if (this.end === this.capacity) this.#makeRoom()
@@ -164,7 +148,7 @@ export class History extends EventBuffer {
     }
   }
 
-  /** Drops the events at or before a time, and releases their texts in the dictionaries. */
+  /** Drops the events up to a time, and releases their texts. */
   prune(cutMs: number): void {
     if (this.older !== null) {
       if (this.older.oldestMs > cutMs) return
@@ -183,9 +167,8 @@ export class History extends EventBuffer {
   }
 
   /**
-   * Returns its memory to the slabs; it represents no key afterwards. It must hold no events:
-   * texts are released, and older blocks freed, by {@link prune}.
-   * @param remembers whether the head keeps the time of the newest event
+   * Frees the buffer of a key without events; the object represents no key afterwards.
+   * @param remembers does the head keep the time of the newest event?
    */
   free(heads: Float64Array, at: number, remembers: boolean): void {
     heads[at + CAPACITY] = remembers ? REMEMBERED : NOTHING
@@ -193,19 +176,14 @@ export class History extends EventBuffer {
     this.#layout.slabs.giveBack(this.place, numbersOf(this.#layout, this.capacity))
   }
 
-  /** The buffers that contain its events, in order. */
   *buffers(): Generator<EventBuffer> {
     for (const group of this.older?.groups ?? []) yield* group.blocks
     yield this
   }
 
-  /**
-   * Makes the missing summaries of full runs. Returns the index after the last event that is part
-   * of a summary.
-   */
+  /** Makes the missing summaries of full runs. @returns the index after the last full run */
   seal(): number {
     const { summaries, sizes } = this.#layout
-    // In most cases there are none.
     if (this.end < sizes.run) return 0
     const full = this.#runOf(this.end)
     for (; this.#sealed < full; this.#sealed++) {
@@ -218,7 +196,7 @@ export class History extends EventBuffer {
     return full * sizes.run
   }
 
-  /** Offset in `data` of the summaries of the run that begins at an index. */
+  /** Offset in `data` of the summary of the run that begins at an index. */
   summariesAt(index: number): number {
     const { columns, summaries } = this.#layout
     return this.column(columns) + this.#runOf(index) * summaries.numbers
@@ -235,8 +213,7 @@ export class History extends EventBuffer {
       const largest = this.older === null ? buffer : block * 2
       if (capacity < largest) capacity *= 2
       else {
-        // Most out-of-order events are close to the newest ones: one block's worth of events stays
-        // in the buffer.
+        // One block's worth stays, because most out-of-order events are close to the newest ones.
         this.older ??= new OlderBlocks(this.#layout)
         this.older.append(this, this.end - block)
         this.start = this.end - block
@@ -247,7 +224,6 @@ export class History extends EventBuffer {
     this.older?.newestTexts?.reset(this)
   }
 
-  /** Moves the events to the front of a buffer, the same one or another. */
   #move(capacity: number): void {
     const { columns, slabs } = this.#layout
     const [before, from] = [this.place, this.capacity]
@@ -257,8 +233,7 @@ export class History extends EventBuffer {
     for (let c = 0; c < columns; c++) {
       const source = this.column(c) + this.start
       const into = at + c * capacity
-      // Number by number: most histories are short, and creating a view per column costs more than
-      // copying its numbers.
+      // In a loop: most histories are short, and a view per column costs more than copying.
       for (let i = 0; i < size; i++) page[into + i] = this.data[source + i] as number
     }
     if (place !== before) slabs.giveBack(before, numbersOf(this.#layout, from))
@@ -284,4 +259,51 @@ export class History extends EventBuffer {
 /** Numbers in a buffer: its columns, and the summaries of its runs. */
 function numbersOf({ columns, summaries, sizes }: Layout, capacity: number): number {
   return columns * capacity + Math.floor(capacity / sizes.run) * summaries.numbers
+}
+
+/** Writes the newest pruned time and the events. Blocks and summaries follow from them. */
+export function writeHistory(history: History, layout: Layout, into: StateWriter): void {
+  const dictionaries = dictionariesOf(layout)
+  into.number(history.newestPrunedMs)
+  into.whole(history.size)
+  for (const buffer of history.buffers()) {
+    for (let i = buffer.start; i < buffer.end; i++) {
+      into.number(buffer.timeAt(i))
+      for (let c = 1; c < layout.columns; c++) {
+        const number = buffer.data[buffer.column(c) + i] as number
+        into.cell(dictionaries[c]?.cellOf(number) ?? number)
+      }
+    }
+  }
+}
+
+/** Inserts written events into an empty history. @param entered called with each event's time */
+export function readHistory(
+  history: History,
+  layout: Layout,
+  { from, entered }: { readonly from: StateReader; readonly entered: (timeMs: number) => void },
+): void {
+  const dictionaries = dictionariesOf(layout)
+  const cells = new Float64Array(layout.columns - 1)
+  history.newestPrunedMs = from.number()
+  const size = from.whole()
+  for (let i = 0; i < size; i++) {
+    const timeMs = from.number()
+    for (let c = 1; c < layout.columns; c++) {
+      cells[c - 1] = numberOf(from.cell(), dictionaries[c] ?? null)
+    }
+    entered(timeMs)
+    history.insert(timeMs, cells)
+  }
+}
+
+function numberOf(cell: Cell, dictionary: Dictionary | null): number {
+  return dictionary === null ? Number(cell) : dictionary.hold(dictionary.numberOf(cell))
+}
+
+/** By column; `null`: it holds no texts. */
+function dictionariesOf({ columns, texts }: Layout): readonly (Dictionary | null)[] {
+  return Array.from({ length: columns }, (_, c) => {
+    return texts.find(({ column }) => column === c)?.dictionary ?? null
+  })
 }

@@ -1,6 +1,6 @@
 import { startOfWindow } from '../kernel/time.ts'
 import type { History } from './history.ts'
-import type { StateReader, StateWriter } from './state-bytes.ts'
+import type { StateReader, StateWriter } from './keyed-state.ts'
 import type { WindowWalk } from './window-walk.ts'
 
 interface ClosedWindow {
@@ -9,17 +9,15 @@ interface ClosedWindow {
 }
 
 /**
- * For each key, the values of the newest window that the watermark has closed and that held an
- * event, whatever its age. They are computed before the window's events are pruned; a closed window
- * does not change any more, since late events do not enter.
+ * By key, the values of the newest closed window that held an event, whatever its age. They are
+ * computed before its events are pruned, and never change, because late events do not enter.
  */
 export class LastClosed {
   readonly lengthMs: number
   readonly #walk: WindowWalk
-  /** Index in a row of each value. */
   readonly #features: readonly number[]
   readonly #byKey = new Map<number, ClosedWindow>()
-  /** The values for a key that has had no closed window yet. */
+  /** The values of a key without a closed window. */
   readonly #none: Float64Array
 
   /** @param walk writes the values in the order of `features` */
@@ -30,12 +28,10 @@ export class LastClosed {
     this.#none = this.#valuesOf(null, 0)
   }
 
-  /** Number of windows remembered. */
   get size(): number {
     return this.#byKey.size
   }
 
-  /** Records the newest window of a key that the watermark has closed. */
   record(history: History, watermarkMs: number): void {
     const openMs = startOfWindow(watermarkMs, this.lengthMs)
     const newestMs = history.latestUpTo(openMs - 1)

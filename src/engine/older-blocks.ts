@@ -1,54 +1,45 @@
 import { TidemarkError } from '../kernel/errors.ts'
-import { Block } from './block.ts'
+import { Block, Group } from './blocks.ts'
+import { LatestTimes, NewestTexts } from './distinct-texts.ts'
 import type { EventBuffer } from './event-buffer.ts'
-import { Group } from './group.ts'
-import { LatestTimes } from './latest-times.ts'
 import type { Layout } from './layout.ts'
-import { NewestTexts } from './newest-texts.ts'
 
-// What a key with many events holds besides its newest ones: groups of blocks of events. An
-// out-of-order event moves the events of only one block; a window adds whole blocks and groups at
-// once.
-//
-// Different texts are counted by previous occurrence, as in range distinct counting (Muthukrishnan,
-// "Efficient algorithms for document retrieval problems", 2002, for arrays that do not change):
-// each event has a link to the time at which its text occurred before, and (edge, t] contains as
-// many different texts as events whose link is at or before the edge.
-
-/** A block, by the index of its group and its index in the group. */
+/** A block, by the index of its group and its index there. */
 export interface BlockPlace {
   readonly g: number
   readonly b: number
 }
 
-/** The blocks of one key's older events. */
+/**
+ * A key's older events, as groups of blocks. An out-of-order event moves the events of one block
+ * only; a window adds whole blocks and groups.
+ *
+ * Different texts are counted by previous occurrence, as in range distinct counting (Muthukrishnan,
+ * "Efficient algorithms for document retrieval problems", 2002): an event links to the time at
+ * which its text occurred before, and (edge, t] has as many different texts as events whose link is
+ * at or before the edge.
+ */
 export class OlderBlocks {
   readonly groups: Group[] = []
-  /** Number of events in all blocks. */
   size = 0
   newestMs = Number.NEGATIVE_INFINITY
   oldestMs = Number.POSITIVE_INFINITY
   newestPrunedMs = Number.NEGATIVE_INFINITY
   /**
-   * The newest settled block; `null`: none is settled. All blocks are settled except the newest
-   * ones, which out-of-order events may still reach.
+   * `null`: no block is settled. The newest ones are not, because out-of-order events reach them.
    */
   newestSettled: Block | null = null
-  /** Changes whenever other blocks are settled, or settled blocks have changed. */
+  /** Changes with the settled blocks. */
   settledVersion = 0
-  /** Event time of the oldest event that is not in a settled block. */
+  /** Event time of the oldest event after the settled blocks. */
   unsettledMs = Number.NEGATIVE_INFINITY
   /** `null`: not requested yet. */
   newestTexts: NewestTexts | null = null
   #unsettled = 0
   #oldest: Block | null = null
   readonly #layout: Layout
-  /**
-   * For each of `distinct`, by text: the time of its newest occurrence in these blocks. Some of
-   * these events may have been pruned.
-   */
+  /** By column of `distinct`, then by text: the newest occurrence in the blocks, perhaps pruned. */
   readonly #latest: readonly LatestTimes[]
-  /** Buffer for the cells of an event that is being inserted. */
   readonly #cells: Float64Array
 
   constructor(layout: Layout) {
@@ -57,10 +48,7 @@ export class OlderBlocks {
     this.#cells = new Float64Array(layout.width - 1)
   }
 
-  /**
-   * The time of the newest occurrence of a text in `distinct[d]`, possibly pruned; −Infinity if
-   * there is none.
-   */
+  /** The newest occurrence of a text in `distinct[d]`, perhaps pruned; −Infinity: there is none. */
   latestOf(d: number, text: number): number {
     return (this.#latest[d] as LatestTimes).of(text)
   }
@@ -70,8 +58,8 @@ export class OlderBlocks {
   }
 
   /**
-   * The block that is this many blocks newer, or older if negative. Beyond the ends: the place
-   * after the newest block, or the oldest block.
+   * The place this many blocks later, or earlier if negative; the place after the newest block, or
+   * the oldest block, if there is no such place.
    */
   placeBeside({ g, b }: BlockPlace, blocks: number): BlockPlace {
     let place = { g, b: b + blocks }
@@ -89,23 +77,18 @@ export class OlderBlocks {
     return g + b === 0 ? Number.NEGATIVE_INFINITY : (this.groups[g] as Group).oldestMs(b)
   }
 
-  /**
-   * Is it neither the newest group, which still grows, nor the oldest one, which shrinks? Sealing
-   * those would not pay off.
-   */
+  /** The newest group still grows, and the oldest one shrinks: sealing them would not pay off. */
   isInner(g: number): boolean {
     return g > 0 && g < this.groups.length - 1
   }
 
-  /** The texts of the buffer, which is newer than all blocks. */
+  /** The texts of the buffer, whose events are newer than all blocks. */
   textsOf(buffer: EventBuffer): NewestTexts {
     this.newestTexts ??= new NewestTexts(this.#layout, this, buffer)
     return this.newestTexts
   }
 
-  /**
-   * The block of the newest event at or before a time; the first block if there is no such event.
-   */
+  /** The block of the newest event at or before a time, or else the first block. */
   placeOf(timeMs: number): BlockPlace {
     let low = 0
     let high = this.groups.length - 1
@@ -117,16 +100,14 @@ export class OlderBlocks {
     return { g: low, b: (this.groups[low] as Group).placeOf(timeMs) }
   }
 
-  /** Event time of the newest event at or before a time; −Infinity if there is none. */
+  /** Event time of the newest event at or before a time; −Infinity: there is none. */
   latestUpTo(timeMs: number): number {
     const block = this.blockAt(this.placeOf(timeMs))
     const after = block.after(timeMs)
     return after > block.start ? block.timeAt(after - 1) : Number.NEGATIVE_INFINITY
   }
 
-  /**
-   * Copies the events of a buffer before an index; they are newer than all events in the blocks.
-   */
+  /** Copies a buffer's events before an index. They must be newer than all events in the blocks. */
   append(buffer: EventBuffer, upTo: number): void {
     const { block } = this.#layout.sizes
     for (let start = buffer.start; start < upTo; start += block) {
@@ -157,7 +138,6 @@ export class OlderBlocks {
     if (timeMs < this.oldestMs) this.oldestMs = timeMs
   }
 
-  /** Drops the events at or before a time. */
   prune(cutMs: number): void {
     while (this.oldestMs <= cutMs) {
       const block = this.#oldest as Block
@@ -172,7 +152,7 @@ export class OlderBlocks {
     }
   }
 
-  /** Returns its memory to the slabs. It must hold no events: {@link prune} frees the groups. */
+  /** Frees what belongs to no group. {@link prune} must have dropped all events. */
   free(): void {
     for (const latest of this.#latest) latest.free()
   }
@@ -195,7 +175,6 @@ export class OlderBlocks {
     if (this.#unsettled >= 2 * sizes.unsettled) this.#settle()
   }
 
-  /** Settles all blocks except the newest ones. */
   #settle(): void {
     let left = this.#layout.sizes.unsettled
     let g = this.groups.length - 1
@@ -213,7 +192,6 @@ export class OlderBlocks {
     return (this.groups[g] as Group).blocks.length
   }
 
-  /** Drops the first block, all of whose events have been pruned. */
   #dropFirst(): void {
     const group = this.groups[0] as Group
     if (this.newestSettled === null) this.#unsettled--
@@ -231,7 +209,7 @@ export class OlderBlocks {
     this.oldestMs = this.#oldest?.timeAt(this.#oldest.start) ?? Number.POSITIVE_INFINITY
   }
 
-  /** Makes room in a full block, by splitting it or by using the room of pruned events. */
+  /** Makes room in a full block: splits it, or uses the room of pruned events. */
   #makeRoom({ g, b }: BlockPlace): void {
     const { sizes, width } = this.#layout
     const group = this.groups[g] as Group
@@ -260,7 +238,7 @@ export class OlderBlocks {
     this.groups.splice(g + 1, 0, newer)
   }
 
-  /** Sets the links of the events of a block that is newer than all others. */
+  /** Links the events of a block that is newer than all others. */
   #linkAll(block: Block, d: number): void {
     const { columns, distinct } = this.#layout
     const latest = this.#latest[d] as LatestTimes
@@ -273,10 +251,7 @@ export class OlderBlocks {
     }
   }
 
-  /**
-   * Returns the link of an event that is inserted there, and makes the text's next occurrence link
-   * to the new event.
-   */
+  /** @returns the link of an event inserted there; the text's next occurrence then links to it */
   #linkAt(
     { g, b, at }: BlockPlace & { at: number },
     d: number,
@@ -315,7 +290,6 @@ export class OlderBlocks {
   }
 }
 
-/** Releases the texts of the events before an index in the dictionaries. */
 export function releaseTexts({ texts }: Layout, events: EventBuffer, upTo: number): void {
   for (const { column, dictionary } of texts) {
     const base = events.column(column)

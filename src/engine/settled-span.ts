@@ -1,39 +1,32 @@
-import type { Block, Whole } from './block.ts'
-import type { Group } from './group.ts'
+import type { Block, Group, Whole } from './blocks.ts'
 import type { Layout } from './layout.ts'
 import type { BlockPlace, OlderBlocks } from './older-blocks.ts'
-import { countUpTo } from './ordered.ts'
+import { countUpTo } from './quantiles.ts'
 
 const NO_LINKS = new Float64Array(0)
-/** Number of blocks by which an edge may move forward before everything is recomputed. */
+/** Blocks by which an edge may move forward before everything is recomputed. */
 const AHEAD = 6
-/** Number of blocks by which the edge may move backwards, as that of an out-of-order event does. */
+/** Blocks by which it may move backwards, as an out-of-order event's does. */
 const BEHIND = 4
 
 /**
- * What a window covers of the settled blocks of a long history, except the few blocks near its
- * edge. That changes only when the edge has moved by some blocks, or when other blocks are settled:
- * until then a window of a hundred thousand events costs as much as one of a thousand.
+ * A window's part of a long history's settled blocks, without the few blocks near its edge. It is
+ * computed again only when the edge has moved by some blocks or other blocks are settled: a window
+ * of a hundred thousand events then costs as much as one of a thousand.
  *
- * For distinct counts, an event counts if its text has not occurred since the edge, which depends
- * on the exact edge. Most texts occurred before the blocks near the edge or after them; the times
- * within those blocks are kept in order.
+ * An event counts as distinct if its text has not occurred since the exact edge. Most texts
+ * occurred before or after the blocks near the edge; the times within them are kept in order.
  */
 export class SettledSpan {
-  /** Number of events. */
   count = 0
-  /** Their sums. */
   readonly sums: Float64Array
-  /** Its oldest block; `null`: it has no block. */
   oldest: Block | null = null
   readonly #layout: Layout
   /**
-   * For each of `distinct`: how many events have a link that is before every possible edge, and the
-   * later links, in order.
+   * By column of `distinct`: events whose link is before every edge, and the later links in order.
    */
   readonly #before: number[]
   readonly #links: Float64Array[]
-  /** The version of the settled blocks that it was computed from. */
   #version = -1
   /** It is valid for edges with from ≤ edge < upTo. */
   #fromMs = 0
@@ -47,7 +40,7 @@ export class SettledSpan {
   }
 
   /**
-   * Updates itself for the window whose edge is at a time.
+   * Updates it for a window's edge.
    * @param o `newest`: the newest settled block; `hasLinks`: will different texts be counted?
    */
   turnTo(
@@ -67,13 +60,12 @@ export class SettledSpan {
     if (hasLinks) this.#findLinks(wholes, Math.max(this.#fromMs, older.newestPrunedMs))
   }
 
-  /** Number of its events whose text in column `distinct[d]` has not occurred after a time. */
+  /** Its events whose text in column `distinct[d]` has not occurred after a time. */
   unlinked(d: number, afterMs: number): number {
     const links = this.#links[d] as Float64Array
     return (this.#before[d] as number) + countUpTo(links, 0, links.length, afterMs)
   }
 
-  /** Adds the blocks from the newest settled one back to another. */
   #addAll(older: OlderBlocks, newest: BlockPlace, last: BlockPlace): readonly Whole[] {
     const { summaries } = this.#layout
     this.count = 0

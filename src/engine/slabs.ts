@@ -1,42 +1,37 @@
-/** Numbers in a page, a power of 2: a page has 128 KiB. */
+/** Numbers, a power of 2: a page has 128 KiB. */
 const PAGE_BITS = 14
 const PAGE = 2 ** PAGE_BITS
-/** A larger buffer gets its own array, which the garbage collector reclaims. Numbers. */
+/** Numbers; a larger slab has its own array, which the garbage collector reclaims. */
 const LARGEST = PAGE / 16
 
-/** Marks the end of a list of free slabs. */
 const NONE = -1
 const GONE = new Float64Array(0)
 
 /**
- * Memory for many small buffers of numbers, cut from shared pages and reused by size. A separate
- * Float64Array has 200 bytes of overhead and is scanned by the garbage collector: a key of the card
- * topology takes 385 bytes with slabs and 565 without (87,000 keys, 3.4 payments each), the engine
- * 2.2 µs an event with slabs and 2.6 µs without. Pages are kept, so memory stays at the maximum
- * that was ever in use at once. A free slab costs nothing besides its memory: its first number is
- * the place of the next free slab of its size.
+ * Memory for many small buffers of numbers, cut from shared pages and reused by size. A
+ * Float64Array of its own has 200 bytes of overhead and is scanned by the garbage collector: a key
+ * of the card topology takes 385 bytes with slabs and 565 without (87,000 keys, 3.4 payments each),
+ * the engine 2.2 µs an event and 2.6 µs without. Pages are kept, so memory stays at its maximum.
  *
- * A slab is identified by its place, a number below 2^32, which allows for 32 GiB: {@link pageOf}
- * and {@link atOf} return where its numbers are.
+ * A slab's place is a number below 2^32, which allows for 32 GiB. The first number of a free slab
+ * is the place of the next free one of its size.
  */
 export class Slabs {
-  /** By number; the arrays of large buffers are among them. */
   readonly #pages: Float64Array[] = []
-  /** Numbers of freed pages. */
   readonly #gone: number[] = []
-  /** By size: the place of the slab that was freed last. */
+  /** By size: the place freed last. */
   readonly #free = new Map<number, number>()
-  /** The page that is being filled, and how many of its numbers are used. */
+  /** The page being filled, and its used numbers. */
   #last = NONE
   #used = PAGE
   #held = 0
 
-  /** Bytes of the slabs in use. */
+  /** In use. */
   get bytes(): number {
     return this.#held * 8
   }
 
-  /** Allocates a slab. @returns the place of `size` numbers with undefined contents */
+  /** @returns the place of `size` numbers with undefined contents */
   allocate(size: number): number {
     this.#held += size
     if (!isShared(size)) return this.#addPage(new Float64Array(size)) * PAGE
@@ -46,7 +41,6 @@ export class Slabs {
     return place
   }
 
-  /** Frees a slab. */
   giveBack(place: number, size: number): void {
     this.#held -= size
     if (isShared(size)) {
@@ -58,7 +52,6 @@ export class Slabs {
     this.#gone.push(place >>> PAGE_BITS)
   }
 
-  /** The array that contains a slab. */
   pageOf(place: number): Float64Array {
     return this.#pages[place >>> PAGE_BITS] as Float64Array
   }

@@ -1,48 +1,39 @@
 import { TidemarkError } from '../kernel/errors.ts'
 
-/** Limits of what the windows of one task may hold. */
+/** Limits of one task. */
 export interface StateLimits {
-  /** Keys, over all steps; also the maximum of different texts in columns. */
+  /** Over all steps; also the maximum of different texts. */
   readonly maxKeys: number
-  /** Bytes held by the windows. */
   readonly maxBytes: number
 }
 
-/**
- * Approximate heap bytes per key; its text and its numbers are stored elsewhere. Measured:
- * RESULTS.md.
- */
+/** Approximate heap bytes per key without its text and numbers. Measured: RESULTS.md. */
 export const KEY_HEAP_BYTES = 60
-/**
- * Approximate bytes per history besides its events: its head, and its entry in the expiry queue.
- */
+/** Approximate bytes per history: its head, and its entry in the expiry queue. */
 export const HISTORY_BYTES = 60
 /** Approximate bytes per remembered closed window. */
 export const KEPT_BYTES = 120
 
-/** A V8 Map holds at most 2^24 entries, and one chunk may bring up to 2^20 texts past the limit. */
+/** A V8 Map holds at most 2^24 entries, and one chunk may bring 2^20 texts past the limit. */
 const MOST_ENTRIES = 2 ** 24 - 2 ** 20
 
-/** What the windows of one task hold, and whether there is room for more. */
+/** The state that one task's windows hold, and whether there is room for more. */
 export class StateUse {
   readonly #limits: StateLimits
-  /** Number of keys that occupy memory. */
+  /** Keys that occupy memory. */
   keys = 0
-  /** As of the last chunk. */
   bytes = 0
-  /** As of the last chunk. */
   texts = 0
 
   constructor(limits: StateLimits) {
     this.#limits = limits
   }
 
-  /** Is there room for an event and this many new keys? */
   hasRoom(newKeys: number): boolean {
     return this.#full(newKeys) === null
   }
 
-  /** Why an event that would add this many keys may not enter; `null`: it may. */
+  /** Why an event that adds this many keys may not enter; `null`: it may. */
   refusal(newKeys: number): TidemarkError | null {
     const full = this.#full(newKeys)
     if (full === null) return null

@@ -3,20 +3,15 @@ import type { AggregateRule, Need, Placed } from '../topology/aggregates/rule.ts
 import { type Aggregate, parameterOf, ruleOf } from '../topology/aggregates/table.ts'
 import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
-import { Reach } from './reach.ts'
+import { RangeQuery } from './range-query.ts'
 
-// Computes all windows of one kind in one walk, from the newest event that a row may see to the
-// oldest: at each window's edge, what has been walked so far is that window's content, since the
-// windows are nested.
-
-/** A feature over a window, with the index of its column and of its value in the row. */
+/** A feature over a window, with its columns. */
 export interface WindowFeature {
   readonly lengthMs: number
   readonly aggregate: Aggregate
-  /** Column in the history, and a second one; 0 if the aggregate needs none. */
+  /** Columns in the history; 0: the aggregate needs none. */
   readonly column: number
   readonly over: number
-  /** Index in the row. */
   readonly feature: number
 }
 
@@ -26,10 +21,7 @@ interface TimeRange {
   readonly timeMs: number
 }
 
-/**
- * A feature in the form that its rule takes. Aggregates have many shapes, and inspecting them for
- * each event would cost more than the computation itself.
- */
+/** A feature as its rule takes it: inspecting an aggregate per event costs more than computing. */
 interface PlacedFeature extends Placed {
   readonly feature: number
   readonly value: AggregateRule['value']
@@ -47,7 +39,7 @@ function placed({ aggregate, lengthMs, column, over, feature }: WindowFeature): 
   }
 }
 
-/** Needs for which a walk must remember all blocks that it visits. */
+/** Needs for which a walk must remember the blocks that it visits. */
 const BEYOND_SUMS: readonly Need[] = ['order', 'links']
 
 interface WindowPlan {
@@ -57,10 +49,13 @@ interface WindowPlan {
   readonly remember: boolean
 }
 
-/** Computes the features over windows of one kind. */
+/**
+ * All windows of one kind in one walk, from the newest event that a row may see to the oldest.
+ * Windows are nested: at each one's edge, what has been walked is its content.
+ */
 export class WindowWalk {
   readonly #windows: readonly WindowPlan[]
-  readonly #reach: Reach
+  readonly #query: RangeQuery
 
   constructor(features: readonly WindowFeature[], layout: Layout) {
     const lengths = [...new Set(features.map((f) => f.lengthMs))].toSorted((a, b) => a - b)
@@ -72,58 +67,54 @@ export class WindowWalk {
       remember: needy.some((f) => f.lengthMs >= lengthMs),
       write: writerOf(features.filter((f) => f.lengthMs === lengthMs).map(placed)),
     }))
-    this.#reach = new Reach(layout)
+    this.#query = new RangeQuery(layout)
   }
 
-  /** Length of the longest window, ms; 0 without windows. */
   get longestMs(): number {
     return this.#windows.at(-1)?.lengthMs ?? 0
   }
 
   /**
-   * Writes the value of every feature over the last `lengthMs` up to an event at `timeMs`: (timeMs
-   * − lengthMs, timeMs]. Events at or before `floorMs` are excluded: what the watermark has pruned
-   * is gone, even if it is still in memory (rule R3).
+   * Writes every feature over (timeMs − lengthMs, timeMs], without events up to `floorMs`: what the
+   * watermark has pruned is gone, even if it is still in memory (rule R3).
    */
   write(history: History | null, timeMs: number, floorMs: number, row: Float64Array): void {
-    this.#reach.begin(history, timeMs, timeMs)
+    this.#query.begin(history, timeMs, timeMs)
     for (const window of this.#windows) {
       const afterMs = Math.max(timeMs - window.lengthMs, floorMs)
-      this.#reach.extend(afterMs, window.remember)
-      window.write(this.#reach, row)
+      this.#query.extend(afterMs, window.remember)
+      window.write(this.#query, row)
     }
   }
 
   /**
-   * Writes the value of every feature over the events in (afterMs, upToMs], whatever its own
-   * length. `timeMs`: the time at which decayed values are read.
+   * Writes every feature over (afterMs, upToMs], whatever its own length.
+   * @param range `timeMs`: when decayed values are read
    */
   writeRange(
     history: History | null,
     { afterMs, upToMs, timeMs }: TimeRange,
     row: Float64Array,
   ): void {
-    this.#reach.begin(history, upToMs, timeMs)
-    this.#reach.extend(afterMs, true)
-    for (const window of this.#windows) window.write(this.#reach, row)
+    this.#query.begin(history, upToMs, timeMs)
+    this.#query.extend(afterMs, true)
+    for (const window of this.#windows) window.write(this.#query, row)
   }
 }
 
-/** Writes the features of one window into a row. */
-type WriteWindow = (reach: Reach, row: Float64Array) => void
+type WriteWindow = (query: RangeQuery, row: Float64Array) => void
 
 /**
- * Evaluates each feature in its own line of code, where V8 sees which rule is called and inlines
- * it, and its number does not go through the heap. In a loop all rules are called at one call site,
- * which costs twice as much.
+ * Writes each feature in its own line of code, where V8 inlines its rule and keeps its number off
+ * the heap. A loop has one call site for all rules, which costs twice as much.
  */
 function writerOf(features: readonly PlacedFeature[]): WriteWindow {
   const lines = features.map(({ feature }, i) => {
-    return `row[${feature}] = isEmpty ? features[${i}].empty : value${i}(reach, features[${i}])`
+    return `row[${feature}] = isEmpty ? features[${i}].empty : value${i}(query, features[${i}])`
   })
   const names = features.map((_, i) => `value${i}`)
-  const body = `return function write(reach, row) {
-    const isEmpty = reach.count === 0
+  const body = `return function write(query, row) {
+    const isEmpty = query.count === 0
     ${lines.join('\n')}
   }`
   const make = generated(['features', ...names], body) as
@@ -132,12 +123,12 @@ function writerOf(features: readonly PlacedFeature[]): WriteWindow {
   return make?.(features, ...features.map(({ value }) => value)) ?? writeInLoop(features)
 }
 
-/** Fallback where no code can be generated. */
+/** Used where no code can be generated. */
 function writeInLoop(features: readonly PlacedFeature[]): WriteWindow {
-  return (reach, row) => {
-    const isEmpty = reach.count === 0
+  return (query, row) => {
+    const isEmpty = query.count === 0
     for (const feature of features) {
-      row[feature.feature] = isEmpty ? feature.empty : feature.value(reach, feature)
+      row[feature.feature] = isEmpty ? feature.empty : feature.value(query, feature)
     }
   }
 }

@@ -1,4 +1,4 @@
-import { keepsState } from '../engine/horizon.ts'
+import { keepsState } from '../engine/plan.ts'
 import type { StateLimits } from '../engine/state-limits.ts'
 import type { Random } from '../kernel/backoff.ts'
 import type { Clock } from '../kernel/clock.ts'

@@ -9,7 +9,7 @@ import {
   SQUARES,
   SUM,
   SUMMARY,
-} from '../../src/engine/summary.ts'
+} from '../../src/engine/summaries.ts'
 import { runs } from '../support/runs.ts'
 import { exactSum, exactVariance } from './oracle/exact.ts'
 

@@ -23,12 +23,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a number that no float32 can hold enters windows where columns are read ahead',
-    ['engine/cells-ahead.ts', ' || !this.#isHeld(number)', ''],
+    ['engine/event-columns.ts', ' || !this.#isHeld(number)', ''],
     [AHEAD, 'events that are read ahead come to the same'],
   ],
   [
     'a text that was read ahead is held by nobody',
-    ['engine/cells-ahead.ts', 'this.#columns[c]?.dictionary?.hold(number)', ''],
+    ['engine/event-columns.ts', 'this.#columns[c]?.dictionary?.hold(number)', ''],
     [AHEAD, 'events that are read ahead come to the same'],
   ],
   [
@@ -119,7 +119,7 @@ const ROWS: readonly Row[] = [
   [
     'seconds since the last reach beyond their window',
     [
-      'engine/kind-windows.ts',
+      'engine/keyed-windows.ts',
       'isKnown && previousMs > afterMs ? elapsed : empty',
       'isKnown ? elapsed : empty',
     ],
@@ -128,7 +128,7 @@ const ROWS: readonly Row[] = [
   [
     'an event that lacks a column is of its kind',
     [
-      'engine/kind-windows.ts',
+      'engine/keyed-windows.ts',
       'return this.#has === null || !isMissing(this.#has.of(events, index))',
       'return true',
     ],
@@ -137,7 +137,7 @@ const ROWS: readonly Row[] = [
   [
     'a window closes one millisecond early',
     [
-      'engine/lateness.ts',
+      'engine/watermark.ts',
       'return endMs + graceMs <= watermarkMs',
       'return endMs + graceMs <= watermarkMs + 1',
     ],
@@ -173,13 +173,13 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the state of a key is restored from an older version',
-    ['engine/state-bytes.ts', 'if (bytes[0] !== STATE_VERSION) {', 'if (bytes.length === 0) {'],
+    ['engine/keyed-state.ts', 'if (bytes[0] !== STATE_VERSION) {', 'if (bytes.length === 0) {'],
     ['test/engine/keyed-state.test.ts', 'of another version are refused'],
   ],
   [
     'the state of a key is restored from bytes that have changed',
     [
-      'engine/state-bytes.ts',
+      'engine/keyed-state.ts',
       'this.#view.getUint32(end) !== checksum(bytes.subarray(0, end))',
       'this.#view.byteLength === 0',
     ],

@@ -1,8 +1,7 @@
 import { defineTopology, minutes } from 'tidemark'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { planOf } from '../../src/engine/plan.ts'
-import { sharesTopic } from '../../src/engine/shared-topic.ts'
+import { planOf, sharesTopic } from '../../src/engine/plan.ts'
 import type { SinkOrSinks, Stream } from '../../src/topology/stream.ts'
 
 interface Event {

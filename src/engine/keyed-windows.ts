@@ -1,31 +1,25 @@
-import { startOfWindow } from '../kernel/time.ts'
 import type { Events, Read, Reader } from '../columns/events.ts'
+import { startOfWindow } from '../kernel/time.ts'
 import type { Aggregate } from '../topology/aggregates/table.ts'
 import type { EventFunction, FeaturesStep, KindDefinition } from '../topology/definition.ts'
 import type { Dictionary } from './dictionary.ts'
-import { type BadCell, EventColumns } from './event-columns.ts'
+import { type BadCell, EventColumns, isMissing } from './event-columns.ts'
 import type { Flow } from './events.ts'
 import { Expiry } from './expiry.ts'
 import { Histories } from './histories.ts'
-import type { History } from './history.ts'
-import { readHistory, writeHistory } from './history-bytes.ts'
-import type { KeyedState, Peeked } from './keyed-state.ts'
+import { type History, readHistory, writeHistory } from './history.ts'
+import { type KeyedState, type Peeked, StateReader, StateWriter } from './keyed-state.ts'
 import { LastClosed } from './last-closed.ts'
-import { isMissing } from './missing.ts'
-import { StateReader, StateWriter } from './state-bytes.ts'
 import { HISTORY_BYTES, KEPT_BYTES, type StateUse } from './state-limits.ts'
 import { WindowWalk } from './window-walk.ts'
 
-// The windows of all keys over the events of one kind.
-
-/** The key and time of an event, and the watermark after it arrived. */
+/** The watermark is the one after the event arrived. */
 export interface EventMoment {
   readonly key: number
   readonly timeMs: number
   readonly watermarkMs: number
 }
 
-/** Seconds since the last event in a window. */
 interface SinceLast {
   readonly feature: number
   readonly lengthMs: number
@@ -55,9 +49,8 @@ interface Aggregated {
   readonly aggregate: Aggregate
 }
 
-/** What all windows of a task use. */
+/** Shared by all windows of a task. */
 export interface WindowsContext {
-  /** How functions are evaluated on events. */
   readonly reader: Reader
   /** Numbers of the events' keys. */
   readonly keys: Dictionary
@@ -65,12 +58,11 @@ export interface WindowsContext {
 }
 
 /** The windows of all keys over the events of one kind in a features step. */
-export class KindWindows implements KeyedState {
+export class KeyedWindows implements KeyedState {
   readonly #names: readonly string[]
-  /** Indices of the features that are computed over its windows. */
   readonly #features: readonly number[]
   readonly #is: Read<boolean> | null
-  /** The column that an event must have to be of the kind. */
+  /** The column that an event of the kind must have. */
   readonly #has: Read<unknown> | null
   readonly #columns: EventColumns
   readonly #rolling: WindowWalk
@@ -136,14 +128,12 @@ export class KindWindows implements KeyedState {
     this.#histories = new Histories(this.#columns.layout)
   }
 
-  /** Bytes held by the windows. */
   get bytes(): number {
     const { size, remembered } = this.#histories
     const closed = this.#lastClosed.reduce((sum, l) => sum + l.size, 0)
     return this.#columns.bytes + HISTORY_BYTES * (size + remembered) + KEPT_BYTES * closed
   }
 
-  /** Texts held by the windows. */
   get texts(): number {
     return this.#columns.texts
   }
@@ -154,39 +144,33 @@ export class KindWindows implements KeyedState {
     return this.#has === null || !isMissing(this.#has.of(events, index))
   }
 
-  /**
-   * Reads what it can of events that are about to be processed; nothing if not all events are of
-   * this kind.
-   */
+  /** Reads the next events ahead, unless some may be of other kinds. */
   readAhead(flow: Flow): void {
     if (this.#is === null) this.#columns.readAhead(flow)
   }
 
-  /** Prefetches the windows of events that are about to be processed. */
   touch(flow: Flow, from: number, to: number): void {
     if (this.#is === null) this.#histories.touch(flow, from, to)
   }
 
-  /** Reads the event's columns. Returns the first cell that a window cannot hold; `null`: none. */
+  /** Reads an event's columns. @returns the first bad cell */
   read(events: Events, index: number): BadCell | null {
     return this.#columns.read(events, index)
   }
 
-  /** Does it keep anything of the key? */
   has(key: number): boolean {
     return this.#histories.has(key)
   }
 
   /**
-   * Processes an event: enters it with the columns that were read last, or writes its window
-   * features into `row`, or both. An event that does not enter (because it is of another kind, or
-   * late) sees the events up to its own time.
+   * Enters an event with the columns read last, or writes its window features, or both. An event
+   * that does not enter sees the events up to its own time.
    */
   process(moment: EventMoment, enters: boolean, row: Float64Array | null): void {
     const { key, timeMs, watermarkMs } = moment
     const known = this.#histories.of(key)
     const history = known === null && enters ? this.#begin(moment) : known
-    // What an event sees depends on the watermark, not on what still happens to be in memory.
+    // An event sees the same whether or not older events are still in memory.
     if (history !== null) this.#passTime(history, watermarkMs)
     const looksBack = this.#sinceLast.length + this.#sinceLastEver.length > 0
     const previousMs = looksBack ? this.#previousMs(key, history, timeMs) : 0
@@ -242,10 +226,6 @@ export class KindWindows implements KeyedState {
     for (const lastClosed of this.#lastClosed) lastClosed.restore(key, from)
   }
 
-  /**
-   * The features of the key over the windows of this kind. Features of other kinds, and features
-   * without a window, are not included.
-   */
   peek(key: number, at: { timeMs: number; watermarkMs: number }): readonly Peeked[] {
     const row = new Float64Array(this.#names.length).fill(Number.NaN)
     this.process({ key, ...at }, false, row)
@@ -256,7 +236,7 @@ export class KindWindows implements KeyedState {
     return [Object.fromEntries(peeked)]
   }
 
-  /** Besides the keys, it evicts what only their events held. */
+  /** Evicts keys, and what only their events held. */
   expire(watermarkMs: number, most: number): void {
     this.#expiry.sweep(watermarkMs, most, {
       newestMsOf: (key) => (this.#histories.of(key) as History).newestMs,
@@ -274,10 +254,7 @@ export class KindWindows implements KeyedState {
     this.#keys.release(key)
   }
 
-  /**
-   * Drops the events that the watermark has passed; the values of closed windows are recorded
-   * first.
-   */
+  /** Drops the events that the watermark has passed, after recording closed windows. */
   #passTime(history: History, watermarkMs: number): void {
     let cutMs = watermarkMs - this.#rolling.longestMs
     for (const { lengthMs } of this.#current) {
@@ -296,7 +273,7 @@ export class KindWindows implements KeyedState {
     row: Float64Array,
   ): void {
     const elapsed = (timeMs - previousMs) / 1_000
-    // A late event may be older than the newest pruned event: what came before it is forgotten.
+    // A late event may be older than the newest pruned one: what came before it is forgotten.
     const isKnown = previousMs !== Number.NEGATIVE_INFINITY && elapsed >= 0
     for (const { feature, capSeconds, never } of this.#sinceLastEver) {
       row[feature] = isKnown ? Math.min(elapsed, capSeconds) : never
@@ -308,10 +285,7 @@ export class KindWindows implements KeyedState {
     }
   }
 
-  /**
-   * Event time of the newest event before one at `timeMs` that is about to enter; −Infinity if
-   * there was none.
-   */
+  /** Event time of the last event before one at `timeMs`; −Infinity: there was none. */
   #previousMs(key: number, history: History | null, timeMs: number): number {
     if (history === null) return this.#histories.lastMsOf(key)
     const latestMs = history.latestUpTo(timeMs)

@@ -1,48 +1,36 @@
-import type { Block } from './block.ts'
-import type { Group } from './group.ts'
+import type { Block, Group, Whole } from './blocks.ts'
 import type { Layout } from './layout.ts'
 import type { BlockPlace, OlderBlocks } from './older-blocks.ts'
-import type { Selection } from './selection.ts'
+import { countUpTo, type Selection } from './quantiles.ts'
 import { SettledSpan } from './settled-span.ts'
-import { WalkedBlocks } from './walked-blocks.ts'
 
-/** Represents the end of a block that has not been visited. */
+/** A block that has not been visited: the walk is at its end. */
 const END = -1
 
-/** What a walk has covered of a history's blocks, by groups and by whole blocks where possible. */
-export class BlockReach {
-  /** Number of events covered. */
+/** The blocks' part of a {@link RangeQuery}: adds groups and whole blocks where it can. */
+export class BlockQuery {
   count = 0
   readonly #layout: Layout
   readonly #sums: Float64Array
   readonly #walked: WalkedBlocks
   #older: OlderBlocks | null = null
   #remembers = false
-  /**
-   * Where the walk continues: before event `at` of block `b` of group `g`; −1 when there is nothing
-   * left.
-   */
+  /** The walk continues before event `at` of block `b` of group `g`; −1: nothing is left. */
   #g = -1
   #b = 0
   #at = 0
-  /** The newest and the oldest event covered. */
   #newest: Block | null = null
   #newestAt = 0
   #oldest: Block | null = null
   #oldestAt = 0
-  /** The newest settled block, from which on the walk uses spans; `null`: it walks all blocks. */
+  /** From this block on the walk uses spans; `null`: it walks all blocks. */
   #settled: Block | null = null
-  /** Has the walk reached it? */
   #isThere = false
-  /**
-   * The number and the sums of the events covered before it reached the settled blocks, all of
-   * which are newer. The sums include those of the buffer.
-   */
+  /** The events covered before the settled blocks. The sums include those of the buffer. */
   #unsettledCount = 0
   readonly #unsettledSums: Float64Array
-  /** The spans of each window over the settled blocks, by history. */
+  /** By history, then by window. */
   readonly #spans = new WeakMap<OlderBlocks, SettledSpan[]>()
-  /** The span of the current window. */
   #span: SettledSpan | null = null
 
   /** @param sums to which it adds the events that it covers */
@@ -53,7 +41,6 @@ export class BlockReach {
     this.#unsettledSums = new Float64Array(sums.length)
   }
 
-  /** Starts a new walk: at the end of the blocks, or at the newest event at or before `upToMs`. */
   begin(older: OlderBlocks, upToMs: number): void {
     this.#older = older
     this.count = 0
@@ -74,8 +61,8 @@ export class BlockReach {
   }
 
   /**
-   * Extends the walk over the events after a time, for the n-th window. `remember`: more than the
-   * sums of these events will be needed.
+   * Extends the walk to the events after a time, for the n-th window.
+   * @param remember is more than the sums of these events needed?
    */
   extend(afterMs: number, remember: boolean, window: number): void {
     this.#remembers = remember
@@ -90,36 +77,29 @@ export class BlockReach {
     }
   }
 
-  /** Has the walk reached the settled blocks? */
   get hasSettled(): boolean {
     return this.#isThere
   }
 
-  /** A cell of the newest event covered. There must be one. */
   newest(column: number): number {
     return cellOf(this.#newest, this.#newestAt, column)
   }
 
-  /** A cell of the oldest event covered. There must be one. */
   oldest(column: number): number {
     return cellOf(this.#oldest, this.#oldestAt, column)
   }
 
-  /** Number of events whose text in column `distinct[d]` has not occurred after a time. */
+  /** Events whose text in column `distinct[d]` has not occurred after a time. */
   unlinked(d: number, afterMs: number): number {
     const unlinked = this.#walked.unlinked(d, afterMs)
     return this.#span === null ? unlinked : unlinked + this.#span.unlinked(d, afterMs)
   }
 
-  /** Adds the values of column `ranked[r]` to a selection. */
   addTo(selection: Selection, r: number): void {
     this.#walked.addTo(selection, r)
   }
 
-  /**
-   * Adds the events of the settled blocks after a time, in place of those that the previous window
-   * added.
-   */
+  /** Adds the settled events after a time, and drops what the previous window added of them. */
   #addSettled(afterMs: number, window: number): void {
     const older = this.#older as OlderBlocks
     const { summaries } = this.#layout
@@ -153,10 +133,7 @@ export class BlockReach {
     return spans[window]
   }
 
-  /**
-   * Adds the settled blocks near an edge. @param upTo the oldest block that is not to be added;
-   * `null`: add up to the newest settled one
-   */
+  /** Adds settled blocks near an edge. @param upTo the first block not to add; `null`: add all */
   #addNear(afterMs: number, upTo: Block | null, newest: BlockPlace): void {
     const older = this.#older as OlderBlocks
     let { g, b } = older.placeOf(afterMs)
@@ -177,7 +154,7 @@ export class BlockReach {
     }
   }
 
-  /** Adds the events of a block after a time. Returns the index of the first one. */
+  /** @returns the index of the first event after the time */
   #addAfter(group: Group, b: number, afterMs: number): number {
     const block = group.blocks[b] as Block
     if (group.oldestMs(b) > afterMs) {
@@ -201,13 +178,12 @@ export class BlockReach {
     this.#at = END
   }
 
-  /** Records the block from which the first event is added. */
   #beginAt(block: Block): void {
     this.#newest = block
     this.#newestAt = (this.#at === END ? block.end : this.#at) - 1
   }
 
-  /** Adds the group that ends here, or otherwise the block, if all of it is after a time. */
+  /** Adds the group that ends here, or else the block, if all of it is after a time. */
   #addWhole(group: Group, afterMs: number): boolean {
     if (this.#at !== END) return false
     const { blocks } = group
@@ -230,10 +206,7 @@ export class BlockReach {
     return true
   }
 
-  /**
-   * Adds the events of the current block that are after a time. Returns whether these were all
-   * events left in it.
-   */
+  /** Adds the current block's events after a time. @returns were these all that it had left? */
   #addPart(group: Group, afterMs: number): boolean {
     const block = group.blocks[this.#b] as Block
     const from = block.after(afterMs)
@@ -249,7 +222,6 @@ export class BlockReach {
     return true
   }
 
-  /** Records that events from index `at` of a block on were added. */
   #added(block: Block, at: number, count: number): void {
     this.#oldest = block
     this.#oldestAt = at
@@ -257,11 +229,93 @@ export class BlockReach {
   }
 }
 
-/** Number by number: for so few, a call costs more. */
+/** In a loop: for so few numbers, a call costs more. */
 function copy(from: Float64Array, into: Float64Array): void {
   for (let i = 0; i < into.length; i++) into[i] = from[i] as number
 }
 
 function cellOf(block: Block | null, at: number, column: number): number {
   return block?.data[block.column(column) + at] as number
+}
+
+interface BlockPart {
+  block: Block
+  from: number
+  upTo: number
+}
+
+/**
+ * The blocks, groups and parts of blocks that a walk has visited, for results beyond sums. Its
+ * lists never shrink, because an array that was made shorter is allocated again when it grows.
+ */
+class WalkedBlocks {
+  readonly #layout: Layout
+  readonly #wholes: Whole[] = []
+  readonly #parts: BlockPart[] = []
+  #wholeCount = 0
+  #partCount = 0
+  #markedWholes = 0
+  #markedParts = 0
+
+  constructor(layout: Layout) {
+    this.#layout = layout
+  }
+
+  clear(): void {
+    this.#wholeCount = 0
+    this.#partCount = 0
+  }
+
+  mark(): void {
+    this.#markedWholes = this.#wholeCount
+    this.#markedParts = this.#partCount
+  }
+
+  goBack(): void {
+    this.#wholeCount = this.#markedWholes
+    this.#partCount = this.#markedParts
+  }
+
+  add(whole: Whole): void {
+    this.#wholes[this.#wholeCount++] = whole
+  }
+
+  addPart(block: Block, from: number, upTo: number): void {
+    const known = this.#parts[this.#partCount++]
+    if (known === undefined) this.#parts.push({ block, from, upTo })
+    else {
+      known.block = block
+      known.from = from
+      known.upTo = upTo
+    }
+  }
+
+  unlinked(d: number, afterMs: number): number {
+    const { columns, ranked } = this.#layout
+    let unlinked = 0
+    for (let w = 0; w < this.#wholeCount; w++) {
+      const whole = this.#wholes[w] as Whole
+      unlinked += countUpTo(whole.data, whole.orderedAt(ranked.length + d), whole.size, afterMs)
+    }
+    for (let p = 0; p < this.#partCount; p++) {
+      const { block, from, upTo } = this.#parts[p] as BlockPart
+      const links = block.column(columns + d)
+      for (let i = links + from; i < links + upTo; i++) {
+        if ((block.data[i] as number) <= afterMs) unlinked++
+      }
+    }
+    return unlinked
+  }
+
+  addTo(selection: Selection, r: number): void {
+    for (let w = 0; w < this.#wholeCount; w++) {
+      const whole = this.#wholes[w] as Whole
+      selection.add(whole.data, whole.orderedAt(r), whole.size)
+    }
+    for (let p = 0; p < this.#partCount; p++) {
+      const { block, from, upTo } = this.#parts[p] as BlockPart
+      const column = block.column(this.#layout.ranked[r] as number)
+      selection.addUnordered(block.data, column + from, upTo - from)
+    }
+  }
 }

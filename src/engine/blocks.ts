@@ -1,12 +1,115 @@
-import { type Block, replaceOrdered, type Whole } from './block.ts'
+import { EventBuffer } from './event-buffer.ts'
 import type { Layout } from './layout.ts'
-import { insertOrdered } from './ordered.ts'
+import { insertOrdered, removeOrdered } from './quantiles.ts'
 import { atOf } from './slabs.ts'
 import type { Summaries } from './summaries.ts'
 
-/** Initial capacity of a group, rows. */
+/** A block or a group of blocks that a window adds at once, with some columns in order. */
+export interface Whole {
+  readonly data: Float64Array
+  readonly size: number
+  orderedAt(o: number): number
+}
+
+/**
+ * A block of a long history. After its columns, an event has a link for each text column that is
+ * counted distinct: the time at which its text occurred before, or −Infinity. The ordered columns
+ * are valid only in a whole block, from which no event has been pruned.
+ */
+export class Block extends EventBuffer implements Whole {
+  readonly #layout: Layout
+
+  constructor(layout: Layout) {
+    super(layout.slabs, layout.slabs.allocate(layout.blockNumbers), layout.sizes.block)
+    this.#layout = layout
+  }
+
+  get size(): number {
+    return this.end - this.start
+  }
+
+  get isWhole(): boolean {
+    return this.start === 0
+  }
+
+  orderedAt(o: number): number {
+    return this.column(this.#layout.width + o)
+  }
+
+  /** The first event at or after an index that has this number in a column; −1: there is none. */
+  find(column: number, wanted: number, from: number): number {
+    const base = this.column(column)
+    for (let i = Math.max(from, this.start); i < this.end; i++) {
+      if (this.data[base + i] === wanted) return i
+    }
+    return -1
+  }
+
+  /**
+   * Inserts an event; there must be room. @param cells its columns after the time, and its links
+   */
+  insert(at: number, timeMs: number, cells: ArrayLike<number>): void {
+    const { ordered, width } = this.#layout
+    for (let o = 0; o < ordered.length && this.isWhole; o++) {
+      const value = cells[(ordered[o] as number) - 1] as number
+      insertOrdered(this.data, this.orderedAt(o), this.size, value)
+    }
+    this.enter(at, timeMs, cells, width)
+  }
+
+  /** Changes an event's link for `distinct[d]` to a later time. @returns the link before */
+  relink(d: number, at: number, timeMs: number): number {
+    const { columns, ranked } = this.#layout
+    const index = this.column(columns + d) + at
+    const before = this.data[index] as number
+    this.data[index] = timeMs
+    if (this.isWhole) replaceOrdered(this, ranked.length + d, before, timeMs)
+    return before
+  }
+
+  fill(from: EventBuffer, { start, end }: { start: number; end: number }, columns: number): void {
+    this.end = end - start
+    for (let c = 0; c < columns; c++) {
+      const source = from.column(c) + start
+      const column = this.column(c)
+      for (let i = 0; i < this.end; i++) this.data[column + i] = from.data[source + i] as number
+    }
+  }
+
+  /** Drops the events from an index on, and the unused room before the first event. */
+  truncate(end: number): void {
+    for (let c = 0; c < this.#layout.width; c++) {
+      const base = this.column(c)
+      this.data.copyWithin(base, base + this.start, base + end)
+    }
+    this.end = end - this.start
+    this.start = 0
+  }
+
+  order(): void {
+    const { ordered } = this.#layout
+    for (let o = 0; o < ordered.length; o++) {
+      const column = this.column(ordered[o] as number)
+      for (let i = 0; i < this.end; i++) {
+        insertOrdered(this.data, this.orderedAt(o), i, this.data[column + i] as number)
+      }
+    }
+  }
+
+  /** The block must not be used afterwards. */
+  free(): void {
+    this.#layout.slabs.giveBack(this.place, this.#layout.blockNumbers)
+  }
+}
+
+function replaceOrdered(whole: Whole, o: number, gone: number, value: number): void {
+  const from = whole.orderedAt(o)
+  removeOrdered(whole.data, from, whole.size, gone)
+  insertOrdered(whole.data, from, whole.size - 1, value)
+}
+
 const FIRST_CAPACITY = 4
-/** Offsets within a row: event time of the oldest event, number of events, then their sums. */
+/** Offsets within a row. The block's sums begin at `SUMS`. */
 const OLDEST = 0
 const COUNT = 1
 const SUMS = 2
@@ -14,23 +117,21 @@ const SUMS = 2
 const NOTHING = new Float64Array(0)
 
 /**
- * Consecutive blocks of a long history, and a row of sums for each block. The rows are stored
- * together, so that a walk over many blocks need not touch the blocks. A sealed group also has the
- * sums over all its blocks.
+ * Consecutive blocks of a long history, with a row of sums for each. The rows lie together, so a
+ * walk over many blocks need not touch the blocks. A sealed group also has sums over all its
+ * blocks.
  */
 export class Group implements Whole {
   readonly blocks: Block[] = []
-  /** Events covered by the seal; 0 if not sealed. */
+  /** Events in the seal; 0: not sealed. */
   size = 0
   readonly #layout: Layout
   readonly #summaries: Summaries
   readonly #rowSize: number
-  /** Where the rows are stored. */
   #place: number
   #page: Float64Array
   #base: number
   #capacity = FIRST_CAPACITY
-  /** Where the seal's numbers are stored. */
   #sealPlace = 0
   #seal: Float64Array = NOTHING
   #sealBase = 0
@@ -57,15 +158,12 @@ export class Group implements Whole {
     return this.#sealBase + this.#summaries.numbers + o * sizes.block * sizes.group
   }
 
-  /**
-   * Event time of a block's oldest event; −Infinity once the block has lost events, since it is no
-   * longer whole.
-   */
+  /** Event time of a block's oldest event; −Infinity: the block is not whole. */
   oldestMs(b: number): number {
     return this.#page[this.#rowAt(b) + OLDEST] as number
   }
 
-  /** The last block that begins at or before a time, otherwise the first block. */
+  /** The last block that begins at or before a time, or else the first block. */
   placeOf(timeMs: number): number {
     let low = 0
     let high = this.blocks.length - 1
@@ -77,22 +175,19 @@ export class Group implements Whole {
     return low
   }
 
-  /** Events of a block. */
   countOf(b: number): number {
     return this.#page[this.#rowAt(b) + COUNT] as number
   }
 
-  /** Adds the sums of a block. */
   addBlockTo(sums: Float64Array, b: number): void {
     this.#summaries.add(sums, this.#page, this.#rowAt(b) + SUMS)
   }
 
-  /** Adds the sums of all blocks. Sealed groups only. */
+  /** Adds the sums of all blocks of a sealed group. */
   addAllTo(sums: Float64Array): void {
     this.#summaries.add(sums, this.#seal, this.#sealBase)
   }
 
-  /** Inserts a block at an index. */
   put(b: number, block: Block): void {
     if (this.blocks.length === this.#capacity) this.#grow()
     const at = this.#rowAt(b)
@@ -102,14 +197,12 @@ export class Group implements Whole {
     this.sum(b)
   }
 
-  /** Drops the first block. */
   shift(): void {
     this.unseal()
     this.#page.copyWithin(this.#rowAt(0), this.#rowAt(1), this.#rowAt(this.blocks.length))
     this.blocks.shift()?.free()
   }
 
-  /** Recomputes a block's row from its events. */
   sum(b: number): void {
     const page = this.#page
     const block = this.blocks[b] as Block
@@ -121,13 +214,12 @@ export class Group implements Whole {
     this.#summaries.addEvents(sums, block, block.start, block.end)
   }
 
-  /** Notes that a block has lost its oldest events. */
   pruned(b: number): void {
     this.unseal()
     this.#page[this.#rowAt(b) + OLDEST] = Number.NEGATIVE_INFINITY
   }
 
-  /** Notes that a block has received an event, at an index. */
+  /** Adds an event that a block has received to the block's row and to the seal. */
   entered(b: number, at: number): void {
     const { ordered } = this.#layout
     const block = this.blocks[b] as Block
@@ -146,12 +238,11 @@ export class Group implements Whole {
     this.size++
   }
 
-  /** Notes that a link for `distinct[d]` has been changed. */
   relinked(d: number, before: number, timeMs: number): void {
     if (this.isSealed) replaceOrdered(this, this.#layout.ranked.length + d, before, timeMs)
   }
 
-  /** Computes the sums over all blocks. All blocks must be whole. */
+  /** Computes the sums over all blocks, which must be whole. */
   seal(): void {
     const { slabs, sealNumbers, ordered } = this.#layout
     this.#sealPlace = slabs.allocate(sealNumbers)
@@ -182,7 +273,7 @@ export class Group implements Whole {
     this.size = 0
   }
 
-  /** Returns its memory to the slabs. It must have no blocks: {@link shift} frees them. */
+  /** Frees the rows. {@link shift} must have removed all blocks. */
   free(): void {
     this.#layout.slabs.giveBack(this.#place, this.#rowNumbers)
   }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { addPowerSums, addPowers, Moments, POWER_SUMS } from '../../src/engine/power-sums.ts'
+import { addPowerSums, addPowers, Moments, POWER_SUMS } from '../../src/engine/summaries.ts'
 import { runs } from '../support/runs.ts'
 import { exactDeviations } from './oracle/exact.ts'
 

@@ -1,21 +1,26 @@
 import { TidemarkError } from '../kernel/errors.ts'
+import { formatDuration } from '../kernel/time.ts'
 import {
   type Definition,
+  type FeaturesStep,
   type KeyMismatch,
   type OnLate,
   type OnTombstone,
   outputTopics,
+  type ScoreStep,
   type SourceDefinition,
+  scoreStepsOf,
   sinksOf,
+  stepsOf,
   type TableDefinition,
 } from '../topology/definition.ts'
+import { fieldsRead } from '../topology/fields-read.ts'
 import { isReservedHeader } from '../topology/headers.ts'
 import type { ReportFault } from './operators/rule.ts'
-import { planOf } from './plan.ts'
+import { horizonOf, planOf } from './plan.ts'
 
-// Checks what types cannot express, and also what types would have found: a topology may be run
-// without having been compiled. All faults are reported at once, before anything is read or
-// consumed.
+// Checks what types cannot express, and what types would have found: a topology may run without
+// having been compiled. All faults are reported at once, before anything is read.
 
 const NAME = /^[a-zA-Z0-9._-]{1,200}$/
 const ON_LATE: readonly OnLate[] = ['dead-letter', 'drop', 'score']
@@ -23,10 +28,7 @@ const ON_TOMBSTONE: readonly OnTombstone[] = ['dead-letter', 'skip']
 const KEY_MISMATCH: readonly KeyMismatch[] = ['warn', 'dead-letter', 'allow']
 const PARTITIONERS: readonly SourceDefinition['partitioner'][] = ['murmur2', 'crc32', 'unknown']
 
-/**
- * Returns the faults of a topology, with codes `TOPOLOGY_INVALID` and `NOT_SUPPORTED`; `where`
- * names the step.
- */
+/** The faults of a topology, with codes `TOPOLOGY_INVALID` and `NOT_SUPPORTED`. */
 export function validateTopology(definition: Definition): TidemarkError[] {
   const faults: TidemarkError[] = []
   const report: ReportFault = (where, what, { code = 'TOPOLOGY_INVALID', ...hint } = {}) =>
@@ -146,4 +148,66 @@ function checkTable(table: TableDefinition, report: ReportFault): void {
   if (asOf !== null && typeof asOf !== 'function') {
     report(name, `asOf must be a function of the row, got ${typeof asOf}`)
   }
+}
+
+/** Notes on restarts of a topology, for `check` and for a worker's start. */
+export function restartNotes(definition: Definition): string[] {
+  const { unbounded } = horizonOf(definition)
+  const notes: string[] = []
+  if (unbounded.length > 0) {
+    notes.push(
+      `${definition.name}: ${unbounded.join(', ')} ${unbounded.length === 1 ? 'remembers' : 'remember'} keys for ever: ` +
+        'a restart reads each partition from the start of its log',
+    )
+  }
+  const { idleAfterMs } = definition.source.watermark
+  if (idleAfterMs !== null) {
+    notes.push(
+      `${definition.name}: idleAfter ${formatDuration(idleAfterMs)} uses the wall clock: ` +
+        'after a restart, which events are late and what a window holds may differ from an uninterrupted run',
+    )
+  }
+  return notes
+}
+
+/** Notes on models that score no event, and on rules that a replay may decide differently. */
+export function routeNotes({ name, then }: Definition): string[] {
+  return [
+    ...scoreStepsOf(then).flatMap(unusedModels),
+    ...[...stepsOf(then)].flatMap((step) => (step.op === 'features' ? lookedUpRules(step) : [])),
+  ].map((note) => `${name}: ${note}`)
+}
+
+function unusedModels({ name, ...step }: ScoreStep): string[] {
+  const { models, routes, otherwise, fallback, shadows, variants } = step
+  if (variants !== null) return []
+  const used = new Set([
+    ...routes.map(({ to }) => to),
+    ...[otherwise, fallback?.to],
+    ...shadows.map(({ model }) => model),
+  ])
+  return Object.keys(models)
+    .filter((model) => !used.has(model))
+    .map((model) => `model "${model}" of step "${name}" scores no event: no rule names it`)
+}
+
+/** A rule may read a table, whose earlier rows the log does not hold. */
+function lookedUpRules({ features, then }: FeaturesStep): string[] {
+  const lookedUp = features.filter(({ from }) => from === 'lookup').map((f) => f.name)
+  if (lookedUp.length === 0) return []
+  return scoreStepsOf(then).flatMap((score) =>
+    score.routes.flatMap((route) => {
+      const read = lookedUpBy(route.when, lookedUp)
+      if (read === null) return []
+      const place = `rule "${route.name}" of step "${score.name}"`
+      return `${place} ${read}: a replay, such as after a restart, may choose another model for the same event`
+    }),
+  )
+}
+
+function lookedUpBy(when: ScoreStep['routes'][number]['when'], lookedUp: readonly string[]) {
+  const read = when === null ? [] : fieldsRead(when, 1)
+  if (read === null) return `may read ${lookedUp.join(', ')}, looked up in a table`
+  const found = read.filter((field) => lookedUp.includes(field))
+  return found.length === 0 ? null : `reads ${found.join(', ')}, looked up in a table`
 }

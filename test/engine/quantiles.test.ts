@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Selection } from '../../src/engine/selection.ts'
+import { Selection } from '../../src/engine/quantiles.ts'
 import { runs } from '../support/runs.ts'
 
 /** Type 7 over all runs together. */

@@ -1,32 +1,31 @@
 import type { Deviations, Reached } from '../topology/aggregates/rule.ts'
-import { BlockReach } from './block-reach.ts'
+import { BlockQuery } from './block-query.ts'
 import { variance } from './compensated.ts'
-import { decayedAt } from './decayed.ts'
 import type { History } from './history.ts'
 import type { Layout } from './layout.ts'
-import { Moments } from './power-sums.ts'
-import { Selection } from './selection.ts'
-import { isNothing, MAX, MIN, SQUARES, SUM } from './summary.ts'
+import { Selection } from './quantiles.ts'
+import { decayedAt, isNothing, MAX, MIN, Moments, SQUARES, SUM } from './summaries.ts'
 
-/** The events that a walk has covered so far, backwards from the newest one that it may see. */
-export class Reach implements Reached {
+/**
+ * The events of one key in a range of time. It is extended backwards from the newest event, window
+ * by window, and keeps the sums of what it has covered.
+ */
+export class RangeQuery implements Reached {
   readonly #layout: Layout
-  /** Their sums, and where in them the summary of a column is. */
+  /** By column: where its summary is in the sums. */
   readonly #sums: Float64Array
   readonly #summaryOf: Int32Array
-  readonly #blocks: BlockReach
+  readonly #blocks: BlockQuery
   readonly #selection = new Selection()
   readonly #moments = new Moments()
   #history: History | null = null
   /** The time at which decayed values are read. */
   #timeMs = 0
-  /** The time to which it was last extended. */
   #afterMs = 0
-  /** How many times it has been extended. */
   #windows = 0
-  /** Does the history have blocks besides its buffer? Most have none. */
+  /** Most histories have none. */
   #hasBlocks = false
-  /** The covered events of the history's buffer: from ≤ i < upTo. */
+  /** The buffer's events that are covered: from ≤ i < upTo. */
   #from = 0
   #upTo = 0
   /** Runs before this index have summaries. */
@@ -37,19 +36,15 @@ export class Reach implements Reached {
     this.#summaryOf = Int32Array.from({ length: layout.columns }, (_, column) =>
       layout.summaries.summaryOf(column),
     )
-    this.#blocks = new BlockReach(layout, this.#sums)
+    this.#blocks = new BlockQuery(layout, this.#sums)
   }
 
-  /** Number of events covered. */
   get count(): number {
     const inBuffer = this.#upTo - this.#from
     return this.#hasBlocks ? inBuffer + this.#blocks.count : inBuffer
   }
 
-  /**
-   * Starts a new walk, at the newest event at or before `upToMs`. `timeMs`: the time at which
-   * decayed values are read.
-   */
+  /** Starts at the newest event at or before a time. @param timeMs when decayed values are read */
   begin(history: History | null, upToMs: number, timeMs: number): void {
     this.#layout.summaries.clear(this.#sums)
     this.#history = history
@@ -64,8 +59,8 @@ export class Reach implements Reached {
   }
 
   /**
-   * Extends the walk over the events after a time. `remember`: distinct counts or quantiles may be
-   * needed of these events, now or after a later call.
+   * Covers the events after a time.
+   * @param remember may distinct counts or quantiles be needed of them, now or after a later call?
    */
   extend(afterMs: number, remember: boolean): void {
     const history = this.#history
@@ -76,7 +71,7 @@ export class Reach implements Reached {
     const { run } = sizes
     const { start } = history
     let i = this.#from
-    // The next index at which a run that has a summary ends.
+    // The next index at which a run with a summary ends.
     let edge = this.#sealed === 0 ? 0 : Math.min(i - (i % run), this.#sealed)
     while (i > start) {
       const first = i - run

@@ -1,38 +1,81 @@
-import { countBelow, countUpTo } from './ordered.ts'
+// Ascending numbers in a part of an array: `size` numbers from `from` on.
 
-/** Up to this many numbers are sorted rather than searched. */
+const SHIFTED = 64
+
+/** Counts the numbers less than `value`. */
+function countBelow(data: Float64Array, from: number, size: number, value: number): number {
+  let low = 0
+  let high = size
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((data[from + middle] as number) < value) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Counts the numbers that are at most `value`. */
+export function countUpTo(data: Float64Array, from: number, size: number, value: number): number {
+  // Mostly none or all are.
+  if (size === 0 || (data[from] as number) > value) return 0
+  if ((data[from + size - 1] as number) <= value) return size
+  let low = 0
+  let high = size
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((data[from + middle] as number) <= value) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+export function insertOrdered(data: Float64Array, from: number, size: number, value: number): void {
+  let at = from + size
+  if (size > SHIFTED) {
+    at = from + countUpTo(data, from, size, value)
+    data.copyWithin(at + 1, at, from + size)
+  } else {
+    // One by one: for so few, a copy costs more to start.
+    for (; at > from && (data[at - 1] as number) > value; at--) data[at] = data[at - 1] as number
+  }
+  data[at] = value
+}
+
+/** Removes one number that equals `value`. */
+export function removeOrdered(data: Float64Array, from: number, size: number, value: number): void {
+  const after = from + countUpTo(data, from, size, value)
+  data.copyWithin(after - 1, after, from + size)
+}
+
+/** At most this many numbers are sorted rather than searched. */
 const FEW = 128
 /**
- * The fractional parts of multiples of the golden ratio are evenly distributed, so that no order of
- * the numbers is bad for all of them.
+ * Multiples of the golden ratio have evenly distributed fractional parts, so no order of the
+ * numbers is bad for all of them.
  */
 const GOLDEN = (Math.sqrt(5) - 1) / 2
 
-/**
- * Ascending numbers: `size` of `data` from `from` on. Those at low ≤ i < high are still candidates.
- */
+/** Ascending numbers. The candidates are at low ≤ i < high. */
 interface SortedRun {
   data: Float64Array
   from: number
   size: number
   low: number
   high: number
-  /** Where the candidates have been divided. */
   middle: number
 }
 
 /**
- * Finds a quantile of several ascending runs, as if they were merged, without merging them: a
- * number is guessed, its rank is the sum of its ranks in the runs, and the numbers on the wrong
- * side of it are no longer candidates. Good guesses come from the runs, since they are similar: a
- * number at the same relative position in each.
+ * The quantile of several ascending runs, as if they were merged: a number is guessed, its rank is
+ * the sum of its ranks in the runs, and the numbers on the wrong side are no longer candidates.
+ * Runs are similar, so good guesses are their numbers at the same relative position.
  */
 export class Selection {
   readonly #runs: SortedRun[] = []
   #count = 0
-  /** Number of runs with candidates, which come first. */
+  /** Runs with candidates, which come first. */
   #open = 0
-  /** Number of candidates, and of numbers known to be before them. */
+  /** Candidates, and numbers known to be before them. */
   #left = 0
   #before = 0
   readonly #few = new Float64Array(FEW)
@@ -41,7 +84,7 @@ export class Selection {
     this.#count = 0
   }
 
-  /** Adds a run, which must stay as it is until the quantile has been taken. */
+  /** The run must not change until the quantile has been taken. */
   add(data: Float64Array, from: number, size: number): void {
     if (size === 0) return
     const run = this.#runs[this.#count]
@@ -54,14 +97,13 @@ export class Selection {
     this.#count++
   }
 
-  /** Adds numbers in any order. */
   addUnordered(data: Float64Array, from: number, size: number): void {
     this.add(data.slice(from, from + size).sort(), 0, size)
   }
 
   /**
-   * The quantile, interpolated between the two nearest ranks of q·(n − 1), as numpy's default does
-   * (Hyndman and Fan 1996, type 7).
+   * Interpolates between the nearest ranks of q·(n − 1), as numpy does by default (Hyndman and Fan
+   * 1996, type 7).
    */
   quantile(q: number): number {
     let all = 0
@@ -73,7 +115,7 @@ export class Selection {
     return low + (this.#next(low, below + 1) - low) * (rank - below)
   }
 
-  /** The number with a rank: `rank` others come before it. */
+  /** The number with `rank` others before it. */
   #at(rank: number, all: number): number {
     this.#open = this.#count
     this.#left = all
@@ -95,7 +137,7 @@ export class Selection {
     return this.#sortedAt(rank - this.#before)
   }
 
-  /** The number of rank `rank`, where `value` is the number of the rank before. */
+  /** The number of a rank. @param value the number of the rank before */
   #next(value: number, rank: number): number {
     let upTo = 0
     let next = Number.POSITIVE_INFINITY
@@ -109,9 +151,9 @@ export class Selection {
   }
 
   /**
-   * A number close to a rank. Each long run offers its number at the same relative position; of
-   * these, one somewhat towards the middle of all candidates is chosen (at 0.3 or 0.7 of them), so
-   * that the larger part is discarded. The smaller part is left, with the rank near its other end.
+   * A number close to a rank. Each long run offers one at the same relative position. The one at
+   * 0.3 or 0.7 of these, towards the middle of all candidates, is chosen, so that the larger part
+   * is discarded.
    */
   #guess(rank: number): number {
     const part = (rank - this.#before) / this.#left
@@ -130,7 +172,7 @@ export class Selection {
     return guesses[Math.floor(count * (part > 0.5 ? 0.3 : 0.7))] as number
   }
 
-  /** Some candidate, a different one each round. */
+  /** A candidate, another one each round. */
   #anyOf(round: number): number {
     let skip = Math.floor(((round * GOLDEN) % 1) * this.#left)
     let r = 0
@@ -142,10 +184,7 @@ export class Selection {
     }
   }
 
-  /**
-   * Divides each run before or after a number. Returns how many of all numbers are in the lower
-   * parts.
-   */
+  /** Divides each run before or after a number. @returns how many of all numbers are before */
   #divide(value: number, count: typeof countBelow): number {
     let lower = this.#before
     for (let r = 0; r < this.#open; r++) {
@@ -183,7 +222,6 @@ export class Selection {
     this.#runs[this.#open] = run
   }
 
-  /** The candidate at an index when sorted. */
   #sortedAt(index: number): number {
     let count = 0
     for (let r = 0; r < this.#open; r++) {

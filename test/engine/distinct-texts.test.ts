@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { LatestTimes } from '../../src/engine/latest-times.ts'
+import { LatestTimes } from '../../src/engine/distinct-texts.ts'
 import { Slabs } from '../../src/engine/slabs.ts'
 
 test('gives the time that was last set for a text, unless it has been pruned', () => {
